@@ -5,7 +5,7 @@ PYTHON312 ?= python3.12
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps
 TOOLS := setuptools mypy mypy-extensions typing-extensions pathspec librt ast-serialize
-CORE := $(wildcard compiled/*.py)
+CORE := $(shell find compiled -name "*.py")
 .DEFAULT_GOAL := help
 .PHONY: help setup native demo run test plain lint bench simulate mutants soak peers lock docs picture clean
 
@@ -54,7 +54,7 @@ simulate: setup native  ## tell the simulated day SEED, or run DAYS of them from
 	@PYTHONPATH=build/native:. $(BIN)/python -P -m tests.simulation $(or $(SEED),1) $(or $(DAYS),1) $(if $(LIES),lies) $(if $(DISKS),disks) $(if $(OWNER),owner) $(if $(MOODS),moods)
 
 mutants: setup native  ## break the code on purpose, and see that it is noticed (ARGS='part of a name')
-	@PYTHONPATH=. $(BIN)/python tests/mutants.py $(ARGS)
+	@PYTHONPATH=. $(BIN)/python tests/mutants/hunt.py $(ARGS)
 
 soak: setup native  ## the long proofs
 	@PYTHONPATH=build/native PATANG_EXPECT_NATIVE=1 $(BIN)/pytest -m soak --timeout 7200

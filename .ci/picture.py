@@ -6,10 +6,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from engine.config import read
-from tui.app import PatangApp
-from tui.opening import Opening
-from tui.station import Run, Station
+from engine.config.schema import parse_config
+from tui.app.app import PatangApp
+from tui.run.opening import OpeningDesk
+from tui.run.session import DeskSession, RunPlan
 
 SECONDS = 75.0
 SIZE = (150, 46)
@@ -19,9 +19,9 @@ FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
 async def picture(folder: str, seconds: float) -> str:
     """Let a seeded market run at ten times its pace, then return the picture as SVG."""
-    config = read(f'[desk]\nstate_dir = "{folder}"\n', Path("picture")).values
-    station = Station(config, Run(seed=7, speed=10.0))
-    opening = Opening(station, lambda: None)
+    config = parse_config(f'[desk]\nstate_dir = "{folder}"\n', Path("picture")).values
+    station = DeskSession(config, RunPlan(seed=7, speed=10.0))
+    opening = OpeningDesk(station, lambda: None)
     app = PatangApp(opening, tune_gc=False, on_picture=opening.begin)
     async with app.run_test(size=SIZE) as pilot:
         await asyncio.sleep(seconds)

@@ -2,17 +2,17 @@
 
 from typing import final
 
-from brokers.market import MarketOnly
-from compiled.events import GttUpdate, OrderUpdate, Trade
-from compiled.model import Gtt, Order
-from compiled.positions import DRY_RUN
-from compiled.terms import Change
+from brokers.market_only_broker import MarketOnlyBroker
+from compiled.model.events import BrokerTrade, GttUpdate, OrderUpdate
+from compiled.model.order_terms import OrderChange
+from compiled.model.values import Gtt, Order
+from compiled.trading.positions import DRY_RUN
 from engine.errors import OrderRefused
-from engine.ports import Broker, BrokerHolding, BrokerPosition, Slices
+from engine.ports import Broker, BrokerHolding, BrokerPosition, SlicedOrder
 
 
 @final
-class DryBroker(MarketOnly):
+class DryBroker(MarketOnlyBroker):
     """The market of `source`, and books that stay empty; money is what the account has."""
 
     def __init__(self, source: Broker) -> None:
@@ -20,38 +20,38 @@ class DryBroker(MarketOnly):
 
     async def place(self, order: Order) -> str:
         """Refuse."""
-        raise _refused(order.tag)
+        raise _dry_refusal(order.tag)
 
-    async def place_sliced(self, order: Order) -> Slices:
+    async def place_sliced(self, order: Order) -> SlicedOrder:
         """Refuse."""
-        raise _refused(order.tag)
+        raise _dry_refusal(order.tag)
 
-    async def modify(self, order_id: str, change: Change) -> None:
+    async def modify(self, order_id: str, change: OrderChange) -> None:
         """Refuse."""
         del change
-        raise _refused(order_id)
+        raise _dry_refusal(order_id)
 
     async def cancel(self, order_id: str) -> None:
         """Refuse."""
-        raise _refused(order_id)
+        raise _dry_refusal(order_id)
 
     async def place_gtt(self, gtt: Gtt) -> int:
         """Refuse."""
-        raise _refused(f"GTT {gtt.intent}")
+        raise _dry_refusal(f"GTT {gtt.intent}")
 
     async def modify_gtt(self, gtt: Gtt) -> None:
         """Refuse."""
-        raise _refused(f"GTT {gtt.intent}")
+        raise _dry_refusal(f"GTT {gtt.intent}")
 
     async def delete_gtt(self, gtt_id: int) -> None:
         """Refuse."""
-        raise _refused(f"GTT {gtt_id}")
+        raise _dry_refusal(f"GTT {gtt_id}")
 
     async def orders(self) -> list[OrderUpdate]:
         """Return an empty book."""
         return []
 
-    async def trades(self) -> list[Trade]:
+    async def trades(self) -> list[BrokerTrade]:
         """Return an empty book."""
         return []
 
@@ -72,5 +72,5 @@ class DryBroker(MarketOnly):
         return await self._source.funds()
 
 
-def _refused(what: str) -> OrderRefused:
+def _dry_refusal(what: str) -> OrderRefused:
     return OrderRefused(DRY_RUN, f"decided and not sent ({what})")

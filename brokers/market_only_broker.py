@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from compiled.model import Bar, Instrument
+from compiled.model.values import Bar, Instrument
 from engine.ports import Broker, PriceBand
 
 
-class MarketOnly:
+class MarketOnlyBroker:
     """The reading half of a broker; `prefix` keeps the account's database apart from the real one's."""
 
     def __init__(self, source: Broker, prefix: str) -> None:

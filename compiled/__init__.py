@@ -1,6 +1,6 @@
 """The deterministic core: it decides, and touches no clock, socket, disk, thread or random number."""
 
-from compiled import model
+from compiled.model import values
 
-NATIVE: bool = not (model.__file__ or ".py").endswith(".py")
+NATIVE: bool = not (values.__file__ or ".py").endswith(".py")
 """True where this process runs the native build, False where it runs the plain files."""

@@ -8,7 +8,7 @@ from collections import deque
 from typing import Final, Generic, NamedTuple, TypeVar
 
 
-class Header(NamedTuple):
+class BoardHeader(NamedTuple):
     """The line above everything."""
 
     mode: str = "SANDBOX"
@@ -276,7 +276,7 @@ class FillMark(NamedTuple):
 Row = TypeVar("Row", bound=tuple[object, ...])
 
 
-class Section(Generic[Row]):
+class BoardSection(Generic[Row]):
     """An ordered list of rows under stable keys, with a version per row and one for the whole."""
 
     def __init__(self) -> None:
@@ -314,22 +314,22 @@ class Board:
     """The engine's face to every screen."""
 
     def __init__(self, mode: str) -> None:
-        self.header = Header(mode=mode)
-        self.watch: Section[WatchRow] = Section()
-        self.positions: Section[PositionRow] = Section()
-        self.ladders: Section[LadderRow] = Section()
-        self.risk: Section[RiskRow] = Section()
-        self.orders: Section[OrderRow] = Section()
-        self.limits: Section[LimitRow] = Section()
-        self.queue: Section[QueueRow] = Section()
-        self.kills: Section[KillRow] = Section()
+        self.header = BoardHeader(mode=mode)
+        self.watch: BoardSection[WatchRow] = BoardSection()
+        self.positions: BoardSection[PositionRow] = BoardSection()
+        self.ladders: BoardSection[LadderRow] = BoardSection()
+        self.risk: BoardSection[RiskRow] = BoardSection()
+        self.orders: BoardSection[OrderRow] = BoardSection()
+        self.limits: BoardSection[LimitRow] = BoardSection()
+        self.queue: BoardSection[QueueRow] = BoardSection()
+        self.kills: BoardSection[KillRow] = BoardSection()
         self.governor = GovernorState()
-        self.externals: Section[OrderRow] = Section()
+        self.externals: BoardSection[OrderRow] = BoardSection()
         """Orders that others have placed on the account; they stand among `orders`, too."""
-        self.differences: Section[DifferenceRow] = Section()
-        self.failures: Section[FailureRow] = Section()
+        self.differences: BoardSection[DifferenceRow] = BoardSection()
+        self.failures: BoardSection[FailureRow] = BoardSection()
         """Strategies that have failed and that nobody has looked at yet, by name."""
-        self.strategies: Section[StrategyRow] = Section()
+        self.strategies: BoardSection[StrategyRow] = BoardSection()
         self.trades = DayTrades()
         self.alarms: dict[str, int] = {}
         """Alarm → how often it was told today, in the order of the first time."""

@@ -11,61 +11,61 @@ from contextlib import suppress
 from datetime import date
 from typing import TypeVar
 
-from compiled.kernel import Kernel, Setup, words
-from compiled.model import MINUTE, NEVER, SECOND, Bar, Instrument
-from compiled.positions import Slot
-from compiled.strategy import Strategy
-from engine.errors import BusyError, DataError, OperatorError, PatangError, RetryableError
-from engine.history.recorded import Recording
-from engine.market.actions import Actions
-from engine.market.calendar import ist_day, midnight
-from engine.market.hours import Hours
-from engine.market.rules import Rules
-from engine.market.safeguards import Safeguards
-from engine.ports import BrokerHolding, Failure
-from engine.settings import Ports, Settings
-from engine.trading.bands import BandWatch, fill_in
-from engine.trading.board import Board
-from engine.trading.books import Books
-from engine.trading.clock import SteppedClock
-from engine.trading.depository import NO_STANDING, DepositoryWatch
-from engine.trading.divisions import kept, opened_before, recognise
-from engine.trading.eventlog import EventLog
-from engine.trading.gateway import Gateway
-from engine.trading.gauges import governor_fields
-from engine.trading.governor import Governor
-from engine.trading.killswitch import FLATTEN, HALT, Latch
-from engine.trading.limits import Change, asked, current, listed
-from engine.trading.limits import restore as restore_limits
-from engine.trading.loop import Ask, Loop
-from engine.trading.opening import (
-    also_held,
+from compiled.model.values import MINUTE, NEVER, SECOND, Bar, Instrument
+from compiled.trading.kernel import Kernel, KernelSetup, error_text
+from compiled.trading.positions import StrategyState
+from compiled.trading.strategy import Strategy
+from engine.board.event_log import EventLog
+from engine.board.risk_view import governor_fields
+from engine.board_rows import Board
+from engine.books.depository import NO_STANDING, DepositoryWatch
+from engine.books.share_divisions import kept_divisions, last_opening_day, recognise_divisions
+from engine.books.share_register import ShareRegister
+from engine.day.day_loop import DayLoop, OperatorRequest
+from engine.day.desk_clocks import SteppedClock
+from engine.day.opening import (
     check_account,
-    choose,
-    daily,
-    derivatives,
-    ex_dates,
-    freezes,
-    history,
+    choose_instruments,
+    daily_tokens,
+    day_rates,
+    derivative_names,
+    earlier_counts,
+    fill_in_freezes,
+    flag_ex_dates,
+    held_tokens,
     keep_settings,
     keep_start_cash,
     kept_fills,
-    moved,
-    no_such,
-    past,
-    rates,
-    start_cash,
-    taken,
-    unlisted,
+    moved_cash,
+    no_such_symbols,
+    opening_cash,
+    read_history,
+    taken_counts,
+    unlisted_instruments,
 )
-from engine.trading.pacing import Lockstep, run_live, run_night
-from engine.trading.reasons import LIMIT_ONLY
-from engine.trading.reconcile import SOON, Reconciler
-from engine.trading.restore import restore
-from engine.trading.shares import ShareRegister
-from engine.trading.warming import PART, WarmUp
+from engine.day.pacing import LockstepDay, run_live, run_night
+from engine.day.price_bands import BandWatch, fill_in_bands
+from engine.day.warm_up import PART, WarmUp
+from engine.engine_settings import EnginePorts, EngineSettings
+from engine.errors import BusyError, DataError, OperatorError, PatangError, RetryableError
+from engine.history.feed_recording import FeedRecording
+from engine.manual.limits import DayLimitChange, current_limits, listed_limits, request_detail
+from engine.manual.limits import restore_limits as restore_limits
+from engine.manual.reasons import LIMIT_ONLY
+from engine.market.calendar import ist_day, midnight
+from engine.market.corporate_actions.action_list import CorporateActions
+from engine.market.instrument_hours import InstrumentHours
+from engine.market.order_rules import OrderRules
+from engine.market.safeguards import TradingSafeguards
+from engine.orders.gateway import OrderGateway
+from engine.orders.governor import Governor
+from engine.orders.killswitch import FLATTEN, HALT, KillLatch
+from engine.orders.restore import restore_kernel
+from engine.ports import BrokerHolding, Failure
+from engine.reconcile.poller import BrokerPoller
+from engine.reconcile.reconciler import SOON, Reconciler
 
-__all__ = ["Desk", "Ports", "Settings"]
+__all__ = ["Desk", "EnginePorts", "EngineSettings"]
 
 OPENING_TRIES = 5
 ANSWER_TRIES, ANSWER_WAIT_S = 40, 0.05
@@ -83,7 +83,7 @@ class Desk:
     """
 
     def __init__(
-        self, settings: Settings, ports: Ports, strategies: Sequence[Strategy], failure: Failure, board: Board
+        self, settings: EngineSettings, ports: EnginePorts, strategies: Sequence[Strategy], failure: Failure, board: Board
     ) -> None:
         self.settings = settings
         self.ports = ports
@@ -92,26 +92,26 @@ class Desk:
         self.spans = settings.spans
         self.error: BaseException | None = None
         self.done = threading.Event()
-        self._configured = current(settings.limits)
-        self.slots: list[Slot] = []
+        self._configured = current_limits(settings.limits)
+        self.slots: list[StrategyState] = []
         """What the strategies of the day run in."""
         self.kernel: Kernel
-        self.gateway: Gateway
+        self.gateway: OrderGateway
         self._shares: ShareRegister
         self._log = EventLog(ports.journal, ports.clock)
         self._failure = failure
         self._numbers = itertools.count(1)
-        self._asks: deque[Ask] = deque()
+        self._requests: deque[OperatorRequest] = deque()
         self._stopping = False
         self._holdings: list[BrokerHolding] = []
         """What the broker held when the day was opened, by our tokens."""
         self._past = (0, 0)
         """Orders and fills of earlier days."""
         self._opened = False
-        self._loop: Loop | None = None
+        self._loop: DayLoop | None = None
         self._events: asyncio.AbstractEventLoop | None = None
-        self._thread = threading.Thread(target=self._main, name="engine", daemon=True)
-        ports.kill.listeners.append(lambda _: self._nudge())
+        self._thread = threading.Thread(target=self._run_thread, name="engine", daemon=True)
+        ports.kill.listeners.append(lambda _: self._wake_loop())
 
     # what anyone may ask, from any thread
 
@@ -137,7 +137,7 @@ class Desk:
     def stop(self) -> None:
         """Ask for an orderly end: nothing is cancelled, protection stays, the journal is written."""
         self._stopping = True
-        self._nudge()
+        self._wake_loop()
 
     def kill(self, flatten: bool, reason: str, who: str = "screen") -> None:
         """Latch the kill switch at once; does not go through the event loop."""
@@ -147,7 +147,7 @@ class Desk:
         """Have a line shown and written down as an alarm as soon as the engine turns."""
         self.submit("alarm", detail=text)
 
-    def resume(self, reason: str, who: str) -> Latch | None:
+    def resume(self, reason: str, who: str) -> KillLatch | None:
         """Unlatch the kill switch; return what was latched."""
         old = self.ports.kill.resume(reason, who)
         if old is not None:
@@ -158,15 +158,15 @@ class Desk:
         """Return every limit with its configured value as one line of JSON."""
         changes = self._loop.changes if self._loop else {}
         return json.dumps(
-            {"mode": self.board.header.mode, "limits": listed(self.settings.limits, self._configured, changes)}
+            {"mode": self.board.header.mode, "limits": listed_limits(self.settings.limits, self._configured, changes)}
         )
 
-    def set_limit(self, change: Change, *, confirmed: bool) -> str:
+    def set_limit(self, change: DayLimitChange, *, confirmed: bool) -> str:
         """Change a limit for the rest of the day and return the engine's answer; raise `ConfigError`."""
-        number = self.submit("limit", detail=asked(self.settings.limits, change, confirmed=confirmed))
-        return self._answered(number)
+        number = self.submit("limit", detail=request_detail(self.settings.limits, change, confirmed=confirmed))
+        return self._await_answer(number)
 
-    def _answered(self, number: int) -> str:
+    def _await_answer(self, number: int) -> str:
         """Wait a moment for the engine; an answer that takes longer appears in the event log."""
         for _ in range(ANSWER_TRIES):
             if number in self.board.answers:
@@ -175,16 +175,16 @@ class Desk:
         return "pending: the engine has not answered yet"
 
     def submit(self, act: str, token: int = 0, detail: str = "") -> int:
-        """Ask for "exit" (a token), "cancel" (an order's key) or "reconcile" (`engine.trading.choices.parse`).
+        """Ask for "exit" (a token), "cancel" (an order's key) or "reconcile" (`engine.reconcile.reconcile_actions.parse_decision`).
 
-        "preview" and "order" take a `Ticket` as JSON, "modify" an `Alteration` (`engine.trading.tickets`), "acknowledge"
+        "preview" and "order" take a `Ticket` as JSON, "modify" an `Alteration` (`engine.manual.manual_orders`), "acknowledge"
         the name of a strategy that has failed.
 
         The outcome appears in `board.answers`.
         """
         number = next(self._numbers)
-        self._asks.append(Ask(number, act, token, detail))
-        self._nudge()
+        self._requests.append(OperatorRequest(number, act, token, detail))
+        self._wake_loop()
         return number
 
     def answer(self, number: int) -> str:
@@ -196,7 +196,7 @@ class Desk:
         header, rows = self.board.header, self.board.differences.rows[:]
         return json.dumps({"mode": header.mode, "state": header.state, "differences": [row._asdict() for row in rows]})
 
-    def _nudge(self) -> None:
+    def _wake_loop(self) -> None:
         loop, events = self._loop, self._events
         if loop is None or events is None or events.is_closed():
             return
@@ -205,11 +205,11 @@ class Desk:
 
     # the thread
 
-    def _main(self) -> None:
+    def _run_thread(self) -> None:
         try:
             asyncio.run(self.run())
         except BaseException as error:  # noqa: BLE001  a thread's main: an exit or a cancellation that nobody asked for
-            self._end(error)
+            self._end_run(error)
 
     async def run(self) -> None:
         """Run its day, or its days, on the calling event loop; what ends it early is told, kept in `error`, and latches the switch.
@@ -217,48 +217,48 @@ class Desk:
         A cancellation is passed on: whoever runs the loop knows whether it was meant.
         """
         try:
-            await self._days()
+            await self._run_days()
         except Exception as error:  # noqa: BLE001  nothing dies quietly
-            self._end(_first(error))
+            self._end_run(_unwrapped_error(error))
         else:
-            self._end(None)
+            self._end_run(None)
 
-    def _end(self, error: BaseException | None) -> None:
+    def _end_run(self, error: BaseException | None) -> None:
         """Have the engine be over: as it should be, or of an error."""
         if self.done.is_set():
             return
         if error is not None:
             self.error = error
             if self._opened:
-                self.ports.kill.trigger(HALT, f"the engine died: {words(error)}", "engine")
+                self.ports.kill.trigger(HALT, f"the engine died: {error_text(error)}", "engine")
             self._failure("engine", error)
         self.board.header = self.board.header._replace(state="stopped" if error is None else "failed")
         self.done.set()
 
-    async def _days(self) -> None:
+    async def _run_days(self) -> None:
         self._events, ports = asyncio.get_running_loop(), self.ports
         try:
-            lockstep = await self._take_hold()
-            first = await self._open()
-            opened: tuple[Loop, list[Instrument]] | None = first
+            lockstep = await self._take_exchange_clock()
+            first = await self._open_day()
+            opened: tuple[DayLoop, list[Instrument]] | None = first
             async with asyncio.TaskGroup() as tasks:
                 throughout = [tasks.create_task(work) for work in ports.throughout(first[0])]
                 try:
                     while opened is not None:
-                        await self._day(*opened, lockstep)
-                        opened = await self._next_day()
+                        await self._run_day(*opened, lockstep)
+                        opened = await self._open_next_day()
                 finally:
-                    _cancel(throughout)
+                    _cancel_tasks(throughout)
         finally:
             if ports.pacer is not None:
                 await ports.pacer.close()
             await ports.broker.close()
 
-    async def _day(self, loop: Loop, watched: list[Instrument], lockstep: SteppedClock | None) -> None:
+    async def _run_day(self, loop: DayLoop, watched: list[Instrument], lockstep: SteppedClock | None) -> None:
         """Live an opened day to its end, and the night after it."""
         settings, ports = self.settings, self.ports
         if loop.recording is not None:
-            loop.recording.begin(ports.clock.now())
+            loop.recording.begin_day(ports.clock.now())
         async with asyncio.TaskGroup() as tasks:
             beside = [tasks.create_task(work) for work in ports.beside(loop)]
             feed = tasks.create_task(ports.feed.run(loop))
@@ -267,32 +267,32 @@ class Desk:
                 session.append(tasks.create_task(loop.warming.run()))
             daily = [*session]
             try:
-                narrow = await self._subscribe(watched)
+                narrow = await self._subscribe_feed(watched)
                 if lockstep is not None and ports.pacer is not None:
-                    steps = Lockstep(loop, ports.pacer, ports.feed, lockstep)
+                    steps = LockstepDay(loop, ports.pacer, ports.feed, lockstep)
                     if ports.script is not None:
-                        await steps.follow(ports.script)
+                        await steps.follow_script(ports.script)
                     else:
                         await steps.run(len(watched) - len(narrow))
                 else:
                     daily.append(tasks.create_task(self.gateway.run(settings.lanes)))
-                    session.append(tasks.create_task(self._widen(narrow)))
-                    rest, opens = self._night(loop, watched)
+                    session.append(tasks.create_task(self._widen_subscriptions(narrow)))
+                    rest, opens = self._night_times(loop, watched)
                     await run_live(
                         loop, int(settings.poll_s * SECOND), int(settings.positions_every_s * SECOND),
                         settings.beat_s, rest,
                     )  # fmt: skip
                     if not loop.stopping:
-                        _cancel(session)
+                        _cancel_tasks(session)
                         loop.state = "closed"
-                        loop.reconciler.rest()
+                        loop.reconciler.rest_until_opening()
                         await run_night(loop, opens, settings.beat_s)
             finally:
                 loop.state = "stopping"
-                _cancel([*daily, *beside])
+                _cancel_tasks([*daily, *beside])
         await loop.finish()
 
-    async def _subscribe(self, watched: list[Instrument]) -> set[int]:
+    async def _subscribe_feed(self, watched: list[Instrument]) -> set[int]:
         """Subscribe everything in its mode; return the tokens that are not in the fullest: what is only watched."""
         feed, settings = self.ports.feed, self.settings
         traded = {token for slot in self.kernel.slots for token in slot.tokens}
@@ -308,7 +308,7 @@ class Desk:
                 await feed.subscribe(tokens, mode)
         return {token for token, mode in modes.items() if mode != "full"}
 
-    async def _widen(self, narrow: set[int]) -> None:
+    async def _widen_subscriptions(self, narrow: set[int]) -> None:
         """Have everything sent of what was only watched as soon as it is traded by hand or taken on."""
         clock = self.ports.clock
         while narrow:
@@ -318,33 +318,33 @@ class Desk:
                 narrow -= held
             await clock.sleep_until(clock.now() + SECOND)
 
-    def _night(self, loop: Loop, watched: list[Instrument]) -> tuple[int, int]:
+    def _night_times(self, loop: DayLoop, watched: list[Instrument]) -> tuple[int, int]:
         """Return when the day may come to rest and the next one opens (ns UTC), never where it is the last."""
         if self.ports.tomorrow is None:
             return loop.ends + REST, NEVER
         day = ist_day(self.ports.clock.now())
         try:
-            first = min(loop.hours.after(day, each).phases[0].start for each in watched)
+            first = min(loop.hours.session_after(day, each).phases[0].start for each in watched)
         except DataError as error:
-            self._log.tell("warn", "opening", f"the desk will not open another day: {error}")
+            self._log.add_event("warn", "opening", f"the desk will not open another day: {error}")
             return loop.ends + REST, NEVER
         return loop.ends + REST, first - BEFORE_OPENING
 
-    async def _next_day(self) -> tuple[Loop, list[Instrument]] | None:
+    async def _open_next_day(self) -> tuple[DayLoop, list[Instrument]] | None:
         """Open the next day, however often that has to be tried; None where there is none, or when told to stop."""
         tomorrow, clock = self.ports.tomorrow, self.ports.clock
         while tomorrow is not None and not self._stopping:
             self.strategies = list(tomorrow())
             try:
-                return await self._open()
+                return await self._open_day()
             except PatangError as error:
-                self._log.repeat("alarm", "opening", f"the day cannot be opened yet: {error}")
+                self._log.add_repeated("alarm", "opening", f"the day cannot be opened yet: {error}")
             again = clock.now() + MINUTE
             while clock.now() < again and not self._stopping:
                 await clock.sleep_until(min(again, clock.now() + SECOND))
         return None
 
-    async def _take_hold(self) -> SteppedClock | None:
+    async def _take_exchange_clock(self) -> SteppedClock | None:
         """Set the clock to an exchange that waits for us; return it, None for one that runs by itself."""
         clock, pacer = self.ports.clock, self.ports.pacer
         if pacer is None:
@@ -356,64 +356,64 @@ class Desk:
 
     # opening
 
-    async def _open(self) -> tuple[Loop, list[Instrument]]:
+    async def _open_day(self) -> tuple[DayLoop, list[Instrument]]:
         """Meet the broker, build the kernel, restore the journal, warm the strategies up, reconcile.
 
         A desk that will open another day opens a holiday as the evening of the last trading day.
         """
         ports, now = self.ports, self.ports.clock.now()
         broker, journal = ports.broker, ports.journal
-        check_account(journal, await self._patiently(broker.account))
+        check_account(journal, await self._read_patiently(broker.account))
         today = ist_day(now)
         day = ports.calendar.latest_trading_day(today)
         if day != today and ports.tomorrow is None:
             raise DataError(f"{today} is no trading day: the exchange is closed")
-        actions = Actions.load(self.settings.actions) if self.settings.actions is not None else None
-        chosen, watched = await self._choose()
-        freezes(watched, Rules.load(), day)
-        rules = Safeguards.load()
-        hours = Hours(ports.calendar, rules, await derivatives(broker, rules, day))
-        own = hours.of_day(day, watched, int(self.settings.square_off_before_s * SECOND))
+        actions = CorporateActions.load(self.settings.actions) if self.settings.actions is not None else None
+        chosen, watched = await self._choose_watched()
+        fill_in_freezes(watched, OrderRules.load(), day)
+        rules = TradingSafeguards.load()
+        hours = InstrumentHours(ports.calendar, rules, await derivative_names(broker, rules, day))
+        own = hours.hours_of_day(day, watched, int(self.settings.square_off_before_s * SECOND))
         first = watched if ports.pacer is not None else watched[:PART]
-        fill_in(first, await self._patiently(lambda: broker.bands(first)))
-        cash, known = await self._patiently(lambda: start_cash(journal, broker, day))
-        slots = self.slots = [slot for strategy in self.strategies if (slot := self._slot(strategy, chosen))]
-        setup = Setup(
+        fill_in_bands(first, await self._read_patiently(lambda: broker.bands(first)))
+        cash, known = await self._read_patiently(lambda: opening_cash(journal, broker, day))
+        slots = self.slots = [slot for strategy in self.strategies if (slot := self._strategy_state(strategy, chosen))]
+        setup = KernelSetup(
             min(each.opens for each in own.values()), max(each.closes for each in own.values()), cash,
             self.settings.limits, list(self.settings.spans), f"P{self.settings.tag_salt}{day:%y%m%d}", hours=own,
             modifies=self.settings.modifies, exits=self.settings.exits,
         )  # fmt: skip
-        changes = restore_limits(self.settings.limits, self._configured, journal, str(day), self._log.tell)
+        changes = restore_limits(self.settings.limits, self._configured, journal, str(day), self._log.add_event)
         keep_settings(journal, day, now, self.settings.ran)
-        self.kernel = Kernel(setup, watched, slots, rates(ports.charges, watched, day))
+        self.kernel = Kernel(setup, watched, slots, day_rates(ports.charges, watched, day))
         self.kernel.simulated = self.settings.simulated
-        self.kernel.out.limit_only = self.settings.limit_only
-        self.kernel.out.yields = self.settings.reconcile.yields
-        self.kernel.begin(now)
-        if ports.stamped:
+        self.kernel.order_store.limit_only = self.settings.limit_only
+        self.kernel.order_store.yields_to_others = self.settings.reconcile.yields
+        self.kernel.begin_moment(now)
+        if ports.has_receipt_times:
             self.kernel.late_after = int(self.settings.late_after_s * SECOND)
-        self.kernel.blind = True
-        loop = self._build(hours)
+        self.kernel.is_blind = True
+        loop = self._build_loop(hours)
         loop.changes, loop.configured = changes, self._configured
-        self._restore(loop, midnight(day))
+        self._restore_journal(loop, midnight(day))
         spans = {int(slot.span) for slot in slots}
-        await self._warm_up(loop, watched, spans, first)
+        await self._warm_up_strategies(loop, watched, spans, first)
         for slot in slots:
             if slot.stopped:  # by its own fault, in `follow` or while it was warmed up
-                self._log.tell("alarm", "strategy_stopped", f"{slot.name} stopped: {slot.stopped}")
-        loop.failures.look()
+                self._log.add_event("alarm", "strategy_stopped", f"{slot.name} stopped: {slot.stopped}")
+        loop.failures.record_new()
         self._loop = loop
         loop.stopping = self._stopping  # whoever asked for it so far had no loop to tell
         loop.gaps.tell_lacking()
-        await self._reconcile(loop, None if known else day, actions)
+        await self._reconcile_books(loop, None if known else day, actions)
         if self.settings.limit_only:
-            self._log.tell("alarm", "broker", LIMIT_ONLY)
+            self._log.add_event("alarm", "broker", LIMIT_ONLY)
         loop.doubts = len(ports.calendar.doubts(day))
         for remark in ports.calendar.remarks(today):
-            self._log.tell("warn", "calendar", remark)
+            self._log.add_event("warn", "calendar", remark)
         return loop, watched
 
-    async def _warm_up(self, loop: Loop, watched: list[Instrument], spans: set[int], banded: list[Instrument]) -> None:
+    async def _warm_up_strategies(self, loop: DayLoop, watched: list[Instrument], spans: set[int], banded: list[Instrument]) -> None:
         """Read the history of everything in lockstep, else that of the first seconds; the rest follows beside the day."""
         ports = self.ports
         today = midnight(ist_day(ports.clock.now()))
@@ -425,26 +425,26 @@ class Desk:
                 ports.keep_past([bar for bar in read if bar.start < today])
 
         def take(each: Instrument, bars: list[Bar], read: list[Bar]) -> None:
-            loop.publisher.bars(bars)
+            loop.board_writer.put_bars(bars)
             keep(read)
-            loop.gaps.history(bars, ports.clock.now(), [int(each.token)])
-            loop.failures.look()
+            loop.gaps.check_history(bars, ports.clock.now(), [int(each.token)])
+            loop.failures.record_new()
 
         if ports.pacer is not None:
-            bars = await history(
-                ports.broker, loop.hours, watched, spans, ports.clock, self._log.tell, daily(self.kernel)
+            bars = await read_history(
+                ports.broker, loop.hours, watched, spans, ports.clock, self._log.add_event, daily_tokens(self.kernel)
             )
-            self.kernel.warm(bars)
-            loop.publisher.bars(bars)
+            self.kernel.warm_up(bars)
+            loop.board_writer.put_bars(bars)
             keep(bars)
-            loop.gaps.history(bars, ports.clock.now())
+            loop.gaps.check_history(bars, ports.clock.now())
             return
         loop.warming = WarmUp(
-            self.kernel, ports.broker, loop.hours, ports.clock, spans, self._log.tell, take, ports.stored
+            self.kernel, ports.broker, loop.hours, ports.clock, spans, self._log.add_event, take, ports.stored
         )
         await loop.warming.begin(watched, {int(each.token) for each in banded})
 
-    async def _choose(self) -> tuple[list[Instrument], list[Instrument]]:
+    async def _choose_watched(self) -> tuple[list[Instrument], list[Instrument]]:
         """Return what the strategies may trade, and what is watched: whatever is held, then that.
 
         What the broker does not list today is left out, and told: a name may have changed overnight. Raises `DataError`
@@ -453,44 +453,44 @@ class Desk:
         broker, journal = self.ports.broker, self.ports.journal
         named = [symbol for symbols in self.settings.subscriptions.values() for symbol in symbols]
         named += self.settings.modes
-        listed = await self._patiently(lambda: broker.instruments("NSE"))
-        chosen, missing = choose(listed, self.settings.watch, named)
+        listed = await self._read_patiently(lambda: broker.instruments("NSE"))
+        chosen, missing = choose_instruments(listed, self.settings.watch, named)
         self._shares = ShareRegister(journal, listed)
-        held, self._holdings = await also_held(broker, journal, self._shares, self._log.tell)
+        held, self._holdings = await held_tokens(broker, journal, self._shares, self._log.add_event)
         held -= {int(i.token) for i in chosen}
-        urgent = [i for i in listed if int(i.token) in held] + unlisted(journal, listed)
+        urgent = [i for i in listed if int(i.token) in held] + unlisted_instruments(journal, listed)
         if missing and not chosen and not urgent:
-            raise DataError(no_such(missing))
+            raise DataError(no_such_symbols(missing))
         if missing:
-            self._log.tell("alarm", "left_out", f"{no_such(missing)}: left out; mend the configuration")
+            self._log.add_event("alarm", "left_out", f"{no_such_symbols(missing)}: left out; mend the configuration")
         most, wanted = self.settings.most_watched - len(urgent), len(chosen)
         if wanted > most and self.settings.watch:
             raise DataError(f"the feed serves {self.settings.most_watched} instruments; name fewer in feed.watch")
         if wanted > most:
             chosen = chosen[:most]
             text = f"the feed serves {self.settings.most_watched} instruments: {wanted - most} of the {wanted} listed are not watched; name yours in feed.watch"
-            self._log.tell("warn", "feed", text)
+            self._log.add_event("warn", "feed", text)
         return chosen, urgent + chosen
 
-    def _restore(self, loop: Loop, start: int) -> None:
+    def _restore_journal(self, loop: DayLoop, start: int) -> None:
         """Bring back what the journal knows; the day begins at `start` (ns)."""
-        for intent in restore(self.kernel, self.ports.journal, start, kept(self.ports.journal)):
+        for intent in restore_kernel(self.kernel, self.ports.journal, start, kept_divisions(self.ports.journal)):
             self.gateway.lookups.look_for(intent)
-        orders = self.kernel.out.orders.values()
+        orders = self.kernel.order_store.orders.values()
         for order in orders:
             if order.live and order.order_id and not order.proven:
-                self.gateway.lookups.prove(int(order.intent), restored=True)
+                self.gateway.lookups.expect_proof(int(order.intent), restored=True)
         loop.early = kept_fills(self.kernel, self.ports.journal, start)
-        self._past = past(self.kernel, start, loop.early)
-        for gtt in self.kernel.out.gtts.values():
+        self._past = earlier_counts(self.kernel, start, loop.early)
+        for gtt in self.kernel.order_store.gtts.values():
             if gtt.live and gtt.gtt_id and not gtt.proven:
-                self.gateway.lookups.prove(int(gtt.intent), restored=True)
+                self.gateway.lookups.expect_proof(int(gtt.intent), restored=True)
         self.gateway.governor.orders_today = sum(1 for order in orders if order.tag and order.created >= start)
         for order in orders:
             if int(order.token) in self.kernel.markets:  # what was sold long ago may be listed no more
-                loop.publisher.order(order)
+                loop.board_writer.put_order(order)
 
-    async def _patiently(self, read: Callable[[], Awaitable[T]]) -> T:
+    async def _read_patiently(self, read: Callable[[], Awaitable[T]]) -> T:
         """Read something without which the day cannot open; ask a busy broker again, a second later."""
         clock = self.ports.clock
         for _ in range(OPENING_TRIES - 1):
@@ -502,89 +502,89 @@ class Desk:
                 await clock.sleep_until(clock.now() + SECOND)
         return await read()
 
-    def _slot(self, strategy: Strategy, chosen: list[Instrument]) -> Slot | None:
+    def _strategy_state(self, strategy: Strategy, chosen: list[Instrument]) -> StrategyState | None:
         """Return a strategy's place in the kernel, None for one that cannot even say what it is called."""
         try:
-            return Slot(strategy, self._tokens(strategy.name, chosen))
+            return StrategyState(strategy, self._subscribed_tokens(strategy.name, chosen))
         except BaseException as error:  # noqa: BLE001  a strategy's fault stops that strategy, never the desk
-            self._log.tell("alarm", "strategy_stopped", f"{type(strategy).__name__} stopped: {words(error)}")
+            self._log.add_event("alarm", "strategy_stopped", f"{type(strategy).__name__} stopped: {error_text(error)}")
             return None
 
-    def _build(self, hours: Hours) -> Loop:
+    def _build_loop(self, hours: InstrumentHours) -> DayLoop:
         settings, ports = self.settings, self.ports
         inbox: deque[object] = deque()
-        self.gateway = Gateway(
+        self.gateway = OrderGateway(
             self.kernel, ports.broker, ports.journal, ports.clock, Governor(settings.rates), ports.kill,
             settings.patience, inbox.append, random.Random(settings.jitter),  # noqa: S311  waits, no secrets
-            self._log.repeat,
+            self._log.add_repeated,
         )  # fmt: skip
-        books = Books(self.kernel, ports.broker, self.gateway, inbox.append)
+        books = BrokerPoller(self.kernel, ports.broker, self.gateway, inbox.append)
         reconciler = Reconciler(
             self.kernel, ports.broker, ports.journal, ports.clock, self.board, settings.reconcile, self._shares
         )
-        loop = Loop(
+        loop = DayLoop(
             self.kernel, self.gateway, books, inbox, self.board, self._log, ports.journal, ports.clock, ports.kill,
-            hours, int(settings.stale_after_s * SECOND), reconciler, ports.keep_bars, stamped=ports.stamped,
+            hours, int(settings.stale_after_s * SECOND), reconciler, ports.keep_bars, stamped=ports.has_receipt_times,
         )  # fmt: skip
         loop.bands = BandWatch(
-            self.kernel, ports.broker, ports.clock, inbox.append, loop.log.tell, int(settings.bands_every_s * SECOND)
+            self.kernel, ports.broker, ports.clock, inbox.append, loop.log.add_event, int(settings.bands_every_s * SECOND)
         )
         standing = ports.consents() is not False
         if not standing:
-            self._log.tell("warn", "unauthorised", NO_STANDING)
-        watch = DepositoryWatch(self.kernel, self._log.tell, self.gateway.unauthorised, standing=standing)
-        reconciler.readers.append(watch.look)
-        loop.asks, loop.margins = self._asks, ports.margins
+            self._log.add_event("warn", "unauthorised", NO_STANDING)
+        watch = DepositoryWatch(self.kernel, self._log.add_event, self.gateway.unauthorised_tokens, standing=standing)
+        reconciler.readers.append(watch.compare_holdings)
+        loop.requests, loop.margins = self._requests, ports.margins
         if ports.record is not None:
-            loop.recording = Recording(ports.record, self.kernel, settings.mode, settings.spans)
+            loop.recording = FeedRecording(ports.record, self.kernel, settings.mode, settings.spans)
         return loop
 
-    def _tokens(self, strategy: str, watched: list[Instrument]) -> list[int]:
+    def _subscribed_tokens(self, strategy: str, watched: list[Instrument]) -> list[int]:
         symbols = self.settings.subscriptions.get(strategy, ())
-        return [int(i.token) for i in watched if (i.symbol in symbols if symbols else self._tradable(i))]
+        return [int(i.token) for i in watched if (i.symbol in symbols if symbols else self._is_tradable(i))]
 
-    def _tradable(self, instrument: Instrument) -> bool:
+    def _is_tradable(self, instrument: Instrument) -> bool:
         """Tell whether a strategy that names nothing trades an instrument: no index, and nothing that is only watched."""
         return instrument.kind != "INDEX" and instrument.symbol not in self.settings.modes
 
-    async def _reconcile(self, loop: Loop, begins: date | None, actions: Actions | None) -> None:
+    async def _reconcile_books(self, loop: DayLoop, begins: date | None, actions: CorporateActions | None) -> None:
         """Read the books until nothing is unknown, compare them, and open the desk, or open it read-only.
 
         `begins` is the day whose first cash is still to be found, None where it is known.
         """
-        await self._resolve(loop)
+        await self._resolve_unknown(loop)
         if loop.stopping:
             return
-        self._divide(loop, actions)
+        self._apply_divisions(loop, actions)
         if begins is not None:
-            await self._begin_cash(loop, begins)
+            await self._settle_start_cash(loop, begins)
         clock = self.ports.clock
         lockstep = self.ports.pacer is not None
-        if await loop.reconciler.look(at_once=lockstep) and not lockstep:
+        if await loop.reconciler.compare_once(at_once=lockstep) and not lockstep:
             await clock.sleep_until(clock.now() + SOON)
-            await loop.books.look(gtts=True)
+            await loop.poller.poll(gtts=True)
             loop.turn()
-            await loop.reconciler.look()
+            await loop.reconciler.compare_once()
         loop.compare_soon = bool(loop.reconciler.unreadable)
-        loop.reconciled()
+        loop.apply_comparison()
         self._opened = True
         self.ports.journal.append("meta", {"key": "opened", "value": str(clock.now())})
         loop.turn()
 
-    def _divide(self, loop: Loop, actions: Actions | None) -> None:
+    def _apply_divisions(self, loop: DayLoop, actions: CorporateActions | None) -> None:
         """Carry what was split or multiplied over night over to its new shares and prices, and hold what may have been."""
         now, journal = self.ports.clock.now(), self.ports.journal
         day = ist_day(now)
-        loop.flags = ex_dates(actions, day, self.kernel, self._log.tell)  # of what stood in the evening
-        for division, text in recognise(
-            self.kernel, actions, self._holdings, loop.reconciler, opened_before(journal, day), day, now
+        loop.flags = flag_ex_dates(actions, day, self.kernel, self._log.add_event)  # of what stood in the evening
+        for division, text in recognise_divisions(
+            self.kernel, actions, self._holdings, loop.reconciler, last_opening_day(journal, day), day, now
         ):
             symbol = self.kernel.markets[division.token].instrument.symbol
-            loop.inbox.append(loop.reconciler.divided(division, symbol))
-            self._log.tell("alarm", "divided", text)
+            loop.inbox.append(loop.reconciler.record_division(division, symbol))
+            self._log.add_event("alarm", "divided", text)
         loop.turn()
 
-    async def _begin_cash(self, loop: Loop, day: date) -> None:
+    async def _settle_start_cash(self, loop: DayLoop, day: date) -> None:
         """Let the day begin with what the broker had before it: stops may have fired since, and their sales are booked by now.
 
         What he has is asked for between two looks that find the same trades.
@@ -597,26 +597,26 @@ class Desk:
             booked = len(loop.early)
             with suppress(RetryableError, OperatorError):
                 cash = await self.ports.broker.funds()
-            await loop.books.look()
+            await loop.poller.poll()
             loop.turn()
-        ledger.deposit(cash - moved(loop.early) - int(ledger.start_cash))
+        ledger.deposit(cash - moved_cash(loop.early) - int(ledger.start_cash))
         keep_start_cash(self.ports.journal, day, int(ledger.start_cash))
 
-    async def _resolve(self, loop: Loop) -> None:
+    async def _resolve_unknown(self, loop: DayLoop) -> None:
         """Look at the books until the outcome of every request of an earlier run is known, and what has become of it since."""
         clock, lookups = self.ports.clock, self.gateway.lookups
         while not loop.stopping:
-            sought = lookups.seeking
-            if await loop.books.look(gtts=True):
+            sought = lookups.is_seeking
+            if await loop.poller.poll(gtts=True):
                 loop.turn()
-                if not lookups.seeking and (not sought or self.ports.pacer is not None):
+                if not lookups.is_seeking and (not sought or self.ports.pacer is not None):
                     return
-            if not self._opened and isinstance(loop.books.error, OperatorError):
-                raise loop.books.error
+            if not self._opened and isinstance(loop.poller.error, OperatorError):
+                raise loop.poller.error
             if self.ports.pacer is not None:
                 raise BusyError("an exchange in lockstep cannot be joined in the middle of a request; start it anew")
             loop.publish(final=True)
-            due = self.gateway.look_due() or clock.now() + SECOND
+            due = self.gateway.poll_due() or clock.now() + SECOND
             await clock.sleep_until(max(due, clock.now() + SECOND // 20))
 
     # figures
@@ -624,23 +624,23 @@ class Desk:
     def facts(self) -> dict[str, object]:
         """Return the day so far in figures; money in paise. Orders are those that the exchange has taken."""
         kernel, ledger = self.kernel, self.kernel.ledger
-        orders, fills = taken(kernel)
+        orders, fills = taken_counts(kernel)
         return {
             "digest": kernel.digest(),
             "orders": orders - self._past[0],
             "fills": fills - self._past[1],
             "round_trips": int(kernel.round_trips),
-            "gross": int(ledger.net - kernel.before + ledger.charges),
+            "gross": int(ledger.net - kernel.net_at_open + ledger.charges),
             "charges": int(ledger.charges),
-            "net": int(ledger.net - kernel.before),
+            "net": int(ledger.net - kernel.net_at_open),
             "start_cash": int(ledger.start_cash),
             "end_cash": int(ledger.cash),
             "open_positions": int(kernel.open_positions()),
             "naked_positions": int(kernel.naked()),
             "halted": self.ports.kill.latched,
-            "refused": int(kernel.refused),
+            "refused": int(kernel.refusal_count),
             "unknown": self.gateway.lookups.unknown,
-            "ticks": int(kernel.ticks),
+            "ticks": int(kernel.tick_count),
             "bars": int(kernel.bar_count),
         }
 
@@ -651,26 +651,26 @@ class Desk:
             "mode": header.mode, "state": header.state, "now": header.now, "phase": header.phase,
             "pnl": header.pnl, "charges": header.charges, "cash": header.cash, "naked": header.naked, "login": header.login, "overdue": list(self._loop.overdue) if self._loop else [],
             "kill": latch.level if latch else "", "kill_reason": latch.reason if latch else "",
-            "clock_off_ms": self._clock_off(), "feed_age_ms": header.feed_age // 1_000_000, "feed_lag_ms": header.feed_lag // 1_000_000, "positions": len(self.board.positions.rows),
+            "clock_off_ms": self._clock_offset_ms(), "feed_age_ms": header.feed_age // 1_000_000, "feed_lag_ms": header.feed_lag // 1_000_000, "positions": len(self.board.positions.rows),
             "orders": len(self.board.orders.rows),
             "governor": governor_fields(self.board.governor), "differences": [*self._loop.differences, *self._loop.holds.values()] if self._loop else [],
             "ex_dates": list(self._loop.flags) if self._loop else [],
             "failed": [row.strategy for row in self.board.failures.rows[:]],
         })  # fmt: skip
 
-    def _clock_off(self) -> int | None:
+    def _clock_offset_ms(self) -> int | None:
         """Return by how many ms the desk's clock is ahead of the exchange's by its latest answers, None where nobody knows."""
         keeper = self._loop.timekeeper if self._loop else None
         offset = keeper.offset if keeper is not None else None
         return None if offset is None else offset // 1_000_000
 
 
-def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
+def _cancel_tasks(tasks: Iterable[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
 
 
-def _first(error: BaseException) -> BaseException:
+def _unwrapped_error(error: BaseException) -> BaseException:
     """Return what a task group wraps."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

@@ -5,29 +5,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from compiled.charges import RateTable
-from compiled.kernel import PRESSED
-from compiled.model import Bar
-from compiled.risk import Limits
-from compiled.strategy import Strategy
-from compiled.terms import Exits
+from compiled.accounting.charges import RateTable
+from compiled.model.order_terms import ExitEscalation
+from compiled.model.values import Bar
+from compiled.trading.kernel import PRESSED
+from compiled.trading.risk import RiskLimits
+from compiled.trading.strategy import Strategy
+from engine.day.day_loop import DayLoop
+from engine.day.warm_up import Stored
+from engine.manual.margin import Margins
 from engine.market.calendar import Calendar
-from engine.ports import Broker, Clock, Feed, FeedRecord, Journal, Pacer, Script
-from engine.trading.governor import Rates
-from engine.trading.killswitch import KillSwitch
-from engine.trading.lookups import Patience
-from engine.trading.loop import Loop
-from engine.trading.margin import Margins
-from engine.trading.reconcile import Terms
-from engine.trading.warming import Stored
+from engine.orders.governor import GovernorRates
+from engine.orders.killswitch import KillSwitch
+from engine.orders.request_lookups import LookupPolicy
+from engine.ports import Broker, Clock, ExchangePacer, Feed, FeedRecord, Journal, RecordedScript
+from engine.reconcile.reconciler import ReconcileTerms
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class EngineSettings:
     """What the operator has set, in the engine's units; `subscriptions` maps a strategy to its symbols (none: all)."""
 
     mode: str
-    limits: Limits
+    limits: RiskLimits
     spans: tuple[int, ...]
     watch: tuple[str, ...] = ()
     modes: Mapping[str, str] = field(default_factory=dict)
@@ -36,14 +36,14 @@ class Settings:
     """That of what is in `watch` and no strategy trades."""
     most_watched: int = 9_000
     """Instruments the feed serves."""
-    rates: Rates = field(default_factory=Rates)
-    patience: Patience = field(default_factory=Patience)
+    rates: GovernorRates = field(default_factory=GovernorRates)
+    patience: LookupPolicy = field(default_factory=LookupPolicy)
     modifies: int = 24
     """Modifications of one order."""
-    exits: Exits = PRESSED
+    exits: ExitEscalation = PRESSED
     poll_s: float = 7.0
     positions_every_s: float = 15.0
-    reconcile: Terms = field(default_factory=Terms)
+    reconcile: ReconcileTerms = field(default_factory=ReconcileTerms)
     lanes: int = 2
     """Requests that may change something at the same time: as many as the broker has threads for them."""
     stale_after_s: float = 10.0
@@ -69,7 +69,7 @@ class Settings:
     """How long the engine naps at most when nothing happens."""
 
 
-class Ports(NamedTuple):
+class EnginePorts(NamedTuple):
     """The outside world, as the desk is handed it; `keep_bars` takes closed bars and must not block.
 
     `beside` gives what runs beside an opened day, on its loop, until the next one opens, `throughout` what goes on from the first
@@ -88,19 +88,19 @@ class Ports(NamedTuple):
     kill: KillSwitch
     calendar: Calendar
     charges: RateTable
-    pacer: Pacer | None = None
+    pacer: ExchangePacer | None = None
     keep_bars: Callable[[list[Bar]], None] | None = None
-    beside: Callable[[Loop], Iterable[Coroutine[None, None, None]]] = lambda _: ()
+    beside: Callable[[DayLoop], Iterable[Coroutine[None, None, None]]] = lambda _: ()
     tomorrow: Callable[[], Sequence[Strategy]] | None = None
     margins: Margins | None = None
     stored: Stored | None = None
     consents: Callable[[], bool | None] = lambda: None
-    throughout: Callable[[Loop], Iterable[Coroutine[None, None, None]]] = lambda _: ()
+    throughout: Callable[[DayLoop], Iterable[Coroutine[None, None, None]]] = lambda _: ()
     record: FeedRecord | None = None
-    script: Script | None = None
+    script: RecordedScript | None = None
     keep_past: Callable[[list[Bar]], None] | None = None
 
     @property
-    def stamped(self) -> bool:
+    def has_receipt_times(self) -> bool:
         """Tell whether packets have times of receipt and can be late: where the clocks stand still together none has."""
         return self.pacer is None or self.script is not None

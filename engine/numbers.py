@@ -8,7 +8,7 @@ IST: Final = 19_800
 """Seconds east of UTC; India keeps no daylight saving time."""
 
 
-def group(digits: str) -> str:
+def group_digits(digits: str) -> str:
     """Put commas into a string of digits the Indian way: the last three, then twos."""
     if len(digits) <= 3:
         return digits
@@ -25,13 +25,13 @@ def counted(n: int, what: str) -> str:
 
 def count(n: int) -> str:
     """Format a whole number: 1234567 → 12,34,567."""
-    return "-" + group(str(-n)) if n < 0 else group(str(n))
+    return "-" + group_digits(str(-n)) if n < 0 else group_digits(str(n))
 
 
 def rupees(paise: int) -> str:
     """Format paise as rupees: 123456780 → 12,34,567.80."""
     whole, part = divmod(abs(paise), 100)
-    return f"{'-' if paise < 0 else ''}{group(str(whole))}.{part:02d}"
+    return f"{'-' if paise < 0 else ''}{group_digits(str(whole))}.{part:02d}"
 
 
 def amount(text: str) -> str:
@@ -44,7 +44,7 @@ def amount(text: str) -> str:
         return text
     if dot and len(whole) > 3:
         whole, dot, part = str(round(float(f"{whole}.{part}"))), "", ""
-    return f"{'-' if text.startswith('-') else ''}{group(whole)}{dot}{part}"
+    return f"{'-' if text.startswith('-') else ''}{group_digits(whole)}{dot}{part}"
 
 
 def price(x: float) -> str:
@@ -54,7 +54,7 @@ def price(x: float) -> str:
     text = f"{x:.4f}"
     whole, part = text[:-5], text[-4:]
     sign = "-" if whole.startswith("-") else ""
-    return f"{sign}{group(whole.lstrip('-'))}.{part if part[2:] != '00' else part[:2]}"
+    return f"{sign}{group_digits(whole.lstrip('-'))}.{part if part[2:] != '00' else part[:2]}"
 
 
 def arrow(x: float) -> str:
@@ -62,7 +62,7 @@ def arrow(x: float) -> str:
     return "▲" if x > 0 else "▼" if x < 0 else " "
 
 
-def moved(x: float) -> str:
+def percent_move(x: float) -> str:
     """Format a signed percentage with its arrow: -1.234 → ▼ 1.23%."""
     return f"{arrow(x)} {abs(x):.2f}%"
 
@@ -98,7 +98,7 @@ def day_name(ns: int) -> str:
     return time.strftime("%a %-d %b %Y", time.gmtime(ns // SECOND + IST)) if ns else ""
 
 
-def clock(ns: int) -> str:
+def time_of_day(ns: int) -> str:
     """Format an instant as the time of day in IST: 14:32:07; dashes for 0 (not known yet)."""
     if ns <= 0:
         return "--:--:--"
@@ -108,10 +108,10 @@ def clock(ns: int) -> str:
 
 def instant(ns: int) -> str:
     """Format an instant to the millisecond, in IST: 14:32:07.125."""
-    return f"{clock(ns)}.{ns // 1_000_000 % 1_000:03d}"
+    return f"{time_of_day(ns)}.{ns // 1_000_000 % 1_000:03d}"
 
 
-def left(ns: int) -> str:
+def countdown(ns: int) -> str:
     """Format a countdown, rounded up to whole seconds: 4:12, 1:04:12."""
     seconds = max(-(-ns // SECOND), 0)
     hours, minutes = divmod(seconds // 60, 60)

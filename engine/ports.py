@@ -1,4 +1,4 @@
-"""What the engine needs from the world, as protocols; `tui/wiring.py` hands in the real ones.
+"""What the engine needs from the world, as protocols; `tui/run/wiring.py` hands in the real ones.
 
 Everything a port returns is in the core's units: shares, paise, rupees on the grid, nanoseconds UTC.
 """
@@ -6,13 +6,13 @@ Everything a port returns is in the core's units: shares, paise, rupees on the g
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from compiled.events import GttUpdate, OrderUpdate, Trade
-from compiled.model import Bar, Gtt, Instrument, Order
-from compiled.terms import Change
+from compiled.model.events import BrokerTrade, GttUpdate, OrderUpdate
+from compiled.model.order_terms import OrderChange
+from compiled.model.values import Bar, Gtt, Instrument, Order
 from engine.errors import OrderRefused, OrderUnknown
 
 if TYPE_CHECKING:
-    from engine.history.series import BarSeries, Floats, Ints, StoredSeries
+    from engine.history.bar_series import BarSeries, Floats, Ints, StoredSeries
 
 
 class Clock(Protocol):
@@ -47,7 +47,7 @@ class BrokerPosition(NamedTuple):
     exchange: str = "NSE"
 
 
-class Slices(NamedTuple):
+class SlicedOrder(NamedTuple):
     """What became of a sliced order: the ids of the orders that exist, and why others do not.
 
     `unknown` slices may exist: they are looked up by the tag, which every slice carries.
@@ -104,11 +104,11 @@ class Broker(Protocol):
         """Send a new order and return the broker's order id."""
         ...
 
-    async def place_sliced(self, order: Order) -> Slices:
+    async def place_sliced(self, order: Order) -> SlicedOrder:
         """Send a new order that the broker cuts at the exchange's freeze quantity; return what became of the slices."""
         ...
 
-    async def modify(self, order_id: str, change: Change) -> None:
+    async def modify(self, order_id: str, change: OrderChange) -> None:
         """Change a working order's quantity, price or trigger."""
         ...
 
@@ -132,7 +132,7 @@ class Broker(Protocol):
         """Return today's order book, ours and others', oldest first."""
         ...
 
-    async def trades(self) -> list[Trade]:
+    async def trades(self) -> list[BrokerTrade]:
         """Return today's trades, oldest first."""
         ...
 
@@ -193,7 +193,7 @@ class FeedRecord(Protocol):
     """Keeps what the feed sent, as it came; called on the engine's event loop alone."""
 
     def put(self, kind: int, connection: int, ts: int, payload: bytes) -> None:
-        """Keep a record (`engine.history.recorded.Kind`) of `ts`, ns UTC; never blocks, and never raises."""
+        """Keep a record (`engine.history.feed_recording.RecordKind`) of `ts`, ns UTC; never blocks, and never raises."""
         ...
 
 
@@ -214,7 +214,7 @@ class Feed(Protocol):
         ...
 
 
-class Pacer(Protocol):
+class ExchangePacer(Protocol):
     """An exchange whose clock waits for the desk: lockstep at any speed."""
 
     async def start(self) -> int:
@@ -238,7 +238,7 @@ class Pacer(Protocol):
         ...
 
 
-class Script(Protocol):
+class RecordedScript(Protocol):
     """What a recorded desk took, for one that takes the same again."""
 
     def script(self) -> Iterable[tuple[int, Any]]:

@@ -18,7 +18,7 @@ _FORMULA: Final = re.compile("[\t\r\n]|[\x00-\x20\x7f-\xa0\u200b-\u200f\ufeff]*[
 LONGEST_SYMBOL: Final = 100
 
 
-def valid(text: str) -> str:
+def valid_text(text: str) -> str:
     """Return a text that any file, database or socket can hold: each half of a character becomes a mark.
 
     Halves come from a shell, for a byte that is no UTF-8, and from JSON, which can write them.
@@ -26,18 +26,18 @@ def valid(text: str) -> str:
     return text if text.isascii() else _HALF.sub(MARK, text)
 
 
-def plain(text: str) -> str:
+def plain_text(text: str) -> str:
     """Return a text as one line that changes nothing but its own place on a terminal: a blank for each control character."""
-    return text if text.isprintable() else _OBEYED.sub(" ", valid(text))
+    return text if text.isprintable() else _OBEYED.sub(" ", valid_text(text))
 
 
-def cell(text: str) -> str:
+def csv_cell(text: str) -> str:
     """Return a text as a cell of a CSV file: behind an apostrophe where a spreadsheet would take it for a formula."""
     return f"'{text}" if _FORMULA.match(text) else text
 
 
-def uncell(text: str) -> str:
-    """Return the text of a cell without the apostrophe that `cell` has put before it."""
+def from_csv_cell(text: str) -> str:
+    """Return the text of a cell without the apostrophe that `csv_cell` has put before it."""
     return text[1:] if text.startswith("'") and _FORMULA.match(text, 1) else text
 
 
@@ -46,13 +46,13 @@ def is_symbol(text: str) -> bool:
     return text[:1].isalnum() and text.isprintable() and len(text) <= LONGEST_SYMBOL
 
 
-def symbol(text: str) -> str:
+def checked_symbol(text: str) -> str:
     """Return a symbol; raise `ValueError` for a text that is none."""
     if is_symbol(text):
         return text
     raise ValueError(f"{text[:LONGEST_SYMBOL]!r} is no symbol")
 
 
-def first_of(names: Sequence[str], most: int = 5) -> str:
+def first_names(names: Sequence[str], most: int = 5) -> str:
     """Name the first of several with commas between, and how many more there are."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -13,12 +13,12 @@ from typing import Any, Final, NamedTuple, final
 import msgspec
 import numpy as np
 
-from engine.backtest.linter import Finding
-from engine.backtest.metrics import Metric
-from engine.backtest.outcome import Daily, Manifest, Outcome, Trade
-from engine.backtest.parity.causes import CAUSES
+from engine.backtest.linter.result_linter import LinterFinding
+from engine.backtest.parity.difference_causes import CAUSES
+from engine.backtest.run_outcome import DailyColumns, RoundTrip, RunManifest, RunOutcome
+from engine.backtest.statistics.run_metrics import RunMetric
 from engine.errors import DataError, NothingFound, OperatorError, in_words
-from engine.history.series import Floats, Ints
+from engine.history.bar_series import Floats, Ints
 from store.schema import BUSY_MS, refusal
 
 SCHEMA: Final = 2
@@ -117,9 +117,9 @@ class ParityDay(NamedTuple):
 class StoredResult(NamedTuple):
     """All that is kept of a run."""
 
-    outcome: Outcome
-    metrics: list[Metric]
-    findings: list[Finding]
+    outcome: RunOutcome
+    metrics: list[RunMetric]
+    findings: list[LinterFinding]
 
 
 @final
@@ -129,7 +129,7 @@ class ResultStore:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def keep(self, outcome: Outcome, metrics: Sequence[Metric], findings: Sequence[Finding], verdict: str) -> None:
+    def keep(self, outcome: RunOutcome, metrics: Sequence[RunMetric], findings: Sequence[LinterFinding], verdict: str) -> None:
         """Store a run; raise `OperatorError` where the file cannot be written, and then nothing is."""
         manifest, daily, run = outcome.manifest, outcome.daily, outcome.manifest.run
         values = {each.key: each.value for each in metrics}
@@ -137,20 +137,20 @@ class ResultStore:
             run, manifest.made, manifest.name, manifest.first, manifest.last, len(manifest.symbols), len(outcome.trades), outcome.net,
             int(daily.gross[-1]) - manifest.start_cash, int(daily.charges.sum()), values.get("sharpe"),
             values.get("max_drawdown"), verdict, manifest.partial, manifest.digest, outcome.bars, outcome.orders,
-            _json(dict(outcome.costs)), _json(dict(outcome.refused)), _json(manifest),
+            _as_json(dict(outcome.costs)), _as_json(dict(outcome.refused)), _as_json(manifest),
         )  # fmt: skip
-        days = zip(*(_nullable(column) for column in daily), strict=True)
-        with self._writing() as database:
-            _insert(database, "backtest_runs", [row])
-            _insert(database, "backtest_metrics", [(run, *each, place) for place, each in enumerate(metrics)])
-            _insert(database, "backtest_equity", [(run, *each) for each in days])
-            _insert(database, "backtest_curves", [(run, len(outcome.times), packed(outcome.times, outcome.curve))])
-            _insert(database, "backtest_trades", [(run, *each) for each in outcome.trades])
-            _insert(database, "backtest_findings", [(run, *each, place) for place, each in enumerate(findings)])
+        days = zip(*(_nullable_values(column) for column in daily), strict=True)
+        with self._write_transaction() as database:
+            _insert_rows(database, "backtest_runs", [row])
+            _insert_rows(database, "backtest_metrics", [(run, *each, place) for place, each in enumerate(metrics)])
+            _insert_rows(database, "backtest_equity", [(run, *each) for each in days])
+            _insert_rows(database, "backtest_curves", [(run, len(outcome.times), pack_curve(outcome.times, outcome.curve))])
+            _insert_rows(database, "backtest_trades", [(run, *each) for each in outcome.trades])
+            _insert_rows(database, "backtest_findings", [(run, *each, place) for place, each in enumerate(findings)])
 
     def runs(self) -> list[StoredRun]:
         """Return the runs, the newest first."""
-        return [StoredRun(*row) for row in self._read("backtest_runs", StoredRun._fields, "run DESC")]
+        return [StoredRun(*row) for row in self._read_rows("backtest_runs", StoredRun._fields, "run DESC")]
 
     def find(self, text: str) -> str:
         """Return the run whose number begins so, or the `last`; raise `NothingFound` where none or several do."""
@@ -167,78 +167,78 @@ class ResultStore:
 
     def load(self, run: str) -> StoredResult:
         """Return a run by its whole number; raise `NothingFound`, or `DataError` for what cannot be read."""
-        rows = self._select("SELECT manifest, costs, refused, bars, orders FROM backtest_runs WHERE run = ?", run)
+        rows = self._select_rows("SELECT manifest, costs, refused, bars, orders FROM backtest_runs WHERE run = ?", run)
         if not rows:
             raise NothingFound(f"no result {run} in {self.path}")
         text, costs, refused, bars, orders = rows[0]
         try:
-            manifest = msgspec.json.decode(text, type=Manifest)
+            manifest = msgspec.json.decode(text, type=RunManifest)
             counted = [msgspec.json.decode(each, type=dict[str, int]) for each in (costs, refused)]
         except msgspec.DecodeError as error:
             raise DataError(f"{self.path}, result {run}: {in_words(error)}") from error
-        daily = _daily(self._read("backtest_equity", Daily._fields, "day", run))
-        trades = self._read("backtest_trades", Trade._fields, "number", run)
-        metrics = self._read("backtest_metrics", Metric._fields, "place", run)
-        found = self._read("backtest_findings", FINDING, "place", run)
-        [curve] = self._read("backtest_curves", ("moments", "packed"), "moments", run)
-        times, worth = unpacked(*curve)
-        outcome = Outcome(
+        daily = _daily_columns(self._read_rows("backtest_equity", DailyColumns._fields, "day", run))
+        trades = self._read_rows("backtest_trades", RoundTrip._fields, "number", run)
+        metrics = self._read_rows("backtest_metrics", RunMetric._fields, "place", run)
+        found = self._read_rows("backtest_findings", FINDING, "place", run)
+        [curve] = self._read_rows("backtest_curves", ("moments", "packed"), "moments", run)
+        times, worth = unpack_curve(*curve)
+        outcome = RunOutcome(
             manifest,
             daily,
             times,
             worth,
-            [Trade(*row) for row in trades],
+            [RoundTrip(*row) for row in trades],
             counted[0],
             counted[1],
             int(bars),
             int(orders),
         )
-        return StoredResult(outcome, [Metric(*row) for row in metrics], [Finding(*row) for row in found])
+        return StoredResult(outcome, [RunMetric(*row) for row in metrics], [LinterFinding(*row) for row in found])
 
     def keep_parity(self, day: ParityDay) -> None:
         """Store how a day compared, in place of an earlier comparison; raise `OperatorError` where the file cannot be written."""
-        with self._writing() as database:
+        with self._write_transaction() as database:
             database.execute("DELETE FROM parity_days WHERE (mode, date) = (?, ?)", (day.mode, day.date))
-            _insert(database, "parity_days", [day])
+            _insert_rows(database, "parity_days", [day])
 
     def parity_days(self, mode: str = "") -> list[ParityDay]:
         """Return the days that were compared, of one mode or of all, the newest first."""
         if not self.path.exists():
             return []
-        with closing(self._open(write=True)):  # a file of an earlier version has no such table yet
-            rows = self._read("parity_days", ParityDay._fields, "date DESC, mode")
+        with closing(self._open_file(write=True)):  # a file of an earlier version has no such table yet
+            rows = self._read_rows("parity_days", ParityDay._fields, "date DESC, mode")
         return [day for row in rows if (day := ParityDay(*row)).mode == (mode or day.mode)]
 
     def remove(self, runs: Sequence[str]) -> None:
         """Remove runs by their whole numbers."""
-        with self._writing() as database:
+        with self._write_transaction() as database:
             database.executemany("DELETE FROM backtest_runs WHERE run = ?", [(run,) for run in runs])
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def _write_transaction(self) -> Iterator[sqlite3.Connection]:
         """Open the file for one transaction; raise `OperatorError` where it cannot be written, and then nothing is."""
-        with closing(self._open(write=True)) as database:
+        with closing(self._open_file(write=True)) as database:
             try:
                 with database:
                     yield database
             except sqlite3.Error as error:
                 raise refusal(self.path, error) from error
 
-    def _read(self, table: str, columns: Sequence[str], order: str, run: str = "") -> list[tuple[Any, ...]]:
+    def _read_rows(self, table: str, columns: Sequence[str], order: str, run: str = "") -> list[tuple[Any, ...]]:
         only = "WHERE run = ?" if run else ""
         statement = f"SELECT {', '.join(columns)} FROM {table} {only} ORDER BY {order}"  # noqa: S608  our own names
-        return self._select(statement, *([run] if run else []))
+        return self._select_rows(statement, *([run] if run else []))
 
-    def _select(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+    def _select_rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         if not self.path.exists():
             return []
-        with closing(self._open(write=False)) as database:
+        with closing(self._open_file(write=False)) as database:
             try:
                 return database.execute(statement, values).fetchall()
             except sqlite3.Error as error:
                 raise refusal(self.path, error) from error
 
-    def _open(self, *, write: bool) -> sqlite3.Connection:
+    def _open_file(self, *, write: bool) -> sqlite3.Connection:
         try:
             if write:
                 self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -263,35 +263,35 @@ class ResultStore:
         return database
 
 
-def packed(times: Ints, worth: Ints) -> bytes:
+def pack_curve(times: Ints, worth: Ints) -> bytes:
     """Return a curve as what each of its points adds to the one before."""
     steps = np.concatenate([np.diff(column, prepend=0) for column in (times, worth)])
     return zlib.compress(steps.astype("<i8").view(np.uint8).reshape(-1, 8).T.tobytes(), 1)
 
 
-def unpacked(moments: int, content: bytes) -> tuple[Ints, Ints]:
-    """Return the times and worths that `packed` was given."""
+def unpack_curve(moments: int, content: bytes) -> tuple[Ints, Ints]:
+    """Return the times and worths that `pack_curve` was given."""
     columns = np.frombuffer(zlib.decompress(content), np.uint8).reshape(8, -1).T.copy().view("<i8").reshape(2, moments)
     return np.cumsum(columns[0]), np.cumsum(columns[1])
 
 
-def _nullable(column: Ints | Floats) -> list[object]:
+def _nullable_values(column: Ints | Floats) -> list[object]:
     """Return an array's values, None for what is not a number."""
     return [None if missing else value for value, missing in zip(column.tolist(), np.isnan(column), strict=True)]
 
 
-def _insert(database: sqlite3.Connection, table: str, rows: Sequence[Sequence[object]]) -> None:
+def _insert_rows(database: sqlite3.Connection, table: str, rows: Sequence[Sequence[object]]) -> None:
     if rows:
         marks = ", ".join("?" * len(rows[0]))
         database.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608  our own names
 
 
-def _daily(rows: Sequence[Sequence[float | None]]) -> Daily:
-    columns = list(zip(*rows, strict=True)) or [()] * len(Daily._fields)
+def _daily_columns(rows: Sequence[Sequence[float | None]]) -> DailyColumns:
+    columns = list(zip(*rows, strict=True)) or [()] * len(DailyColumns._fields)
     day, equity, gross, charges, exposure, turnover, closed = (np.array(column, np.int64) for column in columns[:7])
     benchmark, market = (np.array(column, np.float64) for column in columns[7:])  # None becomes NaN
-    return Daily(day, equity, gross, charges, exposure, turnover, closed, benchmark, market)
+    return DailyColumns(day, equity, gross, charges, exposure, turnover, closed, benchmark, market)
 
 
-def _json(value: object) -> str:
+def _as_json(value: object) -> str:
     return msgspec.json.encode(value).decode()

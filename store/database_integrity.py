@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import final
 
 from engine.errors import DataError, OperatorError, in_words
-from engine.ops import private
+from engine.system import private_files
 from store.schema import HINTS, connect, known_version, refusal, shipped_migrations
 
 MAGIC = b"SQLite format 3\0"
@@ -32,8 +32,8 @@ def log_of(path: Path) -> Path:
 
 
 @final
-class Mark:
-    """The mark of a database that this process has opened: `note` its log after each commit, `close` it at the end."""
+class DatabaseMark:
+    """The mark of a database that this process has opened: `note_log` its log after each commit, `close` it at the end."""
 
     def __init__(self, path: Path) -> None:
         self._log = log_of(path)
@@ -41,45 +41,45 @@ class Mark:
         with contextlib.suppress(OSError):  # a disk that takes no mark takes no rows, which is told
             flags = os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
             self._file = os.open(mark_of(path), flags, 0o600)
-        self._write("open", sync=True)
+        self._write_state("open", sync=True)
 
-    def note(self) -> None:
+    def note_log(self) -> None:
         """Take note of how long the log is now; this waits for no disk."""
-        self._write("open", sync=False)
+        self._write_state("open", sync=False)
 
     def close(self) -> None:
         """Say that the log is folded in."""
-        self._write("closed", sync=True)
+        self._write_state("closed", sync=True)
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
 
-    def _write(self, state: str, *, sync: bool) -> None:
+    def _write_state(self, state: str, *, sync: bool) -> None:
         if self._file < 0:
             return
         with contextlib.suppress(OSError):
-            os.pwrite(self._file, f"patang {state:6} {_size(self._log):020}\n".encode(), 0)
+            os.pwrite(self._file, f"patang {state:6} {_file_size(self._log):020}\n".encode(), 0)
             if sync:
                 os.fsync(self._file)
 
 
-def lost(path: Path) -> str:
+def evidence_of_loss(path: Path) -> str:
     """Return what shows that a database which is gone or empty has been written, empty where nothing does."""
-    return "" if _size(path) else _missed(path, "is empty" if path.exists() else "is gone")
+    return "" if _file_size(path) else _loss_text(path, "is empty" if path.exists() else "is gone")
 
 
-def _missed(path: Path, state: str) -> str:
-    evidence = next((each for each in (mark_of(path), log_of(path)) if _size(each)), None)
+def _loss_text(path: Path, state: str) -> str:
+    evidence = next((each for each in (mark_of(path), log_of(path)) if _file_size(each)), None)
     if evidence is None:
         return ""
     return f"database {path} {state}, and a desk has written it: restore a copy, or remove {evidence} to begin anew"
 
 
-def shortened(path: Path) -> str:
+def shortened_log(path: Path) -> str:
     """Return what is to be told of a log that is shorter than its desk left it, empty where it is not."""
     try:
-        _, state, size = private.read(mark_of(path), LONGEST).split()
-        there, was = _size(log_of(path)), int(size)
+        _, state, size = private_files.read_private(mark_of(path), LONGEST).split()
+        there, was = _file_size(log_of(path)), int(size)
     except (OSError, ValueError):
         return ""
     if state != b"open" or there >= was:
@@ -90,11 +90,11 @@ def shortened(path: Path) -> str:
     )
 
 
-def check(path: Path, *, new: bool = False) -> None:
+def check_database(path: Path, *, new: bool = False) -> None:
     """Raise `OperatorError` unless a file is a whole database of ours; `new`: or one that no desk has written yet, to be written."""
-    if gone := lost(path):
+    if gone := evidence_of_loss(path):
         raise DataError(gone)
-    if not _size(path):
+    if not _file_size(path):
         if new:
             return
         state = f"database {path} has never been written" if path.exists() else f"there is no database {path}"
@@ -107,16 +107,16 @@ def check(path: Path, *, new: bool = False) -> None:
             written = known_version(connection, path, shipped_migrations())
     except sqlite3.Error as error:
         raise refusal(path, error) from None
-    if not written and (gone := _missed(path, "holds nothing")):
+    if not written and (gone := _loss_text(path, "holds nothing")):
         raise DataError(gone)
     if not (written or new):
         raise DataError(f"database {path} has never been written; start the desk once, or name another")
 
 
 @contextlib.contextmanager
-def reading(path: Path) -> Iterator[sqlite3.Connection]:
+def open_for_reading(path: Path) -> Iterator[sqlite3.Connection]:
     """Open one of our databases to read it; raise `OperatorError` for any other, and for one that cannot be read."""
-    check(path)
+    check_database(path)
     try:
         with contextlib.closing(connect(path, write=False)) as connection:
             yield connection
@@ -136,11 +136,11 @@ def _check_length(path: Path) -> None:
         raise DataError(f"database {path} is no SQLite database: name another file, or restore a copy")
     page = int.from_bytes(head[16:18], "big")
     wanted = int.from_bytes(head[28:32], "big") * (65_536 if page == 1 else page)
-    if len(head) < HEAD or (_size(path) < wanted and not _size(log_of(path))):
-        raise DataError(f"database {path} is cut short, {_size(path)} of {max(wanted, HEAD)} bytes: {RECOVER}")
+    if len(head) < HEAD or (_file_size(path) < wanted and not _file_size(log_of(path))):
+        raise DataError(f"database {path} is cut short, {_file_size(path)} of {max(wanted, HEAD)} bytes: {RECOVER}")
 
 
-def _size(path: Path) -> int:
+def _file_size(path: Path) -> int:
     try:
         return path.stat().st_size
     except OSError:

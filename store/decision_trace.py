@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.errors import DataError
-from store.whole import reading
+from store.database_integrity import open_for_reading
 
 DAY = 86_400_000_000_000
 IST = 19_800_000_000_000
@@ -56,7 +56,7 @@ _FAILURES = (
 Row = dict[str, object]
 
 
-class Step(NamedTuple):
+class TraceStep(NamedTuple):
     """One thing that happened at `ts` (ns UTC)."""
 
     ts: int
@@ -65,18 +65,18 @@ class Step(NamedTuple):
     intent: int = 0
 
 
-class Trace(NamedTuple):
+class DecisionTrace(NamedTuple):
     """What is known of one id; `decision` is empty for an order that no decision of ours stands behind.
 
     Of a strategy that has failed the steps are its failures, each with its traceback.
     """
 
     decision: Row
-    steps: tuple[Step, ...]
+    steps: tuple[TraceStep, ...]
     strategy: str = ""
 
 
-class Verdict(NamedTuple):
+class VerdictCount(NamedTuple):
     """How often a strategy's requests met one answer; `detail` is that of the last, `decision` its number."""
 
     strategy: str
@@ -87,37 +87,37 @@ class Verdict(NamedTuple):
     decision: int
 
 
-def trace(database: Path, name: str) -> Trace:
+def trace_decision(database: Path, name: str) -> DecisionTrace:
     """Return the trace of a decision (D12), an intent (12), a tag, a broker's order, GTT or trade id, or a strategy that failed.
 
     Raises `DataError` where there is none of that name, `OperatorError` where the database cannot be read.
     """
-    with _reading(database) as db:
-        decision, intent = _find(db, name.strip())
+    with _open_rows(database) as db:
+        decision, intent = _find_decision(db, name.strip())
         if decision or intent:
-            return Trace(decision, tuple(_steps(db, decision, intent)))
-        if found := _failed(db, name.strip()):
-            return Trace({}, tuple(step for _, step in found), name.strip())
+            return DecisionTrace(decision, tuple(_trace_steps(db, decision, intent)))
+        if found := _failed_strategies(db, name.strip()):
+            return DecisionTrace({}, tuple(step for _, step in found), name.strip())
     raise DataError(
         f"{name}: no decision (D12), intent, tag, order, GTT or trade of that name in {database}, and no strategy that failed"
     )
 
 
-def failures(database: Path) -> list[tuple[str, Step]]:
+def strategy_failures(database: Path) -> list[tuple[str, TraceStep]]:
     """Return the strategies that have failed, oldest first, each with its traceback."""
-    with _reading(database) as db:
-        return _failed(db, None)
+    with _open_rows(database) as db:
+        return _failed_strategies(db, None)
 
 
-def why(database: Path, symbol: str, strategy: str = "") -> list[Verdict]:
+def verdicts_of_symbol(database: Path, symbol: str, strategy: str = "") -> list[VerdictCount]:
     """Return what the requests for a symbol were answered on the journal's last day, the latest answer first."""
-    with _reading(database) as db:
+    with _open_rows(database) as db:
         newest = int(db.execute("SELECT COALESCE(MAX(ts), 0) FROM events").fetchone()[0])
         day = (newest + IST) // DAY * DAY - IST
         grouped = db.execute(_WHY, (symbol, day, strategy or None)).fetchall()
         details = dict(db.execute("SELECT decision, detail FROM decisions WHERE symbol = ?", (symbol,)).fetchall())
     return [
-        Verdict(
+        VerdictCount(
             row["strategy"], row["verdict"], row["times"], row["last"],
             WITHHELD if row["unsent"] else details[row["decision"]], row["decision"],
         )
@@ -125,13 +125,13 @@ def why(database: Path, symbol: str, strategy: str = "") -> list[Verdict]:
     ]  # fmt: skip
 
 
-def _failed(db: sqlite3.Connection, name: str | None) -> list[tuple[str, Step]]:
-    return [(row["who"], Step(row["ts"], "failed", row["detail"])) for row in db.execute(_FAILURES, (name,)).fetchall()]
+def _failed_strategies(db: sqlite3.Connection, name: str | None) -> list[tuple[str, TraceStep]]:
+    return [(row["who"], TraceStep(row["ts"], "failed", row["detail"])) for row in db.execute(_FAILURES, (name,)).fetchall()]
 
 
 @contextmanager
-def _reading(database: Path) -> Iterator[sqlite3.Connection]:
-    with reading(database) as db:
+def _open_rows(database: Path) -> Iterator[sqlite3.Connection]:
+    with open_for_reading(database) as db:
         db.row_factory = sqlite3.Row
         try:
             yield db
@@ -139,64 +139,64 @@ def _reading(database: Path) -> Iterator[sqlite3.Connection]:
             raise DataError("half a character: no name holds one") from None
 
 
-def _find(db: sqlite3.Connection, name: str) -> tuple[Row, int]:
+def _find_decision(db: sqlite3.Connection, name: str) -> tuple[Row, int]:
     """Return the decision behind a name, empty if there is none, and the intent it named, 0 for a decision's own."""
     if match := re.fullmatch(r"[dD](\d{1,18})", name):
-        return _one(db, "SELECT * FROM decisions WHERE decision = ?", int(match[1])), 0
+        return _one_row(db, "SELECT * FROM decisions WHERE decision = ?", int(match[1])), 0
     for query in _FIND:
         found = db.execute(query, (name,)).fetchone()
         if found is not None and found[0] is not None:
-            return _one(db, _OF_INTENT, found[0]), int(found[0])
+            return _one_row(db, _OF_INTENT, found[0]), int(found[0])
     return {}, 0
 
 
-def _one(db: sqlite3.Connection, query: str, value: object) -> Row:
+def _one_row(db: sqlite3.Connection, query: str, value: object) -> Row:
     row = db.execute(query, (value,)).fetchone()
     return {} if row is None else dict(row)
 
 
-def _steps(db: sqlite3.Connection, decision: Row, intent: int) -> list[Step]:
+def _trace_steps(db: sqlite3.Connection, decision: Row, intent: int) -> list[TraceStep]:
     if not decision:
-        return _in_order(_life(db, "intent = ?", intent))
-    steps = _judged(decision)
+        return _ordered_steps(_intent_steps(db, "intent = ?", intent))
+    steps = _judgement_steps(decision)
     if decision["kind"] == "exit":
         rungs = "rung IN (SELECT rung FROM decisions WHERE ladder = ? AND verdict = 'OK' AND kind != 'exit')"
-        life = _life(db, rungs, decision["ladder"])
+        life = _intent_steps(db, rungs, decision["ladder"])
         asked = int(str(decision["ts"]))
-        steps += [step for step, at in zip(life, _moments(life), strict=True) if at >= asked]
+        steps += [step for step, at in zip(life, _step_moments(life), strict=True) if at >= asked]
     elif decision["verdict"] == "OK":
-        steps += _life(db, "rung = ?", decision["rung"])
+        steps += _intent_steps(db, "rung = ?", decision["rung"])
         exits = db.execute("SELECT * FROM decisions WHERE ladder = ? AND kind = 'exit'", (decision["ladder"],))
         for row in exits.fetchall():
             steps.append(
-                Step(row["ts"], "exit asked", f"D{row['decision']} {row['strategy']}: {row['reason'] or 'exit'}")
+                TraceStep(row["ts"], "exit asked", f"D{row['decision']} {row['strategy']}: {row['reason'] or 'exit'}")
             )
-    return _in_order(steps)
+    return _ordered_steps(steps)
 
 
-def _judged(row: Row) -> list[Step]:
+def _judgement_steps(row: Row) -> list[TraceStep]:
     ts, capital = int(str(row["ts"])), int(str(row["capital"]))
     source = "the operator," if row["cause"] == "operator" else f"a {row['cause']} of"
     asked = f"{row['strategy']}: {row['kind']} {row['side']} {row['symbol']}" + (
         f", {row['reason']}" if row["reason"] else ""
     )
     steps = [
-        Step(
+        TraceStep(
             int(str(row["cause_ts"])),
             "caused",
             f"by {source} {row['cause_symbol']} at {row['cause_price']:.2f}",
         ),
-        Step(ts, "asked", asked),
+        TraceStep(ts, "asked", asked),
     ]
     if row["kind"] == "exit":
         return steps
     sized = f"{row['quantity']} at {row['price']:.2f}" + (f" from {capital / 100:.2f} rupees" if capital else "")
     times = f", {row['times']} times until the last" if int(str(row["times"])) > 1 else ""
     detail = f": {row['detail']}" if row["detail"] else ""
-    return [*steps, Step(ts, "sized", sized), Step(ts, "judged", f"{row['verdict']}{detail}{times}")]
+    return [*steps, TraceStep(ts, "sized", sized), TraceStep(ts, "judged", f"{row['verdict']}{detail}{times}")]
 
 
-def _moments(steps: list[Step]) -> list[int]:
+def _step_moments(steps: list[TraceStep]) -> list[int]:
     """Return when each step takes place among the others (ns): a fill, stamped with a whole second, not before its order was accepted."""
     since: dict[int, int] = {}
     for what in ("sent", "accepted"):
@@ -204,23 +204,23 @@ def _moments(steps: list[Step]) -> list[int]:
     return [max(step.ts, since.get(step.intent, 0)) if step.what == "fill" else step.ts for step in steps]
 
 
-def _in_order(steps: list[Step]) -> list[Step]:
-    places = sorted(zip(_moments(steps), [step.intent for step in steps], range(len(steps)), strict=True))
+def _ordered_steps(steps: list[TraceStep]) -> list[TraceStep]:
+    places = sorted(zip(_step_moments(steps), [step.intent for step in steps], range(len(steps)), strict=True))
     return [steps[place] for _, _, place in places]
 
 
-def _life(db: sqlite3.Connection, where: str, value: object) -> list[Step]:
+def _intent_steps(db: sqlite3.Connection, where: str, value: object) -> list[TraceStep]:
     """Return the events and fills of the intents that a condition names."""
-    steps = [_event(row) for row in db.execute(_EVENTS.format(where=where), (value,)).fetchall()]
+    steps = [_event_step(row) for row in db.execute(_EVENTS.format(where=where), (value,)).fetchall()]
     fills = db.execute(f"SELECT * FROM fills WHERE {where} ORDER BY ts", (value,))  # noqa: S608  one of our own conditions
     for row in fills.fetchall():
         verb = "bought" if row["side"] == "BUY" else "sold"
         text = f"{verb} {row['quantity']} {row['symbol']} at {row['price']:.2f}, trade {row['trade_id']}"
-        steps.append(Step(row["ts"], "fill", f"#{row['intent']} {text}", row["intent"]))
+        steps.append(TraceStep(row["ts"], "fill", f"#{row['intent']} {text}", row["intent"]))
     return steps
 
 
-def _event(row: sqlite3.Row) -> Step:
+def _event_step(row: sqlite3.Row) -> TraceStep:
     what = _WORDS.get(row["status"], row["status"].lower())
     if row["kind"] == "gtt":
         name = f"#{row['intent']} GTT {row['order_id']}".rstrip()
@@ -228,6 +228,6 @@ def _event(row: sqlite3.Row) -> Step:
         name = f"#{row['intent']} {row['purpose'].lower()} {row['side']} {row['quantity']} {row['order_type']}"
         name += f", order {row['order_id']}" if row["order_id"] else f", tag {row['tag']}" if row["tag"] else ""
     if row["reason"].startswith("DRY_RUN:"):
-        return Step(row["ts"], "not sent", f"{name}: {WITHHELD}", row["intent"])
+        return TraceStep(row["ts"], "not sent", f"{name}: {WITHHELD}", row["intent"])
     filled = f", {row['filled']} filled" if row["filled"] else ""
-    return Step(row["ts"], what, name + filled + (f": {row['reason']}" if row["reason"] else ""), row["intent"])
+    return TraceStep(row["ts"], what, name + filled + (f": {row['reason']}" if row["reason"] else ""), row["intent"])

@@ -16,15 +16,15 @@ from typing import BinaryIO, NamedTuple
 
 import msgspec
 
-from compiled.model import Bar
+from compiled.model.values import Bar
 from engine.errors import ConfigError, OperatorError, in_words
-from engine.history.adjusting import adjusted, steps_of
-from engine.history.series import to_bars
-from engine.market.actions import Actions
-from engine.ops.files import replacing
+from engine.history.bar_adjustment import adjusted_series, adjustment_steps
+from engine.history.bar_series import to_bars
+from engine.market.corporate_actions.action_list import CorporateActions
 from engine.ports import BarStore
-from engine.texts import cell, plain
-from store.whole import reading
+from engine.system.whole_files import replacing
+from engine.texts import csv_cell, plain_text
+from store.database_integrity import open_for_reading
 
 IST = timezone(timedelta(hours=5, minutes=30), "IST")
 
@@ -32,7 +32,7 @@ BATCH = 10_000
 """Rows in memory at a time."""
 
 
-class Kind(Enum):
+class ColumnKind(Enum):
     """What a column holds, and so how it is written."""
 
     TEXT = "text"
@@ -42,7 +42,7 @@ class Kind(Enum):
     TIME = "time"
 
 
-Column = tuple[str, Kind]
+Column = tuple[str, ColumnKind]
 Rows = Iterable[Sequence[object]]
 
 PRICES = (
@@ -52,10 +52,10 @@ MONEY = "charges realised pnl"
 TIMES = "ts placed updated entry_time exit_time since start"
 TEXTS = "order_id trade_id strategy symbol exchange side order_type product status reason exit_reason tag"
 KINDS = (
-    dict.fromkeys(PRICES.split(), Kind.PRICE)
-    | dict.fromkeys(MONEY.split(), Kind.MONEY)
-    | dict.fromkeys(TIMES.split(), Kind.TIME)
-    | dict.fromkeys(TEXTS.split(), Kind.TEXT)
+    dict.fromkeys(PRICES.split(), ColumnKind.PRICE)
+    | dict.fromkeys(MONEY.split(), ColumnKind.MONEY)
+    | dict.fromkeys(TIMES.split(), ColumnKind.TIME)
+    | dict.fromkeys(TEXTS.split(), ColumnKind.TEXT)
 )
 
 DECIDED = """
@@ -85,48 +85,48 @@ class BarRange(NamedTuple):
     start: int
     end: int
     version: str = "live"
-    actions: Actions | None = None
+    actions: CorporateActions | None = None
 
     def read(self, symbol: str) -> list[Bar]:
         """Return the bars of one symbol; raise `DataError` for a corporate action whose effect is not known."""
         series = self.store.columns(symbol, self.span, self.start, self.end, self.version)
         if self.actions is not None:
-            series = adjusted(series, steps_of(series, self.actions, symbol))
+            series = adjusted_series(series, adjustment_steps(series, self.actions, symbol))
         return to_bars(series, self.span)
 
 
-def export(database: Path, what: str, out: Path | None, format: str, bars: BarRange | None = None) -> int:
+def export_table(database: Path, what: str, out: Path | None, format: str, bars: BarRange | None = None) -> int:
     """Write a table to the file `out`, whole or not at all, or to standard output; return the number of rows.
 
     `what` is one of `WHAT`, `format` one of `FORMATS`; `bars` says which when `what` is "bars". The database is opened
     read-only, whether its desk runs or not. Raises `ConfigError` for an unknown name, `DataError` for a database that
     is missing or is none of ours, `OperatorError` when the file cannot be written.
     """
-    _check("what to export", what, WHAT)
-    _check("export format", format, FORMATS)
+    _check_name("what to export", what, WHAT)
+    _check_name("export format", format, FORMATS)
     if what == "bars" and bars is None:
         raise ConfigError("an export of bars needs a symbol, a span and a range of time")
-    with _source(database, what, bars) as (columns, rows):
+    with _open_source(database, what, bars) as (columns, rows):
         return write_rows(out, format, columns, rows)
 
 
 def write_rows(out: Path | None, format: str, columns: list[Column], rows: Rows) -> int:
-    """Write rows as `export` does; return how many they were."""
+    """Write rows as `export_table` does; return how many they were."""
     if out is None and format == "parquet" and sys.stdout.isatty():
         raise ConfigError("parquet is no text for a terminal; name a file")
     if out is None:
-        shown = _shown(rows) if sys.stdout.isatty() else rows
-        count = _write(sys.stdout.buffer, format, columns, shown)
+        shown = _terminal_rows(rows) if sys.stdout.isatty() else rows
+        count = _write_format(sys.stdout.buffer, format, columns, shown)
         sys.stdout.buffer.flush()
         return count
     try:
         with replacing(out) as fresh, fresh.open("wb") as file:
-            return _write(file, format, columns, rows)
+            return _write_format(file, format, columns, rows)
     except OSError as error:
         raise OperatorError(f"cannot write {out}: {in_words(error)}") from error
 
 
-def _check(name: str, given: str, known: Sequence[str]) -> None:
+def _check_name(name: str, given: str, known: Sequence[str]) -> None:
     if given not in known:
         near = difflib.get_close_matches(given, known, 1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
@@ -134,33 +134,33 @@ def _check(name: str, given: str, known: Sequence[str]) -> None:
 
 
 @contextlib.contextmanager
-def _source(database: Path, what: str, bars: BarRange | None) -> Iterator[tuple[list[Column], Rows]]:
+def _open_source(database: Path, what: str, bars: BarRange | None) -> Iterator[tuple[list[Column], Rows]]:
     if bars is not None and what == "bars":
         lines = (
             (symbol, b.start, b.open, b.high, b.low, b.close, b.volume, b.ticks)
             for symbol in bars.symbols
             for b in bars.read(symbol)
         )
-        yield [(name, KINDS.get(name, Kind.INT)) for name in BAR_COLUMNS], lines
+        yield [(name, KINDS.get(name, ColumnKind.INT)) for name in BAR_COLUMNS], lines
         return
-    with reading(database) as connection:
-        cursor = connection.execute(_query(what))
-        yield [(name, _kind(what, name)) for name, *_ in cursor.description], cursor
+    with open_for_reading(database) as connection:
+        cursor = connection.execute(_table_query(what))
+        yield [(name, _column_kind(what, name)) for name, *_ in cursor.description], cursor
 
 
-def _query(what: str) -> str:
+def _table_query(what: str) -> str:
     if what == "positions":
         return files("store").joinpath("positions.sql").read_text(encoding="utf-8")
     return QUERIES[what]
 
 
-def _kind(what: str, name: str) -> Kind:
+def _column_kind(what: str, name: str) -> ColumnKind:
     if (what, name) == ("trades", "trade_id"):
-        return Kind.INT
-    return KINDS.get(name, Kind.INT)
+        return ColumnKind.INT
+    return KINDS.get(name, ColumnKind.INT)
 
 
-def _write(file: BinaryIO, format: str, columns: list[Column], rows: Rows) -> int:
+def _write_format(file: BinaryIO, format: str, columns: list[Column], rows: Rows) -> int:
     writer = {"csv": _write_csv, "json": _write_json, "parquet": _write_parquet}[format]
     return writer(file, columns, rows)
 
@@ -170,8 +170,8 @@ def _write_csv(file: BinaryIO, columns: list[Column], rows: Rows) -> int:
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow([name for name, _ in columns])
     count = 0
-    for count, row in enumerate(_spoken(columns, rows), 1):  # noqa: B007 - the last number is the answer
-        lines.writerow([cell(value) if isinstance(value, str) else value for value in row])
+    for count, row in enumerate(_readable_rows(columns, rows), 1):  # noqa: B007 - the last number is the answer
+        lines.writerow([csv_cell(value) if isinstance(value, str) else value for value in row])
     text.detach()
     return count
 
@@ -181,7 +181,7 @@ def _write_json(file: BinaryIO, columns: list[Column], rows: Rows) -> int:
     names = [name for name, _ in columns]
     count = 0
     file.write(b"[")
-    for row in _spoken(columns, rows):
+    for row in _readable_rows(columns, rows):
         file.write(b",\n" if count else b"\n")
         file.write(encoder.encode(dict(zip(names, row, strict=True))))
         count += 1
@@ -194,11 +194,11 @@ def _write_parquet(file: BinaryIO, columns: list[Column], rows: Rows) -> int:
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     types = {
-        Kind.TEXT: pa.string(),
-        Kind.INT: pa.int64(),
-        Kind.PRICE: pa.float64(),
-        Kind.MONEY: pa.decimal128(18, 2),
-        Kind.TIME: pa.timestamp("ns", "Asia/Kolkata"),
+        ColumnKind.TEXT: pa.string(),
+        ColumnKind.INT: pa.int64(),
+        ColumnKind.PRICE: pa.float64(),
+        ColumnKind.MONEY: pa.decimal128(18, 2),
+        ColumnKind.TIME: pa.timestamp("ns", "Asia/Kolkata"),
     }
     schema = pa.schema([(name, types[kind]) for name, kind in columns])
     count = 0
@@ -206,7 +206,7 @@ def _write_parquet(file: BinaryIO, columns: list[Column], rows: Rows) -> int:
     with pq.ParquetWriter(file, schema, compression="zstd") as writer:
         while batch := list(islice(left, BATCH)):
             values = [
-                [_rupees(value) if kind is Kind.MONEY else _known(value, kind) for value in column]
+                [_as_rupees(value) if kind is ColumnKind.MONEY else _known_value(value, kind) for value in column]
                 for (_, kind), column in zip(columns, zip(*batch, strict=True), strict=True)
             ]
             arrays = [pa.array(column, field.type) for column, field in zip(values, schema, strict=True)]
@@ -215,40 +215,40 @@ def _write_parquet(file: BinaryIO, columns: list[Column], rows: Rows) -> int:
     return count
 
 
-def _shown(rows: Rows) -> Rows:
+def _terminal_rows(rows: Rows) -> Rows:
     """Yield rows as a terminal may have them."""
-    return ([plain(value) if isinstance(value, str) else value for value in row] for row in rows)
+    return ([plain_text(value) if isinstance(value, str) else value for value in row] for row in rows)
 
 
-def _spoken(columns: list[Column], rows: Rows) -> Iterator[list[object]]:
+def _readable_rows(columns: list[Column], rows: Rows) -> Iterator[list[object]]:
     """Yield rows with money as decimals and times as text."""
     kinds = [kind for _, kind in columns]
     for row in rows:
-        yield [_say(value, kind) for value, kind in zip(row, kinds, strict=True)]
+        yield [_readable_value(value, kind) for value, kind in zip(row, kinds, strict=True)]
 
 
-def _say(value: object, kind: Kind) -> object:
-    if kind is Kind.MONEY:
-        return _rupees(value)
-    if kind is Kind.TIME and isinstance(value, int) and value:
-        return ist(value)
-    return _known(value, kind)
+def _readable_value(value: object, kind: ColumnKind) -> object:
+    if kind is ColumnKind.MONEY:
+        return _as_rupees(value)
+    if kind is ColumnKind.TIME and isinstance(value, int) and value:
+        return ist_text(value)
+    return _known_value(value, kind)
 
 
-def _known(value: object, kind: Kind) -> object:
+def _known_value(value: object, kind: ColumnKind) -> object:
     """Return the value, None for a time that has not come yet."""
-    return None if kind is Kind.TIME and value == 0 else value
+    return None if kind is ColumnKind.TIME and value == 0 else value
 
 
-def _rupees(value: object) -> Decimal | None:
+def _as_rupees(value: object) -> Decimal | None:
     return Decimal(value).scaleb(-2) if isinstance(value, int) else None
 
 
-def ist(ts: int) -> str:
+def ist_text(ts: int) -> str:
     """Return a time in ns UTC as ISO 8601 in IST, with as many decimals as it has."""
     seconds, fraction = divmod(ts, 1_000_000_000)
     text = datetime.fromtimestamp(seconds, UTC).astimezone(IST).strftime("%Y-%m-%dT%H:%M:%S")
     return f"{text}{f'.{fraction:09}'.rstrip('0') if fraction else ''}+05:30"
 
 
-__all__ = ["FORMATS", "WHAT", "BarRange", "export", "ist"]
+__all__ = ["FORMATS", "WHAT", "BarRange", "export_table", "ist_text"]

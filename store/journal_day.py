@@ -7,27 +7,27 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from compiled.model import paise
-from compiled.orders import CORRECTION
-from engine.backtest.parity.days import (
+from compiled.model.values import paise
+from compiled.trading.order_states import CORRECTION
+from engine.backtest.parity.day_records import (
     FAILED,
     GAP,
     HAND,
     KILL,
     LIMIT,
+    DayIncident,
     DeskDay,
-    Incident,
-    Leg,
-    Signal,
-    Trip,
-    place_of,
+    ParityTrip,
+    StrategySignal,
+    TripLeg,
+    rung_place,
 )
+from engine.board.strategy_failures import ACT
+from engine.day.opening import RAN
 from engine.errors import NothingFound
-from engine.history.series import BarSeries
+from engine.history.bar_series import BarSeries
 from engine.market.calendar import DAY, ist_day, midnight
-from engine.trading.failures import ACT
-from engine.trading.opening import RAN
-from store.whole import reading
+from store.database_integrity import open_for_reading
 
 SIDES: Final = {"BUY": 1, "SELL": -1}
 NOT_TAKEN: Final = ("REJECTED", "LOST")
@@ -64,7 +64,7 @@ class KeptDay(NamedTuple):
 
 def last_day(path: Path) -> date:
     """Return the last day on which a desk has opened or decided anything; raise `NothingFound` where there is none."""
-    with reading(path) as database:
+    with open_for_reading(path) as database:
         found = database.execute(
             "SELECT max(ts) FROM (SELECT max(ts) AS ts FROM decisions UNION ALL SELECT max(ts) FROM fills "
             "UNION ALL SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'opened')"
@@ -81,15 +81,15 @@ def kept_day(path: Path, day: date, bars: Mapping[str, BarSeries]) -> KeptDay:
     """
     start = midnight(day)
     end = start + DAY
-    with reading(path) as database:
+    with open_for_reading(path) as database:
         database.row_factory = sqlite3.Row
         meta = {
             str(row["key"]): str(row["value"]) for row in database.execute("SELECT key, value FROM meta ORDER BY key")
         }
-        signals = [_signal(row) for row in database.execute(SIGNALS, (start, end))]
+        signals = [_journal_signal(row) for row in database.execute(SIGNALS, (start, end))]
         fills = database.execute(FILLS, (end,)).fetchall()
-        incidents = [*_latches(database, start, end), *_limits(database, day, end), *_acts(database, start, end)]
-        incidents += _gaps(database, start, end)
+        incidents = [*_kill_latches(database, start, end), *_limit_changes(database, day, end), *_operator_acts(database, start, end)]
+        incidents += _feed_gaps(database, start, end)
         newest = database.execute("SELECT max(ts) FROM fills").fetchone()[0] or 0
     cash = meta.get(f"start_cash:{day}")
     opened = {
@@ -99,24 +99,24 @@ def kept_day(path: Path, day: date, bars: Mapping[str, BarSeries]) -> KeptDay:
         known = ", ".join(key.partition(":")[2] for key in meta if key.startswith("start_cash:")) or "none"
         raise NothingFound(f"the desk of {path} was not open on {day}; it was on {known}")
     later = newest >= end or any(key.startswith("start_cash:") and key.partition(":")[2] > str(day) for key in meta)
-    trips, carried = _trips(fills, start, bars, whole=not later)
+    trips, carried = _round_trips(fills, start, bars, whole=not later)
     return KeptDay(
         DeskDay(signals, trips, bars, incidents), list(opened.values()), int(cash or 0), carried, min(opened, default=0)
     )
 
 
-def _signal(row: sqlite3.Row) -> Signal:
+def _journal_signal(row: sqlite3.Row) -> StrategySignal:
     refused = f"{row['status'].lower()}, {row['told']}".strip(", ") if row["status"] in NOT_TAKEN else ""
-    return Signal(
+    return StrategySignal(
         number=row["decision"], ts=row["ts"], strategy=row["strategy"], symbol=row["symbol"], side=SIDES[row["side"]],
-        kind=row["kind"], place=place_of(row["kind"], row["reason"]), quantity=row["quantity"], price=row["price"],
+        kind=row["kind"], place=rung_place(row["kind"], row["reason"]), quantity=row["quantity"], price=row["price"],
         verdict=row["verdict"], detail=row["detail"], reason=row["reason"], rung=row["rung"], asked=row["cause"], refused=refused,
     )  # fmt: skip
 
 
-def _trips(
+def _round_trips(
     rows: Sequence[sqlite3.Row], start: int, bars: Mapping[str, BarSeries], *, whole: bool
-) -> tuple[list[Trip], list[str]]:
+) -> tuple[list[ParityTrip], list[str]]:
     """Return the round trips that were entered since `start`, and the symbols of older ones that were still traded.
 
     `whole`: the journal ends with this day, and what it says of an open rung is of the evening.
@@ -124,7 +124,7 @@ def _trips(
     grouped: dict[object, list[sqlite3.Row]] = {}
     for row in rows:
         grouped.setdefault(row["rung"] or f"{row['order_id']} {row['trade_id']}", []).append(row)
-    trips: list[Trip] = []
+    trips: list[ParityTrip] = []
     carried: list[str] = []
     for key, fills in grouped.items():
         first = fills[0]
@@ -133,15 +133,15 @@ def _trips(
                 [first["symbol"]] if int(fills[-1]["ts"]) >= start or first["status"] in {"open", "exiting"} else []
             )
             continue
-        trips.append(_trip(len(trips) if isinstance(key, str) else 0, fills, bars, whole=whole))
+        trips.append(_trip_of_fills(len(trips) if isinstance(key, str) else 0, fills, bars, whole=whole))
     return trips, sorted({*carried})
 
 
-def _trip(number: int, fills: Sequence[sqlite3.Row], bars: Mapping[str, BarSeries], *, whole: bool) -> Trip:
+def _trip_of_fills(number: int, fills: Sequence[sqlite3.Row], bars: Mapping[str, BarSeries], *, whole: bool) -> ParityTrip:
     first = fills[0]
     side = SIDES[first["way"]]
-    entry = _leg([row for row in fills if SIDES[row["side"]] == side])
-    left = _leg([row for row in fills if SIDES[row["side"]] != side])
+    entry = _leg_of_fills([row for row in fills if SIDES[row["side"]] == side])
+    left = _leg_of_fills([row for row in fills if SIDES[row["side"]] != side])
     held, mark = entry.quantity - left.quantity, 0
     if held:
         series = bars.get(first["symbol"])
@@ -152,23 +152,23 @@ def _trip(number: int, fills: Sequence[sqlite3.Row], bars: Mapping[str, BarSerie
         else:
             mark = paise(fills[-1]["price"], held)
     corrected = str(first["order_id"]).startswith(CORRECTION)
-    return Trip(
+    return ParityTrip(
         first["rung"] or -1 - number, "" if corrected and not first["rung"] else first["strategy"], first["symbol"], side,
         first["place"], entry, left, mark, first["exit_reason"] if left.quantity else "",
     )  # fmt: skip
 
 
-def _leg(fills: Sequence[sqlite3.Row]) -> Leg:
+def _leg_of_fills(fills: Sequence[sqlite3.Row]) -> TripLeg:
     if not fills:
-        return Leg()
+        return TripLeg()
     value = sum(paise(row["price"], row["quantity"]) for row in fills)
-    return Leg(int(fills[0]["ts"]), sum(row["quantity"] for row in fills), value, sum(row["charges"] for row in fills))
+    return TripLeg(int(fills[0]["ts"]), sum(row["quantity"] for row in fills), value, sum(row["charges"] for row in fills))
 
 
 # what happened
 
 
-def _latches(database: sqlite3.Connection, start: int, end: int) -> list[Incident]:
+def _kill_latches(database: sqlite3.Connection, start: int, end: int) -> list[DayIncident]:
     """Return when the kill switch was latched, by the clock of the desk: an inherited latch is told at the opening.
 
     `kill_log` has the same by the machine's clock, which is not that of an exchange of our own.
@@ -177,38 +177,38 @@ def _latches(database: sqlite3.Connection, start: int, end: int) -> list[Inciden
         "SELECT ts, name, text FROM events WHERE name IN ('killed', 'resumed') AND ts >= ? AND ts < ? ORDER BY seq",
         (start, end),
     ).fetchall()
-    found: list[Incident] = []
+    found: list[DayIncident] = []
     until = end
     for row in reversed(rows):
         if row["name"] == "killed":
-            found.append(Incident(KILL, row["ts"], until, f"kill switch, {row['text']}"))
+            found.append(DayIncident(KILL, row["ts"], until, f"kill switch, {row['text']}"))
         else:
             until = row["ts"]
     return found[::-1]
 
 
-def _limits(database: sqlite3.Connection, day: date, end: int) -> list[Incident]:
+def _limit_changes(database: sqlite3.Connection, day: date, end: int) -> list[DayIncident]:
     rows = database.execute("SELECT name, value, reason, who, ts FROM limits WHERE day = ? ORDER BY ts", (str(day),))
     return [
-        Incident(
+        DayIncident(
             LIMIT, row["ts"], end, f"limit {row['name']} set to {row['value']:g}: {row['reason']}", about=row["name"]
         )
         for row in rows
     ]
 
 
-def _acts(database: sqlite3.Connection, start: int, end: int) -> list[Incident]:
+def _operator_acts(database: sqlite3.Connection, start: int, end: int) -> list[DayIncident]:
     """Return strategies that failed, and what was done to orders of the desk by hand."""
-    found: list[Incident] = []
+    found: list[DayIncident] = []
     for row in database.execute(
         "SELECT ts, who, act, detail FROM audit WHERE ts >= ? AND ts < ? ORDER BY seq", (start, end)
     ):
         if row["act"] == ACT:
             last = str(row["detail"]).splitlines()[-1] if row["detail"] else ""
-            found.append(Incident(FAILED, row["ts"], end, f"the strategy failed: {last}", strategy=row["who"]))
+            found.append(DayIncident(FAILED, row["ts"], end, f"the strategy failed: {last}", strategy=row["who"]))
         elif row["act"] in ACTS:
             symbol = _symbol_of(database, str(row["detail"]))
-            found.append(Incident(HAND, row["ts"], end, ACTS[row["act"]], symbol=symbol))
+            found.append(DayIncident(HAND, row["ts"], end, ACTS[row["act"]], symbol=symbol))
     return found
 
 
@@ -225,14 +225,14 @@ def _symbol_of(database: sqlite3.Connection, detail: str) -> str:
     return str(row["symbol"]) if row is not None else ""
 
 
-def _gaps(database: sqlite3.Connection, start: int, end: int) -> list[Incident]:
+def _feed_gaps(database: sqlite3.Connection, start: int, end: int) -> list[DayIncident]:
     symbols = {
         row["token"]: row["symbol"]
         for row in database.execute("SELECT token, symbol FROM decisions UNION SELECT token, symbol FROM intents")
     }
     rows = database.execute("SELECT token, began, ended, state FROM gaps WHERE ended > ? AND began < ?", (start, end))
     return [
-        Incident(
+        DayIncident(
             GAP, row["began"], row["ended"], f"the feed was not heard: gap {row['state']}", symbol=symbols[row["token"]]
         )
         for row in rows

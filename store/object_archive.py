@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, final
 
 from engine.errors import DataError, OperatorError, in_words
-from engine.ops import private
+from engine.system import private_files
 
 LEFT_S: Final = 3_600
 """Age of a half-written copy that nobody is writing any more."""
@@ -26,7 +26,7 @@ AT_ONCE: Final = 8
 _NAME: Final = re.compile(r"(?P<stem>.+)-(?P<sha>[0-9a-f]{64})\.parquet")
 
 
-class Stored(NamedTuple):
+class StoredObject(NamedTuple):
     """One object: its name without hash and ending, its hash, bytes."""
 
     stem: str
@@ -40,7 +40,7 @@ class Stored(NamedTuple):
 
 
 @final
-class Archive:
+class ObjectArchive:
     """The objects below `root` ("bucket/prefix") of a pyarrow file system; copies of at most `most` bytes in `cache`.
 
     Raises `OperatorError` where the storage or the disk refuses, `DataError` for an object that is not what its name says.
@@ -50,12 +50,12 @@ class Archive:
         self._files, self._root, self._cache, self.most = files, root.rstrip("/"), cache, most
         self._fetched = most
 
-    def objects(self, below: str) -> list[Stored]:
+    def objects(self, below: str) -> list[StoredObject]:
         """Return the objects below a folder as they are now, by name; what we have not put there is left out."""
         from pyarrow.fs import FileSelector  # noqa: PLC0415  only where there is an archive
 
         selector = FileSelector(f"{self._root}/{below}", recursive=True, allow_not_found=True)
-        with self._speaking():
+        with self._archive_errors():
             found = self._files.get_file_info(selector)
             bucket = self._root.partition("/")[0]
             if not found and not self._files.get_file_info([bucket])[0].type:
@@ -63,28 +63,28 @@ class Archive:
         names = (
             (_NAME.fullmatch(each.path.removeprefix(f"{self._root}/")), each.size) for each in found if each.is_file
         )
-        return sorted(Stored(match["stem"], match["sha"], size) for match, size in names if match)
+        return sorted(StoredObject(match["stem"], match["sha"], size) for match, size in names if match)
 
-    def put(self, stem: str, content: bytes, there: Iterable[Stored] = ()) -> Stored:
+    def put(self, stem: str, content: bytes, there: Iterable[StoredObject] = ()) -> StoredObject:
         """Store content and read it back; return when it is there, whole. `there`: objects that may hold it already."""
         sha = hashlib.sha256(content).hexdigest()
         made = next((each for each in there if each.sha == sha), None)
-        if made is None or not self._holds(made):
-            made = made or Stored(stem, sha, len(content))
-            with self._speaking(), self._files.open_output_stream(f"{self._root}/{made.name}") as out:
+        if made is None or not self._reads_back(made):
+            made = made or StoredObject(stem, sha, len(content))
+            with self._archive_errors(), self._files.open_output_stream(f"{self._root}/{made.name}") as out:
                 out.write(content)
-            if not self._holds(made):
+            if not self._reads_back(made):
                 raise DataError(
                     f"archive: {made.name} did not come back as it was sent; nothing was removed: once more"
                 )
         return made
 
-    def content(self, stored: Stored) -> bytes:
+    def content(self, stored: StoredObject) -> bytes:
         """Return what an object holds, from this disk where it is there."""
         path = self._cache / stored.name
         with contextlib.suppress(OSError):
             content = path.read_bytes()
-            if _is(content, stored.sha):
+            if _has_hash(content, stored.sha):
                 path.touch()
                 return content
         content = self.fetched(stored)
@@ -92,17 +92,17 @@ class Archive:
         self._fetched += stored.size
         if self._fetched > self.most // 8:
             self._fetched = 0
-            tidy(self._cache, ".parquet", self.most)
+            trim_copies(self._cache, ".parquet", self.most)
         return content
 
-    def contents(self, stored: Sequence[Stored]) -> list[bytes]:
+    def contents(self, stored: Sequence[StoredObject]) -> list[bytes]:
         """Return what several objects hold, in their order."""
         if len(stored) < 2:
             return [self.content(each) for each in stored]
         with ThreadPoolExecutor(AT_ONCE) as pool:
             return list(pool.map(self.content, stored))
 
-    def copies(self, stored: Sequence[Stored]) -> list[Path]:
+    def copies(self, stored: Sequence[StoredObject]) -> list[Path]:
         """Return verified copies on this disk; raise `OperatorError` where they are more than may be here at once."""
         size = sum(each.size for each in stored)
         if size > self.most:
@@ -113,15 +113,15 @@ class Archive:
         self.contents(stored)
         return [self._cache / each.name for each in stored]
 
-    def fetched(self, stored: Stored) -> bytes:
+    def fetched(self, stored: StoredObject) -> bytes:
         """Return what an object holds, from the storage; raise `DataError` where that is not what its name says."""
-        with self._speaking(), self._files.open_input_file(f"{self._root}/{stored.name}") as source:
+        with self._archive_errors(), self._files.open_input_file(f"{self._root}/{stored.name}") as source:
             content = bytes(source.read())
-        if not _is(content, stored.sha):
+        if not _has_hash(content, stored.sha):
             raise DataError(f"archive: {stored.name} is damaged: what it holds is not what its name says")
         return content
 
-    def _holds(self, stored: Stored) -> bool:
+    def _reads_back(self, stored: StoredObject) -> bool:
         try:
             self.fetched(stored)
         except DataError:
@@ -129,7 +129,7 @@ class Archive:
         return True
 
     @contextlib.contextmanager
-    def _speaking(self) -> Iterator[None]:
+    def _archive_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
@@ -141,12 +141,12 @@ def keep_copy(path: Path, content: bytes) -> None:
     """Keep on this disk what was fetched; raise `OperatorError`."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        private.replace(path, content)
+        private_files.replace_private(path, content)
     except OSError as error:
         raise OperatorError(f"cannot write {path}: {in_words(error)}") from error
 
 
-def tidy(folder: Path, ending: str, most: int, used: Path | None = None) -> None:
+def trim_copies(folder: Path, ending: str, most: int, used: Path | None = None) -> None:
     """Remove copies (files ending in `ending`), the oldest first, down to `most` bytes, and what a killed process left half-written.
 
     `used` stays.
@@ -168,5 +168,5 @@ def tidy(folder: Path, ending: str, most: int, used: Path | None = None) -> None
             total -= size
 
 
-def _is(content: bytes, sha: str) -> bool:
+def _has_hash(content: bytes, sha: str) -> bool:
     return hashlib.sha256(content).hexdigest() == sha

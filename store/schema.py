@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.errors import DataError, OperatorError
-from engine.texts import plain
+from engine.texts import plain_text
 
 BUSY_MS = 2_000
 """How long a statement waits for another program's lock before the database counts as locked."""
@@ -31,7 +31,7 @@ HINTS = {
 }
 
 
-class Migration(NamedTuple):
+class SchemaMigration(NamedTuple):
     """One numbered step of the schema."""
 
     number: int
@@ -39,7 +39,7 @@ class Migration(NamedTuple):
     sql: str
 
 
-class Table(NamedTuple):
+class TableShape(NamedTuple):
     """The shape of a table: primary key and all columns, in order."""
 
     key: tuple[str, ...]
@@ -86,13 +86,13 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
     return connection
 
 
-def shipped_migrations() -> list[Migration]:
+def shipped_migrations() -> list[SchemaMigration]:
     """Return the migrations of this version, lowest number first."""
     found = []
     for entry in files("store").joinpath("migrations").iterdir():
         match = re.fullmatch(r"(\d{4})_(\w+)\.sql", entry.name)
         if match:
-            found.append(Migration(int(match[1]), match[2], entry.read_text(encoding="utf-8")))
+            found.append(SchemaMigration(int(match[1]), match[2], entry.read_text(encoding="utf-8")))
     return sorted(found)
 
 
@@ -106,14 +106,14 @@ def schema_version(connection: sqlite3.Connection, path: Path) -> int:
     except sqlite3.OperationalError:
         row = None
     if row is None:
-        shown = ", ".join(plain(name) for name in sorted(names)[:3])
+        shown = ", ".join(plain_text(name) for name in sorted(names)[:3])
         raise DataError(f"database {path} belongs to another program (its tables: {shown}): name another file")
     if not str(row[0]).isdecimal():
-        raise DataError(f"database {path} has schema version {plain(str(row[0]))}, which is none: restore a copy")
+        raise DataError(f"database {path} has schema version {plain_text(str(row[0]))}, which is none: restore a copy")
     return int(row[0])
 
 
-def known_version(connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration]) -> int:
+def known_version(connection: sqlite3.Connection, path: Path, migrations: Sequence[SchemaMigration]) -> int:
     """Return the schema's version; raise `OperatorError` besides for a database that a newer version has written."""
     have, known = schema_version(connection, path), migrations[-1].number
     if have > known:
@@ -123,7 +123,7 @@ def known_version(connection: sqlite3.Connection, path: Path, migrations: Sequen
     return have
 
 
-def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration]) -> None:
+def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[SchemaMigration]) -> None:
     """Apply what is missing, each migration whole or not at all.
 
     Raises `OperatorError` as `known_version`.
@@ -131,10 +131,10 @@ def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[Mig
     have = known_version(connection, path, migrations)
     for migration in migrations:
         if migration.number > have:
-            _apply(connection, migration)
+            _apply_migration(connection, migration)
 
 
-def _apply(connection: sqlite3.Connection, migration: Migration) -> None:
+def _apply_migration(connection: sqlite3.Connection, migration: SchemaMigration) -> None:
     stamp = (
         f"INSERT INTO meta (key, value) VALUES ('schema_version', '{migration.number}') "  # noqa: S608 - an integer
         "ON CONFLICT (key) DO UPDATE SET value = excluded.value;"
@@ -147,12 +147,12 @@ def _apply(connection: sqlite3.Connection, migration: Migration) -> None:
         raise
 
 
-def tables(connection: sqlite3.Connection) -> dict[str, Table]:
+def table_shapes(connection: sqlite3.Connection) -> dict[str, TableShape]:
     """Return the shape of every table."""
     names = [row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
     shapes = {}
     for name in names:
         columns = connection.execute("SELECT name, pk FROM pragma_table_info(?) ORDER BY cid", (name,)).fetchall()
         keys = sorted((pk, column) for column, pk in columns if pk)
-        shapes[name] = Table(tuple(column for _, column in keys), tuple(column for column, _ in columns))
+        shapes[name] = TableShape(tuple(column for _, column in keys), tuple(column for column, _ in columns))
     return shapes

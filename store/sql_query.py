@@ -22,11 +22,11 @@ import duckdb
 import pyarrow as pa
 
 from engine.errors import ConfigError, DataError, OperatorError, in_words
-from engine.market.arrow import of_numbers
-from engine.market.dumps import Dumps
-from engine.ops.files import replacing
+from engine.market.arrow_columns import array_of_numbers
+from engine.market.instrument_dumps import DumpFolder
 from engine.ports import BarStore
-from engine.texts import cell
+from engine.system.whole_files import replacing
+from engine.texts import csv_cell
 from store.schema import connect, refusal
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ NONE = """SELECT '' AS version, 0::BIGINT AS span, '' AS symbol, 0::BIGINT AS to
 """No bars, with the columns of some."""
 
 
-def ask(
+def run_query(
     query: str,
     bars: Path | BarStore,
     database: Path | None,
@@ -73,23 +73,23 @@ def ask(
     further files of bars, before which those of the folder count; it is asked when these are listed.
     """
     with contextlib.closing(duckdb.connect(":memory:")) as connection:
-        _open(connection, bars, database, _instruments(connection, Dumps(dumps), day), archived)
+        _make_tables(connection, bars, database, _make_instruments(connection, DumpFolder(dumps), day), archived)
         try:
             _refuse_changes(connection, query)
-            return _distinct(connection.sql(query).to_arrow_table())
+            return _distinct_columns(connection.sql(query).to_arrow_table())
         except duckdb.Error as error:
-            raise ConfigError(f"the query: {_line(error)}") from None
+            raise ConfigError(f"the query: {_one_line(error)}") from None
 
 
-def cells(answer: pa.Table) -> Iterator[list[object]]:
+def answer_rows(answer: pa.Table) -> Iterator[list[object]]:
     """Yield the rows of an answer with times in IST, and what is no number as text; raise `ConfigError` for a value there is no word for."""
-    with _castable():
+    with _cast_errors():
         columns = [column.to_pylist() for column in answer.columns]
     for row in zip(*columns, strict=True):
-        yield [_said(value) for value in row]
+        yield [_readable_value(value) for value in row]
 
 
-def write(answer: pa.Table, format: str, out: Path | None) -> None:
+def write_answer(answer: pa.Table, format: str, out: Path | None) -> None:
     """Write an answer as "csv", "json" or "parquet" to a file, whole or not at all, or to standard output.
 
     Raises `ConfigError` for a value the format has not, `OperatorError` for a full disk.
@@ -98,17 +98,17 @@ def write(answer: pa.Table, format: str, out: Path | None) -> None:
         if format == "parquet" and sys.stdout.isatty():
             raise ConfigError("parquet is no text for a terminal; name a file")
         sys.stdout.flush()
-        _write(sys.stdout.buffer, answer, format)
+        _write_format(sys.stdout.buffer, answer, format)
         sys.stdout.buffer.flush()
         return
     try:
         with replacing(out) as fresh, fresh.open("wb") as file:
-            _write(file, answer, format)
+            _write_format(file, answer, format)
     except OSError as error:
         raise OperatorError(f"cannot write {out}: {in_words(error)}") from error
 
 
-def _open(
+def _make_tables(
     connection: "DuckDBPyConnection",
     bars: Path | BarStore,
     database: Path | None,
@@ -117,49 +117,49 @@ def _open(
 ) -> None:
     """Make the tables; afterwards nothing but the files of the bars can be read, and nothing written."""
     connection.execute("SET TimeZone = 'Asia/Kolkata'")
-    files = _view(connection, bars, archived) if isinstance(bars, Path) else _table(connection, bars)
+    files = _make_bar_view(connection, bars, archived) if isinstance(bars, Path) else _copy_bars(connection, bars)
     if database is not None:
-        for name, table in _records(database):
+        for name, table in _record_tables(database):
             connection.register(f"arrow_{name}", table)
             connection.execute(f'CREATE TABLE "{name}" AS FROM "arrow_{name}"')
             connection.unregister(f"arrow_{name}")
-    connection.execute(f"SET allowed_paths = [{', '.join(map(_quoted, [*files, *dumps]))}]")
+    connection.execute(f"SET allowed_paths = [{', '.join(map(_quoted_path, [*files, *dumps]))}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
 
 
-def _instruments(connection: "DuckDBPyConnection", dumps: Dumps, day: date) -> list[Path]:
+def _make_instruments(connection: "DuckDBPyConnection", dumps: DumpFolder, day: date) -> list[Path]:
     """Make the tables of instruments; return the files that are read when they are asked."""
     last = {(exchange, each.day): each.path for exchange in dumps.exchanges() for each in dumps.versions(exchange)}
     on = {exchange: each for exchange, each in last if each <= day}  # the days of an exchange come oldest first
     if not last:
         return []
-    connection.execute(f"CREATE VIEW instruments_by_day AS {_dump([*last.values()])}")
+    connection.execute(f"CREATE VIEW instruments_by_day AS {_dump_query([*last.values()])}")
     if on:
-        connection.execute(f"CREATE TABLE instruments AS {_dump([last[key] for key in on.items()])}")
+        connection.execute(f"CREATE TABLE instruments AS {_dump_query([last[key] for key in on.items()])}")
     return [*last.values()]
 
 
-def _dump(paths: Sequence[Path]) -> str:
-    return f"SELECT * EXCLUDE (filename), CAST(parse_filename(filename)[:10] AS DATE) AS day FROM read_csv([{', '.join(map(_quoted, paths))}], {COLUMNS})"  # noqa: S608 - the paths are quoted
+def _dump_query(paths: Sequence[Path]) -> str:
+    return f"SELECT * EXCLUDE (filename), CAST(parse_filename(filename)[:10] AS DATE) AS day FROM read_csv([{', '.join(map(_quoted_path, paths))}], {COLUMNS})"  # noqa: S608 - the paths are quoted
 
 
-def _view(connection: "DuckDBPyConnection", folder: Path, more: Archived) -> list[Path]:
+def _make_bar_view(connection: "DuckDBPyConnection", folder: Path, more: Archived) -> list[Path]:
     """Make the bars of a folder's files, to be read where they lie; return the files."""
     stored = sorted(path for path in folder.glob("version=*/span=*/symbol=*/*.parquet") if path.name[0] != ".")
     waiting = sorted(path for path in folder.glob("version=*/span=*/recent/*.parquet") if path.name[0] != ".")
     archived = more()
     try:
-        connection.execute(f"CREATE VIEW bars AS {_bars(archived, stored, waiting)}")
+        connection.execute(f"CREATE VIEW bars AS {_bars_query(archived, stored, waiting)}")
     except duckdb.Error as error:
-        raise DataError(f"bars under {folder} cannot be read: {_line(error)}") from None
+        raise DataError(f"bars under {folder} cannot be read: {_one_line(error)}") from None
     made = sorted(folder.glob("averages/version=*/span=*/*.parquet"))
     if made:
-        connection.execute(f"CREATE VIEW averages AS {AVERAGES.format(paths=', '.join(map(_quoted, made)))}")
+        connection.execute(f"CREATE VIEW averages AS {AVERAGES.format(paths=', '.join(map(_quoted_path, made)))}")
     return [*archived, *stored, *waiting, *made]
 
 
-def _table(connection: "DuckDBPyConnection", store: BarStore) -> list[Path]:
+def _copy_bars(connection: "DuckDBPyConnection", store: BarStore) -> list[Path]:
     """Copy all bars of a server, whose own scanner DuckDB has not; raise `ConfigError` where they are too many."""
     connection.execute(f"CREATE TABLE bars AS {NONE}")
     count = 0
@@ -170,7 +170,7 @@ def _table(connection: "DuckDBPyConnection", store: BarStore) -> list[Path]:
             raise ConfigError(
                 f"more than {MOST_ROWS:,} bars are there: ask the server itself (market_data.bars_in_rupees)"
             )
-        names = pa.table(dict(zip(series._fields, map(of_numbers, series), strict=True)))
+        names = pa.table(dict(zip(series._fields, map(array_of_numbers, series), strict=True)))
         connection.register("fresh", names)
         connection.execute(
             "INSERT INTO bars SELECT ?, ?, ?, token, CAST(make_timestamp_ns(start) AS TIMESTAMP) AT TIME ZONE 'UTC', open, high, low,"
@@ -181,10 +181,10 @@ def _table(connection: "DuckDBPyConnection", store: BarStore) -> list[Path]:
     return []
 
 
-def _bars(archived: Sequence[Path], stored: Sequence[Path], waiting: Sequence[Path]) -> str:
+def _bars_query(archived: Sequence[Path], stored: Sequence[Path], waiting: Sequence[Path]) -> str:
     """Return the query of all bars: one that waits in a batch replaces the one in its symbol's file, that one the archive's."""
     parts = [
-        form.format(fields=FIELDS, paths=", ".join(map(_quoted, paths)))
+        form.format(fields=FIELDS, paths=", ".join(map(_quoted_path, paths)))
         for form, paths in ((LAYERED, archived), (STORED, stored), (LAYERED, waiting))
         if paths
     ]
@@ -194,7 +194,7 @@ def _bars(archived: Sequence[Path], stored: Sequence[Path], waiting: Sequence[Pa
     return query
 
 
-def _records(database: Path) -> Iterator[tuple[str, pa.Table]]:
+def _record_tables(database: Path) -> Iterator[tuple[str, pa.Table]]:
     """Yield the tables of a run's database; money is in paise and times in ns UTC, as they stand there."""
     try:
         with contextlib.closing(connect(database, write=False)) as connection:
@@ -208,12 +208,12 @@ def _records(database: Path) -> Iterator[tuple[str, pa.Table]]:
                 cursor = connection.execute(f'SELECT * FROM "{name}"')  # noqa: S608 - a name out of the schema
                 columns = [column[0] for column in cursor.description]
                 rows = cursor.fetchall()
-                yield name, pa.table({column: _array([row[n] for row in rows]) for n, column in enumerate(columns)})
+                yield name, pa.table({column: _column_array([row[n] for row in rows]) for n, column in enumerate(columns)})
     except sqlite3.Error as error:
         raise refusal(database, error) from error
 
 
-def _array(values: list[Any]) -> pa.Array:
+def _column_array(values: list[Any]) -> pa.Array:
     """Return a column of SQLite, whose cells are free to differ in type: as text where they do."""
     kinds = {type(value) for value in values if value is not None}
     if kinds <= {int} or kinds <= {int, float}:
@@ -230,7 +230,7 @@ def _refuse_changes(connection: "DuckDBPyConnection", query: str) -> None:
         raise ConfigError(f"the query: {kind} changes something, and nothing is changed here; ask with SELECT")
 
 
-def _distinct(answer: pa.Table) -> pa.Table:
+def _distinct_columns(answer: pa.Table) -> pa.Table:
     """Return a table whose columns of one name, as of a join, are told apart: open, open_1."""
     names: list[str] = []
     for name in answer.column_names:
@@ -240,34 +240,34 @@ def _distinct(answer: pa.Table) -> pa.Table:
 
 
 @contextlib.contextmanager
-def _castable() -> Iterator[None]:
+def _cast_errors() -> Iterator[None]:
     try:
         yield
     except (pa.ArrowNotImplementedError, pa.ArrowInvalid, OverflowError) as error:
-        raise ConfigError(f"the query: {_line(error)}: cast it to VARCHAR") from None
+        raise ConfigError(f"the query: {_one_line(error)}: cast it to VARCHAR") from None
 
 
-def _write(file: BinaryIO, answer: pa.Table, format: str) -> None:
+def _write_format(file: BinaryIO, answer: pa.Table, format: str) -> None:
     if format == "parquet":
         import pyarrow.parquet as pq  # noqa: PLC0415
 
-        with _castable():
+        with _cast_errors():
             pq.write_table(answer, file, compression="zstd")
         return
     names = answer.column_names
-    rows = cells(answer)
+    rows = answer_rows(answer)
     if format == "json":
-        lines = [dict(zip(names, map(_finite, row), strict=True)) for row in rows]
+        lines = [dict(zip(names, map(_finite_value, row), strict=True)) for row in rows]
         file.write(json.dumps(lines, default=str).encode() + b"\n")
     else:
-        with _text(file) as text:
+        with _text_wrapper(file) as text:
             table = csv.writer(text, lineterminator="\n")
             table.writerow(names)
-            table.writerows([cell(value) if isinstance(value, str) else value for value in row] for row in rows)
+            table.writerows([csv_cell(value) if isinstance(value, str) else value for value in row] for row in rows)
 
 
 @contextlib.contextmanager
-def _text(file: BinaryIO) -> Iterator[Any]:
+def _text_wrapper(file: BinaryIO) -> Iterator[Any]:
     import io  # noqa: PLC0415
 
     text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
@@ -277,21 +277,21 @@ def _text(file: BinaryIO) -> Iterator[Any]:
         text.detach()
 
 
-def _said(value: object) -> object:
+def _readable_value(value: object) -> object:
     if isinstance(value, datetime):
         moment = value.astimezone(IST) if value.tzinfo else value
         return moment.isoformat(sep=" ", timespec="seconds" if not moment.microsecond else "microseconds")
     return str(value) if isinstance(value, date | timedelta | list | dict | bytes) else value
 
 
-def _finite(value: object) -> object:
+def _finite_value(value: object) -> object:
     """Return a value as JSON has it, which knows no infinity and no NaN."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _quoted(path: Path) -> str:
+def _quoted_path(path: Path) -> str:
     return "'" + str(path.absolute()).replace("'", "''") + "'"
 
 
-def _line(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:300]

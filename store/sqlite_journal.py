@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import NamedTuple, final
 
 from engine.errors import OperatorError
-from engine.ops.hold import FileHold
 from engine.ports import Failure
-from engine.texts import valid
-from store import whole
-from store.schema import Table, connect, migrate, refusal, shipped_migrations, tables
+from engine.system.file_hold import FileHold
+from engine.texts import valid_text
+from store import database_integrity
+from store.schema import TableShape, connect, migrate, refusal, shipped_migrations, table_shapes
 
 LINGER = 0.05
 """Seconds that rows nobody waits for may wait for company before they are written."""
@@ -30,14 +30,14 @@ _BAD_ROW = (
 """What a row is refused with that no disk is to blame for."""
 
 
-class Row(NamedTuple):
+class JournalRow(NamedTuple):
     """A statement and what it writes."""
 
     statement: str
     values: tuple[object, ...]
 
 
-class Waiter(NamedTuple):
+class CommitWaiter(NamedTuple):
     """Somebody who awaits a commit, on his own event loop."""
 
     loop: asyncio.AbstractEventLoop
@@ -63,28 +63,28 @@ class SqliteJournal:
         self._capacity = capacity
         lock = path.with_name(path.name + ".lock")
         self._lock = FileHold(lock, f"the database {path}", "stop it, or name another database")
-        self.remark = whole.shortened(path)
+        self.remark = database_integrity.shortened_log(path)
         """What is to be told of how the database was found."""
         try:
-            whole.check(path, new=True)
-            self._connection, self._reader, self._tables = _open(path)
+            database_integrity.check_database(path, new=True)
+            self._connection, self._reader, self._tables = _open_database(path)
         except BaseException:
             self._lock.release()
             raise
-        self._mark = whole.Mark(path)
+        self._mark = database_integrity.DatabaseMark(path)
         self._statements: dict[tuple[str, ...], str] = {}
         self._reading = threading.Lock()
         self._changed = threading.Condition()
-        self._rows: list[Row] = []
-        self._kept: list[Row] = []
-        self._waiters: list[Waiter] = []
-        self._served: list[Waiter] = []
+        self._rows: list[JournalRow] = []
+        self._kept: list[JournalRow] = []
+        self._waiters: list[CommitWaiter] = []
+        self._served: list[CommitWaiter] = []
         self._lost = 0
         self._refused: OperatorError | None = None
         self._dead = False
         self._closing = False
         self._unfolded = False
-        self._thread = threading.Thread(target=self._main, name=THREAD, daemon=True)
+        self._thread = threading.Thread(target=self._run_writer, name=THREAD, daemon=True)
         self._thread.start()
 
     def append(self, table: str, row: dict[str, object]) -> None:
@@ -93,7 +93,7 @@ class SqliteJournal:
         Raises `ValueError` for a table or column that does not exist, `OperatorError` after `close`.
         """
         shape = (table, *row)
-        statement = self._statements.get(shape) or self._prepare(shape)
+        statement = self._statements.get(shape) or self._prepare_statement(shape)
         with self._changed:
             if self._closing:
                 raise OperatorError(f"database {self._path} is closed; {table} cannot be written")
@@ -101,21 +101,21 @@ class SqliteJournal:
             if full:
                 self._lost += 1
             else:
-                self._rows.append(Row(statement, tuple(valid(v) if isinstance(v, str) else v for v in row.values())))
+                self._rows.append(JournalRow(statement, tuple(valid_text(v) if isinstance(v, str) else v for v in row.values())))
                 if len(self._rows) == 1:
                     self._changed.notify()
         if full and self._lost == 1:
-            self._failure(THREAD, self._loss())
+            self._failure(THREAD, self._loss_error())
 
     def commit(self) -> Awaitable[None]:
         """Resolve when everything appended so far is on disk; raise `OperatorError` when the disk refuses."""
         loop = asyncio.get_running_loop()
-        waiter = Waiter(loop, loop.create_future())
+        waiter = CommitWaiter(loop, loop.create_future())
         with self._changed:
             if self._closing:
                 waiter.future.set_exception(OperatorError(f"database {self._path} is closed"))
             elif self._dead:
-                waiter.future.set_exception(self._loss())
+                waiter.future.set_exception(self._loss_error())
             else:
                 self._waiters.append(waiter)
                 self._changed.notify()
@@ -126,7 +126,7 @@ class SqliteJournal:
 
         Raises `ValueError` for a table that does not exist, `OperatorError` when the database cannot be read.
         """
-        shape = self._shape(table)
+        shape = self._table_shape(table)
         condition = f" WHERE {where}" if where else ""
         order = ", ".join(shape.key)
         sql = f"SELECT * FROM {table}{condition} ORDER BY {order}"  # noqa: S608 - the table is known, `where` is code
@@ -153,11 +153,11 @@ class SqliteJournal:
         self._mark.close()
         self._lock.release()
         if self._kept or self._lost:
-            raise self._loss()
+            raise self._loss_error()
 
-    def _prepare(self, shape: tuple[str, ...]) -> str:
+    def _prepare_statement(self, shape: tuple[str, ...]) -> str:
         table, *columns = shape
-        known = self._shape(table)
+        known = self._table_shape(table)
         strange = [column for column in columns if column not in known.columns]
         if strange or not columns:
             raise ValueError(f"table {table} has no column {strange}; it has {known.columns}")
@@ -171,25 +171,25 @@ class SqliteJournal:
         self._statements[shape] = statement
         return statement
 
-    def _shape(self, table: str) -> Table:
+    def _table_shape(self, table: str) -> TableShape:
         if table not in self._tables:
             raise ValueError(f"there is no table {table}; there are {sorted(self._tables)}")
         return self._tables[table]
 
-    def _loss(self) -> OperatorError:
+    def _loss_error(self) -> OperatorError:
         lost = self._lost + len(self._kept)
         cause = f": {self._refused}" if self._refused else f": more than {self._capacity} were waiting for the disk"
         return OperatorError(f"database {self._path}: {lost} rows could not be recorded{cause}")
 
-    def _main(self) -> None:
+    def _run_writer(self) -> None:
         try:
-            while self._turn():
+            while self._work_once():
                 pass
         except Exception as error:  # noqa: BLE001 - a thread's main: it dies loudly
             self._failure(THREAD, error)
-            self._die(OperatorError(f"database {self._path}: the writer died: {error!r}"))
+            self._give_up(OperatorError(f"database {self._path}: the writer died: {error!r}"))
 
-    def _turn(self) -> bool:
+    def _work_once(self) -> bool:
         """Wait for work and do it; return False after the last."""
         with self._changed:
             if not self._changed.wait_for(self._has_work, IDLE if self._unfolded else None):
@@ -202,11 +202,11 @@ class SqliteJournal:
             self._served, self._waiters = self._waiters, []
             closing = self._closing
         if idle:
-            self._fold()
+            self._fold_log()
         else:
-            refused = self._write(rows)
-            self._mark.note()
-            self._settle(self._served, refused)
+            refused = self._write_rows(rows)
+            self._mark.note_log()
+            self._settle_waiters(self._served, refused)
         return not closing
 
     def _has_work(self) -> bool:
@@ -215,24 +215,24 @@ class SqliteJournal:
     def _has_urgent_work(self) -> bool:
         return bool(self._waiters) or self._closing
 
-    def _write(self, rows: list[Row]) -> OperatorError | None:
+    def _write_rows(self, rows: list[JournalRow]) -> OperatorError | None:
         """Commit `rows` as one transaction; return what went wrong."""
         bad: OperatorError | None = None
         try:
             if rows:
                 self._connection.execute("BEGIN IMMEDIATE")
-                bad = self._execute(rows)
+                bad = self._execute_rows(rows)
                 self._connection.execute("COMMIT")
                 self._unfolded = True
         except sqlite3.Error as error:
             with contextlib.suppress(sqlite3.Error):  # after a full disk SQLite has often rolled back already
                 self._connection.execute("ROLLBACK")
-            return self._refuse(refusal(self._path, error))
+            return self._note_refusal(refusal(self._path, error))
         self._kept = []
         self._refused = None
-        return bad or (self._loss() if self._lost else None)
+        return bad or (self._loss_error() if self._lost else None)
 
-    def _execute(self, rows: list[Row]) -> OperatorError | None:
+    def _execute_rows(self, rows: list[JournalRow]) -> OperatorError | None:
         """Run the statements; a row that breaks a constraint is set aside and reported, the others go on."""
         bad: OperatorError | None = None
         for row in rows:
@@ -243,26 +243,26 @@ class SqliteJournal:
                 self._failure(THREAD, bad)
         return bad
 
-    def _refuse(self, error: OperatorError) -> OperatorError:
+    def _note_refusal(self, error: OperatorError) -> OperatorError:
         if self._refused is None:
             self._failure(THREAD, error)
         self._refused = error
         return error
 
-    def _settle(self, waiters: list[Waiter], error: OperatorError | None) -> None:
+    def _settle_waiters(self, waiters: list[CommitWaiter], error: OperatorError | None) -> None:
         for waiter in waiters:
             with contextlib.suppress(RuntimeError):  # his event loop has closed: nobody waits any more
-                waiter.loop.call_soon_threadsafe(_resolve, waiter.future, error)
+                waiter.loop.call_soon_threadsafe(_resolve_future, waiter.future, error)
 
-    def _die(self, error: OperatorError) -> None:
+    def _give_up(self, error: OperatorError) -> None:
         with self._changed:
             self._dead = True
             self._refused = error
             self._kept, self._rows = self._kept + self._rows, []
             waiters, self._waiters = self._served + self._waiters, []
-        self._settle(waiters, error)
+        self._settle_waiters(waiters, error)
 
-    def _fold(self) -> None:
+    def _fold_log(self) -> None:
         with contextlib.suppress(
             sqlite3.Error
         ):  # a log that stays long is no loss; the next commit tells of a bad disk
@@ -270,13 +270,13 @@ class SqliteJournal:
         self._unfolded = False
 
 
-def _open(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection, dict[str, Table]]:
+def _open_database(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection, dict[str, TableShape]]:
     """Return the writer's and the reader's connection, and the tables, migrated."""
     writer = None
     try:
         writer = connect(path, write=True)
         migrate(writer, path, shipped_migrations())
-        return writer, connect(path, write=False), tables(writer)
+        return writer, connect(path, write=False), table_shapes(writer)
     except BaseException as error:
         if writer:
             writer.close()
@@ -285,7 +285,7 @@ def _open(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection, dict[str,
         raise
 
 
-def _resolve(future: asyncio.Future[None], error: OperatorError | None) -> None:
+def _resolve_future(future: asyncio.Future[None], error: OperatorError | None) -> None:
     if future.done():
         return
     if error:

@@ -1,19 +1,19 @@
 """The strategies that ship with patang, those of its users, and the author's API: what a strategy imports.
 
-Prices in rupees, money in paise, times in ns UTC, as in `compiled.model`.
+Prices in rupees, money in paise, times in ns UTC, as in `compiled.model.values`.
 """
 
 import traceback
 from collections.abc import Mapping
 
 from compiled.indicators import Indicator
-from compiled.ladder import LadderPlan, RungPlan
-from compiled.model import Bar, Product, Side, Tick, Validity
-from compiled.strategy import BARE, Context, Strategy
-from compiled.terms import Terms, Variety
+from compiled.model.order_terms import OrderTerms, Variety
+from compiled.model.values import Bar, Product, Side, Tick, Validity
+from compiled.trading.ladder import LadderPlan, RungPlan
+from compiled.trading.strategy import BARE, Context, Strategy
 from engine.errors import ConfigError, PatangError
 from strategies.parameters import Parameters
-from strategies.sources import factory, names
+from strategies.strategy_sources import factory, names
 
 __all__ = [
     "BARE",
@@ -26,7 +26,7 @@ __all__ = [
     "RungPlan",
     "Side",
     "Strategy",
-    "Terms",
+    "OrderTerms",
     "Tick",
     "Validity",
     "Variety",
@@ -47,19 +47,19 @@ def build(name: str, table: Mapping[str, object]) -> Strategy:
     except (PatangError, KeyboardInterrupt):
         raise
     except BaseException as error:
-        raise ConfigError(f"strategy {name} cannot be made: {told(error)}") from error
+        raise ConfigError(f"strategy {name} cannot be made: {failure_text(error)}") from error
     parameters.finish()
     return strategy
 
 
-def told(error: BaseException) -> str:
+def failure_text(error: BaseException) -> str:
     """Return in one line what an author's code has raised, and its file and line where there are any."""
-    from compiled.kernel import words  # noqa: PLC0415  only what fails needs it
+    from compiled.trading.kernel import error_text  # noqa: PLC0415  only what fails needs it
 
-    return _where(error) + " ".join(words(error).split())
+    return _author_line(error) + " ".join(error_text(error).split())
 
 
-def _where(error: BaseException) -> str:
+def _author_line(error: BaseException) -> str:
     """Return file and line of the author's code that raised, where there is any: not ours, not Python's own."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}: "

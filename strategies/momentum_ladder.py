@@ -3,15 +3,15 @@
 from typing import NamedTuple
 
 from compiled.indicators import EMA
-from compiled.ladder import LadderPlan, RungPlan
-from compiled.model import SECOND, Bar, Product, Side
-from compiled.strategy import Context, Strategy
+from compiled.model.values import SECOND, Bar, Product, Side
+from compiled.trading.ladder import LadderPlan, RungPlan
+from compiled.trading.strategy import Context, Strategy
 from strategies.parameters import Parameters
 
 DAY = 86_400 * SECOND
 
 
-class Rung(NamedTuple):
+class LadderRung(NamedTuple):
     """One rung: enters at `trigger_percent` of gain; `target_percent` 0 makes it a runner."""
 
     trigger_percent: float
@@ -19,7 +19,7 @@ class Rung(NamedTuple):
     target_percent: float
 
 
-class Track:
+class MoverTrack:
     """What is remembered of one instrument: two averages and the last closes."""
 
     def __init__(self, fast: int, slow: int) -> None:
@@ -47,7 +47,7 @@ class MomentumLadder(Strategy):
         self.most = p.integer("max_positions", low=1)
         self.total = p.paise("total_capital")
         self.sides = p.sides("direction")
-        rungs = p.tables("rung", Rung)
+        rungs = p.tables("rung", LadderRung)
         self.plan = LadderPlan(
             [RungPlan(*rung) for rung in rungs],
             p.paise("capital"),
@@ -56,14 +56,14 @@ class MomentumLadder(Strategy):
             trail_step_percent=p.number("trail_step_percent", low=0.0),
             risk=p.allowance("risk"),
         )
-        self.tracks: dict[int, Track] = {}
+        self.tracks: dict[int, MoverTrack] = {}
 
     def on_bar(self, ctx: Context, bar: Bar) -> None:
         """Bring the averages up to date."""
         del ctx
         track = self.tracks.get(bar.token)
         if track is None:
-            track = self.tracks[bar.token] = Track(self.fast, self.slow)
+            track = self.tracks[bar.token] = MoverTrack(self.fast, self.slow)
         track.fast.update(bar.close)
         track.slow.update(bar.close)
         track.closes = [*track.closes[-self.bars :], bar.close]
@@ -72,14 +72,14 @@ class MomentumLadder(Strategy):
         """Scan: rank the movers, strongest first, and ask for a ladder on each while there is room."""
         open_rungs = sum(rung.live for ladder in ctx.all_ladders() for rung in ladder.rungs)
         used = open_rungs * self.plan.capital
-        for momentum, token, side in sorted(self._movers(ctx, ts), reverse=True):
+        for momentum, token, side in sorted(self._find_movers(ctx, ts), reverse=True):
             if open_rungs >= self.most or used + self.plan.capital > self.total:
                 return
             ctx.ladder(token, side, self.plan, f"momentum {side * momentum:+.2f} %")
             open_rungs += 1
             used += self.plan.capital
 
-    def _movers(self, ctx: Context, ts: int) -> list[tuple[float, int, Side]]:
+    def _find_movers(self, ctx: Context, ts: int) -> list[tuple[float, int, Side]]:
         """Return (momentum in its own direction, token, side) of everything that moves enough and is free."""
         found = []
         for token, track in self.tracks.items():

@@ -1,8 +1,8 @@
 """Moving-average cross: hold while the fast simple average stands beyond the slow one."""
 
 from compiled.indicators import ATR, SMA, Cross, Indicator
-from compiled.model import Bar, Side
-from compiled.strategy import Context, Strategy
+from compiled.model.values import Bar, Side
+from compiled.trading.strategy import Context, Strategy
 from strategies.parameters import Parameters
 
 

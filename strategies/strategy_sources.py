@@ -10,9 +10,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-from compiled.strategy import Strategy
+from compiled.trading.strategy import Strategy
 from engine.errors import ConfigError, in_words
-from engine.ops.private import TRUSTED, others_write
+from engine.system.private_files import TRUSTED, others_write
 from strategies.parameters import Parameters
 
 SHIPPED: Final[dict[str, str]] = {
@@ -26,7 +26,7 @@ OWN: Final = "patang_own_"
 Factory = Callable[[Parameters], Strategy]
 
 
-def folder(environ: Mapping[str, str] = os.environ) -> Path:
+def user_folder(environ: Mapping[str, str] = os.environ) -> Path:
     """Return the user's folder of strategies: NAME.py there is the strategy of that name."""
     base = environ.get("XDG_CONFIG_HOME")
     home = Path(environ.get("HOME") or Path.home())
@@ -35,7 +35,7 @@ def folder(environ: Mapping[str, str] = os.environ) -> Path:
 
 def names() -> list[str]:
     """Return the names that need no `source`: shipped ones, and those of the user's files."""
-    own = (path.stem for path in folder().glob("*.py") if not path.name.startswith(("_", "test_")))
+    own = (path.stem for path in user_folder().glob("*.py") if not path.name.startswith(("_", "test_")))
     return [*SHIPPED, *sorted(name for name in own if name not in SHIPPED)]
 
 
@@ -44,7 +44,7 @@ def factory(name: str, table: Mapping[str, object]) -> Factory:
     source = table.get(SOURCE, "")
     if not isinstance(source, str):
         raise ConfigError(f'[strategy.{name}] source: expected FILE.py or "a.module:Class", found {source!r}')
-    own = folder() / f"{name}.py"
+    own = user_folder() / f"{name}.py"
     if not source and name not in SHIPPED and not own.is_file():
         near = get_close_matches(name, names(), n=1)
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(names())}"
@@ -52,15 +52,15 @@ def factory(name: str, table: Mapping[str, object]) -> Factory:
     place, _, attribute = (source or SHIPPED.get(name, "") or str(own)).partition(":")
     if not place.endswith(".py"):
         found: Factory = (
-            getattr(importlib.import_module(place), attribute) if attribute else _only(importlib.import_module(place))
+            getattr(importlib.import_module(place), attribute) if attribute else _only_strategy(importlib.import_module(place))
         )
         return found
-    module = _from_file(Path(place).expanduser())
-    made: Factory = getattr(module, attribute) if attribute else _only(module)
+    module = _load_file(Path(place).expanduser())
+    made: Factory = getattr(module, attribute) if attribute else _only_strategy(module)
     return made
 
 
-def _from_file(path: Path) -> ModuleType:
+def _load_file(path: Path) -> ModuleType:
     """Run a file as a module of its own; nobody else may have written it."""
     path = path.absolute()
     try:
@@ -79,7 +79,7 @@ def _from_file(path: Path) -> ModuleType:
     return module
 
 
-def _only(module: ModuleType) -> Factory:
+def _only_strategy(module: ModuleType) -> Factory:
     """Return the one strategy that a module defines; raise `ConfigError` where it defines none, or several."""
     found = [
         each

@@ -5,15 +5,15 @@ from datetime import date
 
 import numpy as np
 
-from compiled.model import MINUTE
-from compiled.risk import Limits
-from compiled.slippage import Slippage
-from compiled.strategy import Strategy
-from engine.backtest.market import instruments_of, market_of
-from engine.backtest.outcome import Trade
-from engine.backtest.reckoning import reckon
-from engine.backtest.run import Backtest, RunSettings
-from engine.history.series import BarSeries
+from compiled.model.values import MINUTE
+from compiled.trading.risk import RiskLimits
+from compiled.trading.strategy import Strategy
+from compiled.venue.slippage import Slippage
+from engine.backtest.backtest_run import BacktestRun, RunSettings
+from engine.backtest.results.run_reckoning import reckon_run
+from engine.backtest.run_outcome import RoundTrip
+from engine.backtest.traded_market import instruments_of, market_of
+from engine.history.bar_series import BarSeries
 from engine.market import charges
 from engine.market.calendar import Calendar
 
@@ -22,21 +22,21 @@ SYMBOL = "INFY"
 CASH = 1_000_000_00
 
 
-def replay(strategy: Strategy, closes: Sequence[float], spread: float = 0.05) -> list[Trade]:
+def replay(strategy: Strategy, closes: Sequence[float], spread: float = 0.05) -> list[RoundTrip]:
     """Return the round trips of a strategy on minutes that close at these prices (₹), 375 to a session, without slippage.
 
     Each opens at the close before, and reaches `spread` (₹) beyond both. Raises what the strategy raises.
     """
     bars = minutes(closes, spread)
     calendar = Calendar.load()
-    days = _sessions(calendar, -(-len(closes) // 375))
+    days = _session_days(calendar, -(-len(closes) // 375))
     instruments = instruments_of({SYMBOL: bars}, None, days[-1])
-    market = market_of(instruments, days, calendar, charges.load(), None, 0)
-    run = Backtest([strategy], {}, {SYMBOL: bars}, 60, market, calendar, RunSettings(CASH, Limits(), Slippage()))
+    market = market_of(instruments, days, calendar, charges.load_rate_table(), None, 0)
+    run = BacktestRun([strategy], {}, {SYMBOL: bars}, 60, market, calendar, RunSettings(CASH, RiskLimits(), Slippage()))
     run.run()
     if run.failures:
         raise run.failures[0].error
-    return reckon(run).trades
+    return reckon_run(run).trades
 
 
 def minutes(closes: Sequence[float], spread: float = 0.05) -> BarSeries:
@@ -46,7 +46,7 @@ def minutes(closes: Sequence[float], spread: float = 0.05) -> BarSeries:
     opened = np.concatenate([close[:1], close[:-1]])
     starts = np.concatenate([
         session.open + np.arange(375, dtype=np.int64) * MINUTE
-        for day in _sessions(calendar, -(-len(close) // 375))
+        for day in _session_days(calendar, -(-len(close) // 375))
         if (session := calendar.session(day)) is not None
     ])[: len(close)]  # fmt: skip
     whole = np.ones(len(close), np.int64)
@@ -54,7 +54,7 @@ def minutes(closes: Sequence[float], spread: float = 0.05) -> BarSeries:
     return BarSeries(starts, opened, high, low, close, 100_000 * whole, 4 * whole, whole)
 
 
-def _sessions(calendar: Calendar, count: int) -> list[date]:
+def _session_days(calendar: Calendar, count: int) -> list[date]:
     days, day = [FIRST], FIRST
     while len(days) < count:
         day = calendar.next_trading_day(day)

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 
 import compiled
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[1]
 
 
 # an example may take as long as the machine needs
@@ -40,10 +40,10 @@ def own_register():
         entry.unlink()
 
 
-LONG = ("tests/desk/", "tests/simulation/", "tests/test_mutants.py")
+LONG = ("tests/desk/", "tests/simulation/", "tests/mutants/test_mutants.py")
 """What takes longest goes first, so that no worker is left with it at the end: what waits beside what computes."""
 TOGETHER = (
-    "tests/desk/test_replay.py", "tests/desk/test_trace.py", "tests/test_calendar_real_data.py",
+    "tests/desk/test_replay.py", "tests/desk/test_trace.py", "tests/engine/market/test_calendar_real_data.py",
 )  # fmt: skip
 """Files whose tests share what one fixture has made: a worker takes a whole file."""
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[1]
 
 CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate"}
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
@@ -93,8 +93,8 @@ def every_step(folder, prepare, work, check, *, most=400, calls=(), stride=1):
 
 
 if __name__ == "__main__":
-    from tui.cli import call
+    from tui.commands.cli import run_command
 
     die_at(int(sys.argv[1]), sys.argv[2], tuple(filter(None, os.environ["CALLS"].split(","))))
-    code = call(sys.argv[3:])
+    code = run_command(sys.argv[3:])
     sys.exit(WHOLE if code == 0 else code)

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Final
 
-from engine.texts import plain
+from engine.texts import plain_text
 
 _DOTS: Final = ((0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08))
 """Bits of a braille character, left and right column, from the bottom up."""
 
 
-def spark(values: tuple[float, ...], width: int) -> str:
+def sparkline(values: tuple[float, ...], width: int) -> str:
     """Draw the last 2 · `width` values as a thin line between their own lowest and highest, two to a cell, right-aligned."""
     shown = values[-2 * width :]
     if not shown:
@@ -26,19 +26,19 @@ def spark(values: tuple[float, ...], width: int) -> str:
     return "".join([chr(0x2800 + bits) for bits in cells])
 
 
-def bar(share: float, width: int) -> str:
+def meter_bar(share: float, width: int) -> str:
     """Draw a bar of `width` cells filled to `share` (0.0 … 1.0, clamped), in half cells, on a dotted track."""
     full, half = divmod(round(max(0.0, min(share, 1.0)) * width * 2), 2)
     return ("━" * full + "╸" * half).ljust(width, "┈")
 
 
-def aligned(fields: Mapping[str, object]) -> str:
+def aligned_fields(fields: Mapping[str, object]) -> str:
     """Return fields as lines for a reader: names and values in columns, a list or a table in one line."""
     width = max(map(len, fields))
-    return "".join(f"{name:<{width}}  {plain(_spell(value))}\n" for name, value in fields.items())
+    return "".join(f"{name:<{width}}  {plain_text(_value_text(value))}\n" for name, value in fields.items())
 
 
-def _spell(value: object) -> str:
+def _value_text(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
@@ -46,7 +46,7 @@ def _spell(value: object) -> str:
     if isinstance(value, dict):
         parts = ((key, each) for key, each in value.items() if each != {})
         return ", ".join(
-            f"{key} ({_spell(each)})" if isinstance(each, dict) else f"{key} {each}" for key, each in parts
+            f"{key} ({_value_text(each)})" if isinstance(each, dict) else f"{key} {each}" for key, each in parts
         )
     if isinstance(value, list):
         return "; ".join(map(str, value)) or "none"

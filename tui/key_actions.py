@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from textual.binding import Binding
 
 
-class Action(NamedTuple):
+class KeyAction(NamedTuple):
     """One action; `run` is what Textual calls, in the namespace where the scope's bindings live."""
 
     id: str
@@ -25,7 +25,7 @@ class Action(NamedTuple):
 
 
 ACTIONS: Final = (
-    Action(
+    KeyAction(
         "kill",
         "kill",
         "ctrl+k,f12",
@@ -37,8 +37,8 @@ ACTIONS: Final = (
         1,
         fixed=True,
     ),
-    Action("help", "help", "f1,question_mark", "anywhere", "app.help", "Explain the focused pane; all keys.", "", 2),
-    Action(
+    KeyAction("help", "help", "f1,question_mark", "anywhere", "app.help", "Explain the focused pane; all keys.", "", 2),
+    KeyAction(
         "quit",
         "quit",
         "ctrl+q",
@@ -48,9 +48,9 @@ ACTIONS: Final = (
         "patang stop",
         3,
     ),
-    Action("desk", "desk", "1", "anywhere", "app.show('desk')", "Show the desk.", footer=20),
-    Action("chart", "chart", "2", "anywhere", "app.chart", "Chart the symbol under the cursor.", footer=21),
-    Action(
+    KeyAction("desk", "desk", "1", "anywhere", "app.show('desk')", "Show the desk.", footer=20),
+    KeyAction("chart", "chart", "2", "anywhere", "app.chart", "Chart the symbol under the cursor.", footer=21),
+    KeyAction(
         "risk",
         "risk",
         "6",
@@ -59,7 +59,7 @@ ACTIONS: Final = (
         "Show limits, and what differs from the broker's books.",
         footer=22,
     ),
-    Action(
+    KeyAction(
         "day",
         "day",
         "d",
@@ -68,7 +68,7 @@ ACTIONS: Final = (
         "Show the day: P&L by strategy, best and worst trade, what stays open, what went wrong.",
         footer=23,
     ),
-    Action(
+    KeyAction(
         "resume",
         "resume",
         "ctrl+r",
@@ -77,16 +77,16 @@ ACTIONS: Final = (
         "Let a desk that was stopped go on; asks for the reason.",
         "patang resume --reason TEXT",
     ),
-    Action(
+    KeyAction(
         "freeze", "freeze", "space", "anywhere", "app.freeze", "Hold the display still while data flows on.", "", 13
     ),
-    Action("back", "back", "escape", "anywhere", "app.back", "Leave notices, filter, maximised pane, screen."),
-    Action(
+    KeyAction("back", "back", "escape", "anywhere", "app.back", "Leave notices, filter, maximised pane, screen."),
+    KeyAction(
         "palette", "palette", "ctrl+p", "anywhere", "app.command_palette", "Find an action or a symbol by name.", "", 24
     ),
-    Action("colours", "colours", "c", "anywhere", "app.colours", "Change what up and down look like."),
-    Action("redraw", "redraw", "ctrl+l", "anywhere", "app.redraw", "Draw the whole screen anew."),
-    Action(
+    KeyAction("colours", "colours", "c", "anywhere", "app.colours", "Change what up and down look like."),
+    KeyAction("redraw", "redraw", "ctrl+l", "anywhere", "app.redraw", "Draw the whole screen anew."),
+    KeyAction(
         "suspend",
         "suspend",
         "ctrl+z",
@@ -94,22 +94,22 @@ ACTIONS: Final = (
         "app.refuse_suspend",
         "Nothing: it would stop the engine. In tmux, detach.",
     ),
-    Action("next-pane", "pane", "tab", "desk", "screen.pane(1)", "Focus the next pane.", footer=4),
-    Action("previous-pane", "previous pane", "shift+tab", "desk", "screen.pane(-1)", "Focus the previous pane."),
-    Action("zoom", "zoom", "z", "desk", "screen.zoom", "Maximise the focused pane, or put it back.", footer=12),
-    Action("filter", "filter", "slash", "list", "screen.filter", "Show only rows that contain a text.", footer=11),
-    Action("down", "down", "j,down", "list", "go(1)", "Move down."),
-    Action("up", "up", "k,up", "list", "go(-1)", "Move up."),
-    Action("page-down", "page down", "pagedown", "list", "page(1)", "Move down a screenful."),
-    Action("page-up", "page up", "pageup", "list", "page(-1)", "Move up a screenful."),
-    Action("first", "first", "g,home", "list", "first", "Go to the first row."),
-    Action("last", "last", "G,end", "list", "last", "Go to the last row; a growing list stays there."),
-    Action("attention", "next alert", "n", "list", "attention", "Go to the next row that needs an eye."),
-    Action("open", "chart it", "enter", "list", "open", "Chart the symbol under the cursor."),
-    Action(
+    KeyAction("next-pane", "pane", "tab", "desk", "screen.pane(1)", "Focus the next pane.", footer=4),
+    KeyAction("previous-pane", "previous pane", "shift+tab", "desk", "screen.pane(-1)", "Focus the previous pane."),
+    KeyAction("zoom", "zoom", "z", "desk", "screen.zoom", "Maximise the focused pane, or put it back.", footer=12),
+    KeyAction("filter", "filter", "slash", "list", "screen.filter", "Show only rows that contain a text.", footer=11),
+    KeyAction("down", "down", "j,down", "list", "go(1)", "Move down."),
+    KeyAction("up", "up", "k,up", "list", "go(-1)", "Move up."),
+    KeyAction("page-down", "page down", "pagedown", "list", "page(1)", "Move down a screenful."),
+    KeyAction("page-up", "page up", "pageup", "list", "page(-1)", "Move up a screenful."),
+    KeyAction("first", "first", "g,home", "list", "first", "Go to the first row."),
+    KeyAction("last", "last", "G,end", "list", "last", "Go to the last row; a growing list stays there."),
+    KeyAction("attention", "next alert", "n", "list", "attention", "Go to the next row that needs an eye."),
+    KeyAction("open", "chart it", "enter", "list", "open", "Chart the symbol under the cursor."),
+    KeyAction(
         "exit", "exit", "x", "positions", "app.exit_position", "Exit the symbol under the cursor; asks first.", "", 5
     ),
-    Action(
+    KeyAction(
         "cancel",
         "cancel",
         "x",
@@ -119,7 +119,7 @@ ACTIONS: Final = (
         "patang cancel NO",
         5,
     ),
-    Action(
+    KeyAction(
         "trace",
         "trace",
         "t",
@@ -129,7 +129,7 @@ ACTIONS: Final = (
         "patang trace NO",
         6,
     ),
-    Action(
+    KeyAction(
         "limit",
         "change limit",
         "e",
@@ -139,7 +139,7 @@ ACTIONS: Final = (
         "patang limits set NAME VALUE --reason R",
         5,
     ),
-    Action(
+    KeyAction(
         "adopt",
         "adopt",
         "a",
@@ -149,7 +149,7 @@ ACTIONS: Final = (
         "patang reconcile KEY adopt",
         5,
     ),
-    Action(
+    KeyAction(
         "assign",
         "assign",
         "s",
@@ -159,7 +159,7 @@ ACTIONS: Final = (
         "patang reconcile KEY assign STRATEGY",
         6,
     ),
-    Action(
+    KeyAction(
         "ignore",
         "ignore",
         "i",
@@ -169,7 +169,7 @@ ACTIONS: Final = (
         "patang reconcile KEY ignore",
         7,
     ),
-    Action(
+    KeyAction(
         "flatten",
         "flatten",
         "f",
@@ -179,7 +179,7 @@ ACTIONS: Final = (
         "patang reconcile KEY flatten",
         8,
     ),
-    Action(
+    KeyAction(
         "ignore-all",
         "ignore all",
         "I",
@@ -188,7 +188,7 @@ ACTIONS: Final = (
         "Ignore every difference that may be ignored; asks first.",
         "patang reconcile all ignore",
     ),
-    Action(
+    KeyAction(
         "symbol-back",
         "previous symbol",
         "left_square_bracket",
@@ -198,8 +198,8 @@ ACTIONS: Final = (
         "",
         5,
     ),
-    Action("symbol-on", "next symbol", "right_square_bracket", "chart", "symbol(1)", "Chart the next symbol.", "", 6),
-    Action("span", "span", "t", "chart", "span", "Change the span of a bar.", "", 7),
+    KeyAction("symbol-on", "next symbol", "right_square_bracket", "chart", "symbol(1)", "Chart the next symbol.", "", 6),
+    KeyAction("span", "span", "t", "chart", "span", "Change the span of a bar.", "", 7),
 )
 
 BY_ID: Final = {action.id: action for action in ACTIONS}
@@ -226,12 +226,12 @@ _CAPS: Final = {
 }
 
 
-def bindings(scope: str) -> tuple[Binding, ...]:
+def scope_bindings(scope: str) -> tuple[Binding, ...]:
     """Return a scope's bindings; a widget's own scope runs in the widget."""
-    return tuple(_binding(action) for action in ACTIONS if action.scope == scope)
+    return tuple(_action_binding(action) for action in ACTIONS if action.scope == scope)
 
 
-def _binding(action: Action) -> Binding:
+def _action_binding(action: KeyAction) -> Binding:
     return Binding(
         action.keys,
         action.run,
@@ -242,12 +242,12 @@ def _binding(action: Action) -> Binding:
     )
 
 
-def caps(keys: str) -> str:
+def key_caps(keys: str) -> str:
     """Write keys as they stand on the keyboard: "ctrl+k,f12" → "^k f12"."""
     names = (_CAPS.get(key, key) for key in keys.split(","))
     return " ".join(name.replace("ctrl+", "^").replace("shift+", "⇧") for name in names)
 
 
-def keys_of(action: Action, keymap: Mapping[str, str]) -> str:
+def keys_of(action: KeyAction, keymap: Mapping[str, str]) -> str:
     """Return the keys an action has under a key map."""
     return keymap.get(action.id, action.keys)

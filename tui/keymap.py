@@ -5,10 +5,10 @@ import sys
 from collections.abc import Mapping
 
 from engine.errors import ConfigError
-from tui.actions import ACTIONS, BY_ID, SCOPES, Action, caps
+from tui.key_actions import ACTIONS, BY_ID, SCOPES, KeyAction, key_caps
 
 
-def check(keymap: Mapping[str, str]) -> dict[str, str]:
+def check_keymap(keymap: Mapping[str, str]) -> dict[str, str]:
     """Return the key map if every entry names an action that may move to a key that is free, else raise ConfigError."""
     for name in keymap:
         action = BY_ID.get(name)
@@ -17,17 +17,17 @@ def check(keymap: Mapping[str, str]) -> dict[str, str]:
             raise ConfigError(f"ui.keys.{name}: no such action" + (f"; did you mean {near[0]}?" if near else ""))
         if action.fixed:
             raise ConfigError(f"ui.keys.{name}: the kill switch cannot be remapped")
-    taken: list[tuple[str, Action]] = []
+    taken: list[tuple[str, KeyAction]] = []
     for action in ACTIONS:
         for key in keymap.get(action.id, action.keys).split(","):
             for other, owner in taken:
-                if other == key and _meet(owner, action):
+                if other == key and _scopes_meet(owner, action):
                     raise ConfigError(f"ui.keys.{action.id}: {key} already means {owner.verb} ({owner.id})")
             taken.append((key, action))
     return dict(keymap)
 
 
-def _meet(a: Action, b: Action) -> bool:
+def _scopes_meet(a: KeyAction, b: KeyAction) -> bool:
     """Tell whether two actions can be within reach of one key press."""
     apart = {"positions", "orders", "differences", "limits", "chart"}
     if "chart" in {a.scope, b.scope}:
@@ -35,7 +35,7 @@ def _meet(a: Action, b: Action) -> bool:
     return not (a.scope != b.scope and {a.scope, b.scope} <= apart)
 
 
-def document() -> str:
+def keys_page() -> str:
     """Return `docs/keys.md`."""
     lines = [
         "# Keys",
@@ -49,10 +49,10 @@ def document() -> str:
             if action.scope == scope:
                 twin = f"`{action.twin}`" if action.twin else ""
                 name = "fixed" if action.fixed else f"`{action.id}`"
-                keys = " ".join(f"`{key}`" for key in caps(action.keys).split(" "))
+                keys = " ".join(f"`{key}`" for key in key_caps(action.keys).split(" "))
                 lines.append(f"| {keys} | {action.verb} | {name} | {action.help} | {twin} |")
     return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
-    sys.stdout.write(document())
+    sys.stdout.write(keys_page())

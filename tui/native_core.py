@@ -14,10 +14,10 @@ def is_old() -> bool:
     if running.suffix == ".py" or running.parent == CHECKOUT or not CHECKOUT.is_dir() or not running.is_file():
         return False
     built = running.stat().st_mtime
-    return any(source.stat().st_mtime > built for source in CHECKOUT.glob("*.py"))
+    return any(source.stat().st_mtime > built for source in CHECKOUT.rglob("*.py"))
 
 
-def blamed(error: Exception) -> str:
+def core_fault(error: Exception) -> str:
     """Return what is to be mended where an error nobody foresaw comes of a native core that does not fit, empty where not."""
     words = " ".join(f"{type(error).__name__}: {error}".split())
     if is_old():

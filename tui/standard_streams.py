@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 from typing import IO, Final, cast
 
-from engine.texts import plain
+from engine.texts import plain_text
 
 _LINES: Final = re.compile(r"([\n\t])")
 
 
-class Shown(io.TextIOWrapper):
+class HarmlessStream(io.TextIOWrapper):
     """Shows what it is given, in place of another stream: lines, tabs and characters, of which none gives an order."""
 
     def __init__(self, stream: io.TextIOWrapper) -> None:
@@ -29,7 +29,7 @@ class Shown(io.TextIOWrapper):
 def harmless(text: str) -> str:
     """Return a text of several lines as a terminal may have it."""
     return (
-        text if text.isprintable() else "".join(part if part in "\n\t" else plain(part) for part in _LINES.split(text))
+        text if text.isprintable() else "".join(part if part in "\n\t" else plain_text(part) for part in _LINES.split(text))
     )
 
 
@@ -42,7 +42,7 @@ def take_streams() -> None:
         stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):
             stream.flush()
-            setattr(sys, name, Shown(stream))
+            setattr(sys, name, HarmlessStream(stream))
 
 
 def begin_line() -> None:

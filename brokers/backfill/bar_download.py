@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol, final
 
-from brokers.kite.rest import INTERVALS
-from compiled.model import SECOND, Bar, Instrument
+from brokers.kite.kite_broker import INTERVALS
+from compiled.model.values import SECOND, Bar, Instrument
 from engine.errors import DataError, OperatorError, RetryableError, in_words
-from engine.market.calendar import DAY, Calendar, Gap, ist_day, midnight
+from engine.market.calendar import DAY, BarGap, Calendar, ist_day, midnight
 from engine.ports import Clock
 
 LANES: Final = 3
@@ -25,7 +25,7 @@ TRIES: Final = 5
 FIRST_DELAY: Final = 2 * SECOND
 
 
-class Archive(Protocol):
+class HistorySource(Protocol):
     """Where history comes from."""
 
     async def history(self, token: int, start: int, end: int, span: int) -> list[Bar]:
@@ -33,7 +33,7 @@ class Archive(Protocol):
         ...
 
 
-class Wanted(NamedTuple):
+class WantedBars(NamedTuple):
     """Bars of `span` seconds that start in [start, end) (ns UTC); `cas`: the stock closes in the closing auction."""
 
     instrument: Instrument
@@ -43,32 +43,32 @@ class Wanted(NamedTuple):
     cas: bool = False
 
 
-class Window(NamedTuple):
+class HistoryWindow(NamedTuple):
     """One request's worth of what is wanted."""
 
-    wanted: Wanted
+    wanted: WantedBars
     start: int
     end: int
 
 
-class Result(NamedTuple):
+class DownloadResult(NamedTuple):
     """What is there of one thing wanted: bars stored, expected bars that are missing, and [start, end) still to get."""
 
-    wanted: Wanted
+    wanted: WantedBars
     bars: int
-    gaps: tuple[Gap, ...]
+    gaps: tuple[BarGap, ...]
     unread: tuple[tuple[int, int], ...]
 
 
-class _Done(NamedTuple):
+class _StoredWindow(NamedTuple):
     start: int
     end: int
     bars: int
-    gaps: tuple[Gap, ...]
+    gaps: tuple[BarGap, ...]
 
 
 @final
-class Progress:
+class DownloadProgress:
     """The file that says what has been stored; a line torn by a crash counts as not written.
 
     Raises `OperatorError` for a file that cannot be read.
@@ -76,23 +76,23 @@ class Progress:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._done: dict[tuple[int, int], list[_Done]] = {}
+        self._done: dict[tuple[int, int], list[_StoredWindow]] = {}
         try:
             lines = file.read_bytes().splitlines() if file.exists() else []
         except OSError as error:
             raise OperatorError(f"cannot read {file}: {error.strerror}") from None
         for line in lines:
-            self._read(line)
+            self._read_line(line)
 
-    def _read(self, line: bytes) -> None:
+    def _read_line(self, line: bytes) -> None:
         try:
             row = json.loads(line)
-            done = _Done(row["start"], row["end"], row["bars"], tuple(Gap(*gap) for gap in row["gaps"]))
+            done = _StoredWindow(row["start"], row["end"], row["bars"], tuple(BarGap(*gap) for gap in row["gaps"]))
             self._done.setdefault((row["token"], row["span"]), []).append(done)
         except (ValueError, KeyError, TypeError):
             return
 
-    def add(self, window: Window, bars: int, gaps: Sequence[Gap]) -> None:
+    def add(self, window: HistoryWindow, bars: int, gaps: Sequence[BarGap]) -> None:
         """Write down a window whose bars are stored; raise `OperatorError`."""
         token, span = int(window.wanted.instrument.token), window.wanted.span
         row = {"token": token, "span": span, "start": window.start, "end": window.end, "bars": bars, "gaps": gaps}
@@ -104,12 +104,12 @@ class Progress:
                 os.fsync(file.fileno())
         except OSError as error:
             raise OperatorError(f"cannot write {self._file}: {in_words(error)}") from None
-        self._done.setdefault((token, span), []).append(_Done(window.start, window.end, bars, tuple(gaps)))
+        self._done.setdefault((token, span), []).append(_StoredWindow(window.start, window.end, bars, tuple(gaps)))
 
-    def missing(self, wanted: Wanted) -> list[tuple[int, int]]:
+    def missing_parts(self, wanted: WantedBars) -> list[tuple[int, int]]:
         """Return the parts of what is wanted that are not stored, oldest first."""
         parts, at = [], wanted.start
-        for done in sorted(self._of(wanted)):
+        for done in sorted(self._stored_windows(wanted)):
             if done.start > at:
                 parts.append((at, min(done.start, wanted.end)))
             at = max(at, done.end)
@@ -117,18 +117,18 @@ class Progress:
             parts.append((at, wanted.end))
         return parts
 
-    def result(self, wanted: Wanted) -> Result:
+    def result(self, wanted: WantedBars) -> DownloadResult:
         """Return how one thing wanted stands, over all runs."""
-        stored = sorted(self._of(wanted))
+        stored = sorted(self._stored_windows(wanted))
         gaps = tuple(gap for done in stored for gap in done.gaps if wanted.start <= gap.start < wanted.end)
-        return Result(wanted, sum(done.bars for done in stored), gaps, tuple(self.missing(wanted)))
+        return DownloadResult(wanted, sum(done.bars for done in stored), gaps, tuple(self.missing_parts(wanted)))
 
-    def _of(self, wanted: Wanted) -> list[_Done]:
+    def _stored_windows(self, wanted: WantedBars) -> list[_StoredWindow]:
         known = self._done.get((int(wanted.instrument.token), wanted.span), [])
         return [done for done in known if done.start < wanted.end and done.end > wanted.start]
 
 
-def windows(wanted: Wanted, parts: Iterable[tuple[int, int]]) -> Iterator[Window]:
+def request_windows(wanted: WantedBars, parts: Iterable[tuple[int, int]]) -> Iterator[HistoryWindow]:
     """Cut parts of what is wanted into requests of the documented length that end at midnight IST."""
     if wanted.span not in INTERVALS:
         raise DataError(f"Kite has no bars of {wanted.span} s; it has {', '.join(map(str, INTERVALS))}")
@@ -137,18 +137,18 @@ def windows(wanted: Wanted, parts: Iterable[tuple[int, int]]) -> Iterator[Window
         at = start
         while at < end:
             until = min(midnight(ist_day(at)) + days * DAY, end)
-            yield Window(wanted, at, until)
+            yield HistoryWindow(wanted, at, until)
             at = until
 
 
 async def download(
-    archive: Archive,
-    wanted: Sequence[Wanted],
-    keep: Callable[[Wanted, list[Bar]], None],
-    progress: Progress,
+    archive: HistorySource,
+    wanted: Sequence[WantedBars],
+    keep: Callable[[WantedBars, list[Bar]], None],
+    progress: DownloadProgress,
     calendar: Calendar,
     clock: Clock,
-) -> list[Result]:
+) -> list[DownloadResult]:
     """Store every bar that is wanted and not stored yet, and return how each thing wanted stands.
 
     `keep` stores bars durably before it returns; the same bars may come again after a crash. What has not ended by now
@@ -159,15 +159,15 @@ async def download(
     todo = iter([
         window
         for each in wanted
-        for window in windows(each, progress.missing(each._replace(end=min(each.end, _closed(now, each.span)))))
+        for window in request_windows(each, progress.missing_parts(each._replace(end=min(each.end, _final_end(now, each.span)))))
     ])  # fmt: skip
 
     async def lane() -> None:
         for window in todo:
-            bars = await _patiently(archive, window, clock)
+            bars = await _read_with_retries(archive, window, clock)
             if bars is not None:
                 keep(window.wanted, bars)
-                progress.add(window, len(bars), missing(calendar, window, bars))
+                progress.add(window, len(bars), missing_in_window(calendar, window, bars))
 
     fatal: list[OperatorError] = []
     try:
@@ -181,12 +181,12 @@ async def download(
     return [progress.result(each) for each in wanted]
 
 
-def _closed(now: int, span: int) -> int:
+def _final_end(now: int, span: int) -> int:
     """Return the end of the last bar that can be final: a minute ago, or today's midnight for day bars."""
     return midnight(ist_day(now)) if span * SECOND >= DAY else now - max(span, 60) * SECOND
 
 
-async def _patiently(archive: Archive, window: Window, clock: Clock) -> list[Bar] | None:
+async def _read_with_retries(archive: HistorySource, window: HistoryWindow, clock: Clock) -> list[Bar] | None:
     delay = FIRST_DELAY
     for attempt in range(TRIES):
         try:
@@ -200,7 +200,7 @@ async def _patiently(archive: Archive, window: Window, clock: Clock) -> list[Bar
     return None
 
 
-def missing(calendar: Calendar, window: Window, bars: Sequence[Bar]) -> list[Gap]:
+def missing_in_window(calendar: Calendar, window: HistoryWindow, bars: Sequence[Bar]) -> list[BarGap]:
     """Return the bars of a window that the calendar expects and that are not there.
 
     A stock that is not traded has no bars either: a gap is a question, not an error. Days without a holiday list are
@@ -210,7 +210,7 @@ def missing(calendar: Calendar, window: Window, bars: Sequence[Bar]) -> list[Gap
     exchange, kind = wanted.instrument.exchange, wanted.instrument.kind
     daily = wanted.span * SECOND >= DAY
     there = {int(bar.start) for bar in bars}
-    gaps: list[Gap] = []
+    gaps: list[BarGap] = []
     at = midnight(ist_day(window.start))
     while at < window.end:
         day = ist_day(at)

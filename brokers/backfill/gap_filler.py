@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, final
 
-from brokers.kite.gaps import Gap, backfill, merged
-from compiled.model import MINUTE, SECOND, Bar
+from brokers.kite.feed_gaps import FeedGap, merged_gaps, read_gap_bars
+from compiled.model.values import MINUTE, SECOND, Bar
 from engine.errors import OperatorError
 from engine.ports import Clock, Journal
 
@@ -17,7 +17,7 @@ DEAD: Final = 10 * SECOND
 
 
 @final
-class Filler:
+class GapFiller:
     """Fills gaps one batch after the other: rows in `gaps`, bars to `keep`, a line each to `tell`.
 
     `history` is `Broker.history`, `held` gives the tokens that go first. A gap that could not be read is tried again a
@@ -39,25 +39,25 @@ class Filler:
         self._keep = keep
         self._tell = tell
         self._held = held
-        self._waiting: list[Gap] = []
-        self._known: dict[int, Gap] = {}
+        self._waiting: list[FeedGap] = []
+        self._known: dict[int, FeedGap] = {}
         """The last gap of each token."""
         self._some = asyncio.Event()
 
-    def note(self, gaps: Sequence[Gap]) -> None:
+    def note_gaps(self, gaps: Sequence[FeedGap]) -> None:
         """Take gaps that have just ended; on the event loop."""
         if not gaps:
             return
         for gap in gaps:
             self._known[gap.token] = gap
-            self._write(gap, "open", 0)
+            self._record_gap(gap, "open", 0)
         self._waiting += gaps
         self._some.set()
 
-    def lost(self, gaps: Iterable[Gap]) -> None:
+    def note_missing_minutes(self, gaps: Iterable[FeedGap]) -> None:
         """Take minutes without a bar, but for those of a token's last gap: they are read already."""
         known = self._known
-        self.note([gap for gap in gaps if gap.token not in known or not _covers(merged([known[gap.token]])[0], gap)])
+        self.note_gaps([gap for gap in gaps if gap.token not in known or not _covers_gap(merged_gaps([known[gap.token]])[0], gap)])
 
     async def run(self) -> None:
         """Fill until cancelled."""
@@ -66,30 +66,30 @@ class Filler:
             await self._clock.sleep_until(max(gap.end for gap in self._waiting) // MINUTE * MINUTE + SETTLED)
             gaps, self._waiting = self._waiting, []
             self._some.clear()
-            await self._fill(gaps)
+            await self._fill_gaps(gaps)
 
-    async def _fill(self, gaps: list[Gap]) -> None:
-        stretches, read = merged(gaps), dict[Gap, int]()
+    async def _fill_gaps(self, gaps: list[FeedGap]) -> None:
+        stretches, read = merged_gaps(gaps), dict[FeedGap, int]()
 
-        def take(gap: Gap, bars: list[Bar]) -> None:
+        def take(gap: FeedGap, bars: list[Bar]) -> None:
             read[gap] = len(bars)
             self._keep(bars)
 
         left = list(gaps)
         for tried in range(TRIES):
-            left = await backfill(self._in_session, left, take, self._held())
+            left = await read_gap_bars(self._read_in_session, left, take, self._held())
             if not left:
                 break
             if tried < TRIES - 1:
                 await self._clock.sleep_until(self._clock.now() + MINUTE)
         for gap in gaps:
-            whole = next((each for each in stretches if _covers(each, gap)), gap)
-            self._write(gap, "filled" if whole in read else "unread", read.get(whole, 0))
+            whole = next((each for each in stretches if _covers_gap(each, gap)), gap)
+            self._record_gap(gap, "filled" if whole in read else "unread", read.get(whole, 0))
         lost = f", {len(left)} could not be read" if left else ""
         text = f"the feed missed {len(stretches)} stretches; {sum(read.values())} minutes were read{lost}"
         self._tell("warn" if left else "info", text)
 
-    async def _in_session(self, token: int, start: int, end: int, span: int) -> list[Bar]:
+    async def _read_in_session(self, token: int, start: int, end: int, span: int) -> list[Bar]:
         """Ask for the history; where the session has ended, ask again in the next."""
         while True:
             try:
@@ -97,11 +97,11 @@ class Filler:
             except OperatorError:
                 await self._clock.sleep_until(self._clock.now() + DEAD)
 
-    def _write(self, gap: Gap, state: str, bars: int) -> None:
+    def _record_gap(self, gap: FeedGap, state: str, bars: int) -> None:
         self._journal.append("gaps", {
             "token": gap.token, "began": gap.start, "ended": gap.end, "state": state, "bars": bars,
         })  # fmt: skip
 
 
-def _covers(stretch: Gap, gap: Gap) -> bool:
+def _covers_gap(stretch: FeedGap, gap: FeedGap) -> bool:
     return stretch.token == gap.token and stretch.start <= gap.start and gap.end <= stretch.end

@@ -28,7 +28,7 @@ class CallFailed(Exception):
         self.error = error
 
     @property
-    def refused(self) -> bool:
+    def is_refused(self) -> bool:
         """Tell whether it is a definite no: a Kite error type on a 4xx that is not about patience or the path."""
         if not self.sent:
             return bool(self.error)
@@ -36,27 +36,27 @@ class CallFailed(Exception):
         return decided and bool(self.error) and self.error not in _UNDECIDED
 
     @property
-    def unhappened(self) -> bool:
+    def never_happened(self) -> bool:
         """Tell whether nothing can have come of it: never sent, or turned away at the door (429)."""
         return not self.sent or self.status == 429
 
 
-def of_change(failed: CallFailed) -> PatangError:
+def change_error(failed: CallFailed) -> PatangError:
     """Return the error of a call that was to change something."""
-    if failed.refused:
+    if failed.is_refused:
         return OrderRefused(failed.error, str(failed))
-    if failed.unhappened:
+    if failed.never_happened:
         return RetryableError(str(failed))
     return OrderUnknown(str(failed))
 
 
-def of_read(failed: CallFailed) -> PatangError:
+def read_error(failed: CallFailed) -> PatangError:
     """Return the error of a call that only looked."""
     if failed.error == TOKEN_EXCEPTION:
         return SessionExpired()
     return RetryableError(str(failed))
 
 
-def of_greeting(failed: CallFailed) -> PatangError:
+def greeting_error(failed: CallFailed) -> PatangError:
     """Return the error of the first call of a session: where nobody answers, say so."""
-    return of_read(failed) if failed.status else ConnectionFailed(str(failed))
+    return read_error(failed) if failed.status else ConnectionFailed(str(failed))

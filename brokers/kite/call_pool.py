@@ -11,19 +11,19 @@ from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, final
 
-from brokers.kite import outcome
-from brokers.kite.pace import HISTORY, OTHERS, QUOTES, Pace
+from brokers.kite import call_outcome
+from brokers.kite.request_pacer import HISTORY, OTHERS, QUOTES, RequestPacer
 from engine.errors import PatangError, RetryableError
 from engine.ports import Clock
 
 if TYPE_CHECKING:
-    from brokers.kite.wire import Wire
+    from brokers.kite.thread_client import ThreadClient
 
 T = TypeVar("T")
 
 
-class Session(NamedTuple):
-    """Whom to ask, and as whom: what a `Wire` is made of."""
+class ClientSettings(NamedTuple):
+    """Whom to ask, and as whom: what a `ThreadClient` is made of."""
 
     rest: str
     api_key: str
@@ -39,13 +39,13 @@ class Session(NamedTuple):
 
 
 @final
-class Calls:
+class CallPool:
     """Works `work(client)` off in threads; `on_token_death` hears once, on the event loop, of each token that has died."""
 
     def __init__(
-        self, session: Session, clock: Clock, workers: int, pool: Callable[[int, str], Executor], *, limits: bool
+        self, session: ClientSettings, clock: Clock, workers: int, pool: Callable[[int, str], Executor], *, limits: bool
     ) -> None:
-        self.quotes, self.history, self.others = (Pace(clock, rate) for rate in (QUOTES, HISTORY, OTHERS))
+        self.quotes, self.history, self.others = (RequestPacer(clock, rate) for rate in (QUOTES, HISTORY, OTHERS))
         self.on_token_death: Callable[[], None] | None = None
         self._session = session
         self._timeout = session[3]
@@ -55,14 +55,14 @@ class Calls:
         self._free = asyncio.Semaphore(max(1, workers // 2))
         """A read is counted when a thread is free to send it, so that none pile up behind a slow answer."""
         self._thread = threading.local()
-        self._wires: list[Wire] = []
+        self._clients: list[ThreadClient] = []
         self._closed = False
         self._dead = False
 
-    def moved(self, by: int) -> None:
+    def shift_clock(self, by: int) -> None:
         """Take note that the clock was set on by so many ns: the rates are of real seconds."""
         for pace in (self.quotes, self.history, self.others):
-            pace.moved(by)
+            pace.shift_clock(by)
 
     def renew(self, access_token: str) -> None:
         """Go on with another access token; calls under way end with the old one."""
@@ -73,35 +73,35 @@ class Calls:
         """Let go of the connections; calls in flight finish or fail."""
         self._closed = True
         await asyncio.gather(*(asyncio.to_thread(pool.shutdown) for pool in (self._changes, self._reads)))
-        for wire in self._wires:
+        for wire in self._clients:
             wire.close()
 
-    async def place(self, work: Callable[[Any], T]) -> T:
+    async def send_order(self, work: Callable[[Any], T]) -> T:
         """Send a new order; the rate of those is the governor's business."""
-        return await self._call(self._changes, work, outcome.of_change)
+        return await self._call_client(self._changes, work, call_outcome.change_error)
 
-    async def alter(self, work: Callable[[Any], T]) -> T:
+    async def send_change(self, work: Callable[[Any], T]) -> T:
         """Make a change that is no new order: it counts with the reads, and goes before them."""
-        while self._limits and not self.others.take(change=True):
+        while self._limits and not self.others.admit(change=True):
             await self.others.wait(change=True)
-        return await self.place(work)
+        return await self.send_order(work)
 
     async def read(
         self,
         work: Callable[[Any], T],
-        pace: Pace | None = None,
-        failure: Callable[[outcome.CallFailed], PatangError] = outcome.of_read,
+        pace: RequestPacer | None = None,
+        failure: Callable[[call_outcome.CallFailed], PatangError] = call_outcome.read_error,
     ) -> T:
         """Ask for something, at the pace of its class (that of `others` unless told)."""
         pace = pace or self.others
         while True:
-            async with self._turn():
-                if not self._limits or pace.take():
-                    return await self._call(self._reads, work, failure)
+            async with self._reader_slot():
+                if not self._limits or pace.admit():
+                    return await self._call_client(self._reads, work, failure)
             await pace.wait()
 
     @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
+    async def _reader_slot(self) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(self._timeout):
                 await self._free.acquire()
@@ -112,28 +112,28 @@ class Calls:
         finally:
             self._free.release()
 
-    async def _call(
-        self, pool: Executor, work: Callable[[Any], T], failure: Callable[[outcome.CallFailed], PatangError]
+    async def _call_client(
+        self, pool: Executor, work: Callable[[Any], T], failure: Callable[[call_outcome.CallFailed], PatangError]
     ) -> T:
         session = self._session
         try:
-            return await self._wait(pool, work)
-        except outcome.CallFailed as failed:
-            if failed.error == outcome.TOKEN_EXCEPTION and session is self._session:
-                self._mourn()
+            return await self._submit_and_wait(pool, work)
+        except call_outcome.CallFailed as failed:
+            if failed.error == call_outcome.TOKEN_EXCEPTION and session is self._session:
+                self._report_token_death()
             raise failure(failed) from None
 
-    def _mourn(self) -> None:
+    def _report_token_death(self) -> None:
         told, self._dead = self._dead, True
         if not told and self.on_token_death is not None:
             self.on_token_death()
 
-    async def _wait(self, pool: Executor, work: Callable[[Any], T]) -> T:
+    async def _submit_and_wait(self, pool: Executor, work: Callable[[Any], T]) -> T:
         if self._closed:
             raise RetryableError("the broker connection is closed")
-        job = pool.submit(lambda: self.wire().call(work))
+        job = pool.submit(lambda: self.thread_client().call(work))
         answer = asyncio.wrap_future(job)
-        answer.add_done_callback(_heard)
+        answer.add_done_callback(_consume_failure)
         try:
             await asyncio.wait({answer}, timeout=self._timeout)
             if not answer.done() and job.cancel():
@@ -142,24 +142,24 @@ class Calls:
         finally:
             job.cancel()
 
-    def wire(self) -> "Wire":
+    def thread_client(self) -> "ThreadClient":
         """Return the client of the calling thread."""
         session = self._session
-        known: tuple[object, Wire] | None = getattr(self._thread, "known", None)
+        known: tuple[object, ThreadClient] | None = getattr(self._thread, "known", None)
         if known is not None and known[0] is session:
             return known[1]
-        from brokers.kite.wire import Wire as Official  # noqa: PLC0415 (Twisted comes with it: only where it is used)
+        from brokers.kite.thread_client import ThreadClient as Official  # noqa: PLC0415 (Twisted comes with it: only where it is used)
 
         wire = Official(*session)
         if known is not None:
-            self._wires.remove(known[1])
+            self._clients.remove(known[1])
             known[1].close()
         self._thread.known = session, wire
-        self._wires.append(wire)
+        self._clients.append(wire)
         return wire
 
 
-def _heard(answer: "asyncio.Future[Any]") -> None:
+def _consume_failure(answer: "asyncio.Future[Any]") -> None:
     """Take note of an answer whose caller may be gone, so that its failure is no complaint about nobody listening."""
     if not answer.cancelled():
         answer.exception()

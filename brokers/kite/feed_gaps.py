@@ -3,14 +3,14 @@
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, NamedTuple, final
 
-from compiled.frames import Decoder
-from compiled.model import MINUTE, Bar
+from compiled.market_data.kite_frames import FrameDecoder
+from compiled.model.values import MINUTE, Bar
 from engine.errors import RetryableError
 
 _BAR: Final = 60
 
 
-class Gap(NamedTuple):
+class FeedGap(NamedTuple):
     """No ticks of `token` between `start`, when its connection was last heard, and `end`, its first tick since (ns UTC)."""
 
     token: int
@@ -19,12 +19,12 @@ class Gap(NamedTuple):
 
 
 @final
-class Silence:
+class SilentTokens:
     """The tokens of one connection that have not been heard since it was made, and since when they are missed."""
 
     def __init__(self) -> None:
         self._missed: dict[int, int] = {}
-        self._decoder = Decoder()
+        self._decoder = FrameDecoder()
 
     def __len__(self) -> int:
         """Return how many tokens are waited for."""
@@ -40,7 +40,7 @@ class Silence:
         for token in tokens:
             self._missed.setdefault(token, since)
 
-    def heard(self, frame: bytes, now: int) -> list[Gap]:
+    def gaps_ended_by(self, frame: bytes, now: int) -> list[FeedGap]:
         """Take a frame; return the gaps that it ends."""
         if not self._missed:
             return []
@@ -49,29 +49,29 @@ class Silence:
             token = int.from_bytes(frame[at : at + 4], "big")
             since = self._missed.pop(token, -1)
             if since > 0:
-                gaps.append(Gap(token, since, now))
+                gaps.append(FeedGap(token, since, now))
         return gaps
 
 
-def merged(gaps: Iterable[Gap]) -> list[Gap]:
+def merged_gaps(gaps: Iterable[FeedGap]) -> list[FeedGap]:
     """Return one gap per stretch and token, widened to whole minutes; those that touch become one. Oldest first."""
-    found: list[Gap] = []
+    found: list[FeedGap] = []
     for gap in sorted(gaps):
         start, end = gap.start // MINUTE * MINUTE, -(-gap.end // MINUTE) * MINUTE
         last = found[-1] if found else None
         if last is not None and last.token == gap.token and start <= last.end:
             found[-1] = last._replace(end=max(last.end, end))
         else:
-            found.append(Gap(gap.token, start, end))
+            found.append(FeedGap(gap.token, start, end))
     return sorted(found, key=lambda gap: (gap.start, gap.token))
 
 
-async def backfill(
+async def read_gap_bars(
     history: Callable[[int, int, int, int], Awaitable[list[Bar]]],
-    gaps: Iterable[Gap],
-    take: Callable[[Gap, list[Bar]], None],
+    gaps: Iterable[FeedGap],
+    take: Callable[[FeedGap, list[Bar]], None],
     first: Iterable[int] = (),
-) -> list[Gap]:
+) -> list[FeedGap]:
     """Read one-minute bars for each gap and hand them to `take`; return the gaps that could not be read.
 
     The tokens in `first` (open positions) go before all others: Kite gives three answers a second. `history` is
@@ -79,7 +79,7 @@ async def backfill(
     """
     urgent = set(first)
     unread = []
-    for gap in sorted(merged(gaps), key=lambda gap: gap.token not in urgent):
+    for gap in sorted(merged_gaps(gaps), key=lambda gap: gap.token not in urgent):
         try:
             take(gap, await history(gap.token, gap.start, gap.end, _BAR))
         except RetryableError:

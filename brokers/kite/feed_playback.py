@@ -4,16 +4,16 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple, final
 
-from brokers.kite.conflate import Conflation
-from compiled.events import BandUpdate, Ticks, Timer
-from compiled.frames import Decoder
-from compiled.model import Tick
-from engine.history.recorded import BAND, COUNT, LOST, Kind, Record
+from brokers.kite.packet_conflation import PacketConflation
+from compiled.market_data.kite_frames import FrameDecoder
+from compiled.model.events import BandUpdate, TickBatch, TimerEvent
+from compiled.model.values import Tick
+from engine.history.feed_recording import BAND, COUNT, LOST, RecordedEvent, RecordKind
 
-NOTED: Final = frozenset({Kind.TIMER, Kind.BAND})
+NOTED: Final = frozenset({RecordKind.TIMER, RecordKind.BAND})
 
 
-class Frame(NamedTuple):
+class PlayedFrame(NamedTuple):
     """A binary frame that went to the desk, when it was received (ns UTC), and the ticks in it; none: no good packet."""
 
     payload: bytes
@@ -22,7 +22,7 @@ class Frame(NamedTuple):
 
 
 @final
-class Playback:
+class FeedPlayback:
     """Turns the records of one run into what its desk took.
 
     `lost` counts records that the recording tells of and does not have, `astray` how often it says other than what follows
@@ -34,51 +34,51 @@ class Playback:
         """Binary frames that came."""
         self.lost = 0
         self.astray = 0
-        self.decoder = Decoder()
-        self._held = Conflation()
-        self._waiting: deque[Frame | None] = deque()
+        self.decoder = FrameDecoder()
+        self._held = PacketConflation()
+        self._waiting: deque[PlayedFrame | None] = deque()
         """What has come and the kernel has not taken; None: lost."""
         self._taken = 0
 
-    def events(self, records: Iterable[Record]) -> Iterator[Ticks | Timer | BandUpdate]:
+    def events(self, records: Iterable[RecordedEvent]) -> Iterator[TickBatch | TimerEvent | BandUpdate]:
         """Go through what the kernel took, up to the end of the recording."""
-        for each in self.taken(records):
-            if not isinstance(each, Frame):
+        for each in self.frames_and_events(records):
+            if not isinstance(each, PlayedFrame):
                 yield each
             elif each.ticks:
-                yield Ticks(each.received, each.ticks)
+                yield TickBatch(each.received, each.ticks)
 
-    def taken(self, records: Iterable[Record]) -> Iterator[Frame | Timer | BandUpdate]:
+    def frames_and_events(self, records: Iterable[RecordedEvent]) -> Iterator[PlayedFrame | TimerEvent | BandUpdate]:
         """Go through what the desk took, frames before they are decoded."""
         for record in records:
             kind = record.kind
-            if kind == Kind.FRAME:
+            if kind == RecordKind.FRAME:
                 self.frames += 1
-                self._come(record.payload, record.ts)
-            elif kind == Kind.HELD:
+                self._enqueue_frame(record.payload, record.ts)
+            elif kind == RecordKind.HELD:
                 self.frames += 1
                 self._held.add(record.payload)
-            elif kind == Kind.RELEASE:
-                self._release(record)
+            elif kind == RecordKind.RELEASE:
+                self._release_held(record)
             elif kind in NOTED:
-                yield from self._before(COUNT.unpack_from(record.payload)[0])
-                yield _noted(record)
-            elif kind == Kind.LOST:
+                yield from self._frames_before(COUNT.unpack_from(record.payload)[0])
+                yield _noted_event(record)
+            elif kind == RecordKind.LOST:
                 frames, records_lost = LOST.unpack(record.payload)
                 self.lost += records_lost
                 self._waiting.extend([None] * frames)
-        yield from self._before(self._taken + sum(each is None or bool(each.ticks) for each in self._waiting))
+        yield from self._frames_before(self._taken + sum(each is None or bool(each.ticks) for each in self._waiting))
 
-    def _come(self, payload: bytes, received: int) -> None:
-        self._waiting.append(Frame(payload, received, self.decoder.decode(payload, received)))
+    def _enqueue_frame(self, payload: bytes, received: int) -> None:
+        self._waiting.append(PlayedFrame(payload, received, self.decoder.decode(payload, received)))
 
-    def _release(self, record: Record) -> None:
+    def _release_held(self, record: RecordedEvent) -> None:
         frames = self._held.release()
         self.astray += len(frames) != COUNT.unpack(record.payload)[0]
         for frame in frames:
-            self._come(frame, record.ts)
+            self._enqueue_frame(frame, record.ts)
 
-    def _before(self, taken: int) -> Iterator[Frame]:
+    def _frames_before(self, taken: int) -> Iterator[PlayedFrame]:
         """Take frames until so many with ticks have been taken, and what of others comes before the next."""
         waiting = self._waiting
         while waiting and (self._taken < taken or not (waiting[0] is None or waiting[0].ticks)):
@@ -91,8 +91,8 @@ class Playback:
             self._taken = taken
 
 
-def _noted(record: Record) -> Timer | BandUpdate:
-    if record.kind == Kind.TIMER:
-        return Timer(record.ts)
+def _noted_event(record: RecordedEvent) -> TimerEvent | BandUpdate:
+    if record.kind == RecordKind.TIMER:
+        return TimerEvent(record.ts)
     _, token, lower, upper = BAND.unpack(record.payload)
     return BandUpdate(record.ts, token, lower, upper)

@@ -5,34 +5,34 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta, timezone
 from typing import Final
 
-from compiled.model import SECOND
-from engine.market.dumps import Dumps
+from compiled.model.values import SECOND
+from engine.market.instrument_dumps import DumpFolder
 
 IST: Final = timezone(timedelta(hours=5, minutes=30))
 MADE: Final = (8, 30)
 """IST; Kite makes the day's list at about 08:00 and asks for it to be fetched after 08:30."""
 
 
-async def todays(dumps: Dumps, exchange: str, now: int, fetch: Callable[[], Awaitable[bytes]]) -> bytes:
+async def todays_list(dumps: DumpFolder, exchange: str, now: int, fetch: Callable[[], Awaitable[bytes]]) -> bytes:
     """Return an exchange's list of today (CSV, gzipped or not): the stored one if it is today's, else `fetch` it.
 
     One that cannot be stored (half of it is missing, no list at all) raises `DataError` and leaves what is there.
     """
-    stored = await asyncio.to_thread(_stored, dumps, exchange, now)
+    stored = await asyncio.to_thread(_stored_list, dumps, exchange, now)
     if stored is not None:
         return stored
     content = await fetch()
-    await asyncio.to_thread(dumps.keep, _moment(now).date(), content)
+    await asyncio.to_thread(dumps.keep, _ist_moment(now).date(), content)
     return content
 
 
-def _stored(dumps: Dumps, exchange: str, now: int) -> bytes | None:
-    made = _moment(now).replace(hour=MADE[0], minute=MADE[1], second=0, microsecond=0)
+def _stored_list(dumps: DumpFolder, exchange: str, now: int) -> bytes | None:
+    made = _ist_moment(now).replace(hour=MADE[0], minute=MADE[1], second=0, microsecond=0)
     for version in reversed(dumps.versions(exchange)):
         if version.day == made.date() and version.path.stat().st_mtime >= made.timestamp():
             return version.path.read_bytes()
     return None
 
 
-def _moment(now: int) -> datetime:
+def _ist_moment(now: int) -> datetime:
     return datetime.fromtimestamp(now // SECOND, IST)

@@ -9,24 +9,23 @@ from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, NamedTuple
 
-from brokers.kite import figures, outcome
-from brokers.kite.calls import Calls, Session
-from brokers.kite.listings import todays
-from brokers.kite.peer import rules_of
-from brokers.kite.readings import Readings, opened
-from brokers.kite.terms import VARIETY, slices
+from brokers.kite import call_outcome, strict_figures
+from brokers.kite.call_pool import CallPool, ClientSettings
+from brokers.kite.instrument_list import todays_list
+from brokers.kite.order_varieties import VARIETY, read_slices
+from brokers.kite.row_cache import RowCache, decoded_row
 from brokers.kite.translation import (
     PLAIN_ACCOUNT,
-    Account,
+    AccountDefaults,
     Row,
     bar,
-    blocked,
+    blocked_margin,
     change_fields,
     gtt_fields,
     gtt_update,
     holdings,
     instrument,
-    ist,
+    ist_datetime,
     margin_fields,
     nanoseconds,
     order_fields,
@@ -34,14 +33,15 @@ from brokers.kite.translation import (
     position,
     trade,
 )
-from compiled.events import GttUpdate, OrderUpdate, Trade
-from compiled.model import SECOND, Bar, Gtt, Instrument, Order, OrderType, nearest
-from compiled.terms import Change
+from brokers.kite.zerodha_sandbox import rules_of
+from compiled.model.events import BrokerTrade, GttUpdate, OrderUpdate
+from compiled.model.order_terms import OrderChange
+from compiled.model.values import SECOND, Bar, Gtt, Instrument, Order, OrderType, nearest
 from engine.errors import DataError, OperatorError, OrderRefused, RetryableError
 from engine.market.calendar import ist_day
-from engine.market.dumps import Dumps, unpacked
-from engine.market.instruments import as_number
-from engine.ports import BrokerHolding, BrokerPosition, Clock, PriceBand, Slices
+from engine.market.instrument_dumps import DumpFolder, unpacked_text
+from engine.market.instruments import day_as_number
+from engine.ports import BrokerHolding, BrokerPosition, Clock, PriceBand, SlicedOrder
 
 _DAY: Final = 86_400 * SECOND
 INTERVALS: Final = {
@@ -60,7 +60,7 @@ _QUOTES_PER_CALL: Final = 500
 _DUMP_HEAD: Final = b"instrument_token,"
 
 
-class Known(NamedTuple):
+class KnownOrder(NamedTuple):
     """What has to be known of an order to change it."""
 
     token: int
@@ -71,7 +71,7 @@ class Known(NamedTuple):
 class KiteBroker:
     """Kite Connect v3 at `rest` (a host root, or Kite's own sandbox), as `engine.ports.Broker`; `rules` is what it takes.
 
-    Instruments become known by `instruments()` or `know()`; an order in an unknown one is refused here. `timeout`
+    Instruments become known by `instruments()` or `add_instruments()`; an order in an unknown one is refused here. `timeout`
     (seconds) bounds each wait for the network and the wait for a free thread. Half of the `workers` serve reads; with
     two workers changes reach Kite in the order they were asked for. `limits` keeps the documented
     rates on `clock`; that of new orders is the governor's. `on_token_death` is called once for each token, on the
@@ -93,10 +93,10 @@ class KiteBroker:
         *,
         limits: bool = True,
         on_token_death: Callable[[], None] | None = None,
-        standing: Account = PLAIN_ACCOUNT,
+        standing: AccountDefaults = PLAIN_ACCOUNT,
         source: str = "",
         environment: bool = False,
-        dumps: Dumps | None = None,
+        dumps: DumpFolder | None = None,
         heard: Callable[[int, float], None] | None = None,
         pool: Callable[[int, str], Executor] = ThreadPoolExecutor,
     ) -> None:
@@ -107,8 +107,8 @@ class KiteBroker:
         """Whose account it is, once `account` has told."""
         self._standing = standing
         self._clock = clock
-        self._calls = Calls(
-            Session(rest, api_key, access_token, timeout, source, environment, _dated(heard)),
+        self._calls = CallPool(
+            ClientSettings(rest, api_key, access_token, timeout, source, environment, _date_listener(heard)),
             clock,
             workers,
             pool,
@@ -117,12 +117,12 @@ class KiteBroker:
         self._calls.on_token_death = on_token_death
         self._known: dict[int, Instrument] = {}
         self._tokens: dict[tuple[str, str], int] = {}
-        self._orders: dict[str, Known] = {}
+        self._orders: dict[str, KnownOrder] = {}
         """By order id: those placed here, and those of any order book read; a day has a few thousand at most."""
-        self._book = Readings[tuple[OrderUpdate, Known]]()
-        self._triggers = Readings[GttUpdate]()
+        self._book = RowCache[tuple[OrderUpdate, KnownOrder]]()
+        self._triggers = RowCache[GttUpdate]()
 
-    def know(self, instruments: Iterable[Instrument]) -> None:
+    def add_instruments(self, instruments: Iterable[Instrument]) -> None:
         """Take note of instruments: their names, grids and tokens."""
         for each in instruments:
             self._known[each.token] = each
@@ -130,9 +130,9 @@ class KiteBroker:
 
     async def account(self) -> str:
         """Return the account's user id; raise `ConnectionFailed` where there is nobody, `OperatorError` on a dead token."""
-        profile = await self._calls.read(_profile, failure=outcome.of_greeting)
+        profile = await self._calls.read(_read_profile, failure=call_outcome.greeting_error)
         self._demat = (profile.get("meta") or {}).get("demat_consent")
-        self.user = _name(profile["user_id"])
+        self.user = _checked_id(profile["user_id"])
         return self.user
 
     def consents(self) -> bool | None:
@@ -144,13 +144,13 @@ class KiteBroker:
 
         def ask(kite: Any) -> int:
             kite.profile()
-            return nanoseconds(parsedate_to_datetime(self._calls.wire().date))
+            return nanoseconds(parsedate_to_datetime(self._calls.thread_client().date))
 
         return await self._calls.read(ask)
 
-    def moved(self, by: int) -> None:
+    def shift_clock(self, by: int) -> None:
         """Take note that the clock was set on by so many ns."""
-        self._calls.moved(by)
+        self._calls.shift_clock(by)
 
     def renew(self, access_token: str) -> None:
         """Go on with another access token; calls under way end with the old one."""
@@ -160,75 +160,75 @@ class KiteBroker:
         """Send a new order and return the broker's order id."""
         if order.terms.autoslice:
             raise OrderRefused("AUTOSLICE", "a sliced order has several ids: use place_sliced")
-        fields = self._fields(order)
-        order_id = await self._calls.place(lambda kite: _name(kite.place_order(**fields)))
-        self._orders[order_id] = Known(int(order.token), VARIETY[order.terms.variety])
+        fields = self._order_request(order)
+        order_id = await self._calls.send_order(lambda kite: _checked_id(kite.place_order(**fields)))
+        self._orders[order_id] = KnownOrder(int(order.token), VARIETY[order.terms.variety])
         return order_id
 
-    async def place_sliced(self, order: Order) -> Slices:
+    async def place_sliced(self, order: Order) -> SlicedOrder:
         """Send a new order that Kite cuts at the freeze quantity; Kite refuses one that is not above it.
 
         Returns once at least one slice exists; the others may have been refused, or be unknown.
         """
-        fields = self._fields(order)
-        placed = await self._calls.place(lambda kite: slices(kite.place_autoslice_order(**fields)))
-        self._orders.update(dict.fromkeys(placed.order_ids, Known(int(order.token))))
+        fields = self._order_request(order)
+        placed = await self._calls.send_order(lambda kite: read_slices(kite.place_autoslice_order(**fields)))
+        self._orders.update(dict.fromkeys(placed.order_ids, KnownOrder(int(order.token))))
         return placed
 
-    async def modify(self, order_id: str, change: Change) -> None:
+    async def modify(self, order_id: str, change: OrderChange) -> None:
         """Change a working order; Kite allows 25 modifications of one order, which is the desk's to count."""
         known = self._orders.get(order_id)
         if known is None:
             raise OrderRefused("ORDER", f"order {order_id} stands in no order book that was read")
-        fields = change_fields(change, self._instrument(known.token))
+        fields = change_fields(change, self._known_instrument(known.token))
         variety, parent = known.variety, known.parent
-        await self._calls.alter(
-            lambda kite: _same(kite.modify_order(variety, order_id, parent_order_id=parent, **fields), order_id, parent)
+        await self._calls.send_change(
+            lambda kite: _check_subject(kite.modify_order(variety, order_id, parent_order_id=parent, **fields), order_id, parent)
         )
 
     async def cancel(self, order_id: str) -> None:
         """Cancel a working order."""
-        known = self._orders.get(order_id, Known(0))
+        known = self._orders.get(order_id, KnownOrder(0))
         variety, parent = known.variety, known.parent
-        await self._calls.alter(
-            lambda kite: _same(kite.cancel_order(variety, order_id, parent_order_id=parent), order_id, parent)
+        await self._calls.send_change(
+            lambda kite: _check_subject(kite.cancel_order(variety, order_id, parent_order_id=parent), order_id, parent)
         )
 
     async def place_gtt(self, gtt: Gtt) -> int:
         """Send a new GTT with `gtt.legs` and return its id."""
         if not self.rules.gtts:
             raise OrderRefused("GTT", "this broker has no GTTs")
-        fields = gtt_fields(gtt, gtt.legs, self._instrument(gtt.token))
-        return await self._calls.alter(lambda kite: figures.number_of(kite.place_gtt(**fields)["trigger_id"]))
+        fields = gtt_fields(gtt, gtt.legs, self._known_instrument(gtt.token))
+        return await self._calls.send_change(lambda kite: strict_figures.number_of(kite.place_gtt(**fields)["trigger_id"]))
 
     async def modify_gtt(self, gtt: Gtt) -> None:
         """Replace the legs of `gtt.gtt_id` by `gtt.pending`."""
-        fields, gtt_id = gtt_fields(gtt, gtt.pending, self._instrument(gtt.token)), int(gtt.gtt_id)
-        await self._calls.alter(lambda kite: _same(kite.modify_gtt(gtt_id, **fields)["trigger_id"], gtt_id))
+        fields, gtt_id = gtt_fields(gtt, gtt.pending, self._known_instrument(gtt.token)), int(gtt.gtt_id)
+        await self._calls.send_change(lambda kite: _check_subject(kite.modify_gtt(gtt_id, **fields)["trigger_id"], gtt_id))
 
     async def delete_gtt(self, gtt_id: int) -> None:
         """Delete a GTT."""
-        await self._calls.alter(lambda kite: _same(kite.delete_gtt(gtt_id)["trigger_id"], int(gtt_id)))
+        await self._calls.send_change(lambda kite: _check_subject(kite.delete_gtt(gtt_id)["trigger_id"], int(gtt_id)))
 
     async def orders(self) -> list[OrderUpdate]:
         """Return today's order book, ours and others', in the order of Kite's rows: oldest first."""
         now = self._clock.now()
 
-        def orders(kite: Any) -> list[tuple[OrderUpdate, Known]]:
-            def read(written: object) -> tuple[OrderUpdate, Known]:
+        def orders(kite: Any) -> list[tuple[OrderUpdate, KnownOrder]]:
+            def read(written: object) -> tuple[OrderUpdate, KnownOrder]:
                 row = kite.order(written)
-                return order_update(row, now), _known(row)
+                return order_update(row, now), _known_order(row)
 
-            return self._book.of(_rows(kite.book("orders")), as_number(ist_day(now)), read)
+            return self._book.read_rows(_checked_rows(kite.book("orders")), day_as_number(ist_day(now)), read)
 
         pairs = await self._calls.read(orders)
         self._orders.update((update.order_id, known) for update, known in pairs)
         return [update for update, _ in pairs]
 
-    async def trades(self) -> list[Trade]:
+    async def trades(self) -> list[BrokerTrade]:
         """Return today's trades, oldest first."""
         now = self._clock.now()
-        trades = await self._calls.read(lambda kite: [trade(row, now) for row in _rows(kite.trades())])
+        trades = await self._calls.read(lambda kite: [trade(row, now) for row in _checked_rows(kite.trades())])
         return sorted(trades, key=lambda each: each.ts)
 
     async def gtts(self) -> list[GttUpdate]:
@@ -239,44 +239,44 @@ class KiteBroker:
 
         def triggers(kite: Any) -> list[GttUpdate]:
             def read(written: object) -> GttUpdate:
-                return gtt_update(opened(written), now, self._token)
+                return gtt_update(decoded_row(written), now, self._token_of)
 
-            return self._triggers.of(_rows(kite.book("gtt")), as_number(ist_day(now)), read)
+            return self._triggers.read_rows(_checked_rows(kite.book("gtt")), day_as_number(ist_day(now)), read)
 
         gtts = await self._calls.read(triggers)
         return sorted(gtts, key=lambda each: each.gtt_id)
 
     async def positions(self) -> list[BrokerPosition]:
         """Return the net positions, flat ones included."""
-        return await self._calls.read(lambda kite: [position(row) for row in _rows(kite.positions()["net"])])
+        return await self._calls.read(lambda kite: [position(row) for row in _checked_rows(kite.positions()["net"])])
 
     async def holdings(self) -> list[BrokerHolding]:
         """Return the shares brought over from earlier days; what was sold of them today stands in `positions`."""
-        return await self._calls.read(lambda kite: [each for row in _rows(kite.holdings()) for each in holdings(row)])
+        return await self._calls.read(lambda kite: [each for row in _checked_rows(kite.holdings()) for each in holdings(row)])
 
     async def funds(self) -> int:
         """Return what can be spent on equity, in paise."""
-        return await self._calls.read(lambda kite: _available(kite.margins("equity")))
+        return await self._calls.read(lambda kite: _available_funds(kite.margins("equity")))
 
     async def margins(self, orders: Sequence[Order]) -> list[int]:
         """Return what each of these orders would block by itself, charges included, in paise; nothing is placed."""
         if not self.rules.margins:
             raise OperatorError("this broker does not tell what orders block")
-        asked = [margin_fields(order, self._instrument(order.token)) for order in orders]
-        return await self._calls.read(lambda kite: [blocked(row) for row in _rows(kite.order_margins(asked))])
+        asked = [margin_fields(order, self._known_instrument(order.token)) for order in orders]
+        return await self._calls.read(lambda kite: [blocked_margin(row) for row in _checked_rows(kite.order_margins(asked))])
 
     async def instruments(self, exchange: str) -> list[Instrument]:
         """Return the exchange's instruments of today, and know them from now on."""
         now = self._clock.now()
         if self._dumps is None:
-            found = await self._calls.read(lambda kite: _listed(_rows(kite.instruments(exchange)), now))
+            found = await self._calls.read(lambda kite: _listed_instruments(_checked_rows(kite.instruments(exchange)), now))
         else:
-            kept = await todays(self._dumps, exchange, now, lambda: self.dump(exchange))
-            text = unpacked(kept, f"instruments of {exchange}")
-            found = await self._calls.read(lambda kite: _listed(kite._parse_instruments(text), now))  # noqa: SLF001 (the public call fetches)
+            kept = await todays_list(self._dumps, exchange, now, lambda: self.dump(exchange))
+            text = unpacked_text(kept, f"instruments of {exchange}")
+            found = await self._calls.read(lambda kite: _listed_instruments(kite._parse_instruments(text), now))  # noqa: SLF001 (the public call fetches)
         if not found:
             raise RetryableError(f"Kite lists no instruments on {exchange}")
-        self.know(found)
+        self.add_instruments(found)
         return found
 
     async def dump(self, exchange: str = "") -> bytes:
@@ -307,7 +307,7 @@ class KiteBroker:
         bars: list[Bar] = []
         for since in range(start, end, days * _DAY):
             until = min(since + days * _DAY, end)
-            bars += await self._candles(token, since, until, interval, span)
+            bars += await self._read_candles(token, since, until, interval, span)
         return bars
 
     async def close(self) -> None:
@@ -317,36 +317,36 @@ class KiteBroker:
     async def _read_bands(self, names: dict[str, int]) -> list[PriceBand]:
         def bands(kite: Any) -> list[PriceBand]:
             quotes = kite.quote(list(names))
-            return [_band(token, quotes[name]) for name, token in names.items() if name in quotes]
+            return [_price_band(token, quotes[name]) for name, token in names.items() if name in quotes]
 
         return await self._calls.read(bands, self._calls.quotes)
 
-    async def _candles(self, token: int, since: int, until: int, interval: str, span: int) -> list[Bar]:
-        last = ist(until - 1)  # Kite's `to` is inclusive
+    async def _read_candles(self, token: int, since: int, until: int, interval: str, span: int) -> list[Bar]:
+        last = ist_datetime(until - 1)  # Kite's `to` is inclusive
 
         def candles(kite: Any) -> list[Bar]:
-            rows = _rows(kite.historical_data(token, ist(since), last, interval))
+            rows = _checked_rows(kite.historical_data(token, ist_datetime(since), last, interval))
             return [each for row in rows if since <= (each := bar(row, token, span)).start < until]
 
         return await self._calls.read(candles, self._calls.history)
 
-    def _fields(self, order: Order) -> Row:
+    def _order_request(self, order: Order) -> Row:
         """Return the request of a new order; raise `OrderRefused` for what the broker could only reject."""
         if self.rules.limit_only and order.order_type is not OrderType.LIMIT:
             raise OrderRefused("ORDER_TYPE", "this broker takes LIMIT orders only")
-        return order_fields(order, self._instrument(order.token), self._standing)
+        return order_fields(order, self._known_instrument(order.token), self._standing)
 
-    def _instrument(self, token: int) -> Instrument:
+    def _known_instrument(self, token: int) -> Instrument:
         known = self._known.get(token)
         if known is None:
             raise OrderRefused("INSTRUMENT", f"no instrument with token {token} is known")
         return known
 
-    def _token(self, exchange: str, symbol: str) -> int:
+    def _token_of(self, exchange: str, symbol: str) -> int:
         return self._tokens[exchange, symbol]
 
 
-def _dated(heard: Callable[[int, float], None] | None) -> Callable[[str, float], None] | None:
+def _date_listener(heard: Callable[[int, float], None] | None) -> Callable[[str, float], None] | None:
     """Return what hears a Date header and passes on what it says, where it says anything."""
     if heard is None:
         return None
@@ -358,50 +358,50 @@ def _dated(heard: Callable[[int, float], None] | None) -> Callable[[str, float],
     return hear
 
 
-def _profile(kite: Any) -> Row:
+def _read_profile(kite: Any) -> Row:
     profile = kite.profile()
     if not isinstance(profile, dict):
         raise TypeError("no profile")
-    _name(profile["user_id"])
+    _checked_id(profile["user_id"])
     return profile
 
 
-def _known(row: Row) -> Known:
-    return Known(
-        figures.number_of(row["instrument_token"]), str(row.get("variety") or "regular"), row.get("parent_order_id")
+def _known_order(row: Row) -> KnownOrder:
+    return KnownOrder(
+        strict_figures.number_of(row["instrument_token"]), str(row.get("variety") or "regular"), row.get("parent_order_id")
     )
 
 
-def _rows(answer: Any) -> list[Row]:
+def _checked_rows(answer: Any) -> list[Row]:
     if not isinstance(answer, list):
         raise TypeError("no list")
     return answer
 
 
-def _listed(rows: list[Row], now: int) -> list[Instrument]:
+def _listed_instruments(rows: list[Row], now: int) -> list[Instrument]:
     day = ist_day(now)
     return [each for row in rows if (each := instrument(row, day)) is not None]
 
 
-def _name(answer: Any) -> str:
+def _checked_id(answer: Any) -> str:
     if not isinstance(answer, str) or not answer:
         raise TypeError("no id")
     return answer
 
 
-def _same(answer: Any, *asked: str | int | None) -> None:
+def _check_subject(answer: Any, *asked: str | int | None) -> None:
     """Check that an answer is about what was asked; one that names something else tells nothing."""
     if not isinstance(answer, str | int) or str(answer) not in {str(each) for each in asked if each is not None}:
         raise ValueError("the answer is about something else")
 
 
-def _available(margins: Row) -> int:
+def _available_funds(margins: Row) -> int:
     live = margins["available"].get("live_balance")
-    return nearest(figures.real(margins["net"] if live is None else live) * 100.0)
+    return nearest(strict_figures.real(margins["net"] if live is None else live) * 100.0)
 
 
-def _band(token: int, quote: Row) -> PriceBand:
-    lower, upper = (figures.price(quote.get(f"{edge}_circuit_limit")) for edge in ("lower", "upper"))
+def _price_band(token: int, quote: Row) -> PriceBand:
+    lower, upper = (strict_figures.price(quote.get(f"{edge}_circuit_limit")) for edge in ("lower", "upper"))
     if 0.0 < upper < lower:
         raise ValueError(f"no band: {lower} to {upper}")
-    return PriceBand(token, lower, upper, figures.price(quote["ohlc"]["close"]))
+    return PriceBand(token, lower, upper, strict_figures.price(quote["ohlc"]["close"]))

@@ -2,7 +2,7 @@
 
 Liveness is by data: a connection from which nothing comes, heartbeats included, is dropped and made anew. Pings
 alone do not count, for a server that answers them may still have forgotten its subscribers; where heartbeats come but
-no ticks, its tokens are asked for again. Decoding happens elsewhere (`compiled/frames.py`). All waiting is on the event
+no ticks, its tokens are asked for again. Decoding happens elsewhere (`compiled/market_data/kite_frames.py`). All waiting is on the event
 loop's clock; `clock` only stamps what is received.
 """
 
@@ -29,14 +29,14 @@ from aiohttp import (
     WSServerHandshakeError,
 )
 
-from brokers.kite.conflate import Conflation
-from brokers.kite.gaps import Gap, Silence
-from brokers.kite.outcome import SessionExpired
-from engine import address
+from brokers.kite.call_outcome import SessionExpired
+from brokers.kite.feed_gaps import FeedGap, SilentTokens
+from brokers.kite.packet_conflation import PacketConflation
+from engine.config import addresses
 from engine.errors import OperatorError
-from engine.history.recorded import COUNT, Kind
+from engine.history.feed_recording import COUNT, RecordKind
 from engine.ports import Clock, FeedRecord, FeedSink
-from engine.texts import valid
+from engine.texts import valid_text
 
 PER_CONNECTION: Final = 3_000
 CONNECTIONS: Final = 3
@@ -56,7 +56,7 @@ Socket = ClientWebSocketResponse[Literal[False]]
 """A socket whose text stays bytes, so that broken UTF-8 is ours to judge."""
 
 
-class Connection:
+class FeedConnection:
     """One connection: the tokens it serves, its socket while it has one, and when it was last heard."""
 
     def __init__(self, number: int) -> None:
@@ -66,10 +66,10 @@ class Connection:
         self.wanted = asyncio.Event()
         self.socket: Socket | None = None
         self.failures = 0
-        self.silence = Silence()
-        self.heard = 0
+        self.silence = SilentTokens()
+        self.heard_at = 0
         """ns UTC of the last market data, 0 before the first."""
-        self.ticked, self.asked = 0.0, 0.0
+        self.ticked_at, self.asked_at = 0.0, 0.0
         """Loop time of the last data, and of the last request for some."""
         self.unanswered = 0
         self.closing: asyncio.Future[bool] | None = None
@@ -110,13 +110,13 @@ class KiteFeed:
         renewable: bool = False,
         ask_after: float = 30.0,
         late_after: float = 0.05,
-        on_gap: Callable[[Sequence[Gap]], None] | None = None,
+        on_gap: Callable[[Sequence[FeedGap]], None] | None = None,
         user_id: str = "",
         environment: bool = False,
         record: FeedRecord | None = None,
     ) -> None:
         self.frames_received = 0
-        self.conflation = Conflation()
+        self.conflation = PacketConflation()
         self._ws = ws
         self._secrets = {"api_key": api_key, "access_token": access_token} | ({"user_id": user_id} if user_id else {})
         self._clock = clock
@@ -136,18 +136,18 @@ class KiteFeed:
         self._record = record
         self._holding = False
         self._due = float("inf")
-        """Loop time at which `_watch` looks next; past it, the event loop runs late."""
-        self._connections = [Connection(number) for number in range(1, CONNECTIONS + 1)]
+        """Loop time at which `_watch_lateness` looks next; past it, the event loop runs late."""
+        self._connections = [FeedConnection(number) for number in range(1, CONNECTIONS + 1)]
         self._connections[0].wanted.set()  # it brings the order updates even where no token is asked for
         self._placed: set[int] = set()
         self._up = False
 
     async def run(self, sink: FeedSink) -> None:
         """Connect, subscribe, deliver, and reconnect until cancelled, or until the token is dead and none will follow."""
-        await self._serve(sink)
+        await self._run_connections(sink)
         while self._renewable:
             await self._renewed.wait()
-            await self._serve(sink)
+            await self._run_connections(sink)
 
     def renew(self, access_token: str) -> None:
         """Go on with another access token: every connection is made anew with it. On the event loop."""
@@ -157,30 +157,30 @@ class KiteFeed:
             if connection.socket is not None:
                 connection.closing = asyncio.ensure_future(connection.socket.close())
 
-    async def _serve(self, sink: FeedSink) -> None:
+    async def _run_connections(self, sink: FeedSink) -> None:
         """Run the connections; return when their token is dead."""
         try:
-            async with self._session() as session, asyncio.TaskGroup() as group:
+            async with self._client_session() as session, asyncio.TaskGroup() as group:
                 for connection in self._connections:
-                    group.create_task(self._keep(connection, session, sink))
+                    group.create_task(self._keep_connected(connection, session, sink))
                 if self._dead_after != float("inf"):
-                    group.create_task(self._watch(sink))
+                    group.create_task(self._watch_lateness(sink))
         except* SessionExpired as expired:
             sink.notice("alarm", str(expired.exceptions[0]))
         finally:
-            self._link(sink)
+            self._report_link(sink)
         if self._on_token_death is not None:
             self._on_token_death()
 
-    def _session(self) -> ClientSession:
+    def _client_session(self) -> ClientSession:
         straight = TraceConfig()
-        straight.on_request_redirect.append(_refuse)
-        trusted = True if self._environment or not self._ws.startswith("wss:") else _authorities()
+        straight.on_request_redirect.append(_refuse_redirect)
+        trusted = True if self._environment or not self._ws.startswith("wss:") else _public_authorities()
         return ClientSession(
             connector=TCPConnector(ssl=trusted),
             timeout=ClientTimeout(total=None),
             trace_configs=[straight],
-            trust_env=self._environment and not address.local(self._ws),
+            trust_env=self._environment and not addresses.are_local(self._ws),
         )
 
     async def subscribe(self, tokens: Iterable[int], mode: str = "full") -> None:
@@ -188,7 +188,7 @@ class KiteFeed:
         wanted = list(dict.fromkeys(map(int, tokens)))
         new = [token for token in wanted if token not in self._placed]
         for connection in self._connections:
-            await self._change(
+            await self._change_mode(
                 connection, [token for token in wanted if connection.tokens.get(token, mode) != mode], mode
             )
         limit = CONNECTIONS * self._per_connection
@@ -204,54 +204,54 @@ class KiteFeed:
                 connection.tokens.update(dict.fromkeys(part, mode))
                 connection.silence.expect(part, 0)
                 connection.wanted.set()
-                await self._ask(connection, part)
+                await self._send_subscription(connection, part)
 
-    async def _change(self, connection: Connection, tokens: list[int], mode: str) -> None:
+    async def _change_mode(self, connection: FeedConnection, tokens: list[int], mode: str) -> None:
         """Go on with tokens that are subscribed in another mode."""
         if tokens:
             connection.tokens.update(dict.fromkeys(tokens, mode))
-            await self._ask(connection, tokens)
+            await self._send_subscription(connection, tokens)
 
-    async def _keep(self, connection: Connection, session: ClientSession, sink: FeedSink) -> None:
+    async def _keep_connected(self, connection: FeedConnection, session: ClientSession, sink: FeedSink) -> None:
         await connection.wanted.wait()
         while True:
-            why = await self._live(connection, session, sink)
-            self._keep_record(Kind.LINK, connection, why.encode())
-            self._link(sink)
-            delay = self._delay(connection.failures)
+            why = await self._serve_connection(connection, session, sink)
+            self._record_message(RecordKind.LINK, connection, why.encode())
+            self._report_link(sink)
+            delay = self._reconnect_delay(connection.failures)
             connection.failures += 1
             sink.notice("warn", f"feed connection {connection.number}: {why}; next try in {delay:.1f} s")
             await asyncio.sleep(delay)
 
-    def _delay(self, failures: int) -> float:
+    def _reconnect_delay(self, failures: int) -> float:
         longest = min(self._longest_delay, self._first_delay * 2.0 ** min(failures, 30))
         return longest * (0.5 + 0.5 * self._rng.random())
 
-    def _link(self, sink: FeedSink) -> None:
+    def _report_link(self, sink: FeedSink) -> None:
         up = all(each.socket is not None for each in self._connections if each.wanted.is_set())
         if up != self._up:
             self._up = up
             sink.link(up)
 
-    async def _live(self, connection: Connection, session: ClientSession, sink: FeedSink) -> str:
+    async def _serve_connection(self, connection: FeedConnection, session: ClientSession, sink: FeedSink) -> str:
         """Serve one connection from handshake to end, and return what ended it."""
         stale = None if self._dead_after == float("inf") else self._dead_after
         token = self._secrets["access_token"]
         silence, late = asyncio.timeout(_HANDSHAKE), "no answer"
         try:
-            async with silence, self._opened(connection, session) as socket:
-                silence.reschedule(_after(stale))
+            async with silence, self._open_socket(connection, session) as socket:
+                silence.reschedule(_loop_deadline(stale))
                 late = f"silent for {self._dead_after:g} s"
-                connection.silence.expect(connection.tokens, connection.heard)
+                connection.silence.expect(connection.tokens, connection.heard_at)
                 connection.unanswered = 0
-                await self._ask(connection, list(connection.tokens))
-                self._link(sink)
+                await self._send_subscription(connection, list(connection.tokens))
+                self._report_link(sink)
                 async for message in socket:
                     if message.type == WSMsgType.ERROR:
                         return f"broken ({type(message.data).__name__})"
-                    silence.reschedule(_after(stale))
+                    silence.reschedule(_loop_deadline(stale))
                     connection.failures = 0
-                    self._deliver(connection, message.type, message.data, sink)
+                    self._deliver_message(connection, message.type, message.data, sink)
                 if token != self._secrets["access_token"]:
                     return "made anew with another token"
                 return f"closed by the server ({socket.close_code})"
@@ -266,7 +266,7 @@ class KiteFeed:
             return type(error).__name__
 
     @asynccontextmanager
-    async def _opened(self, connection: Connection, session: ClientSession) -> AsyncIterator[Socket]:
+    async def _open_socket(self, connection: FeedConnection, session: ClientSession) -> AsyncIterator[Socket]:
         async with session.ws_connect(
             self._ws,
             params=self._secrets,
@@ -276,31 +276,31 @@ class KiteFeed:
             decode_text=False,
         ) as socket:
             connection.socket = socket
-            self._keep_record(Kind.LINK, connection, b"up")
+            self._record_message(RecordKind.LINK, connection, b"up")
             try:
                 yield socket
             finally:
                 connection.socket = None
 
-    def _deliver(self, connection: Connection, kind: WSMsgType, data: bytes, sink: FeedSink) -> None:
+    def _deliver_message(self, connection: FeedConnection, kind: WSMsgType, data: bytes, sink: FeedSink) -> None:
         if kind == WSMsgType.BINARY:
             self.frames_received += len(data) != 1
             if len(data) > 1:
-                self._frame(connection, data, sink)
+                self._deliver_frame(connection, data, sink)
             else:
-                self._keep_record(Kind.BEAT, connection, data)
+                self._record_message(RecordKind.BEAT, connection, data)
         elif kind == WSMsgType.TEXT:
             self.frames_received += 1
-            self._keep_record(Kind.TEXT, connection, data)
-            _tell(data, sink)
+            self._record_message(RecordKind.TEXT, connection, data)
+            _deliver_text(data, sink)
 
-    def _frame(self, connection: Connection, data: bytes, sink: FeedSink) -> None:
-        now = connection.heard = self._clock.now()
-        connection.ticked = asyncio.get_running_loop().time()
-        gaps = connection.silence.heard(data, now)
-        self._holding = self._holding or connection.ticked > self._due + self._late_after
+    def _deliver_frame(self, connection: FeedConnection, data: bytes, sink: FeedSink) -> None:
+        now = connection.heard_at = self._clock.now()
+        connection.ticked_at = asyncio.get_running_loop().time()
+        gaps = connection.silence.gaps_ended_by(data, now)
+        self._holding = self._holding or connection.ticked_at > self._due + self._late_after
         if self._record is not None:
-            self._record.put(Kind.HELD if self._holding else Kind.FRAME, connection.number, now, data)
+            self._record.put(RecordKind.HELD if self._holding else RecordKind.FRAME, connection.number, now, data)
         if self._holding:
             self.conflation.add(data)
         else:
@@ -308,11 +308,11 @@ class KiteFeed:
         if gaps and self._on_gap is not None:
             self._on_gap(gaps)
 
-    def _keep_record(self, kind: Kind, connection: Connection, payload: bytes) -> None:
+    def _record_message(self, kind: RecordKind, connection: FeedConnection, payload: bytes) -> None:
         if self._record is not None:
             self._record.put(kind, connection.number, self._clock.now(), payload)
 
-    async def _watch(self, sink: FeedSink) -> None:
+    async def _watch_lateness(self, sink: FeedSink) -> None:
         """Hold frames back while the desk is behind, and ask again for what stays silent."""
         loop = asyncio.get_running_loop()
         while True:
@@ -320,11 +320,11 @@ class KiteFeed:
             await asyncio.sleep(_BEAT)
             late, self._due = loop.time() - self._due, float("inf")
             if self._holding or late > self._late_after:
-                await self._drain(sink)
+                await self._drain_sockets(sink)
             for connection in self._connections:
-                await self._ask_again(connection, loop.time() - self._ask_after, sink)
+                await self._subscribe_again(connection, loop.time() - self._ask_after, sink)
 
-    async def _drain(self, sink: FeedSink) -> None:
+    async def _drain_sockets(self, sink: FeedSink) -> None:
         """Hold frames until none comes any more, but not for long; then let the newest packets go."""
         loop = asyncio.get_running_loop()
         pause, longest = _DRAIN
@@ -338,29 +338,29 @@ class KiteFeed:
             self._holding = False
             now, frames = self._clock.now(), self.conflation.release()
             if self._record is not None:
-                self._record.put(Kind.RELEASE, 0, now, COUNT.pack(len(frames)))
+                self._record.put(RecordKind.RELEASE, 0, now, COUNT.pack(len(frames)))
             for frame in frames:
                 sink.frame(frame, now)
 
-    async def _ask_again(self, connection: Connection, before: float, sink: FeedSink) -> None:
+    async def _subscribe_again(self, connection: FeedConnection, before: float, sink: FeedSink) -> None:
         """Ask for what has been silent since `before` (loop time), unless it was asked for since."""
         unheard = connection.silence.tokens
-        tokens = unheard or (list(connection.tokens) if connection.ticked < before else [])
-        if not tokens or connection.socket is None or connection.asked >= before:
+        tokens = unheard or (list(connection.tokens) if connection.ticked_at < before else [])
+        if not tokens or connection.socket is None or connection.asked_at >= before:
             return
         connection.unanswered += 1
         if connection.unanswered == 2 and unheard:
             text = f"no tick of {len(unheard)} instruments, although they were asked for again"
             sink.notice("warn", f"feed connection {connection.number}: {text}")
-        await self._ask(connection, tokens)
+        await self._send_subscription(connection, tokens)
 
-    async def _ask(self, connection: Connection, tokens: list[int]) -> None:
+    async def _send_subscription(self, connection: FeedConnection, tokens: list[int]) -> None:
         """Ask for tokens, each in its mode; where there is no socket, or it dies, the next connection asks."""
-        connection.asked = asyncio.get_running_loop().time()
+        connection.asked_at = asyncio.get_running_loop().time()
         socket = connection.socket
         if socket is None:
             return
-        for mode, part in _parts(connection.tokens, tokens):
+        for mode, part in _subscription_batches(connection.tokens, tokens):
             try:
                 await socket.send_str(json.dumps({"a": "subscribe", "v": part}))
                 await socket.send_str(json.dumps({"a": "mode", "v": [mode, part]}))
@@ -368,23 +368,23 @@ class KiteFeed:
                 return
 
 
-class Redirected(ClientConnectionError):
+class FeedRedirected(ClientConnectionError):
     """The server wants another to be asked; its address would be called with the token in it."""
 
 
-async def _refuse(_session: object, _context: object, redirect: TraceRequestRedirectParams) -> None:
+async def _refuse_redirect(_session: object, _context: object, redirect: TraceRequestRedirectParams) -> None:
     """Raise before a redirect is followed."""
-    raise Redirected(f"HTTP {redirect.response.status}")
+    raise FeedRedirected(f"HTTP {redirect.response.status}")
 
 
-def _authorities() -> SSLContext:
+def _public_authorities() -> SSLContext:
     """Return trust in the public authorities that requests knows, whatever else the environment names."""
     context = SSLContext(PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(certifi.where())
     return context
 
 
-def _parts(modes: Mapping[int, str], tokens: Sequence[int]) -> Iterator[tuple[str, list[int]]]:
+def _subscription_batches(modes: Mapping[int, str], tokens: Sequence[int]) -> Iterator[tuple[str, list[int]]]:
     """Cut tokens into requests of one mode, the fullest first."""
     for mode in MODES:
         same = [token for token in tokens if modes[token] == mode]
@@ -392,11 +392,11 @@ def _parts(modes: Mapping[int, str], tokens: Sequence[int]) -> Iterator[tuple[st
             yield mode, same[first : first + _BATCH]
 
 
-def _after(seconds: float | None) -> float | None:
+def _loop_deadline(seconds: float | None) -> float | None:
     return None if seconds is None else asyncio.get_running_loop().time() + seconds
 
 
-def _tell(text: bytes, sink: FeedSink) -> None:
+def _deliver_text(text: bytes, sink: FeedSink) -> None:
     """Pass on a text frame; what is not understood is let go, for text never carries prices."""
     try:
         message = json.loads(text)
@@ -406,6 +406,6 @@ def _tell(text: bytes, sink: FeedSink) -> None:
         return
     kind, data = message["type"], message.get("data")
     if kind == "order" and isinstance(data, dict) and data.get("order_id"):
-        sink.hint(valid(str(data["order_id"])))
+        sink.hint(valid_text(str(data["order_id"])))
     elif kind in {"error", "message"} and data:
-        sink.notice("warn" if kind == "error" else "info", " ".join(valid(str(data)).split())[:_TEXT_LIMIT])
+        sink.notice("warn" if kind == "error" else "info", " ".join(valid_text(str(data)).split())[:_TEXT_LIMIT])

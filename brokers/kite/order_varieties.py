@@ -5,11 +5,11 @@ Rules from Kite Connect v3, "Orders", and Zerodha's support pages on AMO, cover,
 
 from typing import Any, Final
 
-from brokers.kite.outcome import CallFailed, of_change
-from compiled.model import Instrument, Order, OrderType, Product, Validity
-from compiled.terms import Variety
+from brokers.kite.call_outcome import CallFailed, change_error
+from compiled.model.order_terms import Variety
+from compiled.model.values import Instrument, Order, OrderType, Product, Validity
 from engine.errors import OrderRefused, OrderUnknown
-from engine.ports import Slices
+from engine.ports import SlicedOrder
 
 VARIETY: Final = {
     Variety.REGULAR: "regular",
@@ -24,7 +24,7 @@ ICEBERG_LEGS: Final = range(2, 51)
 def terms_fields(order: Order, instrument: Instrument) -> dict[str, Any]:
     """Return the request's fields that an order's terms add; raise `OrderRefused` for what Kite could only reject."""
     terms = order.terms
-    _check(order)
+    _check_terms(order)
     fields: dict[str, Any] = {"variety": VARIETY[terms.variety]}
     if order.validity is Validity.TTL:
         fields["validity_ttl"] = int(terms.minutes)
@@ -39,7 +39,7 @@ def terms_fields(order: Order, instrument: Instrument) -> dict[str, Any]:
     return fields
 
 
-def _check(order: Order) -> None:
+def _check_terms(order: Order) -> None:
     terms = order.terms
     if (order.validity is Validity.TTL) != (terms.minutes > 0):
         raise OrderRefused("VALIDITY", "a TTL order, and no other, needs its minutes")
@@ -60,7 +60,7 @@ def _check_cover(order: Order) -> None:
         raise OrderRefused("COVER", "a cover order is MIS, and enters as MARKET or LIMIT")
 
 
-def slices(answer: object) -> Slices:
+def read_slices(answer: object) -> SlicedOrder:
     """Read both shapes of Kite's answer: {"order_id", "children": [...]}, and the flat list of before 2026-03-25.
 
     Raises the first refusal or doubt where no order exists for certain, `TypeError` for an answer of another shape.
@@ -74,7 +74,7 @@ def slices(answer: object) -> Slices:
     order_ids, failures = [], []
     for part in parts:
         if "error" in part:
-            failures.append(of_change(_failure(part["error"])))
+            failures.append(change_error(_slice_failure(part["error"])))
         elif isinstance(part["order_id"], str) and part["order_id"]:
             order_ids.append(part["order_id"])
         else:
@@ -83,9 +83,9 @@ def slices(answer: object) -> Slices:
     unknown = tuple(OrderUnknown(str(each)) for each in failures if not isinstance(each, OrderRefused))
     if not order_ids:
         raise (*unknown, *refused, TypeError("no slices"))[0]
-    return Slices(tuple(dict.fromkeys(order_ids)), refused, unknown)
+    return SlicedOrder(tuple(dict.fromkeys(order_ids)), refused, unknown)
 
 
-def _failure(error: dict[str, Any]) -> CallFailed:
+def _slice_failure(error: dict[str, Any]) -> CallFailed:
     text = " ".join(str(error.get("message") or "no reason given").split())[:300]
     return CallFailed(text, sent=True, status=int(error.get("code") or 0), error=str(error.get("error_type") or ""))

@@ -6,7 +6,7 @@ before it; what is lost is the path in between.
 
 from typing import Final, final
 
-from compiled.frames import Decoder
+from compiled.market_data.kite_frames import FrameDecoder
 
 PER_FRAME: Final = 1_000
 """Packets in one released frame: some milliseconds of the kernel's time."""
@@ -16,7 +16,7 @@ ODD_KEPT: Final = 16
 
 
 @final
-class Conflation:
+class PacketConflation:
     """Holds at most one packet per token; `conflated` counts those that a newer one replaced, `lost` those without room."""
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class Conflation:
         self.lost = 0
         self._latest: dict[bytes, bytes] = {}
         self._odd: list[bytes] = []
-        self._decoder = Decoder()
+        self._decoder = FrameDecoder()
 
     def __len__(self) -> int:
         """Return how many packets are held."""
@@ -35,7 +35,7 @@ class Conflation:
         bad = self._decoder.bad_frames + self._decoder.bad_packets
         found = self._decoder.split(frame)
         if self._decoder.bad_frames + self._decoder.bad_packets != bad:
-            self._keep_odd(frame)
+            self._keep_unreadable(frame)
             return
         latest = self._latest
         for at in found:
@@ -47,7 +47,7 @@ class Conflation:
                 continue
             latest[token] = packet
 
-    def _keep_odd(self, frame: bytes) -> None:
+    def _keep_unreadable(self, frame: bytes) -> None:
         if len(self._odd) < ODD_KEPT:
             self._odd.append(frame)
         else:

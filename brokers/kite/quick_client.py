@@ -5,7 +5,7 @@ from typing import Any
 
 from kiteconnect import KiteConnect
 
-from brokers.kite.readings import opened
+from brokers.kite.row_cache import decoded_row
 
 STAMPS = ("order_timestamp", "exchange_timestamp", "created", "last_instalment", "fill_timestamp", "timestamp",
           "last_trade_time")  # fmt: skip
@@ -19,24 +19,24 @@ class QuickClient(KiteConnect):  # type: ignore[misc]  # it has no types
     It guesses the form of every time anew (dateutil, 40 µs each); the guess is left for what is written otherwise.
     """
 
-    unread = False
+    wants_raw_rows = False
     """Whether the rows of the next answer are wanted as they come."""
 
     def book(self, route: str) -> Any:
         """Return what a route answers, the rows of a list as JSON where they can be told apart: see `opened`."""
-        self.unread = True
+        self.wants_raw_rows = True
         try:
             return self._get(route)
         finally:
-            self.unread = False
+            self.wants_raw_rows = False
 
     def order(self, row: Any) -> Any:
         """Return a row of the order book as the call for the orders does."""
-        return self._format_response(opened(row))
+        return self._format_response(decoded_row(row))
 
     def _format_response(self, data: Any) -> Any:
         for row in data if isinstance(data, list) else [data]:
-            if not _stamped(row):
+            if not _parse_stamps(row):
                 super()._format_response(row)
         return data
 
@@ -50,7 +50,7 @@ class QuickClient(KiteConnect):  # type: ignore[misc]  # it has no types
         return [dict(zip(names, (date, *row[1:]), strict=False)) for date, row in zip(dates, rows, strict=True)]
 
 
-def _stamped(row: dict[str, Any]) -> bool:
+def _parse_stamps(row: dict[str, Any]) -> bool:
     """Turn the times of a row into datetimes; tell whether that was all."""
     texts = [(name, text) for name in STAMPS if (text := row.get(name)) and len(text) == STAMP_LENGTH]
     try:

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, final
 
-from brokers.kite.recorded import Frame, Playback
-from compiled.events import BandUpdate, Timer
-from compiled.model import SECOND, Bar, Instrument
-from engine.history.recorded import Kind, Record, instruments_of
+from brokers.kite.feed_playback import FeedPlayback, PlayedFrame
+from compiled.model.events import BandUpdate, TimerEvent
+from compiled.model.values import SECOND, Bar, Instrument
+from engine.history.feed_recording import RecordedEvent, RecordKind, instruments_of
 from engine.ports import BrokerRules, FeedSink, PriceBand
 
 NAP_S: Final = 0.5
@@ -30,12 +30,12 @@ class RecordedMarket:
     margins = None
 
     def __init__(
-        self, meta: dict[str, Any], records: Callable[[], Iterable[Record]], begins: int, past: Past, factor: float, since: int, until: int
+        self, meta: dict[str, Any], records: Callable[[], Iterable[RecordedEvent]], begins: int, past: Past, factor: float, since: int, until: int
     ) -> None:  # fmt: skip
         self.begins, self.ended = begins, dict[str, Any]()
         """When the recorded desk began its day (ns UTC), and what this one's came to."""
-        self.playback = Playback()
-        self.cut = False
+        self.playback = FeedPlayback()
+        self.left_early = False
         """Whether it was left before the end of the recording."""
         self._listed = instruments_of(meta)
         self._records, self._past, self._factor, self._since, self._until = records, past, factor, since, until
@@ -93,7 +93,7 @@ class RecordedMarket:
         """Have everything that was recorded."""
 
     # the hand on the clock: where there is a script the desk follows it, and never asks the last two of these
-    # (`engine.trading.pacing.Lockstep`)
+    # (`engine.day.pacing.LockstepDay`)
 
     async def start(self) -> int:
         """Return when the recorded desk began its day."""
@@ -113,18 +113,18 @@ class RecordedMarket:
 
     # the script
 
-    def script(self) -> Iterator[tuple[int, Frame | Timer | BandUpdate]]:
+    def script(self) -> Iterator[tuple[int, PlayedFrame | TimerEvent | BandUpdate]]:
         """Go through what the desk took and when, in its order, up to `until`."""
-        for each in self.playback.taken(self._records()):
-            ts = each.received if isinstance(each, Frame) else int(each.ts)
+        for each in self.playback.frames_and_events(self._records()):
+            ts = each.received if isinstance(each, PlayedFrame) else int(each.ts)
             if ts >= self._until:
-                self.cut = True
+                self.left_early = True
                 return
             yield ts, each
 
-    def deliver(self, event: Frame | Timer | BandUpdate) -> Timer | BandUpdate | None:
+    def deliver(self, event: PlayedFrame | TimerEvent | BandUpdate) -> TimerEvent | BandUpdate | None:
         """Send a frame as a feed does; return what is none, for the kernel."""
-        if not isinstance(event, Frame):
+        if not isinstance(event, PlayedFrame):
             return event
         assert self._sink is not None
         self._sink.frame(event.payload, event.received)
@@ -148,5 +148,5 @@ class RecordedMarket:
     def put(self, kind: int, connection: int, ts: int, payload: bytes) -> None:
         """Keep what the day came to."""
         del connection, ts
-        if kind == Kind.END:
+        if kind == RecordKind.END:
             self.ended = json.loads(payload)

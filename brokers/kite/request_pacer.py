@@ -3,20 +3,20 @@
 from collections import deque
 from typing import Final, NamedTuple, final
 
-from compiled.model import SECOND
+from compiled.model.values import SECOND
 from engine.ports import Clock
 
 
-class Rate(NamedTuple):
+class RequestRate(NamedTuple):
     """So many requests a second and API key, of which `kept` are for changes alone."""
 
     most: int
     kept: int = 0
 
 
-QUOTES: Final = Rate(1)
-HISTORY: Final = Rate(3)
-OTHERS: Final = Rate(10, 3)
+QUOTES: Final = RequestRate(1)
+HISTORY: Final = RequestRate(3)
+OTHERS: Final = RequestRate(10, 3)
 """Kite Connect v3, "Exceptions and errors", rate limits. Orders have a rate of their own, which is the governor's."""
 
 WINDOW: Final = SECOND + SECOND // 10
@@ -24,30 +24,30 @@ WINDOW: Final = SECOND + SECOND // 10
 
 
 @final
-class Pace:
+class RequestPacer:
     """Admits no more requests of a class than its rate, in any window of `clock`."""
 
-    def __init__(self, clock: Clock, rate: Rate) -> None:
+    def __init__(self, clock: Clock, rate: RequestRate) -> None:
         self._clock = clock
         self._rate = rate
         self._left: deque[int] = deque(maxlen=rate.most)
 
-    def take(self, *, change: bool = False) -> bool:
+    def admit(self, *, change: bool = False) -> bool:
         """Count a request that leaves now; False where it may not."""
         now = self._clock.now()
-        if self._due(change=change) > now:
+        if self._next_admission(change=change) > now:
             return False
         self._left.append(now)
         return True
 
     async def wait(self, *, change: bool = False) -> None:
         """Return when a request may leave, unless another one takes its place."""
-        await self._clock.sleep_until(self._due(change=change))
+        await self._clock.sleep_until(self._next_admission(change=change))
 
-    def moved(self, by: int) -> None:
+    def shift_clock(self, by: int) -> None:
         """Take note that the clock was set on by so many ns."""
         self._left.extend([self._left.popleft() + by for _ in range(len(self._left))])
 
-    def _due(self, *, change: bool) -> int:
+    def _next_admission(self, *, change: bool) -> int:
         most = self._rate.most - (0 if change else self._rate.kept)
         return self._left[-most] + WINDOW if len(self._left) >= most else 0

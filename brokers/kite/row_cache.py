@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 @final
-class Readings(Generic[T]):
+class RowCache(Generic[T]):
     """What the rows of one book were read as last time; rows come in a steady order, new ones last.
 
     A row is whatever can be compared: the JSON it came as costs least. Sharing what was read is safe where nobody
@@ -20,7 +20,7 @@ class Readings(Generic[T]):
         self._last: tuple[int, Sequence[object], list[T]] = (0, (), [])
         """Day, rows and what they were read as: one value, since several threads poll."""
 
-    def of(self, rows: Sequence[object], day: int, read: Callable[[Any], T]) -> list[T]:
+    def read_rows(self, rows: Sequence[object], day: int, read: Callable[[Any], T]) -> list[T]:
         """Return what `read` makes of the rows; `day` is what else it depends on."""
         of, old, made = self._last
         known = min(len(old), len(rows)) if of == day else 0
@@ -30,6 +30,6 @@ class Readings(Generic[T]):
         return found
 
 
-def opened(row: Any) -> Any:
+def decoded_row(row: Any) -> Any:
     """Return what a row says that may still be JSON."""
     return msgspec.json.decode(row) if isinstance(row, bytes) else row

@@ -1,13 +1,13 @@
 """Figures of Kite's rows, read strictly: one that cannot be is an error, and the answer that holds it cannot be read.
 
-NaN, infinity, a negative count, a text or a number out of its bounds (`compiled/bounds.py`) in a row of a book would go
+NaN, infinity, a negative count, a text or a number out of its bounds (`compiled/model/number_bounds.py`) in a row of a book would go
 through every sum that follows.
 """
 
 from typing import Any, Final
 
-from compiled.bounds import HELD, MONEY, NUMBER, PRICE, TRADED, TURNOVER
-from compiled.model import E4, paise
+from compiled.model.number_bounds import HELD, MONEY, NUMBER, PRICE, TRADED, TURNOVER
+from compiled.model.values import E4, paise
 
 MOST: Final = int(MONEY) // 100
 """Rupees beyond which a sum is nonsense."""

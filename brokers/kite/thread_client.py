@@ -20,11 +20,11 @@ from requests.exceptions import ConnectionError as RequestsConnectionError
 from requests.exceptions import ConnectTimeout, InvalidSchema, InvalidURL, MissingSchema, ReadTimeout
 from urllib3.exceptions import HTTPError, NewConnectionError
 
-from brokers.kite.client import QuickClient
-from brokers.kite.outcome import CallFailed
-from brokers.kite.peer import rooted
-from engine import address
-from engine.texts import valid
+from brokers.kite.call_outcome import CallFailed
+from brokers.kite.quick_client import QuickClient
+from brokers.kite.zerodha_sandbox import split_root
+from engine.config import addresses
+from engine.texts import valid_text
 
 T = TypeVar("T")
 
@@ -35,14 +35,14 @@ _DUMPS = frozenset({"market.instruments.all", "market.instruments", "mf.instrume
 """The routes without a prefix where the others have one."""
 
 
-class _Book(msgspec.Struct, forbid_unknown_fields=True):
+class _BookAnswer(msgspec.Struct, forbid_unknown_fields=True):
     """A list of rows, as Kite answers."""
 
     status: Literal["success"]
     data: list[msgspec.Raw]
 
 
-_BOOK = msgspec.json.Decoder(_Book)
+_BOOK = msgspec.json.Decoder(_BookAnswer)
 
 _UNREADABLE = (
     KiteException,
@@ -61,7 +61,7 @@ _UNREADABLE = (
 """What the client raises: its own errors, the socket's, and whatever an odd body trips it into."""
 
 
-class _Straight(Session):
+class _DirectSession(Session):
     """Asks whom it was told to ask: no redirect sends a request a second time, and no `.netrc` replaces the token."""
 
     def __init__(self, *, environment: bool) -> None:
@@ -77,7 +77,7 @@ def _as_it_is(request: PreparedRequest) -> PreparedRequest:
     return request
 
 
-class _From(HTTPAdapter):
+class _SourceAdapter(HTTPAdapter):
     """Connects from one local address."""
 
     def __init__(self, source: str) -> None:
@@ -88,7 +88,7 @@ class _From(HTTPAdapter):
         super().init_poolmanager(*arguments, source_address=(self._source, 0), **options)
 
 
-class Wire:
+class ThreadClient:
     """An official client with one HTTP session; belongs to one thread.
 
     The client maps margin and holding refusals to GeneralException and takes a 5xx without an error type for success,
@@ -110,20 +110,20 @@ class Wire:
         heard: Callable[[str, float], None] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        place = address.read(rest)
-        if place is None or not place.covered:
+        place = addresses.parse_address(rest)
+        if place is None or not place.is_covered:
             raise CallFailed("the token would travel in the clear", sent=False, error="Address")
         self._rest = rest
-        root, prefix = rooted(rest)
+        root, prefix = split_root(rest)
         self._client = QuickClient(api_key, access_token=access_token, root=root, timeout=timeout)
         if prefix:  # the client drops a path in the root
             routes = self._client._routes.items()  # noqa: SLF001
             self._client._routes = {name: path if name in _DUMPS else prefix + path for name, path in routes}  # noqa: SLF001
-        self._client.reqsession = _Straight(environment=environment and not place.local)
-        self._client.reqsession.hooks["response"].append(self._keep)
+        self._client.reqsession = _DirectSession(environment=environment and not place.is_local)
+        self._client.reqsession.hooks["response"].append(self._keep_answer)
         if source:
             for scheme in ("https://", "http://"):
-                self._client.reqsession.mount(scheme, _From(source))
+                self._client.reqsession.mount(scheme, _SourceAdapter(source))
         self._timeout = timeout
         self._heard = heard
         self._monotonic = monotonic
@@ -132,11 +132,11 @@ class Wire:
 
     def call(self, work: Callable[[Any], T]) -> T:
         """Return what `work` makes of the client; raise `CallFailed` for everything else that can come of it."""
-        self._forget()
+        self._forget_answer()
         try:
             value = work(self._client)
         except _UNREADABLE as error:
-            raise self._failure(error) from None  # a requests error would carry URLs into the log
+            raise self._call_failure(error) from None  # a requests error would carry URLs into the log
         if self._answer is not None and not 200 <= self._answer.status_code < 300:
             raise CallFailed(f"HTTP {self._answer.status_code}", sent=True, status=self._answer.status_code)
         return value
@@ -150,10 +150,10 @@ class Wire:
         """Close the HTTP session."""
         self._client.reqsession.close()
 
-    def _forget(self) -> None:
+    def _forget_answer(self) -> None:
         self._answer, self._body = None, b""
 
-    def _keep(self, answer: Response, *_: object, **__: object) -> None:
+    def _keep_answer(self, answer: Response, *_: object, **__: object) -> None:
         self._answer = answer
         if self._heard is not None and answer.ok:
             self._heard(self.date, answer.elapsed.total_seconds())
@@ -166,34 +166,34 @@ class Wire:
                 raise ReadTimeout("the answer does not end")
         self._body = b"".join(chunks)
         answer.raw = io.BytesIO(self._body)
-        answer.json = partial(self._decoded, answer.json)  # type: ignore[method-assign]  # a quicker reader of the same
+        answer.json = partial(self._decode_answer, answer.json)  # type: ignore[method-assign]  # a quicker reader of the same
 
-    def _decoded(self, slowly: Callable[[], Any]) -> Any:
-        rows = _rows(self._body) if self._client.unread else None
-        return _decoded(self._body, slowly) if rows is None else {"status": "success", "data": rows}
+    def _decode_answer(self, slowly: Callable[[], Any]) -> Any:
+        rows = _raw_rows(self._body) if self._client.wants_raw_rows else None
+        return _decode_body(self._body, slowly) if rows is None else {"status": "success", "data": rows}
 
-    def _failure(self, error: Exception) -> CallFailed:
+    def _call_failure(self, error: Exception) -> CallFailed:
         if self._answer is None:
             if isinstance(error, KiteException):
-                return CallFailed(_line(error), sent=False, error=type(error).__name__)
+                return CallFailed(_one_line(error), sent=False, error=type(error).__name__)
             text = f"nobody answers at {self._rest}" if _never_sent(error) else f"no answer: {type(error).__name__}"
             return CallFailed(text, sent=not _never_sent(error))
         status, kind = self._answer.status_code, _error_type(self._body)
-        text = _line(error) if isinstance(error, KiteException) else f"unreadable answer: {type(error).__name__}"
+        text = _one_line(error) if isinstance(error, KiteException) else f"unreadable answer: {type(error).__name__}"
         if not kind and (page := self._answer.headers.get("Content-Type", "")).startswith("text/html"):
             text = f"a page ({page.partition(';')[0]}) instead of an answer"  # the client quotes all of it
         return CallFailed(f"{text} (HTTP {status})", sent=True, status=status, error=kind)
 
 
-def _decoded(body: bytes, slowly: Callable[[], Any]) -> Any:
+def _decode_body(body: bytes, slowly: Callable[[], Any]) -> Any:
     """Return what a body says, its texts valid; one that the quick reader does not take is read the client's own way."""
     try:
         return msgspec.json.decode(body)
     except (msgspec.MsgspecError, ValueError):
-        return json.loads(valid(json.dumps(slowly(), ensure_ascii=False)))
+        return json.loads(valid_text(json.dumps(slowly(), ensure_ascii=False)))
 
 
-def _rows(body: bytes) -> list[bytes] | None:
+def _raw_rows(body: bytes) -> list[bytes] | None:
     """Return the rows of a book as they came; None where the body is anything else, or may need the slow reader."""
     if not body.isascii() or b"\\u" in body:  # half a character may stand in it
         return None
@@ -219,5 +219,5 @@ def _error_type(body: bytes) -> str:
     return kind if isinstance(kind, str) else ""
 
 
-def _line(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:300]

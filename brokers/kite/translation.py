@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta, timezone
 from typing import Any, Final, NamedTuple
 
-from brokers.kite import figures
-from brokers.kite.terms import terms_fields
-from compiled.bounds import FIRST, LAST, ORDER, PRICE
-from compiled.events import GttUpdate, OrderUpdate, Trade
-from compiled.model import (
+from brokers.kite import strict_figures
+from brokers.kite.order_varieties import terms_fields
+from compiled.model.events import BrokerTrade, GttUpdate, OrderUpdate
+from compiled.model.number_bounds import FIRST, LAST, ORDER, PRICE
+from compiled.model.order_terms import OrderChange, Variety
+from compiled.model.values import (
     E4,
     SECOND,
     Bar,
@@ -29,10 +30,9 @@ from compiled.model import (
     Validity,
     nearest,
 )
-from compiled.terms import Change, Variety
 from engine.errors import OrderRefused
 from engine.market.calendar import ist_day
-from engine.market.rules import multiplier
+from engine.market.order_rules import multiplier
 from engine.ports import BrokerHolding, BrokerPosition
 from engine.texts import is_symbol
 
@@ -70,14 +70,14 @@ _TRIGGERED: Final = frozenset({OrderType.SL, OrderType.SLM})
 _PROTECTED: Final = frozenset({OrderType.MARKET, OrderType.SLM})
 
 
-class Account(NamedTuple):
+class AccountDefaults(NamedTuple):
     """What every order of an account carries: the market protection in percent (-1: Kite's bands), and an algo id."""
 
     protection: float = -1
     algo_id: str = ""
 
 
-PLAIN_ACCOUNT: Final = Account()
+PLAIN_ACCOUNT: Final = AccountDefaults()
 
 
 def order_status(text: str, order_type: str = "") -> OrderStatus:
@@ -107,12 +107,12 @@ def nanoseconds(value: object, missing: int = 0) -> int:
     return ts
 
 
-def ist(ts: int) -> datetime:
+def ist_datetime(ts: int) -> datetime:
     """Return ns UTC as a naive IST datetime, whole seconds: the form the client sends."""
     return datetime.fromtimestamp(ts // SECOND, IST).replace(tzinfo=None)
 
 
-def units(row: Row, now: int) -> int:
+def units_per_lot(row: Row, now: int) -> int:
     """Return how many of the desk's units are one of a row's quantity; a commodity nobody knows stays in lots."""
     return 1 if row["exchange"] != "MCX" else multiplier(ist_day(now), "MCX", row["tradingsymbol"]) or 1
 
@@ -120,41 +120,41 @@ def units(row: Row, now: int) -> int:
 def order_update(row: Row, now: int) -> OrderUpdate:
     """Read a row of the order book; `now` (ns) stands in for a missing time."""
     stamp = row.get("exchange_update_timestamp") or row.get("order_timestamp")
-    each = units(row, now)
+    each = units_per_lot(row, now)
     return OrderUpdate(
         nanoseconds(stamp, now),
-        figures.name_of(row["order_id"]),
+        strict_figures.name_of(row["order_id"]),
         str(row.get("tag") or ""),
-        figures.number_of(row["instrument_token"]),
+        strict_figures.number_of(row["instrument_token"]),
         Side[row["transaction_type"]],
         order_status(row["status"], str(row.get("order_type") or "")),
-        figures.ordered(row["quantity"], each),
-        _filled(row, each),
-        figures.price(row.get("price")),
-        figures.price(row.get("trigger_price")),
-        figures.price(row.get("average_price")),
+        strict_figures.ordered(row["quantity"], each),
+        _filled_quantity(row, each),
+        strict_figures.price(row.get("price")),
+        strict_figures.price(row.get("trigger_price")),
+        strict_figures.price(row.get("average_price")),
         str(row.get("status_message") or row.get("status_message_raw") or ""),
         str(row.get("parent_order_id") or ""),
         str(row.get("product") or ""),
     )
 
 
-def _filled(row: Row, each: int) -> int:
-    filled = figures.ordered(row["filled_quantity"], each)
+def _filled_quantity(row: Row, each: int) -> int:
+    filled = strict_figures.ordered(row["filled_quantity"], each)
     if filled > row["quantity"] * each:
         raise ValueError(f"{row['filled_quantity']} of {row['quantity']} filled")
     return filled
 
 
-def trade(row: Row, now: int) -> Trade:
+def trade(row: Row, now: int) -> BrokerTrade:
     """Read a row of the trade book; `now` (ns) stands in for a missing time."""
-    quantity, price = figures.several(row["quantity"], units(row, now)), figures.paid(row["average_price"])
-    figures.turnover(price, quantity)
-    return Trade(
+    quantity, price = strict_figures.several(row["quantity"], units_per_lot(row, now)), strict_figures.paid(row["average_price"])
+    strict_figures.turnover(price, quantity)
+    return BrokerTrade(
         nanoseconds(row.get("fill_timestamp") or row.get("exchange_timestamp"), now),
-        figures.name_of(row["trade_id"]),
-        figures.name_of(row["order_id"]),
-        figures.number_of(row["instrument_token"]),
+        strict_figures.name_of(row["trade_id"]),
+        strict_figures.name_of(row["order_id"]),
+        strict_figures.number_of(row["instrument_token"]),
         Side[row["transaction_type"]],
         quantity,
         price,
@@ -169,39 +169,39 @@ def gtt_update(row: Row, now: int, token_of: Callable[[str, str], int]) -> GttUp
     """
     condition = row["condition"]
     pairs = sorted(
-        zip(condition["trigger_values"], row["orders"], strict=True), key=lambda pair: figures.price(pair[0])
+        zip(condition["trigger_values"], row["orders"], strict=True), key=lambda pair: strict_figures.price(pair[0])
     )
     sent = [result for _, order in pairs if (result := order.get("result") or {}).get("order_result")]
     results = [result["order_result"] for result in sent]
     failures = [str(result.get("rejection_reason") or "failed") for result in results if result["status"] == "failed"]
     token = condition.get("instrument_token") or token_of(condition["exchange"], condition["tradingsymbol"])
-    each = units(condition, now)
+    each = units_per_lot(condition, now)
     return GttUpdate(
         nanoseconds(row.get("updated_at") or row.get("created_at"), now),
-        figures.number_of(row["id"]),
-        figures.number_of(token),
+        strict_figures.number_of(row["id"]),
+        strict_figures.number_of(token),
         gtt_status(row["status"]),
-        [_leg(figures.price(trigger), order, each) for trigger, order in pairs],
-        [figures.name_of(r["order_id"]) for r in results if r["status"] != "failed" and r.get("order_id")],
+        [_gtt_leg(strict_figures.price(trigger), order, each) for trigger, order in pairs],
+        [strict_figures.name_of(r["order_id"]) for r in results if r["status"] != "failed" and r.get("order_id")],
         "; ".join(failures) or str((row.get("meta") or {}).get("rejection_reason") or ""),
         str(condition["exchange"]),
         str(condition.get("tradingsymbol") or ""),
         str(pairs[0][1].get("product") or "CNC"),
-        next((figures.price(result["triggered_at"]) for result in sent if result.get("triggered_at")), 0.0),
+        next((strict_figures.price(result["triggered_at"]) for result in sent if result.get("triggered_at")), 0.0),
     )
 
 
-def _leg(trigger: float, order: Row, each: int) -> GttLeg:
-    shares = figures.several(order["quantity"], each)
-    return GttLeg(trigger, figures.price(order["price"]), Side[order["transaction_type"]], shares)
+def _gtt_leg(trigger: float, order: Row, each: int) -> GttLeg:
+    shares = strict_figures.several(order["quantity"], each)
+    return GttLeg(trigger, strict_figures.price(order["price"]), Side[order["transaction_type"]], shares)
 
 
 def position(row: Row) -> BrokerPosition:
     """Read a net position."""
-    quantity = figures.signed(row["quantity"], figures.count(row.get("multiplier", 1)) or 1)
-    token, exchange = figures.number_of(row["instrument_token"]), str(row.get("exchange") or "NSE")
-    average = figures.price(row["average_price"])
-    figures.worth(average, quantity)
+    quantity = strict_figures.signed(row["quantity"], strict_figures.count(row.get("multiplier", 1)) or 1)
+    token, exchange = strict_figures.number_of(row["instrument_token"]), str(row.get("exchange") or "NSE")
+    average = strict_figures.price(row["average_price"])
+    strict_figures.worth(average, quantity)
     return BrokerPosition(token, row["tradingsymbol"], row["product"], quantity, average, exchange)
 
 
@@ -213,22 +213,22 @@ def holdings(row: Row) -> list[BrokerHolding]:
     of their own.
     """
     parts = row["quantity"], row["t1_quantity"], row.get("used_quantity") or 0
-    opening = max(figures.count(row.get("opening_quantity", 0)), sum(figures.count(part) for part in parts))
-    token, symbol = figures.number_of(row["instrument_token"]), str(row["tradingsymbol"])
+    opening = max(strict_figures.count(row.get("opening_quantity", 0)), sum(strict_figures.count(part) for part in parts))
+    token, symbol = strict_figures.number_of(row["instrument_token"]), str(row["tradingsymbol"])
     exchange, isin = str(row.get("exchange") or "NSE"), str(row.get("isin") or "")
-    average = figures.price(row["average_price"])
+    average = strict_figures.price(row["average_price"])
     unauthorised = 0
     if (authorised := row.get("authorised_quantity")) is not None:
-        left = opening - figures.count(row.get("used_quantity") or 0)
-        unauthorised = max(0, left - figures.count(authorised))
-    figures.worth(average, opening)
+        left = opening - strict_figures.count(row.get("used_quantity") or 0)
+        unauthorised = max(0, left - strict_figures.count(authorised))
+    strict_figures.worth(average, opening)
     own = BrokerHolding(token, symbol, opening, average, "CNC", exchange, isin, unauthorised)
     margin = row.get("mtf") or {}
-    financed = sum(figures.count(margin.get(part) or 0) for part in ("quantity", "used_quantity"))
+    financed = sum(strict_figures.count(margin.get(part) or 0) for part in ("quantity", "used_quantity"))
     if not financed:
         return [own]
-    price = figures.price(margin.get("average_price"))
-    figures.worth(price, financed)
+    price = strict_figures.price(margin.get("average_price"))
+    strict_figures.worth(price, financed)
     bought = own._replace(quantity=financed, average=price, product="MTF", unauthorised=0)
     return [own, bought] if own.quantity else [bought]
 
@@ -246,7 +246,7 @@ def instrument(row: Row, day: date) -> Instrument | None:
     if not FINEST <= tick <= COARSEST or not 0 < lot <= ORDER:
         raise ValueError(f"out of bounds: tick {tick:g}, lot {lot}")
     return Instrument(
-        figures.number_of(int(row["instrument_token"])),
+        strict_figures.number_of(int(row["instrument_token"])),
         row["exchange"],
         row["tradingsymbol"],
         tick,
@@ -264,12 +264,12 @@ def bar(row: Row, token: int, span: int) -> Bar:
     volume = int(row["volume"])
     if not (0.0 < first <= PRICE and 0.0 < high <= PRICE and 0.0 < low <= PRICE and 0.0 < last <= PRICE):
         raise ValueError(f"out of bounds: {first:g}, {high:g}, {low:g}, {last:g}")
-    if not 0 <= volume <= figures.MOST:
+    if not 0 <= volume <= strict_figures.MOST:
         raise ValueError(f"out of bounds: {volume}")
     return Bar(token, nanoseconds(row["date"]), span, first, high, low, last, volume)
 
 
-def order_fields(order: Order, instrument: Instrument, account: Account) -> Row:
+def order_fields(order: Order, instrument: Instrument, account: AccountDefaults) -> Row:
     """Return the request of a new order, or raise `OrderRefused` for what Kite could only reject.
 
     MARKET and SL-M always carry a market protection: without one Kite refuses them since April 2026; -1 lets Kite
@@ -281,16 +281,16 @@ def order_fields(order: Order, instrument: Instrument, account: Account) -> Row:
         "exchange": instrument.exchange,
         "tradingsymbol": instrument.symbol,
         "transaction_type": Side(order.side).name,
-        "quantity": counted(instrument, order.quantity),
+        "quantity": kite_quantity(instrument, order.quantity),
         "product": Product(order.product).name,
         "order_type": _ORDER_TYPE[order.order_type],
         "validity": Validity(order.validity).name,
         "tag": order.tag,
     }
     if order.order_type in _PRICED:
-        fields["price"] = _on_grid(instrument, order.price, "price")
+        fields["price"] = _checked_price(instrument, order.price, "price")
     if order.order_type in _TRIGGERED or order.terms.variety is Variety.COVER:
-        fields["trigger_price"] = _on_grid(instrument, order.trigger, "trigger")
+        fields["trigger_price"] = _checked_price(instrument, order.trigger, "trigger")
     if order.order_type in _PROTECTED:
         fields["market_protection"] = order.protection if order.protection > 0.0 else account.protection
     if account.algo_id:
@@ -307,29 +307,29 @@ def margin_fields(order: Order, instrument: Instrument) -> Row:
         "variety": "regular",
         "product": Product(order.product).name,
         "order_type": _ORDER_TYPE[order.order_type],
-        "quantity": counted(instrument, order.quantity),
+        "quantity": kite_quantity(instrument, order.quantity),
         "price": order.price,
         "trigger_price": order.trigger,
     }
 
 
-def blocked(row: Row) -> int:
+def blocked_margin(row: Row) -> int:
     """Read what an order would block, charges included, in paise."""
     charges = (row.get("charges") or {}).get("total") or 0.0
-    return nearest((figures.real(row["total"]) + figures.real(charges)) * 100.0)
+    return nearest((strict_figures.real(row["total"]) + strict_figures.real(charges)) * 100.0)
 
 
-def change_fields(change: Change, instrument: Instrument) -> Row:
+def change_fields(change: OrderChange, instrument: Instrument) -> Row:
     """Return the request of a modification: only what changes, for Kite takes the rest as it stands."""
     if change.quantity < 0:
         raise OrderRefused("QUANTITY", f"an order cannot be modified to {change.quantity} shares; cancel it")
     fields: Row = {}
     if change.quantity:
-        fields["quantity"] = counted(instrument, change.quantity)
+        fields["quantity"] = kite_quantity(instrument, change.quantity)
     if change.price:
-        fields["price"] = _on_grid(instrument, change.price, "price")
+        fields["price"] = _checked_price(instrument, change.price, "price")
     if change.trigger:
-        fields["trigger_price"] = _on_grid(instrument, change.trigger, "trigger")
+        fields["trigger_price"] = _checked_price(instrument, change.trigger, "trigger")
     if not fields:
         raise OrderRefused("CHANGE", "a modification must change something")
     return fields
@@ -347,22 +347,22 @@ def gtt_fields(gtt: Gtt, legs: Sequence[GttLeg], instrument: Instrument) -> Row:
         "trigger_type": "single" if len(legs) == 1 else "two-leg",
         "tradingsymbol": instrument.symbol,
         "exchange": instrument.exchange,
-        "trigger_values": [_on_grid(instrument, leg.trigger, "trigger") for leg in legs],
+        "trigger_values": [_checked_price(instrument, leg.trigger, "trigger") for leg in legs],
         "last_price": instrument.snap(gtt.last_price),
         "orders": [
             {
                 "transaction_type": Side(leg.side).name,
-                "quantity": counted(instrument, leg.quantity),
+                "quantity": kite_quantity(instrument, leg.quantity),
                 "order_type": "LIMIT",
                 "product": Product(gtt.product).name,
-                "price": _on_grid(instrument, leg.price, "price"),
+                "price": _checked_price(instrument, leg.price, "price"),
             }
             for leg in legs
         ],
     }
 
 
-def counted(instrument: Instrument, quantity: int) -> int:
+def kite_quantity(instrument: Instrument, quantity: int) -> int:
     """Return a quantity as Kite counts it; raise `OrderRefused` for a part of a lot of MCX."""
     lots, rest = divmod(int(quantity), int(instrument.multiplier))
     if rest:
@@ -370,7 +370,7 @@ def counted(instrument: Instrument, quantity: int) -> int:
     return lots
 
 
-def _on_grid(instrument: Instrument, price: float, what: str) -> float:
+def _checked_price(instrument: Instrument, price: float, what: str) -> float:
     if price <= 0.0 or not instrument.on_grid(price):
         raise OrderRefused("GRID", f"{what} {price} of {instrument.symbol} is not on its grid of {instrument.tick}")
     return instrument.snap(price)

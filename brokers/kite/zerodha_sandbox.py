@@ -6,8 +6,8 @@ dumps stand under `/oms`, the market data socket wants to know the user, and ord
 
 from typing import Final
 
-from engine import address
-from engine.address import PREFIX
+from engine.config import addresses
+from engine.config.addresses import PREFIX
 from engine.ports import BrokerRules
 
 HOST: Final = "sandbox.kite.trade"
@@ -16,18 +16,18 @@ API_SECRET: Final = "sandboxdemo-secret"  # noqa: S105  Zerodha publishes it: ev
 RULES: Final = BrokerRules(limit_only=True, gtts=False, margins=False)
 
 
-def is_peer(rest: str) -> bool:
+def is_zerodha_sandbox(rest: str) -> bool:
     """Tell whether an address is that of Zerodha's sandbox, or of one that keeps its routes where that does."""
-    place = address.read(rest)
+    place = addresses.parse_address(rest)
     return place is not None and (place.host == HOST or place.prefix == PREFIX)
 
 
 def rules_of(rest: str) -> BrokerRules:
     """Return what the broker at an address takes."""
-    return RULES if is_peer(rest) else BrokerRules()
+    return RULES if is_zerodha_sandbox(rest) else BrokerRules()
 
 
-def rooted(rest: str) -> tuple[str, str]:
+def split_root(rest: str) -> tuple[str, str]:
     """Return an address as its root and the path before the routes, which is empty but for such a sandbox."""
-    place = address.read(rest)
-    return (place.root, PREFIX) if place is not None and is_peer(rest) else (rest, "")
+    place = addresses.parse_address(rest)
+    return (place.root, PREFIX) if place is not None and is_zerodha_sandbox(rest) else (rest, "")

@@ -2,19 +2,19 @@
 
 from typing import Final, NamedTuple, final
 
-from compiled.charges import Rates
-from compiled.events import Trade
-from compiled.ledger import Position
-from compiled.model import Product, paise
-from compiled.notes import DayNotes
-from engine.trading.margin import INTRADAY_PERCENT
+from compiled.accounting.charges import ChargeRates
+from compiled.accounting.contract_notes import DayNotes
+from compiled.accounting.ledger import Position
+from compiled.model.events import BrokerTrade
+from compiled.model.values import Product, paise
+from engine.manual.margin import INTRADAY_PERCENT
 
 DELIVERED: Final = (Product.CNC, Product.MTF)
 At = tuple[int, Product]
 """A token and a product."""
 
 
-class Lot(NamedTuple):
+class DeliveredLot(NamedTuple):
     """Shares brought over from an earlier day, and what they cost together (paise)."""
 
     quantity: int
@@ -29,21 +29,21 @@ class Lot(NamedTuple):
 class DayRates(NamedTuple):
     """What a trade is charged, and what where it is closed on its day (None: the same)."""
 
-    rates: Rates
-    intraday: Rates | None
+    rates: ChargeRates
+    intraday: ChargeRates | None
 
 
 @final
-class Account:
+class PaperAccount:
     """One account. Today's charges leave its cash overnight, as at Zerodha; a purchase is delivered overnight."""
 
     def __init__(self, cash: int) -> None:
         self.cash = cash
-        self.holdings: dict[At, Lot] = {}
+        self.holdings: dict[At, DeliveredLot] = {}
         self.positions: dict[At, Position] = {}
         self._notes = DayNotes()
 
-    def trade(self, trade: Trade, product: Product, rates: DayRates) -> None:
+    def book_trade(self, trade: BrokerTrade, product: Product, rates: DayRates) -> None:
         """Book a trade: its shares, its cash, and what it adds to the day's contract notes."""
         at, quantity = (int(trade.token), product), int(trade.quantity)
         value = paise(trade.price, quantity)
@@ -78,20 +78,20 @@ class Account:
     def end_day(self) -> None:
         """Pay the charges, deliver what was bought, and carry the rest."""
         self.cash -= self.charges
-        self._notes.begin()
+        self._notes.begin_day()
         ended, self.positions = self.positions, {}
         for at, position in ended.items():
             quantity, value = int(position.quantity), int(position.value)
             if at[1] in DELIVERED:
-                self._deliver(at, quantity, value)
+                self._deliver_shares(at, quantity, value)
             elif quantity:
                 self.position(at).carry(quantity, value)
 
-    def _deliver(self, at: At, quantity: int, value: int) -> None:
+    def _deliver_shares(self, at: At, quantity: int, value: int) -> None:
         """Add to a holding at cost, or take from it at its average."""
-        held = self.holdings.get(at, Lot(0, 0))
+        held = self.holdings.get(at, DeliveredLot(0, 0))
         cost = value if quantity > 0 or not held.quantity else held.value * quantity // held.quantity
         if held.quantity + quantity:
-            self.holdings[at] = Lot(held.quantity + quantity, held.value + cost)
+            self.holdings[at] = DeliveredLot(held.quantity + quantity, held.value + cost)
         else:
             self.holdings.pop(at, None)

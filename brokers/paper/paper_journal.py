@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from brokers.paper.account import Account, Lot
-from compiled.events import GttUpdate, OrderUpdate, Trade
-from compiled.model import GttLeg, GttStatus, Instrument, OrderStatus, Product, Side
-from compiled.resting import Resting, Waiting
+from brokers.paper.paper_account import DeliveredLot, PaperAccount
+from compiled.model.events import BrokerTrade, GttUpdate, OrderUpdate
+from compiled.model.values import GttLeg, GttStatus, Instrument, OrderStatus, Product, Side
+from compiled.venue.resting_orders import RestingGtt, RestingOrder
 from engine.ports import Journal
 
 ACCOUNT: Final = "account"
@@ -18,14 +18,14 @@ GTT: Final = "gtt"
 Fields = dict[str, Any]
 
 
-class Booked(NamedTuple):
+class BookedOrder(NamedTuple):
     """One order in the paper book: how it stands, and for which product."""
 
     update: OrderUpdate
     product: Product
 
 
-class Watched(NamedTuple):
+class WatchedGtt(NamedTuple):
     """One GTT: how it stands, for which product, and the last price it was given (rupees)."""
 
     update: GttUpdate
@@ -33,7 +33,7 @@ class Watched(NamedTuple):
     last: float
 
 
-class Pages:
+class PaperPages:
     """The journal's `paper` table: one row per thing, its state as JSON, the day it belongs to beside it."""
 
     def __init__(self, journal: Journal) -> None:
@@ -51,7 +51,7 @@ class Pages:
             yield json.loads(str(row["state"]))
 
 
-def account_state(account: Account, day: str, next_id: int) -> Fields:
+def account_state(account: PaperAccount, day: str, next_id: int) -> Fields:
     """Return an account at the beginning of a day."""
     return {
         "day": day, "next": next_id, "cash": account.cash,
@@ -63,17 +63,17 @@ def account_state(account: Account, day: str, next_id: int) -> Fields:
     }  # fmt: skip
 
 
-def account_of(state: Fields) -> Account:
+def account_of(state: Fields) -> PaperAccount:
     """Return the account at the beginning of its day."""
-    account = Account(state["cash"])
+    account = PaperAccount(state["cash"])
     for token, quantity, value, *product in state["holdings"]:  # the first versions wrote no product: all was CNC
-        account.holdings[token, Product[product[0]] if product else Product.CNC] = Lot(quantity, value)
+        account.holdings[token, Product[product[0]] if product else Product.CNC] = DeliveredLot(quantity, value)
     for token, product, quantity, value in state["carried"]:
         account.position((token, Product[product])).carry(quantity, value)
     return account
 
 
-def order_state(booked: Booked, standing: Resting | None) -> Fields:
+def order_state(booked: BookedOrder, standing: RestingOrder | None) -> Fields:
     """Return an order as its update tells it, and as it stands at the exchange if it works."""
     update = booked.update
     state: Fields = {
@@ -90,26 +90,26 @@ def order_state(booked: Booked, standing: Resting | None) -> Fields:
     return state
 
 
-def order_of(state: Fields) -> Booked:
+def order_of(state: Fields) -> BookedOrder:
     """Return an order as it was written down."""
     update = OrderUpdate(
         state["ts"], state["id"], state["tag"], state["token"], Side[state["side"]], OrderStatus[state["status"]],
         state["quantity"], state["filled"], state["price"], state["trigger"], reason=state["reason"],
     )  # fmt: skip
-    return Booked(update, Product[state["product"]])
+    return BookedOrder(update, Product[state["product"]])
 
 
-def standing_of(state: Fields, instrument: Instrument) -> Resting:
+def standing_of(state: Fields, instrument: Instrument) -> RestingOrder:
     """Return an order as it stood; it has lost its place in the queue, and a price that has passed it fills it."""
     stands = state["stands"]
-    order = Resting(state["id"], state["tag"], instrument, Side[state["side"]], state["quantity"])
+    order = RestingOrder(state["id"], state["tag"], instrument, Side[state["side"]], state["quantity"])
     order.left, order.limit, order.trigger = stands["left"], stands["limit"], stands["trigger"]
     order.market, order.protection, order.ioc = stands["market"], stands["protection"], stands["ioc"]
     order.taking = order.limit == 0 or order.trigger != 0
     return order
 
 
-def trade_state(trade: Trade, product: Product, note: tuple[str, str, str]) -> Fields:
+def trade_state(trade: BrokerTrade, product: Product, note: tuple[str, str, str]) -> Fields:
     """Return a trade, and where it is charged: exchange, segment, and the segment of what is closed on its day."""
     return {
         "id": trade.trade_id, "order": trade.order_id, "ts": int(trade.ts), "token": int(trade.token),
@@ -118,9 +118,9 @@ def trade_state(trade: Trade, product: Product, note: tuple[str, str, str]) -> F
     }  # fmt: skip
 
 
-def trade_of(state: Fields) -> Trade:
+def trade_of(state: Fields) -> BrokerTrade:
     """Return a trade as it was written down."""
-    return Trade(
+    return BrokerTrade(
         state["ts"], state["id"], state["order"], state["token"], Side[state["side"]], state["quantity"], state["price"]
     )
 
@@ -132,7 +132,7 @@ def note_of(state: Fields) -> tuple[str, str, str]:
     return tuple(state.get("note", ("NSE", "EQ_INTRADAY", "")))
 
 
-def gtt_state(watched: Watched) -> Fields:
+def gtt_state(watched: WatchedGtt) -> Fields:
     """Return a GTT."""
     update = watched.update
     return {
@@ -142,17 +142,17 @@ def gtt_state(watched: Watched) -> Fields:
     }  # fmt: skip
 
 
-def gtt_of(state: Fields) -> Watched:
+def gtt_of(state: Fields) -> WatchedGtt:
     """Return a GTT as it was written down."""
     legs = [GttLeg(trigger, price, Side[side], quantity) for trigger, price, side, quantity in state["legs"]]
     update = GttUpdate(
         state["ts"], state["id"], state["token"], GttStatus[state["status"]], legs, state["orders"], state["reason"]
     )
-    return Watched(update, Product[state["product"]], state["last"])
+    return WatchedGtt(update, Product[state["product"]], state["last"])
 
 
-def waiting_of(watched: Watched, instrument: Instrument) -> Waiting:
+def waiting_of(watched: WatchedGtt, instrument: Instrument) -> RestingGtt:
     """Return a GTT as it watched the price."""
-    waiting = Waiting(watched.update.gtt_id, instrument)
+    waiting = RestingGtt(watched.update.gtt_id, instrument)
     waiting.arm(watched.update.legs, watched.last)
     return waiting

@@ -5,13 +5,13 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import final
 
-from compiled.events import Command
-from compiled.floor import Floor, Rules
-from compiled.frames import Decoder
-from compiled.model import SECOND, Instrument
-from compiled.resting import Resting, Waiting
-from compiled.slippage import FixedTicks, Slippage
-from compiled.venue import Venue
+from compiled.market_data.kite_frames import FrameDecoder
+from compiled.model.events import KernelCommand
+from compiled.model.values import SECOND, Instrument
+from compiled.venue.instrument_venue import InstrumentVenue, VenueRules
+from compiled.venue.resting_orders import RestingGtt, RestingOrder
+from compiled.venue.slippage import FixedTicks, Slippage
+from compiled.venue.venue import SimulatedVenue
 from engine.ports import Clock
 
 BEAT = SECOND
@@ -19,22 +19,22 @@ BEAT = SECOND
 
 
 @final
-class Simulation:
+class SimulatedExchange:
     """Tells `hear` every report when it is due. `stamped`: frames happen when they are received, else at their own time.
 
-    Without latency a request is answered before `send` returns, and nothing has to run; else `run` lets time pass.
+    Without latency a request is answered before `send_command` returns, and nothing has to run; else `run` lets time pass.
     """
 
     def __init__(
-        self, rules: Rules, slippage_ticks: int, clock: Clock, hear: Callable[[object], None], *, stamped: bool
+        self, rules: VenueRules, slippage_ticks: int, clock: Clock, hear: Callable[[object], None], *, stamped: bool
     ) -> None:
         self._rules = rules
         self._slippage: Slippage = FixedTicks(slippage_ticks)
-        self._venue = Venue([], rules, self._slippage)
+        self._venue = SimulatedVenue([], rules, self._slippage)
         self._clock = clock
         self._hear = hear
         self._stamped = stamped
-        self._decoder = Decoder()
+        self._decoder = FrameDecoder()
         self._arrivals: deque[int] = deque()
         self._wake = asyncio.Event()
         self._now = 0
@@ -48,60 +48,60 @@ class Simulation:
         """Count ids from `number` on, if they have not got there yet."""
         self._venue.reports.next_id = max(self.next_id, number)
 
-    def list(self, instruments: Iterable[Instrument]) -> None:
+    def list_instruments(self, instruments: Iterable[Instrument]) -> None:
         """Take these instruments, with their bands, into trading."""
         for each in instruments:
-            floor = self._venue.floors.get(int(each.token))
+            floor = self._venue.instrument_venues.get(int(each.token))
             if floor is None:
-                self._venue.floors[int(each.token)] = Floor(each, self._rules, self._slippage, self._venue.reports)
+                self._venue.instrument_venues[int(each.token)] = InstrumentVenue(each, self._rules, self._slippage, self._venue.reports)
             else:
                 floor.instrument = each
 
-    def lists(self, token: int) -> Instrument | None:
+    def listed_instrument(self, token: int) -> Instrument | None:
         """Return a listed instrument."""
-        floor = self._venue.floors.get(token)
+        floor = self._venue.instrument_venues.get(token)
         return None if floor is None else floor.instrument
 
-    def session(self, opens: int, closes: int) -> None:
+    def open_session(self, opens: int, closes: int) -> None:
         """Trade in [opens, closes), ns UTC."""
-        self._venue.session(opens, closes)
+        self._venue.begin_session(opens, closes)
 
-    def finish(self, ts: int) -> None:
+    def end_session(self, ts: int) -> None:
         """End the session: DAY orders are cancelled, GTTs stay."""
-        self._venue.finish(ts)
-        self._report(self._clock.now())
+        self._venue.end_session(ts)
+        self._deliver_reports(self._clock.now())
 
-    def stand(self, order: Resting) -> None:
+    def restore_order(self, order: RestingOrder) -> None:
         """Put back an order that stood here before a restart; its place in the queue is gone."""
-        self._venue.floors[int(order.instrument.token)].orders.append(order)
+        self._venue.instrument_venues[int(order.instrument.token)].orders.append(order)
 
-    def watch(self, gtt: Waiting) -> None:
+    def restore_gtt(self, gtt: RestingGtt) -> None:
         """Put back a GTT that stood here before a restart."""
-        self._venue.floors[int(gtt.instrument.token)].gtts.append(gtt)
+        self._venue.instrument_venues[int(gtt.instrument.token)].gtts.append(gtt)
 
-    def standing(self, token: int, order_id: str) -> Resting | None:
+    def standing_order(self, token: int, order_id: str) -> RestingOrder | None:
         """Return an order that works."""
-        floor = self._venue.floors.get(token)
+        floor = self._venue.instrument_venues.get(token)
         return next((each for each in floor.orders if each.order_id == order_id), None) if floor else None
 
     # what happens
 
-    def send(self, command: Command) -> None:
+    def send_command(self, command: KernelCommand) -> None:
         """Send a request on its way."""
         now = self._clock.now()
-        self._venue.take([command], now)
+        self._venue.take_commands([command], now)
         self._arrivals.append(now + int(self._rules.to_exchange))
-        self._report(now)
+        self._deliver_reports(now)
         self._wake.set()
 
-    def frame(self, payload: bytes, received: int) -> None:
+    def take_frame(self, payload: bytes, received: int) -> None:
         """Let our orders meet the prices of a frame."""
         for tick in self._decoder.decode(payload, received):
             if self._stamped:
                 tick.ts = received
             self._now = tick.ts = max(self._now, int(tick.ts))
-            self._venue.tick(tick)
-        self._report(self._clock.now())
+            self._venue.meet_tick(tick)
+        self._deliver_reports(self._clock.now())
         self._wake.set()
 
     def pass_time(self) -> None:
@@ -109,7 +109,7 @@ class Simulation:
         now = self._clock.now()
         self._now = max(self._now, now)
         self._venue.advance(now)
-        self._report(now)
+        self._deliver_reports(now)
 
     async def run(self, each: Callable[[], None]) -> None:
         """Let time pass until cancelled; `each` is called whenever it has."""
@@ -117,14 +117,14 @@ class Simulation:
             self._wake.clear()
             self.pass_time()
             each()
-            await self._sleep(self._due())
+            await self._sleep_until(self._next_due())
 
-    def _due(self) -> int:
+    def _next_due(self) -> int:
         """Return when the next request arrives or the next report is heard, at the latest a beat from now."""
         due = min(int(self._venue.due), self._clock.now() + BEAT)
         return min(due, self._arrivals[0]) if self._arrivals else due
 
-    async def _sleep(self, until: int) -> None:
+    async def _sleep_until(self, until: int) -> None:
         waits = [asyncio.ensure_future(self._wake.wait()), asyncio.ensure_future(self._clock.sleep_until(until))]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -132,9 +132,9 @@ class Simulation:
             for wait in waits:
                 wait.cancel()
 
-    def _report(self, now: int) -> None:
+    def _deliver_reports(self, now: int) -> None:
         now = max(now, self._now)
         while self._arrivals and self._arrivals[0] <= now:
             self._arrivals.popleft()
         while self._venue.due <= now:
-            self._hear(self._venue.event())
+            self._hear(self._venue.next_event())

@@ -1,7 +1,7 @@
 """A local exchange that speaks Kite Connect v3, so that any program written on Kite runs without an account."""
 
-from brokers.sandbox.config import Endpoint, SandboxConfig
+from brokers.sandbox.config import SandboxConfig, SandboxEndpoint
 from brokers.sandbox.faults import Fault
 from brokers.sandbox.server import Sandbox
 
-__all__ = ["Endpoint", "Fault", "Sandbox", "SandboxConfig"]
+__all__ = ["SandboxEndpoint", "Fault", "Sandbox", "SandboxConfig"]

@@ -10,7 +10,7 @@ from engine.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
-class Choices:
+class KiteAssumptions:
     """One answer to each open question; `docs/sandbox.md` lists them."""
 
     default_mode: Literal["ltp", "quote", "full"] = "quote"
@@ -53,12 +53,12 @@ class Choices:
     """Refusals whose message begins with a text: their HTTP status and `error_type`."""
 
 
-GUESSED = Choices()
+GUESSED = KiteAssumptions()
 
 
-def from_texts(texts: tuple[str, ...]) -> Choices:
+def assumptions_from_texts(texts: tuple[str, ...]) -> KiteAssumptions:
     """Return the choices of `name=value` texts; raise `ConfigError` naming the one that is wrong."""
-    names = [field.name for field in fields(Choices) if field.name != "errors"]
+    names = [field.name for field in fields(KiteAssumptions) if field.name != "errors"]
     given: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -68,7 +68,7 @@ def from_texts(texts: tuple[str, ...]) -> Choices:
             raise ConfigError(f"choice {text!r}: {hint}")
         given[name] = value
         try:
-            msgspec.convert({name: value}, Choices, strict=False)
+            msgspec.convert({name: value}, KiteAssumptions, strict=False)
         except msgspec.ValidationError as error:
             raise ConfigError(f"choice {text!r}: {error}") from None
-    return msgspec.convert(given, Choices, strict=False)
+    return msgspec.convert(given, KiteAssumptions, strict=False)

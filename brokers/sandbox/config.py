@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 from zlib import crc32
 
 from brokers.sandbox import faults, ist
-from brokers.sandbox.choices import GUESSED, Choices
+from brokers.sandbox.api.rate_limits import Strictness
+from brokers.sandbox.assumptions import GUESSED, KiteAssumptions
 from brokers.sandbox.faults import Fault
-from brokers.sandbox.limits import Strictness
-from compiled.bounds import MONEY
+from compiled.model.number_bounds import MONEY
 from engine.errors import ConfigError
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -76,7 +76,7 @@ class SandboxConfig:
     """Empty: derived from seed, date, tape and symbols; with `state` those of the first day."""
     redirect: str = ""
     """Where the login page sends the browser; empty: a page of the sandbox itself."""
-    choices: Choices = GUESSED
+    choices: KiteAssumptions = GUESSED
     """What is not known of Kite for sure."""
     limits: Strictness = "kite"
     """Answer 429 beyond the documented request rates."""
@@ -114,7 +114,7 @@ class SandboxConfig:
 
     def all_faults(self) -> list[Fault]:
         """Return the rules of the configuration and of its file; raise `ConfigError` for a bad one."""
-        return [*self.faults, *(faults.from_file(self.faults_file) if self.faults_file else ())]
+        return [*self.faults, *(faults.faults_from_file(self.faults_file) if self.faults_file else ())]
 
     @property
     def user(self) -> str:
@@ -124,7 +124,7 @@ class SandboxConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class SandboxEndpoint:
     """Where a started sandbox is reached, and as whom."""
 
     rest: str

@@ -7,17 +7,18 @@ from math import floor, log
 
 import msgspec
 
-from brokers.sandbox import ist, tape
-from brokers.sandbox.carry import Carried, HeldShares, OldTrigger, OpenPosition
+from brokers.sandbox import ist
 from brokers.sandbox.config import SandboxConfig
-from engine.market.action_text import Kind
-from engine.market.actions import SHARES, Action, Actions
+from brokers.sandbox.overnight import CarriedAccount, CarriedGtt, CarriedHolding, CarriedPosition
+from brokers.sandbox.universe import recorded_tape
+from engine.market.corporate_actions.action_list import SHARES, CorporateAction, CorporateActions
+from engine.market.corporate_actions.action_subject import ActionKind
 
 FINEST = 1_000
 """The largest denominator of a ratio: shares after for shares before."""
 
 
-def over_night(config: SandboxConfig, carried: Carried) -> Carried:
+def apply_corporate_actions(config: SandboxConfig, carried: CarriedAccount) -> CarriedAccount:
     """Return what is carried into the day of a configuration, after the actions with an ex-date since; raise `DataError`.
 
     Shares become more or fewer, their GTTs are disabled, as are those that an extraordinary dividend or a rights issue
@@ -25,16 +26,16 @@ def over_night(config: SandboxConfig, carried: Carried) -> Carried:
     """
     if config.actions is None or not carried.day:
         return carried
-    actions, opening = Actions.load(config.actions), ist.midnight(config.date)
-    for key in sorted({*carried.closes, *carried.held}):
+    actions, opening = CorporateActions.load(config.actions), ist.midnight(config.date)
+    for key in sorted({*carried.closes, *carried.held_keys}):
         exchange, _, symbol = key.partition(":")
-        for action in actions.of(symbol, date.fromisoformat(carried.day), date.fromisoformat(config.date)):
+        for action in actions.of_symbol(symbol, date.fromisoformat(carried.day), date.fromisoformat(config.date)):
             if action.ex.isoformat() == carried.day or exchange != "NSE":
                 continue
-            if action.kind in SHARES and action.ratio > 0 and _seen(config, action, symbol):
-                carried = split(carried, symbol, Fraction(action.ratio).limit_denominator(FINEST), opening)
-            elif action.kind is Kind.RIGHTS or (
-                action.kind is Kind.DIVIDEND
+            if action.kind in SHARES and action.ratio > 0 and _prices_know_split(config, action, symbol):
+                carried = split_shares(carried, symbol, Fraction(action.ratio).limit_denominator(FINEST), opening)
+            elif action.kind is ActionKind.RIGHTS or (
+                action.kind is ActionKind.DIVIDEND
                 and key in carried.closes
                 and actions.is_extraordinary(action, carried.closes[key])
             ):
@@ -42,7 +43,7 @@ def over_night(config: SandboxConfig, carried: Carried) -> Carried:
     return carried
 
 
-def split(carried: Carried, symbol: str, ratio: Fraction, opening: int) -> Carried:
+def split_shares(carried: CarriedAccount, symbol: str, ratio: Fraction, opening: int) -> CarriedAccount:
     """Return an account of which `ratio` shares stand where one did, at the price that follows; `opening` in ns UTC.
 
     Fractions of a share are paid out to the bank.
@@ -54,44 +55,44 @@ def split(carried: Carried, symbol: str, ratio: Fraction, opening: int) -> Carri
     carried = without_gtts(carried, symbol, "disabled", opening)
     return msgspec.structs.replace(
         carried,
-        holdings=[new for one in carried.holdings if (new := _held(one, ratio) if mine(one.key) else one) is not None],
-        positions=[_position(one, ratio) if mine(one.key) else one for one in carried.positions],
+        holdings=[new for one in carried.holdings if (new := _split_holding(one, ratio) if mine(one.key) else one) is not None],
+        positions=[_split_position(one, ratio) if mine(one.key) else one for one in carried.positions],
         after_market=[form for form in carried.after_market if form["tradingsymbol"] != symbol],
         closes={key: close / float(ratio) if mine(key) else close for key, close in carried.closes.items()},
     )
 
 
-def _seen(config: SandboxConfig, action: Action, symbol: str) -> bool:
+def _prices_know_split(config: SandboxConfig, action: CorporateAction, symbol: str) -> bool:
     """Tell whether the prices of a day know of a split: those of a crowd do, those of a record may be adjusted for it."""
     if config.tape is None:
         return True
-    record = tape.Record(config.tape / f"{symbol}.parquet")
-    before, today = record.close_before(config.date), record.of(config.date)
+    record = recorded_tape.TapeRecord(config.tape / f"{symbol}.parquet")
+    before, today = record.close_before(config.date), record.bars_of_day(config.date)
     if not before or not today:
         return True
     step = log(today[0].open / before)
     return abs(step + log(action.ratio)) < abs(step)
 
 
-def _held(one: HeldShares, ratio: Fraction) -> HeldShares | None:
+def _split_holding(one: CarriedHolding, ratio: Fraction) -> CarriedHolding | None:
     before, after = one.quantity + one.unsettled, floor((one.quantity + one.unsettled) * ratio)
     if not after:
         return None
     waits = floor(one.unsettled * ratio)
-    return HeldShares(one.key, after - waits, one.average * before / after, waits)
+    return CarriedHolding(one.key, after - waits, one.average * before / after, waits)
 
 
-def _position(one: OpenPosition, ratio: Fraction) -> OpenPosition:
+def _split_position(one: CarriedPosition, ratio: Fraction) -> CarriedPosition:
     """Return a financed position after a split; contracts are adjusted by their exchange, in ways of its own."""
     if one.product != "MTF":
         return one
     return msgspec.structs.replace(one, quantity=floor(one.quantity * ratio))
 
 
-def without_gtts(carried: Carried, symbol: str, status: str, opening: int) -> Carried:
+def without_gtts(carried: CarriedAccount, symbol: str, status: str, opening: int) -> CarriedAccount:
     """Return an account whose GTTs on a share have another status since `opening` (ns UTC)."""
 
-    def off(one: OldTrigger) -> OldTrigger:
+    def off(one: CarriedGtt) -> CarriedGtt:
         named = json.loads(one.form["condition"])["tradingsymbol"] == symbol
         return msgspec.structs.replace(one, status=status, updated=opening) if named and one.status == "active" else one
 

@@ -27,27 +27,27 @@ MOODS: Final[Mapping[str, tuple[Fault, ...]]] = {
 """Maintenance pages, REST behind the order stream and the reverse, trades after COMPLETE, refusals of the risk check, …"""
 
 
-def mood(name: str, **changes: Any) -> list[Fault]:
+def mood_faults(name: str, **changes: Any) -> list[Fault]:
     """Return the faults of a mood, some of their fields changed (`lasts`, `at`, `seconds`, `where`, …)."""
     return [msgspec.structs.replace(fault, **changes).check() for fault in MOODS[name]]
 
 
-def read(given: object, source: str) -> list[Fault]:
-    """Return what a mapping asks for, a fault, or by the name of a `mood` several; raise `ConfigError`."""
+def read_faults(given: object, source: str) -> list[Fault]:
+    """Return what a mapping asks for, a fault, or by the name of a `mood_faults` several; raise `ConfigError`."""
     if not isinstance(given, Mapping) or given.get("mood") not in MOODS:
-        return [faults.read(given, source)]
+        return [faults.read_fault(given, source)]
     name, changes = str(given["mood"]), {key: value for key, value in given.items() if key != "mood"}
-    whole = faults.read({"kind": MOODS[name][0].kind, **changes}, source)
-    return mood(name, **{key: getattr(whole, key) for key in changes})
+    whole = faults.read_fault({"kind": MOODS[name][0].kind, **changes}, source)
+    return mood_faults(name, **{key: getattr(whole, key) for key in changes})
 
 
-def from_text(text: str) -> list[Fault]:
-    """Return what a command line asks for, as `maintenance at=11:00 lasts=600`; else as `faults.from_text`."""
+def faults_from_text(text: str) -> list[Fault]:
+    """Return what a command line asks for, as `maintenance at=11:00 lasts=600`; else as `faults.faults_from_text`."""
     name, _, rest = text.partition(" ")
     if name not in MOODS or name in faults.KINDS:
-        return [faults.from_text(text)]
-    changes = faults.from_text(f"{MOODS[name][0].kind} {rest}")
+        return [faults.fault_from_text(text)]
+    changes = faults.fault_from_text(f"{MOODS[name][0].kind} {rest}")
     usual = Fault(changes.kind)
-    return mood(name, **{
+    return mood_faults(name, **{
         key: getattr(changes, key) for key in Fault.__struct_fields__ if getattr(changes, key) != getattr(usual, key)
     })  # fmt: skip

@@ -17,7 +17,7 @@ from typing import Any, final
 import msgspec
 
 from brokers.sandbox import ist
-from compiled.model import SECOND
+from compiled.model.values import SECOND
 from engine.errors import ConfigError, in_words
 
 REQUEST, SOCKET, UPDATES, TICKS, RISK, ORDERS, FILLS, CLOCK, MARKET, HISTORY = (
@@ -100,57 +100,57 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             if self.on in {SOCKET, *STREAMS, RISK, ORDERS, FILLS, CLOCK, MARKET, HISTORY}
             else REQUEST
             if self.on
-            else self._first
+            else self._usual_occasion
         )
 
     @property
-    def _first(self) -> str:
+    def _usual_occasion(self) -> str:
         return KINDS[self.kind][0]
 
     @property
-    def most(self) -> int:
+    def max_strikes(self) -> int:
         """Return after how many strikes it is spent, 0: never."""
         return self.times or (1 if self.kind in ONCE else 0)
 
-    def after(self, default: float) -> float:
+    def seconds_or(self, default: float) -> float:
         """Return its seconds, or a default."""
         return default if self.seconds is None else self.seconds
 
     def check(self) -> "Fault":
         """Return itself; raise `ConfigError` for a rule that makes no sense."""
         if self.kind not in KINDS:
-            raise ConfigError(f"fault kind {self.kind!r}: {_meant(self.kind, KINDS)}")
+            raise ConfigError(f"fault kind {self.kind!r}: {_suggestion_text(self.kind, KINDS)}")
         if self.occasion not in KINDS[self.kind]:
             raise ConfigError(f"fault {self.kind} cannot be on {self.on!r}; it strikes {' or '.join(KINDS[self.kind])}")
         if not 0.0 <= self.chance <= 1.0 or not 0.0 <= self.share < 1.0:
             raise ConfigError(f"fault {self.kind}: chance and share are between 0 and 1")
         if min(self.skip, self.times, self.lasts) < 0:
             raise ConfigError(f"fault {self.kind}: skip, times and lasts cannot be negative")
-        if self.kind != "skew" and not 0.0 <= self.after(0.0) <= 86_400.0:
+        if self.kind != "skew" and not 0.0 <= self.seconds_or(0.0) <= 86_400.0:
             raise ConfigError(f"fault {self.kind}: seconds are between 0 and 86400")
         if self.at:
             ist.time_of_day(self.at)
         return self
 
 
-def _meant(given: str, known: Iterable[str]) -> str:
+def _suggestion_text(given: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(given, list(known), 1)
     return f"did you mean {close[0]!r}?" if close else f"expected one of {', '.join(known)}"
 
 
-def read(given: object, source: str) -> Fault:
+def read_fault(given: object, source: str) -> Fault:
     """Return a rule from a mapping; raise `ConfigError` naming the source and the key."""
     if isinstance(given, Mapping):
         for key in given:
             if key not in Fault.__struct_fields__:
-                raise ConfigError(f"{source}: unknown key {key!r}; {_meant(str(key), Fault.__struct_fields__)}")
+                raise ConfigError(f"{source}: unknown key {key!r}; {_suggestion_text(str(key), Fault.__struct_fields__)}")
     try:
         return msgspec.convert(given, Fault).check()
     except (msgspec.ValidationError, ConfigError) as error:
         raise ConfigError(f"{source}: {error}") from None
 
 
-def from_text(text: str) -> Fault:
+def fault_from_text(text: str) -> Fault:
     """Return a rule from a command line, as `504 on="POST /orders/*" chance=0.1 accept=true`; raise `ConfigError`."""
     try:
         kind, *pairs = shlex.split(text)
@@ -165,18 +165,18 @@ def from_text(text: str) -> Fault:
             fields.setdefault("where", {})[key[6:]] = value
         else:
             fields[key] = value
-    return _lenient(fields, f"fault {text!r}")
+    return _read_lenient(fields, f"fault {text!r}")
 
 
-def _lenient(fields: dict[str, Any], source: str) -> Fault:
+def _read_lenient(fields: dict[str, Any], source: str) -> Fault:
     try:
         typed = msgspec.to_builtins(msgspec.convert(fields, Fault, strict=False))
     except msgspec.ValidationError:
         typed = fields
-    return read(typed, source)
+    return read_fault(typed, source)
 
 
-def from_file(path: Path) -> list[Fault]:
+def faults_from_file(path: Path) -> list[Fault]:
     """Return the `[[fault]]` tables of a TOML file; raise `ConfigError` naming the file and the key."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -185,11 +185,11 @@ def from_file(path: Path) -> list[Fault]:
     rules = table.pop("fault", [])
     if table or not isinstance(rules, list):
         raise ConfigError(f"faults {path}: expected [[fault]] tables only, not {next(iter(table), 'fault')!r}")
-    return [read(rule, f"{path}: fault {number}") for number, rule in enumerate(rules, 1)]
+    return [read_fault(rule, f"{path}: fault {number}") for number, rule in enumerate(rules, 1)]
 
 
 @final
-class Rule:
+class FaultRule:
     """A fault at work: since when (ns UTC), and what it has done."""
 
     def __init__(self, number: int, fault: Fault, since: int) -> None:
@@ -202,7 +202,7 @@ class Rule:
 
     def holds(self, now: int) -> bool:
         """Tell whether it is in force."""
-        spent = self.fault.most and self.strikes >= self.fault.most
+        spent = self.fault.max_strikes and self.strikes >= self.fault.max_strikes
         return now >= self.since and (self.until is None or now < self.until) and not spent
 
     def row(self) -> dict[str, object]:
@@ -211,25 +211,25 @@ class Rule:
 
 
 @final
-class Faults:
+class FaultRules:
     """Every rule of a sandbox."""
 
     def __init__(self, seed: int, midnight: int, faults: Iterable[Fault] = ()) -> None:
         self._seed = seed
         self._midnight = midnight
-        self._rules: list[Rule] = []
+        self._rules: list[FaultRule] = []
         self._made = 0
         self._instant = 0
         self._repeats: Counter[str] = Counter()
         for fault in faults:
             self.add(fault, 0)
 
-    def add(self, fault: Fault, now: int) -> Rule:
+    def add(self, fault: Fault, now: int) -> FaultRule:
         """Put a rule into force from its time of day, or from `now`."""
         fault.check()
         self._made += 1
         since = self._midnight + ist.time_of_day(fault.at) if fault.at else now
-        rule = Rule(self._made, fault, since)
+        rule = FaultRule(self._made, fault, since)
         self._rules.append(rule)
         return rule
 
@@ -252,22 +252,22 @@ class Faults:
             if (
                 rule.fault.occasion == occasion
                 and rule.fault.kind != "silent"
-                and self._strikes(rule, text, fields, now)
+                and self._rule_strikes(rule, text, fields, now)
             ):
                 return rule.fault
         return None
 
-    def _strikes(self, rule: Rule, text: str, fields: Mapping[str, Any], now: int) -> bool:
+    def _rule_strikes(self, rule: FaultRule, text: str, fields: Mapping[str, Any], now: int) -> bool:
         fault = rule.fault
-        if not rule.holds(now) or not _meets(fault, text, fields):
+        if not rule.holds(now) or not _matches_fault(fault, text, fields):
             return False
         rule.seen += 1
-        if rule.seen <= fault.skip or not self._drawn(rule, f"{text}|{sorted(fields.items(), key=str)}", now):
+        if rule.seen <= fault.skip or not self._draw_chance(rule, f"{text}|{sorted(fields.items(), key=str)}", now):
             return False
         rule.strikes += 1
         return True
 
-    def _drawn(self, rule: Rule, what: str, now: int) -> bool:
+    def _draw_chance(self, rule: FaultRule, what: str, now: int) -> bool:
         if rule.fault.chance >= 1.0:
             return True
         if now != self._instant:
@@ -278,7 +278,7 @@ class Faults:
         drawn = sha256(f"{key}|{self._repeats[key]}".encode()).digest()
         return int.from_bytes(drawn[:8], "big") < rule.fault.chance * 2**64
 
-    def silent(self, now: int) -> bool:
+    def is_silent(self, now: int) -> bool:
         """Tell whether nothing leaves on any socket, heartbeats included."""
         return any(rule.fault.kind == "silent" and rule.holds(now) for rule in self._rules)
 
@@ -287,18 +287,18 @@ class Faults:
         moved = 0.0
         for rule in self._rules:
             if rule.fault.kind in {"fall", "rise"} and rule.holds(now):
-                grown = min(1.0, (now - rule.since) / SECOND / max(1.0, rule.fault.after(MOVE_SECONDS)))
+                grown = min(1.0, (now - rule.since) / SECOND / max(1.0, rule.fault.seconds_or(MOVE_SECONDS)))
                 moved += grown * (rule.fault.share if rule.fault.kind == "rise" else -rule.fault.share)
         return moved
 
     def skew(self, now: int) -> int:
         """Return how far the exchange's stamps are off, ns."""
         return sum(
-            int(rule.fault.after(0.0) * SECOND) for rule in self._rules if rule.fault.kind == "skew" and rule.holds(now)
+            int(rule.fault.seconds_or(0.0) * SECOND) for rule in self._rules if rule.fault.kind == "skew" and rule.holds(now)
         )
 
 
-def _meets(fault: Fault, text: str, fields: Mapping[str, Any]) -> bool:
+def _matches_fault(fault: Fault, text: str, fields: Mapping[str, Any]) -> bool:
     if fault.occasion == REQUEST and fault.on:
         pattern = fault.on if " " in fault.on else f"* {fault.on}"
         if not fnmatchcase(text, pattern):

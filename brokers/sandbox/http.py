@@ -22,7 +22,7 @@ DECIMAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]*)?|-?\.[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class SandboxRequest:
     """One REST call: `query` keeps repeated keys, `form` is the url-encoded body, `body` the parsed JSON one."""
 
     method: str
@@ -53,7 +53,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Response:
+class SandboxResponse:
     """What goes back: status, content type, body, where a redirect leads, and what a fault does to it.
 
     It is held for `hold` seconds; only `cut` bytes of the body leave before the connection breaks (None: all of it,
@@ -68,7 +68,7 @@ class Response:
     cut: int | None = None
 
 
-class ApiError(Exception):
+class SandboxApiError(Exception):
     """A refusal as Kite words it: HTTP status, error type and message."""
 
     def __init__(self, status: int, error_type: str, message: str) -> None:
@@ -77,38 +77,38 @@ class ApiError(Exception):
         self.error_type = error_type
         self.message = message
 
-    def response(self) -> Response:
+    def response(self) -> SandboxResponse:
         """Return the documented error body."""
         body = {"status": "error", "message": self.message, "data": None, "error_type": self.error_type}
-        return Response(self.status, json.dumps(body).encode())
+        return SandboxResponse(self.status, json.dumps(body).encode())
 
 
-def success(data: object) -> Response:
+def success_response(data: object) -> SandboxResponse:
     """Return the documented success body."""
-    return written(msgspec.json.encode(data).decode())
+    return success_from_json(msgspec.json.encode(data).decode())
 
 
-def written(data: str) -> Response:
+def success_from_json(data: str) -> SandboxResponse:
     """Return the documented success body around data that is JSON already."""
-    return Response(HTTPStatus.OK, f'{{"status": "success", "data": {data}}}'.encode())
+    return SandboxResponse(HTTPStatus.OK, f'{{"status": "success", "data": {data}}}'.encode())
 
 
-def invalid(message: str) -> ApiError:
+def invalid(message: str) -> SandboxApiError:
     """Refuse a parameter."""
-    return ApiError(HTTPStatus.BAD_REQUEST, "InputException", message)
+    return SandboxApiError(HTTPStatus.BAD_REQUEST, "InputException", message)
 
 
-def refused(message: str) -> ApiError:
+def refused(message: str) -> SandboxApiError:
     """Refuse an order."""
-    return ApiError(HTTPStatus.BAD_REQUEST, "OrderException", message)
+    return SandboxApiError(HTTPStatus.BAD_REQUEST, "OrderException", message)
 
 
-def not_found(what: str) -> ApiError:
+def not_found(what: str) -> SandboxApiError:
     """Refuse an id nobody knows."""
-    return ApiError(HTTPStatus.NOT_FOUND, "GeneralException", f"Couldn't find that `{what}`.")
+    return SandboxApiError(HTTPStatus.NOT_FOUND, "GeneralException", f"Couldn't find that `{what}`.")
 
 
-def required(form: Form, key: str) -> str:
+def required_field(form: Form, key: str) -> str:
     """Return a field that must be there."""
     value = form.get(key, "")
     if not value:
@@ -116,7 +116,7 @@ def required(form: Form, key: str) -> str:
     return value
 
 
-def whole(form: Form, key: str, default: int = 0) -> int:
+def whole_field(form: Form, key: str, default: int = 0) -> int:
     """Return a field as a whole number."""
     value = form.get(key, "")
     if value and not WHOLE.fullmatch(value):
@@ -124,7 +124,7 @@ def whole(form: Form, key: str, default: int = 0) -> int:
     return int(value) if value else default
 
 
-def decimal(form: Form, key: str, default: float = 0.0) -> float:
+def decimal_field(form: Form, key: str, default: float = 0.0) -> float:
     """Return a field as a number."""
     value = form.get(key, "")
     number = float(value) if DECIMAL.fullmatch(value) else default
@@ -133,7 +133,7 @@ def decimal(form: Form, key: str, default: float = 0.0) -> float:
     return number
 
 
-def parsed(text: str | bytes) -> Any:
+def parse_json(text: str | bytes) -> Any:
     """Return what a JSON text says; raise `ValueError` for any that says nothing, however deep, or half a character."""
     try:
         value = json.loads(text)
@@ -143,9 +143,9 @@ def parsed(text: str | bytes) -> Any:
     return value
 
 
-def choice(form: Form, key: str, allowed: Sequence[str], default: str = "") -> str:
+def choice_field(form: Form, key: str, allowed: Sequence[str], default: str = "") -> str:
     """Return a field that names one of a few things."""
-    value = form.get(key, "") or default or required(form, key)
+    value = form.get(key, "") or default or required_field(form, key)
     if value not in allowed:
         raise invalid(f"Invalid `{key}`.")
     return value

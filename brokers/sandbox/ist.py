@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from email.utils import formatdate
 from functools import lru_cache
 
-from compiled.model import SECOND
+from compiled.model.values import SECOND
 from engine.errors import ConfigError
 
 OFFSET = 19_800 * SECOND
@@ -47,11 +47,11 @@ def text(ts: int) -> str:
 
 def http_date(ts: int) -> str:
     """Return a `Date` header, GMT."""
-    return _dated(ts // SECOND)
+    return _http_date_text(ts // SECOND)
 
 
 @lru_cache(maxsize=16)
-def _dated(seconds: int) -> str:
+def _http_date_text(seconds: int) -> str:
     return formatdate(seconds, usegmt=True)
 
 

@@ -4,9 +4,9 @@ from typing import Any, Self, final
 
 import aiohttp
 
-from brokers.sandbox import key
-from brokers.sandbox.admin import PACE
-from brokers.sandbox.visitors import bearer
+from brokers.sandbox.api import admin_key
+from brokers.sandbox.api.access_checks import bearer_header
+from brokers.sandbox.api.admin_routes import PACE
 from engine.errors import ConnectionFailed
 
 TIMEOUT = 60.0
@@ -15,7 +15,7 @@ TIMEOUT = 60.0
 
 @final
 class LockstepPacer:
-    """An `engine.ports.Pacer` over the sandbox's admin routes at `rest`; close it when done."""
+    """An `engine.ports.ExchangePacer` over the sandbox's admin routes at `rest`; close it when done."""
 
     def __init__(self, rest: str) -> None:
         self._rest = rest.rstrip("/")
@@ -25,23 +25,23 @@ class LockstepPacer:
 
     async def start(self) -> int:
         """Return the exchange's time in ns UTC, which stands still until `advance`; raise `ConnectionFailed`."""
-        clock = await self._call("GET", "/sandbox/clock")
+        clock = await self._call_admin("GET", "/sandbox/clock")
         if clock["speed"] is not None:
             raise ConnectionFailed(f"{self._rest} runs by itself at speed {clock['speed']}; start it in lockstep")
         return int(clock["now"])
 
     async def advance(self, until: int) -> tuple[int, int, bool]:
         """Move the exchange to its next emission, at the latest `until`; return (time, messages sent, day over)."""
-        clock = await self._lead({"until": int(until)})
+        clock = await self._advance_over_socket({"until": int(until)})
         return int(clock["now"]), int(clock["sent"]), bool(clock["over"])
 
     async def sent(self) -> int:
         """Return how many WebSocket messages the exchange has sent so far (heartbeats left out)."""
-        return int((await self._lead({"until": 0}))["sent"])  # a time that is over: nothing moves
+        return int((await self._advance_over_socket({"until": 0}))["sent"])  # a time that is over: nothing moves
 
     async def listening(self) -> int:
         """Return how many instruments are subscribed in full mode."""
-        return int((await self._call("GET", "/sandbox/clock"))["full"])
+        return int((await self._call_admin("GET", "/sandbox/clock"))["full"])
 
     async def close(self) -> None:
         """Let go of the connections."""
@@ -58,17 +58,17 @@ class LockstepPacer:
     async def __aexit__(self, *_error: object) -> None:
         await self.close()
 
-    def _session(self) -> aiohttp.ClientSession:
+    def _http_session(self) -> aiohttp.ClientSession:
         if self._http is None:
             self._http = aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=TIMEOUT), headers=bearer(key.of(self._rest))
+                timeout=aiohttp.ClientTimeout(total=TIMEOUT), headers=bearer_header(admin_key.read_key(self._rest))
             )
         return self._http
 
-    async def _lead(self, body: object) -> dict[str, Any]:
+    async def _advance_over_socket(self, body: object) -> dict[str, Any]:
         try:
             if self._socket is None or self._socket.closed:
-                self._socket = await self._session().ws_connect(self._rest + PACE)
+                self._socket = await self._http_session().ws_connect(self._rest + PACE)
             await self._socket.send_json(body)
             data: dict[str, Any] = await self._socket.receive_json(timeout=TIMEOUT)
         except (aiohttp.ClientError, ConnectionError, TimeoutError, ValueError, TypeError) as error:
@@ -77,9 +77,9 @@ class LockstepPacer:
             raise ConnectionFailed(f"sandbox at {self._rest}: {data.get('message')}")
         return data
 
-    async def _call(self, method: str, path: str) -> dict[str, Any]:
+    async def _call_admin(self, method: str, path: str) -> dict[str, Any]:
         try:
-            async with self._session().request(method, self._rest + path, allow_redirects=False) as answer:
+            async with self._http_session().request(method, self._rest + path, allow_redirects=False) as answer:
                 data: dict[str, Any] = await answer.json()
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise ConnectionFailed(f"sandbox at {self._rest}: {error}") from error

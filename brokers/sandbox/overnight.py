@@ -6,22 +6,22 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from brokers.sandbox import checks, sessions
+from brokers.sandbox.account.portfolio import AccountPortfolio, ShareHolding, isin, other_listing
+from brokers.sandbox.account.product_position import ProductPosition
 from brokers.sandbox.config import SandboxConfig
-from brokers.sandbox.gtt import FIRST_ID
-from brokers.sandbox.listing import Index, Listing
-from brokers.sandbox.orders import Ask
-from brokers.sandbox.portfolio import Holding, Portfolio, elsewhere, isin
-from brokers.sandbox.position import Position
-from brokers.sandbox.settlement import final_price
-from brokers.sandbox.wire import ApiError
+from brokers.sandbox.http import SandboxApiError
+from brokers.sandbox.market import order_checks, session_phases
+from brokers.sandbox.market.client_order import OrderRequest
+from brokers.sandbox.market.exchange_listing import ExchangeListing, ListedIndex
+from brokers.sandbox.market.final_settlement import final_price
+from brokers.sandbox.orders.gtt_desk import FIRST_ID
 from engine.errors import ConfigError
 
 if TYPE_CHECKING:
-    from brokers.sandbox.exchange import Exchange
+    from brokers.sandbox.exchange import SandboxExchange
 
 
-class HeldShares(msgspec.Struct, frozen=True):
+class CarriedHolding(msgspec.Struct, frozen=True):
     """A holding: settled and unsettled (T1) shares, average price in rupees."""
 
     key: str
@@ -30,7 +30,7 @@ class HeldShares(msgspec.Struct, frozen=True):
     unsettled: int = 0
 
 
-class OpenPosition(msgspec.Struct, frozen=True):
+class CarriedPosition(msgspec.Struct, frozen=True):
     """A carried position: signed quantity, signed cost in ten-thousandths of a rupee."""
 
     key: str
@@ -39,7 +39,7 @@ class OpenPosition(msgspec.Struct, frozen=True):
     cost: int
 
 
-class OldTrigger(msgspec.Struct, frozen=True):
+class CarriedGtt(msgspec.Struct, frozen=True):
     """A GTT that is still listed: its request, id, when it was made and last changed (ns UTC), and what its legs have sent."""
 
     trigger_id: int
@@ -50,16 +50,16 @@ class OldTrigger(msgspec.Struct, frozen=True):
     results: list[dict[str, object] | None] = []
 
 
-class Carried(msgspec.Struct, frozen=True):
+class CarriedAccount(msgspec.Struct, frozen=True):
     """An account in the morning; `cash` in paise, `next_gtt` the id of the next GTT: none ever comes back.
 
     `day` is the one it comes from, with the `closes` of its shares (rupees, by key).
     """
 
     cash: int
-    holdings: list[HeldShares] = []
-    positions: list[OpenPosition] = []
-    gtts: list[OldTrigger] = []
+    holdings: list[CarriedHolding] = []
+    positions: list[CarriedPosition] = []
+    gtts: list[CarriedGtt] = []
     after_market: list[dict[str, str]] = []
     alerts: list[dict[str, str]] = []
     next_gtt: int = FIRST_ID
@@ -67,116 +67,116 @@ class Carried(msgspec.Struct, frozen=True):
     closes: dict[str, float] = {}
 
     @property
-    def held(self) -> set[str]:
+    def held_keys(self) -> set[str]:
         """Return the keys of what it holds."""
         return {one.key for one in self.holdings} | {one.key for one in self.positions}
 
 
-def configured(config: SandboxConfig, listings: Mapping[str, Listing | Index]) -> Carried:
+def configured_account(config: SandboxConfig, listings: Mapping[str, ExchangeListing | ListedIndex]) -> CarriedAccount:
     """Return the account a configuration begins with; raise `ConfigError` for what is not listed."""
-    settled = {symbol: HeldShares(f"NSE:{symbol}", quantity, price) for symbol, quantity, price in config.holdings}
+    settled = {symbol: CarriedHolding(f"NSE:{symbol}", quantity, price) for symbol, quantity, price in config.holdings}
     for symbol, quantity, price in config.unsettled:
-        old = settled.get(symbol, HeldShares(f"NSE:{symbol}", 0, 0.0))
+        old = settled.get(symbol, CarriedHolding(f"NSE:{symbol}", 0, 0.0))
         average = (old.average * old.quantity + price * quantity) / (old.quantity + quantity)
-        settled[symbol] = HeldShares(old.key, old.quantity, average, quantity)
+        settled[symbol] = CarriedHolding(old.key, old.quantity, average, quantity)
     positions = [
-        OpenPosition(key, product, quantity, round(quantity * price * 10_000) * _find(listings, key).multiplier)
+        CarriedPosition(key, product, quantity, round(quantity * price * 10_000) * _find_listing(listings, key).multiplier)
         for key, product, quantity, price in config.positions
     ]
-    return Carried(config.cash, list(settled.values()), positions)
+    return CarriedAccount(config.cash, list(settled.values()), positions)
 
 
-def portfolio(
-    carried: Carried, listings: Mapping[str, Listing | Index], config: SandboxConfig, dropped: list[str]
-) -> Portfolio:
+def morning_portfolio(
+    carried: CarriedAccount, listings: Mapping[str, ExchangeListing | ListedIndex], config: SandboxConfig, dropped: list[str]
+) -> AccountPortfolio:
     """Return the account's portfolio in the morning.
 
     What came over a night and is listed no more is `dropped`; what was asked for and is not listed raises `ConfigError`.
     """
 
-    def there(one: HeldShares | OpenPosition) -> bool:
-        if not carried.day or isinstance(listings.get(one.key), Listing):
+    def there(one: CarriedHolding | CarriedPosition) -> bool:
+        if not carried.day or isinstance(listings.get(one.key), ExchangeListing):
             return True
         dropped.append(f"{one.key} is listed no more: {one.quantity + getattr(one, 'unsettled', 0)} held")
         return False
 
     holdings = [
-        Holding(_find(listings, one.key), one.quantity, one.average, one.unsettled)
+        ShareHolding(_find_listing(listings, one.key), one.quantity, one.average, one.unsettled)
         for one in carried.holdings
         if there(one)
     ]
     positions = [
-        Position(_find(listings, one.key), one.product, one.quantity, one.cost)
+        ProductPosition(_find_listing(listings, one.key), one.product, one.quantity, one.cost)
         for one in carried.positions
         if there(one)
     ]
-    others = partial(elsewhere, listings) if config.choices.holdings == "other" else None
-    return Portfolio(config.date, holdings, positions, consent=config.consent, elsewhere=others)
+    others = partial(other_listing, listings) if config.choices.holdings == "other" else None
+    return AccountPortfolio(config.date, holdings, positions, consent=config.consent, elsewhere=others)
 
 
-def _find(listings: Mapping[str, Listing | Index], key: str) -> Listing:
+def _find_listing(listings: Mapping[str, ExchangeListing | ListedIndex], key: str) -> ExchangeListing:
     found = listings.get(key)
-    if not isinstance(found, Listing):
+    if not isinstance(found, ExchangeListing):
         raise ConfigError(f"holding {key.removeprefix('NSE:')!r}: the sandbox does not list it")
     return found
 
 
-def restore(carried: Carried, exchange: "Exchange") -> None:
+def restore_requests(carried: CarriedAccount, exchange: "SandboxExchange") -> None:
     """Put GTTs, alerts and evening orders back; what the new day refuses is dropped."""
 
     def put(what: str, back: Callable[[], object]) -> None:
         try:
             back()
-        except ApiError as error:
+        except SandboxApiError as error:
             exchange.dropped.append(f"{what}: {error.message}")
 
     for trigger in carried.gtts:
-        put(f"GTT {trigger.trigger_id}", partial(exchange.gtts.restore, trigger))
+        put(f"GTT {trigger.trigger_id}", partial(exchange.gtts.restore_gtt, trigger))
     exchange.gtts.next_id = max(exchange.gtts.next_id, carried.next_gtt)
     for alert in carried.alerts:
         put(f"alert {alert['name']}", partial(exchange.alerts.create, alert, exchange.now))
     for form in carried.after_market:
         what = f"after-market order {form['transaction_type']} {form['quantity']} {form['tradingsymbol']}"
-        put(what, partial(_send, exchange, form))
+        put(what, partial(_queue_evening_order, exchange, form))
 
 
-def _send(exchange: "Exchange", form: dict[str, str]) -> None:
-    exchange.varieties.carry_in([checks.read(exchange.listings, form, "amo")], exchange.now)
+def _queue_evening_order(exchange: "SandboxExchange", form: dict[str, str]) -> None:
+    exchange.varieties.carry_in([order_checks.read_order(exchange.listings, form, "amo")], exchange.now)
 
 
-def collect(exchange: "Exchange") -> Carried:
+def collect_account(exchange: "SandboxExchange") -> CarriedAccount:
     """Return what a day that is over leaves: T+1 shares, settled profits, the day's charges taken off."""
-    positions = [one for one in exchange.portfolio.positions.values() if one.quantity or one.traded]
+    positions = [one for one in exchange.portfolio.positions.values() if one.quantity or one.was_traded]
     bought = [one for one in positions if one.product == "CNC" and one.quantity > 0]
-    cash = exchange.funds.cash - exchange.estimates.of_day(exchange.orders.trades)
+    cash = exchange.funds.cash - exchange.estimates.day_charges(exchange.orders.trades)
     kept = []
     for one in positions:
-        value, stays = _overnight(one, exchange)
+        value, stays = _settle_overnight(one, exchange)
         cash += value // 100
         if stays:
-            kept.append(OpenPosition(one.listing.key, one.product, one.quantity, one.cost))
-    return Carried(
+            kept.append(CarriedPosition(one.listing.key, one.product, one.quantity, one.cost))
+    return CarriedAccount(
         cash,
-        _holdings(exchange.portfolio, bought, settled=sessions.settles(exchange.config.date)),
+        _evening_holdings(exchange.portfolio, bought, settled=session_phases.is_settlement_day(exchange.config.date)),
         kept,
         [
-            OldTrigger(t.trigger_id, t.form, t.created, t.status, t.updated, t.results)
-            for t in exchange.gtts.listed(exchange.now)
+            CarriedGtt(t.trigger_id, t.form, t.created, t.status, t.updated, t.results)
+            for t in exchange.gtts.listed_gtts(exchange.now)
         ],
-        [as_form(order.ask) for order in exchange.varieties.waiting()],
+        [request_form(order.ask) for order in exchange.varieties.waiting_orders()],
         exchange.alerts.forms(),
         exchange.gtts.next_id,
         exchange.config.date,
-        prices(exchange),
+        last_prices(exchange),
     )
 
 
-def prices(exchange: "Exchange") -> dict[str, float]:
+def last_prices(exchange: "SandboxExchange") -> dict[str, float]:
     """Return the last prices of all shares, in rupees by key."""
     return {one.key: one.ltp for one in exchange.market.listings if one.contract is None}
 
 
-def _overnight(one: Position, exchange: "Exchange") -> tuple[int, bool]:
+def _settle_overnight(one: ProductPosition, exchange: "SandboxExchange") -> tuple[int, bool]:
     """Return what a position adds to cash (e4) and whether it is carried.
 
     Intraday leftovers settle at the last price, contracts that have expired at their final settlement price.
@@ -185,7 +185,7 @@ def _overnight(one: Position, exchange: "Exchange") -> tuple[int, bool]:
         return one.sell_value - one.buy_value, False
     contract = one.listing.contract
     if contract is not None and contract.expiry.isoformat() <= exchange.config.date:
-        day, new = sessions.ist_date(exchange.config.date), exchange.config.choices.new_hours
+        day, new = session_phases.ist_date(exchange.config.date), exchange.config.choices.new_hours
         price = final_price(one.listing, day, exchange.listings, new=new)
         return one.realised + one.worth(price) - one.cost, False
     if one.product in {"MIS", "CO"}:
@@ -193,25 +193,25 @@ def _overnight(one: Position, exchange: "Exchange") -> tuple[int, bool]:
     return one.realised, bool(one.quantity)
 
 
-def _holdings(portfolio: Portfolio, bought: list[Position], *, settled: bool) -> list[HeldShares]:
+def _evening_holdings(portfolio: AccountPortfolio, bought: list[ProductPosition], *, settled: bool) -> list[CarriedHolding]:
     """Return one holding for each share, what was bought of it today unsettled, at whichever exchange.
 
     What was bought before is `settled` by the day, unless that was a settlement holiday.
     """
-    held: dict[str, HeldShares] = {}
+    held: dict[str, CarriedHolding] = {}
     for holding in portfolio.holdings.values():
-        left = holding.total - portfolio.sold(holding)
+        left = holding.total - portfolio.sold_quantity(holding)
         waits = 0 if settled else min(holding.unsettled, left)
-        held[isin(holding.listing)] = HeldShares(holding.listing.key, left - waits, holding.average, waits)
+        held[isin(holding.listing)] = CarriedHolding(holding.listing.key, left - waits, holding.average, waits)
     for position in bought:
-        old = held.get(isin(position.listing), HeldShares(position.listing.key, 0, 0.0))
+        old = held.get(isin(position.listing), CarriedHolding(position.listing.key, 0, 0.0))
         there, added = old.quantity + old.unsettled, position.quantity
         average = (there * old.average + position.cost / 1e4) / (there + added)
-        held[isin(position.listing)] = HeldShares(old.key, old.quantity, average, old.unsettled + added)
+        held[isin(position.listing)] = CarriedHolding(old.key, old.quantity, average, old.unsettled + added)
     return [one for one in held.values() if one.quantity + one.unsettled]
 
 
-def as_form(ask: Ask) -> dict[str, str]:
+def request_form(ask: OrderRequest) -> dict[str, str]:
     """Return the request that makes an order."""
     instrument = ask.listing.instrument
     fields: dict[str, object] = {

@@ -8,7 +8,7 @@ Action = Callable[[], None]
 
 
 @final
-class Agenda:
+class ActionScheduler:
     """Actions by the instant they are due (ns UTC), those of one instant in the order they were put in."""
 
     def __init__(self) -> None:
@@ -21,11 +21,11 @@ class Agenda:
         heapq.heappush(self._heap, (due, self._made, action))
 
     @property
-    def next(self) -> int | None:
+    def next_due(self) -> int | None:
         """Return the first instant at which something is due."""
         return self._heap[0][0] if self._heap else None
 
-    def run(self, now: int) -> bool:
+    def run_due(self, now: int) -> bool:
         """Do everything that is due at or before `now`; tell whether there was anything."""
         ran = False
         while self._heap and self._heap[0][0] <= now:

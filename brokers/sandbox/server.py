@@ -19,20 +19,21 @@ from urllib.parse import parse_qsl
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from brokers.sandbox import ist, key, visitors
-from brokers.sandbox.admin import ADVANCE, PACE, is_admin
-from brokers.sandbox.carry import Carried, collect
-from brokers.sandbox.config import LOOPBACK, Endpoint, SandboxConfig
-from brokers.sandbox.exchange import Exchange
+from brokers.sandbox import ist
+from brokers.sandbox.api import access_checks, admin_key
+from brokers.sandbox.api.admin_routes import ADVANCE, PACE, is_admin
+from brokers.sandbox.api.fault_responses import refusal_response
+from brokers.sandbox.api.kite_routes import SandboxApi
+from brokers.sandbox.api.routing import NO_ROUTE
+from brokers.sandbox.clients.client_connection import HEARTBEAT, ClientConnection
+from brokers.sandbox.clients.postback_sender import post_updates
+from brokers.sandbox.config import LOOPBACK, SandboxConfig, SandboxEndpoint
+from brokers.sandbox.exchange import SandboxExchange
 from brokers.sandbox.faults import SOCKET
-from brokers.sandbox.postback import post_updates
-from brokers.sandbox.routes import Api
-from brokers.sandbox.sabotage import refusal
-from brokers.sandbox.state import Progress, State
-from brokers.sandbox.stream import HEARTBEAT, Connection
-from brokers.sandbox.table import NO_ROUTE
-from brokers.sandbox.wire import ApiError, Request, Response, invalid, parsed
-from compiled.model import SECOND
+from brokers.sandbox.http import SandboxApiError, SandboxRequest, SandboxResponse, invalid, parse_json
+from brokers.sandbox.overnight import CarriedAccount, collect_account
+from brokers.sandbox.state import Progress, SandboxStateFile
+from compiled.model.values import SECOND
 from engine.errors import BusyError, ConnectionFailed, in_words
 from engine.ports import Failure
 
@@ -67,10 +68,10 @@ READER_TURNS = 6
 
 
 @final
-class Pace:
+class VirtualClockDriver:
     """Wall time turned into virtual time; in lockstep it does nothing."""
 
-    def __init__(self, exchange: Exchange, wall: Callable[[], float]) -> None:
+    def __init__(self, exchange: SandboxExchange, wall: Callable[[], float]) -> None:
         self._exchange = exchange
         self._wall = wall
         self._began = wall()
@@ -85,11 +86,11 @@ class Pace:
         exchange, begin = self._exchange, self._wall()
         if self._speed is None:
             return
-        if exchange.frozen:
+        if exchange.clock_stands:
             self._began = begin - (exchange.now - self._origin) / SECOND / self._speed
             return
         due = self._origin + int((begin - self._began) * self._speed * SECOND)
-        while not exchange.over and exchange.next_instant() <= due:
+        while not exchange.is_over and exchange.next_instant() <= due:
             exchange.run(exchange.next_instant())
             if self._wall() - begin > LONGEST_TURN:
                 self._began += (due - exchange.now) / SECOND / self._speed
@@ -100,7 +101,7 @@ class Pace:
         """Drive the market until the day is over."""
         if self._speed is None:
             return
-        while not self._exchange.over:
+        while not self._exchange.is_over:
             due = (self._exchange.next_instant() - self._origin) / SECOND / self._speed
             await asyncio.sleep(min(LONGEST_SLEEP, max(0.0, due - (self._wall() - self._began))))
             self.catch_up()
@@ -108,14 +109,14 @@ class Pace:
 
 
 @final
-class Service:
+class SandboxService:
     """One exchange behind one port: REST, WebSocket and admin routes.
 
     `on_failure` hears when the market breaks; what goes wrong with a request is its sender's affair and ends as 500.
     """
 
     def __init__(
-        self, exchange: Exchange, on_failure: Failure, api: Api | None = None, state: State | None = None
+        self, exchange: SandboxExchange, on_failure: Failure, api: SandboxApi | None = None, state: SandboxStateFile | None = None
     ) -> None:
         self.exchange = exchange
         self.on_failure = on_failure
@@ -126,21 +127,21 @@ class Service:
         """Connections that have shown a token or the key."""
         self._logged = 0
         self._listener: asyncio.Server | None = None
-        self._api = api or Api(exchange)
+        self._api = api or SandboxApi(exchange)
         self._state = state
         self._posting: asyncio.Task[None] | None = None
-        self._wakers: dict[Connection, asyncio.Event] = {}
+        self._wakers: dict[ClientConnection, asyncio.Event] = {}
         self._leaders: set[web.WebSocketResponse] = set()
         """Who advances the clock over a socket."""
-        self._pace: Pace | None = None
+        self._pace: VirtualClockDriver | None = None
         self._pacing: asyncio.Task[None] | None = None
         self._runner: web.AppRunner | None = None
 
-    async def start(self) -> Endpoint:
+    async def start(self) -> SandboxEndpoint:
         """Listen and let time run; raise `BusyError` when the port is taken."""
         config, session = self.exchange.config, self.exchange.session
         app = web.Application()  # its middlewares would be kept, and the exchange with them, after the end
-        app.router.add_route("*", "/{path:.*}", self._safely)
+        app.router.add_route("*", "/{path:.*}", self._answer_safely)
         self._runner = web.AppRunner(
             app,
             access_log=None,
@@ -153,7 +154,7 @@ class Service:
         await self._runner.setup()
         try:
             self._listener = await asyncio.get_running_loop().create_server(
-                self._visitor, config.host, config.port, backlog=ACCEPTED
+                self._accept_visitor, config.host, config.port, backlog=ACCEPTED
             )
         except OSError as error:
             await self._runner.cleanup()
@@ -161,13 +162,13 @@ class Service:
                 raise BusyError(f"port {config.port} on {config.host} is taken; name another or 0 for any") from error
             raise BusyError(f"cannot listen on {config.host}:{config.port}: {error.strerror}") from error
         port = self._port = self._listener.sockets[0].getsockname()[1]
-        self._key_file = key.keep(port, self.key)
+        self._key_file = admin_key.write_key(port, self.key)
         host = f"[{config.host}]" if ":" in config.host else config.host
-        self._pace = Pace(self.exchange, asyncio.get_running_loop().time)
-        self._pacing = asyncio.create_task(self._pace.run(self._wake))
+        self._pace = VirtualClockDriver(self.exchange, asyncio.get_running_loop().time)
+        self._pacing = asyncio.create_task(self._pace.run(self._wake_senders))
         if self.exchange.clients.postbacks is not None:
             self._posting = asyncio.create_task(post_updates(config.postback, self.exchange.clients.postbacks))
-        return Endpoint(
+        return SandboxEndpoint(
             rest=f"http://{host}:{port}",
             ws=f"ws://{host}:{port}",
             api_key=session.api_key,
@@ -177,13 +178,13 @@ class Service:
             admin=self.key,
         )
 
-    def _visitor(self) -> asyncio.Protocol:
+    def _accept_visitor(self) -> asyncio.Protocol:
         """Take a connection; where there are too many, the oldest of a stranger makes room."""
         assert self._runner is not None
         assert self._runner.server is not None
         crowd = self._runner.server.connections
         self._known.intersection_update(crowd)
-        if len(crowd) >= min(MOST_VISITORS, _files() // 2):
+        if len(crowd) >= min(MOST_VISITORS, _open_file_limit() // 2):
             strangers = (each for each in crowd if each not in self._known)
             for oldest in islice(strangers, 1):
                 oldest.force_close()
@@ -205,9 +206,9 @@ class Service:
             self._posting.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._posting
-        self._remember(last=True)
+        self._remember_progress(last=True)
         for connection, waker in self._wakers.items():
-            connection.closing = True
+            connection.close_requested = True
             waker.set()
         for leader in [*self._leaders]:
             await leader.close(code=WSCloseCode.GOING_AWAY)
@@ -218,25 +219,25 @@ class Service:
         if self._key_file is not None:
             self._key_file.unlink(missing_ok=True)
 
-    def _remember(self, *, last: bool = False) -> None:
+    def _remember_progress(self, *, last: bool = False) -> None:
         if self._state is not None:
-            self._state.tick(self.exchange.config.date, self.exchange.now)
-            self._state.remember(self.exchange, last=last)
+            self._state.remember_time(self.exchange.config.date, self.exchange.now)
+            self._state.remember_prices(self.exchange, last=last)
 
-    def _wake(self) -> None:
-        self._remember()
+    def _wake_senders(self) -> None:
+        self._remember_progress()
         for connection, waker in self._wakers.items():
-            if connection.outbox or connection.closing:
+            if connection.outbox or connection.close_requested:
                 waker.set()
 
-    async def _safely(self, request: web.Request) -> web.StreamResponse:
+    async def _answer_safely(self, request: web.Request) -> web.StreamResponse:
         """Turn a refusal into its body, and what nobody foresaw into one; neither is anybody's but the sender's."""
         try:
-            return await self._answer(request)
-        except ApiError as error:
-            return self._http(error.response())
+            return await self._answer_request(request)
+        except SandboxApiError as error:
+            return self._http_response(error.response())
         except web.HTTPException as error:
-            return self._http(ApiError(error.status, "GeneralException", error.reason).response())
+            return self._http_response(SandboxApiError(error.status, "GeneralException", error.reason).response())
         except ConnectionError:
             raise
         except Exception:
@@ -247,42 +248,42 @@ class Service:
             if socket is not None:  # an HTTP answer has no place on it any more
                 await socket.close(code=WSCloseCode.INTERNAL_ERROR)
                 return socket
-            return self._http(ApiError(500, "GeneralException", "Something went wrong.").response())
+            return self._http_response(SandboxApiError(500, "GeneralException", "Something went wrong.").response())
 
-    async def _answer(self, http: web.Request) -> web.StreamResponse:
+    async def _answer_request(self, http: web.Request) -> web.StreamResponse:
         exchange, authorization = self.exchange, http.headers.get("Authorization", "")
-        visitors.check(http.method, http.path, http.headers, self._port, exchange.config.host)
+        access_checks.check_visitor(http.method, http.path, http.headers, self._port, exchange.config.host)
         admin = is_admin(http.path)
         if admin and http.remote not in LOOPBACK:
             raise NO_ROUTE
         if admin:
-            visitors.check_key(authorization, self.key)
+            access_checks.check_key(authorization, self.key)
         if admin or exchange.session.admits(authorization):
             self._known.add(http.protocol)
-        self._moved(self._catch_up)
+        self._run_guarded(self._catch_up)
         if http.headers.get("Upgrade", "").lower() == "websocket":
-            return await (self._paced(http) if http.path == PACE else self._stream(http))
-        request = await _request(http)
+            return await (self._serve_pace_socket(http) if http.path == PACE else self._serve_stream(http))
+        request = await _read_request(http)
         if request.path == ADVANCE:
             await _readers_first()
-        response = self._respond(request)
-        self._wake()
+        response = self._api_response(request)
+        self._wake_senders()
         if response.hold:
             await asyncio.sleep(response.hold)
         if response.cut is not None:
-            return await _torn(http, response, response.cut)
-        return self._http(response)
+            return await _send_torn(http, response, response.cut)
+        return self._http_response(response)
 
     def _catch_up(self) -> None:
         assert self._pace is not None
         self._pace.catch_up()
 
-    def _respond(self, request: Request) -> Response:
+    def _api_response(self, request: SandboxRequest) -> SandboxResponse:
         """Answer; a clock that breaks while it is advanced is no visitor's doing, for that takes the key."""
         answer = partial(self._api.respond, request)
-        return self._moved(answer) if is_admin(request.path) else answer()
+        return self._run_guarded(answer) if is_admin(request.path) else answer()
 
-    def _moved(self, move: Callable[[], T]) -> T:
+    def _run_guarded(self, move: Callable[[], T]) -> T:
         """Do what moves the market; where that breaks, tell its owner."""
         try:
             return move()
@@ -290,21 +291,21 @@ class Service:
             self.on_failure("sandbox", error)
             raise
 
-    def _http(self, response: Response) -> web.Response:
+    def _http_response(self, response: SandboxResponse) -> web.Response:
         headers = {"Content-Type": response.content_type, "Date": ist.http_date(self.exchange.stamp)}
         if response.location:
             headers["Location"] = response.location
         return web.Response(status=response.status, body=response.content, headers=headers)
 
-    async def _stream(self, http: web.Request) -> web.StreamResponse:
+    async def _serve_stream(self, http: web.Request) -> web.StreamResponse:
         exchange = self.exchange
         fault = exchange.faults.strike(SOCKET, "GET /", dict(http.query), exchange.now)
         if fault is not None:
-            return self._http(refusal(fault))
+            return self._http_response(refusal_response(fault))
         if not {"api_key", "access_token"} <= http.query.keys():
             raise invalid("Missing or empty field `api_key` or `access_token`")
-        if not exchange.session.valid(http.query.get("api_key", ""), http.query.get("access_token", "")):
-            raise ApiError(403, "TokenException", "Incorrect `api_key` or `access_token`.")
+        if not exchange.session.is_valid_pair(http.query.get("api_key", ""), http.query.get("access_token", "")):
+            raise SandboxApiError(403, "TokenException", "Incorrect `api_key` or `access_token`.")
         self._known.add(http.protocol)
         connection, waker = exchange.connect(), asyncio.Event()
         socket = web.WebSocketResponse(autoping=True)
@@ -315,7 +316,7 @@ class Service:
             raise
         http[UPGRADED] = socket
         self._wakers[connection] = waker
-        sender = asyncio.create_task(self._send(http, socket, connection, waker))
+        sender = asyncio.create_task(self._send_outbox(http, socket, connection, waker))
         try:
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
@@ -329,7 +330,7 @@ class Service:
                 await sender
         return socket
 
-    async def _paced(self, http: web.Request) -> web.StreamResponse:
+    async def _serve_pace_socket(self, http: web.Request) -> web.StreamResponse:
         """Let whoever leads the clock advance it over one socket."""
         http[UPGRADED] = socket = web.WebSocketResponse()
         await socket.prepare(http)
@@ -337,18 +338,18 @@ class Service:
         try:
             async for message in socket:
                 await _readers_first()
-                response = self._respond(Request("POST", ADVANCE, body=_parsed(message.data)))
-                self._wake()
+                response = self._api_response(SandboxRequest("POST", ADVANCE, body=_parsed_json(message.data)))
+                self._wake_senders()
                 await socket.send_str(response.content.decode())
         finally:
             self._leaders.discard(socket)
         return socket
 
-    async def _send(
-        self, http: web.Request, socket: web.WebSocketResponse, connection: Connection, waker: asyncio.Event
+    async def _send_outbox(
+        self, http: web.Request, socket: web.WebSocketResponse, connection: ClientConnection, waker: asyncio.Event
     ) -> None:
         paced = self.exchange.config.speed is not None
-        while not connection.closing:
+        while not connection.close_requested:
             while connection.outbox:
                 message = connection.outbox.popleft()
                 await (socket.send_str(message) if isinstance(message, str) else socket.send_bytes(message))
@@ -356,14 +357,14 @@ class Service:
             try:
                 await asyncio.wait_for(waker.wait(), self.exchange.config.choices.heartbeat if paced else None)
             except TimeoutError:
-                if not self.exchange.faults.silent(self.exchange.now):
+                if not self.exchange.faults.is_silent(self.exchange.now):
                     await socket.send_bytes(HEARTBEAT)
-        if connection.broken and http.transport is not None:
+        if connection.abort_requested and http.transport is not None:
             http.transport.abort()
         await socket.close(code=WSCloseCode.GOING_AWAY)
 
 
-def _teller() -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
+def _loop_exception_handler() -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
     """Return what takes note of what nobody has caught; visitors who cannot be let in are told of in a line a minute."""
     quiet_until = -math.inf
 
@@ -379,7 +380,7 @@ def _teller() -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
     return tell
 
 
-def _files() -> int:
+def _open_file_limit() -> int:
     """Return how many files this process may have open."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return sys.maxsize if soft == resource.RLIM_INFINITY else soft
@@ -391,39 +392,39 @@ async def _readers_first() -> None:
         await asyncio.sleep(0)
 
 
-def _parsed(text: object) -> object:
+def _parsed_json(text: object) -> object:
     try:
-        return parsed(text) if isinstance(text, str) else None
+        return parse_json(text) if isinstance(text, str) else None
     except ValueError:
         return None
 
 
-async def _request(http: web.Request) -> Request:
-    """Read a request; raise `ApiError` for a body that cannot be read, is too large, or does not come."""
+async def _read_request(http: web.Request) -> SandboxRequest:
+    """Read a request; raise `SandboxApiError` for a body that cannot be read, is too large, or does not come."""
     form: dict[str, str] = {}
     body: object = None
     try:
         async with asyncio.timeout(BODY_SECONDS):
             raw = await http.read()
     except web.HTTPRequestEntityTooLarge:
-        raise ApiError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "InputException", "The request is too large.") from None
+        raise SandboxApiError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "InputException", "The request is too large.") from None
     except TimeoutError:
-        raise ApiError(HTTPStatus.REQUEST_TIMEOUT, "InputException", "The request does not end.") from None
+        raise SandboxApiError(HTTPStatus.REQUEST_TIMEOUT, "InputException", "The request does not end.") from None
     except web.RequestPayloadError:
         raise invalid("Invalid body.") from None
     if http.content_type.startswith("multipart/"):  # Kite takes none
         raise invalid("Invalid body.")
     try:
         if http.content_type == "application/json" and raw:
-            body = parsed(raw)
+            body = parse_json(raw)
         else:
             form = dict(parse_qsl(raw.decode(), keep_blank_values=True))
     except ValueError:
         raise invalid("Invalid body.") from None
-    return Request(http.method, http.path, list(http.query.items()), form, body, http.headers.get("Authorization", ""))
+    return SandboxRequest(http.method, http.path, list(http.query.items()), form, body, http.headers.get("Authorization", ""))
 
 
-async def _torn(http: web.Request, response: Response, cut: int) -> web.StreamResponse:
+async def _send_torn(http: web.Request, response: SandboxResponse, cut: int) -> web.StreamResponse:
     """Send the first bytes of an answer, or nothing at all, and break the connection."""
     torn = web.StreamResponse(status=response.status or 200, headers={"Content-Type": response.content_type})
     if cut >= 0:
@@ -443,14 +444,14 @@ class Sandbox:
     """
 
     def __init__(
-        self, config: SandboxConfig | None = None, progress: Progress | None = None, carried: Carried | None = None
+        self, config: SandboxConfig | None = None, progress: Progress | None = None, carried: CarriedAccount | None = None
     ) -> None:
         self.config = config or SandboxConfig()
         self._carried = carried
-        self.exchange: Exchange | None = None
+        self.exchange: SandboxExchange | None = None
         """What it serves, once it is started."""
         self._progress = progress
-        self.endpoint: Endpoint | None = None
+        self.endpoint: SandboxEndpoint | None = None
         self.on_failure: Failure | None = None
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -458,17 +459,17 @@ class Sandbox:
         self._ready = threading.Event()
         self._error: BaseException | None = None
 
-    def start(self) -> Endpoint:
+    def start(self) -> SandboxEndpoint:
         """Start in a thread and return where it is; raise `BusyError`, `ConfigError` or `DataError`."""
         self._ready.clear()
         self._error = None
-        self._thread = threading.Thread(target=self._main, name="sandbox", daemon=True)
+        self._thread = threading.Thread(target=self._thread_main, name="sandbox", daemon=True)
         self._thread.start()
         if not self._ready.wait(START_SECONDS):
             raise ConnectionFailed(f"the sandbox did not start within {START_SECONDS:.0f} s")
-        return self._started(self._thread)
+        return self._started_endpoint(self._thread)
 
-    def _started(self, thread: threading.Thread) -> Endpoint:
+    def _started_endpoint(self, thread: threading.Thread) -> SandboxEndpoint:
         if self._error is not None:
             thread.join()
             raise self._error
@@ -484,20 +485,20 @@ class Sandbox:
             self._thread.join(STOP_SECONDS)
             self._thread = None
 
-    def evening(self) -> Carried:
+    def evening_account(self) -> CarriedAccount:
         """Return what the account takes into the next day, once it is stopped; what is left of the day is played."""
         assert self.exchange is not None
         self.exchange.run(self.exchange.closes)
-        return collect(self.exchange)
+        return collect_account(self.exchange)
 
-    def serve_forever(self, started: Callable[[Endpoint], None] | None = None) -> None:
+    def serve_forever(self, started: Callable[[SandboxEndpoint], None] | None = None) -> None:
         """Serve in the calling thread until it is interrupted; `started` hears where."""
         with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(self._serve(started))
+            asyncio.run(self._serve_exchange(started))
 
-    def _main(self) -> None:
+    def _thread_main(self) -> None:
         try:
-            asyncio.run(self._serve(None))
+            asyncio.run(self._serve_exchange(None))
         except BaseException as error:  # noqa: BLE001 a thread's main: nothing dies quietly
             if not self._ready.is_set():
                 self._error = error
@@ -506,37 +507,37 @@ class Sandbox:
         finally:
             self._ready.set()
 
-    def _failed(self, name: str, error: BaseException) -> None:
+    def _report_failure(self, name: str, error: BaseException) -> None:
         if self.on_failure is not None:
             self.on_failure(name, error)
         elif self._loop is not None:
             self._loop.call_exception_handler({"message": name, "exception": error})
 
-    async def _serve(self, started: Callable[[Endpoint], None] | None) -> None:
+    async def _serve_exchange(self, started: Callable[[SandboxEndpoint], None] | None) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        self._loop.set_exception_handler(_teller())
+        self._loop.set_exception_handler(_loop_exception_handler())
         with contextlib.ExitStack() as stack:
-            service = self._service(stack)
+            service = self._make_service(stack)
             self.endpoint = await service.start()
             if started is not None:
                 started(self.endpoint)
             self._ready.set()
             try:
-                await _first(self._stopping.wait(), service.finish())
+                await _wait_first(self._stopping.wait(), service.finish())
             finally:
                 await service.stop()
 
-    def _service(self, stack: contextlib.ExitStack) -> Service:
+    def _make_service(self, stack: contextlib.ExitStack) -> SandboxService:
         if self.config.state is None:
-            self.exchange = Exchange(self.config, self._carried)
-            return Service(self.exchange, self._failed)
-        state = stack.enter_context(State(self.config.state, self._progress))
-        self.exchange, api = state.open(self.config)
-        return Service(self.exchange, self._failed, api, state)
+            self.exchange = SandboxExchange(self.config, self._carried)
+            return SandboxService(self.exchange, self._report_failure)
+        state = stack.enter_context(SandboxStateFile(self.config.state, self._progress))
+        self.exchange, api = state.open_exchange(self.config)
+        return SandboxService(self.exchange, self._report_failure, api, state)
 
 
-async def _first(*waits: Awaitable[object]) -> None:
+async def _wait_first(*waits: Awaitable[object]) -> None:
     """Return when one of these has; raise what it raised."""
     tasks = [asyncio.ensure_future(wait) for wait in waits]
     try:

@@ -16,16 +16,17 @@ from typing import Any, Self, final
 
 import msgspec
 
-from brokers.sandbox import carry, universe
-from brokers.sandbox.admin import FAULTS, WAKE
-from brokers.sandbox.carry import Carried
-from brokers.sandbox.choices import Choices
+from brokers.sandbox import overnight
+from brokers.sandbox.api.admin_routes import FAULTS, WAKE
+from brokers.sandbox.api.kite_routes import SandboxApi
+from brokers.sandbox.assumptions import KiteAssumptions
 from brokers.sandbox.config import SandboxConfig
-from brokers.sandbox.exchange import Exchange
-from brokers.sandbox.nights import over_night
-from brokers.sandbox.routes import Api
-from brokers.sandbox.wire import Request
-from compiled.model import MINUTE
+from brokers.sandbox.corporate_actions import apply_corporate_actions
+from brokers.sandbox.exchange import SandboxExchange
+from brokers.sandbox.http import SandboxRequest
+from brokers.sandbox.overnight import CarriedAccount
+from brokers.sandbox.universe import known_shares
+from compiled.model.values import MINUTE
 from engine.errors import ConfigError, DataError
 
 SCHEMA = """
@@ -51,7 +52,7 @@ Progress = Callable[[str, int], None]
 
 
 @final
-class State:
+class SandboxStateFile:
     """One file; raise `DataError` where it is no such file."""
 
     def __init__(self, path: Path, progress: Progress | None = None) -> None:
@@ -81,60 +82,60 @@ class State:
     def __exit__(self, *_error: object) -> None:
         self.close()
 
-    def open(self, config: SandboxConfig) -> tuple[Exchange, Api]:
+    def open_exchange(self, config: SandboxConfig) -> tuple[SandboxExchange, SandboxApi]:
         """Return the exchange of a date as the file knows it; raise `ConfigError` where the two do not fit."""
-        last = self._row("select date, config, carried, now, prices from day order by date desc limit 1")
-        config = replace(config if last is None else _of_account(config, last), salt=config.salt or self._salt())
+        last = self._fetch_row("select date, config, carried, now, prices from day order by date desc limit 1")
+        config = replace(config if last is None else _account_config(config, last), salt=config.salt or self._account_salt())
         if last is None or last[0] < config.date:
-            carried = None if last is None else over_night(config, self._finished(config, last))
+            carried = None if last is None else apply_corporate_actions(config, self._play_last_day(config, last))
             packed = None if carried is None else msgspec.json.encode(carried).decode()
             self._db.execute("insert into day (date, config, carried) values (?, ?, ?)",
-                             (config.date, _packed(config), packed))  # fmt: skip
-            exchange = Exchange(config, carried)
-            api = Api(exchange)
+                             (config.date, _packed_shape(config), packed))  # fmt: skip
+            exchange = SandboxExchange(config, carried)
+            api = SandboxApi(exchange)
         elif last[0] > config.date:
             raise ConfigError(f"sandbox state {self._path} has come to {last[0]}; it cannot go back to {config.date}")
         else:
             _check_shape(config, last[1], self._path)
-            exchange, api = self._replayed(config, last, self._requests(config.date))
-        api.performed = lambda request, now: self._keep(config.date, request, now)
+            exchange, api = self._replay_day(config, last, self._day_requests(config.date))
+        api.on_performed = lambda request, now: self._keep_request(config.date, request, now)
         return exchange, api
 
-    def _salt(self) -> str:
+    def _account_salt(self) -> str:
         """Return what the account's key, secret and tokens are made of; drawn with the file."""
-        if self._row("select salt from account") is None:
+        if self._fetch_row("select salt from account") is None:
             self._db.execute("insert into account (salt) values (?)", (secrets.token_hex(32),))
-        found = self._row("select salt from account")
+        found = self._fetch_row("select salt from account")
         assert found is not None
         return str(found[0])
 
-    def tick(self, date: str, now: int) -> None:
+    def remember_time(self, date: str, now: int) -> None:
         """Remember how far the clock has come."""
         self._db.execute("update day set now = max(now, ?) where date = ?", (now, date))
 
-    def remember(self, exchange: Exchange, *, last: bool = False) -> None:
+    def remember_prices(self, exchange: SandboxExchange, *, last: bool = False) -> None:
         """Keep the last prices of all shares, now and then and at the `last`: the next day plays only what was named again."""
         if exchange.now - self._priced < LEG and not last:
             return
         self._priced = exchange.now
-        prices = msgspec.json.encode(carry.prices(exchange)).decode()
+        prices = msgspec.json.encode(overnight.last_prices(exchange)).decode()
         self._db.execute("update day set prices = ? where date = ?", (prices, exchange.config.date))
 
-    def _keep(self, date: str, request: Request, now: int) -> None:
+    def _keep_request(self, date: str, request: SandboxRequest, now: int) -> None:
         self._db.execute(
             "insert into request (date, now, request) values (?, ?, ?)", (date, now, json.dumps(asdict(request)))
         )
-        self.tick(date, now)
+        self.remember_time(date, now)
 
-    def _row(self, query: str) -> tuple[Any, ...] | None:
+    def _fetch_row(self, query: str) -> tuple[Any, ...] | None:
         with closing(self._db.execute(query)) as rows:
             found: tuple[Any, ...] | None = rows.fetchone()
             return found
 
-    def _finished(self, config: SandboxConfig, last: tuple[Any, ...]) -> Carried:
+    def _play_last_day(self, config: SandboxConfig, last: tuple[Any, ...]) -> CarriedAccount:
         """Play the last day to its end and return what it leaves."""
-        old = _as_begun(config, last)
-        requests = self._requests(last[0])
+        old = _config_as_begun(config, last)
+        requests = self._day_requests(last[0])
         named = " ".join(
             [
                 last[1],
@@ -144,88 +145,88 @@ class State:
         )
         # who is woken and then named by no request has moved for nobody
         kept = [row for row in requests if row[1].path != WAKE or row[1].form["key"].partition(":")[2] in named]
-        exchange, _ = self._replayed(old, last, kept, _watched(old, named))
-        self._play(exchange, exchange.closes)
-        left = carry.collect(exchange)
+        exchange, _ = self._replay_day(old, last, kept, _watched_names(old, named))
+        self._play_until(exchange, exchange.closes)
+        left = overnight.collect_account(exchange)
         shown = {} if last[4] is None else msgspec.json.decode(last[4], type=dict[str, float])
         return msgspec.structs.replace(left, closes=shown | left.closes)
 
-    def _requests(self, date: str) -> list[tuple[int, Request]]:
+    def _day_requests(self, date: str) -> list[tuple[int, SandboxRequest]]:
         """Return what changed something on a day, and when."""
         rows = self._db.execute("select now, request from request where date = ? order by id", (date,))
         found = []
         for now, packed in rows.fetchall():
             fields = json.loads(packed)
-            found.append((now, Request(**fields | {"query": [tuple(pair) for pair in fields["query"]]})))
+            found.append((now, SandboxRequest(**fields | {"query": [tuple(pair) for pair in fields["query"]]})))
         return found
 
-    def _replayed(
+    def _replay_day(
         self,
         config: SandboxConfig,
         day: tuple[Any, ...],
-        requests: list[tuple[int, Request]],
+        requests: list[tuple[int, SandboxRequest]],
         watched: Collection[str] | None = None,
-    ) -> tuple[Exchange, Api]:
-        carried = None if day[2] is None else msgspec.json.decode(day[2], type=Carried)
-        exchange = Exchange(config, carried, watched)
-        api = Api(exchange)
+    ) -> tuple[SandboxExchange, SandboxApi]:
+        carried = None if day[2] is None else msgspec.json.decode(day[2], type=CarriedAccount)
+        exchange = SandboxExchange(config, carried, watched)
+        api = SandboxApi(exchange)
         for now, request in requests:
-            self._play(exchange, now)
+            self._play_until(exchange, now)
             api.perform(request)
-        self._play(exchange, day[3])
+        self._play_until(exchange, day[3])
         return exchange, api
 
-    def _play(self, exchange: Exchange, until: int) -> None:
-        while not exchange.over and exchange.now < until:
+    def _play_until(self, exchange: SandboxExchange, until: int) -> None:
+        while not exchange.is_over and exchange.now < until:
             exchange.run(min(until, exchange.now + LEG))
             if self._progress is not None:
                 self._progress(exchange.config.date, exchange.now)
         exchange.run(until)
 
 
-def _as_begun(config: SandboxConfig, day: tuple[Any, ...]) -> SandboxConfig:
+def _config_as_begun(config: SandboxConfig, day: tuple[Any, ...]) -> SandboxConfig:
     """Return the configuration that a day of the file was begun with."""
     shape = msgspec.json.decode(day[1])
-    return replace(config, date=day[0], **{key: _value(key, shape[key]) for key in SHAPE if key in shape})
+    return replace(config, date=day[0], **{key: _kept_value(key, shape[key]) for key in SHAPE if key in shape})
 
 
-def _of_account(config: SandboxConfig, last: tuple[Any, ...]) -> SandboxConfig:
+def _account_config(config: SandboxConfig, last: tuple[Any, ...]) -> SandboxConfig:
     """Return a configuration for the account of the file, which keeps its user over the days unless another is named."""
-    old = _as_begun(config, last)
+    old = _config_as_begun(config, last)
     user = old.user_id if old.date == config.date else old.user
     return replace(config, user_id=config.user_id or user)
 
 
-def _packed(config: SandboxConfig) -> str:
-    return msgspec.json.encode({key: _plain(getattr(config, key)) for key in SHAPE}).decode()
+def _packed_shape(config: SandboxConfig) -> str:
+    return msgspec.json.encode({key: _plain_value(getattr(config, key)) for key in SHAPE}).decode()
 
 
-def _watched(config: SandboxConfig, named: str) -> set[str] | None:
+def _watched_names(config: SandboxConfig, named: str) -> set[str] | None:
     """Return which of the twenty names a day's requests name in any way; None where all of them matter."""
     own = config.symbols or config.tape or config.instruments
     if own or config.all_faults() or FAULTS in named or any(word in named for word in INDEX_WORDS):
         return None
-    return {name for name in universe.NAMES if name in named}
+    return {name for name in known_shares.NAMES if name in named}
 
 
-def _plain(value: object) -> object:
+def _plain_value(value: object) -> object:
     return str(value) if isinstance(value, Path) else value
 
 
-def _value(key: str, kept: Any) -> Any:
+def _kept_value(key: str, kept: Any) -> Any:
     if key in {"tape", "instruments"}:
         return Path(kept) if kept else None
     if key == "choices":
-        return msgspec.convert(kept, Choices)
-    return _tuples(kept)
+        return msgspec.convert(kept, KiteAssumptions)
+    return _nested_tuples(kept)
 
 
-def _tuples(kept: Any) -> Any:
-    return tuple(_tuples(one) for one in kept) if isinstance(kept, list) else kept
+def _nested_tuples(kept: Any) -> Any:
+    return tuple(_nested_tuples(one) for one in kept) if isinstance(kept, list) else kept
 
 
 def _check_shape(config: SandboxConfig, kept: str, path: Path) -> None:
-    now, then = json.loads(_packed(config)), json.loads(kept)
+    now, then = json.loads(_packed_shape(config)), json.loads(kept)
     for key in SHAPE:
         if now[key] != then.get(key, now[key]):
             raise ConfigError(

@@ -9,9 +9,9 @@ import secrets
 from typing import Final, NamedTuple
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
-from brokers.kite.outcome import TOKEN_EXCEPTION, CallFailed
-from brokers.kite.vault import Vault
-from compiled.model import MINUTE
+from brokers.kite.call_outcome import TOKEN_EXCEPTION, CallFailed
+from brokers.session.vault import SecretVault
+from compiled.model.values import MINUTE
 from engine.errors import ConnectionFailed, OperatorError
 
 REST: Final = "https://api.kite.trade"
@@ -27,7 +27,7 @@ _SIX_IST: Final = 30 * MINUTE
 """06:00 IST is 00:30 UTC."""
 
 
-class Session(NamedTuple):
+class KiteSession(NamedTuple):
     """One day's access: whose, with which token, and until when (ns UTC). Never shown whole."""
 
     api_key: str
@@ -38,12 +38,12 @@ class Session(NamedTuple):
     def __repr__(self) -> str:
         return f"Session(user_id={self.user_id!r}, expires={self.expires})"
 
-    def living(self, now: int) -> bool:
+    def is_unexpired(self, now: int) -> bool:
         """Tell whether it is before its expiry; a log-out elsewhere ends it sooner, which only Kite can tell."""
         return now < self.expires
 
 
-def expiry(now: int) -> int:
+def token_expiry(now: int) -> int:
     """Return when a token obtained at `now` (ns UTC) dies: the next 06:00 IST (Kite Connect v3, "User")."""
     return (now - _SIX_IST) // _DAY * _DAY + _DAY + _SIX_IST
 
@@ -77,14 +77,14 @@ def request_token(text: str, state: str = "") -> str:
     return token
 
 
-def exchange(rest: str, api_key: str, api_secret: str, token: str, now: int, *, environment: bool = False) -> Session:
+def exchange_token(rest: str, api_key: str, api_secret: str, token: str, now: int, *, environment: bool = False) -> KiteSession:
     """Turn a request token into a session; raise `ConnectionFailed` or `OperatorError`. Blocks."""
-    from brokers.kite.wire import Wire  # noqa: PLC0415 (Twisted comes with it: only where it is used)
+    from brokers.kite.thread_client import ThreadClient  # noqa: PLC0415 (Twisted comes with it: only where it is used)
 
-    wire = Wire(rest, api_key, "", PATIENCE_S, environment=environment)
+    wire = ThreadClient(rest, api_key, "", PATIENCE_S, environment=environment)
     try:
         answer = wire.call(lambda kite: kite.generate_session(token, api_secret))
-        return Session(api_key, str(answer["access_token"]), str(answer["user_id"]), expiry(now))
+        return KiteSession(api_key, str(answer["access_token"]), str(answer["user_id"]), token_expiry(now))
     except CallFailed as failed:
         if failed.status == 0 and not failed.error:
             raise ConnectionFailed(f"Kite: {failed}") from None
@@ -95,40 +95,40 @@ def exchange(rest: str, api_key: str, api_secret: str, token: str, now: int, *, 
         wire.close()
 
 
-def keep(vault: Vault, where: str, session: Session) -> None:
+def keep_session(vault: SecretVault, where: str, session: KiteSession) -> None:
     """Put a session into the vault, in place of the one before; it opens nothing but `where` it was made."""
-    vault.put(_name(where, session.api_key), json.dumps(session._asdict()))
+    vault.put(_secret_name(where, session.api_key), json.dumps(session._asdict()))
 
 
-def stored(vault: Vault, where: str, api_key: str) -> Session | None:
+def stored_session(vault: SecretVault, where: str, api_key: str) -> KiteSession | None:
     """Return the session of an API key at a place from the vault, dead or alive; None where there is none."""
     try:
-        fields = json.loads(vault.get(_name(where, api_key)) or "null")
-        return Session(api_key, str(fields["access_token"]), str(fields["user_id"]), int(fields["expires"]))
+        fields = json.loads(vault.get(_secret_name(where, api_key)) or "null")
+        return KiteSession(api_key, str(fields["access_token"]), str(fields["user_id"]), int(fields["expires"]))
     except (ValueError, KeyError, TypeError):
         return None
 
 
-def living(vault: Vault, where: str, api_key: str, now: int) -> Session:
+def todays_session(vault: SecretVault, where: str, api_key: str, now: int) -> KiteSession:
     """Return today's session from the vault; raise `OperatorError` naming the mend."""
-    session = stored(vault, where, api_key)
+    session = stored_session(vault, where, api_key)
     if session is None:
         raise OperatorError(f"nobody has logged in at {where} with this API key: run `patang login`")
-    if not session.living(now):
+    if not session.is_unexpired(now):
         raise OperatorError("the last login has expired (06:00 IST): run `patang login`")
     return session
 
 
-def forget(vault: Vault, where: str, api_key: str) -> None:
+def forget_session(vault: SecretVault, where: str, api_key: str) -> None:
     """Drop the session of an API key at a place, if there is one."""
-    vault.forget(_name(where, api_key))
+    vault.forget(_secret_name(where, api_key))
 
 
-def invalidate(rest: str, session: Session, *, environment: bool = False) -> None:
+def invalidate_session(rest: str, session: KiteSession, *, environment: bool = False) -> None:
     """End a session at Kite; one that is dead already counts as ended. Raise `ConnectionFailed` or `OperatorError`."""
-    from brokers.kite.wire import Wire  # noqa: PLC0415 (Twisted comes with it: only where it is used)
+    from brokers.kite.thread_client import ThreadClient  # noqa: PLC0415 (Twisted comes with it: only where it is used)
 
-    wire = Wire(rest, session.api_key, session.access_token, PATIENCE_S, environment=environment)
+    wire = ThreadClient(rest, session.api_key, session.access_token, PATIENCE_S, environment=environment)
     try:
         wire.call(lambda kite: kite.invalidate_access_token())
     except CallFailed as failed:
@@ -141,5 +141,5 @@ def invalidate(rest: str, session: Session, *, environment: bool = False) -> Non
         wire.close()
 
 
-def _name(where: str, api_key: str) -> str:
+def _secret_name(where: str, api_key: str) -> str:
     return f"session:{where}:{api_key}"

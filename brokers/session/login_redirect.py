@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self, TextIO
 from urllib.parse import urlsplit
 
-from brokers.kite.session import request_token
+from brokers.session.kite_login import request_token
 from engine.errors import BusyError, ConfigError, OperatorError
 
 PAGE = "<!doctype html><meta charset=utf-8><title>patang</title><p>{}</p>"
@@ -23,7 +23,7 @@ MOST_VISITORS = 32
 """Connections at a time; beyond them the oldest makes room, so that nobody who only holds the line keeps the browser out."""
 
 
-class _Listener(ThreadingHTTPServer):
+class _RedirectServer(ThreadingHTTPServer):
     """Serves every connection in a thread of its own."""
 
     daemon_threads = True
@@ -52,7 +52,7 @@ class _Listener(ThreadingHTTPServer):
         """Say nothing: whoever hangs up is nobody's trouble."""
 
 
-class Redirect:
+class LoginRedirect:
     """Listens at `url` until left; answers nobody but the browser that comes back with `state`.
 
     Raises `BusyError` where the port is taken, `ConfigError` where there is no such port. The redirect address registered with Kite must be this `url`.
@@ -62,7 +62,7 @@ class Redirect:
         self._token = ""
         self._state = state
         try:
-            self._server = _Listener(port, self._handler())
+            self._server = _RedirectServer(port, self._handler_class())
         except OverflowError:
             raise ConfigError(f"port {port}: expected 0 to 65535") from None
         except OSError as error:
@@ -91,12 +91,12 @@ class Redirect:
             elif pasted is not None and pasted.fileno() in ready:
                 line = pasted.readline()
                 pasted = pasted if line else None
-                self._take(line, tell)
+                self._take_pasted_line(line, tell)
             if self._token:
                 return self._token
         raise OperatorError(f"nobody came back from the login page within {seconds:.0f} s")
 
-    def _take(self, line: str, tell: Callable[[str], None]) -> None:
+    def _take_pasted_line(self, line: str, tell: Callable[[str], None]) -> None:
         if not line.strip():
             return
         try:
@@ -104,14 +104,14 @@ class Redirect:
         except OperatorError as error:
             tell(str(error))
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
+    def _handler_class(self) -> type[BaseHTTPRequestHandler]:
         redirect = self
 
         class Handler(BaseHTTPRequestHandler):
             timeout = REQUEST_SECONDS
 
             def do_GET(self) -> None:
-                status, text, token = redirect._answer(self.path)
+                status, text, token = redirect._answer_request(self.path)
                 body = PAGE.format(text).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "text/html; charset=utf-8")
@@ -129,7 +129,7 @@ class Redirect:
 
         return Handler
 
-    def _answer(self, path: str) -> tuple[int, str, str]:
+    def _answer_request(self, path: str) -> tuple[int, str, str]:
         """Return status, page and request token, empty where there is none."""
         try:
             if not urlsplit(path).query:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from engine.errors import OperatorError, in_words
-from engine.ops import private
+from engine.system import private_files
 
 SERVICE: Final = "patang"
 _MAGIC: Final = b"patang-vault-1\n"
@@ -31,7 +31,7 @@ _KNOWN: Final = frozenset(
 """Back ends that keep secrets where a login opens them; others may be plain files."""
 
 
-class Vault(Protocol):
+class SecretVault(Protocol):
     """Named secrets that outlive the process."""
 
     where: str
@@ -50,7 +50,7 @@ class Vault(Protocol):
         ...
 
 
-def open_vault(file: Path, passphrase: Callable[[bool], str]) -> Vault:
+def open_vault(file: Path, passphrase: Callable[[bool], str]) -> SecretVault:
     """Return the keyring of a known kind where one works, else the encrypted `file`; `passphrase` is asked at its first use.
 
     `passphrase(True)` is for a new file, `passphrase(False)` for one that exists.
@@ -80,7 +80,7 @@ class KeyringVault:
         try:
             secret = self._ring.get_password(SERVICE, name)
         except self._broken as error:
-            raise _locked(error) from None
+            raise _locked_error(error) from None
         return None if secret is None else str(secret)
 
     def put(self, name: str, secret: str) -> None:
@@ -88,7 +88,7 @@ class KeyringVault:
         try:
             self._ring.set_password(SERVICE, name, secret)
         except self._broken as error:
-            raise _locked(error) from None
+            raise _locked_error(error) from None
 
     def forget(self, name: str) -> None:
         """Drop a secret, if it is there."""
@@ -96,7 +96,7 @@ class KeyringVault:
             self._ring.delete_password(SERVICE, name)
 
 
-def _locked(error: Exception) -> OperatorError:
+def _locked_error(error: Exception) -> OperatorError:
     return OperatorError(f"the keyring does not open ({type(error).__name__}): unlock it")
 
 
@@ -112,23 +112,23 @@ class FileVault:
 
     def get(self, name: str) -> str | None:
         """Return a secret, None where there is none; raise `OperatorError` on a wrong passphrase or a damaged file."""
-        return self._read().get(name)
+        return self._read_secrets().get(name)
 
     def put(self, name: str, secret: str) -> None:
         """Keep a secret; the file is replaced whole or not at all."""
-        self._write(self._read() | {name: secret})
+        self._write_secrets(self._read_secrets() | {name: secret})
 
     def forget(self, name: str) -> None:
         """Drop a secret, if it is there."""
-        kept = self._read()
+        kept = self._read_secrets()
         if kept.pop(name, None) is not None:
-            self._write(kept)
+            self._write_secrets(kept)
 
-    def _read(self) -> dict[str, str]:
+    def _read_secrets(self) -> dict[str, str]:
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 (a desk with a keyring never needs it)
 
         try:
-            raw = private.read(self._file, _MOST)
+            raw = private_files.read_private(self._file, _MOST)
         except FileNotFoundError:
             return {}
         except OSError as error:
@@ -138,33 +138,33 @@ class FileVault:
         if not raw.startswith(_MAGIC) or not sealed:
             raise OperatorError(f"{self._file} is damaged; remove it and run `patang login`")
         try:
-            text = self._cipher(salt, new=False).decrypt(nonce, sealed, raw[:head])
+            text = self._derive_cipher(salt, new=False).decrypt(nonce, sealed, raw[:head])
         except InvalidTag:
             self._words, self._derived = "", (b"", b"")
             raise OperatorError(f"{self._file}: the passphrase is wrong, or the file is damaged") from None
         return dict(json.loads(text))
 
-    def _write(self, secrets: dict[str, str]) -> None:
+    def _write_secrets(self, secrets: dict[str, str]) -> None:
         salt, nonce = self._derived[0] or os.urandom(_SALT), os.urandom(_NONCE)
         head = _MAGIC + salt
-        cipher = self._cipher(salt, new=True)
+        cipher = self._derive_cipher(salt, new=True)
         if len(self._words) < LEAST:
-            raise OperatorError(f"{self._file}: a passphrase of at least {LEAST} characters is needed; {self._mend()}")
+            raise OperatorError(f"{self._file}: a passphrase of at least {LEAST} characters is needed; {self._mending_hint()}")
         sealed = cipher.encrypt(nonce, json.dumps(secrets).encode(), head)
         try:
             self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            private.replace(self._file, head + nonce + sealed)
+            private_files.replace_private(self._file, head + nonce + sealed)
         except OSError as error:
             raise OperatorError(f"cannot write {self._file}: {in_words(error)}") from None
 
-    def _mend(self) -> str:
+    def _mending_hint(self) -> str:
         if not self._file.exists():
             self._words, self._derived = "", (b"", b"")
             return "nothing was kept"
         return "remove the file and run `patang login` with a longer one"
 
-    def _cipher(self, salt: bytes, *, new: bool) -> Any:
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 (as in `_read`)
+    def _derive_cipher(self, salt: bytes, *, new: bool) -> Any:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 (as in `_read_secrets`)
         from cryptography.hazmat.primitives.kdf.scrypt import Scrypt  # noqa: PLC0415
 
         if self._derived[0] != salt:

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, NamedTuple
 
-from compiled.model import SECOND, OrderStatus, Side, paise
+from compiled.model.values import SECOND, OrderStatus, Side, paise
 
 
 @dataclass(slots=True)
-class Half:
+class PairHalf:
     """One side of a pair: shares filled, their value in paise, the first and last fill (ns, 0: none), how it stands."""
 
     status: str = ""
@@ -18,7 +18,7 @@ class Half:
     first: int = 0
     last: int = 0
 
-    def trade(self, ts: int, quantity: int, price: float) -> None:
+    def add_fill(self, ts: int, quantity: int, price: float) -> None:
         """Add a fill."""
         self.filled += quantity
         self.value += paise(price, quantity)
@@ -32,7 +32,7 @@ class Half:
 
 
 @dataclass(slots=True)
-class Pair:
+class OrderPair:
     """One order, or (`kind` gtt) the order a GTT has sent; `sent` and `answered` in ns by the desk's clock."""
 
     intent: int
@@ -45,11 +45,11 @@ class Pair:
     sent: int
     answered: int = 0
     order_id: str = ""
-    real: Half = field(default_factory=Half)
-    twin: Half = field(default_factory=Half)
+    real: PairHalf = field(default_factory=PairHalf)
+    twin: PairHalf = field(default_factory=PairHalf)
 
     @property
-    def live(self) -> bool:
+    def is_live(self) -> bool:
         """Tell whether the real order may still trade."""
         return self.real.status in {"", OrderStatus.OPEN.name, OrderStatus.TRIGGER_PENDING.name}
 
@@ -59,30 +59,30 @@ class Pair:
             "intent": self.intent, "kind": self.kind, "strategy": self.strategy, "token": self.token,
             "symbol": self.symbol, "side": self.side.name, "quantity": self.quantity, "sent": self.sent,
             "answered": self.answered, "order_id": self.order_id,
-            **_half("real", self.real), **_half("twin", self.twin),
+            **_half_columns("real", self.real), **_half_columns("twin", self.twin),
         }  # fmt: skip
 
 
-def _half(name: str, half: Half) -> dict[str, object]:
+def _half_columns(name: str, half: PairHalf) -> dict[str, object]:
     return {
         f"{name}_status": half.status, f"{name}_filled": half.filled, f"{name}_value": half.value,
         f"{name}_first": half.first, f"{name}_last": half.last,
     }  # fmt: skip
 
 
-def pair_of(row: Mapping[str, Any]) -> Pair:
+def pair_of(row: Mapping[str, Any]) -> OrderPair:
     """Return a pair as it was written down."""
     real, twin = (
-        Half(*(row[f"{side}_{name}"] for name in ("status", "filled", "value", "first", "last")))
+        PairHalf(*(row[f"{side}_{name}"] for name in ("status", "filled", "value", "first", "last")))
         for side in ("real", "twin")
     )
-    return Pair(
+    return OrderPair(
         row["intent"], row["kind"], row["strategy"], row["token"], row["symbol"], Side[row["side"]], row["quantity"],
         row["sent"], row["answered"], row["order_id"], real, twin,
     )  # fmt: skip
 
 
-class Difference(NamedTuple):
+class TwinDifference(NamedTuple):
     """Live minus twin. `price` in rupees a share and `bps` against us where both have filled, `delay` in ns to the first fill.
 
     A positive price is money the simulation did not see us lose.
@@ -94,16 +94,16 @@ class Difference(NamedTuple):
     delay: int | None
 
 
-def difference(pair: Pair) -> Difference:
+def twin_difference(pair: OrderPair) -> TwinDifference:
     """Return what the market did to the real order that it did not do to the twin."""
     real, twin = pair.real, pair.twin
     if not real.filled or not twin.filled:
-        return Difference(real.filled - twin.filled, None, None, None)
+        return TwinDifference(real.filled - twin.filled, None, None, None)
     price = int(pair.side) * (real.average - twin.average)
-    return Difference(real.filled - twin.filled, price, price / twin.average * 10_000, real.first - twin.first)
+    return TwinDifference(real.filled - twin.filled, price, price / twin.average * 10_000, real.first - twin.first)
 
 
-class Summary(NamedTuple):
+class ShadowSummary(NamedTuple):
     """What the pairs say together; money in rupees, times in seconds, None where nothing can be compared.
 
     `cost` is what live fills cost more than the twins' prices would have, on the shares both have filled. `delay_s` compares
@@ -122,26 +122,26 @@ class Summary(NamedTuple):
     answer_s: float | None
 
 
-def summary(pairs: Iterable[Pair]) -> Summary:
+def shadow_summary(pairs: Iterable[OrderPair]) -> ShadowSummary:
     """Sum pairs up; those without a twin (`twin.status` "none") are left out."""
     known = [pair for pair in pairs if pair.twin.status != "none"]
-    filled = [(pair, difference(pair)) for pair in known if pair.real.filled and pair.twin.filled]
+    filled = [(pair, twin_difference(pair)) for pair in known if pair.real.filled and pair.twin.filled]
     cost = sum(min(pair.real.filled, pair.twin.filled) * (told.price or 0.0) for pair, told in filled)
     bps = [told.bps for _, told in filled if told.bps is not None]
     answers = [pair.answered - pair.sent for pair in known if pair.answered]
-    return Summary(
+    return ShadowSummary(
         len(known), len(filled),
         sum(1 for pair in known if pair.real.filled and not pair.twin.filled),
         sum(1 for pair in known if pair.twin.filled and not pair.real.filled),
         sum(1 for pair in known if not pair.twin.filled and not pair.real.filled),
-        round(cost, 2), _median(bps), max(bps, default=None),
-        _seconds([told.delay for _, told in filled if told.delay is not None]), _seconds(answers),
+        round(cost, 2), _rounded_median(bps), max(bps, default=None),
+        _median_seconds([told.delay for _, told in filled if told.delay is not None]), _median_seconds(answers),
     )  # fmt: skip
 
 
-def _median(values: Sequence[float]) -> float | None:
+def _rounded_median(values: Sequence[float]) -> float | None:
     return round(median(values), 2) if values else None
 
 
-def _seconds(values: Sequence[int]) -> float | None:
+def _median_seconds(values: Sequence[int]) -> float | None:
     return round(median(values) / SECOND, 3) if values else None

@@ -3,27 +3,27 @@
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Final, final
 
-from brokers.paper.simulation import Simulation
-from brokers.shadow.pairs import Pair, pair_of
-from compiled.events import (
-    Answer,
+from brokers.paper.simulated_exchange import SimulatedExchange
+from brokers.shadow.order_pairs import OrderPair, pair_of
+from compiled.model.events import (
+    BrokerAnswer,
+    BrokerTrade,
     CancelOrder,
     DeleteGtt,
     GttUpdate,
     ModifyGtt,
     ModifyOrder,
     OrderUpdate,
-    Outcome,
     PlaceGtt,
     PlaceOrder,
-    Trade,
+    RequestOutcome,
 )
-from compiled.model import SECOND, Bar, Gtt, GttLeg, Instrument, Order, Side
-from compiled.resting import worth
-from compiled.terms import Change
+from compiled.model.order_terms import OrderChange
+from compiled.model.values import SECOND, Bar, Gtt, GttLeg, Instrument, Order, Side
+from compiled.venue.resting_orders import requested_legs
 from engine.errors import OrderRefused, PatangError
 from engine.market.calendar import Calendar, ist_day, midnight
-from engine.ports import Broker, BrokerHolding, BrokerPosition, Clock, Journal, PriceBand, Slices
+from engine.ports import Broker, BrokerHolding, BrokerPosition, Clock, Journal, PriceBand, SlicedOrder
 
 NO_TWIN: Final = "none"
 """Of a twin that a restart has ended: its order cannot be compared."""
@@ -31,7 +31,7 @@ NO_TWIN: Final = "none"
 
 @final
 class ShadowBroker:
-    """`real`, and beside it a twin of each order and GTT at a `Simulation`; every pair is a row in `shadow`.
+    """`real`, and beside it a twin of each order and GTT at a `SimulatedExchange`; every pair is a row in `shadow`.
 
     A request goes to the twin at the moment it goes to the broker. What the broker refuses or cancels ends the twin, too.
     Sliced orders have one twin. `show` hears of all pairs once a second while they change.
@@ -39,72 +39,72 @@ class ShadowBroker:
 
     def __init__(
         self, real: Broker, clock: Clock, calendar: Calendar, journal: Journal,
-        simulate: Callable[[Callable[[object], None]], Simulation], show: Callable[[Sequence[Pair]], None],
+        simulate: Callable[[Callable[[object], None]], SimulatedExchange], show: Callable[[Sequence[OrderPair]], None],
     ) -> None:  # fmt: skip
         self._real = real
         self._clock = clock
         self._calendar = calendar
         self._journal = journal
         self._show = show
-        self._simulation = simulate(self._hear)
+        self._simulation = simulate(self._handle_report)
         self._names: dict[int, str] = {}
-        self._pairs: dict[int, Pair] = {}
-        self._real_ids: dict[str, Pair] = {}
-        self._sought: dict[str, Pair] = {}
+        self._pairs: dict[int, OrderPair] = {}
+        self._real_ids: dict[str, OrderPair] = {}
+        self._sought: dict[str, OrderPair] = {}
         """By tag: orders of which nobody knows whether the broker has them."""
-        self._twin_ids: dict[str, Pair] = {}
+        self._twin_ids: dict[str, OrderPair] = {}
         self._twin_orders: dict[int, Order] = {}
         self._twin_gtts: dict[int, Gtt] = {}
         """The twin's own, by intent: the desk may change the real one before the twin's request arrives."""
-        self._gtt_ids: dict[int, Pair] = {}
+        self._gtt_ids: dict[int, OrderPair] = {}
         self._trades: set[tuple[str, str]] = set()
         self._order_book: list[OrderUpdate] = []
-        self._trade_book: list[Trade] = []
+        self._trade_book: list[BrokerTrade] = []
         self._changed = False
         self._shown = self._closes = 0
         self._day = ist_day(clock.now())
-        self._restore()
-        self._begin()
+        self._restore_pairs()
+        self._begin_session()
 
     def beside(self) -> list[Coroutine[None, None, None]]:
         """Return what has to run while the desk does."""
-        return [self._simulation.run(self._turn)]
+        return [self._simulation.run(self._roll_day)]
 
     def frame(self, payload: bytes, received: int) -> None:
         """Let the twins meet the prices of a frame."""
-        self._turn()
-        self._simulation.frame(payload, received)
+        self._roll_day()
+        self._simulation.take_frame(payload, received)
 
     # orders
 
     async def place(self, order: Order) -> str:
         """Send a new order and return the broker's id; its twin is sent beside it."""
-        pair = self._twin(order)
+        pair = self._send_twin(order)
         try:
             order_id = await self._real.place(order)
         except PatangError as error:
-            self._failed(pair, error)
+            self._record_failure(pair, error)
             raise
-        self._answered(pair, order_id)
+        self._record_answer(pair, order_id)
         return order_id
 
-    async def place_sliced(self, order: Order) -> Slices:
+    async def place_sliced(self, order: Order) -> SlicedOrder:
         """Send a new order in slices; one twin stands for them all."""
-        pair = self._twin(order)
+        pair = self._send_twin(order)
         try:
             made = await self._real.place_sliced(order)
         except PatangError as error:
-            self._failed(pair, error)
+            self._record_failure(pair, error)
             raise
         for order_id in made.order_ids:
-            self._answered(pair, order_id)
+            self._record_answer(pair, order_id)
         return made
 
-    async def modify(self, order_id: str, change: Change) -> None:
+    async def modify(self, order_id: str, change: OrderChange) -> None:
         """Change a working order, and its twin."""
         twin = self._twin_of(order_id)
         if twin is not None:
-            self._simulation.send(ModifyOrder(twin, change))
+            self._simulation.send_command(ModifyOrder(twin, change))
         await self._real.modify(order_id, change)
 
     async def cancel(self, order_id: str) -> None:
@@ -117,9 +117,9 @@ class ShadowBroker:
     async def place_gtt(self, gtt: Gtt) -> int:
         """Send a new GTT and return its id; its twin is sent beside it."""
         leg = gtt.legs[0]
-        pair = self._pair(int(gtt.intent), "gtt", gtt.strategy, int(gtt.token), leg.side, int(leg.quantity))
-        twin = self._twin_gtts[pair.intent] = _copy(gtt)
-        self._simulation.send(PlaceGtt(twin))
+        pair = self._new_pair(int(gtt.intent), "gtt", gtt.strategy, int(gtt.token), leg.side, int(leg.quantity))
+        twin = self._twin_gtts[pair.intent] = _copy_gtt(gtt)
+        self._simulation.send_command(PlaceGtt(twin))
         try:
             gtt_id = await self._real.place_gtt(gtt)
         except OrderRefused:
@@ -134,7 +134,7 @@ class ShadowBroker:
         twin = self._twin_gtts.get(int(gtt.intent))
         if twin is not None and twin.gtt_id:
             twin.pending, twin.last_price = list(gtt.pending), gtt.last_price
-            self._simulation.send(ModifyGtt(twin))
+            self._simulation.send_command(ModifyGtt(twin))
         await self._real.modify_gtt(gtt)
 
     async def delete_gtt(self, gtt_id: int) -> None:
@@ -149,30 +149,30 @@ class ShadowBroker:
     async def orders(self) -> list[OrderUpdate]:
         """Return the broker's order book."""
         self._order_book = await self._real.orders()
-        self._compare()
+        self._compare_books()
         return self._order_book
 
-    async def trades(self) -> list[Trade]:
+    async def trades(self) -> list[BrokerTrade]:
         """Return the broker's trades."""
         self._trade_book = await self._real.trades()
-        self._compare()
+        self._compare_books()
         return self._trade_book
 
-    def _compare(self) -> None:
+    def _compare_books(self) -> None:
         """Take over what the broker's books, as they were read last, say of the orders that have a twin."""
         for update in self._order_book:
             if update.tag in self._sought:
-                self._answered(self._sought.pop(update.tag), update.order_id)
+                self._record_answer(self._sought.pop(update.tag), update.order_id)
             pair = self._real_ids.get(update.order_id)
             if pair is not None and pair.real.status != update.status.name:
                 pair.real.status = update.status.name
-                self._write(pair)
+                self._write_pair(pair)
         for trade in self._trade_book:
             pair = self._real_ids.get(trade.order_id)
             if pair is not None and (trade.order_id, trade.trade_id) not in self._trades:
                 self._trades.add((trade.order_id, trade.trade_id))
-                pair.real.trade(max(int(trade.ts), pair.sent), int(trade.quantity), trade.price)
-                self._write(pair)
+                pair.real.add_fill(max(int(trade.ts), pair.sent), int(trade.quantity), trade.price)
+                self._write_pair(pair)
 
     async def gtts(self) -> list[GttUpdate]:
         """Return the broker's GTTs."""
@@ -180,7 +180,7 @@ class ShadowBroker:
         for update in found:
             pair = self._gtt_ids.get(int(update.gtt_id))
             if pair is not None and update.order_ids and not pair.order_id:
-                self._fired(pair, int(update.ts), update.order_ids[0], update.legs)
+                self._record_fired_gtt(pair, int(update.ts), update.order_ids[0], update.legs)
         return found
 
     async def positions(self) -> list[BrokerPosition]:
@@ -208,7 +208,7 @@ class ShadowBroker:
     async def bands(self, instruments: Sequence[Instrument]) -> list[PriceBand]:
         """Return bands and previous closes, and let the twins trade these instruments."""
         found = await self._real.bands(instruments)
-        self._simulation.list(instruments)
+        self._simulation.list_instruments(instruments)
         return found
 
     async def history(self, token: int, start: int, end: int, span: int) -> list[Bar]:
@@ -222,8 +222,8 @@ class ShadowBroker:
 
     # pairs
 
-    def _twin(self, order: Order) -> Pair:
-        pair = self._pair(
+    def _send_twin(self, order: Order) -> OrderPair:
+        pair = self._new_pair(
             int(order.intent), "order", order.strategy, int(order.token), order.side, int(order.quantity)
         )  # fmt: skip
         twin = Order(
@@ -231,22 +231,22 @@ class ShadowBroker:
             order.product, order.purpose, order.price, order.trigger, order.validity, order.protection,
         )  # fmt: skip
         self._twin_orders[pair.intent] = twin
-        self._simulation.send(PlaceOrder(twin))
+        self._simulation.send_command(PlaceOrder(twin))
         return pair
 
-    def _pair(self, intent: int, kind: str, strategy: str, token: int, side: Side, quantity: int) -> Pair:
-        self._turn()
+    def _new_pair(self, intent: int, kind: str, strategy: str, token: int, side: Side, quantity: int) -> OrderPair:
+        self._roll_day()
         name = self._names.get(token, str(token))
-        pair = self._pairs[intent] = Pair(intent, kind, strategy, token, name, side, quantity, self._clock.now())
+        pair = self._pairs[intent] = OrderPair(intent, kind, strategy, token, name, side, quantity, self._clock.now())
         return pair
 
-    def _answered(self, pair: Pair, order_id: str) -> None:
+    def _record_answer(self, pair: OrderPair, order_id: str) -> None:
         pair.answered = pair.answered or self._clock.now()
         pair.order_id = pair.order_id or order_id
         self._real_ids[order_id] = pair
-        self._write(pair)
+        self._write_pair(pair)
 
-    def _failed(self, pair: Pair, error: PatangError) -> None:
+    def _record_failure(self, pair: OrderPair, error: PatangError) -> None:
         """End the twin of a refused order; one whose outcome nobody told is found by its tag."""
         refused = isinstance(error, OrderRefused)
         pair.real.status = "REFUSED" if refused else "UNKNOWN"
@@ -254,7 +254,7 @@ class ShadowBroker:
             self._cancel_twin(pair)
         else:
             self._sought[self._twin_orders[pair.intent].tag] = pair
-        self._write(pair)
+        self._write_pair(pair)
 
     def _twin_of(self, order_id: str) -> Order | None:
         """Return the twin of a real order, if the simulated exchange has it."""
@@ -262,58 +262,58 @@ class ShadowBroker:
         twin = self._twin_orders.get(pair.intent) if pair is not None else None
         return twin if twin is not None and twin.order_id else None
 
-    def _cancel_twin(self, pair: Pair) -> None:
+    def _cancel_twin(self, pair: OrderPair) -> None:
         """Cancel a twin; one that is still on its way is cancelled when it has arrived."""
         twin = self._twin_orders.get(pair.intent)
         if twin is None:
             return
         twin.unwanted = True
         if twin.order_id:
-            self._simulation.send(CancelOrder(twin))
+            self._simulation.send_command(CancelOrder(twin))
 
-    def _drop_gtt(self, pair: Pair) -> None:
+    def _drop_gtt(self, pair: OrderPair) -> None:
         """Delete a GTT's twin; one that is still on its way is deleted when it has arrived."""
         twin = self._twin_gtts.get(pair.intent)
         if twin is None:
             return
         twin.deleting = True
         if twin.gtt_id:
-            self._simulation.send(DeleteGtt(twin))
+            self._simulation.send_command(DeleteGtt(twin))
 
-    def _fired(self, pair: Pair, ts: int, order_id: str, legs: Sequence[GttLeg]) -> None:
+    def _record_fired_gtt(self, pair: OrderPair, ts: int, order_id: str, legs: Sequence[GttLeg]) -> None:
         """Take note of the order a real GTT has sent; both halves are timed from the first of the two to fire."""
         pair.order_id, pair.side = order_id, legs[0].side
         pair.sent = min(pair.sent, ts) if pair.twin.status else ts
         self._real_ids[order_id] = pair
-        self._compare()
-        self._write(pair)
+        self._compare_books()
+        self._write_pair(pair)
 
-    def _write(self, pair: Pair) -> None:
+    def _write_pair(self, pair: OrderPair) -> None:
         if pair.kind == "order" or pair.order_id or pair.twin.status:
             self._journal.append("shadow", pair.row())
             self._changed = True
 
     # what the simulated exchange says
 
-    def _hear(self, event: object) -> None:
-        if isinstance(event, Answer):
-            self._heard_answer(event)
+    def _handle_report(self, event: object) -> None:
+        if isinstance(event, BrokerAnswer):
+            self._handle_answer(event)
         elif isinstance(event, OrderUpdate) and event.order_id in self._twin_ids:
             pair = self._twin_ids[event.order_id]
             pair.twin.status = event.status.name
-            self._write(pair)
-        elif isinstance(event, Trade) and event.order_id in self._twin_ids:
+            self._write_pair(pair)
+        elif isinstance(event, BrokerTrade) and event.order_id in self._twin_ids:
             pair = self._twin_ids[event.order_id]
-            pair.twin.trade(int(event.ts), int(event.quantity), event.price)
-            self._write(pair)
+            pair.twin.add_fill(int(event.ts), int(event.quantity), event.price)
+            self._write_pair(pair)
         elif isinstance(event, GttUpdate):
-            self._twin_fired(event)
+            self._record_fired_twin(event)
 
-    def _heard_answer(self, answer: Answer) -> None:
+    def _handle_answer(self, answer: BrokerAnswer) -> None:
         pair = self._pairs.get(int(answer.intent))
         if pair is None:
             return
-        accepted = answer.outcome is Outcome.ACCEPTED
+        accepted = answer.outcome is RequestOutcome.ACCEPTED
         order, gtt = self._twin_orders.get(pair.intent), self._twin_gtts.get(pair.intent)
         if order is not None and not order.order_id:
             pair.twin.status = "OPEN" if accepted else "REFUSED"
@@ -321,16 +321,16 @@ class ShadowBroker:
                 order.order_id = answer.broker_id
                 self._twin_ids[answer.broker_id] = pair
                 if order.unwanted:
-                    self._simulation.send(CancelOrder(order))
-            self._write(pair)
+                    self._simulation.send_command(CancelOrder(order))
+            self._write_pair(pair)
         elif gtt is not None and not gtt.gtt_id and accepted:
             gtt.gtt_id = int(answer.broker_id)
             if gtt.deleting:
-                self._simulation.send(DeleteGtt(gtt))
+                self._simulation.send_command(DeleteGtt(gtt))
         elif gtt is not None and gtt.pending and accepted:
             gtt.legs, gtt.pending = gtt.pending, []
 
-    def _twin_fired(self, update: GttUpdate) -> None:
+    def _record_fired_twin(self, update: GttUpdate) -> None:
         intent = next((each for each, gtt in self._twin_gtts.items() if gtt.gtt_id == update.gtt_id), 0)
         pair = self._pairs.get(intent)
         if pair is None:
@@ -339,16 +339,16 @@ class ShadowBroker:
         del self._twin_gtts[intent]
         pair.twin.status = "OPEN" if update.order_ids else "REFUSED"
         self._twin_ids.update(dict.fromkeys(update.order_ids, pair))
-        self._write(pair)
+        self._write_pair(pair)
 
     # days
 
-    def _turn(self) -> None:
+    def _roll_day(self) -> None:
         """End the twins' session, begin a new day, show what has changed."""
         now = self._clock.now()
         if self._closes and now >= self._closes:
             closes, self._closes = self._closes, 0
-            self._simulation.finish(closes)
+            self._simulation.end_session(closes)
         day = ist_day(now)
         if day != self._day:
             self._day = day
@@ -356,29 +356,29 @@ class ShadowBroker:
             self._twin_orders.clear()
             self._twin_gtts = {intent: gtt for intent, gtt in self._twin_gtts.items() if not gtt.deleting}
             self._pairs = {intent: pair for intent, pair in self._pairs.items() if intent in self._twin_gtts}
-            self._begin()
+            self._begin_session()
         if self._changed and now >= self._shown + SECOND:
             self._changed, self._shown = False, now
             self._show([*self._pairs.values()])
 
-    def _begin(self) -> None:
+    def _begin_session(self) -> None:
         session = self._calendar.session(self._day) if self._calendar.is_trading_day(self._day) else None
         if session is not None:
-            self._simulation.session(session.open, session.close)
+            self._simulation.open_session(session.open, session.close)
             self._closes = session.close
 
-    def _restore(self) -> None:
+    def _restore_pairs(self) -> None:
         """Find today's real orders again; their twins ended with the process."""
         start = midnight(self._day)
         for row in self._journal.load("shadow", "sent >= ?", (start,)):
             pair = self._pairs[int(str(row["intent"]))] = pair_of(row)
-            if pair.order_id and pair.live:
+            if pair.order_id and pair.is_live:
                 self._real_ids[pair.order_id] = pair
                 pair.twin.status = NO_TWIN if pair.twin.status in {"", "OPEN", "TRIGGER_PENDING"} else pair.twin.status
                 pair.real.filled = pair.real.value = pair.real.first = pair.real.last = 0
 
 
-def _copy(gtt: Gtt) -> Gtt:
+def _copy_gtt(gtt: Gtt) -> Gtt:
     return Gtt(
-        gtt.intent, gtt.strategy, gtt.token, gtt.product, gtt.rung, gtt.last_price, list(worth(gtt)), gtt.created
+        gtt.intent, gtt.strategy, gtt.token, gtt.product, gtt.rung, gtt.last_price, list(requested_legs(gtt)), gtt.created
     )

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, Self, TypeVar, final
 import aiohttp
 import msgspec
 
-from compiled.model import SECOND
+from compiled.model.values import SECOND
 from engine.errors import ConnectionFailed, OperatorError
 
 REST: Final = "https://api.upstox.com"
@@ -20,7 +20,7 @@ MILLISECOND: Final = SECOND // 1_000
 REFUSED: Final = (401, 403)
 
 
-class Timing(msgspec.Struct):
+class ExchangeTiming(msgspec.Struct):
     """When an exchange trades; ms since 1970."""
 
     exchange: str
@@ -28,7 +28,7 @@ class Timing(msgspec.Struct):
     end_time: int
 
 
-class Holiday(msgspec.Struct):
+class UpstoxHoliday(msgspec.Struct):
     """A day out of the routine."""
 
     date: date
@@ -36,10 +36,10 @@ class Holiday(msgspec.Struct):
     holiday_type: str = ""
     """TRADING_HOLIDAY, SETTLEMENT_HOLIDAY or SPECIAL_TIMING."""
     closed_exchanges: list[str] = []
-    open_exchanges: list[Timing] = []
+    open_exchanges: list[ExchangeTiming] = []
 
 
-class Status(msgspec.Struct):
+class ExchangeStatus(msgspec.Struct):
     """How an exchange stands now; `cas_eligible_status`: the same for stocks that close by auction, as it comes."""
 
     exchange: str
@@ -47,7 +47,7 @@ class Status(msgspec.Struct):
     cas_eligible_status: Any = None
 
 
-class Span(NamedTuple):
+class TradingSpan(NamedTuple):
     """From when to when an exchange trades, ns UTC."""
 
     start: int
@@ -74,20 +74,20 @@ class MarketDays:
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
-    async def timings(self, day: date) -> dict[str, Span]:
+    async def timings(self, day: date) -> dict[str, TradingSpan]:
         """Return the exchanges that trade on a day."""
-        rows = await self._get(f"/v2/market/timings/{day}", list[Timing])
-        return spans(rows)
+        rows = await self._get_data(f"/v2/market/timings/{day}", list[ExchangeTiming])
+        return trading_spans(rows)
 
-    async def holidays(self) -> list[Holiday]:
+    async def holidays(self) -> list[UpstoxHoliday]:
         """Return the holidays of the current year."""
-        return await self._get("/v2/market/holidays", list[Holiday])
+        return await self._get_data("/v2/market/holidays", list[UpstoxHoliday])
 
-    async def status(self, exchange: str) -> Status:
+    async def status(self, exchange: str) -> ExchangeStatus:
         """Return how an exchange stands now."""
-        return await self._get(f"/v2/market/status/{exchange}", Status)
+        return await self._get_data(f"/v2/market/status/{exchange}", ExchangeStatus)
 
-    async def _get(self, path: str, kind: type[Data]) -> Data:
+    async def _get_data(self, path: str, kind: type[Data]) -> Data:
         """Return the `data` of an answer; raise `ConnectionFailed`, or `OperatorError` where the token is refused."""
         try:
             async with self._session.get(self._rest + path, allow_redirects=False) as answer:
@@ -100,17 +100,17 @@ class MarketDays:
         if status != 200:
             raise ConnectionFailed(f"Upstox answers {status} to {path}")
         try:
-            return msgspec.convert(_data(content), kind, strict=False)
+            return msgspec.convert(_answer_data(content), kind, strict=False)
         except (msgspec.DecodeError, TypeError, KeyError) as error:
             raise ConnectionFailed(f"Upstox: {path}: an answer of another shape ({error})") from None
 
 
-def spans(rows: list[Timing]) -> dict[str, Span]:
+def trading_spans(rows: list[ExchangeTiming]) -> dict[str, TradingSpan]:
     """Return the times of trading by exchange."""
-    return {row.exchange: Span(row.start_time * MILLISECOND, row.end_time * MILLISECOND) for row in rows}
+    return {row.exchange: TradingSpan(row.start_time * MILLISECOND, row.end_time * MILLISECOND) for row in rows}
 
 
-def _data(content: bytes) -> object:
+def _answer_data(content: bytes) -> object:
     if len(content) > MOST_BYTES:
         raise TypeError("it is too long")
     answer = msgspec.json.decode(content)

@@ -9,7 +9,7 @@ from typing import Final, final
 
 from mypy_extensions import i64
 
-from compiled.model import Side
+from compiled.model.values import Side
 
 NANO: Final = 1_000_000_000
 """One, in billionths: the unit of every rate."""
@@ -27,7 +27,7 @@ HOME: Final = {"NFO": "NSE", "CDS": "NSE", "BFO": "BSE", "BCD": "BSE"}
 
 
 @final
-class Row:
+class ChargeRow:
     """One charge of one segment at one exchange from `first` to `last` (yyyymmdd, both included).
 
     `buy` and `sell` are billionths of the turnover (of the premium, for options), `flat` paise per executed order,
@@ -63,10 +63,10 @@ class Row:
 
 
 @final
-class Rates:
+class ChargeRates:
     """Everything that is charged in one segment at one exchange on one day; rates in billionths, amounts in paise."""
 
-    def __init__(self, brokerage: Row, tax: Row, txn: Row, ipft: Row, sebi: Row, stamp: Row, gst: Row) -> None:
+    def __init__(self, brokerage: ChargeRow, tax: ChargeRow, txn: ChargeRow, ipft: ChargeRow, sebi: ChargeRow, stamp: ChargeRow, gst: ChargeRow) -> None:
         self.segment = brokerage.segment
         self.exchange = brokerage.exchange
         self.brokerage = brokerage.buy
@@ -83,7 +83,7 @@ class Rates:
 
 
 @final
-class Charges:
+class ChargeBreakdown:
     """What is charged, in rupees: `tax` is STT or CTT, `txn` the exchange's fee, `ipft` its investor protection fund."""
 
     def __init__(
@@ -103,20 +103,20 @@ class Charges:
 class RateTable:
     """Rates by segment, exchange and day."""
 
-    def __init__(self, rows: list[Row]) -> None:
+    def __init__(self, rows: list[ChargeRow]) -> None:
         """Take the rows in any order; raise `ValueError` naming a row that overlaps another or leaves a gap."""
-        self._rows: dict[str, list[Row]] = {}
+        self._rows: dict[str, list[ChargeRow]] = {}
         for row in sorted(rows, key=_first_day):
             if row.charge not in CHARGES:
                 raise ValueError(f"{row.name}: no such charge; there are {', '.join(CHARGES)}")
             if row.last < row.first:
                 raise ValueError(f"{row.name}: ends before it begins")
-            line = self._rows.setdefault(_key(row.charge, row.segment, row.exchange), [])
+            line = self._rows.setdefault(_row_key(row.charge, row.segment, row.exchange), [])
             if line:
-                _check_follows(line[-1], row)
+                _check_row_follows(line[-1], row)
             line.append(row)
 
-    def rates(self, segment: str, exchange: str, day: i64, lacking: list[str] | None = None) -> Rates:
+    def rates(self, segment: str, exchange: str, day: i64, lacking: list[str] | None = None) -> ChargeRates:
         """Return what is charged on a day (yyyymmdd); hold on to it for the day.
 
         `exchange` may be the exchange or its derivatives market (NFO, CDS, BFO, BCD). Raises `LookupError` when the
@@ -124,30 +124,30 @@ class RateTable:
         nothing.
         """
         home = HOME.get(exchange, exchange)
-        rows = [self._row(charge, segment, home, day, lacking) for charge in CHARGES]
-        return Rates(rows[0], rows[1], rows[2], rows[3], rows[4], rows[5], rows[6])
+        rows = [self._find_row(charge, segment, home, day, lacking) for charge in CHARGES]
+        return ChargeRates(rows[0], rows[1], rows[2], rows[3], rows[4], rows[5], rows[6])
 
-    def _row(self, charge: str, segment: str, exchange: str, day: i64, lacking: list[str] | None) -> Row:
-        for row in self._rows.get(_key(charge, segment, exchange), []):
+    def _find_row(self, charge: str, segment: str, exchange: str, day: i64, lacking: list[str] | None) -> ChargeRow:
+        for row in self._rows.get(_row_key(charge, segment, exchange), []):
             if row.first <= day <= row.last:
                 return row
         if lacking is not None:
             lacking.append(charge)
-            return Row(charge, segment, exchange, day, day, 0, 0)
+            return ChargeRow(charge, segment, exchange, day, day, 0, 0)
         raise LookupError(
             f"no {charge} rate for {segment} at {exchange} on {day}: add the row to engine/market/charges.json"
         )
 
 
-def _key(charge: str, segment: str, exchange: str) -> str:
+def _row_key(charge: str, segment: str, exchange: str) -> str:
     return f"{charge} {segment} {exchange}"
 
 
-def _first_day(row: Row) -> int:
+def _first_day(row: ChargeRow) -> int:
     return row.first
 
 
-def _check_follows(earlier: Row, later: Row) -> None:
+def _check_row_follows(earlier: ChargeRow, later: ChargeRow) -> None:
     if later.first <= earlier.last:
         raise ValueError(f"{later.name}: overlaps {earlier.name}")
     if _day_after(earlier.last) != later.first:
@@ -159,7 +159,7 @@ def _day_after(day: int) -> int:
     return after.year * 10_000 + after.month * 100 + after.day
 
 
-def estimate(rates: Rates, side: Side, quantity: i64, price: float) -> Charges:
+def estimate_charges(rates: ChargeRates, side: Side, quantity: i64, price: float) -> ChargeBreakdown:
     """Return the charges of one executed order, unrounded, as Kite's margin and charges calls give them."""
     turnover = float(quantity) * price / float(NANO)
     brokerage = float(rates.flat) / 100.0 + turnover * float(rates.brokerage)
@@ -169,7 +169,7 @@ def estimate(rates: Rates, side: Side, quantity: i64, price: float) -> Charges:
     ipft = turnover * float(rates.ipft)
     sebi = turnover * float(rates.sebi)
     buys = side is Side.BUY
-    return Charges(
+    return ChargeBreakdown(
         brokerage,
         turnover * float(rates.tax_buy if buys else rates.tax_sell),
         txn,
@@ -180,12 +180,12 @@ def estimate(rates: Rates, side: Side, quantity: i64, price: float) -> Charges:
     )
 
 
-def charged(token: i64, product: i64) -> i64:
+def rates_key(token: i64, product: i64) -> i64:
     """Return the number under which a kernel keeps the rates of an instrument (token) in a `Product`."""
     return 8 * token + product
 
 
-def order_charges(rates: Rates, side: Side, quantity: i64, value: i64) -> i64:
+def order_charges(rates: ChargeRates, side: Side, quantity: i64, value: i64) -> i64:
     """Return all charges of one order that traded `quantity` shares for `value` paise, rounded half up to the paisa.
 
     Raises `ValueError` above `LIMIT`.
@@ -196,13 +196,13 @@ def order_charges(rates: Rates, side: Side, quantity: i64, value: i64) -> i64:
         raise ValueError("turnover above ₹1,000 crore")
     buys = side is Side.BUY
     taxed = value * (rates.tax_buy + rates.stamp_buy if buys else rates.tax_sell + rates.stamp_sell)
-    served = _brokerage(rates, value) + value * (rates.txn + rates.ipft + rates.sebi)
+    served = _raw_brokerage(rates, value) + value * (rates.txn + rates.ipft + rates.sebi)
     # what is cut off below a billionth of a paisa cannot reach a half
     gst = served // NANO * rates.gst + served % NANO * rates.gst // NANO
     return (taxed + served + gst + NANO // 2) // NANO
 
 
-def note(rates: Rates, buys: list[int], sells: list[int]) -> Charges:
+def contract_note(rates: ChargeRates, buys: list[int], sells: list[int]) -> ChargeBreakdown:
     """Return the charges of a day's contract note in one segment, rounded as Zerodha rounds them.
 
     `buys` and `sells` hold the traded value of each executed order in paise. Brokerage is rounded per order, all else
@@ -220,7 +220,7 @@ def note(rates: Rates, buys: list[int], sells: list[int]) -> Charges:
         sold += value
         brokerage += order_brokerage(rates, value)
     tax, txn, ipft, sebi, gst, stamp = _note_lines(rates, bought, sold, brokerage)
-    return Charges(
+    return ChargeBreakdown(
         float(brokerage) / 100.0,
         float(tax) / 100.0,
         float(txn) / 100.0,
@@ -231,44 +231,44 @@ def note(rates: Rates, buys: list[int], sells: list[int]) -> Charges:
     )
 
 
-def note_total(rates: Rates, bought: i64, sold: i64, brokerage: i64) -> i64:
-    """Return all charges of a note in paise, as `note` adds them up; `brokerage` is that of its orders."""
+def note_total(rates: ChargeRates, bought: i64, sold: i64, brokerage: i64) -> i64:
+    """Return all charges of a note in paise, as `contract_note` adds them up; `brokerage` is that of its orders."""
     tax, txn, ipft, sebi, gst, stamp = _note_lines(rates, bought, sold, brokerage)
     return brokerage + tax + txn + ipft + sebi + gst + stamp
 
 
-def note_lines(rates: Rates, bought: i64, sold: i64, brokerage: i64) -> list[int]:
+def note_lines(rates: ChargeRates, bought: i64, sold: i64, brokerage: i64) -> list[int]:
     """Return the lines of a note in paise, in the order of `CHARGES`; together they are `note_total`."""
     tax, txn, ipft, sebi, gst, stamp = _note_lines(rates, bought, sold, brokerage)
     return [int(brokerage), int(tax), int(txn), int(ipft), int(sebi), int(stamp), int(gst)]
 
 
-def _note_lines(rates: Rates, bought: i64, sold: i64, brokerage: i64) -> tuple[i64, i64, i64, i64, i64, i64]:
+def _note_lines(rates: ChargeRates, bought: i64, sold: i64, brokerage: i64) -> tuple[i64, i64, i64, i64, i64, i64]:
     """Return STT, the exchange's fee, IPFT, SEBI's fee, GST and stamp duty of a note in paise."""
     turnover = bought + sold
-    tax = (_part(bought, rates.tax_buy, sold, rates.tax_sell, NANO // 2) + 50) // 100 * 100
-    txn = _part(turnover, rates.txn, 0, 0, NANO // 2)
-    ipft = _part(turnover, rates.ipft, 0, 0, NANO // 2)
-    sebi = _part(turnover, rates.sebi, 0, 0, NANO // 2)
-    gst = 2 * _half_up((brokerage + txn + ipft + sebi) * rates.gst, 2 * NANO)
-    stamp = (_part(bought, rates.stamp_buy, sold, rates.stamp_sell, 0) + 50) // 100 * 100
+    tax = (_charge_part(bought, rates.tax_buy, sold, rates.tax_sell, NANO // 2) + 50) // 100 * 100
+    txn = _charge_part(turnover, rates.txn, 0, 0, NANO // 2)
+    ipft = _charge_part(turnover, rates.ipft, 0, 0, NANO // 2)
+    sebi = _charge_part(turnover, rates.sebi, 0, 0, NANO // 2)
+    gst = 2 * _round_half_up((brokerage + txn + ipft + sebi) * rates.gst, 2 * NANO)
+    stamp = (_charge_part(bought, rates.stamp_buy, sold, rates.stamp_sell, 0) + 50) // 100 * 100
     return tax, txn, ipft, sebi, gst, stamp
 
 
-def _part(amount: i64, rate: i64, other: i64, its_rate: i64, up: i64) -> i64:
+def _charge_part(amount: i64, rate: i64, other: i64, its_rate: i64, up: i64) -> i64:
     """Return two amounts' parts together in whole paise, after adding `up` billionths; no product leaves 63 bits."""
     whole = amount // NANO * rate + other // NANO * its_rate
     return whole + (amount % NANO * rate + other % NANO * its_rate + up) // NANO
 
 
-def order_brokerage(rates: Rates, value: i64) -> i64:
+def order_brokerage(rates: ChargeRates, value: i64) -> i64:
     """Return the brokerage of one order on a note, in paise, half up; raise `ValueError` above `LIMIT`."""
     if value > LIMIT:
         raise ValueError("turnover above ₹1,000 crore")
-    return _half_up(_brokerage(rates, value), NANO) if value else 0
+    return _round_half_up(_raw_brokerage(rates, value), NANO) if value else 0
 
 
-def _brokerage(rates: Rates, value: i64) -> i64:
+def _raw_brokerage(rates: ChargeRates, value: i64) -> i64:
     """Return the brokerage of one order in billionths of a paisa."""
     charged = rates.flat * NANO + value * rates.brokerage
     if 0 <= rates.cap * NANO < charged:
@@ -276,6 +276,6 @@ def _brokerage(rates: Rates, value: i64) -> i64:
     return charged
 
 
-def _half_up(amount: i64, unit: i64) -> i64:
+def _round_half_up(amount: i64, unit: i64) -> i64:
     """Return how many whole units an amount makes, halves up."""
     return (amount + unit // 2) // unit

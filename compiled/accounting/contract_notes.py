@@ -9,10 +9,10 @@ from typing import final
 
 from mypy_extensions import i64
 
-from compiled.charges import CHARGES, LIMIT, Rates, note_lines, note_total, order_brokerage
-from compiled.ledger import share
-from compiled.model import Side
-from compiled.table import Table
+from compiled.accounting.charges import CHARGES, LIMIT, ChargeRates, note_lines, note_total, order_brokerage
+from compiled.accounting.ledger import pro_rata
+from compiled.model.int_map import IntMap
+from compiled.model.values import Side
 
 
 @final
@@ -25,16 +25,16 @@ class OrderPart:
 
 
 @final
-class ContractNote:
+class SegmentNote:
     """One segment at one exchange on one day, in paise."""
 
-    def __init__(self, rates: Rates) -> None:
+    def __init__(self, rates: ChargeRates) -> None:
         self.rates = rates
         self.bought: i64 = 0
         self.sold: i64 = 0
         self.brokerage: i64 = 0
         self.total: i64 = 0
-        self._orders: Table[OrderPart] = Table()
+        self._orders: IntMap[OrderPart] = IntMap()
 
     def trade(self, order: i64, side: Side, value: i64) -> None:
         """Enter what an order has traded; a negative value leaves the note again."""
@@ -44,14 +44,14 @@ class ContractNote:
             self._orders[order] = part
         part.value += value
         brokerage = order_brokerage(self.rates, min(part.value, LIMIT))
-        self._enter(side, value, brokerage - part.brokerage)
+        self._add_value(side, value, brokerage - part.brokerage)
         part.brokerage = brokerage
 
     def trade_whole(self, side: Side, value: i64) -> None:
         """Enter an order that trades once and stays."""
-        self._enter(side, value, order_brokerage(self.rates, min(value, LIMIT)))
+        self._add_value(side, value, order_brokerage(self.rates, min(value, LIMIT)))
 
-    def _enter(self, side: Side, value: i64, brokerage: i64) -> None:
+    def _add_value(self, side: Side, value: i64, brokerage: i64) -> None:
         if side is Side.BUY:
             self.bought += value
         else:
@@ -92,7 +92,7 @@ class DeliveryFill:
 class DayNetting:
     """One instrument's fills under delivery on one day: what is bought and sold moves from one note to the other."""
 
-    def __init__(self, delivery: ContractNote, intraday: ContractNote) -> None:
+    def __init__(self, delivery: SegmentNote, intraday: SegmentNote) -> None:
         self._delivery = delivery
         self._intraday = intraday
         self._bought: list[DeliveryFill] = []
@@ -107,12 +107,12 @@ class DayNetting:
         if not fills or fill.follows(fills[-1]):
             fills.append(fill)
         else:
-            self._undo()
+            self._undo_netting()
             at = len(fills)
             while at > 0 and not fill.follows(fills[at - 1]):
                 at -= 1
             fills.insert(at, fill)
-        self._net()
+        self._net_fills()
 
     def delivers(self) -> bool:
         """Tell whether more was sold than bought: shares leave the account."""
@@ -123,25 +123,25 @@ class DayNetting:
             left -= fill.quantity
         return left > 0
 
-    def _net(self) -> None:
+    def _net_fills(self) -> None:
         while self._buy < len(self._bought) and self._sell < len(self._sold):
             buy, sell = self._bought[self._buy], self._sold[self._sell]
             quantity = min(buy.quantity - buy.netted, sell.quantity - sell.netted)
-            self._move(buy, buy.netted + quantity)
-            self._move(sell, sell.netted + quantity)
+            self._set_netted(buy, buy.netted + quantity)
+            self._set_netted(sell, sell.netted + quantity)
             self._buy += 1 if buy.netted == buy.quantity else 0
             self._sell += 1 if sell.netted == sell.quantity else 0
 
-    def _undo(self) -> None:
+    def _undo_netting(self) -> None:
         for fills in (self._bought, self._sold):
             for fill in fills:
-                self._move(fill, 0)
+                self._set_netted(fill, 0)
         self._buy = 0
         self._sell = 0
 
-    def _move(self, fill: DeliveryFill, netted: i64) -> None:
+    def _set_netted(self, fill: DeliveryFill, netted: i64) -> None:
         """Have so many shares of a fill intraday."""
-        moved = share(fill.value, netted, fill.quantity)
+        moved = pro_rata(fill.value, netted, fill.quantity)
         value = moved - fill.moved
         fill.netted = netted
         fill.moved = moved
@@ -157,20 +157,20 @@ class DayNotes:
     def __init__(self) -> None:
         self.total: i64 = 0
         self.charged: i64 = 0
-        self._notes: dict[str, ContractNote] = {}
-        self._nettings: Table[DayNetting] = Table()
-        self._last: ContractNote | None = None  # who asks for a note asks again
+        self._notes: dict[str, SegmentNote] = {}
+        self._nettings: IntMap[DayNetting] = IntMap()
+        self._last: SegmentNote | None = None  # who asks for a note asks again
 
-    def begin(self) -> None:
+    def begin_day(self) -> None:
         """Begin another day."""
         self.total = 0
         self.charged = 0
         self._notes = {}
-        self._nettings = Table()
+        self._nettings = IntMap()
         self._last = None
 
     def lines(self) -> list[int]:
-        """Return what the notes say by `compiled.charges.CHARGES`, and of how many instruments shares are delivered out."""
+        """Return what the notes say by `compiled.accounting.charges.CHARGES`, and of how many instruments shares are delivered out."""
         found = [0] * (len(CHARGES) + 1)
         for note in self._notes.values():
             lines = note_lines(note.rates, note.bought, note.sold, note.brokerage)
@@ -180,7 +180,7 @@ class DayNotes:
             found[len(CHARGES)] += 1 if netting.delivers() else 0
         return found
 
-    def note(self, rates: Rates) -> ContractNote:
+    def note(self, rates: ChargeRates) -> SegmentNote:
         """Return the note on which these rates are charged."""
         last = self._last
         if last is not None and last.rates is rates:
@@ -188,13 +188,13 @@ class DayNotes:
         key = rates.segment + " " + rates.exchange
         found = self._notes.get(key)
         if found is None:
-            found = ContractNote(rates)
+            found = SegmentNote(rates)
             self._notes[key] = found
         self._last = found
         return found
 
     def fill(
-        self, token: i64, rates: Rates, intraday: Rates | None, trade: str, ts: i64, order: i64, side: Side,
+        self, token: i64, rates: ChargeRates, intraday: ChargeRates | None, trade: str, ts: i64, order: i64, side: Side,
         quantity: i64, value: i64,
     ) -> i64:  # fmt: skip
         """Enter a fill worth `value` paise; return what it is charged, negative where it makes others cheaper.
@@ -202,18 +202,18 @@ class DayNotes:
         `intraday` are the rates of what is closed on its day, None where that changes nothing; `order` is any number of
         the order's own. The brokerage of an order above ₹1,000 crore is that of ₹1,000 crore.
         """
-        self._enter(token, rates, intraday, DeliveryFill(ts, trade, order, side, quantity, value))
+        self._enter_fill(token, rates, intraday, DeliveryFill(ts, trade, order, side, quantity, value))
         return self.settle()
 
     def enter(
-        self, token: i64, rates: Rates, intraday: Rates | None, trade: str, ts: i64, order: i64, side: Side,
+        self, token: i64, rates: ChargeRates, intraday: ChargeRates | None, trade: str, ts: i64, order: i64, side: Side,
         quantity: i64, value: i64, charges: i64,
     ) -> None:  # fmt: skip
         """Enter a fill whose charges are known: what they lack, or have too much, the next fill makes good."""
-        self._enter(token, rates, intraday, DeliveryFill(ts, trade, order, side, quantity, value))
+        self._enter_fill(token, rates, intraday, DeliveryFill(ts, trade, order, side, quantity, value))
         self.charged += charges
 
-    def whole(self, note: ContractNote, side: Side, value: i64) -> i64:
+    def fill_whole(self, note: SegmentNote, side: Side, value: i64) -> i64:
         """Enter an order that trades once, is not netted and stays; return what it is charged."""
         note.trade_whole(side, value)
         self.total += note.reckon()
@@ -225,7 +225,7 @@ class DayNotes:
         self.charged = self.total
         return change
 
-    def _enter(self, token: i64, rates: Rates, intraday: Rates | None, fill: DeliveryFill) -> None:
+    def _enter_fill(self, token: i64, rates: ChargeRates, intraday: ChargeRates | None, fill: DeliveryFill) -> None:
         note = self.note(rates)
         if intraday is None:
             note.trade(fill.order, fill.side, fill.value)

@@ -9,11 +9,11 @@ from typing import final
 from librt.vecs import append, vec
 from mypy_extensions import i64
 
-from compiled.model import Side, nearest, paise
-from compiled.table import Table
+from compiled.model.int_map import IntMap
+from compiled.model.values import Side, nearest, paise
 
 
-def share(amount: i64, part: i64, whole: i64) -> i64:
+def pro_rata(amount: i64, part: i64, whole: i64) -> i64:
     """Return the `part` in `whole` of an amount in paise, rounded half away from zero; exact for `whole` < 2^31."""
     size = amount if amount >= 0 else -amount
     each = size // whole
@@ -77,16 +77,16 @@ class Position:
         if side is Side.BUY:
             self.buy_quantity += quantity
             self.buy_value += value
-            return self._book(quantity, value)
+            return self._book_quantity(quantity, value)
         self.sell_quantity += quantity
         self.sell_value += value
-        return self._book(-quantity, -value)
+        return self._book_quantity(-quantity, -value)
 
     def carry(self, quantity: i64, value: i64) -> i64:
         """Book a signed quantity and cost from an earlier day; return what it realises against the position so far."""
         self.carried_quantity += quantity
         self.carried_value += value
-        return self._book(quantity, value)
+        return self._book_quantity(quantity, value)
 
     def restate(self, quantity: i64) -> None:
         """Let its shares be so many for the same cost, at the last price they are marked at."""
@@ -97,31 +97,31 @@ class Position:
         self._oldest = 0
         self.marked = self.unrealised
 
-    def _book(self, quantity: i64, cost: i64) -> i64:
+    def _book_quantity(self, quantity: i64, cost: i64) -> i64:
         sign: i64 = 1 if self.quantity > 0 else -1
         held = sign * self.quantity
         size = -sign * quantity
         if held == 0 or size < 0:
-            self._open(quantity, cost)
+            self._open_lot(quantity, cost)
             return 0
         closed = min(held, size)
-        paid = share(cost, closed, size)
-        released = share(self.value, closed, held)
+        paid = pro_rata(cost, closed, size)
+        released = pro_rata(self.value, closed, held)
         self.quantity -= sign * closed
         self.value -= released
         self.realised -= released + paid
-        self.realised_fifo -= sign * self._release(closed) + paid
+        self.realised_fifo -= sign * self._release_lots(closed) + paid
         if size > closed:
-            self._open(quantity + sign * closed, cost - paid)
+            self._open_lot(quantity + sign * closed, cost - paid)
         return -released - paid
 
-    def _open(self, quantity: i64, cost: i64) -> None:
+    def _open_lot(self, quantity: i64, cost: i64) -> None:
         sign: i64 = 1 if quantity > 0 else -1
         self.quantity += quantity
         self.value += cost
         self._lots = append(append(self._lots, sign * quantity), sign * cost)
 
-    def _release(self, quantity: i64) -> i64:
+    def _release_lots(self, quantity: i64) -> i64:
         """Take shares from the oldest lots; return what they had cost, unsigned, in paise."""
         lots = self._lots
         i = self._oldest
@@ -129,7 +129,7 @@ class Position:
         cost: i64 = 0
         while left > 0:
             taken = min(left, lots[i])
-            part = share(lots[i + 1], taken, lots[i])
+            part = pro_rata(lots[i + 1], taken, lots[i])
             lots[i] -= taken
             lots[i + 1] -= part
             cost += part
@@ -160,7 +160,7 @@ class Ledger:
         self.unrealised: i64 = 0
         self._positions: list[Position] = []
         self._accounts: list[Position] = []
-        self._held: Table[list[Position]] = Table()  # token → the account's position, then the strategies'
+        self._held: IntMap[list[Position]] = IntMap()  # token → the account's position, then the strategies'
 
     @property
     def net(self) -> i64:
@@ -182,7 +182,7 @@ class Ledger:
         Until the first `mark` the position is valued at `last`, the instrument's last price in rupees, or at the fill's own
         where none is known (0.0).
         """
-        position = self.open(strategy, token, last if last > 0.0 else price)
+        position = self.open_position(strategy, token, last if last > 0.0 else price)
         return self.book(self._held[token][0], position, side, quantity, paise(price, quantity))
 
     def book(self, account: Position, position: Position, side: Side, quantity: i64, value: i64) -> i64:
@@ -199,10 +199,10 @@ class Ledger:
 
     def charge(self, strategy: str, token: i64, amount: i64) -> None:
         """Take charges of `amount` paise off the cash."""
-        position = self.open(strategy, token, 0.0)
-        self.take(self._held[token][0], position, amount)
+        position = self.open_position(strategy, token, 0.0)
+        self.take_charges(self._held[token][0], position, amount)
 
-    def take(self, account: Position, position: Position, amount: i64) -> None:
+    def take_charges(self, account: Position, position: Position, amount: i64) -> None:
         """Take charges of `amount` paise for a fill of a strategy's position."""
         position.charges += amount
         account.charges += amount
@@ -237,7 +237,7 @@ class Ledger:
     def carry(self, strategy: str, token: i64, quantity: i64, average: float) -> None:
         """Bring a position over from an earlier day: signed shares at an average price in rupees; no cash moves."""
         value = nearest(average * float(quantity) * 100.0)  # an average is no price on a grid
-        position = self.open(strategy, token, average)
+        position = self.open_position(strategy, token, average)
         self._held[token][0].carry(quantity, value)
         self.realised += position.carry(quantity, value)
         self.mark(token, position.last)
@@ -281,7 +281,7 @@ class Ledger:
         """Return the account's positions, flat ones included, in order of first fill."""
         return list(self._accounts)
 
-    def open(self, strategy: str, token: i64, price: float) -> Position:
+    def open_position(self, strategy: str, token: i64, price: float) -> Position:
         """Return a strategy's position in an instrument; where there is none yet, an empty one with that last price (rupees)."""
         position = self.position(strategy, token)
         if position is not None:

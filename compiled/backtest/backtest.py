@@ -4,27 +4,27 @@ from typing import final
 
 from mypy_extensions import i64
 
-from compiled.bare import Bare
-from compiled.kernel import Kernel
-from compiled.ledger import Ledger
-from compiled.outbox import Fill
-from compiled.recording import BarColumns, Sessions, TickColumns
-from compiled.replay_bars import BarReplay
-from compiled.replay_ticks import TickReplay
-from compiled.stage import RungRecord, Stage
-from compiled.venue import Venue
+from compiled.accounting.ledger import Ledger
+from compiled.backtest.bar_loop import BarReplay
+from compiled.backtest.fast_path import FastPath
+from compiled.backtest.recording import BarColumns, RecordedSessions, TickColumns
+from compiled.backtest.session_loop import RungRecord, SessionLoop
+from compiled.backtest.tick_loop import TickReplay
+from compiled.trading.kernel import Kernel
+from compiled.trading.order_store import BookedFill
+from compiled.venue.venue import SimulatedVenue
 
 
 @final
-class Result:
+class ReplayResult:
     """What a run made: its fills, its ledger, the digest, and the P&L after charges over time.
 
     `times` are ns UTC, `equity` paise; both are packed and have the buffer interface. `rows` counts what was replayed.
     `notes` are the lines of each session's contract notes (`DayNotes.lines`), `rungs` say what fills do not.
     """
 
-    def __init__(self, kernel: Kernel, stage: Stage, rows: i64, bare: Bare | None = None) -> None:
-        self._made: list[Fill] = kernel.out.fills
+    def __init__(self, kernel: Kernel, stage: SessionLoop, rows: i64, bare: FastPath | None = None) -> None:
+        self._made: list[BookedFill] = kernel.order_store.fills
         self._bare = bare
         self.ledger: Ledger = kernel.ledger
         self.digest: str = kernel.digest()
@@ -35,16 +35,16 @@ class Result:
         self.rungs: list[RungRecord] = stage.rungs
 
     @property
-    def fills(self) -> list[Fill]:
+    def fills(self) -> list[BookedFill]:
         """Return what was traded, in order; those of bare positions are made when they are first asked for."""
         if self._bare is not None:
-            self._bare.flush()
+            self._bare.make_fills()
         return self._made
 
 
 def run_bars(
-    kernel: Kernel, venue: Venue, bars: BarColumns, span: i64, sessions: Sessions, curve: bool = True
-) -> Result:
+    kernel: Kernel, venue: SimulatedVenue, bars: BarColumns, span: i64, sessions: RecordedSessions, curve: bool = True
+) -> ReplayResult:
     """Replay bars of `span` seconds (86400: one a session) and return what came of it.
 
     Latencies do not apply inside bars: the venue's are set to zero. `kernel.closed_bars` is not filled. Raises
@@ -55,14 +55,14 @@ def run_bars(
     venue.without_latency()
     replay = BarReplay(kernel, venue, bars, span, sessions)
     replay.run(curve)
-    return Result(kernel, replay, bars.count, replay.bare)
+    return ReplayResult(kernel, replay, bars.count, replay.fast_path)
 
 
-def run_ticks(kernel: Kernel, venue: Venue, ticks: TickColumns, sessions: Sessions, every: i64 = 60) -> Result:
+def run_ticks(kernel: Kernel, venue: SimulatedVenue, ticks: TickColumns, sessions: RecordedSessions, every: i64 = 60) -> ReplayResult:
     """Replay ticks and return what came of it, with a point of the curve every so many seconds (0: none).
 
     Raises `ValueError` for a tick outside every session.
     """
     replay = TickReplay(kernel, venue, ticks, sessions)
     replay.run(every)
-    return Result(kernel, replay, ticks.count)
+    return ReplayResult(kernel, replay, ticks.count)

@@ -10,61 +10,61 @@ from librt.strings import read_f64_le, read_i64_le
 from librt.vecs import vec
 from mypy_extensions import i64
 
-from compiled import path
-from compiled.bare import Bare, Line
-from compiled.charges import Rates
-from compiled.events import Timer
-from compiled.floor import Floor
-from compiled.kernel import Kernel
-from compiled.model import NEVER, SECOND, Bar, paise
-from compiled.positions import Market, Slot
-from compiled.recording import WORD, BarColumns, Sessions
-from compiled.stage import Stage
-from compiled.strategy import Strategy
-from compiled.venue import Venue
+from compiled.accounting.charges import ChargeRates
+from compiled.backtest.fast_path import BarePosition, FastPath
+from compiled.backtest.recording import WORD, BarColumns, RecordedSessions
+from compiled.backtest.session_loop import SessionLoop
+from compiled.model.events import TimerEvent
+from compiled.model.values import NEVER, SECOND, Bar, paise
+from compiled.trading.kernel import Kernel
+from compiled.trading.positions import InstrumentState, StrategyState
+from compiled.trading.strategy import Strategy
+from compiled.venue import intrabar
+from compiled.venue.instrument_venue import InstrumentVenue
+from compiled.venue.venue import SimulatedVenue
 
 DAY: Final[i64] = 86_400
 
 
 @final
-class BarReplay(Stage):
+class BarReplay(SessionLoop):
     """Bars of one span; strategies of that span hear them as they are, longer ones are built from them."""
 
-    def __init__(self, kernel: Kernel, venue: Venue, bars: BarColumns, span: i64, sessions: Sessions) -> None:
+    def __init__(self, kernel: Kernel, venue: SimulatedVenue, bars: BarColumns, span: i64, sessions: RecordedSessions) -> None:
         super().__init__(kernel, venue, bars.tokens, sessions)
         self.bars = bars
         self.span = span
-        kernel.out.patience = span * SECOND + 1
-        self.built = False
+        kernel.order_store.entry_patience = span * SECOND + 1
+        self.builds_bars = False
         for slot in kernel.slots:
             if slot.span != span:
-                self.built = True
-        self.awake = vec[i64]([0 for _ in bars.tokens])
-        self.turned: i64 = 0
+                self.builds_bars = True
+        self.active_slots = vec[i64]([0 for _ in bars.tokens])
+        self.turned_at: i64 = 0
         self.first: i64 = 0
         """Where the bars begin that are still to come, in bytes of a column."""
-        self.nobody = Slot(Strategy("", span), [])
-        self.bare = Bare(kernel, venue, self.markets, self.floors)
-        if self.built or span == DAY or any(market.tickers for market in self.markets):
+        self.no_listener = StrategyState(Strategy("", span), [])
+        self.fast_path = FastPath(kernel, venue, self.markets, self.instrument_venues)
+        if self.builds_bars or span == DAY or any(market.tickers for market in self.markets):
             kernel.lane = None
 
     def run(self, curve: bool) -> None:
         """Replay every bar."""
         if curve:
-            self.expect(self.bars.moments)
+            self.reserve_curve(self.bars.moments)
         self.advance(self.bars.count, curve)
         self.finish()
 
-    def reprice(self, rates: dict[int, Rates]) -> None:
+    def reprice(self, rates: dict[int, ChargeRates]) -> None:
         """Charge by other rates from now on, bare positions too."""
         self.kernel.reprice(rates)
-        self.bare.reprice()
+        self.fast_path.reprice()
 
     def finish(self) -> None:
         """End the session, and with it the replay."""
-        self.bare.finish()
-        self.leave()
-        self.conclude()
+        self.fast_path.finish()
+        self.end_session()
+        self.collect_open_rungs()
 
     def advance(self, rows: i64, curve: bool) -> None:
         """Replay so many bars more, those of one start together; a curve wants `expect` before."""
@@ -75,36 +75,36 @@ class BarReplay(Stage):
         while 0 < size < whole and read_i64_le(starts, size) == read_i64_le(starts, size - WORD):
             size += WORD
         while first < size:
-            if not self.built:
-                first = self._glide(first, size, curve)
+            if not self.builds_bars:
+                first = self._run_single_instrument(first, size, curve)
                 if first == size:
                     break
             start = read_i64_le(starts, first)
             if start >= self.close:
                 index = self.sessions.find(start, at_close=False)
-                self.bare.settle()
-                self.leave()
-                self.enter(index)
-                self.turned = self.sessions.opens[index]
-            if start > self.turned:
+                self.fast_path.settle_waiting()
+                self.end_session()
+                self.begin_session(index)
+                self.turned_at = self.sessions.opens[index]
+            if start > self.turned_at:
                 # nothing has traded for a while: longer bars that ended meanwhile are heard before these begin
-                self.bare.settle()
-                self.do(self.kernel.handle(Timer(start)), start)
-                self.hear(start)
+                self.fast_path.settle_waiting()
+                self.send_commands(self.kernel.handle(TimerEvent(start)), start)
+                self.deliver_reports(start)
             last = first + WORD
             while last < size and read_i64_le(starts, last) == start:
                 last += WORD
             end = self.close if self.span == DAY else min(start + self.span * SECOND, self.close)
-            if not self._drift(first, last, start, end) and self._sleeps(first, last, end):
-                self._walk(first, last, start, end)
-            self._turn(first, last, start, end)
-            self.turned = end
+            if not self._pass_bare_bars(first, last, start, end) and self._skip_idle_bars(first, last, end):
+                self._walk_paths(first, last, start, end)
+            self._end_bars(first, last, start, end)
+            self.turned_at = end
             if curve:
-                self.sample(end, self.kernel.ledger.net)
+                self.add_curve_point(end, self.kernel.ledger.net)
             first = last
         self.first = first
 
-    def _glide(self, first: i64, size: i64, curve: bool) -> i64:
+    def _run_single_instrument(self, first: i64, size: i64, curve: bool) -> i64:
         """Take in the bars of one instrument from here, of which nothing can come but what strategies ask for.
 
         Return where they end: at another instrument, a pause or the close, or where something stands or was asked for.
@@ -113,19 +113,19 @@ class BarReplay(Stage):
         starts, slots, volumes = bars.starts, bars.slots, bars.volumes
         opens, highs, lows, closes = bars.opens, bars.highs, bars.lows, bars.closes
         kernel = self.kernel
-        out = kernel.out
+        out = kernel.order_store
         ledger = kernel.ledger
         span = self.span
         length = span * SECOND
         slot = read_i64_le(slots, first)
         market = self.markets[slot]
-        floor = self.floors[slot]
-        bare = self.bare
-        line = bare.lines[slot]
+        floor = self.instrument_venues[slot]
+        bare = self.fast_path
+        line = bare.positions[slot]
         if floor.orders:
             return first
         alone = line.slot is not None
-        listener = self.nobody if line.slot is None else line.slot
+        listener = self.no_listener if line.slot is None else line.slot
         context = listener.context
         context.warming = False
         listens = alone and not listener.stopped
@@ -136,28 +136,28 @@ class BarReplay(Stage):
         solo = len(self.markets) == 1
         ladders = len(market.ladders) > 0
         limited = kernel.limits.halts
-        day = self.day[slot]
-        restless = kernel.timed or kernel.halted or not kernel.still
+        day = self.day_volumes[slot]
+        restless = kernel.has_timers or kernel.halted or not kernel.clock_idle
         watched = ladders or limited or restless  # something looks at every bar
         at = first
         valued = first  # the bars before it
-        start = self.turned
+        start = self.turned_at
         end = start + length
         last = self.close
         following = read_i64_le(starts, at)
         net: i64 = NEVER
         asked = False
-        while following == start and end <= last and market.calm and (solo or read_i64_le(slots, at) == slot):
+        while following == start and end <= last and market.idle_at_any_price and (solo or read_i64_le(slots, at) == slot):
             following = read_i64_le(starts, at + WORD) if at + WORD < size else NEVER
             if following == start:
                 break
             begun = read_f64_le(opens, at)
             volume = read_i64_le(volumes, at)
-            if bare.sent > 0 and (line.sent == 0 or bare.sent > 1 or not bare.strike(line, start, begun, volume)):
+            if bare.sent > 0 and (line.sent == 0 or bare.sent > 1 or not bare.trade_at_open(line, start, begun, volume)):
                 break
             high = read_f64_le(highs, at)
             low = read_f64_le(lows, at)
-            if stands and not path.quiet(floor, instrument.ticks(low), instrument.ticks(high)):
+            if stands and not intrabar.bar_touches_nothing(floor, instrument.ticks(low), instrument.ticks(high)):
                 break
             close = read_f64_le(closes, at)
             day += volume
@@ -165,59 +165,59 @@ class BarReplay(Stage):
             market.ltp = close
             market.last = close
             market.volume = day
-            market.heard = end - 1
+            market.heard_at = end - 1
             if ladders:
-                kernel.skip(end - 1, market, high, low, close, day, 0)
+                kernel.skip_bar_path(end - 1, market, high, low, close, day, 0)
             else:
-                line.reach(high)
+                line.note_high(high)
             if listens and (followed is None or followed.step(high, low, close, float(volume))):
                 context.now = end
                 asked = kernel.call_bar(
-                    listener, context, Bar(token, start, span, begun, high, low, close, volume, path.POINTS)
+                    listener, context, Bar(token, start, span, begun, high, low, close, volume, intrabar.POINTS)
                 )
             elif not alone and market.listeners:
-                kernel.hear(market, Bar(token, start, span, begun, high, low, close, volume, path.POINTS))
+                kernel.show_bar_to_listeners(market, Bar(token, start, span, begun, high, low, close, volume, intrabar.POINTS))
                 asked = True
             if asked or watched:
-                self._value(line, valued, at, start, ladders, curve)
+                self._value_bare_position(line, valued, at, start, ladders, curve)
                 valued = at + WORD
-                self._value(line, at, valued, end, ladders, False)
+                self._value_bare_position(line, at, valued, end, ladders, False)
                 if restless or asked or (limited and ledger.net != net):
-                    kernel.turn()
-                    restless = kernel.timed or kernel.halted or not kernel.still
+                    kernel.turn_clock()
+                    restless = kernel.has_timers or kernel.halted or not kernel.clock_idle
                     watched = ladders or limited or restless
                     listens = alone and not listener.stopped
                     asked = len(out.commands) > 0
                 net = ledger.net
                 if curve and not asked:
-                    self.sample(end, net)
+                    self.add_curve_point(end, net)
             at += WORD
             start = end
             end += length
             if asked:
                 break
         if at > first:
-            self._value(line, valued, at, start, ladders, curve)
+            self._value_bare_position(line, valued, at, start, ladders, curve)
             count = (at - first) // WORD
             kernel.bar_count += count
-            kernel.ticks += count * path.POINTS
-            market.version += count * path.POINTS
+            kernel.tick_count += count * intrabar.POINTS
+            market.version += count * intrabar.POINTS
             market.bid = 0.0
             market.ask = 0.0
             market.live = True
             close = read_f64_le(closes, at - WORD)
             if market.held is not None:
                 ledger.revalue(market.held, close)
-            self.day[slot] = day
+            self.day_volumes[slot] = day
             floor.close = close
-            self.turned = start
+            self.turned_at = start
             if asked:
-                self._pass_on(start)
+                self._pass_on_commands(start)
                 if curve:
-                    self.sample(start, kernel.ledger.net)
+                    self.add_curve_point(start, kernel.ledger.net)
         return at
 
-    def _value(self, line: Line, at: i64, to: i64, until: i64, ladders: bool, curve: bool) -> None:
+    def _value_bare_position(self, line: BarePosition, at: i64, to: i64, until: i64, ladders: bool, curve: bool) -> None:
         """Value what is held bare at the close of each bar of a row, the last of which ends at `until`, and draw the curve."""
         if at == to:
             return
@@ -251,30 +251,30 @@ class BarReplay(Stage):
                 point += 1
         self.points = point
         if shares != 0:
-            self.bare.value(line, read_f64_le(closes, to - WORD))
-        kernel.peak = max(kernel.peak, top - kernel.before)
+            self.fast_path.value_position(line, read_f64_le(closes, to - WORD))
+        kernel.peak = max(kernel.peak, top - kernel.net_at_open)
 
-    def _drift(self, first: i64, last: i64, start: i64, end: i64) -> bool:
+    def _pass_bare_bars(self, first: i64, last: i64, start: i64, end: i64) -> bool:
         """Take in the bars if nothing of ours stands at the exchange; bare positions trade at the open where they wait for it.
 
         Return False, with nothing taken in, where an order can't trade whole, or waits for another bar.
         """
         kernel = self.kernel
-        bare = self.bare
+        bare = self.fast_path
         if kernel.lane is None or kernel.ladders:
             return False
         slots, opens, volumes = self.bars.slots, self.bars.opens, self.bars.volumes
         highs, closes = self.bars.highs, self.bars.closes
-        lines, days = bare.lines, self.day
+        lines, days = bare.positions, self.day_volumes
         waits = bare.sent
         at = first
         while waits > 0 and at < last:
             line = lines[read_i64_le(slots, at)]
-            if line.sent != 0 and bare.trades(line, read_f64_le(opens, at), read_i64_le(volumes, at)):
+            if line.sent != 0 and bare.trades_whole(line, read_f64_le(opens, at), read_i64_le(volumes, at)):
                 waits -= 1
             at += WORD
         if waits > 0:
-            bare.settle()
+            bare.settle_waiting()
             return False
         at = first
         while at < last:
@@ -284,34 +284,34 @@ class BarReplay(Stage):
             line = lines[slot]
             market = line.market
             if line.sent != 0:
-                bare.strike(line, start, read_f64_le(opens, at), volume)
+                bare.trade_at_open(line, start, read_f64_le(opens, at), volume)
             days[slot] += volume
             market.ltp = close
             market.last = close
             market.bid = 0.0
             market.ask = 0.0
             market.volume = days[slot]
-            market.heard = end - 1
+            market.heard_at = end - 1
             market.live = True
-            market.version += path.POINTS
-            line.floor.close = close
+            market.version += intrabar.POINTS
+            line.instrument_venue.close = close
             if line.position is not None:
-                line.reach(read_f64_le(highs, at))
-                bare.value(line, close)
+                line.note_high(read_f64_le(highs, at))
+                bare.value_position(line, close)
             elif market.held is not None:
                 kernel.ledger.revalue(market.held, close)
             at += WORD
-        kernel.ticks += (last - first) // WORD * path.POINTS
+        kernel.tick_count += (last - first) // WORD * intrabar.POINTS
         return True
 
-    def _sleeps(self, first: i64, last: i64, end: i64) -> bool:
-        """Take in the bars that nothing can come of; return whether there are others, marked in `awake`.
+    def _skip_idle_bars(self, first: i64, last: i64, end: i64) -> bool:
+        """Take in the bars that nothing can come of; return whether there are others, marked in `active_slots`.
 
         While one is awake that may enter on its way, so is every instrument with a position: the limits on an entry
         look at all their prices.
         """
         bars = self.bars
-        awake = self.awake
+        awake = self.active_slots
         alone = last == first + WORD
         some = False
         entering = False
@@ -320,17 +320,17 @@ class BarReplay(Stage):
         while at < last:
             slot = read_i64_le(bars.slots, at)
             market = self.markets[slot]
-            floor = self.floors[slot]
-            if market.calm and not floor.orders and not floor.gtts and (alone or not market.ladders):
+            floor = self.instrument_venues[slot]
+            if market.idle_at_any_price and not floor.orders and not floor.gtts and (alone or not market.ladders):
                 awake[slot] = 0
-                self._skip(at, slot, market, floor, end, path.POINTS)
-            elif self._quiet(at, market, floor):
+                self._skip_bar(at, slot, market, floor, end, intrabar.POINTS)
+            elif self._is_bar_idle(at, market, floor):
                 awake[slot] = -1
                 drowsy = True
             else:
                 awake[slot] = 1
                 some = True
-                entering = entering or self.kernel.climbs(market)
+                entering = entering or self.kernel.may_enter(market)
             at += WORD
         at = first
         while drowsy and at < last:
@@ -338,88 +338,88 @@ class BarReplay(Stage):
             if awake[slot] < 0:
                 awake[slot] = 1 if entering else 0
                 if not entering:
-                    self._skip(at, slot, self.markets[slot], self.floors[slot], end, path.POINTS)
+                    self._skip_bar(at, slot, self.markets[slot], self.instrument_venues[slot], end, intrabar.POINTS)
             at += WORD
         return some
 
-    def _quiet(self, at: i64, market: Market, floor: Floor) -> bool:
-        if not market.calm:
-            market.calm = self.kernel.calm(market)
-        if market.calm and not floor.orders and not floor.gtts:
+    def _is_bar_idle(self, at: i64, market: InstrumentState, floor: InstrumentVenue) -> bool:
+        if not market.idle_at_any_price:
+            market.idle_at_any_price = self.kernel.is_idle_at_any_price(market)
+        if market.idle_at_any_price and not floor.orders and not floor.gtts:
             return True
         high = read_f64_le(self.bars.highs, at)
         low = read_f64_le(self.bars.lows, at)
-        if not self.kernel.sleeps(market, high, low):
+        if not self.kernel.is_idle_between(market, high, low):
             return False
-        return path.quiet(floor, floor.instrument.ticks(high), floor.instrument.ticks(low))
+        return intrabar.bar_touches_nothing(floor, floor.instrument.ticks(high), floor.instrument.ticks(low))
 
-    def _skip(self, at: i64, slot: i64, market: Market, floor: Floor, end: i64, points: i64) -> None:
+    def _skip_bar(self, at: i64, slot: i64, market: InstrumentState, floor: InstrumentVenue, end: i64, points: i64) -> None:
         bars = self.bars
         close = read_f64_le(bars.closes, at)
-        self.day[slot] += read_i64_le(bars.volumes, at)
+        self.day_volumes[slot] += read_i64_le(bars.volumes, at)
         high = read_f64_le(bars.highs, at) if market.ladders else close
         low = read_f64_le(bars.lows, at) if market.ladders else close
-        self.kernel.skip(end - 1, market, high, low, close, self.day[slot], points)
-        floor.rest(close)
+        self.kernel.skip_bar_path(end - 1, market, high, low, close, self.day_volumes[slot], points)
+        floor.note_price(close)
 
-    def _walk(self, first: i64, last: i64, start: i64, end: i64) -> None:
+    def _walk_paths(self, first: i64, last: i64, start: i64, end: i64) -> None:
         """Walk the paths of all bars that are awake, point by point; what is alone may fall asleep after the open."""
         alone = last == first + WORD
-        for k in range(path.POINTS):
+        for k in range(intrabar.POINTS):
             if k == 1 and alone:
                 slot = read_i64_le(self.bars.slots, first)
-                if self._quiet(first, self.markets[slot], self.floors[slot]):
-                    self._skip(first, slot, self.markets[slot], self.floors[slot], end, path.POINTS - 1)
+                if self._is_bar_idle(first, self.markets[slot], self.instrument_venues[slot]):
+                    self._skip_bar(first, slot, self.markets[slot], self.instrument_venues[slot], end, intrabar.POINTS - 1)
                     return
-            ts = path.time(k, start, end)
+            ts = intrabar.path_time(k, start, end)
             at = first
             while at < last:
                 slot = read_i64_le(self.bars.slots, at)
-                if self.awake[slot]:
-                    self._step(k, at, slot, ts)
+                if self.active_slots[slot]:
+                    self._step_path(k, at, slot, ts)
                 at += WORD
 
-    def _step(self, k: i64, at: i64, slot: i64, ts: i64) -> None:
+    def _step_path(self, k: i64, at: i64, slot: i64, ts: i64) -> None:
         bars = self.bars
-        floor = self.floors[slot]
+        floor = self.instrument_venues[slot]
         instrument = floor.instrument
         begun = read_f64_le(bars.opens, at)
         high = read_f64_le(bars.highs, at)
         low = read_f64_le(bars.lows, at)
         volume = read_i64_le(bars.volumes, at)
-        to_low = path.low_first(instrument, begun, high, low)
-        price = path.point(k, to_low, begun, high, low, read_f64_le(bars.closes, at))
+        to_low = intrabar.low_first(instrument, begun, high, low)
+        price = intrabar.path_point(k, to_low, begun, high, low, read_f64_le(bars.closes, at))
         if k == 0:
-            path.begin(floor, ts, instrument.ticks(begun), instrument.ticks(high), instrument.ticks(low), volume)
+            intrabar.begin_bar(floor, ts, instrument.ticks(begun), instrument.ticks(high), instrument.ticks(low), volume)
         else:
-            path.walk(floor, ts, instrument.ticks(price))
-        if k == path.POINTS - 1:
-            self.day[slot] += volume
-        self.do(self.kernel.step(ts, self.markets[slot], price, self.day[slot]), ts)
-        self.hear(ts)
+            intrabar.walk_to(floor, ts, instrument.ticks(price))
+        if k == intrabar.POINTS - 1:
+            self.day_volumes[slot] += volume
+        self.send_commands(self.kernel.step_bar_price(ts, self.markets[slot], price, self.day_volumes[slot]), ts)
+        self.deliver_reports(ts)
 
-    def _turn(self, first: i64, last: i64, start: i64, end: i64) -> None:
+    def _end_bars(self, first: i64, last: i64, start: i64, end: i64) -> None:
         """Reach the end of the bars: strategies hear them, the clock turns, and what is asked for is passed on."""
         kernel = self.kernel
-        kernel.begin(end)
-        if self.built:
-            self._build(first, last, start, end)
+        kernel.begin_moment(end)
+        if self.builds_bars:
+            self._build_longer_bars(first, last, start, end)
         else:
-            self._show(first, last, start)
-        kernel.turn()
-        if kernel.out.commands:
-            self._pass_on(end)
+            self._show_bars(first, last, start)
+        kernel.turn_clock()
+        if kernel.order_store.commands:
+            self._pass_on_commands(end)
 
-    def _pass_on(self, end: i64) -> None:
-        self.do(self.kernel.out.commands, end)
-        self.hear(end)
-        self.forget()
+    def _pass_on_commands(self, end: i64) -> None:
+        self.send_commands(self.kernel.order_store.commands, end)
+        self.deliver_reports(end)
+        self.forget_changes()
 
-    def _show(self, first: i64, last: i64, start: i64) -> None:
+    def _show_bars(self, first: i64, last: i64, start: i64) -> None:
         kernel = self.kernel
         slots, volumes = self.bars.slots, self.bars.volumes
         opens, highs, lows, closes = self.bars.opens, self.bars.highs, self.bars.lows, self.bars.closes
-        lines, span = self.bare.lines, self.span
+        lines, span = self.fast_path.positions, self.span
         at = first
         while at < last:
             line = lines[read_i64_le(slots, at)]
@@ -427,17 +427,17 @@ class BarReplay(Stage):
             if market.listeners:
                 bar = Bar(
                     market.token, start, span, read_f64_le(opens, at), read_f64_le(highs, at), read_f64_le(lows, at),
-                    read_f64_le(closes, at), read_i64_le(volumes, at), path.POINTS,
+                    read_f64_le(closes, at), read_i64_le(volumes, at), intrabar.POINTS,
                 )  # fmt: skip
                 listener = line.slot
                 if listener is None:
-                    kernel.hear(market, bar)
+                    kernel.show_bar_to_listeners(market, bar)
                 elif not listener.stopped:
                     kernel.show_bar(listener, bar)
             at += WORD
         kernel.bar_count += (last - first) // WORD
 
-    def _build(self, first: i64, last: i64, start: i64, end: i64) -> None:
+    def _build_longer_bars(self, first: i64, last: i64, start: i64, end: i64) -> None:
         bars = self.bars
         kernel = self.kernel
         at = first
@@ -449,12 +449,12 @@ class BarReplay(Stage):
             high = read_f64_le(bars.highs, at)
             low = read_f64_le(bars.lows, at)
             close = read_f64_le(bars.closes, at)
-            before = self.day[slot] - read_i64_le(bars.volumes, at)
-            to_low = path.low_first(instrument, begun, high, low)
-            for k in range(path.POINTS):
-                volume = self.day[slot] if k == path.POINTS - 1 else before
-                price = path.point(k, to_low, begun, high, low, close)
-                kernel.bars.update(token, path.time(k, start, end), price, volume)
+            before = self.day_volumes[slot] - read_i64_le(bars.volumes, at)
+            to_low = intrabar.low_first(instrument, begun, high, low)
+            for k in range(intrabar.POINTS):
+                volume = self.day_volumes[slot] if k == intrabar.POINTS - 1 else before
+                price = intrabar.path_point(k, to_low, begun, high, low, close)
+                kernel.bars.update(token, intrabar.path_time(k, start, end), price, volume)
             at += WORD
         kernel.bars.advance(end)
-        kernel.take_bars()
+        kernel.show_closed_bars()

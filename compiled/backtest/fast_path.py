@@ -2,7 +2,7 @@
 
 A market order that enters or leaves such a position waits alone for the open of the next bar and trades there, whole.
 It is numbered, checked, charged, booked and hashed as any other; only the objects are left out. As soon as one is asked
-for, or anything else is about to stand at the exchange, `show` makes of the columns what the long way would have made.
+for, or anything else is about to stand at the exchange, `make_ladders` makes of the columns what the long way would have made.
 """
 
 from typing import Final, final
@@ -10,41 +10,41 @@ from typing import Final, final
 from librt.vecs import extend, vec
 from mypy_extensions import i64
 
-from compiled.charges import Rates, charged
-from compiled.decisions import Cause
-from compiled.events import PlaceOrder
-from compiled.floor import Floor
-from compiled.kernel import Kernel
-from compiled.ladder import AT_MARKET, Ladder, LadderPlan, Rung, RungState
-from compiled.ledger import Position
-from compiled.model import SECOND, Order, OrderStatus, OrderType, Product, Purpose, Side, paise
-from compiled.outbox import Fill
-from compiled.positions import Lane, Market, Slot
-from compiled.protection import RETRY_SECONDS
-from compiled.resting import resting
-from compiled.risk import Reason, Usage, check_order, check_usage, size_of
-from compiled.strategy import Request
-from compiled.venue import Venue
+from compiled.accounting.charges import ChargeRates, rates_key
+from compiled.accounting.ledger import Position
+from compiled.model.events import PlaceOrder
+from compiled.model.values import SECOND, Order, OrderPurpose, OrderStatus, OrderType, Product, Side, paise
+from compiled.trading.decision_log import DecisionCause
+from compiled.trading.kernel import Kernel
+from compiled.trading.ladder import AT_MARKET, Ladder, LadderPlan, Rung, RungState
+from compiled.trading.order_store import BookedFill
+from compiled.trading.positions import FastLane, InstrumentState, StrategyState
+from compiled.trading.protection import RETRY_SECONDS
+from compiled.trading.risk import LimitUsage, RefusalReason, check_order, check_usage, rung_size
+from compiled.trading.strategy import StrategyRequest
+from compiled.venue.instrument_venue import InstrumentVenue
+from compiled.venue.resting_orders import resting_order
+from compiled.venue.venue import SimulatedVenue
 
 ROW: Final[i64] = 14
 PRODUCTS: Final = list(Product)
 
 
 @final
-class Line:
+class BarePosition:
     """One instrument that one strategy listens to: signed shares held, and signed shares that wait for the next open.
 
     `bought` is the value of the entry and `charges` what it cost, in paise; times are ns, `row` is where its fill stands.
     """
 
-    def __init__(self, index: i64, market: Market, floor: Floor) -> None:
+    def __init__(self, index: i64, market: InstrumentState, floor: InstrumentVenue) -> None:
         self.index = index
         self.market = market
-        self.floor = floor
-        self.slot: Slot | None = market.listeners[0] if len(market.listeners) == 1 else None
+        self.instrument_venue = floor
+        self.slot: StrategyState | None = market.listeners[0] if len(market.listeners) == 1 else None
         self.plan: LadderPlan | None = None
-        self.rates: Rates | None = None
-        self.intraday: Rates | None = None
+        self.rates: ChargeRates | None = None
+        self.intraday: ChargeRates | None = None
         self.position: Position | None = None
         self.account: Position | None = None
         self.side = Side.BUY
@@ -53,42 +53,42 @@ class Line:
         self.sent: i64 = 0
         self.ladder: i64 = 0
         self.intent: i64 = 0
-        self.order: i64 = 0
-        self.asked: i64 = 0
+        self.order_number: i64 = 0
+        self.asked_at: i64 = 0
         self.created: i64 = 0
         self.opened: i64 = 0
         self.bought: i64 = 0
         self.charges: i64 = 0
         self.high = 0.0
         self.row: i64 = 0
-        self.leaving = ""
+        self.exit_reason = ""
 
-    def reach(self, high: float) -> None:
+    def note_high(self, high: float) -> None:
         """Take note of a bar's high (rupees) while shares are held."""
         if self.held > 0 and high > self.high:
             self.high = high
 
 
 @final
-class Bare(Lane):
+class FastPath(FastLane):
     """The bare positions of one replay. While a ladder is followed there are none: either all are here, or none is.
 
     `sent` is how many orders wait for an open.
     """
 
-    def __init__(self, kernel: Kernel, venue: Venue, markets: list[Market], floors: list[Floor]) -> None:
+    def __init__(self, kernel: Kernel, venue: SimulatedVenue, markets: list[InstrumentState], floors: list[InstrumentVenue]) -> None:
         self.kernel = kernel
         self.ledger = kernel.ledger
         self.venue = venue
-        self.lines: list[Line] = []
+        self.positions: list[BarePosition] = []
         self.sent: i64 = 0
-        self._rows = vec[i64]()  # fills without objects (see `_book`), `_filled` numbers of them
+        self._rows = vec[i64]()  # fills without objects (see `_book_trade`), `_filled` numbers of them
         self._filled: i64 = 0
         self._shown: dict[int, Order] = {}  # of those rows: the entries that a ladder has as objects
         for index in range(i64(len(markets))):
             market = markets[index]
-            market.line = index
-            self.lines.append(Line(index, market, floors[index]))
+            market.position_index = index
+            self.positions.append(BarePosition(index, market, floors[index]))
         kernel.lane = self
         for slot in kernel.slots:
             slot.context.lane = self
@@ -96,32 +96,32 @@ class Bare(Lane):
     def reprice(self) -> None:
         """Take in that charges have changed."""
         kernel = self.kernel
-        for line in self.lines:
+        for line in self.positions:
             plan = line.plan
             if plan is not None:
-                line.rates = kernel.rates[charged(line.market.token, plan.product)]
-                line.intraday = kernel.intraday(line.market.token, plan.product)
+                line.rates = kernel.rates[rates_key(line.market.token, plan.product)]
+                line.intraday = kernel.intraday_rates(line.market.token, plan.product)
 
     # requests
 
-    def ask(self, slot: Slot, market: Market, request: Request, cause: Cause) -> bool:
+    def try_request(self, slot: StrategyState, market: InstrumentState, request: StrategyRequest, cause: DecisionCause) -> bool:
         """Do what a strategy asks for, where it can be done in columns; return whether it was."""
         if self.kernel.ladders:
             return False
         plan = request.plan
         done = False
-        line = self.lines[market.line]  # of the last instrument, where this one has no bars
-        if line.market is not market or line.slot is not slot or line.floor.orders or line.floor.gtts:
+        line = self.positions[market.position_index]  # of the last instrument, where this one has no bars
+        if line.market is not market or line.slot is not slot or line.instrument_venue.orders or line.instrument_venue.gtts:
             pass
         elif plan is not None:
-            done = self._enter(line, request, plan, cause)
+            done = self._send_entry(line, request, plan, cause)
         elif request.order is None:
-            done = (line.held == 0 and line.sent == 0) or self._leave(line, request)
+            done = (line.held == 0 and line.sent == 0) or self._send_exit(line, request)
         if not done:
-            self.show()
+            self.make_ladders()
         return done
 
-    def _enter(self, line: Line, request: Request, plan: LadderPlan, cause: Cause) -> bool:
+    def _send_entry(self, line: BarePosition, request: StrategyRequest, plan: LadderPlan, cause: DecisionCause) -> bool:
         """Send the entry of a bare position if sizing and risk allow it; what they refuse, the long way refuses and tells."""
         kernel = self.kernel
         market = line.market
@@ -132,43 +132,43 @@ class Bare(Lane):
         if plan.product is Product.MIS:
             return False
         if line.held != 0 or line.sent != 0:
-            kernel.decline(slot.name, request, plan, cause, Reason.DUPLICATE)
+            kernel.decline_request(slot.name, request, plan, cause, RefusalReason.DUPLICATE)
             return True
         instrument = market.instrument
-        out = kernel.out
+        out = kernel.order_store
         now = out.now
         side = request.side
         limits = kernel.limits
-        quantity = size_of(instrument, plan, rung.stop_percent, market.ltp)
+        quantity = rung_size(instrument, plan, rung.stop_percent, market.ltp)
         price = instrument.snap(market.last)
         if now < self.venue.open or now >= self.venue.close:
             return False
-        if kernel.gate(market, slot.name, side, plan, AT_MARKET) is not Reason.OK:
+        if kernel.check_entry_gate(market, slot.name, side, plan, AT_MARKET) is not RefusalReason.OK:
             return False
-        if check_order(instrument, quantity, price, market.last, limits) is not Reason.OK:
+        if check_order(instrument, quantity, price, market.last, limits) is not RefusalReason.OK:
             return False
-        if check_usage(slot.name, paise(price, quantity), self._usage(line, slot), limits) is not Reason.OK:
+        if check_usage(slot.name, paise(price, quantity), self._limit_usage(line, slot), limits) is not RefusalReason.OK:
             return False
         kernel.decisions.next_number += 1
-        kernel.entries += 1
-        kernel.entered(slot.name)
+        kernel.entry_count += 1
+        kernel.note_entry(slot.name)
         line.plan = plan
         line.side = side
         line.reason = request.reason
-        line.rates = kernel.rates[charged(market.token, plan.product)]
-        line.intraday = kernel.intraday(market.token, plan.product)
+        line.rates = kernel.rates[rates_key(market.token, plan.product)]
+        line.intraday = kernel.intraday_rates(market.token, plan.product)
         line.ladder = kernel.next_number
         kernel.next_number += 2
         line.created = now
-        self._send(line, quantity if side is Side.BUY else -quantity, side, Purpose.ENTRY, plan.product, slot.name)
+        self._send_order(line, quantity if side is Side.BUY else -quantity, side, OrderPurpose.ENTRY, plan.product, slot.name)
         return True
 
-    def _leave(self, line: Line, request: Request) -> bool:
+    def _send_exit(self, line: BarePosition, request: StrategyRequest) -> bool:
         """Send the exit of a bare position."""
         slot = line.slot
         plan = line.plan
         instrument = line.market.instrument
-        now = self.kernel.out.now
+        now = self.kernel.order_store.now
         if line.held == 0 or line.sent != 0 or slot is None or plan is None:
             return False
         if now < self.venue.open or now >= self.venue.close or not instrument.hours.takes_exits(now):
@@ -177,27 +177,27 @@ class Bare(Lane):
         if instrument.freeze > 0 and quantity > instrument.freeze:
             return False
         self.kernel.decisions.next_number += 1
-        line.leaving = "exit: " + request.reason if request.reason else "exit"
+        line.exit_reason = "exit: " + request.reason if request.reason else "exit"
         side = Side.SELL if line.side is Side.BUY else Side.BUY
-        self._send(line, -line.held, side, Purpose.EXIT, plan.product, slot.name)
+        self._send_order(line, -line.held, side, OrderPurpose.EXIT, plan.product, slot.name)
         return True
 
-    def _send(self, line: Line, shares: i64, side: Side, purpose: Purpose, product: Product, strategy: str) -> None:
-        out = self.kernel.out
+    def _send_order(self, line: BarePosition, shares: i64, side: Side, purpose: OrderPurpose, product: Product, strategy: str) -> None:
+        out = self.kernel.order_store
         quantity = shares if shares > 0 else -shares
-        line.intent = out.number()
-        line.asked = out.now
-        out.note_order(line.intent, line.market.token, side, OrderType.MARKET, product, purpose, quantity, strategy)
-        line.order = self.venue.reports.number()
+        line.intent = out.take_number()
+        line.asked_at = out.now
+        out.digest_order(line.intent, line.market.token, side, OrderType.MARKET, product, purpose, quantity, strategy)
+        line.order_number = self.venue.reports.take_number()
         line.sent = shares
         self.sent += 1
 
-    def _usage(self, candidate: Line, slot: Slot) -> Usage:
-        """Return what is used of the limits, as `Positions._usage` reckons it from ladders."""
+    def _limit_usage(self, candidate: BarePosition, slot: StrategyState) -> LimitUsage:
+        """Return what is used of the limits, as `Positions._limit_usage` reckons it from ladders."""
         kernel = self.kernel
-        usage = Usage()
+        usage = LimitUsage()
         pending: i64 = 0
-        for line in self.lines:
+        for line in self.positions:
             if line.held == 0 and line.sent == 0:
                 continue
             shares = line.held if line.held != 0 else line.sent
@@ -211,12 +211,12 @@ class Bare(Lane):
                 usage.symbol_exposure += value
             if line.slot is slot:
                 usage.strategy_exposure += value
-        usage.recent = kernel.recent(slot.name)
-        usage.trades = kernel.entries
+        usage.recent = kernel.recent_entries(slot.name)
+        usage.trades = kernel.entry_count
         usage.funds = kernel.ledger.cash - pending
         return usage
 
-    def value(self, line: Line, close: float) -> None:
+    def value_position(self, line: BarePosition, close: float) -> None:
         """Value a position at the close of a bar, in rupees."""
         position = line.position
         account = line.account
@@ -226,11 +226,11 @@ class Bare(Lane):
 
     # fills
 
-    def trades(self, line: Line, open: float, volume: i64) -> bool:
+    def trades_whole(self, line: BarePosition, open: float, volume: i64) -> bool:
         """Tell whether the order that waits trades whole at this open (rupees) of a bar of this volume."""
-        floor = line.floor
+        floor = line.instrument_venue
         sign: i64 = 1 if line.sent > 0 else -1
-        floor.at = floor.instrument.ticks(open)
+        floor.price_index = floor.instrument.ticks(open)
         floor.close = 0.0
         floor.traded = volume * floor.instrument.multiplier
         room = floor.slippage.share(floor.traded)
@@ -238,25 +238,25 @@ class Bare(Lane):
             return False
         if floor.instrument.upper <= 0.0:
             return True
-        return sign * (floor.worst(sign, -1.0) - floor.at) >= 0 and not floor.locked(sign, floor.at)
+        return sign * (floor.protection_limit(sign, -1.0) - floor.price_index) >= 0 and not floor.is_locked(sign, floor.price_index)
 
-    def strike(self, line: Line, ts: i64, open: float, volume: i64) -> bool:
+    def trade_at_open(self, line: BarePosition, ts: i64, open: float, volume: i64) -> bool:
         """Trade the order that waits at the open of a bar; where it can't trade whole, return False with everything followed."""
-        if not self.trades(line, open, volume):
-            self.settle()
+        if not self.trades_whole(line, open, volume):
+            self.settle_waiting()
             return False
-        floor = line.floor
+        floor = line.instrument_venue
         sign: i64 = 1 if line.sent > 0 else -1
         quantity = sign * line.sent
-        price = floor.slipped(sign, quantity)
-        if price != floor.at:
-            limit = floor.worst(sign, -1.0)
+        price = floor.slipped_price(sign, quantity)
+        if price != floor.price_index:
+            limit = floor.protection_limit(sign, -1.0)
             price = limit if sign * (price - limit) > 0 else price
-        self._book(line, ts, Side.BUY if sign > 0 else Side.SELL, quantity, price)
+        self._book_trade(line, ts, Side.BUY if sign > 0 else Side.SELL, quantity, price)
         return True
 
-    def _book(self, line: Line, ts: i64, side: Side, quantity: i64, ticks: i64) -> None:
-        """Book a trade as `Answers._book` does, and what it makes of the position."""
+    def _book_trade(self, line: BarePosition, ts: i64, side: Side, quantity: i64, ticks: i64) -> None:
+        """Book a trade as `Answers._book_trade` does, and what it makes of the position."""
         kernel = self.kernel
         slot = line.slot
         rates = line.rates
@@ -264,7 +264,7 @@ class Bare(Lane):
         if slot is None or rates is None or plan is None:
             return
         market = line.market
-        out = kernel.out
+        out = kernel.order_store
         out.now = max(out.now, ts)
         price = market.instrument.price(ticks)
         value = paise(price, quantity)
@@ -272,16 +272,16 @@ class Bare(Lane):
         position = line.position
         account = line.account
         if position is None or account is None:
-            position = line.position = ledger.open(slot.name, market.token, price)
+            position = line.position = ledger.open_position(slot.name, market.token, price)
             market.held = ledger.held(market.token)
             account = line.account = ledger.account(market.token)
             if account is None:
                 return
         realised = ledger.book(account, position, side, quantity, value)
-        number = self.venue.reports.number()
-        charges = self._charge(line, rates, number, ts, side, quantity, value)
-        ledger.take(account, position, charges)
-        out.note_fill(line.intent, ts, quantity, price, charges, realised)
+        number = self.venue.reports.take_number()
+        charges = self._charge_trade(line, rates, number, ts, side, quantity, value)
+        ledger.take_charges(account, position, charges)
+        out.digest_fill(line.intent, ts, quantity, price, charges, realised)
         enters = line.held == 0
         at = self._filled
         self._filled = at + ROW
@@ -289,13 +289,13 @@ class Bare(Lane):
             self._rows = extend(self._rows, vec[i64]([0] * (len(self._rows) + 256 * int(ROW))))
         rows = self._rows
         rows[at] = line.intent
-        rows[at + 1] = line.order
+        rows[at + 1] = line.order_number
         rows[at + 2] = line.index
         rows[at + 3] = line.sent
         rows[at + 4] = 1 if enters else 0
         rows[at + 5] = plan.product
         rows[at + 6] = line.ladder + 1
-        rows[at + 7] = line.asked
+        rows[at + 7] = line.asked_at
         rows[at + 8] = ts
         rows[at + 9] = ticks
         rows[at + 10] = value
@@ -312,48 +312,48 @@ class Bare(Lane):
         else:
             sign: i64 = 1 if line.held > 0 else -1
             line.held = 0
-            kernel.count(slot.name, sign * (value - line.bought) - line.charges - charges)
-        market.bare = line.held
+            kernel.count_round_trip(slot.name, sign * (value - line.bought) - line.charges - charges)
+        market.bare_quantity = line.held
         line.sent = 0
         self.sent -= 1
 
-    def _charge(self, line: Line, rates: Rates, number: i64, ts: i64, side: Side, quantity: i64, value: i64) -> i64:
+    def _charge_trade(self, line: BarePosition, rates: ChargeRates, number: i64, ts: i64, side: Side, quantity: i64, value: i64) -> i64:
         """Return what a trade adds to the day's contract notes."""
         notes = self.kernel.notes
         intraday = line.intraday
         if intraday is None:
-            return notes.whole(notes.note(rates), side, value)
+            return notes.fill_whole(notes.note(rates), side, value)
         trade = "T" + str(number)
         return notes.fill(line.market.token, rates, intraday, trade, ts, line.intent, side, quantity, value)
 
     # objects
 
-    def show(self) -> None:
+    def make_ladders(self) -> None:
         """Make ladders of the positions and fills of the rows, while a moment lasts: what was sent in it is still to go."""
-        self._make(passed=False)
-        self.flush()
+        self._follow_positions(passed=False)
+        self.make_fills()
 
-    def settle(self) -> None:
+    def settle_waiting(self) -> None:
         """Do so between moments, if an order waits: time passes without the bar that it waits for."""
         if self.sent > 0:
-            self._make(passed=True)
-            self.flush()
+            self._follow_positions(passed=True)
+            self.make_fills()
 
     def finish(self) -> None:
         """Make ladders of the positions at the end; fills are made when they are asked for."""
-        self._make(passed=True)
+        self._follow_positions(passed=True)
 
-    def _make(self, passed: bool) -> None:
+    def _follow_positions(self, passed: bool) -> None:
         to_go: list[Order] = []
-        for line in sorted([line for line in self.lines if line.held != 0 or line.sent != 0], key=_ladder):
-            order = self._follow(line, passed)
+        for line in sorted([line for line in self.positions if line.held != 0 or line.sent != 0], key=_ladder_number):
+            order = self._follow_position(line, passed)
             if order is not None:
                 to_go.append(order)
-        for order in sorted(to_go, key=_intent):
+        for order in sorted(to_go, key=_intent_number):
             self.venue.reports.next_id -= 1  # the exchange gives it a number when it gets it
-            self.kernel.out.commands.append(PlaceOrder(order))
+            self.kernel.order_store.commands.append(PlaceOrder(order))
 
-    def _follow(self, line: Line, passed: bool) -> Order | None:
+    def _follow_position(self, line: BarePosition, passed: bool) -> Order | None:
         """Make the ladder of a position, and of what was sent an order at the exchange; return one that is to go there."""
         slot = line.slot
         plan = line.plan
@@ -367,7 +367,7 @@ class Bare(Lane):
         ladder.rungs.append(rung)
         rung.state = RungState.ENTERING
         if line.held != 0:
-            entry = self._order(line.row)
+            entry = self._row_order(line.row)
             self._shown[int(line.row)] = entry
             rung.entry = entry
             rung.state = RungState.OPEN
@@ -378,66 +378,66 @@ class Bare(Lane):
             rung.high = line.high
         order: Order | None = None
         if line.sent != 0:
-            order = self._sent(line, slot.name, plan.product, rung.rung_id, passed)
+            order = self._waiting_order(line, slot.name, plan.product, rung.rung_id, passed)
             if line.held != 0:
                 ladder.leaving = True
                 rung.leaving = True
-                rung.exit_reason = line.leaving
+                rung.exit_reason = line.exit_reason
                 rung.exit = order
                 rung.state = RungState.EXITING
-                rung.retry_at = line.asked + RETRY_SECONDS * SECOND
+                rung.retry_at = line.asked_at + RETRY_SECONDS * SECOND
             else:
                 rung.entry = order
         line.held = 0
         line.sent = 0
-        line.market.bare = 0
-        kernel.adopt(ladder)
+        line.market.bare_quantity = 0
+        kernel.follow_ladder(ladder)
         return None if passed else order
 
-    def _sent(self, line: Line, strategy: str, product: Product, rung: i64, passed: bool) -> Order:
+    def _waiting_order(self, line: BarePosition, strategy: str, product: Product, rung: i64, passed: bool) -> Order:
         """Return the order that waits, as it stands at the exchange, or as it is about to go there."""
-        out = self.kernel.out
+        out = self.kernel.order_store
         order = Order(
-            line.intent, out.tag(line.intent), strategy, line.market.token, Side.BUY if line.sent > 0 else Side.SELL,
+            line.intent, out.intent_tag(line.intent), strategy, line.market.token, Side.BUY if line.sent > 0 else Side.SELL,
             line.sent if line.sent > 0 else -line.sent, OrderType.MARKET, product,
-            Purpose.EXIT if line.held != 0 else Purpose.ENTRY, rung=rung, created=line.asked,
+            OrderPurpose.EXIT if line.held != 0 else OrderPurpose.ENTRY, rung=rung, created=line.asked_at,
         )  # fmt: skip
         self.sent -= 1
         if passed:
-            order.order_id = str(line.order)
+            order.order_id = str(line.order_number)
             order.status = OrderStatus.OPEN
-            made = resting(order, order.order_id, line.market.instrument)
+            made = resting_order(order, order.order_id, line.market.instrument)
             made.fresh = True
-            line.floor.orders.append(made)
+            line.instrument_venue.orders.append(made)
         out.register(order)
         return order
 
-    def flush(self) -> None:
+    def make_fills(self) -> None:
         """Make fills of the rows, in their order."""
         rows = self._rows
-        out = self.kernel.out
+        out = self.kernel.order_store
         at: i64 = 0
         while at < self._filled:
             order = self._shown.get(int(at))
             if order is None:
-                order = self._order(at)
-            price = self.lines[rows[at + 2]].market.instrument.price(rows[at + 9])
+                order = self._row_order(at)
+            price = self.positions[rows[at + 2]].market.instrument.price(rows[at + 9])
             trade_id = "T" + str(rows[at + 13])
-            out.fills.append(Fill(rows[at + 8], trade_id, order, order.quantity, price, rows[at + 11], rows[at + 12]))
+            out.fills.append(BookedFill(rows[at + 8], trade_id, order, order.quantity, price, rows[at + 11], rows[at + 12]))
             at += ROW
         self._filled = 0
         self._shown = {}
 
-    def _order(self, at: i64) -> Order:
+    def _row_order(self, at: i64) -> Order:
         """Return the order behind a row, complete."""
         rows = self._rows
-        line = self.lines[rows[at + 2]]
+        line = self.positions[rows[at + 2]]
         slot = line.slot
         shares = rows[at + 3]
         order = Order(
-            rows[at], self.kernel.out.tag(rows[at]), "" if slot is None else slot.name, line.market.token,
+            rows[at], self.kernel.order_store.intent_tag(rows[at]), "" if slot is None else slot.name, line.market.token,
             Side.BUY if shares > 0 else Side.SELL, shares if shares > 0 else -shares, OrderType.MARKET,
-            PRODUCTS[rows[at + 5] - 1], Purpose.ENTRY if rows[at + 4] else Purpose.EXIT, rung=rows[at + 6],
+            PRODUCTS[rows[at + 5] - 1], OrderPurpose.ENTRY if rows[at + 4] else OrderPurpose.EXIT, rung=rows[at + 6],
             created=rows[at + 7],
         )  # fmt: skip
         order.order_id = order.listed = str(rows[at + 1])
@@ -448,9 +448,9 @@ class Bare(Lane):
         return order
 
 
-def _ladder(line: Line) -> i64:
+def _ladder_number(line: BarePosition) -> i64:
     return line.ladder
 
 
-def _intent(order: Order) -> i64:
+def _intent_number(order: Order) -> i64:
     return order.intent

@@ -6,8 +6,8 @@ from librt.strings import read_f64_le, read_i64_le
 from librt.vecs import vec
 from mypy_extensions import i64
 
-from compiled.charges import Rates
-from compiled.model import SECOND, TradingHours
+from compiled.accounting.charges import ChargeRates
+from compiled.model.values import SECOND, TradingHours
 
 WORD: Final[i64] = 8
 DEPTH: Final[i64] = 120
@@ -46,9 +46,9 @@ class BarColumns:
             if len(column) != len(starts) or len(column) % WORD:
                 raise ValueError("the columns differ in length")
         self.moments: i64 = 0
-        self._check()
+        self._check_rows()
 
-    def _check(self) -> None:
+    def _check_rows(self) -> None:
         before: i64 = -1
         newest: i64 = -1
         last: i64 = -1
@@ -112,7 +112,7 @@ class TickColumns:
 
 
 @final
-class Sessions:
+class RecordedSessions:
     """Sessions one after another, [open, close) each, ns UTC; a day's row is looked up from the last one found.
 
     `hours` are, for each session, those of the tokens that do not trade the whole of it; `rates` its charges, as a `Kernel`
@@ -124,7 +124,7 @@ class Sessions:
         opens: list[int],
         closes: list[int],
         hours: list[dict[int, TradingHours]] | None = None,
-        rates: list[dict[int, Rates]] | None = None,
+        rates: list[dict[int, ChargeRates]] | None = None,
     ) -> None:
         """Raise `ValueError` unless every session ends after it opens, and before the next one opens."""
         if len(opens) != len(closes) or not opens:
@@ -139,7 +139,7 @@ class Sessions:
         self.opens = vec[i64](opens)
         self.closes = vec[i64](closes)
         self.hours: list[dict[int, TradingHours]] = [{} for _ in opens] if hours is None else hours
-        self.rates: list[dict[int, Rates]] = [] if rates is None else rates
+        self.rates: list[dict[int, ChargeRates]] = [] if rates is None else rates
         self.index: i64 = -1
 
     def find(self, ts: i64, at_close: bool) -> i64:

@@ -5,14 +5,14 @@ from typing import final
 from librt.vecs import vec
 from mypy_extensions import i64
 
-from compiled.ladder import LadderPlan, RungPlan
-from compiled.model import E4, Bar, Product, Side, nearest
-from compiled.strategy import Context, Strategy
-from compiled.table import Table
+from compiled.model.int_map import IntMap
+from compiled.model.values import E4, Bar, Product, Side, nearest
+from compiled.trading.ladder import LadderPlan, RungPlan
+from compiled.trading.strategy import Context, Strategy
 
 
 @final
-class Track:
+class SmaTrack:
     """What `SmaCross` knows of one instrument: its last closes in ten-thousandths of a rupee, their sums, whether the fast one is above.
 
     `place` is where the next close goes, `leaves` the one that leaves the fast sum.
@@ -54,14 +54,14 @@ class SmaCross(Strategy):
         self.fast = fast
         self.slow = slow
         self.plan = LadderPlan([RungPlan(0.0, stop_percent)], 0, product, trail=False, quantity=quantity)
-        self._tracks: Table[Track] = Table()
-        self._track = Track(0, 1, 2)
+        self._tracks: IntMap[SmaTrack] = IntMap()
+        self._track = SmaTrack(0, 1, 2)
 
     def on_bar(self, ctx: Context, bar: Bar) -> None:
         """Add a close to the sums, and act where the averages have crossed."""
         track = self._track
         if bar.token != track.token:
-            track = self._turn_to(bar.token)
+            track = self._switch_track(bar.token)
         closes = track.closes
         place = track.place
         leaves = track.leaves
@@ -95,10 +95,10 @@ class SmaCross(Strategy):
         elif ctx.position(bar.token):
             ctx.exit(bar.token)
 
-    def _turn_to(self, token: i64) -> Track:
+    def _switch_track(self, token: i64) -> SmaTrack:
         track = self._tracks.get(token)
         if track is None:
-            track = Track(token, self.fast, self.slow)
+            track = SmaTrack(token, self.fast, self.slow)
             self._tracks[token] = track
         self._track = track
         return track

@@ -5,14 +5,14 @@ from typing import Final, final
 from librt.vecs import append, vec
 from mypy_extensions import i64
 
-from compiled.charges import Rates
-from compiled.events import Act, Command, Operate, Timer
-from compiled.floor import Floor
-from compiled.kernel import Kernel
-from compiled.ladder import Rung, RungState
-from compiled.positions import Market
-from compiled.recording import Sessions
-from compiled.venue import Venue
+from compiled.accounting.charges import ChargeRates
+from compiled.backtest.recording import RecordedSessions
+from compiled.model.events import KernelCommand, OperatorAct, OperatorInstruction, TimerEvent
+from compiled.trading.kernel import Kernel
+from compiled.trading.ladder import Rung, RungState
+from compiled.trading.positions import InstrumentState
+from compiled.venue.instrument_venue import InstrumentVenue
+from compiled.venue.venue import SimulatedVenue
 
 FEW: Final[i64] = 32
 
@@ -29,31 +29,31 @@ class RungRecord:
         self.ended = rung.exit_reason
 
 
-class Stage:
+class SessionLoop:
     """One kernel and one venue, and the way between them."""
 
-    def __init__(self, kernel: Kernel, venue: Venue, tokens: list[int], sessions: Sessions) -> None:
+    def __init__(self, kernel: Kernel, venue: SimulatedVenue, tokens: list[int], sessions: RecordedSessions) -> None:
         """Raise `KeyError` for a token that the kernel or the venue does not know."""
         self.kernel = kernel
         self.venue = venue
         self.sessions = sessions
-        self.markets: list[Market] = [kernel.markets[token] for token in tokens]
-        self.floors: list[Floor] = [venue.floors[token] for token in tokens]
-        self.day = vec[i64]([0 for _ in tokens])
+        self.markets: list[InstrumentState] = [kernel.markets[token] for token in tokens]
+        self.instrument_venues: list[InstrumentVenue] = [venue.instrument_venues[token] for token in tokens]
+        self.day_volumes = vec[i64]([0 for _ in tokens])
         self.times = vec[i64]()
         self.equity = vec[i64]()
         self.points: i64 = 0
         self.room: i64 = 2 * FEW
         self.close: i64 = 0
-        self.rates: dict[int, Rates] | None = None
+        self.rates: dict[int, ChargeRates] | None = None
         self.notes: list[list[int]] = []
         """Of each session what its contract notes say (`DayNotes.lines`)."""
-        self.keeps = False
+        self.keeps_decisions = False
         """Whether decisions stay in `Kernel.decisions.fresh`, for who reads them when all is over."""
         self.rungs: list[RungRecord] = []
         """Of every rung that has bought; of one that stands there twice the later counts."""
 
-    def enter(self, index: i64) -> None:
+    def begin_session(self, index: i64) -> None:
         """Begin the session of that index: the operator is there, and lifts what halted the day before."""
         sessions = self.sessions
         opened = sessions.opens[index]
@@ -62,36 +62,36 @@ class Stage:
         if sessions.rates and sessions.rates[index] is not self.rates:
             self.rates = sessions.rates[index]
             self.reprice(sessions.rates[index])
-        self.kernel.session(opened, self.close, sessions.hours[index])
-        self.venue.session(opened, self.close)
+        self.kernel.begin_session(opened, self.close, sessions.hours[index])
+        self.venue.begin_session(opened, self.close)
         if self.kernel.halted:
-            self.do(self.kernel.handle(Operate(opened, Act.RESUME)), opened)
-        self.do(self.kernel.handle(Operate(opened, Act.READY)), opened)
-        self.hear(opened)  # a stop taken away makes room for the exit before the first price
-        for slot in range(i64(len(self.day))):
-            self.day[slot] = 0
+            self.send_commands(self.kernel.handle(OperatorInstruction(opened, OperatorAct.RESUME)), opened)
+        self.send_commands(self.kernel.handle(OperatorInstruction(opened, OperatorAct.READY)), opened)
+        self.deliver_reports(opened)  # a stop taken away makes room for the exit before the first price
+        for slot in range(i64(len(self.day_volumes))):
+            self.day_volumes[slot] = 0
 
-    def leave(self) -> None:
+    def end_session(self) -> None:
         """End the session at its close: the last timer, then the orders of the day expire."""
         if self.close == 0:
             return
-        self.hear(self.close)
-        self.do(self.kernel.handle(Timer(self.close)), self.close)
-        self.venue.finish(self.close)
-        self.hear(self.close)
+        self.deliver_reports(self.close)
+        self.send_commands(self.kernel.handle(TimerEvent(self.close)), self.close)
+        self.venue.end_session(self.close)
+        self.deliver_reports(self.close)
         self.notes.append(self.kernel.notes.lines())
 
-    def reprice(self, rates: dict[int, Rates]) -> None:
+    def reprice(self, rates: dict[int, ChargeRates]) -> None:
         """Charge by other rates from now on."""
         self.kernel.reprice(rates)
 
-    def do(self, commands: list[Command], now: i64) -> None:
+    def send_commands(self, commands: list[KernelCommand], now: i64) -> None:
         """Pass on what the kernel asked for."""
         if commands:
-            self.venue.take(commands, now)
+            self.venue.take_commands(commands, now)
             commands.clear()
 
-    def hear(self, until: i64) -> None:
+    def deliver_reports(self, until: i64) -> None:
         """Let the kernel hear, each at its time, everything the exchange has to tell it by `until`."""
         venue = self.venue
         while True:
@@ -99,26 +99,26 @@ class Stage:
             due = venue.reports.due
             if due > until:
                 return
-            self.do(self.kernel.take(venue.reports.take()), due)
+            self.send_commands(self.kernel.handle_next(venue.reports.take_report()), due)
 
-    def forget(self) -> None:
+    def forget_changes(self) -> None:
         """Drop what has changed, and what is over: nobody writes it down here, and small tables stay in the cache."""
         kernel = self.kernel
-        out = kernel.out
+        out = kernel.order_store
         if len(kernel.changed_rungs) + len(out.changed_orders) < FEW:
             return
-        self.collect()
+        self.collect_closed_rungs()
         out.changed_orders.clear()
         out.changed_gtts.clear()
         kernel.changed_rungs.clear()
         kernel.changed_ladders.clear()
-        if not self.keeps:
+        if not self.keeps_decisions:
             kernel.decisions.forget()
         if len(out.orders) + len(out.gtts) > self.room:
             kernel.prune()
             self.room = max(2 * FEW, 2 * (len(out.orders) + len(out.gtts)))
 
-    def collect(self) -> None:
+    def collect_closed_rungs(self) -> None:
         """Take note of the rungs that have come to their end."""
         kernel = self.kernel
         for rung in kernel.changed_rungs.values():
@@ -126,20 +126,20 @@ class Stage:
                 ladder = kernel.owners.get(int(rung.ladder_id))
                 self.rungs.append(RungRecord(rung, "" if ladder is None else ladder.reason))
 
-    def conclude(self) -> None:
+    def collect_open_rungs(self) -> None:
         """Take note of all others, at the end."""
-        self.collect()
+        self.collect_closed_rungs()
         for ladder in self.kernel.ladders.values():
             for rung in ladder.rungs:
                 if rung.state is not RungState.CLOSED and rung.bought > 0:
                     self.rungs.append(RungRecord(rung, ladder.reason))
 
-    def expect(self, points: i64) -> None:
+    def reserve_curve(self, points: i64) -> None:
         """Make room for a curve of so many points."""
         self.times = vec[i64]([0] * int(points))
         self.equity = vec[i64]([0] * int(points))
 
-    def sample(self, ts: i64, net: i64) -> None:
+    def add_curve_point(self, ts: i64, net: i64) -> None:
         """Add a point to the curve: the P&L after charges (paise) at a time."""
         at = self.points
         self.points = at + 1

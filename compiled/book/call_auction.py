@@ -3,7 +3,7 @@
 from librt.vecs import vec
 from mypy_extensions import i64
 
-from compiled.levels import COUNT, SHOWN
+from compiled.book.price_levels import COUNT, SHOWN
 
 
 def clearing(levels: vec[i64], width: i64, low: i64, high: i64, reference: i64) -> tuple[i64, i64, i64]:
@@ -29,9 +29,9 @@ def clearing(levels: vec[i64], width: i64, low: i64, high: i64, reference: i64) 
         if levels[buy + COUNT] + levels[sell + COUNT] > 0:
             gain = min(buys, sells) - most
             if gain == 0 and price >= 0:
-                gain = _size(net) - _size(buys - sells)
+                gain = _absolute_value(net) - _absolute_value(buys - sells)
                 if gain == 0:
-                    gain = _size(price - reference) - _size(tick - reference)
+                    gain = _absolute_value(price - reference) - _absolute_value(tick - reference)
             if gain > 0:
                 price = tick
                 most = min(buys, sells)
@@ -44,6 +44,6 @@ def clearing(levels: vec[i64], width: i64, low: i64, high: i64, reference: i64) 
     return -1, 0, bought - sells
 
 
-def _size(x: i64) -> i64:
+def _absolute_value(x: i64) -> i64:
     """Return the absolute value; the built-in knows no i64."""
     return x if x >= 0 else -x

@@ -7,8 +7,8 @@ from librt.strings import read_i32_le
 from librt.vecs import extend, vec
 from mypy_extensions import i32, i64
 
-from compiled.auction import clearing
-from compiled.levels import GONE, HIDDEN, ID, NEXT, OPEN, OWNER, RECORD, SHOWN, Levels
+from compiled.book.call_auction import clearing
+from compiled.book.price_levels import GONE, HIDDEN, ID, NEXT, OPEN, OWNER, RECORD, SHOWN, PriceLevels
 
 DAY: Final = 0
 IOC: Final = 1
@@ -31,7 +31,7 @@ _BAD_DISCLOSED: Final = -9
 _NOT_IN_AUCTION: Final = -10
 
 
-class Refusal(IntEnum):
+class BookRefusal(IntEnum):
     """Why the book refused a call; it is then as it was before."""
 
     BAD_ID = _BAD_ID
@@ -47,7 +47,7 @@ class Refusal(IntEnum):
 
 
 @final
-class Book(Levels):
+class OrderBook(PriceLevels):
     """The book of one instrument, prices in ticks from `low` to `high`, both included.
 
     Raise ValueError for a band that is empty, below zero or beyond a thousand million.
@@ -63,12 +63,12 @@ class Book(Levels):
         tif: i64 = DAY,
         disclosed: i64 = 0,
     ) -> i64:
-        """Enter a limit order and return the quantity filled at once, or a negative `Refusal`.
+        """Enter a limit order and return the quantity filled at once, or a negative `BookRefusal`.
 
         `disclosed` is the quantity shown at a time (0: all). What an order cannot trade rests (DAY) or is dropped (IOC);
         FOK trades all or nothing. An order about to trade with one of the same `owner` (not 0) loses its rest.
         """
-        refusal = self._refusal(order_id, side, quantity, owner)
+        refusal = self._entry_refusal(order_id, side, quantity, owner)
         if refusal < 0:
             return refusal
         if price < self._low or price > self._high:
@@ -77,22 +77,22 @@ class Book(Levels):
             return _BAD_DISCLOSED
         if tif < DAY or tif > FOK:
             return _BAD_VALIDITY
-        level = self._rank(side, price)
+        level = self._rank_price(side, price)
         if self._calling:
             if tif != DAY or disclosed > 0:
                 return _NOT_IN_AUCTION
-            self._rest(order_id, level, quantity, owner, 0)
+            self._rest_order(order_id, level, quantity, owner, 0)
             return 0
-        if tif == FOK and not self._fillable(level, quantity, owner):
+        if tif == FOK and not self._is_fillable(level, quantity, owner):
             self._index[order_id] = i32(GONE)
             return 0
         left = quantity
         stays = tif == DAY
         if level + (self._best_sell if side > 0 else self._best_buy) <= self._meet:
-            left = self._match(order_id, level, quantity, owner)
+            left = self._match_order(order_id, level, quantity, owner)
             stays = stays and left > 0 and not self._stopped
         if stays:
-            self._rest(order_id, level, left, owner, disclosed)
+            self._rest_order(order_id, level, left, owner, disclosed)
         else:
             self._index[order_id] = i32(GONE)
         return quantity - left
@@ -100,7 +100,7 @@ class Book(Levels):
     def market(
         self, order_id: i64, side: i64, quantity: i64, owner: i64 = 0, protect: i64 = -1, rest: bool = False
     ) -> i64:
-        """Enter a market order and return the quantity filled at once, or a negative `Refusal`.
+        """Enter a market order and return the quantity filled at once, or a negative `BookRefusal`.
 
         `protect` is the worst tick it may trade at (-1: the edge of the band); the remainder is dropped, or rests there
         as a limit order. In a call auction it waits ahead of every limit order, or at `protect` where that is given.
@@ -111,31 +111,31 @@ class Book(Levels):
                 price = self._high if side > 0 else self._low
             tif: i64 = DAY if rest or self._calling else IOC
             return self.limit(order_id, side, price, quantity, owner, tif, 0)
-        refusal = self._refusal(order_id, side, quantity, owner)
+        refusal = self._entry_refusal(order_id, side, quantity, owner)
         if refusal == 0:
             if protect < -1:
                 return _OFF_BAND
-            self._rest(order_id, i64(0) if side > 0 else self._width, quantity, owner, 0)
+            self._rest_order(order_id, i64(0) if side > 0 else self._width, quantity, owner, 0)
         return refusal
 
     def cancel(self, order_id: i64) -> i64:
-        """Take an order off the book and return its open quantity, or `Refusal.UNKNOWN_ORDER`."""
-        at = self._find(order_id)
+        """Take an order off the book and return its open quantity, or `BookRefusal.UNKNOWN_ORDER`."""
+        at = self._find_record(order_id)
         if at == 0:
             return _UNKNOWN_ORDER
         o = self._orders
         quantity = i64(o[at + OPEN]) + i64(o[at + HIDDEN])
-        self._unlink(at)
-        self._release(at)
+        self._unlink_record(at)
+        self._release_record(at)
         return quantity
 
     def modify(self, order_id: i64, price: i64, quantity: i64) -> i64:
-        """Give an order a new price and open quantity; return what it filled at once, or a negative `Refusal`.
+        """Give an order a new price and open quantity; return what it filled at once, or a negative `BookRefusal`.
 
         The same price and no more quantity keep its place; anything else enters it anew. A market order waiting for an
         auction becomes a limit order.
         """
-        at = self._find(order_id)
+        at = self._find_record(order_id)
         if at == 0:
             return _UNKNOWN_ORDER
         if price < self._low or price > self._high:
@@ -143,7 +143,7 @@ class Book(Levels):
         if quantity < 1 or quantity > MAX_QUANTITY:
             return _BAD_QUANTITY
         o = self._orders
-        level = self._rank(1 if i64(o[at]) < self._width else -1, price)
+        level = self._rank_price(1 if i64(o[at]) < self._width else -1, price)
         shown = i64(o[at + OPEN])
         if level == i64(o[at]) and quantity <= shown + i64(o[at + HIDDEN]):
             if quantity > shown:
@@ -153,15 +153,15 @@ class Book(Levels):
                 o[at + OPEN] = i32(quantity)
                 self._levels[level * 4 + SHOWN] -= shown - quantity
             return 0
-        self._unlink(at)
+        self._unlink_record(at)
         left = quantity
         if not self._calling:
-            left = self._match(order_id, level, quantity, i64(o[at + OWNER]))
+            left = self._match_order(order_id, level, quantity, i64(o[at + OWNER]))
         if left > 0 and (self._calling or not self._stopped):
-            self._show(at, left)
-            self._link(at, level)
+            self._split_quantity(at, left)
+            self._link_record(at, level)
         else:
-            self._release(at)
+            self._release_record(at)
         return quantity - left
 
     def run(self, messages: bytes) -> i64:
@@ -236,30 +236,30 @@ class Book(Levels):
             buy = lv[self._best_buy * 4]
             sell = lv[self._best_sell * 4]
             quantity = min(left, i64(o[buy + OPEN]), i64(o[sell + OPEN]))
-            self._record(i64(o[buy + ID]), i64(o[sell + ID]), price, quantity)
-            self._take(buy, quantity)
-            self._take(sell, quantity)
+            self._record_fill(i64(o[buy + ID]), i64(o[sell + ID]), price, quantity)
+            self._fill_record(buy, quantity)
+            self._fill_record(sell, quantity)
             left -= quantity
         self._calling = False
         if price < 0:
             price = reference
-        self._convert(0, price)
-        self._convert(self._width, price)
+        self._convert_market_orders(0, price)
+        self._convert_market_orders(self._width, price)
         return tick, traded
 
-    def _convert(self, base: i64, price: i64) -> None:
+    def _convert_market_orders(self, base: i64, price: i64) -> None:
         """Turn the market orders of a side into limit orders at `price`, or drop them where that is off the band."""
-        level = self._rank(1 if base == 0 else -1, price)
+        level = self._rank_price(1 if base == 0 else -1, price)
         at = self._levels[base * 4]
         while at > 0:
-            self._unlink(at)
+            self._unlink_record(at)
             if self._low <= price <= self._high:
-                self._link(at, level)
+                self._link_record(at, level)
             else:
-                self._release(at)
+                self._release_record(at)
             at = self._levels[base * 4]
 
-    def _refusal(self, order_id: i64, side: i64, quantity: i64, owner: i64) -> i64:
+    def _entry_refusal(self, order_id: i64, side: i64, quantity: i64, owner: i64) -> i64:
         """Return 0 for an order that may enter, and make room for its id."""
         if order_id < 1 or order_id > MAX_ID:
             return _BAD_ID
@@ -278,7 +278,7 @@ class Book(Levels):
         self._index = extend(index, vec[i32]([0] * int(max(missing, i64(ROOM)))))
         return 0
 
-    def _match(self, taker: i64, own: i64, quantity: i64, owner: i64) -> i64:
+    def _match_order(self, taker: i64, own: i64, quantity: i64, owner: i64) -> i64:
         """Trade an order that would stand at level `own` and return what is left; tell in `_stopped` of a self-trade."""
         self._stopped = False
         left = quantity
@@ -292,13 +292,13 @@ class Book(Levels):
                 return left
             traded = min(left, i64(o[at + OPEN]))
             left -= traded
-            self._record(i64(o[at + ID]), taker, self._price(level), traded)
-            self._take(at, traded)
+            self._record_fill(i64(o[at + ID]), taker, self._level_price(level), traded)
+            self._fill_record(at, traded)
             level = self._best_sell if buys else self._best_buy
         return left
 
-    def _fillable(self, own: i64, quantity: i64, owner: i64) -> bool:
-        """Tell whether `_match` would leave nothing; a hidden quantity comes behind every order of its level."""
+    def _is_fillable(self, own: i64, quantity: i64, owner: i64) -> bool:
+        """Tell whether `_match_order` would leave nothing; a hidden quantity comes behind every order of its level."""
         o = self._orders
         level = self._best_sell if own < self._width else self._best_buy
         total: i64 = 0
@@ -312,5 +312,5 @@ class Book(Levels):
                 hidden += i64(o[at + HIDDEN])
                 at = i64(o[at + NEXT])
             total += hidden
-            level = self._next(level + 1)
+            level = self._next_level(level + 1)
         return total >= quantity

@@ -33,11 +33,11 @@ GONE: Final = -1
 """Stands in the index where the record of an order was, so that its id stays used."""
 
 
-def _zeros(count: i64) -> vec[i64]:
+def _zero_vec(count: i64) -> vec[i64]:
     return vec[i64]([0] * int(count))
 
 
-class Levels:
+class PriceLevels:
     """Both sides of a book, prices in ticks from `low` to `high`, both included, and what can be read from them.
 
     Raise ValueError for a band that is empty, below zero or beyond a thousand million.
@@ -59,7 +59,7 @@ class Levels:
         self._best_sell: i64 = 0
         self._one: i64 = 1
         """Shifted instead of a literal, which mypyc would shift as a 32-bit number."""
-        self._ctz = _zeros(32)
+        self._ctz = _zero_vec(32)
         for bit in range(i64(32)):
             self._ctz[(((self._one << bit) * 0x077CB531) & 0xFFFFFFFF) >> 27] = bit
         self._orders = vec[i32]([0] * (64 * RECORD))
@@ -71,18 +71,18 @@ class Levels:
         self._filled: i64 = 0
         self._calling = False
         self._stopped = False
-        self._span(low, high)
+        self._make_levels(low, high)
 
     @final
-    def _span(self, low: i64, high: i64) -> None:
+    def _make_levels(self, low: i64, high: i64) -> None:
         """Make empty levels for a band."""
         self._low = low
         self._high = high
         self._end = high - low + 2
         self._width = (self._end + 32) // 32 * 32
         self._meet = self._width + self._end
-        self._levels = _zeros(8 * self._width)
-        self._bits = _zeros(self._width // 16)
+        self._levels = _zero_vec(8 * self._width)
+        self._bits = _zero_vec(self._width // 16)
         self._best_buy = self._end
         self._best_sell = self._width + self._end
         self._bits[self._best_buy >> 5] = self._one << (self._best_buy & 31)
@@ -100,7 +100,7 @@ class Levels:
         width = self._width
         buys = high - self._high
         sells = self._low - low
-        self._span(low, high)
+        self._make_levels(low, high)
         for level in range(2 * width):
             at = lv[level * 4]
             if at > 0:
@@ -110,10 +110,10 @@ class Levels:
                     rank += buys if base == 0 else sells
                 if base > 0:
                     rank += self._width
-                self._carry(lv, level * 4, rank)
+                self._carry_queue(lv, level * 4, rank)
 
     @final
-    def _carry(self, lv: vec[i64], place: i64, level: i64) -> None:
+    def _carry_queue(self, lv: vec[i64], place: i64, level: i64) -> None:
         """Put a queue that stood at `place` of other levels at a level."""
         o = self._orders
         for field in range(i64(4)):
@@ -122,10 +122,10 @@ class Levels:
         while at > 0:
             o[at] = i32(level)
             at = i64(o[at + NEXT])
-        self._mark(level)
+        self._mark_level(level)
 
     @final
-    def _mark(self, level: i64) -> None:
+    def _mark_level(self, level: i64) -> None:
         """Note that a level is no longer empty."""
         self._bits[level >> 5] |= self._one << (level & 31)
         if level < self._width:
@@ -136,13 +136,13 @@ class Levels:
     @final
     def remaining(self, order_id: i64) -> i64:
         """Return the open quantity of an order, hidden quantity included; 0 if it does not rest."""
-        at = self._find(order_id)
+        at = self._find_record(order_id)
         return i64(self._orders[at + OPEN]) + i64(self._orders[at + HIDDEN]) if at > 0 else i64(0)
 
     @final
     def ahead(self, order_id: i64) -> i64:
         """Return the displayed quantity that stands before an order at its price, -1 if it does not rest."""
-        at = self._find(order_id)
+        at = self._find_record(order_id)
         if at == 0:
             return -1
         o = self._orders
@@ -159,15 +159,15 @@ class Levels:
         base = i64(0) if side > 0 else self._width
         level = self._best_buy if side > 0 else self._best_sell
         if level == base:
-            level = self._next(base + 1)
-        return self._price(level) if level < base + self._end else i64(-1)
+            level = self._next_level(base + 1)
+        return self._level_price(level) if level < base + self._end else i64(-1)
 
     @final
     def quantity_at(self, side: i64, price: i64) -> i64:
         """Return the displayed quantity of a side at a tick."""
         if price < self._low or price > self._high:
             return 0
-        level = self._rank(side, price)
+        level = self._rank_price(side, price)
         return self._levels[level * 4 + SHOWN]
 
     @final
@@ -175,11 +175,11 @@ class Levels:
         """Return the best `levels` of a side as (tick, displayed quantity, orders), best first."""
         rows: list[tuple[int, int, int]] = []
         base = i64(0) if side > 0 else self._width
-        level = self._next(base + 1)
+        level = self._next_level(base + 1)
         while level < base + self._end and len(rows) < levels:
             at = level * 4
-            rows.append((int(self._price(level)), int(self._levels[at + SHOWN]), int(self._levels[at + COUNT])))
-            level = self._next(level + 1)
+            rows.append((int(self._level_price(level)), int(self._levels[at + SHOWN]), int(self._levels[at + COUNT])))
+            level = self._next_level(level + 1)
         return rows
 
     @final
@@ -205,7 +205,7 @@ class Levels:
         self._filled = 0
 
     @final
-    def _find(self, order_id: i64) -> i64:
+    def _find_record(self, order_id: i64) -> i64:
         """Return the record of a resting order, 0 if there is none."""
         if order_id < 1 or order_id >= len(self._index):
             return 0
@@ -214,16 +214,16 @@ class Levels:
         return at if at > 0 else i64(0)
 
     @final
-    def _rank(self, side: i64, price: i64) -> i64:
+    def _rank_price(self, side: i64, price: i64) -> i64:
         """Return the level of a side at a tick of the band."""
         return self._high - price + 1 if side > 0 else self._width + price - self._low + 1
 
     @final
-    def _price(self, level: i64) -> i64:
+    def _level_price(self, level: i64) -> i64:
         return self._high - level + 1 if level < self._width else self._low + level - self._width - 1
 
     @final
-    def _next(self, level: i64) -> i64:
+    def _next_level(self, level: i64) -> i64:
         """Return the first marked level at or after `level`."""
         bits = self._bits
         word = level >> 5
@@ -235,7 +235,7 @@ class Levels:
         return (word << 5) + self._ctz[(((found & -found) * 0x077CB531) & 0xFFFFFFFF) >> 27]
 
     @final
-    def _record(self, maker: i64, taker: i64, price: i64, quantity: i64) -> None:
+    def _record_fill(self, maker: i64, taker: i64, price: i64, quantity: i64) -> None:
         at = self._filled * 4
         self._filled += 1
         f = self._fills
@@ -248,7 +248,7 @@ class Levels:
         f[at + 3] = i32(quantity)
 
     @final
-    def _rest(self, order_id: i64, level: i64, quantity: i64, owner: i64, peak: i64) -> None:
+    def _rest_order(self, order_id: i64, level: i64, quantity: i64, owner: i64, peak: i64) -> None:
         o = self._orders
         at = self._free
         if at > 0:
@@ -263,11 +263,11 @@ class Levels:
         o[at + OWNER] = i32(owner)
         o[at + PEAK] = i32(peak)
         self._index[order_id] = i32(at)
-        self._show(at, quantity)
-        self._link(at, level)
+        self._split_quantity(at, quantity)
+        self._link_record(at, level)
 
     @final
-    def _show(self, at: i64, quantity: i64) -> None:
+    def _split_quantity(self, at: i64, quantity: i64) -> None:
         """Split an order's open quantity into what is displayed and what is hidden."""
         o = self._orders
         peak = i64(o[at + PEAK])
@@ -276,7 +276,7 @@ class Levels:
         o[at + HIDDEN] = i32(quantity - shown)
 
     @final
-    def _link(self, at: i64, level: i64) -> None:
+    def _link_record(self, at: i64, level: i64) -> None:
         """Put a record at the tail of a level."""
         o = self._orders
         lv = self._levels
@@ -292,10 +292,10 @@ class Levels:
             o[tail + NEXT] = i32(at)
             return
         lv[place] = at
-        self._mark(level)
+        self._mark_level(level)
 
     @final
-    def _unlink(self, at: i64) -> None:
+    def _unlink_record(self, at: i64) -> None:
         """Take a record out of its level."""
         o = self._orders
         lv = self._levels
@@ -317,12 +317,12 @@ class Levels:
             return
         self._bits[level >> 5] &= ~(self._one << (level & 31))
         if level == self._best_buy:
-            self._best_buy = self._next(level)
+            self._best_buy = self._next_level(level)
         elif level == self._best_sell:
-            self._best_sell = self._next(level)
+            self._best_sell = self._next_level(level)
 
     @final
-    def _take(self, at: i64, quantity: i64) -> None:
+    def _fill_record(self, at: i64, quantity: i64) -> None:
         """Trade `quantity` of a resting order; an iceberg whose display is gone shows its next peak at the tail."""
         o = self._orders
         left = i64(o[at + OPEN]) - quantity
@@ -331,15 +331,15 @@ class Levels:
             self._levels[i64(o[at]) * 4 + SHOWN] -= quantity
             return
         level = i64(o[at])
-        self._unlink(at)
+        self._unlink_record(at)
         if i64(o[at + HIDDEN]) > 0:
-            self._show(at, i64(o[at + HIDDEN]))
-            self._link(at, level)
+            self._split_quantity(at, i64(o[at + HIDDEN]))
+            self._link_record(at, level)
         else:
-            self._release(at)
+            self._release_record(at)
 
     @final
-    def _release(self, at: i64) -> None:
+    def _release_record(self, at: i64) -> None:
         """Give a record back and keep its id as used."""
         o = self._orders
         self._index[i64(o[at + ID])] = i32(GONE)

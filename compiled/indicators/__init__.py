@@ -3,10 +3,10 @@
 from librt.vecs import vec
 from mypy_extensions import i64
 
-from compiled.indicators_bars import ATR, CCI, MFI, OBV, VWAP, Donchian, Keltner, Stochastic
-from compiled.indicators_price import EMA, MACD, ROC, RSI, SMA, WMA, Bollinger, Cross, Indicator, ZScore
-from compiled.indicators_trend import ADX, PSAR, Ichimoku, Supertrend
-from compiled.rolling import zeros
+from compiled.indicators.price import EMA, MACD, ROC, RSI, SMA, WMA, Bollinger, Cross, Indicator, ZScore
+from compiled.indicators.range_volume import ATR, CCI, MFI, OBV, VWAP, Donchian, Keltner, Stochastic
+from compiled.indicators.rolling import zero_vec
+from compiled.indicators.trend import ADX, PSAR, Ichimoku, Supertrend
 
 __all__ = [
     "ADX",
@@ -45,7 +45,7 @@ def batch(
     """
     count = len(close)
     outputs: i64 = len(indicator.names())
-    flat = zeros(outputs * count)
+    flat = zero_vec(outputs * count)
     for i in range(count):
         indicator.step(high[i], low[i], close[i], volume[i])
         for k in range(outputs):

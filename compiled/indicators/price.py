@@ -4,8 +4,8 @@ from typing import Final, final
 
 from mypy_extensions import i64
 
-from compiled.model import Bar
-from compiled.rolling import Spread, Wilder, Window, checked, zeros
+from compiled.indicators.rolling import RollingSpread, RollingWindow, WilderAverage, checked_period, zero_vec
+from compiled.model.values import Bar
 
 NEAR: Final = 1e-9
 
@@ -45,7 +45,7 @@ class SMA(Indicator):
 
     def __init__(self, period: i64) -> None:
         super().__init__()
-        self._window = Window(period)
+        self._window = RollingWindow(period)
 
     def update(self, price: float) -> float:
         """Take the next price."""
@@ -70,7 +70,7 @@ class EMA(Indicator):
 
     def __init__(self, period: i64) -> None:
         super().__init__()
-        self._period = checked(period)
+        self._period = checked_period(period)
         self._weight = 2.0 / float(period + 1)
         self._count: i64 = 0
         self._sum = 0.0
@@ -98,8 +98,8 @@ class WMA(Indicator):
 
     def __init__(self, period: i64) -> None:
         super().__init__()
-        self._period = checked(period)
-        self._window = Window(period)
+        self._period = checked_period(period)
+        self._window = RollingWindow(period)
         self._weights = float(period * (period + 1)) / 2.0
         self._weighted = 0.0
 
@@ -129,8 +129,8 @@ class ROC(Indicator):
 
     def __init__(self, period: i64) -> None:
         super().__init__()
-        self._period = checked(period)
-        self._ring = zeros(period)
+        self._period = checked_period(period)
+        self._ring = zero_vec(period)
         self._next: i64 = 0
         self._full = False
 
@@ -164,8 +164,8 @@ class RSI(Indicator):
 
     def __init__(self, period: i64 = 14) -> None:
         super().__init__()
-        self._gain = Wilder(checked(period, 2))
-        self._loss = Wilder(period)
+        self._gain = WilderAverage(checked_period(period, 2))
+        self._loss = WilderAverage(period)
         self._last = 0.0
         self._begun = False
 
@@ -202,8 +202,8 @@ class MACD(Indicator):
         super().__init__()
         self.signal = 0.0
         self.histogram = 0.0
-        self._fast = EMA(checked(fast, 2))
-        self._slow = EMA(checked(slow, fast + 1))
+        self._fast = EMA(checked_period(fast, 2))
+        self._slow = EMA(checked_period(slow, fast + 1))
         self._signal = EMA(signal)
         self._late = slow - fast
 
@@ -255,7 +255,7 @@ class Bollinger(Indicator):
         self.upper = 0.0
         self.lower = 0.0
         self._width = width
-        self._spread = Spread(checked(period, 2))
+        self._spread = RollingSpread(checked_period(period, 2))
 
     def update(self, price: float) -> float:
         """Take the next price."""
@@ -293,7 +293,7 @@ class ZScore(Indicator):
 
     def __init__(self, period: i64 = 20) -> None:
         super().__init__()
-        self._spread = Spread(checked(period, 2))
+        self._spread = RollingSpread(checked_period(period, 2))
 
     def update(self, price: float) -> float:
         """Take the next price."""
@@ -346,7 +346,7 @@ class Cross(Indicator):
 
 
 @final
-class Followed:
+class FollowedIndicators:
     """What a strategy follows on an instrument (`Strategy.follow`)."""
 
     def __init__(self, indicators: list[Indicator]) -> None:

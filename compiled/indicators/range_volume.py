@@ -4,8 +4,8 @@ from typing import Final, final
 
 from mypy_extensions import i64
 
-from compiled.indicators_price import EMA, SMA, Indicator
-from compiled.rolling import Extreme, Total, Wilder, Window, checked
+from compiled.indicators.price import EMA, SMA, Indicator
+from compiled.indicators.rolling import CompensatedSum, RollingExtreme, RollingWindow, WilderAverage, checked_period
 
 STILL: Final = 1e-7
 """A typical price that moves by less, in rupees, has not moved: the thirds of a grid price are not exact."""
@@ -24,7 +24,7 @@ class ATR(Indicator):
 
     def __init__(self, period: i64 = 14) -> None:
         super().__init__()
-        self._average = Wilder(period)
+        self._average = WilderAverage(period)
         self._close = 0.0
         self._begun = False
 
@@ -58,8 +58,8 @@ class Stochastic(Indicator):
     def __init__(self, period: i64 = 14, slow: i64 = 3, smooth: i64 = 3) -> None:
         super().__init__()
         self.signal = 0.0
-        self._high = Extreme(period)
-        self._low = Extreme(period, -1.0)
+        self._high = RollingExtreme(period)
+        self._low = RollingExtreme(period, -1.0)
         self._slow = SMA(slow)
         self._smooth = SMA(smooth)
 
@@ -106,7 +106,7 @@ class CCI(Indicator):
 
     def __init__(self, period: i64 = 20) -> None:
         super().__init__()
-        self._window = Window(checked(period, 2))
+        self._window = RollingWindow(checked_period(period, 2))
 
     def update(self, high: float, low: float, close: float) -> float:
         """Take the next bar."""
@@ -137,8 +137,8 @@ class Donchian(Indicator):
         super().__init__()
         self.upper = 0.0
         self.lower = 0.0
-        self._high = Extreme(period)
-        self._low = Extreme(period, -1.0)
+        self._high = RollingExtreme(period)
+        self._low = RollingExtreme(period, -1.0)
 
     def update(self, high: float, low: float) -> float:
         """Take the next bar."""
@@ -221,8 +221,8 @@ class VWAP(Indicator):
 
     def __init__(self) -> None:
         super().__init__()
-        self._value = Total()
-        self._volume = Total()
+        self._value = CompensatedSum()
+        self._volume = CompensatedSum()
 
     def reset(self) -> None:
         """Begin a new session."""
@@ -283,8 +283,8 @@ class MFI(Indicator):
 
     def __init__(self, period: i64 = 14) -> None:
         super().__init__()
-        self._rising = Window(checked(period, 2))
-        self._falling = Window(period)
+        self._rising = RollingWindow(checked_period(period, 2))
+        self._falling = RollingWindow(period)
         self._typical = 0.0
         self._begun = False
 

@@ -11,19 +11,19 @@ from librt.vecs import vec
 from mypy_extensions import i64
 
 
-def checked(period: i64, least: i64 = 1) -> i64:
+def checked_period(period: i64, least: i64 = 1) -> i64:
     """Return `period`; raise `ValueError` below `least`."""
     if period < least:
         raise ValueError(f"a period of {period}: at least {least}")
     return period
 
 
-def zeros(count: i64) -> vec[float]:
+def zero_vec(count: i64) -> vec[float]:
     """Return a vec of `count` times 0.0."""
     return vec[float]([0.0] * int(count))
 
 
-class Total:
+class CompensatedSum:
     """A sum that keeps what rounding takes from it (Knuth's two-sum, TAOCP vol. 2, 4.2.2)."""
 
     def __init__(self) -> None:
@@ -53,16 +53,16 @@ class Total:
 
 
 @final
-class Window(Total):
+class RollingWindow(CompensatedSum):
     """The last `period` values and their sum; `oldest` is the value the last `push` put out (0.0 while filling)."""
 
     def __init__(self, period: i64) -> None:
         super().__init__()
-        self.period = checked(period)
+        self.period = checked_period(period)
         self.full = False
         self.oldest = 0.0
         self.turned = False
-        self._ring = zeros(period)
+        self._ring = zero_vec(period)
         self._next: i64 = 0
         self._length = float(period)
 
@@ -106,7 +106,7 @@ class Window(Total):
 
 
 @final
-class Spread:
+class RollingSpread:
     """Mean and population standard deviation of the last `period` values, 0.0 until `full`.
 
     Reckoned around a centre: the mean when the ring last turned, or when the values had moved far from it. Either takes
@@ -114,15 +114,15 @@ class Spread:
     """
 
     def __init__(self, period: i64) -> None:
-        self.period = checked(period)
+        self.period = checked_period(period)
         self.full = False
         self.mean = 0.0
         self.deviation = 0.0
-        self._ring = zeros(period)
+        self._ring = zero_vec(period)
         self._next: i64 = 0
         self._centre = 0.0
-        self._away = Total()
-        self._squares = Total()
+        self._away = CompensatedSum()
+        self._squares = CompensatedSum()
 
     def push(self, x: float) -> None:
         """Take the next value."""
@@ -135,50 +135,50 @@ class Spread:
         elif i == 0:
             self._centre = x
         ring[i] = x
-        self._take(x)
+        self._add_value(x)
         i += 1
         if i == self.period:
             i = 0
             self.full = True
-            self._recentre()
+            self._recentre_ring()
         self._next = i
         if self.full:
-            self._measure()
+            self._update_moments()
 
-    def _measure(self) -> None:
+    def _update_moments(self) -> None:
         mean = self._away.value / float(self.period)
         variance = self._squares.value / float(self.period) - mean * mean
         if variance < 1e-6 * mean * mean and abs(mean) > 1e-9 * abs(self._centre):
-            self._recentre()  # the difference of two large squares would be mostly rounding
+            self._recentre_ring()  # the difference of two large squares would be mostly rounding
             mean = self._away.value / float(self.period)
             variance = self._squares.value / float(self.period) - mean * mean
         self.mean = self._centre + mean
         self.deviation = sqrt(variance) if variance > 0.0 else 0.0
 
-    def _take(self, x: float) -> None:
+    def _add_value(self, x: float) -> None:
         away = x - self._centre
         self._away.add(away)
         self._squares.add(away * away)
 
-    def _recentre(self) -> None:
+    def _recentre_ring(self) -> None:
         self._centre += self._away.value / float(self.period)
         self._away.clear()
         self._squares.clear()
         ring = self._ring
         for i in range(self.period):
-            self._take(ring[i])
+            self._add_value(ring[i])
 
 
 @final
-class Extreme:
+class RollingExtreme:
     """The highest of the last `period` values, or (`sign` -1.0) the lowest: a queue of those that may still be it."""
 
     def __init__(self, period: i64, sign: float = 1.0) -> None:
-        self.period = checked(period)
+        self.period = checked_period(period)
         self.full = False
         self.value = 0.0
         self._sign = sign
-        self._values = zeros(period)
+        self._values = zero_vec(period)
         self._when = vec[i64]([0] * int(period))
         self._first: i64 = 0
         self._count: i64 = 0
@@ -217,11 +217,11 @@ class Extreme:
 
 
 @final
-class Wilder:
+class WilderAverage:
     """Wilder's average: the mean of the first `period` values, then each value moves it by 1 in `period`."""
 
     def __init__(self, period: i64) -> None:
-        self.period = checked(period)
+        self.period = checked_period(period)
         self.full = False
         self.value = 0.0
         self._count: i64 = 0

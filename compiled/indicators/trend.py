@@ -4,9 +4,9 @@ from typing import final
 
 from mypy_extensions import i64
 
-from compiled.indicators_bars import ATR, Donchian, true_range
-from compiled.indicators_price import Indicator
-from compiled.rolling import Wilder, checked, zeros
+from compiled.indicators.price import Indicator
+from compiled.indicators.range_volume import ATR, Donchian, true_range
+from compiled.indicators.rolling import WilderAverage, checked_period, zero_vec
 
 
 @final
@@ -20,8 +20,8 @@ class ADX(Indicator):
         super().__init__()
         self.plus = 0.0
         self.minus = 0.0
-        self._period = checked(period, 2)
-        self._average = Wilder(period)
+        self._period = checked_period(period, 2)
+        self._average = WilderAverage(period)
         self._bars: i64 = 0
         self._up = 0.0
         self._down = 0.0
@@ -33,7 +33,7 @@ class ADX(Indicator):
     def update(self, high: float, low: float, close: float) -> float:
         """Take the next bar."""
         if self._bars > 0:
-            self._move(high, low)
+            self._add_movement(high, low)
         self._high = high
         self._low = low
         self._close = close
@@ -56,7 +56,7 @@ class ADX(Indicator):
             self.ready = True
         return self.value
 
-    def _move(self, high: float, low: float) -> None:
+    def _add_movement(self, high: float, low: float) -> None:
         if self._bars >= self._period:
             shrink = float(self._period)
             self._up -= self._up / shrink
@@ -170,17 +170,17 @@ class PSAR(Indicator):
             self._low = low
             return self.value
         if not self.ready:
-            self._start(high, low)
+            self._start_trend(high, low)
         # a falling market is a rising one in the mirror
         if self.direction > 0.0:
-            self._follow(1.0, high, low, self._low, self._high)
+            self._follow_trend(1.0, high, low, self._low, self._high)
         else:
-            self._follow(-1.0, -low, -high, -self._high, -self._low)
+            self._follow_trend(-1.0, -low, -high, -self._high, -self._low)
         self._high = high
         self._low = low
         return self.value
 
-    def _start(self, high: float, low: float) -> None:
+    def _start_trend(self, high: float, low: float) -> None:
         fall = self._low - low
         if fall > 0.0 and high - self._high < fall:
             self.direction = -1.0
@@ -194,7 +194,7 @@ class PSAR(Indicator):
         self._low = low
         self.ready = True
 
-    def _follow(self, sign: float, high: float, low: float, low_before: float, high_before: float) -> None:
+    def _follow_trend(self, sign: float, high: float, low: float, low_before: float, high_before: float) -> None:
         stop = self._next
         if low > stop:
             self.value = sign * stop
@@ -241,13 +241,13 @@ class Ichimoku(Indicator):
         self.ahead_b = 0.0
         self.span_a = 0.0
         self.span_b = 0.0
-        self._conversion = Donchian(checked(conversion))
-        self._base = Donchian(checked(base, conversion))
-        self._span = Donchian(checked(span, base))
+        self._conversion = Donchian(checked_period(conversion))
+        self._base = Donchian(checked_period(base, conversion))
+        self._span = Donchian(checked_period(span, base))
         self._delay = base
         self._left = base
-        self._ring_a = zeros(base)
-        self._ring_b = zeros(base)
+        self._ring_a = zero_vec(base)
+        self._ring_b = zero_vec(base)
         self._next: i64 = 0
 
     def update(self, high: float, low: float) -> float:

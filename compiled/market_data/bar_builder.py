@@ -6,8 +6,8 @@ from librt.strings import read_f64_le, read_i64_le
 from librt.vecs import extend, vec
 from mypy_extensions import i64
 
-from compiled.frames import Slots
-from compiled.model import NEVER, SECOND, Bar, TradingHours
+from compiled.market_data.kite_frames import TokenIndex
+from compiled.model.values import NEVER, SECOND, Bar, TradingHours
 
 DAY: Final[i64] = 86_400
 """The span, in seconds, that means the whole session."""
@@ -36,7 +36,7 @@ HEAD: Final[i64] = 10
 
 
 @final
-class Bars:
+class BarBuilder:
     """Builds the bars of every token and span; a closed bar never changes.
 
     `late` counts ticks that came too late to be the newest of every bar they belong to, `dipped` cumulative volumes
@@ -57,14 +57,14 @@ class Bars:
         self._spans = vec[i64](spans)
         self._count: i64 = len(spans)
         self._block: i64 = HEAD + 4 * len(spans)
-        self._parent = vec[i64]([_parent(spans, k) for k in range(len(spans))])
+        self._parent = vec[i64]([_parent_span(spans, k) for k in range(len(spans))])
         self._last_child = vec[i64]([_last_child(spans, k) for k in range(len(spans))])
         self._width = vec[i64](spans)
         self._due = vec[i64]([NEVER for _ in spans])
         self._open: i64 = 0
         self._close: i64 = 0
         self._clock: i64 = 0
-        self._slots = Slots()
+        self._slots = TokenIndex()
         self._whole = vec[i64]()
         self._price = vec[float]()
         self._closed: i64 = 0
@@ -72,7 +72,7 @@ class Bars:
         self._closed_price = vec[float]()
         self._ready: list[Bar] = []
 
-    def session(self, open: i64, close: i64) -> None:
+    def begin_session(self, open: i64, close: i64) -> None:
         """Close whatever is open and begin the session [open, close), ns UTC, for all; the day's volume starts anew.
 
         Raises ValueError where the session does not end after it opens.
@@ -80,7 +80,7 @@ class Bars:
         if close <= open:
             raise ValueError(f"a session from {open} to {close} has no length")
         self.advance(NEVER)
-        self._settle()
+        self._collect_bars()
         self._open = open
         self._close = close
         self._clock = 0
@@ -88,11 +88,11 @@ class Bars:
             self._width[k] = self._spans[k] * SECOND
             self._due[k] = NEVER
         for block in range(0, len(self._whole), self._block):
-            self._forget(block)
+            self._reset_block(block)
 
-    def hours(self, token: i64, hours: TradingHours) -> None:
+    def set_hours(self, token: i64, hours: TradingHours) -> None:
         """Let a token keep hours of its own in this session; call it before the session's first tick."""
-        block = self.place(token)
+        block = self.token_block(token)
         whole = self._whole
         whole[block + OPENS] = hours.opens
         whole[block + FROM] = hours.opens
@@ -103,14 +103,14 @@ class Bars:
 
     def update(self, token: i64, ts: i64, price: float, volume: i64) -> None:
         """Take in one tick: `ts` ns UTC, `price` rupees, `volume` the day's cumulative shares (-1: unknown)."""
-        self.tick(self.place(token), ts, price, volume)
+        self.add_tick(self.token_block(token), ts, price, volume)
 
-    def tick(self, block: i64, ts: i64, price: float, volume: i64) -> None:
-        """Take in one tick as `update` does, of the token whose `place` is `block`."""
+    def add_tick(self, block: i64, ts: i64, price: float, volume: i64) -> None:
+        """Take in one tick as `update` does, of the token whose `token_block` is `block`."""
         whole = self._whole
         at = block + HEAD
         if not whole[block + SEEN] <= ts < whole[at + END] or not price > 0.0:  # a NaN fails this too
-            ts = self._admitted(block, ts, price, volume)
+            ts = self._admit_tick(block, ts, price, volume)
             if ts < 0:
                 return
         if whole[block + SEEN] <= ts < whole[at + END]:
@@ -121,21 +121,21 @@ class Bars:
             prices[at + LOW] = min(prices[at + LOW], price)
             prices[at + CLOSE] = price
         else:
-            self._turn(block, ts, price, volume)
+            self._turn_bar(block, ts, price, volume)
         day = whole[block + VOLUME]
         if volume > day:
             if day < 0:
-                self._first_volume(block, ts, volume)
+                self._assign_first_volume(block, ts, volume)
             whole[block + VOLUME] = volume
         elif volume < day and volume >= 0:
             self.dipped += 1
 
-    def _admitted(self, block: i64, ts: i64, price: float, volume: i64) -> i64:
+    def _admit_tick(self, block: i64, ts: i64, price: float, volume: i64) -> i64:
         """Return the time a tick counts for, -1 where it makes no bar: it lies outside the session, or has no price."""
         whole = self._whole
         if ts >= whole[block + TO]:
             if whole[block + TO] < ts and whole[block + TO] < whole[block + RESUMES]:
-                self._pause(block, ts, volume)
+                self._pass_pause(block, ts, volume)
             if ts > whole[block + TO]:
                 self.outside += 1
                 return -1
@@ -143,7 +143,7 @@ class Bars:
                 ts -= 1
         elif ts < whole[block + FROM]:
             self.outside += 1
-            self._before_the_open(block, volume)
+            self._note_preopen_volume(block, volume)
             return -1
         if not price > 0.0:
             self.unpriced += 1
@@ -158,12 +158,12 @@ class Bars:
         size: i64 = len(tokens)
         if len(ts) != size or len(prices) != size or len(volumes) != size or size % 8:
             raise ValueError(f"columns of {size}, {len(ts)}, {len(prices)} and {len(volumes)} bytes are not one table")
-        at = self._usual(tokens, ts, prices, volumes, 0)
+        at = self._feed_usual_ticks(tokens, ts, prices, volumes, 0)
         while at < size:
             self.update(read_i64_le(tokens, at), read_i64_le(ts, at), read_f64_le(prices, at), read_i64_le(volumes, at))
-            at = self._usual(tokens, ts, prices, volumes, at + 8)
+            at = self._feed_usual_ticks(tokens, ts, prices, volumes, at + 8)
 
-    def _usual(self, tokens: bytes, ts: bytes, prices: bytes, volumes: bytes, at: i64) -> i64:
+    def _feed_usual_ticks(self, tokens: bytes, ts: bytes, prices: bytes, volumes: bytes, at: i64) -> i64:
         """Take in ticks from here on as `update` does, up to one that needs more; return where that is.
 
         The usual tick is of a known token, newer than the one before, and ends no bar but the shortest. All that it
@@ -258,26 +258,26 @@ class Bars:
             for block in range(0, len(self._whole), self._block):
                 end = self._whole[block + at + END]
                 if end != 0 and end <= now:
-                    self._shut(block, k)
+                    self._close_bar(block, k)
                     self._whole[block + EDGE] = 0
                 elif end != 0:
                     due = min(due, end)
             self._due[k] = due
 
     @property
-    def waiting(self) -> bool:
-        """Tell whether `take` has a bar to return."""
+    def has_closed_bars(self) -> bool:
+        """Tell whether `take_bars` has a bar to return."""
         return self._closed > 0 or len(self._ready) > 0
 
-    def take(self) -> list[Bar]:
+    def take_bars(self) -> list[Bar]:
         """Return the bars closed since the last call, by end, then span, then token (first seen first)."""
-        self._settle()
+        self._collect_bars()
         bars = self._ready
         self._ready = []
         return bars
 
     def drain(self) -> tuple[vec[i64], vec[float]]:
-        """Return what `take` would of this session, for bulk use: as packed rows, in the order the bars closed.
+        """Return what `take_bars` would of this session, for bulk use: as packed rows, in the order the bars closed.
 
         A row is (token, start, span, volume, ticks) in the first, (open, high, low, close) in the second; both have
         the buffer interface.
@@ -289,7 +289,7 @@ class Bars:
 
     def current(self, token: i64, span: i64) -> Bar | None:
         """Return the bar still forming, None where there is none; raise ValueError for a span that is not built."""
-        k = self._index(span)
+        k = self._span_index(span)
         slot = self._slots.find(token)
         if slot < 0:
             return None
@@ -301,7 +301,7 @@ class Bars:
         bar.open = self._price[at + OPEN]
         bar.high = self._price[at + HIGH]
         bar.low = self._price[at + LOW]
-        bar.volume = self._traded(block, at)
+        bar.volume = self._traded_volume(block, at)
         # What the shorter bars inside it hold has not been folded in yet; the shortest has the newest price.
         while k >= 0:
             at = block + HEAD + 4 * k
@@ -313,25 +313,25 @@ class Bars:
             k = self._parent[k]
         return bar
 
-    def _index(self, span: i64) -> i64:
+    def _span_index(self, span: i64) -> i64:
         for k in range(self._count):
             if self._spans[k] == span:
                 return k
         raise ValueError(f"no bars of {span} seconds are built")
 
-    def place(self, token: i64) -> i64:
+    def token_block(self, token: i64) -> i64:
         """Return where the bars of a token are made, from now on."""
         block = self._slots.add(token) * self._block
         if block == len(self._whole):
-            self._grow(block, token)
+            self._add_token_block(block, token)
         return block
 
-    def _start(self, block: i64, k: i64, ts: i64) -> i64:
+    def _bar_start(self, block: i64, k: i64, ts: i64) -> i64:
         if self._spans[k] == DAY:
             return self._whole[block + OPENS]
         return ts - (ts - self._whole[block + FROM]) % self._width[k]
 
-    def _end(self, block: i64, k: i64, start: i64) -> i64:
+    def _bar_end(self, block: i64, k: i64, start: i64) -> i64:
         """Return when a bar ends: after its span, or with its part of the session."""
         whole = self._whole
         if self._spans[k] == DAY:
@@ -339,7 +339,7 @@ class Bars:
         part = whole[block + PAUSE] if start < whole[block + RESUMES] else whole[block + CLOSES]
         return min(start + self._width[k], part)
 
-    def _pause(self, block: i64, ts: i64, volume: i64) -> None:
+    def _pass_pause(self, block: i64, ts: i64, volume: i64) -> None:
         """Go on to the second part; what trades before it begins has no part in a bar but the session's."""
         whole = self._whole
         if ts >= whole[block + RESUMES]:
@@ -352,39 +352,39 @@ class Bars:
                 if whole[at + END] == 0:
                     whole[at + BEFORE] = volume
 
-    def _turn(self, block: i64, ts: i64, price: float, volume: i64) -> None:
+    def _turn_bar(self, block: i64, ts: i64, price: float, volume: i64) -> None:
         """Take in a tick the open bar of the shortest span cannot: it ends it, or comes late."""
         whole = self._whole
         seen = whole[block + SEEN]
         if seen < 0 and 0 <= volume < whole[block + VOLUME]:
             whole[block + VOLUME] = -1  # what stood there before the open was yesterday's
-        if ts < seen or (ts < self._clock and self._end(block, 0, self._start(block, 0, ts)) <= self._clock):
-            self._late(block, ts, price)
+        if ts < seen or (ts < self._clock and self._bar_end(block, 0, self._bar_start(block, 0, ts)) <= self._clock):
+            self._add_late_tick(block, ts, price)
             return
         whole[block + SEEN] = ts
         start = whole[block + HEAD + END]
         if start != 0:
-            self._shut(block, 0)
+            self._close_bar(block, 0)
         if ts >= whole[block + EDGE]:
-            self._turn_longer(block, ts, price)
+            self._turn_longer_bars(block, ts, price)
         if ts < start or ts >= start + self._width[0] or start < whole[block + FROM]:
-            start = self._start(block, 0, ts)
-        self._begin(block, 0, start, price, 1)
+            start = self._bar_start(block, 0, ts)
+        self._open_bar(block, 0, start, price, 1)
 
-    def _turn_longer(self, block: i64, ts: i64, price: float) -> None:
+    def _turn_longer_bars(self, block: i64, ts: i64, price: float) -> None:
         """Close the longer bars that end by `ts`, and open those it begins."""
         edge: i64 = NEVER
         at = block + HEAD
         for k in range(1, self._count):
             at += 4
             if self._whole[at + END] != 0 and ts >= self._whole[at + END]:
-                self._shut(block, k)
+                self._close_bar(block, k)
             if self._whole[at + END] == 0:
-                self._begin(block, k, self._start(block, k, ts), price, 0)
+                self._open_bar(block, k, self._bar_start(block, k, ts), price, 0)
             edge = min(edge, self._whole[at + END])
         self._whole[block + EDGE] = edge
 
-    def _late(self, block: i64, ts: i64, price: float) -> None:
+    def _add_late_tick(self, block: i64, ts: i64, price: float) -> None:
         """Let every bar that contains `ts` and is not closed have the tick: its extremes, its close if the newest."""
         self.late += 1
         newest = ts >= self._whole[block + SEEN]
@@ -397,23 +397,23 @@ class Bars:
             parent = self._parent[k]
             inside = parent >= 0 and taken[parent] == 1
             is_open = self._whole[at + END] != 0
-            start = self._start(block, k, ts)
-            open_yet = self._end(block, k, start) > self._clock
+            start = self._bar_start(block, k, ts)
+            open_yet = self._bar_end(block, k, start) > self._clock
             if inside or (open_yet and not (is_open and ts < self._whole[at + START])):
                 taken[k] = 1
                 if not is_open:
-                    self._begin(block, k, start, price, 0)
+                    self._open_bar(block, k, start, price, 0)
                 if not inside:
                     self._whole[at + TICKS] += 1
-                    self._stretch(at, price)
+                    self._widen_range(at, price)
                     if newest:
                         self._price[at + CLOSE] = price
             at += 4
 
-    def _begin(self, block: i64, k: i64, start: i64, price: float, ticks: i64) -> None:
+    def _open_bar(self, block: i64, k: i64, start: i64, price: float, ticks: i64) -> None:
         whole = self._whole
         at = block + HEAD + 4 * k
-        end = self._end(block, k, start)
+        end = self._bar_end(block, k, start)
         self._due[k] = min(self._due[k], end)
         whole[at + END] = end
         whole[at + START] = start
@@ -424,13 +424,13 @@ class Bars:
         prices[at + LOW] = price
         prices[at + CLOSE] = price
 
-    def _stretch(self, at: i64, price: float) -> None:
+    def _widen_range(self, at: i64, price: float) -> None:
         prices = self._price
         prices[at + HIGH] = max(prices[at + HIGH], price)
         prices[at + LOW] = min(prices[at + LOW], price)
 
-    def _shut(self, block: i64, k: i64) -> None:
-        """Close a bar: keep it for `take`, and fold it into the longer ones it is a part of."""
+    def _close_bar(self, block: i64, k: i64) -> None:
+        """Close a bar: keep it for `take_bars`, and fold it into the longer ones it is a part of."""
         at = block + HEAD + 4 * k
         whole = self._whole
         prices = self._price
@@ -440,7 +440,7 @@ class Bars:
         ticks = whole[at + TICKS]
         row = self._closed
         if 5 * row == len(self._closed_whole):
-            self._make_room()
+            self._grow_closed_rows()
         self._closed = row + 1
         kept = self._closed_whole
         kept[5 * row] = whole[block + TOKEN]
@@ -465,28 +465,28 @@ class Bars:
                 prices[at + LOW] = min(low, prices[at + LOW])
                 prices[at + CLOSE] = close
 
-    def _traded(self, block: i64, at: i64) -> i64:
+    def _traded_volume(self, block: i64, at: i64) -> i64:
         day = self._whole[block + VOLUME]
         return day - self._whole[at + BEFORE] if day >= 0 else i64(0)
 
-    def _before_the_open(self, block: i64, volume: i64) -> None:
+    def _note_preopen_volume(self, block: i64, volume: i64) -> None:
         """Note what has traded before the session: no bar has a part in it."""
         if volume >= 0 and self._whole[block + SEEN] < 0:
             self._whole[block + VOLUME] = volume
             for k in range(self._count):
                 self._whole[block + HEAD + 4 * k + BEFORE] = volume
 
-    def untraded(self, block: i64) -> None:
-        """Note that nothing of the token whose `place` is `block` has traded in this session so far."""
-        self._before_the_open(block, 0)
+    def note_untraded(self, block: i64) -> None:
+        """Note that nothing of the token whose `token_block` is `block` has traded in this session so far."""
+        self._note_preopen_volume(block, 0)
 
-    def _first_volume(self, block: i64, ts: i64, volume: i64) -> None:
+    def _assign_first_volume(self, block: i64, ts: i64, volume: i64) -> None:
         """Give volume of unknown time to the bars that began with the session, and to no other."""
         for k in range(self._count):
             first = ts < self._whole[block + OPENS] + self._width[k]
             self._whole[block + HEAD + 4 * k + BEFORE] = i64(0) if first else volume
 
-    def _forget(self, block: i64) -> None:
+    def _reset_block(self, block: i64) -> None:
         self._whole[block + SEEN] = -1
         self._whole[block + VOLUME] = -1
         self._whole[block + EDGE] = 0
@@ -499,14 +499,14 @@ class Bars:
         for k in range(self._count):
             self._whole[block + HEAD + 4 * k + BEFORE] = 0
 
-    def _grow(self, block: i64, token: i64) -> None:
+    def _add_token_block(self, block: i64, token: i64) -> None:
         """Make room for one more token."""
         self._whole = extend(self._whole, vec[i64]([0] * int(self._block)))
         self._price = extend(self._price, vec[float]([0.0] * int(self._block)))
         self._whole[block + TOKEN] = token
-        self._forget(block)
+        self._reset_block(block)
 
-    def _settle(self) -> None:
+    def _collect_bars(self) -> None:
         """Turn the closed bars of the session into `Bar`s, in order."""
         keys: list[int] = []
         bars: list[Bar] = []
@@ -515,10 +515,10 @@ class Bars:
         for row in range(self._closed):
             token = whole[5 * row]
             start = whole[5 * row + 1]
-            k = self._index(whole[5 * row + 2])
+            k = self._span_index(whole[5 * row + 2])
             slot = self._slots.find(token)
             # Within a session an end is told by how many seconds it lies past the open.
-            steps = (self._end(slot * self._block, k, start) - self._open + SECOND - 1) // SECOND
+            steps = (self._bar_end(slot * self._block, k, start) - self._open + SECOND - 1) // SECOND
             keys.append(((steps * self._count + k) << 32) + slot)
             bar = Bar(token, start, self._spans[k], 0.0, 0.0, 0.0, 0.0, 0, whole[5 * row + 4])
             bar.open = prices[4 * row]
@@ -531,8 +531,8 @@ class Bars:
             self._ready.append(bars[index])
         self._closed = 0
 
-    def _make_room(self) -> None:
-        """Double the rows for closed bars; they are used again after each `take`."""
+    def _grow_closed_rows(self) -> None:
+        """Double the rows for closed bars; they are used again after each `take_bars`."""
         more = int(self._closed) + 64
         self._closed_whole = extend(self._closed_whole, vec[i64]([0] * (5 * more)))
         self._closed_price = extend(self._closed_price, vec[float]([0.0] * (4 * more)))
@@ -541,15 +541,15 @@ class Bars:
 def batch(
     spans: list[int], open: i64, close: i64, tokens: bytes, ts: bytes, prices: bytes, volumes: bytes
 ) -> list[Bar]:
-    """Return all bars of one session [open, close) (ns UTC) from columns of ticks, as `Bars.feed` takes them."""
-    bars = Bars(spans)
-    bars.session(open, close)
+    """Return all bars of one session [open, close) (ns UTC) from columns of ticks, as `BarBuilder.feed` takes them."""
+    bars = BarBuilder(spans)
+    bars.begin_session(open, close)
     bars.feed(tokens, ts, prices, volumes)
     bars.advance(NEVER)
-    return bars.take()
+    return bars.take_bars()
 
 
-def _parent(spans: list[int], k: int) -> int:
+def _parent_span(spans: list[int], k: int) -> int:
     """Return the longest shorter span this one is made of, -1 for the shortest."""
     for j in range(k - 1, -1, -1):
         if spans[k] == DAY or spans[k] % spans[j] == 0:
@@ -558,5 +558,5 @@ def _parent(spans: list[int], k: int) -> int:
 
 
 def _last_child(spans: list[int], k: int) -> int:
-    children = [j for j in range(k + 1, len(spans)) if _parent(spans, j) == k]
+    children = [j for j in range(k + 1, len(spans)) if _parent_span(spans, j) == k]
     return max(children, default=k)

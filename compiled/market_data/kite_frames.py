@@ -12,7 +12,7 @@ from librt.strings import BytesWriter, read_i16_be, read_i32_be, write_i16_be, w
 from librt.vecs import append, vec
 from mypy_extensions import i16, i32, i64
 
-from compiled.model import SECOND, Tick, nearest
+from compiled.model.values import SECOND, Tick, nearest
 
 LTP: Final[i64] = 1
 QUOTE: Final[i64] = 2
@@ -29,7 +29,7 @@ BAD_BYTES: Final = 65_536
 NO_DEPTH: Final = bytes(120)
 
 
-def divisor(token: i64) -> float:
+def price_divisor(token: i64) -> float:
     """Return what a price on the wire is divided by; the low byte of `token` is its segment."""
     segment = token & 0xFF
     if segment == 3:  # CDS
@@ -39,19 +39,19 @@ def divisor(token: i64) -> float:
     return 100.0
 
 
-def levels(tick: Tick) -> tuple[list[Level], list[Level]]:
+def depth_levels(tick: Tick) -> tuple[list[Level], list[Level]]:
     """Return (bids, asks) of a full tick, best first; empty levels are left out."""
     bids: list[Level] = []
     asks: list[Level] = []
     if len(tick.depth) != 120:
         return bids, asks
-    scale = divisor(tick.token)
+    scale = price_divisor(tick.token)
     for index in range(10):
         at = index * 12
-        quantity = _u32(tick.depth, at)
+        quantity = _read_u32(tick.depth, at)
         if quantity == 0:
             continue
-        level = (_price(tick.depth, at + 4, scale), quantity, _u16(tick.depth, at + 8))
+        level = (_read_price(tick.depth, at + 4, scale), quantity, _read_u16(tick.depth, at + 8))
         if index < 5:
             bids.append(level)
         else:
@@ -62,21 +62,21 @@ def levels(tick: Tick) -> tuple[list[Level], list[Level]]:
 def pack_depth(token: i64, bids: list[Level], asks: list[Level]) -> bytes:
     """Return the 120-byte block of five bids and five asks, best first; levels past the fifth are left out."""
     out = BytesWriter()
-    scale = divisor(token)
+    scale = price_divisor(token)
     for side in (bids, asks):
         for index in range(5):
             if index < len(side):
                 price, quantity, orders = side[index]
-                _put(out, quantity)
-                _put(out, nearest(price * scale))
-                _put16(out, orders)
-                _put16(out, 0)
+                _put_u32(out, quantity)
+                _put_u32(out, nearest(price * scale))
+                _put_u16(out, orders)
+                _put_u16(out, 0)
             else:
                 out.write(bytes(12))
     return out.getvalue()
 
 
-def encode(ticks: list[Tick], modes: list[int]) -> bytes:
+def encode_frame(ticks: list[Tick], modes: list[int]) -> bytes:
     """Return the frame an exchange sends for `ticks`, each in its mode; what does not fit 32 bits is cut to fit.
 
     Raises ValueError where there is not one mode per tick, or more ticks than a frame can count.
@@ -84,7 +84,7 @@ def encode(ticks: list[Tick], modes: list[int]) -> bytes:
     if len(ticks) != len(modes) or len(ticks) > 0xFFFF:
         raise ValueError(f"{len(ticks)} ticks with {len(modes)} modes do not make a frame")
     out = BytesWriter()
-    _put16(out, len(ticks))
+    _put_u16(out, len(ticks))
     for index, tick in enumerate(ticks):
         _put_packet(out, tick, modes[index])
     return out.getvalue()
@@ -92,17 +92,17 @@ def encode(ticks: list[Tick], modes: list[int]) -> bytes:
 
 def _put_packet(out: BytesWriter, tick: Tick, mode: i64) -> None:
     index = tick.token & 0xFF == INDICES
-    scale = divisor(tick.token)
+    scale = price_divisor(tick.token)
     if mode == LTP:
-        _put16(out, 8)
+        _put_u16(out, 8)
     elif mode == QUOTE:
-        _put16(out, 28 if index else 44)
+        _put_u16(out, 28 if index else 44)
     elif mode == FULL:
-        _put16(out, 32 if index else 184)
+        _put_u16(out, 32 if index else 184)
     else:
         raise ValueError(f"mode {mode} of token {tick.token} is none of LTP, QUOTE and FULL")
-    _put(out, tick.token)
-    _put(out, nearest(tick.ltp * scale))
+    _put_u32(out, tick.token)
+    _put_u32(out, nearest(tick.ltp * scale))
     if mode == LTP:
         return
     if index:
@@ -111,30 +111,30 @@ def _put_packet(out: BytesWriter, tick: Tick, mode: i64) -> None:
         _put_quote(out, tick, scale)
     if mode == FULL:
         if not index:
-            _put(out, tick.last_trade_ts // SECOND)
-            _put(out, tick.oi)
-            _put(out, tick.oi_high)
-            _put(out, tick.oi_low)
-        _put(out, tick.ts // SECOND)
+            _put_u32(out, tick.last_trade_ts // SECOND)
+            _put_u32(out, tick.oi)
+            _put_u32(out, tick.oi_high)
+            _put_u32(out, tick.oi_low)
+        _put_u32(out, tick.ts // SECOND)
         if not index:
             out.write(_depth_of(tick))
 
 
 def _put_index(out: BytesWriter, tick: Tick, scale: float) -> None:
     for price in (tick.high, tick.low, tick.open, tick.close):
-        _put(out, nearest(price * scale))
+        _put_u32(out, nearest(price * scale))
     change = nearest(tick.ltp * scale) - nearest(tick.close * scale)
-    _put(out, change & U32)
+    _put_u32(out, change & U32)
 
 
 def _put_quote(out: BytesWriter, tick: Tick, scale: float) -> None:
-    _put(out, tick.last_quantity)
-    _put(out, nearest(tick.average_price * scale))
-    _put(out, tick.volume)
-    _put(out, tick.buy_quantity)
-    _put(out, tick.sell_quantity)
+    _put_u32(out, tick.last_quantity)
+    _put_u32(out, nearest(tick.average_price * scale))
+    _put_u32(out, tick.volume)
+    _put_u32(out, tick.buy_quantity)
+    _put_u32(out, tick.sell_quantity)
     for price in (tick.open, tick.high, tick.low, tick.close):
-        _put(out, nearest(price * scale))
+        _put_u32(out, nearest(price * scale))
 
 
 def _depth_of(tick: Tick) -> bytes:
@@ -145,82 +145,82 @@ def _depth_of(tick: Tick) -> bytes:
     return pack_depth(tick.token, bids, asks)
 
 
-def _put(out: BytesWriter, value: i64) -> None:
+def _put_u32(out: BytesWriter, value: i64) -> None:
     value = max(0, min(value, U32))
     write_i32_be(out, i32(value if value < 0x80000000 else value - 0x100000000))
 
 
-def _put16(out: BytesWriter, value: i64) -> None:
+def _put_u16(out: BytesWriter, value: i64) -> None:
     value = max(0, min(value, 0xFFFF))
     write_i16_be(out, i16(value if value < 0x8000 else value - 0x10000))
 
 
-def _u32(data: bytes, at: i64) -> i64:
+def _read_u32(data: bytes, at: i64) -> i64:
     return i64(read_i32_be(data, at)) & U32
 
 
-def _u16(data: bytes, at: i64) -> i64:
+def _read_u16(data: bytes, at: i64) -> i64:
     return i64(read_i16_be(data, at)) & 0xFFFF
 
 
-def _price(data: bytes, at: i64, scale: float) -> float:
-    return float(_u32(data, at)) / scale
+def _read_price(data: bytes, at: i64, scale: float) -> float:
+    return float(_read_u32(data, at)) / scale
 
 
-def _stamp(data: bytes, at: i64, received: i64) -> i64:
-    seconds = _u32(data, at)
+def _read_stamp(data: bytes, at: i64, received: i64) -> i64:
+    seconds = _read_u32(data, at)
     if seconds == 0:
         return received
     return seconds * SECOND
 
 
-def _tick(data: bytes, at: i64, length: i64, received: i64) -> Tick:
+def _read_tick(data: bytes, at: i64, length: i64, received: i64) -> Tick:
     """Read the packet of `length` bytes at `at`."""
-    token = _u32(data, at)
-    scale = divisor(token)
-    ltp = _price(data, at + 4, scale)
+    token = _read_u32(data, at)
+    scale = price_divisor(token)
+    ltp = _read_price(data, at + 4, scale)
     if length == 8:
         return Tick(token, received, ltp)
     if length < 44:
         return Tick(
             token,
-            _stamp(data, at + 28, received) if length == 32 else received,
+            _read_stamp(data, at + 28, received) if length == 32 else received,
             ltp,
-            high=_price(data, at + 8, scale),
-            low=_price(data, at + 12, scale),
-            open=_price(data, at + 16, scale),
-            close=_price(data, at + 20, scale),
+            high=_read_price(data, at + 8, scale),
+            low=_read_price(data, at + 12, scale),
+            open=_read_price(data, at + 16, scale),
+            close=_read_price(data, at + 20, scale),
         )
     tick = Tick(
         token,
         received,
         ltp,
-        _u32(data, at + 16),
-        _u32(data, at + 8),
-        _price(data, at + 12, scale),
-        _u32(data, at + 20),
-        _u32(data, at + 24),
-        _price(data, at + 28, scale),
-        _price(data, at + 32, scale),
-        _price(data, at + 36, scale),
-        _price(data, at + 40, scale),
+        _read_u32(data, at + 16),
+        _read_u32(data, at + 8),
+        _read_price(data, at + 12, scale),
+        _read_u32(data, at + 20),
+        _read_u32(data, at + 24),
+        _read_price(data, at + 28, scale),
+        _read_price(data, at + 32, scale),
+        _read_price(data, at + 36, scale),
+        _read_price(data, at + 40, scale),
     )
     if length == 184:
-        tick.ts = _stamp(data, at + 60, received)
-        tick.last_trade_ts = _u32(data, at + 44) * SECOND
-        tick.oi = _u32(data, at + 48)
-        tick.oi_high = _u32(data, at + 52)
-        tick.oi_low = _u32(data, at + 56)
-        tick.bid_quantity = _u32(data, at + 64)
-        tick.bid = _price(data, at + 68, scale)
-        tick.ask_quantity = _u32(data, at + 124)
-        tick.ask = _price(data, at + 128, scale)
+        tick.ts = _read_stamp(data, at + 60, received)
+        tick.last_trade_ts = _read_u32(data, at + 44) * SECOND
+        tick.oi = _read_u32(data, at + 48)
+        tick.oi_high = _read_u32(data, at + 52)
+        tick.oi_low = _read_u32(data, at + 56)
+        tick.bid_quantity = _read_u32(data, at + 64)
+        tick.bid = _read_price(data, at + 68, scale)
+        tick.ask_quantity = _read_u32(data, at + 124)
+        tick.ask = _read_price(data, at + 128, scale)
         tick.depth = data[at + 64 : at + 184]
     return tick
 
 
 @final
-class Decoder:
+class FrameDecoder:
     """Reads frames, and keeps account of those that were not whole.
 
     `packets` counts the good ones. A packet of no known length is skipped and counted in `bad_packets`; a frame that
@@ -242,7 +242,7 @@ class Decoder:
         """
         ticks: list[Tick] = []
         for at in self.split(frame):
-            ticks.append(_tick(frame, at, _u16(frame, at - 2), received))  # noqa: PERF401 - native loop
+            ticks.append(_read_tick(frame, at, _read_u16(frame, at - 2), received))  # noqa: PERF401 - native loop
         return ticks
 
     def split(self, frame: bytes) -> vec[i64]:
@@ -253,11 +253,11 @@ class Decoder:
             self.heartbeats += 1
             return found
         self.frames += 1
-        left = _u16(frame, 0) if size > 1 else i64(1)
+        left = _read_u16(frame, 0) if size > 1 else i64(1)
         at: i64 = 2
         good = True
         while left > 0 and at + 2 <= size:
-            length = _u16(frame, at)
+            length = _read_u16(frame, at)
             at += 2
             if at + length > size:
                 break
@@ -276,13 +276,13 @@ class Decoder:
             self._bad.append(frame[:BAD_BYTES])
         return found
 
-    def bad(self) -> list[bytes]:
+    def kept_bad_frames(self) -> list[bytes]:
         """Return the last frames that were not whole, oldest first: at most 16, each cut at 64 KiB."""
         return list(self._bad)
 
 
 @final
-class Slots:
+class TokenIndex:
     """Numbers tokens densely from 0, in the order they are first seen."""
 
     def __init__(self) -> None:
@@ -297,11 +297,11 @@ class Slots:
 
     def find(self, token: i64) -> i64:
         """Return the slot of `token`, -1 where it was never seen."""
-        return self._table[self._place(token)]
+        return self._table[self._probe_place(token)]
 
     def add(self, token: i64) -> i64:
         """Return the slot of `token`, a new one where it was never seen."""
-        place = self._place(token)
+        place = self._probe_place(token)
         slot = self._table[place]
         if slot >= 0:
             return slot
@@ -310,10 +310,10 @@ class Slots:
         self._tokens = append(self._tokens, token)
         self._table[place] = slot
         if 2 * slot > self._mask:
-            self._grow()
+            self._grow_table()
         return slot
 
-    def _place(self, token: i64) -> i64:
+    def _probe_place(self, token: i64) -> i64:
         table = self._table
         tokens = self._tokens
         mask = self._mask
@@ -325,23 +325,23 @@ class Slots:
             slot = table[place]
         return place
 
-    def _grow(self) -> None:
+    def _grow_table(self) -> None:
         self._mask = self._mask * 2 + 1
         self._table = vec[i64]([-1 for _ in range(self._mask + 1)])
         for slot in range(self.count):
-            self._table[self._place(self._tokens[slot])] = slot
+            self._table[self._probe_place(self._tokens[slot])] = slot
 
 
 @final
-class Columns:
+class LatestTicks:
     """The last state of every token, packed as the wire has it: 184 bytes a token, whatever the number of packets.
 
     A packet replaces the fields it carries and leaves the others as they were. An unknown token reads as 0.
     """
 
     def __init__(self) -> None:
-        self.decoder = Decoder()
-        self._slots = Slots()
+        self.decoder = FrameDecoder()
+        self._slots = TokenIndex()
         self._words = vec[i32]()
         self._lengths = vec[i64]()
         self._received = vec[i64]()
@@ -357,8 +357,8 @@ class Columns:
         """Take in a frame that came at `received` (ns UTC) and return the number of good packets; never raises."""
         found = self.decoder.split(frame)
         for at in found:
-            slot = self._slot(_u32(frame, at))
-            length = _u16(frame, at - 2)
+            slot = self._token_slot(_read_u32(frame, at))
+            length = _read_u16(frame, at - 2)
             words = self._words
             base = slot * WORDS
             for word in range(length // 4):
@@ -374,20 +374,20 @@ class Columns:
 
     def ltp(self, token: i64) -> float:
         """Return the last price, rupees."""
-        return float(self._word(token, 1)) / divisor(token)
+        return float(self._read_word(token, 1)) / price_divisor(token)
 
     def volume(self, token: i64) -> i64:
         """Return the day's cumulative volume, shares; -1 where no packet had one."""
         slot = self._slots.find(token)
-        return self._word(token, 4) if slot >= 0 and self._lengths[slot] >= 44 else i64(-1)
+        return self._read_word(token, 4) if slot >= 0 and self._lengths[slot] >= 44 else i64(-1)
 
     def bid(self, token: i64) -> float:
         """Return the best bid, rupees; 0.0 where there is none."""
-        return float(self._word(token, 17)) / divisor(token)
+        return float(self._read_word(token, 17)) / price_divisor(token)
 
     def ask(self, token: i64) -> float:
         """Return the best ask, rupees; 0.0 where there is none."""
-        return float(self._word(token, 32)) / divisor(token)
+        return float(self._read_word(token, 32)) / price_divisor(token)
 
     def tick(self, token: i64) -> Tick | None:
         """Return the last state of `token` as a tick, in the richest mode it came in."""
@@ -397,13 +397,13 @@ class Columns:
         out = BytesWriter()
         for word in range(slot * WORDS, (slot + 1) * WORDS):
             write_i32_be(out, self._words[word])
-        return _tick(out.getvalue(), 0, self._lengths[slot], self._received[slot])
+        return _read_tick(out.getvalue(), 0, self._lengths[slot], self._received[slot])
 
-    def _word(self, token: i64, word: i64) -> i64:
+    def _read_word(self, token: i64, word: i64) -> i64:
         slot = self._slots.find(token)
         return i64(self._words[slot * WORDS + word]) & U32 if slot >= 0 else i64(0)
 
-    def _slot(self, token: i64) -> i64:
+    def _token_slot(self, token: i64) -> i64:
         slot = self._slots.add(token)
         if slot == len(self._lengths):
             self._lengths = append(self._lengths, 0)

@@ -5,11 +5,11 @@ from typing import final
 
 from mypy_extensions import i64, mypyc_attr
 
-from compiled.model import Gtt, GttLeg, GttStatus, Order, OrderStatus, Product, Side, Tick
-from compiled.terms import Change
+from compiled.model.order_terms import OrderChange
+from compiled.model.values import Gtt, GttLeg, GttStatus, Order, OrderStatus, Product, Side, Tick
 
 
-class Outcome(IntEnum):
+class RequestOutcome(IntEnum):
     """What became of a request to the broker; SENT: it is on its way there."""
 
     ACCEPTED = 1
@@ -19,7 +19,7 @@ class Outcome(IntEnum):
     SENT = 5
 
 
-class Verb(IntEnum):
+class RequestVerb(IntEnum):
     """Which request an answer belongs to."""
 
     PLACE = 1
@@ -27,7 +27,7 @@ class Verb(IntEnum):
     MODIFY = 3
 
 
-class Act(IntEnum):
+class OperatorAct(IntEnum):
     """What the operator, or a watchdog in the operator's name, asks for."""
 
     HALT = 1
@@ -43,7 +43,7 @@ class Act(IntEnum):
 
 @mypyc_attr(acyclic=True, free_list_len=1)
 @final
-class Ticks:
+class TickBatch:
     """The ticks of one frame, received at `ts`."""
 
     def __init__(self, ts: i64, ticks: list[Tick]) -> None:
@@ -53,7 +53,7 @@ class Ticks:
 
 @mypyc_attr(acyclic=True, free_list_len=1)
 @final
-class Timer:
+class TimerEvent:
     """The desk's clock has reached `ts`."""
 
     def __init__(self, ts: i64) -> None:
@@ -62,7 +62,7 @@ class Timer:
 
 @mypyc_attr(acyclic=True, free_list_len=1)
 @final
-class Answer:
+class BrokerAnswer:
     """The broker's answer to a request about an intent; `broker_id` is an order id, or a GTT id as text.
 
     `parts` is how many orders the broker has made of one request, `wait` (ns) how long not to ask again after a refusal.
@@ -72,8 +72,8 @@ class Answer:
         self,
         ts: i64,
         intent: i64,
-        verb: Verb,
-        outcome: Outcome,
+        verb: RequestVerb,
+        outcome: RequestOutcome,
         broker_id: str = "",
         reason: str = "",
         parts: i64 = 1,
@@ -132,7 +132,7 @@ class OrderUpdate:
 
 @mypyc_attr(acyclic=True, free_list_len=1)
 @final
-class Trade:
+class BrokerTrade:
     """One trade at the exchange; applied once by its `trade_id`, whenever it comes."""
 
     def __init__(
@@ -209,10 +209,10 @@ class BandUpdate:
 
 @mypyc_attr(acyclic=True)
 @final
-class Operate:
+class OperatorInstruction:
     """An operator's act: on one token, on one order (`intent`), or (both 0) on everything."""
 
-    def __init__(self, ts: i64, act: Act, token: i64 = 0, intent: i64 = 0, reason: str = "") -> None:
+    def __init__(self, ts: i64, act: OperatorAct, token: i64 = 0, intent: i64 = 0, reason: str = "") -> None:
         self.ts = ts
         self.act = act
         self.token = token
@@ -221,7 +221,7 @@ class Operate:
 
 
 @final
-class Adopt:
+class ShareAdoption:
     """Signed shares that the broker holds at `average` rupees become a ladder of `strategy`.
 
     Its stop stands `stop_percent` from the last price, or is the GTT `gtt_id` with `legs` that protects them already.
@@ -269,7 +269,7 @@ class WriteOff:
 
 
 @final
-class Divide:
+class CarriedDivision:
     """So many `shares` of an instrument stand where `per` did on days before `before` (ns); one for one says that they do not."""
 
     def __init__(self, ts: i64, token: i64, shares: i64, per: i64, before: i64) -> None:
@@ -281,7 +281,7 @@ class Divide:
 
 
 @final
-class Lacking:
+class ShareShortfall:
     """So many of the shares that our ladders on this side hold are not in the broker's books for us."""
 
     def __init__(self, ts: i64, token: i64, product: Product, side: Side, quantity: i64) -> None:
@@ -293,7 +293,7 @@ class Lacking:
 
 
 @final
-class Deposit:
+class CashDeposit:
     """Cash was paid in, or out (negative): paise."""
 
     def __init__(self, ts: i64, amount: i64) -> None:
@@ -303,8 +303,8 @@ class Deposit:
 
 @mypyc_attr(acyclic=True)
 @final
-class LimitChange:
-    """The operator sets a limit, in the units of `compiled.risk.Limits`."""
+class LimitUpdate:
+    """The operator sets a limit, in the units of `compiled.trading.risk.RiskLimits`."""
 
     def __init__(self, ts: i64, name: str, value: float) -> None:
         self.ts = ts
@@ -313,13 +313,13 @@ class LimitChange:
 
 
 @mypyc_attr(acyclic=True)
-class Command:
+class KernelCommand:
     """One thing the kernel wants done."""
 
 
 @mypyc_attr(acyclic=True, free_list_len=1)
 @final
-class PlaceOrder(Command):
+class PlaceOrder(KernelCommand):
     """Send a new order."""
 
     def __init__(self, order: Order) -> None:
@@ -328,17 +328,17 @@ class PlaceOrder(Command):
 
 @mypyc_attr(acyclic=True)
 @final
-class ModifyOrder(Command):
+class ModifyOrder(KernelCommand):
     """Change a working order of ours."""
 
-    def __init__(self, order: Order, change: Change) -> None:
+    def __init__(self, order: Order, change: OrderChange) -> None:
         self.order = order
         self.change = change
 
 
 @mypyc_attr(acyclic=True)
 @final
-class CancelOrder(Command):
+class CancelOrder(KernelCommand):
     """Cancel a working order of ours."""
 
     def __init__(self, order: Order) -> None:
@@ -347,7 +347,7 @@ class CancelOrder(Command):
 
 @mypyc_attr(acyclic=True)
 @final
-class PlaceGtt(Command):
+class PlaceGtt(KernelCommand):
     """Send a new GTT."""
 
     def __init__(self, gtt: Gtt) -> None:
@@ -356,7 +356,7 @@ class PlaceGtt(Command):
 
 @mypyc_attr(acyclic=True)
 @final
-class ModifyGtt(Command):
+class ModifyGtt(KernelCommand):
     """Replace the legs of a live GTT by `gtt.pending`."""
 
     def __init__(self, gtt: Gtt) -> None:
@@ -365,7 +365,7 @@ class ModifyGtt(Command):
 
 @mypyc_attr(acyclic=True)
 @final
-class DeleteGtt(Command):
+class DeleteGtt(KernelCommand):
     """Delete a live GTT."""
 
     def __init__(self, gtt: Gtt) -> None:
@@ -374,7 +374,7 @@ class DeleteGtt(Command):
 
 @mypyc_attr(acyclic=True)
 @final
-class Alert(Command):
+class KernelAlert(KernelCommand):
     """Tell the operator; `level` is "info", "warn" or "alarm"."""
 
     def __init__(self, ts: i64, level: str, name: str, text: str, token: i64 = 0) -> None:
@@ -387,7 +387,7 @@ class Alert(Command):
 
 @mypyc_attr(acyclic=True)
 @final
-class Halt(Command):
+class LimitHalt(KernelCommand):
     """Latch the kill switch: a limit was reached."""
 
     def __init__(self, ts: i64, reason: str) -> None:

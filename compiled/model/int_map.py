@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 @final
-class Table(Generic[T]):
+class IntMap(Generic[T]):
     """What a dict of ints is, as far as the core uses one: values stand in the order in which they were first put in.
 
     Numbers are i64, values never None.
@@ -40,7 +40,7 @@ class Table(Generic[T]):
         """Return the value of a number, None where there is none."""
         index = self._last
         if index < 0 or self._numbers[index] != number:
-            index = self._places[self._place(number)]
+            index = self._places[self._probe_place(number)]
             if index < 0:
                 return None
             self._last = index
@@ -54,7 +54,7 @@ class Table(Generic[T]):
         return value
 
     def __setitem__(self, number: i64, value: T) -> None:
-        place = self._place(number)
+        place = self._probe_place(number)
         index = self._places[place]
         if index >= 0 and self._values[index] is not None:
             self._values[index] = value
@@ -65,13 +65,13 @@ class Table(Generic[T]):
         self._numbers = append(self._numbers, number)
         self._values.append(value)
         if 2 * len(self._values) > self._mask:
-            self._grow()
+            self._grow_places()
 
     def __delitem__(self, number: i64) -> None:
         """Take a number out; raise `KeyError` where it is not in."""
         if self.get(number) is None:
             raise KeyError(int(number))
-        self._values[self._places[self._place(number)]] = None
+        self._values[self._places[self._probe_place(number)]] = None
         self._gone += 1
         if self._gone == len(self._values) and self._gone > 15:
             self.clear()
@@ -108,7 +108,7 @@ class Table(Generic[T]):
             for place in range(self._mask + 1):
                 self._places[place] = -1
 
-    def _place(self, number: i64) -> i64:
+    def _probe_place(self, number: i64) -> i64:
         """Return where a number stands, or where it would."""
         places = self._places
         numbers = self._numbers
@@ -119,7 +119,7 @@ class Table(Generic[T]):
             place = (place + 1) & mask
         return place
 
-    def _grow(self) -> None:
+    def _grow_places(self) -> None:
         """Make room for as many again, and forget what was taken out."""
         live = [i for i in range(len(self._values)) if self._values[i] is not None]
         mask: i64 = 63
@@ -133,4 +133,4 @@ class Table(Generic[T]):
         self._mask = mask
         self._places = vec[i64]([-1] * int(mask + 1))
         for index in range(i64(len(live))):
-            self._places[self._place(self._numbers[index])] = index
+            self._places[self._probe_place(self._numbers[index])] = index

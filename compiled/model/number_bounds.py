@@ -36,7 +36,7 @@ NUMBER: Final[i64] = 4_611_686_018_427_387_903
 MOST: Final[i64] = 9_223_372_036_854_775_807
 
 
-def plus(a: i64, b: i64) -> i64:
+def saturating_add(a: i64, b: i64) -> i64:
     """Return a sum, held at the ends of 64 bits."""
     if b > 0 and a > MOST - b:
         return MOST

@@ -17,7 +17,7 @@ class Variety(IntEnum):
 
 
 @final
-class Terms:
+class OrderTerms:
     """How an order is to be worked; the default is a plain one. Shared between orders and never changed.
 
     `minutes`: life of a TTL order. `legs`: of an iceberg, 2 to 50. `disclosed`: shares shown. `autoslice`: cut at the
@@ -42,17 +42,17 @@ class Terms:
         self.auction = auction
 
     @property
-    def several(self) -> bool:
+    def makes_several_orders(self) -> bool:
         """Tell whether the broker makes several orders of one request, all under its tag."""
         return self.autoslice or self.variety is Variety.ICEBERG
 
 
-PLAIN: Final = Terms()
-SLICED: Final = Terms(autoslice=True)
+PLAIN: Final = OrderTerms()
+SLICED: Final = OrderTerms(autoslice=True)
 
 
 @final
-class Exits:
+class ExitEscalation:
     """How hard an exit that rests is pressed: the limits of what the desk does by itself.
 
     After `patience` seconds its limit is moved to `widen_percent` from the last price, then to twice that, and so on up
@@ -70,7 +70,7 @@ class Exits:
 
 @mypyc_attr(acyclic=True)
 @final
-class Change:
+class OrderChange:
     """What a modification asks for: the new total quantity, limit price and trigger (rupees); 0 leaves one as it is."""
 
     def __init__(self, quantity: i64 = 0, price: float = 0.0, trigger: float = 0.0) -> None:

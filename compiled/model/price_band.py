@@ -7,19 +7,19 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from compiled.model import Instrument, Side
+from compiled.model.values import Instrument, Side
 
 HAIR: Final = 1e-9
 
 
-def inside(instrument: Instrument, price: float) -> bool:
+def is_inside_band(instrument: Instrument, price: float) -> bool:
     """Tell whether `price` lies in the band."""
     if instrument.lower > 0.0 and price < instrument.lower - HAIR:
         return False
     return instrument.upper <= 0.0 or price <= instrument.upper + HAIR
 
 
-def within(instrument: Instrument, price: float) -> float:
+def clamp_to_band(instrument: Instrument, price: float) -> float:
     """Return `price` inside the band, on the grid."""
     if instrument.lower > 0.0 and price < instrument.lower:
         return instrument.snap(instrument.lower, 1)
@@ -36,10 +36,10 @@ def limit_beyond(instrument: Instrument, side: Side, trigger: float, gap_percent
     """
     sign: i64 = int(side)
     limit = instrument.snap(trigger + float(sign) * (trigger * gap_percent / 100.0), sign)
-    return within(instrument, limit) if inside(instrument, trigger) else limit
+    return clamp_to_band(instrument, limit) if is_inside_band(instrument, trigger) else limit
 
 
-def fills(instrument: Instrument, side: Side, trigger: float, limit: float) -> bool:
+def could_fill(instrument: Instrument, side: Side, trigger: float, limit: float) -> bool:
     """Tell whether an order that `trigger` sends could trade: its limit lies beyond the trigger, and the exchange takes it.
 
     It takes none off the day's grid: the tick may be another one than when the stop was placed.
@@ -47,4 +47,4 @@ def fills(instrument: Instrument, side: Side, trigger: float, limit: float) -> b
     sign: i64 = int(side)
     if float(sign) * (limit - trigger) < -HAIR or not instrument.on_grid(limit):
         return False
-    return not inside(instrument, trigger) or inside(instrument, limit)
+    return not is_inside_band(instrument, trigger) or is_inside_band(instrument, limit)

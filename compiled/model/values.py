@@ -9,8 +9,8 @@ from typing import Final, final
 
 from mypy_extensions import i64, mypyc_attr
 
-from compiled.bounds import MONEY
-from compiled.terms import PLAIN, Change, Terms
+from compiled.model.number_bounds import MONEY
+from compiled.model.order_terms import PLAIN, OrderChange, OrderTerms
 
 _MOST: Final = float(MONEY) * 100.0
 E4: Final = 10_000.0
@@ -56,7 +56,7 @@ class Validity(IntEnum):
     TTL = 3
 
 
-class Purpose(IntEnum):
+class OrderPurpose(IntEnum):
     """What an order is for; its class at the governor and the kill switch."""
 
     ENTRY = 1
@@ -65,7 +65,7 @@ class Purpose(IntEnum):
 
 
 class OrderStatus(IntEnum):
-    """Where an order stands in its life; `compiled/orders.py` holds the legal transitions."""
+    """Where an order stands in its life; `compiled/is_trading/order_states.py` holds the legal transitions."""
 
     INTENT = 1
     SENT = 2
@@ -134,27 +134,27 @@ class TradingHours:
         self.clears = clears
         self.squared = squared
 
-    def trading(self, ts: i64) -> bool:
+    def is_trading(self, ts: i64) -> bool:
         """Tell whether continuous trading is on."""
         return self.opens <= ts < self.closes and not self.pause <= ts < self.resumes
 
     def takes_entries(self, ts: i64) -> bool:
         """Tell whether an entry may leave."""
-        return self.trading(ts) and not 0 < self.last_entry <= ts
+        return self.is_trading(ts) and not 0 < self.last_entry <= ts
 
-    def withdraws(self, ts: i64, made: i64) -> bool:
+    def withdraws_entry(self, ts: i64, made: i64) -> bool:
         """Tell whether an entry of an earlier time that still rests is taken back; one for tomorrow is not."""
         return made < self.last_entry <= ts
 
     def takes_exits(self, ts: i64) -> bool:
         """Tell whether an order at the market is taken, by continuous trading or by the closing auction."""
-        return self.trading(ts) or self.auction <= ts < self.auction_ends
+        return self.is_trading(ts) or self.auction <= ts < self.auction_ends
 
-    def gathers(self, ts: i64) -> bool:
+    def gathers_orders(self, ts: i64) -> bool:
         """Tell whether orders wait for the closing auction to be matched."""
         return self.auction > 0 and self.closes <= ts < self.ends
 
-    def unsure(self, ts: i64) -> bool:
+    def is_unconfirmed(self, ts: i64) -> bool:
         """Tell whether nobody knows that the exchange trades: a refusal is no fault then."""
         return self.auction == 0 and self.closes <= ts < self.ends
 
@@ -273,7 +273,7 @@ class Tick:
 
     `ts` is the exchange's time where the packet carries one, else the time of receipt. `volume` is the day's
     cumulative quantity, -1 where the packet has none. `bid` and `ask` are the best level, 0.0 where there is none.
-    `depth` is the raw 120-byte block of ten levels (`compiled/frames.py` reads it), empty outside full mode.
+    `depth` is the raw 120-byte block of ten levels (`compiled/market_data/kite_frames.py` reads it), empty outside full mode.
     """
 
     def __init__(
@@ -391,14 +391,14 @@ class Order:
         quantity: i64,
         order_type: OrderType,
         product: Product,
-        purpose: Purpose,
+        purpose: OrderPurpose,
         price: float = 0.0,
         trigger: float = 0.0,
         validity: Validity = Validity.DAY,
         protection: float = -1.0,
         rung: i64 = 0,
         created: i64 = 0,
-        terms: Terms = PLAIN,
+        terms: OrderTerms = PLAIN,
     ) -> None:
         self.intent = intent
         self.tag = tag
@@ -431,8 +431,8 @@ class Order:
         self.sibling: Order | None = None
         self.parts: i64 = 1
         self.whole = quantity
-        self.pending: Change | None = None
-        self.wanted: Change | None = None
+        self.pending: OrderChange | None = None
+        self.wanted: OrderChange | None = None
         self.modifies: i64 = 0
         self.moved: i64 = created
         self.retry_at: i64 = 0

@@ -8,28 +8,40 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from compiled.events import Adopt, Lacking, WriteOff
-from compiled.ladder import Ladder, LadderPlan, Rung, RungPlan, RungState, stop_at
-from compiled.model import E4, Gtt, GttStatus, Order, OrderStatus, OrderType, Product, Purpose, Side, nearest, paise
-from compiled.orders import CORRECTION
-from compiled.outbox import Fill
-from compiled.positions import Market
-from compiled.triggers import Triggers
+from compiled.model.events import ShareAdoption, ShareShortfall, WriteOff
+from compiled.model.values import (
+    E4,
+    Gtt,
+    GttStatus,
+    Order,
+    OrderPurpose,
+    OrderStatus,
+    OrderType,
+    Product,
+    Side,
+    nearest,
+    paise,
+)
+from compiled.trading.gtt_reports import GttReports
+from compiled.trading.ladder import Ladder, LadderPlan, Rung, RungPlan, RungState, stop_at
+from compiled.trading.order_states import CORRECTION
+from compiled.trading.order_store import BookedFill
+from compiled.trading.positions import InstrumentState
 
 TRADE: Final = "correction"
 
 
-class Adoptions(Triggers):
+class BookCorrections(GttReports):
     """Makes ladders of what was not ours, and takes out of them what is gone."""
 
-    def _take_on(self, event: Adopt) -> None:
+    def _adopt_shares(self, event: ShareAdoption) -> None:
         """Make a ladder of one rung of shares the broker holds; protected like any other, or left at once."""
         market = self.markets.get(int(event.token))
         if market is None or market.ltp <= 0.0 or event.quantity == 0:
             return  # without a price there is no stop: the difference goes on standing
         side = Side.BUY if event.quantity > 0 else Side.SELL
         quantity = event.quantity if event.quantity > 0 else -event.quantity
-        away = 0.0 if self.out.limit_only else event.stop_percent
+        away = 0.0 if self.order_store.limit_only else event.stop_percent
         plan = LadderPlan([RungPlan(0.0, away)], 0, event.product, trail=event.trail, quantity=quantity)
         if event.legs:
             leg = event.legs[0]
@@ -38,40 +50,40 @@ class Adoptions(Triggers):
                 plan.stop_gap_percent = (leg.trigger - leg.price) / leg.trigger * 100.0
         number = self.next_number
         ladder = Ladder(number, event.strategy, market.instrument, side, plan)
-        ladder.created = self.out.now
+        ladder.created = self.order_store.now
         ladder.reason = "adopted"
         rung = Rung(number + 1, number, 1, plan.rungs[0])
         rung.state = RungState.ENTERING
         ladder.rungs.append(rung)
-        self.adopt(ladder)
-        rung.entry = self._correct(ladder, rung, side, quantity, Purpose.ENTRY, event.average)
+        self.follow_ladder(ladder)
+        rung.entry = self._book_correction(ladder, rung, side, quantity, OrderPurpose.ENTRY, event.average)
         rung.high = market.ltp
-        rung.stop = 0.0 if self.out.limit_only else stop_at(ladder, rung, market.ltp)
+        rung.stop = 0.0 if self.order_store.limit_only else stop_at(ladder, rung, market.ltp)
         if event.legs:
-            self._take_gtt(ladder, rung, event)
+            self._adopt_gtt(ladder, rung, event)
         if event.leave or self.flattening:
-            self._leave(ladder, "flatten")
+            self._leave_ladder(ladder, "flatten")
         else:
-            self._tend(ladder)
+            self._tend_ladder(ladder)
 
-    def _take_gtt(self, ladder: Ladder, rung: Rung, event: Adopt) -> None:
+    def _adopt_gtt(self, ladder: Ladder, rung: Rung, event: ShareAdoption) -> None:
         """Take over the GTT that protects the shares already."""
         gtt = Gtt(
-            self.out.number(), ladder.strategy, event.token, event.product, rung.rung_id, rung.high, event.legs,
-            self.out.now,
+            self.order_store.take_number(), ladder.strategy, event.token, event.product, rung.rung_id, rung.high, event.legs,
+            self.order_store.now,
         )  # fmt: skip
         gtt.gtt_id = event.gtt_id
         gtt.status = GttStatus.ACTIVE
         gtt.proven = True
-        gtt.updated = self.out.now
-        self.out.register_gtt(gtt)
-        self.out.changed_gtt(gtt)
+        gtt.updated = self.order_store.now
+        self.order_store.register_gtt(gtt)
+        self.order_store.mark_gtt_changed(gtt)
         rung.gtt = gtt
         rung.stop = event.legs[0].trigger
         if len(event.legs) == 2:
             rung.target = event.legs[1].trigger
 
-    def _write_off(self, event: WriteOff) -> None:
+    def _write_off_shares(self, event: WriteOff) -> None:
         """Take shares out of the rungs that lack them, at the price their stop has fired at, else at the last one.
 
         What an exit is selling already stays: both together would be more than there is.
@@ -80,7 +92,7 @@ class Adoptions(Triggers):
         market = self.markets.get(int(event.token))
         if market is None:
             return
-        for rung in self._lacks_first(market, event.product, event.side, event.cover):
+        for rung in self._rungs_short_first(market, event.product, event.side, event.cover):
             part = min(left, rung.quantity)
             if part <= 0 or rung.exit is not None:
                 continue
@@ -88,31 +100,31 @@ class Adoptions(Triggers):
             ladder = self.owners[int(rung.ladder_id)]
             price = market.ltp if market.ltp > 0.0 else rung.average
             gtt = rung.gtt
-            if gtt is not None and rung.fired and gtt.fired > 0.0:
+            if gtt is not None and rung.fired_earlier and gtt.fired > 0.0:
                 price = gtt.fired
             if part == rung.quantity:
                 rung.exit_reason = "written off"
             absent = rung.absent
-            self._correct(ladder, rung, ladder.out, part, Purpose.EXIT, price)
+            self._book_correction(ladder, rung, ladder.exit_side, part, OrderPurpose.EXIT, price)
             rung.absent = absent - part if absent > part else 0  # what is written off lacks no more
             rung.rejections = 0  # what was refused was more than there is; what is left is asked for at once
             rung.retry_at = 0
         for ladder in list(market.ladders):
-            self._tend(ladder)
+            self._tend_ladder(ladder)
 
-    def _lacking(self, event: Lacking) -> None:
+    def _note_shortfall(self, event: ShareShortfall) -> None:
         """Take note of shares that are not in the broker's books: what could sell them is taken back."""
         market = self.markets.get(int(event.token))
         if market is None:
             return
         left = event.quantity
-        for rung in self._lacks_first(market, event.product, event.side, False):
+        for rung in self._rungs_short_first(market, event.product, event.side, False):
             rung.absent = min(left, rung.quantity)
             left -= rung.absent
         for ladder in list(market.ladders):
-            self._tend(ladder)
+            self._tend_ladder(ladder)
 
-    def lacks(self, token: i64, product: Product, side: Side) -> i64:
+    def absent_shares(self, token: i64, product: Product, side: Side) -> i64:
         """Return how many shares on this side are noted as not in the broker's books."""
         market = self.markets.get(int(token))
         found: i64 = 0
@@ -123,7 +135,7 @@ class Adoptions(Triggers):
                         found += rung.absent
         return found
 
-    def _lacks_first(self, market: Market, product: Product, side: Side, cover: bool) -> list[Rung]:
+    def _rungs_short_first(self, market: InstrumentState, product: Product, side: Side, cover: bool) -> list[Rung]:
         """Return the rungs that hold shares, in the order in which they are thought to lack them.
 
         First those whose stop has fired while nobody looked, then the newest; what an exit is selling goes last.
@@ -139,36 +151,36 @@ class Adoptions(Triggers):
                     continue
                 if rung.exit is not None:
                     leaving.append(rung)
-                elif rung.fired:
+                elif rung.fired_earlier:
                     fired.append(rung)
                 else:
                     others.append(rung)
         return fired + others + leaving
 
-    def _correct(self, ladder: Ladder, rung: Rung, side: Side, quantity: i64, purpose: Purpose, price: float) -> Order:
+    def _book_correction(self, ladder: Ladder, rung: Rung, side: Side, quantity: i64, purpose: OrderPurpose, price: float) -> Order:
         """Book shares that moved without an order of ours; the price they count from stands as the order's own."""
         token = ladder.instrument.token
         market = self.markets[int(token)]
         last = market.ltp if market.ltp > 0.0 else price
         price = float(nearest(price * E4)) / E4
         order = Order(
-            self.out.number(), "", ladder.strategy, token, side, quantity, OrderType.LIMIT, ladder.plan.product, purpose,
-            last, rung=rung.rung_id, created=self.out.now,
+            self.order_store.take_number(), "", ladder.strategy, token, side, quantity, OrderType.LIMIT, ladder.plan.product, purpose,
+            last, rung=rung.rung_id, created=self.order_store.now,
         )  # fmt: skip
         order.order_id = CORRECTION + str(order.intent)
-        order.reason = "adopted" if purpose is Purpose.ENTRY else "written off"
+        order.reason = "adopted" if purpose is OrderPurpose.ENTRY else "written off"
         order.status = OrderStatus.COMPLETE
         order.filled = order.traded = quantity
         order.value = paise(price, quantity)
-        self.out.register(order)
-        self.out.changed(order)
+        self.order_store.register(order)
+        self.order_store.mark_changed(order)
         self.applied.add(order.order_id + " " + TRADE)
         realised = self.ledger.realised
         self.ledger.mark(token, last)
-        self._move(order, quantity, price)
+        self._book_shares(order, quantity, price)
         self.ledger.mark(token, last)
         realised = self.ledger.realised - realised
-        self.out.filled(Fill(self.out.now, TRADE, order, quantity, price, 0, realised))
-        self._add_to(rung, order, self.out.now, quantity, order.value, 0)
+        self.order_store.keep_fill(BookedFill(self.order_store.now, TRADE, order, quantity, price, 0, realised))
+        self._add_to_rung(rung, order, self.order_store.now, quantity, order.value, 0)
         self.changed_rungs[rung.rung_id] = rung
         return order

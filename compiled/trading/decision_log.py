@@ -8,10 +8,10 @@ from typing import Final, final
 
 from mypy_extensions import i64, mypyc_attr
 
-from compiled.bounds import ORDER
-from compiled.ladder import Ladder
-from compiled.model import MINUTE, SECOND, Instrument, paise
-from compiled.risk import Limits, Reason, Usage
+from compiled.model.number_bounds import ORDER
+from compiled.model.values import MINUTE, SECOND, Instrument, paise
+from compiled.trading.ladder import Ladder
+from compiled.trading.risk import LimitUsage, RefusalReason, RiskLimits
 
 BAR: Final[i64] = 1
 TICK: Final[i64] = 2
@@ -27,7 +27,7 @@ CHANGE: Final = "change"
 
 @mypyc_attr(acyclic=True, free_list_len=1)
 @final
-class Cause:
+class DecisionCause:
     """What made a strategy ask: `what` is BAR, TICK, TIMER or HAND, `ts` (ns) when it ended, `price` what it showed (₹)."""
 
     def __init__(self, what: i64, token: i64, ts: i64, price: float) -> None:
@@ -39,14 +39,14 @@ class Cause:
 
 @mypyc_attr(acyclic=True)
 @final
-class Decision:
+class DecisionRecord:
     """One request and its verdict; `price` (₹) and `quantity` (shares) are what risk was asked about.
 
     `capital` and `risk` are in paise. `times` counts it and its repetitions, of which the last was at `last`. `detail` names the
     figure and the limit of a refusal. Numbers of ladder, rung and intent are 0 where there is none.
     """
 
-    def __init__(self, number: i64, ts: i64, kind: str, ladder: Ladder, cause: Cause, reason: str) -> None:
+    def __init__(self, number: i64, ts: i64, kind: str, ladder: Ladder, cause: DecisionCause, reason: str) -> None:
         self.number = number
         self.ts = ts
         self.kind = kind
@@ -59,7 +59,7 @@ class Decision:
         self.risk = ladder.plan.risk
         self.quantity: i64 = 0
         self.price = 0.0
-        self.verdict = Reason.OK
+        self.verdict = RefusalReason.OK
         self.detail = ""
         self.ladder: i64 = 0
         self.rung: i64 = 0
@@ -69,27 +69,27 @@ class Decision:
 
 
 @final
-class Decisions:
+class DecisionLog:
     """The decisions that nobody has written down yet; numbers count on from `first`."""
 
     def __init__(self, first: i64) -> None:
         self.next_number = first
-        self.fresh: list[Decision] = []
-        self.repeated: dict[int, Decision] = {}
+        self.fresh: list[DecisionRecord] = []
+        self.repeated: dict[int, DecisionRecord] = {}
         self.refusals: dict[str, int] = {}
         """How often each reason has refused something, by its name."""
-        self._recent: dict[str, Decision] = {}
+        self._recent: dict[str, DecisionRecord] = {}
 
-    def make(self, ts: i64, kind: str, ladder: Ladder, cause: Cause, reason: str) -> Decision:
+    def make(self, ts: i64, kind: str, ladder: Ladder, cause: DecisionCause, reason: str) -> DecisionRecord:
         """Return a decision that is still to be judged; it counts once it is kept."""
-        return Decision(self.next_number, ts, kind, ladder, cause, reason)
+        return DecisionRecord(self.next_number, ts, kind, ladder, cause, reason)
 
-    def keep(self, decision: Decision) -> None:
+    def keep(self, decision: DecisionRecord) -> None:
         """Keep a decision that led to something."""
         self.next_number = decision.number + 1
         self.fresh.append(decision)
 
-    def refuse(self, decision: Decision, reason: Reason, symbol: str) -> bool:
+    def refuse(self, decision: DecisionRecord, reason: RefusalReason, symbol: str) -> bool:
         """Keep a refusal, or count it on the same one of the last minute; return whether it is news."""
         self.refusals[reason.name] = self.refusals.get(reason.name, 0) + 1
         key = decision.strategy + " " + symbol + " " + reason.name
@@ -115,54 +115,54 @@ def rupees(amount: i64) -> str:
     return f"₹{float(amount) / 100.0:.2f}"
 
 
-def explain(
-    reason: Reason, instrument: Instrument, decision: Decision, limits: Limits, usage: Usage, silent: i64
+def explain_refusal(
+    reason: RefusalReason, instrument: Instrument, decision: DecisionRecord, limits: RiskLimits, usage: LimitUsage, silent: i64
 ) -> str:
     """Return the figure and the limit behind a refusal; `silent` is the ns since the instrument was heard, -1 for never."""
     value = paise(decision.price, decision.quantity)
-    if reason is Reason.STALE_DATA:
+    if reason is RefusalReason.STALE_DATA:
         if decision.price > 0.0 and 0 <= silent <= limits.stale_after:  # the feed is lost, or nothing has traded yet
             return ""
         heard = f"last heard {silent // SECOND} s ago" if decision.price > 0.0 and silent >= 0 else "never heard"
         return f"{heard}, the limit is {limits.stale_after // SECOND} s"
-    if reason is Reason.SIZE_ZERO:
+    if reason is RefusalReason.SIZE_ZERO:
         risked = f", {rupees(decision.risk)} at risk" if decision.risk > 0 else ""
         return f"{rupees(decision.capital)}{risked} buy no lot of {instrument.lot} at ₹{decision.price:.2f}"
-    if reason is Reason.LOT:
+    if reason is RefusalReason.LOT:
         return f"{decision.quantity} is no multiple of {instrument.lot}"
-    if reason is Reason.PRICE_BAND:
+    if reason is RefusalReason.PRICE_BAND:
         return f"₹{decision.price:.2f} is outside ₹{instrument.lower:.2f} to ₹{instrument.upper:.2f}"
-    if reason is Reason.TICK:
+    if reason is RefusalReason.TICK:
         return f"₹{decision.price:.4f} is no multiple of ₹{instrument.tick:g}"
-    if reason is Reason.PRICE_RANGE:
+    if reason is RefusalReason.PRICE_RANGE:
         return f"₹{decision.price:.2f} is more than {limits.price_range_percent:g} % from ₹{decision.cause.price:.2f}"
-    if reason is Reason.FREEZE_QUANTITY:
+    if reason is RefusalReason.FREEZE_QUANTITY:
         freeze = instrument.freeze
         return f"{decision.quantity} is above {freeze if 0 < freeze < ORDER else ORDER}"
-    if reason is Reason.ORDER_VALUE:
+    if reason is RefusalReason.ORDER_VALUE:
         return f"{rupees(value)} is above {rupees(limits.max_order_value)}"
-    return _explain_usage(reason, decision.strategy, value, limits, usage)
+    return _explain_usage_refusal(reason, decision.strategy, value, limits, usage)
 
 
-def _explain_usage(reason: Reason, strategy: str, value: i64, limits: Limits, usage: Usage) -> str:
-    if reason is Reason.POSITIONS:
+def _explain_usage_refusal(reason: RefusalReason, strategy: str, value: i64, limits: RiskLimits, usage: LimitUsage) -> str:
+    if reason is RefusalReason.POSITIONS:
         return f"{usage.positions} of {limits.max_positions}"
-    if reason is Reason.POSITIONS_PER_SYMBOL:
+    if reason is RefusalReason.POSITIONS_PER_SYMBOL:
         return f"{usage.symbol_positions} of {limits.max_positions_per_symbol}"
-    if reason is Reason.TRADES_PER_DAY:
+    if reason is RefusalReason.TRADES_PER_DAY:
         return f"{usage.trades} of {limits.max_trades_per_day}"
-    if reason is Reason.THROTTLE:
+    if reason is RefusalReason.THROTTLE:
         return f"{usage.recent} of {limits.max_orders_per_minute} within a minute"
-    if reason is Reason.SYMBOL_EXPOSURE:
-        return _sum(usage.symbol_exposure, value, limits.max_symbol_exposure)
-    if reason is Reason.EXPOSURE:
-        return _sum(usage.exposure, value, limits.max_exposure)
-    if reason is Reason.STRATEGY_BUDGET:
-        return _sum(usage.strategy_exposure, value, limits.budgets.get(strategy, 0))
-    if reason is Reason.FUNDS:
+    if reason is RefusalReason.SYMBOL_EXPOSURE:
+        return _sum_text(usage.symbol_exposure, value, limits.max_symbol_exposure)
+    if reason is RefusalReason.EXPOSURE:
+        return _sum_text(usage.exposure, value, limits.max_exposure)
+    if reason is RefusalReason.STRATEGY_BUDGET:
+        return _sum_text(usage.strategy_exposure, value, limits.budgets.get(strategy, 0))
+    if reason is RefusalReason.FUNDS:
         return f"{rupees(value)} wanted, {rupees(usage.funds)} there"
     return ""
 
 
-def _sum(used: i64, value: i64, limit: i64) -> str:
+def _sum_text(used: i64, value: i64, limit: i64) -> str:
     return f"{rupees(used)} + {rupees(value)} is above {rupees(limit)}"

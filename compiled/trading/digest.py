@@ -6,13 +6,13 @@ from typing import Final, final
 from librt.strings import BytesWriter, write_i64_le
 from mypy_extensions import i64
 
-from compiled.model import E4, nearest
+from compiled.model.values import E4, nearest
 
 FULL: Final[i64] = 16_384
 
 
 @final
-class Digest:
+class DecisionDigest:
     """SHA-256 over numbers (8 bytes, little-endian), prices (in ten-thousandths of a rupee) and texts (length first)."""
 
     def __init__(self) -> None:
@@ -25,15 +25,15 @@ class Digest:
         """Take in a number."""
         write_i64_le(self._tape, number)
 
-    def few(self, a: i64, b: i64, c: i64, d: i64) -> None:
+    def put_four(self, a: i64, b: i64, c: i64, d: i64) -> None:
         """Take in four numbers from -100 to 99: members of enums."""
         self.put(((a * 200 + b) * 200 + c) * 200 + d)
 
-    def price(self, price: float) -> None:
+    def put_price(self, price: float) -> None:
         """Take in a price in rupees."""
         write_i64_le(self._tape, nearest(price * E4))
 
-    def text(self, text: str) -> None:
+    def put_text(self, text: str) -> None:
         """Take in a text."""
         if text is not self._text:
             self._text = text
@@ -41,13 +41,13 @@ class Digest:
         write_i64_le(self._tape, len(self._encoded))
         self._tape.write(self._encoded)
         if len(self._tape) > FULL:
-            self._drain()
+            self._drain_tape()
 
     def hex(self) -> str:
         """Return the hash over everything so far; more may follow."""
-        self._drain()
+        self._drain_tape()
         return self._hash.hexdigest()
 
-    def _drain(self) -> None:
+    def _drain_tape(self) -> None:
         self._hash.update(self._tape.getvalue())
         self._tape.truncate(0)

@@ -8,27 +8,27 @@ with the limit of the first step.
 
 from mypy_extensions import i64
 
-from compiled.band import within
-from compiled.ladder import Ladder, Rung, RungState
-from compiled.model import SECOND, Order, OrderStatus, Side
-from compiled.orders import settled, working
-from compiled.outbox import Outbox
-from compiled.terms import Change
+from compiled.model.order_terms import OrderChange
+from compiled.model.price_band import clamp_to_band
+from compiled.model.values import SECOND, Order, OrderStatus, Side
+from compiled.trading.ladder import Ladder, Rung, RungState
+from compiled.trading.order_states import is_settled, is_working
+from compiled.trading.order_store import OrderStore
 
 
-def exit_done(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> bool:
+def exit_done(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> bool:
     """Tell whether no exit order is at work; one that rests too long is pressed."""
     order = rung.exit
     if order is None:
         return True
-    if working(order):
+    if is_working(order):
         each: Order | None = order
         while each is not None:
-            if each.live and each.order_id and _rests(out, ladder, each):
-                _press(out, ladder, rung, each, last)
+            if each.live and each.order_id and _has_rested(out, ladder, each):
+                _escalate_exit(out, ladder, rung, each, last)
             each = each.sibling
         return False
-    if not settled(order):
+    if not is_settled(order):
         return False
     rung.exit = None
     rung.state = RungState.OPEN
@@ -39,36 +39,36 @@ def exit_done(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> bool:
     return True
 
 
-def pressed(out: Outbox, ladder: Ladder, side: Side, steps: i64, last: float) -> float:
+def escalated_limit(out: OrderStore, ladder: Ladder, side: Side, steps: i64, last: float) -> float:
     """Return the limit of an order that leaves, so many steps beyond the last price, within the band."""
     percent = min(float(steps) * out.exits.widen_percent, out.exits.reach_percent)
     sign: i64 = int(side)
-    return within(ladder.instrument, ladder.instrument.snap(last * (1.0 + float(sign) * percent / 100.0), -sign))
+    return clamp_to_band(ladder.instrument, ladder.instrument.snap(last * (1.0 + float(sign) * percent / 100.0), -sign))
 
 
-def _rests(out: Outbox, ladder: Ladder, order: Order) -> bool:
+def _has_rested(out: OrderStore, ladder: Ladder, order: Order) -> bool:
     """Tell whether an exit has rested long enough; one that waits for an auction is left alone."""
-    return out.now - order.moved >= out.exits.patience * SECOND and not ladder.instrument.hours.gathers(out.now)
+    return out.now - order.moved >= out.exits.patience * SECOND and not ladder.instrument.hours.gathers_orders(out.now)
 
 
-def _press(out: Outbox, ladder: Ladder, rung: Rung, order: Order, last: float) -> None:
+def _escalate_exit(out: OrderStore, ladder: Ladder, rung: Rung, order: Order, last: float) -> None:
     """Move an exit's limit further; what rests at a target or after hours is taken back."""
     wanted = rung.leaving or rung.exit_reason == "stop"
     taken = ladder.instrument.hours.takes_exits(out.now)
     if order.pending is not None or order.cancelling or out.now < order.retry_at:
         return
     if not wanted or not taken:
-        out.cancel(order)
+        out.cancel_order(order)
         order.moved = out.now  # one that is refused is asked for again, but not every second
         return
     if order.status is not OrderStatus.OPEN or last <= 0.0:
         return
     sign: i64 = int(order.side)
-    price = pressed(out, ladder, order.side, order.modifies + 2 if out.limit_only else order.modifies + 1, last)
+    price = escalated_limit(out, ladder, order.side, order.modifies + 2 if out.limit_only else order.modifies + 1, last)
     if order.price > 0.0 and float(sign) * (price - order.price) <= 0.0:
         return  # it stands as far as it may, and keeps its place in the queue
-    if out.modify(order, Change(price=price)):
+    if out.modify_order(order, OrderChange(price=price)):
         text = ladder.instrument.symbol + ": exit moved to " + str(price) + ", last price " + str(last)
         out.alert("warn", "escalated", text, order.token)
     elif not ladder.plan.cover:
-        out.cancel(order)
+        out.cancel_order(order)

@@ -11,8 +11,9 @@ from typing import Final, final
 
 from mypy_extensions import i64, mypyc_attr
 
-from compiled.band import fills, limit_beyond
-from compiled.model import (
+from compiled.model.order_terms import PLAIN, OrderTerms, Variety
+from compiled.model.price_band import could_fill, limit_beyond
+from compiled.model.values import (
     SECOND,
     Gtt,
     GttLeg,
@@ -25,8 +26,7 @@ from compiled.model import (
     Validity,
     nearest,
 )
-from compiled.orders import corrects, outstanding
-from compiled.terms import PLAIN, Terms, Variety
+from compiled.trading.order_states import is_correction, outstanding_quantity
 
 
 class RungState(IntEnum):
@@ -55,7 +55,7 @@ class RungPlan:
 
 @mypyc_attr(acyclic=True)
 @final
-class Entry:
+class EntryPlan:
     """How the first rung of a ladder enters: by default at the market, within `protection` percent (-1: the exchange's)."""
 
     def __init__(
@@ -65,7 +65,7 @@ class Entry:
         trigger: float = 0.0,
         validity: Validity = Validity.DAY,
         protection: float = -1.0,
-        terms: Terms = PLAIN,
+        terms: OrderTerms = PLAIN,
     ) -> None:
         self.order_type = order_type
         self.price = price
@@ -75,7 +75,7 @@ class Entry:
         self.terms = terms
 
 
-AT_MARKET: Final = Entry()
+AT_MARKET: Final = EntryPlan()
 
 PROVEN: Final = 10
 """Seconds after which an order that still stands has been taken by the exchange, too."""
@@ -103,7 +103,7 @@ class LadderPlan:
         trail_seconds: i64 = 5,
         entry_seconds: i64 = 30,
         quantity: i64 = 0,
-        entry: Entry = AT_MARKET,
+        entry: EntryPlan = AT_MARKET,
         risk: i64 = 0,
         swing: float = 0.0,
     ) -> None:
@@ -131,7 +131,7 @@ class LadderPlan:
         return self.entry.terms.variety is Variety.COVER
 
 
-def entry_of(price: float, trigger: float, validity: Validity, protection: float, terms: Terms) -> Entry:
+def entry_plan(price: float, trigger: float, validity: Validity, protection: float, terms: OrderTerms) -> EntryPlan:
     """Return the entry that these prices (rupees, 0.0: none) mean: LIMIT, SL-M, SL, or MARKET without any.
 
     A cover order's trigger is that of its stop, and says nothing about the entry.
@@ -139,11 +139,11 @@ def entry_of(price: float, trigger: float, validity: Validity, protection: float
     kind = OrderType.MARKET if price <= 0.0 else OrderType.LIMIT
     if trigger > 0.0 and terms.variety is not Variety.COVER:
         kind = OrderType.SLM if price <= 0.0 else OrderType.SL
-    return Entry(kind, price, trigger, validity, protection, terms)
+    return EntryPlan(kind, price, trigger, validity, protection, terms)
 
 
-def single(
-    quantity: i64, stop_percent: float, target_percent: float, product: Product, trail: bool, entry: Entry
+def single_rung_plan(
+    quantity: i64, stop_percent: float, target_percent: float, product: Product, trail: bool, entry: EntryPlan
 ) -> LadderPlan:
     """Return the plan of one position; an entry with a price of its own may rest for as long as its order lives."""
     market = entry.order_type is OrderType.MARKET and entry.terms.variety is not Variety.AMO
@@ -158,10 +158,10 @@ def single(
 class Rung:
     """One entry of a ladder and everything that belongs to it; `number` counts from 1.
 
-    Its stop is a `gtt`, or a `guard`: a stop order that rests at the exchange. `refusals` counts how often the broker has
+    Its stop is a `gtt`, or a `stop_order`: a stop order that rests at the exchange. `refusals` counts how often the broker has
     refused the stop, `rejections` how often the exit; the next stop is asked for from `protect_at` (ns) on, the next
-    exit from `retry_at` on; until `doubt` an exit that was given up may still arrive. `refit` while the stop's limit has to
-    be looked at again: the band has moved, or nobody of this run has placed it. `waits` when it was told that its exit waits
+    exit from `retry_at` on; until `doubt_until` an exit that was given up may still arrive. `needs_refit` while the stop's limit has to
+    be looked at again: the band has moved, or nobody of this run has placed it. `wait_reported` when it was told that its exit waits
     for the next session. `absent` shares of it are not in the broker's books: nothing protects or sells them.
     """
 
@@ -174,7 +174,7 @@ class Rung:
         self.entry: Order | None = None
         self.exit: Order | None = None
         self.gtt: Gtt | None = None
-        self.guard: Order | None = None
+        self.stop_order: Order | None = None
         self.bought: i64 = 0
         self.bought_value: i64 = 0
         self.sold: i64 = 0
@@ -191,11 +191,11 @@ class Rung:
         self.leaving = False
         self.retry_at: i64 = 0
         self.protect_at: i64 = 0
-        self.doubt: i64 = 0
+        self.doubt_until: i64 = 0
         self.refusals: i64 = 0
         self.rejections: i64 = 0
-        self.refit = True
-        self.waits = False
+        self.needs_refit = True
+        self.wait_reported = False
         self.absent: i64 = 0
 
     @property
@@ -214,7 +214,7 @@ class Rung:
         return self.bought - self.sold - self.absent
 
     @property
-    def fired(self) -> bool:
+    def fired_earlier(self) -> bool:
         """Tell whether its GTT has fired on an earlier day: what that has sold is for the books to tell."""
         gtt = self.gtt
         return gtt is not None and gtt.past and self.exit is None
@@ -230,10 +230,10 @@ class Rung:
         return float(self.sold_value) / float(self.sold) / 100.0 if self.sold else 0.0
 
     @property
-    def shielded(self) -> bool:
+    def has_live_stop(self) -> bool:
         """Tell whether a stop stands at the broker, whatever its quantity."""
         gtt = self.gtt
-        guard = self.guard
+        guard = self.stop_order
         return (gtt is not None and gtt.gtt_id > 0 and gtt.live) or (
             guard is not None and guard.order_id != "" and guard.live
         )
@@ -267,7 +267,7 @@ class Ladder:
         return 1 if self.side is Side.BUY else -1
 
     @property
-    def out(self) -> Side:
+    def exit_side(self) -> Side:
         """Return the side of its exits."""
         return Side.SELL if self.side is Side.BUY else Side.BUY
 
@@ -330,14 +330,14 @@ def trailed_stop(ladder: Ladder, rung: Rung, extreme: float) -> float:
     return rung.stop
 
 
-def rest(ladder: Ladder, resized: bool) -> i64:
+def stop_rest_ns(ladder: Ladder, resized: bool) -> i64:
     """Return how long a stop that has moved stays (ns); one that is for the wrong shares is mended within a second."""
     return SECOND if resized else ladder.plan.trail_seconds * SECOND
 
 
 def stop_limit(ladder: Ladder, stop: float) -> float:
     """Return the limit price of a stop at this trigger: beyond it by the plan's gap, within the band as it stands."""
-    return limit_beyond(ladder.instrument, ladder.out, stop, ladder.plan.stop_gap_percent)
+    return limit_beyond(ladder.instrument, ladder.exit_side, stop, ladder.plan.stop_gap_percent)
 
 
 def stop_leg(ladder: Ladder, gtt: Gtt) -> GttLeg:
@@ -345,7 +345,7 @@ def stop_leg(ladder: Ladder, gtt: Gtt) -> GttLeg:
     return gtt.legs[0 if ladder.sign > 0 else len(gtt.legs) - 1]
 
 
-def asunder(ladder: Ladder, rung: Rung, gtt: Gtt, stop: float) -> bool:
+def gtt_differs(ladder: Ladder, rung: Rung, gtt: Gtt, stop: float) -> bool:
     """Tell whether a GTT waits for other prices than this stop and the rung's target, where the day's grid lets it."""
     trigger = stop_leg(ladder, gtt).trigger
     if trigger != stop and trigger != ladder.instrument.snap(stop, ladder.sign):
@@ -358,59 +358,59 @@ def asunder(ladder: Ladder, rung: Rung, gtt: Gtt, stop: float) -> bool:
     return aim != rung.target and aim != ladder.instrument.snap(rung.target, ladder.sign)
 
 
-def protected(ladder: Ladder, rung: Rung, last: float) -> i64:
+def protected_quantity(ladder: Ladder, rung: Rung, last: float) -> i64:
     """Return the shares that a live stop at the broker, or the exit at work, would sell at the last price (rupees).
 
     What could not fill counts as none: a stop whose limit lies before its trigger or off the band, an exit that rests
     away from the price, and whatever would sell shares of earlier days that lack their authorisation at the depository.
     Nor does an order count that follows one which the broker has turned away, before it has stood for a while.
     """
-    if _bound(ladder, rung):
+    if _is_bound(ladder, rung):
         return 0
     gtt = rung.gtt
     if gtt is not None and gtt.gtt_id and gtt.live and gtt.legs:
         leg = stop_leg(ladder, gtt)
-        return leg.quantity if fills(ladder.instrument, ladder.out, leg.trigger, leg.price) else 0
-    order = rung.exit if rung.exit is not None else rung.guard
-    if order is None or not order.order_id or not _meets(ladder, order, last):
+        return leg.quantity if could_fill(ladder.instrument, ladder.exit_side, leg.trigger, leg.price) else 0
+    order = rung.exit if rung.exit is not None else rung.stop_order
+    if order is None or not order.order_id or not _could_trade(ladder, order, last):
         return 0
-    turned = rung.rejections > 0 or (rung.refusals > 0 and order is rung.guard)
-    return 0 if turned and order.seen - order.created < PROVEN * SECOND else outstanding(order)
+    turned = rung.rejections > 0 or (rung.refusals > 0 and order is rung.stop_order)
+    return 0 if turned and order.seen - order.created < PROVEN * SECOND else outstanding_quantity(order)
 
 
-def _bound(ladder: Ladder, rung: Rung) -> bool:
+def _is_bound(ladder: Ladder, rung: Rung) -> bool:
     """Tell whether the depository would not let a rung's shares go: those that were not bought today."""
     if ladder.instrument.bound <= 0 or ladder.plan.product is not Product.CNC:
         return False
     entry = rung.entry
-    return entry is None or corrects(entry) or entry.created < ladder.instrument.hours.opens
+    return entry is None or is_correction(entry) or entry.created < ladder.instrument.hours.opens
 
 
-def standing(rung: Rung) -> i64:
+def standing_quantity(rung: Rung) -> i64:
     """Return the shares that everything of a rung at the broker could sell together, wherever the price goes."""
     shares: i64 = 0
     gtt = rung.gtt
     if gtt is not None and gtt.gtt_id and gtt.live and gtt.legs:
         shares = gtt.legs[0].quantity
-    order = rung.exit if rung.exit is not None else rung.guard
+    order = rung.exit if rung.exit is not None else rung.stop_order
     if order is not None and order.order_id:
-        shares += outstanding(order)
+        shares += outstanding_quantity(order)
     return shares
 
 
-def _meets(ladder: Ladder, order: Order, last: float) -> bool:
+def _could_trade(ladder: Ladder, order: Order, last: float) -> bool:
     """Tell whether a stop or an exit could trade where the price is, or at its trigger."""
     if order.price <= 0.0:
         return True
     if order.status is OrderStatus.TRIGGER_PENDING:
-        return order.order_type is not OrderType.SL or fills(ladder.instrument, order.side, order.trigger, order.price)
+        return order.order_type is not OrderType.SL or could_fill(ladder.instrument, order.side, order.trigger, order.price)
     return last <= 0.0 or float(int(order.side)) * (order.price - last) >= 0.0
 
 
-def legs(ladder: Ladder, rung: Rung, stop: float, quantity: i64) -> list[GttLeg]:
+def gtt_legs(ladder: Ladder, rung: Rung, stop: float, quantity: i64) -> list[GttLeg]:
     """Return the GTT legs that protect `quantity`: stop alone, or stop and target with the lower trigger first."""
     sign = ladder.sign
-    out = ladder.out
+    out = ladder.exit_side
     stop = ladder.instrument.snap(stop, sign)  # its tick may be another one since; a stop moves in favour only
     found = [GttLeg(stop, stop_limit(ladder, stop), out, quantity)]
     if rung.target > 0.0:

@@ -8,8 +8,8 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from compiled.events import OrderUpdate
-from compiled.model import Order, OrderStatus, OrderType
+from compiled.model.events import OrderUpdate
+from compiled.model.values import Order, OrderStatus, OrderType
 
 CORRECTION: Final = "correction-"
 """How the order id of a correction begins: no broker has it."""
@@ -42,19 +42,19 @@ _STATUSES: Final = len(OrderStatus) + 1
 _LEGAL: Final = [new in LEGAL.get(OrderStatus(max(1, old)), ()) for old in range(_STATUSES) for new in range(_STATUSES)]
 
 
-def legal(old: OrderStatus, new: OrderStatus) -> bool:
+def is_legal_move(old: OrderStatus, new: OrderStatus) -> bool:
     """Tell whether `new` may follow `old`."""
-    return _LEGAL[_place(old, new)]
+    return _LEGAL[_table_index(old, new)]
 
 
-def _place(old: i64, new: i64) -> i64:
+def _table_index(old: i64, new: i64) -> i64:
     """Return where the table holds a pair; an argument turns from enum to i64 for less than `int` takes."""
     return old * i64(_STATUSES) + new
 
 
-def move(order: Order, status: OrderStatus, reason: str = "") -> bool:
+def move_status(order: Order, status: OrderStatus, reason: str = "") -> bool:
     """Take `status` if it may follow; return whether the order changed."""
-    if status is order.status or not legal(order.status, status):
+    if status is order.status or not is_legal_move(order.status, status):
         return False
     order.status = status
     if reason:
@@ -66,7 +66,7 @@ def move(order: Order, status: OrderStatus, reason: str = "") -> bool:
     return True
 
 
-def accept(order: Order, order_id: str) -> None:
+def accept_order(order: Order, order_id: str) -> None:
     """Take the broker's id; a stop waits for its trigger until the book says otherwise.
 
     An id that the book gave goes before that of an answer: another order of ours will show in the book by itself.
@@ -75,10 +75,10 @@ def accept(order: Order, order_id: str) -> None:
         return
     order.order_id = order_id
     waits = order.order_type is OrderType.SL or order.order_type is OrderType.SLM
-    move(order, OrderStatus.TRIGGER_PENDING if waits else OrderStatus.OPEN)
+    move_status(order, OrderStatus.TRIGGER_PENDING if waits else OrderStatus.OPEN)
 
 
-def change(order: Order) -> None:
+def take_over_change(order: Order) -> None:
     """Take over the modification that the broker has accepted, where the order still works."""
     asked = order.pending
     order.pending = None
@@ -93,11 +93,11 @@ def change(order: Order) -> None:
         order.trigger = asked.trigger
 
 
-def apply(order: Order, update: OrderUpdate) -> bool:
+def apply_update(order: Order, update: OrderUpdate) -> bool:
     """Bring an order up to date with the broker's book; return whether it changed."""
     if order.status is OrderStatus.REJECTED and not order.order_id:
         order.status = OrderStatus.LOST  # an answer refused what the book lists
-    changed = move(order, update.status, update.reason) or not order.proven
+    changed = move_status(order, update.status, update.reason) or not order.proven
     order.proven = True
     if not order.order_id and update.order_id:
         order.order_id = update.order_id
@@ -105,22 +105,22 @@ def apply(order: Order, update: OrderUpdate) -> bool:
     if update.filled > order.filled:
         order.filled = update.filled
         changed = True
-    if order.live or order.terms.several:
-        changed = _take_quantity(order, update.quantity) or changed
-    return (order.live and _take_prices(order, update)) or changed
+    if order.live or order.terms.makes_several_orders:
+        changed = _update_quantity(order, update.quantity) or changed
+    return (order.live and _update_prices(order, update)) or changed
 
 
-def _take_quantity(order: Order, quantity: i64) -> bool:
+def _update_quantity(order: Order, quantity: i64) -> bool:
     """Take over the quantity, whoever has changed it; return whether it differed. Of several orders it is a part."""
     if quantity <= 0 or quantity == order.quantity:
         return False
     order.quantity = quantity
-    if not order.terms.several:
+    if not order.terms.makes_several_orders:
         order.whole = quantity
     return True
 
 
-def _take_prices(order: Order, update: OrderUpdate) -> bool:
+def _update_prices(order: Order, update: OrderUpdate) -> bool:
     """Take over price and trigger, whoever has changed them; return whether they differed."""
     changed = False
     if update.price > 0.0 and update.price != order.price:
@@ -132,12 +132,12 @@ def _take_prices(order: Order, update: OrderUpdate) -> bool:
     return changed
 
 
-def corrects(order: Order) -> bool:
-    """Tell whether an order is a correction of our books (`compiled/adoption.py`): it moved shares and no cash."""
+def is_correction(order: Order) -> bool:
+    """Tell whether an order is a correction of our books (`compiled/trading/corrections.py`): it moved shares and no cash."""
     return order.order_id.startswith(CORRECTION)
 
 
-def settled(order: Order) -> bool:
+def is_settled(order: Order) -> bool:
     """Tell whether nothing more can come of a chain: it is over, and every filled share has its trade."""
     each: Order | None = order
     last = order
@@ -156,7 +156,7 @@ def settled(order: Order) -> bool:
     return order.terms.legs == 0 or last.status is not OrderStatus.COMPLETE or quantity >= order.whole
 
 
-def working(order: Order) -> bool:
+def is_working(order: Order) -> bool:
     """Tell whether an order of a chain may still trade."""
     each: Order | None = order
     while each is not None:
@@ -166,7 +166,7 @@ def working(order: Order) -> bool:
     return False
 
 
-def traded(order: Order) -> i64:
+def traded_quantity(order: Order) -> i64:
     """Return what all orders of a chain have traded so far."""
     total: i64 = 0
     each: Order | None = order
@@ -176,12 +176,12 @@ def traded(order: Order) -> i64:
     return total
 
 
-def outstanding(order: Order) -> i64:
+def outstanding_quantity(order: Order) -> i64:
     """Return what a chain may still trade, at the most."""
-    if settled(order):
+    if is_settled(order):
         return 0
-    if order.terms.several:
-        return max(order.whole - traded(order), 0)
+    if order.terms.makes_several_orders:
+        return max(order.whole - traded_quantity(order), 0)
     total: i64 = 0
     each: Order | None = order
     while each is not None:
@@ -191,7 +191,7 @@ def outstanding(order: Order) -> i64:
     return total
 
 
-def reach(order: Order) -> i64:
+def largest_quantity(order: Order) -> i64:
     """Return the most shares an order may have by now: a modification without an answer counts as if it were made."""
     most = order.quantity
     pending = order.pending
@@ -203,7 +203,7 @@ def reach(order: Order) -> i64:
     return most
 
 
-def asked(order: Order) -> i64:
+def known_quantity(order: Order) -> i64:
     """Return what the orders of a chain have traded and may still trade, so far as they are known."""
     total: i64 = 0
     each: Order | None = order
@@ -213,7 +213,7 @@ def asked(order: Order) -> i64:
     return total
 
 
-def offered(order: Order) -> i64:
+def offered_quantity(order: Order) -> i64:
     """Return what the orders of a chain offer that work and are not being cancelled."""
     total: i64 = 0
     each: Order | None = order
@@ -224,7 +224,7 @@ def offered(order: Order) -> i64:
     return total
 
 
-def join(first: Order, other: Order) -> None:
+def join_chain(first: Order, other: Order) -> None:
     """Add an order to the end of a chain."""
     other.parent = first.intent
     last = first

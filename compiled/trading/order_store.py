@@ -4,12 +4,21 @@ from typing import Final, final
 
 from mypy_extensions import i64, mypyc_attr
 
-from compiled.digest import Digest
-from compiled.events import Alert, CancelOrder, Command, DeleteGtt, ModifyGtt, ModifyOrder, PlaceGtt, PlaceOrder
-from compiled.model import Gtt, GttLeg, Order, OrderType, Product, Purpose, Side, Validity
-from compiled.orders import settled
-from compiled.table import Table
-from compiled.terms import PLAIN, Change, Exits, Terms, Variety
+from compiled.model.events import (
+    CancelOrder,
+    DeleteGtt,
+    KernelAlert,
+    KernelCommand,
+    ModifyGtt,
+    ModifyOrder,
+    PlaceGtt,
+    PlaceOrder,
+)
+from compiled.model.int_map import IntMap
+from compiled.model.order_terms import PLAIN, ExitEscalation, OrderChange, OrderTerms, Variety
+from compiled.model.values import Gtt, GttLeg, Order, OrderPurpose, OrderType, Product, Side, Validity
+from compiled.trading.digest import DecisionDigest
+from compiled.trading.order_states import is_settled
 
 PLACED: Final[i64] = 1
 CANCELLED: Final[i64] = 2
@@ -22,7 +31,7 @@ MODIFIED: Final[i64] = 7
 
 @mypyc_attr(acyclic=True)
 @final
-class Fill:
+class BookedFill:
     """One trade as it was booked: `charges` and `realised` in paise."""
 
     def __init__(
@@ -38,7 +47,7 @@ class Fill:
 
 
 @final
-class Outbox:
+class OrderStore:
     """Every order and GTT of the desk, and what has changed since the engine last looked.
 
     `tag_prefix` makes tags that no other desk on the account uses; with the intent's number they stay within Kite's 20
@@ -46,59 +55,59 @@ class Outbox:
     at the most; exits that rest are pressed as `exits` says.
     """
 
-    def __init__(self, tag_prefix: str, first: i64, modifies: i64, exits: Exits) -> None:
+    def __init__(self, tag_prefix: str, first: i64, modifies: i64, exits: ExitEscalation) -> None:
         self.tag_prefix = tag_prefix
         self.next_intent = first
         self.modifies = modifies
         self.exits = exits
         self.limit_only = False
         """Whether the broker takes nothing but LIMIT orders: no stop and no GTT, so nothing can be protected there."""
-        self.yields = True
+        self.yields_to_others = True
         """Whether a stop that somebody else has moved nearer to the price stands; else ours is put back, as where it is farther."""
-        self.patience: i64 = 0
+        self.entry_patience: i64 = 0
         """How long (ns) an entry waits at least, however impatient its plan is: where prices come bar by bar it meets none before the next."""
         self.now: i64 = 0
-        self.commands: list[Command] = []
-        self.orders: Table[Order] = Table()
-        self.gtts: Table[Gtt] = Table()
+        self.commands: list[KernelCommand] = []
+        self.orders: IntMap[Order] = IntMap()
+        self.gtts: IntMap[Gtt] = IntMap()
         self.by_tag: dict[str, Order] = {}
         self.by_order_id: dict[str, Order] = {}
-        self.by_gtt_id: Table[Gtt] = Table()
-        self.changed_orders: Table[Order] = Table()
-        self.changed_gtts: Table[Gtt] = Table()
-        self.fills: list[Fill] = []
-        self._digest = Digest()
+        self.by_gtt_id: IntMap[Gtt] = IntMap()
+        self.changed_orders: IntMap[Order] = IntMap()
+        self.changed_gtts: IntMap[Gtt] = IntMap()
+        self.fills: list[BookedFill] = []
+        self._digest = DecisionDigest()
 
     def digest(self) -> str:
         """Return the running hash over every command and every fill so far."""
         return self._digest.hex()
 
-    def _note(self, what: i64, intent: i64) -> None:
+    def _digest_action(self, what: i64, intent: i64) -> None:
         """Take the beginning of a record into the digest."""
         self._digest.put(16 * intent + what)
         self._digest.put(self.now)
 
-    def _note_legs(self, legs: list[GttLeg]) -> None:
+    def _digest_legs(self, legs: list[GttLeg]) -> None:
         """Take legs into the digest."""
         digest = self._digest
         digest.put(len(legs))
         for leg in legs:
             digest.put(leg.side)
             digest.put(leg.quantity)
-            digest.price(leg.trigger)
-            digest.price(leg.price)
+            digest.put_price(leg.trigger)
+            digest.put_price(leg.price)
 
-    def number(self) -> i64:
+    def take_number(self) -> i64:
         """Return the next intent number."""
         number = self.next_intent
         self.next_intent = number + 1
         return number
 
-    def tag(self, intent: i64) -> str:
+    def intent_tag(self, intent: i64) -> str:
         """Return the tag under which an intent goes to the broker."""
         return self.tag_prefix + str(intent)
 
-    def pass_by(self, tag: str) -> i64:
+    def claim_tag_number(self, tag: str) -> i64:
         """Return the number in a tag of ours that stands at the broker, never to be given out again; 0: not ours."""
         text = tag[len(self.tag_prefix) :]
         if not tag.startswith(self.tag_prefix) or not text.isdecimal():
@@ -107,7 +116,7 @@ class Outbox:
         self.next_intent = max(self.next_intent, number + 1)
         return number
 
-    def place(
+    def place_order(
         self,
         strategy: str,
         token: i64,
@@ -115,37 +124,37 @@ class Outbox:
         quantity: i64,
         order_type: OrderType,
         product: Product,
-        purpose: Purpose,
+        purpose: OrderPurpose,
         rung: i64,
         price: float = 0.0,
         trigger: float = 0.0,
         validity: Validity = Validity.DAY,
         protection: float = -1.0,
-        terms: Terms = PLAIN,
+        terms: OrderTerms = PLAIN,
     ) -> Order:
         """Ask for a new order."""
-        intent = self.number()
+        intent = self.take_number()
         order = Order(
-            intent, self.tag(intent), strategy, token, side, quantity, order_type, product, purpose, price, trigger, validity,
+            intent, self.intent_tag(intent), strategy, token, side, quantity, order_type, product, purpose, price, trigger, validity,
             protection, rung, self.now, terms,
         )  # fmt: skip
         self.register(order)
         self.changed_orders[intent] = order
         self.commands.append(PlaceOrder(order))
-        self.note_order(
+        self.digest_order(
             intent, token, side, order_type, product, purpose, quantity, strategy, price, trigger, validity,
             terms.variety,
         )  # fmt: skip
         return order
 
-    def note_order(
+    def digest_order(
         self,
         intent: i64,
         token: i64,
         side: Side,
         order_type: OrderType,
         product: Product,
-        purpose: Purpose,
+        purpose: OrderPurpose,
         quantity: i64,
         strategy: str,
         price: float = 0.0,
@@ -155,28 +164,28 @@ class Outbox:
     ) -> None:
         """Take an order into the digest."""
         digest = self._digest
-        self._note(PLACED, intent)
+        self._digest_action(PLACED, intent)
         digest.put(token)
-        digest.few(side, order_type, product, purpose)
+        digest.put_four(side, order_type, product, purpose)
         digest.put(quantity)
-        digest.price(price)
-        digest.price(trigger)
+        digest.put_price(price)
+        digest.put_price(trigger)
         digest.put(validity)
         digest.put(variety)
-        digest.text(strategy)
+        digest.put_text(strategy)
 
-    def filled(self, fill: Fill) -> None:
+    def keep_fill(self, fill: BookedFill) -> None:
         """Keep a fill as it was booked."""
         self.fills.append(fill)
-        self.note_fill(fill.order.intent, fill.ts, fill.quantity, fill.price, fill.charges, fill.realised)
+        self.digest_fill(fill.order.intent, fill.ts, fill.quantity, fill.price, fill.charges, fill.realised)
 
-    def note_fill(self, intent: i64, ts: i64, quantity: i64, price: float, charges: i64, realised: i64) -> None:
+    def digest_fill(self, intent: i64, ts: i64, quantity: i64, price: float, charges: i64, realised: i64) -> None:
         """Take a fill into the digest."""
         digest = self._digest
-        self._note(FILLED, intent)
+        self._digest_action(FILLED, intent)
         digest.put(ts)
         digest.put(quantity)
-        digest.price(price)
+        digest.put_price(price)
         digest.put(charges)
         digest.put(realised)
 
@@ -191,7 +200,7 @@ class Outbox:
 
     def prune(self) -> None:
         """Forget the orders and GTTs of which nothing more can come, where the broker never takes back what it said."""
-        orders = [order for order in self.orders.values() if not settled(order)]
+        orders = [order for order in self.orders.values() if not is_settled(order)]
         gtts = [gtt for gtt in self.gtts.values() if gtt.live or gtt.asked or not (gtt.order_id or gtt.gtt_id)]
         self.orders.clear()
         self.by_tag.clear()
@@ -203,14 +212,14 @@ class Outbox:
         for gtt in gtts:
             self.register_gtt(gtt)
 
-    def changed(self, order: Order) -> None:
+    def mark_changed(self, order: Order) -> None:
         """Have an order's row written, and its broker id known."""
         if order.order_id != order.listed:
             order.listed = order.order_id
             self.by_order_id[order.order_id] = order
         self.changed_orders[order.intent] = order
 
-    def disown(self, order: Order) -> None:
+    def disown_order(self, order: Order) -> None:
         """Forget the broker's id of an order: it belongs to another one."""
         if self.by_order_id.get(order.order_id) is order:
             del self.by_order_id[order.order_id]
@@ -219,7 +228,7 @@ class Outbox:
         order.cancelling = False
         order.pending = None
 
-    def modify(self, order: Order, change: Change) -> bool:
+    def modify_order(self, order: Order, change: OrderChange) -> bool:
         """Ask for a change of a working order; return False where its budget of modifications is used up.
 
         Where the broker has not answered the last request about it yet, the change waits for that.
@@ -235,20 +244,20 @@ class Outbox:
         order.moved = self.now
         self.changed_orders[order.intent] = order
         self.commands.append(ModifyOrder(order, change))
-        self._note(MODIFIED, order.intent)
+        self._digest_action(MODIFIED, order.intent)
         self._digest.put(change.quantity)
-        self._digest.price(change.price)
-        self._digest.price(change.trigger)
+        self._digest.put_price(change.price)
+        self._digest.put_price(change.trigger)
         return True
 
-    def cancel(self, first: Order) -> None:
+    def cancel_order(self, first: Order) -> None:
         """Ask for the cancellation of what works of a chain, each once; one without an id does not leave, or goes later."""
         order: Order | None = first
         while order is not None:
-            self._cancel(order)
+            self._cancel_one_order(order)
             order = order.sibling
 
-    def _cancel(self, order: Order) -> None:
+    def _cancel_one_order(self, order: Order) -> None:
         if order.cancelling or not order.live or self.now < order.retry_at:
             return
         if not order.order_id:
@@ -257,19 +266,19 @@ class Outbox:
         order.cancelling = True
         self.changed_orders[order.intent] = order
         self.commands.append(CancelOrder(order))
-        self._note(CANCELLED, order.intent)
+        self._digest_action(CANCELLED, order.intent)
 
     def place_gtt(
         self, strategy: str, token: i64, product: Product, rung: i64, last_price: float, legs: list[GttLeg]
     ) -> Gtt:
         """Ask for a new GTT."""
-        gtt = Gtt(self.number(), strategy, token, product, rung, last_price, legs, self.now)
+        gtt = Gtt(self.take_number(), strategy, token, product, rung, last_price, legs, self.now)
         self.register_gtt(gtt)
         self.changed_gtts[gtt.intent] = gtt
         self.commands.append(PlaceGtt(gtt))
-        self._note(GTT_PLACED, gtt.intent)
+        self._digest_action(GTT_PLACED, gtt.intent)
         self._digest.put(token)
-        self._note_legs(legs)
+        self._digest_legs(legs)
         return gtt
 
     def register_gtt(self, gtt: Gtt) -> None:
@@ -278,7 +287,7 @@ class Outbox:
         if gtt.gtt_id:
             self.by_gtt_id[gtt.gtt_id] = gtt
 
-    def changed_gtt(self, gtt: Gtt) -> None:
+    def mark_gtt_changed(self, gtt: Gtt) -> None:
         """Have a GTT's row written, and its broker id known."""
         if gtt.gtt_id:
             self.by_gtt_id[gtt.gtt_id] = gtt
@@ -301,8 +310,8 @@ class Outbox:
         gtt.modifies += 1
         self.changed_gtts[gtt.intent] = gtt
         self.commands.append(ModifyGtt(gtt))
-        self._note(GTT_MODIFIED, gtt.intent)
-        self._note_legs(legs)
+        self._digest_action(GTT_MODIFIED, gtt.intent)
+        self._digest_legs(legs)
 
     def delete_gtt(self, gtt: Gtt) -> None:
         """Ask for the deletion of a live GTT, once."""
@@ -312,9 +321,9 @@ class Outbox:
         gtt.asked = True
         self.changed_gtts[gtt.intent] = gtt
         self.commands.append(DeleteGtt(gtt))
-        self._note(GTT_DELETED, gtt.intent)
+        self._digest_action(GTT_DELETED, gtt.intent)
 
-    def urge(self) -> None:
+    def clear_retry_times(self) -> None:
         """Have what was refused asked for again at once: the operator wants it."""
         for order in self.orders.values():
             order.retry_at = 0
@@ -323,4 +332,4 @@ class Outbox:
 
     def alert(self, level: str, name: str, text: str, token: i64 = 0) -> None:
         """Tell the operator."""
-        self.commands.append(Alert(self.now, level, name, text, token))
+        self.commands.append(KernelAlert(self.now, level, name, text, token))

@@ -1,6 +1,6 @@
 """Keep every rung either protected or on its way out.
 
-`tend` is level-triggered: it looks at how a rung stands and asks for what is missing, so it does not matter which
+`tend_rung` is level-triggered: it looks at how a rung stands and asks for what is missing, so it does not matter which
 event was lost, came twice or came late. Called after everything that touches a rung, and every second.
 """
 
@@ -8,38 +8,38 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from compiled import guard
-from compiled.band import HAIR, fills
-from compiled.exits import exit_done, pressed
-from compiled.ladder import (
-    Ladder,
-    Rung,
-    RungState,
-    asunder,
-    legs,
-    rest,
-    stop_at,
-    stop_leg,
-    stop_limit,
-    target_at,
-    trailed_stop,
-)
-from compiled.model import (
+from compiled.model.order_terms import PLAIN, SLICED
+from compiled.model.price_band import HAIR, could_fill
+from compiled.model.values import (
     SECOND,
     Gtt,
     GttLeg,
     GttStatus,
     Order,
+    OrderPurpose,
     OrderStatus,
     OrderType,
     Product,
-    Purpose,
     Side,
     Validity,
 )
-from compiled.orders import offered, settled
-from compiled.outbox import Outbox
-from compiled.terms import PLAIN, SLICED
+from compiled.trading import stop_orders
+from compiled.trading.exit_escalation import escalated_limit, exit_done
+from compiled.trading.ladder import (
+    Ladder,
+    Rung,
+    RungState,
+    gtt_differs,
+    gtt_legs,
+    stop_at,
+    stop_leg,
+    stop_limit,
+    stop_rest_ns,
+    target_at,
+    trailed_stop,
+)
+from compiled.trading.order_states import is_settled, offered_quantity
+from compiled.trading.order_store import OrderStore
 
 LINK_SECONDS: Final = 10
 """How long a triggered GTT may go without showing its order before the rung leaves at the market."""
@@ -49,95 +49,95 @@ TTL_GRACE: Final = 5
 REJECTIONS: Final = 3
 """After so many rejections of its exit a rung gets its stop back while it waits for the next try."""
 NO_PRICE: Final = 1e300
-"""No new low for `idle`; its counterpart, no new high, is 0.0."""
+"""No new low for `is_idle`; its counterpart, no new high, is 0.0."""
 NEAREST_PERCENT: Final = 0.3
 """Kite refuses a trigger nearer than 0.25 % to the last price; stay clear of it."""
 
 
-def leave(rung: Rung, reason: str) -> None:
+def mark_leaving(rung: Rung, reason: str) -> None:
     """Mark a rung to be closed at the market; the first reason stands."""
     if not rung.leaving:
         rung.leaving = True
         rung.exit_reason = reason
 
 
-def tend(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
+def tend_rung(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> None:
     """Ask for whatever this rung lacks at the last price (rupees, 0.0: unknown)."""
     if not rung.live:
         return
     if rung.quantity != 0 and ladder.plan.product is Product.MIS and ladder.instrument.hours.squared_off(out.now):
-        _put_off(out, ladder, rung, "the broker squares off intraday positions now: nothing more is sent for this one")
+        _report_wait(out, ladder, rung, "the broker squares off intraday positions now: nothing more is sent for this one")
         return
     _tend_entry(out, ladder, rung)
-    if rung.guard is not None:
-        guard.watch(rung)
+    if rung.stop_order is not None:
+        stop_orders.promote_triggered_stop(rung)
     if rung.quantity == 0:
-        _finish(out, rung)
+        _finish_rung(out, rung)
         return
     if rung.quantity < 0:
-        _take_back(out, ladder, rung, last)
+        _undo_oversold(out, ladder, rung, last)
         return
     rung.state = RungState.OPEN if rung.exit is None else RungState.EXITING
     if rung.present == 0 and not ladder.plan.cover:
-        _stand_down(out, rung)
+        _withdraw_all_sales(out, rung)
         return
     if not exit_done(out, ladder, rung, last):
-        _alone(out, ladder, rung)
+        _keep_exit_alone(out, ladder, rung)
         return
     gtt = rung.gtt
     if rung.leaving:
-        _leave_now(out, ladder, rung, last)
+        _leave_at_market(out, ladder, rung, last)
     elif ladder.plan.resting:
-        _tend_guard(out, ladder, rung, last)
+        _tend_stop_order(out, ladder, rung, last)
     elif gtt is None or not gtt.live:
-        _protect(out, ladder, rung, last)
+        _place_stop(out, ladder, rung, last)
     elif gtt.status is GttStatus.ACTIVE and not gtt.pending and not gtt.deleting:
-        _follow(out, ladder, rung, gtt, last)
+        _trail_gtt(out, ladder, rung, gtt, last)
 
 
-def _tend_guard(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
+def _tend_stop_order(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> None:
     """Keep a stop order at the exchange, and leave at the target."""
-    order = rung.guard
+    order = rung.stop_order
     if order is None:
-        _protect(out, ladder, rung, last)
+        _place_stop(out, ladder, rung, last)
     elif order.status is OrderStatus.TRIGGER_PENDING and not order.cancelling:
-        reached = guard.reached(ladder, rung, last)
-        if reached == "target" or (reached == "stop" and guard.lowered(ladder, rung, order)):
-            leave(rung, reached)
-            _leave_now(out, ladder, rung, last)
+        reached = stop_orders.reached_exit_level(ladder, rung, last)
+        if reached == "target" or (reached == "stop" and stop_orders.waits_farther_away(ladder, rung, order)):
+            mark_leaving(rung, reached)
+            _leave_at_market(out, ladder, rung, last)
         elif order.pending is None:
-            guard.follow(out, ladder, rung, order)
+            stop_orders.trail_stop_order(out, ladder, rung, order)
 
 
-def idle(ladder: Ladder, high: float, low: float) -> bool:
+def is_idle(ladder: Ladder, high: float, low: float) -> bool:
     """Tell whether prices between these (rupees) leave nothing to do: no rung to enter, no order, no stop to move."""
     if ladder.leaving:
         return False
     for rung in ladder.rungs:
-        if rung.state is not RungState.CLOSED and not _idle(ladder, rung, high if ladder.side is Side.BUY else low):
+        if rung.state is not RungState.CLOSED and not _is_rung_idle(ladder, rung, high if ladder.side is Side.BUY else low):
             return False
     return True
 
 
-def calm(ladder: Ladder) -> bool:
+def is_idle_at_any_price(ladder: Ladder) -> bool:
     """Tell whether no price leaves anything to do, as long as the ladder does not change.
 
-    It is `idle`, no stop trails, and no target is watched.
+    It is `is_idle`, no stop trails, and no target is watched.
     """
     if ladder.plan.trail or ladder.plan.resting:
         for rung in ladder.rungs:
             if rung.plan.stop_percent > 0.0:
                 return False
-    return idle(ladder, 0.0, NO_PRICE)
+    return is_idle(ladder, 0.0, NO_PRICE)
 
 
-def _idle(ladder: Ladder, rung: Rung, extreme: float) -> bool:
+def _is_rung_idle(ladder: Ladder, rung: Rung, extreme: float) -> bool:
     entry = rung.entry
     # the first two conditions only spare the slow one: they hold for every entry but a new one
     if (
         entry is not None
         and (entry.status is not OrderStatus.COMPLETE or entry.traded < entry.filled)
-        and not settled(entry)
+        and not is_settled(entry)
     ):
         return False
     if rung.state is not RungState.OPEN or rung.quantity <= 0 or rung.leaving or rung.exit is not None:
@@ -145,9 +145,9 @@ def _idle(ladder: Ladder, rung: Rung, extreme: float) -> bool:
     if rung.plan.stop_percent <= 0.0:
         return True
     if ladder.plan.resting:
-        if not guard.still(ladder, rung, extreme):
+        if not stop_orders.stop_order_stands(ladder, rung, extreme):
             return False
-    elif not _still(ladder, rung):
+    elif not _gtt_stands(ladder, rung):
         return False
     if not ladder.plan.trail:
         return True
@@ -155,41 +155,41 @@ def _idle(ladder: Ladder, rung: Rung, extreme: float) -> bool:
     return trailed_stop(ladder, rung, best) == rung.stop
 
 
-def _still(ladder: Ladder, rung: Rung) -> bool:
+def _gtt_stands(ladder: Ladder, rung: Rung) -> bool:
     """Tell whether the GTT of a rung stands as it should."""
     gtt = rung.gtt
     if gtt is None or gtt.status is not GttStatus.ACTIVE or gtt.asked or gtt.pending or gtt.deleting:
         return False
-    return gtt.legs[0].quantity == rung.present and not rung.refit and not asunder(ladder, rung, gtt, rung.stop)
+    return gtt.legs[0].quantity == rung.present and not rung.needs_refit and not gtt_differs(ladder, rung, gtt, rung.stop)
 
 
-def _tend_entry(out: Outbox, ladder: Ladder, rung: Rung) -> None:
+def _tend_entry(out: OrderStore, ladder: Ladder, rung: Rung) -> None:
     """Cancel what is left of an entry that has waited long enough, or that nobody wants any more."""
     entry = rung.entry
-    if entry is None or settled(entry):
+    if entry is None or is_settled(entry):
         return
-    if rung.leaving or _waited(out, ladder, entry) or ladder.instrument.hours.withdraws(out.now, entry.created):
-        out.cancel(entry)
+    if rung.leaving or _entry_waited(out, ladder, entry) or ladder.instrument.hours.withdraws_entry(out.now, entry.created):
+        out.cancel_order(entry)
 
 
-def _waited(out: Outbox, ladder: Ladder, entry: Order) -> bool:
+def _entry_waited(out: OrderStore, ladder: Ladder, entry: Order) -> bool:
     seconds = ladder.plan.entry_seconds
     if entry.validity is Validity.TTL:
         seconds = entry.terms.minutes * 60 + TTL_GRACE
-    return seconds > 0 and out.now - entry.created >= max(seconds * SECOND, out.patience)
+    return seconds > 0 and out.now - entry.created >= max(seconds * SECOND, out.entry_patience)
 
 
-def _finish(out: Outbox, rung: Rung) -> None:
+def _finish_rung(out: OrderStore, rung: Rung) -> None:
     """Close a rung that holds nothing and expects nothing, and take its stop away."""
     entry = rung.entry
     gtt = rung.gtt
     if gtt is not None and gtt.live:
         out.delete_gtt(gtt)
-    if entry is not None and not settled(entry):
+    if entry is not None and not is_settled(entry):
         return
-    unguarded = guard.gone(out, rung)
-    if rung.exit is not None and not settled(rung.exit):
-        out.cancel(rung.exit)
+    unguarded = stop_orders.withdraw_stop_order(out, rung)
+    if rung.exit is not None and not is_settled(rung.exit):
+        out.cancel_order(rung.exit)
         return
     if (gtt is not None and gtt.live) or not unguarded:
         return
@@ -199,19 +199,19 @@ def _finish(out: Outbox, rung: Rung) -> None:
         rung.exit_reason = "not filled" if entry is None or not entry.reason else entry.reason
 
 
-def _stand_down(out: Outbox, rung: Rung) -> None:
+def _withdraw_all_sales(out: OrderStore, rung: Rung) -> None:
     """Take back whatever could sell shares that the broker's books do not hold for a rung: it would sell somebody else's."""
     order = rung.exit
     if rung.gtt is not None and rung.gtt.live:
         out.delete_gtt(rung.gtt)
-    guard.gone(out, rung)
-    if order is not None and not settled(order):
-        out.cancel(order)
+    stop_orders.withdraw_stop_order(out, rung)
+    if order is not None and not is_settled(order):
+        out.cancel_order(order)
     elif order is not None:
         rung.exit = None
 
 
-def _alone(out: Outbox, ladder: Ladder, rung: Rung) -> None:
+def _keep_exit_alone(out: OrderStore, ladder: Ladder, rung: Rung) -> None:
     """Let nothing else at the broker offer what an exit offers, and the exit no more than there is.
 
     An exit that was given up may arrive beside the stop that took its place, or beside the exit that did.
@@ -221,63 +221,63 @@ def _alone(out: Outbox, ladder: Ladder, rung: Rung) -> None:
         return
     if rung.gtt is not None and rung.gtt.live:
         out.delete_gtt(rung.gtt)
-    guard.gone(out, rung)
-    if offered(order) > rung.present:
-        out.cancel(order)
+    stop_orders.withdraw_stop_order(out, rung)
+    if offered_quantity(order) > rung.present:
+        out.cancel_order(order)
 
 
-def _take_back(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
+def _undo_oversold(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> None:
     """Bring back what has left beyond what was held: nothing is to stand open that nobody asked for."""
-    leave(rung, "oversold")
+    mark_leaving(rung, "oversold")
     order = rung.exit
     if rung.gtt is not None and rung.gtt.live:
         out.delete_gtt(rung.gtt)
-    unguarded = guard.gone(out, rung)
-    if order is not None and order.side is ladder.out and not settled(order):
-        out.cancel(order)
+    unguarded = stop_orders.withdraw_stop_order(out, rung)
+    if order is not None and order.side is ladder.exit_side and not is_settled(order):
+        out.cancel_order(order)
         return
     if not exit_done(out, ladder, rung, last) or not unguarded or ladder.plan.cover:
         return
     if out.now >= rung.retry_at and ladder.instrument.hours.takes_exits(out.now):
-        _close(out, ladder, rung, ladder.side, -rung.quantity, last)
+        _send_exit(out, ladder, rung, ladder.side, -rung.quantity, last)
 
 
-def _close(out: Outbox, ladder: Ladder, rung: Rung, side: Side, quantity: i64, last: float) -> None:
+def _send_exit(out: OrderStore, ladder: Ladder, rung: Rung, side: Side, quantity: i64, last: float) -> None:
     """Send an exit: at the market, or with a limit that trades at once where the broker takes nothing else."""
     kind = OrderType.MARKET
     limit = 0.0
     if out.limit_only:
         if last <= 0.0:
-            _put_off(out, ladder, rung, "its exit waits for a price: this broker takes LIMIT orders only")
+            _report_wait(out, ladder, rung, "its exit waits for a price: this broker takes LIMIT orders only")
             return
         kind = OrderType.LIMIT
-        limit = pressed(out, ladder, side, 1, last)
+        limit = escalated_limit(out, ladder, side, 1, last)
     freeze = ladder.instrument.freeze
-    rung.exit = out.place(
-        ladder.strategy, ladder.instrument.token, side, quantity, kind, ladder.plan.product, Purpose.EXIT, rung.rung_id,
+    rung.exit = out.place_order(
+        ladder.strategy, ladder.instrument.token, side, quantity, kind, ladder.plan.product, OrderPurpose.EXIT, rung.rung_id,
         limit, terms=SLICED if freeze > 0 and quantity > freeze else PLAIN,
     )  # fmt: skip
     rung.state = RungState.EXITING
     rung.retry_at = out.now + RETRY_SECONDS * SECOND
 
 
-def _move_along(ladder: Ladder, rung: Rung) -> None:
+def _move_stop_along(ladder: Ladder, rung: Rung) -> None:
     """Let a stop that is placed anew stand where it belongs by now: the last move may have been made and not been told."""
     if ladder.plan.trail:
         rung.stop = trailed_stop(ladder, rung, rung.high)
     if ladder.plan.resting:
-        rung.stop = guard.taken(ladder, rung.stop)
+        rung.stop = stop_orders.accepted_trigger(ladder, rung.stop)
 
 
-def _sheltered(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> bool:
+def _waits_behind_stop(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> bool:
     """Tell whether a rung waits behind its stop for an exit that was given up and may still arrive.
 
     It does not where no stop can stand or the price is at it, and when intraday positions are over: it leaves again.
     """
     if ladder.instrument.hours.squares_off(out.now) and ladder.plan.resting:
         return False
-    if (rung.gtt is not None and rung.gtt.live) or rung.guard is not None:
-        _put_right(out, ladder, rung, last)
+    if (rung.gtt is not None and rung.gtt.live) or rung.stop_order is not None:
+        _correct_stop(out, ladder, rung, last)
         return True
     if rung.plan.stop_percent <= 0.0 or rung.stop <= 0.0 or last <= 0.0 or ladder.plan.cover:
         return False
@@ -286,63 +286,63 @@ def _sheltered(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> bool:
     if rung.gtt is not None and rung.gtt.status is GttStatus.TRIGGERED:
         return False
     rung.target = 0.0
-    _move_along(ladder, rung)
-    if guard.reached(ladder, rung, last) if ladder.plan.resting else _near(ladder, rung, last):
+    _move_stop_along(ladder, rung)
+    if stop_orders.reached_exit_level(ladder, rung, last) if ladder.plan.resting else _near_level(ladder, rung, last):
         return False
     if ladder.plan.resting:
-        guard.place(out, ladder, rung)
+        stop_orders.place_stop_order(out, ladder, rung)
     else:
         _place_gtt(out, ladder, rung, last)
     return True
 
 
-def _put_right(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
+def _correct_stop(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> None:
     """Let the stop of a rung that waits for its exit be for the shares it still holds, at its place, whoever has changed it."""
     gtt = rung.gtt
-    order = rung.guard
+    order = rung.stop_order
     if order is not None and order.status is OrderStatus.TRIGGER_PENDING and not order.cancelling:
-        if order.pending is None and (order.quantity - order.traded != rung.present or rung.refit):
-            guard.follow(out, ladder, rung, order)
+        if order.pending is None and (order.quantity - order.traded != rung.present or rung.needs_refit):
+            stop_orders.trail_stop_order(out, ladder, rung, order)
         return
     if gtt is None or gtt.status is not GttStatus.ACTIVE or gtt.pending or gtt.deleting or gtt.asked:
         return
     resized = gtt.legs[0].quantity != rung.present
-    if last <= 0.0 or out.now < gtt.retry_at or out.now - rung.moved < rest(ladder, resized):
+    if last <= 0.0 or out.now < gtt.retry_at or out.now - rung.moved < stop_rest_ns(ladder, resized):
         return
-    if not resized and (_at(ladder, rung.stop, last) or not _amiss(ladder, rung, gtt, rung.stop)):
+    if not resized and (_is_at_stop(ladder, rung.stop, last) or not _needs_change(ladder, rung, gtt, rung.stop)):
         return
-    out.modify_gtt(gtt, last, legs(ladder, rung, rung.stop, rung.present))
+    out.modify_gtt(gtt, last, gtt_legs(ladder, rung, rung.stop, rung.present))
     rung.moved = out.now
 
 
-def _leave_now(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
+def _leave_at_market(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> None:
     """Take the stop away first, then sell: never two orders for the same shares."""
     gtt = rung.gtt
     takes = ladder.instrument.hours.takes_exits(out.now)
-    if takes and out.now < rung.doubt and _sheltered(out, ladder, rung, last):
+    if takes and out.now < rung.doubt_until and _waits_behind_stop(out, ladder, rung, last):
         return
     if rung.rejections >= REJECTIONS and out.now < rung.retry_at:
         _protect_anew(out, ladder, rung, last)
         return
     if gtt is not None and gtt.live:
         if not takes:
-            _put_right(out, ladder, rung, last)
+            _correct_stop(out, ladder, rung, last)
         elif gtt.status is GttStatus.ACTIVE:
             out.delete_gtt(gtt)
         return
-    if gtt is not None and gtt.status is GttStatus.TRIGGERED and not gtt.order_id and _waiting(out, gtt):
+    if gtt is not None and gtt.status is GttStatus.TRIGGERED and not gtt.order_id and _may_show_order(out, gtt):
         return
     if not takes:
-        _carry(out, ladder, rung, last)
+        _protect_overnight(out, ladder, rung, last)
         return
-    if not guard.gone(out, rung) or ladder.plan.cover:
+    if not stop_orders.withdraw_stop_order(out, rung) or ladder.plan.cover:
         return  # the second leg of a cover order turns into its exit
     if out.now < rung.retry_at:
         return
-    _close(out, ladder, rung, ladder.out, rung.present, last)
+    _send_exit(out, ladder, rung, ladder.exit_side, rung.present, last)
 
 
-def _carry(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
+def _protect_overnight(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> None:
     """Protect over night what could not be sold before the close: its old stop may lie beyond the price by now.
 
     So too until the closing auction takes its exit, without a word: nobody knows that it will find the desk alive.
@@ -353,65 +353,65 @@ def _carry(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
     bare = ladder.plan.resting or rung.plan.stop_percent <= 0.0
     told = "no order can leave before the next session, and no GTT serves it: nothing protects it"
     if not bare:
-        _stand_clear(ladder, rung, last)
+        _keep_stop_clear(ladder, rung, last)
         told = "its exit waits for the next session, under a stop at " + str(rung.stop)
     if not hours.closes <= out.now < hours.auction:
-        _put_off(out, ladder, rung, told)
+        _report_wait(out, ladder, rung, told)
     if not bare:
         _place_gtt(out, ladder, rung, last)
 
 
-def _put_off(out: Outbox, ladder: Ladder, rung: Rung, text: str) -> None:
+def _report_wait(out: OrderStore, ladder: Ladder, rung: Rung, text: str) -> None:
     """Say once what has to wait for the next session."""
-    if not rung.waits:
-        rung.waits = True
+    if not rung.wait_reported:
+        rung.wait_reported = True
         out.alert("alarm", "carried", text, ladder.instrument.token)
 
 
-def _protect_anew(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
+def _protect_anew(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> None:
     """Give the stop back to a rung whose exit is rejected again and again, until it is tried once more."""
     gtt = rung.gtt
-    missing = (gtt is None or not gtt.live) and rung.guard is None
+    missing = (gtt is None or not gtt.live) and rung.stop_order is None
     if not missing:
-        _put_right(out, ladder, rung, last)
+        _correct_stop(out, ladder, rung, last)
     if not missing or last <= 0.0 or rung.plan.stop_percent <= 0.0 or out.now < rung.protect_at:
         return
-    _stand_clear(ladder, rung, last)
+    _keep_stop_clear(ladder, rung, last)
     if ladder.plan.resting:
-        rung.stop = guard.taken(ladder, rung.stop)
-        guard.place(out, ladder, rung)
+        rung.stop = stop_orders.accepted_trigger(ladder, rung.stop)
+        stop_orders.place_stop_order(out, ladder, rung)
     else:
         _place_gtt(out, ladder, rung, last)
 
 
-def _stand_clear(ladder: Ladder, rung: Rung, last: float) -> None:
+def _keep_stop_clear(ladder: Ladder, rung: Rung, last: float) -> None:
     """Keep the stop of a rung that cannot leave where it is, or give it the plan's distance from a price that is beyond it."""
-    if rung.stop <= 0.0 or _at(ladder, rung.stop, last):
+    if rung.stop <= 0.0 or _is_at_stop(ladder, rung.stop, last):
         rung.stop = stop_at(ladder, rung, last)
     rung.target = 0.0
 
 
-def _place_gtt(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
+def _place_gtt(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> None:
     rung.gtt = out.place_gtt(
         ladder.strategy, ladder.instrument.token, ladder.plan.product, rung.rung_id, last,
-        legs(ladder, rung, rung.stop, rung.present),
+        gtt_legs(ladder, rung, rung.stop, rung.present),
     )  # fmt: skip
     rung.moved = out.now
-    rung.refit = False
+    rung.needs_refit = False
 
 
-def _waiting(out: Outbox, gtt: Gtt) -> bool:
+def _may_show_order(out: OrderStore, gtt: Gtt) -> bool:
     """Tell whether the order of a triggered GTT may still show up."""
     return out.now - gtt.updated < LINK_SECONDS * SECOND
 
 
-def _protect(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
+def _place_stop(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> None:
     """Place the stop that a rung lacks; at or beyond it, leave instead."""
     gtt = rung.gtt
     if gtt is not None and gtt.status is GttStatus.TRIGGERED and not gtt.order_id:
-        if not _waiting(out, gtt):
-            leave(rung, "trigger without an order")
-            _leave_now(out, ladder, rung, last)
+        if not _may_show_order(out, gtt):
+            mark_leaving(rung, "trigger without an order")
+            _leave_at_market(out, ladder, rung, last)
         return
     if rung.plan.stop_percent <= 0.0 or out.now < rung.protect_at or last <= 0.0:
         return
@@ -420,76 +420,76 @@ def _protect(out: Outbox, ladder: Ladder, rung: Rung, last: float) -> None:
         rung.high = rung.average if sign * (rung.high - rung.average) < 0.0 or rung.high <= 0.0 else rung.high
         rung.stop = stop_at(ladder, rung, rung.average)
         rung.target = target_at(ladder, rung)
-    _move_along(ladder, rung)
-    reached = guard.reached(ladder, rung, last) if ladder.plan.resting else _near(ladder, rung, last)
+    _move_stop_along(ladder, rung)
+    reached = stop_orders.reached_exit_level(ladder, rung, last) if ladder.plan.resting else _near_level(ladder, rung, last)
     if reached:
-        leave(rung, reached)
-        _leave_now(out, ladder, rung, last)
+        mark_leaving(rung, reached)
+        _leave_at_market(out, ladder, rung, last)
     elif ladder.plan.resting:
-        guard.place(out, ladder, rung)
+        stop_orders.place_stop_order(out, ladder, rung)
     else:
         _place_gtt(out, ladder, rung, last)
 
 
-def _near(ladder: Ladder, rung: Rung, last: float) -> str:
+def _near_level(ladder: Ladder, rung: Rung, last: float) -> str:
     """Return "stop" or "target" where the last price is too near to it for a GTT, or beyond it, else an empty string."""
-    if _at(ladder, rung.stop, last):
+    if _is_at_stop(ladder, rung.stop, last):
         return "stop"
     if rung.target > 0.0 and float(ladder.sign) * (rung.target - last) <= last * NEAREST_PERCENT / 100.0:
         return "target"
     return ""
 
 
-def _follow(out: Outbox, ladder: Ladder, rung: Rung, gtt: Gtt, last: float) -> None:
+def _trail_gtt(out: OrderStore, ladder: Ladder, rung: Rung, gtt: Gtt, last: float) -> None:
     """Move the stop in the position's favour, and keep its quantity the rung's and its limit such that it fills."""
     resized = gtt.legs[0].quantity != rung.present
-    if out.now - rung.moved < rest(ladder, resized) or out.now < gtt.retry_at:
+    if out.now - rung.moved < stop_rest_ns(ladder, resized) or out.now < gtt.retry_at:
         return
     stop = trailed_stop(ladder, rung, rung.high) if ladder.plan.trail else rung.stop
-    if not _amiss(ladder, rung, gtt, stop) and not resized:
+    if not _needs_change(ladder, rung, gtt, stop) and not resized:
         return
     leg = stop_leg(ladder, gtt)
     near = last * NEAREST_PERCENT / 100.0
     sign = float(ladder.sign)
     if last <= 0.0:
         return
-    if _at(ladder, stop, last) or (rung.target > 0.0 and sign * (rung.target - last) <= near):
+    if _is_at_stop(ladder, stop, last) or (rung.target > 0.0 and sign * (rung.target - last) <= near):
         # the price is at the stop, and what stands is farther away: somebody else has put it there
-        farther = sign * (rung.stop - leg.trigger) > 0.0 and _at(ladder, rung.stop, last)
-        vain = not fills(ladder.instrument, ladder.out, leg.trigger, leg.price)
+        farther = sign * (rung.stop - leg.trigger) > 0.0 and _is_at_stop(ladder, rung.stop, last)
+        vain = not could_fill(ladder.instrument, ladder.exit_side, leg.trigger, leg.price)
         if resized or ((vain or farther) and ladder.instrument.hours.takes_exits(out.now)):
-            leave(rung, "stop")
-            _leave_now(out, ladder, rung, last)
+            mark_leaving(rung, "stop")
+            _leave_at_market(out, ladder, rung, last)
         return
-    out.modify_gtt(gtt, last, legs(ladder, rung, stop, rung.present))
+    out.modify_gtt(gtt, last, gtt_legs(ladder, rung, stop, rung.present))
     rung.moved = out.now
 
 
-def _amiss(ladder: Ladder, rung: Rung, gtt: Gtt, stop: float) -> bool:
+def _needs_change(ladder: Ladder, rung: Rung, gtt: Gtt, stop: float) -> bool:
     """Tell whether a GTT waits for other prices than this stop and the rung's target, or with a limit that may not fill."""
     leg = stop_leg(ladder, gtt)
-    vain = not fills(ladder.instrument, ladder.out, leg.trigger, leg.price)
-    rung.refit = rung.refit and (vain or _narrow(ladder, leg))
-    return rung.refit or asunder(ladder, rung, gtt, stop)
+    vain = not could_fill(ladder.instrument, ladder.exit_side, leg.trigger, leg.price)
+    rung.needs_refit = rung.needs_refit and (vain or _is_too_narrow(ladder, leg))
+    return rung.needs_refit or gtt_differs(ladder, rung, gtt, stop)
 
 
-def _at(ladder: Ladder, stop: float, last: float) -> bool:
+def _is_at_stop(ladder: Ladder, stop: float, last: float) -> bool:
     """Tell whether the last price (rupees) is beyond a stop, or too near to it for a GTT."""
     return float(ladder.sign) * (last - stop) <= last * NEAREST_PERCENT / 100.0
 
 
-def _narrow(ladder: Ladder, leg: GttLeg) -> bool:
+def _is_too_narrow(ladder: Ladder, leg: GttLeg) -> bool:
     """Tell whether a stop's limit gives less way than the plan and the band let it."""
     return float(ladder.sign) * (leg.price - stop_limit(ladder, leg.trigger)) > HAIR
 
 
-def confirm(ladder: Ladder, rung: Rung, gtt: Gtt) -> bool:
+def confirm_gtt(ladder: Ladder, rung: Rung, gtt: Gtt) -> bool:
     """Take over the legs the broker has confirmed; return whether the stop moved."""
     if not gtt.legs:
         return False
     leg = stop_leg(ladder, gtt)
     stop = leg.trigger
-    rung.refit = rung.refit or not fills(ladder.instrument, ladder.out, stop, leg.price)
+    rung.needs_refit = rung.needs_refit or not could_fill(ladder.instrument, ladder.exit_side, stop, leg.price)
     moved = stop != rung.stop
     rung.stop = stop
     if moved:

@@ -5,7 +5,7 @@ from typing import final
 
 from mypy_extensions import i64, mypyc_attr
 
-from compiled.bounds import (
+from compiled.model.number_bounds import (
     HELD,
     LEGS,
     MINUTES,
@@ -15,14 +15,14 @@ from compiled.bounds import (
     PRICE,
     RUNGS,
     SECONDS,
-    plus,
+    saturating_add,
 )
-from compiled.ladder import Entry, LadderPlan
-from compiled.model import Instrument, paise
-from compiled.terms import Change
+from compiled.model.order_terms import OrderChange
+from compiled.model.values import Instrument, paise
+from compiled.trading.ladder import EntryPlan, LadderPlan
 
 
-class Reason(IntEnum):
+class RefusalReason(IntEnum):
     """Why an entry was not sent; `docs/risk.md` lists them for the operator."""
 
     OK = 0
@@ -61,7 +61,7 @@ class Reason(IntEnum):
 
 
 @final
-class Limits:
+class RiskLimits:
     """The operator's limits: money in paise, 0 switches a limit off. Those named `strategy_…` hold for each one alone."""
 
     def __init__(
@@ -110,7 +110,7 @@ class Limits:
         whole = self.max_daily_loss > 0 or self.max_drawdown > 0 or self.max_consecutive_losses > 0
         return whole or self.by_strategy
 
-    def change(self, name: str, value: float) -> None:
+    def set_limit(self, name: str, value: float) -> None:
         """Set a limit by name, in this class's units; "budget.NAME" is a strategy's budget. Raises `AttributeError`."""
         if name.startswith("budget."):
             self.budgets[name[7:]] = i64(int(value))
@@ -123,7 +123,7 @@ class Limits:
 
 @mypyc_attr(acyclic=True, free_list_len=1)
 @final
-class Usage:
+class LimitUsage:
     """What is used of the limits right now, orders in flight counted at their worst.
 
     `recent` counts the strategy's entries within a minute.
@@ -140,69 +140,69 @@ class Usage:
         self.funds: i64 = 0
 
 
-def beyond(plan: LadderPlan) -> str:
+def plan_out_of_bounds(plan: LadderPlan) -> str:
     """Return the first number of a plan that is out of its bounds, empty where there is none."""
     if len(plan.rungs) == 0 or len(plan.rungs) > RUNGS:
-        return _out("rungs", float(len(plan.rungs)), 1.0, float(RUNGS))
+        return _bounds_text("rungs", float(len(plan.rungs)), 1.0, float(RUNGS))
     for rung in plan.rungs:
         if not 0.0 <= rung.trigger_percent <= PERCENT:
-            return _out("trigger_percent", rung.trigger_percent, 0.0, PERCENT)
+            return _bounds_text("trigger_percent", rung.trigger_percent, 0.0, PERCENT)
         if not 0.0 <= rung.stop_percent < 100.0:
-            return _out("stop_percent", rung.stop_percent, 0.0, 100.0)
+            return _bounds_text("stop_percent", rung.stop_percent, 0.0, 100.0)
         if not 0.0 <= rung.target_percent <= PERCENT:
-            return _out("target_percent", rung.target_percent, 0.0, PERCENT)
+            return _bounds_text("target_percent", rung.target_percent, 0.0, PERCENT)
     if not 0 <= plan.quantity <= HELD:
-        return _out("quantity", float(plan.quantity), 0.0, float(HELD))
+        return _bounds_text("quantity", float(plan.quantity), 0.0, float(HELD))
     if not 0 <= plan.capital <= MONEY:
-        return _out("capital", float(plan.capital), 0.0, float(MONEY))
+        return _bounds_text("capital", float(plan.capital), 0.0, float(MONEY))
     if not 0 <= plan.risk <= MONEY:
-        return _out("risk", float(plan.risk), 0.0, float(MONEY))
+        return _bounds_text("risk", float(plan.risk), 0.0, float(MONEY))
     if not 0.0 <= plan.swing <= PRICE:
-        return _out("swing", plan.swing, 0.0, PRICE)
+        return _bounds_text("swing", plan.swing, 0.0, PRICE)
     if not 0.0 <= plan.stop_gap_percent < 100.0:
-        return _out("stop_gap_percent", plan.stop_gap_percent, 0.0, 100.0)
+        return _bounds_text("stop_gap_percent", plan.stop_gap_percent, 0.0, 100.0)
     if not 0.0 <= plan.trail_step_percent <= 100.0:
-        return _out("trail_step_percent", plan.trail_step_percent, 0.0, 100.0)
+        return _bounds_text("trail_step_percent", plan.trail_step_percent, 0.0, 100.0)
     if not 0 <= plan.trail_seconds <= SECONDS:
-        return _out("trail_seconds", float(plan.trail_seconds), 0.0, float(SECONDS))
+        return _bounds_text("trail_seconds", float(plan.trail_seconds), 0.0, float(SECONDS))
     if not 0 <= plan.entry_seconds <= SECONDS:
-        return _out("entry_seconds", float(plan.entry_seconds), 0.0, float(SECONDS))
-    return _beyond_entry(plan.entry)
+        return _bounds_text("entry_seconds", float(plan.entry_seconds), 0.0, float(SECONDS))
+    return _entry_out_of_bounds(plan.entry)
 
 
-def _beyond_entry(entry: Entry) -> str:
+def _entry_out_of_bounds(entry: EntryPlan) -> str:
     terms = entry.terms
     if not 0.0 <= entry.price <= PRICE:
-        return _out("price", entry.price, 0.0, PRICE)
+        return _bounds_text("price", entry.price, 0.0, PRICE)
     if not 0.0 <= entry.trigger <= PRICE:
-        return _out("trigger", entry.trigger, 0.0, PRICE)
+        return _bounds_text("trigger", entry.trigger, 0.0, PRICE)
     if not -1.0 <= entry.protection <= 100.0:
-        return _out("protection", entry.protection, -1.0, 100.0)
+        return _bounds_text("protection", entry.protection, -1.0, 100.0)
     if not 0 <= terms.minutes <= MINUTES:
-        return _out("minutes", float(terms.minutes), 0.0, float(MINUTES))
+        return _bounds_text("minutes", float(terms.minutes), 0.0, float(MINUTES))
     if not 0 <= terms.legs <= LEGS:
-        return _out("legs", float(terms.legs), 0.0, float(LEGS))
+        return _bounds_text("legs", float(terms.legs), 0.0, float(LEGS))
     if not 0 <= terms.disclosed <= HELD:
-        return _out("disclosed", float(terms.disclosed), 0.0, float(HELD))
+        return _bounds_text("disclosed", float(terms.disclosed), 0.0, float(HELD))
     return ""
 
 
-def beyond_change(change: Change) -> str:
+def change_out_of_bounds(change: OrderChange) -> str:
     """Return the first number of a modification that is out of its bounds, empty where there is none."""
     if not 0 <= change.quantity <= HELD:
-        return _out("quantity", float(change.quantity), 0.0, float(HELD))
+        return _bounds_text("quantity", float(change.quantity), 0.0, float(HELD))
     if not 0.0 <= change.price <= PRICE:
-        return _out("price", change.price, 0.0, PRICE)
+        return _bounds_text("price", change.price, 0.0, PRICE)
     if not 0.0 <= change.trigger <= PRICE:
-        return _out("trigger", change.trigger, 0.0, PRICE)
+        return _bounds_text("trigger", change.trigger, 0.0, PRICE)
     return ""
 
 
-def _out(name: str, number: float, low: float, high: float) -> str:
+def _bounds_text(name: str, number: float, low: float, high: float) -> str:
     return f"{name} {number:g} is not from {low:g} to {high:g}"
 
 
-def size(instrument: Instrument, capital: i64, price: float) -> i64:
+def whole_lots(instrument: Instrument, capital: i64, price: float) -> i64:
     """Return the whole lots that `capital` paise buy at `price`, in shares."""
     if price <= 0.0:
         return 0
@@ -214,86 +214,86 @@ def size(instrument: Instrument, capital: i64, price: float) -> i64:
     return HELD if lots > HELD // lot else lots * lot
 
 
-def size_of(instrument: Instrument, plan: LadderPlan, stop_percent: float, price: float) -> i64:
+def rung_size(instrument: Instrument, plan: LadderPlan, stop_percent: float, price: float) -> i64:
     """Return the shares of a rung by its plan: a fixed number, what its risk allows, at most what its capital buys.
 
     With a risk, that is what is lost at the stop; with a swing as well, what the position moves when the price does.
     """
     if plan.quantity > 0:
         return plan.quantity
-    bought = size(instrument, plan.capital, price)
+    bought = whole_lots(instrument, plan.capital, price)
     if plan.risk <= 0:
         return bought
     away = plan.swing if plan.swing > 0.0 else price * stop_percent / 100.0
-    risked = size(instrument, plan.risk, away)
+    risked = whole_lots(instrument, plan.risk, away)
     return min(risked, bought) if plan.capital > 0 else risked
 
 
 def check_order(
-    instrument: Instrument, quantity: i64, price: float, reference: float, limits: Limits, several: bool = False
-) -> Reason:
+    instrument: Instrument, quantity: i64, price: float, reference: float, limits: RiskLimits, several: bool = False
+) -> RefusalReason:
     """Check an order by itself: quantity, grid, band, freeze quantity, value, distance from the last price.
 
     `several`: the broker makes several orders of it, none of them above the freeze quantity. None is above `ORDER`, whether
     there is a freeze quantity or not.
     """
     if quantity <= 0:
-        return Reason.SIZE_ZERO
+        return RefusalReason.SIZE_ZERO
     if quantity % instrument.lot != 0:
-        return Reason.LOT
+        return RefusalReason.LOT
     if not 0.0 <= price <= PRICE or not instrument.on_grid(price):
-        return Reason.TICK
+        return RefusalReason.TICK
     if instrument.upper > 0.0 and (price < instrument.lower or price > instrument.upper):
-        return Reason.PRICE_BAND
+        return RefusalReason.PRICE_BAND
     if quantity > ORDER or (instrument.freeze > 0 and quantity > instrument.freeze and not several):
-        return Reason.FREEZE_QUANTITY
+        return RefusalReason.FREEZE_QUANTITY
     value = paise(price, quantity)
     if value >= MONEY or (limits.max_order_value > 0 and value > limits.max_order_value):
-        return Reason.ORDER_VALUE
+        return RefusalReason.ORDER_VALUE
     away = limits.price_range_percent
     if away > 0.0 and reference > 0.0 and abs(price - reference) > reference * away / 100.0:
-        return Reason.PRICE_RANGE
-    return Reason.OK
+        return RefusalReason.PRICE_RANGE
+    return RefusalReason.OK
 
 
-def check_usage(strategy: str, value: i64, usage: Usage, limits: Limits) -> Reason:
+def check_usage(strategy: str, value: i64, usage: LimitUsage, limits: RiskLimits) -> RefusalReason:
     """Check what an entry of `value` paise would make of the desk's limits."""
     if limits.max_orders_per_minute > 0 and usage.recent >= limits.max_orders_per_minute:
-        return Reason.THROTTLE
+        return RefusalReason.THROTTLE
     if limits.max_positions > 0 and usage.positions >= limits.max_positions:
-        return Reason.POSITIONS
+        return RefusalReason.POSITIONS
     if limits.max_positions_per_symbol > 0 and usage.symbol_positions >= limits.max_positions_per_symbol:
-        return Reason.POSITIONS_PER_SYMBOL
+        return RefusalReason.POSITIONS_PER_SYMBOL
     if limits.max_trades_per_day > 0 and usage.trades >= limits.max_trades_per_day:
-        return Reason.TRADES_PER_DAY
-    if limits.max_exposure > 0 and plus(usage.exposure, value) > limits.max_exposure:
-        return Reason.EXPOSURE
-    if limits.max_symbol_exposure > 0 and plus(usage.symbol_exposure, value) > limits.max_symbol_exposure:
-        return Reason.SYMBOL_EXPOSURE
+        return RefusalReason.TRADES_PER_DAY
+    if limits.max_exposure > 0 and saturating_add(usage.exposure, value) > limits.max_exposure:
+        return RefusalReason.EXPOSURE
+    if limits.max_symbol_exposure > 0 and saturating_add(usage.symbol_exposure, value) > limits.max_symbol_exposure:
+        return RefusalReason.SYMBOL_EXPOSURE
     budget = limits.budgets.get(strategy, 0)
-    if budget > 0 and plus(usage.strategy_exposure, value) > budget:
-        return Reason.STRATEGY_BUDGET
+    if budget > 0 and saturating_add(usage.strategy_exposure, value) > budget:
+        return RefusalReason.STRATEGY_BUDGET
     if value > usage.funds:
-        return Reason.FUNDS
-    return Reason.OK
+        return RefusalReason.FUNDS
+    return RefusalReason.OK
 
 
-def halting(net: i64, peak: i64, losses: i64, limits: Limits) -> str:
+def halt_reason(net: i64, peak: i64, losses: i64, limits: RiskLimits) -> str:
     """Return why trading must stop at this day's P&L (paise, after charges) and its peak, or an empty string."""
-    return _reached(net, peak, losses, limits.max_daily_loss, limits.max_drawdown, limits.max_consecutive_losses)
+    return _reached_limit(net, peak, losses, limits.max_daily_loss, limits.max_drawdown, limits.max_consecutive_losses)
 
 
-def stopping(net: i64, peak: i64, losses: i64, limits: Limits) -> str:
+def stop_reason(net: i64, peak: i64, losses: i64, limits: RiskLimits) -> str:
     """Return why one strategy must stop at its own P&L of the day (paise) and its peak, or an empty string."""
-    return _reached(
+    return _reached_limit(
         net, peak, losses, limits.strategy_daily_loss, limits.strategy_drawdown, limits.strategy_consecutive_losses
     )
 
 
-def _reached(net: i64, peak: i64, losses: i64, daily_loss: i64, drawdown: i64, in_a_row: i64) -> str:
+def _reached_limit(net: i64, peak: i64, losses: i64, daily_loss: i64, drawdown: i64, in_a_row: i64) -> str:
     if daily_loss > 0 and net <= -daily_loss:
         return "daily loss limit"
-    if drawdown > 0 and net <= plus(peak, -drawdown):
+    if drawdown > 0 and net <= saturating_add(peak, -drawdown):
         return "drawdown limit"
     if in_a_row > 0 and losses >= in_a_row:
         return "consecutive losses"

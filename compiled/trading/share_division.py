@@ -2,38 +2,38 @@
 
 from mypy_extensions import i64
 
-from compiled.adoption import Adoptions
-from compiled.events import Divide
-from compiled.ladder import Ladder, Rung
-from compiled.model import Product
+from compiled.model.events import CarriedDivision
+from compiled.model.values import Product
+from compiled.trading.corrections import BookCorrections
+from compiled.trading.ladder import Ladder, Rung
 
 
-def divided_price(price: float, event: Divide, high: float) -> float:
+def divided_price(price: float, event: CarriedDivision, high: float) -> float:
     """Return a price of before or after a division as one of after: that which is nearer to a rung's highest, in rupees."""
     after = price * float(event.per) / float(event.shares)
     return after if high > 0.0 and abs(after - high) < abs(price - high) else price
 
 
-def divides(ladder: Ladder, rung: Rung, before: i64) -> bool:
+def concerns_rung(ladder: Ladder, rung: Rung, before: i64) -> bool:
     """Tell whether a division concerns a rung: it holds delivered shares of earlier days than `before` (ns)."""
     delivered = ladder.plan.product is Product.CNC or ladder.plan.product is Product.MTF
     return delivered and rung.quantity > 0 and rung.opened < before
 
 
-class Divisions(Adoptions):
+class PositionDivisions(BookCorrections):
     """Carries rungs and their positions over a change of what one share is."""
 
-    def _divide(self, event: Divide) -> None:
+    def _apply_division(self, event: CarriedDivision) -> None:
         """Divide what came from days before the event's; the day's P&L counts from the previous close, as before."""
         market = self.markets.get(int(event.token))
         if market is None:
             return
-        self.divide(event)
+        self.divide_shares(event)
         high = 0.0
         for ladder in market.ladders:
             for rung in ladder.rungs:
-                if divides(ladder, rung, event.before):
-                    self._lower(event, ladder, rung)
+                if concerns_rung(ladder, rung, event.before):
+                    self._restate_rung(event, ladder, rung)
                     high = rung.high
         for position in list(self.ledger.held(event.token) or []):
             before = position.unrealised
@@ -45,11 +45,11 @@ class Divisions(Adoptions):
             self.ledger.restate(position, quantity, divided_price(position.last, event, high))
             for slot in self.slots:
                 if slot.name == position.strategy:
-                    slot.before += position.unrealised - before
+                    slot.net_at_open += position.unrealised - before
         for ladder in list(market.ladders):
-            self._tend(ladder)
+            self._tend_ladder(ladder)
 
-    def divide(self, event: Divide) -> None:
+    def divide_shares(self, event: CarriedDivision) -> None:
         """Divide the shares of the rungs; of fractions, what they make together belongs to the later ones."""
         market = self.markets[int(event.token)]
         for product in (Product.CNC, Product.MTF):
@@ -58,14 +58,14 @@ class Divisions(Adoptions):
                 if ladder.plan.product is not product:
                     continue
                 for rung in ladder.rungs:
-                    if divides(ladder, rung, event.before):
+                    if concerns_rung(ladder, rung, event.before):
                         before = held * event.shares // event.per
                         held += rung.quantity
                         quantity = held * event.shares // event.per - before
                         rung.sold = rung.sold * event.shares // event.per
                         rung.bought = rung.sold + quantity
 
-    def lower(self, event: Divide, ladder: Ladder, rung: Rung) -> None:
+    def restate_prices(self, event: CarriedDivision, ladder: Ladder, rung: Rung) -> None:
         """Bring the prices of a rung to what a share is now."""
         price = float(event.per) / float(event.shares)
         sign = ladder.sign
@@ -74,14 +74,14 @@ class Divisions(Adoptions):
             rung.target = ladder.instrument.snap(rung.target * price, sign)
             rung.high = rung.high * price
 
-    def _lower(self, event: Divide, ladder: Ladder, rung: Rung) -> None:
+    def _restate_rung(self, event: CarriedDivision, ladder: Ladder, rung: Rung) -> None:
         """Have a rung go on at its new prices, without its old GTT, as soon as the books say how much of it is there."""
-        self.lower(event, ladder, rung)
+        self.restate_prices(event, ladder, rung)
         gtt = rung.gtt
-        if gtt is not None and not rung.fired:
+        if gtt is not None and not rung.fired_earlier:
             if gtt.live:
                 self.stray_gtts[gtt.intent] = gtt
-                self.out.delete_gtt(gtt)
+                self.order_store.delete_gtt(gtt)
             rung.gtt = None
         rung.absent = max(rung.quantity, 0)
         rung.protect_at = rung.retry_at = 0

@@ -5,102 +5,102 @@ trails or the quantity changes, and cancelled before an exit is sent. Once trigg
 watched by the desk, for a second order at the exchange could sell the same shares again.
 """
 
-from compiled.band import within
-from compiled.ladder import PROVEN, Ladder, Rung, rest, stop_limit, trailed_stop
-from compiled.model import SECOND, Order, OrderStatus, OrderType, Product, Purpose
-from compiled.orders import settled
-from compiled.outbox import Outbox
-from compiled.terms import Change
+from compiled.model.order_terms import OrderChange
+from compiled.model.price_band import clamp_to_band
+from compiled.model.values import SECOND, Order, OrderPurpose, OrderStatus, OrderType, Product
+from compiled.trading.ladder import PROVEN, Ladder, Rung, stop_limit, stop_rest_ns, trailed_stop
+from compiled.trading.order_states import is_settled
+from compiled.trading.order_store import OrderStore
 
 
-def watch(rung: Rung) -> None:
+def promote_triggered_stop(rung: Rung) -> None:
     """Take a stop that was triggered for the exit, and let go of one that is over."""
-    order = rung.guard
+    order = rung.stop_order
     if order is None or rung.exit is not None:
         return
     if order.status is OrderStatus.OPEN or order.status is OrderStatus.COMPLETE or order.traded > 0:
-        rung.guard = None
+        rung.stop_order = None
         rung.exit = order
         order.cancelling = False
         if not rung.leaving:
             rung.exit_reason = "stop"
-    elif settled(order):
-        rung.guard = None
+    elif is_settled(order):
+        rung.stop_order = None
 
 
-def taken(ladder: Ladder, stop: float) -> float:
+def accepted_trigger(ladder: Ladder, stop: float) -> float:
     """Return the trigger that the exchange takes for a stop: one off the band stands at its edge, nearer to the price."""
-    edge = within(ladder.instrument, stop)
+    edge = clamp_to_band(ladder.instrument, stop)
     return edge if float(ladder.sign) * (edge - stop) > 0.0 else stop
 
 
-def place(out: Outbox, ladder: Ladder, rung: Rung) -> None:
+def place_stop_order(out: OrderStore, ladder: Ladder, rung: Rung) -> None:
     """Place the stop of a rung for all its shares: SL-M, where the exchange takes it."""
     if ladder.plan.cover:
         return  # the broker does
     kind = ladder.instrument.kind
     stop_limited = kind == "CE" or kind == "PE"
-    rung.guard = out.place(
-        ladder.strategy, ladder.instrument.token, ladder.out, rung.present,
-        OrderType.SL if stop_limited else OrderType.SLM, Product.MIS, Purpose.PROTECT, rung.rung_id,
+    rung.stop_order = out.place_order(
+        ladder.strategy, ladder.instrument.token, ladder.exit_side, rung.present,
+        OrderType.SL if stop_limited else OrderType.SLM, Product.MIS, OrderPurpose.PROTECT, rung.rung_id,
         stop_limit(ladder, rung.stop) if stop_limited else 0.0, rung.stop,
     )  # fmt: skip
     rung.moved = out.now
-    rung.refit = False
+    rung.needs_refit = False
 
 
-def follow(out: Outbox, ladder: Ladder, rung: Rung, order: Order) -> None:
+def trail_stop_order(out: OrderStore, ladder: Ladder, rung: Rung, order: Order) -> None:
     """Move the stop in the position's favour, and keep its quantity equal to the rung's."""
     if out.now - order.created >= PROVEN * SECOND and order.quantity - order.traded == rung.present:
         rung.refusals = 0
     quantity = 0 if ladder.plan.cover or order.quantity - order.traded == rung.present else rung.present
-    if out.now - rung.moved < rest(ladder, quantity > 0) or out.now < order.retry_at:
+    if out.now - rung.moved < stop_rest_ns(ladder, quantity > 0) or out.now < order.retry_at:
         return
-    stop = taken(ladder, trailed_stop(ladder, rung, rung.high)) if ladder.plan.trail else rung.stop
+    stop = accepted_trigger(ladder, trailed_stop(ladder, rung, rung.high)) if ladder.plan.trail else rung.stop
     limit = stop_limit(ladder, stop) if order.order_type is OrderType.SL else 0.0
-    refit = rung.refit and limit > 0.0 and limit != order.price
-    rung.refit = False
+    refit = rung.needs_refit and limit > 0.0 and limit != order.price
+    rung.needs_refit = False
     if stop == order.trigger and quantity == 0 and not refit:
         return
     rung.moved = out.now
     moved = stop if stop != order.trigger else 0.0
     limit = limit if moved > 0.0 or refit else 0.0
-    if out.modify(order, Change(quantity, limit, moved)) or ladder.plan.cover:
+    if out.modify_order(order, OrderChange(quantity, limit, moved)) or ladder.plan.cover:
         return
     rung.stop = stop  # its modifications are used up: the next one begins where this one would have stood
-    out.cancel(order)
+    out.cancel_order(order)
 
 
-def still(ladder: Ladder, rung: Rung, extreme: float) -> bool:
+def stop_order_stands(ladder: Ladder, rung: Rung, extreme: float) -> bool:
     """Tell whether the stop order of a rung stands as it should while the price gets no better than `extreme`."""
-    order = rung.guard
+    order = rung.stop_order
     if order is None or order.status is not OrderStatus.TRIGGER_PENDING:
         return False
-    if order.pending is not None or order.cancelling or order.quantity != rung.present or rung.refit:
+    if order.pending is not None or order.cancelling or order.quantity != rung.present or rung.needs_refit:
         return False
     if order.trigger != rung.stop:
         return False
     return rung.target <= 0.0 or float(ladder.sign) * (extreme - rung.target) < 0.0
 
 
-def lowered(ladder: Ladder, rung: Rung, order: Order) -> bool:
+def waits_farther_away(ladder: Ladder, rung: Rung, order: Order) -> bool:
     """Tell whether a stop order waits farther from the price than its rung's stop: somebody else has put it there."""
     return float(ladder.sign) * (rung.stop - order.trigger) > 0.0
 
 
-def gone(out: Outbox, rung: Rung) -> bool:
+def withdraw_stop_order(out: OrderStore, rung: Rung) -> bool:
     """Take the stop order away before an exit; return whether none is left that could sell the same shares."""
-    order = rung.guard
+    order = rung.stop_order
     if order is None:
         return True
-    out.cancel(order)
-    if not settled(order):
+    out.cancel_order(order)
+    if not is_settled(order):
         return False
-    rung.guard = None
+    rung.stop_order = None
     return True
 
 
-def reached(ladder: Ladder, rung: Rung, last: float) -> str:
+def reached_exit_level(ladder: Ladder, rung: Rung, last: float) -> str:
     """Return "stop" or "target" where the last price (rupees) stands at or beyond it, else an empty string."""
     sign = float(ladder.sign)
     if sign * (last - rung.stop) <= 0.0:
@@ -110,9 +110,9 @@ def reached(ladder: Ladder, rung: Rung, last: float) -> str:
     return ""
 
 
-def confirm(rung: Rung, order: Order) -> bool:
+def confirm_stop_order(rung: Rung, order: Order) -> bool:
     """Take over the trigger the broker has confirmed; return whether the stop moved."""
-    if rung.guard is not order or not order.live or order.trigger <= 0.0 or order.trigger == rung.stop:
+    if rung.stop_order is not order or not order.live or order.trigger <= 0.0 or order.trigger == rung.stop:
         return False
     rung.trailed += rung.stop > 0.0
     rung.stop = order.trigger

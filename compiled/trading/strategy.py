@@ -7,13 +7,13 @@ from typing import Final, final
 
 from mypy_extensions import i64, mypyc_attr
 
-from compiled.indicators_price import Indicator
-from compiled.ladder import Ladder, LadderPlan, RungPlan, entry_of, single
-from compiled.model import SECOND, Bar, Instrument, Order, Product, Side, Tick, Validity, day_start
-from compiled.orders import working
-from compiled.risk import Reason
-from compiled.table import Table
-from compiled.terms import PLAIN, Change, Terms
+from compiled.indicators.price import Indicator
+from compiled.model.int_map import IntMap
+from compiled.model.order_terms import PLAIN, OrderChange, OrderTerms
+from compiled.model.values import SECOND, Bar, Instrument, Order, Product, Side, Tick, Validity, day_start
+from compiled.trading.ladder import Ladder, LadderPlan, RungPlan, entry_plan, single_rung_plan
+from compiled.trading.order_states import is_working
+from compiled.trading.risk import RefusalReason
 
 BARE: Final = 0.0
 """A stop of none: nothing protects the position."""
@@ -23,7 +23,7 @@ OPERATOR: Final = "operator"
 
 @mypyc_attr(acyclic=True, free_list_len=1)
 @final
-class Request:
+class StrategyRequest:
     """What a strategy asked for: a ladder (`plan`), the change of an `order`, its cancellation, or the exit of what it holds."""
 
     def __init__(
@@ -33,7 +33,7 @@ class Request:
         plan: LadderPlan | None,
         reason: str,
         order: Order | None = None,
-        change: Change | None = None,
+        change: OrderChange | None = None,
     ) -> None:
         self.token = token
         self.side = side
@@ -45,27 +45,27 @@ class Request:
 
 @mypyc_attr(acyclic=True)
 @final
-class Wish:
+class ManualRequest:
     """What the operator asks for, as a strategy would; the kernel leaves its `verdict` there."""
 
-    def __init__(self, ts: i64, request: Request) -> None:
+    def __init__(self, ts: i64, request: StrategyRequest) -> None:
         self.ts = ts
         self.request = request
-        self.verdict = Reason.OK
+        self.verdict = RefusalReason.OK
 
 
-class Quote:
-    """What a strategy may know of an instrument: `last` in rupees, 0.0 before the first; signed shares held `bare`."""
+class InstrumentQuote:
+    """What a strategy may know of an instrument: `last` in rupees, 0.0 before the first; signed shares held `bare_quantity`."""
 
     def __init__(self) -> None:
         self.last = 0.0
-        self.bare: i64 = 0
+        self.bare_quantity: i64 = 0
 
 
-class Columns:
-    """Positions of a replay that have no ladders (`compiled/bare.py`) until somebody looks at them."""
+class DeferredPositions:
+    """Positions of a replay that have no ladders (`compiled/backtest/fast_path.py`) until somebody looks at them."""
 
-    def show(self) -> None:
+    def make_ladders(self) -> None:
         """Make ladders of them."""
 
 
@@ -78,10 +78,10 @@ class Context:
         self.now: i64 = 0
         self.warming = True
         self.instruments: dict[int, Instrument] = {}
-        self.quotes: Table[Quote] = Table()
-        self.held: Table[list[Ladder]] = Table()
-        self.requests: list[Request] = []
-        self.lane: Columns | None = None
+        self.quotes: IntMap[InstrumentQuote] = IntMap()
+        self.held: IntMap[list[Ladder]] = IntMap()
+        self.requests: list[StrategyRequest] = []
+        self.lane: DeferredPositions | None = None
 
     @property
     def time_of_day(self) -> i64:
@@ -100,7 +100,7 @@ class Context:
     def ladders(self, token: i64) -> list[Ladder]:
         """Return this strategy's ladders on a token that are not closed."""
         if self.lane is not None:
-            self.lane.show()
+            self.lane.make_ladders()
         held = self.held.get(token)
         return [] if held is None else held
 
@@ -111,7 +111,7 @@ class Context:
     def position(self, token: i64) -> i64:
         """Return the shares this strategy holds, negative when short."""
         quote = self.quotes.get(token)
-        shares: i64 = 0 if quote is None else quote.bare
+        shares: i64 = 0 if quote is None else quote.bare_quantity
         held = self.held.get(token)
         if held is not None:
             for ladder in held:
@@ -122,7 +122,7 @@ class Context:
     def ladder(self, token: i64, side: Side, plan: LadderPlan, reason: str = "") -> None:
         """Ask for a ladder; sizing and risk decide, and the answer is an order or a reason code."""
         if not self.warming:
-            self.requests.append(Request(token, side, plan, reason))
+            self.requests.append(StrategyRequest(token, side, plan, reason))
 
     def enter(
         self,
@@ -158,7 +158,7 @@ class Context:
         target_percent: float = 0.0,
         product: Product = Product.CNC,
         validity: Validity = Validity.DAY,
-        terms: Terms = PLAIN,
+        terms: OrderTerms = PLAIN,
         protection: float = -1.0,
         trail: bool = True,
         reason: str = "",
@@ -168,8 +168,8 @@ class Context:
         With a `price` (rupees) it is a LIMIT order, with a `trigger` SL-M, with both SL, with neither MARKET. A market
         order that does not fill within seconds is cancelled; a priced one rests for its validity.
         """
-        entry = entry_of(price, trigger, validity, protection, terms)
-        self.ladder(token, Side.BUY, single(quantity, stop_percent, target_percent, product, trail, entry), reason)
+        entry = entry_plan(price, trigger, validity, protection, terms)
+        self.ladder(token, Side.BUY, single_rung_plan(quantity, stop_percent, target_percent, product, trail, entry), reason)
 
     def sell(
         self,
@@ -181,14 +181,14 @@ class Context:
         target_percent: float = 0.0,
         product: Product = Product.MIS,
         validity: Validity = Validity.DAY,
-        terms: Terms = PLAIN,
+        terms: OrderTerms = PLAIN,
         protection: float = -1.0,
         trail: bool = True,
         reason: str = "",
     ) -> None:
         """Ask for a short position, as `buy` does for a long one; what is held is left by `exit`."""
-        entry = entry_of(price, trigger, validity, protection, terms)
-        self.ladder(token, Side.SELL, single(quantity, stop_percent, target_percent, product, trail, entry), reason)
+        entry = entry_plan(price, trigger, validity, protection, terms)
+        self.ladder(token, Side.SELL, single_rung_plan(quantity, stop_percent, target_percent, product, trail, entry), reason)
 
     def orders(self, token: i64) -> list[Order]:
         """Return this strategy's entries on a token that may still trade."""
@@ -196,25 +196,25 @@ class Context:
         for ladder in self.ladders(token):
             for rung in ladder.rungs:
                 entry = rung.entry
-                if entry is not None and working(entry):
+                if entry is not None and is_working(entry):
                     found.append(entry)
         return found
 
     def modify(self, order: Order, quantity: i64 = 0, price: float = 0.0, trigger: float = 0.0) -> None:
         """Ask for another total quantity, price or trigger of a working entry; 0 leaves one as it is."""
         if not self.warming:
-            change = Change(quantity, price, trigger)
-            self.requests.append(Request(order.token, order.side, None, "", order, change))
+            change = OrderChange(quantity, price, trigger)
+            self.requests.append(StrategyRequest(order.token, order.side, None, "", order, change))
 
     def cancel(self, order: Order) -> None:
         """Ask for the cancellation of a working entry; what it has bought stays, with its stop."""
         if not self.warming:
-            self.requests.append(Request(order.token, order.side, None, "", order))
+            self.requests.append(StrategyRequest(order.token, order.side, None, "", order))
 
     def exit(self, token: i64, reason: str = "") -> None:
         """Ask to leave everything this strategy holds on a token."""
         if not self.warming:
-            self.requests.append(Request(token, Side.SELL, None, reason))
+            self.requests.append(StrategyRequest(token, Side.SELL, None, reason))
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)

@@ -4,10 +4,10 @@ from typing import Final, final
 
 from mypy_extensions import i64
 
-from compiled.band import inside
-from compiled.model import SECOND, Instrument, Tick
-from compiled.positions import Market
-from compiled.table import Table
+from compiled.model.int_map import IntMap
+from compiled.model.price_band import is_inside_band
+from compiled.model.values import SECOND, Instrument, Tick
+from compiled.trading.positions import InstrumentState
 
 TOKEN: Final = "token"  # noqa: S105  of an instrument
 FUTURE: Final = "future"
@@ -41,7 +41,7 @@ class DeadTick:
 
 
 @final
-class Seen:
+class FilterState:
     """What is known of one token: its last true price and when it came, and the tick that waits to be borne out."""
 
     def __init__(self) -> None:
@@ -54,15 +54,15 @@ class Seen:
 
 
 @final
-class Screen:
+class TickFilter:
     """Tells true ticks from others. `ahead` (ns) is how far a stamp may lie in the future; `dead` gathers what was kept out."""
 
     def __init__(self, ahead: i64) -> None:
         self.ahead = ahead
         self.dead: list[DeadTick] = []
-        self._seen: Table[Seen] = Table()
+        self._seen: IntMap[FilterState] = IntMap()
 
-    def sift(self, ticks: list[Tick], markets: Table[Market], now: i64, today: i64) -> list[Tick]:
+    def sift_ticks(self, ticks: list[Tick], markets: IntMap[InstrumentState], now: i64, today: i64) -> list[Tick]:
         """Return the ticks to be taken at `now`, in their order, of a day that began at `today` (ns UTC)."""
         taken: list[Tick] = []
         for tick in ticks:
@@ -72,18 +72,18 @@ class Screen:
             elif not tick.traded_since(today) or not tick.ltp > 0.0:
                 taken.append(tick)  # not traded yet: the kernel knows what to make of it
             else:
-                self._judge(tick, market.instrument, now, today, taken)
+                self._judge_tick(tick, market.instrument, now, today, taken)
         return taken
 
-    def known(self, token: i64, price: float, ts: i64) -> None:
+    def note_true_price(self, token: i64, price: float, ts: i64) -> None:
         """Take a price for the last true one of a token."""
-        seen = self._of(token)
+        seen = self._token_state(token)
         seen.price = price
         seen.ts = ts
 
-    def _judge(self, tick: Tick, instrument: Instrument, now: i64, today: i64, taken: list[Tick]) -> None:
-        seen = self._of(tick.token)
-        why = self._impossible(tick, instrument, seen, now, today)
+    def _judge_tick(self, tick: Tick, instrument: Instrument, now: i64, today: i64, taken: list[Tick]) -> None:
+        seen = self._token_state(tick.token)
+        why = self._impossible_reason(tick, instrument, seen, now, today)
         if why:
             self.dead.append(DeadTick(tick, why, now, seen.price, instrument))
             return
@@ -96,11 +96,11 @@ class Screen:
             if same or abs(tick.ltp - held.ltp) <= NEAR * held.ltp:
                 if not same:
                     taken.append(held)
-                self.known(tick.token, tick.ltp, now)
+                self.note_true_price(tick.token, tick.ltp, now)
                 taken.append(tick)
                 return
             self.dead.append(DeadTick(held, seen.why, seen.since, seen.price, instrument))
-        why = self._doubtful(tick, instrument, seen, now)
+        why = self._doubtful_reason(tick, instrument, seen, now)
         if why:
             seen.held = tick
             seen.since = now
@@ -110,7 +110,7 @@ class Screen:
         seen.ts = now
         taken.append(tick)
 
-    def _impossible(self, tick: Tick, instrument: Instrument, seen: Seen, now: i64, today: i64) -> str:
+    def _impossible_reason(self, tick: Tick, instrument: Instrument, seen: FilterState, now: i64, today: i64) -> str:
         if tick.ts > now + self.ahead or tick.last_trade_ts > now + self.ahead:
             return FUTURE
         if tick.ts < today and tick.last_trade_ts > 0:
@@ -124,11 +124,11 @@ class Screen:
                     return GRID
         return ""
 
-    def _doubtful(self, tick: Tick, instrument: Instrument, seen: Seen, now: i64) -> str:
+    def _doubtful_reason(self, tick: Tick, instrument: Instrument, seen: FilterState, now: i64) -> str:
         away = abs(tick.ltp - seen.price)
         if seen.price > 0.0 and away <= NEAR * seen.price:
             return ""
-        if not inside(instrument, tick.ltp):
+        if not is_inside_band(instrument, tick.ltp):
             edge = instrument.lower if tick.ltp < instrument.lower else instrument.upper
             at_edge = abs(seen.price - edge) <= NEAR * edge  # where the exchange moves a band
             if not at_edge or away > LEAP * seen.price:
@@ -139,9 +139,9 @@ class Screen:
             return JUMP
         return ""
 
-    def _of(self, token: i64) -> Seen:
+    def _token_state(self, token: i64) -> FilterState:
         seen = self._seen.get(token)
         if seen is None:
-            seen = Seen()
+            seen = FilterState()
             self._seen[token] = seen
         return seen

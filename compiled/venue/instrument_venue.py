@@ -8,15 +8,15 @@ from typing import final
 from librt.vecs import vec
 from mypy_extensions import i64
 
-from compiled.frames import divisor
-from compiled.model import GttStatus, Instrument, Order, OrderStatus, OrderType
-from compiled.resting import UNKNOWN, Reports, Resting, Waiting
-from compiled.slippage import Slippage
-from compiled.terms import Change, Variety
+from compiled.market_data.kite_frames import price_divisor
+from compiled.model.order_terms import OrderChange, Variety
+from compiled.model.values import GttStatus, Instrument, Order, OrderStatus, OrderType
+from compiled.venue.resting_orders import UNKNOWN, ReportQueue, RestingGtt, RestingOrder
+from compiled.venue.slippage import Slippage
 
 
 @final
-class Slabs:
+class PercentSlabs:
     """Percentages by price: `percents[i]` below `below[i]` rupees, the last one above them all."""
 
     def __init__(self, below: list[float], percents: list[float]) -> None:
@@ -35,7 +35,7 @@ class Slabs:
 
 
 @final
-class Rules:
+class VenueRules:
     """What the simulated exchange goes by; the dated numbers come from `engine/market`.
 
     `shares` and `options` hold the automatic market protection in percent. `to_exchange` and `from_exchange` are the
@@ -45,8 +45,8 @@ class Rules:
 
     def __init__(
         self,
-        shares: Slabs,
-        options: Slabs,
+        shares: PercentSlabs,
+        options: PercentSlabs,
         to_exchange: i64 = 0,
         from_exchange: i64 = 0,
         touch: bool = False,
@@ -65,53 +65,53 @@ class Rules:
 
 
 @final
-class Floor:
+class InstrumentVenue:
     """Our orders and GTTs on one instrument, in the order of their arrival, and the last price.
 
-    `at` is the last price, unless `close` (rupees, 0.0: no) has come after it. `room` is what our orders may still take of this bar's or tick's volume (-1: no limit),
-    `passed` what those that rest may (-1: all of it), `prices` and `sizes` the book as `compiled/queue.py` reads it, `visible` how many levels a side it can show. `wire` is what prices on the wire are divided by.
+    `price_index` is the last price, unless `close` (rupees, 0.0: no) has come after it. `volume_left` is what our orders may still take of this bar's or tick's volume (-1: no limit),
+    `passed_volume` what those that rest may (-1: all of it), `prices` and `sizes` the book as `compiled/venue/queue_position.py` reads it, `visible_levels` how many levels a side it can show. `wire_divisor` is what prices on the wire are divided by.
     """
 
-    def __init__(self, instrument: Instrument, rules: Rules, slippage: Slippage, reports: Reports) -> None:
+    def __init__(self, instrument: Instrument, rules: VenueRules, slippage: Slippage, reports: ReportQueue) -> None:
         self.instrument = instrument
         self.rules = rules
         self.slippage = slippage
         self.reports = reports
-        self.orders: list[Resting] = []
-        self.gtts: list[Waiting] = []
-        self.at: i64 = 0
+        self.orders: list[RestingOrder] = []
+        self.gtts: list[RestingGtt] = []
+        self.price_index: i64 = 0
         self.close = 0.0
         self.low: i64 = 0
         self.high: i64 = 0
-        self.gap = False
+        self.is_gap = False
         self.traded: i64 = UNKNOWN
-        self.room: i64 = -1
-        self.passed: i64 = UNKNOWN
-        self.day: i64 = UNKNOWN
+        self.volume_left: i64 = -1
+        self.passed_volume: i64 = UNKNOWN
+        self.day_volume: i64 = UNKNOWN
         self.spread = 0.0
-        self.visible: i64 = 5
-        self.wire = divisor(instrument.token)
+        self.visible_levels: i64 = 5
+        self.wire_divisor = price_divisor(instrument.token)
         self.prices = vec[i64]([0] * 10)
         self.sizes = vec[i64]([0] * 10)
 
-    def rest(self, close: float) -> None:
+    def note_price(self, close: float) -> None:
         """Take the last price (rupees) of a bar or a tick that touched nothing here."""
         self.close = close
 
-    def last(self) -> i64:
+    def last_index(self) -> i64:
         """Return the last price."""
         if self.close > 0.0:
-            self.at = self.instrument.ticks(self.close)
+            self.price_index = self.instrument.ticks(self.close)
             self.close = 0.0
-        return self.at
+        return self.price_index
 
-    def refusal(self, order: Order) -> str:
+    def order_refusal(self, order: Order) -> str:
         """Return why the exchange refuses an order, or an empty string."""
         instrument = self.instrument
         kind = order.order_type
         if order.quantity < 1 or order.quantity % instrument.lot != 0:
             return "quantity is not a multiple of the lot"
-        if instrument.freeze > 0 and order.quantity > instrument.freeze and not order.terms.several:
+        if instrument.freeze > 0 and order.quantity > instrument.freeze and not order.terms.makes_several_orders:
             return "quantity above the freeze quantity"
         variety = order.terms.variety
         if variety is not Variety.REGULAR and variety is not Variety.ICEBERG:
@@ -153,14 +153,14 @@ class Floor:
             return "trigger " + reason
         trigger = instrument.ticks(order.trigger)
         sign: i64 = int(order.side)
-        last = self.last()
+        last = self.last_index()
         if last > 0 and sign * (trigger - last) <= 0:
             return "trigger on the wrong side of the last price"
         if order.order_type is OrderType.SL and sign * (instrument.ticks(order.price) - trigger) < 0:
             return "trigger beyond the limit price"
         return ""
 
-    def change(self, order: Resting, change: Change) -> str:
+    def change_order(self, order: RestingOrder, change: OrderChange) -> str:
         """Change a working order as asked; return why the exchange refuses that, or an empty string.
 
         An order that has got another price or more shares goes to the end of the queue.
@@ -174,7 +174,7 @@ class Floor:
             if reason:
                 return reason
         trigger = instrument.ticks(change.trigger)
-        if trigger > 0 and order.trigger > 0 and self.last() > 0 and order.sign * (trigger - self.last()) <= 0:
+        if trigger > 0 and order.trigger > 0 and self.last_index() > 0 and order.sign * (trigger - self.last_index()) <= 0:
             return "trigger on the wrong side of the last price"
         if trigger > 0 and order.trigger > 0:
             order.trigger = trigger
@@ -190,13 +190,13 @@ class Floor:
             order.quantity = change.quantity
         return ""
 
-    def gtt_refusal(self, waiting: Waiting) -> str:
+    def gtt_refusal(self, waiting: RestingGtt) -> str:
         """Return why the broker refuses a GTT with these legs, or an empty string.
 
         It outlives the day, so the band is no matter here; the orders it sends have to be in it.
         """
         instrument = self.instrument
-        last = instrument.price(self.last())
+        last = instrument.price(self.last_index())
         rules = self.rules
         away = rules.gtt_distance if last < rules.gtt_cheap else last * rules.gtt_percent / 100.0
         if not waiting.legs or len(waiting.legs) > 2:
@@ -213,14 +213,14 @@ class Floor:
             return "the last price is not between the triggers"
         return ""
 
-    def protect(self, order: Resting) -> None:
+    def protect_order(self, order: RestingOrder) -> None:
         """Give a market order the limit that its protection makes of the last price."""
-        order.limit = self.worst(order.sign, order.protection)
+        order.limit = self.protection_limit(order.sign, order.protection)
 
-    def worst(self, sign: i64, percent: float) -> i64:
+    def protection_limit(self, sign: i64, percent: float) -> i64:
         """Return the limit that a protection (percent, -1.0: the exchange's) makes of the last price; the band caps it."""
         instrument = self.instrument
-        last = instrument.price(self.at)
+        last = instrument.price(self.price_index)
         if percent < 0.0:
             slabs = self.rules.options if instrument.kind == "CE" or instrument.kind == "PE" else self.rules.shares
             percent = slabs.percent(last)
@@ -229,19 +229,19 @@ class Floor:
             worst = min(instrument.upper, max(instrument.lower, worst))
         return instrument.ticks(worst)
 
-    def fires(self, order: Resting, price: i64) -> bool:
+    def is_triggered(self, order: RestingOrder, price: i64) -> bool:
         """Tell whether a last price reaches or crosses a stop's trigger."""
         return order.sign * (price - order.trigger) >= 0
 
-    def activate(self, order: Resting, ts: i64) -> None:
+    def activate_stop(self, order: RestingOrder, ts: i64) -> None:
         """Turn a stop whose trigger was reached into the limit or market order it stands for."""
         order.trigger = 0
         order.taking = True
         if order.limit == 0:
-            self.protect(order)
-        self.reports.order(ts, order, OrderStatus.OPEN)
+            self.protect_order(order)
+        self.reports.report_order(ts, order, OrderStatus.OPEN)
 
-    def locked(self, sign: i64, price: i64) -> bool:
+    def is_locked(self, sign: i64, price: i64) -> bool:
         """Tell whether the price stands at the band where nobody trades against this side."""
         instrument = self.instrument
         if instrument.upper <= 0.0:
@@ -250,57 +250,57 @@ class Floor:
             return price >= instrument.ticks(instrument.upper)
         return price <= instrument.ticks(instrument.lower)
 
-    def take(self, order: Resting, ts: i64) -> None:
+    def take_liquidity(self, order: RestingOrder, ts: i64) -> None:
         """Trade an order that takes liquidity at the last price: slippage against it, its limit and the band respected."""
-        quantity = self.allowed(order)
+        quantity = self.allowed_quantity(order)
         if quantity > 0:
-            price = self.slipped(order.sign, quantity)
-            self.fill(order, ts, quantity, order.limit if order.sign * (price - order.limit) > 0 else price)
+            price = self.slipped_price(order.sign, quantity)
+            self.fill_order(order, ts, quantity, order.limit if order.sign * (price - order.limit) > 0 else price)
 
-    def slipped(self, sign: i64, quantity: i64) -> i64:
+    def slipped_price(self, sign: i64, quantity: i64) -> i64:
         """Return what so many shares cost that take liquidity at the last price, whatever their limit."""
         instrument = self.instrument
-        last = instrument.price(self.at)
+        last = instrument.price(self.price_index)
         away = self.slippage.away(last, instrument.tick, quantity, self.traded, self.spread)
         if away <= 0.0:
-            return self.at
+            return self.price_index
         return instrument.ticks(instrument.snap(last + float(sign) * away, sign))
 
-    def allowed(self, order: Resting) -> i64:
+    def allowed_quantity(self, order: RestingOrder) -> i64:
         """Return how much of an order the volume limit leaves to trade."""
-        return order.left if self.room < 0 else min(order.left, self.room)
+        return order.left if self.volume_left < 0 else min(order.left, self.volume_left)
 
-    def fill(self, order: Resting, ts: i64, quantity: i64, price: i64) -> None:
+    def fill_order(self, order: RestingOrder, ts: i64, quantity: i64, price: i64) -> None:
         """Book and report a trade of ours; an order that is done leaves the floor."""
         order.left -= quantity
-        if self.room >= 0:
-            self.room -= quantity
-        self.reports.trade(ts, order, quantity, price)
+        if self.volume_left >= 0:
+            self.volume_left -= quantity
+        self.reports.report_trade(ts, order, quantity, price)
         if order.left == 0:
             self.orders.remove(order)
 
-    def drop(self, order: Resting, ts: i64, reason: str) -> None:
+    def drop_order(self, order: RestingOrder, ts: i64, reason: str) -> None:
         """Cancel what is left of an order."""
         self.orders.remove(order)
-        self.reports.order(ts, order, OrderStatus.CANCELLED, reason)
+        self.reports.report_order(ts, order, OrderStatus.CANCELLED, reason)
 
-    def fire(self, waiting: Waiting, leg: i64, ts: i64) -> Resting | None:
+    def fire_gtt(self, waiting: RestingGtt, leg: i64, ts: i64) -> RestingOrder | None:
         """Trigger a leg of a GTT, once: send its LIMIT order, and return it unless the exchange refuses it."""
         self.gtts.remove(waiting)
         wanted = waiting.legs[leg]
         reason = self.price_refusal(wanted.price)
         if reason:
-            self.reports.gtt(ts, waiting, GttStatus.TRIGGERED, [], reason)
+            self.reports.report_gtt(ts, waiting, GttStatus.TRIGGERED, [], reason)
             return None
-        sent = Resting(str(self.reports.number()), "", self.instrument, wanted.side, wanted.quantity)
+        sent = RestingOrder(str(self.reports.take_number()), "", self.instrument, wanted.side, wanted.quantity)
         sent.limit = self.instrument.ticks(wanted.price)
-        self.reports.gtt(ts, waiting, GttStatus.TRIGGERED, [sent.order_id])
-        self.reports.order(ts, sent, OrderStatus.OPEN)
+        self.reports.report_gtt(ts, waiting, GttStatus.TRIGGERED, [sent.order_id])
+        self.reports.report_order(ts, sent, OrderStatus.OPEN)
         self.orders.append(sent)
         return sent
 
-    def expire(self, ts: i64) -> None:
+    def expire_orders(self, ts: i64) -> None:
         """End the day: orders are cancelled, GTTs stay, the day's volume starts anew."""
         for order in list(self.orders):
-            self.drop(order, ts, "the day is over")
-        self.day = UNKNOWN
+            self.drop_order(order, ts, "the day is over")
+        self.day_volume = UNKNOWN

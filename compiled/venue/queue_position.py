@@ -9,23 +9,23 @@ from typing import Final
 from librt.strings import read_i32_be
 from mypy_extensions import i64
 
-from compiled.floor import Floor
-from compiled.model import E4, nearest
-from compiled.resting import UNKNOWN, Resting
+from compiled.model.values import E4, nearest
+from compiled.venue.instrument_venue import InstrumentVenue
+from compiled.venue.resting_orders import UNKNOWN, RestingOrder
 
 LEVELS: Final[i64] = 5
 DEPTH: Final[i64] = 120
 U32: Final[i64] = 0xFFFFFFFF
 
 
-def book(floor: Floor, depth: bytes, offset: i64) -> bool:
+def read_book(floor: InstrumentVenue, depth: bytes, offset: i64) -> bool:
     """Read Kite's block of ten levels at `offset`; return whether there is a level in it."""
     instrument = floor.instrument
-    scale = E4 / (floor.wire * float(instrument.tick_e4))
+    scale = E4 / (floor.wire_divisor * float(instrument.tick_e4))
     prices = floor.prices
     sizes = floor.sizes
     seen = False
-    floor.visible = LEVELS
+    floor.visible_levels = LEVELS
     for level in range(i64(10)):
         at = offset + 12 * level
         size = i64(read_i32_be(depth, at)) & U32
@@ -36,17 +36,17 @@ def book(floor: Floor, depth: bytes, offset: i64) -> bool:
     return seen
 
 
-def touch(floor: Floor, depth: bytes, offset: i64) -> tuple[float, float]:
+def read_touch(floor: InstrumentVenue, depth: bytes, offset: i64) -> tuple[float, float]:
     """Return the best bid and ask of Kite's block of ten levels at `offset` in rupees, 0.0 for none."""
-    bid = float(i64(read_i32_be(depth, offset + 4)) & U32) / floor.wire
-    ask = float(i64(read_i32_be(depth, offset + 64)) & U32) / floor.wire
+    bid = float(i64(read_i32_be(depth, offset + 4)) & U32) / floor.wire_divisor
+    ask = float(i64(read_i32_be(depth, offset + 64)) & U32) / floor.wire_divisor
     return bid, ask
 
 
-def best(floor: Floor, bid: float, bid_size: i64, ask: float, ask_size: i64) -> bool:
+def set_best(floor: InstrumentVenue, bid: float, bid_size: i64, ask: float, ask_size: i64) -> bool:
     """Take a book of one level a side, prices in rupees; return whether there is a level in it."""
     units = floor.instrument.multiplier
-    floor.visible = 1
+    floor.visible_levels = 1
     for level in range(i64(10)):
         floor.sizes[level] = 0
     if bid > 0.0:
@@ -58,91 +58,91 @@ def best(floor: Floor, bid: float, bid_size: i64, ask: float, ask_size: i64) -> 
     return floor.sizes[0] > 0 or floor.sizes[LEVELS] > 0
 
 
-def pass_by(floor: Floor, price: float, volume: i64) -> None:
+def pass_tick(floor: InstrumentVenue, price: float, volume: i64) -> None:
     """Take in a tick, with a last price in rupees and the day's cumulative volume, where nothing of ours stands."""
-    floor.rest(price)
-    floor.day = max(floor.day, volume)
+    floor.note_price(price)
+    floor.day_volume = max(floor.day_volume, volume)
 
 
-def trade(floor: Floor, ts: i64, price: i64, volume: i64, seen: bool) -> None:
+def meet_tick(floor: InstrumentVenue, ts: i64, price: i64, volume: i64, seen: bool) -> None:
     """Take in a tick: its last price, the day's cumulative volume (-1: unknown), and the book if one was `seen`."""
-    before = floor.last()
-    traded = _traded(floor, price, volume)
-    floor.traded = floor.passed = traded if volume >= 0 else UNKNOWN
-    floor.room = i64(-1) if seen else floor.slippage.share(floor.traded)
+    before = floor.last_index()
+    traded = _traded_volume(floor, price, volume)
+    floor.traded = floor.passed_volume = traded if volume >= 0 else UNKNOWN
+    floor.volume_left = i64(-1) if seen else floor.slippage.share(floor.traded)
     if floor.orders:
         if before == 0:
-            floor.at = price
+            floor.price_index = price
         for order in list(floor.orders):
             if order.trigger == 0 and order.limit == 0:
-                floor.protect(order)
-        floor.at = price
-        floor.spread = _spread(floor) if seen else 0.0
+                floor.protect_order(order)
+        floor.price_index = price
+        floor.spread = _quoted_spread(floor) if seen else 0.0
         for order in list(floor.orders):
-            _meet(floor, order, ts, traded, seen)
-    floor.at = price
+            _meet_order(floor, order, ts, traded, seen)
+    floor.price_index = price
     if floor.gtts:
-        _fire(floor, ts)
+        _fire_gtts(floor, ts)
 
 
-def _traded(floor: Floor, price: i64, volume: i64) -> i64:
+def _traded_volume(floor: InstrumentVenue, price: i64, volume: i64) -> i64:
     """Return the volume since the tick before; without volume in the feed, 1 where the price has moved."""
     if volume < 0:
-        return 1 if price != floor.at else 0
-    day = floor.day
+        return 1 if price != floor.price_index else 0
+    day = floor.day_volume
     if volume > day:
-        floor.day = volume
+        floor.day_volume = volume
     # a plain 0 on one side would box the other
     return (volume - day) * floor.instrument.multiplier if 0 <= day < volume else i64(0)
 
 
-def _spread(floor: Floor) -> float:
+def _quoted_spread(floor: InstrumentVenue) -> float:
     if floor.sizes[0] == 0 or floor.sizes[LEVELS] == 0:
         return 0.0
     return floor.instrument.price(floor.prices[LEVELS] - floor.prices[0])
 
 
-def _fire(floor: Floor, ts: i64) -> None:
+def _fire_gtts(floor: InstrumentVenue, ts: i64) -> None:
     for waiting in list(floor.gtts):
         for leg in range(i64(len(waiting.legs))):
-            if waiting.reached(leg, floor.at):
-                floor.fire(waiting, leg, ts)
+            if waiting.is_reached(leg, floor.price_index):
+                floor.fire_gtt(waiting, leg, ts)
                 break
 
 
-def _meet(floor: Floor, order: Resting, ts: i64, traded: i64, seen: bool) -> None:
+def _meet_order(floor: InstrumentVenue, order: RestingOrder, ts: i64, traded: i64, seen: bool) -> None:
     if order.trigger != 0:
-        if not floor.fires(order, floor.at):
+        if not floor.is_triggered(order, floor.price_index):
             return
-        floor.activate(order, ts)
+        floor.activate_stop(order, ts)
     if not seen:
-        _by_last_price(floor, order, ts, traded)
+        _trade_by_last_price(floor, order, ts, traded)
     elif order.taking:
         _walk_depth(floor, order, ts)
     else:
         _stand_in_line(floor, order, ts, traded)
     if order.ioc and order.left > 0:
-        floor.drop(order, ts, "immediate or cancel")
+        floor.drop_order(order, ts, "immediate or cancel")
 
 
-def _by_last_price(floor: Floor, order: Resting, ts: i64, traded: i64) -> None:
+def _trade_by_last_price(floor: InstrumentVenue, order: RestingOrder, ts: i64, traded: i64) -> None:
     """Trade without a book: what takes trades at the last price, what rests when the price has gone through it."""
-    met = order.crosses(floor.at) or ((floor.rules.touch or order.market) and order.limit == floor.at)
+    met = order.crosses(floor.price_index) or ((floor.rules.touch or order.market) and order.limit == floor.price_index)
     if order.taking:
-        if met and not floor.locked(order.sign, floor.at):
-            floor.take(order, ts)
+        if met and not floor.is_locked(order.sign, floor.price_index):
+            floor.take_liquidity(order, ts)
         order.taking = met
     elif met and traded > 0:
         _fill_resting(floor, order, ts, order.left)
 
 
-def _walk_depth(floor: Floor, order: Resting, ts: i64) -> None:
+def _walk_depth(floor: InstrumentVenue, order: RestingOrder, ts: i64) -> None:
     """Take the visible levels of the other side, best first, as far as the limit.
 
     The rest comes to rest where the side ends; where only the sight of it ends, it takes again with the next tick.
     """
     first = LEVELS if order.sign > 0 else i64(0)
-    whole = floor.sizes[first + floor.visible - 1] > 0
+    whole = floor.sizes[first + floor.visible_levels - 1] > 0
     for level in range(first, first + LEVELS):
         size = floor.sizes[level]
         if size == 0:
@@ -151,23 +151,23 @@ def _walk_depth(floor: Floor, order: Resting, ts: i64) -> None:
         if order.sign * (price - order.limit) > 0:
             order.taking = False
             break
-        quantity = min(size, floor.allowed(order))
+        quantity = min(size, floor.allowed_quantity(order))
         if quantity > 0:
             floor.sizes[level] = size - quantity
-            floor.fill(order, ts, quantity, price)
+            floor.fill_order(order, ts, quantity, price)
         if order.left == 0:
             return
     if not whole:
         order.taking = False
     if not order.taking:
-        order.shown = _shown(floor, order)
+        order.shown = _shown_quantity(floor, order)
         order.ahead = order.shown
 
 
-def _shown(floor: Floor, order: Resting) -> i64:
+def _shown_quantity(floor: InstrumentVenue, order: RestingOrder) -> i64:
     """Return what the book shows at an order's price: 0 where it is better than the best, -1 where it is out of sight."""
     first = i64(0) if order.sign > 0 else LEVELS
-    for level in range(first, first + floor.visible):
+    for level in range(first, first + floor.visible_levels):
         if floor.sizes[level] == 0:
             return 0  # a side with fewer levels than can be seen shows all there is
         price = floor.prices[level]
@@ -178,9 +178,9 @@ def _shown(floor: Floor, order: Resting) -> i64:
     return UNKNOWN
 
 
-def _stand_in_line(floor: Floor, order: Resting, ts: i64, traded: i64) -> None:
+def _stand_in_line(floor: InstrumentVenue, order: RestingOrder, ts: i64, traded: i64) -> None:
     """Trade a resting order: with what traded beyond it, with the other side, or when the queue ahead of it is gone."""
-    if traded > 0 and order.crosses(floor.at):
+    if traded > 0 and order.crosses(floor.price_index):
         order.ahead = 0  # whoever stood before it at its price was met first
         _fill_resting(floor, order, ts, order.left)
     if order.left > 0:
@@ -188,41 +188,41 @@ def _stand_in_line(floor: Floor, order: Resting, ts: i64, traded: i64) -> None:
     if order.left == 0:
         return
     gone: i64 = 0
-    if traded > 0 and floor.at == order.limit and order.ahead >= 0:
+    if traded > 0 and floor.price_index == order.limit and order.ahead >= 0:
         gone = min(traded, order.ahead)
         order.ahead -= gone
         _fill_resting(floor, order, ts, min(order.left, traded - gone))
         if order.left == 0:
             return
-    _cancels_ahead(floor, order, traded if floor.at == order.limit else i64(0))
+    _cancels_ahead(floor, order, traded if floor.price_index == order.limit else i64(0))
 
 
-def _meet_other_side(floor: Floor, order: Resting, ts: i64) -> None:
+def _meet_other_side(floor: InstrumentVenue, order: RestingOrder, ts: i64) -> None:
     """Trade, at the order's own limit, with what the other side shows at that price or better."""
     first = LEVELS if order.sign > 0 else i64(0)
     for level in range(first, first + LEVELS):
         size = floor.sizes[level]
         if order.left == 0 or (size > 0 and order.sign * (floor.prices[level] - order.limit) > 0):
             return
-        quantity = min(size, floor.allowed(order))
+        quantity = min(size, floor.allowed_quantity(order))
         if quantity > 0:
             floor.sizes[level] = size - quantity
-            floor.fill(order, ts, quantity, order.limit)
+            floor.fill_order(order, ts, quantity, order.limit)
 
 
-def _fill_resting(floor: Floor, order: Resting, ts: i64, most: i64) -> None:
+def _fill_resting(floor: InstrumentVenue, order: RestingOrder, ts: i64, most: i64) -> None:
     """Give an order some of what was traded, which no other order of ours has had."""
-    quantity = min(most, floor.allowed(order))
-    if floor.passed >= 0:
-        quantity = min(quantity, floor.passed)
-        floor.passed -= quantity
+    quantity = min(most, floor.allowed_quantity(order))
+    if floor.passed_volume >= 0:
+        quantity = min(quantity, floor.passed_volume)
+        floor.passed_volume -= quantity
     if quantity > 0:
-        floor.fill(order, ts, quantity, order.limit)
+        floor.fill_order(order, ts, quantity, order.limit)
 
 
-def _cancels_ahead(floor: Floor, order: Resting, traded: i64) -> None:
+def _cancels_ahead(floor: InstrumentVenue, order: RestingOrder, traded: i64) -> None:
     """Let what has left the level without a trade have left it evenly, ahead of the order and behind it."""
-    now = _shown(floor, order)
+    now = _shown_quantity(floor, order)
     if now < 0:
         order.shown = UNKNOWN
         return

@@ -5,8 +5,8 @@ from typing import Final, final
 from librt.vecs import append, vec
 from mypy_extensions import i64, mypyc_attr
 
-from compiled.events import GttUpdate, OrderUpdate, Trade
-from compiled.model import (
+from compiled.model.events import BrokerTrade, GttUpdate, OrderUpdate
+from compiled.model.values import (
     NEVER,
     Gtt,
     GttLeg,
@@ -24,7 +24,7 @@ UNKNOWN: Final[i64] = -1
 
 @mypyc_attr(acyclic=True, free_list_len=1)
 @final
-class Resting:
+class RestingOrder:
     """One order at the exchange; `limit` and `trigger` are grid indexes, 0 for none.
 
     `sign` 1 buys, -1 sells. `market` marks an order that was sent without a limit. `taking` holds until it has come to
@@ -55,9 +55,9 @@ class Resting:
         return self.sign * (self.limit - price) > 0
 
 
-def resting(order: Order, order_id: str, instrument: Instrument) -> Resting:
+def resting_order(order: Order, order_id: str, instrument: Instrument) -> RestingOrder:
     """Return what the exchange makes of an order of ours."""
-    made = Resting(order_id, order.tag, instrument, order.side, order.quantity)
+    made = RestingOrder(order_id, order.tag, instrument, order.side, order.quantity)
     kind = order.order_type
     made.market = kind is OrderType.MARKET or kind is OrderType.SLM
     if not made.market:
@@ -71,7 +71,7 @@ def resting(order: Order, order_id: str, instrument: Instrument) -> Resting:
 
 @mypyc_attr(acyclic=True)
 @final
-class Waiting:
+class RestingGtt:
     """One GTT at the broker: `levels` are its triggers as grid indexes, `falling` which of them are reached from above."""
 
     def __init__(self, gtt_id: i64, instrument: Instrument) -> None:
@@ -90,20 +90,20 @@ class Waiting:
             self.levels = append(self.levels, self.instrument.ticks(leg.trigger))
             self.falling = append(self.falling, 1 if leg.trigger < last else 0)
 
-    def reached(self, leg: i64, price: i64) -> bool:
+    def is_reached(self, leg: i64, price: i64) -> bool:
         """Tell whether a price (grid index) has reached or crossed a leg's trigger."""
         if self.falling[leg]:
             return price <= self.levels[leg]
         return price >= self.levels[leg]
 
-    def stop(self) -> i64:
+    def stop_index(self) -> i64:
         """Return which leg is the stop: the lower where it sells, the higher where it buys."""
         last: i64 = len(self.legs) - 1
         return 0 if self.legs[0].side is Side.SELL else last
 
 
 @final
-class Reports:
+class ReportQueue:
     """What the exchange tells us, in the order in which we hear it, each `delay` ns after it happened.
 
     `due` is when the next one is heard, `NEVER` while there is none. Order, trade and GTT ids are counted from `first` on,
@@ -118,13 +118,13 @@ class Reports:
         self._due = vec[i64]()
         self._head: i64 = 0
 
-    def number(self) -> i64:
+    def take_number(self) -> i64:
         """Return the next id."""
         number = self.next_id
         self.next_id = number + 1
         return number
 
-    def add(self, ts: i64, event: object) -> None:
+    def add_report(self, ts: i64, event: object) -> None:
         """Tell something that happened at `ts`; times never go back."""
         at: i64 = len(self._events)
         self._events.append(event)
@@ -136,7 +136,7 @@ class Reports:
         else:
             self._due = append(self._due, due)
 
-    def take(self) -> object:
+    def take_report(self) -> object:
         """Return the next report; raise IndexError where there is none."""
         event = self._events[self._head]
         self._head += 1
@@ -148,11 +148,11 @@ class Reports:
             self.due = self._due[self._head]
         return event
 
-    def order(self, ts: i64, order: Resting, status: OrderStatus, reason: str = "") -> None:
+    def report_order(self, ts: i64, order: RestingOrder, status: OrderStatus, reason: str = "") -> None:
         """Tell how an order stands."""
         instrument = order.instrument
         heard = ts + self.delay
-        self.add(
+        self.add_report(
             ts,
             OrderUpdate(
                 heard, order.order_id, order.tag, instrument.token, order.side, status, order.quantity,
@@ -161,24 +161,24 @@ class Reports:
             ),
         )  # fmt: skip
 
-    def trade(self, ts: i64, order: Resting, quantity: i64, price: i64) -> None:
+    def report_trade(self, ts: i64, order: RestingOrder, quantity: i64, price: i64) -> None:
         """Tell a trade at a grid index: first how it leaves the order, then the trade itself."""
-        self.order(ts, order, OrderStatus.OPEN if order.left > 0 else OrderStatus.COMPLETE)
+        self.report_order(ts, order, OrderStatus.OPEN if order.left > 0 else OrderStatus.COMPLETE)
         instrument = order.instrument
-        trade_id = "T" + str(self.number())
-        self.add(
+        trade_id = "T" + str(self.take_number())
+        self.add_report(
             ts,
-            Trade(ts, trade_id, order.order_id, instrument.token, order.side, quantity, instrument.price(price)),
+            BrokerTrade(ts, trade_id, order.order_id, instrument.token, order.side, quantity, instrument.price(price)),
         )
 
-    def gtt(self, ts: i64, waiting: Waiting, status: GttStatus, order_ids: list[str], reason: str = "") -> None:
+    def report_gtt(self, ts: i64, waiting: RestingGtt, status: GttStatus, order_ids: list[str], reason: str = "") -> None:
         """Tell how a GTT stands."""
         heard = ts + self.delay
-        self.add(
+        self.add_report(
             ts, GttUpdate(heard, waiting.gtt_id, waiting.instrument.token, status, waiting.legs, order_ids, reason)
         )
 
 
-def worth(gtt: Gtt) -> list[GttLeg]:
+def requested_legs(gtt: Gtt) -> list[GttLeg]:
     """Return the legs a request about a GTT is about: those it asks for, else those it has."""
     return gtt.pending if gtt.pending else gtt.legs

@@ -6,26 +6,26 @@ from typing import Any, Final, NamedTuple, cast, final
 
 import numpy as np
 
-from compiled.decisions import Decision
-from compiled.kernel import PRESSED, Kernel, Setup
-from compiled.model import Bar
-from compiled.outbox import Fill
-from compiled.positions import Slot
-from compiled.replay import Result
-from compiled.replay_bars import BarReplay
-from compiled.risk import Limits
-from compiled.slippage import Slippage
-from compiled.stage import RungRecord
-from compiled.strategy import Strategy
-from compiled.terms import Exits
-from compiled.venue import Venue
-from engine.backtest.bars import on_grid, one_clock, within
-from engine.backtest.market import TradedMarket
+from compiled.backtest.backtest import ReplayResult
+from compiled.backtest.bar_loop import BarReplay
+from compiled.backtest.session_loop import RungRecord
+from compiled.model.order_terms import ExitEscalation
+from compiled.model.values import Bar
+from compiled.trading.decision_log import DecisionRecord
+from compiled.trading.kernel import PRESSED, Kernel, KernelSetup
+from compiled.trading.order_store import BookedFill
+from compiled.trading.positions import StrategyState
+from compiled.trading.risk import RiskLimits
+from compiled.trading.strategy import Strategy
+from compiled.venue.slippage import Slippage
+from compiled.venue.venue import SimulatedVenue
+from engine.backtest.run_bars import bars_within, one_clock, prices_on_grid
+from engine.backtest.traded_market import TradedMarket
+from engine.day.opening import DAY_SPAN, DAYS_BACK, fold_minutes
 from engine.errors import DataError
-from engine.history.series import BarSeries, Ints, day_number, ist_days, numbered_day, to_bars
+from engine.history.bar_series import BarSeries, Ints, day_number, ist_days, numbered_day, to_bars
 from engine.market.calendar import Calendar, midnight
-from engine.market.rules import venue_rules
-from engine.trading.opening import DAY_SPAN, DAYS_BACK, fold
+from engine.market.order_rules import venue_rules
 
 CHUNK: Final = 5_000
 """Bars between two looks at whether to go on."""
@@ -40,15 +40,15 @@ class RunSettings(NamedTuple):
     """
 
     cash: int
-    limits: Limits
+    limits: RiskLimits
     slippage: Slippage
-    exits: Exits = PRESSED
+    exits: ExitEscalation = PRESSED
     modifies: int = 24
     warm_up: int = 5
     begins: int = 0
 
 
-class Failure(NamedTuple):
+class StrategyFailure(NamedTuple):
     """A strategy that a fault of its own has stopped."""
 
     strategy: str
@@ -56,10 +56,10 @@ class Failure(NamedTuple):
 
 
 @final
-class Backtest:
+class BacktestRun:
     """Strategies on bars of `span` seconds; `symbols` are those of each strategy by its name, none: all of them.
 
-    What is not in a session is left out (`dropped` counts it), prices are put on the grid of their instrument.
+    What is not in a session is left out (`dropped_bars` counts it), prices are put on the grid of their instrument.
     """
 
     def __init__(
@@ -79,35 +79,35 @@ class Backtest:
         self.opens: Ints = np.array(list(sessions.opens), np.int64)
         self.closes: Ints = np.array(list(sessions.closes), np.int64)
         self.series: dict[str, BarSeries] = {}
-        self.dropped = 0
+        self.dropped_bars = 0
         """Bars of the days that are replayed and lie outside their session."""
         warm: dict[str, BarSeries] = {}
         for symbol, bars in series.items():
             first = int(np.searchsorted(bars.start, max(midnight(market.days[0]), settings.begins)))
-            kept = within(bars.pick(slice(first, None)), self.opens, self.closes)
-            self.dropped += len(bars.start) - first - len(kept.start)
-            self.series[symbol] = on_grid(kept, float(instruments[symbol].tick))
+            kept = bars_within(bars.pick(slice(first, None)), self.opens, self.closes)
+            self.dropped_bars += len(bars.start) - first - len(kept.start)
+            self.series[symbol] = prices_on_grid(kept, float(instruments[symbol].tick))
             warm[symbol] = bars.pick(slice(0, first))
         tokens = {symbol: int(each.token) for symbol, each in instruments.items()}
         self.columns = one_clock(self.series, tokens)
         traded = [each for symbol, each in instruments.items() if len(self.series[symbol].start)]
         names = [each.symbol for each in traded]
         slots = [
-            Slot(each, [tokens[name] for name in symbols.get(each.name) or names if name in names])
+            StrategyState(each, [tokens[name] for name in symbols.get(each.name) or names if name in names])
             for each in strategies
         ]
-        setup = Setup(
+        setup = KernelSetup(
             int(self.opens[0]), int(self.closes[0]), settings.cash, settings.limits, sorted({each.span for each in strategies}),
             TAG, grace=0, hours=sessions.hours[0], modifies=settings.modifies, exits=settings.exits,
         )  # fmt: skip
         self.kernel = Kernel(setup, traded, slots, sessions.rates[0])
-        venue = Venue(traded, venue_rules(market.days[-1]), settings.slippage)
+        venue = SimulatedVenue(traded, venue_rules(market.days[-1]), settings.slippage)
         venue.without_latency()
-        self.warmed = self._warm(warm, slots, calendar)
+        self.warmed_sessions = self._warm_strategies(warm, slots, calendar)
         """Sessions that the strategies have heard before the first."""
         self.replay = BarReplay(self.kernel, venue, self.columns, span, sessions)
-        self.replay.expect(self.columns.moments)
-        self.done = 0
+        self.replay.reserve_curve(self.columns.moments)
+        self.bars_done = 0
         """Bars that have been replayed."""
 
     @property
@@ -116,28 +116,28 @@ class Backtest:
         return int(self.columns.count)
 
     @property
-    def failures(self) -> list[Failure]:
+    def failures(self) -> list[StrategyFailure]:
         """Return the strategies that have failed."""
-        return [Failure(slot.name, slot.error) for slot in self.kernel.slots if slot.error is not None]
+        return [StrategyFailure(slot.name, slot.error) for slot in self.kernel.slots if slot.error is not None]
 
     def keep_decisions(self) -> None:
         """Let `decisions` be all there are; before `run`. Bare positions then are positions like others."""
-        self.replay.keeps = True
+        self.replay.keeps_decisions = True
         self.kernel.lane = None
 
     def run(self, go_on: Callable[[int, int], bool] = lambda *_: True) -> bool:
         """Replay the bars; return whether all of them were. `go_on` is asked between parts, with bars done and all."""
         self.play(self.bars, go_on)
         self.replay.finish()
-        self._result = Result(self.kernel, self.replay, self.columns.count, self.replay.bare)
-        return self.done == self.bars
+        self._result = ReplayResult(self.kernel, self.replay, self.columns.count, self.replay.fast_path)
+        return self.bars_done == self.bars
 
     def play(self, until: int, go_on: Callable[[int, int], bool] = lambda *_: True) -> None:
         """Replay until so many bars are done, or a strategy fails, or `go_on` says no; the end is still to come."""
-        while self.done < until:
-            self.replay.advance(min(CHUNK, until - self.done), True)
-            self.done = int(self.replay.first) // 8
-            if self.failures or (self.done < self.bars and not go_on(self.done, self.bars)):
+        while self.bars_done < until:
+            self.replay.advance(min(CHUNK, until - self.bars_done), True)
+            self.bars_done = int(self.replay.first) // 8
+            if self.failures or (self.bars_done < self.bars and not go_on(self.bars_done, self.bars)):
                 break
 
     # what came of it
@@ -148,7 +148,7 @@ class Backtest:
         return self._result.digest
 
     @property
-    def fills(self) -> list[Fill]:
+    def fills(self) -> list[BookedFill]:
         """Return what was traded, in order."""
         return self._result.fills
 
@@ -158,13 +158,13 @@ class Backtest:
         return self._result.rungs
 
     @property
-    def decisions(self) -> list[Decision]:
+    def decisions(self) -> list[DecisionRecord]:
         """Return what was asked for, with the answer; all of it after `keep_decisions`."""
         return self.kernel.decisions.fresh
 
     @property
     def notes(self) -> list[list[int]]:
-        """Return the lines of each session's contract notes (`compiled.notes.DayNotes.lines`)."""
+        """Return the lines of each session's contract notes (`compiled.accounting.contract_notes.DayNotes.lines`)."""
         return self._result.notes
 
     @property
@@ -176,7 +176,7 @@ class Backtest:
         )
         return times[:points], equity[:points]
 
-    def _warm(self, series: Mapping[str, BarSeries], slots: Sequence[Slot], calendar: Calendar) -> int:
+    def _warm_strategies(self, series: Mapping[str, BarSeries], slots: Sequence[StrategyState], calendar: Calendar) -> int:
         """Show the strategies the sessions before the first, at most those that are asked for; return how many there were."""
         wanted = {int(slot.span) for slot in slots}
         days = np.unique(np.concatenate([ist_days(bars.start) for bars in series.values()]))
@@ -188,20 +188,20 @@ class Backtest:
         days = days[days >= day_number(self.market.days[0] - timedelta(days=DAYS_BACK))][-back:] if back else days[:0]
         if not len(days):
             return 0
-        opens = _opens(calendar, [numbered_day(int(day)) for day in days])
+        opens = _session_opens(calendar, [numbered_day(int(day)) for day in days])
         bars: list[Bar] = []
         for symbol, each in series.items():
             token = int(self.market.instruments[symbol].token)
             rows = each.pick(slice(int(np.searchsorted(ist_days(each.start), days[0])), None))
             heard = to_bars(rows._replace(token=np.full(len(rows.start), token, np.int64)), self.span)
             for span in wanted:
-                bars += heard if span == self.span else fold(heard, span, opens)
+                bars += heard if span == self.span else fold_minutes(heard, span, opens)
         bars.sort(key=lambda bar: (bar.end, bar.span, bar.token))
-        self.kernel.warm(bars)
+        self.kernel.warm_up(bars)
         return len(days)
 
 
-def _opens(calendar: Calendar, days: Sequence[date]) -> list[int]:
+def _session_opens(calendar: Calendar, days: Sequence[date]) -> list[int]:
     """Return when each part of the days opens, ns UTC; of a day that the calendar does not know, its midnight."""
     opens: list[int] = []
     for day in days:

@@ -8,16 +8,16 @@ from typing import Final, NamedTuple
 import msgspec
 import numpy as np
 
-from compiled.model import E4
-from compiled.recording import BarColumns
-from engine.backtest.outcome import DataManifest
+from compiled.backtest.recording import BarColumns
+from compiled.model.values import E4
+from engine.backtest.run_outcome import DataManifest
 from engine.errors import ConfigError, NothingFound
-from engine.history.adjusting import adjusted, steps_of
-from engine.history.golden import PREFIX, RAW, VENDOR, digest, versions
-from engine.history.series import BarSeries, Ints, StoredSeries, day_number, ist_days, merge, numbered_day
-from engine.market.actions import Actions
+from engine.history.bar_adjustment import adjusted_series, adjustment_steps
+from engine.history.bar_series import BarSeries, Ints, StoredSeries, day_number, ist_days, merge, numbered_day
+from engine.history.golden_bars import PREFIX, RAW, VENDOR, golden_versions, series_digest
+from engine.market.corporate_actions.action_list import CorporateActions
 from engine.ports import BarStore
-from engine.texts import first_of
+from engine.texts import first_names
 
 ORDER: Final = (VENDOR, *RAW)
 """What is read where there is no golden version, the first that has the symbol."""
@@ -33,7 +33,7 @@ class LoadedBars(NamedTuple):
     warnings: list[str]
 
     @property
-    def golden(self) -> bool:
+    def is_golden(self) -> bool:
         """Tell whether all of them are of golden versions, and of nothing else."""
         return all(each.version.startswith(PREFIX) and AND not in each.version for each in self.manifests.values())
 
@@ -44,14 +44,14 @@ class BarVersions:
     def __init__(self, store: BarStore, folder: Path) -> None:
         self._store = store
         self._there = store.contents()
-        self._golden = versions(folder)[::-1]
+        self._golden = golden_versions(folder)[::-1]
 
     def symbols(self, span: int, version: str = "") -> list[str]:
         """Return the symbols that have bars of a span."""
-        found = {each.symbol for each in self._of(span) if each.version == (version or each.version)}
+        found = {each.symbol for each in self._stored_series(span) if each.version == (version or each.version)}
         return sorted(found)
 
-    def golden(self) -> list[str]:
+    def golden_names(self) -> list[str]:
         """Return the golden versions there are, the oldest first."""
         return [*self._golden[::-1]]
 
@@ -65,7 +65,7 @@ class BarVersions:
 
         Raises `NothingFound` where there is none.
         """
-        there = {each.version for each in self._of(span) if each.symbol == symbol}
+        there = {each.version for each in self._stored_series(span) if each.symbol == symbol}
         for name in (version,) if version else (*self._golden, *ORDER, *sorted(there)):
             if name in there:
                 return name
@@ -73,7 +73,7 @@ class BarVersions:
         raise NothingFound(f"no bars of {symbol} of {span} s{of}: see patang bars list")
 
     def load(
-        self, symbols: Sequence[str], span: int, start: int, end: int, version: str, actions: Actions | None
+        self, symbols: Sequence[str], span: int, start: int, end: int, version: str, actions: CorporateActions | None
     ) -> LoadedBars:
         """Return the bars that start in [start, end) ns UTC, adjusted for the actions to the last of them.
 
@@ -84,10 +84,10 @@ class BarVersions:
         missing: list[str] = []
         for symbol in symbols:
             name = self.choose(symbol, span, version)
-            series = read(self._store, symbol, span, start, end, name)
+            series = read_bars(self._store, symbol, span, start, end, name)
             if not version and name.startswith(PREFIX):
-                raw = next((each for each in ORDER if self._has(symbol, span, each)), "")
-                whole = continued(series, read(self._store, symbol, span, start, end, raw)) if raw else series
+                raw = next((each for each in ORDER if self._has_bars(symbol, span, each)), "")
+                whole = continued_series(series, read_bars(self._store, symbol, span, start, end, raw)) if raw else series
                 if len(whole.start) > len(series.start):
                     series, name = whole, f"{name}{AND}{raw}"
             if not len(series.start):
@@ -95,64 +95,64 @@ class BarVersions:
                 continue
             said = DataManifest(
                 version=name, bars=len(series.start), first=int(series.start[0]), last=int(series.start[-1]),
-                sha256=digest(series),
+                sha256=series_digest(series),
             )  # fmt: skip
             if actions is not None and not name.endswith("-adjusted"):
-                steps = steps_of(series, actions, symbol)
+                steps = adjustment_steps(series, actions, symbol)
                 if steps:
-                    series, said = adjusted(series, steps), msgspec.structs.replace(said, adjusted=True)
+                    series, said = adjusted_series(series, steps), msgspec.structs.replace(said, adjusted=True)
             loaded.series[symbol] = series
             loaded.manifests[symbol] = said
         if not loaded.series:
-            raise NothingFound(f"no bars of {first_of(missing)} in these days: see patang bars list")
+            raise NothingFound(f"no bars of {first_names(missing)} in these days: see patang bars list")
         if missing:
-            loaded.warnings.append(f"without bars in these days, and left out: {first_of(missing)}")
+            loaded.warnings.append(f"without bars in these days, and left out: {first_names(missing)}")
         others = sorted({each.version for each in loaded.manifests.values()} - set(self._golden))
         if others:
             loaded.warnings.append(f"not reconciled: bars of version {', '.join(others)}")
         if actions is None:
-            loaded.warnings.extend(undivided(loaded.series))
+            loaded.warnings.extend(unadjusted_splits(loaded.series))
         return loaded
 
-    def _has(self, symbol: str, span: int, version: str) -> bool:
-        return any(each.symbol == symbol and each.version == version for each in self._of(span))
+    def _has_bars(self, symbol: str, span: int, version: str) -> bool:
+        return any(each.symbol == symbol and each.version == version for each in self._stored_series(span))
 
-    def _of(self, span: int) -> Iterable[StoredSeries]:
+    def _stored_series(self, span: int) -> Iterable[StoredSeries]:
         return (each for each in self._there if each.span == span)
 
 
-def read(store: BarStore, symbol: str, span: int, start: int, end: int, version: str) -> BarSeries:
+def read_bars(store: BarStore, symbol: str, span: int, start: int, end: int, version: str) -> BarSeries:
     """Return the bars of a symbol that start in [start, end), each time once; of two versions as `AND` says."""
     first, _, other = version.partition(AND)
-    series = _once(store.columns(symbol, span, start, end, first))
+    series = _unique_starts(store.columns(symbol, span, start, end, first))
     if not other:
         return series
-    rest = _once(store.columns(symbol, span, start, end, other))
-    return continued(series, rest)
+    rest = _unique_starts(store.columns(symbol, span, start, end, other))
+    return continued_series(series, rest)
 
 
-def continued(series: BarSeries, rest: BarSeries) -> BarSeries:
+def continued_series(series: BarSeries, rest: BarSeries) -> BarSeries:
     """Return bars and, beyond their ends, others."""
     if not len(series.start):
         return rest
     beyond = (rest.start < series.start[0]) | (rest.start > series.start[-1])
-    return merge([_nameless(rest.pick(beyond)), _nameless(series)])
+    return merge([_without_tokens(rest.pick(beyond)), _without_tokens(series)])
 
 
-def _once(series: BarSeries) -> BarSeries:
+def _unique_starts(series: BarSeries) -> BarSeries:
     if bool((np.diff(series.start) > 0).all()):
         return series
     whole = merge([series])
     return whole.pick(np.append(np.diff(whole.start) != 0, True))
 
 
-def _nameless(series: BarSeries) -> BarSeries:
+def _without_tokens(series: BarSeries) -> BarSeries:
     return series._replace(token=np.zeros(len(series.start), np.int64))
 
 
-def undivided(series: Mapping[str, BarSeries]) -> list[str]:
+def unadjusted_splits(series: Mapping[str, BarSeries]) -> list[str]:
     """Name the nights that divide a price as a split does: nobody has adjusted for them."""
-    from engine.history.checks import split_nights  # noqa: PLC0415  only where no list of actions is known
+    from engine.history.bar_checks import split_nights  # noqa: PLC0415  only where no list of actions is known
 
     found = [
         f"{symbol} on {numbered_day(int(day))}"
@@ -162,18 +162,18 @@ def undivided(series: Mapping[str, BarSeries]) -> list[str]:
     if not found:
         return []
     return [
-        f"looks like a split not adjusted for: {first_of(found)}; set desk.corporate_actions, or read adjusted bars"
+        f"looks like a split not adjusted for: {first_names(found)}; set desk.corporate_actions, or read adjusted bars"
     ]
 
 
-def within(series: BarSeries, opens: Ints, closes: Ints) -> BarSeries:
+def bars_within(series: BarSeries, opens: Ints, closes: Ints) -> BarSeries:
     """Return the bars that start in one of the sessions [open, close)."""
     at = np.searchsorted(opens, series.start, side="right") - 1
     inside = (at >= 0) & (series.start < closes[np.maximum(at, 0)])
     return series if bool(inside.all()) else series.pick(inside)
 
 
-def on_grid(series: BarSeries, tick: float) -> BarSeries:
+def prices_on_grid(series: BarSeries, tick: float) -> BarSeries:
     """Return the bars with every price on the grid of a tick (₹), as `Instrument.snap` rounds it: half away from zero."""
     tick_e4 = round(tick * E4)
     prices = [np.floor(column * E4 / tick_e4 + 0.5) * tick_e4 / E4 for column in series[1:5]]

@@ -13,7 +13,7 @@ from typing import Final
 
 import compiled
 import engine
-from compiled.strategy import Strategy
+from compiled.trading.strategy import Strategy
 
 ROOT: Final = Path(engine.__file__).parent.parent
 PARTS: Final = ("compiled", "engine/backtest", "engine/market")
@@ -24,13 +24,13 @@ LIBRARIES: Final = ("numpy", "pyarrow", "duckdb")
 def code_hash() -> str:
     """Return a hash over the code and the dated tables that a result depends on."""
     files = (path for part in PARTS for path in (ROOT / part).rglob("*") if path.suffix in {".py", ".json"})
-    return _of_files(sorted(files))
+    return _files_hash(sorted(files))
 
 
 def source_hash(strategy: Strategy) -> str:
     """Return a hash of the file a strategy stands in, empty where there is none."""
     file = source_file(type(strategy))
-    return "" if file is None else _of_files([file])
+    return "" if file is None else _files_hash([file])
 
 
 def source_file(kind: type) -> Path | None:
@@ -47,10 +47,10 @@ def settings_hash(settings: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def versions() -> dict[str, str]:
+def library_versions() -> dict[str, str]:
     """Return the versions of patang, Python and the libraries that touch the numbers."""
-    found = {"patang": _version("patang"), "python": platform.python_version()}
-    return found | {name: _version(name) for name in LIBRARIES if name in sys.modules}
+    found = {"patang": _library_version("patang"), "python": platform.python_version()}
+    return found | {name: _library_version(name) for name in LIBRARIES if name in sys.modules}
 
 
 def run_number(moment: datetime, digest: str) -> str:
@@ -71,14 +71,14 @@ def parameters_of(tables: Iterable[tuple[str, Mapping[str, object]]]) -> dict[st
     }
 
 
-def _of_files(files: Sequence[Path]) -> str:
+def _files_hash(files: Sequence[Path]) -> str:
     sha = hashlib.sha256()
     for path in files:
         sha.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return sha.hexdigest()
 
 
-def _version(name: str) -> str:
+def _library_version(name: str) -> str:
     try:
         return version(name)
     except PackageNotFoundError:

@@ -1,6 +1,6 @@
 """What a backtest made: its trades, its days, and the manifest that says of what it was made.
 
-Amounts are paise, prices rupees, times ns UTC, days numbers counted from 1970-01-01 (`engine.history.series.ist_days`).
+Amounts are paise, prices rupees, times ns UTC, days numbers counted from 1970-01-01 (`engine.history.bar_series.ist_days`).
 """
 
 from collections.abc import Mapping
@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from engine.history.series import Floats, Ints
+from engine.history.bar_series import Floats, Ints
 
 SCHEMA = 1
 """Of a result as JSON: raised with every change that a reader has to know of."""
 
 
-class Trade(NamedTuple):
+class RoundTrip(NamedTuple):
     """One round trip: a rung that was entered and left. An open one has `exit_ts` 0 and stands at the last price.
 
     `side` is 1 for a long one, -1 for a short one; prices are averages of its fills. `slippage` is what its fills lost
@@ -46,12 +46,12 @@ class Trade(NamedTuple):
         return self.gross - self.charges
 
     @property
-    def open(self) -> bool:
+    def is_open(self) -> bool:
         """Tell whether it was still held at the end."""
         return self.exit_ts == 0
 
 
-class Daily(NamedTuple):
+class DailyColumns(NamedTuple):
     """One row for each session, at its close: one array per field, all of one length.
 
     `equity` is the account after charges, `gross` without any; `charges`, `turnover` (value bought and sold) and `closed`
@@ -82,7 +82,7 @@ class DataManifest(msgspec.Struct, frozen=True, kw_only=True):
     adjusted: bool = False
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+class RunManifest(msgspec.Struct, frozen=True, kw_only=True):
     """Of what a result was made: the same manifest gives the same digest."""
 
     run: str
@@ -121,18 +121,18 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     command: str = ""
 
 
-class Outcome(NamedTuple):
+class RunOutcome(NamedTuple):
     """All that a run made. `times` and `curve` are the account after charges at every moment that had a bar.
 
     `costs` are the parts of the charges by name, in the order of a contract note; `refused` counts refusals by reason code.
     `bars` counts what was replayed, `orders` what was sent.
     """
 
-    manifest: Manifest
-    daily: Daily
+    manifest: RunManifest
+    daily: DailyColumns
     times: Ints
     curve: Ints
-    trades: list[Trade]
+    trades: list[RoundTrip]
     costs: Mapping[str, int]
     refused: Mapping[str, int]
     bars: int

@@ -7,17 +7,17 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from compiled.charges import Rates, RateTable
-from compiled.model import SECOND, Instrument, Product, TradingHours
-from compiled.recording import Sessions
+from compiled.accounting.charges import ChargeRates, RateTable
+from compiled.backtest.recording import RecordedSessions
+from compiled.model.values import SECOND, Instrument, Product, TradingHours
 from engine.errors import DataError
-from engine.history.series import BarSeries, Floats
+from engine.history.bar_series import BarSeries, Floats
 from engine.market.calendar import Calendar
-from engine.market.charges import segment
-from engine.market.hours import Hours
-from engine.market.instruments import INDICES, Instruments, as_number
-from engine.market.rules import Rules
-from engine.market.safeguards import Safeguards
+from engine.market.charges import charge_segment
+from engine.market.instrument_hours import InstrumentHours
+from engine.market.instruments import INDICES, InstrumentList, day_as_number
+from engine.market.order_rules import OrderRules
+from engine.market.safeguards import TradingSafeguards
 
 PRODUCTS: Final = (Product.CNC, Product.MIS, Product.MTF)
 INDEX_NAMES: Final = frozenset(symbol for _, symbol in INDICES.values()) | {*INDICES, "INDIA VIX"}
@@ -30,7 +30,7 @@ class TradedMarket(NamedTuple):
     """What is traded and when; `days` are those of the sessions, `left` those that could not be had, and why."""
 
     instruments: dict[str, Instrument]
-    sessions: Sessions
+    sessions: RecordedSessions
     days: list[date]
     left: dict[date, str]
 
@@ -38,12 +38,12 @@ class TradedMarket(NamedTuple):
         """Return it without its first sessions, its sessions at their beginning: a replay goes through them once."""
         its = self.sessions
         opens, closes = list(its.opens)[first:], list(its.closes)[first:]
-        sessions = Sessions(opens, closes, list(its.hours)[first:], list(its.rates)[first:])
+        sessions = RecordedSessions(opens, closes, list(its.hours)[first:], list(its.rates)[first:])
         return self._replace(sessions=sessions, days=self.days[first:])
 
 
 def instruments_of(
-    series: Mapping[str, BarSeries], listed: Instruments | None, day: date, *, adjusted: Collection[str] = ()
+    series: Mapping[str, BarSeries], listed: InstrumentList | None, day: date, *, adjusted: Collection[str] = ()
 ) -> dict[str, Instrument]:
     """Return the instruments by symbol, as the list of a day has them, or else as its rules and their prices do.
 
@@ -51,7 +51,7 @@ def instruments_of(
     the desk trades shares.
     """
     found: dict[str, Instrument] = {}
-    rules = Rules.load()
+    rules = OrderRules.load()
     limits = rules.order_limits(max(day, rules.begins))
     for number, (symbol, bars) in enumerate(series.items(), start=1):
         if CONTRACT.search(symbol):
@@ -72,12 +72,12 @@ def instruments_of(
 def tick_of(bars: BarSeries, usual: float) -> float:
     """Return the grid (₹) that prices stand on: the usual one where they all do, or the coarsest finer one on which they do."""
     for tick in (usual, *(each for each in TICKS if each < usual)):
-        if all(_on_grid(column, tick) for column in bars[1:5]):
+        if all(_are_on_grid(column, tick) for column in bars[1:5]):
             return tick
     return TICKS[-1]
 
 
-def _on_grid(prices: Floats, tick: float) -> bool:
+def _are_on_grid(prices: Floats, tick: float) -> bool:
     exact = prices / tick
     return bool((np.abs(exact - np.rint(exact)) < 1e-3).all())
 
@@ -91,30 +91,30 @@ def market_of(
     early: int,
     span: int = 60,
 ) -> TradedMarket:
-    """Return the sessions of some days, each with its hours and charges; `early` (ns) as `Hours.trading` has it.
+    """Return the sessions of some days, each with its hours and charges; `early` (ns) as `InstrumentHours.trading` has it.
 
     Intraday positions are left with a bar of `span` seconds that begins before the broker squares them off: where none does,
     as with bars of days, there are none. A day of which the calendar or the table of charges does not know enough is left
     out and named.
     """
-    hours = Hours(calendar, Safeguards.load(), derivatives)
+    hours = InstrumentHours(calendar, TradingSafeguards.load(), derivatives)
     traded = [each for each in instruments.values() if each.kind != "INDEX"]
     opens: list[int] = []
     closes: list[int] = []
     kept = []
-    rates: list[dict[int, Rates]] = []
+    rates: list[dict[int, ChargeRates]] = []
     kept_days: list[date] = []
     left: dict[date, str] = {}
-    known: dict[tuple[str, ...], dict[int, Rates]] = {}
+    known: dict[tuple[str, ...], dict[int, ChargeRates]] = {}
     for day in days:
         try:
             one = hours.sessions([day], list(instruments.values()), early)
-            charges = _charges(table, traded, day, known)
+            charges = _day_charges(table, traded, day, known)
         except (DataError, LookupError, ValueError) as error:
             left[day] = str(error.args[0])
             continue
         for each in one.hours[0].values():
-            each.square_off = min(int(each.square_off), _last_bar(each, span))
+            each.square_off = min(int(each.square_off), _last_bar_start(each, span))
         opens.append(int(one.opens[0]))
         closes.append(int(one.closes[0]))
         kept.append(one.hours[0])
@@ -123,40 +123,40 @@ def market_of(
     if not kept_days:
         why = next(iter(left.values()), "the history has no bars there")
         raise DataError(f"no day of these can be traded: {why}")
-    return TradedMarket(dict(instruments), Sessions(opens, closes, kept, rates), kept_days, left)
+    return TradedMarket(dict(instruments), RecordedSessions(opens, closes, kept, rates), kept_days, left)
 
 
-def _last_bar(hours: TradingHours, span: int) -> int:
+def _last_bar_start(hours: TradingHours, span: int) -> int:
     """Return the start of the last bar (ns) that an intraday position can be left with."""
     opens = int(hours.opens)
     return opens + (int(hours.squared or hours.closes) - 1 - opens) // (span * SECOND) * span * SECOND
 
 
-def _charges(
-    table: RateTable, traded: Sequence[Instrument], day: date, known: dict[tuple[str, ...], dict[int, Rates]]
-) -> dict[int, Rates]:
+def _day_charges(
+    table: RateTable, traded: Sequence[Instrument], day: date, known: dict[tuple[str, ...], dict[int, ChargeRates]]
+) -> dict[int, ChargeRates]:
     """Return the charges of a day by 8 * token + product; the same object as long as they do not change."""
-    rates: dict[tuple[str, str], Rates] = {}
+    rates: dict[tuple[str, str], ChargeRates] = {}
     for product in PRODUCTS:
-        for key in {(segment(each, product), each.exchange) for each in traded}:
+        for key in {(charge_segment(each, product), each.exchange) for each in traded}:
             try:
-                rates[key] = table.rates(*key, as_number(day))
+                rates[key] = table.rates(*key, day_as_number(day))
             except LookupError:
                 if product is not Product.MTF:  # what it cost is not known of all days: none is bought on these
                     raise
     # rates are new objects each time they are asked for: what they say is compared
-    said = tuple(sorted(" ".join(map(str, (*key, *_numbers(each)))) for key, each in rates.items()))
+    said = tuple(sorted(" ".join(map(str, (*key, *_rate_numbers(each)))) for key, each in rates.items()))
     if said not in known:
         known[said] = {
-            8 * int(each.token) + int(product): rates[segment(each, product), each.exchange]
+            8 * int(each.token) + int(product): rates[charge_segment(each, product), each.exchange]
             for each in traded
             for product in PRODUCTS
-            if (segment(each, product), each.exchange) in rates
+            if (charge_segment(each, product), each.exchange) in rates
         }
     return known[said]
 
 
-def _numbers(rates: Rates) -> tuple[int, ...]:
+def _rate_numbers(rates: ChargeRates) -> tuple[int, ...]:
     return (
         int(rates.brokerage), int(rates.flat), int(rates.cap), int(rates.tax_buy), int(rates.tax_sell), int(rates.txn),
         int(rates.ipft), int(rates.sebi), int(rates.stamp_buy), int(rates.stamp_sell), int(rates.gst),

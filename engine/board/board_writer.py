@@ -2,28 +2,28 @@
 
 from collections import deque
 
-from compiled.charges import LIMIT as TURNOVER
-from compiled.charges import charged, order_charges
-from compiled.kernel import Kernel
-from compiled.ladder import Ladder, Rung, RungState, protected
-from compiled.model import Bar, Order, paise
-from compiled.outbox import Fill
-from compiled.positions import DRY_RUN, Market
-from engine.trading.board import (
+from compiled.accounting.charges import LIMIT as TURNOVER
+from compiled.accounting.charges import order_charges, rates_key
+from compiled.model.values import Bar, Order, paise
+from compiled.trading.kernel import Kernel
+from compiled.trading.ladder import Ladder, Rung, RungState, protected_quantity
+from compiled.trading.order_store import BookedFill
+from compiled.trading.positions import DRY_RUN, InstrumentState
+from engine.board_rows import (
     UNREADABLE,
     BarRow,
     Board,
+    BoardHeader,
     EventRow,
     FillMark,
-    Header,
     LadderRow,
     OrderRow,
     PositionRow,
     RiskRow,
     WatchRow,
 )
-from engine.trading.gateway import Gateway
-from engine.trading.records import KIND
+from engine.orders.gateway import OrderGateway
+from engine.orders.records import KIND
 
 SPARK = 30
 EXTERNAL = "external"
@@ -39,10 +39,10 @@ STATES = {
 }
 
 
-class Publisher:
+class BoardWriter:
     """The one writer of a board."""
 
-    def __init__(self, board: Board, kernel: Kernel, gateway: Gateway, stale_after: int) -> None:
+    def __init__(self, board: Board, kernel: Kernel, gateway: OrderGateway, stale_after: int) -> None:
         self.board = board
         self.kernel = kernel
         self.gateway = gateway
@@ -50,7 +50,7 @@ class Publisher:
         self._versions: dict[int, tuple[int, bool]] = {}
         self._bars: dict[tuple[int, int], deque[BarRow]] = {}
 
-    def order(self, order: Order) -> None:
+    def put_order(self, order: Order) -> None:
         """Show one order as it stands."""
         symbol = self.kernel.markets[order.token].instrument.symbol
         status = "CANCELLING" if order.cancelling else order.status.name.replace("_", " ")
@@ -63,15 +63,15 @@ class Publisher:
         )  # fmt: skip
         self.board.orders.put(row.key, row)
 
-    def fill(self, fill: Fill) -> None:
+    def put_fill(self, fill: BookedFill) -> None:
         """Show one fill on the chart and in the log."""
         order = fill.order
         symbol = self.kernel.markets[order.token].instrument.symbol
         self.board.fills.append(FillMark(fill.ts, order.token, order.side.name, fill.price, fill.quantity))
         verb = "bought" if order.side > 0 else "sold"
-        self.event(fill.ts, "fill", f"{symbol} {verb} {fill.quantity} at {fill.price:.2f} ({order.strategy})")
+        self.add_event(fill.ts, "fill", f"{symbol} {verb} {fill.quantity} at {fill.price:.2f} ({order.strategy})")
 
-    def event(self, ts: int, level: str, text: str) -> int:
+    def add_event(self, ts: int, level: str, text: str) -> int:
         """Add a line to the event log and return its number."""
         board = self.board
         board.event_seq += 1
@@ -82,7 +82,7 @@ class Publisher:
         board.events.append(EventRow(board.event_seq, ts, level, text))
         return board.event_seq
 
-    def again(self, seq: int, times: int) -> None:
+    def put_repeat(self, seq: int, times: int) -> None:
         """Show how often a line of the event log has been told, if it is still there."""
         board = self.board
         at = seq - board.events[0].seq if board.events else -1
@@ -90,7 +90,7 @@ class Publisher:
             board.events[at] = board.events[at]._replace(times=times)
             board.event_repeats += 1
 
-    def bars(self, bars: list[Bar]) -> None:
+    def put_bars(self, bars: list[Bar]) -> None:
         """Show closed bars to the chart and the sparklines."""
         touched = set()
         for bar in bars:
@@ -101,25 +101,25 @@ class Publisher:
         for key in touched:
             self.board.bars[key] = tuple(self._bars[key])
 
-    def publish(self, header: Header) -> None:
+    def publish(self, header: BoardHeader) -> None:
         """Bring every section up to date."""
         now = header.now
         for market in self.kernel.markets.values():
-            self._watch(market, now)
-        self._positions()
-        self._ladders()
-        self._externals()
-        self._risk(now)
+            self._publish_watch(market, now)
+        self._publish_positions()
+        self._publish_ladders()
+        self._publish_externals()
+        self._publish_risk(now)
         self.board.header = header
 
-    def worry(self, name: str, count: int) -> None:
+    def put_worry(self, name: str, count: int) -> None:
         """Show a count that had better be zero."""
-        self._bare(name, str(count), bad=count > 0)
+        self._put_figure(name, str(count), bad=count > 0)
 
-    def _watch(self, market: Market, now: int) -> None:
+    def _publish_watch(self, market: InstrumentState, now: int) -> None:
         instrument = market.instrument
-        quiet = not market.live or now - market.heard > self.stale_after
-        stale = quiet and instrument.hours.trading(now)
+        quiet = not market.live or now - market.heard_at > self.stale_after
+        stale = quiet and instrument.hours.is_trading(now)
         if self._versions.get(instrument.token) == (market.version, stale):
             return
         self._versions[instrument.token] = (market.version, stale)
@@ -128,30 +128,30 @@ class Publisher:
         spark = tuple(bar.close for bar in minute[-SPARK:])
         row = WatchRow(
             instrument.token, instrument.symbol, market.ltp, change, market.bid, market.ask, market.volume,
-            market.heard, stale, spark,
+            market.heard_at, stale, spark,
         )  # fmt: skip
         self.board.watch.put(instrument.token, row)
 
-    def _positions(self) -> None:
+    def _publish_positions(self) -> None:
         keys: set[object] = set()
         for ladder in self.kernel.ladders.values():
             last = self.kernel.markets[ladder.instrument.token].ltp
             for rung in ladder.rungs:
                 if rung.quantity:
                     keys.add(rung.rung_id)
-                    row = position_row(ladder, rung, last)._replace(leaving=self._leaving(ladder, rung, last))
+                    row = position_row(ladder, rung, last)._replace(leaving=self._exit_charges(ladder, rung, last))
                     self.board.positions.put(rung.rung_id, row)
         self.board.positions.keep(keys)
 
-    def _leaving(self, ladder: Ladder, rung: Rung, last: float) -> int:
+    def _exit_charges(self, ladder: Ladder, rung: Rung, last: float) -> int:
         """Return what an exit would be charged (paise): of a delivery bought today as the day's note will, intraday."""
         token, product, kernel = ladder.instrument.token, ladder.plan.product, self.kernel
-        today = kernel.intraday(token, product) if rung.opened >= kernel.open else None
-        rates, quantity = today or kernel.rates.get(charged(token, product)), abs(int(rung.quantity))
+        today = kernel.intraday_rates(token, product) if rung.opened >= kernel.open else None
+        rates, quantity = today or kernel.rates.get(rates_key(token, product)), abs(int(rung.quantity))
         value = int(paise(last, quantity))
-        return 0 if rates is None or value > TURNOVER else int(order_charges(rates, ladder.out, quantity, value))
+        return 0 if rates is None or value > TURNOVER else int(order_charges(rates, ladder.exit_side, quantity, value))
 
-    def _ladders(self) -> None:
+    def _publish_ladders(self) -> None:
         keys: set[object] = set()
         for ladder in self.kernel.ladders.values():
             keys.add(ladder.ladder_id)
@@ -159,7 +159,7 @@ class Publisher:
             self.board.ladders.put(ladder.ladder_id, ladder_row(ladder, last))
         self.board.ladders.keep(keys)
 
-    def _externals(self) -> None:
+    def _publish_externals(self) -> None:
         """Show the orders others have placed on the account; one that turns out to be ours is shown as such only."""
         board, externals = self.board, self.kernel.externals
         keys: set[object] = {"x" + order_id for order_id in externals}
@@ -177,42 +177,42 @@ class Publisher:
             board.orders.put(row.key, row)
             board.externals.put(row.key, row)
 
-    def _risk(self, now: int) -> None:
+    def _publish_risk(self, now: int) -> None:
         kernel, limits, ledger = self.kernel, self.kernel.limits, self.kernel.ledger
         governor = self.gateway.governor
         naked = kernel.naked()
-        net = ledger.net - kernel.before
-        self._limit("Daily loss", max(0, -net), limits.max_daily_loss)
-        self._limit("Drawdown", max(0, kernel.peak - net), limits.max_drawdown)
-        unsent = sum(would_be(kernel, order) for order in kernel.unsent)
-        self._limit("Exposure", ledger.exposure + unsent, limits.max_exposure)
-        self._count("Positions", kernel.open_positions() + len(kernel.unsent), limits.max_positions)
-        self._count("Entries today", kernel.entries, limits.max_trades_per_day)
-        self._count("Orders/s", governor.orders_last_second(now), governor.rates.per_second)
-        self._count("Orders today", governor.orders_today, governor.rates.per_day)
-        self._bare("Waiting", str(self.gateway.waiting), bad=False)
-        self._bare("Unknown", str(len(self.gateway.unresolved)), bad=bool(self.gateway.unresolved))
-        self._bare("Refused", str(kernel.refused), bad=False)
+        net = ledger.net - kernel.net_at_open
+        self._put_money_limit("Daily loss", max(0, -net), limits.max_daily_loss)
+        self._put_money_limit("Drawdown", max(0, kernel.peak - net), limits.max_drawdown)
+        unsent = sum(unsent_value(kernel, order) for order in kernel.dry_run_entries)
+        self._put_money_limit("Exposure", ledger.exposure + unsent, limits.max_exposure)
+        self._put_count_limit("Positions", kernel.open_positions() + len(kernel.dry_run_entries), limits.max_positions)
+        self._put_count_limit("Entries today", kernel.entry_count, limits.max_trades_per_day)
+        self._put_count_limit("Orders/s", governor.orders_last_second(now), governor.rates.per_second)
+        self._put_count_limit("Orders today", governor.orders_today, governor.rates.per_day)
+        self._put_figure("Waiting", str(self.gateway.waiting), bad=False)
+        self._put_figure("Unknown", str(len(self.gateway.unresolved)), bad=bool(self.gateway.unresolved))
+        self._put_figure("Refused", str(kernel.refusal_count), bad=False)
         stands = [row.kind for row in self.board.differences.rows if not row.ignored]
-        self._bare("Differences", "not compared" if UNREADABLE in stands else str(len(stands)), bad=bool(stands))
-        self._bare("Naked positions", str(naked), bad=naked > 0)
+        self._put_figure("Differences", "not compared" if UNREADABLE in stands else str(len(stands)), bad=bool(stands))
+        self._put_figure("Naked positions", str(naked), bad=naked > 0)
 
-    def _limit(self, name: str, used: int, limit: int) -> None:
+    def _put_money_limit(self, name: str, used: int, limit: int) -> None:
         """Show an amount of money against its limit, both in rupees with Indian grouping left to the screen."""
         share = used / limit if limit else -1.0
         text = f"{used / 100:.2f}"
         row = RiskRow(name, text, f"{limit / 100:.0f}" if limit else "off", share, share >= 1.0)
         self.board.risk.put(name, row)
 
-    def _count(self, name: str, used: int, limit: int) -> None:
+    def _put_count_limit(self, name: str, used: int, limit: int) -> None:
         share = used / limit if limit else -1.0
         self.board.risk.put(name, RiskRow(name, str(used), str(limit) if limit else "off", share, share >= 1.0))
 
-    def _bare(self, name: str, text: str, *, bad: bool) -> None:
+    def _put_figure(self, name: str, text: str, *, bad: bool) -> None:
         self.board.risk.put(name, RiskRow(name, text, "", -1.0, bad))
 
 
-def would_be(kernel: Kernel, order: Order) -> int:
+def unsent_value(kernel: Kernel, order: Order) -> int:
     """Return what an order would be worth that a dry run has kept back, in paise."""
     return int(paise(kernel.markets[order.token].last, order.quantity))
 
@@ -224,7 +224,7 @@ def position_row(ladder: Ladder, rung: Rung, last: float) -> PositionRow:
     label = f"P{rung.number}" if len(ladder.rungs) > 1 else "-"
     return PositionRow(
         str(rung.rung_id), ladder.instrument.symbol, ladder.strategy, label, int(ladder.sign * rung.quantity),
-        rung.average, last, pnl, percent, rung.stop, rung.target, int(protected(ladder, rung, last)), int(rung.opened),
+        rung.average, last, pnl, percent, rung.stop, rung.target, int(protected_quantity(ladder, rung, last)), int(rung.opened),
     )  # fmt: skip
 
 
@@ -239,6 +239,6 @@ def ladder_row(ladder: Ladder, last: float) -> LadderRow:
     return LadderRow(
         str(ladder.ladder_id), ladder.instrument.symbol, ladder.strategy,
         tuple(STATES[rung.state] for rung in ladder.rungs), stop, distance, high,
-        sum(1 for rung in held if rung.shielded),
+        sum(1 for rung in held if rung.has_live_stop),
         int(sum(rung.trailed for rung in ladder.rungs)),
     )  # fmt: skip

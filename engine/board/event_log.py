@@ -4,9 +4,9 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from compiled.model import SECOND
+from compiled.model.values import SECOND
+from engine.board.board_writer import BoardWriter
 from engine.ports import Clock, Journal
-from engine.trading.publish import Publisher
 
 LASTS = 300 * SECOND
 """A state that is not told again for so long is over; the longest wait between two requests is shorter."""
@@ -37,46 +37,46 @@ class EventLog:
     """The journal's events, and the board's as soon as there is a publisher."""
 
     def __init__(self, journal: Journal, clock: Clock) -> None:
-        self.publisher: Publisher | None = None
+        self.board_writer: BoardWriter | None = None
         self._journal = journal
         self._clock = clock
         newest = journal.load("events", "seq = (SELECT MAX(seq) FROM events)")
         self._row = int(str(newest[0]["seq"])) if newest else 0
         self._states: dict[EventText, OpenState] = {}
 
-    def tell(self, level: str, name: str, text: str, ts: int | None = None) -> None:
+    def add_event(self, level: str, name: str, text: str, ts: int | None = None) -> None:
         """Add one line; `level` is info, fill, warn or alarm."""
-        self._add(EventText(level, name, text), self._now(ts))
+        self._add_line(EventText(level, name, text), self._event_time(ts))
 
-    def repeat(self, level: str, name: str, text: str, ts: int | None = None, *, alike: bool = False) -> None:
+    def add_repeated(self, level: str, name: str, text: str, ts: int | None = None, *, alike: bool = False) -> None:
         """Add one line for a state that goes on; told again within `LASTS`, the same line counts how often.
 
         Texts that are `alike` differ in their figures only.
         """
-        line, at = EventText(level, name, text), self._now(ts)
+        line, at = EventText(level, name, text), self._event_time(ts)
         known = line._replace(text=FIGURES.sub("#", text)) if alike else line
         state = self._states.get(known)
         if state is None or at - state.last > LASTS:
-            self._forget(at)
-            shown = self._add(line, at)
+            self._forget_states(at)
+            shown = self._add_line(line, at)
             self._states[known] = OpenState(self._row, shown, at)
             return
         state.last, state.times = at, state.times + 1
         if state.times & (state.times - 1) == 0:  # the disk need not hear of each
             self._journal.append("events", {"seq": state.row, "text": f"{text} ({state.times} times)"})
-        if self.publisher is not None:
-            self.publisher.again(state.shown, state.times)
+        if self.board_writer is not None:
+            self.board_writer.put_repeat(state.shown, state.times)
 
-    def _now(self, ts: int | None) -> int:
+    def _event_time(self, ts: int | None) -> int:
         return self._clock.now() if ts is None else ts
 
-    def _add(self, line: EventText, at: int) -> int:
+    def _add_line(self, line: EventText, at: int) -> int:
         """Write a line and return its number on the board, 0 where there is none yet."""
         self._row += 1
         row = {"seq": self._row, "ts": at, "level": line.level, "name": line.name, "text": line.text}
         self._journal.append("events", row)
-        return self.publisher.event(at, line.level, line.text) if self.publisher is not None else 0
+        return self.board_writer.add_event(at, line.level, line.text) if self.board_writer is not None else 0
 
-    def _forget(self, at: int) -> None:
+    def _forget_states(self, at: int) -> None:
         if len(self._states) >= REMEMBERED:
             self._states = {line: state for line, state in self._states.items() if at - state.last <= LASTS}

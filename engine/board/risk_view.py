@@ -2,25 +2,25 @@
 
 from collections.abc import Mapping
 
-from compiled.kernel import Kernel
-from compiled.model import SECOND
+from compiled.model.values import SECOND
+from compiled.trading.kernel import Kernel
+from engine.board.board_writer import unsent_value
+from engine.board_rows import Board, DayTrades, GovernorState, KillRow, LimitRow, QueueRow, StrategyRow, TradeRow
+from engine.manual.limits import BUDGET, DayLimitChange, current_limits
 from engine.market.calendar import ist_day, midnight
-from engine.trading.board import Board, DayTrades, GovernorState, KillRow, LimitRow, QueueRow, StrategyRow, TradeRow
-from engine.trading.gateway import Gateway
-from engine.trading.killswitch import KillSwitch
-from engine.trading.limits import BUDGET, Change, current
-from engine.trading.publish import would_be
-from engine.trading.requests import PURPOSES
+from engine.orders.gateway import OrderGateway
+from engine.orders.killswitch import KillSwitch
+from engine.orders.requests import PURPOSES
 
 KILLS_SHOWN = 50
 OTHERS = "by hand, adopted"
 """The name of what no strategy of the day has made."""
 
 
-class Gauges:
+class RiskView:
     """Writes its sections of the board; the limits once a second, for they take a look at everything held."""
 
-    def __init__(self, board: Board, kernel: Kernel, gateway: Gateway, kill: KillSwitch) -> None:
+    def __init__(self, board: Board, kernel: Kernel, gateway: OrderGateway, kill: KillSwitch) -> None:
         self.board = board
         self.kernel = kernel
         self.gateway = gateway
@@ -31,28 +31,28 @@ class Gauges:
         board.strategies.keep(set())
         board.trades = DayTrades()
 
-    def publish(self, now: int, configured: Mapping[str, float], changes: Mapping[str, Change]) -> None:
+    def publish(self, now: int, configured: Mapping[str, float], changes: Mapping[str, DayLimitChange]) -> None:
         """Bring everything up to date."""
-        self._governor(now)
-        self._kills()
-        self._trades()
-        self._strategies()
+        self._publish_governor(now)
+        self._publish_kills()
+        self._publish_trades()
+        self._publish_strategies()
         if now >= self._limits_at + SECOND or now < self._limits_at:
             self._limits_at = now
-            self._limits(configured, changes)
+            self._publish_limits(configured, changes)
 
-    def _strategies(self) -> None:
+    def _publish_strategies(self) -> None:
         """Show each strategy's P&L of the day, and what no strategy of the day has made: by hand, adopted, left from before."""
         kernel, section = self.kernel, self.board.strategies
-        left = int(kernel.ledger.net - kernel.before)
+        left = int(kernel.ledger.net - kernel.net_at_open)
         for slot in kernel.slots:
-            net = int(kernel.ledger.strategy_net(slot.name) - slot.before)
+            net = int(kernel.ledger.strategy_net(slot.name) - slot.net_at_open)
             left -= net
             section.put(slot.name, StrategyRow(slot.name, slot.stopped, net))
         if left:
             section.put(OTHERS, StrategyRow(OTHERS, "", left))
 
-    def _trades(self) -> None:
+    def _publish_trades(self) -> None:
         """Find the best and the worst trade of the day anew when another one is over."""
         kernel = self.kernel
         if kernel.round_trips == self._trips:
@@ -74,21 +74,21 @@ class Gauges:
             by_pnl = sorted(found, key=lambda trade: trade.pnl)
             self.board.trades = DayTrades(len(found), by_pnl[-1], by_pnl[0])
 
-    def _governor(self, now: int) -> None:
-        governor, waiting = self.gateway.governor, self.gateway.queue()
+    def _publish_governor(self, now: int) -> None:
+        governor, waiting = self.gateway.governor, self.gateway.queued_requests()
         self.board.governor = GovernorState(
             governor.orders_last_second(now), governor.rates.per_second,
             governor.orders_last_minute(now), governor.rates.per_minute, governor.orders_today, governor.rates.per_day,
             tuple((purpose.name, sum(one.purpose == purpose.name for one in waiting)) for purpose in PURPOSES),
-            tuple((purpose.name, governor.held(purpose, now)) for purpose in PURPOSES),
-            len(self.gateway.unresolved), self.gateway.record.state,
+            tuple((purpose.name, governor.held_for(purpose, now)) for purpose in PURPOSES),
+            len(self.gateway.unresolved), self.gateway.durable_journal.state,
         )  # fmt: skip
         for number, one in enumerate(waiting):
             row = QueueRow(number, one.purpose.lower(), one.what, one.symbol, one.since, one.due)
             self.board.queue.put(number, row)
         self.board.queue.keep(set(range(len(waiting))))
 
-    def _kills(self) -> None:
+    def _publish_kills(self) -> None:
         """Show the kill switch's history when it has grown; the latch itself is there a moment before its record."""
         if self._recorded == self.kill.recorded:
             return
@@ -96,17 +96,17 @@ class Gauges:
         for seq, row in enumerate(self.kill.history()[-KILLS_SHOWN:]):
             self.board.kills.put(seq, KillRow(seq, *row))
 
-    def _limits(self, configured: Mapping[str, float], changes: Mapping[str, Change]) -> None:
-        used = self._used()
-        for name, limit in current(self.kernel.limits).items():
+    def _publish_limits(self, configured: Mapping[str, float], changes: Mapping[str, DayLimitChange]) -> None:
+        used = self._limit_usage()
+        for name, limit in current_limits(self.kernel.limits).items():
             change = changes.get(name)
             note = f"{change.who}: {change.reason}" if change is not None else ""
             self.board.limits.put(name, LimitRow(name, used.get(name, -1.0), limit, configured.get(name, 0), note))
 
-    def _used(self) -> dict[str, float]:
+    def _limit_usage(self) -> dict[str, float]:
         """Return what is used of each limit, money in rupees; those on single orders have no use."""
         kernel, ledger = self.kernel, self.kernel.ledger
-        net = ledger.net - kernel.before
+        net = ledger.net - kernel.net_at_open
         by_symbol: dict[str, float] = {}
         rungs: dict[str, int] = {}
         by_strategy = {slot.name: 0.0 for slot in kernel.slots}
@@ -118,21 +118,21 @@ class Gauges:
                     by_symbol[symbol] = by_symbol.get(symbol, 0.0) + worth
                     rungs[symbol] = rungs.get(symbol, 0) + 1
                     by_strategy[ladder.strategy] = by_strategy.get(ladder.strategy, 0.0) + worth
-        for order in kernel.unsent:
-            symbol, worth = kernel.markets[order.token].instrument.symbol, would_be(kernel, order) / 100
+        for order in kernel.dry_run_entries:
+            symbol, worth = kernel.markets[order.token].instrument.symbol, unsent_value(kernel, order) / 100
             by_symbol[symbol] = by_symbol.get(symbol, 0.0) + worth
             rungs[symbol] = rungs.get(symbol, 0) + 1
             by_strategy[order.strategy] = by_strategy.get(order.strategy, 0.0) + worth
-        unsent = sum(would_be(kernel, order) for order in kernel.unsent)
-        nets = [(kernel.ledger.strategy_net(slot.name) - slot.before, slot) for slot in kernel.slots]
-        recent = kernel.out.now - 60 * SECOND
+        unsent = sum(unsent_value(kernel, order) for order in kernel.dry_run_entries)
+        nets = [(kernel.ledger.strategy_net(slot.name) - slot.net_at_open, slot) for slot in kernel.slots]
+        recent = kernel.order_store.now - 60 * SECOND
         used: dict[str, float] = {
             "max_exposure": (ledger.exposure + unsent) / 100,
             "max_symbol_exposure": max(by_symbol.values(), default=0.0),
             "max_positions": sum(rungs.values()),
             "max_positions_per_symbol": max(rungs.values(), default=0),
-            "max_trades_per_day": int(kernel.entries),
-            "max_orders_per_minute": max((sum(ts > recent for ts in s.entered) for s in kernel.slots), default=0),
+            "max_trades_per_day": int(kernel.entry_count),
+            "max_orders_per_minute": max((sum(ts > recent for ts in s.entry_times) for s in kernel.slots), default=0),
             "max_daily_loss": max(0, -net) / 100,
             "max_drawdown": max(0, kernel.peak - net) / 100,
             "max_consecutive_losses": int(kernel.losses),

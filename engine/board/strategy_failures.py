@@ -3,36 +3,36 @@
 import traceback
 from collections.abc import Sequence
 
-from compiled.positions import Slot
-from engine.ops import logs
+from compiled.trading.positions import StrategyState
+from engine.board_rows import Board, FailureRow
 from engine.ports import Clock, Journal
-from engine.trading.board import Board, FailureRow
+from engine.system import structured_logs
 
 ACT = "strategy_failed"
 """What the audit log calls it; its detail is the traceback."""
 
 
-class Failures:
+class StrategyFailures:
     """What the strategies of a day have died of; belongs to the engine's thread."""
 
-    def __init__(self, slots: Sequence[Slot], board: Board, journal: Journal, clock: Clock) -> None:
+    def __init__(self, slots: Sequence[StrategyState], board: Board, journal: Journal, clock: Clock) -> None:
         self._slots = slots
         self._board = board
         self._journal = journal
         self._clock = clock
         self._told: set[str] = set()
 
-    def look(self) -> None:
+    def record_new(self) -> None:
         """Write down what a strategy has raised since the last look, and mark it."""
         for slot in self._slots:
             if slot.error is not None and slot.name not in self._told:
                 self._told.add(slot.name)
-                self._keep(slot, slot.error)
+                self._write_failure(slot, slot.error)
 
-    def _keep(self, slot: Slot, error: BaseException) -> None:
+    def _write_failure(self, slot: StrategyState, error: BaseException) -> None:
         now, text = self._clock.now(), "".join(traceback.format_exception(error)).rstrip()
         self._journal.append("audit", {"ts": now, "who": slot.name, "act": ACT, "detail": text})
-        logs.log_strategy(slot.name, error)
+        structured_logs.log_strategy(slot.name, error)
         self._board.failures.put(slot.name, FailureRow(slot.name, now, slot.stopped, tuple(text.splitlines())))
 
     def acknowledge(self, name: str) -> str:

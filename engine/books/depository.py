@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Final, final
 
-from compiled.kernel import Kernel
-from compiled.model import MINUTE, Product
-from engine.trading.differences import Snapshot
+from compiled.model.values import MINUTE, Product
+from compiled.trading.kernel import Kernel
+from engine.books.differences import BooksSnapshot
 
 AGAIN: Final = 5 * MINUTE
 """How long after a refusal for want of an authorisation the sale is tried again by itself."""
@@ -16,7 +16,7 @@ NO_STANDING: Final = (
 )
 
 
-def unauthorised(reason: str) -> bool:
+def lacks_authorisation(reason: str) -> bool:
     """Tell whether a refusal is for want of an authorisation at the depository (Kite's 428: "needs authorisation at depository")."""
     text = reason.lower()
     return "authoris" in text and ("depository" in text or "cdsl" in text)
@@ -38,7 +38,7 @@ class DepositoryWatch:
         self._standing = standing
         self._told: set[int] = set()
 
-    def look(self, books: Snapshot) -> None:
+    def compare_holdings(self, books: BooksSnapshot) -> None:
         """Bring the core in line with the broker's holdings, and tell what has changed."""
         lacking: dict[int, int] = {}
         for each in books.holdings:
@@ -49,10 +49,10 @@ class DepositoryWatch:
         for token, market in self._kernel.markets.items():
             shares = lacking.get(int(token), 0)
             if shares != market.instrument.bound:
-                self._kernel.bind(int(token), shares)
-            self._say(int(token), market.instrument.symbol, shares if market.ladders else 0)
+                self._kernel.set_bound_shares(int(token), shares)
+            self._tell_bound(int(token), market.instrument.symbol, shares if market.ladders else 0)
 
-    def _say(self, token: int, symbol: str, shares: int) -> None:
+    def _tell_bound(self, token: int, symbol: str, shares: int) -> None:
         """Tell once of shares of ours that are bound, and once that they are no more."""
         if shares and token not in self._told:
             self._told.add(token)

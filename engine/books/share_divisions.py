@@ -8,17 +8,17 @@ from fractions import Fraction
 from math import floor, prod
 from typing import Final, NamedTuple, Protocol
 
-from compiled.bounds import HELD, LAST, NUMBER, PRICE
-from compiled.division import divides
-from compiled.events import Divide
-from compiled.kernel import Kernel
-from compiled.ladder import Rung
-from compiled.model import GttStatus
-from compiled.positions import Market
-from engine.market.actions import SHARES, Actions
+from compiled.model.events import CarriedDivision
+from compiled.model.number_bounds import HELD, LAST, NUMBER, PRICE
+from compiled.model.values import GttStatus
+from compiled.trading.kernel import Kernel
+from compiled.trading.ladder import Rung
+from compiled.trading.positions import InstrumentState
+from compiled.trading.share_division import concerns_rung
+from engine.books.journal_rows import check_number
 from engine.market.calendar import ist_day, midnight
+from engine.market.corporate_actions.action_list import SHARES, CorporateActions
 from engine.ports import BrokerHolding, Journal
-from engine.trading.kept import check
 
 NOTED: Final = "division:"
 """How the key of a division begins in the journal's `meta`, before its token and the day it counts from."""
@@ -33,7 +33,7 @@ Levels = tuple[float, float, float]
 """A rung's stop, target and most favourable price, rupees."""
 
 
-class Division(NamedTuple):
+class ShareDivision(NamedTuple):
     """`shares` of an instrument stand where `per` did from `since` (ns) on; taken in `at` (ns).
 
     `levels` are those of the rungs before it, `awaited` the shares that were not credited then: (ours, all) by product.
@@ -59,74 +59,74 @@ class Division(NamedTuple):
         journal.append("meta", {"key": f"{NOTED}{self.token}:{self.since}", "value": json.dumps(told)})
 
 
-def kept(journal: Journal) -> list[Division]:
+def kept_divisions(journal: Journal) -> list[ShareDivision]:
     """Return what is written down, by day; raise `DataError` for what cannot be."""
     found = []
     for row in journal.load("meta", "key LIKE ? AND value IS NOT NULL", (NOTED + "%",)):
         where, told = f"meta, row {row['key']}:", json.loads(str(row["value"]))
         _, token, since = str(row["key"]).split(":")
         for value in (told["shares"], told["per"]):
-            check(where, value, 1, int(HELD))
-        check(where, int(token), 1, int(NUMBER))
+            check_number(where, value, 1, int(HELD))
+        check_number(where, int(token), 1, int(NUMBER))
         for value in (int(since), told["at"]):
-            check(where, value, 0, int(LAST))
+            check_number(where, value, 0, int(LAST))
         levels = {int(rung): (float(a), float(b), float(c)) for rung, (a, b, c) in told["levels"].items()}
         for each in levels.values():
             for value in each:
-                check(where, value, 0.0, PRICE)
+                check_number(where, value, 0.0, PRICE)
         awaited = {product: (int(ours), int(total)) for product, (ours, total) in told["awaited"].items()}
-        found.append(Division(int(token), int(since), told["shares"], told["per"], told["at"], levels, awaited))
+        found.append(ShareDivision(int(token), int(since), told["shares"], told["per"], told["at"], levels, awaited))
     return sorted(found, key=lambda each: each.since)
 
 
-def carried(market: Market, before: int) -> list[Rung]:
+def carried_rungs(market: InstrumentState, before: int) -> list[Rung]:
     """Return the rungs that hold delivered shares of earlier days than `before` (ns)."""
-    return [rung for ladder in market.ladders for rung in ladder.rungs if divides(ladder, rung, before)]
+    return [rung for ladder in market.ladders for rung in ladder.rungs if concerns_rung(ladder, rung, before)]
 
 
-def held(market: Market, before: int, *, there: bool = False) -> dict[str, int]:
+def carried_shares(market: InstrumentState, before: int, *, there: bool = False) -> dict[str, int]:
     """Return how many shares of earlier days than `before` (ns) our rungs hold, by product; `there`: whose stop has not fired."""
     found: Counter[str] = Counter()
     for ladder in market.ladders:
         for rung in ladder.rungs:
-            if divides(ladder, rung, before) and not (there and rung.fired):
+            if concerns_rung(ladder, rung, before) and not (there and rung.fired_earlier):
                 found[ladder.plan.product.name] += int(rung.quantity)
     return dict(found)
 
 
-def divided(
-    market: Market, ratio: Fraction, since: int, now: int, books: Mapping[str, int], apart: Mapping[str, int]
-) -> Division:
+def make_division(
+    market: InstrumentState, ratio: Fraction, since: int, now: int, books: Mapping[str, int], apart: Mapping[str, int]
+) -> ShareDivision:
     """Return the division of what is carried, to be noted; `books` has the broker's shares, `apart` the owner's, by product.
 
     Of those that the broker has not credited yet it says how many are ours and how many there are in all. What a stop has
     sold, when nobody looked, is not awaited.
     """
     awaited = {}
-    for product, ours in held(market, since, there=True).items():
+    for product, ours in carried_shares(market, since, there=True).items():
         before = ours + apart.get(product, 0)
         total = floor(before * ratio) - before
         if total > 0 and books.get(product, 0) == before:
             awaited[product] = (floor(ours * ratio) - ours, total)
-    levels = {int(rung.rung_id): (rung.stop, rung.target, rung.high) for rung in carried(market, since)}
-    return Division(int(market.token), since, ratio.numerator, ratio.denominator, now, levels, awaited)
+    levels = {int(rung.rung_id): (rung.stop, rung.target, rung.high) for rung in carried_rungs(market, since)}
+    return ShareDivision(int(market.token), since, ratio.numerator, ratio.denominator, now, levels, awaited)
 
 
-def event(division: Division) -> Divide:
+def divide_event(division: ShareDivision) -> CarriedDivision:
     """Return what makes the kernel take it in."""
-    return Divide(division.at, division.token, division.shares, division.per, division.since)
+    return CarriedDivision(division.at, division.token, division.shares, division.per, division.since)
 
 
-def dated(actions: Actions, symbol: str, after: date, until: date) -> tuple[Fraction, str, date]:
+def dated_ratio(actions: CorporateActions, symbol: str, after: date, until: date) -> tuple[Fraction, str, date]:
     """Return by which ratio shares are divided by the list with an ex-date in (after, until], as it says, and from which day."""
     found = [
-        each for each in actions.of(symbol, after + timedelta(days=1), until) if each.kind in SHARES and each.ratio > 0
+        each for each in actions.of_symbol(symbol, after + timedelta(days=1), until) if each.kind in SHARES and each.ratio > 0
     ]
     ratio = prod((Fraction(each.ratio).limit_denominator(1_000) for each in found), start=Fraction(1))
     return ratio, ", ".join(f"{each.text} of {each.ex}" for each in found), found[-1].ex if found else until
 
 
-def between(books: int, ours: int) -> Fraction:
+def books_ratio(books: int, ours: int) -> Fraction:
     """Return how many times ours the broker's books have, 1 where that is no whole number: of fractions nobody knows the rest."""
     if books <= 0 or ours <= 0:
         return Fraction(1)
@@ -134,7 +134,7 @@ def between(books: int, ours: int) -> Fraction:
     return ratio if ratio.denominator == 1 and ratio <= MOST else Fraction(1)
 
 
-def jumped(market: Market, rungs: Iterable[Rung]) -> bool:
+def has_jumped(market: InstrumentState, rungs: Iterable[Rung]) -> bool:
     """Tell whether yesterday's close stands so far beyond a stop, or above all prices seen, as hardly any day moves."""
     close = market.instrument.close
     return close > 0.0 and any(
@@ -142,7 +142,7 @@ def jumped(market: Market, rungs: Iterable[Rung]) -> bool:
     )
 
 
-def explains(ratio: Fraction, market: Market, rungs: Sequence[Rung]) -> bool:
+def explains_close(ratio: Fraction, market: InstrumentState, rungs: Sequence[Rung]) -> bool:
     """Tell whether yesterday's close stands where a ratio brings the prices that were between stop and high."""
     close = market.instrument.close * float(ratio)
     least, most = 1.0 - BETWEEN, 1.0 + BETWEEN
@@ -156,7 +156,7 @@ def costs_the_same(ratio: Fraction, rungs: Sequence[Rung], average: float) -> bo
     return abs(average * float(ratio) / ours - 1.0) <= CLOSE
 
 
-def disabled(kernel: Kernel) -> dict[int, str]:
+def disabled_gtts(kernel: Kernel) -> dict[int, str]:
     """Return the tokens of rungs whose GTT the broker has disabled, and which: he does so for a corporate action."""
     return {
         int(ladder.instrument.token): f"the broker has disabled GTT {rung.gtt.gtt_id}"
@@ -166,7 +166,7 @@ def disabled(kernel: Kernel) -> dict[int, str]:
     }
 
 
-class Apart(Protocol):
+class OwnerShareKeeper(Protocol):
     """Who knows what is the owner's, and takes note of what is not certain."""
 
     doubted: dict[int, str]
@@ -176,52 +176,52 @@ class Apart(Protocol):
         ...
 
 
-def recognise(
-    kernel: Kernel, actions: Actions | None, holdings: Iterable[BrokerHolding], reconciler: Apart, last: date,
+def recognise_divisions(
+    kernel: Kernel, actions: CorporateActions | None, holdings: Iterable[BrokerHolding], reconciler: OwnerShareKeeper, last: date,
     day: date, now: int,
-) -> list[tuple[Division, str]]:  # fmt: skip
+) -> list[tuple[ShareDivision, str]]:  # fmt: skip
     """Return the divisions since the day `last` of what is carried into `day`, each with what is to be told.
 
     The list of actions is believed; without it the broker's shares, his average and yesterday's close have to say the
     same. Where they do not, and a price or a disabled GTT says that something has happened, it is `doubted`.
     """
-    found, since, off = [], midnight(day), disabled(kernel)
+    found, since, off = [], midnight(day), disabled_gtts(kernel)
     for token, market in kernel.markets.items():
-        rungs, symbol = carried(market, since), market.instrument.symbol
+        rungs, symbol = carried_rungs(market, since), market.instrument.symbol
         if not rungs:
             continue
         mine = [each for each in holdings if each.token == token]
         books = {each.product: each.quantity for each in mine}
         apart = {product: reconciler.apart(symbol, product) for product in books}
-        ratio, text, begins = dated(actions, symbol, last, day) if actions is not None else (Fraction(1), "", day)
+        ratio, text, begins = dated_ratio(actions, symbol, last, day) if actions is not None else (Fraction(1), "", day)
         if ratio == 1:
-            ratio = _by_books(market, rungs, mine, apart)
+            ratio = _ratio_by_books(market, rungs, mine, apart)
             text = f"by the broker's shares and yesterday's close of {market.instrument.close:.2f}"
         if ratio != 1:
-            division = divided(market, ratio, midnight(begins), now, books, apart)
-            ours = sum(held(market, since).values())
+            division = make_division(market, ratio, midnight(begins), now, books, apart)
+            ours = sum(carried_shares(market, since).values())
             shares = f"{ratio.numerator} for {ratio.denominator}, {text}: {ours} shares become {floor(ours * ratio)}"
             found.append((division, f"{symbol}: {shares}, their stops and averages with them"))
-        elif token in off or jumped(market, rungs):
+        elif token in off or has_jumped(market, rungs):
             why = off.get(token, f"yesterday's close of {market.instrument.close:.2f} is far beyond its stop")
             reconciler.doubted[token] = f"{why}: was it split? nothing of it is sold until that is decided"
     return found
 
 
-def _by_books(
-    market: Market, rungs: Sequence[Rung], mine: Sequence[BrokerHolding], apart: Mapping[str, int]
+def _ratio_by_books(
+    market: InstrumentState, rungs: Sequence[Rung], mine: Sequence[BrokerHolding], apart: Mapping[str, int]
 ) -> Fraction:
     """Return the ratio that the broker's books and yesterday's close agree on, 1 where they do not."""
     ours = sum(int(rung.quantity) for rung in rungs) + sum(apart.values())
-    ratio = between(sum(each.quantity for each in mine), ours)
-    if ratio == 1 or not jumped(market, rungs) or not explains(ratio, market, rungs):
+    ratio = books_ratio(sum(each.quantity for each in mine), ours)
+    if ratio == 1 or not has_jumped(market, rungs) or not explains_close(ratio, market, rungs):
         return Fraction(1)
     if not any(apart.values()) and not costs_the_same(ratio, rungs, mine[0].average):
         return Fraction(1)
     return ratio
 
 
-def opened_before(journal: Journal, day: date) -> date:
+def last_opening_day(journal: Journal, day: date) -> date:
     """Return the day on which the desk was opened last before a day; a week before it where that is not known."""
     for row in journal.load("meta", "key = ?", ("opened",)):
         last = ist_day(int(str(row["value"])))

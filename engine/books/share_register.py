@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, final
 
-from compiled.bounds import NUMBER
-from compiled.model import Instrument
+from compiled.model.number_bounds import NUMBER
+from compiled.model.values import Instrument
+from engine.books.journal_rows import whole_number
+from engine.books.share_divisions import NOTED as NOTED_DIVISION
 from engine.ports import BrokerHolding, Journal
-from engine.trading.divisions import NOTED as NOTED_DIVISION
-from engine.trading.kept import whole
 
 HOME: Final = "NSE"
 TWIN: Final = "BSE"
@@ -33,7 +33,7 @@ class ShareRegister:
         self._symbols = {each.symbol: int(each.token) for each in shares}
         self._tokens = {int(each.token): each.symbol for each in shares}
         self._isins = {
-            str(row["key"]).removeprefix(NOTED): whole(f"meta, row {row['key']}:", row["value"], 1, int(NUMBER))
+            str(row["key"]).removeprefix(NOTED): whole_number(f"meta, row {row['key']}:", row["value"], 1, int(NUMBER))
             for row in journal.load("meta", "key LIKE ? AND value IS NOT NULL", (NOTED + "%",))
         }
 
@@ -42,58 +42,58 @@ class ShareRegister:
         if token in self._tokens:
             return token
         known = self._isins.get(isin, 0) if isin else 0
-        return known if known in self._tokens else self._listed(exchange, symbol, token) or token
+        return known if known in self._tokens else self._listed_token(exchange, symbol, token) or token
 
-    def _listed(self, exchange: str, symbol: str, token: int) -> int:
+    def _listed_token(self, exchange: str, symbol: str, token: int) -> int:
         """Return under which token of ours something is listed today by its token or, on the other exchange, by its symbol; 0: none."""
         return token if token in self._tokens else self._symbols.get(symbol, 0) if exchange == TWIN else 0
 
-    def _today(self, holdings: Iterable[BrokerHolding]) -> dict[str, int]:
+    def _tokens_today(self, holdings: Iterable[BrokerHolding]) -> dict[str, int]:
         """Return the token of ours for each ISIN that is held."""
-        found = {each.isin: self._listed(each.exchange, each.symbol, each.token) for each in holdings if each.isin}
+        found = {each.isin: self._listed_token(each.exchange, each.symbol, each.token) for each in holdings if each.isin}
         return {isin: token for isin, token in found.items() if token}
 
     def learn(self, holdings: Iterable[BrokerHolding]) -> None:
-        """Take note of the ISINs of what is held; a known one is for `follow` to change."""
-        for isin, token in self._today(holdings).items():
+        """Take note of the ISINs of what is held; a known one is for `follow_renames` to change."""
+        for isin, token in self._tokens_today(holdings).items():
             if isin not in self._isins:
-                self._note(isin, token)
+                self._note_isin(isin, token)
 
-    def _note(self, isin: str, token: int) -> None:
+    def _note_isin(self, isin: str, token: int) -> None:
         self._isins[isin] = token
         self._journal.append("meta", {"key": NOTED + isin, "value": str(token)})
 
-    async def follow(self, holdings: Sequence[BrokerHolding], tell: Callable[[str, str, str], None]) -> None:
+    async def follow_renames(self, holdings: Sequence[BrokerHolding], tell: Callable[[str, str, str], None]) -> None:
         """Let what the journal holds go on under the token it is listed under today: a new name, another series or token.
 
         Only where its old token is listed no more; the ISIN says what it has become, else its symbol.
         """
-        now = {self._isins[isin]: (isin, token) for isin, token in self._today(holdings).items() if isin in self._isins}
+        now = {self._isins[isin]: (isin, token) for isin, token in self._tokens_today(holdings).items() if isin in self._isins}
         moved = False
         for row in self._journal.load("ladders", "closed = 0"):
             old, symbol = int(str(row["token"])), str(row["symbol"])
             _, token = now.get(old, ("", self._symbols.get(symbol, 0)))
             if old in self._tokens or not token:
                 continue
-            self._move(row, token)
+            self._move_ladder(row, token)
             named = self._tokens[token]
             what = f"listed as {named} now" if named != symbol else f"listed under token {token} now, {old} before"
             tell("warn", "renamed", f"{symbol} is {what}; its position goes on under it")
             moved = True
         for old, (isin, token) in now.items():
             if old not in self._tokens:
-                self._note(isin, token)
+                self._note_isin(isin, token)
                 moved = True
         if moved:
             await self._journal.commit()
         self.learn(holdings)
 
-    def _move(self, ladder: dict[str, object], token: int) -> None:
+    def _move_ladder(self, ladder: dict[str, object], token: int) -> None:
         """Give a ladder and everything that belongs to it another token, and what is noted of it: divisions, what is the owner's."""
         symbol = self._tokens[token]
-        self._rename(f"{NOTED_DIVISION}{ladder['token']}:", f"{NOTED_DIVISION}{token}:")
+        self._rename_keys(f"{NOTED_DIVISION}{ladder['token']}:", f"{NOTED_DIVISION}{token}:")
         if symbol != ladder["symbol"]:
-            self._rename(f"{IGNORED}{ladder['symbol']}:", f"{IGNORED}{symbol}:")
+            self._rename_keys(f"{IGNORED}{ladder['symbol']}:", f"{IGNORED}{symbol}:")
         number, named = ladder["ladder"], {"token": token, "symbol": symbol}
         rungs = [row["trade_id"] for row in self._journal.load("trades", "ladder = ?", (number,))]
         marks = ", ".join("?" * len(rungs))
@@ -105,7 +105,7 @@ class ShareRegister:
         for row in self._journal.load("fills", f"rung IN ({marks})", rungs):
             self._journal.append("fills", {"trade_id": row["trade_id"], "order_id": row["order_id"], **named})
 
-    def _rename(self, old: str, new: str) -> None:
+    def _rename_keys(self, old: str, new: str) -> None:
         """Have what `meta` says under keys that begin in one way stand under keys that begin in another."""
         for row in self._journal.load("meta", "key LIKE ? AND value IS NOT NULL", (old + "%",)):
             key = str(row["key"])

@@ -21,7 +21,7 @@ _ADDRESS: Final = re.compile(
 )
 
 
-class Address(NamedTuple):
+class BrokerAddress(NamedTuple):
     """Where requests go; `port` 0: the usual one of its scheme."""
 
     scheme: str
@@ -30,14 +30,14 @@ class Address(NamedTuple):
     prefix: str = ""
 
     @property
-    def local(self) -> bool:
+    def is_local(self) -> bool:
         """Tell whether it is this machine."""
         return self.host in LOOPBACK
 
     @property
-    def covered(self) -> bool:
+    def is_covered(self) -> bool:
         """Tell whether nobody on the way can read what is sent there."""
-        return self.local or self.scheme in {"https", "wss"}
+        return self.is_local or self.scheme in {"https", "wss"}
 
     @property
     def root(self) -> str:
@@ -45,14 +45,14 @@ class Address(NamedTuple):
         return f"{self.scheme}://{self.host}{f':{self.port}' if self.port else ''}"
 
 
-def read(text: str) -> Address | None:
+def parse_address(text: str) -> BrokerAddress | None:
     """Return an address; None for anything that is not spelt like one."""
     found = _ADDRESS.fullmatch(text)
     if found is None:
         return None
-    return Address(found["scheme"], found["host"], int(found["port"] or 0), found["prefix"] or "")
+    return BrokerAddress(found["scheme"], found["host"], int(found["port"] or 0), found["prefix"] or "")
 
 
-def local(*texts: str) -> bool:
+def are_local(*texts: str) -> bool:
     """Tell whether all of these are addresses of this machine."""
-    return all((address := read(text)) is not None and address.local for text in texts)
+    return all((address := parse_address(text)) is not None and address.is_local for text in texts)

@@ -1,26 +1,26 @@
-"""What settings must not say together; the bounds of each alone stand in `engine/config.py`."""
+"""What settings must not say together; the bounds of each alone stand in `engine/config/schema.py`."""
 
 import ipaddress
 from collections.abc import Iterator
 from datetime import date
 from typing import TYPE_CHECKING
 
-from engine import address
-from engine.config_text import Key
+from engine.config import addresses
+from engine.config.toml_reader import Key
 from engine.market.calendar import Calendar
 
 if TYPE_CHECKING:
-    from engine.config import Config, MomentumLadder, MovingAverageCross
+    from engine.config.schema import AverageCrossSettings, DeskConfig, MomentumLadderSettings
 
 
-def contradictions(config: "Config") -> Iterator[tuple[Key, str]]:
+def contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
     """Yield (key, complaint) for each value that is fine alone, but not beside the others."""
-    yield from _broker(config)
+    yield from _broker_contradictions(config)
     if config.sandbox.date and not _is_date(config.sandbox.date):
         yield ("sandbox", "date"), f"there is no {config.sandbox.date}"
-    yield from _market(config)
-    yield from _modes(config)
-    yield from _archive(config)
+    yield from _market_contradictions(config)
+    yield from _mode_contradictions(config)
+    yield from _archive_contradictions(config)
     spans = config.feed.spans_s
     if list(spans) != sorted(set(spans)) or any(span % spans[0] for span in spans):
         yield ("feed", "spans_s"), "expected ascending lengths, each a multiple of the first"
@@ -28,10 +28,10 @@ def contradictions(config: "Config") -> Iterator[tuple[Key, str]]:
         yield ("governor", "reserve_per_second"), "expected less than orders_per_second, or no entry could ever pass"
     if config.risk.max_order_value > config.risk.max_exposure:
         yield ("risk", "max_order_value"), "expected at most max_exposure"
-    yield from _ladder(config.strategy.momentum_ladder, ("strategy", "momentum_ladder"))
+    yield from _ladder_contradictions(config.strategy.momentum_ladder, ("strategy", "momentum_ladder"))
     if config.strategy.moving_average_cross.fast >= config.strategy.moving_average_cross.slow:
         yield ("strategy", "moving_average_cross", "fast"), "expected fewer bars than slow"
-    known: tuple[tuple[str, MomentumLadder | MovingAverageCross], ...] = (
+    known: tuple[tuple[str, MomentumLadderSettings | AverageCrossSettings], ...] = (
         ("momentum_ladder", config.strategy.momentum_ladder),
         ("moving_average_cross", config.strategy.moving_average_cross),
     )
@@ -40,7 +40,7 @@ def contradictions(config: "Config") -> Iterator[tuple[Key, str]]:
             yield ("strategy", name, "timeframe_s"), f"expected one of feed.spans_s: {', '.join(map(str, spans))}"
 
 
-def _modes(config: "Config") -> Iterator[tuple[Key, str]]:
+def _mode_contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
     """Check that no instrument is asked for in two modes, and that what is only watched is traded by nobody."""
     feed, strategies = config.feed, config.strategy
     traded = {*feed.watch, *strategies.momentum_ladder.symbols, *strategies.moving_average_cross.symbols}
@@ -53,10 +53,10 @@ def _modes(config: "Config") -> Iterator[tuple[Key, str]]:
                 )
 
 
-def _market(config: "Config") -> Iterator[tuple[Key, str]]:
+def _market_contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
     """Check that a token stays covered, and that hours begin on each confirmed day: a slip of the pen would confirm nothing."""
-    upstox = address.read(config.market.upstox)
-    if upstox is not None and not upstox.covered:
+    upstox = addresses.parse_address(config.market.upstox)
+    if upstox is not None and not upstox.is_covered:
         yield ("market", "upstox"), "the token would travel in the clear; expected https://"
     known = sorted(map(str, Calendar.load().changes)) if config.market.confirmed else []
     for place, day in enumerate(config.market.confirmed):
@@ -67,17 +67,17 @@ def _market(config: "Config") -> Iterator[tuple[Key, str]]:
             )
 
 
-def _archive(config: "Config") -> Iterator[tuple[Key, str]]:
+def _archive_contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
     """Check that what is archived stays covered, and that recordings are still there when the archive would take them."""
-    place = address.read(config.archive.endpoint)
-    if place is not None and not place.covered:
+    place = addresses.parse_address(config.archive.endpoint)
+    if place is not None and not place.is_covered:
         yield ("archive", "endpoint"), "bars would travel in the clear; expected https://"
     if config.archive.bucket and config.feed.record and config.archive.recording_days >= config.feed.record_days:
         kept = f"recordings are removed after feed.record_days = {config.feed.record_days}"
         yield ("archive", "recording_days"), f"{kept}: expected fewer, or they never get there"
 
 
-def _broker(config: "Config") -> Iterator[tuple[Key, str]]:
+def _broker_contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
     broker = config.broker
     if broker.name == "kite" and broker.access_token:
         yield ("broker", "access_token"), "a real token never stands in a file; name its variable in access_token_env"
@@ -86,13 +86,13 @@ def _broker(config: "Config") -> Iterator[tuple[Key, str]]:
     if bool(broker.rest) != bool(broker.ws):
         yield ("broker", "ws" if broker.rest else "rest"), "rest and ws belong together: give both, or neither"
     for field, scheme in (("rest", "https"), ("ws", "wss")):
-        place = address.read(getattr(broker, field))
-        if place is None or place.local:
+        place = addresses.parse_address(getattr(broker, field))
+        if place is None or place.is_local:
             continue
         if broker.name == "sandbox":
             where = 'a sandbox is on this machine (127.0.0.1, localhost, [::1]); a broker elsewhere is real: set broker.name = "kite"'
             yield ("broker", field), where
-        elif not place.covered:
+        elif not place.is_covered:
             yield ("broker", field), f"the token would travel in the clear; expected {scheme}://"
     if -1.0 < broker.market_protection <= 0.0:
         yield ("broker", "market_protection"), "expected a percentage above 0, or -1 for the broker's bands"
@@ -104,7 +104,7 @@ def _broker(config: "Config") -> Iterator[tuple[Key, str]]:
             yield ("broker", f"{field}_env"), f"give this or {field}, not both"
 
 
-def _ladder(ladder: "MomentumLadder", at: Key) -> Iterator[tuple[Key, str]]:
+def _ladder_contradictions(ladder: "MomentumLadderSettings", at: Key) -> Iterator[tuple[Key, str]]:
     if ladder.ema_fast >= ladder.ema_slow:
         yield (*at, "ema_fast"), "expected fewer bars than ema_slow"
     if ladder.capital > ladder.total_capital:

@@ -31,69 +31,69 @@ OTHER = "other"
 """A struct with a field of this name takes tables it does not know, and keeps them there unread."""
 
 
-class Reader:
+class TomlReader:
     """Turns a TOML text into structs, key by key, so that every complaint has a line."""
 
     def __init__(self, text: str, file: Path) -> None:
         self.file = file
-        self._table = _parse(text, file)
-        self.lines = locate(text)
+        self._table = _parse_toml(text, file)
+        self.lines = locate_lines(text)
 
     def struct(self, kind: Any) -> Any:
         """Return the whole text as a struct of `kind`; raise `ConfigError`."""
-        return self._struct(kind, self._table, ())
+        return self._read_struct(kind, self._table, ())
 
     def error(self, key: Key, complaint: str) -> ConfigError:
         """Return the complaint about a key, with the line of the key or of the nearest table around it."""
         known = next((key[:n] for n in range(len(key), 0, -1) if key[:n] in self.lines), None)
         line = f":{self.lines[known]}" if known else ""
-        return ConfigError(f"{self.file}{line}: {dotted(key)}: {complaint}")
+        return ConfigError(f"{self.file}{line}: {dotted_key(key)}: {complaint}")
 
-    def _struct(self, kind: Any, table: object, at: Key) -> Any:
+    def _read_struct(self, kind: Any, table: object, at: Key) -> Any:
         if not isinstance(table, dict):
-            raise self.error(at, f"expected a table, got {_shown(table)}")
+            raise self.error(at, f"expected a table, got {_shorten_value(table)}")
         known = {field.name: field for field in fields(kind)}
         found: dict[str, Any] = {}
         for name, item in table.items():
             key = (*at, name)
             if name in known and name != OTHER:
-                found[name] = self._value(known[name].type, item, key)
+                found[name] = self._read_value(known[name].type, item, key)
             elif OTHER in known and isinstance(item, dict):
                 found.setdefault(OTHER, {})[name] = item
             else:
-                raise self.error(key, f"no such key{nearest(name, known.keys() - {OTHER})}")
+                raise self.error(key, f"no such key{nearest_hint(name, known.keys() - {OTHER})}")
         for name, field in known.items():
             if field.required and name not in found:
-                raise self.error(at, f"the key {name} is missing; expected {describe(field.type)}")
+                raise self.error(at, f"the key {name} is missing; expected {describe_type(field.type)}")
         return kind(**found)
 
-    def _value(self, kind: Any, item: object, at: Key) -> Any:
-        inner = bare(kind)
+    def _read_value(self, kind: Any, item: object, at: Key) -> Any:
+        inner = bare_type(kind)
         if is_table(inner):
-            return self._struct(inner, item, at)
+            return self._read_struct(inner, item, at)
         if isinstance(item, dict) and get_origin(inner) is dict:
-            return {name: self._value(get_args(inner)[1], part, (*at, name)) for name, part in item.items()}
+            return {name: self._read_value(get_args(inner)[1], part, (*at, name)) for name, part in item.items()}
         if isinstance(item, list) and get_origin(inner) is tuple:
-            least, most = _length(kind)
+            least, most = _length_bounds(kind)
             if not least <= len(item) <= most:
                 raise self.error(at, f"expected {least} to {most} entries, got {len(item)}")
-            return tuple(self._value(get_args(inner)[0], part, (*at, index)) for index, part in enumerate(item))
+            return tuple(self._read_value(get_args(inner)[0], part, (*at, index)) for index, part in enumerate(item))
         try:
-            return converted(kind, item)
+            return convert_setting(kind, item)
         except msgspec.ValidationError as error:
-            got = "something else" if _has(kind, SECRET) else _shown(item)
-            raise self.error(at, f"expected {describe(kind)}, got {got}") from error
+            got = "something else" if _has_extra(kind, SECRET) else _shorten_value(item)
+            raise self.error(at, f"expected {describe_type(kind)}, got {got}") from error
 
 
-def converted(kind: Any, item: object) -> Any:
+def convert_setting(kind: Any, item: object) -> Any:
     """Return one value as a setting of this type; raise `msgspec.ValidationError`."""
     if isinstance(item, float) and not math.isfinite(item):
         raise msgspec.ValidationError("not finite")  # NaN is neither below a bound nor above it
     value = msgspec.convert(item, kind, strict=True)
-    return value.upper() if isinstance(value, str) and _has(kind, UPPER) else value
+    return value.upper() if isinstance(value, str) and _has_extra(kind, UPPER) else value
 
 
-def nearest(name: str, valid: Iterable[str]) -> str:
+def nearest_hint(name: str, valid: Iterable[str]) -> str:
     """Return a hint at the valid name that looks most like `name`, or at all of them."""
     names = sorted(valid)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
@@ -102,7 +102,7 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     return f"; valid: {', '.join(names)}" if names else ""
 
 
-def locate(text: str) -> dict[Key, int]:
+def locate_lines(text: str) -> dict[Key, int]:
     """Return the line of every key and table of a valid TOML text.
 
     tomllib tells no lines, but a statement ends at the first line end up to which it can be parsed alone.
@@ -120,63 +120,63 @@ def locate(text: str) -> dict[Key, int]:
         first = number - len(pending) + 1
         header = len(pending) == 1 and line.lstrip().startswith("[")
         pending.clear()
-        keys = list(_keys(statement, () if header else here, sizes if header else None))
+        keys = list(_statement_keys(statement, () if header else here, sizes if header else None))
         for key in keys:
             lines.setdefault(key, first)
         here = keys[-1] if header else here
     return lines
 
 
-def dotted(key: Key) -> str:
+def dotted_key(key: Key) -> str:
     """Write a key as an operator reads it, places in a list counted from 1: strategy.ladder.rung[2].stop_percent."""
     return "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in key).removeprefix(".")
 
 
-def describe(kind: Any) -> str:
+def describe_type(kind: Any) -> str:
     """Say in words what a setting of this type may be."""
-    meta = _meta(kind, lambda m: bool(m.title) or m.ge is not None or m.gt is not None)
-    kind = bare(kind)
+    meta = _first_meta(kind, lambda m: bool(m.title) or m.ge is not None or m.gt is not None)
+    kind = bare_type(kind)
     if meta.title:
         return meta.title
     if get_origin(kind) is Literal:
         return "one of " + ", ".join(f'"{choice}"' for choice in get_args(kind))
     if get_origin(kind) is tuple:
-        return f"a list, each {describe(get_args(kind)[0])}"
+        return f"a list, each {describe_type(get_args(kind)[0])}"
     if get_origin(kind) is dict:
-        return f"a table, each {describe(get_args(kind)[1])}"
+        return f"a table, each {describe_type(get_args(kind)[1])}"
     words = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}.get(kind, "a table")
     if meta.ge is None:
         return words if meta.gt is None else f"{words} above {meta.gt:g}"
     return f"{words} from {meta.ge:,} to {meta.le:,}".replace(",", "_")
 
 
-def explain(field: FieldInfo) -> str:
+def explain_field(field: FieldInfo) -> str:
     """Return a setting's meaning and its bounds, as one line."""
-    bounds = describe(field.type)
-    return f"{meaning(field)} {bounds[:1].upper()}{bounds[1:]}."
+    bounds = describe_type(field.type)
+    return f"{field_meaning(field)} {bounds[:1].upper()}{bounds[1:]}."
 
 
-def meaning(field: FieldInfo) -> str:
+def field_meaning(field: FieldInfo) -> str:
     """Return what a setting is for, as declared."""
-    return _meta(field.type, lambda m: bool(m.description)).description or ""
+    return _first_meta(field.type, lambda m: bool(m.description)).description or ""
 
 
-def render(
+def render_toml(
     struct: Struct,
     *,
     above: Callable[[FieldInfo], str] | None = None,
     beside: Callable[[Key], str] | None = None,
 ) -> str:
     """Render a tree of structs as TOML, with a comment above each key or beside it."""
-    return "\n".join(_rendered(struct, (), "", above, beside)).strip("\n") + "\n"
+    return "\n".join(_struct_lines(struct, (), "", above, beside)).strip("\n") + "\n"
 
 
-def tables(struct: Struct) -> str:
+def render_tables(struct: Struct) -> str:
     """Render a tree of structs as Markdown: one table for each, with type and bounds, default and meaning."""
-    return "\n".join(_tables(struct, ()))
+    return "\n".join(_markdown_tables(struct, ()))
 
 
-def bare(kind: Any) -> Any:
+def bare_type(kind: Any) -> Any:
     """Return a type without its annotations."""
     return get_args(kind)[0] if get_origin(kind) is Annotated else kind
 
@@ -186,7 +186,7 @@ def is_table(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, Struct)
 
 
-def _parse(text: str, file: Path) -> dict[str, Any]:
+def _parse_toml(text: str, file: Path) -> dict[str, Any]:
     try:
         table = tomllib.loads(text)
     except RecursionError as error:
@@ -196,12 +196,12 @@ def _parse(text: str, file: Path) -> dict[str, Any]:
         line = found[1] if found else len(text.splitlines())
         cause = re.sub(r" \(at [^)]*\)$", "", str(error))
         raise ConfigError(f"{file}:{line}: not TOML: {cause[:1].lower()}{cause[1:]}") from error
-    if _deeper(table):
+    if _is_too_deep(table):
         raise ConfigError(f"{file}: nested deeper than {DEEPEST} levels")
     return table
 
 
-def _deeper(table: object) -> bool:
+def _is_too_deep(table: object) -> bool:
     """Tell whether something is nested too deep to be looked at part by part."""
     level = [table]
     for _ in range(DEEPEST):
@@ -212,7 +212,7 @@ def _deeper(table: object) -> bool:
     return bool(level)
 
 
-def _keys(item: object, at: Key, sizes: dict[Key, int] | None) -> Iterator[Key]:
+def _statement_keys(item: object, at: Key, sizes: dict[Key, int] | None) -> Iterator[Key]:
     """Yield the keys of one statement in order; `sizes` counts the arrays of tables that headers have opened."""
     parts: Iterable[tuple[str | int, object]] = ()
     if isinstance(item, dict):
@@ -226,45 +226,45 @@ def _keys(item: object, at: Key, sizes: dict[Key, int] | None) -> Iterator[Key]:
         parts = enumerate(item, size)
     for name, part in parts:
         yield (*at, name)
-        yield from _keys(part, (*at, name), sizes)
+        yield from _statement_keys(part, (*at, name), sizes)
 
 
-def _meta(kind: Any, wanted: Callable[[Meta], bool]) -> Meta:
+def _first_meta(kind: Any, wanted: Callable[[Meta], bool]) -> Meta:
     metas = get_args(kind)[1:] if get_origin(kind) is Annotated else ()
     return next((meta for meta in metas if wanted(meta)), Meta())
 
 
-def _length(kind: Any) -> tuple[int, int]:
-    meta = _meta(kind, lambda m: m.max_length is not None)
+def _length_bounds(kind: Any) -> tuple[int, int]:
+    meta = _first_meta(kind, lambda m: m.max_length is not None)
     return meta.min_length or 0, meta.max_length or 10_000
 
 
-def _has(kind: Any, extra: dict[str, bool]) -> bool:
-    return _meta(kind, lambda m: m.extra == extra).extra == extra
+def _has_extra(kind: Any, extra: dict[str, bool]) -> bool:
+    return _first_meta(kind, lambda m: m.extra == extra).extra == extra
 
 
-def _shown(item: object) -> str:
-    text = _toml(item)
+def _shorten_value(item: object) -> str:
+    text = _toml_value(item)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _toml(item: object) -> str:
+def _toml_value(item: object) -> str:
     if isinstance(item, bool):
         return str(item).lower()
     if isinstance(item, str):
         return json.dumps(item, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(item, list | tuple):
-        return f"[{', '.join(map(_toml, item))}]"
+        return f"[{', '.join(map(_toml_value, item))}]"
     if isinstance(item, dict):
-        return "{" + ", ".join(f"{_name(name)} = {_toml(part)}" for name, part in item.items()) + "}"
+        return "{" + ", ".join(f"{_toml_key(name)} = {_toml_value(part)}" for name, part in item.items()) + "}"
     return str(item)
 
 
-def _name(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _toml(name)
+def _toml_key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _toml_value(name)
 
 
-def _rendered(
+def _struct_lines(
     struct: Struct,
     at: Key,
     header: str,
@@ -274,63 +274,63 @@ def _rendered(
     """Yield the lines of one struct: its own values first, its tables after them."""
     own = [field for field in fields(struct) if not _has_tables(field)]
     if header and (own or above):
-        yield from ["", f"# {_doc(type(struct))}"] if above else [""]
+        yield from ["", f"# {_first_doc_line(type(struct))}"] if above else [""]
         yield header
     for field in own:
         value = getattr(struct, field.name)
         if above:
             yield f"# {above(field)}"
-        text = '"****"' if value and _has(field.type, SECRET) else _toml(value)
+        text = '"****"' if value and _has_extra(field.type, SECRET) else _toml_value(value)
         yield f"{field.name} = {text}" + (f"  # {beside((*at, field.name))}" if beside else "")
     for field in fields(struct):
         value, key = getattr(struct, field.name), (*at, field.name)
         if isinstance(value, Struct):
-            yield from _rendered(value, key, f"[{_path(key)}]", above, beside)
+            yield from _struct_lines(value, key, f"[{_table_path(key)}]", above, beside)
         elif field.name == OTHER:
             for name, table in value.items():
-                yield from ("", f"[{_path((*at, name))}]")
+                yield from ("", f"[{_table_path((*at, name))}]")
                 for part, item in table.items():
                     note = f"  # {beside((*at, name, part))}" if beside else ""
-                    yield f"{_name(part)} = {_toml(item)}{note}"
+                    yield f"{_toml_key(part)} = {_toml_value(item)}{note}"
         elif _has_tables(field):
             for index, entry in enumerate(value):
-                yield from _rendered(entry, (*key, index), f"[[{_path(key)}]]", None if index else above, beside)
+                yield from _struct_lines(entry, (*key, index), f"[[{_table_path(key)}]]", None if index else above, beside)
 
 
-def _path(key: Key) -> str:
-    return ".".join(_name(str(part)) for part in key if not isinstance(part, int))
+def _table_path(key: Key) -> str:
+    return ".".join(_toml_key(str(part)) for part in key if not isinstance(part, int))
 
 
 def _has_tables(field: FieldInfo) -> bool:
     """Tell whether a field is written as tables of its own: a struct, a list of structs, or the unread ones."""
-    inner = bare(field.type)
+    inner = bare_type(field.type)
     return is_table(inner) or field.name == OTHER or (get_origin(inner) is tuple and is_table(get_args(inner)[0]))
 
 
-def _doc(kind: type) -> str:
+def _first_doc_line(kind: type) -> str:
     return (kind.__doc__ or "").split("\n", 1)[0]
 
 
-def _tables(struct: Struct, at: Key) -> Iterator[str]:
+def _markdown_tables(struct: Struct, at: Key) -> Iterator[str]:
     own = [field for field in fields(struct) if not _has_tables(field)]
     if own:
-        yield from ("", f"## [{_path(at)}]", "", _doc(type(struct)), "")
+        yield from ("", f"## [{_table_path(at)}]", "", _first_doc_line(type(struct)), "")
         yield from ("| key | may be | default | meaning |", "|---|---|---|---|")
     for field in own:
-        default = "required" if field.required else f"`{_toml(getattr(struct, field.name))}`"
-        yield f"| `{field.name}` | {describe(field.type)} | {default} | {meaning(field)} |"
+        default = "required" if field.required else f"`{_toml_value(getattr(struct, field.name))}`"
+        yield f"| `{field.name}` | {describe_type(field.type)} | {default} | {field_meaning(field)} |"
     for field in fields(struct):
         value = getattr(struct, field.name)
         if isinstance(value, Struct):
-            yield from _tables(value, (*at, field.name))
+            yield from _markdown_tables(value, (*at, field.name))
         elif _has_tables(field) and field.name != OTHER:
-            yield from _tables(value[0], (*at, field.name))
+            yield from _markdown_tables(value[0], (*at, field.name))
             yield from ("", "Default:", "", "```toml")
-            yield from _listed(value, (*at, field.name))
+            yield from _list_lines(value, (*at, field.name))
             yield "```"
 
 
-def _listed(values: Iterable[Struct], at: Key) -> Iterator[str]:
+def _list_lines(values: Iterable[Struct], at: Key) -> Iterator[str]:
     for value in values:
-        yield f"[[{_path(at)}]]"
-        yield from (f"{field.name} = {_toml(getattr(value, field.name))}" for field in fields(value))
+        yield f"[[{_table_path(at)}]]"
+        yield from (f"{field.name} = {_toml_value(getattr(value, field.name))}" for field in fields(value))

@@ -2,10 +2,10 @@
 
 from typing import Final, final
 
-from compiled.events import Act, Operate
-from compiled.model import SECOND
+from compiled.model.events import OperatorAct, OperatorInstruction
+from compiled.model.values import SECOND
+from engine.day.day_loop import BROKER, SESSION, DayLoop
 from engine.errors import OperatorError
-from engine.trading.loop import BROKER, SESSION, Loop
 
 TOLD: Final = 12 * SECOND
 """After so long without an answer it is an alarm."""
@@ -19,13 +19,13 @@ COMPARES: Final = 20 * SECOND
 
 
 @final
-class Reach:
+class BrokerReach:
     """Follows how long something has waited for the broker: a request, its outcome, or the books.
 
     After `patience` ns no entry leaves before he has answered.
     """
 
-    def __init__(self, loop: Loop, patience: int) -> None:
+    def __init__(self, loop: DayLoop, patience: int) -> None:
         self._loop = loop
         self._patience = patience
         self._level = ""
@@ -35,42 +35,42 @@ class Reach:
 
     def watch(self, now: int) -> None:
         """Look how it stands."""
-        loop, (since, what) = self._loop, self._loop.gateway.silence()
+        loop, (since, what) = self._loop, self._loop.gateway.waiting_since()
         waits = now - since if since else 0
         if waits >= self._patience:
-            self._hold(what, waits)
+            self._hold_entries(what, waits)
         elif self._level and not self._unseen:
             self._level = ""
             loop.hold(BROKER, "")
-            loop.log.tell("info", BROKER, "the broker answers again")
-        failing, dead = loop.gateway.lookups.failing, SESSION in loop.holds
-        dead = dead or (failing > 0 and isinstance(loop.books.error, OperatorError))
-        unheard, loop.unheard = loop.unheard, False
+            loop.log.add_event("info", BROKER, "the broker answers again")
+        failing, dead = loop.gateway.lookups.failing_since, SESSION in loop.holds
+        dead = dead or (failing > 0 and isinstance(loop.poller.error, OperatorError))
+        unheard, loop.has_missed_events = loop.has_missed_events, False
         if unheard or ((dead or (failing and now - failing >= UNSEEN)) and not self._unseen):
             self._unseen = True
             loop.reconciler.books = None
-            loop.inbox.append(Operate(now, Act.UNSEEN))
+            loop.inbox.append(OperatorInstruction(now, OperatorAct.UNSEEN))
         elif self._unseen:
-            self._compare(now, failing=failing > 0 or dead)
+            self._await_comparison(now, failing=failing > 0 or dead)
 
-    def _hold(self, what: str, waits: int) -> None:
+    def _hold_entries(self, what: str, waits: int) -> None:
         level = "alarm" if waits >= TOLD else "warn"
         self._loop.hold(BROKER, f"the broker does not answer ({what})")
         if level != self._level:
             self._level = level
             text = f"the broker has not answered for {waits // SECOND} s ({what}): no entries before he does"
-            self._loop.log.tell(level, BROKER, text)
+            self._loop.log.add_event(level, BROKER, text)
 
-    def _compare(self, now: int, *, failing: bool) -> None:
+    def _await_comparison(self, now: int, *, failing: bool) -> None:
         """Have the books compared as soon as they can be read; exits and stops do not wait for ever where some cannot."""
         loop = self._loop
         if failing:
             self._seen = 0
         elif not self._seen:
             self._seen, loop.compare_soon = now, True
-        elif not loop.kernel.blind:
+        elif not loop.kernel.is_blind:
             self._unseen, self._seen = False, 0
         elif now - self._seen >= COMPARES:
             self._unseen, self._seen = False, 0
-            loop.log.tell("alarm", BROKER, "the books cannot be compared: exits and stops go by our own")
-            loop.inbox.append(Operate(now, Act.COMPARED))
+            loop.log.add_event("alarm", BROKER, "the books cannot be compared: exits and stops go by our own")
+            loop.inbox.append(OperatorInstruction(now, OperatorAct.COMPARED))

@@ -3,13 +3,13 @@
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Final
 
-from compiled.charges import order_charges
-from compiled.kernel import Kernel
-from compiled.model import SECOND, Instrument, Order, OrderType, Product, Purpose, Side, paise
-from compiled.risk import Limits, size
+from compiled.accounting.charges import order_charges
+from compiled.model.values import SECOND, Instrument, Order, OrderPurpose, OrderType, Product, Side, paise
+from compiled.trading.kernel import Kernel
+from compiled.trading.risk import RiskLimits, whole_lots
+from engine.day.day_loop import DayLoop
 from engine.errors import OperatorError, RetryableError
-from engine.trading.loop import Loop
-from engine.trading.margin import Margins, estimate
+from engine.manual.margin import Margins, estimate_margin
 
 AGAIN: Final = 30 * SECOND
 """Between two comparisons while there is too little."""
@@ -18,7 +18,7 @@ PROBE: Final = 100_000_00
 """Paise of the purchase that is asked about."""
 
 
-class Guard:
+class BudgetGuard:
     """Holds entries back until the budgets are covered by funds and by what the desk holds already; then it is done.
 
     A strategy's budget is its limit, else its `totals` (paise), else the account's limit on exposure, which bounds them
@@ -26,7 +26,7 @@ class Guard:
     """
 
     def __init__(
-        self, loop: Loop, funds: Callable[[], Awaitable[int]], margins: Margins, totals: Mapping[str, int]
+        self, loop: DayLoop, funds: Callable[[], Awaitable[int]], margins: Margins, totals: Mapping[str, int]
     ) -> None:
         self._loop = loop
         self._funds = funds
@@ -39,28 +39,28 @@ class Guard:
         share, told = 0.0, ""
         while True:
             try:
-                share = share or await self._share()
-                why = short(self._needed(), share, await self._funds())
+                share = share or await self._blocked_share()
+                why = shortfall_text(self._needed_paise(), share, await self._funds())
             except (RetryableError, OperatorError) as error:
                 why = f"the funds cannot be compared with the budgets: {error}"
             self._loop.hold(NAME, why)
             if not why:
-                self._loop.log.tell("info", NAME, "the funds cover the budgets")
+                self._loop.log.add_event("info", NAME, "the funds cover the budgets")
                 return
             if why != told:
                 told = why
-                self._loop.log.tell("alarm", NAME, f"no new entries: {why}")
+                self._loop.log.add_event("alarm", NAME, f"no new entries: {why}")
             await self._loop.clock.sleep_until(self._loop.clock.now() + AGAIN)
 
-    def _needed(self) -> int:
+    def _needed_paise(self) -> int:
         """Return the paise that may still be spent on shares."""
         kernel = self._loop.kernel
         names = [slot.strategy.name for slot in kernel.slots]
-        return max(0, committed(names, kernel.limits, self._totals) - int(kernel.ledger.exposure))
+        return max(0, committed_paise(names, kernel.limits, self._totals) - int(kernel.ledger.exposure))
 
-    async def _share(self) -> float:
+    async def _blocked_share(self) -> float:
         """Return what a rupee of shares blocks by the broker's calculation, the dearest of the strategies' instruments."""
-        probes = list(_probes(self._loop.kernel))
+        probes = list(_probe_orders(self._loop.kernel))
         if not probes:
             return 1.0
         theirs = await self._margins([order for order, _ in probes])
@@ -68,43 +68,43 @@ class Guard:
         for (order, instrument), blocked in zip(probes, theirs, strict=True):
             value = int(paise(order.price, order.quantity))
             rates = self._loop.kernel.rates[int(order.token) * 8 + int(order.product)]
-            ours = estimate(order.product, value, int(order_charges(rates, order.side, order.quantity, value)))
-            text = f"{order.quantity} {instrument.symbol} block {_rupees(blocked)} by the broker, {_rupees(ours)} by our estimate"
-            self._loop.log.tell("info" if abs(blocked - ours) <= ours // 100 else "warn", "margin", text)
+            ours = estimate_margin(order.product, value, int(order_charges(rates, order.side, order.quantity, value)))
+            text = f"{order.quantity} {instrument.symbol} block {_rupee_text(blocked)} by the broker, {_rupee_text(ours)} by our estimate"
+            self._loop.log.add_event("info" if abs(blocked - ours) <= ours // 100 else "warn", "margin", text)
             shares.append(blocked / value)
         return max(shares)
 
 
-def committed(strategies: Iterable[str], limits: Limits, totals: Mapping[str, int]) -> int:
+def committed_paise(strategies: Iterable[str], limits: RiskLimits, totals: Mapping[str, int]) -> int:
     """Return what all these strategies together may have in positions, in paise."""
     most = int(limits.max_exposure)
     return min(most, sum(int(limits.budgets.get(name, totals.get(name, most))) for name in strategies))
 
 
-def short(needed: int, share: float, funds: int) -> str:
+def shortfall_text(needed: int, share: float, funds: int) -> str:
     """Return by how much the funds (paise) fall short of `needed` paise of shares, or an empty string."""
     blocked = round(needed * share)
     if blocked <= funds:
         return ""
     return (
-        f"the budgets may block {_rupees(blocked)} more, the account has {_rupees(funds)}: "
+        f"the budgets may block {_rupee_text(blocked)} more, the account has {_rupee_text(funds)}: "
         "lower risk.max_exposure or the strategies' budgets, or add funds"
     )
 
 
-def _probes(kernel: Kernel) -> Iterator[tuple[Order, Instrument]]:
+def _probe_orders(kernel: Kernel) -> Iterator[tuple[Order, Instrument]]:
     """Yield one delivery purchase at the previous close per strategy, in its first instrument."""
     for number, slot in enumerate(kernel.slots, 1):
         instrument = next((kernel.markets[token].instrument for token in slot.tokens), None)
         if instrument is None or instrument.close <= 0.0:
             continue
         price = instrument.snap(instrument.close)
-        quantity = max(int(size(instrument, PROBE, price)), int(instrument.lot))
+        quantity = max(int(whole_lots(instrument, PROBE, price)), int(instrument.lot))
         yield Order(
             -number, "probe", slot.strategy.name, instrument.token, Side.BUY, quantity, OrderType.LIMIT, Product.CNC,
-            Purpose.ENTRY, price=price,
+            OrderPurpose.ENTRY, price=price,
         ), instrument  # fmt: skip
 
 
-def _rupees(amount: int) -> str:
+def _rupee_text(amount: int) -> str:
     return f"₹{amount / 100:.2f}"

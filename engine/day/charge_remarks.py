@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import final
 
-from compiled.kernel import Kernel
-from engine.market.charges import doubt
+from compiled.trading.kernel import Kernel
+from engine.market.charges import charge_doubt
 
 
 @final
@@ -22,5 +22,5 @@ class ChargeRemarks:
             return
         self._looked.add(token)
         instrument = self._kernel.markets[token].instrument
-        if text := doubt(instrument):
+        if text := charge_doubt(instrument):
             self._tell("info", "charges", f"{instrument.exchange}:{instrument.symbol} is {text}")

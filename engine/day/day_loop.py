@@ -5,40 +5,51 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from compiled.events import Act, Alert, Command, FeedStatus, Halt, Lacking, Operate, PlaceOrder, Ticks, Timer
-from compiled.frames import Decoder
-from compiled.kernel import Kernel
-from compiled.model import SECOND, Bar, Instrument
-from compiled.outbox import Fill
-from compiled.screen import Screen
-from compiled.triggers import DISABLED, FIRED_AWAY
+from compiled.market_data.kite_frames import FrameDecoder
+from compiled.model.events import (
+    FeedStatus,
+    KernelAlert,
+    KernelCommand,
+    LimitHalt,
+    OperatorAct,
+    OperatorInstruction,
+    PlaceOrder,
+    ShareShortfall,
+    TickBatch,
+    TimerEvent,
+)
+from compiled.model.values import SECOND, Bar, Instrument
+from compiled.trading.gtt_reports import DISABLED, FIRED_AWAY
+from compiled.trading.kernel import Kernel
+from compiled.trading.order_store import BookedFill
+from compiled.trading.tick_filter import TickFilter
+from engine.board.board_writer import BoardWriter
+from engine.board.event_log import EventLog
+from engine.board.risk_view import RiskView
+from engine.board.strategy_failures import StrategyFailures
+from engine.board_rows import Board, BoardHeader
+from engine.day.charge_remarks import ChargeRemarks
+from engine.day.dead_letters import AHEAD_S, DeadLetters
+from engine.day.price_bands import BandWatch
+from engine.day.timekeeper import Timekeeper
+from engine.day.warm_up import WarmUp
 from engine.errors import ConfigError
-from engine.history.recorded import Recording
+from engine.history.feed_recording import FeedRecording
+from engine.history.minute_gaps import MinuteGaps
+from engine.manual import limits
+from engine.manual.manual_orders import ManualOrderDesk
+from engine.manual.margin import Margins
+from engine.manual.order_verdicts import OrderVerdicts
 from engine.market.calendar import ist_day
-from engine.market.hours import Hours, Stage
+from engine.market.instrument_hours import DayStage, InstrumentHours
+from engine.orders.durable_journal import DISK_S
+from engine.orders.gateway import OrderGateway
+from engine.orders.killswitch import FLATTEN, HALT, KillLatch, KillSwitch
+from engine.orders.records import JournalRecorder
 from engine.ports import Clock, Journal
-from engine.trading import limits
-from engine.trading.bands import BandWatch
-from engine.trading.board import Board, Header
-from engine.trading.books import Books
-from engine.trading.choices import Choices
-from engine.trading.durable import DISK_S
-from engine.trading.eventlog import EventLog
-from engine.trading.failures import Failures
-from engine.trading.gaps import Gaps
-from engine.trading.gateway import Gateway
-from engine.trading.gauges import Gauges
-from engine.trading.killswitch import FLATTEN, HALT, KillSwitch, Latch
-from engine.trading.letters import AHEAD_S, Letters
-from engine.trading.margin import Margins
-from engine.trading.publish import Publisher
-from engine.trading.reconcile import Reconciler
-from engine.trading.records import Recorder
-from engine.trading.remarks import ChargeRemarks
-from engine.trading.tickets import Counter
-from engine.trading.timekeeper import Timekeeper
-from engine.trading.verdicts import Verdicts
-from engine.trading.warming import WarmUp
+from engine.reconcile.poller import BrokerPoller
+from engine.reconcile.reconcile_actions import ReconcileActions
+from engine.reconcile.reconciler import Reconciler
 
 FRAME = SECOND // 10
 FINISH_S = 5.0
@@ -50,7 +61,7 @@ SESSION, BROKER = "session", "broker"
 LEVELS = ("info", "fill", "warn", "alarm")
 
 
-class Ask(NamedTuple):
+class OperatorRequest(NamedTuple):
     """A command from outside, waiting for the engine."""
 
     number: int
@@ -59,21 +70,21 @@ class Ask(NamedTuple):
     detail: str
 
 
-class Loop:
-    """One opened day. Everything here runs on the engine's event loop, except appending to `asks`.
+class DayLoop:
+    """One opened day. Everything here runs on the engine's event loop, except appending to `requests`.
 
     It is the feed's sink. `stamped` says whether frames carry their own time of receipt; in lockstep they happen when
     the exchange's clock says.
     """
 
     def __init__(
-        self, kernel: Kernel, gateway: Gateway, books: Books, inbox: deque[object], board: Board, log: EventLog,
-        journal: Journal, clock: Clock, kill: KillSwitch, hours: Hours, stale_after: int, reconciler: Reconciler,
+        self, kernel: Kernel, gateway: OrderGateway, books: BrokerPoller, inbox: deque[object], board: Board, log: EventLog,
+        journal: Journal, clock: Clock, kill: KillSwitch, hours: InstrumentHours, stale_after: int, reconciler: Reconciler,
         keep_bars: Callable[[list[Bar]], None] | None, *, stamped: bool,
     ) -> None:  # fmt: skip
         self.kernel = kernel
         self.gateway = gateway
-        self.books = books
+        self.poller = books
         self.inbox = inbox
         self.board = board
         self.log = log
@@ -81,7 +92,7 @@ class Loop:
         self.clock = clock
         self.kill = kill
         self.hours = hours
-        self.ends = max((int(i.hours.ends) for i in self._watched()), default=int(kernel.close))
+        self.ends = max((int(i.hours.ends) for i in self._watched_instruments()), default=int(kernel.close))
         """When the last order of the day is done, ns UTC."""
         self.flags: tuple[str, ...] = ()
         """What an action with its ex-date today does to what stands, a line each."""
@@ -91,42 +102,42 @@ class Loop:
         """Reads the history of what is cold, where that has been handed in."""
         self.timekeeper: Timekeeper | None = None
         """Compares our clock with the exchange's, where that has been handed in."""
-        self.recording: Recording | None = None
+        self.recording: FeedRecording | None = None
         """Notes what the kernel takes, where the feed is recorded."""
         self.doubts = 0
         """How many changes of today's hours nobody has confirmed."""
-        self.gaps = Gaps(hours, self._watched(), clock.now(), log.tell)
-        self.recorder = Recorder(kernel, journal)
-        self.screen = kernel.screen = Screen(AHEAD_S * int(max(1.0, board.header.speed)) * SECOND)
-        self.letters = Letters(journal, log.tell)
-        self.gauges = Gauges(board, kernel, gateway, kill)
+        self.gaps = MinuteGaps(hours, self._watched_instruments(), clock.now(), log.add_event)
+        self.recorder = JournalRecorder(kernel, journal)
+        self.screen = kernel.tick_filter = TickFilter(AHEAD_S * int(max(1.0, board.header.speed)) * SECOND)
+        self.dead_letters = DeadLetters(journal, log.add_event)
+        self.risk_view = RiskView(board, kernel, gateway, kill)
         self.configured: dict[str, float] = {}
         """The limits of the configuration."""
-        self.counter = Counter(kernel)
-        self.verdicts = Verdicts(books)
-        self.failures = Failures(kernel.slots, board, journal, clock)
+        self.order_desk = ManualOrderDesk(kernel)
+        self.verdicts = OrderVerdicts(books)
+        self.failures = StrategyFailures(kernel.slots, board, journal, clock)
         self.margins: Margins | None = None
         """Asks the broker what orders would block, where there is one to ask."""
         self._weighing: set[asyncio.Task[None]] = set()
-        self._remarks = ChargeRemarks(kernel, log.tell)
-        self.publisher = log.publisher = Publisher(board, kernel, gateway, stale_after)
+        self._remarks = ChargeRemarks(kernel, log.add_event)
+        self.board_writer = log.board_writer = BoardWriter(board, kernel, gateway, stale_after)
         self.wake = asyncio.Event()
-        self.asks: deque[Ask] = deque()
-        self.changes: dict[str, limits.Change] = {}
+        self.requests: deque[OperatorRequest] = deque()
+        self.changes: dict[str, limits.DayLimitChange] = {}
         """Limits the operator has changed today."""
         self.state = "reconciling"
         self.reconciler = reconciler
-        self.choices = Choices(reconciler, gateway, inbox.append, self._decided)
-        self.early: list[Fill] = []
+        self.reconcile_actions = ReconcileActions(reconciler, gateway, inbox.append, self._note_decision)
+        self.early: list[BookedFill] = []
         """The trades of today that were booked before the desk opened."""
         self.differences: tuple[str, ...] = ()
         self.holds: dict[str, str] = {}
         """Why entries are held back besides, by name."""
         self.overdue: tuple[str, ...] = ()
         """Symbols of the intraday positions that have to be left and cannot be: nothing reaches the broker."""
-        self.hinted = False
+        self.has_hint = False
         self.compare_soon = False
-        self.unheard = False
+        self.has_missed_events = False
         """Whether the feed was away: what was done meanwhile nobody has heard of."""
         self._away = False
         self.stopping = False
@@ -134,7 +145,7 @@ class Loop:
         board.alarms = {}
         self._keep_bars = keep_bars
         self._stamped = stamped
-        self._decoder = Decoder()
+        self._decoder = FrameDecoder()
         self._frames: deque[tuple[bytes, int]] = deque()
         self._frame_at = -1
         self._level = ""
@@ -142,7 +153,7 @@ class Loop:
         self._lag = 0
         """How late the feed is, ns; 0: it is not."""
         self._lag_looked = 0
-        self._stage = Stage("", 0, "")
+        self._stage = DayStage("", 0, "")
 
     # FeedSink
 
@@ -153,25 +164,25 @@ class Loop:
 
     def hint(self, order_id: str) -> None:
         """Look at the books soon: something happened to this order."""
-        self.reconciler.heard(order_id)
-        self.hinted = True
+        self.reconciler.note_order_event(order_id)
+        self.has_hint = True
         self.wake.set()
 
     def notice(self, level: str, text: str) -> None:
         """Show what the broker or the feed has to tell."""
-        self.log.tell(level if level in LEVELS else "warn", "feed", text)
+        self.log.add_event(level if level in LEVELS else "warn", "feed", text)
 
     def link(self, up: bool) -> None:
         """Hold entries back while the feed is lost; look and compare when it is back: hints may have been missed."""
         if not up:
             self.inbox.append(FeedStatus(self.clock.now(), 0, live=False))
         if not up and self.state == "closed":
-            self.log.tell("info", "feed", "feed let go until the next day")
+            self.log.add_event("info", "feed", "feed let go until the next day")
         else:
-            self.log.tell("info" if up else "warn", "feed", "feed connected" if up else "feed lost")
-        self.hinted = self.hinted or up
+            self.log.add_event("info" if up else "warn", "feed", "feed connected" if up else "feed lost")
+        self.has_hint = self.has_hint or up
         self.compare_soon = self.compare_soon or up
-        self.unheard = self.unheard or (up and self._away)
+        self.has_missed_events = self.has_missed_events or (up and self._away)
         self._away = not up
         self.wake.set()
 
@@ -179,72 +190,72 @@ class Loop:
 
     def turn(self) -> None:
         """Hand everything that has come in to the kernel, and pass on what it asks for."""
-        while self.asks:
-            self._answer(self.asks.popleft())
+        while self.requests:
+            self._answer_request(self.requests.popleft())
         self.watch_latch()
-        self._decode()
+        self._decode_frames()
         while self.inbox:
             event = self.inbox.popleft()
             if self.recording is not None:
-                self.recording.note(event)
-            self._do(self.kernel.handle(event))
+                self.recording.note_event(event)
+            self._carry_out(self.kernel.handle(event))
         if self.screen.dead:
             dead, self.screen.dead = self.screen.dead, []
-            self.letters.ticks(dead)
+            self.dead_letters.keep_ticks(dead)
         bars, self.kernel.closed_bars = self.kernel.closed_bars, []
         if bars:
-            self.publisher.bars(self.warming.note(bars) if self.warming is not None else bars)
-            self.gaps.take(bars)
+            self.board_writer.put_bars(self.warming.hold_back(bars) if self.warming is not None else bars)
+            self.gaps.note_closed(bars)
             if self.recording is not None:
-                self.recording.bars(bars)
+                self.recording.add_bars(bars)
             if self._keep_bars is not None:
                 self._keep_bars(bars)
         now = self.clock.now()
-        self.gaps.check(now)
-        verdicts, wanted = self.verdicts.told(now)
+        self.gaps.check_minutes(now)
+        verdicts, wanted = self.verdicts.due_verdicts(now)
         self.board.answers.update(verdicts)
-        self.hinted = self.hinted or wanted
+        self.has_hint = self.has_hint or wanted
 
-    def _decode(self) -> None:
+    def _decode_frames(self) -> None:
         while self._frames:
             payload, received = self._frames.popleft()
             self._frame_at = received if self._stamped else self.clock.now()
             bad = self._decoder.bad_frames + self._decoder.bad_packets
             ticks = self._decoder.decode(payload, self._frame_at)
             if self._decoder.bad_frames + self._decoder.bad_packets != bad:
-                self.letters.frame(payload, self._frame_at)
+                self.dead_letters.keep_frame(payload, self._frame_at)
             if ticks:
-                self.inbox.append(Ticks(self._frame_at, ticks))
+                self.inbox.append(TickBatch(self._frame_at, ticks))
                 if self.timekeeper is not None:
-                    self.timekeeper.stamped(tick.ts for tick in ticks)
+                    self.timekeeper.note_stamps(tick.ts for tick in ticks)
 
-    def moved(self, by: int) -> None:
+    def shift_clock(self, by: int) -> None:
         """Take note that the clock was set on by so many ns: nothing has been silent, and nothing left, that long."""
-        self.gateway.governor.moved(by)
+        self.gateway.governor.shift_clock(by)
         self._frame_at += by if self._frame_at >= 0 else 0
 
-    def _do(self, commands: list[Command]) -> None:
+    def _carry_out(self, commands: list[KernelCommand]) -> None:
         """Write down what changed, then queue the requests that follow from it."""
-        for order in self.kernel.out.changed_orders.values():
-            self.publisher.order(order)
+        for order in self.kernel.order_store.changed_orders.values():
+            self.board_writer.put_order(order)
             self._remarks.look(int(order.token))
         for fill in self.recorder.flush():
-            self.publisher.fill(fill)
+            self.board_writer.put_fill(fill)
             if self.state == "reconciling":
                 self.early.append(fill)
         for command in commands:
-            if isinstance(command, Alert):
-                self.log.repeat(
-                    command.level, command.name, self._named(command), int(command.ts), alike=_refusal(command)
+            if isinstance(command, KernelAlert):
+                self.log.add_repeated(
+                    command.level, command.name, self._alert_text(command), int(command.ts), alike=_is_refusal(command)
                 )
-                self.failures.look()
+                self.failures.record_new()
                 self.compare_soon = self.compare_soon or command.name in {FIRED_AWAY, DISABLED}
-            elif isinstance(command, Halt):
+            elif isinstance(command, LimitHalt):
                 self.kill.trigger(HALT, command.reason, "limit")
             else:
                 self.gateway.put(command)
 
-    def _named(self, alert: Alert) -> str:
+    def _alert_text(self, alert: KernelAlert) -> str:
         """Return the text of an alert with the symbol it is about."""
         market = self.kernel.markets.get(alert.token)
         symbol = market.instrument.symbol if market is not None else ""
@@ -261,130 +272,130 @@ class Loop:
         self._level = level
         now = self.clock.now()
         if latch is None:
-            self.inbox.append(Operate(now, Act.RESUME))
+            self.inbox.append(OperatorInstruction(now, OperatorAct.RESUME))
             return
-        self.inbox.append(Operate(now, Act.FLATTEN if level == FLATTEN else Act.HALT, reason=latch.reason))
+        self.inbox.append(OperatorInstruction(now, OperatorAct.FLATTEN if level == FLATTEN else OperatorAct.HALT, reason=latch.reason))
         self._log_kill("latch", latch)
-        self.log.tell("alarm", "killed", f"{level}: {latch.reason} ({latch.who})")
+        self.log.add_event("alarm", "killed", f"{level}: {latch.reason} ({latch.who})")
 
-    def _log_kill(self, act: str, latch: Latch) -> None:
+    def _log_kill(self, act: str, latch: KillLatch) -> None:
         row: dict[str, object] = {
             "ts": latch.ts, "act": act, "level": latch.level, "reason": latch.reason, "who": latch.who,
         }  # fmt: skip
         self.journal.append("kill_log", row)
 
-    def _answer(self, ask: Ask) -> None:
+    def _answer_request(self, ask: OperatorRequest) -> None:
         now = self.clock.now()
         if ask.act == "alarm":
-            self.log.repeat("alarm", "watchdog", ask.detail)
+            self.log.add_repeated("alarm", "watchdog", ask.detail)
             return
         self.journal.append("audit", {
             "ts": now, "who": "operator", "act": ask.act, "detail": f"{ask.token or ''} {ask.detail}".strip(),
         })  # fmt: skip
-        if told := self._operate(ask, now):
+        if told := self._carry_out_request(ask, now):
             self.board.answers[ask.number] = told
 
-    def _operate(self, ask: Ask, now: int) -> str:
+    def _carry_out_request(self, ask: OperatorRequest, now: int) -> str:
         """Do what was asked for and say so; say nothing yet where the answer comes later."""
         if ask.act == "exit":
-            self.inbox.append(Operate(now, Act.EXIT, token=ask.token, reason="operator"))
+            self.inbox.append(OperatorInstruction(now, OperatorAct.EXIT, token=ask.token, reason="operator"))
             return f"done: leaving; it waits: {self.unreachable}" if self.unreachable else "done: leaving"
         if ask.act == "cancel":
-            return self._cancel(ask.detail, now)
+            return self._cancel_order(ask.detail, now)
         if ask.act == "preview":
-            return self._preview(ask)
+            return self._preview_order(ask)
         if ask.act in {"order", "modify"}:
-            take = self.counter.place if ask.act == "order" else self.counter.alter
+            take = self.order_desk.place_order if ask.act == "order" else self.order_desk.alter_order
             told, commands = take(now, ask.detail)
-            self._do(commands)
+            self._carry_out(commands)
             placed = next((command.order for command in commands if isinstance(command, PlaceOrder)), None)
             if ask.act == "modify" or placed is None:
                 return told
-            self.verdicts.wait(ask.number, placed, told, now)
+            self.verdicts.await_verdict(ask.number, placed, told, now)
             return ""
         if ask.act == "limit":
-            return self._limit(ask.detail, now)
+            return self._change_limit(ask.detail, now)
         if ask.act == "resumed":
-            self._log_kill("resume", Latch("", ask.detail, "operator", now))
-            self.log.tell("warn", "resumed", f"resumed by {ask.detail}")
+            self._log_kill("resume", KillLatch("", ask.detail, "operator", now))
+            self.log.add_event("warn", "resumed", f"resumed by {ask.detail}")
             return "done: resumed"
         if ask.act == "acknowledge":
             return self.failures.acknowledge(ask.detail)
         if ask.act == "reconcile":
-            return self.choices.ask(ask.number, ask.detail)
+            return self.reconcile_actions.queue_decision(ask.number, ask.detail)
         return f"refused: no such act: {ask.act}"
 
-    def _preview(self, ask: Ask) -> str:
+    def _preview_order(self, ask: OperatorRequest) -> str:
         """Say why an order would be refused; what it is and blocks comes when the broker has been asked."""
-        found = self.counter.preview(ask.detail)
+        found = self.order_desk.preview_order(ask.detail)
         if isinstance(found, str):
             return found
 
         async def weigh() -> None:
-            self.board.answers[ask.number] = await found.weigh(self.margins)
+            self.board.answers[ask.number] = await found.margin_answer(self.margins)
 
         task = asyncio.get_running_loop().create_task(weigh())
         self._weighing.add(task)
         task.add_done_callback(self._weighing.discard)
         return ""
 
-    def _cancel(self, name: str, now: int) -> str:
+    def _cancel_order(self, name: str, now: int) -> str:
         try:
-            order = self.counter.find(name)
+            order = self.order_desk.find_order(name)
         except ValueError as error:
             return f"refused: {error}"
-        self.inbox.append(Operate(now, Act.CANCEL, intent=int(order.intent)))
+        self.inbox.append(OperatorInstruction(now, OperatorAct.CANCEL, intent=int(order.intent)))
         return f"done: cancelling order {order.intent}"
 
-    def _limit(self, detail: str, now: int) -> str:
+    def _change_limit(self, detail: str, now: int) -> str:
         try:
-            change = limits.parsed(detail)
+            change = limits.parse_change(detail)
         except ConfigError as error:
             return f"refused: {error}"
-        before = limits.current(self.kernel.limits).get(change.name, 0)
-        self.inbox.append(limits.event(now, change.name, change.value))
+        before = limits.current_limits(self.kernel.limits).get(change.name, 0)
+        self.inbox.append(limits.limit_event(now, change.name, change.value))
         self.changes[change.name] = change
-        limits.keep(self.journal, now, str(ist_day(now)), change)
+        limits.keep_change(self.journal, now, str(ist_day(now)), change)
         text = f"{change.name} {before:g} to {change.value:g}"
-        self.log.tell("warn", "limit", f"{text} by {change.who}: {change.reason}")
-        late = self.gateway.record.state.behind >= DISK_S
+        self.log.add_event("warn", "limit", f"{text} by {change.who}: {change.reason}")
+        late = self.gateway.durable_journal.state.behind >= DISK_S
         return f"done: {text}{'; the disk has not taken it yet, and a crash would lose it' if late else ''}"
 
-    def _decided(self, number: int, told: str) -> None:
+    def _note_decision(self, number: int, told: str) -> None:
         """Keep what became of a decision, and compare again to see that it is so."""
         self.board.answers[number] = told
         self.journal.append("audit", {"ts": self.clock.now(), "who": "desk", "act": "reconciled", "detail": told})
-        self.log.tell("warn", "reconciled", told)
+        self.log.add_event("warn", "reconciled", told)
         self.compare_soon = True
 
-    def reconciled(self) -> None:
+    def apply_comparison(self) -> None:
         """Open for entries when the broker's books and ours agree, and only show the desk while they do not."""
-        self.bound()
-        found = self.reconciler.open
+        self.post_lacking()
+        found = self.reconciler.open_differences
         for text in found:
             if text not in self.differences:
-                again = self.log.repeat if text == self.reconciler.unreadable else self.log.tell
-                again("warn" if self.reconciler.rested else "alarm", "difference", text)
+                again = self.log.add_repeated if text == self.reconciler.unreadable else self.log.add_event
+                again("warn" if self.reconciler.is_resting else "alarm", "difference", text)
         if self.differences and not found:
-            self.log.tell("info", "difference", "the books agree again")
+            self.log.add_event("info", "difference", "the books agree again")
         self.differences = found
-        self._stand()
+        self._update_entry_state()
 
-    def bound(self) -> None:
+    def post_lacking(self) -> None:
         """Tell the kernel which of our shares the broker's books do not hold: it sells and protects no more than they do."""
         if self.reconciler.books is None:
             return  # not compared yet: it waits
         kernel, now = self.kernel, self.clock.now()
-        found = self.reconciler.lacking()
+        found = self.reconciler.lacking_shares()
         for ladder in kernel.ladders.values():
             found.setdefault((int(ladder.instrument.token), ladder.plan.product, ladder.side), 0)
         for (token, product, side), lacks in found.items():
-            noted = kernel.lacks(token, product, side)
-            known = not self.reconciler.missed and (token, product.name) not in self.reconciler.unsure
+            noted = kernel.absent_shares(token, product, side)
+            known = not self.reconciler.missed_reads and (token, product.name) not in self.reconciler.unsure
             if noted < lacks or (noted > lacks and known):
-                self.inbox.append(Lacking(now, token, product, side, lacks))
-        if kernel.blind and not self.reconciler.fresh:
-            self.inbox.append(Operate(now, Act.COMPARED))
+                self.inbox.append(ShareShortfall(now, token, product, side, lacks))
+        if kernel.is_blind and not self.reconciler.fresh:
+            self.inbox.append(OperatorInstruction(now, OperatorAct.COMPARED))
 
     def hold(self, name: str, why: str) -> None:
         """Hold entries back for a reason, until the same name comes without one; exits and protection still leave."""
@@ -395,21 +406,21 @@ class Loop:
         else:
             del self.holds[name]
         if name in {SESSION, BROKER}:
-            self.reconciler.unreach(self.unreachable)
+            self.reconciler.show_unreached(self.unreachable)
         if self.state in {"running", "read-only", BY_HAND}:
-            self._stand()
+            self._update_entry_state()
 
     @property
     def unreachable(self) -> str:
         """Return why nothing reaches the broker, empty while something does."""
         return self.holds.get(SESSION, "") or self.holds.get(BROKER, "")
 
-    def _stand(self) -> None:
+    def _update_entry_state(self) -> None:
         """Let the kernel enter, or not."""
         held = bool(self.differences or self.holds)
         if self.state != "closed":  # at rest it stays at rest
-            self.state = "read-only" if held else BY_HAND if self.kernel.out.limit_only else "running"
-        self.inbox.append(Operate(self.clock.now(), Act.HOLD if held else Act.READY))
+            self.state = "read-only" if held else BY_HAND if self.kernel.order_store.limit_only else "running"
+        self.inbox.append(OperatorInstruction(self.clock.now(), OperatorAct.HOLD if held else OperatorAct.READY))
         self.wake.set()
 
     def watch_feed(self, now: int) -> None:
@@ -417,13 +428,13 @@ class Loop:
         if now < self._lag_looked + SECOND:
             return
         self._lag_looked, before = now, self._lag
-        count, lag = self.kernel.lagging()
+        count, lag = self.kernel.feed_lag()
         self._lag = int(lag)
         if self._lag and not before:
             text = f"the feed is {self._lag // SECOND} s late with {count} of {len(self.kernel.markets)} instruments by the exchange's stamps, or this machine's clock is ahead: nothing is entered on it, no stop is moved by it"
-            self.log.tell("alarm", "late", text)
+            self.log.add_event("alarm", "late", text)
         elif before and not self._lag:
-            self.log.tell("info", "late", "the feed is not late any more")
+            self.log.add_event("info", "late", "the feed is not late any more")
 
     # showing and closing
 
@@ -435,41 +446,41 @@ class Loop:
             return
         self._published = beat
         now = self.clock.now()
-        self.gauges.publish(now, self.configured, self.changes)
-        self.publisher.publish(self._header(now))
-        self.publisher.worry("Missing minutes", self.gaps.count)
-        self.publisher.worry("Dead letters", self.letters.count)
-        self.publisher.worry("Ex-date flags", len(self.flags))
+        self.risk_view.publish(now, self.configured, self.changes)
+        self.board_writer.publish(self._board_header(now))
+        self.board_writer.put_worry("Missing minutes", self.gaps.count)
+        self.board_writer.put_worry("Dead letters", self.dead_letters.count)
+        self.board_writer.put_worry("Ex-date flags", len(self.flags))
         if self.warming is not None:
-            self.publisher.worry("Warming up", self.warming.left)
+            self.board_writer.put_worry("Warming up", self.warming.cold_count)
         if self.doubts:
-            self.publisher.worry("Unconfirmed hours", self.doubts)
+            self.board_writer.put_worry("Unconfirmed hours", self.doubts)
 
-    def _watched(self) -> list[Instrument]:
+    def _watched_instruments(self) -> list[Instrument]:
         return [market.instrument for market in self.kernel.markets.values()]
 
-    def _header(self, now: int) -> Header:
+    def _board_header(self, now: int) -> BoardHeader:
         kernel, latch = self.kernel, self.kill.latch
         if now >= self._stage.ends:
-            self._stage = self.hours.stage(now, self._watched())
+            self._stage = self.hours.stage(now, self._watched_instruments())
         stage = self._stage
         return self.board.header._replace(
             state=self.state, now=now, phase=stage.name, phase_ends=stage.ends, then=stage.then,
-            pnl=int(kernel.ledger.net - kernel.before), charges=int(kernel.ledger.charges), naked=int(kernel.naked()),
+            pnl=int(kernel.ledger.net - kernel.net_at_open), charges=int(kernel.ledger.charges), naked=int(kernel.naked()),
             feed_age=now - self._frame_at if self._frame_at >= 0 else -1, feed_lag=self._lag, kill=latch.level if latch else "",
             kill_reason=latch.reason if latch else "", cash=int(kernel.ledger.cash), login=SESSION in self.holds,
             overdue=len(self.overdue),
         )  # fmt: skip
 
-    def at_rest(self) -> bool:
+    def is_at_rest(self) -> bool:
         """Tell whether nothing is under way: no request, no working order, no rung without its protection."""
         gateway = self.gateway
         busy = gateway.waiting or gateway.in_flight or gateway.unresolved or self.inbox
-        return not busy and not self.kernel.working()
+        return not busy and not self.kernel.has_work()
 
-    def amiss(self) -> bool:
+    def needs_attention(self) -> bool:
         """Tell whether something stands that time alone does not mend."""
-        unread = self.reconciler.unreadable or self.books.behind
+        unread = self.reconciler.unreadable or self.poller.is_incomplete
         return bool(unread or self.gateway.unresolved or self.kernel.naked())
 
     def end_of_day(self) -> None:
@@ -477,26 +488,26 @@ class Loop:
         if self.board.header.day_over:
             return
         end = max(self.clock.now(), self.ends + int(self.kernel.grace))
-        self.inbox.append(Timer(end))
+        self.inbox.append(TimerEvent(end))
         self.turn()
-        self.gaps.check(end, over=True)
-        self.over()
+        self.gaps.check_minutes(end, over=True)
+        self.announce_day_over()
 
-    def over(self) -> None:
+    def announce_day_over(self) -> None:
         """Say that the day is over."""
         self.board.header = self.board.header._replace(day_over=True)
-        self.log.tell("info", "day_over", "the session is over")
+        self.log.add_event("info", "day_over", "the session is over")
 
     async def finish(self) -> None:
         """Write the last rows, every open rung at its last price, and wait until they are on disk."""
         self.turn()
-        self.recorder.mark()
+        self.recorder.write_marks()
         self.publish(final=True)
         if self.recording is not None:
-            self.recording.end(self.clock.now())
-        await self.gateway.record.settle(FINISH_S)
+            self.recording.end_day(self.clock.now())
+        await self.gateway.durable_journal.commit_within(FINISH_S)
 
 
-def _refusal(alert: Alert) -> bool:
+def _is_refusal(alert: KernelAlert) -> bool:
     """Tell whether an alert is of a refusal: the broker's words may name other figures each time."""
     return alert.name.endswith("_refused")

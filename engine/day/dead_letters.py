@@ -5,11 +5,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple, final
 
-from compiled.frames import FULL, INDICES, LTP, QUOTE, encode
-from compiled.model import Instrument, Tick
-from compiled.positions import Market
-from compiled.screen import DeadTick, Screen
-from compiled.table import Table
+from compiled.market_data.kite_frames import FULL, INDICES, LTP, QUOTE, encode_frame
+from compiled.model.int_map import IntMap
+from compiled.model.values import Instrument, Tick
+from compiled.trading.positions import InstrumentState
+from compiled.trading.tick_filter import DeadTick, TickFilter
 from engine.market.calendar import ist_day, midnight
 from engine.ports import Journal
 
@@ -31,7 +31,7 @@ WORDS: Final = {
 }
 
 
-class Letter(NamedTuple):
+class DeadLetter(NamedTuple):
     """One row of the table `letters`."""
 
     reason: str
@@ -46,7 +46,7 @@ class Letter(NamedTuple):
 
 
 @final
-class Letters:
+class DeadLetters:
     """Keeps the letters of one opened day in the journal; `tell` hears of the first of each reason, and of each tenfold."""
 
     def __init__(self, journal: Journal, tell: Callable[[str, str, str], None]) -> None:
@@ -63,19 +63,19 @@ class Letters:
         """Return how many there have been."""
         return self.counts.total()
 
-    def frame(self, payload: bytes, received: int) -> None:
+    def keep_frame(self, payload: bytes, received: int) -> None:
         """Keep a frame that did not decode whole."""
-        self._keep(FRAME, received, 0, "", 0.0, {"bytes": len(payload)}, payload[:LONGEST])
+        self._keep_letter(FRAME, received, 0, "", 0.0, {"bytes": len(payload)}, payload[:LONGEST])
 
-    def ticks(self, dead: Iterable[DeadTick]) -> None:
+    def keep_ticks(self, dead: Iterable[DeadTick]) -> None:
         """Keep ticks that the kernel's screen has kept out."""
         for each in dead:
             tick, instrument = each.tick, each.instrument
             facts = {"last": each.last} | (facts_of(instrument) if instrument is not None else {})
             symbol = instrument.symbol if instrument is not None else ""
-            self._keep(each.reason, int(each.received), int(tick.token), symbol, tick.ltp, facts, packed(tick))
+            self._keep_letter(each.reason, int(each.received), int(tick.token), symbol, tick.ltp, facts, packed_frame(tick))
 
-    def _keep(
+    def _keep_letter(
         self, reason: str, ts: int, token: int, symbol: str, price: float, facts: dict[str, Any], payload: bytes
     ) -> None:
         self.counts[reason] += 1
@@ -90,15 +90,15 @@ class Letters:
             return
         self._numbers[reason] += 1
         number = self._numbers[reason]
-        row = Letter(reason, number % KEPT, number, ts, token, symbol, price, json.dumps(facts), payload.hex())
+        row = DeadLetter(reason, number % KEPT, number, ts, token, symbol, price, json.dumps(facts), payload.hex())
         self._journal.append("letters", row._asdict())
 
 
-def packed(tick: Tick) -> bytes:
+def packed_frame(tick: Tick) -> bytes:
     """Return a tick as the frame it could have come in."""
     index = int(tick.token) & 0xFF == INDICES
     mode = FULL if len(tick.depth) or (index and tick.high) else QUOTE if tick.volume >= 0 and not index else LTP
-    return encode([tick], [int(mode)])
+    return encode_frame([tick], [int(mode)])
 
 
 def facts_of(instrument: Instrument) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def facts_of(instrument: Instrument) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def judged(tick: Tick, symbol: str, facts: dict[str, Any], received: int) -> str:
+def judge_tick(tick: Tick, symbol: str, facts: dict[str, Any], received: int) -> str:
     """Return why today's rules keep a kept tick out, empty where they take it; one that waits for the next trade is told so."""
     if "tick" not in facts:
         return "token"
@@ -122,10 +122,10 @@ def judged(tick: Tick, symbol: str, facts: dict[str, Any], received: int) -> str
         lower=facts["lower"],
         upper=facts["upper"],
     )
-    markets: Table[Market] = Table()
-    markets[instrument.token] = Market(instrument)
-    screen = Screen(AHEAD_S * 1_000_000_000)
-    screen.known(tick.token, float(facts["last"]), received)
-    if screen.sift([tick], markets, received, midnight(ist_day(received))):
+    markets: IntMap[InstrumentState] = IntMap()
+    markets[instrument.token] = InstrumentState(instrument)
+    screen = TickFilter(AHEAD_S * 1_000_000_000)
+    screen.note_true_price(tick.token, float(facts["last"]), received)
+    if screen.sift_ticks([tick], markets, received, midnight(ist_day(received))):
         return ""
     return screen.dead[0].reason if screen.dead else "waits for the next trade"

@@ -9,7 +9,7 @@ SLOWLY = 0.5
 """The part of its speed at which a clock that was ahead waits for the right time."""
 
 
-class Course(NamedTuple):
+class ClockCourse(NamedTuple):
     """How a clock goes: from `start` at full speed since `origin`, but it shows no less than `least`, growing by `pace` of that."""
 
     start: int
@@ -21,13 +21,13 @@ class Course(NamedTuple):
 class ScaledClock:
     """A clock that stood at `start` (ns UTC) when it was made and runs `speed` times as fast as the machine's.
 
-    `follow` sets it to an exchange that has not kept that speed; where it was ahead, it stands still until then.
+    `follow_exchange` sets it to an exchange that has not kept that speed; where it was ahead, it stands still until then.
     `amend` sets it by a difference; where it was ahead, it runs at half its speed until then. It never goes back.
     """
 
     def __init__(self, start: int, speed: float = 1.0) -> None:
         self.speed = speed
-        self._course = Course(start, start, time.monotonic_ns(), 0.0)
+        self._course = ClockCourse(start, start, time.monotonic_ns(), 0.0)
 
     @classmethod
     def real(cls) -> "ScaledClock":
@@ -45,14 +45,14 @@ class ScaledClock:
         course = self._course
         return course.start + int((time.monotonic_ns() - course.origin) * self.speed)
 
-    def follow(self, ts: int) -> None:
+    def follow_exchange(self, ts: int) -> None:
         """Go on from `ts`, what the exchange's clock shows, unless that is within a tenth of the machine's second."""
         if abs(ts - self.aim()) > self.speed * SECOND / 10:
-            self._course = Course(ts, self.now(), time.monotonic_ns(), 0.0)
+            self._course = ClockCourse(ts, self.now(), time.monotonic_ns(), 0.0)
 
     def amend(self, by: int) -> None:
         """Be `by` ns later, or earlier, from now on."""
-        self._course = Course(self.aim() + by, self.now(), time.monotonic_ns(), SLOWLY)
+        self._course = ClockCourse(self.aim() + by, self.now(), time.monotonic_ns(), SLOWLY)
 
     async def sleep_until(self, ts: int) -> None:
         """Return when `now()` has reached `ts`."""

@@ -4,22 +4,22 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import date
 
-from compiled.charges import Rates, RateTable
-from compiled.kernel import Kernel
-from compiled.model import SECOND, Bar, Instrument, Product, paise
-from compiled.orders import CORRECTION, corrects
-from compiled.outbox import Fill
+from compiled.accounting.charges import ChargeRates, RateTable
+from compiled.model.values import SECOND, Bar, Instrument, Product, paise
+from compiled.trading.kernel import Kernel
+from compiled.trading.order_states import CORRECTION, is_correction
+from compiled.trading.order_store import BookedFill
+from engine.books.journal_rows import whole_number
+from engine.books.share_register import ShareRegister
 from engine.errors import BusyError, DataError, OperatorError, RetryableError
-from engine.market.actions import Actions
 from engine.market.calendar import DAY, ist_day, midnight
-from engine.market.charges import segment
-from engine.market.ex_dates import flagged
-from engine.market.hours import Hours
-from engine.market.rules import Rules
-from engine.market.safeguards import Safeguards
+from engine.market.charges import charge_segment
+from engine.market.corporate_actions.action_list import CorporateActions
+from engine.market.corporate_actions.ex_date_flags import flagged_lines
+from engine.market.instrument_hours import InstrumentHours
+from engine.market.order_rules import OrderRules
+from engine.market.safeguards import TradingSafeguards
 from engine.ports import Broker, BrokerHolding, Clock, Journal
-from engine.trading.kept import whole
-from engine.trading.shares import ShareRegister
 
 PRODUCTS = (Product.CNC, Product.MIS, Product.MTF)
 MINUTE_SPAN, DAY_SPAN = 60, 86_400
@@ -31,7 +31,7 @@ DAYS_BACK = 400
 
 def check_account(journal: Journal, account: str) -> None:
     """Bind the database to the account on first use; raise `BusyError` where it belongs to another."""
-    owner = _meta(journal).get("account")
+    owner = _meta_values(journal).get("account")
     check_owner(owner, account)
     if owner is None:
         journal.append("meta", {"key": "account", "value": account})
@@ -43,7 +43,7 @@ def check_owner(owner: str | None, account: str) -> None:
         raise BusyError(f"this database belongs to account {owner}, the broker says {account}; name another one")
 
 
-def choose(
+def choose_instruments(
     instruments: Iterable[Instrument], watch: Sequence[str], wanted: Iterable[str]
 ) -> tuple[list[Instrument], list[str]]:
     """Return what to watch: `watch` and what the strategies name, indices too, or besides all shares where `watch` is empty.
@@ -57,14 +57,14 @@ def choose(
     return chosen, [symbol for symbol in named if symbol not in by_symbol]
 
 
-def no_such(symbols: Iterable[str]) -> str:
+def no_such_symbols(symbols: Iterable[str]) -> str:
     """Say that the broker does not have these symbols, and what he calls them now."""
-    known = Actions(())
-    told = (f"{each} ({name} now)" if (name := known.name(each)) != each else each for each in symbols)
+    known = CorporateActions(())
+    told = (f"{each} ({name} now)" if (name := known.current_symbol(each)) != each else each for each in symbols)
     return f"no such symbol on NSE: {', '.join(told)}"
 
 
-def freezes(instruments: Iterable[Instrument], rules: Rules, day: date) -> None:
+def fill_in_freezes(instruments: Iterable[Instrument], rules: OrderRules, day: date) -> None:
     """Fill in the most that one order of a share may ask for, which no broker lists; nothing on days without a rule."""
     most = 0
     with suppress(DataError):
@@ -74,13 +74,13 @@ def freezes(instruments: Iterable[Instrument], rules: Rules, day: date) -> None:
             each.freeze = most
 
 
-async def start_cash(journal: Journal, broker: Broker, day: date) -> tuple[int, bool]:
+async def opening_cash(journal: Journal, broker: Broker, day: date) -> tuple[int, bool]:
     """Return the day's first cash in paise, and whether it is known from an earlier opening of the day.
 
-    If not it is what the broker has now: what has `moved` it since the day began is for the books to tell.
+    If not it is what the broker has now: what has `moved_cash` it since the day began is for the books to tell.
     """
-    known = _meta(journal).get(f"start_cash:{day}")
-    return (await broker.funds(), False) if known is None else (whole(f"meta, row start_cash:{day}:", known), True)
+    known = _meta_values(journal).get(f"start_cash:{day}")
+    return (await broker.funds(), False) if known is None else (whole_number(f"meta, row start_cash:{day}:", known), True)
 
 
 def keep_start_cash(journal: Journal, day: date, cash: int) -> None:
@@ -90,60 +90,60 @@ def keep_start_cash(journal: Journal, day: date, cash: int) -> None:
 
 def keep_settings(journal: Journal, day: date, now: int, ran: str) -> None:
     """Write down with what settings (JSON) the day is opened, where they are others than at its last opening."""
-    opened = {key: value for key, value in _meta(journal).items() if key.startswith(f"{RAN}{day}:")}
+    opened = {key: value for key, value in _meta_values(journal).items() if key.startswith(f"{RAN}{day}:")}
     if ran and (not opened or opened[max(opened)] != ran):
         journal.append("meta", {"key": f"{RAN}{day}:{now}", "value": ran})
 
 
-def kept_fills(kernel: Kernel, journal: Journal, since: int) -> list[Fill]:
+def kept_fills(kernel: Kernel, journal: Journal, since: int) -> list[BookedFill]:
     """Return what the journal has of the trades since `since` (ns): an earlier start of the day has booked them."""
     return [
-        Fill(
-            int(str(row["ts"])), str(row["trade_id"]), kernel.out.orders[int(str(row["intent"]))],
+        BookedFill(
+            int(str(row["ts"])), str(row["trade_id"]), kernel.order_store.orders[int(str(row["intent"]))],
             int(str(row["quantity"])), float(str(row["price"])), 0, 0,
         )
         for row in journal.load("fills", "ts >= ?", (since,))
     ]  # fmt: skip
 
 
-def taken(kernel: Kernel) -> tuple[int, int]:
+def taken_counts(kernel: Kernel) -> tuple[int, int]:
     """Return how many orders the exchange has taken, and their trades: corrections are neither."""
-    orders = sum(1 for order in kernel.out.orders.values() if order.order_id and not corrects(order))
+    orders = sum(1 for order in kernel.order_store.orders.values() if order.order_id and not is_correction(order))
     return orders, sum(1 for key in kernel.applied if not key.startswith(CORRECTION))
 
 
-def past(kernel: Kernel, since: int, early: Iterable[Fill]) -> tuple[int, int]:
+def earlier_counts(kernel: Kernel, since: int, early: Iterable[BookedFill]) -> tuple[int, int]:
     """Return how many of a restored kernel's orders were done, and trades made, before `since` (ns); `early` came later."""
-    orders, fills = taken(kernel)
+    orders, fills = taken_counts(kernel)
     today = sum(
         1
-        for order in kernel.out.orders.values()
-        if order.order_id and not corrects(order) and (order.created >= since or order.live)
+        for order in kernel.order_store.orders.values()
+        if order.order_id and not is_correction(order) and (order.created >= since or order.live)
     )
-    return orders - today, fills - sum(1 for fill in early if not corrects(fill.order))
+    return orders - today, fills - sum(1 for fill in early if not is_correction(fill.order))
 
 
-def moved(fills: Iterable[Fill]) -> int:
+def moved_cash(fills: Iterable[BookedFill]) -> int:
     """Return what deliveries have brought in, in paise: cash of the broker's that has moved; charges leave over night."""
     return sum(
         -int(fill.order.side) * int(paise(fill.price, fill.quantity))
         for fill in fills
-        if fill.order.product is Product.CNC and not corrects(fill.order)
+        if fill.order.product is Product.CNC and not is_correction(fill.order)
     )
 
 
-def rates(table: RateTable, instruments: Iterable[Instrument], day: date) -> dict[int, Rates]:
+def day_rates(table: RateTable, instruments: Iterable[Instrument], day: date) -> dict[int, ChargeRates]:
     """Return the day's charges by 8 * token + product."""
     number = int(f"{day:%Y%m%d}")
     return {
-        int(i.token) * 8 + int(product): table.rates(segment(i, product), i.exchange, number)
+        int(i.token) * 8 + int(product): table.rates(charge_segment(i, product), i.exchange, number)
         for i in instruments
         if i.kind != "INDEX"
         for product in PRODUCTS
     }
 
 
-async def derivatives(broker: Broker, rules: Safeguards, day: date) -> set[str] | None:
+async def derivative_names(broker: Broker, rules: TradingSafeguards, day: date) -> set[str] | None:
     """Return the names with contracts, which close by auction; None where the broker lists none to tell by."""
     names: set[str] = set()
     if not rules.closes_by_auction(day, "NSE", "", has_derivatives=True):
@@ -157,9 +157,9 @@ async def derivatives(broker: Broker, rules: Safeguards, day: date) -> set[str] 
     return names
 
 
-async def history(
+async def read_history(
     broker: Broker,
-    hours: Hours,
+    hours: InstrumentHours,
     instruments: Iterable[Instrument],
     spans: Iterable[int],
     clock: Clock,
@@ -168,7 +168,7 @@ async def history(
 ) -> list[Bar]:
     """Return the bars since the last trading day's open, oldest first: minutes from the broker, folded here.
 
-    Of the tokens in `days` the bars of whole days are the exchange's own, and more of them (`past_days`).
+    Of the tokens in `days` the bars of whole days are the exchange's own, and more of them (`past_day_bars`).
     What a busy broker turns away is asked for again, as long as it answers some of it.
     """
     now = clock.now()
@@ -179,7 +179,7 @@ async def history(
     while waiting:
         failed = []
         for instrument in waiting:
-            sessions = (hours.before(today, instrument), hours.session(today, instrument))
+            sessions = (hours.session_before(today, instrument), hours.session(today, instrument))
             opens = [part.start for session in sessions if session for part in session.parts]
             try:
                 minutes = await broker.history(int(instrument.token), opens[0], now, MINUTE_SPAN)
@@ -187,7 +187,7 @@ async def history(
                 failed.append((instrument, error))
                 continue
             for span in sorted({MINUTE_SPAN, *spans}):
-                bars += [bar for bar in fold(minutes, span, opens) if bar.end <= now]
+                bars += [bar for bar in fold_minutes(minutes, span, opens) if bar.end <= now]
         if len(failed) == len(waiting):
             break
         waiting = [instrument for instrument, _ in failed]
@@ -195,23 +195,23 @@ async def history(
         tell("warn", "history", f"{instrument.symbol}: no history ({why})")
     bars = [bar for bar in bars if bar.span != DAY_SPAN or int(bar.token) not in days]
     for token in days:
-        bars += await past_days(broker, token, now)
+        bars += await past_day_bars(broker, token, now)
     bars.sort(key=lambda bar: (bar.end, bar.span, bar.token))
     return bars
 
 
-def daily(kernel: Kernel) -> set[int]:
+def daily_tokens(kernel: Kernel) -> set[int]:
     """Return the tokens that strategies on days subscribe to."""
     return {int(token) for slot in kernel.slots if slot.span == DAY_SPAN for token in slot.tokens}
 
 
-async def past_days(broker: Broker, token: int, now: int) -> list[Bar]:
+async def past_day_bars(broker: Broker, token: int, now: int) -> list[Bar]:
     """Return the exchange's own bars of the days before today, auctions included, oldest first; raise as the broker does."""
     today = midnight(ist_day(now))
     return await broker.history(token, today - DAYS_BACK * DAY, today, DAY_SPAN)
 
 
-def fold(minutes: Iterable[Bar], span: int, opens: Sequence[int]) -> list[Bar]:
+def fold_minutes(minutes: Iterable[Bar], span: int, opens: Sequence[int]) -> list[Bar]:
     """Fold one-minute bars into bars of `span` seconds that are aligned to each part's open (ns), oldest first."""
     folded: dict[int, Bar] = {}
     for bar in minutes:
@@ -228,21 +228,21 @@ def fold(minutes: Iterable[Bar], span: int, opens: Sequence[int]) -> list[Bar]:
     return list(folded.values())
 
 
-def ex_dates(
-    actions: Actions | None, day: date, kernel: Kernel, tell: Callable[[str, str, str], None]
+def flag_ex_dates(
+    actions: CorporateActions | None, day: date, kernel: Kernel, tell: Callable[[str, str, str], None]
 ) -> tuple[str, ...]:
     """Hold what stands against the corporate actions of a day; return and tell a line for each that it hits."""
     if actions is None:
         return ()
-    if actions.last < day:
-        tell("warn", "ex_date", f"the list of corporate actions ends on {actions.last}: later ones are not known")
-    found = flagged(actions, day, kernel)
+    if actions.newest_ex_date < day:
+        tell("warn", "ex_date", f"the list of corporate actions ends on {actions.newest_ex_date}: later ones are not known")
+    found = flagged_lines(actions, day, kernel)
     for line in found:
         tell("alarm", "ex_date", line)
     return found
 
 
-async def also_held(
+async def held_tokens(
     broker: Broker, journal: Journal, shares: ShareRegister, tell: Callable[[str, str, str], None]
 ) -> tuple[set[int], list[BrokerHolding]]:
     """Return the tokens of what the journal or the broker holds, and the broker's holdings under them.
@@ -255,7 +255,7 @@ async def also_held(
     with suppress(RetryableError, OperatorError):
         tokens |= {each.token for each in await broker.positions() if each.quantity}
         holdings = await broker.holdings()
-    await shares.follow(holdings, tell)
+    await shares.follow_renames(holdings, tell)
     holdings = [
         each._replace(token=shares.token(each.exchange, each.symbol, each.token, each.isin)) for each in holdings
     ]
@@ -263,12 +263,12 @@ async def also_held(
     return tokens | {int(str(row["token"])) for row in journal.load("ladders", "closed = 0")}, holdings
 
 
-def unlisted(journal: Journal, listed: Iterable[Instrument]) -> list[Instrument]:
+def unlisted_instruments(journal: Journal, listed: Iterable[Instrument]) -> list[Instrument]:
     """Return what open ladders stand on although the broker lists it no longer: it has no prices, and is not forgotten."""
     known = {int(each.token) for each in listed}
     rows = {int(str(row["token"])): str(row["symbol"]) for row in journal.load("ladders", "closed = 0")}
     return [Instrument(token, "NSE", symbol, 0.05) for token, symbol in rows.items() if token not in known]
 
 
-def _meta(journal: Journal) -> dict[str, str]:
+def _meta_values(journal: Journal) -> dict[str, str]:
     return {str(row["key"]): str(row["value"]) for row in journal.load("meta")}

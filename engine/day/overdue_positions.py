@@ -2,30 +2,30 @@
 
 from typing import final
 
-from compiled.model import Product
-from engine.trading.gaps import clock
-from engine.trading.loop import Loop
+from compiled.model.values import Product
+from engine.day.day_loop import DayLoop
+from engine.history.minute_gaps import log_time
 
 
 @final
-class Overdue:
+class OverduePositions:
     """Follows which positions have to be left and cannot be."""
 
-    def __init__(self, loop: Loop) -> None:
+    def __init__(self, loop: DayLoop) -> None:
         self._loop = loop
 
     def watch(self, now: int) -> None:
         """Look how it stands, and tell what has come to it."""
         loop = self._loop
-        found = self._left(now) if loop.unreachable else {}
+        found = self._overdue_symbols(now) if loop.unreachable else {}
         if found.keys() - loop.overdue:
             closes = min(found.values())
-            himself = f"; on {clock(closes)} the broker does it himself, for a fee" if closes else ""
+            himself = f"; on {log_time(closes)} the broker does it himself, for a fee" if closes else ""
             what = f"{', '.join(found)}: intraday, and cannot be squared off now: {loop.unreachable}{himself}"
-            loop.log.tell("alarm", "overdue", what)
+            loop.log.add_event("alarm", "overdue", what)
         loop.overdue = tuple(found)
 
-    def _left(self, now: int) -> dict[str, int]:
+    def _overdue_symbols(self, now: int) -> dict[str, int]:
         """Return the symbols of what has to be left, and when the broker does it himself (ns UTC, 0: not known)."""
         return {
             ladder.instrument.symbol: int(ladder.instrument.hours.squared)

@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 
-from compiled.band import inside
-from compiled.events import BandUpdate
-from compiled.kernel import Kernel
-from compiled.model import SECOND, Instrument
-from compiled.positions import Market
+from compiled.model.events import BandUpdate
+from compiled.model.price_band import is_inside_band
+from compiled.model.values import SECOND, Instrument
+from compiled.trading.kernel import Kernel
+from compiled.trading.positions import InstrumentState
 from engine.errors import OperatorError, RetryableError
 from engine.ports import Broker, Clock, PriceBand
 
@@ -41,7 +41,7 @@ class BandWatch:
         hours = [market.instrument.hours for market in kernel.markets.values()]
         openings = {int(at) for each in hours if each.ends > each.closes for at in (each.closes, each.auction) if at}
         self._openings = sorted(at for at in openings if at > now)
-        self._known = {token: _edges(market) for token, market in kernel.markets.items()}
+        self._known = {token: _band_edges(market) for token, market in kernel.markets.items()}
         self._task: asyncio.Task[None] | None = None
 
     def start_if_due(self, now: int) -> None:
@@ -51,30 +51,30 @@ class BandWatch:
                 return
             self._task.result()
             self._task = None
-        if wanted := self.due(now):
-            self._task = asyncio.create_task(self.look(wanted))
+        if wanted := self.markets_due(now):
+            self._task = asyncio.create_task(self.read_bands(wanted))
 
     def cancel(self) -> None:
         """Give up the look under way."""
         if self._task is not None:
             self._task.cancel()
 
-    def due(self, now: int) -> list[Market]:
+    def markets_due(self, now: int) -> list[InstrumentState]:
         """Return what has to be asked for now."""
         if now < self._checked + SECOND:
             return []
         self._checked = now
-        trading = [each for each in self._kernel.markets.values() if _open(each, now)]
+        trading = [each for each in self._kernel.markets.values() if _is_trading(each, now)]
         if self._openings and now >= self._openings[0] + SECOND:
             self._openings = [at for at in self._openings if at + SECOND > now]
             return trading
         if now >= self._next:
-            return [each for each in trading if each.ladders or _near(each)]
+            return [each for each in trading if each.ladders or _is_near_edge(each)]
         if now >= self._asked + SOON:
-            return [each for each in trading if each.last > 0.0 and not inside(each.instrument, each.last)]
+            return [each for each in trading if each.last > 0.0 and not is_inside_band(each.instrument, each.last)]
         return []
 
-    async def look(self, wanted: Sequence[Market]) -> None:
+    async def read_bands(self, wanted: Sequence[InstrumentState]) -> None:
         """Ask for the bands of these instruments and post what has moved; where that fails, soon again."""
         now = self._clock.now()
         self._asked, self._next = now, now + self._every
@@ -87,9 +87,9 @@ class BandWatch:
             return
         for band in found:
             if self._known[band.token] != (band.lower, band.upper):
-                self._moved(band)
+                self._apply_band(band)
 
-    def _moved(self, band: PriceBand) -> None:
+    def _apply_band(self, band: PriceBand) -> None:
         self._known[band.token] = band.lower, band.upper
         self._post(BandUpdate(self._clock.now(), band.token, band.lower, band.upper))
         market = self._kernel.markets[band.token]
@@ -98,7 +98,7 @@ class BandWatch:
             self._tell("info", "band", f"{symbol}: the price band is now {band.lower:.2f} to {band.upper:.2f}")
 
 
-def fill_in(instruments: Iterable[Instrument], bands: Iterable[PriceBand]) -> None:
+def fill_in_bands(instruments: Iterable[Instrument], bands: Iterable[PriceBand]) -> None:
     """Give instruments their bands and previous closes; one that has no quote stays as it is."""
     found = {band.token: band for band in bands}
     for each in instruments:
@@ -106,16 +106,16 @@ def fill_in(instruments: Iterable[Instrument], bands: Iterable[PriceBand]) -> No
             each.lower, each.upper, each.close = band.lower, band.upper, band.close
 
 
-def _edges(market: Market) -> tuple[float, float]:
+def _band_edges(market: InstrumentState) -> tuple[float, float]:
     return market.instrument.lower, market.instrument.upper
 
 
-def _open(market: Market, now: int) -> bool:
+def _is_trading(market: InstrumentState, now: int) -> bool:
     hours = market.instrument.hours
     return hours.opens <= now < hours.ends and market.instrument.kind != "INDEX"
 
 
-def _near(market: Market) -> bool:
-    lower, upper = _edges(market)
+def _is_near_edge(market: InstrumentState) -> bool:
+    lower, upper = _band_edges(market)
     near = market.last * NEAR
     return market.last > 0.0 and (market.last - lower <= near or (upper > 0.0 and upper - market.last <= near))

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable
 from statistics import median, median_low
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from compiled.model import MINUTE, SECOND
+from compiled.model.values import MINUTE, SECOND
 from engine.ports import Clock
 
 if TYPE_CHECKING:
-    from engine.trading.loop import Loop
+    from engine.day.day_loop import DayLoop
 
 KEPT: Final = 9
 LEAST: Final = 5
@@ -32,7 +32,7 @@ EVERY_S: Final = 1.0
 NAME: Final = "clock"
 
 
-class SetClock(Clock, Protocol):
+class AdjustableClock(Clock, Protocol):
     """A clock that can be set."""
 
     def aim(self) -> int:
@@ -44,7 +44,7 @@ class SetClock(Clock, Protocol):
         ...
 
 
-class Bounds(NamedTuple):
+class ClockBounds(NamedTuple):
     """How far the exchange's clock is ahead of ours by one answer: between these, ns; heard at `at` (ns, monotonic)."""
 
     low: int
@@ -55,11 +55,11 @@ class Bounds(NamedTuple):
 class Timekeeper:
     """Takes stamps from any thread; `run` judges them, and tells and sets by a desk's loop."""
 
-    def __init__(self, clock: SetClock) -> None:
-        self.moved: Callable[[int], None] = lambda _: None
+    def __init__(self, clock: AdjustableClock) -> None:
+        self.on_clock_set: Callable[[int], None] = lambda _: None
         """Hears, besides the loop, by how many ns the clock was set on."""
         self._clock = clock
-        self._answers: deque[Bounds] = deque(maxlen=KEPT)
+        self._answers: deque[ClockBounds] = deque(maxlen=KEPT)
         self._stamps: deque[int] = deque(maxlen=KEPT)
         self._stamped = 0
         self._ahead: int | None = None
@@ -70,12 +70,12 @@ class Timekeeper:
         """Return by how much our clock is ahead of the exchange's, ns; None where nobody knows."""
         return None if self._ahead is None else self._clock.now() - self._clock.aim() - self._ahead
 
-    def answered(self, stamp: int, took: float) -> None:
+    def note_answer(self, stamp: int, took: float) -> None:
         """Take note of an answer that has just come, dated `stamp` (whole seconds, ns UTC), `took` seconds after its question."""
         heard = self._clock.aim()
-        self._answers.append(Bounds(stamp - heard, stamp + SECOND - heard + int(took * SECOND), _steady()))
+        self._answers.append(ClockBounds(stamp - heard, stamp + SECOND - heard + int(took * SECOND), _steady_ns()))
 
-    def stamped(self, stamps: Iterable[int]) -> None:
+    def note_stamps(self, stamps: Iterable[int]) -> None:
         """Take note, once a second, of what the exchange has stamped by now (ns UTC); what is no whole second is no stamp."""
         heard = self._clock.aim()
         if abs(heard - self._stamped) >= SECOND:
@@ -83,16 +83,16 @@ class Timekeeper:
             if whole := [stamp for stamp in stamps if stamp % SECOND == 0]:
                 self._stamps.append(max(whole) - heard)
 
-    async def run(self, loop: "Loop") -> None:
+    async def run(self, loop: "DayLoop") -> None:
         """Judge every second until cancelled, from when the first packets may be there."""
         await asyncio.sleep(FIRST_S)
         while True:
             self.judge(loop)
             await asyncio.sleep(EVERY_S)
 
-    def judge(self, loop: "Loop") -> None:
+    def judge(self, loop: "DayLoop") -> None:
         """Compare; tell of a clock that is wrong, and set it, or hold entries back where it is too far off for that."""
-        since = _steady() - LASTS
+        since = _steady_ns() - LASTS
         answers = [each for each in list(self._answers) if each.at >= since]
         if len(answers) < LEAST:
             return
@@ -100,33 +100,33 @@ class Timekeeper:
         ahead = self._ahead = (low + high) // 2
         stamps = median(self._stamps) if self._stamps else low
         if stamps > high + SLACK:
-            loop.log.repeat("alarm", NAME, "the broker's answers are dated before what the exchange has stamped: whether "
+            loop.log.add_repeated("alarm", NAME, "the broker's answers are dated before what the exchange has stamped: whether "
                             "this desk's clock is right cannot be told; check the machine's (patang doctor)")  # fmt: skip
         elif low <= SLACK and high >= -SLACK:
             loop.hold(NAME, "")
         else:
-            self._mend(loop, ahead, (high - low) / 2 / SECOND)
+            self._correct_clock(loop, ahead, (high - low) / 2 / SECOND)
 
-    def _mend(self, loop: "Loop", ahead: int, doubt: float) -> None:
+    def _correct_clock(self, loop: "DayLoop", ahead: int, doubt: float) -> None:
         text = f"the desk's clock is {abs(ahead) / SECOND:.1f} s {'behind' if ahead > 0 else 'ahead of'} the exchange's, to {doubt:.1f} s"
         if abs(ahead) > FARTHEST:
             if NAME not in loop.holds:
-                loop.log.tell("alarm", NAME, f"{text}: too far to set it; entries are held back")
+                loop.log.add_event("alarm", NAME, f"{text}: too far to set it; entries are held back")
             loop.hold(NAME, "the clock is wrong: set the machine's (patang doctor), and start the desk anew")
             return
         done = "it is set" if ahead > 0 else "it runs at half speed until it is right"
-        loop.log.tell("alarm" if abs(ahead) >= ALARMING else "warn", NAME,
+        loop.log.add_event("alarm" if abs(ahead) >= ALARMING else "warn", NAME,
                       f"{text}: {done}; set the machine's too, by its time service (patang doctor)")  # fmt: skip
         self._answers.clear()
         self._stamps.clear()
         self._ahead = 0
         self._clock.amend(ahead)
         if ahead > 0:
-            loop.moved(ahead)
-            self.moved(ahead)
+            loop.shift_clock(ahead)
+            self.on_clock_set(ahead)
         loop.hold(NAME, "")
 
 
-def _steady() -> int:
+def _steady_ns() -> int:
     """Return a time that goes on while the machine sleeps, where it has one, ns."""
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic_ns()

@@ -6,14 +6,14 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, final
 
-from compiled.kernel import Kernel
-from compiled.model import MINUTE, SECOND, Bar, Instrument
+from compiled.model.values import MINUTE, SECOND, Bar, Instrument
+from compiled.trading.kernel import Kernel
+from engine.day.opening import DAY_SPAN, MINUTE_SPAN, daily_tokens, fold_minutes, past_day_bars
+from engine.day.price_bands import fill_in_bands
 from engine.errors import OperatorError, RetryableError
 from engine.market.calendar import ist_day
-from engine.market.hours import Hours
+from engine.market.instrument_hours import InstrumentHours
 from engine.ports import Broker, Clock
-from engine.trading.bands import fill_in
-from engine.trading.opening import DAY_SPAN, MINUTE_SPAN, daily, fold, past_days
 
 FIRST_S: Final = 3.0
 """Seconds of the opening that are given to the warm-up; what is cold then warms up while the desk runs."""
@@ -39,7 +39,7 @@ class WarmUp:
     """
 
     def __init__(
-        self, kernel: Kernel, broker: Broker, hours: Hours, clock: Clock, spans: Iterable[int], tell: Tell,
+        self, kernel: Kernel, broker: Broker, hours: InstrumentHours, clock: Clock, spans: Iterable[int], tell: Tell,
         take: Callable[[Instrument, list[Bar], list[Bar]], None], stored: Stored | None,
     ) -> None:  # fmt: skip
         self._kernel = kernel
@@ -50,7 +50,7 @@ class WarmUp:
         self._tell = tell
         self._take = take
         self._stored = stored
-        self._daily = daily(kernel)
+        self._daily = daily_tokens(kernel)
         self._cold: dict[int, list[Bar]] = {}
         """The cold instruments, and what has closed of them meanwhile."""
         self._queue: deque[Instrument] = deque()
@@ -60,7 +60,7 @@ class WarmUp:
         self._all = self._given_up = 0
 
     @property
-    def left(self) -> int:
+    def cold_count(self) -> int:
         """Return how many instruments are cold."""
         return len(self._cold)
 
@@ -70,23 +70,23 @@ class WarmUp:
         self._queue.extend(instruments)
         self._cold = {int(each.token): [] for each in instruments}
         self._banded.update(banded)
-        self._kernel.cool(list(self._cold))
+        self._kernel.begin_warmup(list(self._cold))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FIRST_S):
-                await self._work()
-        if self.left:
-            text = f"{self.left} of {self._all} instruments wait for their history; no strategy enters them before"
+                await self._warm_queue()
+        if self.cold_count:
+            text = f"{self.cold_count} of {self._all} instruments wait for their history; no strategy enters them before"
             self._tell("info", "warming", text)
 
     async def run(self) -> None:
         """Warm up the rest."""
-        if not self.left:
+        if not self.cold_count:
             return
-        await self._work()
+        await self._warm_queue()
         read = f"all {self._all}" if not self._given_up else f"{self._all - self._given_up} of {self._all}"
         self._tell("info", "warming", f"{read} instruments have their history")
 
-    def note(self, bars: list[Bar]) -> list[Bar]:
+    def hold_back(self, bars: list[Bar]) -> list[Bar]:
         """Keep what closes of cold instruments until strategies may hear it; return the bars of the others."""
         if not self._cold:
             return bars
@@ -95,106 +95,106 @@ class WarmUp:
                 kept.append(bar)
         return [bar for bar in bars if int(bar.token) not in self._cold]
 
-    async def _work(self) -> None:
+    async def _warm_queue(self) -> None:
         """Go through the queue; what the broker turns away is asked for again, and warm without history in the end."""
         for tried in range(TRIES):
-            await self._round()
+            await self._warm_round()
             if not self._failed:
                 return
             if tried < TRIES - 1:
                 self._queue.extend(each for each, _ in self._failed)
                 self._failed.clear()
                 await self._clock.sleep_until(self._clock.now() + SECOND)
-        _say(self._failed, self._tell, len([each for each, _ in self._failed if self._kept.get(int(each.token))]))
+        _tell_failed(self._failed, self._tell, len([each for each, _ in self._failed if self._kept.get(int(each.token))]))
         self._given_up += len(self._failed)
         while self._failed:
             each, _ = self._failed.pop()
-            self._fold(each, self._kept.get(int(each.token), []), [], [])
+            self._fold_bars(each, self._kept.get(int(each.token), []), [], [])
 
-    async def _round(self) -> None:
+    async def _warm_round(self) -> None:
         while self._queue:
             part = [self._queue[at] for at in range(min(PART, len(self._queue)))]
-            await self._bands([each for each in part if int(each.token) not in self._banded])
-            await self._keep(part)
+            await self._read_bands([each for each in part if int(each.token) not in self._banded])
+            await self._load_kept(part)
             for each in part:
-                while not await self._done(each):
+                while not await self._warm_instrument(each):
                     await self._clock.sleep_until(self._clock.now() + DEAD)
                 self._queue.popleft()
 
-    async def _bands(self, part: list[Instrument]) -> None:
+    async def _read_bands(self, part: list[Instrument]) -> None:
         if not part:
             return
         try:
-            fill_in(part, await self._broker.bands(part))
+            fill_in_bands(part, await self._broker.bands(part))
             self._banded.update(int(each.token) for each in part)
         except (RetryableError, OperatorError) as error:
             self._tell("warn", "bands", f"the bands of {len(part)} instruments cannot be read: {error}")
 
-    async def _keep(self, part: list[Instrument]) -> None:
+    async def _load_kept(self, part: list[Instrument]) -> None:
         """Look up what is kept of some instruments, and warm those of which nothing is missing."""
         if self._stored is None or not part:
             return
         now = self._clock.now()
-        start = min(opens[0] for each in part if (opens := self._opens(each, now)))
+        start = min(opens[0] for each in part if (opens := self._session_opens(each, now)))
         found = await asyncio.to_thread(self._stored, [each.symbol for each in part], start, now)
         self._kept |= {
-            int(each.token): [bar for bar in found.get(each.symbol, []) if bar.start >= self._opens(each, now)[0]]
+            int(each.token): [bar for bar in found.get(each.symbol, []) if bar.start >= self._session_opens(each, now)[0]]
             for each in part
         }
 
-    async def _done(self, each: Instrument) -> bool:
+    async def _warm_instrument(self, each: Instrument) -> bool:
         """Warm one instrument up, or note that the broker turned it away; False while the session is dead."""
         now, read = self._clock.now(), list[Bar]()
-        opens = self._opens(each, now)
+        opens = self._session_opens(each, now)
         kept = self._kept.get(int(each.token), [])
-        since = self._since(each, kept, now)
+        since = self._missing_since(each, kept, now)
         days: list[Bar] = []
         try:
             if since:
                 read = await self._broker.history(int(each.token), since if kept else opens[0], now, MINUTE_SPAN)
                 kept = [bar for bar in kept if bar.start < since] + read
             if each.token in self._daily:
-                days = await past_days(self._broker, int(each.token), now)
+                days = await past_day_bars(self._broker, int(each.token), now)
         except RetryableError as error:
             self._failed.append((each, error))
             return True
         except OperatorError:
             return False
-        self._fold(each, kept, days, read)
+        self._fold_bars(each, kept, days, read)
         return True
 
-    def _fold(self, each: Instrument, minutes: Sequence[Bar], days: list[Bar], read: list[Bar]) -> None:
+    def _fold_bars(self, each: Instrument, minutes: Sequence[Bar], days: list[Bar], read: list[Bar]) -> None:
         """Warm one instrument up with minutes, and with bars of days."""
         now = self._clock.now()
-        opens = self._opens(each, now)
+        opens = self._session_opens(each, now)
         spans = [span for span in self._spans if span != DAY_SPAN or each.token not in self._daily]
-        self._warm(each, days + [bar for span in spans for bar in fold(minutes, span, opens) if bar.end <= now], read)
+        self._release_instrument(each, days + [bar for span in spans for bar in fold_minutes(minutes, span, opens) if bar.end <= now], read)
 
-    def _since(self, each: Instrument, kept: Sequence[Bar], now: int) -> int:
+    def _missing_since(self, each: Instrument, kept: Sequence[Bar], now: int) -> int:
         """Return when the first minute that is missing from what is kept began, 0 where none is."""
         today = ist_day(now)
         starts = {int(bar.start) for bar in kept}
-        expected = self._hours.expected_bars(self._hours.before(today, each).day, each)
+        expected = self._hours.expected_bars(self._hours.session_before(today, each).day, each)
         expected += [start for start in self._hours.expected_bars(today, each) if start + MINUTE <= now]
         return next((start for start in expected if start not in starts), 0)
 
-    def _opens(self, each: Instrument, now: int) -> list[int]:
+    def _session_opens(self, each: Instrument, now: int) -> list[int]:
         today = ist_day(now)
-        sessions = (self._hours.before(today, each), self._hours.session(today, each))
+        sessions = (self._hours.session_before(today, each), self._hours.session(today, each))
         return [part.start for session in sessions if session for part in session.parts]
 
-    def _warm(self, each: Instrument, bars: list[Bar], read: list[Bar]) -> None:
+    def _release_instrument(self, each: Instrument, bars: list[Bar], read: list[Bar]) -> None:
         """Let strategies hear an instrument from here on: first what was, then what has closed meanwhile."""
         live = self._cold.pop(int(each.token))
         known = {(bar.start, bar.span) for bar in bars}
         whole = bars + [bar for bar in live if (bar.start, bar.span) not in known]
         whole.sort(key=lambda bar: (bar.end, bar.span))
-        self._kernel.warmed(int(each.token), whole)
+        self._kernel.end_warmup(int(each.token), whole)
         self._kept.pop(int(each.token), None)
         self._take(each, whole, read)
 
 
-def _say(failed: Sequence[tuple[Instrument, RetryableError]], tell: Tell, kept: int) -> None:
+def _tell_failed(failed: Sequence[tuple[Instrument, RetryableError]], tell: Tell, kept: int) -> None:
     who = ", ".join(each.symbol for each, _ in failed) if len(failed) <= NAMED else f"{len(failed)} instruments"
     minutes = f"; {kept} of them begin with the minutes that this desk has kept" if kept else ""
     tell("warn", "history", f"{who}: no history from the broker ({failed[-1][1]}){minutes}")

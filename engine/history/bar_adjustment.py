@@ -6,16 +6,16 @@ from math import prod
 
 import numpy as np
 
-from compiled.model import E4
-from engine.history.series import BarSeries, Floats, ist_days, numbered_day
-from engine.market.actions import Actions, Step
+from compiled.model.values import E4
+from engine.history.bar_series import BarSeries, Floats, ist_days, numbered_day
 from engine.market.calendar import midnight
+from engine.market.corporate_actions.action_list import AdjustmentStep, CorporateActions
 
 
-def adjusted(series: BarSeries, steps: Sequence[Step]) -> BarSeries:
+def adjusted_series(series: BarSeries, steps: Sequence[AdjustmentStep]) -> BarSeries:
     """Return the bars adjusted: prices to a ten-thousandth of a rupee, volumes to the share.
 
-    `steps` are ordered by day, as `Actions.steps` gives them; a bar of the ex-date is none before it.
+    `steps` are ordered by day, as `CorporateActions.steps` gives them; a bar of the ex-date is none before it.
     """
     prices = np.array([prod(step.price for step in steps[n:]) for n in range(len(steps) + 1)])
     shares = np.array([prod(step.shares for step in steps[n:]) for n in range(len(steps) + 1)])
@@ -32,8 +32,8 @@ def adjusted(series: BarSeries, steps: Sequence[Step]) -> BarSeries:
     return series._replace(open=opened, high=high, low=low, close=close, volume=volume)
 
 
-def steps_of(series: BarSeries, actions: Actions, symbol: str) -> list[Step]:
-    """Return what the bars of a share are to be adjusted by, to the day of the last; raise `DataError` as `Actions.steps`."""
+def adjustment_steps(series: BarSeries, actions: CorporateActions, symbol: str) -> list[AdjustmentStep]:
+    """Return what the bars of a share are to be adjusted by, to the day of the last; raise `DataError` as `CorporateActions.steps`."""
     if not len(series.start):
         return []
     days = ist_days(series.start)
@@ -42,6 +42,6 @@ def steps_of(series: BarSeries, actions: Actions, symbol: str) -> list[Step]:
     return actions.steps(symbol, min(closes), max(closes), closes)
 
 
-def factor_at(steps: Sequence[Step], start: int) -> float:
+def adjustment_factor(steps: Sequence[AdjustmentStep], start: int) -> float:
     """Return what a price of a time was divided by: times it, the adjusted price is the raw one again."""
     return prod(step.price for step in steps[bisect_right([midnight(step.ex) for step in steps], start) :])

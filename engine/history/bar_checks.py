@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from engine.history.expected import DAY_S, Expected
-from engine.history.series import BarSeries, Floats, Ints, day_number, ist_days
+from engine.history.bar_series import BarSeries, Floats, Ints, day_number, ist_days
+from engine.history.expected_bars import DAY_S, ExpectedStarts
 
 SPIKE, DAY_SPIKE = 0.05, 0.2
 """A close this far (of the price) from both neighbours, which lie near each other, is a spike; among days markets do more."""
@@ -27,7 +27,7 @@ DRY_DAYS = 20
 Bools = npt.NDArray[np.bool_]
 
 
-class Finding(NamedTuple):
+class BarFinding(NamedTuple):
     """A rule that bars break: how many, the starts of the first (ns UTC), and what it means."""
 
     code: str
@@ -39,47 +39,47 @@ class Finding(NamedTuple):
 NAMED = 5
 
 
-def check(series: BarSeries, span: int, expected: Expected) -> list[Finding]:
+def check_bars(series: BarSeries, span: int, expected: ExpectedStarts) -> list[BarFinding]:
     """Return what is wrong with the bars of one symbol, rule by rule."""
     if not len(series.start):
         return []
     return [found for rule in RULES for found in rule(series, span, expected)]
 
 
-def _finding(code: str, wrong: Bools, starts: Ints, why: str) -> Iterator[Finding]:
+def _bars_found(code: str, wrong: Bools, starts: Ints, why: str) -> Iterator[BarFinding]:
     if wrong.any():
         where = starts[wrong]
-        yield Finding(code, len(where), tuple(where[:NAMED].tolist()), why)
+        yield BarFinding(code, len(where), tuple(where[:NAMED].tolist()), why)
 
 
-def _ohlc(series: BarSeries, _span: int, _expected: Expected) -> Iterator[Finding]:
+def _check_ohlc(series: BarSeries, _span: int, _expected: ExpectedStarts) -> Iterator[BarFinding]:
     body = np.maximum(series.open, series.close), np.minimum(series.open, series.close)
-    yield from _finding(
+    yield from _bars_found(
         "OHLC",
         (series.high < body[0]) | (series.low > body[1]),
         series.start,
         "high below, or low above, open or close",
     )
-    yield from _finding("PRICE", series.low <= 0, series.start, "a price of zero or less")
-    yield from _finding("VOLUME", series.volume < 0, series.start, "a volume below zero")
+    yield from _bars_found("PRICE", series.low <= 0, series.start, "a price of zero or less")
+    yield from _bars_found("VOLUME", series.volume < 0, series.start, "a volume below zero")
 
 
-def _times(series: BarSeries, _span: int, expected: Expected) -> Iterator[Finding]:
+def _check_times(series: BarSeries, _span: int, expected: ExpectedStarts) -> Iterator[BarFinding]:
     doubled = np.zeros(len(series.start), np.bool_)
     doubled[1:] = series.start[1:] == series.start[:-1]
-    yield from _finding("DOUBLE", doubled, series.start, "a second bar of the same time (another token)")
+    yield from _bars_found("DOUBLE", doubled, series.start, "a second bar of the same time (another token)")
     unknown = np.isin(ist_days(series.start), [day_number(day) for day in expected.unknown])
     outside = ~np.isin(series.start, expected.starts) & ~unknown
-    yield from _finding("SESSION", outside, series.start, "starts outside the session, or off its grid")
+    yield from _bars_found("SESSION", outside, series.start, "starts outside the session, or off its grid")
     if unknown.any():
-        yield from _finding("HOURS", unknown, series.start, "on a day whose hours are not known: not checked")
+        yield from _bars_found("HOURS", unknown, series.start, "on a day whose hours are not known: not checked")
 
 
-def _nothing(series: BarSeries, span: int, _expected: Expected) -> Iterator[Finding]:
+def _check_volume(series: BarSeries, span: int, _expected: ExpectedStarts) -> Iterator[BarFinding]:
     if not series.volume.any():
         return  # an index has none
     flat = (series.high == series.low) & (series.volume == 0)
-    yield from _finding("ZERO", flat, series.start, "no volume and one price: filled in, not traded")
+    yield from _bars_found("ZERO", flat, series.start, "no volume and one price: filled in, not traded")
     if span < DAY_S:
         days, place = np.unique(ist_days(series.start), return_inverse=True)
         volumes = np.bincount(place, series.volume)
@@ -89,10 +89,10 @@ def _nothing(series: BarSeries, span: int, _expected: Expected) -> Iterator[Find
             firsts = np.searchsorted(ist_days(series.start), days[dry])
             marks = np.zeros(len(series.start), np.bool_)
             marks[firsts] = True
-            yield from _finding("DRY", marks, series.start, f"a day with less than {DRY:.0%} of the usual volume")
+            yield from _bars_found("DRY", marks, series.start, f"a day with less than {DRY:.0%} of the usual volume")
 
 
-def _spikes(series: BarSeries, span: int, _expected: Expected) -> Iterator[Finding]:
+def _check_spikes(series: BarSeries, span: int, _expected: ExpectedStarts) -> Iterator[BarFinding]:
     close, far = series.close, SPIKE if span < DAY_S else DAY_SPIKE
     if len(close) < 3:
         return
@@ -100,16 +100,16 @@ def _spikes(series: BarSeries, span: int, _expected: Expected) -> Iterator[Findi
         there, back = close[1:-1] / close[:-2] - 1.0, close[2:] / close[:-2] - 1.0
     spike = np.zeros(len(close), np.bool_)
     spike[1:-1] = (np.abs(there) > far) & (np.abs(back) < RETURNED * np.abs(there))
-    yield from _finding("SPIKE", spike, series.start, f"a close {far:.0%} away that the next bar takes back")
+    yield from _bars_found("SPIKE", spike, series.start, f"a close {far:.0%} away that the next bar takes back")
 
 
-def _splits(series: BarSeries, _span: int, _expected: Expected) -> Iterator[Finding]:
+def _check_splits(series: BarSeries, _span: int, _expected: ExpectedStarts) -> Iterator[BarFinding]:
     """Tell of nights that divide the price by a usual ratio: bars that are not adjusted for a split or a bonus."""
     found, ratios = split_nights(series)
     marks = np.zeros(len(series.start), np.bool_)
     marks[found] = True
     why = f"a night that divides the price by {', '.join(f'{each:.2f}' for each in ratios[:NAMED].tolist())}: a split or bonus not adjusted for"
-    yield from _finding("SPLIT", marks, series.start, why)
+    yield from _bars_found("SPLIT", marks, series.start, why)
 
 
 def split_nights(series: BarSeries) -> tuple[npt.NDArray[np.intp], Floats]:
@@ -125,5 +125,5 @@ def split_nights(series: BarSeries) -> tuple[npt.NDArray[np.intp], Floats]:
     return first[near & moved], ratio[near & moved]
 
 
-RULES: tuple[Callable[[BarSeries, int, Expected], Iterator[Finding]], ...] = (_ohlc, _times, _nothing, _spikes, _splits)
+RULES: tuple[Callable[[BarSeries, int, ExpectedStarts], Iterator[BarFinding]], ...] = (_check_ohlc, _check_times, _check_volume, _check_spikes, _check_splits)
 CODES = ("OHLC", "PRICE", "VOLUME", "DOUBLE", "SESSION", "HOURS", "ZERO", "DRY", "SPIKE", "SPLIT")

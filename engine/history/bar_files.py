@@ -14,7 +14,8 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from engine.errors import DataError, in_words
-from engine.history.layouts import (
+from engine.history.bar_series import Floats
+from engine.history.column_layouts import (
     CONTRACT,
     DATE,
     EXPIRY,
@@ -29,13 +30,12 @@ from engine.history.layouts import (
     SYMBOL,
     TIME,
     VOLUME,
-    Layout,
+    ColumnLayout,
     layout_of,
-    normal,
+    normal_name,
 )
-from engine.history.series import Floats
-from engine.history.stamps import Stamps, join_date_and_time, read_stamps
-from engine.market.arrow import packed, texts
+from engine.history.time_stamps import TimeStamps, join_date_and_time, read_stamps
+from engine.market.arrow_columns import packed_numbers, packed_texts
 
 ENDINGS = (".csv", ".csv.gz", ".parquet", ".pq", ".txt")
 HEAD = 1 << 16
@@ -52,11 +52,11 @@ class RawTable(NamedTuple):
     """The rows of one file, in its order; `symbols` None where the file's name says it. Prices that are empty are NaN."""
 
     file: Path
-    layout: Layout
+    layout: ColumnLayout
     rows: int
     symbols: Words | None
     series: Words | None
-    stamps: Stamps
+    stamps: TimeStamps
     prices: tuple[Floats, Floats, Floats, Floats]
     volume: Floats
 
@@ -76,7 +76,7 @@ def files_in(path: Path) -> list[Path]:
 def read_table(file: Path, given: Mapping[str, str]) -> RawTable:
     """Return what a file holds; `given` names columns by role. Raises `DataError` in one line."""
     try:
-        table = _parquet(file, given) if _begins(file, b"PAR1") else _csv(file, given)
+        table = _read_parquet(file, given) if _begins_with(file, b"PAR1") else _read_csv(file, given)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, EOFError, gzip.BadGzipFile) as error:
         raise DataError(f"{file}: {' '.join(str(error).split())}") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -90,72 +90,72 @@ def read_table(file: Path, given: Mapping[str, str]) -> RawTable:
         stamps = read_stamps(join_date_and_time(table[name[DATE]], table[name[TIME]]), where)
     else:
         stamps = read_stamps(table[name[DATE]], where)
-    opened, high, low, close = (_numbers(table, name[role], file) for role in PRICES)
-    volume = _numbers(table, name[VOLUME], file) if VOLUME in name else np.zeros(len(table))
-    symbols = _names(table, name, file)
-    series = _words(table, name[SERIES]) if SERIES in name else None
+    opened, high, low, close = (_number_column(table, name[role], file) for role in PRICES)
+    volume = _number_column(table, name[VOLUME], file) if VOLUME in name else np.zeros(len(table))
+    symbols = _row_symbols(table, name, file)
+    series = _word_column(table, name[SERIES]) if SERIES in name else None
     return RawTable(file, layout, len(table), symbols, series, stamps, (opened, high, low, close), volume)
 
 
-def _begins(file: Path, mark: bytes) -> bool:
+def _begins_with(file: Path, mark: bytes) -> bool:
     with file.open("rb") as opened:
         return opened.read(len(mark)) == mark
 
 
-def _parquet(file: Path, given: Mapping[str, str]) -> pa.Table:
+def _read_parquet(file: Path, given: Mapping[str, str]) -> pa.Table:
     source = pq.ParquetFile(file)
     wanted = layout_of(source.schema_arrow.names, given, file).column.values()
     return source.read(columns=list(wanted), use_threads=False)
 
 
-def _csv(file: Path, given: Mapping[str, str]) -> pa.Table:
+def _read_csv(file: Path, given: Mapping[str, str]) -> pa.Table:
     """Read the text below the header, wherever that stands; yfinance's columns of several tickers one below the other."""
     lines = list(_first_lines(file))
     if not any(line.strip() for line in lines):
         raise DataError(f"{file}: empty")
     mark = max(",;\t|", key="".join(lines[:5]).count)
     cells = [next(csv.reader([line], delimiter=mark), []) for line in lines]
-    header = next((n for n, row in enumerate(cells) if {"open", "close"} & {normal(cell) for cell in row}), None)
+    header = next((n for n, row in enumerate(cells) if {"open", "close"} & {normal_name(cell) for cell in row}), None)
     header = next(
-        (n for n, row in enumerate(cells) if {"opnpric", "open_price"} & {normal(cell) for cell in row}), header
+        (n for n, row in enumerate(cells) if {"opnpric", "open_price"} & {normal_name(cell) for cell in row}), header
     )
     tickers: list[str] = []
     if header is None and not any(map(_is_number, cells[0])):
         header = 0  # a table of something else: its columns say so below
     if header is None:
-        names, skipped = _headless(cells[0], file), 0
+        names, skipped = _headless_names(cells[0], file), 0
     else:
         names, skipped = [cell.strip() for cell in cells[header]], header + 1
         for above, last in (
             (header + 1, header + 2),
             (header - 1, header + 1),
         ):  # Price,… / Ticker,… / Date,,, or 2, 1, 3
-            if above >= 0 and last < len(cells) and _is_index(cells[last]) and len(cells[above]) == len(names):
+            if above >= 0 and last < len(cells) and _is_index_line(cells[last]) and len(cells[above]) == len(names):
                 tickers, skipped = [cell.strip() for cell in cells[above][1:]], last + 1
                 names[0] = cells[last][0]
     names = [name or f"column {number + 1}" for number, name in enumerate(names)]
     if not tickers:
-        return _texts(file, mark, names, skipped, layout_of(names, given, file).column)
+        return _read_columns(file, mark, names, skipped, layout_of(names, given, file).column)
     parts = []
     for ticker in dict.fromkeys(tickers):
         own = [names[0], *(name if of == ticker else "" for name, of in zip(names[1:], tickers, strict=True))]
         shown = [name or f"column {number + 1}" for number, name in enumerate(own)]
-        part = _texts(file, mark, shown, skipped, layout_of(shown, given, file).column)
+        part = _read_columns(file, mark, shown, skipped, layout_of(shown, given, file).column)
         parts.append(part.append_column("ticker", pa.array([ticker] * len(part), pa.string())))
     return pa.concat_tables(parts)
 
 
-def _is_index(cells: list[str]) -> bool:
+def _is_index_line(cells: list[str]) -> bool:
     """Tell whether a line holds the name of the times and no other, as the last of yfinance's header does."""
-    return bool(cells) and ROLE_OF.get(normal(cells[0])) in {DATE, STAMP} and not any(cells[1:])
+    return bool(cells) and ROLE_OF.get(normal_name(cells[0])) in {DATE, STAMP} and not any(cells[1:])
 
 
-def _texts(file: Path, mark: str, names: list[str], skipped: int, column: Mapping[str, str]) -> pa.Table:
+def _read_columns(file: Path, mark: str, names: list[str], skipped: int, column: Mapping[str, str]) -> pa.Table:
     """Read the columns of roles; numbers with thousands apart, "1,23,456.50", where any are."""
     numbers = {column[role] for role in (*PRICES, VOLUME, INTEREST) if role in column}
 
     def read(kind: pa.DataType) -> pa.Table:
-        packing = "gzip" if _begins(file, GZIP) else None
+        packing = "gzip" if _begins_with(file, GZIP) else None
         with pa.input_stream(str(file), compression=packing) as source:
             return pacsv.read_csv(
                 source,
@@ -187,7 +187,7 @@ def _texts(file: Path, mark: str, names: list[str], skipped: int, column: Mappin
 
 
 def _first_lines(file: Path) -> Iterator[str]:
-    with gzip.open(file) if _begins(file, GZIP) else file.open("rb") as opened:
+    with gzip.open(file) if _begins_with(file, GZIP) else file.open("rb") as opened:
         head = opened.read(HEAD)
     if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in head:
         raise DataError(f"{file}: UTF-16: save it as CSV (UTF-8)")
@@ -196,10 +196,10 @@ def _first_lines(file: Path) -> Iterator[str]:
     yield from head.decode("utf-8-sig", errors="replace").splitlines()[:SEARCHED]
 
 
-def _headless(cells: list[str], file: Path) -> list[str]:
+def _headless_names(cells: list[str], file: Path) -> list[str]:
     names = list(FIELDS[1:] if _is_number(cells[0]) or re.match(r"\d{4}|\d\d?[-/.]", cells[0]) else FIELDS)
     day, clock = [*cells[names.index(DATE) :], "", ""][:2]
-    if ":" in day or (day.isdigit() and len(day) > 8) or not (":" in clock or _clock(clock)):
+    if ":" in day or (day.isdigit() and len(day) > 8) or not (":" in clock or _is_clock_text(clock)):
         names.remove(TIME)
     if len(cells) < len(names) - 1 or not all(
         _is_number(cell) for cell in cells[names.index(OPEN) : names.index(OPEN) + 4]
@@ -209,7 +209,7 @@ def _headless(cells: list[str], file: Path) -> list[str]:
     return names + [f"column {number + 1}" for number in range(len(names), len(cells))]
 
 
-def _clock(text: str) -> bool:
+def _is_clock_text(text: str) -> bool:
     """Tell whether a whole number can be a time of day, as 0915 or 091500."""
     return text.isdigit() and len(text) in {3, 4, 5, 6} and int(text[-2:]) < 60
 
@@ -222,23 +222,23 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _numbers(table: pa.Table, name: str, file: Path) -> Floats:
+def _number_column(table: pa.Table, name: str, file: Path) -> Floats:
     column = table[name]
     kind = column.type
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
         raise DataError(f"{file}: column {name}: expected numbers, got {kind}")
-    return packed(pc.fill_null(column.cast(pa.float64(), safe=False), np.nan), np.float64)
+    return packed_numbers(pc.fill_null(column.cast(pa.float64(), safe=False), np.nan), np.float64)
 
 
-def _names(table: pa.Table, name: Mapping[str, str], file: Path) -> Words | None:
+def _row_symbols(table: pa.Table, name: Mapping[str, str], file: Path) -> Words | None:
     """Return whose row each is, None where only the file's name says it; a contract is called by its own name."""
     if SYMBOL not in name:
-        symbols = _words(table, "ticker") if "ticker" in table.column_names else None
+        symbols = _word_column(table, "ticker") if "ticker" in table.column_names else None
     else:
-        symbols = _words(table, name[SYMBOL])
+        symbols = _word_column(table, name[SYMBOL])
     told = [name[role] for role in (EXPIRY, STRIKE, RIGHT) if role in name]
     if symbols is not None and CONTRACT in name and EXPIRY in name:
-        return np.where(_words(table, name[EXPIRY]) == "", symbols, _words(table, name[CONTRACT]))
+        return np.where(_word_column(table, name[EXPIRY]) == "", symbols, _word_column(table, name[CONTRACT]))
     if told:
         key = symbols if symbols is not None else np.full(len(table), "")
         words = [pa.array(key.tolist(), pa.string()), *(table[column].cast(pa.string()) for column in told)]
@@ -250,7 +250,7 @@ def _names(table: pa.Table, name: Mapping[str, str], file: Path) -> Words | None
     return symbols
 
 
-def _words(table: pa.Table, name: str) -> Words:
+def _word_column(table: pa.Table, name: str) -> Words:
     column = pc.fill_null(table[name].cast(pa.string()), "")
-    found: Words = np.char.upper(texts(pc.utf8_trim_whitespace(column)))
+    found: Words = np.char.upper(packed_texts(pc.utf8_trim_whitespace(column)))
     return found

@@ -13,13 +13,13 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from compiled.model import E4, SECOND
+from compiled.model.values import E4, SECOND
 from engine.errors import DataError
-from engine.history.expected import DAY_S, ExpectedBars, among
-from engine.history.files import RawTable, Words
-from engine.history.layouts import TRADED, symbol_of
-from engine.history.series import BarSeries, Floats, Ints, ist_days, numbered_day
-from engine.history.stamps import NONE, Side, Zone
+from engine.history.bar_files import RawTable, Words
+from engine.history.bar_series import BarSeries, Floats, Ints, ist_days, numbered_day
+from engine.history.column_layouts import TRADED, symbol_of
+from engine.history.expected_bars import DAY_S, ExpectedBars, is_among
+from engine.history.time_stamps import NONE, Side, Zone
 from engine.market.calendar import IST, ist_day, midnight
 
 SPANS = (1, 5, 10, 15, 30, 60, 120, 180, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, DAY_S)
@@ -36,7 +36,7 @@ LARGEST = 9e12
 Bools = npt.NDArray[np.bool_]
 
 
-class Options(NamedTuple):
+class ImportOptions(NamedTuple):
     """What the operator declares; None or empty: detected."""
 
     symbol: str = ""
@@ -46,7 +46,7 @@ class Options(NamedTuple):
     outside: bool = False
 
 
-class Manner(NamedTuple):
+class FileTiming(NamedTuple):
     """How a file writes its times, when the bar of each row starts (ns UTC, or NONE), and which is of a series that is taken."""
 
     zone: str
@@ -83,7 +83,7 @@ class ImportReport(NamedTuple):
     unknown: tuple[date, ...]
 
 
-class Imported(NamedTuple):
+class ImportedBars(NamedTuple):
     """The bars of one symbol in a file, and the report on them."""
 
     symbol: str
@@ -91,29 +91,29 @@ class Imported(NamedTuple):
     report: ImportReport
 
 
-def imported(table: RawTable, options: Options, expected: ExpectedBars) -> Iterator[Imported]:
+def import_bars(table: RawTable, options: ImportOptions, expected: ExpectedBars) -> Iterator[ImportedBars]:
     """Yield the bars of each symbol in a file; raise `DataError` where a symbol or the span cannot be told."""
     if options.symbol and table.symbols is not None and len(np.unique(table.symbols)) > 1:
         raise DataError(f"{table.file} holds several symbols: leave --symbol out")
-    manner = _manner(table, options, expected)
-    for symbol, rows in _symbols(table, options):
-        yield _one(symbol, rows, table, manner, expected, outside=options.outside)
+    manner = _file_timing(table, options, expected)
+    for symbol, rows in _rows_by_symbol(table, options):
+        yield _import_symbol(symbol, rows, table, manner, expected, outside=options.outside)
 
 
-def _manner(table: RawTable, options: Options, expected: ExpectedBars) -> Manner:
+def _file_timing(table: RawTable, options: ImportOptions, expected: ExpectedBars) -> FileTiming:
     """Tell zone, span and side by all rows of a file: those of a share that seldom trades would not."""
     traded = np.isin(table.series, [*TRADED, ""]) if table.series is not None else np.ones(table.rows, np.bool_)
     known = (table.stamps.ns != NONE) & traded
-    zone, utc = _zoned(table, table.stamps.ns[known], options)
+    zone, utc = _zone_and_times(table, table.stamps.ns[known], options)
     names = table.symbols[known] if table.symbols is not None and not options.symbol else None
-    span = options.span or (_span(table, names, utc) if len(utc) else DAY_S)
-    side, starts = _starts(utc, span, options, expected)
+    span = options.span or (_detect_span(table, names, utc) if len(utc) else DAY_S)
+    side, starts = _bar_starts(utc, span, options, expected)
     start = np.full(table.rows, NONE, np.int64)
     start[known] = starts
-    return Manner(zone, span, side, start, traded)
+    return FileTiming(zone, span, side, start, traded)
 
 
-def _symbols(table: RawTable, options: Options) -> Iterator[tuple[str, Ints]]:
+def _rows_by_symbol(table: RawTable, options: ImportOptions) -> Iterator[tuple[str, Ints]]:
     everything = np.arange(table.rows, dtype=np.int64)
     if options.symbol or table.symbols is None:
         name = options.symbol or symbol_of(table.file)
@@ -134,9 +134,9 @@ def _symbols(table: RawTable, options: Options) -> Iterator[tuple[str, Ints]]:
             yield symbol, order[low:high]
 
 
-def _one(
-    symbol: str, rows: Ints, table: RawTable, manner: Manner, expected: ExpectedBars, *, outside: bool
-) -> Imported:
+def _import_symbol(
+    symbol: str, rows: Ints, table: RawTable, manner: FileTiming, expected: ExpectedBars, *, outside: bool
+) -> ImportedBars:
     taken = rows
     left: list[LeftOut] = []
 
@@ -153,7 +153,7 @@ def _one(
     for column in prices:
         empty |= np.isnan(column[taken])
     leave("empty", empty)
-    leave("impossible", _impossible(table, taken))
+    leave("impossible", _impossible_rows(table, taken))
     zone, span, side = manner.zone, manner.span, manner.side
     start = manner.start[taken]
     known, inside, unknown = _in_session(start, span, expected)
@@ -166,7 +166,7 @@ def _one(
         start, taken = start[order], taken[order]
     again = np.zeros(len(start), np.bool_)
     again[:-1] = start[1:] == start[:-1]
-    series, rounded = _series(table, taken, start)
+    series, rounded = _rounded_series(table, taken, start)
     other = np.zeros(len(start), np.bool_)
     for price in (series.open, series.high, series.low, series.close):
         other[:-1] |= price[1:] != price[:-1]
@@ -178,10 +178,10 @@ def _one(
     series = series.pick(~again)
     ends = (int(series.start[0]), int(series.start[-1])) if len(series.start) else (0, 0)
     report = ImportReport(symbol, span, zone, side, len(rows), len(series.start), *ends, rounded, tuple(left), unknown)
-    return Imported(symbol, series, report)
+    return ImportedBars(symbol, series, report)
 
 
-def _impossible(table: RawTable, rows: Ints) -> Bools:
+def _impossible_rows(table: RawTable, rows: Ints) -> Bools:
     opened, high, low, close = (column[rows] for column in table.prices)
     volume = table.volume[rows]
     wrong: Bools = (
@@ -190,7 +190,7 @@ def _impossible(table: RawTable, rows: Ints) -> Bools:
     return wrong | ((volume < 0) | (volume > LARGEST))
 
 
-def _zoned(table: RawTable, ns: Ints, options: Options) -> tuple[str, Ints]:
+def _zone_and_times(table: RawTable, ns: Ints, options: ImportOptions) -> tuple[str, Ints]:
     """Return the zone in words, and times in ns UTC."""
     if table.stamps.zoned and options.zone is None:
         return "as written", ns
@@ -205,7 +205,7 @@ def _zoned(table: RawTable, ns: Ints, options: Options) -> tuple[str, Ints]:
     return zone, ns if zone == "UTC" else ns - IST
 
 
-def _span(table: RawTable, names: Words | None, utc: Ints) -> int:
+def _detect_span(table: RawTable, names: Words | None, utc: Ints) -> int:
     utc = utc[:SAMPLE]
     if names is None:
         steps = np.diff(np.unique(utc))
@@ -233,7 +233,7 @@ def _span(table: RawTable, names: Words | None, utc: Ints) -> int:
     return usual
 
 
-def _starts(utc: Ints, span: int, options: Options, expected: ExpectedBars) -> tuple[Side, Ints]:
+def _bar_starts(utc: Ints, span: int, options: ImportOptions, expected: ExpectedBars) -> tuple[Side, Ints]:
     """Return which end of the bar the stamps name, and when each bar starts."""
     if span == DAY_S:
         return "start", day_starts(utc, expected)
@@ -279,10 +279,10 @@ def _in_session(start: Ints, span: int, expected: ExpectedBars) -> tuple[Bools, 
         if there.any():
             unknown.append(day)
             known &= ~there
-    return known, among(start, wanted.starts), tuple(unknown)
+    return known, is_among(start, wanted.starts), tuple(unknown)
 
 
-def _series(table: RawTable, rows: Ints, start: Ints) -> tuple[BarSeries, int]:
+def _rounded_series(table: RawTable, rows: Ints, start: Ints) -> tuple[BarSeries, int]:
     """Return bars with prices to a ten-thousandth of a rupee, and how many had more digits."""
     finer = np.zeros(len(rows), np.bool_)
 

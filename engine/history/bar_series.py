@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from compiled.model import Bar
+from compiled.model.values import Bar
 from engine.market.calendar import DAY, IST
 
 Ints = npt.NDArray[np.int64]
@@ -83,7 +83,7 @@ def merge(parts: Sequence[BarSeries]) -> BarSeries:
     return whole.pick(order[last])
 
 
-def without(series: BarSeries, gone: BarSeries) -> BarSeries:
+def without_rows(series: BarSeries, gone: BarSeries) -> BarSeries:
     """Return the rows that are not among `gone`, field by field; both are in order of their starts."""
     if not len(gone.start):
         return series

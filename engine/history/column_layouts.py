@@ -51,7 +51,7 @@ NO_SYMBOL = re.compile(
 """Words of file names that are no part of a symbol."""
 
 
-class Layout(NamedTuple):
+class ColumnLayout(NamedTuple):
     """Which column has which role, by the names that stand in the file; `format` says whose table it is."""
 
     format: str
@@ -62,7 +62,7 @@ class Layout(NamedTuple):
         return ", ".join(f"{role}={name}" for role, name in self.column.items())
 
 
-def layout_of(names: Sequence[str], given: Mapping[str, str], file: Path) -> Layout:
+def layout_of(names: Sequence[str], given: Mapping[str, str], file: Path) -> ColumnLayout:
     """Return the roles of columns; `given` (role to name) goes first. Raises `DataError` where one is missing or wrong."""
     for role, name in given.items():
         if role not in ROLES:
@@ -71,7 +71,7 @@ def layout_of(names: Sequence[str], given: Mapping[str, str], file: Path) -> Lay
             raise DataError(f"--map {role}={name}: {file} has no such column; it has {', '.join(names)}")
     column: dict[str, str] = dict(given)
     for name in names:
-        guessed = ROLE_OF.get(normal(name))
+        guessed = ROLE_OF.get(normal_name(name))
         if guessed is not None and guessed not in column and name not in column.values():
             column[guessed] = name
     if STAMP not in column and DATE not in column and TIME in column:
@@ -85,12 +85,12 @@ def layout_of(names: Sequence[str], given: Mapping[str, str], file: Path) -> Lay
         raise DataError(
             f"{file}: no column for {', '.join(lacking)} among {', '.join(names)}; name it: --map {lacking[0]}=COLUMN"
         )
-    plain = {normal(name) for name in names}
+    plain = {normal_name(name) for name in names}
     whose = next((form for form, marks in KNOWN.items() if marks <= plain), "a plain table")
-    return Layout(whose, {role: column[role] for role in ROLES if role in column})
+    return ColumnLayout(whose, {role: column[role] for role in ROLES if role in column})
 
 
-def normal(name: str) -> str:
+def normal_name(name: str) -> str:
     """Return a column's name without case, brackets, spaces and dots."""
     return re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
 

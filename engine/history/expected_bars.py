@@ -10,15 +10,15 @@ from typing import NamedTuple, final
 
 import numpy as np
 
-from compiled.model import SECOND
+from compiled.model.values import SECOND
 from engine.errors import DataError
-from engine.history.series import Ints, ist_days
+from engine.history.bar_series import Ints, ist_days
 from engine.market.calendar import Calendar
 
 DAY_S = 86_400
 
 
-class Expected(NamedTuple):
+class ExpectedStarts(NamedTuple):
     """The starts of all bars of some days (ns UTC), in order; `optional` are those after the close of others.
 
     `unknown` are the days whose hours, or whose year's holidays, are not known: nothing is expected on them.
@@ -49,28 +49,28 @@ class ExpectedBars:
     def __init__(self, calendar: Calendar, exchange: str = "NSE", kind: str = "EQ") -> None:
         self._calendar, self._exchange, self._kind = calendar, exchange, kind
         self._days: dict[tuple[date, int], tuple[list[int], list[int]] | None] = {}
-        self._ranges: dict[tuple[date, date, int], Expected] = {}
+        self._ranges: dict[tuple[date, date, int], ExpectedStarts] = {}
 
     def on(self, day: date, span: int) -> tuple[list[int], list[int]] | None:
         """Return the day's starts, and those only some instruments have; None where the hours are not known."""
         key = day, span
         if key not in self._days:
             try:
-                starts = self._starts(day, span, cas=False)
-                shared = set(self._starts(day, span, cas=True)) if self._kind == "EQ" else set(starts)
+                starts = self._day_starts(day, span, cas=False)
+                shared = set(self._day_starts(day, span, cas=True)) if self._kind == "EQ" else set(starts)
                 self._days[key] = starts, [start for start in starts if start not in shared]
             except DataError:
                 self._days[key] = None
         return self._days[key]
 
-    def between(self, first: date, last: date, span: int) -> Expected:
+    def between(self, first: date, last: date, span: int) -> ExpectedStarts:
         """Return what is expected from one day to another, both included."""
         asked = first, last, span
         if asked not in self._ranges:
-            self._ranges[asked] = self._between(first, last, span)
+            self._ranges[asked] = self._range_starts(first, last, span)
         return self._ranges[asked]
 
-    def _between(self, first: date, last: date, span: int) -> Expected:
+    def _range_starts(self, first: date, last: date, span: int) -> ExpectedStarts:
         starts: list[int] = []
         optional: list[int] = []
         unknown = []
@@ -78,36 +78,36 @@ class ExpectedBars:
             day = first + timedelta(days=number)
             of_day = self.on(day, span)
             if of_day is None:
-                if day.weekday() < 5 or self._is_listed(day):
+                if day.weekday() < 5 or self._is_trading_day(day):
                     unknown.append(day)
                 continue
             starts += of_day[0]
             optional += of_day[1]
-        return Expected(np.array(starts, np.int64), np.array(optional, np.int64), tuple(unknown))
+        return ExpectedStarts(np.array(starts, np.int64), np.array(optional, np.int64), tuple(unknown))
 
-    def _starts(self, day: date, span: int, *, cas: bool) -> list[int]:
+    def _day_starts(self, day: date, span: int, *, cas: bool) -> list[int]:
         return self._calendar.expected_bars(day, span, self._exchange, self._kind, cas)
 
-    def _is_listed(self, day: date) -> bool:
+    def _is_trading_day(self, day: date) -> bool:
         try:
             return self._calendar.is_trading_day(day, self._exchange)
         except DataError:
             return False
 
 
-def missing_starts(starts: Ints, expected: Expected) -> Ints:
+def missing_starts(starts: Ints, expected: ExpectedStarts) -> Ints:
     """Return what of `expected` is not among `starts`; both are sorted."""
-    absent = expected.starts[~among(expected.starts, starts)]
+    absent = expected.starts[~is_among(expected.starts, starts)]
     if len(absent) and len(expected.optional):
         there = np.unique(ist_days(starts))
-        late = np.unique(ist_days(expected.optional[among(expected.optional, starts)]))
+        late = np.unique(ist_days(expected.optional[is_among(expected.optional, starts)]))
         days = ist_days(absent)
-        closed = among(absent, expected.optional) & among(days, there) & ~among(days, late)
+        closed = is_among(absent, expected.optional) & is_among(days, there) & ~is_among(days, late)
         absent = absent[~closed]
     return absent
 
 
-def missing_runs(symbol: str, absent: Ints, expected: Expected, span: int) -> list[MissingRun]:
+def missing_runs(symbol: str, absent: Ints, expected: ExpectedStarts, span: int) -> list[MissingRun]:
     """Return the absent bars run by run."""
     if not len(absent):
         return []
@@ -131,7 +131,7 @@ def missing_runs(symbol: str, absent: Ints, expected: Expected, span: int) -> li
     ]
 
 
-def among(values: Ints, ordered: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def is_among(values: Ints, ordered: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """Tell which values are among others that are in order."""
     place = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
     return ordered[place] == values if len(ordered) else np.zeros(len(values), np.bool_)

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any, Final, NamedTuple, final
 
-from compiled.digest import Digest
-from compiled.events import BandUpdate, Ticks, Timer
-from compiled.kernel import Kernel, Setup
-from compiled.model import Bar, Instrument, TradingHours
-from compiled.risk import Limits
-from compiled.screen import Screen
+from compiled.model.events import BandUpdate, TickBatch, TimerEvent
+from compiled.model.values import Bar, Instrument, TradingHours
+from compiled.trading.digest import DecisionDigest
+from compiled.trading.kernel import Kernel, KernelSetup
+from compiled.trading.risk import RiskLimits
+from compiled.trading.tick_filter import TickFilter
 from engine.errors import DataError
 from engine.ports import FeedRecord
 
@@ -25,7 +25,7 @@ BAND: Final = struct.Struct("<QIdd")
 LOST: Final = struct.Struct("<QQ")
 
 
-class Kind(IntEnum):
+class RecordKind(IntEnum):
     """What one record is; its payload is what is said here, and its time that of receipt or of the desk's clock."""
 
     META = 1
@@ -52,7 +52,7 @@ class Kind(IntEnum):
     """So many frames for the kernel, and so many records in all, are not in the recording."""
 
 
-class Record(NamedTuple):
+class RecordedEvent(NamedTuple):
     """One thing that came; `ts` in ns UTC, `connection` 0 for what the desk itself noted."""
 
     kind: int
@@ -67,9 +67,9 @@ class BarDigest:
 
     def __init__(self) -> None:
         self.count = 0
-        self._digest = Digest()
+        self._digest = DecisionDigest()
 
-    def take(self, bars: Sequence[Bar]) -> None:
+    def add_bars(self, bars: Sequence[Bar]) -> None:
         """Take in bars as they were closed."""
         digest = self._digest
         self.count += len(bars)
@@ -78,7 +78,7 @@ class BarDigest:
             digest.put(bar.start)
             digest.put(bar.span)
             for price in (bar.open, bar.high, bar.low, bar.close):
-                digest.price(price)
+                digest.put_price(price)
             digest.put(bar.volume)
             digest.put(bar.ticks)
 
@@ -88,7 +88,7 @@ class BarDigest:
 
 
 @final
-class Recording:
+class FeedRecording:
     """What a desk adds to the recording of its feed: how its day begins, when its kernel takes what, and how it ends."""
 
     def __init__(self, record: FeedRecord, kernel: Kernel, mode: str, spans: Sequence[int]) -> None:
@@ -99,37 +99,37 @@ class Recording:
         self._bars = BarDigest()
         self._taken = 0
 
-    def begin(self, now: int) -> None:
+    def begin_day(self, now: int) -> None:
         """Begin a day: what comes from now on belongs to it."""
-        self._record.put(Kind.META, 0, now, json.dumps(described(self._kernel, self._mode, self._spans)).encode())
+        self._record.put(RecordKind.META, 0, now, json.dumps(recording_header(self._kernel, self._mode, self._spans)).encode())
 
-    def note(self, event: object) -> None:
+    def note_event(self, event: object) -> None:
         """Note what the kernel takes next, where bars follow from it."""
-        if isinstance(event, Ticks):
+        if isinstance(event, TickBatch):
             self._taken += 1
-        elif isinstance(event, Timer):
-            reached = max(int(self._kernel.out.now), int(event.ts))  # answers have moved its time on, too
-            self._record.put(Kind.TIMER, 0, reached, COUNT.pack(self._taken))
+        elif isinstance(event, TimerEvent):
+            reached = max(int(self._kernel.order_store.now), int(event.ts))  # answers have moved its time on, too
+            self._record.put(RecordKind.TIMER, 0, reached, COUNT.pack(self._taken))
         elif isinstance(event, BandUpdate):
             band = BAND.pack(self._taken, int(event.token), event.lower, event.upper)
-            self._record.put(Kind.BAND, 0, int(event.ts), band)
+            self._record.put(RecordKind.BAND, 0, int(event.ts), band)
 
-    def bars(self, bars: Sequence[Bar]) -> None:
+    def add_bars(self, bars: Sequence[Bar]) -> None:
         """Take in the bars that have closed."""
-        self._bars.take(bars)
+        self._bars.add_bars(bars)
 
-    def end(self, now: int) -> None:
+    def end_day(self, now: int) -> None:
         """Write down what the day came to."""
         told = {
             "taken": self._taken,
-            "ticks": int(self._kernel.ticks),
+            "ticks": int(self._kernel.tick_count),
             "bars": self._bars.count,
             "digest": self._bars.hex(),
         }
-        self._record.put(Kind.END, 0, now, json.dumps(told).encode())
+        self._record.put(RecordKind.END, 0, now, json.dumps(told).encode())
 
 
-def described(kernel: Kernel, mode: str, spans: Sequence[int]) -> dict[str, object]:
+def recording_header(kernel: Kernel, mode: str, spans: Sequence[int]) -> dict[str, object]:
     """Return what another kernel needs to build the same bars."""
     return {
         "format": FORMAT,
@@ -137,13 +137,13 @@ def described(kernel: Kernel, mode: str, spans: Sequence[int]) -> dict[str, obje
         "open": int(kernel.open),
         "close": int(kernel.close),
         "grace": int(kernel.grace),
-        "ahead": int(kernel.screen.ahead) if kernel.screen is not None else 0,
+        "ahead": int(kernel.tick_filter.ahead) if kernel.tick_filter is not None else 0,
         "spans": list(spans),
-        "instruments": [_instrument(market.instrument) for market in kernel.markets.values()],
+        "instruments": [_instrument_header(market.instrument) for market in kernel.markets.values()],
     }
 
 
-def _instrument(each: Instrument) -> dict[str, object]:
+def _instrument_header(each: Instrument) -> dict[str, object]:
     hours = each.hours
     return {
         "token": int(each.token), "exchange": each.exchange, "symbol": each.symbol, "tick": each.tick,
@@ -170,10 +170,10 @@ def kernel_of(meta: dict[str, Any]) -> Kernel:
             raise DataError(f"the recording has format {meta['format']}; this version reads {FORMAT}")
         instruments = instruments_of(meta)
         hours = {each["token"]: TradingHours(*each["hours"]) for each in meta["instruments"]}
-        setup = Setup(meta["open"], meta["close"], 0, Limits(), meta["spans"], grace=meta["grace"], hours=hours)
+        setup = KernelSetup(meta["open"], meta["close"], 0, RiskLimits(), meta["spans"], grace=meta["grace"], hours=hours)
         kernel = Kernel(setup, instruments, [], {})
         if meta["ahead"]:
-            kernel.screen = Screen(meta["ahead"])
+            kernel.tick_filter = TickFilter(meta["ahead"])
         return kernel  # noqa: TRY300  what it is made of is what may be wrong
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DataError(f"the recording does not say how its day began ({type(error).__name__}: {error})") from None

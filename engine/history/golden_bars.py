@@ -16,13 +16,23 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from compiled.model import E4, MINUTE, NEVER, SECOND
+from compiled.model.values import E4, MINUTE, NEVER, SECOND
 from engine.errors import DataError, in_words
-from engine.history.evidence import CONFLATED, DESK_AWAY, FEED_AWAY, LATE, LETTER, UNRECORDED, UNSENT, Evidence, Row
-from engine.history.series import BarSeries, Ints, day_number, ist_days, merge, numbered_day
+from engine.history.bar_series import BarSeries, Ints, day_number, ist_days, merge, numbered_day
+from engine.history.tick_evidence import (
+    CONFLATED,
+    DESK_AWAY,
+    FEED_AWAY,
+    LATE,
+    LETTER,
+    UNRECORDED,
+    UNSENT,
+    Row,
+    TickEvidence,
+)
 from engine.market.calendar import DAY, IST, ist_day
-from engine.ops.files import replacing
 from engine.ports import BarStore
+from engine.system.whole_files import replacing
 
 PREFIX: Final = "golden-"
 RAW: Final = ("imported", "live")
@@ -56,7 +66,7 @@ MEANINGS: Final = {
 Bools = npt.NDArray[np.bool_]
 
 
-class Difference(NamedTuple):
+class GoldenDifference(NamedTuple):
     """What differs between raw and vendor of a symbol on a day: bars, by cause."""
 
     symbol: str
@@ -66,7 +76,7 @@ class Difference(NamedTuple):
     by: str = PRICES
 
 
-class Differing(NamedTuple):
+class DifferingBar(NamedTuple):
     """One bar that differs, on a day of which there is a recording: its start (ns UTC), the cause by its prices, and both bars.
 
     `raw` is None where there is none; `last` tells that it ends its session.
@@ -90,7 +100,7 @@ class SeriesManifest(msgspec.Struct, frozen=True):
     sha256: str
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+class GoldenManifest(msgspec.Struct, frozen=True, kw_only=True):
     """A golden version."""
 
     version: str
@@ -106,28 +116,28 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         return hashlib.sha256(lines.encode()).hexdigest()
 
 
-class Golden(NamedTuple):
+class GoldenBars(NamedTuple):
     """The golden bars of a symbol, what differed day by day, and its part of the manifest.
 
-    `differing` is what differed on recorded days, whose causes are still to be looked up: `explained` adds it.
+    `differing` is what differed on recorded days, whose causes are still to be looked up: `explain_differences` adds it.
     """
 
     series: BarSeries
-    differences: list[Difference]
+    differences: list[GoldenDifference]
     manifest: SeriesManifest
-    differing: list[Differing]
+    differing: list[DifferingBar]
 
 
-def golden(
+def make_golden(
     symbol: str, raw: Sequence[tuple[str, BarSeries]], vendor: BarSeries, recorded: Collection[date] = ()
-) -> Golden:
+) -> GoldenBars:
     """Return the vendor's bars and, where there are none, those of `raw`, by name; of two raw ones the later counts."""
-    vendor = _once(vendor)
-    whole = _once(merge([_nameless(series) for _, series in raw])) if raw else vendor.pick(slice(0, 0))
+    vendor = _unique_starts(vendor)
+    whole = _unique_starts(merge([_without_tokens(series) for _, series in raw])) if raw else vendor.pick(slice(0, 0))
     there = np.isin(whole.start, vendor.start)
     kept = whole.pick(~there)
     series = merge([vendor, kept])
-    found, differing = _differences(symbol, whole, vendor, series.start[_edges(series.start)], recorded)
+    found, differing = _find_differences(symbol, whole, vendor, series.start[_day_edges(series.start)], recorded)
     sources = {VENDOR: len(vendor.start)}
     left = kept.start
     for name, own in reversed(raw):
@@ -135,24 +145,24 @@ def golden(
         sources[name], left = int(mine.sum()), left[~mine]
     counted = {name: count for name, count in sources.items() if count}
     first, last = (int(series.start[0]), int(series.start[-1])) if len(series.start) else (0, 0)
-    part = SeriesManifest(len(series.start), first, last, counted, _healed(found), digest(series))
-    return Golden(series, found, part, differing)
+    part = SeriesManifest(len(series.start), first, last, counted, _healed_counts(found), series_digest(series))
+    return GoldenBars(series, found, part, differing)
 
 
-def explained(
-    symbol: str, made: Golden, span: int, evidence: Mapping[date, Evidence]
-) -> tuple[list[Difference], SeriesManifest]:
+def explain_differences(
+    symbol: str, made: GoldenBars, span: int, evidence: Mapping[date, TickEvidence]
+) -> tuple[list[GoldenDifference], SeriesManifest]:
     """Return all differences of a symbol, and its part of the manifest, with the causes that recordings know."""
     counts: Counter[tuple[date, str, str]] = Counter()
     for day, bars in groupby(made.differing, key=lambda each: numbered_day((each.start + IST) // DAY)):
         known = evidence.get(day)
-        counts.update((day, *_cause(each, span * SECOND, known)) for each in bars)
-    more = [Difference(symbol, day, cause, bars, by) for (day, cause, by), bars in counts.items()]
+        counts.update((day, *_difference_cause(each, span * SECOND, known)) for each in bars)
+    more = [GoldenDifference(symbol, day, cause, bars, by) for (day, cause, by), bars in counts.items()]
     found = sorted([*made.differences, *more])
-    return found, msgspec.structs.replace(made.manifest, healed=_healed(found))
+    return found, msgspec.structs.replace(made.manifest, healed=_healed_counts(found))
 
 
-def _cause(each: Differing, span: int, known: Evidence | None) -> tuple[str, str]:
+def _difference_cause(each: DifferingBar, span: int, known: TickEvidence | None) -> tuple[str, str]:
     """Return the cause of a difference, and whether the prices told it or a recording."""
     if known is None:
         return each.cause, PRICES
@@ -160,13 +170,13 @@ def _cause(each: Differing, span: int, known: Evidence | None) -> tuple[str, str
     if each.cause == EDGE and each.raw is not None:
         opens = each.raw[0] != each.vendor[0]
         around = (each.start - HOUR, each.start, each.vendor[0]) if opens else (end, end + HOUR, each.vendor[3])
-        if known.printed(*around) and not known.away(each.start, end):
+        if known.was_printed(*around) and not known.absence_cause(each.start, end):
             return EDGE, RECORDING
     cause = known.cause(each.start, end, each.raw, each.vendor, last=each.last)
     return (cause, RECORDING) if cause else (each.cause, RECORDING if each.cause == WIDER else PRICES)
 
 
-def digest(series: BarSeries) -> str:
+def series_digest(series: BarSeries) -> str:
     """Return a hash of what bars say, whatever store they lie in: starts, prices in ten-thousandths of a rupee, volumes."""
     sha = hashlib.sha256()
     for column in (series.start, *(np.rint(price * E4) for price in series[1:5]), series.volume):
@@ -174,7 +184,7 @@ def digest(series: BarSeries) -> str:
     return sha.hexdigest()
 
 
-def changed(before: BarSeries, after: BarSeries) -> tuple[int, int, int]:
+def count_changes(before: BarSeries, after: BarSeries) -> tuple[int, int, int]:
     """Return how many bars are new, gone, and have other prices or another volume."""
     common, left, right = np.intersect1d(before.start, after.start, return_indices=True)
     other = np.zeros(len(common), np.bool_)
@@ -183,24 +193,24 @@ def changed(before: BarSeries, after: BarSeries) -> tuple[int, int, int]:
     return len(after.start) - len(common), len(before.start) - len(common), int(other.sum())
 
 
-def read_manifest(folder: Path, version: str) -> Manifest:
+def read_manifest(folder: Path, version: str) -> GoldenManifest:
     """Return the manifest of a version; raise `DataError` where there is none, or none that can be read."""
     file = folder / f"{version}.json"
     try:
-        return msgspec.json.decode(file.read_bytes(), type=Manifest)
+        return msgspec.json.decode(file.read_bytes(), type=GoldenManifest)
     except FileNotFoundError:
-        raise DataError(f"there is no {version}: there are {', '.join(versions(folder)) or 'none'}") from None
+        raise DataError(f"there is no {version}: there are {', '.join(golden_versions(folder)) or 'none'}") from None
     except (OSError, msgspec.DecodeError) as error:
         raise DataError(f"{file}: {in_words(error)}") from None
 
 
-def write_manifest(folder: Path, manifest: Manifest) -> None:
+def write_manifest(folder: Path, manifest: GoldenManifest) -> None:
     """Put a manifest on disk: from now on the version exists."""
     with replacing(folder / f"{manifest.version}.json") as fresh:
         fresh.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
 
 
-def versions(folder: Path) -> list[str]:
+def golden_versions(folder: Path) -> list[str]:
     """Return the golden versions that exist, oldest first."""
     found = [path.stem for path in folder.glob(f"{PREFIX}*.json") if path.stem.removeprefix(PREFIX).isdigit()]
     return sorted(found, key=lambda name: int(name.removeprefix(PREFIX)))
@@ -208,11 +218,11 @@ def versions(folder: Path) -> list[str]:
 
 def next_version(folder: Path, stored: Sequence[str]) -> str:
     """Return the name of the version to come, after every one that exists or that was begun."""
-    numbers = [name.removeprefix(PREFIX) for name in (*versions(folder), *stored) if name.startswith(PREFIX)]
+    numbers = [name.removeprefix(PREFIX) for name in (*golden_versions(folder), *stored) if name.startswith(PREFIX)]
     return f"{PREFIX}{max((int(number) for number in numbers if number.isdigit()), default=0) + 1}"
 
 
-def claimed(store: BarStore, folder: Path) -> str:
+def claim_version(store: BarStore, folder: Path) -> str:
     """Take the next name that nobody else has taken, who may be building at the same time; what is cut off keeps its name."""
     taken = [each.version for each in store.contents()]
     while not store.claim(name := next_version(folder, taken)):
@@ -220,9 +230,9 @@ def claimed(store: BarStore, folder: Path) -> str:
     return name
 
 
-def _differences(
+def _find_differences(
     symbol: str, raw: BarSeries, vendor: BarSeries, edges: Ints, recorded: Collection[date]
-) -> tuple[list[Difference], list[Differing]]:
+) -> tuple[list[GoldenDifference], list[DifferingBar]]:
     starts: list[Ints] = []
     causes: list[str] = []
 
@@ -250,13 +260,13 @@ def _differences(
     at, why = np.concatenate(starts), np.array(causes)
     days = ist_days(at)
     looked = np.isin(days, [day_number(day) for day in recorded]) & (why != EXTRA)
-    differing = _rows(at[looked], why[looked], raw, vendor, edges)
+    differing = _differing_rows(at[looked], why[looked], raw, vendor, edges)
     counts = Counter(zip(days[~looked].tolist(), why[~looked].tolist(), strict=True))
-    found = [Difference(symbol, numbered_day(day), cause, bars) for (day, cause), bars in sorted(counts.items())]
+    found = [GoldenDifference(symbol, numbered_day(day), cause, bars) for (day, cause), bars in sorted(counts.items())]
     return found, differing
 
 
-def _rows(at: Ints, why: npt.NDArray[np.str_], raw: BarSeries, vendor: BarSeries, edges: Ints) -> list[Differing]:
+def _differing_rows(at: Ints, why: npt.NDArray[np.str_], raw: BarSeries, vendor: BarSeries, edges: Ints) -> list[DifferingBar]:
     """Return what differs bar by bar, in order of time."""
     ours, theirs = (
         {row[0]: row[1:] for row in zip(*(column.tolist() for column in series.pick(np.isin(series.start, at))[:6]), strict=True)}
@@ -269,19 +279,19 @@ def _rows(at: Ints, why: npt.NDArray[np.str_], raw: BarSeries, vendor: BarSeries
     }
     order = np.argsort(at, kind="stable")
     return [
-        Differing(start, cause, ours.get(start), theirs[start], start in lasts)
+        DifferingBar(start, cause, ours.get(start), theirs[start], start in lasts)
         for start, cause in zip(at[order].tolist(), why[order].tolist(), strict=True)
     ]
 
 
-def _healed(found: Sequence[Difference]) -> dict[str, int]:
+def _healed_counts(found: Sequence[GoldenDifference]) -> dict[str, int]:
     healed: Counter[str] = Counter()
     for each in found:
         healed[each.cause] += each.bars
     return dict(healed)
 
 
-def _edges(starts: Ints) -> Bools:
+def _day_edges(starts: Ints) -> Bools:
     """Tell which of some bars are the first or the last of their day."""
     days = ist_days(starts)
     edge = np.ones(len(starts), np.bool_)
@@ -289,10 +299,10 @@ def _edges(starts: Ints) -> Bools:
     return edge
 
 
-def _nameless(series: BarSeries) -> BarSeries:
+def _without_tokens(series: BarSeries) -> BarSeries:
     """Return bars without their tokens, so that of one time there is one."""
     return series._replace(token=np.zeros(len(series.start), np.int64))
 
 
-def _once(series: BarSeries) -> BarSeries:
-    return merge([_nameless(series)])
+def _unique_starts(series: BarSeries) -> BarSeries:
+    return merge([_without_tokens(series)])

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta, timezone
 from typing import Final, NamedTuple
 
-from compiled.model import MINUTE, SECOND, Bar, Instrument
+from compiled.model.values import MINUTE, SECOND, Bar, Instrument
 from engine.market.calendar import ist_day
-from engine.market.hours import Hours
-from engine.market.sessions import Keeping
+from engine.market.instrument_hours import InstrumentHours
+from engine.market.session_table import HoursClass
 
 SPAN: Final = 60
 SETTLED: Final = 5 * SECOND
@@ -28,7 +28,7 @@ Tell = Callable[[str, str, str], None]
 """Add a line to the event log: level, name, text."""
 
 
-class Missing(NamedTuple):
+class MissingMinutes(NamedTuple):
     """Expected minutes of a token that are not there: `bars` of them, starting in [start, end) (ns UTC).
 
     `lost`: the token had a bar in each of the `STEADY` minutes before.
@@ -41,24 +41,24 @@ class Missing(NamedTuple):
     lost: bool = False
 
 
-class Gaps:
+class MinuteGaps:
     """Holds the minutes of an opened day against the calendar.
 
     `count` is how many are missing today and have not been read since, `ended` hears of the lost ones when they are over:
     whoever can fill them hangs in there. What the history lacked at the opening is not asked for again.
     """
 
-    def __init__(self, hours: Hours, instruments: Iterable[Instrument], now: int, tell: Tell) -> None:
+    def __init__(self, hours: InstrumentHours, instruments: Iterable[Instrument], now: int, tell: Tell) -> None:
         self._missing: set[tuple[int, int]] = set()
-        self.ended: Callable[[Sequence[Missing]], None] = lambda _: None
+        self.ended: Callable[[Sequence[MissingMinutes]], None] = lambda _: None
         self._hours = hours
         self._instruments = {int(each.token): each for each in instruments}
         self._tell = tell
         self._day = ist_day(now)
-        expected: dict[Keeping, list[int]] = {}
+        expected: dict[HoursClass, list[int]] = {}
         self._expected: dict[int, list[int]] = {}
         for token, each in self._instruments.items():
-            kept = hours.keeping(self._day, each)
+            kept = hours.hours_class(self._day, each)
             if kept not in expected:
                 expected[kept] = hours.expected_bars(self._day, each)
             self._expected[token] = expected[kept]
@@ -66,26 +66,26 @@ class Gaps:
         self._next = {token: sum(start < minute for start in starts) for token, starts in self._expected.items()}
         self._due = minute + MINUTE + SETTLED
         self._heard: set[tuple[int, int]] = set()
-        self._open: dict[int, Missing] = {}
+        self._open: dict[int, MissingMinutes] = {}
         self._steady: dict[int, int] = {}
-        self._lacking: list[Missing] = []
+        self._lacking: list[MissingMinutes] = []
 
-    def history(self, bars: Sequence[Bar], now: int, tokens: Iterable[int] | None = None) -> None:
+    def check_history(self, bars: Sequence[Bar], now: int, tokens: Iterable[int] | None = None) -> None:
         """Look through what was read of some instruments, or of all: the last session before today, and today up to two minutes ago.
 
-        What is missing is told with the next `check`.
+        What is missing is told with the next `check_minutes`.
         """
         looked = {token: self._instruments[token] for token in tokens} if tokens is not None else self._instruments
         starts: dict[int, set[int]] = {token: set() for token in looked}
         for bar in bars:
             if bar.span == SPAN:
                 starts[int(bar.token)].add(int(bar.start))
-        self.take(bars)
-        self.filled(bars)
+        self.note_closed(bars)
+        self.note_filled(bars)
         today = []
         for token, each in looked.items():
-            last = self._hours.before(self._day, each).day
-            self._lacking += self._lack(starts[token], last, token)
+            last = self._hours.session_before(self._day, each).day
+            self._lacking += self._missing_minutes(starts[token], last, token)
             past = self._hours.expected_bars(last, each) + [
                 start for start in self._expected[token] if start < now - 2 * MINUTE
             ]
@@ -93,23 +93,23 @@ class Gaps:
                 (n for n, start in enumerate(reversed(past)) if start not in starts[token]), len(past)
             )
             there = starts[token] | {start for start in self._expected[token] if start >= now - 2 * MINUTE}
-            lacking = self._lack(there, self._day, token)
+            lacking = self._missing_minutes(there, self._day, token)
             self._missing.update(
                 (token, start) for gap in lacking for start in self._expected[token] if gap.start <= start < gap.end
             )
             today += lacking
         self._lacking += today
 
-    def _lack(self, starts: set[int], day: date, token: int) -> list[Missing]:
+    def _missing_minutes(self, starts: set[int], day: date, token: int) -> list[MissingMinutes]:
         found = self._hours.missing_bars(starts, day, self._instruments[token])
-        return [Missing(token, *gap) for gap in found]
+        return [MissingMinutes(token, *gap) for gap in found]
 
     @property
     def count(self) -> int:
         """How many minutes of today have no bar."""
         return len(self._missing)
 
-    def filled(self, bars: Iterable[Bar]) -> None:
+    def note_filled(self, bars: Iterable[Bar]) -> None:
         """Take note of bars that were read afterwards."""
         self._missing.difference_update((int(bar.token), int(bar.start)) for bar in bars if bar.span == SPAN)
 
@@ -117,35 +117,35 @@ class Gaps:
         """Tell whether a bar of today is expected to have traded between two times (ns UTC)."""
         return any(start < minute + MINUTE and minute < end for minute in self._expected.get(token, ()))
 
-    def take(self, bars: Iterable[Bar]) -> None:
+    def note_closed(self, bars: Iterable[Bar]) -> None:
         """Take note of bars that have closed."""
         self._heard.update((int(bar.token), int(bar.start)) for bar in bars if bar.span == SPAN)
 
-    def check(self, now: int, *, over: bool = False) -> None:
+    def check_minutes(self, now: int, *, over: bool = False) -> None:
         """Look at the minutes that are over, once a minute; a gap is told when it ends, at the latest with the day."""
         if now < self._due and not over:
             return
         self.tell_lacking()
         self._due = now // MINUTE * MINUTE + MINUTE + SETTLED
-        ended: list[Missing] = []
+        ended: list[MissingMinutes] = []
         for token, expected in self._expected.items():
             at = self._next[token]
             while at < len(expected) and (over or expected[at] + MINUTE + SETTLED <= now):
-                self._minute(token, expected[at], ended)
+                self._check_minute(token, expected[at], ended)
                 at += 1
             self._next[token] = at
         self._heard.clear()
         if over:
             ended += self._open.values()
             self._open.clear()
-        self._report(ended, "no bars of")
+        self._report_gaps(ended, "no bars of")
 
     def tell_lacking(self) -> None:
         """Tell what the history lacks, as far as it has been looked through."""
         lacking, self._lacking = self._lacking, []
-        self._report(lacking, "the history lacks")
+        self._report_gaps(lacking, "the history lacks")
 
-    def _minute(self, token: int, start: int, ended: list[Missing]) -> None:
+    def _check_minute(self, token: int, start: int, ended: list[MissingMinutes]) -> None:
         gap = self._open.pop(token, None)
         steady = self._steady.get(token, 0)
         if (token, start) in self._heard:
@@ -155,10 +155,10 @@ class Gaps:
             return
         self._missing.add((token, start))
         self._steady[token] = 0
-        gap = gap or Missing(token, start, start, 0, lost=steady >= STEADY)
+        gap = gap or MissingMinutes(token, start, start, 0, lost=steady >= STEADY)
         self._open[token] = gap._replace(end=start + MINUTE, bars=gap.bars + 1)
 
-    def _report(self, gaps: Sequence[Missing], what: str) -> None:
+    def _report_gaps(self, gaps: Sequence[MissingMinutes], what: str) -> None:
         """Tell gaps, those of one stretch in one line, and pass on what was lost."""
         stretches: dict[tuple[int, int, int], list[str]] = {}
         for gap in gaps:
@@ -172,11 +172,11 @@ class Gaps:
             serious = bars >= LONG or len(names) == len(self._instruments)
             who = ", ".join(names) if len(names) <= NAMED else f"{len(names)} instruments"
             minutes = "1 minute" if bars == 1 else f"{bars} minutes"
-            self._tell("warn" if serious else "info", "gap", f"{what} {who}: {minutes}, {clock(start)} to {clock(end)}")
+            self._tell("warn" if serious else "info", "gap", f"{what} {who}: {minutes}, {log_time(start)} to {log_time(end)}")
         if lost := [gap for gap in gaps if gap.lost]:
             self.ended(lost)
 
 
-def clock(ts: int) -> str:
+def log_time(ts: int) -> str:
     """Return a time as the log shows it: "07 Jan 13:25", IST."""
     return f"{datetime.fromtimestamp(ts // SECOND, IST):%d %b %H:%M}"

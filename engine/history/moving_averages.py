@@ -5,18 +5,18 @@ from typing import Final
 import numpy as np
 
 from compiled.indicators import EMA
-from engine.history.series import Floats
+from engine.history.bar_series import Floats
 
 PERIODS: Final = (9, 21, 50, 200)
 NAMES: Final = tuple(f"ema_{period}" for period in PERIODS)
 
 
-def averages(closes: Floats) -> dict[str, Floats]:
+def moving_averages(closes: Floats) -> dict[str, Floats]:
     """Return the average of each period after each close (₹), NaN before there are enough."""
-    return {name: _average(closes, period) for name, period in zip(NAMES, PERIODS, strict=True)}
+    return {name: _exponential_average(closes, period) for name, period in zip(NAMES, PERIODS, strict=True)}
 
 
-def _average(closes: Floats, period: int) -> Floats:
+def _exponential_average(closes: Floats, period: int) -> Floats:
     indicator = EMA(period)
     found = np.full(len(closes), np.nan)
     for number, close in enumerate(closes.tolist()):

@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from compiled.bars import Bars
-from compiled.model import NEVER, Bar
+from compiled.market_data.bar_builder import BarBuilder
+from compiled.model.values import NEVER, Bar
 from engine.errors import DataError, in_words
-from engine.history.layouts import symbol_of
-from engine.history.series import Ints, ist_days
-from engine.history.stamps import read_stamps
+from engine.history.bar_series import Ints, ist_days
+from engine.history.column_layouts import symbol_of
+from engine.history.time_stamps import read_stamps
 from engine.market.calendar import IST, Calendar, ist_day
 
 SPAN: Final = 60
@@ -38,27 +38,27 @@ def bars_of(file: Path, symbol: str, calendar: Calendar) -> Iterator[tuple[TickR
     Columns are `timestamp` (IST where it names no zone) and `ltp`, and where there are any `volume` (the day's so far), `token`
     and `symbol`; without that, `symbol` or the file's name says it. Raises `DataError` for another file.
     """
-    table = _read(file)
+    table = _read_ticks(file)
     stamps = read_stamps(table[TIME], f"{file}: column {TIME}")
     times = stamps.ns if stamps.zoned else stamps.ns - IST
     order = np.argsort(times, kind="stable")
-    prices = np.nan_to_num(_column(table, PRICE, pa.float64(), 0.0, file)).astype("<f8")
-    volumes = _column(table, VOLUME, pa.int64(), -1, file).astype("<i8")
-    tokens = _column(table, TOKEN, pa.int64(), 0, file).astype("<i8")
+    prices = np.nan_to_num(_tick_column(table, PRICE, pa.float64(), 0.0, file)).astype("<f8")
+    volumes = _tick_column(table, VOLUME, pa.int64(), -1, file).astype("<i8")
+    tokens = _tick_column(table, TOKEN, pa.int64(), 0, file).astype("<i8")
     names = np.array(table[SYMBOL].to_pylist()) if SYMBOL in table.column_names and not symbol else None
     for name in [symbol or symbol_of(file)] if names is None else np.unique(names).tolist():
         rows = order if names is None else order[names[order] == name]
-        report, bars = _built(
+        report, bars = _build_bars(
             str(name).replace("_", " "), times[rows], prices[rows], volumes[rows], tokens[rows], calendar
         )
         yield report, bars
 
 
-def _built(
+def _build_bars(
     symbol: str, times: Ints, prices: "np.ndarray[tuple[int], np.dtype[np.float64]]", volumes: Ints, tokens: Ints,
     calendar: Calendar,
 ) -> tuple[TickReport, list[Bar]]:  # fmt: skip
-    built, made, away = Bars([SPAN]), list[Bar](), 0
+    built, made, away = BarBuilder([SPAN]), list[Bar](), 0
     days = ist_days(times)
     for day in np.unique(days):
         rows = days == day
@@ -66,15 +66,15 @@ def _built(
         if session is None:
             away += int(np.count_nonzero(rows))
             continue
-        built.session(session.open, session.close)
+        built.begin_session(session.open, session.close)
         built.feed(tokens[rows].tobytes(), times[rows].tobytes(), prices[rows].tobytes(), volumes[rows].tobytes())
         built.advance(NEVER)
-        made += built.take()
+        made += built.take_bars()
     counts = int(built.outside) + away, int(built.unpriced), int(built.dipped)
     return TickReport(symbol, len(times), len(made), *counts), made
 
 
-def _read(file: Path) -> pa.Table:
+def _read_ticks(file: Path) -> pa.Table:
     try:
         table = pq.read_table(file) if file.suffix in {".parquet", ".pq"} else pacsv.read_csv(file)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
@@ -87,7 +87,7 @@ def _read(file: Path) -> pa.Table:
     return table
 
 
-def _column(
+def _tick_column(
     table: pa.Table, name: str, kind: pa.DataType, none: float, file: Path
 ) -> "np.ndarray[tuple[int], np.dtype[np.generic]]":
     if name not in table.column_names:

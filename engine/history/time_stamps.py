@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from compiled.model import SECOND
+from compiled.model.values import SECOND
 from engine.errors import DataError
-from engine.history.series import Ints
-from engine.market.arrow import packed
+from engine.history.bar_series import Ints
+from engine.market.arrow_columns import packed_numbers
 
 Zone = Literal["IST", "UTC"]
 Side = Literal["start", "end"]
@@ -39,7 +39,7 @@ OLDEST = -(2**31)
 """A day of 1901, in seconds: a year before it is one of two digits."""
 
 
-class Stamps(NamedTuple):
+class TimeStamps(NamedTuple):
     """Times in ns: since the epoch in UTC where `zoned`, else of the clock on some wall; -2**63 where there is none."""
 
     ns: Ints
@@ -50,15 +50,15 @@ class Stamps(NamedTuple):
 NONE = np.iinfo(np.int64).min
 
 
-def read_stamps(column: pa.ChunkedArray, where: str) -> Stamps:
+def read_stamps(column: pa.ChunkedArray, where: str) -> TimeStamps:
     """Return the times of a column; `where` names it in an error. Raises `DataError` in one line."""
     kind = column.type
     if pa.types.is_timestamp(kind):
-        return Stamps(_ns(column.cast(pa.timestamp("ns", kind.tz))), kind.tz is not None, str(kind))
+        return TimeStamps(_ns_counts(column.cast(pa.timestamp("ns", kind.tz))), kind.tz is not None, str(kind))
     if pa.types.is_date(kind):
-        return Stamps(_ns(column.cast(pa.timestamp("ns"))), zoned=False, written="dates")
+        return TimeStamps(_ns_counts(column.cast(pa.timestamp("ns"))), zoned=False, written="dates")
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        return _counted(column, where)
+        return _counted_stamps(column, where)
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         raise DataError(f"{where}: expected times, got {kind}")
     text = pc.utf8_trim_whitespace(column)
@@ -67,7 +67,7 @@ def read_stamps(column: pa.ChunkedArray, where: str) -> Stamps:
         (pa.timestamp("ns", "UTC"), True, "ISO with a zone"),
     ):
         try:
-            return Stamps(_ns(text.cast(to)), zoned, written)
+            return TimeStamps(_ns_counts(text.cast(to)), zoned, written)
         except pa.ArrowInvalid:
             continue
     first = next((value.as_py() for value in text if value.is_valid and value.as_py()), None)
@@ -77,7 +77,7 @@ def read_stamps(column: pa.ChunkedArray, where: str) -> Stamps:
         and len(first) != 8
     ):
         try:
-            return _counted(text.cast(pa.int64() if first.isdigit() else pa.float64()), where)
+            return _counted_stamps(text.cast(pa.int64() if first.isdigit() else pa.float64()), where)
         except pa.ArrowInvalid:
             raise DataError(f"{where}: not all of it are numbers, as {first!r} is") from None
     if first is not None and _iso_kind(first) is not None:
@@ -90,7 +90,7 @@ def read_stamps(column: pa.ChunkedArray, where: str) -> Stamps:
             (0, first),
         )
         raise DataError(f"{where}: row {row + 1}: {wrong!r} is no time as {first!r} is")
-    return _formatted(text, first, where)
+    return _formatted_stamps(text, first, where)
 
 
 def join_date_and_time(dates: pa.ChunkedArray, times: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -113,40 +113,40 @@ def _iso_kind(text: str) -> pa.DataType | None:
     return None
 
 
-def _counted(column: pa.ChunkedArray, where: str) -> Stamps:
+def _counted_stamps(column: pa.ChunkedArray, where: str) -> TimeStamps:
     numbers = column.cast(pa.float64(), safe=False)
     largest = pc.max(numbers).as_py()
     if largest is None:
-        return Stamps(np.full(len(column), NONE, np.int64), zoned=True, written="nothing")
+        return TimeStamps(np.full(len(column), NONE, np.int64), zoned=True, written="nothing")
     if 19_000_101 <= largest <= 29_991_231:
-        return _formatted(column.cast(pa.int64()).cast(pa.string()), str(int(largest)), where)
+        return _formatted_stamps(column.cast(pa.int64()).cast(pa.string()), str(int(largest)), where)
     if largest < EARLIEST:
         raise DataError(f"{where}: {largest:.0f} is no time")
     unit = next(unit for least, unit in EPOCHS if largest >= least)
     known = pc.fill_null(pc.is_finite(numbers), fill_value=False).to_numpy()
     whole = pc.fill_null(column.cast(pa.int64(), safe=False), 0)
-    ns = np.where(known, packed(whole, np.int64) * unit, NONE)
-    return Stamps(
+    ns = np.where(known, packed_numbers(whole, np.int64) * unit, NONE)
+    return TimeStamps(
         ns,
         zoned=True,
         written={1: "epoch in ns", 1_000: "epoch in µs", 1_000_000: "epoch in ms"}.get(unit, "epoch in s"),
     )
 
 
-def _formatted(text: pa.ChunkedArray, first: str | None, where: str) -> Stamps:
+def _formatted_stamps(text: pa.ChunkedArray, first: str | None, where: str) -> TimeStamps:
     if first is None:
-        return Stamps(np.full(len(text), NONE, np.int64), zoned=False, written="nothing")
+        return TimeStamps(np.full(len(text), NONE, np.int64), zoned=False, written="nothing")
     known = text.is_valid().to_numpy() & pc.greater(pc.utf8_length(pc.fill_null(text, "")), 0).to_numpy()
     best: tuple[int, str] | None = None
-    found: list[Stamps] = []
+    found: list[TimeStamps] = []
     for form in (date + time for date in DATES for time in TIMES):
-        if _parsed(pa.chunked_array([[first]]), form).null_count:
+        if _parse_times(pa.chunked_array([[first]]), form).null_count:
             continue
-        parsed = _parsed(text, form)
+        parsed = _parse_times(text, form)
         wrong = known & parsed.is_null().to_numpy()
         if not wrong.any():
-            ns = _ns(parsed.cast(pa.timestamp("ns")))
-            found.append(Stamps(ns, zoned=False, written=form))
+            ns = _ns_counts(parsed.cast(pa.timestamp("ns")))
+            found.append(TimeStamps(ns, zoned=False, written=form))
             continue
         row = int(np.argmax(wrong))
         best = max(best or (row, form), (row, form))
@@ -159,12 +159,12 @@ def _formatted(text: pa.ChunkedArray, first: str | None, where: str) -> Stamps:
     )
 
 
-def _parsed(text: pa.ChunkedArray, form: str) -> pa.ChunkedArray:
+def _parse_times(text: pa.ChunkedArray, form: str) -> pa.ChunkedArray:
     parsed = pc.strptime(text, format=form, unit="s", error_is_null=True)
     return pc.if_else(pc.less(parsed.cast(pa.int64()), OLDEST), None, parsed)
 
 
-def _ns(column: pa.ChunkedArray) -> Ints:
+def _ns_counts(column: pa.ChunkedArray) -> Ints:
     known = column.is_valid().to_numpy()
-    counts = packed(pc.fill_null(column.cast(pa.int64()), 0), np.int64)
+    counts = packed_numbers(pc.fill_null(column.cast(pa.int64()), 0), np.int64)
     return counts if known.all() else np.where(known, counts, NONE)

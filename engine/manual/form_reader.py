@@ -6,12 +6,12 @@ from typing import TypeVar
 import msgspec
 from msgspec.structs import fields
 
-from engine.config_text import converted, describe, nearest
+from engine.config.toml_reader import convert_setting, describe_type, nearest_hint
 
 S = TypeVar("S", bound=msgspec.Struct)
 
 
-def filled(text: str, kind: type[S]) -> S:
+def read_form(text: str, kind: type[S]) -> S:
     """Return the struct; raise `ValueError` naming the field, what it may be and what it was."""
     try:
         table = dict(json.loads(text).items())
@@ -20,21 +20,21 @@ def filled(text: str, kind: type[S]) -> S:
     known = {field.name: field for field in fields(kind)}
     for name in table:
         if name not in known:
-            raise ValueError(f"no such field {shown(name)}{nearest(name, known)}")
+            raise ValueError(f"no such field {shorten_value(name)}{nearest_hint(name, known)}")
     for name, field in known.items():
         if field.required and name not in table:
-            raise ValueError(f"{name} is missing: expected {describe(field.type)}")
-    return kind(**{name: _value(name, known[name].type, item) for name, item in table.items()})
+            raise ValueError(f"{name} is missing: expected {describe_type(field.type)}")
+    return kind(**{name: _field_value(name, known[name].type, item) for name, item in table.items()})
 
 
-def _value(name: str, kind: object, item: object) -> object:
+def _field_value(name: str, kind: object, item: object) -> object:
     try:
-        return converted(kind, item)
+        return convert_setting(kind, item)
     except msgspec.ValidationError:
-        raise ValueError(f"{name}: expected {describe(kind)}, got {shown(item)}") from None
+        raise ValueError(f"{name}: expected {describe_type(kind)}, got {shorten_value(item)}") from None
 
 
-def shown(item: object) -> str:
+def shorten_value(item: object) -> str:
     """Return a value as it was given, cut where it is long, in characters that any file can hold."""
     text = json.dumps(item)
     return text if len(text) <= 60 else f"{text[:57]}..."

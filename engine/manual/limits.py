@@ -8,10 +8,10 @@ from typing import Final, NamedTuple, get_args
 import msgspec
 from msgspec.structs import fields
 
-from compiled.events import LimitChange
-from compiled.risk import Limits
-from engine.config import Risk
-from engine.config_text import describe
+from compiled.model.events import LimitUpdate
+from compiled.trading.risk import RiskLimits
+from engine.config.schema import RiskSettings
+from engine.config.toml_reader import describe_type
 from engine.errors import ConfigError
 from engine.ports import Journal
 
@@ -27,7 +27,7 @@ NAMES: Final = (
 BUDGET: Final = "budget."
 
 
-class Change(NamedTuple):
+class DayLimitChange(NamedTuple):
     """A limit as the operator sets it: rupees, a count or a percentage."""
 
     name: str
@@ -36,11 +36,11 @@ class Change(NamedTuple):
     who: str
 
 
-def checked(name: str, value: float) -> float:
+def checked_value(name: str, value: float) -> float:
     """Return a value the configuration would take for a limit; raise `ConfigError` naming the bounds, or the names."""
     if name not in NAMES and not (name.startswith(BUDGET) and len(name) > len(BUDGET)):
         raise ConfigError(f"no limit {name}; there are {', '.join(NAMES)}, budget.STRATEGY")
-    kinds = {field.name: field.type for field in fields(Risk)}
+    kinds = {field.name: field.type for field in fields(RiskSettings)}
     kind = get_args(kinds["budget"])[0] if name.startswith(BUDGET) else kinds[name]
     if name.startswith(BUDGET):
         kind = get_args(kind)[1]
@@ -48,95 +48,95 @@ def checked(name: str, value: float) -> float:
     try:
         msgspec.convert(number if math.isfinite(value) else None, kind)
     except msgspec.ValidationError:
-        raise ConfigError(f"{name}: expected {describe(kind)}, got {number:.12g}") from None
+        raise ConfigError(f"{name}: expected {describe_type(kind)}, got {number:.12g}") from None
     return number
 
 
-def current(limits: Limits) -> dict[str, float]:
+def current_limits(limits: RiskLimits) -> dict[str, float]:
     """Return every limit by name, money in rupees; 0: not limited."""
-    found: dict[str, float] = {name: _shown(name, getattr(limits, name)) for name in NAMES}
+    found: dict[str, float] = {name: _shown_value(name, getattr(limits, name)) for name in NAMES}
     return found | {BUDGET + name: paise / 100 for name, paise in limits.budgets.items()}
 
 
-def loosens(limits: Limits, name: str, value: float) -> bool:
+def loosens_limit(limits: RiskLimits, name: str, value: float) -> bool:
     """Tell whether a change allows more than now: a higher value, or none where there was one."""
-    now = current(limits).get(name, 0)
+    now = current_limits(limits).get(name, 0)
     return now > 0 and (value == 0 or value > now)
 
 
-def event(ts: int, name: str, value: float) -> LimitChange:
+def limit_event(ts: int, name: str, value: float) -> LimitUpdate:
     """Return the change as the kernel hears it."""
     money = name in RUPEES or name.startswith(BUDGET)
-    return LimitChange(ts, name, float(value * 100 if money else value))
+    return LimitUpdate(ts, name, float(value * 100 if money else value))
 
 
-def keep(journal: Journal, ts: int, day: str, change: Change) -> None:
+def keep_change(journal: Journal, ts: int, day: str, change: DayLimitChange) -> None:
     """Write a change down for the rest of the day."""
     journal.append("limits", {
         "day": day, "name": change.name, "value": change.value, "reason": change.reason, "who": change.who, "ts": ts,
     })  # fmt: skip
 
 
-def asked(limits: Limits, change: Change, *, confirmed: bool) -> str:
+def request_detail(limits: RiskLimits, change: DayLimitChange, *, confirmed: bool) -> str:
     """Return a change as the desk's loop takes it; raise `ConfigError` for a wrong one, or a looser one unconfirmed."""
-    value = checked(change.name, change.value)
+    value = checked_value(change.name, change.value)
     if not change.reason.strip():
         raise ConfigError("a reason is needed: --reason TEXT")
-    before = current(limits).get(change.name, 0)
-    if loosens(limits, change.name, value) and not confirmed:
+    before = current_limits(limits).get(change.name, 0)
+    if loosens_limit(limits, change.name, value) and not confirmed:
         raise ConfigError(f"{change.name} from {before:g} to {value:g} allows more than now; confirm with --yes")
-    return detail_of(change._replace(value=value), before)
+    return change_detail(change._replace(value=value), before)
 
 
-def detail_of(change: Change, before: float) -> str:
+def change_detail(change: DayLimitChange, before: float) -> str:
     """Return a checked change as the desk's loop takes it, with what it was."""
     return json.dumps(change._asdict() | {"before": before})
 
 
-def parsed(detail: str) -> Change:
-    """Read what `asked` returned; raise `ConfigError` where it is something else."""
+def parse_change(detail: str) -> DayLimitChange:
+    """Read what `request_detail` returned; raise `ConfigError` where it is something else."""
     try:
         fields = json.loads(detail)
-        change = Change(str(fields["name"]), float(fields["value"]), str(fields["reason"]), str(fields["who"]))
+        change = DayLimitChange(str(fields["name"]), float(fields["value"]), str(fields["reason"]), str(fields["who"]))
     except (ValueError, KeyError, TypeError):
         raise ConfigError("not a change of a limit") from None
-    return change._replace(value=checked(change.name, change.value))
+    return change._replace(value=checked_value(change.name, change.value))
 
 
-def restore(
-    limits: Limits, configured: Mapping[str, float], journal: Journal, day: str, tell: Callable[[str, str, str], None]
-) -> dict[str, Change]:
+def restore_limits(
+    limits: RiskLimits, configured: Mapping[str, float], journal: Journal, day: str, tell: Callable[[str, str, str], None]
+) -> dict[str, DayLimitChange]:
     """Go back to the configured limits but for what was changed on this day; return that by name.
 
     A change that could not have been made is told, and the configured limit holds.
     """
-    for name, value in (dict.fromkeys(current(limits), 0) | dict(configured)).items():
-        made = event(0, name, value)
-        limits.change(made.name, made.value)
+    for name, value in (dict.fromkeys(current_limits(limits), 0) | dict(configured)).items():
+        made = limit_event(0, name, value)
+        limits.set_limit(made.name, made.value)
     changes = {}
     for row in journal.load("limits", "day = ?", (day,)):
-        change = Change(str(row["name"]), float(str(row["value"])), str(row["reason"]), str(row["who"]))
+        change = DayLimitChange(str(row["name"]), float(str(row["value"])), str(row["reason"]), str(row["who"]))
         try:
-            change = change._replace(value=checked(change.name, change.value))
+            change = change._replace(value=checked_value(change.name, change.value))
         except ConfigError as error:
             tell(
                 "alarm", "limit", f"a change in the database cannot have been made, the configured limit holds: {error}"
             )
             continue
-        made = event(0, change.name, change.value)
-        limits.change(made.name, made.value)
+        made = limit_event(0, change.name, change.value)
+        limits.set_limit(made.name, made.value)
         changes[change.name] = change
     return changes
 
 
-def listed(limits: Limits, configured: Mapping[str, float], changes: Mapping[str, Change]) -> list[dict[str, object]]:
+def listed_limits(limits: RiskLimits, configured: Mapping[str, float], changes: Mapping[str, DayLimitChange]) -> list[dict[str, object]]:
     """Return every limit with its configured value and, where it was changed today, by whom and why."""
     return [
         {"name": name, "value": value, "configured": configured.get(name, 0)}
         | ({"who": changes[name].who, "reason": changes[name].reason} if name in changes else {})
-        for name, value in current(limits).items()
+        for name, value in current_limits(limits).items()
     ]
 
 
-def _shown(name: str, value: float) -> float:
+def _shown_value(name: str, value: float) -> float:
     return value / 100 if name in RUPEES else value

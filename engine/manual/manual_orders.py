@@ -5,57 +5,57 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from compiled import bounds
-from compiled.charges import order_charges
-from compiled.events import Command, PlaceOrder
-from compiled.kernel import Kernel
-from compiled.ladder import Entry, entry_of, single
-from compiled.model import Order, OrderType, Product, Purpose, Side, Validity, paise
-from compiled.positions import Market
-from compiled.risk import Reason
-from compiled.strategy import OPERATOR, Request, Wish
-from compiled.terms import Change, Terms, Variety
-from engine.config import Symbol
-from engine.filled import filled
-from engine.market.charges import doubt
-from engine.trading.margin import Preview
-from engine.trading.reasons import meaning
+from compiled.accounting.charges import order_charges
+from compiled.model import number_bounds
+from compiled.model.events import KernelCommand, PlaceOrder
+from compiled.model.order_terms import OrderChange, OrderTerms, Variety
+from compiled.model.values import Order, OrderPurpose, OrderType, Product, Side, Validity, paise
+from compiled.trading.kernel import Kernel
+from compiled.trading.ladder import EntryPlan, entry_plan, single_rung_plan
+from compiled.trading.positions import InstrumentState
+from compiled.trading.risk import RefusalReason
+from compiled.trading.strategy import OPERATOR, ManualRequest, StrategyRequest
+from engine.config.schema import Symbol
+from engine.manual.form_reader import read_form
+from engine.manual.margin import OrderPreview
+from engine.manual.reasons import reason_meaning
+from engine.market.charges import charge_doubt
 
-Price = Annotated[float, Meta(ge=0, le=int(bounds.PRICE))]
-Shares = Annotated[int, Meta(ge=0, le=int(bounds.ORDER))]
+Price = Annotated[float, Meta(ge=0, le=int(number_bounds.PRICE))]
+Shares = Annotated[int, Meta(ge=0, le=int(number_bounds.ORDER))]
 VARIETIES = {"regular": Variety.REGULAR, "amo": Variety.AMO, "co": Variety.COVER, "iceberg": Variety.ICEBERG}
 DIGITS = 18
 """Of our own numbers, at most."""
 KINDS = {OrderType.MARKET: "MARKET", OrderType.LIMIT: "LIMIT", OrderType.SL: "SL", OrderType.SLM: "SL-M"}
 
 
-class Ticket(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class OrderTicket(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A new order; prices in rupees, 0: none. `stop` and `target` are percent of the average price, `minutes` of a TTL."""
 
     symbol: Symbol
     side: Literal["BUY", "SELL"]
-    quantity: Annotated[int, Meta(ge=1, le=int(bounds.ORDER))]
+    quantity: Annotated[int, Meta(ge=1, le=int(number_bounds.ORDER))]
     stop: Annotated[float, Meta(ge=0, le=50, title="percent of the average price, from 0 to 50")]
     target: Annotated[float, Meta(ge=0, le=500, title="percent of the average price, from 0 to 500")] = 0.0
     price: Price = 0.0
     trigger: Price = 0.0
     product: Literal["CNC", "MIS", "NRML", "MTF"] = "CNC"
     validity: Literal["DAY", "IOC", "TTL"] = "DAY"
-    minutes: Annotated[int, Meta(ge=0, le=int(bounds.MINUTES))] = 0
+    minutes: Annotated[int, Meta(ge=0, le=int(number_bounds.MINUTES))] = 0
     variety: Literal["regular", "amo", "co", "iceberg"] = "regular"
-    legs: Annotated[int, Meta(ge=0, le=int(bounds.LEGS))] = 0
+    legs: Annotated[int, Meta(ge=0, le=int(number_bounds.LEGS))] = 0
     disclosed: Shares = 0
     slices: bool = False
     protection: Annotated[float, Meta(ge=-1, le=100, title="percent from 0 to 100, or -1")] = -1.0
     trail: bool = True
 
-    def entry(self) -> Entry:
+    def entry(self) -> EntryPlan:
         """Return how it enters."""
-        terms = Terms(VARIETIES[self.variety], self.minutes, self.legs, self.disclosed, self.slices)
-        return entry_of(self.price, self.trigger, Validity[self.validity], self.protection, terms)
+        terms = OrderTerms(VARIETIES[self.variety], self.minutes, self.legs, self.disclosed, self.slices)
+        return entry_plan(self.price, self.trigger, Validity[self.validity], self.protection, terms)
 
 
-class Alteration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class OrderAlteration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A change of a working order, by our number or the broker's; 0 leaves a value as it is."""
 
     order: Annotated[str, Meta(pattern=r"^\w{1,40}$", title="the number of an order, ours or the broker's")]
@@ -64,63 +64,63 @@ class Alteration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     trigger: Price = 0.0
 
 
-class Counter:
+class ManualOrderDesk:
     """Takes tickets on the engine's event loop; every answer begins with "done:" or "refused:"."""
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
 
-    def preview(self, detail: str) -> Preview | str:
+    def preview_order(self, detail: str) -> OrderPreview | str:
         """Return what an order would be, what it is worth and costs, or why it would be refused."""
         try:
-            ticket, market, request = self._read(detail)
+            ticket, market, request = self._read_ticket(detail)
         except ValueError as error:
             return f"refused: {error}"
         plan = request.plan
         assert plan is not None
-        ladder = self._kernel.draft(OPERATOR, request, plan)
-        verdict = self._kernel.verdict(market, ladder, ladder.rungs[0])
-        if verdict is not Reason.OK:
-            return _refused(verdict, market, self._kernel.figures(market, ladder, verdict))
-        return self._preview(ticket, market, plan.entry)
+        ladder = self._kernel.draft_ladder(OPERATOR, request, plan)
+        verdict = self._kernel.entry_verdict(market, ladder, ladder.rungs[0])
+        if verdict is not RefusalReason.OK:
+            return _refusal_text(verdict, market, self._kernel.refusal_figures(market, ladder, verdict))
+        return self._make_preview(ticket, market, plan.entry)
 
-    def place(self, now: int, detail: str) -> tuple[str, list[Command]]:
+    def place_order(self, now: int, detail: str) -> tuple[str, list[KernelCommand]]:
         """Ask the kernel for an order; return the answer and what the kernel wants done."""
         try:
-            ticket, market, request = self._read(detail)
+            ticket, market, request = self._read_ticket(detail)
         except ValueError as error:
             return f"refused: {error}", []
-        wish = Wish(now, request)
+        wish = ManualRequest(now, request)
         commands = self._kernel.handle(wish)
         placed = [command.order for command in commands if isinstance(command, PlaceOrder)]
-        if wish.verdict is not Reason.OK or not placed:
+        if wish.verdict is not RefusalReason.OK or not placed:
             plan = request.plan
             assert plan is not None
-            ladder = self._kernel.draft(OPERATOR, request, plan)
-            return _refused(wish.verdict, market, self._kernel.figures(market, ladder, wish.verdict)), commands
+            ladder = self._kernel.draft_ladder(OPERATOR, request, plan)
+            return _refusal_text(wish.verdict, market, self._kernel.refusal_figures(market, ladder, wish.verdict)), commands
         entry = request.plan.entry if request.plan is not None else None
         assert entry is not None
-        return f"done: order {placed[0].intent}: {describe(ticket, entry)}", commands
+        return f"done: order {placed[0].intent}: {describe_ticket(ticket, entry)}", commands
 
-    def alter(self, now: int, detail: str) -> tuple[str, list[Command]]:
+    def alter_order(self, now: int, detail: str) -> tuple[str, list[KernelCommand]]:
         """Ask the kernel for a change of an order of ours."""
         try:
-            wanted = filled(detail, Alteration)
-            order = self.find(wanted.order)
+            wanted = read_form(detail, OrderAlteration)
+            order = self.find_order(wanted.order)
         except ValueError as error:
             return f"refused: {error}", []
         if not (wanted.quantity or wanted.price or wanted.trigger):
             return "refused: say what to change: a quantity, a price or a trigger", []
-        change = Change(wanted.quantity, wanted.price, wanted.trigger)
-        wish = Wish(now, Request(order.token, order.side, None, "", order, change))
+        change = OrderChange(wanted.quantity, wanted.price, wanted.trigger)
+        wish = ManualRequest(now, StrategyRequest(order.token, order.side, None, "", order, change))
         commands = self._kernel.handle(wish)
-        if wish.verdict is not Reason.OK:
-            return _refused(wish.verdict, self._kernel.markets[order.token]), commands
+        if wish.verdict is not RefusalReason.OK:
+            return _refusal_text(wish.verdict, self._kernel.markets[order.token]), commands
         return f"done: changing order {order.intent}", commands
 
-    def find(self, name: str) -> Order:
+    def find_order(self, name: str) -> Order:
         """Return an order of ours by our number or the broker's; raise `ValueError`."""
-        out = self._kernel.out
+        out = self._kernel.order_store
         number = int(name) if name.isascii() and name.isdecimal() and len(name) <= DIGITS else 0
         order = out.by_order_id.get(name) or out.orders.get(number)
         if order is None:
@@ -129,31 +129,31 @@ class Counter:
             raise ValueError(f"order {name} is over: {order.status.name}")
         return order
 
-    def _read(self, detail: str) -> tuple[Ticket, Market, Request]:
-        ticket = filled(detail, Ticket)
+    def _read_ticket(self, detail: str) -> tuple[OrderTicket, InstrumentState, StrategyRequest]:
+        ticket = read_form(detail, OrderTicket)
         markets = [each for each in self._kernel.markets.values() if each.instrument.symbol == ticket.symbol]
         if not markets:
             raise ValueError(f"{ticket.symbol} is not watched by this desk")
-        plan = single(
+        plan = single_rung_plan(
             ticket.quantity, ticket.stop, ticket.target, Product[ticket.product], ticket.trail, ticket.entry()
         )
-        return ticket, markets[0], Request(markets[0].token, Side[ticket.side], plan, "by hand")
+        return ticket, markets[0], StrategyRequest(markets[0].token, Side[ticket.side], plan, "by hand")
 
-    def _preview(self, ticket: Ticket, market: Market, entry: Entry) -> Preview:
+    def _make_preview(self, ticket: OrderTicket, market: InstrumentState, entry: EntryPlan) -> OrderPreview:
         """Reckon value and charges at the order's own price, else at the last."""
         value, product = paise(ticket.price or market.last, ticket.quantity), Product[ticket.product]
         rates = self._kernel.rates[int(market.token) * 8 + int(product)]
         own, back = (
-            int(order_charges(rates, side, ticket.quantity, value)) for side in (Side[ticket.side], _other(ticket.side))
+            int(order_charges(rates, side, ticket.quantity, value)) for side in (Side[ticket.side], _other_side(ticket.side))
         )
         order = Order(
-            0, "", OPERATOR, market.token, Side[ticket.side], ticket.quantity, entry.order_type, product, Purpose.ENTRY,
+            0, "", OPERATOR, market.token, Side[ticket.side], ticket.quantity, entry.order_type, product, OrderPurpose.ENTRY,
             entry.price, entry.trigger, terms=entry.terms,
         )  # fmt: skip
-        return Preview(describe(ticket, entry), order, int(value), own, back, doubt(market.instrument))
+        return OrderPreview(describe_ticket(ticket, entry), order, int(value), own, back, charge_doubt(market.instrument))
 
 
-def describe(ticket: Ticket, entry: Entry) -> str:
+def describe_ticket(ticket: OrderTicket, entry: EntryPlan) -> str:
     """Return an order in one line."""
     words = [ticket.side, str(ticket.quantity), ticket.symbol, KINDS[entry.order_type]]
     words += [f"at {ticket.price:.2f}"] if ticket.price else []
@@ -168,12 +168,12 @@ def describe(ticket: Ticket, entry: Entry) -> str:
     return f"{' '.join(words)}, {stop}{target}"
 
 
-def _refused(reason: Reason, market: Market, figures: str = "") -> str:
+def _refusal_text(reason: RefusalReason, market: InstrumentState, figures: str = "") -> str:
     """Return a refusal with its code, what that means, and the figure that met a limit."""
-    silent = reason is Reason.STALE_DATA and market.ltp <= 0.0
-    words = f"{market.instrument.symbol} has no price yet; try again when it ticks" if silent else meaning(reason.name)
+    silent = reason is RefusalReason.STALE_DATA and market.ltp <= 0.0
+    words = f"{market.instrument.symbol} has no price yet; try again when it ticks" if silent else reason_meaning(reason.name)
     return f"refused: {reason.name}: {words}" + (f": {figures}" if figures and not silent else "")
 
 
-def _other(side: str) -> Side:
+def _other_side(side: str) -> Side:
     return Side.SELL if side == "BUY" else Side.BUY

@@ -4,7 +4,7 @@ import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, NamedTuple
 
-from compiled.model import Order, Product
+from compiled.model.values import Order, Product
 from engine.errors import PatangError
 
 INTRADAY_PERCENT: Final = 20
@@ -14,12 +14,12 @@ Margins = Callable[[Sequence[Order]], Awaitable[list[int]]]
 """Returns what the broker would block for each of these orders, charges included, in paise; nothing is sent."""
 
 
-def estimate(product: Product, value: int, charges: int) -> int:
+def estimate_margin(product: Product, value: int, charges: int) -> int:
     """Return what an order of so many paise blocks, offline: all of it, of an intraday one a fifth; and its charges."""
     return (value * INTRADAY_PERCENT // 100 if product is Product.MIS else value) + charges
 
 
-class Preview(NamedTuple):
+class OrderPreview(NamedTuple):
     """An order that could be placed: in words, worth `value`, `charges` of its own and `back` of the way back (paise)."""
 
     text: str
@@ -30,7 +30,7 @@ class Preview(NamedTuple):
     rests_on: str = ""
     """What the charges rest on, where the instrument list leaves it open."""
 
-    async def weigh(self, margins: Margins | None) -> str:
+    async def margin_answer(self, margins: Margins | None) -> str:
         """Return "done: " and it all as a JSON object in rupees; says so where the broker could not be asked."""
         theirs, why = None, "" if margins else "this mode has no broker to ask"
         if margins:
@@ -42,6 +42,6 @@ class Preview(NamedTuple):
             "order": self.text, "value": self.value / 100, "charges": self.charges / 100,
             "charges_both_ways": (self.charges + self.back) / 100, "charges_rest_on": self.rests_on,
             "margin_broker": None if theirs is None else theirs / 100,
-            "margin_estimate": estimate(self.order.product, self.value, self.charges) / 100,
+            "margin_estimate": estimate_margin(self.order.product, self.value, self.charges) / 100,
             "margin_missing": why,
         })  # fmt: skip

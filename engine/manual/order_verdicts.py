@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Final, final
 
-from compiled.model import SECOND, Order, OrderStatus
-from engine.trading.books import Books
+from compiled.model.values import SECOND, Order, OrderStatus
+from engine.reconcile.poller import BrokerPoller
 
 SOON: Final = SECOND
 """How long the risk check at the broker may take to reject what was accepted."""
@@ -14,7 +14,7 @@ OVER: Final = frozenset({OrderStatus.COMPLETE, OrderStatus.CANCELLED, OrderStatu
 
 
 @dataclass(slots=True)
-class Awaited:
+class AwaitedVerdict:
     """An order whose verdict is waited for: under which number, how it reads, until when; and the look that is to tell."""
 
     number: int
@@ -26,36 +26,36 @@ class Awaited:
 
 
 @final
-class Verdicts:
+class OrderVerdicts:
     """The orders by hand that wait for a verdict."""
 
-    def __init__(self, books: Books) -> None:
+    def __init__(self, books: BrokerPoller) -> None:
         self._books = books
-        self._waiting: list[Awaited] = []
+        self._waiting: list[AwaitedVerdict] = []
 
-    def wait(self, number: int, order: Order, text: str, now: int) -> None:
+    def await_verdict(self, number: int, order: Order, text: str, now: int) -> None:
         """Take note of an order that is about to leave; `text` says that it was taken."""
-        self._waiting.append(Awaited(number, order, text, now + PATIENCE))
+        self._waiting.append(AwaitedVerdict(number, order, text, now + PATIENCE))
 
-    def told(self, now: int) -> tuple[dict[int, str], bool]:
+    def due_verdicts(self, now: int) -> tuple[dict[int, str], bool]:
         """Return the verdicts that are there, by the number of what was asked, and whether the books are to be looked at."""
         found, wanted = dict[int, str](), False
         for each in self._waiting:
-            answer = self._verdict(each, now)
+            answer = self._order_verdict(each, now)
             if answer:
                 found[each.number] = answer
             elif each.accepted and not each.look and now >= each.accepted + SOON:
-                each.look, each.until, wanted = self._books.looks + 1, now + PATIENCE, True
+                each.look, each.until, wanted = self._books.polls + 1, now + PATIENCE, True
         self._waiting = [each for each in self._waiting if each.number not in found]
         return found, wanted
 
-    def _verdict(self, each: Awaited, now: int) -> str:
+    def _order_verdict(self, each: AwaitedVerdict, now: int) -> str:
         order = each.order
         if order.status in OVER:
-            return _ended(each)
+            return _ended_text(each)
         if order.order_id and not each.accepted:
             each.accepted, each.until = now, now + PATIENCE
-        if each.look and self._books.looks >= each.look and order.proven:
+        if each.look and self._books.polls >= each.look and order.proven:
             waits = order.status is OrderStatus.TRIGGER_PENDING
             return f"{each.text}: {'waits for its trigger' if waits else 'is at the exchange'}"
         if now >= each.until and (each.look or not order.order_id):
@@ -65,7 +65,7 @@ class Verdicts:
         return ""
 
 
-def _ended(each: Awaited) -> str:
+def _ended_text(each: AwaitedVerdict) -> str:
     order, text = each.order, each.text.removeprefix("done: ")
     if order.status is OrderStatus.COMPLETE:
         return f"{each.text}: filled at {order.average:.2f}" if order.traded else f"{each.text}: filled"

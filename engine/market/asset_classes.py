@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import cache
 
 
-class Asset(StrEnum):
+class AssetClass(StrEnum):
     """A kind of security that is charged and taxed in its own way; `OTHER_FUND` holds gold, silver or foreign shares."""
 
     SHARE = "share"
@@ -43,14 +43,14 @@ _OTHER = re.compile(
 
 
 @cache
-def asset_of(symbol: str, name: str = "", isin: str = "") -> Asset:
+def asset_of(symbol: str, name: str = "", isin: str = "") -> AssetClass:
     """Return what a security is, by its ISIN where there is one, by its symbol at the exchange and its name."""
     text = f"{symbol} {name}".upper()
     if isin.startswith("INF") or (not isin and _is_fund(symbol.upper(), name.upper())):
-        return Asset.OTHER_FUND if _OTHER.search(text) else Asset.DEBT_FUND if _DEBT.search(text) else Asset.EQUITY_FUND
+        return AssetClass.OTHER_FUND if _OTHER.search(text) else AssetClass.DEBT_FUND if _DEBT.search(text) else AssetClass.EQUITY_FUND
     if _BOND.search(symbol.upper()) or (isin.startswith("IN") and isin[2:3].isdigit()) or isin[7:9] in {"07", "08"}:
-        return Asset.BOND
-    return Asset.SHARE
+        return AssetClass.BOND
+    return AssetClass.SHARE
 
 
 def _is_fund(symbol: str, name: str) -> bool:

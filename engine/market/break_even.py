@@ -1,10 +1,10 @@
 """How far a price must move until a round trip has paid for itself."""
 
-from compiled.charges import Rates, order_charges
-from compiled.model import Side, nearest, paise
+from compiled.accounting.charges import ChargeRates, order_charges
+from compiled.model.values import Side, nearest, paise
 
 
-def break_even_ticks(rates: Rates, side: Side, quantity: int, price: float, tick: float) -> int | None:
+def break_even_ticks(rates: ChargeRates, side: Side, quantity: int, price: float, tick: float) -> int | None:
     """Return the fewest ticks in one's favour that pay the charges of entry and exit; None where zero comes first.
 
     `price` and `tick` are rupees; both orders fill whole, on one day, at their price.

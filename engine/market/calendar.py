@@ -12,23 +12,23 @@ from typing import NamedTuple, Self
 
 import msgspec
 
-from compiled.model import MINUTE, SECOND
+from compiled.model.values import MINUTE, SECOND
 from engine.errors import DataError, in_words
-from engine.market.sessions import (
+from engine.market.session_table import (
     CLOSED,
     CONTINUOUS,
     Clock,
     DayPhases,
     HolidayYear,
-    Keeping,
+    HoursClass,
     Row,
     SessionTable,
     SpecialDay,
     TableRow,
-    both,
     close_of,
+    common_phases,
     minutes_of,
-    moved,
+    moved_phases,
     row_of,
 )
 
@@ -43,7 +43,7 @@ EVENING = "17:00"
 """Where MCX splits a half day."""
 
 
-class Phase(NamedTuple):
+class SessionPhase(NamedTuple):
     """A stretch of the day: [start, end) in ns UTC; `name` is "closed" outside every session."""
 
     name: str
@@ -51,22 +51,22 @@ class Phase(NamedTuple):
     end: int
 
 
-class Session(NamedTuple):
+class TradingSession(NamedTuple):
     """One trading day: `open` and `close` of continuous trading in ns UTC, and all phases in order."""
 
     day: date
     exchange: str
     open: int
     close: int
-    phases: tuple[Phase, ...]
+    phases: tuple[SessionPhase, ...]
 
     @property
-    def parts(self) -> tuple[Phase, ...]:
+    def parts(self) -> tuple[SessionPhase, ...]:
         """Return the stretches of continuous trading: one, on a few special days two."""
         return tuple(phase for phase in self.phases if phase.name == CONTINUOUS)
 
 
-class Doubt(NamedTuple):
+class HoursDoubt(NamedTuple):
     """New hours, in force from `since` on, that are neither certain nor confirmed by an operator."""
 
     since: date
@@ -84,7 +84,7 @@ class Doubt(NamedTuple):
         )
 
 
-class Gap(NamedTuple):
+class BarGap(NamedTuple):
     """Expected bars that are not there: `bars` of them, starting in [start, end)."""
 
     start: int
@@ -110,7 +110,7 @@ class Calendar:
         self._specials = {(exchange, row.date): row for row in table.days for exchange in row.exchanges}
         self._main = [row for row in table.phases if row.part == "main"]
         self._unsettled = {(exchange, row.year): row for row in table.settlement for exchange in row.exchanges}
-        self._sessions: dict[tuple[date, Keeping], Session | None] = {}
+        self._sessions: dict[tuple[date, HoursClass], TradingSession | None] = {}
 
     @classmethod
     def load(cls, file: Path = FILE, confirmed: Collection[date] | None = None, *, held_back: bool = False) -> Self:
@@ -122,7 +122,7 @@ class Calendar:
 
     def is_trading_day(self, day: date, exchange: str = "NSE") -> bool:
         """Tell whether the exchange trades on `day`, if only for an hour; raise `DataError` without a list."""
-        year = self._year(day, exchange)
+        year = self._holiday_year(day, exchange)
         return (exchange, day) in self._specials or (day.weekday() < 5 and day not in year.closed)
 
     def trading_days(self, first: date, last: date, exchange: str = "NSE") -> list[date]:
@@ -149,31 +149,31 @@ class Calendar:
 
     def session(
         self, day: date, exchange: str = "NSE", kind: str = "EQ", cas: bool = False, expiring: bool = False
-    ) -> Session | None:
+    ) -> TradingSession | None:
         """Return the session of `day`, None without trading; raise `DataError` where its clock time is not known."""
-        return self._kept(day, Keeping(exchange, kind, cas, expiring))
+        return self._cached_session(day, HoursClass(exchange, kind, cas, expiring))
 
     def phase(
         self, ts: int, exchange: str = "NSE", kind: str = "EQ", cas: bool = False, expiring: bool = False
-    ) -> Phase:
+    ) -> SessionPhase:
         """Return the phase at `ts`; "closed" reaches from one phase to the next, or to the end of the holiday lists.
 
         A session of unknown clock time counts as closed.
         """
-        day, by = ist_day(ts), Keeping(exchange, kind, cas, expiring)
-        phases = self._phases(day, by)
+        day, by = ist_day(ts), HoursClass(exchange, kind, cas, expiring)
+        phases = self._day_phases(day, by)
         for phase in phases:
             if phase.start <= ts < phase.end:
                 return phase
         before = [phase.end for phase in phases if phase.end <= ts]
         after = [phase.start for phase in phases if phase.start > ts]
-        start = before[-1] if before else self._edge(day, -1, by)
-        end = after[0] if after else self._edge(day, 1, by)
-        return Phase(CLOSED, start, end)
+        start = before[-1] if before else self._closed_edge(day, -1, by)
+        end = after[0] if after else self._closed_edge(day, 1, by)
+        return SessionPhase(CLOSED, start, end)
 
     def next_phase(
         self, ts: int, exchange: str = "NSE", kind: str = "EQ", cas: bool = False, expiring: bool = False
-    ) -> Phase:
+    ) -> SessionPhase:
         """Return the phase that follows the one at `ts`; raise `DataError` at the end of the holiday lists."""
         return self.phase(self.phase(ts, exchange, kind, cas, expiring).end, exchange, kind, cas, expiring)
 
@@ -208,20 +208,20 @@ class Calendar:
         kind: str = "EQ",
         cas: bool = False,
         expiring: bool = False,
-    ) -> list[Gap]:
+    ) -> list[BarGap]:
         """Return the gaps among bars of `span` seconds that start at `starts`, in any order; others are ignored.
 
         Two missing bars belong to one gap when no bar is expected between them.
         """
         there = set(starts)
-        gaps: list[Gap] = []
+        gaps: list[BarGap] = []
         open_gap = False
         for start in self.expected_bars(day, span, exchange, kind, cas, expiring):
             missing = start not in there
             if missing and open_gap:
-                gaps[-1] = Gap(gaps[-1].start, start + span * SECOND, gaps[-1].bars + 1)
+                gaps[-1] = BarGap(gaps[-1].start, start + span * SECOND, gaps[-1].bars + 1)
             elif missing:
-                gaps.append(Gap(start, start + span * SECOND, 1))
+                gaps.append(BarGap(start, start + span * SECOND, 1))
             open_gap = missing
         return gaps
 
@@ -229,40 +229,40 @@ class Calendar:
         self, day: date, exchange: str = "NSE", kind: str = "EQ", cas: bool = False, expiring: bool = False
     ) -> int | None:
         """Return when Zerodha squares off MIS positions on `day`; None without trading, or on a special day."""
-        by = Keeping(exchange, kind, cas, expiring)
-        session, row = self._kept(day, by), row_of(self._table.square_off, day, by)
-        if session is None or row is None or not self._is_routine(day, exchange):
+        by = HoursClass(exchange, kind, cas, expiring)
+        session, row = self._cached_session(day, by), row_of(self._table.square_off, day, by)
+        if session is None or row is None or not self._is_routine_day(day, exchange):
             return None
-        old = self._replaced(self._table.square_off, row, by) or row
+        old = self._row_before(self._table.square_off, row, by) or row
         rows = (old,) if self._held_back else (row, old)
         return min(
-            _at(day, each.at) if each.at else session.close - each.before_close_minutes * MINUTE for each in rows
+            _clock_ns(day, each.at) if each.at else session.close - each.before_close_minutes * MINUTE for each in rows
         )
 
     def amo(self, day: date, exchange: str = "NSE", kind: str = "EQ") -> tuple[int, int] | None:
         """Return [from, to) of the after-market orders that are sent on `day`; None where it is not known."""
-        row = row_of(self._table.amo, day, Keeping(exchange, kind))
-        if row is None or not self.is_trading_day(day, exchange) or not self._is_routine(day, exchange):
+        row = row_of(self._table.amo, day, HoursClass(exchange, kind))
+        if row is None or not self.is_trading_day(day, exchange) or not self._is_routine_day(day, exchange):
             return None
         if (exchange, (day - timedelta(days=1)).year) not in self._years:
             return None
         previous = self.previous_trading_day(day, exchange)
-        if not self._is_routine(previous, exchange):
+        if not self._is_routine_day(previous, exchange):
             return None
         if row.opens:
-            return _at(previous, row.opens), _at(day, row.closes)
+            return _clock_ns(previous, row.opens), _clock_ns(day, row.closes)
         session = self.session(previous, exchange, kind)
-        return (session.close, _at(day, row.closes)) if session else None
+        return (session.close, _clock_ns(day, row.closes)) if session else None
 
-    def doubts(self, day: date) -> list[Doubt]:
+    def doubts(self, day: date) -> list[HoursDoubt]:
         """Return the new hours of a day that do not count alone: what it has instead is right under the old ones, too."""
         found: dict[date, list[DayPhases]] = {}
         for row in self._main:
-            by = Keeping(row.exchanges[0], row.kinds[0], bool(row.cas), bool(row.expiring))
-            if row.first <= day <= row.last and self._replaced(self._main, row, by) is not None:
+            by = HoursClass(row.exchanges[0], row.kinds[0], bool(row.cas), bool(row.expiring))
+            if row.first <= day <= row.last and self._row_before(self._main, row, by) is not None:
                 found.setdefault(row.first, []).append(row)
         return [
-            Doubt(
+            HoursDoubt(
                 first,
                 tuple(dict.fromkeys(exchange for row in rows for exchange in row.exchanges)),
                 min((row.confidence for row in rows), key=("low", "medium").index),
@@ -275,7 +275,7 @@ class Calendar:
     def remarks(self, today: date) -> list[str]:
         """Return what an operator should know of the table, a line each: hours nobody has confirmed, lists to come."""
         soon = (doubt for ahead in range(SOON) for doubt in self.doubts(today + timedelta(days=ahead)))
-        return [*(str(doubt) for doubt in dict.fromkeys(soon)), *self.missing(today)]
+        return [*(str(doubt) for doubt in dict.fromkeys(soon)), *self.missing_lists(today)]
 
     @property
     def changes(self) -> frozenset[date]:
@@ -287,7 +287,7 @@ class Calendar:
         row = self._unsettled.get((exchange, day.year))
         if row is None:
             raise DataError(f"no settlement holidays of {exchange} for {day.year}: add them to {FILE}")
-        return day.weekday() < 5 and day not in self._year(day, exchange).closed | row.closed
+        return day.weekday() < 5 and day not in self._holiday_year(day, exchange).closed | row.closed
 
     def settlement(self, day: date, exchange: str = "NSE") -> date:
         """Return when what is traded on `day` settles (T+1): funds and shares are there on it; raise `DataError`."""
@@ -296,7 +296,7 @@ class Calendar:
             day += timedelta(days=1)
         return day
 
-    def missing(self, today: date) -> list[str]:
+    def missing_lists(self, today: date) -> list[str]:
         """Return what the table lacks for the year to come, a line each; nobody is asked before December.
 
         NSE publishes its list of the next year about 12 December.
@@ -315,44 +315,44 @@ class Calendar:
             )
         ]
 
-    def _year(self, day: date, exchange: str) -> HolidayYear:
+    def _holiday_year(self, day: date, exchange: str) -> HolidayYear:
         year = self._years.get((exchange, day.year))
         if year is None:
             raise DataError(f"no holiday list of {exchange} for {day.year}: add one to {FILE}")
         return year
 
-    def _is_routine(self, day: date, exchange: str) -> bool:
+    def _is_routine_day(self, day: date, exchange: str) -> bool:
         special = self._specials.get((exchange, day))
         return special is None or special.regular
 
-    def _kept(self, day: date, by: Keeping) -> Session | None:
+    def _cached_session(self, day: date, by: HoursClass) -> TradingSession | None:
         key = (day, by)
         if key not in self._sessions:
-            self._sessions[key] = self._session(day, by)
+            self._sessions[key] = self._build_session(day, by)
         return self._sessions[key]
 
-    def _session(self, day: date, by: Keeping) -> Session | None:
+    def _build_session(self, day: date, by: HoursClass) -> TradingSession | None:
         if not self.is_trading_day(day, by.exchange):
             return None
-        phases = tuple(Phase(name, _at(day, start), _at(day, end)) for name, start, end in self._clocks(day, by))
+        phases = tuple(SessionPhase(name, _clock_ns(day, start), _clock_ns(day, end)) for name, start, end in self._day_clocks(day, by))
         parts = [phase for phase in phases if phase.name == CONTINUOUS]
-        return Session(day, by.exchange, parts[0].start, parts[-1].end, phases)
+        return TradingSession(day, by.exchange, parts[0].start, parts[-1].end, phases)
 
-    def _clocks(self, day: date, by: Keeping) -> list[Clock]:
+    def _day_clocks(self, day: date, by: HoursClass) -> list[Clock]:
         main = row_of(self._main, day, by)
         if main is None:
             raise DataError(f"no phases of {by.exchange} {by.kind} for {day}: add them to {FILE}")
         special = self._specials.get((by.exchange, day))
         if special and not special.regular:
-            return self._special(special, main, by)
-        old = self._replaced(self._main, main, by)
+            return self._special_clocks(special, main, by)
+        old = self._row_before(self._main, main, by)
         phases = main.phases
         if old is not None:
-            phases = old.phases if self._held_back else both(main.phases, old.phases)
+            phases = old.phases if self._held_back else common_phases(main.phases, old.phases)
         before = row_of([row for row in self._table.phases if row.part == "pre-open"], day, by)
-        return list(self._half(day, by.exchange, (before.phases if before else []) + phases))
+        return list(self._half_day_clocks(day, by.exchange, (before.phases if before else []) + phases))
 
-    def _special(self, special: SpecialDay, main: DayPhases, by: Keeping) -> list[Clock]:
+    def _special_clocks(self, special: SpecialDay, main: DayPhases, by: HoursClass) -> list[Clock]:
         """Return the phases of a special day; since there is a rule for it, what follows the usual close follows its own."""
         day = special.date
         if special.phases is None:
@@ -360,42 +360,42 @@ class Calendar:
         own = [clock for clock in special.phases if by.kind == "EQ" or clock[0] == CONTINUOUS]
         rules = [row for row in self._table.special_closing if row.first <= day <= row.last]
         rule = next((row for row in rules if by.exchange in row.exchanges), None)
-        shares = row_of(self._main, day, Keeping("NSE", "EQ", cas=True))
-        if rule is None or shares is None or (self._held_back and not self._trusts(rule, rule.first)):
+        shares = row_of(self._main, day, HoursClass("NSE", "EQ", cas=True))
+        if rule is None or shares is None or (self._held_back and not self._trusts_row(rule, rule.first)):
             return own
-        later = moved(main.phases, own, close_of(shares.phases))
-        return later if self._trusts(rule, rule.first) else both(later, own)
+        later = moved_phases(main.phases, own, close_of(shares.phases))
+        return later if self._trusts_row(rule, rule.first) else common_phases(later, own)
 
-    def _trusts(self, row: TableRow, first: date) -> bool:
+    def _trusts_row(self, row: TableRow, first: date) -> bool:
         """Tell whether a row counts alone: it is certain, an operator answers for it, or nobody's money is at stake."""
         return row.confidence == "high" or self._confirmed is None or first in self._confirmed
 
-    def _replaced(self, rows: list[Row], row: Row, by: Keeping) -> Row | None:
+    def _row_before(self, rows: list[Row], row: Row, by: HoursClass) -> Row | None:
         """Return the row before one that does not count alone, None where there is none; nobody trades an index."""
-        if self._trusts(row, row.first) or by.kind == "INDEX":
+        if self._trusts_row(row, row.first) or by.kind == "INDEX":
             return None
         return row_of(rows, row.first - timedelta(days=1), by)
 
-    def _half(self, day: date, exchange: str, clocks: list[Clock]) -> Iterator[Clock]:
-        year = self._year(day, exchange)
+    def _half_day_clocks(self, day: date, exchange: str, clocks: list[Clock]) -> Iterator[Clock]:
+        year = self._holiday_year(day, exchange)
         from_time = EVENING if day in year.morning_closed else "00:00"
         to_time = EVENING if day in year.evening_closed else "24:00"
         for name, start, end in clocks:
             if start < to_time and end > from_time:
                 yield name, max(start, from_time), min(end, to_time)
 
-    def _phases(self, day: date, by: Keeping) -> tuple[Phase, ...]:
+    def _day_phases(self, day: date, by: HoursClass) -> tuple[SessionPhase, ...]:
         special = self._specials.get((by.exchange, day))
         if special and special.phases is None and not special.regular:
             return ()
-        session = self._kept(day, by)
+        session = self._cached_session(day, by)
         return session.phases if session else ()
 
-    def _edge(self, day: date, step: int, by: Keeping) -> int:
+    def _closed_edge(self, day: date, step: int, by: HoursClass) -> int:
         """Return the end of the last phase before `day` (step -1), or the start of the first one after it (step 1)."""
         while (by.exchange, (day + timedelta(days=step)).year) in self._years:
             day += timedelta(days=step)
-            phases = self._phases(day, by)
+            phases = self._day_phases(day, by)
             if phases:
                 return phases[0].start if step > 0 else phases[-1].end
         return midnight(day + timedelta(days=step > 0))
@@ -411,5 +411,5 @@ def ist_day(ts: int) -> date:
     return date(1970, 1, 1) + timedelta(days=(ts + IST) // DAY)
 
 
-def _at(day: date, clock: str) -> int:
+def _clock_ns(day: date, clock: str) -> int:
     return midnight(day) + minutes_of(clock) * MINUTE

@@ -8,10 +8,10 @@ from typing import Literal, get_args
 
 import msgspec
 
-from compiled.charges import FOREVER, NANO, RateTable, Row
-from compiled.model import Instrument, Product
+from compiled.accounting.charges import FOREVER, NANO, ChargeRow, RateTable
+from compiled.model.values import Instrument, Product
 from engine.errors import DataError, in_words
-from engine.market.assets import Asset, asset_of
+from engine.market.asset_classes import AssetClass, asset_of
 
 FILE = Path(__file__).with_name("charges.json")
 
@@ -25,8 +25,8 @@ Exchange = Literal["NSE", "BSE", "BSE-X", "BSE-S", "MCX"]
 Confidence = Literal["high", "medium", "low"]
 
 _DELIVERY = {
-    Asset.SHARE: "EQ_DELIVERY", Asset.EQUITY_FUND: "ETF_EQUITY_DELIVERY", Asset.OTHER_FUND: "FUND_DELIVERY",
-    Asset.DEBT_FUND: "FUND_DELIVERY", Asset.BOND: "BOND_DELIVERY",
+    AssetClass.SHARE: "EQ_DELIVERY", AssetClass.EQUITY_FUND: "ETF_EQUITY_DELIVERY", AssetClass.OTHER_FUND: "FUND_DELIVERY",
+    AssetClass.DEBT_FUND: "FUND_DELIVERY", AssetClass.BOND: "BOND_DELIVERY",
 }  # fmt: skip
 CLOSED = {
     "EQ_DELIVERY": "EQ_INTRADAY", "ETF_EQUITY_DELIVERY": "EQ_INTRADAY", "FUND_DELIVERY": "FUND_INTRADAY",
@@ -34,8 +34,8 @@ CLOSED = {
 }  # fmt: skip
 """In which segment delivery is charged that was closed on its day."""
 ARTICLES = {
-    Asset.EQUITY_FUND: "a unit of an equity fund (STT 0.001 % on the sale)", Asset.OTHER_FUND: "a unit of a fund without STT",
-    Asset.DEBT_FUND: "a unit of a fund without STT", Asset.BOND: "a bond without STT and stamp duty",
+    AssetClass.EQUITY_FUND: "a unit of an equity fund (STT 0.001 % on the sale)", AssetClass.OTHER_FUND: "a unit of a fund without STT",
+    AssetClass.DEBT_FUND: "a unit of a fund without STT", AssetClass.BOND: "a bond without STT and stamp duty",
 }  # fmt: skip
 _GROUPS = {
     **dict.fromkeys(("X", "XC", "XD", "XT", "Z", "ZP"), "BSE-X"),
@@ -44,7 +44,7 @@ _GROUPS = {
 _MARKETS = {"NFO": "", "BFO": "", "CDS": "CUR_", "BCD": "CUR_", "MCX": "COM_"}
 
 
-class _Dated(msgspec.Struct, rename={"first": "from", "last": "until"}, forbid_unknown_fields=True, kw_only=True):
+class _DatedCharge(msgspec.Struct, rename={"first": "from", "last": "until"}, forbid_unknown_fields=True, kw_only=True):
     first: date
     last: date | None = None
     source: list[str]
@@ -52,10 +52,10 @@ class _Dated(msgspec.Struct, rename={"first": "from", "last": "until"}, forbid_u
     note: str = ""
 
     def covers(self, day: int) -> bool:
-        return _number(self.first) <= day <= _number(self.last)
+        return _day_number(self.first) <= day <= _day_number(self.last)
 
 
-class _Rate(_Dated, kw_only=True):
+class _ChargeRate(_DatedCharge, kw_only=True):
     charge: str
     segments: tuple[Segment, ...] = TRADED
     exchanges: tuple[Exchange, ...] = get_args(Exchange)
@@ -65,35 +65,35 @@ class _Rate(_Dated, kw_only=True):
     flat: Decimal = Decimal(0)
     cap: Decimal = Decimal("-0.01")
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[ChargeRow]:
         """Return one row per segment and exchange."""
-        buy, sell = _whole((self.rate + self.buy) * NANO), _whole((self.rate + self.sell) * NANO)
-        flat, cap = _whole(self.flat * 100), _whole(self.cap * 100)
-        first, last = _number(self.first), _number(self.last)
+        buy, sell = _whole_units((self.rate + self.buy) * NANO), _whole_units((self.rate + self.sell) * NANO)
+        flat, cap = _whole_units(self.flat * 100), _whole_units(self.cap * 100)
+        first, last = _day_number(self.first), _day_number(self.last)
         return [
-            Row(self.charge, segment, exchange, first, last, buy, sell, flat, cap)
+            ChargeRow(self.charge, segment, exchange, first, last, buy, sell, flat, cap)
             for segment in self.segments
             for exchange in self.exchanges
         ]
 
 
-class _Fee(_Dated, kw_only=True):
+class _BrokerFee(_DatedCharge, kw_only=True):
     fee: str
     amount: Decimal
 
 
-class _File(msgspec.Struct, forbid_unknown_fields=True):
+class _ChargeTable(msgspec.Struct, forbid_unknown_fields=True):
     about: str
     read: date
     sources: dict[str, str]
-    rates: list[_Rate]
-    fees: list[_Fee]
+    rates: list[_ChargeRate]
+    fees: list[_BrokerFee]
 
 
-def load(file: Path = FILE) -> RateTable:
+def load_rate_table(file: Path = FILE) -> RateTable:
     """Return the rate table; raise `DataError` naming the file and what is wrong with it."""
     try:
-        return RateTable([row for rate in _read(file).rates for row in rate.rows()])
+        return RateTable([row for rate in _read_charges(file).rates for row in rate.rows()])
     except ValueError as error:
         raise DataError(f"{file}: {error}") from error
 
@@ -104,15 +104,15 @@ def fee(name: str, day: int, file: Path = FILE) -> int:
     `dp` is debited per ISIN and day on which delivery shares are sold, `square_off` per order the broker places for
     us. Raises `LookupError` when the table does not cover the day.
     """
-    for row in _read(file).fees:
+    for row in _read_charges(file).fees:
         if row.fee == name and row.covers(day):
-            return _whole(row.amount * 100)
+            return _whole_units(row.amount * 100)
     raise LookupError(f"no fee {name} on {day}: add the row to engine/market/charges.json")
 
 
-def segment(instrument: Instrument, product: Product) -> str:
+def charge_segment(instrument: Instrument, product: Product) -> str:
     """Return the charge segment of a trade; raise `ValueError` where there is none (an index, NRML on a share)."""
-    found = security(asset_of(instrument.symbol, instrument.name), product) if instrument.kind == "EQ" else ""
+    found = security_segment(asset_of(instrument.symbol, instrument.name), product) if instrument.kind == "EQ" else ""
     if found:
         return found
     market = _MARKETS.get(instrument.exchange)
@@ -123,45 +123,45 @@ def segment(instrument: Instrument, product: Product) -> str:
     )
 
 
-def security(asset: Asset, product: Product) -> str:
+def security_segment(asset: AssetClass, product: Product) -> str:
     """Return the charge segment of a trade in the cash market, "" where there is none."""
     delivered = _DELIVERY[asset]
     return {Product.CNC: delivered, Product.MIS: CLOSED[delivered], Product.MTF: "EQ_MTF"}.get(product, "")
 
 
-def intraday(instrument: Instrument, product: Product) -> str:
+def intraday_segment(instrument: Instrument, product: Product) -> str:
     """Return the segment of what is closed on its day, "" where that changes nothing."""
-    return CLOSED.get(segment(instrument, product), "")
+    return CLOSED.get(charge_segment(instrument, product), "")
 
 
-def listed_at(exchange: str, group: str) -> str:
+def charge_exchange(exchange: str, group: str) -> str:
     """Return under which exchange the table has a security: some groups of BSE have rates of their own."""
     return _GROUPS.get(group, exchange) if exchange == "BSE" else exchange
 
 
-def doubt(instrument: Instrument) -> str:
+def charge_doubt(instrument: Instrument) -> str:
     """Say what its charges rest on where the instrument list leaves it open, "" where it does not."""
     if instrument.kind != "EQ":
         return ""
     if instrument.exchange == "BSE":
         return "charged as BSE's groups A and B: X, XC, XD, XT, Z and ZP pay 0.1 % to the exchange, SS and ST 1 %"
     asset = asset_of(instrument.symbol, instrument.name)
-    return "" if asset is Asset.SHARE else f"charged as {ARTICLES[asset]}, by its name"
+    return "" if asset is AssetClass.SHARE else f"charged as {ARTICLES[asset]}, by its name"
 
 
 @cache
-def _read(file: Path) -> _File:
+def _read_charges(file: Path) -> _ChargeTable:
     try:
-        return msgspec.json.decode(file.read_bytes(), type=_File)
+        return msgspec.json.decode(file.read_bytes(), type=_ChargeTable)
     except (OSError, msgspec.DecodeError) as error:
         raise DataError(f"{file}: {in_words(error)}") from error
 
 
-def _number(day: date | None) -> int:
+def _day_number(day: date | None) -> int:
     return FOREVER if day is None else day.year * 10_000 + day.month * 100 + day.day
 
 
-def _whole(amount: Decimal) -> int:
+def _whole_units(amount: Decimal) -> int:
     if amount != int(amount):
         raise ValueError(f"{amount.normalize()} is finer than the table's unit")
     return int(amount)

@@ -12,10 +12,10 @@ from engine.errors import DataError, in_words
 Table = TypeVar("Table")
 
 
-class Row(
+class PeriodRow(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename={"first": "from", "last": "until"}
 ):
-    """One dated row of a table; it holds from `first` to `last`, both included; `read` is when its source was, where that is not the table's own day."""
+    """One dated row of a table; it holds from `first` to `last`, both included; `read_table` is when its source was, where that is not the table's own day."""
 
     first: date
     last: date = date.max
@@ -25,10 +25,10 @@ class Row(
     note: str = ""
 
 
-Dated = TypeVar("Dated", bound=Row)
+Dated = TypeVar("Dated", bound=PeriodRow)
 
 
-def read(file: Path, table: type[Table]) -> Table:
+def read_table(file: Path, table: type[Table]) -> Table:
     """Read a table; raise `DataError` where it is missing or malformed."""
     try:
         return msgspec.json.decode(file.read_bytes(), type=table)
@@ -36,7 +36,7 @@ def read(file: Path, table: type[Table]) -> Table:
         raise DataError(f"{file}: {in_words(error)}") from error
 
 
-def on(rows: Iterable[Dated], day: date, what: str, file: Path) -> Dated:
+def row_on(rows: Iterable[Dated], day: date, what: str, file: Path) -> Dated:
     """Return the row that holds on a day; raise `DataError` naming what is not known and the file to extend."""
     for row in rows:
         if row.first <= day <= row.last:

@@ -4,24 +4,24 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import NamedTuple, Protocol
 
-from compiled.model import Instrument
+from compiled.model.values import Instrument
 from engine.errors import DataError
-from engine.market.instruments import Instruments
+from engine.market.instruments import InstrumentList
 
 
 class KeptDumps(Protocol):
-    """Dumps by day, in files (`engine.market.dumps.Dumps`) or in a server."""
+    """Dumps by day, in files (`engine.market.instrument_dumps.DumpFolder`) or in a server."""
 
     def days(self, exchange: str) -> Sequence[date]:
         """Return the days of which there is a dump of an exchange, oldest first."""
         ...
 
-    def load(self, day: date, exchanges: Iterable[str] = ()) -> Instruments:
+    def load(self, day: date, exchanges: Iterable[str] = ()) -> InstrumentList:
         """Return the instruments of exactly this day; raise `DataError`."""
         ...
 
 
-class OfDay(NamedTuple):
+class DayInstruments(NamedTuple):
     """The instruments of a day, by symbol, as the dump of the day `dump` has them; `missing` are those it does not list."""
 
     day: date
@@ -36,7 +36,7 @@ class OfDay(NamedTuple):
         return "; ".join([*told, *([f"not listed then: {', '.join(self.missing)}"] if self.missing else [])])
 
 
-def of_day(dumps: KeptDumps, day: date, exchange: str = "NSE", symbols: Iterable[str] = ()) -> OfDay:
+def instruments_of_day(dumps: KeptDumps, day: date, exchange: str = "NSE", symbols: Iterable[str] = ()) -> DayInstruments:
     """Return an exchange's instruments of a day, or only these symbols; raise `DataError` where no dump is kept.
 
     A day without a dump has those of the last one before it: what was listed then is what traded. Before the first dump it is
@@ -54,4 +54,4 @@ def of_day(dumps: KeptDumps, day: date, exchange: str = "NSE", symbols: Iterable
         else {each.symbol: each for each in book if each.exchange == exchange}
     )
     there = {name: listing.instrument() for name, listing in found.items() if listing is not None}
-    return OfDay(day, used, there, tuple(name for name in wanted if name not in there))
+    return DayInstruments(day, used, there, tuple(name for name in wanted if name not in there))

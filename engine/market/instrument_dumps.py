@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import NamedTuple, final
 
 from engine.errors import DataError, OperatorError, in_words
-from engine.market.instruments import BANNED, Instruments, Listing, read
-from engine.ops import private
+from engine.market.instruments import BANNED, InstrumentList, InstrumentListing, read_dump
+from engine.system import private_files
 
 NAME = re.compile(r"(\d{4}-\d{2}-\d{2})(?:\.(\d+))?\.csv\.gz")
 MOST_BYTES = 64 << 20
@@ -28,7 +28,7 @@ KEPT = 0.5
 """A dump with fewer than this part of the rows of the one before is taken for a broken download."""
 
 
-class Version(NamedTuple):
+class DumpVersion(NamedTuple):
     """One stored dump: its day, the number of the fetch on that day, and where it lies."""
 
     day: date
@@ -37,35 +37,35 @@ class Version(NamedTuple):
 
 
 @final
-class Dumps:
+class DumpFolder:
     """The dumps below one folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def keep(self, day: date, content: bytes) -> list[Version]:
+    def keep(self, day: date, content: bytes) -> list[DumpVersion]:
         """Store a dump (CSV, gzipped or not) by exchange and return what holds it now.
 
         The same content again is not stored again. Raises `DataError` for a dump that cannot be read or that has lost
         half of an exchange, `OperatorError` where the folder cannot be written.
         """
-        text = unpacked(content, f"dump of {day}")
-        listings = read(text, f"dump of {day}")
-        Instruments(day, listings)
-        parts: dict[str, list[Listing]] = {}
+        text = unpacked_text(content, f"dump of {day}")
+        listings = read_dump(text, f"dump of {day}")
+        InstrumentList(day, listings)
+        parts: dict[str, list[InstrumentListing]] = {}
         for each in listings:
             parts.setdefault(each.exchange, []).append(each)
         for exchange, rows in parts.items():
             self._check_size(day, exchange, len(rows))
-        return [self._keep(day, exchange, _of_exchange(text, exchange)) for exchange in sorted(parts)]
+        return [self._store_dump(day, exchange, _exchange_rows(text, exchange)) for exchange in sorted(parts)]
 
-    def versions(self, exchange: str) -> list[Version]:
+    def versions(self, exchange: str) -> list[DumpVersion]:
         """Return the stored dumps of an exchange, oldest first."""
         found = []
         for path in (self.folder / exchange).glob("*.csv.gz"):
             match = NAME.fullmatch(path.name)
             if match:
-                found.append(Version(date.fromisoformat(match[1]), int(match[2] or 1), path))
+                found.append(DumpVersion(date.fromisoformat(match[1]), int(match[2] or 1), path))
         return sorted(found)
 
     def days(self, exchange: str) -> list[date]:
@@ -76,21 +76,21 @@ class Dumps:
         """Return the exchanges of which a dump is stored."""
         return sorted(path.name for path in self.folder.glob("*") if path.name != "lists" and self.versions(path.name))
 
-    def load(self, day: date, exchanges: Iterable[str] = ()) -> Instruments:
+    def load(self, day: date, exchanges: Iterable[str] = ()) -> InstrumentList:
         """Return the instruments of exactly this day; raise `DataError` naming the days there are."""
         wanted = list(exchanges) or [e for e in self.exchanges() if any(v.day == day for v in self.versions(e))]
         if not wanted:
-            raise self._nothing(day, self.exchanges())
-        restrictions = self._restrictions(day)
+            raise self._no_dump_error(day, self.exchanges())
+        restrictions = self._day_restrictions(day)
         parts = []
         for exchange in wanted:
             versions = [each for each in self.versions(exchange) if each.day == day]
             if not versions:
-                raise self._nothing(day, [exchange])
-            parts.append(Instruments(day, listings_of(versions[-1].path), restrictions))
-        return Instruments.union(parts)
+                raise self._no_dump_error(day, [exchange])
+            parts.append(InstrumentList(day, listings_of(versions[-1].path), restrictions))
+        return InstrumentList.union(parts)
 
-    def latest(self, on: date, exchanges: Iterable[str] = ()) -> Instruments:
+    def latest(self, on: date, exchanges: Iterable[str] = ()) -> InstrumentList:
         """Return the instruments of the last day on or before `on` of which there is a dump."""
         wanted = list(exchanges)
         days = [
@@ -98,10 +98,10 @@ class Dumps:
         ]
         common = set[date]().union(*days) if not wanted else set.intersection(*days)
         if not common:
-            raise self._nothing(on, wanted or self.exchanges())
+            raise self._no_dump_error(on, wanted or self.exchanges())
         return self.load(max(common), wanted)
 
-    def _nothing(self, day: date, exchanges: Iterable[str]) -> DataError:
+    def _no_dump_error(self, day: date, exchanges: Iterable[str]) -> DataError:
         there = [
             f"{exchange} from {found[0].day} to {found[-1].day}"
             for exchange in exchanges
@@ -117,39 +117,39 @@ class Dumps:
                 f"dump of {day}: {rows} instruments of {exchange}, fewer than half of those in {earlier[-1].path}"
             )
 
-    def _keep(self, day: date, exchange: str, text: str) -> Version:
+    def _store_dump(self, day: date, exchange: str, text: str) -> DumpVersion:
         there = [each for each in self.versions(exchange) if each.day == day]
         for each in there:
-            if unpacked(content_of(each.path), str(each.path)) == text:
+            if unpacked_text(content_of(each.path), str(each.path)) == text:
                 return each
         number = len(there) + 1
         name = f"{day}.csv.gz" if number == 1 else f"{day}.{number}.csv.gz"
         path = self.folder / exchange / name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            private.replace(path, gzip.compress(text.encode(), mtime=0))
+            private_files.replace_private(path, gzip.compress(text.encode(), mtime=0))
         except OSError as error:
             raise OperatorError(f"cannot write {path}: {in_words(error)}") from error
-        return Version(day, number, path)
+        return DumpVersion(day, number, path)
 
-    def _restrictions(self, day: date) -> dict[str, tuple[str, ...]]:
+    def _day_restrictions(self, day: date) -> dict[str, tuple[str, ...]]:
         found: dict[str, tuple[str, ...]] = {}
         ban, surveillance = (self.folder / "lists" / f"{day}-{what}.csv" for what in ("ban", "surveillance"))
         if ban.is_file():
-            found |= dict.fromkeys(sorted(ban_list(_text(ban), day, str(ban))), (BANNED,))
+            found |= dict.fromkeys(sorted(ban_list(_file_text(ban), day, str(ban))), (BANNED,))
         if surveillance.is_file():
-            for symbol, measure in surveillance_list(_text(surveillance), str(surveillance)):
+            for symbol, measure in surveillance_list(_file_text(surveillance), str(surveillance)):
                 found[symbol] = (*found.get(symbol, ()), measure)
         return found
 
 
-def listings_of(path: Path) -> list[Listing]:
+def listings_of(path: Path) -> list[InstrumentListing]:
     """Return the rows of a dump file, gzipped or not; raise `DataError`."""
     try:
         content = content_of(path)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from error
-    return read(unpacked(content, str(path)), str(path))
+    return read_dump(unpacked_text(content, str(path)), str(path))
 
 
 def ban_list(text: str, day: date, source: str) -> set[str]:
@@ -184,7 +184,7 @@ def content_of(path: Path) -> bytes:
         return file.read(MOST_BYTES + 1)
 
 
-def unpacked(content: bytes, source: str) -> str:
+def unpacked_text(content: bytes, source: str) -> str:
     """Return a text file's content, gzipped or not; raise `DataError`."""
     try:
         if content[:2] == b"\x1f\x8b":
@@ -197,11 +197,11 @@ def unpacked(content: bytes, source: str) -> str:
         raise DataError(f"{source}: {in_words(error)}") from error
 
 
-def _text(path: Path) -> str:
-    return unpacked(content_of(path), str(path))
+def _file_text(path: Path) -> str:
+    return unpacked_text(content_of(path), str(path))
 
 
-def _of_exchange(text: str, exchange: str) -> str:
+def _exchange_rows(text: str, exchange: str) -> str:
     """Return the header and the rows of one exchange, which stands in the last column, as Kite writes it."""
     rows = list(csv.reader(text.splitlines()))
     column = rows[0].index("exchange")

@@ -4,20 +4,20 @@ from collections.abc import Collection, Iterable
 from datetime import date
 from typing import NamedTuple, final
 
-from compiled.model import MINUTE, Instrument, TradingHours
-from compiled.recording import Sessions
+from compiled.backtest.recording import RecordedSessions
+from compiled.model.values import MINUTE, Instrument, TradingHours
 from engine.errors import DataError
-from engine.market.calendar import Calendar, Gap, Phase, Session, ist_day
-from engine.market.instruments import INDICES, as_number
-from engine.market.safeguards import Safeguards
-from engine.market.sessions import CLOSED, CONTINUOUS, MATCHES, UNCONFIRMED, Keeping
+from engine.market.calendar import BarGap, Calendar, SessionPhase, TradingSession, ist_day
+from engine.market.instruments import INDICES, day_as_number
+from engine.market.safeguards import TradingSafeguards
+from engine.market.session_table import CLOSED, CONTINUOUS, MATCHES, UNCONFIRMED, HoursClass
 
 TAKES_MARKET = "auction entry"
 WITHDRAWN = MINUTE
 """How long before a close that may be the exchange's an entry is taken back at the latest: after it that may be refused."""
 
 
-class Stage(NamedTuple):
+class DayStage(NamedTuple):
     """Where several instruments stand in their day: the phase, when it ends (ns UTC), and the phase after it."""
 
     name: str
@@ -26,14 +26,14 @@ class Stage(NamedTuple):
 
 
 @final
-class Hours:
+class InstrumentHours:
     """When each instrument trades; `derivatives` are the names on which contracts are listed (`Instruments.names`).
 
     Where they are not known (None) every share counts as having some: its continuous trading then ends no later than
     it may.
     """
 
-    def __init__(self, calendar: Calendar, safeguards: Safeguards, derivatives: Collection[str] | None) -> None:
+    def __init__(self, calendar: Calendar, safeguards: TradingSafeguards, derivatives: Collection[str] | None) -> None:
         self.calendar = calendar
         self._safeguards = safeguards
         self._derivatives = None if derivatives is None else frozenset(derivatives)
@@ -45,32 +45,32 @@ class Hours:
             day, instrument.exchange, instrument.symbol, has_derivatives=listed
         )
 
-    def keeping(self, day: date, instrument: Instrument) -> Keeping:
+    def hours_class(self, day: date, instrument: Instrument) -> HoursClass:
         """Return whose hours it keeps on a day."""
-        expiring = int(instrument.expiry) == as_number(day) and instrument.name in INDICES
-        return Keeping(instrument.exchange, instrument.kind, self.cas(day, instrument), expiring)
+        expiring = int(instrument.expiry) == day_as_number(day) and instrument.name in INDICES
+        return HoursClass(instrument.exchange, instrument.kind, self.cas(day, instrument), expiring)
 
-    def session(self, day: date, instrument: Instrument) -> Session | None:
+    def session(self, day: date, instrument: Instrument) -> TradingSession | None:
         """Return its session, None without trading; raise `DataError` where its clock time is not known."""
-        return self.calendar.session(day, *self.keeping(day, instrument))
+        return self.calendar.session(day, *self.hours_class(day, instrument))
 
-    def phase(self, ts: int, instrument: Instrument) -> Phase:
+    def phase(self, ts: int, instrument: Instrument) -> SessionPhase:
         """Return its phase at `ts` (ns UTC)."""
-        return self.calendar.phase(ts, *self.keeping(ist_day(ts), instrument))
+        return self.calendar.phase(ts, *self.hours_class(ist_day(ts), instrument))
 
     def square_off(self, day: date, instrument: Instrument) -> int | None:
         """Return when the broker squares off its MIS positions (ns UTC), None where there is no known time."""
-        return self.calendar.square_off(day, *self.keeping(day, instrument))
+        return self.calendar.square_off(day, *self.hours_class(day, instrument))
 
     def expected_bars(self, day: date, instrument: Instrument, span: int = 60) -> list[int]:
         """Return the starts of its bars of `span` seconds on a day, in ns UTC."""
-        return self.calendar.expected_bars(day, span, *self.keeping(day, instrument))
+        return self.calendar.expected_bars(day, span, *self.hours_class(day, instrument))
 
-    def missing_bars(self, starts: Iterable[int], day: date, instrument: Instrument, span: int = 60) -> list[Gap]:
+    def missing_bars(self, starts: Iterable[int], day: date, instrument: Instrument, span: int = 60) -> list[BarGap]:
         """Return the gaps among its bars of `span` seconds that start at `starts` (ns UTC)."""
-        return self.calendar.missing_bars(starts, day, span, *self.keeping(day, instrument))
+        return self.calendar.missing_bars(starts, day, span, *self.hours_class(day, instrument))
 
-    def trading(self, day: date, instrument: Instrument, early: int = 0) -> TradingHours | None:
+    def trading_hours(self, day: date, instrument: Instrument, early: int = 0) -> TradingHours | None:
         """Return its day as the core keeps it, None without trading; intraday positions end `early` ns before the broker's time.
 
         On a day for which that time is not known there are none: the square-off stands at the open. Where its hours are not
@@ -91,32 +91,32 @@ class Hours:
             elif phase.name == UNCONFIRMED:
                 made.ends = phase.end
                 made.last_entry = max(session.open, session.close - max(early, WITHDRAWN))
-                made.clears = self.keeping(day, instrument).expiring
+                made.clears = self.hours_class(day, instrument).expiring
         known = self.square_off(day, instrument)
         made.square_off = session.open if known is None else max(session.open, known - early)
         made.squared = known if known is not None and early else 0
         return made
 
-    def of_day(self, day: date, instruments: Iterable[Instrument], early: int = 0) -> dict[int, TradingHours]:
+    def hours_of_day(self, day: date, instruments: Iterable[Instrument], early: int = 0) -> dict[int, TradingHours]:
         """Return the hours of several instruments by token; raise `DataError` for one that does not trade."""
         found: dict[int, TradingHours] = {}
         for instrument in instruments:
-            hours = self.trading(day, instrument, early)
+            hours = self.trading_hours(day, instrument, early)
             if hours is None:
                 raise DataError(f"{instrument.exchange} {instrument.symbol} does not trade on {day}")
             found[int(instrument.token)] = hours
         return found
 
-    def sessions(self, days: Iterable[date], instruments: Collection[Instrument], early: int = 0) -> Sessions:
+    def sessions(self, days: Iterable[date], instruments: Collection[Instrument], early: int = 0) -> RecordedSessions:
         """Return the sessions of the days that trade, for a replay: each from the first open to the last order's end."""
         opens, closes, hours = [], [], []
         for day in days:
-            same: dict[Keeping, TradingHours | None] = {}
+            same: dict[HoursClass, TradingHours | None] = {}
             own: dict[int, TradingHours] = {}
             for each in instruments:
-                keeping = self.keeping(day, each)
+                keeping = self.hours_class(day, each)
                 if keeping not in same:
-                    same[keeping] = self.trading(day, each, early)
+                    same[keeping] = self.trading_hours(day, each, early)
                 kept = same[keeping]
                 if kept is not None:
                     own[int(each.token)] = kept
@@ -124,9 +124,9 @@ class Hours:
                 opens.append(min(int(kept.opens) for kept in own.values()))
                 closes.append(max(int(kept.ends) for kept in own.values()))
                 hours.append(own)
-        return Sessions(opens, closes, hours)
+        return RecordedSessions(opens, closes, hours)
 
-    def before(self, day: date, instrument: Instrument) -> Session:
+    def session_before(self, day: date, instrument: Instrument) -> TradingSession:
         """Return its last session before a day, of those whose clock time is known; raise `DataError` beyond the lists."""
         while True:
             day = self.calendar.previous_trading_day(day, instrument.exchange)
@@ -137,7 +137,7 @@ class Hours:
             if session is not None:
                 return session
 
-    def after(self, day: date, instrument: Instrument) -> Session:
+    def session_after(self, day: date, instrument: Instrument) -> TradingSession:
         """Return its first session after a day, of those whose clock time is known; raise `DataError` beyond the lists."""
         while True:
             day = self.calendar.next_trading_day(day, instrument.exchange)
@@ -148,12 +148,12 @@ class Hours:
             if session is not None:
                 return session
 
-    def stage(self, ts: int, instruments: Iterable[Instrument]) -> Stage:
+    def stage(self, ts: int, instruments: Iterable[Instrument]) -> DayStage:
         """Return where instruments stand at `ts`: continuous while any trades; of several phases the first to end."""
         day = ist_day(ts)
-        classes = {self.keeping(day, each) for each in instruments} or {Keeping("NSE", "EQ")}
+        classes = {self.hours_class(day, each) for each in instruments} or {HoursClass("NSE", "EQ")}
         phases = [(self.calendar.phase(ts, *one), one) for one in sorted(classes)]
         trading = [pair for pair in phases if pair[0].name == CONTINUOUS]
         busy = [pair for pair in phases if pair[0].name != CLOSED]
         phase, one = min(trading or busy or phases, key=lambda pair: pair[0].end)
-        return Stage(phase.name, phase.end, self.calendar.phase(phase.end, *one).name)
+        return DayStage(phase.name, phase.end, self.calendar.phase(phase.end, *one).name)

@@ -15,10 +15,10 @@ from typing import NamedTuple, Self, final
 
 import msgspec
 
-from compiled import bounds
-from compiled.model import Instrument
+from compiled.model import number_bounds
+from compiled.model.values import Instrument
 from engine.errors import DataError
-from engine.texts import symbol as symbol_of
+from engine.texts import checked_symbol as symbol_of
 
 COLUMNS = (
     "instrument_token", "tradingsymbol", "name", "expiry", "strike", "tick_size", "lot_size", "instrument_type",
@@ -40,7 +40,7 @@ INDICES = {
 
 
 @final
-class Listing(msgspec.Struct, frozen=True):
+class InstrumentListing(msgspec.Struct, frozen=True):
     """One row of a dump; `kind` is EQ, FUT, CE, PE or INDEX, `name` the underlying of a derivative, `strike` rupees."""
 
     token: int
@@ -56,24 +56,24 @@ class Listing(msgspec.Struct, frozen=True):
     def instrument(self) -> Instrument:
         """Return what the core knows of it."""
         made = Instrument(self.token, self.exchange, self.symbol, self.tick, self.lot, self.kind, self.name)
-        made.expiry = as_number(self.expiry)
+        made.expiry = day_as_number(self.expiry)
         return made
 
 
-def as_number(day: date | None) -> int:
+def day_as_number(day: date | None) -> int:
     """Return a day as YYYYMMDD, 0 for none: as the core keeps an expiry."""
     return 0 if day is None else day.year * 10_000 + day.month * 100 + day.day
 
 
-class Strike(NamedTuple):
+class ChainStrike(NamedTuple):
     """One line of an option chain."""
 
     price: float
-    call: Listing | None
-    put: Listing | None
+    call: InstrumentListing | None
+    put: InstrumentListing | None
 
 
-class Change(NamedTuple):
+class ListingChange(NamedTuple):
     """What became of one symbol between two days: `what` is listed, gone, token, tick or lot."""
 
     what: str
@@ -83,24 +83,24 @@ class Change(NamedTuple):
     after: float
 
 
-class Instruments:
+class InstrumentList:
     """The instruments of one day; `restrictions` says by underlying what a list of the day holds against it."""
 
     def __init__(
-        self, day: date, listings: Iterable[Listing], restrictions: Mapping[str, tuple[str, ...]] | None = None
+        self, day: date, listings: Iterable[InstrumentListing], restrictions: Mapping[str, tuple[str, ...]] | None = None
     ) -> None:
         self.day = day
         self.restrictions = dict(restrictions or {})
-        self._by_symbol: dict[tuple[str, str], Listing] = {}
-        self._by_token: dict[int, Listing] = {}
-        self._derivatives: defaultdict[str, list[Listing]] = defaultdict(list)
+        self._by_symbol: dict[tuple[str, str], InstrumentListing] = {}
+        self._by_token: dict[int, InstrumentListing] = {}
+        self._derivatives: defaultdict[str, list[InstrumentListing]] = defaultdict(list)
         for each in listings:
-            self._add(each)
+            self._add_listing(each)
         for rows in self._derivatives.values():
             rows.sort(key=lambda row: (row.expiry or date.max, row.strike, row.kind, row.exchange))
 
     @classmethod
-    def union(cls, parts: Iterable["Instruments"]) -> Self:
+    def union(cls, parts: Iterable["InstrumentList"]) -> Self:
         """Return the instruments of several exchanges as one; raise `DataError` where the days differ."""
         found = list(parts)
         days = sorted({part.day for part in found})
@@ -112,17 +112,17 @@ class Instruments:
                 merged[name] = (*merged.get(name, ()), *(each for each in why if each not in merged.get(name, ())))
         return cls(days[0], (each for part in found for each in part), merged)
 
-    def __iter__(self) -> Iterator[Listing]:
+    def __iter__(self) -> Iterator[InstrumentListing]:
         return iter(self._by_symbol.values())
 
     def __len__(self) -> int:
         return len(self._by_symbol)
 
-    def find(self, exchange: str, symbol: str) -> Listing | None:
+    def find(self, exchange: str, symbol: str) -> InstrumentListing | None:
         """Return an instrument by its symbol, None where the exchange lists none."""
         return self._by_symbol.get((exchange, symbol))
 
-    def get(self, exchange: str, symbol: str) -> Listing:
+    def get(self, exchange: str, symbol: str) -> InstrumentListing:
         """Return an instrument by its symbol; raise `DataError` naming the nearest one."""
         found = self.find(exchange, symbol)
         if found is None:
@@ -131,11 +131,11 @@ class Instruments:
             raise DataError(f"{exchange} lists no {symbol} on {self.day}{hint}")
         return found
 
-    def by_token(self, token: int) -> Listing | None:
+    def by_token(self, token: int) -> InstrumentListing | None:
         """Return an instrument by the token it has on this day."""
         return self._by_token.get(token)
 
-    def search(self, text: str) -> list[Listing]:
+    def search(self, text: str) -> list[InstrumentListing]:
         """Return the instruments whose symbol begins with `text`, then those whose name holds it; shares first."""
         wanted = text.upper()
         hits = [each for each in self if each.symbol.startswith(wanted) or wanted in each.name.upper()]
@@ -143,7 +143,7 @@ class Instruments:
 
     def derivatives(
         self, name: str, kind: str = "", expiry: date | None = None, strike: float | None = None, exchange: str = ""
-    ) -> list[Listing]:
+    ) -> list[InstrumentListing]:
         """Return the contracts on an underlying, by expiry, strike and kind; empty or None asks for all."""
         return [
             each
@@ -163,7 +163,7 @@ class Instruments:
         """Return the underlyings on which a contract is listed."""
         return frozenset(self._derivatives)
 
-    def underlying(self, contract: Listing) -> Listing | None:
+    def underlying(self, contract: InstrumentListing) -> InstrumentListing | None:
         """Return the share or index a contract is on, None where no dump at hand lists it."""
         home = {"BFO": "BSE"}.get(contract.exchange, "NSE")
         return self.find(*INDICES.get(contract.name, (home, contract.name)))
@@ -185,31 +185,31 @@ class Instruments:
                 return expiry
         raise DataError(f"no {kind or 'contract'} on {name} expires on {on} or later in the dump of {self.day}")
 
-    def chain(self, name: str, expiry: date, exchange: str = "") -> list[Strike]:
+    def chain(self, name: str, expiry: date, exchange: str = "") -> list[ChainStrike]:
         """Return the option chain of one expiry, lowest strike first."""
         options = self.derivatives(name, expiry=expiry, exchange=exchange)
         sides = {(each.strike, each.kind): each for each in options if each.kind != "FUT"}
-        return [Strike(at, sides.get((at, "CE")), sides.get((at, "PE"))) for at in sorted({at for at, _ in sides})]
+        return [ChainStrike(at, sides.get((at, "CE")), sides.get((at, "PE"))) for at in sorted({at for at, _ in sides})]
 
-    def held_against(self, listing: Listing) -> tuple[str, ...]:
+    def held_against(self, listing: InstrumentListing) -> tuple[str, ...]:
         """Return what the day's lists hold against an instrument; an F&O ban concerns the derivatives alone."""
         if listing.kind in DERIVATIVES:
             return self.restrictions.get(listing.name, ())
         return tuple(why for why in self.restrictions.get(listing.symbol, ()) if why != BANNED)
 
-    def changes_since(self, before: "Instruments") -> list[Change]:
+    def changes_since(self, before: "InstrumentList") -> list[ListingChange]:
         """Return what is new, gone, or has another token, tick or lot than in an earlier dump, in order of symbol.
 
         Only exchanges that both days have are compared.
         """
         exchanges = {each.exchange for each in self} & {each.exchange for each in before}
-        found: list[Change] = []
+        found: list[ListingChange] = []
         for exchange, symbol in sorted({(each.exchange, each.symbol) for part in (self, before) for each in part}):
             if exchange in exchanges:
-                found += _changes(before.find(exchange, symbol), self.find(exchange, symbol))
+                found += _listing_changes(before.find(exchange, symbol), self.find(exchange, symbol))
         return found
 
-    def reused_tokens(self, before: "Instruments") -> dict[int, tuple[Listing, Listing]]:
+    def reused_tokens(self, before: "InstrumentList") -> dict[int, tuple[InstrumentListing, InstrumentListing]]:
         """Return the tokens that meant another instrument in an earlier dump: (then, now)."""
         pairs = ((each.token, before.by_token(each.token), each) for each in self)
         return {
@@ -218,7 +218,7 @@ class Instruments:
             if then is not None and (then.exchange, then.symbol) != (now.exchange, now.symbol)
         }
 
-    def _add(self, each: Listing) -> None:
+    def _add_listing(self, each: InstrumentListing) -> None:
         key = (each.exchange, each.symbol)
         for there in (self._by_symbol.get(key), self._by_token.get(each.token)):
             if there is not None:
@@ -235,29 +235,29 @@ BANNED = "F&O ban"
 """No new positions in the derivatives of the underlying: its market-wide position limit is used up."""
 
 
-def _changes(then: Listing | None, now: Listing | None) -> Iterator[Change]:
+def _listing_changes(then: InstrumentListing | None, now: InstrumentListing | None) -> Iterator[ListingChange]:
     there = now or then
     assert there is not None
     if then is None or now is None:
-        yield Change("listed" if now else "gone", there.exchange, there.symbol, 0.0, 0.0)
+        yield ListingChange("listed" if now else "gone", there.exchange, there.symbol, 0.0, 0.0)
         return
     pairs = (("token", then.token, now.token), ("tick", then.tick, now.tick), ("lot", then.lot, now.lot))
     for what, old, new in pairs:
         if old != new:
-            yield Change(what, now.exchange, now.symbol, old, new)
+            yield ListingChange(what, now.exchange, now.symbol, old, new)
 
 
-def read(text: str, source: str) -> list[Listing]:
+def read_dump(text: str, source: str) -> list[InstrumentListing]:
     """Return the rows of a Kite dump (CSV); raise `DataError` naming `source`, the line and what is wrong with it.
 
     An index, which Kite lists with tick and lot 0, gets 0.01 and 1.
     """
     rows = csv.DictReader(io.StringIO(text))
-    found: list[Listing] = []
+    found: list[InstrumentListing] = []
     try:
         lacking = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
         if not lacking:
-            found.extend(map(_listing, rows))
+            found.extend(map(_listing_of_row, rows))
     except (ValueError, TypeError, KeyError, csv.Error) as error:
         raise DataError(f"{source}, line {rows.reader.line_num}: {error}") from error
     if lacking:
@@ -267,13 +267,13 @@ def read(text: str, source: str) -> list[Listing]:
     return found
 
 
-def _listing(row: dict[str, str]) -> Listing:
+def _listing_of_row(row: dict[str, str]) -> InstrumentListing:
     token, tick, lot = int(row["instrument_token"]), float(row["tick_size"]) or 0.01, int(row["lot_size"]) or 1
-    if not (0 < token <= int(bounds.NUMBER) and 0.0 < tick <= bounds.PRICE and 0 < lot <= int(bounds.HELD)):
+    if not (0 < token <= int(number_bounds.NUMBER) and 0.0 < tick <= number_bounds.PRICE and 0 < lot <= int(number_bounds.HELD)):
         raise ValueError(f"token {token}, tick {tick:g}, lot {lot}: out of bounds")
     if not EXCHANGE.fullmatch(row["exchange"]):  # it becomes the name of a folder
         raise ValueError(f"no exchange: {row['exchange']!r:.40}")
-    return Listing(
+    return InstrumentListing(
         token,
         row["exchange"],
         symbol_of(row["tradingsymbol"]),

@@ -12,10 +12,10 @@ from typing import Literal, Self
 
 import msgspec
 
-from compiled.floor import Rules as VenueRules
-from compiled.floor import Slabs
+from compiled.venue.instrument_venue import PercentSlabs
+from compiled.venue.instrument_venue import VenueRules as VenueRules
 from engine.errors import DataError
-from engine.market.dated import Row, on, read
+from engine.market.dated_rows import PeriodRow, read_table, row_on
 
 FILE = Path(__file__).with_name("rules.json")
 
@@ -25,7 +25,7 @@ Step = tuple[float | None, float]
 """A price below the first number takes the second; None bounds nothing."""
 
 
-class OrderLimits(Row, frozen=True, kw_only=True):
+class OrderLimits(PeriodRow, frozen=True, kw_only=True):
     """What Zerodha accepts: rates over all segments of an account, and the size and price of one order.
 
     `max_quantity` in shares, `low_percent` and `high_percent` of the last price for a limit price, `ttl_minutes` the
@@ -46,7 +46,7 @@ class OrderLimits(Row, frozen=True, kw_only=True):
     slices: int
 
 
-class GttLimits(Row, frozen=True, kw_only=True):
+class GttLimits(PeriodRow, frozen=True, kw_only=True):
     """How many GTTs may be active, for how many days, and how far a trigger stands from the last price."""
 
     active: int
@@ -60,55 +60,55 @@ class GttLimits(Row, frozen=True, kw_only=True):
         return self.cheap_distance if last_price < self.cheap_below else last_price * self.distance_percent / 100.0
 
 
-class _Tick(Row, frozen=True, kw_only=True, rename={"first": "from", "last": "until", "tick_class": "class"}):
+class _TickRow(PeriodRow, frozen=True, kw_only=True, rename={"first": "from", "last": "until", "tick_class": "class"}):
     exchanges: list[str]
     tick_class: TickClass
     steps: list[Step]
 
 
-class _Lot(Row, frozen=True, kw_only=True):
+class _LotRow(PeriodRow, frozen=True, kw_only=True):
     name: str
     lot: int
 
 
-class _Units(Row, frozen=True, kw_only=True):
+class _UnitsRow(PeriodRow, frozen=True, kw_only=True):
     name: str
     units: int
 
 
-class _Freeze(Row, frozen=True, kw_only=True):
+class _FreezeRow(PeriodRow, frozen=True, kw_only=True):
     name: str
     quantity: int
 
 
-class _Protection(Row, frozen=True, kw_only=True):
+class _ProtectionBand(PeriodRow, frozen=True, kw_only=True):
     kinds: list[str]
     steps: list[Step]
 
 
-class _File(msgspec.Struct, forbid_unknown_fields=True):
+class _OrderRuleTable(msgspec.Struct, forbid_unknown_fields=True):
     about: str
     read: date
     sources: dict[str, str]
-    ticks: list[_Tick]
-    lots: list[_Lot]
-    units: list[_Units]
-    freezes: list[_Freeze]
-    protection: list[_Protection]
+    ticks: list[_TickRow]
+    lots: list[_LotRow]
+    units: list[_UnitsRow]
+    freezes: list[_FreezeRow]
+    protection: list[_ProtectionBand]
     orders: list[OrderLimits]
     gtt: list[GttLimits]
 
 
-class Rules:
+class OrderRules:
     """The order rules of every day the table covers."""
 
-    def __init__(self, table: _File) -> None:
+    def __init__(self, table: _OrderRuleTable) -> None:
         self._table = table
 
     @classmethod
     def load(cls, file: Path = FILE) -> Self:
         """Read the table; raise `DataError` where it is missing or malformed."""
-        return cls(read(file, _File))
+        return cls(read_table(file, _OrderRuleTable))
 
     @property
     def begins(self) -> date:
@@ -118,37 +118,37 @@ class Rules:
     def tick_size(self, day: date, price: float, exchange: str = "NSE", kind: TickClass = "stock") -> float:
         """Return the tick in rupees; `price` is the close of the last trading day of the month before (or the index)."""
         rows = (row for row in self._table.ticks if exchange in row.exchanges and row.tick_class == kind)
-        return _step(on(rows, day, f"tick size of a {kind} on {exchange}", FILE).steps, price)
+        return _step_value(row_on(rows, day, f"tick size of a {kind} on {exchange}", FILE).steps, price)
 
     def lot_size(self, day: date, name: str) -> int:
         """Return the lot of an index's derivatives, in units."""
-        return on((row for row in self._table.lots if row.name == name), day, f"lot of {name}", FILE).lot
+        return row_on((row for row in self._table.lots if row.name == name), day, f"lot of {name}", FILE).lot
 
     def lot_units(self, day: date, name: str) -> int:
         """Return how many units of what its price is for are in a lot of a commodity."""
-        return on((row for row in self._table.units if row.name == name), day, f"lot of {name} on MCX", FILE).units
+        return row_on((row for row in self._table.units if row.name == name), day, f"lot of {name} on MCX", FILE).units
 
     def freeze_quantity(self, day: date, name: str) -> int:
         """Return the largest quantity of one order in an index's derivatives."""
         rows = (row for row in self._table.freezes if row.name == name)
-        return on(rows, day, f"freeze quantity of {name}", FILE).quantity
+        return row_on(rows, day, f"freeze quantity of {name}", FILE).quantity
 
     def protection_percent(self, day: date, price: float, kind: str = "EQ") -> float:
         """Return how far from `price` a market order with market_protection -1 may trade, in percent."""
-        return _step(self.protection_steps(day, kind), price)
+        return _step_value(self.protection_steps(day, kind), price)
 
     def protection_steps(self, day: date, kind: str = "EQ") -> list[Step]:
         """Return that percentage by price."""
         rows = (row for row in self._table.protection if kind in row.kinds)
-        return on(rows, day, f"protection band of {kind}", FILE).steps
+        return row_on(rows, day, f"protection band of {kind}", FILE).steps
 
     def order_limits(self, day: date) -> OrderLimits:
         """Return Zerodha's limits on orders."""
-        return on(self._table.orders, day, "order limits", FILE)
+        return row_on(self._table.orders, day, "order limits", FILE)
 
     def gtt_limits(self, day: date) -> GttLimits:
         """Return Zerodha's limits on GTTs."""
-        return on(self._table.gtt, day, "GTT limits", FILE)
+        return row_on(self._table.gtt, day, "GTT limits", FILE)
 
 
 def venue_rules(day: date, latency: int = 0) -> VenueRules:
@@ -156,11 +156,11 @@ def venue_rules(day: date, latency: int = 0) -> VenueRules:
 
     Days before the table begins go by its first rows.
     """
-    dated = Rules.load()
+    dated = OrderRules.load()
     day = max(day, dated.begins)
     gtt = dated.gtt_limits(day)
     shares, options = (
-        Slabs([bound for bound, _ in steps if bound is not None], [percent for _, percent in steps])
+        PercentSlabs([bound for bound, _ in steps if bound is not None], [percent for _, percent in steps])
         for steps in (dated.protection_steps(day, kind) for kind in ("EQ", "CE"))
     )
     return VenueRules(
@@ -171,17 +171,17 @@ def venue_rules(day: date, latency: int = 0) -> VenueRules:
 
 def multiplier(day: date, exchange: str, symbol: str) -> int:
     """Return how many units of its price an exchange counts as one: 1 but on MCX, which counts lots; 0 for an unknown one."""
-    return 1 if exchange != "MCX" else _lot_units(day, symbol)
+    return 1 if exchange != "MCX" else _commodity_lot(day, symbol)
 
 
 @cache
-def _lot_units(day: date, symbol: str) -> int:
+def _commodity_lot(day: date, symbol: str) -> int:
     name = symbol[: next((at for at, letter in enumerate(symbol) if letter.isdigit()), None)]
     try:
-        return Rules.load().lot_units(day, name)
+        return OrderRules.load().lot_units(day, name)
     except DataError:
         return 0
 
 
-def _step(steps: Iterable[Step], price: float) -> float:
+def _step_value(steps: Iterable[Step], price: float) -> float:
     return next(value for bound, value in steps if bound is None or price < bound)

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, Self
 import msgspec
 
 from engine.market.calendar import Calendar
-from engine.market.dated import Row, on, read
+from engine.market.dated_rows import PeriodRow, read_table, row_on
 
 FILE = Path(__file__).with_name("safeguards.json")
 
@@ -19,7 +19,7 @@ BandClass = Literal["fixed", "derivative stock", "etf"]
 Underlying = Literal["index", "stock"]
 
 
-class Halt(NamedTuple):
+class MarketHalt(NamedTuple):
     """A market-wide halt: `minutes` long (None: the rest of the day), then a pre-open of `pre_open_minutes`."""
 
     percent: float
@@ -27,7 +27,7 @@ class Halt(NamedTuple):
     pre_open_minutes: int
 
 
-class Flex(NamedTuple):
+class BandFlex(NamedTuple):
     """A price band that has given way: its percent, and how many minutes it takes, later in the day or in its end."""
 
     percent: float
@@ -35,7 +35,7 @@ class Flex(NamedTuple):
     late_minutes: int
 
 
-class _Halt(Row, frozen=True, kw_only=True):
+class _HaltRow(PeriodRow, frozen=True, kw_only=True):
     percent: float
     since: str
     before: str
@@ -43,21 +43,21 @@ class _Halt(Row, frozen=True, kw_only=True):
     pre_open_minutes: int = 0
 
 
-class _Band(Row, frozen=True, kw_only=True, rename={"first": "from", "last": "until", "band_class": "class"}):
+class _BandRow(PeriodRow, frozen=True, kw_only=True, rename={"first": "from", "last": "until", "band_class": "class"}):
     band_class: BandClass
     start: list[float]
     flex: tuple[tuple[float, int, int], ...] = ()
     ceiling: float = 0.0
 
 
-class _Auction(Row, frozen=True, kw_only=True, rename={"first": "from", "last": "until", "but": "except"}):
+class _AuctionRow(PeriodRow, frozen=True, kw_only=True, rename={"first": "from", "last": "until", "but": "except"}):
     percent: float
     but: frozenset[str]
     futures: frozenset[Underlying]
     icebergs_stay: bool = False
 
 
-class _Distance(Row, frozen=True, kw_only=True):
+class _DistanceRow(PeriodRow, frozen=True, kw_only=True):
     kinds: list[str]
     percent: float
     rupees: float
@@ -66,68 +66,68 @@ class _Distance(Row, frozen=True, kw_only=True):
         return max(price * self.percent / 100.0, self.rupees)
 
 
-class _Protection(_Distance, frozen=True, kw_only=True):
+class _ExecutionRangeRow(_DistanceRow, frozen=True, kw_only=True):
     exchange: str
     on: list[Underlying]
 
 
-class _Expiry(Row, frozen=True, kw_only=True):
+class _ExpiryRow(PeriodRow, frozen=True, kw_only=True):
     exchange: str
     names: list[str]
     weekday: int
     weekly: bool
 
 
-class _File(msgspec.Struct, forbid_unknown_fields=True):
+class _SafeguardTable(msgspec.Struct, forbid_unknown_fields=True):
     about: str
     read: date
     sources: dict[str, str]
-    halts: list[_Halt]
-    bands: list[_Band]
-    auction: list[_Auction]
-    protection: list[_Protection]
-    stop_gap: list[_Distance]
-    expiries: list[_Expiry]
+    halts: list[_HaltRow]
+    bands: list[_BandRow]
+    auction: list[_AuctionRow]
+    protection: list[_ExecutionRangeRow]
+    stop_gap: list[_DistanceRow]
+    expiries: list[_ExpiryRow]
 
 
-class Safeguards:
+class TradingSafeguards:
     """The rules of every day the table covers."""
 
-    def __init__(self, table: _File) -> None:
+    def __init__(self, table: _SafeguardTable) -> None:
         self._table = table
 
     @classmethod
     def load(cls, file: Path = FILE) -> Self:
         """Read the table; raise `DataError` where it is missing or malformed."""
-        return cls(read(file, _File))
+        return cls(read_table(file, _SafeguardTable))
 
-    def halt(self, day: date, percent: float, clock: str) -> Halt | None:
+    def halt(self, day: date, percent: float, clock: str) -> MarketHalt | None:
         """Return the halt when NIFTY 50 or SENSEX has moved by `percent` (either way) at `clock` (IST, HH:MM)."""
-        on(self._table.halts, day, "market-wide halts", FILE)
+        row_on(self._table.halts, day, "market-wide halts", FILE)
         hit = None
         for row in self._table.halts:
             there = row.first <= day <= row.last and row.since <= clock < row.before
             if there and abs(percent) >= row.percent and (hit is None or row.percent > hit.percent):
                 hit = row
-        return Halt(hit.percent, hit.minutes, hit.pre_open_minutes) if hit else None
+        return MarketHalt(hit.percent, hit.minutes, hit.pre_open_minutes) if hit else None
 
     def band_percents(self, day: date, kind: BandClass) -> list[float]:
         """Return the price bands a share of this class can begin the day with, in percent of the close before."""
-        return self._band(day, kind).start
+        return self._band_row(day, kind).start
 
-    def flexes(self, day: date, count: int, kind: BandClass = "derivative stock") -> list[Flex]:
+    def flexes(self, day: date, count: int, kind: BandClass = "derivative stock") -> list[BandFlex]:
         """Return how the band widens when it is hit `count` times; empty for a band that stays."""
-        row = self._band(day, kind)
+        row = self._band_row(day, kind)
         percent, found = row.start[0], []
         for number in range(count if row.flex else 0):
             more, minutes, late = row.flex[min(number, len(row.flex) - 1)]
             percent += more
-            found.append(Flex(percent, minutes, late))
+            found.append(BandFlex(percent, minutes, late))
         return found
 
     def auction_percent(self, day: date) -> float:
         """Return how far from its reference price the closing auction may end."""
-        return on(self._table.auction, day, "closing auction", FILE).percent
+        return row_on(self._table.auction, day, "closing auction", FILE).percent
 
     def bands_futures(self, day: date, underlying: Underlying) -> bool:
         """Tell whether the band of the closing auction bounds futures as well, from its beginning to their own close."""
@@ -151,13 +151,13 @@ class Safeguards:
             for row in self._table.protection
             if row.exchange == exchange and kind in row.kinds and underlying in row.on
         )
-        distance = on(rows, day, f"limit price protection of {underlying} {kind} on {exchange}", FILE).at(reference)
+        distance = row_on(rows, day, f"limit price protection of {underlying} {kind} on {exchange}", FILE).at(reference)
         return max(reference - distance, 0.0), reference + distance
 
     def stop_limit_gap(self, day: date, kind: str, trigger: float) -> float:
         """Return the largest distance between the trigger and the limit of a stop order in an index contract."""
         rows = (row for row in self._table.stop_gap if kind in row.kinds)
-        return on(rows, day, f"stop-limit gap of {kind}", FILE).at(trigger)
+        return row_on(rows, day, f"stop-limit gap of {kind}", FILE).at(trigger)
 
     def expiries(
         self, calendar: Calendar, name: str, first: date, last: date, exchange: str = "NFO", *, monthly: bool = False
@@ -171,25 +171,25 @@ class Safeguards:
         end = _month_end(last)
         for ordinal in range(first.toordinal(), end.toordinal() + 1):
             day = date.fromordinal(ordinal)
-            row = self._expiry(day, name, exchange)
+            row = self._expiry_row(day, name, exchange)
             last_of_month = (day + timedelta(days=7)).month != day.month
             if day.weekday() == row.weekday and (last_of_month or (row.weekly and not monthly)):
                 found.add(calendar.latest_trading_day(day, exchange))
         return sorted(day for day in found if first <= day <= last)
 
-    def _expiry(self, day: date, name: str, exchange: str) -> _Expiry:
+    def _expiry_row(self, day: date, name: str, exchange: str) -> _ExpiryRow:
         rows = [
             row for row in self._table.expiries if row.exchange == exchange and (name in row.names or not row.names)
         ]
         rows.sort(key=lambda row: not row.names)
-        return on(rows, day, f"expiry day of {name} on {exchange}", FILE)
+        return row_on(rows, day, f"expiry day of {name} on {exchange}", FILE)
 
-    def _band(self, day: date, kind: BandClass) -> _Band:
+    def _band_row(self, day: date, kind: BandClass) -> _BandRow:
         rows = (row for row in self._table.bands if row.band_class == kind)
-        return on(rows, day, f"price band of a {kind}", FILE)
+        return row_on(rows, day, f"price band of a {kind}", FILE)
 
 
-def band(close: float, percent: float, tick: float) -> tuple[float, float]:
+def price_band(close: float, percent: float, tick: float) -> tuple[float, float]:
     """Return the lowest and the highest price on the grid that stand within `percent` of a close."""
     grid = tick * 100.0
     lowest = ceil(round(close * (100.0 - percent) / grid, 6))

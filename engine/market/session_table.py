@@ -15,7 +15,7 @@ UNCONFIRMED: Final = "unconfirmed"
 """From the earlier close of two schedules, of which nobody has confirmed the newer, to the end of both."""
 
 
-class Keeping(NamedTuple):
+class HoursClass(NamedTuple):
     """Who keeps the same hours."""
 
     exchange: str
@@ -79,7 +79,7 @@ class DatedRow(TableRow, rename={"first": "from", "last": "until"}, kw_only=True
     first: date
     last: date = date.max
 
-    def serves(self, day: date, by: Keeping) -> bool:
+    def serves(self, day: date, by: HoursClass) -> bool:
         """Tell whether it holds for somebody on a day."""
         return (
             self.first <= day <= self.last
@@ -129,7 +129,7 @@ class SessionTable(msgspec.Struct, forbid_unknown_fields=True):
     amo: list[AfterMarket]
 
 
-def row_of(rows: list[Row], day: date, by: Keeping) -> Row | None:
+def row_of(rows: list[Row], day: date, by: HoursClass) -> Row | None:
     """Return the row that holds for somebody on a day."""
     return next((row for row in rows if row.serves(day, by)), None)
 
@@ -139,7 +139,7 @@ def close_of(clocks: list[Clock]) -> str:
     return max(end for name, _, end in clocks if name == CONTINUOUS)
 
 
-def both(new: list[Clock], old: list[Clock]) -> list[Clock]:
+def common_phases(new: list[Clock], old: list[Clock]) -> list[Clock]:
     """Return what is right under two schedules: trading while both trade, then nothing that counts until both have ended."""
     opens = max(min(start for name, start, _ in clocks if name == CONTINUOUS) for clocks in (new, old))
     close = min(close_of(new), close_of(old))
@@ -153,7 +153,7 @@ def both(new: list[Clock], old: list[Clock]) -> list[Clock]:
     ]
 
 
-def moved(usual: list[Clock], own: list[Clock], close: str) -> list[Clock]:
+def moved_phases(usual: list[Clock], own: list[Clock], close: str) -> list[Clock]:
     """Return a special day's own phases up to its close, and a usual day's after `close`, moved along with it."""
     ends = close_of(own)
     by = minutes_of(ends) - minutes_of(close)

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Protocol
 
 from engine.errors import BusyError, ConfigError, ConnectionFailed, OperatorError, in_words
-from engine.ops.private import TRUSTED
-from engine.ops.reserve import Reserve
-from engine.texts import valid
-from engine.trading.killswitch import FLATTEN, HALT, KillSwitch, Latch
-from engine.trading.limits import Change
+from engine.manual.limits import DayLimitChange
+from engine.ops.descriptor_reserve import DescriptorReserve
+from engine.orders.killswitch import FLATTEN, HALT, KillLatch, KillSwitch
+from engine.system.private_files import TRUSTED
+from engine.texts import valid_text
 
 LONGEST = 100
 """Unix socket paths end at 107 bytes on Linux, sooner elsewhere."""
@@ -37,7 +37,7 @@ ACTS = ("cancel", "preview", "order", "modify", "reconcile", "acknowledge")
 """What may be submitted from outside; limits and resumption have requests of their own, with their checks."""
 
 
-class Controlled(Protocol):
+class ControlledDesk(Protocol):
     """What the door needs of a desk."""
 
     def describe(self) -> str:
@@ -48,11 +48,11 @@ class Controlled(Protocol):
         """Return every limit as one line of JSON."""
         ...
 
-    def set_limit(self, change: Change, *, confirmed: bool) -> str:
+    def set_limit(self, change: DayLimitChange, *, confirmed: bool) -> str:
         """Change a limit and return the engine's answer; raise `ConfigError`."""
         ...
 
-    def resume(self, reason: str, who: str) -> Latch | None:
+    def resume(self, reason: str, who: str) -> KillLatch | None:
         """Unlatch the kill switch."""
         ...
 
@@ -79,7 +79,7 @@ def socket_path(state: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _address(path: Path) -> Iterator[str]:
+def _short_address(path: Path) -> Iterator[str]:
     """Yield a name of a socket that is short enough for the kernel: a long one by its folder, held open meanwhile."""
     if len(os.fsencode(path)) <= LONGEST:
         yield str(path)
@@ -91,7 +91,7 @@ def _address(path: Path) -> Iterator[str]:
         os.close(folder)
 
 
-def _stranger(connection: socket.socket) -> int | None:
+def _stranger_uid(connection: socket.socket) -> int | None:
     """Return the user at the other end where it is neither ours nor the administrator, by the kernel's word."""
     _, user, _ = struct.unpack(
         "3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
@@ -99,11 +99,11 @@ def _stranger(connection: socket.socket) -> int | None:
     return None if user in {os.geteuid(), TRUSTED} else int(user)
 
 
-class Door:
+class ControlSocket:
     """Listens until closed; `failure` hears of it if the thread dies."""
 
     def __init__(
-        self, path: Path, desk: Controlled, kill: KillSwitch, failure: Callable[[str, BaseException], None]
+        self, path: Path, desk: ControlledDesk, kill: KillSwitch, failure: Callable[[str, BaseException], None]
     ) -> None:
         self._path = path
         self._desk = desk
@@ -111,10 +111,10 @@ class Door:
         self._failure = failure
         self._closing = threading.Event()
         self._visitors = threading.BoundedSemaphore(VISITORS)
-        self._reserve = Reserve()
+        self._reserve = DescriptorReserve()
         self._told: set[type[Exception]] = set()
-        self._socket = self._listen()
-        self._thread = threading.Thread(target=self._main, name="control", daemon=True)
+        self._socket = self._open_listener()
+        self._thread = threading.Thread(target=self._serve_until_closed, name="control", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
@@ -124,13 +124,13 @@ class Door:
         self._socket.close()
         self._path.unlink(missing_ok=True)
 
-    def _listen(self) -> socket.socket:
-        if _in_use(self._path):
+    def _open_listener(self) -> socket.socket:
+        if _is_in_use(self._path):
             raise BusyError(f"another desk listens at {self._path}")
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._path.unlink(missing_ok=True)
-            with _address(self._path) as address:
+            with _short_address(self._path) as address:
                 listener.bind(address)
             self._path.chmod(0o600)
         except IsADirectoryError:
@@ -143,18 +143,18 @@ class Door:
         listener.settimeout(WATCH_S)
         return listener
 
-    def _main(self) -> None:
+    def _serve_until_closed(self) -> None:
         """Serve until closed; what goes wrong in one turn is heard of once and does not end the next."""
         while not self._closing.is_set():
             try:
-                self._turn()
+                self._serve_turn()
             except Exception as error:  # noqa: BLE001  a thread's main: nothing dies quietly
-                self._fail(error)
+                self._report_failure(error)
                 self._closing.wait(WATCH_S)
         self._reserve.release()
 
-    def _turn(self) -> None:
-        if short := self._reserve.look():
+    def _serve_turn(self) -> None:
+        if short := self._reserve.check_shortage():
             self._desk.alarm(short)
         self._kill.check_file()
         try:
@@ -169,37 +169,37 @@ class Door:
             return
         if self._visitors.acquire(blocking=False):
             try:
-                threading.Thread(target=self._serve, args=(connection,), name="visitor", daemon=True).start()
+                threading.Thread(target=self._serve_visitor, args=(connection,), name="visitor", daemon=True).start()
             except RuntimeError:  # no thread can be started now
                 self._visitors.release()
                 connection.close()
         else:
             connection.close()
 
-    def _fail(self, error: Exception) -> None:
+    def _report_failure(self, error: Exception) -> None:
         if type(error) not in self._told:
             self._told.add(type(error))
             self._failure("control", error)
 
-    def _serve(self, connection: socket.socket) -> None:
+    def _serve_visitor(self, connection: socket.socket) -> None:
         try:
             with connection, contextlib.suppress(OSError):
-                if _stranger(connection) is not None:
+                if _stranger_uid(connection) is not None:
                     return
-                line = _line(connection)
+                line = _read_line(connection)
                 connection.settimeout(PATIENCE_S)
-                connection.sendall(self._answer(line).encode() + b"\n")
+                connection.sendall(self._answer_request(line).encode() + b"\n")
         except Exception as error:  # noqa: BLE001  a thread's main: nothing dies quietly
             self._failure("control", error)
         finally:
             self._visitors.release()
 
-    def _answer(self, line: bytes) -> str:
+    def _answer_request(self, line: bytes) -> str:
         try:
             request = json.loads(line)
-            command = _text(request["cmd"])
-            reason, who = _text(request.get("reason", "")), _text(request.get("who", "terminal"))
-            act, detail = _text(request.get("act", "")), _text(request.get("detail", ""))
+            command = _text_value(request["cmd"])
+            reason, who = _text_value(request.get("reason", "")), _text_value(request.get("who", "terminal"))
+            act, detail = _text_value(request.get("act", "")), _text_value(request.get("detail", ""))
             number = int(request.get("number", 0))
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             return json.dumps({"error": "not a request"})
@@ -211,11 +211,11 @@ class Door:
         if command == "limits":
             return self._desk.limits()
         if command == "limit":
-            return self._limit(request, reason, who)
+            return self._change_limit(request, reason, who)
         if command == "resume":
             if not reason:
                 return json.dumps({"error": "a reason is needed"})
-            return self._resume(reason, who)
+            return self._resume_desk(reason, who)
         if command == "differences":
             return self._desk.differences()
         if command == "submit":
@@ -226,7 +226,7 @@ class Door:
             return json.dumps({"answer": self._desk.answer(number)})
         return json.dumps({"error": f"unknown request {command}"})
 
-    def _resume(self, reason: str, who: str) -> str:
+    def _resume_desk(self, reason: str, who: str) -> str:
         there = self._kill.path.exists()
         try:
             old = self._desk.resume(reason, who)
@@ -236,9 +236,9 @@ class Door:
             return json.dumps({"resumed": False, "was": ""})
         return json.dumps({"resumed": True, "was": old.reason, "file": "removed" if there else "was gone"})
 
-    def _limit(self, request: dict[str, object], reason: str, who: str) -> str:
+    def _change_limit(self, request: dict[str, object], reason: str, who: str) -> str:
         try:
-            change = Change(_text(request["name"]), float(_text(request["value"])), reason, who)
+            change = DayLimitChange(_text_value(request["name"]), float(_text_value(request["value"])), reason, who)
             answer = self._desk.set_limit(change, confirmed=request.get("confirmed") is True)
         except (KeyError, ValueError, TypeError):
             return json.dumps({"error": "not a change of a limit: name, value and reason are needed"})
@@ -247,7 +247,7 @@ class Door:
         return json.dumps({"answer": answer})
 
 
-def _line(connection: socket.socket) -> bytes:
+def _read_line(connection: socket.socket) -> bytes:
     """Return what a visitor says; raise `TimeoutError` where he has not said it within `PATIENCE_S`, however slowly he speaks."""
     said, ends = b"", time.monotonic() + PATIENCE_S
     while b"\n" not in said and len(said) < LINE:
@@ -259,19 +259,19 @@ def _line(connection: socket.socket) -> bytes:
     return said[:LINE]
 
 
-def _text(value: object) -> str:
+def _text_value(value: object) -> str:
     """Return a value as valid text; raise `TypeError` for what is no text and no number."""
     if not isinstance(value, str | int | float):
         raise TypeError(type(value).__name__)
-    return valid(str(value))
+    return valid_text(str(value))
 
 
-def _in_use(path: Path) -> bool:
+def _is_in_use(path: Path) -> bool:
     """Tell whether somebody listens, however busy he is; a socket that a dead desk has left refuses at once."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(PATIENCE_S)
         try:
-            with _address(path) as address:
+            with _short_address(path) as address:
                 connection.connect(address)
         except (FileNotFoundError, ConnectionRefusedError):
             return False
@@ -280,14 +280,14 @@ def _in_use(path: Path) -> bool:
     return True
 
 
-def ask(path: Path, request: dict[str, object], patience: float = PATIENCE_S) -> dict[str, object]:
+def send_request(path: Path, request: dict[str, object], patience: float = PATIENCE_S) -> dict[str, object]:
     """Ask the desk that listens at `path`; raise `ConnectionFailed` where none of this user does, or none answers."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(patience)
-            with _address(path) as address:
+            with _short_address(path) as address:
                 connection.connect(address)
-            stranger = _stranger(connection)
+            stranger = _stranger_uid(connection)
             if stranger is not None:
                 raise ConnectionFailed(f"another user ({stranger}) listens at {path}: nothing was sent to him")
             connection.sendall(json.dumps(request).encode() + b"\n")

@@ -10,17 +10,17 @@ SHORT: Final = (
 )
 
 
-class Reserve:
+class DescriptorReserve:
     """Holds `KEPT` descriptors while there are enough, and lets them go while there are not; belongs to one thread."""
 
     def __init__(self) -> None:
         self._held: list[int] = []
         self._short = False
-        self._take()
+        self._take_descriptors()
 
-    def look(self) -> str:
+    def check_shortage(self) -> str:
         """Give way to a shortage, or be whole again after it; return what is to be told, once for each."""
-        enough = self._enough() if self._held else self._take()
+        enough = self._has_spare() if self._held else self._take_descriptors()
         if not enough:
             self.release()
         told = SHORT if not enough and not self._short else ""
@@ -32,18 +32,18 @@ class Reserve:
         while self._held:
             os.close(self._held.pop())
 
-    def _enough(self) -> bool:
+    def _has_spare(self) -> bool:
         try:
-            os.close(_opened())
+            os.close(_open_null())
         except OSError:
             return False
         return True
 
-    def _take(self) -> bool:
+    def _take_descriptors(self) -> bool:
         """Take all of them, or none; after a shortage only where as many are left for others."""
         try:
             while len(self._held) < KEPT * (1 + self._short):
-                self._held.append(_opened())
+                self._held.append(_open_null())
         except OSError:
             self.release()
         while len(self._held) > KEPT:
@@ -51,5 +51,5 @@ class Reserve:
         return bool(self._held)
 
 
-def _opened() -> int:
+def _open_null() -> int:
     return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)

@@ -12,37 +12,37 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.config import own_state
+from engine.config.schema import own_state_folder
 from engine.errors import OperatorError
-from engine.ops import private
-from engine.ops.process import Process, this
+from engine.system import private_files
+from engine.system.processes import UserProcess, this_process
 
 LONGEST = 16_384
 
 
-class Entry(NamedTuple):
+class DeskEntry(NamedTuple):
     """A desk's state folder, and the process that runs or has run it."""
 
     folder: Path
-    process: Process
+    process: UserProcess
 
 
-def enter(folder: Path, environ: Mapping[str, str]) -> None:
+def register_desk(folder: Path, environ: Mapping[str, str]) -> None:
     """Register this process as the one that runs a folder's desk; an entry stays, and is nobody's when its process ends.
 
     Raises `OperatorError` where no register can be written: nobody could be sure to reach the desk.
     """
-    process = this()
+    process = this_process()
     text = json.dumps({"folder": str(folder.absolute()), "pid": process.pid, "start": process.start})
     name = hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()[:32]
     entered, refused = False, ""
-    for place in registers(environ):
+    for place in register_folders(environ):
         try:
-            private.settle(place, "remove it")
+            private_files.make_private(place, "remove it")
             for file in place.iterdir():
-                if (known := _read(file)) is None or not _there(known.folder):
+                if (known := _read_entry(file)) is None or not _folder_exists(known.folder):
                     file.unlink(missing_ok=True)
-            private.replace(place / name, text.encode())
+            private_files.replace_private(place / name, text.encode())
             entered = True
         except (OperatorError, OSError) as error:
             refused = str(error)
@@ -50,27 +50,27 @@ def enter(folder: Path, environ: Mapping[str, str]) -> None:
         raise OperatorError(f"the desk cannot be registered for patang kill: {refused}")
 
 
-def entries(environ: Mapping[str, str]) -> list[Entry]:
+def registered_desks(environ: Mapping[str, str]) -> list[DeskEntry]:
     """Return the desks on record whose folder is there; what cannot be read is left out."""
-    found: dict[Path, Entry] = {}
-    for place in registers(environ):
+    found: dict[Path, DeskEntry] = {}
+    for place in register_folders(environ):
         with contextlib.suppress(OSError):
-            for entry in filter(None, map(_read, sorted(place.iterdir()))):
+            for entry in filter(None, map(_read_entry, sorted(place.iterdir()))):
                 known = found.get(entry.folder)
-                if _there(entry.folder) and (known is None or not known.process.alive):
+                if _folder_exists(entry.folder) and (known is None or not known.process.is_alive):
                     found[entry.folder] = entry
     return list(found.values())
 
 
-def _read(file: Path) -> Entry | None:
+def _read_entry(file: Path) -> DeskEntry | None:
     try:
-        row = json.loads(private.read(file, LONGEST))
-        return Entry(Path(str(row["folder"])), Process(int(row["pid"]), str(row["start"])))
+        row = json.loads(private_files.read_private(file, LONGEST))
+        return DeskEntry(Path(str(row["folder"])), UserProcess(int(row["pid"]), str(row["start"])))
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 
-def _there(folder: Path) -> bool:
+def _folder_exists(folder: Path) -> bool:
     """Tell whether a folder is there; one that this user may not look at is not."""
     try:
         return folder.is_dir()
@@ -78,20 +78,20 @@ def _there(folder: Path) -> bool:
         return False
 
 
-def registers(environ: Mapping[str, str]) -> list[Path]:
+def register_folders(environ: Mapping[str, str]) -> list[Path]:
     """Return where desks are registered: the user's runtime folder where he has one, and always his state folder."""
-    place, own = runtime(environ), own_state(environ) / "desks"
+    place, own = runtime_folder(environ), own_state_folder(environ) / "desks"
     return [own] if place is None else [place / "patang", own]
 
 
-def runtime(environ: Mapping[str, str]) -> Path | None:
+def runtime_folder(environ: Mapping[str, str]) -> Path | None:
     """Return the user's runtime folder, None where there is none that is his."""
     wanted = [environ.get("XDG_RUNTIME_DIR", ""), f"/run/user/{os.getuid()}"]
-    return next((Path(path) for path in wanted if path.startswith("/") and _is_ours(Path(path))), None)
+    return next((Path(path) for path in wanted if path.startswith("/") and _is_own_folder(Path(path))), None)
 
 
-def _is_ours(folder: Path) -> bool:
+def _is_own_folder(folder: Path) -> bool:
     with contextlib.suppress(OSError):
         facts = folder.stat()
-        return facts.st_uid == os.getuid() and not private.others_write(facts)
+        return facts.st_uid == os.getuid() and not private_files.others_write(facts)
     return False

@@ -18,7 +18,7 @@ from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from compiled.model import SECOND, Instrument
+from compiled.model.values import SECOND, Instrument
 from engine.errors import ConnectionFailed, DataError, OperatorError, PatangError
 from engine.ports import Broker, Clock, Feed
 
@@ -42,7 +42,7 @@ CANDLES: Final = 14 * DAY_SPAN * SECOND
 Address = IPv4Address | IPv6Address
 
 
-class Check(NamedTuple):
+class HealthCheck(NamedTuple):
     """One line of the report: `state` is ok, warn or fail, `mend` what to do about it (empty when well)."""
 
     name: str
@@ -52,7 +52,7 @@ class Check(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Patient:
+class HealthSubject:
     """What is examined. `expires` (ns UTC, 0: never) ends the session, `server_time` asks the broker for its clock (ns).
 
     `whole` raises `PatangError` for a database that is lost, cut short or none of ours.
@@ -75,7 +75,7 @@ class Patient:
     """Raises `DataError` where the configuration names what the broker does not list."""
 
 
-async def examine(patient: Patient) -> list[Check]:
+async def examine(patient: HealthSubject) -> list[HealthCheck]:
     """Look at everything; one thing that is ill keeps no other from being looked at."""
     checks = [check_disk(patient.state), check_database(patient.database, patient.whole)]
     token = await check_token(patient)
@@ -84,17 +84,17 @@ async def examine(patient: Patient) -> list[Check]:
         checks += [await check_clock(patient), check_address(patient.outgoing, patient.registered)]
     if token.state == FAIL:
         skipped = "not looked at: the token comes first"
-        return [*checks, *(Check(name, WARN, skipped) for name in ("instruments", "history", "feed"))]
+        return [*checks, *(HealthCheck(name, WARN, skipped) for name in ("instruments", "history", "feed"))]
     return [*checks, *await check_instruments(patient), await check_history(patient), await check_feed(patient)]
 
 
-def worst(checks: list[Check]) -> str:
+def worst_state(checks: list[HealthCheck]) -> str:
     """Return the worst state among the checks."""
     states = {check.state for check in checks}
     return FAIL if FAIL in states else WARN if WARN in states else OK
 
 
-def check_disk(folder: Path) -> Check:
+def check_disk(folder: Path) -> HealthCheck:
     """Look whether the state folder takes a file that reaches the disk, and how much space there is."""
     mend = "free some space, or name another folder in desk.state_dir"
     try:
@@ -105,32 +105,32 @@ def check_disk(folder: Path) -> Check:
             os.fsync(file.fileno())
         free = shutil.disk_usage(folder).free
     except OSError as error:
-        return Check("disk", FAIL, f"{folder}: {error.strerror}", mend)
+        return HealthCheck("disk", FAIL, f"{folder}: {error.strerror}", mend)
     text = f"{free / GIB:.1f} GiB free in {folder}"
     if free < LITTLE_SPACE:
-        return Check("disk", FAIL, text, mend)
-    return Check("disk", WARN, text, mend) if free < SOME_SPACE else Check("disk", OK, text)
+        return HealthCheck("disk", FAIL, text, mend)
+    return HealthCheck("disk", WARN, text, mend) if free < SOME_SPACE else HealthCheck("disk", OK, text)
 
 
-def check_database(path: Path, whole: Callable[[Path], None]) -> Check:
+def check_database(path: Path, whole: Callable[[Path], None]) -> HealthCheck:
     """Look whether the database is ours and whole, and whether a desk holds it. None yet is well: the first run makes one."""
     try:
         whole(path)
         if not path.exists():
-            return Check("database", OK, f"none yet at {path}")
+            return HealthCheck("database", OK, f"none yet at {path}")
         with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=2.0)) as db:
             verdict = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
     except PatangError as error:
-        return Check("database", FAIL, str(error).removeprefix("database "))
+        return HealthCheck("database", FAIL, str(error).removeprefix("database "))
     except sqlite3.Error as error:
-        return Check("database", FAIL, f"{path}: {error}", "move it away and restore it from a backup")
+        return HealthCheck("database", FAIL, f"{path}: {error}", "move it away and restore it from a backup")
     if verdict != "ok":
-        return Check("database", FAIL, f"{path} is damaged: {verdict}", "move it away and restore it from a backup")
-    holder = _holder(path.with_name(path.name + ".lock"))
-    return Check("database", OK, f"{path} is whole" + (f"; process {holder} trades on it" if holder else ""))
+        return HealthCheck("database", FAIL, f"{path} is damaged: {verdict}", "move it away and restore it from a backup")
+    holder = _lock_holder(path.with_name(path.name + ".lock"))
+    return HealthCheck("database", OK, f"{path} is whole" + (f"; process {holder} trades on it" if holder else ""))
 
 
-def _holder(lock: Path) -> str:
+def _lock_holder(lock: Path) -> str:
     """Return the process that holds a lock file, empty where none does."""
     try:
         with lock.open("rb") as file:
@@ -144,72 +144,72 @@ def _holder(lock: Path) -> str:
     return ""
 
 
-async def check_token(patient: Patient) -> Check:
+async def check_token(patient: HealthSubject) -> HealthCheck:
     """Ask the broker who we are."""
     try:
         user = await patient.broker.account()
     except ConnectionFailed as error:
-        return Check("token", FAIL, str(error), "check the network, and broker.rest")
+        return HealthCheck("token", FAIL, str(error), "check the network, and broker.rest")
     except OperatorError as error:
-        return Check("token", FAIL, str(error), "patang login")
+        return HealthCheck("token", FAIL, str(error), "patang login")
     except PatangError as error:
-        return Check("token", FAIL, str(error), "try again in a moment")
+        return HealthCheck("token", FAIL, str(error), "try again in a moment")
     if not patient.expires:
-        return Check("token", OK, f"account {user}")
+        return HealthCheck("token", OK, f"account {user}")
     until = datetime.fromtimestamp(patient.expires // SECOND, IST)
-    return Check("token", OK, f"account {user}, until {until:%d %b %H:%M} IST")
+    return HealthCheck("token", OK, f"account {user}, until {until:%d %b %H:%M} IST")
 
 
-async def check_clock(patient: Patient) -> Check:
+async def check_clock(patient: HealthSubject) -> HealthCheck:
     """Compare this machine's clock with the broker's, to half the time the question took."""
     mend = "set the clock by NTP (chrony, systemd-timesyncd)"
     asked = patient.clock.now()
     try:
         told = await patient.server_time()
     except PatangError as error:
-        return Check("clock", WARN, f"the broker tells no time: {error}")
+        return HealthCheck("clock", WARN, f"the broker tells no time: {error}")
     doubt = (patient.clock.now() - asked) / SECOND / 2
     skew = (asked + (patient.clock.now() - asked) / 2 - (told + SECOND / 2)) / SECOND
     text = f"{abs(skew):.1f} s {'ahead of' if skew > 0 else 'behind'} the broker, to {doubt + 0.5:.1f} s"
     if abs(skew) > SKEW_FAIL + doubt:
-        return Check("clock", FAIL, text, mend)
-    return Check("clock", WARN, text, mend) if abs(skew) > SKEW_WARN + doubt else Check("clock", OK, text)
+        return HealthCheck("clock", FAIL, text, mend)
+    return HealthCheck("clock", WARN, text, mend) if abs(skew) > SKEW_WARN + doubt else HealthCheck("clock", OK, text)
 
 
-def check_address(outgoing: Address | None, registered: Address | None) -> Check:
+def check_address(outgoing: Address | None, registered: Address | None) -> HealthCheck:
     """Compare the address that requests leave from with the one Kite takes orders from; behind NAT it cannot be seen."""
     where = "register this machine's static address with Kite, and name it in broker.static_ip"
     if outgoing is None:
-        return Check("address", WARN, "no way out of this machine is known", "check the network")
+        return HealthCheck("address", WARN, "no way out of this machine is known", "check the network")
     if registered is None:
-        return Check("address", WARN, "no static address is configured: Kite takes orders from a registered one", where)
+        return HealthCheck("address", WARN, "no static address is configured: Kite takes orders from a registered one", where)
     if outgoing == registered:
-        return Check("address", OK, f"orders leave from {outgoing}, as registered")
+        return HealthCheck("address", OK, f"orders leave from {outgoing}, as registered")
     if outgoing.is_private:
         text = f"this machine is {outgoing} behind a router; orders must leave as {registered}"
-        return Check("address", WARN, text, "compare with the router's address")
+        return HealthCheck("address", WARN, text, "compare with the router's address")
     text = f"orders leave from {outgoing}, {registered} is registered"
-    return Check("address", FAIL, text, "name the right one of this machine's addresses in broker.bind_ip, or " + where)
+    return HealthCheck("address", FAIL, text, "name the right one of this machine's addresses in broker.bind_ip, or " + where)
 
 
-async def check_instruments(patient: Patient) -> list[Check]:
+async def check_instruments(patient: HealthSubject) -> list[HealthCheck]:
     """Read NSE's instruments, and look for each symbol that is named."""
     try:
         found = await patient.broker.instruments("NSE")
     except PatangError as error:
-        return [Check("instruments", FAIL, str(error), "try again; Kite makes the list anew at about 08:00 IST")]
+        return [HealthCheck("instruments", FAIL, str(error), "try again; Kite makes the list anew at about 08:00 IST")]
     text = f"{len(found)} on NSE"
-    check = Check("instruments", OK, text)
+    check = HealthCheck("instruments", OK, text)
     if len(found) < FEW_INSTRUMENTS and not patient.sandbox:
-        check = Check("instruments", WARN, f"only {text}", "the list is incomplete: try again after 08:30 IST")
+        check = HealthCheck("instruments", WARN, f"only {text}", "the list is incomplete: try again after 08:30 IST")
     try:
         patient.check_listed(found)
     except DataError as error:
-        return [check, Check("symbols", FAIL, str(error), "mend feed.watch, or the symbols of the strategy")]
+        return [check, HealthCheck("symbols", FAIL, str(error), "mend feed.watch, or the symbols of the strategy")]
     return [check]
 
 
-async def check_history(patient: Patient) -> Check:
+async def check_history(patient: HealthSubject) -> HealthCheck:
     """Ask for a candle of a share: Kite's plans are sold with and without historical data."""
     mend = "without it strategies begin with the minutes this desk has kept, or cold: look at your Kite Connect plan"
     now = patient.clock.now()
@@ -217,16 +217,16 @@ async def check_history(patient: Patient) -> Check:
         shares = {each.symbol: each for each in await patient.broker.instruments("NSE") if each.kind == "EQ"}
         share = shares.get(LIQUID) or next(iter(shares.values()), None)
         if share is None:
-            return Check("history", WARN, "no share to ask about")
+            return HealthCheck("history", WARN, "no share to ask about")
         bars = await patient.broker.history(int(share.token), now - CANDLES, now, DAY_SPAN)
     except PatangError as error:
-        return Check("history", WARN, f"no candles: {error}", mend)
+        return HealthCheck("history", WARN, f"no candles: {error}", mend)
     if not bars:
-        return Check("history", WARN, f"no candle of {share.symbol} in the last days", mend)
-    return Check("history", OK, f"candles of {share.symbol}")
+        return HealthCheck("history", WARN, f"no candle of {share.symbol} in the last days", mend)
+    return HealthCheck("history", OK, f"candles of {share.symbol}")
 
 
-class _Ear:
+class _ConnectionProbe:
     """Listens until the feed is connected, or says why not."""
 
     def __init__(self) -> None:
@@ -250,9 +250,9 @@ class _Ear:
             self.up.set()
 
 
-async def check_feed(patient: Patient) -> Check:
+async def check_feed(patient: HealthSubject) -> HealthCheck:
     """Connect the feed, and let it go."""
-    ear = _Ear()
+    ear = _ConnectionProbe()
     running = asyncio.ensure_future(patient.feed.run(ear))
     connected = asyncio.ensure_future(ear.up.wait())
     try:
@@ -262,12 +262,12 @@ async def check_feed(patient: Patient) -> Check:
         connected.cancel()
         await asyncio.gather(running, connected, return_exceptions=True)
     if ear.up.is_set():
-        return Check("feed", OK, "connected")
+        return HealthCheck("feed", OK, "connected")
     why = ear.notices[-1] if ear.notices else f"no connection within {FEED_PATIENCE:.0f} s"
-    return Check("feed", FAIL, why, "check broker.ws, the network, and that the plan includes market data")
+    return HealthCheck("feed", FAIL, why, "check broker.ws, the network, and that the plan includes market data")
 
 
-def lines(checks: list[Check]) -> Iterator[str]:
+def report_lines(checks: list[HealthCheck]) -> Iterator[str]:
     """Yield one line for each check, and one for each mend."""
     width = max(len(check.name) for check in checks)
     for check in checks:

@@ -16,14 +16,14 @@ CPU_S: Final = 30.0
 """Seconds of processor time without a turn of the watchdog; sleep, SIGSTOP and a suspended machine count for nothing."""
 
 
-def found(folder: Path) -> str:
+def read_freeze_record(folder: Path) -> str:
     """Return what a process that was ended so has left in its state folder; raise `OSError` where it cannot be read."""
     with contextlib.suppress(FileNotFoundError):
         return (folder / NAME).read_text(encoding="utf-8", errors="replace")
     return ""
 
 
-class Frozen:
+class FreezeTimer:
     """Ends the process where the timer runs out; the record lies in a state folder. Raises `OSError`."""
 
     def __init__(self, folder: Path) -> None:

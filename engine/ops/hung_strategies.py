@@ -4,12 +4,12 @@ import ctypes
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from compiled.positions import Slot
+from compiled.trading.positions import StrategyState
 
 SECOND: Final = 1_000_000_000
 
 
-class Hung(BaseException):
+class StrategyHung(BaseException):
     """What ends a strategy that does not come back; it is raised wherever the strategy is, as soon as that is Python."""
 
     def __str__(self) -> str:
@@ -22,32 +22,32 @@ class HungStrategies:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self.busy = False
+        self.is_busy = False
         """Whether one was still at the call of the look before."""
         self._since: dict[str, tuple[int, int]] = {}
         """At which call each was found at work, and when that was first seen (ns)."""
 
-    def look(self, slots: Sequence[Slot], now: int, thread: int) -> Iterator[str]:
+    def end_hung(self, slots: Sequence[StrategyState], now: int, thread: int) -> Iterator[str]:
         """Yield the name of every strategy that does not come back, after an attempt to end it."""
-        self.busy = False
+        self.is_busy = False
         for slot in slots:
-            call = int(slot.calls)
+            call = int(slot.call_count)
             seen, since = self._since.get(slot.name, (0, 0))
             if call % 2 == 0 or call != seen:
                 self._since[slot.name] = call, now
                 continue
-            self.busy = self._seconds > 0
-            if self.busy and now - since > self._seconds * SECOND:
-                end(slot, call, thread)
+            self.is_busy = self._seconds > 0
+            if self.is_busy and now - since > self._seconds * SECOND:
+                end_strategy(slot, call, thread)
                 yield slot.name
 
 
-def end(slot: Slot, call: int, thread: int) -> None:
-    """Raise `Hung` in the thread that a strategy holds up, unless it has come back meanwhile.
+def end_strategy(slot: StrategyState, call: int, thread: int) -> None:
+    """Raise `StrategyHung` in the thread that a strategy holds up, unless it has come back meanwhile.
 
     Code that is not Python (a sleep, a lock, a native loop) hears of it when it returns.
     """
     raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
-    raise_in(ctypes.c_ulong(thread), ctypes.py_object(Hung))
-    if int(slot.calls) != call:
+    raise_in(ctypes.c_ulong(thread), ctypes.py_object(StrategyHung))
+    if int(slot.call_count) != call:
         raise_in(ctypes.c_ulong(thread), None)

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
-from compiled.positions import Slot
-from engine.config import Watchdog as Bounds
-from engine.market.sessions import CONTINUOUS
-from engine.ops.hung import HungStrategies
+from compiled.trading.positions import StrategyState
+from engine.board_rows import Board
+from engine.config.schema import WatchdogSettings as Bounds
+from engine.market.session_table import CONTINUOUS
+from engine.ops.hung_strategies import HungStrategies
+from engine.orders.killswitch import HALT, KillSwitch
 from engine.ports import Failure
-from engine.trading.board import Board
-from engine.trading.killswitch import HALT, KillSwitch
 
 EVERY_S: Final = 0.25
 JOIN_S: Final = 2.0
@@ -26,30 +26,30 @@ MB: Final = 1024 * 1024
 AWAKE: Final = frozenset({"running", "read-only", "by hand"})
 
 
-def resident() -> int:
+def resident_bytes() -> int:
     """Return the memory this process holds now, in bytes; 0 where the system does not say."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     except (OSError, ValueError, IndexError):
         return 0
-    return pages * _page()
+    return pages * _page_size()
 
 
-def _page() -> int:
+def _page_size() -> int:
     import resource  # noqa: PLC0415  there is none on every system
 
     return resource.getpagesize()
 
 
-class Sources(NamedTuple):
+class MachineSources(NamedTuple):
     """The machine as the watchdog sees it: times in ns, memory in bytes."""
 
     wall: Callable[[], int] = time.time_ns
     monotonic: Callable[[], int] = time.monotonic_ns
-    memory: Callable[[], int] = resident
+    memory: Callable[[], int] = resident_bytes
 
 
-class Finding(NamedTuple):
+class WatchdogFinding(NamedTuple):
     """What is wrong, and whether trading stops for it."""
 
     name: str
@@ -57,11 +57,11 @@ class Finding(NamedTuple):
     halts: bool
 
 
-class Engine(Protocol):
+class WatchedEngine(Protocol):
     """What the watchdog looks at of a desk."""
 
     @property
-    def slots(self) -> Sequence[Slot]:
+    def slots(self) -> Sequence[StrategyState]:
         """The strategies of the day."""
         ...
 
@@ -80,7 +80,7 @@ class Watchdog:
 
     def __init__(
         self, bounds: Bounds, board: Board, kill: KillSwitch, folder: Path, tell: Callable[[str], None],
-        failure: Failure, *, paced: bool = False, sources: Sources | None = None, engine: Engine | None = None,
+        failure: Failure, *, paced: bool = False, sources: MachineSources | None = None, engine: WatchedEngine | None = None,
         wind: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         self._bounds = bounds
@@ -90,14 +90,14 @@ class Watchdog:
         self._tell = tell
         self._failure = failure
         self._paced = paced
-        self._sources = sources or Sources()
+        self._sources = sources or MachineSources()
         self._offset = self._began = self._sources.wall() - self._sources.monotonic()
         self._engine = engine
         self._wind = wind
         self._hung = HungStrategies(bounds.engine_s)
         self._told: set[str] = set()
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._main, name="watchdog", daemon=True)
+        self._thread = threading.Thread(target=self._run_thread, name="watchdog", daemon=True)
 
     def start(self) -> None:
         """Begin to watch."""
@@ -108,17 +108,17 @@ class Watchdog:
         self._closing.set()
         self._thread.join(JOIN_S)
 
-    def _main(self) -> None:
+    def _run_thread(self) -> None:
         try:
             while not self._closing.wait(EVERY_S):
                 self._wind()
-                self.look()
+                self.check_once()
         except Exception as error:  # noqa: BLE001  a thread's main: nothing dies quietly
             self._failure("watchdog", error)
 
-    def look(self) -> None:
+    def check_once(self) -> None:
         """Look once; latch and tell what is new."""
-        found = {finding.name: finding for finding in self._findings()}
+        found = {finding.name: finding for finding in self._current_findings()}
         for name, finding in found.items():
             if name in self._told:
                 continue
@@ -127,30 +127,30 @@ class Watchdog:
             self._tell(finding.text)
         self._told = set(found)
 
-    def _findings(self) -> Iterator[Finding]:
+    def _current_findings(self) -> Iterator[WatchdogFinding]:
         bounds, header = self._bounds, self._board.header
         hung = (
             []
             if self._paced or self._engine is None
-            else list(self._hung.look(self._engine.slots, self._sources.monotonic(), self._engine.thread))
+            else list(self._hung.end_hung(self._engine.slots, self._sources.monotonic(), self._engine.thread))
         )
         for name in hung:
-            yield Finding(f"strategy {name}", f"the engine has stood still for {bounds.engine_s:g} s in strategy {name}: "
+            yield WatchdogFinding(f"strategy {name}", f"the engine has stood still for {bounds.engine_s:g} s in strategy {name}: "
                           "it is ended there; if it does not come back, end the desk and start it without that strategy",
                           halts=True)  # fmt: skip
-        if header.state in AWAKE and not self._paced and not self._hung.busy:
+        if header.state in AWAKE and not self._paced and not self._hung.is_busy:
             silent = (self._sources.monotonic() - self._board.heartbeat) / SECOND
             if bounds.engine_s and self._board.heartbeat and silent > bounds.engine_s:
-                yield Finding("engine", f"the engine has stood still for {bounds.engine_s:g} s: protection is at the "
+                yield WatchdogFinding("engine", f"the engine has stood still for {bounds.engine_s:g} s: protection is at the "
                               "broker; if it does not come back, end the desk and start it again", halts=True)  # fmt: skip
             elif bounds.feed_s and header.phase == CONTINUOUS and header.feed_age > bounds.feed_s * SECOND:
-                yield Finding("feed", f"no market data for {bounds.feed_s:g} s: entries are held back; look at the "
+                yield WatchdogFinding("feed", f"no market data for {bounds.feed_s:g} s: entries are held back; look at the "
                               "network and at the broker's status page", halts=False)  # fmt: skip
-        yield from self._clock()
-        yield from self._disk()
-        yield from self._memory()
+        yield from self._clock_findings()
+        yield from self._disk_findings()
+        yield from self._memory_findings()
 
-    def _clock(self) -> Iterator[Finding]:
+    def _clock_findings(self) -> Iterator[WatchdogFinding]:
         """Compare the time of day with a clock that only ever runs forward; a jump counts once."""
         offset = self._sources.wall() - self._sources.monotonic()
         jumped, self._offset = (offset - self._offset) / SECOND, offset
@@ -158,21 +158,21 @@ class Watchdog:
             self._began = offset
         crept = (offset - self._began) / SECOND
         if self._bounds.clock_s and abs(crept) > self._bounds.clock_s:
-            yield Finding("crept", f"the machine's clock has moved by more than {self._bounds.clock_s:g} s in small steps "
+            yield WatchdogFinding("crept", f"the machine's clock has moved by more than {self._bounds.clock_s:g} s in small steps "
                           "since the desk began, which keeps its own time and compares it with the exchange's: check its "
                           "time service (patang doctor)", halts=False)  # fmt: skip
         if self._bounds.clock_s and abs(jumped) > self._bounds.clock_s:
-            yield Finding("clock", f"the machine's clock jumped by {jumped:+.1f} s: check its time service (patang "
+            yield WatchdogFinding("clock", f"the machine's clock jumped by {jumped:+.1f} s: check its time service (patang "
                           "doctor), start the desk anew, then resume", halts=True)  # fmt: skip
 
-    def _disk(self) -> Iterator[Finding]:
+    def _disk_findings(self) -> Iterator[WatchdogFinding]:
         free = shutil.disk_usage(self._folder).free // MB
         if free < self._bounds.disk_mb:
-            yield Finding("disk", f"{free} MB are left where {self._folder} is, below {self._bounds.disk_mb}: free some "
+            yield WatchdogFinding("disk", f"{free} MB are left where {self._folder} is, below {self._bounds.disk_mb}: free some "
                           "space, then resume", halts=True)  # fmt: skip
 
-    def _memory(self) -> Iterator[Finding]:
+    def _memory_findings(self) -> Iterator[WatchdogFinding]:
         used = self._sources.memory() // MB
         if self._bounds.memory_mb and used > self._bounds.memory_mb:
-            yield Finding("memory", f"the desk uses {used} MB, above {self._bounds.memory_mb}: halt and start it anew "
+            yield WatchdogFinding("memory", f"the desk uses {used} MB, above {self._bounds.memory_mb}: halt and start it anew "
                           "when nothing is under way", halts=False)  # fmt: skip

@@ -2,7 +2,7 @@
 
 import random
 
-from compiled.model import SECOND, Purpose, TradingHours
+from compiled.model.values import SECOND, OrderPurpose, TradingHours
 
 FIRST = 1 * SECOND
 BUSY = 15 * SECOND
@@ -24,7 +24,7 @@ class BackOff:
         self._times: dict[object, int] = {}
         self._until: dict[object, int] = {}
 
-    def refused(self, kind: object, now: int, most: int) -> int:
+    def count_refusal(self, kind: object, now: int, most: int) -> int:
         """Return how long (ns) to wait after another refusal, at the most `most`."""
         if now >= self._until.get(kind, 0):
             self._times[kind] = self._times.get(kind, 0) + 1
@@ -32,14 +32,14 @@ class BackOff:
         self._until[kind] = max(self._until.get(kind, 0), now + wait // 2)
         return wait - int(wait * self._jitter.random() / 2)
 
-    def done(self, kind: object) -> None:
+    def note_success(self, kind: object) -> None:
         """Take note that a request of a kind has gone through."""
         self._times.pop(kind, None)
         self._until.pop(kind, None)
 
 
-def longest(hours: TradingHours, purpose: Purpose, now: int) -> int:
+def longest_wait(hours: TradingHours, purpose: OrderPurpose, now: int) -> int:
     """Return the longest wait (ns) for a request about an instrument that keeps these hours."""
     if hours.opens <= now < hours.ends:
-        return HURRY if purpose is Purpose.EXIT else BUSY
+        return HURRY if purpose is OrderPurpose.EXIT else BUSY
     return min(SHUT, max(FIRST, int(hours.opens) - now)) if now < hours.opens else SHUT

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from compiled.model import Purpose
+from compiled.model.values import OrderPurpose
+from engine.board_rows import DiskState
 from engine.errors import OperatorError
 from engine.ports import Journal
-from engine.trading.board import DiskState
 
 DISK_S: Final = 1.0
 """Seconds that exits and protection wait for a disk from which somebody waits in vain; then they leave from memory."""
@@ -21,7 +21,7 @@ SLOW: Final = "the disk does not keep up: exits and protection leave before they
 CAUGHT_UP: Final = "the disk has caught up: all that has left is on record"
 
 
-class Record:
+class DurableJournal:
     """The journal as requests wait for it; belongs to the engine's event loop.
 
     A commit that succeeds has taken everything asked for before it, refusals included. While one is in vain for longer than
@@ -44,64 +44,64 @@ class Record:
     @property
     def state(self) -> DiskState:
         """Return how the disk keeps up."""
-        behind = self._behind()
+        behind = self._seconds_behind()
         return DiskState(behind, max(self._waited, behind), self.ahead)
 
-    async def keep(self, purpose: Purpose) -> None:
+    async def commit_for(self, purpose: OrderPurpose) -> None:
         """Have everything so far on disk, or let an exit or protection leave without; raise `OperatorError` for an entry."""
-        entry = purpose is Purpose.ENTRY
+        entry = purpose is OrderPurpose.ENTRY
         try:
-            await self.settle(self._entry_wait_s if entry else None)
+            await self.commit_within(self._entry_wait_s if entry else None)
         except OperatorError:
             if entry:
                 raise
-            self._goes_ahead()
+            self._count_ahead()
 
-    async def settle(self, seconds: float | None) -> None:
+    async def commit_within(self, seconds: float | None) -> None:
         """Have everything so far on disk within some seconds; raise `OperatorError` where it refuses, or takes longer.
 
         None: until the disk has let anybody wait for `DISK_S`. Where nothing is `bounded`, however long it takes.
         """
-        clock, commit = asyncio.get_running_loop(), self._commit()
+        clock, commit = asyncio.get_running_loop(), self._start_commit()
         seconds = seconds if self.bounded else ENDLESS
         ends = clock.time() + (ENDLESS if seconds is None else seconds)
         while not commit.done():
-            left = DISK_S - self._behind() if seconds is None else ends - clock.time()
+            left = DISK_S - self._seconds_behind() if seconds is None else ends - clock.time()
             await asyncio.wait({commit}, timeout=max(0.0, left))
-            over = seconds is not None or self._behind() >= DISK_S - GRAIN_S
+            over = seconds is not None or self._seconds_behind() >= DISK_S - GRAIN_S
             if left <= GRAIN_S and over and not commit.done():
-                raise OperatorError(f"the disk has not answered for {self._behind():.1f} s")
+                raise OperatorError(f"the disk has not answered for {self._seconds_behind():.1f} s")
         await commit
 
-    def _behind(self) -> float:
+    def _seconds_behind(self) -> float:
         return asyncio.get_running_loop().time() - self._begun[0] if self._begun else 0.0
 
-    def _commit(self) -> "asyncio.Future[None]":
+    def _start_commit(self) -> "asyncio.Future[None]":
         begun = asyncio.get_running_loop().time()
         commit = asyncio.ensure_future(self.journal.commit())
         self._begun.append(begun)
-        commit.add_done_callback(partial(self._done, begun))
+        commit.add_done_callback(partial(self._commit_done, begun))
         return commit
 
-    def _again(self) -> None:
+    def _retry_commit(self) -> None:
         self._trying = False
-        self._commit()
+        self._start_commit()
 
-    def _done(self, begun: float, commit: "asyncio.Future[None]") -> None:
+    def _commit_done(self, begun: float, commit: "asyncio.Future[None]") -> None:
         if commit.cancelled():
             return
         if commit.exception() is not None:
             if self.bounded and not self._trying:
                 self._trying = True
-                asyncio.get_running_loop().call_later(AGAIN_S, self._again)
+                asyncio.get_running_loop().call_later(AGAIN_S, self._retry_commit)
             return
-        self._waited = max(self._waited, self._behind())
+        self._waited = max(self._waited, self._seconds_behind())
         self._begun = [other for other in self._begun if other > begun]
         if self._told and not self._begun:
             self._told = False
             self._tell("info", "disk", CAUGHT_UP)
 
-    def _goes_ahead(self) -> None:
+    def _count_ahead(self) -> None:
         self.ahead += 1
         if not self._told:
             self._told = True

@@ -6,11 +6,11 @@ Sources: Zerodha's documented limits (10 orders/s, 400/min, 5,000/day; 10 reques
 from collections import deque
 from dataclasses import dataclass
 
-from compiled.model import MINUTE, SECOND, Purpose
+from compiled.model.values import MINUTE, SECOND, OrderPurpose
 
 
 @dataclass(frozen=True, slots=True)
-class Rates:
+class GovernorRates:
     """The operator's rates; `reserve_per_second` of each second's orders are kept for exits and protection."""
 
     per_second: int = 9
@@ -22,37 +22,37 @@ class Rates:
 
 
 _LESS = {
-    Purpose.EXIT: (Purpose.PROTECT, Purpose.ENTRY),
-    Purpose.PROTECT: (Purpose.PROTECT, Purpose.ENTRY),
-    Purpose.ENTRY: (Purpose.ENTRY,),
+    OrderPurpose.EXIT: (OrderPurpose.PROTECT, OrderPurpose.ENTRY),
+    OrderPurpose.PROTECT: (OrderPurpose.PROTECT, OrderPurpose.ENTRY),
+    OrderPurpose.ENTRY: (OrderPurpose.ENTRY,),
 }
 
 
 class Governor:
     """Says when the next request of a purpose may leave, and counts it when it does."""
 
-    def __init__(self, rates: Rates) -> None:
+    def __init__(self, rates: GovernorRates) -> None:
         self.rates = rates
         self.orders_today = 0
         self._second: deque[int] = deque()
         self._minute: deque[int] = deque()
         self._calls: deque[int] = deque()
-        self._paused: dict[Purpose, int] = {}
+        self._paused: dict[OrderPurpose, int] = {}
 
-    def order_due(self, purpose: Purpose, now: int) -> int:
+    def order_due(self, purpose: OrderPurpose, now: int) -> int:
         """Return when a new order of this purpose may leave (ns), `now` if at once, -1 if not today."""
-        entry = purpose is Purpose.ENTRY
+        entry = purpose is OrderPurpose.ENTRY
         if self.orders_today >= self.rates.per_day - (self.rates.day_reserve if entry else 0):
             return -1
         second = self.rates.per_second - (self.rates.reserve_per_second if entry else 0)
         minute = self.rates.per_minute - (10 * self.rates.reserve_per_second if entry else 0)
-        due = max(_free(self._second, second, SECOND, now), _free(self._minute, minute, MINUTE, now))
+        due = max(_next_free(self._second, second, SECOND, now), _next_free(self._minute, minute, MINUTE, now))
         return max(due, self.call_due(purpose, now))
 
-    def call_due(self, purpose: Purpose, now: int) -> int:
+    def call_due(self, purpose: OrderPurpose, now: int) -> int:
         """Return when any other request (cancel, modify, GTT) may leave; only exits may use the reserve."""
-        most = self.rates.per_second - (0 if purpose is Purpose.EXIT else self.rates.reserve_per_second)
-        return max(_free(self._calls, most, SECOND, now), self._paused.get(purpose, 0))
+        most = self.rates.per_second - (0 if purpose is OrderPurpose.EXIT else self.rates.reserve_per_second)
+        return max(_next_free(self._calls, most, SECOND, now), self._paused.get(purpose, 0))
 
     def order_sent(self, now: int) -> None:
         """Count a new order."""
@@ -65,32 +65,32 @@ class Governor:
         """Count any other request."""
         self._calls.append(now)
 
-    def back_off(self, purpose: Purpose, until: int) -> None:
+    def back_off(self, purpose: OrderPurpose, until: int) -> None:
         """Hold a class back after a 429, and those that matter less; exits are never held back."""
         for other in _LESS[purpose]:
             self._paused[other] = until
 
-    def moved(self, by: int) -> None:
+    def shift_clock(self, by: int) -> None:
         """Take note that the clock was set on by so many ns: what has left did not leave that much earlier."""
         for sent in (self._second, self._minute, self._calls):
             sent.extend([sent.popleft() + by for _ in range(len(sent))])
 
-    def held(self, purpose: Purpose, now: int) -> int:
+    def held_for(self, purpose: OrderPurpose, now: int) -> int:
         """Return how long a class is held back still after a 429, ns."""
         return max(0, self._paused.get(purpose, 0) - now)
 
     def orders_last_minute(self, now: int) -> int:
         """Return how many orders left within the last minute."""
-        _free(self._minute, 0, MINUTE, now)
+        _next_free(self._minute, 0, MINUTE, now)
         return len(self._minute)
 
     def orders_last_second(self, now: int) -> int:
         """Return how many orders left within the last second."""
-        _free(self._second, 0, SECOND, now)
+        _next_free(self._second, 0, SECOND, now)
         return len(self._second)
 
 
-def _free(sent: deque[int], most: int, window: int, now: int) -> int:
+def _next_free(sent: deque[int], most: int, window: int, now: int) -> int:
     """Drop what is older than the window; return when another one fits."""
     while sent and sent[0] <= now - window:
         sent.popleft()

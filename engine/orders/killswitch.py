@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.errors import OperatorError, in_words
-from engine.ops import private
-from engine.ops.files import sync
-from engine.texts import plain, valid
+from engine.system import private_files
+from engine.system.whole_files import sync
+from engine.texts import plain_text, valid_text
 
 HALT = "halt"
 FLATTEN = "flatten"
@@ -30,7 +30,7 @@ LONGEST_FILE, LONGEST_TEXT = 65_536, 500
 LAST = 2**63 - 1
 
 
-class Latch(NamedTuple):
+class KillLatch(NamedTuple):
     """How and why the desk is stopped; `ts` in ns UTC by the machine's clock."""
 
     level: str
@@ -44,7 +44,7 @@ class Latch(NamedTuple):
         return self.ts, self.level
 
 
-class Entry(NamedTuple):
+class KillLogEntry(NamedTuple):
     """One line of the history: `act` is "latch" or "resume"."""
 
     ts: int
@@ -61,7 +61,7 @@ class KillSwitch:
     called with the latch, or None on resume, from whatever thread acted; they must not block.
     """
 
-    def __init__(self, path: Path, now: Callable[[], int] = time.time_ns, kept: Iterable[Entry] = ()) -> None:
+    def __init__(self, path: Path, now: Callable[[], int] = time.time_ns, kept: Iterable[KillLogEntry] = ()) -> None:
         self.path = path
         self.recorded = 0
         """How often something was added to the history."""
@@ -69,18 +69,18 @@ class KillSwitch:
         """Why the latch that holds is not on disk; empty where it is."""
         self._now = now
         self._tried = 0
-        self.listeners: list[Callable[[Latch | None], None]] = []
+        self.listeners: list[Callable[[KillLatch | None], None]] = []
         self._event = threading.Event()
         self._lock = threading.RLock()
         """Of what is in memory; never held while the disk is waited for."""
         self._disk = threading.RLock()
         self._writer = threading.Thread()
         """Who writes, or was the last to write."""
-        self._latch: Latch | None = None
-        self._standing: list[Latch] = []
+        self._latch: KillLatch | None = None
+        self._standing: list[KillLatch] = []
         """What has latched since the last release, oldest first."""
         self.check_file()
-        self._compare(kept)
+        self._compare_records(kept)
 
     @property
     def latched(self) -> bool:
@@ -88,7 +88,7 @@ class KillSwitch:
         return self._event.is_set()
 
     @property
-    def latch(self) -> Latch | None:
+    def latch(self) -> KillLatch | None:
         """Return how the desk is stopped, None while it is not."""
         return self._latch
 
@@ -98,9 +98,9 @@ class KillSwitch:
         Waits a moment for the disk; what became of that is in `unkept`, and tried again by `check_file`.
         """
         self._event.set()  # before anything that a lock or a disk could hold up
-        risen = self._raise(Latch(level, one_line(reason), one_line(who), self._now()))
+        risen = self._raise_latch(KillLatch(level, one_line(reason), one_line(who), self._now()))
         if risen or not self._writer.is_alive():
-            self._keep(DISK_S)
+            self._start_writing(DISK_S)
 
     def check_file(self) -> None:
         """Take over a latch that stands in the file: ours from before, or one that somebody else put there.
@@ -114,24 +114,24 @@ class KillSwitch:
         finally:
             self._disk.release()
         if risen:
-            self._keep(DISK_S)
+            self._start_writing(DISK_S)
         elif self.unkept and abs(self._now() - self._tried) >= AGAIN:
-            self._keep(0.0)
+            self._start_writing(0.0)
 
-    def resume(self, reason: str, who: str) -> Latch | None:
+    def resume(self, reason: str, who: str) -> KillLatch | None:
         """Unlatch, put that on record and remove the file; return what was latched.
 
         Raises `OperatorError` where the disk does not take it: the latch then holds.
         """
-        done: list[Latch | OSError | None] = []
-        _bounded(lambda: done.append(self._release(one_line(reason), one_line(who))), RELEASE_S)
+        done: list[KillLatch | OSError | None] = []
+        _run_bounded(lambda: done.append(self._release_latch(one_line(reason), one_line(who))), RELEASE_S)
         if not done:
             raise OperatorError(f"not released: the disk of {self.path.parent} does not answer")
         if isinstance(done[0], OSError):
             raise OperatorError(f"not released: {done[0].filename or self.path}: {in_words(done[0])}")
         return done[0]
 
-    def history(self) -> list[Entry]:
+    def history(self) -> list[KillLogEntry]:
         """Return every latching and release on record, oldest first."""
         try:
             lines = self.path.with_suffix(".log").read_bytes().splitlines()
@@ -142,48 +142,48 @@ class KillSwitch:
             with contextlib.suppress(ValueError, AttributeError, TypeError, OverflowError, RecursionError):
                 row = json.loads(line.decode(errors="replace"))
                 texts = [one_line(row.get(key, "")) for key in ("act", "level", "reason", "who")]
-                found.append(Entry(_instant(row.get("ts")), *texts))
+                found.append(KillLogEntry(_valid_instant(row.get("ts")), *texts))
         return found
 
     # memory
 
-    def _raise(self, latch: Latch) -> bool:
+    def _raise_latch(self, latch: KillLatch) -> bool:
         """Let a latch hold that is stricter than what does; tell whether it is."""
         with self._lock:
-            if not self._rises(latch.level):
+            if not self._is_stricter(latch.level):
                 return False
             self._latch = latch
             self._standing.append(latch)
             self._event.set()
-        self._tell(latch)
+        self._notify_listeners(latch)
         return True
 
-    def _rises(self, level: str) -> bool:
+    def _is_stricter(self, level: str) -> bool:
         return self._latch is None or (self._latch.level != FLATTEN and level == FLATTEN)
 
-    def _compare(self, kept: Iterable[Entry]) -> None:
+    def _compare_records(self, kept: Iterable[KillLogEntry]) -> None:
         """Let the strictest hold that neither the log nor the database has released."""
-        logged, released = standing(self.history())
-        stored, _ = standing(kept)
+        logged, released = standing_latches(self.history())
+        stored, _ = standing_latches(kept)
         missing = [latch for latch in stored if latch.key not in released]
         for latch in sorted(logged + missing, key=lambda latch: latch.level == FLATTEN):
-            if not self._raise(latch):
+            if not self._raise_latch(latch):
                 self._standing.append(latch)
             self.unkept = "not written yet"
 
-    def _tell(self, latch: Latch | None) -> None:
+    def _notify_listeners(self, latch: KillLatch | None) -> None:
         for listener in self.listeners:
             listener(latch)
 
     # disk
 
-    def _keep(self, seconds: float) -> None:
+    def _start_writing(self, seconds: float) -> None:
         """Have the latch written, and wait for that, but not longer than some seconds."""
         self.unkept = self.unkept or "the disk does not answer"
         self._tried = self._now()
-        self._writer = _bounded(self._store, seconds)
+        self._writer = _run_bounded(self._store_latch, seconds)
 
-    def _store(self) -> None:
+    def _store_latch(self) -> None:
         """Bring file and log in line with the latch; either is enough to survive a restart."""
         with self._disk:
             self._take_file()
@@ -191,7 +191,7 @@ class KillSwitch:
             if latch is None:
                 self.unkept = ""
                 return
-            refused = [_tried(lambda: self._write(latch)), _tried(lambda: self._record(latch))]
+            refused = [_try_write(lambda: self._write_file(latch)), _try_write(lambda: self._record_latch(latch))]
             self.unkept = refused[0] if all(refused) else ""
 
     def _take_file(self) -> bool:
@@ -199,35 +199,35 @@ class KillSwitch:
         put = 0
         try:
             put = self.path.lstat().st_mtime_ns
-            text = private.read(self.path, LONGEST_FILE).decode(errors="replace")
+            text = private_files.read_private(self.path, LONGEST_FILE).decode(errors="replace")
         except FileNotFoundError:
             return False
         except OSError as error:
             text = f"kill file unreadable: {error.strerror}"
-        found = _parse(text)
-        return self._raise(found if found.ts else found._replace(ts=put or self._now()))
+        found = _parse_latch(text)
+        return self._raise_latch(found if found.ts else found._replace(ts=put or self._now()))
 
-    def _write(self, latch: Latch) -> None:
+    def _write_file(self, latch: KillLatch) -> None:
         """Keep the latch in the file, unless what stands there is as strict."""
         with contextlib.suppress(OSError):
-            found = _parse(private.read(self.path, LONGEST_FILE).decode(errors="replace"))
+            found = _parse_latch(private_files.read_private(self.path, LONGEST_FILE).decode(errors="replace"))
             if found.level == latch.level:
                 return
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        private.replace(self.path, json.dumps(latch._asdict()).encode())
+        private_files.replace_private(self.path, json.dumps(latch._asdict()).encode())
 
-    def _record(self, latch: Latch) -> None:
+    def _record_latch(self, latch: KillLatch) -> None:
         """Put a latching on record, once: the file may be found again by the next run, or by `patang resume`."""
-        if latch.key not in {known.key for known in standing(self.history())[0]}:
-            self._log({"act": "latch", **latch._asdict()})
+        if latch.key not in {known.key for known in standing_latches(self.history())[0]}:
+            self._append_log({"act": "latch", **latch._asdict()})
 
-    def _log(self, fields: dict[str, object]) -> None:
+    def _append_log(self, fields: dict[str, object]) -> None:
         try:
-            private.append(self.path.with_suffix(".log"), json.dumps(fields).encode())
+            private_files.append_private(self.path.with_suffix(".log"), json.dumps(fields).encode())
         finally:
             self.recorded += 1
 
-    def _release(self, reason: str, who: str) -> Latch | OSError | None:
+    def _release_latch(self, reason: str, who: str) -> KillLatch | OSError | None:
         """Put the release on record, behind everything that it releases, then take the file away, then let go."""
         with self._disk:
             self._take_file()
@@ -237,8 +237,8 @@ class KillSwitch:
             try:
                 self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 for latch in releasing:
-                    self._record(latch)
-                self._log({"act": "resume", "reason": reason, "who": who, "ts": self._now()})
+                    self._record_latch(latch)
+                self._append_log({"act": "resume", "reason": reason, "who": who, "ts": self._now()})
                 self.path.unlink(missing_ok=True)
                 sync(self.path.parent)
             except OSError as error:
@@ -251,17 +251,17 @@ class KillSwitch:
                     self._event.clear()
                     self.unkept = ""
         if self._latch is None:
-            self._tell(None)
+            self._notify_listeners(None)
         return old
 
 
-def standing(history: Iterable[Entry]) -> tuple[list[Latch], set[tuple[int, str]]]:
+def standing_latches(history: Iterable[KillLogEntry]) -> tuple[list[KillLatch], set[tuple[int, str]]]:
     """Return the latches that a record has not released, oldest first, and the keys of those it has."""
-    open_: list[Latch] = []
+    open_: list[KillLatch] = []
     released: set[tuple[int, str]] = set()
     for entry in history:
         if entry.act == "latch":
-            open_.append(Latch(FLATTEN if entry.level == FLATTEN else HALT, entry.reason, entry.who, entry.ts))
+            open_.append(KillLatch(FLATTEN if entry.level == FLATTEN else HALT, entry.reason, entry.who, entry.ts))
         elif entry.act == "resume":
             released |= {latch.key for latch in open_}
             open_.clear()
@@ -270,10 +270,10 @@ def standing(history: Iterable[Entry]) -> tuple[list[Latch], set[tuple[int, str]
 
 def one_line(text: object) -> str:
     """Return a text from outside as one line that any file and any screen can hold."""
-    return " ".join(plain(valid(str(text)[:LONGEST_TEXT])).split())
+    return " ".join(plain_text(valid_text(str(text)[:LONGEST_TEXT])).split())
 
 
-def _bounded(act: Callable[[], None], seconds: float) -> threading.Thread:
+def _run_bounded(act: Callable[[], None], seconds: float) -> threading.Thread:
     """Do something with the disk and wait for it, but not longer than some seconds; return who does it.
 
     While the interpreter ends no thread begins any more, and waiting for one to begin would never end: it is done here.
@@ -291,7 +291,7 @@ def _bounded(act: Callable[[], None], seconds: float) -> threading.Thread:
     return thread
 
 
-def _tried(act: Callable[[], None]) -> str:
+def _try_write(act: Callable[[], None]) -> str:
     """Do something with the disk; return why it was refused, empty where it was not."""
     try:
         act()
@@ -300,20 +300,20 @@ def _tried(act: Callable[[], None]) -> str:
     return ""
 
 
-def _parse(text: str) -> Latch:
+def _parse_latch(text: str) -> KillLatch:
     """Read a latch; any text at all, or none, means halt."""
     try:
         fields = json.loads(text)
         level = FLATTEN if fields.get("level") == FLATTEN else HALT
-        return Latch(
-            level, one_line(fields.get("reason", "")), one_line(fields.get("who", "file")), _instant(fields.get("ts"))
+        return KillLatch(
+            level, one_line(fields.get("reason", "")), one_line(fields.get("who", "file")), _valid_instant(fields.get("ts"))
         )
     except (ValueError, AttributeError, TypeError, OverflowError, RecursionError):
         level = FLATTEN if FLATTEN in text.lower() else HALT
-        return Latch(level, one_line(text)[:200] or "flag file", "file", 0)
+        return KillLatch(level, one_line(text)[:200] or "flag file", "file", 0)
 
 
-def _instant(value: object) -> int:
+def _valid_instant(value: object) -> int:
     """Return a time (ns UTC) as it was kept, 0 for anything that can be none."""
     instant = int(value) if isinstance(value, int | float) else 0
     return instant if 0 < instant <= LAST else 0

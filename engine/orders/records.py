@@ -2,19 +2,19 @@
 
 import json
 
-from compiled.decisions import CAUSES, Decision
-from compiled.kernel import Kernel
-from compiled.ladder import Ladder, LadderPlan, Rung, RungState
-from compiled.model import SECOND, Gtt, GttLeg, Instrument, Order, OrderType, Side
-from compiled.outbox import Fill
-from engine.market.assets import Asset, asset_of
+from compiled.model.values import SECOND, Gtt, GttLeg, Instrument, Order, OrderType, Side
+from compiled.trading.decision_log import CAUSES, DecisionRecord
+from compiled.trading.kernel import Kernel
+from compiled.trading.ladder import Ladder, LadderPlan, Rung, RungState
+from compiled.trading.order_store import BookedFill
+from engine.market.asset_classes import AssetClass, asset_of
 from engine.ports import Journal
 
 KIND = {OrderType.MARKET: "MARKET", OrderType.LIMIT: "LIMIT", OrderType.SL: "SL", OrderType.SLM: "SL-M"}
 PEAKS = "peaks"
 
 
-class Recorder:
+class JournalRecorder:
     """Writes every change of the kernel to the journal, facts before the requests that follow from them."""
 
     def __init__(self, kernel: Kernel, journal: Journal) -> None:
@@ -25,24 +25,24 @@ class Recorder:
         self._peaked = 0
         self._peaks = ""
 
-    def flush(self) -> list[Fill]:
+    def flush(self) -> list[BookedFill]:
         """Append rows for all that changed since the last call; return the fills among it."""
-        kernel, out = self.kernel, self.kernel.out
+        kernel, out = self.kernel, self.kernel.order_store
         fills, out.fills = out.fills, []
         for fill in fills:
             kernel.changed_rungs.setdefault(fill.order.rung, self.kernel.rungs[fill.order.rung])
-        self._decisions()
+        self._write_decisions()
         self._note_peaks()
         for ladder in kernel.changed_ladders.values():
-            self.journal.append("ladders", self._ladder(ladder))
+            self.journal.append("ladders", self._ladder_row(ladder))
         for rung in list(kernel.changed_rungs.values()):
-            self._rung(rung)
+            self._write_rung(rung)
         for order in out.changed_orders.values():
-            self._order(order)
+            self._write_order(order)
         for fill in fills:
-            self.journal.append("fills", self._fill(fill))
+            self.journal.append("fills", self._fill_row(fill))
         for gtt in out.changed_gtts.values():
-            self._gtt(gtt)
+            self._write_gtt(gtt)
         kernel.changed_ladders.clear()
         kernel.changed_rungs.clear()
         out.changed_orders.clear()
@@ -52,9 +52,9 @@ class Recorder:
     def _note_peaks(self) -> None:
         """Note the highest P&L of the day, the desk's and each strategy's, once a second while it rises."""
         kernel = self.kernel
-        if kernel.out.now < self._peaked + SECOND:
+        if kernel.order_store.now < self._peaked + SECOND:
             return
-        self._peaked = kernel.out.now
+        self._peaked = kernel.order_store.now
         strategies = {slot.name: int(slot.peak) for slot in kernel.slots if slot.peak}
         if kernel.peak or strategies:
             peaks = json.dumps({"day": int(kernel.open), "desk": int(kernel.peak), "strategies": strategies})
@@ -62,37 +62,37 @@ class Recorder:
                 self._peaks = peaks
                 self.journal.append("meta", {"key": PEAKS, "value": peaks})
 
-    def _decisions(self) -> None:
+    def _write_decisions(self) -> None:
         """Write new decisions at once, and how often they were repeated once a second."""
         decisions = self.kernel.decisions
         if decisions.fresh:
             fresh, decisions.fresh = decisions.fresh, []
             for decision in fresh:
-                self.journal.append("decisions", self._decision(decision))
-        if decisions.repeated and self.kernel.out.now >= self._counted + SECOND:
-            self._counts()
+                self.journal.append("decisions", self._decision_row(decision))
+        if decisions.repeated and self.kernel.order_store.now >= self._counted + SECOND:
+            self._write_counts()
 
-    def _counts(self) -> None:
-        self._counted = self.kernel.out.now
+    def _write_counts(self) -> None:
+        self._counted = self.kernel.order_store.now
         repeated, self.kernel.decisions.repeated = self.kernel.decisions.repeated, {}
         for decision in repeated.values():
             self.journal.append("decisions", {
                 "decision": decision.number, "times": decision.times, "last": decision.last,
             })  # fmt: skip
 
-    def mark(self) -> None:
+    def write_marks(self) -> None:
         """Write every open rung at the last price, and the last counts of refusals."""
-        self._counts()
+        self._write_counts()
         for ladder in self.kernel.ladders.values():
             for rung in ladder.rungs:
                 if rung.live:
-                    self._rung(rung)
+                    self._write_rung(rung)
 
-    def _instrument(self, token: int) -> Instrument:
+    def _instrument_of(self, token: int) -> Instrument:
         return self.kernel.markets[token].instrument
 
-    def _fill(self, fill: Fill) -> dict[str, object]:
-        order, instrument = fill.order, self._instrument(fill.order.token)
+    def _fill_row(self, fill: BookedFill) -> dict[str, object]:
+        order, instrument = fill.order, self._instrument_of(fill.order.token)
         return {
             "trade_id": fill.trade_id, "order_id": order.order_id, "intent": order.intent, "rung": order.rung,
             "strategy": order.strategy, "token": order.token, "symbol": instrument.symbol,
@@ -100,13 +100,13 @@ class Recorder:
             "ts": fill.ts, "charges": fill.charges, "realised": fill.realised,
         }  # fmt: skip
 
-    def _decision(self, decision: Decision) -> dict[str, object]:
+    def _decision_row(self, decision: DecisionRecord) -> dict[str, object]:
         cause = decision.cause
         heard = self.kernel.markets.get(cause.token or decision.token)
         price = cause.price or (heard.ltp if heard is not None else 0.0)
         return {
             "decision": decision.number, "ts": decision.ts, "strategy": decision.strategy, "token": decision.token,
-            "symbol": self._instrument(decision.token).symbol, "side": decision.side.name, "kind": decision.kind,
+            "symbol": self._instrument_of(decision.token).symbol, "side": decision.side.name, "kind": decision.kind,
             "cause": CAUSES[cause.what], "cause_symbol": heard.instrument.symbol if heard is not None else "",
             "cause_ts": cause.ts, "cause_price": price, "reason": decision.reason, "capital": decision.capital,
             "quantity": decision.quantity, "price": decision.price, "verdict": decision.verdict.name,
@@ -114,7 +114,7 @@ class Recorder:
             "times": decision.times, "last": decision.last,
         }  # fmt: skip
 
-    def _ladder(self, ladder: Ladder) -> dict[str, object]:
+    def _ladder_row(self, ladder: Ladder) -> dict[str, object]:
         return {
             "ladder": ladder.ladder_id, "strategy": ladder.strategy, "token": ladder.instrument.token,
             "symbol": ladder.instrument.symbol, "side": ladder.side.name,
@@ -123,7 +123,7 @@ class Recorder:
             "reason": ladder.reason,
         }  # fmt: skip
 
-    def _rung(self, rung: Rung) -> None:
+    def _write_rung(self, rung: Rung) -> None:
         """Write a rung's row; its open P&L is at the last price."""
         ladder = self.kernel.owners[rung.ladder_id]
         unfilled = rung.state is RungState.CLOSED and not rung.bought
@@ -143,9 +143,9 @@ class Recorder:
             "status": status, "exit_reason": rung.exit_reason,
         })  # fmt: skip
 
-    def _order(self, order: Order) -> None:
+    def _write_order(self, order: Order) -> None:
         """Write an order's intent, its row of the book, and one line of its life if that went on."""
-        instrument, now = self._instrument(order.token), self.kernel.out.now
+        instrument, now = self._instrument_of(order.token), self.kernel.order_store.now
         common: dict[str, object] = {
             "intent": order.intent, "tag": order.tag or None, "strategy": order.strategy, "token": order.token,
             "symbol": instrument.symbol, "exchange": instrument.exchange, "side": order.side.name,
@@ -157,7 +157,7 @@ class Recorder:
             "kind": "order", "created": order.created, "purpose": order.purpose.name,
             "validity": order.validity.name, "protection": order.protection, "rung": order.rung,
             "broker_id": order.order_id, "value": order.value, "charged": order.charged,
-            "request": json.dumps(order_fields(order) | _told(instrument)),
+            "request": json.dumps(order_fields(order) | _asset_field(instrument)),
         })  # fmt: skip
         if order.order_id:
             self.journal.append("orders", common | {
@@ -174,11 +174,11 @@ class Recorder:
         if not order.live and order.traded >= order.filled:
             self._last.pop(order.intent, None)
 
-    def _gtt(self, gtt: Gtt) -> None:
+    def _write_gtt(self, gtt: Gtt) -> None:
         """Write a GTT's intent and its own row."""
-        instrument, now = self._instrument(gtt.token), self.kernel.out.now
-        stop, target = split(self.kernel, gtt, gtt.legs)
-        self._gtt_event(gtt, stop, target)
+        instrument, now = self._instrument_of(gtt.token), self.kernel.order_store.now
+        stop, target = split_legs(self.kernel, gtt, gtt.legs)
+        self._write_gtt_event(gtt, stop, target)
         past = {"fired": gtt.fired, "at": gtt.updated} if gtt.past else {}
         self.journal.append("intents", {
             "intent": gtt.intent, "tag": None, "kind": "gtt", "created": gtt.created, "updated": now,
@@ -199,7 +199,7 @@ class Recorder:
             "modifies": gtt.modifies, "created": gtt.created, "updated": now, "reason": gtt.reason,
         })  # fmt: skip
 
-    def _gtt_event(self, gtt: Gtt, stop: GttLeg, target: GttLeg | None) -> None:
+    def _write_gtt_event(self, gtt: Gtt, stop: GttLeg, target: GttLeg | None) -> None:
         """Write one line of a GTT's life, if that went on."""
         state = (gtt.status, gtt.gtt_id, stop.trigger, stop.quantity, gtt.order_id, bool(gtt.pending))
         if self._last.get(gtt.intent) == state:
@@ -208,10 +208,10 @@ class Recorder:
         aim = f", target {target.trigger:.2f}" if target is not None else ""
         legs = f"stop {stop.trigger:.2f}{aim} x {stop.quantity}"
         if gtt.pending:
-            wanted = split(self.kernel, gtt, gtt.pending)[0]
+            wanted = split_legs(self.kernel, gtt, gtt.pending)[0]
             legs = f"stop {stop.trigger:.2f} to {wanted.trigger:.2f} x {wanted.quantity}"
         self.journal.append("order_events", {
-            "ts": self.kernel.out.now, "intent": gtt.intent, "order_id": str(gtt.gtt_id or ""),
+            "ts": self.kernel.order_store.now, "intent": gtt.intent, "order_id": str(gtt.gtt_id or ""),
             "status": "MODIFYING" if gtt.pending and gtt.live else gtt.status.name, "filled": 0, "average_price": 0.0,
             "reason": gtt.reason or legs,
         })  # fmt: skip
@@ -219,7 +219,7 @@ class Recorder:
             self._last.pop(gtt.intent, None)
 
 
-def split(kernel: Kernel, gtt: Gtt, legs: list[GttLeg]) -> tuple[GttLeg, GttLeg | None]:
+def split_legs(kernel: Kernel, gtt: Gtt, legs: list[GttLeg]) -> tuple[GttLeg, GttLeg | None]:
     """Return the stop and the target (None without one) among the legs of a GTT."""
     if len(legs) == 1:
         return legs[0], None
@@ -257,7 +257,7 @@ def plan_fields(plan: LadderPlan) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _told(instrument: Instrument) -> dict[str, str]:
+def _asset_field(instrument: Instrument) -> dict[str, str]:
     """Return what a security is by its name, which the tax statement knows no more."""
-    asset = asset_of(instrument.symbol, instrument.name) if instrument.kind == "EQ" else Asset.SHARE
-    return {} if asset is Asset.SHARE else {"asset": asset.value}
+    asset = asset_of(instrument.symbol, instrument.name) if instrument.kind == "EQ" else AssetClass.SHARE
+    return {} if asset is AssetClass.SHARE else {"asset": asset.value}

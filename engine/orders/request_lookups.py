@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from compiled.events import Answer, GttUpdate, OrderUpdate, Outcome, Verb
-from compiled.kernel import Kernel
-from compiled.model import SECOND, Gtt, GttStatus, Order, Purpose
-from compiled.triggers import same_legs
+from compiled.model.events import BrokerAnswer, GttUpdate, OrderUpdate, RequestOutcome, RequestVerb
+from compiled.model.values import SECOND, Gtt, GttStatus, Order, OrderPurpose
+from compiled.trading.gtt_reports import has_same_legs
+from compiled.trading.kernel import Kernel
+from engine.books.differences import SKEW
 from engine.ports import Clock
-from engine.trading.differences import SKEW
 
 STANDING: Final = frozenset({GttStatus.ACTIVE, GttStatus.TRIGGERED})
 LONGEST_REST_S: Final = 8.0
@@ -22,7 +22,7 @@ NOT_ITS_OWN: Final = "the broker's books do not have it under the id of its answ
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class LookupPolicy:
     """How long an unknown outcome is looked for before it is given up (seconds, looks), and how long an entry may wait.
 
     A request that has had no answer for `settle_s` is looked for as well, while it goes on waiting for it. What was sent
@@ -37,7 +37,7 @@ class Patience:
 
 
 @dataclass(slots=True)
-class Unresolved:
+class UnresolvedRequest:
     """An intent whose outcome nobody told; `late`: an entry that the usual looks have not found, and that may still come."""
 
     since: int
@@ -47,7 +47,7 @@ class Unresolved:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RequestRefusal:
     """A request that was refused, for the look after `moves`, and how long to wait before the next (ns)."""
 
     moves: int
@@ -55,25 +55,25 @@ class Refusal:
     wait: int
 
 
-class Lookups:
+class RequestLookups:
     """Searches the books just read, and posts what they say of our requests."""
 
-    def __init__(self, kernel: Kernel, clock: Clock, patience: Patience, post: Callable[[object], None]) -> None:
+    def __init__(self, kernel: Kernel, clock: Clock, patience: LookupPolicy, post: Callable[[object], None]) -> None:
         self.kernel = kernel
         self.clock = clock
         self.patience = patience
         self.post = post
-        self.unresolved: dict[int, Unresolved] = {}
+        self.unresolved: dict[int, UnresolvedRequest] = {}
         self.unknown = 0
-        self.failing = 0
+        self.failing_since = 0
         """Since when the books cannot be read, ns; 0: they can."""
         self.failure = ""
         """Why not."""
-        self.rests = 0
+        self.paused_until = 0
         """Until when they are left alone, ns."""
         self._failed = 0
         self._unanswered: dict[int, int] = {}
-        self._refused: dict[int, Refusal] = {}
+        self._refused: dict[int, RequestRefusal] = {}
         self._unproven: dict[int, int] = {}
         """When the books must show an id at the latest, by intent."""
         self._restored: set[int] = set()
@@ -83,17 +83,17 @@ class Lookups:
         self._watch_at = 0
 
     @property
-    def seeking(self) -> bool:
+    def is_seeking(self) -> bool:
         """Tell whether something is looked for that the usual looks may still find."""
         return bool(self._refused) or any(not item.late for item in self.unresolved.values())
 
     # what is to be found out
 
-    def sent(self, intent: int) -> None:
+    def note_sent(self, intent: int) -> None:
         """Take note of a request that waits for its answer."""
-        self._unanswered[intent] = self._in(self.patience.settle_s)
+        self._unanswered[intent] = self._time_in(self.patience.settle_s)
 
-    def answered(self, intent: int) -> None:
+    def note_answered(self, intent: int) -> None:
         """Take note that it has one, or will have none."""
         self._unanswered.pop(intent, None)
 
@@ -102,92 +102,92 @@ class Lookups:
         now = self.clock.now()
         self.unknown += 1
         self._unproven.pop(intent, None)
-        self.unresolved[intent] = Unresolved(now, now)
+        self.unresolved[intent] = UnresolvedRequest(now, now)
 
-    def refused(self, intent: int, moves: int, reason: str, wait: int) -> None:
+    def note_refusal(self, intent: int, moves: int, reason: str, wait: int) -> None:
         """Believe a refusal only when a book read after it (begun later than `moves`) does not show what was asked for.
 
         `wait` (ns) is how long to wait then before the next.
         """
-        self._refused[intent] = Refusal(moves, reason, wait)
+        self._refused[intent] = RequestRefusal(moves, reason, wait)
 
-    def prove(self, intent: int, *, restored: bool = False) -> None:
+    def expect_proof(self, intent: int, *, restored: bool = False) -> None:
         """Expect the books to show an intent under the id of its answer, unless they have; `restored`: of an earlier run."""
-        out = self.kernel.out
+        out = self.kernel.order_store
         if (each := out.orders.get(intent) or out.gtts.get(intent)) is not None and each.proven:
             return
-        self._unproven[intent] = self._in(self.patience.settle_s)
+        self._unproven[intent] = self._time_in(self.patience.settle_s)
         if restored:
             self._restored.add(intent)
 
-    def changed(self, intent: int) -> None:
+    def note_change(self, intent: int) -> None:
         """Take note that a GTT is changed: from now on its legs say nothing about whether its id is its own."""
         self._unproven.pop(intent, None)
 
-    def foreign(self, intent: int, broker_id: str) -> bool:
+    def is_foreign_id(self, intent: int, broker_id: str) -> bool:
         """Tell whether an id in the answer to an intent is known as that of another order or GTT."""
-        out = self.kernel.out
+        out = self.kernel.order_store
         order = out.orders.get(intent)
         if order is not None:
-            return self.kernel.anothers(order, broker_id)
+            return self.kernel.belongs_to_another(order, broker_id)
         known = out.by_gtt_id.get(int(broker_id))
         return known is not None and known.intent != intent
 
-    def proves(self, intent: int) -> bool:
+    def awaits_proof(self, intent: int) -> bool:
         """Tell whether nothing may be asked of an intent yet: its id is not proven, and may be somebody else's."""
         return self.clock.now() < self._unproven.get(intent, 0)
 
     # when to look, and at what
 
-    def look_due(self) -> int | None:
+    def poll_due(self) -> int | None:
         """Return when the next look at the books is due because of something unknown."""
         dues = [item.next_look for item in self.unresolved.values()]
         dues += [*self._unanswered.values(), *self._unproven.values()]
-        if self._given_up or any(intent in self.kernel.out.gtts for intent in self._unproven):
+        if self._given_up or any(intent in self.kernel.order_store.gtts for intent in self._unproven):
             dues.append(self._watch_at)
         if self._refused:
             dues.append(0)
-        return max(min(dues), self.rests) if dues else None
+        return max(min(dues), self.paused_until) if dues else None
 
-    def rest(self, why: str) -> None:
+    def pause_reads(self, why: str) -> None:
         """Leave the books alone for a while, longer each time: they could not be read."""
-        self.failing = self.failing or self.clock.now()
+        self.failing_since = self.failing_since or self.clock.now()
         self.failure = why
-        self.rests = self._in(min(self.patience.every_s / 2 * 2 ** min(self._failed, 6), LONGEST_REST_S))
+        self.paused_until = self._time_in(min(self.patience.every_s / 2 * 2 ** min(self._failed, 6), LONGEST_REST_S))
         self._failed += 1
 
-    def silence(self) -> tuple[int, str]:
+    def waiting_since(self) -> tuple[int, str]:
         """Return since when (ns) the books, or the outcome of a request, are waited for, and what it is; 0: nothing is."""
         waits = [(item.since, "the outcome of a request") for item in self.unresolved.values() if not item.late]
-        if self.failing:
-            waits.append((self.failing, self.failure))
+        if self.failing_since:
+            waits.append((self.failing_since, self.failure))
         return min(waits, default=(0, ""))
 
     @property
     def wants_gtts(self) -> bool:
         """Tell whether the list of GTTs is needed."""
         asked = {*self.unresolved, *self._unproven, *self._refused, *self._given_up}
-        return bool(self.unresolved) or any(intent in self.kernel.out.gtts for intent in asked)
+        return bool(self.unresolved) or any(intent in self.kernel.order_store.gtts for intent in asked)
 
-    def verify(self, orders: list[OrderUpdate], gtts: list[GttUpdate] | None) -> None:
+    def verify_ids(self, orders: list[OrderUpdate], gtts: list[GttUpdate] | None) -> None:
         """Compare the ids that answers gave with the books, before anything in them is believed."""
         now = self.clock.now()
         rows = {update.order_id: update for update in orders}
         tags = {update.tag for update in orders}
         listed = None if gtts is None else {int(update.gtt_id): update for update in gtts}
         for intent, due in list(self._unproven.items()):
-            order = self.kernel.out.orders.get(intent)
-            proof = self._gtt_proof(intent, listed) if order is None else _proof(order, rows, tags)
+            order = self.kernel.order_store.orders.get(intent)
+            proof = self._gtt_proof(intent, listed) if order is None else _order_proof(order, rows, tags)
             if proof is None and now < due:
                 continue
             del self._unproven[intent]
             if not proof:
                 self.look_for(intent)
-                self._answer(intent, Outcome.UNKNOWN, reason=NOT_ITS_OWN)
+                self._post_answer(intent, RequestOutcome.UNKNOWN, reason=NOT_ITS_OWN)
 
     def _gtt_proof(self, intent: int, listed: dict[int, GttUpdate] | None) -> bool | None:
         """Tell whether the broker lists a GTT as it was asked for; None: it cannot be told yet."""
-        gtt = self.kernel.out.gtts.get(intent)
+        gtt = self.kernel.order_store.gtts.get(intent)
         if gtt is None or not gtt.live or gtt.proven:
             return True
         if listed is None or not gtt.gtt_id:
@@ -197,23 +197,23 @@ class Lookups:
             return None
         if not same_shares(update, gtt):
             return False
-        if any(legs and same_legs(update.legs, legs) for legs in (gtt.legs, gtt.pending, gtt.made)):
+        if any(legs and has_same_legs(update.legs, legs) for legs in (gtt.legs, gtt.pending, gtt.made)):
             return True
-        return (intent in self._restored and self._moved(update, gtt)) or self._remade(update, gtt, listed)
+        return (intent in self._restored and self._is_our_change(update, gtt)) or self._is_foreign_change(update, gtt, listed)
 
-    def _moved(self, update: GttUpdate, gtt: Gtt) -> bool:
+    def _is_our_change(self, update: GttUpdate, gtt: Gtt) -> bool:
         """Tell whether a GTT is one of ours after a change that never reached the disk: nobody else's, of the same sides."""
         sides = [(leg.side, leg.quantity) for leg in gtt.legs]
-        others = (other for other in self.kernel.out.gtts.values() if other is not gtt)
+        others = (other for other in self.kernel.order_store.gtts.values() if other is not gtt)
         return [(leg.side, leg.quantity) for leg in update.legs] == sides and not any(
             asks_for(update, other) for other in others
         )
 
-    def _remade(self, update: GttUpdate, gtt: Gtt, listed: dict[int, GttUpdate]) -> bool:
+    def _is_foreign_change(self, update: GttUpdate, gtt: Gtt, listed: dict[int, GttUpdate]) -> bool:
         """Tell whether somebody has changed a GTT of ours before it was listed: nobody else's, and none is as it was asked for."""
         sides = {leg.side for leg in gtt.made}
         late = update.ts + SKEW >= gtt.created and {leg.side for leg in update.legs} == sides
-        others = (other for other in self.kernel.out.gtts.values() if other is not gtt)
+        others = (other for other in self.kernel.order_store.gtts.values() if other is not gtt)
         return (
             late
             and not any(asks_for(each, gtt) for each in listed.values() if each.status in STANDING)
@@ -225,56 +225,56 @@ class Lookups:
     def resolve(self, orders: list[OrderUpdate], gtts: list[GttUpdate] | None, began: int) -> None:
         """Search the books just read, of which the reading `began` at that move, for everything unknown."""
         now = self.clock.now()
-        self.failing = self.rests = self._failed = 0
+        self.failing_since = self.paused_until = self._failed = 0
         for intent, due in self._unanswered.items():
             if due <= now:
-                self._unanswered[intent] = self._in(self.patience.every_s)
+                self._unanswered[intent] = self._time_in(self.patience.every_s)
         self._given_up = {intent: until for intent, until in self._given_up.items() if until > now}
-        self._watch_at = self._in(self.patience.every_s)
+        self._watch_at = self._time_in(self.patience.every_s)
         tags: dict[str, OrderUpdate] = {}
         for update in orders:
             tags.setdefault(update.tag, update)
         taken: set[str] = set()
         for intent, refusal in list(self._refused.items()):
-            found = self._find(intent, tags, gtts, taken) if began > refusal.moves else None
+            found = self._find_order(intent, tags, gtts, taken) if began > refusal.moves else None
             if found is not None:
                 del self._refused[intent]
-                self._found(intent, found, taken, refusal)
+                self._post_found(intent, found, taken, refusal)
         for intent, item in list(self.unresolved.items()):
-            found = self._find(intent, tags, gtts, taken) if item.next_look <= now else None
+            found = self._find_order(intent, tags, gtts, taken) if item.next_look <= now else None
             if found:
                 del self.unresolved[intent]
-                self._found(intent, found, taken)
+                self._post_found(intent, found, taken)
             elif found is not None:
-                self._missed(intent, item, now)
+                self._count_miss(intent, item, now)
 
-    def _found(self, intent: int, found: str, taken: set[str], refusal: Refusal | None = None) -> None:
+    def _post_found(self, intent: int, found: str, taken: set[str], refusal: RequestRefusal | None = None) -> None:
         if found:
             taken.add(found)
-            self._answer(intent, Outcome.ACCEPTED, found)
+            self._post_answer(intent, RequestOutcome.ACCEPTED, found)
         elif refusal is not None:
             now, why = self.clock.now(), refusal.reason
-            self.post(Answer(now, intent, Verb.PLACE, Outcome.REFUSED, reason=why, wait=refusal.wait))
+            self.post(BrokerAnswer(now, intent, RequestVerb.PLACE, RequestOutcome.REFUSED, reason=why, wait=refusal.wait))
 
-    def _missed(self, intent: int, item: Unresolved, now: int) -> None:
+    def _count_miss(self, intent: int, item: UnresolvedRequest, now: int) -> None:
         """Give up what was missed often and long enough; an entry only when it can no longer arrive."""
         item.misses += 1
-        item.next_look = self._in(self.patience.every_s)
+        item.next_look = self._time_in(self.patience.every_s)
         if item.misses < self.patience.looks or now - item.since < self.patience.settle_s * SECOND:
             return
-        order, until = self.kernel.out.orders.get(intent), item.since + int(self.patience.late_s * SECOND)
-        if order is not None and order.purpose is Purpose.ENTRY and now < until:
+        order, until = self.kernel.order_store.orders.get(intent), item.since + int(self.patience.late_s * SECOND)
+        if order is not None and order.purpose is OrderPurpose.ENTRY and now < until:
             item.late = True
             return
         del self.unresolved[intent]
         self._given_up[intent] = until
-        self._answer(intent, Outcome.LOST, reason="not in the broker's books")
+        self._post_answer(intent, RequestOutcome.LOST, reason="not in the broker's books")
 
-    def _find(
+    def _find_order(
         self, intent: int, tags: dict[str, OrderUpdate], gtts: list[GttUpdate] | None, taken: set[str]
     ) -> str | None:
         """Return the broker's id of an intent, empty where he has none; None: not looked."""
-        order = self.kernel.out.orders.get(intent)
+        order = self.kernel.order_store.orders.get(intent)
         if order is None:
             return self._find_gtt(intent, gtts, taken)
         update = tags.get(order.tag)
@@ -282,10 +282,10 @@ class Lookups:
 
     def _find_gtt(self, intent: int, gtts: list[GttUpdate] | None, taken: set[str]) -> str | None:
         """Return the id of a live GTT at the broker that is nobody's yet and asks for the same; None: not looked."""
-        gtt = self.kernel.out.gtts.get(intent)
+        gtt = self.kernel.order_store.gtts.get(intent)
         if gtts is None or gtt is None:
             return None
-        known = self.kernel.out.by_gtt_id
+        known = self.kernel.order_store.by_gtt_id
         for update in gtts:
             mine = known.get(update.gtt_id)
             free = (mine is None or mine is gtt) and str(update.gtt_id) not in taken
@@ -293,14 +293,14 @@ class Lookups:
                 return str(update.gtt_id)
         return ""
 
-    def _in(self, seconds: float) -> int:
+    def _time_in(self, seconds: float) -> int:
         return self.clock.now() + int(seconds * SECOND)
 
-    def _answer(self, intent: int, outcome: Outcome, broker_id: str = "", reason: str = "") -> None:
-        self.post(Answer(self.clock.now(), intent, Verb.PLACE, outcome, broker_id, reason))
+    def _post_answer(self, intent: int, outcome: RequestOutcome, broker_id: str = "", reason: str = "") -> None:
+        self.post(BrokerAnswer(self.clock.now(), intent, RequestVerb.PLACE, outcome, broker_id, reason))
 
 
-def _proof(order: Order, rows: dict[str, OrderUpdate], tags: set[str]) -> bool | None:
+def _order_proof(order: Order, rows: dict[str, OrderUpdate], tags: set[str]) -> bool | None:
     """Tell whether the book shows an order, False where the id of its answer is another's; None: it cannot be told yet."""
     if not order.live or order.proven:
         return True
@@ -312,7 +312,7 @@ def _proof(order: Order, rows: dict[str, OrderUpdate], tags: set[str]) -> bool |
 
 def asks_for(update: GttUpdate, gtt: Gtt) -> bool:
     """Tell whether a GTT at the broker is what one of ours was asked for with."""
-    return same_shares(update, gtt) and same_legs(update.legs, gtt.made)
+    return same_shares(update, gtt) and has_same_legs(update.legs, gtt.made)
 
 
 def same_shares(update: GttUpdate, gtt: Gtt) -> bool:

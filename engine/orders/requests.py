@@ -2,14 +2,14 @@
 
 from typing import NamedTuple
 
-from compiled.events import CancelOrder, Command, DeleteGtt, ModifyGtt, ModifyOrder, PlaceGtt, PlaceOrder
-from compiled.model import Purpose
+from compiled.model.events import CancelOrder, DeleteGtt, KernelCommand, ModifyGtt, ModifyOrder, PlaceGtt, PlaceOrder
+from compiled.model.values import OrderPurpose
 
-PURPOSES = (Purpose.EXIT, Purpose.PROTECT, Purpose.ENTRY)
+PURPOSES = (OrderPurpose.EXIT, OrderPurpose.PROTECT, OrderPurpose.ENTRY)
 """The most urgent first."""
 
 
-class Queued(NamedTuple):
+class QueuedRequest(NamedTuple):
     """A request that waits for the governor: for whom, what, since when, and when it may leave (ns, -1: not today)."""
 
     purpose: str
@@ -19,32 +19,32 @@ class Queued(NamedTuple):
     due: int
 
 
-def is_entry(command: Command) -> bool:
+def is_entry(command: KernelCommand) -> bool:
     """Tell whether a request is a new entry."""
-    return isinstance(command, PlaceOrder) and command.order.purpose is Purpose.ENTRY
+    return isinstance(command, PlaceOrder) and command.order.purpose is OrderPurpose.ENTRY
 
 
-def purpose_of(command: Command) -> Purpose:
+def purpose_of(command: KernelCommand) -> OrderPurpose:
     """Return the class of a request; what takes an order or a GTT away is as urgent as an exit."""
     if isinstance(command, PlaceOrder | ModifyOrder):
         return command.order.purpose
-    return Purpose.EXIT if isinstance(command, CancelOrder | DeleteGtt) else Purpose.PROTECT
+    return OrderPurpose.EXIT if isinstance(command, CancelOrder | DeleteGtt) else OrderPurpose.PROTECT
 
 
-def changes(command: Command) -> int:
+def changed_intent(command: KernelCommand) -> int:
     """Return the intent of what a request changes at the broker, 0 where it makes something new, or is about a stranger's."""
     if isinstance(command, ModifyOrder | CancelOrder):
         return int(command.order.intent)
     return int(command.gtt.intent) if isinstance(command, ModifyGtt | DeleteGtt) else 0
 
 
-def token_of(command: Command) -> int:
+def token_of(command: KernelCommand) -> int:
     """Return the token of the instrument a request is about."""
     if isinstance(command, PlaceOrder | ModifyOrder | CancelOrder):
         return int(command.order.token)
     return int(command.gtt.token) if isinstance(command, PlaceGtt | ModifyGtt | DeleteGtt) else 0
 
 
-def by_urgency(item: tuple[int, int, Command, int]) -> tuple[int, int]:
+def by_urgency(item: tuple[int, int, KernelCommand, int]) -> tuple[int, int]:
     """Order what waits: by class, then by age."""
     return item[:2]

@@ -3,20 +3,20 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from compiled.events import Answer, GttUpdate, Lacking, OrderUpdate, Outcome, Verb
-from compiled.kernel import Kernel
-from compiled.model import GttStatus, Product, Side
+from compiled.model.events import BrokerAnswer, GttUpdate, OrderUpdate, RequestOutcome, RequestVerb, ShareShortfall
+from compiled.model.values import GttStatus, Product, Side
+from compiled.trading.kernel import Kernel
+from engine.books.differences import LATE, SKEW, foreign_orders
 from engine.errors import OperatorError, RetryableError
 from engine.market.calendar import ist_day, midnight
+from engine.orders.gateway import OrderGateway
+from engine.orders.request_lookups import STANDING, asks_for
 from engine.ports import Broker
-from engine.trading.differences import LATE, SKEW, others
-from engine.trading.gateway import Gateway
-from engine.trading.lookups import STANDING, asks_for
 
 UNDER_WAY = frozenset({GttStatus.INTENT, GttStatus.SENT, GttStatus.UNKNOWN})
 
 
-class Books:
+class BrokerPoller:
     """Reads orders, trades and, when they may have changed, GTTs; posts only what is new.
 
     What others have taken of what we hold goes first, so that nothing is done with it, and orders of ours that the journal
@@ -25,18 +25,18 @@ class Books:
     being changed while it was read is left for the next look: the answer may be older than the change.
     """
 
-    def __init__(self, kernel: Kernel, broker: Broker, gateway: Gateway, post: Callable[[object], None]) -> None:
+    def __init__(self, kernel: Kernel, broker: Broker, gateway: OrderGateway, post: Callable[[object], None]) -> None:
         self.kernel = kernel
         self.broker = broker
         self.gateway = gateway
         self.post = post
-        self.looks = 0
+        self.polls = 0
         self.failures = 0
         self.error: Exception | None = None
         """Why the last look that failed did."""
-        self.behind = False
+        self.is_incomplete = False
         """Whether a look has failed since all books were read last."""
-        self.beside = 0
+        self.foreign_shares = 0
         """Shares that orders of somebody else have traded today in what we hold, or in what may be another listing of it."""
         self._others: dict[str, int] = {}
         """What orders of somebody else had traded at the last look."""
@@ -46,30 +46,30 @@ class Books:
         self._trades: set[tuple[str, str]] = set()
         self._traded: dict[str, int] = {}
 
-    async def look(self, *, gtts: bool = False) -> bool:
+    async def poll(self, *, gtts: bool = False) -> bool:
         """Read the books and post what changed; return False where they could not be read (nothing is posted)."""
         began = self.gateway.moves
         try:
             orders = await self.broker.orders()
-            trades = await self.broker.trades() if self._short(orders) else []
-            wanted = gtts or self._left_out or self._strangers(orders) or self.gateway.lookups.wants_gtts
+            trades = await self.broker.trades() if self._lacks_trades(orders) else []
+            wanted = gtts or self._left_out or self._has_new_foreign(orders) or self.gateway.lookups.wants_gtts
             triggers = await self.broker.gtts() if wanted else None
         except (RetryableError, OperatorError) as error:
             # a dead token latches the kill switch by itself; the desk stays, with what it knows
             self.failures += 1
-            self.behind = True
+            self.is_incomplete = True
             self.error = error
-            self.gateway.lookups.rest(str(error))
+            self.gateway.lookups.pause_reads(str(error))
             return False
-        self.looks += 1
-        self.behind = self.behind and triggers is None
-        self.gateway.proven(orders, triggers)
-        strange = list(others(self.kernel, orders))
+        self.polls += 1
+        self.is_incomplete = self.is_incomplete and triggers is None
+        self.gateway.verify_ids(orders, triggers)
+        strange = list(foreign_orders(self.kernel, orders))
         self._post_taken(strange, triggers or [])
-        self._post_orders(update for update in orders if self._forgotten(update))
+        self._post_orders(update for update in orders if self._is_forgotten(update))
         self._post_gtts(triggers, began, {update.order_id for update in orders})
         self._post_orders(orders)
-        self.beside = sum(int(update.filled) for update in strange if self._concerns(update))
+        self.foreign_shares = sum(int(update.filled) for update in strange if self._concerns_held(update))
         for trade in trades:
             if (trade.order_id, trade.trade_id) not in self._trades:
                 self._trades.add((trade.order_id, trade.trade_id))
@@ -83,7 +83,7 @@ class Books:
 
         What a GTT of ours has sent, or may have, is not theirs. Before the first look everything waits for a comparison.
         """
-        now, ours = self.gateway.clock.now(), self.kernel.out.by_gtt_id
+        now, ours = self.gateway.clock.now(), self.kernel.order_store.by_gtt_id
         fired = [each for each in triggers if each.status is GttStatus.TRIGGERED and each.gtt_id in ours]
         sent = {order_id for each in fired for order_id in each.order_ids}
         unsaid = {int(each.token) for each in fired if not each.order_ids and now - each.ts < LATE}
@@ -91,13 +91,13 @@ class Books:
         for update in strange:
             more = int(update.filled) - self._others.get(update.order_id, 0)
             self._others[update.order_id] = int(update.filled)
-            if self.looks > 1 and update.order_id not in sent and int(update.token) not in unsaid:
+            if self.polls > 1 and update.order_id not in sent and int(update.token) not in unsaid:
                 taken[int(update.token), update.product, Side(-update.side)] += more
         for (token, product, side), shares in taken.items():
             market = self.kernel.markets.get(token)
             if shares > 0 and market is not None and market.ladders and product in Product.__members__:
-                lacks = int(self.kernel.lacks(token, Product[product], side)) + shares
-                self.post(Lacking(now, token, Product[product], side, lacks))
+                lacks = int(self.kernel.absent_shares(token, Product[product], side)) + shares
+                self.post(ShareShortfall(now, token, Product[product], side, lacks))
 
     def _post_orders(self, updates: Iterable[OrderUpdate]) -> None:
         for update in updates:
@@ -106,26 +106,26 @@ class Books:
                 self._orders[update.order_id] = state
                 self.post(update)
 
-    def _forgotten(self, update: OrderUpdate) -> bool:
+    def _is_forgotten(self, update: OrderUpdate) -> bool:
         """Tell whether an order carries our tag, but is not known: it left on a full disk, before a crash."""
-        out = self.kernel.out
+        out = self.kernel.order_store
         ours = update.tag.startswith(out.tag_prefix)
         return ours and update.tag not in out.by_tag and update.order_id not in out.by_order_id
 
-    def _short(self, orders: list[OrderUpdate]) -> bool:
+    def _lacks_trades(self, orders: list[OrderUpdate]) -> bool:
         """Tell whether an order says it has traded more than the trades seen so far."""
         return any(update.filled > self._traded.get(update.order_id, 0) for update in orders)
 
-    def _strange(self, update: OrderUpdate) -> bool:
+    def _is_foreign(self, update: OrderUpdate) -> bool:
         """Tell whether an order is not ours by id or tag."""
-        out = self.kernel.out
+        out = self.kernel.order_store
         return update.order_id not in out.by_order_id and update.tag not in out.by_tag
 
-    def _strangers(self, orders: list[OrderUpdate]) -> bool:
+    def _has_new_foreign(self, orders: list[OrderUpdate]) -> bool:
         """Tell whether there are orders that are not ours and were not seen before: a GTT may have sent them."""
-        return any(self._strange(update) and update.order_id not in self.kernel.externals for update in orders)
+        return any(self._is_foreign(update) and update.order_id not in self.kernel.externals for update in orders)
 
-    def _concerns(self, update: OrderUpdate) -> bool:
+    def _concerns_held(self, update: OrderUpdate) -> bool:
         """Tell whether an order trades what we hold, or what may be the same share elsewhere."""
         market = self.kernel.markets.get(int(update.token))
         return market is None or bool(market.ladders)
@@ -133,13 +133,13 @@ class Books:
     def _post_gtts(self, updates: list[GttUpdate] | None, began: int, listed: set[str]) -> None:
         if updates is None:
             return
-        out, self._left_out = self.kernel.out, False
+        out, self._left_out = self.kernel.order_store, False
         today = midnight(ist_day(self.gateway.clock.now()))
         for update in updates:
             update.past = update.ts < today and listed.isdisjoint(update.order_ids)
             gtt = out.by_gtt_id.get(update.gtt_id)
             if gtt is None and update.status in STANDING:
-                self._claim(update, began)
+                self._claim_gtt(update, began)
             late = gtt is not None and update.status is GttStatus.TRIGGERED and not gtt.order_id
             if gtt is None or not (gtt.live or late):
                 continue
@@ -147,33 +147,33 @@ class Books:
                 self.post(update)
             else:
                 self._left_out = True
-        self._miss({int(update.gtt_id) for update in updates}, began)
+        self._drop_missing_gtts({int(update.gtt_id) for update in updates}, began)
 
-    def _claim(self, update: GttUpdate, began: int) -> None:
+    def _claim_gtt(self, update: GttUpdate, began: int) -> None:
         """Take over a GTT of ours that nobody knows: it was given up or refused, or the request for it has come twice.
 
         Ours is what has the very legs of a request of ours and was made after it.
         """
         made = [
-            gtt for gtt in self.kernel.out.gtts.values() if asks_for(update, gtt) and gtt.created <= update.ts + SKEW
+            gtt for gtt in self.kernel.order_store.gtts.values() if asks_for(update, gtt) and gtt.created <= update.ts + SKEW
         ]
         if any(gtt.status in UNDER_WAY or self.gateway.touched.get(gtt.intent, -1) > began for gtt in made):
             return
         # one that has no GTT yet goes before a twin of one that has
         for gtt in sorted(made, key=lambda gtt: gtt.gtt_id > 0):
             if gtt.gtt_id or gtt.status in {GttStatus.LOST, GttStatus.REJECTED}:
-                self.post(Answer(update.ts, gtt.intent, Verb.PLACE, Outcome.ACCEPTED, str(update.gtt_id)))
+                self.post(BrokerAnswer(update.ts, gtt.intent, RequestVerb.PLACE, RequestOutcome.ACCEPTED, str(update.gtt_id)))
                 return
 
-    def _miss(self, listed: set[int], began: int) -> None:
+    def _drop_missing_gtts(self, listed: set[int], began: int) -> None:
         """Give up a GTT that two looks in a row did not find: Kite lists dead ones for seven days only."""
-        for gtt_id, gtt in self.kernel.out.by_gtt_id.items():
-            fresh = self.gateway.touched.get(gtt.intent, -1) > began or self.gateway.lookups.proves(gtt.intent)
+        for gtt_id, gtt in self.kernel.order_store.by_gtt_id.items():
+            fresh = self.gateway.touched.get(gtt.intent, -1) > began or self.gateway.lookups.awaits_proof(gtt.intent)
             if not gtt.live or gtt_id in listed or fresh:
                 self._gone.pop(gtt_id, None)
                 continue
             self._gone[gtt_id] = self._gone.get(gtt_id, 0) + 1
             if self._gone[gtt_id] >= 2:
                 self.post(
-                    GttUpdate(self.kernel.out.now, gtt_id, gtt.token, GttStatus.DELETED, gtt.legs, [], "vanished")
+                    GttUpdate(self.kernel.order_store.now, gtt_id, gtt.token, GttStatus.DELETED, gtt.legs, [], "vanished")
                 )

@@ -5,16 +5,28 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import NamedTuple
 
-from compiled.bounds import HELD, MONEY, PRICE
-from compiled.events import Adopt, CancelOrder, DeleteGtt, Deposit, GttUpdate, OrderUpdate, WriteOff
-from compiled.kernel import Kernel
-from compiled.model import SECOND, Gtt, GttLeg, GttStatus, Order, OrderStatus, OrderType, Product, Purpose, Side, paise
-from compiled.protection import NEAREST_PERCENT
+from compiled.model.events import CancelOrder, CashDeposit, DeleteGtt, GttUpdate, OrderUpdate, ShareAdoption, WriteOff
+from compiled.model.number_bounds import HELD, MONEY, PRICE
+from compiled.model.values import (
+    SECOND,
+    Gtt,
+    GttLeg,
+    GttStatus,
+    Order,
+    OrderPurpose,
+    OrderStatus,
+    OrderType,
+    Product,
+    Side,
+    paise,
+)
+from compiled.trading.kernel import Kernel
+from compiled.trading.protection import NEAREST_PERCENT
+from engine.books.differences import COVER, POSITIONS, BookDifference, DifferenceChoice, DifferenceKind, held_by_side
+from engine.books.share_divisions import carried_shares, make_division
 from engine.market.calendar import ist_day, midnight
-from engine.trading.differences import COVER, POSITIONS, Choice, Difference, Kind, sides
-from engine.trading.divisions import divided, held
-from engine.trading.gateway import Gateway
-from engine.trading.reconcile import Reconciler, Standing
+from engine.orders.gateway import OrderGateway
+from engine.reconcile.reconciler import Reconciler, StandingDifference
 
 OWN = "adopted"
 """The strategy that holds what no strategy of the operator's does."""
@@ -24,7 +36,7 @@ AGAIN = 10 * SECOND
 LEAST_STOP, MOST_STOP = 0.25, 50.0
 
 
-class Chosen(NamedTuple):
+class ReconcileDecision(NamedTuple):
     """What the operator wants done; `stop` percent below the last price, 0.0 for the configured one.
 
     `ratio` says how many shares stand for one where they were divided, 0 where the broker's books tell.
@@ -32,24 +44,24 @@ class Chosen(NamedTuple):
 
     number: int
     key: str
-    choice: Choice
+    choice: DifferenceChoice
     strategy: str
     stop: float
     ratio: Fraction = Fraction(0)
-    seen: Difference | None = None
+    seen: BookDifference | None = None
     """The difference as it stood when it was asked."""
 
 
-def parse(number: int, text: str) -> Chosen | str:
+def parse_decision(number: int, text: str) -> ReconcileDecision | str:
     """Read "KEY CHOICE [STRATEGY] [stop=PERCENT] [ratio=AFTER:BEFORE]", or return why it cannot be meant."""
     words = [word for word in text.split() if not word.startswith(("stop=", "ratio="))]
     ratios = [word.removeprefix("ratio=") for word in text.split() if word.startswith("ratio=")]
     stops = [word.removeprefix("stop=") for word in text.split() if word.startswith("stop=")]
-    choices = [choice.value for choice in Choice]
+    choices = [choice.value for choice in DifferenceChoice]
     if len(words) not in {2, 3} or words[1] not in choices:
         return f"refused: expected KEY and one of {', '.join(choices)}"
-    choice = Choice(words[1])
-    if (choice is Choice.ASSIGN) is not (len(words) == 3):
+    choice = DifferenceChoice(words[1])
+    if (choice is DifferenceChoice.ASSIGN) is not (len(words) == 3):
         return "refused: assign needs a strategy, and nothing else takes one"
     try:
         stop = float(stops[0]) if stops else 0.0
@@ -61,16 +73,16 @@ def parse(number: int, text: str) -> Chosen | str:
     if not (after.isdecimal() and before.isdecimal() and len(after + before) < 9 and int(before)):
         return f"refused: ratio {ratios[0]}: expected shares after and before, like 5:1"
     ratio = Fraction(int(after), int(before))
-    return Chosen(number, words[0], choice, words[2] if len(words) == 3 else "", stop, ratio)
+    return ReconcileDecision(number, words[0], choice, words[2] if len(words) == 3 else "", stop, ratio)
 
 
-class Choices:
+class ReconcileActions:
     """Carries out what the operator decides; `post` takes events for the kernel, `answer` the outcome by number."""
 
     def __init__(
         self,
         reconciler: Reconciler,
-        gateway: Gateway,
+        gateway: OrderGateway,
         post: Callable[[object], None],
         answer: Callable[[int, str], None],
     ) -> None:
@@ -79,64 +91,64 @@ class Choices:
         self.kernel: Kernel = reconciler.kernel
         self.post = post
         self.answer = answer
-        self.waiting: deque[Chosen] = deque()
+        self.waiting: deque[ReconcileDecision] = deque()
         self._decided: dict[str, int] = {}
 
-    def ask(self, number: int, text: str) -> str:
+    def queue_decision(self, number: int, text: str) -> str:
         """Take a decision in; return why it cannot be meant, empty if it is going to be carried out."""
-        decision = parse(number, text)
+        decision = parse_decision(number, text)
         if isinstance(decision, str):
             return decision
-        standing = self._standing(decision.key)
+        standing = self._find_standing(decision.key)
         self.waiting.append(decision._replace(seen=standing.difference if standing is not None else None))
         return ""
 
-    def _standing(self, key: str) -> Standing | None:
+    def _find_standing(self, key: str) -> StandingDifference | None:
         """Return what stands by a key, however it is written."""
         return next((each for name, each in self.reconciler.standing.items() if name.upper() == key.upper()), None)
 
     async def carry_out(self) -> None:
         """Read the books again, then do what was decided about what still stands with the same figure."""
         decided, self.waiting = list(self.waiting), deque()
-        await self.reconciler.look()
+        await self.reconciler.compare_once()
         for decision in decided:
-            self.answer(decision.number, self._decide(decision))
+            self.answer(decision.number, self._decide_one(decision))
 
-    def _ignore_all(self, decision: Chosen) -> str:
-        if decision.choice is not Choice.IGNORE:
+    def _ignore_all(self, decision: ReconcileDecision) -> str:
+        if decision.choice is not DifferenceChoice.IGNORE:
             return "refused: all can only be ignored; everything else is decided one by one"
         standing = [each.difference for each in self.reconciler.standing.values()]
         able = [
             each
             for each in standing
-            if Choice.IGNORE in each.choices and not each.cedes and each.kind is not Kind.DIVISION
+            if DifferenceChoice.IGNORE in each.choices and not each.cedes and each.kind is not DifferenceKind.DIVISION
         ]
         for difference in able:
             self.reconciler.ignore(difference)
         return f"done: {len(able)} ignored"
 
-    def _decide(self, decision: Chosen) -> str:
-        if self.reconciler.missed:
+    def _decide_one(self, decision: ReconcileDecision) -> str:
+        if self.reconciler.missed_reads:
             return "refused: the broker's books cannot be read just now; try again"
         if decision.key == EVERYTHING:
             return self._ignore_all(decision)
-        standing = self._standing(decision.key)
+        standing = self._find_standing(decision.key)
         if standing is None:
             there = ", ".join(self.reconciler.standing) or "none"
             return f"refused: no difference {decision.key} stands; there is {there}"
         difference = standing.difference
         if decision.choice not in difference.choices:
             return f"refused: {difference.kind} takes {', '.join(difference.choices)}"
-        if not difference.figure and self.kernel.out.now < self._decided.get(difference.key, 0):
+        if not difference.figure and self.kernel.order_store.now < self._decided.get(difference.key, 0):
             return f"refused: {difference.key} was decided just now; what is left of it is ignored: {difference.text}"
         seen = decision.seen or difference
-        if seen.apart != difference.apart or not self.reconciler.same(difference, seen.figure):
+        if seen.apart != difference.apart or not self.reconciler.is_same_figure(difference, seen.figure):
             return f"refused: it is another one since; look again: {difference.text}"
-        if not self.reconciler.confirmed(difference):
+        if not self.reconciler.is_confirmed(difference):
             return f"refused: it is changing just now; try again: {difference.text}"
-        if difference.kind is Kind.DIVISION:
-            return self._division(difference, decision)
-        if decision.choice is Choice.IGNORE:
+        if difference.kind is DifferenceKind.DIVISION:
+            return self._decide_division(difference, decision)
+        if decision.choice is DifferenceChoice.IGNORE:
             self.reconciler.ignore(difference)
             ours = (
                 f"; {min(-difference.figure, difference.apart)} of the owner's count as gone, and ours as there"
@@ -144,35 +156,35 @@ class Choices:
                 else ""
             )
             return f"done: ignored until it changes: {difference.text}{ours}"
-        done = self._act(difference, decision)
+        done = self._act_on(difference, decision)
         if done.startswith("done"):
-            self._decided[difference.key] = self.kernel.out.now + AGAIN
-            self.reconciler.settled(difference)
+            self._decided[difference.key] = self.kernel.order_store.now + AGAIN
+            self.reconciler.take_off(difference)
         return done
 
-    def _act(self, difference: Difference, decision: Chosen) -> str:
+    def _act_on(self, difference: BookDifference, decision: ReconcileDecision) -> str:
         if difference.kind in POSITIONS:
-            return self._position(difference, decision)
-        if difference.kind is Kind.ORDER:
-            return self._order(difference, decision)
-        if difference.kind is Kind.GTT:
-            return self._gtt(difference, decision)
-        if difference.kind is Kind.TRADE:
-            return self._trades(difference)
-        return self._funds(difference)
+            return self._decide_position(difference, decision)
+        if difference.kind is DifferenceKind.ORDER:
+            return self._decide_order(difference, decision)
+        if difference.kind is DifferenceKind.GTT:
+            return self._decide_gtt(difference, decision)
+        if difference.kind is DifferenceKind.TRADE:
+            return self._book_trades(difference)
+        return self._accept_funds(difference)
 
     # positions
 
-    def _position(self, difference: Difference, decision: Chosen) -> str:
+    def _decide_position(self, difference: BookDifference, decision: ReconcileDecision) -> str:
         kernel, now = self.kernel, self.reconciler.clock.now()
         product = Product.MIS if difference.product == COVER else Product[difference.product]
         market = kernel.markets[difference.token]
-        if Choice.FLATTEN not in difference.choices:  # the broker has less than we: nothing to take on
+        if DifferenceChoice.FLATTEN not in difference.choices:  # the broker has less than we: nothing to take on
             if any(each.live and each.exit is not None for ladder in market.ladders for each in ladder.rungs):
                 return f"refused: {difference.symbol} is being left just now; decide when that is done"
             side = Side.BUY if difference.amount < 0 else Side.SELL
             cover = difference.product == COVER
-            ours = sides(kernel)[difference.token, difference.product, side]
+            ours = held_by_side(kernel)[difference.token, difference.product, side]
             gone = min(abs(difference.amount), ours)
             self.post(WriteOff(now, difference.token, product, side, gone, cover))
             what = f" ({difference.cause})" if difference.cause else ""
@@ -183,33 +195,33 @@ class Choices:
             return f"refused: {difference.amount} {difference.symbol} are more than the desk can hold; ignore it"
         average = difference.average if 0.0 < difference.average <= PRICE else market.ltp
         strategy, freeze = decision.strategy or OWN, int(market.instrument.freeze)
-        if decision.choice is not Choice.FLATTEN and 0 < freeze < abs(difference.amount):
+        if decision.choice is not DifferenceChoice.FLATTEN and 0 < freeze < abs(difference.amount):
             return (
                 f"refused: no stop takes more than {freeze}, the exchange's freeze quantity; flatten it, or ignore it"
             )
-        if decision.stop and self.kernel.out.limit_only:
+        if decision.stop and self.kernel.order_store.limit_only:
             return "refused: this broker takes no stop"
-        if refusal := self._unfit(decision, difference.token):
+        if refusal := self._assignment_refusal(decision, difference.token):
             return refusal
-        leave, hours = decision.choice is Choice.FLATTEN, market.instrument.hours
+        leave, hours = decision.choice is DifferenceChoice.FLATTEN, market.instrument.hours
         if leave and not hours.opens <= now < hours.closes:
             return "refused: the market is closed; flatten it while it trades"
-        gtt = None if leave or decision.stop or product is not Product.CNC else self._guard(difference, market.ltp)
+        gtt = None if leave or decision.stop or product is not Product.CNC else self._protecting_gtt(difference, market.ltp)
         terms = self.reconciler.terms
-        self.post(Adopt(
+        self.post(ShareAdoption(
             now, difference.token, product, difference.amount, average, strategy,
             decision.stop or terms.stop_percent, terms.trail, leave,
             gtt.gtt_id if gtt else 0, list(gtt.legs) if gtt else None,
         ))  # fmt: skip
         if leave:
             return f"done: leaving {difference.amount} {difference.symbol} at the market"
-        placing = "nothing protects them" if self.kernel.out.limit_only else "a stop is being placed"
+        placing = "nothing protects them" if self.kernel.order_store.limit_only else "a stop is being placed"
         what = f"GTT {gtt.gtt_id} protects them" if gtt else placing
         return f"done: {difference.amount} {difference.symbol} to {strategy}; {what}"
 
-    def _unfit(self, decision: Chosen, token: int) -> str:
+    def _assignment_refusal(self, decision: ReconcileDecision, token: int) -> str:
         """Return why a strategy cannot be given the shares, empty if it can."""
-        if decision.choice is not Choice.ASSIGN:
+        if decision.choice is not DifferenceChoice.ASSIGN:
             return ""
         slots = {slot.name: slot for slot in self.kernel.slots}
         slot = slots.get(decision.strategy)
@@ -219,14 +231,14 @@ class Choices:
             return f"refused: {decision.strategy} has stopped: {slot.stopped}"
         return "" if token in slot.tokens else f"refused: {decision.strategy} does not follow that instrument"
 
-    def _guard(self, difference: Difference, last: float) -> GttUpdate | None:
+    def _protecting_gtt(self, difference: BookDifference, last: float) -> GttUpdate | None:
         """Return the GTT at the broker that protects just these shares, None where there is none."""
         books = self.reconciler.books
         for update in books.gtts if books else ():
             legs: list[GttLeg] = update.legs
             fits = all(leg.side is Side.SELL and leg.quantity == difference.amount for leg in legs)
             near = legs[0].trigger >= last * (1.0 - NEAREST_PERCENT / 100.0)
-            ours = update.gtt_id in self.kernel.out.by_gtt_id
+            ours = update.gtt_id in self.kernel.order_store.by_gtt_id
             if (
                 update.status is GttStatus.ACTIVE
                 and (update.token, update.product) == (difference.token, difference.product)
@@ -237,16 +249,16 @@ class Choices:
                 return update
         return None
 
-    def _division(self, difference: Difference, decision: Chosen) -> str:
+    def _decide_division(self, difference: BookDifference, decision: ReconcileDecision) -> str:
         """Carry a position over at the ratio of the broker's shares to ours, or go on with it as it was."""
         now, symbol = self.reconciler.clock.now(), difference.symbol
         market = self.kernel.markets[difference.token]
         if any(each.exit is not None for ladder in market.ladders for each in ladder.rungs):
             return f"refused: {symbol} is being left just now; decide when that is done"
         since, ratio, told = now, Fraction(1), "as it was"
-        if decision.choice is Choice.ADOPT:
+        if decision.choice is DifferenceChoice.ADOPT:
             since = midnight(ist_day(now))
-            ours = held(market, since).get(difference.product, 0)
+            ours = carried_shares(market, since).get(difference.product, 0)
             if not ours:
                 return f"refused: nothing of {symbol} is of an earlier day"
             ratio = decision.ratio or Fraction(difference.figure, ours + difference.apart)
@@ -255,32 +267,32 @@ class Choices:
             told = f"{ratio.numerator} for {ratio.denominator}"
         books = {difference.product: difference.figure}
         apart = {difference.product: difference.apart}
-        division = divided(market, ratio, since, now, books, apart)
-        self.post(self.reconciler.divided(division, symbol))
-        self.reconciler.settled(difference)
+        division = make_division(market, ratio, since, now, books, apart)
+        self.post(self.reconciler.record_division(division, symbol))
+        self.reconciler.take_off(difference)
         return f"done: {symbol} goes on, {told}"
 
     # orders, GTTs, trades, funds
 
-    def _order(self, difference: Difference, decision: Chosen) -> str:
+    def _decide_order(self, difference: BookDifference, decision: ReconcileDecision) -> str:
         order_id = difference.key.partition(":")[2]
-        if decision.choice is Choice.FLATTEN:
+        if decision.choice is DifferenceChoice.FLATTEN:
             stray = Order(
-                0, "", "", difference.token, Side.BUY, difference.figure, OrderType.LIMIT, Product.CNC, Purpose.EXIT
+                0, "", "", difference.token, Side.BUY, difference.figure, OrderType.LIMIT, Product.CNC, OrderPurpose.EXIT
             )
             stray.order_id = order_id
             self.gateway.put(CancelOrder(stray))
             return f"done: cancelling {order_id}; what it has traded comes up as a position"
-        order = self.kernel.out.by_order_id[order_id]
+        order = self.kernel.order_store.by_order_id[order_id]
         self.post(OrderUpdate(
             self.reconciler.clock.now(), order_id, order.tag, order.token, order.side, OrderStatus.CANCELLED,
             order.quantity, order.filled, reason="not in the broker's book",
         ))  # fmt: skip
         return f"done: {order_id} counts as cancelled"
 
-    def _gtt(self, difference: Difference, decision: Chosen) -> str:
+    def _decide_gtt(self, difference: BookDifference, decision: ReconcileDecision) -> str:
         gtt_id, now = int(difference.key.partition(":")[2]), self.reconciler.clock.now()
-        if decision.choice is Choice.ADOPT:
+        if decision.choice is DifferenceChoice.ADOPT:
             self.post(GttUpdate(now, gtt_id, difference.token, GttStatus.DELETED, [], [], "not in the broker's list"))
             return f"done: GTT {gtt_id} counts as deleted; what it protected gets a new one"
         stray = Gtt(0, "", difference.token, Product.CNC, 0, 0.0, [], now)
@@ -288,16 +300,16 @@ class Choices:
         self.gateway.put(DeleteGtt(stray))
         return f"done: deleting GTT {gtt_id}"
 
-    def _trades(self, difference: Difference) -> str:
+    def _book_trades(self, difference: BookDifference) -> str:
         order_id, books = difference.key.partition(":")[2], self.reconciler.books
         for trade in books.trades if books else ():
             if trade.order_id == order_id:
                 self.post(trade)
         return f"done: the trades of {order_id} are booked"
 
-    def _funds(self, difference: Difference) -> str:
+    def _accept_funds(self, difference: BookDifference) -> str:
         now = self.reconciler.clock.now()
         start = int(self.kernel.ledger.start_cash) + difference.figure
-        self.post(Deposit(now, difference.figure))
+        self.post(CashDeposit(now, difference.figure))
         self.reconciler.journal.append("meta", {"key": f"start_cash:{ist_day(now)}", "value": str(start)})
         return f"done: the broker's cash counts, {difference.figure / 100:+.2f} rupees"

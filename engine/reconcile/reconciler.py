@@ -6,35 +6,35 @@ from dataclasses import dataclass
 from math import floor
 from typing import NamedTuple
 
-from compiled.bounds import HELD
-from compiled.events import Divide
-from compiled.kernel import Kernel
-from compiled.model import NEVER, SECOND, Product, Side
-from engine.errors import OperatorError, RetryableError
-from engine.market.calendar import ist_day
-from engine.ports import Broker, Clock, Journal
-from engine.trading.board import UNREADABLE, Board, DifferenceRow
-from engine.trading.differences import (
+from compiled.model.events import CarriedDivision
+from compiled.model.number_bounds import HELD
+from compiled.model.values import NEVER, SECOND, Product, Side
+from compiled.trading.kernel import Kernel
+from engine.board_rows import UNREADABLE, Board, DifferenceRow
+from engine.books.differences import (
     DELIVERED,
     LATE,
     POSITIONS,
     SKEW,
     At,
-    Difference,
-    Divided,
-    Kind,
-    Snapshot,
-    behind,
-    compare,
-    held,
-    lacking,
-    moving,
-    read,
-    traded,
+    BookDifference,
+    BooksSnapshot,
+    DifferenceKind,
+    DivisionState,
+    compare_books,
+    fired_tokens,
+    foreign_traded,
+    held_shares,
+    lacking_shares,
+    moving_positions,
+    read_books,
 )
-from engine.trading.divisions import Division, disabled, event, kept
-from engine.trading.kept import readable, whole
-from engine.trading.shares import IGNORED, ShareRegister
+from engine.books.journal_rows import readable, whole_number
+from engine.books.share_divisions import ShareDivision, disabled_gtts, divide_event, kept_divisions
+from engine.books.share_register import IGNORED, ShareRegister
+from engine.errors import OperatorError, RetryableError
+from engine.market.calendar import ist_day
+from engine.ports import Broker, Clock, Journal
 
 SOON = 1 * SECOND
 """When to look again at what was seen for the first time: it may have been on its way."""
@@ -47,7 +47,7 @@ AGAIN = "the broker's books can be read again; what they say is confirmed first"
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class ReconcileTerms:
     """How much cash may differ (paise), and the stop of adopted shares: percent below the last price, trailing or not.
 
     `yields`: a stop of ours that somebody else has moved nearer to the price stands.
@@ -59,15 +59,15 @@ class Terms:
     yields: bool = True
 
 
-class Standing(NamedTuple):
+class StandingDifference(NamedTuple):
     """A difference that was seen in two comparisons running, and when first (ns)."""
 
-    difference: Difference
+    difference: BookDifference
     since: int
 
 
 class Reconciler:
-    """Holds what stands between the broker and us; the desk may enter only while nothing is `open`.
+    """Holds what stands between the broker and us; the desk may enter only while nothing is `open_differences`.
 
     What differs once may be on its way: it counts when the next comparison finds the same figures, or the order book shows
     who has just taken the shares. What agrees again is gone at once. Where the broker's positions are not yet, or no longer,
@@ -83,7 +83,7 @@ class Reconciler:
         journal: Journal,
         clock: Clock,
         board: Board,
-        terms: Terms,
+        terms: ReconcileTerms,
         shares: ShareRegister | None = None,
     ) -> None:
         self.shares = shares or ShareRegister(journal, (market.instrument for market in kernel.markets.values()))
@@ -93,8 +93,8 @@ class Reconciler:
         self.clock = clock
         self.board = board
         self.terms = terms
-        self.standing: dict[str, Standing] = {}
-        self._covered: list[Difference] = []
+        self.standing: dict[str, StandingDifference] = {}
+        self._covered: list[BookDifference] = []
         """Of positions, what waits until it is decided about an order or its trades."""
         self.late: dict[At, int] = {}
         """By how many shares the positions are still apart from the day's orders, which count meanwhile."""
@@ -104,17 +104,17 @@ class Reconciler:
         """How far they were apart in the last comparison, what the positions came to then, and since when (ns)."""
         self._heard: dict[str, int] = {}
         """When the stream spoke of an order last."""
-        self._agreed = _agreed(journal, f"{AGREED}{ist_day(clock.now())}:")
+        self._agreed = _agreed_trades(journal, f"{AGREED}{ist_day(clock.now())}:")
         """What others had traded today when the books agreed last, by token, product and side."""
         self.unreadable = ""
-        self.books: Snapshot | None = None
+        self.books: BooksSnapshot | None = None
         self._seen: dict[str, tuple[int, int]] = {}
-        self.readers: list[Callable[[Snapshot], None]] = []
+        self.readers: list[Callable[[BooksSnapshot], None]] = []
         """Called with the books each time they have been read."""
-        self.missed = 0
+        self.missed_reads = 0
         self.unreached = ""
         """Why nothing is compared at all, while nothing reaches the broker."""
-        self.rested = False
+        self.is_resting = False
         self.fresh: set[At] = set()
         """Token and product of the positions that the last comparison has seen differ so for the first time."""
         self.unsure: set[At] = set()
@@ -122,30 +122,30 @@ class Reconciler:
         self.doubted: dict[int, str] = {}
         """Tokens that are thought to have been divided over night, and why."""
         self._awaited = {
-            (each.token, product): (each, *shares) for each in kept(journal) for product, shares in each.awaited.items()
+            (each.token, product): (each, *shares) for each in kept_divisions(journal) for product, shares in each.awaited.items()
         }
         self._ignored = {
-            str(row["key"]).removeprefix(IGNORED): whole(f"meta, row {row['key']}:", row["value"])
+            str(row["key"]).removeprefix(IGNORED): whole_number(f"meta, row {row['key']}:", row["value"])
             for row in journal.load("meta", "key LIKE ? AND value IS NOT NULL", (IGNORED + "%",))
         }
 
-    def unreach(self, why: str) -> None:
+    def show_unreached(self, why: str) -> None:
         """Show that nothing can be compared, and why; empty: it can."""
         self.unreached = why
-        self._show()
+        self._show_differences()
 
-    def rest(self) -> None:
+    def rest_until_opening(self) -> None:
         """Let books that cannot be read rest with the day: nothing waits for them before the next one opens."""
-        self.rested = True
-        self._show()
+        self.is_resting = True
+        self._show_differences()
 
-    def lacking(self) -> dict[tuple[int, Product, Side], int]:
+    def lacking_shares(self) -> dict[tuple[int, Product, Side], int]:
         """Return how many of our shares are not in the books as far as is known, by token, product and side."""
         standing = [*(each.difference for each in self.standing.values()), *self._covered]
-        bought = traded(self.kernel, self.books) if self.books is not None else Counter()
-        found = lacking(self.kernel, standing, bought - self._agreed)
+        bought = foreign_traded(self.kernel, self.books) if self.books is not None else Counter()
+        found = lacking_shares(self.kernel, standing, bought - self._agreed)
         doubts = self.doubts()
-        for (token, product), shares in held(self.kernel).items():
+        for (token, product), shares in held_shares(self.kernel).items():
             if token in doubts and product in DELIVERED and shares > 0:
                 found[token, Product[product], Side.BUY] = shares
         return found
@@ -154,17 +154,17 @@ class Reconciler:
 
     def doubts(self) -> dict[int, str]:
         """Return the tokens of which it is not certain whether they have been divided, and why."""
-        return self.doubted | disabled(self.kernel)
+        return self.doubted | disabled_gtts(self.kernel)
 
     def apart(self, symbol: str, product: str) -> int:
         """Return how many shares are the owner's, by what has been ignored."""
         return self._ignored.get(f"{symbol}:{product}", 0)
 
-    def divided(self, division: Division, symbol: str) -> Divide:
+    def record_division(self, division: ShareDivision, symbol: str) -> CarriedDivision:
         """Write a division down and return what makes the kernel take it in; what the owner has is divided as far as it is credited."""
         division.note(self.journal)
         self.doubted.pop(division.token, None)
-        for product, ours in held(self.kernel).items():
+        for product, ours in held_shares(self.kernel).items():
             if product[0] != division.token or product[1] not in DELIVERED:
                 continue
             self.unsure = self.unsure | {product}  # the next look says how many of them are there
@@ -176,9 +176,9 @@ class Reconciler:
                 total = floor((ours + apart) * division.ratio) - floor(ours * division.ratio)
                 self._ignored[key] = total
                 self.journal.append("meta", {"key": IGNORED + key, "value": str(total)})
-        return event(division)
+        return divide_event(division)
 
-    def _credited(self, found: list[Difference], unsure: set[tuple[int, str]]) -> list[Difference]:
+    def _take_credits(self, found: list[BookDifference], unsure: set[tuple[int, str]]) -> list[BookDifference]:
         """Take what the broker has credited of a split or bonus: ours are there, and the owner's are his."""
         left = []
         for each in found:
@@ -194,56 +194,56 @@ class Reconciler:
             division.note(self.journal)
         return left
 
-    def heard(self, order_id: str) -> None:
+    def note_order_event(self, order_id: str) -> None:
         """Take note that something has happened to an order: a book may show it before the other."""
         self._heard[order_id] = self.clock.now()
 
     @property
-    def open(self) -> tuple[str, ...]:
+    def open_differences(self) -> tuple[str, ...]:
         """Return what keeps the desk from entering, a line each; nothing: it is clean."""
-        found = [each.difference.text for each in self.standing.values() if not self.ignored(each.difference)]
+        found = [each.difference.text for each in self.standing.values() if not self.is_ignored(each.difference)]
         return (self.unreadable, *found) if self.unreadable else tuple(found)
 
-    async def look(self, *, at_once: bool = False) -> int:
+    async def compare_once(self, *, at_once: bool = False) -> int:
         """Compare once; return in how many ns to look again, 0 for as usual. `at_once` counts what is seen once."""
-        before = held(self.kernel)
+        before = held_shares(self.kernel)
         try:
-            self.books = await read(self.broker, self.shares)
+            self.books = await read_books(self.broker, self.shares)
         except (RetryableError, OperatorError) as error:
-            self.missed += 1
-            if at_once or self.missed > 1:
+            self.missed_reads += 1
+            if at_once or self.missed_reads > 1:
                 self.unreadable = f"the broker's books cannot be read: {error}"
-                self._show()
-            return RETRY << min(self.missed, 8) if self.unreadable else SOON
-        self.missed = 0
+                self._show_differences()
+            return RETRY << min(self.missed_reads, 8) if self.unreadable else SOON
+        self.missed_reads = 0
         for reader in self.readers:
             reader(self.books)
-        self.late = self._apart(self.books)
-        divided = Divided(self.doubts(), {at: ours for at, (_, ours, _) in self._awaited.items()})
+        self.late = self._late_positions(self.books)
+        divided = DivisionState(self.doubts(), {at: ours for at, (_, ours, _) in self._awaited.items()})
         bound = NEVER if self.late or self._heard else self.terms.funds_bound  # cash is as far apart as orders are
-        moved = moving(self.kernel, self.books, before)
-        differing = self._credited(
-            compare(self.kernel, self.books, before, bound, self._ignored, self.late, divided), moved
+        moved = moving_positions(self.kernel, self.books, before)
+        differing = self._take_credits(
+            compare_books(self.kernel, self.books, before, bound, self._ignored, self.late, divided), moved
         )
         found = {each.key: each for each in differing}
-        fresh = self._take(found, before, at_once=at_once)
-        apart = {each.token for each in differing if each.figure and each.kind in {*POSITIONS, Kind.TRADE, Kind.ORDER}}
-        self._agree(set(self.kernel.markets) - apart - {token for token, _ in moved})
+        fresh = self._update_standing(found, before, at_once=at_once)
+        apart = {each.token for each in differing if each.figure and each.kind in {*POSITIONS, DifferenceKind.TRADE, DifferenceKind.ORDER}}
+        self._note_agreement(set(self.kernel.markets) - apart - {token for token, _ in moved})
         self.unsure = self.fresh | moved
         # a desk that was held stays so: nothing may let it go between two looks
         self.unreadable = AGAIN if self.unreadable and fresh else ""
-        self._show()
-        return SOON if fresh or self.late or behind(self.kernel, self.books) else 0
+        self._show_differences()
+        return SOON if fresh or self.late or fired_tokens(self.kernel, self.books) else 0
 
-    def _agree(self, tokens: set[int]) -> None:
+    def _note_agreement(self, tokens: set[int]) -> None:
         """Take note that it is known whose these shares are: what others have traded of them until now is reckoned in."""
-        for at, shares in traded(self.kernel, self.books).items() if self.books is not None else ():
+        for at, shares in foreign_traded(self.kernel, self.books).items() if self.books is not None else ():
             if at[0] in tokens and shares != self._agreed[at]:
                 self._agreed[at] = shares
                 key = f"{AGREED}{ist_day(self.clock.now())}:{at[0]}:{at[1]}:{at[2].name}"
                 self.journal.append("meta", {"key": key, "value": str(shares)})
 
-    def _apart(self, books: Snapshot) -> dict[At, int]:
+    def _late_positions(self, books: BooksSnapshot) -> dict[At, int]:
         """Return by how many shares the positions are apart from the day's orders for the time being.
 
         Something must have happened to an order there lately; what lasts longer than `LATE` is no matter of time, nor are
@@ -251,7 +251,7 @@ class Reconciler:
         """
         now, before, lasting = self.clock.now(), self._gaps, self._lasting
         self._heard = {order_id: at for order_id, at in self._heard.items() if now - at < LATE}
-        stirred = self._stirred(books, now)
+        stirred = self._stirred_positions(books, now)
         stand: Counter[At] = Counter()
         for each in books.positions:
             stand[each.token, each.product] += each.quantity
@@ -272,12 +272,12 @@ class Reconciler:
                 self._lasting[at] = whole
         return late
 
-    def _stirred(self, books: Snapshot, now: int) -> set[At]:
+    def _stirred_positions(self, books: BooksSnapshot, now: int) -> set[At]:
         """Return token and product of what an order has traded lately, or of ours the stream has spoken of.
 
         An order that no book lists yet may be that of a GTT of ours.
         """
-        out = self.kernel.out
+        out = self.kernel.order_store
         recent = [each for each in books.orders if each.filled and now - each.ts < LATE + SKEW]
         found = {(books.twins.get(int(each.token), int(each.token)), each.product) for each in recent}
         ours = [order for order_id in self._heard if (order := out.by_order_id.get(order_id)) is not None]
@@ -286,29 +286,29 @@ class Reconciler:
             found |= {(int(gtt.token), gtt.product.name) for gtt in out.by_gtt_id.values() if gtt.live}
         return found
 
-    def _take(self, found: dict[str, Difference], before: Counter[At], *, at_once: bool) -> bool:
+    def _update_standing(self, found: dict[str, BookDifference], before: Counter[At], *, at_once: bool) -> bool:
         """Bring what stands up to date; return whether something was seen for the first time."""
         now, seen = self.clock.now(), self._seen
         self._seen = {key: (each.figure, seen.get(key, (0, now))[1]) for key, each in found.items()}
         known = [
-            key for key, each in found.items() if at_once or each.witnessed or self.same(each, seen.get(key, (0, 0))[0])
+            key for key, each in found.items() if at_once or each.witnessed or self.is_same_figure(each, seen.get(key, (0, 0))[0])
         ]
-        unbooked = {each.token for key, each in found.items() if each.kind is Kind.TRADE and key not in known}
+        unbooked = {each.token for key, each in found.items() if each.kind is DifferenceKind.TRADE and key not in known}
         # trades on their way to us: as many may have been missing a moment ago for others
         known = [key for key in known if found[key].kind not in POSITIONS or found[key].token not in unbooked]
         self.fresh = {
             (each.token, each.product) for key, each in found.items() if each.kind in POSITIONS and key not in known
         }
-        stands = {key: Standing(found[key], self._seen[key][1]) for key in known}
+        stands = {key: StandingDifference(found[key], self._seen[key][1]) for key in known}
         for key, old in self.standing.items():
-            if key not in stands and (key in found or self._moving(old.difference, before)):
+            if key not in stands and (key in found or self._was_moving(old.difference, before)):
                 stands[key] = old
-        for key in [key for key, each in stands.items() if key in known and _owners_own(each.difference)]:
+        for key in [key for key, each in stands.items() if key in known and _is_owners_only(each.difference)]:
             self._set_apart(key, stands.pop(key).difference)
         unsettled = {
             each.difference.token
             for each in stands.values()
-            if each.difference.kind in {Kind.TRADE, Kind.ORDER} and not self.ignored(each.difference)
+            if each.difference.kind in {DifferenceKind.TRADE, DifferenceKind.ORDER} and not self.is_ignored(each.difference)
         }
         self.standing, self._covered = {}, []
         for key, each in stands.items():
@@ -318,37 +318,37 @@ class Reconciler:
                 self.standing[key] = each
         return len(known) < len(found)
 
-    def same(self, difference: Difference, figure: int) -> bool:
+    def is_same_figure(self, difference: BookDifference, figure: int) -> bool:
         """Tell whether a figure is that of a difference; of funds, to the bound: they move with every charge."""
-        if difference.kind is Kind.FUNDS:
+        if difference.kind is DifferenceKind.FUNDS:
             return figure != 0 and abs(difference.figure - figure) <= self.terms.funds_bound
         return difference.figure == figure
 
-    def _moving(self, difference: Difference, before: Counter[At]) -> bool:
+    def _was_moving(self, difference: BookDifference, before: Counter[At]) -> bool:
         """Tell whether our position moved during the comparison, so that nothing could be said of it."""
         at = difference.token, difference.product
-        return difference.kind in POSITIONS and held(self.kernel)[at] != before[at]
+        return difference.kind in POSITIONS and held_shares(self.kernel)[at] != before[at]
 
-    def confirmed(self, difference: Difference) -> bool:
+    def is_confirmed(self, difference: BookDifference) -> bool:
         """Tell whether the last comparison has found a standing difference with the same figure."""
-        return self.same(difference, self._seen.get(difference.key, (0, 0))[0])
+        return self.is_same_figure(difference, self._seen.get(difference.key, (0, 0))[0])
 
     # what the operator has decided
 
-    def ignored(self, difference: Difference) -> bool:
+    def is_ignored(self, difference: BookDifference) -> bool:
         """Tell whether the operator ignores a difference as it stands."""
-        if difference.kind is Kind.AWAITED:
+        if difference.kind is DifferenceKind.AWAITED:
             return True
         if difference.kind in POSITIONS:
             return difference.figure == 0
         figure = self._ignored.get(difference.key)
-        if figure is not None and difference.kind is Kind.GTT:
+        if figure is not None and difference.kind is DifferenceKind.GTT:
             return figure * difference.figure > 0  # the owner's, however he changes it
-        return figure is not None and self.same(difference, figure)
+        return figure is not None and self.is_same_figure(difference, figure)
 
-    def ignore(self, difference: Difference) -> None:
+    def ignore(self, difference: BookDifference) -> None:
         """Leave a difference as it is from now on, until its figure changes; shares are the owner's from now on."""
-        more, total = difference.kind is Kind.QUANTITY and difference.figure > 0, difference.figure + difference.apart
+        more, total = difference.kind is DifferenceKind.QUANTITY and difference.figure > 0, difference.figure + difference.apart
         if more and difference.apart < 0 and difference.product in DELIVERED:
             difference = difference._replace(apart=0)  # what has come is the owner's, and ours are still missing
         self._set_apart(difference.key, difference)
@@ -358,51 +358,51 @@ class Reconciler:
             left = difference._replace(figure=total - apart, apart=apart)
             self.standing[difference.key] = stood._replace(difference=left)
             self._seen[difference.key] = (left.figure, stood.since)
-            self._agree({difference.token})
-        self._show()
+            self._note_agreement({difference.token})
+        self._show_differences()
 
-    def _set_apart(self, key: str, difference: Difference) -> None:
+    def _set_apart(self, key: str, difference: BookDifference) -> None:
         figure = difference.figure + difference.apart
         self._ignored[key] = figure
         self.journal.append("meta", {"key": IGNORED + key, "value": str(figure) if figure else None})
 
-    def settled(self, difference: Difference) -> None:
+    def take_off(self, difference: BookDifference) -> None:
         """Take off what has been acted upon; it stands again when two comparisons find it again."""
         self.standing.pop(difference.key, None)
         self._seen.pop(difference.key, None)
         if difference.kind in POSITIONS and difference.figure:
-            self._agree({difference.token})
-            self._show()
+            self._note_agreement({difference.token})
+            self._show_differences()
             return  # what is set apart beside it stays so
         if self._ignored.pop(difference.key, None) is not None:
             self.journal.append("meta", {"key": IGNORED + difference.key, "value": None})
-        self._show()
+        self._show_differences()
 
-    def _show(self) -> None:
+    def _show_differences(self) -> None:
         section = self.board.differences
         for key, (each, since) in self.standing.items():
             choices = tuple(choice.value for choice in each.choices)
             section.put(key, DifferenceRow(
-                key, each.kind.value, each.symbol, each.theirs, each.ours, since, choices, self.ignored(each),
+                key, each.kind.value, each.symbol, each.theirs, each.ours, since, choices, self.is_ignored(each),
             ))  # fmt: skip
         if why := self.unreadable or self.unreached:
-            text = f"{RESTED}: {why}" if self.rested else why
-            section.put(UNREADABLE, DifferenceRow(UNREADABLE, UNREADABLE, "", text, "", 0, (), self.rested))
+            text = f"{RESTED}: {why}" if self.is_resting else why
+            section.put(UNREADABLE, DifferenceRow(UNREADABLE, UNREADABLE, "", text, "", 0, (), self.is_resting))
         section.keep({*self.standing, UNREADABLE} if why else set(self.standing))
 
 
-def _agreed(journal: Journal, today: str) -> Counter[tuple[int, str, Side]]:
+def _agreed_trades(journal: Journal, today: str) -> Counter[tuple[int, str, Side]]:
     """Return what others had traded when the books agreed, of the keys that begin so."""
     found: Counter[tuple[int, str, Side]] = Counter()
     for row in journal.load("meta", "key LIKE ? AND value IS NOT NULL", (today + "%",)):
         with readable(f"meta, row {row['key']}:"):
             token, product, side = str(row["key"]).removeprefix(today).split(":")
-            found[int(token), product, Side[side]] = whole(f"meta, row {row['key']}:", row["value"], 0, int(HELD))
+            found[int(token), product, Side[side]] = whole_number(f"meta, row {row['key']}:", row["value"], 0, int(HELD))
     return found
 
 
-def _owners_own(difference: Difference) -> bool:
+def _is_owners_only(difference: BookDifference) -> bool:
     """Tell whether only the owner's shares have become fewer: none of ours are concerned."""
     apart, figure = difference.apart, difference.figure
     fewer = figure * apart < 0 and abs(figure) <= abs(apart)
-    return difference.kind is Kind.UNMANAGED and fewer
+    return difference.kind is DifferenceKind.UNMANAGED and fewer

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import final
 
 from engine.errors import BusyError, OperatorError, in_words
-from engine.ops.process import Process, this
+from engine.system.processes import UserProcess, this_process
 
 TRIES, PAUSE_S = 3, 0.02
 
@@ -27,11 +27,11 @@ class FileHold:
         except OSError as error:
             message = f"cannot open {what}: {error.strerror}; name a folder that exists and is writable"
             raise OperatorError(message) from error
-        if not self._take():
-            other = _named(self._file)
+        if not self._lock_file():
+            other = _named_process(self._file)
             os.close(self._file)
             raise BusyError(f"{what} is held by process {other.pid if other else 'unknown'}; {mend}")
-        me = this()
+        me = this_process()
         try:
             os.ftruncate(self._file, 0)
             os.pwrite(self._file, f"{me.pid} {me.start}\n".encode(), 0)
@@ -39,8 +39,8 @@ class FileHold:
             os.close(self._file)
             raise OperatorError(f"cannot hold {what}: {in_words(error)}") from error
 
-    def _take(self) -> bool:
-        """Lock the file; somebody who only looks (`holder`) is out of the way in a moment."""
+    def _lock_file(self) -> bool:
+        """Lock the file; somebody who only looks (`holding_process`) is out of the way in a moment."""
         for _ in range(TRIES):
             with contextlib.suppress(OSError):
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -56,7 +56,7 @@ class FileHold:
             self._file = -1
 
 
-def holder(path: Path) -> Process | None:
+def holding_process(path: Path) -> UserProcess | None:
     """Return the process that holds a lock file, None for nobody; nobody who wants to hold it is in its way.
 
     A file that names a process which has ended without a word is told by the lock: the kernel lets go of it.
@@ -67,7 +67,7 @@ def holder(path: Path) -> Process | None:
         return None
     named = None
     try:
-        named = _named(file)
+        named = _named_process(file)
         if named:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
@@ -77,7 +77,7 @@ def holder(path: Path) -> Process | None:
     return None
 
 
-def _named(file: int) -> Process | None:
+def _named_process(file: int) -> UserProcess | None:
     """Return the process that a lock file names."""
     number, _, start = os.pread(file, 128, 0).decode(errors="replace").strip().partition(" ")
-    return Process(int(number), start) if number.isdecimal() and number.isascii() else None
+    return UserProcess(int(number), start) if number.isdecimal() and number.isascii() else None

@@ -9,7 +9,7 @@ import stat
 from pathlib import Path
 
 from engine.errors import OperatorError, in_words
-from engine.ops.files import replacing, sync
+from engine.system.whole_files import replacing, sync
 
 OTHERS = 0o077
 """What others may not do with anything of ours."""
@@ -18,7 +18,7 @@ TRUSTED = 0
 ELSEWHERE = "name another folder in desk.state_dir"
 
 
-def settle(folder: Path, mend: str = ELSEWHERE) -> None:
+def make_private(folder: Path, mend: str = ELSEWHERE) -> None:
     """Make a folder this user's alone, and tighten what an earlier version has left in it open to readers.
 
     Raises `OperatorError`, in one line with its mend, where others own it or something in it, or could put something there.
@@ -33,7 +33,7 @@ def settle(folder: Path, mend: str = ELSEWHERE) -> None:
             check_writers(above)
         loose = facts.st_mode & OTHERS
         for path in folder.rglob("*") if loose else folder.iterdir():
-            tighten(path)
+            tighten_mode(path)
         if loose:
             folder.chmod(0o700)
     except OSError as error:
@@ -47,7 +47,7 @@ def check_writers(folder: Path) -> None:
         raise OperatorError(f"others can write in {folder}: chmod go-w {shlex.quote(str(folder))}")
 
 
-def tighten(path: Path) -> None:
+def tighten_mode(path: Path) -> None:
     """Take a file or folder of ours away from readers; raise `OperatorError` for what others own, or could write in."""
     with contextlib.suppress(FileNotFoundError):
         facts = path.lstat()
@@ -69,10 +69,10 @@ def others_write(facts: os.stat_result) -> bool:
     """Tell whether somebody else can write; a group of which this user is the only member is nobody else."""
     if facts.st_mode & stat.S_IWOTH:
         return True
-    return bool(facts.st_mode & stat.S_IWGRP) and not _alone(facts.st_gid)
+    return bool(facts.st_mode & stat.S_IWGRP) and not _is_own_group(facts.st_gid)
 
 
-def _alone(group: int) -> bool:
+def _is_own_group(group: int) -> bool:
     """Tell whether a group is this user's own: under his name, with nobody else in it."""
     try:
         user, named = pwd.getpwuid(os.geteuid()), grp.getgrgid(group)
@@ -81,7 +81,7 @@ def _alone(group: int) -> bool:
     return named.gr_name == user.pw_name and user.pw_gid == group and not {*named.gr_mem} - {user.pw_name}
 
 
-def read(path: Path, most: int) -> bytes:
+def read_private(path: Path, most: int) -> bytes:
     """Return the first `most` bytes of a regular file of ours, without waiting for anybody; raise `OSError` for all else."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
@@ -95,13 +95,13 @@ def read(path: Path, most: int) -> bytes:
         os.close(descriptor)
 
 
-def replace(path: Path, content: bytes) -> None:
+def replace_private(path: Path, content: bytes) -> None:
     """Put a file of ours in the place of `path`, whole and on disk; raise `OSError`."""
     with replacing(path) as fresh:
         fresh.write_bytes(content)
 
 
-def append(path: Path, line: bytes) -> None:
+def append_private(path: Path, line: bytes) -> None:
     """Put a line at the end of a file of ours, on disk; raise `OSError`, and leave no part of the line behind."""
     new, content = not path.exists(), line + b"\n"
     flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC

@@ -9,21 +9,21 @@ from typing import NamedTuple
 PROC = Path("/proc")
 
 
-class Process(NamedTuple):
+class UserProcess(NamedTuple):
     """A process: its number, and when it started as the kernel tells it ("TICKS-BOOT")."""
 
     pid: int
     start: str
 
     @property
-    def alive(self) -> bool:
+    def is_alive(self) -> bool:
         """Tell whether this very process still runs, as this user's."""
-        return _ours(self.pid) and started(self.pid) == self.start
+        return _is_own_process(self.pid) and process_start(self.pid) == self.start
 
     @property
     def heeds_kill(self) -> bool:
         """Tell whether it catches SIGUSR1; one that does not would die of it."""
-        caught = int(_status(self.pid).get("SigCgt", "0"), 16)
+        caught = int(_process_status(self.pid).get("SigCgt", "0"), 16)
         return bool(caught >> (signal.SIGUSR1 - 1) & 1)
 
     def send(self, number: signal.Signals) -> bool:
@@ -36,7 +36,7 @@ class Process(NamedTuple):
         except ProcessLookupError:
             return False
         try:
-            if not self.alive:
+            if not self.is_alive:
                 return False
             signal.pidfd_send_signal(pinned, number)
         except ProcessLookupError:
@@ -46,12 +46,12 @@ class Process(NamedTuple):
         return True
 
 
-def this() -> Process:
+def this_process() -> UserProcess:
     """Return the process that asks."""
-    return Process(os.getpid(), started(os.getpid()))
+    return UserProcess(os.getpid(), process_start(os.getpid()))
 
 
-def started(pid: int) -> str:
+def process_start(pid: int) -> str:
     """Return when a process started, empty for one that has ended: ticks since the machine did, and which time that was."""
     with contextlib.suppress(OSError, IndexError):
         fields = (PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
@@ -60,11 +60,11 @@ def started(pid: int) -> str:
     return ""
 
 
-def _ours(pid: int) -> bool:
-    return _status(pid).get("Uid", "-").split()[0] == str(os.getuid())
+def _is_own_process(pid: int) -> bool:
+    return _process_status(pid).get("Uid", "-").split()[0] == str(os.getuid())
 
 
-def _status(pid: int) -> dict[str, str]:
+def _process_status(pid: int) -> dict[str, str]:
     try:
         lines = (PROC / str(pid) / "status").read_text(errors="replace").splitlines()
     except OSError:

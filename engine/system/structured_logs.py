@@ -20,7 +20,7 @@ DISK_S: Final = 1.0
 
 
 @final
-class Log(io.TextIOBase):
+class DeskLogFile(io.TextIOBase):
     """A log file as its writers see it: nobody waits for the disk, and nobody fails for it; what it does not take is lost."""
 
     def __init__(self, path: Path) -> None:
@@ -28,19 +28,19 @@ class Log(io.TextIOBase):
         self.file = path.open("ab", buffering=0)
         self._lines: queue.Queue[str | threading.Event] = queue.Queue(WAITING)
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._main, name="log", daemon=True)
+        self._thread = threading.Thread(target=self._write_lines, name="log", daemon=True)
         self._thread.start()
 
     def write(self, text: str) -> int:
         """Have a text written soon; at once after the end."""
         if self._over.is_set():
-            self._put(text)
+            self._write_line(text)
         else:
             with contextlib.suppress(queue.Full):
                 self._lines.put_nowait(text)
         return len(text)
 
-    def settle(self) -> None:
+    def wait_until_written(self) -> None:
         """Wait a moment for everything so far to be in the file."""
         done = threading.Event()
         with contextlib.suppress(queue.Full):
@@ -53,27 +53,27 @@ class Log(io.TextIOBase):
             self._lines.put_nowait(self._over)
             self._over.wait(DISK_S)
 
-    def _main(self) -> None:
+    def _write_lines(self) -> None:
         while not self._over.is_set():
             line = self._lines.get()
             if isinstance(line, threading.Event):
                 line.set()
             else:
-                self._put(line)
+                self._write_line(line)
 
-    def _put(self, line: str) -> None:
+    def _write_line(self, line: str) -> None:
         with contextlib.suppress(OSError):
             self.file.write(line.encode(errors="backslashreplace"))
 
 
-def open_log(path: Path) -> Log:
+def open_log(path: Path) -> DeskLogFile:
     """Send structlog's events to `path` as JSON lines, beside them the exchange's errors and the interpreter's last words.
 
     Raises `OSError`.
     """
-    structlog = _structlog()
+    structlog = _import_structlog()
     path.parent.mkdir(parents=True, exist_ok=True)
-    log = Log(path)
+    log = DeskLogFile(path)
     ours = logging.getLogger("patang")
     ours.handlers, ours.propagate = [logging.StreamHandler(log)], False
     faulthandler.enable(log.file)
@@ -90,7 +90,7 @@ def open_log(path: Path) -> Log:
     return log
 
 
-def _structlog() -> Any:
+def _import_structlog() -> Any:
     """Import structlog late (it pulls Twisted) and without rich: a headless desk loads no screen."""
     alone = "rich" not in sys.modules
     if alone:
@@ -105,21 +105,21 @@ def _structlog() -> Any:
 
 def log_failure(name: str, error: BaseException) -> None:
     """Write down what killed a thread."""
-    _structlog().get_logger().error("thread_died", thread=name, exc_info=error)
+    _import_structlog().get_logger().error("thread_died", thread=name, exc_info=error)
 
 
 def log_strategy(name: str, error: BaseException) -> None:
     """Write down what a strategy has failed of."""
-    _structlog().get_logger().error("strategy_failed", strategy=name, exc_info=error)
+    _import_structlog().get_logger().error("strategy_failed", strategy=name, exc_info=error)
 
 
 def log_alarm(text: str) -> None:
     """Write down what the watchdog has found."""
-    _structlog().get_logger().error("watchdog", text=text)
+    _import_structlog().get_logger().error("watchdog", text=text)
 
 
-def hook(failure: Failure) -> None:
-    """Have every unhandled exception of any thread logged and passed to `failure`, until `unhook`."""
+def hook_exceptions(failure: Failure) -> None:
+    """Have every unhandled exception of any thread logged and passed to `failure`, until `unhook_exceptions`."""
 
     def of_thread(arguments: threading.ExceptHookArgs) -> None:
         if arguments.exc_value is not None:
@@ -134,6 +134,6 @@ def hook(failure: Failure) -> None:
     sys.excepthook = of_main
 
 
-def unhook() -> None:
+def unhook_exceptions() -> None:
     """Leave unhandled exceptions to the interpreter again; threads keep the hook they were made under, and whom it tells."""
     threading.excepthook, sys.excepthook = threading.__excepthook__, sys.__excepthook__

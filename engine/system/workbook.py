@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from engine.errors import OperatorError
-from engine.ops.files import write_whole
-from engine.texts import cell, plain
+from engine.system.whole_files import write_whole
+from engine.texts import csv_cell, plain_text
 
 MOST_ROWS: Final = 1_048_575
 """Of a sheet in a workbook, below its header."""
 
 
-class Sheet(NamedTuple):
+class SpreadsheetTable(NamedTuple):
     """One table: its name, its columns, its rows."""
 
     name: str
@@ -23,16 +23,16 @@ class Sheet(NamedTuple):
     rows: Sequence[Sequence[object]]
 
 
-def as_csv(sheet: Sheet) -> str:
+def as_csv(sheet: SpreadsheetTable) -> str:
     """Return a table as CSV with a header."""
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(sheet.columns)
-    lines.writerows([cell(plain(value)) if isinstance(value, str) else value for value in row] for row in sheet.rows)
+    lines.writerows([csv_cell(plain_text(value)) if isinstance(value, str) else value for value in row] for row in sheet.rows)
     return text.getvalue()
 
 
-def write_workbook(out: Path, sheets: Sequence[Sheet]) -> None:
+def write_workbook(out: Path, sheets: Sequence[SpreadsheetTable]) -> None:
     """Write all tables as the sheets of one workbook, whole or not at all; raise `OperatorError`."""
     try:
         openpyxl = importlib.import_module("openpyxl")
@@ -45,21 +45,21 @@ def write_workbook(out: Path, sheets: Sequence[Sheet]) -> None:
             raise OperatorError(
                 f"{sheet.name} has {len(sheet.rows):,} rows, more than a workbook holds: write csv or parquet"
             )
-    write_whole(out, lambda fresh: _save(openpyxl, fresh, sheets))
+    write_whole(out, lambda fresh: _save_workbook(openpyxl, fresh, sheets))
 
 
-def _save(openpyxl: Any, fresh: Path, sheets: Sequence[Sheet]) -> None:
+def _save_workbook(openpyxl: Any, fresh: Path, sheets: Sequence[SpreadsheetTable]) -> None:
     book = openpyxl.Workbook(write_only=True)
     for sheet in sheets:
         page = book.create_sheet(sheet.name)
         page.append(list(sheet.columns))
         for row in sheet.rows:
-            page.append([_text(openpyxl, page, value) if isinstance(value, str) else value for value in row])
+            page.append([_text_cell(openpyxl, page, value) if isinstance(value, str) else value for value in row])
     book.save(fresh)
 
 
-def _text(openpyxl: Any, page: Any, text: str) -> Any:
+def _text_cell(openpyxl: Any, page: Any, text: str) -> Any:
     """Return a cell of a workbook that is a text, whatever it begins with."""
-    made = openpyxl.cell.WriteOnlyCell(page, value=plain(text))
+    made = openpyxl.cell.WriteOnlyCell(page, value=plain_text(text))
     made.data_type = "s"
     return made

@@ -18,14 +18,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from compiled.model import SECOND, Bar
+from compiled.model.values import SECOND, Bar
 from engine.errors import DataError, OperatorError
-from engine.history.series import BarSeries, Floats, Ints, StoredSeries, from_bars, merge, to_bars
+from engine.history.bar_series import BarSeries, Floats, Ints, StoredSeries, from_bars, merge, to_bars
 from engine.market.calendar import DAY, IST, midnight
 from engine.ports import BarStore
-from store.archive import AT_ONCE, Archive, Stored
-from store.bars.encoding import decode, encode
-from store.bars.parquet import write_table
+from store.bars.bar_encoding import decode_bars, encode_bars
+from store.bars.parquet_bars import write_table
+from store.object_archive import AT_ONCE, ObjectArchive, StoredObject
 
 SHELF: Final = "bars/history"
 _STEM: Final = re.compile(
@@ -38,15 +38,15 @@ Key = tuple[str, int, str]
 """Version, span (seconds) and symbol."""
 
 
-class Part(NamedTuple):
+class PeriodPart(NamedTuple):
     """An object that holds bars of a month, "2024-06", or a year; of one period a later part counts before an earlier."""
 
     period: str
     number: int
-    stored: Stored
+    stored: StoredObject
 
 
-class Pushed(NamedTuple):
+class PushedBars(NamedTuple):
     """What an archiving has moved of a version and span, or would: bytes are those of the objects."""
 
     version: str
@@ -64,9 +64,9 @@ class ArchivedBars:
     Nothing that starts at `young` (ns UTC) or later is looked for in the archive: it takes only what is older.
     """
 
-    def __init__(self, local: BarStore, archive: Archive, young: int = LAST) -> None:
+    def __init__(self, local: BarStore, archive: ObjectArchive, young: int = LAST) -> None:
         self.local, self.archive, self._young = local, archive, young
-        self._parts: dict[Key, list[Part]] = {}
+        self._parts: dict[Key, list[PeriodPart]] = {}
         self._seen: int | None = None
 
     def write(self, bars: Sequence[Bar], symbols: dict[int, str], version: str) -> None:
@@ -87,19 +87,19 @@ class ArchivedBars:
         if start >= self._young:
             return near
         return {
-            symbol: to_bars(self._whole((version, span, symbol), from_bars(bars), start, end), span)
+            symbol: to_bars(self._merge_archived((version, span, symbol), from_bars(bars), start, end), span)
             for symbol, bars in near.items()
         }
 
     def columns(self, symbol: str, span: int, start: int, end: int, version: str) -> BarSeries:
         """Return what `read` returns, as arrays."""
         near = self.local.columns(symbol, span, start, end, version)
-        return near if start >= self._young else self._whole((version, span, symbol), near, start, end)
+        return near if start >= self._young else self._merge_archived((version, span, symbol), near, start, end)
 
     def starts(self, symbol: str, span: int, version: str) -> Ints:
         """Return when the bars of a symbol start, each time once."""
         near = self.local.starts(symbol, span, version)
-        far = self._far((version, span, symbol), -LAST, LAST)
+        far = self._archived_series((version, span, symbol), -LAST, LAST)
         return np.unique(np.concatenate([near, *(series.start for series in far)]))
 
     def symbols(self, span: int, version: str) -> list[str]:
@@ -141,15 +141,15 @@ class ArchivedBars:
         """Tidy up here."""
         self.local.fold()
 
-    def parts(self) -> dict[Key, list[Part]]:
+    def parts(self) -> dict[Key, list[PeriodPart]]:
         """Return what the archive holds; listed anew whenever bars have been removed here since, for those are there now."""
         count = self.local.removals()
         if count != self._seen:
-            found: defaultdict[Key, list[Part]] = defaultdict(list)
+            found: defaultdict[Key, list[PeriodPart]] = defaultdict(list)
             for stored in self.archive.objects(SHELF):
                 if match := _STEM.fullmatch(stored.stem):
                     key = unquote(match["version"]), int(match["span"]), unquote(match["symbol"])
-                    found[key].append(Part(match["period"], int(match["part"]), stored))
+                    found[key].append(PeriodPart(match["period"], int(match["part"]), stored))
             if count and not found:
                 raise OperatorError(
                     "bars have gone to an archive, and the one that is configured has none: mend [archive]"
@@ -159,60 +159,60 @@ class ArchivedBars:
 
     def files(self, start: int, end: int) -> list[Path]:
         """Return files on this disk with all archived bars of the months and years that [start, end) touches."""
-        return self.archive.copies([each for parts in self.parts().values() for each in _touched(parts, start, end)])
+        return self.archive.copies([each for parts in self.parts().values() for each in _touched_objects(parts, start, end)])
 
-    def push(self, before: date, *, keep: bool, dry: bool, tell: Callable[[str], None]) -> list[Pushed]:
+    def push(self, before: date, *, keep: bool, dry: bool, tell: Callable[[str], None]) -> list[PushedBars]:
         """Move the bars of whole months, those of days by whole years, before a day to the archive; with `keep` copy them only, `dry`: only count.
 
         What is removed here has been read back from there before. Stopped at any moment, bars are here, or there, or both.
         """
         there = self.parts()
-        found: defaultdict[tuple[str, int], list[Pushed]] = defaultdict(list)
+        found: defaultdict[tuple[str, int], list[PushedBars]] = defaultdict(list)
         for version, span, symbol, *_ in self.local.contents():
             key = version, span, symbol
-            end = midnight(before.replace(day=1) if unit(span) == "M" else before.replace(month=1, day=1))
+            end = midnight(before.replace(day=1) if period_unit(span) == "M" else before.replace(month=1, day=1))
             series = self.local.columns(symbol, span, -LAST, end, version)
             if len(series.start):
-                periods = by_period(series, unit(span))
-                size = 0 if dry else self._put(key, periods, there.get(key, ()))
+                periods = by_period(series, period_unit(span))
+                size = 0 if dry else self._put_periods(key, periods, there.get(key, ()))
                 if not dry and not keep:
                     self.local.remove(symbol, span, version, series)
-                found[version, span].append(Pushed(version, span, 1, len(periods), len(series.start), size))
+                found[version, span].append(PushedBars(version, span, 1, len(periods), len(series.start), size))
                 tell(f"{symbol} {version} {span} s: {periods[0][0]} to {periods[-1][0]}")
         return [
-            Pushed(*kind, *(sum(column) for column in list(zip(*rows, strict=True))[2:]))
+            PushedBars(*kind, *(sum(column) for column in list(zip(*rows, strict=True))[2:]))
             for kind, rows in found.items()
         ]
 
-    def _put(self, key: Key, periods: list[tuple[str, BarSeries]], there: Sequence[Part]) -> int:
+    def _put_periods(self, key: Key, periods: list[tuple[str, BarSeries]], there: Sequence[PeriodPart]) -> int:
         """Return when parts of a symbol's bars are in the archive and have been read back: the bytes of their objects."""
         version, span, symbol = key
         folder = f"{SHELF}/version={quote(version, safe='')}/span={span}/symbol={quote(symbol, safe='')}"
 
-        def put(each: tuple[str, BarSeries]) -> Stored:
+        def put(each: tuple[str, BarSeries]) -> StoredObject:
             period, bars = each
             same = [part for part in there if part.period == period]
             number = max((part.number for part in same), default=0) + 1
-            return self.archive.put(f"{folder}/{period}-{number:04}", _packed(bars), [part.stored for part in same])
+            return self.archive.put(f"{folder}/{period}-{number:04}", _pack_bars(bars), [part.stored for part in same])
 
         with ThreadPoolExecutor(AT_ONCE) as pool:
             return sum(each.size for each in pool.map(put, periods))
 
-    def _whole(self, key: Key, near: BarSeries, start: int, end: int) -> BarSeries:
-        far = self._far(key, start, end)
+    def _merge_archived(self, key: Key, near: BarSeries, start: int, end: int) -> BarSeries:
+        far = self._archived_series(key, start, end)
         if not far:
             return near
         found = merge([*far, near])
         low, high = np.searchsorted(found.start, [start, end])
         return found.pick(slice(int(low), int(high)))
 
-    def _far(self, key: Key, start: int, end: int) -> list[BarSeries]:
+    def _archived_series(self, key: Key, start: int, end: int) -> list[BarSeries]:
         """Return the archived bars of the periods that [start, end) touches, earlier parts first."""
-        wanted = _touched(self.parts().get(key, ()), start, end)
-        return [_unpacked(content) for content in self.archive.contents(wanted)]
+        wanted = _touched_objects(self.parts().get(key, ()), start, end)
+        return [_unpack_bars(content) for content in self.archive.contents(wanted)]
 
 
-def unit(span: int) -> str:
+def period_unit(span: int) -> str:
     """Return what an object holds of a symbol: a month ("M"), of bars of days a year ("Y")."""
     return "Y" if span >= DAY // SECOND else "M"
 
@@ -225,7 +225,7 @@ def by_period(series: BarSeries, unit: str) -> list[tuple[str, BarSeries]]:
     return [(str(name), series.pick(slice(bounds[n], bounds[n + 1]))) for n, name in enumerate(names)]
 
 
-def _touched(parts: Sequence[Part], start: int, end: int) -> list[Stored]:
+def _touched_objects(parts: Sequence[PeriodPart], start: int, end: int) -> list[StoredObject]:
     """Return the objects of the months and years that [start, end) touches."""
     first, last = (
         str(np.datetime64(min(max(int(ts), -FAR), FAR) + IST, "ns").astype("datetime64[M]")) for ts in (start, end - 1)
@@ -233,16 +233,16 @@ def _touched(parts: Sequence[Part], start: int, end: int) -> list[Stored]:
     return [part.stored for part in parts if first[: len(part.period)] <= part.period <= last[: len(part.period)]]
 
 
-def _packed(series: BarSeries) -> bytes:
+def _pack_bars(series: BarSeries) -> bytes:
     """Return bars as the content of a Parquet file; raise `DataError` where they would not come back as they are."""
     out = io.BytesIO()
-    write_table(encode(series), out)
+    write_table(encode_bars(series), out)
     content = out.getvalue()
-    again = _unpacked(content)
+    again = _unpack_bars(content)
     if not all(np.array_equal(one, two) for one, two in zip(series, again, strict=True)):
         raise DataError("bars do not come back from Parquet as they went in: nothing was archived")
     return content
 
 
-def _unpacked(content: bytes) -> BarSeries:
-    return decode(pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False))
+def _unpack_bars(content: bytes) -> BarSeries:
+    return decode_bars(pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False))

@@ -8,10 +8,10 @@ prices in ten-thousandths.
 import numpy as np
 import pyarrow as pa
 
-from compiled.model import E4
+from compiled.model.values import E4
 from engine.errors import DataError
-from engine.history.series import BarSeries, Floats, Ints
-from engine.market.arrow import of_numbers, packed
+from engine.history.bar_series import BarSeries, Floats, Ints
+from engine.market.arrow_columns import array_of_numbers, packed_numbers
 
 GRIDS = (500, 100, 25, 1)
 """The grids of Indian segments: 0.05, 0.01 and 0.0025 rupees, and the finest there is."""
@@ -35,7 +35,7 @@ ENCODINGS = dict.fromkeys(("start", "token", "unit", "open", "close"), "DELTA_BI
 )
 
 
-def encode(series: BarSeries) -> pa.Table:
+def encode_bars(series: BarSeries) -> pa.Table:
     """Return the form of bars on disk; raise `DataError` for a price finer than 0.0001 rupees."""
     open_, high, low, close = (to_e4(series, prices) for prices in series[1:5])
     body = np.maximum(open_, close), np.minimum(open_, close)
@@ -45,14 +45,14 @@ def encode(series: BarSeries) -> pa.Table:
     units = np.full(len(open_), unit, np.int64)
     fields = [series.start, series.token, units, *scaled, series.volume, series.ticks]
     return pa.Table.from_arrays(
-        [of_numbers(field).cast(kind.type) for field, kind in zip(fields, SCHEMA, strict=True)], schema=SCHEMA
+        [array_of_numbers(field).cast(kind.type) for field, kind in zip(fields, SCHEMA, strict=True)], schema=SCHEMA
     )
 
 
-def decode(table: pa.Table) -> BarSeries:
-    """Return the bars that `encode` was given."""
+def decode_bars(table: pa.Table) -> BarSeries:
+    """Return the bars that `encode_bars` was given."""
     start, token, unit, open_, upper, lower, close, volume, ticks = (
-        packed(table.column(name).cast(pa.int64()), np.int64) for name in SCHEMA.names
+        packed_numbers(table.column(name).cast(pa.int64()), np.int64) for name in SCHEMA.names
     )
     open_, close = open_ * unit, close * unit
     high = np.maximum(open_, close) + upper * unit

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterable
 from typing import final
 
-from compiled.model import Bar
+from compiled.model.values import Bar
 from engine.errors import DataError, OperatorError
 from engine.ports import BarStore, Failure
 
@@ -46,7 +46,7 @@ class BarWriter:
         self._lost = 0
         self._overflowed = False
         self._closing = False
-        self._thread = threading.Thread(target=self._main, name=THREAD, daemon=True)
+        self._thread = threading.Thread(target=self._run_writer, name=THREAD, daemon=True)
         self._thread.start()
 
     def offer(self, bars: Iterable[Bar]) -> None:
@@ -60,7 +60,7 @@ class BarWriter:
                     self._waiting.append(bar)
                 else:
                     self._lost += 1
-            if self._many_wait():
+            if self._batch_is_due():
                 self._changed.notify()
             first = self._lost > lost and not self._overflowed
             self._overflowed = self._overflowed or first
@@ -78,29 +78,29 @@ class BarWriter:
         if lost:
             raise OperatorError(f"{lost} bars could not be stored")
 
-    def _main(self) -> None:
+    def _run_writer(self) -> None:
         try:
-            while self._turn():
+            while self._store_batch():
                 pass
         except Exception as error:  # noqa: BLE001 - a thread's main: it dies loudly
             self._closing = True
             self._failure(THREAD, error)
 
-    def _turn(self) -> bool:
+    def _store_batch(self) -> bool:
         """Wait for the time or the number, store, and return False after the last batch."""
         with self._changed:
-            self._changed.wait_for(self._many_wait, self._seconds)
+            self._changed.wait_for(self._batch_is_due, self._seconds)
             again = bool(self._refused)
             self._refused, self._waiting = self._refused + self._waiting, []
             closing = self._closing
         if self._refused:
-            self._write(again=again)
+            self._write_batch(again=again)
         return not closing
 
-    def _many_wait(self) -> bool:
+    def _batch_is_due(self) -> bool:
         return self._closing or len(self._waiting) >= self._many
 
-    def _write(self, *, again: bool) -> None:
+    def _write_batch(self, *, again: bool) -> None:
         try:
             self._store.write(self._refused, self._symbols, self._version)
         except DataError as error:

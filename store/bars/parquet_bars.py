@@ -22,13 +22,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from compiled.model import Bar
+from compiled.model.values import Bar
 from engine.errors import DataError, OperatorError
-from engine.history.series import BarSeries, Floats, Ints, StoredSeries, from_bars, merge, to_bars, without
-from engine.market.arrow import of_numbers, of_texts, packed, texts
+from engine.history.bar_series import BarSeries, Floats, Ints, StoredSeries, from_bars, merge, to_bars, without_rows
+from engine.market.arrow_columns import array_of_numbers, array_of_texts, packed_numbers, packed_texts
 from engine.market.calendar import IST
-from engine.ops.files import replacing, sync
-from store.bars.encoding import ENCODINGS, decode, encode
+from engine.system.whole_files import replacing, sync
+from store.bars.bar_encoding import ENCODINGS, decode_bars, encode_bars
 
 ROW_GROUP = 8_192
 """About a month of minutes: what a question about a month has to read."""
@@ -62,11 +62,11 @@ class ParquetBars:
         batches = []
         for span in sorted({bar.span for bar in bars}):
             chosen = [bar for bar in bars if bar.span == span]
-            names = of_texts([symbols[bar.token] for bar in chosen])
-            batches.append((span, encode(from_bars(chosen)).append_column("symbol", names)))
-        with self._writing():
+            names = array_of_texts([symbols[bar.token] for bar in chosen])
+            batches.append((span, encode_bars(from_bars(chosen)).append_column("symbol", names)))
+        with self._write_lock():
             for span, batch in batches:
-                self._add_batch(self._folder(version, span), batch)
+                self._add_batch(self._span_folder(version, span), batch)
 
     def read(self, symbol: str, span: int, start: int, end: int, version: str) -> list[Bar]:
         """Return the bars of a symbol that start in [start, end), oldest first."""
@@ -74,113 +74,113 @@ class ParquetBars:
 
     def read_many(self, symbols: Sequence[str], span: int, start: int, end: int, version: str) -> dict[str, list[Bar]]:
         """Return what `read` returns of each symbol; the batches are looked through once."""
-        folder = self._folder(version, span)
+        folder = self._span_folder(version, span)
         start, end = max(start, -LAST), min(end, LAST)
-        with _speaking(folder):
-            recent = _recent(folder)
-            first, last = str(_period(start, span)), str(_period(end, span))
+        with _storage_errors(folder):
+            recent = _recent_series(folder)
+            first, last = str(_file_period(start, span)), str(_file_period(end, span))
             found = {}
             for symbol in symbols:
-                years = [path for path in _parquet(_home(folder, symbol)) if first <= path.stem <= last]
-                parts = [_between(path, start, end) for path in years]
-                columns = merge([_empty(), *parts, *([recent[symbol]] if symbol in recent else [])])
+                years = [path for path in _parquet_files(_symbol_folder(folder, symbol)) if first <= path.stem <= last]
+                parts = [_read_between(path, start, end) for path in years]
+                columns = merge([_empty_series(), *parts, *([recent[symbol]] if symbol in recent else [])])
                 low, high = np.searchsorted(columns.start, [start, end])
                 found[symbol] = to_bars(columns.pick(slice(int(low), int(high))), span)
         return found
 
     def symbols(self, span: int, version: str) -> list[str]:
         """Return the symbols that have bars, in order."""
-        folder = self._folder(version, span)
+        folder = self._span_folder(version, span)
         found = {unquote(path.name.removeprefix("symbol=")) for path in folder.glob("symbol=*")}
-        for batch in _batches(folder):
+        for batch in _read_batches(folder):
             found.update(batch.column("symbol").unique().to_pylist())
         return sorted(found)
 
     def contents(self) -> list[StoredSeries]:
         """Return what there is, by version, span and symbol; what waits in batches counts without its size."""
         found: list[StoredSeries] = []
-        with _speaking(self._root):
+        with _storage_errors(self._root):
             for folder in sorted(self._root.glob("version=*/span=*")):
                 version, span = (
                     unquote(folder.parent.name.removeprefix("version=")),
                     int(folder.name.removeprefix("span=")),
                 )
                 for symbol in self.symbols(span, version):
-                    size = sum(path.stat().st_size for path in _parquet(_home(folder, symbol)))
+                    size = sum(path.stat().st_size for path in _parquet_files(_symbol_folder(folder, symbol)))
                     found.append(StoredSeries(version, span, symbol, size))
         return sorted(found)
 
     def starts(self, symbol: str, span: int, version: str) -> Ints:
         """Return when the bars of a symbol start (ns UTC), each time once: a fraction of what reading them costs."""
-        folder = self._folder(version, span)
-        with _speaking(folder):
-            recent = [_of_symbol(batch, symbol).start for batch in _batches(folder)]
-            stored = [_starts(path) for path in _parquet(_home(folder, symbol))]
+        folder = self._span_folder(version, span)
+        with _storage_errors(folder):
+            recent = [_symbol_series(batch, symbol).start for batch in _read_batches(folder)]
+            stored = [_read_starts(path) for path in _parquet_files(_symbol_folder(folder, symbol))]
             there: Ints = np.unique(np.concatenate([np.zeros(0, np.int64), *stored, *recent]))
         return there
 
     def write_columns(self, symbol: str, span: int, version: str, columns: BarSeries) -> None:
         """Store many bars of one symbol, straight into its files."""
-        with self._writing():
-            folder = self._folder(version, span)
-            _fold(folder, span)
-            _put(folder, span, symbol, columns)
+        with self._write_lock():
+            folder = self._span_folder(version, span)
+            _fold_batches(folder, span)
+            _merge_into_files(folder, span, symbol, columns)
 
     def columns(self, symbol: str, span: int, start: int, end: int, version: str) -> BarSeries:
         """Return what `read` returns, as arrays."""
-        folder = self._folder(version, span)
+        folder = self._span_folder(version, span)
         start, end = max(start, -LAST), min(end, LAST)
-        first, last = str(_period(start, span)), str(_period(end, span))
-        with _speaking(folder):
+        first, last = str(_file_period(start, span)), str(_file_period(end, span))
+        with _storage_errors(folder):
             # the batches first: one that is folded in meanwhile is then found in the files
-            recent = [_of_symbol(batch, symbol) for batch in _batches(folder)]
-            years = [path for path in _parquet(_home(folder, symbol)) if first <= path.stem <= last]
-            found = merge([_empty(), *(_between(path, start, end) for path in years), *recent])
+            recent = [_symbol_series(batch, symbol) for batch in _read_batches(folder)]
+            years = [path for path in _parquet_files(_symbol_folder(folder, symbol)) if first <= path.stem <= last]
+            found = merge([_empty_series(), *(_read_between(path, start, end) for path in years), *recent])
         low, high = np.searchsorted(found.start, [start, end])
         return found.pick(slice(int(low), int(high)))
 
     def write_averages(self, symbol: str, span: int, version: str, starts: Ints, columns: Mapping[str, Floats]) -> None:
         """Store averages by the start of their bar, in place of all there were; NaN is none yet."""
-        table = pa.table({"start": of_numbers(starts).cast(pa.timestamp("ns", "UTC"))} | {
-            name: pc.if_else(pc.is_nan(of_numbers(values)), None, of_numbers(values)) for name, values in columns.items()
+        table = pa.table({"start": array_of_numbers(starts).cast(pa.timestamp("ns", "UTC"))} | {
+            name: pc.if_else(pc.is_nan(array_of_numbers(values)), None, array_of_numbers(values)) for name, values in columns.items()
         })  # fmt: skip
-        with self._writing():
-            path = self._averages(symbol, span, version)
+        with self._write_lock():
+            path = self._averages_path(symbol, span, version)
             path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(path) as fresh:
                 pq.write_table(table, fresh, compression="zstd", use_dictionary=False, write_statistics=["start"])
 
     def averages(self, symbol: str, span: int, version: str) -> tuple[Ints, dict[str, Floats]]:
         """Return the starts of bars with stored averages, and those by name; nothing where there are none."""
-        path = self._averages(symbol, span, version)
-        with _speaking(path):
+        path = self._averages_path(symbol, span, version)
+        with _storage_errors(path):
             if not path.exists():
                 return np.zeros(0, np.int64), {}
             table = pq.ParquetFile(path).read(use_threads=False)
-        starts = packed(table.column("start").cast(pa.int64()), np.int64)
+        starts = packed_numbers(table.column("start").cast(pa.int64()), np.int64)
         names = table.column_names[1:]
-        return starts, {name: packed(pc.fill_null(table.column(name), np.nan), np.float64) for name in names}
+        return starts, {name: packed_numbers(pc.fill_null(table.column(name), np.nan), np.float64) for name in names}
 
     def remove(self, symbol: str, span: int, version: str, columns: BarSeries) -> None:
         """Remove bars where they still are as given: another bar of the same time stays. Counted before they go."""
-        with self._writing():
-            folder = self._folder(version, span)
-            _fold(folder, span)
+        with self._write_lock():
+            folder = self._span_folder(version, span)
+            _fold_batches(folder, span)
             with replacing(self._root / REMOVALS) as fresh:
                 fresh.write_text(str(self.removals() + 1))
-            for path in _parquet(_home(folder, symbol)):
-                there = decode(pq.ParquetFile(path).read(use_threads=False))
-                left = without(there, columns)
+            for path in _parquet_files(_symbol_folder(folder, symbol)):
+                there = decode_bars(pq.ParquetFile(path).read(use_threads=False))
+                left = without_rows(there, columns)
                 if not len(left.start):
                     path.unlink()
                 elif len(left.start) < len(there.start):
-                    _replace(path, encode(left))
-            if not _parquet(_home(folder, symbol)):
-                shutil.rmtree(_home(folder, symbol), ignore_errors=True)
+                    _replace_file(path, encode_bars(left))
+            if not _parquet_files(_symbol_folder(folder, symbol)):
+                shutil.rmtree(_symbol_folder(folder, symbol), ignore_errors=True)
 
     def removals(self) -> int:
         """Return how often bars have been removed: once read, a removal that began before is counted."""
-        with _speaking(self._root):
+        with _storage_errors(self._root):
             try:
                 return int((self._root / REMOVALS).read_text(encoding="ascii"))
             except FileNotFoundError:
@@ -188,7 +188,7 @@ class ParquetBars:
 
     def claim(self, version: str) -> bool:
         """Make the folder of a version; return False where there is one already."""
-        with self._writing():
+        with self._write_lock():
             try:
                 (self._root / f"version={quote(version, safe='')}").mkdir()
             except FileExistsError:
@@ -198,21 +198,21 @@ class ParquetBars:
 
     def fold(self) -> None:
         """Move every batch into the files of its symbols: done now and then by itself, and best at the end of a day."""
-        with self._writing():
+        with self._write_lock():
             for folder in sorted(self._root.glob("version=*/span=*")):
-                _fold(folder, int(folder.name.removeprefix("span=")))
+                _fold_batches(folder, int(folder.name.removeprefix("span=")))
 
     def _add_batch(self, folder: Path, batch: pa.Table) -> None:
-        waiting = _parquet(folder / "recent")
+        waiting = _parquet_files(folder / "recent")
         number = int(waiting[-1].stem) + 1 if waiting else 1
-        _replace(folder / "recent" / f"{number:08}.parquet", batch)
+        _replace_file(folder / "recent" / f"{number:08}.parquet", batch)
         if len(waiting) >= RECENT_FILES or len(batch) >= BULK:
-            _fold(folder, int(folder.name.removeprefix("span=")))
+            _fold_batches(folder, int(folder.name.removeprefix("span=")))
 
-    def _folder(self, version: str, span: int) -> Path:
+    def _span_folder(self, version: str, span: int) -> Path:
         return self._root / f"version={quote(version, safe='')}" / f"span={span}"
 
-    def _averages(self, symbol: str, span: int, version: str) -> Path:
+    def _averages_path(self, symbol: str, span: int, version: str) -> Path:
         return (
             self._root
             / "averages"
@@ -222,9 +222,9 @@ class ParquetBars:
         )
 
     @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
+    def _write_lock(self) -> Iterator[None]:
         """Keep other writers out, in this process or another."""
-        with _speaking(self._root):
+        with _storage_errors(self._root):
             self._root.mkdir(parents=True, exist_ok=True)
             lock = os.open(self._root / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             try:
@@ -235,7 +235,7 @@ class ParquetBars:
 
 
 @contextlib.contextmanager
-def _speaking(path: Path) -> Iterator[None]:
+def _storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except pa.ArrowInvalid as error:
@@ -246,107 +246,107 @@ def _speaking(path: Path) -> Iterator[None]:
         ) from (error)
 
 
-def _home(folder: Path, symbol: str) -> Path:
+def _symbol_folder(folder: Path, symbol: str) -> Path:
     return folder / f"symbol={quote(symbol, safe='')}"
 
 
-def _parquet(folder: Path) -> list[Path]:
+def _parquet_files(folder: Path) -> list[Path]:
     try:
         return sorted(path for path in folder.iterdir() if path.suffix == ".parquet" and path.name[0] != ".")
     except FileNotFoundError:
         return []
 
 
-def _period(ts: int, span: int) -> np.datetime64:
+def _file_period(ts: int, span: int) -> np.datetime64:
     """Return which file holds a time: that of its year in IST, or of its month for bars of seconds."""
     period: np.datetime64 = np.datetime64(int(ts) + IST, "ns").astype(f"datetime64[{'M' if span < 60 else 'Y'}]")
     return period
 
 
-def _batches(folder: Path) -> Iterator[pa.Table]:
-    for path in _parquet(folder / "recent"):
+def _read_batches(folder: Path) -> Iterator[pa.Table]:
+    for path in _parquet_files(folder / "recent"):
         with contextlib.suppress(FileNotFoundError):  # folded in since it was listed
             yield pq.ParquetFile(path).read(use_threads=False)
 
 
-def _recent(folder: Path) -> dict[str, BarSeries]:
+def _recent_series(folder: Path) -> dict[str, BarSeries]:
     """Return what waits in the batches, by symbol."""
-    batches = list(_batches(folder))
+    batches = list(_read_batches(folder))
     if not batches:
         return {}
     table = pa.concat_tables(batches)
-    names, columns = texts(table.column("symbol")), decode(table)
+    names, columns = packed_texts(table.column("symbol")), decode_bars(table)
     order = np.argsort(names, kind="stable")
     found, firsts = np.unique(names[order], return_index=True)
     bounds = pairwise([*firsts.tolist(), len(order)])
     return {str(name): columns.pick(order[first:last]) for name, (first, last) in zip(found, bounds, strict=True)}
 
 
-def _of_symbol(batch: pa.Table, symbol: str) -> BarSeries:
-    return decode(batch).pick(texts(batch.column("symbol")) == symbol)
+def _symbol_series(batch: pa.Table, symbol: str) -> BarSeries:
+    return decode_bars(batch).pick(packed_texts(batch.column("symbol")) == symbol)
 
 
-def _empty() -> BarSeries:
+def _empty_series() -> BarSeries:
     return from_bars([])
 
 
-def _between(path: Path, start: int, end: int) -> BarSeries:
+def _read_between(path: Path, start: int, end: int) -> BarSeries:
     """Return the bars of the row groups that may hold some of [start, end)."""
     try:
         file = pq.ParquetFile(path)
     except FileNotFoundError:
-        return _empty()  # removed since it was listed
+        return _empty_series()  # removed since it was listed
     groups = []
     for number in range(file.metadata.num_row_groups):
         bounds = file.metadata.row_group(number).column(0).statistics
         if bounds.min_raw < end and bounds.max_raw >= start:
             groups.append(number)
-    return decode(file.read_row_groups(groups, use_threads=False)) if groups else _empty()
+    return decode_bars(file.read_row_groups(groups, use_threads=False)) if groups else _empty_series()
 
 
-def _starts(path: Path) -> Ints:
+def _read_starts(path: Path) -> Ints:
     try:
         part = pq.ParquetFile(path).read(columns=["start"], use_threads=False)
     except FileNotFoundError:
-        return np.zeros(0, np.int64)  # as in `_between`
-    return packed(part.column("start").cast(pa.int64()), np.int64)
+        return np.zeros(0, np.int64)  # as in `_read_between`
+    return packed_numbers(part.column("start").cast(pa.int64()), np.int64)
 
 
-def _fold(folder: Path, span: int) -> None:
-    paths = _parquet(folder / "recent")
+def _fold_batches(folder: Path, span: int) -> None:
+    paths = _parquet_files(folder / "recent")
     if not paths:
         return
     batches = pa.concat_tables([pq.ParquetFile(path).read() for path in paths])
-    symbols = texts(batches.column("symbol"))
-    columns = decode(batches)
+    symbols = packed_texts(batches.column("symbol"))
+    columns = decode_bars(batches)
     for symbol in sorted(set(symbols.tolist())):
-        _put(folder, span, symbol, columns.pick(symbols == symbol))
+        _merge_into_files(folder, span, symbol, columns.pick(symbols == symbol))
     for path in paths:
         path.unlink()
     sync(folder / "recent")
 
 
-def _put(folder: Path, span: int, symbol: str, columns: BarSeries) -> None:
+def _merge_into_files(folder: Path, span: int, symbol: str, columns: BarSeries) -> None:
     """Merge bars into the files of a symbol."""
     columns = merge([columns])
     if not len(columns.start):
         return
-    periods = np.arange(_period(columns.start[0], span), _period(columns.start[-1], span) + 1)
+    periods = np.arange(_file_period(columns.start[0], span), _file_period(columns.start[-1], span) + 1)
     borders = periods[1:].astype("datetime64[ns]").astype(np.int64) - IST
     bounds = [0, *np.searchsorted(columns.start, borders).tolist(), len(columns.start)]
     tables = []
     for period, (first, last) in zip(periods, pairwise(bounds), strict=True):
-        path = _home(folder, symbol) / f"{period}.parquet"
+        path = _symbol_folder(folder, symbol) / f"{period}.parquet"
         fresh = columns.pick(slice(first, last))
         if path.exists() and last > first:
-            fresh = merge([decode(pq.ParquetFile(path).read(use_threads=False)), fresh])
+            fresh = merge([decode_bars(pq.ParquetFile(path).read(use_threads=False)), fresh])
         if last > first:
-            tables.append((path, encode(fresh)))
+            tables.append((path, encode_bars(fresh)))
     for path, table in tables:
-        _replace(path, table)
+        _replace_file(path, table)
 
 
-def _replace(path: Path, table: pa.Table) -> None:
+def _replace_file(path: Path, table: pa.Table) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     for leftover in path.parent.glob(f".{path.name}.*.tmp"):
         leftover.unlink()  # its writer has died: we hold the lock, so nobody is writing it

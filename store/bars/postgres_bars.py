@@ -15,11 +15,11 @@ from typing import Any, TypeVar, final
 import numpy as np
 import numpy.typing as npt
 
-from compiled.model import E4, SECOND, Bar
+from compiled.model.values import E4, SECOND, Bar
 from engine.errors import DataError, OperatorError
-from engine.history.series import BarSeries, Floats, Ints, StoredSeries, from_bars, merge, to_bars
-from store.bars.encoding import GRIDS, to_e4
-from store.bars.postgres_schema import LOCK, Extension, migrate
+from engine.history.bar_series import BarSeries, Floats, Ints, StoredSeries, from_bars, merge, to_bars
+from store.bars.bar_encoding import GRIDS, to_e4
+from store.bars.postgres_schema import LOCK, TimescaleExtension, migrate
 
 Answer = TypeVar("Answer")
 
@@ -72,7 +72,7 @@ class PostgresBars:
         self._connection: Any = None
         self._series: dict[tuple[str, int, str], int] = {}
         self._months: set[str] = set()
-        self.extension = Extension("", compresses=False)
+        self.extension = TimescaleExtension("", compresses=False)
 
     def write(self, bars: Sequence[Bar], symbols: dict[int, str], version: str) -> None:
         """Store bars of any spans; the same bar (token, span, start) again replaces it. Durable when it returns."""
@@ -82,11 +82,11 @@ class PostgresBars:
         parts: defaultdict[tuple[str, int, str], list[Bar]] = defaultdict(list)
         for bar in bars:
             parts[version, int(bar.span), symbols[bar.token]].append(bar)
-        self._store({key: from_bars(rows) for key, rows in parts.items()})
+        self._store_series({key: from_bars(rows) for key, rows in parts.items()})
 
     def write_columns(self, symbol: str, span: int, version: str, columns: BarSeries) -> None:
         """Store many bars of one symbol."""
-        self._store({(version, span, symbol): columns})
+        self._store_series({(version, span, symbol): columns})
 
     def read(self, symbol: str, span: int, start: int, end: int, version: str) -> list[Bar]:
         """Return the bars of a symbol that start in [start, end), oldest first."""
@@ -100,14 +100,14 @@ class PostgresBars:
         """Return what `read` returns, as arrays."""
 
         def rows(connection: Any) -> npt.NDArray[np.void]:
-            series = self._find(connection, (version, span, symbol))
+            series = self._find_series(connection, (version, span, symbol))
             if series is None:
                 return np.zeros(0, ROW)
-            low, high = _micros(start), _micros(end)
-            where = f"series = {series} AND start >= {_moment(low)} AND start < {_moment(high)} ORDER BY start, token"
-            return _copied(connection, f"SELECT {NAMES} FROM market_data.bars WHERE {where}")  # noqa: S608 - numbers of our own
+            low, high = _ceil_micros(start), _ceil_micros(end)
+            where = f"series = {series} AND start >= {_moment_sql(low)} AND start < {_moment_sql(high)} ORDER BY start, token"
+            return _copy_out(connection, f"SELECT {NAMES} FROM market_data.bars WHERE {where}")  # noqa: S608 - numbers of our own
 
-        return _decoded(self._do(rows))
+        return _decode_rows(self._run_work(rows))
 
     def starts(self, symbol: str, span: int, version: str) -> Ints:
         """Return when the bars of a symbol start (ns UTC), each time once."""
@@ -116,7 +116,7 @@ class PostgresBars:
     def symbols(self, span: int, version: str) -> list[str]:
         """Return the symbols that have bars, in order."""
         query = "SELECT symbol FROM market_data.series s WHERE span = %s AND version = %s AND EXISTS (SELECT FROM market_data.bars WHERE series = s.id)"
-        return sorted(self._do(lambda connection: [row[0] for row in connection.execute(query, (span, version))]))
+        return sorted(self._run_work(lambda connection: [row[0] for row in connection.execute(query, (span, version))]))
 
     def contents(self) -> list[StoredSeries]:
         """Return what there is, by version, span and symbol; the size is a share of the table's, by rows."""
@@ -132,14 +132,14 @@ class PostgresBars:
                 StoredSeries(version, span, symbol, int(size * count / total)) for version, span, symbol, count in rows
             ]
 
-        return sorted(self._do(there))
+        return sorted(self._run_work(there))
 
     def write_averages(self, symbol: str, span: int, version: str, starts: Ints, columns: Mapping[str, Floats]) -> None:
         """Store the bars of a symbol with their averages in `ohlcv_data`, in place of all there were; NaN is none yet."""
         series = self.columns(symbol, span, -(2**62), 2**62, version)
         names = ", ".join(columns)
         rows = zip(
-            *(each.tolist() for each in (_micros_of(series.start), *series[1:6], *columns.values())), strict=True
+            *(each.tolist() for each in (_start_micros(series.start), *series[1:6], *columns.values())), strict=True
         )
         if not np.array_equal(series.start, starts):
             raise DataError(f"the bars of {symbol} have changed since their averages were computed: once more")
@@ -153,7 +153,7 @@ class PostgresBars:
                         stamp = np.datetime64(micros + EPOCH // 1_000, "us")
                         copy.write_row([symbol, f"{stamp}+00", *(None if isnan(value) else value for value in values)])
 
-        self._do(store)
+        self._run_work(store)
 
     def averages(self, symbol: str, span: int, version: str) -> tuple[Ints, dict[str, Floats]]:
         """Return the starts of bars with stored averages, and those by name; nothing where there are none."""
@@ -161,7 +161,7 @@ class PostgresBars:
         names = ("ema_9", "ema_21", "ema_50", "ema_200")
         query = f"""SELECT (extract(epoch FROM "timestamp") * 1000000)::bigint, {", ".join(names)} FROM market_data.ohlcv_data
             WHERE symbol = %s ORDER BY 1"""  # noqa: S608 - names of our own
-        rows = self._do(lambda connection: connection.execute(query, (symbol,)).fetchall())
+        rows = self._run_work(lambda connection: connection.execute(query, (symbol,)).fetchall())
         if not rows:
             return np.zeros(0, np.int64), {}
         starts, *columns = zip(*rows, strict=True)
@@ -174,22 +174,22 @@ class PostgresBars:
         """Remove bars where they still are as given: another bar of the same time stays."""
 
         def go(connection: Any) -> None:
-            series = self._find(connection, (version, span, symbol))
+            series = self._find_series(connection, (version, span, symbol))
             if series is not None and len(columns.start):
                 with connection.transaction():
                     connection.execute("INSERT INTO market_data.removals DEFAULT VALUES")
                     connection.execute("CREATE TEMP TABLE fresh (LIKE market_data.bars) ON COMMIT DROP")
-                    rows = _encoded(series, merge([columns]))
-                    _copy(connection, "fresh", rows)
-                    first, last = _moment(int(rows["start"][0])), _moment(int(rows["start"][-1]))
+                    rows = _encode_rows(series, merge([columns]))
+                    _copy_in(connection, "fresh", rows)
+                    first, last = _moment_sql(int(rows["start"][0])), _moment_sql(int(rows["start"][-1]))
                     connection.execute(f"{REMOVE} AND b.start BETWEEN {first} AND {last}")
 
-        self._do(go)
+        self._run_work(go)
 
     def removals(self) -> int:
         """Return how often bars have been removed."""
         query = "SELECT coalesce(max(id), 0) FROM market_data.removals"
-        return int(self._do(lambda connection: connection.execute(query).fetchone()[0]))
+        return int(self._run_work(lambda connection: connection.execute(query).fetchone()[0]))
 
     def claim(self, version: str) -> bool:
         """Write the name of a version down as a series without bars; return False where there is one of it already."""
@@ -201,60 +201,60 @@ class PostgresBars:
                 return False
             return connection.execute(name, (version,)).fetchone() is not None
 
-        return self._do(take)
+        return self._run_work(take)
 
     def fold(self) -> None:
         """Do nothing: there are no batches here."""
 
     def describe(self) -> str:
         """Return which server it is, and what there is of TimescaleDB."""
-        version = self._do(lambda connection: connection.info.parameter_status("server_version"))
+        version = self._run_work(lambda connection: connection.info.parameter_status("server_version"))
         extension = self.extension
         timescale = f"TimescaleDB {extension.version}" if extension.version else "no TimescaleDB: tables by month"
         return f"Postgres {version}, {timescale}{'' if not extension.version or extension.compresses else ', without compression'}"
 
     def run(self, work: Callable[[Any], Answer]) -> Answer:
         """Do something else with the connection, by the same rules; a transaction is the work's own."""
-        return self._do(work)
+        return self._run_work(work)
 
     def close(self) -> None:
         """Let go of the connection."""
         with self._lock:
-            self._drop()
+            self._drop_connection()
 
-    def _store(self, parts: dict[tuple[str, int, str], BarSeries]) -> None:
+    def _store_series(self, parts: dict[tuple[str, int, str], BarSeries]) -> None:
         merged = {key: merge([series]) for key, series in parts.items() if len(series.start)}
 
         def store(connection: Any) -> None:
-            numbers = {key: self._known(connection, key) for key in merged}
-            encoded = [_encoded(numbers[key], series) for key, series in sorted(merged.items())]
+            numbers = {key: self._series_number(connection, key) for key in merged}
+            encoded = [_encode_rows(numbers[key], series) for key, series in sorted(merged.items())]
             rows = np.concatenate(encoded, dtype=ROW)
-            self._partitions(connection, rows["start"])
+            self._make_partitions(connection, rows["start"])
             with connection.transaction():
                 for number in sorted(numbers.values()):
                     connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (LOCK, number))
-                if any(_overlaps(connection, part) for part in encoded):
+                if any(_overlaps_stored(connection, part) for part in encoded):
                     connection.execute("CREATE TEMP TABLE fresh (LIKE market_data.bars) ON COMMIT DROP")
-                    _copy(connection, "fresh", rows)
+                    _copy_in(connection, "fresh", rows)
                     connection.execute(UPSERT)
                 else:
-                    _copy(connection, "market_data.bars", rows)
+                    _copy_in(connection, "market_data.bars", rows)
 
         if merged:
-            self._do(store)
+            self._run_work(store)
 
-    def _known(self, connection: Any, key: tuple[str, int, str]) -> int:
+    def _series_number(self, connection: Any, key: tuple[str, int, str]) -> int:
         """Return the number of a series, which is made where there is none."""
-        found = self._find(connection, key)
+        found = self._find_series(connection, key)
         if found is None:
             connection.execute(
                 "INSERT INTO market_data.series (version, span, symbol) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING", key
             )
-            found = self._find(connection, key)
+            found = self._find_series(connection, key)
         assert found is not None
         return found
 
-    def _find(self, connection: Any, key: tuple[str, int, str]) -> int | None:
+    def _find_series(self, connection: Any, key: tuple[str, int, str]) -> int | None:
         if key not in self._series:
             query = "SELECT id FROM market_data.series WHERE version = %s AND span = %s AND symbol = %s"
             row = connection.execute(query, key).fetchone()
@@ -263,7 +263,7 @@ class PostgresBars:
             self._series[key] = row[0]
         return self._series[key]
 
-    def _partitions(self, connection: Any, micros: Ints) -> None:
+    def _make_partitions(self, connection: Any, micros: Ints) -> None:
         """Make the tables of the months that bars fall into."""
         if self.extension.version:
             return
@@ -276,21 +276,21 @@ class PostgresBars:
                 )
             self._months.add(month)
 
-    def _do(self, work: Callable[[Any], Answer]) -> Answer:
-        with self._lock, self._speaking():
+    def _run_work(self, work: Callable[[Any], Answer]) -> Answer:
+        with self._lock, self._server_errors():
             for again in (True, False):
                 there = self._connection is not None and not self._connection.closed
                 try:
-                    return work(self._connected())
-                except _psycopg().OperationalError:
-                    self._drop()
+                    return work(self._open_connection())
+                except _import_psycopg().OperationalError:
+                    self._drop_connection()
                     if not (there and again):
                         raise  # else it broke since it was last used, and what was under way was undone
             raise AssertionError
 
-    def _connected(self) -> Any:
+    def _open_connection(self) -> Any:
         if self._connection is None or self._connection.closed:
-            psycopg = _psycopg()
+            psycopg = _import_psycopg()
             self._connection = psycopg.connect(
                 self._target, autocommit=True, connect_timeout=5, application_name="patang"
             )
@@ -301,27 +301,27 @@ class PostgresBars:
         return self._connection
 
     @contextmanager
-    def _speaking(self) -> Iterator[None]:
-        psycopg = _psycopg()
+    def _server_errors(self) -> Iterator[None]:
+        psycopg = _import_psycopg()
         try:
             yield
         except psycopg.OperationalError as error:
-            self._drop()
-            raise OperatorError(f"bars in Postgres: {_line(error)}") from None
+            self._drop_connection()
+            raise OperatorError(f"bars in Postgres: {_one_line(error)}") from None
         except psycopg.Error as error:
-            self._drop()
-            raise OperatorError(f"bars in Postgres: {_line(error)}; see docs/history.md") from None
+            self._drop_connection()
+            raise OperatorError(f"bars in Postgres: {_one_line(error)}; see docs/history.md") from None
         except BaseException:
-            self._drop()  # whatever was under way on it
+            self._drop_connection()  # whatever was under way on it
             raise
 
-    def _drop(self) -> None:
+    def _drop_connection(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
 
 
-def _psycopg() -> Any:
+def _import_psycopg() -> Any:
     try:
         import psycopg  # noqa: PLC0415  only where Postgres is chosen
     except ImportError:
@@ -329,14 +329,14 @@ def _psycopg() -> Any:
     return psycopg
 
 
-def _overlaps(connection: Any, rows: npt.NDArray[np.void]) -> bool:
+def _overlaps_stored(connection: Any, rows: npt.NDArray[np.void]) -> bool:
     """Tell whether there are bars of this series already between the first and the last of the new ones."""
     first, last = int(rows["start"][0]), int(rows["start"][-1])
-    query = f"SELECT EXISTS (SELECT FROM market_data.bars WHERE series = {int(rows['series'][0])} AND start BETWEEN {_moment(first)} AND {_moment(last)})"  # noqa: S608 - numbers of our own
+    query = f"SELECT EXISTS (SELECT FROM market_data.bars WHERE series = {int(rows['series'][0])} AND start BETWEEN {_moment_sql(first)} AND {_moment_sql(last)})"  # noqa: S608 - numbers of our own
     return bool(connection.execute(query).fetchone()[0])
 
 
-def _copy(connection: Any, table: str, rows: npt.NDArray[np.void]) -> None:
+def _copy_in(connection: Any, table: str, rows: npt.NDArray[np.void]) -> None:
     view = memoryview(rows.tobytes())
     with connection.cursor().copy(f"COPY {table} ({NAMES}) FROM STDIN (FORMAT BINARY)") as copy:
         copy.write(HEAD)
@@ -345,13 +345,13 @@ def _copy(connection: Any, table: str, rows: npt.NDArray[np.void]) -> None:
         copy.write(TAIL)
 
 
-def _copied(connection: Any, query: str) -> npt.NDArray[np.void]:
+def _copy_out(connection: Any, query: str) -> npt.NDArray[np.void]:
     with connection.cursor().copy(f"COPY ({query}) TO STDOUT (FORMAT BINARY)") as copy:
         content = b"".join(copy)
     return np.frombuffer(content, ROW, (len(content) - len(HEAD) - len(TAIL)) // ROW.itemsize, len(HEAD))
 
 
-def _encoded(number: int, series: BarSeries) -> npt.NDArray[np.void]:
+def _encode_rows(number: int, series: BarSeries) -> npt.NDArray[np.void]:
     prices = [to_e4(series, each) for each in series[1:5]]
     unit = next(grid for grid in GRIDS if not any((each % grid).any() for each in prices))
     rows = np.zeros(len(series.start), ROW)
@@ -365,12 +365,12 @@ def _encoded(number: int, series: BarSeries) -> npt.NDArray[np.void]:
                 f"a bar of token {series.token[int(np.argmax(values))]}: {int(values.max()) * unit / E4:g} rupees are too many here"
             )
         rows[name] = values
-    rows["series"], rows["start"], rows["token"], rows["unit"] = number, _micros_of(series.start), series.token, unit
+    rows["series"], rows["start"], rows["token"], rows["unit"] = number, _start_micros(series.start), series.token, unit
     rows["ticks"] = np.minimum(series.ticks, LARGEST)
     return rows
 
 
-def _decoded(rows: npt.NDArray[np.void]) -> BarSeries:
+def _decode_rows(rows: npt.NDArray[np.void]) -> BarSeries:
     unit = rows["unit"].astype(np.int64)
     opened, high, low, close = (rows[name].astype(np.int64) * unit / E4 for name in ("open", "high", "low", "close"))
     start = rows["start"].astype(np.int64) * 1_000 + EPOCH
@@ -379,17 +379,17 @@ def _decoded(rows: npt.NDArray[np.void]) -> BarSeries:
     )  # fmt: skip
 
 
-def _micros_of(starts: Ints) -> Ints:
+def _start_micros(starts: Ints) -> Ints:
     micros: Ints = (starts - EPOCH) // 1_000
     return micros
 
 
-def _micros(ts: int) -> int:
+def _ceil_micros(ts: int) -> int:
     """Return the first microsecond at or after a time in ns."""
     return -((EPOCH - int(ts)) // 1_000)
 
 
-def _moment(micros: int) -> str:
+def _moment_sql(micros: int) -> str:
     """Return a time as SQL that needs no parsing of dates; beyond what Postgres knows it is the first or the last."""
     if micros < -(2**47):
         return "'-infinity'::timestamptz"
@@ -398,5 +398,5 @@ def _moment(micros: int) -> str:
     return f"('2000-01-01 00:00:00+00'::timestamptz + {micros} * interval '1 microsecond')"
 
 
-def _line(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:300]

@@ -5,20 +5,20 @@ from datetime import date
 from typing import Any, Final, final
 
 from engine.errors import DataError
-from engine.market.instruments import Instruments, Listing
-from store.bars.postgres import PostgresBars
+from engine.market.instruments import InstrumentList, InstrumentListing
+from store.bars.postgres_bars import PostgresBars
 
 FIELDS: Final = "day, exchange, symbol, token, name, kind, expiry, strike, tick, lot"
 
 
 @final
 class PostgresDumps:
-    """The dumps of a server (`engine.market.of_day.KeptDumps`), through the connection of its bars, with its errors."""
+    """The dumps of a server (`engine.market.day_instruments.KeptDumps`), through the connection of its bars, with its errors."""
 
     def __init__(self, bars: PostgresBars) -> None:
         self._bars = bars
 
-    def keep(self, day: date, listings: Iterable[Listing]) -> None:
+    def keep(self, day: date, listings: Iterable[InstrumentListing]) -> None:
         """Store the listings of a day, in place of those of the same exchanges and day."""
         rows = [
             (day, each.exchange, each.symbol, each.token, each.name, each.kind, each.expiry, each.strike, each.tick, each.lot)
@@ -47,17 +47,17 @@ class PostgresDumps:
         query = "SELECT DISTINCT exchange FROM market_data.instruments ORDER BY exchange"
         return [row[0] for row in self._bars.run(lambda connection: connection.execute(query).fetchall())]
 
-    def load(self, day: date, exchanges: Iterable[str] = ()) -> Instruments:
+    def load(self, day: date, exchanges: Iterable[str] = ()) -> InstrumentList:
         """Return the instruments of exactly this day; raise `DataError` where there is none."""
         wanted = list(exchanges) or self.exchanges()
         query = f"SELECT {FIELDS} FROM market_data.instruments WHERE day = %s AND exchange = ANY(%s)"  # noqa: S608 - names of our own
         rows = self._bars.run(lambda connection: connection.execute(query, (day, wanted)).fetchall())
         if not rows:
             raise DataError(f"no instrument dump of {day} in Postgres: see patang instruments share")
-        return Instruments(
+        return InstrumentList(
             day,
             (
-                Listing(token, exchange, symbol, name, kind, tick, lot, expiry, strike)
+                InstrumentListing(token, exchange, symbol, name, kind, tick, lot, expiry, strike)
                 for _, exchange, symbol, token, name, kind, expiry, strike, tick, lot in rows
             ),
         )

@@ -90,23 +90,23 @@ ALTER TABLE market_data.bars SET (timescaledb.compress, timescaledb.compress_seg
 NATIVE = " PARTITION BY RANGE (start)"
 
 
-class Extension(NamedTuple):
+class TimescaleExtension(NamedTuple):
     """What there is of TimescaleDB: its version ("" without it), and whether its licence lets chunks be compressed."""
 
     version: str
     compresses: bool
 
 
-def extension(connection: Any) -> Extension:
+def find_extension(connection: Any) -> TimescaleExtension:
     """Look for TimescaleDB in the database."""
     row = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'").fetchone()
     if row is None:
-        return Extension("", compresses=False)
+        return TimescaleExtension("", compresses=False)
     licence = connection.execute("SELECT current_setting('timescaledb.license', true)").fetchone()[0]
-    return Extension(row[0], compresses=licence == "timescale")
+    return TimescaleExtension(row[0], compresses=licence == "timescale")
 
 
-def steps(there: Extension) -> list[tuple[str, str]]:
+def schema_steps(there: TimescaleExtension) -> list[tuple[str, str]]:
     """Return the names of all steps and what they do, oldest first."""
     made = TABLES + BARS.format(partitioned="" if there.version else NATIVE)
     if there.version:
@@ -114,9 +114,9 @@ def steps(there: Extension) -> list[tuple[str, str]]:
     return [("tables", made), ("views", VIEWS), ("removals", REMOVALS), ("instruments", INSTRUMENTS)]
 
 
-def migrate(connection: Any) -> Extension:
+def migrate(connection: Any) -> TimescaleExtension:
     """Bring the tables to what this version reads; raise `OperatorError` for those of a later one."""
-    there = extension(connection)
+    there = find_extension(connection)
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
         if (
@@ -126,7 +126,7 @@ def migrate(connection: Any) -> Extension:
                 "CREATE TABLE public.patang_steps (number integer PRIMARY KEY, name text NOT NULL, at timestamptz NOT NULL)"
             )
         done = connection.execute("SELECT coalesce(max(number), 0) FROM public.patang_steps").fetchone()[0]
-        todo = steps(there)
+        todo = schema_steps(there)
         if done > len(todo):
             raise OperatorError(
                 f"the bars in Postgres were made by a later version (step {done}; this one knows {len(todo)})"

@@ -8,11 +8,11 @@ from typing import final
 
 import numpy as np
 
-from compiled.model import Bar
+from compiled.model.values import Bar
 from engine.errors import OperatorError
-from engine.history.series import BarSeries, Floats, Ints, StoredSeries, merge, to_bars
+from engine.history.bar_series import BarSeries, Floats, Ints, StoredSeries, merge, to_bars
 from engine.ports import BarStore
-from store.bars.parquet import ParquetBars
+from store.bars.parquet_bars import ParquetBars
 
 END_OF_TIME = 2**62
 
@@ -34,13 +34,13 @@ class WaitingBars:
     def write(self, bars: Sequence[Bar], symbols: dict[int, str], version: str) -> None:
         """Store bars, there or here; what waits goes first, so that the newest of two stays."""
         with self._lock:
-            if not self._try(lambda: self._server.write(bars, symbols, version)):
+            if not self._try_server(lambda: self._server.write(bars, symbols, version)):
                 self._kept.write(bars, symbols, version)
 
     def write_columns(self, symbol: str, span: int, version: str, columns: BarSeries) -> None:
         """Store many bars of one symbol, there or here."""
         with self._lock:
-            if not self._try(lambda: self._server.write_columns(symbol, span, version, columns)):
+            if not self._try_server(lambda: self._server.write_columns(symbol, span, version, columns)):
                 self._kept.write_columns(symbol, span, version, columns)
 
     def read(self, symbol: str, span: int, start: int, end: int, version: str) -> list[Bar]:
@@ -102,12 +102,12 @@ class WaitingBars:
     def fold(self) -> None:
         """Hand on what waits, if the server is there."""
         with self._lock:
-            self._try(self._server.fold)
+            self._try_server(self._server.fold)
 
-    def _try(self, work: Callable[[], None]) -> bool:
+    def _try_server(self, work: Callable[[], None]) -> bool:
         """Hand on what waits and do some work; return False while the server is away."""
         try:
-            handed = self._hand_on()
+            handed = self._hand_on_waiting()
             work()
         except OperatorError as error:
             if not self._away:
@@ -119,7 +119,7 @@ class WaitingBars:
         self._away = False
         return True
 
-    def _hand_on(self) -> int:
+    def _hand_on_waiting(self) -> int:
         """Store what waits and forget all of it at once: of two batches with the same bar the older must not stay behind alone."""
         gone, count = self._folder.with_name(f".{self._folder.name}.handed-on"), 0
         shutil.rmtree(gone, ignore_errors=True)

@@ -1,5 +1,5 @@
 -- Times are nanoseconds UTC, money is paise, prices are rupees, quantities are shares.
--- side is BUY or SELL; the other names are those of the enums in compiled/model.py.
+-- side is BUY or SELL; the other names are those of the enums in compiled/model/values.py.
 
 CREATE TABLE meta (
     key TEXT NOT NULL PRIMARY KEY,

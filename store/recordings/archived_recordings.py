@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine.errors import DataError, OperatorError, in_words
-from store.archive import Archive, Stored, keep_copy, tidy
-from store.recordings.blocks import Part, name, parts, pieces
+from store.object_archive import ObjectArchive, StoredObject, keep_copy, trim_copies
+from store.recordings.recording_blocks import RecordingPart, file_pieces, part_name, recording_parts
 
 SHELF: Final = "recordings"
 _STEM: Final = re.compile(
@@ -27,7 +27,7 @@ _SCHEMA: Final = pa.schema(
 )  # fmt: skip
 
 
-class Moved(NamedTuple):
+class MovedDay(NamedTuple):
     """A day of recordings that went to the archive, or would: files, and bytes here."""
 
     mode: str
@@ -40,47 +40,47 @@ class Moved(NamedTuple):
 class ArchivedRecordings:
     """The recordings of all modes in an archive; `here` says where those of a mode lie on this disk."""
 
-    def __init__(self, archive: Archive, here: Callable[[str], Path], copies: Path) -> None:
+    def __init__(self, archive: ObjectArchive, here: Callable[[str], Path], copies: Path) -> None:
         self._archive, self._here, self._copies = archive, here, copies
-        self._listed: dict[tuple[str, str, int, int], Stored] | None = None
+        self._listed: dict[tuple[str, str, int, int], StoredObject] | None = None
 
-    def parts(self, mode: str) -> list[Part]:
+    def parts(self, mode: str) -> list[RecordingPart]:
         """Return the archived files of a mode, oldest first, with where `bring` puts them."""
-        return sorted(self._part(*key) for key in self._there() if key[0] == mode)
+        return sorted(self._part_copy(*key) for key in self._archived_objects() if key[0] == mode)
 
-    def bring(self, mode: str, part: Part) -> Path:
+    def bring(self, mode: str, part: RecordingPart) -> Path:
         """Return the file of an archived part on this disk, fetched where it is not; raise `OperatorError`, `DataError`."""
         if not part.path.exists():
-            stored = self._there()[mode, part.day, part.run, part.part]
-            keep_copy(part.path, unpacked(self._archive.fetched(stored)))
-            tidy(self._copies, ".feed", self._archive.most, part.path)
+            stored = self._archived_objects()[mode, part.day, part.run, part.part]
+            keep_copy(part.path, unpack_recording(self._archive.fetched(stored)))
+            trim_copies(self._copies, ".feed", self._archive.most, part.path)
         return part.path
 
-    def push(self, mode: str, before: date, *, keep: bool, dry: bool, tell: Callable[[str], None]) -> list[Moved]:
+    def push(self, mode: str, before: date, *, keep: bool, dry: bool, tell: Callable[[str], None]) -> list[MovedDay]:
         """Move a mode's files of days before `before`; each is read back before it is removed here."""
-        moved: dict[str, Moved] = {}
-        for each in parts(self._here(mode)):
+        moved: dict[str, MovedDay] = {}
+        for each in recording_parts(self._here(mode)):
             if each.day < str(before):
-                size = each.path.stat().st_size if dry else self._move(mode, each, keep=keep)
-                known = moved.get(each.day, Moved(mode, each.day, 0, 0))
+                size = each.path.stat().st_size if dry else self._move_part(mode, each, keep=keep)
+                known = moved.get(each.day, MovedDay(mode, each.day, 0, 0))
                 moved[each.day] = known._replace(files=known.files + 1, bytes=known.bytes + size)
                 tell(f"{mode}/{each.day}/{each.path.name}")
         return list(moved.values())
 
-    def _move(self, mode: str, part: Part, *, keep: bool) -> int:
+    def _move_part(self, mode: str, part: RecordingPart, *, keep: bool) -> int:
         try:
             content = part.path.read_bytes()
         except OSError as error:
             raise OperatorError(f"{part.path}: {in_words(error)}") from None
         stem = f"{SHELF}/{mode}/{part.day}/{part.path.stem}"
-        self._archive.put(stem, packed(content), [each for each in self._there().values() if each.stem == stem])
+        self._archive.put(stem, pack_recording(content), [each for each in self._archived_objects().values() if each.stem == stem])
         if not keep and part.path.stat().st_size == len(content):
             part.path.unlink()
             if not any(part.path.parent.iterdir()):
                 part.path.parent.rmdir()
         return len(content)
 
-    def _there(self) -> dict[tuple[str, str, int, int], Stored]:
+    def _archived_objects(self) -> dict[tuple[str, str, int, int], StoredObject]:
         if self._listed is None:
             found = ((_STEM.fullmatch(each.stem), each) for each in self._archive.objects(SHELF))
             self._listed = {
@@ -90,15 +90,15 @@ class ArchivedRecordings:
             }
         return self._listed
 
-    def _part(self, mode: str, day: str, run: int, part: int) -> Part:
-        return Part(day, run, part, self._copies / mode / day / name(run, part))
+    def _part_copy(self, mode: str, day: str, run: int, part: int) -> RecordingPart:
+        return RecordingPart(day, run, part, self._copies / mode / day / part_name(run, part))
 
 
-def packed(content: bytes) -> bytes:
+def pack_recording(content: bytes) -> bytes:
     """Return a file of a recording as the content of a Parquet file; the blocks are compressed already."""
     rows = [
         (head and head.first, head and head.last, head and head.records, head and head.frames, piece)
-        for head, piece in pieces(content)
+        for head, piece in file_pieces(content)
     ]
     columns = zip(*rows, strict=True) if rows else [()] * len(_SCHEMA)
     table = pa.Table.from_arrays(
@@ -113,13 +113,13 @@ def packed(content: bytes) -> bytes:
         use_dictionary=False,
         write_statistics=["first", "last"],
     )
-    if unpacked(out.getvalue()) != content:
+    if unpack_recording(out.getvalue()) != content:
         raise DataError("a recording does not come back from Parquet as it went in: it was not archived")
     return out.getvalue()
 
 
-def unpacked(content: bytes) -> bytes:
-    """Return the file that `packed` was given; raise `DataError` for what it has not made."""
+def unpack_recording(content: bytes) -> bytes:
+    """Return the file that `pack_recording` was given; raise `DataError` for what it has not made."""
     try:
         table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
         found = b"".join(table.column("block").to_pylist())

@@ -12,19 +12,19 @@ from pathlib import Path
 from typing import Final, NamedTuple, final
 
 from engine.errors import in_words
-from engine.history.recorded import COUNT, LOST, Kind, Record
+from engine.history.feed_recording import COUNT, LOST, RecordedEvent, RecordKind
 from engine.market.calendar import ist_day
-from store.recordings.blocks import FILE, block, name, parts
+from store.recordings.recording_blocks import FILE, pack_block, part_name, recording_parts
 
 THREAD: Final = "recorder"
 GB: Final = 1_000_000_000
 AGAIN: Final = 1
-"""The connection of a `Kind.META` that is repeated at the head of a file."""
+"""The connection of a `RecordKind.META` that is repeated at the head of a file."""
 RECORD: Final = 150
 """Bytes of a record in memory besides its payload."""
 
 
-class Bounds(NamedTuple):
+class RecordingBounds(NamedTuple):
     """How much is kept, and how: days, bytes of one mode, bytes left free on the disk; seconds and bytes of a block, of a file, of the queue."""
 
     days: int = 30
@@ -36,70 +36,70 @@ class Bounds(NamedTuple):
     queue: int = 64_000_000
 
 
-class Lost(NamedTuple):
+class LostRecords(NamedTuple):
     """What is not in a recording: frames for the kernel, and records in all."""
 
     frames: int = 0
     records: int = 0
 
-    def more(self, record: Record) -> "Lost":
+    def more(self, record: RecordedEvent) -> "LostRecords":
         """Return this and one record more, or what that one tells of."""
-        if record.kind == Kind.LOST:
+        if record.kind == RecordKind.LOST:
             frames, records = LOST.unpack(record.payload)
-            return Lost(self.frames + frames, self.records + records)
-        released = COUNT.unpack(record.payload)[0] if record.kind == Kind.RELEASE else 0
-        return Lost(self.frames + released + (record.kind == Kind.FRAME), self.records + 1)
+            return LostRecords(self.frames + frames, self.records + records)
+        released = COUNT.unpack(record.payload)[0] if record.kind == RecordKind.RELEASE else 0
+        return LostRecords(self.frames + released + (record.kind == RecordKind.FRAME), self.records + 1)
 
-    def record(self, ts: int) -> Record:
+    def record(self, ts: int) -> RecordedEvent:
         """Return what tells of it in the recording."""
-        return Record(Kind.LOST, 0, ts, LOST.pack(*self))
+        return RecordedEvent(RecordKind.LOST, 0, ts, LOST.pack(*self))
 
 
 @final
 class FeedWriter:
     """Writes blocks below `folder`, one folder per day, as `engine.ports.FeedRecord`; `close` writes the last.
 
-    What the queue has no room for, or the disk does not take, is left out, counted in the recording (`Kind.LOST`) and told
+    What the queue has no room for, or the disk does not take, is left out, counted in the recording (`RecordKind.LOST`) and told
     when it begins and ends; a file always ends with a whole block.
     """
 
-    def __init__(self, folder: Path, bounds: Bounds, tell: Callable[[str], None]) -> None:
+    def __init__(self, folder: Path, bounds: RecordingBounds, tell: Callable[[str], None]) -> None:
         self._folder = folder
         self._bounds = bounds
         self._tell = tell
-        self._waiting: deque[Record] = deque()
+        self._waiting: deque[RecordedEvent] = deque()
         self._put = self._gone = 0
         """Bytes put in, by the desk's thread alone, and taken out, by this one's."""
-        self._left_out = Lost()
+        self._left_out = LostRecords()
         """What the desk's thread has found no room for since the last that it did."""
-        self._lost = Lost()
+        self._lost = LostRecords()
         """What the disk has not taken."""
-        self._meta: Record | None = None
+        self._meta: RecordedEvent | None = None
         self._file = -1
         self._day, self._run, self._part, self._length = "", 0, 0, 0
         self._wake = threading.Event()
         self._closing = False
-        self._thread = threading.Thread(target=self._main, name=THREAD, daemon=True)
+        self._thread = threading.Thread(target=self._run_writer, name=THREAD, daemon=True)
         self._thread.start()
 
     # the desk's thread
 
     def put(self, kind: int, connection: int, ts: int, payload: bytes) -> None:
         """Take a record where there is room; never blocks."""
-        record = Record(kind, connection, ts, payload)
+        record = RecordedEvent(kind, connection, ts, payload)
         held = self._put - self._gone
         if held > self._bounds.queue or not self._thread.is_alive():
             self._left_out = self._left_out.more(record)
             return
         if self._left_out.records:
-            self._enter(self._left_out.record(ts))
-            self._left_out = Lost()
-        self._enter(record)
+            self._enqueue_record(self._left_out.record(ts))
+            self._left_out = LostRecords()
+        self._enqueue_record(record)
         if held > self._bounds.block:
             self._wake.set()
 
-    def _enter(self, record: Record) -> None:
-        self._put += _weight(record)
+    def _enqueue_record(self, record: RecordedEvent) -> None:
+        self._put += _record_weight(record)
         self._waiting.append(record)
 
     def close(self) -> None:
@@ -110,47 +110,47 @@ class FeedWriter:
 
     # the thread
 
-    def _main(self) -> None:
+    def _run_writer(self) -> None:
         try:
             while not self._closing:
                 self._wake.wait(self._bounds.seconds)
                 self._wake.clear()
-                self._drain()
-            self._drain()
+                self._drain_queue()
+            self._drain_queue()
         except Exception as error:  # noqa: BLE001 - a thread's main: it dies loudly, and alone
             self._tell(f"the feed is not recorded any more: {type(error).__name__}: {error}")
         finally:
-            self._end()
+            self._close_file()
 
-    def _drain(self) -> None:
+    def _drain_queue(self) -> None:
         """Write everything that waits, a block at a time; a day begins with a block."""
         while self._waiting:
             records, size = [self._waiting.popleft()], 0
-            while self._waiting and size < self._bounds.block and self._waiting[0].kind != Kind.META:
+            while self._waiting and size < self._bounds.block and self._waiting[0].kind != RecordKind.META:
                 records.append(self._waiting.popleft())
-                size += _weight(records[-1])
-            self._write(records)
-            self._gone += sum(map(_weight, records))
+                size += _record_weight(records[-1])
+            self._write_records(records)
+            self._gone += sum(map(_record_weight, records))
 
-    def _write(self, records: list[Record]) -> None:
+    def _write_records(self, records: list[RecordedEvent]) -> None:
         first = records[0]
-        if first.kind == Kind.META:
-            self._end()
-            self._meta, self._lost = first, Lost()
+        if first.kind == RecordKind.META:
+            self._close_file()
+            self._meta, self._lost = first, LostRecords()
             self._day, self._run, self._part = str(ist_day(first.ts)), 0, 0
         if self._meta is None:
             return  # the first day has not begun
         for record in records:
-            if record.kind == Kind.LOST:
-                self._tell(f"the recording of the feed is behind: {Lost().more(record).records} records are left out")
+            if record.kind == RecordKind.LOST:
+                self._tell(f"the recording of the feed is behind: {LostRecords().more(record).records} records are left out")
         before = self._lost
         try:
             self._check_space()
-            head = [] if self._file >= 0 or first.kind == Kind.META else [self._meta._replace(connection=AGAIN)]
+            head = [] if self._file >= 0 or first.kind == RecordKind.META else [self._meta._replace(connection=AGAIN)]
             if self._file < 0:
-                self._open()
+                self._open_file()
             told = [before.record(first.ts)] if before.records else []
-            self._append(block([*head, *told, *records]))
+            self._append_content(pack_block([*head, *told, *records]))
         except OSError as error:
             for record in records:
                 self._lost = self._lost.more(record)
@@ -158,10 +158,10 @@ class FeedWriter:
                 self._tell(f"the feed is not recorded: {self._folder}: {in_words(error)}")
             return
         if before.records:
-            self._lost = Lost()
+            self._lost = LostRecords()
             self._tell(f"the feed is recorded again; {before.records} records are left out")
         if self._length >= self._bounds.part:
-            self._end()
+            self._close_file()
 
     def _check_space(self) -> None:
         """Raise `OSError` where the disk has no more left than belongs to others."""
@@ -169,19 +169,19 @@ class FeedWriter:
         if shutil.disk_usage(self._folder).free < self._bounds.spare:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def _open(self) -> None:
-        self._forget()
+    def _open_file(self) -> None:
+        self._remove_old_files()
         folder = self._folder / self._day
         folder.mkdir(mode=0o700, exist_ok=True)
         if not self._run:
-            self._run = 1 + max((each.run for each in parts(self._folder) if each.day == self._day), default=0)
+            self._run = 1 + max((each.run for each in recording_parts(self._folder) if each.day == self._day), default=0)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         self._part += 1
-        self._file = os.open(folder / name(self._run, self._part), flags, 0o600)
+        self._file = os.open(folder / part_name(self._run, self._part), flags, 0o600)
         self._length = 0
-        self._append(FILE)
+        self._append_content(FILE)
 
-    def _append(self, content: bytes) -> None:
+    def _append_content(self, content: bytes) -> None:
         """Put `content` at the end of the file, or nothing of it; raise `OSError`."""
         left = memoryview(content)
         try:
@@ -192,19 +192,19 @@ class FeedWriter:
                 os.ftruncate(self._file, self._length)
                 os.lseek(self._file, self._length, os.SEEK_SET)
             except OSError:
-                self._end()
+                self._close_file()
             raise
         self._length += len(content)
 
-    def _end(self) -> None:
+    def _close_file(self) -> None:
         """Let the present file go."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
 
-    def _forget(self) -> None:
+    def _remove_old_files(self) -> None:
         """Remove what is too old, and the oldest of what is too much."""
-        there = [(each, each.path.stat().st_size) for each in parts(self._folder)]
+        there = [(each, each.path.stat().st_size) for each in recording_parts(self._folder)]
         oldest = str(date.fromisoformat(self._day) - timedelta(days=self._bounds.days))
         total = sum(size for _, size in there) + self._bounds.part
         for each, size in there:
@@ -215,5 +215,5 @@ class FeedWriter:
                     each.path.parent.rmdir()
 
 
-def _weight(record: Record) -> int:
+def _record_weight(record: RecordedEvent) -> int:
     return len(record.payload) + RECORD

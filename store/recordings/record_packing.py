@@ -12,9 +12,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from compiled.frames import Decoder
+from compiled.market_data.kite_frames import FrameDecoder
 from engine.errors import DataError
-from engine.history.recorded import Kind, Record
+from engine.history.feed_recording import RecordedEvent, RecordKind
 
 LENGTHS: Final = (184, 44, 32, 28, 8)
 """Of packets, as the wire knows them."""
@@ -30,10 +30,10 @@ _Bytes = NDArray[np.uint8]
 _Words = NDArray[np.uint32]
 
 
-def pack(records: Sequence[Record]) -> bytes:
+def pack_records(records: Sequence[RecordedEvent]) -> bytes:
     """Return the records of a block, in their order, as bytes to be compressed."""
     payload = np.frombuffer(b"".join(record.payload for record in records), np.uint8)
-    at = _packets(records)
+    at = _packet_starts(records)
     lengths = payload[at - 1] if len(at) else np.zeros(0, np.uint8)
     inside = np.zeros(len(payload), bool)
     parts: list[bytes] = []
@@ -42,7 +42,7 @@ def pack(records: Sequence[Record]) -> bytes:
         if len(rows):
             cells = rows[:, None] + np.arange(length)
             inside[cells] = True
-            parts += _spread(payload[cells])
+            parts += _spread_rows(payload[cells])
     kinds, connections, times, sizes = zip(
         *((record.kind, record.connection, record.ts, len(record.payload)) for record in records), strict=True
     )
@@ -54,48 +54,48 @@ def pack(records: Sequence[Record]) -> bytes:
     ])  # fmt: skip
 
 
-def unpack(raw: bytes) -> list[Record]:
-    """Return the records of a block; raise `DataError` for what `pack` has not made."""
+def unpack_records(raw: bytes) -> list[RecordedEvent]:
+    """Return the records of a block; raise `DataError` for what `pack_records` has not made."""
     try:
-        return _unpacked(raw)
+        return _unpack_arrays(raw)
     except (struct.error, ValueError, IndexError) as error:
         raise DataError(f"no block of a recording: {error}") from None
 
 
-def _unpacked(raw: bytes) -> list[Record]:
+def _unpack_arrays(raw: bytes) -> list[RecordedEvent]:
     count, packets, size = _HEAD.unpack_from(raw)
     if max(count, packets, size) > MOST:
         raise DataError("no block of a recording: it claims too much")
-    cut = _Cutter(raw, _HEAD.size)
-    kinds, connections = cut.take("<u1", count), cut.take("<u1", count)
-    times, sizes = np.cumsum(cut.take("<i8", count)), cut.take("<u4", count)
-    at = np.cumsum(cut.take("<u4", packets).astype(np.int64))
-    lengths = cut.take("<u1", packets)
+    cut = _ArrayReader(raw, _HEAD.size)
+    kinds, connections = cut.read_array("<u1", count), cut.read_array("<u1", count)
+    times, sizes = np.cumsum(cut.read_array("<i8", count)), cut.read_array("<u4", count)
+    at = np.cumsum(cut.read_array("<u4", packets).astype(np.int64))
+    lengths = cut.read_array("<u1", packets)
     payload, inside = np.zeros(size, np.uint8), np.zeros(size, bool)
     for length in LENGTHS:
         rows = at[lengths == length]
         if len(rows):
             cells = rows[:, None] + np.arange(length)
             inside[cells] = True
-            payload[cells] = _gather(cut, len(rows), length)
-    payload[~inside] = cut.take("<u1", int(np.count_nonzero(~inside)))
+            payload[cells] = _gather_rows(cut, len(rows), length)
+    payload[~inside] = cut.read_array("<u1", int(np.count_nonzero(~inside)))
     whole, ends = payload.tobytes(), np.cumsum(sizes.astype(np.int64))
     if int(ends[-1] if count else 0) != size:
         raise DataError("no block of a recording: its sizes do not add up")
     return [
-        Record(kind, connection, ts, whole[end - length : end])
+        RecordedEvent(kind, connection, ts, whole[end - length : end])
         for kind, connection, ts, end, length in zip(
             kinds.tolist(), connections.tolist(), times.tolist(), ends.tolist(), sizes.tolist(), strict=True
         )
     ]
 
 
-def _packets(records: Sequence[Record]) -> NDArray[np.int64]:
+def _packet_starts(records: Sequence[RecordedEvent]) -> NDArray[np.int64]:
     """Return where in the joined payloads the packets of whole frames begin."""
-    decoder, base, bad = Decoder(), 0, 0
+    decoder, base, bad = FrameDecoder(), 0, 0
     found = [np.zeros(0, np.int64)]
     for record in records:
-        if record.kind in {Kind.FRAME, Kind.HELD} and len(record.payload) > 1:
+        if record.kind in {RecordKind.FRAME, RecordKind.HELD} and len(record.payload) > 1:
             starts = np.frombuffer(memoryview(decoder.split(record.payload)), np.int64)
             before, bad = bad, decoder.bad_frames + decoder.bad_packets
             if bad == before:
@@ -104,32 +104,32 @@ def _packets(records: Sequence[Record]) -> NDArray[np.int64]:
     return np.concatenate(found)
 
 
-def _spread(rows: _Bytes) -> list[bytes]:
+def _spread_rows(rows: _Bytes) -> list[bytes]:
     """Return the order of rows by token, and their differences, byte by byte."""
     words = rows.view(">u4").astype(np.uint32)
     order = np.argsort(words[:, 0], kind="stable")
     words = words[order]
-    _relate(words, np.subtract)
+    _relate_words(words, np.subtract)
     words[1:] -= words[:-1].copy()
     folded = (words << np.uint32(1)) ^ (np.uint32(0) - (words >> np.uint32(31)))  # small numbers of either sign
     planes = np.ascontiguousarray(folded.astype("<u4").view(np.uint8).T)
     return [order.astype("<u4").tobytes(), planes.tobytes()]
 
 
-def _gather(cut: "_Cutter", count: int, length: int) -> _Bytes:
-    """Return the rows that `_spread` has made bytes of."""
-    order = cut.take("<u4", count)
-    planes = cut.take("<u1", count * length).reshape(length, count)
+def _gather_rows(cut: "_ArrayReader", count: int, length: int) -> _Bytes:
+    """Return the rows that `_spread_rows` has made bytes of."""
+    order = cut.read_array("<u4", count)
+    planes = cut.read_array("<u1", count * length).reshape(length, count)
     folded = np.ascontiguousarray(planes.T).view("<u4").astype(np.uint32)
     words = (folded >> np.uint32(1)) ^ (np.uint32(0) - (folded & np.uint32(1)))
     words = np.cumsum(words, axis=0, dtype=np.uint32)
-    _relate(words, np.add)
+    _relate_words(words, np.add)
     rows = np.empty((count, length), np.uint8)
     rows[order] = words.astype(">u4").view(np.uint8)
     return rows
 
 
-def _relate(words: _Words, how: "np.ufunc") -> None:
+def _relate_words(words: _Words, how: "np.ufunc") -> None:
     """Set the words of full packets that stand near another one off against it, or the other way round."""
     if words.shape[1] * 4 != LENGTHS[0]:
         return
@@ -138,14 +138,14 @@ def _relate(words: _Words, how: "np.ufunc") -> None:
     words[:, _TRADED] = how(words[:, _TRADED], words[:, _STAMP])
 
 
-class _Cutter:
+class _ArrayReader:
     """Reads one array after the other."""
 
     def __init__(self, raw: bytes, at: int) -> None:
         self._raw = raw
         self._at = at
 
-    def take(self, kind: str, count: int) -> NDArray[Any]:
+    def read_array(self, kind: str, count: int) -> NDArray[Any]:
         """Return the next array; raise `ValueError` where it ends before."""
         found = np.frombuffer(self._raw, kind, count, self._at)
         self._at += found.nbytes

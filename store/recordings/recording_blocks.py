@@ -16,8 +16,8 @@ from typing import Final, NamedTuple, final
 import pyarrow as pa
 
 from engine.errors import OperatorError, in_words
-from engine.history.recorded import Kind, Record
-from store.recordings.packing import MOST, pack, unpack
+from engine.history.feed_recording import RecordedEvent, RecordKind
+from store.recordings.record_packing import MOST, pack_records, unpack_records
 
 FILE: Final = b"patang feed 1\n\0\0"
 LEVEL: Final = 3
@@ -29,7 +29,7 @@ HEADER: Final = _HEAD.size + _CRC.size
 _NAME = re.compile(r"(\d{4})-(\d{4,})\.feed")
 
 
-class Header(NamedTuple):
+class BlockHeader(NamedTuple):
     """What a block says of itself: bytes, first and last time (ns UTC), records, frames and their bytes, the body's CRC."""
 
     length: int
@@ -42,7 +42,7 @@ class Header(NamedTuple):
     crc: int
 
 
-class Part(NamedTuple):
+class RecordingPart(NamedTuple):
     """One file of a recording: its day, the run, and its place in that."""
 
     day: str
@@ -51,16 +51,16 @@ class Part(NamedTuple):
     path: Path
 
 
-def name(run: int, part: int) -> str:
+def part_name(run: int, part: int) -> str:
     """Return what a file is called."""
     return f"{run:04}-{part:04}.feed"
 
 
-def parts(folder: Path) -> list[Part]:
+def recording_parts(folder: Path) -> list[RecordingPart]:
     """Return the files below a mode's folder of recordings, oldest first; raise `OperatorError`."""
     try:
         found = [
-            Part(path.parent.name, int(match[1]), int(match[2]), path)
+            RecordingPart(path.parent.name, int(match[1]), int(match[2]), path)
             for path in folder.glob("????-??-??/*.feed")
             if (match := _NAME.fullmatch(path.name))
         ]
@@ -69,11 +69,11 @@ def parts(folder: Path) -> list[Part]:
     return sorted(found)
 
 
-def block(records: Sequence[Record]) -> bytes:
+def pack_block(records: Sequence[RecordedEvent]) -> bytes:
     """Return records as a block."""
-    raw = pack(records)
+    raw = pack_records(records)
     body: bytes = pa.Codec("zstd", compression_level=LEVEL).compress(raw, asbytes=True)
-    frames = [len(record.payload) for record in records if record.kind in {Kind.FRAME, Kind.HELD}]
+    frames = [len(record.payload) for record in records if record.kind in {RecordKind.FRAME, RecordKind.HELD}]
     times = [record.ts for record in records]
     head = _HEAD.pack(
         _MARK, len(body), len(raw), min(times), max(times), len(records), len(frames), sum(frames), zlib.crc32(body)
@@ -82,7 +82,7 @@ def block(records: Sequence[Record]) -> bytes:
 
 
 @final
-class Scan:
+class BlockScan:
     """Reads one file block by block. Afterwards `damaged` is how many bytes belong to no whole block, `cut` whether those are its last."""
 
     def __init__(self, path: Path) -> None:
@@ -90,22 +90,22 @@ class Scan:
         self.damaged = 0
         self.cut = False
 
-    def headers(self) -> Iterator[Header]:
+    def headers(self) -> Iterator[BlockHeader]:
         """Go through what the blocks say of themselves, without a look at what is in them."""
-        for head, _ in self._blocks():
+        for head, _ in self._read_blocks():
             yield head
 
-    def records(self, since: int = 0) -> Iterator[list[Record]]:
+    def records(self, since: int = 0) -> Iterator[list[RecordedEvent]]:
         """Go through the records block by block, without the blocks that end before `since` (ns UTC)."""
-        for head, body in self._blocks():
+        for head, body in self._read_blocks():
             if head.last < since:
                 continue
             if zlib.crc32(body) == head.crc:
-                yield unpack(pa.Codec("zstd").decompress(body, head.unpacked, asbytes=True))
+                yield unpack_records(pa.Codec("zstd").decompress(body, head.unpacked, asbytes=True))
             else:
                 self.damaged += HEADER + head.length
 
-    def _blocks(self) -> Iterator[tuple[Header, bytes]]:
+    def _read_blocks(self) -> Iterator[tuple[BlockHeader, bytes]]:
         self.damaged, self.cut = 0, False
         try:
             with self._path.open("rb") as file:
@@ -113,7 +113,7 @@ class Scan:
                 content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
         except OSError as error:
             raise OperatorError(f"{self._path}: {in_words(error)}") from None
-        for head, piece in pieces(content):
+        for head, piece in file_pieces(content):
             if head is not None:
                 yield head, piece[HEADER:]
             elif piece != FILE:
@@ -121,14 +121,14 @@ class Scan:
             self.cut = head is None and piece != FILE  # of the last piece
 
 
-def pieces(content: "bytes | mmap.mmap") -> Iterator[tuple[Header | None, bytes]]:
+def file_pieces(content: "bytes | mmap.mmap") -> Iterator[tuple[BlockHeader | None, bytes]]:
     """Cut a file's content into its blocks, and what belongs to none: its head, and what is damaged."""
     at, size = 0, len(content)
     if content[: len(FILE)] == FILE:
         yield None, FILE
         at = len(FILE)
     while at < size:
-        head = _header(content[at : at + HEADER])
+        head = _read_header(content[at : at + HEADER])
         after = at + HEADER + head.length if head is not None else size + 1
         if after > size:
             head, after = None, content.find(_MARK, at + 1)
@@ -137,12 +137,12 @@ def pieces(content: "bytes | mmap.mmap") -> Iterator[tuple[Header | None, bytes]
         at = after
 
 
-def _header(head: bytes) -> Header | None:
+def _read_header(head: bytes) -> BlockHeader | None:
     if (
         len(head) < HEADER
         or not head.startswith(_MARK)
         or _CRC.unpack_from(head, _HEAD.size)[0] != zlib.crc32(head[:-4])
     ):
         return None
-    found = Header(*_HEAD.unpack_from(head)[1:])
+    found = BlockHeader(*_HEAD.unpack_from(head)[1:])
     return found if found.unpacked <= MOST else None

@@ -41,7 +41,7 @@ def checksum(bars: Bars) -> int:
 
 
 def patang(ticks: Columns) -> Callable[[list[int]], Callable[[], list[Bars]]]:
-    make = import_module("compiled.bars").Bars
+    make = import_module("compiled.market_data.bar_builder").Bars
     close = int(ticks["close"][0])
     prices = np.round(ticks["price"] * TICK, 2)
     columns = [column.tobytes() for column in (ticks["token"], ticks["ts"], prices, ticks["volume"])]
@@ -49,7 +49,7 @@ def patang(ticks: Columns) -> Callable[[list[int]], Callable[[], list[Bars]]]:
 
     def build(spans: list[int]) -> list[Bars]:
         bars, drained = make(spans), []
-        bars.session(OPEN, close)
+        bars.begin_session(OPEN, close)
         for chunk in chunks:
             bars.feed(*chunk)
             drained.append(bars.drain())
@@ -126,8 +126,8 @@ def contender(make: Callable[..., object], package: str) -> Callable[..., dict[s
 def one_by_one(path: str, count: int) -> dict[str, object]:
     """Return percentiles of one `update` called from Python, the timer's own cost included, in nanoseconds."""
     ticks = dict(np.load(path))
-    bars = import_module("compiled.bars").Bars(SPANS)
-    bars.session(OPEN, int(ticks["close"][0]))
+    bars = import_module("compiled.market_data.bar_builder").Bars(SPANS)
+    bars.begin_session(OPEN, int(ticks["close"][0]))
     prices = np.round(ticks["price"][:count] * TICK, 2).tolist()
     names = ("token", "ts", "volume")
     token, ts, volume = (ticks[name][:count].tolist() for name in names)

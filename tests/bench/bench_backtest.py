@@ -16,20 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 import compiled
-from compiled.charges import Rates, Row
-from compiled.events import CancelOrder, PlaceOrder
-from compiled.floor import Rules, Slabs
+from compiled.accounting.charges import ChargeRates, ChargeRow
+from compiled.backtest.backtest import ReplayResult, run_bars, run_ticks
+from compiled.backtest.recording import BarColumns, RecordedSessions, TickColumns
+from compiled.backtest.sample_strategy import SmaCross
 from compiled.indicators import SMA, Cross, Indicator
-from compiled.kernel import Kernel, Setup
-from compiled.model import MINUTE, SECOND, Bar, Instrument, Order, OrderType, Product, Purpose, Side, Tick
-from compiled.positions import Slot
-from compiled.recording import BarColumns, Sessions, TickColumns
-from compiled.replay import Result, run_bars, run_ticks
-from compiled.risk import Limits
-from compiled.samples import SmaCross
-from compiled.slippage import Slippage
-from compiled.strategy import Context, Strategy
-from compiled.venue import Venue
+from compiled.model.events import CancelOrder, PlaceOrder
+from compiled.model.values import MINUTE, SECOND, Bar, Instrument, Order, OrderPurpose, OrderType, Product, Side, Tick
+from compiled.trading.kernel import Kernel, KernelSetup
+from compiled.trading.positions import StrategyState
+from compiled.trading.risk import RiskLimits
+from compiled.trading.strategy import Context, Strategy
+from compiled.venue.instrument_venue import PercentSlabs, VenueRules
+from compiled.venue.slippage import Slippage
+from compiled.venue.venue import SimulatedVenue
 
 START = 1_759_808_700 * SECOND
 FAST, SLOW, QUANTITY = 10, 30, 100
@@ -60,9 +60,9 @@ class Workload:
         prices = (self.open.tobytes(), self.high.tobytes(), self.low.tobytes(), self.close.tobytes())
         return BarColumns(self.tokens, slots.tobytes(), starts.tobytes(), *prices, self.volume.tobytes())
 
-    def sessions(self) -> Sessions:
+    def sessions(self) -> RecordedSessions:
         """Return one session over everything."""
-        return Sessions([START], [START + self.bars * MINUTE])
+        return RecordedSessions([START], [START + self.bars * MINUTE])
 
 
 class Interpreted(Strategy):
@@ -111,24 +111,24 @@ class Following(Strategy):
             ctx.exit(token)
 
 
-def free(segment: str = "EQ_DELIVERY", percent: float = 0.03) -> Rates:
+def free(segment: str = "EQ_DELIVERY", percent: float = 0.03) -> ChargeRates:
     """Return a table that charges one brokerage, in percent of the turnover, and nothing else."""
     rate = int(percent * 10_000_000)
-    rows = [Row(name, segment, "NSE", 0, 99991231, 0, 0) for name in ("tax", "txn", "ipft", "sebi", "stamp", "gst")]
-    return Rates(Row("brokerage", segment, "NSE", 0, 99991231, rate, rate), *rows)
+    rows = [ChargeRow(name, segment, "NSE", 0, 99991231, 0, 0) for name in ("tax", "txn", "ipft", "sebi", "stamp", "gst")]
+    return ChargeRates(ChargeRow("brokerage", segment, "NSE", 0, 99991231, rate, rate), *rows)
 
 
-def desk(tokens: list[int], strategies: list[Strategy], end: int) -> tuple[Kernel, Venue]:
+def desk(tokens: list[int], strategies: list[Strategy], end: int) -> tuple[Kernel, SimulatedVenue]:
     """Return a kernel with these strategies on all instruments, and a venue without slippage."""
     instruments = [Instrument(token, "NSE", f"S{token}", 0.05) for token in tokens]
-    setup = Setup(START, end, CASH, Limits(), [60], grace=0)
+    setup = KernelSetup(START, end, CASH, RiskLimits(), [60], grace=0)
     rates = {8 * token + Product.CNC: free() for token in tokens}
-    kernel = Kernel(setup, instruments, [Slot(strategy, tokens) for strategy in strategies], rates)
-    rules = Rules(Slabs([100.0, 500.0], [2.0, 1.0, 0.5]), Slabs([10.0, 100.0, 500.0], [5.0, 3.0, 2.0, 1.0]))
-    return kernel, Venue(instruments, rules, Slippage())
+    kernel = Kernel(setup, instruments, [StrategyState(strategy, tokens) for strategy in strategies], rates)
+    rules = VenueRules(PercentSlabs([100.0, 500.0], [2.0, 1.0, 0.5]), PercentSlabs([10.0, 100.0, 500.0], [5.0, 3.0, 2.0, 1.0]))
+    return kernel, SimulatedVenue(instruments, rules, Slippage())
 
 
-def bars(work: Workload, strategy: Callable[[], Strategy]) -> tuple[float, Result]:
+def bars(work: Workload, strategy: Callable[[], Strategy]) -> tuple[float, ReplayResult]:
     """Return seconds and result of one run."""
     columns, sessions = work.columns(), work.sessions()
     kernel, venue = desk(work.tokens, [strategy()], START + work.bars * MINUTE)
@@ -191,9 +191,9 @@ class Tape:
         )
 
 
-def ticks(tape: Tape, stop: float) -> tuple[float, Result]:
+def ticks(tape: Tape, stop: float) -> tuple[float, ReplayResult]:
     """Return seconds and result of the cross on minutes built from ticks, fills against the depth."""
-    columns, sessions = tape.columns(), Sessions([START], [tape.end])
+    columns, sessions = tape.columns(), RecordedSessions([START], [tape.end])
     strategy = SmaCross("cross", 60, FAST, SLOW, QUANTITY, stop)
     kernel, venue = desk([tape.token], [strategy], tape.end)
     begun = time.perf_counter()
@@ -207,7 +207,7 @@ def quoting(tape: Tape, every: int) -> tuple[float, int]:
     The ticks are handed in one by one from Python, as objects made beforehand.
     """
     _, venue = desk([tape.token], [], tape.end)
-    venue.session(START, tape.end)
+    venue.begin_session(START, tape.end)
     told = [
         Tick(tape.token, int(ts), float(price), int(volume), depth=tape.depth[row * 120 : row * 120 + 120])
         for row, (ts, price, volume) in enumerate(zip(tape.time, tape.price, tape.volume, strict=True))
@@ -216,23 +216,23 @@ def quoting(tape: Tape, every: int) -> tuple[float, int]:
     begun = time.perf_counter()
     for row, tick in enumerate(told):
         if row % every == 0:
-            venue.take([CancelOrder(order) for order in working], tick.ts)
+            venue.take_commands([CancelOrder(order) for order in working], tick.ts)
             working = []
             for side in (Side.BUY, Side.SELL):
                 intent += 1
                 order = Order(
                     intent, f"P{intent}", "quote", tape.token, side, QUANTITY, OrderType.LIMIT, Product.MIS,
-                    Purpose.ENTRY, round(tick.ltp - side * 0.05, 2),
+                    OrderPurpose.ENTRY, round(tick.ltp - side * 0.05, 2),
                 )  # fmt: skip
-                venue.take([PlaceOrder(order)], tick.ts)
+                venue.take_commands([PlaceOrder(order)], tick.ts)
                 working.append(order)
-            while venue.pending:
-                event = venue.event()
+            while venue.has_pending:
+                event = venue.next_event()
                 reports += 1
                 for order in working:
                     if getattr(event, "intent", 0) == order.intent:
                         order.order_id = event.broker_id  # type: ignore[attr-defined]  # an Answer
-        venue.tick(tick)
+        venue.meet_tick(tick)
     return time.perf_counter() - begun, reports
 
 

@@ -20,8 +20,8 @@ from book_peers import CANCEL, IOC, LIMIT, MARKET, MODIFY, RECORD, fill_hash
 from contender import OWN, PEERS, PEERS_312, contend, passes, ratio
 from report import goal, plural, section, table
 
-from compiled import book as module
-from compiled.book import Book
+from compiled.book import order_book as module
+from compiled.book.order_book import OrderBook
 
 HERE = Path(__file__).resolve().parent
 LOW, HIGH = 27_000, 33_000
@@ -71,11 +71,11 @@ def messages(mix: str, count: int = 1_000_000, seed: int = 42) -> list[Message]:
 
 
 def packed(stream: Iterable[Message]) -> bytes:
-    """Return messages as the buffer that `Book.run` and the C++ ladder read."""
+    """Return messages as the buffer that `OrderBook.run` and the C++ ladder read."""
     return b"".join(RECORD.pack(*message) for message in stream)
 
 
-def call(book: Book, stream: Iterable[Message]) -> None:
+def call(book: OrderBook, stream: Iterable[Message]) -> None:
     """Apply messages one method call at a time, as an interpreted exchange does."""
     limit, cancel, modify, market = book.limit, book.cancel, book.modify, book.market
     for kind, side, owner, order, price, quantity in stream:
@@ -92,18 +92,18 @@ def call(book: Book, stream: Iterable[Message]) -> None:
             market(order, sign, quantity)
 
 
-def seconds(work: Callable[[Book], object], repeats: int) -> tuple[float, Book]:
+def seconds(work: Callable[[OrderBook], object], repeats: int) -> tuple[float, OrderBook]:
     """Return the least CPU time of some runs, each on a new book, and the last book."""
     best = float("inf")
     for _ in range(repeats):
         begin = time.process_time()
-        book = Book(LOW, HIGH)
+        book = OrderBook(LOW, HIGH)
         work(book)
         best = min(best, time.process_time() - begin)
     return best, book
 
 
-def digest(book: Book) -> int:
+def digest(book: OrderBook) -> int:
     """Return the hash of the fills of a book."""
     return fill_hash(book.fill(index) for index in range(book.fills()))
 

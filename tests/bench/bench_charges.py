@@ -7,9 +7,9 @@ from decimal import ROUND_HALF_UP, Decimal
 from contender import timed
 from report import plural, section, table
 
-from compiled.charges import NANO, Rates, estimate, note, order_charges
-from compiled.model import Side
-from engine.market.charges import load
+from compiled.accounting.charges import NANO, ChargeRates, contract_note, estimate_charges, order_charges
+from compiled.model.values import Side
+from engine.market.charges import load_rate_table
 
 DAY = 20260701
 PAISA = Decimal(1)
@@ -25,7 +25,7 @@ def orders(count: int, seed: int = 42) -> list[tuple[Side, int, int]]:
     return made
 
 
-def exact(rates: Rates, side: Side, value: int) -> int:
+def exact(rates: ChargeRates, side: Side, value: int) -> int:
     """Return the same charges in decimal arithmetic, from the rates alone."""
 
     def share(rate: int) -> Decimal:
@@ -43,7 +43,7 @@ def exact(rates: Rates, side: Side, value: int) -> int:
 def run(*, quick: bool = False) -> dict[str, object]:
     """Return the section of the report."""
     count, rounds = (10_000, 2) if quick else (200_000, 5)
-    rates, work = load().rates("EQ_INTRADAY", "NSE", DAY), orders(count)
+    rates, work = load_rate_table().rates("EQ_INTRADAY", "NSE", DAY), orders(count)
     checked = work[:1_000]
     assert [order_charges(rates, *order) for order in checked] == [
         exact(rates, side, value) for side, _, value in checked
@@ -52,8 +52,8 @@ def run(*, quick: bool = False) -> dict[str, object]:
     sells = [value for side, _, value in checked if side == Side.SELL]
     contenders: dict[str, tuple[int, Callable[[], object]]] = {
         "order_charges, to the paisa": (count, lambda: [order_charges(rates, *order) for order in work]),
-        "estimate, item by item": (count, lambda: [estimate(rates, s, q, v / q / 100) for s, q, v in work]),
-        "note, a day's orders": (len(checked), lambda: note(rates, buys, sells)),
+        "estimate, item by item": (count, lambda: [estimate_charges(rates, s, q, v / q / 100) for s, q, v in work]),
+        "note, a day's orders": (len(checked), lambda: contract_note(rates, buys, sells)),
         "decimal arithmetic": (len(checked), lambda: [exact(rates, side, value) for side, _, value in checked]),
     }
     speed = {name: each / timed(call, rounds) / 1e6 for name, (each, call) in contenders.items()}

@@ -11,8 +11,8 @@ from importlib.metadata import version
 from kiteconnect import KiteTicker
 from report import goal, section, table
 
-from compiled.frames import FULL, LTP, QUOTE, Columns, Decoder, encode, pack_depth
-from compiled.model import SECOND, Tick
+from compiled.market_data.kite_frames import FULL, LTP, QUOTE, FrameDecoder, LatestTicks, encode_frame, pack_depth
+from compiled.model.values import SECOND, Tick
 
 STAMP = 1_759_808_700 * SECOND
 PACKETS = 200
@@ -39,11 +39,11 @@ def frames() -> dict[str, bytes]:
     made = ticks(PACKETS)
     mixed = [(FULL, QUOTE, LTP)[number % 3] for number in range(PACKETS)]
     return {
-        "full": encode(made, [FULL] * PACKETS),
-        "quote": encode(made, [QUOTE] * PACKETS),
-        "ltp": encode(made, [LTP] * PACKETS),
-        "mixed": encode(made, mixed),
-        "full of 8": encode(made[:8], [FULL] * 8),
+        "full": encode_frame(made, [FULL] * PACKETS),
+        "quote": encode_frame(made, [QUOTE] * PACKETS),
+        "ltp": encode_frame(made, [LTP] * PACKETS),
+        "mixed": encode_frame(made, mixed),
+        "full of 8": encode_frame(made[:8], [FULL] * 8),
     }
 
 
@@ -69,7 +69,7 @@ def same(frame: bytes, official: list[dict[str, object]]) -> bool:
         )
         for t in official
     ]
-    decoder, columns = Decoder(), Columns()
+    decoder, columns = FrameDecoder(), LatestTicks()
     ours = [(t.token, t.ltp, t.volume, t.buy_quantity, t.bid) for t in decoder.decode(frame, STAMP)]
     columns.update(frame, STAMP)
     states = [columns.tick(token) for token, *_ in theirs]
@@ -84,7 +84,7 @@ def best_bid(tick: dict[str, object]) -> float:
 
 def measure(frame: bytes, rounds: int) -> dict[str, float]:
     """Return the microseconds each contender takes for one frame; assert that all read the same from it."""
-    official, decoder, columns = KiteTicker("key", "token")._parse_binary, Decoder(), Columns()
+    official, decoder, columns = KiteTicker("key", "token")._parse_binary, FrameDecoder(), LatestTicks()
     assert same(frame, official(frame)), "the official parser read other values"
     contenders: dict[str, tuple[Callable[[], object], int]] = {
         "official": (lambda: official(frame), 3),

@@ -21,11 +21,11 @@ import pyarrow.parquet as pq
 from contender import OWN, ROOT, surroundings, timed
 from report import goal, plural, section, table
 
-from compiled.model import MINUTE
-from engine.backtest.bars import BarVersions, on_grid, one_clock
-from engine.history.series import BarSeries
+from compiled.model.values import MINUTE
+from engine.backtest.run_bars import BarVersions, one_clock, prices_on_grid
+from engine.history.bar_series import BarSeries
 from engine.market.calendar import Calendar
-from store.bars.parquet import ParquetBars
+from store.bars.parquet_bars import ParquetBars
 
 FIRST = date(2024, 4, 22)
 PER_DAY = 375
@@ -82,7 +82,7 @@ def children(work: Callable[[], object]) -> tuple[float, float]:
 def command(folder: Path, *arguments: str) -> None:
     """Run patang with a state folder of its own."""
     environment = surroundings(OWN) | {"XDG_STATE_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
-    code = "import sys; from tui.cli import main; main(sys.argv[1:])"
+    code = "import sys; from tui.commands.cli import main; main(sys.argv[1:])"
     subprocess.run(
         [sys.executable, "-P", "-c", code, *arguments], check=True, capture_output=True, cwd=folder, env=environment
     )
@@ -132,7 +132,7 @@ def _stored(
 
     def columns() -> object:
         loaded = versions.load(list(series), 60, 0, 2**62, "", None)
-        return one_clock({symbol: on_grid(each, 0.05) for symbol, each in loaded.series.items()}, tokens)
+        return one_clock({symbol: prices_on_grid(each, 0.05) for symbol, each in loaded.series.items()}, tokens)
 
     files = str(folder / "S*.parquet")
     whole = f"SELECT * FROM read_parquet('{files}')"
@@ -188,7 +188,7 @@ def _stored(
 def _postgres(folder: Path, series: dict[str, BarSeries]) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
     """Return the figures of a throw-away server, in wall time: most of the work is the server's."""
     sys.path.insert(0, str(ROOT))
-    from store.bars.postgres import PostgresBars
+    from store.bars.postgres_bars import PostgresBars
     from tests.peers.servers import Postgres
 
     try:

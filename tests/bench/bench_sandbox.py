@@ -17,10 +17,10 @@ from kiteconnect import KiteConnect, KiteTicker
 from report import section, table
 
 from brokers.sandbox import SandboxConfig
+from brokers.sandbox.clients.client_connection import MOST_TOKENS
 from brokers.sandbox.config import EXCHANGES
-from brokers.sandbox.exchange import Exchange
-from brokers.sandbox.stream import MOST_TOKENS
-from compiled.frames import Decoder
+from brokers.sandbox.exchange import SandboxExchange
+from compiled.market_data.kite_frames import FrameDecoder
 
 SECOND = 1_000_000_000
 
@@ -109,7 +109,7 @@ async def stream(account: Account, connections: int, seconds: int) -> dict[str, 
         sockets = [await session.ws_connect(base, params=query) for _ in range(connections)]
 
         async def take(place: int) -> None:
-            decode = Decoder().decode
+            decode = FrameDecoder().decode
             async for message in sockets[place]:
                 if message.type == aiohttp.WSMsgType.BINARY and len(message.data) > 1:
                     told[place] += len(decode(message.data, 0))
@@ -185,7 +185,7 @@ def slow(size: int, seconds: float) -> dict[str, object]:
     """Return what a client that subscribes to everything and then reads nothing costs the exchange in memory."""
     told: dict[str, object] = {"instruments": size}
     for name, reads in (("reads", True), ("never reads", False)):
-        with server("-m", "tui.cli", "sandbox", "--json", "--speed", "60", "--size", str(size)) as (process, line):
+        with server("-m", "tui.commands.cli", "sandbox", "--json", "--speed", "60", "--size", str(size)) as (process, line):
             account = Account(json.loads(line))
             before = memory(process.pid)
             told[f"market seconds, {name}"] = asyncio.run(linger(account, seconds, reads=reads))
@@ -238,14 +238,14 @@ def memory(process: int) -> float:
 @contextmanager
 def exchange(size: int = 0) -> Iterator[tuple[int, Account]]:
     """Run a sandbox in lockstep, without limits on the rate of requests, in a process of its own."""
-    with server("-m", "tui.cli", "sandbox", "--json", "--speed", "max", "--size", str(size)) as (process, line):
+    with server("-m", "tui.commands.cli", "sandbox", "--json", "--speed", "max", "--size", str(size)) as (process, line):
         yield process.pid, Account(json.loads(line))
 
 
 def market(size: int, seconds: int) -> dict[str, object]:
     """Return what a market second costs with so many instruments, streamed in full mode over three connections."""
     begin = time.perf_counter()
-    exchange = Exchange(SandboxConfig(speed=None, exchanges=EXCHANGES if size else ("NSE",), size=size))
+    exchange = SandboxExchange(SandboxConfig(speed=None, exchanges=EXCHANGES if size else ("NSE",), size=size))
     built = time.perf_counter() - begin
     assert exchange.dump is not None
     tokens = [row.token for row in exchange.dump.rows.values()]

@@ -58,10 +58,10 @@ def fill_hash(fills: Iterable[Trade]) -> int:
 
 
 class Ours:
-    """`compiled.book.Book`, called as an interpreted exchange calls it."""
+    """`compiled.book.order_book.OrderBook`, called as an interpreted exchange calls it."""
 
     def __init__(self) -> None:
-        module = import_module("compiled.book")
+        module = import_module("compiled.book.order_book")
         self.book, self.ioc = module.Book(27_000, 33_000), module.IOC
 
     def apply(self, stream: list[Message]) -> None:

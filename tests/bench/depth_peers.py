@@ -43,9 +43,9 @@ def levels(ticks: Columns) -> NDArray[np.int64]:
 
 def patang(ticks: Columns) -> tuple[Callable[[], float], Callable[[], list[int]], int]:
     """Run the kernel of the live desk on the venue; the strategy is plain Python, called once a minute."""
-    ours, strategies = import_module("bench_backtest"), import_module("compiled.strategy")
-    recording, replay = import_module("compiled.recording"), import_module("compiled.replay")
-    buy, token = import_module("compiled.model").Side.BUY, 257
+    ours, strategies = import_module("bench_backtest"), import_module("compiled.trading.strategy")
+    recording, replay = import_module("compiled.backtest.recording"), import_module("compiled.backtest.backtest")
+    buy, token = import_module("compiled.model.values").Side.BUY, 257
 
     class Turn(strategies.Strategy):
         def __init__(self) -> None:

@@ -67,9 +67,9 @@ class Sink:
     """Decodes every frame into ticks, as the desk does, and says when the last has come."""
 
     def __init__(self, count: int) -> None:
-        from compiled.frames import Decoder
+        from compiled.market_data.kite_frames import FrameDecoder
 
-        self.decode = Decoder().decode
+        self.decode = FrameDecoder().decode
         self.left, self.packets, self.total = count, 0, 0.0
         self.began, self.done = (0.0, 0.0), asyncio.Event()
 
@@ -93,7 +93,7 @@ class Sink:
 
 
 def patang(port: int, count: int) -> dict[str, object]:
-    from brokers.kite.feed import KiteFeed
+    from brokers.kite.kite_feed import KiteFeed
 
     async def take() -> Sink:
         sink = Sink(count)

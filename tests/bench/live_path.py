@@ -26,7 +26,7 @@ async def serve(seconds: int, packets: int) -> None:
     from aiohttp import web
     from bench_frames import ticks
 
-    from compiled.frames import FULL, encode
+    from compiled.market_data.kite_frames import FULL, encode_frame
 
     made, rng = ticks(INSTRUMENTS), random.Random(7)
 
@@ -43,7 +43,7 @@ async def serve(seconds: int, packets: int) -> None:
                 tick.ts = tick.last_trade_ts = time.time_ns()
                 tick.ltp = max(1.0, tick.ltp + rng.choice((-0.05, 0.0, 0.05)))
                 tick.volume += 10
-            await socket.send_bytes(encode(part, [FULL] * packets))
+            await socket.send_bytes(encode_frame(part, [FULL] * packets))
         async for _ in socket:
             pass
         return socket
@@ -66,13 +66,13 @@ class WallClock:
 
 def desk() -> tuple[object, list[int]]:
     """Return a kernel of 9,000 instruments whose strategy thinks for 25 µs on each tick of 300, and enters at every third."""
-    from compiled.charges import Rates, Row
-    from compiled.events import Act, Operate
-    from compiled.kernel import Kernel, Setup
-    from compiled.model import MINUTE, Instrument, Product, Side
-    from compiled.positions import Slot
-    from compiled.risk import Limits
-    from compiled.strategy import Strategy
+    from compiled.accounting.charges import ChargeRates, ChargeRow
+    from compiled.model.events import OperatorAct, OperatorInstruction
+    from compiled.model.values import MINUTE, Instrument, Product, Side
+    from compiled.trading.kernel import Kernel, KernelSetup
+    from compiled.trading.positions import StrategyState
+    from compiled.trading.risk import RiskLimits
+    from compiled.trading.strategy import Strategy
 
     class Thinks(Strategy):
         def __init__(self) -> None:
@@ -89,22 +89,22 @@ def desk() -> tuple[object, list[int]]:
 
     tokens = [(1_000 + number) << 8 | 1 for number in range(INSTRUMENTS)]
     listed = [Instrument(token, "NSE", f"S{token >> 8}", 0.05) for token in tokens]
-    row = Row("tax", "EQ_DELIVERY", "NSE", 0, 99991231, 0, 0)
-    rates = {8 * token + int(Product.CNC): Rates(row, row, row, row, row, row, row) for token in tokens}
+    row = ChargeRow("tax", "EQ_DELIVERY", "NSE", 0, 99991231, 0, 0)
+    rates = {8 * token + int(Product.CNC): ChargeRates(row, row, row, row, row, row, row) for token in tokens}
     began = opened()
-    setup = Setup(began, began + 300 * MINUTE, 10**12, Limits(), [60], "B")
-    kernel = Kernel(setup, listed, [Slot(Thinks(), tokens[:: INSTRUMENTS // ASKING])], rates)
-    kernel.handle(Operate(time.time_ns(), Act.READY))
+    setup = KernelSetup(began, began + 300 * MINUTE, 10**12, RiskLimits(), [60], "B")
+    kernel = Kernel(setup, listed, [StrategyState(Thinks(), tokens[:: INSTRUMENTS // ASKING])], rates)
+    kernel.handle(OperatorInstruction(time.time_ns(), OperatorAct.READY))
     return kernel, tokens
 
 
 def patang(port: int, seconds: int, packets: int) -> dict[str, object]:
-    from brokers.kite.feed import KiteFeed
-    from compiled.events import Answer, Outcome, PlaceOrder, Ticks, Timer, Verb
-    from compiled.frames import Decoder
+    from brokers.kite.kite_feed import KiteFeed
+    from compiled.market_data.kite_frames import FrameDecoder
+    from compiled.model.events import BrokerAnswer, PlaceOrder, RequestOutcome, RequestVerb, TickBatch, TimerEvent
 
     kernel, _ = desk()
-    decoder, took = Decoder(), []
+    decoder, took = FrameDecoder(), []
     left, began, done, beat = seconds * (INSTRUMENTS // packets), [], asyncio.Event(), 0
 
     class Sink:
@@ -113,16 +113,16 @@ def patang(port: int, seconds: int, packets: int) -> dict[str, object]:
             if not began:
                 began.append(now())
             start = time.thread_time_ns()
-            commands = kernel.handle(Ticks(received, decoder.decode(payload, received)))
+            commands = kernel.handle(TickBatch(received, decoder.decode(payload, received)))
             if any(isinstance(command, PlaceOrder) for command in commands):
                 took.append((time.thread_time_ns() - start) / 1e6)
             for command in commands:
                 if isinstance(command, PlaceOrder):
-                    refused = Answer(received, command.order.intent, Verb.PLACE, Outcome.REFUSED, "", "nobody is there")
+                    refused = BrokerAnswer(received, command.order.intent, RequestVerb.PLACE, RequestOutcome.REFUSED, "", "nobody is there")
                     kernel.handle(refused)
             if received > beat + 1_000_000_000:
                 beat = received
-                kernel.handle(Timer(received))
+                kernel.handle(TimerEvent(received))
             left -= 1
             if not left:
                 done.set()

@@ -25,8 +25,8 @@ def market(days: int, instruments: int, ticks: int) -> dict[str, object]:
 
     Every instrument ticks `ticks` times a day; bars are taken when they close, as a desk does.
     """
-    ours, frames = import_module("bench_frames"), import_module("compiled.frames")
-    bars, columns = import_module("compiled.bars").Bars(SPANS), frames.Columns()
+    ours, frames = import_module("bench_frames"), import_module("compiled.market_data.kite_frames")
+    bars, columns = import_module("compiled.market_data.bar_builder").Bars(SPANS), frames.Columns()
     tokens = np.arange(instruments, dtype=np.int64) * 256 + 257
     made = ours.ticks(instruments)
     sent = [
@@ -37,7 +37,7 @@ def market(days: int, instruments: int, ticks: int) -> dict[str, object]:
     rng, told, count = np.random.default_rng(42), [], 0
     for day in range(days):
         begin = OPEN + day * DAY
-        bars.session(begin, begin + HOURS)
+        bars.begin_session(begin, begin + HOURS)
         volume[:] = 0
         for step in range(ticks):
             at = begin + step * HOURS // ticks
@@ -48,9 +48,9 @@ def market(days: int, instruments: int, ticks: int) -> dict[str, object]:
             for frame in sent:
                 columns.update(frame, at)
             bars.advance(at)
-            count += len(bars.take())
+            count += len(bars.take_bars())
         bars.advance(begin + HOURS)
-        count += len(bars.take())
+        count += len(bars.take_bars())
         told.append(now_mb())
     return {"early": told[1], "end": told[-1], "what": f"{count:,} bars"}
 

@@ -173,32 +173,32 @@ def test_bars_of_all_builders_are_compared_whatever_their_order():
 def test_the_exact_decimal_charges_come_to_the_core_s_paise():
     from bench_charges import DAY, exact, orders
 
-    from compiled.charges import order_charges
-    from engine.market.charges import load
+    from compiled.accounting.charges import order_charges
+    from engine.market.charges import load_rate_table
 
-    rates = load().rates("EQ_INTRADAY", "NSE", DAY)
+    rates = load_rate_table().rates("EQ_INTRADAY", "NSE", DAY)
     for side, quantity, value in orders(200, seed=7):
         assert order_charges(rates, side, quantity, value) == exact(rates, side, value)
 
 
 def test_patang_bench_outside_a_checkout_says_where_the_benchmarks_are(monkeypatch):
-    import tui.bench
+    import tui.commands.benchmark_command
     from engine.errors import DataError
 
     monkeypatch.setattr(tui.bench, "SCRIPT", Path("/nowhere/run.py"))
     with pytest.raises(DataError, match="run this in a checkout"):
-        tui.bench.bench(["book"], quick=True, write=False, as_json=True)
+        tui.bench.run_benchmarks(["book"], quick=True, write=False, as_json=True)
 
 
 def test_patang_bench_hands_names_and_flags_to_the_script(monkeypatch, tmp_path):
-    import tui.bench
+    import tui.commands.benchmark_command
 
     script = tmp_path / "run.py"
     script.write_text(
         "import sys, pathlib\npathlib.Path(__file__).with_name('got').write_text(' '.join(sys.argv[1:]))\n"
     )
     monkeypatch.setattr(tui.bench, "SCRIPT", script)
-    assert tui.bench.bench(["book", "bars"], quick=True, write=False, as_json=True) == 0
+    assert tui.bench.run_benchmarks(["book", "bars"], quick=True, write=False, as_json=True) == 0
     assert (tmp_path / "got").read_text() == "book bars --quick --json"
 
 
@@ -207,6 +207,6 @@ def test_patang_bench_knows_every_benchmark():
 
     from run import MODULES
 
-    from tui.cli import Benchmark
+    from tui.commands.cli import Benchmark
 
     assert list(get_args(Benchmark)) == list(MODULES)

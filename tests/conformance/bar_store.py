@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compiled.model import Bar
+from compiled.model.values import Bar
 from engine.errors import DataError
-from engine.history.series import BarSeries, StoredSeries, from_bars, to_bars
+from engine.history.bar_series import BarSeries, StoredSeries, from_bars, to_bars
 from engine.ports import BarStore
 
 MINUTE = 60_000_000_000

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from brokers.sandbox import Sandbox, SandboxConfig, key
+from brokers.sandbox import Sandbox, SandboxConfig
+from brokers.sandbox.api import admin_key
 
 CASES = {case["name"]: case for case in tomllib.loads(Path(__file__).with_name("cases.toml").read_text())["case"]}
 BUILTINS = {"abs": abs, "all": all, "len": len, "min": min, "max": max, "set": set, "sum": sum}
@@ -55,8 +56,8 @@ def peer():
         SandboxConfig(speed=None, symbols=("INFY", "SBIN"), holdings=held, unsettled=(("INFY", 5, 1500.0),))
     )
     endpoint = sandbox.start()
-    clock = key.ask(endpoint.rest, "GET", "/sandbox/clock")
-    key.ask(endpoint.rest, "POST", "/sandbox/advance", {"until": clock["now"] + 10**9})
+    clock = admin_key.call_admin(endpoint.rest, "GET", "/sandbox/clock")
+    admin_key.call_admin(endpoint.rest, "POST", "/sandbox/advance", {"until": clock["now"] + 10**9})
     facts = {"symbol": "INFY", "token": 408065, "limit": "1450.0", "fund": "INF000S01010"}
     made = Peer(endpoint, facts)
     quote = made.ask({"method": "GET", "path": "/quote/ltp", "query": {"i": "NSE:INFY"}}).json()

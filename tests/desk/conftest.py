@@ -7,13 +7,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from brokers.kite import session as kite
-from brokers.kite.vault import FileVault
 from brokers.sandbox import Sandbox, SandboxConfig
-from engine.config import load
+from brokers.session import kite_login as kite
+from brokers.session.vault import FileVault
+from engine.config.schema import load_config
 from tests.desk.support import Patang
-from tui.pace import clock_at
-from tui.station import Station
+from tui.run.exchange_clock import clock_at
+from tui.run.session import DeskSession
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def station(tmp_path, monkeypatch):
     def make(run, text=""):
         file = tmp_path / "config.toml"
         file.write_text(text)
-        made.append(Station(load(file).values, run))
+        made.append(DeskSession(load_config(file).values, run))
         return made[-1]
 
     yield make
@@ -70,11 +70,11 @@ class KiteLike:
         except urllib.error.HTTPError as answer:
             back = urlsplit(answer.headers["Location"]).query
         token = kite.request_token(f"http://127.0.0.1/?{back}", parse_qs(back)["state"][0])
-        return kite.exchange(place.rest, place.api_key, place.api_secret, token, clock_at(place.rest).now())
+        return kite.exchange_token(place.rest, place.api_key, place.api_secret, token, clock_at(place.rest).now())
 
     def keep(self, session):
         where = self.endpoint.rest.removeprefix("http://")
-        kite.keep(FileVault(self.state / "credentials", lambda _: "the right words"), where, session)
+        kite.keep_session(FileVault(self.state / "credentials", lambda _: "the right words"), where, session)
 
     def log_in(self):
         self.keep(self.session())

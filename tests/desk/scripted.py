@@ -2,8 +2,8 @@
 
 from datetime import datetime, timedelta, timezone
 
-from compiled.model import SECOND, Side
-from compiled.strategy import Strategy
+from compiled.model.values import SECOND, Side
+from compiled.trading.strategy import Strategy
 
 IST = timezone(timedelta(hours=5, minutes=30))
 ACTS = {}

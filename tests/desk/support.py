@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from brokers.sandbox import key
+from brokers.sandbox.api import admin_key
 from engine.errors import ConnectionFailed
-from engine.ops.control import ask, socket_path
-from tui.cli import call
+from engine.ops.control_socket import send_request, socket_path
+from tui.commands.cli import run_command
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 120
 """How long anything is waited for: a bound for failure, whatever else the machine does."""
 REPLAY_DAY = "2024-06-04"
@@ -38,7 +38,7 @@ class Patang:
         self.home = home
         self.started = []
         (home / "run").mkdir(mode=0o700)
-        keys = key.folder(os.environ)
+        keys = admin_key.key_folder(os.environ)
         keys.mkdir(mode=0o700, exist_ok=True)
         # desks and exchanges of this process and of others find each other
         (home / "run" / "patang-keys").symlink_to(keys)
@@ -48,7 +48,7 @@ class Patang:
         }  # fmt: skip
 
     def command(self, *arguments):
-        return [sys.executable, "-c", "from tui.cli import main; main()", *map(str, arguments)]
+        return [sys.executable, "-c", "from tui.commands.cli import main; main()", *map(str, arguments)]
 
     def run(self, *arguments, timeout=250, environment=None):
         return subprocess.run(
@@ -66,7 +66,7 @@ class Patang:
             patch.setattr(sys, "stdin", io.StringIO())
             patch.setattr(sys, "stdout", told)
             patch.setattr(sys, "stderr", narrated)
-            code = call([*map(str, arguments)])
+            code = run_command([*map(str, arguments)])
         return subprocess.CompletedProcess(arguments, code, told.buffer.getvalue().decode(), narrated.getvalue())
 
     def start(self, *arguments, **options):
@@ -133,7 +133,7 @@ def wait_for(condition, what):
 def status(patang, mode="sandbox"):
     """Return how the desk stands, nothing while it does not answer."""
     try:
-        return ask(socket_path(patang.state(mode)), {"cmd": "status"})
+        return send_request(socket_path(patang.state(mode)), {"cmd": "status"})
     except ConnectionFailed:
         return {}
 
@@ -148,4 +148,4 @@ def rows(database, query, *parameters):
 def get(url):
     """Return what one of a sandbox's own routes answers."""
     rest, own, path = url.partition("/sandbox/")
-    return key.ask(rest, "GET", own + path)
+    return admin_key.call_admin(rest, "GET", own + path)

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.trading.durable import CAUGHT_UP, SLOW
+from engine.orders.durable_journal import CAUGHT_UP, SLOW
 from tests.desk.support import PATIENCE_S, get, rows, status, wait_for
 from tests.desk.test_restart import CONFIG, agree
-from tui.ending import FORCED
+from tui.run.forced_ending import FORCED
 
 SOURCE = Path(__file__).with_name("bad_disk.c")
 HANG_MS = 600_000

@@ -5,10 +5,10 @@ import socket
 import pytest
 
 import strategies
-from engine.config import Config
+from engine.config.schema import DeskConfig
 from engine.errors import ConfigError
-from engine.trading.killswitch import KillSwitch
-from tui.beforehand import hearing, strategies_of
+from engine.orders.killswitch import KillSwitch
+from tui.run.preflight import check_timeframes, strategies_of
 
 CASES = {
     "an unknown key": ("[risk]\nmax_dialy_loss = 5\n", ["config.toml:2", "risk.max_dialy_loss", "max_daily_loss"]),
@@ -145,14 +145,14 @@ def test_a_right_configuration_is_called_right_in_small_letters_too(patang):
 def test_a_strategy_whose_bars_nobody_builds_is_refused(monkeypatch):
     strategy = strategies.Strategy("mine", 120)
     monkeypatch.setitem(strategies.sources.SHIPPED, "moving_average_cross", "tests.desk.test_bad_input:Deaf")
-    assert hearing([strategy], (60, 120)) == [strategy]
+    assert check_timeframes([strategy], (60, 120)) == [strategy]
     with pytest.raises(ConfigError) as refusal:
-        hearing([strategy], (60, 180, 300))
+        check_timeframes([strategy], (60, 180, 300))
     assert str(refusal.value) == (
         "strategy.mine.timeframe_s: no bar has 120 seconds; feed.spans_s builds 60, 180, 300"
     )  # fmt: skip
     with pytest.raises(ConfigError, match=r"strategy\.deaf\.timeframe_s: no bar has 7 seconds"):
-        strategies_of(Config())
+        strategies_of(DeskConfig())
 
 
 class Deaf(strategies.Strategy):

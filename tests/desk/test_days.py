@@ -7,12 +7,12 @@ from decimal import Decimal
 
 import pytest
 
-from engine.config import load
-from engine.market.charges import load as load_rates
+from engine.config.schema import load_config
+from engine.market.charges import load_rate_table as load_rates
 from tests.desk.support import rows
 from tests.reference.account import Account
-from tui.launch import launch_days, recorded_days
-from tui.station import Run, Station
+from tui.run.launch import launch_days, recorded_days
+from tui.run.session import DeskSession, RunPlan
 
 pytestmark = pytest.mark.real_data
 PATIENCE_S = 250
@@ -20,9 +20,9 @@ PATIENCE_S = 250
 
 def evenings(folder, names, first, last):
     """Live the days and yield each as (station, desk) when it is over."""
-    run = Run("replay", folder, "", names, 0.0)
+    run = RunPlan("replay", folder, "", names, 0.0)
     for day in recorded_days(folder, names, "", first, last):
-        station = Station(load(None).values, replace(run, day=day))
+        station = DeskSession(load_config(None).values, replace(run, day=day))
         desk = station.open()
         assert desk.done.wait(PATIENCE_S)
         assert desk.error is None
@@ -36,15 +36,15 @@ def test_nothing_of_a_day_is_kept_when_it_is_over(tmp_path, monkeypatch, market_
     made = []
 
     def station(config, run):
-        there = Station(config, run)
+        there = DeskSession(config, run)
         made.append((run.day, weakref.ref(there), weakref.ref(there.board)))
         return there
 
-    monkeypatch.setattr("tui.launch.Station", station)
-    folder, config = market_data / "nse_1min", load(None).values
+    monkeypatch.setattr("tui.run.launch.Station", station)
+    folder, config = market_data / "nse_1min", load_config(None).values
     names = ("INFY",)
     days = recorded_days(folder, names, "", "2024-06-03", "2024-06-04")
-    assert launch_days(config, Run("replay", folder, "", names, 0.0), days, as_json=True) == 0
+    assert launch_days(config, RunPlan("replay", folder, "", names, 0.0), days, as_json=True) == 0
     assert [day for day, *_ in made] == days
     assert all(kept() is None for _, *parts in made for kept in parts)
     assert not {"Unclosed", "Traceback"} & set(capfd.readouterr().err.split())

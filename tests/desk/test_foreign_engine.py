@@ -2,14 +2,14 @@
 
 import pytest
 
-from compiled.model import Side
-from compiled.strategy import Strategy
+from compiled.model.values import Side
+from compiled.trading.strategy import Strategy
 from engine.errors import OperatorError
-from engine.ops.control import ask, socket_path
+from engine.ops.control_socket import send_request, socket_path
 from tests.desk.support import rows, wait_for
 from tests.foreign import HOSTILE
-from tui.cli import call
-from tui.station import Run
+from tui.commands.cli import run_command
+from tui.run.session import RunPlan
 
 LATIN = b"caf\xe9".decode(errors="surrogateescape")
 """What Python makes of a word that a shell passes in Latin-1."""
@@ -45,7 +45,7 @@ class Stranger(Strategy):
 def held(station, tmp_path):
     """Return a running desk that holds shares, its strategy, and its database."""
     database = tmp_path / "kept.db"
-    made = station(Run(speed=10.0, start="10:00"), CONFIG.format(database=database))
+    made = station(RunPlan(speed=10.0, start="10:00"), CONFIG.format(database=database))
     stranger = Stranger()
     made.strategies = [stranger]
     desk = made.open()
@@ -56,14 +56,14 @@ def held(station, tmp_path):
 def test_what_a_strategy_an_operator_and_a_socket_say_is_kept_with_marks_and_the_desk_goes_on(held):
     made, desk, stranger, database = held
     door = socket_path(made.state)
-    assert ask(door, {"cmd": "limit", "name": "max_daily_loss", "value": 4_000, "reason": HOSTILE, "who": HOSTILE})
-    assert ask(door, {"cmd": "submit", "act": "cancel", "detail": HOSTILE})["number"]
-    assert call(["limits", "set", "max_positions", "5", "--reason", LATIN]) == 0
+    assert send_request(door, {"cmd": "limit", "name": "max_daily_loss", "value": 4_000, "reason": HOSTILE, "who": HOSTILE})
+    assert send_request(door, {"cmd": "submit", "act": "cancel", "detail": HOSTILE})["number"]
+    assert run_command(["limits", "set", "max_positions", "5", "--reason", LATIN]) == 0
     stranger.fails = True
     wait_for(lambda: made.board.failures.rows, "the strategy has failed")
-    assert call(["kill", "--reason", LATIN]) == 0
+    assert run_command(["kill", "--reason", LATIN]) == 0
     assert made.kill.latch.reason == "caf\ufffd"
-    assert call(["resume", "--reason", LATIN]) == 0
+    assert run_command(["resume", "--reason", LATIN]) == 0
     desk.kill(False, HOSTILE)
     wait_for(lambda: "\ufffd" in made.board.header.kill_reason or made.board.header.kill, "it is latched")
     made.close()
@@ -80,7 +80,7 @@ def test_a_writer_that_dies_halts_and_exits_still_leave(held):
     def dies(rows):
         raise RuntimeError("no disk is to blame")
 
-    desk.ports.journal._write = dies
+    desk.ports.journal._write_rows = dies
     wait_for(lambda: made.kill.latched, "a dead writer halts")
     assert "store died" in made.kill.latch.reason
     desk.kill(True, "out")

@@ -8,20 +8,20 @@ from contextlib import closing
 
 import pytest
 
-from compiled.model import Bar
-from engine.backtest.linter import lint
-from engine.backtest.statistics import statistics
-from engine.ops.control import Door, socket_path
-from engine.ops.doctor import Check
-from engine.trading.killswitch import KillSwitch, Latch
-from store.bars.parquet import ParquetBars
-from store.results import ResultStore
+from compiled.model.values import Bar
+from engine.backtest.linter.result_linter import lint_outcome
+from engine.backtest.statistics.run_statistics import statistics
+from engine.ops.control_socket import ControlSocket, socket_path
+from engine.ops.doctor import HealthCheck
+from engine.orders.killswitch import KillLatch, KillSwitch
+from store.backtest_results import ResultStore
+from store.bars.parquet_bars import ParquetBars
 from store.schema import connect, migrate, shipped_migrations
-from tests.backtest.made_up import outcome, trade
+from tests.engine.backtest.made_up import outcome, trade
 from tests.foreign import HOSTILE, MARKUP, VALID, obeyed
-from tui import doctor
-from tui.cli import app, call
-from tui.streams import take_streams
+from tui.commands.cli import app, run_command
+from tui.commands.desk import desk_doctor
+from tui.standard_streams import take_streams
 
 WORD = VALID.replace("\x00", "")
 """What a shell can pass."""
@@ -159,7 +159,7 @@ class Desk:
 
     def resume(self, reason, who):
         del reason, who
-        return Latch("halt", HOSTILE, HOSTILE, NOON)
+        return KillLatch("halt", HOSTILE, HOSTILE, NOON)
 
     def differences(self):
         row = {"key": HOSTILE, "kind": HOSTILE, "theirs": HOSTILE, "ours": HOSTILE, "since": NOON, "ignored": True,
@@ -229,10 +229,10 @@ def home(tmp_path_factory):
         made = outcome([10_000_000 + day], [odd], run=f"2024010{day}-{WORD}", name=VALID, symbols=[VALID],
                        strategies={VALID: {VALID: VALID}}, warnings=[VALID], slippage=VALID, command=VALID)  # fmt: skip
         metrics = statistics(made)
-        results.keep(made, metrics, lint(made, metrics), VALID)
+        results.keep(made, metrics, lint_outcome(made, metrics), VALID)
     (folder / "odd.toml").write_text(f"[feed]\nwatch = [{json.dumps(WORD)}]\n")
     (state / "sandbox" / "KILL").write_text(VALID)
-    door = Door(socket_path(state / "sandbox"), Desk(), KillSwitch(state / "sandbox" / "KILL"), lambda *_: None)
+    door = ControlSocket(socket_path(state / "sandbox"), Desk(), KillSwitch(state / "sandbox" / "KILL"), lambda *_: None)
     yield folder
     door.close()
 
@@ -244,12 +244,12 @@ def shown(home, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(home))
     monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setattr(doctor, "beforehand", lambda *_: [Check(HOSTILE, "ok", HOSTILE, HOSTILE)])
+    monkeypatch.setattr(desk_doctor, "local_checks", lambda *_: [HealthCheck(HOSTILE, "ok", HOSTILE, HOSTILE)])
 
     async def examined(*_):
         return []
 
-    monkeypatch.setattr(doctor, "_examine", examined)
+    monkeypatch.setattr(desk_doctor, "_broker_checks", examined)
 
     def run(*arguments):
         terminals = [Terminal(), Terminal()]
@@ -258,7 +258,7 @@ def shown(home, monkeypatch):
                 patch.setattr(sys, name, io.TextIOWrapper(terminal, "utf-8", write_through=True))
             patch.setattr(sys, "stdin", io.StringIO())
             take_streams()
-            code = call(arguments)
+            code = run_command(arguments)
             sys.stdout.flush()
             sys.stderr.flush()
             return "".join(terminal.getvalue().decode() for terminal in terminals), code

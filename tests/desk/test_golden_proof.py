@@ -6,13 +6,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from brokers.sandbox import key
-from engine.history import golden
-from store.bars.parquet import ParquetBars
+from brokers.sandbox.api import admin_key
+from engine.history import golden_bars
+from store.bars.parquet_bars import ParquetBars
 from tests.desk.support import wait_for
-from tui.cli import call
-from tui.runs import bars_folder
-from tui.station import Run
+from tui.commands.cli import run_command
+from tui.run.run_records import bars_folder
+from tui.run.session import RunPlan
 
 IST = timezone(timedelta(hours=5, minutes=30))
 DAY = "2026-11-20"
@@ -45,19 +45,19 @@ def tape(tmp_path):
 
 def lived(station, tape, tmp_path, monkeypatch, speed, *, feed=(), history=()):
     """Live the first minutes of the tape with faults; return what golden bars of it differ in: (symbol, minute) and cause."""
-    made = station(Run("replay", tape, DAY, SYMBOLS, speed, start="09:11"), TEXT)
+    made = station(RunPlan("replay", tape, DAY, SYMBOLS, speed, start="09:11"), TEXT)
     desk = made.open()
     desk.ports.feed._late_after = float("inf")  # a machine that is late itself makes no packets stand for others
     wait_for(lambda: made.board.header.state == "running", "it runs")
     rest = made.endpoint.rest
     # the desk fills the gaps it knows of by itself: this one cannot
-    key.ask(rest, "POST", "/sandbox/faults", [*feed, {"kind": "503", "on": "GET /instruments/historical/*"}])
+    admin_key.call_admin(rest, "POST", "/sandbox/faults", [*feed, {"kind": "503", "on": "GET /instruments/historical/*"}])
     wait_for(lambda: desk.board.header.now >= ends(MINUTES) + 10 * 10**9, "minutes pass")
     desk.stop()
     desk.join()
-    key.ask(rest, "DELETE", "/sandbox/faults")
+    admin_key.call_admin(rest, "DELETE", "/sandbox/faults")
     if history:
-        key.ask(rest, "POST", "/sandbox/faults", [*history])
+        admin_key.call_admin(rest, "POST", "/sandbox/faults", [*history])
     folder, place = bars_folder(made.config, "replay", made.database), made.endpoint
     other = tmp_path / "vendor.toml"
     other.write_text(
@@ -65,7 +65,7 @@ def lived(station, tape, tmp_path, monkeypatch, speed, *, feed=(), history=()):
     )
     other.chmod(0o600)
     about = ("--config", str(other), "--folder", str(folder))
-    assert call(["bars", "download", *about, "--symbols", ",".join(SYMBOLS), "--from", DAY, "--to", DAY]) == 0
+    assert run_command(["bars", "download", *about, "--symbols", ",".join(SYMBOLS), "--from", DAY, "--to", DAY]) == 0
     made.close()
     found, symbols = {}, []
 
@@ -78,15 +78,15 @@ def lived(station, tape, tmp_path, monkeypatch, speed, *, feed=(), history=()):
         found[symbols[-1], f"{datetime.fromtimestamp(each.start // 10**9, IST):%H:%M}"] = made[0]
         return made
 
-    explain, cause = golden.explained, golden._cause
-    monkeypatch.setattr(golden, "explained", explained)
-    monkeypatch.setattr(golden, "_cause", told)
-    assert call(["bars", "golden", "build", *about]) == 0
+    explain, cause = golden_bars.explain_differences, golden_bars._difference_cause
+    monkeypatch.setattr(golden_bars, "explain_differences", explained)
+    monkeypatch.setattr(golden_bars, "_difference_cause", told)
+    assert run_command(["bars", "golden", "build", *about]) == 0
     store = ParquetBars(folder)
     for symbol in SYMBOLS:
         assert len(store.read(symbol, 60, 0, ends(MINUTES), "golden-1")) == MINUTES
         kept, vendors = (store.columns(symbol, 60, ends(0), ends(MINUTES), name) for name in ("golden-1", "vendor"))
-        assert golden.digest(kept) == golden.digest(vendors)
+        assert golden_bars.series_digest(kept) == golden_bars.series_digest(vendors)
     after = {at: why for at, why in found.items() if at[1] >= f"09:{15 + MINUTES}"}
     assert set(after.values()) <= {"desk away"}, "the exchange went on without it"
     return {at: why for at, why in found.items() if at not in after}

@@ -13,9 +13,9 @@ import time
 
 import pytest
 
-from engine.config import load
+from engine.config.schema import load_config
 from tests.desk.support import PATIENCE_S, rows, status, wait_for
-from tui.station import Run, Station
+from tui.run.session import DeskSession, RunPlan
 
 # wants to enter all the time, so that an entry that could leave would
 EAGER = """
@@ -255,7 +255,7 @@ def test_flatten_squares_off_and_takes_the_protection_away(patang):
 def test_the_daily_loss_limit_halts_and_the_halt_is_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     (tmp_path / "config.toml").write_text(EAGER.format(risk="max_daily_loss = 20\n"))
-    made = Station(load(tmp_path / "config.toml").values, Run(seed=3, speed=0.0))
+    made = DeskSession(load_config(tmp_path / "config.toml").values, RunPlan(seed=3, speed=0.0))
     desk = made.open()
     try:
         wait_for(lambda: made.kill.latched, "twenty rupees are lost")

@@ -6,18 +6,18 @@ import threading
 
 import pytest
 
-from brokers.kite import peer
-from brokers.kite.redirect import Redirect
+from brokers.kite import zerodha_sandbox
 from brokers.sandbox import Sandbox, SandboxConfig
-from engine.config import load
+from brokers.session.login_redirect import LoginRedirect
+from engine.config.schema import load_config
 from engine.errors import ConfigError
+from tests.brokers.kite.browser import visit
 from tests.desk.support import get, wait_for
 from tests.desk.theirs import Theirs
-from tests.kite.browser import visit
-from tui import launch
-from tui.cli import call
-from tui.login import place_of
-from tui.station import Run
+from tui.commands.cli import run_command
+from tui.commands.desk.login_commands import endpoint_of
+from tui.run import launch
+from tui.run.session import RunPlan
 
 NAMES = ("INFY", "ITC")
 CONFIG = """
@@ -38,27 +38,27 @@ enabled = false
 def a_config(folder, text):
     file = folder / "config.toml"
     file.write_text(text, "utf-8")
-    return load(file).values
+    return load_config(file).values
 
 
 def test_its_address_is_enough_to_know_where_everything_is(tmp_path, monkeypatch):
     monkeypatch.delenv("KITE_API_KEY", raising=False)
     text = '[broker]\nname = "kite"\nrest = "https://sandbox.kite.trade"\nws = "wss://ws-sandbox.kite.trade"\n'
-    place = place_of(a_config(tmp_path, text))
+    place = endpoint_of(a_config(tmp_path, text))
     assert (place.rest, place.ws) == ("https://sandbox.kite.trade/oms", "wss://ws-sandbox.kite.trade")
     assert (place.page, place.api_key) == ("https://sandbox.kite.trade/connect/login", "sandboxdemo")
-    assert place_of(a_config(tmp_path, text.replace('.trade"', '.trade/oms"', 1))) == place
+    assert endpoint_of(a_config(tmp_path, text.replace('.trade"', '.trade/oms"', 1))) == place
     with pytest.raises(ConfigError, match="patang login"):
-        place_of(a_config(tmp_path, text + 'access_token_env = "KITE_TOKEN"\n'))
+        endpoint_of(a_config(tmp_path, text + 'access_token_env = "KITE_TOKEN"\n'))
     with pytest.raises(ConfigError, match=r'broker\.name.*"kite"'):
-        place_of(a_config(tmp_path, text.replace('name = "kite"\n', "")))
-    assert not peer.is_peer("https://api.kite.trade")
+        endpoint_of(a_config(tmp_path, text.replace('name = "kite"\n', "")))
+    assert not zerodha_sandbox.is_zerodha_sandbox("https://api.kite.trade")
 
 
 @pytest.fixture
 def theirs(tmp_path, monkeypatch):
     """A sandbox that keeps itself as Zerodha's, configured, with an operator who has logged in through its page."""
-    with Redirect(0, "") as free:
+    with LoginRedirect(0, "") as free:
         port = int(free.url.split(":")[2].strip("/"))
     back = f"http://127.0.0.1:{port}/"
     sandbox = Sandbox(
@@ -73,7 +73,7 @@ def theirs(tmp_path, monkeypatch):
     monkeypatch.setattr("webbrowser.open", lambda url: threading.Thread(target=visit, args=(url,)).start() or True)
     made.text = CONFIG.format(url=made.url, api_key=made.endpoint.api_key)
     a_config(tmp_path, made.text)
-    assert call(["login", "--config", str(tmp_path / "config.toml"), "--port", str(port), "--wait", "60"]) == 0
+    assert run_command(["login", "--config", str(tmp_path / "config.toml"), "--port", str(port), "--wait", "60"]) == 0
     yield made
     made.stop()
     sandbox.stop()
@@ -98,8 +98,8 @@ def bought(made, **ticket):
 
 
 def test_a_day_by_hand(theirs, station, capsys):
-    made = station(Run("live", live=True, confirm=theirs.endpoint.user_id), theirs.text)
-    launch.admit(made)
+    made = station(RunPlan("live", live=True, confirm=theirs.endpoint.user_id), theirs.text)
+    launch.authorise_session(made)
     assert "LIMIT orders only" in capsys.readouterr().err
     made.open()
     board = made.board
@@ -147,7 +147,7 @@ def test_a_day_by_hand(theirs, station, capsys):
 
 def test_the_doctor_says_it_and_finds_the_feed_connected(theirs, tmp_path, capsys):
     capsys.readouterr()
-    assert call(["doctor", "--config", str(tmp_path / "config.toml"), "--json"]) == 0
+    assert run_command(["doctor", "--config", str(tmp_path / "config.toml"), "--json"]) == 0
     checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
     assert (checks["orders"]["state"], checks["feed"]["state"], checks["token"]["state"]) == ("warn", "ok", "ok")
     assert "LIMIT orders only" in checks["orders"]["text"]

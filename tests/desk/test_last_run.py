@@ -5,13 +5,13 @@ import shutil
 
 import pytest
 
-from compiled.model import SECOND, Bar
-from engine.config import Config
-from store.bars.parquet import ParquetBars
+from compiled.model.values import SECOND, Bar
+from engine.config.schema import DeskConfig
+from store.bars.parquet_bars import ParquetBars
 from store.schema import connect
-from store.sqlite import SqliteJournal
+from store.sqlite_journal import SqliteJournal
 from tests.desk.test_bad_input import one_line
-from tui import runs
+from tui.run import run_records
 
 OPEN = 1_795_146_300 * SECOND  # 2026-11-20 09:15 IST
 
@@ -80,8 +80,8 @@ def test_failed_starts_push_no_run_out(patang, run, monkeypatch):
     failed = [run(f"{hour}3000", opened=False) for hour in (10, 13)]
     for database in (*old, *failed):
         database.with_suffix(".bars").mkdir()
-    monkeypatch.setattr(runs, "KEPT", 3)
-    runs.own_database(Config(), "sandbox", embedded=True)
+    monkeypatch.setattr(run_records, "KEPT", 3)
+    run_records.own_database(DeskConfig(), "sandbox", embedded=True)
     assert [path for path in (*old, *failed) if path.exists()] == old[2:]
     assert sorted(patang.state().glob("*.bars")) == [path.with_suffix(".bars") for path in old[2:]]
 

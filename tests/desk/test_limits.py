@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from engine.ops.control import ask, socket_path
+from engine.ops.control_socket import send_request, socket_path
 from tests.desk.support import rows, wait_for
-from tui.station import Run
+from tui.run.session import RunPlan
 
 KEPT = '[store]\ndatabase = "{database}"\n'
 
@@ -16,7 +16,7 @@ def running(station, tmp_path):
     """Return a function that opens a desk at real pace on one database, and the path of its door."""
 
     def start():
-        made = station(Run(speed=1.0, start="10:00"), KEPT.format(database=tmp_path / "kept.db"))
+        made = station(RunPlan(speed=1.0, start="10:00"), KEPT.format(database=tmp_path / "kept.db"))
         desk = made.open()
         wait_for(lambda: made.board.header.state == "running", "the desk is open")
         return made, desk, socket_path(made.state)
@@ -25,11 +25,11 @@ def running(station, tmp_path):
 
 
 def change(door, name, value, **more):
-    return ask(door, {"cmd": "limit", "name": name, "value": value, "reason": "test", "who": "me", **more})
+    return send_request(door, {"cmd": "limit", "name": name, "value": value, "reason": "test", "who": "me", **more})
 
 
 def limit(door, name):
-    answer = ask(door, {"cmd": "limits"})
+    answer = send_request(door, {"cmd": "limits"})
     return next(row for row in answer["limits"] if row["name"] == name)
 
 
@@ -62,7 +62,7 @@ def test_a_limit_changes_through_the_door_is_audited_and_kept_for_the_day(runnin
 
 def test_status_tells_the_governors_rates_and_the_board_keeps_the_kill_switchs_history(running):
     made, _, door = running()
-    governor = wait_for(lambda: ask(door, {"cmd": "status"})["governor"], "the governor is on the board")
+    governor = wait_for(lambda: send_request(door, {"cmd": "status"})["governor"], "the governor is on the board")
     assert (governor["per_second"], governor["per_minute"], governor["per_day"]) == (9, 380, 4_800)
     assert governor["waiting"] == {"EXIT": 0, "PROTECT": 0, "ENTRY": 0}
     assert governor["held_ms"] == {}
@@ -71,7 +71,7 @@ def test_status_tells_the_governors_rates_and_the_board_keeps_the_kill_switchs_h
     wait_for(lambda: made.board.kills.rows, "the flag file is in the history")
     [row] = made.board.kills.rows
     assert (row.act, row.level, row.reason, row.who) == ("latch", "halt", "stop it", "file")
-    ask(door, {"cmd": "resume", "reason": "seen", "who": "me"})
+    send_request(door, {"cmd": "resume", "reason": "seen", "who": "me"})
     wait_for(lambda: len(made.board.kills.rows) == 2, "the resumption, too")
     assert (made.board.kills.rows[1].act, made.board.kills.rows[1].who) == ("resume", "me")
     assert not made.kill.path.exists()

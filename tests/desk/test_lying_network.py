@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from brokers.sandbox import key
+from brokers.sandbox.api import admin_key
 from tests.desk.support import PATIENCE_S, get, rows, status, wait_for
 
 SYMBOLS = ["INFY", "TCS", "ITC"]
@@ -61,7 +61,7 @@ class Between:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.rest = f"http://127.0.0.1:{self._server.server_port}"
-        key.keep(self._server.server_port, key.of(rest))  # the clock is passed on, too
+        admin_key.write_key(self._server.server_port, admin_key.read_key(rest))  # the clock is passed on, too
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
 

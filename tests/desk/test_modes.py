@@ -7,16 +7,16 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from engine.config import load
+from engine.config.schema import load_config
 from engine.errors import BusyError, ConfigError, DataError, OperatorError
-from store.export import export
-from store.sqlite import SqliteJournal
-from store.trace import trace, why
+from store.decision_trace import trace_decision, verdicts_of_symbol
+from store.export import export_table
+from store.sqlite_journal import SqliteJournal
 from tests.desk.support import get, rows, wait_for
-from tui import launch
-from tui.cli import call
-from tui.confirmation import _agree_rupees
-from tui.station import Run
+from tui.commands.cli import run_command
+from tui.run import launch
+from tui.run.confirmation import _require_rupees
+from tui.run.session import RunPlan
 
 IST = timezone(timedelta(hours=5, minutes=30))
 EAGER = """
@@ -34,12 +34,12 @@ NAMES = ("INFY", "TCS", "SBIN")
 
 def admitted(station, run, text):
     made = station(run, text)
-    launch.admit(made)
+    launch.authorise_session(made)
     return made
 
 
 def live(kite, **more):
-    return Run("live", live=True, confirm=kite.endpoint.user_id, **more)
+    return RunPlan("live", live=True, confirm=kite.endpoint.user_id, **more)
 
 
 # what is asked before real orders
@@ -49,21 +49,21 @@ def test_real_orders_are_asked_for_by_name(station, kite_like):
     kite = kite_like(speed=None, symbols=NAMES)
     for mode in ("live", "shadow"):
         with pytest.raises(ConfigError, match="--live"):
-            station(Run(mode), kite.text)
+            station(RunPlan(mode), kite.text)
     for mode in ("sandbox", "replay", "dry-run", "paper"):
         with pytest.raises(ConfigError, match=mode):
-            station(Run(mode, live=True), kite.text)
+            station(RunPlan(mode, live=True), kite.text)
     with pytest.raises(ConfigError, match=r"broker\.name"):
-        station(Run("live", live=True), "")
+        station(RunPlan("live", live=True), "")
 
 
 def test_the_account_is_confirmed_and_nothing_but_it_will_do(station, kite_like, monkeypatch, capsys):
     kite = kite_like(speed=None, symbols=NAMES)
     with pytest.raises(OperatorError, match=f"{kite.endpoint.user_id}, not ZZ0001"):
-        admitted(station, Run("live", live=True, confirm="ZZ0001"), kite.text)
+        admitted(station, RunPlan("live", live=True, confirm="ZZ0001"), kite.text)
     monkeypatch.setattr("sys.stdin", io.StringIO())
     with pytest.raises(OperatorError, match="--confirm"):
-        admitted(station, Run("live", live=True), kite.text)
+        admitted(station, RunPlan("live", live=True), kite.text)
     admitted(station, live(kite), kite.text)
     told = capsys.readouterr().err
     for part in (kite.endpoint.user_id, "10,00,000.00", "10,000.00", "2,40,000.00", kite.endpoint.rest):
@@ -78,7 +78,7 @@ class Typed(io.StringIO):
 
 @pytest.mark.parametrize("typed", ["10000", "10,000.00", "₹10,000", " ₹ 10,000.0 ", "Rs. 10000"])
 def test_the_limit_is_taken_as_it_is_shown(typed):
-    _agree_rupees(typed, 10_000)
+    _require_rupees(typed, 10_000)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_the_limit_is_taken_as_it_is_shown(typed):
 )
 def test_any_other_limit_is_refused(typed):
     with pytest.raises(OperatorError, match=r"the limit is 10,000\.00, not"):
-        _agree_rupees(typed, 10_000)
+        _require_rupees(typed, 10_000)
 
 
 @pytest.mark.parametrize(
@@ -97,29 +97,29 @@ def test_at_a_terminal_the_account_and_the_loss_limit_are_typed(station, kite_li
     monkeypatch.setattr("sys.stdin", Typed(typed.format(user=kite.endpoint.user_id)))
     if why:
         with pytest.raises(OperatorError, match=why):
-            admitted(station, Run("live", live=True), kite.text)
+            admitted(station, RunPlan("live", live=True), kite.text)
     else:
-        admitted(station, Run("live", live=True), kite.text)
+        admitted(station, RunPlan("live", live=True), kite.text)
 
 
 def test_a_symbol_the_broker_does_not_list_is_told_before_anything_is_asked(station, kite_like, capsys):
     kite = kite_like(speed=None, symbols=NAMES)
     with pytest.raises(OperatorError, match="not ZZ0001"):
         admitted(
-            station, Run("live", live=True, confirm="ZZ0001"), f'{kite.text}\n[feed]\nwatch = ["INFY", "NOSUCH"]\n'
+            station, RunPlan("live", live=True, confirm="ZZ0001"), f'{kite.text}\n[feed]\nwatch = ["INFY", "NOSUCH"]\n'
         )
     assert "no such symbol on NSE: NOSUCH: left out" in capsys.readouterr().err
 
 
 def test_the_database_of_another_account_is_refused_before_anything_is_asked(station, kite_like):
     kite = kite_like(speed=None, symbols=NAMES)
-    made = station(Run("live", live=True, confirm="nobody"), kite.text)
+    made = station(RunPlan("live", live=True, confirm="nobody"), kite.text)
     made.state.mkdir(parents=True, exist_ok=True)
     journal = SqliteJournal(made.state / "desk.db", print)
     journal.append("meta", {"key": "account", "value": "ZZ0001"})
     journal.close()
     with pytest.raises(BusyError, match=f"belongs to account ZZ0001, the broker says {kite.endpoint.user_id}"):
-        launch.admit(made)
+        launch.authorise_session(made)
 
 
 def test_a_day_without_trading_is_refused_before_anything_is_asked(station, kite_like, monkeypatch):
@@ -128,23 +128,23 @@ def test_a_day_without_trading_is_refused_before_anything_is_asked(station, kite
             return int(datetime(2026, 11, 22, 11, tzinfo=IST).timestamp()) * 10**9
 
     kite = kite_like(speed=None, symbols=NAMES)
-    monkeypatch.setattr("tui.confirmation.clock_at", lambda _: Sunday())
+    monkeypatch.setattr("tui.run.confirmation.clock_at", lambda _: Sunday())
     with pytest.raises(DataError, match="2026-11-22 is no trading day"):
-        admitted(station, Run("live", live=True, confirm="ZZ0001"), kite.text)
+        admitted(station, RunPlan("live", live=True, confirm="ZZ0001"), kite.text)
 
 
 def test_without_a_login_the_mend_is_named(station, kite_like):
     kite = kite_like(speed=None, symbols=NAMES)
     (kite.state / "credentials").unlink()
     with pytest.raises(OperatorError, match="patang login"):
-        admitted(station, Run("dry-run"), kite.text)
+        admitted(station, RunPlan("dry-run"), kite.text)
 
 
 def test_a_sandbox_run_never_goes_to_the_configured_broker(station, kite_like):
     kite = kite_like(speed=None, symbols=NAMES)
-    made = station(Run("sandbox", seed=1), '[desk]\nmode = "dry-run"\n' + kite.text)
-    assert made.embedded
-    assert not made.real
+    made = station(RunPlan("sandbox", seed=1), '[desk]\nmode = "dry-run"\n' + kite.text)
+    assert made.is_embedded
+    assert not made.sends_real_orders
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_a_broker_setting_that_cannot_be_meant_is_named(tmp_path, line, key):
     file = tmp_path / "config.toml"
     file.write_text(f'[desk]\nmode = "live"\n[broker]\nname = "kite"\n{line}\n')
     with pytest.raises(ConfigError, match=key):
-        load(file)
+        load_config(file)
 
 
 # live and dry-run
@@ -192,7 +192,7 @@ def test_a_live_day_ends_with_the_same_books_on_both_sides(station, kite_like):
 
 def test_a_dry_run_writes_decisions_down_and_sends_nothing(station, kite_like):
     kite = kite_like(speed=None, symbols=NAMES, start="15:00")
-    made, books = run_day(station, kite, Run("dry-run"), EAGER)
+    made, books = run_day(station, kite, RunPlan("dry-run"), EAGER)
     assert books["orders"] == books["gtts"] == []
     decided = rows(made.database, "SELECT * FROM intents")
     asked = [(row["strategy"], row["symbol"]) for row in decided]
@@ -202,13 +202,13 @@ def test_a_dry_run_writes_decisions_down_and_sends_nothing(station, kite_like):
     assert all(row["reason"].startswith("DRY_RUN") for row in decided)
     assert all(row["quantity"] > 0 and row["symbol"] in NAMES for row in decided)
     assert rows(made.database, "SELECT * FROM fills") == []
-    export(made.database, "orders", made.state / "orders.json", "json")
+    export_table(made.database, "orders", made.state / "orders.json", "json")
     told = json.loads((made.state / "orders.json").read_text())
     names = ("tag", "symbol", "side", "quantity", "order_type", "price")
     assert [[row[name] for name in names] for row in told] == [[row[name] for name in names] for row in decided]
     assert {(row["status"], row["filled"], row["reason"]) for row in told} == {("DRY_RUN", 0, "would have been sent")}
-    assert [step.what for step in trace(made.database, decided[0]["tag"]).steps][-2:] == ["intended", "not sent"]
-    assert [(each.code, each.detail) for each in why(made.database, decided[0]["symbol"]) if each.code == "OK"] == [
+    assert [step.what for step in trace_decision(made.database, decided[0]["tag"]).steps][-2:] == ["intended", "not sent"]
+    assert [(each.code, each.detail) for each in verdicts_of_symbol(made.database, decided[0]["symbol"]) if each.code == "OK"] == [
         ("OK", "would have been sent")
     ]
     owner = rows(made.database, "SELECT value FROM meta WHERE key = 'account'")[0]["value"]
@@ -217,7 +217,7 @@ def test_a_dry_run_writes_decisions_down_and_sends_nothing(station, kite_like):
 
 def test_a_paper_day_fills_near_the_exchanges_own_and_sends_nothing(station, kite_like):
     kite = kite_like(speed=None, symbols=NAMES, start="14:45")
-    made, books = run_day(station, kite, Run("paper"), EAGER)
+    made, books = run_day(station, kite, RunPlan("paper"), EAGER)
     assert books["orders"] == books["gtts"] == books["trades"] == []
     fills = rows(made.database, "SELECT * FROM fills ORDER BY ts")
     assert len(fills) > 5
@@ -233,14 +233,14 @@ def test_a_paper_day_fills_near_the_exchanges_own_and_sends_nothing(station, kit
 
 def test_a_paper_desk_goes_on_after_a_restart_with_what_it_held(station, kite_like):
     kite = kite_like(speed=30.0, symbols=NAMES, start="09:20")
-    made = admitted(station, Run("paper"), kite.text + EAGER)
+    made = admitted(station, RunPlan("paper"), kite.text + EAGER)
     made.open()
     wait_for(lambda: len(made.board.positions.rows) > 2, "it trades")
     wait_for(lambda: made.board.header.naked == 0, "it protects")
     made.close()
     held = "SELECT symbol, sum(CASE side WHEN 'BUY' THEN quantity ELSE -quantity END) AS n FROM fills GROUP BY symbol"
     before = {row["symbol"]: row["n"] for row in rows(made.database, held)}
-    again = admitted(station, Run("paper"), kite.text + "[risk]\nmax_trades_per_day = 1\n")
+    again = admitted(station, RunPlan("paper"), kite.text + "[risk]\nmax_trades_per_day = 1\n")
     desk = again.open()
     wait_for(lambda: again.board.header.state in {"running", "read-only"}, "it opens")
     assert again.board.header.state == "running", desk.describe()
@@ -256,7 +256,7 @@ def test_a_paper_desk_goes_on_after_a_restart_with_what_it_held(station, kite_li
 def test_a_shadow_day_pairs_every_real_order_with_a_twin(station, kite_like, capsys):
     kite = kite_like(speed=None, symbols=NAMES, start="14:45")
     made, books = run_day(
-        station, kite, Run("shadow", live=True, confirm=kite.endpoint.user_id), EAGER
+        station, kite, RunPlan("shadow", live=True, confirm=kite.endpoint.user_id), EAGER
     )  # fmt: skip
     fills = rows(made.database, "SELECT * FROM fills")
     assert len(fills) == len(books["trades"]) > 5
@@ -274,7 +274,7 @@ def test_a_shadow_day_pairs_every_real_order_with_a_twin(station, kite_like, cap
     shown = {row.name: row.text for row in made.board.risk.rows}
     assert shown["Twins compared"] == str(len(both))
     capsys.readouterr()
-    assert call(["shadow", "--json", "--config", str(kite.file)]) == 0
+    assert run_command(["shadow", "--json", "--config", str(kite.file)]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["summary"]["both"] == len(both)
     assert {each["order_id"] for each in told["orders"]} == pairs.keys()

@@ -9,8 +9,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from engine.ops.control import ask, socket_path
-from engine.trading.limits import NAMES
+from engine.manual.limits import NAMES
+from engine.ops.control_socket import send_request, socket_path
 from tests.desk.support import get, rows, status, wait_for
 from tests.desk.test_lying_network import CONFIG, SYMBOLS, Between
 
@@ -126,7 +126,7 @@ def well(patang):
 
 def raw(path, text):
     """Send a line as it is written: JSON of Python takes and gives numbers that others do not."""
-    return ask(path, _Line(text))
+    return send_request(path, _Line(text))
 
 
 class _Line(dict):
@@ -138,11 +138,11 @@ class _Line(dict):
 
 @pytest.fixture
 def literal(monkeypatch):
-    from engine.ops import control
+    from engine.ops import control_socket
 
     dumps = json.dumps
     monkeypatch.setattr(
-        control.json, "dumps", lambda item, **more: item["text"] if isinstance(item, _Line) else dumps(item, **more)
+        control_socket.json, "dumps", lambda item, **more: item["text"] if isinstance(item, _Line) else dumps(item, **more)
     )
 
 
@@ -176,7 +176,7 @@ def asked_for(patang, exchange):
         raw(door, f'{{"cmd": "answer", "number": {number}}}')
         tried += 1
     for number in numbers:
-        told = wait_for(lambda number=number: ask(door, {"cmd": "answer", "number": number})["answer"], "an answer")
+        told = wait_for(lambda number=number: send_request(door, {"cmd": "answer", "number": number})["answer"], "an answer")
         assert told.startswith(("refused: ", "done: decided")), told
         tried += 1
     assert well(patang)
@@ -241,5 +241,5 @@ def test_every_number_in_every_figure_of_every_book(patang, exchange, between):
     assert patang.call("reconcile", "all", "ignore").returncode == 0
     wait_for(lambda: well(patang), "the owner's shares are ignored")
     told = lied_to(patang, between, LIES, 240, Owner(exchange).trade)
-    assert sorted(set(LIES) - set(between.told)) == []
+    assert sorted(set(LIES) - set(between.due_verdicts)) == []
     assert told == len(LIES)

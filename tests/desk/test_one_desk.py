@@ -8,19 +8,19 @@ import sys
 
 import pytest
 
-from engine.config import Config
-from engine.ops.hold import holder
+from engine.config.schema import DeskConfig
+from engine.system.file_hold import holding_process
 from tests.desk.support import PATIENCE_S, status, wait_for
 from tests.desk.test_bad_input import one_line
 from tests.desk.test_kill import Screen
-from tui.ending import Ending
-from tui.launch import signals
-from tui.station import Run, Station, lock_of
+from tui.run.forced_ending import ForcedEnding
+from tui.run.launch import handling_signals
+from tui.run.session import DeskSession, RunPlan, lock_of
 
 HOLD = """
 import signal, sys
 from pathlib import Path
-from engine.ops.hold import FileHold
+from engine.system.file_hold import FileHold
 held = FileHold(Path(sys.argv[1]), "it", "wait")
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 print("held", flush=True)
@@ -67,7 +67,7 @@ def test_a_desk_that_was_killed_holds_nothing(patang, held):
     held.kill()
     held.wait(PATIENCE_S)
     assert lock_of(patang.state()).read_text().startswith(f"{held.pid} ")
-    assert holder(lock_of(patang.state())) is None
+    assert holding_process(lock_of(patang.state())) is None
     assert patang.call("stop").returncode == 3
 
 
@@ -76,7 +76,7 @@ def test_a_demo_ends_with_its_terminal(patang):
     try:
         wait_for(lambda: status(patang).get("state") == "running", "the demo runs")
         screen.hang_up()
-        wait_for(lambda: not holder(lock_of(patang.state())), "the demo has ended")
+        wait_for(lambda: not holding_process(lock_of(patang.state())), "the demo has ended")
         assert not (patang.state() / "KILL").exists()
     finally:
         screen.close()
@@ -86,10 +86,10 @@ def test_a_demo_ends_with_its_terminal(patang):
 def test_a_hang_up_ends_a_demo_unless_nohup_keeps_it_from_us(monkeypatch, tmp_path, ignored):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     heard = []
-    station = Station(Config(), Run(fleeting=True))
+    station = DeskSession(DeskConfig(), RunPlan(fleeting=True))
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
     try:
-        with signals(station, Ending(station), lambda: heard.append("halt"), lambda: heard.append("leave")) as caught:
+        with handling_signals(station, ForcedEnding(station), lambda: heard.append("halt"), lambda: heard.append("leave")) as caught:
             os.kill(os.getpid(), signal.SIGHUP)
     finally:
         signal.signal(signal.SIGHUP, before)

@@ -9,13 +9,13 @@ import pytest
 
 import engine.desk
 from brokers.sandbox import Sandbox, SandboxConfig
-from store.trace import trace
+from store.decision_trace import trace_decision
 from strategies.moving_average_cross import MovingAverageCross
 from tests.desk.support import PATIENCE_S, get, rows, status, wait_for
 from tests.desk.test_kill import Screen
 from tests.desk.test_restart import CONFIG
-from tui.cli import USAGE
-from tui.station import Run
+from tui.commands.cli import USAGE
+from tui.run.session import RunPlan
 
 SETTLED = 5.0
 
@@ -46,7 +46,7 @@ def test_a_desk_that_cannot_open_behind_its_screen_takes_it_down_and_says_why(pa
 
 @pytest.mark.parametrize("moment", ["WarmUp", "restore"])
 def test_a_desk_that_is_told_to_stop_while_it_opens_stops(station, monkeypatch, moment):
-    made = station(Run(speed=1.0, start="10:00"))
+    made = station(RunPlan(speed=1.0, start="10:00"))
     held, go_on = threading.Event(), threading.Event()
     read = getattr(engine.desk, moment)
 
@@ -73,7 +73,7 @@ def test_a_strategy_that_fails_before_the_day_begins_is_told_of_and_the_desk_ope
         raise RuntimeError(f"no {where}")
 
     monkeypatch.setattr(MovingAverageCross, where, broken)
-    made = station(Run(speed=1.0, start="10:00"))
+    made = station(RunPlan(speed=1.0, start="10:00"))
     made.open()
     wait_for(lambda: made.board.header.state == "running", "the desk runs")
     told = rows(made.database, "SELECT * FROM events WHERE name = 'strategy_stopped'")
@@ -86,7 +86,7 @@ def test_a_strategy_that_fails_before_the_day_begins_is_told_of_and_the_desk_ope
     assert (mark.strategy, mark.error) == ("moving_average_cross", f"RuntimeError: no {where}")
     assert mark.trace[0].startswith("Traceback")
     assert any(line.endswith("in broken") for line in mark.trace)
-    kept = trace(made.database, "moving_average_cross").steps
+    kept = trace_decision(made.database, "moving_average_cross").steps
     assert [step.text.splitlines() for step in kept] == [list(mark.trace)]
     assert any("in broken" in line for line in (made.state / "patang.log").read_text().splitlines())
     wrong, right = (made.desk.submit("acknowledge", detail=name) for name in ("momentum_ladder", mark.strategy))
@@ -118,7 +118,7 @@ def test_what_is_only_watched_is_sent_in_brief_and_in_full_once_it_is_held(stati
     endpoint = sandbox.start()
     try:
         fields = ("rest", "ws", "api_key", "access_token")
-        made = station(Run("sandbox"), WATCHED.format(**{name: getattr(endpoint, name) for name in fields}))
+        made = station(RunPlan("sandbox"), WATCHED.format(**{name: getattr(endpoint, name) for name in fields}))
         desk = made.open()
         wait_for(lambda: made.board.header.state == "running", "the desk runs")
 

@@ -7,9 +7,9 @@ import signal
 import pytest
 
 from engine.errors import OperatorError
-from engine.ops.control import socket_path
+from engine.ops.control_socket import socket_path
 from tests.desk.support import PATIENCE_S, get, rows, status, wait_for
-from tui import ticket
+from tui.commands.desk import order_requests
 
 WATCHED = ["INFY", "TCS", "ITC", "SBIN"]
 CONFIG = """
@@ -70,7 +70,7 @@ def last_price(patang, symbol):
 
     def worth():
         try:
-            said.append(ticket.submit((socket_path(patang.state()), "SANDBOX"), "preview", wanted))
+            said.append(order_requests.submit_act((socket_path(patang.state()), "SANDBOX"), "preview", wanted))
         except OperatorError as refusal:
             said.append(str(refusal))
         return re.search(r'"value": ([\d.]+)', said[-1])

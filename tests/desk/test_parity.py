@@ -9,16 +9,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import tui.exchange
+import tui.run.broker
 from brokers.sandbox import SandboxConfig
 from brokers.sandbox.faults import Fault
-from engine.trading.killswitch import FLATTEN
-from store.parity import kept_day
-from tests.backtest.histories import history, walk
+from engine.orders.killswitch import FLATTEN
+from store.journal_day import kept_day
 from tests.desk import scripted
 from tests.desk.support import PATIENCE_S
-from tui.cli import call
-from tui.station import Run
+from tests.engine.backtest.histories import history, walk
+from tui.commands.cli import run_command
+from tui.run.session import RunPlan
 
 DAY = "2024-06-04"
 DAYS = (date(2024, 6, 3), date(2024, 6, 4))
@@ -57,7 +57,7 @@ def compared(station, tape, tmp_path, monkeypatch, capsys):
 
     def compare(mode="paper", *, acts=None, faults=(), text=STRATEGY, bars="live", meanwhile=None):
         monkeypatch.setattr(tui.exchange, "SandboxConfig", partial(SandboxConfig, faults=tuple(faults)))
-        made = station(Run(mode, tape, DAY, (), 0.0, start="15:00"), text)
+        made = station(RunPlan(mode, tape, DAY, (), 0.0, start="15:00"), text)
         scripted.ACTS.update({clock: partial(act, made) for clock, act in (acts or {}).items()})
         made.open().join(PATIENCE_S)
         made.close()
@@ -66,7 +66,7 @@ def compared(station, tape, tmp_path, monkeypatch, capsys):
         if meanwhile is not None:
             meanwhile()
         capsys.readouterr()
-        assert call(["parity", "--mode", mode, "--date", DAY, "--bars", bars, "--json"]) == 0
+        assert run_command(["parity", "--mode", mode, "--date", DAY, "--bars", bars, "--json"]) == 0
         told = json.loads(capsys.readouterr().out)
         assert (
             round(sum(told["causes"].values()), 2)
@@ -96,14 +96,14 @@ def test_a_paper_day_on_prices_that_stand_still_is_its_backtest_by_what_the_jour
     kept = kept_day(Path(told["database"]), date(2024, 6, 4), {})
     assert kept.ran[0]["strategies"]["told"]["enter"] == "15:02 INFY, 15:10 SBIN, 15:20 INFY"
     assert (kept.ran[0]["limits"]["max_positions"], kept.cash, len(kept.ran)) == (90, 10_00_000_00, 1)
-    assert call(["parity", "--mode", "paper"]) == 0, "without a day it is the last one of the journal"
+    assert run_command(["parity", "--mode", "paper"]) == 0, "without a day it is the last one of the journal"
     assert capsys.readouterr().out.startswith("Parity 100.00%")
-    assert call(["parity", "--mode", "paper", "--folder", str(tmp_path / "nowhere"), "--json"]) == 0
+    assert run_command(["parity", "--mode", "paper", "--folder", str(tmp_path / "nowhere"), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["parity"], told["warnings"]) == (100.0, []), "what the desk was warmed up with stands beside its bars"
-    assert call(["parity", "--mode", "paper", "--date", "2024-06-03"]) == 1
+    assert run_command(["parity", "--mode", "paper", "--date", "2024-06-03"]) == 1
     assert "was not open on 2024-06-03; it was on 2024-06-04" in capsys.readouterr().err
-    assert call(["parity", "--history"]) == 0
+    assert run_command(["parity", "--history"]) == 0
     assert capsys.readouterr().out.splitlines()[1].split()[:4] == [DAY, "paper", "100.00%", "5/5"]
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.ops import private
-from engine.trading.killswitch import KillSwitch
+from engine.orders.killswitch import KillSwitch
+from engine.system import private_files
 from tests.desk.support import PATIENCE_S, wait_for
 from tests.desk.test_bad_input import one_line
 
@@ -20,10 +20,10 @@ from tests.desk.test_bad_input import one_line
 DESK = """
 import json, signal, sys
 from pathlib import Path
-from engine.config import load
-from engine.ops.control import Door, socket_path
-from tui.launch import heeding
-from tui.station import Run, Station
+from engine.config.schema import load
+from engine.ops.control_socket import Door, socket_path
+from tui.run.launch import heeding
+from tui.run.session import Run, Station
 
 class Desk:
     def describe(self):
@@ -115,7 +115,7 @@ def test_a_reason_of_any_length_latches(patang, desk):
 
 def test_a_desk_that_does_not_understand_is_latched_by_its_file(patang, desk, monkeypatch):
     process, folder = desk("hangs")
-    monkeypatch.setattr("tui.latch.ask", lambda *_: {"error": "not a request"})
+    monkeypatch.setattr("tui.commands.desk.kill_commands.ask", lambda *_: {"error": "not a request"})
     mine = answers(patang.call("kill", "--json"))[str(folder)]
     assert (mine["by"], KillSwitch(folder / "KILL").latch.level) == (["file", "signal"], "halt")
     assert process.stdout.readline() == "halt\n"
@@ -194,7 +194,7 @@ def test_a_latch_that_no_disk_takes_is_no_success(patang, three, monkeypatch):
 
     with monkeypatch.context() as patch:
         for way in ("replace", "append"):
-            patch.setattr(private, way, full)
+            patch.setattr(private_files, way, full)
         done = patang.call("kill", "--json")
     assert done.returncode == 1
     assert [(row["by"], row["error"].partition("; ")[0]) for row in answers(done).values()] == [

@@ -7,12 +7,13 @@ import pytest
 import requests
 from kiteconnect import KiteConnect
 
-from brokers.sandbox import Sandbox, SandboxConfig, key
-from brokers.sandbox.choices import Choices
-from compiled.model import SECOND, Purpose
+from brokers.sandbox import Sandbox, SandboxConfig
+from brokers.sandbox.api import admin_key
+from brokers.sandbox.assumptions import KiteAssumptions
+from compiled.model.values import SECOND, OrderPurpose
 from tests.desk.support import rows, wait_for
-from tui.cli import call
-from tui.station import Run
+from tui.commands.cli import run_command
+from tui.run.session import RunPlan
 
 NAMES = ("INFY", "TCS", "SBIN")
 CONFIG = """
@@ -49,7 +50,7 @@ class World:
     def open(self):
         """Start the desk, or start it again; wait until it has compared the books."""
         self.close()
-        self.running = self._station(Run("sandbox"), self.config)
+        self.running = self._station(RunPlan("sandbox"), self.config)
         self.desk = self.running.open()
         wait_for(lambda: self.state in {"running", "read-only"}, "the desk is open")
         return self
@@ -62,8 +63,8 @@ class World:
     def fault(self, **rule):
         """Have the exchange misbehave from now on; without a rule, behave."""
         if not rule:
-            return key.ask(self.rest, "DELETE", "/sandbox/faults")
-        return key.ask(self.rest, "POST", "/sandbox/faults", rule)
+            return admin_key.call_admin(self.rest, "DELETE", "/sandbox/faults")
+        return admin_key.call_admin(self.rest, "POST", "/sandbox/faults", rule)
 
     def end(self):
         self.close()
@@ -98,7 +99,7 @@ class World:
         return self.desk.board.differences.rows[:]
 
     def reconcile(self, *words):
-        return call(["reconcile", *words, "--config", str(self._folder / "config.toml")])
+        return run_command(["reconcile", *words, "--config", str(self._folder / "config.toml")])
 
     def clean(self):
         """Wait until the desk may enter again."""
@@ -213,7 +214,7 @@ def test_a_gtt_and_an_order_of_somebody_else_are_shown_and_taken_away_only_when_
         "price": round(last * 0.8),
     }
     made = there.kite.place_gtt("single", "TCS", "NSE", [round(last * 0.82)], last, [order])["trigger_id"]
-    tag = there.desk.kernel.out.tag_prefix + "999"
+    tag = there.desk.kernel.order_store.tag_prefix + "999"
     stray = there.kite.place_order("regular", "NSE", "TCS", "BUY", 1, "CNC", "LIMIT", price=round(last * 0.92), tag=tag)
     other = there.kite.place_order("regular", "NSE", "TCS", "BUY", 1, "CNC", "LIMIT", price=round(last * 0.91))
     there.differences(f"gtt:{made}", f"order:{stray}")
@@ -272,7 +273,7 @@ def test_a_position_carried_over_night_is_a_holding_the_next_day_and_no_differen
 
 
 def test_shares_listed_under_the_other_exchange_next_morning_are_ours_and_so_are_those_on_margin(world, tmp_path):
-    day = {"state": tmp_path / "account.db", "user_id": "SB0001", "choices": Choices(holdings="other")}
+    day = {"state": tmp_path / "account.db", "user_id": "SB0001", "choices": KiteAssumptions(holdings="other")}
     first = world(date="2026-11-19", **day).open()
     for symbol, quantity, product in (("INFY", 7, "CNC"), ("SBIN", 4, "MTF")):
         ticket = {"symbol": symbol, "side": "BUY", "quantity": quantity, "stop": 4.0, "product": product}
@@ -387,7 +388,7 @@ def test_shares_that_lack_their_authorisation_count_as_unprotected_and_are_not_o
     wait_for(lambda: any("needs authorisation" in text for text in told("order_refused")), "the sale is refused")
     since = there.desk.board.header.now
     wait_for(lambda: there.desk.board.header.now > since + 90 * SECOND, "a minute and a half has gone by")
-    assert len([order for order in there.desk.kernel.out.orders.values() if order.purpose is Purpose.EXIT]) == 1
+    assert len([order for order in there.desk.kernel.order_store.orders.values() if order.purpose is OrderPurpose.EXIT]) == 1
 
     answer = requests.post(
         there.rest + "/portfolio/holdings/authorise",

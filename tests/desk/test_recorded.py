@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from brokers.sandbox import key
-from compiled.model import MINUTE
-from store.bars.parquet import ParquetBars
+from brokers.sandbox.api import admin_key
+from compiled.model.values import MINUTE
+from store.bars.parquet_bars import ParquetBars
 from tests.desk.support import rows, wait_for
-from tui.recorded import Reading, play, runs
-from tui.runs import bars_folder
-from tui.station import Run
+from tui.run.recordings import RecordedRunReader, play_run, recorded_runs
+from tui.run.run_records import bars_folder
+from tui.run.session import RunPlan
 
 TEXT = """
 [feed]
@@ -30,25 +30,25 @@ FAULTS = [
 
 def recorded(station, faults, bars):
     """Have a desk record until more than so many bars have closed, with faults; return it, closed, and what it recorded."""
-    made = station(Run(speed=60.0, start="10:00"), TEXT)
+    made = station(RunPlan(speed=60.0, start="10:00"), TEXT)
     desk = made.open()
     wait_for(lambda: made.board.header.state == "running", "it runs")
     if faults:
-        key.ask(made.endpoint.rest, "POST", "/sandbox/faults", faults)
+        admin_key.call_admin(made.endpoint.rest, "POST", "/sandbox/faults", faults)
     wait_for(lambda: desk.kernel.bar_count > bars, "bars close")
     made.close()
     assert desk.error is None
-    [run] = runs(made.state / "recordings", "sandbox")
+    [run] = recorded_runs(made.state / "recordings", "sandbox")
     return made, desk, run
 
 
 @pytest.mark.parametrize("faults", [[], FAULTS], ids=["well", "faults"])
 def test_a_recorded_day_plays_to_the_same_bars(station, faults):
     made, desk, run = recorded(station, faults, 12)
-    reading, shown = Reading(run), []
-    outcome = play(reading, lambda event, bars: shown.extend(bars))
-    assert outcome.whole
-    assert outcome.equal
+    reading, shown = RecordedRunReader(run), []
+    outcome = play_run(reading, lambda event, bars: shown.extend(bars))
+    assert outcome.is_whole
+    assert outcome.matches_desk
     assert {row["reason"] for row in rows(made.database, "SELECT reason FROM letters")} == (
         {"frame"} if faults else set()
     )

@@ -6,12 +6,12 @@ import pyarrow.parquet as pq
 import pytest
 
 import compiled
-from engine.config import load
-from engine.market.charges import load as load_rates
-from store.bars.parquet import ParquetBars
+from engine.config.schema import load_config
+from engine.market.charges import load_rate_table as load_rates
+from store.bars.parquet_bars import ParquetBars
 from tests.desk.support import REPLAY_DAY, REPLAY_SYMBOLS, ROOT, Patang, get, rows
 from tests.reference import notes as reference
-from tui.station import Run, Station
+from tui.run.session import DeskSession, RunPlan
 
 VARIES = ("wall_s", "peak_rss_mb")
 FIELDS = {
@@ -55,7 +55,7 @@ def day(tmp_path_factory, market_data):
     home = tmp_path_factory.mktemp("day")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(home / "state"))
-        made = Station(load(None).values, Run("replay", market_data / "nse_1min", REPLAY_DAY, REPLAY_SYMBOLS, 0.0))
+        made = DeskSession(load_config(None).values, RunPlan("replay", market_data / "nse_1min", REPLAY_DAY, REPLAY_SYMBOLS, 0.0))
         desk = made.open()
         assert desk.done.wait(250)
         assert desk.error is None

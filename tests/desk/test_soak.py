@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from brokers.sandbox import key
+from brokers.sandbox.api import admin_key
 from tests.desk.support import PATIENCE_S, get, status, wait_for
 from tests.desk.test_restart import CONFIG, compare
 
@@ -49,14 +49,14 @@ def live_through(patang, speed, minutes, seed):
         end = get(clock)["start"] + minutes * MINUTE
         while get(clock)["now"] < end and desk.poll() is None:
             rule = rng.choice(FAULTS) | {"lasts": rng.uniform(2.0, 6.0) * speed}
-            key.ask(endpoint["rest"], "POST", "/sandbox/faults", rule)
+            admin_key.call_admin(endpoint["rest"], "POST", "/sandbox/faults", rule)
             time.sleep(rng.uniform(0.5, 3.0))
         assert desk.poll() is None, "the desk has died"
-        key.ask(endpoint["rest"], "DELETE", "/sandbox/faults")
+        admin_key.call_admin(endpoint["rest"], "DELETE", "/sandbox/faults")
         time.sleep(8.0)
         assert patang.run("kill", "--reason", "compare").returncode == 0
         wait_for(lambda: (s := status(patang)) and s["kill"] == "halt" and s["naked"] == 0, "halted, nothing naked")
-        key.ask(endpoint["rest"], "POST", "/sandbox/hold")
+        admin_key.call_admin(endpoint["rest"], "POST", "/sandbox/hold")
         time.sleep(2.0)
         desk.send_signal(signal.SIGTERM)
         assert desk.wait(PATIENCE_S) in {0, 4, 130}

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.desk.support import rows
-from tests.market.test_hours import clock
+from tests.engine.market.test_hours import clock
 
 pytestmark = pytest.mark.real_data
 

@@ -7,12 +7,12 @@ import time
 
 import pytest
 
-from compiled.model import Side
-from compiled.strategy import Strategy
-from engine.ops import frozen
+from compiled.model.values import Side
+from compiled.trading.strategy import Strategy
+from engine.ops import freeze_timer
 from tests.desk.support import wait_for
-from tui.launch import FAILED, report
-from tui.station import Run
+from tui.run.launch import FAILED, report_day
+from tui.run.session import RunPlan
 
 
 class Unruly(Strategy):
@@ -46,7 +46,7 @@ def sleep_on():
 
 @pytest.fixture
 def running(station):
-    made = station(Run(speed=1.0, start="10:00", symbols=("INFY",)), "[watchdog]\nengine_s = 1.0\n")
+    made = station(RunPlan(speed=1.0, start="10:00", symbols=("INFY",)), "[watchdog]\nengine_s = 1.0\n")
     made.strategies = [strategy := Unruly()]
     made.open()
     wait_for(lambda: [row.stop for row in made.board.positions.rows if row.stop], "something is held, with its stop")
@@ -95,7 +95,7 @@ def test_an_engine_that_ends_unasked_latches_tells_and_fails(running, error, cap
     assert "engine died" in made.kill.latch.reason or made.kill.latch.who == "watchdog"
     assert made.board.header.state == "failed"
     assert [name for name, _ in made.failures] == ["engine"]
-    assert report(made, made.desk, interrupted=False, as_json=False, screen=False) == FAILED
+    assert report_day(made, made.desk, interrupted=False, as_json=False, screen=False) == FAILED
     assert "the engine died" in capsys.readouterr().err
 
 
@@ -129,7 +129,7 @@ def held(folder, deed):
 
 def test_a_process_held_by_native_code_is_ended_and_leaves_on_record_where(tmp_path):
     assert held(tmp_path, "native()") == -signal.SIGPROF
-    assert "in native" in frozen.found(tmp_path)
+    assert "in native" in freeze_timer.read_freeze_record(tmp_path)
 
 
 def test_a_process_whose_threads_come_to_their_turns_goes_on(tmp_path):
@@ -138,10 +138,10 @@ def test_a_process_whose_threads_come_to_their_turns_goes_on(tmp_path):
 
 
 def test_a_desk_that_finds_such_a_record_opens_latched_and_says_why(station):
-    made = station(Run(speed=1.0, start="10:00", symbols=("INFY",)))
+    made = station(RunPlan(speed=1.0, start="10:00", symbols=("INFY",)))
     made.state.mkdir(mode=0o700, parents=True)
-    (made.state / frozen.NAME).write_text("in on_tick")
+    (made.state / freeze_timer.NAME).write_text("in on_tick")
     made.open()
     assert "native code" in made.kill.latch.reason
     wait_for(lambda: "native code" in alarms(made), "it is told")
-    assert frozen.found(made.state) == "", "the record is told once"
+    assert freeze_timer.read_freeze_record(made.state) == "", "the record is told once"

@@ -6,18 +6,18 @@ from types import SimpleNamespace
 
 import pytest
 
-from compiled.risk import Reason
-from engine.config import load
+from compiled.trading.risk import RefusalReason
+from engine.config.schema import load_config
 from engine.errors import DataError
-from engine.trading.reasons import MEANINGS, table
-from store.trace import trace, why
+from engine.manual.reasons import MEANINGS, reason_table
+from store.decision_trace import trace_decision, verdicts_of_symbol
 from tests.conftest import ROOT
 from tests.desk.support import rows, wait_for
-from tests.market.test_hours import clock
-from tui.cli import call
-from tui.opening import Opening
-from tui.station import Run, Station
-from tui.trace_commands import lines
+from tests.engine.market.test_hours import clock
+from tui.commands.cli import run_command
+from tui.commands.desk.trace_commands import trace_lines
+from tui.run.opening import OpeningDesk
+from tui.run.session import DeskSession, RunPlan
 
 NAMES = ("INFY", "TCS", "SBIN", "ITC", "RELIANCE", "HDFCBANK")
 LIMITED = """
@@ -37,7 +37,7 @@ def ran(tmp_path_factory):
     """Return the database of a morning to ten o'clock in lockstep, in which two positions are the limit."""
     folder = tmp_path_factory.mktemp("trace")
     (folder / "config.toml").write_text(LIMITED + f'[desk]\nstate_dir = "{folder}"\n')
-    station = Station(load(folder / "config.toml").values, Run(seed=7, speed=0.0, start="09:20", symbols=NAMES))
+    station = DeskSession(load_config(folder / "config.toml").values, RunPlan(seed=7, speed=0.0, start="09:20", symbols=NAMES))
     station.open()
     wait_for(lambda: "10:00" < clock(station.board.header.now) < "15:00", "it is ten o'clock")
     station.close()
@@ -52,7 +52,7 @@ def test_the_trace_of_a_decision_goes_from_its_cause_to_its_fill_and_its_protect
     row = first(
         ran, "SELECT * FROM decisions WHERE verdict = 'OK' AND rung IN (SELECT rung FROM fills) ORDER BY decision"
     )
-    found = trace(ran, f"D{row['decision']}")
+    found = trace_decision(ran, f"D{row['decision']}")
     told = [step.what for step in found.steps]
     assert told[:8] == ["caused", "asked", "sized", "judged", "intended", "sent", "accepted", "filled"]
     fill = first(ran, "SELECT * FROM fills WHERE rung = ? ORDER BY ts, intent", row["rung"])
@@ -70,10 +70,10 @@ def test_a_fill_stamped_with_the_whole_second_still_follows_its_order(ran, tmp_p
     decisions = rows(copied, "SELECT * FROM decisions WHERE verdict = 'OK' AND rung IN (SELECT rung FROM fills)")
     assert len(decisions) > 3
     for decision in decisions:
-        found = trace(copied, f"D{decision['decision']}")
+        found = trace_decision(copied, f"D{decision['decision']}")
         steps = found.steps
         assert steps[0].what == "caused"
-        assert not any("-" in line[20:32] for line in lines(found)[1:])
+        assert not any("-" in line[20:32] for line in trace_lines(found)[1:])
         for place, step in enumerate(steps):
             if step.what == "fill":
                 before = [other.what for other in steps[:place] if other.intent == step.intent]
@@ -88,7 +88,7 @@ def test_every_name_of_an_order_leads_to_the_decision_behind_it(ran):
     gtt = first(ran, "SELECT * FROM gtts WHERE rung = ?", fill["rung"])
     names = [intent["intent"], intent["broker_id"], fill["trade_id"], gtt["gtt_id"], gtt["intent"], f"d{decision}"]
     names += [intent["tag"]] if intent["tag"] else []
-    assert {trace(ran, str(name)).decision["decision"] for name in names} == {decision}
+    assert {trace_decision(ran, str(name)).decision["decision"] for name in names} == {decision}
 
 
 def test_the_order_a_gtt_has_sent_belongs_to_the_decision_that_opened_its_rung(ran):
@@ -98,20 +98,20 @@ def test_the_order_a_gtt_has_sent_belongs_to_the_decision_that_opened_its_rung(r
         ).fetchall()
     assert sent, "no stop was reached in these minutes"
     for order_id, rung in sent:
-        assert trace(ran, order_id).decision["rung"] == rung
+        assert trace_decision(ran, order_id).decision["rung"] == rung
 
 
 def test_an_unknown_name_is_one_line(ran):
     for name in ("D999999", "nobody", "999999", "' OR 1=1"):
         with pytest.raises(DataError, match="no decision"):
-            trace(ran, name)
+            trace_decision(ran, name)
 
 
 def test_why_counts_the_answers_and_names_the_limit_that_was_hit(ran):
     refused = first(
         ran, "SELECT symbol, COUNT(*) AS n FROM decisions WHERE verdict = 'POSITIONS' GROUP BY symbol ORDER BY n DESC"
     )
-    found = {answer.code: answer for answer in why(ran, refused["symbol"])}
+    found = {answer.code: answer for answer in verdicts_of_symbol(ran, refused["symbol"])}
     counted = rows(
         ran, "SELECT times, last FROM decisions WHERE symbol = ? AND verdict = 'POSITIONS'", refused["symbol"]
     )
@@ -119,36 +119,36 @@ def test_why_counts_the_answers_and_names_the_limit_that_was_hit(ran):
     assert answer.times == sum(row["times"] for row in counted)
     assert answer.last == max(row["last"] for row in counted)
     assert answer.detail == "2 of 2"
-    assert why(ran, refused["symbol"], "nobody") == []
-    assert why(ran, "NOSUCH") == []
+    assert verdicts_of_symbol(ran, refused["symbol"], "nobody") == []
+    assert verdicts_of_symbol(ran, "NOSUCH") == []
 
 
 def test_the_command_prints_the_same_as_text_and_as_json(ran, capsys):
-    assert call(["trace", "D1", "--database", str(ran)]) == 0
+    assert run_command(["trace", "D1", "--database", str(ran)]) == 0
     text = capsys.readouterr().out
-    assert call(["trace", "D1", "--database", str(ran), "--json"]) == 0
+    assert run_command(["trace", "D1", "--database", str(ran), "--json"]) == 0
     steps = json.loads(capsys.readouterr().out)["steps"]
     assert len(text.splitlines()) == len(steps) + 1
     assert all(step["text"] in line for step, line in zip(steps, text.splitlines()[1:], strict=True))
-    assert call(["trace", "--why", "infy", "--database", str(ran), "--json"]) == 0
+    assert run_command(["trace", "--why", "infy", "--database", str(ran), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["symbol"] == "INFY"
-    assert call(["trace"]) == 2
-    assert call(["trace", "D1", "--why", "INFY"]) == 2
+    assert run_command(["trace"]) == 2
+    assert run_command(["trace", "D1", "--why", "INFY"]) == 2
 
 
 def test_the_screen_reads_the_life_of_an_order_by_its_key(ran):
     station = SimpleNamespace(board=None, spans=(), database=ran)
     fill = first(ran, "SELECT * FROM fills ORDER BY ts")
-    lines = Opening(station, print).trace(str(fill["intent"]))
+    lines = OpeningDesk(station, print).trace(str(fill["intent"]))
     assert any(f"trade {fill['trade_id']}" in line for line in lines)
-    assert Opening(station, print).trace("x" + fill["order_id"]) == lines
+    assert OpeningDesk(station, print).trace("x" + fill["order_id"]) == lines
     with pytest.raises(DataError):
-        Opening(station, print).trace("xnobody")
+        OpeningDesk(station, print).trace("xnobody")
 
 
 def test_every_reason_has_its_words_and_the_page_has_the_same_table():
-    assert set(MEANINGS) == set(Reason) - {Reason.OK}
-    assert table() in (ROOT / "docs" / "risk.md").read_text(encoding="utf-8")
+    assert set(MEANINGS) == set(RefusalReason) - {RefusalReason.OK}
+    assert reason_table() in (ROOT / "docs" / "risk.md").read_text(encoding="utf-8")
 
 
 def test_a_strategy_that_failed_is_found_by_its_name_and_told_of_where_nobody_asked(ran, tmp_path, capsys):
@@ -158,11 +158,11 @@ def test_a_strategy_that_failed_is_found_by_its_name_and_told_of_where_nobody_as
         source.backup(target)
         row = (1_795_147_200_000_000_000, "mine", "strategy_failed", told)
         target.execute("INSERT INTO audit (ts, who, act, detail) VALUES (?, ?, ?, ?)", row)
-    assert call(["trace", "mine", "--database", str(copied)]) == 0
+    assert run_command(["trace", "mine", "--database", str(copied)]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "strategy mine", "09:30:00.000  failed: ValueError: odd", *(f"  {line}" for line in told.splitlines()),
     ]  # fmt: skip
-    assert call(["trace", "--why", "NOSUCH", "--strategy", "mine", "--database", str(copied)]) == 1
+    assert run_command(["trace", "--why", "NOSUCH", "--strategy", "mine", "--database", str(copied)]) == 1
     said = capsys.readouterr()
     assert "mine  failed at 09:30:00" in said.out
     assert said.err == f"patang: NOSUCH: no strategy asked for it on the last day of {copied}\n"

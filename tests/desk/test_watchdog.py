@@ -6,14 +6,14 @@ import time
 
 import pytest
 
-from brokers.sandbox import key
-from compiled.strategy import Strategy
-from engine.config import Watchdog as Bounds
-from engine.ops.watchdog import Sources, Watchdog, resident
-from engine.trading.board import Board
-from engine.trading.killswitch import KillSwitch
+from brokers.sandbox.api import admin_key
+from compiled.trading.strategy import Strategy
+from engine.board_rows import Board
+from engine.config.schema import WatchdogSettings as Bounds
+from engine.ops.watchdog import MachineSources, Watchdog, resident_bytes
+from engine.orders.killswitch import KillSwitch
 from tests.desk.support import wait_for
-from tui.station import Run
+from tui.run.session import RunPlan
 
 SECOND = 1_000_000_000
 
@@ -34,7 +34,7 @@ class Hanging(Strategy):
 
 
 def opened(station, text, strategy=None):
-    made = station(Run(speed=1.0, start="10:00", symbols=("INFY", "TCS")), "[watchdog]\n" + text)
+    made = station(RunPlan(speed=1.0, start="10:00", symbols=("INFY", "TCS")), "[watchdog]\n" + text)
     made.strategies = [strategy or Hanging()]
     made.open()
     wait_for(lambda: made.board.header.state == "running" and made.board.header.feed_age >= 0, "the desk is open")
@@ -63,7 +63,7 @@ def test_an_engine_that_hangs_is_halted_while_it_hangs(station):
 def test_a_silent_feed_is_told_and_does_not_halt(station):
     made = opened(station, "feed_s = 1.5\n")
     assert alarms(made) == []
-    key.ask(made.endpoint.rest, "POST", "/sandbox/faults", [{"kind": "silent", "on": "ticks", "lasts": 60}])
+    admin_key.call_admin(made.endpoint.rest, "POST", "/sandbox/faults", [{"kind": "silent", "on": "ticks", "lasts": 60}])
     wait_for(lambda: any("no market data" in text for text in alarms(made)), "the silence is told")
     assert not made.kill.latched
 
@@ -96,31 +96,31 @@ class Machine:
 def test_a_clock_that_jumps_either_way_halts(tmp_path, jump, halts):
     machine, told = Machine(), []
     kill = KillSwitch(tmp_path / "KILL")
-    sources = Sources(lambda: machine.time, lambda: machine.running, lambda: 0)
+    sources = MachineSources(lambda: machine.time, lambda: machine.running, lambda: 0)
     dog = Watchdog(Bounds(disk_mb=0), Board("LIVE"), kill, tmp_path, told.append, pytest.fail, sources=sources)
     for _ in range(20):
         machine.pass_(0.25)
-        dog.look()
+        dog.check_once()
     assert not kill.latched
     machine.pass_(0.25, jump)
-    dog.look()
+    dog.check_once()
     assert kill.latched is halts
     assert [f"jumped by {jump:+.1f} s" in text for text in told] == [True] * halts
     machine.pass_(0.25)
-    dog.look()
+    dog.check_once()
     machine.pass_(0.25, jump)
-    dog.look()
+    dog.check_once()
     assert sum("jumped" in text for text in told) == 2 * halts, "a second jump is told as well"
 
 
 def test_a_clock_that_creeps_in_small_steps_is_told_once_and_does_not_halt(tmp_path):
     machine, told = Machine(), []
     kill = KillSwitch(tmp_path / "KILL")
-    sources = Sources(lambda: machine.time, lambda: machine.running, lambda: 0)
+    sources = MachineSources(lambda: machine.time, lambda: machine.running, lambda: 0)
     dog = Watchdog(Bounds(disk_mb=0), Board("LIVE"), kill, tmp_path, told.append, pytest.fail, sources=sources)
     for step in range(36):
         machine.pass_(0.25, 1.0)
-        dog.look()
+        dog.check_once()
         assert len(told) == (step >= 2), "told at the first look beyond two seconds"
     assert "in small steps" in told[0]
     assert not kill.latched
@@ -128,27 +128,27 @@ def test_a_clock_that_creeps_in_small_steps_is_told_once_and_does_not_halt(tmp_p
 
 def test_what_is_well_again_is_told_anew_when_it_comes_back(tmp_path):
     held, told = [0], []
-    sources = Sources(memory=lambda: held[0])
+    sources = MachineSources(memory=lambda: held[0])
     dog = Watchdog(
         Bounds(disk_mb=0, memory_mb=5), Board("LIVE"), KillSwitch(tmp_path / "KILL"), tmp_path, told.append, pytest.fail,
         sources=sources,
     )  # fmt: skip
     for megabytes in (4, 6, 7, 4, 6):
         held[0] = megabytes << 20
-        dog.look()
+        dog.check_once()
     assert [text.split(",")[0] for text in told] == ["the desk uses 6 MB"] * 2
 
 
 def test_the_memory_of_this_process_is_measured():
-    before = resident()
+    before = resident_bytes()
     ballast = bytearray(64 << 20)
     ballast[::4096] = b"x" * len(ballast[::4096])
-    assert 60 << 20 < resident() - before < 70 << 20
+    assert 60 << 20 < resident_bytes() - before < 70 << 20
 
 
 def test_a_watchdog_that_dies_is_heard_of(tmp_path):
     heard = []
-    sources = Sources(memory=lambda: 1 // 0)
+    sources = MachineSources(memory=lambda: 1 // 0)
     dog = Watchdog(
         Bounds(), Board("LIVE"), KillSwitch(tmp_path / "KILL"), tmp_path, print, lambda *what: heard.append(what),
         sources=sources,

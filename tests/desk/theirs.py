@@ -5,7 +5,7 @@ import threading
 
 from aiohttp import ClientSession, WSMsgType, web
 
-from brokers.sandbox import key
+from brokers.sandbox.api import admin_key
 
 REFUSED = ("gtt", "margins", "charges", "instruments/trigger_range")
 """What it does not have, by the beginning of the route."""
@@ -44,7 +44,7 @@ class Theirs:
         async with ClientSession(auto_decompress=False) as self._client:
             await site.start()
             self.url = f"127.0.0.1:{runner.addresses[0][1]}"
-            key.keep(runner.addresses[0][1], self.endpoint.admin)  # the clock is passed on, too
+            admin_key.write_key(runner.addresses[0][1], self.endpoint.admin)  # the clock is passed on, too
             self._started.set()
             await self._over.wait()
             await runner.cleanup()

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from engine.texts import plain, valid
+from engine.texts import plain_text, valid_text
 
 JOINERS = "\u200c\u200d"
 """What Indian scripts are written with."""
@@ -14,7 +14,7 @@ def test_a_line_shows_every_character_and_obeys_none():
     for code in range(0x110000):
         character = chr(code)
         kind = unicodedata.category(character)
-        shown = plain(f"a{character}b")
+        shown = plain_text(f"a{character}b")
         if kind in {"Cc", "Zl", "Zp"}:
             assert shown == "a b", hex(code)
         elif kind == "Cs":
@@ -26,8 +26,8 @@ def test_a_line_shows_every_character_and_obeys_none():
 
 
 def test_text_from_outside_loses_what_a_terminal_would_obey():
-    assert plain("a\x1b[2Jb\rc\u202ed") == "a [2Jb c d"
-    assert plain(f"क्{JOINERS}ष ₹1,00,000") == f"क्{JOINERS}ष ₹1,00,000"
+    assert plain_text("a\x1b[2Jb\rc\u202ed") == "a [2Jb c d"
+    assert plain_text(f"क्{JOINERS}ष ₹1,00,000") == f"क्{JOINERS}ष ₹1,00,000"
 
 
 @pytest.mark.parametrize(
@@ -37,5 +37,5 @@ def test_text_from_outside_loses_what_a_terminal_would_obey():
     ],
 )  # fmt: skip
 def test_a_valid_text_can_be_written_and_half_a_character_is_marked(text, held):
-    assert valid(text) == held
-    valid(text).encode()
+    assert valid_text(text) == held
+    valid_text(text).encode()

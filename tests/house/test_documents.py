@@ -7,17 +7,17 @@ import shlex
 
 import pytest
 
-from brokers.kite import history
-from brokers.kite.feed import KiteFeed
-from brokers.kite.rest import KiteBroker
-from compiled.terms import Change, Terms, Variety
-from engine.config import Config
+from brokers.backfill import bar_download
+from brokers.kite.kite_broker import KiteBroker
+from brokers.kite.kite_feed import KiteFeed
+from compiled.model.order_terms import OrderChange, OrderTerms, Variety
+from engine.config.schema import DeskConfig
 from tests.conftest import ROOT
-from tui.cli import app
+from tui.commands.cli import app
 
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 CODE = {page: page.read_text(encoding="utf-8") for page in PAGES}
-CALLED = {"Terms": Terms, "Change": Change, "download": history.download} | {
+CALLED = {"Terms": OrderTerms, "Change": OrderChange, "download": bar_download.download} | {
     name: getattr(owner, name)
     for owner in (KiteFeed, KiteBroker)
     for name in dir(owner)
@@ -88,7 +88,7 @@ def test_the_table_of_commands_names_every_command_and_only_options_there_are():
 
 
 def test_every_setting_of_a_page_exists():
-    tables = {field: getattr(Config(), field) for field in Config.__struct_fields__}
+    tables = {field: getattr(DeskConfig(), field) for field in DeskConfig.__struct_fields__}
     for page, text in CODE.items():
         for table in re.findall(r"`\[([a-z_.]+)\]`", text):
             first, _, rest = table.partition(".")
@@ -118,7 +118,7 @@ def test_every_call_of_the_page_on_kite_takes_what_the_page_says():
         seen.add(name)
         given = [part.strip() for part in inside.split(",") if part.strip()]
         if name == "Terms":
-            eval(f"Terms({inside})", {"Terms": Terms, "Variety": Variety})
+            eval(f"Terms({inside})", {"Terms": OrderTerms, "Variety": Variety})
         else:
             assert [part.partition("=")[0] for part in given] == parameters(CALLED[name])[: len(given)], name
     assert {"Terms", "place", "modify", "margins", "Change"} <= seen

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SCREENS = {"textual", "rich", "plotext", "textual_plotext"}
 HEAVY = {"pandas", "numpy", "pyarrow", "duckdb", "kiteconnect", "twisted", "textual", "rich", "aiohttp", "sqlite3"}
 PROGRAM = """
@@ -40,5 +40,5 @@ def test_the_core_imports_nothing_of_ours_and_nothing_heavy():
 
 
 def test_the_command_line_itself_imports_nothing_heavy():
-    names = loaded("import tui.cli, sys, json; print(json.dumps(sorted({n.split('.')[0] for n in sys.modules})))")
+    names = loaded("import tui.commands.cli, sys, json; print(json.dumps(sorted({n.split('.')[0] for n in sys.modules})))")
     assert not names & (HEAVY - {"rich"})

@@ -1,37 +1,37 @@
-"""Ways to break the core: each takes one promise back (`tests/mutants.py` hunts them)."""
+"""Ways to break the core: each takes one promise back (`tests/mutants/hunt.py` hunts them)."""
 
-from tests.mutations import Mutant
+from tests.mutants.engine_mutants import Mutant
 
-POSITIONS = "compiled/positions.py"
-KERNEL = "compiled/kernel.py"
-ANSWERS = "compiled/answers.py"
-PROTECTION = "compiled/protection.py"
-ORDERS = "compiled/orders.py"
-OUTBOX = "compiled/outbox.py"
-TRIGGERS = "compiled/triggers.py"
-ENTRIES = "compiled/entries.py"
-NOTES = "compiled/notes.py"
-GUARD = "compiled/guard.py"
-BAND = "compiled/band.py"
-LADDER = "compiled/ladder.py"
-EXITS = "compiled/exits.py"
-ADOPTION = "compiled/adoption.py"
+POSITIONS = "compiled/trading/positions.py"
+KERNEL = "compiled/trading/kernel.py"
+ANSWERS = "compiled/trading/order_reports.py"
+PROTECTION = "compiled/trading/protection.py"
+ORDERS = "compiled/trading/order_states.py"
+OUTBOX = "compiled/trading/order_store.py"
+TRIGGERS = "compiled/trading/gtt_reports.py"
+ENTRIES = "compiled/trading/order_entry.py"
+NOTES = "compiled/accounting/contract_notes.py"
+GUARD = "compiled/trading/stop_orders.py"
+BAND = "compiled/model/price_band.py"
+LADDER = "compiled/trading/ladder.py"
+EXITS = "compiled/trading/exit_escalation.py"
+ADOPTION = "compiled/trading/corrections.py"
 
 CORE = (
     Mutant(
         "a stop stands for shares that are not there", PROTECTION,
-        "        legs(ladder, rung, rung.stop, rung.present),\n", "        legs(ladder, rung, rung.stop, rung.quantity),\n",
+        "        gtt_legs(ladder, rung, rung.stop, rung.present),\n", "        gtt_legs(ladder, rung, rung.stop, rung.quantity),\n",
     ),
     Mutant(
         "an exit sells shares that are not there", PROTECTION,
-        "_close(out, ladder, rung, ladder.out, rung.present, last)", "_close(out, ladder, rung, ladder.out, rung.quantity, last)",
+        "_send_exit(out, ladder, rung, ladder.exit_side, rung.present, last)", "_send_exit(exit_side, ladder, rung, ladder.exit_side, rung.quantity, last)",
     ),
     Mutant(
         "what could sell somebody else's shares stays", PROTECTION,
         "    if rung.present == 0 and not ladder.plan.cover:", "    if False:",
     ),
-    Mutant("things leave before the books are compared", POSITIONS, "if self.blind and not self.flattening:", "if False:"),
-    Mutant("a flatten waits for the books", POSITIONS, "if self.blind and not self.flattening:", "if self.blind:"),
+    Mutant("things leave before the books are compared", POSITIONS, "if self.is_blind and not self.flattening:", "if False:"),
+    Mutant("a flatten waits for the books", POSITIONS, "if self.is_blind and not self.flattening:", "if self.is_blind:"),
     Mutant(
         "a stop that fired while the desk was away has sold nothing", TRIGGERS,
         "            rung.absent = rung.quantity\n", "            pass\n",
@@ -47,13 +47,13 @@ CORE = (
     ),
     Mutant(
         "a halt leaves working entries alone", POSITIONS,
-        "                self.out.cancel(rung.entry)", "                pass",
+        "                self.order_store.cancel_order(rung.entry)", "                pass",
     ),
-    Mutant("a dry run forgets what it would hold", ANSWERS, "            self.unsent.append(order)\n", "            pass\n"),
-    Mutant("a dry run asks again for what it would hold", ENTRIES, "            for order in self.unsent:", "            for order in self.unsent[:0]:"),
-    Mutant("what a dry run would hold is in no limit", POSITIONS, "        for order in self.unsent:", "        for order in self.unsent[:0]:"),
-    Mutant("orders on their way do not count as exposure", POSITIONS, "coming = outstanding(entry)", "coming = 0"),
-    Mutant("stops for more than is held count as right", POSITIONS, "standing(rung) > rung.present", "False"),
+    Mutant("a dry run forgets what it would hold", ANSWERS, "            self.dry_run_entries.append(order)\n", "            pass\n"),
+    Mutant("a dry run asks again for what it would hold", ENTRIES, "            for order in self.dry_run_entries:", "            for order in self.dry_run_entries[:0]:"),
+    Mutant("what a dry run would hold is in no limit", POSITIONS, "        for order in self.dry_run_entries:", "        for order in self.dry_run_entries[:0]:"),
+    Mutant("orders on their way do not count as exposure", POSITIONS, "coming = outstanding_quantity(entry)", "coming = 0"),
+    Mutant("stops for more than is held count as right", POSITIONS, "standing_quantity(rung) > rung.present", "False"),
     Mutant(
         "what comes late stays although all was to be sold", POSITIONS,
         "        if self.flattening:\n            ladder.leaving = True\n",
@@ -61,19 +61,19 @@ CORE = (
     ),
     Mutant(
         "a flatten waits for an exit that was given up", POSITIONS,
-        "                    rung.doubt = 0\n", "                    pass\n",
+        "                    rung.doubt_until = 0\n", "                    pass\n",
     ),
-    Mutant("a flatten only halts", KERNEL, 'self._leave(ladder, "flatten")', "pass"),
-    Mutant("intraday positions are left to the broker", KERNEL, 'self._leave(ladder, "square-off")', "pass"),
+    Mutant("a flatten only halts", KERNEL, "self._leave_ladder(ladder, \"flatten\")", "pass"),
+    Mutant("intraday positions are left to the broker", KERNEL, "self._leave_ladder(ladder, \"square-off\")", "pass"),
     Mutant("what cannot be cancelled at once stays", KERNEL, "            self.clear_strays()\n", "            pass\n"),
     Mutant(
         "a band that moves leaves stops where they stand", KERNEL,
-        "                rung.refit = True\n", "                pass\n",
+        "                rung.needs_refit = True\n", "                pass\n",
     ),
     Mutant("yesterday's last price makes today's bar", KERNEL, "if not tick.traded_since(self.today):", "if False:"),
     Mutant(
         "what waited for the open goes by an older price", KERNEL,
-        "priced = market.live and not market.untraded and market.heard >= hours.opens", "priced = True",
+        "priced = market.live and not market.untraded and market.heard_at >= hours.opens", "priced = True",
     ),
     Mutant("strategies hear what is cold", KERNEL, "                market.listeners = []\n", ""),
     Mutant(
@@ -82,14 +82,13 @@ CORE = (
     ),
     Mutant(
         "an entry accepted after the latch stays", KERNEL,
-        "            # an entry accepted after the latch closed has its order id only now\n"
-        "            self._halt()\n",
+        "            # an entry accepted after the latch closed has its order id only now\n            self._halt_entries()\n",
         "",
     ),
     Mutant("what a strategy died of is forgotten", KERNEL, "        slot.error = error\n", ""),
     Mutant(
         "what a strategy asked for before it died is done", KERNEL,
-        "        slot.context.requests = []\n        self.out.alert", "        self.out.alert",
+        "        slot.context.requests = []\n        self.order_store.alert", "        self.order_store.alert",
     ),
     Mutant(
         "what a day's bar asks for does not wait for the open", KERNEL,
@@ -102,10 +101,10 @@ CORE = (
     ),
     Mutant(
         "what a day's bar asks for is lost when its history comes after the open", KERNEL,
-        "since = market.cooled if market.cooled > 0 else self.out.now", "since = self.out.now",
+        "since = market.cold_since if market.cold_since > 0 else self.order_store.now", "since = self.order_store.now",
     ),
     Mutant("a trade is booked twice", ANSWERS, "        if key in self.applied:\n            return\n", ""),
-    Mutant("an exit nobody knew is looked at once only", ANSWERS, "            self._recall()", "            pass"),
+    Mutant("an exit nobody knew is looked at once only", ANSWERS, "            self._review_externals()", "            pass"),
     Mutant(
         "the stop of a cover order is not where the broker has put it", ANSWERS,
         "                    rung.stop = order.trigger\n", "                    pass\n",
@@ -121,11 +120,11 @@ CORE = (
     Mutant("a twin that works goes on", ANSWERS, "        twin.unwanted = True\n", ""),
     Mutant(
         "a restart forgets the day's notes", ANSWERS,
-        "            self._renote(order, trade_id, ts, quantity, value, charges)", "            pass",
+        "            self._restore_note_entry(order, trade_id, ts, quantity, value, charges)", "            pass",
     ),
     Mutant(
         "an unwanted order that got its id stays", ANSWERS,
-        "        if order.unwanted:\n            self._stray(order)", "        if order.unwanted:\n            pass",
+        "        if order.unwanted:\n            self._cancel_stray(order)", "        if order.unwanted:\n            pass",
     ),
     Mutant(
         "an entry that was given up is kept when it comes", ANSWERS,
@@ -133,7 +132,7 @@ CORE = (
     ),
     Mutant(
         "a second exit stays beside the first", ANSWERS,
-        "                rung.exit = order\n            else:\n                self._stray(order)",
+        "                rung.exit = order\n            else:\n                self._cancel_stray(order)",
         "                rung.exit = order",
     ),
     Mutant(
@@ -146,20 +145,12 @@ CORE = (
     ),
     Mutant(
         "the sibling of an exit is not deleted", PROTECTION,
-        "        out.delete_gtt(gtt)\n"
-        "    if entry is not None and not settled(entry):\n"
-        "        return\n"
-        "    unguarded",
-        "        pass\n    if entry is not None and not settled(entry):\n        return\n    unguarded",
+        "        out.delete_gtt(gtt)\n    if entry is not None and not is_settled(entry):\n        return\n    unguarded",
+        "        pass\n    if entry is not None and not is_settled(entry):\n        return\n    unguarded",
     ),
     Mutant(
         "an exit leaves while its stop still stands", PROTECTION,
-        "    if gtt is not None and gtt.live:\n"
-        "        if not takes:\n"
-        "            _put_right(out, ladder, rung, last)\n"
-        "        elif gtt.status is GttStatus.ACTIVE:\n"
-        "            out.delete_gtt(gtt)\n"
-        "        return\n",
+        "    if gtt is not None and gtt.live:\n        if not takes:\n            _correct_stop(out, ladder, rung, last)\n        elif gtt.status is GttStatus.ACTIVE:\n            out.delete_gtt(gtt)\n        return\n",
         "",
     ),
     Mutant(
@@ -168,41 +159,38 @@ CORE = (
     ),
     Mutant(
         "nothing is protected", PROTECTION,
-        "    else:\n        _place_gtt(out, ladder, rung, last)\n\n\ndef _near", "\n\ndef _near",
+        "    else:\n        _place_gtt(out, ladder, rung, last)\n\n\ndef _near_level", "\n\ndef _near_level",
     ),
     Mutant(
         "a stop follows the price down", PROTECTION,
-        "    stop = trailed_stop(ladder, rung, rung.high) if ladder.plan.trail else rung.stop\n    if not _amiss",
-        "    stop = stop_at(ladder, rung, last)\n    if not _amiss",
+        "    stop = trailed_stop(ladder, rung, rung.high) if ladder.plan.trail else rung.stop\n    if not _needs_change",
+        "    stop = stop_at(ladder, rung, last)\n    if not _needs_change",
     ),
     Mutant(
         "what was sold twice stays sold", PROTECTION,
-        "        _take_back(out, ladder, rung, last)\n        return\n", "        return\n",
+        "        _undo_oversold(out, ladder, rung, last)\n        return\n", "        return\n",
     ),
     Mutant(
         "an exit that may still arrive is sent again", PROTECTION,
-        "if takes and out.now < rung.doubt and _sheltered(out, ladder, rung, last):", "if False:",
+        "if takes and out.now < rung.doubt_until and _waits_behind_stop(out, ladder, rung, last):", "if False:",
     ),
     Mutant(
         "an exit offers more than there is", PROTECTION,
-        "    if offered(order) > rung.present:\n", "    if False:\n",
+        "    if offered_quantity(order) > rung.present:\n", "    if False:\n",
     ),
     Mutant(
         "a stop stays beside the exit it stood for", PROTECTION,
-        "    if rung.gtt is not None and rung.gtt.live:\n"
-        "        out.delete_gtt(rung.gtt)\n"
-        "    guard.gone(out, rung)\n"
-        "    if offered",
-        "    if offered",
+        "    if rung.gtt is not None and rung.gtt.live:\n        out.delete_gtt(rung.gtt)\n    stop_orders.withdraw_stop_order(out, rung)\n    if offered_quantity",
+        "    if offered_quantity",
     ),
     Mutant(
         "a fired GTT without an order is waited for", PROTECTION,
-        "        if not _waiting(out, gtt):\n", "        if False:\n",
+        "        if not _may_show_order(out, gtt):\n", "        if False:\n",
     ),
-    Mutant("what waits for the next session is told every second", PROTECTION, "        rung.waits = True\n", ""),
+    Mutant("what waits for the next session is told every second", PROTECTION, "        rung.wait_reported = True\n", ""),
     Mutant(
         "entries that rest stay through unconfirmed hours", PROTECTION,
-        " or ladder.instrument.hours.withdraws(out.now, entry.created)", "",
+        " or ladder.instrument.hours.withdraws_entry(out.now, entry.created)", "",
     ),
     Mutant(
         "an exit at a broker of LIMIT orders leaves at the market", PROTECTION,
@@ -228,15 +216,15 @@ CORE = (
         "            order.retry_at = 0\n", "            pass\n",
     ),
     Mutant(
-        "a cover order is written off the intraday shares beside it", "compiled/adoption.py",
+        "a cover order is written off the intraday shares beside it", "compiled/trading/corrections.py",
         "ladder.plan.cover is not cover:", "ladder.plan.cover:",
     ),
     Mutant(
-        "a division leaves the stop where it was", "compiled/division.py",
+        "a division leaves the stop where it was", "compiled/trading/share_division.py",
         "rung.stop = ladder.instrument.snap(rung.stop * price, -sign)", "pass",
     ),
     Mutant(
-        "what is divided is sold before the books have been read", "compiled/division.py",
+        "what is divided is sold before the books have been read", "compiled/trading/share_division.py",
         "rung.absent = max(rung.quantity, 0)", "rung.absent = 0",
     ),
     Mutant(
@@ -244,33 +232,33 @@ CORE = (
         'rung.absent = max(rung.quantity, 0)\n        text = "GTT " + str(gtt.gtt_id) + " is disabled', 'text = "GTT " + str(gtt.gtt_id) + " is disabled',
     ),
     Mutant(
-        "what is written off goes on lacking", "compiled/adoption.py",
+        "what is written off goes on lacking", "compiled/trading/corrections.py",
         "rung.absent = absent - part if absent > part else 0", "rung.absent = absent",
     ),
     Mutant(
-        "what an exit sells is written off, too", "compiled/adoption.py",
+        "what an exit sells is written off, too", "compiled/trading/corrections.py",
         "if part <= 0 or rung.exit is not None:", "if part <= 0:",
     ),
     Mutant(
         "a GTT that cannot grow with its position is asked for ever", TRIGGERS,
-        "if self._short_of(ladder, rung, self.markets[int(gtt.token)].last):", "if False:",
+        "if self._lacks_protection(ladder, rung, self.markets[int(gtt.token)].last):", "if False:",
     ),
     Mutant(
         "the exit beside a fired GTT goes on", TRIGGERS,
-        "            if rung.exit is not None:\n                self._stray(rung.exit)\n", "",
+        "            if rung.exit is not None:\n                self._cancel_stray(rung.exit)\n", "",
     ),
     Mutant("a GTT that is nobody's stop stays", TRIGGERS, "if rung.gtt is not gtt or not rung.live:", "if False:"),
     Mutant("the twin of a GTT takes its place", TRIGGERS, "if gtt.gtt_id and gtt.gtt_id != gtt_id:", "if False:"),
     Mutant(
         "a refused stop is asked for again at once", TRIGGERS,
-        "rung.protect_at = self.out.now + max((rung.refusals + 1) * SECOND, wait)", "rung.protect_at = self.out.now",
+        "rung.protect_at = self.order_store.now + max((rung.refusals + 1) * SECOND, wait)", "rung.protect_at = self.order_store.now",
     ),
     Mutant(
         "more is bought than any stop can hold", ENTRIES,
-        "entry.terms.several and rung.plan.stop_percent <= 0.0", "entry.terms.several",
+        "entry.terms.makes_several_orders and rung.plan.stop_percent <= 0.0", "entry.terms.makes_several_orders",
     ),
     Mutant("entries go by yesterday's last price", ENTRIES, " or market.untraded", ""),
-    Mutant("strategies enter what is cold", ENTRIES, "if market.cold and strategy != OPERATOR:", "if False:"),
+    Mutant("strategies enter what is cold", ENTRIES, "if market.is_cold and strategy != OPERATOR:", "if False:"),
     Mutant(
         "an expiring contract is entered after it was left", ENTRIES,
         "(plan.product is Product.MIS or hours.clears)", "plan.product is Product.MIS",
@@ -278,7 +266,7 @@ CORE = (
     Mutant("financed shares are sold short", ENTRIES, " or plan.product is Product.MTF):", "):"),
     Mutant(
         "a broker of LIMIT orders is asked for others", ENTRIES,
-        "if self.out.limit_only and not _bare_limit(strategy, plan, entry):", "if False:",
+        "if self.order_store.limit_only and not _is_bare_limit(strategy, plan, entry):", "if False:",
     ),
     Mutant("a restart charges twice", NOTES, "        self.charged += charges\n", ""),
     Mutant("a fill told late is netted as the last", NOTES, "if not fills or fill.follows(fills[-1]):", "if True:"),
@@ -289,8 +277,8 @@ CORE = (
     ),
     Mutant(
         "a stop's limit stands before its trigger", BAND,
-        "return within(instrument, limit) if inside(instrument, trigger) else limit",
-        "return within(instrument, limit)",
+        "return clamp_to_band(instrument, limit) if is_inside_band(instrument, trigger) else limit",
+        "return clamp_to_band(instrument, limit)",
     ),
     Mutant(
         "a limit before its trigger counts as one that fills", BAND,
@@ -298,7 +286,7 @@ CORE = (
     ),
     Mutant(
         "a limit off the band counts as one that fills", BAND,
-        "return not inside(instrument, trigger) or inside(instrument, limit)", "return True",
+        "return not is_inside_band(instrument, trigger) or is_inside_band(instrument, limit)", "return True",
     ),
     Mutant("a limit off the grid counts as one that fills", BAND, " or not instrument.on_grid(limit):", ":"),
     Mutant(
@@ -307,7 +295,7 @@ CORE = (
     ),
     Mutant(
         "an order that follows a rejection counts at once", LADDER,
-        "0 if turned and order.seen - order.created < PROVEN * SECOND else outstanding(order)", "outstanding(order)",
+        "0 if turned and order.seen - order.created < PROVEN * SECOND else outstanding_quantity(order)", "outstanding_quantity(order)",
     ),
     Mutant(
         "nothing protects what waits for the closing auction", PROTECTION,
@@ -316,13 +304,13 @@ CORE = (
     ),
     Mutant(
         "a stop that cannot fill counts as protection", LADDER,
-        "return leg.quantity if fills(ladder.instrument, ladder.out, leg.trigger, leg.price) else 0",
+        "return leg.quantity if could_fill(ladder.instrument, ladder.exit_side, leg.trigger, leg.price) else 0",
         "return leg.quantity",
     ),
-    Mutant("an exit away from the price counts as protection", LADDER, " or not _meets(ladder, order, last):", ":"),
+    Mutant("an exit away from the price counts as protection", LADDER, " or not _could_trade(ladder, order, last):", ":"),
     Mutant(
         "shares that the depository would not let go count as protected", LADDER,
-        "    if _bound(ladder, rung):\n        return 0\n", "",
+        "    if _is_bound(ladder, rung):\n        return 0\n", "",
     ),
     Mutant(
         "an exit is moved back", EXITS,
@@ -331,44 +319,43 @@ CORE = (
     Mutant("an exit that has become unwanted stays", EXITS, "if not wanted or not taken:", "if False:"),
     Mutant(
         "an exit is pressed off the band", EXITS,
-        "return within(ladder.instrument, ladder.instrument.snap(last * (1.0 + float(sign) * percent / "
-        "100.0), -sign))",
+        "return clamp_to_band(ladder.instrument, ladder.instrument.snap(last * (1.0 + float(sign) * percent / 100.0), -sign))",
         "return ladder.instrument.snap(last * (1.0 + float(sign) * percent / 100.0), -sign)",
     ),
     Mutant(
-        "a refusal in unconfirmed hours is a fault", "compiled/model.py",
+        "a refusal in unconfirmed hours is a fault", "compiled/model/values.py",
         "return self.auction == 0 and self.closes <= ts < self.ends", "return False",
     ),
     Mutant(
-        "what is worth too much is worth little", "compiled/model.py",
+        "what is worth too much is worth little", "compiled/model/values.py",
         "if not -_MOST < about < _MOST or quantity == 0:", "if quantity == 0:",
     ),
     Mutant(
-        "a stop that somebody has moved away stands", "compiled/triggers.py",
-        "stands = self.out.yields and float(ladder.sign) * (theirs - ours) >= 0.0", "stands = self.out.yields",
+        "a stop that somebody has moved away stands", "compiled/trading/gtt_reports.py",
+        "stands = self.order_store.yields_to_others and float(ladder.sign) * (theirs - ours) >= 0.0", "stands = self.order_store.yields_to_others",
     ),
     Mutant(
         "a stop that is changed while its exit waits for the next session stays so", PROTECTION,
-        "        if not takes:\n            _put_right(out, ladder, rung, last)\n        elif gtt.status",
+        "        if not takes:\n            _correct_stop(out, ladder, rung, last)\n        elif gtt.status",
         "        if takes and gtt.status",
     ),
     Mutant(
         "an intraday stop that somebody has moved away stands", ANSWERS,
-        "stands = self.out.yields and sign * (order.trigger - ours) >= 0.0", "stands = self.out.yields",
+        "stands = self.order_store.yields_to_others and sign * (order.trigger - ours) >= 0.0", "stands = self.order_store.yields_to_others",
     ),
     Mutant(
         "what was closed on an earlier day is paid once more", ANSWERS,
         "(carried or order.product is not Product.MIS)", "order.product is not Product.MIS",
     ),
-    Mutant("one price off the band is believed", "compiled/screen.py", "                return BAND\n", "                return ''\n"),
+    Mutant("one price off the band is believed", "compiled/trading/tick_filter.py", "                return BAND\n", "                return ''\n"),
     Mutant(
-        "two wrong prices bear each other out", "compiled/screen.py",
+        "two wrong prices bear each other out", "compiled/trading/tick_filter.py",
         "if same or abs(tick.ltp - held.ltp) <= NEAR * held.ltp:", "if True:",
     ),
-    Mutant("no freeze quantity, no bound", "compiled/risk.py", "if quantity > ORDER or ", "if "),
+    Mutant("no freeze quantity, no bound", "compiled/trading/risk.py", "if quantity > ORDER or ", "if "),
     Mutant(
         "a change that nobody has answered does not count", POSITIONS,
-        "coming = outstanding(entry) + reach(entry) - entry.quantity", "coming = outstanding(entry)",
+        "coming = outstanding_quantity(entry) + largest_quantity(entry) - entry.quantity", "coming = outstanding_quantity(entry)",
     ),
     Mutant("a strategy's numbers are believed", ENTRIES, '        if fault == "":\n', "        if True:\n"),
     Mutant(

@@ -1,4 +1,4 @@
-"""Ways to break the engine and the adapter: each takes one promise back (`tests/mutants.py` hunts them)."""
+"""Ways to break the engine and the adapter: each takes one promise back (`tests/mutants/hunt.py` hunts them)."""
 
 from typing import NamedTuple
 
@@ -12,26 +12,26 @@ class Mutant(NamedTuple):
     new: str
 
 
-BOOKS = "engine/trading/books.py"
-LOOKUPS = "engine/trading/lookups.py"
-GATEWAY = "engine/trading/gateway.py"
-DURABLE = "engine/trading/durable.py"
-KILL = "engine/trading/killswitch.py"
-PRIVATE = "engine/ops/private.py"
-RESTORE = "engine/trading/restore.py"
-PACING = "engine/trading/pacing.py"
-DIFFERENCES = "engine/trading/differences.py"
-BACK_OFF = "engine/trading/backoff.py"
-RECONCILE = "engine/trading/reconcile.py"
-BANDS = "engine/trading/bands.py"
-WARMING = "engine/trading/warming.py"
-HOURS = "engine/market/hours.py"
-FIGURES = "brokers/kite/figures.py"
-TIMEKEEPER = "engine/trading/timekeeper.py"
+BOOKS = "engine/reconcile/poller.py"
+LOOKUPS = "engine/orders/request_lookups.py"
+GATEWAY = "engine/orders/gateway.py"
+DURABLE = "engine/orders/durable_journal.py"
+KILL = "engine/orders/killswitch.py"
+PRIVATE = "engine/system/private_files.py"
+RESTORE = "engine/orders/restore.py"
+PACING = "engine/day/pacing.py"
+DIFFERENCES = "engine/books/differences.py"
+BACK_OFF = "engine/orders/back_off.py"
+RECONCILE = "engine/reconcile/reconciler.py"
+BANDS = "engine/day/price_bands.py"
+WARMING = "engine/day/warm_up.py"
+HOURS = "engine/market/instrument_hours.py"
+FIGURES = "brokers/kite/strict_figures.py"
+TIMEKEEPER = "engine/day/timekeeper.py"
 
 ENGINE = (
     Mutant(
-        "a row that cannot be written ends the writer", "store/sqlite.py", "except _BAD_ROW as error:",
+        "a row that cannot be written ends the writer", "store/sqlite_journal.py", "except _BAD_ROW as error:",
         "except sqlite3.IntegrityError as error:",
     ),
     Mutant("a clock that is wrong is told and not set", TIMEKEEPER, "self._clock.amend(ahead)", "pass"),
@@ -39,22 +39,22 @@ ENGINE = (
     Mutant("one date that lies sets the clock", TIMEKEEPER, "median_low(each.low for each in answers)", "max(each.low for each in answers)"),
     Mutant("dates are believed before the exchange's stamps", TIMEKEEPER, "if stamps > high + SLACK:", "if False:"),
     Mutant("a clock is set by any amount", TIMEKEEPER, "if abs(ahead) > FARTHEST:", "if False:"),
-    Mutant("what has left is forgotten when the clock is set on", "engine/trading/loop.py", "self.gateway.governor.moved(by)", "pass"),
-    Mutant("a database that is lost is opened as new", "store/whole.py", "if gone := lost(path):", "if False and (gone := ''):"),
+    Mutant("what has left is forgotten when the clock is set on", "engine/day/day_loop.py", "self.gateway.governor.shift_clock(by)", "pass"),
+    Mutant("a database that is lost is opened as new", "store/database_integrity.py", "if gone := evidence_of_loss(path):", "if False and (gone := ''):"),
     Mutant(
-        "a database cut short is opened", "store/whole.py", "if len(head) < HEAD or (_size(path) < wanted and",
+        "a database cut short is opened", "store/database_integrity.py", "if len(head) < HEAD or (_file_size(path) < wanted and",
         "if len(head) < HEAD or (False and",
     ),
     Mutant("another program's database is written into", "store/schema.py", "    if row is None:", "    if row is None and False:"),
-    Mutant("a dead writer ends the engine", "store/sqlite.py", "self._dead = True", "self._closing = True"),
+    Mutant("a dead writer ends the engine", "store/sqlite_journal.py", "self._dead = True", "self._closing = True"),
     Mutant(
-        "half a character of the broker's is taken as it comes", "brokers/kite/wire.py",
-        "json.loads(valid(json.dumps(slowly(), ensure_ascii=False)))", "slowly()",
+        "half a character of the broker's is taken as it comes", "brokers/kite/thread_client.py",
+        "json.loads(valid_text(json.dumps(slowly(), ensure_ascii=False)))", "slowly()",
     ),
     Mutant("an unknown order is not looked up", BOOKS, "self.gateway.lookups.resolve(orders, triggers, began)", "pass"),
     Mutant(
         "books that cannot be read count as empty", BOOKS,
-        "            self.gateway.lookups.rest(str(error))\n            return False",
+        "            self.gateway.lookups.pause_reads(str(error))\n            return False",
         "            orders, trades, triggers = [], [], []",
     ),
     Mutant("a GTT left out of one look is not read in the next", BOOKS, "gtts or self._left_out or", "gtts or"),
@@ -66,9 +66,9 @@ ENGINE = (
     Mutant("a GTT is given up at the first miss", BOOKS, "if self._gone[gtt_id] >= 2:", "if True:"),
     Mutant(
         "orders forgotten on a full disk come late", BOOKS,
-        "        self._post_orders(update for update in orders if self._forgotten(update))\n", "",
+        "        self._post_orders(update for update in orders if self._is_forgotten(update))\n", "",
     ),
-    Mutant("the ids of answers are not held against the books", BOOKS, "self.gateway.proven(orders, triggers)", "pass"),
+    Mutant("the ids of answers are not held against the books", BOOKS, "self.gateway.verify_ids(orders, triggers)", "pass"),
     Mutant("a GTT from before our request counts as its twin", BOOKS, " and gtt.created <= update.ts + SKEW", ""),
     Mutant(
         "a GTT whose request is under way is taken for a twin", BOOKS,
@@ -83,7 +83,7 @@ ENGINE = (
     Mutant("a refusal is believed at once", LOOKUPS, "if began > refusal.moves else None", "if False else ''"),
     Mutant(
         "an entry is given up while it may still arrive", LOOKUPS,
-        "order.purpose is Purpose.ENTRY and now < until", "False",
+        "order.purpose is OrderPurpose.ENTRY and now < until", "False",
     ),
     Mutant("two unknown GTTs find the same one", LOOKUPS, " and str(update.gtt_id) not in taken", ""),
     Mutant(
@@ -97,31 +97,31 @@ ENGINE = (
     ),
     Mutant(
         "a GTT of somebody else is a twin", LOOKUPS,
-        "same_shares(update, gtt) and same_legs(update.legs, gtt.made)", "True",
+        "same_shares(update, gtt) and has_same_legs(update.legs, gtt.made)", "True",
     ),
     Mutant("a GTT of another product stands for ours", LOOKUPS, " and update.product == gtt.product.name", ""),
     Mutant(
         "an unknown order is sent again", GATEWAY,
-        "            self._unknown(intent, str(error))",
-        '            self._answer(intent, Verb.PLACE, Outcome.REFUSED, reason=f"busy: {error}")',
+        "            self._post_unknown(intent, str(error))",
+        "            self._post_answer(intent, RequestVerb.PLACE, RequestOutcome.REFUSED, reason=f\"busy: {error}\")",
     ),
-    Mutant("a request leaves before it is on disk", GATEWAY, "await self.record.keep(order.purpose)\n        if", "if"),
+    Mutant("a request leaves before it is on disk", GATEWAY, "await self.durable_journal.commit_for(order.purpose)\n        if", "if"),
     Mutant(
         "the latch is not looked at before sending", GATEWAY,
-        "return self.kill.latched and order.purpose is Purpose.ENTRY", "return False",
+        "return self.kill.latched and order.purpose is OrderPurpose.ENTRY", "return False",
     ),
     Mutant(
         "an order is changed under an id that no book has shown", GATEWAY,
-        "return changed > 0 and self.lookups.proves(changed)", "return False",
+        "return changed > 0 and self.lookups.awaits_proof(changed)", "return False",
     ),
     Mutant(
         "an unknown change counts as done", GATEWAY,
-        "            self._turned_away(intent, verb, broker_id, str(error), purpose, Outcome.UNKNOWN)",
-        "            self._answer(intent, verb, Outcome.ACCEPTED, broker_id)",
+        "            self._post_turned_away(intent, verb, broker_id, str(error), purpose, RequestOutcome.UNKNOWN)",
+        "            self._post_answer(intent, verb, RequestOutcome.ACCEPTED, broker_id)",
     ),
     Mutant(
         "exits do not leave on a full disk", DURABLE,
-        "            if entry:\n                raise", "            if purpose is not Purpose.PROTECT:\n                raise",
+        "            if entry:\n                raise", "            if purpose is not OrderPurpose.PROTECT:\n                raise",
     ),
     Mutant("an entry leaves ahead of its record", DURABLE, "            if entry:\n                raise\n", ""),
     Mutant(
@@ -135,7 +135,7 @@ ENGINE = (
     Mutant("unwanted entries leave", GATEWAY, "        if order.unwanted:\n", "        if False:\n"),
     Mutant(
         "a change that is turned away is asked for again at once", GATEWAY,
-        "return self.back_off.refused(kind, now, most) if busy or verb is not Verb.PLACE else 0", "return 0",
+        "return self.back_off.count_refusal(kind, now, most) if busy or verb is not RequestVerb.PLACE else 0", "return 0",
     ),
     Mutant(
         "an entry leaves at a price of the past", GATEWAY,
@@ -147,8 +147,8 @@ ENGINE = (
     ),
     Mutant(
         "an entry is changed after the latch", GATEWAY,
-        "        if self._barred(order):\n            self._answer(order.intent, Verb.MODIFY",
-        "        if False:\n            self._answer(order.intent, Verb.MODIFY",
+        "        if self._is_barred(order):\n            self._post_answer(order.intent, RequestVerb.MODIFY",
+        "        if False:\n            self._post_answer(order.intent, RequestVerb.MODIFY",
     ),
     Mutant(
         "a sale without its authorisation is asked for again at once", GATEWAY,
@@ -161,14 +161,14 @@ ENGINE = (
     ),
     Mutant(
         "a release is an absence", KILL,
-        'self._log({"act": "resume", "reason": reason, "who": who, "ts": self._now()})', "pass",
+        "self._append_log({\"act\": \"resume\", \"reason\": reason, \"who\": who, \"ts\": self._now()})", "pass",
     ),
     Mutant("a flatten is lost in the release of a halt", KILL, "self._standing = self._standing[len(releasing) :]", "self._standing = []"),
     Mutant("a latch is kept before it is on disk", PRIVATE, "            os.fsync(descriptor)\n        except", "            pass\n        except"),
     Mutant("the word of anybody's KILL is believed", PRIVATE, "if not stat.S_ISREG(facts.st_mode):", "if False:"),
     Mutant(
-        "a signal goes to whoever has the number", "engine/ops/process.py",
-        "return _ours(self.pid) and started(self.pid) == self.start", "return _ours(self.pid)",
+        "a signal goes to whoever has the number", "engine/system/processes.py",
+        "return _is_own_process(self.pid) and process_start(self.pid) == self.start", "return _is_own_process(self.pid)",
     ),
     Mutant("the latch waits for the disk", KILL, "        self._event.set()  # before", "        pass  # before"),
     Mutant("a halt never becomes a flatten", KILL, "(self._latch.level != FLATTEN and level == FLATTEN)", "False"),
@@ -193,10 +193,10 @@ ENGINE = (
     Mutant("a restart believes an id that nothing has proven", RESTORE, 'not fields.get("unproven", False)', "True"),
     Mutant(
         "a restart sends an exit again that may still arrive", RESTORE,
-        "        rung.doubt = order.created + int(kernel.out.exits.doubt) * SECOND", "        pass",
+        "        rung.doubt_until = order.created + int(kernel.order_store.exits.doubt) * SECOND", "        pass",
     ),
     Mutant(
-        "a time-out counts as a refusal", "brokers/kite/outcome.py",
+        "a time-out counts as a refusal", "brokers/kite/call_outcome.py",
         "    return OrderUnknown(str(failed))", '    return OrderRefused("X", str(failed))',
     ),
     Mutant(
@@ -205,15 +205,15 @@ ENGINE = (
     ),
     Mutant(
         "hints are taken for the whole truth", PACING,
-        "elif loop.hinted or polled or (unknown", "elif loop.hinted or (unknown",
+        "elif loop.has_hint or polled or (unknown", "elif loop.has_hint or (unknown",
     ),
     Mutant(
         "a comparison takes what is still looked for for a difference", PACING,
-        " and not self._loop.gateway.lookups.seeking", "",
+        " and not self._loop.gateway.lookups.is_seeking", "",
     ),
     Mutant(
         "shares whose GTT has just fired are compared as late as ever", RECONCILE,
-        " or behind(self.kernel, self.books) else 0", " else 0",
+        " or fired_tokens(self.kernel, self.books) else 0", " else 0",
     ),
     Mutant("a GTT that has fired counts as missing shares", DIFFERENCES, " or token in fired", ""),
     Mutant(
@@ -226,10 +226,10 @@ ENGINE = (
     ),
     Mutant(
         "nothing leaves in the night", "engine/desk.py",
-        "                        _cancel(session)\n", "                        _cancel(daily)\n",
+        "                        _cancel_tasks(session)\n", "                        _cancel_tasks(daily_tokens)\n",
     ),
     Mutant(
-        "a busy broker is given no rest", "engine/trading/governor.py",
+        "a busy broker is given no rest", "engine/orders/governor.py",
         "            self._paused[other] = until", "            pass",
     ),
     Mutant(
@@ -242,7 +242,7 @@ ENGINE = (
     ),
     Mutant(
         "exits rest as long as the others", BACK_OFF,
-        "return HURRY if purpose is Purpose.EXIT else BUSY", "return BUSY",
+        "return HURRY if purpose is OrderPurpose.EXIT else BUSY", "return BUSY",
     ),
     Mutant(
         "what waits for the opening waits beyond it", BACK_OFF,
@@ -252,13 +252,13 @@ ENGINE = (
         "between two looks at unreadable books the desk enters", RECONCILE,
         "AGAIN if self.unreadable and fresh else", "AGAIN if False else",
     ),
-    Mutant("books that cannot be read hold nothing back", RECONCILE, "if at_once or self.missed > 1:", "if at_once:"),
+    Mutant("books that cannot be read hold nothing back", RECONCILE, "if at_once or self.missed_reads > 1:", "if at_once:"),
     Mutant("bands that could not be read are not asked for soon", BANDS, "            self._next = now + SOON\n", ""),
     Mutant(
         "the bands of the closing auction are not asked for", BANDS,
         "if self._openings and now >= self._openings[0] + SECOND:", "if False:",
     ),
-    Mutant("bands that the price is near are not asked for", BANDS, "each.ladders or _near(each)", "each.ladders"),
+    Mutant("bands that the price is near are not asked for", BANDS, "each.ladders or _is_near_edge(each)", "each.ladders"),
     Mutant("a price off its band brings no look at it", BANDS, "if now >= self._asked + SOON:", "if False:"),
     Mutant(
         "what closed during the warm-up is lost", WARMING,
@@ -271,10 +271,10 @@ ENGINE = (
     ),
     Mutant(
         "expiring contracts are held through unconfirmed hours", HOURS,
-        "made.clears = self.keeping(day, instrument).expiring", "made.clears = False",
+        "made.clears = self.hours_class(day, instrument).expiring", "made.clears = False",
     ),
     Mutant(
-        "a failure is written down again and again", "engine/trading/failures.py",
+        "a failure is written down again and again", "engine/board/strategy_failures.py",
         " and slot.name not in self._told", "",
     ),
     Mutant(
@@ -284,39 +284,39 @@ ENGINE = (
     ),
     Mutant("a price may be beyond all prices", FIGURES, "if not 0.0 <= number <= PRICE:", "if number < 0.0:"),
     Mutant(
-        "a limit in the database is believed whatever it is", "engine/trading/limits.py",
-        "change = change._replace(value=checked(change.name, change.value))\n        except",
+        "a limit in the database is believed whatever it is", "engine/manual/limits.py",
+        "change = change._replace(value=checked_value(change.name, change.value))\n        except",
         "pass\n        except",
     ),
     Mutant(
-        "a fill in the database is believed whatever it is", "engine/trading/kept.py",
+        "a fill in the database is believed whatever it is", "engine/books/journal_rows.py",
         'allowed = FILL.get(column) if table == "fills" else None', "allowed = None",
     ),
     Mutant(
-        "what is elsewhere is this machine", "engine/address.py",
+        "what is elsewhere is this machine", "engine/config/addresses.py",
         "return self.host in LOOPBACK", "return self.host.startswith(tuple(LOOPBACK))",
     ),
     Mutant(
-        "a quantity that the broker has changed is not heard", "engine/trading/books.py",
+        "a quantity that the broker has changed is not heard", "engine/reconcile/poller.py",
         "state = (update.status, update.quantity, update.filled,", "state = (update.status, update.filled,",
     ),
     Mutant(
-        "the owner's shares count as the desk's", "engine/trading/differences.py",
+        "the owner's shares count as the desk's", "engine/books/differences.py",
         "min(more + min(each.apart, 0), each.apart)", "min(more + each.apart, each.apart)",
     ),
     Mutant(
-        "what the owner buys is what was missing", "engine/trading/differences.py",
+        "what the owner buys is what was missing", "engine/books/differences.py",
         "min(more + min(each.apart, 0), each.apart)", "more + min(each.apart, 0)",
     ),
     Mutant(
-        "missing intraday shares may be ignored", "engine/trading/differences.py",
-        "(Choice.ADOPT,) if _closes(figure + owners, long, short) else ADOPT_OR_IGNORE", "ADOPT_OR_IGNORE",
+        "missing intraday shares may be ignored", "engine/books/differences.py",
+        "(DifferenceChoice.ADOPT,) if _reduces_ours(figure + owners, long, short) else ADOPT_OR_IGNORE", "ADOPT_OR_IGNORE",
     ),
     Mutant(
         "what somebody else trades is compared in its turn", PACING,
-        "self._beside, loop.compare_soon = loop.books.beside, True", "self._beside = loop.books.beside",
+        "self._beside, loop.compare_soon = loop.poller.foreign_shares, True", "self._beside = loop.poller.foreign_shares",
     ),
-    Mutant("what somebody else trades is not counted", BOOKS, "if self._concerns(update))", "if False)"),
+    Mutant("what somebody else trades is not counted", BOOKS, "if self._concerns_held(update))", "if False)"),
     Mutant(
         "books that are apart are a difference", DIFFERENCES, "theirs[token, product] - late.get((token, product), 0)",
         "theirs[token, product]",
@@ -324,7 +324,7 @@ ENGINE = (
     Mutant("what others have taken is known after what is done about it", BOOKS, "self._post_taken(strange, triggers or [])", "pass"),
     Mutant("what a stop of ours has sold others have taken", BOOKS, "update.order_id not in sent and", ""),
     Mutant(
-        "books that cannot be read say that all is there", "engine/trading/loop.py", "known = not self.reconciler.missed and", "known =",
+        "books that cannot be read say that all is there", "engine/day/day_loop.py", "known = not self.reconciler.missed_reads and", "known =",
     ),
     Mutant(
         "what others have bought is the desk's", DIFFERENCES,
@@ -332,66 +332,66 @@ ENGINE = (
     ),
     Mutant("what was decided is undecided for ever", RECONCILE, "self._agreed[at] = shares\n", "pass\n"),
     Mutant(
-        "a decision is carried out on another figure", "engine/trading/choices.py",
-        "seen.apart != difference.apart or not self.reconciler.same(difference, seen.figure)", "False",
+        "a decision is carried out on another figure", "engine/reconcile/reconcile_actions.py",
+        "seen.apart != difference.apart or not self.reconciler.is_same_figure(difference, seen.figure)", "False",
     ),
-    Mutant("what a stop has sold is awaited of a split", "engine/trading/divisions.py", "held(market, since, there=True)", "held(market, since)"),
-    Mutant("what is the owner's stays behind with an old name", "engine/trading/shares.py", 'if symbol != ladder["symbol"]:', "if False:"),
+    Mutant("what a stop has sold is awaited of a split", "engine/books/share_divisions.py", "carried_shares(market, since, there=True)", "carried_shares(market, since)"),
+    Mutant("what is the owner's stays behind with an old name", "engine/books/share_register.py", 'if symbol != ladder["symbol"]:', "if False:"),
     Mutant("a broker that does not answer agrees with the books", RECONCILE, "self.unreadable or self.unreached:", "self.unreadable:"),
     Mutant("a latch waits for a thread while the interpreter ends", KILL, "if sys.is_finalizing():", "if False:"),
-    Mutant("a share held at the other exchange has no ISIN", "engine/trading/shares.py", " if exchange == TWIN else 0", " if False else 0"),
+    Mutant("a share held at the other exchange has no ISIN", "engine/books/share_register.py", " if exchange == TWIN else 0", " if False else 0"),
     Mutant("shares behind an undecided trade are there", RECONCILE, ", *self._covered]", "]"),
-    Mutant("a dead token leaves the books believed", "engine/trading/reach.py", "isinstance(loop.books.error, OperatorError)", "False"),
+    Mutant("a dead token leaves the books believed", "engine/day/broker_reach.py", "isinstance(loop.poller.error, OperatorError)", "False"),
     Mutant("what the order book shows is looked at twice", RECONCILE, "if at_once or each.witnessed or", "if at_once or"),
     Mutant(
-        "what a stop of ours may have sent is taken for a stranger's at once", "engine/trading/differences.py",
-        "for each in recent if not _may_be_a_stops(kernel, each)", "for each in recent",
+        "what a stop of ours may have sent is taken for a stranger's at once", "engine/books/differences.py",
+        "for each in recent if not _may_be_stop(kernel, each)", "for each in recent",
     ),
     Mutant(
-        "a GTT of the owner's is ignored until he changes it", RECONCILE, "difference.kind is Kind.GTT:", "False:"
+        "a GTT of the owner's is ignored until he changes it", RECONCILE, "difference.kind is DifferenceKind.GTT:", "False:"
     ),
     Mutant(
-        "the same decision twice takes what is ignored", "engine/trading/choices.py",
-        "if not difference.figure and self.kernel.out.now <", "if False and self.kernel.out.now <",
+        "the same decision twice takes what is ignored", "engine/reconcile/reconcile_actions.py",
+        "if not difference.figure and self.kernel.order_store.now <", "if False and self.kernel.order_store.now <",
     ),
     Mutant(
         "a GTT that is changed before it is listed is somebody else's", LOOKUPS,
-        " or self._remade(update, gtt, listed)", "",
+        " or self._is_foreign_change(update, gtt, listed)", "",
     ),
     Mutant(
-        "what was seen once counts as compared", "engine/trading/loop.py",
-        "kernel.blind and not self.reconciler.fresh", "kernel.blind",
+        "what was seen once counts as compared", "engine/day/day_loop.py",
+        "kernel.is_blind and not self.reconciler.fresh", "kernel.is_blind",
     ),
     Mutant(
-        "what may have been split is sold", "engine/trading/reconcile.py",
+        "what may have been split is sold", "engine/reconcile/reconciler.py",
         "found[token, Product[product], Side.BUY] = shares", "pass",
     ),
     Mutant(
-        "a whole ratio is believed whatever the price says", "engine/trading/divisions.py",
-        "if ratio == 1 or not jumped(market, rungs) or not explains(ratio, market, rungs):", "if ratio == 1:",
+        "a whole ratio is believed whatever the price says", "engine/books/share_divisions.py",
+        "if ratio == 1 or not has_jumped(market, rungs) or not explains_close(ratio, market, rungs):", "if ratio == 1:",
     ),
     Mutant(
         "the trades before the first look are counted twice", "engine/desk.py",
-        "ledger.deposit(cash - moved(loop.early) - int(ledger.start_cash))", "ledger.deposit(cash - int(ledger.start_cash))",
+        "ledger.deposit(cash - moved_cash(loop.early) - int(ledger.start_cash))", "ledger.deposit(cash - int(ledger.start_cash))",
     ),
     Mutant(
-        "a stop that fired is forgotten in a restart", "engine/trading/restore.py",
+        "a stop that fired is forgotten in a restart", "engine/orders/restore.py",
         "rung.absent = max(rung.quantity, 0)", "rung.absent = 0",
     ),
     Mutant(
-        "what moves while the books are read counts as there", "engine/trading/loop.py",
+        "what moves while the books are read counts as there", "engine/day/day_loop.py",
         "(token, product.name) not in self.reconciler.unsure", "True",
     ),
     Mutant(
-        "an order of an earlier day is waited for", "engine/trading/books.py",
+        "an order of an earlier day is waited for", "engine/reconcile/poller.py",
         "update.ts < today and listed.isdisjoint(update.order_ids)", "False",
     ),
     Mutant(
-        "a GTT whose last move the disk has lost is somebody else's", "engine/trading/lookups.py",
-        "return (intent in self._restored and self._moved(update, gtt)) or", "return",
+        "a GTT whose last move the disk has lost is somebody else's", "engine/orders/request_lookups.py",
+        "return (intent in self._restored and self._is_our_change(update, gtt)) or", "return",
     ),
     Mutant(
-        "a sandbox that is elsewhere is not real", "tui/station.py",
-        "bool(broker.rest) and not address.local(broker.rest, broker.ws)", "False",
+        "a sandbox that is elsewhere is not real", "tui/run/session.py",
+        "bool(broker.rest) and not addresses.are_local(broker.rest, broker.ws)", "False",
     ),
 )  # fmt: skip

@@ -1,6 +1,6 @@
 """Break the code on purpose, one promise at a time, and see that the proofs notice: `make mutants`.
 
-Each mutant (`tests/mutations.py`, `tests/core_mutations.py`) is a copy of the tree with one or two lines changed. First the
+Each mutant (`tests/mutants/engine_mutants.py`, `tests/mutants/core_mutants.py`) is a copy of the tree with one or two lines changed. First the
 tests of the order path run against it, those of what is broken before the others, then simulated days and the crash
 points, until something fails. A mutant that survives is a missing test.
 """
@@ -13,10 +13,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.core_mutations import CORE
-from tests.mutations import BOOKS, ENGINE, Mutant
+from tests.mutants.core_mutants import CORE
+from tests.mutants.engine_mutants import BOOKS, ENGINE, Mutant
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("brokers", "compiled", "engine", "store", "strategies", "tui", "tests", "pyproject.toml")
 DAYS = 60
 PATIENCE_S = 1_800
@@ -24,71 +24,71 @@ PATIENCE_S = 1_800
 MUTANTS = (*ENGINE, *CORE)
 RESOLVES = "self.gateway.lookups.resolve(orders, triggers, began)"
 CONTROL = Mutant("nothing is broken", BOOKS, RESOLVES, RESOLVES)
-CORNERS, LIES = "tests/core/test_order_path_corners.py", "tests/core/test_lying_answers.py"
-BANDS, BACK_OFF = "tests/core/test_price_bands.py", "tests/core/test_back_off.py"
-HOURS, MORNING = "tests/core/test_unconfirmed_hours.py", "tests/test_first_trade.py"
-NUMBERS, LACKING = "tests/core/test_bounds.py", "tests/core/test_lacking.py"
+CORNERS, LIES = "tests/compiled/trading/test_order_path_corners.py", "tests/compiled/trading/test_lying_answers.py"
+BANDS, BACK_OFF = "tests/compiled/trading/test_price_bands.py", "tests/compiled/trading/test_back_off.py"
+HOURS, MORNING = "tests/compiled/trading/test_unconfirmed_hours.py", "tests/compiled/trading/test_first_trade.py"
+NUMBERS, LACKING = "tests/compiled/trading/test_bounds.py", "tests/compiled/trading/test_lacking.py"
 AWAY, CLOCKS = "tests/simulation/test_away.py", "tests/simulation/test_clocks.py"
-DIVISIONS = "tests/core/test_divisions.py"
-DEPOSITORY = "tests/core/test_depository.py"
-DRY, OWNER = "tests/core/test_dry_run.py", "tests/core/test_owner.py"
+DIVISIONS = "tests/compiled/trading/test_divisions.py"
+DEPOSITORY = "tests/compiled/trading/test_depository.py"
+DRY, OWNER = "tests/compiled/trading/test_dry_run.py", "tests/compiled/trading/test_owner.py"
 NEAREST = {
-    "compiled/screen.py": ["tests/core/test_screen.py"],
-    "engine/address.py": ["tests/test_address.py"],
-    "engine/trading/kept.py": ["tests/core/test_kept_numbers.py"],
-    "engine/trading/limits.py": ["tests/core/test_limits.py"],
-    "tui/station.py": ["tests/test_address.py"],
-    "compiled/risk.py": [NUMBERS],
-    "brokers/kite/": ["tests/kite/test_outcomes.py", "tests/kite/test_figures.py"],
-    "compiled/adoption.py": [LACKING, "tests/core/test_reconcile_choices.py"],
-    "compiled/answers.py": [NUMBERS, LIES, CORNERS, DRY, OWNER],
-    "compiled/band.py": [BANDS],
-    "compiled/entries.py": [
+    "compiled/trading/tick_filter.py": ["tests/compiled/trading/test_tick_filter.py"],
+    "engine/config/addresses.py": ["tests/engine/config/test_address.py"],
+    "engine/books/journal_rows.py": ["tests/engine/orders/test_kept_numbers.py"],
+    "engine/manual/limits.py": ["tests/engine/manual/test_limits.py"],
+    "tui/run/session.py": ["tests/engine/config/test_address.py"],
+    "compiled/trading/risk.py": [NUMBERS],
+    "brokers/kite/": ["tests/brokers/kite/test_outcomes.py", "tests/brokers/kite/test_figures.py"],
+    "compiled/trading/corrections.py": [LACKING, "tests/engine/reconcile/test_reconcile_choices.py"],
+    "compiled/trading/order_reports.py": [NUMBERS, LIES, CORNERS, DRY, OWNER],
+    "compiled/model/price_band.py": [BANDS],
+    "compiled/trading/order_entry.py": [
         NUMBERS,
         DRY,
         MORNING,
         HOURS,
-        "tests/core/test_warming.py",
-        "tests/core/test_limit_only.py",
+        "tests/engine/day/test_warming.py",
+        "tests/compiled/trading/test_limit_only.py",
     ],
-    "compiled/division.py": [DIVISIONS],
-    "compiled/exits.py": ["tests/core/test_escalation.py", BANDS],
-    "compiled/guard.py": ["tests/core/test_resting_stops.py", BANDS, CORNERS],
-    "compiled/kernel.py": [MORNING, HOURS, BANDS, "tests/core/test_warming.py", "tests/core/test_failures.py"],
-    "compiled/ladder.py": [BANDS, DEPOSITORY, "tests/core/test_resting_stops.py"],
-    "compiled/model.py": [NUMBERS, HOURS],
-    "compiled/notes.py": ["tests/test_notes.py", "tests/core/test_order_path_restart.py"],
-    "compiled/outbox.py": [BACK_OFF],
-    "compiled/positions.py": [NUMBERS, DRY, LIES, CORNERS, LACKING],
-    "compiled/protection.py": [LIES, BACK_OFF, HOURS, CORNERS, LACKING],
-    "compiled/triggers.py": [LIES, BACK_OFF, CORNERS, LACKING, OWNER, DIVISIONS],
+    "compiled/trading/share_division.py": [DIVISIONS],
+    "compiled/trading/exit_escalation.py": ["tests/compiled/trading/test_escalation.py", BANDS],
+    "compiled/trading/stop_orders.py": ["tests/compiled/trading/test_resting_stops.py", BANDS, CORNERS],
+    "compiled/trading/kernel.py": [MORNING, HOURS, BANDS, "tests/engine/day/test_warming.py", "tests/engine/orders/test_failures.py"],
+    "compiled/trading/ladder.py": [BANDS, DEPOSITORY, "tests/compiled/trading/test_resting_stops.py"],
+    "compiled/model/values.py": [NUMBERS, HOURS],
+    "compiled/accounting/contract_notes.py": ["tests/compiled/accounting/test_notes.py", "tests/engine/orders/test_order_path_restart.py"],
+    "compiled/trading/order_store.py": [BACK_OFF],
+    "compiled/trading/positions.py": [NUMBERS, DRY, LIES, CORNERS, LACKING],
+    "compiled/trading/protection.py": [LIES, BACK_OFF, HOURS, CORNERS, LACKING],
+    "compiled/trading/gtt_reports.py": [LIES, BACK_OFF, CORNERS, LACKING, OWNER, DIVISIONS],
     "engine/desk.py": ["tests/simulation/test_nights.py"],
-    "engine/market/hours.py": [HOURS, "tests/market/test_schedules.py"],
-    "engine/ops/private.py": ["tests/core/test_killswitch.py", "tests/core/test_private.py"],
-    "engine/ops/process.py": ["tests/core/test_register.py"],
-    "engine/trading/backoff.py": [BACK_OFF],
-    "engine/trading/bands.py": [BANDS],
-    "engine/trading/books.py": [LIES, CORNERS, "tests/core/test_order_path_gateway.py", AWAY, OWNER],
-    "engine/trading/choices.py": [OWNER, "tests/core/test_reconcile_choices.py"],
-    "engine/trading/differences.py": ["tests/core/test_reconcile.py", LACKING, OWNER],
-    "engine/trading/divisions.py": [DIVISIONS],
-    "engine/trading/durable.py": [CORNERS, "tests/simulation/test_bad_disks.py"],
-    "engine/trading/failures.py": ["tests/core/test_failures.py"],
-    "engine/trading/gateway.py": ["tests/core/test_order_path_gateway.py", CORNERS, LIES, DEPOSITORY],
-    "engine/trading/governor.py": ["tests/core/test_governor.py"],
-    "engine/trading/killswitch.py": ["tests/core/test_killswitch.py"],
-    "engine/trading/lookups.py": [LIES, OWNER],
-    "engine/trading/loop.py": [LACKING, OWNER, CLOCKS, AWAY],
-    "engine/trading/pacing.py": ["tests/core/test_order_path_gateway.py", CORNERS, OWNER],
-    "engine/trading/reconcile.py": ["tests/core/test_reconcile.py", OWNER, DIVISIONS],
-    "engine/trading/reach.py": ["tests/core/test_reach.py"],
-    "engine/trading/restore.py": ["tests/core/test_order_path_restart.py", CORNERS, LIES],
-    "engine/trading/shares.py": ["tests/core/test_order_path_restart.py"],
-    "engine/trading/timekeeper.py": [CLOCKS],
-    "engine/trading/warming.py": ["tests/core/test_warming.py"],
+    "engine/market/instrument_hours.py": [HOURS, "tests/engine/market/test_schedules.py"],
+    "engine/system/private_files.py": ["tests/engine/orders/test_killswitch.py", "tests/engine/ops/test_private.py"],
+    "engine/system/processes.py": ["tests/engine/ops/test_register.py"],
+    "engine/orders/back_off.py": [BACK_OFF],
+    "engine/day/price_bands.py": [BANDS],
+    "engine/reconcile/poller.py": [LIES, CORNERS, "tests/engine/orders/test_order_path_gateway.py", AWAY, OWNER],
+    "engine/reconcile/reconcile_actions.py": [OWNER, "tests/engine/reconcile/test_reconcile_choices.py"],
+    "engine/books/differences.py": ["tests/engine/reconcile/test_reconcile.py", LACKING, OWNER],
+    "engine/books/share_divisions.py": [DIVISIONS],
+    "engine/orders/durable_journal.py": [CORNERS, "tests/simulation/test_bad_disks.py"],
+    "engine/board/strategy_failures.py": ["tests/engine/orders/test_failures.py"],
+    "engine/orders/gateway.py": ["tests/engine/orders/test_order_path_gateway.py", CORNERS, LIES, DEPOSITORY],
+    "engine/orders/governor.py": ["tests/engine/orders/test_governor.py"],
+    "engine/orders/killswitch.py": ["tests/engine/orders/test_killswitch.py"],
+    "engine/orders/request_lookups.py": [LIES, OWNER],
+    "engine/day/day_loop.py": [LACKING, OWNER, CLOCKS, AWAY],
+    "engine/day/pacing.py": ["tests/engine/orders/test_order_path_gateway.py", CORNERS, OWNER],
+    "engine/reconcile/reconciler.py": ["tests/engine/reconcile/test_reconcile.py", OWNER, DIVISIONS],
+    "engine/day/broker_reach.py": ["tests/engine/reconcile/test_reach.py"],
+    "engine/orders/restore.py": ["tests/engine/orders/test_order_path_restart.py", CORNERS, LIES],
+    "engine/books/share_register.py": ["tests/engine/orders/test_order_path_restart.py"],
+    "engine/day/timekeeper.py": [CLOCKS],
+    "engine/day/warm_up.py": ["tests/engine/day/test_warming.py"],
     "store/schema.py": ["tests/store/test_whole.py"],
-    "store/whole.py": ["tests/store/test_whole.py"],
-    "store/sqlite.py": ["tests/store/test_sqlite.py"],
+    "store/database_integrity.py": ["tests/store/test_whole.py"],
+    "store/sqlite_journal.py": ["tests/store/test_sqlite.py"],
 }
 """Which tests go first, by how the path of a broken file begins."""
 

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from tests.mutants import CONTROL, MUTANTS, NEAREST, ROOT, broken, hunt
+from tests.mutants.hunt import CONTROL, MUTANTS, NEAREST, ROOT, broken, hunt
 
 BOUNDED = 2
 

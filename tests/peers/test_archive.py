@@ -5,17 +5,17 @@ import sys
 
 import pytest
 
-from compiled.model import Bar
-from store.archive import Archive
-from store.bars.archived import ArchivedBars
-from store.bars.parquet import ParquetBars
-from store.recordings.blocks import FILE, block
+from compiled.model.values import Bar
+from store.bars.archived_bars import ArchivedBars
+from store.bars.parquet_bars import ParquetBars
+from store.object_archive import ObjectArchive
+from store.recordings.recording_blocks import FILE, pack_block
 from tests.conformance.bar_store import FOREVER, MINUTE, OPEN, fields
 from tests.killing import WHOLE, started
 from tests.peers.servers import database, server, storage
 from tests.store.test_recordings import minutes
-from tui import login
-from tui.cli import call
+from tui.commands.cli import run_command
+from tui.commands.desk import login_commands
 
 __all__ = ["database", "server", "storage"]
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(300)]
@@ -25,7 +25,7 @@ BARS = [
     for token in NAMES
     for n in (0, 1, 27)
 ]
-FEED = FILE + b"".join(map(block, minutes(2)))
+FEED = FILE + b"".join(map(pack_block, minutes(2)))
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def filled(folder):
 
 
 def patang(capfd, *words):
-    code = call(list(words))
+    code = run_command(list(words))
     told = capfd.readouterr()
     return code, told.out, told.err
 
@@ -114,7 +114,7 @@ def test_a_recording_is_read_out_of_the_archive(desk, capfd):
 
 
 def test_killed_before_any_step_bars_and_recordings_are_here_or_there_or_both(desk, storage, capfd):
-    archive = Archive(storage.files(), f"{storage.BUCKET}/{desk.name}", desk / "copies", 10**8)
+    archive = ObjectArchive(storage.files(), f"{storage.BUCKET}/{desk.name}", desk / "copies", 10**8)
     calls = [f"store.archive:Archive.{name}" for name in ("put", "fetched", "objects")]
     history = filled(desk)
     for at in range(1, 200, 3):
@@ -171,12 +171,12 @@ def test_a_postgres_is_emptied_of_what_is_archived_and_reads_it_back(desk, stora
     (desk / "M&M.csv").write_text(
         "timestamp,open,high,low,close\n" + "".join(f"2024-06-04 09:{n},1,2.05,1,2\n" for n in (15, 16, 18))
     )
-    assert call(["bars", "import", "M&M.csv"]) == 0
+    assert run_command(["bars", "import", "M&M.csv"]) == 0
     capfd.readouterr()
     query = "SELECT version, symbol, start, high FROM bars ORDER BY start"
     before = patang(capfd, "bars", "sql", query, "--format", "csv")[1]
     assert patang(capfd, "bars", "archive", "push")[0] == 0
-    from store.bars.postgres import PostgresBars
+    from store.bars.postgres_bars import PostgresBars
 
     store = PostgresBars(database)
     assert store.contents() == []
@@ -197,7 +197,7 @@ def test_credentials_that_were_kept_serve_and_go_to_no_other_place(desk, storage
     for name in ("PATANG_ARCHIVE_KEY", "PATANG_ARCHIVE_SECRET"):
         monkeypatch.delenv(name)
     typed = iter(storage.KEYS)
-    monkeypatch.setattr(login, "ask_secret", lambda _prompt, _variable: next(typed))
+    monkeypatch.setattr(login_commands, "ask_secret", lambda _prompt, _variable: next(typed))
     filled(desk)
     assert patang(capfd, "bars", "archive", "login")[0] == 0
     assert patang(capfd, "bars", "archive", "push")[0] == 0

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from brokers.sandbox import Sandbox, SandboxConfig, key, visitors
-from brokers.sandbox.routes import Api
-from brokers.sandbox.wire import ApiError
-from tests.sandbox.test_visitors import PART
+from brokers.sandbox import Sandbox, SandboxConfig
+from brokers.sandbox.api import access_checks, admin_key
+from brokers.sandbox.api.kite_routes import SandboxApi
+from brokers.sandbox.http import SandboxApiError
+from tests.brokers.sandbox.test_visitors import PART
 
 pytestmark = pytest.mark.peers
 
@@ -38,7 +39,7 @@ def place(monkeypatch):
     made = Sandbox(SandboxConfig(symbols=("INFY",), limits="off", start="11:00"))
     made.failures, made.reached, made.refused = [], [], []
     made.on_failure = lambda *failure: made.failures.append(failure)
-    respond, check = Api.respond, visitors.check
+    respond, check = SandboxApi.respond, access_checks.check_visitor
 
     def answered(api, request):
         made.reached.append(request.text)
@@ -47,12 +48,12 @@ def place(monkeypatch):
     def checked(method, path, *rest):
         try:
             check(method, path, *rest)
-        except ApiError:
+        except SandboxApiError:
             made.refused.append((method, path))
             raise
 
-    monkeypatch.setattr(Api, "respond", answered)
-    monkeypatch.setattr(visitors, "check", checked)
+    monkeypatch.setattr(SandboxApi, "respond", answered)
+    monkeypatch.setattr(access_checks, "check_visitor", checked)
     made.start()
     made.port = int(made.endpoint.rest.rsplit(":", 1)[1])
     yield made
@@ -61,9 +62,9 @@ def place(monkeypatch):
 
 def routes():
     """Return every route with something in each of its gaps."""
-    from brokers.sandbox.exchange import Exchange
+    from brokers.sandbox.exchange import SandboxExchange
 
-    table = Api(Exchange(SandboxConfig(speed=None, symbols=("INFY",))))._routes._routes
+    table = SandboxApi(SandboxExchange(SandboxConfig(speed=None, symbols=("INFY",))))._routes._routes
     found = [
         (entry.method, "/" + "/".join(PART.get(part[1:-1], "1") if part[:1] == "{" else part for part in entry.pattern))
         for entries in table.values()
@@ -216,15 +217,15 @@ def test_a_page_of_another_origin_gets_nothing_and_changes_nothing(place, visit,
     assert place.failures == []
     after = books(place)
     assert (after["orders"], after["cash"], after["gtts"]) == (before["orders"], before["cash"], before["gtts"])
-    assert not key.ask(place.endpoint.rest, "GET", "/sandbox/clock")["held"]
+    assert not admin_key.call_admin(place.endpoint.rest, "GET", "/sandbox/clock")["held"]
 
 
 def books(place):
-    return key.ask(place.endpoint.rest, "GET", "/sandbox/books")
+    return admin_key.call_admin(place.endpoint.rest, "GET", "/sandbox/books")
 
 
 def test_the_page_would_get_in_where_nobody_looked(place, visit, evil_at, tmp_path, monkeypatch):
-    monkeypatch.setattr(visitors, "check", lambda *_: None)
+    monkeypatch.setattr(access_checks, "check_visitor", lambda *_: None)
     evil = evil_at(("127.0.0.1", 0))
     plan(place, evil)
     visit(f"http://localhost:{evil.port}/attack")

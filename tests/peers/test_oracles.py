@@ -7,10 +7,10 @@ import subprocess
 import numpy as np
 import pytest
 
-from engine.backtest.statistics import statistics
-from engine.backtest.tables import rolling_sharpe, years
-from tests.backtest.made_up import CASH, outcome, trade, walk, weekdays
+from engine.backtest.statistics.result_tables import rolling_sharpe, yearly_returns
+from engine.backtest.statistics.run_statistics import statistics
 from tests.conftest import ROOT
+from tests.engine.backtest.made_up import CASH, outcome, trade, walk, weekdays
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(120)]
 PYTHON = ROOT / ".venv-oracles" / "bin" / "python"
@@ -112,7 +112,7 @@ def test_against_the_market_once_the_first_day_is_left_out_there_too(run, told):
 
 
 def test_months_and_years_are_theirs(run, told):
-    found = years(run[0])
+    found = yearly_returns(run[0])
     theirs = told["quantstats"]
     assert {str(year.year): year.total for year in found} == pytest.approx(
         {k: 100 * v for k, v in theirs["years"].items()}

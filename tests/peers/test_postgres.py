@@ -9,22 +9,22 @@ import numpy as np
 import psycopg
 import pytest
 
-from compiled.model import Bar
+from compiled.model.values import Bar
 from engine.errors import DataError, OperatorError
-from engine.history.series import BarSeries, from_bars
-from engine.market.dumps import listings_of
-from engine.market.instruments import Listing
-from engine.market.of_day import of_day
-from store.bars.parquet import ParquetBars
-from store.bars.postgres import PostgresBars
+from engine.history.bar_series import BarSeries, from_bars
+from engine.market.day_instruments import instruments_of_day
+from engine.market.instrument_dumps import listings_of
+from engine.market.instruments import InstrumentListing
+from store.bars.parquet_bars import ParquetBars
+from store.bars.postgres_bars import PostgresBars
 from store.bars.postgres_instruments import PostgresDumps
-from store.bars.waiting import WaitingBars
+from store.bars.waiting_bars import WaitingBars
 from tests.conformance.bar_store import FOREVER, MINUTE, OPEN, BarStoreSuite, bar, fields
-from tests.history.test_killed import halves
+from tests.engine.history.test_killed import halves
+from tests.engine.market.test_market_commands import DUMP
 from tests.killing import WHOLE, every_step, started
-from tests.market.test_market_commands import DUMP
 from tests.peers.servers import database, server
-from tui.cli import call
+from tui.commands.cli import run_command
 
 __all__ = ["database", "server"]
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(300)]
@@ -184,13 +184,13 @@ def test_the_history_is_in_the_server_by_one_line_of_configuration(database, tmp
     (tmp_path / "M&M.csv").write_text(
         "timestamp,open,high,low,close\n2024-06-04 09:15,1,2,1,2\n2024-06-04 09:16,1,2,1,2\n2024-06-04 09:18,1,2,1,2\n"
     )
-    assert call(["bars", "import", "M&M.csv"]) == 0
+    assert run_command(["bars", "import", "M&M.csv"]) == 0
     capfd.readouterr()
-    assert call(["bars", "list", "--json"]) == 0
+    assert run_command(["bars", "list", "--json"]) == 0
     (row,) = json.loads(capfd.readouterr().out)
     assert (row["symbol"], row["bars"], row["missing"]) == ("M&M", 3, 1)
     query = "SELECT version, span, symbol, start, close FROM bars ORDER BY start"
-    assert call(["bars", "sql", query, "--format", "csv"]) == 0
+    assert run_command(["bars", "sql", query, "--format", "csv"]) == 0
     assert capfd.readouterr().out.splitlines()[1:] == [
         f"imported,60,M&M,2024-06-04 09:{minute}:00+05:30,2.0" for minute in (15, 16, 18)
     ]  # fmt: skip
@@ -219,7 +219,7 @@ def test_the_doctor_says_which_server_it_is_and_warns_where_there_is_none(databa
     ):
         (tmp_path / "config.toml").write_text(f'[store]\nbackend = "postgres"\ndsn = "{target}"\n')
         (tmp_path / "config.toml").chmod(0o600)
-        call(["doctor", "--json"])
+        run_command(["doctor", "--json"])
         (check,) = [each for each in json.loads(capfd.readouterr().out)["checks"] if each["name"] == "bars"]
         assert check["state"] == state
         assert says in check["text"]
@@ -230,14 +230,14 @@ def test_a_password_in_the_configuration_is_refused(tmp_path, monkeypatch, capfd
     for target in ("host=db password=x", "postgresql://desk:x@db/patang"):
         (tmp_path / "config.toml").write_text(f'[store]\nbackend = "postgres"\ndsn = "{target}"\n')
         (tmp_path / "config.toml").chmod(0o600)
-        assert call(["bars", "list"]) == 2
+        assert run_command(["bars", "list"]) == 2
         assert "store.dsn holds a password: put it into ~/.pgpass" in capfd.readouterr().err
 
 
 def listings(lot=400, more=()):
     return [
-        Listing(408065, "NSE", "INFY", "INFOSYS", "EQ", 0.1, 1), Listing(11, "NFO", "INFY26AUGFUT", "INFY", "FUT", 0.1, lot, date(2026, 8, 25)),
-        Listing(12, "NFO", "INFY26AUG1500CE", "INFY", "CE", 0.05, lot, date(2026, 8, 25), 1500.0), *more,
+        InstrumentListing(408065, "NSE", "INFY", "INFOSYS", "EQ", 0.1, 1), InstrumentListing(11, "NFO", "INFY26AUGFUT", "INFY", "FUT", 0.1, lot, date(2026, 8, 25)),
+        InstrumentListing(12, "NFO", "INFY26AUG1500CE", "INFY", "CE", 0.05, lot, date(2026, 8, 25), 1500.0), *more,
     ]  # fmt: skip
 
 
@@ -245,7 +245,7 @@ def test_instruments_are_there_by_day_and_one_asks_for_those_of_a_date(store, as
     dumps = PostgresDumps(store)
     for day, lot in ((date(2026, 8, 17), 300), (date(2026, 8, 18), 350), (date(2026, 8, 18), 400)):
         dumps.keep(day, listings(lot))
-    dumps.keep(date(2026, 8, 19), [Listing(408065, "NSE", "INFY", "INFOSYS", "EQ", 0.05, 1)])
+    dumps.keep(date(2026, 8, 19), [InstrumentListing(408065, "NSE", "INFY", "INFOSYS", "EQ", 0.05, 1)])
     assert dumps.days("NFO") == [date(2026, 8, 17), date(2026, 8, 18)]
     assert dumps.exchanges() == ["NFO", "NSE"]
     book = dumps.load(date(2026, 8, 18), ["NFO"])
@@ -256,7 +256,7 @@ def test_instruments_are_there_by_day_and_one_asks_for_those_of_a_date(store, as
     assert asked(lots, date(2026, 8, 16)) == []
     with pytest.raises(DataError, match="no instrument dump of 2026-08-16"):
         dumps.load(date(2026, 8, 16))
-    old = of_day(dumps, date(2026, 8, 20), "NFO", ["INFY26AUGFUT"])
+    old = instruments_of_day(dumps, date(2026, 8, 20), "NFO", ["INFY26AUGFUT"])
     assert (old.dump, old.instruments["INFY26AUGFUT"].lot) == (date(2026, 8, 18), 400)
 
 
@@ -270,16 +270,16 @@ def test_dumps_that_are_kept_here_are_given_to_the_server_and_read_from_it_elsew
         (tmp_path / "config.toml").chmod(0o600)
         if name == "one":
             (tmp_path / "dump.csv").write_text(DUMP)
-            assert call(["instruments", "keep", "dump.csv", "--date", "2026-08-18"]) == 0
-            assert call(["instruments", "share"]) == 0
+            assert run_command(["instruments", "keep", "dump.csv", "--date", "2026-08-18"]) == 0
+            assert run_command(["instruments", "share"]) == 0
             assert "0 dumps given" in capfd.readouterr().err, "keep has given them"
         assert (
-            call(["instruments", "terms", "INFY26AUGFUT", "--exchange", "NFO", "--date", "2026-08-20", "--json"]) == 0
+            run_command(["instruments", "terms", "INFY26AUGFUT", "--exchange", "NFO", "--date", "2026-08-20", "--json"]) == 0
         )
         told = capfd.readouterr()
         assert [(row["lot"], row["dump"]) for row in json.loads(told.out)] == [(400, "2026-08-18")]
         assert "no dump of 2026-08-20 is kept: instruments as of 2026-08-18" in told.err
-        assert call(["instruments", "days", "--json"]) == 0
+        assert run_command(["instruments", "days", "--json"]) == 0
         assert [row["exchange"] for row in json.loads(capfd.readouterr().out)] == ["NFO", "NSE"]
 
 
@@ -323,7 +323,7 @@ def test_killed_before_any_step_of_handing_on_what_waited_nothing_is_lost_or_dou
         assert list(place.iterdir()) == []
         server.close()
 
-    calls = ["store.bars.postgres:PostgresBars._do", "store.bars.postgres:_copy"]
+    calls = ["store.bars.postgres_bars:PostgresBars._do", "store.bars.postgres_bars:_copy"]
     assert every_step(tmp_path, prepare, hand_on, check, calls=calls) > 10
 
 

@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from engine.backtest.linter import lint
+from engine.backtest.linter.result_linter import lint_outcome
 from engine.backtest.report import html
-from engine.backtest.report.ledger import row
-from engine.backtest.statistics import statistics
-from tests.backtest.demo_run import demo
+from engine.backtest.report.trade_ledger import trade_cells
+from engine.backtest.statistics.run_statistics import statistics
+from tests.engine.backtest.demo_run import demo
 from tests.peers import chromium
 
 pytestmark = pytest.mark.peers
@@ -50,7 +50,7 @@ def page(run, tmp_path_factory):
     outcome, candles = run
     metrics = [each._replace(value=-1_25_237_790.92) if each.key == "net" else each for each in statistics(outcome)]
     file = tmp_path_factory.mktemp("report") / "report.html"
-    file.write_text(html(outcome, metrics, lint(outcome, metrics), candles, [7]), encoding="utf-8")
+    file.write_text(html(outcome, metrics, lint_outcome(outcome, metrics), candles, [7]), encoding="utf-8")
     return file.as_uri()
 
 
@@ -99,7 +99,7 @@ async def test_a_script_that_somebody_put_in_would_not_run(page, tmp_path):
 
 async def test_the_script_shows_what_stood_there_before_it(run, page, tmp_path):
     async with opened(tmp_path, page, 1280) as tab:
-        assert await tab.run(ROWS) == [[str(cell.content) for cell in row(each)] for each in run[0].trades[:50]]
+        assert await tab.run(ROWS) == [[str(cell.content) for cell in trade_cells(each)] for each in run[0].trades[:50]]
 
 
 async def test_the_ledger_is_filtered_sorted_and_turned(run, page, tmp_path):
@@ -108,16 +108,16 @@ async def test_the_ledger_is_filtered_sorted_and_turned(run, page, tmp_path):
     async with opened(tmp_path, page, 1280) as tab:
         await choose(tab, strategy=strategy, symbol=symbol, side="1", result="lost")
         wanted = [each for each in trades if (each.strategy, each.symbol, each.side) == (strategy, symbol, 1)]
-        wanted = [each for each in wanted if each.net < 0 and not each.open]
+        wanted = [each for each in wanted if each.net < 0 and not each.is_open]
         assert 0 < len(wanted) < 50
         assert [each[0] for each in await tab.run(ROWS)] == [str(each.number) for each in wanted]
         net = sum(each.net for each in wanted)
         assert re.search(rf"of {len(wanted)} trades, -₹[\d,]+\.{-net % 100:02d} net$", await tab.run(TOLD))
         await tab.run("document.querySelectorAll('#rows thead button')[12].click()")
         by_net = sorted(wanted, key=lambda each: each.net)
-        assert [each[12] for each in await tab.run(ROWS)] == [str(row(each)[12].content) for each in by_net]
+        assert [each[12] for each in await tab.run(ROWS)] == [str(trade_cells(each)[12].content) for each in by_net]
         await choose(tab, strategy="", symbol="", side="", result="open")
-        assert {each[0] for each in await tab.run(ROWS)} == {str(each.number) for each in trades if each.open}
+        assert {each[0] for each in await tab.run(ROWS)} == {str(each.number) for each in trades if each.is_open}
         await choose(tab, result="")
         await tab.run("document.querySelectorAll('#rows thead button')[0].click()")
         await tab.run("document.getElementById('after').click()")
@@ -137,7 +137,7 @@ async def test_the_page_shows_everything_but_the_ledgers_filter_without_scripts(
 
 async def test_the_page_prints_to_a_handful_of_a4_pages_in_light_colours(page, tmp_path):
     async with opened(tmp_path, page, 1280, scheme="dark") as tab:
-        printed = await tab.printed()
+        printed = await tab.was_printed()
     pages = re.findall(rb"/Type\s*/Page\b", printed)
     boxes = {
         tuple(round(float(each)) for each in found.split())

@@ -12,8 +12,8 @@ import time
 import psycopg
 import pytest
 
-from store.bars.postgres import REMOVE
-from store.bars.postgres_schema import extension, migrate
+from store.bars.postgres_bars import REMOVE
+from store.bars.postgres_schema import find_extension, migrate
 from tests.conformance.bar_store import OPEN
 from tests.conftest import ROOT
 
@@ -63,7 +63,7 @@ def connection(target):
 
 
 def test_the_extension_is_seen_and_the_bars_are_a_hypertable_of_months(connection):
-    there = extension(connection)
+    there = find_extension(connection)
     assert there.version.startswith("2.")
     assert there.compresses
     chunks = "SELECT count(*) FROM timescaledb_information.chunks WHERE hypertable_schema = 'market_data' AND hypertable_name = 'bars'"

@@ -1,32 +1,32 @@
 """A venue with one instrument, played bar by bar and tick by tick, for the tests of its rules."""
 
-from compiled import path
-from compiled.events import Answer, OrderUpdate, PlaceGtt, PlaceOrder, Trade
-from compiled.floor import Rules, Slabs
-from compiled.frames import pack_depth
-from compiled.model import (
+from compiled.market_data.kite_frames import pack_depth
+from compiled.model.events import BrokerAnswer, BrokerTrade, OrderUpdate, PlaceGtt, PlaceOrder
+from compiled.model.values import (
     MINUTE,
     NEVER,
     Gtt,
     GttLeg,
     Instrument,
     Order,
+    OrderPurpose,
     OrderType,
     Product,
-    Purpose,
     Side,
     Tick,
     Validity,
 )
-from compiled.slippage import Slippage
-from compiled.venue import Venue
+from compiled.venue import intrabar
+from compiled.venue.instrument_venue import PercentSlabs, VenueRules
+from compiled.venue.slippage import Slippage
+from compiled.venue.venue import SimulatedVenue
 from tests.reference.replay import path_of
 
 TOKEN = 257
 OPEN = 1_759_808_700_000_000_000
 CLOSE = OPEN + 375 * MINUTE
-SHARES = Slabs([100.0, 500.0], [2.0, 1.0, 0.5])
-OPTIONS = Slabs([10.0, 100.0, 500.0], [5.0, 3.0, 2.0, 1.0])
+SHARES = PercentSlabs([100.0, 500.0], [2.0, 1.0, 0.5])
+OPTIONS = PercentSlabs([10.0, 100.0, 500.0], [5.0, 3.0, 2.0, 1.0])
 
 
 class Exchange:
@@ -34,8 +34,8 @@ class Exchange:
 
     def __init__(self, slippage=None, instrument=None, **rules):
         self.instrument = instrument or Instrument(TOKEN, "NSE", "KITE", 0.05)
-        self.venue = Venue([self.instrument], Rules(SHARES, OPTIONS, **rules), slippage or Slippage())
-        self.venue.session(OPEN, CLOSE)
+        self.venue = SimulatedVenue([self.instrument], VenueRules(SHARES, OPTIONS, **rules), slippage or Slippage())
+        self.venue.begin_session(OPEN, CLOSE)
         self.intents = 0
         self.minute = 0
         self.now = OPEN
@@ -48,31 +48,31 @@ class Exchange:
         self.intents += 1
         order = Order(
             self.intents, f"P{self.intents}", "test", self.instrument.token, side, quantity, kind, Product.CNC,
-            Purpose.ENTRY, price, trigger, validity, protection,
+            OrderPurpose.ENTRY, price, trigger, validity, protection,
         )  # fmt: skip
-        self.venue.take([PlaceOrder(order)], self.now)
-        order.order_id = next((e.broker_id for e in self.events(keep=True) if isinstance(e, Answer)), "")
+        self.venue.take_commands([PlaceOrder(order)], self.now)
+        order.order_id = next((e.broker_id for e in self.events(keep=True) if isinstance(e, BrokerAnswer)), "")
         return order
 
     def gtt(self, last, *legs, side=Side.SELL, quantity=100):
         self.intents += 1
         made = [GttLeg(trigger, price, side, quantity) for trigger, price in legs]
         gtt = Gtt(self.intents, "test", self.instrument.token, Product.CNC, 1, last, made)
-        self.venue.take([PlaceGtt(gtt)], self.now)
-        gtt.gtt_id = next((int(e.broker_id) for e in self.events(keep=True) if isinstance(e, Answer)), 0)
+        self.venue.take_commands([PlaceGtt(gtt)], self.now)
+        gtt.gtt_id = next((int(e.broker_id) for e in self.events(keep=True) if isinstance(e, BrokerAnswer)), 0)
         return gtt
 
     def events(self, keep=False):
         """Return what has been reported since the last look."""
         while self.venue.due != NEVER:
-            self.heard.append(self.venue.event())
+            self.heard.append(self.venue.next_event())
         heard = self.heard
         if not keep:
             self.heard = []
         return list(heard)
 
     def trades(self):
-        return [(e.quantity, e.price) for e in self.events() if isinstance(e, Trade)]
+        return [(e.quantity, e.price) for e in self.events() if isinstance(e, BrokerTrade)]
 
     def statuses(self):
         return [e.status for e in self.events() if isinstance(e, OrderUpdate)]
@@ -90,8 +90,8 @@ class Exchange:
         """Go on with the bar from point `first`."""
         start, *prices = self.play
         for k in range(first, stop):
-            self.now = path.time(k, start, start + MINUTE)
-            self.venue.move(self.instrument.token, self.now, path_of(*prices)[k])
+            self.now = intrabar.path_time(k, start, start + MINUTE)
+            self.venue.move_price(self.instrument.token, self.now, path_of(*prices)[k])
         if stop == 4:
             self.now = start + MINUTE
         return self.trades()
@@ -102,5 +102,5 @@ class Exchange:
         self.volume += traded
         levels = [[(price, quantity, 1) for price, quantity in side] for side in (bids, asks)]
         depth = pack_depth(self.instrument.token, *levels) if bids or asks else b""
-        self.venue.tick(Tick(self.instrument.token, self.now, ltp, self.volume, depth=depth))
+        self.venue.meet_tick(Tick(self.instrument.token, self.now, ltp, self.volume, depth=depth))
         return self.trades()

@@ -1,4 +1,4 @@
-"""Contract notes from their definition, in decimals: what `compiled/notes.py` keeps up to date is worked out anew here."""
+"""Contract notes from their definition, in decimals: what `compiled/accounting/contract_notes.py` keeps up to date is worked out anew here."""
 
 from collections import defaultdict
 from decimal import ROUND_HALF_UP, Decimal

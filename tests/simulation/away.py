@@ -8,8 +8,8 @@ raises `Broken` as a day does, and when the account ever holds fewer shares than
 
 import random
 
-from compiled.model import SECOND
-from tests.market.test_hours import at
+from compiled.model.values import SECOND
+from tests.engine.market.test_hours import at
 from tests.simulation.checks import Broken
 from tests.simulation.day import settle
 from tests.simulation.hand import Operator, Outsider

@@ -4,14 +4,14 @@ from collections import Counter, deque
 from contextlib import contextmanager
 from math import floor
 
-from brokers.sandbox.sessions import CONTINUOUS
-from compiled.model import Purpose
-from compiled.orders import CORRECTION
-from compiled.protection import NEAREST_PERCENT
-from compiled.strategy import OPERATOR
-from engine.trading.differences import Kind
-from engine.trading.killswitch import FLATTEN
-from engine.trading.reconcile import Reconciler
+from brokers.sandbox.market.session_phases import CONTINUOUS
+from compiled.model.values import OrderPurpose
+from compiled.trading.order_states import CORRECTION
+from compiled.trading.protection import NEAREST_PERCENT
+from compiled.trading.strategy import OPERATOR
+from engine.books.differences import DifferenceKind
+from engine.orders.killswitch import FLATTEN
+from engine.reconcile.reconciler import Reconciler
 from tests.simulation.positions import Position
 from tests.simulation.shares import Shares
 
@@ -101,11 +101,11 @@ class Checks:
         with self._noting():
             if kind == "order":
                 self._order_departs(process, what)
-            elif kind == "change" and what.purpose is Purpose.ENTRY and process.kill.latched:
+            elif kind == "change" and what.purpose is OrderPurpose.ENTRY and process.kill.latched:
                 self._broken(f"entry {what.tag} is changed after the latch")
             elif kind == "gtt":
                 self._once(what.intent, what)
-                self._durable(process, what.intent, Purpose.PROTECT)
+                self._durable(process, what.intent, OrderPurpose.PROTECT)
 
     @contextmanager
     def _noting(self):
@@ -116,7 +116,7 @@ class Checks:
             self.world.trouble.append(broken)
 
     def _order_departs(self, process, order):
-        if order.purpose is Purpose.ENTRY and process.kill.latched:
+        if order.purpose is OrderPurpose.ENTRY and process.kill.latched:
             self._broken(f"entry {order.tag} leaves after the latch")
         self._once(order.tag, order)
         self._durable(process, order.intent, order.purpose)
@@ -135,7 +135,7 @@ class Checks:
         self.departed[key] = what
 
     def _durable(self, process, intent, purpose):
-        if process.journal.excused and purpose is not Purpose.ENTRY:
+        if process.journal.excused and purpose is not OrderPurpose.ENTRY:
             self.unwritten.add(int(intent))
             return  # exits and protection leave all the same
         if not self.world.disk.rows("intents", "intent = ?", (int(intent),)):
@@ -217,7 +217,7 @@ class Checks:
             if intent is None:
                 self._broken(f"order {order.order_id} with tag {tag} has no intent")
             astray = self.world.network.job is not None and self.world.network.job.astray
-            if tag in self._owners and not intent.terms.several and not astray:
+            if tag in self._owners and not intent.terms.makes_several_orders and not astray:
                 self._broken(f"two orders at the broker for {tag}")
             self._owners.setdefault(tag, order)
             self._mine(order, intent, astray=astray)
@@ -229,7 +229,7 @@ class Checks:
     def _mine(self, order, intent, *, astray):
         position = self._rung(intent.rung)
         position.where = int(order.ask.listing.instrument.token), order.ask.product
-        if intent.purpose is Purpose.ENTRY:
+        if intent.purpose is OrderPurpose.ENTRY:
             position.entries.append(order)
             asked = order.ask.listing.instrument.symbol, int(intent.whole)
             position.bare = position.bare or (intent.strategy == OPERATOR and asked in self.bare)
@@ -275,10 +275,10 @@ class Checks:
             job is not None
             and job.asked is not None
             and job.asked[0] == "change"
-            and job.asked[1].purpose is Purpose.ENTRY
+            and job.asked[1].purpose is OrderPurpose.ENTRY
         ):
             order, wanted = self._owners.get(job.asked[1].tag), job.asked[1].pending
-            if order is not None and order.live and wanted is not None and wanted.quantity:
+            if order is not None and order.is_live and wanted is not None and wanted.quantity:
                 self._limits(order)
 
     def _limits(self, order):
@@ -288,7 +288,7 @@ class Checks:
         most_exposure = self.world.allowed("max_exposure", since)
         decided, later = int(self.departed[order.ask.tag].intent), Counter()
         for intent, (_, quantity, purpose, number) in self._corrected.items():
-            if purpose is Purpose.ENTRY and intent > decided:  # taken on since
+            if purpose is OrderPurpose.ENTRY and intent > decided:  # taken on since
                 later[number] += abs(quantity)
         busy, exposure = 0, 0.0
         for number, position in self.rungs.items():
@@ -353,13 +353,13 @@ class Checks:
 
     def hear_divisions(self, patch):
         """Have every division that the desk takes in judged."""
-        take_in = Reconciler.divided
+        take_in = Reconciler.record_division
 
         def divided(reconciler, division, symbol):
             self.divides(division.token, division.ratio)
             return take_in(reconciler, division, symbol)
 
-        patch.setattr(Reconciler, "divided", divided)
+        patch.setattr(Reconciler, "record_division", divided)
 
     def divides(self, token, ratio):
         """Judge by which ratio the desk divides what it holds, and follow it."""
@@ -430,7 +430,7 @@ class Checks:
 
     def _corrections(self, kernel):
         """Follow what the operator has had taken on or written off today: no order at the broker stands for it."""
-        made = [o for o in kernel.out.orders.values() if o.order_id.startswith(CORRECTION)]
+        made = [o for o in kernel.order_store.orders.values() if o.order_id.startswith(CORRECTION)]
         today = self.world.exchange.today
         found = {
             int(o.intent): (int(o.token), int(o.side) * int(o.quantity), o.purpose, int(o.rung))
@@ -439,7 +439,7 @@ class Checks:
         for intent, (token, quantity, purpose, number) in found.items():
             if intent not in self._corrected:
                 position = self._rung(number)
-                if purpose is Purpose.ENTRY:
+                if purpose is OrderPurpose.ENTRY:
                     position.side = 1 if quantity > 0 else -1
                     product = kernel.owners[kernel.rungs[number].ladder_id].plan.product.name
                     position.where = token, product
@@ -477,7 +477,7 @@ class Checks:
                 self.worst_bare = max(self.worst_bare, fair)
                 if fair > self._bound():
                     self._broken(
-                        f"rung {number} holds {position.held}, {position.covered} of it protected, for {fair:.1f} s"
+                        f"rung {number} holds {position.held}, {position.is_covered} of it protected, for {fair:.1f} s"
                     )
             elif now - position.bare_since > TOLD_WITHIN_S and not self._told(process, kernel):
                 self._broken(f"rung {number} is unprotected, and nobody has been told")
@@ -497,7 +497,7 @@ class Checks:
 
     def _bound(self):
         exchange = self.world.exchange
-        return SHUT_WITHIN_S if exchange.over or exchange.now < exchange.market.opens else PROTECTED_WITHIN_S
+        return SHUT_WITHIN_S if exchange.is_over or exchange.now < exchange.market.opens else PROTECTED_WITHIN_S
 
     @staticmethod
     def _told(process, kernel):
@@ -537,14 +537,14 @@ class Checks:
         if any(position.forgot and trade.order in position.exits for position in self.rungs.values()):
             return True
         return bool(self.forgotten) and any(
-            (each.token, each.product) == where and reconciler.ignored(each) for each, _ in reconciler.standing.values()
+            (each.token, each.product) == where and reconciler.is_ignored(each) for each, _ in reconciler.standing.values()
         )
 
     def _ignored(self, position):
         """Tell whether the operator ignores that the account holds something else where a rung stands."""
         reconciler = self.world.process.desk._loop.reconciler
         return any(
-            (each.token, each.product) == position.where and reconciler.ignored(each)
+            (each.token, each.product) == position.where and reconciler.is_ignored(each)
             for each, _ in reconciler.standing.values()
         )
 
@@ -562,8 +562,8 @@ class Checks:
             ours[where] = ours.get(where, 0) + sum(int(ladder.sign * rung.quantity) for rung in ladder.rungs)
         reconciler = process.desk._loop.reconciler
         for each, _ in reconciler.standing.values():
-            if each.product and reconciler.ignored(each):
-                beside = each.figure + each.apart if each.kind is Kind.AWAITED else each.amount
+            if each.product and reconciler.is_ignored(each):
+                beside = each.figure + each.apart if each.kind is DifferenceKind.AWAITED else each.amount
                 ours[each.token, each.product] = ours.get((each.token, each.product), 0) + beside
         for where in theirs.keys() | ours.keys():
             if theirs.get(where, 0) != ours.get(where, 0):
@@ -606,7 +606,7 @@ class Checks:
         for (token, product), position in self.world.exchange.portfolio.positions.items():
             if product in {"MIS", "CO"} and position.quantity:
                 self._broken(f"{position.quantity} of {token} are left intraday")
-        ours = [order for order in self.world.process.kernel.out.orders.values() if order.live]
+        ours = [order for order in self.world.process.kernel.order_store.orders.values() if order.live]
         if ours:
             self._broken(f"orders still work after the close: {[order.order_id for order in ours]}")
 
@@ -648,7 +648,7 @@ class Checks:
         return any(
             order.order_id in self.manual
             and (int(order.ask.listing.instrument.token), order.ask.product) == position.where
-            for order in self.world.exchange.orders.live()
+            for order in self.world.exchange.orders.live_orders()
         )
 
     def _final_rung(self, number, position, level):
@@ -659,7 +659,7 @@ class Checks:
         short = held > position.covered or (position.offered > held and not any(o.pending for o in position.exits))
         if self._amiss(position) if lacks else short:
             self._broken(f"rung {number} holds {held}, {position.covered} of it protected at the end")
-        if level and any(order.live for order in position.entries):
+        if level and any(order.is_live for order in position.entries):
             self._broken(f"rung {number} still enters although the desk is halted")
         over = self.world.exchange.now >= self.world.exchange.closes or self._blocked(position)
         if level == FLATTEN and held and not lacks and not over and not self._ignored(position):
@@ -667,7 +667,7 @@ class Checks:
 
 
 def _size(order):
-    legs = order.ask.iceberg.remaining if order.live and order.ask.iceberg else 0
+    legs = order.ask.iceberg.remaining if order.is_live and order.ask.iceberg else 0
     return order.filled + order.pending + legs
 
 

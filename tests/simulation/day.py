@@ -3,7 +3,7 @@
 import random
 from typing import NamedTuple
 
-from compiled.model import SECOND
+from compiled.model.values import SECOND
 from tests.simulation.checks import Broken
 from tests.simulation.trader import Whim
 from tests.simulation.weather import Weather

@@ -5,7 +5,7 @@ import sqlite3
 from pathlib import Path
 
 from engine.errors import OperatorError
-from store.schema import migrate, shipped_migrations, tables
+from store.schema import migrate, shipped_migrations, table_shapes
 
 LINGER_S = 0.05
 LOCKED_S = 2.0
@@ -20,7 +20,7 @@ def _blank():
     connection = sqlite3.connect(":memory:", isolation_level=None)
     migrate(connection, Path("simulated"), shipped_migrations())
     image = connection.serialize()
-    shapes = tables(connection)
+    shapes = table_shapes(connection)
     connection.close()
     return image, shapes
 

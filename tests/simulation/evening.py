@@ -7,8 +7,8 @@ opens, and in its first minutes the strategies trade on.
 
 import random
 
-from compiled.model import SECOND
-from tests.market.test_hours import at
+from compiled.model.values import SECOND
+from tests.engine.market.test_hours import at
 from tests.simulation.day import settle
 from tests.simulation.trader import Whim
 from tests.simulation.weather import Weather
@@ -66,5 +66,5 @@ def live_through(seed):
 
 def rest(world):
     """Judge what is special about the end of a session."""
-    if world.exchange.over:
+    if world.exchange.is_over:
         world.checks.closed()

@@ -2,9 +2,9 @@
 
 import json
 
-from compiled.model import Purpose
+from compiled.model.values import OrderPurpose
 from engine.errors import ConfigError
-from engine.trading.limits import Change, asked
+from engine.manual.limits import DayLimitChange, request_detail
 
 IGNORES = 0.15
 """How often the operator ignores a difference he could settle."""
@@ -103,13 +103,13 @@ class Operator:
 
     def _working(self):
         desk = self._desk()
-        orders = desk.kernel.out.orders.values() if desk is not None else ()
+        orders = desk.kernel.order_store.orders.values() if desk is not None else ()
         return [order for order in orders if order.live and order.tag]
 
     def change(self):
         """Change a working entry or exit, and sometimes take it back in the same breath."""
         rng = self._rng
-        orders = [order for order in self._working() if order.purpose is not Purpose.PROTECT]
+        orders = [order for order in self._working() if order.purpose is not OrderPurpose.PROTECT]
         if not orders:
             return
         order = rng.choice(orders)
@@ -118,7 +118,7 @@ class Operator:
         wanted = {"order": str(order.intent)}
         if rng.random() < 0.6:
             wanted["price"] = self._near(instrument, last, int(order.side))
-        if rng.random() < 0.5 and order.purpose is Purpose.ENTRY:
+        if rng.random() < 0.5 and order.purpose is OrderPurpose.ENTRY:
             wanted["quantity"] = rng.randrange(1, 80)
         if order.trigger > 0.0 and rng.random() < 0.3:
             wanted["trigger"] = self._beyond(instrument, last, int(order.side))
@@ -149,7 +149,7 @@ class Operator:
             "max_positions": (1, 2, 3, 6), "max_exposure": (20_000, 60_000, 200_000), "max_daily_loss": (100, 1_000),
         }[name])  # fmt: skip
         try:
-            detail = asked(desk.settings.limits, Change(name, value, "simulated", "operator"), confirmed=True)
+            detail = request_detail(desk.settings.limits, DayLimitChange(name, value, "simulated", "operator"), confirmed=True)
         except ConfigError:
             return
         self._ask("limit", detail, lambda told: told.startswith("done") and self._world.allow(name, value))
@@ -240,7 +240,7 @@ class Outsider:
 
     def _meddle(self):
         """Cancel whatever order works."""
-        if live := self._world.exchange.orders.live():
+        if live := self._world.exchange.orders.live_orders():
             order = self._rng.choice(live)
             self._world.outside("DELETE", f"/orders/{order.ask.variety}/{order.order_id}", {})
 

@@ -62,8 +62,8 @@ class MarketWeather:
 
     def _slide(self, listing, side):
         self.slid += 1
-        listing.slide(side * self._rng.choice(PARTS))
-        self._world.exchange._slid(listing)
+        listing.slide_band(side * self._rng.choice(PARTS))
+        self._world.exchange._cancel_outside_band(listing)
         self._world.note(f"band of {listing.key}: {listing.instrument.lower} to {listing.instrument.upper}")
         del self._at_edge[listing.key]
 

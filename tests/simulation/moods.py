@@ -2,7 +2,7 @@
 
 import random
 
-from brokers.sandbox.moods import mood
+from brokers.sandbox.fault_moods import mood_faults
 from tests.simulation.day import limits_of, live, lived, weathered
 from tests.simulation.weather import Weather
 
@@ -37,7 +37,7 @@ class Moods(Weather):
 
     def _mood(self, kind, length):
         faults, now = self._world.exchange.faults, self._world.clock.true()
-        rules = [faults.add(fault, now) for fault in mood(kind, lasts=length)]
+        rules = [faults.add(fault, now) for fault in mood_faults(kind, lasts=length)]
 
         def undo():
             for rule in rules:

@@ -2,7 +2,7 @@
 
 import json
 
-from brokers.sandbox.moods import mood
+from brokers.sandbox.fault_moods import mood_faults
 from tests.simulation.world import World
 
 
@@ -18,7 +18,7 @@ class Moody(World):
         return super().perform(request)
 
     def mood(self, name, **changes):
-        rules = [self.exchange.faults.add(fault, self.clock.true()) for fault in mood(name, **changes)]
+        rules = [self.exchange.faults.add(fault, self.clock.true()) for fault in mood_faults(name, **changes)]
         self.storms += 1
         return rules
 

@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from brokers.sandbox import ist
-from brokers.sandbox.carry import HeldShares
-from brokers.sandbox.nights import split, without_gtts
+from brokers.sandbox.corporate_actions import split_shares, without_gtts
+from brokers.sandbox.overnight import CarriedHolding
 from tests.simulation import away
 from tests.simulation.away import DAYS, Away
 from tests.simulation.names import Names, renamed
@@ -95,8 +95,8 @@ class Mornings(Away):
         self.counts["split"] += 1
         world.note(f"in the night {symbol} is divided by {ratio}")
         token = int(world.exchange.listings[key].instrument.token)
-        before = next((one for one in carried.holdings if one.key == key), HeldShares(key, 0, 0.0))
-        after = split(carried, symbol, ratio, opening)
+        before = next((one for one in carried.holdings if one.key == key), CarriedHolding(key, 0, 0.0))
+        after = split_shares(carried, symbol, ratio, opening)
         total, there = floor((before.quantity + before.unsettled) * ratio), before.quantity + before.unsettled
         if ratio > 1 and there and number == 1 and self.rng.random() < 0.4:
             self.counts["late"] += 1
@@ -146,10 +146,10 @@ class Mornings(Away):
             if one.key != key:
                 return one
             total = one.quantity + one.unsettled
-            return HeldShares(key, one.quantity + shares, one.average * total / (total + shares), one.unsettled)
+            return CarriedHolding(key, one.quantity + shares, one.average * total / (total + shares), one.unsettled)
 
         if all(one.key != key for one in carried.holdings):
-            return msgspec.structs.replace(carried, holdings=[*carried.holdings, HeldShares(key, shares, 1.0)])
+            return msgspec.structs.replace(carried, holdings=[*carried.holdings, CarriedHolding(key, shares, 1.0)])
         return msgspec.structs.replace(carried, holdings=[more(one) for one in carried.holdings])
 
     def _renumber(self, symbol):

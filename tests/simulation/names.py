@@ -4,7 +4,7 @@ from zlib import crc32
 
 import msgspec
 
-from brokers.sandbox import universe
+from brokers.sandbox.universe import known_shares
 
 
 class Names:
@@ -14,13 +14,13 @@ class Names:
         self._patch = patch
         self.born = {}
         patch.setattr(
-            "brokers.sandbox.portfolio.crc32", lambda name: crc32(self.born.get(name.decode(), name.decode()).encode())
+            "brokers.sandbox.account.portfolio.crc32", lambda name: crc32(self.born.get(name.decode(), name.decode()).encode())
         )
 
     def rename(self, old, new, number):
         """List a share under another name and exchange token, by the next exchange that opens."""
         self.born[new] = self.born.get(old, old)
-        self._patch.setitem(universe.KNOWN, new, universe.KNOWN[old]._replace(exchange_token=number))
+        self._patch.setitem(known_shares.KNOWN, new, known_shares.KNOWN[old]._replace(exchange_token=number))
 
 
 def renamed(carried, names):

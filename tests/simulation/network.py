@@ -24,12 +24,12 @@ from requests.exceptions import ReadTimeout
 from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
-from brokers.kite.feed import _tell
-from brokers.kite.outcome import SessionExpired
-from brokers.kite.rest import KiteBroker
-from brokers.kite.wire import Wire
+from brokers.kite.call_outcome import SessionExpired
+from brokers.kite.kite_broker import KiteBroker
+from brokers.kite.kite_feed import _deliver_text
+from brokers.kite.thread_client import ThreadClient
 from brokers.sandbox import ist
-from brokers.sandbox.wire import Request
+from brokers.sandbox.http import SandboxRequest
 
 kiteconnect.connect.dateutil = SimpleNamespace(parser=SimpleNamespace(parse=functools.lru_cache(20_000)(parse)))
 """The official client reads each stamp anew on each look; two thirds of a day would go there."""
@@ -199,7 +199,7 @@ def _request(method, url, body, data, params, headers):
     query = [(key, str(value)) for key, values in (params or {}).items() for value in _many(values)]
     split = urlsplit(url)
     form = {key: str(value) for key, value in (data or {}).items() if value is not None}
-    return Request(
+    return SandboxRequest(
         method, split.path, parse_qsl(split.query) + query, form, body, (headers or {}).get("Authorization", "")
     )
 
@@ -219,7 +219,7 @@ class Broker(KiteBroker):
             pool=lambda size, _: Pool(process, size), heard=heard,
         )  # fmt: skip
         self._made = None
-        self._calls.wire = self._wire
+        self._calls.thread_client = self._wire
 
     @contextmanager
     def _asking(self, what):
@@ -233,9 +233,9 @@ class Broker(KiteBroker):
     def _wire(self):
         session_now = self._calls._session
         if self._made is None or self._made[0] is not session_now:
-            wire = Wire(*session_now)
+            wire = ThreadClient(*session_now)
             session = Session(self._process.world)
-            session.hooks["response"].append(wire._keep)
+            session.hooks["response"].append(wire._keep_answer)
             wire._client.reqsession = session
             self._made = session_now, wire
         return self._made[1]
@@ -264,7 +264,7 @@ class Broker(KiteBroker):
             return await super().modify_gtt(gtt)
 
     async def modify(self, order_id, change):
-        order = self._process.kernel and self._process.kernel.out.by_order_id.get(order_id)
+        order = self._process.kernel and self._process.kernel.order_store.by_order_id.get(order_id)
         with self._asking(("change", order) if order else ("cancel", order_id)):
             return await super().modify(order_id, change)
 
@@ -324,7 +324,7 @@ class Feed:
         if self._world.network.down:
             raise ConnectionError
         exchange = self._world.exchange
-        if not exchange.session.valid(self._key, self._token):
+        if not exchange.session.is_valid_pair(self._key, self._token):
             raise SessionExpired
         self._connection = exchange.connect()
         self._closed.clear()
@@ -348,7 +348,7 @@ class Feed:
                 async with asyncio.timeout(STALE_S / 4):
                     await self._closed.wait()
             except TimeoutError:
-                quiet = world.network.down or world.exchange.faults.silent(world.clock.true())
+                quiet = world.network.down or world.exchange.faults.is_silent(world.clock.true())
                 if not quiet:
                     self._heard = world.loop.time()
                 elif world.loop.time() - self._heard >= STALE_S:
@@ -368,7 +368,7 @@ class Feed:
             if not self._world.network.down:
                 self._next = max(self._next, loop.time() + self._world.network.travel())
                 loop.call_at(self._next, self._deliver, connection, message)
-        if connection.closing:
+        if connection.close_requested:
             self._closed.set()
 
     def _deliver(self, connection, message):
@@ -377,6 +377,6 @@ class Feed:
         self._heard = self._world.loop.time()
         self.frames_received += 1
         if isinstance(message, str):
-            _tell(message.encode(), self._sink)
+            _deliver_text(message.encode(), self._sink)
         elif len(message) > 1:
             self._sink.frame(message, self._process.clock.now())

@@ -10,7 +10,7 @@ import json
 import random
 import re
 
-from brokers.sandbox.portfolio import Holding, isin
+from brokers.sandbox.account.portfolio import ShareHolding, isin
 from tests.simulation.checks import Broken
 from tests.simulation.day import limits_of, live, lived, weathered
 from tests.simulation.hand import Operator
@@ -33,7 +33,7 @@ PLACE = "/orders/regular"
 
 def give(portfolio, listing, shares):
     """Let the account have shares from earlier days."""
-    held = Holding(listing, shares, listing.instrument.close)
+    held = ShareHolding(listing, shares, listing.instrument.close)
     portfolio.holdings[int(listing.instrument.token)] = portfolio._by_isin[isin(listing)] = held
 
 
@@ -248,7 +248,7 @@ class Owner:
         )
 
     def _live(self):
-        return [o for o in self._world.exchange.orders.live() if o.ask.variety == "regular"]
+        return [o for o in self._world.exchange.orders.live_orders() if o.ask.variety == "regular"]
 
     def _touch(self, order):
         """Know that he had his hand on an order: what it does next is seen a moment later."""

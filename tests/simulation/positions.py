@@ -43,7 +43,7 @@ class Position:
 
     @property
     def coming(self):
-        legs = sum(order.ask.iceberg.remaining for order in self.entries if order.live and order.ask.iceberg)
+        legs = sum(order.ask.iceberg.remaining for order in self.entries if order.is_live and order.ask.iceberg)
         return legs + sum(order.pending for order in self.entries)
 
     @property

@@ -2,11 +2,11 @@
 
 from types import SimpleNamespace
 
-from brokers.kite.session import Session
-from compiled.model import SECOND
-from tui import market as markets
-from tui.access import Access
-from tui.login import Place
+from brokers.session.kite_login import KiteSession
+from compiled.model.values import SECOND
+from tui.commands.desk.login_commands import BrokerEndpoint
+from tui.run import feed as markets
+from tui.run.credentials import Credentials
 
 LIVES_S = 7 * 86_400
 
@@ -25,12 +25,12 @@ class InSession:
     def log_in(self):
         """Log in again."""
         session = self.exchange.session
-        session.access_token = session._token("access")
+        session.access_token = session._issue_token("access")
 
     def token_died(self, process):
         del process
         if self.market is not None:
-            self.market._died()
+            self.market._token_died()
 
     def beside(self, loop):
         """Return what runs beside an opened day."""
@@ -38,11 +38,11 @@ class InSession:
 
     def _session(self):
         session = self.exchange.session
-        return Session(session.api_key, session.access_token, self._user, self.clock.start + LIVES_S * SECOND)
+        return KiteSession(session.api_key, session.access_token, self._user, self.clock.start + LIVES_S * SECOND)
 
     def _throughout(self, loop):
-        access = Access(Place("https://x", "wss://x", "", "k"), self._session(), self._session)
+        access = Credentials(BrokerEndpoint("https://x", "wss://x", "", "k"), self._session(), self._session)
         exchange = SimpleNamespace(access=access, clock=self.clock, pacer=None)
         station = SimpleNamespace(real=True, kill=self.process.kill)
-        self.market = markets.Market(station, exchange, self.process.journal, None, {})
+        self.market = markets.MarketConnection(station, exchange, self.process.journal, None, {})
         return self.market.throughout(loop)

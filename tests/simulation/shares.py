@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from engine.trading.shares import IGNORED
+from engine.books.share_register import IGNORED
 
 
 class Shares:

@@ -1,6 +1,6 @@
 """A simulated day told line by line: storms, acts, requests, orders and the desk's own log."""
 
-from compiled.model import SECOND
+from compiled.model.values import SECOND
 from tests.simulation import day
 from tests.simulation.checks import Broken
 
@@ -19,7 +19,7 @@ def tell(seed, kind=day):
     except Broken as broken:
         outcome, held = str(broken), False
     lines += [((row["ts"] - world.exchange.start) / SECOND, _event(row)) for row in world.disk.rows("events")]
-    lines += [((order.placed - world.exchange.start) / SECOND, _order(order)) for order in _orders(world)]
+    lines += [((order.placed_at - world.exchange.start) / SECOND, _order(order)) for order in _orders(world)]
     told = [f"{at:9.3f}  {text}" for at, text in sorted(lines, key=lambda line: line[0])]
     world.close()
     return [*told, outcome], held

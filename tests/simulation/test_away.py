@@ -2,7 +2,7 @@
 
 import pytest
 
-from compiled.model import SECOND
+from compiled.model.values import SECOND
 from tests.simulation.away import Away, live_through
 
 SEQUENCES = (1, 7, 14, 20, 34, 1095)
@@ -46,7 +46,7 @@ def test_a_desk_whose_stop_has_fired_on_a_day_without_it_sends_nothing_and_names
         world.start()
         world.run(world.loop.seconds + 340.0)
         names = {world.exchange.tokens[p.where[0]].instrument.symbol for p in fired}
-        told = " / ".join(world.process.desk._loop.reconciler.open)
+        told = " / ".join(world.process.desk._loop.reconciler.open_differences)
         for name in names:
             assert f"{name}:CNC: " in told
             assert "its stop fired on 20 Nov" in told

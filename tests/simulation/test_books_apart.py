@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from brokers.sandbox.wire import Request
-from compiled.model import SECOND
+from brokers.sandbox.http import SandboxRequest
+from compiled.model.values import SECOND
 from tests.simulation.day import Whim, settle
 from tests.simulation.world import World
 
@@ -29,10 +29,10 @@ class Late:
         world = self._world
         session, limits = world.exchange.session, world.exchange.limits
         for path, kept in self._kept.items():
-            frozen, limits.frozen = limits.frozen, True
-            asked = Request("GET", path, (), {}, None, f"token {session.api_key}:{session.access_token}")
+            frozen, limits.clock_stands = limits.clock_stands, True
+            asked = SandboxRequest("GET", path, (), {}, None, f"token {session.api_key}:{session.access_token}")
             answer = world.api.respond(asked)
-            limits.frozen = frozen
+            limits.clock_stands = frozen
             if not kept or kept[-1][1].content != answer.content:
                 kept.append((world.loop.seconds, answer))
 

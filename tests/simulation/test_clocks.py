@@ -72,7 +72,7 @@ def test_two_answers_in_nine_that_lie_move_nothing(world):
 
     def lie(stamp, took):
         lies.append(len(lies) % 4 == 3)
-        world.process.timekeeper.answered(stamp + 40 * SECOND * lies[-1], took)
+        world.process.timekeeper.note_answer(stamp + 40 * SECOND * lies[-1], took)
 
     dated(world, lie)
     world.run(24.0)
@@ -81,7 +81,7 @@ def test_two_answers_in_nine_that_lie_move_nothing(world):
 
 
 def test_dates_from_before_what_the_exchange_has_stamped_are_told_and_not_believed(world):
-    dated(world, lambda stamp, took: world.process.timekeeper.answered(stamp - 90 * SECOND, took))
+    dated(world, lambda stamp, took: world.process.timekeeper.note_answer(stamp - 90 * SECOND, took))
     world.run(40.0)
     [(level, text)] = told(world)
     assert (level, "cannot be told" in text) == ("alarm", True)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from compiled.model import SECOND
-from engine.trading.lookups import Patience
+from compiled.model.values import SECOND
+from engine.orders.request_lookups import LookupPolicy
 from tests.simulation.trader import Want
 from tests.simulation.world import World
 
@@ -17,7 +17,7 @@ STRIDE = 23
 
 def scenario(seed=5, **changes):
     """Return a quiet day whose strategy wants ten shares from second 3 to second 24; nothing is late for longer than 10."""
-    changes = {"patience": Patience(late_s=LATE_S)} | changes
+    changes = {"patience": LookupPolicy(late_s=LATE_S)} | changes
     world = World(seed, lambda: [Want(token, SHARES, at(HOLD_S), at(LEAVE_S))], sigma=0.00005, **changes)
     token = int(world.exchange.market.listings[0].instrument.token)
     world.start()
@@ -57,12 +57,12 @@ def die(world):
 def entry(world):
     """Return the desk's entry, None before there is one."""
     kernel = world.process.kernel
-    return next(iter(kernel.out.orders.values()), None) if kernel else None
+    return next(iter(kernel.order_store.orders.values()), None) if kernel else None
 
 
 def gtt(world):
     kernel = world.process.kernel
-    return next(iter(kernel.out.gtts.values()), None) if kernel else None
+    return next(iter(kernel.order_store.gtts.values()), None) if kernel else None
 
 
 def written(world, intent):

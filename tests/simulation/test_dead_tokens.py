@@ -2,8 +2,8 @@
 
 import pytest
 
-from brokers.kite.gaps import Gap
-from compiled.model import SECOND
+from brokers.kite.feed_gaps import FeedGap
+from compiled.model.values import SECOND
 from tests.simulation.session import InSession
 from tests.simulation.trader import Want
 from tests.simulation.world import World
@@ -40,7 +40,7 @@ class Kept(InSession, World):
     def beside(self, loop):
         works = super().beside(loop)
         token, now = int(self.exchange.listings["NSE:ITC"].instrument.token), self.clock.now()
-        self.market._filler.note([Gap(token, now, now + 5 * SECOND)])
+        self.market._filler.note_gaps([FeedGap(token, now, now + 5 * SECOND)])
         return works
 
 
@@ -62,7 +62,7 @@ def survived(world):
     """Check that the desk that runs is the first, is in session, and holds what it wants under its stop."""
     assert world.deaths == 0
     assert world.process.task.done() is False
-    assert world.market._keeper.lives
+    assert world.market._keeper.has_session
     assert "session" not in world.process.desk._loop.holds
     assert [int(p.quantity) for p in world.process.kernel.ledger.account_positions()] == [10]
     assert world.process.kernel.naked() == 0

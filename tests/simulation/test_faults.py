@@ -10,8 +10,8 @@ from typing import NamedTuple
 import pytest
 
 from brokers.sandbox import faults
+from brokers.sandbox.fault_moods import MOODS
 from brokers.sandbox.faults import KINDS
-from brokers.sandbox.moods import MOODS
 from tests.simulation.test_crash_points import END_S, LEAVE_S, SHARES, holds, scenario
 from tests.simulation.test_nights import Blind
 
@@ -75,7 +75,7 @@ def day():
     def make(*texts):
         worlds.append(scenario())
         for text in texts:
-            worlds[-1].exchange.faults.add(faults.from_text(text), worlds[-1].exchange.now)
+            worlds[-1].exchange.faults.add(faults.fault_from_text(text), worlds[-1].exchange.now)
         return worlds[-1]
 
     yield make

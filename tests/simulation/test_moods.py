@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from compiled.model import SECOND
+from compiled.model.values import SECOND
 from tests.simulation.moods import bear
 from tests.simulation.moody import Moody
 
@@ -104,7 +104,7 @@ def test_what_the_owner_has_closed_while_the_token_was_dead_is_not_bought_again(
     world = moody()
     assert world.by_hand("SBIN", "MIS", side="SELL").startswith("done: order")
     world.run(10.0)
-    (stop,) = world.exchange.orders.live()
+    (stop,) = world.exchange.orders.live_orders()
     assert world.outside("DELETE", f"/orders/regular/{stop.order_id}", {})
     market = {"exchange": "NSE", "tradingsymbol": "SBIN", "transaction_type": "BUY", "quantity": "10", "product": "MIS"}
     assert world.outside("POST", "/orders/regular", market | {

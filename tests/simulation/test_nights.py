@@ -10,15 +10,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from brokers.sandbox.choices import Choices
-from compiled.ladder import protected
-from compiled.model import MINUTE, SECOND, OrderStatus
-from engine.config import read
+from brokers.sandbox.assumptions import KiteAssumptions
+from compiled.model.values import MINUTE, SECOND, OrderStatus
+from compiled.trading.ladder import protected_quantity
+from engine.config.schema import parse_config
 from engine.errors import ConfigError
-from tests.market.test_hours import at
+from tests.engine.market.test_hours import at
 from tests.simulation.trader import Want
 from tests.simulation.world import World
-from tui.beforehand import strategies_again
+from tui.run.preflight import rebuild_strategies
 
 FRIDAY, MONDAY = "2026-11-20", "2026-11-23"  # the Tuesday after is a holiday
 
@@ -35,7 +35,7 @@ class Weekend(World):
 
     def __init__(self, logs_in="08:40"):
         self.made = []
-        super().__init__(11, self._strategies, start="15:08", choices=Choices(holdings="other"), beat_s=20.0)
+        super().__init__(11, self._strategies, start="15:08", choices=KiteAssumptions(holdings="other"), beat_s=20.0)
         self.checks = Blind()
         self.logs_in = at(MONDAY, logs_in)
         self.ports = {"tomorrow": self._strategies, "beside": self._beside}
@@ -44,7 +44,7 @@ class Weekend(World):
 
     def _monday(self):
         self.next_exchange(MONDAY, "08:30", "")
-        self.exchange.limits.frozen = True  # its clock stands until then, and nothing else would ever let reads go on
+        self.exchange.limits.clock_stands = True  # its clock stands until then, and nothing else would ever let reads go on
 
     def _strategies(self):
         token = int(self.exchange.listings["NSE:SBIN"].instrument.token)
@@ -85,7 +85,7 @@ def standing(kernel):
     """Return the one rung, whose ten shares are protected."""
     (ladder,) = kernel.ladders.values()
     (rung,) = ladder.rungs
-    assert (int(rung.quantity), int(protected(ladder, rung, 0.0))) == (10, 10)
+    assert (int(rung.quantity), int(protected_quantity(ladder, rung, 0.0))) == (10, 10)
     return rung
 
 
@@ -125,7 +125,7 @@ def test_a_desk_left_on_rests_over_the_weekend_and_opens_monday_with_what_it_car
     assert (int(monday.open), int(monday.close)) == (at(MONDAY, "09:15"), at(MONDAY, "15:15"))
     assert standing(monday).gtt.gtt_id == gtt
     assert monday.ledger.start_cash == world.exchange.funds.cash < friday.ledger.start_cash
-    assert monday.entries == 0
+    assert monday.entry_count == 0
     assert len(world.made) == 2
 
     world.until(MONDAY, "09:35")
@@ -214,8 +214,8 @@ def test_an_after_market_order_given_to_a_desk_that_rests_leaves_at_once_and_tra
     wipro = world.exchange.listings["NSE:WIPRO"]
     told = by_hand(world, wipro.instrument.snap(wipro.ltp * 1.015))
     assert told.startswith("done: order")
-    (order,) = world.exchange.varieties.waiting()
-    kept = world.process.kernel.out.by_tag[order.ask.tag]
+    (order,) = world.exchange.varieties.waiting_orders()
+    kept = world.process.kernel.order_store.by_tag[order.ask.tag]
     assert (kept.order_id, kept.status) == (order.order_id, OrderStatus.OPEN)
     world.until(MONDAY, "09:16")
     (fair,) = [each._fair for each in world.exchange.market._traders if each.listing.instrument.symbol == "WIPRO"]
@@ -223,7 +223,7 @@ def test_an_after_market_order_given_to_a_desk_that_rests_leaves_at_once_and_tra
     world.until(MONDAY, "09:17")
     assert wipro.instrument.token in world.process.kernel.markets
     (ladder,) = [each for each in world.process.kernel.ladders.values() if each.instrument.symbol == "WIPRO"]
-    assert (ladder.strategy, int(ladder.rungs[0].quantity), int(protected(ladder, ladder.rungs[0], 0.0))) == (
+    assert (ladder.strategy, int(ladder.rungs[0].quantity), int(protected_quantity(ladder, ladder.rungs[0], 0.0))) == (
         "operator",
         5,
         5,
@@ -235,8 +235,8 @@ def test_an_after_market_order_is_taken_back_in_the_night(weekend):
     world.until(FRIDAY, "18:30")
     number = by_hand(world, world.exchange.listings["NSE:WIPRO"].instrument.close).split()[2].rstrip(":")
     assert ask(world, "cancel", order=number) == f"done: cancelling order {number}"
-    assert world.exchange.varieties.waiting() == []
-    assert world.process.kernel.out.orders[int(number)].status is OrderStatus.CANCELLED
+    assert world.exchange.varieties.waiting_orders() == []
+    assert world.process.kernel.order_store.orders[int(number)].status is OrderStatus.CANCELLED
 
 
 def test_a_desk_started_on_a_holiday_shows_the_last_day_closed_and_opens_the_next(weekend):
@@ -307,9 +307,9 @@ def test_a_strategy_that_cannot_be_made_again_is_told_once_and_the_rest_of_the_d
         )
 
     world = weekend()
-    monkeypatch.setattr("tui.beforehand.build", build)
-    config = read("", Path("config.toml")).values
-    world.ports["tomorrow"] = lambda: strategies_again(config)
+    monkeypatch.setattr("tui.run.preflight.build", build)
+    config = parse_config("", Path("config.toml")).values
+    world.ports["tomorrow"] = lambda: rebuild_strategies(config)
     world.process.desk.ports = world.process.desk.ports._replace(tomorrow=world.ports["tomorrow"])
     world.until(MONDAY, "08:42")
     world.network.down = True

@@ -8,12 +8,12 @@ from datetime import date
 
 import pytest
 
-from brokers.sandbox import sessions
-from brokers.sandbox.choices import GUESSED
-from compiled.model import Product, Purpose
+from brokers.sandbox.assumptions import GUESSED
+from brokers.sandbox.market import session_phases
+from compiled.model.values import OrderPurpose, Product
 from engine.market.calendar import FILE, Calendar
-from tests.market.test_hours import at
-from tests.market.test_schedules import changed
+from tests.engine.market.test_hours import at
+from tests.engine.market.test_schedules import changed
 from tests.simulation.day import settle
 from tests.simulation.evening import seconds
 from tests.simulation.trader import Whim
@@ -44,7 +44,7 @@ class Afternoon:
             world.run(seconds(world, DAY, end))
             settle(world)
             kernel = world.process.kernel
-            self.sent = [order for order in kernel.out.orders.values() if order.tag]
+            self.sent = [order for order in kernel.order_store.orders.values() if order.tag]
             self.placed = [order for order in world.exchange.orders.orders.values() if order.ask.tag]
             self.alarms = [event for event in world.process.board.events if event.level in {"warn", "alarm"}]
             self.told = [event.text for event in world.process.board.events]
@@ -54,7 +54,7 @@ class Afternoon:
 
     def entries(self, clock):
         """Return the entries of the desk since a time."""
-        return [each for each in self.sent if each.purpose is Purpose.ENTRY and each.created >= at(DAY, clock)]
+        return [each for each in self.sent if each.purpose is OrderPurpose.ENTRY and each.created >= at(DAY, clock)]
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def late(tmp_path, monkeypatch):
             row["phases"][0][1] = "15:11"
 
     file = changed(tmp_path, opens_late)
-    monkeypatch.setattr(sessions, "_calendar", lambda *, new=True: Calendar.load(file, held_back=not new))
+    monkeypatch.setattr(session_phases, "_session_calendar", lambda *, new=True: Calendar.load(file, held_back=not new))
     return file
 
 
@@ -76,7 +76,7 @@ def right_under_both(seed, start, end, *, new_hours, file=FILE):
     assert day.entries(start)
     assert day.entries("15:13") == []
     assert [order for order in day.sent if order.created >= at(DAY, "15:15")] == []
-    assert [order for order in day.placed if order.live] == []
+    assert [order for order in day.placed if order.is_live] == []
     assert day.intraday == []
     assert day.naked == 0
     assert any(

@@ -57,13 +57,13 @@ def the_owner_closes_intraday_by_hand(world):
     world.owner("ITC", "BUY", 15, "MIS", ours=True)
     world.owner("TCS", "SELL", 10, "MIS", ours=True)
     world.later(5.0)
-    offered = sum(each.pending for each in world.exchange.orders.live())
+    offered = sum(each.pending for each in world.exchange.orders.live_orders())
     assert offered == 5, "stops for what is there, after five seconds"
     world.decide(ITC="adopt", TCS="adopt")
     world.agrees()
     world.owner("TCS", "SELL", 5, "MIS", ours=True)
     world.decide(TCS="adopt")
-    assert world.exchange.orders.live() == []
+    assert world.exchange.orders.live_orders() == []
     world.agrees()
 
 

@@ -2,10 +2,10 @@
 
 import random
 
-from compiled.ladder import AT_MARKET, Entry, LadderPlan, RungPlan
-from compiled.model import OrderType, Product, Side, Validity
-from compiled.strategy import Strategy
-from compiled.terms import PLAIN
+from compiled.model.order_terms import PLAIN
+from compiled.model.values import OrderType, Product, Side, Validity
+from compiled.trading.ladder import AT_MARKET, EntryPlan, LadderPlan, RungPlan
+from compiled.trading.strategy import Strategy
 
 
 class Whim(Strategy):
@@ -49,8 +49,8 @@ class Whim(Strategy):
         near = instrument.snap(last * (1.0 + rng.uniform(-0.002, 0.001) * side))
         if kind == "trigger":
             beyond = instrument.snap(last * (1.0 + rng.uniform(0.001, 0.003) * side))
-            return Entry(OrderType.SLM, trigger=beyond)
-        return Entry(OrderType.LIMIT, near, validity=Validity.IOC if kind == "ioc" else Validity.DAY)
+            return EntryPlan(OrderType.SLM, trigger=beyond)
+        return EntryPlan(OrderType.LIMIT, near, validity=Validity.IOC if kind == "ioc" else Validity.DAY)
 
 
 class Want(Strategy):

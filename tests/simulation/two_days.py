@@ -6,14 +6,15 @@
 import json
 from collections import Counter
 
-from brokers.sandbox import ist, universe
-from brokers.sandbox.choices import Choices
-from brokers.sandbox.nights import split
-from compiled.ladder import LadderPlan, RungPlan
-from compiled.model import SECOND, Product, Side
-from compiled.orders import CORRECTION
-from compiled.strategy import Strategy
-from tests.market.test_hours import at
+from brokers.sandbox import ist
+from brokers.sandbox.assumptions import KiteAssumptions
+from brokers.sandbox.corporate_actions import split_shares
+from brokers.sandbox.universe import known_shares
+from compiled.model.values import SECOND, Product, Side
+from compiled.trading.ladder import LadderPlan, RungPlan
+from compiled.trading.order_states import CORRECTION
+from compiled.trading.strategy import Strategy
+from tests.engine.market.test_hours import at
 from tests.simulation.moody import Moody
 from tests.simulation.names import Names, renamed
 from tests.simulation.owner import give
@@ -121,7 +122,7 @@ class TwoDays(InSession, Moody):
             day=ONE,
             symbols=NAMES,
             cash=50_000_000,
-            choices=Choices(holdings=holdings),
+            choices=KiteAssumptions(holdings=holdings),
             limits={"stale_after": 10**10},
         )
         self.make = self._strategies
@@ -238,11 +239,11 @@ class TwoDays(InSession, Moody):
         opening = ist.midnight(TWO)
         tokens = {old: self.token(old) for old in names}
         for old, new in names.items():
-            self.names.rename(old, new, universe.KNOWN[old].exchange_token + 50_000)
+            self.names.rename(old, new, known_shares.KNOWN[old].exchange_token + 50_000)
 
         def become(carried):
             for symbol, ratio in ratios.items():
-                carried = split(carried, symbol, ratio, opening)
+                carried = split_shares(carried, symbol, ratio, opening)
                 self.checks.divide(self.token(symbol), ratio)
             return renamed(carried, names)
 
@@ -260,7 +261,7 @@ class TwoDays(InSession, Moody):
 
     def corrections(self, *products):
         """Return the desk's own orders of today that stand for no trade, of some products."""
-        orders, today = self.process.kernel.out.orders.values(), self.exchange.today
+        orders, today = self.process.kernel.order_store.orders.values(), self.exchange.today
         made = [o for o in orders if o.order_id.startswith(CORRECTION) and o.created >= today]
         return [o for o in made if o.product.name in products]
 

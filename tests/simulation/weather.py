@@ -3,8 +3,8 @@
 import random
 
 from brokers.sandbox.faults import Fault
-from compiled.model import SECOND
-from engine.trading.killswitch import FLATTEN, HALT
+from compiled.model.values import SECOND
+from engine.orders.killswitch import FLATTEN, HALT
 from tests.simulation.hand import Operator, Outsider
 
 SETTLES_S = 100.0

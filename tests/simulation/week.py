@@ -7,8 +7,8 @@ from under the desk; what leaves then, and what is written down, must stay littl
 import random
 
 from brokers.sandbox.faults import Fault
-from compiled.model import SECOND
-from tests.market.test_hours import at
+from compiled.model.values import SECOND
+from tests.engine.market.test_hours import at
 from tests.simulation.checks import Broken
 from tests.simulation.day import settle
 from tests.simulation.evening import rest
@@ -91,7 +91,7 @@ class Week:
         active = [trigger for trigger in gtts.triggers.values() if trigger.status == "active"]
         if active:
             self.world.note("outside: a GTT is gone")
-            gtts.delete(str(self.rng.choice(active).trigger_id), self.world.clock.true())
+            gtts.delete_gtt(str(self.rng.choice(active).trigger_id), self.world.clock.true())
             self.world.checks.books()
 
     def morning(self, day):

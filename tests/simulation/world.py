@@ -9,24 +9,25 @@ from pathlib import Path
 
 import pytest
 
-from brokers.kite.outcome import CallFailed
-from brokers.sandbox import carry, ist, universe
-from brokers.sandbox.choices import Choices
+from brokers.kite.call_outcome import CallFailed
+from brokers.sandbox import ist, overnight
+from brokers.sandbox.api.kite_routes import SandboxApi
+from brokers.sandbox.assumptions import KiteAssumptions
 from brokers.sandbox.config import SandboxConfig
-from brokers.sandbox.exchange import Exchange
-from brokers.sandbox.routes import Api
-from brokers.sandbox.wire import Request
-from compiled.model import SECOND
-from compiled.risk import Limits
-from engine.desk import Desk, Ports, Settings
+from brokers.sandbox.exchange import SandboxExchange
+from brokers.sandbox.http import SandboxRequest
+from brokers.sandbox.universe import known_shares
+from compiled.model.values import SECOND
+from compiled.trading.risk import RiskLimits
+from engine.board_rows import Board
+from engine.day.timekeeper import Timekeeper
+from engine.desk import Desk, EnginePorts, EngineSettings
 from engine.errors import PatangError
+from engine.manual.limits import current_limits
 from engine.market import charges
 from engine.market.calendar import Calendar
-from engine.trading.board import Board
-from engine.trading.killswitch import HALT, KillSwitch
-from engine.trading.limits import current
-from engine.trading.lookups import Patience
-from engine.trading.timekeeper import Timekeeper
+from engine.orders.killswitch import HALT, KillSwitch
+from engine.orders.request_lookups import LookupPolicy
 from tests.simulation.checks import Broken, Checks
 from tests.simulation.disk import Disk, Journal
 from tests.simulation.loop import VirtualClock, VirtualLoop
@@ -39,7 +40,7 @@ SYMBOLS = ("SBIN", "WIPRO", "ITC")
 FREEZE = 40
 """Shares that the exchange takes of ITC in one order, so few that orders have to be sliced."""
 table_of_hours = cache(Calendar.load)
-table = cache(charges.load)
+table = cache(charges.load_rate_table)
 
 
 class Wild:
@@ -86,11 +87,11 @@ class Process:
         endpoint = world.exchange.session.api_key, world.exchange.session.access_token
         world.clock.restart()
         self.timekeeper = Timekeeper(world.clock)
-        self.broker = Broker(self, world.clock, endpoint, world.workers, self._token_died, self.timekeeper.answered)
-        self.timekeeper.moved = self.broker.moved
+        self.broker = Broker(self, world.clock, endpoint, world.workers, self._token_died, self.timekeeper.note_answer)
+        self.timekeeper.on_clock_set = self.broker.shift_clock
         self.feed = Feed(self, endpoint, self._token_died)
         self.board = Board("SANDBOX")
-        ports = Ports(
+        ports = EnginePorts(
             self.broker,
             self.feed,
             self.journal,
@@ -101,7 +102,7 @@ class Process:
             margins=self.broker.margins,
             **world.ports | {"beside": self._beside},
         )
-        settings = replace(world.settings, limits=Limits(**world.limits))
+        settings = replace(world.settings, limits=RiskLimits(**world.limits))
         self.desk = Desk(settings, ports, strategies, self._fail, self.board)
         self.task = world.loop.create_task(self.desk.run())
 
@@ -160,22 +161,22 @@ class World:
         self.folder = Path(self._folder.name)
         self.loop = VirtualLoop()
         self.loop.set_exception_handler(self._unhandled)
-        choices = choices or Choices(holdings=random.Random(f"{seed}:holdings").choice(("own", "other")))
+        choices = choices or KiteAssumptions(holdings=random.Random(f"{seed}:holdings").choice(("own", "other")))
         config = SandboxConfig(
             seed=seed, date=day, start=start, symbols=symbols, user_id="SB0001", cash=cash, choices=choices
         )
         self.calendar = calendar or table_of_hours()
-        self._furnish(Exchange(config))
+        self._furnish(SandboxExchange(config))
         self.clock = VirtualClock(self.loop, self.exchange.start)
         self.network = Network(self, random.Random(f"{seed}:network"))
         self.disk = Disk(self.loop, random.Random(f"{seed}:disk"))
         self.checks = Checks(self)
         self.workers = 6
-        self.settings = Settings(**{
-            "mode": "sandbox", "limits": Limits(), "spans": (60,), "patience": Patience(), "poll_s": 7.0,
+        self.settings = EngineSettings(**{
+            "mode": "sandbox", "limits": RiskLimits(), "spans": (60,), "patience": LookupPolicy(), "poll_s": 7.0,
             "positions_every_s": 20.0, "lanes": 3, "beat_s": 0.5,
         } | changes)  # fmt: skip
-        self._allowed = [(-1e9, current(Limits(**self.limits)))]
+        self._allowed = [(-1e9, current_limits(RiskLimits(**self.limits)))]
         self.tokens = {}
         """Exchange tokens that have changed, by symbol."""
         self.ports = {}
@@ -244,7 +245,7 @@ class World:
         del loop
         if isinstance(context.get("exception"), CallFailed):
             return  # the answer to a desk that has ended, found whenever its future is thrown away
-        if self.process is None or self.process.alive:
+        if self.process is None or self.process.is_alive:
             self.trouble.append(Broken(self, f"nobody caught: {context}"))
 
     def close(self):
@@ -283,7 +284,7 @@ class World:
 
     def _forget_limits(self):
         """Go back to the limits that the disk has: a change it had not taken died with the process."""
-        kept = current(Limits(**self.limits)) | {
+        kept = current_limits(RiskLimits(**self.limits)) | {
             row["name"]: row["value"] for row in self.disk.rows("limits", "day = ?", (self.exchange.config.date,))
         }
         if kept != self._allowed[-1][1]:
@@ -309,7 +310,7 @@ class World:
         exchange.listings["NSE:ITC"].instrument.freeze = FREEZE
         exchange.past = lambda *_: ()  # parsing yesterday takes longer than the whole day
         self.exchange = exchange
-        self.api = Api(exchange)
+        self.api = SandboxApi(exchange)
 
     def next_exchange(self, day, start, token=None, night=lambda carried: carried, **changes):
         """Close the exchange, and open that of the next day, to which the account brings what it has; `token`: a new one.
@@ -318,23 +319,23 @@ class World:
         """
         old = self.exchange
         old.run(old.closes)
-        carried = night(carry.collect(old))
+        carried = night(overnight.collect_account(old))
         with pytest.MonkeyPatch.context() as patch:
             for symbol, number in self.tokens.items():
-                patch.setitem(universe.KNOWN, symbol, universe.KNOWN[symbol]._replace(exchange_token=number))
-            new = Exchange(replace(old.config, date=day, start=start, **changes), carried)
+                patch.setitem(known_shares.KNOWN, symbol, known_shares.KNOWN[symbol]._replace(exchange_token=number))
+            new = SandboxExchange(replace(old.config, date=day, start=start, **changes), carried)
         session = new.session
         session.api_key = old.session.api_key
         session.access_token = old.session.access_token if token is None else token
         self.checks.over_night(new)
-        self._allowed.append((self.loop.seconds, current(Limits(**self.limits))))  # a change holds for its day
+        self._allowed.append((self.loop.seconds, current_limits(RiskLimits(**self.limits))))  # a change holds for its day
         self._furnish(new)
         self.touched()
 
     def perform(self, request):
         """Have the exchange answer a request now; that of a day to come stands still, and counts no rates."""
         self.exchange.run(self.clock.true())
-        self.exchange.limits.frozen = self.exchange.now > self.clock.true()
+        self.exchange.limits.clock_stands = self.exchange.now > self.clock.true()
         answer = self.api.respond(request)
         self.checks.books()
         if request.method != "GET" or answer.status != 200 or self.network.job.lost:
@@ -347,7 +348,7 @@ class World:
         authorization = f"token {session.api_key}:{session.access_token}"
         self.checks.by_hand = True
         self.exchange.run(self.clock.true())
-        request = Request(method, path, (), form, None, authorization)
+        request = SandboxRequest(method, path, (), form, None, authorization)
         answer = self.api.respond(request)
         self.checks.books()
         self.checks.by_hand = False
@@ -371,7 +372,7 @@ class World:
         self._schedule()
 
     def _schedule(self):
-        due = None if self.exchange.over else self.exchange.next_instant()
+        due = None if self.exchange.is_over else self.exchange.next_instant()
         if due == self._due:
             return
         if self._alarm is not None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from store.sqlite import SqliteJournal
+from store.sqlite_journal import SqliteJournal
 
 
 class Ear:

@@ -1,4 +1,4 @@
-"""A folder in place of an S3 server: what `store.archive.Archive` asks of a file system, and what can go wrong with it."""
+"""A folder in place of an S3 server: what `store.object_archive.ObjectArchive` asks of a file system, and what can go wrong with it."""
 
 from pyarrow.fs import LocalFileSystem
 

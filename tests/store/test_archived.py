@@ -10,22 +10,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compiled.model import Bar
+from compiled.model.values import Bar
 from engine.errors import DataError, OperatorError
-from engine.history.series import from_bars, without
-from store.archive import Archive
-from store.bars.archived import ArchivedBars, by_period
-from store.bars.parquet import ParquetBars
-from store.queries import ask
-from store.recordings.archived import ArchivedRecordings, packed, unpacked
-from store.recordings.blocks import FILE, block, parts
+from engine.history.bar_series import from_bars, without_rows
+from store.bars.archived_bars import ArchivedBars, by_period
+from store.bars.parquet_bars import ParquetBars
+from store.object_archive import ObjectArchive
+from store.recordings.archived_recordings import ArchivedRecordings, pack_recording, unpack_recording
+from store.recordings.recording_blocks import FILE, pack_block, recording_parts
+from store.sql_query import run_query
 from tests.conformance.bar_store import FOREVER, MINUTE, OPEN, BarStoreSuite, bar, fields
 from tests.killing import every_step
 from tests.store.shelf import Shelf
 from tests.store.test_recordings import minutes
 
 DAY = 1_440 * MINUTE
-BLOCKS = b"".join(map(block, minutes(2)))
+BLOCKS = b"".join(map(pack_block, minutes(2)))
 JULY = date(2024, 7, 1)
 
 
@@ -36,7 +36,7 @@ def shelf(tmp_path):
 
 @pytest.fixture
 def archive(shelf, tmp_path):
-    return Archive(shelf, "bucket/patang", tmp_path / "copies", 10_000_000)
+    return ObjectArchive(shelf, "bucket/patang", tmp_path / "copies", 10_000_000)
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ class TestEverythingArchived(BarStoreSuite):
 def test_however_often_bars_come_in_and_go_the_latest_of_each_counts(batches):
     with tempfile.TemporaryDirectory() as folder:
         store = ArchivedBars(
-            ParquetBars(Path(folder, "bars")), Archive(Shelf(Path(folder)), "b", Path(folder, "copies"), 10**7)
+            ParquetBars(Path(folder, "bars")), ObjectArchive(Shelf(Path(folder)), "b", Path(folder, "copies"), 10**7)
         )
         expected = {}
         for go, pairs in batches:
@@ -142,7 +142,7 @@ def test_killed_before_any_step_of_an_archiving_bars_are_here_or_there_or_both_a
 
     def opened(place):
         return ArchivedBars(
-            ParquetBars(place / "bars"), Archive(Shelf(place / "storage"), "b", place / "copies", 10**7)
+            ParquetBars(place / "bars"), ObjectArchive(Shelf(place / "storage"), "b", place / "copies", 10**7)
         )
 
     def prepare(place):
@@ -253,7 +253,7 @@ def test_an_archive_that_lacks_what_went_there_or_its_bucket_is_told(store, near
         ("none/patang", "there is no bucket none"),
     ):
         with pytest.raises(OperatorError, match=says):
-            ArchivedBars(near, Archive(shelf, root, tmp_path / "copies", 10**7)).read("INFY", 60, 0, FOREVER, "live")
+            ArchivedBars(near, ObjectArchive(shelf, root, tmp_path / "copies", 10**7)).read("INFY", 60, 0, FOREVER, "live")
 
 
 def test_a_dry_run_counts_and_keep_copies(store, near, archive):
@@ -268,7 +268,7 @@ def test_a_dry_run_counts_and_keep_copies(store, near, archive):
 def test_copies_are_bounded_and_those_longest_unused_go(near, shelf, tmp_path):
     bars = [Bar(1, OPEN + 30 * n * DAY, 60, 1.0, 1.0, 1.0, 1.0, 1) for n in range(12)]
     size = 3_000
-    archive = Archive(shelf, "bucket", tmp_path / "copies", 4 * size)
+    archive = ObjectArchive(shelf, "bucket", tmp_path / "copies", 4 * size)
     store = ArchivedBars(near, archive)
     near.write(bars, {1: "INFY"}, "live")
     push(store, date(2026, 1, 1))
@@ -288,7 +288,7 @@ def test_sql_sees_archived_bars_and_prefers_those_that_are_here(store, tmp_path)
     push(store)
     store.write([bar(2, close=100.8)], {1: "M&M"}, "live")
     query = "SELECT symbol, close FROM bars ORDER BY start"
-    answer = ask(query, tmp_path / "bars", None, tmp_path, lambda: store.files(0, FOREVER))
+    answer = run_query(query, tmp_path / "bars", None, tmp_path, lambda: store.files(0, FOREVER))
     assert [tuple(row.values()) for row in answer.to_pylist()] == [("M&M", 100.5), ("M&M", 100.9), ("M&M", 100.8)]
     assert store.files(OPEN + 60 * DAY, FOREVER) == []
 
@@ -343,7 +343,7 @@ def test_what_is_left_without_some_bars_is_what_a_set_says(have, gone):
 
     left = [
         (int((start - OPEN) // MINUTE), close - 100)
-        for start, close in zip(*(without(series(have), series(gone))[n].tolist() for n in (0, 4)), strict=True)
+        for start, close in zip(*(without_rows(series(have), series(gone))[n].tolist() for n in (0, 4)), strict=True)
     ]
     assert left == [pair for pair in sorted(dict(have).items()) if pair not in dict(gone).items()]
 
@@ -357,13 +357,13 @@ def recording(folder, day="2024-06-04", run=1, part=1, *, tail=b""):
 
 @pytest.mark.parametrize("content", [b"", FILE, FILE + BLOCKS, FILE + BLOCKS + b"PFB1 and no more", b"\0" * 99])
 def test_a_file_of_a_recording_comes_back_byte_by_byte_damage_and_all(content):
-    assert unpacked(packed(content)) == content
+    assert unpack_recording(pack_recording(content)) == content
 
 
-@pytest.mark.parametrize("wrong", [b"", b"PAR1", packed(FILE)[:-9]])
+@pytest.mark.parametrize("wrong", [b"", b"PAR1", pack_recording(FILE)[:-9]])
 def test_what_is_no_archived_recording_is_refused(wrong):
     with pytest.raises(DataError, match="archived recording"):
-        unpacked(wrong)
+        unpack_recording(wrong)
 
 
 def test_recordings_before_a_day_go_and_are_brought_back_when_they_are_asked_for(archive, tmp_path):
@@ -374,7 +374,7 @@ def test_recordings_before_a_day_go_and_are_brought_back_when_they_are_asked_for
     [moved] = shelf.push("live", date(2024, 6, 5), keep=False, dry=False, tell=lambda _: None)
     assert moved == ("live", "2024-06-04", 1, len(content))
     assert not old.parent.exists()
-    assert [each.path for each in parts(folder)] == [new]
+    assert [each.path for each in recording_parts(folder)] == [new]
     again = ArchivedRecordings(archive, lambda mode: tmp_path / mode / "recordings", tmp_path / "feeds")
     [part] = again.parts("live")
     assert part[:3] == ("2024-06-04", 1, 1)
@@ -387,7 +387,7 @@ def test_copies_of_recordings_are_bounded_and_what_was_left_half_written_goes(sh
     days = [f"2024-06-{n:02}" for n in range(4, 8)]
     for day in days:
         size = recording(tmp_path / "live", day).stat().st_size
-    archive = Archive(shelf, "bucket", tmp_path / "copies", 2 * size)
+    archive = ObjectArchive(shelf, "bucket", tmp_path / "copies", 2 * size)
     here, away = (ArchivedRecordings(archive, lambda mode: tmp_path / mode, tmp_path / "feeds") for _ in range(2))
     here.push("live", date(2024, 6, 8), keep=False, dry=False, tell=lambda _: None)
     left, writing = (tmp_path / "feeds" / f".0001-0001.feed.{name}.tmp" for name in ("left", "writing"))

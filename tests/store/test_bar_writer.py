@@ -4,10 +4,10 @@ import threading
 
 import pytest
 
-from compiled.model import Bar
+from compiled.model.values import Bar
 from engine.errors import DataError, OperatorError
-from store.bars.parquet import ParquetBars
-from store.bars.writer import BarWriter
+from store.bars.bar_writer import BarWriter
+from store.bars.parquet_bars import ParquetBars
 
 SYMBOLS = {1: "SBIN"}
 

@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiled.model import Bar
+from compiled.model.values import Bar
 from engine.errors import DataError, OperatorError
-from engine.history.series import BarSeries, from_bars, merge, to_bars
-from store.bars import parquet
-from store.bars.encoding import decode, encode
-from store.bars.parquet import ParquetBars
+from engine.history.bar_series import BarSeries, from_bars, merge, to_bars
+from store.bars import parquet_bars
+from store.bars.bar_encoding import decode_bars, encode_bars
+from store.bars.parquet_bars import ParquetBars
 from tests.conformance.bar_store import FOREVER, MINUTE, OPEN, BarStoreSuite, bar, fields
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,7 +46,7 @@ def test_folding_moves_every_batch_and_changes_no_answer(store, tmp_path):
 
 
 def test_many_small_batches_fold_themselves(store, tmp_path, monkeypatch):
-    monkeypatch.setattr(parquet, "RECENT_FILES", 4)
+    monkeypatch.setattr(parquet_bars, "RECENT_FILES", 4)
     for minute in range(20):
         store.write([bar(minute)], {1: "RELIANCE"}, "live")
         assert len(list((tmp_path / "bars").rglob("recent/*.parquet"))) <= 4
@@ -103,7 +103,7 @@ def test_a_crash_while_folding_loses_no_bar_and_keeps_the_newest(store, tmp_path
         "import os, sys\nfrom pathlib import Path\n"
         "if sys.argv[2] == 'unlink':\n    Path.unlink = lambda *a, **k: os._exit(9)\n"
         "else:\n    Path.replace = lambda *a, **k: os._exit(9)\n"
-        "from store.bars.parquet import ParquetBars\nParquetBars(Path(sys.argv[1])).fold()\n"
+        "from store.bars.parquet_bars import ParquetBars\nParquetBars(Path(sys.argv[1])).fold()\n"
     )
     environment = {**os.environ, "PYTHONPATH": os.environ.get("PYTHONPATH", str(ROOT))}
     command = [sys.executable, "-c", program, str(tmp_path / "bars"), moment]
@@ -118,8 +118,8 @@ def test_a_crash_while_folding_loses_no_bar_and_keeps_the_newest(store, tmp_path
 def test_a_full_disk_leaves_the_bars_that_were_there(store, tmp_path):
     store.write([bar(minute) for minute in range(100)], {1: "RELIANCE"}, "live")
     program = (
-        "import resource, sys\nfrom pathlib import Path\nfrom compiled.model import Bar\n"
-        "from engine.errors import OperatorError\nfrom store.bars.parquet import ParquetBars\n"
+        "import resource, sys\nfrom pathlib import Path\nfrom compiled.model.values import Bar\n"
+        "from engine.errors import OperatorError\nfrom store.bars.parquet_bars import ParquetBars\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))\n"
         "try:\n    ParquetBars(Path(sys.argv[1])).write([Bar(1, 0, 60, 1.0, 1.0, 1.0, 1.0, 1)], {1: 'RELIANCE'}, 'live')\n"
         "except OperatorError as error:\n    print(error)\n"
@@ -187,7 +187,7 @@ def any_bar(draw):
 
 @given(st.lists(any_bar(), max_size=40))
 def test_encoding_gives_every_bar_back_exactly(bars):
-    assert fields(to_bars(decode(encode(from_bars(bars))), 60)) == fields(bars)
+    assert fields(to_bars(decode_bars(encode_bars(from_bars(bars))), 60)) == fields(bars)
 
 
 def test_merging_nothing_gives_nothing():

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from engine.errors import BusyError, OperatorError
-from store.schema import Migration, connect, migrate, schema_version, shipped_migrations
-from store.sqlite import SqliteJournal
+from store.schema import SchemaMigration, connect, migrate, schema_version, shipped_migrations
+from store.sqlite_journal import SqliteJournal
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,7 +31,7 @@ def start(program, *arguments):
 COMMITTER = """
     import asyncio, itertools, sys
     from pathlib import Path
-    from store.sqlite import SqliteJournal
+    from store.sqlite_journal import SqliteJournal
 
     async def main():
         journal = SqliteJournal(Path(sys.argv[1]), print)
@@ -95,7 +95,7 @@ def test_a_disk_that_refuses_to_grow_fails_the_commit_in_one_line_and_keeps_what
         import asyncio, resource, sys
         from pathlib import Path
         from engine.errors import OperatorError
-        from store.sqlite import SqliteJournal
+        from store.sqlite_journal import SqliteJournal
 
         heard = []
 
@@ -198,8 +198,8 @@ def test_the_migrations_shipped_are_numbered_from_one_without_a_gap():
 
 
 STEPS = [
-    Migration(1, "first", "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT); CREATE TABLE notes (n INTEGER);"),
-    Migration(2, "second", "ALTER TABLE notes ADD COLUMN text TEXT; CREATE TABLE more (n INTEGER);"),
+    SchemaMigration(1, "first", "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT); CREATE TABLE notes (n INTEGER);"),
+    SchemaMigration(2, "second", "ALTER TABLE notes ADD COLUMN text TEXT; CREATE TABLE more (n INTEGER);"),
 ]
 
 
@@ -214,7 +214,7 @@ def test_a_later_migration_keeps_the_rows(database):
 
 def test_a_migration_that_fails_in_the_middle_leaves_the_old_schema(database):
     connection = connect(database, write=True)
-    broken = Migration(2, "broken", "CREATE TABLE half (n INTEGER); CREATE TABLE notes (n INTEGER);")
+    broken = SchemaMigration(2, "broken", "CREATE TABLE half (n INTEGER); CREATE TABLE notes (n INTEGER);")
     with pytest.raises(sqlite3.OperationalError, match="notes already exists"):
         migrate(connection, database, [STEPS[0], broken])
     assert schema_version(connection, database) == 1

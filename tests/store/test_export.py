@@ -13,12 +13,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from compiled.model import Bar
+from compiled.model.values import Bar
 from engine.errors import ConfigError, DataError, OperatorError
-from engine.market.actions import Actions, parsed
-from store.bars.parquet import ParquetBars
-from store.export import BarRange, export, ist
-from store.sqlite import SqliteJournal
+from engine.market.corporate_actions.action_list import CorporateActions, parsed_actions
+from store.bars.parquet_bars import ParquetBars
+from store.export import BarRange, export_table, ist_text
+from store.sqlite_journal import SqliteJournal
 
 ROOT = Path(__file__).resolve().parents[2]
 DAY = 86_400 * 10**9
@@ -50,7 +50,7 @@ def read_csv(path):
 
 def exported(database, tmp_path, what, format="csv"):
     out = tmp_path / f"out.{format}"
-    export(database, what, out, format)
+    export_table(database, what, out, format)
     return out
 
 
@@ -189,7 +189,7 @@ def test_bars_are_exported_with_their_prices(database, tmp_path):
     store = ParquetBars(tmp_path / "bars")
     store.write([Bar(1, OPEN, 60, 100.05, 101.0, 99.95, 100.5, 1_200, 9)], {1: "SBIN"}, "live")
     out = tmp_path / "bars.csv"
-    assert export(database, "bars", out, "csv", BarRange(store, ("SBIN",), 60, OPEN, OPEN + 1)) == 1
+    assert export_table(database, "bars", out, "csv", BarRange(store, ("SBIN",), 60, OPEN, OPEN + 1)) == 1
     assert out.read_text() == (
         "symbol,start,open,high,low,close,volume,ticks\nSBIN,2024-06-04T09:15:00+05:30,100.05,101.0,99.95,100.5,1200,9\n"
     )
@@ -199,11 +199,11 @@ def test_bars_are_exported_raw_or_adjusted_to_the_day_of_the_last_one(database, 
     store = ParquetBars(tmp_path / "bars")
     day = 86_400_000_000_000
     store.write([Bar(1, OPEN + n * day, 60, 500.0, 510.0, 490.0, 500.0, 7, 9) for n in range(4)], {1: "SBIN"}, "live")
-    book = Actions([
-        *parsed("SBIN", date(2024, 6, 5), "Face Value Split (Sub-Division) - From Rs 10/- Per Share To Rs 2/- Per Share"),
-        *parsed("SBIN", date(2024, 6, 6), "Dividend - Rs 20 Per Share"),  # 4 % of 500: extraordinary
-        *parsed("SBIN", date(2024, 6, 7), "Dividend - Rs 5 Per Share"),  # 1 %: ordinary
-        *parsed("SBIN", date(2024, 6, 10), "Bonus 1:1"),  # after the last bar
+    book = CorporateActions([
+        *parsed_actions("SBIN", date(2024, 6, 5), "Face Value Split (Sub-Division) - From Rs 10/- Per Share To Rs 2/- Per Share"),
+        *parsed_actions("SBIN", date(2024, 6, 6), "Dividend - Rs 20 Per Share"),  # 4 % of 500: extraordinary
+        *parsed_actions("SBIN", date(2024, 6, 7), "Dividend - Rs 5 Per Share"),  # 1 %: ordinary
+        *parsed_actions("SBIN", date(2024, 6, 10), "Bonus 1:1"),  # after the last bar
     ])  # fmt: skip
     out = tmp_path / "bars.csv"
     wanted = BarRange(store, ("SBIN",), 60, OPEN, OPEN + 9 * day)
@@ -211,18 +211,18 @@ def test_bars_are_exported_raw_or_adjusted_to_the_day_of_the_last_one(database, 
         (None, ["500.0"] * 4, ["7"] * 4),
         (book, ["96.0", "480.0", "500.0", "500.0"], ["35", "7", "7", "7"]),  # 500 / 5 x 480 / 500, 500 x 480 / 500
     ):
-        assert export(database, "bars", out, "csv", wanted._replace(actions=actions)) == 4
+        assert export_table(database, "bars", out, "csv", wanted._replace(actions=actions)) == 4
         rows = read_csv(out)
         assert ([row["close"] for row in rows], [row["volume"] for row in rows]) == (closes, volumes)
-    unknown = Actions(parsed("SBIN", date(2024, 6, 5), "Demerger"))
+    unknown = CorporateActions(parsed_actions("SBIN", date(2024, 6, 5), "Demerger"))
     with pytest.raises(DataError, match=r"corporate_actions\.json"):
-        export(database, "bars", out, "csv", wanted._replace(actions=unknown))
+        export_table(database, "bars", out, "csv", wanted._replace(actions=unknown))
     assert len(read_csv(out)) == 4
 
 
 def test_without_a_file_the_rows_go_to_standard_output(journal, database, capfdbinary):
     record(journal, "fills", fill(1, "BUY", 10, 100.0))
-    assert export(database, "fills", None, "csv") == 1
+    assert export_table(database, "fills", None, "csv") == 1
     lines = capfdbinary.readouterr().out.decode().splitlines()
     assert lines[0].startswith("trade_id,order_id")
     assert lines[1].startswith("T1,O1")
@@ -230,7 +230,7 @@ def test_without_a_file_the_rows_go_to_standard_output(journal, database, capfdb
 
 def test_an_export_sees_what_a_desk_committed_before_it_was_killed(database, tmp_path):
     program = (
-        "import asyncio, os, sys\nfrom pathlib import Path\nfrom store.sqlite import SqliteJournal\n"
+        "import asyncio, os, sys\nfrom pathlib import Path\nfrom store.sqlite_journal import SqliteJournal\n"
         "async def main():\n    journal = SqliteJournal(Path(sys.argv[1]), print)\n"
         "    journal.append('fills', {'trade_id': 'T9', 'order_id': 'O9', 'side': 'BUY', 'quantity': 1})\n"
         "    await journal.commit()\n    os._exit(9)\nasyncio.run(main())\n"
@@ -244,32 +244,32 @@ def test_an_export_sees_what_a_desk_committed_before_it_was_killed(database, tmp
 
 def test_an_unknown_name_is_answered_with_the_nearest_one(journal, database, tmp_path):
     with pytest.raises(ConfigError, match="unknown what to export 'trade'; did you mean trades"):
-        export(database, "trade", None, "csv")
+        export_table(database, "trade", None, "csv")
     with pytest.raises(ConfigError, match="unknown export format 'xml'"):
-        export(database, "trades", None, "xml")
+        export_table(database, "trades", None, "xml")
     with pytest.raises(ConfigError, match="needs a symbol"):
-        export(database, "bars", None, "csv")
+        export_table(database, "bars", None, "csv")
 
 
 def test_a_missing_or_foreign_database_is_named_and_no_file_is_left(tmp_path):
     out = tmp_path / "out.csv"
     with pytest.raises(DataError, match="there is no database"):
-        export(tmp_path / "none.db", "trades", out, "csv")
+        export_table(tmp_path / "none.db", "trades", out, "csv")
     (tmp_path / "text.db").write_text("hello" * 1000)
     with pytest.raises(OperatorError, match="no SQLite database"):
-        export(tmp_path / "text.db", "trades", out, "csv")
+        export_table(tmp_path / "text.db", "trades", out, "csv")
     (tmp_path / "empty.db").touch()
     with pytest.raises(DataError, match="has never been written"):
-        export(tmp_path / "empty.db", "trades", out, "csv")
+        export_table(tmp_path / "empty.db", "trades", out, "csv")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty.db", "text.db"]
 
 
 def test_a_file_that_cannot_be_written_leaves_the_old_one(journal, database, tmp_path):
     with pytest.raises(OperatorError, match=r"cannot write .*no such file"):
-        export(database, "trades", tmp_path / "missing" / "out.csv", "csv")
+        export_table(database, "trades", tmp_path / "missing" / "out.csv", "csv")
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(OperatorError, match="cannot write"):
-        export(database, "trades", tmp_path / "folder.csv", "csv")
+        export_table(database, "trades", tmp_path / "folder.csv", "csv")
     assert not list(tmp_path.glob(".*"))
 
 
@@ -291,4 +291,4 @@ def test_many_rows_are_exported_in_batches_without_losing_one(database, ear, tmp
     ],
 )
 def test_a_time_is_iso_8601_in_ist_to_the_nanosecond(ts, text):
-    assert ist(ts) == text
+    assert ist_text(ts) == text

@@ -4,17 +4,17 @@ import json
 
 import pytest
 
-from compiled.frames import FULL, encode
-from compiled.model import SECOND, Instrument, Tick
-from compiled.screen import DeadTick
-from engine.trading import letters as module
-from engine.trading.letters import Letters
-from store.sqlite import SqliteJournal
-from tui.cli import call
+from compiled.market_data.kite_frames import FULL, encode_frame
+from compiled.model.values import SECOND, Instrument, Tick
+from compiled.trading.tick_filter import DeadTick
+from engine.day import dead_letters as module
+from engine.day.dead_letters import DeadLetters
+from store.sqlite_journal import SqliteJournal
+from tui.commands.cli import run_command
 
 NINE = 1_780_285_500_000_000_000  # 2026-06-01 09:15:00 IST
 SHARE = Instrument(257, "NSE", "INFY", 0.05, lower=900.0, upper=1_100.0)
-POISON = encode([Tick(257, NINE, 1_000.0, 5)], [FULL])[:-7]
+POISON = encode_frame([Tick(257, NINE, 1_000.0, 5)], [FULL])[:-7]
 
 
 def dead(price, reason, last=1_000.0, instrument=SHARE):
@@ -25,16 +25,16 @@ def dead(price, reason, last=1_000.0, instrument=SHARE):
 def kept(tmp_path, ear):
     """A database with a letter of each kind, and what was told of them."""
     journal, told = SqliteJournal(tmp_path / "desk.db", ear), []
-    made = Letters(journal, lambda *line: told.append(line))
-    made.frame(POISON, NINE)
-    made.ticks([dead(1_300.0, "band"), dead(1_000.02, "grid"), dead(5.0, "token", 0.0, None), dead(1_001.0, "jump")])
+    made = DeadLetters(journal, lambda *line: told.append(line))
+    made.keep_frame(POISON, NINE)
+    made.keep_ticks([dead(1_300.0, "band"), dead(1_000.02, "grid"), dead(5.0, "token", 0.0, None), dead(1_001.0, "jump")])
     journal.close()
     return tmp_path / "desk.db", told, made
 
 
 def asked(capsys, *words):
     capsys.readouterr()
-    code = call(["letters", *map(str, words)])
+    code = run_command(["letters", *map(str, words)])
     return code, capsys.readouterr()
 
 
@@ -71,9 +71,9 @@ def test_of_one_reason_so_many_are_kept_and_all_are_counted(tmp_path, ear, monke
     monkeypatch.setattr(module, "KEPT", 10)
     for _ in range(2):
         journal = SqliteJournal(tmp_path / "desk.db", ear)
-        made = Letters(journal, lambda *_: None)
+        made = DeadLetters(journal, lambda *_: None)
         for _ in range(25):
-            made.frame(POISON, NINE)
+            made.keep_frame(POISON, NINE)
         assert made.counts == {"frame": 25}
         journal.close()
     journal = SqliteJournal(tmp_path / "desk.db", ear)
@@ -84,4 +84,4 @@ def test_of_one_reason_so_many_are_kept_and_all_are_counted(tmp_path, ear, monke
 
 @pytest.mark.parametrize(("tick", "size"), [(Tick(257, NINE, 5.0), 8), (Tick(257, NINE + SECOND, 5.0, 3), 44)])
 def test_a_tick_is_kept_as_the_packet_it_can_have_come_in(tick, size):
-    assert len(module.packed(tick)) == 4 + size
+    assert len(module.packed_frame(tick)) == 4 + size

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import sqlite_utils
 
-from store.sqlite import SqliteJournal
+from store.sqlite_journal import SqliteJournal
 
 MANUAL = (Path(__file__).resolve().parents[2] / "docs" / "store.md").read_text(encoding="utf-8")
 

@@ -4,11 +4,11 @@ from datetime import date
 
 import pytest
 
-from engine.backtest.parity.days import FAILED, GAP, HAND, KILL, LIMIT, Leg
+from engine.backtest.parity.day_records import FAILED, GAP, HAND, KILL, LIMIT, TripLeg
 from engine.errors import NothingFound
-from store.parity import kept_day, last_day
-from tests.backtest.made_up import at
-from tests.backtest.parity_days import flat
+from store.journal_day import kept_day, last_day
+from tests.engine.backtest.made_up import at
+from tests.engine.backtest.parity_days import flat
 
 MONDAY, TUESDAY, WEDNESDAY = (date(2024, 6, day) for day in (3, 4, 5))
 USUAL = {"strategy": "told", "token": 257, "symbol": "INFY", "side": "BUY"}
@@ -100,11 +100,11 @@ def test_what_is_of_the_day_and_what_was_held_from_before(path):
     assert kept.carried == ["INFY"]
     assert (kept.cash, [each["code"] for each in kept.ran], kept.opened) == (200, ["a", "b"], when("09:00"))
     two, three, moved = kept.day.trips
-    assert two.entry == Leg(when("10:01"), 10, 4 * 10_000 + 6 * 10_050, 200)
-    assert (two.exit, two.mark, two.reason, two.place) == (Leg(when("11:00"), 10, 102_000, 100), 0, "target", 2)
+    assert two.entry == TripLeg(when("10:01"), 10, 4 * 10_000 + 6 * 10_050, 200)
+    assert (two.exit, two.mark, two.reason, two.place) == (TripLeg(when("11:00"), 10, 102_000, 100), 0, "target", 2)
     assert two.net == 102_000 - 100_300 - 300
     # Wednesday has written over what it was worth on Tuesday: the last bar says it
-    assert (three.held, three.mark, three.reason) == (3, 3 * 10_300, "")
+    assert (three.shares_held, three.mark, three.reason) == (3, 3 * 10_300, "")
     assert (moved.strategy, moved.side, moved.entry.quantity) == ("", -1, 2)
 
 

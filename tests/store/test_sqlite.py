@@ -8,7 +8,7 @@ import pytest
 
 from engine.errors import OperatorError
 from engine.ports import Journal
-from store.sqlite import SqliteJournal
+from store.sqlite_journal import SqliteJournal
 
 FILL = {"trade_id": "T1", "order_id": "O1", "intent": 7, "side": "BUY", "quantity": 10, "price": 101.05, "ts": 5}
 

@@ -3,9 +3,9 @@
 import pytest
 
 from engine.errors import DataError, OperatorError
-from engine.history.series import from_bars
-from store.bars.parquet import ParquetBars
-from store.bars.waiting import WaitingBars
+from engine.history.bar_series import from_bars
+from store.bars.parquet_bars import ParquetBars
+from store.bars.waiting_bars import WaitingBars
 from tests.conformance.bar_store import FOREVER, BarStoreSuite, bar, fields
 from tests.killing import every_step
 

@@ -13,12 +13,12 @@ import pytest
 
 from engine.errors import OperatorError
 from engine.ops import doctor
-from store import whole
-from store.export import export
-from store.sqlite import SqliteJournal
-from store.trace import trace
-from tui.cli import call
-from tui.runs import latest_database
+from store import database_integrity
+from store.decision_trace import trace_decision
+from store.export import export_table
+from store.sqlite_journal import SqliteJournal
+from tui.commands.cli import run_command
+from tui.run.run_records import latest_database
 
 LOST = "and a desk has written it: restore a copy, or remove "
 
@@ -97,10 +97,10 @@ def test_what_is_no_whole_database_of_ours_is_refused_by_everybody_and_left_as_i
     damage(copy)
     before = copy.read_bytes() if copy.is_file() else None
     for act in (
-        lambda: SqliteJournal(copy, ear), lambda: export(copy, "trades", None, "csv"), lambda: trace(copy, "D1"),
+        lambda: SqliteJournal(copy, ear), lambda: export_table(copy, "trades", None, "csv"), lambda: trace_decision(copy, "D1"),
     ):  # fmt: skip
         assert words in refused(act)
-    check = doctor.check_database(copy, lambda path: whole.check(path, new=True))
+    check = doctor.check_database(copy, lambda path: database_integrity.check_database(path, new=True))
     assert (check.state, words in check.text) == ("fail", True)
     assert (copy.read_bytes() if copy.is_file() else None) == before
     assert ear.heard == []
@@ -108,7 +108,7 @@ def test_what_is_no_whole_database_of_ours_is_refused_by_everybody_and_left_as_i
 
 def test_one_that_lacks_a_table_names_the_mend(copy):
     DAMAGES["without rows to read"][0](copy)
-    assert "restore a copy, or name another file (no such table" in refused(lambda: export(copy, "fills", None, "csv"))
+    assert "restore a copy, or name another file (no such table" in refused(lambda: export_table(copy, "fills", None, "csv"))
 
 
 def test_one_cut_at_any_length_is_refused(copy, ear):
@@ -116,7 +116,7 @@ def test_one_cut_at_any_length_is_refused(copy, ear):
     lengths = {1, 15, 16, 99, 100, 511, 512, 4_095, len(full) - 1, len(full) - 4_095, *range(4_096, len(full), 4_096)}
     for length in sorted(lengths):
         copy.write_bytes(full[:length])
-        for act in (lambda: SqliteJournal(copy, ear), lambda: export(copy, "trades", None, "csv")):
+        for act in (lambda: SqliteJournal(copy, ear), lambda: export_table(copy, "trades", None, "csv")):
             text = refused(act)
             assert ("is cut short" in text) or (length < 16 and "no SQLite database" in text), (length, text)
         assert copy.read_bytes() == full[:length]
@@ -137,43 +137,43 @@ def test_every_command_says_it_in_one_line_with_code_two(copy, capfd, tmp_path, 
     config.write_text(f"[store]\ndatabase = '{copy}'\n")
     DAMAGES[name][0](copy)
     for command in READING:
-        code = call([*command, "--config", str(config)])
+        code = run_command([*command, "--config", str(config)])
         said = capfd.readouterr()
         lines = [line for line in said.err.splitlines() if line.startswith("patang: ")]
         assert (code, len(lines), said.out) == (2, 1, ""), (command, said)
         assert DAMAGES[name][1] in lines[0]
     for command in OF_A_DESK:
-        assert call([*command, "--config", str(config)]) == 3, "they ask the desk, and need no database"
+        assert run_command([*command, "--config", str(config)]) == 3, "they ask the desk, and need no database"
         assert "no desk is running" in capfd.readouterr().err
 
 
 def test_one_that_may_not_be_written_is_read_and_not_opened_by_a_desk(copy, ear, monkeypatch):
     allowed = os.access
-    monkeypatch.setattr("store.whole.os.access", lambda path, mode: mode != os.W_OK and allowed(path, mode))
+    monkeypatch.setattr("store.database_integrity.os.access", lambda path, mode: mode != os.W_OK and allowed(path, mode))
     assert "it is read-only: give this user the right to write" in refused(lambda: SqliteJournal(copy, ear))
-    assert export(copy, "trades", copy.with_name("out.csv"), "csv") == 0
+    assert export_table(copy, "trades", copy.with_name("out.csv"), "csv") == 0
 
 
 def test_one_that_was_never_written_is_opened_as_new(tmp_path, ear):
     path = tmp_path / "desk.db"
     path.touch()
     SqliteJournal(path, ear).close()
-    assert whole.mark_of(path).read_text().startswith("patang closed")
+    assert database_integrity.mark_of(path).read_text().startswith("patang closed")
 
 
 def test_a_log_without_its_database_is_evidence_too(copy, ear):
     journal = written(copy, ear)
-    whole.log_of(copy).rename(copy.with_name("kept"))
+    database_integrity.log_of(copy).rename(copy.with_name("kept"))
     journal.close()
     copy.unlink()
-    whole.mark_of(copy).unlink()
-    copy.with_name("kept").rename(whole.log_of(copy))
-    assert f"remove {whole.log_of(copy)} to begin anew" in refused(lambda: SqliteJournal(copy, ear))
+    database_integrity.mark_of(copy).unlink()
+    copy.with_name("kept").rename(database_integrity.log_of(copy))
+    assert f"remove {database_integrity.log_of(copy)} to begin anew" in refused(lambda: SqliteJournal(copy, ear))
 
 
 def test_the_last_run_is_not_looked_for_elsewhere_when_its_database_is_gone(copy, monkeypatch):
     copy.unlink()
-    monkeypatch.setattr("tui.runs.state_folder", lambda *_: copy.parent)
+    monkeypatch.setattr("tui.run.run_records.state_folder", lambda *_: copy.parent)
     config = type("Config", (), {"store": type("Store", (), {"database": ""})})
     assert "is gone" in refused(lambda: latest_database(config, "sandbox"))
 
@@ -181,7 +181,7 @@ def test_the_last_run_is_not_looked_for_elsewhere_when_its_database_is_gone(copy
 PROGRAM = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from store.sqlite import SqliteJournal
+from store.sqlite_journal import SqliteJournal
 
 async def write():
     for seq in range(21, 401):
@@ -212,7 +212,7 @@ def left(tmp_path_factory):
 def test_what_a_crash_left_in_the_log_is_there_and_what_was_taken_of_it_is_told(left, tmp_path, ear, damage):
     shutil.copytree(left, tmp_path / "state")
     path = tmp_path / "state" / "desk.db"
-    log = whole.log_of(path)
+    log = database_integrity.log_of(path)
     size = log.stat().st_size
     if damage == "shm":
         path.with_name("desk.db-shm").unlink()
@@ -236,5 +236,5 @@ def test_what_a_crash_left_in_the_log_is_there_and_what_was_taken_of_it_is_told(
 def test_a_database_all_of_whose_rows_were_in_a_log_that_is_gone_is_not_opened_as_new(tmp_path, ear):
     path = tmp_path / "desk.db"
     crashed(path)
-    whole.log_of(path).unlink()
+    database_integrity.log_of(path).unlink()
     assert "holds nothing, " + LOST in refused(lambda: SqliteJournal(path, ear))

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 import strategies
-from compiled.model import Side
+from compiled.model.values import Side
 from engine.errors import ConfigError
 from strategies.testing import replay
-from tests.backtest.histories import history, walk
-from tests.backtest.made_up import weekdays
-from tui.cli import call
+from tests.engine.backtest.histories import history, walk
+from tests.engine.backtest.made_up import weekdays
+from tui.commands.cli import run_command
 
 BROKEN = {
     "x = 1\nimport nosuch\n": "{file}:2: ModuleNotFoundError: No module named 'nosuch'",
@@ -112,23 +112,23 @@ def test_a_strategy_is_begun_tried_replayed_and_run_from_an_empty_folder(tmp_pat
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)
-    assert call(["new", "strategy", "breakout"]) == 0
+    assert run_command(["new", "strategy", "breakout"]) == 0
     file, test = capsys.readouterr().out.split()
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", test], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     history(tmp_path / "state" / "patang" / "history", {"INFY": walk(weekdays(2), 3, spread=0.05)})
-    assert call(["backtest", "breakout", "--set", "bars=10", "--json"]) == 0
+    assert run_command(["backtest", "breakout", "--set", "bars=10", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["metrics"]["trades"] > 5
     assert found["manifest"]["strategies"] == {"breakout": {"bars": 10}}
     assert len(found["manifest"]["sources"]["breakout"]) == 64
     (tmp_path / "config.toml").write_text('[strategy.breakout]\nsymbols = ["INFY"]\nbars = 30\n')
-    assert call(["config", "check"]) == 0
+    assert run_command(["config", "check"]) == 0
     (tmp_path / "config.toml").write_text("[strategy.breakout]\nbasr = 30\n")
-    assert call(["config", "check"]) == 2
+    assert run_command(["config", "check"]) == 2
     assert "has no parameter basr; did you mean bars?" in capsys.readouterr().err
     for name in ("breakout", "Breakout", "momentum_ladder", "class"):
-        assert call(["new", "strategy", name]) == 2
+        assert run_command(["new", "strategy", name]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 4
     assert "Donchian" in Path(file).read_text(encoding="utf-8")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.tui.fake import FakeDesk
-from tui.app import PatangApp
+from tui.app.app import PatangApp
 
 
 class Cost(PatangApp):

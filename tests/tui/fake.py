@@ -3,8 +3,7 @@
 import math
 import random
 
-from engine.errors import DataError
-from engine.trading.board import (
+from engine.board_rows import (
     BarRow,
     Board,
     DayTrades,
@@ -24,6 +23,7 @@ from engine.trading.board import (
     TradeRow,
     WatchRow,
 )
+from engine.errors import DataError
 
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND

@@ -9,7 +9,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve
 
 from fake import FakeDesk  # noqa: E402 - the path comes first
 
-from tui.app import PatangApp  # noqa: E402 - the path comes first
+from tui.app.app import PatangApp  # noqa: E402 - the path comes first
 
 
 class Play(PatangApp):

@@ -7,13 +7,13 @@ from textual.widgets import Button, Input
 
 from engine.errors import OperatorError
 from tests.tui.fake import FakeDesk
-from tui.actions import ACTIONS, caps
-from tui.app import PatangApp
-from tui.screens.chart import ChartScreen
-from tui.screens.desk import DeskScreen
-from tui.screens.palette import Palette
-from tui.screens.question import Help, Question
-from tui.widgets.bands import KillBand, ModeBand
+from tui.app.app import PatangApp
+from tui.app.screens.action_palette import ActionPalette
+from tui.app.screens.chart_screen import ChartScreen
+from tui.app.screens.desk_screen import DeskScreen
+from tui.app.screens.modal_dialogs import HelpDialog, QuestionDialog
+from tui.app.widgets.status_bands import KillBand, ModeBand
+from tui.key_actions import ACTIONS, key_caps
 
 SECOND = 1_000_000_000
 
@@ -74,7 +74,7 @@ async def test_the_kill_key_works_while_a_filter_is_typed(key):
 
 
 @pytest.mark.parametrize(
-    ("opening", "kind"), [("x", Question), ("ctrl+p", Palette), ("f1", Help), ("ctrl+q", Question)]
+    ("opening", "kind"), [("x", QuestionDialog), ("ctrl+p", ActionPalette), ("f1", HelpDialog), ("ctrl+q", QuestionDialog)]
 )
 async def test_the_kill_key_works_over_a_modal_and_the_modal_makes_way(opening, kind):
     async with running() as (app, pilot):
@@ -185,7 +185,7 @@ async def test_quitting_with_open_positions_asks_with_the_focus_on_cancel():
     async with running() as (app, pilot):
         await pilot.press("ctrl+q")
         await pilot.pause()
-        assert isinstance(app.screen, Question)
+        assert isinstance(app.screen, QuestionDialog)
         assert app.focused.id == "cancel"
         assert "8 positions open" in "\n".join(screen_text(app))
         await pilot.press("enter")
@@ -453,7 +453,7 @@ async def test_many_alarms_ring_once_and_never_cover_header_kill_state_or_a_dial
         assert "S A N D B O X" in lines[0]
         assert "KILL SWITCH" in lines[2]
         assert "naked 0" in lines[4]
-        assert isinstance(app.screen, Question)
+        assert isinstance(app.screen, QuestionDialog)
         box = app.screen.query_one("#box").region
         assert all("alarm" not in line[box.x : box.right] for line in lines[box.y : box.bottom])
         clock.now += 16 * SECOND
@@ -469,12 +469,12 @@ async def test_help_names_the_focused_pane_and_every_action():
         assert "Positions" in text
         for action in ACTIONS:
             assert action.help.split(":")[0][:30] in text, action.id
-            assert caps(action.keys) in text, action.id
+            assert key_caps(action.keys) in text, action.id
 
 
 async def test_the_palette_offers_what_can_be_done_here_and_does_it():
     async with running() as (app, pilot):
-        offered = {choice.words for choice in app.choices()}
+        offered = {choice.words for choice in app.palette_choices()}
         assert {"kill", "exit", "zoom", "filter", "freeze", "TITAN"} <= offered
         assert "cancel" not in offered
         assert "span" not in offered
@@ -688,7 +688,7 @@ async def test_help_shows_a_dozen_keys_at_once_on_a_small_terminal_the_panes_own
         shown = [
             action.id
             for action in ACTIONS
-            if any(f" {caps(action.keys)} " in line and action.verb in line for line in lines)
+            if any(f" {key_caps(action.keys)} " in line and action.verb in line for line in lines)
         ]
         assert len(shown) >= 12
         first = next(i for i, line in enumerate(lines) if "In positions" in line)
@@ -726,7 +726,7 @@ async def test_what_is_over_is_named_in_sight_at_every_size_and_both_screens_agr
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
 async def test_every_pane_of_the_desk_has_its_place_at_every_size_even_one_that_is_new(size, monkeypatch):
-    monkeypatch.setattr("tui.screens.desk._WIDE_ORDER", ("watch", "positions"))
+    monkeypatch.setattr("tui.app.screens.desk_screen._WIDE_ORDER", ("watch", "positions"))
     async with running(size=size) as (app, pilot):
         assert len({pane.region for pane in app.screen.panes.values() if pane.display}) in {2, 6}
         for name in app.screen.panes:

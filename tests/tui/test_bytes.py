@@ -6,8 +6,8 @@ from textual._compositor import CompositorUpdate
 
 from tests.tui.fake import FakeDesk
 from tests.tui.test_app import Clock
-from tui.app import PatangApp
-from tui.painter import Painter
+from tui.app.app import PatangApp
+from tui.app.screen_painter import ScreenPainter
 
 FRAMES = 10
 SECOND = 1_000_000_000
@@ -19,13 +19,13 @@ class Counted(PatangApp):
     sent = 0
 
     def on_load(self):
-        self.painter = Painter(ColorSystem.TRUECOLOR)
+        self.painter = ScreenPainter(ColorSystem.TRUECOLOR)
 
     def _display(self, screen, renderable):
         if isinstance(renderable, CompositorUpdate) and not self._batch_count:
-            self.painter.take(renderable)
-            while self.painter.due:
-                self.sent += len(self.painter.piece().encode())
+            self.painter.take_update(renderable)
+            while self.painter.has_due_rows:
+                self.sent += len(self.painter.next_piece().encode())
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])

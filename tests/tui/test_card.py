@@ -2,19 +2,19 @@
 
 from rich.console import Console
 
-from engine.trading.board import Board
+from engine.board_rows import Board
 from tests.tui.fake import FakeDesk
 from tests.tui.test_app import running, screen_text, settle
 from tests.tui.test_theme import variables
-from tui.screens.card import card, card_title
-from tui.screens.question import Help
-from tui.theme import Tones
+from tui.app.screens.day_card import card_title, day_card
+from tui.app.screens.modal_dialogs import HelpDialog
+from tui.app.widgets.theme import ToneStyles
 
 
 def lines_of(board, width=100):
     console = Console(width=width)
     with console.capture() as capture:
-        console.print(card(board, Tones(variables("green-up"))))
+        console.print(day_card(board, ToneStyles(variables("green-up"))))
     return [line.rstrip() for line in capture.get().splitlines() if line.strip()]
 
 
@@ -66,7 +66,7 @@ async def test_the_card_comes_up_once_when_the_day_is_over_and_whoever_sees_it_h
     async with running() as (app, pilot):
         app.face.close()
         await settle(app, pilot)
-        assert isinstance(app.screen, Help)
+        assert isinstance(app.screen, HelpDialog)
         assert any("The day is over" in line for line in screen_text(app))
         assert app.face.commands == [("acknowledge", 0, "moving_average_cross")]
         await pilot.press("escape")
@@ -74,7 +74,7 @@ async def test_the_card_comes_up_once_when_the_day_is_over_and_whoever_sees_it_h
         assert not app.screen.is_modal
         await pilot.press("d")
         await settle(app, pilot)
-        assert isinstance(app.screen, Help)
+        assert isinstance(app.screen, HelpDialog)
 
 
 async def test_the_end_of_the_day_waits_for_a_question_that_stands():
@@ -82,7 +82,7 @@ async def test_the_end_of_the_day_waits_for_a_question_that_stands():
         await pilot.press("x")
         app.face.close()
         await settle(app, pilot)
-        assert not isinstance(app.screen, Help)
+        assert not isinstance(app.screen, HelpDialog)
         await pilot.press("escape")
         await settle(app, pilot)
-        assert isinstance(app.screen, Help)
+        assert isinstance(app.screen, HelpDialog)

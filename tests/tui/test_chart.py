@@ -1,7 +1,7 @@
 """What the chart computes before it draws."""
 
-from engine.trading.board import BarRow, FillMark
-from tui.screens.chart import ema, marks, span_name
+from engine.board_rows import BarRow, FillMark
+from tui.app.screens.chart_screen import ema, fill_marks, span_name
 
 MINUTE = 60_000_000_000
 
@@ -24,15 +24,15 @@ def test_a_fill_is_marked_on_the_bar_it_fell_into():
         FillMark(99 * MINUTE, 7, "BUY", 1.0, 5),
         FillMark(101 * MINUTE, 8, "BUY", 1.0, 5),
     ]
-    assert marks(fills, 7, bars, 60) == [(1, 1.2, "BUY"), (2, 1.4, "SELL")]
-    assert marks(fills, 7, [], 60) == []
+    assert fill_marks(fills, 7, bars, 60) == [(1, 1.2, "BUY"), (2, 1.4, "SELL")]
+    assert fill_marks(fills, 7, [], 60) == []
 
 
 def test_bars_that_start_off_the_round_hour_keep_their_own_grid():
     # An hour bar from 09:15 IST starts at a quarter past.
     bars = [bar(15 * MINUTE), bar(75 * MINUTE)]
-    assert marks([FillMark(80 * MINUTE, 7, "BUY", 1.0, 1)], 7, bars, 3_600) == [(1, 1.0, "BUY")]
-    assert marks([FillMark(74 * MINUTE, 7, "BUY", 1.0, 1)], 7, bars, 3_600) == [(0, 1.0, "BUY")]
+    assert fill_marks([FillMark(80 * MINUTE, 7, "BUY", 1.0, 1)], 7, bars, 3_600) == [(1, 1.0, "BUY")]
+    assert fill_marks([FillMark(74 * MINUTE, 7, "BUY", 1.0, 1)], 7, bars, 3_600) == [(0, 1.0, "BUY")]
 
 
 def test_spans_are_named_in_their_largest_unit():

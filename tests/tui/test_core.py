@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from tui import cli, core
+from tui import native_core
+from tui.commands import cli
 
 
 @pytest.fixture
@@ -15,15 +16,15 @@ def native(tmp_path, monkeypatch):
     source, built = tmp_path / "compiled" / "kernel.py", tmp_path / "__init__.so"
     source.touch()
     built.touch()
-    monkeypatch.setattr(core, "CHECKOUT", tmp_path / "compiled")
-    monkeypatch.setattr(core, "find_spec", lambda _: SimpleNamespace(origin=str(built)))
+    monkeypatch.setattr(native_core, "CHECKOUT", tmp_path / "compiled")
+    monkeypatch.setattr(native_core, "find_spec", lambda _: SimpleNamespace(origin=str(built)))
 
     def fail(error):
         def app(*_, **__):
             raise error
 
         monkeypatch.setattr(cli, "app", app)
-        return cli.call(["doctor"])
+        return cli.run_command(["doctor"])
 
     return SimpleNamespace(source=source, built=built, fail=fail)
 
@@ -38,7 +39,7 @@ def test_an_older_core_is_named_with_the_mend_and_code_two(native, error, capsys
 
 def test_one_that_cannot_be_loaded_is_named_too(native, capsys):
     os.utime(native.source, (1, 1))
-    assert native.fail(ImportError("no such file", name="compiled.kernel")) == 2
+    assert native.fail(ImportError("no such file", name="compiled.trading.kernel")) == 2
     assert "the native core cannot be loaded: run make native" in capsys.readouterr().err
 
 
@@ -50,5 +51,5 @@ def test_what_a_fitting_core_has_nothing_to_do_with_is_raised(native, error):
 
 
 def test_plain_sources_are_never_old(native, monkeypatch):
-    monkeypatch.setattr(core, "find_spec", lambda _: SimpleNamespace(origin=str(native.source)))
-    assert not core.is_old()
+    monkeypatch.setattr(native_core, "find_spec", lambda _: SimpleNamespace(origin=str(native.source)))
+    assert not native_core.is_old()

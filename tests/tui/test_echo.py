@@ -2,8 +2,8 @@
 
 import re
 
-from tui.echo import FIRST_S, LEAST, LONGEST_S, MOST, PATIENCE_S, Echo
-from tui.painter import PIECE
+from tui.app.screen_painter import PIECE
+from tui.app.terminal_echo import FIRST_S, LEAST, LONGEST_S, MOST, PATIENCE_S, TerminalEcho
 
 WIDE = 120
 
@@ -21,72 +21,72 @@ def asked(text):
 
 
 def proven(clock):
-    echo = Echo(clock)
-    assert echo.heard(asked(echo.question(100, WIDE)))
+    echo = TerminalEcho(clock)
+    assert echo.take_answer(asked(echo.cursor_question(100, WIDE)))
     return echo
 
 
 def test_the_next_piece_waits_for_the_answer_to_the_last():
-    echo = Echo(Clock())
-    assert echo.free
-    column = asked(echo.question(100, WIDE))
-    assert not echo.free
-    assert not echo.heard(column + 1), "an old answer, or somebody else's"
-    assert not echo.free
-    assert echo.heard(column)
-    assert echo.free
-    assert asked(echo.question(100, WIDE)) != column
+    echo = TerminalEcho(Clock())
+    assert echo.is_free
+    column = asked(echo.cursor_question(100, WIDE))
+    assert not echo.is_free
+    assert not echo.take_answer(column + 1), "an old answer, or somebody else's"
+    assert not echo.is_free
+    assert echo.take_answer(column)
+    assert echo.is_free
+    assert asked(echo.cursor_question(100, WIDE)) != column
 
 
 def test_a_piece_is_as_large_as_what_the_line_takes_in_half_a_second():
     clock = Clock()
     echo = proven(clock)
     assert echo.limit == MOST
-    column = asked(echo.question(4_000, WIDE))
+    column = asked(echo.cursor_question(4_000, WIDE))
     clock.now += 2.0  # 2,000 bytes a second
-    echo.heard(column)
+    echo.take_answer(column)
     assert echo.limit == 1_000
-    column = asked(echo.question(1_000, WIDE))
+    column = asked(echo.cursor_question(1_000, WIDE))
     clock.now += 5.0
-    echo.heard(column)
+    echo.take_answer(column)
     assert echo.limit == LEAST
 
 
 def test_a_terminal_that_never_answers_is_soon_not_waited_for():
     clock = Clock()
-    echo = Echo(clock)
-    first = asked(echo.question(100, WIDE))
+    echo = TerminalEcho(clock)
+    first = asked(echo.cursor_question(100, WIDE))
     for wait in (1, 2, 4):
         clock.now += FIRST_S * wait
-        assert echo.free
-        assert echo.question(100, WIDE)
-    assert [echo.free and echo.question(100, WIDE) for _ in range(3)] == [""] * 3
+        assert echo.is_free
+        assert echo.cursor_question(100, WIDE)
+    assert [echo.is_free and echo.cursor_question(100, WIDE) for _ in range(3)] == [""] * 3
     assert echo.limit == PIECE
     clock.now += PATIENCE_S
-    last = asked(echo.question(100, WIDE))
-    assert not echo.heard(first)
-    assert not echo.free, "it is only slow"
-    assert echo.heard(last)
-    assert echo.free
+    last = asked(echo.cursor_question(100, WIDE))
+    assert not echo.take_answer(first)
+    assert not echo.is_free, "it is only slow"
+    assert echo.take_answer(last)
+    assert echo.is_free
 
 
 def test_a_line_that_stalls_gets_ever_fewer_and_small_pieces():
     clock = Clock()
     echo = proven(clock)
-    echo.question(100, WIDE)
+    echo.cursor_question(100, WIDE)
     sent = []
     for second in range(600):
         clock.now += 1.0
-        if echo.free:
+        if echo.is_free:
             sent.append((second + 1, echo.limit))
-            echo.question(100, WIDE)
+            echo.cursor_question(100, WIDE)
     assert [at for at, _ in sent[:4]] == [3, 9, 21, 45]
     assert len(sent) < 4 + 600 / LONGEST_S
     assert {limit for _, limit in sent[1:]} == {LEAST}
 
 
 def test_a_terminal_too_narrow_to_tell_questions_apart_is_not_asked():
-    echo = Echo(Clock())
-    assert echo.question(100, 11) == ""
-    assert echo.free
-    assert asked(echo.question(100, 40)) < 40
+    echo = TerminalEcho(Clock())
+    assert echo.cursor_question(100, 11) == ""
+    assert echo.is_free
+    assert asked(echo.cursor_question(100, 40)) < 40

@@ -5,17 +5,17 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
-from engine.config import Config
-from engine.trading.board import Board, DiskState, PositionRow
-from engine.trading.pacing import STOP_PATIENCE_S
-from tui.ending import ENGINE_S, FORCED, Ending, standing
+from engine.board_rows import Board, DiskState, PositionRow
+from engine.config.schema import DeskConfig
+from engine.day.pacing import STOP_PATIENCE_S
+from tui.run.forced_ending import ENGINE_S, FORCED, ForcedEnding, open_positions_text
 
 STUCK = """
 import os, signal, threading, time
 from types import SimpleNamespace
-from engine.config import Config
-from engine.trading.board import Board
-from tui.ending import Ending
+from engine.config.schema import Config
+from engine.board_rows import Board
+from tui.run.forced_ending import Ending
 ending = Ending(SimpleNamespace(config=Config(), board=Board("LIVE")), {seconds})
 signal.signal(signal.SIGTERM, ending.ask)
 for _ in range({signals}):
@@ -50,13 +50,13 @@ def test_what_is_told_names_positions_stops_and_what_is_not_on_record():
     board.positions.put("1", row)
     board.positions.put("2", row._replace(key="2", symbol="TCS", quantity=3, stop=0.0))
     board.governor = board.governor._replace(disk=DiskState(70.0, 70.0, 2))
-    told = standing(SimpleNamespace(board=board))
+    told = open_positions_text(SimpleNamespace(board=board))
     assert told.startswith("open are 10 INFY, 3 TCS without a stop, as far as the desk knew")
     assert "2 requests had left ahead of their record" in told
 
 
 def test_the_bound_leaves_the_engine_its_patience():
-    config, before = Config(), signal.getsignal(signal.SIGTERM)
+    config, before = DeskConfig(), signal.getsignal(signal.SIGTERM)
     assert ENGINE_S == STOP_PATIENCE_S
-    assert Ending(SimpleNamespace(config=config))._seconds > STOP_PATIENCE_S + config.broker.timeout_s
+    assert ForcedEnding(SimpleNamespace(config=config))._seconds > STOP_PATIENCE_S + config.broker.timeout_s
     assert signal.getsignal(signal.SIGTERM) == before, "nothing is heeded before it ends"

@@ -10,8 +10,8 @@ from textual.widgets import Static
 from tests.foreign import HOSTILE, obeyed
 from tests.tui.fake import FakeDesk
 from tests.tui.test_app import Clock
-from tui.app import PatangApp
-from tui.painter import Painter
+from tui.app.app import PatangApp
+from tui.app.screen_painter import ScreenPainter
 
 OURS = re.compile(r"\x1b\[[\d;]*[mHG]")
 """What the painter itself sends: pens, and places."""
@@ -30,13 +30,13 @@ class Shown(PatangApp):
     """The app with every byte kept that a terminal would be sent."""
 
     def on_load(self):
-        self.painter, self.sent = Painter(ColorSystem.TRUECOLOR), ""
+        self.painter, self.sent = ScreenPainter(ColorSystem.TRUECOLOR), ""
 
     def _display(self, screen, renderable):
         if isinstance(renderable, CompositorUpdate) and not self._batch_count:
-            self.painter.take(renderable)
-            while self.painter.due:
-                self.sent += self.painter.piece()
+            self.painter.take_update(renderable)
+            while self.painter.has_due_rows:
+                self.sent += self.painter.next_piece()
 
 
 def foreign(value, name, kept):

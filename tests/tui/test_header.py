@@ -2,9 +2,9 @@
 
 import pytest
 
-from engine.trading.board import Board, FailureRow, Header, StrategyRow
-from tui.widgets.bands import KillState, kill_lines, mode_text
-from tui.widgets.header import fields
+from engine.board_rows import Board, BoardHeader, FailureRow, StrategyRow
+from tui.app.widgets.header_bar import header_fields
+from tui.app.widgets.status_bands import KillState, kill_lines, mode_text
 
 NOW = 1_787_000_000_000_000_000
 
@@ -12,11 +12,11 @@ NOW = 1_787_000_000_000_000_000
 def shown(header, board=None, kill=None):
     board = board or Board("SANDBOX")
     board.header = header
-    return {field.label: field for field in fields(board, 0, kill or KillState())}
+    return {field.label: field for field in header_fields(board, 0, kill or KillState())}
 
 
 def session(phase, then, seconds):
-    header = Header(now=NOW, phase=phase, phase_ends=NOW + seconds * 1_000_000_000, then=then)
+    header = BoardHeader(now=NOW, phase=phase, phase_ends=NOW + seconds * 1_000_000_000, then=then)
     return shown(header)["session"].text
 
 
@@ -47,14 +47,14 @@ def test_the_session_field_counts_down_to_what_comes_next(phase, then, seconds, 
     ],
 )
 def test_a_silent_feed_is_a_danger_only_while_something_trades(phase, seconds, text, tone):
-    header = Header(now=NOW, phase=phase, feed_age=seconds * 1_000_000_000)
+    header = BoardHeader(now=NOW, phase=phase, feed_age=seconds * 1_000_000_000)
     feed = shown(header)["feed"]
     assert (feed.text, feed.tone) == (text, tone)
 
 
 def test_the_day_stands_above_the_clock():
-    assert shown(Header(now=1_784_017_800 * 10**9))["Tue 14 Jul 2026 IST"].text == "14:00:00"
-    assert shown(Header())["IST"].text == "--:--:--"
+    assert shown(BoardHeader(now=1_784_017_800 * 10**9))["Tue 14 Jul 2026 IST"].text == "14:00:00"
+    assert shown(BoardHeader())["IST"].text == "--:--:--"
 
 
 def test_a_strategy_that_has_failed_stays_marked_until_somebody_has_looked():
@@ -63,10 +63,10 @@ def test_a_strategy_that_has_failed_stays_marked_until_somebody_has_looked():
     board.strategies.put("b", StrategyRow("b", "ValueError: boom", -100))
     board.strategies.put("by hand, adopted", StrategyRow("by hand, adopted", "", 5))
     board.failures.put("b", FailureRow("b", NOW, "ValueError: boom", ()))
-    field = shown(Header(), board)["strategies"]
+    field = shown(BoardHeader(), board)["strategies"]
     assert (field.text, field.tone, field.rank) == ("1/2 FAILED: d", "danger", 0)
     board.failures.keep(set())
-    field = shown(Header(), board)["strategies"]
+    field = shown(BoardHeader(), board)["strategies"]
     assert (field.text, field.tone) == ("1/2", "notice")
 
 
@@ -84,7 +84,7 @@ def test_a_desk_that_is_flat_is_no_longer_flattening():
     out = kill_lines(KillState("flatten", "operator", confirmed=True, flat=True), 80)
     assert "· FLAT ·" in out[0]
     assert "every position is out" in out[1]
-    assert shown(Header(), kill=KillState("flatten", "", confirmed=True, flat=True))["kill"].text == "FLAT"
+    assert shown(BoardHeader(), kill=KillState("flatten", "", confirmed=True, flat=True))["kill"].text == "FLAT"
     still = kill_lines(KillState("flatten", "operator", confirmed=True, flat=False), 80)
     assert "FLATTENING" in still[0]
     assert "is being exited" in still[1]
@@ -102,6 +102,6 @@ def test_the_mode_band_names_a_pace_that_is_not_that_of_life(speed, words):
     [(True, 0, "LOG IN"), (True, 2, "LOG IN: 2 INTRADAY LEFT"), (False, 1, "1 INTRADAY LEFT")],
 )
 def test_a_session_that_has_ended_and_what_cannot_be_left_stand_in_the_header(login, overdue, text):
-    field = shown(Header(login=login, overdue=overdue))["broker"]
+    field = shown(BoardHeader(login=login, overdue=overdue))["broker"]
     assert (field.text, field.tone) == (text, "danger")
-    assert "broker" not in shown(Header())
+    assert "broker" not in shown(BoardHeader())

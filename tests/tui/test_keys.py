@@ -8,26 +8,26 @@ import pytest
 from textual.binding import Binding
 
 from engine.errors import ConfigError
-from tui.actions import ACTIONS, SCOPES
-from tui.app import PatangApp
-from tui.keymap import check, document
-from tui.panes.orders import OrdersTable
-from tui.panes.positions import PositionsTable
-from tui.screens.chart import ChartScreen
-from tui.screens.desk import DeskScreen
-from tui.screens.risk import RiskScreen
-from tui.widgets.live_table import LiveTable
+from tui.app.app import PatangApp
+from tui.app.panes.orders_pane import OrdersTable
+from tui.app.panes.positions_pane import PositionsTable
+from tui.app.screens.chart_screen import ChartScreen
+from tui.app.screens.desk_screen import DeskScreen
+from tui.app.screens.risk_screen import RiskScreen
+from tui.app.widgets.live_table import LiveTable
+from tui.key_actions import ACTIONS, SCOPES
+from tui.keymap import check_keymap, keys_page
 
 ROOT = Path(__file__).resolve().parents[2]
 OWNERS = (PatangApp, DeskScreen, RiskScreen, ChartScreen, LiveTable, PositionsTable, OrdersTable)
 
 
 def test_the_page_of_keys_is_the_registry():
-    assert (ROOT / "docs" / "keys.md").read_text(encoding="utf-8") == document()
+    assert (ROOT / "docs" / "keys.md").read_text(encoding="utf-8") == keys_page()
 
 
 def test_every_action_stands_on_the_page():
-    text = document()
+    text = keys_page()
     for action in ACTIONS:
         assert action.help in text
 
@@ -45,7 +45,7 @@ def test_the_kill_switch_is_bound_with_priority_and_without_an_id():
 
 
 def test_a_key_map_with_free_keys_is_taken():
-    assert check({"freeze": "p", "zoom": "space"}) == {"freeze": "p", "zoom": "space"}
+    assert check_keymap({"freeze": "p", "zoom": "space"}) == {"freeze": "p", "zoom": "space"}
 
 
 @pytest.mark.parametrize(
@@ -61,18 +61,18 @@ def test_a_key_map_with_free_keys_is_taken():
 )
 def test_a_wrong_key_map_is_refused_with_the_key_named(keymap, words):
     with pytest.raises(ConfigError) as refusal:
-        check(keymap)
+        check_keymap(keymap)
     for word in words:
         assert word in str(refusal.value)
 
 
 def test_the_same_key_may_serve_two_panes():
-    assert check({"exit": "y", "cancel": "y"})
+    assert check_keymap({"exit": "y", "cancel": "y"})
 
 
 def test_the_app_imports_no_broker_no_store_and_no_chart():
     code = (
-        "import sys, tui.app\n"
+        "import sys, tui.app.app\n"
         "bad = [m for m in sys.modules if m.split('.')[0] in "
         "{'brokers', 'store', 'plotext', 'textual_plotext', 'pandas', 'numpy', 'pyarrow', 'duckdb', 'kiteconnect'}]\n"
         "print(bad)"

@@ -5,14 +5,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from engine.config import Config
-from engine.trading.board import Board
-from engine.trading.killswitch import KillSwitch
+from engine.board_rows import Board
+from engine.config.schema import DeskConfig
+from engine.orders.killswitch import KillSwitch
 from tests.tui.fake import FakeDesk
-from tui import launch
-from tui.app import PatangApp
-from tui.ending import Ending
-from tui.station import Run, Station
+from tui.app.app import PatangApp
+from tui.run import launch
+from tui.run.forced_ending import ForcedEnding
+from tui.run.session import DeskSession, RunPlan
 
 
 class Desk:
@@ -36,13 +36,13 @@ class Desk:
 def station(tmp_path):
     board = Board("SANDBOX")
     made = SimpleNamespace(
-        config=Config(),
+        config=DeskConfig(),
         board=board,
         spans=(60,),
         state=tmp_path,
         database=tmp_path / "run.db",
         failures=[],
-        run=Run(speed=1.0),
+        run=RunPlan(speed=1.0),
     )
     made.desk = Desk(board)
     made.open = lambda: made.desk
@@ -57,21 +57,21 @@ def test_a_screen_that_dies_leaves_the_desk_at_work_and_is_told_of(station, monk
         app._exception = ZeroDivisionError("a pane")
 
     monkeypatch.setattr(PatangApp, "run", run)
-    desk = launch.show(station, Ending(station))
+    desk = launch.run_screen(station, ForcedEnding(station))
     assert desk is station.desk
     assert desk.alarms == ["the screen died: ZeroDivisionError: a pane; the desk goes on without it"]
     assert [name for name, _ in station.failures] == [launch.SCREEN]
     told = capsys.readouterr().err
     assert "the screen died: ZeroDivisionError: a pane; see" in told
     assert "patang kill halts it" in told
-    assert launch.report(station, desk, interrupted=False, as_json=False, screen=True) == launch.FAILED
+    assert launch.report_day(station, desk, interrupted=False, as_json=False, screen=True) == launch.FAILED
 
 
 def test_a_screen_that_was_left_is_no_failure(station, monkeypatch):
     monkeypatch.setattr(PatangApp, "run", lambda app: app._on_picture())
-    desk = launch.show(station, Ending(station))
+    desk = launch.run_screen(station, ForcedEnding(station))
     assert station.failures == []
-    assert launch.report(station, desk, interrupted=False, as_json=False, screen=True) == launch.DONE
+    assert launch.report_day(station, desk, interrupted=False, as_json=False, screen=True) == launch.DONE
 
 
 async def test_an_error_in_a_frame_is_kept_for_whoever_runs_the_app():
@@ -91,7 +91,7 @@ def latched(tmp_path, monkeypatch):
         folder = tmp_path / "patang" / run.mode
         folder.mkdir(parents=True)
         KillSwitch(folder / "KILL").trigger("halt", "daily loss limit", "limit")
-        made = Station(config or Config(), run)
+        made = DeskSession(config or DeskConfig(), run)
         assert made.kill.latched
         made.desk = SimpleNamespace(resume=made.kill.resume)
         return made
@@ -100,9 +100,9 @@ def latched(tmp_path, monkeypatch):
 
 
 def test_the_latch_of_a_demo_does_not_carry_into_the_next(latched, capsys):
-    made = latched(Run("sandbox", seed=7))
+    made = latched(RunPlan("sandbox", seed=7))
     launch.warn_of_a_latch(made)
-    made.release()
+    made.release_outlived_latch()
     assert not made.kill.latched
     assert capsys.readouterr().err == (
         "patang: the kill switch was latched (halt: daily loss limit, limit): released, for the exchange it was of is gone\n"
@@ -111,15 +111,15 @@ def test_the_latch_of_a_demo_does_not_carry_into_the_next(latched, capsys):
 
 
 def test_a_kill_while_the_desk_opens_is_kept(latched):
-    made = latched(Run("sandbox", seed=7))
+    made = latched(RunPlan("sandbox", seed=7))
     made.kill.trigger("flatten", "operator", "screen")
-    made.release()
+    made.release_outlived_latch()
     assert made.kill.latch.level == "flatten"
 
 
 def test_the_latch_of_an_account_is_kept(latched, capsys):
-    made = latched(Run("paper"))
+    made = latched(RunPlan("paper"))
     launch.warn_of_a_latch(made)
     assert "no entries until patang resume" in capsys.readouterr().err
-    made.release()
+    made.release_outlived_latch()
     assert made.kill.latched

@@ -7,7 +7,7 @@ import pytest
 
 from engine.errors import in_words
 from tests.desk.support import Patang
-from tui import memory
+from tui.commands import memory_check
 
 SMALL = 300_000_000
 
@@ -37,10 +37,10 @@ def test_a_small_address_space_is_told_beforehand_and_keeps_nobody_from_stopping
     ],
 )  # fmt: skip
 def test_want_of_memory_is_known_under_what_was_made_of_it(error, is_it):
-    assert memory.wanted(error) is is_it
+    assert memory_check.is_memory_error(error) is is_it
     outer = ImportError("Cannot import module")
     outer.__cause__ = error
-    assert memory.wanted(outer) is is_it
+    assert memory_check.is_memory_error(outer) is is_it
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import pytest
 
 from engine import numbers
-from tui import numbers as drawn
+from tui import formats as drawn
 
 SECOND = 1_000_000_000
 
@@ -42,8 +42,8 @@ def test_a_price_has_four_decimals_only_on_a_finer_grid(x, text):
 def test_a_loss_has_a_falling_arrow_and_its_sign():
     assert numbers.gain(-1_234_500) == "▼ -12,345.00"
     assert numbers.gain(1_234_500) == "▲ 12,345.00"
-    assert numbers.moved(-1.234) == "▼ 1.23%"
-    assert numbers.moved(0.0) == "  0.00%"
+    assert numbers.percent_move(-1.234) == "▼ 1.23%"
+    assert numbers.percent_move(0.0) == "  0.00%"
 
 
 @pytest.mark.parametrize(
@@ -58,16 +58,16 @@ def test_volumes_are_given_in_lakh_and_crore(n, text):
 
 
 def test_the_clock_shows_ist_without_the_date():
-    assert numbers.clock(1_784_017_800 * SECOND) == "14:00:00"
-    assert numbers.clock(1_783_967_399 * SECOND) == "23:59:59"
-    assert numbers.clock(0) == "--:--:--"
+    assert numbers.time_of_day(1_784_017_800 * SECOND) == "14:00:00"
+    assert numbers.time_of_day(1_783_967_399 * SECOND) == "23:59:59"
+    assert numbers.time_of_day(0) == "--:--:--"
 
 
 def test_a_countdown_is_rounded_up_so_that_it_ends_at_zero():
-    assert numbers.left(252 * SECOND) == "4:12"
-    assert numbers.left(251 * SECOND + 1) == "4:12"
-    assert numbers.left(3_852 * SECOND) == "1:04:12"
-    assert numbers.left(-SECOND) == "0:00"
+    assert numbers.countdown(252 * SECOND) == "4:12"
+    assert numbers.countdown(251 * SECOND + 1) == "4:12"
+    assert numbers.countdown(3_852 * SECOND) == "1:04:12"
+    assert numbers.countdown(-SECOND) == "0:00"
 
 
 def test_ages_grow_from_seconds_to_hours():
@@ -75,18 +75,18 @@ def test_ages_grow_from_seconds_to_hours():
 
 
 def test_a_spark_is_a_thin_line_of_two_values_a_cell_from_the_lowest_to_the_highest():
-    assert drawn.spark((1.0, 2.0, 3.0, 4.0), 8) == "⡠⠊"  # dots 1 2 | 3 4 from the bottom: 0x40+0x20, 0x02+0x08
-    assert drawn.spark((9.0, 1.0, 4.0), 1) == "⡸"  # the last two; the step from the lowest to the highest is drawn
-    assert drawn.spark((5.0, 5.0), 8) == "⠤"
-    assert drawn.spark((1.0, 2.0, 1.0), 8) == "⢀⢷"
-    assert drawn.spark((), 8) == ""
+    assert drawn.sparkline((1.0, 2.0, 3.0, 4.0), 8) == "⡠⠊"  # dots 1 2 | 3 4 from the bottom: 0x40+0x20, 0x02+0x08
+    assert drawn.sparkline((9.0, 1.0, 4.0), 1) == "⡸"  # the last two; the step from the lowest to the highest is drawn
+    assert drawn.sparkline((5.0, 5.0), 8) == "⠤"
+    assert drawn.sparkline((1.0, 2.0, 1.0), 8) == "⢀⢷"
+    assert drawn.sparkline((), 8) == ""
 
 
 def test_a_bar_fills_in_half_cells_and_never_leaves_its_width():
-    assert drawn.bar(0.5, 4) == "━━┈┈"
-    assert drawn.bar(0.625, 4) == "━━╸┈"
-    assert drawn.bar(7.0, 4) == "━━━━"
-    assert drawn.bar(-1.0, 4) == "┈┈┈┈"
+    assert drawn.meter_bar(0.5, 4) == "━━┈┈"
+    assert drawn.meter_bar(0.625, 4) == "━━╸┈"
+    assert drawn.meter_bar(7.0, 4) == "━━━━"
+    assert drawn.meter_bar(-1.0, 4) == "┈┈┈┈"
 
 
 def test_amounts_from_the_engine_are_grouped_and_other_texts_left_alone():

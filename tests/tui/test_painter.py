@@ -10,7 +10,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 
 from tests.tui.glass import Glass
-from tui.painter import FIRST, PIECE, Painter
+from tui.app.screen_painter import FIRST, PIECE, ScreenPainter
 
 WIDTH, HEIGHT = 60, 20
 STYLES = [
@@ -48,8 +48,8 @@ def expected(rows):
 
 def drain(painter, glass):
     pieces = []
-    while painter.due:
-        pieces.append(painter.piece())
+    while painter.has_due_rows:
+        pieces.append(painter.next_piece())
         glass.feed(pieces[-1])
     return pieces
 
@@ -59,8 +59,8 @@ def plain(text="x"):
 
 
 def painted(rows):
-    painter, glass = Painter(ColorSystem.TRUECOLOR), Glass(WIDTH, HEIGHT)
-    painter.take(whole(rows))
+    painter, glass = ScreenPainter(ColorSystem.TRUECOLOR), Glass(WIDTH, HEIGHT)
+    painter.take_update(whole(rows))
     drain(painter, glass)
     return painter, glass
 
@@ -76,9 +76,9 @@ def test_the_terminal_comes_to_show_the_latest_frame_whatever_was_dropped_before
             text = "".join(draw.choice("0123456789 ▲") for _ in range(WIDTH))
             rows[y] = [(text[:cut], draw.choice(STYLES)), (text[cut:], draw.choice(STYLES))]
             spans.append((y, 0, WIDTH))
-        painter.take(part(rows, spans))
+        painter.take_update(part(rows, spans))
         if draw.random() < 0.3:
-            glass.feed(painter.piece())
+            glass.feed(painter.next_piece())
     drain(painter, glass)
     assert glass.cells == expected(rows)
 
@@ -87,16 +87,16 @@ def test_only_the_digits_that_changed_are_sent():
     rows = plain()
     painter, glass = painted(rows)
     rows[12] = [("x" * 30 + "12" + "x" * 28, STYLES[1])]
-    painter.take(part(rows, [(12, 0, WIDTH)]))
+    painter.take_update(part(rows, [(12, 0, WIDTH)]))
     assert drain(painter, glass) == ["\x1b[13;31H\x1b[38;2;63;185;80;48;2;19;20;23m12\x1b[m"]
 
 
 def test_a_frame_like_the_one_before_costs_nothing():
     rows = plain()
     painter, _glass = painted(rows)
-    painter.take(whole(rows))
-    assert painter.piece() == ""
-    assert not painter.due
+    painter.take_update(whole(rows))
+    assert painter.next_piece() == ""
+    assert not painter.has_due_rows
 
 
 def test_a_span_changes_nothing_outside_of_its_widget():
@@ -107,7 +107,7 @@ def test_a_span_changes_nothing_outside_of_its_widget():
         [(3, 10, 15)],
         [[10, 15, WIDTH] for _ in rows],
     )
-    painter.take(update)
+    painter.take_update(update)
     drain(painter, glass)
     assert glass.lines()[3] == "x" * 10 + "y" * 5 + "x" * 45
 
@@ -117,11 +117,11 @@ def test_wide_characters_keep_their_columns_and_are_never_written_by_half():
     rows = [row, *plain()[1:]]
     painter, glass = painted(rows)
     rows[0] = [("  格 " + "a" * (WIDTH - 5), STYLES[1])]
-    painter.take(part(rows, [(0, 0, WIDTH)]))
+    painter.take_update(part(rows, [(0, 0, WIDTH)]))
     drain(painter, glass)
     assert glass.lines()[0] == "  格 " + "a" * (WIDTH - 5)
     rows[0] = [("ab格 " + "a" * (WIDTH - 5), STYLES[1])]
-    painter.take(part(rows, [(0, 0, WIDTH)]))
+    painter.take_update(part(rows, [(0, 0, WIDTH)]))
     drain(painter, glass)
     assert glass.lines()[0] == "ab格 " + "a" * (WIDTH - 5)
 
@@ -129,7 +129,7 @@ def test_wide_characters_keep_their_columns_and_are_never_written_by_half():
 def test_after_a_change_of_size_everything_is_sent_anew():
     painter, _glass = painted(plain())
     small = LayoutUpdate([[strip([("y" * 40, STYLES[1])])] for _ in range(10)], Region(0, 0, 40, 10))
-    painter.take(small)
+    painter.take_update(small)
     glass = Glass(40, 10)
     drain(painter, glass)
     assert glass.lines() == ["y" * 40] * 10
@@ -145,14 +145,14 @@ def test_a_piece_is_bounded_and_the_top_rows_always_go_first():
     rows = restless(1)
     painter, glass = painted(rows)
     rows = restless(2)
-    painter.take(whole(rows))
-    piece = painter.piece()
+    painter.take_update(whole(rows))
+    piece = painter.next_piece()
     assert len(piece.encode()) < PIECE + WIDTH * 60
     glass.feed(piece)
     top = [("KILL".ljust(WIDTH), STYLES[2])]
     rows[1] = top
-    painter.take(part(rows, [(1, 0, WIDTH)]))
-    glass.feed(painter.piece())
+    painter.take_update(part(rows, [(1, 0, WIDTH)]))
+    glass.feed(painter.next_piece())
     assert glass.lines()[1].startswith("KILL")
 
 
@@ -162,8 +162,8 @@ def test_rows_at_the_bottom_are_not_starved_by_those_above():
     for seed in range(2, 12):
         changed = restless(seed)
         rows = [*rows[:FIRST], *changed[FIRST:]]
-        painter.take(part(rows, [(y, 0, WIDTH) for y in range(FIRST, HEIGHT)]))
-        glass.feed(painter.piece())
+        painter.take_update(part(rows, [(y, 0, WIDTH) for y in range(FIRST, HEIGHT)]))
+        glass.feed(painter.next_piece())
     seen = expected(rows)
     assert any(glass.cells[y] == seen[y] for y in range(FIRST, HEIGHT))
     stale = expected(restless(1))
@@ -172,8 +172,8 @@ def test_rows_at_the_bottom_are_not_starved_by_those_above():
 
 def test_sixteen_and_256_colours_are_told_in_their_own_codes():
     for system, code in ((ColorSystem.EIGHT_BIT, "38;5;"), (ColorSystem.STANDARD, "\x1b[")):
-        painter = Painter(system)
-        painter.take(whole(plain()))
-        piece = painter.piece()
+        painter = ScreenPainter(system)
+        painter.take_update(whole(plain()))
+        piece = painter.next_piece()
         assert code in piece
         assert "38;2" not in piece

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.trading.board import (
+from engine.board_rows import (
     Board,
     DifferenceRow,
     EventRow,
@@ -17,15 +17,15 @@ from engine.trading.board import (
     WatchRow,
 )
 from tests.tui.fake import FakeDesk
-from tui.panes.differences import Differences
-from tui.panes.events import Events
-from tui.panes.ladders import Ladders
-from tui.panes.orders import Orders
-from tui.panes.positions import Positions
-from tui.panes.queue import Queue
-from tui.panes.risk import Risk
-from tui.panes.watchlist import Watchlist
-from tui.widgets.view import fit, place, text_of, widths_of
+from tui.app.panes.differences_pane import DifferencesPaneView
+from tui.app.panes.events_pane import EventsPaneView
+from tui.app.panes.ladders_pane import LaddersPaneView
+from tui.app.panes.orders_pane import OrdersPaneView
+from tui.app.panes.positions_pane import PositionsPaneView
+from tui.app.panes.queue_pane import QueuePaneView
+from tui.app.panes.risk_pane import RiskPaneView
+from tui.app.panes.watchlist_pane import WatchlistPaneView
+from tui.app.widgets.pane_view import fit_columns, fit_text, view_text, widths_of
 
 SECOND = 1_000_000_000
 NOON = 1_784_010_600 * SECOND
@@ -42,14 +42,14 @@ def board():
 
 
 def cells(view, row, now=NOON):
-    return view.cells(row, now, widths_of(fit(view.columns, 400), view.columns))
+    return view.cells(row, now, widths_of(fit_columns(view.columns, 400), view.columns))
 
 
 def test_the_watchlist_shows_price_change_shape_quotes_volume_and_age(board):
     spark = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0)
     board.watch.put(1, WatchRow(1, "INFY", 1624.55, -0.28, 1624.5, 1624.6, 1_234_567, NOON, False, spark * 2))
     board.watch.put(2, WatchRow(2, "SBIN", 812.4, 1.5, 812.35, 812.45, 900, NOON - 75 * SECOND, True, spark))
-    assert text_of(Watchlist(), board, 74) == [
+    assert view_text(WatchlistPaneView(), board, 74) == [
         "WATCHLIST 2 1 stale",
         " symbol            LTP   change                bid       ask   volume age",
         " INFY         1,624.55  ▼ 0.28% ⣀⠤⠒⠉⣆⠤⠒⠉  1,624.50  1,624.60  12.35 L  0s",
@@ -59,14 +59,14 @@ def test_the_watchlist_shows_price_change_shape_quotes_volume_and_age(board):
 
 def test_a_stale_instrument_is_dim_and_its_age_is_not(board):
     row = WatchRow(2, "SBIN", 812.4, 1.5, 812.35, 812.45, 900, NOON - 75 * SECOND, True, ())
-    tones = [cell.tone for cell in cells(Watchlist(), row)]
+    tones = [cell.tone for cell in cells(WatchlistPaneView(), row)]
     assert set(tones[:-1]) == {"faint"}
     assert tones[-1] == "notice"
 
 
 def test_a_watchlist_line_is_made_anew_when_its_age_turns(board):
     row = WatchRow(2, "SBIN", 812.4, 1.5, 812.35, 812.45, 900, NOON, False, ())
-    view = Watchlist()
+    view = WatchlistPaneView()
     assert view.stamp(row, NOON + 999_999_999) == view.stamp(row, NOON)
     assert view.stamp(row, NOON + SECOND) != view.stamp(row, NOON)
 
@@ -78,7 +78,7 @@ def test_positions_show_every_rung_with_its_cover(board):
         PositionRow("3", "SBIN", "ladder", "-", 10, 800.0, 800.0, 0, 0.0, 790.0, 0.0, 0, NOON),
     ):
         board.positions.put(row.key, row)
-    assert text_of(Positions(), board, 85) == [
+    assert view_text(PositionsPaneView(), board, 85) == [
         "POSITIONS 3 ▲ 613.75 2 NAKED",
         " symbol           qty   average       LTP       P&L ₹        %      stop    target",
         " INFY       P1     75  1,600.00  1,624.55  ▲ 1,841.25  ▲ 1.53%  1,577.20  1,650.00 ●",
@@ -90,7 +90,7 @@ def test_positions_show_every_rung_with_its_cover(board):
 def test_a_narrow_terminal_drops_the_target_before_the_last_price(board):
     row = PositionRow("1", "INFY", "ladder", "P1", 75, 1600.0, 1624.55, 184_125, 1.53, 1577.2, 1650.0, 75, NOON)
     board.positions.put("1", row)
-    heads = {width: text_of(Positions(), board, width)[1].split() for width in (87, 76, 66)}
+    heads = {width: view_text(PositionsPaneView(), board, width)[1].split() for width in (87, 76, 66)}
     assert "target" in heads[87]
     assert "target" not in heads[76]
     assert "LTP" in heads[76]
@@ -105,7 +105,7 @@ def test_a_ladder_shows_its_rungs_and_the_way_to_its_stop(board):
         LadderRow("3", "ITC", "ladder", ("closed", "closed", "closed"), 0.0, 0.0, 0.0, 0, 0),
     ):
         board.ladders.put(row.key, row)
-    assert text_of(Ladders(), board, 43) == [
+    assert view_text(LaddersPaneView(), board, 43) == [
         "LADDERS 3 1 triggered",
         " symbol     P123 to stop              stop",
         " INFY       ●◔·  ━━━━┈┈┈┈  2.50%  1,600.00",
@@ -117,10 +117,10 @@ def test_a_ladder_shows_its_rungs_and_the_way_to_its_stop(board):
 def test_a_near_stop_is_red_and_a_ladder_without_one_is_not(board):
     near = LadderRow("1", "INFY", "ladder", ("armed",), 1600.0, 0.49, 1640.0, 1, 3)
     bare = LadderRow("2", "INFY", "ladder", ("entering",), 0.0, 0.0, 0.0, 0, 0)
-    assert cells(Ladders(), near)[3] == ("0.49%", "danger", 0.0, True)
-    assert cells(Ladders(), bare)[3].text == ""
-    assert Ladders().attention(near)
-    assert not Ladders().attention(bare)
+    assert cells(LaddersPaneView(), near)[3] == ("0.49%", "danger", 0.0, True)
+    assert cells(LaddersPaneView(), bare)[3].text == ""
+    assert LaddersPaneView().attention(near)
+    assert not LaddersPaneView().attention(bare)
 
 
 def test_limits_show_their_use_in_figures_and_as_a_bar(board):
@@ -130,7 +130,7 @@ def test_limits_show_their_use_in_figures_and_as_a_bar(board):
         RiskRow("Unknown", "0", "", -1.0, False),
     ):
         board.risk.put(row.name, row)
-    assert text_of(Risk(), board, 42) == [
+    assert view_text(RiskPaneView(), board, 42) == [
         "RISK Orders today 4,800",
         " limit                used             of",
         " Orders today        4,800 ━━━━━    4,800",
@@ -141,7 +141,7 @@ def test_limits_show_their_use_in_figures_and_as_a_bar(board):
 
 @pytest.mark.parametrize(("used", "tone"), [(0.74, "title"), (0.75, "notice"), (0.9, "danger")])
 def test_a_limit_turns_amber_at_three_quarters_and_red_at_nine_tenths(used, tone):
-    assert cells(Risk(), RiskRow("x", "1", "2", used, False))[2].tone == tone
+    assert cells(RiskPaneView(), RiskRow("x", "1", "2", used, False))[2].tone == tone
 
 
 def order(key, status, strategy="ladder", reason=""):
@@ -152,18 +152,18 @@ def test_orders_show_what_is_filled_and_where_they_stand(board):
     board.orders.put("1", order("1", "TRIGGER PENDING"))
     board.orders.put("2", order("2", "REJECTED", reason="RISK: exposure"))
     board.orders.put("x3", order("x3", "OPEN", "external")._replace(side="SELL", price=0.0))
-    assert text_of(Orders(), board, 59) == [
+    assert view_text(OrdersPaneView(), board, 59) == [
         "ORDERS 3 2 working 1 refused",
         "  no time     symbol     side   filled     price status",
         "   1 12:00:00 INFY       BUY     25/75  1,600.00 trigger …",
         "   2 12:00:00 INFY       BUY     25/75  1,600.00 rejected",
         "   - 12:00:00 INFY       SELL    25/75    market open",
     ]
-    assert text_of(Orders(), board, 50)[1].split() == ["no", "symbol", "side", "filled", "price", "status"]
+    assert view_text(OrdersPaneView(), board, 50)[1].split() == ["no", "symbol", "side", "filled", "price", "status"]
 
 
 def test_an_order_nobody_knows_of_asks_for_an_eye():
-    assert [Orders().attention(order("1", s)) for s in ("UNKNOWN", "LOST", "REJECTED", "OPEN", "COMPLETE")] == [
+    assert [OrdersPaneView().attention(order("1", s)) for s in ("UNKNOWN", "LOST", "REJECTED", "OPEN", "COMPLETE")] == [
         True, True, True, False, False,
     ]  # fmt: skip
 
@@ -171,7 +171,7 @@ def test_an_order_nobody_knows_of_asks_for_an_eye():
 def test_the_log_shows_time_level_and_text(board):
     board.events.append(EventRow(1, NOON, "fill", "SELL 40 [ITC]"))
     board.events.append(EventRow(2, NOON + SECOND, "alarm", "naked\x1b[31m"))
-    assert text_of(Events(), board, 30) == [
+    assert view_text(EventsPaneView(), board, 30) == [
         "EVENTS",
         " time       event",
         " 12:00:00 ◆ SELL 40 [ITC]",
@@ -180,12 +180,12 @@ def test_the_log_shows_time_level_and_text(board):
 
 
 def test_a_number_that_does_not_fit_loses_commas_then_decimals_and_is_never_cut():
-    assert place("1,31,245.00", 9, right=True) == "131245.00"
-    assert place("1,31,245.00", 8, right=True) == "  131245"
-    assert place("▲ 1,12,345.60", 11, right=True) == "▲ 112345.60"
-    assert place("▲ 1,12,345.60", 10, right=True) == "▲112345.60"
-    assert place("1,31,245.00", 5, right=True) == "#####"
-    assert place("1,412.35", 10, right=True) == "  1,412.35"
+    assert fit_text("1,31,245.00", 9, right=True) == "131245.00"
+    assert fit_text("1,31,245.00", 8, right=True) == "  131245"
+    assert fit_text("▲ 1,12,345.60", 11, right=True) == "▲ 112345.60"
+    assert fit_text("▲ 1,12,345.60", 10, right=True) == "▲112345.60"
+    assert fit_text("1,31,245.00", 5, right=True) == "#####"
+    assert fit_text("1,412.35", 10, right=True) == "  1,412.35"
 
 
 OPTIONS = (
@@ -208,30 +208,30 @@ def test_no_row_about_money_leaves_open_which_option_it_is(width):
         board.queue.put(i, QueueRow(i, "exit", "PlaceOrder", name, NOON, NOON))
         row = DifferenceRow(f"{name}:NRML", "unmanaged", name, "75 at 130.00", "none", NOON, ("ignore",))
         board.differences.put(i, row)
-    for view in (Watchlist(), Positions(), Ladders(), Orders(), Queue(), Differences()):
-        lines = text_of(view, board, width)[2:]
+    for view in (WatchlistPaneView(), PositionsPaneView(), LaddersPaneView(), OrdersPaneView(), QueuePaneView(), DifferencesPaneView()):
+        lines = view_text(view, board, width)[2:]
         for name, line in zip(OPTIONS, lines, strict=True):
             assert name in line, (view.name, line)
 
 
 def test_a_name_in_a_pane_narrower_than_itself_keeps_its_end():
-    assert place("NIFTY26NOV24500CE", 12, right=False, names=True) == "NIF…V24500CE"
-    assert place("NIFTY26NOV24500PE", 12, right=False, names=True) == "NIF…V24500PE"
-    assert place("INFY", 12, right=False, names=True) == "INFY        "
+    assert fit_text("NIFTY26NOV24500CE", 12, right=False, names=True) == "NIF…V24500CE"
+    assert fit_text("NIFTY26NOV24500PE", 12, right=False, names=True) == "NIF…V24500PE"
+    assert fit_text("INFY", 12, right=False, names=True) == "INFY        "
 
 
 def test_a_text_that_does_not_fit_ends_in_an_ellipsis():
-    assert place("NIFTY26JULFUT", 10, right=False) == "NIFTY26JU…"
-    assert place("日本株式", 5, right=False) == "日本…"
-    assert place("abc", 0, right=False) == ""
+    assert fit_text("NIFTY26JULFUT", 10, right=False) == "NIFTY26JU…"
+    assert fit_text("日本株式", 5, right=False) == "日本…"
+    assert fit_text("abc", 0, right=False) == ""
 
 
 @pytest.mark.parametrize(
-    "view", [Watchlist(), Positions(), Ladders(), Risk(), Orders(), Events()], ids=lambda v: v.name
+    "view", [WatchlistPaneView(), PositionsPaneView(), LaddersPaneView(), RiskPaneView(), OrdersPaneView(), EventsPaneView()], ids=lambda v: v.name
 )
 def test_columns_never_exceed_the_width_they_are_given(view):
     for width in range(20, 240):
-        slots = fit(view.columns, width)
+        slots = fit_columns(view.columns, width)
         assert sum(slot.gap + slot.width for slot in slots) + 1 <= width or len(slots) == 1
 
 
@@ -240,8 +240,8 @@ def test_the_panes_of_the_fake_board_look_as_they_did(width):
     face = FakeDesk()
     for _ in range(5):
         face.step()
-    views = (Watchlist(), Positions(), Ladders(), Risk(), Orders(), Events())
-    text = "\n\n".join("\n".join(text_of(view, face.board, width)) for view in views) + "\n"
+    views = (WatchlistPaneView(), PositionsPaneView(), LaddersPaneView(), RiskPaneView(), OrdersPaneView(), EventsPaneView())
+    text = "\n\n".join("\n".join(view_text(view, face.board, width)) for view in views) + "\n"
     file = GOLDENS / f"panes-{width}.txt"
     if os.environ.get("PATANG_UPDATE"):
         GOLDENS.mkdir(exist_ok=True)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from engine.trading.board import DifferenceRow
-from tui.reconcile import _text
+from engine.board_rows import DifferenceRow
+from tui.commands.desk.reconcile_commands import _differences_text
 
 STANDS = DifferenceRow("INFY:CNC", "missing", "INFY", "none", "10", 0, ("adopt", "ignore"))
 IGNORED = DifferenceRow("SBIN:CNC", "unmanaged", "SBIN", "50", "none", 0, ("adopt", "ignore"), ignored=True)
@@ -27,7 +27,7 @@ SILENT = DifferenceRow("unreadable", "unreadable", "", "the broker does not answ
 )
 def test_what_stands_what_is_ignored_and_what_cannot_be_compared_are_told_apart(rows, told):
     answer = {"mode": "LIVE", "state": "read-only", "differences": [row._asdict() for row in rows]}
-    head, *table = _text(answer).splitlines()
+    head, *table = _differences_text(answer).splitlines()
     assert head == f"LIVE  read-only  {told}"
     keys = [line.split()[0] for line in table]
     assert keys == (["key", *(row.key for row in rows if row is not SILENT)] if set(rows) - {SILENT} else [])

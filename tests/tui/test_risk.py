@@ -5,9 +5,9 @@ from textual.widgets import Input
 
 from tests.tui.fake import FakeDesk
 from tests.tui.test_app import running, screen_text, settle
-from tui.screens.desk import DeskScreen
-from tui.screens.question import Entry, Question
-from tui.screens.risk import RiskScreen
+from tui.app.screens.desk_screen import DeskScreen
+from tui.app.screens.modal_dialogs import EntryDialog, QuestionDialog
+from tui.app.screens.risk_screen import RiskScreen
 
 KEYS = [
     "HDFCBANK:CNC",
@@ -57,7 +57,7 @@ async def test_flattening_asks_first_with_the_focus_on_cancel(answer, commands):
     async with running(differing()) as (app, pilot):
         await at(pilot, app, "gtt:214499")
         await pilot.press("f")
-        assert isinstance(app.screen, Question)
+        assert isinstance(app.screen, QuestionDialog)
         await pilot.press(answer, "enter") if answer == "right" else await pilot.press(answer)
         await pilot.pause()
         assert app.face.commands == commands
@@ -76,7 +76,7 @@ async def test_what_is_missing_is_asked_for(key, typed, commands):
     async with running(differing()) as (app, pilot):
         await at(pilot, app, "ITC:CNC")
         await pilot.press(key)
-        assert isinstance(app.screen, Entry)
+        assert isinstance(app.screen, EntryDialog)
         app.screen.query_one(Input).value = typed
         await pilot.press("enter")
         await pilot.pause()
@@ -106,7 +106,7 @@ async def test_everything_is_ignored_after_asking():
     async with running(differing()) as (app, pilot):
         await at(pilot, app, "ITC:CNC")
         await pilot.press("I")
-        assert isinstance(app.screen, Question)
+        assert isinstance(app.screen, QuestionDialog)
         await pilot.press("right", "enter")
         await pilot.pause()
         assert app.face.commands == [("reconcile", 0, "all ignore")]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.trading.board import Board
+from engine.board_rows import Board
 from tests.tui.fake import FakeDesk
-from tui.app import PatangApp
+from tui.app.app import PatangApp
 
 FOLDER = Path(__file__).parent / "snapshots"
 SECOND = 1_000_000_000

@@ -1,10 +1,10 @@
 """What `patang status` says to a reader."""
 
-from tui import remote
+from tui.commands.desk import desk_commands
 
 
 def test_money_is_in_rupees_times_are_indian_and_nothing_is_called_none(capsys):
-    remote.show(
+    desk_commands.print_answer(
         {
             "mode": "SANDBOX", "now": 1_763_610_300_000_000_000, "pnl": -12_345_678, "cash": 100, "kill_reason": "",
             "orders": 7, "governor": {"per_second": 9, "waiting": {"EXIT": 1}, "held_ms": {}}, "differences": ["a", "b"], "ex_dates": [],

@@ -4,11 +4,11 @@ import contextlib
 
 import pytest
 
-from engine.trading.board import WatchRow
+from engine.board_rows import WatchRow
 from tests.tui.fake import FakeDesk
-from tui.app import PatangApp
-from tui.panes.watchlist import Watchlist
-from tui.widgets.live_table import FLASH, LiveTable
+from tui.app.app import PatangApp
+from tui.app.panes.watchlist_pane import WatchlistPaneView
+from tui.app.widgets.live_table import FLASH, LiveTable
 
 LTP = 1
 """The column of the last price."""
@@ -158,7 +158,7 @@ async def test_markup_and_escapes_from_outside_are_shown_as_text():
 
 async def test_a_frame_that_comes_before_its_resize_event_is_drawn():
     async with watching(symbols=20) as (app, pilot, table):
-        view = Watchlist()
+        view = WatchlistPaneView()
         view.name = "late"
         fresh = LiveTable(view, app.tones)
         handled = []

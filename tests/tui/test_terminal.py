@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tui.terminal import PASTE_S, KeyReader, LineWriter, Output
+from tui.app.terminal import PASTE_S, KeyReader, LineWriter, TerminalOutput
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60
@@ -99,16 +99,16 @@ def test_a_writer_at_a_pipe_that_is_full_holds_nobody_up_and_writes_all_of_it_la
     there, here = os.pipe()
     emptied = threading.Event()
     with os.fdopen(here, "w") as file:
-        line = LineWriter(Output(file), emptied.set)
+        line = LineWriter(TerminalOutput(file), emptied.set)
         line.start()
         for _ in range(100):
             line.write("x" * 10_000)
-        assert not line.idle
+        assert not line.is_idle
         size = 0
         while size < 1_000_000:
             size += len(os.read(there, 65_536))
         assert emptied.wait(PATIENCE_S)
-        assert line.idle
+        assert line.is_idle
         line.stop()
         assert not line.is_alive()
     os.close(there)

@@ -5,8 +5,8 @@ from textual.color import Color
 
 from tests.tui.fake import FakeDesk
 from tests.tui.test_app import running, settle
-from tui.theme import DIRECTIONS, THEMES, Tones
-from tui.widgets.bands import MODES
+from tui.app.widgets.status_bands import MODES
+from tui.app.widgets.theme import DIRECTIONS, THEMES, ToneStyles
 
 READABLE = 4.5
 LETTERS = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
@@ -36,7 +36,7 @@ def test_the_formula_gives_what_the_recommendation_says():
 
 @pytest.mark.parametrize("name", DIRECTIONS)
 def test_every_tone_can_be_read_on_every_backdrop(name):
-    tones = Tones(variables(name))
+    tones = ToneStyles(variables(name))
     for backdrop in tones.backdrops:
         for tone in tones.tones:
             style = tones.style(tone, backdrop)
@@ -47,7 +47,7 @@ def test_every_tone_can_be_read_on_every_backdrop(name):
 @pytest.mark.parametrize("name", DIRECTIONS)
 @pytest.mark.parametrize("ground", ["panel", "background", "surface"])
 def test_every_tone_can_be_read_on_titles_header_and_footer(name, ground):
-    tones = Tones(variables(name))
+    tones = ToneStyles(variables(name))
     for tone in tones.tones:
         assert contrast(tones.ink(tone).color.name, variables(name)[ground]) >= READABLE, (tone, ground)
 

@@ -2,8 +2,8 @@
 
 from tests.tui.fake import FakeDesk
 from tests.tui.test_app import running, screen_text, settle
-from tui.screens.desk import DeskScreen
-from tui.screens.question import Help
+from tui.app.screens.desk_screen import DeskScreen
+from tui.app.screens.modal_dialogs import HelpDialog
 
 
 async def at_the_last_order(pilot, app):
@@ -19,7 +19,7 @@ async def test_t_shows_the_life_of_the_order_under_the_cursor_as_it_is_written()
         await at_the_last_order(pilot, app)
         await pilot.press("t")
         await settle(app, pilot)
-        assert isinstance(app.screen, Help)
+        assert isinstance(app.screen, HelpDialog)
         text = "\n".join(screen_text(app))
         assert f"order {key}" in text
         assert "by a bar [of] INFY at 1624.55" in text

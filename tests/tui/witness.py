@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
 
 from tests.tui.fake import FakeDesk  # noqa: E402 - the path comes first
-from tui.app import PatangApp  # noqa: E402 - the path comes first
+from tui.app.app import PatangApp  # noqa: E402 - the path comes first
 
 STALLED = 8
 """Frames without the terminal taking anything after which it is stalled."""
@@ -28,7 +28,7 @@ class Witness(PatangApp):
             self.face.step(share=1.0)
             self.face.board.heartbeat = time.monotonic_ns()
             self.frame()
-            waiting = 0 if self._driver._line.idle else waiting + 1
+            waiting = 0 if self._driver._line.is_idle else waiting + 1
             if waiting == STALLED:
                 self.tell("stalled")
             if number % 8 == 0:

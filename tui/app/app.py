@@ -14,26 +14,26 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
+from engine.board_rows import Board, EventRow
 from engine.numbers import SECOND
-from engine.texts import plain
-from engine.trading.board import Board, EventRow
-from tui.actions import ACTIONS, bindings, caps, keys_of
-from tui.face import DeskFace
-from tui.keymap import check
-from tui.operator import Operator
-from tui.panes.events import latest
-from tui.panes.orders import ENDED, EXTERNAL, state
-from tui.pending import CommandStatus
-from tui.screens.desk import LOW, DeskScreen
-from tui.screens.dialogs import DialogSet
-from tui.screens.frame import Drawn, Frame, FullScreen
-from tui.screens.palette import Choice, Palette
-from tui.screens.paned import Paned
-from tui.terminal import Terminal
-from tui.theme import DIRECTIONS, THEMES, Tones
-from tui.widgets.bands import KillState
-from tui.widgets.live_table import LiveTable
-from tui.widgets.notices import MOST, NoticeList
+from engine.texts import plain_text
+from tui.app.command_status import CommandStatus
+from tui.app.desk_port import DeskPort
+from tui.app.operator_actions import OperatorActions
+from tui.app.panes.events_pane import latest_events
+from tui.app.panes.orders_pane import ENDED, EXTERNAL, order_state
+from tui.app.screens.action_palette import ActionPalette, PaletteChoice
+from tui.app.screens.desk_screen import LOW, DeskScreen
+from tui.app.screens.dialog_set import DialogSet
+from tui.app.screens.paned_screen import PanedScreen
+from tui.app.screens.screen_frame import DrawnScreen, FullScreen, ScreenFrame
+from tui.app.terminal import TerminalDriver
+from tui.app.widgets.live_table import LiveTable
+from tui.app.widgets.notice_bar import MOST, NoticeList
+from tui.app.widgets.status_bands import KillState
+from tui.app.widgets.theme import DIRECTIONS, THEMES, ToneStyles
+from tui.key_actions import ACTIONS, key_caps, keys_of, scope_bindings
+from tui.keymap import check_keymap
 
 FLATTEN_WITHIN: Final = 3 * SECOND
 """A second press of the kill key within this time flattens."""
@@ -55,13 +55,13 @@ class PatangApp(App[None]):
     """
 
     TITLE = "patang"
-    BINDINGS: ClassVar[list[BindingType]] = list(bindings("anywhere"))
+    BINDINGS: ClassVar[list[BindingType]] = list(scope_bindings("anywhere"))
     ENABLE_COMMAND_PALETTE = False
     CSS = "Input > .input--placeholder { color: $ink-faint; }"
 
     def __init__(
         self,
-        face: DeskFace,
+        face: DeskPort,
         *,
         clock: Callable[[], int] | None = None,
         fps: int = 10,
@@ -79,8 +79,8 @@ class PatangApp(App[None]):
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = direction
-        self._tones: Tones | None = None
-        self.set_keymap(check(keymap or {}))
+        self._tones: ToneStyles | None = None
+        self.set_keymap(check_keymap(keymap or {}))
         self._frame = 0
         self._frozen = False
         self._pressed = ""
@@ -93,22 +93,22 @@ class PatangApp(App[None]):
         self._notices = NoticeList()
         self._level = ""
         self.dialogs = DialogSet(self, lambda: self.face.board.header.mode, self.frame)
-        self._operator = Operator(self, face, self.dialogs)
+        self._operator = OperatorActions(self, face, self.dialogs)
         self._chart: Any = None
         self._risk: FullScreen | None = None
 
     def get_driver_class(self) -> type[Driver]:
         """Drive a terminal in a way that survives its loss."""
         found = super().get_driver_class()
-        return Terminal if found is LinuxDriver else found
+        return TerminalDriver if found is LinuxDriver else found
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         """Show what a screen has drawn; Textual's own way would queue every frame, however slow the line."""
         driver, update = self._driver, cast("object", renderable)
-        if not isinstance(driver, Terminal) or not isinstance(update, CompositorUpdate):
+        if not isinstance(driver, TerminalDriver) or not isinstance(update, CompositorUpdate):
             super()._display(screen, renderable)
         elif self._running and not self._closed and not self._batch_count:
-            driver.show(update)
+            driver.show_update(update)
 
     @property
     def error(self) -> Exception | None:
@@ -128,9 +128,9 @@ class PatangApp(App[None]):
         """Start the frame clock."""
         if self._fps:
             self.set_interval(1 / self._fps, self.frame)
-        self.call_after_refresh(self._settle)
+        self.call_after_refresh(self._finish_mount)
 
-    def _settle(self) -> None:
+    def _finish_mount(self) -> None:
         self.frame()
         if self._on_picture is not None:
             self.call_after_refresh(self._on_picture)
@@ -142,20 +142,20 @@ class PatangApp(App[None]):
     def frame(self) -> None:
         """Show what the board says now, on every screen in sight."""
         self._frame += 1
-        self._hear_alarms()
-        for text in self._commands.hear(self.face.board.answers, self._clock()):
+        self._announce_alarms()
+        for text in self._commands.take_answers(self.face.board.answers, self._clock()):
             self.notify(text, severity="error")
         self._notices.expire(self._clock())
-        self._hear_release()
-        self._end_day()
-        frame = self._now()
+        self._drop_released_halt()
+        self._show_day_end()
+        frame = self._current_frame()
         for screen in reversed(self.screen_stack):
-            if isinstance(screen, Drawn):
+            if isinstance(screen, DrawnScreen):
                 screen.draw(frame)
             if not screen.is_modal:
                 break
 
-    def _now(self) -> Frame:
+    def _current_frame(self) -> ScreenFrame:
         board = self.face.board
         level = board.header.kill
         if _STRENGTH.get(level, 2) >= _STRENGTH[self._pressed]:
@@ -164,25 +164,25 @@ class PatangApp(App[None]):
         if self._pressed:
             kill = KillState(self._pressed, self._reason, confirmed=False)
         else:
-            kill = KillState(level, board.header.kill_reason, confirmed=True, flat=_flat(board))
-        return Frame(
+            kill = KillState(level, board.header.kill_reason, confirmed=True, flat=_is_flat(board))
+        return ScreenFrame(
             self._frame, board, lag, kill, self._frozen, self._commands.cell(self._clock()), self._notices.shown
         )
 
-    def tones(self) -> Tones:
+    def tones(self) -> ToneStyles:
         """Return the styles of the theme of now."""
         if self._tones is None:
-            self._tones = Tones(self.theme_variables)
+            self._tones = ToneStyles(self.theme_variables)
         return self._tones
 
-    def _hear_alarms(self) -> None:
+    def _announce_alarms(self) -> None:
         board = self.face.board
         if board.event_seq == self._event_seq:
             return
         self._event_seq = board.event_seq
         alarms: list[EventRow] = []
         newest = self._alarm_seq
-        for row in reversed(latest(board)):
+        for row in reversed(latest_events(board)):
             if row.seq <= self._alarm_seq:
                 break
             newest = max(newest, row.seq)
@@ -194,15 +194,15 @@ class PatangApp(App[None]):
         for row in reversed(alarms[:MOST]):
             self.notify(row.text, severity="error")
 
-    def _hear_release(self) -> None:
+    def _drop_released_halt(self) -> None:
         """Take the notice of a halt away when it is released."""
         level = self.face.board.header.kill
         if self._level and not level:
             self._notices.drop(*(f"{each}: " for each in _STRENGTH if each))
         self._level = level
 
-    def _say(self, text: str, *, done: bool) -> None:
-        self._commands.say(text, self._clock(), done=done)
+    def _show_outcome(self, text: str, *, done: bool) -> None:
+        self._commands.show_outcome(text, self._clock(), done=done)
 
     # the kill switch
 
@@ -215,7 +215,7 @@ class PatangApp(App[None]):
             self.face.kill(flatten, "operator")
         except Exception as error:  # noqa: BLE001 - a UI action: the operator must read that it failed
             self.bell()
-            self._say(f"KILL FAILED: {error!r}", done=False)
+            self._show_outcome(f"KILL FAILED: {error!r}", done=False)
             self.notify(repr(error), title="KILL FAILED", severity="error", timeout=60)
         else:
             self._pressed, self._reason = "flatten" if flatten else "halt", "operator"
@@ -231,11 +231,11 @@ class PatangApp(App[None]):
         try:
             self._commands.await_answer(self.face.submit(act, token, detail), label)
         except Exception as error:  # noqa: BLE001 - a UI action: the operator must read that it failed
-            self._say(f"{label}: {error!r}", done=False)
+            self._show_outcome(f"{label}: {error!r}", done=False)
             self.notify(f"{label}: {error!r}", severity="error")
         self.frame()
 
-    def on_paned_decided(self, message: Paned.Decided) -> None:
+    def on_paned_screen_decision_made(self, message: PanedScreen.DecisionMade) -> None:
         """Submit what was decided on a screen."""
         self.submit(message.label, *message.command)
 
@@ -284,16 +284,16 @@ class PatangApp(App[None]):
 
     def action_day(self) -> None:
         """Show the card of the day; whoever sees it has looked at what failed."""
-        from tui.screens.card import card, card_title  # noqa: PLC0415 - not before the first paint
+        from tui.app.screens.day_card import card_title, day_card  # noqa: PLC0415 - not before the first paint
 
         if self.screen.is_modal:
             return
         board = self.face.board
-        self.dialogs.explain(card_title(board), card(board, self.tones(), low=self.size.height < LOW))
+        self.dialogs.explain(card_title(board), day_card(board, self.tones(), low=self.size.height < LOW))
         for row in board.failures.rows[:]:
             self.face.submit("acknowledge", 0, row.strategy)
 
-    def _end_day(self) -> None:
+    def _show_day_end(self) -> None:
         """Show the card once the day is over, unless something else is being asked."""
         over = self.face.board.header.day_over
         if over and not self._day_over and self.screen.is_modal:
@@ -306,15 +306,15 @@ class PatangApp(App[None]):
 
     async def action_quit(self) -> None:
         """Stop the desk and leave; with open positions ask first."""
-        self._operator.quit(self._leave)
+        self._operator.quit(self._leave_app)
 
-    def _leave(self) -> None:
+    def _leave_app(self) -> None:
         self.face.stop()
         self.exit()
 
     def action_redraw(self) -> None:
         """Draw the whole screen anew."""
-        if isinstance(self._driver, Terminal):
+        if isinstance(self._driver, TerminalDriver):
             self._driver.redraw()
 
     def action_refuse_suspend(self) -> None:
@@ -331,7 +331,7 @@ class PatangApp(App[None]):
         if self._notices.clear():
             self.frame()
             return
-        if isinstance(self.screen, Paned) and (self.screen.back() or isinstance(self.screen, DeskScreen)):
+        if isinstance(self.screen, PanedScreen) and (self.screen.back() or isinstance(self.screen, DeskScreen)):
             return
         self.action_show("desk")
 
@@ -354,7 +354,7 @@ class PatangApp(App[None]):
         self.action_show("chart")
 
     def _risk_screen(self) -> FullScreen:
-        from tui.screens.risk import RiskScreen  # noqa: PLC0415 - not before the first paint
+        from tui.app.screens.risk_screen import RiskScreen  # noqa: PLC0415 - not before the first paint
 
         if self._risk is None:
             self._risk = RiskScreen(self.face.board.header.mode, self.tones, self.dialogs)
@@ -362,14 +362,14 @@ class PatangApp(App[None]):
         return self._risk
 
     def _chart_screen(self) -> Any:
-        from tui.screens.chart import ChartScreen  # noqa: PLC0415 - plotext costs as much as the rest of the app
+        from tui.app.screens.chart_screen import ChartScreen  # noqa: PLC0415 - plotext costs as much as the rest of the app
 
         if self._chart is None:
             self._chart = ChartScreen(self.face.board.header.mode, self.face.spans, self.tones)
             self.install_screen(self._chart, "chart")
         return self._chart
 
-    def on_live_table_opened(self, message: LiveTable.Opened) -> None:
+    def on_live_table_row_opened(self, message: LiveTable.RowOpened) -> None:
         """Chart the symbol of the opened row."""
         symbol = getattr(message.row, "symbol", "")
         if symbol:
@@ -383,16 +383,16 @@ class PatangApp(App[None]):
         for screen in self.screen_stack:
             if isinstance(screen, FullScreen):
                 screen.restyle()
-        self._say(f"colours: {self.theme}", done=True)
+        self._show_outcome(f"colours: {self.theme}", done=True)
         self.frame()
 
     def action_help(self) -> None:
         """Explain the focused pane and list every key."""
-        from tui.screens.help import help_text  # noqa: PLC0415 - not before the first paint
+        from tui.app.screens.help_text import help_text  # noqa: PLC0415 - not before the first paint
 
         if not self.screen.is_modal:
-            view = self.screen.current.table.view if isinstance(self.screen, Paned) else None
-            self.dialogs.explain(*help_text(view, self._scopes, self.keymap, self.tones()))
+            view = self.screen.current.table.view if isinstance(self.screen, PanedScreen) else None
+            self.dialogs.explain(*help_text(view, self._active_scopes, self.keymap, self.tones()))
 
     @property
     def keymap(self) -> Mapping[str, str]:
@@ -400,36 +400,36 @@ class PatangApp(App[None]):
         return self._keymap
 
     @property
-    def _scopes(self) -> set[str]:
+    def _active_scopes(self) -> set[str]:
         return self.screen.scopes if isinstance(self.screen, FullScreen) else {"anywhere"}
 
     def action_command_palette(self) -> None:
         """Open the palette, unless a question stands."""
         if self.screen.is_modal:
             return
-        palette = self.dialogs.modal(Palette)
-        palette.prepare(self.choices(), self.tones())
-        self.dialogs.open(palette, self._chose)
+        palette = self.dialogs.modal(ActionPalette)
+        palette.prepare(self.palette_choices(), self.tones())
+        self.dialogs.open_dialog(palette, self._run_choice)
 
-    def choices(self) -> list[Choice]:
+    def palette_choices(self) -> list[PaletteChoice]:
         """Return what can be done where the focus is: every action, and a chart of every symbol."""
         acts = [
-            Choice(action.verb, caps(keys_of(action, self.keymap)), action.help, action.run)
+            PaletteChoice(action.verb, key_caps(keys_of(action, self.keymap)), action.help, action.run)
             for action in ACTIONS
-            if action.scope in self._scopes and action.id not in {"palette", "down", "up"}
+            if action.scope in self._active_scopes and action.id not in {"palette", "down", "up"}
         ]
-        names = [plain(row.symbol) for row in self.face.board.watch.rows[:]]
-        return acts + [Choice(name, "", f"Chart {name}.", f"app.chart({name!r})") for name in names]
+        names = [plain_text(row.symbol) for row in self.face.board.watch.rows[:]]
+        return acts + [PaletteChoice(name, "", f"Chart {name}.", f"app.chart({name!r})") for name in names]
 
-    def _chose(self, run: str | None) -> None:
+    def _run_choice(self, run: str | None) -> None:
         if run is not None:
-            self.call_after_refresh(self._run, run)
+            self.call_after_refresh(self._run_palette_action, run)
 
-    async def _run(self, run: str) -> None:
+    async def _run_palette_action(self, run: str) -> None:
         await self.run_action(run, default_namespace=self.focused or self.screen)
 
 
-def _flat(board: Board) -> bool:
+def _is_flat(board: Board) -> bool:
     """Tell whether the board knows of nothing that is held, and of no order of ours at work."""
-    working = any(state(row) not in ENDED and row.strategy != EXTERNAL for row in board.orders.rows[:])
+    working = any(order_state(row) not in ENDED and row.strategy != EXTERNAL for row in board.orders.rows[:])
     return bool(board.header.now) and not board.positions.rows and not working

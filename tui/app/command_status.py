@@ -3,7 +3,7 @@
 from typing import Final
 
 from engine.numbers import SECOND
-from tui.widgets.view import Cell
+from tui.app.widgets.pane_view import PaneCell
 
 ANSWER_SHOWN: Final = 10 * SECOND
 """How long the footer shows what became of a command."""
@@ -14,30 +14,30 @@ class CommandStatus:
 
     def __init__(self) -> None:
         self._pending: dict[int, str] = {}
-        self._answer = Cell("")
+        self._answer = PaneCell("")
         self._answered_at = -ANSWER_SHOWN
 
     def await_answer(self, number: int, label: str) -> None:
         """Take note of a command that was handed in."""
         self._pending[number] = label
 
-    def hear(self, answers: dict[int, str], now: int) -> list[str]:
+    def take_answers(self, answers: dict[int, str], now: int) -> list[str]:
         """Take what was answered; return what was not done."""
         failed = []
         for number in [number for number in self._pending if number in answers]:
             text, done = f"{self._pending.pop(number)}: {answers[number]}", answers[number].startswith("done")
-            self.say(text, now, done=done)
+            self.show_outcome(text, now, done=done)
             failed += [] if done else [text]
         return failed
 
-    def say(self, text: str, now: int, *, done: bool) -> None:
+    def show_outcome(self, text: str, now: int, *, done: bool) -> None:
         """Show a line."""
-        self._answer, self._answered_at = Cell(text, "" if done else "danger"), now
+        self._answer, self._answered_at = PaneCell(text, "" if done else "danger"), now
 
-    def cell(self, now: int) -> Cell:
+    def cell(self, now: int) -> PaneCell:
         """Return what the footer shows."""
         if self._pending:
             number, text = next(reversed(self._pending.items()))
             more = f" (+{len(self._pending) - 1})" if len(self._pending) > 1 else ""
-            return Cell(f"#{number} {text}: pending{more}", "notice")
-        return self._answer if now - self._answered_at < ANSWER_SHOWN else Cell("")
+            return PaneCell(f"#{number} {text}: pending{more}", "notice")
+        return self._answer if now - self._answered_at < ANSWER_SHOWN else PaneCell("")

@@ -2,10 +2,10 @@
 
 from typing import Protocol
 
-from engine.trading.board import Board
+from engine.board_rows import Board
 
 
-class DeskFace(Protocol):
+class DeskPort(Protocol):
     """What the app needs of the engine's desk; nothing here waits for the engine."""
 
     board: Board

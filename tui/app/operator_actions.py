@@ -6,20 +6,20 @@ from typing import Protocol, TypeVar
 
 from rich.text import Text
 
+from engine.board_rows import OrderRow, PositionRow
 from engine.errors import PatangError
 from engine.numbers import count, gain, price, rupees
-from engine.texts import plain
-from engine.trading.board import OrderRow, PositionRow
-from tui.face import DeskFace
-from tui.panes.orders import ENDED, EXTERNAL, state
-from tui.panes.positions import naked
-from tui.screens.dialogs import DialogSet
-from tui.screens.question import EntryField
+from engine.texts import plain_text
+from tui.app.desk_port import DeskPort
+from tui.app.panes.orders_pane import ENDED, EXTERNAL, order_state
+from tui.app.panes.positions_pane import is_naked
+from tui.app.screens.dialog_set import DialogSet
+from tui.app.screens.modal_dialogs import EntryField
 
 Row = TypeVar("Row")
 
 
-class Bench(Protocol):
+class OperatorHost(Protocol):
     """What the operator's acts need of the app."""
 
     def chosen(self, row_type: type[Row]) -> Row | None:
@@ -35,10 +35,10 @@ class Bench(Protocol):
         ...
 
 
-class Operator:
+class OperatorActions:
     """The acts on the rows under the cursor."""
 
-    def __init__(self, bench: Bench, face: DeskFace, dialogs: DialogSet) -> None:
+    def __init__(self, bench: OperatorHost, face: DeskPort, dialogs: DialogSet) -> None:
         self._bench = bench
         self._face = face
         self._dialogs = dialogs
@@ -49,21 +49,21 @@ class Operator:
         if row is None:
             return
         symbol = row.symbol
-        rungs = self._rungs(symbol)
+        rungs = self._symbol_rungs(symbol)
         token = next((r.token for r in self._face.board.watch.rows[:] if r.symbol == symbol), 0)
         if not rungs or not token:
             why = "is flat already" if not rungs else "is not under watch, so its instrument is not known here"
             self._bench.warn(f"{symbol} {why}")
             return
-        yes = _side(rungs)
-        self._dialogs.ask(
+        yes = _exit_side(rungs)
+        self._dialogs.ask_question(
             f"Exit {symbol}?",
-            lambda: exit_text(self._rungs(symbol), symbol),
+            lambda: exit_text(self._symbol_rungs(symbol), symbol),
             yes,
             lambda: self._bench.submit(f"exit {symbol}", "exit", token, symbol),
         )
 
-    def _rungs(self, symbol: str) -> list[PositionRow]:
+    def _symbol_rungs(self, symbol: str) -> list[PositionRow]:
         return [row for row in self._face.board.positions.rows[:] if row.symbol == symbol]
 
     def cancel_order(self) -> None:
@@ -74,19 +74,19 @@ class Operator:
         if row.strategy == EXTERNAL:
             self._bench.warn(f"{row.symbol} {row.side}: somebody else's order; it is never touched")
             return
-        if state(row) in ENDED:
-            self._bench.warn(f"{row.symbol} {row.side}: {state(row)}; nothing to cancel")
+        if order_state(row) in ENDED:
+            self._bench.warn(f"{row.symbol} {row.side}: {order_state(row)}; nothing to cancel")
             return
         key = row.key
 
         def body() -> str:
             now = next((each for each in self._face.board.orders.rows[:] if each.key == key), row)
             return (
-                f"{now.side} {count(now.quantity)} {plain(now.symbol)} at {price(now.price) or 'market'}, "
-                f"{count(now.filled)} filled\nno {plain(key)} of {plain(now.strategy)}, {plain(state(now))}"
+                f"{now.side} {count(now.quantity)} {plain_text(now.symbol)} at {price(now.price) or 'market'}, "
+                f"{count(now.filled)} filled\nno {plain_text(key)} of {plain_text(now.strategy)}, {plain_text(order_state(now))}"
             )
 
-        self._dialogs.ask(
+        self._dialogs.ask_question(
             f"Cancel this {row.purpose.lower()} order?", body, "Cancel the order",
             lambda: self._bench.submit(f"cancel {row.side} {row.symbol}", "cancel", 0, key), keep="Keep it",
         )  # fmt: skip
@@ -101,8 +101,8 @@ class Operator:
         except PatangError as error:
             self._bench.warn(str(error))
             return
-        title = f"{row.side} {count(row.quantity)} {row.symbol} · {state(row)}"
-        self._dialogs.explain(title, Text("\n".join(["", *map(plain, lines)])))
+        title = f"{row.side} {count(row.quantity)} {row.symbol} · {order_state(row)}"
+        self._dialogs.explain(title, Text("\n".join(["", *map(plain_text, lines)])))
 
     def resume(self) -> None:
         """Ask for the reason to let a stopped desk go on."""
@@ -110,14 +110,14 @@ class Operator:
         if not header.kill:
             self._bench.warn("the kill switch is not latched: there is nothing to resume")
             return
-        body = f"{plain(f'{header.kill}: {header.kill_reason}')}\nStrategies may enter again at once."
-        self._dialogs.fill_in(
+        body = f"{plain_text(f'{header.kill}: {header.kill_reason}')}\nStrategies may enter again at once."
+        self._dialogs.ask_entry(
             "Let the desk go on?", body, [EntryField("reason", "what you found, for the record")],
             lambda texts: "" if texts[0] else "a reason is needed",
-            lambda texts: self._release(texts[0]),
+            lambda texts: self._release_kill(texts[0]),
         )  # fmt: skip
 
-    def _release(self, reason: str) -> None:
+    def _release_kill(self, reason: str) -> None:
         try:
             self._face.resume(reason)
         except PatangError as error:
@@ -128,11 +128,11 @@ class Operator:
         if not self._face.board.positions.rows:
             leave()
             return
-        self._dialogs.ask("Quit with open positions?", self._quit_text, "Quit", leave, keep="Stay")
+        self._dialogs.ask_question("Quit with open positions?", self._quit_text, "Quit", leave, keep="Stay")
 
     def _quit_text(self) -> str:
         rows = self._face.board.positions.rows[:]
-        bare = sum(naked(row) for row in rows)
+        bare = sum(is_naked(row) for row in rows)
         pnl = gain(sum(row.pnl for row in rows)).strip()
         gone = self._face.board.header.mode in {"SANDBOX", "REPLAY"} and not self._face.board.header.place
         kept = (
@@ -147,7 +147,7 @@ class Operator:
         )
 
 
-def _side(rungs: list[PositionRow]) -> str:
+def _exit_side(rungs: list[PositionRow]) -> str:
     quantity = sum(row.quantity for row in rungs)
     return f"{'SELL' if quantity > 0 else 'BUY'} {count(abs(quantity))}"
 
@@ -158,12 +158,12 @@ def exit_text(rungs: list[PositionRow], symbol: str) -> str:
         return "It is flat already: nothing would leave."
     last, quantity = rungs[-1].ltp, sum(row.quantity for row in rungs)
     lines = [
-        f"{_side(rungs)} {plain(symbol)} at about {price(last)}",
+        f"{_exit_side(rungs)} {plain_text(symbol)} at about {price(last)}",
         f"worth {price(abs(quantity) * last)} · P&L {gain(sum(row.pnl for row in rungs)).strip()}",
         f"charges of the exit about {rupees(sum(row.leaving for row in rungs))}, not in that P&L yet",
     ]
     for name in dict.fromkeys(row.strategy for row in rungs):
         own = [row for row in rungs if row.strategy == name]
         held, pnl = count(sum(row.quantity for row in own)), gain(sum(row.pnl for row in own)).strip()
-        lines.append(f"  {plain(name)}: {len(own)} rung{'s' if len(own) > 1 else ''}, {held} · {pnl}")
+        lines.append(f"  {plain_text(name)}: {len(own)} rung{'s' if len(own) > 1 else ''}, {held} · {pnl}")
     return "\n".join([*lines, "Its GTTs are deleted with it."])

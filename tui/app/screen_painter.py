@@ -10,7 +10,7 @@ from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip
 
-from engine.texts import plain
+from engine.texts import plain_text
 
 PIECE: Final = 4_096
 """Bytes after which a frame is broken off where nobody says how many: what it has not sent stays due."""
@@ -33,11 +33,11 @@ _UNKNOWN: Final[Cell] = ("", -1)
 _BLANK: Final[Cell] = (" ", 0)
 
 
-class Painter:
+class ScreenPainter:
     """Keeps what the terminal shows and what it ought to show.
 
-    `take` changes what it ought to show and costs no bytes; `piece` returns the bytes for some of what differs. A frame
-    that is never asked for is one that was dropped: the next `piece` goes straight to the latest.
+    `take_update` changes what it ought to show and costs no bytes; `next_piece` returns the bytes for some of what differs. A frame
+    that is never asked for is one that was dropped: the next `next_piece` goes straight to the latest.
     """
 
     def __init__(self, colours: ColorSystem | None) -> None:
@@ -55,22 +55,22 @@ class Painter:
         self._due = set(range(len(self._wanted)))
 
     @property
-    def due(self) -> bool:
+    def has_due_rows(self) -> bool:
         """Whether the terminal lacks something."""
         return bool(self._due)
 
     # what it ought to show
 
-    def take(self, update: CompositorUpdate) -> None:
+    def take_update(self, update: CompositorUpdate) -> None:
         """Take over what the compositor has drawn."""
         if isinstance(update, LayoutUpdate):
-            self._take_all(update)
+            self._take_layout(update)
         elif isinstance(update, ChopsUpdate):
             for y, x, end in update.spans:
                 self._take_span(update.chops[y].items(), update.chop_ends[y], y, x, end)
 
-    def _take_all(self, update: LayoutUpdate) -> None:
-        rows = [self._cells(strip for strip in line) for line in update.strips]
+    def _take_layout(self, update: LayoutUpdate) -> None:
+        rows = [self._strip_cells(strip for strip in line) for line in update.strips]
         if [len(row) for row in rows] != [len(row) for row in self._wanted]:
             self._wanted = rows
             self.forget()
@@ -87,29 +87,29 @@ class Painter:
         for end, (x, strip) in zip(ends, chops, strict=False):
             if strip is None or x >= last or end <= first:
                 continue
-            cells = self._cells((strip,))[: len(row) - x]
+            cells = self._strip_cells((strip,))[: len(row) - x]
             row[x : x + len(cells)] = cells
         self._due.add(y)
 
-    def _cells(self, strips: Iterable[Iterable[Segment]]) -> list[Cell]:
+    def _strip_cells(self, strips: Iterable[Iterable[Segment]]) -> list[Cell]:
         cells: list[Cell] = []
         for strip in strips:
             for text, style, control in strip:
                 if not control:
-                    number, shown = self._number(style), text if text.isprintable() else _seen(text)
-                    cells += [(c, number) for c in shown] if shown.isascii() else _wide(shown, number)
+                    number, shown = self._style_number(style), text if text.isprintable() else _visible_text(text)
+                    cells += [(c, number) for c in shown] if shown.isascii() else _wide_cells(shown, number)
         return cells
 
-    def _number(self, style: Style | None) -> int:
+    def _style_number(self, style: Style | None) -> int:
         number = self._numbers.get(style)
         if number is None:
-            pen = self._pen(style) if style is not None else ("", "", "")
+            pen = self._style_pen(style) if style is not None else ("", "", "")
             number = self._numbers[style] = self._pens.index(pen) if pen in self._pens else len(self._pens)
             if number == len(self._pens):
                 self._pens.append(pen)
         return number
 
-    def _pen(self, style: Style) -> Pen:
+    def _style_pen(self, style: Style) -> Pen:
         bits = style._attributes & style._set_attributes  # noqa: SLF001 - there is no public way to ask for them together
         attributes = ";".join(code for bit, code in enumerate(_ATTRIBUTES) if bits >> bit & 1)
         codes = []
@@ -127,13 +127,13 @@ class Painter:
         """How many columns there are."""
         return len(self._wanted[0]) if self._wanted else 0
 
-    def piece(self, limit: int = PIECE) -> str:
+    def next_piece(self, limit: int = PIECE) -> str:
         """Return the sequences for what is due, in whole rows, until they are so many bytes or more."""
         parts: list[str] = []
         size, pen = 0, self._pens[0]
-        for y in self._order():
+        for y in self._due_order():
             self._due.discard(y)
-            line, pen = self._row(y, pen)
+            line, pen = self._row_sequences(y, pen)
             parts.append(line)
             size += len(line.encode())
             if size >= limit:
@@ -143,22 +143,22 @@ class Painter:
             parts.append("\x1b[m")
         return "".join(parts)
 
-    def _order(self) -> list[int]:
+    def _due_order(self) -> list[int]:
         """Return the rows that are due: the first ones first, the others from where the last piece was broken off."""
         return sorted(self._due, key=lambda y: (y >= FIRST, y >= FIRST and y < self._next, y))
 
-    def _row(self, y: int, pen: Pen) -> tuple[str, Pen]:
+    def _row_sequences(self, y: int, pen: Pen) -> tuple[str, Pen]:
         """Return what brings a row up to date, and the pen it leaves the terminal with."""
         wanted, shown = self._wanted[y], self._shown[y]
         if wanted == shown:
             return "", pen
         parts: list[str] = []
         at = -1
-        for first, end in _runs(wanted, shown):
+        for first, end in _changed_runs(wanted, shown):
             parts.append(f"\x1b[{y + 1};{first + 1}H" if at < 0 else f"\x1b[{first + 1}G")
             for character, number in wanted[first:end]:
                 if (new := self._pens[number]) != pen:
-                    parts.append(_change(pen, new))
+                    parts.append(_pen_change(pen, new))
                     pen = new
                 parts.append(character)
             at = end
@@ -166,12 +166,12 @@ class Painter:
         return "".join(parts), pen
 
 
-def _seen(text: str) -> str:
+def _visible_text(text: str) -> str:
     """Return a text without what takes no cell or gives the terminal an order; what takes one becomes a blank."""
-    return "".join(plain(character) for character in text if get_character_cell_size(character))
+    return "".join(plain_text(character) for character in text if get_character_cell_size(character))
 
 
-def _wide(text: str, number: int) -> Iterator[Cell]:
+def _wide_cells(text: str, number: int) -> Iterator[Cell]:
     """Return a cell for every column: "" behind a wide character; what has no width of its own is left out."""
     for character in text:
         size = get_character_cell_size(character)
@@ -181,7 +181,7 @@ def _wide(text: str, number: int) -> Iterator[Cell]:
             yield "", number
 
 
-def _runs(wanted: Sequence[Cell], shown: Sequence[Cell]) -> Iterator[tuple[int, int]]:
+def _changed_runs(wanted: Sequence[Cell], shown: Sequence[Cell]) -> Iterator[tuple[int, int]]:
     """Return the stretches to write, from a column to the one behind it; those a few cells apart are one."""
     first = end = -1
     for x, cell in enumerate(wanted):
@@ -200,7 +200,7 @@ def _runs(wanted: Sequence[Cell], shown: Sequence[Cell]) -> Iterator[tuple[int, 
         yield first, end
 
 
-def _change(old: Pen, new: Pen) -> str:
+def _pen_change(old: Pen, new: Pen) -> str:
     """Return the sequence that makes one pen of another."""
     if old[0] != new[0] and old[0]:
         return f"\x1b[{';'.join(['0', *filter(None, new)])}m"

@@ -18,8 +18,8 @@ from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
-from tui.echo import Echo
-from tui.painter import Painter
+from tui.app.screen_painter import ScreenPainter
+from tui.app.terminal_echo import TerminalEcho
 
 BELL: Final = "\a"
 SYNC_BEGIN, SYNC_END = "\x1b[?2026h", "\x1b[?2026l"
@@ -36,22 +36,22 @@ _KILL_KEYS: Final = frozenset({_KILL.encode(), b"\x1b[24~"})
 """ctrl+k and f12, which no paste that was left open may swallow."""
 
 
-class Output:
+class TerminalOutput:
     """A terminal's output that takes everything even when the terminal is gone, and tells the process once: SIGHUP."""
 
     def __init__(self, file: IO[str]) -> None:
         self.fileno = file.fileno
         self._file = file
-        self.gone = False
+        self.is_gone = False
 
     def write(self, text: str) -> None:
         """Write all of it, or drop what nobody can see."""
         rest = memoryview(text.encode("utf-8", errors="replace"))
-        with self._errors():
-            while rest and not self.gone:
-                rest = rest[self._some(rest) :]
+        with self._catching_loss():
+            while rest and not self.is_gone:
+                rest = rest[self._write_some(rest) :]
 
-    def _some(self, rest: memoryview) -> int:
+    def _write_some(self, rest: memoryview) -> int:
         try:
             return os.write(self.fileno(), rest)
         except BlockingIOError:  # somebody made the terminal non-blocking
@@ -64,26 +64,26 @@ class Output:
         """Everything is flushed."""
 
     @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
+    def _catching_loss(self) -> Iterator[None]:
         try:
             yield
         except OSError:
-            self.lost()
+            self.report_loss()
 
-    def lost(self) -> None:
+    def report_loss(self) -> None:
         """Tell the process that the terminal is gone."""
-        if not self.gone:
-            self.gone = True
+        if not self.is_gone:
+            self.is_gone = True
             os.kill(os.getpid(), signal.SIGHUP)
 
 
 class LineWriter(threading.Thread):
     """Writes to a terminal in a thread of its own, so that nobody else ever waits for it.
 
-    `idle` says that everything has been taken; `emptied` is called, in this thread, each time that comes to be so.
+    `is_idle` says that everything has been taken; `emptied` is called, in this thread, each time that comes to be so.
     """
 
-    def __init__(self, output: Output, emptied: Callable[[], None]) -> None:
+    def __init__(self, output: TerminalOutput, emptied: Callable[[], None]) -> None:
         super().__init__(daemon=True, name="textual-line")
         self._output = output
         self._emptied = emptied
@@ -93,7 +93,7 @@ class LineWriter(threading.Thread):
         self._writing = False
 
     @property
-    def idle(self) -> bool:
+    def is_idle(self) -> bool:
         """Whether the terminal has taken everything."""
         return not self._texts and not self._writing
 
@@ -145,29 +145,29 @@ class KeyReader:
         self._heard = self._clock()
         found = self._close_paste() if self._pasting and data in _KILL_KEYS else []
         for character in self._decode(data):
-            found += self._take(character)
+            found += self._take_character(character)
         return found
 
     def tick(self) -> list[Message]:
         """Return what has come to mean something because nothing followed."""
         found = self._close_paste() if self._pasting and self._clock() - self._heard > PASTE_S else []
-        return found + self._safely(self._parser.tick)
+        return found + self._parse_safely(self._parser.tick)
 
-    def _take(self, character: str) -> list[Message]:
+    def _take_character(self, character: str) -> list[Message]:
         self._tail = (self._tail + character)[-len(_PASTE_BEGINS) :]
         if self._tail in {_PASTE_BEGINS, _PASTE_ENDS}:
             self._pasting = self._tail == _PASTE_BEGINS
         if character == _KILL and not self._pasting:
             self._parser = XTermParser()  # no sequence has it inside: one that was cut off must not take it in
-        return self._safely(lambda: self._parser.feed(character))
+        return self._parse_safely(lambda: self._parser.feed(character))
 
     def _close_paste(self) -> list[Message]:
         found: list[Message] = []
         for character in _PASTE_ENDS:
-            found += self._take(character)
+            found += self._take_character(character)
         return found
 
-    def _safely(self, parse: Callable[[], Any]) -> list[Message]:
+    def _parse_safely(self, parse: Callable[[], Any]) -> list[Message]:
         """Parse; a parser that cannot go on is replaced by a new one."""
         found: list[Message] = []
         try:
@@ -178,26 +178,26 @@ class KeyReader:
         return [message for message in found if not isinstance(message, events.Resize)]
 
 
-class Terminal(LinuxDriver):
+class TerminalDriver(LinuxDriver):
     """The driver of the screen: frames wait for the line, the line for nobody."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._output = Output(self._file)
+        self._output = TerminalOutput(self._file)
         self._file: Any = self._output
         self._line: LineWriter | None = None
-        self._painter = Painter(self._app.console._color_system)  # noqa: SLF001 - its name alone is public
-        self._echo = Echo()
+        self._painter = ScreenPainter(self._app.console._color_system)  # noqa: SLF001 - its name alone is public
+        self._echo = TerminalEcho()
         self._leaving = False
 
     # output
 
     def start_application_mode(self) -> None:
         """Take the terminal, with a writer that never holds anybody up instead of Textual's."""
-        self._line = LineWriter(self._output, self._emptied)
+        self._line = LineWriter(self._output, self._line_emptied)
         self._line.start()
         self._painter.forget()
-        self._echo, self._leaving = Echo(), False
+        self._echo, self._leaving = TerminalEcho(), False
         super().start_application_mode()  # type: ignore[no-untyped-call]
         if self._writer_thread is not None:
             self._writer_thread.stop()
@@ -210,22 +210,22 @@ class Terminal(LinuxDriver):
 
     def write(self, data: str) -> None:
         """Write control sequences; a bell that could not be heard in time is left out."""
-        if self._line is not None and (data != BELL or self._line.idle):
+        if self._line is not None and (data != BELL or self._line.is_idle):
             self._line.write(data)
 
-    def show(self, update: CompositorUpdate) -> None:
+    def show_update(self, update: CompositorUpdate) -> None:
         """Show what the compositor has drawn, as soon as the line has taken what went before."""
-        self._painter.take(update)
-        self.send()
+        self._painter.take_update(update)
+        self.send_due()
 
-    def send(self) -> None:
+    def send_due(self) -> None:
         """Send what is due, if the line is free and the terminal has shown what went before."""
-        if self._line is None or not self._line.idle or not self._painter.due or not self._echo.free or self._leaving:
+        if self._line is None or not self._line.is_idle or not self._painter.has_due_rows or not self._echo.is_free or self._leaving:
             return
-        text = self._painter.piece(self._echo.limit)
+        text = self._painter.next_piece(self._echo.limit)
         if not text:
             return
-        question = self._echo.question(len(text.encode()), self._painter.width)
+        question = self._echo.cursor_question(len(text.encode()), self._painter.width)
         if self._app._sync_available:  # noqa: SLF001 - there is no public way to ask
             text = f"{SYNC_BEGIN}{text}{SYNC_END}"
         self._line.write(text + question)
@@ -233,11 +233,11 @@ class Terminal(LinuxDriver):
     def redraw(self) -> None:
         """Draw everything anew, whatever the terminal shows."""
         self._painter.forget()
-        self.send()
+        self.send_due()
 
-    def _emptied(self) -> None:
+    def _line_emptied(self) -> None:
         with contextlib.suppress(RuntimeError):  # the event loop has ended
-            self._loop.call_soon_threadsafe(self.send)
+            self._loop.call_soon_threadsafe(self.send_due)
 
     def _query_in_band_window_resize(self) -> None:
         """Ask for nothing: the kernel tells of a new size, and a size among the keys could be anything."""
@@ -247,8 +247,8 @@ class Terminal(LinuxDriver):
     def disable_input(self) -> None:
         """Hear the last answer, and nothing more."""
         self._leaving = True
-        if not self._output.gone:
-            self._echo.leave(LEAVE_S)
+        if not self._output.is_gone:
+            self._echo.await_due_answer(LEAVE_S)
         super().disable_input()
 
     def run_input_thread(self) -> None:
@@ -256,7 +256,7 @@ class Terminal(LinuxDriver):
         try:
             self._read_keys()
         except OSError:
-            self._output.lost()
+            self._output.report_loss()
 
     def _read_keys(self) -> None:
         keys = KeyReader()
@@ -267,19 +267,19 @@ class Terminal(LinuxDriver):
                 if selector.select(0.1):
                     data = os.read(self.fileno, 4_096)
                     if not data:
-                        self._output.lost()
+                        self._output.report_loss()
                         return
                     found = keys.feed(data)
                 for message in [*found, *keys.tick()]:
                     if isinstance(message, events.CursorPosition):
-                        self._hear(message)
+                        self._take_cursor_answer(message)
                     else:
                         self.process_message(message)
 
-    def _hear(self, answer: events.CursorPosition) -> None:
+    def _take_cursor_answer(self, answer: events.CursorPosition) -> None:
         """Go on where the terminal has shown what it was asked about."""
-        if answer.y == 0 and self._echo.heard(answer.x + 1):
-            self._emptied()
+        if answer.y == 0 and self._echo.take_answer(answer.x + 1):
+            self._line_emptied()
 
     def _sigcont_application(self, *_: object) -> None:
         """Take the terminal again after a stop.
@@ -288,9 +288,9 @@ class Terminal(LinuxDriver):
         (SIGSTOP) leaves the old threads at work, and they end first.
         """
         if self._auto_restart:
-            self._app.call_later(self._again)
+            self._app.call_later(self._retake_terminal)
 
-    async def _again(self) -> None:
+    async def _retake_terminal(self) -> None:
         try:
             termios.tcgetattr(self.fileno)
         except termios.error:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from tui.painter import PIECE
+from tui.app.screen_painter import PIECE
 
 LEAST: Final = 512
 MOST: Final = 16_384
@@ -24,7 +24,7 @@ _LEFT, _RIGHT = 10, 74
 """Columns that tell one question from another: further left an answer could be a key (shift+F3)."""
 
 
-class Echo:
+class TerminalEcho:
     """Asks the terminal behind each piece where its cursor is (CPR), and holds the next one back until it has answered.
 
     So no more than one piece is ever on its way, whatever buffers there are (a bare sshd takes megabytes), and what
@@ -45,21 +45,21 @@ class Echo:
         """Bytes the next piece may have."""
 
     @property
-    def free(self) -> bool:
+    def is_free(self) -> bool:
         """Whether the next piece may go: the last one has been answered, or nobody waits for its answer any more."""
-        return not self._asked or self._mute or self._clock() - self._at >= self._patience
+        return not self._asked or self._never_answers or self._clock() - self._at >= self._patience
 
     @property
-    def _mute(self) -> bool:
+    def _never_answers(self) -> bool:
         return not self._answers and self._misses >= FIRST_TRIES
 
-    def question(self, size: int, width: int) -> str:
+    def cursor_question(self, size: int, width: int) -> str:
         """Return what asks after a piece of so many bytes, on a terminal so many columns wide."""
-        if self._asked and self._mute and self._clock() - self._at < PATIENCE_S:
+        if self._asked and self._never_answers and self._clock() - self._at < PATIENCE_S:
             return ""
         if self._asked:
             self._misses += 1
-            self.limit = PIECE if self._mute else LEAST
+            self.limit = PIECE if self._never_answers else LEAST
             self._patience = min(2 * self._patience, LONGEST_S)
         columns = min(width, _RIGHT) - _LEFT
         if columns < 2:
@@ -70,7 +70,7 @@ class Echo:
         self._answered.clear()
         return f"\x1b[1;{self._asked}H\x1b[6n"
 
-    def heard(self, column: int) -> bool:
+    def take_answer(self, column: int) -> bool:
         """Take an answer, a column counted from 1; return whether it is the one that is waited for."""
         if not self._answers and column in self._tried:
             self._answers, self._patience = True, PATIENCE_S
@@ -82,7 +82,7 @@ class Echo:
         self._answered.set()
         return True
 
-    def leave(self, seconds: float) -> None:
+    def await_due_answer(self, seconds: float) -> None:
         """Wait so long for an answer that is due: whoever has the terminal next would take it for typing."""
-        if self._asked and not self._mute:
+        if self._asked and not self._never_answers:
             self._answered.wait(seconds if self._answers else min(seconds, FIRST_S))

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from engine.errors import DataError
 
-SCRIPT = Path(__file__).resolve().parents[1] / "tests" / "bench" / "run.py"
+SCRIPT = Path(__file__).resolve().parents[2] / "tests" / "bench" / "run.py"
 
 
-def bench(names: Iterable[str], *, quick: bool, write: bool, as_json: bool) -> int:
+def run_benchmarks(names: Iterable[str], *, quick: bool, write: bool, as_json: bool) -> int:
     """Run benchmarks (none named: all) in a process of their own and return its exit code; raise `DataError`."""
     if not SCRIPT.exists():
         raise DataError("the benchmarks come with the source, not with the installed package: run this in a checkout")

@@ -12,12 +12,12 @@ from typing import Annotated, Any, Literal, cast
 
 from cyclopts import App, CoercionError, CycloptsError, Parameter, UnknownOptionError, UnusedCliTokensError
 
+from engine.config.desk_modes import Mode
 from engine.errors import ConfigError, PatangError, in_words
-from engine.modes import Mode
-from engine.texts import plain
-from tui import memory
-from tui.streams import leave_stdout, take_streams
-from tui.strict import number_of, of_any_length, strictly
+from engine.texts import plain_text
+from tui.commands import memory_check
+from tui.commands.shared.strict_values import convert_any_length, convert_strictly, number_of
+from tui.standard_streams import leave_stdout, take_streams
 
 MOST_RUNS = 1_000
 LONGEST = 1_000
@@ -51,7 +51,7 @@ app = App(
     version=lambda: version_text(as_json=False),
     result_action="return_value",
     help_format="plaintext",
-    default_parameter=Parameter(converter=strictly),
+    default_parameter=Parameter(converter=convert_strictly),
 )
 config_app = App(name="config", help="Check or show the configuration.", help_format="plaintext")
 app.command(config_app)
@@ -84,12 +84,12 @@ def run(
     as_json: AsJson = False,
 ) -> int:
     """Run the desk: with its screen in a terminal, without one headless."""
-    from tui.launch import configuration, launch
-    from tui.station import SENDING, Run
+    from tui.run.launch import configuration, launch
+    from tui.run.session import SENDING, RunPlan
 
     values = configuration(config)
     wanted = mode or (values.desk.mode if not live or values.desk.mode in SENDING else "live")
-    return launch(values, Run(wanted, live=live, confirm=confirm), no_ui=no_ui, as_json=as_json)
+    return launch(values, RunPlan(wanted, live=live, confirm=confirm), no_ui=no_ui, as_json=as_json)
 
 
 @app.command
@@ -105,17 +105,17 @@ def demo(
     as_json: AsJson = False,
 ) -> int:
     """Open the workstation on a simulated market; without a terminal, run its whole day headless."""
-    from tui.launch import configuration, has_screen, launch, launch_days, simulated_days
-    from tui.station import Run
+    from tui.run.launch import configuration, has_screen, launch, launch_days, simulated_days
+    from tui.run.session import RunPlan
 
     headless = no_ui or days > 1 or not has_screen()
     pace = speed_of(speed or ("max" if headless else "10"))
     if days > 1:
         settings = configuration(config)
         return launch_days(
-            settings, Run(seed=seed, speed=pace, fleeting=True), simulated_days(settings, days), as_json=as_json
+            settings, RunPlan(seed=seed, speed=pace, fleeting=True), simulated_days(settings, days), as_json=as_json
         )
-    return launch(configuration(config), Run(seed=seed, speed=pace, fleeting=True), no_ui=headless, as_json=as_json)
+    return launch(configuration(config), RunPlan(seed=seed, speed=pace, fleeting=True), no_ui=headless, as_json=as_json)
 
 
 @app.command
@@ -145,9 +145,9 @@ def replay(
     as_json: AsJson = False,
 ) -> int:
     """Run a recorded day, or several, through the whole desk."""
-    from tui.launch import configuration, launch, launch_days, recorded_day, recorded_days
-    from tui.rerun import recording_of, time_range
-    from tui.station import Run
+    from tui.run.launch import configuration, launch, launch_days, recorded_day, recorded_days
+    from tui.run.recording_replay import recorded_range, recording_of
+    from tui.run.session import RunPlan
 
     names = tuple(name.strip().upper() for name in symbols.split(",") if name.strip())
     values = configuration(config)
@@ -155,8 +155,8 @@ def replay(
     if recording is not None:
         if date or names:
             raise ConfigError("a recording has its own day and symbols: leave --date and --symbols out")
-        begins, ends = time_range(recording.day, since, until)
-        plan = Run(
+        begins, ends = recorded_range(recording.day, since, until)
+        plan = RunPlan(
             "replay",
             None,
             recording.day,
@@ -170,9 +170,9 @@ def replay(
         return launch(values, plan, no_ui=no_ui, as_json=as_json)
     if since or until:
         days = recorded_days(path, names, date, since, until)
-        plan = Run("replay", path, "", names, speed_of(speed), fleeting=True)
+        plan = RunPlan("replay", path, "", names, speed_of(speed), fleeting=True)
         return launch_days(values, plan, days, as_json=as_json)
-    plan = Run("replay", path, recorded_day(date), names, speed_of(speed), fleeting=True)
+    plan = RunPlan("replay", path, recorded_day(date), names, speed_of(speed), fleeting=True)
     return launch(values, plan, no_ui=no_ui, as_json=as_json)
 
 
@@ -236,8 +236,8 @@ def sandbox(
     as_json: AsJson = False,
 ) -> int:
     """Serve the local exchange alone, until interrupted."""
-    from tui.launch import exchange_day, serve_sandbox
-    from tui.sandbox_account import carried_positions, carried_shares
+    from tui.commands.sandbox_account import carried_positions, carried_shares
+    from tui.run.launch import exchange_day, serve_sandbox
 
     fields = {
         "seed": seed, "port": port, "speed": speed_of(speed) or None, "date": exchange_day(date), "start": start,
@@ -254,7 +254,7 @@ def sandbox(
 @app.command
 def status(*, config: ConfigFile = None, as_json: AsJson = False) -> int:
     """Tell how the running desk stands."""
-    from tui.remote import status as ask_status
+    from tui.commands.desk.desk_commands import show_status as ask_status
 
     return ask_status(config, as_json=as_json)
 
@@ -264,13 +264,13 @@ def kill(
     *,
     flatten: Annotated[bool, Parameter(negative="", help="Also square off every position.")] = False,
     reason: Annotated[
-        str, Parameter(help="Why; what is longer than 500 characters is cut.", converter=of_any_length)
+        str, Parameter(help="Why; what is longer than 500 characters is cut.", converter=convert_any_length)
     ] = "patang kill",
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
     """Stop new entries at once, on every desk of this user; works while a desk hangs, and before one starts."""
-    from tui.latch import kill as latch
+    from tui.commands.desk.kill_commands import kill_desks as latch
 
     return latch(config, reason, flatten=flatten, as_json=as_json)
 
@@ -283,7 +283,7 @@ def stop(
     as_json: AsJson = False,
 ) -> int:
     """End every running desk of this user in order: nothing is sold, protection stays at the broker."""
-    from tui.remote import stop as end
+    from tui.commands.desk.desk_commands import stop_desks as end
 
     return end(config, mode or "", as_json=as_json)
 
@@ -297,7 +297,7 @@ def resume(
     as_json: AsJson = False,
 ) -> int:
     """Release the kill switch of one desk."""
-    from tui.latch import resume as release
+    from tui.commands.desk.kill_commands import resume_desk as release
 
     return release(config, reason, mode or "", as_json=as_json)
 
@@ -307,7 +307,7 @@ def drill(
     *, runs: Annotated[int, Parameter(help="How often every exercise is done.")] = 1, as_json: AsJson = False
 ) -> int:
     """Rehearse the kill switch on exchanges of its own: every way to stop, a slow and a busy broker; nothing real."""
-    from tui.drill import drill as rehearse
+    from tui.commands.desk.kill_drill import run_drill as rehearse
 
     if not 1 <= runs <= MOST_RUNS:
         raise ConfigError(f"runs {runs}: expected 1 to {MOST_RUNS}")
@@ -329,16 +329,16 @@ def reconcile(
     as_json: AsJson = False,
 ) -> int:
     """List what differs between the broker's books and the running desk's, or decide one of the differences."""
-    from tui.reconcile import decide, listing
+    from tui.commands.desk.reconcile_commands import decide_difference, list_differences
 
     if not key:
-        return listing(config, mode or "", as_json=as_json)
+        return list_differences(config, mode or "", as_json=as_json)
     if not choice:
         raise ConfigError(f"{key}: say what to do: adopt, assign STRATEGY, ignore or flatten")
     detail = " ".join(
         filter(None, (key, choice, strategy, f"stop={stop:g}" if stop else "", f"ratio={ratio}" if ratio else ""))
     )
-    return decide(config, mode or "", detail, as_json=as_json)
+    return decide_difference(config, mode or "", detail, as_json=as_json)
 
 
 @app.command
@@ -349,7 +349,7 @@ def shadow(
     as_json: AsJson = False,
 ) -> int:
     """Compare what real orders cost with what their simulated twins would have."""
-    from tui.shadow import shadow as compare
+    from tui.commands.desk.shadow_commands import compare_shadow as compare
 
     return compare(config, day, as_json=as_json)
 
@@ -366,7 +366,7 @@ def login(
     as_json: AsJson = False,
 ) -> int:
     """Log in to Kite in the browser and keep the day's token in the keyring, or in an encrypted file."""
-    from tui.login import login as log_in
+    from tui.commands.desk.login_commands import log_in as log_in
 
     return log_in(config, port, wait, keep_secret=keep_secret, as_json=as_json)
 
@@ -379,7 +379,7 @@ def logout(
     as_json: AsJson = False,
 ) -> int:
     """End today's session with Kite and forget its token."""
-    from tui.login import logout as log_out
+    from tui.commands.desk.login_commands import log_out as log_out
 
     return log_out(config, keep_secret=keep_secret, as_json=as_json)
 
@@ -392,7 +392,7 @@ def doctor(
     as_json: AsJson = False,
 ) -> int:
     """Look at token, clock, address, disk, database, instruments and feed; exit with 1 if one of them fails."""
-    from tui.doctor import doctor as examine
+    from tui.commands.desk.desk_doctor import run_doctor as examine
 
     return examine(config, static_ip, as_json=as_json)
 
@@ -412,32 +412,32 @@ def export(
     config: ConfigFile = None,
 ) -> int:
     """Write a table of the last run to stdout or a file."""
-    from tui.remote import export as write
+    from tui.commands.desk.desk_commands import export_table as write
 
     return write(what, format, out, mode or "", database, symbol.upper(), actions, config)
 
 
-app.command("tui.trace_commands:trace", name="trace", help="Follow one id from tick to fill, or tell why not.")
-app.command("tui.limit_commands:limits_app", name="limits", help="Show a running desk's limits, or change one.")
-app.command("tui.calendar_commands:calendar", name="calendar", help="Tell when the market trades on a day.")
-app.command("tui.market_commands:charges", name="charges", help="Work out what trades cost.")
-app.command("tui.tax_commands:tax", name="tax", help="State gains, turnover and the account of a financial year.")
-app.command("tui.order_commands:order", name="order", help="Enter a position by hand, shown before it is sent.")
-app.command("tui.order_commands:modify", name="modify", help="Change a working order of the running desk.")
-app.command("tui.order_commands:cancel", name="cancel", help="Cancel a working order of the running desk.")
+app.command("tui.commands.desk.trace_commands:trace", name="trace", help="Follow one id from tick to fill, or tell why not.")
+app.command("tui.commands.desk.limit_commands:limits_app", name="limits", help="Show a running desk's limits, or change one.")
+app.command("tui.commands.market.calendar_commands:calendar", name="calendar", help="Tell when the market trades on a day.")
+app.command("tui.commands.market.charge_commands:charges", name="charges", help="Work out what trades cost.")
+app.command("tui.commands.market.tax_commands:tax", name="tax", help="State gains, turnover and the account of a financial year.")
+app.command("tui.commands.desk.order_commands:order", name="order", help="Enter a position by hand, shown before it is sent.")
+app.command("tui.commands.desk.order_commands:modify", name="modify", help="Change a working order of the running desk.")
+app.command("tui.commands.desk.order_commands:cancel", name="cancel", help="Cancel a working order of the running desk.")
 app.command(
-    "tui.bars_commands:bars",
+    "tui.commands.bars.bars_commands:bars",
     name="bars",
     help="Bring bars in, and see what there is, what is missing and what is wrong.",
 )
-app.command("tui.backtest_commands:backtest", name="backtest", help="Run strategies on the history.")
-app.command("tui.check_commands:check", name="check", help="Look for the future in what strategies decide.")
-app.command("tui.backtest_commands:results_app", name="results", help="Look at the results of backtests.")
-app.command("tui.parity_commands:parity", name="parity", help="Compare a desk's day with a backtest of it.")
-app.command("tui.new_commands:new_app", name="new", help="Begin something of your own.")
-app.command("tui.ticks_commands:ticks", name="ticks", help="Recordings of the feed: see, check, replay, export them.")
-app.command("tui.letters_commands:letters", name="letters", help="What the feed sent that cannot be true.")
-app.command("tui.instrument_commands:instruments", name="instruments", help="Keep and look into instrument dumps.")
+app.command("tui.commands.backtest.backtest_commands:backtest", name="backtest", help="Run strategies on the history.")
+app.command("tui.commands.backtest.check_commands:check", name="check", help="Look for the future in what strategies decide.")
+app.command("tui.commands.backtest.backtest_commands:results_app", name="results", help="Look at the results of backtests.")
+app.command("tui.commands.backtest.parity_commands:parity", name="parity", help="Compare a desk's day with a backtest of it.")
+app.command("tui.commands.new_commands:new_app", name="new", help="Begin something of your own.")
+app.command("tui.commands.bars.ticks_commands:ticks", name="ticks", help="Recordings of the feed: see, check, replay, export them.")
+app.command("tui.commands.desk.letters_commands:letters", name="letters", help="What the feed sent that cannot be true.")
+app.command("tui.commands.market.instrument_commands:instruments", name="instruments", help="Keep and look into instrument dumps.")
 
 
 @app.command
@@ -448,7 +448,7 @@ def bench(
     as_json: AsJson = False,
 ) -> int:
     """Measure the core against its peers, in a checkout; without a name, everything."""
-    from tui.bench import bench as measure
+    from tui.commands.benchmark_command import run_benchmarks as measure
 
     return measure(names, quick=quick, write=write, as_json=as_json)
 
@@ -456,18 +456,18 @@ def bench(
 @config_app.command(name="check")
 def config_check(*, config: ConfigFile = None) -> int:
     """Read the configuration and say whether it is right."""
-    from tui.launch import check
+    from tui.run.launch import check_configuration
 
-    return check(config)
+    return check_configuration(config)
 
 
 @config_app.command(name="show")
 def config_show(*, config: ConfigFile = None) -> int:
     """Print the effective configuration with the origin of each value."""
-    from engine.config import show
-    from tui.launch import found
+    from engine.config.schema import render_config
+    from tui.run.launch import find_configuration
 
-    sys.stdout.write(show(found(config)))
+    sys.stdout.write(render_config(find_configuration(config)))
     return DONE
 
 
@@ -500,10 +500,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit with its code; nothing it writes is for anybody else on the machine."""
     os.umask(0o077)
     take_streams()
-    sys.exit(call(arguments))
+    sys.exit(run_command(arguments))
 
 
-def _misread(error: CycloptsError) -> str:
+def _misread_text(error: CycloptsError) -> str:
     """Return what is wrong with a command line, with the nearest option or command there is."""
     from difflib import get_close_matches
 
@@ -525,41 +525,41 @@ def _misread(error: CycloptsError) -> str:
     return f"{text} Did you mean {near[0]}?" if near else text
 
 
-def call(arguments: Sequence[str] | None = None) -> int:
+def run_command(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; an error is one line on stderr."""
     try:
-        memory.check(sys.argv[1:] if arguments is None else arguments)
+        memory_check.check_memory(sys.argv[1:] if arguments is None else arguments)
         result = app(arguments, exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except CycloptsError as error:
-        return _complain(f"{_misread(error)[:LONGEST]} See patang --help.", USAGE)
+        return _print_complaint(f"{_misread_text(error)[:LONGEST]} See patang --help.", USAGE)
     except PatangError as error:
-        return _complain(str(error), error.exit_code)
+        return _print_complaint(str(error), error.exit_code)
     except KeyboardInterrupt:
-        return _complain("interrupted", INTERRUPTED)
+        return _print_complaint("interrupted", INTERRUPTED)
     except BrokenPipeError:
         leave_stdout()
         return DONE
     except OSError as error:
         leave_stdout()
         what = f"{error.filename}: " if error.filename else "the output: "
-        return _complain(f"{what}{in_words(error)}", FAILED)
+        return _print_complaint(f"{what}{in_words(error)}", FAILED)
     except Exception as error:  # noqa: BLE001  raised again where it is not to be mended by its user
-        return _complain(memory.WANTED, FAILED) if memory.wanted(error) else _unforeseen(error)
+        return _print_complaint(memory_check.WANTED, FAILED) if memory_check.is_memory_error(error) else _explain_unforeseen(error)
     return int(result) if isinstance(result, int) else DONE
 
 
-def _unforeseen(error: Exception) -> int:
+def _explain_unforeseen(error: Exception) -> int:
     """Say in a line what comes of a native core that does not fit; raise what does not."""
-    from tui.core import blamed
+    from tui.native_core import core_fault
 
-    if told := blamed(error):
-        return _complain(told, USAGE)
+    if told := core_fault(error):
+        return _print_complaint(told, USAGE)
     raise error
 
 
-def _complain(text: str, code: int) -> int:
-    sys.stderr.write(f"patang: {plain(text)}\n")
+def _print_complaint(text: str, code: int) -> int:
+    sys.stderr.write(f"patang: {plain_text(text)}\n")
     return code
 
 

@@ -18,7 +18,7 @@ WANTED: Final = "there is not enough memory for it, or no thread: see ulimit -v 
 WORDS: Final = ("cannot allocate memory", "map segment", "can't start new thread")
 
 
-def check(arguments: Sequence[str]) -> None:
+def check_memory(arguments: Sequence[str]) -> None:
     """Raise `OperatorError` where a command has too small an address space."""
     command = arguments[0] if arguments else "run"
     allowed, _ = resource.getrlimit(resource.RLIMIT_AS)
@@ -26,7 +26,7 @@ def check(arguments: Sequence[str]) -> None:
         raise OperatorError(f"ulimit -v leaves {allowed // MB} MB of address space, {LEAST // MB} are needed: raise it")
 
 
-def wanted(error: BaseException | None) -> bool:
+def is_memory_error(error: BaseException | None) -> bool:
     """Tell whether something failed for want of memory, or of a thread, whatever was made of that since."""
     while error is not None:
         if isinstance(error, MemoryError) or any(words in str(error).lower() for words in WORDS):

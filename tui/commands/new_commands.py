@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from engine.errors import ConfigError, OperatorError, in_words
-from engine.texts import plain
+from engine.texts import plain_text
 
 DONE = 0
 new_app = App(name="new", help="Begin something of your own.", help_format="plaintext")
@@ -62,13 +62,13 @@ def strategy(
     name: Annotated[str, Parameter(help="What it is called: small letters, digits and underscores.")],
 ) -> int:
     """Write a strategy to begin with, and its test, into the folder of your own strategies."""
-    from strategies.sources import SHIPPED, folder  # noqa: PLC0415
+    from strategies.strategy_sources import SHIPPED, user_folder  # noqa: PLC0415
 
     if not name.isidentifier() or name != name.lower() or keyword.iskeyword(name) or name.startswith(("_", "test_")):
         raise ConfigError(f"{name}: expected small letters, digits and underscores, as my_breakout")
     if name in SHIPPED or name == "other":
         raise ConfigError(f"{name}: there is a strategy of that name; choose another one")
-    where = folder()
+    where = user_folder()
     file, test = where / f"{name}.py", where / f"test_{name}.py"
     title = "".join(part.title() for part in name.split("_"))
     words = name.replace("_", " ").capitalize()
@@ -84,6 +84,6 @@ def strategy(
         raise ConfigError(f"{error.filename} is there already: choose another name, or remove it") from None
     except OSError as error:
         raise OperatorError(f"cannot write in {where}: {in_words(error)}") from None
-    sys.stdout.write(plain(f"{file}") + "\n" + plain(f"{test}") + "\n")
+    sys.stdout.write(plain_text(f"{file}") + "\n" + plain_text(f"{test}") + "\n")
     sys.stderr.write(f"try it: patang backtest {name}\nrun it: add [strategy.{name}] to the configuration\n")
     return DONE

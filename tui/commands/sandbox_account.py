@@ -1,6 +1,6 @@
 """What an account of the local exchange brings over from earlier days, as the command line words it."""
 
-from brokers.sandbox.wire import DECIMAL, WHOLE
+from brokers.sandbox.http import DECIMAL, WHOLE
 from engine.errors import ConfigError
 
 PRODUCTS = ("CNC", "MIS", "NRML", "MTF")
@@ -13,7 +13,7 @@ def carried_shares(texts: tuple[str, ...], option: str) -> tuple[tuple[str, int,
     found = []
     for text in texts:
         symbol, _, rest = text.upper().partition(":")
-        shares, price = _amounts(rest, f"{option} {text}", SHARES)
+        shares, price = _quantity_and_price(rest, f"{option} {text}", SHARES)
         if not symbol or shares < 1:
             raise ConfigError(f"{option} {text}: expected {SHARES}, at least one share")
         found.append((symbol, shares, price))
@@ -27,14 +27,14 @@ def carried_positions(texts: tuple[str, ...]) -> tuple[tuple[str, str, int, floa
         exchange, _, rest = text.upper().partition(":")
         symbol, _, rest = rest.partition(":")
         product, _, rest = rest.partition(":")
-        quantity, price = _amounts(rest, f"--position {text}", POSITION)
+        quantity, price = _quantity_and_price(rest, f"--position {text}", POSITION)
         if not (exchange and symbol and quantity) or product not in PRODUCTS:
             raise ConfigError(f"--position {text}: expected {POSITION}, a product of {', '.join(PRODUCTS)}")
         found.append((f"{exchange}:{symbol}", product, quantity, price))
     return tuple(found)
 
 
-def _amounts(text: str, what: str, form: str) -> tuple[int, float]:
+def _quantity_and_price(text: str, what: str, form: str) -> tuple[int, float]:
     quantity, _, price = text.partition(":")
     if not WHOLE.fullmatch(quantity) or not DECIMAL.fullmatch(price) or not float(price) > 0.0:
         raise ConfigError(f"{what}: expected {form}, whole numbers and a price in rupees")

@@ -8,18 +8,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine import address
-from engine.config import Config, paths
+from engine.config import addresses
+from engine.config.schema import DeskConfig, desk_paths
 from engine.errors import ConfigError, OperatorError
 from engine.market.calendar import DAY
 from engine.ports import BarStore
-from store.bars.parquet import ParquetBars
-from tui.runs import bars_folder, recordings_folder, state_folder
+from store.bars.parquet_bars import ParquetBars
+from tui.run.run_records import bars_folder, recordings_folder, state_folder
 
 if TYPE_CHECKING:
-    from store.archive import Archive
     from store.bars.postgres_instruments import PostgresDumps
-    from store.recordings.archived import ArchivedRecordings
+    from store.object_archive import ObjectArchive
+    from store.recordings.archived_recordings import ArchivedRecordings
 
 KEYS = ("PATANG_ARCHIVE_KEY", "PATANG_ARCHIVE_SECRET")
 LEAST_DAYS = 31
@@ -27,7 +27,7 @@ LEAST_DAYS = 31
 SECRET = re.compile(r"password\s*=|^\w+://[^/@\s]*:[^/@\s]*@", re.IGNORECASE)
 
 
-def target(config: Config) -> str:
+def postgres_target(config: DeskConfig) -> str:
     """Return how to reach the server; raise `ConfigError` for a password in the configuration, or where nothing says it."""
     settings = config.store
     if settings.dsn_env:
@@ -46,42 +46,42 @@ def target(config: Config) -> str:
     return settings.dsn
 
 
-def history(config: Config, folder: Path | None) -> BarStore:
+def history_store(config: DeskConfig, folder: Path | None) -> BarStore:
     """Return the store of the past, what of it is archived included; or the files in a folder."""
     if folder is not None:
         return ParquetBars(folder)
     archive = archive_of(config)
     if archive is None:
-        return here(config)
-    from store.bars.archived import ArchivedBars  # noqa: PLC0415
+        return local_store(config)
+    from store.bars.archived_bars import ArchivedBars  # noqa: PLC0415
 
-    return ArchivedBars(here(config), archive, time.time_ns() - LEAST_DAYS * DAY)
+    return ArchivedBars(local_store(config), archive, time.time_ns() - LEAST_DAYS * DAY)
 
 
-def here(config: Config) -> BarStore:
+def local_store(config: DeskConfig) -> BarStore:
     """Return the store of the past without what is archived."""
     if config.store.backend == "postgres":
-        from store.bars.postgres import PostgresBars  # noqa: PLC0415
+        from store.bars.postgres_bars import PostgresBars  # noqa: PLC0415
 
-        return PostgresBars(target(config))
-    return ParquetBars(paths(config, os.environ).history)
+        return PostgresBars(postgres_target(config))
+    return ParquetBars(desk_paths(config, os.environ).history)
 
 
-def shared_dumps(config: Config) -> "PostgresDumps":
+def shared_dumps(config: DeskConfig) -> "PostgresDumps":
     """Return the instrument dumps in the Postgres of the bars."""
-    from store.bars.postgres import PostgresBars  # noqa: PLC0415
+    from store.bars.postgres_bars import PostgresBars  # noqa: PLC0415
     from store.bars.postgres_instruments import PostgresDumps  # noqa: PLC0415
 
-    return PostgresDumps(PostgresBars(target(config)))
+    return PostgresDumps(PostgresBars(postgres_target(config)))
 
 
-def share_dumps(config: Config) -> int:
+def share_dumps(config: DeskConfig) -> int:
     """Give the Postgres of the bars every dump that is kept here and not there; return how many. Without one do nothing."""
     if config.store.backend != "postgres":
         return 0
-    from engine.market.dumps import Dumps, listings_of  # noqa: PLC0415
+    from engine.market.instrument_dumps import DumpFolder, listings_of  # noqa: PLC0415
 
-    kept, shared = Dumps(paths(config, os.environ).state / "instruments"), shared_dumps(config)
+    kept, shared = DumpFolder(desk_paths(config, os.environ).state / "instruments"), shared_dumps(config)
     count = 0
     for exchange in kept.exchanges():
         there = set(shared.days(exchange))
@@ -93,15 +93,15 @@ def share_dumps(config: Config) -> int:
     return count
 
 
-def archive_of(config: Config) -> "Archive | None":
+def archive_of(config: DeskConfig) -> "ObjectArchive | None":
     """Return the archive that is configured; raise `OperatorError` without credentials for it."""
     if not config.archive.bucket:
         return None
     from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem  # noqa: PLC0415
 
-    from store.archive import Archive  # noqa: PLC0415
+    from store.object_archive import ObjectArchive  # noqa: PLC0415
 
-    settings, place = config.archive, address.read(config.archive.endpoint)
+    settings, place = config.archive, addresses.parse_address(config.archive.endpoint)
     key, secret = archive_keys(config)
     files = S3FileSystem(
         access_key=key, secret_key=secret, region=settings.region, background_writes=False, connect_timeout=5.0,
@@ -109,25 +109,25 @@ def archive_of(config: Config) -> "Archive | None":
         **({"scheme": place.scheme, "endpoint_override": place.root.partition("://")[2]} if place else {}),
     )  # fmt: skip
     root = f"{settings.bucket}/{settings.prefix}"
-    return Archive(files, root, paths(config, os.environ).state / "archive-copies", settings.cache_mb * 1_000_000)
+    return ObjectArchive(files, root, desk_paths(config, os.environ).state / "archive-copies", settings.cache_mb * 1_000_000)
 
 
-def archived_recordings(config: Config, archive: "Archive") -> "ArchivedRecordings":
+def archived_recordings(config: DeskConfig, archive: "ObjectArchive") -> "ArchivedRecordings":
     """Return the recordings in the archive that is configured."""
-    from store.recordings.archived import ArchivedRecordings  # noqa: PLC0415
+    from store.recordings.archived_recordings import ArchivedRecordings  # noqa: PLC0415
 
-    copies = paths(config, os.environ).state / "archive-copies" / "feeds"
+    copies = desk_paths(config, os.environ).state / "archive-copies" / "feeds"
     return ArchivedRecordings(archive, partial(recordings_folder, config), copies)
 
 
-def archive_keys(config: Config) -> tuple[str, str]:
+def archive_keys(config: DeskConfig) -> tuple[str, str]:
     """Return key id and secret: of the environment, else those that were kept; raise `OperatorError` where there are none."""
     found = tuple(os.environ.get(name, "") for name in KEYS)
     if all(found):
         return found[0], found[1]
     if any(found):
         raise ConfigError(f"{' and '.join(KEYS)} belong together: only one of them is set")
-    from tui.login import vault_of  # noqa: PLC0415  it imports the broker's client
+    from tui.commands.desk.login_commands import vault_of  # noqa: PLC0415  it imports the broker's client
 
     kept = vault_of(config).get(archive_secret(config))
     if kept is None:
@@ -136,16 +136,16 @@ def archive_keys(config: Config) -> tuple[str, str]:
     return key, secret
 
 
-def archive_secret(config: Config) -> str:
+def archive_secret(config: DeskConfig) -> str:
     """Return what the credentials are called where they are kept: what is kept for one place goes to no other."""
     return f"archive:{config.archive.endpoint or 'aws'}/{config.archive.bucket}"
 
 
-def live(config: Config, mode: str, database: Path, tell: Callable[[str], None], *, embedded: bool) -> BarStore:
+def live_store(config: DeskConfig, mode: str, database: Path, tell: Callable[[str], None], *, embedded: bool) -> BarStore:
     """Return where a desk keeps the bars it builds; those of an exchange of its own stay beside its run."""
     if embedded or config.store.backend != "postgres":
         return ParquetBars(bars_folder(config, mode, database))
-    from store.bars.postgres import PostgresBars  # noqa: PLC0415
-    from store.bars.waiting import WaitingBars  # noqa: PLC0415
+    from store.bars.postgres_bars import PostgresBars  # noqa: PLC0415
+    from store.bars.waiting_bars import WaitingBars  # noqa: PLC0415
 
-    return WaitingBars(PostgresBars(target(config)), state_folder(config, mode) / "bars-waiting", tell)
+    return WaitingBars(PostgresBars(postgres_target(config)), state_folder(config, mode) / "bars-waiting", tell)

@@ -7,50 +7,50 @@ from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import NamedTuple, cast
 
-from brokers.kite.feed import KiteFeed
-from brokers.kite.gaps import Gap
-from brokers.kite.rerun import RecordedMarket
-from brokers.kite.rest import KiteBroker
-from brokers.kite.session import REST
-from brokers.kite.translation import Account
+from brokers.kite.feed_gaps import FeedGap
+from brokers.kite.kite_broker import KiteBroker
+from brokers.kite.kite_feed import KiteFeed
+from brokers.kite.recorded_market import RecordedMarket
+from brokers.kite.translation import AccountDefaults
 from brokers.sandbox.config import SandboxConfig
+from brokers.sandbox.corporate_actions import apply_corporate_actions
 from brokers.sandbox.lockstep import LockstepPacer
-from brokers.sandbox.nights import over_night
 from brokers.sandbox.server import Sandbox
-from engine.config import paths
+from brokers.session.kite_login import REST
+from engine.config.schema import desk_paths
+from engine.day.desk_clocks import ScaledClock, SteppedClock
 from engine.errors import DataError
 from engine.market.calendar import Calendar
-from engine.market.dumps import Dumps
+from engine.market.instrument_dumps import DumpFolder
 from engine.ports import FeedRecord
-from engine.trading.clock import ScaledClock, SteppedClock
-from tui.access import Access, access
-from tui.login import Place
-from tui.pace import clock_at
-from tui.station import Station
+from tui.commands.desk.login_commands import BrokerEndpoint
+from tui.run.credentials import Credentials, find_credentials
+from tui.run.exchange_clock import clock_at
+from tui.run.session import DeskSession
 
 IST = timezone(timedelta(hours=5, minutes=30))
 
 
-class Exchange(NamedTuple):
+class ExchangeLink(NamedTuple):
     """Where orders go, by which clock, and the hand on that clock where it waits for us."""
 
-    access: Access
+    access: Credentials
     clock: ScaledClock | SteppedClock
     pacer: LockstepPacer | RecordedMarket | None
 
 
-def exchange_of(station: Station) -> Exchange:
+def exchange_of(station: DeskSession) -> ExchangeLink:
     """Return the exchange the configuration names, or start the embedded one; or a recorded market."""
     if station.rerun is not None:
         market = station.rerun.market
-        return Exchange(Access(Place("", "", "", "", sandbox=True)), SteppedClock(market.begins), market)
-    found = _embedded(station) if station.embedded else station.access or access(station.config)
+        return ExchangeLink(Credentials(BrokerEndpoint("", "", "", "", sandbox=True)), SteppedClock(market.begins), market)
+    found = _start_sandbox(station) if station.is_embedded else station.access or find_credentials(station.config)
     station.access = found
     clock = clock_at(found.place.rest)
-    return Exchange(found, clock, LockstepPacer(found.place.rest) if isinstance(clock, SteppedClock) else None)
+    return ExchangeLink(found, clock, LockstepPacer(found.place.rest) if isinstance(clock, SteppedClock) else None)
 
 
-def embedded(station: Station) -> SandboxConfig:
+def sandbox_config(station: DeskSession) -> SandboxConfig:
     """Return what the exchange of a run is made from."""
     config, run = station.config.sandbox, station.run
     speed = config.speed if run.speed is None else run.speed
@@ -69,21 +69,21 @@ def embedded(station: Station) -> SandboxConfig:
     )  # fmt: skip
 
 
-def _embedded(station: Station) -> Access:
-    config, evening = embedded(station), station.run.evening
-    carried = over_night(config, evening.carried) if evening is not None else None
+def _start_sandbox(station: DeskSession) -> Credentials:
+    config, evening = sandbox_config(station), station.run.evening
+    carried = apply_corporate_actions(config, evening.carried) if evening is not None else None
     sandbox = station.sandbox = Sandbox(config, carried=carried)
     sandbox.on_failure = station.fail
     endpoint = station.endpoint = sandbox.start()
     station.closers.append(sandbox.stop)
-    return Access(Place(endpoint.rest, endpoint.ws, "", endpoint.api_key, endpoint.access_token, sandbox=True))
+    return Credentials(BrokerEndpoint(endpoint.rest, endpoint.ws, "", endpoint.api_key, endpoint.access_token, sandbox=True))
 
 
-def connect(
-    station: Station,
-    exchange: Exchange,
+def connect_broker(
+    station: DeskSession,
+    exchange: ExchangeLink,
     died: Callable[[], None],
-    on_gap: Callable[[Sequence[Gap]], None] | None = None,
+    on_gap: Callable[[Sequence[FeedGap]], None] | None = None,
     heard: Callable[[int, float], None] | None = None,
     record: FeedRecord | None = None,
 ) -> tuple[KiteBroker, KiteFeed]:
@@ -92,10 +92,10 @@ def connect(
         return cast("KiteBroker", exchange.pacer), cast("KiteFeed", exchange.pacer)
     place, clock, lockstep = exchange.access.place, exchange.clock, exchange.pacer is not None
     settings = station.config.broker
-    kept = Dumps(paths(station.config, os.environ).state / "instruments") if place.rest == REST else None
+    kept = DumpFolder(desk_paths(station.config, os.environ).state / "instruments") if place.rest == REST else None
     broker = KiteBroker(
         place.rest, place.api_key, place.token, clock, settings.workers, settings.timeout_s, limits=not lockstep,
-        on_token_death=died, standing=Account(settings.market_protection, settings.algo_id), source=settings.bind_ip,
+        on_token_death=died, standing=AccountDefaults(settings.market_protection, settings.algo_id), source=settings.bind_ip,
         environment=settings.environment, dumps=kept, heard=heard,
     )  # fmt: skip
     feed = KiteFeed(

@@ -6,24 +6,24 @@ import re
 import sys
 from typing import NamedTuple
 
-from brokers.kite.peer import rules_of
-from brokers.kite.rest import KiteBroker
-from compiled.model import Instrument
+from brokers.kite.kite_broker import KiteBroker
+from brokers.kite.zerodha_sandbox import rules_of
+from compiled.model.values import Instrument
+from engine.day.opening import check_owner
 from engine.errors import ConfigError, DataError, OperatorError
+from engine.manual.reasons import LIMIT_ONLY
 from engine.market.calendar import Calendar, ist_day
 from engine.numbers import rupees
-from engine.texts import plain
-from engine.trading.opening import check_owner
-from engine.trading.reasons import LIMIT_ONLY
-from tui.access import Access
-from tui.beforehand import not_listed
-from tui.configured import enabled
-from tui.pace import clock_at
-from tui.runs import own_database, owner_of
-from tui.station import Station
+from engine.texts import plain_text
+from tui.run.credentials import Credentials
+from tui.run.exchange_clock import clock_at
+from tui.run.preflight import unlisted_text
+from tui.run.run_records import own_database, owner_of
+from tui.run.session import DeskSession
+from tui.run.settings import enabled_strategies
 
 
-class Account(NamedTuple):
+class AccountSummary(NamedTuple):
     """Whose account it is, what can be spent on equity (paise), and what NSE lists there."""
 
     user: str
@@ -31,8 +31,8 @@ class Account(NamedTuple):
     listed: list[Instrument]
 
 
-def confirm(station: Station, access: Access) -> None:
-    """Ask for the account and its daily loss limit by hand, or compare `--confirm`; raise `OperatorError` for a no.
+def confirm_orders(station: DeskSession, access: Credentials) -> None:
+    """Ask for the account and its daily loss limit by hand, or compare `--confirm_orders`; raise `OperatorError` for a no.
 
     A symbol that is not listed is told first: the desk leaves it out. Raises `DataError` on a day without trading, `BusyError` for
     the database of another account.
@@ -41,41 +41,41 @@ def confirm(station: Station, access: Access) -> None:
     day = ist_day(clock.now())
     if Calendar.load().session(day) is None:
         raise DataError(f"{day} is no trading day: the exchange is closed")
-    account = asyncio.run(_account(station, access))
+    account = asyncio.run(_read_account(station, access))
     check_owner(owner_of(own_database(station.config, station.run.mode, embedded=False)), account.user)
-    missing = not_listed(station.config, account.listed)
-    _say(f"{station.run.mode.upper()} at {access.place.rest}")
-    for name, value in _terms(station, account):
-        _say(f"  {name:<22}{value}")
+    missing = unlisted_text(station.config, account.listed)
+    _write_line(f"{station.run.mode.upper()} at {access.place.rest}")
+    for name, value in _account_terms(station, account):
+        _write_line(f"  {name:<22}{value}")
     if missing:
-        _say(f"  {missing}: left out; mend the configuration")
+        _write_line(f"  {missing}: left out; mend the configuration")
     if rules_of(access.place.rest).limit_only:
-        _say(f"  {LIMIT_ONLY}")
+        _write_line(f"  {LIMIT_ONLY}")
     loss = station.config.risk.max_daily_loss
     if station.run.confirm:
-        _agree(station.run.confirm, account.user, "the account")
+        _require_match(station.run.confirm, account.user, "the account")
     elif not sys.stdin.isatty():
         raise OperatorError('real orders need a word: say --confirm "ACCOUNT", or start at a terminal')
     else:
-        _agree(_ask("Type the account to trade: "), account.user, "the account")
-        _agree_rupees(_ask("Type the most it may lose today, in rupees: "), loss)
+        _require_match(_ask_line("Type the account to trade: "), account.user, "the account")
+        _require_rupees(_ask_line("Type the most it may lose today, in rupees: "), loss)
 
 
-async def _account(station: Station, access: Access) -> Account:
+async def _read_account(station: DeskSession, access: Credentials) -> AccountSummary:
     place, settings = access.place, station.config.broker
     broker = KiteBroker(
         place.rest, place.api_key, place.token, clock_at(place.rest), 2, settings.timeout_s, limits=False,
         source=settings.bind_ip, environment=settings.environment,
     )  # fmt: skip
     try:
-        return Account(await broker.account(), await broker.funds(), await broker.instruments("NSE"))
+        return AccountSummary(await broker.account(), await broker.funds(), await broker.instruments("NSE"))
     finally:
         await broker.close()
 
 
-def _terms(station: Station, account: Account) -> list[tuple[str, str]]:
+def _account_terms(station: DeskSession, account: AccountSummary) -> list[tuple[str, str]]:
     risk, config = station.config.risk, station.config
-    named = ", ".join(name for name, _, _ in enabled(config)) or "none"
+    named = ", ".join(name for name, _, _ in enabled_strategies(config)) or "none"
     return [
         ("account", account.user),
         ("funds", rupees(account.funds)),
@@ -88,12 +88,12 @@ def _terms(station: Station, account: Account) -> list[tuple[str, str]]:
     ]
 
 
-def _agree(word: str, wanted: str, what: str) -> None:
+def _require_match(word: str, wanted: str, what: str) -> None:
     if word.strip() != wanted:
         raise OperatorError(f"{what} is {wanted}, not {word.strip() or 'nothing'}; nothing was started")
 
 
-def _agree_rupees(word: str, wanted: int) -> None:
+def _require_rupees(word: str, wanted: int) -> None:
     """Take an amount as it is shown, with or without sign, commas and paise."""
     typed = re.fullmatch(r"(?:₹|rs\.?)?\s*([0-9][0-9,]*)(?:\.0{1,2})?", word.strip(), re.ASCII | re.IGNORECASE)
     if typed is None or int(typed[1].replace(",", "")) != wanted:
@@ -102,12 +102,12 @@ def _agree_rupees(word: str, wanted: int) -> None:
         )
 
 
-def _say(text: str) -> None:
-    sys.stderr.write(f"{plain(text)}{os.linesep}")
+def _write_line(text: str) -> None:
+    sys.stderr.write(f"{plain_text(text)}{os.linesep}")
     sys.stderr.flush()
 
 
-def _ask(question: str) -> str:
+def _ask_line(question: str) -> str:
     sys.stderr.write(question)
     sys.stderr.flush()
     try:

@@ -2,25 +2,25 @@
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 
-from brokers.kite.filling import Filler
-from brokers.kite.gaps import Gap
-from brokers.kite.keeper import Keeper
-from compiled.model import Bar
+from brokers.backfill.gap_filler import GapFiller
+from brokers.kite.feed_gaps import FeedGap
+from brokers.session.session_keeper import SessionKeeper
+from compiled.model.values import Bar
+from engine.day.budget_guard import BudgetGuard
+from engine.day.day_loop import SESSION, DayLoop
+from engine.day.desk_clocks import ScaledClock
+from engine.day.timekeeper import Timekeeper
+from engine.history.minute_gaps import MissingMinutes
+from engine.orders.killswitch import HALT
 from engine.ports import FeedRecord, Journal
-from engine.trading.budget import Guard
-from engine.trading.clock import ScaledClock
-from engine.trading.gaps import Missing
-from engine.trading.killswitch import HALT
-from engine.trading.loop import SESSION, Loop
-from engine.trading.timekeeper import Timekeeper
-from tui.exchange import Exchange, connect
-from tui.pace import keep
-from tui.station import Station
+from tui.run.broker import ExchangeLink, connect_broker
+from tui.run.exchange_clock import follow_clock
+from tui.run.session import DeskSession
 
 KeepBars = Callable[[list[Bar]], None]
 
 
-class Market:
+class MarketConnection:
     """The configured exchange as the desk meets it; `beside` is what has to run while it is open.
 
     `totals` (paise) is what strategies may spend by their own parameters. Where the session can be renewed a dead token holds entries back until the next login; where it cannot it halts.
@@ -28,8 +28,8 @@ class Market:
 
     def __init__(
         self,
-        station: Station,
-        exchange: Exchange,
+        station: DeskSession,
+        exchange: ExchangeLink,
         journal: Journal,
         keep_bars: KeepBars | None,
         totals: Mapping[str, int],
@@ -40,79 +40,79 @@ class Market:
         self._station = station
         self._exchange = exchange
         self._journal = journal
-        self._keeper: Keeper | None = None
-        self._filler: Filler | None = None
-        self._loop: Loop | None = None
+        self._keeper: SessionKeeper | None = None
+        self._filler: GapFiller | None = None
+        self._loop: DayLoop | None = None
         clock = exchange.clock
         self._timekeeper = Timekeeper(clock) if isinstance(clock, ScaledClock) else None
-        heard = self._timekeeper.answered if self._timekeeper is not None else None
-        self.broker, self.feed = connect(station, exchange, self._died, self._missed, heard, record)
+        heard = self._timekeeper.note_answer if self._timekeeper is not None else None
+        self.broker, self.feed = connect_broker(station, exchange, self._token_died, self._read_missed, heard, record)
         if self._timekeeper is not None:
-            self._timekeeper.moved = self.broker.moved
+            self._timekeeper.on_clock_set = self.broker.shift_clock
 
-    def beside(self, loop: Loop) -> Iterable[Coroutine[None, None, None]]:
+    def beside(self, loop: DayLoop) -> Iterable[Coroutine[None, None, None]]:
         """Return what fills the gaps of an opened day, and follows the exchange's clock; nothing where the exchange waits for us."""
         if self._exchange.pacer is not None:
             return []
         self._loop = loop
         access, clock = self._exchange.access, self._exchange.clock
-        if self._keeper is not None and not self._keeper.lives:
-            _live(loop, lives=False)
-        self._filler = Filler(
-            self.broker.history, clock, self._journal, self._filled,
-            lambda level, text: loop.log.tell(level, "gap", text),
+        if self._keeper is not None and not self._keeper.has_session:
+            _mark_session(loop, lives=False)
+        self._filler = GapFiller(
+            self.broker.history, clock, self._journal, self._keep_filled,
+            lambda level, text: loop.log.add_event(level, "gap", text),
             lambda: [int(position.token) for position in loop.kernel.ledger.account_positions() if position.quantity],
         )  # fmt: skip
         works = [self._filler.run()]
         if self._timekeeper is not None and isinstance(clock, ScaledClock):
-            works.append(keep(clock, access.place.rest, self._timekeeper, loop))
-        loop.gaps.ended = self._lost
-        if self._station.real and not self.broker.rules.limit_only:  # there no strategy buys anything
-            works.append(Guard(loop, self.broker.funds, self.broker.margins, self._totals).run())
+            works.append(follow_clock(clock, access.place.rest, self._timekeeper, loop))
+        loop.gaps.ended = self._read_lost
+        if self._station.sends_real_orders and not self.broker.rules.limit_only:  # there no strategy buys anything
+            works.append(BudgetGuard(loop, self.broker.funds, self.broker.margins, self._totals).run())
         return works
 
-    def throughout(self, loop: Loop) -> Iterable[Coroutine[None, None, None]]:
+    def throughout(self, loop: DayLoop) -> Iterable[Coroutine[None, None, None]]:
         """Return what keeps the session, where it can be renewed, from the first opened day on, nights and openings included."""
         access = self._exchange.access
         if access.session is None or self._exchange.pacer is not None:
             return []
         self._loop = loop
-        self._keeper = Keeper(
+        self._keeper = SessionKeeper(
             access.session, self.broker, self.feed, self._exchange.clock, access.fetch,
-            lambda level, text: loop.log.tell(level, "session", text), self._living,
+            lambda level, text: loop.log.add_event(level, "session", text), self._session_changed,
         )  # fmt: skip
         return [self._keeper.run()]
 
-    def _living(self, lives: bool) -> None:
+    def _session_changed(self, lives: bool) -> None:
         if self._loop is not None:
-            _live(self._loop, lives=lives)
+            _mark_session(self._loop, lives=lives)
 
-    def _died(self) -> None:
+    def _token_died(self) -> None:
         if self._exchange.access.session is None:
             self._station.kill.trigger(HALT, "the access token has died; log in again", "broker")
         elif self._keeper is not None:
-            self._keeper.died()
+            self._keeper.note_token_death()
 
-    def _missed(self, gaps: Sequence[Gap]) -> None:
+    def _read_missed(self, gaps: Sequence[FeedGap]) -> None:
         """Have the minutes read that the feed was silent for, where some are due: a night is no gap."""
         loop = self._loop
         found = [gap for gap in gaps if loop is not None and loop.gaps.due_in(gap.token, gap.start, gap.end)]
         if found and self._filler is not None:
-            self._filler.note(found)
+            self._filler.note_gaps(found)
 
-    def _filled(self, bars: list[Bar]) -> None:
+    def _keep_filled(self, bars: list[Bar]) -> None:
         if self.keep_bars is not None:
             self.keep_bars(bars)
         if self._loop is not None:
-            self._loop.gaps.filled(bars)
+            self._loop.gaps.note_filled(bars)
 
-    def _lost(self, gaps: Sequence[Missing]) -> None:
+    def _read_lost(self, gaps: Sequence[MissingMinutes]) -> None:
         """Have the minutes read that the feed lost without a word."""
         if self._filler is not None:
-            self._filler.lost(Gap(gap.token, gap.start, gap.end) for gap in gaps)
+            self._filler.note_missing_minutes(FeedGap(gap.token, gap.start, gap.end) for gap in gaps)
 
 
-def _live(loop: Loop, *, lives: bool) -> None:
+def _mark_session(loop: DayLoop, *, lives: bool) -> None:
     """Hold entries back while there is no session; look at the books when there is one again."""
     loop.hold(SESSION, "" if lives else "the session with the broker has ended: run `patang login`")
-    loop.hinted = loop.hinted or lives
+    loop.has_hint = loop.has_hint or lives

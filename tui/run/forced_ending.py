@@ -7,60 +7,60 @@ import threading
 from types import FrameType
 from typing import Final
 
-from tui.station import Station
+from tui.run.session import DeskSession
 
 FORCED: Final = 5
 ENGINE_S: Final = 15.0
-"""How long the engine itself waits for what is under way (`engine.trading.pacing`, which only a desk imports)."""
+"""How long the engine itself waits for what is under way (`engine.day.pacing`, which only a desk imports)."""
 CLOSING_S: Final = 10.0
 """What a run may take to end besides the engine's own patience and the requests under way."""
 SIGNALS: Final = 3
 """At which signal a desk that was told to stop is ended by force; the second comes from those who ask twice."""
 
 
-class Ending:
+class ForcedEnding:
     """Ends the process with `FORCED` when it was told to end and has not, `seconds` later or at the third signal."""
 
-    def __init__(self, station: Station, seconds: float | None = None) -> None:
+    def __init__(self, station: DeskSession, seconds: float | None = None) -> None:
         self._station = station
         self._seconds = ENGINE_S + station.config.broker.timeout_s + CLOSING_S if seconds is None else seconds
         self._timer: threading.Timer | None = None
         self._asked = 0
 
-    def begin(self) -> None:
+    def start_timer(self) -> None:
         """Let the time begin, once."""
         if self._timer is None:
-            self._timer = threading.Timer(self._seconds, self._force, [f"it has not ended for {self._seconds:g} s"])
+            self._timer = threading.Timer(self._seconds, self._force_exit, [f"it has not ended for {self._seconds:g} s"])
             self._timer.daemon = True
             self._timer.start()
 
-    def ask(self, number: int, frame: FrameType | None = None) -> None:
+    def count_signal(self, number: int, frame: FrameType | None = None) -> None:
         """Take note of a signal that asks for the end."""
         del number, frame
-        self.begin()
+        self.start_timer()
         self._asked += 1
         if self._asked >= SIGNALS:
-            self._force(f"it was told to end {self._asked} times")
+            self._force_exit(f"it was told to end {self._asked} times")
 
-    def over(self) -> None:
+    def cancel_timer(self) -> None:
         """Be content: it has ended."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer.join()
         for each in (signal.SIGINT, signal.SIGTERM):
-            if signal.getsignal(each) == self.ask:
+            if signal.getsignal(each) == self.count_signal:
                 signal.signal(each, signal.default_int_handler if each == signal.SIGINT else signal.SIG_DFL)
 
-    def _force(self, why: str) -> None:
+    def _force_exit(self, why: str) -> None:
         """Say why and what stays open, and leave without waiting for anything more."""
         try:
-            sys.stderr.write(f"\npatang: ended by force: {why}; {standing(self._station)}\n")
+            sys.stderr.write(f"\npatang: ended by force: {why}; {open_positions_text(self._station)}\n")
             sys.stderr.flush()
         finally:
             os._exit(FORCED)
 
 
-def standing(station: Station) -> str:
+def open_positions_text(station: DeskSession) -> str:
     """Say in a line what stays open at the broker, as the desk has last known it."""
     rows = list(station.board.positions.rows)
     held = ", ".join(f"{row.quantity} {row.symbol}" + ("" if row.stop else " without a stop") for row in rows)

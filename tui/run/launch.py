@@ -17,16 +17,16 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from engine import config as settings
-from engine.config import Config, Configuration
+from engine.config import schema as settings
+from engine.config.schema import DeskConfig, LoadedConfig
 from engine.errors import ConfigError, DataError, PatangError, in_words
-from engine.texts import plain
-from engine.trading.killswitch import FLATTEN, HALT
-from tui import core
-from tui.ending import Ending
-from tui.numbers import aligned
-from tui.station import SENDING, Evening, Run, Station
-from tui.streams import begin_line
+from engine.orders.killswitch import FLATTEN, HALT
+from engine.texts import plain_text
+from tui import native_core
+from tui.formats import aligned_fields
+from tui.run.forced_ending import ForcedEnding
+from tui.run.session import SENDING, DeskSession, EveningHandover, RunPlan
+from tui.standard_streams import begin_line
 
 if TYPE_CHECKING:
     from engine.desk import Desk
@@ -37,29 +37,29 @@ SCREEN = "textual-screen"
 """What a screen that died is called among the failures of a run."""
 
 
-def found(file: Path | None) -> Configuration:
+def find_configuration(file: Path | None) -> LoadedConfig:
     """Read the configuration that applies here; raise `ConfigError`."""
-    from strategies.sources import SOURCE, names  # noqa: PLC0415  only a run needs them
+    from strategies.strategy_sources import SOURCE, names  # noqa: PLC0415  only a run needs them
 
-    configuration = settings.load(settings.find(file, Path.cwd(), os.environ))
+    configuration = settings.load_config(settings.find_config(file, Path.cwd(), os.environ))
     elsewhere = [name for name, table in configuration.values.strategy.other.items() if table.get(SOURCE)]
     settings.check_strategies(configuration, [*names(), *elsewhere])
     return configuration
 
 
-def configuration(file: Path | None) -> Config:
+def configuration(file: Path | None) -> DeskConfig:
     """Return the values of the configuration that applies here."""
-    return found(file).values
+    return find_configuration(file).values
 
 
-def check(file: Path | None) -> int:
+def check_configuration(file: Path | None) -> int:
     """Say on stderr whether the desk could be started with the configuration, by the checks of the start itself."""
-    from tui.beforehand import beforehand, check_symbols  # noqa: PLC0415  a status needs none of it
+    from tui.run.preflight import check_start, check_symbols  # noqa: PLC0415  a status needs none of it
 
-    configured = found(file)
+    configured = find_configuration(file)
     mode, kite = configured.values.desk.mode, configured.values.broker.name == "kite"
-    station = Station(configured.values, Run(mode, live=kite and mode in SENDING))
-    beforehand(station)
+    station = DeskSession(configured.values, RunPlan(mode, live=kite and mode in SENDING))
+    check_start(station)
     left = check_symbols(station)
     sys.stderr.write(f"{configured.file or 'the defaults'}: right{f'; {left}' if left else ''}\n")
     return DONE
@@ -75,16 +75,16 @@ def recorded_day(text: str) -> str:
 
 def recorded_days(folder: Path, names: tuple[str, ...], day: str, first: str, last: str) -> list[str]:
     """Return the recorded days from the first to the last that were asked for; raise `ConfigError` or `DataError`."""
-    from brokers.sandbox.tape import days  # noqa: PLC0415  a replay of several days
+    from brokers.sandbox.universe.recorded_tape import tape_days  # noqa: PLC0415  a replay of several days
 
     if day or not first or not last:
         raise ConfigError("a replay takes --date DAY, or --from DAY and --to DAY")
-    return days(folder, names, recorded_day(first), recorded_day(last))
+    return tape_days(folder, names, recorded_day(first), recorded_day(last))
 
 
-def simulated_days(config: Config, count: int) -> list[str]:
+def simulated_days(config: DeskConfig, count: int) -> list[str]:
     """Return so many trading days of the simulated market, the last of them the configured or the latest one."""
-    from tui.exchange import last_days  # noqa: PLC0415  a demo of several days
+    from tui.run.broker import last_days  # noqa: PLC0415  a demo of several days
 
     return last_days(count, config.sandbox.date)
 
@@ -95,104 +95,104 @@ def has_screen() -> bool:
     return all(stream.isatty() for stream in streams) and os.environ.get("TERM", "dumb") != "dumb"
 
 
-def launch(config: Config, run: Run, *, no_ui: bool, as_json: bool) -> int:
+def launch(config: DeskConfig, run: RunPlan, *, no_ui: bool, as_json: bool) -> int:
     """Run a desk to its end and return the exit code."""
     if run.tape is not None and not run.tape.is_dir():
         raise DataError(f"{run.tape}: no such folder")
     warn_of_an_old_core()
-    return live(Station(config, run), screen=not no_ui and has_screen(), as_json=as_json)
+    return run_session(DeskSession(config, run), screen=not no_ui and has_screen(), as_json=as_json)
 
 
-def launch_days(config: Config, run: Run, days: Sequence[str], *, as_json: bool) -> int:
+def launch_days(config: DeskConfig, run: RunPlan, days: Sequence[str], *, as_json: bool) -> int:
     """Run one desk after the other through recorded or simulated days, without a screen, in one database.
 
     What the account has in the evening it brings into the next morning. Return the exit code of the last day.
     """
     code = DONE
     for day in days:
-        code, evening = _day(config, replace(run, day=day), as_json=as_json)
+        code, evening = _run_day(config, replace(run, day=day), as_json=as_json)
         if evening is None:
             break
         run = replace(run, evening=evening)
-        _forget()
+        _free_memory()
     return code
 
 
-def _day(config: Config, run: Run, *, as_json: bool) -> tuple[int, Evening | None]:
+def _run_day(config: DeskConfig, run: RunPlan, *, as_json: bool) -> tuple[int, EveningHandover | None]:
     """Run a desk through its day; return its exit code and what it leaves, None where the days end with it."""
-    station = Station(config, run)
-    code = live(station, screen=False, as_json=as_json)
+    station = DeskSession(config, run)
+    code = run_session(station, screen=False, as_json=as_json)
     return code, station.evening() if code in {DONE, KILLED} else None
 
 
-def _forget() -> None:
+def _free_memory() -> None:
     """Let go of a day that is over: its parts know each other, and glibc keeps what was freed in threads that have ended."""
     gc.collect()
     with contextlib.suppress(AttributeError):  # another C library
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def live(station: Station, *, screen: bool, as_json: bool) -> int:
+def run_session(station: DeskSession, *, screen: bool, as_json: bool) -> int:
     """Run the desk of a station to its end and return the exit code."""
-    from tui.beforehand import beforehand  # noqa: PLC0415  see `check`
+    from tui.run.preflight import check_start  # noqa: PLC0415  see `check_configuration`
 
-    interrupted, ending = False, Ending(station)
-    with heeding(station):
+    interrupted, ending = False, ForcedEnding(station)
+    with latching_on_signal(station):
         try:
-            beforehand(station)
+            check_start(station)
             station.claim()
             warn_of_a_latch(station)
-            admit(station)
+            authorise_session(station)
             if screen:
-                desk = show(station, ending)
+                desk = run_screen(station, ending)
             else:
                 desk = station.open()
-                interrupted = wait(station, desk, ending)
+                interrupted = wait_headless(station, desk, ending)
         finally:
             if hasattr(station, "desk"):
-                ending.begin()
+                ending.start_timer()
             try:
                 station.close()
             finally:
-                ending.over()
-    return report(station, desk, interrupted=interrupted, as_json=as_json, screen=screen)
+                ending.cancel_timer()
+    return report_day(station, desk, interrupted=interrupted, as_json=as_json, screen=screen)
 
 
-def admit(station: Station) -> None:
+def authorise_session(station: DeskSession) -> None:
     """Find out who we are at the broker, and let the operator confirm real orders, while there is a plain terminal."""
-    if station.embedded:
+    if station.is_embedded:
         return
-    from tui.access import access  # noqa: PLC0415  only a broker wants to know
+    from tui.run.credentials import find_credentials  # noqa: PLC0415  only a broker wants to know
 
-    station.access = access(station.config)
-    if station.real:
-        from tui.confirmation import confirm  # noqa: PLC0415
+    station.access = find_credentials(station.config)
+    if station.sends_real_orders:
+        from tui.run.confirmation import confirm_orders  # noqa: PLC0415
 
-        confirm(station, station.access)
+        confirm_orders(station, station.access)
 
 
 def warn_of_an_old_core() -> None:
     """Say so when the native core that runs is older than the sources beside it."""
-    if core.is_old():
-        sys.stderr.write(f"patang: the native core is older than compiled/: {core.MEND}\n")
+    if native_core.is_old():
+        sys.stderr.write(f"patang: the native core is older than compiled/: {native_core.MEND}\n")
 
 
-def warn_of_a_latch(station: Station) -> None:
+def warn_of_a_latch(station: DeskSession) -> None:
     """Say first that nothing will be bought: the kill switch is latched from before; or that the start releases it."""
     latch = station.kill.latch
     if latch is not None:
-        why = plain(f"{latch.level}: {latch.reason}, {latch.who}")
-        if station.outlived:
+        why = plain_text(f"{latch.level}: {latch.reason}, {latch.who}")
+        if station.outlived_latch:
             told = f"was latched ({why}): released, for the exchange it was of is gone"
         else:
             told = f"is latched ({why}): no entries until patang resume --reason TEXT"
         sys.stderr.write(f"patang: the kill switch {told}\n")
 
 
-def show(station: Station, ending: Ending) -> "Desk":
+def run_screen(station: DeskSession, ending: ForcedEnding) -> "Desk":
     """Put up the screen, open the desk behind it, and return the desk when the operator leaves."""
-    from tui.app import PatangApp  # noqa: PLC0415  a headless run has no screen
-    from tui.opening import Opening  # noqa: PLC0415
+    from tui.app.app import PatangApp  # noqa: PLC0415  a headless run has no screen
+    from tui.run.opening import OpeningDesk  # noqa: PLC0415
 
     def leave() -> None:
         app.call_later(app.exit)
@@ -203,42 +203,42 @@ def show(station: Station, ending: Ending) -> "Desk":
             loop.call_soon_threadsafe(app.exit)
 
     ui = station.config.ui
-    opening = Opening(station, failed)
+    opening = OpeningDesk(station, failed)
     app = PatangApp(opening, fps=ui.fps, direction=ui.colours, keymap=ui.keys, on_picture=opening.begin)
-    with signals(station, ending, opening.stop, leave) as caught:
+    with handling_signals(station, ending, opening.stop, leave) as caught:
         app.run()
         if signal.SIGHUP in caught:
-            let_go()
+            detach_streams()
         desk = opening.wait()
         if opening.error is not None:
             raise opening.error
         if desk is None:
             raise app.error or KeyboardInterrupt
         if app.error is not None:
-            go_on(station, desk, ending, app.error)
+            run_after_screen(station, desk, ending, app.error)
         elif signal.SIGHUP in caught:
-            carry_on(desk)
+            run_detached(desk)
     return desk
 
 
-def go_on(station: Station, desk: "Desk", ending: Ending, error: Exception) -> None:
+def run_after_screen(station: DeskSession, desk: "Desk", ending: ForcedEnding, error: Exception) -> None:
     """Go on headless where the screen has died and the terminal is still there; say so there, in the log and as an alarm."""
     station.fail(SCREEN, error)
     text = f"the screen died: {type(error).__name__}: {error}"
     desk.alarm(f"{text}; the desk goes on without it")
-    sys.stderr.write(f"patang: {plain(text)}; see {station.state / 'patang.log'}\n")
+    sys.stderr.write(f"patang: {plain_text(text)}; see {station.state / 'patang.log'}\n")
     sys.stderr.write("patang: the desk goes on without a screen; ctrl+c stops it, patang kill halts it\n")
-    wait(station, desk, ending)
+    wait_headless(station, desk, ending)
 
 
-def carry_on(desk: "Desk") -> None:
+def run_detached(desk: "Desk") -> None:
     """Go on without a screen when the terminal is gone, until a signal stops the desk or the day is over."""
     while not desk.done.wait(1.0):
         if desk.board.header.day_over:
             desk.stop()
 
 
-def let_go() -> None:
+def detach_streams() -> None:
     """Turn the streams of a terminal that is gone to nowhere; files and pipes stay."""
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in range(3):
@@ -250,13 +250,13 @@ def let_go() -> None:
     os.close(nowhere)
 
 
-def wait(station: Station, desk: "Desk", ending: Ending) -> bool:
+def wait_headless(station: DeskSession, desk: "Desk", ending: ForcedEnding) -> bool:
     """Wait headless for the end of the day, with progress on stderr; return whether it was interrupted."""
-    with signals(station, ending, desk.stop, let_go) as caught:
+    with handling_signals(station, ending, desk.stop, detach_streams) as caught:
         every = 1.0 if sys.stderr.isatty() else 5.0
         while not desk.done.wait(every):
             with contextlib.suppress(OSError):  # a terminal may be gone a moment before the signal that tells of it
-                progress(desk)
+                write_progress(desk)
             if desk.board.header.day_over and station.run.speed != 0:
                 desk.stop()
     if sys.stderr.isatty():
@@ -264,7 +264,7 @@ def wait(station: Station, desk: "Desk", ending: Ending) -> bool:
     return signal.SIGINT in caught
 
 
-def progress(desk: "Desk") -> None:
+def write_progress(desk: "Desk") -> None:
     """Write one line on how far the day is."""
     header = desk.board.header
     if not header.now:
@@ -282,7 +282,7 @@ def progress(desk: "Desk") -> None:
 
 
 @contextlib.contextmanager
-def heeding(station: Station) -> Iterator[None]:
+def latching_on_signal(station: DeskSession) -> Iterator[None]:
     """Let SIGUSR1 latch the kill switch, from before the desk is on record until after it has ended."""
 
     def kill(number: int, frame: FrameType | None) -> None:
@@ -297,8 +297,8 @@ def heeding(station: Station) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def signals(
-    station: Station, ending: Ending, halt: Callable[[], object], leave: Callable[[], object]
+def handling_signals(
+    station: DeskSession, ending: ForcedEnding, halt: Callable[[], object], leave: Callable[[], object]
 ) -> Iterator[list[int]]:
     """Map the process's signals: INT and TERM stop in order, HUP follows the policy for a lost terminal.
 
@@ -309,7 +309,7 @@ def signals(
 
     def stop(number: int, frame: FrameType | None) -> None:
         caught.append(number)
-        ending.ask(number, frame)
+        ending.count_signal(number, frame)
         halt()
         leave()
 
@@ -333,16 +333,16 @@ def signals(
         yield caught
     finally:
         for number, handler in before.items():
-            signal.signal(number, ending.ask if number in {signal.SIGINT, signal.SIGTERM} else handler)
+            signal.signal(number, ending.count_signal if number in {signal.SIGINT, signal.SIGTERM} else handler)
 
 
-def report(station: Station, desk: "Desk", *, interrupted: bool, as_json: bool, screen: bool) -> int:
+def report_day(station: DeskSession, desk: "Desk", *, interrupted: bool, as_json: bool, screen: bool) -> int:
     """Print the day's summary on stdout and return the exit code; raise what the engine refused to start with."""
     if desk.error is not None:
         if isinstance(desk.error, PatangError):
             raise desk.error
         why = in_words(desk.error) if isinstance(desk.error, OSError) else str(desk.error)
-        sys.stderr.write(f"patang: the engine died: {plain(why)}; see {station.state / 'patang.log'}\n")
+        sys.stderr.write(f"patang: the engine died: {plain_text(why)}; see {station.state / 'patang.log'}\n")
         return FAILED
     summary = station.summary()
     sys.stderr.write(f"records: {station.database}, {station.state / 'patang.log'}\n")
@@ -352,7 +352,7 @@ def report(station: Station, desk: "Desk", *, interrupted: bool, as_json: bool, 
     if as_json:
         sys.stdout.write(json.dumps(summary) + "\n")
     elif not screen:
-        sys.stdout.write(aligned(summary))
+        sys.stdout.write(aligned_fields(summary))
     if interrupted:
         return INTERRUPTED
     if any(name == SCREEN for name, _ in station.failures):
@@ -364,19 +364,19 @@ def report(station: Station, desk: "Desk", *, interrupted: bool, as_json: bool, 
 
 def exchange_day(text: str) -> str:
     """Return the day an exchange shall play: the one asked for, or the latest trading day."""
-    from tui.exchange import latest_day  # noqa: PLC0415  only the default needs the calendar
+    from tui.run.broker import latest_day  # noqa: PLC0415  only the default needs the calendar
 
     return recorded_day(text) if text else latest_day()
 
 
 def serve_sandbox(fields: dict[str, Any], faults: tuple[str, ...], choices: tuple[str, ...], *, as_json: bool) -> int:
     """Serve the exchange made of these `SandboxConfig` fields in the foreground until interrupted."""
-    from brokers.sandbox.choices import from_texts  # noqa: PLC0415
-    from brokers.sandbox.config import Endpoint, SandboxConfig  # noqa: PLC0415
-    from brokers.sandbox.moods import from_text  # noqa: PLC0415
+    from brokers.sandbox.assumptions import assumptions_from_texts  # noqa: PLC0415
+    from brokers.sandbox.config import SandboxConfig, SandboxEndpoint  # noqa: PLC0415
+    from brokers.sandbox.fault_moods import faults_from_text  # noqa: PLC0415
     from brokers.sandbox.server import Sandbox  # noqa: PLC0415
 
-    def started(endpoint: Endpoint) -> None:
+    def started(endpoint: SandboxEndpoint) -> None:
         names = ("rest", "ws", "api_key", "api_secret", "access_token", "admin")
         told = {name: getattr(endpoint, name) for name in names}
         if as_json:
@@ -388,15 +388,15 @@ def serve_sandbox(fields: dict[str, Any], faults: tuple[str, ...], choices: tupl
             sys.stderr.write(f"patang: left behind in the night: {what}\n")
 
     config = SandboxConfig(
-        faults=tuple(rule for text in faults for rule in from_text(text)), choices=from_texts(choices), **fields
+        faults=tuple(rule for text in faults for rule in faults_from_text(text)), choices=assumptions_from_texts(choices), **fields
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    sandbox = Sandbox(config, progress_line())
+    sandbox = Sandbox(config, replay_progress())
     sandbox.serve_forever(started)
     return INTERRUPTED
 
 
-def progress_line() -> Callable[[str, int], None]:
+def replay_progress() -> Callable[[str, int], None]:
     """Return what tells on stderr, once a second at most, how far a day has been played again."""
     told = time.monotonic()
 

@@ -3,26 +3,26 @@
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import NamedTuple
 
-from brokers.dry import DryBroker
-from brokers.paper.broker import PaperBroker, Terms, World
-from brokers.paper.simulation import Simulation
-from brokers.shadow.broker import ShadowBroker
-from brokers.shadow.pairs import Pair, summary
-from brokers.tap import TappedFeed
+from brokers.dry_broker import DryBroker
+from brokers.paper.paper_broker import PaperBroker, PaperTerms, PaperWorld
+from brokers.paper.simulated_exchange import SimulatedExchange
+from brokers.shadow.order_pairs import OrderPair, shadow_summary
+from brokers.shadow.shadow_broker import ShadowBroker
+from engine.board_rows import RiskRow
+from engine.day.day_loop import DayLoop
 from engine.market.calendar import ist_day
-from engine.market.rules import venue_rules
+from engine.market.order_rules import venue_rules
 from engine.ports import Broker, Feed
-from engine.trading.board import RiskRow
-from engine.trading.loop import Loop
-from tui.market import Market
-from tui.station import Station
+from tui.run.feed import MarketConnection
+from tui.run.session import DeskSession
+from tui.run.tapped_feed import TappedFeed
 
 MILLISECOND = 1_000_000
 
-Beside = Callable[[Loop], Iterable[Coroutine[None, None, None]]]
+Beside = Callable[[DayLoop], Iterable[Coroutine[None, None, None]]]
 
 
-class Trading(NamedTuple):
+class ModeAdapters(NamedTuple):
     """What the desk trades with in its mode."""
 
     broker: Broker
@@ -31,35 +31,35 @@ class Trading(NamedTuple):
     throughout: Beside
 
 
-def in_mode(station: Station, market: Market, world: World, *, lockstep: bool) -> Trading:
+def adapters_for_mode(station: DeskSession, market: MarketConnection, world: PaperWorld, *, lockstep: bool) -> ModeAdapters:
     """Return broker and feed of the station's mode."""
     if station.run.mode == "dry-run":
-        return Trading(DryBroker(market.broker), market.feed, market.beside, market.throughout)
+        return ModeAdapters(DryBroker(market.broker), market.feed, market.beside, market.throughout)
     if station.run.mode == "paper" or station.rerun is not None:
-        return _paper(station, market, world, lockstep=lockstep)
+        return _paper_adapters(station, market, world, lockstep=lockstep)
     if station.run.mode == "shadow":
-        return _shadow(station, market, world, lockstep=lockstep)
-    return Trading(market.broker, market.feed, market.beside, market.throughout)
+        return _shadow_adapters(station, market, world, lockstep=lockstep)
+    return ModeAdapters(market.broker, market.feed, market.beside, market.throughout)
 
 
-def _paper(station: Station, market: Market, world: World, *, lockstep: bool) -> Trading:
-    broker = PaperBroker(market.broker, world, terms_of(station, lockstep=lockstep), stamped=not lockstep)
+def _paper_adapters(station: DeskSession, market: MarketConnection, world: PaperWorld, *, lockstep: bool) -> ModeAdapters:
+    broker = PaperBroker(market.broker, world, paper_terms(station, lockstep=lockstep), stamped=not lockstep)
     feed = TappedFeed(market.feed, broker.frame)
     broker.hint = feed.hint
-    return Trading(
+    return ModeAdapters(
         broker, feed, lambda loop: [*market.beside(loop), *([] if lockstep else broker.beside())], market.throughout
     )
 
 
-def _shadow(station: Station, market: Market, world: World, *, lockstep: bool) -> Trading:
-    terms = terms_of(station, lockstep=lockstep)
+def _shadow_adapters(station: DeskSession, market: MarketConnection, world: PaperWorld, *, lockstep: bool) -> ModeAdapters:
+    terms = paper_terms(station, lockstep=lockstep)
 
-    def simulate(hear: Callable[[object], None]) -> Simulation:
+    def simulate(hear: Callable[[object], None]) -> SimulatedExchange:
         rules = venue_rules(ist_day(world.clock.now()), terms.latency)
-        return Simulation(rules, terms.slippage_ticks, world.clock, hear, stamped=not lockstep)
+        return SimulatedExchange(rules, terms.slippage_ticks, world.clock, hear, stamped=not lockstep)
 
-    def show(pairs: Sequence[Pair]) -> None:
-        told, board = summary(pairs), station.board.risk
+    def show(pairs: Sequence[OrderPair]) -> None:
+        told, board = shadow_summary(pairs), station.board.risk
         for name, text in (
             ("Twins compared", f"{told.both}"),
             ("Live only filled", f"{told.only_live}"),
@@ -71,12 +71,12 @@ def _shadow(station: Station, market: Market, world: World, *, lockstep: bool) -
 
     broker = ShadowBroker(market.broker, world.clock, world.calendar, world.journal, simulate, show)
     feed = TappedFeed(market.feed, broker.frame)
-    return Trading(
+    return ModeAdapters(
         broker, feed, lambda loop: [*market.beside(loop), *([] if lockstep else broker.beside())], market.throughout
     )
 
 
-def terms_of(station: Station, *, lockstep: bool) -> Terms:
+def paper_terms(station: DeskSession, *, lockstep: bool) -> PaperTerms:
     """Return the configured terms of a simulated exchange; one that is stepped by hand answers at once."""
     paper = station.config.paper
-    return Terms(paper.cash * 100, 0 if lockstep else paper.latency_ms * MILLISECOND, paper.slippage_ticks)
+    return PaperTerms(paper.cash * 100, 0 if lockstep else paper.latency_ms * MILLISECOND, paper.slippage_ticks)

@@ -5,14 +5,14 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from engine.trading.killswitch import FLATTEN, HALT
-from tui.station import Station
+from engine.orders.killswitch import FLATTEN, HALT
+from tui.run.session import DeskSession
 
 if TYPE_CHECKING:
     from engine.desk import Desk
 
 
-class Opening:
+class OpeningDesk:
     """A `DeskFace` that exists before its desk: `begin` opens the station in a thread of its own.
 
     The kill switch works from the first moment. Acts before the desk runs are refused. `failed` is called, in a thread
@@ -20,7 +20,7 @@ class Opening:
     begun to trade; then the desk's own `error` says why.
     """
 
-    def __init__(self, station: Station, failed: Callable[[], None]) -> None:
+    def __init__(self, station: DeskSession, failed: Callable[[], None]) -> None:
         self.board = station.board
         self.spans = station.spans
         self.error: BaseException | None = None
@@ -29,7 +29,7 @@ class Opening:
         self._desk: Desk | None = None
         self._stopping = False
         self._numbers = itertools.count(-1, -1)
-        self._thread = threading.Thread(target=self._main, name="opening")
+        self._thread = threading.Thread(target=self._open_session, name="opening")
 
     def begin(self) -> None:
         """Open the station; returns at once."""
@@ -41,7 +41,7 @@ class Opening:
             self._thread.join()
         return self._desk
 
-    def _main(self) -> None:
+    def _open_session(self) -> None:
         try:
             desk = self._station.open()
         except Exception as error:  # noqa: BLE001  a thread's main: the launcher raises it again
@@ -51,9 +51,9 @@ class Opening:
         self._desk = desk
         if self._stopping:
             desk.stop()
-        threading.Thread(target=self._watch, args=(desk,), name="opened", daemon=True).start()
+        threading.Thread(target=self._watch_end, args=(desk,), name="opened", daemon=True).start()
 
-    def _watch(self, desk: "Desk") -> None:
+    def _watch_end(self, desk: "Desk") -> None:
         """Wait for the end of the desk: one that could not open leaves nothing to look at."""
         desk.done.wait()
         if desk.error is not None and not desk.opened:
@@ -80,10 +80,10 @@ class Opening:
 
     def trace(self, key: str) -> list[str]:
         """Return the life of an order as lines; somebody else's (key "x…") goes by the broker's id."""
-        from store.trace import trace  # noqa: PLC0415  read when it is asked for
-        from tui.trace_commands import lines  # noqa: PLC0415
+        from store.decision_trace import trace_decision  # noqa: PLC0415  read when it is asked for
+        from tui.commands.desk.trace_commands import trace_lines  # noqa: PLC0415
 
-        return lines(trace(self._station.database, key.removeprefix("x")))
+        return trace_lines(trace_decision(self._station.database, key.removeprefix("x")))
 
     def stop(self) -> None:
         """Begin an orderly stop."""

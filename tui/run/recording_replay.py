@@ -4,26 +4,26 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from brokers.kite.rerun import RecordedMarket
-from compiled.model import SECOND, Bar
-from engine.config import Config
+from brokers.kite.recorded_market import RecordedMarket
+from compiled.model.values import SECOND, Bar
+from engine.config.schema import DeskConfig
+from engine.day.dead_letters import AHEAD_S
 from engine.errors import ConfigError, DataError, NothingFound, OperatorError
 from engine.market.calendar import midnight
-from engine.trading.letters import AHEAD_S
-from store.recordings.blocks import parts
-from tui.recorded import Reading, RecordedRun, all_runs, named
-from tui.shelves import history
+from store.recordings.recording_blocks import recording_parts
+from tui.run.bar_stores import history_store
+from tui.run.recordings import RecordedRun, RecordedRunReader, all_runs, find_run
 
 FEED = ".feed"
 PAST = ("vendor", "live", "imported")
 """Versions of the history that a replayed desk warms up with, the first that has bars."""
 
 
-def recording_of(config: Config, path: Path) -> RecordedRun | None:
+def recording_of(config: DeskConfig, path: Path) -> RecordedRun | None:
     """Return the recording that is meant: a name as `ticks list` has it, a day's folder (its last run), a file; None for none."""
     if path.suffix == FEED or any(path.glob(f"*{FEED}")):
         folder = path.parent if path.suffix == FEED else path
-        there = [each for each in parts(folder.parent) if each.day == folder.name]
+        there = [each for each in recording_parts(folder.parent) if each.day == folder.name]
         if not there:
             raise DataError(f"{path}: no recording, as DAY/RUN-PART{FEED} below a folder")
         run = next((each.run for each in there if each.path == path), there[-1].run)
@@ -33,23 +33,23 @@ def recording_of(config: Config, path: Path) -> RecordedRun | None:
     if path.exists() or path.is_absolute():
         return None
     try:
-        return named(all_runs(config), str(path))
+        return find_run(all_runs(config), str(path))
     except NothingFound:
         raise DataError(f"{path}: no folder of bars, and no recording that `patang ticks list` shows") from None
 
 
-class Rerun:
+class RecordingReplay:
     """A recording that is played: the market it gives, and what the desk that recorded it had come to."""
 
-    def __init__(self, config: Config, run: RecordedRun, factor: float, since: int, until: int) -> None:
+    def __init__(self, config: DeskConfig, run: RecordedRun, factor: float, since: int, until: int) -> None:
         self.run, self._config = run, config
-        self.reading = Reading(run)
+        self.reading = RecordedRunReader(run)
         meta = self.reading.meta
         self.spans = tuple(int(span) for span in meta["spans"])
         self.symbols = tuple(str(each["symbol"]) for each in meta["instruments"])
         self.speed = max(1.0, meta["ahead"] / (AHEAD_S * SECOND))
         """How fast the recorded exchange went."""
-        self.market = RecordedMarket(meta, self.reading.records, self.reading.began, self._past, factor, since, until)
+        self.market = RecordedMarket(meta, self.reading.records, self.reading.began, self._past_bars, factor, since, until)
 
     def summary(self) -> dict[str, object]:
         """Return what is to be compared: ticks, bars and their hash, here and at the desk that recorded them."""
@@ -58,18 +58,18 @@ class Rerun:
         whole = not (market.playback.lost or market.playback.astray or self.reading.damaged or self.reading.cut)
         told = (
             "not played to its end"
-            if market.cut or not here
+            if market.left_early or not here
             else "the desk has not written down its end"
             if not there
             else None
         )
         return {
-            "recording": self.run.name, "whole": whole and not self.run.beheaded, "bars_digest": here.get("digest", ""),
+            "recording": self.run.name, "whole": whole and not self.run.lacks_parts, "bars_digest": here.get("digest", ""),
             "recorded": there, "same_bars_as_the_desk": told or ("yes" if same else "no"),
         }  # fmt: skip
 
-    def _past(self, symbol: str, start: int, end: int, span: int) -> list[Bar]:
-        store = history(self._config, None)
+    def _past_bars(self, symbol: str, start: int, end: int, span: int) -> list[Bar]:
+        store = history_store(self._config, None)
         try:
             found: Sequence[list[Bar]] = [store.read(symbol, span, start, end, version) for version in PAST]
         except (DataError, OperatorError):
@@ -77,13 +77,13 @@ class Rerun:
         return next((bars for bars in found if bars), [])
 
 
-def time_range(day: str, since: str, until: str) -> tuple[int, int]:
+def recorded_range(day: str, since: str, until: str) -> tuple[int, int]:
     """Return [start, end) in ns UTC of times of a recorded day, HH:MM or HH:MM:SS; raise `ConfigError`."""
     begins = midnight(date.fromisoformat(day))
-    return begins + _clock(since, 0), begins + _clock(until, 48 * 3_600)
+    return begins + _clock_offset(since, 0), begins + _clock_offset(until, 48 * 3_600)
 
 
-def _clock(text: str, none: int) -> int:
+def _clock_offset(text: str, none: int) -> int:
     if not text:
         return none * SECOND
     try:

@@ -7,12 +7,12 @@ from contextlib import closing
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
-from engine.config import Config, paths
+from engine.config.desk_modes import MODES
+from engine.config.schema import DeskConfig, desk_paths
 from engine.errors import DataError, NothingFound
-from engine.modes import MODES
-from engine.trading.killswitch import Entry
+from engine.orders.killswitch import KillLogEntry
+from store.database_integrity import evidence_of_loss
 from store.schema import connect, refusal
-from store.whole import lost
 
 IST = timezone(timedelta(hours=5, minutes=30))
 KEPT = 20
@@ -20,26 +20,26 @@ LATCHES = "SELECT ifnull(ts, 0), ifnull(act, ''), ifnull(level, ''), ifnull(reas
 BEGUN = "SELECT 1 FROM meta WHERE key = 'opened' UNION SELECT 1 FROM intents LIMIT 1"
 
 
-def state_folder(config: Config, mode: str) -> Path:
+def state_folder(config: DeskConfig, mode: str) -> Path:
     """Return where the desk of a mode keeps its things."""
-    return paths(config, os.environ).state / mode
+    return desk_paths(config, os.environ).state / mode
 
 
-def own_database(config: Config, mode: str, *, embedded: bool) -> Path:
+def own_database(config: DeskConfig, mode: str, *, embedded: bool) -> Path:
     """Return the database of a run to be: the configured one, or with the embedded exchange a new one for each run."""
     folder = state_folder(config, mode)
     if config.store.database:
-        return paths(config, os.environ).database
+        return desk_paths(config, os.environ).database
     if not embedded:
         return folder / "desk.db"
-    _forget(folder)
+    _remove_old_runs(folder)
     return folder / f"run-{datetime.now(IST):%Y%m%d-%H%M%S}-{os.getpid()}.db"
 
 
-def _forget(folder: Path) -> None:
+def _remove_old_runs(folder: Path) -> None:
     """Remove all but the last runs, and those that never began; the caller holds the folder."""
     runs = sorted(folder.glob("run-*.db"))
-    begun = [run for run in runs if began(run)]
+    begun = [run for run in runs if has_begun(run)]
     for old in {*runs} - {*begun[-KEPT + 1 :]}:
         for path in folder.glob(f"{old.stem}.*"):
             if path.is_dir():
@@ -48,47 +48,47 @@ def _forget(folder: Path) -> None:
                 path.unlink(missing_ok=True)
 
 
-def bars_folder(config: Config, mode: str, database: Path) -> Path:
+def bars_folder(config: DeskConfig, mode: str, database: Path) -> Path:
     """Return where the bars are kept of the run that writes a database: beside it, where each run has its own."""
     if config.store.bars_dir:
-        return paths(config, os.environ).bars
+        return desk_paths(config, os.environ).bars
     if database.name.startswith("run-"):
         return database.with_suffix(".bars")
     return state_folder(config, mode) / "bars"
 
 
-def recordings_folder(config: Config, mode: str) -> Path:
+def recordings_folder(config: DeskConfig, mode: str) -> Path:
     """Return where a mode's recordings of the feed are kept."""
     return state_folder(config, mode) / "recordings"
 
 
-def latest_database(config: Config, mode: str) -> Path:
+def latest_database(config: DeskConfig, mode: str) -> Path:
     """Return the database to read: the configured one, or that of the last run which began to trade; raise `NothingFound`, `DataError` for one that is lost."""
     if config.store.database:
-        return paths(config, os.environ).database
+        return desk_paths(config, os.environ).database
     folder = state_folder(config, mode)
-    there = sorted(_databases(folder), key=_written, reverse=True)
-    if gone := lost(folder / "desk.db"):
+    there = sorted(_run_databases(folder), key=_last_written, reverse=True)
+    if gone := evidence_of_loss(folder / "desk.db"):
         raise DataError(gone)
     if not there:
-        others = [other for other in MODES if other != mode and _databases(state_folder(config, other))]
+        others = [other for other in MODES if other != mode and _run_databases(state_folder(config, other))]
         named = f"; there are runs of {', '.join(others)}: say --mode" if others else ""
         raise NothingFound(f"nothing has run yet in mode {mode}: no database in {folder}{named}")
     for database in there:
-        if began(database):
+        if has_begun(database):
             return database
     raise NothingFound(f"no run in mode {mode} has begun to trade: {there[0]} holds a start that failed")
 
 
-def database_of_day(config: Config, mode: str, day: date) -> Path:
+def database_of_day(config: DeskConfig, mode: str, day: date) -> Path:
     """Return the last database in which a desk of a mode has opened a day; raise as `latest_database`, which it is without one."""
     if config.store.database:
-        return paths(config, os.environ).database
-    there = sorted(_databases(state_folder(config, mode)), key=_written, reverse=True)
-    return next((path for path in there if _opened(path, day)), None) or latest_database(config, mode)
+        return desk_paths(config, os.environ).database
+    there = sorted(_run_databases(state_folder(config, mode)), key=_last_written, reverse=True)
+    return next((path for path in there if _has_opened(path, day)), None) or latest_database(config, mode)
 
 
-def _opened(database: Path, day: date) -> bool:
+def _has_opened(database: Path, day: date) -> bool:
     try:
         with closing(connect(database, write=False)) as connection:
             found = connection.execute("SELECT 1 FROM meta WHERE key = ?", (f"start_cash:{day}",)).fetchone()
@@ -97,11 +97,11 @@ def _opened(database: Path, day: date) -> bool:
     return found is not None
 
 
-def _databases(folder: Path) -> list[Path]:
+def _run_databases(folder: Path) -> list[Path]:
     return [*folder.glob("desk.db"), *folder.glob("run-*.db")]
 
 
-def began(database: Path) -> bool:
+def has_begun(database: Path) -> bool:
     """Tell whether a desk that writes this database has ever opened; one that cannot be read is for its reader to refuse."""
     try:
         with closing(connect(database, write=False)) as connection:
@@ -122,20 +122,20 @@ def owner_of(database: Path) -> str | None:
     return str(found[0]) if found else None
 
 
-def kept_latches(database: Path) -> list[Entry]:
+def kept_latches(database: Path) -> list[KillLogEntry]:
     """Return what a database has of the kill switch, oldest first; raise `OperatorError` where it cannot be read."""
     if not database.exists():
         return []
     try:
         with closing(connect(database, write=False)) as connection:
-            return [Entry(*row) for row in connection.execute(LATCHES)]
+            return [KillLogEntry(*row) for row in connection.execute(LATCHES)]
     except sqlite3.Error as error:
         if "no such table" in str(error):
             return []
         raise refusal(database, error) from error
 
 
-def _written(database: Path) -> int:
+def _last_written(database: Path) -> int:
     """Return when a database was last written to, its log included (ns)."""
     log = database.with_name(database.name + "-wal")
     return max(path.stat().st_mtime_ns for path in (database, log) if path.exists())

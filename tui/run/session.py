@@ -9,23 +9,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from engine import address
-from engine.config import Config, own_state, paths
+from engine.board_rows import Board
+from engine.config import addresses
+from engine.config.schema import DeskConfig, desk_paths, own_state_folder
 from engine.errors import ConfigError, OperatorError, in_words
-from engine.ops import private, register
-from engine.ops.hold import FileHold
-from engine.trading.board import Board
-from engine.trading.killswitch import HALT, Entry, KillSwitch, Latch
-from tui.runs import kept_latches, state_folder
+from engine.ops import desk_register
+from engine.orders.killswitch import HALT, KillLatch, KillLogEntry, KillSwitch
+from engine.system import private_files
+from engine.system.file_hold import FileHold
+from tui.run.run_records import kept_latches, state_folder
 
 if TYPE_CHECKING:
-    from brokers.sandbox.carry import Carried
+    from brokers.sandbox.overnight import CarriedAccount
     from brokers.sandbox.server import Sandbox
-    from compiled.strategy import Strategy
+    from compiled.trading.strategy import Strategy
     from engine.desk import Desk
-    from tui.access import Access
-    from tui.recorded import RecordedRun
-    from tui.rerun import Rerun
+    from tui.run.credentials import Credentials
+    from tui.run.recording_replay import RecordingReplay
+    from tui.run.recordings import RecordedRun
 
 OWN_EXCHANGE = ("sandbox", "replay")
 """Modes in which orders go to an exchange of our own; the others take the market of the configured broker."""
@@ -35,16 +36,16 @@ JOIN_S = 30.0
 STOP_IT = "patang status shows it, patang stop ends it"
 
 
-class Evening(NamedTuple):
+class EveningHandover(NamedTuple):
     """What a day on an exchange of our own leaves for the next: the account, whose it is, and the desk's database."""
 
-    carried: "Carried"
+    carried: "CarriedAccount"
     user: str
     database: Path
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class RunPlan:
     """What one run adds to the configuration: a tape to replay, a day, its symbols, a pace (0: lockstep), a seed."""
 
     mode: str = "sandbox"
@@ -58,7 +59,7 @@ class Run:
     """Whether real orders were asked for in so many words."""
     fleeting: bool = False
     """Whether it ends with its terminal, whatever the policy for a lost one is: nobody's money is at stake."""
-    evening: Evening | None = None
+    evening: EveningHandover | None = None
     """What the day before has left, where this is not the first."""
     recording: "RecordedRun | None" = None
     """What a desk has recorded of a day, to be played through another one; `since` and `until` (ns UTC) are its part to be seen."""
@@ -68,10 +69,10 @@ class Run:
     """The account that may be traded, said beforehand; empty: it is asked for."""
 
 
-class Station:
+class DeskSession:
     """A desk to be: its board and its kill switch exist at once, `open` starts the rest, `close` ends it."""
 
-    def __init__(self, config: Config, run: Run) -> None:
+    def __init__(self, config: DeskConfig, run: RunPlan) -> None:
         check_mode(config, run)
         self.config = config
         self.run = run
@@ -86,9 +87,9 @@ class Station:
         self.failures: list[tuple[str, BaseException]] = []
         self.closers: list[Callable[[], None]] = []
         """What to undo at the end, last first."""
-        self.access: Access | None = None
+        self.access: Credentials | None = None
         """Who we are at the broker, where that was found out beforehand."""
-        self.rerun: Rerun | None = None
+        self.rerun: RecordingReplay | None = None
         """The recording that is played, where it is one."""
         self.strategies: list[Strategy] = []
         """Strategies to run instead of the configured ones."""
@@ -102,7 +103,7 @@ class Station:
         self._claimed = False
 
     @property
-    def embedded(self) -> bool:
+    def is_embedded(self) -> bool:
         """Tell whether the exchange is one of our own, in this process."""
         broker, run = self.config.broker, self.run
         own = run.mode in OWN_EXCHANGE and (
@@ -111,7 +112,7 @@ class Station:
         return own or (broker.name != "kite" and not broker.rest)
 
     @property
-    def real(self) -> bool:
+    def sends_real_orders(self) -> bool:
         """Tell whether orders leave for a real account, or for what is treated as one."""
         return sends_real(self.config, self.run.mode)
 
@@ -119,45 +120,45 @@ class Station:
         """Hold the state folder until `close`; raise `BusyError` where another desk does, `OperatorError` where nobody can."""
         if self._claimed:
             return
-        self._settle()
+        self._settle_folders()
         hold = FileHold(lock_of(self.state), f"the {self.run.mode} desk of {self.state}", STOP_IT)
         self.closers.insert(0, hold.release)
         self._claimed = True
-        register.enter(self.state, os.environ)
+        desk_register.register_desk(self.state, os.environ)
 
-    def _settle(self) -> None:
+    def _settle_folders(self) -> None:
         """Make the folders of the desk nobody else's; raise `OperatorError` where others can write in them."""
-        if self.state.parent == own_state(os.environ):
-            private.settle(self.state.parent)
-        private.settle(self.state)
+        if self.state.parent == own_state_folder(os.environ):
+            private_files.make_private(self.state.parent)
+        private_files.make_private(self.state)
         if not self.config.store.database:
             return
-        database = paths(self.config, os.environ).database
+        database = desk_paths(self.config, os.environ).database
         try:
             for folder in (database.parent, *database.resolve().parents):
-                private.check_writers(folder)
+                private_files.check_writers(folder)
             for ending in ("", "-wal", "-shm", ".lock", ".mark"):
-                private.tighten(database.with_name(database.name + ending))
+                private_files.tighten_mode(database.with_name(database.name + ending))
         except OSError as error:
             raise OperatorError(f"cannot write in {database.parent}: {in_words(error)}") from None
 
-    def _kept_latches(self) -> list[Entry]:
+    def _kept_latches(self) -> list[KillLogEntry]:
         """Return what the database has of the kill switch; that of an exchange of our own has gone with it."""
-        if self.embedded:
+        if self.is_embedded:
             return []
         return kept_latches(
-            paths(self.config, os.environ).database if self.config.store.database else self.state / "desk.db"
+            desk_paths(self.config, os.environ).database if self.config.store.database else self.state / "desk.db"
         )
 
     def open(self) -> "Desk":
         """Start the exchange, the journal, the door and the desk; return the desk once its thread runs."""
-        from tui.wiring import wire  # noqa: PLC0415  the engine is imported when it is started
+        from tui.run.wiring import wire_desk  # noqa: PLC0415  the engine is imported when it is started
 
         try:
             self.claim()
-            self.desk = wire(self)
+            self.desk = wire_desk(self)
         except BaseException:
-            self._undo()
+            self._undo_all()
             raise
         return self.desk
 
@@ -169,9 +170,9 @@ class Station:
         if hasattr(self, "desk"):
             self.desk.stop()
             self.desk.join(JOIN_S)
-        self._undo()
+        self._undo_all()
 
-    def _undo(self) -> None:
+    def _undo_all(self) -> None:
         """Undo everything, last first, whatever goes wrong with one of them."""
         with contextlib.ExitStack() as undone:
             for closer in self.closers:
@@ -184,27 +185,27 @@ class Station:
         The engine latches it itself, once it has opened; before that an exchange of our own fails by its input, and alone. The screen's own threads die with the terminal, and that is
         what `desk.on_terminal_loss` is for.
         """
-        from engine.ops import logs  # noqa: PLC0415  see open
+        from engine.system import structured_logs  # noqa: PLC0415  see open
 
-        logs.log_failure(name, error)
+        structured_logs.log_failure(name, error)
         self.failures.append((name, error))
         early = name == "sandbox" and not (hasattr(self, "desk") and self.desk.opened)
         if name != "engine" and not early and not name.startswith("textual"):
             self.kill.trigger(HALT, f"{name} died: {error}", name)
 
-    def evening(self) -> Evening:
+    def evening(self) -> EveningHandover:
         """Return what a finished day on an exchange of our own leaves."""
-        return Evening(self.sandbox.evening(), self.endpoint.user_id, self.database)
+        return EveningHandover(self.sandbox.evening_account(), self.endpoint.user_id, self.database)
 
     @property
-    def outlived(self) -> Latch | None:
+    def outlived_latch(self) -> KillLatch | None:
         """The latch that holds, where an earlier run has left it behind and the exchange it was of is gone with that."""
-        ours = self.embedded and self.run.mode == "sandbox" and self.run.evening is None
+        ours = self.is_embedded and self.run.mode == "sandbox" and self.run.evening is None
         return self._inherited if ours and self.kill.latch is self._inherited else None
 
-    def release(self) -> None:
+    def release_outlived_latch(self) -> None:
         """Let a latch go that has outlived its exchange."""
-        latch = self.outlived
+        latch = self.outlived_latch
         if latch is not None:
             self.desk.resume(f"of an exchange that is gone: {latch.reason}", "start")
 
@@ -221,7 +222,7 @@ class Station:
         }
 
 
-def check_mode(config: Config, run: Run) -> None:
+def check_mode(config: DeskConfig, run: RunPlan) -> None:
     """Raise `ConfigError` where a mode cannot have what it needs, or real orders were not asked for by name."""
     if run.mode == "live" and config.broker.name != "kite":
         raise ConfigError('mode live needs broker.name "kite"')
@@ -232,12 +233,12 @@ def check_mode(config: Config, run: Run) -> None:
         raise ConfigError(f"--live is for real orders; mode {run.mode} sends none")
 
 
-def sends_real(config: Config, mode: str) -> bool:
+def sends_real(config: DeskConfig, mode: str) -> bool:
     """Tell whether orders of a mode leave for a real account: whatever its name, a sandbox is on this machine."""
     broker = config.broker
     if broker.name == "kite":
         return mode in SENDING
-    return mode in {*SENDING, *OWN_EXCHANGE} and bool(broker.rest) and not address.local(broker.rest, broker.ws)
+    return mode in {*SENDING, *OWN_EXCHANGE} and bool(broker.rest) and not addresses.are_local(broker.rest, broker.ws)
 
 
 def lock_of(state: Path) -> Path:

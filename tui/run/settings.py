@@ -8,16 +8,16 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from compiled.model import SECOND
-from compiled.risk import Limits
-from compiled.strategy import Strategy
-from compiled.terms import Exits
-from engine.config import Config, paths
-from engine.market.actions import Actions
+from compiled.model.order_terms import ExitEscalation
+from compiled.model.values import SECOND
+from compiled.trading.risk import RiskLimits
+from compiled.trading.strategy import Strategy
+from engine.config.schema import DeskConfig, desk_paths
+from engine.manual.limits import current_limits
 from engine.market.calendar import Calendar
-from engine.market.dumps import Dumps
-from engine.market.instruments import Instruments
-from engine.trading.limits import current
+from engine.market.corporate_actions.action_list import CorporateActions
+from engine.market.instrument_dumps import DumpFolder
+from engine.market.instruments import InstrumentList
 
 
 class StrategyTable(NamedTuple):
@@ -28,7 +28,7 @@ class StrategyTable(NamedTuple):
     parameters: dict[str, Any]
 
 
-def strategy_tables(config: Config) -> dict[str, dict[str, Any]]:
+def strategy_tables(config: DeskConfig) -> dict[str, dict[str, Any]]:
     """Return the table of every strategy that is configured, whether it runs or not, in configured order."""
     tables: dict[str, dict[str, Any]] = msgspec.to_builtins(config.strategy)
     others = tables.pop("other")
@@ -40,58 +40,58 @@ def strategy_table(name: str, table: dict[str, Any]) -> StrategyTable:
     return StrategyTable(name, tuple(str(symbol).upper() for symbol in table.get("symbols", ())), table)
 
 
-def enabled(config: Config) -> list[StrategyTable]:
+def enabled_strategies(config: DeskConfig) -> list[StrategyTable]:
     """Return every strategy that runs, in configured order."""
     return [
         strategy_table(name, table) for name, table in strategy_tables(config).items() if table.get("enabled", True)
     ]
 
 
-def totals_of(config: Config) -> dict[str, int]:
+def totals_of(config: DeskConfig) -> dict[str, int]:
     """Return what each strategy may spend by its own parameters, in paise; one that does not say is left out."""
-    return {name: int(table["total_capital"]) * 100 for name, _, table in enabled(config) if table.get("total_capital")}
+    return {name: int(table["total_capital"]) * 100 for name, _, table in enabled_strategies(config) if table.get("total_capital")}
 
 
-def exits_of(config: Config) -> Exits:
+def exits_of(config: DeskConfig) -> ExitEscalation:
     """Return how exits that rest are pressed."""
     exits = config.exits
-    return Exits(exits.patience_s, exits.widen_percent, exits.reach_percent, config.gateway.late_s)
+    return ExitEscalation(exits.patience_s, exits.widen_percent, exits.reach_percent, config.gateway.late_s)
 
 
-def calendar_of(config: Config) -> Calendar:
+def calendar_of(config: DeskConfig) -> Calendar:
     """Return the calendar as the desk keeps it: new hours count when they are certain, or confirmed."""
     return Calendar.load(confirmed=[date.fromisoformat(day) for day in config.market.confirmed])
 
 
-def actions_of(config: Config) -> Actions | None:
+def actions_of(config: DeskConfig) -> CorporateActions | None:
     """Return NSE's list of corporate actions, None where none is configured; raise `DataError`."""
     file = config.desk.corporate_actions
-    return Actions.load(Path(file).expanduser()) if file else None
+    return CorporateActions.load(Path(file).expanduser()) if file else None
 
 
-def listed_on(config: Config, exchange: str, day: date) -> Instruments | None:
+def listed_on(config: DeskConfig, exchange: str, day: date) -> InstrumentList | None:
     """Return an exchange's instruments as listed on a day, None where no list of that day or before is kept."""
-    dumps = Dumps(paths(config, os.environ).state / "instruments")
+    dumps = DumpFolder(desk_paths(config, os.environ).state / "instruments")
     if not any(each.day <= day for each in dumps.versions(exchange)):
         return None
     return dumps.latest(day, [exchange])
 
 
-def with_derivatives(config: Config, day: date) -> frozenset[str] | None:
+def with_derivatives(config: DeskConfig, day: date) -> frozenset[str] | None:
     """Return the names on which contracts are listed on a day, None where no list tells."""
     contracts = listed_on(config, "NFO", day)
     return None if contracts is None else contracts.names
 
 
-def modes_of(config: Config) -> dict[str, str]:
+def modes_of(config: DeskConfig) -> dict[str, str]:
     """Return what is only watched, and in which mode."""
     return dict.fromkeys(config.feed.quote, "quote") | dict.fromkeys(config.feed.ltp, "ltp")
 
 
-def limits_of(config: Config) -> Limits:
+def limits_of(config: DeskConfig) -> RiskLimits:
     """Return the configured limits in paise and ns."""
     risk = config.risk
-    limits = Limits(
+    limits = RiskLimits(
         risk.max_order_value * 100, risk.max_exposure * 100, risk.max_positions, risk.max_positions_per_symbol,
         risk.max_trades_per_day, risk.max_daily_loss * 100, risk.max_drawdown * 100, risk.max_consecutive_losses,
         risk.price_range_percent, int(config.feed.stale_after_s * SECOND), risk.max_symbol_exposure * 100,
@@ -103,16 +103,16 @@ def limits_of(config: Config) -> Limits:
     return limits
 
 
-def settings_of(config: Config, strategies: Sequence[Strategy], watch: Sequence[str]) -> dict[str, Any]:
+def settings_of(config: DeskConfig, strategies: Sequence[Strategy], watch: Sequence[str]) -> dict[str, Any]:
     """Return what a desk runs with, all that a backtest of its day has to know; `watch` are the symbols it is to see, none: all."""
-    from engine.backtest import identity  # noqa: PLC0415  only a desk that begins wants hashes
+    from engine.backtest import run_identity  # noqa: PLC0415  only a desk that begins wants hashes
 
     built = {each.name: each for each in strategies}
     return {
-        "strategies": {name: table for name, _, table in enabled(config) if name in built},
-        "sources": {name: identity.source_hash(each) for name, each in built.items()},
-        "limits": current(limits_of(config)), "watch": list(watch),
+        "strategies": {name: table for name, _, table in enabled_strategies(config) if name in built},
+        "sources": {name: run_identity.source_hash(each) for name, each in built.items()},
+        "limits": current_limits(limits_of(config)), "watch": list(watch),
         "slippage_ticks": config.paper.slippage_ticks, "modifies": config.governor.modifies_per_order,
         "exits": [config.exits.patience_s, config.exits.widen_percent, config.exits.reach_percent, config.gateway.late_s],
-        "square_off_before_s": config.risk.square_off_before_s, "code": identity.code_hash(),
+        "square_off_before_s": config.risk.square_off_before_s, "code": run_identity.code_hash(),
     }  # fmt: skip

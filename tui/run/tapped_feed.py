@@ -10,7 +10,7 @@ Ear = Callable[[bytes, int], None]
 
 
 @final
-class _Tapped:
+class _TappedSink:
     """A sink behind an ear."""
 
     def __init__(self, sink: FeedSink, ear: Ear) -> None:
@@ -43,7 +43,7 @@ class TappedFeed:
     async def run(self, sink: FeedSink) -> None:
         """Connect, subscribe, deliver, and reconnect until cancelled."""
         self._sink = sink
-        await self._source.run(_Tapped(sink, self._ear))
+        await self._source.run(_TappedSink(sink, self._ear))
 
     async def subscribe(self, tokens: Iterable[int], mode: str = "full") -> None:
         """Subscribe these tokens in a mode, now and after each reconnect."""

@@ -6,37 +6,37 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from brokers.kite.feed import CONNECTIONS, PER_CONNECTION
-from brokers.paper.broker import World
-from compiled.model import Bar
-from compiled.strategy import Strategy
-from engine.config import Config
-from engine.desk import Desk, Ports, Settings
+from brokers.kite.kite_feed import CONNECTIONS, PER_CONNECTION
+from brokers.paper.paper_broker import PaperWorld
+from compiled.model.values import Bar
+from compiled.trading.strategy import Strategy
+from engine.config.schema import DeskConfig
+from engine.day.warm_up import Stored
+from engine.desk import Desk, EnginePorts, EngineSettings
 from engine.errors import DataError, OperatorError, in_words
 from engine.market import charges
-from engine.ops import logs
-from engine.ops.control import Door, socket_path
-from engine.ops.frozen import Frozen, found
+from engine.ops.control_socket import ControlSocket, socket_path
+from engine.ops.freeze_timer import FreezeTimer, read_freeze_record
 from engine.ops.watchdog import Watchdog
+from engine.orders.governor import GovernorRates
+from engine.orders.killswitch import HALT
+from engine.orders.request_lookups import LookupPolicy
 from engine.ports import BarStore
-from engine.trading.governor import Rates
-from engine.trading.killswitch import HALT
-from engine.trading.lookups import Patience
-from engine.trading.reconcile import Terms
-from engine.trading.warming import Stored
-from store.bars.parquet import ParquetBars
-from store.bars.writer import CAPACITY, WARM_UP, BarWriter
-from store.recordings.writer import GB, Bounds, FeedWriter
-from store.sqlite import SqliteJournal
-from tui.beforehand import check_symbols, hearing, strategies_again, strategies_of
-from tui.configured import calendar_of, enabled, exits_of, limits_of, modes_of, settings_of, totals_of
-from tui.exchange import Exchange, exchange_of
-from tui.market import Market
-from tui.modes import in_mode
-from tui.rerun import Rerun
-from tui.runs import own_database, recordings_folder
-from tui.shelves import live, share_dumps
-from tui.station import SENDING, Station
+from engine.reconcile.reconciler import ReconcileTerms
+from engine.system import structured_logs
+from store.bars.bar_writer import CAPACITY, WARM_UP, BarWriter
+from store.bars.parquet_bars import ParquetBars
+from store.recordings.feed_writer import GB, FeedWriter, RecordingBounds
+from store.sqlite_journal import SqliteJournal
+from tui.run.bar_stores import live_store, share_dumps
+from tui.run.broker import ExchangeLink, exchange_of
+from tui.run.feed import MarketConnection
+from tui.run.modes import adapters_for_mode
+from tui.run.preflight import check_symbols, check_timeframes, rebuild_strategies, strategies_of
+from tui.run.recording_replay import RecordingReplay
+from tui.run.run_records import own_database, recordings_folder
+from tui.run.session import SENDING, DeskSession
+from tui.run.settings import calendar_of, enabled_strategies, exits_of, limits_of, modes_of, settings_of, totals_of
 
 MINUTE_SPAN = 60
 MB = 1_000_000
@@ -48,75 +48,75 @@ NOBODYS_CASH = 2**62
 """Paise by which an account's cash may differ from that of a run which never touches it."""
 
 
-def wire(station: Station) -> Desk:
+def wire_desk(station: DeskSession) -> Desk:
     """Start everything a desk needs, and the desk; what has to be undone goes to `station.closers`."""
     try:
-        log = logs.open_log(station.state / "patang.log")
+        log = structured_logs.open_log(station.state / "patang.log")
     except OSError as error:
         raise OperatorError(f"cannot write in {station.state}: {in_words(error)}") from None
     station.closers.append(log.end)
     config = station.config
-    rerun = station.rerun = _rerun(station)
-    strategies = hearing(station.strategies, station.spans) or strategies_of(config)
-    if station.embedded and station.run.tape is None and station.run.recording is None:
+    rerun = station.rerun = _recording_replay(station)
+    strategies = check_timeframes(station.strategies, station.spans) or strategies_of(config)
+    if station.is_embedded and station.run.tape is None and station.run.recording is None:
         check_symbols(station)
     exchange = exchange_of(station)
     speed = exchange.clock.speed if rerun is None else rerun.speed
     station.board.header = station.board.header._replace(speed=speed)
     evening = station.run.evening
     station.database = (
-        evening.database if evening is not None else own_database(config, station.run.mode, embedded=station.embedded)
+        evening.database if evening is not None else own_database(config, station.run.mode, embedded=station.is_embedded)
     )
     journal = SqliteJournal(station.database, station.fail)
     station.closers.append(journal.close)
     lockstep = exchange.pacer is not None
-    store, version = _bars(station, exchange)
+    store, version = _bar_store(station, exchange)
     recorded = rerun.market if rerun is not None else None
-    record = recorded or (None if lockstep else _record(station))
-    market = Market(station, exchange, journal, _keep_bars(station, store, version), totals_of(config), record)
-    world = World(exchange.clock, calendar_of(config), charges.load(), journal)
-    trading = in_mode(station, market, world, lockstep=lockstep)
-    ports = Ports(
+    record = recorded or (None if lockstep else _feed_record(station))
+    market = MarketConnection(station, exchange, journal, _keep_bars(station, store, version), totals_of(config), record)
+    world = PaperWorld(exchange.clock, calendar_of(config), charges.load_rate_table(), journal)
+    trading = adapters_for_mode(station, market, world, lockstep=lockstep)
+    ports = EnginePorts(
         trading.broker, trading.feed, journal, world.clock, station.kill, world.calendar, world.charges,
         exchange.pacer, market.keep_bars, trading.beside,
-        None if exchange.access.place.sandbox else lambda: strategies_again(config), market.broker.margins,
-        stored_in(store, version) if store is not None else None, _consents(config, station.run.mode, market),
+        None if exchange.access.place.sandbox else lambda: rebuild_strategies(config), market.broker.margins,
+        stored_minutes(store, version) if store is not None else None, _consent_source(config, station.run.mode, market),
         trading.throughout, record, recorded, _keep_past(station, store),
     )  # fmt: skip
     limit_only = station.run.mode in SENDING and market.broker.rules.limit_only
-    salt = LOCKSTEP_SALT if lockstep else _salt(journal)
-    settings = _settings(station, strategies, salt, limit_only=limit_only)
+    salt = LOCKSTEP_SALT if lockstep else _tag_salt(journal)
+    settings = _desk_settings(station, strategies, salt, limit_only=limit_only)
     desk = station.desk = Desk(settings, ports, strategies, station.fail, station.board)
-    door = Door(socket_path(station.state), desk, station.kill, station.fail)
+    door = ControlSocket(socket_path(station.state), desk, station.kill, station.fail)
     station.closers.append(door.close)
-    logs.hook(station.fail)
-    station.closers.insert(0, logs.unhook)  # the last thing to be undone
+    structured_logs.hook_exceptions(station.fail)
+    station.closers.insert(0, structured_logs.unhook_exceptions)  # the last thing to be undone
 
     def tell(text: str) -> None:
-        logs.log_alarm(text)
+        structured_logs.log_alarm(text)
         desk.alarm(text)
 
     if journal.remark:
         tell(journal.remark)
-    frozen = _unfreezing(station, tell)
+    frozen = _freeze_guard(station, tell)
     station.closers.append(frozen.close)
     watchdog = Watchdog(
         config.watchdog, station.board, station.kill, station.state, tell, station.fail, paced=lockstep, engine=desk,
         wind=frozen.wind,
     )  # fmt: skip
     station.closers.append(watchdog.close)
-    station.release()
+    station.release_outlived_latch()
     desk.start()
     watchdog.start()
     return desk
 
 
-def _rerun(station: Station) -> Rerun | None:
+def _recording_replay(station: DeskSession) -> RecordingReplay | None:
     """Return the recording to be played, None for a market that is not over."""
     run = station.run
     if run.recording is None:
         return None
-    made = Rerun(station.config, run.recording, run.speed or 0.0, run.since, run.until)
+    made = RecordingReplay(station.config, run.recording, run.speed or 0.0, run.since, run.until)
     station.spans = made.spans
     return made
 
@@ -124,21 +124,21 @@ def _rerun(station: Station) -> Rerun | None:
 # files
 
 
-def _unfreezing(station: Station, tell: Callable[[str], None]) -> Frozen:
+def _freeze_guard(station: DeskSession, tell: Callable[[str], None]) -> FreezeTimer:
     """Return what ends a process that native code holds for ever; latch and tell where the one before was ended so."""
     try:
-        record = found(station.state)
+        record = read_freeze_record(station.state)
         if record:
-            logs.log_alarm(record)
+            structured_logs.log_alarm(record)
             text = "native code of a strategy held the desk before, and it was ended: patang.log tells where"
             station.kill.trigger(HALT, text, "watchdog")
             tell(f"{text}; take that strategy out, then resume")
-        return Frozen(station.state)
+        return FreezeTimer(station.state)
     except OSError as error:
         raise OperatorError(f"cannot write in {station.state}: {in_words(error)}") from None
 
 
-def _salt(journal: SqliteJournal) -> str:
+def _tag_salt(journal: SqliteJournal) -> str:
     """Return what sets this database's tags apart from any other's on the account."""
     known = {row["key"]: row["value"] for row in journal.load("meta")}
     if "salt" in known:
@@ -148,7 +148,7 @@ def _salt(journal: SqliteJournal) -> str:
     return salt
 
 
-def _consents(config: Config, mode: str, market: Market) -> Callable[[], bool | None]:
+def _consent_source(config: DeskConfig, mode: str, market: MarketConnection) -> Callable[[], bool | None]:
     """Return what tells whether holdings may be sold without an authorisation by the day; no simulated account needs one."""
     if mode in {"paper", "dry-run"}:
         return lambda: None
@@ -157,49 +157,49 @@ def _consents(config: Config, mode: str, market: Market) -> Callable[[], bool | 
     return market.broker.consents
 
 
-def _bars(station: Station, exchange: Exchange) -> tuple[BarStore | None, str]:
+def _bar_store(station: DeskSession, exchange: ExchangeLink) -> tuple[BarStore | None, str]:
     """Return where the desk's bars are kept, None where they are not, and under which version."""
     config = station.config
     if not config.store.bars:
         return None, LIVE
 
     def tell(text: str) -> None:
-        logs.log_alarm(text)
+        structured_logs.log_alarm(text)
         station.desk.alarm(text)
 
-    store = live(config, station.run.mode, station.database, tell, embedded=station.embedded)
-    if not station.embedded:
-        station.closers.append(partial(_share, config))
+    store = live_store(config, station.run.mode, station.database, tell, embedded=station.is_embedded)
+    if not station.is_embedded:
+        station.closers.append(partial(_share_dumps, config))
     shared = isinstance(store, ParquetBars) or not exchange.access.place.sandbox
     return store, LIVE if shared else "sandbox"
 
 
-def _record(station: Station) -> FeedWriter | None:
+def _feed_record(station: DeskSession) -> FeedWriter | None:
     """Return what records the feed, None where nothing does."""
     feed = station.config.feed
     if not feed.record:
         return None
 
     def tell(text: str) -> None:
-        logs.log_alarm(text)
+        structured_logs.log_alarm(text)
         station.desk.alarm(text)
 
     spare = station.config.watchdog.disk_mb * 2 * MB
-    bounds = Bounds(feed.record_days, int(feed.record_gb * GB), spare)
+    bounds = RecordingBounds(feed.record_days, int(feed.record_gb * GB), spare)
     record = FeedWriter(recordings_folder(station.config, station.run.mode), bounds, tell)
     station.closers.append(record.close)
     return record
 
 
-def _share(config: Config) -> None:
+def _share_dumps(config: DeskConfig) -> None:
     """Give the day's instrument dumps to the server of the bars; what it does not take now, the next desk gives it."""
     try:
         share_dumps(config)
     except OperatorError as error:
-        logs.log_alarm(f"the instrument dumps are not shared: {error}")
+        structured_logs.log_alarm(f"the instrument dumps are not shared: {error}")
 
 
-def stored_in(store: BarStore, version: str) -> Stored:
+def stored_minutes(store: BarStore, version: str) -> Stored:
     """Return what looks up kept minutes; a store that cannot be read has none."""
 
     def stored(symbols: Sequence[str], start: int, end: int) -> dict[str, list[Bar]]:
@@ -211,25 +211,25 @@ def stored_in(store: BarStore, version: str) -> Stored:
     return stored
 
 
-def _keep_bars(station: Station, store: BarStore | None, version: str) -> Callable[[list[Bar]], None] | None:
+def _keep_bars(station: DeskSession, store: BarStore | None, version: str) -> Callable[[list[Bar]], None] | None:
     """Return what stores the closed one-minute bars, None where bars are not kept."""
     if store is None:
         return None
     station.closers.append(store.fold)
-    return _keeper(station, store, version)
+    return _bar_keeper(station, store, version)
 
 
-def _keep_past(station: Station, store: BarStore | None) -> Callable[[list[Bar]], None] | None:
+def _keep_past(station: DeskSession, store: BarStore | None) -> Callable[[list[Bar]], None] | None:
     """Return what stores the minutes of earlier days that the strategies were warmed up with, beside the desk's own bars.
 
     A server that others read as well is not given them.
     """
     if not isinstance(store, ParquetBars):
         return None
-    return _keeper(station, store, WARM_UP, MOST_PAST)
+    return _bar_keeper(station, store, WARM_UP, MOST_PAST)
 
 
-def _keeper(station: Station, store: BarStore, version: str, capacity: int = CAPACITY) -> Callable[[list[Bar]], None]:
+def _bar_keeper(station: DeskSession, store: BarStore, version: str, capacity: int = CAPACITY) -> Callable[[list[Bar]], None]:
     """Return what stores one-minute bars, of which so many may wait for the disk."""
     names: dict[int, str] = {}
     writer = BarWriter(store, names, station.fail, version, capacity=capacity)
@@ -246,11 +246,11 @@ def _keeper(station: Station, store: BarStore, version: str, capacity: int = CAP
 # settings
 
 
-def _settings(station: Station, strategies: Sequence[Strategy], salt: str, *, limit_only: bool) -> Settings:
+def _desk_settings(station: DeskSession, strategies: Sequence[Strategy], salt: str, *, limit_only: bool) -> EngineSettings:
     config = station.config
     governor, gateway = config.governor, config.gateway
     watch = station.run.symbols or (station.rerun.symbols if station.rerun else tuple(config.feed.watch))
-    return Settings(
+    return EngineSettings(
         mode=station.run.mode,
         limit_only=limit_only,
         simulated=station.run.mode == "paper" or station.rerun is not None,
@@ -260,18 +260,18 @@ def _settings(station: Station, strategies: Sequence[Strategy], salt: str, *, li
         most_watched=CONNECTIONS * PER_CONNECTION,
         watch_mode=config.feed.mode,
         modes={} if station.run.symbols or station.rerun else modes_of(config),
-        rates=Rates(
+        rates=GovernorRates(
             governor.orders_per_second, governor.orders_per_minute, governor.orders_per_day,
             governor.reserve_per_second,
         ),
         modifies=governor.modifies_per_order,
         exits=exits_of(config),
-        patience=Patience(
+        patience=LookupPolicy(
             gateway.settle_s, gateway.lookup_every_s, gateway.lookups, gateway.entry_wait_s, gateway.late_s
         ),
         poll_s=gateway.poll_s,
         positions_every_s=gateway.positions_every_s,
-        reconcile=Terms(
+        reconcile=ReconcileTerms(
             NOBODYS_CASH if station.run.mode == "dry-run" else config.reconcile.funds_bound * 100,
             config.reconcile.stop_percent,
             config.reconcile.trail,
@@ -284,7 +284,7 @@ def _settings(station: Station, strategies: Sequence[Strategy], salt: str, *, li
         jitter=0 if salt == LOCKSTEP_SALT else secrets.randbits(32),
         actions=Path(config.desk.corporate_actions).expanduser() if config.desk.corporate_actions else None,
         square_off_before_s=config.risk.square_off_before_s,
-        subscriptions={name: symbols for name, symbols, _ in enabled(config)},
+        subscriptions={name: symbols for name, symbols, _ in enabled_strategies(config)},
         tag_salt=salt,
         ran=json.dumps(settings_of(config, strategies, watch)),
     )  # fmt: skip

@@ -9,78 +9,78 @@ come with the contract note).
 from collections.abc import Iterable
 from typing import final
 
-from brokers.sandbox.listing import Listing
-from brokers.sandbox.orders import Ask, ClientOrder
-from brokers.sandbox.portfolio import MARGIN_FINANCED, Portfolio, isin
-from brokers.sandbox.position import Position
-from brokers.sandbox.span import Spans
+from brokers.sandbox.account.portfolio import MARGIN_FINANCED, AccountPortfolio, isin
+from brokers.sandbox.account.product_position import ProductPosition
+from brokers.sandbox.account.span_margin import SpanMargins
+from brokers.sandbox.market.client_order import ClientOrder, OrderRequest
+from brokers.sandbox.market.exchange_listing import ExchangeListing
 
 DELIVERY = ("CNC", "MTF")
 SHARE_OF_VALUE = {"CNC": 1.0, "MTF": MARGIN_FINANCED, "MIS": 0.2, "CO": 0.2, "NRML": 1.0}
 
 
 @final
-class Funds:
+class AccountFunds:
     """The account's money, paise."""
 
-    def __init__(self, cash: int, portfolio: Portfolio) -> None:
+    def __init__(self, cash: int, portfolio: AccountPortfolio) -> None:
         self.cash = cash
-        self.spans = Spans()
+        self.spans = SpanMargins()
         self._portfolio = portfolio
 
-    def unit_margin(self, listing: Listing, product: str, side: int, price: float) -> float:
+    def unit_margin(self, listing: ExchangeListing, product: str, side: int, price: float) -> float:
         """Return what one share or unit opened at `price` blocks by itself, rupees."""
         if listing.contract is None:
             return price * SHARE_OF_VALUE[product]
         if side > 0 and listing.instrument.kind != "FUT":
             return price * listing.multiplier
-        return self.spans.unit(listing, side)
+        return self.spans.unit_margin(listing, side)
 
-    def required(self, ask: Ask, price: float, live: Iterable[ClientOrder]) -> int:
+    def required(self, ask: OrderRequest, price: float, live: Iterable[ClientOrder]) -> int:
         """Return what an order at `price` would block, paise: only the part that opens or adds counts."""
         if ask.listing.contract is None:
-            return round(self.opening(ask, live) * self.unit_margin(ask.listing, ask.product, ask.side, price) * 100)
+            return round(self.opening_quantity(ask, live) * self.unit_margin(ask.listing, ask.product, ask.side, price) * 100)
         same = [
             (order.ask.listing, order.ask.side * order.pending) for order in live if order.ask.listing is ask.listing
         ]
-        return round(self._contract_margin(ask, price, [*self.legs(), *same], self.opening(ask, live)) * 100)
+        return round(self._contract_margin(ask, price, [*self.open_contracts(), *same], self.opening_quantity(ask, live)) * 100)
 
-    def legs(self) -> list[tuple[Listing, int]]:
+    def open_contracts(self) -> list[tuple[ExchangeListing, int]]:
         """Return the contracts that are open, whatever their product."""
         open_ones = (one for one in self._portfolio.positions.values() if one.listing.contract is not None)
         return [(one.listing, one.quantity) for one in open_ones if one.quantity]
 
-    def _contract_margin(self, ask: Ask, price: float, legs: list[tuple[Listing, int]], opening: int) -> float:
+    def _contract_margin(self, ask: OrderRequest, price: float, legs: list[tuple[ExchangeListing, int]], opening: int) -> float:
         """Return what an order adds to the margin of legs in rupees, and its premium where it buys an option."""
         paid = opening * price * ask.listing.multiplier if ask.buys and ask.listing.instrument.kind != "FUT" else 0.0
         name = ask.listing.contract.name if ask.listing.contract else ""
         near = [leg for leg in legs if leg[0].contract and leg[0].contract.name == name]
-        after = self.spans.portfolio([*near, (ask.listing, ask.side * ask.quantity)]).total
-        return paid + max(0.0, after - self.spans.portfolio(near).total)
+        after = self.spans.portfolio_margin([*near, (ask.listing, ask.side * ask.quantity)]).total
+        return paid + max(0.0, after - self.spans.portfolio_margin(near).total)
 
-    def opening(self, ask: Ask, live: Iterable[ClientOrder]) -> int:
+    def opening_quantity(self, ask: OrderRequest, live: Iterable[ClientOrder]) -> int:
         """Return the shares of an order that no position, holding or older closing order stands against."""
-        key = _key(ask)
-        closing = sum(order.pending for order in live if _key(order.ask) == key)
-        return ask.quantity - min(ask.quantity, max(0, self._against(ask) - closing))
+        key = _cover_key(ask)
+        closing = sum(order.pending for order in live if _cover_key(order.ask) == key)
+        return ask.quantity - min(ask.quantity, max(0, self._shares_against(ask) - closing))
 
-    def _against(self, ask: Ask) -> int:
+    def _shares_against(self, ask: OrderRequest) -> int:
         """Return the shares that stand against an order: of an opposite position, or of a holding it sells."""
         if ask.product in DELIVERY and ask.buys:
             return 0
         token = int(ask.listing.instrument.token)
-        held = self._portfolio.held(ask.listing) if ask.product == "CNC" else 0
-        return held - ask.side * self._portfolio.quantity(token, ask.product)
+        held = self._portfolio.sellable_quantity(ask.listing) if ask.product == "CNC" else 0
+        return held - ask.side * self._portfolio.net_quantity(token, ask.product)
 
     def blocked(self, live: Iterable[ClientOrder]) -> int:
         """Return what open orders block, paise."""
         total = 0
         against: dict[tuple[object, str, int], int] = {}
-        legs = self.legs()
+        legs = self.open_contracts()
         for order in live:
             ask, pending = order.ask, order.pending
-            key = _key(ask)
-            covered = against[key] if key in against else self._against(ask)
+            key = _cover_key(ask)
+            covered = against[key] if key in against else self._shares_against(ask)
             against[key] = covered - pending
             opening, price = pending - min(pending, max(0, covered)), reserve_price(ask)
             if ask.listing.contract is None:
@@ -100,20 +100,20 @@ class Funds:
                 total += round(abs(position.cost) * SHARE_OF_VALUE[position.product]) - position.realised
             else:
                 total += _premium_paid(position) - position.realised
-        return -(-(total + round(self.spans.portfolio(self.legs()).total * 1e4)) // 100)
+        return -(-(total + round(self.spans.portfolio_margin(self.open_contracts()).total * 1e4)) // 100)
 
     def available(self, live: Iterable[ClientOrder]) -> int:
         """Return what can be spent, paise."""
         return self.cash - self.used(live)
 
-    def segment(self, live: list[ClientOrder], *, enabled: bool) -> dict[str, object]:
+    def segment_row(self, live: list[ClientOrder], *, enabled: bool) -> dict[str, object]:
         """Return one segment of `GET /user/margins`; commodity stands there empty, equity pays for everything."""
         cash = self.cash if enabled else 0
         debits = self.used(live) if enabled else 0
         positions = self._portfolio.positions.values() if enabled else []
         delivery = [one for one in positions if one.product in DELIVERY]
         others = [one for one in positions if one.product not in DELIVERY]
-        margin = self.spans.portfolio(self.legs() if enabled else [])
+        margin = self.spans.portfolio_margin(self.open_contracts() if enabled else [])
         return {
             "enabled": enabled,
             "net": (cash - debits) / 100,
@@ -142,17 +142,17 @@ class Funds:
         }
 
 
-def _premium_paid(position: Position) -> int:
+def _premium_paid(position: ProductPosition) -> int:
     """Return what bought options cost, in ten-thousandths of a rupee."""
     return max(0, position.cost) if position.listing.instrument.kind in {"CE", "PE"} else 0
 
 
-def _key(ask: Ask) -> tuple[object, str, int]:
+def _cover_key(ask: OrderRequest) -> tuple[object, str, int]:
     """Return what orders draw on together: a share's sales at both exchanges on one holding."""
     sale = ask.product == "CNC" and not ask.buys
     return isin(ask.listing) if sale else id(ask.listing), ask.product, ask.side
 
 
-def reserve_price(ask: Ask) -> float:
+def reserve_price(ask: OrderRequest) -> float:
     """Return the price at which an order reserves funds: its limit, else its trigger, else the last price."""
     return ask.price or ask.trigger or ask.listing.ltp

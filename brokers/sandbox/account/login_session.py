@@ -9,7 +9,7 @@ from typing import final
 
 from brokers.sandbox import ist
 from brokers.sandbox.config import SandboxConfig
-from brokers.sandbox.wire import ApiError
+from brokers.sandbox.http import SandboxApiError
 
 PRODUCTS = ("CNC", "NRML", "MIS", "MTF")
 APP_ID = 1201
@@ -22,7 +22,7 @@ REAL_KEY = (
 
 
 @final
-class Session:
+class SandboxSession:
     """API key, secret and the access tokens of the day; a new login ends the old one.
 
     All of them follow from the configuration's salt, key and secret from it alone; without one nobody can foresee them.
@@ -41,54 +41,54 @@ class Session:
         self._one_session = config.choices.one_session
         self._renewable = config.choices.refresh_token
         self._refresh = ""
-        self.api_key = OWN + self._drawn("key")[: 16 - len(OWN)]
-        self.api_secret = self._drawn("secret")
-        self.access_token = self._token("access")
+        self.api_key = OWN + self._salted_digest("key")[: 16 - len(OWN)]
+        self.api_secret = self._salted_digest("secret")
+        self.access_token = self._issue_token("access")
 
     def _refuse_real(self, api_key: str) -> None:
         if api_key != self.api_key and not api_key.startswith(OWN) and REAL.fullmatch(api_key):
-            raise _forbidden(REAL_KEY)
+            raise _forbidden_error(REAL_KEY)
 
-    def _token(self, what: str) -> str:
+    def _issue_token(self, what: str) -> str:
         self._issued += 1
-        return self._drawn(f"{self._date}|{what}|{self._issued}")
+        return self._salted_digest(f"{self._date}|{what}|{self._issued}")
 
-    def _drawn(self, what: str) -> str:
+    def _salted_digest(self, what: str) -> str:
         return hmac.digest(self._salt, what.encode(), "sha256").hex()[:32]
 
     def request_token(self, api_key: str) -> str:
         """Log in: mint a request token for one exchange."""
         self._refuse_real(api_key)
         if api_key != self.api_key:
-            raise ApiError(HTTPStatus.BAD_REQUEST, "InputException", "Invalid `api_key`.")
-        token = self._token("request")
+            raise SandboxApiError(HTTPStatus.BAD_REQUEST, "InputException", "Invalid `api_key`.")
+        token = self._issue_token("request")
         self._requests.add(token)
         return token
 
-    def exchange(self, api_key: str, request_token: str, checksum: str, now: int) -> dict[str, object]:
+    def exchange_token(self, api_key: str, request_token: str, checksum: str, now: int) -> dict[str, object]:
         """Trade a request token for an access token."""
         self._refuse_real(api_key)
         expected = sha256((self.api_key + request_token + self.api_secret).encode()).hexdigest()
         if api_key != self.api_key or checksum != expected:
-            raise _forbidden("Invalid `checksum`.")
+            raise _forbidden_error("Invalid `checksum`.")
         if request_token not in self._requests:
-            raise _forbidden("Token is invalid or has expired.")
+            raise _forbidden_error("Token is invalid or has expired.")
         self._requests.discard(request_token)
         if not self._one_session and self.access_token:
             self._others.add(self.access_token)
-        self.access_token = self._token("access")
-        self._refresh = self._token("refresh") if self._renewable else ""
+        self.access_token = self._issue_token("access")
+        self._refresh = self._issue_token("refresh") if self._renewable else ""
         return self.profile() | {
             "api_key": self.api_key,
             "access_token": self.access_token,
-            "public_token": self._token("public"),
+            "public_token": self._issue_token("public"),
             "enctoken": "",
             "refresh_token": self._refresh,
             "silo": "",
             "login_time": ist.text(now),
         }
 
-    def valid(self, api_key: str, access_token: str) -> bool:
+    def is_valid_pair(self, api_key: str, access_token: str) -> bool:
         """Tell whether this pair may speak."""
         return bool(access_token) and api_key == self.api_key and access_token in {self.access_token, *self._others}
 
@@ -96,18 +96,18 @@ class Session:
         """Check an `Authorization: token key:access` header."""
         self._refuse_real(header.partition(" ")[2].partition(":")[0])
         if not self.admits(header):
-            raise _forbidden("Incorrect `api_key` or `access_token`.")
+            raise _forbidden_error("Incorrect `api_key` or `access_token`.")
 
     def admits(self, header: str) -> bool:
         """Tell whether an `Authorization` header opens the session."""
         scheme, _, pair = header.partition(" ")
         api_key, _, access = pair.partition(":")
-        return scheme == "token" and self.valid(api_key, access)
+        return scheme == "token" and self.is_valid_pair(api_key, access)
 
     def logout(self, api_key: str, access_token: str) -> bool:
         """End the session."""
-        if not self.valid(api_key, access_token):
-            raise _forbidden("Incorrect `api_key` or `access_token`.")
+        if not self.is_valid_pair(api_key, access_token):
+            raise _forbidden_error("Incorrect `api_key` or `access_token`.")
         self._others.discard(access_token)
         if access_token == self.access_token:
             self.access_token = ""
@@ -152,20 +152,20 @@ class Session:
         """Trade a refresh token for the next access token; only approved platforms are given one."""
         self._refuse_real(api_key)
         if not refresh_token or refresh_token != self._refresh:
-            raise _forbidden(f"Invalid `refresh_token`{'' if refresh_token else ': it is empty'}.")
+            raise _forbidden_error(f"Invalid `refresh_token`{'' if refresh_token else ': it is empty'}.")
         if checksum != sha256((self.api_key + refresh_token + self.api_secret).encode()).hexdigest():
-            raise _forbidden("Invalid `checksum`.")
-        self.access_token = self._token("access")
-        self._refresh = self._token("refresh")
+            raise _forbidden_error("Invalid `checksum`.")
+        self.access_token = self._issue_token("access")
+        self._refresh = self._issue_token("refresh")
         return {"user_id": self.user_id, "access_token": self.access_token, "refresh_token": self._refresh}
 
-    def forget(self, api_key: str, refresh_token: str) -> bool:
+    def forget_refresh(self, api_key: str, refresh_token: str) -> bool:
         """End a refresh token."""
         if api_key != self.api_key or not refresh_token or refresh_token != self._refresh:
-            raise _forbidden("Invalid `refresh_token`.")
+            raise _forbidden_error("Invalid `refresh_token`.")
         self._refresh = ""
         return True
 
 
-def _forbidden(message: str) -> ApiError:
-    return ApiError(HTTPStatus.FORBIDDEN, "TokenException", message)
+def _forbidden_error(message: str) -> SandboxApiError:
+    return SandboxApiError(HTTPStatus.FORBIDDEN, "TokenException", message)

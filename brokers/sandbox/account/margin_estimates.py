@@ -3,20 +3,20 @@
 from collections.abc import Iterable, Mapping
 from typing import final
 
-from brokers.sandbox import checks
-from brokers.sandbox.checks import Listings
-from brokers.sandbox.funds import Funds
-from brokers.sandbox.orders import Ask, ClientOrder, Trade
-from brokers.sandbox.wire import Form, choice, decimal, invalid, whole
-from compiled.charges import Charges, Rates, RateTable, estimate
-from compiled.model import Product, Side, paise
-from compiled.notes import DayNotes
-from engine.market.assets import asset_of
-from engine.market.charges import security
+from brokers.sandbox.account.account_funds import AccountFunds
+from brokers.sandbox.http import Form, choice_field, decimal_field, invalid, whole_field
+from brokers.sandbox.market import order_checks
+from brokers.sandbox.market.client_order import ClientOrder, ClientTrade, OrderRequest
+from brokers.sandbox.market.order_checks import Listings
+from compiled.accounting.charges import ChargeBreakdown, ChargeRates, RateTable, estimate_charges
+from compiled.accounting.contract_notes import DayNotes
+from compiled.model.values import Product, Side, paise
+from engine.market.asset_classes import asset_of
+from engine.market.charges import security_segment
 
 CHARGED_AS = {"MIS": Product.MIS, "CO": Product.MIS, "MTF": Product.MTF}
 CONTRACTS = {"FUT": "FUT", "CE": "OPT", "PE": "OPT"}
-PRODUCTS = (*checks.PRODUCTS, "CO")
+PRODUCTS = (*order_checks.PRODUCTS, "CO")
 PARTS = ("span", "exposure", "option_premium", "var", "total")
 NOTHING: Mapping[str, object] = {
     "span": 0,
@@ -32,10 +32,10 @@ NOTHING: Mapping[str, object] = {
 
 
 @final
-class Estimates:
+class MarginEstimates:
     """What orders would cost on the sandbox's day; unrounded, as Kite answers."""
 
-    def __init__(self, listings: Listings, rates: RateTable, date: str, funds: Funds) -> None:
+    def __init__(self, listings: Listings, rates: RateTable, date: str, funds: AccountFunds) -> None:
         self._listings = listings
         self._rates = rates
         self._day = int(date.replace("-", ""))
@@ -43,68 +43,68 @@ class Estimates:
 
     def margins(self, body: object, *, compact: bool = False) -> list[dict[str, object]]:
         """Answer `POST /margins/orders`; `compact`: the totals alone."""
-        rows = [self._margin(form) for form in _items(body)]
-        return [_compact(row) for row in rows] if compact else rows
+        rows = [self._margin_row(form) for form in _body_forms(body)]
+        return [_compact_row(row) for row in rows] if compact else rows
 
     def basket(
         self, body: object, live: list[ClientOrder], *, consider: bool, compact: bool = False
     ) -> dict[str, object]:
         """Answer `POST /margins/basket`; `consider` counts what positions and holdings already cover as free."""
-        forms = _items(body)
-        orders = [self._margin(form) for form in forms]
-        asks = [self._ask(form, "price") for form in forms]
-        final = self._together(asks, live, consider=consider)
-        rows = {"initial": _sum(orders), "final": _sum([final])}
+        forms = _body_forms(body)
+        orders = [self._margin_row(form) for form in forms]
+        asks = [self._read_request(form, "price") for form in forms]
+        final = self._basket_margin(asks, live, consider=consider)
+        rows = {"initial": _sum_margins(orders), "final": _sum_margins([final])}
         if compact:
-            return {name: _compact(row) for name, row in rows.items()} | {"orders": [_compact(row) for row in orders]}
-        each = [self._estimate(ask) for ask in asks]
+            return {name: _compact_row(row) for name, row in rows.items()} | {"orders": [_compact_row(row) for row in orders]}
+        each = [self._estimate_charges(ask) for ask in asks]
         counted = {
             "sebi_turnover_charge": sum(one.sebi for one in each), "brokerage": sum(one.brokerage for one in each),
         }  # fmt: skip
         return rows | {"orders": orders, "charges": _no_charges() | counted}
 
-    def _together(self, asks: list[Ask], live: list[ClientOrder], *, consider: bool) -> dict[str, object]:
+    def _basket_margin(self, asks: list[OrderRequest], live: list[ClientOrder], *, consider: bool) -> dict[str, object]:
         """Return what a basket needs as one: contracts on one underlying offset each other."""
-        legs = self._funds.legs() if consider else []
+        legs = self._funds.open_contracts() if consider else []
         contracts = [(ask.listing, ask.side * ask.quantity) for ask in asks if ask.listing.contract is not None]
-        before, after = self._funds.spans.portfolio(legs), self._funds.spans.portfolio([*legs, *contracts])
+        before, after = self._funds.spans.portfolio_margin(legs), self._funds.spans.portfolio_margin([*legs, *contracts])
         shares = [ask for ask in asks if ask.listing.contract is None]
         parts = {
             "span": max(0.0, after.span - before.span),
             "exposure": max(0.0, after.exposure - before.exposure),
-            "option_premium": sum(self._premium(ask) for ask in asks if ask.listing.contract is not None),
+            "option_premium": sum(self._option_premium(ask) for ask in asks if ask.listing.contract is not None),
             "var": sum(
-                self._funds.required(ask, ask.price, live) / 100 if consider else self._value(ask) for ask in shares
+                self._funds.required(ask, ask.price, live) / 100 if consider else self._blocked_value(ask) for ask in shares
             ),
         }
         return {**parts, "total": sum(parts.values())}
 
-    def _value(self, ask: Ask) -> float:
+    def _blocked_value(self, ask: OrderRequest) -> float:
         return self._funds.unit_margin(ask.listing, ask.product, ask.side, ask.price) * ask.quantity
 
-    def _premium(self, ask: Ask) -> float:
-        return self._value(ask) if ask.buys and ask.listing.instrument.kind in {"CE", "PE"} else 0.0
+    def _option_premium(self, ask: OrderRequest) -> float:
+        return self._blocked_value(ask) if ask.buys and ask.listing.instrument.kind in {"CE", "PE"} else 0.0
 
-    def _parts(self, ask: Ask) -> dict[str, float]:
+    def _margin_parts(self, ask: OrderRequest) -> dict[str, float]:
         """Return the margin of one order by itself, under the names it goes by."""
         if ask.listing.contract is None:
-            parts = {"var": self._value(ask)}
+            parts = {"var": self._blocked_value(ask)}
         else:
-            margin = self._funds.spans.portfolio([(ask.listing, ask.side * ask.quantity)])
-            parts = {"span": margin.span, "exposure": margin.exposure, "option_premium": self._premium(ask)}
+            margin = self._funds.spans.portfolio_margin([(ask.listing, ask.side * ask.quantity)])
+            parts = {"span": margin.span, "exposure": margin.exposure, "option_premium": self._option_premium(ask)}
         return parts | {"total": sum(parts.values())}
 
     def contract_note(self, body: object) -> list[dict[str, object]]:
         """Answer `POST /charges/orders`."""
         notes = []
-        for form in _items(body):
-            ask = self._ask(form, "average_price")
+        for form in _body_forms(body):
+            ask = self._read_request(form, "average_price")
             if not ask.price:
                 raise invalid("Invalid `average_price`.")
-            notes.append(self._note(ask))
+            notes.append(self._note_row(ask))
         return notes
 
-    def _note(self, ask: Ask) -> dict[str, object]:
+    def _note_row(self, ask: OrderRequest) -> dict[str, object]:
         return {
             "transaction_type": "BUY" if ask.buys else "SELL",
             "tradingsymbol": ask.listing.instrument.symbol,
@@ -114,13 +114,13 @@ class Estimates:
             "order_type": ask.order_type,
             "quantity": ask.quantity,
             "price": ask.price,
-            "charges": self._charges(ask),
+            "charges": self._charge_row(ask),
         }
 
-    def _margin(self, form: Form) -> dict[str, object]:
-        ask = self._ask(form, "price")
+    def _margin_row(self, form: Form) -> dict[str, object]:
+        ask = self._read_request(form, "price")
         instrument = ask.listing.instrument
-        parts = self._parts(ask)
+        parts = self._margin_parts(ask)
         value = ask.price * ask.quantity * ask.listing.multiplier
         return {
             **NOTHING,
@@ -129,26 +129,26 @@ class Estimates:
             "tradingsymbol": instrument.symbol,
             "exchange": instrument.exchange,
             "leverage": max(1, round(value / parts["total"])),
-            "charges": self._charges(ask),
+            "charges": self._charge_row(ask),
         }
 
-    def _ask(self, form: Form, price: str) -> Ask:
-        listing = checks.listing(self._listings, form)
-        quantity = whole(form, "quantity")
+    def _read_request(self, form: Form, price: str) -> OrderRequest:
+        listing = order_checks.find_listing(self._listings, form)
+        quantity = whole_field(form, "quantity")
         if quantity < 1:
             raise invalid("Invalid `quantity`.")
-        return Ask(
+        return OrderRequest(
             listing=listing,
-            side=checks.SIDES[choice(form, "transaction_type", tuple(checks.SIDES))],
+            side=order_checks.SIDES[choice_field(form, "transaction_type", tuple(order_checks.SIDES))],
             quantity=quantity,
-            order_type=choice(form, "order_type", checks.TYPES),
-            product=choice(form, "product", PRODUCTS),
-            price=decimal(form, price) or (listing.ltp if price == "price" else 0.0),
+            order_type=choice_field(form, "order_type", order_checks.TYPES),
+            product=choice_field(form, "product", PRODUCTS),
+            price=decimal_field(form, price) or (listing.ltp if price == "price" else 0.0),
             variety=form.get("variety") or "regular",
         )
 
-    def _charges(self, ask: Ask) -> dict[str, object]:
-        charges = self._estimate(ask)
+    def _charge_row(self, ask: OrderRequest) -> dict[str, object]:
+        charges = self._estimate_charges(ask)
         return {
             "transaction_tax": charges.tax,
             "transaction_tax_type": "ctt" if ask.listing.instrument.exchange == "MCX" else "stt",
@@ -160,19 +160,19 @@ class Estimates:
             "total": charges.total,
         }
 
-    def _estimate(self, ask: Ask) -> Charges:
+    def _estimate_charges(self, ask: OrderRequest) -> ChargeBreakdown:
         quantity = ask.quantity * ask.listing.multiplier
-        return estimate(self._rates_of(ask, ask.product), Side(ask.side), quantity, ask.price)
+        return estimate_charges(self._rates_of(ask, ask.product), Side(ask.side), quantity, ask.price)
 
-    def _rates_of(self, ask: Ask, product: str) -> Rates:
+    def _rates_of(self, ask: OrderRequest, product: str) -> ChargeRates:
         instrument = ask.listing.instrument
         asset = asset_of(instrument.symbol, instrument.name)
-        segment = CONTRACTS.get(instrument.kind) or security(asset, CHARGED_AS.get(product, Product.CNC))
+        segment = CONTRACTS.get(instrument.kind) or security_segment(asset, CHARGED_AS.get(product, Product.CNC))
         if instrument.exchange == "MCX":
             segment = f"COM_{segment}"
         return self._rates.rates(segment, instrument.exchange, self._day)
 
-    def of_day(self, trades: Iterable[Trade]) -> int:
+    def day_charges(self, trades: Iterable[ClientTrade]) -> int:
         """Return what the contract notes of a day's trades say, in paise."""
         notes = DayNotes()
         for trade in trades:
@@ -187,17 +187,17 @@ class Estimates:
         return int(notes.total)
 
 
-def _items(body: object) -> list[Form]:
+def _body_forms(body: object) -> list[Form]:
     if not isinstance(body, list) or not body or not all(isinstance(item, Mapping) for item in body):
         raise invalid("Invalid JSON body: expected a list of orders.")
     return [{str(k): "" if v is None else str(v) for k, v in item.items()} for item in body]
 
 
-def _compact(row: Mapping[str, object]) -> dict[str, object]:
+def _compact_row(row: Mapping[str, object]) -> dict[str, object]:
     return {key: row[key] for key in ("type", "tradingsymbol", "exchange", "total")}
 
 
-def _sum(orders: list[dict[str, object]]) -> dict[str, object]:
+def _sum_margins(orders: list[dict[str, object]]) -> dict[str, object]:
     totals = {key: sum(float(str(order.get(key, 0))) for order in orders) for key in PARTS}
     empty = {"type": "", "tradingsymbol": "", "exchange": "", "leverage": 0}
     return {**NOTHING, **empty, "charges": _no_charges(), **totals}

@@ -7,7 +7,7 @@ from typing import final
 from uuid import NAMESPACE_URL, uuid5
 
 from brokers.sandbox import ist
-from brokers.sandbox.wire import Form, choice, decimal, invalid, not_found, required, whole
+from brokers.sandbox.http import Form, choice_field, decimal_field, invalid, not_found, required_field, whole_field
 
 Row = dict[str, object]
 
@@ -66,20 +66,20 @@ class MutualFunds:
     def place(self, form: Form) -> dict[str, str]:
         """Buy for an amount, or sell units."""
         self._check_open()
-        symbol, fund, price = _fund(form)
-        side = choice(form, "transaction_type", ("BUY", "SELL"))
+        symbol, fund, price = _find_fund(form)
+        side = choice_field(form, "transaction_type", ("BUY", "SELL"))
         wanted = "amount" if side == "BUY" else "quantity"
-        required(form, wanted)
-        if decimal(form, wanted) <= 0.0 or len(form.get("tag", "")) > TAG_LIMIT:
-            raise invalid(f"Invalid `{wanted if decimal(form, wanted) <= 0.0 else 'tag'}`.")
+        required_field(form, wanted)
+        if decimal_field(form, wanted) <= 0.0 or len(form.get("tag", "")) > TAG_LIMIT:
+            raise invalid(f"Invalid `{wanted if decimal_field(form, wanted) <= 0.0 else 'tag'}`.")
         order_id = str(uuid5(NAMESPACE_URL, f"{self._bought}:order:{len(self._orders)}"))
         self._orders.append({
             "order_id": order_id, "exchange_order_id": None, "tradingsymbol": symbol, "status": "OPEN",
             "status_message": "", "folio": None, "fund": fund, "order_timestamp": ist.text(self._now()),
             "exchange_timestamp": None, "settlement_id": None, "transaction_type": side, "variety": "regular",
             "purchase_type": "ADDITIONAL" if symbol == FUNDS[0][0] else "FRESH",
-            "quantity": decimal(form, "quantity") if side == "SELL" else 0,
-            "amount": decimal(form, "amount") if side == "BUY" else 0, "last_price": price,
+            "quantity": decimal_field(form, "quantity") if side == "SELL" else 0,
+            "amount": decimal_field(form, "amount") if side == "BUY" else 0, "last_price": price,
             "last_price_date": self._yesterday, "average_price": 0, "placed_by": "sandbox", "tag": form.get("tag"),
         })  # fmt: skip
         return {"order_id": order_id}
@@ -96,18 +96,18 @@ class MutualFunds:
     def begin_plan(self, form: Form) -> dict[str, str]:
         """Begin a SIP."""
         self._check_open()
-        symbol, fund, _ = _fund(form)
-        required(form, "instalments")
-        if decimal(form, "amount") <= 0.0:
+        symbol, fund, _ = _find_fund(form)
+        required_field(form, "instalments")
+        if decimal_field(form, "amount") <= 0.0:
             raise invalid("Missing or empty field `amount`")
         sip_id = str(int(SIP_ID) + len(self._plans))
-        count = whole(form, "instalments")
+        count = whole_field(form, "instalments")
         self._plans.append({
             "sip_id": sip_id, "tradingsymbol": symbol, "fund": fund, "dividend_type": "growth",
             "transaction_type": "BUY", "status": "ACTIVE", "sip_type": "sip", "created": ist.text(self._now()),
-            "frequency": choice(form, "frequency", FREQUENCIES), "instalment_amount": decimal(form, "amount"),
+            "frequency": choice_field(form, "frequency", FREQUENCIES), "instalment_amount": decimal_field(form, "amount"),
             "instalments": count, "last_instalment": ist.text(self._now()), "pending_instalments": count,
-            "instalment_day": whole(form, "instalment_day"), "completed_instalments": 0, "next_instalment": self._next,
+            "instalment_day": whole_field(form, "instalment_day"), "completed_instalments": 0, "next_instalment": self._next,
             "trigger_price": 0, "step_up": {}, "sip_reg_num": None, "fund_source": "pool", "tag": form.get("tag", ""),
         })  # fmt: skip
         return {"sip_id": sip_id}
@@ -115,26 +115,26 @@ class MutualFunds:
     def change_plan(self, sip_id: str, form: Form) -> dict[str, str]:
         """Change a SIP, pause it or let it go on."""
         self._check_open()
-        plan = self._living(sip_id)
+        plan = self._living_plan(sip_id)
         if form.get("status"):
-            plan["status"] = choice(form, "status", ("active", "paused")).upper()
+            plan["status"] = choice_field(form, "status", ("active", "paused")).upper()
         if form.get("frequency"):
-            plan["frequency"] = choice(form, "frequency", FREQUENCIES)
+            plan["frequency"] = choice_field(form, "frequency", FREQUENCIES)
         if form.get("amount"):
-            plan["instalment_amount"] = decimal(form, "amount")
+            plan["instalment_amount"] = decimal_field(form, "amount")
         if form.get("instalments"):
-            plan["instalments"] = plan["pending_instalments"] = whole(form, "instalments")
+            plan["instalments"] = plan["pending_instalments"] = whole_field(form, "instalments")
         if form.get("instalment_day"):
-            plan["instalment_day"] = whole(form, "instalment_day")
+            plan["instalment_day"] = whole_field(form, "instalment_day")
         return {"sip_id": sip_id}
 
     def end_plan(self, sip_id: str) -> dict[str, str]:
         """Cancel a SIP."""
         self._check_open()
-        self._living(sip_id)["status"] = "CANCELLED"
+        self._living_plan(sip_id)["status"] = "CANCELLED"
         return {"sip_id": sip_id}
 
-    def _living(self, sip_id: str) -> Row:
+    def _living_plan(self, sip_id: str) -> Row:
         plan = self.plan(sip_id)
         if plan["status"] == "CANCELLED":
             raise invalid("SIP is cancelled.")
@@ -171,7 +171,7 @@ class MutualFunds:
 
     def order(self, order_id: str) -> Row:
         """Return one order."""
-        return _one(self.orders(), "order_id", order_id)
+        return _find_row(self.orders(), "order_id", order_id)
 
     def plans(self) -> list[Row]:
         """Return the SIPs."""
@@ -205,7 +205,7 @@ class MutualFunds:
 
     def plan(self, sip_id: str) -> Row:
         """Return one SIP."""
-        return _one(self.plans(), "sip_id", sip_id)
+        return _find_row(self.plans(), "sip_id", sip_id)
 
     def holdings(self) -> list[Row]:
         """Return the units held; `pnl` is 0 on the live API too."""
@@ -248,15 +248,15 @@ class MutualFunds:
         return out.getvalue().encode()
 
 
-def _fund(form: Form) -> tuple[str, str, float]:
-    symbol = required(form, "tradingsymbol")
+def _find_fund(form: Form) -> tuple[str, str, float]:
+    symbol = required_field(form, "tradingsymbol")
     for fund in FUNDS:
         if fund[0] == symbol:
             return fund
     raise invalid("Invalid `tradingsymbol`.")
 
 
-def _one(rows: list[Row], key: str, value: str) -> Row:
+def _find_row(rows: list[Row], key: str, value: str) -> Row:
     for row in rows:
         if row[key] == value:
             return row

@@ -6,10 +6,10 @@ from typing import Final, final
 from zlib import crc32
 
 from brokers.sandbox import ist
-from brokers.sandbox.listing import Index, Listing
-from brokers.sandbox.orders import Trade
-from brokers.sandbox.position import Position
-from brokers.sandbox.wire import ApiError
+from brokers.sandbox.account.product_position import ProductPosition
+from brokers.sandbox.http import SandboxApiError
+from brokers.sandbox.market.client_order import ClientTrade
+from brokers.sandbox.market.exchange_listing import ExchangeListing, ListedIndex
 
 MARGIN_FINANCED: Final = 0.5
 """Part of the value of shares bought on margin (MTF) that the account pays itself."""
@@ -18,10 +18,10 @@ OTHER: Final = {"NSE": ("BSE", 4), "BSE": ("NSE", 1)}
 
 
 @final
-class Holding:
+class ShareHolding:
     """Shares brought over from earlier days; `unsettled` (T1) ones were bought the day before."""
 
-    def __init__(self, listing: Listing, quantity: int, average: float, unsettled: int = 0) -> None:
+    def __init__(self, listing: ExchangeListing, quantity: int, average: float, unsettled: int = 0) -> None:
         self.listing = listing
         self.quantity = quantity
         self.average = average
@@ -36,20 +36,20 @@ class Holding:
 
 
 @final
-class Portfolio:
+class AccountPortfolio:
     """Positions and holdings of a day; `consent`: shares can be sold without an authorisation at the depository.
 
-    `elsewhere` gives the exchange and token that a holding is listed under, where that is not its own.
+    `other_listing` gives the exchange and token that a holding is listed under, where that is not its own.
     """
 
     def __init__(
         self,
         day: str,
-        holdings: Iterable[Holding] = (),
-        positions: Iterable[Position] = (),
+        holdings: Iterable[ShareHolding] = (),
+        positions: Iterable[ProductPosition] = (),
         *,
         consent: bool = True,
-        elsewhere: Callable[[Listing], tuple[str, int]] | None = None,
+        elsewhere: Callable[[ExchangeListing], tuple[str, int]] | None = None,
     ) -> None:
         self._day = day
         self.holdings = {int(holding.listing.instrument.token): holding for holding in holdings}
@@ -58,29 +58,29 @@ class Portfolio:
         self.positions = {(int(one.listing.instrument.token), one.product): one for one in positions}
         self._consent = consent
 
-    def apply(self, trade: Trade) -> None:
+    def apply_trade(self, trade: ClientTrade) -> None:
         """Book a trade of ours."""
         ask = trade.order.ask
-        self.position(ask.listing, ask.product).fill(ask.side, trade.ticks, trade.quantity)
+        self.position(ask.listing, ask.product).add_trade(ask.side, trade.ticks, trade.quantity)
 
-    def position(self, listing: Listing, product: str) -> Position:
+    def position(self, listing: ExchangeListing, product: str) -> ProductPosition:
         """Return the position of a product, a new one where there is none."""
-        return self.positions.setdefault((int(listing.instrument.token), product), Position(listing, product))
+        return self.positions.setdefault((int(listing.instrument.token), product), ProductPosition(listing, product))
 
-    def quantity(self, token: int, product: str) -> int:
+    def net_quantity(self, token: int, product: str) -> int:
         """Return the net quantity of a product."""
         position = self.positions.get((token, product))
         return position.quantity if position else 0
 
-    def held(self, listing: Listing) -> int:
+    def sellable_quantity(self, listing: ExchangeListing) -> int:
         """Return the shares from earlier days that may still be sold here: those sold at the other exchange are gone."""
         holding = self._by_isin.get(isin(listing))
         if holding is None:
             return 0
-        here = max(0, -self.quantity(int(listing.instrument.token), "CNC"))
-        return holding.total - (self.sold(holding) - here)
+        here = max(0, -self.net_quantity(int(listing.instrument.token), "CNC"))
+        return holding.total - (self.sold_quantity(holding) - here)
 
-    def sold(self, holding: Holding) -> int:
+    def sold_quantity(self, holding: ShareHolding) -> int:
         """Return the shares of a holding that were sold today, at either exchange."""
         share = isin(holding.listing)
         return sum(
@@ -89,16 +89,16 @@ class Portfolio:
             if position.product == "CNC" and isin(position.listing) == share
         )
 
-    def check_authorised(self, listing: Listing, quantity: int) -> None:
+    def check_authorised(self, listing: ExchangeListing, quantity: int) -> None:
         """Raise the documented 428 where a sale of holdings lacks the depository's authorisation."""
         holding = self._by_isin.get(isin(listing))
         if self._consent or holding is None:
             return
-        bought = max(0, self.quantity(int(listing.instrument.token), "CNC"))
-        missing = quantity + self.sold(holding) - holding.authorised - bought
+        bought = max(0, self.net_quantity(int(listing.instrument.token), "CNC"))
+        missing = quantity + self.sold_quantity(holding) - holding.authorised - bought
         if missing > 0:
             message = f"{missing} quantity needs authorisation at depository."
-            raise ApiError(HTTPStatus.PRECONDITION_REQUIRED, "HoldingException", message)
+            raise SandboxApiError(HTTPStatus.PRECONDITION_REQUIRED, "HoldingException", message)
 
     def authorise(self, now: int, isins: list[str]) -> None:
         """Authorise holdings for sale, all of them where none is named."""
@@ -111,8 +111,8 @@ class Portfolio:
         """Return net and day positions; what was financed on earlier days stands among the holdings."""
         rows = list(self.positions.values())
         return {
-            "net": [p.row(day=p.product == "MTF") for p in rows if p.product != "MTF" or p.traded],
-            "day": [position.row(day=True) for position in rows if position.traded],
+            "net": [p.row(day=p.product == "MTF") for p in rows if p.product != "MTF" or p.was_traded],
+            "day": [position.row(day=True) for position in rows if position.was_traded],
         }
 
     def holding_rows(self) -> list[dict[str, object]]:
@@ -122,9 +122,9 @@ class Portfolio:
             for (token, product), position in self.positions.items()
             if product == "MTF" and position.overnight
         }
-        bare = [Holding(financed[token].listing, 0, 0.0) for token in financed if token not in self.holdings]
+        bare = [ShareHolding(financed[token].listing, 0, 0.0) for token in financed if token not in self.holdings]
         return [
-            self._holding(held) | {"mtf": _financed(financed.get(int(held.listing.instrument.token)))}
+            self._holding_row(held) | {"mtf": _financed_fields(financed.get(int(held.listing.instrument.token)))}
             for held in (*self.holdings.values(), *bare)
         ]
 
@@ -137,7 +137,7 @@ class Portfolio:
         """Return what all holdings are worth, and what they gained in all and today."""
         invested = current = today = 0.0
         for holding in self.holdings.values():
-            left = holding.total - self.sold(holding)
+            left = holding.total - self.sold_quantity(holding)
             last = holding.listing.ltp
             invested += holding.average * left
             current += last * left
@@ -152,8 +152,8 @@ class Portfolio:
             "current_value": current,
         }
 
-    def _holding(self, holding: Holding) -> dict[str, object]:
-        instrument, last, sold = holding.listing.instrument, holding.listing.ltp, self.sold(holding)
+    def _holding_row(self, holding: ShareHolding) -> dict[str, object]:
+        instrument, last, sold = holding.listing.instrument, holding.listing.ltp, self.sold_quantity(holding)
         settled = holding.quantity - min(sold, holding.quantity)
         unsettled = holding.unsettled - max(0, sold - holding.quantity)
         change = last - instrument.close
@@ -188,7 +188,7 @@ class Portfolio:
         }
 
 
-def _financed(position: Position | None) -> dict[str, object]:
+def _financed_fields(position: ProductPosition | None) -> dict[str, object]:
     """Return what a holding row says of shares bought on margin; what was sold of them today is used."""
     if position is None:
         return {"quantity": 0, "used_quantity": 0, "average_price": 0, "value": 0, "initial_margin": 0}
@@ -203,12 +203,12 @@ def _financed(position: Position | None) -> dict[str, object]:
     }
 
 
-def isin(listing: Listing) -> str:
+def isin(listing: ExchangeListing) -> str:
     """Return the ISIN of a share: twelve characters made of its symbol, the same at both exchanges."""
     return f"INE{crc32(listing.instrument.symbol.encode()) % 10**9:09d}"
 
 
-def elsewhere(listings: Mapping[str, Listing | Index], listing: Listing) -> tuple[str, int]:
+def other_listing(listings: Mapping[str, ExchangeListing | ListedIndex], listing: ExchangeListing) -> tuple[str, int]:
     """Return the exchange and token of a share's other listing; the token is made up where it is not listed there."""
     symbol, (other, segment) = listing.instrument.symbol, OTHER[listing.instrument.exchange]
     twin = listings.get(f"{other}:{symbol}")

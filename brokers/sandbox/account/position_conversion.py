@@ -1,28 +1,28 @@
 """Conversion of an open position from one product into another."""
 
-from brokers.sandbox import checks
-from brokers.sandbox.checks import Listings
-from brokers.sandbox.funds import Funds
-from brokers.sandbox.orders import ClientOrder
-from brokers.sandbox.portfolio import Portfolio
-from brokers.sandbox.position import Position
-from brokers.sandbox.wire import ApiError, Form, choice, invalid, whole
+from brokers.sandbox.account.account_funds import AccountFunds
+from brokers.sandbox.account.portfolio import AccountPortfolio
+from brokers.sandbox.account.product_position import ProductPosition
+from brokers.sandbox.http import Form, SandboxApiError, choice_field, invalid, whole_field
+from brokers.sandbox.market import order_checks
+from brokers.sandbox.market.client_order import ClientOrder
+from brokers.sandbox.market.order_checks import Listings
 
 SHORT = "Short positions cannot be converted into delivery."
 
 
-def convert(listings: Listings, portfolio: Portfolio, funds: Funds, form: Form, live: list[ClientOrder]) -> bool:
+def convert_position(listings: Listings, portfolio: AccountPortfolio, funds: AccountFunds, form: Form, live: list[ClientOrder]) -> bool:
     """Answer `PUT /portfolio/positions`; a refused conversion leaves everything as it was."""
-    listing = checks.listing(listings, form)
-    side = checks.SIDES[choice(form, "transaction_type", tuple(checks.SIDES))]
-    overnight = choice(form, "position_type", ("day", "overnight")) == "overnight"
+    listing = order_checks.find_listing(listings, form)
+    side = order_checks.SIDES[choice_field(form, "transaction_type", tuple(order_checks.SIDES))]
+    overnight = choice_field(form, "position_type", ("day", "overnight")) == "overnight"
     products = ("NRML", "MIS") if listing.instrument.kind != "EQ" else ("CNC", "MIS", "MTF")
-    old, new = choice(form, "old_product", products), choice(form, "new_product", products)
-    quantity = whole(form, "quantity")
+    old, new = choice_field(form, "old_product", products), choice_field(form, "new_product", products)
+    quantity = whole_field(form, "quantity")
     if old == new:
         raise invalid("Invalid `new_product`. It is the old one.")
     position = portfolio.position(listing, old)
-    available = _available(position, side, overnight=overnight)
+    available = _convertible_quantity(position, side, overnight=overnight)
     if not 0 < quantity <= available:
         raise invalid(f"Invalid `quantity`. {available} are open in {old}.")
     if new in {"CNC", "MTF"} and side < 0:
@@ -31,7 +31,7 @@ def convert(listings: Listings, portfolio: Portfolio, funds: Funds, form: Form, 
     needs = funds.unit_margin(listing, new, side, position.average) * quantity
     have = funds.available(live) / 100
     if needs - frees > have:
-        raise ApiError(
+        raise SandboxApiError(
             400,
             "MarginException",
             f"Insufficient funds. Required margin is {needs - frees:.2f} but available margin is {have:.2f}.",
@@ -40,7 +40,7 @@ def convert(listings: Listings, portfolio: Portfolio, funds: Funds, form: Form, 
     return True
 
 
-def _available(position: Position, side: int, *, overnight: bool) -> int:
+def _convertible_quantity(position: ProductPosition, side: int, *, overnight: bool) -> int:
     """Return how much of a side is open, carried or of today."""
     if position.quantity * side <= 0:
         return 0

@@ -2,14 +2,14 @@
 
 from typing import final
 
-from brokers.sandbox.listing import Listing
+from brokers.sandbox.market.exchange_listing import ExchangeListing
 
 
 @final
-class Position:
+class ProductPosition:
     """Money inside in ten-thousandths of a rupee, exact; `overnight` shares (signed) came at `carried` from before."""
 
-    def __init__(self, listing: Listing, product: str, overnight: int = 0, carried: int = 0) -> None:
+    def __init__(self, listing: ExchangeListing, product: str, overnight: int = 0, carried: int = 0) -> None:
         self.listing = listing
         self.product = product
         self.overnight = overnight
@@ -26,15 +26,15 @@ class Position:
         return self.overnight + self.bought - self.sold
 
     @property
-    def traded(self) -> bool:
+    def was_traded(self) -> bool:
         """Tell whether anything happened in it today."""
         return bool(self.bought or self.sold)
 
-    def fill(self, side: int, ticks: int, quantity: int) -> None:
+    def add_trade(self, side: int, ticks: int, quantity: int) -> None:
         """Add a trade; what closes is realised against the average cost."""
-        self.add(side, quantity, quantity * self._unit * ticks)
+        self.add_value(side, quantity, quantity * self._tick_value * ticks)
 
-    def add(self, side: int, quantity: int, value: int) -> None:
+    def add_value(self, side: int, quantity: int, value: int) -> None:
         """Add a quantity bought (1) or sold (-1) for a value."""
         held = self.quantity
         closing = min(quantity, abs(held)) if held * side < 0 else 0
@@ -51,7 +51,7 @@ class Position:
             self.sold += quantity
             self.sell_value += value
 
-    def convert(self, quantity: int, into: "Position", *, overnight: bool) -> None:
+    def convert(self, quantity: int, into: "ProductPosition", *, overnight: bool) -> None:
         """Move part of the open quantity, at its average cost, into another product."""
         side = 1 if self.quantity > 0 else -1
         cost = round(self.cost * quantity / abs(self.quantity))
@@ -69,17 +69,17 @@ class Position:
         else:
             self.sold -= quantity
             self.sell_value += cost
-        into.add(side, quantity, abs(cost))
+        into.add_value(side, quantity, abs(cost))
 
     @property
-    def _unit(self) -> int:
+    def _tick_value(self) -> int:
         """Return what one tick of one unit is worth."""
         return int(self.listing.instrument.tick_e4) * self.listing.multiplier
 
     @property
     def unrealised(self) -> int:
         """Return the open quantity's gain at the last price."""
-        return self.quantity * self.listing.last * self._unit - self.cost
+        return self.quantity * self.listing.last * self._tick_value - self.cost
 
     def worth(self, price: float) -> int:
         """Return what the open quantity is worth at a price in rupees."""
@@ -88,7 +88,7 @@ class Position:
     @property
     def average(self) -> float:
         """Return the average price of the open quantity in rupees, 0.0 where there is none."""
-        return self._price(abs(self.cost) / 1e4, abs(self.quantity))
+        return self._unit_price(abs(self.cost) / 1e4, abs(self.quantity))
 
     def row(self, *, day: bool = False) -> dict[str, object]:
         """Return the position as Kite lists it; `day`: of today's trades alone."""
@@ -112,7 +112,7 @@ class Position:
             "quantity": quantity,
             "overnight_quantity": overnight,
             "multiplier": times,
-            "average_price": abs(self._price(self._cost(day) / 1e4, quantity)),
+            "average_price": abs(self._unit_price(self._open_cost(day) / 1e4, quantity)),
             "close_price": close,
             "last_price": last,
             "value": value,
@@ -121,32 +121,32 @@ class Position:
             "unrealised": pnl,
             "realised": 0.0,
             "buy_quantity": bought,
-            "buy_price": self._price(buy_value, bought),
+            "buy_price": self._unit_price(buy_value, bought),
             "buy_value": buy_value,
             "buy_m2m": buy_m2m,
             "sell_quantity": sold,
-            "sell_price": self._price(sell_value, sold),
+            "sell_price": self._unit_price(sell_value, sold),
             "sell_value": sell_value,
             "sell_m2m": sell_m2m,
             "day_buy_quantity": self.bought,
-            "day_buy_price": self._price(day_buy, self.bought),
+            "day_buy_price": self._unit_price(day_buy, self.bought),
             "day_buy_value": day_buy,
             "day_sell_quantity": self.sold,
-            "day_sell_price": self._price(day_sell, self.sold),
+            "day_sell_price": self._unit_price(day_sell, self.sold),
             "day_sell_value": day_sell,
         }
 
-    def _price(self, value: float, quantity: int) -> float:
+    def _unit_price(self, value: float, quantity: int) -> float:
         """Return the price at which a quantity makes a value, both in rupees."""
-        return _ratio(value, quantity * self.listing.multiplier)
+        return _safe_ratio(value, quantity * self.listing.multiplier)
 
-    def _cost(self, day: bool) -> float:
+    def _open_cost(self, day: bool) -> float:
         """Return the cost of the open quantity; of today's part of it, what its own side was traded at."""
         if not (day and self.overnight):
             return self.cost
         net = self.bought - self.sold
-        return _ratio(self.buy_value, self.bought) * net if net > 0 else _ratio(self.sell_value, self.sold) * net
+        return _safe_ratio(self.buy_value, self.bought) * net if net > 0 else _safe_ratio(self.sell_value, self.sold) * net
 
 
-def _ratio(value: float, quantity: int) -> float:
+def _safe_ratio(value: float, quantity: int) -> float:
     return value / quantity if quantity else 0.0

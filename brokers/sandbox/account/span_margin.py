@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from math import exp
 from typing import NamedTuple, final
 
-from brokers.sandbox.fair import RATE, premium
-from brokers.sandbox.listing import Listing
+from brokers.sandbox.market.exchange_listing import ExchangeListing
+from brokers.sandbox.market.fair_value import RATE, premium
 
 VOLATILITY_SCAN = 0.25
 """Of the volatility, up and down."""
@@ -23,21 +23,21 @@ SCENARIOS = [(move, wide, 1.0) for move in MOVES for wide in (1.0 - VOLATILITY_S
 ]
 """Price move in scan ranges, volatility factor, part that counts."""
 
-Legs = Iterable[tuple[Listing, int]]
+Legs = Iterable[tuple[ExchangeListing, int]]
 """Contracts with signed quantities."""
 
 
-class Risk(NamedTuple):
+class UnderlyingRisk(NamedTuple):
     """What a class of underlyings may do: price scan range and exposure margin, as parts of the price."""
 
     scan: float
     exposure: float
 
 
-INDEX, SHARE, COMMODITY = Risk(0.093, 0.02), Risk(0.142, 0.035), Risk(0.09, 0.01)
+INDEX, SHARE, COMMODITY = UnderlyingRisk(0.093, 0.02), UnderlyingRisk(0.142, 0.035), UnderlyingRisk(0.09, 0.01)
 
 
-class Margin(NamedTuple):
+class ContractMargin(NamedTuple):
     """What a portfolio of contracts blocks, rupees."""
 
     span: float
@@ -49,7 +49,7 @@ class Margin(NamedTuple):
         return self.span + self.exposure
 
 
-class _Profile(NamedTuple):
+class _ScenarioProfile(NamedTuple):
     """One unit bought: what each scenario makes it gain, and what an exposure margin is taken of."""
 
     gains: tuple[float, ...]
@@ -59,59 +59,59 @@ class _Profile(NamedTuple):
     exposure: float
 
 
-def risk(listing: Listing) -> Risk:
+def underlying_risk(listing: ExchangeListing) -> UnderlyingRisk:
     """Return the class of a contract's underlying."""
     contract = listing.contract
     if contract is None or contract.underlying is None:
         return COMMODITY
-    return SHARE if isinstance(contract.underlying, Listing) else INDEX
+    return SHARE if isinstance(contract.underlying, ExchangeListing) else INDEX
 
 
 @final
-class Spans:
+class SpanMargins:
     """Margins of contracts; what a scenario does to each of them is worked out once a day."""
 
     def __init__(self) -> None:
-        self._profiles: dict[int, _Profile] = {}
+        self._profiles: dict[int, _ScenarioProfile] = {}
 
-    def unit(self, listing: Listing, side: int) -> float:
+    def unit_margin(self, listing: ExchangeListing, side: int) -> float:
         """Return what one unit bought (1) or sold (-1) alone blocks, rupees; a bought option nothing."""
-        return self.portfolio([(listing, side)]).total
+        return self.portfolio_margin([(listing, side)]).total
 
-    def portfolio(self, legs: Legs) -> Margin:
+    def portfolio_margin(self, legs: Legs) -> ContractMargin:
         """Return what legs block together; those on one underlying offset each other."""
-        groups: dict[str, list[tuple[_Profile, int]]] = {}
+        groups: dict[str, list[tuple[_ScenarioProfile, int]]] = {}
         for listing, quantity in legs:
             if quantity and listing.contract is not None:
-                groups.setdefault(listing.contract.name, []).append((self._profile(listing), quantity))
-        span = sum(_worst(group) for group in groups.values())
+                groups.setdefault(listing.contract.name, []).append((self._scenario_profile(listing), quantity))
+        span = sum(_worst_loss(group) for group in groups.values())
         exposure = sum(
             profile.exposure * profile.notional * abs(quantity)
             for group in groups.values()
             for profile, quantity in group
             if quantity < 0 or not profile.worth
         )
-        return Margin(span, exposure)
+        return ContractMargin(span, exposure)
 
-    def _profile(self, listing: Listing) -> _Profile:
+    def _scenario_profile(self, listing: ExchangeListing) -> _ScenarioProfile:
         token = int(listing.instrument.token)
         if token not in self._profiles:
-            self._profiles[token] = _profiled(listing)
+            self._profiles[token] = _make_profile(listing)
         return self._profiles[token]
 
 
-def _worst(group: list[tuple[_Profile, int]]) -> float:
+def _worst_loss(group: list[tuple[_ScenarioProfile, int]]) -> float:
     losses = (-sum(profile.gains[n] * quantity for profile, quantity in group) for n in range(len(SCENARIOS)))
     return max(0.0, max(losses) - sum(profile.worth * quantity for profile, quantity in group if quantity > 0))
 
 
-def _profiled(listing: Listing) -> _Profile:
-    contract, instrument, (scan, exposure) = listing.contract, listing.instrument, risk(listing)
+def _make_profile(listing: ExchangeListing) -> _ScenarioProfile:
+    contract, instrument, (scan, exposure) = listing.contract, listing.instrument, underlying_risk(listing)
     assert contract is not None
     unit = listing.multiplier
     if instrument.kind == "FUT" or contract.underlying is None:
         gains = tuple(move * scan * instrument.close * part * unit for move, _, part in SCENARIOS)
-        return _Profile(gains, 0.0, instrument.close * unit, exposure)
+        return _ScenarioProfile(gains, 0.0, instrument.close * unit, exposure)
     sign, spot = 1 if instrument.kind == "CE" else -1, contract.underlying.instrument.close
     discounted, root = contract.strike * exp(-RATE * contract.years), contract.sigma * contract.years**0.5
     now = premium(spot, discounted, root, sign)
@@ -119,4 +119,4 @@ def _profiled(listing: Listing) -> _Profile:
         (premium(spot * (1.0 + move * scan), discounted, root * wide, sign) - now) * part * unit
         for move, wide, part in SCENARIOS
     )
-    return _Profile(gains, instrument.close * unit, spot * unit, exposure)
+    return _ScenarioProfile(gains, instrument.close * unit, spot * unit, exposure)

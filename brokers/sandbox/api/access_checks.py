@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Final, Protocol
 
 from brokers.sandbox.config import LOOPBACK
-from brokers.sandbox.wire import ApiError
+from brokers.sandbox.http import SandboxApiError
 
 PAGES: Final = ("/connect/login", "/connect/finish")
 """What a browser is led to by a program's own page; it has to be the whole window, so that the page is left for it."""
@@ -20,7 +20,7 @@ USUAL_PORT: Final = 80
 _HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::([0-9]{1,5}))?", re.IGNORECASE)
 
 
-class Headers(Protocol):
+class RequestHeaders(Protocol):
     """A request's headers: `getall` keeps the repeated ones."""
 
     def getall(self, key: str, default: Sequence[str]) -> Sequence[str]:
@@ -28,29 +28,29 @@ class Headers(Protocol):
         ...
 
 
-def check(method: str, path: str, headers: Headers, port: int, served: str) -> None:
-    """Raise `ApiError` for a request by a page of another origin, or under a name that is not ours.
+def check_visitor(method: str, path: str, headers: RequestHeaders, port: int, served: str) -> None:
+    """Raise `SandboxApiError` for a request by a page of another origin, or under a name that is not ours.
 
     `served` is the host that the sandbox was told to listen on. Beyond this machine any address counts, but no name:
     what a name stands for is decided by whoever owns it.
     """
     hosts = headers.getall("Host", ())
-    if len(hosts) != 1 or not _ours(hosts[0], port, served):
-        raise _forbidden("The sandbox answers to its own address only: the `Host` header names another.")
+    if len(hosts) != 1 or not _is_own_host(hosts[0], port, served):
+        raise _forbidden_error("The sandbox answers to its own address only: the `Host` header names another.")
     if any(origin.lower() != f"http://{hosts[0].lower()}" for origin in headers.getall("Origin", ())):
-        raise _forbidden("Pages of another origin are refused.")
+        raise _forbidden_error("Pages of another origin are refused.")
     sites = headers.getall("Sec-Fetch-Site", ())
-    if any(site not in {"same-origin", "none"} for site in sites) and not _led(method, path, headers):
-        raise _forbidden("Pages of another site are refused.")
+    if any(site not in {"same-origin", "none"} for site in sites) and not _is_navigation(method, path, headers):
+        raise _forbidden_error("Pages of another site are refused.")
 
 
 def check_key(authorization: str, key: str) -> None:
-    """Raise `ApiError` for a request that does not bring the administration key of this run."""
+    """Raise `SandboxApiError` for a request that does not bring the administration key of this run."""
     if not hmac.compare_digest(authorization.encode(errors="replace"), f"Bearer {key}".encode()):
-        raise _forbidden("Administration needs this run's key, as `Authorization: Bearer …`.")
+        raise _forbidden_error("Administration needs this run's key, as `Authorization: Bearer …`.")
 
 
-def _ours(host: str, port: int, served: str) -> bool:
+def _is_own_host(host: str, port: int, served: str) -> bool:
     match = _HOST.fullmatch(host)
     if match is None or int(match[2] or USUAL_PORT) != port:
         return False
@@ -58,7 +58,7 @@ def _ours(host: str, port: int, served: str) -> bool:
     return name in LOOPBACK or (served not in LOOPBACK and (name == served.lower() or _is_address(name)))
 
 
-def _led(method: str, path: str, headers: Headers) -> bool:
+def _is_navigation(method: str, path: str, headers: RequestHeaders) -> bool:
     """Tell whether the window itself is led here, for a login."""
     said = {name: headers.getall(f"Sec-Fetch-{name}", ()) for name in ("Mode", "Dest")}
     return method == "GET" and path in PAGES and said == {"Mode": ["navigate"], "Dest": ["document"]}
@@ -72,10 +72,10 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _forbidden(message: str) -> ApiError:
-    return ApiError(HTTPStatus.FORBIDDEN, "PermissionException", message)
+def _forbidden_error(message: str) -> SandboxApiError:
+    return SandboxApiError(HTTPStatus.FORBIDDEN, "PermissionException", message)
 
 
-def bearer(key: str) -> Mapping[str, str]:
+def bearer_header(key: str) -> Mapping[str, str]:
     """Return the header that `check_key` asks for."""
     return {"Authorization": f"Bearer {key}"}

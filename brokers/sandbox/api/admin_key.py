@@ -14,47 +14,48 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Any
 
-from brokers.sandbox.visitors import bearer
-from engine import address
-from engine.config import own_state
+from brokers.sandbox.api.access_checks import bearer_header
+from engine.config import addresses
+from engine.config.schema import own_state_folder
 from engine.errors import ConnectionFailed, OperatorError, in_words
-from engine.ops import private, register
+from engine.ops import desk_register
+from engine.system import private_files
 
 LONGEST = 100
 
 
-def folder(environ: Mapping[str, str]) -> Path:
+def key_folder(environ: Mapping[str, str]) -> Path:
     """Return where keys are kept: in the user's runtime folder, or where there is none, in that of the state."""
-    place = register.runtime(environ)
-    return own_state(environ) / "keys" if place is None else place / "patang-keys"
+    place = desk_register.runtime_folder(environ)
+    return own_state_folder(environ) / "keys" if place is None else place / "patang-keys"
 
 
-def keep(port: int, key: str) -> Path:
+def write_key(port: int, key: str) -> Path:
     """Write the key of the sandbox at a port; raise `OperatorError` where that cannot be done."""
-    path = _path(port)
-    private.settle(path.parent, "remove it")
+    path = _key_path(port)
+    private_files.make_private(path.parent, "remove it")
     try:
-        private.replace(path, key.encode())
+        private_files.replace_private(path, key.encode())
     except OSError as error:
         raise OperatorError(f"cannot write {path}: {in_words(error)}") from None
     return path
 
 
-def of(rest: str) -> str:
+def read_key(rest: str) -> str:
     """Return the key of the sandbox at an address of this machine, empty where there is none of this user's."""
-    place = address.read(rest)
-    if place is None or not place.local:
+    place = addresses.parse_address(rest)
+    if place is None or not place.is_local:
         return ""
     with contextlib.suppress(OSError, UnicodeDecodeError):
-        return private.read(_path(place.port), LONGEST).decode("ascii")
+        return private_files.read_private(_key_path(place.port), LONGEST).decode("ascii")
     return ""
 
 
-def ask(rest: str, method: str, path: str, body: object = None, patience: float = 10.0) -> Any:
+def call_admin(rest: str, method: str, path: str, body: object = None, patience: float = 10.0) -> Any:
     """Return the answer of one of the sandbox's own routes; raise `ConnectionFailed`. Blocks."""
     packed = None if body is None else json.dumps(body).encode()
-    headers = {"Content-Type": "application/json", **bearer(of(rest))}
-    request = urllib.request.Request(rest.rstrip("/") + path, packed, headers, method=method)  # noqa: S310  http only: `of`
+    headers = {"Content-Type": "application/json", **bearer_header(read_key(rest))}
+    request = urllib.request.Request(rest.rstrip("/") + path, packed, headers, method=method)  # noqa: S310  http only: `read_key`
     try:
         with _OPENER.open(request, timeout=patience) as answer:
             return json.loads(answer.read())
@@ -62,7 +63,7 @@ def ask(rest: str, method: str, path: str, body: object = None, patience: float 
         raise ConnectionFailed(f"sandbox at {rest}: {error}") from None
 
 
-class _Stay(urllib.request.HTTPRedirectHandler):
+class _RedirectRefusal(urllib.request.HTTPRedirectHandler):
     """Goes nowhere else: the key is for this address."""
 
     def redirect_request(
@@ -71,8 +72,8 @@ class _Stay(urllib.request.HTTPRedirectHandler):
         """Return None: a redirect is an error."""
 
 
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Stay)
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), _RedirectRefusal)
 
 
-def _path(port: int) -> Path:
-    return folder(os.environ) / f"sandbox-{port}.key"
+def _key_path(port: int) -> Path:
+    return key_folder(os.environ) / f"sandbox-{port}.key"

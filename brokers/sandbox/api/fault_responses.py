@@ -6,10 +6,10 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import final
 
-from brokers.sandbox.account import Session
+from brokers.sandbox.account.login_session import SandboxSession
 from brokers.sandbox.faults import Fault
-from brokers.sandbox.wire import ApiError, Request, Response
-from compiled.model import SECOND
+from brokers.sandbox.http import SandboxApiError, SandboxRequest, SandboxResponse
+from compiled.model.values import SECOND
 
 PAGE = b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body><h1>502 Bad Gateway</h1></body>\r\n</html>\r\n"
 STATUSES = {
@@ -28,13 +28,13 @@ NOTHING = -1
 
 
 @final
-class Past:
+class PastAnswers:
     """What a request was answered with some time ago, as far as somebody asked then."""
 
     def __init__(self) -> None:
-        self._answers: dict[tuple[str, tuple[tuple[str, str], ...]], deque[tuple[int, Response]]] = {}
+        self._answers: dict[tuple[str, tuple[tuple[str, str], ...]], deque[tuple[int, SandboxResponse]]] = {}
 
-    def answer(self, request: Request, answer: Response, now: int, seconds: float) -> Response:
+    def delayed_answer(self, request: SandboxRequest, answer: SandboxResponse, now: int, seconds: float) -> SandboxResponse:
         """Keep an answer; return the newest one that is `seconds` old, where there is none the oldest."""
         kept = self._answers.setdefault((request.text, tuple(request.query)), deque())
         kept.append((now, answer))
@@ -43,32 +43,32 @@ class Past:
         return kept[0][1]
 
 
-def struck(fault: Fault, perform: Callable[[], Response], session: Session, *, frozen: bool) -> Response:
+def faulty_response(fault: Fault, perform: Callable[[], SandboxResponse], session: SandboxSession, *, frozen: bool) -> SandboxResponse:
     """Return what a struck request is answered with; `frozen`: time stands still, so a time-out need not be waited for."""
     if fault.kind in STATUSES or fault.kind == "html":
         if fault.accept:
             perform()
-        return refusal(fault)
+        return refusal_response(fault)
     if fault.kind == "token":
         session.expire()
         return perform()
     if fault.kind == "drop":
         if fault.accept:
             perform()
-        return Response(0, b"", hold=fault.after(0.0), cut=NOTHING)
+        return SandboxResponse(0, b"", hold=fault.seconds_or(0.0), cut=NOTHING)
     answer = perform()
     if fault.kind == "delay":
-        return replace(answer, hold=fault.after(DELAY_SECONDS))
+        return replace(answer, hold=fault.seconds_or(DELAY_SECONDS))
     if fault.kind == "duplicate":
         return perform()
     if fault.kind == "cut":
         return replace(answer, cut=int(len(answer.content) * fault.share))
-    return replace(answer, hold=fault.after(0.0 if frozen else TIMEOUT_SECONDS), cut=NOTHING)
+    return replace(answer, hold=fault.seconds_or(0.0 if frozen else TIMEOUT_SECONDS), cut=NOTHING)
 
 
-def refusal(fault: Fault) -> Response:
+def refusal_response(fault: Fault) -> SandboxResponse:
     """Return the error answer of a fault that has one."""
     if fault.kind == "html":
-        return Response(HTTPStatus.BAD_GATEWAY, PAGE, "text/html")
+        return SandboxResponse(HTTPStatus.BAD_GATEWAY, PAGE, "text/html")
     status, error_type, message = STATUSES[fault.kind]
-    return ApiError(status, fault.error_type or error_type, fault.message or message).response()
+    return SandboxApiError(status, fault.error_type or error_type, fault.message or message).response()

@@ -4,9 +4,9 @@ from collections import deque
 from http import HTTPStatus
 from typing import Literal, final
 
-from brokers.sandbox.wire import ApiError
-from compiled.model import MINUTE, SECOND
-from engine.market.rules import OrderLimits
+from brokers.sandbox.http import SandboxApiError
+from compiled.model.values import MINUTE, SECOND
+from engine.market.order_rules import OrderLimits
 
 DAY = 86_400 * SECOND
 WINDOWS: dict[str, tuple[tuple[int, int], ...]] = {
@@ -23,53 +23,53 @@ Strictness = Literal["off", "kite", "strict"]
 
 
 @final
-class Limits:
-    """Counts requests; a clock that stands (`frozen`) bounds orders only, since waiting would never end there."""
+class RequestRateLimits:
+    """Counts requests; a clock that stands (`clock_stands`) bounds orders only, since waiting would never end there."""
 
     def __init__(self, orders: OrderLimits, strictness: Strictness, *, frozen: bool) -> None:
-        self.frozen = frozen
+        self.clock_stands = frozen
         self._bursts = strictness == "kite"
         self._full: dict[str, int] = {}
         """Of a class that may burst: when all of its burst is there again (ns)."""
-        self.refused: dict[str, int] = {}
+        self.refused_counts: dict[str, int] = {}
         """How many requests of a class were too many."""
         order = ((SECOND, orders.per_second), (MINUTE, orders.per_minute), (DAY, orders.per_day))
         windows = {"order": order, **WINDOWS}
         self._windows = {} if strictness == "off" else windows
         self._seen: dict[str, deque[int]] = {name: deque(maxlen=spans[-1][1]) for name, spans in windows.items()}
 
-    def counts(self, now: int) -> dict[str, int]:
+    def order_counts(self, now: int) -> dict[str, int]:
         """Return the order requests of the last second and minute, and of the day."""
         seen = self._seen["order"]
         spans = {"second": SECOND, "minute": MINUTE, "day": DAY}
         return {name: sum(at > now - span for at in seen) for name, span in spans.items()}
 
-    def more(self, orders: int, now: int) -> None:
+    def add_orders(self, orders: int, now: int) -> None:
         """Count the later legs or slices of an order towards the day, not the second."""
         self._seen["order"].extendleft([now - MINUTE] * orders)
 
-    def count(self, name: str, now: int) -> None:
+    def admit_request(self, name: str, now: int) -> None:
         """Admit one request of a class, or raise the documented 429."""
-        if name not in self._windows or (self.frozen and name != "order"):
+        if name not in self._windows or (self.clock_stands and name != "order"):
             return
         if self._bursts and name != "order":
-            self._drip(name, now)
+            self._admit_from_bucket(name, now)
             return
         seen = self._seen[name]
         for span, most in self._windows[name]:
             if len(seen) >= most and seen[-most] > now - span:
-                self._refuse(name, "Maximum allowed order requests exceeded" if span == DAY else "Too many requests")
+                self._refuse_request(name, "Maximum allowed order requests exceeded" if span == DAY else "Too many requests")
         seen.append(now)
 
-    def _drip(self, name: str, now: int) -> None:
+    def _admit_from_bucket(self, name: str, now: int) -> None:
         """Admit a request from a bucket that fills at the documented rate and holds no less than `BURST`."""
         span, most = self._windows[name][0]
         each = span // most
         full = max(self._full.get(name, 0), now) + each
         if full - now > each * max(most, BURST):
-            self._refuse(name, "Too many requests")
+            self._refuse_request(name, "Too many requests")
         self._full[name] = full
 
-    def _refuse(self, name: str, text: str) -> None:
-        self.refused[name] = self.refused.get(name, 0) + 1
-        raise ApiError(HTTPStatus.TOO_MANY_REQUESTS, "NetworkException", text)
+    def _refuse_request(self, name: str, text: str) -> None:
+        self.refused_counts[name] = self.refused_counts.get(name, 0) + 1
+        raise SandboxApiError(HTTPStatus.TOO_MANY_REQUESTS, "NetworkException", text)

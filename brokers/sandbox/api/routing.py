@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import NamedTuple, final
 
-from brokers.sandbox.wire import ApiError, Request, Response
+from brokers.sandbox.http import SandboxApiError, SandboxRequest, SandboxResponse
 
-NO_ROUTE = ApiError(HTTPStatus.NOT_FOUND, "GeneralException", "Route not found")
-NO_METHOD = ApiError(HTTPStatus.METHOD_NOT_ALLOWED, "GeneralException", "Method not allowed")
+NO_ROUTE = SandboxApiError(HTTPStatus.NOT_FOUND, "GeneralException", "Route not found")
+NO_METHOD = SandboxApiError(HTTPStatus.METHOD_NOT_ALLOWED, "GeneralException", "Method not allowed")
 
 Parts = dict[str, str]
-Action = Callable[[Request, Parts], object]
+Action = Callable[[SandboxRequest, Parts], object]
 
 
-class Route(NamedTuple):
+class ApiRoute(NamedTuple):
     """One entry: `{name}` in the pattern catches a segment; `rate` names the class it counts to ("": none)."""
 
     method: str
@@ -28,7 +28,7 @@ class Route(NamedTuple):
     """Changes something, so that a kept state must remember it."""
 
     @property
-    def placing(self) -> bool:
+    def places_order(self) -> bool:
         """Tell whether it places, modifies or cancels an order."""
         return self.method != "GET" and self.pattern[:1] == ("orders",)
 
@@ -47,23 +47,23 @@ class Route(NamedTuple):
 
 def route(
     method: str, path: str, action: Action, rate: str = "other", *, public: bool = False, changes: bool | None = None
-) -> Route:
+) -> ApiRoute:
     """Make a table entry from a path like "/orders/{variety}"; what is no GET changes something unless it says not."""
-    return Route(method, segments(path), action, rate, public, method != "GET" if changes is None else changes)
+    return ApiRoute(method, path_segments(path), action, rate, public, method != "GET" if changes is None else changes)
 
 
 @final
 class RouteTable:
     """Routes by their length and first segment, which none of them catches; within those in the order they were given."""
 
-    def __init__(self, routes: Iterable[Route]) -> None:
-        self._routes: defaultdict[tuple[int, str], list[Route]] = defaultdict(list)
+    def __init__(self, routes: Iterable[ApiRoute]) -> None:
+        self._routes: defaultdict[tuple[int, str], list[ApiRoute]] = defaultdict(list)
         for entry in routes:
             self._routes[len(entry.pattern), entry.pattern[0]].append(entry)
 
-    def matched(self, request: Request) -> tuple[Route, Parts]:
+    def find_route(self, request: SandboxRequest) -> tuple[ApiRoute, Parts]:
         """Return the first entry a request matches, with what it catches; raise the documented 404, or 405 for another method."""
-        path = segments(request.path)
+        path = path_segments(request.path)
         near = self._routes.get((len(path), path[0]), []) if path else []
         for entry in near:
             parts = entry.match(request.method, path)
@@ -73,11 +73,11 @@ class RouteTable:
         raise NO_METHOD if known else NO_ROUTE
 
 
-def bare(data: object) -> Response:
+def bare_response(data: object) -> SandboxResponse:
     """Return an answer outside Kite's envelope, as the admin routes give it."""
-    return Response(HTTPStatus.OK, json.dumps(data).encode())
+    return SandboxResponse(HTTPStatus.OK, json.dumps(data).encode())
 
 
-def segments(path: str) -> tuple[str, ...]:
+def path_segments(path: str) -> tuple[str, ...]:
     """Return the parts of a path; empty ones are none."""
     return tuple(part for part in path.split("/") if part)

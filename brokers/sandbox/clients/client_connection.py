@@ -5,11 +5,11 @@ from collections import deque
 from collections.abc import KeysView, Mapping
 from typing import final
 
-from brokers.sandbox.choices import GUESSED, Choices
-from brokers.sandbox.listing import Index, Listing
-from brokers.sandbox.wire import parsed
-from compiled.frames import FULL, LTP, QUOTE, encode
-from compiled.model import Tick
+from brokers.sandbox.assumptions import GUESSED, KiteAssumptions
+from brokers.sandbox.http import parse_json
+from brokers.sandbox.market.exchange_listing import ExchangeListing, ListedIndex
+from compiled.market_data.kite_frames import FULL, LTP, QUOTE, encode_frame
+from compiled.model.values import Tick
 
 MODES = {"ltp": LTP, "quote": QUOTE, "full": FULL}
 MOST_TOKENS = 3_000
@@ -18,19 +18,19 @@ BACKLOG = 64
 BACKLOG_TEXTS = 20_000
 HEARTBEAT = b"\x00"
 
-Tokens = Mapping[int, Listing | Index]
+Tokens = Mapping[int, ExchangeListing | ListedIndex]
 
 
 @final
-class Connection:
+class ClientConnection:
     """A client's subscriptions and its outbox; `conflate`: drop tick frames a slow client has not taken."""
 
-    def __init__(self, tokens: Tokens, choices: Choices = GUESSED, *, conflate: bool) -> None:
+    def __init__(self, tokens: Tokens, choices: KiteAssumptions = GUESSED, *, conflate: bool) -> None:
         self.outbox: deque[str | bytes] = deque()
         self.sent = 0
         """Messages put into the outbox and not dropped from it since."""
-        self.closing = False
-        self.broken = False
+        self.close_requested = False
+        self.abort_requested = False
         """Closing without a word, as a lost connection does."""
         self._tokens = tokens
         self._default = MODES[choices.default_mode]
@@ -42,7 +42,7 @@ class Connection:
         """Subscribed tokens of nothing: they bring no ticks, and count."""
 
     @property
-    def waiting(self) -> bool:
+    def awaits_first_tick(self) -> bool:
         """Tell whether it is owed a first tick of something."""
         return bool(self._fresh)
 
@@ -52,31 +52,31 @@ class Connection:
         return self._modes.keys()
 
     @property
-    def full(self) -> int:
+    def full_count(self) -> int:
         """Return how many instruments it has asked for in full mode."""
         return sum(mode == FULL for mode in self._modes.values())
 
     def receive(self, text: str) -> None:
         """Take a request; what it subscribes is sent with the next frame of ticks."""
         try:
-            message = parsed(text)
+            message = parse_json(text)
             action, value = message["a"], message["v"]
             if action == "subscribe":
-                self._subscribe(_numbers(value))
+                self._subscribe_tokens(_token_numbers(value))
             elif action == "unsubscribe":
-                self._unsubscribe(_numbers(value))
+                self._unsubscribe_tokens(_token_numbers(value))
             elif action == "mode":
-                self._mode(MODES[value[0]], _numbers(value[1]))
+                self._set_mode(MODES[value[0]], _token_numbers(value[1]))
             else:
-                self._error(f"Invalid action `{action}`.")
+                self._queue_error(f"Invalid action `{action}`.")
         except (ValueError, KeyError, IndexError, TypeError):
-            self._error("Invalid message.")
+            self._queue_error("Invalid message.")
 
-    def _subscribe(self, tokens: list[int]) -> None:
+    def _subscribe_tokens(self, tokens: list[int]) -> None:
         new = [token for token in dict.fromkeys(tokens) if token not in self._modes and token not in self._void]
         room = MOST_TOKENS - len(self._modes) - len(self._void)
         if len(new) > room:
-            self._error(f"Can't subscribe to more than {MOST_TOKENS} instruments.")
+            self._queue_error(f"Can't subscribe to more than {MOST_TOKENS} instruments.")
         for token in new[:room]:
             if token in self._tokens:
                 self._modes[token] = self._default
@@ -84,36 +84,36 @@ class Connection:
             else:
                 self._void.add(token)
         if self._resets:
-            self._mode(self._default, tokens)
+            self._set_mode(self._default, tokens)
 
-    def _unsubscribe(self, tokens: list[int]) -> None:
+    def _unsubscribe_tokens(self, tokens: list[int]) -> None:
         for token in tokens:
             self._modes.pop(token, None)
             self._fresh.discard(token)
             self._void.discard(token)
 
-    def _mode(self, mode: int, tokens: list[int]) -> None:
+    def _set_mode(self, mode: int, tokens: list[int]) -> None:
         for token in tokens:
             if self._modes.get(token, mode) != mode:
                 self._modes[token] = mode
                 self._fresh.add(token)
 
-    def _error(self, text: str) -> None:
-        self.text({"type": "error", "data": text})
+    def _queue_error(self, text: str) -> None:
+        self.queue_text({"type": "error", "data": text})
 
-    def text(self, message: Mapping[str, object]) -> None:
+    def queue_text(self, message: Mapping[str, object]) -> None:
         """Queue a text frame."""
         self.outbox.append(json.dumps(message))
         self.sent += 1
         if self._conflate and len(self.outbox) > BACKLOG_TEXTS:
-            self.closing = True
+            self.close_requested = True
 
-    def frame(self, message: bytes) -> None:
+    def queue_frame(self, message: bytes) -> None:
         """Queue a binary frame as it is."""
         self.outbox.append(message)
         self.sent += 1
 
-    def ticks(self, changed: Mapping[int, Tick], now: int) -> None:
+    def queue_ticks(self, changed: Mapping[int, Tick], now: int) -> None:
         """Queue one frame with everything that changed and is subscribed, in the order of the listings."""
         modes = self._modes
         if self._conflate and len(self.outbox) > BACKLOG:
@@ -125,7 +125,7 @@ class Connection:
             self._fresh.clear()
         due = [tick for token, tick in changed.items() if token in modes]
         if due:
-            self.outbox.append(encode(due, [modes[int(tick.token)] for tick in due]))
+            self.outbox.append(encode_frame(due, [modes[int(tick.token)] for tick in due]))
             self.sent += 1
 
     def _drop_ticks(self) -> None:
@@ -135,13 +135,13 @@ class Connection:
         self.outbox.extend(kept)
         self._fresh.update(self._modes)
 
-    def abandon(self) -> None:
+    def discard_outbox(self) -> None:
         """Take back what the client will never get."""
         self.sent -= len(self.outbox)
         self.outbox.clear()
 
 
-def _numbers(value: object) -> list[int]:
+def _token_numbers(value: object) -> list[int]:
     if not isinstance(value, list):
         raise TypeError(value)
     return [token for token in value if isinstance(token, int) and not isinstance(token, bool)]

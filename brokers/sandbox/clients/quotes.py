@@ -5,13 +5,13 @@ import io
 from collections.abc import Iterable
 
 from brokers.sandbox import ist
-from brokers.sandbox.checks import Listings
-from brokers.sandbox.listing import LEVELS, Index, Listing
-from brokers.sandbox.stream import Tokens
-from brokers.sandbox.wire import Request, invalid
-from compiled.frames import levels
-from compiled.model import Tick
-from engine.market.instruments import Listing as Row
+from brokers.sandbox.clients.client_connection import Tokens
+from brokers.sandbox.http import SandboxRequest, invalid
+from brokers.sandbox.market.exchange_listing import LEVELS, ExchangeListing, ListedIndex
+from brokers.sandbox.market.order_checks import Listings
+from compiled.market_data.kite_frames import depth_levels
+from compiled.model.values import Tick
+from engine.market.instruments import InstrumentListing as Row
 
 COLUMNS = (
     "instrument_token",
@@ -31,27 +31,27 @@ COVER_PERCENT = 10.0
 MOST = {"quote": 500, "ohlc": 1000, "ltp": 1000}
 
 
-def instruments(rows: Iterable[Row]) -> str:
+def dump_csv(rows: Iterable[Row]) -> str:
     """Return an instrument dump as CSV."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for row in rows:
         index = row.kind == "INDEX"
-        tick, lot, segment = (0.0, 0, "INDICES") if index else (row.tick, row.lot, _segment(row))
+        tick, lot, segment = (0.0, 0, "INDICES") if index else (row.tick, row.lot, _row_segment(row))
         expiry = row.expiry.isoformat() if row.expiry else ""
         head = (row.token, row.token >> 8, row.symbol, row.name, 0.0, expiry, row.strike, tick, lot)
         writer.writerow((*head, "EQ" if index else row.kind, segment, row.exchange))
     return out.getvalue()
 
 
-def row_of(listing: Listing | Index) -> Row:
+def listing_row(listing: ExchangeListing | ListedIndex) -> Row:
     """Return the row of a dump that lists an instrument without a contract."""
     of = listing.instrument
     return Row(int(of.token), of.exchange, of.symbol, of.name, of.kind, of.tick, int(of.lot))
 
 
-def of_dump(text: str, exchange: str) -> bytes:
+def dump_part(text: str, exchange: str) -> bytes:
     """Return a dump as it was given, or the lines of one exchange."""
     if not exchange:
         return text.encode()
@@ -59,13 +59,13 @@ def of_dump(text: str, exchange: str) -> bytes:
     return "\n".join([head, *(line for line in lines if line.rpartition(",")[2] == exchange), ""]).encode()
 
 
-def _segment(row: Row) -> str:
+def _row_segment(row: Row) -> str:
     if row.kind == "EQ":
         return row.exchange
     return f"{row.exchange}-{'FUT' if row.kind == 'FUT' else 'OPT'}"
 
 
-def trigger_range(listings: Listings, request: Request) -> dict[str, object]:
+def trigger_range(listings: Listings, request: SandboxRequest) -> dict[str, object]:
     """Return how far a cover order's stop may stand from the last price; unknown instruments are left out."""
     found = ((key, listings.get(key)) for key in request.values("i"))
     return {
@@ -80,8 +80,8 @@ def trigger_range(listings: Listings, request: Request) -> dict[str, object]:
     }
 
 
-def quotes(
-    kind: str, listings: Listings, tokens: Tokens, request: Request, now: int, *, cut: bool = False
+def quote_rows(
+    kind: str, listings: Listings, tokens: Tokens, request: SandboxRequest, now: int, *, cut: bool = False
 ) -> dict[str, object]:
     """Return quotes of the instruments asked for, by "EXCHANGE:SYMBOL" or token; unknown ones are left out.
 
@@ -93,10 +93,10 @@ def quotes(
     if len(asked) > MOST[kind] and not cut:
         raise invalid(f"Maximum of {MOST[kind]} instruments are allowed per request.")
     found = ((key, tokens.get(int(key)) if key.isdecimal() else listings.get(key)) for key in asked[: MOST[kind]])
-    return {key: quote(kind, listing, now) for key, listing in found if listing is not None}
+    return {key: quote_row(kind, listing, now) for key, listing in found if listing is not None}
 
 
-def quote(kind: str, listing: Listing | Index, now: int) -> dict[str, object]:
+def quote_row(kind: str, listing: ExchangeListing | ListedIndex, now: int) -> dict[str, object]:
     """Return one instrument's quote of a kind: "ltp", "ohlc" or "quote"."""
     token, tick = listing.instrument.token, listing.snapshot(now)
     if kind == "ltp":
@@ -111,11 +111,11 @@ def quote(kind: str, listing: Listing | Index, now: int) -> dict[str, object]:
         "net_change": round(tick.ltp - tick.close, 4),
         "ohlc": ohlc,
     }
-    return head if isinstance(listing, Index) else head | _market(listing, tick)
+    return head if isinstance(listing, ListedIndex) else head | _market_fields(listing, tick)
 
 
-def _market(listing: Listing, tick: Tick) -> dict[str, object]:
-    bids, asks = levels(tick)
+def _market_fields(listing: ExchangeListing, tick: Tick) -> dict[str, object]:
+    bids, asks = depth_levels(tick)
     return {
         "last_trade_time": ist.text(listing.last_trade) if listing.last_trade else None,
         "last_quantity": tick.last_quantity,
@@ -128,10 +128,10 @@ def _market(listing: Listing, tick: Tick) -> dict[str, object]:
         "oi_day_low": tick.oi_low,
         "lower_circuit_limit": listing.instrument.lower,
         "upper_circuit_limit": listing.instrument.upper,
-        "depth": {"buy": _side(bids), "sell": _side(asks)},
+        "depth": {"buy": _depth_side(bids), "sell": _depth_side(asks)},
     }
 
 
-def _side(side: list[tuple[float, int, int]]) -> list[dict[str, object]]:
+def _depth_side(side: list[tuple[float, int, int]]) -> list[dict[str, object]]:
     padded = [*side, *[(0, 0, 0)] * (LEVELS - len(side))]
     return [{"price": price, "quantity": quantity, "orders": orders} for price, quantity, orders in padded]

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Final, NamedTuple, final
 
 from brokers.sandbox import ist
-from brokers.sandbox.listing import Index, Listing
-from compiled.model import MINUTE
+from brokers.sandbox.market.exchange_listing import ExchangeListing, ListedIndex
+from compiled.model.values import MINUTE
 
 SLIDES = ((0.05, 15), (0.05, 15), (0.03, 30), (0.03, 30), (0.02, 60))
 """Each slide of a day: by how much of the previous close, after how many minutes at the edge; the last again and again."""
@@ -20,7 +20,7 @@ REST: Final = -1
 """A halt for the rest of the day."""
 
 
-class Level(NamedTuple):
+class BreakerLevel(NamedTuple):
     """One circuit breaker: index move, and (until, minutes) of its halts by time of day; afterwards `late`."""
 
     move: float
@@ -29,33 +29,33 @@ class Level(NamedTuple):
 
 
 LEVELS = (
-    Level(0.10, ((ist.time_of_day("13:00"), 45), (ist.time_of_day("14:30"), 15)), 0),
-    Level(0.15, ((ist.time_of_day("13:00"), 105), (ist.time_of_day("14:00"), 45)), REST),
-    Level(0.20, (), REST),
+    BreakerLevel(0.10, ((ist.time_of_day("13:00"), 45), (ist.time_of_day("14:30"), 15)), 0),
+    BreakerLevel(0.15, ((ist.time_of_day("13:00"), 105), (ist.time_of_day("14:00"), 45)), REST),
+    BreakerLevel(0.20, (), REST),
 )
 
 
-def minutes(level: Level, time_of_day: int) -> int:
+def halt_minutes(level: BreakerLevel, time_of_day: int) -> int:
     """Return how long a breaker reached at a time of day (ns since midnight) halts: minutes, 0 not at all, or `REST`."""
     return next((long for until, long in level.halts if time_of_day < until), level.late)
 
 
 @final
-class Band:
+class SlidingBand:
     """The band of one instrument, and how long its price has stood at an edge of it."""
 
-    def __init__(self, listing: Listing) -> None:
+    def __init__(self, listing: ExchangeListing) -> None:
         self.listing = listing
         self._slides = 0
         self._since = 0
         self._side = 0
-        self._edges()
+        self._set_edges()
 
-    def _edges(self) -> None:
+    def _set_edges(self) -> None:
         near = int(self.listing.instrument.close * NEAR / self.listing.instrument.price(1))
         self._low, self._high = self.listing.low_band + near, self.listing.high_band - near
 
-    def check(self, now: int, time_of_day: int) -> bool:
+    def slide_if_due(self, now: int, time_of_day: int) -> bool:
         """Slide where it is due, and tell whether it has."""
         last = self.listing.last
         if self._low < last < self._high or self.listing.reference:  # an auction has a band of its own
@@ -67,27 +67,27 @@ class Band:
         step, wait = SLIDES[min(self._slides, len(SLIDES) - 1)]
         if now - self._since < (LATE_WAIT if time_of_day >= LATE else wait) * MINUTE:
             return False
-        self.listing.slide(side * step)
+        self.listing.slide_band(side * step)
         self._slides += 1
         self._since = now
-        self._edges()
+        self._set_edges()
         return True
 
 
 @final
-class Circuits:
+class CircuitWatch:
     """Watches prices from second to second; `slid` and `halt` (minutes, or `REST`) act on what it finds."""
 
     def __init__(
         self,
-        index: Index,
+        index: ListedIndex,
         midnight: int,
-        slid: Callable[[Listing], None],
+        slid: Callable[[ExchangeListing], None],
         halt: Callable[[int], None],
     ) -> None:
-        self.halts = True
+        self.halts_market = True
         """Whether the whole market stops where the index has moved too far."""
-        self._bands: list[Band] = []
+        self._bands: list[SlidingBand] = []
         self._index = index
         self._midnight = midnight
         self._slid = slid
@@ -95,21 +95,21 @@ class Circuits:
         self._reached = 0
         """Breakers that have been tripped today."""
 
-    def watch(self, listing: Listing) -> None:
+    def watch(self, listing: ExchangeListing) -> None:
         """Slide an instrument's band from now on."""
-        self._bands.append(Band(listing))
+        self._bands.append(SlidingBand(listing))
 
     def check(self, now: int) -> None:
         """Slide the bands that are due, and halt the market where the index has reached another breaker."""
         time_of_day = now - self._midnight
         for band in self._bands:
-            if band.check(now, time_of_day):
+            if band.slide_if_due(now, time_of_day):
                 self._slid(band.listing)
-        if not self.halts:
+        if not self.halts_market:
             return
         moved = abs(self._index.last / self._index.instrument.close - 1.0)
         tripped = [level for level in LEVELS[self._reached :] if moved >= level.move]
         self._reached += len(tripped)
-        long = minutes(tripped[-1], time_of_day) if tripped else 0
+        long = halt_minutes(tripped[-1], time_of_day) if tripped else 0
         if long:
             self._halt(long)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple, final
 from brokers.sandbox import ist
 
 if TYPE_CHECKING:
-    from brokers.sandbox.listing import Listing
+    from brokers.sandbox.market.exchange_listing import ExchangeListing
 
 AMO = "AMO REQ RECEIVED"
 LIVE = ("OPEN", "TRIGGER PENDING", AMO)
 OVER = ("COMPLETE", "CANCELLED", "CANCELLED AMO", "REJECTED")
 
 
-class Iceberg(NamedTuple):
+class IcebergLeg(NamedTuple):
     """Which leg of an iceberg an order is."""
 
     leg: int
@@ -38,10 +38,10 @@ class Iceberg(NamedTuple):
         }
 
 
-class Ask(NamedTuple):
+class OrderRequest(NamedTuple):
     """What an order asks for, checked for form; prices in rupees, 0.0 where there is none."""
 
-    listing: "Listing"
+    listing: "ExchangeListing"
     side: int
     quantity: int
     order_type: str
@@ -56,7 +56,7 @@ class Ask(NamedTuple):
     variety: str = "regular"
     ttl: int = 0
     """Minutes; only where `validity` is TTL."""
-    iceberg: Iceberg | None = None
+    iceberg: IcebergLeg | None = None
     stop: float = 0.0
     """CO: the trigger of its second leg."""
     auction: str = ""
@@ -73,7 +73,7 @@ class Ask(NamedTuple):
         return self.side > 0
 
 
-class Trade(NamedTuple):
+class ClientTrade(NamedTuple):
     """One fill of one of our orders."""
 
     trade_id: str
@@ -87,7 +87,7 @@ class Trade(NamedTuple):
 class ClientOrder:
     """An order of the account; `number` is its name in the book, 0 while it is not there."""
 
-    def __init__(self, order_id: str, user_id: str, ask: Ask, now: int) -> None:
+    def __init__(self, order_id: str, user_id: str, ask: OrderRequest, now: int) -> None:
         self.order_id = order_id
         self.user_id = user_id
         self.exchange_order_id: str | None = None
@@ -98,90 +98,90 @@ class ClientOrder:
         self.filled = 0
         self.turnover = 0
         self.cancelled = 0
-        self.placed = now
-        self.exchanged: int | None = None
-        self.protected: list[str] = []
+        self.placed_at = now
+        self.exchanged_at: int | None = None
+        self.protection_tags: list[str] = []
         self.keeps_pending = False
         """Its row shows what was cancelled as pending, too."""
         self.modifications = 0
-        self.trades: list[Trade] = []
+        self.trades: list[ClientTrade] = []
         self.history: list[dict[str, object]] = []
-        self.veiled: tuple[dict[str, object], list[dict[str, object]]] | None = None
+        self.veiled_rows: tuple[dict[str, object], list[dict[str, object]]] | None = None
         """What the order book and the history still show, while a fault lets a trade run ahead of them."""
         self._written: tuple[tuple[object, ...], str] | None = None
 
     @property
-    def live(self) -> bool:
+    def is_live(self) -> bool:
         """Tell whether it may still trade."""
         return self.status in LIVE
 
     @property
     def pending(self) -> int:
         """Return the open quantity."""
-        return self.ask.quantity - self.filled if self.live else 0
+        return self.ask.quantity - self.filled if self.is_live else 0
 
     @property
     def average(self) -> float:
         """Return the average price of its fills in rupees, 0 before the first."""
         return round(self.ask.listing.instrument.price(1) * self.turnover / self.filled, 4) if self.filled else 0.0
 
-    def move(self, status: str) -> None:
+    def enter_status(self, status: str) -> None:
         """Enter a status and write it into the order's history."""
         self.status = status
         self.history.append(self._history_row())
 
-    def note(self, status: str) -> None:
+    def note_status(self, status: str) -> None:
         """Write a passing state into the history; the order stays what it is."""
         kept, self.status = self.status, status
         self.history.append(self._history_row())
         self.status = kept
 
-    def veil(self) -> None:
-        """Show the order as it stands now until `veiled` is None again."""
-        self.veiled = self.veiled or (self.row(), list(self.history))
+    def veil_row(self) -> None:
+        """Show the order as it stands now until `veiled_rows` is None again."""
+        self.veiled_rows = self.veiled_rows or (self.row(), list(self.history))
 
-    def shown(self) -> dict[str, object]:
+    def shown_row(self) -> dict[str, object]:
         """Return the row a client gets to see."""
-        return self.veiled[0] if self.veiled else self.row()
+        return self.veiled_rows[0] if self.veiled_rows else self.row()
 
-    def written(self) -> str:
-        """Return what `shown` does as JSON, written anew only when something of it has changed."""
+    def row_json(self) -> str:
+        """Return what `shown_row` does as JSON, written anew only when something of it has changed."""
         stands = (
-            self.status, self.filled, self.turnover, self.cancelled, self.placed, self.exchanged, self.modifications,
-            self.message, self.exchange_order_id, len(self.protected), self.veiled is None, self.ask,
+            self.status, self.filled, self.turnover, self.cancelled, self.placed_at, self.exchanged_at, self.modifications,
+            self.message, self.exchange_order_id, len(self.protection_tags), self.veiled_rows is None, self.ask,
         )  # fmt: skip
         if self._written is None or self._written[0] != stands:
-            self._written = (stands, json.dumps(self.shown()))
+            self._written = (stands, json.dumps(self.shown_row()))
         return self._written[1]
 
     def shown_history(self) -> list[dict[str, object]]:
         """Return the history a client gets to see."""
-        return self.veiled[1] if self.veiled else self.history
+        return self.veiled_rows[1] if self.veiled_rows else self.history
 
     def row(self) -> dict[str, object]:
         """Return the order as the order book shows it."""
         extra = {"auction_number": self.ask.auction} if self.ask.auction else {}
-        tags = ([self.ask.tag] if self.ask.tag else []) + [*self.ask.labels, *self.protected]
+        tags = ([self.ask.tag] if self.ask.tag else []) + [*self.ask.labels, *self.protection_tags]
         modified = {"modified": self.modifications > 0}
-        return self._core() | extra | self._details() | modified | {"tags": tags, "guid": self._guid()}
+        return self._core_fields() | extra | self._detail_fields() | modified | {"tags": tags, "guid": self._order_guid()}
 
-    def _details(self) -> dict[str, object]:
+    def _detail_fields(self) -> dict[str, object]:
         """Return the fields that Kite has added to orders by 2026."""
         return {
             "account_id": self.user_id,
             "status_message_raw": self.message,
-            "exchange_update_timestamp": None if self.exchanged is None else ist.text(self.exchanged),
+            "exchange_update_timestamp": None if self.exchanged_at is None else ist.text(self.exchanged_at),
             "validity_ttl": self.ask.ttl,
             "market_protection": 0,
             "meta": {"iceberg": self.ask.iceberg.row()} if self.ask.iceberg else {},
         }
 
-    def update(self, status: str, app_id: int, api_secret: str) -> dict[str, object]:
+    def postback_row(self, status: str, app_id: int, api_secret: str) -> dict[str, object]:
         """Return the order as a postback shows it, under the status of the event."""
         row = self.row() | {"status": status}
         for key in ("tags", "modified", "validity_ttl", "account_id"):
             del row[key]
-        stamp = ist.text(self.placed)
+        stamp = ist.text(self.placed_at)
         checksum = sha256(f"{self.order_id}{stamp}{api_secret}".encode()).hexdigest()
         unfilled = self.ask.quantity - self.filled
         return row | {"user_id": self.user_id, "unfilled_quantity": unfilled, "app_id": app_id, "checksum": checksum}
@@ -192,13 +192,13 @@ class ClientOrder:
             return self.cancelled
         return 0 if self.status in OVER else self.ask.quantity - self.filled
 
-    def _guid(self) -> str:
+    def _order_guid(self) -> str:
         return f"sandbox{self.order_id[-9:]}"
 
     def _history_row(self) -> dict[str, object]:
-        return self._core() | self._details() | {"modified": False}
+        return self._core_fields() | self._detail_fields() | {"modified": False}
 
-    def _core(self) -> dict[str, object]:
+    def _core_fields(self) -> dict[str, object]:
         ask, instrument = self.ask, self.ask.listing.instrument
         return {
             "placed_by": ask.by or self.user_id,
@@ -207,8 +207,8 @@ class ClientOrder:
             "parent_order_id": ask.parent,
             "status": self.status,
             "status_message": self.message,
-            "order_timestamp": ist.text(self.placed),
-            "exchange_timestamp": None if self.exchanged is None else ist.text(self.exchanged),
+            "order_timestamp": ist.text(self.placed_at),
+            "exchange_timestamp": None if self.exchanged_at is None else ist.text(self.exchanged_at),
             "variety": ask.variety,
             "exchange": instrument.exchange,
             "tradingsymbol": instrument.symbol,
@@ -229,7 +229,7 @@ class ClientOrder:
         }
 
 
-def trade_row(trade: Trade) -> dict[str, object]:
+def trade_row(trade: ClientTrade) -> dict[str, object]:
     """Return a trade as Kite lists it."""
     ask, instrument = trade.order.ask, trade.order.ask.listing.instrument
     stamp = ist.text(trade.ts)

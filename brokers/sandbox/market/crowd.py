@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from random import Random
 from typing import Protocol, final
 
-from brokers.sandbox.fair import INDEX_SIGMA, Drift, Fair
-from brokers.sandbox.listing import CONTINUOUS, Listing
-from brokers.sandbox.quoting import LEVELS, lots, top
-from brokers.sandbox.sessions import CALLING, POST_CLOSE
-from compiled.book import IOC
-from compiled.model import SECOND
+from brokers.sandbox.market.exchange_listing import CONTINUOUS, ExchangeListing
+from brokers.sandbox.market.fair_value import INDEX_SIGMA, DriftingValue, Fair
+from brokers.sandbox.market.maker_quotes import LEVELS, best_quotes, lots_at_level
+from brokers.sandbox.market.session_phases import CALLING, POST_CLOSE
+from compiled.book.order_book import IOC
+from compiled.model.values import SECOND
 
 TAKER_VALUE = 120_000.0
 CALL_SIGMA = 0.004
@@ -27,10 +27,10 @@ DIM_CHANCE = 0.95
 """Of a print, each second, in an instrument without a book; the first is certain."""
 
 
-class Market(Protocol):
+class PriceSource(Protocol):
     """Where prices come from: it trades in the listings' books at instants it names itself."""
 
-    listings: list[Listing]
+    listings: list[ExchangeListing]
     opens: int
     """First instant of continuous trading, ns UTC."""
     closes: int
@@ -44,27 +44,27 @@ class Market(Protocol):
         """Return the first instant later than `after` at which it moves."""
         ...
 
-    def step(self, now: int) -> list[Listing]:
+    def step(self, now: int) -> list[ExchangeListing]:
         """Move at an instant that `next` has named; return the listings it touched, in a fixed order."""
         ...
 
-    def leave(self, listing: Listing) -> None:
+    def leave(self, listing: ExchangeListing) -> None:
         """Withdraw every order of its own from a listing's book: a call phase begins, or has ended."""
         ...
 
-    def match(self, listing: Listing, now: int) -> None:
+    def match(self, listing: ExchangeListing, now: int) -> None:
         """Print the auction of a listing that has no book."""
         ...
 
 
 @final
-class Crowd:
+class SeededCrowd:
     """Every name and its traders; moves once a second while anything trades (`windows`: [start, end) in ns UTC)."""
 
     def __init__(
         self,
-        listings: list[Listing],
-        traders: list["Traders"],
+        listings: list[ExchangeListing],
+        traders: list["InstrumentTraders"],
         seed: int,
         windows: list[tuple[int, int]],
         hours: tuple[int, int],
@@ -95,7 +95,7 @@ class Crowd:
                 return max(start, second)
         return second
 
-    def step(self, now: int) -> list[Listing]:
+    def step(self, now: int) -> list[ExchangeListing]:
         """Let everybody trade for one second, or skip some."""
         seconds = SKIP_SECONDS if now <= self.skips_to else 1
         heat = intensity((now - self.opens) // SECOND, max(0, self.closes - now) // SECOND)
@@ -110,22 +110,22 @@ class Crowd:
                 traders.shift = self.shift
         return [traders.listing for traders in self._traders if traders.act(market, heat, now, seconds)]
 
-    def recall(self, traders: "Traders", hours: Sequence[tuple[int, int]]) -> None:
+    def recall(self, traders: "InstrumentTraders", hours: Sequence[tuple[int, int]]) -> None:
         """Make up for the day so far of an instrument that has just joined, in its hours of trading (ns UTC)."""
         traders.recall([one for one in self._lived if any(start <= one[0] < end for start, end in hours)])
 
-    def join(self, traders: "Traders") -> None:
+    def join(self, traders: "InstrumentTraders") -> None:
         """Let an instrument move from now on."""
         traders.shift = self.shift
         self.listings.append(traders.listing)
         self._traders.append(traders)
         self._by_token[int(traders.listing.instrument.token)] = traders
 
-    def leave(self, listing: Listing) -> None:
+    def leave(self, listing: ExchangeListing) -> None:
         """Withdraw the crowd's orders."""
         self._by_token[int(listing.instrument.token)].leave()
 
-    def match(self, listing: Listing, now: int) -> None:
+    def match(self, listing: ExchangeListing, now: int) -> None:
         """Print what an auction of the crowd alone would have found."""
         self._by_token[int(listing.instrument.token)].match(now)
 
@@ -136,10 +136,10 @@ def intensity(since_open: int, to_close: int) -> float:
 
 
 @final
-class Traders:
+class InstrumentTraders:
     """The agents of one instrument."""
 
-    def __init__(self, listing: Listing, fair: Fair, random: Random) -> None:
+    def __init__(self, listing: ExchangeListing, fair: Fair, random: Random) -> None:
         self.listing = listing
         self.shift = 0.0
         self._fair = fair
@@ -157,87 +157,87 @@ class Traders:
         """Do what the phase of the session allows; tell whether anything may have changed."""
         phase = self.listing.phase
         if phase == CONTINUOUS:
-            price = self._worth(market, heat, seconds)
-            if self.listing.lit:
-                self._quote(price)
-                self._take(heat)
+            price = self._fair_price(market, heat, seconds)
+            if self.listing.has_book:
+                self._quote_levels(price)
+                self._take_liquidity(heat)
             else:
-                self._print(price, now, seconds)
+                self._print_value(price, now, seconds)
             return True
-        if phase in CALLING and self.listing.lit:
-            self._call()
+        if phase in CALLING and self.listing.has_book:
+            self._enter_auction_orders()
             return True
-        if phase == POST_CLOSE and self.listing.own:
-            self._serve()
+        if phase == POST_CLOSE and self.listing.own_orders:
+            self._serve_post_close()
             return True
         return False
 
     def recall(self, lived: list[tuple[int, float, float]]) -> None:
         """Make up for a day so far that nobody has seen: what follows another price from its minutes, the rest from `lived`."""
         fair, listing = self._fair, self.listing
-        if isinstance(fair, Drift):
+        if isinstance(fair, DriftingValue):
             for now, market, heat in lived:
-                self._print(self._worth(market, heat, SKIP_SECONDS), now, SKIP_SECONDS)
+                self._print_value(self._fair_price(market, heat, SKIP_SECONDS), now, SKIP_SECONDS)
         elif lived:
             for minute in fair.spot.candles():
                 for second, price in zip((0, 20, 40, 59), minute[1:5], strict=True):
                     now = int(minute[0]) + second * SECOND
                     if lived[0][0] <= now <= lived[-1][0]:
-                        self._trade(int(listing.instrument.ticks(fair.at(price))), self._clip * SKIP_SECONDS, now)
-        listing.reached = None
+                        self._print_trade(int(listing.instrument.ticks(fair.at(price))), self._clip * SKIP_SECONDS, now)
+        listing.reached_range = None
 
-    def _worth(self, market: float, heat: float, seconds: int = 1) -> float:
+    def _fair_price(self, market: float, heat: float, seconds: int = 1) -> float:
         price = self._fair.step(market, heat, seconds)
-        return price * (1.0 + self.shift) if self.shift and isinstance(self._fair, Drift) else price
+        return price * (1.0 + self.shift) if self.shift and isinstance(self._fair, DriftingValue) else price
 
-    def _print(self, price: float, now: int, seconds: int = 1) -> None:
+    def _print_value(self, price: float, now: int, seconds: int = 1) -> None:
         random, listing = self._random, self.listing
         if random.random() < DIM_CHANCE or not listing.open:
             ticks = int(listing.instrument.ticks(price)) + random.randrange(3) - 1
-            self._trade(ticks, self._clip * seconds, now)
+            self._print_trade(ticks, self._clip * seconds, now)
 
-    def _trade(self, ticks: int, average: float, now: int) -> None:
+    def _print_trade(self, ticks: int, average: float, now: int) -> None:
         listing = self.listing
         quantity = (int(self._random.expovariate(1.0 / average)) + 1) * self._lot
-        listing.trade(min(listing.high_band, max(listing.low_band, ticks)), quantity, now)
+        listing.print_trade(min(listing.high_band, max(listing.low_band, ticks)), quantity, now)
 
     def match(self, now: int) -> None:
         """Print one price for everybody: where it opens, or closes near the reference price."""
         listing = self.listing
-        if not listing.volume and isinstance(self._fair, Drift):
+        if not listing.volume and isinstance(self._fair, DriftingValue):
             self._fair.gap()
-        ticks = int(listing.instrument.ticks(self._worth(0.0, 0.1)))
+        ticks = int(listing.instrument.ticks(self._fair_price(0.0, 0.1)))
         if listing.reference:
-            reach = int(listing.reference * listing.rules.auction / 100.0)
+            reach = int(listing.reference * listing.rules.auction_percent / 100.0)
             ticks = min(listing.reference + reach, max(listing.reference - reach, ticks))
-        self._trade(ticks, self._size, now)
+        self._print_trade(ticks, self._size, now)
 
-    def _quote(self, price: float) -> None:
-        bid, ask = best = top(price / self.listing.instrument.price(1))
+    def _quote_levels(self, price: float) -> None:
+        bid, ask = best = best_quotes(price / self.listing.instrument.price(1))
         if best == self._top and len(self._bids) == len(self._asks) == LEVELS:
             return
         self._top = best
-        self._withdraw(self._bids, bid - LEVELS + 1, bid)
-        self._withdraw(self._asks, ask, ask + LEVELS - 1)
-        self._offer(self._bids, 1, bid)
-        self._offer(self._asks, -1, ask)
+        self._withdraw_quotes(self._bids, bid - LEVELS + 1, bid)
+        self._withdraw_quotes(self._asks, ask, ask + LEVELS - 1)
+        self._offer_levels(self._bids, 1, bid)
+        self._offer_levels(self._asks, -1, ask)
 
-    def _withdraw(self, held: dict[int, int], lowest: int, highest: int) -> None:
+    def _withdraw_quotes(self, held: dict[int, int], lowest: int, highest: int) -> None:
         cancel = self.listing.book.cancel
         for ticks in [ticks for ticks in held if not lowest <= ticks <= highest]:
             cancel(held.pop(ticks))
 
-    def _offer(self, held: dict[int, int], side: int, best: int) -> None:
+    def _offer_levels(self, held: dict[int, int], side: int, best: int) -> None:
         listing, random, size = self.listing, self._random, self._size
         for distance in range(LEVELS):
             ticks = best - side * distance
             if ticks in held or not listing.low_band <= ticks <= listing.high_band:
                 continue
-            number = listing.number()
-            listing.book.limit(number, side, ticks, lots(size, random.random(), distance) * self._lot)
+            number = listing.next_number()
+            listing.book.limit(number, side, ticks, lots_at_level(size, random.random(), distance) * self._lot)
             held[ticks] = number
 
-    def _take(self, heat: float) -> None:
+    def _take_liquidity(self, heat: float) -> None:
         random, listing = self._random, self.listing
         chance = 0.35 * heat + self._excited
         self._excited = self._excited * 0.8
@@ -245,45 +245,45 @@ class Traders:
             chance -= 0.6
             side = 1 if random.random() < 0.5 + self._fair.lean else -1
             quantity = (int(random.expovariate(1.0 / self._clip)) + 1) * self._lot
-            listing.book.market(listing.number(), side, quantity)
+            listing.book.market(listing.next_number(), side, quantity)
             self._excited = min(0.5, self._excited + 0.12)
         if not listing.open and not listing.book.fills():
-            listing.book.market(listing.number(), 1, (int(self._clip) + 1) * self._lot)
+            listing.book.market(listing.next_number(), 1, (int(self._clip) + 1) * self._lot)
         if listing.book.fills():
-            self._forget(self._bids)
-            self._forget(self._asks)
+            self._forget_filled(self._bids)
+            self._forget_filled(self._asks)
 
-    def _forget(self, held: dict[int, int]) -> None:
+    def _forget_filled(self, held: dict[int, int]) -> None:
         remaining = self.listing.book.remaining
         for ticks in [ticks for ticks, number in held.items() if not remaining(number)]:
             del held[ticks]
 
-    def _call(self) -> None:
+    def _enter_auction_orders(self) -> None:
         """Enter auction orders on both sides of what the crowd thinks it is worth."""
         random, listing = self._random, self.listing
-        if not self._calls and not listing.volume and isinstance(self._fair, Drift):
+        if not self._calls and not listing.volume and isinstance(self._fair, DriftingValue):
             self._fair.gap()
-        around = self._worth(0.0, 0.1) / listing.instrument.price(1)
+        around = self._fair_price(0.0, 0.1) / listing.instrument.price(1)
         for side in (1, -1):
             if random.random() < 0.5:
                 ticks = round(around * (1.0 + side * 0.001 + random.gauss(0.0, CALL_SIGMA)))
                 quantity = (int(random.expovariate(0.5 / self._size)) + 1) * self._lot
-                number = listing.number()
+                number = listing.next_number()
                 listing.book.limit(number, side, min(listing.high_band, max(listing.low_band, ticks)), quantity)
                 self._calls.append(number)
-        listing.dirty = True
+        listing.has_changed = True
 
-    def _serve(self) -> None:
+    def _serve_post_close(self) -> None:
         """Trade after the close with whoever wants to, at the closing price."""
         listing, book = self.listing, self.listing.book
-        for order in list(listing.own.values()):
-            if order.live and book.remaining(order.number):
+        for order in list(listing.own_orders.values()):
+            if order.is_live and book.remaining(order.number):
                 ticks = int(listing.instrument.ticks(order.ask.price))
-                book.limit(listing.number(), -order.ask.side, ticks, order.pending, 0, IOC)
+                book.limit(listing.next_number(), -order.ask.side, ticks, order.pending, 0, IOC)
 
     def leave(self) -> None:
         """Withdraw every order."""
-        if not self.listing.lit:
+        if not self.listing.has_book:
             return
         cancel = self.listing.book.cancel
         for number in (*self._bids.values(), *self._asks.values(), *self._calls):

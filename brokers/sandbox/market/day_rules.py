@@ -6,8 +6,8 @@ from typing import final
 
 from engine.errors import DataError
 from engine.market.instruments import INDICES
-from engine.market.rules import Rules, TickClass, multiplier
-from engine.market.safeguards import Safeguards
+from engine.market.order_rules import OrderRules, TickClass, multiplier
+from engine.market.safeguards import TradingSafeguards
 
 OLD_TICK = 0.05
 LOT_VALUE = 750_000.0
@@ -18,13 +18,13 @@ class DayRules:
     """What `engine/market/rules.json` says of one day; raises `DataError` for a day no row covers."""
 
     def __init__(self, day: str) -> None:
-        self._rules = _load()
+        self._rules = _load_rules()
         self._day = date.fromisoformat(day)
         self.orders = self._rules.order_limits(self._day)
         self.gtt = self._rules.gtt_limits(self._day)
 
     @property
-    def auction(self) -> float:
+    def auction_percent(self) -> float:
         """Return how far from its reference price the closing auction may end, in percent."""
         return _load_safeguards().auction_percent(self._day)
 
@@ -33,7 +33,7 @@ class DayRules:
         """Tell whether iceberg orders within the band are carried into the closing auction."""
         return _load_safeguards().icebergs_stay(self._day)
 
-    def banded(self, name: str) -> bool:
+    def bands_futures(self, name: str) -> bool:
         """Tell whether the futures on an underlying keep the band of the closing auction."""
         return _load_safeguards().bands_futures(self._day, "index" if name in INDICES else "stock")
 
@@ -70,10 +70,10 @@ class DayRules:
 
 
 @lru_cache(maxsize=1)
-def _load() -> Rules:
-    return Rules.load()
+def _load_rules() -> OrderRules:
+    return OrderRules.load()
 
 
 @lru_cache(maxsize=1)
-def _load_safeguards() -> Safeguards:
-    return Safeguards.load()
+def _load_safeguards() -> TradingSafeguards:
+    return TradingSafeguards.load()

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import NamedTuple, Protocol, final
 
-from brokers.sandbox.day_rules import DayRules
-from brokers.sandbox.orders import ClientOrder
-from brokers.sandbox.quoting import LEVEL_VALUE, drawn
-from compiled.book import Book
-from compiled.frames import pack_depth
-from compiled.model import MINUTE, SECOND, Instrument, Tick
+from brokers.sandbox.market.client_order import ClientOrder
+from brokers.sandbox.market.day_rules import DayRules
+from brokers.sandbox.market.maker_quotes import LEVEL_VALUE, drawn_levels
+from compiled.book.order_book import OrderBook
+from compiled.market_data.kite_frames import pack_depth
+from compiled.model.values import MINUTE, SECOND, Instrument, Tick
 
 LEVELS = 5
 DEEP = 10
@@ -17,7 +17,7 @@ CLOSED = "closed"
 CONTINUOUS = "continuous"
 
 
-class Spot(Protocol):
+class SpotSource(Protocol):
     """Something with a price: a share, or an index."""
 
     instrument: Instrument
@@ -32,20 +32,20 @@ class Spot(Protocol):
         ...
 
 
-class Contract(NamedTuple):
+class DerivativeContract(NamedTuple):
     """What makes an instrument a derivative; `strike` 0.0: a future. `underlying` None: nothing that is listed."""
 
     name: str
     expiry: date
     strike: float = 0.0
-    underlying: Spot | None = None
+    underlying: SpotSource | None = None
     years: float = 0.0
     """To its expiry."""
     sigma: float = 0.0
     """Yearly volatility of an option."""
 
 
-class Hit(NamedTuple):
+class BookFill(NamedTuple):
     """A fill of one of our orders."""
 
     order: ClientOrder
@@ -54,11 +54,11 @@ class Hit(NamedTuple):
 
 
 @final
-class Listing:
+class ExchangeListing:
     """A tradable instrument; prices inside are grid indices.
 
-    `prints`: fills in the book are the day's trades (a crowd); otherwise the day is recorded and only `trade` counts.
-    The book is made when it is first asked for: until then `lit` is False, and the depth shows what it will hold.
+    `prints`: fills in the book are the day's trades (a crowd); otherwise the day is recorded and only `print_trade` counts.
+    The book is made when it is first asked for: until then `has_book` is False, and the depth shows what it will hold.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Listing:
         rules: DayRules,
         *,
         prints: bool,
-        contract: Contract | None = None,
+        contract: DerivativeContract | None = None,
         multiplier: int = 1,
     ) -> None:
         self.instrument = instrument
@@ -78,7 +78,7 @@ class Listing:
         self.contract = contract
         self.phase = CLOSED
         """Which phase of the session it is in."""
-        self.calling = False
+        self.in_call_phase = False
         """In the call phase of an auction: orders only rest."""
         self.reference = 0
         """Grid index of the closing auction's reference price; 0 outside it."""
@@ -87,23 +87,23 @@ class Listing:
         self.low_band, self.high_band = int(low), int(high)
         self._reach = max(1, self.low_band), max(1, self.high_band)
         """Where orders of the day may stand: what was in the band at any time."""
-        self._book: Book | None = None
+        self._book: OrderBook | None = None
         self._shown: tuple[int, int, int] | None = None
         self.bids: dict[int, int] = {}
         """The crowd's buying quotes: grid index → number in the book."""
         self.asks: dict[int, int] = {}
         self.level_lots = max(1.0, LEVEL_VALUE / instrument.close / int(instrument.lot))
         """Lots a market maker shows per level, on average."""
-        self.own: dict[int, ClientOrder] = {}
+        self.own_orders: dict[int, ClientOrder] = {}
         self.last = instrument.ticks(instrument.close)
         self.open = self.high = self.low = 0
         self.volume = 0
         self.turnover = 0
         self.last_quantity = 0
         self.last_trade = 0
-        self.reached: tuple[int, int] | None = None
+        self.reached_range: tuple[int, int] | None = None
         self.minutes: list[list[int]] = []
-        self.dirty = False
+        self.has_changed = False
         self._number = 0
 
     @property
@@ -117,25 +117,25 @@ class Listing:
         return self.instrument.price(self.last)
 
     @property
-    def lit(self) -> bool:
+    def has_book(self) -> bool:
         """Tell whether there is a book."""
         return self._book is not None
 
     @property
-    def book(self) -> Book:
+    def book(self) -> OrderBook:
         """Return the book; a new one holds the depth that has been shown."""
         if self._book is None:
-            shown = ((1, self.bids, self._drawn(1)), (-1, self.asks, self._drawn(-1)))
-            self._book = Book(*self._reach)
-            if self.calling:
+            shown = ((1, self.bids, self._drawn_levels(1)), (-1, self.asks, self._drawn_levels(-1)))
+            self._book = OrderBook(*self._reach)
+            if self.in_call_phase:
                 self._book.collect()
             for side, quotes, levels in shown:
                 for ticks, quantity in levels:
-                    quotes[ticks] = self.number()
+                    quotes[ticks] = self.next_number()
                     self._book.limit(quotes[ticks], side, ticks, quantity)
         return self._book
 
-    def show(self, bid: int, ask: int, quantity: int) -> None:
+    def show_quotes(self, bid: int, ask: int, quantity: int) -> None:
         """Quote five levels a side from these grid indices on, without a book as long as nobody orders."""
         self._shown = (bid, ask, quantity)
         if self._book is not None:
@@ -143,31 +143,31 @@ class Listing:
             self.bids.clear()
             self.asks.clear()
 
-    def _drawn(self, side: int) -> list[tuple[int, int]]:
+    def _drawn_levels(self, side: int) -> list[tuple[int, int]]:
         """Return (grid index, quantity) of what is quoted: as shown, or what a crowd would quote while it may."""
         if self._shown is not None:
             best, quantity = self._shown[0 if side > 0 else 1], self._shown[2]
             behind = range(best, best - side * LEVELS, -side)
             return [(ticks, quantity) for ticks in behind if self.low_band <= ticks <= self.high_band]
-        if not self.prints or not (self.calling or self.phase == CONTINUOUS):
+        if not self.prints or not (self.in_call_phase or self.phase == CONTINUOUS):
             return []
         made, low, high = self.instrument, self.low_band, self.high_band
-        levels = drawn(int(made.token), self.last, side, self.level_lots)
+        levels = drawn_levels(int(made.token), self.last, side, self.level_lots)
         return [(ticks, lots * int(made.lot)) for ticks, lots in levels if low <= ticks <= high]
 
     def depth(self, side: int) -> list[tuple[int, int, int]]:
         """Return the best levels of a side as (tick, quantity, orders)."""
         if self._book is not None:
             return self._book.depth(side, DEEP)
-        return [(ticks, quantity, 1) for ticks, quantity in self._drawn(side)]
+        return [(ticks, quantity, 1) for ticks, quantity in self._drawn_levels(side)]
 
-    def slide(self, part: float) -> None:
+    def slide_band(self, part: float) -> None:
         """Move the price band by a part of the previous close, up or down."""
         made = self.instrument
         by = part * made.close
         self.move_band(made.lower + by, made.upper + by)
 
-    def confine(self, percent: float) -> None:
+    def confine_band(self, percent: float) -> None:
         """Hold the price band to so many percent about the reference price: the band of the closing auction."""
         price = self.instrument.price(self.reference)
         self.move_band(price * (1.0 - percent / 100.0), price * (1.0 + percent / 100.0))
@@ -192,12 +192,12 @@ class Listing:
         volume = sum(minute[5] for minute in minutes)
         return self.instrument.price(1) * sum(minute[6] for minute in minutes) / volume if volume else 0.0
 
-    def number(self) -> int:
+    def next_number(self) -> int:
         """Return a fresh order number for the book."""
         self._number += 1
         return self._number
 
-    def trade(self, ticks: int, quantity: int, now: int) -> None:
+    def print_trade(self, ticks: int, quantity: int, now: int) -> None:
         """Print a trade on the tape."""
         self.last = ticks
         if not self.open:
@@ -210,12 +210,12 @@ class Listing:
         self.turnover += ticks * quantity
         self.last_quantity = quantity
         self.last_trade = now
-        self.dirty = True
-        low, high = self.reached or (ticks, ticks)
-        self.reached = (min(low, ticks), max(high, ticks))
-        self._candle(ticks, quantity, now)
+        self.has_changed = True
+        low, high = self.reached_range or (ticks, ticks)
+        self.reached_range = (min(low, ticks), max(high, ticks))
+        self._update_candle(ticks, quantity, now)
 
-    def _candle(self, ticks: int, quantity: int, now: int) -> None:
+    def _update_candle(self, ticks: int, quantity: int, now: int) -> None:
         start = now - now % MINUTE
         if not self.minutes or self.minutes[-1][0] != start:
             self.minutes.append([start, ticks, ticks, ticks, ticks, quantity, ticks * quantity])
@@ -227,18 +227,18 @@ class Listing:
         bar[5] += quantity
         bar[6] += ticks * quantity
 
-    def settle(self, now: int) -> list[Hit]:
+    def take_fills(self, now: int) -> list[BookFill]:
         """Take the fills off the book: print them, and return those of our orders in the order they happened."""
         if self._book is None:
             return []
-        book, own = self._book, self.own
-        hits: list[Hit] = []
+        book, own = self._book, self.own_orders
+        hits: list[BookFill] = []
         for index in range(book.fills()):
             maker, taker, ticks, quantity = book.fill(index)
             if self.prints:
-                self.trade(ticks, quantity, now)
+                self.print_trade(ticks, quantity, now)
             if own:
-                hits.extend(Hit(own[side], ticks, quantity) for side in (maker, taker) if side in own)
+                hits.extend(BookFill(own[side], ticks, quantity) for side in (maker, taker) if side in own)
         book.clear()
         return hits
 
@@ -282,10 +282,10 @@ class Listing:
 
 
 @final
-class Index:
+class ListedIndex:
     """An index: `gain` times the average move of its members, on its previous close."""
 
-    def __init__(self, instrument: Instrument, members: list[Listing], gain: float = 1.0) -> None:
+    def __init__(self, instrument: Instrument, members: list[ExchangeListing], gain: float = 1.0) -> None:
         self.instrument = instrument
         self.members = members
         self.minutes: list[list[float]] = []
@@ -294,7 +294,7 @@ class Index:
         self._gain = gain
         self.last = instrument.close
         self.open = self.high = self.low = 0.0
-        self.dirty = False
+        self.has_changed = False
 
     @property
     def key(self) -> str:
@@ -316,20 +316,20 @@ class Index:
         value = self.instrument.close * (moved if self._gain == 1.0 else 1.0 + self._gain * (moved - 1.0))
         return self.instrument.snap(max(0.05, value))
 
-    def update(self, now: int) -> None:
+    def update_value(self, now: int) -> None:
         """Compute the index from its members' last prices."""
-        self._set([member.last for member in self.members], now)
+        self._set_value([member.last for member in self.members], now)
 
-    def recall(self) -> None:
+    def recall_day(self) -> None:
         """Make up for its day so far from its members' minutes."""
         bars = [{bar[0]: bar for bar in member.minutes} for member in self.members]
         last = [int(member.instrument.ticks(member.instrument.close)) for member in self.members]
         for start in sorted(set().union(*bars)):
             for column in (1, 3, 2, 4):
                 last = [each[start][column] if start in each else old for each, old in zip(bars, last, strict=True)]
-                self._set(last, start)
+                self._set_value(last, start)
 
-    def _set(self, prices: list[int], now: int) -> None:
+    def _set_value(self, prices: list[int], now: int) -> None:
         """Print the value at its members' prices, grid indices."""
         pairs = zip(self.members, prices, strict=True)
         value = self.value([of.instrument.price(ticks) / of.instrument.close for of, ticks in pairs])
@@ -345,7 +345,7 @@ class Index:
         bar = self.minutes[-1]
         bar[1], bar[2], bar[3] = max(bar[1], value), min(bar[2], value), value
         self.high, self.low = max(self.high, value), min(self.low, value)
-        self.dirty = True
+        self.has_changed = True
 
     def snapshot(self, now: int) -> Tick:
         """Return the tick of this moment."""

@@ -4,7 +4,7 @@ import math
 from random import Random
 from typing import final
 
-from brokers.sandbox.listing import Spot
+from brokers.sandbox.market.exchange_listing import SpotSource
 
 INDEX_SIGMA = 0.00002
 """Per root second, in the quiet middle of the day; an eighth to a half of what a share does by itself."""
@@ -21,7 +21,7 @@ RATE = 0.065
 
 
 @final
-class Drift:
+class DriftingValue:
     """A share: index factor, own noise, trends that last for minutes, jumps, and rarely a run into the circuit."""
 
     def __init__(self, close: float, beta: float, random: Random, runs_at: int = -1, runs_to: float = 0.0) -> None:
@@ -42,7 +42,7 @@ class Drift:
         """Move by some seconds, fewer than a trend lasts."""
         random = self._random
         if self._left <= 0:
-            self._regime(opening=self._opening)
+            self._draw_regime(opening=self._opening)
             self._opening = False
         self._left -= seconds
         step = self._beta * market + self._trend * seconds + random.gauss(0.0, OWN_SIGMA * heat * math.sqrt(seconds))
@@ -52,9 +52,9 @@ class Drift:
         self._slow += (self._level - self._slow) * min(seconds, 30) / 30
         self.lean = min(0.4, max(-0.4, (self._level - self._slow) * 250.0))
         self._second += seconds
-        return self._close * (1.0 + self._level + self._run())
+        return self._close * (1.0 + self._level + self._run_addition())
 
-    def _run(self) -> float:
+    def _run_addition(self) -> float:
         """Return what a run adds: it takes a quarter of an hour to the limit and stays there."""
         since = self._second - self._runs_at
         if self._runs_at < 0 or since < 0:
@@ -65,7 +65,7 @@ class Drift:
         """Open away from the previous close."""
         self._level = self._random.gauss(0.0, 0.004)
 
-    def _regime(self, *, opening: bool) -> None:
+    def _draw_regime(self, *, opening: bool) -> None:
         random = self._random
         up = 0.5 - min(0.45, max(-0.45, self._level / 0.08))
         sign = 1.0 if random.random() < up else -1.0
@@ -75,10 +75,10 @@ class Drift:
 
 
 @final
-class Follow:
+class FollowingValue:
     """A future, or the twin on another exchange: the price of something else times the cost of carry."""
 
-    def __init__(self, spot: Spot, years: float = 0.0) -> None:
+    def __init__(self, spot: SpotSource, years: float = 0.0) -> None:
         self.lean = 0.0
         self.spot = spot
         self._carry = math.exp(RATE * years)
@@ -94,10 +94,10 @@ class Follow:
 
 
 @final
-class Option:
+class OptionValue:
     """A European option by Black and Scholes at one volatility; `sign` 1: a call, -1: a put."""
 
-    def __init__(self, spot: Spot, strike: float, years: float, sigma: float, sign: int) -> None:
+    def __init__(self, spot: SpotSource, strike: float, years: float, sigma: float, sign: int) -> None:
         self.lean = 0.0
         self.spot = spot
         self._strike = strike
@@ -120,15 +120,15 @@ class Option:
         return premium(spot, self._discounted, self._root, self._sign)
 
 
-Fair = Drift | Follow | Option
+Fair = DriftingValue | FollowingValue | OptionValue
 """A fair value that moves from second to second; `lean`: how far takers lean to the buying side, -0.4 to 0.4."""
 
 
 def premium(spot: float, discounted: float, root: float, sign: int) -> float:
     """Return Black and Scholes' price; `discounted`: the strike's present value, `root`: volatility times the root of time."""
     d1 = math.log(spot / discounted) / root + root / 2
-    return sign * (spot * _normal(sign * d1) - discounted * _normal(sign * (d1 - root)))
+    return sign * (spot * _normal_cdf(sign * d1) - discounted * _normal_cdf(sign * (d1 - root)))
 
 
-def _normal(x: float) -> float:
+def _normal_cdf(x: float) -> float:
     return 0.5 * (1.0 + math.erf(x / math.sqrt(2.0)))

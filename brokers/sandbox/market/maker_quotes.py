@@ -10,24 +10,24 @@ SCRAMBLER = 2_654_435_761
 """The golden ratio of 2^32, as in Knuth's multiplicative hash."""
 
 
-def top(fair: float) -> tuple[int, int]:
+def best_quotes(fair: float) -> tuple[int, int]:
     """Return the best bid and ask around a fair price; all in grid indices."""
     half = max(0.5, fair * HALF_SPREAD)
     bid, ask = math.floor(fair - half + 0.5), math.ceil(fair + half - 0.5)
     return bid, max(ask, bid + 1)
 
 
-def lots(average: float, chance: float, distance: int) -> int:
+def lots_at_level(average: float, chance: float, distance: int) -> int:
     """Return the lots at a level so many steps behind the best; `chance`: 0 to 1."""
     return int(average * (0.4 + chance * (1.0 + 0.3 * distance))) + 1
 
 
-def drawn(token: int, last: int, side: int, average: float) -> list[tuple[int, int]]:
+def drawn_levels(token: int, last: int, side: int, average: float) -> list[tuple[int, int]]:
     """Return (grid index, lots) of a side's levels around the last price: the same whenever it is drawn."""
-    best = top(last)[0 if side > 0 else 1]
+    best = best_quotes(last)[0 if side > 0 else 1]
     levels = []
     for distance in range(LEVELS):
         ticks = best - side * distance
         chance = (token * 31 + ticks) * SCRAMBLER % 2**32 / 2**32
-        levels.append((ticks, lots(average, chance, distance)))
+        levels.append((ticks, lots_at_level(average, chance, distance)))
     return levels

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from brokers.sandbox.listing import Index, Listing
-from brokers.sandbox.orders import Ask, Iceberg
-from brokers.sandbox.wire import Form, choice, decimal, invalid, refused, required, whole
+from brokers.sandbox.http import Form, choice_field, decimal_field, invalid, refused, required_field, whole_field
+from brokers.sandbox.market.client_order import IcebergLeg, OrderRequest
+from brokers.sandbox.market.exchange_listing import ExchangeListing, ListedIndex
 
 VARIETIES = ("regular", "amo", "co", "iceberg", "auction")
 PRODUCTS = ("CNC", "MIS", "NRML", "MTF")
@@ -22,47 +22,47 @@ NO_STOCK_OPTION_MARKET = "Market orders are not allowed for stock options. Pleas
 UNKNOWN_INSTRUMENT = "The instrument you are placing an order for has either expired or does not exist."
 NO_TRIGGER = "Invalid trigger price entered"
 
-Listings = Mapping[str, Listing | Index]
+Listings = Mapping[str, ExchangeListing | ListedIndex]
 """By "EXCHANGE:SYMBOL"."""
 
 
-def listing(listings: Listings, form: Form) -> Listing:
+def find_listing(listings: Listings, form: Form) -> ExchangeListing:
     """Return the instrument an order names."""
-    found = listings.get(f"{required(form, 'exchange')}:{required(form, 'tradingsymbol')}")
-    if not isinstance(found, Listing):
+    found = listings.get(f"{required_field(form, 'exchange')}:{required_field(form, 'tradingsymbol')}")
+    if not isinstance(found, ExchangeListing):
         raise invalid(UNKNOWN_INSTRUMENT)
     return found
 
 
-def read(listings: Listings, form: Form, variety: str, *, frozen: bool = True) -> Ask:
+def read_order(listings: Listings, form: Form, variety: str, *, frozen: bool = True) -> OrderRequest:
     """Read the form of a new order; `frozen`: no more than the exchange takes in one order."""
     if variety not in VARIETIES:
         raise invalid("Invalid `variety`.")
-    ask = Ask(
-        listing=listing(listings, form),
-        side=SIDES[choice(form, "transaction_type", tuple(SIDES))],
-        quantity=whole(form, "quantity"),
-        order_type=choice(form, "order_type", TYPES),
-        product=choice(form, "product", (*PRODUCTS, "CO") if variety == "co" else PRODUCTS),
-        price=decimal(form, "price"),
-        trigger=decimal(form, "trigger_price"),
-        validity=choice(form, "validity", VALIDITIES, "DAY"),
-        disclosed=whole(form, "disclosed_quantity"),
-        protection=decimal(form, "market_protection"),
+    ask = OrderRequest(
+        listing=find_listing(listings, form),
+        side=SIDES[choice_field(form, "transaction_type", tuple(SIDES))],
+        quantity=whole_field(form, "quantity"),
+        order_type=choice_field(form, "order_type", TYPES),
+        product=choice_field(form, "product", (*PRODUCTS, "CO") if variety == "co" else PRODUCTS),
+        price=decimal_field(form, "price"),
+        trigger=decimal_field(form, "trigger_price"),
+        validity=choice_field(form, "validity", VALIDITIES, "DAY"),
+        disclosed=whole_field(form, "disclosed_quantity"),
+        protection=decimal_field(form, "market_protection"),
         tag=form.get("tag") or None,
         variety=variety,
-        ttl=whole(form, "validity_ttl"),
+        ttl=whole_field(form, "validity_ttl"),
     )
     if variety == "co":
-        ask = _cover(ask)
+        ask = _cover_first_leg(ask)
     if variety == "auction":
-        ask = _auction(ask, required(form, "auction_number"))
+        ask = _auction_request(ask, required_field(form, "auction_number"))
     if variety == "iceberg":
-        return checked(_iceberg(ask, whole(form, "iceberg_legs"), whole(form, "iceberg_quantity")))
-    return checked(ask, frozen=frozen)
+        return checked_request(_iceberg_first_leg(ask, whole_field(form, "iceberg_legs"), whole_field(form, "iceberg_quantity")))
+    return checked_request(ask, frozen=frozen)
 
 
-def _cover(ask: Ask) -> Ask:
+def _cover_first_leg(ask: OrderRequest) -> OrderRequest:
     """Turn the form of a cover order into its first leg; the trigger is that of the second."""
     if ask.order_type not in {"MARKET", "LIMIT"}:
         raise invalid("Invalid `order_type`. Only MARKET and LIMIT orders are allowed in CO.")
@@ -72,20 +72,20 @@ def _cover(ask: Ask) -> Ask:
         raise invalid("Invalid `validity`.")
     if ask.trigger <= 0.0:
         raise invalid(NO_TRIGGER)
-    on_grid(ask.listing, ask.trigger)
+    check_on_grid(ask.listing, ask.trigger)
     entry = ask.price if ask.order_type == "LIMIT" else ask.listing.ltp
     if ask.side * (entry - ask.trigger) <= 0:
         raise invalid(NO_TRIGGER)
     return ask._replace(product="CO", stop=ask.trigger, trigger=0.0)
 
 
-def _auction(ask: Ask, number: str) -> Ask:
+def _auction_request(ask: OrderRequest, number: str) -> OrderRequest:
     if ask.order_type != "LIMIT" or ask.buys or ask.product != "CNC" or ask.validity != "DAY":
         raise invalid("Only LIMIT SELL orders of CNC holdings are allowed in the auction.")
     return ask._replace(auction=number)
 
 
-def _iceberg(ask: Ask, legs: int, quantity: int) -> Ask:
+def _iceberg_first_leg(ask: OrderRequest, legs: int, quantity: int) -> OrderRequest:
     """Return the first leg; the quantity of a leg follows from the number of legs where it is not given."""
     if not LEGS[0] <= legs <= LEGS[1]:
         raise invalid(f"Invalid `iceberg_legs`. It should be between {LEGS[0]} and {LEGS[1]}.")
@@ -97,32 +97,32 @@ def _iceberg(ask: Ask, legs: int, quantity: int) -> Ask:
     leg = quantity or -(-ask.quantity // legs // lot) * lot
     if leg < 1 or leg * (legs - 1) >= ask.quantity or leg * legs < ask.quantity:
         raise invalid("Invalid `iceberg_quantity`.")
-    return ask._replace(quantity=leg, iceberg=Iceberg(1, legs, leg, ask.quantity))
+    return ask._replace(quantity=leg, iceberg=IcebergLeg(1, legs, leg, ask.quantity))
 
 
-def revised(ask: Ask, form: Form) -> Ask:
+def revised_request(ask: OrderRequest, form: Form) -> OrderRequest:
     """Return an order's request with the fields a modification names; quantity is the new total."""
-    return checked(
+    return checked_request(
         ask._replace(
-            quantity=whole(form, "quantity", ask.quantity),
-            order_type=choice(form, "order_type", TYPES, ask.order_type),
-            price=decimal(form, "price", ask.price),
-            trigger=decimal(form, "trigger_price", ask.trigger),
-            validity=choice(form, "validity", VALIDITIES, ask.validity),
-            disclosed=whole(form, "disclosed_quantity", ask.disclosed),
-            protection=decimal(form, "market_protection", ask.protection),
+            quantity=whole_field(form, "quantity", ask.quantity),
+            order_type=choice_field(form, "order_type", TYPES, ask.order_type),
+            price=decimal_field(form, "price", ask.price),
+            trigger=decimal_field(form, "trigger_price", ask.trigger),
+            validity=choice_field(form, "validity", VALIDITIES, ask.validity),
+            disclosed=whole_field(form, "disclosed_quantity", ask.disclosed),
+            protection=decimal_field(form, "market_protection", ask.protection),
         )
     )
 
 
-def checked(ask: Ask, *, frozen: bool = True) -> Ask:
+def checked_request(ask: OrderRequest, *, frozen: bool = True) -> OrderRequest:
     """Return the request with the prices its type does not use taken out; raise `ApiError` for a bad one."""
     if ask.tag is not None and len(ask.tag) > TAG_LENGTH:
         raise invalid("Invalid `tag`. It should be at most 20 characters long.")
-    _product(ask)
-    _validity(ask)
-    _quantity(ask, frozen=frozen)
-    _type(ask)
+    _check_product(ask)
+    _check_validity(ask)
+    _check_quantity(ask, frozen=frozen)
+    _check_type(ask)
     if ask.order_type in {"MARKET", "SL-M"}:
         if not ask.protection and ask.listing.rules.orders.api_rules:
             raise invalid(UNPROTECTED)
@@ -132,18 +132,18 @@ def checked(ask: Ask, *, frozen: bool = True) -> Ask:
     elif ask.price <= 0.0:
         raise invalid("Missing or empty field `price`")
     if ask.order_type in {"SL", "SL-M"}:
-        _trigger(ask)
+        _check_trigger(ask)
     else:
         ask = ask._replace(trigger=0.0)
-    on_grid(ask.listing, ask.price)
-    on_grid(ask.listing, ask.trigger)
+    check_on_grid(ask.listing, ask.price)
+    check_on_grid(ask.listing, ask.trigger)
     most = ask.listing.rules.orders.max_value
     if frozen and (ask.price or ask.listing.ltp) * ask.quantity * ask.listing.multiplier > most:
         raise invalid(f"The order value exceeds the maximum of Rs. {most} allowed per order.")
     return ask
 
 
-def _product(ask: Ask) -> None:
+def _check_product(ask: OrderRequest) -> None:
     instrument = ask.listing.instrument
     if instrument.kind == "EQ" and ask.product == "NRML":
         raise invalid(
@@ -156,16 +156,16 @@ def _product(ask: Ask) -> None:
         )
 
 
-def _type(ask: Ask) -> None:
+def _check_type(ask: OrderRequest) -> None:
     kind, contract = ask.listing.instrument.kind, ask.listing.contract
     if ask.order_type == "SL-M" and (kind in {"CE", "PE"} or ask.listing.instrument.exchange == "BSE"):
         raise invalid(NO_STOP_MARKET)
-    stock_option = kind in {"CE", "PE"} and contract is not None and isinstance(contract.underlying, Listing)
+    stock_option = kind in {"CE", "PE"} and contract is not None and isinstance(contract.underlying, ExchangeListing)
     if ask.order_type == "MARKET" and stock_option:
         raise invalid(NO_STOCK_OPTION_MARKET)
 
 
-def _validity(ask: Ask) -> None:
+def _check_validity(ask: OrderRequest) -> None:
     longest = ask.listing.rules.orders.ttl_minutes
     if ask.validity == "TTL" and not 1 <= ask.ttl <= longest:
         raise invalid(f"Invalid `validity_ttl`. It should be between 1 and {longest} minutes.")
@@ -174,7 +174,7 @@ def _validity(ask: Ask) -> None:
         raise invalid("IOC orders are not allowed on MCX.")
 
 
-def _quantity(ask: Ask, *, frozen: bool) -> None:
+def _check_quantity(ask: OrderRequest, *, frozen: bool) -> None:
     instrument = ask.listing.instrument
     if ask.quantity < 1:
         raise invalid("Invalid `quantity`.")
@@ -190,10 +190,10 @@ def _quantity(ask: Ask, *, frozen: bool) -> None:
             "allowed by the exchanges. Please reduce the order quantity or use iceberg orders."
         )
     if ask.disclosed:
-        _disclosed(ask)
+        _check_disclosed(ask)
 
 
-def _disclosed(ask: Ask) -> None:
+def _check_disclosed(ask: OrderRequest) -> None:
     exchange = ask.listing.instrument.exchange
     if exchange in {"NFO", "BFO"}:
         raise invalid(f"Disclosed quantity is not allowed on {exchange}.")
@@ -204,7 +204,7 @@ def _disclosed(ask: Ask) -> None:
         raise invalid("Disclosed quantity is not allowed for IOC orders.")
 
 
-def on_grid(listing: Listing, price: float) -> None:
+def check_on_grid(listing: ExchangeListing, price: float) -> None:
     """Raise `ApiError` for a price (0.0: none) that is no multiple of the tick."""
     instrument = listing.instrument
     if price and not instrument.on_grid(price):
@@ -214,7 +214,7 @@ def on_grid(listing: Listing, price: float) -> None:
         )
 
 
-def _trigger(ask: Ask) -> None:
+def _check_trigger(ask: OrderRequest) -> None:
     instrument, ltp = ask.listing.instrument, ask.listing.ltp
     if ask.trigger <= 0.0:
         raise invalid(NO_TRIGGER)
@@ -239,7 +239,7 @@ def _trigger(ask: Ask) -> None:
         raise refused(f"Trigger price for stoploss {side} orders cannot be {word} than the limit price.")
 
 
-def outside_band(ask: Ask) -> str:
+def band_refusal(ask: OrderRequest) -> str:
     """Return why the exchange rejects a limit price outside the day's band, or an empty string."""
     instrument = ask.listing.instrument
     if not ask.price or instrument.lower <= ask.price <= instrument.upper:
@@ -252,13 +252,13 @@ def outside_band(ask: Ask) -> str:
     )
 
 
-def protection_percent(ask: Ask) -> float:
+def protection_percent(ask: OrderRequest) -> float:
     """Return the market protection in percent: the given one, or the day's slab for the last price."""
     kind = ask.listing.instrument.kind
     return ask.protection if ask.protection > 0 else ask.listing.rules.protection(ask.listing.ltp, kind)
 
 
-def protected_price(ask: Ask) -> float:
+def protected_price(ask: OrderRequest) -> float:
     """Return the limit a market order becomes: never worse than its protection, inside the band; without one, the band."""
     instrument = ask.listing.instrument
     if not ask.protection:

@@ -7,15 +7,15 @@ from random import Random
 from typing import NamedTuple, final
 
 from brokers.sandbox import ist
-from brokers.sandbox.listing import CLOSED, CONTINUOUS, Listing
-from brokers.sandbox.orders import Ask
-from brokers.sandbox.wire import refused
-from compiled.model import SECOND
+from brokers.sandbox.http import refused
+from brokers.sandbox.market.client_order import OrderRequest
+from brokers.sandbox.market.exchange_listing import CLOSED, CONTINUOUS, ExchangeListing
+from compiled.model.values import SECOND
 from engine.errors import DataError
-from engine.market.calendar import Calendar, Phase
-from engine.market.hours import Hours
-from engine.market.safeguards import Safeguards
-from engine.market.sessions import Keeping
+from engine.market.calendar import Calendar, SessionPhase
+from engine.market.instrument_hours import InstrumentHours
+from engine.market.safeguards import TradingSafeguards
+from engine.market.session_table import HoursClass
 
 REFERENCE = "auction reference"
 POST_CLOSE = "post-close"
@@ -41,15 +41,15 @@ SHUT = "Markets are closed right now. Orders are accepted again in the next sess
 HALT = "Trading is halted: a market-wide circuit breaker has been triggered."
 NOT_NOW = "Orders cannot be placed, modified or cancelled in this phase of the session."
 
-Turn = Callable[["Group", str], None]
+Turn = Callable[["SessionGroup", str], None]
 """Let the listings of a group enter a phase."""
 
 
-class Group(NamedTuple):
+class SessionGroup(NamedTuple):
     """Instruments that keep the same hours; `square_off` and `amo` in ns UTC, None where there is none."""
 
-    listings: list[Listing]
-    phases: tuple[Phase, ...]
+    listings: list[ExchangeListing]
+    phases: tuple[SessionPhase, ...]
     exchange: str = "NSE"
     square_off: int | None = None
     amo: tuple[int, int] | None = None
@@ -65,33 +65,33 @@ class Group(NamedTuple):
         return max(phase.end for phase in self.phases if phase.name in {CONTINUOUS, "auction match"})
 
     @property
-    def trading(self) -> list[tuple[int, int]]:
+    def trading_stretches(self) -> list[tuple[int, int]]:
         """Return the stretches in which a crowd has something to do."""
         busy = (CONTINUOUS, POST_CLOSE, *CALLING)
         return [(phase.start, phase.end) for phase in self.phases if phase.name in busy]
 
 
 @lru_cache(maxsize=2)
-def _calendar(*, new: bool = True) -> Calendar:
+def _session_calendar(*, new: bool = True) -> Calendar:
     return Calendar.load(held_back=not new)
 
 
-def keeping(derivatives: Collection[str], *, new: bool = True) -> Hours:
+def instrument_hours(derivatives: Collection[str], *, new: bool = True) -> InstrumentHours:
     """Return the hours of instruments, of which those on these names have derivatives; `new`: by hours not certain yet."""
-    return Hours(_calendar(new=new), Safeguards.load(), derivatives)
+    return InstrumentHours(_session_calendar(new=new), TradingSafeguards.load(), derivatives)
 
 
 @lru_cache(maxsize=4_096)
-def opens(day: str, exchange: str, kind: str) -> tuple[int, ...]:
+def part_opens(day: str, exchange: str, kind: str) -> tuple[int, ...]:
     """Return when each part of a day opens in ns UTC; 09:15 where the calendar does not know the day."""
     try:
-        session = _calendar().session(date.fromisoformat(day), exchange, kind)
+        session = _session_calendar().session(date.fromisoformat(day), exchange, kind)
     except DataError:
         session = None
     return tuple(part.start for part in session.parts) if session else (ist.midnight(day) + USUAL_OPEN,)
 
 
-def hours(calendar: Calendar, day: date, by: Keeping, *, called: bool = True) -> Group:
+def group_hours(calendar: Calendar, day: date, by: HoursClass, *, called: bool = True) -> SessionGroup:
     """Return the hours of a class of instruments, with no listings yet; raise `DataError` for a day without trading.
 
     `called`: it takes part in the pre-open, if its class has one.
@@ -100,7 +100,7 @@ def hours(calendar: Calendar, day: date, by: Keeping, *, called: bool = True) ->
     if session is None:
         raise DataError(f"{day} is no trading day of {by.exchange}")
     phases = session.phases if called else tuple(phase for phase in session.phases if phase.start >= session.open)
-    return Group([], phases, by.exchange, calendar.square_off(day, *by), calendar.amo(day, by.exchange, by.kind))
+    return SessionGroup([], phases, by.exchange, calendar.square_off(day, *by), calendar.amo(day, by.exchange, by.kind))
 
 
 def called_before_open(day: date, expiry: date, near: date) -> bool:
@@ -110,7 +110,7 @@ def called_before_open(day: date, expiry: date, near: date) -> bool:
     """
     if expiry == near:
         return True
-    last = _calendar().trading_days(day, near, "NFO") if near.year == day.year else []
+    last = _session_calendar().trading_days(day, near, "NFO") if near.year == day.year else []
     following = near + timedelta(days=45)
     return 0 < len(last) <= LAST_DAYS and expiry <= following
 
@@ -118,42 +118,42 @@ def called_before_open(day: date, expiry: date, near: date) -> bool:
 def trading_day(day: date, exchange: str) -> date:
     """Return a day, or the last one before it on which the exchange trades; itself where no holiday list reaches."""
     try:
-        return _calendar().latest_trading_day(day, exchange)
+        return _session_calendar().latest_trading_day(day, exchange)
     except DataError:
         return day
 
 
-def settles(day: str) -> bool:
+def is_settlement_day(day: str) -> bool:
     """Tell whether shares and money change hands on a trading day; yes, where no list of settlement holidays reaches."""
     try:
-        return _calendar().settles(date.fromisoformat(day))
+        return _session_calendar().settles(date.fromisoformat(day))
     except DataError:
         return True
 
 
-def auction_begins(day: date, *, new: bool) -> int | None:
+def auction_start(day: date, *, new: bool) -> int | None:
     """Return when the closing auction of shares begins (ns UTC): futures keep its band from then on. None without one."""
-    session = _calendar(new=new).session(day, "NSE", "EQ", cas=True)
+    session = _session_calendar(new=new).session(day, "NSE", "EQ", cas=True)
     return next((phase.start for phase in session.phases if phase.name == REFERENCE), None) if session else None
 
 
 def continuous_end(day: date) -> int:
     """Return when continuous trading of shares with derivatives ends on a trading day (ns UTC), by the new hours where there are some."""
-    session = _calendar().session(day, "NSE", "EQ", cas=True)
+    session = _session_calendar().session(day, "NSE", "EQ", cas=True)
     assert session is not None
     return session.close
 
 
-def next_amo(day: date, exchange: str, kind: str) -> tuple[int, int] | None:
+def next_amo_window(day: date, exchange: str, kind: str) -> tuple[int, int] | None:
     """Return when after-market orders for the next trading day are taken."""
-    calendar = _calendar()
+    calendar = _session_calendar()
     return calendar.amo(calendar.next_trading_day(day, exchange), exchange, kind)
 
 
-def windows(groups: Sequence[Group]) -> list[tuple[int, int]]:
+def trading_windows(groups: Sequence[SessionGroup]) -> list[tuple[int, int]]:
     """Return the stretches in which anything trades, merged, oldest first."""
     merged: list[tuple[int, int]] = []
-    for start, end in sorted(stretch for group in groups for stretch in group.trading):
+    for start, end in sorted(stretch for group in groups for stretch in group.trading_stretches):
         if merged and start <= merged[-1][1]:
             merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
         else:
@@ -161,7 +161,7 @@ def windows(groups: Sequence[Group]) -> list[tuple[int, int]]:
     return merged
 
 
-def changes(group: Group, begin: int, seed: int) -> list[tuple[int, str]]:
+def phase_changes(group: SessionGroup, begin: int, seed: int) -> list[tuple[int, str]]:
     """Return (instant, phase) of every change from `begin` on: gaps are closed, call phases end at a random second."""
     found: list[tuple[int, str]] = []
     for phase, after in zip(group.phases, (*group.phases[1:], None), strict=True):
@@ -177,7 +177,7 @@ def changes(group: Group, begin: int, seed: int) -> list[tuple[int, str]]:
     return found
 
 
-def admit(ask: Ask) -> None:
+def check_phase_admits(ask: OrderRequest) -> None:
     """Raise `ApiError` for an order that the present phase of its instrument does not take."""
     phase = ask.listing.phase
     if phase == CONTINUOUS:
@@ -185,16 +185,16 @@ def admit(ask: Ask) -> None:
     if phase == HALTED:
         raise refused(HALT)
     if phase == POST_CLOSE:
-        _admit_late(ask)
+        _check_post_close(ask)
     elif phase in CALLING:
-        _admit_to_call(ask, phase)
+        _check_call_phase(ask, phase)
     elif phase == CLOSED:
         raise refused(SHUT)
     else:
         raise refused(NOT_NOW)
 
 
-def _admit_to_call(ask: Ask, phase: str) -> None:
+def _check_call_phase(ask: OrderRequest, phase: str) -> None:
     if ask.order_type not in {"MARKET", "LIMIT"} or ask.validity != "DAY" or ask.disclosed or ask.iceberg or ask.stop:
         raise refused("Only plain MARKET and LIMIT orders for the day are allowed in the auction.")
     if phase in LIMIT_ONLY and ask.order_type == "MARKET":
@@ -202,12 +202,12 @@ def _admit_to_call(ask: Ask, phase: str) -> None:
     reference = ask.listing.reference
     if reference and ask.price:
         away = abs(int(ask.listing.instrument.ticks(ask.price)) - reference)
-        percent = ask.listing.rules.auction
+        percent = ask.listing.rules.auction_percent
         if away > reference * percent / 100.0:
             raise refused(f"The price is outside {percent:g}% of the reference price of the closing auction.")
 
 
-def _admit_late(ask: Ask) -> None:
+def _check_post_close(ask: OrderRequest) -> None:
     closing = ask.listing.instrument.price(ask.listing.last)
     if ask.order_type not in {"MARKET", "LIMIT"} or ask.product not in {"CNC", "MTF"}:
         raise refused("Only CNC orders at the closing price are allowed in the post-close session.")
@@ -215,38 +215,38 @@ def _admit_late(ask: Ask) -> None:
         raise refused(f"Orders in the post-close session are allowed at the closing price {closing:.2f} only.")
 
 
-def frozen(listing: Listing) -> bool:
+def orders_frozen(listing: ExchangeListing) -> bool:
     """Tell whether working orders cannot be touched."""
     return listing.phase in {FROZEN, REFERENCE, "pre-open buffer", *MATCHING}
 
 
 @final
-class Auctioneer:
+class CallAuctioneer:
     """Takes listings from phase to phase: collects, finds the one price, matches."""
 
-    def __init__(self, leave: Callable[[Listing], None], drop: Callable[[Listing], None]) -> None:
+    def __init__(self, leave: Callable[[ExchangeListing], None], drop: Callable[[ExchangeListing], None]) -> None:
         self._leave = leave
         self._drop = drop
 
-    def turn(self, listing: Listing, phase: str, now: int) -> None:
+    def enter_phase(self, listing: ExchangeListing, phase: str, now: int) -> None:
         """Let a listing enter a phase; `drop` cancels what cannot stay in an auction."""
         calling = phase in CALLING or phase in {REFERENCE, FROZEN}
         if phase == REFERENCE:
             average = listing.vwap(now - REFERENCE_SPAN) or listing.ltp
             listing.reference = int(listing.instrument.ticks(average))
-            listing.confine(listing.rules.auction)
-        if calling and not listing.calling and listing.volume + len(listing.own) > 0:
+            listing.confine_band(listing.rules.auction_percent)
+        if calling and not listing.in_call_phase and listing.volume + len(listing.own_orders) > 0:
             self._drop(listing)
-        if calling and not listing.calling:
+        if calling and not listing.in_call_phase:
             self._leave(listing)
-            if listing.lit:
+            if listing.has_book:
                 listing.book.collect()
-        elif listing.calling and not calling and listing.lit:
+        elif listing.in_call_phase and not calling and listing.has_book:
             listing.book.uncross(listing.reference or listing.last)
-        listing.calling = calling
+        listing.in_call_phase = calling
         listing.phase = phase
 
-    def settled(self, listing: Listing) -> None:
+    def clear_crowd(self, listing: ExchangeListing) -> None:
         """Clear the crowd's part of a book that has just been matched."""
         self._leave(listing)
 

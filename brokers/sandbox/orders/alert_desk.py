@@ -11,12 +11,22 @@ from uuid import UUID, uuid5
 
 import msgspec
 
-from brokers.sandbox import checks, ist
-from brokers.sandbox.checks import Listings
-from brokers.sandbox.listing import Index, Listing
-from brokers.sandbox.orders import Ask, ClientOrder
-from brokers.sandbox.quotes import quote
-from brokers.sandbox.wire import ApiError, Form, choice, decimal, invalid, not_found, parsed, required
+from brokers.sandbox import ist
+from brokers.sandbox.clients.quotes import quote_row
+from brokers.sandbox.http import (
+    Form,
+    SandboxApiError,
+    choice_field,
+    decimal_field,
+    invalid,
+    not_found,
+    parse_json,
+    required_field,
+)
+from brokers.sandbox.market import order_checks
+from brokers.sandbox.market.client_order import ClientOrder, OrderRequest
+from brokers.sandbox.market.exchange_listing import ExchangeListing, ListedIndex
+from brokers.sandbox.market.order_checks import Listings
 
 MOST = 500
 NAMESPACE = UUID("6f1f4f2e-6f0b-4a59-9c5a-53414e44424f")
@@ -33,10 +43,10 @@ QUIET: dict[str, object] = {
 }  # fmt: skip
 """What the history of an alert has of an index, which does not trade."""
 
-Place = Callable[[list[Ask]], list[ClientOrder]]
+Place = Callable[[list[OrderRequest]], list[ClientOrder]]
 
 
-class BasketItem(msgspec.Struct):
+class AlertBasketItem(msgspec.Struct):
     """One order of an ATO alert's basket."""
 
     exchange: str
@@ -44,14 +54,14 @@ class BasketItem(msgspec.Struct):
     params: dict[str, object]
 
 
-class Basket(msgspec.Struct):
+class AlertBasket(msgspec.Struct):
     """What an ATO alert places."""
 
-    items: list[BasketItem]
+    items: list[AlertBasketItem]
 
 
 @final
-class Alert:
+class PriceAlert:
     """One alert of the account."""
 
     def __init__(self, uuid: str, form: Form, now: int) -> None:
@@ -60,7 +70,7 @@ class Alert:
         self.status = "enabled"
         self.created = self.updated = now
         self.count = 0
-        self.true = False
+        self.was_true = False
         self.history: list[dict[str, object]] = []
 
     def row(self, user_id: str) -> dict[str, object]:
@@ -87,7 +97,7 @@ class Alert:
             "created_at": ist.text(self.created),
             "updated_at": ist.text(self.updated),
         }
-        return row | ({"basket": parsed(form["basket"])} if form["type"] == "ato" else {})
+        return row | ({"basket": parse_json(form["basket"])} if form["type"] == "ato" else {})
 
 
 @final
@@ -95,7 +105,7 @@ class AlertDesk:
     """The account's alerts."""
 
     def __init__(self, user_id: str, seed: int, listings: Listings, place: Place) -> None:
-        self.alerts: dict[str, Alert] = {}
+        self.alerts: dict[str, PriceAlert] = {}
         self._user_id = user_id
         self._seed = seed
         self._listings = listings
@@ -104,20 +114,20 @@ class AlertDesk:
 
     def create(self, form: Form, now: int) -> dict[str, object]:
         """Make an alert."""
-        self._check(form)
+        self._check_form(form)
         if sum(alert.status == "enabled" for alert in self.alerts.values()) >= MOST:
             raise invalid(f"You can have at most {MOST} active alerts.")
         uuid = str(uuid5(NAMESPACE, f"{self._seed}:{self._user_id}:{next(self._numbers)}"))
-        self.alerts[uuid] = alert = Alert(uuid, form, now)
+        self.alerts[uuid] = alert = PriceAlert(uuid, form, now)
         return alert.row(self._user_id)
 
     def modify(self, uuid: str, form: Form, now: int) -> dict[str, object]:
         """Replace what an alert says, its status too where one is given."""
         alert = self.find(uuid)
-        status = choice(form, "status", STATUSES[:2], alert.status)
+        status = choice_field(form, "status", STATUSES[:2], alert.status)
         merged = alert.form | {key: value for key, value in form.items() if key != "status"}
-        self._check(merged)
-        alert.form, alert.status, alert.updated, alert.true = merged, status, now, False
+        self._check_form(merged)
+        alert.form, alert.status, alert.updated, alert.was_true = merged, status, now, False
         return alert.row(self._user_id)
 
     def delete(self, uuids: list[str], now: int) -> None:
@@ -127,7 +137,7 @@ class AlertDesk:
         for alert in [self.find(uuid) for uuid in uuids]:
             alert.status, alert.updated = "deleted", now
 
-    def find(self, uuid: str) -> Alert:
+    def find(self, uuid: str) -> PriceAlert:
         """Return an alert."""
         if uuid not in self.alerts:
             raise not_found("uuid")
@@ -145,30 +155,30 @@ class AlertDesk:
         """Return the requests that make the enabled alerts again."""
         return [alert.form for alert in self.alerts.values() if alert.status == "enabled"]
 
-    def check(self, now: int) -> None:
+    def fire_due_alerts(self, now: int) -> None:
         """Fire every alert whose condition has become true."""
         for alert in self.alerts.values():
             if alert.status != "enabled":
                 continue
-            true = self._true(alert.form)
-            if true and not alert.true:
-                self._fire(alert, now)
-            alert.true = true
+            true = self._condition_holds(alert.form)
+            if true and not alert.was_true:
+                self._fire_alert(alert, now)
+            alert.was_true = true
 
-    def _true(self, form: Form) -> bool:
-        left = self._priced(form, "lhs").ltp
-        right = float(form["rhs_constant"]) if form["rhs_type"] == "constant" else self._priced(form, "rhs").ltp
+    def _condition_holds(self, form: Form) -> bool:
+        left = self._priced_listing(form, "lhs").ltp
+        right = float(form["rhs_constant"]) if form["rhs_type"] == "constant" else self._priced_listing(form, "rhs").ltp
         return OPERATORS[form["operator"]](left, right)
 
-    def _fire(self, alert: Alert, now: int) -> None:
+    def _fire_alert(self, alert: PriceAlert, now: int) -> None:
         alert.count += 1
-        listing = self._priced(alert.form, "lhs")
+        listing = self._priced_listing(alert.form, "lhs")
         orders: list[ClientOrder] = []
         if alert.form["type"] == "ato":
             alert.status = "disabled"
-            orders = self._place(self._basket(alert.form))
+            orders = self._place(self._basket_requests(alert.form))
         form = alert.form
-        meta = QUIET | quote("quote", listing, now)
+        meta = QUIET | quote_row("quote", listing, now)
         del meta["depth"]
         meta |= {"exchange": form["lhs_exchange"], "tradingsymbol": form["lhs_tradingsymbol"]}
         left, right = (
@@ -186,30 +196,30 @@ class AlertDesk:
             }
         )
 
-    def _priced(self, form: Form, side: str) -> Listing | Index:
-        exchange, symbol = required(form, f"{side}_exchange"), required(form, f"{side}_tradingsymbol")
+    def _priced_listing(self, form: Form, side: str) -> ExchangeListing | ListedIndex:
+        exchange, symbol = required_field(form, f"{side}_exchange"), required_field(form, f"{side}_tradingsymbol")
         found = self._listings.get(f"{'NSE' if exchange == INDICES else exchange}:{symbol}")
-        if found is None or isinstance(found, Index) != (exchange == INDICES):
+        if found is None or isinstance(found, ListedIndex) != (exchange == INDICES):
             raise invalid(f"Invalid `{side}_tradingsymbol`.")
         return found
 
-    def _check(self, form: Form) -> None:
-        required(form, "name")
-        choice(form, "type", ("simple", "ato"))
-        choice(form, "lhs_attribute", (ATTRIBUTE,))
-        choice(form, "operator", tuple(OPERATORS))
-        self._priced(form, "lhs")
-        if choice(form, "rhs_type", ("constant", "instrument")) == "constant":
-            required(form, "rhs_constant")
-            decimal(form, "rhs_constant")
+    def _check_form(self, form: Form) -> None:
+        required_field(form, "name")
+        choice_field(form, "type", ("simple", "ato"))
+        choice_field(form, "lhs_attribute", (ATTRIBUTE,))
+        choice_field(form, "operator", tuple(OPERATORS))
+        self._priced_listing(form, "lhs")
+        if choice_field(form, "rhs_type", ("constant", "instrument")) == "constant":
+            required_field(form, "rhs_constant")
+            decimal_field(form, "rhs_constant")
         else:
-            self._priced(form, "rhs")
+            self._priced_listing(form, "rhs")
         if form["type"] == "ato":
-            self._basket(form)
+            self._basket_requests(form)
 
-    def _basket(self, form: Form) -> list[Ask]:
+    def _basket_requests(self, form: Form) -> list[OrderRequest]:
         try:
-            basket = msgspec.convert(parsed(required(form, "basket")), Basket)
+            basket = msgspec.convert(parse_json(required_field(form, "basket")), AlertBasket)
         except (ValueError, RecursionError):
             raise invalid("Invalid `basket`.") from None
         forms = [
@@ -220,6 +230,6 @@ class AlertDesk:
         if not forms:
             raise invalid("Invalid `basket`.")
         try:
-            return [checks.read(self._listings, {k: str(v) for k, v in one.items()}, "regular") for one in forms]
-        except ApiError as error:
+            return [order_checks.read_order(self._listings, {k: str(v) for k, v in one.items()}, "regular") for one in forms]
+        except SandboxApiError as error:
             raise invalid(f"Invalid `basket`: {error.message}") from None

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, NamedTuple, final
 
 import msgspec
 
-from brokers.sandbox import checks, ist
-from brokers.sandbox.checks import Listings
-from brokers.sandbox.choices import Choices
-from brokers.sandbox.listing import Listing
-from brokers.sandbox.orders import Ask, ClientOrder
-from brokers.sandbox.wire import ApiError, Form, decimal, invalid, not_found, parsed, required
+from brokers.sandbox import ist
+from brokers.sandbox.assumptions import KiteAssumptions
+from brokers.sandbox.http import Form, SandboxApiError, decimal_field, invalid, not_found, parse_json, required_field
+from brokers.sandbox.market import order_checks
+from brokers.sandbox.market.client_order import ClientOrder, OrderRequest
+from brokers.sandbox.market.exchange_listing import ExchangeListing
+from brokers.sandbox.market.order_checks import Listings
 
 if TYPE_CHECKING:
-    from brokers.sandbox.carry import OldTrigger
+    from brokers.sandbox.overnight import CarriedGtt
 
 PRODUCTS = ("CNC", "NRML", "MTF")
 LISTED_DAYS = 7
@@ -22,25 +23,25 @@ FIRST_ID = 100_001
 HIGHEST = 1e7
 """Rupees; no share trades anywhere near."""
 
-Send = Callable[[Ask, int], ClientOrder]
-"""Send an order now; raises `ApiError` where it is refused."""
+Send = Callable[[OrderRequest, int], ClientOrder]
+"""Send an order now; raises `SandboxApiError` where it is refused."""
 
 
-class Condition(NamedTuple):
+class GttCondition(NamedTuple):
     """What a GTT waits for."""
 
-    listing: Listing
+    listing: ExchangeListing
     kind: str
     triggers: tuple[float, ...]
     last_price: float
 
 
 @final
-class Trigger:
+class ClientGtt:
     """One GTT of the account."""
 
     def __init__(
-        self, trigger_id: int, user_id: str, condition: Condition, legs: list[Ask], form: dict[str, str], now: int
+        self, trigger_id: int, user_id: str, condition: GttCondition, legs: list[OrderRequest], form: dict[str, str], now: int
     ) -> None:
         self.trigger_id = trigger_id
         self.form = form
@@ -53,7 +54,7 @@ class Trigger:
         self.updated = now
         self._written: tuple[tuple[object, ...], str] | None = None
 
-    def reached(self, low: int, high: int) -> int:
+    def reached_leg(self, low: int, high: int) -> int:
         """Return which leg prices between `low` and `high` have reached, the lower first; -1: none."""
         condition = self.condition
         ticks = condition.listing.instrument.ticks
@@ -94,7 +95,7 @@ class Trigger:
             "meta": {},
         }
 
-    def written(self) -> str:
+    def row_json(self) -> str:
         """Return `row` as JSON, written anew only when something of it has changed."""
         stands = (self.status, self.updated, self.condition, *self.legs, *self.results)
         if self._written is None or self._written[0] != stands:
@@ -102,7 +103,7 @@ class Trigger:
         return self._written[1]
 
 
-def _leg_row(leg: Ask) -> dict[str, object]:
+def _leg_row(leg: OrderRequest) -> dict[str, object]:
     return {
         "exchange": leg.listing.instrument.exchange,
         "tradingsymbol": leg.listing.instrument.symbol,
@@ -118,104 +119,104 @@ def _leg_row(leg: Ask) -> dict[str, object]:
 class GttDesk:
     """The account's GTTs."""
 
-    def __init__(self, user_id: str, listings: Listings, send: Send, choices: Choices) -> None:
+    def __init__(self, user_id: str, listings: Listings, send: Send, choices: KiteAssumptions) -> None:
         self._choices = choices
-        self.triggers: dict[int, Trigger] = {}
-        self._active: dict[int, list[Trigger]] = {}
+        self.triggers: dict[int, ClientGtt] = {}
+        self._active: dict[int, list[ClientGtt]] = {}
         self._user_id = user_id
         self._listings = listings
         self._send = send
         self.next_id = FIRST_ID
 
-    def place(self, form: Form, now: int) -> int:
+    def place_gtt(self, form: Form, now: int) -> int:
         """Accept a GTT and return its id."""
-        condition, legs = self._read(form)
+        condition, legs = self._read_form(form)
         most = condition.listing.rules.gtt.active
         if sum(len(waiting) for waiting in self._active.values()) >= most:
             raise invalid(f"You can have at most {most} active GTTs.")
-        trigger = Trigger(self.next_id, self._user_id, condition, legs, dict(form), now)
+        trigger = ClientGtt(self.next_id, self._user_id, condition, legs, dict(form), now)
         self.next_id += 1
-        self._add(trigger)
+        self._add_gtt(trigger)
         return trigger.trigger_id
 
-    def _add(self, trigger: Trigger) -> None:
+    def _add_gtt(self, trigger: ClientGtt) -> None:
         self.triggers[trigger.trigger_id] = trigger
         if trigger.status == "active":
             self._active.setdefault(int(trigger.condition.listing.instrument.token), []).append(trigger)
 
-    def restore(self, old: "OldTrigger") -> None:
+    def restore_gtt(self, old: "CarriedGtt") -> None:
         """Put a GTT of an earlier day back, whatever the price has done since."""
-        condition, legs = self._read(old.form, fresh=False)
-        trigger = Trigger(old.trigger_id, self._user_id, condition, legs, old.form, old.created)
+        condition, legs = self._read_form(old.form, fresh=False)
+        trigger = ClientGtt(old.trigger_id, self._user_id, condition, legs, old.form, old.created)
         trigger.status, trigger.updated = old.status, old.updated or old.created
         trigger.results = list(old.results) or trigger.results
-        self._add(trigger)
+        self._add_gtt(trigger)
         self.next_id = max(self.next_id, old.trigger_id + 1)
 
-    def expire(self, now: int) -> None:
+    def expire_gtts(self, now: int) -> None:
         """Retire the GTTs whose year, or whose contract, is over."""
         for trigger in list(self.triggers.values()):
             if trigger.status == "active" and now >= trigger.expires:
-                self._retire(trigger, "expired", now)
+                self._retire_gtt(trigger, "expired", now)
 
-    def written(self, now: int) -> str:
+    def listed_json(self, now: int) -> str:
         """Return what is listed as JSON, as Kite shows it."""
-        return f"[{', '.join(trigger.written() for trigger in self.listed(now))}]"
+        return f"[{', '.join(trigger.row_json() for trigger in self.listed_gtts(now))}]"
 
-    def listed(self, now: int) -> list[Trigger]:
+    def listed_gtts(self, now: int) -> list[ClientGtt]:
         """Return the active GTTs, and what else there was in the last seven days."""
         recent = now - LISTED_DAYS * ist.DAY
         return [t for t in self.triggers.values() if t.status == "active" or t.updated >= recent]
 
-    def modify(self, trigger_id: str, form: Form, now: int) -> int:
+    def modify_gtt(self, trigger_id: str, form: Form, now: int) -> int:
         """Replace everything an active GTT says; a refused change leaves it as it was."""
-        trigger = self._working(trigger_id, "modified")
-        condition, legs = self._read(form)
+        trigger = self._active_gtt(trigger_id, "modified")
+        condition, legs = self._read_form(form)
         if condition.listing is not trigger.condition.listing:
             raise invalid("The instrument of a GTT cannot be changed.")
         trigger.condition, trigger.legs, trigger.updated, trigger.form = condition, legs, now, dict(form)
         trigger.results = [None] * len(legs)
         return trigger.trigger_id
 
-    def delete(self, trigger_id: str, now: int) -> int:
+    def delete_gtt(self, trigger_id: str, now: int) -> int:
         """Delete an active GTT."""
-        trigger = self._working(trigger_id, "deleted")
-        self._retire(trigger, "deleted", now)
+        trigger = self._active_gtt(trigger_id, "deleted")
+        self._retire_gtt(trigger, "deleted", now)
         return trigger.trigger_id
 
-    def find(self, trigger_id: str) -> Trigger:
+    def find_gtt(self, trigger_id: str) -> ClientGtt:
         """Return a GTT by its id."""
         trigger = self.triggers.get(int(trigger_id)) if trigger_id.isdecimal() else None
         if trigger is None:
             raise not_found("trigger_id")
         return trigger
 
-    def _working(self, trigger_id: str, verb: str) -> Trigger:
-        trigger = self.find(trigger_id)
+    def _active_gtt(self, trigger_id: str, verb: str) -> ClientGtt:
+        trigger = self.find_gtt(trigger_id)
         if trigger.status != "active":
             raise invalid(f"Trigger cannot be {verb} as it is {trigger.status}.")
         return trigger
 
-    def _retire(self, trigger: Trigger, status: str, now: int) -> None:
+    def _retire_gtt(self, trigger: ClientGtt, status: str, now: int) -> None:
         trigger.status, trigger.updated = status, now
         self._active[int(trigger.condition.listing.instrument.token)].remove(trigger)
 
-    def fire(self, listing: Listing, low: int, high: int, now: int) -> bool:
+    def fire_reached(self, listing: ExchangeListing, low: int, high: int, now: int) -> bool:
         """Send the legs that prices between `low` and `high` have reached; tell whether there were any."""
         waiting = self._active.get(int(listing.instrument.token))
         if not waiting:
             return False
-        due = [(trigger, leg) for trigger in waiting if (leg := trigger.reached(low, high)) >= 0]
+        due = [(trigger, leg) for trigger in waiting if (leg := trigger.reached_leg(low, high)) >= 0]
         for trigger, leg in due:
-            self._retire(trigger, "triggered", now)
-            trigger.results[leg] = self._result(trigger, trigger.legs[leg], now)
+            self._retire_gtt(trigger, "triggered", now)
+            trigger.results[leg] = self._leg_result(trigger, trigger.legs[leg], now)
         return bool(due)
 
-    def _result(self, trigger: Trigger, leg: Ask, now: int) -> dict[str, object]:
+    def _leg_result(self, trigger: ClientGtt, leg: OrderRequest, now: int) -> dict[str, object]:
         order_id, reason = "", ""
         try:
             order = self._send(leg, now)
-        except ApiError as error:
+        except SandboxApiError as error:
             reason = error.message
         else:
             order_id, reason = order.order_id, order.message or ""
@@ -232,17 +233,17 @@ class GttDesk:
             },
         }
 
-    def _read(self, form: Form, *, fresh: bool = True) -> tuple[Condition, list[Ask]]:
-        kind = required(form, "type")
+    def _read_form(self, form: Form, *, fresh: bool = True) -> tuple[GttCondition, list[OrderRequest]]:
+        kind = required_field(form, "type")
         if kind not in {"single", "two-leg"}:
             raise invalid("Invalid `type`.")
-        condition = self._condition(kind, _parsed(form, "condition"), fresh=fresh)
-        orders = _parsed(form, "orders")
+        condition = self._read_condition(kind, _parsed_field(form, "condition"), fresh=fresh)
+        orders = _parsed_field(form, "orders")
         if not isinstance(orders, list) or len(orders) != len(condition.triggers):
             raise invalid("Number of orders should match the number of trigger values.")
-        return condition, [self._leg(condition, order) for order in orders]
+        return condition, [self._read_leg(condition, order) for order in orders]
 
-    def _condition(self, kind: str, given: object, *, fresh: bool) -> Condition:
+    def _read_condition(self, kind: str, given: object, *, fresh: bool) -> GttCondition:
         if not isinstance(given, dict):
             raise invalid("Invalid `condition`.")
         fields = {key: str(value) for key, value in given.items()}
@@ -251,16 +252,16 @@ class GttDesk:
             triggers = msgspec.convert(values, tuple[float, ...])
         except msgspec.ValidationError:
             raise invalid("Invalid `condition`.") from None
-        required(fields, "last_price")
-        last = decimal(fields, "last_price")
+        required_field(fields, "last_price")
+        last = decimal_field(fields, "last_price")
         if len(triggers) != (1 if kind == "single" else 2):
             raise invalid("Invalid `trigger_values`.")
-        condition = Condition(checks.listing(self._listings, fields), kind, triggers, last)
+        condition = GttCondition(order_checks.find_listing(self._listings, fields), kind, triggers, last)
         if fresh:
             _check_triggers(condition, far=self._choices.gtt_distance)
         return condition
 
-    def _leg(self, condition: Condition, given: object) -> Ask:
+    def _read_leg(self, condition: GttCondition, given: object) -> OrderRequest:
         if not isinstance(given, dict):
             raise invalid("Invalid `orders`.")
         form = {key: str(value) for key, value in given.items()}
@@ -274,22 +275,22 @@ class GttDesk:
         if instrument.kind == "EQ" and condition.kind == "two-leg" and form.get("transaction_type") == "BUY":
             raise invalid("Buy OCO orders are allowed in F&O only.")
         form |= {"exchange": instrument.exchange, "tradingsymbol": instrument.symbol, "tag": "", "validity": "DAY"}
-        return checks.read({condition.listing.key: condition.listing}, form, "regular")
+        return order_checks.read_order({condition.listing.key: condition.listing}, form, "regular")
 
 
-def _parsed(form: Form, key: str) -> object:
+def _parsed_field(form: Form, key: str) -> object:
     try:
-        return parsed(required(form, key))
+        return parse_json(required_field(form, key))
     except ValueError:
         raise invalid(f"Invalid `{key}`.") from None
 
 
-def _check_triggers(condition: Condition, *, far: bool) -> None:
+def _check_triggers(condition: GttCondition, *, far: bool) -> None:
     last, ltp = condition.last_price, condition.listing.ltp
     if not all(0.0 < price < HIGHEST for price in (last, *condition.triggers)):
         raise invalid("Invalid `trigger_values`.")
     for trigger in condition.triggers:
-        checks.on_grid(condition.listing, trigger)
+        order_checks.check_on_grid(condition.listing, trigger)
     if last in condition.triggers:
         raise invalid("Trigger cannot be created with one of the trigger values equal to the last price.")
     if condition.kind == "two-leg" and condition.triggers[0] > last:

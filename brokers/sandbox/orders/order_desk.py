@@ -5,17 +5,17 @@ from http import HTTPStatus
 from itertools import count
 from typing import final
 
-from brokers.sandbox import checks, sessions
-from brokers.sandbox.agenda import Agenda
-from brokers.sandbox.choices import Choices
-from brokers.sandbox.faults import FILLS, ORDERS, RISK, Fault, Faults
-from brokers.sandbox.funds import Funds, reserve_price
-from brokers.sandbox.listing import CONTINUOUS, Hit, Listing
-from brokers.sandbox.orders import AMO, Ask, ClientOrder, Trade, trade_row
-from brokers.sandbox.portfolio import Portfolio
-from brokers.sandbox.wire import ApiError, Form, decimal, invalid, not_found, refused, whole
-from compiled.book import DAY, IOC, Refusal
-from compiled.model import MINUTE, SECOND
+from brokers.sandbox.account.account_funds import AccountFunds, reserve_price
+from brokers.sandbox.account.portfolio import AccountPortfolio
+from brokers.sandbox.assumptions import KiteAssumptions
+from brokers.sandbox.faults import FILLS, ORDERS, RISK, Fault, FaultRules
+from brokers.sandbox.http import Form, SandboxApiError, decimal_field, invalid, not_found, refused, whole_field
+from brokers.sandbox.market import order_checks, session_phases
+from brokers.sandbox.market.client_order import AMO, ClientOrder, ClientTrade, OrderRequest, trade_row
+from brokers.sandbox.market.exchange_listing import CONTINUOUS, BookFill, ExchangeListing
+from brokers.sandbox.scheduler import ActionScheduler
+from compiled.book.order_book import DAY, IOC, BookRefusal
+from compiled.model.values import MINUTE, SECOND
 
 SLOW_SECONDS = 1.0
 NO_RETURN = "Order cannot be {} as it is being processed. Try later."
@@ -37,19 +37,19 @@ class OrderDesk:
         self,
         user_id: str,
         date: str,
-        portfolio: Portfolio,
-        funds: Funds,
+        portfolio: AccountPortfolio,
+        funds: AccountFunds,
         notify: Notify,
-        faults: Faults,
-        agenda: Agenda,
-        choices: Choices,
+        faults: FaultRules,
+        agenda: ActionScheduler,
+        choices: KiteAssumptions,
     ) -> None:
         self.orders: dict[str, ClientOrder] = {}
-        self.trades: list[Trade] = []
+        self.trades: list[ClientTrade] = []
         self.stops: dict[int, list[ClientOrder]] = {}
         """Orders that wait for their trigger, by token."""
-        self.follow: Follow | None = None
-        self._live: dict[str, ClientOrder] = {}
+        self.on_fill: Follow | None = None
+        self._live_by_id: dict[str, ClientOrder] = {}
         self._unlisted: set[str] = set()
         """Trades that a fault keeps out of the list."""
         self._user_id = user_id
@@ -58,17 +58,17 @@ class OrderDesk:
         self._funds = funds
         self._notify = notify
         self._faults = faults
-        self._agenda = agenda
+        self._scheduler = agenda
         self._choices = choices
         self._numbers = count(1)
         self._exchange_numbers = count(1)
         self._trade_numbers = count(1)
 
-    def live(self) -> list[ClientOrder]:
+    def live_orders(self) -> list[ClientOrder]:
         """Return the orders that may still trade, oldest first."""
-        return list(self._live.values())
+        return list(self._live_by_id.values())
 
-    def find(self, order_id: str) -> ClientOrder:
+    def find_order(self, order_id: str) -> ClientOrder:
         """Return an order of today."""
         order = self.orders.get(order_id)
         if order is None:
@@ -77,88 +77,88 @@ class OrderDesk:
 
     # placing
 
-    def place(self, ask: Ask, now: int) -> ClientOrder:
-        """Accept an order that has passed the checks; raise `ApiError` where funds, shares or the session forbid it."""
-        sessions.admit(ask)
+    def place_order(self, ask: OrderRequest, now: int) -> ClientOrder:
+        """Accept an order that has passed the checks; raise `SandboxApiError` where funds, shares or the session forbid it."""
+        session_phases.check_phase_admits(ask)
         if ask.order_type == "MARKET" and not ask.listing.open and ask.listing.phase == CONTINUOUS:
             raise refused(NO_TRADE)
-        self.cover(ask, self.live())
-        order = self._new(ask, now)
-        self._proceed(order, now)
+        self.check_cover(ask, self.live_orders())
+        order = self._new_order(ask, now)
+        self._pass_risk_check(order, now)
         return order
 
-    def place_by_system(self, ask: Ask, now: int) -> ClientOrder:
+    def place_by_system(self, ask: OrderRequest, now: int) -> ClientOrder:
         """Place an order nobody waits for: what forbids it becomes its rejection."""
         try:
-            return self.place(ask, now)
-        except ApiError as error:
-            order = self._new(ask, now)
-            self._reject(order, error.message)
+            return self.place_order(ask, now)
+        except SandboxApiError as error:
+            order = self._new_order(ask, now)
+            self._reject_order(order, error.message)
             return order
 
-    def queue(self, ask: Ask, now: int) -> ClientOrder:
-        """Take an after-market order; `release` sends it."""
-        self.cover(ask, self.live())
-        order = self._new(ask, now)
-        order.move(AMO)
-        self._live[order.order_id] = order
+    def queue_after_market(self, ask: OrderRequest, now: int) -> ClientOrder:
+        """Take an after-market order; `release_after_market` sends it."""
+        self.check_cover(ask, self.live_orders())
+        order = self._new_order(ask, now)
+        order.enter_status(AMO)
+        self._live_by_id[order.order_id] = order
         return order
 
-    def release(self, order: ClientOrder, now: int) -> None:
+    def release_after_market(self, order: ClientOrder, now: int) -> None:
         """Send an after-market order, if it is still there."""
         if order.status == AMO:
-            self._live.pop(order.order_id, None)
-            self._proceed(order, now)
+            self._live_by_id.pop(order.order_id, None)
+            self._pass_risk_check(order, now)
 
-    def _new(self, ask: Ask, now: int) -> ClientOrder:
+    def _new_order(self, ask: OrderRequest, now: int) -> ClientOrder:
         order = ClientOrder(f"{self._date}{next(self._numbers):09d}", self._user_id, ask, now)
         order.keeps_pending = self._choices.cancelled_pending
         self.orders[order.order_id] = order
-        order.move("PUT ORDER REQ RECEIVED")
-        order.move("VALIDATION PENDING")
+        order.enter_status("PUT ORDER REQ RECEIVED")
+        order.enter_status("VALIDATION PENDING")
         return order
 
-    def _proceed(self, order: ClientOrder, now: int) -> None:
-        fault = self._struck(RISK, order, now)
+    def _pass_risk_check(self, order: ClientOrder, now: int) -> None:
+        fault = self._striking_fault(RISK, order, now)
         if fault is not None:
             ask = order.ask
             required = ask.quantity * (ask.price or ask.listing.ltp)
             message = fault.message or NO_MARGIN.format(required=required, user=self._user_id)
-            due = now + int(fault.after(0.0) * SECOND)
-            self._agenda.add(due, lambda: self._reject(order, message))
+            due = now + int(fault.seconds_or(0.0) * SECOND)
+            self._scheduler.add(due, lambda: self._reject_order(order, message))
             return
-        self._send(order, now)
+        self._send_to_exchange(order, now)
 
-    def _send(self, order: ClientOrder, now: int) -> None:
+    def _send_to_exchange(self, order: ClientOrder, now: int) -> None:
         ask = order.ask
-        if outside := checks.outside_band(ask):
-            self._reject(order, outside)
+        if outside := order_checks.band_refusal(ask):
+            self._reject_order(order, outside)
             return
-        order.move("OPEN PENDING")
+        order.enter_status("OPEN PENDING")
         order.exchange_order_id = f"11{next(self._exchange_numbers):014d}"
-        order.exchanged = now
-        self._live[order.order_id] = order
+        order.exchanged_at = now
+        self._live_by_id[order.order_id] = order
         if ask.validity == "TTL":
-            self._agenda.add(now + ask.ttl * MINUTE, lambda: self._expire(order, now + ask.ttl * MINUTE))
+            self._scheduler.add(now + ask.ttl * MINUTE, lambda: self._expire_order(order, now + ask.ttl * MINUTE))
         if ask.order_type in {"SL", "SL-M"}:
-            order.move("TRIGGER PENDING")
+            order.enter_status("TRIGGER PENDING")
             self.stops.setdefault(int(ask.listing.instrument.token), []).append(order)
         elif ask.auction:
-            order.move("OPEN")
+            order.enter_status("OPEN")
         else:
-            self._open(order, now)
+            self._open_order(order, now)
 
-    def _reject(self, order: ClientOrder, message: str) -> None:
+    def _reject_order(self, order: ClientOrder, message: str) -> None:
         order.message = message
-        order.move("REJECTED")
+        order.enter_status("REJECTED")
         self._notify(order, "REJECTED")
 
-    def cover(self, ask: Ask, others: list[ClientOrder]) -> None:
-        """Raise `ApiError` where the account cannot pay for an order, or has not the shares to sell."""
+    def check_cover(self, ask: OrderRequest, others: list[ClientOrder]) -> None:
+        """Raise `SandboxApiError` where the account cannot pay for an order, or has not the shares to sell."""
         if ask.product in {"CNC", "MTF"} and not ask.buys:
-            missing = self._funds.opening(ask, others)
+            missing = self._funds.opening_quantity(ask, others)
             if missing:
-                raise ApiError(
+                raise SandboxApiError(
                     HTTPStatus.BAD_REQUEST,
                     "HoldingException",
                     f"Insufficient stock holding. Required quantity is {ask.quantity} "
@@ -166,10 +166,10 @@ class OrderDesk:
                 )
             if ask.product == "CNC":
                 self._portfolio.check_authorised(ask.listing, ask.quantity)
-        price = checks.protected_price(ask) if ask.order_type == "MARKET" else reserve_price(ask)
+        price = order_checks.protected_price(ask) if ask.order_type == "MARKET" else reserve_price(ask)
         need, have = self._funds.required(ask, price, others), self._funds.available(others)
         if need > have:
-            raise ApiError(
+            raise SandboxApiError(
                 HTTPStatus.BAD_REQUEST,
                 "MarginException",
                 f"Insufficient funds. Required margin is {need / 100:.2f} but available margin is {have / 100:.2f}.",
@@ -177,214 +177,214 @@ class OrderDesk:
 
     # in the book
 
-    def _open(self, order: ClientOrder, now: int) -> None:
+    def _open_order(self, order: ClientOrder, now: int) -> None:
         """Send an order to the book; a market order becomes a limit order at its protection price first."""
         ask = order.ask
         if ask.order_type in {"MARKET", "SL-M"}:
-            price = ask.listing.ltp if ask.listing.phase == sessions.POST_CLOSE else checks.protected_price(ask)
+            price = ask.listing.ltp if ask.listing.phase == session_phases.POST_CLOSE else order_checks.protected_price(ask)
             if ask.protection:
-                order.protected = ["mktp", f"mktp:{checks.protection_percent(ask):.2f}"]
+                order.protection_tags = ["mktp", f"mktp:{order_checks.protection_percent(ask):.2f}"]
             order.ask = ask._replace(order_type="LIMIT" if ask.protection else "MARKET", price=price)
-        order.move("OPEN")
-        fault = self._struck(ORDERS, order, now)
+        order.enter_status("OPEN")
+        fault = self._striking_fault(ORDERS, order, now)
         if fault is None:
-            self._enter(order, order.pending, now)
+            self._enter_book(order, order.pending, now)
             return
         first = int(order.pending * fault.share) if fault.kind == "partial" else 0
         if first:
-            self._enter(order, first, now)
-        entered, due = order.number, now + int(fault.after(SLOW_SECONDS) * SECOND)
-        self._agenda.add(due, lambda: self._enter_late(order, entered, due))
+            self._enter_book(order, first, now)
+        entered, due = order.number, now + int(fault.seconds_or(SLOW_SECONDS) * SECOND)
+        self._scheduler.add(due, lambda: self._enter_late(order, entered, due))
 
-    def _enter(self, order: ClientOrder, quantity: int, now: int) -> None:
+    def _enter_book(self, order: ClientOrder, quantity: int, now: int) -> None:
         ask, listing = order.ask, order.ask.listing
-        order.number = listing.number()
-        listing.own[order.number] = order
+        order.number = listing.next_number()
+        listing.own_orders[order.number] = order
         validity = IOC if ask.validity == "IOC" else DAY
         shown = ask.disclosed if ask.disclosed < quantity else 0
         ticks = int(listing.instrument.ticks(ask.price))
         filled = listing.book.limit(order.number, ask.side, ticks, quantity, 0, validity, shown)
         if filled < 0:
-            raise ValueError(f"the book refused {order.order_id}: {Refusal(filled).name}")
-        self.settle(listing, now)
-        if validity == IOC and order.live:
-            self._cancel(order, now)
+            raise ValueError(f"the book refused {order.order_id}: {BookRefusal(filled).name}")
+        self.book_fills(listing, now)
+        if validity == IOC and order.is_live:
+            self._withdraw_order(order, now)
 
     def _enter_late(self, order: ClientOrder, entered: int, now: int) -> None:
         """Let in what a fault held back, unless the order has gone or was entered anew meanwhile."""
-        if not order.live or order.number != entered:
+        if not order.is_live or order.number != entered:
             return
         order.ask.listing.book.cancel(order.number)
-        order.ask.listing.own.pop(order.number, None)
-        self._enter(order, order.pending, now)
+        order.ask.listing.own_orders.pop(order.number, None)
+        self._enter_book(order, order.pending, now)
 
-    def _struck(self, occasion: str, order: ClientOrder, now: int) -> Fault | None:
+    def _striking_fault(self, occasion: str, order: ClientOrder, now: int) -> Fault | None:
         if not self._faults:
             return None
         return self._faults.strike(occasion, order.order_id, order.row(), now)
 
-    def settle(self, listing: Listing, now: int) -> None:
+    def book_fills(self, listing: ExchangeListing, now: int) -> None:
         """Book what the last trades in the book filled of our orders."""
-        for hit in listing.settle(now):
-            self.fill(hit, now)
+        for hit in listing.take_fills(now):
+            self.book_fill(hit, now)
 
-    def fill(self, hit: Hit, now: int) -> None:
+    def book_fill(self, hit: BookFill, now: int) -> None:
         """Book a fill of one of our orders."""
         order = hit.order
-        fault = self._struck(FILLS, order, now)
+        fault = self._striking_fault(FILLS, order, now)
         if fault is not None and fault.kind == "trade-first":
-            order.veil()
+            order.veil_row()
         order.filled += hit.quantity
         order.turnover += hit.ticks * hit.quantity
-        order.exchanged = now
-        trade = Trade(f"{10_000_000 + next(self._trade_numbers)}", order, hit.ticks, hit.quantity, now)
+        order.exchanged_at = now
+        trade = ClientTrade(f"{10_000_000 + next(self._trade_numbers)}", order, hit.ticks, hit.quantity, now)
         order.trades.append(trade)
         self.trades.append(trade)
-        self._portfolio.apply(trade)
+        self._portfolio.apply_trade(trade)
         complete = order.filled == order.ask.quantity
         if complete:
-            self._leave(order)
-        order.move("COMPLETE" if complete else "OPEN")
+            self._remove_live(order)
+        order.enter_status("COMPLETE" if complete else "OPEN")
         event = "COMPLETE" if complete else "UPDATE"
         if fault is not None and fault.kind == "trade-last":
             self._unlisted.add(trade.trade_id)
-            due = now + int(fault.after(SLOW_SECONDS) * SECOND)
-            self._agenda.add(due, lambda: self._unlisted.discard(trade.trade_id))
+            due = now + int(fault.seconds_or(SLOW_SECONDS) * SECOND)
+            self._scheduler.add(due, lambda: self._unlisted.discard(trade.trade_id))
             fault = None
         if fault is None:
             self._notify(order, event)
         else:
-            due = now + int(fault.after(SLOW_SECONDS) * SECOND)
-            self._agenda.add(due, lambda: self._unveil(order, event))
-        if self.follow is not None:
-            self.follow(order, hit.quantity, now)
+            due = now + int(fault.seconds_or(SLOW_SECONDS) * SECOND)
+            self._scheduler.add(due, lambda: self._unveil_order(order, event))
+        if self.on_fill is not None:
+            self.on_fill(order, hit.quantity, now)
 
-    def _unveil(self, order: ClientOrder, event: str) -> None:
-        order.veiled = None
+    def _unveil_order(self, order: ClientOrder, event: str) -> None:
+        order.veiled_rows = None
         self._notify(order, event)
 
-    def _leave(self, order: ClientOrder) -> None:
-        self._live.pop(order.order_id, None)
-        order.ask.listing.own.pop(order.number, None)
+    def _remove_live(self, order: ClientOrder) -> None:
+        self._live_by_id.pop(order.order_id, None)
+        order.ask.listing.own_orders.pop(order.number, None)
         stops = self.stops.get(int(order.ask.listing.instrument.token), [])
         if order in stops:
             stops.remove(order)
 
     # cancelling
 
-    def cancel(self, order_id: str, now: int) -> ClientOrder:
+    def cancel_order(self, order_id: str, now: int) -> ClientOrder:
         """Cancel a working order at its owner's wish."""
-        order = self._working(order_id, "cancelled")
-        order.placed = now
-        order.note("CANCEL PENDING")
-        self._cancel(order, now)
+        order = self._working_order(order_id, "cancelled")
+        order.placed_at = now
+        order.note_status("CANCEL PENDING")
+        self._withdraw_order(order, now)
         return order
 
-    def drop(self, order: ClientOrder, now: int, message: str | None = None) -> None:
+    def cancel_by_system(self, order: ClientOrder, now: int, message: str | None = None) -> None:
         """Cancel an order by the system."""
-        if order.live:
+        if order.is_live:
             order.message = message
-            self._cancel(order, now)
+            self._withdraw_order(order, now)
 
-    def _expire(self, order: ClientOrder, now: int) -> None:
-        if order.live and order.ask.validity == "TTL":
-            self._cancel(order, now)
+    def _expire_order(self, order: ClientOrder, now: int) -> None:
+        if order.is_live and order.ask.validity == "TTL":
+            self._withdraw_order(order, now)
 
-    def _cancel(self, order: ClientOrder, now: int) -> None:
+    def _withdraw_order(self, order: ClientOrder, now: int) -> None:
         if order.status == "OPEN" and order.number:
             order.ask.listing.book.cancel(order.number)
         order.cancelled = order.pending
-        order.exchanged = now
-        self._leave(order)
-        order.move("CANCELLED")
+        order.exchanged_at = now
+        self._remove_live(order)
+        order.enter_status("CANCELLED")
         self._notify(order, "CANCELLED")
 
     def cancel_all(self, now: int) -> None:
         """Cancel every working order that has been sent: the day is over."""
-        for order in self.live():
+        for order in self.live_orders():
             if order.status != AMO:
-                self._cancel(order, now)
+                self._withdraw_order(order, now)
 
     # modifying
 
-    def _working(self, order_id: str, verb: str) -> ClientOrder:
-        order = self.find(order_id)
-        if not order.live:
+    def _working_order(self, order_id: str, verb: str) -> ClientOrder:
+        order = self.find_order(order_id)
+        if not order.is_live:
             raise refused(NO_RETURN.format(verb))
-        if order.status != AMO and sessions.frozen(order.ask.listing):
-            raise refused(sessions.NOT_NOW)
+        if order.status != AMO and session_phases.orders_frozen(order.ask.listing):
+            raise refused(session_phases.NOT_NOW)
         return order
 
-    def modify(self, order_id: str, form: Form, now: int) -> ClientOrder:
+    def modify_order(self, order_id: str, form: Form, now: int) -> ClientOrder:
         """Change a working order; a refused change leaves it as it was."""
-        order = self._working(order_id, "modified")
+        order = self._working_order(order_id, "modified")
         if order.modifications >= order.ask.listing.rules.orders.modifications:
             raise refused("Maximum allowed order modifications exceeded.")
-        ask = self._revised(order, form)
+        ask = self._revised_request(order, form)
         order.modifications += 1
-        order.placed = now
+        order.placed_at = now
         if order.status == AMO:
             order.ask = ask
-            order.note("MODIFY AMO REQ RECEIVED")
-            order.move(AMO)
+            order.note_status("MODIFY AMO REQ RECEIVED")
+            order.enter_status(AMO)
             self._notify(order, "UPDATE")
             return order
-        order.note("MODIFY VALIDATION PENDING")
-        order.note("MODIFY PENDING")
-        order.exchanged = now
-        order.note("MODIFIED")
-        self._replace(order, ask, now)
+        order.note_status("MODIFY VALIDATION PENDING")
+        order.note_status("MODIFY PENDING")
+        order.exchanged_at = now
+        order.note_status("MODIFIED")
+        self._replace_order(order, ask, now)
         return order
 
-    def _revised(self, order: ClientOrder, form: Form) -> Ask:
+    def _revised_request(self, order: ClientOrder, form: Form) -> OrderRequest:
         waiting = order.status in {"TRIGGER PENDING", AMO}
         old = order.ask if waiting or order.ask.order_type != "SL" else order.ask._replace(order_type="LIMIT")
         if old.stop:
-            stop = decimal(form, "trigger_price", old.stop)
-            checks.on_grid(old.listing, stop)
+            stop = decimal_field(form, "trigger_price", old.stop)
+            order_checks.check_on_grid(old.listing, stop)
             old = old._replace(stop=stop)
             form = {key: value for key, value in form.items() if key == "price"}
         if old.auction:
             form = {key: value for key, value in form.items() if key in {"price", "quantity"}}
         if self._choices.modify_quantity == "remaining" and form.get("quantity"):
-            form = {**form, "quantity": str(whole(form, "quantity") + order.filled)}
-        ask = checks.revised(old, form)
+            form = {**form, "quantity": str(whole_field(form, "quantity") + order.filled)}
+        ask = order_checks.revised_request(old, form)
         if not waiting:
-            sessions.admit(ask)
+            session_phases.check_phase_admits(ask)
         if ask.quantity <= order.filled:
             raise invalid("Quantity cannot be less than or equal to the filled quantity.")
-        if outside := checks.outside_band(ask):
+        if outside := order_checks.band_refusal(ask):
             raise refused(outside)
         rest = ask._replace(quantity=ask.quantity - order.filled)
-        self.cover(rest, [other for other in self.live() if other is not order])
+        self.check_cover(rest, [other for other in self.live_orders() if other is not order])
         return ask
 
-    def _replace(self, order: ClientOrder, ask: Ask, now: int) -> None:
+    def _replace_order(self, order: ClientOrder, ask: OrderRequest, now: int) -> None:
         was_open = order.status == "OPEN"
         stays = was_open and ask.order_type == "LIMIT" and ask.validity == order.ask.validity
         if stays and ask.disclosed == order.ask.disclosed:
             order.ask = ask
-            order.move("OPEN")
+            order.enter_status("OPEN")
             self._notify(order, "UPDATE")
             listing = ask.listing
             if not ask.auction:
                 listing.book.modify(order.number, listing.instrument.ticks(ask.price), order.pending)
-            self.settle(listing, now)
+            self.book_fills(listing, now)
             return
         if was_open:
             ask.listing.book.cancel(order.number)
-        self._leave(order)
+        self._remove_live(order)
         order.ask = ask
-        self._live[order.order_id] = order
+        self._live_by_id[order.order_id] = order
         if ask.order_type in {"SL", "SL-M"}:
-            order.move("TRIGGER PENDING")
+            order.enter_status("TRIGGER PENDING")
             self.stops.setdefault(int(ask.listing.instrument.token), []).append(order)
             self._notify(order, "UPDATE")
         else:
             self._notify(order, "UPDATE")
-            self._open(order, now)
+            self._open_order(order, now)
 
-    def trigger(self, listing: Listing, low: int, high: int, now: int) -> bool:
+    def open_reached_stops(self, listing: ExchangeListing, low: int, high: int, now: int) -> bool:
         """Open the stop orders that prices between `low` and `high` have reached; tell whether there were any."""
         stops = self.stops.get(int(listing.instrument.token))
         if not stops:
@@ -392,32 +392,32 @@ class OrderDesk:
         ticks = listing.instrument.ticks
         due = [o for o in stops if (high >= ticks(o.ask.trigger) if o.ask.buys else low <= ticks(o.ask.trigger))]
         for order in due:
-            self.fire(order, now)
+            self.fire_stop(order, now)
         return bool(due)
 
-    def fire(self, order: ClientOrder, now: int) -> None:
+    def fire_stop(self, order: ClientOrder, now: int) -> None:
         """Open a stop order, as its trigger does."""
         self.stops[int(order.ask.listing.instrument.token)].remove(order)
-        order.exchanged = now
+        order.exchanged_at = now
         order.status = "OPEN"
         self._notify(order, "UPDATE")
-        self._open(order, now)
+        self._open_order(order, now)
 
-    def grow(self, order: ClientOrder, quantity: int) -> None:
+    def grow_stop(self, order: ClientOrder, quantity: int) -> None:
         """Give an order that waits for its trigger more to do."""
         order.ask = order.ask._replace(quantity=order.ask.quantity + quantity)
-        order.move("TRIGGER PENDING")
+        order.enter_status("TRIGGER PENDING")
         self._notify(order, "UPDATE")
 
     def book_rows(self) -> list[dict[str, object]]:
         """Return the order book, oldest first."""
-        return [order.shown() for order in self.orders.values()]
+        return [order.shown_row() for order in self.orders.values()]
 
     def trade_rows(self, order: ClientOrder | None = None) -> list[dict[str, object]]:
         """Return the list of trades, oldest first, or an order's."""
         trades = self.trades if order is None else order.trades
         return [trade_row(trade) for trade in trades if trade.trade_id not in self._unlisted]
 
-    def written(self) -> str:
+    def book_json(self) -> str:
         """Return the order book as JSON."""
-        return f"[{', '.join([order.written() for order in self.orders.values()])}]"
+        return f"[{', '.join([order.row_json() for order in self.orders.values()])}]"

@@ -5,23 +5,25 @@ from datetime import date
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
-from brokers.sandbox import ist, sessions, tape, universe
+from brokers.sandbox import ist
 from brokers.sandbox.config import SandboxConfig
-from brokers.sandbox.contracts import Maker, generated
-from brokers.sandbox.day_rules import DayRules
-from brokers.sandbox.dump import DumpUniverse, Made
-from brokers.sandbox.fair import Drift
-from brokers.sandbox.history import Past, Recorded, Walk
-from brokers.sandbox.listing import CONTINUOUS, Index, Listing
-from brokers.sandbox.market import Crowd, Market, Traders
-from brokers.sandbox.sessions import Group
+from brokers.sandbox.market import session_phases
+from brokers.sandbox.market.crowd import InstrumentTraders, PriceSource, SeededCrowd
+from brokers.sandbox.market.day_rules import DayRules
+from brokers.sandbox.market.exchange_listing import CONTINUOUS, ExchangeListing, ListedIndex
+from brokers.sandbox.market.fair_value import DriftingValue
+from brokers.sandbox.market.session_phases import SessionGroup
+from brokers.sandbox.universe import known_shares, recorded_tape
+from brokers.sandbox.universe.dump_universe import AwakeInstrument, DumpUniverse
+from brokers.sandbox.universe.generated_universe import RowMaker, generated_rows
+from brokers.sandbox.universe.price_history import Past, RecordedPast, SeededPast
 from engine.errors import ConfigError, DataError
-from engine.market.calendar import Calendar, Phase
-from engine.market.instruments import Listing as Row
-from engine.market.sessions import Keeping
+from engine.market.calendar import Calendar, SessionPhase
+from engine.market.instruments import InstrumentListing as Row
+from engine.market.session_table import HoursClass
 
 if TYPE_CHECKING:
-    from brokers.sandbox.carry import Carried
+    from brokers.sandbox.overnight import CarriedAccount
 
 RUN_CHANCE = 0.02
 """Of a share, each day, to run into its circuit limit."""
@@ -29,125 +31,125 @@ RUN_FROM = (3_600, 14_400)
 """Seconds after the open at which such a run begins."""
 
 
-class Listed(NamedTuple):
+class DayUniverse(NamedTuple):
     """A day's instruments."""
 
-    market: Market
+    market: PriceSource
     past: Past
-    basket: Index
-    groups: list[Group]
+    basket: ListedIndex
+    groups: list[SessionGroup]
     dump: DumpUniverse | None = None
     text: str = ""
     """The dump as it was given."""
 
 
-def listed(config: SandboxConfig, watched: Collection[str] | None = None, carried: "Carried | None" = None) -> Listed:
+def build_universe(config: SandboxConfig, watched: Collection[str] | None = None, carried: "CarriedAccount | None" = None) -> DayUniverse:
     """Return what a configuration lists; raise `ConfigError` or `DataError`.
 
     `watched`: which of the twenty names shall move from the open; None: all of them. Prices go on from what was `carried`.
     """
     closes = carried.closes if carried is not None else {}
-    rows, text = universe.read_dump(config.instruments)
+    rows, text = known_shares.load_dump(config.instruments)
     rules = DayRules(config.date)
     if config.tape is not None:
-        return _tape(config, rules, universe.titles(rows), carried)
+        return _tape_universe(config, rules, known_shares.dump_titles(rows), carried)
     symbols = {key.removeprefix("NSE:"): close for key, close in closes.items()}
     if rows:
-        return _dumped(config, rules, rows, text, symbols)
-    return _crowd(config, rules, watched, symbols)
+        return _dump_universe(config, rules, rows, text, symbols)
+    return _crowd_universe(config, rules, watched, symbols)
 
 
-def _dumped(config: SandboxConfig, rules: DayRules, rows: list[Row], text: str, closes: Mapping[str, float]) -> Listed:
+def _dump_universe(config: SandboxConfig, rules: DayRules, rows: list[Row], text: str, closes: Mapping[str, float]) -> DayUniverse:
     """Return everything a dump lists: the named shares trade in books, the rest is made when it is asked for."""
-    day, new = sessions.ist_date(config.date), config.choices.new_hours
+    day, new = session_phases.ist_date(config.date), config.choices.new_hours
     dump = DumpUniverse(rows, day, rules, config.seed, closes, new_hours=new)
-    named = config.symbols or tuple(name for name in universe.NAMES if f"NSE:{name}" in dump.rows)
+    named = config.symbols or tuple(name for name in known_shares.NAMES if f"NSE:{name}" in dump.rows)
     for name in named:
         if f"NSE:{name}" not in dump.rows:
             raise ConfigError(f"symbol {name!r}: {config.instruments} does not list it on NSE")
     if not named:
         raise DataError(
-            f"instrument dump {config.instruments}: it lists none of {', '.join(universe.NAMES)}; name symbols"
+            f"instrument dump {config.instruments}: it lists none of {', '.join(known_shares.NAMES)}; name symbols"
         )
     made = {f"NSE:{name}": dump.make(f"NSE:{name}", lambda _: None) for name in named}
     shares = [one.listing for one in made.values()]
     row = dump.rows.get("NSE:NIFTY 50")
-    index = dump.index(row, shares) if row else Index(universe.nifty(), shares)
+    index = dump.index(row, shares) if row else ListedIndex(known_shares.nifty_index(), shares)
     for key, one in made.items():
         dump.group_of(key).listings.append(one.listing)
     traders = [traders_of(one, config.seed) for one in made.values()]
     main = dump.group_of(f"NSE:{named[0]}")
-    crowd = Crowd([*shares], traders, config.seed, sessions.windows(dump.groups), _busy(main))
-    return Listed(crowd, Walk(config.seed, config.date, dump.keeping), index, dump.groups, dump, text)
+    crowd = SeededCrowd([*shares], traders, config.seed, session_phases.trading_windows(dump.groups), _trading_span(main))
+    return DayUniverse(crowd, SeededPast(config.seed, config.date, dump.trading_hours), index, dump.groups, dump, text)
 
 
-def traders_of(made: Made, seed: int) -> Traders:
+def traders_of(made: AwakeInstrument, seed: int) -> InstrumentTraders:
     """Return who trades an instrument that is made from a row."""
     instrument = made.listing.instrument
     random = Random(f"{seed}:{instrument.exchange}:{instrument.symbol}")  # noqa: S311 a simulation, not a secret
-    return Traders(made.listing, made.fair, random)
+    return InstrumentTraders(made.listing, made.fair, random)
 
 
-def _busy(main: Group) -> tuple[int, int]:
+def _trading_span(main: SessionGroup) -> tuple[int, int]:
     return main.opens, max(phase.end for phase in main.phases if phase.name == CONTINUOUS)
 
 
-def _crowd(config: SandboxConfig, rules: DayRules, watched: Collection[str] | None, closes: dict[str, float]) -> Listed:
+def _crowd_universe(config: SandboxConfig, rules: DayRules, watched: Collection[str] | None, closes: dict[str, float]) -> DayUniverse:
     """Return the named shares, which trade from the open, and all that is made when it is asked for."""
-    names = config.symbols or tuple(universe.NAMES)
+    names = config.symbols or tuple(known_shares.NAMES)
     if config.size:
         names = names[: config.size]
     awake = names if watched is None else [name for name in names if name in watched] or names[:1]
-    shares = [Listing(universe.default_share(name, rules, closes.get(name)), rules, prints=True) for name in awake]
-    day = sessions.ist_date(config.date)
-    maker = Maker(day, rules, config.seed, closes)
-    rows = generated(maker, day, names, config)
-    optioned = {*names, *universe.KNOWN} if config.wide else names
+    shares = [ExchangeListing(known_shares.default_share(name, rules, closes.get(name)), rules, prints=True) for name in awake]
+    day = session_phases.ist_date(config.date)
+    maker = RowMaker(day, rules, config.seed, closes)
+    rows = generated_rows(maker, day, names, config)
+    optioned = {*names, *known_shares.KNOWN} if config.wide else names
     new = config.choices.new_hours
     dump = DumpUniverse(rows, day, rules, config.seed, maker.closes | closes, optioned, new_hours=new)
     for share in shares:
         if share.key not in dump.rows:
             raise DataError(f"{config.date} is no trading day of NSE")
         dump.group_of(share.key).listings.append(share)
-    traders = [_traders(share, config.seed) for share in shares]
+    traders = [_named_traders(share, config.seed) for share in shares]
     main = dump.group_of(f"NSE:{names[0]}")
-    crowd = Crowd([*shares], traders, config.seed, sessions.windows(dump.groups), _busy(main))
-    index = Index(universe.nifty(), shares)
-    return Listed(crowd, Walk(config.seed, config.date, dump.keeping), index, dump.groups, dump)
+    crowd = SeededCrowd([*shares], traders, config.seed, session_phases.trading_windows(dump.groups), _trading_span(main))
+    index = ListedIndex(known_shares.nifty_index(), shares)
+    return DayUniverse(crowd, SeededPast(config.seed, config.date, dump.trading_hours), index, dump.groups, dump)
 
 
-def _traders(share: Listing, seed: int) -> Traders:
+def _named_traders(share: ExchangeListing, seed: int) -> InstrumentTraders:
     symbol = share.instrument.symbol
     random = Random(f"{seed}:{symbol}")  # noqa: S311 a simulation, not a secret
     fate = Random(f"{seed}:{symbol}:circuit")  # noqa: S311
     runs_at, runs_to = -1, 0.0
     if fate.random() < RUN_CHANCE:
         runs_at, runs_to = fate.randrange(*RUN_FROM), fate.choice((-1.0, 1.0))
-    drift = Drift(share.instrument.close, universe.KNOWN[symbol].beta, random, runs_at, runs_to)
-    return Traders(share, drift, random)
+    drift = DriftingValue(share.instrument.close, known_shares.KNOWN[symbol].beta, random, runs_at, runs_to)
+    return InstrumentTraders(share, drift, random)
 
 
-def _tape(config: SandboxConfig, rules: DayRules, dump: universe.Dump, carried: "Carried | None") -> Listed:
+def _tape_universe(config: SandboxConfig, rules: DayRules, dump: known_shares.Dump, carried: "CarriedAccount | None") -> DayUniverse:
     assert config.tape is not None
-    held = {key.partition(":")[2] for key in carried.held} if carried is not None else ()
+    held = {key.partition(":")[2] for key in carried.held_keys} if carried is not None else ()
     closes = carried.closes if carried is not None else {}
-    records = tape.recorded(config.tape, config.symbols, config.date, held)
+    records = recorded_tape.load_records(config.tape, config.symbols, config.date, held)
     shares = [
-        tape.listed(symbol, config.date, record, rules, dump, closes.get(f"NSE:{symbol}", 0.0))
+        recorded_tape.recorded_share(symbol, config.date, record, rules, dump, closes.get(f"NSE:{symbol}", 0.0))
         for symbol, record in records.items()
     ]
-    days = [record.of(config.date) for record in records.values()]
+    days = [record.bars_of_day(config.date) for record in records.values()]
     past = {int(share.token): record for share, record in zip(shares, records.values(), strict=True)}
-    market = tape.Tape([Listing(share, rules, prints=False) for share in shares], days)
-    group = Group(market.listings, (Phase(CONTINUOUS, market.opens, market.closes),))
+    market = recorded_tape.RecordedTape([ExchangeListing(share, rules, prints=False) for share in shares], days)
+    group = SessionGroup(market.listings, (SessionPhase(CONTINUOUS, market.opens, market.closes),))
     known = _known_hours(config.date)
     if known is not None:
-        _within(config, market, known)
+        _check_hours(config, market, known)
         group = group._replace(square_off=known.square_off, amo=known.amo)
-    return Listed(market, Recorded(past), Index(universe.nifty(), market.listings), [group])
+    return DayUniverse(market, RecordedPast(past), ListedIndex(known_shares.nifty_index(), market.listings), [group])
 
 
-def _within(config: SandboxConfig, market: Market, known: Group) -> None:
+def _check_hours(config: SandboxConfig, market: PriceSource, known: SessionGroup) -> None:
     """Refuse a record whose clock is another one: its bars begin before the day does, or go on after its end."""
     opens, ends = min(phase.start for phase in known.phases), max(phase.end for phase in known.phases)
     if market.opens < opens or market.closes > ends:
@@ -161,15 +163,15 @@ def _within(config: SandboxConfig, market: Market, known: Group) -> None:
         )
 
 
-def _known_hours(day: str) -> Group | None:
+def _known_hours(day: str) -> SessionGroup | None:
     """Return Zerodha's times for a recorded day; None where the calendar does not know the day."""
     try:
-        return sessions.hours(Calendar.load(), date.fromisoformat(day), Keeping("NSE", "EQ"))
+        return session_phases.group_hours(Calendar.load(), date.fromisoformat(day), HoursClass("NSE", "EQ"))
     except DataError:
         return None
 
 
-def begin(config: SandboxConfig, market: Market) -> int:
+def starting_instant(config: SandboxConfig, market: PriceSource) -> int:
     """Return the instant the clock starts at: the open, or the time asked for. A time before 09:15 is meant literally, later ones wait for the open."""
     if not config.start:
         return market.opens

@@ -10,18 +10,19 @@ from random import Random
 from statistics import median
 from typing import Final, Literal, NamedTuple, final
 
-from brokers.sandbox import sessions, universe
-from brokers.sandbox.contracts import COMMODITIES
-from brokers.sandbox.day_rules import DayRules
-from brokers.sandbox.fair import Drift, Fair, Follow, Option
-from brokers.sandbox.indices import FEWEST, FINE, INDEX_NAMES
-from brokers.sandbox.listing import Contract, Index, Listing
-from brokers.sandbox.sessions import Group
-from compiled.model import Instrument
+from brokers.sandbox.market import session_phases
+from brokers.sandbox.market.day_rules import DayRules
+from brokers.sandbox.market.exchange_listing import DerivativeContract, ExchangeListing, ListedIndex
+from brokers.sandbox.market.fair_value import DriftingValue, Fair, FollowingValue, OptionValue
+from brokers.sandbox.market.session_phases import SessionGroup
+from brokers.sandbox.universe import known_shares
+from brokers.sandbox.universe.generated_universe import COMMODITIES
+from brokers.sandbox.universe.known_indices import FEWEST, FINE, INDEX_NAMES
+from compiled.model.values import Instrument
 from engine.errors import DataError
-from engine.market.instruments import INDICES, as_number
-from engine.market.instruments import Listing as Row
-from engine.market.sessions import Keeping
+from engine.market.instruments import INDICES, day_as_number
+from engine.market.instruments import InstrumentListing as Row
+from engine.market.session_table import HoursClass
 
 CONTRACTS: Final = {"FUT", "CE", "PE"}
 INDEX_SIGMA, SHARE_SIGMA = 0.13, 0.26
@@ -41,18 +42,18 @@ PRICES: dict[float, tuple[float, float]] = {
 }
 """Tick of a share → between which prices it stands, by NSE's table."""
 
-Find = Callable[[str], Listing | Index | None]
+Find = Callable[[str], ExchangeListing | ListedIndex | None]
 """Return an instrument by its key, awake or made now."""
 
 
-class Made(NamedTuple):
+class AwakeInstrument(NamedTuple):
     """One instrument that is awake, and what it is worth."""
 
-    listing: Listing
+    listing: ExchangeListing
     fair: Fair
 
 
-class Keeps(NamedTuple):
+class HoursKey(NamedTuple):
     """Which group an instrument belongs to."""
 
     exchange: str
@@ -85,56 +86,56 @@ class DumpUniverse:
         self._rules = rules
         self._seed = seed
         self._closes = closes or {}
-        self._hours: dict[Keeps, Group | None] = {}
+        self._hours: dict[HoursKey, SessionGroup | None] = {}
         alive = [row for row in rows if row.expiry is None or row.expiry >= day]
         self._optioned = {row.name for row in alive if row.kind in CONTRACTS and row.exchange in HOMES} | {*optioned}
-        self.keeping = sessions.keeping(self._optioned, new=new_hours)
+        self.trading_hours = session_phases.instrument_hours(self._optioned, new=new_hours)
         """What says which shares close in an auction."""
         self._near: dict[str, date] = {}
         for row in alive:
             if row.kind == "FUT" and row.expiry is not None:
                 self._near[row.exchange] = min(row.expiry, self._near.get(row.exchange, date.max))
-        self.rows = {f"{row.exchange}:{row.symbol}": row for row in alive if self._trades(row)}
-        self._strikes = _strikes(alive)
+        self.rows = {f"{row.exchange}:{row.symbol}": row for row in alive if self._is_traded(row)}
+        self._strikes = _middle_strikes(alive)
 
-    def _trades(self, row: Row) -> bool:
+    def _is_traded(self, row: Row) -> bool:
         return row.kind == "INDEX" or self.group(row) is not None
 
-    def slides(self, row: Row) -> bool:
+    def band_slides(self, row: Row) -> bool:
         """Tell whether the band of a row slides during the day: a share with derivatives, or a future on one."""
         if row.kind == "EQ":
             return row.exchange == "NSE" and row.symbol in self._optioned
         return row.kind == "FUT" and row.exchange in HOMES
 
     @property
-    def groups(self) -> list[Group]:
+    def groups(self) -> list[SessionGroup]:
         """Return every group an instrument of the dump may join."""
         return [group for group in self._hours.values() if group is not None]
 
-    def group(self, row: Row) -> Group | None:
+    def group(self, row: Row) -> SessionGroup | None:
         """Return the hours a row keeps; None where nobody knows them."""
-        called = row.kind != "FUT" or row.exchange == "MCX" or row.expiry is None or sessions.called_before_open(
+        called = row.kind != "FUT" or row.exchange == "MCX" or row.expiry is None or session_phases.called_before_open(
             self._day, row.expiry, self._near[row.exchange]
         )  # fmt: skip
-        keeping = self.keeping.keeping(self._day, row.instrument())
+        keeping = self.trading_hours.hours_class(self._day, row.instrument())
         kind = "CE" if row.kind == "PE" else row.kind
-        key = Keeps(row.exchange, kind, keeping.cas, keeping.expiring, called and row.kind not in {"CE", "PE"})
+        key = HoursKey(row.exchange, kind, keeping.cas, keeping.expiring, called and row.kind not in {"CE", "PE"})
         if key not in self._hours:
             try:
-                self._hours[key] = sessions.hours(
-                    self.keeping.calendar, self._day, Keeping(*key[:4]), called=key.called
+                self._hours[key] = session_phases.group_hours(
+                    self.trading_hours.calendar, self._day, HoursClass(*key[:4]), called=key.called
                 )
             except DataError:
                 self._hours[key] = None
         return self._hours[key]
 
-    def group_of(self, key: str) -> Group:
+    def group_of(self, key: str) -> SessionGroup:
         """Return the hours of an instrument that is listed."""
         group = self.group(self.rows[key])
         assert group is not None
         return group
 
-    def close(self, row: Row) -> float:
+    def previous_close(self, row: Row) -> float:
         """Return a previous close that is plausible, rupees, off the grid."""
         name = row.symbol if row.kind in {"EQ", "INDEX"} else row.name
         if name in self._closes:
@@ -144,50 +145,50 @@ class DumpUniverse:
                 name = key
         if name in self._strikes:
             return self._strikes[name]
-        if row.exchange in {"NSE", "BSE"} and name in universe.KNOWN:
-            return universe.KNOWN[name].price
+        if row.exchange in {"NSE", "BSE"} and name in known_shares.KNOWN:
+            return known_shares.KNOWN[name].price
         if name in COMMODITIES:
-            return COMMODITIES[name][0] * (1.0 + 0.005 * self._years(row))
+            return COMMODITIES[name][0] * (1.0 + 0.005 * self._years_left(row))
         if row.kind == "INDEX" and row.symbol in INDEX_NAMES:
             return INDEX_NAMES[row.symbol].level
         low, high = PRICES.get(row.tick, (50.0, 500.0)) if row.kind == "EQ" else (1_000.0, 30_000.0)
-        return self._random(f"{row.name}:{row.symbol}:close").uniform(low, high)
+        return self._seeded_random(f"{row.name}:{row.symbol}:close").uniform(low, high)
 
-    def _years(self, row: Row) -> float:
+    def _years_left(self, row: Row) -> float:
         return max(0.5, ((row.expiry or self._day) - self._day).days) / 365.0
 
-    def _random(self, key: str) -> Random:
+    def _seeded_random(self, key: str) -> Random:
         return Random(f"{self._seed}:{key}")  # noqa: S311 a simulation, not a secret
 
-    def index(self, row: Row, members: list[Listing]) -> Index:
+    def index(self, row: Row, members: list[ExchangeListing]) -> ListedIndex:
         """Return an index, which moves with those of the named shares that are in it, or with all of them."""
-        of, close = INDEX_NAMES.get(row.symbol), round(self.close(row), 2)
+        of, close = INDEX_NAMES.get(row.symbol), round(self.previous_close(row), 2)
         step = FINE if row.exchange != "NSE" or (of is not None and of.gain != 1.0) else 0.05
         made = Instrument(row.token, row.exchange, row.symbol, step, kind="INDEX", name=row.name, close=close)
         if of is None:
-            return Index(made, members)
+            return ListedIndex(made, members)
         inside = [share for share in members if share.instrument.symbol in of.members]
-        return Index(made, inside if len(inside) >= FEWEST else members, of.gain)
+        return ListedIndex(made, inside if len(inside) >= FEWEST else members, of.gain)
 
-    def make(self, key: str, find: Find) -> Made:
+    def make(self, key: str, find: Find) -> AwakeInstrument:
         """Return a share or a contract, with whatever it follows made before it."""
         row = self.rows[key]
-        spot = find(self._underlying(row))
+        spot = find(self._underlying_key(row))
         if row.kind == "EQ":
-            twin = spot if isinstance(spot, Listing) else None
-            fair: Fair = Follow(twin) if twin else Drift(self.close(row), self._beta(row), self._random(key))
-            return Made(self._listing(row, twin.instrument.close if twin else self.close(row), None), fair)
-        years = self._years(row)
-        sigma = SHARE_SIGMA if isinstance(spot, Listing) else INDEX_SIGMA
-        contract = Contract(row.name, row.expiry or self._day, row.strike, spot, years, sigma)
-        fair, close = _worth(row, contract, self.close(row), self._random(key))
-        return Made(self._listing(row, close, contract), fair)
+            twin = spot if isinstance(spot, ExchangeListing) else None
+            fair: Fair = FollowingValue(twin) if twin else DriftingValue(self.previous_close(row), self._share_beta(row), self._seeded_random(key))
+            return AwakeInstrument(self._make_listing(row, twin.instrument.close if twin else self.previous_close(row), None), fair)
+        years = self._years_left(row)
+        sigma = SHARE_SIGMA if isinstance(spot, ExchangeListing) else INDEX_SIGMA
+        contract = DerivativeContract(row.name, row.expiry or self._day, row.strike, spot, years, sigma)
+        fair, close = _contract_value(row, contract, self.previous_close(row), self._seeded_random(key))
+        return AwakeInstrument(self._make_listing(row, close, contract), fair)
 
-    def _beta(self, row: Row) -> float:
-        known = universe.KNOWN.get(row.symbol)
-        return known.beta if known else self._random(f"{row.symbol}:beta").uniform(0.4, 1.6)
+    def _share_beta(self, row: Row) -> float:
+        known = known_shares.KNOWN.get(row.symbol)
+        return known.beta if known else self._seeded_random(f"{row.symbol}:beta").uniform(0.4, 1.6)
 
-    def _underlying(self, row: Row) -> str:
+    def _underlying_key(self, row: Row) -> str:
         """Return the key of what a row follows: a contract its underlying, a share on BSE the one on NSE."""
         if row.kind == "EQ":
             return f"NSE:{row.symbol}" if row.exchange == "BSE" else ""
@@ -195,10 +196,10 @@ class DumpUniverse:
         exchange, symbol = INDICES.get(row.name, (home, row.name))
         return f"{exchange}:{symbol}"
 
-    def _listing(self, row: Row, close: float, contract: Contract | None) -> Listing:
+    def _make_listing(self, row: Row, close: float, contract: DerivativeContract | None) -> ExchangeListing:
         kind: Literal["EQ", "FUT", "CE", "PE"] = row.kind  # type: ignore[assignment]  # no index comes here
         made = Instrument(row.token, row.exchange, row.symbol, row.tick, row.lot, kind, row.name)
-        made.expiry = as_number(row.expiry)
+        made.expiry = day_as_number(row.expiry)
         made.freeze = self._rules.freeze(row.name, row.lot) if contract else self._rules.orders.max_quantity
         made.close = max(row.tick, made.snap(close))
         if kind in {"CE", "PE"}:
@@ -206,25 +207,25 @@ class DumpUniverse:
         else:
             made.lower, made.upper = made.snap(made.close * (1 - BAND), 1), made.snap(made.close * (1 + BAND), -1)
         times = self._rules.multiplier(row.exchange, row.symbol)
-        listing = Listing(made, self._rules, prints=True, contract=contract, multiplier=times)
-        listing.oi = row.lot * self._random(f"{row.symbol}:oi").randrange(500, 50_000) if contract else 0
+        listing = ExchangeListing(made, self._rules, prints=True, contract=contract, multiplier=times)
+        listing.oi = row.lot * self._seeded_random(f"{row.symbol}:oi").randrange(500, 50_000) if contract else 0
         return listing
 
 
-def _worth(row: Row, contract: Contract, close: float, random: Random) -> tuple[Fair, float]:
+def _contract_value(row: Row, contract: DerivativeContract, close: float, random: Random) -> tuple[Fair, float]:
     """Return what a contract is worth from now on, and was at the previous close."""
     spot = contract.underlying
     if spot is None:
-        return Drift(close, 0.1, random), close
+        return DriftingValue(close, 0.1, random), close
     follows = (
-        Follow(spot, contract.years)
+        FollowingValue(spot, contract.years)
         if row.kind == "FUT"
-        else Option(spot, row.strike, contract.years, contract.sigma, 1 if row.kind == "CE" else -1)
+        else OptionValue(spot, row.strike, contract.years, contract.sigma, 1 if row.kind == "CE" else -1)
     )
     return follows, follows.at(spot.instrument.close)
 
 
-def _strikes(rows: Iterable[Row]) -> dict[str, float]:
+def _middle_strikes(rows: Iterable[Row]) -> dict[str, float]:
     """Return the middle of the strikes of each name's nearest expiry."""
     nearest: dict[str, tuple[date, list[float]]] = {}
     for row in rows:

@@ -11,12 +11,13 @@ from itertools import count
 from random import Random
 from typing import NamedTuple, final
 
-from brokers.sandbox import sessions, universe
 from brokers.sandbox.config import SandboxConfig
-from brokers.sandbox.day_rules import DayRules
-from brokers.sandbox.indices import INDEX_NAMES, NIFTY_50
+from brokers.sandbox.market import session_phases
+from brokers.sandbox.market.day_rules import DayRules
+from brokers.sandbox.universe import known_shares
+from brokers.sandbox.universe.known_indices import INDEX_NAMES, NIFTY_50
 from engine.market.instruments import INDICES
-from engine.market.instruments import Listing as Row
+from engine.market.instruments import InstrumentListing as Row
 
 SEGMENTS: Mapping[str, int] = {"NSE": 1, "NFO": 2, "BSE": 4, "BFO": 5, "MCX": 7}
 COMMODITIES: Mapping[str, tuple[float, float]] = {
@@ -32,7 +33,7 @@ STRIKES = 20
 """Each side of the money, of the near month."""
 
 
-class Underlying(NamedTuple):
+class ContractUnderlying(NamedTuple):
     """What contracts are on: its name in their symbols, previous close in rupees, and whether it is an index."""
 
     name: str
@@ -47,7 +48,7 @@ WEEKLIES: Mapping[str, int] = {"NIFTY": 1, "SENSEX": 3}
 WEEKS = 4
 
 
-def expiries(day: date, months: int, last_weekday: int | None, exchange: str) -> list[date]:
+def monthly_expiries(day: date, months: int, last_weekday: int | None, exchange: str) -> list[date]:
     """Return the next monthly expiries: the last such weekday of the month (Monday 0), or its 20th.
 
     One on a holiday of the exchange moves to the trading day before.
@@ -58,17 +59,17 @@ def expiries(day: date, months: int, last_weekday: int | None, exchange: str) ->
         expiry = date(year, month, 20 if last_weekday is None else calendar.monthrange(year, month)[1])
         while last_weekday is not None and expiry.weekday() != last_weekday:
             expiry -= timedelta(days=1)
-        expiry = sessions.trading_day(expiry, exchange)
+        expiry = session_phases.trading_day(expiry, exchange)
         if expiry >= day:
             found.append(expiry)
         year, month = (year, month + 1) if month < 12 else (year + 1, 1)
     return found
 
 
-def weeklies(day: date, weekday: int, exchange: str) -> list[date]:
+def weekly_expiries(day: date, weekday: int, exchange: str) -> list[date]:
     """Return the next weekly expiries; one on a holiday of the exchange moves to the trading day before."""
     first = day + timedelta(days=(weekday - day.weekday()) % 7)
-    dates = (sessions.trading_day(first + timedelta(weeks=ahead), exchange) for ahead in range(WEEKS + 1))
+    dates = (session_phases.trading_day(first + timedelta(weeks=ahead), exchange) for ahead in range(WEEKS + 1))
     return [expiry for expiry in dates if expiry >= day][:WEEKS]
 
 
@@ -81,7 +82,7 @@ def contract_symbol(name: str, expiry: date, strike: float = 0.0, kind: str = "F
 
 
 @final
-class Maker:
+class RowMaker:
     """Makes rows with tokens of their exchange; `closes` collects previous closes in rupees, by symbol or underlying.
 
     Strikes stand around the known prices, wherever a share has `moved` to (rupees, by symbol).
@@ -95,12 +96,12 @@ class Maker:
         self._numbers = count(100_001)
         self.closes: dict[str, float] = {}
 
-    def _token(self, exchange: str) -> int:
+    def _next_token(self, exchange: str) -> int:
         return next(self._numbers) << 8 | SEGMENTS[exchange]
 
     def share(self, symbol: str) -> Row:
         """Return a known NSE share."""
-        known = universe.KNOWN[symbol]
+        known = known_shares.KNOWN[symbol]
         tick = self._rules.tick(self._moved.get(symbol, known.price))
         self.closes[symbol] = known.price
         return Row(known.token, "NSE", symbol, known.title, "EQ", tick, 1)
@@ -113,21 +114,21 @@ class Maker:
 
     def twin(self, share: Row) -> Row:
         """Return the same share on BSE."""
-        return Row(self._token("BSE"), "BSE", share.symbol, share.name, "EQ", share.tick, 1)
+        return Row(self._next_token("BSE"), "BSE", share.symbol, share.name, "EQ", share.tick, 1)
 
     def commodity(self, name: str, expiry: date) -> Row:
         """Return an MCX future, which has no underlying here."""
         return Row(
-            self._token("MCX"), "MCX", contract_symbol(name, expiry), name, "FUT", COMMODITIES[name][1], 1, expiry
+            self._next_token("MCX"), "MCX", contract_symbol(name, expiry), name, "FUT", COMMODITIES[name][1], 1, expiry
         )
 
-    def future(self, exchange: str, of: Underlying, expiry: date) -> Row:
+    def future(self, exchange: str, of: ContractUnderlying, expiry: date) -> Row:
         """Return a future on a share or an index."""
         tick = self._rules.tick(of.close, "index future" if of.is_index else "stock future")
         lot = self._rules.lot(of.name, of.close)
-        return Row(self._token(exchange), exchange, contract_symbol(of.name, expiry), of.name, "FUT", tick, lot, expiry)
+        return Row(self._next_token(exchange), exchange, contract_symbol(of.name, expiry), of.name, "FUT", tick, lot, expiry)
 
-    def chain(self, exchange: str, of: Underlying, expiry: date, *, weekly: bool = False) -> Iterator[Row]:
+    def option_chain(self, exchange: str, of: ContractUnderlying, expiry: date, *, weekly: bool = False) -> Iterator[Row]:
         """Yield the options of one expiry: calls and puts around the money."""
         step = strike_step(of.close)
         middle = round(of.close / step) * step
@@ -137,61 +138,61 @@ class Maker:
             if strike > step and abs(strike / of.close - 1.0) < 0.25:
                 for kind in ("CE", "PE"):
                     symbol = contract_symbol(of.name, expiry, strike, kind, weekly=weekly)
-                    yield Row(self._token(exchange), exchange, symbol, of.name, kind, tick, lot, expiry, strike)
+                    yield Row(self._next_token(exchange), exchange, symbol, of.name, kind, tick, lot, expiry, strike)
 
-    def made_up(self, number: int) -> Row:
+    def made_up_share(self, number: int) -> Row:
         """Return an NSE share that is made up."""
         symbol = f"SBX{number:05d}"
         random = Random(f"{self._seed}:{symbol}:close")  # noqa: S311 a simulation, not a secret
         self.closes[symbol] = close = round(10 ** random.uniform(1.3, 3.6), 2)
-        return Row(self._token("NSE"), "NSE", symbol, f"SANDBOX {number}", "EQ", self._rules.tick(close), 1)
+        return Row(self._next_token("NSE"), "NSE", symbol, f"SANDBOX {number}", "EQ", self._rules.tick(close), 1)
 
 
-def generated(maker: Maker, day: date, names: Sequence[str], config: SandboxConfig) -> list[Row]:
+def generated_rows(maker: RowMaker, day: date, names: Sequence[str], config: SandboxConfig) -> list[Row]:
     """Return the rows of a configuration: the named shares and their index first, made-up shares last."""
     shares = [maker.share(name) for name in names]
     rows = [*shares, maker.index(NIFTY_50)]
     if config.wide:
-        rest = [maker.share(name) for name in universe.KNOWN if name not in names]
+        rest = [maker.share(name) for name in known_shares.KNOWN if name not in names]
         rows += [*rest, *(maker.index(name) for name in INDEX_NAMES if name != NIFTY_50)]
         shares += rest
-    rows += _contracts(maker, day, shares, config)
+    rows += _contract_rows(maker, day, shares, config)
     if not config.size:
         return rows
-    return rows[: config.size] + [maker.made_up(number + 1) for number in range(config.size - len(rows))]
+    return rows[: config.size] + [maker.made_up_share(number + 1) for number in range(config.size - len(rows))]
 
 
-def _contracts(maker: Maker, day: date, shares: list[Row], config: SandboxConfig) -> Iterator[Row]:
+def _contract_rows(maker: RowMaker, day: date, shares: list[Row], config: SandboxConfig) -> Iterator[Row]:
     exchanges = config.exchanges
     if "BSE" in exchanges:
         yield from (maker.twin(share) for share in shares)
     if "MCX" in exchanges:
-        dates = expiries(day, 2, None, "MCX")
+        dates = monthly_expiries(day, 2, None, "MCX")
         yield from (maker.commodity(name, expiry) for name in COMMODITIES for expiry in dates)
     if "NFO" in exchanges:
-        indices = _indices(NSE_INDICES if config.wide else NSE_INDICES[:1])
-        spots = [Underlying(share.symbol, maker.closes[share.symbol], is_index=False) for share in shares]
-        yield from _derivatives(maker, day, "NFO", 1, [*indices, *spots])
+        indices = _index_underlyings(NSE_INDICES if config.wide else NSE_INDICES[:1])
+        spots = [ContractUnderlying(share.symbol, maker.closes[share.symbol], is_index=False) for share in shares]
+        yield from _derivative_rows(maker, day, "NFO", 1, [*indices, *spots])
     if "BFO" in exchanges and config.wide:
-        yield from _derivatives(maker, day, "BFO", 3, _indices(BSE_INDICES))
+        yield from _derivative_rows(maker, day, "BFO", 3, _index_underlyings(BSE_INDICES))
 
 
-def _indices(names: Sequence[str]) -> list[Underlying]:
-    return [Underlying(name, INDEX_NAMES[INDICES[name][1]].level, is_index=True) for name in names]
+def _index_underlyings(names: Sequence[str]) -> list[ContractUnderlying]:
+    return [ContractUnderlying(name, INDEX_NAMES[INDICES[name][1]].level, is_index=True) for name in names]
 
 
-def _derivatives(
-    maker: Maker, day: date, exchange: str, weekday: int, underlyings: Sequence[Underlying]
+def _derivative_rows(
+    maker: RowMaker, day: date, exchange: str, weekday: int, underlyings: Sequence[ContractUnderlying]
 ) -> Iterator[Row]:
     """Yield three months of futures, the options of the near month, and of four weeks where there are such."""
-    dates = expiries(day, MONTHS, weekday, exchange)
+    dates = monthly_expiries(day, MONTHS, weekday, exchange)
     for of in underlyings:
         yield from (maker.future(exchange, of, expiry) for expiry in dates)
     for of in underlyings:
-        yield from maker.chain(exchange, of, dates[0])
-        for expiry in weeklies(day, WEEKLIES[of.name], exchange) if of.name in WEEKLIES else ():
+        yield from maker.option_chain(exchange, of, dates[0])
+        for expiry in weekly_expiries(day, WEEKLIES[of.name], exchange) if of.name in WEEKLIES else ():
             if expiry not in dates:
-                yield from maker.chain(exchange, of, expiry, weekly=True)
+                yield from maker.option_chain(exchange, of, expiry, weekly=True)
 
 
 def strike_step(close: float) -> float:

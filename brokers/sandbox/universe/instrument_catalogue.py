@@ -3,30 +3,30 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import final
 
-from brokers.sandbox.listing import Index, Listing
+from brokers.sandbox.market.exchange_listing import ExchangeListing, ListedIndex
 
-One = Listing | Index
+One = ExchangeListing | ListedIndex
 
 
 @final
-class Catalogue:
+class InstrumentCatalogue:
     """The instruments of a day; `asleep` names those that have not been made yet, by token, and `wake` makes one."""
 
     def __init__(self, made: Iterable[One], asleep: Mapping[int, str], wake: Callable[[str], One]) -> None:
-        self.awake: dict[int, One] = {}
+        self.awake_by_token: dict[int, One] = {}
         """What moves, in the order it was made in."""
         self._keys: dict[str, One] = {}
         self._asleep = asleep
         self._wake = wake
         self._sleepers = {key: token for token, key in asleep.items()}
-        self.by_key = ByKey(self)
-        self.by_token = ByToken(self)
+        self.by_key = CatalogueByKey(self)
+        self.by_token = CatalogueByToken(self)
         for one in made:
             self.add(one)
 
     def add(self, one: One) -> None:
         """List an instrument that has been made."""
-        self.awake[int(one.instrument.token)] = one
+        self.awake_by_token[int(one.instrument.token)] = one
         self._keys[one.key] = one
 
     def find(self, key: str) -> One | None:
@@ -34,21 +34,21 @@ class Catalogue:
         found = self._keys.get(key)
         return self._wake(key) if found is None and key in self._sleepers else found
 
-    def token(self, token: int) -> One | None:
+    def find_token(self, token: int) -> One | None:
         """Return what a token names, making it where it must be."""
-        found = self.awake.get(token)
+        found = self.awake_by_token.get(token)
         return self._wake(self._asleep[token]) if found is None and token in self._asleep else found
 
     def __contains__(self, token: int) -> bool:
         """Tell whether a token is listed; wakes nothing."""
-        return token in self.awake or token in self._asleep
+        return token in self.awake_by_token or token in self._asleep
 
 
 @final
-class ByKey(Mapping[str, One]):
+class CatalogueByKey(Mapping[str, One]):
     """A catalogue by "EXCHANGE:SYMBOL"; iterating shows what is awake."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: InstrumentCatalogue) -> None:
         self._catalogue = catalogue
 
     def __getitem__(self, key: str) -> One:
@@ -60,23 +60,23 @@ class ByKey(Mapping[str, One]):
 
     def __iter__(self) -> Iterator[str]:
         """Return the keys of what is awake."""
-        return (one.key for one in self._catalogue.awake.values())
+        return (one.key for one in self._catalogue.awake_by_token.values())
 
     def __len__(self) -> int:
         """Return how many are awake."""
-        return len(self._catalogue.awake)
+        return len(self._catalogue.awake_by_token)
 
 
 @final
-class ByToken(Mapping[int, One]):
+class CatalogueByToken(Mapping[int, One]):
     """A catalogue by token; iterating shows what is awake."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: InstrumentCatalogue) -> None:
         self._catalogue = catalogue
 
     def __getitem__(self, token: int) -> One:
         """Return an instrument; raise `KeyError`."""
-        found = self._catalogue.token(token)
+        found = self._catalogue.find_token(token)
         if found is None:
             raise KeyError(token)
         return found
@@ -87,8 +87,8 @@ class ByToken(Mapping[int, One]):
 
     def __iter__(self) -> Iterator[int]:
         """Return the tokens of what is awake."""
-        return iter(self._catalogue.awake)
+        return iter(self._catalogue.awake_by_token)
 
     def __len__(self) -> int:
         """Return how many are awake."""
-        return len(self._catalogue.awake)
+        return len(self._catalogue.awake_by_token)

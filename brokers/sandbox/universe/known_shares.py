@@ -5,19 +5,19 @@ from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
-from brokers.sandbox.day_rules import DayRules
-from brokers.sandbox.indices import INDEX_NAMES, NIFTY_50
-from compiled.model import Instrument
+from brokers.sandbox.market.day_rules import DayRules
+from brokers.sandbox.universe.known_indices import INDEX_NAMES, NIFTY_50
+from compiled.model.values import Instrument
 from engine.errors import ConfigError, DataError
-from engine.market.dumps import content_of, unpacked
-from engine.market.instruments import Listing as Row
-from engine.market.instruments import read
+from engine.market.instrument_dumps import content_of, unpacked_text
+from engine.market.instruments import InstrumentListing as Row
+from engine.market.instruments import read_dump
 
 Dump = Mapping[str, tuple[int, str]]
 """Symbol → (instrument token, name), from a Kite instrument dump."""
 
 
-class Name(NamedTuple):
+class KnownShare(NamedTuple):
     """One share: exchange token, a plausible price, and how it moves with the index."""
 
     exchange_token: int
@@ -31,67 +31,67 @@ class Name(NamedTuple):
         return self.exchange_token << 8 | 1
 
 
-NAMES: Mapping[str, Name] = {
-    "RELIANCE": Name(2885, 1_512.4, 1.1, "RELIANCE INDUSTRIES"),
-    "HDFCBANK": Name(1333, 992.35, 1.0, "HDFC BANK"),
-    "ICICIBANK": Name(4963, 1_376.2, 1.1, "ICICI BANK"),
-    "INFY": Name(1594, 1_538.7, 0.9, "INFOSYS"),
-    "TCS": Name(11536, 3_121.5, 0.8, "TATA CONSULTANCY SERV LT"),
-    "SBIN": Name(3045, 968.15, 1.2, "STATE BANK OF INDIA"),
-    "ITC": Name(1660, 407.3, 0.6, "ITC"),
-    "LT": Name(11483, 4_021.8, 1.1, "LARSEN & TOUBRO"),
-    "AXISBANK": Name(5900, 1_254.6, 1.2, "AXIS BANK"),
-    "KOTAKBANK": Name(1922, 423.55, 1.0, "KOTAK MAHINDRA BANK"),
-    "BHARTIARTL": Name(10604, 2_098.3, 0.8, "BHARTI AIRTEL"),
-    "HINDUNILVR": Name(1394, 2_436.9, 0.5, "HINDUSTAN UNILEVER"),
-    "BAJFINANCE": Name(317, 1_018.4, 1.3, "BAJAJ FINANCE"),
-    "MARUTI": Name(10999, 15_872.0, 0.9, "MARUTI SUZUKI INDIA"),
-    "TATAMOTORS": Name(3456, 386.75, 1.3, "TATA MOTORS"),
-    "SUNPHARMA": Name(3351, 1_764.2, 0.6, "SUN PHARMACEUTICAL IND L"),
-    "WIPRO": Name(3787, 243.68, 0.9, "WIPRO"),
-    "NTPC": Name(11630, 328.9, 0.8, "NTPC"),
-    "POWERGRID": Name(14977, 276.15, 0.7, "POWER GRID CORP."),
-    "TITAN": Name(3506, 3_866.3, 1.0, "TITAN COMPANY"),
+NAMES: Mapping[str, KnownShare] = {
+    "RELIANCE": KnownShare(2885, 1_512.4, 1.1, "RELIANCE INDUSTRIES"),
+    "HDFCBANK": KnownShare(1333, 992.35, 1.0, "HDFC BANK"),
+    "ICICIBANK": KnownShare(4963, 1_376.2, 1.1, "ICICI BANK"),
+    "INFY": KnownShare(1594, 1_538.7, 0.9, "INFOSYS"),
+    "TCS": KnownShare(11536, 3_121.5, 0.8, "TATA CONSULTANCY SERV LT"),
+    "SBIN": KnownShare(3045, 968.15, 1.2, "STATE BANK OF INDIA"),
+    "ITC": KnownShare(1660, 407.3, 0.6, "ITC"),
+    "LT": KnownShare(11483, 4_021.8, 1.1, "LARSEN & TOUBRO"),
+    "AXISBANK": KnownShare(5900, 1_254.6, 1.2, "AXIS BANK"),
+    "KOTAKBANK": KnownShare(1922, 423.55, 1.0, "KOTAK MAHINDRA BANK"),
+    "BHARTIARTL": KnownShare(10604, 2_098.3, 0.8, "BHARTI AIRTEL"),
+    "HINDUNILVR": KnownShare(1394, 2_436.9, 0.5, "HINDUSTAN UNILEVER"),
+    "BAJFINANCE": KnownShare(317, 1_018.4, 1.3, "BAJAJ FINANCE"),
+    "MARUTI": KnownShare(10999, 15_872.0, 0.9, "MARUTI SUZUKI INDIA"),
+    "TATAMOTORS": KnownShare(3456, 386.75, 1.3, "TATA MOTORS"),
+    "SUNPHARMA": KnownShare(3351, 1_764.2, 0.6, "SUN PHARMACEUTICAL IND L"),
+    "WIPRO": KnownShare(3787, 243.68, 0.9, "WIPRO"),
+    "NTPC": KnownShare(11630, 328.9, 0.8, "NTPC"),
+    "POWERGRID": KnownShare(14977, 276.15, 0.7, "POWER GRID CORP."),
+    "TITAN": KnownShare(3506, 3_866.3, 1.0, "TITAN COMPANY"),
 }
 
 
-REST_OF_NIFTY: Mapping[str, Name] = {
-    "ADANIENT": Name(25, 2_412.6, 1.4, "ADANI ENTERPRISES"),
-    "ADANIPORTS": Name(15083, 1_487.3, 1.2, "ADANI PORT & SEZ"),
-    "APOLLOHOSP": Name(157, 7_512.0, 0.7, "APOLLO HOSPITALS ENTER. L"),
-    "ASIANPAINT": Name(236, 2_876.4, 0.6, "ASIAN PAINTS"),
-    "BAJAJ-AUTO": Name(16669, 9_036.5, 0.9, "BAJAJ AUTO"),
-    "BAJAJFINSV": Name(16675, 2_071.8, 1.1, "BAJAJ FINSERV"),
-    "BEL": Name(383, 417.35, 1.1, "BHARAT ELECTRONICS"),
-    "CIPLA": Name(694, 1_524.9, 0.5, "CIPLA"),
-    "COALINDIA": Name(20374, 378.6, 0.8, "COAL INDIA"),
-    "DRREDDY": Name(881, 1_243.7, 0.5, "DR. REDDY S LABORATORIES"),
-    "EICHERMOT": Name(910, 7_158.5, 0.9, "EICHER MOTORS"),
-    "ETERNAL": Name(5097, 303.15, 1.3, "ETERNAL - ZOMATO"),
-    "GRASIM": Name(1232, 2_739.2, 0.9, "GRASIM INDUSTRIES"),
-    "HCLTECH": Name(7229, 1_612.4, 0.9, "HCL TECHNOLOGIES"),
-    "HDFCLIFE": Name(467, 761.25, 0.8, "HDFC LIFE INS CO"),
-    "HINDALCO": Name(1363, 794.6, 1.2, "HINDALCO  INDUSTRIES  "),
-    "INDIGO": Name(11195, 5_842.0, 0.9, "INTERGLOBE AVIATION"),
-    "JIOFIN": Name(18143, 306.8, 1.2, "JIO FIN SERVICES"),
-    "JSWSTEEL": Name(11723, 1_164.3, 1.1, "JSW STEEL"),
-    "M&M": Name(2031, 3_712.9, 1.0, "MAHINDRA & MAHINDRA"),
-    "MAXHEALTH": Name(22377, 1_128.5, 0.7, "MAX HEALTHCARE INS"),
-    "NESTLEIND": Name(17963, 1_267.4, 0.5, "NESTLE INDIA"),
-    "ONGC": Name(2475, 247.12, 0.8, "OIL AND NATURAL GAS CORP."),
-    "SBILIFE": Name(21808, 2_018.6, 0.8, "SBI LIFE INSURANCE CO"),
-    "SHRIRAMFIN": Name(4306, 842.75, 1.3, "SHRIRAM FINANCE"),
-    "TATACONSUM": Name(3432, 1_176.2, 0.7, "TATA CONSUMER PRODUCT"),
-    "TATASTEEL": Name(3499, 172.46, 1.2, "TATA STEEL"),
-    "TECHM": Name(13538, 1_447.8, 1.0, "TECH MAHINDRA"),
-    "TRENT": Name(1964, 4_386.1, 1.2, "TRENT"),
-    "ULTRACEMCO": Name(11532, 11_874.0, 0.8, "ULTRATECH CEMENT"),
+REST_OF_NIFTY: Mapping[str, KnownShare] = {
+    "ADANIENT": KnownShare(25, 2_412.6, 1.4, "ADANI ENTERPRISES"),
+    "ADANIPORTS": KnownShare(15083, 1_487.3, 1.2, "ADANI PORT & SEZ"),
+    "APOLLOHOSP": KnownShare(157, 7_512.0, 0.7, "APOLLO HOSPITALS ENTER. L"),
+    "ASIANPAINT": KnownShare(236, 2_876.4, 0.6, "ASIAN PAINTS"),
+    "BAJAJ-AUTO": KnownShare(16669, 9_036.5, 0.9, "BAJAJ AUTO"),
+    "BAJAJFINSV": KnownShare(16675, 2_071.8, 1.1, "BAJAJ FINSERV"),
+    "BEL": KnownShare(383, 417.35, 1.1, "BHARAT ELECTRONICS"),
+    "CIPLA": KnownShare(694, 1_524.9, 0.5, "CIPLA"),
+    "COALINDIA": KnownShare(20374, 378.6, 0.8, "COAL INDIA"),
+    "DRREDDY": KnownShare(881, 1_243.7, 0.5, "DR. REDDY S LABORATORIES"),
+    "EICHERMOT": KnownShare(910, 7_158.5, 0.9, "EICHER MOTORS"),
+    "ETERNAL": KnownShare(5097, 303.15, 1.3, "ETERNAL - ZOMATO"),
+    "GRASIM": KnownShare(1232, 2_739.2, 0.9, "GRASIM INDUSTRIES"),
+    "HCLTECH": KnownShare(7229, 1_612.4, 0.9, "HCL TECHNOLOGIES"),
+    "HDFCLIFE": KnownShare(467, 761.25, 0.8, "HDFC LIFE INS CO"),
+    "HINDALCO": KnownShare(1363, 794.6, 1.2, "HINDALCO  INDUSTRIES  "),
+    "INDIGO": KnownShare(11195, 5_842.0, 0.9, "INTERGLOBE AVIATION"),
+    "JIOFIN": KnownShare(18143, 306.8, 1.2, "JIO FIN SERVICES"),
+    "JSWSTEEL": KnownShare(11723, 1_164.3, 1.1, "JSW STEEL"),
+    "M&M": KnownShare(2031, 3_712.9, 1.0, "MAHINDRA & MAHINDRA"),
+    "MAXHEALTH": KnownShare(22377, 1_128.5, 0.7, "MAX HEALTHCARE INS"),
+    "NESTLEIND": KnownShare(17963, 1_267.4, 0.5, "NESTLE INDIA"),
+    "ONGC": KnownShare(2475, 247.12, 0.8, "OIL AND NATURAL GAS CORP."),
+    "SBILIFE": KnownShare(21808, 2_018.6, 0.8, "SBI LIFE INSURANCE CO"),
+    "SHRIRAMFIN": KnownShare(4306, 842.75, 1.3, "SHRIRAM FINANCE"),
+    "TATACONSUM": KnownShare(3432, 1_176.2, 0.7, "TATA CONSUMER PRODUCT"),
+    "TATASTEEL": KnownShare(3499, 172.46, 1.2, "TATA STEEL"),
+    "TECHM": KnownShare(13538, 1_447.8, 1.0, "TECH MAHINDRA"),
+    "TRENT": KnownShare(1964, 4_386.1, 1.2, "TRENT"),
+    "ULTRACEMCO": KnownShare(11532, 11_874.0, 0.8, "ULTRATECH CEMENT"),
 }
 """With `NAMES` the fifty shares of the index; they sleep until somebody asks for one."""
-KNOWN: Mapping[str, Name] = {**NAMES, **REST_OF_NIFTY}
+KNOWN: Mapping[str, KnownShare] = {**NAMES, **REST_OF_NIFTY}
 
 
-def token(symbol: str, dump: Dump) -> int:
+def share_token(symbol: str, dump: Dump) -> int:
     """Return the instrument token: the dump's, else the known one, else one derived from the symbol."""
     if symbol in dump:
         return dump[symbol][0]
@@ -99,40 +99,40 @@ def token(symbol: str, dump: Dump) -> int:
     return known.token if known else (30_000 + crc32(symbol.encode()) % 30_000) << 8 | 1
 
 
-def title(symbol: str, dump: Dump) -> str:
+def share_title(symbol: str, dump: Dump) -> str:
     """Return the company's name as the instrument dump writes it."""
     if symbol in dump:
         return dump[symbol][1]
     return NAMES[symbol].title if symbol in NAMES else symbol
 
 
-def read_dump(path: Path | None) -> tuple[list[Row], str]:
+def load_dump(path: Path | None) -> tuple[list[Row], str]:
     """Return a Kite instrument dump (CSV, may be gzipped) as rows and as text; raise `DataError`."""
     if path is None:
         return [], ""
     try:
-        text = unpacked(content_of(path), f"instrument dump {path}")
+        text = unpacked_text(content_of(path), f"instrument dump {path}")
     except OSError as error:
         raise DataError(f"instrument dump {path}: {error.strerror}") from error
-    return read(text, f"instrument dump {path}"), text
+    return read_dump(text, f"instrument dump {path}"), text
 
 
-def titles(rows: Iterable[Row]) -> dict[str, tuple[int, str]]:
+def dump_titles(rows: Iterable[Row]) -> dict[str, tuple[int, str]]:
     """Return what a dump says of NSE's shares: symbol → (token, name)."""
     return {row.symbol: (row.token, row.name) for row in rows if row.exchange == "NSE" and row.kind == "EQ"}
 
 
-def share(symbol: str, close: float, tick: float, band: tuple[float, float], rules: DayRules, dump: Dump) -> Instrument:
+def make_share(symbol: str, close: float, tick: float, band: tuple[float, float], rules: DayRules, dump: Dump) -> Instrument:
     """Return an NSE share whose band (rupees) is snapped inwards to its grid."""
     freeze = rules.orders.max_quantity
-    made = Instrument(token(symbol, dump), "NSE", symbol, tick, name=title(symbol, dump), freeze=freeze)
+    made = Instrument(share_token(symbol, dump), "NSE", symbol, tick, name=share_title(symbol, dump), freeze=freeze)
     made.lower = made.snap(band[0], 1)
     made.upper = made.snap(band[1], -1)
     made.close = close
     return made
 
 
-def nifty() -> Instrument:
+def nifty_index() -> Instrument:
     """Return the index NIFTY 50."""
     of = INDEX_NAMES[NIFTY_50]
     return Instrument(of.token, "NSE", NIFTY_50, 0.05, kind="INDEX", name=NIFTY_50, close=of.level)
@@ -147,4 +147,4 @@ def default_share(symbol: str, rules: DayRules, close: float | None = None) -> I
     tick = rules.tick(price)
     bare = Instrument(0, "NSE", symbol, tick)
     close = bare.snap(price)
-    return share(symbol, close, tick, (close * 0.9, close * 1.1), rules, {symbol: (name.token, name.title)})
+    return make_share(symbol, close, tick, (close * 0.9, close * 1.1), rules, {symbol: (name.token, name.title)})

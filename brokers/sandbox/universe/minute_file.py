@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from brokers.sandbox import ist
-from compiled.model import MINUTE
+from compiled.model.values import MINUTE
 from engine.errors import DataError
-from engine.market.arrow import packed
+from engine.market.arrow_columns import packed_numbers
 
 PRICES = ("open", "high", "low", "close")
 COLUMNS = ("timestamp", *PRICES, "volume")
@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 
-class Minutes(NamedTuple):
+class MinuteColumns(NamedTuple):
     """The bars of one symbol by rows of the file: starts in ns UTC, open, high, low and close in rupees, shares."""
 
     starts: Integers
@@ -31,21 +31,21 @@ class Minutes(NamedTuple):
     volumes: Integers
 
 
-def minutes(file: Path) -> Minutes:
+def read_minutes(file: Path) -> MinuteColumns:
     """Return the bars of a file; stamps without a time zone are IST, volumes may be floats that are whole.
 
     Raises `DataError` in one line.
     """
-    sheet = Sheet(file)
+    sheet = MinuteFile(file)
     starts, prices = sheet.stamps("timestamp"), [sheet.prices(name) for name in PRICES]
     opened, high, low, closed = prices
-    sheet.refuse("high", high < np.maximum(opened, closed), lambda row: f"{high[row]:g} is below open or close")
-    sheet.refuse("low", low > np.minimum(opened, closed), lambda row: f"{low[row]:g} is above open or close")
-    return Minutes(starts, prices, sheet.shares("volume"))
+    sheet.refuse_rows("high", high < np.maximum(opened, closed), lambda row: f"{high[row]:g} is below open or close")
+    sheet.refuse_rows("low", low > np.minimum(opened, closed), lambda row: f"{low[row]:g} is above open or close")
+    return MinuteColumns(starts, prices, sheet.shares("volume"))
 
 
 @final
-class Sheet:
+class MinuteFile:
     """The table of one file, column by column."""
 
     def __init__(self, file: Path) -> None:
@@ -62,7 +62,7 @@ class Sheet:
         if lacking:
             raise DataError(f"tape {file}: no column {', '.join(lacking)}; there are {', '.join(there) or 'none'}")
 
-    def refuse(self, name: str, wrong: npt.NDArray[np.bool_], say: Callable[[int], str]) -> None:
+    def refuse_rows(self, name: str, wrong: npt.NDArray[np.bool_], say: Callable[[int], str]) -> None:
         """Raise `DataError` for the first wrong row, counted from 1; `say` takes it counted from 0."""
         if wrong.any():
             row = int(np.argmax(wrong))
@@ -70,40 +70,40 @@ class Sheet:
 
     def stamps(self, name: str) -> Integers:
         """Return times in ns UTC, each the beginning of a minute."""
-        column = self._filled(name)
+        column = self._filled_column(name)
         if not pa.types.is_timestamp(column.type):
             raise DataError(f"tape {self._file}: column {name}: expected timestamps, got {column.type}")
         try:
-            stamps: Integers = packed(column.cast(pa.timestamp("ns", column.type.tz)).cast("int64"), np.int64)
+            stamps: Integers = packed_numbers(column.cast(pa.timestamp("ns", column.type.tz)).cast("int64"), np.int64)
         except pa.ArrowInvalid:
             raise DataError(f"tape {self._file}: column {name}: a time beyond the years 1678 to 2262") from None
         if column.type.tz is None:
             stamps = stamps - ist.OFFSET
-        self.refuse(name, stamps % MINUTE != 0, lambda row: f"{ist.text(int(stamps[row]))} IST begins no minute")
+        self.refuse_rows(name, stamps % MINUTE != 0, lambda row: f"{ist.text(int(stamps[row]))} IST begins no minute")
         return stamps
 
     def prices(self, name: str) -> Floats:
         """Return prices in rupees."""
-        numbers = self._numbers(name)
-        self.refuse(name, ~((numbers > 0) & (numbers < MOST)), lambda row: f"{numbers[row]:g} is no price")
+        numbers = self._number_column(name)
+        self.refuse_rows(name, ~((numbers > 0) & (numbers < MOST)), lambda row: f"{numbers[row]:g} is no price")
         return numbers
 
     def shares(self, name: str) -> Integers:
         """Return numbers of shares."""
-        numbers = self._numbers(name)
+        numbers = self._number_column(name)
         whole = (numbers >= 0) & (numbers < MOST) & (numbers == np.floor(numbers))
-        self.refuse(name, ~whole, lambda row: f"{numbers[row]:g} is no number of shares")
+        self.refuse_rows(name, ~whole, lambda row: f"{numbers[row]:g} is no number of shares")
         return numbers.astype(np.int64)
 
-    def _numbers(self, name: str) -> Floats:
-        column = self._filled(name)
+    def _number_column(self, name: str) -> Floats:
+        column = self._filled_column(name)
         kind = column.type
         if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
             raise DataError(f"tape {self._file}: column {name}: expected numbers, got {kind}")
-        return packed(column.cast("float64", safe=False), np.float64)
+        return packed_numbers(column.cast("float64", safe=False), np.float64)
 
-    def _filled(self, name: str) -> pa.ChunkedArray:
+    def _filled_column(self, name: str) -> pa.ChunkedArray:
         column = self._table[name]
         if column.null_count:
-            self.refuse(name, column.is_null().to_numpy(), lambda _: "empty")
+            self.refuse_rows(name, column.is_null().to_numpy(), lambda _: "empty")
         return column

@@ -7,14 +7,15 @@ from functools import lru_cache
 from random import Random
 from typing import final
 
-from brokers.sandbox import ist, sessions
-from brokers.sandbox.faults import HISTORY, Faults
-from brokers.sandbox.listing import Index, Listing
-from brokers.sandbox.tape import Candle, Record
-from brokers.sandbox.wire import Request, invalid
-from compiled.model import MINUTE, Instrument
+from brokers.sandbox import ist
+from brokers.sandbox.faults import HISTORY, FaultRules
+from brokers.sandbox.http import SandboxRequest, invalid
+from brokers.sandbox.market import session_phases
+from brokers.sandbox.market.exchange_listing import ExchangeListing, ListedIndex
+from brokers.sandbox.universe.recorded_tape import PriceCandle, TapeRecord
+from compiled.model.values import MINUTE, Instrument
 from engine.errors import DataError
-from engine.market.hours import Hours
+from engine.market.instrument_hours import InstrumentHours
 
 LONGEST = {
     "minute": (1, 60),
@@ -29,12 +30,12 @@ LONGEST = {
 """Interval → its minutes (0: the session), and the most days one request may span."""
 DAY_SIGMA = 0.012
 
-Past = Callable[[Instrument, int, int], Iterable[Candle]]
+Past = Callable[[Instrument, int, int], Iterable[PriceCandle]]
 """Minute bars of an instrument that start in [start, end), before today, oldest first."""
 
 
-def candles(
-    listing: Listing | Index, interval: str, request: Request, past: Past, today: int, now: int, faults: Faults
+def candle_rows(
+    listing: ExchangeListing | ListedIndex, interval: str, request: SandboxRequest, past: Past, today: int, now: int, faults: FaultRules
 ) -> list[list[object]]:
     """Return rows of [stamp, open, high, low, close, volume] that start between `from` and `to`, both included."""
     if interval not in LONGEST:
@@ -51,24 +52,24 @@ def candles(
     if len(request.value("to")) <= len("2026-11-20"):
         end += ist.DAY - 1
     if not minutes:
-        start, end = _midnight(start), _midnight(end) + ist.DAY - 1
-    bars = [*past(listing.instrument, _midnight(start), min(_midnight(end) + ist.DAY, today))]
+        start, end = _ist_midnight(start), _ist_midnight(end) + ist.DAY - 1
+    bars = [*past(listing.instrument, _ist_midnight(start), min(_ist_midnight(end) + ist.DAY, today))]
     if end >= today:
-        minutes_today = [Candle(*minute) for minute in listing.candles() if minute[0] <= now]
-        bars += _revised(listing.instrument, minutes_today, faults, now) if faults else minutes_today
-    wanted, trades = request.value("oi") == "1", isinstance(listing, Listing)
+        minutes_today = [PriceCandle(*minute) for minute in listing.candles() if minute[0] <= now]
+        bars += _revised_minutes(listing.instrument, minutes_today, faults, now) if faults else minutes_today
+    wanted, trades = request.value("oi") == "1", isinstance(listing, ExchangeListing)
     last = max((bar.start for bar in bars), default=0)
     rows: list[list[object]] = []
-    for bar in merged(bars, minutes, listing.instrument):
+    for bar in merged_candles(bars, minutes, listing.instrument):
         if start <= bar.start <= end:
             ends = min(last, bar.start + (minutes * MINUTE or ist.DAY))
-            tail = [interest(listing, ends, today)] if wanted else []
+            tail = [open_interest(listing, ends, today)] if wanted else []
             volume = bar.volume if trades else 0
             rows.append([ist.candle(bar.start), bar.open, bar.high, bar.low, bar.close, volume, *tail])
     return rows
 
 
-def _revised(instrument: Instrument, bars: list[Candle], faults: Faults, now: int) -> Iterator[Candle]:
+def _revised_minutes(instrument: Instrument, bars: list[PriceCandle], faults: FaultRules, now: int) -> Iterator[PriceCandle]:
     """Yield today's minutes as a vendor may have revised them: without their extremes, or with an auction's print."""
     for number, bar in enumerate(bars):
         fields = {"tradingsymbol": instrument.symbol, "minute": ist.candle(bar.start)[11:16]}
@@ -82,12 +83,12 @@ def _revised(instrument: Instrument, bars: list[Candle], faults: Faults, now: in
             yield bar._replace(open=price) if number == 0 else bar._replace(close=price)
 
 
-def interest(listing: Listing | Index, ts: int, today: int) -> int:
+def open_interest(listing: ExchangeListing | ListedIndex, ts: int, today: int) -> int:
     """Return the open contracts of an instrument (units) at a time: today's stand still, and days before led up to them."""
-    if not isinstance(listing, Listing) or not listing.oi:
+    if not isinstance(listing, ExchangeListing) or not listing.oi:
         return 0
     lot = int(listing.instrument.lot)
-    age, passed = max(0, (today - _midnight(ts)) // ist.DAY), (ts + ist.OFFSET) % ist.DAY / ist.DAY
+    age, passed = max(0, (today - _ist_midnight(ts)) // ist.DAY), (ts + ist.OFFSET) % ist.DAY / ist.DAY
 
     def close(age: int) -> float:
         random = Random(f"{listing.key}:interest:{today // ist.DAY - age}")  # noqa: S311 a simulation, not a secret
@@ -96,49 +97,49 @@ def interest(listing: Listing | Index, ts: int, today: int) -> int:
     return round((close(age + 1) + (close(age) - close(age + 1)) * passed) / lot) * lot
 
 
-def merged(bars: Sequence[Candle], minutes: int, instrument: Instrument) -> list[Candle]:
+def merged_candles(bars: Sequence[PriceCandle], minutes: int, instrument: Instrument) -> list[PriceCandle]:
     """Merge minute bars into longer ones that align to the open of each part of a day (0: one per day, at midnight)."""
-    out: list[Candle] = []
+    out: list[PriceCandle] = []
     for bar in bars:
-        start = _bucket(bar.start, minutes, instrument)
+        start = _bucket_start(bar.start, minutes, instrument)
         if out and out[-1].start == start:
             last = out[-1]
             high, low = max(last.high, bar.high), min(last.low, bar.low)
-            out[-1] = Candle(start, last.open, high, low, bar.close, last.volume + bar.volume)
+            out[-1] = PriceCandle(start, last.open, high, low, bar.close, last.volume + bar.volume)
         else:
             out.append(bar._replace(start=start))
     return out
 
 
-def _bucket(start: int, minutes: int, instrument: Instrument) -> int:
-    midnight = _midnight(start)
+def _bucket_start(start: int, minutes: int, instrument: Instrument) -> int:
+    midnight = _ist_midnight(start)
     if not minutes:
         return midnight
-    opens = sessions.opens(ist.day_of(start), instrument.exchange, instrument.kind)
+    opens = session_phases.part_opens(ist.day_of(start), instrument.exchange, instrument.kind)
     opened = max((each for each in opens if each <= start), default=opens[0])
     return opened + (start - opened) // (minutes * MINUTE) * minutes * MINUTE
 
 
-def _midnight(ts: int) -> int:
+def _ist_midnight(ts: int) -> int:
     return ts - (ts + ist.OFFSET) % ist.DAY
 
 
 @final
-class Walk:
+class SeededPast:
     """The crowd's past: the trading days whose hours are known, in seeded minute bars that end at the previous close."""
 
-    def __init__(self, seed: int, today: str, hours: Hours) -> None:
+    def __init__(self, seed: int, today: str, hours: InstrumentHours) -> None:
         self._seed = seed
         self._hours = hours
         self._today = date.fromisoformat(today)
-        self._day = lru_cache(maxsize=4_096)(self._minutes)
+        self._day = lru_cache(maxsize=4_096)(self._day_minutes)
         self._closes: dict[str, list[float]] = {}
 
-    def __call__(self, instrument: Instrument, start: int, end: int) -> Iterable[Candle]:
+    def __call__(self, instrument: Instrument, start: int, end: int) -> Iterable[PriceCandle]:
         """Return the minute bars that start in [start, end)."""
         first = date.fromisoformat(ist.day_of(start))
         days = []
-        for age, day in enumerate(self._before(instrument), 1):
+        for age, day in enumerate(self._days_before(instrument), 1):
             if day < first:
                 break
             if ist.midnight(day.isoformat()) < end:
@@ -146,17 +147,17 @@ class Walk:
         for traded, age in reversed(days):
             yield from self._day(instrument, traded, age)
 
-    def _before(self, instrument: Instrument) -> Iterator[date]:
+    def _days_before(self, instrument: Instrument) -> Iterator[date]:
         """Yield the trading days before today, the newest first, as far back as the calendar goes."""
         day = self._today
         while True:
             try:
-                day = self._hours.before(day, instrument).day
+                day = self._hours.session_before(day, instrument).day
             except DataError:
                 return
             yield day
 
-    def _close(self, symbol: str, close: float, age: int) -> float:
+    def _close_at_age(self, symbol: str, close: float, age: int) -> float:
         """Return the close `age` trading days before today."""
         closes = self._closes.setdefault(symbol, [close])
         while len(closes) < age:
@@ -164,13 +165,13 @@ class Walk:
             closes.append(closes[-1] * math.exp(-random.gauss(0.0003, DAY_SIGMA)))
         return closes[age - 1]
 
-    def _minutes(self, grid: Instrument, day: date, age: int) -> tuple[Candle, ...]:
+    def _day_minutes(self, grid: Instrument, day: date, age: int) -> tuple[PriceCandle, ...]:
         """Return a day's bars: a bridge from its open to its close, with noise on the grid."""
         symbol, close = grid.symbol, grid.close
         random = Random(f"{self._seed}:{symbol}:{day}")  # noqa: S311 a simulation, not a secret
         starts = self._hours.expected_bars(day, grid)
-        last = self._close(symbol, close, age)
-        first = self._close(symbol, close, age + 1) * math.exp(random.gauss(0.0, 0.003))
+        last = self._close_at_age(symbol, close, age)
+        first = self._close_at_age(symbol, close, age + 1) * math.exp(random.gauss(0.0, 0.003))
         steps = [random.gauss(0.0, DAY_SIGMA / math.sqrt(len(starts))) for _ in starts]
         excess = (sum(steps) - math.log(last / first)) / len(starts)
         opened, level, rows = grid.snap(first), first, []
@@ -179,19 +180,19 @@ class Walk:
             closed = grid.snap(level)
             wick = abs(random.gauss(0.0, 0.0003)) * level
             high, low = grid.snap(max(opened, closed) + wick), grid.snap(min(opened, closed) - wick)
-            rows.append(Candle(start, opened, high, low, closed, int(random.expovariate(level / 8_000_000)) + 1))
+            rows.append(PriceCandle(start, opened, high, low, closed, int(random.expovariate(level / 8_000_000)) + 1))
             opened = closed
         return tuple(rows)
 
 
 @final
-class Recorded:
+class RecordedPast:
     """The tape's past: the bars of the days before."""
 
-    def __init__(self, records: Mapping[int, Record]) -> None:
+    def __init__(self, records: Mapping[int, TapeRecord]) -> None:
         self._records = records
 
-    def __call__(self, instrument: Instrument, start: int, end: int) -> Iterable[Candle]:
+    def __call__(self, instrument: Instrument, start: int, end: int) -> Iterable[PriceCandle]:
         """Return the minute bars that start in [start, end)."""
         record = self._records.get(int(instrument.token))
         return record.between(start, end) if record else []

@@ -13,20 +13,20 @@ from typing import NamedTuple, final
 import numpy as np
 
 from brokers.sandbox import ist
-from brokers.sandbox.day_rules import DayRules
-from brokers.sandbox.listing import Listing
-from brokers.sandbox.minutes import minutes
-from brokers.sandbox.universe import Dump, share
-from compiled import path
-from compiled.book import IOC
-from compiled.model import MINUTE, SECOND, Instrument
+from brokers.sandbox.market.day_rules import DayRules
+from brokers.sandbox.market.exchange_listing import ExchangeListing
+from brokers.sandbox.universe.known_shares import Dump, make_share
+from brokers.sandbox.universe.minute_file import read_minutes
+from compiled.book.order_book import IOC
+from compiled.model.values import MINUTE, SECOND, Instrument
+from compiled.venue import intrabar
 from engine.errors import DataError
 
 SECONDS = (0, 20, 40, 59)
 LEVELS = 5
 
 
-class Candle(NamedTuple):
+class PriceCandle(NamedTuple):
     """One recorded bar: start (ns UTC), prices in rupees, shares."""
 
     start: int
@@ -37,21 +37,21 @@ class Candle(NamedTuple):
     volume: int
 
 
-class Print(NamedTuple):
+class TapePrint(NamedTuple):
     """One point of the path: which listing, price in ticks, shares, and the size of each quote after it."""
 
-    listing: Listing
+    listing: ExchangeListing
     ticks: int
     quantity: int
     quote: int
 
 
 @final
-class Record:
+class TapeRecord:
     """One symbol's recorded bars, packed, oldest first; of a repeated stamp the last row counts."""
 
     def __init__(self, file: Path) -> None:
-        bars = minutes(file)
+        bars = read_minutes(file)
         order = np.argsort(bars.starts, kind="stable")
         stamps = bars.starts[order]
         kept = np.append(stamps[1:] != stamps[:-1], True)[: len(stamps)]
@@ -59,13 +59,13 @@ class Record:
         self._stamps = stamps[kept]
         self._columns = [column[order][kept] for column in (*bars.prices, bars.volumes)]
 
-    def between(self, start: int, end: int) -> list[Candle]:
+    def between(self, start: int, end: int) -> list[PriceCandle]:
         """Return the bars that start in [start, end)."""
         first, last = (int(at) for at in np.searchsorted(self._stamps, [start, end]))
         columns = (column[first:last].tolist() for column in (self._stamps, *self._columns))
-        return [Candle(*row) for row in zip(*columns, strict=True)]
+        return [PriceCandle(*row) for row in zip(*columns, strict=True)]
 
-    def of(self, date: str) -> list[Candle]:
+    def bars_of_day(self, date: str) -> list[PriceCandle]:
         """Return the bars of a day, perhaps none."""
         midnight = ist.midnight(date)
         return self.between(midnight, midnight + ist.DAY)
@@ -76,7 +76,7 @@ class Record:
         days = np.unique((self._stamps[start:end] + ist.OFFSET) // ist.DAY)
         return {ist.day_of(int(day) * ist.DAY - ist.OFFSET) for day in days}
 
-    def none(self, date: str) -> DataError:
+    def no_bars_error(self, date: str) -> DataError:
         """Return that it has no bars on a day, naming the days there are."""
         days = [ist.day_of(int(stamp)) for stamp in self._stamps[[0, -1]]] if len(self._stamps) else []
         there = f"its days run from {days[0]} to {days[1]}" if days else "it is empty"
@@ -88,7 +88,7 @@ class Record:
         return float(self._columns[3][at - 1]) if at else 0.0
 
 
-def symbols(folder: Path) -> list[str]:
+def folder_symbols(folder: Path) -> list[str]:
     """Return the symbols a tape folder holds; raise `DataError` for a folder without any."""
     found = sorted(file.stem for file in folder.glob("*.parquet"))
     if not found:
@@ -96,9 +96,9 @@ def symbols(folder: Path) -> list[str]:
     return found
 
 
-def _spelt(folder: Path, wanted: tuple[str, ...]) -> list[str]:
+def _spelt_symbols(folder: Path, wanted: tuple[str, ...]) -> list[str]:
     """Return the wanted symbols as the folder spells them, all where none are named; raise `DataError` for one it has not."""
-    there = symbols(folder)
+    there = folder_symbols(folder)
     spelt = {name.upper(): name for name in there}
     found = [name if name in there else spelt.get(name.upper(), name) for name in wanted or there]
     for name in found:
@@ -107,37 +107,37 @@ def _spelt(folder: Path, wanted: tuple[str, ...]) -> list[str]:
     return found
 
 
-def days(folder: Path, wanted: tuple[str, ...], first: str, last: str) -> list[str]:
+def tape_days(folder: Path, wanted: tuple[str, ...], first: str, last: str) -> list[str]:
     """Return the days of a span on which any of the wanted symbols, of all where none are named, traded; raise `DataError`."""
     found: set[str] = set()
-    for name in _spelt(folder, wanted):
-        found.update(Record(folder / f"{name}.parquet").days(first, last))
+    for name in _spelt_symbols(folder, wanted):
+        found.update(TapeRecord(folder / f"{name}.parquet").days(first, last))
     if not found:
         raise DataError(f"tape {folder}: no bars from {first} to {last}")
     return sorted(found)
 
 
-def recorded(folder: Path, wanted: tuple[str, ...], date: str, held: Collection[str] = ()) -> dict[str, Record]:
+def load_records(folder: Path, wanted: tuple[str, ...], date: str, held: Collection[str] = ()) -> dict[str, TapeRecord]:
     """Return the records of the wanted symbols, of all where none are named, that traded on `date`, and of what is `held`.
 
     Raises `DataError` where none did.
     """
-    further = (name for name in symbols(folder) if name in held)
-    records = {name: Record(folder / f"{name}.parquet") for name in dict.fromkeys([*_spelt(folder, wanted), *further])}
-    traded = {name for name, record in records.items() if record.of(date)}
+    further = (name for name in folder_symbols(folder) if name in held)
+    records = {name: TapeRecord(folder / f"{name}.parquet") for name in dict.fromkeys([*_spelt_symbols(folder, wanted), *further])}
+    traded = {name for name, record in records.items() if record.bars_of_day(date)}
     if not traded:
-        raise next(iter(records.values())).none(date)
+        raise next(iter(records.values())).no_bars_error(date)
     return {name: record for name, record in records.items() if name in traded or name in held}
 
 
-def listed(symbol: str, date: str, record: Record, rules: DayRules, dump: Dump, close: float = 0.0) -> Instrument:
+def recorded_share(symbol: str, date: str, record: TapeRecord, rules: DayRules, dump: Dump, close: float = 0.0) -> Instrument:
     """Return the share of a recorded day.
 
     Its previous close is the last recorded one (the day's open where there is none), if no other is given; its tick comes from the date's
     rule, or is a paisa where the record (adjusted for a split, say) does not stand on that grid; its band is ±10 % of
     the previous close, widened to what was traded.
     """
-    today = record.of(date)
+    today = record.bars_of_day(date)
     close = close or record.close_before(date) or today[0].open
     tick = rules.tick(close)
     rule = Instrument(0, "NSE", symbol, tick)
@@ -145,38 +145,38 @@ def listed(symbol: str, date: str, record: Record, rules: DayRules, dump: Dump, 
         tick = 0.01
     low = min([close * 0.9, *(candle.low for candle in today)])
     high = max([close * 1.1, *(candle.high for candle in today)])
-    return share(symbol, close, tick, (low - tick / 4, high + tick / 4), rules, dump)
+    return make_share(symbol, close, tick, (low - tick / 4, high + tick / 4), rules, dump)
 
 
-def prices(instrument: Instrument, candle: Candle) -> list[float]:
+def printed_prices(instrument: Instrument, candle: PriceCandle) -> list[float]:
     """Return the four prices of a bar in the order they are printed: its path in a backtest (`docs/fills.md`, rule 1)."""
-    to_low = path.low_first(instrument, candle.open, candle.high, candle.low)
-    return [path.point(k, to_low, candle.open, candle.high, candle.low, candle.close) for k in range(path.POINTS)]
+    to_low = intrabar.low_first(instrument, candle.open, candle.high, candle.low)
+    return [intrabar.path_point(k, to_low, candle.open, candle.high, candle.low, candle.close) for k in range(intrabar.POINTS)]
 
 
 @final
-class Tape:
+class RecordedTape:
     """The recorded day, one symbol per listing."""
 
-    def __init__(self, listings: list[Listing], bars: list[list[Candle]]) -> None:
+    def __init__(self, listings: list[ExchangeListing], bars: list[list[PriceCandle]]) -> None:
         self.listings = listings
         self.opens = min(candles[0].start for candles in bars if candles)
         self.closes = max(candles[-1].start for candles in bars if candles) + MINUTE
         self.shift = 0.0
         self.skips_to = 0
-        self._prints: dict[int, list[Print]] = {}
+        self._prints: dict[int, list[TapePrint]] = {}
         for listing, candles in zip(listings, bars, strict=True):
             for candle in candles:
-                self._lay(listing, candle)
+                self._lay_candle(listing, candle)
         self._instants = sorted(self._prints)
         self._at = 0
 
-    def _lay(self, listing: Listing, candle: Candle) -> None:
+    def _lay_candle(self, listing: ExchangeListing, candle: PriceCandle) -> None:
         quarter = candle.volume // 4
         parts = (quarter, quarter, quarter, candle.volume - 3 * quarter)
-        for second, price, quantity in zip(SECONDS, prices(listing.instrument, candle), parts, strict=True):
+        for second, price, quantity in zip(SECONDS, printed_prices(listing.instrument, candle), parts, strict=True):
             ticks = listing.instrument.ticks(price)
-            row = Print(listing, ticks, quantity, max(1, quarter // LEVELS))
+            row = TapePrint(listing, ticks, quantity, max(1, quarter // LEVELS))
             self._prints.setdefault(candle.start + second * SECOND, []).append(row)
 
     def next(self, after: int) -> int:
@@ -185,43 +185,43 @@ class Tape:
             self._at += 1
         return self._instants[self._at] if self._at < len(self._instants) else max(after + SECOND, self.closes)
 
-    def step(self, now: int) -> list[Listing]:
+    def step(self, now: int) -> list[ExchangeListing]:
         """Play the prints of an instant."""
         due = self._prints.get(now, [])
         for row in due:
-            self._play(row, now)
+            self._play_print(row, now)
         return [row.listing for row in due]
 
-    def _play(self, row: Print, now: int) -> None:
+    def _play_print(self, row: TapePrint, now: int) -> None:
         listing = row.listing
-        listing.trade(row.ticks, row.quantity, now)
-        if not listing.own:
-            listing.show(row.ticks - 1, row.ticks + 1, row.quote)
+        listing.print_trade(row.ticks, row.quantity, now)
+        if not listing.own_orders:
+            listing.show_quotes(row.ticks - 1, row.ticks + 1, row.quote)
             return
         self.leave(listing)
         book = listing.book
         if row.quantity:
-            bought = book.limit(listing.number(), -1, row.ticks, row.quantity, 0, IOC)
+            bought = book.limit(listing.next_number(), -1, row.ticks, row.quantity, 0, IOC)
             if bought < row.quantity:
-                book.limit(listing.number(), 1, row.ticks, row.quantity - bought, 0, IOC)
+                book.limit(listing.next_number(), 1, row.ticks, row.quantity - bought, 0, IOC)
         bid, ask = book.best(1), book.best(-1)
         highest = row.ticks - 1 if ask < 0 else min(row.ticks - 1, ask - 1)
         lowest = max(row.ticks, bid) + 1
         for distance in range(LEVELS):
-            self._quote(listing, 1, listing.bids, highest - distance, row.quote)
-            self._quote(listing, -1, listing.asks, lowest + distance, row.quote)
+            self._quote_level(listing, 1, listing.bids, highest - distance, row.quote)
+            self._quote_level(listing, -1, listing.asks, lowest + distance, row.quote)
 
-    def leave(self, listing: Listing) -> None:
+    def leave(self, listing: ExchangeListing) -> None:
         """Withdraw the replay agent's quotes."""
         for quotes in (listing.bids, listing.asks):
             for number in quotes.values():
                 listing.book.cancel(number)
             quotes.clear()
 
-    def match(self, listing: Listing, now: int) -> None:
+    def match(self, listing: ExchangeListing, now: int) -> None:
         """Print nothing: what the auctions of the day found is in the record."""
 
-    def _quote(self, listing: Listing, side: int, held: dict[int, int], ticks: int, quantity: int) -> None:
+    def _quote_level(self, listing: ExchangeListing, side: int, held: dict[int, int], ticks: int, quantity: int) -> None:
         if listing.low_band <= ticks <= listing.high_band:
-            held[ticks] = listing.number()
+            held[ticks] = listing.next_number()
             listing.book.limit(held[ticks], side, ticks, quantity)

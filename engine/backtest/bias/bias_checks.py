@@ -6,15 +6,23 @@ from typing import Final, TypeVar
 
 import numpy as np
 
-from compiled.model import SECOND, Side
-from compiled.outbox import Fill
-from compiled.strategy import Strategy
-from engine.backtest.bias_bench import Bench, Found
-from engine.backtest.bias_futures import known_on, moved
-from engine.backtest.bias_trace import Ask, Change, Trace, apart, clock, first_difference, same
-from engine.history.series import day_number, ist_days
+from compiled.model.values import SECOND, Side
+from compiled.trading.order_store import BookedFill
+from compiled.trading.strategy import Strategy
+from engine.backtest.bias.bias_bench import BiasBench, BiasResult
+from engine.backtest.bias.changed_futures import bars_known_on, moves_prices
+from engine.backtest.bias.request_trace import (
+    Change,
+    RequestTrace,
+    TracedRequest,
+    clock_text,
+    first_difference,
+    requests_apart,
+    unchanged_bars,
+)
+from engine.day.opening import DAY_SPAN
+from engine.history.bar_series import day_number, ist_days
 from engine.market.calendar import midnight
-from engine.trading.opening import DAY_SPAN
 
 T = TypeVar("T")
 SHARE: Final = 0.1
@@ -30,164 +38,164 @@ USED_UP: Final = (
 """Refusals by limits that have room for some, and not for those who come after them."""
 
 
-def same_bar(fills: Sequence[Fill]) -> Found:
+def check_same_bar(fills: Sequence[BookedFill]) -> BiasResult:
     """Look for a fill before the end of the bar that caused its order."""
     if not fills:
-        return Found("not run", "nothing was filled")
+        return BiasResult("not run", "nothing was filled")
     early = [fill for fill in fills if fill.ts < fill.order.created]
     if not early:
-        return Found("pass", f"{len(fills):,} fills, none before its order")
+        return BiasResult("pass", f"{len(fills):,} fills, none before its order")
     fill = min(early, key=lambda each: int(each.ts))
-    return Found(
-        "fail", f"{len(early):,} of {len(fills):,} fills before their order; first {fill.order.strategy} at {clock(int(fill.ts))}, "
-        f"asked for at {clock(int(fill.order.created))}",
+    return BiasResult(
+        "fail", f"{len(early):,} of {len(fills):,} fills before their order; first {fill.order.strategy} at {clock_text(int(fill.ts))}, "
+        f"asked for at {clock_text(int(fill.order.created))}",
     )  # fmt: skip
 
 
 # other data
 
 
-def _loosely(before: Sequence[Ask], after: Trace, what: str, whose: str) -> Found:
+def _compare_loosely(before: Sequence[TracedRequest], after: RequestTrace, what: str, whose: str) -> BiasResult:
     """Compare what was asked for, prices and sizes left aside."""
     if after.failures:
         first = first_difference(before, after.asks, after.failures)
-        return Found("fail", f"{whose}: {first.text if first else ''}", first)
-    odd, last, one = apart(before, after.asks)
+        return BiasResult("fail", f"{whose}: {first.text if first else ''}", first)
+    odd, last, one = requests_apart(before, after.asks)
     whole = max(len(before) + len(after.asks), 1)
     if one is None:
-        return Found("pass", f"{len(before):,} requests, none differs {what}")
+        return BiasResult("pass", f"{len(before):,} requests, none differs {what}")
     first = first_difference(sorted(before), sorted(after.asks))
     text = (
-        f"{odd:,} of {whole:,} requests differ {what}, the last {clock(last)}; "
-        f"first {clock(one.ts)} {one.strategy} {one.symbol}: {one.what}"
+        f"{odd:,} of {whole:,} requests differ {what}, the last {clock_text(last)}; "
+        f"first {clock_text(one.ts)} {one.strategy} {one.symbol}: {one.what}"
     )
-    return Found("fail" if odd > SHARE * whole else "warn", text, first)
+    return BiasResult("fail" if odd > SHARE * whole else "warn", text, first)
 
 
-def actions(bench: Bench) -> Found:
+def check_actions(bench: BiasBench) -> BiasResult:
     """Run up to splits with prices as they were then."""
     subject = bench.subject
     if subject.suspects:
-        return Found("warn", subject.suspects[0])
+        return BiasResult("warn", subject.suspects[0])
     if not subject.actions:
-        return Found("not run", "no list of corporate actions (desk.corporate_actions)")
+        return BiasResult("not run", "no list of corporate actions (desk.corporate_actions)")
     first, last = midnight(subject.market.days[0]), midnight(subject.market.days[-1])
     dates = {
         midnight(step.ex) for steps in subject.steps.values() for step in steps if first < midnight(step.ex) <= last
     }
     if not dates:
-        return Found("not run", "no share that is traded was split in these days")
-    worst: Found | None = None
+        return BiasResult("not run", "no share that is traded was split in these days")
+    worst: BiasResult | None = None
     for at in sorted(dates)[-MOST:]:
-        change: Change = partial(known_on, at, subject.raw, subject.steps)
-        trace = bench.attempt(change, (at,), whole=False)
-        split = ", ".join(symbol for symbol, steps in subject.steps.items() if moved(steps, at))
+        change: Change = partial(bars_known_on, at, subject.raw, subject.steps)
+        trace = bench.attempt_replay(change, (at,), whole=False)
+        split = ", ".join(symbol for symbol, steps in subject.steps.items() if moves_prices(steps, at))
         before = [each for each in bench.reference.asks if each.ts <= at]
-        found = _loosely(before, trace, f"with prices as they were before {clock(at)[:10]}", split)
+        found = _compare_loosely(before, trace, f"with prices as they were before {clock_text(at)[:10]}", split)
         if worst is None or ("pass", "warn", "fail").index(found.status) > ("pass", "warn", "fail").index(worst.status):
             worst = found
-    return worst or Found("not run", "no share that is traded was split in these days")
+    return worst or BiasResult("not run", "no share that is traded was split in these days")
 
 
-def vintage(bench: Bench) -> Found:
+def check_vintage(bench: BiasBench) -> BiasResult:
     """Run on the version before and the newest."""
     subject = bench.subject
     older, newer = subject.vintages
     if not subject.newer:
-        return Found("not run", "fewer than two golden versions of these bars")
-    trace = bench.attempt(lambda series: {**series, **subject.newer})
-    return _loosely(bench.reference.asks, trace, f"between {older} and {newer}", newer)
+        return BiasResult("not run", "fewer than two golden versions of these bars")
+    trace = bench.attempt_replay(lambda series: {**series, **subject.newer})
+    return _compare_loosely(bench.reference.asks, trace, f"between {older} and {newer}", newer)
 
 
 # another past
 
 
-def warm_up(bench: Bench) -> Found:
+def check_warm_up(bench: BiasBench) -> BiasResult:
     """Run the same sessions with once, twice and four times the warm-up."""
     subject, once = bench.subject, bench.subject.settings.warm_up
     market = subject.market
-    spans = {int(each.span) for each in _strategies(bench)}
+    spans = {int(each.span) for each in _make_strategies(bench)}
     if DAY_SPAN in spans:
-        return Found("not run", "strategies on days hear all there is before the first, up to 400 days")
+        return BiasResult("not run", "strategies on days hear all there is before the first, up to 400 days")
     if not once:
-        return Found("not run", "no warm-up was asked for")
+        return BiasResult("not run", "no warm-up was asked for")
     there = np.unique(np.concatenate([ist_days(bars.start) for bars in subject.series.values()]))
     before = int((there < day_number(market.days[0])).sum())
     skipped = min(max(4 * once - before, 0), len(market.days) // 2)
     times = [each for each in TIMES if each * once <= before + skipped]
     if len(times) < 2:
-        return Found(
+        return BiasResult(
             "not run",
             f"{before + skipped} sessions before the first that could be run: twice the warm-up is {2 * once}",
         )
     later = market.since(skipped)
     until = int(later.sessions.closes[min(SESSIONS, len(later.days)) - 1])
     traces = [
-        bench.attempt(stops=(until,), whole=False, subject=subject._replace(
+        bench.attempt_replay(stops=(until,), whole=False, subject=subject._replace(
             market=later, settings=subject.settings._replace(warm_up=each * once))) for each in times
     ]  # fmt: skip
-    found = [apart(traces[k].asks, traces[-1].asks) for k in range(len(times) - 1)]
-    of = f"{len(traces[-1].asks):,} requests from {later.days[0]} to {clock(until)[:10]}"
+    found = [requests_apart(traces[k].asks, traces[-1].asks) for k in range(len(times) - 1)]
+    of = f"{len(traces[-1].asks):,} requests from {later.days[0]} to {clock_text(until)[:10]}"
     told = " and ".join(f"{each} ×" for each in times)
     if not traces[-1].asks:
-        return Found("not run", f"nothing was asked for from {later.days[0]} to {clock(until)[:10]}")
+        return BiasResult("not run", f"nothing was asked for from {later.days[0]} to {clock_text(until)[:10]}")
     if not any(odd for odd, _, _ in found):
-        return Found("pass", f"{of}, the same with {told} {once} sessions")
+        return BiasResult("pass", f"{of}, the same with {told} {once} sessions")
     odd, last, _ = found[0]
     settled = [each for each, (many, _, _) in zip(times, found, strict=False) if not many]
     first = first_difference(traces[0].asks, traces[-1].asks)
-    until_when = f"{odd:,} differ between {times[0]} × and {times[-1]} × {once} sessions, until {clock(last)}" if odd else (
+    until_when = f"{odd:,} differ between {times[0]} × and {times[-1]} × {once} sessions, until {clock_text(last)}" if odd else (
         f"{found[1][0]:,} differ between 2 × and 4 × {once} sessions")  # fmt: skip
     if settled:
-        return Found("warn", f"of {of} {until_when}; --warm-up {settled[0] * once} is enough", first)
-    return Found("fail", f"of {of} {until_when}; more than {times[-2] * once} sessions are needed", first)
+        return BiasResult("warn", f"of {of} {until_when}; --warm-up {settled[0] * once} is enough", first)
+    return BiasResult("fail", f"of {of} {until_when}; more than {times[-2] * once} sessions are needed", first)
 
 
-def _strategies(bench: Bench) -> Sequence[Strategy]:
-    with bench.subject.make(same) as strategies:
+def _make_strategies(bench: BiasBench) -> Sequence[Strategy]:
+    with bench.subject.make(unchanged_bars) as strategies:
         return list(strategies)
 
 
 # another order
 
 
-def order(bench: Bench) -> Found:
+def check_order(bench: BiasBench) -> BiasResult:
     """Run with the symbols in reverse; where limits have refused somebody by then, they explain it."""
     subject = bench.subject
     if len(subject.series) < 2:
-        return Found("not run", "there is one symbol only")
+        return BiasResult("not run", "there is one symbol only")
     turned = subject._replace(
-        series=_reversed(subject.series), market=subject.market._replace(instruments=_reversed(subject.market.instruments)),
+        series=_reversed_mapping(subject.series), market=subject.market._replace(instruments=_reversed_mapping(subject.market.instruments)),
         symbols={name: tuple(reversed(each)) for name, each in subject.symbols.items()},
     )  # fmt: skip
-    trace = bench.attempt(subject=turned)
+    trace = bench.attempt_replay(subject=turned)
     names = {int(each.token): symbol for symbol, each in subject.market.instruments.items()}
-    one, two = _deeds(bench.reference, names), _deeds(trace, names)
+    one, two = _requests_and_fills(bench.reference, names), _requests_and_fills(trace, names)
     first = first_difference(one, two, trace.failures)
     if first is None:
-        return Found("pass", f"{len(one):,} requests and fills, the same in reverse order")
+        return BiasResult("pass", f"{len(one):,} requests and fills, the same in reverse order")
     at = first.ts + SECOND
-    by_then = bench.attempt(stops=(at,), whole=False).refusals
-    turned_by_then = bench.attempt(stops=(at,), whole=False, subject=turned).refusals
+    by_then = bench.attempt_replay(stops=(at,), whole=False).refusals
+    turned_by_then = bench.attempt_replay(stops=(at,), whole=False, subject=turned).refusals
     limits = [name for name in USED_UP if by_then.get(name) or turned_by_then.get(name)]
     if limits and not trace.failures:
         said = ", ".join(f"{name} ({max(by_then.get(name, 0), turned_by_then.get(name, 0))}×)" for name in limits)
-        return Found(
+        return BiasResult(
             "warn",
-            f"it matters from {clock(first.ts)} on, for limits had room for some only: {said}; {first.text}",
+            f"it matters from {clock_text(first.ts)} on, for limits had room for some only: {said}; {first.text}",
             first,
         )
-    return Found(
+    return BiasResult(
         "fail",
         f"no limit of the desk refused anybody by then: the strategy itself prefers whoever comes first; {first.text}",
         first,
     )
 
 
-def _deeds(trace: Trace, names: Mapping[int, str]) -> list[Ask]:
+def _requests_and_fills(trace: RequestTrace, names: Mapping[int, str]) -> list[TracedRequest]:
     """Return what was asked for and what was filled, by time, whoever came first within a moment."""
     fills = [
-        Ask(
+        TracedRequest(
             int(fill.ts), fill.order.strategy, names[int(fill.order.token)], "bought" if fill.order.side is Side.BUY else "sold",
             (f"{fill.quantity} shares at ₹{fill.price:.2f}",),
         )
@@ -196,5 +204,5 @@ def _deeds(trace: Trace, names: Mapping[int, str]) -> list[Ask]:
     return sorted(trace.asks + fills)
 
 
-def _reversed(of: Mapping[str, T]) -> dict[str, T]:
+def _reversed_mapping(of: Mapping[str, T]) -> dict[str, T]:
     return dict(reversed(list(of.items())))

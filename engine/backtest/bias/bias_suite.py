@@ -9,12 +9,12 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from engine.backtest import bias_checks, bias_futures
-from engine.backtest.bias_bench import Bench, Found, Stops, plan
-from engine.backtest.bias_lint import Hit
-from engine.backtest.bias_tests import TESTS, BiasTest
-from engine.backtest.bias_trace import Change, ReferenceFailed, Stopped, Subject, play
-from engine.backtest.linter import STATUSES, Finding, Status
+from engine.backtest.bias import bias_checks, changed_futures
+from engine.backtest.bias.bias_bench import BiasBench, BiasResult, StopMoments, plan_moments
+from engine.backtest.bias.bias_tests import TESTS, BiasTest
+from engine.backtest.bias.request_trace import BiasSubject, Change, ReferenceFailed, SuiteStopped, replay_subject
+from engine.backtest.bias.source_lint import SourceHit
+from engine.backtest.linter.result_linter import STATUSES, LinterFinding, Status
 
 STOPPED: Final = "stopped before"
 
@@ -23,13 +23,13 @@ class BiasFinding(NamedTuple):
     """What one test says; `first` is the first decision that differs, None where none does."""
 
     test: BiasTest
-    found: Found
+    found: BiasResult
 
     @property
-    def finding(self) -> Finding:
+    def finding(self) -> LinterFinding:
         """Return it as the linter of results says it."""
         test, found = self
-        return Finding(test.id, test.label, found.status, 3, None, found.text, test.why, test.mend)
+        return LinterFinding(test.id, test.label, found.status, 3, None, found.text, test.why, test.mend)
 
     def as_dict(self) -> dict[str, object]:
         """Return it for JSON."""
@@ -41,9 +41,9 @@ class BiasFinding(NamedTuple):
         }  # fmt: skip
 
 
-def check(
-    subject: Subject,
-    hits: Mapping[str, Sequence[Hit]],
+def run_suite(
+    subject: BiasSubject,
+    hits: Mapping[str, Sequence[SourceHit]],
     go_on: Callable[[int], bool],
     moments: int = 8,
     seed: int = 1,
@@ -55,62 +55,62 @@ def check(
     bars more are done; where it says no, what is left is not run; `expect` hears how many there are in all, once that is known.
     Raises `ReferenceFailed`.
     """
-    found: dict[str, Found] = {f"lint-{rule}": _of_source(each) for rule, each in hits.items()}
+    found: dict[str, BiasResult] = {f"lint-{rule}": _source_result(each) for rule, each in hits.items()}
     try:
-        reference = play(subject, go_on)
+        reference = replay_subject(subject, go_on)
         if reference.failures:
             raise ReferenceFailed(reference.failures)
-        found["same-bar"] = bias_checks.same_bar(reference.fills)
-        stops = plan(subject, reference, moments, seed)
+        found["same-bar"] = bias_checks.check_same_bar(reference.fills)
+        stops = plan_moments(subject, reference, moments, seed)
         expect(bars_to_do(subject, stops))
-        again = play(subject, go_on, stops=stops.all)
-        bench = Bench(subject, reference, again, go_on)
-        found["state"] = bench.repeated()
+        again = replay_subject(subject, go_on, stops=stops.all_moments)
+        bench = BiasBench(subject, reference, again, go_on)
+        found["state"] = bench.compare_repeat()
         if found["state"].status == "pass":
-            for name, run in _runs(bench, stops, seed).items():
+            for name, run in _suite_runs(bench, stops, seed).items():
                 found[name] = run()
-    except Stopped:
+    except SuiteStopped:
         pass
-    found["survivorship"] = Found("not run", "nobody told which symbols there were on which day")
+    found["survivorship"] = BiasResult("not run", "nobody told which symbols there were on which day")
     why = "the same run twice is not the same" if "state" in found and found["state"].status == "fail" else STOPPED
-    left = Found("not run", why)
+    left = BiasResult("not run", why)
     return sorted(
         (BiasFinding(test, found.get(test.id, left)) for test in TESTS),
         key=lambda each: STATUSES.index(each.found.status),
     )
 
 
-def _runs(bench: Bench, stops: Stops, seed: int) -> dict[str, Callable[[], Found]]:
-    kinds = bias_futures.KINDS
+def _suite_runs(bench: BiasBench, stops: StopMoments, seed: int) -> dict[str, Callable[[], BiasResult]]:
+    kinds = changed_futures.KINDS
     poisons = [
-        (at, bias_futures.poison(at, kinds[k % len(kinds)], seed + k), kinds[k % len(kinds)])
+        (at, changed_futures.poison_future(at, kinds[k % len(kinds)], seed + k), kinds[k % len(kinds)])
         for k, at in enumerate(stops.moments)
     ]
 
     def cuts(moments: Sequence[int]) -> list[tuple[int, Change, str]]:
-        return [(at, bias_futures.cut(at), "") for at in moments]
+        return [(at, changed_futures.cut_future(at), "") for at in moments]
 
     return {
-        "truncation-days": partial(bench.futures, cuts(stops.days), f"ends of sessions of {stops.sessions - 1}"),
-        "truncation-moments": partial(bench.futures, cuts(stops.moments), "moments"),
-        "poison": partial(bench.futures, poisons, "moments"),
-        "closing": partial(bench.futures, cuts(stops.closings), f"closes of {stops.sessions}"),
-        "actions": partial(bias_checks.actions, bench),
-        "warm-up": partial(bias_checks.warm_up, bench),
-        "order": partial(bias_checks.order, bench),
-        "vintage": partial(bias_checks.vintage, bench),
+        "truncation-days": partial(bench.compare_futures, cuts(stops.days), f"ends of sessions of {stops.sessions - 1}"),
+        "truncation-moments": partial(bench.compare_futures, cuts(stops.moments), "moments"),
+        "poison": partial(bench.compare_futures, poisons, "moments"),
+        "closing": partial(bench.compare_futures, cuts(stops.closings), f"closes of {stops.sessions}"),
+        "actions": partial(bias_checks.check_actions, bench),
+        "warm-up": partial(bias_checks.check_warm_up, bench),
+        "order": partial(bias_checks.check_order, bench),
+        "vintage": partial(bias_checks.check_vintage, bench),
     }
 
 
-def _of_source(hits: Sequence[Hit]) -> Found:
+def _source_result(hits: Sequence[SourceHit]) -> BiasResult:
     if not hits:
-        return Found("pass", "nothing of the kind")
+        return BiasResult("pass", "nothing of the kind")
     status: Status = "fail" if any(hit.fails for hit in hits) else "warn"
     more = f"; and {len(hits) - 3} more" if len(hits) > 3 else ""
-    return Found(status, "; ".join(hit.text for hit in hits[:3]) + more)
+    return BiasResult(status, "; ".join(hit.text for hit in hits[:3]) + more)
 
 
-def bars_to_do(subject: Subject, stops: Stops) -> int:
+def bars_to_do(subject: BiasSubject, stops: StopMoments) -> int:
     """Return how many bars all runs of a check replay together, but for those that look into a difference."""
     sessions = subject.market.sessions
     starts = np.sort(np.concatenate([bars.start for bars in subject.series.values()]))

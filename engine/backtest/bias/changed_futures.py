@@ -7,40 +7,40 @@ from typing import Final
 
 import numpy as np
 
-from engine.backtest.bias_trace import Change, Series
-from engine.history.adjusting import adjusted
-from engine.history.series import BarSeries
-from engine.market.actions import Step
+from engine.backtest.bias.request_trace import Change, Series
+from engine.history.bar_adjustment import adjusted_series
+from engine.history.bar_series import BarSeries
 from engine.market.calendar import midnight
+from engine.market.corporate_actions.action_list import AdjustmentStep
 
 KINDS: Final = ("another symbol's bars", "its own bars in reverse", "noise")
 TICK: Final = 0.05
 
 
-def cut(at: int) -> Change:
+def cut_future(at: int) -> Change:
     """Return what leaves out every bar that starts at or after a time (ns UTC)."""
-    return partial(_cut, at)
+    return partial(_cut_bars, at)
 
 
-def _cut(at: int, series: Series) -> dict[str, BarSeries]:
+def _cut_bars(at: int, series: Series) -> dict[str, BarSeries]:
     return {symbol: bars.pick(slice(0, int(np.searchsorted(bars.start, at)))) for symbol, bars in series.items()}
 
 
-def poison(at: int, kind: str, seed: int) -> Change:
+def poison_future(at: int, kind: str, seed: int) -> Change:
     """Return what replaces the prices and volumes of every bar that starts at or after a time by garbage of a kind."""
-    return partial(_poison, at, kind, seed)
+    return partial(_poison_bars, at, kind, seed)
 
 
-def _poison(at: int, kind: str, seed: int, series: Series) -> dict[str, BarSeries]:
+def _poison_bars(at: int, kind: str, seed: int, series: Series) -> dict[str, BarSeries]:
     names = list(series)
     others = [*names[1:], *names[:1]]
     return {
-        symbol: _after(bars, at, _garbage(bars, series[other], at, kind, np.random.default_rng([seed, n])))
+        symbol: _replace_after(bars, at, _garbage_bars(bars, series[other], at, kind, np.random.default_rng([seed, n])))
         for n, ((symbol, bars), other) in enumerate(zip(series.items(), others, strict=True))
     }
 
 
-def _after(bars: BarSeries, at: int, garbage: BarSeries) -> BarSeries:
+def _replace_after(bars: BarSeries, at: int, garbage: BarSeries) -> BarSeries:
     first = int(np.searchsorted(bars.start, at))
     columns = [
         np.concatenate([old[:first], new[: len(old) - first]]) for old, new in zip(bars[1:6], garbage[1:6], strict=True)
@@ -48,7 +48,7 @@ def _after(bars: BarSeries, at: int, garbage: BarSeries) -> BarSeries:
     return bars._replace(open=columns[0], high=columns[1], low=columns[2], close=columns[3], volume=columns[4])
 
 
-def _garbage(bars: BarSeries, other: BarSeries, at: int, kind: str, rng: np.random.Generator) -> BarSeries:
+def _garbage_bars(bars: BarSeries, other: BarSeries, at: int, kind: str, rng: np.random.Generator) -> BarSeries:
     """Return garbage for the bars from a time on, as many as there are."""
     future = bars.pick(slice(int(np.searchsorted(bars.start, at)), None))
     count = len(future.start)
@@ -67,15 +67,15 @@ def _garbage(bars: BarSeries, other: BarSeries, at: int, kind: str, rng: np.rand
     return future._replace(open=prices[0], high=prices[1], low=prices[2], close=prices[3], volume=volume)
 
 
-def known_on(at: int, raw: Series, steps: Mapping[str, Sequence[Step]], series: Series) -> dict[str, BarSeries]:
+def bars_known_on(at: int, raw: Series, steps: Mapping[str, Sequence[AdjustmentStep]], series: Series) -> dict[str, BarSeries]:
     """Return the bars before a time (ns UTC), adjusted by what had happened by then and no later."""
-    found = _cut(at, series)
+    found = _cut_bars(at, series)
     for symbol, mine in steps.items():
         past = [step for step in mine if midnight(step.ex) < at]
-        found[symbol] = adjusted(_cut(at, {symbol: raw[symbol]})[symbol], past)
+        found[symbol] = adjusted_series(_cut_bars(at, {symbol: raw[symbol]})[symbol], past)
     return found
 
 
-def moved(steps: Sequence[Step], at: int) -> bool:
+def moves_prices(steps: Sequence[AdjustmentStep], at: int) -> bool:
     """Tell whether what happens at or after a time (ns UTC) moves the prices before it."""
     return prod(step.price for step in steps if midnight(step.ex) >= at) != 1.0

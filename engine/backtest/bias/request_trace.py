@@ -9,16 +9,16 @@ from typing import Final, NamedTuple, final
 import numpy as np
 
 from compiled.indicators import Indicator
-from compiled.kernel import words
-from compiled.ladder import LadderPlan
-from compiled.model import SECOND, Bar, OrderType, Side, Tick
-from compiled.outbox import Fill
-from compiled.strategy import Context, Request, Strategy
-from engine.backtest.market import TradedMarket
-from engine.backtest.run import Backtest, Failure, RunSettings
-from engine.history.series import BarSeries, Ints
-from engine.market.actions import Step
+from compiled.model.values import SECOND, Bar, OrderType, Side, Tick
+from compiled.trading.kernel import error_text
+from compiled.trading.ladder import LadderPlan
+from compiled.trading.order_store import BookedFill
+from compiled.trading.strategy import Context, Strategy, StrategyRequest
+from engine.backtest.backtest_run import BacktestRun, RunSettings, StrategyFailure
+from engine.backtest.traded_market import TradedMarket
+from engine.history.bar_series import BarSeries, Ints
 from engine.market.calendar import IST, Calendar
+from engine.market.corporate_actions.action_list import AdjustmentStep
 from engine.numbers import rupees
 
 Series = Mapping[str, BarSeries]
@@ -31,19 +31,19 @@ Make = Callable[[Change], AbstractContextManager[Sequence[Strategy]]]
 NO_BARS: Final[Series] = MappingProxyType({})
 
 
-class Stopped(Exception):
+class SuiteStopped(Exception):
     """Somebody has ended it."""
 
 
 class ReferenceFailed(Exception):
     """A strategy fails in the plain run: there is nothing to compare with."""
 
-    def __init__(self, failures: Sequence[Failure]) -> None:
+    def __init__(self, failures: Sequence[StrategyFailure]) -> None:
         super().__init__(failures[0].strategy)
         self.failures = failures
 
 
-class Subject(NamedTuple):
+class BiasSubject(NamedTuple):
     """A backtest that is to be checked; `series` are its bars, those of the warm-up included.
 
     `raw` are bars that nothing was adjusted in, and `steps` by what and when they are; `actions` tells whether anybody knows.
@@ -59,13 +59,13 @@ class Subject(NamedTuple):
     settings: RunSettings
     actions: bool = False
     raw: Series = NO_BARS
-    steps: Mapping[str, Sequence[Step]] = MappingProxyType({})
+    steps: Mapping[str, Sequence[AdjustmentStep]] = MappingProxyType({})
     suspects: Sequence[str] = ()
     newer: Series = NO_BARS
     vintages: tuple[str, str] = ("", "")
 
 
-class Ask(NamedTuple):
+class TracedRequest(NamedTuple):
     """One request of a strategy: when (ns UTC), whose, and what; `terms` are all of its numbers."""
 
     ts: int
@@ -79,34 +79,34 @@ class Ask(NamedTuple):
         """Return it without prices and sizes."""
         return self.ts, self.strategy, self.symbol, self.what
 
-    def words(self) -> str:
+    def as_words(self) -> str:
         """Return what was asked for, in a few words."""
         return f"{self.what} {' '.join(str(each) for each in self.terms if each != '')}".strip()
 
 
-class Mark(NamedTuple):
+class TraceMark(NamedTuple):
     """Where a run stood at a moment: the digest of its commands and fills, and how much had been asked for."""
 
     digest: str
     asks: int
 
 
-class Trace(NamedTuple):
+class RequestTrace(NamedTuple):
     """What a run asked for, where it stood at the moments it was looked at, how often limits refused, and who failed."""
 
-    asks: list[Ask]
-    marks: dict[int, Mark]
+    asks: list[TracedRequest]
+    marks: dict[int, TraceMark]
     refusals: dict[str, int]
-    failures: list[Failure]
-    fills: list[Fill]
+    failures: list[StrategyFailure]
+    fills: list[BookedFill]
     digest: str
 
 
 @final
-class Witness(Strategy):
+class WitnessStrategy(Strategy):
     """Stands before a strategy, shows it what the desk shows, and writes down what it asks for."""
 
-    def __init__(self, inner: Strategy, names: Mapping[int, str], asks: list[Ask]) -> None:
+    def __init__(self, inner: Strategy, names: Mapping[int, str], asks: list[TracedRequest]) -> None:
         super().__init__(inner.name, inner.span, inner.every, inner.wants_ticks)
         self._inner = inner
         self._names = names
@@ -119,29 +119,29 @@ class Witness(Strategy):
     def on_bar(self, ctx: Context, bar: Bar) -> None:
         """Show it a bar."""
         self._inner.on_bar(ctx, bar)
-        self._note(ctx)
+        self._note_requests(ctx)
 
     def on_tick(self, ctx: Context, tick: Tick) -> None:
         """Show it a tick."""
         self._inner.on_tick(ctx, tick)
-        self._note(ctx)
+        self._note_requests(ctx)
 
     def on_timer(self, ctx: Context, ts: int) -> None:
         """Show it the clock."""
         self._inner.on_timer(ctx, ts)
-        self._note(ctx)
+        self._note_requests(ctx)
 
-    def _note(self, ctx: Context) -> None:
+    def _note_requests(self, ctx: Context) -> None:
         self._asks += [
-            Ask(int(ctx.now), self.name, self._names.get(int(each.token), str(each.token)), *_said(each))
+            TracedRequest(int(ctx.now), self.name, self._names.get(int(each.token), str(each.token)), *_request_words(each))
             for each in ctx.requests
         ]
 
 
-def _said(request: Request) -> tuple[str, tuple[object, ...]]:
+def _request_words(request: StrategyRequest) -> tuple[str, tuple[object, ...]]:
     plan, change = request.plan, request.change
     if plan is not None:
-        return ("long" if request.side is Side.BUY else "short"), (*_terms(plan), request.reason)
+        return ("long" if request.side is Side.BUY else "short"), (*_plan_terms(plan), request.reason)
     if request.order is None:
         return "exit", (request.reason,)
     if change is None:
@@ -152,7 +152,7 @@ def _said(request: Request) -> tuple[str, tuple[object, ...]]:
 PLAIN: Final = LadderPlan([], 0)
 
 
-def _terms(plan: LadderPlan) -> tuple[str, ...]:
+def _plan_terms(plan: LadderPlan) -> tuple[str, ...]:
     """Return all that a plan says, in words; what nobody has changed is left out."""
     entry = plan.entry
     size = f"{plan.quantity} shares" if plan.quantity else f"₹{rupees(int(plan.capital))}"
@@ -167,12 +167,12 @@ def _terms(plan: LadderPlan) -> tuple[str, ...]:
     at = ""
     if entry.order_type is not OrderType.MARKET or entry.validity != PLAIN.entry.validity:
         at = f"{entry.order_type.name} ₹{entry.price!r} trigger ₹{entry.trigger!r} {entry.validity.name}"
-    rest = _rest(plan)
-    others = "" if rest == _rest(PLAIN) else " ".join(f"{each:g}" for each in rest)
+    rest = _rare_terms(plan)
+    others = "" if rest == _rare_terms(PLAIN) else " ".join(f"{each:g}" for each in rest)
     return size, risk, swing, rungs, plan.product.name, at, others
 
 
-def _rest(plan: LadderPlan) -> tuple[float, ...]:
+def _rare_terms(plan: LadderPlan) -> tuple[float, ...]:
     """Return what few plans say anything of."""
     entry, terms = plan.entry, plan.entry.terms
     return tuple(float(each) for each in (
@@ -181,30 +181,30 @@ def _rest(plan: LadderPlan) -> tuple[float, ...]:
     ))  # fmt: skip
 
 
-def same(series: Series) -> dict[str, BarSeries]:
+def unchanged_bars(series: Series) -> dict[str, BarSeries]:
     """Return the bars as they are."""
     return dict(series)
 
 
-def play(
-    subject: Subject,
+def replay_subject(
+    subject: BiasSubject,
     go_on: Callable[[int], bool],
-    change: Change = same,
+    change: Change = unchanged_bars,
     stops: Sequence[int] = (),
     *,
     whole: bool = True,
-) -> Trace:
+) -> RequestTrace:
     """Replay a subject's bars and return what it asked for; `go_on` hears how many bars more are done.
 
     It is looked at before the first bar that starts at or after each of `stops` (ns UTC, in order), and ends there unless the
-    `whole` is wanted. Raises `Stopped`.
+    `whole` is wanted. Raises `SuiteStopped`.
     """
-    asks: list[Ask] = []
-    marks: dict[int, Mark] = {}
+    asks: list[TracedRequest] = []
+    marks: dict[int, TraceMark] = {}
     names = {int(each.token): symbol for symbol, each in subject.market.instruments.items()}
     with subject.make(change) as strategies:
-        witnesses = [Witness(each, names, asks) for each in strategies]
-        backtest = Backtest(
+        witnesses = [WitnessStrategy(each, names, asks) for each in strategies]
+        backtest = BacktestRun(
             witnesses, subject.symbols, change(subject.series), subject.span, subject.market, subject.calendar,
             subject.settings,
         )  # fmt: skip
@@ -215,18 +215,18 @@ def play(
             nonlocal told
             more, told = done - told, done
             if not go_on(more):
-                raise Stopped
+                raise SuiteStopped
             return True
 
         for stop in stops:
             backtest.play(int(np.searchsorted(starts, stop)), tell)
-            marks[stop] = Mark(backtest.kernel.digest(), len(asks))
+            marks[stop] = TraceMark(backtest.kernel.digest(), len(asks))
         if whole:
             backtest.run(tell)
-        tell(backtest.done, 0)
+        tell(backtest.bars_done, 0)
     failures = backtest.failures
     fills = backtest.fills if whole else []
-    return Trace(
+    return RequestTrace(
         asks,
         marks,
         dict(backtest.kernel.decisions.refusals),
@@ -239,7 +239,7 @@ def play(
 # what differs
 
 
-class Difference(NamedTuple):
+class RequestDifference(NamedTuple):
     """The first request that differs: when (ns UTC; 0: before any), whose, and what was asked for in either run."""
 
     ts: int
@@ -251,7 +251,7 @@ class Difference(NamedTuple):
     @property
     def text(self) -> str:
         """Return it in a line."""
-        whose = " ".join(filter(None, (clock(self.ts) if self.ts else "at once", self.strategy, self.symbol)))
+        whose = " ".join(filter(None, (clock_text(self.ts) if self.ts else "at once", self.strategy, self.symbol)))
         return f"{whose}: {self.before}; in the other run: {self.after}"
 
 
@@ -259,37 +259,37 @@ NOTHING: Final = "nothing"
 
 
 def first_difference(
-    before: Sequence[Ask], after: Sequence[Ask], failures: Sequence[Failure] = ()
-) -> Difference | None:
+    before: Sequence[TracedRequest], after: Sequence[TracedRequest], failures: Sequence[StrategyFailure] = ()
+) -> RequestDifference | None:
     """Return the first request that two runs do not have in common, in their order; `failures` are those of the second."""
     n = next(
         (k for k, (one, two) in enumerate(zip(before, after, strict=False)) if one != two), min(len(before), len(after))
     )
     one = before[n] if n < len(before) else None
     two = after[n] if n < len(after) else None
-    failed = f"it fails: {' '.join(words(failures[0].error).split())}" if failures else ""
+    failed = f"it fails: {' '.join(error_text(failures[0].error).split())}" if failures else ""
     if one is None and two is None:
         return (
-            Difference(before[-1].ts if before else 0, failures[0].strategy, "", "no failure", failed)
+            RequestDifference(before[-1].ts if before else 0, failures[0].strategy, "", "no failure", failed)
             if failed
             else None
         )
     if one is not None and two is not None and one[:3] == two[:3]:
-        return Difference(*one[:3], one.words(), two.words())
+        return RequestDifference(*one[:3], one.as_words(), two.as_words())
     if one is not None and (two is None or one.ts <= two.ts):
-        return Difference(*one[:3], one.words(), failed or NOTHING)
-    return Difference(*two[:3], NOTHING, two.words()) if two is not None else None
+        return RequestDifference(*one[:3], one.as_words(), failed or NOTHING)
+    return RequestDifference(*two[:3], NOTHING, two.as_words()) if two is not None else None
 
 
-def apart(before: Sequence[Ask], after: Sequence[Ask]) -> tuple[int, int, Ask | None]:
+def requests_apart(before: Sequence[TracedRequest], after: Sequence[TracedRequest]) -> tuple[int, int, TracedRequest | None]:
     """Return how many requests only one of two runs has, prices and sizes left aside, when the last of them was, and the first."""
     one, two = Counter(each.gist for each in before), Counter(each.gist for each in after)
     odd = sorted(((one - two) + (two - one)).elements())
     if not odd:
         return 0, 0, None
-    return len(odd), odd[-1][0], Ask(*odd[0])
+    return len(odd), odd[-1][0], TracedRequest(*odd[0])
 
 
-def clock(ts: int) -> str:
+def clock_text(ts: int) -> str:
     """Return a time (ns UTC) as day and second in IST: 2024-06-04 10:15:00."""
     return str(np.datetime64((ts + IST) // SECOND, "s")).replace("T", " ")

@@ -4,11 +4,11 @@ import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from compiled.strategy import Strategy
-from engine.backtest.identity import source_file
+from compiled.trading.strategy import Strategy
+from engine.backtest.run_identity import source_file
 
 
-class Hit(NamedTuple):
+class SourceHit(NamedTuple):
     """Something a source should not have: where, what, and whether it fails or only warns."""
 
     file: str
@@ -62,7 +62,7 @@ PURE: Final = (
 """Modules by which a strategy reads nothing, but for what `FILES` names."""
 
 
-class Source:
+class SourceTree:
     """The source of one file: its tree, and what its names stand for."""
 
     def __init__(self, file: str, text: str) -> None:
@@ -82,190 +82,190 @@ class Source:
                 self.imports.setdefault("." * node.level + (node.module or ""), node)
                 self.names |= {each.asname or each.name: f"{node.module}.{each.name}" for each in node.names}
 
-    def dotted(self, node: ast.AST) -> str:
+    def dotted_name(self, node: ast.AST) -> str:
         """Return what a name or an attribute stands for as it was imported, empty for anything else."""
         if isinstance(node, ast.Name):
             return self.names.get(node.id, node.id)
         if isinstance(node, ast.Attribute):
-            base = self.dotted(node.value)
+            base = self.dotted_name(node.value)
             return f"{base}.{node.attr}" if base else ""
         return ""
 
-    def hit(self, node: ast.AST, what: str, *, fails: bool = True) -> Hit:
+    def hit_at(self, node: ast.AST, what: str, *, fails: bool = True) -> SourceHit:
         """Return a hit at a node."""
-        return Hit(self.file, _line(node), what, fails)
+        return SourceHit(self.file, _line_number(node), what, fails)
 
-    def calls(self) -> Iterator[tuple[ast.Call, str]]:
+    def called_names(self) -> Iterator[tuple[ast.Call, str]]:
         """Return every call and what is called."""
-        return ((node, self.dotted(node.func)) for node in self.nodes if isinstance(node, ast.Call))
+        return ((node, self.dotted_name(node.func)) for node in self.nodes if isinstance(node, ast.Call))
 
-    def used(self, of: Sequence[str]) -> Iterator[tuple[ast.AST, str]]:
-        """Return every name that is `among` these."""
+    def names_used(self, of: Sequence[str]) -> Iterator[tuple[ast.AST, str]]:
+        """Return every name that is `matches_any` these."""
         for node in self.nodes:
             if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load):
-                name = self.dotted(node) if self._root(node) in {*self.names, "open"} else ""
-                if among(name, of):
+                name = self.dotted_name(node) if self._root_name(node) in {*self.names, "open"} else ""
+                if matches_any(name, of):
                     yield node, name
 
-    def _root(self, node: ast.AST) -> str:
+    def _root_name(self, node: ast.AST) -> str:
         while isinstance(node, ast.Attribute):
             node = node.value
         return node.id if isinstance(node, ast.Name) else ""
 
-    def imported(self, of: Sequence[str]) -> Iterator[Hit]:
+    def imports_of(self, of: Sequence[str]) -> Iterator[SourceHit]:
         """Return the imports of these packages."""
         return (
-            self.hit(node, f"imports {name}")
+            self.hit_at(node, f"imports {name}")
             for name, node in self.imports.items()
             if name.partition(".")[0] in of and name != "engine.errors"
         )
 
 
-def among(name: str, of: Sequence[str]) -> bool:
+def matches_any(name: str, of: Sequence[str]) -> bool:
     """Tell whether a name is one of these, or begins with one that ends in a dot or an underscore."""
     return any(name == each or (each[-1] in "._" and name.startswith(each)) for each in of)
 
 
-def clocks(source: Source) -> Iterator[Hit]:
+def find_clocks(source: SourceTree) -> Iterator[SourceHit]:
     """Find whoever asks what time it is."""
-    return (source.hit(node, name) for node, name in source.used(CLOCKS))
+    return (source.hit_at(node, name) for node, name in source.names_used(CLOCKS))
 
 
-def dice(source: Source) -> Iterator[Hit]:
+def find_dice(source: SourceTree) -> Iterator[SourceHit]:
     """Find whoever throws dice without a seed."""
-    unseeded = {id(call.func) for call, name in source.calls() if not (call.args or call.keywords)}
-    for node, name in source.used(DICE):
+    unseeded = {id(call.func) for call, name in source.called_names() if not (call.args or call.keywords)}
+    for node, name in source.names_used(DICE):
         if name not in SEEDED or id(node) in unseeded:
-            yield source.hit(node, name)
+            yield source.hit_at(node, name)
 
 
-def network(source: Source) -> Iterator[Hit]:
+def find_network(source: SourceTree) -> Iterator[SourceHit]:
     """Find whoever asks others."""
-    return source.imported(NETWORK)
+    return source.imports_of(NETWORK)
 
 
-def threads(source: Source) -> Iterator[Hit]:
+def find_threads(source: SourceTree) -> Iterator[SourceHit]:
     """Find whoever does several things at once."""
-    yield from source.imported(THREADS)
-    yield from (source.hit(node, name) for node, name in source.used(("os.fork", "os.system", "os.popen")))
+    yield from source.imports_of(THREADS)
+    yield from (source.hit_at(node, name) for node, name in source.names_used(("os.fork", "os.system", "os.popen")))
 
 
-def files(source: Source) -> Iterator[Hit]:
+def find_files(source: SourceTree) -> Iterator[SourceHit]:
     """Find whoever reads what no bar has told."""
-    for each in source.imported(READERS):
+    for each in source.imports_of(READERS):
         yield each._replace(fails=False)
-    for node, name in source.used(FILES):
-        yield source.hit(node, name, fails=False)
-    for call, _ in source.calls():
+    for node, name in source.names_used(FILES):
+        yield source.hit_at(node, name, fails=False)
+    for call, _ in source.called_names():
         if isinstance(call.func, ast.Attribute) and call.func.attr in PATHS:
-            yield source.hit(call, f".{call.func.attr}()", fails=False)
+            yield source.hit_at(call, f".{call.func.attr}()", fails=False)
 
 
-def shared(source: Source) -> Iterator[Hit]:
+def find_shared_state(source: SourceTree) -> Iterator[SourceHit]:
     """Find what outlives a run: module and class state that is changed, `global`, mutable defaults."""
     for node in source.nodes:
         if isinstance(node, ast.Global):
-            yield source.hit(node, f"global {', '.join(node.names)}", fails=False)
+            yield source.hit_at(node, f"global {', '.join(node.names)}", fails=False)
         if isinstance(node, ast.FunctionDef):
             for default in (*node.args.defaults, *node.args.kw_defaults):
-                if default is not None and _mutable(source, default):
-                    yield source.hit(default, f"{node.name} has a mutable default", fails=False)
-    names, changed = _assigned(source, source.tree.body), list(_changed(source))
+                if default is not None and _is_mutable(source, default):
+                    yield source.hit_at(default, f"{node.name} has a mutable default", fails=False)
+    names, changed = _mutable_names(source, source.tree.body), list(_changed_names(source))
     for node, name in changed:
         if name in names:
-            yield source.hit(node, f"changes {name} of the module", fails=False)
+            yield source.hit_at(node, f"changes {name} of the module", fails=False)
     for made in (node for node in source.nodes if isinstance(node, ast.ClassDef)):
         own = {
             target.attr
             for node in ast.walk(made)
-            for target in _targets(node)
-            if isinstance(target, ast.Attribute) and source.dotted(target.value) == "self"
+            for target in _assignment_targets(node)
+            if isinstance(target, ast.Attribute) and source.dotted_name(target.value) == "self"
         }
-        state = _assigned(source, made.body) - own
+        state = _mutable_names(source, made.body) - own
         for node, name in changed:
             base, _, attribute = name.rpartition(".")
             if (
                 base in {"self", "cls", made.name}
                 and attribute in state
-                and made.lineno <= _line(node) <= (made.end_lineno or 0)
+                and made.lineno <= _line_number(node) <= (made.end_lineno or 0)
             ):
-                yield source.hit(node, f"changes {attribute} of the class", fails=False)
+                yield source.hit_at(node, f"changes {attribute} of the class", fails=False)
         for node in ast.walk(made):
-            for target in _targets(node):
-                if isinstance(target, ast.Attribute) and source.dotted(target.value) in {"cls", made.name}:
-                    yield source.hit(node, f"sets {target.attr} of the class", fails=False)
+            for target in _assignment_targets(node):
+                if isinstance(target, ast.Attribute) and source.dotted_name(target.value) in {"cls", made.name}:
+                    yield source.hit_at(node, f"sets {target.attr} of the class", fails=False)
 
 
-def _line(node: ast.AST) -> int:
+def _line_number(node: ast.AST) -> int:
     return int(getattr(node, "lineno", 0))
 
 
-def _targets(node: ast.AST) -> list[ast.expr]:
+def _assignment_targets(node: ast.AST) -> list[ast.expr]:
     if isinstance(node, ast.Assign):
         return node.targets
     return [node.target] if isinstance(node, ast.AnnAssign | ast.AugAssign) else []
 
 
-def _assigned(source: Source, body: Iterable[ast.stmt]) -> set[str]:
+def _mutable_names(source: SourceTree, body: Iterable[ast.stmt]) -> set[str]:
     """Return the names that statements give to something mutable."""
     return {
         target.id
         for node in body
-        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None and _mutable(source, node.value)
-        for target in _targets(node)
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None and _is_mutable(source, node.value)
+        for target in _assignment_targets(node)
         if isinstance(target, ast.Name)
     }
 
 
-def _mutable(source: Source, value: ast.expr) -> bool:
+def _is_mutable(source: SourceTree, value: ast.expr) -> bool:
     if isinstance(value, ast.Call):
-        return source.dotted(value.func) in MAKERS
+        return source.dotted_name(value.func) in MAKERS
     return isinstance(value, ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp)
 
 
-def _changed(source: Source) -> Iterator[tuple[ast.AST, str]]:
+def _changed_names(source: SourceTree) -> Iterator[tuple[ast.AST, str]]:
     """Return what is changed in place within functions: its items set, or a method called that changes it."""
     for made in (node for node in source.nodes if isinstance(node, ast.FunctionDef)):
         for node in ast.walk(made):
-            for target in (*_targets(node), *(node.targets if isinstance(node, ast.Delete) else ())):
+            for target in (*_assignment_targets(node), *(node.targets if isinstance(node, ast.Delete) else ())):
                 if isinstance(target, ast.Subscript):
-                    yield node, source.dotted(target.value)
+                    yield node, source.dotted_name(target.value)
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in MUTATORS:
-                yield node, source.dotted(node.func.value)
+                yield node, source.dotted_name(node.func.value)
 
 
-def last_rows(source: Source) -> Iterator[Hit]:
+def find_last_rows(source: SourceTree) -> Iterator[SourceHit]:
     """Find whoever takes the last row of a frame, or a later one than the row at hand."""
-    frames = _named(source, lambda value: any(_loads(source, each) for each in ast.walk(value)))
+    frames = _names_given(source, lambda value: any(_is_loading_call(source, each) for each in ast.walk(value)))
     for node in source.nodes:
-        if isinstance(node, ast.Subscript) and _number(node.slice) < 0:
+        if isinstance(node, ast.Subscript) and _negative_number(node.slice) < 0:
             base = node.value
-            if (isinstance(base, ast.Attribute) and base.attr in {"iloc", "iat"}) or _root(source, base) in frames:
-                yield source.hit(node, f"{ast.unparse(node)}: the last row of all there are")
-    for call, _ in source.calls():
+            if (isinstance(base, ast.Attribute) and base.attr in {"iloc", "iat"}) or _expression_root(source, base) in frames:
+                yield source.hit_at(node, f"{ast.unparse(node)}: the last row of all there are")
+    for call, _ in source.called_names():
         if isinstance(call.func, ast.Attribute):
             if call.func.attr == "shift" and any(
-                _number(each) < 0 for each in (*call.args, *(k.value for k in call.keywords))
+                _negative_number(each) < 0 for each in (*call.args, *(k.value for k in call.keywords))
             ):
-                yield source.hit(call, f"{ast.unparse(call)}: later rows")
+                yield source.hit_at(call, f"{ast.unparse(call)}: later rows")
             if call.func.attr in {"bfill", "backfill"} or any(
                 each.arg == "center" and getattr(each.value, "value", False) for each in call.keywords
             ):
-                yield source.hit(call, f"{ast.unparse(call)}: later rows")
+                yield source.hit_at(call, f"{ast.unparse(call)}: later rows")
 
 
-def _loads(source: Source, node: ast.AST) -> bool:
+def _is_loading_call(source: SourceTree, node: ast.AST) -> bool:
     if not isinstance(node, ast.Call):
         return False
-    name = source.dotted(node.func)
+    name = source.dotted_name(node.func)
     return (
         name.partition(".")[0] in {"pandas", "polars", "pyarrow", "duckdb"}
-        or among(name, FILES)
+        or matches_any(name, FILES)
         or (isinstance(node.func, ast.Attribute) and node.func.attr in {"columns", "read", *PATHS})
     )
 
 
-def _root(source: Source, node: ast.AST) -> str:
+def _expression_root(source: SourceTree, node: ast.AST) -> str:
     """Return the name that an expression of attributes, items and calls begins with: self.frame of self.frame["close"]."""
     while True:
         if isinstance(node, ast.Subscript):
@@ -277,66 +277,66 @@ def _root(source: Source, node: ast.AST) -> str:
         ):
             node = node.value
         else:
-            return source.dotted(node)
+            return source.dotted_name(node)
 
 
-def _named(source: Source, made: Callable[[ast.expr], bool]) -> set[str]:
+def _names_given(source: SourceTree, made: Callable[[ast.expr], bool]) -> set[str]:
     """Return the names, and attributes of `self`, that are given something of a kind."""
     return {
-        source.dotted(target)
+        source.dotted_name(target)
         for node in source.nodes
         if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign) and node.value is not None and made(node.value)
-        for target in _targets(node)
+        for target in _assignment_targets(node)
     } - {""}
 
 
-def _number(node: ast.AST) -> int:
+def _negative_number(node: ast.AST) -> int:
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
         return -node.operand.value if isinstance(node.operand.value, int) else 0
     return 0
 
 
-def orders(source: Source) -> Iterator[Hit]:
+def find_unstable_order(source: SourceTree) -> Iterator[SourceHit]:
     """Find what differs from process to process: hashes, addresses, the order of a set."""
-    for call, name in source.calls():
+    for call, name in source.called_names():
         if name in {"hash", "id"}:
-            yield source.hit(call, f"{name}()")
+            yield source.hit_at(call, f"{name}()")
 
     def is_set(value: ast.AST) -> bool:
         return isinstance(value, ast.Set | ast.SetComp) or (
-            isinstance(value, ast.Call) and source.dotted(value.func) in {"set", "frozenset"}
+            isinstance(value, ast.Call) and source.dotted_name(value.func) in {"set", "frozenset"}
         )
 
-    sets = _named(source, is_set)
+    sets = _names_given(source, is_set)
     for node in source.nodes:
         walked = node.iter if isinstance(node, ast.For | ast.comprehension) else None
-        if walked is not None and (is_set(walked) or source.dotted(walked) in sets):
-            yield source.hit(walked, f"{ast.unparse(walked)}: the order of a set", fails=False)
+        if walked is not None and (is_set(walked) or source.dotted_name(walked) in sets):
+            yield source.hit_at(walked, f"{ast.unparse(walked)}: the order of a set", fails=False)
 
 
-Rule = Callable[[Source], Iterable[Hit]]
+Rule = Callable[[SourceTree], Iterable[SourceHit]]
 RULES: Final[Mapping[str, Rule]] = {
-    "clock": clocks, "random": dice, "network": network, "threads": threads, "files": files, "state": shared,
-    "last-row": last_rows, "order": orders,
+    "clock": find_clocks, "random": find_dice, "network": find_network, "threads": find_threads, "files": find_files, "state": find_shared_state,
+    "last-row": find_last_rows, "order": find_unstable_order,
 }  # fmt: skip
 
 
-def sources(strategies: Iterable[Strategy]) -> list[Source]:
+def strategy_sources(strategies: Iterable[Strategy]) -> list[SourceTree]:
     """Return the sources of strategies and of the classes they are made of, but for the core's, each file once."""
-    found: dict[str, Source] = {}
+    found: dict[str, SourceTree] = {}
     for strategy in strategies:
         for each in type(strategy).__mro__:
             if each is object or each.__module__.partition(".")[0] in {"compiled", "builtins"}:
                 continue
             file = source_file(each)
             if file is not None and str(file) not in found:
-                found[str(file)] = Source(str(file), file.read_text(encoding="utf-8"))
+                found[str(file)] = SourceTree(str(file), file.read_text(encoding="utf-8"))
     return list(found.values())
 
 
-def lint(strategies: Iterable[Strategy]) -> dict[str, list[Hit]]:
+def lint_strategies(strategies: Iterable[Strategy]) -> dict[str, list[SourceHit]]:
     """Return what each rule finds, in the order of the files and lines, each line once."""
-    texts = sources(strategies)
+    texts = strategy_sources(strategies)
     return {
         name: sorted({(hit.file, hit.line): hit for source in texts for hit in rule(source)}.values())
         for name, rule in RULES.items()
@@ -344,9 +344,9 @@ def lint(strategies: Iterable[Strategy]) -> dict[str, list[Hit]]:
 
 
 def reads_on_its_own(strategies: Iterable[Strategy]) -> bool:
-    """Tell whether strategies might read more than they hear: what they import decides, and what `files` finds."""
+    """Tell whether strategies might read more than they hear: what they import decides, and what `find_files` finds."""
     return any(
         any(name.partition(".")[0] not in PURE and name != "engine.errors" for name in source.imports)
-        or any(True for _ in files(source))
-        for source in sources(strategies)
+        or any(True for _ in find_files(source))
+        for source in strategy_sources(strategies)
     )

@@ -4,10 +4,10 @@ from typing import Final
 
 import numpy as np
 
-from compiled.model import MINUTE, SECOND
-from engine.backtest.case import Case, Measured
-from engine.backtest.curve import lasts
-from engine.history.series import ist_days
+from compiled.model.values import MINUTE, SECOND
+from engine.backtest.linter.linter_case import LinterCase, MeasuredValue
+from engine.backtest.statistics.equity_curve import last_places
+from engine.history.bar_series import ist_days
 from engine.numbers import count, counted
 
 OVERSOLD: Final = "oversold"
@@ -20,76 +20,76 @@ FILLABLE: Final = 0.1
 """Of a bar's volume: what one may hope to trade without being the market."""
 
 
-def both_legs(case: Case) -> Measured:
+def oversold_trades(case: LinterCase) -> MeasuredValue:
     """Measure how many rungs gave away more than they held: two exits, of which one should have ended the other, traded."""
     found = sum(trade.exit_reason == OVERSOLD for trade in case.outcome.trades)
-    return Measured(found, f"{counted(found, 'trade')} left by more than held")
+    return MeasuredValue(found, f"{counted(found, 'trade')} left by more than held")
 
 
-def outside_hours(case: Case) -> Measured:
+def outside_hours(case: LinterCase) -> MeasuredValue:
     """Measure how many fills lie before the first bar or after the last one of their day."""
     times, span = case.outcome.times, case.outcome.manifest.span * SECOND
     if not len(times) or not case.fills:
-        return Measured(None, "nothing was filled")
+        return MeasuredValue(None, "nothing was filled")
     ts = np.concatenate([fills.ts for fills in case.fills.values()])
     days = ist_days(times)
-    ends = lasts(days)
+    ends = last_places(days)
     at = np.minimum(np.searchsorted(days[ends], ist_days(ts)), len(ends) - 1)
     begins = np.concatenate(([0], ends[:-1] + 1))
     inside = (ts >= times[begins[at]] - span) & (ts <= times[ends[at]] + span)
     outside = int((~inside).sum())
-    return Measured(outside, f"{count(outside)} of {counted(len(ts), 'fill')} outside the bars of their day")
+    return MeasuredValue(outside, f"{count(outside)} of {counted(len(ts), 'fill')} outside the bars of their day")
 
 
-def outside_bar(case: Case) -> Measured:
+def outside_bar(case: LinterCase) -> MeasuredValue:
     """Measure fills at prices that their bar does not have, percent."""
-    found = case.filled
+    found = case.fills_in_bars
     if found is None:
-        return Measured(None, BARS)
+        return MeasuredValue(None, BARS)
     value = 100.0 * float((~found.inside).mean())
-    return Measured(
+    return MeasuredValue(
         value, f"{int((~found.inside).sum()):,} of {len(found.inside):,} fills at prices their bar did not have"
     )
 
 
-def stale(case: Case) -> Measured:
+def stale_fills(case: LinterCase) -> MeasuredValue:
     """Measure how many fills have no bar within the hour before."""
-    found = case.filled
+    found = case.fills_in_bars
     if found is None:
-        return Measured(None, BARS)
+        return MeasuredValue(None, BARS)
     old = int((found.age >= STALE).sum())
-    return Measured(old, f"{counted(old, 'fill')} at a price an hour old or older")
+    return MeasuredValue(old, f"{counted(old, 'fill')} at a price an hour old or older")
 
 
-def volume_share(case: Case) -> Measured:
+def volume_share(case: LinterCase) -> MeasuredValue:
     """Measure the 95th percentile of what fills take of their bar's volume, percent."""
-    found = case.filled
+    found = case.fills_in_bars
     if found is None:
-        return Measured(None, BARS)
+        return MeasuredValue(None, BARS)
     known = found.volume > 0
     if not known.any():
-        return Measured(None, "the bars have no volume")
+        return MeasuredValue(None, "the bars have no volume")
     value = 100.0 * float(np.percentile(found.quantity[known] / found.volume[known], 95))
     room = 100.0 * FILLABLE / value
-    return Measured(
+    return MeasuredValue(
         value, f"one fill in twenty takes {value:.2f} % of its bar's volume or more; {100 * FILLABLE:.0f} % at {room:.3g} × the money"
     )  # fmt: skip
 
 
-def jumps(case: Case) -> Measured:
+def price_jumps(case: LinterCase) -> MeasuredValue:
     """Measure how often a price jumps between two sessions further than a band lets it."""
     if case.bars is None:
-        return Measured(None, BARS)
+        return MeasuredValue(None, BARS)
     found: list[str] = []
     for symbol, bars in case.bars.items():
         data = case.outcome.manifest.data.get(symbol)
         if len(bars.start) and not (data and data.adjusted):
-            ends = lasts(ist_days(bars.start))[:-1]
+            ends = last_places(ist_days(bars.start))[:-1]
             moved = np.abs(bars.open[ends + 1] / bars.close[ends] - 1.0) > JUMP
             found += [symbol] * int(moved.sum())
     if not found:
-        return Measured(0, "no price jumps between two sessions")
-    return Measured(
+        return MeasuredValue(0, "no price jumps between two sessions")
+    return MeasuredValue(
         len(found),
         f"{counted(len(found), 'jump')} of more than {100 * JUMP:.0f} % between two sessions, first in {found[0]}",
     )

@@ -7,21 +7,26 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from compiled.model import SECOND
-from engine.backtest.curve import returns
-from engine.backtest.outcome import Outcome
-from engine.backtest.rounds import Rounds, closed, named, rounds
-from engine.history.series import BarSeries, Floats, Ints
+from compiled.model.values import SECOND
+from engine.backtest.run_outcome import RunOutcome
+from engine.backtest.statistics.equity_curve import returns
+from engine.backtest.statistics.round_trip_columns import (
+    RoundTripColumns,
+    closed_places,
+    names_and_places,
+    round_trip_columns,
+)
+from engine.history.bar_series import BarSeries, Floats, Ints
 
 
-class Measured(NamedTuple):
+class MeasuredValue(NamedTuple):
     """What a check found: `value` is None where it was not run, and `text` then says why."""
 
     value: float | None
     text: str
 
 
-class Fills(NamedTuple):
+class SymbolFills(NamedTuple):
     """Entries and exits of one symbol: `slack` is the slippage per share of its trade, rupees."""
 
     ts: Ints
@@ -30,7 +35,7 @@ class Fills(NamedTuple):
     slack: Floats
 
 
-class Filled(NamedTuple):
+class FillsInBars(NamedTuple):
     """Fills against their bars: whether the bar had the price, ns since the last bar ended, its volume, their quantity."""
 
     inside: npt.NDArray[np.bool_]
@@ -39,12 +44,12 @@ class Filled(NamedTuple):
     quantity: Ints
 
 
-class Case:
+class LinterCase:
     """A run to be judged; `figures` are its metrics by key, `bars` and `ticks` by symbol where they were given."""
 
     def __init__(
         self,
-        outcome: Outcome,
+        outcome: RunOutcome,
         figures: Mapping[str, float | int | str | None],
         bars: Mapping[str, BarSeries] | None,
         ticks: Mapping[str, float] | None,
@@ -55,8 +60,8 @@ class Case:
         self.bars = bars
         self.ticks = ticks
         self.seed = seed
-        self.rounds: Rounds = rounds(outcome.trades)
-        self.made: Rounds = self.rounds.pick(closed(self.rounds))
+        self.round_trips: RoundTripColumns = round_trip_columns(outcome.trades)
+        self.closed_trips: RoundTripColumns = self.round_trips.pick(closed_places(self.round_trips))
         self.daily = returns(outcome.daily.equity, outcome.manifest.start_cash)
 
     def figure(self, key: str) -> float | None:
@@ -65,10 +70,10 @@ class Case:
         return None if value is None or isinstance(value, str) else float(value)
 
     @cached_property
-    def fills(self) -> dict[str, Fills]:
+    def fills(self) -> dict[str, SymbolFills]:
         """Return entries and exits by symbol, in no order."""
-        every = self.rounds
-        names, places = named(self.outcome.trades, "symbol")
+        every = self.round_trips
+        names, places = names_and_places(self.outcome.trades, "symbol")
         left = every.exit_ts != 0
         ts = np.concatenate((every.entry_ts, every.exit_ts[left]))
         price = np.concatenate((every.entry_price, every.exit_price[left]))
@@ -78,30 +83,30 @@ class Case:
         bounds = np.searchsorted(places[trade][order], np.arange(len(names) + 1))
         rows = {name: order[bounds[at] : bounds[at + 1]] for at, name in enumerate(names)}
         return {
-            name: Fills(ts[row], price[row], every.quantity[trade[row]], slack[trade[row]])
+            name: SymbolFills(ts[row], price[row], every.quantity[trade[row]], slack[trade[row]])
             for name, row in rows.items()
         }
 
     @cached_property
-    def filled(self) -> Filled | None:
+    def fills_in_bars(self) -> FillsInBars | None:
         """Return how every fill stands to the bar that was current; None without the bars of every symbol traded."""
         bars = self.bars
         if bars is None or not self.fills or not all(name in bars and len(bars[name].start) for name in self.fills):
             return None
         span = self.outcome.manifest.span * SECOND
-        parts = [_filled(fills, bars[name], span) for name, fills in self.fills.items()]
+        parts = [_fills_in_bars(fills, bars[name], span) for name, fills in self.fills.items()]
         inside, age, volume, quantity = zip(*parts, strict=True)
-        return Filled(np.concatenate(inside), np.concatenate(age), np.concatenate(volume), np.concatenate(quantity))
+        return FillsInBars(np.concatenate(inside), np.concatenate(age), np.concatenate(volume), np.concatenate(quantity))
 
 
-def _filled(fills: Fills, bars: BarSeries, span: int) -> Filled:
+def _fills_in_bars(fills: SymbolFills, bars: BarSeries, span: int) -> FillsInBars:
     at = np.maximum(np.searchsorted(bars.start, fills.ts, side="right") - 1, 0)
     ends = np.maximum(np.searchsorted(bars.start, fills.ts, side="left") - 1, 0)  # differs where one ends as one starts
     slack = fills.slack + 0.005
     inside = np.zeros(len(at), np.bool_)
     for bar in (at, ends):
         inside |= (fills.price >= bars.low[bar] - slack) & (fills.price <= bars.high[bar] + slack)
-    return Filled(inside, fills.ts - bars.start[at] - span, bars.volume[at], fills.quantity)
+    return FillsInBars(inside, fills.ts - bars.start[at] - span, bars.volume[at], fills.quantity)
 
 
-Check = Callable[[Case], Measured]
+Check = Callable[[LinterCase], MeasuredValue]

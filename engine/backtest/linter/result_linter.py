@@ -3,17 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
-from engine.backtest.case import Case
-from engine.backtest.metrics import Metric
-from engine.backtest.outcome import Outcome
-from engine.backtest.rules import RULES, Rule
-from engine.history.series import BarSeries
+from engine.backtest.linter.linter_case import LinterCase
+from engine.backtest.linter.linter_rules import RULES, LinterRule
+from engine.backtest.run_outcome import RunOutcome
+from engine.backtest.statistics.run_metrics import RunMetric
+from engine.history.bar_series import BarSeries
 
 Status = Literal["fail", "warn", "pass", "not run"]
 STATUSES: Final[tuple[Status, ...]] = ("fail", "warn", "pass", "not run")
 
 
-class Finding(NamedTuple):
+class LinterFinding(NamedTuple):
     """What one rule says of a run, in one line; `value` is what was measured, None where it was not run.
 
     `severity` is 1 to 3: how much a failure takes from the result. `why` and `mend` are the rule's.
@@ -29,44 +29,44 @@ class Finding(NamedTuple):
     mend: str
 
 
-def lint(
-    outcome: Outcome,
-    metrics: Sequence[Metric],
+def lint_outcome(
+    outcome: RunOutcome,
+    metrics: Sequence[RunMetric],
     bars: Mapping[str, BarSeries] | None = None,
     ticks: Mapping[str, float] | None = None,
     seed: int = 1,
-) -> list[Finding]:
+) -> list[LinterFinding]:
     """Return what each rule says: failures first, then warnings, what passed, what was not run; by severity.
 
     `metrics` are what `statistics` returned. `bars` are those that were replayed, by symbol, `ticks` tick sizes in rupees:
     rules that need what was not given are "not run" and say so. `seed` is of the resampling.
     """
-    case = Case(outcome, {metric.key: metric.value for metric in metrics}, bars, ticks, seed)
+    case = LinterCase(outcome, {metric.key: metric.value for metric in metrics}, bars, ticks, seed)
     return sorted(
-        (_finding(rule, case) for rule in RULES), key=lambda each: (STATUSES.index(each.status), -each.severity)
+        (_rule_finding(rule, case) for rule in RULES), key=lambda each: (STATUSES.index(each.status), -each.severity)
     )
 
 
-def _finding(rule: Rule, case: Case) -> Finding:
+def _rule_finding(rule: LinterRule, case: LinterCase) -> LinterFinding:
     value, text = rule.check(case)
-    status = "not run" if value is None else judge(rule, value)
-    return Finding(rule.id, rule.label, status, rule.severity, value, text, rule.why, rule.mend)
+    status = "not run" if value is None else judge_value(rule, value)
+    return LinterFinding(rule.id, rule.label, status, rule.severity, value, text, rule.why, rule.mend)
 
 
-def judge(rule: Rule, value: float) -> Status:
+def judge_value(rule: LinterRule, value: float) -> Status:
     """Return what a rule says of what was measured."""
-    if _beyond(rule.fail, value, rule.below):
+    if _is_beyond(rule.fail, value, rule.below):
         return "fail"
-    return "warn" if _beyond(rule.warn, value, rule.below) else "pass"
+    return "warn" if _is_beyond(rule.warn, value, rule.below) else "pass"
 
 
-def _beyond(limit: float | None, value: float, below: bool) -> bool:
+def _is_beyond(limit: float | None, value: float, below: bool) -> bool:
     if limit is None:
         return False
     return value < limit if below else value >= limit
 
 
-def verdict(findings: Sequence[Finding]) -> str:
+def overall_verdict(findings: Sequence[LinterFinding]) -> str:
     """Return one line: the worst status, how many of each, and what failed or, if nothing has, warned."""
     counts = {status: [each for each in findings if each.status == status] for status in STATUSES}
     worst: Status = next((status for status in STATUSES if counts[status]), "not run")

@@ -15,12 +15,22 @@ one side has. The last part is always what is left of the pair: the sum is exact
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from compiled.ledger import share
-from compiled.model import SECOND
-from engine.backtest.parity.causes import CAUSES, COST, DATA, FILL, TIMING, UNEXPLAINED, Causes, Why, price_at
-from engine.backtest.parity.days import BacktestDay, DeskDay, Trip
-from engine.backtest.parity.matching import Decision, Matched, Pair, match
-from engine.history.series import BarSeries
+from compiled.accounting.ledger import pro_rata
+from compiled.model.values import SECOND
+from engine.backtest.parity.day_records import BacktestDay, DeskDay, ParityTrip
+from engine.backtest.parity.decision_matching import MatchedDay, PairedDecision, TripPair, match_days
+from engine.backtest.parity.difference_causes import (
+    CAUSES,
+    COST,
+    DATA,
+    FILL,
+    TIMING,
+    UNEXPLAINED,
+    CauseFinder,
+    DifferenceCause,
+    price_at,
+)
+from engine.history.bar_series import BarSeries
 
 Parts = dict[str, int]
 """Paise by cause."""
@@ -30,14 +40,14 @@ RESULTS: Final[Mapping[str, str]] = {
 }  # fmt: skip
 
 
-class Difference(NamedTuple):
+class ParityDifference(NamedTuple):
     """A decision that is not the same on both sides, or came to something else, what it makes, and by which causes.
 
     `why` is the cause of the decision; of one that is the same on both sides, the one that makes most.
     """
 
-    decision: Decision
-    why: Why
+    decision: PairedDecision
+    why: DifferenceCause
     parts: Mapping[str, int]
 
     @property
@@ -46,14 +56,14 @@ class Difference(NamedTuple):
         return sum(self.parts.values())
 
 
-class Parity(NamedTuple):
+class DayParity(NamedTuple):
     """How a desk's day compares with its backtest; `causes` (paise, in the order of `CAUSES`) add up to `delta`."""
 
-    matched: Matched
+    matched: MatchedDay
     desk: int
     backtest: int
     causes: Parts
-    differences: list[Difference]
+    differences: list[ParityDifference]
 
     @property
     def percent(self) -> float:
@@ -66,64 +76,64 @@ class Parity(NamedTuple):
         return self.desk - self.backtest
 
 
-def compare(desk: DeskDay, backtest: BacktestDay) -> Parity:
+def compare_days(desk: DeskDay, backtest: BacktestDay) -> DayParity:
     """Compare a desk's day with its backtest."""
-    matched = match(desk, backtest)
-    causes, prices = Causes(desk, backtest), _Prices(desk, backtest)
+    matched = match_days(desk, backtest)
+    causes, prices = CauseFinder(desk, backtest), _LegPrices(desk, backtest)
     totals = dict.fromkeys(CAUSES, 0)
     began = {id(pair.began): pair for pair in matched.pairs}
     ended = {id(pair.ended): pair for pair in matched.pairs}
-    differences: list[Difference] = []
+    differences: list[ParityDifference] = []
     for decision in matched.decisions:
-        why = None if decision.same else causes.of(decision)
+        why = None if decision.same else causes.cause_of(decision)
         parts, held = Parts(), Parts()
         if (pair := began.get(id(decision))) is not None:
-            parts = _beginning(pair, why, prices)
-            held = _ending(pair, prices) if pair.ended is None else held
+            parts = _beginning_parts(pair, why, prices)
+            held = _ending_parts(pair, prices) if pair.ended is None else held
         elif (pair := ended.get(id(decision))) is not None:
-            parts = _ending(pair, prices)
-        if (told := why or _result(parts)) is not None and told.cause != COST:
-            causes.tell(decision, told)  # before the evening's price of what is held, from which nothing follows
-        _add(parts, held)
+            parts = _ending_parts(pair, prices)
+        if (told := why or _result_cause(parts)) is not None and told.cause != COST:
+            causes.note_difference(decision, told)  # before the evening's price of what is held, from which nothing follows
+        _add_parts(parts, held)
         if why is not None and why.cause not in {TIMING, FILL}:
             parts = {why.cause: sum(parts.values())}
         parts = {name: amount for name, amount in parts.items() if amount}
-        _add(totals, parts)
-        if (why := why or _result(parts)) is not None:
-            differences.append(Difference(decision, why, parts))
-    return Parity(matched, desk.net, backtest.net, totals, differences)
+        _add_parts(totals, parts)
+        if (why := why or _result_cause(parts)) is not None:
+            differences.append(ParityDifference(decision, why, parts))
+    return DayParity(matched, desk.net, backtest.net, totals, differences)
 
 
-def _result(parts: Parts) -> Why | None:
+def _result_cause(parts: Parts) -> DifferenceCause | None:
     """Return what makes most of how a decision that is the same on both sides came out; None where nothing does."""
     if not any(parts.values()):
         return None
     cause = max(parts, key=lambda name: abs(parts[name]))
-    return Why(cause, RESULTS.get(cause, "filled otherwise"))
+    return DifferenceCause(cause, RESULTS.get(cause, "filled otherwise"))
 
 
-def _beginning(pair: Pair, why: Why | None, prices: "_Prices") -> Parts:
+def _beginning_parts(pair: TripPair, why: DifferenceCause | None, prices: "_LegPrices") -> Parts:
     """Return the parts of how a pair began; of one that is on one side only all there is."""
     mine, theirs = pair.desk, pair.backtest
     if mine is None or theirs is None:
         net = mine.net if mine is not None else -theirs.net if theirs is not None else 0
         return {why.cause if why is not None else UNEXPLAINED: net}
-    parts = prices.entry(mine, theirs)
-    rest = mine.net - theirs.net - sum(parts.values()) - sum(prices.exit(mine, theirs).values())
-    _add(parts, {why.cause if why is not None else FILL: rest})
+    parts = prices.entry_parts(mine, theirs)
+    rest = mine.net - theirs.net - sum(parts.values()) - sum(prices.exit_parts(mine, theirs).values())
+    _add_parts(parts, {why.cause if why is not None else FILL: rest})
     return parts
 
 
-def _ending(pair: Pair, prices: "_Prices") -> Parts:
-    return {} if pair.desk is None or pair.backtest is None else prices.exit(pair.desk, pair.backtest)
+def _ending_parts(pair: TripPair, prices: "_LegPrices") -> Parts:
+    return {} if pair.desk is None or pair.backtest is None else prices.exit_parts(pair.desk, pair.backtest)
 
 
-def _add(parts: Parts, more: Mapping[str, int]) -> None:
+def _add_parts(parts: Parts, more: Mapping[str, int]) -> None:
     for name, amount in more.items():
         parts[name] = parts.get(name, 0) + amount
 
 
-class _Prices:
+class _LegPrices:
     """Takes the prices of two legs apart; amounts are those of the shares that both have."""
 
     def __init__(self, desk: DeskDay, backtest: BacktestDay) -> None:
@@ -131,37 +141,37 @@ class _Prices:
         self._backtest = backtest.bars
         self._length = backtest.span * SECOND
 
-    def _at(self, bars: Mapping[str, BarSeries], symbol: str, ts: int) -> int:
+    def _price_at(self, bars: Mapping[str, BarSeries], symbol: str, ts: int) -> int:
         return price_at(bars.get(symbol), ts, self._length)
 
-    def entry(self, mine: Trip, theirs: Trip) -> Parts:
+    def entry_parts(self, mine: ParityTrip, theirs: ParityTrip) -> Parts:
         """Return what the entries differ by."""
         shares = min(mine.entry.quantity, theirs.entry.quantity)
-        paid = [share(trip.entry.value, shares, trip.entry.quantity) if shares else 0 for trip in (mine, theirs)]
+        paid = [pro_rata(trip.entry.value, shares, trip.entry.quantity) if shares else 0 for trip in (mine, theirs)]
         at = mine.entry.ts
-        own, then = self._at(self._desk, mine.symbol, at), self._at(self._backtest, mine.symbol, at)
-        other = self._at(self._backtest, theirs.symbol, theirs.entry.ts)
-        parts = _parts(-mine.side, paid[0], paid[1], shares * own, shares * then, shares * other)
+        own, then = self._price_at(self._desk, mine.symbol, at), self._price_at(self._backtest, mine.symbol, at)
+        other = self._price_at(self._backtest, theirs.symbol, theirs.entry.ts)
+        parts = _price_parts(-mine.side, paid[0], paid[1], shares * own, shares * then, shares * other)
         return parts | {COST: theirs.entry.charges - mine.entry.charges}
 
-    def exit(self, mine: Trip, theirs: Trip) -> Parts:
+    def exit_parts(self, mine: ParityTrip, theirs: ParityTrip) -> Parts:
         """Return what the exits differ by, or the last prices of what is still held."""
         shares = min(mine.entry.quantity, theirs.entry.quantity)
         worth = [
-            share(trip.exit.value + trip.mark, shares, trip.entry.quantity) if shares else 0 for trip in (mine, theirs)
+            pro_rata(trip.exit.value + trip.mark, shares, trip.entry.quantity) if shares else 0 for trip in (mine, theirs)
         ]
         at = mine.exit.ts
-        own, then = (shares * self._at(bars, mine.symbol, at) for bars in (self._desk, self._backtest))
+        own, then = (shares * self._price_at(bars, mine.symbol, at) for bars in (self._desk, self._backtest))
         if not mine.exit.quantity:
-            own, then = worth[0], _last(self._backtest, mine.symbol) * shares or worth[0]
+            own, then = worth[0], _last_price(self._backtest, mine.symbol) * shares or worth[0]
         other = worth[1]
         if theirs.exit.quantity:
-            other = shares * self._at(self._backtest, theirs.symbol, theirs.exit.ts)
-        parts = _parts(mine.side, worth[0], worth[1], own, then, other)
+            other = shares * self._price_at(self._backtest, theirs.symbol, theirs.exit.ts)
+        parts = _price_parts(mine.side, worth[0], worth[1], own, then, other)
         return parts | {COST: theirs.exit.charges - mine.exit.charges}
 
 
-def _parts(sign: int, mine: int, theirs: int, own: int, then: int, other: int) -> Parts:
+def _price_parts(sign: int, mine: int, theirs: int, own: int, then: int, other: int) -> Parts:
     """Return data, timing and fill of two values and the market's beside them; without all of these everything is fill."""
     if not (own and then and other):
         own = then = other = 0
@@ -169,6 +179,6 @@ def _parts(sign: int, mine: int, theirs: int, own: int, then: int, other: int) -
     return {DATA: data, TIMING: timing, FILL: sign * (mine - theirs) - data - timing}
 
 
-def _last(bars: Mapping[str, BarSeries], symbol: str) -> int:
+def _last_price(bars: Mapping[str, BarSeries], symbol: str) -> int:
     series = bars.get(symbol)
     return round(float(series.close[-1]) * 100) if series is not None and len(series.start) else 0

@@ -2,56 +2,56 @@
 
 from collections.abc import Mapping, Sequence
 
-from compiled.decisions import CAUSES
-from compiled.model import paise
-from compiled.outbox import Fill
-from compiled.stage import RungRecord
-from engine.backtest.parity.days import ENTER, RUNG, BacktestDay, Leg, Signal, Trip, place_of
-from engine.backtest.run import Backtest
-from engine.history.series import BarSeries
+from compiled.backtest.session_loop import RungRecord
+from compiled.model.values import paise
+from compiled.trading.decision_log import CAUSES
+from compiled.trading.order_store import BookedFill
+from engine.backtest.backtest_run import BacktestRun
+from engine.backtest.parity.day_records import ENTER, RUNG, BacktestDay, ParityTrip, StrategySignal, TripLeg, rung_place
+from engine.history.bar_series import BarSeries
 
 
-def backtested(
-    backtest: Backtest, bars: Mapping[str, BarSeries], differs: Mapping[str, str], *, cold: int
+def backtest_day_of(
+    backtest: BacktestRun, bars: Mapping[str, BarSeries], differs: Mapping[str, str], *, cold: int
 ) -> BacktestDay:
-    """Return what a backtest did whose decisions were kept (`Backtest.keep_decisions`); the rest as `BacktestDay` has it."""
+    """Return what a backtest did whose decisions were kept (`BacktestRun.keep_decisions`); the rest as `BacktestDay` has it."""
     symbols = {int(each.token): symbol for symbol, each in backtest.market.instruments.items()}
     signals = [
-        Signal(
+        StrategySignal(
             number=int(each.number), ts=int(each.ts), strategy=each.strategy, symbol=symbols[int(each.token)], side=int(each.side),
-            kind=each.kind, place=place_of(each.kind, each.reason), quantity=int(each.quantity), price=float(each.price),
+            kind=each.kind, place=rung_place(each.kind, each.reason), quantity=int(each.quantity), price=float(each.price),
             verdict=each.verdict.name, detail=each.detail, reason=each.reason, rung=int(each.rung),
             asked=CAUSES[each.cause.what],
         )
         for each in backtest.decisions
         if each.kind in {ENTER, RUNG}
     ]  # fmt: skip
-    by_rung: dict[int, list[Fill]] = {}
+    by_rung: dict[int, list[BookedFill]] = {}
     for fill in backtest.fills:
         by_rung.setdefault(int(fill.order.rung), []).append(fill)
     records = {int(each.rung_id): each for each in backtest.rungs}
-    trips = [_trip(rung, fills, records.get(rung), symbols, backtest) for rung, fills in by_rung.items()]
+    trips = [_trip_of_fills(rung, fills, records.get(rung), symbols, backtest) for rung, fills in by_rung.items()]
     return BacktestDay(signals, trips, bars, backtest.span, differs, cold)
 
 
-def _trip(
-    rung: int, fills: Sequence[Fill], record: RungRecord | None, symbols: Mapping[int, str], backtest: Backtest
-) -> Trip:
+def _trip_of_fills(
+    rung: int, fills: Sequence[BookedFill], record: RungRecord | None, symbols: Mapping[int, str], backtest: BacktestRun
+) -> ParityTrip:
     order = fills[0].order
     symbol, side = symbols[int(order.token)], order.side
-    entry = _leg([fill for fill in fills if fill.order.side is side])
-    left = _leg([fill for fill in fills if fill.order.side is not side])
+    entry = _leg_of_fills([fill for fill in fills if fill.order.side is side])
+    left = _leg_of_fills([fill for fill in fills if fill.order.side is not side])
     mark = int(paise(float(backtest.series[symbol].close[-1]), entry.quantity - left.quantity))
     number, ended = (int(record.number), record.ended) if record is not None else (1, "")
-    return Trip(
+    return ParityTrip(
         rung, order.strategy, symbol, int(side), number, entry, left, mark, ended if left.quantity else ""
     )  # fmt: skip
 
 
-def _leg(fills: Sequence[Fill]) -> Leg:
+def _leg_of_fills(fills: Sequence[BookedFill]) -> TripLeg:
     if not fills:
-        return Leg()
+        return TripLeg()
     value = sum(int(paise(fill.price, fill.quantity)) for fill in fills)
-    return Leg(
+    return TripLeg(
         int(fills[0].ts), sum(int(fill.quantity) for fill in fills), value, sum(int(fill.charges) for fill in fills)
     )

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from engine.history.series import BarSeries
+from engine.history.bar_series import BarSeries
 
 ENTER: Final = "enter"
 RUNG: Final = "rung"
@@ -16,7 +16,7 @@ OK: Final = "OK"
 PLACE: Final = re.compile(r"P(\d+) at ")
 
 
-class Signal(NamedTuple):
+class StrategySignal(NamedTuple):
     """One request of a strategy for an entry, or a rung whose price was reached, and what it was answered.
 
     `place` is the number of the rung in its ladder, `rung` that of its round trip (0: it led to none), `asked` what made the
@@ -40,13 +40,13 @@ class Signal(NamedTuple):
     refused: str = ""
 
 
-def place_of(kind: str, reason: str) -> int:
+def rung_place(kind: str, reason: str) -> int:
     """Return which rung of its ladder a request is for: the kernel names it in the reason of a further one."""
     found = PLACE.match(reason) if kind == RUNG else None
     return int(found[1]) if found else 1
 
 
-class Leg(NamedTuple):
+class TripLeg(NamedTuple):
     """The fills of an entry, or of an exit: the first of them, shares, value and charges. Nothing filled: all zero."""
 
     ts: int = 0
@@ -55,7 +55,7 @@ class Leg(NamedTuple):
     charges: int = 0
 
 
-class Trip(NamedTuple):
+class ParityTrip(NamedTuple):
     """One round trip of the day. `mark` is the value at the day's last price of what is still held, `reason` why it was left."""
 
     rung: int
@@ -63,13 +63,13 @@ class Trip(NamedTuple):
     symbol: str
     side: int
     place: int
-    entry: Leg
-    exit: Leg
+    entry: TripLeg
+    exit: TripLeg
     mark: int
     reason: str
 
     @property
-    def held(self) -> int:
+    def shares_held(self) -> int:
         """Return the shares that are still held."""
         return self.entry.quantity - self.exit.quantity
 
@@ -101,7 +101,7 @@ FAILED: Final = "failed"
 """A strategy has failed."""
 
 
-class Incident(NamedTuple):
+class DayIncident(NamedTuple):
     """What is on record and had an effect of its own, in [began, ended).
 
     `what` is one of `KILL`, `LIMIT`, `HAND`, `GAP`, `FAILED`; `symbol` and `strategy` are empty where it was of all. `about`
@@ -120,10 +120,10 @@ class Incident(NamedTuple):
 class DeskDay(NamedTuple):
     """What a desk did on a day; `bars` are those it saw, by symbol."""
 
-    signals: Sequence[Signal]
-    trips: Sequence[Trip]
+    signals: Sequence[StrategySignal]
+    trips: Sequence[ParityTrip]
     bars: Mapping[str, BarSeries]
-    incidents: Sequence[Incident] = ()
+    incidents: Sequence[DayIncident] = ()
 
     @property
     def net(self) -> int:
@@ -138,8 +138,8 @@ class BacktestDay(NamedTuple):
     a history, of which its strategies feel the lack until `cold` (ns, 0: it has one).
     """
 
-    signals: Sequence[Signal]
-    trips: Sequence[Trip]
+    signals: Sequence[StrategySignal]
+    trips: Sequence[ParityTrip]
     bars: Mapping[str, BarSeries]
     span: int = 60
     differs: Mapping[str, str] = {}

@@ -3,15 +3,15 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple, TypeVar
 
-from compiled.model import SECOND
-from engine.backtest.parity.days import ENTER, LEAVE, OK, BacktestDay, DeskDay, Signal, Trip
+from compiled.model.values import SECOND
+from engine.backtest.parity.day_records import ENTER, LEAVE, OK, BacktestDay, DeskDay, ParityTrip, StrategySignal
 
 LATER: Final = 30
 """How many bars one decision may be later than the other and still be the same one, taken at another moment."""
 T = TypeVar("T")
 
 
-class Decision(NamedTuple):
+class PairedDecision(NamedTuple):
     """One decision as both sides took it, None on the side that did not; an entry, a rung, or that a rung was left.
 
     `trip` and `other` are the round trips it began or ended on the desk and in the backtest. `same`: both took it within a bar,
@@ -19,29 +19,29 @@ class Decision(NamedTuple):
     """
 
     kind: str
-    desk: Signal | None
-    backtest: Signal | None
-    trip: Trip | None
-    other: Trip | None
+    desk: StrategySignal | None
+    backtest: StrategySignal | None
+    trip: ParityTrip | None
+    other: ParityTrip | None
     same: bool
 
     @property
     def ts(self) -> int:
         """Return when it was first taken, by whichever side."""
-        return min(ts for ts in (self.when, self.then) if ts is not None)
+        return min(ts for ts in (self.desk_ts, self.backtest_ts) if ts is not None)
 
     @property
-    def when(self) -> int | None:
+    def desk_ts(self) -> int | None:
         """Return when the desk took it."""
-        return _moment(self.kind, self.desk, self.trip)
+        return _decision_ts(self.kind, self.desk, self.trip)
 
     @property
-    def then(self) -> int | None:
+    def backtest_ts(self) -> int | None:
         """Return when the backtest took it."""
-        return _moment(self.kind, self.backtest, self.other)
+        return _decision_ts(self.kind, self.backtest, self.other)
 
     @property
-    def of(self) -> Signal | Trip:
+    def subject(self) -> StrategySignal | ParityTrip:
         """Return whichever names its strategy, symbol and side."""
         found = self.desk or self.backtest or self.trip or self.other
         if found is None:
@@ -49,20 +49,20 @@ class Decision(NamedTuple):
         return found
 
 
-class Pair(NamedTuple):
+class TripPair(NamedTuple):
     """A round trip on both sides, or None on one, with the decisions that began and ended it (None: it is still held)."""
 
-    desk: Trip | None
-    backtest: Trip | None
-    began: Decision
-    ended: Decision | None
+    desk: ParityTrip | None
+    backtest: ParityTrip | None
+    began: PairedDecision
+    ended: PairedDecision | None
 
 
-class Matched(NamedTuple):
+class MatchedDay(NamedTuple):
     """All decisions by time, and every round trip of either side once."""
 
-    decisions: list[Decision]
-    pairs: list[Pair]
+    decisions: list[PairedDecision]
+    pairs: list[TripPair]
 
     @property
     def same(self) -> int:
@@ -75,69 +75,69 @@ class Matched(NamedTuple):
         return 100.0 * self.same / len(self.decisions) if self.decisions else 100.0
 
 
-def match(desk: DeskDay, backtest: BacktestDay) -> Matched:
+def match_days(desk: DeskDay, backtest: BacktestDay) -> MatchedDay:
     """Match the decisions of two days and their round trips."""
     within = backtest.span * SECOND
-    trips, others = _by_rung(desk.trips), _by_rung(backtest.trips)
-    decisions: list[Decision] = []
-    pairs: list[Pair] = []
-    for mine, theirs in _signals(desk.signals, backtest.signals, within):
-        one, two = _taken_out(trips, mine), _taken_out(others, theirs)
-        same = mine is not None and theirs is not None and _alike(mine, theirs, within)
+    trips, others = _trips_by_rung(desk.trips), _trips_by_rung(backtest.trips)
+    decisions: list[PairedDecision] = []
+    pairs: list[TripPair] = []
+    for mine, theirs in _pair_signals(desk.signals, backtest.signals, within):
+        one, two = _take_trip(trips, mine), _take_trip(others, theirs)
+        same = mine is not None and theirs is not None and _are_alike(mine, theirs, within)
         same = same and (one is None) == (two is None)
         sample = mine or theirs
-        began = Decision(sample.kind if sample else "", mine, theirs, one, two, same)
+        began = PairedDecision(sample.kind if sample else "", mine, theirs, one, two, same)
         decisions.append(began)
         if one is not None or two is not None:
-            pairs.append(_ended(one, two, began, within))
+            pairs.append(_ended_pair(one, two, began, within))
     for one, two in [(trip, None) for each in trips.values() for trip in each] + [
         (None, trip) for each in others.values() for trip in each
     ]:
-        began = Decision(ENTER, None, None, one, two, same=False)  # nobody asked for it
+        began = PairedDecision(ENTER, None, None, one, two, same=False)  # nobody asked for it
         decisions.append(began)
-        pairs.append(_ended(one, two, began, within))
+        pairs.append(_ended_pair(one, two, began, within))
     decisions += [pair.ended for pair in pairs if pair.ended is not None]
-    return Matched(sorted(decisions, key=lambda each: (each.ts, each.of.symbol, each.kind)), pairs)
+    return MatchedDay(sorted(decisions, key=lambda each: (each.ts, each.subject.symbol, each.kind)), pairs)
 
 
-def _by_rung(trips: Iterable[Trip]) -> dict[int, list[Trip]]:
-    found: dict[int, list[Trip]] = {}
+def _trips_by_rung(trips: Iterable[ParityTrip]) -> dict[int, list[ParityTrip]]:
+    found: dict[int, list[ParityTrip]] = {}
     for trip in trips:
         found.setdefault(trip.rung, []).append(trip)
     return found
 
 
-def _taken_out(trips: dict[int, list[Trip]], signal: Signal | None) -> Trip | None:
+def _take_trip(trips: dict[int, list[ParityTrip]], signal: StrategySignal | None) -> ParityTrip | None:
     """Take out the round trip that a signal led to."""
     there = trips.get(signal.rung) if signal is not None and signal.rung else None
     return there.pop(0) if there else None
 
 
-def _signals(
-    mine: Iterable[Signal], theirs: Iterable[Signal], within: int
-) -> list[tuple[Signal | None, Signal | None]]:
+def _pair_signals(
+    mine: Iterable[StrategySignal], theirs: Iterable[StrategySignal], within: int
+) -> list[tuple[StrategySignal | None, StrategySignal | None]]:
     """Pair signals of one kind: first within a bar, then those that were answered alike, within `LATER` bars."""
-    found: list[tuple[Signal | None, Signal | None]] = []
-    left, right = _grouped(mine), _grouped(theirs)
+    found: list[tuple[StrategySignal | None, StrategySignal | None]] = []
+    left, right = _signals_by_key(mine), _signals_by_key(theirs)
     for key in dict.fromkeys([*left, *right]):
-        paired, one, two = nearest(left.get(key, []), right.get(key, []), within, _ts)
+        paired, one, two = pair_nearest(left.get(key, []), right.get(key, []), within, _signal_ts)
         found += paired
-        late, one, two = nearest(_taken(one), _taken(two), LATER * within, _ts, (one, two))
+        late, one, two = pair_nearest(_accepted_signals(one), _accepted_signals(two), LATER * within, _signal_ts, (one, two))
         found += late
         found += [(each, None) for each in one]
         found += [(None, each) for each in two]
     return found
 
 
-def _taken(signals: Sequence[Signal]) -> list[Signal]:
+def _accepted_signals(signals: Sequence[StrategySignal]) -> list[StrategySignal]:
     return [each for each in signals if each.verdict == OK]
 
 
-def _ts(signal: Signal) -> int:
+def _signal_ts(signal: StrategySignal) -> int:
     return signal.ts
 
 
-def nearest(
+def pair_nearest(
     left: Sequence[T], right: Sequence[T], within: int, moment: Callable[[T], int],
     among: tuple[Sequence[T], Sequence[T]] | None = None,
 ) -> tuple[list[tuple[T, T]], list[T], list[T]]:  # fmt: skip
@@ -162,18 +162,18 @@ def nearest(
     return pairs, [each for each in rest if id(each) not in done], [each for each in other if id(each) not in done]
 
 
-def _grouped(signals: Iterable[Signal]) -> dict[tuple[object, ...], list[Signal]]:
-    found: dict[tuple[object, ...], list[Signal]] = {}
+def _signals_by_key(signals: Iterable[StrategySignal]) -> dict[tuple[object, ...], list[StrategySignal]]:
+    found: dict[tuple[object, ...], list[StrategySignal]] = {}
     for each in signals:
         found.setdefault((each.strategy, each.symbol, each.side, each.kind, each.place), []).append(each)
     return found
 
 
-def _alike(mine: Signal, theirs: Signal, within: int) -> bool:
+def _are_alike(mine: StrategySignal, theirs: StrategySignal, within: int) -> bool:
     return abs(mine.ts - theirs.ts) <= within and (mine.verdict, mine.quantity) == (theirs.verdict, theirs.quantity)
 
 
-def _ended(mine: Trip | None, theirs: Trip | None, began: Decision, within: int) -> Pair:
+def _ended_pair(mine: ParityTrip | None, theirs: ParityTrip | None, began: PairedDecision, within: int) -> TripPair:
     left = [trip is not None and trip.exit.quantity > 0 for trip in (mine, theirs)]
     ended = None
     if any(left):
@@ -184,11 +184,11 @@ def _ended(mine: Trip | None, theirs: Trip | None, began: Decision, within: int)
             and abs(mine.exit.ts - theirs.exit.ts) <= within
             and (mine.reason, mine.exit.quantity) == (theirs.reason, theirs.exit.quantity)
         )
-        ended = Decision(LEAVE, None, None, mine, theirs, same)
-    return Pair(mine, theirs, began, ended)
+        ended = PairedDecision(LEAVE, None, None, mine, theirs, same)
+    return TripPair(mine, theirs, began, ended)
 
 
-def _moment(kind: str, signal: Signal | None, trip: Trip | None) -> int | None:
+def _decision_ts(kind: str, signal: StrategySignal | None, trip: ParityTrip | None) -> int | None:
     if kind == LEAVE:
         return trip.exit.ts if trip is not None and trip.exit.quantity else None
     return signal.ts if signal is not None else None if trip is None else trip.entry.ts

@@ -11,10 +11,10 @@ from typing import Final, NamedTuple, final
 
 import numpy as np
 
-from compiled.model import NEVER, SECOND
-from compiled.positions import DRY_RUN
-from compiled.strategy import OPERATOR as BY_HAND
-from engine.backtest.parity.days import (
+from compiled.model.values import NEVER, SECOND
+from compiled.trading.positions import DRY_RUN
+from compiled.trading.strategy import OPERATOR as BY_HAND
+from engine.backtest.parity.day_records import (
     ENTER,
     FAILED,
     GAP,
@@ -24,13 +24,13 @@ from engine.backtest.parity.days import (
     LIMIT,
     OK,
     BacktestDay,
+    DayIncident,
     DeskDay,
-    Incident,
-    Signal,
-    Trip,
+    ParityTrip,
+    StrategySignal,
 )
-from engine.backtest.parity.matching import Decision
-from engine.history.series import BarSeries, Ints
+from engine.backtest.parity.decision_matching import PairedDecision
+from engine.history.bar_series import BarSeries, Ints
 
 DATA: Final = "data"
 TIMING: Final = "timing"
@@ -63,7 +63,7 @@ FORCED: Final[Mapping[str, tuple[str, str]]] = {
 """Why a rung was left, where somebody wanted it to be: whose act it was, and what it was."""
 
 
-class Why(NamedTuple):
+class DifferenceCause(NamedTuple):
     """A cause and what is known of it."""
 
     cause: str
@@ -71,21 +71,21 @@ class Why(NamedTuple):
 
 
 @final
-class Causes:
+class CauseFinder:
     """Finds the causes of a day's decisions; they have to be asked for in order of time, and told what each came to."""
 
     def __init__(self, desk: DeskDay, backtest: BacktestDay) -> None:
         self._desk = desk
         self._backtest = backtest
         self._length = backtest.span * SECOND
-        self._before: dict[tuple[str, str], list[tuple[int, Why]]] = {}
-        self._prices: dict[tuple[str, str], list[tuple[int, Why]]] = {}
-        self._last: Why | None = None
+        self._before: dict[tuple[str, str], list[tuple[int, DifferenceCause]]] = {}
+        self._prices: dict[tuple[str, str], list[tuple[int, DifferenceCause]]] = {}
+        self._last: DifferenceCause | None = None
         self._other: dict[str, Ints] = {}
         self._phases = {each.strategy: each.ts % self._length for each in desk.signals if each.asked == CLOCK}
         """How long after a bar's end a strategy's clock stands on the desk (ns)."""
 
-    def tell(self, decision: Decision, why: Why) -> None:
+    def note_difference(self, decision: PairedDecision, why: DifferenceCause) -> None:
         """Take note of a difference, from which others follow as long as either side holds what came of it, and a while after.
 
         What was decided alike and filled otherwise has an effect on the ladder it is of: on its further rungs and its stops.
@@ -93,104 +93,104 @@ class Causes:
         trips = [trip for trip in (decision.trip, decision.other) if trip is not None]
         if not trips:
             return
-        told, of = self._prices if decision.same else self._before, decision.of
-        until = max(map(_until, trips)) + LOOKS_BACK * self._length
+        told, of = self._prices if decision.same else self._before, decision.subject
+        until = max(map(_held_until, trips)) + LOOKS_BACK * self._length
         told.setdefault((of.strategy, of.symbol), []).append((until, why))
         if not decision.same:
             self._last = why
 
-    def of(self, decision: Decision) -> Why:
+    def cause_of(self, decision: PairedDecision) -> DifferenceCause:
         """Return why a decision is not the same on both sides."""
-        of = decision.of
+        of = decision.subject
         return (
-            self._operator(decision)
-            or self._broker(decision)
-            or self._code(of.strategy)
-            or self._data(decision, of.symbol)
-            or _unfilled(decision)
-            or self._follows(decision, of)
-            or _otherwise(decision)
-            or self._between(decision, of.symbol)
-            or Why(UNEXPLAINED, "nothing on record")
+            self._operator_cause(decision)
+            or self._broker_cause(decision)
+            or self._code_cause(of.strategy)
+            or self._data_cause(decision, of.symbol)
+            or _unfilled_cause(decision)
+            or self._following_cause(decision, of)
+            or _other_moment_cause(decision)
+            or self._clock_cause(decision, of.symbol)
+            or DifferenceCause(UNEXPLAINED, "nothing on record")
         )
 
-    def _forced(self, trip: Trip | None, other: Trip | None) -> Why | None:
+    def _forced_cause(self, trip: ParityTrip | None, other: ParityTrip | None) -> DifferenceCause | None:
         """Return why a round trip was left otherwise, where that was somebody's act; None where it was not."""
         for each in (trip, other):
             if each is not None and each.exit.quantity and each.reason in FORCED:
                 cause, text = FORCED[each.reason]
-                return Why(cause, self._kill(each.exit.ts) or text)
+                return DifferenceCause(cause, self._kill_text(each.exit.ts) or text)
         return None
 
     # the rules
 
-    def _operator(self, decision: Decision) -> Why | None:
-        of, signals = decision.of, [each for each in (decision.desk, decision.backtest) if each is not None]
+    def _operator_cause(self, decision: PairedDecision) -> DifferenceCause | None:
+        of, signals = decision.subject, [each for each in (decision.desk, decision.backtest) if each is not None]
         if of.strategy == BY_HAND:
-            return Why(OPERATOR, "by hand")
-        if forced := self._forced(decision.trip, decision.other) if decision.kind == LEAVE else None:
+            return DifferenceCause(OPERATOR, "by hand")
+        if forced := self._forced_cause(decision.trip, decision.other) if decision.kind == LEAVE else None:
             return forced
         kept = decision.desk is None or decision.desk.verdict != OK
-        if decision.kind != LEAVE and kept and (text := self._kill(decision.ts)):
-            return Why(OPERATOR, text)
+        if decision.kind != LEAVE and kept and (text := self._kill_text(decision.ts)):
+            return DifferenceCause(OPERATOR, text)
         for signal in signals:
             name = LIMITS.get(signal.verdict)
-            for each in self._incidents(LIMIT, decision.ts):
+            for each in self._incidents_at(LIMIT, decision.ts):
                 if name and each.about.startswith(name):
-                    return Why(OPERATOR, each.text)
-        for each in self._incidents(HAND, decision.ts, of.symbol):
-            return Why(OPERATOR, each.text)
+                    return DifferenceCause(OPERATOR, each.text)
+        for each in self._incidents_at(HAND, decision.ts, of.symbol):
+            return DifferenceCause(OPERATOR, each.text)
         return None
 
-    def _broker(self, decision: Decision) -> Why | None:
+    def _broker_cause(self, decision: PairedDecision) -> DifferenceCause | None:
         mine = decision.desk
         if mine is not None and DRY_RUN in mine.refused:
-            return Why(OPERATOR, "a dry run sends nothing")
+            return DifferenceCause(OPERATOR, "a dry run sends nothing")
         if mine is not None and mine.refused:
-            return Why(BROKER, f"refused: {mine.refused}")
+            return DifferenceCause(BROKER, f"refused: {mine.refused}")
         if mine is not None and mine.verdict == "NOT_READY":
-            return Why(BROKER, "the books were not his, or he did not answer")
+            return DifferenceCause(BROKER, "the books were not his, or he did not answer")
         if decision.trip is not None and not decision.trip.strategy:
-            return Why(BROKER, "shares that moved without an order of the desk")
+            return DifferenceCause(BROKER, "shares that moved without an order of the desk")
         return None
 
-    def _code(self, strategy: str) -> Why | None:
+    def _code_cause(self, strategy: str) -> DifferenceCause | None:
         if text := self._backtest.differs.get(strategy):
-            return Why(CODE, text)
+            return DifferenceCause(CODE, text)
         return next(
             (
-                Why(CODE, each.text)
+                DifferenceCause(CODE, each.text)
                 for each in self._desk.incidents
                 if each.what == FAILED and each.strategy == strategy
             ),
             None,
         )
 
-    def _data(self, decision: Decision, symbol: str) -> Why | None:
+    def _data_cause(self, decision: PairedDecision, symbol: str) -> DifferenceCause | None:
         ts = decision.ts
         if decision.desk is not None and decision.desk.verdict in UNHEARD:
-            return Why(DATA, decision.desk.detail or "ticks came late, or not at all")
+            return DifferenceCause(DATA, decision.desk.detail or "ticks came late, or not at all")
         since = ts - LOOKS_BACK * self._length
         for each in self._desk.incidents:
             if each.what == GAP and each.began <= ts and each.ended > since and each.symbol in {symbol, ""}:
-                return Why(DATA, each.text)
-        other = self._differing(symbol)
+                return DifferenceCause(DATA, each.text)
+        other = self._differing_bars(symbol)
         at = np.searchsorted(other, [since, ts])
         if at[1] > at[0]:
-            return Why(DATA, f"{at[1] - at[0]} of the {LOOKS_BACK} bars before it differ")
-        return Why(DATA, "the backtest began without a history") if ts < self._backtest.cold else None
+            return DifferenceCause(DATA, f"{at[1] - at[0]} of the {LOOKS_BACK} bars before it differ")
+        return DifferenceCause(DATA, "the backtest began without a history") if ts < self._backtest.cold else None
 
-    def _follows(self, decision: Decision, of: Signal | Trip) -> Why | None:
+    def _following_cause(self, decision: PairedDecision, of: StrategySignal | ParityTrip) -> DifferenceCause | None:
         for told in (self._before,) if decision.kind == ENTER else (self._before, self._prices):
             alive = [why for until, why in told.get((of.strategy, of.symbol), []) if decision.ts <= until]
             if alive:
-                return alive[-1]._replace(text=_after(alive[-1].text, of.symbol))
+                return alive[-1]._replace(text=_after_text(alive[-1].text, of.symbol))
         answers = {each.verdict for each in (decision.desk, decision.backtest) if each is not None}
         if self._last is not None and answers & OF_ACCOUNT:
-            return self._last._replace(text=_after(self._last.text, "the account"))
+            return self._last._replace(text=_after_text(self._last.text, "the account"))
         return None
 
-    def _between(self, decision: Decision, symbol: str) -> Why | None:
+    def _clock_cause(self, decision: PairedDecision, symbol: str) -> DifferenceCause | None:
         """Return whether one side asked by its clock where the other does not look, and the price has moved to there.
 
         In a backtest clocks turn at the end of a bar, on a desk whenever they stand so.
@@ -211,31 +211,31 @@ class Causes:
         if not meant or closed == meant:
             return None
         told = f"{meant / 100:.2f}, {(at - end) // SECOND} s after the bar"
-        return Why(
+        return DifferenceCause(
             TIMING,
             f"by the clock: the desk looks at {told}; it closed at {closed / 100:.2f}"
             if closed
             else f"by the clock: at {told}",
         )
 
-    def _kill(self, ts: int) -> str:
-        return next((each.text for each in self._incidents(KILL, ts)), "")
+    def _kill_text(self, ts: int) -> str:
+        return next((each.text for each in self._incidents_at(KILL, ts)), "")
 
-    def _incidents(self, what: str, ts: int, symbol: str = "") -> list[Incident]:
+    def _incidents_at(self, what: str, ts: int, symbol: str = "") -> list[DayIncident]:
         return [
             each
             for each in self._desk.incidents
             if each.what == what and each.began <= ts < each.ended and (not symbol or each.symbol == symbol)
         ]
 
-    def _differing(self, symbol: str) -> Ints:
+    def _differing_bars(self, symbol: str) -> Ints:
         """Return the starts of the bars that are not the same, or only on one side."""
         if symbol not in self._other:
-            self._other[symbol] = differing(self._desk.bars.get(symbol), self._backtest.bars.get(symbol))
+            self._other[symbol] = differing_starts(self._desk.bars.get(symbol), self._backtest.bars.get(symbol))
         return self._other[symbol]
 
 
-def differing(mine: BarSeries | None, theirs: BarSeries | None) -> Ints:
+def differing_starts(mine: BarSeries | None, theirs: BarSeries | None) -> Ints:
     """Return the starts of the bars whose prices are not the same, or that only one side has; none where one has no bars at all."""
     if mine is None or theirs is None:
         return np.zeros(0, np.int64)
@@ -262,36 +262,36 @@ def price_at(series: BarSeries | None, ts: int, length: int) -> int:
     return begun if 3 * into < length else near if 3 * into < 2 * length else far
 
 
-def _until(trip: Trip) -> int:
+def _held_until(trip: ParityTrip) -> int:
     """Return until when a round trip was held; one that still is has no end."""
-    return NEVER // 2 if trip.held > 0 else trip.exit.ts
+    return NEVER // 2 if trip.shares_held > 0 else trip.exit.ts
 
 
-def _after(text: str, where: str) -> str:
+def _after_text(text: str, where: str) -> str:
     return text if text.startswith("after ") else f"after another in {where}: {text}"
 
 
-def _unfilled(decision: Decision) -> Why | None:
+def _unfilled_cause(decision: PairedDecision) -> DifferenceCause | None:
     """Return why both have asked for the same, and only one got it."""
     mine, theirs = decision.desk, decision.backtest
     if mine is None or theirs is None or (mine.verdict, theirs.verdict) != (OK, OK):
         return None
     if (decision.trip is None) == (decision.other is None):
         return None
-    return Why(FILL, f"not filled {'on the desk' if decision.trip is None else 'in the backtest'}")
+    return DifferenceCause(FILL, f"not filled {'on the desk' if decision.trip is None else 'in the backtest'}")
 
 
-def _otherwise(decision: Decision) -> Why | None:
+def _other_moment_cause(decision: PairedDecision) -> DifferenceCause | None:
     """Return why both have decided, and not the same: at another moment, sized at another price, left for another reason."""
-    when, then = decision.when, decision.then
+    when, then = decision.desk_ts, decision.backtest_ts
     if when is None or then is None:
         return None
     mine, theirs = decision.desk, decision.backtest
     if mine is not None and theirs is not None and mine.verdict == theirs.verdict and mine.price != theirs.price:
-        return Why(TIMING, f"asked at {mine.price:.2f}, the backtest at {theirs.price:.2f}")
+        return DifferenceCause(TIMING, f"asked at {mine.price:.2f}, the backtest at {theirs.price:.2f}")
     if decision.trip is not None and decision.other is not None and decision.trip.reason != decision.other.reason:
-        return Why(FILL, f"left by {decision.trip.reason}, in the backtest by {decision.other.reason}")
+        return DifferenceCause(FILL, f"left by {decision.trip.reason}, in the backtest by {decision.other.reason}")
     if mine is not None and theirs is not None and mine.verdict != theirs.verdict:
         return None
     apart = (when - then) // SECOND
-    return Why(TIMING, f"{abs(apart)} s {'later' if apart > 0 else 'earlier'} than the backtest") if apart else None
+    return DifferenceCause(TIMING, f"{abs(apart)} s {'later' if apart > 0 else 'earlier'} than the backtest") if apart else None

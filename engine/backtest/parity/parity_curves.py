@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from compiled.model import SECOND
-from engine.backtest.parity.days import BacktestDay, DeskDay, Trip
-from engine.history.series import BarSeries, Floats, Ints
+from compiled.model.values import SECOND
+from engine.backtest.parity.day_records import BacktestDay, DeskDay, ParityTrip
+from engine.history.bar_series import BarSeries, Floats, Ints
 
 
-class Curves(NamedTuple):
+class ParityCurves(NamedTuple):
     """P&L after charges (paise) at the end of every bar of the day (ns UTC), and what the two have in common.
 
     `correlation` is that of their changes from bar to bar, None where one of them never moves. `distance` is dynamic time
@@ -25,18 +25,18 @@ class Curves(NamedTuple):
     distance: float
 
 
-def curves(desk: DeskDay, backtest: BacktestDay) -> Curves:
+def parity_curves(desk: DeskDay, backtest: BacktestDay) -> ParityCurves:
     """Return the curves of both sides, each by its own bars; a round trip is held from its first fill to its first exit."""
     starts = [bars.start for day in (desk, backtest) for bars in day.bars.values()]
     times = np.unique(np.concatenate([np.zeros(0, np.int64), *starts])) + backtest.span * SECOND
-    one, two = _curve(desk.trips, desk.bars, times), _curve(backtest.trips, backtest.bars, times)
+    one, two = _side_curve(desk.trips, desk.bars, times), _side_curve(backtest.trips, backtest.bars, times)
     changes = [np.diff(each, prepend=0) for each in (one, two)]
     moves = len(times) > 1 and all(change.any() and np.ptp(change) > 0 for change in changes)
     correlation = float(np.corrcoef(changes[0], changes[1])[0, 1]) if moves else None
-    return Curves(times, one, two, correlation, warped(one / 100.0, two / 100.0))
+    return ParityCurves(times, one, two, correlation, warping_distance(one / 100.0, two / 100.0))
 
 
-def _curve(trips: Sequence[Trip], bars: Mapping[str, BarSeries], times: Ints) -> Ints:
+def _side_curve(trips: Sequence[ParityTrip], bars: Mapping[str, BarSeries], times: Ints) -> Ints:
     total = np.zeros(len(times), np.int64)
     for trip in trips:
         net = np.full(len(times), trip.net, np.int64)
@@ -52,7 +52,7 @@ def _curve(trips: Sequence[Trip], bars: Mapping[str, BarSeries], times: Ints) ->
     return total
 
 
-def warped(one: Floats, two: Floats) -> float:
+def warping_distance(one: Floats, two: Floats) -> float:
     """Return the distance of two curves by dynamic time warping, over the steps of both; 0 where one is empty."""
     if not len(one) or not len(two):
         return 0.0

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import NamedTuple
 
-from engine.texts import plain
+from engine.texts import plain_text
 
 Attribute = str | int | float | None
 
 
-class Markup(str):
+class HtmlMarkup(str):
     """A text that is markup already."""
 
     __slots__ = ()
@@ -19,52 +19,52 @@ Content = str | int | float | None
 """What an element may hold; None is nothing."""
 
 
-def told(content: Content) -> str:
+def as_markup(content: Content) -> str:
     """Return content as markup: texts are escaped and lose what a reader could not see."""
-    if isinstance(content, Markup):
+    if isinstance(content, HtmlMarkup):
         return content
-    return "" if content is None else escape(plain(str(content)))
+    return "" if content is None else escape(plain_text(str(content)))
 
 
-def tag(name: str, /, *content: Content, **attributes: Attribute) -> Markup:
+def tag(name: str, /, *content: Content, **attributes: Attribute) -> HtmlMarkup:
     """Return an element; an attribute's underscores stand for hyphens (one at the end for nothing), None leaves it out."""
     listed = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{escape(plain(str(value)))}"'
+        f' {key.rstrip("_").replace("_", "-")}="{escape(plain_text(str(value)))}"'
         for key, value in attributes.items()
         if value is not None
     )
-    inner = "".join(map(told, content))
-    return Markup(f"<{name}{listed}>{inner}</{name}>")
+    inner = "".join(map(as_markup, content))
+    return HtmlMarkup(f"<{name}{listed}>{inner}</{name}>")
 
 
-def joined(parts: Iterable[Content]) -> Markup:
+def joined_markup(parts: Iterable[Content]) -> HtmlMarkup:
     """Return parts one after the other."""
-    return Markup("".join(map(told, parts)))
+    return HtmlMarkup("".join(map(as_markup, parts)))
 
 
-class Cell(NamedTuple):
+class HtmlCell(NamedTuple):
     """A cell of a table; `tone` is a class: n (a number), up, down, pass, warn, fail, none."""
 
     content: Content
     tone: str = ""
 
 
-class Column(NamedTuple):
+class HtmlColumn(NamedTuple):
     """A column: its name, and the class of its cells: n (numbers, to the right), t (times, in one line)."""
 
     name: str
     kind: str = ""
 
 
-def table(name: str, columns: Sequence[Column], rows: Iterable[Sequence[Cell]], **attributes: Attribute) -> Markup:
+def table(name: str, columns: Sequence[HtmlColumn], rows: Iterable[Sequence[HtmlCell]], **attributes: Attribute) -> HtmlMarkup:
     """Return a table that scrolls sideways where there is no room for it; the first cell of a row is its heading."""
     head = tag("tr", *(tag("th", each.name, scope="col", class_=each.kind or None) for each in columns))
-    body = joined(tag("tr", *(_cell(i, cell, columns[i]) for i, cell in enumerate(row))) for row in rows)
+    body = joined_markup(tag("tr", *(_cell_markup(i, cell, columns[i]) for i, cell in enumerate(row))) for row in rows)
     made = tag("table", tag("thead", head), tag("tbody", body), **attributes)
     return tag("div", made, class_="scroll", role="region", aria_label=name, tabindex=0)
 
 
-def _cell(i: int, cell: Cell, column: Column) -> Markup:
+def _cell_markup(i: int, cell: HtmlCell, column: HtmlColumn) -> HtmlMarkup:
     tones = " ".join(filter(None, (column.kind, cell.tone))) or None
     if i == 0:
         return tag("th", cell.content, scope="row", class_=tones)

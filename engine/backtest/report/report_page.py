@@ -6,15 +6,15 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
 
-from engine.backtest import stress, tables
-from engine.backtest.figures import DEFINITIONS, figure, key_figures, noteworthy
-from engine.backtest.linter import Finding, verdict
-from engine.backtest.metrics import Metric
-from engine.backtest.outcome import Outcome
-from engine.backtest.report import curves, sections, spreads
-from engine.backtest.report.candles import Candles, picture
-from engine.backtest.report.ledger import ledger
-from engine.backtest.report.markup import Content, Markup, joined, tag
+from engine.backtest.linter.result_linter import LinterFinding, overall_verdict
+from engine.backtest.report import account_curves, report_sections, result_spreads
+from engine.backtest.report.html_markup import Content, HtmlMarkup, joined_markup, tag
+from engine.backtest.report.trade_candles import Candles, trade_picture
+from engine.backtest.report.trade_ledger import ledger_markup
+from engine.backtest.results.figure_text import DEFINITIONS, figure, key_figures, noteworthy_trades
+from engine.backtest.run_outcome import RunOutcome
+from engine.backtest.statistics import result_tables, stress_days
+from engine.backtest.statistics.run_metrics import RunMetric
 from engine.numbers import count
 
 _HERE: Final = Path(__file__).parent
@@ -28,9 +28,9 @@ POLICY: Final = (
 
 
 def html(
-    outcome: Outcome,
-    metrics: Sequence[Metric],
-    findings: Sequence[Finding],
+    outcome: RunOutcome,
+    metrics: Sequence[RunMetric],
+    findings: Sequence[LinterFinding],
     candles: Candles | None = None,
     asked: Collection[int] = (),
 ) -> str:
@@ -40,25 +40,25 @@ def html(
     for; without it none are.
     """
     parts = (
-        _parts(outcome, metrics, findings, candles, asked) if len(outcome.daily.day) else _nothing(outcome, findings)
+        _page_parts(outcome, metrics, findings, candles, asked) if len(outcome.daily.day) else _empty_parts(outcome, findings)
     )
     shown = [(name, title, each) for name, title, each in parts if each]
     links = tag("nav", tag("div", *(tag("a", title, href=f"#{name}") for name, title, _ in shown)), aria_label="Parts")
-    body = joined([
-        tag("header", *_top(outcome, findings)),
+    body = joined_markup([
+        tag("header", *_page_header(outcome, findings)),
         links,
         tag("main", *(tag("section", tag("h2", title), each, id=name) for name, title, each in shown)),
         tag("footer", f"{outcome.manifest.command or 'patang'} · digest {outcome.manifest.digest}"),
-        tag("script", Markup(SCRIPT)),
+        tag("script", HtmlMarkup(SCRIPT)),
     ])  # fmt: skip
-    head = joined(
+    head = joined_markup(
         [
-            Markup('<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'),
-            Markup(
+            HtmlMarkup('<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'),
+            HtmlMarkup(
                 f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><meta name="referrer" content="no-referrer">'
             ),
             tag("title", f"{outcome.manifest.name}: backtest {outcome.manifest.first} to {outcome.manifest.last}"),
-            tag("style", Markup(STYLE)),
+            tag("style", HtmlMarkup(STYLE)),
         ]
     )
     return f'<!doctype html>\n<html lang="en-IN"><head>{head}</head><body>{body}</body></html>\n'
@@ -68,44 +68,44 @@ Part = tuple[str, str, Content]
 """Its anchor, its title, and what it shows."""
 
 
-def _parts(
-    outcome: Outcome, metrics: Sequence[Metric], findings: Sequence[Finding], candles: Candles | None, asked: Collection[int]
+def _page_parts(
+    outcome: RunOutcome, metrics: Sequence[RunMetric], findings: Sequence[LinterFinding], candles: Candles | None, asked: Collection[int]
 ) -> list[Part]:  # fmt: skip
-    years = tables.years(outcome)
+    years = result_tables.yearly_returns(outcome)
     return [
-        ("figures", "Key figures", _tiles(metrics)),
-        ("account", "Account", joined([curves.equity(outcome), curves.underwater(outcome), curves.exposure(outcome)])),
-        ("returns", "Returns", _pairs(
-            spreads.months(years), spreads.yearly(years), spreads.distribution(outcome), curves.rolling(outcome),
+        ("figures", "Key figures", _metric_tiles(metrics)),
+        ("account", "Account", joined_markup([account_curves.equity_chart(outcome), account_curves.underwater_chart(outcome), account_curves.exposure_chart(outcome)])),
+        ("returns", "Returns", _figure_pairs(
+            result_spreads.months_table(years), result_spreads.years_chart(years), result_spreads.distribution_chart(outcome), account_curves.rolling_chart(outcome),
         ) if years else None),
-        ("costs", "Costs", spreads.waterfall(outcome)),
-        ("behaviour", "Trades as a whole", _pairs(spreads.excursions(outcome.trades))),
-        ("breakdowns", "Breakdowns", joined([curves.strategies(outcome), sections.breakdowns(outcome)])),
-        ("drawdowns", "Drawdowns", sections.drawdowns(outcome)),
-        ("checks", "Checks", sections.checks(findings)),
-        ("trades", "Trades to look at", _pictures(outcome, candles, asked)),
-        ("stress", "Stress days", sections.stress_days(outcome, stress.load())),
-        ("metrics", "All metrics", sections.metrics(metrics)),
-        ("ledger", "Ledger", tag("div", ledger(outcome.trades), class_="card")),
-        ("manifest", "Manifest", sections.manifest(outcome)),
+        ("costs", "Costs", result_spreads.waterfall_table(outcome)),
+        ("behaviour", "Trades as a whole", _figure_pairs(result_spreads.excursion_charts(outcome.trades))),
+        ("breakdowns", "Breakdowns", joined_markup([account_curves.strategies_chart(outcome), report_sections.breakdown_tables(outcome)])),
+        ("drawdowns", "Drawdowns", report_sections.drawdown_table(outcome)),
+        ("checks", "Checks", report_sections.checks_table(findings)),
+        ("trades", "Trades to look at", _trade_pictures(outcome, candles, asked)),
+        ("stress", "Stress days", report_sections.stress_tables(outcome, stress_days.load_stress_table())),
+        ("metrics", "All metrics", report_sections.metrics_cards(metrics)),
+        ("ledger", "Ledger", tag("div", ledger_markup(outcome.trades), class_="card")),
+        ("manifest", "Manifest", report_sections.manifest_tables(outcome)),
     ]  # fmt: skip
 
 
-def _nothing(outcome: Outcome, findings: Sequence[Finding]) -> list[Part]:
+def _empty_parts(outcome: RunOutcome, findings: Sequence[LinterFinding]) -> list[Part]:
     return [
         ("figures", "Key figures", tag("p", "No session was replayed: there is nothing to show.", class_="quiet")),
-        ("checks", "Checks", sections.checks(findings)),
-        ("manifest", "Manifest", sections.manifest(outcome)),
+        ("checks", "Checks", report_sections.checks_table(findings)),
+        ("manifest", "Manifest", report_sections.manifest_tables(outcome)),
     ]
 
 
-def _top(outcome: Outcome, findings: Sequence[Finding]) -> list[Markup]:
+def _page_header(outcome: RunOutcome, findings: Sequence[LinterFinding]) -> list[HtmlMarkup]:
     held = outcome.manifest
     worst = next((each for each in ("fail", "warn", "pass") if any(one.status == each for one in findings)), "none")
     symbols = held.symbols[0] if len(held.symbols) == 1 else f"{count(len(held.symbols))} symbols"
     told = (
         f"{held.first} to {held.last}, {count(len(outcome.daily.day))} sessions",
-        symbols, sections.span(held.span), ", ".join(held.strategies), f"slippage {held.slippage}",
+        symbols, report_sections.span_text(held.span), ", ".join(held.strategies), f"slippage {held.slippage}",
         "golden bars" if held.golden else "bars that are not all golden",
     )  # fmt: skip
     notices = (["stopped before its last session: this is a part of the run"] if held.partial else []) + held.warnings
@@ -113,34 +113,34 @@ def _top(outcome: Outcome, findings: Sequence[Finding]) -> list[Markup]:
         tag("h1", held.name),
         tag("p", " · ".join(told), class_="about"),
         tag("p", f"run {held.run}, made {held.made}", class_="about"),
-        tag("p", tag("strong", verdict(findings), class_=worst), tag("a", "see the checks", href="#checks"), class_=f"verdict {worst}"),
+        tag("p", tag("strong", overall_verdict(findings), class_=worst), tag("a", "see the checks", href="#checks"), class_=f"verdict {worst}"),
         *(tag("p", each, class_="notice") for each in notices),
     ]  # fmt: skip
 
 
-def _tiles(metrics: Sequence[Metric]) -> Markup:
+def _metric_tiles(metrics: Sequence[RunMetric]) -> HtmlMarkup:
     tiles = (
         tag(
             "div", tag("dt", each.label, title=DEFINITIONS[each.key].means),
-            tag("dd", figure(each), class_=sections.painted(each) or None), class_="tile",
+            tag("dd", figure(each), class_=report_sections.metric_tone(each) or None), class_="tile",
         )
         for each in key_figures(metrics)
     )  # fmt: skip
     return tag("dl", *tiles, class_="tiles")
 
 
-def _pairs(*figures: Content) -> Markup:
+def _figure_pairs(*figures: Content) -> HtmlMarkup:
     return tag("div", *figures, class_="grid2")
 
 
-def _pictures(outcome: Outcome, candles: Candles | None, asked: Collection[int]) -> Content:
-    chosen = noteworthy(outcome.trades, asked)
+def _trade_pictures(outcome: RunOutcome, candles: Candles | None, asked: Collection[int]) -> Content:
+    chosen = noteworthy_trades(outcome.trades, asked)
     if candles is None or not chosen:
         return None
     trades = {each.number: each for each in outcome.trades if each.number in chosen}
-    return _pairs(
+    return _figure_pairs(
         *(
-            picture(trades[number], why, candles, outcome.manifest.span)
+            trade_picture(trades[number], why, candles, outcome.manifest.span)
             for number, why in chosen.items()
             if number in trades
         )

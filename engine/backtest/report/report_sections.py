@@ -3,26 +3,26 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from engine.backtest import stress as lived
-from engine.backtest import tables
-from engine.backtest.figures import (
+from engine.backtest.linter.result_linter import LinterFinding
+from engine.backtest.report.html_markup import Content, HtmlCell, HtmlColumn, HtmlMarkup, joined_markup, table, tag
+from engine.backtest.results.figure_text import (
     NONE,
     SIGNED,
-    by_group,
-    day,
+    day_text,
+    duration_text,
     figure,
-    length,
-    moment,
+    metrics_by_group,
+    moment_text,
     money,
     percent,
     ratio,
     tone,
 )
-from engine.backtest.linter import Finding
-from engine.backtest.metrics import Metric
-from engine.backtest.outcome import Outcome
-from engine.backtest.report.markup import Cell, Column, Content, Markup, joined, table, tag
-from engine.backtest.stress import StressTable
+from engine.backtest.run_outcome import RunOutcome
+from engine.backtest.statistics import result_tables
+from engine.backtest.statistics import stress_days as lived
+from engine.backtest.statistics.run_metrics import RunMetric
+from engine.backtest.statistics.stress_days import StressTable
 from engine.numbers import count
 
 TITLES: Final = {
@@ -35,186 +35,186 @@ MARKS: Final = {"pass": "✓ pass", "warn": "! warn", "fail": "✕ fail", "not r
 """A status says itself by sign and word, not by colour alone."""
 
 
-def painted(metric: Metric) -> str:
+def metric_tone(metric: RunMetric) -> str:
     """Return what a metric is painted as."""
     value = metric.value
     return tone(value) if metric.key in SIGNED and isinstance(value, int | float) else ""
 
 
-def span(seconds: int) -> str:
+def span_text(seconds: int) -> str:
     """Return what a bar's length is called."""
     if seconds % 86_400 == 0:
         return "daily bars" if seconds == 86_400 else f"bars of {seconds // 86_400} days"
     return f"{seconds // 60}-minute bars" if seconds % 60 == 0 else f"{seconds}-second bars"
 
 
-def _number(*names: str) -> list[Column]:
-    return [Column(name, "n") for name in names]
+def _number_columns(*names: str) -> list[HtmlColumn]:
+    return [HtmlColumn(name, "n") for name in names]
 
 
-def _money(paise: float) -> Cell:
-    return Cell(money(paise, signed=True), tone(paise))
+def _money_cell(paise: float) -> HtmlCell:
+    return HtmlCell(money(paise, signed=True), tone(paise))
 
 
-def _percent(value: float | None, places: int = 2) -> Cell:
-    return Cell(percent(value, signed=True, places=places), tone(value and round(value, places)))
+def _percent_cell(value: float | None, places: int = 2) -> HtmlCell:
+    return HtmlCell(percent(value, signed=True, places=places), tone(value and round(value, places)))
 
 
-def _card(title: str, *content: Content, class_: str = "") -> Markup:
+def _titled_card(title: str, *content: Content, class_: str = "") -> HtmlMarkup:
     return tag("div", tag("h3", title), *content, class_=f"card {class_}".strip())
 
 
-def breakdowns(outcome: Outcome) -> Content:
+def breakdown_tables(outcome: RunOutcome) -> Content:
     """Return the closed trades by what they have in common; months folded away."""
-    groups = tables.breakdowns(outcome)
-    made = [_breakdown(name, groups[name]) for name in TITLES if groups.get(name)]
+    groups = result_tables.breakdowns(outcome)
+    made = [_breakdown_card(name, groups[name]) for name in TITLES if groups.get(name)]
     return tag("div", *made, class_="tables groups") if made else None
 
 
-def _breakdown(name: str, groups: Sequence[tables.Group]) -> Markup:
+def _breakdown_card(name: str, groups: Sequence[result_tables.TradeGroup]) -> HtmlMarkup:
     columns = [
-        Column(TITLES[name]),
-        *_number("Trades", "Won", "Net", "Average", "Gross", "Charges", "Slippage", "Profit factor", "MAE", "MFE"),
+        HtmlColumn(TITLES[name]),
+        *_number_columns("Trades", "Won", "Net", "Average", "Gross", "Charges", "Slippage", "Profit factor", "MAE", "MFE"),
     ]
     rows = [
         [
-            Cell(each.name), Cell(count(each.trades)), Cell(percent(each.win_rate, places=1)), _money(each.net),
-            _money(each.average), Cell(money(each.gross, signed=True)), Cell(money(each.charges)),
-            Cell(money(each.slippage)), Cell(ratio(each.profit_factor)), Cell(money(each.mae, signed=True)),
-            Cell(money(each.mfe, signed=True)),
+            HtmlCell(each.name), HtmlCell(count(each.trades)), HtmlCell(percent(each.win_rate, places=1)), _money_cell(each.net),
+            _money_cell(each.average), HtmlCell(money(each.gross, signed=True)), HtmlCell(money(each.charges)),
+            HtmlCell(money(each.slippage)), HtmlCell(ratio(each.profit_factor)), HtmlCell(money(each.mae, signed=True)),
+            HtmlCell(money(each.mfe, signed=True)),
         ]
         for each in groups
     ]  # fmt: skip
     made = table(TITLES[name], columns, rows)
     title = f"By {TITLES[name][0].lower()}{TITLES[name][1:]}"
     if len(rows) <= FOLDED:
-        return _card(title, made)
-    return _card(
+        return _titled_card(title, made)
+    return _titled_card(
         title, tag("details", tag("summary", f"{count(len(rows))} rows"), made, open="" if name != "month" else None)
     )
 
 
-def drawdowns(outcome: Outcome) -> Content:
+def drawdown_table(outcome: RunOutcome) -> Content:
     """Return the deepest ways down from a peak and back."""
-    columns = [Column("#", "n"), *_number("Depth", "Amount"), Column("Peak", "t"), Column("Bottom", "t"), Column("Back", "t"),
-               *_number("Length", "Recovery")]  # fmt: skip
+    columns = [HtmlColumn("#", "n"), *_number_columns("Depth", "Amount"), HtmlColumn("Peak", "t"), HtmlColumn("Bottom", "t"), HtmlColumn("Back", "t"),
+               *_number_columns("Length", "Recovery")]  # fmt: skip
     rows = [
         [
-            Cell(i), _percent(each.depth), _money(each.amount), Cell(moment(each.start)),
-            Cell(moment(each.trough)), Cell(moment(each.end) if each.end else "not yet"), Cell(length(each.length)),
-            Cell(length(each.recovery)),
+            HtmlCell(i), _percent_cell(each.depth), _money_cell(each.amount), HtmlCell(moment_text(each.start)),
+            HtmlCell(moment_text(each.trough)), HtmlCell(moment_text(each.end) if each.end else "not yet"), HtmlCell(duration_text(each.length)),
+            HtmlCell(duration_text(each.recovery)),
         ]
-        for i, each in enumerate(tables.drawdowns(outcome), 1)
+        for i, each in enumerate(result_tables.drawdowns(outcome), 1)
     ]  # fmt: skip
-    return _plain("Drawdowns", columns, rows, "There were none.")
+    return _table_card("Drawdowns", columns, rows, "There were none.")
 
 
-def checks(findings: Sequence[Finding]) -> Markup:
+def checks_table(findings: Sequence[LinterFinding]) -> HtmlMarkup:
     """Return what each rule found, why it matters, and how to mend it."""
-    columns = [Column("Check"), Column("Status"), Column("Found"), Column("Why it matters"), Column("How to mend it")]
+    columns = [HtmlColumn("Check"), HtmlColumn("Status"), HtmlColumn("Found"), HtmlColumn("Why it matters"), HtmlColumn("How to mend it")]
     rows = [
         [
-            Cell(each.label), Cell(MARKS[each.status], f"status {each.status if each.status != 'not run' else 'none'}"),
-            Cell(each.text), Cell(each.why), Cell(each.mend if each.status in {"warn", "fail"} else NONE),
+            HtmlCell(each.label), HtmlCell(MARKS[each.status], f"status {each.status if each.status != 'not run' else 'none'}"),
+            HtmlCell(each.text), HtmlCell(each.why), HtmlCell(each.mend if each.status in {"warn", "fail"} else NONE),
         ]
         for each in findings
     ]  # fmt: skip
-    return _plain("Checks", columns, rows, "No check was made.", class_="checks")
+    return _table_card("Checks", columns, rows, "No check was made.", class_="checks")
 
 
-def stress_days(outcome: Outcome, table_: StressTable) -> Content:
+def stress_tables(outcome: RunOutcome, table_: StressTable) -> Content:
     """Return what became of the account on days on which the market was not itself, and on days of each kind."""
-    days, kinds = lived.lived(outcome, table_), lived.kinds(outcome, table_)
+    days, kinds = lived.day_results(outcome, table_), lived.kind_results(outcome, table_)
     if len(kinds) < 2:
         return None
-    of_kinds = [Column("Kind"), *_number("Days", "Net", "Mean return", "Worst")]
-    of_days = [Column("Day", "t"), Column("What happened"), *_number("Net", "Account", "Buy and hold")]
+    of_kinds = [HtmlColumn("Kind"), *_number_columns("Days", "Net", "Mean return", "Worst")]
+    of_days = [HtmlColumn("Day", "t"), HtmlColumn("What happened"), *_number_columns("Net", "Account", "Buy and hold")]
     summed = [
-        [Cell(each.name), Cell(count(each.days)), _money(each.net), _percent(each.mean, 3),
-         _percent(each.worst)]
+        [HtmlCell(each.name), HtmlCell(count(each.days)), _money_cell(each.net), _percent_cell(each.mean, 3),
+         _percent_cell(each.worst)]
         for each in kinds
     ]  # fmt: skip
     dated = [
-        [Cell(day(each.day)), Cell(each.what), _money(each.net), _percent(each.account),
-         _percent(each.held)]
+        [HtmlCell(day_text(each.day)), HtmlCell(each.what), _money_cell(each.net), _percent_cell(each.account),
+         _percent_cell(each.held)]
         for each in days
     ]  # fmt: skip
-    parts = [_card("Days of a kind", table("Days of a kind", of_kinds, summed))]
+    parts = [_titled_card("Days of a kind", table("Days of a kind", of_kinds, summed))]
     if dated:
-        parts.append(_card("Days with a name", table("Days with a name", of_days, dated, class_="days")))
+        parts.append(_titled_card("Days with a name", table("Days with a name", of_days, dated, class_="days")))
     return tag("div", *parts, class_="tables")
 
 
-def metrics(listed: Sequence[Metric]) -> Markup:
+def metrics_cards(listed: Sequence[RunMetric]) -> HtmlMarkup:
     """Return every metric under its heading; a pointer that rests on a name is told what it means."""
     cards = []
-    for group, members in by_group(listed).items():
+    for group, members in metrics_by_group(listed).items():
         rows = (
             tag(
                 "tr", tag("th", each.label, scope="row", title=definition.means),
-                tag("td", figure(each), class_=f"n {painted(each)}".strip()),
+                tag("td", figure(each), class_=f"n {metric_tone(each)}".strip()),
             )
             for each, definition in members
         )  # fmt: skip
-        cards.append(_card(group, tag("table", tag("tbody", *rows))))
+        cards.append(_titled_card(group, tag("table", tag("tbody", *rows))))
     means = (tag("tr", tag("th", each.label, scope="row"), tag("td", definition.means))
-             for members in by_group(listed).values() for each, definition in members)  # fmt: skip
+             for members in metrics_by_group(listed).values() for each, definition in members)  # fmt: skip
     defined = tag("details", tag("summary", "What each metric is"), tag("table", tag("tbody", *means), class_="facts"))
-    return joined([tag("div", *cards, class_="metrics"), tag("div", defined, class_="card")])
+    return joined_markup([tag("div", *cards, class_="metrics"), tag("div", defined, class_="card")])
 
 
-def manifest(outcome: Outcome) -> Markup:
+def manifest_tables(outcome: RunOutcome) -> HtmlMarkup:
     """Return of what the run was made."""
     held = outcome.manifest
     facts: list[tuple[str, str]] = [
         ("Run", held.run),
         ("Made", held.made),
         ("Command", held.command or NONE),
-        *((f"Strategy {name}", _pairs(values)) for name, values in held.strategies.items()),
+        *((f"Strategy {name}", _pairs_text(values)) for name, values in held.strategies.items()),
         *((f"Source of {name}", source) for name, source in held.sources.items()),
         ("Symbols", ", ".join(held.symbols)),
         ("Sessions", f"{held.first} to {held.last}, {count(len(outcome.daily.day))}"),
-        ("Bars", f"{count(outcome.bars)} {span(held.span)}, {'all golden' if held.golden else 'not all golden'}"),
+        ("Bars", f"{count(outcome.bars)} {span_text(held.span)}, {'all golden' if held.golden else 'not all golden'}"),
         ("Orders", count(outcome.orders)),
-        ("Refused", _pairs(outcome.refused) or "none"),
+        ("Refused", _pairs_text(outcome.refused) or "none"),
         ("Cash at the beginning", money(held.start_cash)),
         ("Slippage", held.slippage),
-        ("Limits", _pairs(held.limits) or "none"),
+        ("Limits", _pairs_text(held.limits) or "none"),
         ("Settings", held.config),
         ("Code", f"{held.code}, {'native' if held.native else 'interpreted'}"),
-        ("Versions", _pairs(held.versions)),
-        ("Took", length(held.seconds)),
+        ("Versions", _pairs_text(held.versions)),
+        ("Took", duration_text(held.seconds)),
         ("Digest", held.digest),
     ]
     rows = (tag("tr", tag("th", name, scope="row"), tag("td", text)) for name, text in facts)
     columns = [
-        Column("Symbol"),
-        Column("Version", "t"),
-        Column("Bars", "n"),
-        Column("First", "t"),
-        Column("Last", "t"),
-        Column("Prices"),
-        Column("Hash"),
+        HtmlColumn("Symbol"),
+        HtmlColumn("Version", "t"),
+        HtmlColumn("Bars", "n"),
+        HtmlColumn("First", "t"),
+        HtmlColumn("Last", "t"),
+        HtmlColumn("Prices"),
+        HtmlColumn("Hash"),
     ]
     data = [
-        [Cell(symbol), Cell(each.version), Cell(count(each.bars)), Cell(moment(each.first)), Cell(moment(each.last)),
-         Cell("adjusted" if each.adjusted else "as traded"), Cell(each.sha256[:16])]
+        [HtmlCell(symbol), HtmlCell(each.version), HtmlCell(count(each.bars)), HtmlCell(moment_text(each.first)), HtmlCell(moment_text(each.last)),
+         HtmlCell("adjusted" if each.adjusted else "as traded"), HtmlCell(each.sha256[:16])]
         for symbol, each in held.data.items()
     ]  # fmt: skip
-    return joined(
+    return joined_markup(
         [
             tag("div", tag("table", tag("tbody", *rows), class_="facts"), class_="card"),
-            _card("Bars", table("Bars that were read", columns, data)) if data else None,
+            _titled_card("Bars", table("Bars that were read", columns, data)) if data else None,
         ]
     )
 
 
-def _pairs(values: Mapping[str, object]) -> str:
+def _pairs_text(values: Mapping[str, object]) -> str:
     return ", ".join(f"{key} {value}" for key, value in values.items())
 
 
-def _plain(
-    name: str, columns: Sequence[Column], rows: Sequence[Sequence[Cell]], none: str, class_: str | None = None
-) -> Markup:
+def _table_card(
+    name: str, columns: Sequence[HtmlColumn], rows: Sequence[Sequence[HtmlCell]], none: str, class_: str | None = None
+) -> HtmlMarkup:
     held = table(name, columns, rows, class_=class_) if rows else tag("p", none, class_="quiet")
     return tag("div", held, class_="card")

@@ -5,36 +5,36 @@ from math import floor
 
 import numpy as np
 
-from engine.backtest import tables
-from engine.backtest.figures import NONE, money, percent
-from engine.backtest.outcome import Outcome, Trade
-from engine.backtest.report.markup import Markup, joined, tag
-from engine.backtest.report.svg import (
+from engine.backtest.report.html_markup import HtmlMarkup, joined_markup, tag
+from engine.backtest.report.svg_charts import (
     TALL,
     WIDE,
-    Scale,
-    Tick,
+    AxisScale,
+    AxisTick,
     axes,
     bar,
     chart,
     dots,
     label,
     legend,
+    percent_share,
     places,
     round_ticks,
     rule,
     scale_of,
-    share,
-    stretched,
+    stretched_plot,
 )
-from engine.backtest.tables import Year
-from engine.history.series import Floats
+from engine.backtest.results.figure_text import NONE, money, percent
+from engine.backtest.run_outcome import RoundTrip, RunOutcome
+from engine.backtest.statistics import result_tables
+from engine.backtest.statistics.result_tables import YearReturns
+from engine.history.bar_series import Floats
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 SHADES = 4
 
 
-def months(years: Sequence[Year]) -> Markup:
+def months_table(years: Sequence[YearReturns]) -> HtmlMarkup:
     """Return the returns of months as a table painted by size; each says its sign, too."""
     told = [abs(each) for year in years for each in year.months if each is not None]
     most = float(np.percentile(told, 95)) if told else 0.0
@@ -43,8 +43,8 @@ def months(years: Sequence[Year]) -> Markup:
         tag(
             "tr",
             tag("th", year.year, scope="row"),
-            *(_month(each, most) for each in year.months),
-            tag("td", _brief(year.total, 99.95), class_="whole"),
+            *(_month_cell(each, most) for each in year.months),
+            tag("td", _brief_percent(year.total, 99.95), class_="whole"),
         )
         for year in years
     ]
@@ -53,22 +53,22 @@ def months(years: Sequence[Year]) -> Markup:
     return tag("figure", caption, tag("div", made, class_="scroll", role="region", aria_label="Months", tabindex=0))
 
 
-def _month(value: float | None, most: float) -> Markup:
+def _month_cell(value: float | None, most: float) -> HtmlMarkup:
     if value is None:
         return tag("td")
     shade = min(floor(abs(value) / most * SHADES) + 1, SHADES) if most and round(value, 1) else 0
-    return tag("td", _brief(value), class_=f"{'g' if value > 0 else 'l'}{shade}" if shade else None)
+    return tag("td", _brief_percent(value), class_=f"{'g' if value > 0 else 'l'}{shade}" if shade else None)
 
 
-def _brief(value: float, whole: float = 9.95) -> str:
+def _brief_percent(value: float, whole: float = 9.95) -> str:
     """Return a return without its percent sign, and from `whole` on without decimals."""
     return percent(value, signed=True, places=1 if abs(value) < whole else 0).rstrip("%")
 
 
-def yearly(years: Sequence[Year]) -> Markup:
+def years_chart(years: Sequence[YearReturns]) -> HtmlMarkup:
     """Draw the return of each year beside buy and hold's."""
     held = [each.benchmark for each in years]
-    up = _headroom(scale_of([each.total for each in years] + [each for each in held if each is not None], zero=True))
+    up = _with_headroom(scale_of([each.total for each in years] + [each for each in held if each is not None], zero=True))
     ground, width = up.share(0.0), 1 / max(len(years), 1)
     half = min(width * 0.3, 0.09)
     drawn, named = [], []
@@ -83,25 +83,25 @@ def yearly(years: Sequence[Year]) -> Markup:
             right = middle + half * 0.8
             drawn.append(bar(middle + half * 0.06, right, ground, up.share(year.benchmark), "other", told))
     levels = round_ticks(up, 4)
-    ticks = [Tick(up.share(each), percent(each, places=places(levels))) for each in levels]
-    across = [Tick((i + 0.5) * width, str(year.year)) for i, year in enumerate(years)]
+    ticks = [AxisTick(up.share(each), percent(each, places=places(levels))) for each in levels]
+    across = [AxisTick((i + 0.5) * width, str(year.year)) for i, year in enumerate(years)]
     told = ", ".join(f"{each.year} {percent(each.total, signed=True)}" for each in years)
     names = legend(("gain", "gain"), ("loss", "loss"), ("other", "buy and hold"))
     return chart("Years", told, axes(across, ticks), *drawn, rule(ground), *named, legend=names, note="after charges")
 
 
-def _headroom(scale: Scale) -> Scale:
+def _with_headroom(scale: AxisScale) -> AxisScale:
     """Return a scale with room for the value above or below each bar."""
     room = (scale.high - scale.low) * 0.1
-    return Scale(scale.low - room if scale.low < 0 else scale.low, scale.high + room if scale.high > 0 else scale.high)
+    return AxisScale(scale.low - room if scale.low < 0 else scale.low, scale.high + room if scale.high > 0 else scale.high)
 
 
-def distribution(outcome: Outcome) -> Markup:
+def distribution_chart(outcome: RunOutcome) -> HtmlMarkup:
     """Draw how many days had which return."""
-    edges, counts = tables.distribution(outcome)
+    edges, counts = result_tables.distribution(outcome)
     if not counts:
         return chart("Daily returns", "no sessions", size="none", note="there are none")
-    across, up = Scale(edges[0], edges[-1]), scale_of([0.0, *map(float, counts)], zero=True)
+    across, up = AxisScale(edges[0], edges[-1]), scale_of([0.0, *map(float, counts)], zero=True)
     drawn = [
         bar(
             across.share(low) + 0.001, across.share(high) - 0.001, 0.0, up.share(number),
@@ -110,10 +110,10 @@ def distribution(outcome: Outcome) -> Markup:
         for low, high, number in zip(edges[:-1], edges[1:], counts, strict=True)
         if number
     ]  # fmt: skip
-    ticks = [Tick(up.share(each), f"{each:.0f}") for each in round_ticks(up, 4) if each == int(each)]
+    ticks = [AxisTick(up.share(each), f"{each:.0f}") for each in round_ticks(up, 4) if each == int(each)]
     marks = round_ticks(across, 8)
     below = [
-        Tick(across.share(each), percent(each, places=places(marks)), wide=i % 2 != 0)
+        AxisTick(across.share(each), percent(each, places=places(marks)), wide=i % 2 != 0)
         for i, each in enumerate(marks)
         if 0.03 < across.share(each) < 0.97
     ]
@@ -122,40 +122,40 @@ def distribution(outcome: Outcome) -> Markup:
     return chart("Daily returns", told, axes(below, ticks), *drawn, note="days by return")
 
 
-def excursions(trades: Sequence[Trade]) -> Markup:
+def excursion_charts(trades: Sequence[RoundTrip]) -> HtmlMarkup:
     """Draw for each closed trade where it ended against the worst and the best it had stood at, in % of its entry."""
-    closed = [each for each in trades if not each.open and each.entry_price > 0]
+    closed = [each for each in trades if not each.is_open and each.entry_price > 0]
     value = np.array([each.entry_price * each.quantity for each in closed], np.float64)
     net, worst, best = (
         np.array([getattr(each, name) for each in closed], np.float64) / value for name in ("net", "mae", "mfe")
     )
-    return joined(
+    return joined_markup(
         [
-            _scatter("Worst it stood at (MAE)", "stood at worst", -worst, net, ("-", "%")),
-            _scatter("Best it stood at (MFE)", "stood at best", best, net, ("+", "%")),
+            _scatter_chart("Worst it stood at (MAE)", "stood at worst", -worst, net, ("-", "%")),
+            _scatter_chart("Best it stood at (MFE)", "stood at best", best, net, ("+", "%")),
         ]
     )
 
 
-def _scatter(title: str, verb: str, x: Floats, y: Floats, unit: tuple[str, str]) -> Markup:
+def _scatter_chart(title: str, verb: str, x: Floats, y: Floats, unit: tuple[str, str]) -> HtmlMarkup:
     if not len(x):
         return chart(title, "no trades", size="none", note="there are no closed trades")
-    across = Scale(0.0, float(np.percentile(x, 99.5)) * 1.05 or 1.0)
+    across = AxisScale(0.0, float(np.percentile(x, 99.5)) * 1.05 or 1.0)
     reach = np.percentile(y, (0.2, 99.8))
     up = scale_of(reach, zero=True)
     outside = int(((x > across.high) | (y < up.low) | (y > up.high)).sum())
     at = across.units(x.clip(across.low, across.high), WIDE // 4) * 4
     level = up.units(y.clip(up.low, up.high), TALL // 4) * 4
     won, lost = y > 0, y < 0
-    drawn = stretched(
+    drawn = stretched_plot(
         dots(at[lost], level[lost], "loss"), dots(at[won], level[won], "gain"), dots(at[y == 0], level[y == 0], "other")
     )
     below = [
-        Tick(across.share(each), f"{unit[0] if each else ''}{each:g}{unit[1]}", wide=i % 2 != 0)
+        AxisTick(across.share(each), f"{unit[0] if each else ''}{each:g}{unit[1]}", wide=i % 2 != 0)
         for i, each in enumerate(round_ticks(across, 8))
         if across.share(each) < 0.97
     ]
-    ticks = [Tick(up.share(each), f"{each:+g}%" if each else "0%") for each in round_ticks(up, 5)]
+    ticks = [AxisTick(up.share(each), f"{each:+g}%" if each else "0%") for each in round_ticks(up, 5)]
     told = f"{len(x):,} closed trades, {int(won.sum()):,} won: net result against how far each {verb}, in percent of its entry value"
     note = f"net result (up) by how far a trade {verb}, in percent of its entry" + (
         f"; {outside} beyond the edge stand on it" if outside else ""
@@ -164,9 +164,9 @@ def _scatter(title: str, verb: str, x: Floats, y: Floats, unit: tuple[str, str])
     return chart(title, told, axes(below, ticks), rule(up.share(0.0)), drawn, legend=names, note=note)
 
 
-def waterfall(outcome: Outcome) -> Markup:
+def waterfall_table(outcome: RunOutcome) -> HtmlMarkup:
     """Return how the gross before slippage becomes the net, step by step, as a table with a bar in each row."""
-    steps = tables.ladder(outcome)
+    steps = result_tables.cost_steps(outcome)
     levels: list[tuple[float, float]] = []
     running = 0.0
     for step in steps:
@@ -179,7 +179,7 @@ def waterfall(outcome: Outcome) -> Markup:
             "tr",
             tag("th", step.label, scope="row"),
             tag(
-                "td", _fall(across, pair, "sum" if step.total else "gain" if step.amount > 0 else "loss"), class_="bar"
+                "td", _waterfall_bar(across, pair, "sum" if step.total else "gain" if step.amount > 0 else "loss"), class_="bar"
             ),
             tag("td", money(step.amount, signed=True), class_="n"),
             tag("td", percent(100 * step.amount / first, places=1) if first > 0 else NONE, class_="n wide"),
@@ -194,8 +194,8 @@ def waterfall(outcome: Outcome) -> Markup:
     return tag("figure", caption, tag("table", head, tag("tbody", *rows), class_="fall"))
 
 
-def _fall(across: Scale, pair: tuple[float, float], tone: str) -> Markup:
+def _waterfall_bar(across: AxisScale, pair: tuple[float, float], tone: str) -> HtmlMarkup:
     left, right = sorted(map(across.share, pair))
-    drawn = tag("rect", x=share(left), width=share(max(right - left, 0.002)), y="0", height="100%", class_=tone)
-    zero = tag("line", x1=share(across.share(0.0)), x2=share(across.share(0.0)), y1="0", y2="100%", class_="zero")
+    drawn = tag("rect", x=percent_share(left), width=percent_share(max(right - left, 0.002)), y="0", height="100%", class_=tone)
+    zero = tag("line", x1=percent_share(across.share(0.0)), x2=percent_share(across.share(0.0)), y1="0", y2="100%", class_="zero")
     return tag("svg", drawn, zero, aria_hidden="true")

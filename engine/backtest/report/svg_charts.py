@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from engine.backtest.report.markup import Content, Markup, joined, tag
-from engine.history.series import Floats, Ints, numbered_day
+from engine.backtest.report.html_markup import Content, HtmlMarkup, joined_markup, tag
+from engine.history.bar_series import Floats, Ints, numbered_day
 
 WIDE: Final = 2_000
 TALL: Final = 1_000
@@ -28,7 +28,7 @@ _PERIODS: Final[tuple[tuple[Callable[[date], object], str], ...]] = (
 )
 
 
-class Tick(NamedTuple):
+class AxisTick(NamedTuple):
     """A mark on an axis: where (0 to 1), what it says, and whether only wide screens have room for it."""
 
     at: float
@@ -36,7 +36,7 @@ class Tick(NamedTuple):
     wide: bool = False
 
 
-class Scale(NamedTuple):
+class AxisScale(NamedTuple):
     """What lies between the two ends of an axis."""
 
     low: float
@@ -51,7 +51,7 @@ class Scale(NamedTuple):
         return np.rint((values - self.low) / (self.high - self.low) * size).astype(np.int64)
 
 
-def scale_of(values: Sequence[float] | Floats, *, zero: bool = False, wider: float = 0.04) -> Scale:
+def scale_of(values: Sequence[float] | Floats, *, zero: bool = False, wider: float = 0.04) -> AxisScale:
     """Return a scale that holds all finite values with some room, and 0 when it is to."""
     array = np.asarray(values, np.float64)
     array = array[np.isfinite(array)]
@@ -59,16 +59,16 @@ def scale_of(values: Sequence[float] | Floats, *, zero: bool = False, wider: flo
     if zero:
         low, high = min(low, 0.0), max(high, 0.0)
     room = (high - low) * wider or abs(high) * 0.05 or 1.0
-    return Scale(low if zero and low == 0 else low - room, high if zero and high == 0 and low < 0 else high + room)
+    return AxisScale(low if zero and low == 0 else low - room, high if zero and high == 0 and low < 0 else high + room)
 
 
-def dwarfs(other: Floats, own: Floats, times: float = 5.0) -> bool:
+def spreads_wider(other: Floats, own: Floats, times: float = 5.0) -> bool:
     """Tell whether other values spread so much wider than one's own that these would be a level line beside them."""
     there = other[np.isfinite(other)]
     return len(there) > 0 and float(np.ptp(there)) > times * float(np.ptp(own)) > 0.0
 
 
-def round_ticks(scale: Scale, most: int = 5) -> list[float]:
+def round_ticks(scale: AxisScale, most: int = 5) -> list[float]:
     """Return round values within a scale, `most` at most or one more."""
     raw = (scale.high - scale.low) / most
     power = 10.0 ** math.floor(math.log10(raw))
@@ -82,11 +82,11 @@ def places(ticks: Sequence[float]) -> int:
     return next((n for n in range(4) if abs(step * 10**n - round(step * 10**n)) < 1e-6), 4)
 
 
-def day_ticks(days: Ints) -> list[Tick]:
+def day_ticks(days: Ints) -> list[AxisTick]:
     """Return marks at the first session of years, quarters, months or weeks, whichever are few enough to be read."""
     dates = [numbered_day(int(each)) for each in days]
     if len(dates) < 3:
-        return [Tick((i + 0.5) / len(dates), f"{each:%-d %b}") for i, each in enumerate(dates)]
+        return [AxisTick((i + 0.5) / len(dates), f"{each:%-d %b}") for i, each in enumerate(dates)]
     for part, form in _PERIODS:  # noqa: B007 - the last one is taken as it is
         starts = [i for i in range(1, len(dates)) if part(dates[i]) != part(dates[i - 1])]
         if len(starts) <= _MARKS:
@@ -94,13 +94,13 @@ def day_ticks(days: Ints) -> list[Tick]:
     starts = starts[:: -(-len(starts) // _MARKS) or 1]
     every = -(-len(starts) // 4)
     return [
-        Tick(i / len(dates), f"{dates[i]:{form}}", wide=n % every != 0)
+        AxisTick(i / len(dates), f"{dates[i]:{form}}", wide=n % every != 0)
         for n, i in enumerate(starts)
         if 0.02 < i / len(dates) < 0.98
     ]
 
 
-def thin(x: Floats, y: Floats, columns: int = COLUMNS) -> tuple[Floats, Floats]:
+def thinned_points(x: Floats, y: Floats, columns: int = COLUMNS) -> tuple[Floats, Floats]:
     """Return the points that are seen: of each column of the screen the first, the lowest, the highest and the last."""
     if len(x) <= 4 * columns:
         return x, y
@@ -111,7 +111,7 @@ def thin(x: Floats, y: Floats, columns: int = COLUMNS) -> tuple[Floats, Floats]:
     return x[rows], y[rows]
 
 
-def line(x: Ints, y: Ints) -> str:
+def line_path(x: Ints, y: Ints) -> str:
     """Return the path through points in units of a plot, from the top down; points on one spot are drawn once."""
     if not len(x):
         return ""
@@ -121,99 +121,99 @@ def line(x: Ints, y: Ints) -> str:
     return f"M{x[0]} {TALL - y[0]}{steps}"
 
 
-def curve(x: Floats, y: Floats, across: Scale, up: Scale, class_: str) -> Markup:
+def curve(x: Floats, y: Floats, across: AxisScale, up: AxisScale, class_: str) -> HtmlMarkup:
     """Return a curve through its finite points."""
     there = np.isfinite(y)
-    x, y = thin(x[there], y[there])
-    return tag("path", d=line(across.units(x, WIDE), up.units(y, TALL)), class_=class_)
+    x, y = thinned_points(x[there], y[there])
+    return tag("path", d=line_path(across.units(x, WIDE), up.units(y, TALL)), class_=class_)
 
 
-def area(x: Floats, y: Floats, across: Scale, up: Scale, class_: str, base: float = 0.0) -> Markup:
+def area(x: Floats, y: Floats, across: AxisScale, up: AxisScale, class_: str, base: float = 0.0) -> HtmlMarkup:
     """Return what lies between a curve and a level."""
     if not len(x):
-        return Markup()
-    x, y = thin(x, y)
+        return HtmlMarkup()
+    x, y = thinned_points(x, y)
     left, right = (int(each) for each in across.units(np.array([x[0], x[-1]]), WIDE))
     ground = TALL - int(up.units(np.array([base]), TALL)[0])
-    inner = line(across.units(x, WIDE), up.units(y, TALL)).replace("M", "L", 1)
+    inner = line_path(across.units(x, WIDE), up.units(y, TALL)).replace("M", "L", 1)
     return tag("path", d=f"M{left} {ground}{inner}L{right} {ground}z", class_=class_)
 
 
-def dots(x: Ints, y: Ints, class_: str) -> Markup:
+def dots(x: Ints, y: Ints, class_: str) -> HtmlMarkup:
     """Return a round dot at each point; points on one spot are drawn once."""
     spots = np.unique(np.stack((x, TALL - y)), axis=1)
     return tag("path", d="".join(f"M{a} {b}h0" for a, b in spots.T.tolist()), class_=f"dot {class_}")
 
 
-def stretched(*content: Content) -> Markup:
+def stretched_plot(*content: Content) -> HtmlMarkup:
     """Return what stretches with the plot, in units of it."""
     return tag("svg", *content, viewBox=f"0 0 {WIDE} {TALL}", preserveAspectRatio="none", width="100%", height="100%")
 
 
-def share(value: float) -> str:
+def percent_share(value: float) -> str:
     """Return a share as percent with as many places as a screen can show."""
     return f"{value * 100:.2f}".rstrip("0").rstrip(".") + "%"
 
 
-def bar(left: float, right: float, low: float, high: float, class_: str, told: str = "") -> Markup:
+def bar(left: float, right: float, low: float, high: float, class_: str, told: str = "") -> HtmlMarkup:
     """Return a bar between shares of the plot, counted from the left and from below, that says what it is."""
     low, high = min(low, high), max(low, high)
     return tag(
         "rect",
         tag("title", told) if told else None,
-        x=share(left), y=share(1 - high), width=share(right - left), height=share(max(high - low, 0.001)), class_=class_,
+        x=percent_share(left), y=percent_share(1 - high), width=percent_share(right - left), height=percent_share(max(high - low, 0.001)), class_=class_,
     )  # fmt: skip
 
 
-def bands(days: Ints, told: Callable[[int], str], most: int = 120) -> Markup:
+def bands(days: Ints, told: Callable[[int], str], most: int = 120) -> HtmlMarkup:
     """Return what a pointer that rests on a chart of sessions is told: of each of so many bands its last session."""
     n = len(days)
     last = sorted({(i + 1) * n // most - 1 for i in range(most)} - {-1}) if n > most else range(n)
     edges = [0, *(i + 1 for i in last)]
-    return joined(
+    return joined_markup(
         bar(left / n, right / n, 0.0, 1.0, "band", f"{numbered_day(int(days[right - 1]))}: {told(right - 1)}")
         for left, right in pairwise(edges)
     )
 
 
-def label(at: float, up: float, text: str, class_: str = "", dx: int = 0, dy: int = 0) -> Markup:
+def label(at: float, up: float, text: str, class_: str = "", dx: int = 0, dy: int = 0) -> HtmlMarkup:
     """Return a text at shares of the plot, counted from the left and from below."""
-    return tag("text", text, x=share(at), y=share(1 - up), dx=dx or None, dy=dy or None, class_=class_ or None)
+    return tag("text", text, x=percent_share(at), y=percent_share(1 - up), dx=dx or None, dy=dy or None, class_=class_ or None)
 
 
-def axes(across: Sequence[Tick], up: Sequence[Tick]) -> Markup:
+def axes(across: Sequence[AxisTick], up: Sequence[AxisTick]) -> HtmlMarkup:
     """Return the lines of a grid and what they stand for: values at the left, times below."""
-    lines = [tag("line", x1="0", x2="100%", y1=share(1 - each.at), y2=share(1 - each.at), class_="grid") for each in up]
+    lines = [tag("line", x1="0", x2="100%", y1=percent_share(1 - each.at), y2=percent_share(1 - each.at), class_="grid") for each in up]
     left = [label(0, each.at, each.label, "y", dx=-8, dy=4) for each in up]
     below = [label(each.at, 0, each.label, "x wide" if each.wide else "x", dy=18) for each in across]
     marks = [
         tag(
-            "line", x1=share(each.at), x2=share(each.at), y1="0", y2="100%", class_="grid wide" if each.wide else "grid"
+            "line", x1=percent_share(each.at), x2=percent_share(each.at), y1="0", y2="100%", class_="grid wide" if each.wide else "grid"
         )
         for each in across
     ]
-    return joined([*lines, *marks, *left, *below])
+    return joined_markup([*lines, *marks, *left, *below])
 
 
-def rule(at: float, class_: str = "zero") -> Markup:
+def rule(at: float, class_: str = "zero") -> HtmlMarkup:
     """Return a level line at a share of the height."""
-    return tag("line", x1="0", x2="100%", y1=share(1 - at), y2=share(1 - at), class_=class_)
+    return tag("line", x1="0", x2="100%", y1=percent_share(1 - at), y2=percent_share(1 - at), class_=class_)
 
 
 def chart(
     title: str, told: str, *content: Content, size: str = "", legend: Content = None, note: Content = None
-) -> Markup:
+) -> HtmlMarkup:
     """Return a chart with its title; `told` says in words what it shows, for who cannot see it."""
     picture = tag("svg", tag("title", f"{title}: {told}"), *content, role="img", class_=f"plot {size}".strip())
     return tag("figure", tag("figcaption", title, tag("small", note) if note else None), legend, picture)
 
 
-def legend(*entries: tuple[str, str]) -> Markup:
+def legend(*entries: tuple[str, str]) -> HtmlMarkup:
     """Return what the lines of a chart are: the class of each, and its name."""
     drawn = (
         tag(
             "span",
-            tag("svg", tag("path", d=_swatch(class_), class_=class_), width=26, height=10, aria_hidden="true"),
+            tag("svg", tag("path", d=_swatch_path(class_), class_=class_), width=26, height=10, aria_hidden="true"),
             name,
         )
         for class_, name in entries
@@ -221,5 +221,5 @@ def legend(*entries: tuple[str, str]) -> Markup:
     return tag("p", *drawn, class_="legend")
 
 
-def _swatch(class_: str) -> str:
+def _swatch_path(class_: str) -> str:
     return "M6 5h0M15 5h0" if class_.startswith("dotted") else "M2 5h20"

@@ -4,25 +4,25 @@ from collections.abc import Callable
 
 import numpy as np
 
-from engine.backtest.figures import moment, money, side
-from engine.backtest.outcome import Trade
-from engine.backtest.report.markup import Markup, joined, tag
-from engine.backtest.report.svg import (
+from engine.backtest.report.html_markup import HtmlMarkup, joined_markup, tag
+from engine.backtest.report.svg_charts import (
     TALL,
     WIDE,
-    Tick,
+    AxisTick,
     axes,
     chart,
     label,
+    percent_share,
     places,
     round_ticks,
     scale_of,
-    share,
-    stretched,
+    stretched_plot,
 )
-from engine.history.series import BarSeries, Ints, ist_days
+from engine.backtest.results.figure_text import moment_text, money, side_word
+from engine.backtest.run_outcome import RoundTrip
+from engine.history.bar_series import BarSeries, Ints, ist_days
 from engine.market.calendar import DAY, ist_day
-from engine.numbers import SECOND, clock, count, price
+from engine.numbers import SECOND, count, price, time_of_day
 
 Candles = Callable[[str, int, int], BarSeries]
 """Returns the bars of a symbol that start between two times (ns UTC), both included; none where there are none."""
@@ -31,29 +31,29 @@ BEFORE, AFTER, MOST = 40, 24, 120
 """Bars shown before the entry, after the exit, and candles at most: longer trades have several bars to a candle."""
 
 
-def picture(trade: Trade, why: str, candles: Candles, span: int) -> Markup:
+def trade_picture(trade: RoundTrip, why: str, candles: Candles, span: int) -> HtmlMarkup:
     """Draw one trade among its bars; a line of words where there are none."""
     title = f"#{trade.number} {trade.symbol}: {why}"
     words = (
-        f"{trade.strategy}, {side(trade)} {count(trade.quantity)}, {money(trade.net, signed=True)} after charges, "
-        f"{moment(trade.entry_ts)} to {moment(trade.exit_ts) if trade.exit_ts else 'the end'}"
+        f"{trade.strategy}, {side_word(trade)} {count(trade.quantity)}, {money(trade.net, signed=True)} after charges, "
+        f"{moment_text(trade.entry_ts)} to {moment_text(trade.exit_ts) if trade.exit_ts else 'the end'}"
     )
-    bars = _around(trade, candles, span)
+    bars = _bars_around(trade, candles, span)
     if not len(bars.start):
         return chart(title, words, size="none", note=f"{words}; there are no bars of it here")
-    return _drawn(title, words, trade, bars)
+    return _draw_trade(title, words, trade, bars)
 
 
-def _around(trade: Trade, candles: Candles, span: int) -> BarSeries:
+def _bars_around(trade: RoundTrip, candles: Candles, span: int) -> BarSeries:
     last = trade.exit_ts or trade.entry_ts
     reach = 4 * DAY + 2 * BEFORE * span * SECOND
     bars = candles(trade.symbol, trade.entry_ts - reach, last + reach)
     first, end = np.searchsorted(bars.start, (trade.entry_ts, last + 1))
     stop = len(bars.start) if not trade.exit_ts else min(int(end) + AFTER, len(bars.start))
-    return grouped(bars.pick(slice(max(int(first) - BEFORE, 0), stop)))
+    return grouped_bars(bars.pick(slice(max(int(first) - BEFORE, 0), stop)))
 
 
-def grouped(bars: BarSeries, most: int = MOST) -> BarSeries:
+def grouped_bars(bars: BarSeries, most: int = MOST) -> BarSeries:
     """Return bars as `most` at most, each of as many neighbours as it takes."""
     each = -(-len(bars.start) // most)
     if each <= 1:
@@ -72,65 +72,65 @@ def grouped(bars: BarSeries, most: int = MOST) -> BarSeries:
     )
 
 
-def _drawn(title: str, words: str, trade: Trade, bars: BarSeries) -> Markup:
+def _draw_trade(title: str, words: str, trade: RoundTrip, bars: BarSeries) -> HtmlMarkup:
     n = len(bars.start)
     up = scale_of(np.concatenate((bars.low, bars.high, [trade.entry_price, trade.exit_price])), wider=0.08)
     middle: Ints = np.rint((np.arange(n) + 0.5) * WIDE / n).astype(np.int64)
     half = max(int(WIDE / n * 0.34), 1)
     open_, high, low, close = (TALL - up.units(each, TALL) for each in (bars.open, bars.high, bars.low, bars.close))
     rises = bars.close >= bars.open
-    drawn: list[Markup] = []
+    drawn: list[HtmlMarkup] = []
     for rows, tone in ((rises, "gain"), (~rises, "loss")):
         wicks, bodies = "", ""
         for x, o, h, b, c in zip(*(each[rows].tolist() for each in (middle, open_, high, low, close)), strict=True):
             wicks += f"M{x} {h}V{b}"
             bodies += f"M{x - half} {min(o, c)}h{2 * half}v{max(abs(o - c), 3)}h{-2 * half}z"
         drawn += [tag("path", d=wicks, class_=f"wick {tone}"), tag("path", d=bodies, class_=f"body {tone}")]
-    entry = _place(bars, trade.entry_ts, n)
-    exit_ = _place(bars, trade.exit_ts, n) if trade.exit_ts else 1.0
-    fills = joined([
-        _way(entry, exit_, up.share(trade.entry_price), up.share(trade.exit_price)),
-        _fill(entry, up.share(trade.entry_price), f"in {price(trade.entry_price)}", bought=trade.side > 0, left=True),
-        _fill(exit_, up.share(trade.exit_price), f"{'out' if trade.exit_ts else 'now'} {price(trade.exit_price)}",
+    entry = _bar_place(bars, trade.entry_ts, n)
+    exit_ = _bar_place(bars, trade.exit_ts, n) if trade.exit_ts else 1.0
+    fills = joined_markup([
+        _trade_line(entry, exit_, up.share(trade.entry_price), up.share(trade.exit_price)),
+        _fill_mark(entry, up.share(trade.entry_price), f"in {price(trade.entry_price)}", bought=trade.side > 0, left=True),
+        _fill_mark(exit_, up.share(trade.exit_price), f"{'out' if trade.exit_ts else 'now'} {price(trade.exit_price)}",
               bought=trade.side < 0, left=False),
     ])  # fmt: skip
     levels = round_ticks(up, 4)
-    ticks = [Tick(up.share(each), price(each) if places(levels) else count(round(each))) for each in levels]
-    return chart(title, words, axes(_times(bars), ticks), stretched(*drawn), fills, note=words)
+    ticks = [AxisTick(up.share(each), price(each) if places(levels) else count(round(each))) for each in levels]
+    return chart(title, words, axes(_time_ticks(bars), ticks), stretched_plot(*drawn), fills, note=words)
 
 
-def _place(bars: BarSeries, ts: int, n: int) -> float:
+def _bar_place(bars: BarSeries, ts: int, n: int) -> float:
     at = int(np.searchsorted(bars.start, ts, side="right")) - 1
     return (max(at, 0) + 0.5) / n
 
 
-def _way(entry: float, exit_: float, low: float, high: float) -> Markup:
-    return tag("line", x1=share(entry), y1=share(1 - low), x2=share(exit_), y2=share(1 - high), class_="way")
+def _trade_line(entry: float, exit_: float, low: float, high: float) -> HtmlMarkup:
+    return tag("line", x1=percent_share(entry), y1=percent_share(1 - low), x2=percent_share(exit_), y2=percent_share(1 - high), class_="way")
 
 
-def _fill(at: float, up: float, text: str, *, bought: bool, left: bool) -> Markup:
+def _fill_mark(at: float, up: float, text: str, *, bought: bool, left: bool) -> HtmlMarkup:
     """Return a mark that points up where something was bought and down where it was sold, with its price beside it."""
     mark = label(at, up, "▲" if bought else "▼", "mark", dy=16 if bought else -6)
     beside = "fill-left" if (left and at > 0.25) or at > 0.75 else "fill-right"
     words = label(at, up, text, beside, dx=-10 if beside == "fill-left" else 10, dy=15 if bought else -6)
-    return joined([mark, words])
+    return joined_markup([mark, words])
 
 
-def _times(bars: BarSeries) -> list[Tick]:
+def _time_ticks(bars: BarSeries) -> list[AxisTick]:
     """Return marks below candles: days where there are several, else times of the day."""
     days, n = ist_days(bars.start), len(bars.start)
     turns = [int(each) + 1 for each in np.flatnonzero(np.diff(days))]
     if len(turns) < 2:
         places = range(n // 8, n, max(n // 4, 1))
-        marks = [Tick((i + 0.5) / n, clock(int(bars.start[i]))[:5], wide=k % 2 == 1) for k, i in enumerate(places)]
+        marks = [AxisTick((i + 0.5) / n, time_of_day(int(bars.start[i]))[:5], wide=k % 2 == 1) for k, i in enumerate(places)]
         if not turns:
             return marks
         if not 0.05 < turns[0] / n < 0.95:
             return marks
-        return [each for each in marks if abs(each.at - turns[0] / n) > 0.12] + [_day(bars, turns[0])]
+        return [each for each in marks if abs(each.at - turns[0] / n) > 0.12] + [_day_tick(bars, turns[0])]
     every = -(-len(turns) // 5)
-    return [_day(bars, i) for i in turns[::every] if 0.05 < i / n < 0.95]
+    return [_day_tick(bars, i) for i in turns[::every] if 0.05 < i / n < 0.95]
 
 
-def _day(bars: BarSeries, i: int) -> Tick:
-    return Tick((i + 0.5) / len(bars.start), f"{ist_day(int(bars.start[i])):%-d %b}")
+def _day_tick(bars: BarSeries, i: int) -> AxisTick:
+    return AxisTick((i + 0.5) / len(bars.start), f"{ist_day(int(bars.start[i])):%-d %b}")

@@ -7,10 +7,10 @@ from typing import Final
 
 import numpy as np
 
-from engine.backtest.metrics import METRICS, Definition, Metric
-from engine.backtest.outcome import Trade
-from engine.history.series import numbered_day
-from engine.numbers import IST, SECOND, count, group, rupees
+from engine.backtest.run_outcome import RoundTrip
+from engine.backtest.statistics.run_metrics import METRICS, MetricDefinition, RunMetric
+from engine.history.bar_series import numbered_day
+from engine.numbers import IST, SECOND, count, group_digits, rupees
 
 NONE: Final = "\N{EN DASH}"
 """What is shown for a value that there is none of."""
@@ -32,7 +32,7 @@ SIGNED: Final = frozenset({
 DEFINITIONS: Final = {each.key: each for each in METRICS}
 
 
-def figure(metric: Metric) -> str:
+def figure(metric: RunMetric) -> str:
     """Return a metric's value as text."""
     value = metric.value
     if value is None or isinstance(value, str):
@@ -44,7 +44,7 @@ def figure(metric: Metric) -> str:
     if metric.unit == "count":
         return count(round(value))
     if metric.unit == "time":
-        return length(value)
+        return duration_text(value)
     return f"{value:.3f}" if metric.unit == "probability" else f"{value:.2f}{'×' if metric.unit == '×' else ''}"
 
 
@@ -55,20 +55,20 @@ def money(paise: float, *, signed: bool = False) -> str:
     return f"{sign}₹{rupees(abs(whole))}"
 
 
-def short(paise: Sequence[float]) -> list[str]:
+def short_money(paise: Sequence[float]) -> list[str]:
     """Return paise as rupees for the side of a chart, with the decimals it takes to tell them apart: ₹12.5 L, -₹3.0 L."""
     values = [each / 100 for each in paise]
     largest = max(map(abs, values), default=0.0)
     size, unit = (10_000_000, " Cr") if largest >= 10_000_000 else (100_000, " L") if largest >= 100_000 else (1, "")
     step = min((abs(b - a) for a, b in pairwise(values)), default=0.0) or largest
     places = next((n for n in range(6) if all(abs(round(x / size, n) * size - x) <= step / 50 for x in values)), 6)
-    return [_short(x / size, places, unit) for x in values]
+    return [_short_text(x / size, places, unit) for x in values]
 
 
-def _short(value: float, places: int, unit: str) -> str:
+def _short_text(value: float, places: int, unit: str) -> str:
     whole, dot, part = f"{abs(value):.{places}f}".partition(".")
     sign = "-" if value < 0 and (whole.strip("0") or part.strip("0")) else ""
-    return f"{sign}₹{group(whole)}{dot}{part}{unit}"
+    return f"{sign}₹{group_digits(whole)}{dot}{part}{unit}"
 
 
 def percent(value: float | None, *, signed: bool = False, places: int = 2) -> str:
@@ -84,7 +84,7 @@ def ratio(value: float | None) -> str:
     return NONE if value is None or not math.isfinite(value) else f"{value:.2f}"
 
 
-def length(seconds: float | None) -> str:
+def duration_text(seconds: float | None) -> str:
     """Return a duration in its two largest units: 42 s, 12 m 5 s, 3 d 4 h."""
     if seconds is None:
         return NONE
@@ -98,14 +98,14 @@ def length(seconds: float | None) -> str:
     return " ".join(parts) or "0 s"
 
 
-def moment(ts: int | None) -> str:
+def moment_text(ts: int | None) -> str:
     """Return a time (ns UTC) as day and minute in IST: 2024-06-04 10:15; a dash for none (0)."""
     if not ts:
         return NONE
     return str(np.datetime64(ts // SECOND + IST, "s")).replace("T", " ")[:16]
 
 
-def day(number: int) -> str:
+def day_text(number: int) -> str:
     """Return a day's number as a date: 2024-06-04."""
     return str(numbered_day(number))
 
@@ -115,30 +115,30 @@ def tone(value: float | None) -> str:
     return "" if not value else "up" if value > 0 else "down"
 
 
-def by_group(metrics: Iterable[Metric]) -> dict[str, list[tuple[Metric, Definition]]]:
+def metrics_by_group(metrics: Iterable[RunMetric]) -> dict[str, list[tuple[RunMetric, MetricDefinition]]]:
     """Return metrics with their definitions under the headings they are shown under."""
-    groups: dict[str, list[tuple[Metric, Definition]]] = {}
+    groups: dict[str, list[tuple[RunMetric, MetricDefinition]]] = {}
     for metric in metrics:
         definition = DEFINITIONS[metric.key]
         groups.setdefault(definition.group, []).append((metric, definition))
     return groups
 
 
-def key_figures(metrics: Sequence[Metric]) -> list[Metric]:
+def key_figures(metrics: Sequence[RunMetric]) -> list[RunMetric]:
     """Return the ten that matter."""
     held = {each.key: each for each in metrics}
     return [held[key] for key in KEY if key in held]
 
 
-def side(trade: Trade) -> str:
+def side_word(trade: RoundTrip) -> str:
     """Return a trade's side as a word."""
     return "long" if trade.side > 0 else "short"
 
 
-def noteworthy(trades: Sequence[Trade], asked: Iterable[int] = ()) -> dict[int, str]:
+def noteworthy_trades(trades: Sequence[RoundTrip], asked: Iterable[int] = ()) -> dict[int, str]:
     """Return the numbers of the trades to look at, each with why: asked for, best, worst, and what stands out."""
     chosen = dict.fromkeys(asked, "asked for")
-    closed = [each for each in trades if not each.open]
+    closed = [each for each in trades if not each.is_open]
     if closed:
         for why, found in (
             ("best trade", max(closed, key=lambda each: each.net)),

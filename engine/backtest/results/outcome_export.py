@@ -1,6 +1,6 @@
 """A backtest for other programs: JSON that says all of it, and its tables as CSV, Parquet, workbooks and frames.
 
-In JSON amounts are paise and times ns UTC, as in `engine.backtest.outcome`. In tables amounts are rupees, exact to the
+In JSON amounts are paise and times ns UTC, as in `engine.backtest.run_outcome`. In tables amounts are rupees, exact to the
 paisa, and times those of India.
 """
 
@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 import numpy as np
 
-from engine.backtest.figures import figure, side
-from engine.backtest.linter import Finding
-from engine.backtest.metrics import Metric
-from engine.backtest.outcome import SCHEMA, Daily, Outcome, Trade
+from engine.backtest.linter.result_linter import LinterFinding
+from engine.backtest.results.figure_text import figure, side_word
+from engine.backtest.run_outcome import SCHEMA, DailyColumns, RoundTrip, RunOutcome
+from engine.backtest.statistics.run_metrics import RunMetric
 from engine.errors import OperatorError, in_words
-from engine.history.series import Floats, Ints, numbered_day
+from engine.history.bar_series import Floats, Ints, numbered_day
 from engine.numbers import IST, SECOND
-from engine.ops.files import write_whole
-from engine.ops.workbook import Sheet, as_csv, write_workbook
+from engine.system.whole_files import write_whole
+from engine.system.workbook import SpreadsheetTable, as_csv, write_workbook
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -38,9 +38,9 @@ Columns = Mapping[str, Sequence[object]]
 """A table by its columns: texts, whole numbers, rupees, days, times (ns UTC) named `*_time` or `time`; None for none."""
 
 
-def as_json(outcome: Outcome, metrics: Sequence[Metric] = (), findings: Sequence[Finding] = ()) -> bytes:
+def as_json(outcome: RunOutcome, metrics: Sequence[RunMetric] = (), findings: Sequence[LinterFinding] = ()) -> bytes:
     """Return all of a run as one JSON object with its `schema`; columns for what is long, objects for the rest."""
-    daily = {name: _nullable(getattr(outcome.daily, name)) for name in Daily._fields}
+    daily = {name: _nullable_list(getattr(outcome.daily, name)) for name in DailyColumns._fields}
     return msgspec.json.encode(
         {
             "schema": SCHEMA,
@@ -58,14 +58,14 @@ def as_json(outcome: Outcome, metrics: Sequence[Metric] = (), findings: Sequence
     )
 
 
-def tables(outcome: Outcome, metrics: Sequence[Metric] = ()) -> dict[str, Columns]:
+def outcome_tables(outcome: RunOutcome, metrics: Sequence[RunMetric] = ()) -> dict[str, Columns]:
     """Return the tables of a run: trades, equity (at every moment), daily, metrics."""
     return {
-        "trades": _trades(outcome.trades),
-        "equity": {"time": outcome.times.tolist(), "equity": _rupees(outcome.curve.tolist())},
+        "trades": _trade_columns(outcome.trades),
+        "equity": {"time": outcome.times.tolist(), "equity": _in_rupees(outcome.curve.tolist())},
         "daily": {
             "day": [numbered_day(each) for each in outcome.daily.day.tolist()],
-            **{name: _daily(name, outcome.daily) for name in Daily._fields[1:]},
+            **{name: _daily_column(name, outcome.daily) for name in DailyColumns._fields[1:]},
         },
         "metrics": {
             "key": [each.key for each in metrics],
@@ -79,8 +79,8 @@ def tables(outcome: Outcome, metrics: Sequence[Metric] = ()) -> dict[str, Column
     }
 
 
-def export(
-    out: Path, format: Format, outcome: Outcome, metrics: Sequence[Metric] = (), findings: Sequence[Finding] = ()
+def export_outcome(
+    out: Path, format: Format, outcome: RunOutcome, metrics: Sequence[RunMetric] = (), findings: Sequence[LinterFinding] = ()
 ) -> list[Path]:
     """Write a run to `out` and return the files: one for json and xlsx, a folder with one for each table for csv and parquet.
 
@@ -89,9 +89,9 @@ def export(
     if format == "json":
         write_whole(out, lambda fresh: fresh.write_bytes(as_json(outcome, metrics, findings)))
         return [out]
-    held = tables(outcome, metrics)
+    held = outcome_tables(outcome, metrics)
     if format == "xlsx":
-        write_workbook(out, [_sheet(name, each, zoned=False) for name, each in held.items()])
+        write_workbook(out, [_workbook_sheet(name, each, zoned=False) for name, each in held.items()])
         return [out]
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -101,35 +101,35 @@ def export(
     for name, each in held.items():
         files.append(out / f"{name}.{format}")
         if format == "csv":
-            text = as_csv(_sheet(name, each, zoned=True))
+            text = as_csv(_workbook_sheet(name, each, zoned=True))
             write_whole(files[-1], partial(Path.write_text, data=text, encoding="utf-8"))
         else:
-            _parquet(files[-1], each, outcome.manifest.run)
+            _write_parquet(files[-1], each, outcome.manifest.run)
     return files
 
 
-def frames(outcome: Outcome, metrics: Sequence[Metric] = ()) -> dict[str, "DataFrame"]:
+def frames(outcome: RunOutcome, metrics: Sequence[RunMetric] = ()) -> dict[str, "DataFrame"]:
     """Return the tables of a run as frames: trades by number, equity by time, daily by day, metrics by key."""
     import pandas as pd  # noqa: PLC0415 - half a second, for notebooks alone
 
-    held = tables(outcome, metrics)
+    held = outcome_tables(outcome, metrics)
     made = {name: pd.DataFrame(dict(each)) for name, each in held.items()}
     for frame in made.values():
-        for name in filter(_is_time, frame.columns):
+        for name in filter(_is_time_column, frame.columns):
             frame[name] = pd.to_datetime(frame[name].astype("Int64"), unit="ns", utc=True).dt.tz_convert(ZONE)
     made["daily"]["day"] = pd.to_datetime(made["daily"]["day"])
     keys = {"trades": "number", "equity": "time", "daily": "day", "metrics": "key"}
     return {name: frame.set_index(keys[name]) for name, frame in made.items()}
 
 
-def _trades(trades: Sequence[Trade]) -> Columns:
+def _trade_columns(trades: Sequence[RoundTrip]) -> Columns:
     def column(name: str) -> list[object]:
         values = [getattr(each, name) for each in trades]
-        return _rupees(values) if name in MONEY else values
+        return _in_rupees(values) if name in MONEY else values
 
     return {
         **{name: column(name) for name in ("number", "strategy", "symbol")},
-        "side": [side(each) for each in trades],
+        "side": [side_word(each) for each in trades],
         **{name: column(name) for name in ("ladder", "rung", "quantity")},
         "entry_time": column("entry_ts"),
         "entry_price": column("entry_price"),
@@ -151,12 +151,12 @@ def _trades(trades: Sequence[Trade]) -> Columns:
     }
 
 
-def _daily(name: str, daily: Daily) -> list[object]:
-    values = _nullable(getattr(daily, name))
-    return _rupees(values) if name in MONEY else values
+def _daily_column(name: str, daily: DailyColumns) -> list[object]:
+    values = _nullable_list(getattr(daily, name))
+    return _in_rupees(values) if name in MONEY else values
 
 
-def _nullable(values: Ints | Floats) -> list[object]:
+def _nullable_list(values: Ints | Floats) -> list[object]:
     """Return numbers as a list, None where there is none (NaN, infinite)."""
     if values.dtype.kind == "i":
         return list(values.tolist())
@@ -165,21 +165,21 @@ def _nullable(values: Ints | Floats) -> list[object]:
     ]
 
 
-def _rupees(paise: Sequence[object]) -> list[object]:
+def _in_rupees(paise: Sequence[object]) -> list[object]:
     return [round(each / 100, 2) if isinstance(each, int | float) else None for each in paise]
 
 
-def _is_time(name: object) -> bool:
+def _is_time_column(name: object) -> bool:
     return str(name).endswith("time")
 
 
-def _sheet(name: str, columns: Columns, *, zoned: bool) -> Sheet:
+def _workbook_sheet(name: str, columns: Columns, *, zoned: bool) -> SpreadsheetTable:
     """Return a table with its times as texts that name their zone, or as times without one, which is all a workbook knows."""
-    told = [_told(values, zoned=zoned) if _is_time(key) else values for key, values in columns.items()]
-    return Sheet(name, tuple(columns), list(zip(*told, strict=True)))
+    told = [_times_shown(values, zoned=zoned) if _is_time_column(key) else values for key, values in columns.items()]
+    return SpreadsheetTable(name, tuple(columns), list(zip(*told, strict=True)))
 
 
-def _told(times: Sequence[object], *, zoned: bool) -> list[object]:
+def _times_shown(times: Sequence[object], *, zoned: bool) -> list[object]:
     found: list[object] = []
     for each in times:
         moment = datetime.fromtimestamp(each // SECOND, INDIA) if isinstance(each, int) else None
@@ -187,11 +187,11 @@ def _told(times: Sequence[object], *, zoned: bool) -> list[object]:
     return found
 
 
-def _parquet(file: Path, columns: Columns, run: str) -> None:
+def _write_parquet(file: Path, columns: Columns, run: str) -> None:
     import pyarrow as pa  # noqa: PLC0415 - a fifth of a second
     from pyarrow import parquet  # noqa: PLC0415
 
-    types = {name: pa.timestamp("ns", ZONE) for name in columns if _is_time(name)}
+    types = {name: pa.timestamp("ns", ZONE) for name in columns if _is_time_column(name)}
     types |= dict.fromkeys(MONEY & set(columns), pa.float64())
     arrays = {name: pa.array(values, types.get(name)) for name, values in columns.items()}
     table = pa.table(arrays).replace_schema_metadata({"patang.schema": str(SCHEMA), "patang.run": run})

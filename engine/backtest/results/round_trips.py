@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from compiled.model import Product, paise
-from compiled.outbox import Fill
-from compiled.stage import RungRecord
-from engine.backtest.outcome import Trade
-from engine.history.series import BarSeries, Floats, Ints
+from compiled.backtest.session_loop import RungRecord
+from compiled.model.values import Product, paise
+from compiled.trading.order_store import BookedFill
+from engine.backtest.run_outcome import RoundTrip
+from engine.history.bar_series import BarSeries, Floats, Ints
 from engine.market.calendar import ist_day
-from engine.texts import valid
+from engine.texts import valid_text
 
 OPEN = "open"
 """Why a round trip ended that has not."""
@@ -32,7 +32,7 @@ class FillColumns(NamedTuple):
     slippage: Ints
 
 
-def fill_columns(fills: Sequence[Fill], symbols: Mapping[int, int], series: Sequence[BarSeries]) -> FillColumns:
+def fill_columns(fills: Sequence[BookedFill], symbols: Mapping[int, int], series: Sequence[BarSeries]) -> FillColumns:
     """Return fills as arrays; `symbols` numbers the tokens, and `series` has the bars that were replayed by that number.
 
     What a fill lost is the distance from the price it met: the open it came with, or the trigger that the price reached.
@@ -59,7 +59,7 @@ def fill_columns(fills: Sequence[Fill], symbols: Mapping[int, int], series: Sequ
     return columns
 
 
-def kept_over_night(fills: Sequence[Fill], symbols: Mapping[int, int], names: Sequence[str]) -> list[str]:
+def kept_overnight(fills: Sequence[BookedFill], symbols: Mapping[int, int], names: Sequence[str]) -> list[str]:
     """Name the intraday positions that no bar was there to leave with on their day, as "INFY on 2024-06-04"."""
     held: dict[tuple[date, int], int] = {}
     for fill in fills:
@@ -75,16 +75,16 @@ def kept_over_night(fills: Sequence[Fill], symbols: Mapping[int, int], names: Se
     return found
 
 
-class _Trip:
+class _TripBuilder:
     """A round trip as its fills come: shares and paise."""
 
-    def __init__(self, fill: Fill, number: int) -> None:
+    def __init__(self, fill: BookedFill, number: int) -> None:
         self.order, self.symbol = fill.order, number
         self.side = int(fill.order.side)
         self.first = self.last = int(fill.ts)
         self.bought = self.paid = self.sold = self.got = self.charges = self.slippage = 0
 
-    def add(self, ts: int, side: int, quantity: int, value: int, charges: int, slippage: int) -> None:
+    def add_fill(self, ts: int, side: int, quantity: int, value: int, charges: int, slippage: int) -> None:
         self.last = ts
         self.charges, self.slippage = self.charges + charges, self.slippage + slippage
         if side == self.side:
@@ -94,32 +94,32 @@ class _Trip:
 
 
 def trades_of(
-    fills: Sequence[Fill],
+    fills: Sequence[BookedFill],
     columns: FillColumns,
     rungs: Iterable[RungRecord],
     names: Sequence[str],
     series: Sequence[BarSeries],
-) -> list[Trade]:
+) -> list[RoundTrip]:
     """Return the round trips in the order in which they were entered; what is still held stands at its last close.
 
     `names` and `series` are by the number of a symbol.
     """
-    trips: dict[int, _Trip] = {}
+    trips: dict[int, _TripBuilder] = {}
     rows = zip(*(column.tolist() for column in columns), strict=True)
     for fill, (ts, symbol, rung, side, quantity, _, *amounts) in zip(fills, rows, strict=True):
         trip = trips.get(rung)
         if trip is None:
-            trip = trips[rung] = _Trip(fill, symbol)
-        trip.add(ts, side, quantity, *amounts)
+            trip = trips[rung] = _TripBuilder(fill, symbol)
+        trip.add_fill(ts, side, quantity, *amounts)
     records = {int(each.rung_id): each for each in rungs}
-    found: list[Trade] = []
+    found: list[RoundTrip] = []
     for number, (rung, trip) in enumerate(sorted(trips.items(), key=lambda item: item[1].first), start=1):
         bars, done = series[trip.symbol], records.get(rung)
         held = trip.bought - trip.sold
         last = float(bars.close[-1])
         got = trip.got + (int(paise(last, held)) if held else 0)
         found.append(
-            Trade(
+            RoundTrip(
                 number=number,
                 strategy=trip.order.strategy,
                 symbol=names[trip.symbol],
@@ -136,14 +136,14 @@ def trades_of(
                 slippage=trip.slippage,
                 mae=0,
                 mfe=0,
-                entry_reason=valid(done.reason) if done is not None else "",
-                exit_reason=OPEN if held else (valid(done.ended) if done is not None else ""),
+                entry_reason=valid_text(done.reason) if done is not None else "",
+                exit_reason=OPEN if held else (valid_text(done.ended) if done is not None else ""),
             )
         )
-    return _excursions(found, names, series)
+    return _with_excursions(found, names, series)
 
 
-def _excursions(trades: list[Trade], names: Sequence[str], series: Sequence[BarSeries]) -> list[Trade]:
+def _with_excursions(trades: list[RoundTrip], names: Sequence[str], series: Sequence[BarSeries]) -> list[RoundTrip]:
     """Return the trades with the worst and best they stood at between their entry and the bar they were left in."""
     by_symbol: dict[str, list[int]] = {}
     for k, trade in enumerate(trades):

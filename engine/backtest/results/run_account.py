@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from compiled.charges import CHARGES
-from engine.backtest.outcome import Daily, Trade
-from engine.backtest.trades import FillColumns
-from engine.history.series import BarSeries, Floats, Ints, day_number, ist_days
+from compiled.accounting.charges import CHARGES
+from engine.backtest.results.round_trips import FillColumns
+from engine.backtest.run_outcome import DailyColumns, RoundTrip
+from engine.history.bar_series import BarSeries, Floats, Ints, day_number, ist_days
 from engine.market.calendar import ist_day
 from engine.market.charges import fee
-from engine.market.instruments import as_number
+from engine.market.instruments import day_as_number
 
 NAMES: Mapping[str, str] = {
     "brokerage": "brokerage", "tax": "STT", "txn": "exchange", "ipft": "IPFT", "sebi": "SEBI", "stamp": "stamp duty",
@@ -23,10 +23,10 @@ DEPOSITORY = "depository"
 """What it costs that shares leave the account: in no contract note, and not in the desk's books."""
 
 
-class Account(NamedTuple):
+class RunAccount(NamedTuple):
     """The days of a run, its worth at every moment (paise), the parts of its charges, and the depository's debits by day."""
 
-    daily: Daily
+    daily: DailyColumns
     curve: Ints
     costs: dict[str, int]
     debits: Ints
@@ -34,8 +34,8 @@ class Account(NamedTuple):
 
 def account_of(
     cash: int, days: Sequence[date], closes: Ints, curve: tuple[Ints, Ints], notes: Sequence[Sequence[int]],
-    fills: FillColumns, trades: Sequence[Trade], series: Sequence[BarSeries], index: BarSeries | None,
-) -> Account:  # fmt: skip
+    fills: FillColumns, trades: Sequence[RoundTrip], series: Sequence[BarSeries], index: BarSeries | None,
+) -> RunAccount:  # fmt: skip
     """Return the account: `closes` are the ends of the sessions (ns), `curve` times and P&L after charges (paise).
 
     The depository's debits, one for each share and day that delivered some, come on top of what the desk's books say.
@@ -43,7 +43,7 @@ def account_of(
     done = len(notes)
     days, closes = days[:done], closes[:done]
     lines = np.array(notes, np.int64).reshape(done, len(CHARGES) + 1)
-    debits = lines[:, -1] * np.array([_depository(day) for day in days], np.int64)
+    debits = lines[:, -1] * np.array([_depository_fee(day) for day in days], np.int64)
     charges = lines[:, :-1].sum(axis=1) + debits
     times, net = curve
     at = np.searchsorted(times, closes, side="right") - 1
@@ -51,24 +51,24 @@ def account_of(
     owed = np.cumsum(debits)
     equity = cash + end - owed
     numbers = np.array([day_number(day) for day in days], np.int64)
-    last = np.array([_at_close(bars, closes) for bars in series]).reshape(len(series), done)
-    daily = Daily(
+    last = np.array([_closing_prices(bars, closes) for bars in series]).reshape(len(series), done)
+    daily = DailyColumns(
         day=numbers,
         equity=equity,
         gross=equity + np.cumsum(charges),
         charges=charges,
-        exposure=_exposure(fills, closes, last),
-        turnover=_sums(numbers, ist_days(fills.ts), fills.value),
-        closed=_sums(numbers, ist_days(np.array([each.exit_ts for each in trades if each.exit_ts], np.int64)), None),
-        benchmark=_held(cash, last),
-        market=_at_close(index, closes) if index is not None else np.full(done, np.nan),
+        exposure=_exposure_values(fills, closes, last),
+        turnover=_day_sums(numbers, ist_days(fills.ts), fills.value),
+        closed=_day_sums(numbers, ist_days(np.array([each.exit_ts for each in trades if each.exit_ts], np.int64)), None),
+        benchmark=_buy_and_hold(cash, last),
+        market=_closing_prices(index, closes) if index is not None else np.full(done, np.nan),
     )
     costs = {NAMES[name]: int(lines[:, k].sum()) for k, name in enumerate(CHARGES)}
     worth = cash + net - np.concatenate([[0], owed])[np.searchsorted(at, np.arange(len(net)), side="right")]
-    return Account(daily, worth, {**costs, DEPOSITORY: int(debits.sum())}, debits)
+    return RunAccount(daily, worth, {**costs, DEPOSITORY: int(debits.sum())}, debits)
 
 
-def with_debits(trades: Sequence[Trade], days: Sequence[date], debits: Ints, fills: FillColumns) -> list[Trade]:
+def with_debits(trades: Sequence[RoundTrip], days: Sequence[date], debits: Ints, fills: FillColumns) -> list[RoundTrip]:
     """Return the trades with what the depository debits for each share and day: the first one that delivers some bears it."""
     found = list(trades)
     number = {rung: k for k, rung in enumerate(dict.fromkeys(fills.rung.tolist()))}
@@ -89,21 +89,21 @@ def with_debits(trades: Sequence[Trade], days: Sequence[date], debits: Ints, fil
     return found
 
 
-def _depository(day: date) -> int:
+def _depository_fee(day: date) -> int:
     try:
-        return int(fee("dp", as_number(day)))
+        return int(fee("dp", day_as_number(day)))
     except LookupError:
         return 0
 
 
-def _at_close(bars: BarSeries, closes: Ints) -> Floats:
+def _closing_prices(bars: BarSeries, closes: Ints) -> Floats:
     """Return the last close before each session's end, NaN before the first bar."""
     at = np.searchsorted(bars.start, closes, side="left") - 1
     found: Floats = np.where(at >= 0, bars.close[np.maximum(at, 0)], np.nan)
     return found
 
 
-def _exposure(fills: FillColumns, closes: Ints, last: Floats) -> Ints:
+def _exposure_values(fills: FillColumns, closes: Ints, last: Floats) -> Ints:
     """Return the value of all positions at each close, in paise."""
     value = np.zeros(len(closes))
     for number, closing in enumerate(last):
@@ -115,14 +115,14 @@ def _exposure(fills: FillColumns, closes: Ints, last: Floats) -> Ints:
     return found
 
 
-def _sums(days: Ints, of: Ints, what: Ints | None) -> Ints:
+def _day_sums(days: Ints, of: Ints, what: Ints | None) -> Ints:
     """Return what falls on each of some days, or how many."""
     at = np.searchsorted(days, of)
     found: Ints = np.bincount(at, what, minlength=len(days) + 1)[: len(days)].astype(np.int64)
     return found
 
 
-def _held(cash: int, last: Floats) -> Floats:
+def _buy_and_hold(cash: int, last: Floats) -> Floats:
     """Return what the cash would be worth in equal parts of all symbols, each bought at its first close; in paise."""
     first = np.array([row[~np.isnan(row)][0] if (~np.isnan(row)).any() else np.nan for row in last])
     grown = np.where(np.isnan(last), 1.0, last / first[:, None])

@@ -2,23 +2,23 @@
 
 from typing import NamedTuple
 
-from engine.backtest.account import Account, account_of, with_debits
-from engine.backtest.outcome import Manifest, Outcome, Trade
-from engine.backtest.run import Backtest
-from engine.backtest.trades import FillColumns, fill_columns, kept_over_night, trades_of
-from engine.history.series import BarSeries
+from engine.backtest.backtest_run import BacktestRun
+from engine.backtest.results.round_trips import FillColumns, fill_columns, kept_overnight, trades_of
+from engine.backtest.results.run_account import RunAccount, account_of, with_debits
+from engine.backtest.run_outcome import RoundTrip, RunManifest, RunOutcome
+from engine.history.bar_series import BarSeries
 
 
-class Reckoning(NamedTuple):
+class RunReckoning(NamedTuple):
     """Fills, round trips and account of a run; `over_night` names intraday positions that no bar was there to leave with."""
 
     fills: FillColumns
-    trades: list[Trade]
-    account: Account
+    trades: list[RoundTrip]
+    account: RunAccount
     over_night: list[str]
 
 
-def reckon(backtest: Backtest, index: BarSeries | None = None) -> Reckoning:
+def reckon_run(backtest: BacktestRun, index: BarSeries | None = None) -> RunReckoning:
     """Return what a run came to that has been played; `index` has the bars it is compared with."""
     names, series = list(backtest.series), list(backtest.series.values())
     numbers = {int(each.token): names.index(symbol) for symbol, each in backtest.market.instruments.items()}
@@ -28,15 +28,15 @@ def reckon(backtest: Backtest, index: BarSeries | None = None) -> Reckoning:
     account = account_of(
         backtest.settings.cash, days, backtest.closes, backtest.curve, backtest.notes, columns, trades, series, index
     )
-    return Reckoning(
-        columns, with_debits(trades, days, account.debits, columns), account, kept_over_night(fills, numbers, names)
+    return RunReckoning(
+        columns, with_debits(trades, days, account.debits, columns), account, kept_overnight(fills, numbers, names)
     )
 
 
-def outcome_of(backtest: Backtest, came_to: Reckoning, manifest: Manifest) -> Outcome:
+def outcome_of(backtest: BacktestRun, came_to: RunReckoning, manifest: RunManifest) -> RunOutcome:
     """Return all that a run made."""
     account = came_to.account
-    return Outcome(
+    return RunOutcome(
         manifest, account.daily, backtest.curve[0], account.curve, came_to.trades, account.costs,
-        dict(backtest.kernel.decisions.refusals), backtest.done, len({int(fill.order.intent) for fill in backtest.fills}),
+        dict(backtest.kernel.decisions.refusals), backtest.bars_done, len({int(fill.order.intent) for fill in backtest.fills}),
     )  # fmt: skip

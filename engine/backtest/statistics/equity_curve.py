@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from engine.history.series import Floats, Ints
+from engine.history.bar_series import Floats, Ints
 
 Numbers = Ints | Floats
 
@@ -25,7 +25,7 @@ def below_peak(values: Numbers, first: float) -> Floats:
     return found
 
 
-class Falls(NamedTuple):
+class DrawdownSpans(NamedTuple):
     """Ways down from a peak, in order, as places in a curve; -1 is what was before its first value.
 
     `peak` is the last place before it falls, `end` the one at which the peak is reached again: the curve's length where it
@@ -37,19 +37,19 @@ class Falls(NamedTuple):
     depth: Floats
 
 
-def falls(below: Floats) -> Falls:
+def drawdown_spans(below: Floats) -> DrawdownSpans:
     """Return where a curve is below its peak, given how far it is (`below_peak`)."""
     edges = np.flatnonzero(np.diff(below < 0.0, prepend=False, append=False)).astype(np.int64)
     begins, ends = edges[::2], edges[1::2]
     depth = np.minimum.reduceat(below, begins) if len(begins) else np.empty(0)
-    return Falls(begins - 1, ends, depth)
+    return DrawdownSpans(begins - 1, ends, depth)
 
 
-def months(days: Ints) -> Ints:
+def month_numbers(days: Ints) -> Ints:
     """Return the number of each day's month, counted from January 1970."""
     return days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
 
 
-def lasts(periods: Ints) -> npt.NDArray[np.intp]:
+def last_places(periods: Ints) -> npt.NDArray[np.intp]:
     """Return the last place of each stretch of equal periods."""
     return np.flatnonzero(np.diff(periods, append=np.iinfo(np.int64).max))

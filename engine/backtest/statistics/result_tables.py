@@ -10,12 +10,24 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from compiled.model import MINUTE, SECOND
-from engine.backtest.curve import Numbers, below_peak, falls, lasts, months, returns
-from engine.backtest.outcome import Outcome
-from engine.backtest.rounds import Rounds, closed, named, rounds
-from engine.backtest.statistics import SESSIONS, rate_of_day
-from engine.history.series import Floats, Ints, ist_days
+from compiled.model.values import MINUTE, SECOND
+from engine.backtest.run_outcome import RunOutcome
+from engine.backtest.statistics.equity_curve import (
+    Numbers,
+    below_peak,
+    drawdown_spans,
+    last_places,
+    month_numbers,
+    returns,
+)
+from engine.backtest.statistics.round_trip_columns import (
+    RoundTripColumns,
+    closed_places,
+    names_and_places,
+    round_trip_columns,
+)
+from engine.backtest.statistics.run_statistics import SESSIONS, rate_of_day
+from engine.history.bar_series import Floats, Ints, ist_days
 from engine.market.calendar import IST
 
 HOUR: Final = 60 * MINUTE
@@ -23,7 +35,7 @@ BINS: Final = 30
 """The most of a distribution."""
 
 
-class Drawdown(NamedTuple):
+class DrawdownRow(NamedTuple):
     """One way down from a peak and back. `end` and `recovery` are None while the peak is not reached again.
 
     `depth` is in percent and `amount` in paise, both negative; `length` is from peak to `end`, or to the last moment,
@@ -39,7 +51,7 @@ class Drawdown(NamedTuple):
     recovery: float | None
 
 
-class Year(NamedTuple):
+class YearReturns(NamedTuple):
     """Returns of a calendar year in percent: the whole, and each of twelve months, None where nothing was replayed.
 
     `benchmark` is buy and hold's, `market` the index's, None where there is none.
@@ -53,7 +65,7 @@ class Year(NamedTuple):
     market: float | None
 
 
-class Group(NamedTuple):
+class TradeGroup(NamedTuple):
     """Closed trades that have something in common. Amounts in paise; `win_rate` in percent; `average` is the mean net.
 
     `profit_factor` is None without a loss. `mae` and `mfe` are means.
@@ -72,7 +84,7 @@ class Group(NamedTuple):
     mfe: float
 
 
-class Step(NamedTuple):
+class CostStep(NamedTuple):
     """One step from the gross before slippage down to the net, in paise: a cost is negative, `total` says which are sums."""
 
     key: str
@@ -81,14 +93,14 @@ class Step(NamedTuple):
     total: bool
 
 
-class Bins(NamedTuple):
+class ReturnBins(NamedTuple):
     """How often daily returns (%) fell between neighbouring `edges`: one count fewer than edges."""
 
     edges: list[float]
     counts: list[int]
 
 
-class Rolling(NamedTuple):
+class RollingFigure(NamedTuple):
     """A figure over a sliding window, by the number of the day it ends on."""
 
     days: list[int]
@@ -100,23 +112,23 @@ BREAKDOWNS: Final = ("strategy", "symbol", "side", "rung", "exit", "hour", "week
 """What `breakdowns` divides trades by: hour of entry in IST ("09" to "15"), weekday and month ("2024-06") of entry."""
 
 
-def drawdowns(outcome: Outcome, most: int = 10) -> list[Drawdown]:
+def drawdowns(outcome: RunOutcome, most: int = 10) -> list[DrawdownRow]:
     """Return the deepest drawdowns at every moment that had a bar, the deepest first."""
     cash, curve, times = outcome.manifest.start_cash, outcome.curve, outcome.times
     if cash <= 0 or not len(curve):
         return []
     below = below_peak(curve, cash)
-    down = falls(below)
+    down = drawdown_spans(below)
     deepest = np.argsort(down.depth, kind="stable")[:most].tolist()
-    return [_drawdown(below, curve, times, cash, int(down.peak[at]), int(down.end[at])) for at in deepest]
+    return [_drawdown_row(below, curve, times, cash, int(down.peak[at]), int(down.end[at])) for at in deepest]
 
 
-def _drawdown(below: Floats, curve: Ints, times: Ints, cash: int, peak: int, end: int) -> Drawdown:
+def _drawdown_row(below: Floats, curve: Ints, times: Ints, cash: int, peak: int, end: int) -> DrawdownRow:
     trough = peak + 1 + int(below[peak + 1 : end].argmin())
     top = cash if peak < 0 else int(curve[peak])
     start, bottom, over = int(times[max(peak, 0)]), int(times[trough]), int(times[min(end, len(times) - 1)])
     back = over if end < len(times) else None
-    return Drawdown(
+    return DrawdownRow(
         start,
         bottom,
         back,
@@ -127,32 +139,32 @@ def _drawdown(below: Floats, curve: Ints, times: Ints, cash: int, peak: int, end
     )
 
 
-def years(outcome: Outcome) -> list[Year]:
+def yearly_returns(outcome: RunOutcome) -> list[YearReturns]:
     """Return the returns by year and month; empty where the account fell to nothing."""
     daily, cash = outcome.daily, outcome.manifest.start_cash
     if not len(returns(daily.equity, cash)):
         return []
-    month = months(daily.day)
-    ends = lasts(month)
+    month = month_numbers(daily.day)
+    ends = last_places(month)
     monthly = dict(zip(month[ends].tolist(), (100.0 * returns(daily.equity[ends], cash)).tolist(), strict=True))
     year = month // 12
-    last = lasts(year)
+    last = last_places(year)
     equity = daily.equity[last]
     rows = zip(
         (year[last] + 1970).tolist(),
         (100.0 * returns(equity, cash)).tolist(),
         np.diff(equity, prepend=cash).tolist(),
-        _yearly(daily.benchmark, last, cash),
-        _yearly(daily.market, last, None),
+        _yearly_changes(daily.benchmark, last, cash),
+        _yearly_changes(daily.market, last, None),
         strict=True,
     )
     return [
-        Year(number, total, [monthly.get(12 * (number - 1970) + each) for each in range(12)], net, benchmark, market)
+        YearReturns(number, total, [monthly.get(12 * (number - 1970) + each) for each in range(12)], net, benchmark, market)
         for number, total, net, benchmark, market in rows
     ]
 
 
-def _yearly(values: Floats, last: Sequence[int] | npt.NDArray[np.intp], first: float | None) -> list[float | None]:
+def _yearly_changes(values: Floats, last: Sequence[int] | npt.NDArray[np.intp], first: float | None) -> list[float | None]:
     """Return percents between the last known values of years, the first year's from `first` or the first known one."""
     known = np.flatnonzero(np.isfinite(values))
     if not len(known):
@@ -167,48 +179,48 @@ def _yearly(values: Floats, last: Sequence[int] | npt.NDArray[np.intp], first: f
     return found
 
 
-def rolling_sharpe(outcome: Outcome, window: int = 60, risk_free: float = 0.0) -> Rolling:
+def rolling_sharpe(outcome: RunOutcome, window: int = 60, risk_free: float = 0.0) -> RollingFigure:
     """Return the Sharpe ratio of the last `window` sessions, for each day that has so many and where it is defined."""
     daily = returns(outcome.daily.equity, outcome.manifest.start_cash)
     if len(daily) < window or window < 2:
-        return Rolling([], [])
+        return RollingFigure([], [])
     stretches = np.lib.stride_tricks.sliding_window_view(daily - rate_of_day(risk_free), window)
     spread = stretches.std(axis=1, ddof=1)
     moves = np.ptp(stretches, axis=1) > 1e-12 * np.abs(stretches).max(axis=1)
     ratio = math.sqrt(SESSIONS) * stretches.mean(axis=1)[moves] / spread[moves]
-    return Rolling(outcome.daily.day[window - 1 :][moves].tolist(), ratio.tolist())
+    return RollingFigure(outcome.daily.day[window - 1 :][moves].tolist(), ratio.tolist())
 
 
-def distribution(outcome: Outcome) -> Bins:
+def distribution(outcome: RunOutcome) -> ReturnBins:
     """Return how daily returns are distributed, in at most `BINS` bins of a round width, one or two more at the ends."""
     percents = 100.0 * returns(outcome.daily.equity, outcome.manifest.start_cash)
     if not len(percents):
-        return Bins([], [])
+        return ReturnBins([], [])
     least = max(float(np.ptp(percents)), float(np.abs(percents).max())) / BINS or 1.0
     scale = 10.0 ** math.floor(math.log10(least))
     width = next(round_ * scale for round_ in (1.0, 2.0, 2.5, 5.0, 10.0) if round_ * scale >= least)
     places = np.floor(percents / width + 1e-9).astype(np.int64)
     low, high = int(places.min()), int(places.max())
-    return Bins(
+    return ReturnBins(
         [width * at for at in range(low, high + 2)], np.bincount(places - low, minlength=high - low + 1).tolist()
     )
 
 
-def breakdowns(outcome: Outcome) -> dict[str, list[Group]]:
+def breakdowns(outcome: RunOutcome) -> dict[str, list[TradeGroup]]:
     """Return the closed trades by each of `BREAKDOWNS`: by net, best first; hours, weekdays, months and rungs in order."""
-    every = rounds(outcome.trades)
-    left = closed(every)
+    every = round_trip_columns(outcome.trades)
+    left = closed_places(every)
     made = every.pick(left)
     day = ist_days(made.entry_ts)
 
-    def by_name(field: str) -> list[Group]:
-        names, places = named(outcome.trades, field)
-        return sorted(_groups(names, places[left], made), key=lambda group: -group.net)
+    def by_name(field: str) -> list[TradeGroup]:
+        names, places = names_and_places(outcome.trades, field)
+        return sorted(_trade_groups(names, places[left], made), key=lambda group: -group.net)
 
-    def by_number(values: Ints, name: Callable[[int], str]) -> list[Group]:
+    def by_number(values: Ints, name: Callable[[int], str]) -> list[TradeGroup]:
         first = int(values.min(initial=0))
         there = range(first, int(values.max(initial=first)) + 1)
-        return _groups([name(value) for value in there], values - first, made)
+        return _trade_groups([name(value) for value in there], values - first, made)
 
     return {
         "strategy": by_name("strategy"),
@@ -218,11 +230,11 @@ def breakdowns(outcome: Outcome) -> dict[str, list[Group]]:
         "exit": by_name("exit_reason"),
         "hour": by_number((made.entry_ts + IST) // HOUR % 24, "{:02}".format),
         "weekday": by_number((day + 3) % 7, WEEKDAYS.__getitem__),
-        "month": by_number(months(day), lambda month: f"{1970 + month // 12}-{month % 12 + 1:02}"),
+        "month": by_number(month_numbers(day), lambda month: f"{1970 + month // 12}-{month % 12 + 1:02}"),
     }
 
 
-def _groups(names: Sequence[str], places: Ints, made: Rounds) -> list[Group]:
+def _trade_groups(names: Sequence[str], places: Ints, made: RoundTripColumns) -> list[TradeGroup]:
     """Return the trades at each place together; a sum of fewer than 2^53 paise is exact."""
 
     def total(values: Numbers | npt.NDArray[np.bool_]) -> Floats:
@@ -233,7 +245,7 @@ def _groups(names: Sequence[str], places: Ints, made: Rounds) -> list[Group]:
     net, gross, charges, slippage = (total(values) for values in (made.net, made.gross, made.charges, made.slippage))
     wins, mae, mfe = total(made.net > 0), total(made.mae), total(made.mfe)
     return [
-        Group(
+        TradeGroup(
             name=names[at],
             trades=int(count[at]),
             win_rate=100.0 * float(wins[at] / count[at]),
@@ -250,7 +262,7 @@ def _groups(names: Sequence[str], places: Ints, made: Rounds) -> list[Group]:
     ]
 
 
-def ladder(outcome: Outcome) -> list[Step]:
+def cost_steps(outcome: RunOutcome) -> list[CostStep]:
     """Return the steps from the gross before slippage through slippage and every charge to the net.
 
     The first step and the costs below it add up to the net exactly; what the parts of the charges leave unsaid is "Other".
@@ -258,18 +270,18 @@ def ladder(outcome: Outcome) -> list[Step]:
     net, charges = outcome.net, int(outcome.daily.charges.sum())
     slippage = sum(trade.slippage for trade in outcome.trades)
     other = charges - sum(outcome.costs.values())
-    costs = [Step(key, key[:1].upper() + key[1:], -paise, total=False) for key, paise in outcome.costs.items()]
+    costs = [CostStep(key, key[:1].upper() + key[1:], -paise, total=False) for key, paise in outcome.costs.items()]
     return [
-        Step("before_slippage", "Gross before slippage", net + charges + slippage, total=True),
-        Step("slippage", "Slippage", -slippage, total=False),
-        Step("gross", "Gross", net + charges, total=True),
+        CostStep("before_slippage", "Gross before slippage", net + charges + slippage, total=True),
+        CostStep("slippage", "Slippage", -slippage, total=False),
+        CostStep("gross", "Gross", net + charges, total=True),
         *costs,
-        *([Step("other", "Other", -other, total=False)] if other else []),
-        Step("net", "Net", net, total=True),
+        *([CostStep("other", "Other", -other, total=False)] if other else []),
+        CostStep("net", "Net", net, total=True),
     ]
 
 
-def underwater(outcome: Outcome) -> list[float]:
+def underwater(outcome: RunOutcome) -> list[float]:
     """Return how far below its highest close so far (%) the account was at each daily close; 0 or negative."""
     cash = outcome.manifest.start_cash
     return (100.0 * below_peak(outcome.daily.equity, cash)).tolist() if cash > 0 else []

@@ -7,12 +7,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from engine.backtest.outcome import Trade
-from engine.history.series import Floats, Ints
+from engine.backtest.run_outcome import RoundTrip
+from engine.history.bar_series import Floats, Ints
 
 
-class Rounds(NamedTuple):
-    """Round trips, one array per field, as `Trade` has them; `net` is gross less charges."""
+class RoundTripColumns(NamedTuple):
+    """Round trips, one array per field, as `RoundTrip` has them; `net` is gross less charges."""
 
     side: Ints
     rung: Ints
@@ -28,24 +28,24 @@ class Rounds(NamedTuple):
     mfe: Ints
     net: Ints
 
-    def pick(self, rows: npt.NDArray[np.intp]) -> "Rounds":
+    def pick(self, rows: npt.NDArray[np.intp]) -> "RoundTripColumns":
         """Return some of them."""
         side, rung, quantity, entry_ts, entry_price, exit_ts, exit_price, *amounts = self
         times = entry_ts[rows], entry_price[rows], exit_ts[rows], exit_price[rows]
-        return Rounds(side[rows], rung[rows], quantity[rows], *times, *(amount[rows] for amount in amounts))
+        return RoundTripColumns(side[rows], rung[rows], quantity[rows], *times, *(amount[rows] for amount in amounts))
 
 
-def rounds(trades: Sequence[Trade]) -> Rounds:
+def round_trip_columns(trades: Sequence[RoundTrip]) -> RoundTripColumns:
     """Return trades as arrays, in the order given."""
 
     def whole(name: str) -> Ints:
-        return np.fromiter(map(itemgetter(Trade._fields.index(name)), trades), np.int64, len(trades))
+        return np.fromiter(map(itemgetter(RoundTrip._fields.index(name)), trades), np.int64, len(trades))
 
     def price(name: str) -> Floats:
-        return np.fromiter(map(itemgetter(Trade._fields.index(name)), trades), np.float64, len(trades))
+        return np.fromiter(map(itemgetter(RoundTrip._fields.index(name)), trades), np.float64, len(trades))
 
     gross, charges = whole("gross"), whole("charges")
-    return Rounds(
+    return RoundTripColumns(
         side=whole("side"),
         rung=whole("rung"),
         quantity=whole("quantity"),
@@ -62,14 +62,14 @@ def rounds(trades: Sequence[Trade]) -> Rounds:
     )
 
 
-def named(trades: Sequence[Trade], field: str) -> tuple[list[str], Ints]:
+def names_and_places(trades: Sequence[RoundTrip], field: str) -> tuple[list[str], Ints]:
     """Return the names that a field of trades has, in the order in which they come, and for each trade the place of its own."""
-    names = list(map(itemgetter(Trade._fields.index(field)), trades))
+    names = list(map(itemgetter(RoundTrip._fields.index(field)), trades))
     place = {name: at for at, name in enumerate(dict.fromkeys(names))}
     return list(place), np.fromiter(map(place.__getitem__, names), np.int64, len(names))
 
 
-def closed(every: Rounds) -> npt.NDArray[np.intp]:
+def closed_places(every: RoundTripColumns) -> npt.NDArray[np.intp]:
     """Return the places of those that were left, in the order of their exits."""
     order = np.argsort(every.exit_ts, kind="stable")
     left: npt.NDArray[np.intp] = order[every.exit_ts[order] != 0]

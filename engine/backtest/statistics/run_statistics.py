@@ -1,4 +1,4 @@
-"""The figures of a backtest, as `engine.backtest.metrics` defines them."""
+"""The figures of a backtest, as `engine.backtest.statistics.run_metrics` defines them."""
 
 import math
 from typing import Final
@@ -6,13 +6,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from compiled.model import SECOND
-from engine.backtest import chance
-from engine.backtest.curve import below_peak, falls, lasts, months, returns
-from engine.backtest.metrics import METRICS, Metric
-from engine.backtest.outcome import Outcome
-from engine.backtest.rounds import Rounds, closed, rounds
-from engine.history.series import Floats, Ints, numbered_day
+from compiled.model.values import SECOND
+from engine.backtest.run_outcome import RunOutcome
+from engine.backtest.statistics import significance
+from engine.backtest.statistics.equity_curve import below_peak, drawdown_spans, last_places, month_numbers, returns
+from engine.backtest.statistics.round_trip_columns import RoundTripColumns, closed_places, round_trip_columns
+from engine.backtest.statistics.run_metrics import METRICS, RunMetric
+from engine.history.bar_series import Floats, Ints, numbered_day
 
 SESSIONS: Final = 252
 """Of a year, to annualise by: NSE has 245 to 251; others take 252 as well."""
@@ -23,29 +23,29 @@ Figures = dict[str, float | int | str | None]
 
 
 def statistics(
-    outcome: Outcome, risk_free: float = 0.0, trials: int = 1, deviation: float | None = None
-) -> list[Metric]:
+    outcome: RunOutcome, risk_free: float = 0.0, trials: int = 1, deviation: float | None = None
+) -> list[RunMetric]:
     """Return one metric for each of `METRICS`, in that order.
 
     `risk_free` is a year's rate (0.065), `trials` how many variants were tried before this one was chosen, `deviation` the
     standard deviation of their daily Sharpe ratios, where that is known.
     """
-    every = rounds(outcome.trades)
+    every = round_trip_columns(outcome.trades)
     daily = returns(outcome.daily.equity, outcome.manifest.start_cash)
     rate = rate_of_day(risk_free)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        found = _run(outcome) | _returns(outcome, daily) | {"risk_free": 100.0 * risk_free, "trials": trials}
-        found |= _risk(daily, rate) | _believed(daily - rate, trials, deviation)
+        found = _run_figures(outcome) | _return_figures(outcome, daily) | {"risk_free": 100.0 * risk_free, "trials": trials}
+        found |= _risk_figures(daily, rate) | _belief_figures(daily - rate, trials, deviation)
         found |= (
-            _drawdowns(outcome)
-            | _exposure(outcome, every)
-            | _trades(every.pick(closed(every)))
-            | _costs(outcome, every)
+            _drawdown_figures(outcome)
+            | _exposure_figures(outcome, every)
+            | _trade_figures(every.pick(closed_places(every)))
+            | _cost_figures(outcome, every)
         )
-        found |= _open(every) | _benchmark(outcome, daily, rate)
-    found["calmar"] = _over(found["cagr"], _size(found["max_drawdown"]))
-    found["recovery_factor"] = _over(found["net"], _size(found["max_drawdown_amount"]))
-    return [Metric(each.key, each.label, each.unit, _plain(found.get(each.key))) for each in METRICS]
+        found |= _open_figures(every) | _benchmark_figures(outcome, daily, rate)
+    found["calmar"] = _ratio_or_none(found["cagr"], _size_or_none(found["max_drawdown"]))
+    found["recovery_factor"] = _ratio_or_none(found["net"], _size_or_none(found["max_drawdown_amount"]))
+    return [RunMetric(each.key, each.label, each.unit, _plain_figure(found.get(each.key))) for each in METRICS]
 
 
 def rate_of_day(risk_free: float) -> float:
@@ -53,36 +53,36 @@ def rate_of_day(risk_free: float) -> float:
     return float((1.0 + risk_free) ** (1.0 / SESSIONS) - 1.0)
 
 
-def _plain(value: float | str | None) -> float | int | str | None:
+def _plain_figure(value: float | str | None) -> float | int | str | None:
     """Return a figure without numpy's types; None for what is no number."""
     if value is None or isinstance(value, (int, str)):
         return value
     return float(value) if math.isfinite(value) else None
 
 
-def _over(upper: float | str | None, lower: float | str | None) -> float | None:
+def _ratio_or_none(upper: float | str | None, lower: float | str | None) -> float | None:
     if upper is None or not lower:
         return None
     return float(upper) / float(lower)
 
 
-def _size(value: float | str | None) -> float | None:
+def _size_or_none(value: float | str | None) -> float | None:
     return None if value is None else abs(float(value))
 
 
-def _mean(values: Ints | Floats) -> float | None:
+def _mean_or_none(values: Ints | Floats) -> float | None:
     return float(values.mean()) if len(values) else None
 
 
-def _rupees(paise: Ints) -> float:
+def _sum_in_rupees(paise: Ints) -> float:
     return int(paise.sum()) / RUPEE
 
 
-def _percent(part: int, whole: int) -> float | None:
+def _percent_of(part: int, whole: int) -> float | None:
     return 100.0 * part / whole if whole else None
 
 
-def _run(outcome: Outcome) -> Figures:
+def _run_figures(outcome: RunOutcome) -> Figures:
     daily, cash = outcome.daily, outcome.manifest.start_cash
     if not len(daily.day):
         return {"sessions": 0, "start_equity": cash / RUPEE, "end_equity": cash / RUPEE}
@@ -95,7 +95,7 @@ def _run(outcome: Outcome) -> Figures:
     }
 
 
-def _returns(outcome: Outcome, daily: Floats) -> Figures:
+def _return_figures(outcome: RunOutcome, daily: Floats) -> Figures:
     days, equity, cash = outcome.daily.day, outcome.daily.equity, outcome.manifest.start_cash
     if not len(days):
         return {"net": 0.0, "gross": 0.0, "charges": 0.0, "return": 0.0, "cagr": None}
@@ -111,12 +111,12 @@ def _returns(outcome: Outcome, daily: Floats) -> Figures:
         found["return"] = 100.0 * (equity[-1] / cash - 1.0)
     if len(daily):
         years = (int(days[-1] - days[0]) + 1) / YEAR
-        monthly = returns(equity[lasts(months(days))], cash)
+        monthly = returns(equity[last_places(month_numbers(days))], cash)
         found |= {
             "cagr": 100.0 * (np.float64(max(equity[-1], 0) / cash) ** (1.0 / years) - 1.0),
             "best_day": 100.0 * daily.max(),
             "worst_day": 100.0 * daily.min(),
-            "winning_days": _percent(int((daily > 0.0).sum()), len(daily)),
+            "winning_days": _percent_of(int((daily > 0.0).sum()), len(daily)),
             "best_month": 100.0 * monthly.max(),
             "worst_month": 100.0 * monthly.min(),
         }
@@ -125,10 +125,10 @@ def _returns(outcome: Outcome, daily: Floats) -> Figures:
 
 def sharpe(daily: Floats, rate: float = 0.0) -> float | None:
     """Return the annualised Sharpe ratio of daily returns, None where they do not differ; `rate` is a day's."""
-    return _over(math.sqrt(SESSIONS) * float((daily - rate).mean()), chance.deviation(daily)) if len(daily) else None
+    return _ratio_or_none(math.sqrt(SESSIONS) * float((daily - rate).mean()), significance.deviation(daily)) if len(daily) else None
 
 
-def _risk(daily: Floats, rate: float) -> Figures:
+def _risk_figures(daily: Floats, rate: float) -> Figures:
     if not len(daily):
         return {}
     excess = daily - rate
@@ -136,40 +136,40 @@ def _risk(daily: Floats, rate: float) -> Figures:
     low, high = np.percentile(daily, (5, 95))
     year = math.sqrt(SESSIONS)
     return {
-        "volatility": 100.0 * year * chance.deviation(daily) if len(daily) > 1 else None,
+        "volatility": 100.0 * year * significance.deviation(daily) if len(daily) > 1 else None,
         "sharpe": sharpe(daily, rate),
-        "sortino": _over(year * float(excess.mean()), math.sqrt(float((lost**2).mean()))),
-        "omega": _over(float(np.maximum(excess, 0.0).sum()), float(lost.sum())),
-        "tail_ratio": _over(float(high), abs(float(low))),
+        "sortino": _ratio_or_none(year * float(excess.mean()), math.sqrt(float((lost**2).mean()))),
+        "omega": _ratio_or_none(float(np.maximum(excess, 0.0).sum()), float(lost.sum())),
+        "tail_ratio": _ratio_or_none(float(high), abs(float(low))),
         "var_95": 100.0 * low,
         "cvar_95": 100.0 * daily[daily <= low].mean(),
     }
 
 
-def _believed(excess: Floats, trials: int, deviation: float | None) -> Figures:
-    spread = chance.deviation(excess)
+def _belief_figures(excess: Floats, trials: int, deviation: float | None) -> Figures:
+    spread = significance.deviation(excess)
     if spread == 0.0:
         return {}
     days, ratio = len(excess), float(excess.mean()) / spread
-    skew, kurtosis = chance.moment(excess, 3), chance.moment(excess, 4)
-    best = chance.best_of(trials, 1.0 / math.sqrt(days - 1) if deviation is None else deviation)
-    record = chance.min_track_record(ratio, skew, kurtosis)
+    skew, kurtosis = significance.moment(excess, 3), significance.moment(excess, 4)
+    best = significance.best_of_trials(trials, 1.0 / math.sqrt(days - 1) if deviation is None else deviation)
+    record = significance.min_track_record(ratio, skew, kurtosis)
     return {
         "skew": skew,
         "kurtosis": kurtosis - 3.0,
-        "probabilistic_sharpe": chance.probabilistic_sharpe(ratio, skew, kurtosis, days),
-        "deflated_sharpe": chance.probabilistic_sharpe(ratio, skew, kurtosis, days, best),
+        "probabilistic_sharpe": significance.probabilistic_sharpe(ratio, skew, kurtosis, days),
+        "deflated_sharpe": significance.probabilistic_sharpe(ratio, skew, kurtosis, days, best),
         "min_track_record": None if record is None or not math.isfinite(record) else math.ceil(record),
     }
 
 
-def _drawdowns(outcome: Outcome) -> Figures:
+def _drawdown_figures(outcome: RunOutcome) -> Figures:
     cash, equity, curve, times = outcome.manifest.start_cash, outcome.daily.equity, outcome.curve, outcome.times
     found: Figures = {"max_drawdown": None, "max_drawdown_amount": None}
     if cash <= 0 or not len(curve) or not len(equity):
         return found
     closes, below = below_peak(equity, cash), below_peak(curve, cash)
-    down = falls(below)
+    down = drawdown_spans(below)
     found |= {
         "max_drawdown": 100.0 * below.min(),
         "max_drawdown_amount": int((curve - np.maximum(np.maximum.accumulate(curve), cash)).min()) / RUPEE,
@@ -190,9 +190,9 @@ def _drawdowns(outcome: Outcome) -> Figures:
     }
 
 
-def _exposure(outcome: Outcome, every: Rounds) -> Figures:
+def _exposure_figures(outcome: RunOutcome, every: RoundTripColumns) -> Figures:
     times, curve, equity = outcome.times, outcome.curve, outcome.daily.equity
-    turnover = _rupees(outcome.daily.turnover)
+    turnover = _sum_in_rupees(outcome.daily.turnover)
     found: Figures = {"turnover": turnover}
     if len(equity) and equity.mean() > 0.0:
         found["annual_turnover"] = turnover * RUPEE / equity.mean() * SESSIONS / len(equity)
@@ -211,42 +211,42 @@ def _exposure(outcome: Outcome, every: Rounds) -> Figures:
     return found
 
 
-def _trades(made: Rounds) -> Figures:
+def _trade_figures(made: RoundTripColumns) -> Figures:
     net, count = made.net, len(made.net)
     won, lost = net > 0, net < 0
     held = (made.exit_ts - made.entry_ts) / SECOND
-    win, loss = _mean(net[won] / RUPEE), _mean(net[lost] / RUPEE)
-    payoff = _over(win, _size(loss))
+    win, loss = _mean_or_none(net[won] / RUPEE), _mean_or_none(net[lost] / RUPEE)
+    payoff = _ratio_or_none(win, _size_or_none(loss))
     found: Figures = {
         "trades": count,
-        "win_rate": _percent(int(won.sum()), count),
+        "win_rate": _percent_of(int(won.sum()), count),
         "draws": count - int(won.sum()) - int(lost.sum()),
         "average_win": win,
         "average_loss": loss,
         "payoff": payoff,
-        "profit_factor": _over(_rupees(net[won]), abs(_rupees(net[lost]))),
-        "expectancy": _mean(net / RUPEE),
-        "expectancy_ratio": _over(_mean(net / RUPEE), _size(loss)),
+        "profit_factor": _ratio_or_none(_sum_in_rupees(net[won]), abs(_sum_in_rupees(net[lost]))),
+        "expectancy": _mean_or_none(net / RUPEE),
+        "expectancy_ratio": _ratio_or_none(_mean_or_none(net / RUPEE), _size_or_none(loss)),
         "max_wins": longest_run(won),
         "max_losses": longest_run(lost),
-        "average_holding": _mean(held),
-        "average_holding_win": _mean(held[won]),
-        "average_holding_loss": _mean(held[lost]),
-        "average_mae": _mean(made.mae / RUPEE),
-        "average_mfe": _mean(made.mfe / RUPEE),
-        "break_even": _over(_rupees(made.charges + made.slippage), count),
+        "average_holding": _mean_or_none(held),
+        "average_holding_win": _mean_or_none(held[won]),
+        "average_holding_loss": _mean_or_none(held[lost]),
+        "average_mae": _mean_or_none(made.mae / RUPEE),
+        "average_mfe": _mean_or_none(made.mfe / RUPEE),
+        "break_even": _ratio_or_none(_sum_in_rupees(made.charges + made.slippage), count),
     }
     for name, side in (("long", made.side > 0), ("short", made.side < 0)):
         found[f"{name}_trades"] = int(side.sum())
-        found[f"{name}_net"] = _rupees(net[side])
-        found[f"{name}_win_rate"] = _percent(int((won & side).sum()), int(side.sum()))
+        found[f"{name}_net"] = _sum_in_rupees(net[side])
+        found[f"{name}_win_rate"] = _percent_of(int((won & side).sum()), int(side.sum()))
     if not count:
         return found
     share = int(won.sum()) / count
     return found | {
         "best_trade": int(net.max()) / RUPEE,
         "worst_trade": int(net.min()) / RUPEE,
-        "sqn": _over(math.sqrt(count) * float(net.mean()), chance.deviation(net.astype(np.float64))),
+        "sqn": _ratio_or_none(math.sqrt(count) * float(net.mean()), significance.deviation(net.astype(np.float64))),
         "kelly": 100.0 * (share - (1.0 - share) / payoff) if payoff else None,
         "median_holding": float(np.median(held)),
         "longest_holding": held.max(),
@@ -259,20 +259,20 @@ def longest_run(hits: npt.NDArray[np.bool_]) -> int:
     return int((edges[1::2] - edges[::2]).max(initial=0))
 
 
-def _open(every: Rounds) -> Figures:
+def _open_figures(every: RoundTripColumns) -> Figures:
     left = every.exit_ts == 0
-    return {"open_trades": int(left.sum()), "open_pnl": _rupees(every.net[left])}
+    return {"open_trades": int(left.sum()), "open_pnl": _sum_in_rupees(every.net[left])}
 
 
-def _costs(outcome: Outcome, every: Rounds) -> Figures:
-    slippage, charges = _rupees(every.slippage), _rupees(outcome.daily.charges)
+def _cost_figures(outcome: RunOutcome, every: RoundTripColumns) -> Figures:
+    slippage, charges = _sum_in_rupees(every.slippage), _sum_in_rupees(outcome.daily.charges)
     return {
         "slippage": slippage,
-        "break_even_turnover": _over(100.0 * (charges + slippage), _rupees(outcome.daily.turnover)),
+        "break_even_turnover": _ratio_or_none(100.0 * (charges + slippage), _sum_in_rupees(outcome.daily.turnover)),
     }
 
 
-def _benchmark(outcome: Outcome, daily: Floats, rate: float) -> Figures:
+def _benchmark_figures(outcome: RunOutcome, daily: Floats, rate: float) -> Figures:
     held, market, cash = outcome.daily.benchmark, outcome.daily.market, outcome.manifest.start_cash
     found: Figures = {}
     if cash > 0 and len(held) and np.isfinite(held).all():
@@ -286,13 +286,13 @@ def _benchmark(outcome: Outcome, daily: Floats, rate: float) -> Figures:
     if not len(daily) or both.sum() < 2:
         return found
     ours, theirs = daily[1:][both], (market[1:][both] / market[:-1][both]) - 1.0
-    apart = chance.deviation(ours - theirs)
+    apart = significance.deviation(ours - theirs)
     found["tracking_error"] = 100.0 * math.sqrt(SESSIONS) * apart
-    found["information_ratio"] = _over(math.sqrt(SESSIONS) * float((ours - theirs).mean()), apart)
-    if chance.deviation(theirs) == 0.0:
+    found["information_ratio"] = _ratio_or_none(math.sqrt(SESSIONS) * float((ours - theirs).mean()), apart)
+    if significance.deviation(theirs) == 0.0:
         return found
     beta = float(np.cov(ours, theirs)[0, 1]) / float(theirs.var(ddof=1))
     found |= {"beta": beta, "alpha": 100.0 * SESSIONS * (ours.mean() - rate - beta * (theirs.mean() - rate))}
-    if chance.deviation(ours) > 0.0:
+    if significance.deviation(ours) > 0.0:
         found["correlation"] = float(np.corrcoef(ours, theirs)[0, 1])
     return found

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from engine.history.series import Floats
+from engine.history.bar_series import Floats
 
 NORMAL: Final = NormalDist()
 EULER: Final = 0.5772156649015329
@@ -34,11 +34,11 @@ def moment(values: Floats, power: int) -> float:
 
 def probabilistic_sharpe(sharpe: float, skew: float, kurtosis: float, days: int, target: float = 0.0) -> float | None:
     """Return how probable it is that the true Sharpe ratio is above `target`, where that is defined."""
-    spread = _spread(sharpe, skew, kurtosis)
+    spread = _sharpe_variance(sharpe, skew, kurtosis)
     return None if spread <= 0.0 else NORMAL.cdf((sharpe - target) * math.sqrt((days - 1) / spread))
 
 
-def best_of(trials: int, deviation: float) -> float:
+def best_of_trials(trials: int, deviation: float) -> float:
     """Return the best Sharpe ratio to expect of so many trials without merit, whose ratios deviate so much."""
     if trials < 2:
         return 0.0
@@ -51,10 +51,10 @@ def min_track_record(sharpe: float, skew: float, kurtosis: float, sure: float = 
     """Return the days that such a Sharpe ratio needs to be above 0 with that probability, None where it is not above."""
     if sharpe <= 0.0:
         return None
-    return 1.0 + _spread(sharpe, skew, kurtosis) * (NORMAL.inv_cdf(sure) / sharpe) ** 2
+    return 1.0 + _sharpe_variance(sharpe, skew, kurtosis) * (NORMAL.inv_cdf(sure) / sharpe) ** 2
 
 
-def _spread(sharpe: float, skew: float, kurtosis: float) -> float:
+def _sharpe_variance(sharpe: float, skew: float, kurtosis: float) -> float:
     return 1.0 - skew * sharpe + (kurtosis - 1.0) / 4.0 * sharpe * sharpe
 
 
@@ -65,10 +65,10 @@ def above_zero(returns: Floats) -> float | None:
         return None
     days = len(returns)
     t = float(returns.mean()) / spread * math.sqrt(days)
-    return 0.5 - math.copysign(_student(abs(t), days - 1), t)
+    return 0.5 - math.copysign(_student_area(abs(t), days - 1), t)
 
 
-def _student(t: float, freedom: int) -> float:
+def _student_area(t: float, freedom: int) -> float:
     """Return the area of Student's density from 0 to `t`, by Simpson's rule over its angle."""
     angles, step = np.linspace(0.0, math.atan(t / math.sqrt(freedom)), 2001, retstep=True)
     heights = np.cos(angles) ** (freedom - 1)
@@ -76,7 +76,7 @@ def _student(t: float, freedom: int) -> float:
     return area * math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)) / math.sqrt(math.pi)
 
 
-class Resampled(NamedTuple):
+class ResampledRuns(NamedTuple):
     """What else the same days could have made: `losing` is the share of resamples that end below their start.
 
     `low` and `high` are the 5th and the 95th percentile of their returns, `drawdown` the 5th of their max. drawdowns, in %.
@@ -88,7 +88,7 @@ class Resampled(NamedTuple):
     drawdown: float
 
 
-def resample(returns: Floats, seed: int) -> Resampled | None:
+def resample_days(returns: Floats, seed: int) -> ResampledRuns | None:
     """Draw `RESAMPLES` runs from blocks of `BLOCK` days, the last day followed by the first (circular block bootstrap).
 
     None where there are fewer than two blocks, or a day that lost everything.
@@ -102,7 +102,7 @@ def resample(returns: Floats, seed: int) -> Resampled | None:
     grown = np.log1p(returns)[rows].cumsum(axis=1)
     below = grown - np.maximum(np.maximum.accumulate(grown, axis=1), 0.0)
     low, high = np.percentile(grown[:, -1], (5, 95))
-    return Resampled(
+    return ResampledRuns(
         losing=float((grown[:, -1] < 0.0).mean()),
         low=100.0 * math.expm1(low),
         high=100.0 * math.expm1(high),

@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from engine.backtest.outcome import Outcome
-from engine.history.series import Floats, Ints, day_number, numbered_day
+from engine.backtest.run_outcome import RunOutcome
+from engine.history.bar_series import Floats, Ints, day_number, numbered_day
 
 FILE: Final = Path(__file__).with_name("stress.json")
 
@@ -23,7 +23,7 @@ class StressDay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     what: str
 
 
-class Stretch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class StressPeriod(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Days of a kind by rule, both ends included: every session, or the last of a weekday (Monday 0) in each month."""
 
     kind: str
@@ -33,15 +33,15 @@ class Stretch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StressTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The dated list; `kinds` says what each kind is called."""
+    """The dated list; `kind_results` says what each kind is called."""
 
     about: str
     kinds: dict[str, str]
-    stretches: list[Stretch]
+    stretches: list[StressPeriod]
     days: list[StressDay]
 
 
-class Lived(NamedTuple):
+class StressDayResult(NamedTuple):
     """One day of the list that was replayed: returns of the account and of buy and hold in percent, P&L in paise."""
 
     day: int
@@ -51,7 +51,7 @@ class Lived(NamedTuple):
     held: float | None
 
 
-class Kind(NamedTuple):
+class StressKindResult(NamedTuple):
     """All days of a kind that were replayed: how many, their P&L (paise), mean and worst return in percent."""
 
     name: str
@@ -61,24 +61,24 @@ class Kind(NamedTuple):
     worst: float
 
 
-def load() -> StressTable:
+def load_stress_table() -> StressTable:
     """Return the list that comes with the program."""
     return msgspec.json.decode(FILE.read_bytes(), type=StressTable)
 
 
-def lived(outcome: Outcome, table: StressTable) -> list[Lived]:
+def day_results(outcome: RunOutcome, table: StressTable) -> list[StressDayResult]:
     """Return what became of the account on each day of the list, in order."""
     place = {int(day): i for i, day in enumerate(outcome.daily.day)}
-    net, account, held = _returns(outcome)
+    net, account, held = _day_returns(outcome)
     found = [(place.get(day_number(each.day)), each) for each in sorted(table.days, key=lambda each: each.day)]
     return [
-        Lived(int(outcome.daily.day[i]), each.what, int(net[i]), float(account[i]), _finite(held[i]))
+        StressDayResult(int(outcome.daily.day[i]), each.what, int(net[i]), float(account[i]), _finite_or_none(held[i]))
         for i, each in found
         if i is not None
     ]
 
 
-def kinds(outcome: Outcome, table: StressTable) -> list[Kind]:
+def kind_results(outcome: RunOutcome, table: StressTable) -> list[StressKindResult]:
     """Return what became of the account on all days of each kind, and on all others."""
     days = outcome.daily.day
     if not len(days):
@@ -86,21 +86,21 @@ def kinds(outcome: Outcome, table: StressTable) -> list[Kind]:
     marked: dict[str, npt.NDArray[np.bool_]] = {}
     for kind in table.kinds:
         dated = [day_number(each.day) for each in table.days if each.kind == kind]
-        ruled = [day for each in table.stretches if each.kind == kind for day in _ruled(days, each)]
+        ruled = [day for each in table.stretches if each.kind == kind for day in _ruled_days(days, each)]
         marked[kind] = np.isin(days, np.array(dated + ruled, np.int64))
-    net, account, _ = _returns(outcome)
+    net, account, _ = _day_returns(outcome)
     other = ~np.logical_or.reduce(list(marked.values()))
     named: Mapping[str, npt.NDArray[np.bool_]] = {
         **{table.kinds[kind]: rows for kind, rows in marked.items()}, "All other days": other,
     }  # fmt: skip
     return [
-        Kind(name, int(rows.sum()), int(net[rows].sum()), float(account[rows].mean()), float(account[rows].min()))
+        StressKindResult(name, int(rows.sum()), int(net[rows].sum()), float(account[rows].mean()), float(account[rows].min()))
         for name, rows in named.items()
         if rows.any()
     ]
 
 
-def _returns(outcome: Outcome) -> tuple[Ints, Floats, Floats]:
+def _day_returns(outcome: RunOutcome) -> tuple[Ints, Floats, Floats]:
     """Return each day's P&L in paise, and the returns of the account and of buy and hold in percent."""
     start = outcome.manifest.start_cash
     equity = np.concatenate(([start], outcome.daily.equity))
@@ -112,11 +112,11 @@ def _returns(outcome: Outcome) -> tuple[Ints, Floats, Floats]:
     return np.diff(equity), account, np.where(np.isfinite(outcome.daily.benchmark), kept, np.nan)
 
 
-def _finite(value: float) -> float | None:
+def _finite_or_none(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _ruled(days: Ints, stretch: Stretch) -> list[int]:
+def _ruled_days(days: Ints, stretch: StressPeriod) -> list[int]:
     first = day_number(stretch.first or date.min)
     last = day_number(stretch.last or date.max)
     inside = [int(day) for day in days if first <= day <= last]

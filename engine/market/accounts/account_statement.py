@@ -8,17 +8,17 @@ from collections.abc import Iterable
 from datetime import date
 from typing import NamedTuple
 
-from compiled.charges import RateTable
-from compiled.model import Side
+from compiled.accounting.charges import RateTable
+from compiled.model.values import Side
 from engine.errors import DataError
+from engine.market.accounts.deals import AccountDeal, charge_day, deals_by_note, note_charges, rates_of
 from engine.market.charges import fee
-from engine.market.deals import Deal, billed, notes_of, number, rates_of
 
 NOTE = "contract note"
 DELIVERED = ("EQ_DELIVERY", "ETF_EQUITY_DELIVERY", "FUND_DELIVERY", "BOND_DELIVERY")
 
 
-class Posting(NamedTuple):
+class AccountPosting(NamedTuple):
     """One line of the account: `amount` is what it adds to `balance`, negative for a debit."""
 
     day: date
@@ -32,35 +32,35 @@ class Posting(NamedTuple):
     balance: int
 
 
-def statement(
-    deals: Iterable[Deal], table: RateTable, first: date, last: date, opening: int = 0, gaps: set[str] | None = None
-) -> list[Posting]:
+def account_postings(
+    deals: Iterable[AccountDeal], table: RateTable, first: date, last: date, opening: int = 0, gaps: set[str] | None = None
+) -> list[AccountPosting]:
     """Return the postings from `first` to `last`; raise `DataError` for a day without rates, or name it among the `gaps`."""
-    found: list[Posting] = []
-    for (day, exchange, segment), rows in notes_of(deal for deal in deals if first <= deal.day <= last).items():
+    found: list[AccountPosting] = []
+    for (day, exchange, segment), rows in deals_by_note(deal for deal in deals if first <= deal.day <= last).items():
         bought, sold = (sum(deal.value for deal in rows if deal.side is side) for side in Side)
-        charged = billed(rows, rates_of(table, segment, exchange, day, gaps))
-        found.append(Posting(day, exchange, segment, NOTE, bought, sold, charged, sold - bought - charged, 0))
+        charged = note_charges(rows, rates_of(table, segment, exchange, day, gaps))
+        found.append(AccountPosting(day, exchange, segment, NOTE, bought, sold, charged, sold - bought - charged, 0))
         if segment in DELIVERED:
-            found += _depository(day, exchange, segment, rows, gaps)
-    return _balanced(sorted(found, key=lambda posting: posting.day), opening)
+            found += _depository_postings(day, exchange, segment, rows, gaps)
+    return _with_balances(sorted(found, key=lambda posting: posting.day), opening)
 
 
-def _depository(day: date, exchange: str, segment: str, rows: list[Deal], gaps: set[str] | None) -> list[Posting]:
+def _depository_postings(day: date, exchange: str, segment: str, rows: list[AccountDeal], gaps: set[str] | None) -> list[AccountPosting]:
     sold = sorted({deal.symbol for deal in rows if deal.side is Side.SELL})
     if not sold:
         return []
     try:
-        debit = int(fee("dp", number(day)))
+        debit = int(fee("dp", charge_day(day)))
     except LookupError as error:
         if gaps is not None:
             gaps.add(f"depository at {exchange} on {day}")
             return []
         raise DataError(str(error.args[0])) from error
-    return [Posting(day, exchange, segment, f"depository, {symbol}", 0, 0, debit, -debit, 0) for symbol in sold]
+    return [AccountPosting(day, exchange, segment, f"depository, {symbol}", 0, 0, debit, -debit, 0) for symbol in sold]
 
 
-def _balanced(postings: list[Posting], balance: int) -> list[Posting]:
+def _with_balances(postings: list[AccountPosting], balance: int) -> list[AccountPosting]:
     found = []
     for posting in postings:
         balance += posting.amount

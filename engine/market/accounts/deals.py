@@ -10,12 +10,21 @@ from decimal import Decimal
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
-from compiled.bounds import FIRST, HELD, LAST, PRICE, TURNOVER
-from compiled.charges import HOME, LIMIT, NANO, Rates, RateTable, note_total, order_brokerage, order_charges
-from compiled.model import Instrument, Product, Side, paise
+from compiled.accounting.charges import (
+    HOME,
+    LIMIT,
+    NANO,
+    ChargeRates,
+    RateTable,
+    note_total,
+    order_brokerage,
+    order_charges,
+)
+from compiled.model.number_bounds import FIRST, HELD, LAST, PRICE, TURNOVER
+from compiled.model.values import Instrument, Product, Side, paise
 from engine.errors import DataError
 from engine.market import charges
-from engine.market.assets import Asset, asset_of
+from engine.market.asset_classes import AssetClass, asset_of
 from engine.market.calendar import ist_day
 
 OPTIONS = frozenset({"OPT", "CUR_OPT", "COM_OPT"})
@@ -26,7 +35,7 @@ Quantity = int | Decimal
 """Whole shares and contracts, or a fund's units."""
 
 
-class Note(NamedTuple):
+class NoteKey(NamedTuple):
     """Which contract note: of one day, at one exchange, in one segment."""
 
     day: date
@@ -34,7 +43,7 @@ class Note(NamedTuple):
     segment: str
 
 
-class Deal(NamedTuple):
+class AccountDeal(NamedTuple):
     """One executed trade; `segment` is that of `charges.json`, `ts` ns UTC.
 
     `charges` are its share of the day's contract note and include STT or CTT; `stt` is that tax on it alone, to the paisa.
@@ -54,37 +63,37 @@ class Deal(NamedTuple):
     order_id: str
     trade_id: str = ""
     isin: str = ""
-    asset: Asset = Asset.SHARE
+    asset: AssetClass = AssetClass.SHARE
     group: str = ""
 
     @property
-    def when(self) -> tuple[date, int, int, str]:
+    def time_key(self) -> tuple[date, int, int, str]:
         """Return its place in time: among those of one moment, exchanges number trades as they come."""
         return self.day, self.ts, len(self.trade_id), self.trade_id
 
     @property
-    def equity(self) -> bool:
+    def is_security(self) -> bool:
         """Tell whether it is a share, a fund's unit or a bond, which can be delivered."""
         return self.segment.startswith(SECURITIES)
 
 
-def deals_of(fills: Iterable[Mapping[str, object]]) -> list[Deal]:
+def deals_of(fills: Iterable[Mapping[str, object]]) -> list[AccountDeal]:
     """Return the desk's fills as deals; raise `DataError` for a row that cannot be read.
 
     A row needs ts (ns UTC), exchange, symbol, side, quantity, price (₹), order_id and trade_id; `product` is CNC where
-    it is missing, `asset` what the symbol says. What they cost, `charged` works out.
+    it is missing, `asset` what the symbol says. What they cost, `charged_deals` works out.
     """
     found = []
     for row in fills:
         try:
             ts = int(str(row["ts"]))
-            found.append(_deal(row, ts, str(row.get("product") or "CNC")))
+            found.append(_deal_of_fill(row, ts, str(row.get("product") or "CNC")))
         except (KeyError, ValueError) as error:
             raise DataError(f"fill {row.get('trade_id', '')}: {error}") from error
     return found
 
 
-def charged(deals: Iterable[Deal], table: RateTable, gaps: set[str] | None = None) -> list[Deal]:
+def charged_deals(deals: Iterable[AccountDeal], table: RateTable, gaps: set[str] | None = None) -> list[AccountDeal]:
     """Return the deals, oldest first, with the segment they are charged in and their shares of its contract notes.
 
     Raises `DataError` where the table does not cover a day; where there is a set for the `gaps`, they are told there and
@@ -92,28 +101,28 @@ def charged(deals: Iterable[Deal], table: RateTable, gaps: set[str] | None = Non
     """
     deals = list(deals)
     found = [deal for deal in deals if deal.segment == OPENING]
-    for note, rows in notes_of(deals).items():
+    for note, rows in deals_by_note(deals).items():
         rates = rates_of(table, note.segment, note.exchange, note.day, gaps)
-        weights = _weights(rows, rates)
-        for deal, share in zip(rows, shares(billed(rows, rates), weights), strict=True):
+        weights = _charge_weights(rows, rates)
+        for deal, share in zip(rows, proportional_shares(note_charges(rows, rates), weights), strict=True):
             rate = int(rates.tax_buy if deal.side is Side.BUY else rates.tax_sell)
             found.append(deal._replace(charges=share, stt=(deal.value * rate + NANO // 2) // NANO))
-    return sorted(found, key=lambda deal: deal.when)
+    return sorted(found, key=lambda deal: deal.time_key)
 
 
-def notes_of(deals: Iterable[Deal]) -> dict[Note, list[Deal]]:
+def deals_by_note(deals: Iterable[AccountDeal]) -> dict[NoteKey, list[AccountDeal]]:
     """Return the deals by contract note, oldest first; delivery that was closed on its day is intraday."""
-    found: defaultdict[Note, list[Deal]] = defaultdict(list)
-    for deal in sorted(by_product(deals), key=lambda each: each.when):
+    found: defaultdict[NoteKey, list[AccountDeal]] = defaultdict(list)
+    for deal in sorted(by_product(deals), key=lambda each: each.time_key):
         if deal.segment != OPENING:
-            exchange = charges.listed_at(HOME.get(deal.exchange, deal.exchange), deal.group)
-            found[Note(deal.day, exchange, deal.segment)].append(deal)
+            exchange = charges.charge_exchange(HOME.get(deal.exchange, deal.exchange), deal.group)
+            found[NoteKey(deal.day, exchange, deal.segment)].append(deal)
     return dict(sorted(found.items()))
 
 
-def once(deals: Iterable[Deal]) -> tuple[list[Deal], int]:
+def without_repeats(deals: Iterable[AccountDeal]) -> tuple[list[AccountDeal], int]:
     """Return each trade once, and how many were told again: those of one day, exchange, security, side and number."""
-    known: dict[tuple[object, ...], Deal] = {}
+    known: dict[tuple[object, ...], AccountDeal] = {}
     unnumbered = []
     again = 0
     for deal in deals:
@@ -126,7 +135,7 @@ def once(deals: Iterable[Deal]) -> tuple[list[Deal], int]:
     return [*known.values(), *unnumbered], again
 
 
-def renamed(deals: Iterable[Deal]) -> list[Deal]:
+def renamed_deals(deals: Iterable[AccountDeal]) -> list[AccountDeal]:
     """Return the deals under the last symbol that their ISIN was traded by: a renamed share is one share."""
     deals = list(deals)
     last: dict[str, tuple[date, str]] = {}
@@ -139,31 +148,31 @@ def renamed(deals: Iterable[Deal]) -> list[Deal]:
     isins = {deal.symbol: deal.isin for deal in deals if deal.isin}
     return [
         deal._replace(symbol=names.get(deal.symbol, deal.symbol), isin=deal.isin or isins.get(deal.symbol, ""))
-        if deal.equity
+        if deal.is_security
         else deal
         for deal in deals
     ]
 
 
-def billed(rows: Iterable[Deal], rates: Rates) -> int:
+def note_charges(rows: Iterable[AccountDeal], rates: ChargeRates) -> int:
     """Return what the note of these deals says, in paise; brokerage is once per order."""
     sums, brokerage = {Side.BUY: 0, Side.SELL: 0}, 0
-    for (side, _), value in _orders(rows).items():
+    for (side, _), value in _order_values(rows).items():
         sums[side] += value
         brokerage += int(order_brokerage(rates, min(value, int(LIMIT))))
     return int(note_total(rates, sums[Side.BUY], sums[Side.SELL], brokerage))
 
 
-def _orders(rows: Iterable[Deal]) -> dict[tuple[Side, str], int]:
+def _order_values(rows: Iterable[AccountDeal]) -> dict[tuple[Side, str], int]:
     orders: defaultdict[tuple[Side, str], int] = defaultdict(int)
     for deal in rows:
         orders[deal.side, deal.order_id] += deal.value
     return orders
 
 
-def _weights(rows: Iterable[Deal], rates: Rates) -> list[int]:
+def _charge_weights(rows: Iterable[AccountDeal], rates: ChargeRates) -> list[int]:
     """Return what each deal's part of its order would cost by itself: as a note is rounded, shares are in proportion."""
-    orders = _orders(rows)
+    orders = _order_values(rows)
     return [
         int(order_charges(rates, deal.side, 1, min(orders[deal.side, deal.order_id], int(LIMIT)))) * deal.value * NANO
         // (orders[deal.side, deal.order_id] or 1)
@@ -171,7 +180,7 @@ def _weights(rows: Iterable[Deal], rates: Rates) -> list[int]:
     ]  # fmt: skip
 
 
-def shares(total: int, weights: Sequence[int]) -> list[int]:
+def proportional_shares(total: int, weights: Sequence[int]) -> list[int]:
     """Return whole paise in proportion to the weights, which add up to the total."""
     whole = sum(weights)
     if not whole:
@@ -180,29 +189,29 @@ def shares(total: int, weights: Sequence[int]) -> list[int]:
     return [end - begin for begin, end in pairwise([0, *ends])]
 
 
-def by_product(deals: Iterable[Deal]) -> list[Deal]:
+def by_product(deals: Iterable[AccountDeal]) -> list[AccountDeal]:
     """Return the deals with the segment they are charged in: delivery that was closed on its day is intraday.
 
     The smaller quantity of the two sides is, in one instrument at one exchange, the earliest shares of either side.
     """
-    groups: defaultdict[tuple[date, str, str, str], list[Deal]] = defaultdict(list)
+    groups: defaultdict[tuple[date, str, str, str], list[AccountDeal]] = defaultdict(list)
     for deal in deals:
         groups[deal.day, deal.exchange, deal.symbol, deal.segment].append(deal)
-    found: list[Deal] = []
+    found: list[AccountDeal] = []
     for (_, _, _, segment), rows in groups.items():
         sides = [sum(deal.quantity for deal in rows if deal.side is side) for side in (Side.BUY, Side.SELL)]
         if segment not in charges.CLOSED or not min(sides):
             found += rows
             continue
         for side in (Side.BUY, Side.SELL):
-            found += _split([deal for deal in rows if deal.side is side], min(sides), charges.CLOSED[segment])
+            found += _split_intraday([deal for deal in rows if deal.side is side], min(sides), charges.CLOSED[segment])
     return found
 
 
-def _split(rows: list[Deal], intraday: Quantity, closed: str) -> list[Deal]:
+def _split_intraday(rows: list[AccountDeal], intraday: Quantity, closed: str) -> list[AccountDeal]:
     """Return one side's deals, the first `intraday` shares of them charged as intraday."""
     found = []
-    for deal in sorted(rows, key=lambda each: each.when):
+    for deal in sorted(rows, key=lambda each: each.time_key):
         part = min(intraday, deal.quantity)
         intraday -= part
         value = part_of(deal.value, part, deal.quantity)
@@ -218,9 +227,9 @@ def part_of(amount: int, part: Quantity, whole: Quantity) -> int:
     return int((amount * part * 2 + whole) // (2 * whole))
 
 
-def _deal(row: Mapping[str, object], ts: int, product: str) -> Deal:
+def _deal_of_fill(row: Mapping[str, object], ts: int, product: str) -> AccountDeal:
     exchange, symbol, kind = str(row["exchange"]), str(row["symbol"]), Product[product]
-    asset = Asset(str(row.get("asset") or asset_of(symbol)))
+    asset = AssetClass(str(row.get("asset") or asset_of(symbol)))
     side, quantity, price = Side[str(row["side"])], float(str(row["quantity"])), float(str(row["price"]))
     if not FIRST <= ts < LAST:
         raise ValueError(f"ts {ts}: no time of these days")
@@ -229,24 +238,24 @@ def _deal(row: Mapping[str, object], ts: int, product: str) -> Deal:
     if not 0.0 < price <= PRICE or paise(price, int(quantity)) > TURNOVER:
         raise ValueError(f"price {row['price']}: expected more than nothing, and no trade above ₹1,000 crore")
     value = int(paise(price, int(quantity)))
-    return Deal(
+    return AccountDeal(
         ist_day(ts), ts, exchange, symbol, segment_of(exchange, symbol, asset, kind), side, int(quantity), value, 0, 0,
         str(row["order_id"]), str(row.get("trade_id") or ""), "", asset,
     )  # fmt: skip
 
 
-def segment_of(exchange: str, symbol: str, asset: Asset, product: Product) -> str:
+def segment_of(exchange: str, symbol: str, asset: AssetClass, product: Product) -> str:
     """Return the charge segment of a trade; raise `ValueError` where there is none."""
     kind = kind_of(exchange, symbol)
-    found = charges.security(asset, product) if kind == "EQ" else ""
-    return found or charges.segment(Instrument(0, exchange, symbol, 0.01, 1, kind), product)
+    found = charges.security_segment(asset, product) if kind == "EQ" else ""
+    return found or charges.charge_segment(Instrument(0, exchange, symbol, 0.01, 1, kind), product)
 
 
-def rates_of(table: RateTable, segment: str, exchange: str, day: date, gaps: set[str] | None = None) -> Rates:
+def rates_of(table: RateTable, segment: str, exchange: str, day: date, gaps: set[str] | None = None) -> ChargeRates:
     """Return what is charged on a day; raise `DataError` where the table does not cover it, or name the gap."""
     lacking: list[str] | None = None if gaps is None else []
     try:
-        rates = table.rates(segment, exchange, number(day), lacking)
+        rates = table.rates(segment, exchange, charge_day(day), lacking)
     except LookupError as error:
         raise DataError(str(error.args[0])) from error
     if gaps is not None:
@@ -254,7 +263,7 @@ def rates_of(table: RateTable, segment: str, exchange: str, day: date, gaps: set
     return rates
 
 
-def number(day: date) -> int:
+def charge_day(day: date) -> int:
     """Return a day as the charge tables count it, yyyymmdd."""
     return day.year * 10_000 + day.month * 100 + day.day
 

@@ -14,17 +14,17 @@ from itertools import pairwise
 from math import floor
 from typing import NamedTuple
 
-from compiled.model import Side
+from compiled.model.values import Side
 from engine.errors import DataError
-from engine.market.action_text import Kind
-from engine.market.actions import SHARES, Action, Actions
-from engine.market.assets import Asset
-from engine.market.deals import OPTIONS, Deal, Quantity, part_of
+from engine.market.accounts.deals import OPTIONS, AccountDeal, Quantity, part_of
+from engine.market.asset_classes import AssetClass
+from engine.market.corporate_actions.action_list import SHARES, CorporateAction, CorporateActions
+from engine.market.corporate_actions.action_subject import ActionKind
 
 DELIVERY, INTRADAY, DERIVATIVES = "delivery", "intraday", "derivatives"
 
 
-class Line(NamedTuple):
+class ClosedLot(NamedTuple):
     """One closed part: `cost` was paid, `proceeds` came in; a short one is closed by its purchase.
 
     `charges` are those of both sides and include `stt`; `option` says that the contract is one.
@@ -42,7 +42,7 @@ class Line(NamedTuple):
     charges: int
     stt: int
     option: bool = False
-    asset: Asset = Asset.SHARE
+    asset: AssetClass = AssetClass.SHARE
     listed: bool = True
 
     @property
@@ -52,7 +52,7 @@ class Line(NamedTuple):
 
 
 @dataclass(slots=True)
-class Lot:
+class OpenLot:
     """What has been opened and waits to be closed."""
 
     exchange: str
@@ -63,10 +63,10 @@ class Lot:
     value: int
     charges: int
     stt: int
-    asset: Asset = Asset.SHARE
+    asset: AssetClass = AssetClass.SHARE
     listed: bool = True
 
-    def take(self, quantity: Quantity) -> "Lot":
+    def take_part(self, quantity: Quantity) -> "OpenLot":
         """Give up a part, at most all that is left."""
         part = replace(self, quantity=quantity)
         for name in ("value", "charges", "stt"):
@@ -78,80 +78,80 @@ class Lot:
         return part
 
 
-class Matched(NamedTuple):
+class MatchedLots(NamedTuple):
     """What closed, what is still open, and what was sold without a purchase on record."""
 
-    lines: list[Line]
-    open: list[Lot]
-    unmatched: list[Lot]
+    lines: list[ClosedLot]
+    open: list[OpenLot]
+    unmatched: list[OpenLot]
 
 
-Waiting = defaultdict[str, deque[Lot]]
+Waiting = defaultdict[str, deque[OpenLot]]
 
 
-def match(deals: Iterable[Deal], actions: Actions | None = None, until: date = date.max) -> Matched:
+def match_lots(deals: Iterable[AccountDeal], actions: CorporateActions | None = None, until: date = date.max) -> MatchedLots:
     """Match the deals up to `until`, in any order; without `actions` no corporate action is looked for.
 
     Raises `DataError` for a corporate action on shares in hand whose effect is not known.
     """
-    named = (deal._replace(symbol=actions.name(deal.symbol)) if actions and deal.equity else deal for deal in deals)
-    known = sorted((deal for deal in named if deal.day <= until), key=lambda deal: deal.when)
-    by_day: defaultdict[date, list[Deal]] = defaultdict(list)
+    named = (deal._replace(symbol=actions.current_symbol(deal.symbol)) if actions and deal.is_security else deal for deal in deals)
+    known = sorted((deal for deal in named if deal.day <= until), key=lambda deal: deal.time_key)
+    by_day: defaultdict[date, list[AccountDeal]] = defaultdict(list)
     for deal in known:
         by_day[deal.day].append(deal)
-    events = _events({deal.symbol for deal in known if deal.equity}, actions)
+    events = _actions_by_day({deal.symbol for deal in known if deal.is_security}, actions)
     shares: Waiting = defaultdict(deque)
     contracts: Waiting = defaultdict(deque)
-    found = Matched([], [], [])
+    found = MatchedLots([], [], [])
     for day in sorted({*by_day, *(ex for ex in events if ex <= until)}):
         for action in events.get(day, []):
             assert actions is not None
-            _act(action, actions, shares)
-        _equity([deal for deal in by_day.get(day, []) if deal.equity], shares, found)
+            _apply_action(action, actions, shares)
+        _match_securities([deal for deal in by_day.get(day, []) if deal.is_security], shares, found)
         for deal in by_day.get(day, []):
-            if not deal.equity:
-                _close(_lot(deal), contracts[f"{deal.exchange}:{deal.symbol}"], DERIVATIVES, found, deal.segment)
+            if not deal.is_security:
+                _close_lots(_lot_of_deal(deal), contracts[f"{deal.exchange}:{deal.symbol}"], DERIVATIVES, found, deal.segment)
     found.open.extend(lot for waiting in (shares, contracts) for lots in waiting.values() for lot in lots)
     return found
 
 
-def _events(symbols: set[str], actions: Actions | None) -> dict[date, list[Action]]:
+def _actions_by_day(symbols: set[str], actions: CorporateActions | None) -> dict[date, list[CorporateAction]]:
     """Return by ex-date what can happen to these shares, and to those that come out of them."""
-    events: defaultdict[date, list[Action]] = defaultdict(list)
+    events: defaultdict[date, list[CorporateAction]] = defaultdict(list)
     ahead = sorted(symbols) if actions else []
     while ahead and actions:
-        for action in actions.of(ahead.pop()):
-            if action.kind in SHARES or action.kind is Kind.DEMERGER:
+        for action in actions.of_symbol(ahead.pop()):
+            if action.kind in SHARES or action.kind is ActionKind.DEMERGER:
                 events[action.ex].append(action)
-            into = actions.child(action)
+            into = actions.demerged_symbol(action)
             if into and into not in symbols:
                 symbols = symbols | {into}
                 ahead.append(into)
     return events
 
 
-def _equity(deals: list[Deal], shares: Waiting, found: Matched) -> None:
+def _match_securities(deals: list[AccountDeal], shares: Waiting, found: MatchedLots) -> None:
     """Match one day's deals in shares: within the day first, then with the lots."""
-    today: defaultdict[tuple[str, str, str], deque[Lot]] = defaultdict(deque)
+    today: defaultdict[tuple[str, str, str], deque[OpenLot]] = defaultdict(deque)
     for deal in deals:
         # units bought off the exchange have one price a day and are never intraday
         side = deal.side.name if deal.segment.startswith("MF_") else ""
-        _close(_lot(deal), today[deal.exchange, deal.symbol, deal.segment + side], INTRADAY, found)
+        _close_lots(_lot_of_deal(deal), today[deal.exchange, deal.symbol, deal.segment + side], INTRADAY, found)
     for rest in today.values():
         for lot in rest:
             if lot.side is Side.BUY:
                 shares[lot.symbol].append(lot)
-            elif left := _close(lot, shares[lot.symbol], DELIVERY, found, wait=False):
+            elif left := _close_lots(lot, shares[lot.symbol], DELIVERY, found, wait=False):
                 found.unmatched.append(left)
 
 
-def _close(
-    lot: Lot, waiting: deque[Lot], section: str, found: Matched, segment: str = "", *, wait: bool = True
-) -> Lot | None:
+def _close_lots(
+    lot: OpenLot, waiting: deque[OpenLot], section: str, found: MatchedLots, segment: str = "", *, wait: bool = True
+) -> OpenLot | None:
     """Close the oldest lots of the other side; what is left waits, or is returned."""
     while lot.quantity and waiting and waiting[0].side is not lot.side:
         quantity = min(lot.quantity, waiting[0].quantity)
-        found.lines.append(_line(section, waiting[0].take(quantity), lot.take(quantity), segment in OPTIONS))
+        found.lines.append(_closed_lot(section, waiting[0].take_part(quantity), lot.take_part(quantity), segment in OPTIONS))
         if not waiting[0].quantity:
             waiting.popleft()
     if lot.quantity and wait:
@@ -159,54 +159,54 @@ def _close(
     return lot if lot.quantity else None
 
 
-def _line(section: str, first: Lot, second: Lot, option: bool) -> Line:
+def _closed_lot(section: str, first: OpenLot, second: OpenLot, option: bool) -> ClosedLot:
     bought, sold = (first, second) if first.side is Side.BUY else (second, first)
-    return Line(
+    return ClosedLot(
         section, second.exchange, second.symbol, "long" if first.side is Side.BUY else "short", first.quantity,
         first.day, second.day, bought.value, sold.value, first.charges + second.charges, first.stt + second.stt, option,
         second.asset, second.listed,
     )  # fmt: skip
 
 
-def _lot(deal: Deal) -> Lot:
+def _lot_of_deal(deal: AccountDeal) -> OpenLot:
     listed = not deal.segment.startswith("MF_")
-    return Lot(
+    return OpenLot(
         deal.exchange, deal.symbol, deal.side, deal.day, deal.quantity, deal.value, deal.charges, deal.stt, deal.asset,
         listed,
     )  # fmt: skip
 
 
-def _act(action: Action, actions: Actions, shares: Waiting) -> None:
+def _apply_action(action: CorporateAction, actions: CorporateActions, shares: Waiting) -> None:
     lots = shares.get(action.symbol)
     if not lots:
         return
-    if action.kind is Kind.DEMERGER:
-        _demerge(action, actions, lots, shares)
+    if action.kind is ActionKind.DEMERGER:
+        _apply_demerger(action, actions, lots, shares)
         return
     if action.ratio <= 0:
         raise DataError(f"{action.symbol} on {action.ex}: no ratio in {action.text!r}")
-    if action.kind is Kind.BONUS:
+    if action.kind is ActionKind.BONUS:
         extra = floor(float(sum(lot.quantity for lot in lots)) * (action.ratio - 1.0) + 1e-9)
         if extra:
-            lots.append(Lot(lots[0].exchange, action.symbol, Side.BUY, action.ex, extra, 0, 0, 0))
+            lots.append(OpenLot(lots[0].exchange, action.symbol, Side.BUY, action.ex, extra, 0, 0, 0))
         return
-    for lot, quantity in zip(lots, _multiplied(lots, action.ratio), strict=True):
+    for lot, quantity in zip(lots, _multiplied_shares(lots, action.ratio), strict=True):
         lot.quantity = quantity
 
 
-def _demerge(action: Action, actions: Actions, lots: deque[Lot], shares: Waiting) -> None:
+def _apply_demerger(action: CorporateAction, actions: CorporateActions, lots: deque[OpenLot], shares: Waiting) -> None:
     row = actions.demerger(action)
-    for lot, quantity in zip(list(lots), _multiplied(lots, row.ratio), strict=True):
+    for lot, quantity in zip(list(lots), _multiplied_shares(lots, row.ratio), strict=True):
         moved = [round(amount * (1.0 - row.share)) for amount in (lot.value, lot.charges, lot.stt)]
         lot.value, lot.charges, lot.stt = lot.value - moved[0], lot.charges - moved[1], lot.stt - moved[2]
         if quantity:
             value, charges, stt = moved
             shares[row.into].append(
-                Lot(lot.exchange, row.into, Side.BUY, lot.day, quantity, value, charges, stt, lot.asset)
+                OpenLot(lot.exchange, row.into, Side.BUY, lot.day, quantity, value, charges, stt, lot.asset)
             )
 
 
-def _multiplied(lots: Iterable[Lot], ratio: float) -> list[int]:
+def _multiplied_shares(lots: Iterable[OpenLot], ratio: float) -> list[int]:
     """Return each lot's shares after a ratio; what is no whole share of the sum is lost, as it is paid out in cash."""
     before, after = 0.0, [0]
     for lot in lots:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from zipfile import BadZipFile
 
 from engine.errors import DataError, in_words
-from engine.texts import uncell
+from engine.texts import from_csv_cell
 
 SAVE_AS = "save it as CSV (UTF-8) or xlsx"
 _NUMBER = re.compile(r"[+-]?(\d{1,30}(\.\d{0,30})?|\.\d{1,30})(E[+-]?\d{1,2})?", re.ASCII | re.IGNORECASE)
@@ -40,51 +40,51 @@ def read_sheet(file: Path, needed: Sequence[str], names: Mapping[str, str], what
 
     `what` says in an error what the file is none of.
     """
-    lines = list(_lines(file))
+    lines = list(_file_lines(file))
     best: list[str] = list(needed)
     for start, (_, cells) in enumerate(lines):
-        header = [_column(cell, names) for cell in cells]
+        header = [_column_name(cell, names) for cell in cells]
         lacking = [name for name in needed if name not in header]
         if not lacking:
-            return list(_rows(header, lines[start + 1 :]))
+            return list(_sheet_rows(header, lines[start + 1 :]))
         best = min(best, lacking, key=len)
     raise DataError(f"{file}: no {what}, it lacks {', '.join(best)}")
 
 
-def _rows(header: Sequence[str], lines: Iterable[tuple[int, list[str]]]) -> Iterator[SheetRow]:
+def _sheet_rows(header: Sequence[str], lines: Iterable[tuple[int, list[str]]]) -> Iterator[SheetRow]:
     for number, cells in lines:
         if any(cells):
             padded = [*cells, *[""] * (len(header) - len(cells))]
             yield SheetRow(number, {name: cell for name, cell in zip(header, padded, strict=False) if name})
 
 
-def _column(cell: str, names: Mapping[str, str]) -> str:
+def _column_name(cell: str, names: Mapping[str, str]) -> str:
     name = re.sub(r"[^a-z0-9]+", "_", cell.lower()).strip("_")
     return names.get(name, name)
 
 
-def _lines(file: Path) -> Iterator[tuple[int, list[str]]]:
+def _file_lines(file: Path) -> Iterator[tuple[int, list[str]]]:
     try:
         content = file.read_bytes()
     except OSError as error:
         raise DataError(f"{file}: {in_words(error)}") from error
     if content.startswith(b"PK\x03\x04"):
-        yield from _workbook(file, content)
+        yield from _workbook_lines(file, content)
         return
     if content.startswith(b"\xd0\xcf\x11\xe0"):
         raise DataError(f"{file}: an old spreadsheet (xls): {SAVE_AS}")
-    text = _text(file, content)
+    text = _decoded_text(file, content)
     first = next((line for line in text.splitlines() if line.strip()), "")
     mark = max(",;\t", key=first.count)
     rows = csv.reader(text.splitlines(), delimiter=mark)
     try:
         for cells in rows:
-            yield rows.line_num, [uncell(cell.strip()) for cell in cells]
+            yield rows.line_num, [from_csv_cell(cell.strip()) for cell in cells]
     except csv.Error as error:
         raise DataError(f"{file}, line {rows.line_num}: {error}: {SAVE_AS}") from error
 
 
-def _text(file: Path, content: bytes) -> str:
+def _decoded_text(file: Path, content: bytes) -> str:
     coding = "utf-16" if content[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig"
     try:
         text = content.decode(coding)
@@ -95,7 +95,7 @@ def _text(file: Path, content: bytes) -> str:
     return text
 
 
-def _workbook(file: Path, content: bytes) -> Iterator[tuple[int, list[str]]]:
+def _workbook_lines(file: Path, content: bytes) -> Iterator[tuple[int, list[str]]]:
     try:
         openpyxl = importlib.import_module("openpyxl")
     except ImportError:
@@ -106,13 +106,13 @@ def _workbook(file: Path, content: bytes) -> Iterator[tuple[int, list[str]]]:
         book = openpyxl.load_workbook(BytesIO(content), read_only=True, data_only=True)
         for page in book.worksheets:
             for number, cells in enumerate(page.iter_rows(values_only=True), start=1):
-                yield number, [_cell(cell) for cell in cells]
+                yield number, [_cell_text(cell) for cell in cells]
         book.close()
     except (KeyError, ValueError, OSError, BadZipFile) as error:
         raise DataError(f"{file}: no readable workbook ({in_words(error)}): {SAVE_AS}") from error
 
 
-def _cell(value: object) -> str:
+def _cell_text(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, float) and value.is_integer():
@@ -126,15 +126,15 @@ def decimal_of(text: str) -> Decimal:
     """Return a number as people write it: thousands apart, a currency before it; raise `ValueError`."""
     plain = re.sub(r"[,\s₹]|Rs\.?", "", text)
     if not _NUMBER.fullmatch(plain):
-        raise ValueError(f"{_short(text)} is no number")
+        raise ValueError(f"{_short_repr(text)} is no number")
     return Decimal(plain)
 
 
-def _short(text: str) -> str:
+def _short_repr(text: str) -> str:
     return repr(text) if len(text) <= 60 else f"{text[:57]!r}..."
 
 
-def identity(text: str) -> str:
+def identifier_of(text: str) -> str:
     """Return the number of a trade or an order; raise `ValueError` where a spreadsheet has rounded it."""
     if re.fullmatch(r"\d(\.\d+)?[eE]\+?\d+", text):
         raise ValueError(f"a spreadsheet has rounded the number {text}: export the file again and save it in none")
@@ -162,7 +162,7 @@ def day_of(text: str, *, american: bool = False) -> date:
     try:
         return datetime.fromisoformat(text).date()
     except ValueError:
-        raise ValueError(f"{_short(text)} is no date") from None
+        raise ValueError(f"{_short_repr(text)} is no date") from None
 
 
 def seconds_of(text: str) -> int | None:

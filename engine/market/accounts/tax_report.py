@@ -15,23 +15,23 @@ from typing import Final, NamedTuple, Self
 import msgspec
 
 from engine.errors import ConfigError
-from engine.market.assets import Asset
-from engine.market.dated import Row, on, read
-from engine.market.deals import Quantity
-from engine.market.lots import DELIVERY, DERIVATIVES, INTRADAY, Line, Matched
+from engine.market.accounts.deals import Quantity
+from engine.market.accounts.lot_matching import DELIVERY, DERIVATIVES, INTRADAY, ClosedLot, MatchedLots
+from engine.market.asset_classes import AssetClass
+from engine.market.dated_rows import PeriodRow, read_table, row_on
 
 FILE = Path(__file__).with_name("tax.json")
 
 
 SLAB: Final = -1.0
 """The percent of a gain that is taxed at the taxpayer's own slab rate, which nobody here knows."""
-EQUITY: Final = (Asset.SHARE, Asset.EQUITY_FUND)
+EQUITY: Final = (AssetClass.SHARE, AssetClass.EQUITY_FUND)
 
 
-class Gains(Row, frozen=True, kw_only=True):
+class GainsRule(PeriodRow, frozen=True, kw_only=True):
     """How gains are taxed; `months` is the longest short-term holding, a percent of None the slab rate."""
 
-    assets: tuple[Asset, ...] = EQUITY
+    assets: tuple[AssetClass, ...] = EQUITY
     bought_from: date = date.min
     bought_until: date = date.max
     months: int
@@ -40,25 +40,25 @@ class Gains(Row, frozen=True, kw_only=True):
     long_percent: float | None
 
 
-class _Exemption(Row, frozen=True, kw_only=True):
+class _ExemptionRow(PeriodRow, frozen=True, kw_only=True):
     amount: int
 
 
-class _Turnover(Row, frozen=True, kw_only=True):
+class _TurnoverRow(PeriodRow, frozen=True, kw_only=True):
     premium: bool
 
 
-class _File(msgspec.Struct, forbid_unknown_fields=True):
+class _TaxTable(msgspec.Struct, forbid_unknown_fields=True):
     about: str
     read: date
     sources: dict[str, str]
-    gains: list[Gains]
-    other_gains: list[Gains]
-    exemption: list[_Exemption]
-    turnover: list[_Turnover]
+    gains: list[GainsRule]
+    other_gains: list[GainsRule]
+    exemption: list[_ExemptionRow]
+    turnover: list[_TurnoverRow]
 
 
-class Year(NamedTuple):
+class FinancialYear(NamedTuple):
     """A financial year, both days included."""
 
     first: date
@@ -70,17 +70,17 @@ class Year(NamedTuple):
         return f"{self.first.year}-{self.last.year % 100:02}"
 
 
-class Entry(NamedTuple):
+class TaxEntry(NamedTuple):
     """One closed part as the return wants it: `gain` after the charges that count, `percent` the rate of a gain."""
 
-    line: Line
+    line: ClosedLot
     term: str
     percent: float
     gain: int
     turnover: int
 
 
-class Bucket(NamedTuple):
+class GainsBucket(NamedTuple):
     """All gains of one term and rate, losses taken off; `equity`: on shares and equity funds, of which some are free."""
 
     term: str
@@ -89,7 +89,7 @@ class Bucket(NamedTuple):
     equity: bool = True
 
 
-class Business(NamedTuple):
+class BusinessIncome(NamedTuple):
     """Intraday (speculative) or derivatives (not): turnover, profit before charges, charges, profit."""
 
     section: str
@@ -99,74 +99,74 @@ class Business(NamedTuple):
     profit: int
 
 
-class Report(NamedTuple):
+class TaxReport(NamedTuple):
     """One financial year; `tax` on gains is before surcharge and cess, without the slab rate's and earlier losses."""
 
-    year: Year
-    entries: list[Entry]
-    gains: list[Bucket]
+    year: FinancialYear
+    entries: list[TaxEntry]
+    gains: list[GainsBucket]
     exemption: int
-    taxable: list[Bucket]
+    taxable: list[GainsBucket]
     tax: int
-    business: list[Business]
+    business: list[BusinessIncome]
     unmatched: Quantity
 
 
 class TaxRules:
     """The rates and rules of every day the table covers."""
 
-    def __init__(self, table: _File) -> None:
+    def __init__(self, table: _TaxTable) -> None:
         self._table = table
 
     @classmethod
     def load(cls, file: Path = FILE) -> Self:
         """Read the table; raise `DataError` where it is missing or malformed."""
-        return cls(read(file, _File))
+        return cls(read_table(file, _TaxTable))
 
-    def gains(self, sold: date, asset: Asset = Asset.SHARE, bought: date = date.max) -> Gains:
+    def gains(self, sold: date, asset: AssetClass = AssetClass.SHARE, bought: date = date.max) -> GainsRule:
         """Return how a gain of that day is taxed."""
         rows = self._table.gains if asset in EQUITY else self._table.other_gains
         chosen = [row for row in rows if asset in row.assets and row.bought_from <= bought <= row.bought_until]
-        return on(chosen, sold, "capital gains rate", FILE)
+        return row_on(chosen, sold, "capital gains rate", FILE)
 
-    def exemption(self, year: Year) -> int:
+    def exemption(self, year: FinancialYear) -> int:
         """Return how much long-term gain of a year is free, in paise."""
-        return on(self._table.exemption, year.last, "exemption", FILE).amount * 100
+        return row_on(self._table.exemption, year.last, "exemption", FILE).amount * 100
 
     def premium_counts(self, day: date) -> bool:
         """Tell whether the premium of options sold counts into turnover."""
-        return on(self._table.turnover, day, "rule of turnover", FILE).premium
+        return row_on(self._table.turnover, day, "rule of turnover", FILE).premium
 
-    def term(self, line: Line) -> str:
+    def term(self, line: ClosedLot) -> str:
         """Return "long" or "short": long-term is a holding of more than the months of the day of sale."""
         rule = self.gains(line.closed, line.asset, line.opened)
         months = rule.months if line.listed else max(rule.months, rule.months_unlisted)
         return "long" if line.closed > _months_after(line.opened, months) else "short"
 
-    def entry(self, line: Line) -> Entry:
+    def entry(self, line: ClosedLot) -> TaxEntry:
         """Return a closed part as the return wants it."""
         if line.section == DELIVERY:
             term, rule = self.term(line), self.gains(line.closed, line.asset, line.opened)
             percent = rule.long_percent if term == "long" else rule.short_percent
-            return Entry(line, term, SLAB if percent is None else percent, line.difference - line.charges + line.stt, 0)
+            return TaxEntry(line, term, SLAB if percent is None else percent, line.difference - line.charges + line.stt, 0)
         turnover = abs(line.difference)
         if line.option and self.premium_counts(line.closed):
             turnover += line.proceeds
-        return Entry(line, "", 0.0, line.difference - line.charges, turnover)
+        return TaxEntry(line, "", 0.0, line.difference - line.charges, turnover)
 
-    def report(self, matched: Matched, year: Year) -> Report:
+    def report(self, matched: MatchedLots, year: FinancialYear) -> TaxReport:
         """Return one financial year of what was matched; an earlier year's sales stay out of it."""
         entries = [self.entry(line) for line in matched.lines if year.first <= line.closed <= year.last]
-        gains = _buckets(entries)
+        gains = _gains_buckets(entries)
         exemption = self.exemption(year)
-        taxable = _taxable(gains, exemption)
+        taxable = _taxable_gains(gains, exemption)
         tax = sum(round(bucket.gain * bucket.percent / 100.0) for bucket in taxable if bucket.percent != SLAB)
-        business = [_business(section, entries) for section in (INTRADAY, DERIVATIVES)]
+        business = [_business_income(section, entries) for section in (INTRADAY, DERIVATIVES)]
         unmatched = sum(lot.quantity for lot in matched.unmatched if year.first <= lot.day <= year.last)
-        return Report(year, entries, gains, exemption, taxable, tax, business, unmatched)
+        return TaxReport(year, entries, gains, exemption, taxable, tax, business, unmatched)
 
 
-def financial_year(text: str) -> Year:
+def financial_year(text: str) -> FinancialYear:
     """Return the year a name such as "2025-26" stands for; raise `ConfigError`."""
     head, _, tail = text.partition("-")
     if not (text.isascii() and head.isdecimal() and len(head) == 4 and tail.isdecimal() and len(tail) == 2):
@@ -174,24 +174,24 @@ def financial_year(text: str) -> Year:
     first = int(head)
     if (first + 1) % 100 != int(tail):
         raise ConfigError(f"financial year {text!r}: {first} is followed by {(first + 1) % 100:02}")
-    return Year(date(first, 4, 1), date(first + 1, 3, 31))
+    return FinancialYear(date(first, 4, 1), date(first + 1, 3, 31))
 
 
-def year_of(day: date) -> Year:
+def year_of(day: date) -> FinancialYear:
     """Return the financial year of a day."""
     first = day.year if day.month >= 4 else day.year - 1
-    return Year(date(first, 4, 1), date(first + 1, 3, 31))
+    return FinancialYear(date(first, 4, 1), date(first + 1, 3, 31))
 
 
-def _buckets(entries: Iterable[Entry]) -> list[Bucket]:
+def _gains_buckets(entries: Iterable[TaxEntry]) -> list[GainsBucket]:
     sums: defaultdict[tuple[str, float, bool], int] = defaultdict(int)
     for entry in entries:
         if entry.line.section == DELIVERY:
             sums[entry.term, entry.percent, entry.line.asset in EQUITY] += entry.gain
-    return [Bucket(term, percent, gain, equity) for (term, percent, equity), gain in sorted(sums.items())]
+    return [GainsBucket(term, percent, gain, equity) for (term, percent, equity), gain in sorted(sums.items())]
 
 
-def _taxable(gains: list[Bucket], exemption: int) -> list[Bucket]:
+def _taxable_gains(gains: list[GainsBucket], exemption: int) -> list[GainsBucket]:
     """Return what is taxed: losses, then the exemption, come off the gains with the highest rate first.
 
     A short-term loss is set off against gains of both terms, a long-term loss against long-term gains alone; what is
@@ -200,14 +200,14 @@ def _taxable(gains: list[Bucket], exemption: int) -> list[Bucket]:
     """
     left = sorted((bucket for bucket in gains if bucket.gain > 0), key=lambda bucket: (bucket.term, -bucket.percent))
     loss = {term: -sum(b.gain for b in gains if b.term == term and b.gain < 0) for term in ("short", "long")}
-    left, _ = _take_off(left, loss["long"], "long")
-    left, short = _take_off(left, loss["short"], "short")
-    left, _ = _take_off(left, short, "long")
-    left, _ = _take_off(left, exemption, "long", equity=True)
+    left, _ = _take_off_amount(left, loss["long"], "long")
+    left, short = _take_off_amount(left, loss["short"], "short")
+    left, _ = _take_off_amount(left, short, "long")
+    left, _ = _take_off_amount(left, exemption, "long", equity=True)
     return left
 
 
-def _take_off(gains: list[Bucket], amount: int, term: str, *, equity: bool = False) -> tuple[list[Bucket], int]:
+def _take_off_amount(gains: list[GainsBucket], amount: int, term: str, *, equity: bool = False) -> tuple[list[GainsBucket], int]:
     kept = []
     for bucket in gains:
         taken = min(bucket.gain, amount) if bucket.term == term and (bucket.equity or not equity) else 0
@@ -216,9 +216,9 @@ def _take_off(gains: list[Bucket], amount: int, term: str, *, equity: bool = Fal
     return kept, amount
 
 
-def _business(section: str, entries: Iterable[Entry]) -> Business:
+def _business_income(section: str, entries: Iterable[TaxEntry]) -> BusinessIncome:
     chosen = [entry for entry in entries if entry.line.section == section]
-    return Business(
+    return BusinessIncome(
         section,
         sum(entry.turnover for entry in chosen),
         sum(entry.line.difference for entry in chosen),

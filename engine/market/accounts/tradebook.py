@@ -10,15 +10,23 @@ from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
-from compiled import bounds
-from compiled.model import SECOND, Product, Side
+from compiled.model import number_bounds
+from compiled.model.values import SECOND, Product, Side
 from engine.errors import DataError
-from engine.market.assets import Asset, asset_of
+from engine.market.accounts.deals import OPENING, AccountDeal, Quantity, segment_of
+from engine.market.accounts.spreadsheet import (
+    SheetRow,
+    day_of,
+    decimal_of,
+    identifier_of,
+    month_first,
+    read_sheet,
+    seconds_of,
+)
+from engine.market.asset_classes import AssetClass, asset_of
 from engine.market.calendar import midnight
-from engine.market.deals import OPENING, Deal, Quantity, segment_of
-from engine.market.rules import multiplier
-from engine.market.sheets import SheetRow, day_of, decimal_of, identity, month_first, read_sheet, seconds_of
-from engine.texts import symbol as symbol_of
+from engine.market.order_rules import multiplier
+from engine.texts import checked_symbol as symbol_of
 
 NEEDED = ("symbol", "trade_date", "exchange", "trade_type", "quantity", "price", "order_id")
 NAMES = {
@@ -41,14 +49,14 @@ MARKETS = {
 _CONTRACT = re.compile(r"\d{2}[A-Z]{3}FUT$|\d(CE|PE)$")
 
 
-def read_tradebook(file: Path) -> list[Deal]:
+def read_tradebook(file: Path) -> list[AccountDeal]:
     """Return the trades of a tradebook; raise `DataError` naming file, line and the mend. MCX counts lots in it."""
     rows = read_sheet(file, NEEDED, NAMES, "tradebook")
     american = month_first(row.cells["trade_date"] for row in rows)
-    return [_told(file, row, lambda each: _trade(each, american=american)) for row in rows]
+    return [_read_row(file, row, lambda each: _trade_of_row(each, american=american)) for row in rows]
 
 
-def read_holdings(file: Path) -> list[Deal]:
+def read_holdings(file: Path) -> list[AccountDeal]:
     """Return what was held without a trade (an IPO, a transfer, a gift) as lots without charges; raise `DataError`."""
     try:
         rows = read_sheet(file, HELD, HELD_NAMES, "list of holdings")
@@ -59,52 +67,52 @@ def read_holdings(file: Path) -> list[Deal]:
             f"{file}: add a column `date`, the day from which each is held: of an IPO the allotment, of a gift the giver's"
         ) from error
     american = month_first(row.cells["date"] for row in rows)
-    return [_told(file, row, lambda each: _holding(each, american=american)) for row in rows]
+    return [_read_row(file, row, lambda each: _holding_of_row(each, american=american)) for row in rows]
 
 
-def _told(file: Path, row: SheetRow, read: Callable[[SheetRow], Deal]) -> Deal:
+def _read_row(file: Path, row: SheetRow, read: Callable[[SheetRow], AccountDeal]) -> AccountDeal:
     try:
         return read(row)
     except (KeyError, ValueError, ArithmeticError) as error:
         raise DataError(f"{file}, line {row.line}: {error}") from error
 
 
-def _trade(row: SheetRow, *, american: bool) -> Deal:
+def _trade_of_row(row: SheetRow, *, american: bool) -> AccountDeal:
     cells = row.cells
     told = cells.get("order_execution_time", "")
-    day = _agreed(cells["trade_date"], told, american=american)
+    day = _agreed_day(cells["trade_date"], told, american=american)
     ts = midnight(day) + (seconds_of(told) or 0) * SECOND
-    symbol, exchange = symbol_of(cells["symbol"]).upper(), _market(cells)
+    symbol, exchange = symbol_of(cells["symbol"]).upper(), _exchange_of(cells)
     isin, off = cells.get("isin", ""), cells.get("segment", "").upper() == "MF"
-    asset = asset_of(symbol, symbol if off else "", isin) if exchange in {"NSE", "BSE"} else Asset.SHARE
+    asset = asset_of(symbol, symbol if off else "", isin) if exchange in {"NSE", "BSE"} else AssetClass.SHARE
     if off:
-        segment = "MF_EQUITY" if asset is Asset.EQUITY_FUND else "MF_OTHER"
+        segment = "MF_EQUITY" if asset is AssetClass.EQUITY_FUND else "MF_OTHER"
     else:
         segment = segment_of(exchange, symbol, asset, Product.CNC if exchange in {"NSE", "BSE"} else Product.NRML)
-    quantity = _quantity(cells["quantity"])
+    quantity = _quantity_of(cells["quantity"])
     if exchange == "MCX":
-        quantity *= _units(day, exchange, symbol)
+        quantity *= _lot_units(day, exchange, symbol)
     side = SIDES.get(cells["trade_type"].upper())
     if side is None:
         raise ValueError(f"trade_type {cells['trade_type']!r}: expected buy or sell")
     group = cells.get("series", "").upper() if exchange == "BSE" else ""
-    return Deal(
-        day, ts, exchange, symbol, segment, side, quantity, _value(cells["price"], quantity), 0, 0,
-        identity(cells["order_id"]), identity(cells.get("trade_id", "")), isin, asset, group,
+    return AccountDeal(
+        day, ts, exchange, symbol, segment, side, quantity, _value_of(cells["price"], quantity), 0, 0,
+        identifier_of(cells["order_id"]), identifier_of(cells.get("trade_id", "")), isin, asset, group,
     )  # fmt: skip
 
 
-def _holding(row: SheetRow, *, american: bool) -> Deal:
+def _holding_of_row(row: SheetRow, *, american: bool) -> AccountDeal:
     cells = row.cells
     day = day_of(cells["date"], american=american)
-    symbol, isin, quantity = symbol_of(cells["symbol"]).upper(), cells.get("isin", ""), _quantity(cells["quantity"])
-    return Deal(
+    symbol, isin, quantity = symbol_of(cells["symbol"]).upper(), cells.get("isin", ""), _quantity_of(cells["quantity"])
+    return AccountDeal(
         day, midnight(day), cells.get("exchange", "") or "NSE", symbol, OPENING, Side.BUY, quantity,
-        _value(cells["price"], quantity), 0, 0, "", "", isin, asset_of(symbol, "", isin),
+        _value_of(cells["price"], quantity), 0, 0, "", "", isin, asset_of(symbol, "", isin),
     )  # fmt: skip
 
 
-def _agreed(text: str, told: str, *, american: bool) -> date:
+def _agreed_day(text: str, told: str, *, american: bool) -> date:
     """Return the day of a trade; the time of execution has it too, and a spreadsheet leaves that as it was."""
     day = day_of(text, american=american)
     if not re.match(r"\d{4}-\d{2}-\d{2}", told):
@@ -115,31 +123,31 @@ def _agreed(text: str, told: str, *, american: bool) -> date:
     return executed
 
 
-def _market(cells: dict[str, str]) -> str:
+def _exchange_of(cells: dict[str, str]) -> str:
     exchange, segment = cells["exchange"].upper(), cells.get("segment", "").upper()
     if not segment and _CONTRACT.search(cells["symbol"].upper()):
         segment = "FO"
     return MARKETS.get((exchange, segment), exchange)
 
 
-def _quantity(text: str) -> Quantity:
+def _quantity_of(text: str) -> Quantity:
     number = decimal_of(text)
-    if not 0 < number <= int(bounds.HELD):
-        raise ValueError(f"quantity {text!r}: expected more than nothing, at most {bounds.HELD}")
+    if not 0 < number <= int(number_bounds.HELD):
+        raise ValueError(f"quantity {text!r}: expected more than nothing, at most {number_bounds.HELD}")
     return int(number) if number == int(number) else number
 
 
-def _value(price: str, quantity: Quantity) -> int:
+def _value_of(price: str, quantity: Quantity) -> int:
     each = decimal_of(price)
-    if not 0 <= each <= int(bounds.PRICE):
-        raise ValueError(f"price {price!r}: expected nothing below zero, at most {bounds.PRICE:.0f}")
+    if not 0 <= each <= int(number_bounds.PRICE):
+        raise ValueError(f"price {price!r}: expected nothing below zero, at most {number_bounds.PRICE:.0f}")
     value = int((each * quantity * 100).quantize(Decimal(1), ROUND_HALF_UP))
-    if value > bounds.TURNOVER:
+    if value > number_bounds.TURNOVER:
         raise ValueError(f"{quantity} at {price}: worth more than ₹1,000 crore")
     return value
 
 
-def _units(day: date, exchange: str, symbol: str) -> int:
+def _lot_units(day: date, exchange: str, symbol: str) -> int:
     units = multiplier(day, exchange, symbol)
     if not units:
         raise DataError(f"nobody knows what a lot of {symbol} holds: add it to `units` in engine/market/rules.json")

@@ -5,7 +5,7 @@ from enum import Enum
 from typing import NamedTuple
 
 
-class Kind(Enum):
+class ActionKind(Enum):
     """What a corporate action is, as far as prices and positions are concerned."""
 
     SPLIT = "split"
@@ -17,13 +17,13 @@ class Kind(Enum):
     SCHEME = "scheme"
 
 
-class Effect(NamedTuple):
+class ActionEffect(NamedTuple):
     """One effect of a subject: `ratio` shares after per share before (1.0 where they stay), `amount` rupees a share.
 
     `ratio` is 0.0 and `amount` -1.0 where the text does not tell.
     """
 
-    kind: Kind
+    kind: ActionKind
     ratio: float = 1.0
     amount: float = 0.0
 
@@ -36,38 +36,38 @@ NOT_SHARES = re.compile(r"ncrps|debenture|preference", re.IGNORECASE)
 SCHEMES = re.compile(r"arr?angement|amalgamation|merger|capital reduction", re.IGNORECASE)
 
 
-def effects(subject: str) -> list[Effect]:
+def subject_effects(subject: str) -> list[ActionEffect]:
     """Return what a subject says that moves prices or positions: nothing for a meeting or a buy-back."""
-    found: list[Effect] = []
+    found: list[ActionEffect] = []
     words = subject.lower()
     if "split" in words or "sub-division" in words or "consolidation" in words:
-        found.append(_face_value(subject))
+        found.append(_face_value_effect(subject))
     if "demerger" in words:
-        found.append(Effect(Kind.DEMERGER))
+        found.append(ActionEffect(ActionKind.DEMERGER))
     elif NOT_SHARES.search(subject) or SCHEMES.search(subject):
-        found.append(Effect(Kind.SCHEME))
+        found.append(ActionEffect(ActionKind.SCHEME))
     elif "bonus" in words:
-        found.append(_bonus(subject))
+        found.append(_bonus_effect(subject))
     if "rights" in words:
-        found.append(Effect(Kind.RIGHTS))
+        found.append(ActionEffect(ActionKind.RIGHTS))
     if DIVIDEND.search(subject):
-        found.append(_dividend(subject))
+        found.append(_dividend_effect(subject))
     return found
 
 
-def _face_value(subject: str) -> Effect:
+def _face_value_effect(subject: str) -> ActionEffect:
     match = FACE.search(subject)
     ratio = float(match[1]) / float(match[2]) if match else 0.0
-    return Effect(Kind.CONSOLIDATION if 0.0 < ratio < 1.0 else Kind.SPLIT, ratio)
+    return ActionEffect(ActionKind.CONSOLIDATION if 0.0 < ratio < 1.0 else ActionKind.SPLIT, ratio)
 
 
-def _bonus(subject: str) -> Effect:
+def _bonus_effect(subject: str) -> ActionEffect:
     """Read "a:b": a new shares for every b held."""
     match = PAIR.search(subject)
-    return Effect(Kind.BONUS, 1.0 + float(match[1]) / float(match[2]) if match else 0.0)
+    return ActionEffect(ActionKind.BONUS, 1.0 + float(match[1]) / float(match[2]) if match else 0.0)
 
 
-def _dividend(subject: str) -> Effect:
+def _dividend_effect(subject: str) -> ActionEffect:
     """Add up the dividends of one subject; one without its amount leaves the sum unknown."""
     amounts = DIVIDEND.findall(subject)
-    return Effect(Kind.DIVIDEND, 1.0, round(sum(map(float, amounts)), 6) if all(amounts) else -1.0)
+    return ActionEffect(ActionKind.DIVIDEND, 1.0, round(sum(map(float, amounts)), 6) if all(amounts) else -1.0)

@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from aiohttp import WSMsgType, web
 
-from brokers.kite.rest import KiteBroker
-from compiled.model import Instrument
+from brokers.kite.kite_broker import KiteBroker
+from compiled.model.values import Instrument
 
 IST_0915 = 1_767_325_500_000_000_000
 """2026-01-02 09:15:00 IST in ns UTC: day 20,455 since the epoch, 03:45 UTC."""
@@ -122,7 +122,7 @@ def clock():
 
 async def known(stub, clock, seconds):
     client = KiteBroker(stub.url, "key", "token", clock, timeout=seconds)
-    client.know([Instrument(408065, "NSE", "INFY", 0.05)])
+    client.add_instruments([Instrument(408065, "NSE", "INFY", 0.05)])
     yield client
     await client.close()
 

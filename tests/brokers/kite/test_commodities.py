@@ -2,20 +2,21 @@
 
 import pytest
 
-from brokers.kite.rest import KiteBroker
+from brokers.kite.kite_broker import KiteBroker
 from brokers.kite.translation import instrument
-from brokers.sandbox import Sandbox, SandboxConfig, key
-from compiled.charges import order_charges
-from compiled.ladder import LadderPlan, RungPlan
-from compiled.ledger import Ledger
-from compiled.model import Gtt, GttLeg, Instrument, Order, OrderType, Product, Purpose, Side, paise
-from compiled.risk import size_of
-from compiled.terms import Change
+from brokers.sandbox import Sandbox, SandboxConfig
+from brokers.sandbox.api import admin_key
+from compiled.accounting.charges import order_charges
+from compiled.accounting.ledger import Ledger
+from compiled.model.order_terms import OrderChange
+from compiled.model.values import Gtt, GttLeg, Instrument, Order, OrderPurpose, OrderType, Product, Side, paise
+from compiled.trading.ladder import LadderPlan, RungPlan
+from compiled.trading.risk import rung_size
+from engine.day.price_bands import fill_in_bands
 from engine.errors import OrderRefused
 from engine.market.calendar import ist_day
-from engine.market.charges import load, segment
-from engine.market.rules import multiplier
-from engine.trading.bands import fill_in
+from engine.market.charges import charge_segment, load_rate_table
+from engine.market.order_rules import multiplier
 
 CRORE = 10**9
 SECOND = 1_000_000_000
@@ -34,7 +35,7 @@ class Exchange:
             pass
 
     def ask(self, path, body=None):
-        return key.ask(self.end.rest, "GET" if body is None else "POST", path, body, 30)
+        return admin_key.call_admin(self.end.rest, "GET" if body is None else "POST", path, body, 30)
 
     def books(self):
         return self.ask("/sandbox/books")
@@ -63,7 +64,7 @@ async def gold(broker):
 
 
 def an_order(gold, side, quantity, order_type=OrderType.LIMIT, **fields):
-    purpose = Purpose.ENTRY if side is Side.BUY else Purpose.EXIT
+    purpose = OrderPurpose.ENTRY if side is Side.BUY else OrderPurpose.EXIT
     return Order(1, "patang1", "s", gold.token, side, quantity, order_type, Product.NRML, purpose, **fields)
 
 
@@ -99,12 +100,12 @@ def test_a_commodity_of_which_nobody_knows_the_lot_cannot_be_traded():
 
 async def test_what_is_ordered_in_units_stands_at_the_broker_in_lots(exchange, broker, gold):
     assert (gold.lot, gold.multiplier) == (100, 100)
-    fill_in([gold], await broker.bands([gold]))
+    fill_in_bands([gold], await broker.bands([gold]))
     price = gold.snap(gold.lower)
     order_id = await broker.place(an_order(gold, Side.BUY, 300, price=price))
     books = exchange.books()
     assert [(row["quantity"], row["price"]) for row in books["orders"]] == [(3, price)]
-    await broker.modify(order_id, Change(quantity=200))
+    await broker.modify(order_id, OrderChange(quantity=200))
     [row] = exchange.books()["orders"]
     assert row["quantity"] == 2
     [update] = await broker.orders()
@@ -112,11 +113,11 @@ async def test_what_is_ordered_in_units_stands_at_the_broker_in_lots(exchange, b
     with pytest.raises(OrderRefused, match="no whole lots of 100"):
         await broker.place(an_order(gold, Side.BUY, 150, price=price))
     with pytest.raises(OrderRefused, match="no whole lots of 100"):
-        await broker.modify(order_id, Change(quantity=250))
+        await broker.modify(order_id, OrderChange(quantity=250))
 
 
 async def test_fills_positions_and_gtts_come_back_in_units(exchange, broker, gold):
-    fill_in([gold], await broker.bands([gold]))
+    fill_in_bands([gold], await broker.bands([gold]))
     await broker.place(an_order(gold, Side.BUY, 200, OrderType.MARKET))
     exchange.move(5)
     trades = await broker.trades()
@@ -134,7 +135,7 @@ async def test_fills_positions_and_gtts_come_back_in_units(exchange, broker, gol
 
 
 async def test_the_brokers_margin_is_that_of_the_lots(broker, gold):
-    fill_in([gold], await broker.bands([gold]))
+    fill_in_bands([gold], await broker.bands([gold]))
     order = an_order(gold, Side.BUY, 200, price=gold.snap(gold.close))
     [blocked] = await broker.margins([order])
     # SPAN 9 % and exposure 1 % of 200 units at the previous close, plus charges of some rupees
@@ -144,7 +145,7 @@ async def test_the_brokers_margin_is_that_of_the_lots(broker, gold):
 def test_a_round_trip_of_two_lots_by_hand():
     gold = Instrument(1, "MCX", "GOLD26DECFUT", 1.0, 100, "FUT", multiplier=100)
     ledger = Ledger(10 * CRORE)
-    rates = load().rates(segment(gold, Product.NRML), "MCX", 20261120)
+    rates = load_rate_table().rates(charge_segment(gold, Product.NRML), "MCX", 20261120)
     ledger.fill("s", 1, Side.BUY, 200, 128_400.0)
     assert ledger.exposure == 25_680_000_00, "two kilograms at ₹1,28,400 per 10 g"
     ledger.mark(1, 128_440.0)
@@ -159,8 +160,8 @@ def test_a_round_trip_of_two_lots_by_hand():
 def test_sizing_buys_whole_lots_by_what_they_are_worth():
     gold = Instrument(1, "MCX", "GOLD26DECFUT", 1.0, 100, "FUT", multiplier=100)
     one = LadderPlan([RungPlan(0.0, 1.0)], 12_900_000_00)
-    assert size_of(gold, one, 1.0, 128_400.0) == 100, "a lot is worth ₹1,28,40,000"
-    assert size_of(gold, LadderPlan([RungPlan(0.0, 1.0)], 12_800_000_00), 1.0, 128_400.0) == 0
+    assert rung_size(gold, one, 1.0, 128_400.0) == 100, "a lot is worth ₹1,28,40,000"
+    assert rung_size(gold, LadderPlan([RungPlan(0.0, 1.0)], 12_800_000_00), 1.0, 128_400.0) == 0
     # ₹3,00,000 at risk, 1 % of ₹1,28,400 is ₹1,284 a unit: 233 units, two lots
     risk = LadderPlan([RungPlan(0.0, 1.0)], 0, risk=300_000_00)
-    assert size_of(gold, risk, 1.0, 128_400.0) == 200
+    assert rung_size(gold, risk, 1.0, 128_400.0) == 200

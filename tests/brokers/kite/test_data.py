@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from brokers.kite.pace import OTHERS, Pace
-from brokers.kite.rest import KiteBroker
-from compiled.model import Instrument, Order, OrderType, Product, Purpose, Side
+from brokers.kite.kite_broker import KiteBroker
+from brokers.kite.request_pacer import OTHERS, RequestPacer
+from compiled.model.values import Instrument, Order, OrderPurpose, OrderType, Product, Side
 from engine.errors import DataError, RetryableError
 from engine.ports import BrokerHolding, BrokerPosition
 
@@ -114,7 +114,7 @@ async def test_instruments_come_from_the_csv_and_an_index_is_an_index(stub, brok
         (2953217, "TCS", 0.1, 1, "EQ"),
         (9004034, "NIFTY26JAN25000CE", 0.05, 65, "CE"),
     ]
-    order = Order(1, "t", "s", 2953217, Side.BUY, 5, OrderType.LIMIT, Product.CNC, Purpose.ENTRY, price=3000.1)
+    order = Order(1, "t", "s", 2953217, Side.BUY, 5, OrderType.LIMIT, Product.CNC, OrderPurpose.ENTRY, price=3000.1)
     assert await broker.place(order) == "1"
     assert stub.requests[1].form["tradingsymbol"] == "TCS"
 
@@ -240,13 +240,13 @@ async def test_a_span_that_kite_does_not_keep_is_named(broker):
 
 
 def test_reads_leave_room_for_changes_and_both_together_keep_to_ten_a_second(clock):
-    pace = Pace(clock, OTHERS)
-    assert [pace.take() for _ in range(8)] == [True] * 7 + [False]
-    assert [pace.take(change=True) for _ in range(4)] == [True] * 3 + [False]
+    pace = RequestPacer(clock, OTHERS)
+    assert [pace.admit() for _ in range(8)] == [True] * 7 + [False]
+    assert [pace.admit(change=True) for _ in range(4)] == [True] * 3 + [False]
     clock.time += SECOND
-    assert not pace.take(change=True), "what left a second apart may arrive closer together"
+    assert not pace.admit(change=True), "what left a second apart may arrive closer together"
     clock.time += SECOND // 10
-    assert [pace.take() for _ in range(8)] == [True] * 7 + [False]
+    assert [pace.admit() for _ in range(8)] == [True] * 7 + [False]
 
 
 async def test_a_read_too_many_waits_and_a_change_does_not(stub, clock, script):
@@ -271,6 +271,6 @@ async def test_without_limits_nothing_waits(stub, clock, script):
 
 
 def test_importing_the_adapter_does_not_import_the_client():
-    code = "import sys, brokers.kite.rest, brokers.kite.feed; sys.exit(bool({'twisted', 'kiteconnect'} & set(sys.modules)))"
-    root = Path(__file__).parents[2]
+    code = "import sys, brokers.kite.kite_broker, brokers.kite.kite_feed; sys.exit(bool({'twisted', 'kiteconnect'} & set(sys.modules)))"
+    root = Path(__file__).parents[3]
     assert subprocess.run([sys.executable, "-c", code], cwd=root, timeout=60, check=False).returncode == 0

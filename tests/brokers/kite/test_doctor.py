@@ -11,16 +11,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from brokers.kite.feed import KiteFeed
-from brokers.kite.rest import KiteBroker
+from brokers.kite.kite_broker import KiteBroker
+from brokers.kite.kite_feed import KiteFeed
 from brokers.sandbox import Sandbox, SandboxConfig
-from compiled.model import Bar, Instrument
-from engine.config import load
+from compiled.model.values import Bar, Instrument
+from engine.config.schema import load_config
 from engine.errors import ConnectionFailed, OperatorError, RetryableError
 from engine.ops import doctor
-from tui.beforehand import check_listed
-from tui.doctor import beforehand, outgoing
-from tui.login import Place
+from tui.commands.desk.desk_doctor import local_checks, outgoing_address
+from tui.commands.desk.login_commands import BrokerEndpoint
+from tui.run.preflight import check_listed
 
 NOON = 1_767_335_400_000_000_000  # 2026-01-02 12:00 IST
 SECOND = 1_000_000_000
@@ -69,7 +69,7 @@ def a_patient(body, folder, **changes):
         "database": folder / "desk.db", "server_time": body.server_time, "whole": well, "outgoing": ip_address("203.0.113.7"),
         "registered": ip_address("203.0.113.7"),
     }  # fmt: skip
-    return doctor.Patient(**(values | changes))
+    return doctor.HealthSubject(**(values | changes))
 
 
 async def test_a_healthy_desk_is_well_in_every_respect(tmp_path):
@@ -78,7 +78,7 @@ async def test_a_healthy_desk_is_well_in_every_respect(tmp_path):
         (name, "ok", "") for name in ("disk", "database", "token", "clock", "address", "instruments", "history", "feed")
     ]
     assert checks[2].text == "account AB1234, until 03 Jan 06:00 IST"
-    assert doctor.worst(checks) == "ok"
+    assert doctor.worst_state(checks) == "ok"
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ async def test_without_a_token_nothing_behind_it_is_blamed(tmp_path, error, mend
     checks = {check.name: check for check in await doctor.examine(a_patient(body, tmp_path))}
     assert (checks["token"].state, checks["token"].mend) == ("fail", mend)
     assert (checks["instruments"].state, checks["feed"].state) == ("warn", "warn")
-    assert doctor.worst(list(checks.values())) == "fail"
+    assert doctor.worst_state(list(checks.values())) == "fail"
 
 
 @pytest.mark.parametrize(
@@ -146,12 +146,12 @@ def test_the_address_orders_leave_from_is_compared_with_the_registered_one(leave
 
 
 def test_the_way_out_of_this_machine_is_found_without_sending_anything():
-    assert outgoing("127.0.0.1") == ip_address("127.0.0.1")
+    assert outgoing_address("127.0.0.1") == ip_address("127.0.0.1")
 
     def fails(host):
         raise OSError(host)
 
-    assert outgoing("nowhere", fails) is None
+    assert outgoing_address("nowhere", fails) is None
 
 
 @pytest.mark.parametrize(("free", "state"), [(0.1, "fail"), (1.0, "warn"), (50.0, "ok")])
@@ -205,7 +205,7 @@ async def test_a_short_instrument_list_is_suspicious_except_at_the_sandbox(tmp_p
 
 async def test_a_symbol_that_is_not_listed_is_a_fault(tmp_path):
     (tmp_path / "config.toml").write_text('[feed]\nwatch = ["S1", "NOSUCH", "INFY"]\n')
-    config = load(tmp_path / "config.toml").values
+    config = load_config(tmp_path / "config.toml").values
     checks = await doctor.check_instruments(a_patient(Body(), tmp_path, check_listed=partial(check_listed, config)))
     assert [(check.state, check.text) for check in checks] == [
         ("ok", "2000 on NSE"), ("fail", "no such symbol on NSE: NOSUCH, INFY"),
@@ -221,8 +221,8 @@ async def test_a_feed_that_does_not_connect_says_why(tmp_path, monkeypatch):
 
 
 def test_the_report_has_a_line_for_each_check_and_one_for_each_mend():
-    checks = [doctor.Check("disk", "ok", "fine"), doctor.Check("token", "fail", "dead", "patang login")]
-    assert list(doctor.lines(checks)) == ["ok    disk   fine", "fail  token  dead", "             → patang login"]
+    checks = [doctor.HealthCheck("disk", "ok", "fine"), doctor.HealthCheck("token", "fail", "dead", "patang login")]
+    assert list(doctor.report_lines(checks)) == ["ok    disk   fine", "fail  token  dead", "             → patang login"]
 
 
 async def test_the_real_adapter_at_the_sandbox_is_well_and_a_wrong_token_is_not(tmp_path, clock):
@@ -246,7 +246,7 @@ async def test_the_real_adapter_at_the_sandbox_is_well_and_a_wrong_token_is_not(
 
 
 def test_patang_doctor_warns_of_holdings_that_lack_their_authorisation(tmp_path, monkeypatch, capsys):
-    from tui.cli import call
+    from tui.commands.cli import run_command
 
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     sandbox = Sandbox(SandboxConfig(consent=False, symbols=("INFY",), holdings=(("INFY", 10, 1_500.0),), limits="off"))
@@ -257,7 +257,7 @@ def test_patang_doctor_warns_of_holdings_that_lack_their_authorisation(tmp_path,
     try:
         for demat in ("auto", "daily", "standing"):
             config.write_text(f'[broker]\n{broker}demat = "{demat}"\n')
-            assert call(["doctor", "--json", "--config", str(config)]) == 0
+            assert run_command(["doctor", "--json", "--config", str(config)]) == 0
             report = json.loads(capsys.readouterr().out)
             found[demat] = [(c["state"], c["text"], c["mend"]) for c in report["checks"] if c["name"] == "demat"]
     finally:
@@ -270,10 +270,10 @@ def test_patang_doctor_warns_of_holdings_that_lack_their_authorisation(tmp_path,
 
 
 def test_patang_doctor_reports_in_json_and_fails_with_a_dead_token(tmp_path, monkeypatch, capsys):
-    from tui.cli import call
+    from tui.commands.cli import run_command
 
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    assert call(["doctor", "--json"]) == 0
+    assert run_command(["doctor", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert (report["state"], [check["name"] for check in report["checks"]]) == (
         "ok", ["mode", "day", "environment", "disk", "database", "token", "instruments", "history", "feed", "budget"],
@@ -286,21 +286,21 @@ def test_patang_doctor_reports_in_json_and_fails_with_a_dead_token(tmp_path, mon
         'access_token = "TOKENSECRET"\n',
         "utf-8",
     )
-    assert call(["doctor", "--config", str(config)]) == 1
+    assert run_command(["doctor", "--config", str(config)]) == 1
     sandbox.stop()
     out, err = capsys.readouterr()
     assert "fail  token" in out
     assert "→ patang login" in out
     assert "SECRET" not in out + err
-    assert call(["doctor", "--static-ip", "nonsense"]) == 2
+    assert run_command(["doctor", "--static-ip", "nonsense"]) == 2
 
 
 def report(tmp_path, text, now=NOON):
     file = tmp_path / "config.toml"
     file.write_text(text)
-    config = load(file).values
-    place = Place("http://127.0.0.1:9", "", "", "KEY")
-    return {check.name: check for check in beforehand(config, place, now)}
+    config = load_config(file).values
+    place = BrokerEndpoint("http://127.0.0.1:9", "", "", "KEY")
+    return {check.name: check for check in local_checks(config, place, now)}
 
 
 def test_the_mode_says_where_it_leads_and_a_real_one_what_goes_with_each_order(tmp_path):

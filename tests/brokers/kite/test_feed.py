@@ -9,13 +9,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from brokers.kite.feed import KiteFeed
-from engine.config import read
+from brokers.kite.kite_feed import KiteFeed
+from engine.config.schema import parse_config
 from engine.errors import ConfigError, OperatorError
 from tests.waiting import until
-from tui.access import Access
-from tui.exchange import Exchange, connect
-from tui.login import Place
+from tui.commands.desk.login_commands import BrokerEndpoint
+from tui.run.broker import ExchangeLink, connect_broker
+from tui.run.credentials import Credentials
 
 
 def a_feed(sockets, clock, **options):
@@ -126,7 +126,7 @@ async def test_without_a_stale_limit_silence_is_no_fault(sockets, clock, sink):
 
 
 async def test_a_server_that_never_finishes_the_handshake_is_given_up(clock, sink, monkeypatch):
-    monkeypatch.setattr("brokers.kite.feed._HANDSHAKE", 0.2)
+    monkeypatch.setattr("brokers.kite.kite_feed._HANDSHAKE", 0.2)
     arrived = []
 
     async def hold(reader, writer):
@@ -180,7 +180,7 @@ async def test_other_refusals_are_tried_again_and_name_no_secret(sockets, clock,
 async def test_the_delay_doubles_to_its_limit_and_keeps_half_of_it(sockets, clock):
     feed = KiteFeed(sockets.url, "k", "t", clock, rng=random.Random(7), first_delay=0.5, longest_delay=30.0)
     for failures, longest in ((0, 0.5), (1, 1.0), (3, 4.0), (6, 30.0), (5_000, 30.0)):
-        delays = [feed._delay(failures) for _ in range(200)]
+        delays = [feed._reconnect_delay(failures) for _ in range(200)]
         assert longest / 2 <= min(delays) < 0.55 * longest
         assert 0.95 * longest < max(delays) <= longest
 
@@ -315,19 +315,19 @@ async def test_a_sink_that_raises_is_not_silenced(sockets, clock, sink, frame):
     [("stale_after_s = 600", 600.0, 10.0), ("dead_after_s = 6", 10.0, 6.0), ("dead_after_s = 60", 10.0, 60.0)],
 )
 def test_how_long_an_instrument_may_be_silent_says_nothing_of_a_dead_connection(monkeypatch, clock, text, stale, dead):
-    config = read(f"[feed]\n{text}\n", Path("config.toml")).values
-    monkeypatch.setattr("tui.exchange.KiteBroker", lambda *_, **__: None)
-    monkeypatch.setattr("tui.exchange.KiteFeed", lambda *_, **options: options)
+    config = parse_config(f"[feed]\n{text}\n", Path("config.toml")).values
+    monkeypatch.setattr("tui.run.broker.KiteBroker", lambda *_, **__: None)
+    monkeypatch.setattr("tui.run.broker.KiteFeed", lambda *_, **options: options)
     station = SimpleNamespace(config=config)
-    exchange = Exchange(Access(Place("http://x", "ws://x", "", "key", "token", sandbox=True)), clock, None)
-    _, options = connect(station, exchange, lambda: None)
+    exchange = ExchangeLink(Credentials(BrokerEndpoint("http://x", "ws://x", "", "key", "token", sandbox=True)), clock, None)
+    _, options = connect_broker(station, exchange, lambda: None)
     assert (config.feed.stale_after_s, options["dead_after"]) == (stale, dead)
 
 
 @pytest.mark.parametrize("seconds", [5.9, 61])
 def test_a_connection_is_given_two_heartbeats_and_no_more_than_a_minute(seconds):
     with pytest.raises(ConfigError, match="dead_after_s"):
-        read(f"[feed]\ndead_after_s = {seconds}\n", Path("config.toml"))
+        parse_config(f"[feed]\ndead_after_s = {seconds}\n", Path("config.toml"))
 
 
 async def test_each_token_is_asked_for_in_its_mode_now_and_after_a_reconnect(sockets, clock, sink):
@@ -355,4 +355,4 @@ async def test_each_token_is_asked_for_in_its_mode_now_and_after_a_reconnect(soc
 )
 def test_an_instrument_is_asked_for_in_one_mode(text):
     with pytest.raises(ConfigError, match="feed"):
-        read(f"[feed]\n{text}\n", Path("config.toml"))
+        parse_config(f"[feed]\n{text}\n", Path("config.toml"))

@@ -4,10 +4,10 @@ from datetime import date
 
 import pytest
 
-from brokers.kite import figures
+from brokers.kite import strict_figures
 from brokers.kite.translation import (
     bar,
-    blocked,
+    blocked_margin,
     gtt_update,
     holdings,
     instrument,
@@ -15,10 +15,10 @@ from brokers.kite.translation import (
     position,
     trade,
 )  # fmt: skip
-from compiled.model import Gtt, Product
-from compiled.terms import Change
+from compiled.model.order_terms import OrderChange
+from compiled.model.values import Gtt, Product
 from engine.errors import OrderUnknown, RetryableError
-from tests.kite.test_orders import gtt_row, order_row
+from tests.brokers.kite.test_orders import gtt_row, order_row
 
 NOW = 1_767_325_500_000_000_000
 NONSENSE = (float("nan"), float("inf"), float("-inf"), 10**30, "ten", True, [], {}, 1.5)
@@ -103,13 +103,13 @@ def test_a_position_may_be_short_and_a_missing_price_is_none():
 
 @pytest.mark.parametrize(("text", "number"), [("123", 123), (123, 123)])
 def test_an_id_is_a_number_or_its_digits(text, number):
-    assert figures.number_of(text) == number
+    assert strict_figures.number_of(text) == number
 
 
 @pytest.mark.parametrize("value", ["", "1_0", "\u0661", "+1", " 1", "12a", 0, -1, 2**63, "9" * 30, 1.0, None, True])
 def test_anything_else_is_no_id(value):
     with pytest.raises(ValueError, match="no id"):
-        figures.number_of(value)
+        strict_figures.number_of(value)
 
 
 async def test_one_bad_row_makes_the_book_unreadable_and_never_shorter(stub, broker, script):
@@ -124,7 +124,7 @@ async def test_an_answer_about_another_order_or_gtt_tells_nothing(stub, broker, 
     stub.on("*", script.ok({"order_id": "21", "trigger_id": 78}))
     gtt = Gtt(1, "s", 408065, Product.CNC, 1, 1500.0, read_gtt(gtt_row()).legs)
     gtt.gtt_id, gtt.pending = 77, gtt.legs
-    for request in (broker.cancel("20"), broker.modify("20", Change(price=1500.0)), broker.delete_gtt(77),
+    for request in (broker.cancel("20"), broker.modify("20", OrderChange(price=1500.0)), broker.delete_gtt(77),
                     broker.modify_gtt(gtt)):  # fmt: skip
         with pytest.raises(OrderUnknown, match="unreadable"):
             await request
@@ -223,6 +223,6 @@ def test_an_instrument_off_every_grid_is_unreadable(key, value):
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e300, 1e13, "x", None, True])
 def test_what_an_order_blocks_is_a_sum_of_money(value):
-    assert blocked({"total": 100.5, "charges": {"total": 0.25}}) == 10_075
+    assert blocked_margin({"total": 100.5, "charges": {"total": 0.25}}) == 10_075
     with pytest.raises((ValueError, TypeError)):
-        blocked({"total": value})
+        blocked_margin({"total": value})

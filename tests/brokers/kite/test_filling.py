@@ -2,9 +2,9 @@
 
 import asyncio
 
-from brokers.kite.filling import TRIES, Filler
-from brokers.kite.gaps import Gap
-from compiled.model import Bar
+from brokers.backfill.gap_filler import TRIES, GapFiller
+from brokers.kite.feed_gaps import FeedGap
+from compiled.model.values import Bar
 from engine.errors import RetryableError
 
 OPEN = 1_767_325_500_000_000_000  # 2026-01-02 09:15:00 IST
@@ -26,7 +26,7 @@ class Desk:
     def __init__(self, clock, failures=0):
         self.asked, self.kept, self.told, self.journal, self.failures = [], [], [], Pages(), failures
         self.clock = clock
-        self.filler = Filler(
+        self.filler = GapFiller(
             self.history, clock, self.journal, self.kept.extend, lambda *told: self.told.append(told), lambda: [2]
         )  # fmt: skip
 
@@ -38,7 +38,7 @@ class Desk:
         return [Bar(token, at, span, 1.0, 1.0, 1.0, 1.0, 5) for at in range(start, end, MINUTE)]
 
     async def fill(self, *gaps):
-        self.filler.note(gaps)
+        self.filler.note_gaps(gaps)
         task = asyncio.ensure_future(self.filler.run())
         async with asyncio.timeout(60):
             while not self.told:  # noqa: ASYNC110 (the filler has no event to wait for)
@@ -49,7 +49,7 @@ class Desk:
 async def test_a_gap_is_read_once_its_last_minute_has_settled_and_what_is_held_goes_first(clock):
     desk = Desk(clock)
     start, end = OPEN + 90 * SECOND, OPEN + 200 * SECOND
-    await desk.fill(Gap(1, start, end), Gap(2, start, end))
+    await desk.fill(FeedGap(1, start, end), FeedGap(2, start, end))
     minutes = (OPEN + MINUTE, OPEN + 4 * MINUTE)
     assert [(token, *span) for _, token, *span in desk.asked] == [(2, *minutes), (1, *minutes)]
     assert desk.asked[0][0] >= OPEN + 4 * MINUTE
@@ -60,28 +60,28 @@ async def test_a_gap_is_read_once_its_last_minute_has_settled_and_what_is_held_g
 
 async def test_minutes_without_a_bar_are_read_unless_the_feed_has_told_of_them(clock):
     desk = Desk(clock)
-    two, six = (Gap(token, OPEN + 2 * MINUTE, OPEN + 3 * MINUTE) for token in (1, 2)), OPEN + 6 * MINUTE
-    desk.filler.note([Gap(1, OPEN + 90 * SECOND, OPEN + 200 * SECOND)])
-    desk.filler.lost(two)
-    await desk.fill(Gap(1, OPEN + 230 * SECOND, OPEN + 235 * SECOND))  # within a minute that is read: written down, too
+    two, six = (FeedGap(token, OPEN + 2 * MINUTE, OPEN + 3 * MINUTE) for token in (1, 2)), OPEN + 6 * MINUTE
+    desk.filler.note_gaps([FeedGap(1, OPEN + 90 * SECOND, OPEN + 200 * SECOND)])
+    desk.filler.note_missing_minutes(two)
+    await desk.fill(FeedGap(1, OPEN + 230 * SECOND, OPEN + 235 * SECOND))  # within a minute that is read: written down, too
     assert sorted((token, (end - start) // MINUTE) for _, token, start, end in desk.asked) == [(1, 3), (2, 1)]
     assert len(desk.journal.rows) == 3
     desk.told.clear()
-    desk.filler.lost([Gap(1, six - MINUTE, six)])
+    desk.filler.note_missing_minutes([FeedGap(1, six - MINUTE, six)])
     await desk.fill()
     assert desk.asked[-1][1:] == (1, six - MINUTE, six)
 
 
 async def test_a_busy_broker_is_asked_again_a_minute_later(clock):
     desk = Desk(clock, failures=1)
-    await desk.fill(Gap(1, OPEN, OPEN + MINUTE))
+    await desk.fill(FeedGap(1, OPEN, OPEN + MINUTE))
     assert [at - desk.asked[0][0] for at, *_ in desk.asked] == [0, MINUTE]
     assert [row["state"] for row in desk.journal.rows.values()] == ["filled"]
 
 
 async def test_a_gap_that_stays_unreadable_is_written_down_as_such(clock):
     desk = Desk(clock, failures=TRIES)
-    await desk.fill(Gap(1, OPEN, OPEN + MINUTE))
+    await desk.fill(FeedGap(1, OPEN, OPEN + MINUTE))
     assert len(desk.asked) == TRIES
     assert [row["state"] for row in desk.journal.rows.values()] == ["unread"]
     assert desk.told[0][0] == "warn"

@@ -7,10 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from brokers.kite.history import Progress, Wanted, Window, download, missing, windows
-from compiled.model import Bar, Instrument
+from brokers.backfill.bar_download import (
+    DownloadProgress,
+    HistoryWindow,
+    WantedBars,
+    download,
+    missing_in_window,
+    request_windows,
+)
+from compiled.model.values import Bar, Instrument
 from engine.errors import DataError, OperatorError, RetryableError
-from engine.market.calendar import Calendar, Gap
+from engine.market.calendar import BarGap, Calendar
 
 INFY = Instrument(408065, "NSE", "INFY", 0.05)
 MINUTE = 60_000_000_000
@@ -62,24 +69,24 @@ def run(tmp_path, clock):
 
     async def go(archive, *wanted, keep=None):
         store = keep or (lambda wanted, bars: go.kept.extend(int(bar.start) for bar in bars))
-        return await download(archive, wanted, store, Progress(tmp_path / "progress"), Calendar.load(), clock)
+        return await download(archive, wanted, store, DownloadProgress(tmp_path / "progress"), Calendar.load(), clock)
 
     go.kept = []
     return go
 
 
 def a_week(start="2026-01-05T00:00", end="2026-01-10T00:00", span=60):
-    return Wanted(INFY, span, ist(start), ist(end))
+    return WantedBars(INFY, span, ist(start), ist(end))
 
 
 def test_windows_are_the_documented_ones_and_end_at_midnight():
-    found = list(windows(Wanted(INFY, 60, 0, 0), [(ist("2026-01-02T10:00"), ist("2026-05-01T12:00"))]))
+    found = list(request_windows(WantedBars(INFY, 60, 0, 0), [(ist("2026-01-02T10:00"), ist("2026-05-01T12:00"))]))
     assert [(each.start, each.end) for each in found] == [
         (ist("2026-01-02T10:00"), ist("2026-03-03T00:00")),
         (ist("2026-03-03T00:00"), ist("2026-05-01T12:00")),  # 59.5 days
     ]
     with pytest.raises(DataError, match="no bars of 45 s"):
-        list(windows(Wanted(INFY, 45, 0, 0), [(0, 1)]))
+        list(request_windows(WantedBars(INFY, 45, 0, 0), [(0, 1)]))
 
 
 @given(some.integers(0, 4 * 10**9), some.integers(1, 3 * 10**8), some.sampled_from([60, 300, 900, 3600, 86_400]))
@@ -88,7 +95,7 @@ def test_windows_cover_everything_once_within_what_kite_allows(start, length, sp
     most = {60: 60, 300: 100, 900: 200, 3600: 400, 86_400: 2_000}[span]
     begin, end = start * 10**9, (start + length) * 10**9
     at = begin
-    for each in windows(Wanted(INFY, span, begin, end), [(begin, end)]):
+    for each in request_windows(WantedBars(INFY, span, begin, end), [(begin, end)]):
         assert each.start == at < each.end
         assert each.end - each.start <= most * DAY
         at = each.end
@@ -119,7 +126,7 @@ async def test_what_is_stored_is_not_asked_for_again_and_a_longer_range_only_for
 async def test_three_windows_are_under_way_at_most(run):
     archive = Archive()
     await run(
-        archive, *(Wanted(Instrument(n, "NSE", f"S{n}", 0.05), 60, ist("2026-01-05T00:00"), NOW) for n in range(9))
+        archive, *(WantedBars(Instrument(n, "NSE", f"S{n}", 0.05), 60, ist("2026-01-05T00:00"), NOW) for n in range(9))
     )
     assert (len(archive.asked), archive.most) == (9, 3)
 
@@ -146,7 +153,7 @@ async def test_a_busy_kite_is_asked_again_more_patiently_and_a_stubborn_window_i
     assert (len(archive.asked), result.unread) == (4, ())
     assert [b - a for a, b in zip(clock.slept, clock.slept[1:], strict=False)] == [4 * 10**9, 8 * 10**9]
 
-    other = Wanted(Instrument(1, "NSE", "X", 0.05), 60, ist("2026-01-06T00:00"), ist("2026-01-08T00:00"))
+    other = WantedBars(Instrument(1, "NSE", "X", 0.05), 60, ist("2026-01-06T00:00"), ist("2026-01-08T00:00"))
     archive = Archive(fails={other.start: 99})
     fine = other._replace(instrument=Instrument(2, "NSE", "Y", 0.05), start=ist("2026-01-07T00:00"))
     results = await run(archive, other, fine)
@@ -179,8 +186,8 @@ async def test_bars_that_have_not_ended_are_left_for_the_next_time(run, clock):
 async def test_missing_bars_are_reported_in_stretches_also_by_the_next_run(run):
     lost = [ist(f"2026-01-06T10:{minute}") for minute in ("00", "01", "02", "30")]
     expected = (
-        Gap(ist("2026-01-06T10:00"), ist("2026-01-06T10:03"), 3),
-        Gap(ist("2026-01-06T10:30"), ist("2026-01-06T10:31"), 1),
+        BarGap(ist("2026-01-06T10:00"), ist("2026-01-06T10:03"), 3),
+        BarGap(ist("2026-01-06T10:30"), ist("2026-01-06T10:31"), 1),
     )
     for _ in range(2):
         [result] = await run(Archive(lost), a_week())
@@ -189,16 +196,16 @@ async def test_missing_bars_are_reported_in_stretches_also_by_the_next_run(run):
 
 def test_holidays_and_weekends_are_no_gaps_and_a_missing_day_bar_is_one():
     calendar = Calendar.load()
-    window = Window(
+    window = HistoryWindow(
         a_week("2026-01-24T00:00", "2026-01-29T00:00", 86_400), ist("2026-01-24T00:00"), ist("2026-01-29T00:00")
     )
     bars = [Bar(408065, ist(f"2026-01-{day}T00:00"), 86_400, 1.0, 1.0, 1.0, 1.0, 1) for day in (27,)]
-    assert [gap.start for gap in missing(calendar, window, bars)] == [ist("2026-01-28T09:15")]  # 26th: Republic Day
+    assert [gap.start for gap in missing_in_window(calendar, window, bars)] == [ist("2026-01-28T09:15")]  # 26th: Republic Day
 
 
 def test_a_window_in_the_middle_of_a_day_misses_nothing_beyond_it():
-    window = Window(a_week(), ist("2026-01-06T10:00"), ist("2026-01-06T10:05"))
-    assert missing(Calendar.load(), window, []) == [Gap(window.start, window.end, 5)]
+    window = HistoryWindow(a_week(), ist("2026-01-06T10:00"), ist("2026-01-06T10:05"))
+    assert missing_in_window(Calendar.load(), window, []) == [BarGap(window.start, window.end, 5)]
 
 
 async def test_a_disk_that_refuses_ends_the_download_and_says_where(run, tmp_path, monkeypatch):
@@ -211,4 +218,4 @@ async def test_a_disk_that_refuses_ends_the_download_and_says_where(run, tmp_pat
     monkeypatch.undo()
     (tmp_path / "folder").mkdir()
     with pytest.raises(OperatorError, match=r"cannot read .*folder"):
-        Progress(tmp_path / "folder")
+        DownloadProgress(tmp_path / "folder")

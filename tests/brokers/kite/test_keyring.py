@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from brokers.kite.vault import KeyringVault, open_vault
+from brokers.session.vault import KeyringVault, open_vault
 from engine.errors import OperatorError
 
 keyring = pytest.importorskip("keyring", reason="the extra keyring is not installed")

@@ -5,9 +5,9 @@ from datetime import date, datetime, timedelta, timezone
 
 import pytest
 
-from brokers.kite.rest import KiteBroker
+from brokers.kite.kite_broker import KiteBroker
 from engine.errors import DataError
-from engine.market.dumps import Dumps
+from engine.market.instrument_dumps import DumpFolder
 
 IST = timezone(timedelta(hours=5, minutes=30))
 HEAD = (
@@ -32,7 +32,7 @@ async def reader(stub, clock, tmp_path):
     """A function that reads the symbols with a new broker, as a desk that has just been started does."""
 
     async def read():
-        broker = KiteBroker(stub.url, "key", "token", clock, dumps=Dumps(tmp_path))
+        broker = KiteBroker(stub.url, "key", "token", clock, dumps=DumpFolder(tmp_path))
         try:
             return [each.symbol for each in await broker.instruments("NSE")]
         finally:
@@ -54,7 +54,7 @@ async def test_a_list_of_today_is_fetched_once(reader, stub, clock, script, tmp_
     stub.on("GET /instruments/NSE", script.http(503, b""))
     assert await reader() == ["INFY", "TCS"]
     assert len(stub.requests) == 1
-    assert [each.day for each in Dumps(tmp_path).versions("NSE")] == [date(2026, 1, 2)]
+    assert [each.day for each in DumpFolder(tmp_path).versions("NSE")] == [date(2026, 1, 2)]
 
 
 @pytest.mark.parametrize(("hour", "minute", "day"), [(8, 0, 2), (9, 0, 1)])
@@ -78,4 +78,4 @@ async def test_half_a_list_is_refused_and_the_kept_one_stays(reader, stub, clock
     stub.on("GET /instruments/NSE", script.http(200, listed("A"), "text/csv"))
     with pytest.raises(DataError, match="fewer than half"):
         await reader()
-    assert len(Dumps(tmp_path).load(date(2026, 1, 1))) == 5
+    assert len(DumpFolder(tmp_path).load(date(2026, 1, 1))) == 5

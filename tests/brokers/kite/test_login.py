@@ -10,24 +10,24 @@ import urllib.request
 
 import pytest
 
-from brokers.kite import session as kite
-from brokers.kite.outcome import SessionExpired
-from brokers.kite.redirect import Redirect
-from brokers.kite.rest import KiteBroker
-from brokers.kite.vault import FileVault
+from brokers.kite.call_outcome import SessionExpired
+from brokers.kite.kite_broker import KiteBroker
 from brokers.sandbox import Sandbox, SandboxConfig
-from engine.config import load
+from brokers.session import kite_login as kite
+from brokers.session.login_redirect import LoginRedirect
+from brokers.session.vault import FileVault
+from engine.config.schema import load_config
+from engine.day.desk_clocks import ScaledClock
 from engine.errors import OperatorError
-from engine.trading.clock import ScaledClock
-from tests.kite.browser import NoRedirect, visit
-from tui.cli import call
-from tui.login import place_of, vault_of
+from tests.brokers.kite.browser import NoRedirect, visit
+from tui.commands.cli import run_command
+from tui.commands.desk.login_commands import endpoint_of, vault_of
 
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A sandbox whose login page comes back to a free port, and a configuration that names it."""
-    with Redirect(0, "") as free:
+    with LoginRedirect(0, "") as free:
         port = int(free.url.split(":")[2].strip("/"))
     sandbox = Sandbox(SandboxConfig(speed=None, symbols=("INFY",), limits="off", redirect=f"http://127.0.0.1:{port}/"))
     endpoint = sandbox.start()
@@ -45,14 +45,14 @@ def place(tmp_path, monkeypatch):
 
 
 def log_in(config, port, *more):
-    return call(["login", "--config", str(config), "--port", str(port), "--wait", "10", *more])
+    return run_command(["login", "--config", str(config), "--port", str(port), "--wait", "10", *more])
 
 
 def test_patang_login_ends_with_a_token_the_desk_can_use_and_no_secret_on_the_screen(place, monkeypatch, capsys):
 
     def stored_token():
-        values = load(config).values
-        return kite.stored(vault_of(values), place_of(values).where, endpoint.api_key).access_token
+        values = load_config(config).values
+        return kite.stored_session(vault_of(values), endpoint_of(values).hosts, endpoint.api_key).access_token
 
     endpoint, config, port = place
     monkeypatch.setattr("webbrowser.open", lambda url: threading.Thread(target=visit, args=(url,)).start() or True)
@@ -121,18 +121,18 @@ def test_a_host_that_is_neither_kites_nor_ours_is_asked_for_by_name(tmp_path, mo
     file.write_text(
         f'[broker]\nname = "kite"\napi_key = "K"\nrest = "https://{hosts["rest"]}"\nws = "wss://{hosts["ws"]}"\n'
     )
-    config = load(file).values
+    config = load_config(file).values
     monkeypatch.setattr("sys.stdin", io.StringIO())
-    monkeypatch.setattr("tui.login._NAMED", set())
+    monkeypatch.setattr("tui.commands.desk.login_commands._NAMED", set())
     if PLACES[host]:
-        place_of(config)
+        endpoint_of(config)
         return
     for said in ("", "api.kite.trade", f"x{host}", "*"):
         monkeypatch.setenv("PATANG_HOST", said)
         with pytest.raises(OperatorError, match=f"PATANG_HOST={host}"):
-            place_of(config)
+            endpoint_of(config)
     monkeypatch.setenv("PATANG_HOST", f"other,{host}")
-    assert host in place_of(config).where
+    assert host in endpoint_of(config).hosts
     monkeypatch.delenv("PATANG_HOST")
     for typed in ("y\n", "\n", "", f"{host}\n"):
         terminal = io.StringIO(typed)
@@ -140,9 +140,9 @@ def test_a_host_that_is_neither_kites_nor_ours_is_asked_for_by_name(tmp_path, mo
         monkeypatch.setattr("sys.stdin", terminal)
         if host not in typed:
             with pytest.raises(OperatorError, match="neither Kite nor this machine"):
-                place_of(config)
-    assert host in place_of(config).where
-    assert host in place_of(config).where, "it has been named, and is not asked for again"
+                endpoint_of(config)
+    assert host in endpoint_of(config).hosts
+    assert host in endpoint_of(config).hosts, "it has been named, and is not asked for again"
 
 
 def test_what_is_kept_for_one_host_is_not_there_for_another(place, monkeypatch, capsys):
@@ -152,14 +152,14 @@ def test_what_is_kept_for_one_host_is_not_there_for_another(place, monkeypatch, 
     monkeypatch.delenv("KITE_API_SECRET")
     text = config.read_text()
     config.write_text(text.replace("127.0.0.1", "localhost", 1))
-    other = load(config).values
-    assert kite.stored(vault_of(other), place_of(other).where, endpoint.api_key) is None
+    other = load_config(config).values
+    assert kite.stored_session(vault_of(other), endpoint_of(other).hosts, endpoint.api_key) is None
     capsys.readouterr()
     assert log_in(config, port) == 2
     assert "KITE_API_SECRET" in capsys.readouterr().err, "the secret is not there either"
     config.write_text(text)
-    again = load(config).values
-    assert kite.stored(vault_of(again), place_of(again).where, endpoint.api_key) is not None
+    again = load_config(config).values
+    assert kite.stored_session(vault_of(again), endpoint_of(again).hosts, endpoint.api_key) is not None
 
 
 def test_patang_logout_ends_the_session_at_kite_and_forgets_token_and_secret(place, monkeypatch, capsys):
@@ -167,18 +167,18 @@ def test_patang_logout_ends_the_session_at_kite_and_forgets_token_and_secret(pla
     endpoint, config, port = place
     monkeypatch.setattr("webbrowser.open", lambda url: threading.Thread(target=visit, args=(url,)).start() or True)
     assert log_in(config, port, "--keep-secret") == 0
-    values = load(config).values
-    where = place_of(values).where
-    session = kite.stored(vault_of(values), where, endpoint.api_key)
+    values = load_config(config).values
+    where = endpoint_of(values).hosts
+    session = kite.stored_session(vault_of(values), where, endpoint.api_key)
     capsys.readouterr()
-    assert call(["logout", "--config", str(config), "--json"]) == 0
+    assert run_command(["logout", "--config", str(config), "--json"]) == 0
     out, err = capsys.readouterr()
     assert json.loads(out) == {"user_id": endpoint.user_id}
     assert session.access_token not in out + err
-    vault = vault_of(load(config).values)
-    assert kite.stored(vault, where, endpoint.api_key) is None
+    vault = vault_of(load_config(config).values)
+    assert kite.stored_session(vault, where, endpoint.api_key) is None
     assert vault.get(f"api-secret:{where}:{endpoint.api_key}") is None
-    kite.invalidate(endpoint.rest, session)  # dead already: nothing to complain of
+    kite.invalidate_session(endpoint.rest, session)  # dead already: nothing to complain of
     broker = KiteBroker(endpoint.rest, endpoint.api_key, session.access_token, ScaledClock.real(), limits=False)
 
     async def ask():
@@ -189,7 +189,7 @@ def test_patang_logout_ends_the_session_at_kite_and_forgets_token_and_secret(pla
 
     with pytest.raises(SessionExpired):
         asyncio.run(ask())
-    assert call(["logout", "--config", str(config)]) == 0
+    assert run_command(["logout", "--config", str(config)]) == 0
     assert "nobody was logged in" in capsys.readouterr().out
 
 
@@ -200,7 +200,7 @@ def test_a_logout_that_reaches_nobody_says_where_and_keeps_the_token(tmp_path, m
     monkeypatch.setenv("PATANG_PASSPHRASE", "the right words")
     monkeypatch.setitem(__import__("sys").modules, "keyring", None)
     vault = FileVault(tmp_path / "state" / "patang" / "credentials", lambda _: "the right words")
-    kite.keep(vault, "127.0.0.1:9", kite.Session("KEY", "TOKENSECRET", "AB1234", kite.expiry(ScaledClock.real().now())))
-    assert call(["logout", "--config", str(config)]) == 3
+    kite.keep_session(vault, "127.0.0.1:9", kite.KiteSession("KEY", "TOKENSECRET", "AB1234", kite.token_expiry(ScaledClock.real().now())))
+    assert run_command(["logout", "--config", str(config)]) == 3
     assert "nobody answers at http://127.0.0.1:9" in capsys.readouterr().err
-    assert kite.stored(vault, "127.0.0.1:9", "KEY") is not None
+    assert kite.stored_session(vault, "127.0.0.1:9", "KEY") is not None

@@ -4,15 +4,15 @@ import json
 
 import pytest
 
-from compiled.model import (
+from compiled.model.values import (
     Gtt,
     GttLeg,
     GttStatus,
     Order,
+    OrderPurpose,
     OrderStatus,
     OrderType,
     Product,
-    Purpose,
     Side,
     Validity,
 )
@@ -24,7 +24,7 @@ SECOND = 1_000_000_000
 
 def an_order(order_type=OrderType.LIMIT, **changes):
     fields = {"price": 1500.05, "trigger": 1490.0, **changes}
-    return Order(1, "tag-1", "s", 408065, Side.SELL, 5, order_type, Product.MIS, Purpose.EXIT, **fields)
+    return Order(1, "tag-1", "s", 408065, Side.SELL, 5, order_type, Product.MIS, OrderPurpose.EXIT, **fields)
 
 
 COMMON = {

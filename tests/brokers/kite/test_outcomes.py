@@ -10,13 +10,13 @@ from concurrent.futures import Future
 
 import pytest
 
-from brokers.kite.calls import Calls
-from brokers.kite.outcome import SessionExpired
-from brokers.kite.rest import KiteBroker
-from brokers.kite.wire import _decoded
-from compiled.model import Gtt, GttLeg, Instrument, Order, OrderType, Product, Purpose, Side
+from brokers.kite.call_outcome import SessionExpired
+from brokers.kite.call_pool import CallPool
+from brokers.kite.kite_broker import KiteBroker
+from brokers.kite.thread_client import _decode_body
+from compiled.model.values import Gtt, GttLeg, Instrument, Order, OrderPurpose, OrderType, Product, Side
+from engine.day.desk_clocks import ScaledClock
 from engine.errors import ConnectionFailed, OperatorError, OrderRefused, OrderUnknown, RetryableError
-from engine.trading.clock import ScaledClock
 
 HTML = b"<html>502 Bad Gateway</html>"
 REFUSALS = {
@@ -32,7 +32,7 @@ REFUSALS = {
 
 
 def an_order():
-    return Order(1, "t1", "s", 408065, Side.BUY, 5, OrderType.LIMIT, Product.CNC, Purpose.ENTRY, price=1500.05)
+    return Order(1, "t1", "s", 408065, Side.BUY, 5, OrderType.LIMIT, Product.CNC, OrderPurpose.ENTRY, price=1500.05)
 
 
 def odd_answers(script):
@@ -159,7 +159,7 @@ async def test_where_nobody_listens_nothing_has_happened(clock):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         broker = KiteBroker(f"http://127.0.0.1:{taken.getsockname()[1]}", "key", "token", clock, timeout=0.4)
-        broker.know([Instrument(408065, "NSE", "INFY", 0.05)])
+        broker.add_instruments([Instrument(408065, "NSE", "INFY", 0.05)])
         with pytest.raises(RetryableError, match="nobody answers"):
             await broker.place(an_order())
         with pytest.raises(RetryableError, match="nobody answers"):
@@ -240,7 +240,7 @@ async def test_a_dead_token_names_the_mend_and_is_told_once(stub, clock, script)
     died = []
     stub.on("*", script.error(403, "TokenException", "Token is invalid or has expired."))
     broker = KiteBroker(stub.url, "key", "token", clock, on_token_death=lambda: died.append(1))
-    broker.know([Instrument(408065, "NSE", "INFY", 0.05)])
+    broker.add_instruments([Instrument(408065, "NSE", "INFY", 0.05)])
     for call in reads(broker).values():
         with pytest.raises(SessionExpired, match="patang login"):
             await call()
@@ -254,7 +254,7 @@ async def test_a_dead_token_names_the_mend_and_is_told_once(stub, clock, script)
 async def test_a_change_that_finds_no_free_thread_in_time_is_not_sent(stub, clock):
     stub.on("*", drip)
     broker = KiteBroker(stub.url, "key", "token", clock, workers=2, timeout=0.3)
-    broker.know([Instrument(408065, "NSE", "INFY", 0.05)])
+    broker.add_instruments([Instrument(408065, "NSE", "INFY", 0.05)])
     first, second = await asyncio.gather(*(broker.place(an_order()) for _ in range(2)), return_exceptions=True)
     await broker.close()
     assert (type(first), type(second)) == (OrderUnknown, RetryableError)
@@ -271,7 +271,7 @@ async def test_reads_that_hang_do_not_hold_up_an_order(stub, clock, script):
     stub.on("GET /trades", hang)
     stub.on("POST /orders/regular", script.ok({"order_id": "42"}))
     broker = KiteBroker(stub.url, "key", "token", clock, timeout=60.0)
-    broker.know([Instrument(408065, "NSE", "INFY", 0.05)])
+    broker.add_instruments([Instrument(408065, "NSE", "INFY", 0.05)])
     hanging = [asyncio.ensure_future(broker.trades()) for _ in range(8)]
     async with asyncio.timeout(30):
         while not stub.requests:  # noqa: ASYNC110 (the stub signals nobody)
@@ -338,7 +338,7 @@ async def test_the_failure_of_a_call_whose_caller_is_gone_is_no_complaint():
             jobs[0].set_running_or_notify_cancel()
             return jobs[0]
 
-    calls = Calls(
+    calls = CallPool(
         ("http://127.0.0.1:1", "key", "token", 7.0, "", False), ScaledClock.real(), 2, lambda *_: Pool(), limits=False
     )
     caller = asyncio.create_task(calls.read(lambda kite: kite.orders()))
@@ -356,5 +356,5 @@ async def test_the_failure_of_a_call_whose_caller_is_gone_is_no_complaint():
 
 def test_half_a_character_in_an_answer_becomes_a_mark():
     body = b'{"message": "\\ud800 no", "data": [{"tag": "\\udfff"}], "n": NaN}'
-    told = _decoded(body, lambda: json.loads(body))
+    told = _decode_body(body, lambda: json.loads(body))
     assert (told["message"], told["data"]) == ("\ufffd no", [{"tag": "\ufffd"}])

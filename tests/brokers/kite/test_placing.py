@@ -2,18 +2,18 @@
 
 import pytest
 
-from brokers.kite.rest import KiteBroker
-from brokers.kite.terms import VARIETY
-from brokers.kite.translation import Account
-from compiled.model import Instrument, Order, OrderType, Product, Purpose, Side, Validity
-from compiled.terms import Change, Terms, Variety
+from brokers.kite.kite_broker import KiteBroker
+from brokers.kite.order_varieties import VARIETY
+from brokers.kite.translation import AccountDefaults
+from compiled.model.order_terms import OrderChange, OrderTerms, Variety
+from compiled.model.values import Instrument, Order, OrderPurpose, OrderType, Product, Side, Validity
 from engine.errors import OrderRefused, OrderUnknown, RetryableError
-from engine.ports import Slices
+from engine.ports import SlicedOrder
 
 
 def an_order(order_type=OrderType.LIMIT, product=Product.MIS, quantity=50, **changes):
     fields = {"price": 1500.05, "trigger": 1490.0, **changes}
-    return Order(1, "tag-1", "s", 408065, Side.BUY, quantity, order_type, product, Purpose.ENTRY, **fields)
+    return Order(1, "tag-1", "s", 408065, Side.BUY, quantity, order_type, product, OrderPurpose.ENTRY, **fields)
 
 
 TTL = {"validity": Validity.TTL}
@@ -22,13 +22,13 @@ TTL = {"validity": Validity.TTL}
 @pytest.mark.parametrize(
     ("order", "terms", "fields"),
     [
-        (an_order(), Terms(Variety.AMO), {"variety": "amo"}),
-        (an_order(**TTL), Terms(minutes=7), {"validity": "TTL", "validity_ttl": "7"}),
-        (an_order(quantity=101), Terms(Variety.ICEBERG, legs=10), {"iceberg_legs": "10", "iceberg_quantity": "11"}),
-        (an_order(), Terms(Variety.COVER), {"order_type": "LIMIT", "price": "1500.05", "trigger_price": "1490.0"}),
-        (an_order(OrderType.MARKET), Terms(Variety.COVER), {"trigger_price": "1490.0", "market_protection": "-1"}),
-        (an_order(), Terms(disclosed=5), {"disclosed_quantity": "5"}),
-        (an_order(), Terms(Variety.AUCTION, auction="22"), {"variety": "auction", "auction_number": "22"}),
+        (an_order(), OrderTerms(Variety.AMO), {"variety": "amo"}),
+        (an_order(**TTL), OrderTerms(minutes=7), {"validity": "TTL", "validity_ttl": "7"}),
+        (an_order(quantity=101), OrderTerms(Variety.ICEBERG, legs=10), {"iceberg_legs": "10", "iceberg_quantity": "11"}),
+        (an_order(), OrderTerms(Variety.COVER), {"order_type": "LIMIT", "price": "1500.05", "trigger_price": "1490.0"}),
+        (an_order(OrderType.MARKET), OrderTerms(Variety.COVER), {"trigger_price": "1490.0", "market_protection": "-1"}),
+        (an_order(), OrderTerms(disclosed=5), {"disclosed_quantity": "5"}),
+        (an_order(), OrderTerms(Variety.AUCTION, auction="22"), {"variety": "auction", "auction_number": "22"}),
     ],
 )
 async def test_each_variety_goes_out_with_its_own_parameters(stub, broker, script, order, terms, fields):
@@ -42,11 +42,11 @@ async def test_each_variety_goes_out_with_its_own_parameters(stub, broker, scrip
 
 
 async def test_an_iceberg_of_a_lot_is_cut_in_whole_lots(stub, broker, script):
-    broker.know([Instrument(9, "NFO", "NIFTY26JANFUT", 0.1, 65)])
+    broker.add_instruments([Instrument(9, "NFO", "NIFTY26JANFUT", 0.1, 65)])
     order = an_order(quantity=65 * 11, price=25_000.0)
     order.token = 9
     stub.on("*", script.ok({"order_id": "1"}))
-    order.terms = Terms(Variety.ICEBERG, legs=3)
+    order.terms = OrderTerms(Variety.ICEBERG, legs=3)
     await broker.place(order)
     assert stub.requests[0].form["iceberg_quantity"] == str(65 * 4)  # 11 lots in 3 legs: 4, 4, 3
 
@@ -54,17 +54,17 @@ async def test_an_iceberg_of_a_lot_is_cut_in_whole_lots(stub, broker, script):
 @pytest.mark.parametrize(
     ("order", "terms", "code"),
     [
-        (an_order(**TTL), Terms(), "VALIDITY"),
-        (an_order(), Terms(minutes=5), "VALIDITY"),
-        (an_order(), Terms(Variety.ICEBERG, legs=1), "ICEBERG"),
-        (an_order(), Terms(Variety.ICEBERG, legs=51), "ICEBERG"),
-        (an_order(OrderType.SL), Terms(Variety.COVER), "COVER"),
-        (an_order(product=Product.CNC), Terms(Variety.COVER), "COVER"),
-        (an_order(trigger=0.0), Terms(Variety.COVER), "GRID"),
-        (an_order(), Terms(Variety.AUCTION), "AUCTION"),
-        (an_order(), Terms(auction="22"), "AUCTION"),
-        (an_order(), Terms(disclosed=51), "DISCLOSED"),
-        (an_order(), Terms(autoslice=True), "AUTOSLICE"),
+        (an_order(**TTL), OrderTerms(), "VALIDITY"),
+        (an_order(), OrderTerms(minutes=5), "VALIDITY"),
+        (an_order(), OrderTerms(Variety.ICEBERG, legs=1), "ICEBERG"),
+        (an_order(), OrderTerms(Variety.ICEBERG, legs=51), "ICEBERG"),
+        (an_order(OrderType.SL), OrderTerms(Variety.COVER), "COVER"),
+        (an_order(product=Product.CNC), OrderTerms(Variety.COVER), "COVER"),
+        (an_order(trigger=0.0), OrderTerms(Variety.COVER), "GRID"),
+        (an_order(), OrderTerms(Variety.AUCTION), "AUCTION"),
+        (an_order(), OrderTerms(auction="22"), "AUCTION"),
+        (an_order(), OrderTerms(disclosed=51), "DISCLOSED"),
+        (an_order(), OrderTerms(autoslice=True), "AUTOSLICE"),
     ],
 )
 async def test_terms_that_kite_could_only_reject_are_refused_before_they_are_sent(stub, broker, order, terms, code):
@@ -77,8 +77,8 @@ async def test_terms_that_kite_could_only_reject_are_refused_before_they_are_sen
 
 async def test_market_protection_and_algo_id_of_the_account_stand_on_every_order(stub, clock, script):
     stub.on("*", script.ok({"order_id": "1"}))
-    broker = KiteBroker(stub.url, "key", "token", clock, standing=Account(2.5, "ALGO7"))
-    broker.know([Instrument(408065, "NSE", "INFY", 0.05)])
+    broker = KiteBroker(stub.url, "key", "token", clock, standing=AccountDefaults(2.5, "ALGO7"))
+    broker.add_instruments([Instrument(408065, "NSE", "INFY", 0.05)])
     await broker.place(an_order(OrderType.MARKET))
     await broker.place(an_order(OrderType.MARKET, protection=1.0))
     await broker.place(an_order())
@@ -124,7 +124,7 @@ async def placed(stub, broker, script, order_id="77"):
 async def test_a_modification_says_what_changes_and_nothing_else(stub, broker, script, change, fields):
     await placed(stub, broker, script)
     stub.on("PUT /orders/regular/77", script.ok({"order_id": "77"}))
-    await broker.modify("77", Change(**change))
+    await broker.modify("77", OrderChange(**change))
     assert stub.requests[0].form == {"variety": "regular", "order_id": "77"} | fields
 
 
@@ -136,7 +136,7 @@ async def test_an_order_of_another_variety_is_modified_as_what_it_is(stub, broke
     stub.on("GET /orders", script.ok([row]))
     stub.on("PUT /orders/co/22", script.ok({"order_id": "22"}))
     await broker.orders()
-    await broker.modify("22", Change(trigger=1480.0))
+    await broker.modify("22", OrderChange(trigger=1480.0))
     assert stub.requests[1].form == {
         "variety": "co", "order_id": "22", "parent_order_id": "21", "trigger_price": "1480.0",
     }  # fmt: skip
@@ -157,7 +157,7 @@ async def test_a_modification_that_cannot_be_meant_is_refused_before_it_is_sent(
 ):
     await placed(stub, broker, script)
     with pytest.raises(OrderRefused) as refused:
-        await broker.modify(order_id, Change(**change))
+        await broker.modify(order_id, OrderChange(**change))
     assert refused.value.code == code
     assert stub.requests == []
 
@@ -187,13 +187,13 @@ async def test_both_shapes_of_a_sliced_order_give_every_id_and_every_failure(stu
     assert len(got.unknown) == 1
     assert stub.requests[0].form["autoslice"] == "true"
     stub.on("PUT /orders/regular/3", script.ok({"order_id": "3"}))
-    await broker.modify("3", Change(price=1500.0))
+    await broker.modify("3", OrderChange(price=1500.0))
 
 
 async def test_a_sliced_order_without_children_is_one_order(stub, broker, script):
     for answer in ({"order_id": "1"}, {"order_id": "1", "children": None}, [{"order_id": "1"}]):
         stub.on("*", script.ok(answer))
-        assert await broker.place_sliced(an_order()) == Slices(("1",))
+        assert await broker.place_sliced(an_order()) == SlicedOrder(("1",))
 
 
 @pytest.mark.parametrize(
@@ -254,9 +254,9 @@ async def test_every_fault_has_its_outcome_for_every_change_and_nothing_is_sent_
     await placed(stub, hasty, script)
     calls = {
         "place": lambda: hasty.place(an_order()),
-        "amo": lambda: hasty.place(an_order(terms=Terms(Variety.AMO))),
+        "amo": lambda: hasty.place(an_order(terms=OrderTerms(Variety.AMO))),
         "sliced": lambda: hasty.place_sliced(an_order()),
-        "modify": lambda: hasty.modify("77", Change(price=1500.0)),
+        "modify": lambda: hasty.modify("77", OrderChange(price=1500.0)),
         "cancel": lambda: hasty.cancel("77"),
     }
     stub.script.clear()

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from brokers.kite.conflate import PER_FRAME, Conflation
-from brokers.kite.feed import KiteFeed
-from brokers.kite.gaps import Gap, Silence, backfill, merged
-from compiled.frames import Decoder
-from compiled.model import Bar
+from brokers.kite.feed_gaps import FeedGap, SilentTokens, merged_gaps, read_gap_bars
+from brokers.kite.kite_feed import KiteFeed
+from brokers.kite.packet_conflation import PER_FRAME, PacketConflation
+from compiled.market_data.kite_frames import FrameDecoder
+from compiled.model.values import Bar
 from engine.errors import RetryableError
 from tests.waiting import until
 
@@ -28,14 +28,14 @@ def packets(*pairs):
 
 
 def prices(frames):
-    return [(int(t.token), round(t.ltp * 100)) for frame in frames for t in Decoder().decode(frame, 0)]
+    return [(int(t.token), round(t.ltp * 100)) for frame in frames for t in FrameDecoder().decode(frame, 0)]
 
 
 # conflation
 
 
 def test_the_newest_packet_of_each_token_is_kept_and_the_others_are_counted():
-    held = Conflation()
+    held = PacketConflation()
     for frame in (packets((257, 100), (513, 200)), packets((257, 101)), packets((769, 300), (257, 102))):
         held.add(frame)
     assert (len(held), held.conflated) == (3, 2)
@@ -45,7 +45,7 @@ def test_the_newest_packet_of_each_token_is_kept_and_the_others_are_counted():
 
 @given(some.lists(some.lists(some.tuples(some.integers(1, 6), some.integers(1, 2**31)), max_size=8), max_size=20))
 def test_whatever_comes_the_last_price_of_every_token_goes_on_and_every_packet_is_counted(frames):
-    held, last, count = Conflation(), {}, 0
+    held, last, count = PacketConflation(), {}, 0
     for frame in frames:
         held.add(packets(*((token << 8 | 1, price) for token, price in frame)))
         last |= {token << 8 | 1: price for token, price in frame}
@@ -56,7 +56,7 @@ def test_whatever_comes_the_last_price_of_every_token_goes_on_and_every_packet_i
 
 
 def test_a_frame_that_cannot_be_read_goes_on_whole():
-    held, poison = Conflation(), b"\x00\x02\x00\x08\x00\x00"
+    held, poison = PacketConflation(), b"\x00\x02\x00\x08\x00\x00"
     held.add(packets((257, 100)))
     held.add(poison)
     assert held.release() == [poison, packets((257, 100))]
@@ -66,14 +66,14 @@ def test_a_frame_that_cannot_be_read_goes_on_whole():
 
 
 def test_many_tokens_go_on_in_frames_the_kernel_takes_in_milliseconds():
-    held = Conflation()
+    held = PacketConflation()
     held.add(packets(*((number << 8 | 1, 5) for number in range(2_500))))
     assert [int.from_bytes(frame[:2], "big") for frame in held.release()] == [PER_FRAME, PER_FRAME, 500]
 
 
 def test_invented_tokens_fill_no_memory(monkeypatch):
-    monkeypatch.setattr("brokers.kite.conflate.MOST_TOKENS", 3)
-    held = Conflation()
+    monkeypatch.setattr("brokers.kite.packet_conflation.MOST_TOKENS", 3)
+    held = PacketConflation()
     held.add(packets(*((number << 8 | 1, 5) for number in range(5))))
     held.add(packets((1, 6)))
     assert (len(held), held.lost, held.conflated) == (3, 2, 1)
@@ -156,7 +156,7 @@ async def test_each_token_has_its_gap_from_the_lost_connection_to_its_own_first_
     await feed.subscribe([257, 513, 769])
     async with running(feed, sink):
         await until(lambda: len(sink.frames) == 3)
-    assert gaps == [Gap(257, OPEN_NS, OPEN_NS + 30 * MINUTE), Gap(513, OPEN_NS, OPEN_NS + 31 * MINUTE)]
+    assert gaps == [FeedGap(257, OPEN_NS, OPEN_NS + 30 * MINUTE), FeedGap(513, OPEN_NS, OPEN_NS + 31 * MINUTE)]
 
 
 async def test_tokens_that_stay_silent_are_asked_for_again_and_told_of_once(sockets, clock, sink):
@@ -197,26 +197,26 @@ async def test_a_connection_with_heartbeats_and_no_ticks_is_asked_again_for_ever
 
 
 def test_a_token_missed_twice_is_missed_since_the_first_time():
-    silence = Silence()
+    silence = SilentTokens()
     silence.expect([257, 513], 100)
     silence.expect([257, 513, 769], 200)
-    assert silence.heard(packets((257, 1), (999, 1)), 300) == [Gap(257, 100, 300)]
-    assert silence.heard(packets((257, 1), (769, 1)), 400) == [Gap(769, 200, 400)]
+    assert silence.gaps_ended_by(packets((257, 1), (999, 1)), 300) == [FeedGap(257, 100, 300)]
+    assert silence.gaps_ended_by(packets((257, 1), (769, 1)), 400) == [FeedGap(769, 200, 400)]
     assert silence.tokens == [513]
 
 
 def test_gaps_are_merged_by_token_into_whole_minutes():
     start = OPEN_NS
     gaps = [
-        Gap(2, start + 5, start + 6),
-        Gap(1, start + 90 * 10**9, start + 100 * 10**9),
-        Gap(1, start + 1, start + 30 * 10**9),
-        Gap(1, start + 10 * MINUTE, start + 11 * MINUTE),
+        FeedGap(2, start + 5, start + 6),
+        FeedGap(1, start + 90 * 10**9, start + 100 * 10**9),
+        FeedGap(1, start + 1, start + 30 * 10**9),
+        FeedGap(1, start + 10 * MINUTE, start + 11 * MINUTE),
     ]
-    assert merged(gaps) == [
-        Gap(1, start, start + 2 * MINUTE),
-        Gap(2, start, start + MINUTE),
-        Gap(1, start + 10 * MINUTE, start + 11 * MINUTE),
+    assert merged_gaps(gaps) == [
+        FeedGap(1, start, start + 2 * MINUTE),
+        FeedGap(2, start, start + MINUTE),
+        FeedGap(1, start + 10 * MINUTE, start + 11 * MINUTE),
     ]
 
 
@@ -229,8 +229,8 @@ async def test_gaps_are_filled_positions_first_and_what_cannot_be_read_is_given_
             raise RetryableError("busy")
         return [Bar(token, start, span, 1.0, 1.0, 1.0, 1.0, 5)]
 
-    gaps = [Gap(token, OPEN_NS + 1, OPEN_NS + 2) for token in (1, 2, 3)]
-    unread = await backfill(history, gaps, lambda gap, bars: filled.update({gap.token: len(bars)}), first=[3])
+    gaps = [FeedGap(token, OPEN_NS + 1, OPEN_NS + 2) for token in (1, 2, 3)]
+    unread = await read_gap_bars(history, gaps, lambda gap, bars: filled.update({gap.token: len(bars)}), first=[3])
     assert asked == [(token, OPEN_NS, OPEN_NS + MINUTE, 60) for token in (3, 1, 2)]
     assert filled == {3: 1, 1: 1}
-    assert unread == [Gap(2, OPEN_NS, OPEN_NS + MINUTE)]
+    assert unread == [FeedGap(2, OPEN_NS, OPEN_NS + MINUTE)]

@@ -6,9 +6,9 @@ import json
 import pytest
 from kiteconnect import KiteConnect
 
-from brokers.kite.client import QuickClient
-from brokers.kite.readings import Readings, opened
-from brokers.kite.wire import _decoded, _rows
+from brokers.kite.quick_client import QuickClient
+from brokers.kite.row_cache import RowCache, decoded_row
+from brokers.kite.thread_client import _decode_body, _raw_rows
 
 ROWS = [
     {"order_timestamp": "2026-11-20 09:15:03", "exchange_timestamp": None, "fill_timestamp": "", "status": "OPEN"},
@@ -45,7 +45,7 @@ def test_candles_are_what_the_official_client_makes_of_them(stamp, tail):
      (b'"\xff"', "slowly"), (b"", "slowly")],
 )  # fmt: skip
 def test_a_body_the_quick_reader_does_not_take_is_left_to_the_client(body, value):
-    assert _decoded(body, lambda: "slowly") == value
+    assert _decode_body(body, lambda: "slowly") == value
 
 
 def test_a_row_that_stands_as_it_stood_is_not_read_again():
@@ -55,22 +55,22 @@ def test_a_row_that_stands_as_it_stood_is_not_read_again():
         seen.append(row["id"])
         return (row["id"], row["status"])
 
-    book, rows = Readings(), [{"id": "1", "status": "OPEN"}, {"id": "2", "status": "OPEN"}]
-    assert book.of(rows, 20261120, read) == [("1", "OPEN"), ("2", "OPEN")]
+    book, rows = RowCache(), [{"id": "1", "status": "OPEN"}, {"id": "2", "status": "OPEN"}]
+    assert book.read_rows(rows, 20261120, read) == [("1", "OPEN"), ("2", "OPEN")]
     later = [{"id": "1", "status": "OPEN"}, {"id": "2", "status": "COMPLETE"}, {"id": "3", "status": "OPEN"}]
-    assert book.of(later, 20261120, read) == [("1", "OPEN"), ("2", "COMPLETE"), ("3", "OPEN")]
+    assert book.read_rows(later, 20261120, read) == [("1", "OPEN"), ("2", "COMPLETE"), ("3", "OPEN")]
     assert seen == ["1", "2", "2", "3"]
-    assert book.of(later[1:], 20261120, read) == [("2", "COMPLETE"), ("3", "OPEN")], "whatever is left out"
+    assert book.read_rows(later[1:], 20261120, read) == [("2", "COMPLETE"), ("3", "OPEN")], "whatever is left out"
     seen.clear()
-    assert book.of(later[1:], 20261121, read) == [("2", "COMPLETE"), ("3", "OPEN")]
+    assert book.read_rows(later[1:], 20261121, read) == [("2", "COMPLETE"), ("3", "OPEN")]
     assert seen == ["2", "3"], "a lot may hold something else on another day"
 
 
 @pytest.mark.parametrize("rows", [ROWS, [], [{"id": 1, "nested": [{"a": None}, 1.5, '\\"']}], [None, 7, "x", [1]]])
 def test_rows_that_are_left_as_they_came_say_what_the_whole_answer_says(rows):
-    written = _rows(json.dumps({"status": "success", "data": rows}, indent=1).encode())
+    written = _raw_rows(json.dumps({"status": "success", "data": rows}, indent=1).encode())
     assert all(isinstance(row, bytes) for row in written)
-    assert [opened(row) for row in written] == rows
+    assert [decoded_row(row) for row in written] == rows
 
 
 @pytest.mark.parametrize(
@@ -82,4 +82,4 @@ def test_rows_that_are_left_as_they_came_say_what_the_whole_answer_says(rows):
      b'{"status": "success", "data": [{"p": 1}', b'{"status": "success", "data": [{"p": 1}]} x'],
 )  # fmt: skip
 def test_what_is_no_plain_list_of_rows_is_left_to_the_other_readers(body):
-    assert _rows(body) is None
+    assert _raw_rows(body) is None

@@ -5,11 +5,11 @@ import time
 
 import pytest
 
-from brokers.kite.recorded import Playback
-from compiled.events import BandUpdate, Ticks, Timer
-from compiled.frames import Decoder
-from engine.history.recorded import BAND, COUNT, LOST, Kind, Record
-from tests.kite.test_pressure import a_feed, packets, running, until
+from brokers.kite.feed_playback import FeedPlayback
+from compiled.market_data.kite_frames import FrameDecoder
+from compiled.model.events import BandUpdate, TickBatch, TimerEvent
+from engine.history.feed_recording import BAND, COUNT, LOST, RecordedEvent, RecordKind
+from tests.brokers.kite.test_pressure import a_feed, packets, running, until
 
 
 class Kept:
@@ -19,21 +19,21 @@ class Kept:
         self.records = []
 
     def put(self, *record):
-        self.records.append(Record(*record))
+        self.records.append(RecordedEvent(*record))
 
 
 def told(events):
     """What a kernel sees of events."""
     return [
         (int(event.ts), [(int(t.token), t.ltp, int(t.ts)) for t in event.ticks])
-        if isinstance(event, Ticks)
+        if isinstance(event, TickBatch)
         else (type(event).__name__, int(event.ts))
         for event in events
     ]
 
 
 def frames_of(sink):
-    decoded = [(now, Decoder().decode(payload, now)) for payload, now in sink.frames]
+    decoded = [(now, FrameDecoder().decode(payload, now)) for payload, now in sink.frames]
     return [(now, [(int(t.token), t.ltp, int(t.ts)) for t in ticks]) for now, ticks in decoded if ticks]
 
 
@@ -64,42 +64,42 @@ async def test_the_desk_hears_the_same_from_the_recording(sockets, clock, sink, 
         await until(lambda: frames_of(sink)[-1:] and frames_of(sink)[-1][1][-1][:2] == (257, 5.0))
         home.set()
     kinds = [each.kind for each in record.records]
-    assert (Kind.HELD in kinds) is late
-    assert sum(kind in {Kind.FRAME, Kind.HELD} for kind in kinds) == 202
-    assert [each.payload for each in record.records if each.kind == Kind.TEXT] == [b'{"type":"message","data":"hello"}']
-    assert kinds.count(Kind.BEAT) == 1
-    assert [each.payload for each in record.records if each.kind == Kind.LINK] == [b"up"]
-    playback = Playback()
+    assert (RecordKind.HELD in kinds) is late
+    assert sum(kind in {RecordKind.FRAME, RecordKind.HELD} for kind in kinds) == 202
+    assert [each.payload for each in record.records if each.kind == RecordKind.TEXT] == [b'{"type":"message","data":"hello"}']
+    assert kinds.count(RecordKind.BEAT) == 1
+    assert [each.payload for each in record.records if each.kind == RecordKind.LINK] == [b"up"]
+    playback = FeedPlayback()
     assert told(playback.events(record.records)) == frames_of(sink)
     assert (playback.frames, playback.lost, playback.astray) == (202, 0, 0)
     assert playback.decoder.bad_frames == 1
 
 
 def frame(at, price):
-    return Record(Kind.FRAME, 1, at, packets((257, price)))
+    return RecordedEvent(RecordKind.FRAME, 1, at, packets((257, price)))
 
 
 def names(records):
-    playback = Playback()
+    playback = FeedPlayback()
     events = list(playback.events(records))
-    seen = [round(e.ticks[0].ltp * 100) if isinstance(e, Ticks) else type(e) for e in events]
+    seen = [round(e.ticks[0].ltp * 100) if isinstance(e, TickBatch) else type(e) for e in events]
     return seen, playback.lost, playback.astray
 
 
 def test_a_timer_comes_after_as_many_frames_as_the_kernel_had_taken():
-    timer = Record(Kind.TIMER, 0, 9, COUNT.pack(1))
-    band = Record(Kind.BAND, 0, 9, BAND.pack(2, 257, 90.0, 110.0))
+    timer = RecordedEvent(RecordKind.TIMER, 0, 9, COUNT.pack(1))
+    band = RecordedEvent(RecordKind.BAND, 0, 9, BAND.pack(2, 257, 90.0, 110.0))
     # two frames had come when the timer was taken, one of them had been taken
-    assert names([frame(1, 5), frame(2, 6), timer, frame(3, 7), band]) == ([5, Timer, 6, BandUpdate, 7], 0, 0)
+    assert names([frame(1, 5), frame(2, 6), timer, frame(3, 7), band]) == ([5, TimerEvent, 6, BandUpdate, 7], 0, 0)
 
 
 def test_frames_that_were_lost_are_counted_where_they_were():
-    lost = Record(Kind.LOST, 0, 2, LOST.pack(2, 3))
-    timer = Record(Kind.TIMER, 0, 9, COUNT.pack(4))
-    assert names([frame(1, 5), lost, frame(3, 7), frame(4, 8), timer]) == ([5, 7, Timer, 8], 3, 0)
+    lost = RecordedEvent(RecordKind.LOST, 0, 2, LOST.pack(2, 3))
+    timer = RecordedEvent(RecordKind.TIMER, 0, 9, COUNT.pack(4))
+    assert names([frame(1, 5), lost, frame(3, 7), frame(4, 8), timer]) == ([5, 7, TimerEvent, 8], 3, 0)
 
 
 def test_a_recording_that_contradicts_itself_says_so():
-    early = Record(Kind.TIMER, 0, 9, COUNT.pack(3))
-    released = Record(Kind.RELEASE, 0, 9, COUNT.pack(2))
-    assert names([frame(1, 5), early, released]) == ([5, Timer], 0, 2)
+    early = RecordedEvent(RecordKind.TIMER, 0, 9, COUNT.pack(3))
+    released = RecordedEvent(RecordKind.RELEASE, 0, 9, COUNT.pack(2))
+    assert names([frame(1, 5), early, released]) == ([5, TimerEvent], 0, 2)

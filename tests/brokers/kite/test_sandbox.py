@@ -5,14 +5,14 @@ import random
 
 import pytest
 
-from brokers.kite.feed import KiteFeed
-from brokers.kite.outcome import SessionExpired
-from brokers.kite.rest import KiteBroker
+from brokers.kite.call_outcome import SessionExpired
+from brokers.kite.kite_broker import KiteBroker
+from brokers.kite.kite_feed import KiteFeed
 from brokers.sandbox import Sandbox, SandboxConfig
 from brokers.sandbox.lockstep import LockstepPacer
-from compiled.model import Gtt, GttLeg, GttStatus, Order, OrderStatus, OrderType, Product, Purpose, Side
+from compiled.model.values import Gtt, GttLeg, GttStatus, Order, OrderPurpose, OrderStatus, OrderType, Product, Side
+from engine.day.price_bands import fill_in_bands
 from engine.errors import OrderRefused
-from engine.trading.bands import fill_in
 
 SECOND = 1_000_000_000
 
@@ -53,7 +53,7 @@ async def desk(endpoint, clock, sink):
 
 
 def an_order(infy, side, order_type, **fields):
-    purpose = Purpose.ENTRY if side == Side.BUY else Purpose.EXIT
+    purpose = OrderPurpose.ENTRY if side == Side.BUY else OrderPurpose.EXIT
     return Order(1, "patang1", "s", infy.token, side, 5, order_type, Product.CNC, purpose, **fields)
 
 
@@ -61,7 +61,7 @@ async def test_a_position_is_opened_protected_and_closed(desk, endpoint, sink):
     broker, feed, move = desk
     assert await broker.account() == endpoint.user_id
     infy = next(each for each in await broker.instruments("NSE") if each.symbol == "INFY")
-    fill_in([infy], await broker.bands([infy]))
+    fill_in_bands([infy], await broker.bands([infy]))
     assert 0.0 < infy.lower < infy.close < infy.upper
     await feed.subscribe([infy.token])
     await move(30)  # until the first trade of the day

@@ -9,18 +9,18 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from brokers.kite import session as kite
-from brokers.kite.feed import KiteFeed
-from brokers.kite.keeper import Keeper
-from brokers.kite.outcome import SessionExpired
-from brokers.kite.rest import KiteBroker
+from brokers.kite.call_outcome import SessionExpired
+from brokers.kite.kite_broker import KiteBroker
+from brokers.kite.kite_feed import KiteFeed
 from brokers.sandbox import Sandbox, SandboxConfig
 from brokers.sandbox.faults import Fault
-from compiled.model import Order, OrderStatus, OrderType, Product, Purpose, Side, Validity
-from compiled.terms import Change, Terms, Variety
+from brokers.session import kite_login as kite
+from brokers.session.session_keeper import SessionKeeper
+from compiled.model.order_terms import OrderChange, OrderTerms, Variety
+from compiled.model.values import Order, OrderPurpose, OrderStatus, OrderType, Product, Side, Validity
+from engine.day.desk_clocks import ScaledClock
+from engine.day.price_bands import fill_in_bands
 from engine.errors import OrderRefused
-from engine.trading.bands import fill_in
-from engine.trading.clock import ScaledClock
 from tests.waiting import until
 
 
@@ -44,14 +44,14 @@ def log_in(endpoint, now):
     except urllib.error.HTTPError as answer:
         back = urlsplit(answer.headers["Location"]).query
     token = kite.request_token(f"http://127.0.0.1/?{back}", parse_qs(back)["state"][0])
-    return kite.exchange(endpoint.rest, endpoint.api_key, endpoint.api_secret, token, now)
+    return kite.exchange_token(endpoint.rest, endpoint.api_key, endpoint.api_secret, token, now)
 
 
 async def test_a_desk_whose_token_died_goes_on_after_the_next_login(endpoint, sink):
     clock, stored, told, lives = ScaledClock.real(), [], [], []
 
     def died():
-        keeper.died()
+        keeper.note_token_death()
 
     session = await asyncio.to_thread(log_in, endpoint, clock.now())
     broker = KiteBroker(
@@ -62,7 +62,7 @@ async def test_a_desk_whose_token_died_goes_on_after_the_next_login(endpoint, si
         endpoint.ws, endpoint.api_key, session.access_token, clock, rng=random.Random(1), first_delay=0.05,
         renewable=True, on_token_death=died,
     )  # fmt: skip
-    keeper = Keeper(
+    keeper = SessionKeeper(
         session, broker, feed, clock, lambda: stored[-1] if stored else None, lambda *text: told.append(text), lives.append
     )  # fmt: skip
     infy = next(each for each in await broker.instruments("NSE") if each.symbol == "INFY")
@@ -92,7 +92,7 @@ async def market(endpoint):
     """A broker, and the day's first band of INFY."""
     broker = KiteBroker(endpoint.rest, endpoint.api_key, endpoint.access_token, ScaledClock.real(), limits=False)
     infy = next(each for each in await broker.instruments("NSE") if each.symbol == "INFY")
-    fill_in([infy], await broker.bands([infy]))
+    fill_in_bands([infy], await broker.bands([infy]))
     yield broker, infy
     await broker.close()
 
@@ -101,7 +101,7 @@ def a_bid(infy, percent, quantity=6, order_type=OrderType.LIMIT, **fields):
     """A buy that rests, so many percent below the last close."""
     price = infy.snap(infy.close * (1 - percent / 100))
     return Order(
-        1, "tag7", "s", infy.token, Side.BUY, quantity, order_type, Product.CNC, Purpose.ENTRY, price=price, **fields
+        1, "tag7", "s", infy.token, Side.BUY, quantity, order_type, Product.CNC, OrderPurpose.ENTRY, price=price, **fields
     )
 
 
@@ -109,7 +109,7 @@ async def test_a_resting_order_is_modified_and_the_book_shows_it(market):
     broker, infy = market
     order_id = await broker.place(a_bid(infy, 8))
     better = infy.snap(infy.close * 0.93)
-    await broker.modify(order_id, Change(4, better))
+    await broker.modify(order_id, OrderChange(4, better))
     async with asyncio.timeout(60):
         while (book := await broker.orders())[0].price != better:  # noqa: ASYNC110 (the exchange takes its time)
             await asyncio.sleep(0.02)
@@ -119,13 +119,13 @@ async def test_a_resting_order_is_modified_and_the_book_shows_it(market):
         while (await broker.orders())[0].status != OrderStatus.CANCELLED:  # noqa: ASYNC110 (as above)
             await asyncio.sleep(0.02)
     with pytest.raises(OrderRefused):
-        await broker.modify(order_id, Change(price=infy.snap(better - 1)))
+        await broker.modify(order_id, OrderChange(price=infy.snap(better - 1)))
 
 
 async def test_ttl_and_iceberg_orders_are_taken(market):
     broker, infy = market
-    await broker.place(a_bid(infy, 8, validity=Validity.TTL, terms=Terms(minutes=5)))
-    await broker.place(a_bid(infy, 8, terms=Terms(Variety.ICEBERG, legs=3)))
+    await broker.place(a_bid(infy, 8, validity=Validity.TTL, terms=OrderTerms(minutes=5)))
+    await broker.place(a_bid(infy, 8, terms=OrderTerms(Variety.ICEBERG, legs=3)))
     book = await broker.orders()
     assert [each.quantity for each in book] == [6, 2], "of an iceberg the book shows the leg"
     assert {each.status for each in book} == {OrderStatus.OPEN}
@@ -156,7 +156,7 @@ async def test_slices_the_account_cannot_pay_for_are_refused_one_by_one(market):
     poor = Sandbox(SandboxConfig(symbols=("INFY", "TCS"), limits="off", cash=int(order.price * freeze * 150)))
     endpoint = poor.start()
     broker = KiteBroker(endpoint.rest, endpoint.api_key, endpoint.access_token, ScaledClock.real(), limits=False)
-    broker.know([infy])
+    broker.add_instruments([infy])
     try:
         placed = await broker.place_sliced(order)
         working = [each.order_id for each in await broker.orders() if each.status == OrderStatus.OPEN]

@@ -15,12 +15,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from brokers.kite import session as kite
-from brokers.kite.redirect import Redirect
-from brokers.kite.vault import FileVault, KeyringVault, open_vault
 from brokers.sandbox import Sandbox, SandboxConfig
+from brokers.session import kite_login as kite
+from brokers.session.login_redirect import LoginRedirect
+from brokers.session.vault import FileVault, KeyringVault, open_vault
 from engine.errors import BusyError, ConfigError, ConnectionFailed, OperatorError
-from tests.kite.browser import NoRedirect, visit
+from tests.brokers.kite.browser import NoRedirect, visit
 
 NOON = 1_767_335_400_000_000_000  # 2026-01-02 12:00 IST
 SIX_NEXT_DAY = 1_767_400_200_000_000_000  # 2026-01-03 06:00 IST
@@ -31,7 +31,7 @@ def ns(text):
 
 
 def a_session(**changes):
-    return kite.Session("KEY", "TOKENSECRET", "AB1234", SIX_NEXT_DAY)._replace(**changes)
+    return kite.KiteSession("KEY", "TOKENSECRET", "AB1234", SIX_NEXT_DAY)._replace(**changes)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def a_session(**changes):
     ],
 )
 def test_a_token_dies_at_the_next_six_in_the_morning_in_india(now, dies):
-    assert kite.expiry(ns(now)) == ns(dies)
+    assert kite.token_expiry(ns(now)) == ns(dies)
 
 
 def test_the_login_page_gets_the_key_and_echoes_the_state():
@@ -97,7 +97,7 @@ def test_the_redirect_is_caught_and_strangers_are_turned_away():
         queries = ("favicon.ico", "?request_token=evil&status=success&state=other", "?request_token=abc&state=mine")
         seen.extend(visit(url + query) for query in queries)
 
-    with Redirect(0, "mine") as redirect:
+    with LoginRedirect(0, "mine") as redirect:
         browser = threading.Thread(target=browse, args=(redirect.url,))
         browser.start()
         assert redirect.wait(10) == "abc"
@@ -115,7 +115,7 @@ def test_whoever_only_holds_the_line_does_not_keep_the_browser_out():
         b"\x16\x03\x01\xff\xfe",
         b"POST / HTTP/1.1\r\n\r\n",
     )
-    with Redirect(0, "mine") as redirect, contextlib.ExitStack() as stack:
+    with LoginRedirect(0, "mine") as redirect, contextlib.ExitStack() as stack:
         port = int(redirect.url.split(":")[2].strip("/"))
 
         def crowd_and_browse():
@@ -138,7 +138,7 @@ def test_whoever_only_holds_the_line_does_not_keep_the_browser_out():
 def test_a_pasted_address_ends_the_wait_after_a_wrong_one_was_told():
     reading, writing = os.pipe()
     told = []
-    with Redirect(0, "mine") as redirect, os.fdopen(reading) as lines, os.fdopen(writing, "w") as terminal:
+    with LoginRedirect(0, "mine") as redirect, os.fdopen(reading) as lines, os.fdopen(writing, "w") as terminal:
 
         def tell(text):
             told.append(text)
@@ -152,13 +152,13 @@ def test_a_pasted_address_ends_the_wait_after_a_wrong_one_was_told():
 
 
 def test_nobody_coming_back_and_a_taken_port_are_told():
-    with Redirect(0, "s") as redirect:
+    with LoginRedirect(0, "s") as redirect:
         with pytest.raises(OperatorError, match="within 0 s"):
             redirect.wait(0.05)
         with pytest.raises(BusyError, match="taken"):
-            Redirect(int(redirect.url.split(":")[2].strip("/")), "s")
+            LoginRedirect(int(redirect.url.split(":")[2].strip("/")), "s")
     with pytest.raises(ConfigError, match="65535"):
-        Redirect(99_999, "s")
+        LoginRedirect(99_999, "s")
 
 
 def test_a_closed_terminal_does_not_end_the_wait():
@@ -166,7 +166,7 @@ def test_a_closed_terminal_does_not_end_the_wait():
     os.close(writing)
     with (
         os.fdopen(reading) as closed,
-        Redirect(0, "s") as redirect,
+        LoginRedirect(0, "s") as redirect,
         pytest.raises(OperatorError, match="nobody came back"),
     ):
         redirect.wait(0.2, closed)
@@ -190,10 +190,10 @@ def test_a_login_at_the_sandbox_gives_a_token_that_works(endpoint):
         except urllib.error.HTTPError as answer:
             visit(url + "?" + urlsplit(answer.headers["Location"]).query)
 
-    with Redirect(0, "mine") as redirect:
+    with LoginRedirect(0, "mine") as redirect:
         threading.Thread(target=browse, args=(redirect.url,)).start()
         token = redirect.wait(10)
-    session = kite.exchange(endpoint.rest, endpoint.api_key, endpoint.api_secret, token, NOON)
+    session = kite.exchange_token(endpoint.rest, endpoint.api_key, endpoint.api_secret, token, NOON)
     assert (session.user_id, session.expires) == (endpoint.user_id, SIX_NEXT_DAY)
     asked = urllib.request.Request(
         endpoint.rest + "/user/profile",
@@ -202,19 +202,19 @@ def test_a_login_at_the_sandbox_gives_a_token_that_works(endpoint):
     with urllib.request.urlopen(asked, timeout=5) as answer:
         assert json.loads(answer.read())["data"]["user_id"] == endpoint.user_id
     with pytest.raises(OperatorError, match="good once"):
-        kite.exchange(endpoint.rest, endpoint.api_key, endpoint.api_secret, token, NOON)
+        kite.exchange_token(endpoint.rest, endpoint.api_key, endpoint.api_secret, token, NOON)
 
 
 def test_a_wrong_secret_is_refused_without_repeating_it(endpoint):
     with pytest.raises(OperatorError) as refused:
-        kite.exchange(endpoint.rest, endpoint.api_key, "WRONGSECRET", "TOKENSECRET", NOON)
+        kite.exchange_token(endpoint.rest, endpoint.api_key, "WRONGSECRET", "TOKENSECRET", NOON)
     assert "checksum" in str(refused.value)
     assert "SECRET" not in f"{refused.value} {refused.value.__cause__}"
 
 
 def test_where_nobody_answers_the_login_is_no_refusal():
     with pytest.raises(ConnectionFailed):
-        kite.exchange("http://127.0.0.1:9", "key", "secret", "token", NOON)
+        kite.exchange_token("http://127.0.0.1:9", "key", "secret", "token", NOON)
 
 
 # the vault
@@ -269,13 +269,13 @@ def test_the_keyring_is_used_where_it_works_and_the_file_where_it_does_not(tmp_p
     ring, ask = Ring(), words("secret words")[0]
     monkeypatch.setitem(sys.modules, "keyring", package(ring))
     vault = open_vault(tmp_path / "credentials", ask)
-    kite.keep(vault, "there", a_session())
+    kite.keep_session(vault, "there", a_session())
     assert list(ring.kept) == [("patang", "session:there:KEY")]
-    assert kite.stored(vault, "elsewhere", "KEY") is None, "it opens nothing but where it was made"
-    assert kite.stored(vault, "there", "KEY") == a_session()
-    kite.forget(vault, "there", "KEY")
-    kite.forget(vault, "there", "KEY")
-    assert kite.stored(vault, "there", "KEY") is None
+    assert kite.stored_session(vault, "elsewhere", "KEY") is None, "it opens nothing but where it was made"
+    assert kite.stored_session(vault, "there", "KEY") == a_session()
+    kite.forget_session(vault, "there", "KEY")
+    kite.forget_session(vault, "there", "KEY")
+    assert kite.stored_session(vault, "there", "KEY") is None
     monkeypatch.setitem(sys.modules, "keyring", None)
     assert isinstance(open_vault(tmp_path / "credentials", ask), FileVault)
 
@@ -338,7 +338,7 @@ def test_the_file_goes_through_no_link_and_under_no_name_that_can_be_foreseen(tm
         file.unlink(missing_ok=True)
         FileVault(file, words("the right words")[0]).put("a", "b")
     assert len({name for name in names if "/.credentials." in name}) == 2
-    monkeypatch.setattr("engine.ops.files.secrets.token_hex", lambda most: "0" * most)
+    monkeypatch.setattr("engine.system.whole_files.secrets.token_hex", lambda most: "0" * most)
     (tmp_path / ".credentials.00000000.tmp").symlink_to(target)
     with pytest.raises(OperatorError, match="cannot write"):
         FileVault(file, words("the right words")[0]).put("a", "c")
@@ -422,12 +422,12 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
 def test_todays_token_comes_from_the_vault_and_every_lack_names_the_mend():
     vault = KeyringVault(Ring(), Ring.errors.KeyringError)
     with pytest.raises(OperatorError, match="patang login"):
-        kite.living(vault, "there", "KEY", NOON)
+        kite.todays_session(vault, "there", "KEY", NOON)
     vault.put("session:KEY", "no JSON")
     with pytest.raises(OperatorError, match="patang login"):
-        kite.living(vault, "there", "KEY", NOON)
-    kite.keep(vault, "there", a_session())
-    assert kite.living(vault, "there", "KEY", NOON).access_token == "TOKENSECRET"
-    assert kite.living(vault, "there", "KEY", SIX_NEXT_DAY - 1).access_token == "TOKENSECRET"
+        kite.todays_session(vault, "there", "KEY", NOON)
+    kite.keep_session(vault, "there", a_session())
+    assert kite.todays_session(vault, "there", "KEY", NOON).access_token == "TOKENSECRET"
+    assert kite.todays_session(vault, "there", "KEY", SIX_NEXT_DAY - 1).access_token == "TOKENSECRET"
     with pytest.raises(OperatorError, match="06:00"):
-        kite.living(vault, "there", "KEY", SIX_NEXT_DAY)
+        kite.todays_session(vault, "there", "KEY", SIX_NEXT_DAY)

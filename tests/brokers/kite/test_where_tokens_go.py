@@ -6,15 +6,15 @@ import random
 import pytest
 import requests
 
-from brokers.kite.feed import KiteFeed
-from brokers.kite.rest import KiteBroker, Known
-from brokers.kite.session import Session, invalidate
-from brokers.kite.wire import _Straight
-from compiled.model import Gtt, GttLeg, Order, OrderType, Product, Purpose, Side
-from compiled.terms import Change
+from brokers.kite.kite_broker import KiteBroker, KnownOrder
+from brokers.kite.kite_feed import KiteFeed
+from brokers.kite.thread_client import _DirectSession
+from brokers.session.kite_login import KiteSession, invalidate_session
+from compiled.model.order_terms import OrderChange
+from compiled.model.values import Gtt, GttLeg, Order, OrderPurpose, OrderType, Product, Side
 from engine.errors import ConnectionFailed, OperatorError, OrderUnknown, RetryableError
-from tests.kite.conftest import HttpStub, http, ok
-from tests.kite.test_feed import running, until
+from tests.brokers.kite.conftest import HttpStub, http, ok
+from tests.brokers.kite.test_feed import running, until
 
 CODES = (301, 302, 303, 307, 308)
 
@@ -34,7 +34,7 @@ def moved(code, to):
 
 
 def an_order():
-    return Order(1, "tag-1", "s", 408065, Side.BUY, 10, OrderType.LIMIT, Product.CNC, Purpose.ENTRY, price=1500.0)
+    return Order(1, "tag-1", "s", 408065, Side.BUY, 10, OrderType.LIMIT, Product.CNC, OrderPurpose.ENTRY, price=1500.0)
 
 
 def a_gtt():
@@ -45,9 +45,9 @@ def a_gtt():
 @pytest.mark.parametrize("to", ["/orders/regular", "{elsewhere}/orders/regular", "//{host}/x", "file:///etc/passwd"])
 async def test_no_redirect_sends_anything_a_second_time(stub, broker, elsewhere, code, to):
     stub.script["*"] = moved(code, to.format(elsewhere=elsewhere.url, host=elsewhere.url.removeprefix("http://")))
-    broker._orders["7"] = Known(408065)
+    broker._orders["7"] = KnownOrder(408065)
     changes = (
-        lambda: broker.place(an_order()), lambda: broker.modify("7", Change(price=1501.0)), lambda: broker.cancel("7"),
+        lambda: broker.place(an_order()), lambda: broker.modify("7", OrderChange(price=1501.0)), lambda: broker.cancel("7"),
         lambda: broker.place_gtt(a_gtt()), lambda: broker.delete_gtt(1),
     )  # fmt: skip
     for sent, change in enumerate(changes, 1):
@@ -116,7 +116,7 @@ async def test_a_proxy_counts_only_where_it_was_said(clock, surroundings):
 
 @pytest.mark.parametrize("environment", [False, True])
 def test_no_file_replaces_the_token_anywhere(surroundings, environment):
-    line = _Straight(environment=environment)
+    line = _DirectSession(environment=environment)
     asked = line.prepare_request(
         requests.Request("GET", "https://broker.invalid/orders", {"Authorization": "token key:TOKEN"})
     )
@@ -132,6 +132,6 @@ def test_no_file_replaces_the_token_anywhere(surroundings, environment):
 async def test_a_logout_follows_nobody_either(stub, elsewhere):
     stub.script["*"] = moved(307, elsewhere.url + "/session/token")
     with pytest.raises(OperatorError, match="307"):
-        await asyncio.to_thread(invalidate, stub.url, Session("key", "TOKEN", "AB1234", 0))
+        await asyncio.to_thread(invalidate_session, stub.url, KiteSession("key", "TOKEN", "AB1234", 0))
     assert len(stub.requests) == 1
     assert elsewhere.requests == []

@@ -5,29 +5,29 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from brokers.paper import broker as paper_broker
-from brokers.paper.broker import PaperBroker, World
-from compiled.frames import FULL, encode, pack_depth
-from compiled.model import (
+from brokers.paper import paper_broker as paper_broker
+from brokers.paper.paper_broker import PaperBroker, PaperWorld
+from compiled.market_data.kite_frames import FULL, encode_frame, pack_depth
+from compiled.model.order_terms import OrderChange, OrderTerms, Variety
+from compiled.model.values import (
     Gtt,
     GttLeg,
     GttStatus,
     Instrument,
     Order,
+    OrderPurpose,
     OrderStatus,
     OrderType,
     Product,
-    Purpose,
     Side,
     Tick,
 )
-from compiled.terms import Change, Terms, Variety
+from engine.day.price_bands import fill_in_bands
 from engine.errors import OrderRefused
 from engine.market import charges
 from engine.market.calendar import Calendar
 from engine.ports import PriceBand
-from engine.trading.bands import fill_in
-from store.sqlite import SqliteJournal
+from store.sqlite_journal import SqliteJournal
 
 IST = timezone(timedelta(hours=5, minutes=30))
 SECOND = 1_000_000_000
@@ -79,11 +79,11 @@ class Paper:
 
     async def open(self, **terms):
         self.journal = SqliteJournal(self.file, lambda *told: self.failures.append(told))
-        world = World(self.clock, Calendar.load(), charges.load(), self.journal)
-        self.broker = PaperBroker(Source(), world, paper_broker.Terms(**{"cash": CASH, **terms}), stamped=True)
+        world = PaperWorld(self.clock, Calendar.load(), charges.load_rate_table(), self.journal)
+        self.broker = PaperBroker(Source(), world, paper_broker.PaperTerms(**{"cash": CASH, **terms}), stamped=True)
         self.broker.hint = self.hints.append
         listed = await self.broker.instruments("NSE")
-        fill_in(listed, await self.broker.bands(listed))
+        fill_in_bands(listed, await self.broker.bands(listed))
         self.tasks = [asyncio.ensure_future(work) for work in self.broker.beside()]
 
     async def close(self):
@@ -110,7 +110,7 @@ class Paper:
         self.volume += traded
         tick = Tick(TOKEN, self.clock.time // SECOND * SECOND, ltp, self.volume)
         tick.depth = pack_depth(TOKEN, [(*each, 1) for each in bids], [(*each, 1) for each in asks])
-        self.broker.frame(encode([tick], [FULL]), self.clock.time)
+        self.broker.frame(encode_frame([tick], [FULL]), self.clock.time)
         for _ in range(10):
             await asyncio.sleep(0)
 
@@ -135,7 +135,7 @@ NUMBERS = iter(range(1, 10_000))
 
 def order(side=Side.BUY, quantity=10, kind=OrderType.MARKET, price=0.0, product=Product.CNC):
     number = next(NUMBERS)
-    return Order(number, f"t{number}", "s", TOKEN, side, quantity, kind, product, Purpose.ENTRY, price=price)
+    return Order(number, f"t{number}", "s", TOKEN, side, quantity, kind, product, OrderPurpose.ENTRY, price=price)
 
 
 def gtt(trigger, price, quantity=10, last=1500.0):
@@ -209,19 +209,19 @@ async def test_a_resting_order_is_modified_and_survives_a_restart_as_it_is(paper
     await paper.prices(1500.0)
     resting = await paper.broker.place(order(quantity=10, kind=OrderType.LIMIT, price=1490.0))
     await paper.prices(1500.0)
-    await paper.broker.modify(resting, Change(quantity=6, price=1495.0))
+    await paper.broker.modify(resting, OrderChange(quantity=6, price=1495.0))
     await paper.restart()
     stands = await paper.status(resting)
     assert (int(stands.quantity), stands.price, stands.status) == (6, 1495.0, OrderStatus.OPEN)
     await paper.prices(1494.0)
     assert int((await paper.status(resting)).filled) == 6
     with pytest.raises(OrderRefused, match="not open"):
-        await paper.broker.modify(resting, Change(price=1490.0))
+        await paper.broker.modify(resting, OrderChange(price=1490.0))
 
 
 async def test_a_sliced_order_is_several_under_one_tag(paper):
     await paper.prices(1500.0)
-    paper.broker._simulation.lists(TOKEN).freeze = 40
+    paper.broker._simulation.listed_instrument(TOKEN).freeze = 40
     whole = order(quantity=100, kind=OrderType.LIMIT, price=1490.0)
     made = await paper.broker.place_sliced(whole)
     book = {each.order_id: each for each in await paper.broker.orders()}
@@ -231,7 +231,7 @@ async def test_a_sliced_order_is_several_under_one_tag(paper):
 
 async def test_a_variety_the_simulated_exchange_does_not_have_is_refused(paper):
     cover = order()
-    cover.terms = Terms(Variety.COVER)
+    cover.terms = OrderTerms(Variety.COVER)
     with pytest.raises(OrderRefused, match="cover"):
         await paper.broker.place(cover)
 

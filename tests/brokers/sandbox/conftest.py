@@ -5,9 +5,9 @@ import json
 import pytest
 
 from brokers.sandbox import Sandbox, SandboxConfig
-from brokers.sandbox.exchange import Exchange
-from brokers.sandbox.routes import Api
-from brokers.sandbox.wire import Request
+from brokers.sandbox.api.kite_routes import SandboxApi
+from brokers.sandbox.exchange import SandboxExchange
+from brokers.sandbox.http import SandboxRequest
 
 SECOND = 1_000_000_000
 
@@ -16,15 +16,15 @@ class Client:
     """Speaks to an exchange in process, as the socketless REST client would."""
 
     def __init__(self, **config):
-        self.exchange = Exchange(
+        self.exchange = SandboxExchange(
             SandboxConfig(**({"speed": None, "symbols": ("INFY", "SBIN"), "salt": "a test"} | config))
         )
-        self.api = Api(self.exchange)
+        self.api = SandboxApi(self.exchange)
 
     def call(self, method, path, form=None, query=(), body=None):
         session = self.exchange.session
         header = f"token {session.api_key}:{session.access_token}"
-        response = self.api.respond(Request(method, path, list(query), form or {}, body, header))
+        response = self.api.respond(SandboxRequest(method, path, list(query), form or {}, body, header))
         return response.status, json.loads(response.content)
 
     def ok(self, *args, **kwargs):

@@ -6,7 +6,7 @@ from hashlib import sha256
 import pytest
 
 from brokers.sandbox import Sandbox, SandboxConfig
-from brokers.sandbox.choices import Choices
+from brokers.sandbox.assumptions import KiteAssumptions
 from engine.errors import ConfigError
 
 HELD = {"holdings": (("INFY", 50, 1500.0),), "unsettled": (("INFY", 10, 1530.0), ("SBIN", 4, 900.0))}
@@ -131,7 +131,7 @@ def test_charges_of_a_margin_order_are_those_of_margin_trading(make_client):
 def test_a_holding_may_be_listed_under_the_other_exchange_and_is_sold_at_either(make_client):
     client = make_client(
         exchanges=("NSE", "BSE"), holdings=(("INFY", 10, 1400.0),), unsettled=(("SBIN", 4, 900.0),),
-        choices=Choices(holdings="other"),
+        choices=KiteAssumptions(holdings="other"),
     )  # fmt: skip
     client.seconds(60)
     rows = {row["tradingsymbol"]: row for row in client.ok("GET", "/portfolio/holdings")}
@@ -301,7 +301,7 @@ def test_a_plan_begins_changes_pauses_and_ends(client):
 
 
 def test_mutual_funds_can_be_closed_as_on_the_live_api(make_client):
-    closed = make_client(choices=Choices(mutual_funds=False))
+    closed = make_client(choices=KiteAssumptions(mutual_funds=False))
     [plan] = closed.ok("GET", "/mf/sips")
     for method, path in (("POST", "/mf/orders"), ("DELETE", "/mf/orders/x"), ("POST", "/mf/sips"),
                          ("PUT", f"/mf/sips/{plan['sip_id']}"), ("DELETE", f"/mf/sips/{plan['sip_id']}")):  # fmt: skip
@@ -311,7 +311,7 @@ def test_mutual_funds_can_be_closed_as_on_the_live_api(make_client):
 
 
 def test_a_refresh_token_renews_a_session_until_it_is_invalidated(make_client):
-    client = make_client(choices=Choices(refresh_token=True))
+    client = make_client(choices=KiteAssumptions(refresh_token=True))
     session = client.exchange.session
     key, secret = session.api_key, session.api_secret
 
@@ -338,11 +338,11 @@ def test_a_refresh_token_renews_a_session_until_it_is_invalidated(make_client):
 def test_a_key_that_looks_real_is_told_apart_from_a_wrong_one(client):
     api = client.api
     session = client.exchange.session
-    from brokers.sandbox.wire import Request
+    from brokers.sandbox.http import SandboxRequest
 
     def answer(key):
         header = f"token {key}:{session.access_token}"
-        return json.loads(api.respond(Request("GET", "/orders", authorization=header)).content)["message"]
+        return json.loads(api.respond(SandboxRequest("GET", "/orders", authorization=header)).content)["message"]
 
     assert "real account" in answer("abcdefgh12345678")
     assert answer("x") == answer("sbx0000000000000") == "Incorrect `api_key` or `access_token`."

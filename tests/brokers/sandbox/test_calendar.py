@@ -5,13 +5,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from brokers.sandbox import history, sessions
 from brokers.sandbox.config import SandboxConfig
-from brokers.sandbox.day_rules import DayRules
-from brokers.sandbox.history import Candle, Walk
-from brokers.sandbox.listed import begin, listed
-from compiled.model import MINUTE, Instrument
-from tests.market.test_hours import at, clock
+from brokers.sandbox.market import session_phases
+from brokers.sandbox.market.day_rules import DayRules
+from brokers.sandbox.universe import price_history
+from brokers.sandbox.universe.day_universe import build_universe, starting_instant
+from brokers.sandbox.universe.price_history import PriceCandle, SeededPast
+from compiled.model.values import MINUTE, Instrument
+from tests.engine.market.test_hours import at, clock
 
 SHARE = Instrument(257, "NSE", "INFY", 0.1, close=1_500.0)
 IST = ZoneInfo("Asia/Kolkata")
@@ -19,7 +20,7 @@ IST = ZoneInfo("Asia/Kolkata")
 
 def past(today, first, last):
     """Return the bars of a share by day, as a sandbox of `today` tells them."""
-    walk = Walk(7, today, sessions.keeping({"INFY"}))
+    walk = SeededPast(7, today, session_phases.instrument_hours({"INFY"}))
     days = {}
     for bar in walk(SHARE, at(first, "00:00"), at(last, "23:59")):
         days.setdefault(datetime.fromtimestamp(bar.start / 1e9, IST).date(), []).append(bar)
@@ -48,8 +49,8 @@ def test_a_session_of_unknown_clock_time_has_left_no_past():
 
 def test_longer_candles_of_a_day_in_two_parts_begin_anew_with_the_second():
     parts = ((at("2024-05-18", "09:15"), 45), (at("2024-05-18", "11:30"), 60))
-    minutes = [Candle(begin + n * MINUTE, 1.0, 1.0, 1.0, 1.0, 1) for begin, count in parts for n in range(count)]
-    bars = history.merged(minutes, 30, SHARE)
+    minutes = [PriceCandle(begin + n * MINUTE, 1.0, 1.0, 1.0, 1.0, 1) for begin, count in parts for n in range(count)]
+    bars = price_history.merged_candles(minutes, 30, SHARE)
     assert [(clock(bar.start), bar.volume) for bar in bars] == [
         ("09:15", 30), ("09:45", 15), ("11:30", 30), ("12:00", 30),
     ]  # fmt: skip
@@ -67,12 +68,12 @@ def test_longer_candles_of_a_day_in_two_parts_begin_anew_with_the_second():
 )
 def test_the_clock_starts_with_the_session_unless_it_is_told_when(day, start, begins):
     config = SandboxConfig(date=day, start=start, symbols=("INFY",))
-    assert clock(begin(config, listed(config).market)) == begins
+    assert clock(starting_instant(config, build_universe(config).market)) == begins
 
 
 def test_a_share_the_rules_except_does_not_close_by_auction():
-    hours = sessions.keeping({"INFY", "CDSL"})
+    hours = session_phases.instrument_hours({"INFY", "CDSL"})
     day = date(2026, 11, 20)
     assert hours.cas(day, SHARE)
     assert not hours.cas(day, Instrument(513, "NSE", "CDSL", 0.1))
-    assert DayRules("2026-11-20").auction == 3.0
+    assert DayRules("2026-11-20").auction_percent == 3.0

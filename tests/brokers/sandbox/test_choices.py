@@ -7,16 +7,16 @@ import aiohttp
 import pytest
 
 from brokers.sandbox import SandboxConfig
-from brokers.sandbox.choices import Choices, from_texts
+from brokers.sandbox.assumptions import KiteAssumptions, assumptions_from_texts
 from brokers.sandbox.server import Sandbox
-from compiled.frames import Decoder
+from compiled.market_data.kite_frames import FrameDecoder
 from engine.errors import ConfigError
 
 
 @pytest.fixture
 def chosen(make_client):
     def make(config=None, **choices):
-        client = make_client(choices=Choices(**choices), **(config or {}))
+        client = make_client(choices=KiteAssumptions(**choices), **(config or {}))
         client.seconds(60)
         return client
 
@@ -30,7 +30,7 @@ def length(client, tokens, *messages):
         connection.receive(json.dumps(message))
     client.seconds(1)
     frame = connection.outbox[-1]
-    assert len(Decoder().decode(frame, 0)) == len(tokens)
+    assert len(FrameDecoder().decode(frame, 0)) == len(tokens)
     return int.from_bytes(frame[2:4], "big")
 
 
@@ -110,11 +110,11 @@ def test_a_second_login_ends_the_first_token_or_not(chosen, one):
     first = session.access_token
     token = session.request_token(session.api_key)
     checksum = sha256((session.api_key + token + session.api_secret).encode()).hexdigest()
-    session.exchange(session.api_key, token, checksum, client.exchange.now)
-    assert session.valid(session.api_key, session.access_token)
-    assert session.valid(session.api_key, first) is not one
+    session.exchange_token(session.api_key, token, checksum, client.exchange.now)
+    assert session.is_valid_pair(session.api_key, session.access_token)
+    assert session.is_valid_pair(session.api_key, first) is not one
     session.expire()
-    assert not session.valid(session.api_key, first)
+    assert not session.is_valid_pair(session.api_key, first)
 
 
 def test_an_unregistered_address_may_read_but_not_order(chosen):
@@ -130,7 +130,7 @@ def test_a_refusal_gets_the_status_and_type_that_are_chosen_for_it(chosen):
 
 
 def test_the_heartbeat_comes_when_it_is_chosen_to():
-    sandbox = Sandbox(SandboxConfig(speed=0.01, symbols=("INFY",), choices=Choices(heartbeat=0.05)))
+    sandbox = Sandbox(SandboxConfig(speed=0.01, symbols=("INFY",), choices=KiteAssumptions(heartbeat=0.05)))
     endpoint = sandbox.start()
 
     async def beats():
@@ -145,7 +145,7 @@ def test_the_heartbeat_comes_when_it_is_chosen_to():
 
 
 def test_choices_are_read_from_the_command_line_and_a_wrong_one_is_named():
-    assert from_texts(("default_mode=full", "heartbeat=1", "gtt_market=true")) == Choices(
+    assert assumptions_from_texts(("default_mode=full", "heartbeat=1", "gtt_market=true")) == KiteAssumptions(
         default_mode="full", heartbeat=1.0, gtt_market=True
     )
     for text, words in (
@@ -154,9 +154,9 @@ def test_choices_are_read_from_the_command_line_and_a_wrong_one_is_named():
         ("heartbeat", "expected one of|did you mean"),
     ):
         with pytest.raises(ConfigError, match=words):
-            from_texts((text,))
+            assumptions_from_texts((text,))
     with pytest.raises(ConfigError, match="above 0"):
-        SandboxConfig(choices=Choices(heartbeat=0.0)).check()
+        SandboxConfig(choices=KiteAssumptions(heartbeat=0.0)).check()
 
 
 def test_a_socket_without_its_parameters_is_a_bad_request_and_another_method_is_not_allowed(chosen, start):
@@ -193,7 +193,7 @@ def test_options_and_bse_take_no_stop_market_and_stock_options_no_market_order(m
 def test_a_halt_is_told_to_everybody(make_client):
     client = make_client()
     connection = client.exchange.connect()
-    client.exchange._halt(45)
+    client.exchange._halt_market(45)
     assert {"type": "message", "data": "Trading is halted: a market-wide circuit breaker has been triggered."} in [
         json.loads(text) for text in connection.outbox if isinstance(text, str)
     ]

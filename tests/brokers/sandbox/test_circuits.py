@@ -2,8 +2,8 @@
 
 import pytest
 
-from brokers.sandbox.circuits import LEVELS, REST, minutes
 from brokers.sandbox.faults import Fault
+from brokers.sandbox.market.circuit_breakers import LEVELS, REST, halt_minutes
 
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
@@ -24,7 +24,7 @@ def crashed(make_client, clock, share, **config):
     client = make_client(**({"symbols": ("INFY",), "exchanges": ("NSE", "NFO", "MCX")} | config))
     client.exchange.run(at(client, clock) - MINUTE)
     for listing in client.exchange.market.listings:
-        listing.slide(-0.15)
+        listing.slide_band(-0.15)
         listing.instrument.upper = listing.instrument.close * 1.1
         listing.high_band = int(listing.instrument.ticks(listing.instrument.upper))
     client.exchange.faults.add(Fault("fall", share=share, seconds=30.0), at(client, clock))
@@ -42,7 +42,7 @@ def crashed(make_client, clock, share, **config):
 def test_the_length_of_a_halt_follows_the_circular(move, clock, expected):
     hours, minute = map(int, clock.split(":"))
     level = next(level for level in LEVELS if level.move == move)
-    assert minutes(level, (hours * 60 + minute) * MINUTE) == expected
+    assert halt_minutes(level, (hours * 60 + minute) * MINUTE) == expected
 
 
 def test_a_tenth_off_the_index_halts_everything_but_commodities_and_re_opens_with_a_call(make_client):
@@ -88,9 +88,9 @@ def test_a_fifth_ends_the_day_without_a_closing_auction(make_client):
     assert client.share().phase == "halted"
     volume = client.share().volume
     client.exchange.run(at(client, "15:31"))
-    assert (client.share().phase, client.share().calling, client.share().volume) == ("halted", False, volume)
+    assert (client.share().phase, client.share().in_call_phase, client.share().volume) == ("halted", False, volume)
     client.exchange.run(client.exchange.closes)
-    assert client.exchange.over
+    assert client.exchange.is_over
 
 
 def test_a_fault_moves_every_price_and_gives_it_back_when_it_ends(make_client):

@@ -5,7 +5,7 @@ import gzip
 import pytest
 from kiteconnect import KiteConnect
 
-from brokers.sandbox import key
+from brokers.sandbox.api import admin_key
 
 SECOND = 1_000_000_000
 DUMP = """
@@ -39,10 +39,10 @@ class Trader:
         self.seconds(3)
 
     def seconds(self, count):
-        now = key.ask(self._rest, "GET", "/sandbox/clock")["now"]
+        now = admin_key.call_admin(self._rest, "GET", "/sandbox/clock")["now"]
         until = now + count * SECOND
         while now < until:
-            now = key.ask(self._rest, "POST", "/sandbox/advance", {"until": until})["now"]
+            now = admin_key.call_admin(self._rest, "POST", "/sandbox/advance", {"until": until})["now"]
 
     def order(self, key, side, quantity, price=0.0, **more):
         exchange, _, symbol = key.partition(":")

@@ -116,32 +116,32 @@ def test_what_wakes_during_an_auction_is_in_it(make_client, dump):
     client = make_client(instruments=dump, date="2026-08-18", symbols=("INFY",), start="09:04")
     quote(client, "NSE:ACC")
     acc = client.exchange.listings["NSE:ACC"]
-    assert (acc.phase, acc.calling) == ("pre-open entry", True)
+    assert (acc.phase, acc.in_call_phase) == ("pre-open entry", True)
     client.exchange.run(client.exchange.today + (9 * 3600 + 20 * 60) * SECOND)
-    assert (acc.phase, acc.calling) == ("continuous", False)
+    assert (acc.phase, acc.in_call_phase) == ("continuous", False)
     assert acc.volume > 0
 
 
 def test_a_restart_wakes_what_was_awake_at_the_same_instant(dump, tmp_path):
     from brokers.sandbox import SandboxConfig
-    from brokers.sandbox.state import State
-    from brokers.sandbox.wire import Request
+    from brokers.sandbox.http import SandboxRequest
+    from brokers.sandbox.state import SandboxStateFile
 
     config = SandboxConfig(speed=None, instruments=dump, date=DAY, symbols=("INFY",), state=tmp_path / "state.db")
 
     def opened(state):
-        exchange, api = state.open(config)
+        exchange, api = state.open_exchange(config)
         header = f"token {exchange.session.api_key}:{exchange.session.access_token}"
-        return exchange, lambda key: api.respond(Request("GET", "/quote", [("i", key)], authorization=header)).content
+        return exchange, lambda key: api.respond(SandboxRequest("GET", "/quote", [("i", key)], authorization=header)).content
 
-    with State(config.state) as state:
+    with SandboxStateFile(config.state) as state:
         exchange, ask = opened(state)
         exchange.run(exchange.now + 60 * SECOND)
         ask("NSE:ACC")
         exchange.run(exchange.now + 60 * SECOND)
-        state.tick(config.date, exchange.now)
+        state.remember_time(config.date, exchange.now)
         before = ask("NSE:ACC")
-    with State(config.state) as state:
+    with SandboxStateFile(config.state) as state:
         exchange, ask = opened(state)
         assert ask("NSE:ACC") == before
 

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from brokers.sandbox import SandboxConfig, faults
-from brokers.sandbox.exchange import Exchange
+from brokers.sandbox.exchange import SandboxExchange
 from brokers.sandbox.faults import Fault
 from engine.errors import ConfigError
 
@@ -101,10 +101,10 @@ def test_a_silent_feed_says_nothing_and_then_goes_on(client, listener):
 def test_a_closed_feed_breaks_every_connection_once(client, listener):
     ok({"kind": "close"}, client)
     client.seconds(1)
-    assert listener.connection.broken
+    assert listener.connection.abort_requested
     again = client.exchange.connect()
     client.seconds(5)
-    assert not again.closing
+    assert not again.close_requested
 
 
 def test_a_poison_frame_breaks_off_inside_a_packet(client, listener):
@@ -251,7 +251,7 @@ def test_a_duplicated_request_is_carried_out_twice(make_client):
 
 def test_the_same_seed_strikes_the_same_requests_in_whatever_order_they_arrive():
     def struck(seed, order):
-        made = faults.Faults(seed, 0, [Fault("500", chance=0.4)])
+        made = faults.FaultRules(seed, 0, [Fault("500", chance=0.4)])
         return {n for n in order if made.strike("request", f"GET /orders/{n}", {}, 5)}
 
     forward, backward = struck(7, range(200)), struck(7, reversed(range(200)))
@@ -261,7 +261,7 @@ def test_the_same_seed_strikes_the_same_requests_in_whatever_order_they_arrive()
 
 
 def test_a_repeated_request_draws_anew():
-    made = faults.Faults(7, 0, [Fault("500", chance=0.5)])
+    made = faults.FaultRules(7, 0, [Fault("500", chance=0.5)])
     drawn = [made.strike("request", "GET /orders", {}, 5) is not None for _ in range(100)]
     assert 25 < sum(drawn) < 75
 
@@ -284,7 +284,7 @@ def test_a_rule_that_makes_no_sense_is_refused(client, given, words):
     status, answer = client.call("POST", "/sandbox/faults", body=[given])
     assert (status, answer["error_type"]) == (400, "InputException")
     with pytest.raises(ConfigError, match=words):
-        faults.read(given, "fault")
+        faults.read_fault(given, "fault")
 
 
 def test_a_file_of_timed_faults_is_read_and_what_is_wrong_in_it_is_named(tmp_path):
@@ -294,21 +294,21 @@ def test_a_file_of_timed_faults_is_read_and_what_is_wrong_in_it_is_named(tmp_pat
     assert [fault.kind for fault in config.all_faults()] == ["poison", "silent", "429"]
     file.write_text('[[fault]]\nkind = "silent"\n[[fault]]\nknid = "429"\n')
     with pytest.raises(ConfigError, match=r"faults.toml: fault 2: unknown key 'knid'.*'kind'"):
-        Exchange(config)
+        SandboxExchange(config)
     file.write_text("[other]\n")
     with pytest.raises(ConfigError, match="other"):
         config.all_faults()
     with pytest.raises(ConfigError, match="nowhere"):
-        faults.from_file(tmp_path / "nowhere.toml")
+        faults.faults_from_file(tmp_path / "nowhere.toml")
 
 
 def test_a_rule_is_read_from_a_command_line():
-    assert faults.from_text('504 on="POST /orders/*" chance=0.1 accept=true where.tradingsymbol=INFY') == Fault(
+    assert faults.fault_from_text('504 on="POST /orders/*" chance=0.1 accept=true where.tradingsymbol=INFY') == Fault(
         "504", on="POST /orders/*", chance=0.1, accept=True, where={"tradingsymbol": "INFY"}
     )
     for text, words in (("", "kind"), ("504 chance", "key=value"), ("504 chanse=1", "'chance'")):
         with pytest.raises(ConfigError, match=words):
-            faults.from_text(text)
+            faults.fault_from_text(text)
 
 
 WILD = (
@@ -369,12 +369,12 @@ def test_an_hour_of_random_faults_leaves_books_that_agree_with_each_other(make_c
 
 @pytest.mark.parametrize("kind", faults.KINDS)
 def test_every_kind_comes_from_a_flag_a_file_and_the_admin_route_alike(client, tmp_path, kind):
-    flagged = faults.from_text(f"{kind} at=10:30 lasts=60 chance=0.5")
+    flagged = faults.fault_from_text(f"{kind} at=10:30 lasts=60 chance=0.5")
     file = tmp_path / "faults.toml"
     file.write_text(f'[[fault]]\nkind = "{kind}"\nat = "10:30"\nlasts = 60\nchance = 0.5\n')
-    assert faults.from_file(file) == [flagged]
+    assert faults.faults_from_file(file) == [flagged]
     posted = ok({"kind": kind, "at": "10:30", "lasts": 60, "chance": 0.5}, client)
     assert {key: posted[key] for key in ("kind", "at", "lasts", "chance")} == {
         "kind": flagged.kind, "at": flagged.at, "lasts": flagged.lasts, "chance": flagged.chance,
     }  # fmt: skip
-    assert faults.read({key: posted[key] for key in posted if key not in {"id", "strikes"}}, "again") == flagged
+    assert faults.read_fault({key: posted[key] for key in posted if key not in {"id", "strikes"}}, "again") == flagged

@@ -12,14 +12,14 @@ import requests
 from kiteconnect import KiteConnect
 from kiteconnect.exceptions import DataException, NetworkException, TokenException
 
-from brokers.sandbox import key
+from brokers.sandbox.api import admin_key
 
 ORDER = {"variety": "regular", "exchange": "NSE", "tradingsymbol": "INFY", "transaction_type": "BUY", "quantity": 1,
          "product": "MIS", "order_type": "LIMIT", "price": 1400.0, "tag": "once"}  # fmt: skip
 
 
 def fault(endpoint, **rule):
-    key.ask(endpoint.rest, "POST", "/sandbox/faults", rule)
+    admin_key.call_admin(endpoint.rest, "POST", "/sandbox/faults", rule)
 
 
 def client(endpoint, timeout=30):
@@ -188,7 +188,7 @@ def test_an_exception_nobody_foresaw_is_its_senders_and_written_down(start, monk
     def broken(*_):
         raise RuntimeError("the book broke")
 
-    monkeypatch.setattr("brokers.sandbox.order_desk.OrderDesk.written", broken)
+    monkeypatch.setattr("brokers.sandbox.orders.order_desk.OrderDesk.book_json", broken)
     header = {"Authorization": f"token {endpoint.api_key}:{endpoint.access_token}"}
     for _ in range(30):
         answer = requests.get(f"{endpoint.rest}/orders", headers=header, timeout=5)

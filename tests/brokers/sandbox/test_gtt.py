@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from brokers.sandbox import SandboxConfig, carry
-from brokers.sandbox.exchange import Exchange
+from brokers.sandbox import SandboxConfig, overnight
+from brokers.sandbox.exchange import SandboxExchange
 
 
 def gtt(client, triggers, last=None, *, prices=None, side="SELL", product="CNC", quantity=10, **leg):
@@ -190,10 +190,10 @@ def test_no_id_of_a_gtt_comes_back_on_a_later_day(make_client):
     today = make_client(date="2026-11-19")
     standing, gone = (today.ok("POST", "/gtt/triggers", gtt(today, [today.at(-2)]))["trigger_id"] for _ in range(2))
     today.ok("DELETE", f"/gtt/triggers/{gone}")
-    evening = carry.collect(today.exchange)
+    evening = overnight.collect_account(today.exchange)
     assert [(old.trigger_id, old.status) for old in evening.gtts] == [(standing, "active"), (gone, "deleted")]
-    tomorrow = Exchange(SandboxConfig(speed=None, date="2026-11-20", symbols=("INFY", "SBIN")), evening)
-    assert tomorrow.gtts.place(gtt(today, [today.at(-2)]), tomorrow.now) == gone + 1
+    tomorrow = SandboxExchange(SandboxConfig(speed=None, date="2026-11-20", symbols=("INFY", "SBIN")), evening)
+    assert tomorrow.gtts.place_gtt(gtt(today, [today.at(-2)]), tomorrow.now) == gone + 1
 
 
 def test_the_list_of_gtts_shows_each_as_it_stands_by_itself(client):

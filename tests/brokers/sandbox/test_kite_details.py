@@ -9,20 +9,20 @@ import aiohttp
 import pytest
 import requests
 
-from brokers.sandbox.limits import Limits
-from brokers.sandbox.visitors import bearer
-from brokers.sandbox.wire import ApiError, Request, decimal, whole
-from compiled.model import SECOND
-from engine.market.rules import Rules
+from brokers.sandbox.api.access_checks import bearer_header
+from brokers.sandbox.api.rate_limits import RequestRateLimits
+from brokers.sandbox.http import SandboxApiError, SandboxRequest, decimal_field, whole_field
+from compiled.model.values import SECOND
+from engine.market.order_rules import OrderRules
 
 
 @pytest.mark.parametrize("path", ["/instruments", "/instruments/NSE", "/mf/instruments"])
 def test_lists_of_instruments_need_no_session(client, path):
-    answer = client.api.respond(Request("GET", path))
+    answer = client.api.respond(SandboxRequest("GET", path))
     assert (answer.status, answer.content_type) == (200, "text/csv")
     head = "instrument_token,exchange_token" if "mf" not in path else "tradingsymbol,amc"
     assert answer.content.decode().startswith(head)
-    assert client.api.respond(Request("GET", "/instruments/trigger_range/buy", [("i", "NSE:INFY")])).status == 403
+    assert client.api.respond(SandboxRequest("GET", "/instruments/trigger_range/buy", [("i", "NSE:INFY")])).status == 403
 
 
 # numbers
@@ -56,8 +56,8 @@ def test_a_number_that_only_python_takes_for_one_is_refused(client, text):
     assert message in {"Invalid `quantity`.", "Missing or empty field `quantity`"}
     if text:
         assert client.refused(price=text)[:2] == (400, "InputException")
-        for read in (whole, decimal):
-            with pytest.raises(ApiError, match="Invalid `x`"):
+        for read in (whole_field, decimal_field):
+            with pytest.raises(SandboxApiError, match="Invalid `x`"):
                 read({"x": text}, "x")
     assert client.ok("GET", "/orders") == before
 
@@ -66,7 +66,7 @@ def test_a_number_that_only_python_takes_for_one_is_refused(client, text):
     ("text", "value"), [("7", 7.0), ("-7.5", -7.5), ("0.05", 0.05), (".5", 0.5), ("1500.", 1500.0)]
 )
 def test_numbers_as_programs_write_them_are_read(text, value):
-    assert decimal({"x": text}, "x") == value
+    assert decimal_field({"x": text}, "x") == value
 
 
 @pytest.mark.parametrize("triggers", [["1_400"], ["1400"], [True], [None], [[1400]], {"a": 1}, ["\uff11\uff14"]])
@@ -99,7 +99,7 @@ def test_every_bad_body_is_refused_in_kites_json_and_nobody_is_told_of_a_failure
     headers = {"Authorization": f"token {endpoint.api_key}:{endpoint.access_token}"}
     for path in ("/orders/regular", "/margins/orders", "/sandbox/advance", "/session/token", "/gtt/triggers"):
         for name, (content_type, body, status) in BODIES.items():
-            opens = bearer(endpoint.admin) if path.startswith("/sandbox/") else headers
+            opens = bearer_header(endpoint.admin) if path.startswith("/sandbox/") else headers
             answer = requests.post(
                 endpoint.rest + path, data=body, headers=opens | {"Content-Type": content_type}, timeout=30
             )
@@ -142,10 +142,10 @@ def admitted(limits, name, moments):
     """Return 1 for each request that is admitted, 0 for one too many; refusals count as such."""
     answers = []
     for at in moments:
-        refused = sum(limits.refused.values())
-        with contextlib.suppress(ApiError):
-            limits.count(name, at)
-        answers.append(1 - (sum(limits.refused.values()) - refused))
+        refused = sum(limits.refused_counts.values())
+        with contextlib.suppress(SandboxApiError):
+            limits.admit_request(name, at)
+        answers.append(1 - (sum(limits.refused_counts.values()) - refused))
     return answers
 
 
@@ -162,7 +162,7 @@ def admitted(limits, name, moments):
     ],
 )
 def test_request_rates_by_strictness(strictness, name, moments, expected):
-    limits = Limits(Rules.load().order_limits(date(2026, 11, 20)), strictness, frozen=False)
+    limits = RequestRateLimits(OrderRules.load().order_limits(date(2026, 11, 20)), strictness, frozen=False)
     start = 1_000_000 * SECOND
     assert admitted(limits, name, [start + round(at * SECOND) for at in moments]) == expected
 

@@ -5,9 +5,9 @@ import json
 import aiohttp
 import pytest
 
-from brokers.sandbox import key
+from brokers.sandbox.api import admin_key
+from brokers.sandbox.api.access_checks import bearer_header
 from brokers.sandbox.lockstep import LockstepPacer
-from brokers.sandbox.visitors import bearer
 from engine.errors import ConnectionFailed
 
 SECOND = 1_000_000_000
@@ -172,7 +172,7 @@ def test_a_pacer_says_what_is_wrong(start):
 def test_whoever_leads_the_clock_over_a_socket_is_answered_as_over_http(start):
     async def lead(rest, messages):
         async with (
-            aiohttp.ClientSession(headers=bearer(key.of(rest))) as http,
+            aiohttp.ClientSession(headers=bearer_header(admin_key.read_key(rest))) as http,
             http.ws_connect(f"{rest}/sandbox/pace") as socket,
         ):
             answers = []
@@ -194,4 +194,4 @@ def test_whoever_leads_the_clock_over_a_socket_is_answered_as_over_http(start):
 
 
 async def clock(rest):
-    return await asyncio.to_thread(key.ask, rest, "GET", "/sandbox/clock")
+    return await asyncio.to_thread(admin_key.call_admin, rest, "GET", "/sandbox/clock")

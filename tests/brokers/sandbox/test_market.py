@@ -1,13 +1,13 @@
 from brokers.sandbox import SandboxConfig
-from brokers.sandbox.exchange import Exchange
-from brokers.sandbox.market import intensity
-from brokers.sandbox.universe import NAMES
+from brokers.sandbox.exchange import SandboxExchange
+from brokers.sandbox.market.crowd import intensity
+from brokers.sandbox.universe.known_shares import NAMES
 
 SECOND = 1_000_000_000
 
 
 def run(minutes, **config):
-    exchange = Exchange(SandboxConfig(**({"speed": None} | config)))
+    exchange = SandboxExchange(SandboxConfig(**({"speed": None} | config)))
     exchange.run(exchange.now + minutes * 60 * SECOND)
     return exchange
 
@@ -59,5 +59,5 @@ def test_every_name_stands_on_the_grid_of_its_date():
     for share in shares(run(0)):
         assert share.instrument.on_grid(NAMES[share.instrument.symbol].price)
         assert share.instrument.tick == by_price.get(share.instrument.symbol, share.instrument.tick)
-    old = Exchange(SandboxConfig(speed=None, date="2024-06-11", symbols=("WIPRO", "MARUTI")))
+    old = SandboxExchange(SandboxConfig(speed=None, date="2024-06-11", symbols=("WIPRO", "MARUTI")))
     assert [share.instrument.tick for share in shares(old)] == [0.01, 0.05]

@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from brokers.sandbox import SandboxConfig
-from brokers.sandbox.listed import listed
-from brokers.sandbox.minutes import minutes
+from brokers.sandbox.universe.day_universe import build_universe
+from brokers.sandbox.universe.minute_file import read_minutes
 from engine.errors import DataError
 
 IST = timezone(timedelta(hours=5, minutes=30))
@@ -36,7 +36,7 @@ def file(tmp_path):
 )
 @pytest.mark.parametrize("volume", [[10, 20, 30], [10.0, 20.0, 30.0]], ids=["whole", "float"])
 def test_naive_stamps_are_indian_and_whole_floats_are_volumes(file, stamps, volume):
-    bars = minutes(file(timestamp=stamps, volume=volume))
+    bars = read_minutes(file(timestamp=stamps, volume=volume))
     assert bars.starts.tolist() == [NINE_FIFTEEN + minute * 60 * 10**9 for minute in range(3)]
     assert [column.tolist() for column in bars.prices] == [GOOD[name] for name in ("open", "high", "low", "close")]
     assert bars.volumes.tolist() == [10, 20, 30]
@@ -69,7 +69,7 @@ def test_a_wrong_cell_is_named_with_file_row_and_column(file, name):
     columns, wanted = WRONG[name]
     path = file(**columns)
     with pytest.raises(DataError) as refusal:
-        minutes(path)
+        read_minutes(path)
     assert str(refusal.value) == f"tape {path}: {wanted}"
 
 
@@ -77,7 +77,7 @@ def test_a_wrong_cell_is_named_with_file_row_and_column(file, name):
 def test_what_is_no_parquet_file_is_one_line(tmp_path, content):
     (tmp_path / "X.parquet").write_bytes(content)
     with pytest.raises(DataError) as refusal:
-        minutes(tmp_path / "X.parquet")
+        read_minutes(tmp_path / "X.parquet")
     assert str(refusal.value).startswith(f"tape {tmp_path / 'X.parquet'}: ")
     assert "\n" not in str(refusal.value)
 
@@ -85,10 +85,10 @@ def test_what_is_no_parquet_file_is_one_line(tmp_path, content):
 def test_a_record_by_another_clock_is_refused(file):
     utc = [at - timedelta(hours=5, minutes=30) for at in NAIVE]
     config = SandboxConfig(tape=file().parent, date="2024-01-10")
-    assert len(listed(config).market.listings) == 1
+    assert len(build_universe(config).market.listings) == 1
     file(timestamp=utc)
     with pytest.raises(DataError) as refusal:
-        listed(config)
+        build_universe(config)
     assert str(refusal.value) == (
         f"tape {config.tape}: its bars of 2024-01-10 run from 03:45 to 03:48 IST, the market from 09:00 to 16:00: "
         "stamps without a time zone are taken for IST"
@@ -97,4 +97,4 @@ def test_a_record_by_another_clock_is_refused(file):
 
 def test_a_symbol_of_a_tape_may_be_typed_in_small_letters(file):
     config = SandboxConfig(tape=file().parent, date="2024-01-10", symbols=("x",))
-    assert [one.instrument.symbol for one in listed(config).market.listings] == ["X"]
+    assert [one.instrument.symbol for one in build_universe(config).market.listings] == ["X"]

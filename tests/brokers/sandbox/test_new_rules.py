@@ -4,14 +4,15 @@ from datetime import date
 
 import pytest
 
-from brokers.sandbox import carry, sessions
-from brokers.sandbox.choices import Choices
+from brokers.sandbox import overnight
+from brokers.sandbox.assumptions import KiteAssumptions
 from brokers.sandbox.config import SandboxConfig
-from brokers.sandbox.exchange import Exchange
-from brokers.sandbox.wire import ApiError
+from brokers.sandbox.exchange import SandboxExchange
+from brokers.sandbox.http import SandboxApiError
+from brokers.sandbox.market import session_phases
 from engine.market.calendar import Calendar
-from tests.market.test_hours import at
-from tests.market.test_schedules import changed
+from tests.engine.market.test_hours import at
+from tests.engine.market.test_schedules import changed
 
 
 @pytest.fixture
@@ -24,12 +25,12 @@ def late(tmp_path, monkeypatch):
             row["phases"][0][1] = "15:12"
 
     file = changed(tmp_path, opens_late)
-    monkeypatch.setattr(sessions, "_calendar", lambda *, new=True: Calendar.load(file, held_back=not new))
+    monkeypatch.setattr(session_phases, "_session_calendar", lambda *, new=True: Calendar.load(file, held_back=not new))
 
 
 def exchange(day, carried=None, **changes):
     config = SandboxConfig(date=day, symbols=("INFY",), user_id="SB0001", limits="off", cash=50_000_000_00, **changes)
-    return Exchange(config, carried)
+    return SandboxExchange(config, carried)
 
 
 def held(account):
@@ -40,15 +41,15 @@ def held(account):
 def order(account, side, quantity, **more):
     form = {"exchange": "NSE", "tradingsymbol": "INFY", "transaction_type": side, "quantity": str(quantity),
             "order_type": "MARKET", "product": "CNC", "market_protection": "-1"} | more  # fmt: skip
-    asked = carry.checks.read(account.listings, form, "iceberg" if "iceberg_legs" in more else "regular")
-    (made,) = account.varieties.place(asked, account.now)
-    account.react(asked.listing)
+    asked = overnight.order_checks.read_order(account.listings, form, "iceberg" if "iceberg_legs" in more else "regular")
+    (made,) = account.varieties.place_order(asked, account.now)
+    account.react_to_prices(asked.listing)
     return made
 
 
 def evening(account):
     account.run(account.closes)
-    return carry.collect(account)
+    return overnight.collect_account(account)
 
 
 def test_what_is_bought_before_a_settlement_holiday_is_delivered_a_day_later(late):
@@ -93,7 +94,7 @@ def bands(account, *keys):
     ],
 )
 def test_shares_and_futures_keep_three_percent_from_the_closing_auction_on(late, day, new_hours, begins, index_bound):
-    account = exchange(day, exchanges=("NSE", "NFO"), size=9, choices=Choices(new_hours=new_hours))
+    account = exchange(day, exchanges=("NSE", "NFO"), size=9, choices=KiteAssumptions(new_hours=new_hours))
     month = date.fromisoformat(day).strftime("%y%b").upper()
     keys = ("NSE:INFY", f"NFO:INFY{month}FUT", f"NFO:NIFTY{month}FUT")
     account.run(at(day, begins) - 1)
@@ -114,7 +115,7 @@ def test_icebergs_are_carried_into_the_auction_since_february_2027(tmp_path, mon
             row["phases"][0][1] = "15:28"
 
     file = changed(tmp_path, opens_late)
-    monkeypatch.setattr(sessions, "_calendar", lambda *, new=True: Calendar.load(file, held_back=not new))
+    monkeypatch.setattr(session_phases, "_session_calendar", lambda *, new=True: Calendar.load(file, held_back=not new))
     account = exchange(day)
     account.run(account.start + 5_000_000_000)
     near, far = (
@@ -131,7 +132,7 @@ def test_icebergs_are_carried_into_the_auction_since_february_2027(tmp_path, mon
     ("new_hours", "index_ends", "stock_ends"), [(True, "15:30", "15:45"), (False, "15:40", "15:40")]
 )
 def test_an_index_contract_that_expires_stops_before_the_stock_contracts_do(late, new_hours, index_ends, stock_ends):
-    account = exchange("2026-12-29", exchanges=("NSE", "NFO"), size=9, choices=Choices(new_hours=new_hours))
+    account = exchange("2026-12-29", exchanges=("NSE", "NFO"), size=9, choices=KiteAssumptions(new_hours=new_hours))
     for key, ends in (
         ("NFO:NIFTY26DECFUT", index_ends),
         ("NFO:INFY26DECFUT", stock_ends),
@@ -142,8 +143,8 @@ def test_an_index_contract_that_expires_stops_before_the_stock_contracts_do(late
     account.run(at("2026-12-29", index_ends))
     form = {"exchange": "NFO", "transaction_type": "BUY", "quantity": "75", "order_type": "LIMIT", "product": "NRML"}
     dead = account.listings["NFO:NIFTY26DECFUT"]
-    with pytest.raises(ApiError, match="Markets are closed right now"):
-        sessions.admit(carry.checks.read(
+    with pytest.raises(SandboxApiError, match="Markets are closed right now"):
+        session_phases.check_phase_admits(overnight.order_checks.read_order(
             account.listings,
             form | {"tradingsymbol": "NIFTY26DECFUT", "quantity": str(dead.instrument.lot), "price": str(dead.ltp)},
             "regular",

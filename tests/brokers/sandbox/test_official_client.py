@@ -7,8 +7,8 @@ import pytest
 import requests
 from kiteconnect import KiteConnect, exceptions
 
-from brokers.sandbox import key
-from brokers.sandbox.universe import NAMES
+from brokers.sandbox.api import admin_key
+from brokers.sandbox.universe.known_shares import NAMES
 
 MINUTE = 60_000_000_000
 
@@ -19,9 +19,9 @@ class Session:
         self.kite = KiteConnect(endpoint.api_key, endpoint.access_token, root=endpoint.rest)
 
     def advance(self, ns):
-        clock = key.ask(self.endpoint.rest, "GET", "/sandbox/clock")
+        clock = admin_key.call_admin(self.endpoint.rest, "GET", "/sandbox/clock")
         body = {"until": clock["now"] + ns}
-        return key.ask(self.endpoint.rest, "POST", "/sandbox/advance", body, 30)
+        return admin_key.call_admin(self.endpoint.rest, "POST", "/sandbox/advance", body, 30)
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 import pytest
 
-from brokers.sandbox.sessions import SHUT
+from brokers.sandbox.market.session_phases import SHUT
 
 
 def test_a_limit_order_walks_through_the_documented_statuses(client):
@@ -256,9 +256,9 @@ def test_the_close_cancels_day_orders_and_ends_the_day(make_client):
     client = make_client(start="15:29:50", date="2026-07-31")
     order_id = client.place(price=client.at(-2), product="CNC")
     client.seconds(9)
-    assert (client.order(order_id)["status"], client.exchange.over) == ("OPEN", False)
+    assert (client.order(order_id)["status"], client.exchange.is_over) == ("OPEN", False)
     client.seconds(1)
-    assert (client.order(order_id)["status"], client.exchange.over) == ("CANCELLED", True)
+    assert (client.order(order_id)["status"], client.exchange.is_over) == ("CANCELLED", True)
     assert client.refused(price=client.at(-1)) == (400, "OrderException", SHUT)
 
 

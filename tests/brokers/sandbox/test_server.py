@@ -10,19 +10,20 @@ import aiohttp
 import pytest
 import requests
 
-from brokers.sandbox import Sandbox, SandboxConfig, key
-from brokers.sandbox.exchange import Exchange
-from brokers.sandbox.routes import Api
-from brokers.sandbox.server import Pace
-from brokers.sandbox.visitors import bearer
-from brokers.sandbox.wire import Request
+from brokers.sandbox import Sandbox, SandboxConfig
+from brokers.sandbox.api import admin_key
+from brokers.sandbox.api.access_checks import bearer_header
+from brokers.sandbox.api.kite_routes import SandboxApi
+from brokers.sandbox.exchange import SandboxExchange
+from brokers.sandbox.http import SandboxRequest
+from brokers.sandbox.server import VirtualClockDriver
 from engine.errors import BusyError, ConfigError, ConnectionFailed, DataError
 
 SECOND = 1_000_000_000
 
 
 def clock(endpoint):
-    return key.ask(endpoint.rest, "GET", "/sandbox/clock")
+    return admin_key.call_admin(endpoint.rest, "GET", "/sandbox/clock")
 
 
 def test_a_taken_port_is_named(start):
@@ -73,7 +74,7 @@ def test_in_the_foreground_it_serves_until_interrupted():
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, env=environment) as process:
         rest = process.stdout.readline().decode().strip()
-        assert key.ask(rest, "GET", "/sandbox/clock")["over"] is False
+        assert admin_key.call_admin(rest, "GET", "/sandbox/clock")["over"] is False
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
 
@@ -104,7 +105,7 @@ def test_the_clock_runs_at_its_speed(start):
     most = 20 * (time.monotonic() - asked)
     assert 0.8 * least < (after - before) / SECOND < most + 1
     body = {"until": after}
-    answer = requests.post(f"{endpoint.rest}/sandbox/advance", json=body, headers=bearer(endpoint.admin), timeout=5)
+    answer = requests.post(f"{endpoint.rest}/sandbox/advance", json=body, headers=bearer_header(endpoint.admin), timeout=5)
     assert (answer.status_code, answer.json()["error_type"]) == (400, "InputException")
 
 
@@ -190,7 +191,7 @@ def test_a_thread_that_dies_tells_its_owner(start, monkeypatch):
     def broken(*_):
         raise RuntimeError("the market broke")
 
-    monkeypatch.setattr("brokers.sandbox.market.Crowd.step", broken)
+    monkeypatch.setattr("brokers.sandbox.market.crowd.SeededCrowd.step", broken)
     end = time.monotonic() + 60
     while not heard and time.monotonic() < end:
         time.sleep(0.01)
@@ -208,8 +209,8 @@ def test_a_market_too_big_for_its_pace_slows_down_and_still_answers():
             return self.now
 
     wall = Wall()
-    exchange = Exchange(SandboxConfig(speed=60.0, symbols=("INFY",)))
-    pace = Pace(exchange, wall)
+    exchange = SandboxExchange(SandboxConfig(speed=60.0, symbols=("INFY",)))
+    pace = VirtualClockDriver(exchange, wall)
     wall.now += 100.0
     began = exchange.now
     pace.catch_up()
@@ -222,30 +223,30 @@ def test_a_market_too_big_for_its_pace_slows_down_and_still_answers():
 
 def test_a_held_clock_stands_while_requests_are_answered_and_goes_on_from_there(start):
     _, endpoint = start(speed=30.0)
-    held = key.ask(endpoint.rest, "POST", "/sandbox/hold")
+    held = admin_key.call_admin(endpoint.rest, "POST", "/sandbox/hold")
     assert held["held"]
     headers = {"Authorization": f"token {endpoint.api_key}:{endpoint.access_token}"}
     answers = [requests.get(f"{endpoint.rest}/orders", headers=headers, timeout=5).status_code for _ in range(30)]
     assert answers == [200] * 30, "on a clock that stands, waiting for a rate would never end"
     time.sleep(0.5)
     assert clock(endpoint)["now"] == held["now"]
-    assert not key.ask(endpoint.rest, "DELETE", "/sandbox/hold")["held"]
+    assert not admin_key.call_admin(endpoint.rest, "DELETE", "/sandbox/hold")["held"]
     time.sleep(0.5)
     assert 10 * SECOND < clock(endpoint)["now"] - held["now"] < 60 * SECOND
 
 
 def test_time_goes_on_after_the_day_so_that_the_request_rates_let_go_again():
-    exchange, now = Exchange(SandboxConfig(symbols=("INFY",), start="15:34", speed=60.0)), [0.0]
-    pace, api = Pace(exchange, lambda: now[0]), Api(exchange)
+    exchange, now = SandboxExchange(SandboxConfig(symbols=("INFY",), start="15:34", speed=60.0)), [0.0]
+    pace, api = VirtualClockDriver(exchange, lambda: now[0]), SandboxApi(exchange)
 
     def statuses(count):
         session = exchange.session
         header = f"token {session.api_key}:{session.access_token}"
-        return [api.respond(Request("GET", "/orders", [], {}, None, header)).status for _ in range(count)]
+        return [api.respond(SandboxRequest("GET", "/orders", [], {}, None, header)).status for _ in range(count)]
 
     now[0] += 10.0
     pace.catch_up()
-    assert exchange.over
+    assert exchange.is_over
     assert statuses(12) == [200] * 10 + [429] * 2
     for _ in range(60):
         now[0] += 60.0

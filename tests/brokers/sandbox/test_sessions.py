@@ -3,7 +3,7 @@
 import pytest
 
 from brokers.sandbox import SandboxConfig
-from brokers.sandbox.exchange import Exchange
+from brokers.sandbox.exchange import SandboxExchange
 from engine.errors import DataError
 
 NEW, OLD = "2026-11-20", "2026-07-31"
@@ -104,9 +104,9 @@ def test_the_closing_auction_drops_stops_keeps_limits_and_trades_at_one_price(ma
     assert row["status"] == "COMPLETE"
     assert row["average_price"] == client.ltp()
     assert client.share().volume > volume
-    assert not client.exchange.over
+    assert not client.exchange.is_over
     to(client, "15:35")
-    assert client.exchange.over
+    assert client.exchange.is_over
     assert client.order(limit)["status"] == "CANCELLED"
 
 
@@ -133,17 +133,17 @@ def test_the_post_close_session_trades_at_the_closing_price_only_when_it_is_aske
     to(client, "15:41")
     close = client.ltp()
     assert f"{close:.2f} only" in client.refused(price=client.at(1), product="CNC")[2]
-    assert "Only CNC orders" in client.refused(price=close, product="MIS")[2] or client.exchange.varieties.squared(
+    assert "Only CNC orders" in client.refused(price=close, product="MIS")[2] or client.exchange.varieties.is_squared_off(
         client.share()
     )
     order = client.buy(product="CNC")
     client.seconds(2)
     assert client.order(order)["average_price"] == close
     to(client, "16:00")
-    assert client.exchange.over
+    assert client.exchange.is_over
     plain = make_client(date=OLD, start="15:29")
     to(plain, "15:30")
-    assert plain.exchange.over
+    assert plain.exchange.is_over
 
 
 def test_a_day_with_two_sessions_stands_still_between_them(make_client):
@@ -161,19 +161,19 @@ def test_a_day_with_two_sessions_stands_still_between_them(make_client):
     assert client.share().volume > volume
     assert client.order(order)["status"] == "OPEN"
     to(client, "12:30")
-    assert client.exchange.over
+    assert client.exchange.is_over
 
 
 def test_a_muhurat_session_is_in_the_evening(make_client):
     client = make_client(date="2024-11-01")
-    assert client.exchange.clock()["start"] == client.exchange.today + 18 * 3_600 * SECOND
+    assert client.exchange.clock_row()["start"] == client.exchange.today + 18 * 3_600 * SECOND
     to(client, "19:00")
-    assert client.exchange.over
+    assert client.exchange.is_over
 
 
 def test_a_day_without_trading_is_refused():
     with pytest.raises(DataError, match="2026-11-22 is no trading day of NSE"):
-        Exchange(SandboxConfig(date="2026-11-22"))
+        SandboxExchange(SandboxConfig(date="2026-11-22"))
 
 
 def test_a_quote_shows_the_band_of_the_closing_auction_from_its_opening_on(make_client):

@@ -5,12 +5,12 @@ from datetime import date, datetime, timedelta, timezone
 import pytest
 
 from brokers.sandbox import SandboxConfig
-from brokers.sandbox.carry import collect
-from brokers.sandbox.day_rules import DayRules
-from brokers.sandbox.exchange import Exchange
-from brokers.sandbox.listing import Contract, Index, Listing
-from brokers.sandbox.settlement import final_price
-from compiled.model import Instrument
+from brokers.sandbox.exchange import SandboxExchange
+from brokers.sandbox.market.day_rules import DayRules
+from brokers.sandbox.market.exchange_listing import DerivativeContract, ExchangeListing, ListedIndex
+from brokers.sandbox.market.final_settlement import final_price
+from brokers.sandbox.overnight import collect_account
+from compiled.model.values import Instrument
 
 IST = timezone(timedelta(hours=5, minutes=30))
 NEW, OLD = date(2026, 12, 8), date(2026, 12, 1)
@@ -19,16 +19,16 @@ NEW, OLD = date(2026, 12, 8), date(2026, 12, 1)
 def share(day, symbol, close, trades, exchange="NSE"):
     """Return a share that has traded: (IST, price, quantity)."""
     made = Instrument(1, exchange, symbol, 0.05, lower=close / 2, upper=close * 2, close=close)
-    listing = Listing(made, DayRules(str(day)), prints=True)
+    listing = ExchangeListing(made, DayRules(str(day)), prints=True)
     for clock, price, quantity in trades:
         at = datetime.fromisoformat(f"{day}T{clock}").replace(tzinfo=IST)
-        listing.trade(int(made.ticks(price)), quantity, int(at.timestamp()) * 10**9)
+        listing.print_trade(int(made.ticks(price)), quantity, int(at.timestamp()) * 10**9)
     return listing
 
 
 def contract(day, spot, kind, strike=0.0):
     made = Instrument(9, "NFO", "CONTRACT", 0.05, kind=kind, lower=0.05, upper=9999.0, close=100.0)
-    return Listing(made, DayRules(str(day)), prints=True, contract=Contract("X", day, strike, spot))
+    return ExchangeListing(made, DayRules(str(day)), prints=True, contract=DerivativeContract("X", day, strike, spot))
 
 
 def an_index(day):
@@ -40,8 +40,8 @@ def an_index(day):
         [("14:59:59", 60.0, 900), ("15:00:00", 110.0, 100), ("15:29:59", 130.0, 300), ("15:38:00", 90.0, 700)],
     )
     b = share(day, "B", 200.0, [("10:00:00", 220.0, 5)])
-    index = Index(Instrument(3, "NSE", "NIFTY 50", 0.05, kind="INDEX", close=20_000.0), [a, b])
-    index.update(0)
+    index = ListedIndex(Instrument(3, "NSE", "NIFTY 50", 0.05, kind="INDEX", close=20_000.0), [a, b])
+    index.update_value(0)
     return index
 
 
@@ -78,7 +78,7 @@ def test_a_contract_without_an_underlying_settles_at_its_own_last_price():
 
 
 def test_the_account_is_paid_the_settlement_price_of_what_it_holds_on_the_last_day():
-    exchange = Exchange(
+    exchange = SandboxExchange(
         SandboxConfig(
             date="2026-12-08", start="15:28", speed=None, exchanges=("NSE", "NFO"), symbols=("INFY", "TCS"),
             positions=(("NFO:NIFTY26D0826000CE", "NRML", 75, 100.0),),
@@ -94,6 +94,6 @@ def test_the_account_is_paid_the_settlement_price_of_what_it_holds_on_the_last_d
         moves.append(average / member.instrument.close)
     settled = round(index.instrument.close * sum(moves) / len(moves), 2)
     worth = max(0.0, settled - 26_000.0)
-    left = collect(exchange)
+    left = collect_account(exchange)
     assert left.positions == []
     assert left.cash - exchange.funds.cash == pytest.approx(75 * (worth - 100.0) * 100, abs=75)

@@ -9,9 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 from kiteconnect import KiteConnect
 
-from brokers.sandbox import Sandbox, SandboxConfig, key
-from brokers.sandbox.state import State
-from brokers.sandbox.wire import Request
+from brokers.sandbox import Sandbox, SandboxConfig
+from brokers.sandbox.api import admin_key
+from brokers.sandbox.http import SandboxRequest
+from brokers.sandbox.state import SandboxStateFile
 from engine.errors import ConfigError, DataError
 
 SECOND = 1_000_000_000
@@ -23,12 +24,12 @@ def config(path, **more):
 
 class Account:
     def __init__(self, state, configuration):
-        self.exchange, self.api = state.open(configuration)
+        self.exchange, self.api = state.open_exchange(configuration)
 
     def call(self, method, path, form=None):
         session = self.exchange.session
         header = f"token {session.api_key}:{session.access_token}"
-        answer = json.loads(self.api.respond(Request(method, path, form=form or {}, authorization=header)).content)
+        answer = json.loads(self.api.respond(SandboxRequest(method, path, form=form or {}, authorization=header)).content)
         assert answer["status"] == "success", answer
         return answer["data"]
 
@@ -54,7 +55,7 @@ class Account:
 
 def test_a_restart_finds_the_account_as_it_was(tmp_path):
     file = tmp_path / "sandbox.db"
-    with State(file) as state:
+    with SandboxStateFile(file) as state:
         account = Account(state, config(file))
         account.run(60)
         account.order()
@@ -62,9 +63,9 @@ def test_a_restart_finds_the_account_as_it_was(tmp_path):
         resting = account.order(order_type="LIMIT", price="1400.0")
         account.gtt(1450.0)
         account.run(45)
-        state.tick("2026-11-20", account.exchange.now)
+        state.remember_time("2026-11-20", account.exchange.now)
         before, now = account.everything(), account.exchange.now
-    with State(file) as state:
+    with SandboxStateFile(file) as state:
         again = Account(state, config(file))
         assert again.exchange.now == now
         assert again.everything() == before
@@ -75,15 +76,15 @@ def test_a_restart_finds_the_account_as_it_was(tmp_path):
 
 def test_a_login_survives_a_restart(tmp_path):
     file = tmp_path / "sandbox.db"
-    with State(file) as state:
+    with SandboxStateFile(file) as state:
         account = Account(state, config(file))
         session = account.exchange.session
-        location = account.api.respond(Request("GET", "/connect/login", [("api_key", session.api_key)])).location
+        location = account.api.respond(SandboxRequest("GET", "/connect/login", [("api_key", session.api_key)])).location
         token = location.split("request_token=")[1].split("&")[0]
         checksum = sha256(f"{session.api_key}{token}{session.api_secret}".encode()).hexdigest()
         form = {"api_key": session.api_key, "request_token": token, "checksum": checksum}
-        made = json.loads(account.api.respond(Request("POST", "/session/token", form=form)).content)["data"]
-    with State(file) as state:
+        made = json.loads(account.api.respond(SandboxRequest("POST", "/session/token", form=form)).content)["data"]
+    with SandboxStateFile(file) as state:
         again = Account(state, config(file))
         assert again.exchange.session.access_token == made["access_token"]
 
@@ -95,8 +96,8 @@ def test_a_started_sandbox_keeps_its_state_over_a_stop(tmp_path):
         sandbox = Sandbox(config(file))
         end = sandbox.start()
         kite = KiteConnect(end.api_key, end.access_token, root=end.rest)
-        now = key.ask(end.rest, "GET", "/sandbox/clock")["now"]
-        key.ask(end.rest, "POST", "/sandbox/advance", {"until": now + 5 * SECOND})
+        now = admin_key.call_admin(end.rest, "GET", "/sandbox/clock")["now"]
+        admin_key.call_admin(end.rest, "POST", "/sandbox/advance", {"until": now + 5 * SECOND})
         kite.place_order("regular", "NSE", "INFY", "BUY", 1, "CNC", "LIMIT", price=1400)
         orders.append([order["order_id"] for order in kite.orders()])
         sandbox.stop()
@@ -106,7 +107,7 @@ def test_a_started_sandbox_keeps_its_state_over_a_stop(tmp_path):
 
 def test_the_next_day_brings_shares_in_t1_cash_less_charges_and_what_was_left_open(tmp_path):
     file = tmp_path / "sandbox.db"
-    with State(file) as state:
+    with SandboxStateFile(file) as state:
         first = Account(state, config(file, date="2026-11-19", holdings=(("SBIN", 8, 900.0),)))
         first.run(60)
         first.order(quantity=10)
@@ -115,7 +116,7 @@ def test_the_next_day_brings_shares_in_t1_cash_less_charges_and_what_was_left_op
         trigger = first.gtt(1150.0)
         first.run(10)
         price = first.call("GET", "/trades")
-    with State(file) as state:
+    with SandboxStateFile(file) as state:
         second = Account(state, config(file))
         rows = {row["tradingsymbol"]: row for row in second.call("GET", "/portfolio/holdings")}
         assert (rows["INFY"]["quantity"], rows["INFY"]["t1_quantity"]) == (0, 10)
@@ -134,7 +135,7 @@ def test_the_next_day_brings_shares_in_t1_cash_less_charges_and_what_was_left_op
         """Brokerage of what was bought on margin, GST included."""
         assert 0.001 < (charges - margin) / (10 * price[0]["average_price"]) < 0.003
         second.run(60)
-    with State(file) as state:
+    with SandboxStateFile(file) as state:
         third = Account(state, config(file, date="2026-11-23"))
         rows = {row["tradingsymbol"]: row for row in third.call("GET", "/portfolio/holdings")}
         assert (rows["INFY"]["quantity"], rows["INFY"]["t1_quantity"]) == (10, 0), "settled on the second morning"
@@ -144,7 +145,7 @@ def test_the_account_keeps_its_user_over_days_and_restarts(tmp_path):
     file = tmp_path / "sandbox.db"
     users = []
     for day in ("2026-11-19", "2026-11-19", "2026-11-20", "2026-11-20"):
-        with State(file) as state:
+        with SandboxStateFile(file) as state:
             users.append(Account(state, config(file, date=day, start="15:25")).exchange.session.user_id)
     assert users == [config(file, date="2026-11-19").user] * 4
     assert users[0] != config(file, date="2026-11-20").user
@@ -152,15 +153,15 @@ def test_the_account_keeps_its_user_over_days_and_restarts(tmp_path):
 
 def test_an_evening_order_is_sent_the_next_morning(tmp_path):
     file = tmp_path / "sandbox.db"
-    with State(file) as state:
+    with SandboxStateFile(file) as state:
         first = Account(state, config(file, date="2026-11-19", start="15:34", post_close=True))
         first.exchange.run(first.exchange.closes)
-        assert first.exchange.over
+        assert first.exchange.is_over
         last = first.exchange.listings["NSE:INFY"].ltp
         form = {"exchange": "NSE", "tradingsymbol": "INFY", "transaction_type": "BUY", "quantity": "2", "tag": "eve",
                 "product": "CNC", "order_type": "LIMIT", "price": f"{last * 0.95:.0f}"}  # fmt: skip
         first.call("POST", "/orders/amo", form)
-    with State(file) as state:
+    with SandboxStateFile(file) as state:
         second = Account(state, config(file, start="08:50", post_close=True))
         [order] = second.call("GET", "/orders")
         assert (order["status"], order["variety"], order["tag"]) == ("AMO REQ RECEIVED", "amo", "eve")
@@ -170,21 +171,21 @@ def test_an_evening_order_is_sent_the_next_morning(tmp_path):
 
 def test_a_state_that_does_not_fit_is_refused_in_one_line(tmp_path):
     file = tmp_path / "sandbox.db"
-    with State(file) as state:
-        state.open(config(file))
-    with State(file) as state, pytest.raises(ConfigError, match="begun with seed 7, not 8"):
-        state.open(config(file, seed=8))
-    with State(file) as state, pytest.raises(ConfigError, match="cannot go back to 2026-11-19"):
-        state.open(config(file, date="2026-11-19"))
+    with SandboxStateFile(file) as state:
+        state.open_exchange(config(file))
+    with SandboxStateFile(file) as state, pytest.raises(ConfigError, match="begun with seed 7, not 8"):
+        state.open_exchange(config(file, seed=8))
+    with SandboxStateFile(file) as state, pytest.raises(ConfigError, match="cannot go back to 2026-11-19"):
+        state.open_exchange(config(file, date="2026-11-19"))
     other = tmp_path / "other"
     other.write_text("no database " * 100)
     with pytest.raises(DataError, match="other"):
-        State(other)
+        SandboxStateFile(other)
 
 
 def over(file, day, **more):
     """Open the file on its next day; return (account, what was dropped)."""
-    with State(file) as state:
+    with SandboxStateFile(file) as state:
         account = Account(state, config(file, date=day, **more))
         return account, account.exchange.dropped
 
@@ -204,7 +205,7 @@ def test_what_a_new_tick_size_refuses_is_dropped_and_told(tmp_path):
         "product": "CNC",
         "order_type": "LIMIT",
     }
-    with State(file) as state:
+    with SandboxStateFile(file) as state:
         first = Account(state, config(file, **old, holdings=(("MARUTI", 3, 15_000.0),)))
         ltp = first.exchange.listings["NSE:MARUTI"].ltp
         leg = maruti | {"transaction_type": "SELL", "price": 15_000.05}
@@ -251,7 +252,7 @@ def test_what_is_listed_no_more_is_dropped_and_told(tmp_path):
     ]
     dump.write_text(header + "".join(lines))
     day = {"instruments": dump, "symbols": ("INFY",), "date": "2026-11-19"}
-    with State(file) as state:
+    with SandboxStateFile(file) as state:
         Account(state, config(file, **day, holdings=(("SBIN", 8, 900.0), ("INFY", 2, 1500.0))))
     later = tmp_path / "later.csv"
     later.write_text(header + lines[0])
@@ -269,12 +270,12 @@ def test_a_split_over_night_makes_five_of_one_at_a_fifth_of_the_price_and_disabl
     ]
     pq.write_table(pa.Table.from_pylist([*rows, {**rows[1], "symbol": "SBIN", "subject": "Bonus 1:2"}]), actions)
     held = {"holdings": (("INFY", 3, 1500.0),), "unsettled": (("INFY", 1, 1500.0), ("SBIN", 7, 900.0))}
-    with State(file) as state:
+    with SandboxStateFile(file) as state:
         first = Account(state, config(file, date="2026-11-19", start="15:20", **held))
         trigger = first.gtt(1150.0)
         first.exchange.run(first.exchange.closes)
         closes = [first.exchange.listings[key].ltp for key in ("NSE:INFY", "NSE:SBIN")]
-        state.tick("2026-11-19", first.exchange.now)
+        state.remember_time("2026-11-19", first.exchange.now)
     second, dropped = over(file, "2026-11-20", actions=actions)
     assert dropped == []
     names = {row["tradingsymbol"]: row for row in second.call("GET", "/portfolio/holdings")}
@@ -284,6 +285,6 @@ def test_a_split_over_night_makes_five_of_one_at_a_fifth_of_the_price_and_disabl
     after = [second.exchange.listings[key].instrument for key in ("NSE:INFY", "NSE:SBIN")]
     assert [each.close for each in after] == [after[0].snap(closes[0] / 5), after[1].snap(closes[1] / 1.5)]
     assert [(row["id"], row["status"]) for row in second.call("GET", "/gtt/triggers")] == [(trigger, "disabled")]
-    with State(file) as state:  # a restart of the day finds it done
+    with SandboxStateFile(file) as state:  # a restart of the day finds it done
         again = Account(state, config(file, actions=actions))
         assert [row["opening_quantity"] for row in again.call("GET", "/portfolio/holdings")] == [20, 10]

@@ -6,12 +6,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from brokers.sandbox import SandboxConfig, ist
-from brokers.sandbox.carry import Carried, HeldShares
-from brokers.sandbox.exchange import Exchange
-from brokers.sandbox.nights import over_night
-from brokers.sandbox.tape import Candle, prices
-from compiled.frames import Decoder
-from compiled.model import Instrument
+from brokers.sandbox.corporate_actions import apply_corporate_actions
+from brokers.sandbox.exchange import SandboxExchange
+from brokers.sandbox.overnight import CarriedAccount, CarriedHolding
+from brokers.sandbox.universe.recorded_tape import PriceCandle, printed_prices
+from compiled.market_data.kite_frames import FrameDecoder
+from compiled.model.values import Instrument
 from engine.errors import DataError
 
 MINUTE = 60_000_000_000
@@ -54,8 +54,8 @@ def heard(exchange):
     tokens = list(exchange.tokens)
     connection.receive(json.dumps({"a": "subscribe", "v": tokens}))
     connection.receive(json.dumps({"a": "mode", "v": ["full", tokens]}))
-    decoder, ticks = Decoder(), []
-    while not exchange.over:
+    decoder, ticks = FrameDecoder(), []
+    while not exchange.is_over:
         exchange.advance(exchange.now + 3_600 * SECOND)
         while connection.outbox:
             ticks += decoder.decode(connection.outbox.popleft(), 0)
@@ -86,7 +86,7 @@ def bars_of(ticks, token):
     ],
 )
 def test_bars_rebuilt_from_the_ticks_equal_the_recorded_bars(market_data, date, symbols):
-    exchange = Exchange(SandboxConfig(speed=None, tape=market_data / "nse_1min", date=date, symbols=symbols))
+    exchange = SandboxExchange(SandboxConfig(speed=None, tape=market_data / "nse_1min", date=date, symbols=symbols))
     ticks = heard(exchange)
     for listing in exchange.market.listings:
         frame = pq.read_table(market_data / "nse_1min" / f"{listing.instrument.symbol}.parquet").to_pandas()
@@ -114,10 +114,10 @@ def test_yesterdays_bars_serve_history_and_the_previous_close(market_data, make_
 
 def test_a_bar_is_walked_to_its_nearer_extreme_first():
     share = Instrument(1, "NSE", "X", 0.05)
-    assert prices(share, Candle(0, 100.0, 102.0, 99.0, 101.0, 8)) == [100.0, 99.0, 102.0, 101.0]
-    assert prices(share, Candle(0, 100.0, 100.5, 98.0, 99.0, 8)) == [100.0, 100.5, 98.0, 99.0]
-    assert prices(share, Candle(0, 100.0, 101.0, 99.0, 100.5, 8)) == [100.0, 99.0, 101.0, 100.5]
-    assert prices(share, Candle(0, 100.15, 105.8, 94.5, 100.5, 8)) == [100.15, 94.5, 105.8, 100.5]  # 5.65 both ways
+    assert printed_prices(share, PriceCandle(0, 100.0, 102.0, 99.0, 101.0, 8)) == [100.0, 99.0, 102.0, 101.0]
+    assert printed_prices(share, PriceCandle(0, 100.0, 100.5, 98.0, 99.0, 8)) == [100.0, 100.5, 98.0, 99.0]
+    assert printed_prices(share, PriceCandle(0, 100.0, 101.0, 99.0, 100.5, 8)) == [100.0, 99.0, 101.0, 100.5]
+    assert printed_prices(share, PriceCandle(0, 100.15, 105.8, 94.5, 100.5, 8)) == [100.15, 94.5, 105.8, 100.5]  # 5.65 both ways
 
 
 def test_prints_fall_on_four_seconds_of_the_minute_and_share_the_volume(tape):
@@ -218,7 +218,7 @@ def test_what_is_missing_is_named_with_what_is_there(tmp_path):
 
     def refusal(**config):
         with pytest.raises(DataError) as refused:
-            Exchange(SandboxConfig(**({"speed": None, "tape": tmp_path, "date": DATE} | config)))
+            SandboxExchange(SandboxConfig(**({"speed": None, "tape": tmp_path, "date": DATE} | config)))
         return str(refused.value)
 
     assert refusal(symbols=("Y",)).endswith("no symbol Y; there are X")
@@ -236,18 +236,18 @@ def test_a_dump_gives_the_real_tokens(tmp_path):
     head = "instrument_token,exchange_token,tradingsymbol,name,last_price,expiry,strike,tick_size,lot_size,instrument_type,segment,exchange"
     dump.write_text(f"{head}\n257,1,X,XYZ LIMITED,0.0,,0.0,0.05,1,EQ,NSE,NSE\n")
     config = SandboxConfig(speed=None, tape=tmp_path, date=DATE, instruments=dump)
-    instrument = Exchange(config).market.listings[0].instrument
+    instrument = SandboxExchange(config).market.listings[0].instrument
     assert (instrument.token, instrument.name) == (257, "XYZ LIMITED")
     derived = [
-        Exchange(SandboxConfig(speed=None, tape=tmp_path, date=DATE)).market.listings[0].instrument.token for _ in "ab"
+        SandboxExchange(SandboxConfig(speed=None, tape=tmp_path, date=DATE)).market.listings[0].instrument.token for _ in "ab"
     ]
     assert derived[0] == derived[1]
     assert derived[0] & 0xFF == 1
 
 
 def carried(**changes):
-    share = HeldShares("NSE:Y", 4, 99.0)
-    return Carried(
+    share = CarriedHolding("NSE:Y", 4, 99.0)
+    return CarriedAccount(
         **({"cash": 1_000_00, "holdings": [share], "day": "2024-01-09", "closes": {"NSE:Y": 100.0}} | changes)
     )
 
@@ -256,8 +256,8 @@ def test_a_name_without_bars_on_the_day_is_left_out_and_what_is_held_of_it_stand
     write(tmp_path, "X", [YESTERDAY, (0, 100, 102, 99, 101, 400)])
     write(tmp_path, "Y", [YESTERDAY])
     config = SandboxConfig(speed=None, tape=tmp_path, date=DATE, symbols=("X", "Y"))
-    assert [each.key for each in Exchange(config).market.listings] == ["NSE:X"]
-    exchange = Exchange(config, carried())
+    assert [each.key for each in SandboxExchange(config).market.listings] == ["NSE:X"]
+    exchange = SandboxExchange(config, carried())
     exchange.run(exchange.closes)
     still = exchange.listings["NSE:Y"]
     assert (still.ltp, still.volume, exchange.portfolio.holdings[int(still.instrument.token)].total) == (100.0, 0, 4)
@@ -271,6 +271,6 @@ def test_a_split_counts_where_the_record_shows_it_and_not_where_it_is_adjusted_f
     rows = [{"symbol": "Y", "series": "EQ", "exDate": datetime.fromisoformat(DATE), "subject": line}]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path.parent / f"{tmp_path.name}.parquet")
     config = SandboxConfig(speed=None, tape=tmp_path, date=DATE, actions=tmp_path.parent / f"{tmp_path.name}.parquet")
-    found = over_night(config, carried())
+    found = apply_corporate_actions(config, carried())
     assert (found.holdings[0].quantity, found.closes["NSE:Y"]) == (shares, close)
-    assert Exchange(config, found).listings["NSE:Y"].instrument.close == close
+    assert SandboxExchange(config, found).listings["NSE:Y"].instrument.close == close

@@ -24,11 +24,11 @@ def test_the_token_of_the_day_before_dies_at_six_and_not_a_second_earlier(make_c
     connection = client.exchange.connect()
     client.seconds(1)
     assert client.call("GET", "/orders")[0] == 200
-    assert not connection.closing
+    assert not connection.close_requested
     client.seconds(1)
     assert client.refusal("GET", "/orders")[:2] == (403, "TokenException")
-    assert connection.closing
-    assert not connection.broken, "it is closed, not cut"
+    assert connection.close_requested
+    assert not connection.abort_requested, "it is closed, not cut"
 
 
 def test_a_login_after_six_lasts_through_the_day(make_client):
@@ -36,7 +36,7 @@ def test_a_login_after_six_lasts_through_the_day(make_client):
     client.seconds(2)
     session = client.exchange.session
     token = session.request_token(session.api_key)
-    client.exchange.session.exchange(session.api_key, token, checksum(session, token), client.exchange.now)
+    client.exchange.session.exchange_token(session.api_key, token, checksum(session, token), client.exchange.now)
     client.exchange.run(client.exchange.closes)
     assert client.call("GET", "/orders")[0] == 200
 

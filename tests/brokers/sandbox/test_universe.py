@@ -8,8 +8,8 @@ import math
 
 import pytest
 
-from brokers.sandbox.contracts import expiries
-from brokers.sandbox.fair import premium
+from brokers.sandbox.market.fair_value import premium
+from brokers.sandbox.universe.generated_universe import monthly_expiries
 
 ALL = ("NSE", "NFO", "BSE", "MCX")
 SECOND = 1_000_000_000
@@ -25,10 +25,10 @@ def wide(make_client):
 def dump(client, exchange=""):
     path = "/instruments" + (f"/{exchange}" if exchange else "")
     session = client.exchange.session
-    from brokers.sandbox.wire import Request
+    from brokers.sandbox.http import SandboxRequest
 
     header = f"token {session.api_key}:{session.access_token}"
-    answer = client.api.respond(Request("GET", path, authorization=header))
+    answer = client.api.respond(SandboxRequest("GET", path, authorization=header))
     return list(csv.DictReader(io.StringIO(answer.content.decode())))
 
 
@@ -56,7 +56,7 @@ def test_contracts_carry_expiry_strike_and_lot(wide):
 
 
 def test_monthly_contracts_expire_on_the_last_tuesday():
-    found = expiries(dt.date(2026, 11, 25), 3, 1, "NFO")
+    found = monthly_expiries(dt.date(2026, 11, 25), 3, 1, "NFO")
     assert found == [dt.date(2026, 12, 29), dt.date(2027, 1, 26), dt.date(2027, 2, 23)]
 
 
@@ -117,7 +117,7 @@ def test_an_option_costs_its_premium_to_buy_and_a_margin_to_sell(wide):
 def test_mcx_trades_into_the_night_and_takes_no_ioc(make_client):
     client = make_client(exchanges=("NSE", "MCX"), symbols=("INFY",), cash=10**9)
     client.exchange.run(client.exchange.today + 16 * 3_600_000_000_000)
-    assert not client.exchange.over
+    assert not client.exchange.is_over
     gold = client.exchange.listings["MCX:GOLD26DECFUT"]
     form = client.form("GOLD26DECFUT", exchange="MCX", product="NRML", quantity=1, price=gold.instrument.snap(gold.ltp))
     assert "not allowed on MCX" in client.refusal("POST", "/orders/regular", form | {"validity": "IOC"})[2]
@@ -136,13 +136,13 @@ def test_thousands_of_instruments_move_when_they_are_watched_and_only_what_is_tr
     client.seconds(3)
     assert len(listings) + 1 == 2_000
     assert all(listing.volume > 0 for listing in listings)
-    assert sum(listing.lit for listing in listings) == 2
+    assert sum(listing.has_book for listing in listings) == 2
     dim = client.exchange.listings["NSE:SBX00001"]
     quote = client.ok("GET", "/quote", query=[("i", "NSE:SBX00001")])["NSE:SBX00001"]
     assert quote["depth"]["buy"][0]["price"] <= quote["last_price"] < quote["depth"]["sell"][0]["price"]
     order = client.buy(5, symbol="SBX00001")
     client.seconds(5)
-    assert dim.lit
+    assert dim.has_book
     assert client.order(order)["status"] == "COMPLETE"
 
 
@@ -180,11 +180,11 @@ def test_a_name_that_runs_into_its_circuit_has_no_sellers_left_until_the_band_sl
     ],
 )
 def test_an_expiry_on_a_holiday_moves_to_the_trading_day_before(month, expiry):
-    assert expiries(dt.date.fromisoformat(month), 1, 1, "NFO") == [dt.date.fromisoformat(expiry)]
+    assert monthly_expiries(dt.date.fromisoformat(month), 1, 1, "NFO") == [dt.date.fromisoformat(expiry)]
 
 
 def test_a_commodity_that_would_expire_on_a_sunday_does_so_on_the_friday():
-    assert expiries(dt.date(2026, 9, 1), 1, None, "MCX") == [dt.date(2026, 9, 18)]
+    assert monthly_expiries(dt.date(2026, 9, 1), 1, None, "MCX") == [dt.date(2026, 9, 18)]
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_only_the_futures_the_date_says_have_a_pre_open_and_no_option_has(make_c
     client.seconds(1)
     keys = [key for key, row in client.exchange.dump.rows.items() if row.exchange == "NFO" and row.name == "INFY"]
     derivatives = [client.exchange.listings[key] for key in keys]
-    named = {one.instrument.symbol for one in derivatives if one.calling and one.instrument.name == "INFY"}
+    named = {one.instrument.symbol for one in derivatives if one.in_call_phase and one.instrument.name == "INFY"}
     assert named == called
     assert any(one.instrument.kind == "CE" for one in derivatives)
 
@@ -214,7 +214,7 @@ def test_a_share_without_a_book_prints_its_auctions(make_client):
     client.exchange.run(client.exchange.today + (9 * 3600 + 12 * 60) * SECOND)
     assert share.open == share.last == share.high == share.low > 0
     assert share.volume > 0
-    assert not share.lit
+    assert not share.has_book
 
 
 def test_the_twin_on_bse_closes_in_an_auction_near_its_reference(make_client):

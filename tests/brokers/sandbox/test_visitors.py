@@ -9,10 +9,11 @@ import stat
 import aiohttp
 import pytest
 
-from brokers.sandbox import Sandbox, SandboxConfig, key, server, visitors
-from brokers.sandbox.admin import is_admin
-from brokers.sandbox.routes import Api
-from brokers.sandbox.wire import ApiError
+from brokers.sandbox import Sandbox, SandboxConfig, server
+from brokers.sandbox.api import access_checks, admin_key
+from brokers.sandbox.api.admin_routes import is_admin
+from brokers.sandbox.api.kite_routes import SandboxApi
+from brokers.sandbox.http import SandboxApiError
 
 PART = {"variety": "regular", "order_id": "1", "exchange": "NSE", "side": "buy", "token": "408065",
         "interval": "minute", "segment": "equity"}  # fmt: skip
@@ -52,7 +53,7 @@ def opens(place, path):
 def ours(place):
     """Return what the sandbox's own books and clock say; it is there, and nobody's clock is held."""
     assert place.failures == []
-    return key.ask(place.endpoint.rest, "GET", "/sandbox/books"), key.ask(place.endpoint.rest, "GET", "/sandbox/clock")
+    return admin_key.call_admin(place.endpoint.rest, "GET", "/sandbox/books"), admin_key.call_admin(place.endpoint.rest, "GET", "/sandbox/clock")
 
 
 FOREIGN = {
@@ -80,8 +81,8 @@ FOREIGN = {
 
 def test_no_page_of_another_origin_reaches_any_route_even_with_the_secrets(place, routes, monkeypatch):
     reached = []
-    respond = Api.respond
-    monkeypatch.setattr(Api, "respond", lambda api, request: reached.append(request.text) or respond(api, request))
+    respond = SandboxApi.respond
+    monkeypatch.setattr(SandboxApi, "respond", lambda api, request: reached.append(request.text) or respond(api, request))
     line = http.client.HTTPConnection("127.0.0.1", place.port, timeout=60)
     tried = 0
     for method, path in routes:
@@ -135,12 +136,12 @@ def test_beyond_this_machine_any_address_counts_but_no_name(served, host, let_in
             return [host] if name == "Host" else default
 
     def check():
-        visitors.check("GET", "/orders", Headers(), 8080, served)
+        access_checks.check_visitor("GET", "/orders", Headers(), 8080, served)
 
     if let_in:
         check()
     else:
-        with pytest.raises(ApiError, match="own address"):
+        with pytest.raises(SandboxApiError, match="own address"):
             check()
 
 
@@ -268,7 +269,7 @@ def test_frames_that_are_no_messages_end_at_most_their_own_socket(place):
 @pytest.mark.parametrize(("most", "files"), [(8, 1024), (100, 16)])
 def test_silent_visitors_make_room_and_those_who_said_who_they_are_stay(most, files, start, monkeypatch):
     monkeypatch.setattr(server, "MOST_VISITORS", most)
-    monkeypatch.setattr(server, "_files", lambda: files)
+    monkeypatch.setattr(server, "_open_file_limit", lambda: files)
     _, end = start(symbols=("INFY",), limits="off")
     host, port = end.rest.removeprefix("http://").split(":")
     line = http.client.HTTPConnection(host, int(port), timeout=60)
@@ -288,10 +289,10 @@ def test_the_key_lies_where_only_its_user_can_read_it_and_goes_with_the_sandbox(
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     sandbox, end = start(symbols=("INFY",))
     [file] = (tmp_path / "patang-keys").iterdir()
-    assert file.read_text() == end.admin == key.of(end.rest)
+    assert file.read_text() == end.admin == admin_key.read_key(end.rest)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
-    assert key.of("http://evil.example:1") == ""
+    assert admin_key.read_key("http://evil.example:1") == ""
     sandbox.stop()
     assert not file.exists()
 
@@ -302,10 +303,10 @@ def test_a_planted_link_is_no_place_for_the_key(tmp_path, monkeypatch):
     target = tmp_path / "target"
     target.write_text("precious")
     (tmp_path / "patang-keys" / "sandbox-1.key").symlink_to(target)
-    file = key.keep(1, "secret")
+    file = admin_key.write_key(1, "secret")
     assert target.read_text() == "precious"
     assert not file.is_symlink()
-    assert key.of("http://127.0.0.1:1") == "secret"
+    assert admin_key.read_key("http://127.0.0.1:1") == "secret"
 
 
 def test_no_two_runs_have_a_secret_in_common_and_a_salt_gives_the_same_again(make_client):

@@ -7,11 +7,11 @@ import msgspec
 import pytest
 from kiteconnect import KiteConnect
 
-from brokers.sandbox import SandboxConfig, carry
-from brokers.sandbox.contracts import weeklies
-from brokers.sandbox.exchange import Exchange
-from brokers.sandbox.state import State
-from brokers.sandbox.wire import Request
+from brokers.sandbox import SandboxConfig, overnight
+from brokers.sandbox.exchange import SandboxExchange
+from brokers.sandbox.http import SandboxRequest
+from brokers.sandbox.state import SandboxStateFile
+from brokers.sandbox.universe.generated_universe import weekly_expiries
 
 SECOND = 1_000_000_000
 WIDE = {"wide": True, "exchanges": ("NSE", "NFO", "BSE", "BFO")}
@@ -42,9 +42,9 @@ def test_a_first_program_finds_what_it_asks_for_and_is_filled(start):
 
 def test_weekly_options_expire_on_their_weekday_or_the_trading_day_before():
     # Tuesday the 24th of November 2026 is a holiday
-    assert weeklies(dt.date(2026, 11, 20), 1, "NFO")[:2] == [dt.date(2026, 11, 23), dt.date(2026, 12, 1)]
-    assert weeklies(dt.date(2026, 11, 24), 1, "NFO")[0] == dt.date(2026, 12, 1), "this week's has gone"
-    assert weeklies(dt.date(2026, 11, 20), 3, "BFO")[0] == dt.date(2026, 11, 26)
+    assert weekly_expiries(dt.date(2026, 11, 20), 1, "NFO")[:2] == [dt.date(2026, 11, 23), dt.date(2026, 12, 1)]
+    assert weekly_expiries(dt.date(2026, 11, 24), 1, "NFO")[0] == dt.date(2026, 12, 1), "this week's has gone"
+    assert weekly_expiries(dt.date(2026, 11, 20), 3, "BFO")[0] == dt.date(2026, 11, 26)
 
 
 def test_indices_move_with_their_own_shares_and_the_volatility_against_them(make_client):
@@ -90,7 +90,7 @@ def test_only_what_is_watched_moves(make_client):
     assert len(exchange.dump.rows) > 5_000
     assert len(exchange.market.listings) == 20, "the names of the index, which is always shown"
     client.ok("GET", "/quote", query=[("i", "NFO:INFY26NOVFUT")])
-    assert client.exchange.text.count("\n") == len(exchange.dump.rows) + 1
+    assert client.exchange.dump_text.count("\n") == len(exchange.dump.rows) + 1
     assert [one.key for one in exchange.market.listings[20:]] == ["NFO:INFY26NOVFUT"]
 
 
@@ -100,7 +100,7 @@ def test_a_late_start_skips_the_morning_and_shows_it(make_client):
     steps = [start for start, *_ in share.candles()]
     assert len(steps) == 105, "every minute since the open"
     assert len(client.exchange.market._lived) <= 105 * 3 + 1, "in long steps"
-    assert share.lit
+    assert share.has_book
     order = client.buy(10, symbol="INFY")
     assert client.order(order)["status"] == "COMPLETE"
     again = make_client(symbols=(), start="11:00", exchanges=("NSE", "NFO"))
@@ -110,28 +110,28 @@ def test_a_late_start_skips_the_morning_and_shows_it(make_client):
 @pytest.mark.parametrize(("symbol", "awake"), [("SBIN26NOVFUT", {"SBIN", "INFY"}), ("NIFTY26NOVFUT", None)])
 def test_the_next_day_begins_with_what_the_whole_market_would_have_left(tmp_path, symbol, awake, monkeypatch):
     made = []
-    begin = Exchange.__init__
+    begin = SandboxExchange.__init__
 
     def counted(self, config, carried=None, watched=None):
         begin(self, config, carried, watched)
         made.append((config.date, watched))
 
-    monkeypatch.setattr(Exchange, "__init__", counted)
+    monkeypatch.setattr(SandboxExchange, "__init__", counted)
     config = SandboxConfig(speed=None, exchanges=("NSE", "NFO"), date="2026-11-19", start="15:25", cash=10**11,
                            state=tmp_path / "state.db", post_close=True, square_off=False)  # fmt: skip
-    with State(config.state) as state:
-        exchange, api = state.open(config)
+    with SandboxStateFile(config.state) as state:
+        exchange, api = state.open_exchange(config)
         header = f"token {exchange.session.api_key}:{exchange.session.access_token}"
 
         def order(exchange_name, name, quantity, product, **more):
             form = {"exchange": exchange_name, "tradingsymbol": name, "transaction_type": "BUY", "product": product,
                     "quantity": str(quantity), "order_type": "MARKET", "market_protection": "-1"} | more  # fmt: skip
-            answer = api.respond(Request("POST", "/orders/regular", form=form, authorization=header))
+            answer = api.respond(SandboxRequest("POST", "/orders/regular", form=form, authorization=header))
             assert answer.status == 200, answer.content
 
         exchange.run(exchange.now + 10 * SECOND)
         # watched, and never traded
-        api.respond(Request("GET", "/quote", [("i", "NFO:TCS26NOVFUT"), ("i", "NSE:TCS")], authorization=header))
+        api.respond(SandboxRequest("GET", "/quote", [("i", "NFO:TCS26NOVFUT"), ("i", "NSE:TCS")], authorization=header))
         lot = int(exchange.listings[f"NFO:{symbol}"].instrument.lot)
         order("NFO", symbol, lot, "NRML")
         order("NSE", "INFY", 10, "CNC", order_type="LIMIT", price=str(exchange.listings["NSE:INFY"].ltp))
@@ -140,16 +140,16 @@ def test_the_next_day_begins_with_what_the_whole_market_would_have_left(tmp_path
         future = exchange.listings[f"NFO:{symbol}"]
         price = future.instrument.snap(future.ltp * 0.9995)
         order("NFO", symbol, lot, "NRML", order_type="LIMIT", price=f"{price}")
-        state.tick(config.date, exchange.now)
-        state.remember(exchange)
-        shown = carry.prices(exchange)
+        state.remember_time(config.date, exchange.now)
+        state.remember_prices(exchange)
+        shown = overnight.last_prices(exchange)
         exchange.run(exchange.closes)
-        left = carry.collect(exchange)
+        left = overnight.collect_account(exchange)
     told = []
-    with State(config.state, lambda date, now: told.append((date, now))) as state:
-        state.open(replace(config, date="2026-11-20"))
+    with SandboxStateFile(config.state, lambda date, now: told.append((date, now))) as state:
+        state.open_exchange(replace(config, date="2026-11-20"))
         [(packed,)] = state._db.execute("select carried from day where date = '2026-11-20'").fetchall()
-    began = msgspec.json.decode(packed, type=carry.Carried)
+    began = msgspec.json.decode(packed, type=overnight.CarriedAccount)
     # what nobody named is not played to its close: it goes on from where it was seen last
     closes = shown | {key: left.closes[key] for key in began.closes if awake is None or key.partition(":")[2] in awake}
     assert began == msgspec.structs.replace(left, closes=closes)

@@ -5,31 +5,31 @@ from datetime import date, datetime, timedelta, timezone
 
 import pytest
 
-from brokers.paper.simulation import Simulation
-from brokers.shadow.broker import ShadowBroker
-from brokers.shadow.pairs import difference
-from compiled.events import GttUpdate, OrderUpdate, Trade
-from compiled.frames import FULL, encode, pack_depth
-from compiled.model import (
+from brokers.paper.simulated_exchange import SimulatedExchange
+from brokers.shadow.order_pairs import twin_difference
+from brokers.shadow.shadow_broker import ShadowBroker
+from compiled.market_data.kite_frames import FULL, encode_frame, pack_depth
+from compiled.model.events import BrokerTrade, GttUpdate, OrderUpdate
+from compiled.model.order_terms import OrderChange
+from compiled.model.values import (
     Gtt,
     GttLeg,
     GttStatus,
     Instrument,
     Order,
+    OrderPurpose,
     OrderStatus,
     OrderType,
     Product,
-    Purpose,
     Side,
     Tick,
 )
-from compiled.terms import Change
+from engine.day.price_bands import fill_in_bands
 from engine.errors import OrderRefused, OrderUnknown
 from engine.market.calendar import Calendar
-from engine.market.rules import venue_rules
+from engine.market.order_rules import venue_rules
 from engine.ports import PriceBand
-from engine.trading.bands import fill_in
-from store.sqlite import SqliteJournal
+from store.sqlite_journal import SqliteJournal
 
 IST = timezone(timedelta(hours=5, minutes=30))
 SECOND = 1_000_000_000
@@ -97,7 +97,7 @@ class Real:
 
     def fills(self, order_id, quantity, price, ts, side=Side.BUY):
         self.book.append(OrderUpdate(ts, order_id, "", TOKEN, side, OrderStatus.COMPLETE, quantity, quantity))
-        self.traded.append(Trade(ts, f"T{order_id}", order_id, TOKEN, side, quantity, price))
+        self.traded.append(BrokerTrade(ts, f"T{order_id}", order_id, TOKEN, side, quantity, price))
 
 
 class Shadow:
@@ -109,13 +109,13 @@ class Shadow:
         rules = venue_rules(date(2026, 11, 19), latency)
 
         def simulate(hear):
-            return Simulation(rules, 0, self.clock, hear, stamped=True)
+            return SimulatedExchange(rules, 0, self.clock, hear, stamped=True)
 
         self.broker = ShadowBroker(
             self.real, self.clock, Calendar.load(), self.journal, simulate, lambda pairs: self.shown.append(list(pairs))
         )  # fmt: skip
         listed = await self.broker.instruments("NSE")
-        fill_in(listed, await self.broker.bands(listed))
+        fill_in_bands(listed, await self.broker.bands(listed))
 
     async def close(self):
         await self.journal.commit()
@@ -127,7 +127,7 @@ class Shadow:
         self.volume += 10
         tick = Tick(TOKEN, self.clock.time // SECOND * SECOND, ltp, self.volume)
         tick.depth = pack_depth(TOKEN, [(ltp - 0.05, 1_000, 1)], [(ltp + 0.05, 1_000, 1)])
-        self.broker.frame(encode([tick], [FULL]), self.clock.time)
+        self.broker.frame(encode_frame([tick], [FULL]), self.clock.time)
 
     async def pairs(self):
         for read in (self.broker.orders, self.broker.trades, self.broker.gtts):
@@ -146,7 +146,7 @@ async def shadow(tmp_path):
 
 
 def order(intent, kind=OrderType.MARKET, price=0.0):
-    return Order(intent, f"t{intent}", "s", TOKEN, Side.BUY, 10, kind, Product.CNC, Purpose.ENTRY, price=price)
+    return Order(intent, f"t{intent}", "s", TOKEN, Side.BUY, 10, kind, Product.CNC, OrderPurpose.ENTRY, price=price)
 
 
 def gtt(intent, trigger):
@@ -164,7 +164,7 @@ async def test_both_sides_of_an_order_are_written_down(shadow):
     assert (row["real_filled"], row["real_value"], row["real_first"]) == (10, 1_500_250, sent + 3 * SECOND)
     assert (row["twin_filled"], row["twin_value"], row["twin_first"]) == (10, 1_500_050, sent + SECOND)
     await shadow.tick(1500.0, after=2 * SECOND)
-    told = difference(shadow.shown[-1][0])
+    told = twin_difference(shadow.shown[-1][0])
     assert told.price == pytest.approx(0.20)
     assert told.delay == 2 * SECOND
 
@@ -202,7 +202,7 @@ async def test_an_order_whose_outcome_nobody_told_is_found_by_its_tag(shadow):
     row = (await shadow.pairs())[1]
     assert (row["real_status"], row["twin_filled"], row["order_id"]) == ("UNKNOWN", 10, "")
     shadow.real.book.append(OrderUpdate(TEN, "R8", "t1", TOKEN, Side.BUY, OrderStatus.COMPLETE, 10, 10))
-    shadow.real.traded.append(Trade(TEN, "T8", "R8", TOKEN, Side.BUY, 10, 1501.0))
+    shadow.real.traded.append(BrokerTrade(TEN, "T8", "R8", TOKEN, Side.BUY, 10, 1501.0))
     row = (await shadow.pairs())[1]
     assert (row["real_status"], row["real_value"], row["order_id"]) == ("COMPLETE", 1_501_000, "R8")
 
@@ -211,7 +211,7 @@ async def test_changes_and_cancellations_reach_both(shadow):
     await shadow.broker.place(order(1, OrderType.LIMIT, 1480.0))
     await shadow.broker.place(order(2, OrderType.LIMIT, 1480.0))
     await shadow.tick(1500.0)
-    await shadow.broker.modify("R1", Change(price=1495.0))
+    await shadow.broker.modify("R1", OrderChange(price=1495.0))
     await shadow.broker.cancel("R2")
     assert shadow.real.asked[-2:] == [("modify", "R1", 1495.0), ("cancel", "R2")]
     await shadow.tick(1490.0)
@@ -223,7 +223,7 @@ async def test_changes_and_cancellations_reach_both(shadow):
 
 async def test_an_order_nobody_here_sent_goes_through_untouched(shadow):
     await shadow.broker.cancel("SOMEBODYS")
-    await shadow.broker.modify("SOMEBODYS", Change(price=1.0))
+    await shadow.broker.modify("SOMEBODYS", OrderChange(price=1.0))
     assert shadow.real.asked == [("cancel", "SOMEBODYS"), ("modify", "SOMEBODYS", 1.0)]
     assert await shadow.pairs() == {}
 

@@ -8,12 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiled.charges import FOREVER, LIMIT, RateTable, Row, estimate, note, order_charges
-from compiled.model import Instrument, Product, Side
+from compiled.accounting.charges import (
+    FOREVER,
+    LIMIT,
+    ChargeRow,
+    RateTable,
+    contract_note,
+    estimate_charges,
+    order_charges,
+)
+from compiled.model.values import Instrument, Product, Side
 from engine.errors import DataError
 from engine.market import charges
 
-TABLE = charges.load()
+TABLE = charges.load_rate_table()
 PARTS = ("brokerage", "tax", "txn", "ipft", "sebi", "stamp", "gst", "total")
 
 # name, day, segment, exchange, legs (side, quantity, price), exact components, contract note components
@@ -117,14 +125,14 @@ def components(text):
 
 
 def row(first, last, charge="tax", buy=1_000, sell=2_000):
-    return Row(charge, "EQ_DELIVERY", "NSE", first, last, buy, sell)
+    return ChargeRow(charge, "EQ_DELIVERY", "NSE", first, last, buy, sell)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=[example[0] for example in EXAMPLES])
 def test_an_estimate_is_the_exact_sum_of_the_worked_example(example):
     _, day, segment, exchange, legs, exact, _ = example
     rates = TABLE.rates(segment, exchange, day)
-    estimates = [estimate(rates, side, quantity, price) for side, quantity, price in legs]
+    estimates = [estimate_charges(rates, side, quantity, price) for side, quantity, price in legs]
     for part, expected in vars(components(exact)).items():
         assert sum(getattr(charged, part) for charged in estimates) == pytest.approx(expected, abs=1e-9), part
 
@@ -135,7 +143,7 @@ def test_a_contract_note_rounds_every_line_as_the_worked_example(example):
     traded = {Side.BUY: [], Side.SELL: []}
     for side, quantity, price in legs:
         traded[side].append(round(quantity * price * 100))
-    charged = note(TABLE.rates(segment, exchange, day), traded[Side.BUY], traded[Side.SELL])
+    charged = contract_note(TABLE.rates(segment, exchange, day), traded[Side.BUY], traded[Side.SELL])
     for part, expected in vars(components(rounded)).items():
         assert getattr(charged, part) == pytest.approx(expected, abs=1e-9), part
 
@@ -154,7 +162,7 @@ def test_the_paise_booked_per_order_are_the_estimate_rounded_half_up(example):
 def test_a_rate_changes_on_its_day_and_not_before(change):
     segment, exchange, day, side, before, after = change
     for when, expected in ((DAY_BEFORE[day], before), (day, after)):
-        charged = estimate(TABLE.rates(segment, exchange, when), side, 10_000, 1_000.0)
+        charged = estimate_charges(TABLE.rates(segment, exchange, when), side, 10_000, 1_000.0)
         got = (charged.tax, charged.txn, charged.ipft, charged.sebi)
         assert got == pytest.approx(expected, abs=1e-6)
 
@@ -166,40 +174,40 @@ def test_the_changes_above_are_all_the_changes_of_the_table():
 
 def test_stamp_duty_is_paid_by_the_buyer_alone():
     rates = TABLE.rates("EQ_DELIVERY", "NSE", 20261120)
-    assert estimate(rates, Side.BUY, 100, 1000.0).stamp == pytest.approx(15.0)
-    assert estimate(rates, Side.SELL, 100, 1000.0).stamp == 0.0
+    assert estimate_charges(rates, Side.BUY, 100, 1000.0).stamp == pytest.approx(15.0)
+    assert estimate_charges(rates, Side.SELL, 100, 1000.0).stamp == 0.0
 
 
 def test_the_units_of_an_equity_fund_pay_a_hundredth_of_the_stt_and_only_when_sold():
     rates = TABLE.rates("ETF_EQUITY_DELIVERY", "NSE", 20261120)
-    assert estimate(rates, Side.SELL, 1_000, 100.0).tax == pytest.approx(1.0)
-    assert estimate(rates, Side.BUY, 1_000, 100.0).tax == 0.0
+    assert estimate_charges(rates, Side.SELL, 1_000, 100.0).tax == pytest.approx(1.0)
+    assert estimate_charges(rates, Side.BUY, 1_000, 100.0).tax == 0.0
 
 
 @pytest.mark.parametrize(("quantity", "expected"), [(666, 19.98), (667, 20.0), (10_000, 20.0)])
 def test_brokerage_is_a_share_of_the_turnover_up_to_twenty_rupees(quantity, expected):
     rates = TABLE.rates("EQ_INTRADAY", "NSE", 20261120)
-    assert estimate(rates, Side.BUY, quantity, 100.0).brokerage == pytest.approx(expected)
-    assert note(rates, [quantity * 100_00], []).brokerage == pytest.approx(expected)
+    assert estimate_charges(rates, Side.BUY, quantity, 100.0).brokerage == pytest.approx(expected)
+    assert contract_note(rates, [quantity * 100_00], []).brokerage == pytest.approx(expected)
 
 
 def test_brokerage_is_charged_per_executed_order_and_all_else_on_the_sum_of_the_day():
     rates = TABLE.rates("OPT", "NSE", 20261120)
-    charged = note(rates, [100_00] * 3, [833_00] * 10)
+    charged = contract_note(rates, [100_00] * 3, [833_00] * 10)
     assert charged.brokerage == 260.0
     # 8330 x 0.15 % = 12.495, to the paisa 12.50, to the rupee 13
     assert charged.tax == 13.0
-    assert note(rates, [], [833_00]).tax == 1.0
+    assert contract_note(rates, [], [833_00]).tax == 1.0
 
 
 def test_stamp_duty_of_a_note_is_rounded_once_to_the_rupee():
     rates = TABLE.rates("EQ_DELIVERY", "NSE", 20261120)
-    assert note(rates, [9_999_99], []).stamp == 1.0  # 1.4999985: by way of 1.50 it would be 2
-    assert note(rates, [10_000_00], []).stamp == 2.0
+    assert contract_note(rates, [9_999_99], []).stamp == 1.0  # 1.4999985: by way of 1.50 it would be 2
+    assert contract_note(rates, [10_000_00], []).stamp == 2.0
 
 
 def test_an_empty_note_costs_nothing():
-    assert note(TABLE.rates("OPT", "NSE", 20261120), [], []).total == 0.0
+    assert contract_note(TABLE.rates("OPT", "NSE", 20261120), [], []).total == 0.0
 
 
 def test_an_order_that_traded_nothing_costs_nothing():
@@ -231,7 +239,7 @@ def test_an_order_beyond_exact_arithmetic_is_refused():
     with pytest.raises(ValueError, match="1,000 crore"):
         order_charges(rates, Side.BUY, 1, LIMIT + 1)
     with pytest.raises(ValueError, match="1,000 crore"):
-        note(rates, [LIMIT + 1], [1])
+        contract_note(rates, [LIMIT + 1], [1])
 
 
 @pytest.mark.parametrize(
@@ -298,13 +306,13 @@ def test_a_file_with_a_mistake_is_refused_and_named(tmp_path, old, new, complain
     file = tmp_path / "charges.json"
     file.write_text(text.replace(old, new), encoding="utf-8")
     with pytest.raises(DataError, match=complaint) as caught:
-        charges.load(file)
+        charges.load_rate_table(file)
     assert str(file) in str(caught.value)
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match="nowhere"):
-        charges.load(tmp_path / "nowhere.json")
+        charges.load_rate_table(tmp_path / "nowhere.json")
 
 
 @pytest.mark.parametrize(
@@ -322,13 +330,13 @@ def test_a_missing_file_is_named(tmp_path):
     ],
 )
 def test_the_segment_follows_from_the_instrument_and_the_product(exchange, kind, product, expected):
-    assert charges.segment(Instrument(1, exchange, "X", 0.05, kind=kind), product) == expected
+    assert charges.charge_segment(Instrument(1, exchange, "X", 0.05, kind=kind), product) == expected
 
 
 @pytest.mark.parametrize(("exchange", "kind", "product"), [("NSE", "INDEX", Product.CNC), ("NSE", "EQ", Product.NRML)])
 def test_what_nobody_can_trade_has_no_segment(exchange, kind, product):
     with pytest.raises(ValueError, match="no charge segment for NSE:X"):
-        charges.segment(Instrument(1, exchange, "X", 0.05, kind=kind), product)
+        charges.charge_segment(Instrument(1, exchange, "X", 0.05, kind=kind), product)
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiled.ledger import Ledger, share
-from compiled.model import Side
+from compiled.accounting.ledger import Ledger, pro_rata
+from compiled.model.values import Side
 
 TICKS = {1: Decimal("0.05"), 2: Decimal("0.0025"), 3: Decimal(1)}
 
@@ -258,4 +258,4 @@ def test_first_in_first_out_holds_over_thousands_of_open_lots():
 @given(st.integers(-(10**15), 10**15), st.integers(1, 2**31 - 1), st.data())
 def test_a_share_is_the_exact_fraction_rounded_half_away_from_zero(amount, total, data):
     part = data.draw(st.integers(0, total))
-    assert share(amount, part, total) == whole(Decimal(amount) * part / total)
+    assert pro_rata(amount, part, total) == whole(Decimal(amount) * part / total)

@@ -3,14 +3,14 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiled.charges import LIMIT, note, note_total
-from compiled.model import Side
-from compiled.notes import DayNotes
-from engine.market.charges import load
+from compiled.accounting.charges import LIMIT, contract_note, note_total
+from compiled.accounting.contract_notes import DayNotes
+from compiled.model.values import Side
+from engine.market.charges import load_rate_table
 from tests.reference import notes as reference
 
 DAY = 20240604
-RATES = {name: load().rates(name, "NSE", DAY) for name in ("EQ_DELIVERY", "EQ_INTRADAY")}
+RATES = {name: load_rate_table().rates(name, "NSE", DAY) for name in ("EQ_DELIVERY", "EQ_INTRADAY")}
 DELIVERY, INTRADAY = RATES["EQ_DELIVERY"], RATES["EQ_INTRADAY"]
 
 
@@ -89,7 +89,7 @@ def test_what_a_restart_books_again_leaves_the_next_fill_charged_as_without_it()
 def test_a_day_is_charged_anew():
     book = DayNotes()
     first = tell(book, (1, 257, "EQ_DELIVERY", 1, 1, 100, 1_00_000_00), 1)
-    book.begin()
+    book.begin_day()
     assert tell(book, (1, 257, "EQ_DELIVERY", 1, 1, 100, 1_00_000_00), 1) == first
 
 
@@ -101,4 +101,4 @@ def test_a_note_of_any_turnover_is_exact(buys, sells):
     for value in (*buys, *sells):
         brokerage += min(2000, (value * INTRADAY.brokerage + 500_000_000) // 1_000_000_000)
     assert note_total(INTRADAY, sum(buys), sum(sells), brokerage) == expected * 100
-    assert round(note(INTRADAY, buys, sells).total * 100) == expected * 100
+    assert round(contract_note(INTRADAY, buys, sells).total * 100) == expected * 100

@@ -4,14 +4,14 @@ import random
 
 import pytest
 
-from compiled.model import MINUTE, Product, Side
-from compiled.replay import run_bars
-from compiled.risk import Limits
-from compiled.samples import SmaCross
-from compiled.slippage import FixedTicks, VolumeShare
-from compiled.strategy import Strategy
+from compiled.backtest.backtest import run_bars
+from compiled.backtest.sample_strategy import SmaCross
+from compiled.model.values import MINUTE, Product, Side
+from compiled.trading.risk import RiskLimits
+from compiled.trading.strategy import Strategy
+from compiled.venue.slippage import FixedTicks, VolumeShare
+from tests.compiled.backtest.test_replay import OPEN, columns, days, desk, sessions, walk
 from tests.reference.replay import LongWay
-from tests.test_replay import OPEN, columns, days, desk, sessions, walk
 
 ONE = (257,)
 THREE = (257, 513, 769)
@@ -86,11 +86,11 @@ SET_UPS = {
     "limits that halt": {
         "strategies": lambda: [Bares(14, look=0.02)],
         "slippage": lambda: FixedTicks(2),
-        "limits": lambda: Limits(max_daily_loss=1_200_00, max_positions=2, max_consecutive_losses=6),
+        "limits": lambda: RiskLimits(max_daily_loss=1_200_00, max_positions=2, max_consecutive_losses=6),
     },
     "limits of strategies": {
         "strategies": lambda: [Bares(15)],
-        "limits": lambda: Limits(
+        "limits": lambda: RiskLimits(
             strategy_daily_loss=300_00,
             max_exposure=60_000_00,
             max_orders_per_minute=2,
@@ -113,12 +113,12 @@ def state(kernel, venue, fills, curve, strategies):
     return {
         "digest": kernel.digest(),
         "curve": curve,
-        "sums": (ledger.net, ledger.cash, ledger.charges, kernel.round_trips, kernel.losses, kernel.entries),
-        "limits": (kernel.peak, kernel.refused, kernel.halted),
-        "numbers": (kernel.next_number, kernel.out.next_intent, venue.reports.next_id, kernel.decisions.next_number),
-        "counts": (kernel.ticks, kernel.bar_count),
+        "sums": (ledger.net, ledger.cash, ledger.charges, kernel.round_trips, kernel.losses, kernel.entry_count),
+        "limits": (kernel.peak, kernel.refusal_count, kernel.halted),
+        "numbers": (kernel.next_number, kernel.order_store.next_intent, venue.reports.next_id, kernel.decisions.next_number),
+        "counts": (kernel.tick_count, kernel.bar_count),
         "fills": [(f.ts, f.trade_id, f.quantity, f.price, f.charges, f.realised, *order_of(f.order)) for f in fills],
-        "markets": [(m.ltp, m.bid, m.volume, m.version, m.heard, m.live) for m in kernel.markets.values()],
+        "markets": [(m.ltp, m.bid, m.volume, m.version, m.heard_at, m.live) for m in kernel.markets.values()],
         "positions": [
             (p.token, p.quantity, p.value, p.last, p.realised, p.realised_fifo, p.marked, p.charges)
             for p in ledger.positions() + ledger.account_positions()
@@ -162,7 +162,7 @@ def test_columns_leave_everything_as_the_long_way_does(name, seed):
         given |= {key: value() for key, value in SET_UPS[name].items() if callable(value)}
         kernel, venue = desk(tokens=tokens, **given)
         if band:
-            for floor in venue.floors.values():
+            for floor in venue.instrument_venues.values():
                 floor.instrument.lower, floor.instrument.upper = band_of(rows)
         if short:
             result = run_bars(kernel, venue, columns(rows, tokens), 60, sessions(2))
@@ -170,7 +170,7 @@ def test_columns_leave_everything_as_the_long_way_does(name, seed):
         else:
             way = LongWay(kernel, venue)
             way.run(rows, 60, days(2))
-            fills, curve = kernel.out.fills, way.curve
+            fills, curve = kernel.order_store.fills, way.curve
         told.append(state(kernel, venue, fills, curve, given["strategies"]))
     assert len(told[0]["fills"]) > 3
     assert told[0] == told[1]
@@ -179,11 +179,11 @@ def test_columns_leave_everything_as_the_long_way_does(name, seed):
 def test_nothing_is_made_of_a_bare_position_until_somebody_looks():
     kernel, venue = desk([SmaCross("cross", 60, 5, 12, 100)], ONE)
     result = run_bars(kernel, venue, columns(walk(1, ONE, 370), ONE), 60, sessions())
-    assert kernel.out.fills == []
-    assert len(kernel.out.orders) <= 2
+    assert kernel.order_store.fills == []
+    assert len(kernel.order_store.orders) <= 2
     first = result.fills[0]
     assert (first.order.tag, first.trade_id, first.order.side) == ("P1", "T2", Side.BUY)
-    assert len(result.fills) == kernel.out.next_intent - 1
+    assert len(result.fills) == kernel.order_store.next_intent - 1
 
 
 def test_an_entry_whose_bar_does_not_come_is_given_up_as_by_the_long_way():
@@ -208,5 +208,5 @@ def test_an_entry_in_an_instrument_without_bars_is_refused_and_touches_no_other(
     kernel, venue = desk([Other("other", 60)], (257, 513))
     result = run_bars(kernel, venue, columns(rows, ONE), 60, sessions())
     assert [(fill.order.token, fill.quantity) for fill in result.fills] == [(257, 100)]
-    assert kernel.refused == 3
+    assert kernel.refusal_count == 3
     assert kernel.open_positions() == 1

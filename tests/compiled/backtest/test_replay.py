@@ -12,48 +12,48 @@ from pathlib import Path
 import pytest
 
 import compiled
-from compiled.charges import Rates, Row
-from compiled.events import Act, Operate, Ticks, Timer
-from compiled.floor import Rules, Slabs
-from compiled.frames import pack_depth
-from compiled.kernel import Kernel, Setup
-from compiled.ladder import LadderPlan, RungPlan
-from compiled.model import MINUTE, SECOND, Instrument, Product, Side, Tick
-from compiled.positions import Slot
-from compiled.recording import BarColumns, Sessions, TickColumns
-from compiled.replay import run_bars, run_ticks
-from compiled.risk import Limits
-from compiled.samples import SmaCross
-from compiled.slippage import FixedTicks, Slippage, VolumeShare
-from compiled.strategy import Strategy
-from compiled.venue import Venue
+from compiled.accounting.charges import ChargeRates, ChargeRow
+from compiled.backtest.backtest import run_bars, run_ticks
+from compiled.backtest.recording import BarColumns, RecordedSessions, TickColumns
+from compiled.backtest.sample_strategy import SmaCross
+from compiled.market_data.kite_frames import pack_depth
+from compiled.model.events import OperatorAct, OperatorInstruction, TickBatch, TimerEvent
+from compiled.model.values import MINUTE, SECOND, Instrument, Product, Side, Tick
+from compiled.trading.kernel import Kernel, KernelSetup
+from compiled.trading.ladder import LadderPlan, RungPlan
+from compiled.trading.positions import StrategyState
+from compiled.trading.risk import RiskLimits
+from compiled.trading.strategy import Strategy
+from compiled.venue.instrument_venue import PercentSlabs, VenueRules
+from compiled.venue.slippage import FixedTicks, Slippage, VolumeShare
+from compiled.venue.venue import SimulatedVenue
 from tests.reference.replay import LongWay
 
 OPEN = 1_759_808_700 * SECOND
 DAY = 86_400 * SECOND
 LENGTH = 375 * MINUTE
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 PERCENT = 10_000_000  # of a turnover, in billionths
 
 
 def rates(segment="EQ_DELIVERY", tax=PERCENT // 10):
     """Return STT 0.1 % both ways, brokerage 0.03 %, 18 % GST on it."""
     rows = {"brokerage": 3 * PERCENT // 100, "tax": tax, "gst": 18 * PERCENT}
-    row = {name: Row(name, segment, "NSE", 0, 99991231, rate, rate) for name, rate in rows.items()}
-    none = [Row(name, segment, "NSE", 0, 99991231, 0, 0) for name in ("txn", "ipft", "sebi", "stamp")]
-    return Rates(row["brokerage"], row["tax"], none[0], none[1], none[2], none[3], row["gst"])
+    row = {name: ChargeRow(name, segment, "NSE", 0, 99991231, rate, rate) for name, rate in rows.items()}
+    none = [ChargeRow(name, segment, "NSE", 0, 99991231, 0, 0) for name in ("txn", "ipft", "sebi", "stamp")]
+    return ChargeRates(row["brokerage"], row["tax"], none[0], none[1], none[2], none[3], row["gst"])
 
 
 def desk(strategies, tokens, slippage=None, spans=(60,), limits=None, grace=0, nets=False, **rules):
     """Return a kernel and a venue of that many instruments; cash ₹10 crore. `nets`: what closes on its day is cheaper."""
     instruments = [Instrument(token, "NSE", f"S{token}", 0.05) for token in tokens]
-    setup = Setup(OPEN, OPEN + LENGTH, 10**10, limits or Limits(), list(spans), grace=grace)
+    setup = KernelSetup(OPEN, OPEN + LENGTH, 10**10, limits or RiskLimits(), list(spans), grace=grace)
     charged = {8 * token + product: rates() for token in tokens for product in (Product.CNC, Product.MIS)}
     if nets:
         charged |= {8 * token + Product.MIS: rates("EQ_INTRADAY", PERCENT // 80) for token in tokens}
-    kernel = Kernel(setup, instruments, [Slot(strategy, list(tokens)) for strategy in strategies], charged)
-    slabs = Slabs([100.0, 500.0], [2.0, 1.0, 0.5])
-    return kernel, Venue(instruments, Rules(slabs, slabs, gtt_percent=0.25, **rules), slippage or Slippage())
+    kernel = Kernel(setup, instruments, [StrategyState(strategy, list(tokens)) for strategy in strategies], charged)
+    slabs = PercentSlabs([100.0, 500.0], [2.0, 1.0, 0.5])
+    return kernel, SimulatedVenue(instruments, VenueRules(slabs, slabs, gtt_percent=0.25, **rules), slippage or Slippage())
 
 
 def walk(seed, tokens, minutes, days=1, holes=0.0):
@@ -90,7 +90,7 @@ def days(count):
 
 
 def sessions(count=1):
-    return Sessions([begun for begun, _ in days(count)], [close for _, close in days(count)])
+    return RecordedSessions([begun for begun, _ in days(count)], [close for _, close in days(count)])
 
 
 class Restless(Strategy):
@@ -171,7 +171,7 @@ SET_UPS = {
     "a limit that halts": {
         "strategies": lambda: [Restless(9)],
         "slippage": lambda: FixedTicks(2),
-        "limits": lambda: Limits(max_daily_loss=1_500_00, max_positions=4, max_consecutive_losses=6),
+        "limits": lambda: RiskLimits(max_daily_loss=1_500_00, max_positions=4, max_consecutive_losses=6),
     },
 }
 
@@ -321,8 +321,8 @@ def test_a_long_run_keeps_of_what_is_over_nothing_but_its_fills():
     kernel, venue = desk([Restless(21), SmaCross("cross", 60, 3, 7, 10, 0.5)], tokens)
     result = run_bars(kernel, venue, columns(walk(21, tokens, 370, days=8), tokens), 60, sessions(8))
     assert len(result.fills) > 1_500
-    kept = [kernel.rungs, kernel.owners, kernel.out.orders, kernel.out.gtts, kernel.out.by_gtt_id]
-    kept += [kernel.out.by_tag, kernel.out.by_order_id, kernel.applied, kernel.decisions.fresh, kernel.changed_rungs]
+    kept = [kernel.rungs, kernel.owners, kernel.order_store.orders, kernel.order_store.gtts, kernel.order_store.by_gtt_id]
+    kept += [kernel.order_store.by_tag, kernel.order_store.by_order_id, kernel.applied, kernel.decisions.fresh, kernel.changed_rungs]
     assert max(map(len, kept)) < 300
 
 
@@ -330,7 +330,7 @@ def test_a_bare_position_has_no_gtt_and_is_not_counted_as_naked():
     rows = walk(1, (257,), 370)
     kernel, venue = desk([SmaCross("cross", 60, 5, 12, 100)], (257,))
     result = run_bars(kernel, venue, columns(rows, (257,)), 60, sessions())
-    assert kernel.out.next_intent == 1 + len(result.fills)  # every intent was an order
+    assert kernel.order_store.next_intent == 1 + len(result.fills)  # every intent was an order
     assert kernel.naked() == 0
 
 
@@ -418,7 +418,7 @@ def test_25_a_session_ends_its_orders_and_lifts_the_halt_of_the_day_before():
     rows = [(257, OPEN + day * DAY + m * MINUTE, 100.0, 100.0, 100.0, 100.0, 10) for day in (0, 1) for m in (0, 1, 2)]
     rows[2] = (257, OPEN + 2 * MINUTE, 96.0, 96.0, 96.0, 96.0, 10)
     strategy = Daily()
-    kernel, venue = desk([strategy], (257,), limits=Limits(max_daily_loss=100_00))
+    kernel, venue = desk([strategy], (257,), limits=RiskLimits(max_daily_loss=100_00))
     result = run_bars(kernel, venue, columns(rows, (257,)), 60, sessions(2))
     assert strategy.held == [0, 100, 100, 100, 100, 100]
     assert not kernel.halted
@@ -468,7 +468,7 @@ def by_events(kernel, venue, rows):
     """Drive the same day by events alone, as rule 26 says it."""
 
     def tell(event, now):
-        venue.take(kernel.handle(event), now)
+        venue.take_commands(kernel.handle(event), now)
 
     def hear(until):
         while True:
@@ -476,28 +476,28 @@ def by_events(kernel, venue, rows):
             if venue.due > until:
                 return
             due = venue.due
-            tell(venue.event(), due)
+            tell(venue.next_event(), due)
 
-    kernel.session(OPEN, OPEN + LENGTH)
-    venue.session(OPEN, OPEN + LENGTH)
-    tell(Operate(OPEN, Act.READY), OPEN)
+    kernel.begin_session(OPEN, OPEN + LENGTH)
+    venue.begin_session(OPEN, OPEN + LENGTH)
+    tell(OperatorInstruction(OPEN, OperatorAct.READY), OPEN)
     timer = OPEN
     for token, ts, ltp, volume, depth in [*rows, (0, OPEN + LENGTH - 1, 0.0, 0, b"")]:
         while timer <= ts:
             hear(timer)
-            tell(Timer(timer), timer)
+            tell(TimerEvent(timer), timer)
             hear(timer)
             timer += SECOND
         hear(ts - 1)
         if token:
             bid, ask = (struct.unpack_from(">i", depth, at)[0] / 100.0 for at in (4, 64)) if depth else (0.0, 0.0)
             tick = Tick(token, ts, ltp, volume, bid=bid, ask=ask, depth=depth)
-            venue.tick(tick)
-            tell(Ticks(ts, [tick]), ts)
+            venue.meet_tick(tick)
+            tell(TickBatch(ts, [tick]), ts)
             hear(ts)
     hear(OPEN + LENGTH)
-    tell(Timer(OPEN + LENGTH), OPEN + LENGTH)
-    venue.finish(OPEN + LENGTH)
+    tell(TimerEvent(OPEN + LENGTH), OPEN + LENGTH)
+    venue.end_session(OPEN + LENGTH)
     hear(OPEN + LENGTH)
 
 
@@ -570,14 +570,14 @@ def test_ticks_that_go_back_in_time_are_refused_by_row():
 
 def test_sessions_that_overlap_are_refused():
     with pytest.raises(ValueError, match="session 1"):
-        Sessions([0, 5], [10, 20])
+        RecordedSessions([0, 5], [10, 20])
 
 
 # both builds, and real bars
 
 SCRIPT = """
 import json, compiled
-from tests.test_replay import *
+from tests.compiled.backtest.test_replay import *
 tokens = (257, 513, 769)
 kernel, venue = desk([Restless(1), Restless(2, span=300)], tokens, spans=(60, 300))
 bars = run_bars(kernel, venue, columns(walk(5, tokens, 300, holes=0.1), tokens), 60, sessions())
@@ -589,7 +589,7 @@ print(json.dumps([compiled.NATIVE, bars.digest, len(bars.fills), ticks.digest, l
 
 def test_both_builds_give_the_same_digest():
     native = Path(compiled.__file__).parent.parent if compiled.NATIVE else ROOT / "build" / "native"
-    if not list(native.glob("compiled/replay.*.so")):
+    if not list(native.glob("compiled/backtest/*.so")):
         pytest.skip(f"no native build of this core in {native}: make native")
     answers = []
     for first in (native, ROOT):

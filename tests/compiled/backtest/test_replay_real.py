@@ -6,13 +6,13 @@ from datetime import datetime, timedelta, timezone
 import duckdb
 import pytest
 
-from compiled.model import MINUTE, SECOND, Side
-from compiled.recording import BarColumns, Sessions
-from compiled.replay import run_bars
-from compiled.samples import SmaCross
-from compiled.slippage import FixedTicks
+from compiled.backtest.backtest import run_bars
+from compiled.backtest.recording import BarColumns, RecordedSessions
+from compiled.backtest.sample_strategy import SmaCross
+from compiled.model.values import MINUTE, SECOND, Side
+from compiled.venue.slippage import FixedTicks
+from tests.compiled.backtest.test_replay import desk
 from tests.reference.replay import LongWay
-from tests.test_replay import desk
 
 IST = timezone(timedelta(hours=5, minutes=30))
 SYMBOLS = {257: "INFY", 513: "HDFCBANK", 769: "ITC"}
@@ -52,7 +52,7 @@ def setup():
 @pytest.mark.real_data
 def test_a_month_of_real_minutes_gives_the_same_digest_both_ways(july):
     rows, sessions = july
-    result = run_bars(*setup(), columns(rows), 60, Sessions([s[0] for s in sessions], [s[1] for s in sessions]))
+    result = run_bars(*setup(), columns(rows), 60, RecordedSessions([s[0] for s in sessions], [s[1] for s in sessions]))
     kernel, venue = setup()
     way = LongWay(kernel, venue)
     way.run(rows, 60, sessions)
@@ -65,7 +65,7 @@ def test_a_month_of_real_minutes_gives_the_same_digest_both_ways(july):
 @pytest.mark.real_data
 def test_every_fill_of_a_real_month_lies_within_its_bar_and_its_slippage(july):
     rows, sessions = july
-    result = run_bars(*setup(), columns(rows), 60, Sessions([s[0] for s in sessions], [s[1] for s in sessions]))
+    result = run_bars(*setup(), columns(rows), 60, RecordedSessions([s[0] for s in sessions], [s[1] for s in sessions]))
     bars = {(row[0], row[1]): row for row in rows}
     held = dict.fromkeys(SYMBOLS, 0)
     for fill in result.fills:

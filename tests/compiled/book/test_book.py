@@ -5,14 +5,14 @@ import struct
 
 import pytest
 
-from compiled.book import DAY, FOK, IOC, MAX_ID, MAX_QUANTITY, Book, Refusal
+from compiled.book.order_book import DAY, FOK, IOC, MAX_ID, MAX_QUANTITY, BookRefusal, OrderBook
 
 BUY, SELL = 1, -1
 
 
 @pytest.fixture
 def book():
-    return Book(90, 110)
+    return OrderBook(90, 110)
 
 
 def fills(book):
@@ -28,11 +28,11 @@ def test_an_empty_book_has_no_best_price_and_no_depth(book):
 @pytest.mark.parametrize(("low", "high"), [(-1, 10), (10, 9)])
 def test_a_band_that_is_empty_or_below_zero_is_no_band(low, high):
     with pytest.raises(ValueError, match="band"):
-        Book(low, high)
+        OrderBook(low, high)
 
 
 def test_a_band_of_one_tick_trades_at_that_tick():
-    book = Book(0, 0)
+    book = OrderBook(0, 0)
     assert book.limit(1, SELL, 0, 5) == 0
     assert (book.best(SELL), book.best(BUY)) == (0, -1)
     assert book.limit(2, BUY, 0, 8) == 5
@@ -134,14 +134,14 @@ def test_a_cancelled_order_leaves_its_neighbours_in_place(book):
     for order in (1, 2, 3):
         book.limit(order, BUY, 100, 10)
     assert book.cancel(2) == 10
-    assert book.cancel(2) == Refusal.UNKNOWN_ORDER
+    assert book.cancel(2) == BookRefusal.UNKNOWN_ORDER
     assert (book.ahead(1), book.ahead(2), book.ahead(3)) == (0, -1, 10)
     book.limit(4, SELL, 100, 20)
     assert fills(book) == [(1, 4, 100, 10), (3, 4, 100, 10)]
 
 
 def test_cancelling_the_best_order_uncovers_the_next_price_across_the_whole_band():
-    book = Book(0, 100_000)
+    book = OrderBook(0, 100_000)
     book.limit(1, BUY, 99_999, 1)
     book.limit(2, BUY, 0, 1)
     book.limit(3, SELL, 100_000, 1)
@@ -245,23 +245,23 @@ def test_orders_of_nobody_trade_with_each_other(book):
 @pytest.mark.parametrize(
     ("order", "code"),
     [
-        ((0, BUY, 100, 1), Refusal.BAD_ID),
-        ((-5, BUY, 100, 1), Refusal.BAD_ID),
-        ((MAX_ID + 1, BUY, 100, 1), Refusal.BAD_ID),
-        ((1, BUY, 100, 1), Refusal.USED_ID),
-        ((3, 0, 100, 1), Refusal.BAD_SIDE),
-        ((3, 2, 100, 1), Refusal.BAD_SIDE),
-        ((3, BUY, 89, 1), Refusal.OFF_BAND),
-        ((3, SELL, 111, 1), Refusal.OFF_BAND),
-        ((3, BUY, 100, 0), Refusal.BAD_QUANTITY),
-        ((3, BUY, 100, -1), Refusal.BAD_QUANTITY),
-        ((3, BUY, 100, MAX_QUANTITY + 1), Refusal.BAD_QUANTITY),
-        ((3, BUY, 100, 1, -1), Refusal.BAD_OWNER),
-        ((3, BUY, 100, 1, MAX_ID + 1), Refusal.BAD_OWNER),
-        ((3, BUY, 100, 1, 0, 3), Refusal.BAD_VALIDITY),
-        ((3, BUY, 100, 1, 0, -1), Refusal.BAD_VALIDITY),
-        ((3, BUY, 100, 9, 0, DAY, 10), Refusal.BAD_DISCLOSED),
-        ((3, BUY, 100, 9, 0, DAY, -1), Refusal.BAD_DISCLOSED),
+        ((0, BUY, 100, 1), BookRefusal.BAD_ID),
+        ((-5, BUY, 100, 1), BookRefusal.BAD_ID),
+        ((MAX_ID + 1, BUY, 100, 1), BookRefusal.BAD_ID),
+        ((1, BUY, 100, 1), BookRefusal.USED_ID),
+        ((3, 0, 100, 1), BookRefusal.BAD_SIDE),
+        ((3, 2, 100, 1), BookRefusal.BAD_SIDE),
+        ((3, BUY, 89, 1), BookRefusal.OFF_BAND),
+        ((3, SELL, 111, 1), BookRefusal.OFF_BAND),
+        ((3, BUY, 100, 0), BookRefusal.BAD_QUANTITY),
+        ((3, BUY, 100, -1), BookRefusal.BAD_QUANTITY),
+        ((3, BUY, 100, MAX_QUANTITY + 1), BookRefusal.BAD_QUANTITY),
+        ((3, BUY, 100, 1, -1), BookRefusal.BAD_OWNER),
+        ((3, BUY, 100, 1, MAX_ID + 1), BookRefusal.BAD_OWNER),
+        ((3, BUY, 100, 1, 0, 3), BookRefusal.BAD_VALIDITY),
+        ((3, BUY, 100, 1, 0, -1), BookRefusal.BAD_VALIDITY),
+        ((3, BUY, 100, 9, 0, DAY, 10), BookRefusal.BAD_DISCLOSED),
+        ((3, BUY, 100, 9, 0, DAY, -1), BookRefusal.BAD_DISCLOSED),
     ],
 )
 def test_a_refused_order_leaves_the_book_as_it_was(book, order, code):
@@ -280,31 +280,31 @@ def test_an_id_stays_used_after_its_order_is_gone(book):
     book.limit(5, BUY, 90, 10)
     book.cancel(5)
     for order in range(1, 6):
-        assert book.limit(order, BUY, 100, 1) == Refusal.USED_ID
-        assert book.market(order, BUY, 1) == Refusal.USED_ID
+        assert book.limit(order, BUY, 100, 1) == BookRefusal.USED_ID
+        assert book.market(order, BUY, 1) == BookRefusal.USED_ID
 
 
 def test_a_bad_market_order_is_refused(book):
-    assert book.market(1, BUY, 0) == Refusal.BAD_QUANTITY
-    assert book.market(1, 0, 5) == Refusal.BAD_SIDE
-    assert book.market(1, BUY, 5, 0, 111) == Refusal.OFF_BAND
-    assert book.market(1, BUY, 5, 0, -2) == Refusal.OFF_BAND
+    assert book.market(1, BUY, 0) == BookRefusal.BAD_QUANTITY
+    assert book.market(1, 0, 5) == BookRefusal.BAD_SIDE
+    assert book.market(1, BUY, 5, 0, 111) == BookRefusal.OFF_BAND
+    assert book.market(1, BUY, 5, 0, -2) == BookRefusal.OFF_BAND
     assert book.market(1, BUY, 5) == 0
 
 
 def test_a_bad_modification_leaves_the_order_alone(book):
     book.limit(1, BUY, 100, 10)
     book.limit(2, BUY, 100, 10)
-    assert book.modify(1, 111, 10) == Refusal.OFF_BAND
-    assert book.modify(1, 100, 0) == Refusal.BAD_QUANTITY
-    assert book.modify(1, 100, MAX_QUANTITY + 1) == Refusal.BAD_QUANTITY
-    assert book.modify(9, 100, 10) == Refusal.UNKNOWN_ORDER
+    assert book.modify(1, 111, 10) == BookRefusal.OFF_BAND
+    assert book.modify(1, 100, 0) == BookRefusal.BAD_QUANTITY
+    assert book.modify(1, 100, MAX_QUANTITY + 1) == BookRefusal.BAD_QUANTITY
+    assert book.modify(9, 100, 10) == BookRefusal.UNKNOWN_ORDER
     assert (book.remaining(1), book.ahead(2)) == (10, 10)
 
 
 @pytest.mark.parametrize("order", [0, -1, 5, MAX_ID, MAX_ID + 1])
 def test_an_order_that_never_was_is_unknown(book, order):
-    assert book.cancel(order) == Refusal.UNKNOWN_ORDER
+    assert book.cancel(order) == BookRefusal.UNKNOWN_ORDER
     assert (book.remaining(order), book.ahead(order)) == (0, -1)
 
 
@@ -361,7 +361,7 @@ def test_a_packed_buffer_does_what_the_single_calls_do(book):
 
 def test_a_long_run_uses_the_same_records_again():
     rng = random.Random(3)
-    book = Book(1000, 1100)
+    book = OrderBook(1000, 1100)
     live: list[int] = []
     for order in range(1, 60_001):
         side = rng.choice((BUY, SELL))

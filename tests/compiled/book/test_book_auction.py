@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiled.book import DAY, FOK, IOC, Book, Refusal
+from compiled.book.order_book import DAY, FOK, IOC, BookRefusal, OrderBook
 from tests.reference.book import clearing
 
 BUY, SELL = 1, -1
@@ -13,7 +13,7 @@ LOW, HIGH = 95, 105
 
 @pytest.fixture
 def book():
-    book = Book(LOW, HIGH)
+    book = OrderBook(LOW, HIGH)
     book.collect()
     return book
 
@@ -30,7 +30,7 @@ def test_orders_of_a_call_phase_rest_though_they_cross(book):
 
 
 def test_the_price_with_the_most_volume_wins():
-    book = Book(100, 110)
+    book = OrderBook(100, 110)
     book.collect()
     schedule = {103: (13_500, 11_500), 104: (9_500, 9_800), 105: (12_000, 15_000), 106: (6_500, 12_000)}
     order = 0
@@ -79,7 +79,7 @@ def test_market_orders_alone_have_no_price_without_a_reference_in_the_band(book)
     assert book.indicative(94) == (-1, 0, 10)
     assert book.uncross(94) == (-1, 0)
     assert (book.remaining(1), book.remaining(2), book.fills()) == (0, 0, 0)
-    assert book.limit(1, BUY, 100, 5) == Refusal.USED_ID
+    assert book.limit(1, BUY, 100, 5) == BookRefusal.USED_ID
 
 
 def test_orders_that_do_not_meet_have_no_price(book):
@@ -143,14 +143,14 @@ def test_a_modification_in_a_call_phase_does_not_trade(book):
 
 
 def test_orders_that_cannot_wait_are_refused_in_a_call_phase(book):
-    assert book.limit(1, BUY, 100, 10, 0, IOC) == Refusal.NOT_IN_AUCTION
-    assert book.limit(1, BUY, 100, 10, 0, FOK) == Refusal.NOT_IN_AUCTION
-    assert book.limit(1, BUY, 100, 10, 0, DAY, 5) == Refusal.NOT_IN_AUCTION
+    assert book.limit(1, BUY, 100, 10, 0, IOC) == BookRefusal.NOT_IN_AUCTION
+    assert book.limit(1, BUY, 100, 10, 0, FOK) == BookRefusal.NOT_IN_AUCTION
+    assert book.limit(1, BUY, 100, 10, 0, DAY, 5) == BookRefusal.NOT_IN_AUCTION
     assert book.limit(1, BUY, 100, 10) == 0
 
 
 def test_an_iceberg_carried_into_an_auction_counts_whole():
-    book = Book(LOW, HIGH)
+    book = OrderBook(LOW, HIGH)
     book.limit(1, SELL, 101, 50, 0, DAY, 10)
     book.collect()
     assert book.depth(SELL, 5) == [(101, 50, 1)]
@@ -161,7 +161,7 @@ def test_an_iceberg_carried_into_an_auction_counts_whole():
 
 
 def test_an_iceberg_modified_in_a_call_phase_shows_its_whole_quantity():
-    book = Book(LOW, HIGH)
+    book = OrderBook(LOW, HIGH)
     book.limit(1, SELL, 101, 50, 0, DAY, 10)
     book.collect()
     book.modify(1, 102, 60)
@@ -171,7 +171,7 @@ def test_an_iceberg_modified_in_a_call_phase_shows_its_whole_quantity():
 
 
 def test_an_iceberg_that_is_gone_adds_nothing_to_an_auction():
-    book = Book(LOW, HIGH)
+    book = OrderBook(LOW, HIGH)
     book.limit(1, SELL, 101, 50, 0, DAY, 10)
     book.cancel(1)
     book.collect()
@@ -188,7 +188,7 @@ def test_trading_is_continuous_again_after_the_auction(book):
 
 
 def test_outside_a_call_phase_there_is_nothing_to_uncross():
-    book = Book(LOW, HIGH)
+    book = OrderBook(LOW, HIGH)
     book.limit(1, BUY, 99, 10, 0, DAY, 2)
     book.limit(2, SELL, 101, 10)
     assert book.indicative(100)[:2] == (-1, 0)
@@ -204,7 +204,7 @@ crowds = st.lists(
 
 @given(crowds, st.integers(LOW, HIGH))
 def test_any_crowd_clears_as_a_search_of_every_price_says(crowd, reference):
-    book = Book(LOW, HIGH)
+    book = OrderBook(LOW, HIGH)
     book.collect()
     for order, (side, price, quantity) in enumerate(crowd, 1):
         taken = book.market(order, side, quantity) if price is None else book.limit(order, side, price, quantity)
@@ -236,7 +236,7 @@ def test_any_crowd_clears_as_a_search_of_every_price_says(crowd, reference):
 def test_a_wider_band_keeps_the_market_orders_of_an_auction_ahead_of_all_others():
     told = []
     for wider in (False, True):
-        book = Book(90, 110)
+        book = OrderBook(90, 110)
         book.collect()
         book.limit(1, 1, 105, 10)
         book.market(2, 1, 30)
@@ -255,4 +255,4 @@ def test_a_wider_band_keeps_the_market_orders_of_an_auction_ahead_of_all_others(
 @pytest.mark.parametrize("band", [(91, 200), (0, 109), (-1, 110), (90, 1_000_000_001)])
 def test_a_band_only_widens(band):
     with pytest.raises(ValueError, match="no wider price band"):
-        Book(90, 110).widen(*band)
+        OrderBook(90, 110).widen(*band)

@@ -4,7 +4,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from compiled.book import DAY, FOK, IOC, Book, Refusal
+from compiled.book.order_book import DAY, FOK, IOC, BookRefusal, OrderBook
 from tests.reference.book import ReferenceBook
 
 LOW, HIGH = 95, 105
@@ -18,7 +18,7 @@ owners = st.sampled_from((0, 0, 0, 1, 2))
 class BookMachine(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
-        self.book = Book(LOW, HIGH)
+        self.book = OrderBook(LOW, HIGH)
         self.reference = ReferenceBook()
         self.last = 0
         self.entered = 0
@@ -106,8 +106,8 @@ class BookMachine(RuleBasedStateMachine):
     @rule(side=sides, beyond=st.sampled_from((0, 1, -1)), quantity=quantities)
     def refuse(self, side, beyond, quantity):
         price = {0: -1, 1: self.band[1] + 1, -1: self.band[0] - 1}[beyond]
-        assert self.book.limit(self.last + 1, side, price, quantity) == Refusal.OFF_BAND
-        assert self.book.limit(self.last, side, LOW, quantity) == (Refusal.USED_ID if self.last else Refusal.BAD_ID)
+        assert self.book.limit(self.last + 1, side, price, quantity) == BookRefusal.OFF_BAND
+        assert self.book.limit(self.last, side, LOW, quantity) == (BookRefusal.USED_ID if self.last else BookRefusal.BAD_ID)
 
     @invariant()
     def every_level_is_the_reference_level(self):

@@ -1,18 +1,19 @@
 """The native build and the plain files make the same trades from the same stream."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 
 SCRIPT = """
 import hashlib, random, sys
 import compiled
-from compiled.book import Book
+from compiled.book.order_book import Book
 
 rng = random.Random(20261120)
 book = Book(900, 1100)
@@ -62,11 +63,9 @@ def told_by(folder):
 
 def test_the_native_book_and_the_plain_book_make_the_same_trades(tmp_path):
     native = Path(os.environ.get("PATANG_NATIVE_PATH", ROOT / "build" / "native"))
-    if not list(native.glob("compiled/book.*.so")):
+    if not list(native.glob("compiled/book/*.so")):
         pytest.skip(f"no native build at {native}; set PATANG_NATIVE_PATH")
-    (tmp_path / "compiled").mkdir()
-    for source in (ROOT / "compiled").glob("*.py"):
-        (tmp_path / "compiled" / source.name).write_bytes(source.read_bytes())
+    shutil.copytree(ROOT / "compiled", tmp_path / "compiled")
     plain, fast = told_by(tmp_path), told_by(native)
     assert (plain[0], fast[0]) == ("False", "True")
     assert int(plain[1]) > 2_000

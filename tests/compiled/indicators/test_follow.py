@@ -4,14 +4,14 @@ import re
 
 import pytest
 
+from compiled.backtest.backtest import run_bars
 from compiled.indicators import ATR, SMA, Cross
-from compiled.model import MINUTE, Bar, Side
-from compiled.replay import run_bars
-from compiled.strategy import Strategy
+from compiled.model.values import MINUTE, Bar, Side
+from compiled.trading.strategy import Strategy
 from strategies.parameters import Parameters
+from tests.compiled.backtest.test_replay import OPEN, columns, days, desk, sessions, walk
 from tests.conftest import ROOT
 from tests.reference.replay import LongWay
-from tests.test_replay import OPEN, columns, days, desk, sessions, walk
 
 ONE, THREE = [257], [257, 513, 769]
 
@@ -69,7 +69,7 @@ def test_what_the_desk_keeps_makes_the_same_trades(tokens, span, stop, seed):
         kernel, venue = desk([strategy], tokens, spans=(span,))
         way = LongWay(kernel, venue)
         way.run(rows, 60, days(2))
-        told.append((kernel.digest(), strategy.heard, len(kernel.out.fills)))
+        told.append((kernel.digest(), strategy.heard, len(kernel.order_store.fills)))
     assert told[0] == told[1] == told[2] == told[3]
     assert told[0][2] > 5
 
@@ -102,11 +102,11 @@ def test_stored_bars_warm_up_what_the_desk_keeps():
     strategy = Follows(0.0)
     kernel, _ = desk([strategy], ONE)
     closes = [100.0] * 12 + [101.0, 99.0, 95.0, 90.0]
-    kernel.warm([Bar(257, OPEN - (16 - n) * MINUTE, 60, c, c, c, c, 10) for n, c in enumerate(closes)])
+    kernel.warm_up([Bar(257, OPEN - (16 - n) * MINUTE, 60, c, c, c, c, 10) for n, c in enumerate(closes)])
     cross, swing = strategy.kept[257]
     assert (cross.ready, swing.ready) == (True, True)
     assert [value for _, _, value, _ in strategy.heard] == [1.0, -1.0]
-    assert kernel.out.commands == []
+    assert kernel.order_store.commands == []
 
 
 @pytest.mark.parametrize("answer", ["a fault", [3], None, [None]])

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from librt.vecs import vec
 
 from compiled import indicators as ind
-from compiled.model import Bar
-from compiled.rolling import Extreme, Spread, Total, Window
+from compiled.indicators.rolling import CompensatedSum, RollingExtreme, RollingSpread, RollingWindow
+from compiled.model.values import Bar
 
 NEAR = {"rel": 1e-9, "abs": 1e-9}
 
@@ -271,7 +271,7 @@ prices = st.lists(st.floats(0.05, 1e6), min_size=1, max_size=80)
 
 @given(prices, st.integers(1, 9))
 def test_a_rolling_extreme_is_the_extreme_of_the_last_values(values, period):
-    highest, lowest = Extreme(period), Extreme(period, -1.0)
+    highest, lowest = RollingExtreme(period), RollingExtreme(period, -1.0)
     for i, value in enumerate(values):
         highest.push(value)
         lowest.push(value)
@@ -282,7 +282,7 @@ def test_a_rolling_extreme_is_the_extreme_of_the_last_values(values, period):
 
 @given(prices, st.integers(1, 9))
 def test_a_rolling_sum_and_spread_are_those_of_the_last_values(values, period):
-    window, spread = Window(period), Spread(period)
+    window, spread = RollingWindow(period), RollingSpread(period)
     for i, value in enumerate(values):
         window.push(value)
         spread.push(value)
@@ -296,7 +296,7 @@ def test_a_rolling_sum_and_spread_are_those_of_the_last_values(values, period):
 
 
 def test_a_spread_is_exact_again_as_soon_as_a_jump_has_left_the_window():
-    spread = Spread(9)
+    spread = RollingSpread(9)
     values = [0.05] + [1e6, 1e6 + 0.05] * 6
     for i, value in enumerate(values):
         spread.push(value)
@@ -307,7 +307,7 @@ def test_a_spread_is_exact_again_as_soon_as_a_jump_has_left_the_window():
 
 
 def test_a_total_keeps_what_plain_addition_would_lose():
-    total = Total()
+    total = CompensatedSum()
     for x in (1e16, 1.0, 1.0, -1e16):
         total.add(x)
     assert total.value == 2.0

@@ -5,8 +5,8 @@ import struct
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compiled.bars import DAY, Bars, batch
-from compiled.model import NEVER
+from compiled.market_data.bar_builder import DAY, BarBuilder, batch
+from compiled.model.values import NEVER
 
 S = 1_000_000_000
 OPEN = 1_000 * S
@@ -143,8 +143,8 @@ feeds = st.one_of(st.lists(st.one_of(wild, wild, wild, clock, take), max_size=60
 
 def play(spans, events):
     """Play the same events to both, comparing at every step; return the built bars, all of them."""
-    bars, naive, taken = Bars(spans), Naive(spans), []
-    bars.session(OPEN, CLOSE)
+    bars, naive, taken = BarBuilder(spans), Naive(spans), []
+    bars.begin_session(OPEN, CLOSE)
     for event in [*events, ("advance", NEVER), ("take",)]:
         if event[0] == "tick":
             bars.update(*event[1:])
@@ -153,7 +153,7 @@ def play(spans, events):
             bars.advance(event[1])
             naive.advance(event[1])
         else:
-            got = rows(bars.take())
+            got = rows(bars.take_bars())
             assert got == naive.take()
             taken += got
         for token in (1, 2, 3):
@@ -204,17 +204,17 @@ def test_the_bars_of_every_span_add_up_to_the_same_volume_once_volume_is_known_a
 
 
 def test_memory_does_not_grow_with_sessions():
-    bars, sizes = Bars([1, 60]), set()
+    bars, sizes = BarBuilder([1, 60]), set()
     for day in range(12):
         start = OPEN + day * DAY * S
-        bars.session(start, start + 600 * S)
+        bars.begin_session(start, start + 600 * S)
         for second in range(0, 600, 2):
             for token in (1, 2, 3):
                 bars.update(token, start + second * S, 10.0 + second % 7, second)
             if second % 100 == 98:
                 bars.advance(start + second * S)
-                bars.take()
-        bars.take()
+                bars.take_bars()
+        bars.take_bars()
         if day > 1:
             sizes.add((len(bars._whole), len(bars._price), len(bars._closed_whole), len(bars._closed_price)))
     assert len(sizes) == 1

@@ -3,8 +3,8 @@
 import duckdb
 import pytest
 
-from compiled.bars import DAY, Bars, batch
-from compiled.model import NEVER
+from compiled.market_data.bar_builder import DAY, BarBuilder, batch
+from compiled.model.values import NEVER
 
 pytestmark = pytest.mark.real_data
 
@@ -75,8 +75,8 @@ def test_a_recorded_day_in_time_order_has_the_bars_of_a_sql_aggregation(market_d
 @pytest.mark.parametrize("symbol", NSE[:4])
 def test_late_ticks_of_a_recorded_day_move_only_the_minutes_they_belong_to(market_data, symbol):
     db = recorded(market_data, symbol, "seq")
-    built = Bars([60])
-    built.session(OPEN, CLOSE)
+    built = BarBuilder([60])
+    built.begin_session(OPEN, CLOSE)
     built.feed(*columns(db, "seq"))
     built.advance(NEVER)
     touched = db.execute(
@@ -87,7 +87,7 @@ def test_late_ticks_of_a_recorded_day_move_only_the_minutes_they_belong_to(marke
     assert built.late == len(touched) > 50
     late_minutes = {start for (start,) in touched}
     # Volume is the matter of another test: a late tick reports it to the minute then open.
-    ours = [bar[:6] for bar in rows(built.take()) if bar[0] not in late_minutes]
+    ours = [bar[:6] for bar in rows(built.take_bars()) if bar[0] not in late_minutes]
     assert ours == [bar[:6] for bar in sql_bars(db, 60) if bar[0] not in late_minutes]
     assert len(ours) > 250
 
@@ -112,12 +112,12 @@ def kite_bars(folder, name):
         f"""select (epoch_us("timestamp") - 19800000000) * 1000, ltp
             from read_csv('{folder}/ticks_kite/ticks_{KITE[name]}_20251007.csv', parallel = false)"""
     ).fetchall()
-    bars = Bars([60, 300])
-    bars.session(KITE_OPEN, KITE_OPEN + 22_500 * S)
+    bars = BarBuilder([60, 300])
+    bars.begin_session(KITE_OPEN, KITE_OPEN + 22_500 * S)
     for ts, price in ticks:
         bars.update(1, ts, price, -1)
     bars.advance(NEVER)
-    ours = {(bar.span, bar.start): (bar.open, bar.high, bar.low, bar.close) for bar in bars.take()}
+    ours = {(bar.span, bar.start): (bar.open, bar.high, bar.low, bar.close) for bar in bars.take_bars()}
     theirs = {}
     for minutes in (1, 5):
         candles = db.execute(

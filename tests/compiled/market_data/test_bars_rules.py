@@ -5,8 +5,8 @@ import struct
 
 import pytest
 
-from compiled.bars import DAY, Bars, batch
-from compiled.model import NEVER, TradingHours
+from compiled.market_data.bar_builder import DAY, BarBuilder, batch
+from compiled.model.values import NEVER, TradingHours
 
 S = 1_000_000_000
 OPEN = 1_619_408_700 * S  # 2021-04-26 09:15 IST
@@ -14,8 +14,8 @@ CLOSE = OPEN + 22_500 * S
 
 
 def started(*spans, close=CLOSE):
-    bars = Bars(list(spans))
-    bars.session(OPEN, close)
+    bars = BarBuilder(list(spans))
+    bars.begin_session(OPEN, close)
     return bars
 
 
@@ -28,7 +28,7 @@ def row(bar):
 
 
 def rows(bars):
-    return [row(bar) for bar in bars.take()]
+    return [row(bar) for bar in bars.take_bars()]
 
 
 def test_a_minute_is_built_from_its_ticks():
@@ -44,9 +44,9 @@ def test_hours_are_counted_from_the_open_and_the_last_one_is_cut_at_the_close():
     bars.update(1, at(0), 100.0, -1)
     bars.update(1, at(22_499), 101.0, -1)
     bars.advance(CLOSE - 1)
-    assert [row(bar)[:2] for bar in bars.take()] == [(0, 60), (0, 3600)]
+    assert [row(bar)[:2] for bar in bars.take_bars()] == [(0, 60), (0, 3600)]
     bars.advance(CLOSE)
-    assert [row(bar)[:2] for bar in bars.take()] == [(22_440, 60), (21_600, 3600)]
+    assert [row(bar)[:2] for bar in bars.take_bars()] == [(22_440, 60), (21_600, 3600)]
 
 
 def test_the_day_bar_is_the_whole_session():
@@ -62,7 +62,7 @@ def test_a_span_without_a_tick_has_no_bar():
     bars.update(1, at(0), 100.0, 1)
     bars.update(1, at(7), 101.0, 2)
     bars.advance(at(100))
-    assert [row(bar)[0] for bar in bars.take()] == [0, 7]
+    assert [row(bar)[0] for bar in bars.take_bars()] == [0, 7]
 
 
 def test_the_closing_print_belongs_to_the_last_bars():
@@ -86,9 +86,9 @@ def test_ticks_outside_the_session_make_no_bar_and_are_counted():
 
 
 def test_before_any_session_every_tick_is_outside():
-    bars = Bars([60])
+    bars = BarBuilder([60])
     bars.update(1, OPEN, 100.0, 1)
-    assert (bars.take(), bars.outside) == ([], 1)
+    assert (bars.take_bars(), bars.outside) == ([], 1)
 
 
 @pytest.mark.parametrize("price", [0.0, -1.0, math.nan])
@@ -140,10 +140,10 @@ def test_a_closed_bar_is_never_opened_again():
     bars = started(60)
     bars.update(1, at(10), 100.0, -1)
     bars.advance(at(60))
-    bars.take()
+    bars.take_bars()
     bars.update(1, at(59), 200.0, -1)
     bars.advance(CLOSE)
-    assert (bars.take(), bars.late) == ([], 1)
+    assert (bars.take_bars(), bars.late) == ([], 1)
 
 
 def test_volume_that_dips_is_counted_and_never_taken_off_a_bar():
@@ -152,7 +152,7 @@ def test_volume_that_dips_is_counted_and_never_taken_off_a_bar():
         bars.update(1, at(second), 50.0, volume)
     bars.update(1, at(60), 50.0, 115)
     bars.advance(CLOSE)
-    assert [bar.volume for bar in bars.take()] == [120, 0]
+    assert [bar.volume for bar in bars.take_bars()] == [120, 0]
     assert bars.dipped == 3
 
 
@@ -160,7 +160,7 @@ def test_volume_of_an_index_is_zero():
     bars = started(60)
     bars.update(264_969, at(0), 50.0, -1)
     bars.update(264_969, at(60), 51.0, -1)
-    assert [bar.volume for bar in bars.take()] == [0]
+    assert [bar.volume for bar in bars.take_bars()] == [0]
 
 
 def test_a_desk_that_joins_late_gives_the_volume_it_missed_to_the_day_only():
@@ -168,7 +168,7 @@ def test_a_desk_that_joins_late_gives_the_volume_it_missed_to_the_day_only():
     bars.update(1, at(7230), 50.0, 1_000_000)
     bars.update(1, at(7231), 50.0, 1_000_400)
     bars.advance(CLOSE)
-    assert [(bar.span, bar.volume) for bar in bars.take()] == [(60, 400), (86_400, 1_000_400)]
+    assert [(bar.span, bar.volume) for bar in bars.take_bars()] == [(60, 400), (86_400, 1_000_400)]
 
 
 def test_volume_traded_before_the_open_is_in_no_bar():
@@ -176,7 +176,7 @@ def test_volume_traded_before_the_open_is_in_no_bar():
     bars.update(1, OPEN - 400 * S, 50.0, 700)
     bars.update(1, at(1), 50.0, 900)
     bars.advance(CLOSE)
-    assert [bar.volume for bar in bars.take()] == [200, 200]
+    assert [bar.volume for bar in bars.take_bars()] == [200, 200]
 
 
 def test_yesterdays_volume_before_the_open_is_not_taken_for_todays():
@@ -190,10 +190,10 @@ def test_a_new_session_closes_what_is_open_and_starts_volume_anew():
     bars = started(60)
     bars.update(1, at(1), 50.0, 900)
     tomorrow = OPEN + 86_400 * S
-    bars.session(tomorrow, tomorrow + 22_500 * S)
+    bars.begin_session(tomorrow, tomorrow + 22_500 * S)
     bars.update(1, tomorrow, 51.0, 30)
     bars.advance(tomorrow + 60 * S)
-    assert [(bar.start, bar.volume) for bar in bars.take()] == [(OPEN, 900), (tomorrow, 30)]
+    assert [(bar.start, bar.volume) for bar in bars.take_bars()] == [(OPEN, 900), (tomorrow, 30)]
     assert bars.dipped == 0
 
 
@@ -203,7 +203,7 @@ def test_bars_come_by_end_then_span_then_the_order_in_which_tokens_were_first_se
         for token in (9, 3, 7) if second == 0 else (3, 7, 9):
             bars.update(token, at(second), 10.0, -1)
     bars.advance(CLOSE)
-    order = [((bar.end - OPEN) // S, bar.span, bar.token) for bar in bars.take()]
+    order = [((bar.end - OPEN) // S, bar.span, bar.token) for bar in bars.take_bars()]
     assert order == [(end, span, t) for end in (1, 2, 3, 4) for span in (1, 2) if end % span == 0 for t in (9, 3, 7)]
 
 
@@ -211,16 +211,16 @@ def test_a_bar_that_ends_by_now_closes_without_a_tick_and_one_that_does_not_stay
     bars = started(60)
     bars.update(1, at(0), 10.0, -1)
     bars.advance(at(60) - 1)
-    assert bars.take() == []
+    assert bars.take_bars() == []
     bars.advance(at(60))
-    assert len(bars.take()) == 1
+    assert len(bars.take_bars()) == 1
 
 
 def test_a_bar_taken_once_is_not_taken_again():
     bars = started(60)
     bars.update(1, at(0), 10.0, -1)
     bars.advance(CLOSE)
-    assert (len(bars.take()), len(bars.take())) == (1, 0)
+    assert (len(bars.take_bars()), len(bars.take_bars())) == (1, 0)
 
 
 def test_drained_rows_are_the_bars_that_would_have_been_taken():
@@ -230,18 +230,18 @@ def test_drained_rows_are_the_bars_that_would_have_been_taken():
     bars.advance(CLOSE)
     whole, prices = bars.drain()
     assert (list(whole), list(prices)) == ([77, at(60), 60, 4, 2], [10.0, 12.0, 10.0, 12.0])
-    assert bars.take() == []
+    assert bars.take_bars() == []
 
 
 @pytest.mark.parametrize("spans", [[], [0], [60, 1], [60, 60], [60, 90], [-60]])
 def test_spans_that_do_not_ascend_in_multiples_of_the_first_are_refused(spans):
     with pytest.raises(ValueError, match="spans"):
-        Bars(spans)
+        BarBuilder(spans)
 
 
 def test_a_session_without_length_and_a_span_that_is_not_built_are_refused():
     with pytest.raises(ValueError, match="session"):
-        Bars([60]).session(OPEN, OPEN)
+        BarBuilder([60]).begin_session(OPEN, OPEN)
     with pytest.raises(ValueError, match="300"):
         started(60).current(1, 300)
 
@@ -255,7 +255,7 @@ def test_columns_that_are_not_one_table_are_refused():
 
 
 def own(bars, token, closes, pause=0, resumes=0):
-    bars.hours(token, TradingHours(OPEN, at(closes), at(pause) if pause else 0, at(resumes) if resumes else 0))
+    bars.set_hours(token, TradingHours(OPEN, at(closes), at(pause) if pause else 0, at(resumes) if resumes else 0))
 
 
 def test_a_token_that_closes_earlier_has_its_last_bars_cut_and_the_others_do_not():
@@ -323,6 +323,6 @@ def test_bars_of_a_day_in_two_parts_begin_anew_with_the_second_and_the_days_bar_
 def test_hours_of_ones_own_end_with_the_session():
     bars = started(60)
     own(bars, 1, 60)
-    bars.session(OPEN, CLOSE)
+    bars.begin_session(OPEN, CLOSE)
     bars.update(1, at(90), 100.0, -1)
     assert bars.outside == 0

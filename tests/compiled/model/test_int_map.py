@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiled.table import Table
+from compiled.model.int_map import IntMap
 
 NUMBER = st.integers(0, 40) | st.integers(-(2**62), 2**62) | st.integers(0, 40).map(lambda n: n * 256 + 1)
 STEP = st.tuples(st.sampled_from(["put", "put", "put", "take", "clear", "default"]), NUMBER)
@@ -12,7 +12,7 @@ STEP = st.tuples(st.sampled_from(["put", "put", "put", "take", "clear", "default
 
 @given(st.lists(STEP, max_size=200))
 def test_it_holds_what_a_dict_holds_in_the_order_of_a_dict(steps):
-    table, wanted = Table(), {}
+    table, wanted = IntMap(), {}
     for at, (step, number) in enumerate(steps):
         if step == "put":
             table[number] = wanted[number] = f"{number} at {at}"
@@ -33,7 +33,7 @@ def test_it_holds_what_a_dict_holds_in_the_order_of_a_dict(steps):
 
 
 def test_a_number_that_is_not_in_it_is_named():
-    table = Table()
+    table = IntMap()
     table[7] = "seven"
     with pytest.raises(KeyError, match="8"):
         table[8]
@@ -45,7 +45,7 @@ def test_a_number_that_is_not_in_it_is_named():
 
 
 def test_a_table_that_turns_over_does_not_grow():
-    table = Table()
+    table = IntMap()
     for number in range(10_000):
         table[number] = "here"
         if number >= 3:

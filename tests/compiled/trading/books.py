@@ -2,14 +2,14 @@
 
 import asyncio
 
-from compiled.events import GttUpdate, OrderUpdate, Trade
-from compiled.model import SECOND, GttStatus, OrderStatus, Side
+from compiled.model.events import BrokerTrade, GttUpdate, OrderUpdate
+from compiled.model.values import SECOND, GttStatus, OrderStatus, Side
+from engine.board_rows import Board
+from engine.day.desk_clocks import SteppedClock
 from engine.ports import BrokerPosition
-from engine.trading.board import Board
-from engine.trading.choices import Choices
-from engine.trading.clock import SteppedClock
-from engine.trading.reconcile import Reconciler, Terms
-from tests.core.scripted import CANBK, Scene
+from engine.reconcile.reconcile_actions import ReconcileActions
+from engine.reconcile.reconciler import Reconciler, ReconcileTerms
+from tests.compiled.trading.scripted import CANBK, Scene
 
 CASH = 10**10
 BOUND = 500_000
@@ -85,11 +85,11 @@ class Desk:
         self.clock = SteppedClock(self.scene.now)
         self.board = Board("SANDBOX")
         self.journal = journal or Notes()
-        self.reconciler = Reconciler(self.scene.kernel, self.books, self.journal, self.clock, self.board, Terms(BOUND))
+        self.reconciler = Reconciler(self.scene.kernel, self.books, self.journal, self.clock, self.board, ReconcileTerms(BOUND))
         self.gateway = Queue()
         self.answers = {}
         self.posted = []
-        self.choices = Choices(self.reconciler, self.gateway, self.posted.append, self.answers.__setitem__)
+        self.choices = ReconcileActions(self.reconciler, self.gateway, self.posted.append, self.answers.__setitem__)
 
     def look(self, times=1, **options):
         """Compare, a second apart; return (key, kind, figure) of what stands."""
@@ -97,7 +97,7 @@ class Desk:
             self.clock.set(self.clock.now() + SECOND)
             self.scene.now = self.clock.now()
             self.scene.timer(0)
-            self.soon = asyncio.run(self.reconciler.look(**options))
+            self.soon = asyncio.run(self.reconciler.compare_once(**options))
         found = [each.difference for each in self.reconciler.standing.values()]
         return [(each.key, each.kind, each.figure) for each in found]
 
@@ -111,14 +111,14 @@ class Desk:
         at, now = self.books.at, self.scene.now
         at["positions"] = [BrokerPosition(CANBK, "CANBK", "CNC", quantity, 100.0)]
         at["orders"] = [OrderUpdate(now, "B1", "T1", CANBK, Side.BUY, OrderStatus.COMPLETE, quantity, quantity)]
-        at["trades"] = [Trade(now, "tB1", "B1", CANBK, Side.BUY, quantity, 100.0)]
+        at["trades"] = [BrokerTrade(now, "tB1", "B1", CANBK, Side.BUY, quantity, 100.0)]
         at["gtts"] = [GttUpdate(now, 7, CANBK, GttStatus.ACTIVE, list(self.scene.rung.gtt.legs), [])]
         self.books.cash = CASH - quantity * 10_000
 
     def decide(self, text):
         """Decide, and hand what follows to the kernel; return what the operator is told and what the kernel asks for."""
         number = len(self.answers) + 1
-        if refusal := self.choices.ask(number, text):
+        if refusal := self.choices.queue_decision(number, text):
             return refusal, []
         self.clock.set(self.clock.now() + SECOND)
         self.scene.now = self.clock.now()

@@ -1,26 +1,26 @@
 """A kernel of two instruments and a strategy that asks for what a test tells it to; time moves only when told."""
 
-from compiled.charges import Rates, Row
-from compiled.events import (
-    Act,
-    Alert,
-    Answer,
+from compiled.accounting.charges import ChargeRates, ChargeRow
+from compiled.model.events import (
+    BrokerAnswer,
+    BrokerTrade,
     GttUpdate,
-    Operate,
+    KernelAlert,
+    OperatorAct,
+    OperatorInstruction,
     OrderUpdate,
-    Outcome,
     PlaceGtt,
     PlaceOrder,
-    Ticks,
-    Timer,
-    Trade,
-    Verb,
+    RequestOutcome,
+    RequestVerb,
+    TickBatch,
+    TimerEvent,
 )
-from compiled.kernel import Kernel, Setup
-from compiled.model import MINUTE, SECOND, Instrument, OrderStatus, Product, Purpose, Side, Tick
-from compiled.positions import Slot
-from compiled.risk import Limits
-from compiled.strategy import Strategy
+from compiled.model.values import MINUTE, SECOND, Instrument, OrderPurpose, OrderStatus, Product, Side, Tick
+from compiled.trading.kernel import Kernel, KernelSetup
+from compiled.trading.positions import StrategyState
+from compiled.trading.risk import RiskLimits
+from compiled.trading.strategy import Strategy
 
 OPEN = 1_759_808_700 * SECOND  # 2025-10-07 09:15 IST
 CLOSE = OPEN + 375 * MINUTE
@@ -32,8 +32,8 @@ def instruments():
 
 
 def no_charges():
-    row = Row("tax", "EQ_DELIVERY", "NSE", 0, 99991231, 0, 0)
-    return Rates(row, row, row, row, row, row, row)
+    row = ChargeRow("tax", "EQ_DELIVERY", "NSE", 0, 99991231, 0, 0)
+    return ChargeRates(row, row, row, row, row, row, row)
 
 
 class Script(Strategy):
@@ -64,12 +64,12 @@ class Scene:
         charged = {
             8 * int(each.token) + int(product): each_rates for each in listed for product, each_rates in free.items()
         }
-        setup = Setup(OPEN, close, 10**10, limits or Limits(), [60], "T", first, hours=hours)
-        self.kernel = Kernel(setup, listed, [Slot(self.script, [CANBK, BEL])], charged)
+        setup = KernelSetup(OPEN, close, 10**10, limits or RiskLimits(), [60], "T", first, hours=hours)
+        self.kernel = Kernel(setup, listed, [StrategyState(self.script, [CANBK, BEL])], charged)
         self.asked = []
         self.after = lambda: None
         """Called after each event, as the loop calls the recorder."""
-        self.tell(Operate(now, Act.READY))
+        self.tell(OperatorInstruction(now, OperatorAct.READY))
         if quoted:
             self.tick(100.0)
 
@@ -83,11 +83,11 @@ class Scene:
 
     def tick(self, price, token=CANBK, after=0.0):
         self.now += int(after * SECOND)
-        return self.tell(Ticks(self.now, [Tick(token, self.now, price)]))
+        return self.tell(TickBatch(self.now, [Tick(token, self.now, price)]))
 
     def timer(self, after=1.0):
         self.now += int(after * SECOND)
-        return self.tell(Timer(self.now))
+        return self.tell(TimerEvent(self.now))
 
     def seconds(self, count):
         return [command for _ in range(count) for command in self.timer()]
@@ -97,30 +97,30 @@ class Scene:
         return self.tick(self.kernel.markets[CANBK].ltp)
 
     def operate(self, act, **what):
-        return self.tell(Operate(self.now, act, **what))
+        return self.tell(OperatorInstruction(self.now, act, **what))
 
-    def answer(self, intent, outcome, broker_id="", verb=Verb.PLACE, reason="", wait=0):
-        return self.tell(Answer(self.now, intent, verb, outcome, broker_id, reason, wait=wait))
+    def answer(self, intent, outcome, broker_id="", verb=RequestVerb.PLACE, reason="", wait=0):
+        return self.tell(BrokerAnswer(self.now, intent, verb, outcome, broker_id, reason, wait=wait))
 
-    def answered(self, order, outcome, broker_id="", verb=Verb.PLACE, reason="", parts=1):
-        return Answer(self.now, order.intent, verb, outcome, broker_id, reason, parts)
+    def answered(self, order, outcome, broker_id="", verb=RequestVerb.PLACE, reason="", parts=1):
+        return BrokerAnswer(self.now, order.intent, verb, outcome, broker_id, reason, parts)
 
     def accept(self, order, order_id):
-        return self.answer(order.intent, Outcome.ACCEPTED, order_id)
+        return self.answer(order.intent, RequestOutcome.ACCEPTED, order_id)
 
     def book(self, order_id, status, filled=0, tag=None, quantity=0, price=0.0, side=Side.BUY, **more):
         """Show a row of the order book; without a `tag`, with that of the order known under its id."""
         if tag is None:
-            known = self.kernel.out.by_order_id.get(order_id)
+            known = self.kernel.order_store.by_order_id.get(order_id)
             tag = known.tag if known else ""
         return self.tell(OrderUpdate(self.now, order_id, tag, CANBK, side, status, quantity, filled, price, **more))
 
     def trade(self, trade_id, order_id, quantity, price, side=Side.BUY):
         """Show a trade; the book has listed its order before, as the books are read."""
-        known = self.kernel.out.by_order_id.get(order_id)
+        known = self.kernel.order_store.by_order_id.get(order_id)
         if known is not None and not known.proven:
             self.book(order_id, known.status, 0, known.tag, known.quantity, side=known.side)
-        return self.tell(Trade(self.now, trade_id, order_id, CANBK, side, quantity, price))
+        return self.tell(BrokerTrade(self.now, trade_id, order_id, CANBK, side, quantity, price))
 
     def gtt(self, gtt, status, order_ids=(), reason=""):
         legs = list(gtt.legs)
@@ -144,7 +144,7 @@ class Scene:
     def hold(self, quantity=100, target=0.0, stop=2.0):
         """Return the GTT, active as number 7, of a position bought at ₹100.00."""
         gtt = only(self.fill(self.enter(quantity, target, stop)), PlaceGtt).gtt
-        self.answer(gtt.intent, Outcome.ACCEPTED, "7")
+        self.answer(gtt.intent, RequestOutcome.ACCEPTED, "7")
         return gtt
 
     def hold_intraday(self, quantity=100, target=0.0, side=Side.BUY):
@@ -157,8 +157,8 @@ class Scene:
     def leave(self):
         """Have the operator leave the position and its GTT deleted; return the exit."""
         gtt = self.rung.gtt
-        self.operate(Act.EXIT, token=CANBK)
-        found = self.answer(gtt.intent, Outcome.ACCEPTED, "7", Verb.CANCEL)
+        self.operate(OperatorAct.EXIT, token=CANBK)
+        found = self.answer(gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.CANCEL)
         return only(found, PlaceOrder).order
 
     # how it stands
@@ -173,10 +173,10 @@ class Scene:
         return 0 if position is None else int(position.quantity)
 
     def exits(self):
-        return [c.order for c in self.asked if isinstance(c, PlaceOrder) and c.order.purpose is Purpose.EXIT]
+        return [c.order for c in self.asked if isinstance(c, PlaceOrder) and c.order.purpose is OrderPurpose.EXIT]
 
     def alarms(self):
-        return [c.name for c in self.asked if isinstance(c, Alert) and c.level == "alarm"]
+        return [c.name for c in self.asked if isinstance(c, KernelAlert) and c.level == "alarm"]
 
 
 def only(commands, kind):

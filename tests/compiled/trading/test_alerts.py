@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from compiled.events import Alert
-from engine.trading.loop import Loop
+from compiled.model.events import KernelAlert
+from engine.day.day_loop import DayLoop
 
 MARKETS = {5: SimpleNamespace(instrument=SimpleNamespace(symbol="INFY"))}
 
@@ -20,4 +20,4 @@ MARKETS = {5: SimpleNamespace(instrument=SimpleNamespace(symbol="INFY"))}
 )  # fmt: skip
 def test_an_alert_about_an_instrument_names_it(text, token, told):
     loop = SimpleNamespace(kernel=SimpleNamespace(markets=MARKETS))
-    assert Loop._named(loop, Alert(0, "alarm", "x", text, token)) == told
+    assert DayLoop._alert_text(loop, KernelAlert(0, "alarm", "x", text, token)) == told

@@ -3,10 +3,10 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compiled.events import Answer, OrderUpdate, Outcome, PlaceOrder, Trade, Verb
-from compiled.model import OrderStatus, Product, Purpose, Side
-from compiled.terms import Terms, Variety
-from tests.core.scripted import CANBK, Scene, only
+from compiled.model.events import BrokerAnswer, BrokerTrade, OrderUpdate, PlaceOrder, RequestOutcome, RequestVerb
+from compiled.model.order_terms import OrderTerms, Variety
+from compiled.model.values import OrderPurpose, OrderStatus, Product, Side
+from tests.compiled.trading.scripted import CANBK, Scene, only
 
 LEGS = ("B1", 34), ("B2", 34), ("B3", 32)
 
@@ -16,14 +16,14 @@ def plain(scene):
     order = only(scene.act(lambda ctx: ctx.buy(CANBK, 100, 2.0, product=Product.MIS)), PlaceOrder).order
     now = scene.now
     said = [
-        Answer(now, order.intent, Verb.PLACE, Outcome.SENT),
-        Answer(now, order.intent, Verb.PLACE, Outcome.ACCEPTED, "B1"),
+        BrokerAnswer(now, order.intent, RequestVerb.PLACE, RequestOutcome.SENT),
+        BrokerAnswer(now, order.intent, RequestVerb.PLACE, RequestOutcome.ACCEPTED, "B1"),
         *(
             OrderUpdate(now, "B1", order.tag, CANBK, Side.BUY, status, 100, filled, 101.0)
             for status, filled in ((OrderStatus.OPEN, 0), (OrderStatus.OPEN, 40), (OrderStatus.COMPLETE, 100))
         ),
-        Trade(now, "t1", "B1", CANBK, Side.BUY, 40, 100.0),
-        Trade(now, "t2", "B1", CANBK, Side.BUY, 60, 100.0),
+        BrokerTrade(now, "t1", "B1", CANBK, Side.BUY, 40, 100.0),
+        BrokerTrade(now, "t2", "B1", CANBK, Side.BUY, 60, 100.0),
     ]
     return order, said
 
@@ -31,25 +31,25 @@ def plain(scene):
 def iceberg(scene):
     """Return an iceberg of three legs, and everything the broker tells of it."""
     order = only(
-        scene.act(lambda ctx: ctx.buy(CANBK, 100, 2.0, price=100.0, terms=Terms(Variety.ICEBERG, legs=3))), PlaceOrder
+        scene.act(lambda ctx: ctx.buy(CANBK, 100, 2.0, price=100.0, terms=OrderTerms(Variety.ICEBERG, legs=3))), PlaceOrder
     ).order
     now = scene.now
-    said = [Answer(now, order.intent, Verb.PLACE, Outcome.ACCEPTED, "B1")]
+    said = [BrokerAnswer(now, order.intent, RequestVerb.PLACE, RequestOutcome.ACCEPTED, "B1")]
     for order_id, quantity in LEGS:
         for status, filled in ((OrderStatus.OPEN, 0), (OrderStatus.COMPLETE, quantity)):
             said.append(OrderUpdate(now, order_id, order.tag, CANBK, Side.BUY, status, quantity, filled, 100.0))
-        said.append(Trade(now, "t" + order_id, order_id, CANBK, Side.BUY, quantity, 100.0))
+        said.append(BrokerTrade(now, "t" + order_id, order_id, CANBK, Side.BUY, quantity, 100.0))
     return order, said
 
 
 def stop(scene):
     """Return the stop of an intraday position, and everything the broker tells until it has sold all of it."""
     scene.fill(scene.enter(product=Product.MIS), "E1")
-    order = [c.order for c in scene.asked if isinstance(c, PlaceOrder) and c.order.purpose is Purpose.PROTECT][-1]
+    order = [c.order for c in scene.asked if isinstance(c, PlaceOrder) and c.order.purpose is OrderPurpose.PROTECT][-1]
     now = scene.now
     said = [
-        Answer(now, order.intent, Verb.PLACE, Outcome.SENT),
-        Answer(now, order.intent, Verb.PLACE, Outcome.ACCEPTED, "G1"),
+        BrokerAnswer(now, order.intent, RequestVerb.PLACE, RequestOutcome.SENT),
+        BrokerAnswer(now, order.intent, RequestVerb.PLACE, RequestOutcome.ACCEPTED, "G1"),
         *(
             OrderUpdate(now, "G1", order.tag, CANBK, Side.SELL, status, 100, filled)
             for status, filled in (
@@ -57,8 +57,8 @@ def stop(scene):
                 (OrderStatus.COMPLETE, 100),
             )
         ),
-        Trade(now, "s1", "G1", CANBK, Side.SELL, 30, 97.9),
-        Trade(now, "s2", "G1", CANBK, Side.SELL, 70, 97.8),
+        BrokerTrade(now, "s1", "G1", CANBK, Side.SELL, 30, 97.9),
+        BrokerTrade(now, "s2", "G1", CANBK, Side.SELL, 70, 97.8),
     ]  # fmt: skip
     return order, said
 

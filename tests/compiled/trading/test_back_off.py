@@ -6,17 +6,27 @@ from types import SimpleNamespace
 
 import pytest
 
-from compiled.events import Act, Alert, CancelOrder, DeleteGtt, ModifyGtt, Outcome, PlaceGtt, PlaceOrder, Verb
-from compiled.model import MINUTE, SECOND, OrderStatus, Purpose, Side, TradingHours
-from engine.trading.backoff import BUSY, HURRY, SHUT, BackOff, longest
-from engine.trading.board import Board
-from engine.trading.clock import SteppedClock
-from engine.trading.eventlog import LASTS, EventLog
-from engine.trading.pacing import run_night
-from engine.trading.publish import Publisher
-from store.sqlite import SqliteJournal
-from tests.core.scripted import CANBK, CLOSE, OPEN, Scene, only, some
-from tests.core.test_order_path_gateway import Engine
+from compiled.model.events import (
+    CancelOrder,
+    DeleteGtt,
+    KernelAlert,
+    ModifyGtt,
+    OperatorAct,
+    PlaceGtt,
+    PlaceOrder,
+    RequestOutcome,
+    RequestVerb,
+)
+from compiled.model.values import MINUTE, SECOND, OrderPurpose, OrderStatus, Side, TradingHours
+from engine.board.board_writer import BoardWriter
+from engine.board.event_log import LASTS, EventLog
+from engine.board_rows import Board
+from engine.day.desk_clocks import SteppedClock
+from engine.day.pacing import run_night
+from engine.orders.back_off import BUSY, HURRY, SHUT, BackOff, longest_wait
+from store.sqlite_journal import SqliteJournal
+from tests.compiled.trading.scripted import CANBK, CLOSE, OPEN, Scene, only, some
+from tests.engine.orders.test_order_path_gateway import Engine
 
 BUSY_ANSWER = "busy: Too many requests"
 
@@ -37,7 +47,7 @@ def engine(tmp_path):
 def test_each_refusal_in_a_row_doubles_the_wait_up_to_the_longest_and_jitter_takes_up_to_half_of_it():
     back_off, now, waits = BackOff(random.Random(1)), 0, []
     for _ in range(9):
-        waits.append(back_off.refused("gtt", now, SHUT))
+        waits.append(back_off.count_refusal("gtt", now, SHUT))
         now += waits[-1]
     for wait, whole in zip(waits, (1, 2, 4, 8, 16, 32, 64, 128, 180), strict=True):
         assert whole * SECOND / 2 <= wait <= whole * SECOND
@@ -46,22 +56,22 @@ def test_each_refusal_in_a_row_doubles_the_wait_up_to_the_longest_and_jitter_tak
 
 def test_a_burst_of_refusals_counts_once_and_what_goes_through_begins_anew():
     back_off = BackOff(random.Random(1))
-    assert all(back_off.refused("gtt", 0, SHUT) <= SECOND for _ in range(30))
-    assert back_off.refused("gtt", 2 * SECOND, SHUT) > SECOND
-    assert back_off.refused("cancel", 2 * SECOND, SHUT) <= SECOND
-    back_off.done("gtt")
-    assert back_off.refused("gtt", 2 * SECOND, SHUT) <= SECOND
+    assert all(back_off.count_refusal("gtt", 0, SHUT) <= SECOND for _ in range(30))
+    assert back_off.count_refusal("gtt", 2 * SECOND, SHUT) > SECOND
+    assert back_off.count_refusal("cancel", 2 * SECOND, SHUT) <= SECOND
+    back_off.note_success("gtt")
+    assert back_off.count_refusal("gtt", 2 * SECOND, SHUT) <= SECOND
 
 
 def test_the_longest_wait_is_short_while_prices_move_and_never_reaches_over_the_opening():
     hours = TradingHours(
         OPEN, CLOSE, auction=CLOSE + 5 * MINUTE, auction_ends=CLOSE + 10 * MINUTE, ends=CLOSE + 20 * MINUTE
     )
-    assert longest(hours, Purpose.PROTECT, CLOSE + 6 * MINUTE) == BUSY
-    assert longest(hours, Purpose.EXIT, OPEN) == HURRY
-    assert longest(hours, Purpose.EXIT, CLOSE + 20 * MINUTE) == SHUT
-    assert longest(hours, Purpose.PROTECT, OPEN - MINUTE) == MINUTE
-    assert longest(hours, Purpose.PROTECT, OPEN - 1) == SECOND
+    assert longest_wait(hours, OrderPurpose.PROTECT, CLOSE + 6 * MINUTE) == BUSY
+    assert longest_wait(hours, OrderPurpose.EXIT, OPEN) == HURRY
+    assert longest_wait(hours, OrderPurpose.EXIT, CLOSE + 20 * MINUTE) == SHUT
+    assert longest_wait(hours, OrderPurpose.PROTECT, OPEN - MINUTE) == MINUTE
+    assert longest_wait(hours, OrderPurpose.PROTECT, OPEN - 1) == SECOND
 
 
 # what the gateway and the kernel make of it
@@ -75,7 +85,7 @@ def test_the_gateway_says_how_long_to_wait_after_a_busy_broker_and_begins_anew_w
         waits = []
         for busy in (True, True, True, False, True):
             engine.broker.busy = busy
-            await engine.gateway._call(order.intent, Verb.MODIFY, "B1", engine.broker.modify("B1", None), Purpose.ENTRY)
+            await engine.gateway._await_change(order.intent, RequestVerb.MODIFY, "B1", engine.broker.modify("B1", None), OrderPurpose.ENTRY)
             waits.append(engine.inbox.pop().wait)
             engine.scene.now += 20 * SECOND
             engine.clock.set(engine.scene.now)
@@ -90,11 +100,11 @@ def test_the_gateway_says_how_long_to_wait_after_a_busy_broker_and_begins_anew_w
 
 def test_a_stop_that_was_turned_away_is_asked_for_after_the_wait_and_an_exit_does_not_wait_for_it(scene):
     gtt = only(scene.fill(scene.enter()), PlaceGtt).gtt
-    scene.answer(gtt.intent, Outcome.REFUSED, reason=BUSY_ANSWER, wait=90 * SECOND)
+    scene.answer(gtt.intent, RequestOutcome.REFUSED, reason=BUSY_ANSWER, wait=90 * SECOND)
     assert some(scene.seconds(89), PlaceGtt) == []
     again = only(scene.timer(), PlaceGtt).gtt
-    scene.answer(again.intent, Outcome.REFUSED, reason=BUSY_ANSWER, wait=90 * SECOND)
-    assert only(scene.operate(Act.EXIT, token=CANBK), PlaceOrder).order.purpose is Purpose.EXIT
+    scene.answer(again.intent, RequestOutcome.REFUSED, reason=BUSY_ANSWER, wait=90 * SECOND)
+    assert only(scene.operate(OperatorAct.EXIT, token=CANBK), PlaceOrder).order.purpose is OrderPurpose.EXIT
 
 
 def test_a_cancellation_that_was_turned_away_waits_unless_the_operator_asks(scene):
@@ -102,23 +112,23 @@ def test_a_cancellation_that_was_turned_away_waits_unless_the_operator_asks(scen
     scene.accept(order, "B1")
     scene.book("B1", OrderStatus.OPEN, tag=order.tag, quantity=100)
     only(scene.seconds(31), CancelOrder)
-    scene.answer(order.intent, Outcome.REFUSED, "B1", Verb.CANCEL, BUSY_ANSWER, wait=60 * SECOND)
+    scene.answer(order.intent, RequestOutcome.REFUSED, "B1", RequestVerb.CANCEL, BUSY_ANSWER, wait=60 * SECOND)
     assert some(scene.seconds(59), CancelOrder) == []
     only(scene.timer(), CancelOrder)
-    scene.answer(order.intent, Outcome.REFUSED, "B1", Verb.CANCEL, BUSY_ANSWER, wait=60 * SECOND)
-    only(scene.operate(Act.CANCEL, intent=order.intent), CancelOrder)
+    scene.answer(order.intent, RequestOutcome.REFUSED, "B1", RequestVerb.CANCEL, BUSY_ANSWER, wait=60 * SECOND)
+    only(scene.operate(OperatorAct.CANCEL, intent=order.intent), CancelOrder)
 
 
 def test_a_deletion_and_a_change_of_a_stop_that_were_turned_away_wait(scene):
     gtt = scene.hold()
     scene.tick(103.0, after=10)
     only(scene.asked[-1:], ModifyGtt)
-    scene.answer(gtt.intent, Outcome.REFUSED, "7", Verb.MODIFY, BUSY_ANSWER, wait=40 * SECOND)
+    scene.answer(gtt.intent, RequestOutcome.REFUSED, "7", RequestVerb.MODIFY, BUSY_ANSWER, wait=40 * SECOND)
     assert some(scene.seconds(39), ModifyGtt) == []
     only(scene.timer(), ModifyGtt)
-    scene.answer(gtt.intent, Outcome.ACCEPTED, "7", Verb.MODIFY)
-    only(scene.operate(Act.EXIT, token=CANBK), DeleteGtt)
-    scene.answer(gtt.intent, Outcome.REFUSED, "7", Verb.CANCEL, BUSY_ANSWER, wait=4 * SECOND)
+    scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.MODIFY)
+    only(scene.operate(OperatorAct.EXIT, token=CANBK), DeleteGtt)
+    scene.answer(gtt.intent, RequestOutcome.REFUSED, "7", RequestVerb.CANCEL, BUSY_ANSWER, wait=4 * SECOND)
     assert some(scene.seconds(3), DeleteGtt) == []
     only(scene.timer(), DeleteGtt)
 
@@ -127,7 +137,7 @@ def test_a_deletion_and_a_change_of_a_stop_that_were_turned_away_wait(scene):
 
 
 def told(scene, name):
-    return [command.text for command in scene.asked if isinstance(command, Alert) and command.name == name]
+    return [command.text for command in scene.asked if isinstance(command, KernelAlert) and command.name == name]
 
 
 def left_over(scene):
@@ -143,7 +153,7 @@ def left_over(scene):
 def test_an_exit_left_over_after_the_close_is_told_once_however_often_its_stop_is_turned_away(scene):
     gtt = left_over(scene)
     for _ in range(20):
-        scene.answer(gtt.intent, Outcome.REFUSED, reason=BUSY_ANSWER, wait=60 * SECOND)
+        scene.answer(gtt.intent, RequestOutcome.REFUSED, reason=BUSY_ANSWER, wait=60 * SECOND)
         gtt = only(scene.seconds(61), PlaceGtt).gtt
     # 2 % under the last price of 100.00
     assert told(scene, "carried") == ["its exit waits for the next session, under a stop at 98.0"]
@@ -151,23 +161,23 @@ def test_an_exit_left_over_after_the_close_is_told_once_however_often_its_stop_i
 
 def test_while_a_refused_stop_waits_after_the_close_nothing_is_under_way(scene):
     gtt = left_over(scene)
-    scene.answer(gtt.intent, Outcome.REFUSED, reason=BUSY_ANSWER, wait=60 * SECOND)
-    assert (scene.kernel.working(), scene.kernel.naked()) == (False, 1)
+    scene.answer(gtt.intent, RequestOutcome.REFUSED, reason=BUSY_ANSWER, wait=60 * SECOND)
+    assert (scene.kernel.has_work(), scene.kernel.naked()) == (False, 1)
     scene.now += 61 * SECOND
     scene.tick(100.0)
-    assert scene.kernel.working()  # a new one has been asked for
+    assert scene.kernel.has_work()  # a new one has been asked for
 
 
 def test_what_no_stop_can_serve_over_night_is_told_once_and_is_nothing_under_way(scene):
     stop = scene.hold_intraday()
-    scene.operate(Act.EXIT, token=CANBK)
+    scene.operate(OperatorAct.EXIT, token=CANBK)
     scene.now = CLOSE
     scene.timer(60)
     scene.book("G1", OrderStatus.CANCELLED, 0, stop.tag, side=Side.SELL)
     scene.seconds(600)
     assert len(told(scene, "carried")) == 1
     assert "next session" in told(scene, "carried")[0]
-    assert (scene.kernel.working(), scene.kernel.naked()) == (False, 1)
+    assert (scene.kernel.has_work(), scene.kernel.naked()) == (False, 1)
 
 
 # the event log
@@ -187,7 +197,7 @@ class Written:
         self.clock, self.board = Clock(), Board("TEST")
         self.journal = SqliteJournal(path, lambda name, error: pytest.fail(f"{name}: {error}"))
         self.log = EventLog(self.journal, self.clock)
-        self.log.publisher = Publisher(self.board, Scene().kernel, None, 0)
+        self.log.board_writer = BoardWriter(self.board, Scene().kernel, None, 0)
 
     def rows(self):
         asyncio.run(self._commit())
@@ -207,8 +217,8 @@ def written(tmp_path):
 def test_a_state_told_thousands_of_times_is_one_line_with_a_count(written):
     for _ in range(3_975):
         written.clock.ts += 2 * SECOND
-        written.log.repeat("alarm", "gtt_refused", "protection refused")
-        written.log.repeat("warn", "order_refused", "no")
+        written.log.add_repeated("alarm", "gtt_refused", "protection refused")
+        written.log.add_repeated("warn", "order_refused", "no")
     assert [(row.seq, row.text, row.times) for row in written.board.events] == [
         (1, "protection refused", 3_975), (2, "no", 3_975),
     ]  # fmt: skip
@@ -219,25 +229,25 @@ def test_a_state_told_thousands_of_times_is_one_line_with_a_count(written):
 def test_a_state_that_comes_back_and_what_happens_again_are_lines_of_their_own(written):
     for after in (0, LASTS + 1):
         written.clock.ts += after
-        written.log.repeat("alarm", "gtt_refused", "protection refused")
+        written.log.add_repeated("alarm", "gtt_refused", "protection refused")
     for _ in range(2):
-        written.log.tell("alarm", "killed", "halt: operator")
+        written.log.add_event("alarm", "killed", "halt: operator")
     assert [row.times for row in written.board.events] == [1, 1, 1, 1]
     assert len(written.rows()) == 4
 
 
 def test_the_next_run_goes_on_numbering_where_the_last_one_ended(written):
-    written.log.tell("info", "feed", "one")
+    written.log.add_event("info", "feed", "one")
     written.rows()
-    EventLog(written.journal, written.clock).tell("info", "feed", "two")
+    EventLog(written.journal, written.clock).add_event("info", "feed", "two")
     assert written.rows() == [(1, "info", "one"), (2, "info", "two")]
 
 
 def test_a_line_that_has_left_the_board_is_counted_without_it(written):
-    written.log.repeat("alarm", "gtt_refused", "protection refused")
+    written.log.add_repeated("alarm", "gtt_refused", "protection refused")
     for number in range(2_000):
-        written.log.tell("info", "feed", str(number))
-    written.log.repeat("alarm", "gtt_refused", "protection refused")
+        written.log.add_event("info", "feed", str(number))
+    written.log.add_repeated("alarm", "gtt_refused", "protection refused")
     assert {row.times for row in written.board.events} == {1}
     assert written.rows()[0][2] == "protection refused (2 times)"
 
@@ -245,7 +255,7 @@ def test_a_line_that_has_left_the_board_is_counted_without_it(written):
 def test_a_stop_that_still_stands_clear_of_the_price_is_kept_over_night(scene):
     gtt = scene.hold()
     scene.tick(104.0, after=10)
-    scene.answer(gtt.intent, Outcome.ACCEPTED, "7", Verb.MODIFY)
+    scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.MODIFY)
     order = scene.leave()
     scene.accept(order, "S1")
     scene.now = CLOSE - SECOND

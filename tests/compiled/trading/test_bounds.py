@@ -7,19 +7,30 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from compiled import bounds
-from compiled.charges import LIMIT
-from compiled.events import Alert, ModifyOrder
-from compiled.ladder import AT_MARKET, Entry, LadderPlan, RungPlan
-from compiled.model import E4, Instrument, OrderType, Side, Validity, paise
-from compiled.risk import Limits, Reason, Usage, beyond, check_order, check_usage, halting, size, size_of, stopping
-from compiled.strategy import OPERATOR, Request, Wish
-from compiled.terms import Change, Terms
-from tests.core.scripted import BEL, CANBK, Scene, some
+from compiled.accounting.charges import LIMIT
+from compiled.model import number_bounds
+from compiled.model.events import KernelAlert, ModifyOrder
+from compiled.model.order_terms import OrderChange, OrderTerms
+from compiled.model.values import E4, Instrument, OrderType, Side, Validity, paise
+from compiled.trading.ladder import AT_MARKET, EntryPlan, LadderPlan, RungPlan
+from compiled.trading.risk import (
+    LimitUsage,
+    RefusalReason,
+    RiskLimits,
+    check_order,
+    check_usage,
+    halt_reason,
+    plan_out_of_bounds,
+    rung_size,
+    stop_reason,
+    whole_lots,
+)
+from compiled.trading.strategy import OPERATOR, ManualRequest, StrategyRequest
+from tests.compiled.trading.scripted import BEL, CANBK, Scene, some
 
 I64 = st.integers(-(2**63), 2**63 - 1)
 COUNTS = st.one_of(I64, st.integers(0, 62).map(lambda n: 2**n), st.integers(-5, 10**9))
-MONEY = int(bounds.MONEY)
+MONEY = int(number_bounds.MONEY)
 AMOUNTS = st.one_of(st.integers(0, 2**63 - 1), st.integers(0, MONEY))
 PRICES = st.one_of(st.floats(), st.floats(0.0, 1e7), st.sampled_from([0.0, 0.05, 1500.0, 1e7, 1e12, 1e300]))
 SHARE = Instrument(1, "NSE", "SHARE", 0.05)
@@ -53,11 +64,11 @@ def test_a_value_is_exact_or_the_most_there_is_and_never_small_for_being_large(p
 @example(1500.0, 9_000_000_000_000_000_000, 20_000_000, True)
 @example(1500.0, 6_148_914_691_236_517, 20_000_000, True)
 def test_no_order_passes_that_is_worth_more_than_its_limit(price, quantity, limit, several):
-    reason = check_order(SHARE, quantity, price, price, Limits(max_order_value=limit), several)
-    if reason is not Reason.OK:
+    reason = check_order(SHARE, quantity, price, price, RiskLimits(max_order_value=limit), several)
+    if reason is not RefusalReason.OK:
         return
-    assert 0 < quantity <= bounds.ORDER
-    assert 0.0 <= price <= bounds.PRICE
+    assert 0 < quantity <= number_bounds.ORDER
+    assert 0.0 <= price <= number_bounds.PRICE
     value = worth(price, quantity)
     assert value < MONEY
     assert limit == 0 or value <= limit
@@ -65,16 +76,16 @@ def test_no_order_passes_that_is_worth_more_than_its_limit(price, quantity, limi
 
 @given(COUNTS)
 def test_where_no_freeze_quantity_is_known_a_bound_of_our_own_stands(quantity):
-    reason = check_order(SHARE, quantity, 1.0, 1.0, Limits(), several=True)
+    reason = check_order(SHARE, quantity, 1.0, 1.0, RiskLimits(), several=True)
     assert reason is (
-        Reason.SIZE_ZERO if quantity <= 0 else Reason.OK if quantity <= 10_000_000 else Reason.FREEZE_QUANTITY
+        RefusalReason.SIZE_ZERO if quantity <= 0 else RefusalReason.OK if quantity <= 10_000_000 else RefusalReason.FREEZE_QUANTITY
     )
 
 
 LIMITED = {
-    "exposure": ("max_exposure", Reason.EXPOSURE),
-    "symbol_exposure": ("max_symbol_exposure", Reason.SYMBOL_EXPOSURE),
-    "strategy_exposure": ("", Reason.STRATEGY_BUDGET),
+    "exposure": ("max_exposure", RefusalReason.EXPOSURE),
+    "symbol_exposure": ("max_symbol_exposure", RefusalReason.SYMBOL_EXPOSURE),
+    "strategy_exposure": ("", RefusalReason.STRATEGY_BUDGET),
 }
 
 
@@ -85,21 +96,21 @@ LIMITED = {
 def test_what_is_used_and_what_is_asked_for_add_up_whatever_their_size(used, data):
     there, value, limit = data
     name, reason = LIMITED[used]
-    limits, usage = Limits(), Usage()
+    limits, usage = RiskLimits(), LimitUsage()
     usage.funds = 2**63 - 1
     setattr(usage, used, there)
     if name:
         setattr(limits, name, limit)
     else:
         limits.budgets["mine"] = limit
-    assert check_usage("mine", value, usage, limits) is (reason if there + value > limit else Reason.OK)
+    assert check_usage("mine", value, usage, limits) is (reason if there + value > limit else RefusalReason.OK)
 
 
 @given(I64, I64)
 def test_funds_are_compared_whatever_their_size(value, funds):
-    usage = Usage()
+    usage = LimitUsage()
     usage.funds = funds
-    assert check_usage("mine", value, usage, Limits()) is (Reason.FUNDS if value > funds else Reason.OK)
+    assert check_usage("mine", value, usage, RiskLimits()) is (RefusalReason.FUNDS if value > funds else RefusalReason.OK)
 
 
 @given(I64, st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1))
@@ -108,15 +119,15 @@ def test_a_loss_halts_whatever_its_size(net, peak, loss, drawdown):
     lost = loss > 0 and net <= -loss
     fell = drawdown > 0 and peak - net >= drawdown
     wanted = "daily loss limit" if lost else "drawdown limit" if fell else ""
-    assert halting(net, peak, 0, Limits(max_daily_loss=loss, max_drawdown=drawdown)) == wanted
-    assert stopping(net, peak, 0, Limits(strategy_daily_loss=loss, strategy_drawdown=drawdown)) == wanted
+    assert halt_reason(net, peak, 0, RiskLimits(max_daily_loss=loss, max_drawdown=drawdown)) == wanted
+    assert stop_reason(net, peak, 0, RiskLimits(strategy_daily_loss=loss, strategy_drawdown=drawdown)) == wanted
 
 
 @given(st.integers(0, 2**63 - 1), PRICES, st.integers(1, 10**9))
 def test_a_size_never_costs_more_than_its_capital(capital, price, lot):
     instrument = Instrument(1, "NFO", "LOTS", 0.05, lot)
-    shares = int(size(instrument, capital, price))
-    assert 0 <= shares <= bounds.HELD
+    shares = int(whole_lots(instrument, capital, price))
+    assert 0 <= shares <= number_bounds.HELD
     if shares and math.isfinite(price) and 0 < Fraction(price) * lot * 100 < MONEY // 2:
         assert shares // lot * worth(price, lot) <= capital
 
@@ -124,17 +135,17 @@ def test_a_size_never_costs_more_than_its_capital(capital, price, lot):
 @given(st.floats(), st.floats(), st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1))
 def test_a_size_by_risk_and_swing_is_a_number(price, swing, capital, risk):
     plan = LadderPlan([RungPlan(0.0, 2.0)], capital, risk=risk, swing=swing)
-    assert 0 <= size_of(SHARE, plan, 2.0, price) <= bounds.HELD
+    assert 0 <= rung_size(SHARE, plan, 2.0, price) <= number_bounds.HELD
 
 
 @given(I64, I64)
 def test_a_sum_is_held_at_the_ends(a, b):
-    found = int(bounds.plus(a, b))
+    found = int(number_bounds.saturating_add(a, b))
     assert found == max(-(2**63), min(a + b, 2**63 - 1)) or (a + b < -(2**63) + 1 and found == -(2**63) + 1)
 
 
 def test_what_charges_are_reckoned_of_is_one_number():
-    assert bounds.TURNOVER == LIMIT
+    assert number_bounds.TURNOVER == LIMIT
 
 
 # requests of strategies and of the operator
@@ -156,12 +167,12 @@ PLANS = [
     *(plan(entry_seconds=n) for n in COUNTED),
     *(plan(stop_gap_percent=x) for x in ODD),
     *(plan(trail_step_percent=x) for x in ODD),
-    *(plan(entry=Entry(OrderType.LIMIT, x)) for x in ODD),
-    *(plan(entry=Entry(OrderType.SL, 100.0, x)) for x in ODD),
-    *(plan(entry=Entry(protection=x)) for x in [*ODD[:4], -2.0]),
-    *(plan(entry=Entry(validity=Validity.TTL, terms=Terms(minutes=n))) for n in COUNTED),
-    *(plan(entry=Entry(terms=Terms(legs=n))) for n in COUNTED),
-    *(plan(entry=Entry(terms=Terms(disclosed=n))) for n in COUNTED),
+    *(plan(entry=EntryPlan(OrderType.LIMIT, x)) for x in ODD),
+    *(plan(entry=EntryPlan(OrderType.SL, 100.0, x)) for x in ODD),
+    *(plan(entry=EntryPlan(protection=x)) for x in [*ODD[:4], -2.0]),
+    *(plan(entry=EntryPlan(validity=Validity.TTL, terms=OrderTerms(minutes=n))) for n in COUNTED),
+    *(plan(entry=EntryPlan(terms=OrderTerms(legs=n))) for n in COUNTED),
+    *(plan(entry=EntryPlan(terms=OrderTerms(disclosed=n))) for n in COUNTED),
     *(LadderPlan([RungPlan(0.0, x)], 100) for x in ODD),
     *(LadderPlan([RungPlan(0.0, 2.0, x)], 100) for x in ODD),
     *(LadderPlan([RungPlan(0.0, 2.0), RungPlan(x, 2.0)], 100) for x in ODD),
@@ -175,57 +186,57 @@ def test_a_request_out_of_bounds_is_refused_with_its_number_and_harms_nobody(whi
     scene, asked = Scene(), PLANS[which]
     scene.tick(100.0)
     if hand:
-        wish = Wish(scene.now, Request(CANBK, Side.BUY, asked, "by hand"))
+        wish = ManualRequest(scene.now, StrategyRequest(CANBK, Side.BUY, asked, "by hand"))
         assert scene.tell(wish) is not None
-        assert wish.verdict is Reason.BOUNDS
+        assert wish.verdict is RefusalReason.BOUNDS
     else:
         scene.script.todo.append(lambda ctx: ctx.ladder(CANBK, Side.BUY, asked))
         scene.tick(100.0)
     told = scene.kernel.decisions.fresh[-1]
-    assert (told.verdict, told.strategy == OPERATOR) == (Reason.BOUNDS, hand)
+    assert (told.verdict, told.strategy == OPERATOR) == (RefusalReason.BOUNDS, hand)
     assert "is not from" in told.detail
     assert math.isfinite(told.price)
-    assert scene.kernel.out.orders.values() == []
+    assert scene.kernel.order_store.orders.values() == []
     assert not scene.kernel.halted
     assert all(not slot.stopped for slot in scene.kernel.slots)
 
 
 def test_a_plain_plan_is_within_the_bounds():
-    assert beyond(plan()) == ""
-    assert beyond(plan(entry=AT_MARKET)) == ""
+    assert plan_out_of_bounds(plan()) == ""
+    assert plan_out_of_bounds(plan(entry=AT_MARKET)) == ""
 
 
 @pytest.mark.parametrize(
-    "change", [*(Change(n) for n in COUNTED), *(Change(price=x) for x in ODD), *(Change(trigger=x) for x in ODD)]
+    "change", [*(OrderChange(n) for n in COUNTED), *(OrderChange(price=x) for x in ODD), *(OrderChange(trigger=x) for x in ODD)]
 )
 def test_a_change_out_of_bounds_is_refused_with_its_number(change):
     scene = Scene()
     scene.tick(100.0)
     scene.script.todo.append(lambda ctx: ctx.buy(CANBK, 10, 2.0, price=99.0))
     scene.tick(100.0)
-    order = next(iter(scene.kernel.out.orders.values()))
+    order = next(iter(scene.kernel.order_store.orders.values()))
     scene.accept(order, "B1")
-    wish = Wish(scene.now, Request(order.token, order.side, None, "", order, change))
+    wish = ManualRequest(scene.now, StrategyRequest(order.token, order.side, None, "", order, change))
     assert some(scene.tell(wish), ModifyOrder) == []
-    assert wish.verdict is Reason.BOUNDS
+    assert wish.verdict is RefusalReason.BOUNDS
     assert "is not from" in scene.kernel.decisions.fresh[-1].detail
 
 
 def test_a_modification_whose_outcome_nobody_knows_counts_as_made():
-    scene = Scene(limits=Limits(max_exposure=10_000_00))
+    scene = Scene(limits=RiskLimits(max_exposure=10_000_00))
     scene.tick(100.0)
     scene.script.todo.append(lambda ctx: ctx.buy(CANBK, 10, 2.0, price=100.0))
     scene.tick(100.0)
-    order = next(iter(scene.kernel.out.orders.values()))
+    order = next(iter(scene.kernel.order_store.orders.values()))
     scene.accept(order, "B1")
-    wish = Wish(scene.now, Request(order.token, order.side, None, "", order, Change(90)))
+    wish = ManualRequest(scene.now, StrategyRequest(order.token, order.side, None, "", order, OrderChange(90)))
     scene.tell(wish)
-    assert wish.verdict is Reason.OK
+    assert wish.verdict is RefusalReason.OK
     assert order.quantity == 10
     scene.tick(100.0, BEL)  # ₹9,000 may be bought by now, ₹10,000 are allowed
     scene.script.todo.append(lambda ctx: ctx.buy(BEL, 11, 2.0))
     scene.tick(100.0, BEL)
-    assert scene.kernel.decisions.fresh[-1].verdict is Reason.EXPOSURE
+    assert scene.kernel.decisions.fresh[-1].verdict is RefusalReason.EXPOSURE
 
 
 # trades
@@ -240,9 +251,9 @@ def test_a_trade_that_cannot_be_is_told_and_not_booked(quantity, price):
     scene.tick(100.0)
     scene.script.todo.append(lambda ctx: ctx.enter(CANBK, Side.BUY, 0, 2.0, quantity=10))
     scene.tick(100.0)
-    order = next(iter(scene.kernel.out.orders.values()))
+    order = next(iter(scene.kernel.order_store.orders.values()))
     scene.accept(order, "B1")
-    told = [alert for _ in range(2) for alert in some(scene.trade("T1", "B1", quantity, price), Alert)]
+    told = [alert for _ in range(2) for alert in some(scene.trade("T1", "B1", quantity, price), KernelAlert)]
     assert [alert.name for alert in told] == ["unbookable"]
     assert (order.traded, scene.kernel.ledger.cash) == (0, scene.kernel.ledger.start_cash)
     scene.trade("T2", "B1", 10, 100.0)

@@ -1,11 +1,11 @@
 """Every request becomes a decision: what caused it, what it was judged on, and what it led to."""
 
-from compiled.decisions import BAR, TICK
-from compiled.events import Act
-from compiled.ladder import LadderPlan, RungPlan
-from compiled.model import MINUTE, SECOND, Product, Side
-from compiled.risk import Limits, Reason
-from tests.core.scripted import CANBK, OPEN, Scene
+from compiled.model.events import OperatorAct
+from compiled.model.values import MINUTE, SECOND, Product, Side
+from compiled.trading.decision_log import BAR, TICK
+from compiled.trading.ladder import LadderPlan, RungPlan
+from compiled.trading.risk import RefusalReason, RiskLimits
+from tests.compiled.trading.scripted import CANBK, OPEN, Scene
 
 
 def fresh(scene):
@@ -24,8 +24,8 @@ def test_a_request_is_a_decision_with_the_tick_that_caused_it_its_size_and_its_o
     [decision] = fresh(scene)
     assert (decision.strategy, decision.reason, decision.side, decision.token) == ("script", "because", Side.BUY, CANBK)
     assert (decision.cause.what, decision.cause.ts, decision.cause.price) == (TICK, scene.now, 101.0)
-    assert (decision.quantity, decision.price, decision.verdict) == (100, 101.0, Reason.OK)
-    order = scene.kernel.out.orders[decision.intent]
+    assert (decision.quantity, decision.price, decision.verdict) == (100, 101.0, RefusalReason.OK)
+    order = scene.kernel.order_store.orders[decision.intent]
     assert (order.rung, order.quantity) == (decision.rung, 100)
 
 
@@ -37,30 +37,30 @@ def test_a_tick_that_causes_nothing_leaves_no_decision():
 
 
 def test_a_refusal_names_the_figure_and_the_limit():
-    scene = Scene(limits=Limits(max_order_value=500_000))
+    scene = Scene(limits=RiskLimits(max_order_value=500_000))
     ask(scene, 100.0, 51)
     [decision] = fresh(scene)
-    assert (decision.verdict, decision.intent) == (Reason.ORDER_VALUE, 0)
+    assert (decision.verdict, decision.intent) == (RefusalReason.ORDER_VALUE, 0)
     assert decision.detail == "₹5100.00 is above ₹5000.00"
 
 
 def test_exposure_in_a_refusal_counts_what_is_held_already():
-    scene = Scene(limits=Limits(max_exposure=1_500_000))
+    scene = Scene(limits=RiskLimits(max_exposure=1_500_000))
     scene.hold()
     fresh(scene)
     scene.script.todo.append(lambda ctx: ctx.enter(CANBK, Side.BUY, 0, 2.0, quantity=60))
     scene.tick(100.0)
-    assert [each.verdict for each in fresh(scene)] == [Reason.DUPLICATE]
+    assert [each.verdict for each in fresh(scene)] == [RefusalReason.DUPLICATE]
     scene.tick(100.0, 513)
     ask(scene, 100.0, 51, 513)
     ask(scene, 100.0, 51, 513)
     [decision] = fresh(scene)
-    assert decision.verdict is Reason.EXPOSURE
+    assert decision.verdict is RefusalReason.EXPOSURE
     assert decision.detail == "₹10000.00 + ₹5100.00 is above ₹15000.00"
 
 
 def test_the_same_refusal_within_a_minute_is_counted_on_the_first_one():
-    scene = Scene(limits=Limits(max_order_value=1))
+    scene = Scene(limits=RiskLimits(max_order_value=1))
     for _ in range(5):
         ask(scene)
         scene.now += SECOND
@@ -73,11 +73,11 @@ def test_the_same_refusal_within_a_minute_is_counted_on_the_first_one():
 
 
 def test_two_reasons_are_two_decisions():
-    scene = Scene(limits=Limits(max_order_value=1))
+    scene = Scene(limits=RiskLimits(max_order_value=1))
     ask(scene)
-    scene.operate(Act.HALT)
+    scene.operate(OperatorAct.HALT)
     ask(scene)
-    assert [each.verdict for each in fresh(scene)] == [Reason.ORDER_VALUE, Reason.KILLED]
+    assert [each.verdict for each in fresh(scene)] == [RefusalReason.ORDER_VALUE, RefusalReason.KILLED]
 
 
 def test_a_rung_that_a_price_reaches_is_a_decision_of_its_own():
@@ -86,12 +86,12 @@ def test_a_rung_that_a_price_reaches_is_a_decision_of_its_own():
     scene.script.todo.append(lambda ctx: ctx.ladder(CANBK, Side.BUY, plan, "up"))
     scene.tick(100.0)
     [first] = fresh(scene)
-    scene.fill(scene.kernel.out.orders[first.intent])
+    scene.fill(scene.kernel.order_store.orders[first.intent])
     scene.tick(101.5)
     [second] = fresh(scene)
     assert (second.kind, second.ladder, second.rung) == ("rung", first.ladder, first.rung + 1)
     assert second.reason == "P2 at 1.00 % up"
-    assert scene.kernel.out.orders[second.intent].rung == second.rung
+    assert scene.kernel.order_store.orders[second.intent].rung == second.rung
 
 
 def test_an_exit_is_a_decision_once_and_only_where_something_is_held():

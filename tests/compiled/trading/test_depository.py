@@ -4,21 +4,21 @@ import asyncio
 
 import pytest
 
-from compiled.events import PlaceOrder
-from compiled.model import OrderStatus, Product
+from compiled.model.events import PlaceOrder
+from compiled.model.values import OrderStatus, Product
+from engine.books.depository import DepositoryWatch, lacks_authorisation
+from engine.books.differences import BooksSnapshot
 from engine.errors import OrderRefused
 from engine.ports import BrokerHolding
-from engine.trading.depository import DepositoryWatch, unauthorised
-from engine.trading.differences import Snapshot
-from tests.core.scripted import CANBK, OPEN, Scene, only, some
-from tests.core.test_lying_answers import failing
-from tests.core.test_order_path_gateway import Engine
-from tests.core.test_order_path_restart import Life, tomorrow
+from tests.compiled.trading.scripted import CANBK, OPEN, Scene, only, some
+from tests.compiled.trading.test_lying_answers import failing
+from tests.engine.orders.test_order_path_gateway import Engine
+from tests.engine.orders.test_order_path_restart import Life, tomorrow
 
 
 def books(lacking, quantity=100):
     held = BrokerHolding(CANBK, "CANBK", quantity, 100.0, unauthorised=lacking)
-    return Snapshot([], [held], 0, [], [], [], {})
+    return BooksSnapshot([], [held], 0, [], [], [], {})
 
 
 def watching(scene, refused=(), *, standing):
@@ -40,39 +40,39 @@ def test_what_is_held_from_earlier_days_is_bare_until_it_is_authorised(carried):
     watch, told = watching(carried, standing=False)
     assert carried.kernel.naked() == 0
     for _ in range(3):
-        watch.look(books(100))
+        watch.compare_holdings(books(100))
     assert carried.kernel.naked() == 1
     assert [(level, name) for level, name, _ in told] == [("alarm", "unauthorised")]
     assert told[0][2].startswith("100 CANBK need an authorisation")
     assert "TPIN" in told[0][2]
-    watch.look(books(0))
-    watch.look(books(0))
+    watch.compare_holdings(books(0))
+    watch.compare_holdings(books(0))
     assert (carried.kernel.naked(), len(told)) == (0, 2)
 
 
 def test_an_account_with_a_standing_authorisation_is_asked_for_none_before_a_sale_is_refused(carried):
     watch, told = watching(carried, standing=True)
-    watch.look(books(100))
+    watch.compare_holdings(books(100))
     assert (carried.kernel.naked(), told) == (0, [])
     watch, told = watching(carried, [CANBK], standing=True)
-    watch.look(books(100))
+    watch.compare_holdings(books(100))
     assert (carried.kernel.naked(), len(told)) == (1, 1)
-    watch.look(books(0))
-    watch.look(books(100))
+    watch.compare_holdings(books(0))
+    watch.compare_holdings(books(100))
     assert carried.kernel.naked() == 0, "it was authorised, and the next morning may say so by its refusal"
 
 
 def test_what_is_bought_today_or_intraday_needs_none():
     scene = Scene(now=OPEN + 60 * 10**9)
     scene.hold(100)
-    watching(scene, standing=False)[0].look(books(50))
+    watching(scene, standing=False)[0].compare_holdings(books(50))
     assert scene.kernel.markets[CANBK].instrument.bound == 50
     assert scene.kernel.naked() == 0
-    scene.kernel.bind(CANBK, 0)
+    scene.kernel.set_bound_shares(CANBK, 0)
     intraday = Scene()
     intraday.hold_intraday(100)
     assert intraday.rung.entry.product is Product.MIS
-    intraday.kernel.bind(CANBK, 50)
+    intraday.kernel.set_bound_shares(CANBK, 50)
     assert intraday.kernel.naked() == 0
 
 
@@ -86,7 +86,7 @@ def test_what_is_bought_today_or_intraday_needs_none():
     ],
 )
 def test_a_refusal_for_want_of_an_authorisation_is_known_by_its_words(reason, is_it):
-    assert unauthorised(reason) is is_it
+    assert lacks_authorisation(reason) is is_it
 
 
 def test_a_sale_that_is_refused_for_want_of_one_is_asked_for_again_after_five_minutes(tmp_path):
@@ -98,7 +98,7 @@ def test_a_sale_that_is_refused_for_want_of_one_is_asked_for_again_after_five_mi
         engine.gateway.put(PlaceOrder(leaving))
         await engine.gateway.drain()
         await engine.look()
-        assert (leaving.status, engine.gateway.unauthorised) == (OrderStatus.REJECTED, {CANBK})
+        assert (leaving.status, engine.gateway.unauthorised_tokens) == (OrderStatus.REJECTED, {CANBK})
         assert some(engine.scene.seconds(299), PlaceOrder) == []
         assert only(engine.scene.seconds(2), PlaceOrder).order.quantity == 100
 

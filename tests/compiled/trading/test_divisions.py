@@ -4,24 +4,24 @@ from datetime import date
 
 import pytest
 
-from compiled.events import Act, DeleteGtt, Divide, Lacking, PlaceGtt, PlaceOrder
-from compiled.ladder import LadderPlan, RungPlan
-from compiled.model import MINUTE, GttStatus, Product, Side
-from engine.market.action_text import Kind
-from engine.market.actions import Action, Actions
+from compiled.model.events import CarriedDivision, DeleteGtt, OperatorAct, PlaceGtt, PlaceOrder, ShareShortfall
+from compiled.model.values import MINUTE, GttStatus, Product, Side
+from compiled.trading.ladder import LadderPlan, RungPlan
+from engine.books.share_divisions import ShareDivision, kept_divisions, recognise_divisions
+from engine.market.corporate_actions.action_list import CorporateAction, CorporateActions
+from engine.market.corporate_actions.action_subject import ActionKind
+from engine.orders.records import JournalRecorder
+from engine.orders.restore import restore_kernel
 from engine.ports import BrokerHolding
-from engine.trading.divisions import Division, kept, recognise
-from engine.trading.reconcile import Reconciler, Terms
-from engine.trading.records import Recorder
-from engine.trading.restore import restore
-from tests.core.books import Desk, Notes
-from tests.core.scripted import CANBK, OPEN, Scene, only, some
-from tests.core.test_order_path_restart import DAY, MIDNIGHT, Life, tomorrow, two_rungs
+from engine.reconcile.reconciler import Reconciler, ReconcileTerms
+from tests.compiled.trading.books import Desk, Notes
+from tests.compiled.trading.scripted import CANBK, OPEN, Scene, only, some
+from tests.engine.orders.test_order_path_restart import DAY, MIDNIGHT, Life, tomorrow, two_rungs
 
 MORNING = MIDNIGHT + DAY
 TODAY = date(2025, 10, 8)
 YESTERDAY = date(2025, 10, 7)
-SPLIT = Divide(MORNING, CANBK, 5, 1, MORNING)
+SPLIT = CarriedDivision(MORNING, CANBK, 5, 1, MORNING)
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def figures(scene):
     position = ledger.position("script", CANBK)
     return (
         [(int(rung.quantity), rung.average, rung.stop, rung.target, rung.high) for rung in scene.kernel.rungs.values()],
-        (int(position.quantity), position.average, int(ledger.net - scene.kernel.before)),
+        (int(position.quantity), position.average, int(ledger.net - scene.kernel.net_at_open)),
     )
 
 
@@ -47,18 +47,18 @@ def close_at(scene, price):
 def test_five_for_one_divides_shares_prices_and_averages_and_moves_the_stop_to_them(life):
     life.run(lambda scene: scene.hold(21, target=4.0))
     scene, _ = life.again(day=1)
-    scene.kernel.blind = True
+    scene.kernel.is_blind = True
     found = scene.tell(SPLIT)
     assert figures(scene) == ([(105, 20.0, 19.6, 20.8, 20.0)], (105, 20.0, 0))
     assert only(found, DeleteGtt).gtt.gtt_id == 7
     assert some(found, PlaceGtt) == some(found, PlaceOrder) == [], "the books have not been compared"
     scene.gtt(only(found, DeleteGtt).gtt, GttStatus.DISABLED)
-    scene.kernel.session(OPEN + DAY, OPEN + DAY + 375 * MINUTE)
+    scene.kernel.begin_session(OPEN + DAY, OPEN + DAY + 375 * MINUTE)
     scene.now = OPEN + DAY + MINUTE
     scene.tick(20.0)
     assert scene.rung.absent == 105, "until the books have said how many are there"
-    scene.tell(Lacking(scene.now, CANBK, Product.CNC, Side.BUY, 0))
-    scene.operate(Act.COMPARED)
+    scene.tell(ShareShortfall(scene.now, CANBK, Product.CNC, Side.BUY, 0))
+    scene.operate(OperatorAct.COMPARED)
     placed = only([*scene.asked, *scene.seconds(2)], PlaceGtt).gtt
     assert [(leg.trigger, leg.quantity) for leg in placed.legs] == [(19.6, 105), (20.8, 105)]
     assert some(scene.asked, PlaceOrder) == []
@@ -70,11 +70,11 @@ def test_the_profit_of_a_day_is_not_moved_by_it_whichever_close_the_broker_tells
     scene, _ = life.again(day=1)
     if adjusted:
         scene.kernel.ledger.mark(CANBK, 20.0)
-        scene.kernel.before = scene.kernel.ledger.net
+        scene.kernel.net_at_open = scene.kernel.ledger.net
     scene.tell(SPLIT)
-    assert scene.kernel.ledger.net == scene.kernel.before
+    assert scene.kernel.ledger.net == scene.kernel.net_at_open
     scene.tick(20.5)
-    assert scene.kernel.ledger.net - scene.kernel.before == 105 * 50
+    assert scene.kernel.ledger.net - scene.kernel.net_at_open == 105 * 50
 
 
 @pytest.mark.parametrize("recorded", [False, True])
@@ -88,19 +88,19 @@ def test_a_restart_finds_it_whether_the_rungs_have_been_written_down_since_or_no
 
     scene, _ = life.again(day=1)
     morning(scene)
-    division = Division(CANBK, MORNING, 3, 2, MORNING + 1, levels, {})
+    division = ShareDivision(CANBK, MORNING, 3, 2, MORNING + 1, levels, {})
     journal = life.open()
     division.note(journal)
     if recorded:
-        scene.after = Recorder(scene.kernel, journal).flush
-    scene.tell(Divide(MORNING + 1, CANBK, 3, 2, MORNING))
+        scene.after = JournalRecorder(scene.kernel, journal).flush
+    scene.tell(CarriedDivision(MORNING + 1, CANBK, 3, 2, MORNING))
     journal.close()
     before = figures(scene)
     # 100 shares of the 200 are left, at ₹101.00 on average, and become 150
     assert before[1][:2] == (150, pytest.approx(101 / 1.5))
     journal = life.open()
     again = Scene()
-    restore(again.kernel, journal, MORNING, kept(journal))
+    restore_kernel(again.kernel, journal, MORNING, kept_divisions(journal))
     journal.close()
     mine = [rung for rung in again.kernel.rungs.values() if rung.quantity]
     assert figures(again)[1][:2] == before[1][:2]
@@ -119,7 +119,7 @@ def test_fractions_of_a_share_are_lost_once_and_not_by_rung(life):
 
     life.run(three)
     scene, _ = life.again(day=1)
-    scene.tell(Divide(MORNING, CANBK, 3, 2, MORNING))
+    scene.tell(CarriedDivision(MORNING, CANBK, 3, 2, MORNING))
     assert sum(int(rung.quantity) for rung in scene.kernel.rungs.values()) == 22  # 15 x 1.5 = 22.5
     assert scene.kernel.ledger.account(CANBK).quantity == 22
 
@@ -127,7 +127,7 @@ def test_fractions_of_a_share_are_lost_once_and_not_by_rung(life):
 def test_what_was_bought_on_the_day_itself_is_not_divided():
     scene = Scene()
     scene.hold(21)
-    scene.tell(Divide(scene.now, CANBK, 5, 1, MIDNIGHT))
+    scene.tell(CarriedDivision(scene.now, CANBK, 5, 1, MIDNIGHT))
     assert (scene.rung.quantity, scene.rung.stop) == (21, 98.0)
 
 
@@ -138,10 +138,10 @@ def test_a_disabled_gtt_holds_what_it_was_for_until_somebody_says_why(life):
     scene.gtt(scene.rung.gtt, GttStatus.DISABLED)
     scene.tick(20.0)
     scene.seconds(10)
-    scene.operate(Act.FLATTEN, reason="enough")
+    scene.operate(OperatorAct.FLATTEN, reason="enough")
     scene.seconds(10)
     assert some(scene.asked, PlaceOrder) == some(scene.asked, PlaceGtt) == []
-    scene.operate(Act.RESUME)
+    scene.operate(OperatorAct.RESUME)
 
 
 # what is believed
@@ -166,8 +166,8 @@ def seen(life, *, holding=21, average=100.0, close=20.1, apart=0, actions=None, 
     close_at(scene, close)
     owner = Owner(apart)
     books = [BrokerHolding(CANBK, "CANBK", holding, average)]
-    listed = None if actions is None else Actions(actions)
-    found = recognise(scene.kernel, listed, books, owner, YESTERDAY, TODAY, scene.now)
+    listed = None if actions is None else CorporateActions(actions)
+    found = recognise_divisions(scene.kernel, listed, books, owner, YESTERDAY, TODAY, scene.now)
     assert len(found) < 2
     return found[0][0].ratio if found else None, owner.doubted.get(CANBK)
 
@@ -210,7 +210,7 @@ def test_a_disabled_gtt_alone_is_a_doubt(life):
 
 @pytest.mark.parametrize(("ex", "found"), [(TODAY, 2), (YESTERDAY, None)])
 def test_the_list_is_believed_for_the_days_since_the_desk_was_opened(life, ex, found):
-    bonus = Action("CANBK", ex, Kind.BONUS, 2.0, 0.0, "Bonus 1:1")
+    bonus = CorporateAction("CANBK", ex, ActionKind.BONUS, 2.0, 0.0, "Bonus 1:1")
     assert seen(life, close=98.5, actions=[bonus]) == (found, None)
 
 
@@ -227,7 +227,7 @@ class Night:
         desk.scene.gtt(desk.scene.rung.gtt, GttStatus.DISABLED)
         desk.books.at |= {"positions": [], "orders": [], "trades": [], "gtts": []}
         desk.journal.meta["ignored:CANBK:CNC"] = "50"
-        desk.reconciler = Reconciler(desk.scene.kernel, desk.books, desk.journal, desk.clock, desk.board, Terms(10**12))
+        desk.reconciler = Reconciler(desk.scene.kernel, desk.books, desk.journal, desk.clock, desk.board, ReconcileTerms(10**12))
         desk.choices.reconciler = desk.reconciler
         self.credit(holding)
 
@@ -236,12 +236,12 @@ class Night:
 
     def divide(self, ratio_of_books):
         desk = self.desk
-        bonus = Action("CANBK", TODAY, Kind.BONUS, float(ratio_of_books), 0.0, "Bonus 4:1")
-        found = recognise(
-            desk.scene.kernel, Actions([bonus]), desk.books.at["holdings"], desk.reconciler, YESTERDAY, TODAY, MORNING
+        bonus = CorporateAction("CANBK", TODAY, ActionKind.BONUS, float(ratio_of_books), 0.0, "Bonus 4:1")
+        found = recognise_divisions(
+            desk.scene.kernel, CorporateActions([bonus]), desk.books.at["holdings"], desk.reconciler, YESTERDAY, TODAY, MORNING
         )
         for division, _ in found:
-            desk.scene.tell(desk.reconciler.divided(division, "CANBK"))
+            desk.scene.tell(desk.reconciler.record_division(division, "CANBK"))
 
 
 SETTLED = [("CANBK:CNC", "quantity", 0)]
@@ -249,7 +249,7 @@ SETTLED = [("CANBK:CNC", "quantity", 0)]
 
 
 def lacks(desk):
-    return dict(desk.reconciler.lacking())
+    return dict(desk.reconciler.lacking_shares())
 
 
 def test_what_is_credited_with_the_ex_date_leaves_no_difference():
@@ -264,15 +264,15 @@ def test_what_is_credited_later_is_awaited_and_then_the_owners_and_ours():
     night.divide(5)
     desk = night.desk
     assert desk.look(2) == [("CANBK:CNC", "awaited", -84)]
-    assert desk.reconciler.open == (), "it comes by itself"
+    assert desk.reconciler.open_differences == (), "it comes by itself"
     assert list(lacks(desk).values()) == [84], "no more is sold than is there beside the owner's"
-    again = Reconciler(desk.scene.kernel, desk.books, desk.journal, desk.clock, desk.board, Terms(10**12))
+    again = Reconciler(desk.scene.kernel, desk.books, desk.journal, desk.clock, desk.board, ReconcileTerms(10**12))
     desk.reconciler = again
     assert desk.look(2) == [("CANBK:CNC", "awaited", -84)], "a restart knows it, too"
     night.credit(355, 20.0)
     assert desk.look(2) == SETTLED
     assert (again.apart("CANBK", "CNC"), lacks(desk)) == (250, {})
-    assert not kept(desk.journal)[0].awaited
+    assert not kept_divisions(desk.journal)[0].awaited
 
 
 def test_what_a_stop_has_sold_while_nobody_looked_is_not_awaited_though_the_owners_become_as_many():
@@ -292,7 +292,7 @@ def test_where_it_is_not_certain_nothing_is_sold_until_the_operator_has_chosen(c
     desk.reconciler.doubted[CANBK] = "why not"
     assert desk.look(2) == [("division:CANBK:CNC", "division", 355)]
     assert list(lacks(desk).items()) == [((CANBK, Product.CNC, 1), 21)]
-    assert "we have 21 beside 50 of the owner's" in desk.reconciler.open[0]
+    assert "we have 21 beside 50 of the owner's" in desk.reconciler.open_differences[0]
     assert desk.decide("all ignore")[0] == "done: 0 ignored"
     desk.scene.now = desk.clock.now() + DAY  # tomorrow: the rung is of an earlier day
     desk.clock.set(desk.scene.now)

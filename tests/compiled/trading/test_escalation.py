@@ -2,11 +2,11 @@
 
 import pytest
 
-from compiled.events import CancelOrder, ModifyOrder, Outcome, PlaceGtt, Verb
-from compiled.kernel import Kernel
-from compiled.model import GttStatus, OrderStatus, Side
-from compiled.terms import Exits
-from tests.core.scripted import CANBK, Scene, only, some
+from compiled.model.events import CancelOrder, ModifyOrder, PlaceGtt, RequestOutcome, RequestVerb
+from compiled.model.order_terms import ExitEscalation
+from compiled.model.values import GttStatus, OrderStatus, Side
+from compiled.trading.kernel import Kernel
+from tests.compiled.trading.scripted import CANBK, Scene, only, some
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def moved(scene, order, seconds):
     for _ in range(seconds):
         for command in some(scene.timer(), ModifyOrder):
             prices.append(command.change.price)
-            scene.answer(order.intent, Outcome.ACCEPTED, "S1", Verb.MODIFY)
+            scene.answer(order.intent, RequestOutcome.ACCEPTED, "S1", RequestVerb.MODIFY)
     return prices
 
 
@@ -70,7 +70,7 @@ def test_a_move_that_is_refused_ends_in_a_cancellation_and_a_new_exit_for_the_re
     order = resting_exit(scene)
     scene.tick(98.0)
     only(scene.timer(11), ModifyOrder)
-    found = scene.answer(order.intent, Outcome.REFUSED, "S1", Verb.MODIFY, "OrderException: cannot be modified")
+    found = scene.answer(order.intent, RequestOutcome.REFUSED, "S1", RequestVerb.MODIFY, "OrderException: cannot be modified")
     assert only(found, CancelOrder).order is order
     scene.book("S1", OrderStatus.CANCELLED, 30, side=Side.SELL)
     assert [each.quantity for each in scene.exits()] == [100, 70]
@@ -82,7 +82,7 @@ def test_a_move_of_an_exit_that_filled_meanwhile_does_no_harm(scene):
     only(scene.timer(11), ModifyOrder)
     scene.book("S1", OrderStatus.COMPLETE, 100, side=Side.SELL)
     scene.trade("t6", "S1", 70, 99.0, Side.SELL)
-    scene.answer(order.intent, Outcome.REFUSED, "S1", Verb.MODIFY, "OrderException: already complete")
+    scene.answer(order.intent, RequestOutcome.REFUSED, "S1", RequestVerb.MODIFY, "OrderException: already complete")
     scene.seconds(30)
     assert (scene.account, scene.exits(), some(scene.asked, CancelOrder)) == (0, [order], [])
 
@@ -92,7 +92,7 @@ def test_a_move_answered_after_the_exit_is_complete_leaves_it_as_it_was(scene):
     scene.tick(98.0)
     only(scene.timer(11), ModifyOrder)
     scene.book("S1", OrderStatus.COMPLETE, 100, side=Side.SELL)
-    scene.answer(order.intent, Outcome.ACCEPTED, "S1", Verb.MODIFY)
+    scene.answer(order.intent, RequestOutcome.ACCEPTED, "S1", RequestVerb.MODIFY)
     assert (order.status, order.price, order.pending) == (OrderStatus.COMPLETE, 99.0, None)
 
 
@@ -133,7 +133,7 @@ def test_a_buyback_is_moved_upwards(scene):
 
 def test_the_operators_limits_are_kept():
     scene = Scene()
-    scene.kernel.out.exits = Exits(patience=3, widen_percent=2.0, reach_percent=3.0)
+    scene.kernel.order_store.exits = ExitEscalation(patience=3, widen_percent=2.0, reach_percent=3.0)
     order = resting_exit(scene)
     assert isinstance(scene.kernel, Kernel)
     assert moved(scene, order, 15) == [98.0, 97.0]

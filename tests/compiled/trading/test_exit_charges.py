@@ -1,22 +1,22 @@
 """What an exit is said to cost before it leaves."""
 
-from compiled.model import Product
-from engine.market.charges import load
-from engine.trading.board import Board
-from engine.trading.publish import Publisher
-from tests.core.scripted import Scene
-from tests.core.test_order_path_restart import life, tomorrow  # noqa: F401  a fixture
+from compiled.model.values import Product
+from engine.board.board_writer import BoardWriter
+from engine.board_rows import Board
+from engine.market.charges import load_rate_table
+from tests.compiled.trading.scripted import Scene
+from tests.engine.orders.test_order_path_restart import life, tomorrow  # noqa: F401  a fixture
 
 DAY = 20251007
 RATES = {
-    Product.CNC: load().rates("EQ_DELIVERY", "NSE", DAY),
-    Product.MIS: load().rates("EQ_INTRADAY", "NSE", DAY),
+    Product.CNC: load_rate_table().rates("EQ_DELIVERY", "NSE", DAY),
+    Product.MIS: load_rate_table().rates("EQ_INTRADAY", "NSE", DAY),
 }
 
 
 def leaving(scene):
     board = Board("SANDBOX")
-    Publisher(board, scene.kernel, None, 0)._positions()
+    BoardWriter(board, scene.kernel, None, 0)._publish_positions()
     [row] = board.positions.rows
     return row.leaving
 

@@ -5,19 +5,19 @@ from types import SimpleNamespace
 
 import pytest
 
-from compiled.kernel import Kernel, Setup
-from compiled.model import MINUTE, Bar
-from compiled.positions import Slot
-from compiled.risk import Limits
-from compiled.strategy import Strategy
+from compiled.model.values import MINUTE, Bar
+from compiled.trading.kernel import Kernel, KernelSetup
+from compiled.trading.positions import StrategyState
+from compiled.trading.risk import RiskLimits
+from compiled.trading.strategy import Strategy
+from engine.board.strategy_failures import StrategyFailures
+from engine.board_rows import Board
+from engine.day.desk_clocks import SteppedClock
 from engine.errors import ConfigError
-from engine.ops import logs
-from engine.ops.hung import Hung
-from engine.trading.board import Board
-from engine.trading.clock import SteppedClock
-from engine.trading.failures import Failures
+from engine.ops.hung_strategies import StrategyHung
+from engine.system import structured_logs
 from strategies import build
-from tests.core.scripted import BEL, CANBK, CLOSE, OPEN, Scene, Script, instruments, no_charges
+from tests.compiled.trading.scripted import BEL, CANBK, CLOSE, OPEN, Scene, Script, instruments, no_charges
 
 
 class Mute(Exception):
@@ -44,7 +44,7 @@ ERRORS = {
     "sys.exit()": SystemExit(0), "KeyboardInterrupt": KeyboardInterrupt(), "GeneratorExit": GeneratorExit(),
     "CancelledError": asyncio.CancelledError(), "a BaseException": BaseException("odd"), "one of its own": Own("odd"),
     "no text": Mute(), "a text that leaves": Leaving(), "StopIteration": StopIteration(), "MemoryError": MemoryError(),
-    "Hung": Hung(), "a group": BaseExceptionGroup("both", [SystemExit(1), Mute()]), "no UTF-8": ValueError("\ud800"),
+    "Hung": StrategyHung(), "a group": BaseExceptionGroup("both", [SystemExit(1), Mute()]), "no UTF-8": ValueError("\ud800"),
 }  # fmt: skip
 HOOKS = ("follow", "on_bar", "on_tick", "on_timer", "warm-up")
 
@@ -85,8 +85,8 @@ class Company(Scene):
     def __init__(self, strategy):
         super().__init__(quoted=False)
         self.script = Script()
-        setup = Setup(OPEN, CLOSE, 10**10, Limits(), [60], "T", 1)
-        slots = [Slot(strategy, [CANBK, BEL]), Slot(self.script, [CANBK, BEL])]
+        setup = KernelSetup(OPEN, CLOSE, 10**10, RiskLimits(), [60], "T", 1)
+        slots = [StrategyState(strategy, [CANBK, BEL]), StrategyState(self.script, [CANBK, BEL])]
         self.kernel = Kernel(setup, instruments(), slots, {8 * CANBK + p: no_charges() for p in range(8)})
 
 
@@ -97,7 +97,7 @@ def test_whatever_a_strategy_raises_stops_that_strategy_and_nothing_else(hook, w
     strategy = Failing(hook, error)
     scene = Company(strategy)
     kernel, heard = scene.kernel, []
-    kernel.warm([Bar(CANBK, OPEN - MINUTE, 60, 100.0, 101.0, 99.0, 100.0, 5, 5)])
+    kernel.warm_up([Bar(CANBK, OPEN - MINUTE, 60, 100.0, 101.0, 99.0, 100.0, 5, 5)])
     scene.script.todo.append(lambda ctx: heard.append(ctx.now))
     scene.tick(100.0)
     for _ in range(65):
@@ -105,18 +105,18 @@ def test_whatever_a_strategy_raises_stops_that_strategy_and_nothing_else(hook, w
     slot, neighbour = kernel.slots
     assert slot.error is error
     assert slot.stopped.startswith(type(error).__name__)
-    assert slot.calls % 2 == 0, "it is not at work any more"
+    assert slot.call_count % 2 == 0, "it is not at work any more"
     assert heard == [OPEN + MINUTE], "its neighbour goes on"
     assert neighbour.stopped == ""
     told, kept = strategy.heard, []
     scene.tick(101.0, after=60.0)
     scene.timer()
     assert strategy.heard == told, "it is not called again"
-    monkeypatch.setattr(logs, "log_strategy", lambda *_: None)
-    failures = Failures(
+    monkeypatch.setattr(structured_logs, "log_strategy", lambda *_: None)
+    failures = StrategyFailures(
         kernel.slots, Board("TEST"), SimpleNamespace(append=lambda _, row: kept.append(row)), SteppedClock(OPEN)
     )
-    failures.look()
+    failures.record_new()
     assert [row["who"] for row in kept] == ["failing"]
     assert "in fail" in kept[0]["detail"], "with its traceback"
 

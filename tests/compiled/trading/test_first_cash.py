@@ -1,16 +1,16 @@
 """With how much a day began, when stops have fired before the broker was asked for the first time."""
 
-from compiled.model import SECOND, Order, OrderType, Product, Purpose, Side
-from compiled.orders import CORRECTION
-from compiled.outbox import Fill
-from engine.trading.opening import moved
+from compiled.model.values import SECOND, Order, OrderPurpose, OrderType, Product, Side
+from compiled.trading.order_states import CORRECTION
+from compiled.trading.order_store import BookedFill
+from engine.day.opening import moved_cash
 
 MORNING = 1_795_132_800 * SECOND
 
 
 def fill(second, side, quantity, price, product=Product.CNC):
-    order = Order(1, "t", "s", 257, side, quantity, OrderType.LIMIT, product, Purpose.EXIT)
-    return Fill(MORNING + second * SECOND, "t1", order, quantity, price, 1_234, 0)
+    order = Order(1, "t", "s", 257, side, quantity, OrderType.LIMIT, product, OrderPurpose.EXIT)
+    return BookedFill(MORNING + second * SECOND, "t1", order, quantity, price, 1_234, 0)
 
 
 def test_deliveries_move_the_brokers_cash_at_once_and_corrections_never_do():
@@ -22,5 +22,5 @@ def test_deliveries_move_the_brokers_cash_at_once_and_corrections_never_do():
         fill(20_000, Side.SELL, 5, 500.0, Product.MIS),  # of which the broker blocks a part, nobody knows which
         correction,
     ]
-    assert moved(fills) == 28_416_00 - 200_10
-    assert moved([]) == 0
+    assert moved_cash(fills) == 28_416_00 - 200_10
+    assert moved_cash([]) == 0

@@ -2,14 +2,14 @@
 
 import asyncio
 
-from compiled.model import MINUTE, Bar
+from compiled.model.values import MINUTE, Bar
+from engine.day.desk_clocks import SteppedClock
+from engine.day.opening import read_history
 from engine.errors import RetryableError
 from engine.market.calendar import Calendar
-from engine.market.hours import Hours
-from engine.market.safeguards import Safeguards
-from engine.trading.clock import SteppedClock
-from engine.trading.opening import history
-from tests.core.scripted import BEL, CANBK, OPEN, instruments
+from engine.market.instrument_hours import InstrumentHours
+from engine.market.safeguards import TradingSafeguards
+from tests.compiled.trading.scripted import BEL, CANBK, OPEN, instruments
 
 
 class Busy:
@@ -30,9 +30,9 @@ class Busy:
 
 def warmed(broker):
     told = []
-    hours = Hours(Calendar.load(), Safeguards.load(), set())
+    hours = InstrumentHours(Calendar.load(), TradingSafeguards.load(), set())
     clock = SteppedClock(OPEN + 2 * MINUTE)
-    bars = asyncio.run(history(broker, hours, instruments(), {60}, clock, lambda *line: told.append(line)))
+    bars = asyncio.run(read_history(broker, hours, instruments(), {60}, clock, lambda *line: told.append(line)))
     return [bar.token for bar in bars], told
 
 

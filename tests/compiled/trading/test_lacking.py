@@ -4,30 +4,30 @@ from types import SimpleNamespace
 
 import pytest
 
-from compiled.events import (
-    Act,
-    Adopt,
+from compiled.model.events import (
     CancelOrder,
     DeleteGtt,
     GttUpdate,
-    Lacking,
     ModifyGtt,
     ModifyOrder,
+    OperatorAct,
     OrderUpdate,
-    Outcome,
     PlaceGtt,
     PlaceOrder,
-    Verb,
+    RequestOutcome,
+    RequestVerb,
+    ShareAdoption,
+    ShareShortfall,
     WriteOff,
 )
-from compiled.model import GttStatus, OrderStatus, Product, Side
-from compiled.terms import Terms, Variety
+from compiled.model.order_terms import OrderTerms, Variety
+from compiled.model.values import GttStatus, OrderStatus, Product, Side
+from engine.day.day_loop import DayLoop
 from engine.errors import RetryableError
 from engine.ports import BrokerHolding, BrokerPosition
-from engine.trading.loop import Loop
-from tests.core.books import Desk
-from tests.core.scripted import CANBK, Scene, only, some
-from tests.core.test_order_types import buy
+from tests.compiled.trading.books import Desk
+from tests.compiled.trading.scripted import CANBK, Scene, only, some
+from tests.compiled.trading.test_order_types import buy
 
 
 @pytest.fixture
@@ -36,17 +36,17 @@ def scene():
 
 
 def lack(scene, quantity, product=Product.CNC, side=Side.BUY):
-    return scene.tell(Lacking(scene.now, CANBK, product, side, quantity))
+    return scene.tell(ShareShortfall(scene.now, CANBK, product, side, quantity))
 
 
 def test_the_stop_is_for_what_is_there_and_for_nothing_where_nothing_is(scene):
     gtt = scene.hold(100)
     scene.seconds(2)
     assert [leg.quantity for leg in only([*lack(scene, 40), *scene.seconds(2)], ModifyGtt).gtt.pending] == [60]
-    scene.answer(gtt.intent, Outcome.ACCEPTED, "7", Verb.MODIFY)
+    scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.MODIFY)
     assert scene.kernel.naked() == 0
     assert only(lack(scene, 100), DeleteGtt).gtt is gtt
-    scene.answer(gtt.intent, Outcome.ACCEPTED, "7", Verb.CANCEL)
+    scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.CANCEL)
     scene.asked.clear()
     scene.tick(90.0)  # far beyond the stop
     scene.seconds(60)
@@ -56,7 +56,7 @@ def test_the_stop_is_for_what_is_there_and_for_nothing_where_nothing_is(scene):
 def test_what_is_there_again_is_protected_again(scene):
     gtt = scene.hold(100)
     lack(scene, 100)
-    scene.answer(gtt.intent, Outcome.ACCEPTED, "7", Verb.CANCEL)
+    scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.CANCEL)
     assert only(lack(scene, 0), PlaceGtt).gtt.legs[0].quantity == 100
 
 
@@ -82,9 +82,9 @@ def test_an_intraday_position_that_somebody_has_closed_has_no_stop_and_is_not_sq
     scene = Scene()
     stop = scene.hold_intraday(side=side)
     assert only(lack(scene, 100, Product.MIS, side), CancelOrder).order is stop
-    scene.book("G1", OrderStatus.CANCELLED, side=scene.rung.guard.side if scene.rung.guard else side)
+    scene.book("G1", OrderStatus.CANCELLED, side=scene.rung.stop_order.side if scene.rung.stop_order else side)
     scene.asked.clear()
-    scene.operate(Act.FLATTEN)
+    scene.operate(OperatorAct.FLATTEN)
     scene.seconds(30)
     assert some(scene.asked, PlaceOrder) == []
 
@@ -97,38 +97,38 @@ def test_an_intraday_stop_is_made_smaller_with_its_position(scene):
 
 def test_until_the_books_have_been_compared_nothing_leaves_but_by_flatten(scene):
     scene.hold(100)
-    scene.kernel.blind = True
+    scene.kernel.is_blind = True
     found = scene.tell(GttUpdate(scene.now, 7, CANBK, GttStatus.DELETED, [], []))
     assert some([*found, *scene.seconds(10)], PlaceGtt) == []
-    assert only(scene.operate(Act.COMPARED), PlaceGtt).gtt.legs[0].quantity == 100
+    assert only(scene.operate(OperatorAct.COMPARED), PlaceGtt).gtt.legs[0].quantity == 100
 
 
 @pytest.mark.parametrize("second", ["fails", "is another figure"])
 def test_what_was_seen_once_is_not_compared(second):
     desk = Desk()
     desk.scene.hold(10)
-    desk.scene.kernel.blind = True
+    desk.scene.kernel.is_blind = True
     loop = SimpleNamespace(kernel=desk.scene.kernel, reconciler=desk.reconciler, clock=desk.clock, inbox=[])
     desk.look()
-    Loop.bound(loop)
+    DayLoop.post_lacking(loop)
     if second == "fails":
         desk.books.error = "positions", RetryableError("busy")
     else:
         desk.books.at["positions"] = [BrokerPosition(CANBK, "CANBK", "CNC", 4, 100.0)]
     desk.look()
-    Loop.bound(loop)
+    DayLoop.post_lacking(loop)
     assert loop.inbox == []
     desk.books.error = None
     desk.look(1)
-    Loop.bound(loop)
+    DayLoop.post_lacking(loop)
     lacking, compared = loop.inbox
-    assert (lacking.quantity, compared.act) == (10 if second == "fails" else 6, Act.COMPARED)
+    assert (lacking.quantity, compared.act) == (10 if second == "fails" else 6, OperatorAct.COMPARED)
 
 
 def test_flatten_does_not_wait_for_books_that_cannot_be_read(scene):
     gtt = scene.hold(100)
-    scene.kernel.blind = True
-    assert only(scene.operate(Act.FLATTEN), DeleteGtt).gtt is gtt
+    scene.kernel.is_blind = True
+    assert only(scene.operate(OperatorAct.FLATTEN), DeleteGtt).gtt is gtt
 
 
 def fires(scene, gtt, price=97.5):
@@ -182,7 +182,7 @@ def test_of_ours_lacks_what_the_books_do_not_hold_beside_the_owners(product, our
     desk.books.at["positions"] = [BrokerPosition(CANBK, "CANBK", product, theirs, 100.0)] if theirs else []
     desk.reconciler._ignored = {f"CANBK:{product}": owners} if owners else {}
     desk.look(2)
-    found = desk.reconciler.lacking()
+    found = desk.reconciler.lacking_shares()
     assert found.get((CANBK, Product[product], Side.BUY), 0) == lacks
 
 
@@ -208,7 +208,7 @@ def test_what_the_owner_sells_of_his_own_asks_for_nothing_and_what_he_buys_does(
     desk.decide("CANBK:CNC ignore")
     desk.books.at["holdings"] = [BrokerHolding(CANBK, "CANBK", 6, 90.0)]
     desk.look(2)
-    assert (desk.reconciler.open, desk.reconciler._ignored["CANBK:CNC"]) == ((), 6)
+    assert (desk.reconciler.open_differences, desk.reconciler._ignored["CANBK:CNC"]) == ((), 6)
     desk.books.at["holdings"] = [BrokerHolding(CANBK, "CANBK", 9, 90.0)]
     desk.look(2)
     assert [each.difference.figure for each in desk.reconciler.standing.values()] == [3]
@@ -221,7 +221,7 @@ def test_what_is_written_off_lacks_no_more_and_the_stop_stays_for_the_rest(scene
     scene.seconds(2)
     lack(scene, 40)
     scene.seconds(2)
-    scene.answer(gtt.intent, Outcome.ACCEPTED, "7", Verb.MODIFY)
+    scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.MODIFY)
     scene.seconds(6)
     found = scene.tell(WriteOff(scene.now, CANBK, Product.CNC, Side.BUY, 40))
     assert (some(found, ModifyGtt), scene.rung.present, scene.kernel.naked()) == ([], 60, 0)
@@ -230,8 +230,8 @@ def test_what_is_written_off_lacks_no_more_and_the_stop_stays_for_the_rest(scene
 def covered_beside_intraday():
     """Return a desk that holds 10 shares intraday and 100 of a cover order, of which the broker has the 10 alone."""
     desk = Desk()
-    desk.scene.tell(Adopt(desk.scene.now, CANBK, Product.MIS, 10, 100.0, "adopted", 2.0, False, False, 0, None))
-    desk.scene.fill(buy(desk.scene, product=Product.MIS, terms=Terms(Variety.COVER)), "B2")
+    desk.scene.tell(ShareAdoption(desk.scene.now, CANBK, Product.MIS, 10, 100.0, "adopted", 2.0, False, False, 0, None))
+    desk.scene.fill(buy(desk.scene, product=Product.MIS, terms=OrderTerms(Variety.COVER)), "B2")
     desk.books.at["positions"] = [BrokerPosition(CANBK, "CANBK", "MIS", 10, 100.0)]
     desk.look(3)
     return desk
@@ -251,7 +251,7 @@ def test_intraday_shares_that_are_missing_cannot_be_ignored_for_ours_would_be_so
     desk.look(2)
     assert desk.decide("CANBK:MIS ignore")[0].endswith("takes adopt")
     assert desk.decide("all ignore")[0] == "done: 0 ignored"
-    assert desk.reconciler.lacking() == {(CANBK, Product.MIS, side): 10 - abs(there)}
+    assert desk.reconciler.lacking_shares() == {(CANBK, Product.MIS, side): 10 - abs(there)}
 
 
 def test_an_owner_who_closes_his_own_short_has_brought_nothing_that_could_be_taken_on():
@@ -265,7 +265,7 @@ def test_an_owner_who_closes_his_own_short_has_brought_nothing_that_could_be_tak
     for there in (-2, 10, 15):
         desk.books.at["positions"] = [BrokerPosition(CANBK, "CANBK", "MIS", there, 100.0)]
         desk.look(3)
-        assert desk.reconciler.lacking() == {}
+        assert desk.reconciler.lacking_shares() == {}
     assert desk.decide("CANBK:MIS adopt")[0] == "refused: quantity takes ignore"
     desk.decide("CANBK:MIS ignore")
     assert desk.decide("CANBK:MIS adopt")[0].startswith("done: 5 CANBK to adopted")
@@ -280,14 +280,14 @@ def test_what_the_owner_buys_is_not_what_was_missing(came):
     desk.books.at["holdings"] = [BrokerHolding(CANBK, "CANBK", came, 90.0)]
     lacks = {(CANBK, Product.CNC, Side.BUY): 4}
     desk.look(3)
-    assert desk.reconciler.lacking() == lacks
+    assert desk.reconciler.lacking_shares() == lacks
     desk.decide("CANBK:CNC ignore")
-    assert desk.reconciler.lacking() == lacks
+    assert desk.reconciler.lacking_shares() == lacks
     assert ("CANBK:CNC", "missing", -4) in desk.look(3)
-    assert desk.reconciler.lacking() == lacks
+    assert desk.reconciler.lacking_shares() == lacks
     desk.decide("CANBK:CNC adopt")
     desk.look(2)
-    assert (desk.scene.account, desk.reconciler._ignored["CANBK:CNC"], desk.reconciler.lacking()) == (0, came, {})
+    assert (desk.scene.account, desk.reconciler._ignored["CANBK:CNC"], desk.reconciler.lacking_shares()) == (0, came, {})
 
 
 @pytest.mark.parametrize("there", [10, 12])
@@ -300,8 +300,8 @@ def test_only_a_word_about_this_very_share_says_that_it_was_the_owners_that_went
     desk.books.at["holdings"] = [BrokerHolding(CANBK, "CANBK", there, 90.0)]
     desk.look(3)
     lacks = {(CANBK, Product.CNC, Side.BUY): 14 - there}
-    assert (desk.decide("all ignore")[0], desk.reconciler.lacking()) == ("done: 0 ignored", lacks)
+    assert (desk.decide("all ignore")[0], desk.reconciler.lacking_shares()) == ("done: 0 ignored", lacks)
     told = desk.decide("CANBK:CNC ignore")[0]
     assert told.endswith(f"; {14 - there} of the owner's count as gone, and ours as there")
     desk.look(2)
-    assert (desk.reconciler.lacking(), desk.reconciler._ignored["CANBK:CNC"]) == ({}, there - 4)
+    assert (desk.reconciler.lacking_shares(), desk.reconciler._ignored["CANBK:CNC"]) == ({}, there - 4)

@@ -7,27 +7,27 @@ import asyncio
 
 import pytest
 
-from compiled.events import (
-    Act,
+from compiled.model.events import (
+    BrokerTrade,
     CancelOrder,
     DeleteGtt,
     GttUpdate,
     ModifyGtt,
     ModifyOrder,
+    OperatorAct,
     OrderUpdate,
-    Outcome,
     PlaceGtt,
     PlaceOrder,
-    Trade,
-    Verb,
+    RequestOutcome,
+    RequestVerb,
 )
-from compiled.ladder import standing
-from compiled.model import SECOND, GttLeg, GttStatus, OrderStatus, OrderType, Product, Purpose, Side
-from compiled.terms import Change, Terms, Variety
+from compiled.model.order_terms import OrderChange, OrderTerms, Variety
+from compiled.model.values import SECOND, GttLeg, GttStatus, OrderPurpose, OrderStatus, OrderType, Product, Side
+from compiled.trading.ladder import standing_quantity
 from engine.errors import OrderRefused, OrderUnknown, RetryableError
-from tests.core.scripted import BEL, CANBK, Scene, only, some
-from tests.core.test_order_path_gateway import Engine
-from tests.core.test_order_path_restart import Life
+from tests.compiled.trading.scripted import BEL, CANBK, Scene, only, some
+from tests.engine.orders.test_order_path_gateway import Engine
+from tests.engine.orders.test_order_path_restart import Life
 
 DOUBT_S = 60
 
@@ -48,8 +48,8 @@ def life(tmp_path):
 
 
 def give_up(scene, order):
-    scene.answer(order.intent, Outcome.UNKNOWN, reason="timeout")
-    return scene.answer(order.intent, Outcome.LOST, reason="not in the broker's books")
+    scene.answer(order.intent, RequestOutcome.UNKNOWN, reason="timeout")
+    return scene.answer(order.intent, RequestOutcome.LOST, reason="not in the broker's books")
 
 
 def listed(scene, order_id, order, filled=None):
@@ -76,12 +76,12 @@ def test_an_exit_that_was_given_up_is_not_sent_again_while_it_may_still_arrive_b
     first = scene.leave()
     gtt = only(give_up(scene, first), PlaceGtt).gtt
     assert [(leg.trigger, leg.quantity) for leg in gtt.legs] == [(98.0, 100)]
-    scene.answer(gtt.intent, Outcome.ACCEPTED, "8")
+    scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "8")
     scene.seconds(DOUBT_S - 2)
     assert scene.exits() == [first]
     assert scene.kernel.naked() == 0
     scene.seconds(2)
-    found = scene.answer(gtt.intent, Outcome.ACCEPTED, "8", Verb.CANCEL)
+    found = scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "8", RequestVerb.CANCEL)
     assert only(found, PlaceOrder).order.quantity == 100
 
 
@@ -89,10 +89,10 @@ def test_an_exit_that_arrives_late_takes_the_stop_away_that_stood_for_it(scene):
     scene.hold()
     first = scene.leave()
     gtt = only(give_up(scene, first), PlaceGtt).gtt
-    scene.answer(gtt.intent, Outcome.ACCEPTED, "8")
+    scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "8")
     found = scene.book("S1", OrderStatus.OPEN, 40, first.tag, 100, side=Side.SELL)
     assert only(found, DeleteGtt).gtt is gtt
-    scene.answer(gtt.intent, Outcome.ACCEPTED, "8", Verb.CANCEL)
+    scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "8", RequestVerb.CANCEL)
     listed(scene, "S1", first)
     scene.seconds(1)
     assert (scene.account, scene.kernel.open_positions(), scene.exits()) == (0, 0, [first])
@@ -101,7 +101,7 @@ def test_an_exit_that_arrives_late_takes_the_stop_away_that_stood_for_it(scene):
 @pytest.mark.parametrize(
     "danger",
     [
-        lambda scene: scene.operate(Act.FLATTEN),
+        lambda scene: scene.operate(OperatorAct.FLATTEN),
         lambda scene: scene.tick(98.0),
         lambda scene: setattr(scene.rung.plan, "stop_percent", 0.0),
         lambda scene: setattr(scene.rung, "refusals", 1),
@@ -111,9 +111,9 @@ def test_an_exit_that_arrives_late_takes_the_stop_away_that_stood_for_it(scene):
 def test_in_danger_an_exit_that_was_given_up_is_sent_again_at_once(scene, danger):
     scene.hold()
     first = scene.leave()
-    scene.answer(first.intent, Outcome.UNKNOWN, reason="timeout")
+    scene.answer(first.intent, RequestOutcome.UNKNOWN, reason="timeout")
     danger(scene)
-    scene.answer(first.intent, Outcome.LOST, reason="not in the broker's books")
+    scene.answer(first.intent, RequestOutcome.LOST, reason="not in the broker's books")
     scene.seconds(2)
     assert [int(each.quantity) for each in scene.exits()] == [100, 100]
 
@@ -121,14 +121,14 @@ def test_in_danger_an_exit_that_was_given_up_is_sent_again_at_once(scene, danger
 def test_of_an_exit_and_its_late_forerunner_one_is_cancelled_until_it_is_gone(scene):
     scene.hold()
     first = scene.leave()
-    scene.operate(Act.FLATTEN)
+    scene.operate(OperatorAct.FLATTEN)
     give_up(scene, first)
     scene.seconds(2)
     scene.accept(scene.exits()[1], "S2")
     asked = only(scene.book("S1", OrderStatus.OPEN, 0, first.tag, 100, side=Side.SELL), CancelOrder).order
     assert asked is first
     assert scene.kernel.naked() == 1  # more could be sold than is held
-    scene.answer(first.intent, Outcome.UNKNOWN, "S1", Verb.CANCEL)
+    scene.answer(first.intent, RequestOutcome.UNKNOWN, "S1", RequestVerb.CANCEL)
     assert only(scene.timer(), CancelOrder).order is first
     scene.book("S1", OrderStatus.CANCELLED, 0, first.tag, 100, side=Side.SELL)
     assert scene.kernel.naked() == 0
@@ -138,14 +138,14 @@ def test_of_an_exit_and_its_late_forerunner_one_is_cancelled_until_it_is_gone(sc
 def test_what_was_sold_twice_is_bought_back_at_the_market_at_once(scene):
     scene.hold()
     first = scene.leave()
-    scene.operate(Act.FLATTEN)
+    scene.operate(OperatorAct.FLATTEN)
     give_up(scene, first)
     scene.seconds(2)
     scene.fill(scene.exits()[1], "S2", 99.0)
     found = listed(scene, "S1", first)
     assert "oversold" in scene.alarms()
     back = only(found + scene.seconds(2), PlaceOrder).order
-    assert (back.side, back.quantity, back.order_type, back.purpose) == (Side.BUY, 100, OrderType.MARKET, Purpose.EXIT)
+    assert (back.side, back.quantity, back.order_type, back.purpose) == (Side.BUY, 100, OrderType.MARKET, OrderPurpose.EXIT)
     assert (back.product, scene.kernel.naked()) == (Product.CNC, 1)
     scene.fill(back, "B9", 99.5)
     scene.seconds(1)
@@ -156,7 +156,7 @@ def test_what_was_sold_twice_is_bought_back_at_the_market_at_once(scene):
 def test_what_a_late_exit_has_sold_makes_the_second_smaller(scene):
     scene.hold()
     first = scene.leave()
-    scene.operate(Act.FLATTEN)
+    scene.operate(OperatorAct.FLATTEN)
     give_up(scene, first)
     scene.seconds(2)
     second = scene.exits()[1]
@@ -183,7 +183,7 @@ def test_what_a_full_disk_and_a_crash_have_made_us_forget_brings_back_only_once(
 
 def test_a_short_position_bought_back_twice_is_sold_again(scene):
     scene.hold_intraday(side=Side.SELL)
-    scene.operate(Act.FLATTEN)
+    scene.operate(OperatorAct.FLATTEN)
     scene.book("G1", OrderStatus.CANCELLED, side=Side.BUY)
     scene.seconds(2)
     first = scene.exits()[0]
@@ -203,12 +203,12 @@ def test_both_orders_of_an_entry_that_came_twice_are_ours_protected_and_left_tog
     order = scene.enter()
     scene.accept(order, "B1")
     gtt = only(listed(scene, "B1", order), PlaceGtt).gtt
-    scene.answer(gtt.intent, Outcome.ACCEPTED, "7")
+    scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7")
     listed(scene, "B2", order)
     assert scene.alarms() == ["doubled"]
     assert (scene.account, scene.rung.quantity, scene.kernel.naked()) == (200, 200, 1)
     assert [leg.quantity for leg in only(scene.seconds(6), ModifyGtt).gtt.pending] == [200]
-    scene.answer(gtt.intent, Outcome.ACCEPTED, "7", Verb.MODIFY)
+    scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.MODIFY)
     assert scene.kernel.naked() == 0
     assert scene.leave().quantity == 200
 
@@ -223,7 +223,7 @@ def test_a_position_whose_stop_order_cannot_grow_with_a_twin_is_left_at_the_mark
     asked = []
     for _ in range(3):
         asked.append(only(scene.seconds(7), ModifyOrder).change.quantity)
-        scene.answer(stop.intent, Outcome.REFUSED, "G1", Verb.MODIFY, "InputException: more than the exchange takes")
+        scene.answer(stop.intent, RequestOutcome.REFUSED, "G1", RequestVerb.MODIFY, "InputException: more than the exchange takes")
     assert asked == [200, 200, 200]
     assert only(scene.seconds(1), CancelOrder).order is stop
     scene.book("G1", OrderStatus.CANCELLED, 0, stop.tag, 100, side=Side.SELL)
@@ -250,7 +250,7 @@ def test_two_stop_orders_of_one_request_do_not_both_stay(scene):
     assert only(found, CancelOrder).order.order_id == "G2"
     assert scene.kernel.naked() == 1
     scene.book("G2", OrderStatus.CANCELLED, 0, stop.tag, 100, side=Side.SELL)
-    assert (scene.kernel.naked(), scene.rung.guard, standing(scene.rung)) == (0, stop, 100)
+    assert (scene.kernel.naked(), scene.rung.stop_order, standing_quantity(scene.rung)) == (0, stop, 100)
 
 
 def test_a_twin_is_ours_after_a_restart_and_one_that_works_is_still_cancelled(life):
@@ -303,8 +303,8 @@ def test_an_id_that_nobody_has_gives_way_to_the_one_the_book_shows(scene):
 
 def test_a_trade_of_an_order_that_only_an_answer_has_named_is_not_booked(scene):
     order = scene.enter()
-    scene.kernel.handle(scene.answered(order, Outcome.ACCEPTED, "X9"))
-    scene.tell(Trade(scene.now, "t1", "X9", CANBK, Side.BUY, 100, 100.0))
+    scene.kernel.handle(scene.answered(order, RequestOutcome.ACCEPTED, "X9"))
+    scene.tell(BrokerTrade(scene.now, "t1", "X9", CANBK, Side.BUY, 100, 100.0))
     assert scene.account == 0
     scene.book("X9", OrderStatus.COMPLETE, 100, order.tag, 100)
     assert scene.account == 100
@@ -366,11 +366,11 @@ def test_nothing_is_changed_or_cancelled_under_an_id_that_no_book_has_shown(engi
     async def story():
         order = resting(engine.scene)
         await send(engine, order, named("X9"))
-        engine.scene.kernel.out.modify(order, Change(price=99.0))
-        engine.gateway.put(ModifyOrder(order, Change(price=99.0)))
+        engine.scene.kernel.order_store.modify_order(order, OrderChange(price=99.0))
+        engine.gateway.put(ModifyOrder(order, OrderChange(price=99.0)))
         await engine.gateway.drain()
         assert engine.broker.changed == []
-        assert engine.gateway.look_due() <= engine.scene.now
+        assert engine.gateway.poll_due() <= engine.scene.now
         engine.broker.book = [row(engine.scene, "X9", order.tag)]
         await engine.look()
         await engine.gateway.drain()
@@ -410,7 +410,7 @@ def test_a_book_that_was_being_read_while_an_order_was_refused_says_nothing_abou
 
 def test_an_order_that_shows_after_its_refusal_was_believed_is_ours(scene):
     order = scene.enter()
-    scene.answer(order.intent, Outcome.REFUSED, reason="OrderException: no")
+    scene.answer(order.intent, RequestOutcome.REFUSED, reason="OrderException: no")
     assert scene.kernel.open_positions() == 0
     gtt = only(listed(scene, "B1", order), PlaceGtt).gtt
     assert (scene.account, order.status, gtt.legs[0].quantity) == (100, OrderStatus.COMPLETE, 100)
@@ -448,10 +448,10 @@ def test_of_two_gtts_of_one_request_one_is_deleted_and_counted_until_it_is_gone(
         twin = only(await engine.look(), DeleteGtt).gtt
         assert (twin.gtt_id, engine.scene.rung.gtt, engine.scene.kernel.naked()) == (10, gtt, 1)
         assert "doubled" in engine.scene.alarms()
-        engine.scene.answer(twin.intent, Outcome.UNKNOWN, "10", Verb.CANCEL)
+        engine.scene.answer(twin.intent, RequestOutcome.UNKNOWN, "10", RequestVerb.CANCEL)
         await engine.look()
         assert only(engine.scene.timer(), DeleteGtt).gtt is twin
-        engine.scene.answer(twin.intent, Outcome.ACCEPTED, "10", Verb.CANCEL)
+        engine.scene.answer(twin.intent, RequestOutcome.ACCEPTED, "10", RequestVerb.CANCEL)
         engine.scene.timer()
         assert engine.scene.kernel.naked() == 0
 
@@ -512,7 +512,7 @@ def test_a_gtt_that_was_changed_before_any_list_was_read_stays_ours_whatever_its
         moved = [GttLeg(99.0, 98.5, Side.SELL, 100)]
         engine.scene.now += 6 * SECOND
         engine.clock.set(engine.scene.now)
-        engine.scene.kernel.out.modify_gtt(gtt, 101.0, moved)
+        engine.scene.kernel.order_store.modify_gtt(gtt, 101.0, moved)
         engine.gateway.put(ModifyGtt(gtt))
         await engine.gateway.drain()
         engine.turn()
@@ -535,7 +535,7 @@ def test_a_gtt_that_was_changed_before_any_list_was_read_stays_ours_whatever_its
 def test_a_gtt_of_an_earlier_run_whose_last_move_the_disk_has_lost_is_ours(engine, legs, ours):
     async def story():
         gtt = await gtt_sent(engine, named(9))
-        engine.gateway.lookups.prove(int(gtt.intent), restored=True)
+        engine.gateway.lookups.expect_proof(int(gtt.intent), restored=True)
         engine.broker.listed = [GttUpdate(engine.scene.now - 60 * SECOND, 9, CANBK, GttStatus.ACTIVE, legs, [])]
         await engine.look(4)
         assert (gtt.gtt_id == 9, gtt.proven) == (ours, ours)
@@ -583,7 +583,7 @@ def test_a_restart_keeps_one_of_two_gtts_and_deletes_the_other(life):
     def twice(scene):
         gtt = scene.hold()
         scene.gtt(gtt, GttStatus.ACTIVE)
-        scene.answer(gtt.intent, Outcome.ACCEPTED, "10")
+        scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "10")
 
     life.run(twice)
     scene, _ = life.again()
@@ -608,11 +608,11 @@ def test_an_entry_is_not_asked_again_while_it_may_still_arrive(engine):
         await send(engine, order, failing(OrderUnknown("timed out")))
         await engine.look(29)
         assert order.status is OrderStatus.UNKNOWN
-        assert engine.scene.kernel.working()
-        assert not engine.gateway.lookups.seeking, "the comparison of the books goes on meanwhile"
+        assert engine.scene.kernel.has_work()
+        assert not engine.gateway.lookups.is_seeking, "the comparison of the books goes on meanwhile"
         await engine.look(2)
         assert order.status is OrderStatus.LOST
-        assert not engine.scene.kernel.working()
+        assert not engine.scene.kernel.has_work()
 
     asyncio.run(story())
 
@@ -632,9 +632,9 @@ def test_what_was_given_up_is_watched_for_every_two_seconds(engine):
         await send(engine, order, failing(OrderUnknown("timed out")))
         await engine.look(6)
         assert order.status is OrderStatus.LOST
-        assert engine.gateway.look_due() == engine.scene.now + 2 * SECOND
+        assert engine.gateway.poll_due() == engine.scene.now + 2 * SECOND
         await engine.look(25)
-        assert engine.gateway.look_due() is None
+        assert engine.gateway.poll_due() is None
 
     asyncio.run(story())
 
@@ -643,7 +643,7 @@ def test_two_unknown_gtts_that_ask_for_the_same_do_not_find_the_same_one(engine)
     async def story():
         engine.broker.place_gtt = failing(OrderUnknown("timed out"))
         legs = [GttLeg(98.0, 97.5, Side.SELL, 10)]
-        twins = [engine.scene.kernel.out.place_gtt("script", CANBK, Product.CNC, 0, 100.0, legs) for _ in range(2)]
+        twins = [engine.scene.kernel.order_store.place_gtt("script", CANBK, Product.CNC, 0, 100.0, legs) for _ in range(2)]
         for gtt in twins:
             engine.gateway.put(PlaceGtt(gtt))
         await engine.gateway.drain()
@@ -662,13 +662,13 @@ def test_the_order_of_a_gtt_that_arrives_and_fires_after_its_position_is_gone_is
     first = only(scene.fill(scene.enter()), PlaceGtt).gtt
     give_up(scene, first)
     second = only(scene.seconds(5), PlaceGtt).gtt
-    scene.answer(second.intent, Outcome.ACCEPTED, "8")
-    scene.operate(Act.EXIT, token=CANBK)
-    scene.answer(second.intent, Outcome.ACCEPTED, "8", Verb.CANCEL)
+    scene.answer(second.intent, RequestOutcome.ACCEPTED, "8")
+    scene.operate(OperatorAct.EXIT, token=CANBK)
+    scene.answer(second.intent, RequestOutcome.ACCEPTED, "8", RequestVerb.CANCEL)
     listed(scene, "S1", scene.exits()[0])
     scene.seconds(1)
     assert (scene.account, scene.kernel.open_positions()) == (0, 0)
-    scene.answer(first.intent, Outcome.ACCEPTED, "7")
+    scene.answer(first.intent, RequestOutcome.ACCEPTED, "7")
     scene.tell(GttUpdate(scene.now, 7, CANBK, GttStatus.TRIGGERED, list(first.legs), ["F1"]))
     found = scene.book("F1", OrderStatus.OPEN, 0, "", 100, 97.5, side=Side.SELL) + scene.seconds(1)
     assert "F1" in {command.order.order_id for command in some(scene.asked, CancelOrder)}
@@ -679,15 +679,15 @@ def test_what_was_sold_too_much_counts_against_the_limits(scene):
     scene.hold()
     first = scene.leave()
     listed(scene, "S1", first)
-    before = scene.kernel._usage(scene.kernel.owners[min(scene.kernel.owners)]).exposure
+    before = scene.kernel._limit_usage(scene.kernel.owners[min(scene.kernel.owners)]).exposure
     listed(scene, "S2", first)
     assert scene.rung.quantity == -100
-    usage = scene.kernel._usage(scene.kernel.owners[min(scene.kernel.owners)])
+    usage = scene.kernel._limit_usage(scene.kernel.owners[min(scene.kernel.owners)])
     assert (before, usage.exposure) == (0, 1_000_000)
 
 
 def test_of_an_iceberg_that_came_twice_the_second_is_cancelled(scene):
-    terms = Terms(Variety.ICEBERG, legs=2)
+    terms = OrderTerms(Variety.ICEBERG, legs=2)
     order = only(scene.act(lambda ctx: ctx.buy(CANBK, 17, 2.0, price=100.0, terms=terms)), PlaceOrder).order
     scene.accept(order, "B1")
     scene.book("B1", OrderStatus.OPEN, 0, order.tag, 9)
@@ -706,20 +706,20 @@ def test_an_answer_does_not_take_the_id_from_the_order_that_has_it(scene):
     first = scene.enter()
     scene.accept(first, "B1")
     scene.book("B1", OrderStatus.OPEN, 0, first.tag, 100)
-    second = scene.kernel.out.place(
-        "script", BEL, Side.BUY, 50, OrderType.MARKET, Product.CNC, Purpose.ENTRY, 0
+    second = scene.kernel.order_store.place_order(
+        "script", BEL, Side.BUY, 50, OrderType.MARKET, Product.CNC, OrderPurpose.ENTRY, 0
     )  # fmt: skip
     scene.accept(second, "B1")
     assert (second.status, second.order_id) == (OrderStatus.UNKNOWN, "")
-    scene.answer(second.intent, Outcome.UNKNOWN, reason="not its own")
+    scene.answer(second.intent, RequestOutcome.UNKNOWN, reason="not its own")
     listed(scene, "B1", first)
     assert (scene.account, first.status) == (100, OrderStatus.COMPLETE)
 
 
 def test_an_answer_does_not_take_the_id_from_the_gtt_that_has_it(scene):
     first = scene.hold()
-    second = scene.kernel.out.place_gtt("script", BEL, Product.CNC, 0, 200.0, [GttLeg(190.0, 189.0, Side.SELL, 5)])
-    scene.answer(second.intent, Outcome.ACCEPTED, "7")
+    second = scene.kernel.order_store.place_gtt("script", BEL, Product.CNC, 0, 200.0, [GttLeg(190.0, 189.0, Side.SELL, 5)])
+    scene.answer(second.intent, RequestOutcome.ACCEPTED, "7")
     assert (second.status, int(second.gtt_id)) == (GttStatus.UNKNOWN, 0)
     scene.gtt(first, GttStatus.TRIGGERED, ["F1"])
     assert first.status is GttStatus.TRIGGERED

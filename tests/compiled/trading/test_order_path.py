@@ -2,19 +2,19 @@
 
 import pytest
 
-from compiled.events import (
-    Act,
+from compiled.model.events import (
     CancelOrder,
     DeleteGtt,
     ModifyGtt,
-    Outcome,
+    OperatorAct,
     PlaceGtt,
     PlaceOrder,
-    Verb,
+    RequestOutcome,
+    RequestVerb,
 )
-from compiled.ladder import LadderPlan, RungPlan
-from compiled.model import MINUTE, GttStatus, OrderStatus, OrderType, Product, Purpose, Side
-from tests.core.scripted import CANBK, STRANGER, Scene, only, some
+from compiled.model.values import MINUTE, GttStatus, OrderPurpose, OrderStatus, OrderType, Product, Side
+from compiled.trading.ladder import LadderPlan, RungPlan
+from tests.compiled.trading.scripted import CANBK, STRANGER, Scene, only, some
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_an_entry_is_protected_from_the_average_of_its_fills(scene):
     gtt = only(scene.asked, PlaceGtt).gtt
     assert [(leg.trigger, leg.quantity) for leg in gtt.legs] == [(98.0, 40)]
     assert scene.kernel.naked() == 1
-    scene.answer(gtt.intent, Outcome.ACCEPTED, "7")
+    scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7")
     assert scene.kernel.naked() == 0
 
 
@@ -40,12 +40,12 @@ def test_shares_that_fill_after_the_gtt_stands_are_protected_within_seconds(scen
     order = scene.enter(100)
     scene.accept(order, "B1")
     gtt = only(scene.trade("t1", "B1", 40, 100.0), PlaceGtt).gtt
-    scene.answer(gtt.intent, Outcome.ACCEPTED, "7")
+    scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7")
     scene.trade("t2", "B1", 60, 100.0)
     assert scene.kernel.naked() == 1
     asked = only(scene.seconds(1), ModifyGtt).gtt
     assert [leg.quantity for leg in asked.pending] == [100]
-    scene.answer(gtt.intent, Outcome.ACCEPTED, "7", Verb.MODIFY)
+    scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.MODIFY)
     assert scene.kernel.naked() == 0
 
 
@@ -53,15 +53,15 @@ def test_shares_that_fill_when_the_price_is_at_the_stop_are_not_left_naked(scene
     order = scene.enter(100)
     scene.accept(order, "B1")
     gtt = only(scene.trade("t1", "B1", 40, 100.0), PlaceGtt).gtt
-    scene.answer(gtt.intent, Outcome.ACCEPTED, "7")
+    scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7")
     scene.trade("t2", "B1", 60, 100.0)
     scene.tick(98.10)
     scene.seconds(30)
     # 98.10 is within 0.3 % of the stop at 98.00, too near for a changed GTT: all hundred leave instead, the stop first
     only(scene.asked, DeleteGtt)
     assert some(scene.asked, ModifyGtt) == []
-    scene.answer(gtt.intent, Outcome.ACCEPTED, "7", Verb.CANCEL)
-    exits = [each.order.quantity for each in some(scene.asked, PlaceOrder) if each.order.purpose is Purpose.EXIT]
+    scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.CANCEL)
+    exits = [each.order.quantity for each in some(scene.asked, PlaceOrder) if each.order.purpose is OrderPurpose.EXIT]
     assert exits == [100]
 
 
@@ -75,12 +75,12 @@ def test_a_gtt_the_broker_has_cancelled_is_placed_again(scene):
 def test_refusals_that_were_overcome_do_not_count_against_the_next_gtt(scene):
     gtt = only(scene.fill(scene.enter()), PlaceGtt).gtt
     for _ in range(2):
-        scene.answer(gtt.intent, Outcome.REFUSED, reason="InputException: odd")
+        scene.answer(gtt.intent, RequestOutcome.REFUSED, reason="InputException: odd")
         gtt = only(scene.seconds(4), PlaceGtt).gtt
-    scene.answer(gtt.intent, Outcome.ACCEPTED, "7")
+    scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7")
     scene.seconds(600)
     gtt = only(scene.gtt(gtt, GttStatus.CANCELLED), PlaceGtt).gtt
-    scene.answer(gtt.intent, Outcome.REFUSED, reason="InputException: odd")
+    scene.answer(gtt.intent, RequestOutcome.REFUSED, reason="InputException: odd")
     scene.seconds(30)
     assert scene.exits() == []
 
@@ -89,7 +89,7 @@ def test_a_gtt_status_nobody_has_heard_of_does_not_keep_the_position_from_leavin
     gtt = scene.hold()
     scene.gtt(gtt, GttStatus.UNKNOWN)
     scene.gtt(gtt, GttStatus.ACTIVE)
-    scene.operate(Act.EXIT, token=CANBK)
+    scene.operate(OperatorAct.EXIT, token=CANBK)
     assert some(scene.asked, DeleteGtt)
 
 
@@ -98,7 +98,7 @@ def test_a_modification_answered_after_the_gtt_has_fired_leaves_its_legs_alone(s
     scene.tick(103.0, after=6)
     assert only(scene.asked, ModifyGtt).gtt is gtt
     scene.gtt(gtt, GttStatus.TRIGGERED, ["S1"])
-    scene.answer(gtt.intent, Outcome.ACCEPTED, "7", Verb.MODIFY)
+    scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.MODIFY)
     assert [(leg.trigger, leg.quantity) for leg in gtt.legs] == [(98.0, 100)]
 
 
@@ -107,20 +107,20 @@ def test_a_modification_answered_after_the_gtt_has_fired_leaves_its_legs_alone(s
 
 def test_a_position_is_sold_only_when_its_gtt_is_gone(scene):
     gtt = scene.hold()
-    found = scene.operate(Act.EXIT, token=CANBK)
+    found = scene.operate(OperatorAct.EXIT, token=CANBK)
     assert only(found, DeleteGtt).gtt is gtt
     assert scene.exits() == []
-    found = scene.answer(gtt.intent, Outcome.ACCEPTED, "7", Verb.CANCEL)
+    found = scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.CANCEL)
     order = only(found, PlaceOrder).order
     assert (order.side, order.quantity, order.order_type, order.purpose) == (
-        Side.SELL, 100, OrderType.MARKET, Purpose.EXIT,
+        Side.SELL, 100, OrderType.MARKET, OrderPurpose.EXIT,
     )  # fmt: skip
 
 
 def test_a_gtt_that_fires_while_its_deletion_is_refused_is_the_exit(scene):
     gtt = scene.hold()
-    scene.operate(Act.EXIT, token=CANBK)
-    scene.answer(gtt.intent, Outcome.REFUSED, "7", Verb.CANCEL, "GeneralException: not active")
+    scene.operate(OperatorAct.EXIT, token=CANBK)
+    scene.answer(gtt.intent, RequestOutcome.REFUSED, "7", RequestVerb.CANCEL, "GeneralException: not active")
     scene.gtt(gtt, GttStatus.TRIGGERED, ["S1"])
     scene.trade("t9", "S1", 100, 97.95, Side.SELL)
     scene.book("S1", OrderStatus.COMPLETE, 100, side=Side.SELL)
@@ -187,7 +187,7 @@ def test_a_fill_that_arrives_before_its_order_is_kept(scene):
     order = scene.enter()
     scene.trade("t1", "B1", 100, 100.0)
     assert scene.account == 0
-    scene.answer(order.intent, Outcome.UNKNOWN, reason="timeout")
+    scene.answer(order.intent, RequestOutcome.UNKNOWN, reason="timeout")
     scene.book("B1", OrderStatus.COMPLETE, 100, order.tag)
     assert scene.account == 100
     assert len(some(scene.asked, PlaceGtt)) == 1
@@ -196,7 +196,7 @@ def test_a_fill_that_arrives_before_its_order_is_kept(scene):
 def test_an_old_status_does_not_bring_a_finished_order_back(scene):
     order = scene.enter()
     scene.book("B1", OrderStatus.COMPLETE, 100, order.tag)
-    scene.answer(order.intent, Outcome.UNKNOWN, reason="timeout")
+    scene.answer(order.intent, RequestOutcome.UNKNOWN, reason="timeout")
     scene.book("B1", OrderStatus.OPEN, 0, order.tag)
     scene.accept(order, "B1")
     assert (order.status, order.filled) == (OrderStatus.COMPLETE, 100)
@@ -204,8 +204,8 @@ def test_an_old_status_does_not_bring_a_finished_order_back(scene):
 
 def test_an_entry_given_up_as_lost_that_trades_after_all_is_protected(scene):
     order = scene.enter()
-    scene.answer(order.intent, Outcome.UNKNOWN, reason="timeout")
-    scene.answer(order.intent, Outcome.LOST, reason="not in the broker's books")
+    scene.answer(order.intent, RequestOutcome.UNKNOWN, reason="timeout")
+    scene.answer(order.intent, RequestOutcome.LOST, reason="not in the broker's books")
     assert scene.kernel.open_positions() == 0
     scene.book("B1", OrderStatus.COMPLETE, 100, order.tag)
     gtt = only(scene.trade("t1", "B1", 100, 100.0), PlaceGtt).gtt
@@ -214,10 +214,10 @@ def test_an_entry_given_up_as_lost_that_trades_after_all_is_protected(scene):
 
 def test_an_entry_given_up_as_lost_that_works_after_all_is_cancelled_by_the_halt(scene):
     order = scene.enter()
-    scene.answer(order.intent, Outcome.UNKNOWN, reason="timeout")
-    scene.answer(order.intent, Outcome.LOST, reason="not in the broker's books")
+    scene.answer(order.intent, RequestOutcome.UNKNOWN, reason="timeout")
+    scene.answer(order.intent, RequestOutcome.LOST, reason="not in the broker's books")
     scene.book("B1", OrderStatus.OPEN, 0, order.tag)
-    scene.operate(Act.HALT)
+    scene.operate(OperatorAct.HALT)
     scene.seconds(2)
     assert [command.order for command in some(scene.asked, CancelOrder)] == [order]
 
@@ -225,7 +225,7 @@ def test_an_entry_given_up_as_lost_that_works_after_all_is_cancelled_by_the_halt
 def test_an_exit_of_unknown_outcome_is_not_sent_again(scene):
     scene.hold()
     order = scene.leave()
-    scene.answer(order.intent, Outcome.UNKNOWN, reason="timeout")
+    scene.answer(order.intent, RequestOutcome.UNKNOWN, reason="timeout")
     scene.seconds(60)
     assert scene.exits() == [order]
     assert scene.kernel.naked() == 1
@@ -235,7 +235,7 @@ def test_an_exit_turned_away_as_busy_is_sent_again_within_seconds(scene):
     scene.hold()
     order = scene.leave()
     for _ in range(5):
-        scene.answer(order.intent, Outcome.REFUSED, reason="busy: Too many requests")
+        scene.answer(order.intent, RequestOutcome.REFUSED, reason="busy: Too many requests")
         order = only(scene.seconds(3), PlaceOrder).order
 
 
@@ -246,9 +246,9 @@ def reject_exits(scene, seconds):
         scene.timer()
         for gtt in [command.gtt for command in some(scene.asked, PlaceGtt) if command.gtt.status is GttStatus.INTENT]:
             stood += 1
-            scene.answer(gtt.intent, Outcome.ACCEPTED, str(gtt.intent))
+            scene.answer(gtt.intent, RequestOutcome.ACCEPTED, str(gtt.intent))
         for gtt in [command.gtt for command in some(scene.asked, DeleteGtt) if command.gtt.deleting]:
-            scene.answer(gtt.intent, Outcome.ACCEPTED, str(gtt.gtt_id), Verb.CANCEL)
+            scene.answer(gtt.intent, RequestOutcome.ACCEPTED, str(gtt.gtt_id), RequestVerb.CANCEL)
         for order in [order for order in scene.exits() if order.live]:
             scene.accept(order, f"S{order.intent}")
             scene.book(f"S{order.intent}", OrderStatus.REJECTED, 0, order.tag, side=Side.SELL)
@@ -304,7 +304,7 @@ def test_a_refused_cancel_is_not_asked_for_again_at_the_same_instant(scene):
     order = scene.enter()
     scene.accept(order, "B1")
     only(scene.timer(31), CancelOrder)
-    found = scene.answer(order.intent, Outcome.REFUSED, "B1", Verb.CANCEL, "OrderException: already complete")
+    found = scene.answer(order.intent, RequestOutcome.REFUSED, "B1", RequestVerb.CANCEL, "OrderException: already complete")
     assert some(found, CancelOrder) == []
     assert len(some(scene.timer(), CancelOrder)) == 1
 
@@ -336,14 +336,14 @@ def test_a_cancelled_exit_waits_for_the_trade_its_book_tells_of(scene):
 
 def test_the_halt_cancels_an_entry_whose_id_comes_late(scene):
     order = scene.enter()
-    assert some(scene.operate(Act.HALT), CancelOrder) == []
+    assert some(scene.operate(OperatorAct.HALT), CancelOrder) == []
     asked = [*some(scene.accept(order, "B1"), CancelOrder), *some(scene.timer(), CancelOrder)]
     assert [command.order for command in asked] == [order]
 
 
 def test_after_the_halt_nothing_enters_and_protection_stays(scene):
     gtt = scene.hold()
-    scene.operate(Act.HALT)
+    scene.operate(OperatorAct.HALT)
     scene.asked.clear()
     scene.act(lambda ctx: ctx.enter(513, Side.BUY, 0, 2.0, quantity=5))
     scene.seconds(5)
@@ -354,8 +354,8 @@ def test_after_the_halt_nothing_enters_and_protection_stays(scene):
 
 def test_a_flatten_while_the_entry_is_unknown_sells_what_it_turns_out_to_have_bought(scene):
     order = scene.enter()
-    scene.answer(order.intent, Outcome.UNKNOWN, reason="timeout")
-    scene.operate(Act.FLATTEN)
+    scene.answer(order.intent, RequestOutcome.UNKNOWN, reason="timeout")
+    scene.operate(OperatorAct.FLATTEN)
     scene.seconds(5)
     scene.book("B1", OrderStatus.COMPLETE, 100, order.tag)
     scene.trade("t1", "B1", 100, 100.0)
@@ -365,9 +365,9 @@ def test_a_flatten_while_the_entry_is_unknown_sells_what_it_turns_out_to_have_bo
 
 def test_a_flatten_also_sells_an_entry_that_was_given_up_as_lost_before_it(scene):
     order = scene.enter()
-    scene.answer(order.intent, Outcome.UNKNOWN, reason="timeout")
-    scene.answer(order.intent, Outcome.LOST, reason="not in the broker's books")
-    scene.operate(Act.FLATTEN)
+    scene.answer(order.intent, RequestOutcome.UNKNOWN, reason="timeout")
+    scene.answer(order.intent, RequestOutcome.LOST, reason="not in the broker's books")
+    scene.operate(OperatorAct.FLATTEN)
     scene.book("B1", OrderStatus.COMPLETE, 100, order.tag)
     scene.trade("t1", "B1", 100, 100.0)
     scene.seconds(3)
@@ -376,9 +376,9 @@ def test_a_flatten_also_sells_an_entry_that_was_given_up_as_lost_before_it(scene
 
 def test_no_protection_is_taken_away_before_the_market_opens(scene):
     scene.hold()
-    scene.kernel.session(scene.now + 60 * MINUTE, scene.now + 400 * MINUTE)
+    scene.kernel.begin_session(scene.now + 60 * MINUTE, scene.now + 400 * MINUTE)
     scene.asked.clear()
-    scene.operate(Act.FLATTEN)
+    scene.operate(OperatorAct.FLATTEN)
     scene.seconds(3)
     assert some(scene.asked, DeleteGtt) == []
     assert scene.exits() == []
@@ -393,14 +393,14 @@ def test_a_strategy_that_asks_for_an_instrument_it_does_not_hear_stops_alone(sce
     gtt = scene.hold()
     scene.act(lambda ctx: ctx.enter(STRANGER, Side.BUY, 0, 2.0, quantity=5))
     assert scene.alarms() == ["strategy_stopped"]
-    assert only(scene.operate(Act.EXIT, token=CANBK), DeleteGtt).gtt is gtt
+    assert only(scene.operate(OperatorAct.EXIT, token=CANBK), DeleteGtt).gtt is gtt
 
 
 def test_a_stopped_strategys_ladder_adds_no_further_rung(scene):
     plan = LadderPlan([RungPlan(0.0, 2.0), RungPlan(0.25, 2.0)], 1_000_000, quantity=5)
     first = only(scene.act(lambda ctx: ctx.ladder(CANBK, Side.BUY, plan)), PlaceOrder).order
     gtt = only(scene.fill(first), PlaceGtt).gtt
-    scene.answer(gtt.intent, Outcome.ACCEPTED, "7")
+    scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7")
     scene.act(lambda ctx: ctx.enter(STRANGER, Side.BUY, 0, 2.0, quantity=5))
     assert some(scene.tick(101.0), PlaceOrder) == []
     assert gtt.status is GttStatus.ACTIVE
@@ -410,7 +410,7 @@ def test_the_same_ladder_of_a_healthy_strategy_adds_its_second_rung(scene):
     plan = LadderPlan([RungPlan(0.0, 2.0), RungPlan(0.25, 2.0)], 1_000_000, quantity=5)
     first = only(scene.act(lambda ctx: ctx.ladder(CANBK, Side.BUY, plan)), PlaceOrder).order
     gtt = only(scene.fill(first), PlaceGtt).gtt
-    scene.answer(gtt.intent, Outcome.ACCEPTED, "7")
+    scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7")
     assert only(scene.tick(101.0), PlaceOrder).order.rung == gtt.rung + 1
 
 

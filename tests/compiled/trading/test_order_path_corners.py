@@ -5,28 +5,28 @@ from types import SimpleNamespace
 
 import pytest
 
-from compiled.events import (
-    Act,
+from compiled.model.events import (
+    BrokerTrade,
     CancelOrder,
     DeleteGtt,
     GttUpdate,
     ModifyGtt,
     ModifyOrder,
+    OperatorAct,
     OrderUpdate,
-    Outcome,
     PlaceGtt,
     PlaceOrder,
-    Trade,
-    Verb,
+    RequestOutcome,
+    RequestVerb,
 )
-from compiled.model import SECOND, GttLeg, GttStatus, OrderStatus, OrderType, Product, Purpose, Side
-from compiled.terms import Change
+from compiled.model.order_terms import OrderChange
+from compiled.model.values import SECOND, GttLeg, GttStatus, OrderPurpose, OrderStatus, OrderType, Product, Side
+from engine.day.pacing import BooksWatch
 from engine.errors import OperatorError, OrderUnknown, RetryableError
-from engine.trading.pacing import Watch
-from tests.core.scripted import CANBK, Scene, only, some
-from tests.core.test_lying_answers import DOUBT_S, give_up
-from tests.core.test_order_path_gateway import Engine, Looked
-from tests.core.test_order_path_restart import Life
+from tests.compiled.trading.scripted import CANBK, Scene, only, some
+from tests.compiled.trading.test_lying_answers import DOUBT_S, give_up
+from tests.engine.orders.test_order_path_gateway import Engine, Looked
+from tests.engine.orders.test_order_path_restart import Life
 
 
 @pytest.fixture
@@ -56,8 +56,8 @@ def test_a_change_that_nobody_has_answered_is_not_taken_for_done(engine):
         engine.scene.accept(order, "B1")
         engine.scene.book("B1", OrderStatus.OPEN, 0, order.tag, 100, 99.5)
         engine.broker.modify = time_out
-        change = Change(price=99.0)
-        engine.scene.kernel.out.modify(order, change)
+        change = OrderChange(price=99.0)
+        engine.scene.kernel.order_store.modify_order(order, change)
         engine.gateway.put(ModifyOrder(order, change))
         await engine.gateway.drain()
         engine.turn()
@@ -71,10 +71,10 @@ def test_on_a_full_disk_exits_leave_and_entries_do_not(engine):
         async def full():
             raise OperatorError("the disk is full")
 
-        engine.gateway.record.journal.commit = full
+        engine.gateway.durable_journal.journal.commit = full
         entry = engine.scene.enter()
-        leaving = engine.scene.kernel.out.place(
-            "script", CANBK, Side.SELL, 5, OrderType.MARKET, Product.CNC, Purpose.EXIT, 0
+        leaving = engine.scene.kernel.order_store.place_order(
+            "script", CANBK, Side.SELL, 5, OrderType.MARKET, Product.CNC, OrderPurpose.EXIT, 0
         )
         for order in (entry, leaving):
             engine.gateway.put(PlaceOrder(order))
@@ -90,7 +90,7 @@ def test_an_entry_that_was_cancelled_before_it_left_does_not_leave(engine):
     async def story():
         order = engine.scene.enter()
         engine.gateway.put(PlaceOrder(order))
-        assert some(engine.scene.operate(Act.CANCEL, intent=order.intent), CancelOrder) == []
+        assert some(engine.scene.operate(OperatorAct.CANCEL, intent=order.intent), CancelOrder) == []
         await engine.gateway.drain()
         engine.turn()
         assert engine.broker.placed == []
@@ -112,7 +112,7 @@ def test_a_list_of_gtts_that_is_older_than_a_change_does_not_undo_it(engine):
 
         async def change_meanwhile():
             engine.broker.gtts = old_list
-            engine.scene.kernel.out.modify_gtt(gtt, 101.0, moved)
+            engine.scene.kernel.order_store.modify_gtt(gtt, 101.0, moved)
             engine.gateway.put(ModifyGtt(gtt))
             await engine.gateway.drain()
             return [old]
@@ -123,7 +123,7 @@ def test_a_list_of_gtts_that_is_older_than_a_change_does_not_undo_it(engine):
         engine.broker.modify_gtt = change
         engine.broker.gtts = change_meanwhile
         engine.clock.set(engine.scene.now + 2 * SECOND)
-        await engine.books.look(gtts=True)
+        await engine.books.poll(gtts=True)
         engine.turn()
         assert [leg.trigger for leg in gtt.legs] == [99.0]
         await engine.look()
@@ -142,7 +142,7 @@ def test_books_that_cannot_be_read_say_nothing(engine, error):
 
         engine.broker.orders = fail
         assert await engine.look(5) == []
-        assert (gtt.status, engine.books.looks, engine.books.failures) == (GttStatus.ACTIVE, 0, 5)
+        assert (gtt.status, engine.books.polls, engine.books.failures) == (GttStatus.ACTIVE, 0, 5)
 
     asyncio.run(story())
 
@@ -180,8 +180,8 @@ def test_a_gtt_whose_request_is_under_way_is_not_taken_for_the_twin_of_one_that_
             return 10
 
         legs = [GttLeg(98.0, 97.5, Side.SELL, 10)]
-        one, other = (engine.scene.kernel.out.place_gtt("script", CANBK, Product.CNC, 0, 100.0, legs) for _ in range(2))
-        engine.scene.answer(one.intent, Outcome.ACCEPTED, "9")
+        one, other = (engine.scene.kernel.order_store.place_gtt("script", CANBK, Product.CNC, 0, 100.0, legs) for _ in range(2))
+        engine.scene.answer(one.intent, RequestOutcome.ACCEPTED, "9")
         engine.broker.place_gtt = hang
         engine.gateway.put(PlaceGtt(other))
         sending = asyncio.create_task(engine.gateway.drain())
@@ -217,7 +217,7 @@ def test_the_books_are_not_compared_while_an_outcome_is_looked_for():
             return 0
 
         loop.reconciler, loop.differences = SimpleNamespace(look=compare, open=()), ()
-        watch = Watch(loop, 1_000 * SECOND, 5 * SECOND)
+        watch = BooksWatch(loop, 1_000 * SECOND, 5 * SECOND)
         for second in range(1, 21):
             loop.gateway.lookups = SimpleNamespace(seeking=second < 12, rests=0)
             loop.clock.set(second * SECOND)
@@ -234,7 +234,7 @@ def test_the_books_are_not_compared_while_an_outcome_is_looked_for():
 
 def test_an_order_that_is_not_wanted_any_more_is_cancelled_as_soon_as_it_has_its_id(scene):
     order = scene.enter()
-    assert some(scene.operate(Act.CANCEL, intent=order.intent), CancelOrder) == []
+    assert some(scene.operate(OperatorAct.CANCEL, intent=order.intent), CancelOrder) == []
     assert only(scene.accept(order, "B1"), CancelOrder).order is order
 
 
@@ -251,7 +251,7 @@ def test_the_exit_beside_a_gtt_that_has_fired_is_cancelled(scene):
 def test_a_stop_order_that_trades_before_its_trigger_is_told_is_the_exit(scene):
     stop = scene.hold_intraday()
     found = scene.trade("t1", "G1", 40, 97.95, Side.SELL)
-    assert (scene.rung.exit, scene.rung.guard, scene.rung.exit_reason) == (stop, None, "stop")
+    assert (scene.rung.exit, scene.rung.stop_order, scene.rung.exit_reason) == (stop, None, "stop")
     assert some(found, ModifyOrder) == [], "what is left of it is the exit of what is left"
 
 
@@ -268,10 +268,10 @@ def test_a_gtt_that_has_fired_and_shows_no_order_for_ten_seconds_is_left_at_the_
 def test_a_flatten_does_not_wait_for_an_exit_that_was_given_up_before_it(scene):
     scene.hold()
     gtt = only(give_up(scene, scene.leave()), PlaceGtt).gtt
-    scene.answer(gtt.intent, Outcome.ACCEPTED, "8")
+    scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "8")
     assert some(scene.seconds(5), DeleteGtt) == []
-    assert only(scene.operate(Act.FLATTEN), DeleteGtt).gtt is gtt
-    found = scene.answer(gtt.intent, Outcome.ACCEPTED, "8", Verb.CANCEL)
+    assert only(scene.operate(OperatorAct.FLATTEN), DeleteGtt).gtt is gtt
+    found = scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "8", RequestVerb.CANCEL)
     assert only(found, PlaceOrder).order.quantity == 100
 
 
@@ -287,15 +287,15 @@ def test_the_order_of_a_fired_gtt_is_known_after_a_restart(life):
     scene, _ = life.again()
     gtt = scene.rung.gtt
     assert (gtt.status, gtt.order_id, scene.rung.exit.order_id) == (GttStatus.TRIGGERED, "G9", "G9")
-    known = len(scene.kernel.out.orders)
+    known = len(scene.kernel.order_store.orders)
     scene.gtt(gtt, GttStatus.TRIGGERED, ["G9"])
-    assert len(scene.kernel.out.orders) == known, "it is one order, however often its GTT is listed"
+    assert len(scene.kernel.order_store.orders) == known, "it is one order, however often its GTT is listed"
 
 
 def test_an_id_that_only_an_answer_has_named_is_not_proven_by_a_restart(life):
     life.run(lambda scene: scene.accept(scene.enter(), "B1"))
     scene, _ = life.again()
-    scene.tell(Trade(scene.now, "t1", "B1", CANBK, Side.BUY, 100, 100.0))
+    scene.tell(BrokerTrade(scene.now, "t1", "B1", CANBK, Side.BUY, 100, 100.0))
     assert scene.account == 0
     scene.book("B1", OrderStatus.COMPLETE, 100, "T1", 100)
     assert scene.account == 100
@@ -305,7 +305,7 @@ def test_an_exit_that_was_given_up_before_a_restart_is_not_sent_again_while_it_m
     def give_an_exit_up(scene):
         scene.hold()
         found = give_up(scene, scene.leave())
-        scene.answer(only(found, PlaceGtt).gtt.intent, Outcome.ACCEPTED, "8")
+        scene.answer(only(found, PlaceGtt).gtt.intent, RequestOutcome.ACCEPTED, "8")
 
     life.run(give_an_exit_up)
     scene, _ = life.again()
@@ -313,7 +313,7 @@ def test_an_exit_that_was_given_up_before_a_restart_is_not_sent_again_while_it_m
     scene.seconds(DOUBT_S - 2)
     assert (scene.rung.leaving, scene.kernel.naked(), some(scene.asked, DeleteGtt)) == (True, 0, [])
     deleted = only(scene.seconds(3), DeleteGtt).gtt
-    scene.answer(deleted.intent, Outcome.ACCEPTED, "8", Verb.CANCEL)
+    scene.answer(deleted.intent, RequestOutcome.ACCEPTED, "8", RequestVerb.CANCEL)
     assert [int(order.quantity) for order in scene.exits()] == [100]
 
 
@@ -340,7 +340,7 @@ def test_a_gtt_of_which_one_figure_has_changed_is_written(scene, field):
 
 def reader(scene):
     """Return what shows the desk its GTT with these legs, and returns the numbers of the GTTs whose rows are written."""
-    gtt, changed = scene.rung.gtt, scene.kernel.out.changed_gtts
+    gtt, changed = scene.rung.gtt, scene.kernel.order_store.changed_gtts
 
     def read(legs):
         changed.clear()

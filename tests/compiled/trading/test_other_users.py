@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ConnectionFailed
-from engine.ops import private
-from engine.ops.control import Door, ask, socket_path
-from engine.trading.killswitch import HALT, KillSwitch
+from engine.ops.control_socket import ControlSocket, send_request, socket_path
+from engine.orders.killswitch import HALT, KillSwitch
+from engine.system import private_files
 
 NOBODY = 65_534
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="a second user can only be played by root")
@@ -69,9 +69,9 @@ def state(house):
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("CREATE TABLE t (x)")
     (folder / "desk.db.lock").touch(mode=0o644)
-    private.settle(folder)
+    private_files.make_private(folder)
     kill = KillSwitch(folder / "KILL")
-    door = Door(socket_path(folder), Desk(), kill, print)
+    door = ControlSocket(socket_path(folder), Desk(), kill, print)
     kill.trigger(HALT, "enough", "me")
     yield folder
     door.close()
@@ -135,7 +135,7 @@ def test_the_door_hangs_up_on_others_even_where_they_can_reach_it(state):
         assert heard == b""
 
     assert as_somebody_else(knock) == ""
-    assert ask(path, {"cmd": "status"}) == {"state": "running"}
+    assert send_request(path, {"cmd": "status"}) == {"state": "running"}
 
 
 def test_nothing_is_sent_to_somebody_else_who_listens(house):
@@ -155,7 +155,7 @@ def test_nothing_is_sent_to_somebody_else_who_listens(house):
             os._exit(1 if heard else 0)
     os.read(up[0], 1)
     with pytest.raises(ConnectionFailed, match=rf"another user \({NOBODY}\) listens at .*: nothing was sent to him"):
-        ask(path, {"cmd": "kill", "flatten": True})
+        send_request(path, {"cmd": "kill", "flatten": True})
     assert os.waitpid(child, 0)[1] == 0
     for descriptor in up:
         os.close(descriptor)

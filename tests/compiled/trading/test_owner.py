@@ -6,35 +6,35 @@ from types import SimpleNamespace
 
 import pytest
 
-from compiled.events import (
-    Act,
-    Adopt,
-    Alert,
+from compiled.model.events import (
+    BrokerTrade,
     DeleteGtt,
     GttUpdate,
-    Lacking,
+    KernelAlert,
     ModifyGtt,
     ModifyOrder,
+    OperatorAct,
     OrderUpdate,
-    Outcome,
     PlaceGtt,
     PlaceOrder,
-    Trade,
-    Verb,
+    RequestOutcome,
+    RequestVerb,
+    ShareAdoption,
+    ShareShortfall,
     WriteOff,
 )
-from compiled.model import SECOND, GttLeg, GttStatus, OrderStatus, Product, Side
+from compiled.model.values import SECOND, GttLeg, GttStatus, OrderStatus, Product, Side
+from engine.books.differences import LATE, DifferenceKind, held_by_side
+from engine.day.day_loop import DayLoop
+from engine.day.desk_clocks import SteppedClock
+from engine.day.pacing import BooksWatch, LockstepDay
 from engine.errors import RetryableError
 from engine.ports import BrokerHolding, BrokerPosition
-from engine.trading.books import Books
-from engine.trading.clock import SteppedClock
-from engine.trading.differences import LATE, Kind, sides
-from engine.trading.loop import Loop
-from engine.trading.pacing import Lockstep, Watch
-from engine.trading.reconcile import Reconciler, Terms
-from tests.core.books import BOUND, CASH, Desk
-from tests.core.scripted import BEL, CANBK, CLOSE, STRANGER, Scene, only, some
-from tests.core.test_order_path_gateway import Engine, Looked
+from engine.reconcile.poller import BrokerPoller
+from engine.reconcile.reconciler import Reconciler, ReconcileTerms
+from tests.compiled.trading.books import BOUND, CASH, Desk
+from tests.compiled.trading.scripted import BEL, CANBK, CLOSE, STRANGER, Scene, only, some
+from tests.engine.orders.test_order_path_gateway import Engine, Looked
 
 LACKS = (CANBK, Product.CNC, Side.BUY)
 
@@ -78,8 +78,8 @@ def test_shares_that_an_order_of_somebody_else_has_just_sold_are_gone_at_the_fir
     holds(desk)
     strange(desk, "X1", Side.SELL, 40)
     positions(desk, 60)
-    assert ("CANBK:CNC", Kind.QUANTITY, -40) in desk.look()
-    assert desk.reconciler.lacking() == {LACKS: 40}
+    assert ("CANBK:CNC", DifferenceKind.QUANTITY, -40) in desk.look()
+    assert desk.reconciler.lacking_shares() == {LACKS: 40}
     assert "order X1, not ours: SELL 40" in desk.only().cause
 
 
@@ -96,15 +96,15 @@ def test_shares_that_nobody_is_known_to_have_sold_are_looked_at_twice(desk):
 def test_positions_that_lag_behind_an_order_of_somebody_else_hide_nothing(desk):
     holds(desk)
     strange(desk, "X1", Side.SELL, 99)
-    assert desk.look()[0] == ("CANBK:CNC", Kind.QUANTITY, -99)
+    assert desk.look()[0] == ("CANBK:CNC", DifferenceKind.QUANTITY, -99)
     assert desk.soon == SECOND
     positions(desk, 1)
-    assert desk.look()[0] == ("CANBK:CNC", Kind.QUANTITY, -99)
+    assert desk.look()[0] == ("CANBK:CNC", DifferenceKind.QUANTITY, -99)
 
 
 def test_an_order_that_a_stop_of_ours_may_have_sent_is_nobodys_until_the_next_look(desk):
     holds(desk)
-    [gtt] = desk.scene.kernel.out.by_gtt_id.values()
+    [gtt] = desk.scene.kernel.order_store.by_gtt_id.values()
     strange(desk, "X1", Side.SELL, int(gtt.legs[0].quantity))
     assert desk.look() == []
     assert desk.soon == SECOND
@@ -112,7 +112,7 @@ def test_an_order_that_a_stop_of_ours_may_have_sent_is_nobodys_until_the_next_lo
     assert desk.look(1) == [], "the list says that it has fired: what it sold is taken in first"
     desk.books.at["gtts"] = [GttUpdate(desk.scene.now, int(gtt.gtt_id), CANBK, GttStatus.ACTIVE, gtt.legs, [])]
     desk.look(1)
-    assert desk.look(1)[0] == ("CANBK:CNC", Kind.MISSING, -100), "it has not: somebody else has sold them"
+    assert desk.look(1)[0] == ("CANBK:CNC", DifferenceKind.MISSING, -100), "it has not: somebody else has sold them"
 
 
 def test_what_somebody_else_trades_of_what_we_hold_has_the_books_compared_at_once_and_once_a_second():
@@ -125,7 +125,7 @@ def test_what_somebody_else_trades_of_what_we_hold_has_the_books_compared_at_onc
 
         loop.gateway.lookups = SimpleNamespace(seeking=False, rests=0)
         loop.reconciler, loop.differences = SimpleNamespace(look=compare, open=()), ()
-        watch = Watch(loop, 1_000 * SECOND, 1_000 * SECOND)
+        watch = BooksWatch(loop, 1_000 * SECOND, 1_000 * SECOND)
         for tenth in range(1, 40):
             loop.beside += 5 * (tenth in {4, 6, 8, 30})
             loop.clock.set(tenth * SECOND // 10)
@@ -144,13 +144,13 @@ def test_of_what_others_trade_counts_what_we_hold_and_what_may_be_another_listin
     desk.hold()
     known = OrderUpdate(desk.scene.now, "X1", tag or "", token, Side.SELL, OrderStatus.COMPLETE, 7, 7)
     if tag:
-        known.tag = next(iter(desk.scene.kernel.out.by_tag))
+        known.tag = next(iter(desk.scene.kernel.order_store.by_tag))
     desk.books.at["orders"] = [known]
     lookups = SimpleNamespace(wants_gtts=False, rest=None, resolve=lambda *_: None, proves=lambda _: False)
     gateway = SimpleNamespace(moves=0, proven=lambda *_: None, lookups=lookups, clock=desk.clock, touched={})
-    books = Books(desk.scene.kernel, desk.books, gateway, lambda _: None)
-    asyncio.run(books.look())
-    assert books.beside == counts
+    books = BrokerPoller(desk.scene.kernel, desk.books, gateway, lambda _: None)
+    asyncio.run(books.poll())
+    assert books.foreign_shares == counts
 
 
 def test_in_lockstep_the_books_are_compared_when_nothing_else_is_left_to_do():
@@ -173,10 +173,10 @@ def test_in_lockstep_the_books_are_compared_when_nothing_else_is_left_to_do():
         done.append(f"compared, {at_once}")
 
     gateway.drain, books.look, loop.reconciler = drain, look, SimpleNamespace(look=compare)
-    lockstep = Lockstep(loop, None, None, SteppedClock(0))
+    lockstep = LockstepDay(loop, None, None, SteppedClock(0))
     lockstep._next_poll = SECOND
     for _ in range(2):
-        asyncio.run(lockstep._settle())
+        asyncio.run(lockstep._settle_instant())
     assert done == ["turn", "compared, True", "reconciled", "turn"]
 
 
@@ -208,7 +208,7 @@ def test_a_stop_that_is_cancelled_as_shares_are_sold_comes_back_for_what_is_left
     assert only(a_look(engine), PlaceOrder).order.quantity == 40
     books(engine, "X1", Side.SELL, 70, "MIS")
     a_look(engine)
-    assert engine.scene.kernel.lacks(CANBK, Product.MIS, Side.BUY) == 70
+    assert engine.scene.kernel.absent_shares(CANBK, Product.MIS, Side.BUY) == 70
 
 
 def test_a_gtt_that_is_deleted_as_shares_are_sold_comes_back_for_what_is_left(engine):
@@ -219,7 +219,7 @@ def test_a_gtt_that_is_deleted_as_shares_are_sold_comes_back_for_what_is_left(en
     engine.broker.listed = [engine.list_gtt(gtt, 7, GttStatus.DELETED)]
     books(engine, "X1", Side.SELL, 100)
     assert some(a_look(engine), PlaceGtt) == []
-    assert engine.scene.kernel.lacks(CANBK, Product.CNC, Side.BUY) == 100
+    assert engine.scene.kernel.absent_shares(CANBK, Product.CNC, Side.BUY) == 100
 
 
 @pytest.mark.parametrize("order_ids", [[], ["X1"]])
@@ -232,7 +232,7 @@ def test_what_a_stop_of_ours_has_sold_or_may_have_nobody_else_has(engine, order_
     engine.broker.listed[0].order_ids = order_ids
     books(engine, "X1", Side.SELL, 40)
     a_look(engine)
-    assert engine.scene.kernel.lacks(CANBK, Product.CNC, Side.BUY) == 0
+    assert engine.scene.kernel.absent_shares(CANBK, Product.CNC, Side.BUY) == 0
 
 
 def test_what_was_sold_before_the_desk_looked_first_is_for_a_comparison_to_say(engine):
@@ -240,7 +240,7 @@ def test_what_was_sold_before_the_desk_looked_first_is_for_a_comparison_to_say(e
     engine.broker.listed = [engine.list_gtt(gtt, 7, GttStatus.ACTIVE)]
     books(engine, "X1", Side.SELL, 40)
     a_look(engine)
-    assert engine.scene.kernel.lacks(CANBK, Product.CNC, Side.BUY) == 0
+    assert engine.scene.kernel.absent_shares(CANBK, Product.CNC, Side.BUY) == 0
 
 
 def test_books_that_cannot_be_read_do_not_bring_back_what_others_have_taken(desk):
@@ -248,15 +248,15 @@ def test_books_that_cannot_be_read_do_not_bring_back_what_others_have_taken(desk
     kernel = desk.scene.kernel
     holds(desk)
     desk.look()
-    desk.scene.tell(Lacking(desk.scene.now, *LACKS, 40))
+    desk.scene.tell(ShareShortfall(desk.scene.now, *LACKS, 40))
     desk.books.error = "positions", RetryableError("no answer")
     desk.look()
     loop = SimpleNamespace(reconciler=desk.reconciler, kernel=kernel, clock=desk.clock, inbox=posted)
-    Loop.bound(loop)
+    DayLoop.post_lacking(loop)
     assert posted == []
     desk.books.error = None
     desk.look()
-    Loop.bound(loop)
+    DayLoop.post_lacking(loop)
     assert [event.quantity for event in posted] == [0]
 
 
@@ -269,7 +269,7 @@ def test_positions_that_lag_behind_our_own_fill_are_no_difference(desk, seconds)
     desk.look()
     positions(desk, 0)
     assert desk.look(seconds) == []
-    assert desk.reconciler.lacking() == {}
+    assert desk.reconciler.lacking_shares() == {}
     positions(desk, 100)
     assert desk.look(2) == []
 
@@ -278,7 +278,7 @@ def test_positions_that_never_follow_are_a_difference_in_the_end(desk):
     holds(desk)
     desk.look()
     positions(desk, 0)
-    assert desk.look(LATE // SECOND + 3)[0] == ("CANBK:CNC", Kind.MISSING, -100)
+    assert desk.look(LATE // SECOND + 3)[0] == ("CANBK:CNC", DifferenceKind.MISSING, -100)
 
 
 def test_orders_that_lag_behind_the_positions_and_the_stream_are_no_difference(desk):
@@ -290,26 +290,26 @@ def test_orders_that_lag_behind_the_positions_and_the_stream_are_no_difference(d
         OrderUpdate(desk.scene.now, "S1", order.tag, CANBK, Side.SELL, OrderStatus.OPEN, 100, 0, product="CNC"),
     ]
     positions(desk, 0)
-    desk.reconciler.heard("S1")
+    desk.reconciler.note_order_event("S1")
     assert desk.look(8) == []
-    assert desk.look(9)[0] == ("CANBK:CNC", Kind.MISSING, -100)
+    assert desk.look(9)[0] == ("CANBK:CNC", DifferenceKind.MISSING, -100)
 
 
 def test_what_the_owner_converts_counts_although_no_order_tells_of_it(desk):
     desk.scene.hold_intraday(100)
     desk.books.at["orders"] = [row(desk, "B1", Side.BUY, 100, "MIS", "T1")]
-    desk.books.at["trades"] = [Trade(desk.scene.now, "tB1", "B1", CANBK, Side.BUY, 100, 100.0)]
+    desk.books.at["trades"] = [BrokerTrade(desk.scene.now, "tB1", "B1", CANBK, Side.BUY, 100, 100.0)]
     positions(desk, 100)
     found = {key: figure for key, _, figure in desk.look(2)}
     assert (found["CANBK:MIS"], found["CANBK:CNC"]) == (-100, 100)
-    assert desk.reconciler.lacking() == {(CANBK, Product.MIS, Side.BUY): 100}
+    assert desk.reconciler.lacking_shares() == {(CANBK, Product.MIS, Side.BUY): 100}
 
 
 def test_cash_says_nothing_while_a_trade_is_fresh(desk):
     desk.hold()
     desk.books.cash = CASH
     assert desk.look(10) == []
-    assert desk.look(10) == [("funds", Kind.FUNDS, 100 * 10_000)]
+    assert desk.look(10) == [("funds", DifferenceKind.FUNDS, 100 * 10_000)]
 
 
 def test_cash_says_nothing_of_an_order_of_ours_whose_id_no_answer_has_told(desk):
@@ -347,19 +347,19 @@ def bought_beside(desk, figure=13):
 def test_what_others_have_bought_is_not_there_for_the_desk_until_it_is_decided(desk, figure, lacks):
     bought_beside(desk, figure)
     assert desk.only().figure == figure
-    assert desk.reconciler.lacking() == ({LACKS: lacks} if lacks else {})
+    assert desk.reconciler.lacking_shares() == ({LACKS: lacks} if lacks else {})
     desk.decide("CANBK:CNC adopt")
     desk.look(2)
-    assert (desk.reconciler.lacking(), desk.scene.account) == ({}, 44 + figure)
+    assert (desk.reconciler.lacking_shares(), desk.scene.account) == ({}, 44 + figure)
 
 
 def test_what_they_have_sold_again_is_no_difference_and_lacks_nowhere(desk):
     bought_beside(desk, 0)
-    assert (desk.look(), desk.reconciler.lacking()) == ([], {})
+    assert (desk.look(), desk.reconciler.lacking_shares()) == ([], {})
     strange(desk, "X3", Side.SELL, 5)
     positions(desk, 39)
     desk.look(2)
-    assert desk.reconciler.lacking() == {LACKS: 5}, "what they had bought before the books agreed is reckoned in"
+    assert desk.reconciler.lacking_shares() == {LACKS: 5}, "what they had bought before the books agreed is reckoned in"
 
 
 @pytest.mark.parametrize("choice", ["ignore", "adopt"])
@@ -369,7 +369,7 @@ def test_what_was_decided_is_reckoned_in_although_the_owner_goes_on_at_once(desk
     strange(desk, "X3", Side.SELL, 5)
     positions(desk, 52)
     desk.look(2)
-    assert desk.reconciler.lacking() == {LACKS: 5}
+    assert desk.reconciler.lacking_shares() == {LACKS: 5}
 
 
 def test_over_a_restart_it_stays_reckoned_in(desk):
@@ -378,14 +378,14 @@ def test_over_a_restart_it_stays_reckoned_in(desk):
     strange(desk, "X3", Side.SELL, 5)
     positions(desk, 52)
     notes = desk.journal
-    again = Reconciler(desk.scene.kernel, desk.books, notes, desk.clock, desk.board, Terms(BOUND))
+    again = Reconciler(desk.scene.kernel, desk.books, notes, desk.clock, desk.board, ReconcileTerms(BOUND))
     desk.reconciler = again
     desk.look(2)
-    assert again.lacking() == {LACKS: 5}
+    assert again.lacking_shares() == {LACKS: 5}
 
 
 def test_what_others_have_sold_short_is_not_there_for_a_short_of_ours(desk):
-    desk.scene.tell(Adopt(desk.scene.now, CANBK, Product.MIS, -10, 100.0, "adopted", 2.0, False, False, 0, None))
+    desk.scene.tell(ShareAdoption(desk.scene.now, CANBK, Product.MIS, -10, 100.0, "adopted", 2.0, False, False, 0, None))
     desk.books.at["orders"] = [row(desk, "B1", Side.SELL, 10, "MIS", "T1")]
     positions(desk, -10, "MIS")
     desk.look()
@@ -393,29 +393,29 @@ def test_what_others_have_sold_short_is_not_there_for_a_short_of_ours(desk):
         desk.books.at["orders"].append(row(desk, order_id, side, shares, "MIS"))
     positions(desk, -7, "MIS")
     desk.look(2)
-    assert desk.reconciler.lacking() == {(CANBK, Product.MIS, Side.SELL): 7}
+    assert desk.reconciler.lacking_shares() == {(CANBK, Product.MIS, Side.SELL): 7}
 
 
 def test_what_is_gone_is_not_sold_while_a_trade_of_the_same_share_is_undecided(desk):
     holds(desk)
     old = desk.scene.now - 60 * SECOND
     desk.books.at["orders"] = [row(desk, "B1", Side.BUY, 100, tag="T1", ts=old)]
-    desk.books.at["trades"].append(Trade(old, "tB2", "B1", CANBK, Side.BUY, 5, 100.0))
+    desk.books.at["trades"].append(BrokerTrade(old, "tB2", "B1", CANBK, Side.BUY, 5, 100.0))
     positions(desk, 60)
-    assert [kind for _, kind, _ in desk.look(3)] == [Kind.TRADE]
-    assert desk.reconciler.lacking() == {LACKS: 40}
+    assert [kind for _, kind, _ in desk.look(3)] == [DifferenceKind.TRADE]
+    assert desk.reconciler.lacking_shares() == {LACKS: 40}
 
 
 @pytest.mark.parametrize(("there", "side", "lacks"), [(-10, Side.BUY, 10), (4, Side.SELL, 4), (-30, Side.BUY, 10)])
 def test_where_ours_are_long_and_short_what_comes_or_goes_is_missing_on_its_side(desk, there, side, lacks):
     for ours in (10, -10):
-        desk.scene.tell(Adopt(desk.scene.now, CANBK, Product.MIS, ours, 100.0, "adopted", 2.0, False, False, 0, None))
+        desk.scene.tell(ShareAdoption(desk.scene.now, CANBK, Product.MIS, ours, 100.0, "adopted", 2.0, False, False, 0, None))
     positions(desk, there, "MIS")
     desk.look(2)
-    assert desk.reconciler.lacking() == {(CANBK, Product.MIS, side): lacks}
+    assert desk.reconciler.lacking_shares() == {(CANBK, Product.MIS, side): lacks}
     assert desk.only().ours == "10 long and 10 short"
     desk.decide("CANBK:MIS adopt")
-    left = sides(desk.scene.kernel)
+    left = held_by_side(desk.scene.kernel)
     assert sorted((left[CANBK, "MIS", Side.BUY], left[CANBK, "MIS", Side.SELL])) == [10 - lacks, 10]
     assert left[CANBK, "MIS", side] == 10 - lacks
 
@@ -462,7 +462,7 @@ def changed(scene, trigger, quantity=100, limit=-0.5, target=0.0):
 
 
 def told(commands, name):
-    return [each.text for each in commands if isinstance(each, Alert) and each.name == name]
+    return [each.text for each in commands if isinstance(each, KernelAlert) and each.name == name]
 
 
 def listed(scene, gtt):
@@ -482,7 +482,7 @@ def listed(scene, gtt):
     ],
 )
 def test_of_two_stops_the_tighter_stands_and_is_told(scene, trigger, quantity, yields, asked):
-    scene.kernel.out.yields = yields
+    scene.kernel.order_store.yields_to_others = yields
     listed(scene, scene.hold())
     found = changed(scene, trigger, quantity)
     legs = [each.gtt.pending[0] for each in some(found, ModifyGtt)]
@@ -525,7 +525,7 @@ def test_a_list_that_shows_a_gtt_as_it_was_before_our_last_change_changes_nothin
     scene.seconds(10)
     scene.tick(103.0)
     only([*scene.asked], ModifyGtt)
-    scene.answer(gtt.intent, Outcome.ACCEPTED, "7", Verb.MODIFY)
+    scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.MODIFY)
     moved = scene.rung.stop
     found = scene.tell(GttUpdate(stamp, 7, CANBK, GttStatus.ACTIVE, old, []))
     assert (moved > 98.0, scene.rung.stop, told(found, "gtt_edited")) == (True, moved, [])
@@ -537,8 +537,8 @@ def leaving_after_the_close(scene, cause):
     if cause == "closed":
         scene.now = CLOSE + 60 * SECOND
     else:
-        scene.rung.doubt = scene.now + 600 * SECOND
-    scene.operate(Act.EXIT, token=CANBK)
+        scene.rung.doubt_until = scene.now + 600 * SECOND
+    scene.operate(OperatorAct.EXIT, token=CANBK)
     assert scene.rung.leaving
     assert some(scene.seconds(60), DeleteGtt) == []
     return gtt
@@ -641,13 +641,13 @@ def theirs(desk, gtt_id, token=CANBK, side=Side.BUY, quantity=5):
 @pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
 def test_gtts_of_the_owner_are_listed_before_we_hold_anything_ignored_once_and_stay_so(desk, side):
     desk.books.at["gtts"] = [theirs(desk, 55, side=side)]
-    assert desk.look(2) == [("gtt:55", Kind.GTT, 5)]
+    assert desk.look(2) == [("gtt:55", DifferenceKind.GTT, 5)]
     assert desk.decide("all ignore")[0] == "done: 1 ignored"
     desk.scene.hold()
     desk.books.at["gtts"][0] = theirs(desk, 55, side=side, quantity=8)
     desk.look(2)
-    assert not [text for text in desk.reconciler.open if "gtt" in text]
+    assert not [text for text in desk.reconciler.open_differences if "gtt" in text]
     again = Desk(desk.journal)
     again.books.at["gtts"] = [theirs(again, 55, side=side)]
     again.look(2)
-    assert again.reconciler.open == ()
+    assert again.reconciler.open_differences == ()

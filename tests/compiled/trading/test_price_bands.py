@@ -7,14 +7,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiled.band import fills, limit_beyond
-from compiled.events import Adopt, BandUpdate, GttUpdate, ModifyGtt, ModifyOrder, Outcome, PlaceGtt, PlaceOrder, Verb
-from compiled.model import MINUTE, SECOND, GttLeg, GttStatus, Instrument, OrderStatus, OrderType, Product, Side
+from compiled.model.events import (
+    BandUpdate,
+    GttUpdate,
+    ModifyGtt,
+    ModifyOrder,
+    PlaceGtt,
+    PlaceOrder,
+    RequestOutcome,
+    RequestVerb,
+    ShareAdoption,
+)
+from compiled.model.price_band import could_fill, limit_beyond
+from compiled.model.values import MINUTE, SECOND, GttLeg, GttStatus, Instrument, OrderStatus, OrderType, Product, Side
+from engine.day.price_bands import BandWatch
 from engine.errors import RetryableError
 from engine.ports import PriceBand
-from engine.trading.bands import BandWatch
-from tests.core.scripted import CANBK, CLOSE, OPEN, Scene, only, some
-from tests.core.test_order_path_restart import Life, tomorrow
+from tests.compiled.trading.scripted import CANBK, CLOSE, OPEN, Scene, only, some
+from tests.engine.orders.test_order_path_restart import Life, tomorrow
 
 
 @pytest.fixture
@@ -48,7 +58,7 @@ def test_a_stop_can_fill_whatever_the_band(side, trigger, lower, width, gap):
     limit = canbk.ticks(limit_beyond(canbk, side, canbk.price(trigger), gap))
     assert (limit >= trigger) if side is Side.BUY else (limit <= trigger)
     assert not lower <= trigger <= lower + width or lower <= limit <= lower + width
-    assert fills(canbk, side, canbk.price(trigger), canbk.price(limit))
+    assert could_fill(canbk, side, canbk.price(trigger), canbk.price(limit))
 
 
 def test_a_stop_below_the_band_keeps_its_gap_and_one_in_it_stays_in_it(scene):
@@ -65,7 +75,7 @@ def test_a_limit_held_back_by_the_band_gives_way_when_the_band_does(scene):
     gtt = scene.hold()
     assert some(banded(scene, 92.80, 120.0), ModifyGtt) == []  # five seconds between two requests about one stop
     assert only(scene.seconds(6), ModifyGtt).gtt.pending[0].price == 97.5
-    scene.answer(gtt.intent, Outcome.ACCEPTED, "7", Verb.MODIFY)
+    scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.MODIFY)
     banded(scene, 92.00, 120.0)
     assert some(scene.seconds(30), ModifyGtt) == []
 
@@ -76,7 +86,7 @@ def test_a_band_that_rises_over_a_limit_makes_the_stop_none_until_it_is_moved(sc
     found = banded(scene, 97.65, 120.0)
     assert scene.kernel.naked() == 1
     assert only(found, ModifyGtt).gtt.pending[0].price == 97.65
-    scene.answer(gtt.intent, Outcome.ACCEPTED, "7", Verb.MODIFY)
+    scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.MODIFY)
     assert scene.kernel.naked() == 0
 
 
@@ -88,7 +98,7 @@ def test_a_stop_off_the_grid_of_a_new_day_counts_as_none_and_is_moved_onto_it_on
     assert scene.kernel.naked() == 1
     [found] = some(scene.asked, ModifyGtt)
     assert [(leg.trigger, leg.price) for leg in found.gtt.pending] == [(98.0, 97.4), (111.2, 111.2)]
-    scene.answer(found.gtt.intent, Outcome.ACCEPTED, "7", Verb.MODIFY)
+    scene.answer(found.gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.MODIFY)
     assert scene.kernel.naked() == 0
     assert some(scene.seconds(60), ModifyGtt) == []
 
@@ -111,7 +121,7 @@ def test_shares_whose_price_is_at_a_stop_that_cannot_fill_leave_at_the_market(sc
     gtt = scene.hold()
     scene.tick(98.2, after=10)
     meddled(scene, 98.0, 98.5)  # no broker takes a trigger so near to the price
-    scene.answer(gtt.intent, Outcome.ACCEPTED, "7", Verb.CANCEL)
+    scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.CANCEL)
     assert [order.quantity for order in scene.exits()] == [100]
 
 
@@ -120,9 +130,9 @@ def test_shares_whose_stop_cannot_be_made_to_fill_leave_after_the_third_refusal(
     scene.seconds(10)
     meddled(scene, 98.0, 98.5)
     for _ in range(3):
-        scene.answer(gtt.intent, Outcome.REFUSED, "7", Verb.MODIFY, "InputException: no")
+        scene.answer(gtt.intent, RequestOutcome.REFUSED, "7", RequestVerb.MODIFY, "InputException: no")
         scene.seconds(10)
-    scene.answer(gtt.intent, Outcome.ACCEPTED, "7", Verb.CANCEL)
+    scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.CANCEL)
     assert [order.quantity for order in scene.exits()] == [100]
 
 
@@ -139,7 +149,7 @@ def test_a_stop_restored_under_the_next_days_band_is_fitted_to_it(life):
 
 def adopted(scene, limit):
     legs = [GttLeg(97.0, limit, Side.SELL, 10)]
-    return scene.tell(Adopt(scene.now, CANBK, Product.CNC, 10, 101.0, "adopted", 5.0, False, False, 9, legs))
+    return scene.tell(ShareAdoption(scene.now, CANBK, Product.CNC, 10, 101.0, "adopted", 5.0, False, False, 9, legs))
 
 
 def test_an_adopted_stop_that_can_fill_stays_as_its_owner_made_it(scene):
@@ -170,7 +180,7 @@ def test_an_exit_left_behind_by_the_price_counts_as_none_and_is_pressed_within_t
     assert some(scene.seconds(30), ModifyOrder) == []  # the old band still holds it
     (move,) = some(banded(scene, 93.0, 120.0), ModifyOrder)
     assert move.change.price == 95.05  # a percent under 96.00 is 95.04
-    scene.answer(move.order.intent, Outcome.ACCEPTED, "S1", Verb.MODIFY)
+    scene.answer(move.order.intent, RequestOutcome.ACCEPTED, "S1", RequestVerb.MODIFY)
     assert scene.kernel.naked() == 0
 
 
@@ -236,8 +246,8 @@ class Watching:
         for second in range(1, seconds + 1):
             self.quotes.ts += SECOND
             before = len(self.quotes.asked)
-            if wanted := self.watch.due(self.quotes.ts):
-                asyncio.run(self.watch.look(wanted))
+            if wanted := self.watch.markets_due(self.quotes.ts):
+                asyncio.run(self.watch.read_bands(wanted))
             if len(self.quotes.asked) > before:
                 asked[second] = self.quotes.asked[-1]
         return asked

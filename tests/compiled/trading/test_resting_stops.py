@@ -2,10 +2,18 @@
 
 import pytest
 
-from compiled.events import Act, CancelOrder, ModifyOrder, Outcome, PlaceGtt, PlaceOrder, Verb
-from compiled.model import OrderStatus, OrderType, Product, Purpose, Side
-from compiled.risk import Reason
-from tests.core.scripted import CANBK, Scene, only, some
+from compiled.model.events import (
+    CancelOrder,
+    ModifyOrder,
+    OperatorAct,
+    PlaceGtt,
+    PlaceOrder,
+    RequestOutcome,
+    RequestVerb,
+)
+from compiled.model.values import OrderPurpose, OrderStatus, OrderType, Product, Side
+from compiled.trading.risk import RefusalReason
+from tests.compiled.trading.scripted import CANBK, Scene, only, some
 
 
 @pytest.fixture
@@ -14,7 +22,7 @@ def scene():
 
 
 def stops(scene):
-    return [c.order for c in scene.asked if isinstance(c, PlaceOrder) and c.order.purpose is Purpose.PROTECT]
+    return [c.order for c in scene.asked if isinstance(c, PlaceOrder) and c.order.purpose is OrderPurpose.PROTECT]
 
 
 def test_a_filled_intraday_entry_gets_a_stop_order_and_no_gtt(scene):
@@ -22,7 +30,7 @@ def test_a_filled_intraday_entry_gets_a_stop_order_and_no_gtt(scene):
     scene.accept(order, "B1")
     stop = only(scene.trade("t1", "B1", 40, 100.0), PlaceOrder).order
     assert (stop.side, stop.quantity, stop.order_type, stop.trigger, stop.product, stop.purpose) == (
-        Side.SELL, 40, OrderType.SLM, 98.0, Product.MIS, Purpose.PROTECT,
+        Side.SELL, 40, OrderType.SLM, 98.0, Product.MIS, OrderPurpose.PROTECT,
     )  # fmt: skip
     assert some(scene.asked, PlaceGtt) == []
     assert scene.kernel.naked() == 1
@@ -46,7 +54,7 @@ def test_shares_that_fill_later_are_added_to_the_stop_order(scene):
     assert scene.kernel.naked() == 1
     change = only(scene.seconds(1), ModifyOrder).change  # a stop that trails rests for five seconds, shares do not wait
     assert (change.quantity, change.trigger) == (100, 0.0)
-    scene.answer(stop.intent, Outcome.ACCEPTED, "G1", Verb.MODIFY)
+    scene.answer(stop.intent, RequestOutcome.ACCEPTED, "G1", RequestVerb.MODIFY)
     assert (scene.kernel.naked(), stop.quantity) == (0, 100)
 
 
@@ -55,26 +63,26 @@ def test_the_stop_order_trails_the_price_and_only_a_confirmed_trigger_counts(sce
     found = scene.tick(103.0, after=6)
     assert only(found, ModifyOrder).change.trigger == 100.9  # 2 % below 103 is 100.94, on the grid away from the price
     assert scene.rung.stop == 98.0
-    scene.answer(stop.intent, Outcome.ACCEPTED, "G1", Verb.MODIFY)
+    scene.answer(stop.intent, RequestOutcome.ACCEPTED, "G1", RequestVerb.MODIFY)
     assert (scene.rung.stop, stop.trigger, scene.rung.trailed) == (100.9, 100.9, 1)
 
 
 def test_an_exit_is_sent_only_when_the_stop_order_is_known_to_be_gone(scene):
     stop = scene.hold_intraday()
-    found = scene.operate(Act.EXIT, token=CANBK)
+    found = scene.operate(OperatorAct.EXIT, token=CANBK)
     assert only(found, CancelOrder).order is stop
-    scene.answer(stop.intent, Outcome.ACCEPTED, "G1", Verb.CANCEL)
+    scene.answer(stop.intent, RequestOutcome.ACCEPTED, "G1", RequestVerb.CANCEL)
     scene.seconds(2)
     assert scene.exits() == []
     found = scene.book("G1", OrderStatus.CANCELLED)
     order = only(found, PlaceOrder).order
-    assert (order.quantity, order.order_type, order.purpose) == (100, OrderType.MARKET, Purpose.EXIT)
+    assert (order.quantity, order.order_type, order.purpose) == (100, OrderType.MARKET, OrderPurpose.EXIT)
 
 
 def test_a_stop_that_was_triggered_while_its_cancellation_was_on_the_way_is_the_exit(scene):
     stop = scene.hold_intraday()
-    scene.operate(Act.EXIT, token=CANBK)
-    scene.answer(stop.intent, Outcome.REFUSED, "G1", Verb.CANCEL, "OrderException: as it is being processed")
+    scene.operate(OperatorAct.EXIT, token=CANBK)
+    scene.answer(stop.intent, RequestOutcome.REFUSED, "G1", RequestVerb.CANCEL, "OrderException: as it is being processed")
     scene.book("G1", OrderStatus.COMPLETE, 100, side=Side.SELL)
     scene.trade("t9", "G1", 100, 97.9, Side.SELL)
     scene.seconds(5)
@@ -83,7 +91,7 @@ def test_a_stop_that_was_triggered_while_its_cancellation_was_on_the_way_is_the_
 
 def test_the_shares_a_cancelled_stop_had_sold_are_not_sold_again(scene):
     stop = scene.hold_intraday()
-    scene.operate(Act.EXIT, token=CANBK)
+    scene.operate(OperatorAct.EXIT, token=CANBK)
     scene.book("G1", OrderStatus.CANCELLED, 30, side=Side.SELL)
     scene.seconds(5)
     assert scene.exits() == []
@@ -132,15 +140,15 @@ def test_a_rejected_stop_is_tried_again_and_after_the_third_rejection_the_positi
 def test_a_busy_broker_or_a_dead_token_is_no_refusal_of_the_stop(scene):
     stop = only(scene.fill(scene.enter(product=Product.MIS)), PlaceOrder).order
     for reason in ("busy: Too many requests", "TokenException: expired") * 3:
-        scene.answer(stop.intent, Outcome.REFUSED, reason=reason)
+        scene.answer(stop.intent, RequestOutcome.REFUSED, reason=reason)
         stop = only(scene.seconds(3), PlaceOrder).order
     assert scene.exits() == []
 
 
 def test_a_stop_given_up_as_lost_that_stands_after_all_is_the_one_stop(scene):
     first = only(scene.fill(scene.enter(product=Product.MIS)), PlaceOrder).order
-    scene.answer(first.intent, Outcome.UNKNOWN, reason="timeout")
-    scene.answer(first.intent, Outcome.LOST, reason="not in the broker's books")
+    scene.answer(first.intent, RequestOutcome.UNKNOWN, reason="timeout")
+    scene.answer(first.intent, RequestOutcome.LOST, reason="not in the broker's books")
     second = stops(scene)[-1]
     assert second is not first
     scene.accept(second, "G2")
@@ -150,7 +158,7 @@ def test_a_stop_given_up_as_lost_that_stands_after_all_is_the_one_stop(scene):
 
 def test_a_stop_of_unknown_outcome_is_not_placed_a_second_time(scene):
     stop = only(scene.fill(scene.enter(product=Product.MIS)), PlaceOrder).order
-    scene.answer(stop.intent, Outcome.UNKNOWN, reason="timeout")
+    scene.answer(stop.intent, RequestOutcome.UNKNOWN, reason="timeout")
     scene.seconds(60)
     assert stops(scene) == [stop]
     assert scene.kernel.naked() == 1
@@ -161,7 +169,7 @@ def test_the_desk_leaves_at_the_target_after_taking_the_stop_away(scene):
     found = scene.tick(104.0, after=1)
     assert [command.order for command in some(found, CancelOrder)] == [stop]
     found = scene.book("G1", OrderStatus.CANCELLED, side=Side.SELL)
-    assert only(found, PlaceOrder).order.purpose is Purpose.EXIT
+    assert only(found, PlaceOrder).order.purpose is OrderPurpose.EXIT
     assert scene.rung.exit_reason == "target"
 
 
@@ -176,10 +184,10 @@ def test_a_price_at_the_stop_before_it_stands_is_left_at_the_market(scene):
 
 def test_a_stop_whose_modifications_are_used_up_is_replaced_by_one_where_it_would_stand():
     scene = Scene()
-    scene.kernel.out.modifies = 1
+    scene.kernel.order_store.modifies = 1
     stop = scene.hold_intraday()
     scene.tick(103.0, after=6)
-    scene.answer(stop.intent, Outcome.ACCEPTED, "G1", Verb.MODIFY)
+    scene.answer(stop.intent, RequestOutcome.ACCEPTED, "G1", RequestVerb.MODIFY)
     found = scene.tick(106.0, after=6)
     assert [command.order for command in some(found, CancelOrder)] == [stop]
     assert some(found, ModifyOrder) == []
@@ -195,7 +203,7 @@ def test_a_trigger_the_operator_has_moved_at_the_broker_is_the_stop(scene):
 
 def test_flatten_takes_every_stop_away_and_sells_everything_once(scene):
     scene.hold_intraday()
-    scene.operate(Act.FLATTEN)
+    scene.operate(OperatorAct.FLATTEN)
     scene.book("G1", OrderStatus.CANCELLED, side=Side.SELL)
     scene.seconds(5)
     assert [order.quantity for order in scene.exits()] == [100]
@@ -212,4 +220,4 @@ def test_delivery_shares_are_still_not_sold_short(product):
     scene = Scene(products=(Product.CNC, Product.MIS, Product.MTF))
     found = scene.act(lambda ctx: ctx.enter(CANBK, Side.SELL, 0, 2.0, quantity=5, product=product))
     assert some(found, PlaceOrder) == []
-    assert scene.kernel.decisions.fresh[-1].verdict is Reason.SHORT_DELIVERY
+    assert scene.kernel.decisions.fresh[-1].verdict is RefusalReason.SHORT_DELIVERY

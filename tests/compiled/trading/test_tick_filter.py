@@ -2,14 +2,14 @@
 
 import pytest
 
-from compiled.events import BandUpdate, ModifyOrder, Ticks, Timer
-from compiled.kernel import Kernel, Setup
-from compiled.model import MINUTE, SECOND, Instrument, Tick
-from compiled.positions import Slot
-from compiled.risk import Limits
-from compiled.screen import Screen
-from compiled.strategy import Strategy
-from tests.core.scripted import Scene, only
+from compiled.model.events import BandUpdate, ModifyOrder, TickBatch, TimerEvent
+from compiled.model.values import MINUTE, SECOND, Instrument, Tick
+from compiled.trading.kernel import Kernel, KernelSetup
+from compiled.trading.positions import StrategyState
+from compiled.trading.risk import RiskLimits
+from compiled.trading.strategy import Strategy
+from compiled.trading.tick_filter import TickFilter
+from tests.compiled.trading.scripted import Scene, only
 
 NINE = 1_780_285_500_000_000_000  # 2026-06-01 09:15:00 IST
 CLOSE = NINE + 375 * MINUTE
@@ -38,9 +38,9 @@ class Desk:
             Instrument(OPTION, "NFO", "NIFTY26JUNCE", 0.05, kind="CE"),
         ]
         self.heard = Listener()
-        slot = Slot(self.heard, [SHARE, INDEX, OPTION])
-        self.kernel = Kernel(Setup(NINE, CLOSE, 10_000_000, Limits(), [60]), self.instruments, [slot], {})
-        self.kernel.screen = Screen(300 * SECOND)
+        slot = StrategyState(self.heard, [SHARE, INDEX, OPTION])
+        self.kernel = Kernel(KernelSetup(NINE, CLOSE, 10_000_000, RiskLimits(), [60]), self.instruments, [slot], {})
+        self.kernel.tick_filter = TickFilter(300 * SECOND)
         self.volume = 0
 
     def trade(self, second, price, token=SHARE, *, stamp=None, traded=None, volume=None, received=None):
@@ -49,14 +49,14 @@ class Desk:
         self.volume += 10
         tick = Tick(token, at if stamp is None else stamp, price, self.volume if volume is None else volume)
         tick.last_trade_ts = at if traded is None else traded
-        self.kernel.handle(Ticks(at if received is None else received, [tick]))
+        self.kernel.handle(TickBatch(at if received is None else received, [tick]))
 
     @property
     def dead(self):
-        return [(each.reason, each.tick.ltp) for each in self.kernel.screen.dead]
+        return [(each.reason, each.tick.ltp) for each in self.kernel.tick_filter.dead]
 
     def minute(self):
-        self.kernel.handle(Timer(NINE + 61 * SECOND))
+        self.kernel.handle(TimerEvent(NINE + 61 * SECOND))
         return self.heard.bars
 
 
@@ -168,11 +168,11 @@ def test_what_is_normal_is_no_letter():
 @pytest.mark.parametrize("wrong", [130.0, 50.0], ids=["above", "below the stop"])
 def test_one_bad_tick_moves_no_stop_and_leaves_no_position(wrong):
     scene = Scene()
-    scene.kernel.screen = Screen(300 * SECOND)
+    scene.kernel.tick_filter = TickFilter(300 * SECOND)
     scene.hold_intraday()
     scene.tick(100.0, after=1)
     assert scene.tick(wrong, after=6) == []
     assert scene.tick(100.05, after=1) == []
-    assert [each.reason for each in scene.kernel.screen.dead] == ["jump"]
+    assert [each.reason for each in scene.kernel.tick_filter.dead] == ["jump"]
     assert scene.rung.stop == 98.0
     assert only(scene.tick(103.0, after=6), ModifyOrder).change.trigger == 100.9  # a true one does

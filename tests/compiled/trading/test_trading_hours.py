@@ -2,13 +2,13 @@
 
 import pytest
 
-from compiled.events import Alert, CancelOrder, DeleteGtt, Outcome, PlaceGtt, PlaceOrder, Verb
-from compiled.kernel import Kernel, Setup
-from compiled.model import MINUTE, SECOND, Instrument, OrderStatus, Product, Purpose, Side, TradingHours
-from compiled.positions import Slot
-from compiled.risk import Limits
-from compiled.strategy import Strategy
-from tests.core.scripted import BEL, CANBK, CLOSE, OPEN, Scene, only, some
+from compiled.model.events import CancelOrder, DeleteGtt, KernelAlert, PlaceGtt, PlaceOrder, RequestOutcome, RequestVerb
+from compiled.model.values import MINUTE, SECOND, Instrument, OrderPurpose, OrderStatus, Product, Side, TradingHours
+from compiled.trading.kernel import Kernel, KernelSetup
+from compiled.trading.positions import StrategyState
+from compiled.trading.risk import RiskLimits
+from compiled.trading.strategy import Strategy
+from tests.compiled.trading.scripted import BEL, CANBK, CLOSE, OPEN, Scene, only, some
 
 AUCTION = CLOSE - 15 * MINUTE  # continuous trading of CANBK ends a quarter of an hour before BEL's
 BY_AUCTION = TradingHours(
@@ -23,7 +23,7 @@ def by_auction(now=AUCTION - MINUTE):
 
 
 def refused(found):
-    return [command.text.rpartition(" ")[2] for command in found if isinstance(command, Alert)]
+    return [command.text.rpartition(" ")[2] for command in found if isinstance(command, KernelAlert)]
 
 
 def ask(scene, token=CANBK, product=Product.CNC, stop=2.0):
@@ -57,8 +57,8 @@ def test_an_exit_asked_for_before_the_closing_auction_waits_for_it_behind_its_gt
     scene.act(lambda ctx: ctx.exit(CANBK))
     assert not some(scene.seconds(299), DeleteGtt)
     only(scene.timer(), DeleteGtt)
-    exit_ = only(scene.answer(scene.rung.gtt.intent, Outcome.ACCEPTED, "7", Verb.CANCEL), PlaceOrder).order
-    assert exit_.purpose is Purpose.EXIT
+    exit_ = only(scene.answer(scene.rung.gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.CANCEL), PlaceOrder).order
+    assert exit_.purpose is OrderPurpose.EXIT
     assert scene.now == BY_AUCTION.auction
 
 
@@ -81,7 +81,7 @@ def test_an_exit_that_came_too_late_for_the_auction_is_protected_over_night():
     scene.leave()
     exit_ = scene.exits()[-1]
     scene.now += SECOND
-    found = scene.answer(exit_.intent, Outcome.REFUSED, reason="Market orders are currently not allowed.")
+    found = scene.answer(exit_.intent, RequestOutcome.REFUSED, reason="Market orders are currently not allowed.")
     found += scene.seconds(3)
     carried = only(found, PlaceGtt).gtt
     assert carried is not gtt
@@ -93,16 +93,16 @@ def test_an_exit_that_is_refused_before_the_auction_waits_for_it_under_a_gtt():
     scene.hold()
     exit_ = scene.leave()
     scene.now = AUCTION
-    found = scene.answer(exit_.intent, Outcome.REFUSED, reason="not in this phase")
+    found = scene.answer(exit_.intent, RequestOutcome.REFUSED, reason="not in this phase")
     found += scene.seconds(3)
     carried = only(found, PlaceGtt).gtt
     assert carried.legs[0].trigger == 98.0  # 2 % below the last price
-    scene.answer(carried.intent, Outcome.ACCEPTED, "8")
+    scene.answer(carried.intent, RequestOutcome.ACCEPTED, "8")
     found = scene.seconds(297)
-    assert not some(found, Alert)  # the auction takes it, a few minutes on
+    assert not some(found, KernelAlert)  # the auction takes it, a few minutes on
     assert only(found, DeleteGtt).gtt is carried
-    found = scene.answer(carried.intent, Outcome.ACCEPTED, "8", Verb.CANCEL)
-    assert only(found, PlaceOrder).order.purpose is Purpose.EXIT
+    found = scene.answer(carried.intent, RequestOutcome.ACCEPTED, "8", RequestVerb.CANCEL)
+    assert only(found, PlaceOrder).order.purpose is OrderPurpose.EXIT
 
 
 # intraday
@@ -127,7 +127,7 @@ def test_intraday_positions_are_left_at_the_square_off_and_others_stay():
     assert not some(scene.seconds(599), PlaceOrder)
     exit_ = only(scene.timer(), PlaceOrder).order
     assert (exit_.product, exit_.side, exit_.quantity, exit_.purpose) == (
-        Product.MIS, Side.SELL, 10, Purpose.EXIT,
+        Product.MIS, Side.SELL, 10, OrderPurpose.EXIT,
     )  # fmt: skip
     assert scene.rung.exit_reason == "square-off"
 
@@ -168,15 +168,15 @@ def clockwork(hours, until):
     """Let a day pass in ticks of a minute and timers of a second; return the strategy."""
     strategy = Clockwork()
     kernel = Kernel(
-        Setup(OPEN, CLOSE, 0, Limits(), [60, 900], hours={CANBK: hours}),
-        [Instrument(CANBK, "NSE", "CANBK", 0.05)], [Slot(strategy, [CANBK])], {},
+        KernelSetup(OPEN, CLOSE, 0, RiskLimits(), [60, 900], hours={CANBK: hours}),
+        [Instrument(CANBK, "NSE", "CANBK", 0.05)], [StrategyState(strategy, [CANBK])], {},
     )  # fmt: skip
     for second in range(int((until - OPEN) // SECOND)):
         ts = OPEN + second * SECOND
-        if second % 60 == 0 and hours.trading(ts):
+        if second % 60 == 0 and hours.is_trading(ts):
             kernel.bars.update(CANBK, ts, 100.0, second)
-        kernel._at(ts)
-        kernel._timer()
+        kernel._advance_time(ts)
+        kernel._handle_timer()
     return strategy, kernel
 
 

@@ -2,13 +2,13 @@
 
 import pytest
 
-from compiled.events import Alert, CancelOrder, DeleteGtt, Outcome, PlaceGtt, PlaceOrder, Verb
-from compiled.model import MINUTE, SECOND, OrderStatus, Product, TradingHours
-from compiled.terms import Terms, Variety
-from tests.core.scripted import CANBK, CLOSE, OPEN, Scene, only, some
-from tests.core.test_hours import ask, refused
+from compiled.model.events import CancelOrder, DeleteGtt, KernelAlert, PlaceGtt, PlaceOrder, RequestOutcome, RequestVerb
+from compiled.model.order_terms import OrderTerms, Variety
+from compiled.model.values import MINUTE, SECOND, OrderStatus, Product, TradingHours
+from tests.compiled.trading.scripted import CANBK, CLOSE, OPEN, Scene, only, some
+from tests.compiled.trading.test_trading_hours import ask, refused
 
-AMO = Terms(Variety.AMO)
+AMO = OrderTerms(Variety.AMO)
 EARLIER, LATER = CLOSE - 15 * MINUTE, CLOSE + 15 * MINUTE
 LAST_ENTRY = EARLIER - 2 * MINUTE
 
@@ -69,7 +69,7 @@ def test_an_exit_that_rests_at_the_earlier_close_is_taken_back_and_a_gtt_stands_
     found = scene.seconds(15)
     assert only(found, CancelOrder).order is exit_
     assert scene.now > EARLIER
-    scene.answer(exit_.intent, Outcome.ACCEPTED, "X1", Verb.CANCEL)
+    scene.answer(exit_.intent, RequestOutcome.ACCEPTED, "X1", RequestVerb.CANCEL)
     found = scene.book("X1", OrderStatus.CANCELLED, tag=exit_.tag, quantity=100, price=97.0, side=exit_.side)
     assert only(found + scene.seconds(3), PlaceGtt).gtt.legs[0].trigger == 98.0
 
@@ -83,7 +83,7 @@ def test_a_cancellation_that_the_exchange_refuses_is_asked_for_again_at_the_pace
     for _ in range(65):
         if some(scene.timer(), CancelOrder):
             tries += 1
-            scene.answer(exit_.intent, Outcome.REFUSED, "X1", Verb.CANCEL, "not in this phase")
+            scene.answer(exit_.intent, RequestOutcome.REFUSED, "X1", RequestVerb.CANCEL, "not in this phase")
     assert 5 <= tries <= 7  # the exit's patience is 10 s
 
 
@@ -92,8 +92,8 @@ def test_a_refusal_after_the_earlier_close_is_expected_and_one_before_it_is_not(
     scene = held_until(EARLIER - 3 * SECOND)
     exit_ = scene.leave()
     scene.now = EARLIER if late else EARLIER - 2 * SECOND
-    found = scene.answer(exit_.intent, Outcome.REFUSED, reason="Markets are closed right now.")
-    told = next(each for each in some(found, Alert) if each.name == "order_refused")
+    found = scene.answer(exit_.intent, RequestOutcome.REFUSED, reason="Markets are closed right now.")
+    told = next(each for each in some(found, KernelAlert) if each.name == "order_refused")
     assert told.level == level
     assert ("expected: its hours are not confirmed" in told.text) is late
     assert scene.rung.rejections == (0 if late else 1)
@@ -105,7 +105,7 @@ def test_protection_that_is_refused_after_the_earlier_close_is_never_given_up_fo
     gtt = only(scene.fill(order), PlaceGtt).gtt
     scene.now = EARLIER
     for _ in range(5):
-        found = scene.answer(gtt.intent, Outcome.REFUSED, reason="Markets are closed right now.")
+        found = scene.answer(gtt.intent, RequestOutcome.REFUSED, reason="Markets are closed right now.")
         found += scene.seconds(120)
         gtt = some(found, PlaceGtt)[-1].gtt
     assert scene.rung.refusals == 0

@@ -4,16 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiled import path
-from compiled.events import CancelOrder, DeleteGtt, GttUpdate, ModifyGtt, OrderUpdate, Outcome, Verb
-from compiled.model import MINUTE, GttLeg, GttStatus, Instrument, OrderStatus, OrderType, Side, Validity
-from compiled.slippage import FixedTicks, SpreadFraction, VolumeShare
+from compiled.model.events import CancelOrder, DeleteGtt, GttUpdate, ModifyGtt, OrderUpdate, RequestOutcome, RequestVerb
+from compiled.model.values import MINUTE, GttLeg, GttStatus, Instrument, OrderStatus, OrderType, Side, Validity
+from compiled.venue import intrabar
+from compiled.venue.slippage import FixedTicks, SpreadFraction, VolumeShare
 from tests.reference.exchange import CLOSE, OPEN, TOKEN, Exchange
 
 
 def points(open, high, low, close, tick=0.05):
-    to_low = path.low_first(Instrument(1, "NSE", "X", tick), open, high, low)
-    return [path.point(k, to_low, open, high, low, close) for k in range(4)]
+    to_low = intrabar.low_first(Instrument(1, "NSE", "X", tick), open, high, low)
+    return [intrabar.path_point(k, to_low, open, high, low, close) for k in range(4)]
 
 
 def test_1_the_path_goes_to_the_nearer_extreme_first():
@@ -30,11 +30,11 @@ def test_1_a_tie_is_a_tie_whatever_rounding_makes_of_the_differences(tick, begun
     instrument = Instrument(1, "NSE", "X", tick)
     down = min(away, begun - 1)
     begin, high, low = (instrument.price(at) for at in (begun, begun + max(0, down + more), begun - down))
-    assert path.low_first(instrument, begin, high, low) == (max(0, down + more) >= down)
+    assert intrabar.low_first(instrument, begin, high, low) == (max(0, down + more) >= down)
 
 
 def test_1_the_points_are_thirds_of_the_bar_and_the_last_lies_inside_it():
-    assert [path.time(k, 0, 60) for k in range(4)] == [0, 20, 40, 59]
+    assert [intrabar.path_time(k, 0, 60) for k in range(4)] == [0, 20, 40, 59]
 
 
 def test_2_an_order_sent_at_the_close_fills_at_the_next_open_and_not_before():
@@ -121,7 +121,7 @@ def test_5_a_stop_is_pending_until_it_is_triggered():
     assert exchange.statuses() == [OrderStatus.TRIGGER_PENDING]
     exchange.bar(100.0, 100.5, 98.5, 100.0, stop=1)
     start, *prices = exchange.play
-    exchange.venue.move(TOKEN, start, prices[2])
+    exchange.venue.move_price(TOKEN, start, prices[2])
     assert exchange.statuses() == [OrderStatus.OPEN, OrderStatus.COMPLETE]
 
 
@@ -197,7 +197,7 @@ def test_8_a_market_order_without_protection_is_refused():
     exchange = Exchange()
     exchange.order(Side.BUY, 100, protection=0.0)
     (answer,) = exchange.events()
-    assert (answer.outcome, answer.reason) == (Outcome.REFUSED, "market orders need a market protection")
+    assert (answer.outcome, answer.reason) == (RequestOutcome.REFUSED, "market orders need a market protection")
 
 
 def test_9_slippage_is_against_the_order_and_no_worse_than_its_limit():
@@ -245,7 +245,7 @@ def test_10_a_price_outside_the_band_is_refused():
     exchange.order(Side.BUY, 100, OrderType.LIMIT, 89.95)
     exchange.order(Side.SELL, 100, OrderType.LIMIT, 110.05)
     exchange.order(Side.SELL, 100, OrderType.LIMIT, 110.0)
-    assert [e.outcome for e in exchange.events()] == [Outcome.REFUSED, Outcome.REFUSED, Outcome.ACCEPTED]
+    assert [e.outcome for e in exchange.events()] == [RequestOutcome.REFUSED, RequestOutcome.REFUSED, RequestOutcome.ACCEPTED]
 
 
 def test_10_a_gtt_beyond_the_band_is_taken_and_its_order_is_judged_by_the_band_of_its_moment():
@@ -253,7 +253,7 @@ def test_10_a_gtt_beyond_the_band_is_taken_and_its_order_is_judged_by_the_band_o
     exchange = Exchange(instrument=instrument)
     exchange.gtt(100.0, (94.0, 93.5))
     (answer,) = exchange.events()
-    assert answer.outcome is Outcome.ACCEPTED
+    assert answer.outcome is RequestOutcome.ACCEPTED
     instrument.lower = 90.0  # it has slid
     assert exchange.bar(99.0, 99.0, 93.0, 93.0) == [(100, 94.0)]
     early = Exchange(instrument=Instrument(TOKEN, "NSE", "KITE", 0.05, lower=95.0, upper=110.0))
@@ -292,7 +292,7 @@ def test_11_a_malformed_order_is_refused_with_its_reason(quantity, kind, price, 
     exchange.bar(100.0, 100.0, 100.0, 100.0)
     exchange.order(Side.BUY, quantity, kind, price, trigger)
     (answer,) = exchange.events()
-    assert (answer.outcome, answer.verb, answer.reason) == (Outcome.REFUSED, Verb.PLACE, reason)
+    assert (answer.outcome, answer.verb, answer.reason) == (RequestOutcome.REFUSED, RequestVerb.PLACE, reason)
 
 
 def test_11_an_order_outside_the_session_is_refused():
@@ -318,7 +318,7 @@ def test_11_a_malformed_gtt_is_refused_with_its_reason(legs, reason):
     exchange.bar(100.0, 100.0, 100.0, 100.0)
     exchange.gtt(100.0, *legs)
     (answer,) = exchange.events()
-    assert (answer.outcome, answer.reason) == (Outcome.REFUSED, reason)
+    assert (answer.outcome, answer.reason) == (RequestOutcome.REFUSED, reason)
 
 
 def test_12_ioc_fills_at_the_next_open_or_is_cancelled_there():
@@ -336,10 +336,10 @@ def test_13_the_day_cancels_orders_and_keeps_gtts():
     exchange.order(Side.BUY, 100, OrderType.LIMIT, 95.0)
     exchange.gtt(100.0, (97.5, 97.0))
     exchange.bar(100.0, 100.5, 99.5, 100.0)
-    exchange.venue.finish(CLOSE)
+    exchange.venue.end_session(CLOSE)
     (update,) = exchange.events()
     assert (update.status, update.filled, update.reason) == (OrderStatus.CANCELLED, 0, "the day is over")
-    exchange.venue.session(CLOSE, CLOSE + 375 * MINUTE)
+    exchange.venue.begin_session(CLOSE, CLOSE + 375 * MINUTE)
     assert exchange.bar(98.0, 98.0, 94.0, 96.0) == [(100, 97.5)]
 
 
@@ -347,21 +347,21 @@ def test_14_a_cancel_ends_an_order_once():
     exchange = Exchange()
     order = exchange.order(Side.BUY, 100, OrderType.LIMIT, 95.0)
     exchange.events()
-    exchange.venue.take([CancelOrder(order), CancelOrder(order)], OPEN)
+    exchange.venue.take_commands([CancelOrder(order), CancelOrder(order)], OPEN)
     first, update, second = exchange.events()
-    assert (first.verb, first.outcome) == (Verb.CANCEL, Outcome.ACCEPTED)
+    assert (first.verb, first.outcome) == (RequestVerb.CANCEL, RequestOutcome.ACCEPTED)
     assert update.status is OrderStatus.CANCELLED
-    assert (second.outcome, second.reason) == (Outcome.REFUSED, "the order is not open")
+    assert (second.outcome, second.reason) == (RequestOutcome.REFUSED, "the order is not open")
 
 
 def test_14_a_gtt_is_modified_and_deleted():
     exchange = Exchange()
     gtt = exchange.gtt(100.0, (97.5, 97.0))
     gtt.pending = [GttLeg(98.0, 97.5, Side.SELL, 80)]
-    exchange.venue.take([ModifyGtt(gtt)], OPEN)
+    exchange.venue.take_commands([ModifyGtt(gtt)], OPEN)
     assert exchange.bar(100.0, 100.0, 97.8, 99.0) == [(80, 98.0)]
     again = exchange.gtt(100.0, (97.5, 97.0))
-    exchange.venue.take([DeleteGtt(again)], OPEN + MINUTE)
+    exchange.venue.take_commands([DeleteGtt(again)], OPEN + MINUTE)
     assert exchange.bar(100.0, 100.0, 95.0, 99.0) == []
 
 
@@ -369,8 +369,8 @@ def test_14_a_gtt_that_fired_cannot_be_modified():
     exchange = Exchange()
     gtt = exchange.gtt(100.0, (97.5, 97.0))
     exchange.bar(100.0, 100.0, 97.0, 99.0)
-    exchange.venue.take([ModifyGtt(gtt), DeleteGtt(gtt)], exchange.now)
-    assert [e.outcome for e in exchange.events()] == [Outcome.REFUSED, Outcome.REFUSED]
+    exchange.venue.take_commands([ModifyGtt(gtt), DeleteGtt(gtt)], exchange.now)
+    assert [e.outcome for e in exchange.events()] == [RequestOutcome.REFUSED, RequestOutcome.REFUSED]
 
 
 def test_15_a_gtt_tells_its_order_before_the_order_tells_its_trade():
@@ -379,7 +379,7 @@ def test_15_a_gtt_tells_its_order_before_the_order_tells_its_trade():
     exchange.events()
     exchange.bar(100.0, 100.0, 97.0, 99.0, stop=1)
     start, *_ = exchange.play
-    exchange.venue.move(TOKEN, start, 97.0)
+    exchange.venue.move_price(TOKEN, start, 97.0)
     fired, opened, done, trade = exchange.events()
     assert isinstance(fired, GttUpdate)
     assert fired.status is GttStatus.TRIGGERED
@@ -394,7 +394,7 @@ def test_15_a_gtt_whose_order_the_exchange_refuses_has_triggered_without_one():
     exchange.events()
     instrument.lower, instrument.upper = 97.2, 120.0
     exchange.bar(100.0, 100.0, 97.3, 99.0, stop=1)
-    exchange.venue.move(TOKEN, OPEN, 97.3)
+    exchange.venue.move_price(TOKEN, OPEN, 97.3)
     (fired,) = exchange.events()
     assert (fired.status, fired.order_ids, fired.reason) == (
         GttStatus.TRIGGERED, [], "price is outside the day's band",

@@ -1,8 +1,8 @@
 """Fills against ticks, rule by rule: the numbers in the names are those of docs/fills.md."""
 
-from compiled.events import Answer, OrderUpdate, Outcome, Trade
-from compiled.model import NEVER, Instrument, OrderStatus, OrderType, Side, Tick, Validity
-from compiled.slippage import FixedTicks, VolumeShare
+from compiled.model.events import BrokerAnswer, BrokerTrade, OrderUpdate, RequestOutcome
+from compiled.model.values import NEVER, Instrument, OrderStatus, OrderType, Side, Tick, Validity
+from compiled.venue.slippage import FixedTicks, VolumeShare
 from tests.reference.exchange import OPEN, TOKEN, Exchange
 
 BIDS = [(99.95, 300), (99.9, 500), (99.85, 700), (99.8, 900), (99.75, 1_100)]
@@ -23,7 +23,7 @@ def test_16_a_request_takes_its_time_and_so_does_its_answer():
     exchange.tick(100.0, 10, BIDS, ASKS, ts=OPEN)
     exchange.order(Side.BUY, 100)
     assert exchange.tick(100.0, 10, BIDS, [(100.0, 500)], ts=OPEN + 4 * MS) == []
-    exchange.venue.tick(Tick(TOKEN, OPEN + 6 * MS, 100.0, 30, ask=100.05, ask_quantity=500))
+    exchange.venue.meet_tick(Tick(TOKEN, OPEN + 6 * MS, 100.0, 30, ask=100.05, ask_quantity=500))
     assert exchange.venue.due == OPEN + 7 * MS
     answer, update, trade = exchange.events()
     assert (answer.ts, update.ts) == (OPEN + 7 * MS, OPEN + 8 * MS)
@@ -37,8 +37,8 @@ def test_16_advance_lets_requests_arrive_without_a_tick():
     assert exchange.venue.due == NEVER
     exchange.venue.advance(OPEN + 5 * MS)
     (answer,) = exchange.events()
-    assert isinstance(answer, Answer)
-    assert (answer.ts, answer.outcome) == (OPEN + 5 * MS, Outcome.ACCEPTED)
+    assert isinstance(answer, BrokerAnswer)
+    assert (answer.ts, answer.outcome) == (OPEN + 5 * MS, RequestOutcome.ACCEPTED)
 
 
 def test_17_a_marketable_order_walks_the_visible_depth_level_by_level():
@@ -150,7 +150,7 @@ def test_18_a_price_that_goes_through_the_order_fills_all_of_it_where_no_volume_
     exchange = Exchange()
     exchange.order(Side.BUY, 992, OrderType.LIMIT, 99.9)
     for step, ltp in enumerate((100.0, 99.85)):
-        exchange.venue.tick(Tick(TOKEN, OPEN + step, ltp, bid=ltp - 0.05, bid_quantity=10, ask=100.1, ask_quantity=10))
+        exchange.venue.meet_tick(Tick(TOKEN, OPEN + step, ltp, bid=ltp - 0.05, bid_quantity=10, ask=100.1, ask_quantity=10))
     assert exchange.trades() == [(992, 99.9)]
 
 
@@ -203,7 +203,7 @@ def test_19_a_feed_without_volume_still_moves_orders():
     exchange = Exchange()
     exchange.order(Side.BUY, 100, OrderType.LIMIT, 99.9)
     for step, ltp in enumerate((100.0, 99.9, 99.8)):
-        exchange.venue.tick(Tick(TOKEN, OPEN + step, ltp))
+        exchange.venue.meet_tick(Tick(TOKEN, OPEN + step, ltp))
     assert exchange.trades() == [(100, 99.9)]
 
 
@@ -211,8 +211,8 @@ def test_19_a_best_bid_and_ask_are_a_book_of_one_level():
     exchange = Exchange()
     exchange.order(Side.BUY, 150)
     quote = {"bid": 99.95, "bid_quantity": 100, "ask": 100.0, "ask_quantity": 100}
-    exchange.venue.tick(Tick(TOKEN, OPEN + 1, 100.0, 10, **quote))
-    exchange.venue.tick(Tick(TOKEN, OPEN + 2, 100.0, 10, **quote))
+    exchange.venue.meet_tick(Tick(TOKEN, OPEN + 1, 100.0, 10, **quote))
+    exchange.venue.meet_tick(Tick(TOKEN, OPEN + 2, 100.0, 10, **quote))
     assert exchange.trades() == [(100, 100.0), (50, 100.0)]
 
 
@@ -244,9 +244,9 @@ def test_21_ioc_cancels_what_the_first_tick_does_not_fill():
     exchange = Exchange()
     exchange.order(Side.BUY, 1_000, OrderType.LIMIT, 100.05, validity=Validity.IOC)
     exchange.events()
-    exchange.venue.tick(Tick(TOKEN, OPEN + 1, 100.0, 10, ask=100.0, ask_quantity=600))
+    exchange.venue.meet_tick(Tick(TOKEN, OPEN + 1, 100.0, 10, ask=100.0, ask_quantity=600))
     partial, trade, cancelled = exchange.events()
-    assert isinstance(trade, Trade)
+    assert isinstance(trade, BrokerTrade)
     assert (partial.status, partial.filled, trade.quantity) == (OrderStatus.OPEN, 600, 600)
     assert isinstance(cancelled, OrderUpdate)
     assert (cancelled.status, cancelled.filled) == (OrderStatus.CANCELLED, 600)

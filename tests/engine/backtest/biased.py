@@ -5,20 +5,20 @@ from typing import ClassVar
 
 import numpy as np
 
-from compiled.model import MINUTE, SECOND, Side
-from compiled.risk import Limits
-from compiled.slippage import Slippage
-from compiled.strategy import Strategy
-from engine.backtest.bias import check
-from engine.backtest.bias_bench import Bench
-from engine.backtest.bias_trace import Subject, play
-from engine.backtest.market import instruments_of, market_of
-from engine.backtest.run import RunSettings
-from engine.history.series import BarSeries
+from compiled.model.values import MINUTE, SECOND, Side
+from compiled.trading.risk import RiskLimits
+from compiled.trading.strategy import Strategy
+from compiled.venue.slippage import Slippage
+from engine.backtest.backtest_run import RunSettings
+from engine.backtest.bias.bias_bench import BiasBench
+from engine.backtest.bias.bias_suite import run_suite
+from engine.backtest.bias.request_trace import BiasSubject, replay_subject
+from engine.backtest.traded_market import instruments_of, market_of
+from engine.history.bar_series import BarSeries
 from engine.market import charges
 from engine.market.calendar import Calendar
-from tests.backtest.histories import joined
-from tests.backtest.made_up import at, weekdays
+from tests.engine.backtest.histories import joined
+from tests.engine.backtest.made_up import at, weekdays
 
 SPAN = 900
 BARS = 25
@@ -49,20 +49,20 @@ def subject(make, series=None, days=DAYS, limits=None, warm_up=1, derivatives=No
     series = two() if series is None else series
     calendar = Calendar.load()
     market = market_of(
-        instruments_of(series, None, days[-1]), days, calendar, charges.load(), derivatives, 120 * SECOND
+        instruments_of(series, None, days[-1]), days, calendar, charges.load_rate_table(), derivatives, 120 * SECOND
     )
 
     @contextmanager
     def world(change):
         yield [make(change(series))]
 
-    settings = RunSettings(1_000_000_00, limits or Limits(), Slippage(), warm_up=warm_up)
-    return Subject(world, {}, series, SPAN, market, calendar, settings, **given)
+    settings = RunSettings(1_000_000_00, limits or RiskLimits(), Slippage(), warm_up=warm_up)
+    return BiasSubject(world, {}, series, SPAN, market, calendar, settings, **given)
 
 
 def checked(made, moments=3, go_on=lambda _: True):
     """Return what each test found, by its id."""
-    return {each.test.id: each.found for each in check(made, {}, go_on, moments)}
+    return {each.test.id: each.found for each in run_suite(made, {}, go_on, moments)}
 
 
 def bench(made):
@@ -71,8 +71,8 @@ def bench(made):
     def go_on(_more):
         return True
 
-    trace = play(made, go_on)
-    return Bench(made, trace, trace, go_on)
+    trace = replay_subject(made, go_on)
+    return BiasBench(made, trace, trace, go_on)
 
 
 class Trader(Strategy):

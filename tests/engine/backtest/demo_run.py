@@ -4,9 +4,9 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from compiled.model import MINUTE
-from engine.backtest.outcome import Daily, DataManifest, Manifest, Outcome, Trade
-from engine.history.series import BarSeries, day_number, numbered_day
+from compiled.model.values import MINUTE
+from engine.backtest.run_outcome import DailyColumns, DataManifest, RoundTrip, RunManifest, RunOutcome
+from engine.history.bar_series import BarSeries, day_number, numbered_day
 from engine.market.calendar import DAY
 
 OPEN = (9 * 60 + 15 - 330) * MINUTE
@@ -52,7 +52,7 @@ def demo(trades=5_000, days=750, seed=7, edge=None, loud=None):
     curve, gross, charges, exposure, turnover, closed = _books(made, times, paths, symbols)
     ends = np.arange(1, days + 1) * BARS - 1
     held = START * (paths[:, ends] / paths[:, ends[:1]]).mean(axis=0) if days else np.zeros(0)
-    daily = Daily(
+    daily = DailyColumns(
         day=day, equity=curve[ends], gross=START + gross[ends], charges=np.diff(charges[ends], prepend=0),
         exposure=exposure[ends], turnover=turnover.reshape(-1, BARS).sum(axis=1),
         closed=closed.reshape(-1, BARS).sum(axis=1), benchmark=held, market=24_000 * held / START,
@@ -60,7 +60,7 @@ def demo(trades=5_000, days=750, seed=7, edge=None, loud=None):
     total = int(charges[-1]) if len(times) else 0
     costs = {name: round(total * share) for name, share in PARTS.items()}
     costs["GST"] = total - sum(costs.values())
-    outcome = Outcome(
+    outcome = RunOutcome(
         manifest=_manifest(day, symbols, loud), daily=daily, times=times, curve=curve, trades=made, costs=costs,
         refused={"POSITIONS": 41, "PRICE_BAND": 3}, bars=len(times) * len(symbols), orders=len(made) * 2 + 44,
     )  # fmt: skip
@@ -78,7 +78,7 @@ def many(outcome, times=15, seed=3):
         exit_ = round(entry * each.exit_price / each.entry_price, 2)
         later = int(c * 20) * 5 * MINUTE
         gross = each.side * round((exit_ - entry) * 100) * quantity
-        made.append(Trade(
+        made.append(RoundTrip(
             each.number, each.strategy, each.symbol, each.side, each.ladder, each.rung, quantity, each.entry_ts + later, entry,
             each.exit_ts and each.exit_ts + later, exit_, gross, int(each.charges * c), int(each.slippage * d),
             int(each.mae * d), int(each.mfe * e), each.entry_reason, each.exit_reason,
@@ -123,7 +123,7 @@ def _trades(chance, number, times, paths, symbols, edge, loud):
         exit_ = round(float(paths[k, at + end]) + side * edges[s] * stop * price, 2)
         value = round(entry * quantity * 100)
         is_open = i >= number - 3 and len(times) > BARS
-        made.append(Trade(
+        made.append(RoundTrip(
             number=i + 1, strategy=names[s], symbol=symbols[k], side=side, ladder=i // 3 + 1, rung=rung, quantity=quantity,
             entry_ts=int(times[at]), entry_price=entry, exit_ts=0 if is_open else int(times[at + end]), exit_price=exit_,
             gross=side * round((exit_ - entry) * 100) * quantity, charges=round(value * 0.000_28) + 2_000,
@@ -148,8 +148,8 @@ def _books(trades, times, paths, symbols):
         value = each.entry_price * each.quantity * 100
         exposure[first:last] += value
         turnover[first] += value
-        turnover[last] += 0 if each.open else each.exit_price * each.quantity * 100
-        closed[last] += not each.open
+        turnover[last] += 0 if each.is_open else each.exit_price * each.quantity * 100
+        closed[last] += not each.is_open
     gross, charges = np.rint(gross.cumsum()).astype(np.int64), charges.cumsum().astype(np.int64)
     return (
         START + gross - charges,
@@ -165,7 +165,7 @@ def _manifest(day, symbols, loud):
     first, last = (str(numbered_day(int(each))) for each in (day[0], day[-1])) if len(day) else ("", "")
     held = {name: DataManifest(version="golden-v3", bars=len(day) * BARS, first=int(day[0]) * DAY + OPEN, last=int(day[-1]) * DAY,
                                sha256="9f2c4e" * 10 + "abcd") for name in symbols} if len(day) else {}  # fmt: skip
-    return Manifest(
+    return RunManifest(
         run="20261129-201500-4f2a", made="2026-11-29 14:45:00", name=f"Three strategies on twenty stocks{loud or ''}",
         strategies={f"{name}{loud or ''}": {"span": 20, "rungs": 3, "risk": 0.006} for name in STRATEGIES},
         sources=dict.fromkeys(STRATEGIES, "c0ffee" * 8), symbols=list(symbols), first=first, last=last, span=300,

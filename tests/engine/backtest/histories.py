@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from compiled.model import MINUTE, Side
-from compiled.strategy import Strategy
-from engine.history.series import BarSeries
-from store.bars.parquet import ParquetBars
-from tests.backtest.made_up import at
+from compiled.model.values import MINUTE, Side
+from compiled.trading.strategy import Strategy
+from engine.history.bar_series import BarSeries
+from store.bars.parquet_bars import ParquetBars
+from tests.engine.backtest.made_up import at
 
 MINUTES = 375
 

@@ -4,9 +4,9 @@ from datetime import date, datetime, timedelta, timezone
 
 import numpy as np
 
-from compiled.model import MINUTE, SECOND
-from engine.backtest.outcome import Daily, DataManifest, Manifest, Outcome, Trade
-from engine.history.series import day_number
+from compiled.model.values import MINUTE, SECOND
+from engine.backtest.run_outcome import DailyColumns, DataManifest, RoundTrip, RunManifest, RunOutcome
+from engine.history.bar_series import day_number
 
 IST = timezone(timedelta(hours=5, minutes=30))
 MONDAY = date(2024, 6, 3)
@@ -30,7 +30,7 @@ def trade(number=1, gross=0, charges=0, **given):
         "entry_ts": at(MONDAY, "10:00"), "entry_price": 100.0, "exit_ts": at(MONDAY, "10:30"), "exit_price": 101.0,
         "slippage": 0, "mae": 0, "mfe": 0, "entry_reason": "signal", "exit_reason": "target",
     }  # fmt: skip
-    return Trade(number=number, gross=gross, charges=charges, **(plain | given))
+    return RoundTrip(number=number, gross=gross, charges=charges, **(plain | given))
 
 
 def outcome(
@@ -55,7 +55,7 @@ def outcome(
     nothing = np.zeros(len(equity), np.int64)
     paid = nothing if charges is None else np.array(charges, np.int64)
     closes = np.array(equity, np.int64)
-    daily = Daily(
+    daily = DailyColumns(
         day=np.array([day_number(day) for day in days], np.int64),
         equity=closes,
         gross=closes + np.cumsum(paid),
@@ -68,13 +68,13 @@ def outcome(
     )
     if times is None:
         times = [at(day, "15:30") for day in days]
-    made = Manifest(**{
+    made = RunManifest(**{
         "run": "r", "made": "2024-06-30T00:00:00Z", "name": "made up", "strategies": {"one": {"fast": 5}},
         "sources": {}, "symbols": ["INFY"], "first": "", "last": "", "span": 60, "data": {}, "golden": True,
         "slippage": "", "config": "", "code": "", "versions": {}, "native": True, "start_cash": cash, "limits": {},
         "digest": "", "seconds": 1.0,
     } | manifest)  # fmt: skip
-    return Outcome(
+    return RunOutcome(
         manifest=made,
         daily=daily,
         times=np.array(times, np.int64),

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from compiled.model import MINUTE, SECOND
-from engine.backtest.parity.days import BacktestDay, DeskDay, Leg, Signal, Trip
-from engine.history.series import BarSeries
-from tests.backtest.made_up import at
+from compiled.model.values import MINUTE, SECOND
+from engine.backtest.parity.day_records import BacktestDay, DeskDay, ParityTrip, StrategySignal, TripLeg
+from engine.history.bar_series import BarSeries
+from tests.engine.backtest.made_up import at
 
 DAY = "2024-06-04"
 SYMBOL = "INFY"
@@ -30,19 +30,19 @@ def signal(clock, seconds=0, rung=1, **fields):
         "number": rung, "strategy": "told", "symbol": SYMBOL, "side": 1, "kind": "enter", "place": 1, "quantity": 10, "price": 100.0,
         "verdict": "OK", "detail": "", "reason": "told to", "asked": "bar",
     }  # fmt: skip
-    return Signal(ts=when(clock, seconds), rung=rung, **(usual | fields))
+    return StrategySignal(ts=when(clock, seconds), rung=rung, **(usual | fields))
 
 
 def leg(clock, price, quantity=10, charges=50, seconds=0):
-    return Leg(when(clock, seconds), quantity, round(price * quantity * 100), charges)
+    return TripLeg(when(clock, seconds), quantity, round(price * quantity * 100), charges)
 
 
 def trip(entry, left=None, rung=1, reason="stop", mark=0, **fields):
     """Return a round trip; what is still held stands at `mark` rupees a share."""
-    left = left or Leg()
+    left = left or TripLeg()
     usual = {"strategy": "told", "symbol": SYMBOL, "side": 1, "place": 1}
     held = entry.quantity - left.quantity
-    return Trip(
+    return ParityTrip(
         rung=rung, entry=entry, exit=left, mark=round(mark * held * 100), reason=reason if left.quantity else "",
         **(usual | fields),
     )  # fmt: skip

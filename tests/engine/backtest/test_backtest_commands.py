@@ -13,15 +13,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from engine.config import Config
+from engine.config.schema import DeskConfig
 from engine.errors import ConfigError
-from store.results import StoredResult
-from tests.backtest.histories import history, walk
-from tests.backtest.made_up import at, weekdays
-from tui.backtest_commands import _Bars
-from tui.backtest_request import BacktestRequest, chosen_strategies, slippage_of
-from tui.backtesting import Running
-from tui.cli import call
+from store.backtest_results import StoredResult
+from tests.engine.backtest.histories import history, walk
+from tests.engine.backtest.made_up import at, weekdays
+from tui.commands.backtest.backtest_commands import _ResultBars
+from tui.commands.backtest.backtest_job import BacktestJob
+from tui.commands.backtest.backtest_request import BacktestRequest, chosen_strategies, slippage_of
+from tui.commands.cli import run_command
 
 DAYS = weekdays(5)  # 3 to 7 June 2024
 
@@ -37,7 +37,7 @@ def state(tmp_path, monkeypatch):
 
 
 def said(capsys, *arguments, code=0):
-    assert call(arguments) == code
+    assert run_command(arguments) == code
     return capsys.readouterr()
 
 
@@ -148,18 +148,18 @@ def test_a_report_draws_the_bars_of_its_run_adjusted_as_they_were_or_none(state,
     split = {"symbol": "TCS", "series": "EQ", "exDate": datetime.combine(DAYS[2], time()),
              "subject": "Face Value Split (Sub-Division) - From Rs 2/- Per Share To Re 1/- Per Share"}  # fmt: skip
     pq.write_table(pa.Table.from_pylist([split]), tmp_path / "actions.parquet")
-    desk = msgspec.structs.replace(Config().desk, corporate_actions=str(tmp_path / "actions.parquet"))
-    config = msgspec.structs.replace(Config(), desk=desk)
-    running = Running(config, BacktestRequest("moving_average_cross", ("TCS",), str(DAYS[0])))
+    desk = msgspec.structs.replace(DeskConfig().desk, corporate_actions=str(tmp_path / "actions.parquet"))
+    config = msgspec.structs.replace(DeskConfig(), desk=desk)
+    running = BacktestJob(config, BacktestRequest("moving_average_cross", ("TCS",), str(DAYS[0])))
     result = running.execute()
     assert result.outcome.manifest.data["TCS"].adjusted
     kept = StoredResult(result.outcome, result.metrics, result.findings)
-    drawn = _Bars(config, kept)["TCS"]
+    drawn = _ResultBars(config, kept)["TCS"]
     assert np.array_equal(drawn.start, result.series["TCS"].start)
     assert np.abs(drawn.close - result.series["TCS"].close).max() <= 0.05
-    assert not len(_Bars(Config(), kept)["TCS"].start)
+    assert not len(_ResultBars(DeskConfig(), kept)["TCS"].start)
     history(state / "history", {"TCS": raw._replace(volume=raw.volume + 1)})
-    assert not len(_Bars(config, kept)["TCS"].start)
+    assert not len(_ResultBars(config, kept)["TCS"].start)
 
 
 def test_a_result_that_cannot_be_kept_is_shown_all_the_same(state, capsys, tmp_path):
@@ -195,7 +195,7 @@ def test_a_fault_s_traceback_obeys_nothing_and_ctrl_c_in_a_strategy_is_one(state
     monkeypatch.setattr("strategies.moving_average_cross.MovingAverageCross.on_bar", broken)
     assert "\x1b" not in said(capsys, "backtest", "moving_average_cross", code=1).err
     with pytest.raises(SystemExit, match="130"):
-        call(("backtest", "moving_average_cross"))
+        run_command(("backtest", "moving_average_cross"))
     assert "failed" not in capsys.readouterr().err
     assert not (state / "results.db").exists()
 
@@ -208,9 +208,9 @@ def show(self, done):
     os.kill(os.getpid(), signal.SIGINT)
     return told(self, done)
 backtesting.ProgressLine.show = show
-import engine.backtest.run
-engine.backtest.run.CHUNK = 500
-from tui.cli import main
+import engine.backtest.backtest_run
+engine.backtest.backtest_run.CHUNK = 500
+from tui.commands.cli import main
 main(["backtest", "moving_average_cross", "--json"])
 """
 
@@ -229,14 +229,14 @@ def test_ctrl_c_keeps_what_is_done_and_says_that_it_is_not_all(state):
 
 def test_settings_go_to_the_strategy_they_name_as_toml_or_text():
     request = BacktestRequest("moving_average_cross", settings=("slow=30", 'direction="short"', "stop_percent = 2.5"))
-    [(name, symbols, table)] = chosen_strategies(Config(), request)
+    [(name, symbols, table)] = chosen_strategies(DeskConfig(), request)
     assert (name, symbols) == ("moving_average_cross", ())
     assert (table["slow"], table["direction"], table["stop_percent"]) == (30, "short", 2.5)
-    both = chosen_strategies(Config(), BacktestRequest(settings=("momentum_ladder.capital=5000",)))
+    both = chosen_strategies(DeskConfig(), BacktestRequest(settings=("momentum_ladder.capital=5000",)))
     assert [each for each, _, _ in both] == ["momentum_ladder", "moving_average_cross"]
     assert both[0][2]["capital"] == 5000
     with pytest.raises(ConfigError, match="x does not run"):
-        chosen_strategies(Config(), BacktestRequest(settings=("x.capital=5000",)))
+        chosen_strategies(DeskConfig(), BacktestRequest(settings=("x.capital=5000",)))
 
 
 @pytest.mark.parametrize(

@@ -5,21 +5,21 @@ from datetime import date
 import numpy as np
 import pytest
 
-from compiled.model import MINUTE, Order, OrderType, Product, Purpose, Side
-from compiled.outbox import Fill
-from compiled.risk import Limits
-from engine.backtest.bias import check
-from engine.backtest.bias_bench import plan
-from engine.backtest.bias_checks import actions, order, same_bar, vintage, warm_up
-from engine.backtest.bias_futures import KINDS, cut, poison
-from engine.backtest.bias_trace import ReferenceFailed, Trace, first_difference, play
-from engine.backtest.run import Backtest, Failure
-from engine.config import Config
-from engine.history.adjusting import adjusted
-from engine.market.actions import Step
+from compiled.model.values import MINUTE, Order, OrderPurpose, OrderType, Product, Side
+from compiled.trading.order_store import BookedFill
+from compiled.trading.risk import RiskLimits
+from engine.backtest.backtest_run import BacktestRun, StrategyFailure
+from engine.backtest.bias.bias_bench import plan_moments
+from engine.backtest.bias.bias_checks import check_actions, check_order, check_same_bar, check_vintage, check_warm_up
+from engine.backtest.bias.bias_suite import run_suite
+from engine.backtest.bias.changed_futures import KINDS, cut_future, poison_future
+from engine.backtest.bias.request_trace import ReferenceFailed, RequestTrace, first_difference, replay_subject
+from engine.config.schema import DeskConfig
+from engine.history.bar_adjustment import adjusted_series
 from engine.market.calendar import midnight
+from engine.market.corporate_actions.action_list import AdjustmentStep
 from strategies import build
-from tests.backtest.biased import (
+from tests.engine.backtest.biased import (
     BARS,
     DAYS,
     Cheap,
@@ -40,9 +40,9 @@ from tests.backtest.biased import (
     two,
     walk,
 )  # fmt: skip
-from tests.backtest.histories import walk as minutes
-from tests.backtest.made_up import at, weekdays
-from tui.backtest_request import BacktestRequest, chosen_strategies
+from tests.engine.backtest.histories import walk as minutes
+from tests.engine.backtest.made_up import at, weekdays
+from tui.commands.backtest.backtest_request import BacktestRequest, chosen_strategies
 
 FUTURES = ("truncation-days", "truncation-moments", "poison", "closing")
 
@@ -63,7 +63,7 @@ def test_an_honest_strategy_passes_all_that_can_be_run():
 @pytest.mark.parametrize("name", ["momentum_ladder", "moving_average_cross"])
 def test_what_is_shipped_passes(name):
     settings = ("timeframe_s=900", *(("momentum_percent=0.1", "scan_s=900") if name == "momentum_ladder" else ()))
-    [(_, _, table)] = chosen_strategies(Config(), BacktestRequest(name, settings=settings))
+    [(_, _, table)] = chosen_strategies(DeskConfig(), BacktestRequest(name, settings=settings))
     found = checked(subject(lambda _: build(name, table), days=DAYS[1:]), moments=2)
     assert statuses(found, *FUTURES, "state", "same-bar", "warm-up", "order") == ["pass"] * 8
 
@@ -91,8 +91,8 @@ def test_who_reads_what_is_to_come_is_caught_and_the_first_decision_is_named(che
 def test_the_first_decision_that_differs_is_the_one_before_the_cut():
     """Whoever looks one bar ahead is wrong at the last bar before the future begins, and only there."""
     made = subject(NextBar)
-    trace = play(made, lambda _: True)
-    stops = plan(made, trace, 4, 1)
+    trace = replay_subject(made, lambda _: True)
+    stops = plan_moments(made, trace, 4, 1)
     asked = {each.ts for each in trace.asks}
     assert len(asked & {*stops.moments}) >= 2
     found = checked(made, moments=4)["truncation-moments"]
@@ -117,7 +117,7 @@ def test_who_fails_without_the_future_is_caught_too():
 
 
 def test_who_fails_before_it_asks_for_anything_differs_at_once():
-    found = first_difference([], [], [Failure("told", ValueError("by hand"))])
+    found = first_difference([], [], [StrategyFailure("told", ValueError("by hand"))])
     assert found.ts == 0
     assert found.text == "at once told: no failure; in the other run: it fails: ValueError: by hand"
     assert first_difference([], []) is None
@@ -153,24 +153,24 @@ def test_how_much_is_to_be_done_is_known_beforehand():
     """All of it but a third of the warm-up, four times as much is not there, and a session of the others, to which it begins later."""
     made = subject(Trader, days=DAYS[1:])
     done, told = [], []
-    check(made, {}, lambda more: done.append(more) or True, 3, 1, told.append)
+    run_suite(made, {}, lambda more: done.append(more) or True, 3, 1, told.append)
     [expected] = told
     assert sum(done) == expected - 2 * BARS * (3 + 2)
 
 
 def test_a_day_that_ends_in_an_auction_closes_where_that_begins():
     day = date(2026, 8, 10)
-    nothing = Trace([], {}, {}, [], [], "")
+    nothing = RequestTrace([], {}, {}, [], [], "")
     for derivatives, clock in (({"TCS"}, "15:29"), ({"INFY"}, "15:15")):
         made = subject(Trader, {"INFY": minutes([day], 1)}, [day], derivatives=derivatives)
-        assert plan(made, nothing, 3, 1).closings == [at(day, clock)]
+        assert plan_moments(made, nothing, 3, 1).closings == [at(day, clock)]
 
 
 def test_a_witness_changes_nothing():
     made = subject(Trader)
-    plain = Backtest([Trader()], {}, made.series, made.span, made.market, made.calendar, made.settings)
+    plain = BacktestRun([Trader()], {}, made.series, made.span, made.market, made.calendar, made.settings)
     plain.run()
-    assert play(made, lambda _: True).digest == plain.digest
+    assert replay_subject(made, lambda _: True).digest == plain.digest
     assert len(plain.fills) > 20
 
 
@@ -180,7 +180,7 @@ def test_a_witness_changes_nothing():
 def test_garbage_is_a_market_of_its_own_from_a_moment_on_and_the_past_stays():
     series, moment = two(), at(DAYS[1], "11:00")
     for kind in KINDS:
-        changed = poison(moment, kind, 1)(series)
+        changed = poison_future(moment, kind, 1)(series)
         for name, bars in series.items():
             n = int(np.searchsorted(bars.start, moment))
             other = changed[name]
@@ -191,8 +191,8 @@ def test_garbage_is_a_market_of_its_own_from_a_moment_on_and_the_past_stays():
             assert (other.high >= np.maximum(other.open, other.close)).all()
             assert (other.low > 0).all()
             assert np.allclose(np.round(other.close / 0.05) * 0.05, other.close)
-        assert {len(bars.start) for bars in cut(moment)(series).values()} == {BARS + 7}
-    [alone] = poison(moment, KINDS[0], 1)({"INFY": series["INFY"]}).values()
+        assert {len(bars.start) for bars in cut_future(moment)(series).values()} == {BARS + 7}
+    [alone] = poison_future(moment, KINDS[0], 1)({"INFY": series["INFY"]}).values()
     assert (alone.close[BARS + 7 :] != series["INFY"].close[BARS + 7 :]).mean() > 0.9
 
 
@@ -202,7 +202,7 @@ def test_garbage_is_a_market_of_its_own_from_a_moment_on_and_the_past_stays():
 @pytest.mark.parametrize(("strategy", "status"), [(Trader, "pass"), (LongMemory, "warn"), (SinceTheBeginning, "fail")])
 def test_a_warm_up_that_is_too_short_is_told_from_one_that_never_is_enough(strategy, status):
     days = weekdays(6)
-    found = warm_up(bench(subject(strategy, two(days), days[4:])))
+    found = check_warm_up(bench(subject(strategy, two(days), days[4:])))
     assert found.status == status
     if status == "warn":
         assert "--warm-up 2 is enough" in found.text
@@ -210,53 +210,53 @@ def test_a_warm_up_that_is_too_short_is_told_from_one_that_never_is_enough(strat
 
 
 def test_without_enough_sessions_or_without_a_warm_up_none_is_compared():
-    assert warm_up(bench(subject(Trader, two(DAYS[:1]), DAYS[:1]))).status == "not run"
-    assert warm_up(bench(subject(Trader, warm_up=0))).text == "no warm-up was asked for"
+    assert check_warm_up(bench(subject(Trader, two(DAYS[:1]), DAYS[:1]))).status == "not run"
+    assert check_warm_up(bench(subject(Trader, warm_up=0))).text == "no warm-up was asked for"
 
 
 # other orders
 
 
 def test_who_prefers_whoever_comes_first_is_caught_and_limits_explain_where_they_do():
-    found = order(bench(subject(FirstComes)))
+    found = check_order(bench(subject(FirstComes)))
     assert found.status == "fail"
     assert "the strategy itself prefers whoever comes first" in found.text
-    found = order(bench(subject(Trader, limits=Limits(max_positions=1))))
+    found = check_order(bench(subject(Trader, limits=RiskLimits(max_positions=1))))
     assert found.status == "warn"
     assert "limits had room for some only: POSITIONS" in found.text
-    found = order(bench(subject(Once, limits=Limits(max_positions=1))))
+    found = check_order(bench(subject(Once, limits=RiskLimits(max_positions=1))))
     assert (found.status, found.first.symbol) == ("warn", "INFY")
     assert found.first.before.startswith("bought"), "the requests are the same, and one of them is refused"
-    assert order(bench(subject(Once))).status == "pass"
-    assert order(bench(subject(Trader, {"INFY": walk()}))).status == "not run"
+    assert check_order(bench(subject(Once))).status == "pass"
+    assert check_order(bench(subject(Trader, {"INFY": walk()}))).status == "not run"
 
 
 # other data
 
 
 def test_prices_that_know_of_a_later_split_are_told_from_those_of_the_day():
-    split = Step(DAYS[2], 2.0, 2.0)
+    split = AdjustmentStep(DAYS[2], 2.0, 2.0)
     halved = {name: bars._replace(**{  # as it is stored: ₹500 until the split, ₹250 from then on
         field: np.where(bars.start < midnight(DAYS[2]), column, column / 2)
         for field, column in zip(("open", "high", "low", "close"), bars[1:5], strict=True)
     }) for name, bars in two().items()}  # fmt: skip
     steps = {name: [split] for name in halved}
-    series = {name: adjusted(bars, [split]) for name, bars in halved.items()}
+    series = {name: adjusted_series(bars, [split]) for name, bars in halved.items()}
     given = {"actions": True, "raw": halved, "steps": steps}
-    assert actions(bench(subject(Cheap, series, **given))).status == "fail"
-    assert actions(bench(subject(Trader, series, **given))).status == "pass"
-    assert "no share that is traded was split" in actions(bench(subject(Trader, actions=True))).text
-    assert actions(bench(subject(Trader, suspects=["looks like a split"]))).status == "warn"
+    assert check_actions(bench(subject(Cheap, series, **given))).status == "fail"
+    assert check_actions(bench(subject(Trader, series, **given))).status == "pass"
+    assert "no share that is traded was split" in check_actions(bench(subject(Trader, actions=True))).text
+    assert check_actions(bench(subject(Trader, suspects=["looks like a split"]))).status == "warn"
 
 
 def test_decisions_that_a_newer_version_of_the_data_changes_are_counted():
     series = two()
     names = ("golden-1", "golden-2")
-    assert vintage(bench(subject(Trader, series, newer=series, vintages=names))).status == "pass"
+    assert check_vintage(bench(subject(Trader, series, newer=series, vintages=names))).status == "pass"
     fixed = series["INFY"].close.copy()
     fixed[10] += 5.0
     bars = series["INFY"]._replace(close=fixed, high=np.maximum(series["INFY"].high, fixed))
-    found = vintage(bench(subject(Trader, series, newer={**series, "INFY": bars}, vintages=names)))
+    found = check_vintage(bench(subject(Trader, series, newer={**series, "INFY": bars}, vintages=names)))
     assert found.status == "warn"
     assert at(DAYS[0], "12:00") <= found.first.ts <= at(DAYS[0], "14:30"), "a mean of ten bars knows it for ten bars"
     assert found.first.symbol == "INFY"
@@ -271,13 +271,13 @@ def test_decisions_that_a_newer_version_of_the_data_changes_are_counted():
 def test_a_fill_before_its_order_is_caught():
     def fill(asked, filled):
         order = Order(
-            1, "B1", "told", 1, Side.BUY, 10, OrderType.MARKET, Product.CNC, Purpose.ENTRY, created=at(DAYS[0], asked)
+            1, "B1", "told", 1, Side.BUY, 10, OrderType.MARKET, Product.CNC, OrderPurpose.ENTRY, created=at(DAYS[0], asked)
         )
-        return Fill(at(DAYS[0], filled), "T1", order, 10, 100.0, 0, 0)
+        return BookedFill(at(DAYS[0], filled), "T1", order, 10, 100.0, 0, 0)
 
-    assert same_bar([]).status == "not run"
-    assert same_bar([fill("09:20", "09:20"), fill("09:20", "09:31")]).status == "pass"
-    found = same_bar([fill("09:20", "09:20"), fill("09:20", "09:19")])
+    assert check_same_bar([]).status == "not run"
+    assert check_same_bar([fill("09:20", "09:20"), fill("09:20", "09:31")]).status == "pass"
+    found = check_same_bar([fill("09:20", "09:20"), fill("09:20", "09:19")])
     assert found.status == "fail"
     assert (
         "1 of 2 fills before their order; first told at 2024-06-03 09:19:00, asked for at 2024-06-03 09:20:00"
@@ -286,7 +286,7 @@ def test_a_fill_before_its_order_is_caught():
 
 
 def test_failures_come_first_and_each_test_says_why_it_matters_and_what_mends_it():
-    found = check(subject(LastRow), {}, lambda _: True, 2)
+    found = run_suite(subject(LastRow), {}, lambda _: True, 2)
     statuses_in_order = ["fail", "warn", "pass", "not run"]
     places = [statuses_in_order.index(each.found.status) for each in found]
     assert places == sorted(places)

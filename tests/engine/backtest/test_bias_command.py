@@ -13,23 +13,23 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
-from engine.backtest import bias
+from engine.backtest.bias import bias_suite
 from engine.market.calendar import midnight
-from tests.backtest.biased import DAYS, SPAN, LastRow, subject, two
-from tests.backtest.histories import history
-from tui.backtest_commands import backtest
-from tui.check_commands import check
-from tui.checking import show
-from tui.cli import call
+from tests.engine.backtest.biased import DAYS, SPAN, LastRow, subject, two
+from tests.engine.backtest.histories import history
+from tui.commands.backtest.backtest_commands import backtest
+from tui.commands.backtest.bias_check_job import print_findings
+from tui.commands.backtest.check_commands import check
+from tui.commands.cli import run_command
 
 FEW = ("--set", f"timeframe_s={SPAN}", "--moments", "2")
 READER = """
 import functools, os
 from pathlib import Path
 import numpy as np
-from store.bars.parquet import ParquetBars
-from compiled.model import Side
-from compiled.strategy import Strategy
+from store.bars.parquet_bars import ParquetBars
+from compiled.model.values import Side
+from compiled.trading.strategy import Strategy
 
 @functools.cache
 def frame(symbol):
@@ -62,7 +62,7 @@ def state(tmp_path, monkeypatch):
 
 
 def said(capsys, *arguments, code=0):
-    assert call(["check", *arguments]) == code
+    assert run_command(["check", *arguments]) == code
     return capsys.readouterr()
 
 
@@ -165,7 +165,7 @@ def show(self, done):
         os.kill(os.getpid(), signal.SIGINT)
     return told(self, done)
 checking.ProgressLine.show = show
-from tui.cli import main
+from tui.commands.cli import main
 main(["check", "moving_average_cross", "--set", "timeframe_s=900", "--json"])
 """
 
@@ -183,7 +183,7 @@ def test_ctrl_c_ends_it_in_order_and_what_is_left_is_not_run(state):
 @pytest.mark.parametrize("width", [80, 160])
 def test_a_table_fits_its_terminal_and_a_failure_says_its_mend(width):
     out = Console(file=io.StringIO(), width=width, highlight=False, markup=False, emoji=False)
-    show(bias.check(subject(LastRow), {}, lambda _: True, 1), "last row", ["not reconciled"], out)
+    print_findings(bias_suite.run_suite(subject(LastRow), {}, lambda _: True, 1), "last row", ["not reconciled"], out)
     lines = out.file.getvalue().splitlines()
     assert lines[0].startswith("✕ fail: ")
     assert "! not reconciled" in " ".join(lines)
@@ -234,7 +234,7 @@ def test_splits_and_versions_are_looked_at_where_the_history_tells_of_them(state
 )
 def test_what_is_shipped_passes_on_real_minutes(state, capsys, market_data, name, setting):
     for symbol in ("INFY", "LT"):
-        assert call(["bars", "import", str(market_data / "nse_1min" / f"{symbol}.parquet")]) == 0
+        assert run_command(["bars", "import", str(market_data / "nse_1min" / f"{symbol}.parquet")]) == 0
     days = ("--from", "2024-06-03", "--to", "2024-06-04")  # a rise, and the fall after the election
     arguments = (name, "--set", setting, "--symbols", "INFY,LT", *days, "--moments", "1", "--warm-up", "1")
     capsys.readouterr()

@@ -2,12 +2,12 @@
 
 import pytest
 
-from compiled.strategy import Strategy
-from engine.backtest.bias_lint import RULES, Source, lint, reads_on_its_own
-from engine.config import Config
+from compiled.trading.strategy import Strategy
+from engine.backtest.bias.source_lint import RULES, SourceTree, lint_strategies, reads_on_its_own
+from engine.config.schema import DeskConfig
 from strategies import build
-from tests.backtest.biased import Trader
-from tui.backtest_request import BacktestRequest, chosen_strategies
+from tests.engine.backtest.biased import Trader
+from tui.commands.backtest.backtest_request import BacktestRequest, chosen_strategies
 
 CHEATS = [
     ("clock", "from datetime import datetime as dt\nx = dt.now()", 2, "datetime.datetime.now"),
@@ -26,7 +26,7 @@ CHEATS = [
     ("files", "import pandas as pd\nx = pd.read_csv('a')", 2, "pandas.read_csv"),
     ("files", "from pathlib import Path\nx = Path('a').read_text()", 2, ".read_text()"),
     ("files", "import duckdb", 1, "imports duckdb"),
-    ("files", "from store.bars.parquet import ParquetBars", 1, "imports store.bars.parquet"),
+    ("files", "from store.bars.parquet_bars import ParquetBars", 1, "imports store.bars.parquet_bars"),
     ("state", "SEEN = {}\ndef f(a):\n    SEEN[a] = 1", 3, "changes SEEN of the module"),
     ("state", "from collections import deque\nLAST = deque()\ndef f(a):\n    LAST.append(a)", 4, "changes LAST of the module"),
     ("state", "class A:\n    seen = []\n    def f(self, a):\n        self.seen.append(a)", 4, "changes seen of the class"),
@@ -48,7 +48,7 @@ CHEATS = [
 
 @pytest.mark.parametrize(("rule", "text", "line", "what"), CHEATS)
 def test_a_cheat_is_found_on_its_line(rule, text, line, what):
-    hits = {name: [(hit.line, hit.what) for hit in found(Source("mine.py", text))] for name, found in RULES.items()}
+    hits = {name: [(hit.line, hit.what) for hit in found(SourceTree("mine.py", text))] for name, found in RULES.items()}
     assert any(at == line and what in said for at, said in hits[rule])
 
 
@@ -84,28 +84,28 @@ class Mine:
 
 
 def test_what_looks_like_it_and_is_none_is_left_alone():
-    source = Source("mine.py", HONEST)
+    source = SourceTree("mine.py", HONEST)
     assert {name: [hit.text for hit in rule(source)] for name, rule in RULES.items()} == {name: [] for name in RULES}
 
 
 def test_a_hit_names_file_and_line_of_a_class_and_of_what_it_is_made_of(tmp_path, monkeypatch):
     base, mine = tmp_path / "patang_base_of_a_test.py", tmp_path / "mine.py"
     base.write_text(
-        "import time\nfrom compiled.strategy import Strategy\nclass Base(Strategy):\n    at = time.time()\n"
+        "import time\nfrom compiled.trading.strategy import Strategy\nclass Base(Strategy):\n    at = time.time()\n"
     )
     mine.write_text(
         "from patang_base_of_a_test import Base\nclass Mine(Base):\n    def __init__(self, p):\n        super().__init__(p.name, 60)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    [hit] = lint([build("mine", {"source": f"{mine}:Mine"})])["clock"]
+    [hit] = lint_strategies([build("mine", {"source": f"{mine}:Mine"})])["clock"]
     assert hit.text == f"{base}:4: time.time"
 
 
 @pytest.mark.parametrize("name", ["momentum_ladder", "moving_average_cross"])
 def test_what_is_shipped_has_nothing_of_the_kind_and_reads_nothing_on_its_own(name):
-    [(_, _, table)] = chosen_strategies(Config(), BacktestRequest(name))
+    [(_, _, table)] = chosen_strategies(DeskConfig(), BacktestRequest(name))
     strategy = build(name, table)
-    assert all(not hits for hits in lint([strategy]).values())
+    assert all(not hits for hits in lint_strategies([strategy]).values())
     assert not reads_on_its_own([strategy])
 
 

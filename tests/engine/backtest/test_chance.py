@@ -9,34 +9,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.backtest import chance
+from engine.backtest.statistics import significance
 
 
 def test_the_published_example_of_the_deflated_sharpe_ratio():
     """Bailey and López de Prado 2014: 100 trials, variance of their annual Sharpe ratios ½, 250 days a year."""
-    best = chance.best_of(100, math.sqrt(0.5 / 250))
+    best = significance.best_of_trials(100, math.sqrt(0.5 / 250))
     assert round(best, 4) == 0.1132
-    deflated = chance.probabilistic_sharpe(2.5 / math.sqrt(250), -3.0, 10.0, 1250, best)
+    deflated = significance.probabilistic_sharpe(2.5 / math.sqrt(250), -3.0, 10.0, 1250, best)
     assert round(deflated, 4) == 0.9004
 
 
 def test_the_best_of_many_trials_is_what_drawing_them_shows():
     draw = random.Random(3)
     best = [max(draw.gauss(0.0, 0.1) for _ in range(50)) for _ in range(4000)]
-    assert chance.best_of(50, 0.1) == pytest.approx(mean(best), rel=0.02)
+    assert significance.best_of_trials(50, 0.1) == pytest.approx(mean(best), rel=0.02)
 
 
 def test_a_single_trial_is_not_deflated():
-    assert chance.best_of(1, 0.5) == 0.0
+    assert significance.best_of_trials(1, 0.5) == 0.0
 
 
 def test_after_the_min_track_record_the_probability_is_what_was_asked_for():
     for sharpe, skew, kurtosis in ((0.1, 0.0, 3.0), (0.05, -1.5, 9.0), (0.3, 0.8, 4.0)):
-        days = chance.min_track_record(sharpe, skew, kurtosis)
-        found = chance.probabilistic_sharpe(sharpe, skew, kurtosis, days)
+        days = significance.min_track_record(sharpe, skew, kurtosis)
+        found = significance.probabilistic_sharpe(sharpe, skew, kurtosis, days)
         assert found == pytest.approx(0.95, abs=1e-12)
-    assert chance.min_track_record(0.0, 0.0, 3.0) is None
-    assert chance.min_track_record(-0.1, 0.0, 3.0) is None
+    assert significance.min_track_record(0.0, 0.0, 3.0) is None
+    assert significance.min_track_record(-0.1, 0.0, 3.0) is None
 
 
 @pytest.mark.parametrize(
@@ -47,29 +47,29 @@ def test_after_the_min_track_record_the_probability_is_what_was_asked_for():
     ],
 )  # fmt: skip
 def test_students_t_is_that_of_the_tables(t, freedom, p):
-    assert 0.5 - chance._student(t, freedom) == pytest.approx(p, abs=6e-5)
+    assert 0.5 - significance._student_area(t, freedom) == pytest.approx(p, abs=6e-5)
 
 
 def test_with_many_days_students_t_is_the_normal_one():
-    assert 0.5 + chance._student(1.3, 200_000) == pytest.approx(NormalDist().cdf(1.3), abs=1e-5)
+    assert 0.5 + significance._student_area(1.3, 200_000) == pytest.approx(NormalDist().cdf(1.3), abs=1e-5)
 
 
 def test_the_p_of_a_mean_goes_by_its_t_and_its_sign():
     days = np.array([0.01, -0.005, 0.02, 0.003, -0.001])
     t = mean(days.tolist()) / stdev(days.tolist()) * math.sqrt(5)
-    assert chance.above_zero(days) == pytest.approx(0.5 - chance._student(t, 4))
-    assert chance.above_zero(-days) == pytest.approx(1.0 - chance.above_zero(days))
-    assert chance.above_zero(np.full(5, 0.01)) is None
-    assert chance.above_zero(np.array([0.01])) is None
+    assert significance.above_zero(days) == pytest.approx(0.5 - significance._student_area(t, 4))
+    assert significance.above_zero(-days) == pytest.approx(1.0 - significance.above_zero(days))
+    assert significance.above_zero(np.full(5, 0.01)) is None
+    assert significance.above_zero(np.array([0.01])) is None
 
 
 def test_resampling_is_the_same_for_the_same_seed_and_another_for_another():
     days = np.random.default_rng(5).normal(0.001, 0.01, 250)
-    assert chance.resample(days, 1) == chance.resample(days, 1) != chance.resample(days, 2)
+    assert significance.resample_days(days, 1) == significance.resample_days(days, 1) != significance.resample_days(days, 2)
 
 
 def test_resampled_days_that_all_win_never_lose_and_never_fall():
-    found = chance.resample(np.full(50, 0.01), 1)
+    found = significance.resample_days(np.full(50, 0.01), 1)
     assert found.losing == 0.0
     assert found.low == pytest.approx(100.0 * (1.01**50 - 1.0))
     assert found.high == pytest.approx(found.low)
@@ -77,31 +77,31 @@ def test_resampled_days_that_all_win_never_lose_and_never_fall():
 
 
 def test_resampled_days_that_all_lose_fall_as_far_as_they_lose():
-    found = chance.resample(np.full(50, -0.01), 1)
+    found = significance.resample_days(np.full(50, -0.01), 1)
     assert found.losing == 1.0
     assert found.drawdown == pytest.approx(100.0 * (0.99**50 - 1.0))
 
 
 def test_a_resampled_fair_coin_loses_about_half_of_the_time():
     days = np.random.default_rng(8).permutation(np.repeat([0.01, -0.01 / 1.01], 200))
-    assert 0.4 < chance.resample(days, 1).losing < 0.6
+    assert 0.4 < significance.resample_days(days, 1).losing < 0.6
 
 
 def test_nothing_is_resampled_of_too_few_days_or_of_a_total_loss():
-    assert chance.resample(np.full(39, 0.01), 1) is None
-    assert chance.resample(np.append(np.full(50, 0.01), -1.0), 1) is None
+    assert significance.resample_days(np.full(39, 0.01), 1) is None
+    assert significance.resample_days(np.append(np.full(50, 0.01), -1.0), 1) is None
 
 
 @given(st.lists(st.floats(-0.5, 0.5), min_size=2, max_size=60), st.integers(1, 1000))
 def test_more_trials_never_raise_the_deflated_sharpe_ratio(days, trials):
     values = np.array(days)
-    spread = chance.deviation(values)
+    spread = significance.deviation(values)
     if spread == 0.0:
         return
-    args = float(values.mean()) / spread, chance.moment(values, 3), chance.moment(values, 4), len(values)
+    args = float(values.mean()) / spread, significance.moment(values, 3), significance.moment(values, 4), len(values)
     plain, deflated = (
-        chance.probabilistic_sharpe(*args),
-        chance.probabilistic_sharpe(*args, chance.best_of(trials, 0.1)),
+        significance.probabilistic_sharpe(*args),
+        significance.probabilistic_sharpe(*args, significance.best_of_trials(trials, 0.1)),
     )
     if plain is None:
         assert deflated is None
@@ -111,9 +111,9 @@ def test_more_trials_never_raise_the_deflated_sharpe_ratio(days, trials):
 
 @given(st.floats(-1e9, 1e9), st.integers(2, 30))
 def test_what_never_changes_does_not_deviate(value, count):
-    assert chance.deviation(np.full(count, value)) == 0.0
+    assert significance.deviation(np.full(count, value)) == 0.0
 
 
 def test_what_deviates_by_less_than_a_float_can_square_does_not():
-    assert chance.deviation(np.array([0.0, 1e-116])) == 0.0
-    assert chance.deviation(np.array([0.0, 1e-70])) > 0.0
+    assert significance.deviation(np.array([0.0, 1e-116])) == 0.0
+    assert significance.deviation(np.array([0.0, 1e-70])) > 0.0

@@ -5,18 +5,18 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from engine.backtest import chance
-from engine.backtest.linter import STATUSES, judge, lint, verdict
-from engine.backtest.rules import RULES
-from engine.backtest.statistics import statistics
-from engine.history.series import BarSeries
-from tests.backtest.made_up import CASH, MONDAY, adjusted_data, at, minutes, outcome, trade, walk, weekdays
+from engine.backtest.linter.linter_rules import RULES
+from engine.backtest.linter.result_linter import STATUSES, judge_value, lint_outcome, overall_verdict
+from engine.backtest.statistics import significance
+from engine.backtest.statistics.run_statistics import statistics
+from engine.history.bar_series import BarSeries
+from tests.engine.backtest.made_up import CASH, MONDAY, adjusted_data, at, minutes, outcome, trade, walk, weekdays
 
 RULE = {rule.id: rule for rule in RULES}
 
 
 def findings(made, *, trials=1, **given):
-    found = lint(made, statistics(made, trials=trials), **given)
+    found = lint_outcome(made, statistics(made, trials=trials), **given)
     assert all(type(each.value) in {int, float, type(None)} for each in found)
     return {each.rule: each for each in found}
 
@@ -51,7 +51,7 @@ def test_a_sound_run_passes_whatever_can_be_looked_at():
     found = findings(made, bars=bars, ticks={"INFY": 0.05})
     assert {each.rule: each.text for each in found.values() if each.status in {"fail", "warn"}} == {}
     assert {each.rule for each in found.values() if each.status == "not run"} == {"deflated", "latency", "warm_up"}
-    assert verdict(list(found.values())) == f"pass: 0 fail, 0 warn, {len(RULES) - 3} pass, 3 not run"
+    assert overall_verdict(list(found.values())) == f"pass: 0 fail, 0 warn, {len(RULES) - 3} pass, 3 not run"
 
 
 def test_what_was_not_given_is_not_run_and_says_so():
@@ -71,9 +71,9 @@ def test_limits_hold_from_the_limit_on(rule):
     away = -1e-9 if rule.below else 1e-9
     for status, limit in limits.items():
         if limit is not None:
-            assert judge(rule, limit + away) == status
-            assert judge(rule, limit - away) != status
-            assert (judge(rule, limit) == status) != rule.below
+            assert judge_value(rule, limit + away) == status
+            assert judge_value(rule, limit - away) != status
+            assert (judge_value(rule, limit) == status) != rule.below
     if None not in limits.values():
         assert (rule.fail < rule.warn) == rule.below
     assert any(limit is not None for limit in limits.values())
@@ -153,10 +153,10 @@ def test_findings_say_what_was_measured():
     assert found["golden"].text == "not every bar is a golden one"
     assert found["latency"].text == "bars do not tell what a quarter of a second costs"
     daily = [after / before - 1.0 for before, after in pairwise([CASH, *walk(60).tolist()])]
-    drawn = chance.resample(np.array(daily), 1)
+    drawn = significance.resample_days(np.array(daily), 1)
     assert found["resampled"].value == pytest.approx(100.0 * drawn.losing)
     assert f"nine in ten return {drawn.low:.1f} to {drawn.high:.1f} %" in found["resampled"].text
-    assert found["t_test"].value == pytest.approx(chance.above_zero(np.array(daily)))
+    assert found["t_test"].value == pytest.approx(significance.above_zero(np.array(daily)))
 
 
 def test_one_tick_more_is_counted_at_entry_and_exit_and_at_the_entry_alone_of_what_is_open():
@@ -225,15 +225,15 @@ def test_the_best_of_many_trials_has_to_be_better():
 
 def test_the_worst_comes_first_and_the_verdict_names_it():
     made = outcome([CASH], partial=True, golden=False, turnover=[1000_00])
-    found = lint(made, statistics(made))
+    found = lint_outcome(made, statistics(made))
     order = [(STATUSES.index(each.status), -each.severity) for each in found]
     assert order == sorted(order)
     assert {each.rule for each in found} == set(RULE)
-    line = verdict(found)
+    line = overall_verdict(found)
     assert line.startswith("fail: 4 fail, ")
     assert "partial run, charges missing, too few trades, too short" in line
     assert "not golden" not in line
-    assert verdict([]) == "not run: 0 fail, 0 warn, 0 pass, 0 not run"
+    assert overall_verdict([]) == "not run: 0 fail, 0 warn, 0 pass, 0 not run"
 
 
 def test_a_run_of_nothing_can_be_judged():

@@ -5,9 +5,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compiled.model import MINUTE
-from engine.backtest.parity.attribution import compare
-from engine.backtest.parity.causes import (
+from compiled.model.values import MINUTE
+from engine.backtest.parity.attribution import compare_days
+from engine.backtest.parity.day_records import (
+    FAILED,
+    GAP,
+    HAND,
+    KILL,
+    LIMIT,
+    DayIncident,
+    ParityTrip,
+    StrategySignal,
+    TripLeg,
+)
+from engine.backtest.parity.decision_matching import match_days, pair_nearest
+from engine.backtest.parity.difference_causes import (
     BROKER,
     CAUSES,
     CODE,
@@ -17,13 +29,11 @@ from engine.backtest.parity.causes import (
     OPERATOR,
     TIMING,
     UNEXPLAINED,
-    differing,
+    differing_starts,
     price_at,
 )
-from engine.backtest.parity.curves import curves, warped
-from engine.backtest.parity.days import FAILED, GAP, HAND, KILL, LIMIT, Incident, Leg, Signal, Trip
-from engine.backtest.parity.matching import match, nearest
-from tests.backtest.parity_days import SYMBOL, backtest, desk, flat, leg, signal, trip, when
+from engine.backtest.parity.parity_curves import parity_curves, warping_distance
+from tests.engine.backtest.parity_days import SYMBOL, backtest, desk, flat, leg, signal, trip, when
 
 BOUGHT = trip(leg("10:00", 100.0), leg("11:00", 101.0))
 """1,000 rupees' worth, 10 rupees gained, 1 rupee of charges."""
@@ -47,14 +57,14 @@ def one_sided(on_desk, **fields):
     mine, theirs = ([signal("10:00")], [BOUGHT]), ((), ())
     if not on_desk:
         mine, theirs = theirs, mine
-    return compare(desk(*mine, incidents, bars), backtest(*theirs, other, **fields))
+    return compare_days(desk(*mine, incidents, bars), backtest(*theirs, other, **fields))
 
 
 # what is the same
 
 
 def test_two_equal_days_are_alike_to_the_paisa():
-    parity = compare(
+    parity = compare_days(
         desk([signal("10:00")], [BOUGHT]), backtest([signal("10:00", rung=77)], [BOUGHT._replace(rung=77)])
     )
     assert (parity.percent, parity.delta, parity.desk) == (100.0, 0, 900)
@@ -63,11 +73,11 @@ def test_two_equal_days_are_alike_to_the_paisa():
 
 
 def test_days_on_which_nothing_was_decided_are_alike():
-    assert compare(desk(), backtest()).percent == 100.0
+    assert compare_days(desk(), backtest()).percent == 100.0
 
 
 def test_a_decision_a_few_seconds_later_is_the_same_one():
-    parity = compare(
+    parity = compare_days(
         desk([signal("10:00", 3)], [BOUGHT]), backtest([signal("10:00", rung=2)], [BOUGHT._replace(rung=2)])
     )
     assert parity.percent == 100.0
@@ -75,18 +85,18 @@ def test_a_decision_a_few_seconds_later_is_the_same_one():
 
 def test_the_same_refusal_is_the_same_decision():
     refused = signal("10:00", rung=0, verdict="SIZE_ZERO", quantity=0)
-    assert compare(desk([refused]), backtest([refused])).percent == 100.0
+    assert compare_days(desk([refused]), backtest([refused])).percent == 100.0
 
 
 def test_decisions_are_paired_in_their_order_and_as_many_as_can_be():
-    pairs, left, right = nearest([10, 20, 90], [12, 28, 29, 60], 10, lambda each: each)
+    pairs, left, right = pair_nearest([10, 20, 90], [12, 28, 29, 60], 10, lambda each: each)
     assert (pairs, left, right) == ([(10, 12), (20, 28)], [90], [29, 60])
 
 
 def test_signals_of_another_side_kind_or_rung_are_not_the_same():
     mine = [signal("10:00", rung=1), signal("10:01", rung=2, side=-1), signal("10:02", rung=3, kind="rung", place=2)]
     theirs = [signal("10:01", rung=1), signal("10:01", rung=2, kind="rung", place=3)]
-    assert [each.same for each in match(desk(mine), backtest(theirs)).decisions] == [True, False, False, False]
+    assert [each.same for each in match_days(desk(mine), backtest(theirs)).decisions] == [True, False, False, False]
 
 
 # what both have done, and not the same came of it
@@ -94,7 +104,7 @@ def test_signals_of_another_side_kind_or_rung_are_not_the_same():
 
 def test_another_price_at_the_same_moment_is_fill():
     other = trip(leg("10:00", 100.2), leg("11:00", 100.9))
-    parity = compare(desk([signal("10:00")], [other]), backtest([signal("10:00")], [BOUGHT]))
+    parity = compare_days(desk([signal("10:00")], [other]), backtest([signal("10:00")], [BOUGHT]))
     assert made(parity) == {FILL: -3.0}  # 20 paise worse in, 10 paise worse out, of 10 shares
     assert parity.percent == 100.0
 
@@ -102,37 +112,37 @@ def test_another_price_at_the_same_moment_is_fill():
 def test_another_moment_is_timing_by_what_the_market_has_moved_meanwhile():
     bars = {SYMBOL: flat(changes=[("10:01", 100.5)])}
     late = trip(leg("10:01", 100.55), leg("11:00", 101.0))
-    parity = compare(desk([signal("10:00")], [late], bars=bars), backtest([signal("10:00")], [BOUGHT], bars))
+    parity = compare_days(desk([signal("10:00")], [late], bars=bars), backtest([signal("10:00")], [BOUGHT], bars))
     assert made(parity) == {TIMING: -5.0, FILL: -0.5}
 
 
 def test_what_the_market_was_in_the_bars_of_the_desk_alone_is_data():
     mine, theirs = {SYMBOL: flat(changes=[("10:00", 100.3), ("10:01", 100.0)])}, {SYMBOL: flat()}
     other = trip(leg("10:00", 100.3), leg("11:00", 101.0))
-    parity = compare(desk([signal("10:00")], [other], bars=mine), backtest([signal("10:00")], [BOUGHT], theirs))
+    parity = compare_days(desk([signal("10:00")], [other], bars=mine), backtest([signal("10:00")], [BOUGHT], theirs))
     assert made(parity) == {DATA: -3.0}
 
 
 def test_other_charges_are_cost():
     dear = trip(leg("10:00", 100.0, charges=75), leg("11:00", 101.0, charges=60))
-    parity = compare(desk([signal("10:00")], [dear]), backtest([signal("10:00")], [BOUGHT]))
+    parity = compare_days(desk([signal("10:00")], [dear]), backtest([signal("10:00")], [BOUGHT]))
     assert made(parity) == {COST: -0.35}
 
 
 def test_a_short_position_gains_where_it_sells_higher():
     mine, theirs = (trip(leg("10:00", price), leg("11:00", 99.0), side=-1) for price in (100.2, 100.0))
     short = signal("10:00", side=-1)
-    assert made(compare(desk([short], [mine]), backtest([short], [theirs]))) == {FILL: 2.0}
+    assert made(compare_days(desk([short], [mine]), backtest([short], [theirs]))) == {FILL: 2.0}
 
 
 def test_shares_that_only_one_side_got_are_fill():
     part = trip(leg("10:00", 100.0, 4, charges=20), leg("11:00", 101.0, 4, charges=20))
-    parity = compare(desk([signal("10:00")], [part]), backtest([signal("10:00")], [BOUGHT]))
+    parity = compare_days(desk([signal("10:00")], [part]), backtest([signal("10:00")], [BOUGHT]))
     assert made(parity) == {FILL: -6.0, COST: 0.6}
 
 
 def test_an_order_that_was_filled_on_one_side_only_is_fill():
-    parity = compare(desk([signal("10:00")]), backtest([signal("10:00")], [BOUGHT]))
+    parity = compare_days(desk([signal("10:00")]), backtest([signal("10:00")], [BOUGHT]))
     assert made(parity) == {FILL: -9.0}
     assert whys(parity)[0] == ("enter", FILL, "not filled on the desk")
     assert parity.percent == 0.0
@@ -140,7 +150,7 @@ def test_an_order_that_was_filled_on_one_side_only_is_fill():
 
 def test_what_is_still_held_differs_by_its_last_price():
     mine, theirs = {SYMBOL: flat(changes=[("15:29", 100.4)])}, {SYMBOL: flat()}
-    parity = compare(
+    parity = compare_days(
         desk([signal("10:00")], [trip(leg("10:00", 100.0), mark=100.4)], bars=mine),
         backtest([signal("10:00")], [trip(leg("10:00", 100.0), mark=100.0)], theirs),
     )
@@ -150,7 +160,7 @@ def test_what_is_still_held_differs_by_its_last_price():
 
 def test_a_stop_that_fired_on_the_desk_alone_is_no_match_and_counts_whole():
     bars = {SYMBOL: flat(changes=[("11:00", 98.0), ("12:00", 103.0)])}
-    parity = compare(
+    parity = compare_days(
         desk([signal("10:00")], [trip(leg("10:00", 100.0), leg("11:00", 97.9))], bars=bars),
         backtest([signal("10:00")], [trip(leg("10:00", 100.0), mark=103.0)], bars),
     )
@@ -160,7 +170,7 @@ def test_a_stop_that_fired_on_the_desk_alone_is_no_match_and_counts_whole():
 
 def test_a_stop_that_fired_later_is_what_the_market_did_meanwhile():
     bars = {SYMBOL: flat(changes=[("11:00", 98.0), ("12:00", 103.0)])}
-    parity = compare(
+    parity = compare_days(
         desk([signal("10:00")], [trip(leg("10:00", 100.0), leg("11:00", 97.9))], bars=bars),
         backtest([signal("10:00")], [trip(leg("10:00", 100.0), leg("12:00", 103.0))], bars),
     )
@@ -169,7 +179,7 @@ def test_a_stop_that_fired_later_is_what_the_market_did_meanwhile():
 
 
 def test_a_decision_taken_more_than_a_bar_later_is_timing():
-    parity = compare(
+    parity = compare_days(
         desk([signal("10:05")], [trip(leg("10:05", 100.0), leg("11:00", 101.0))]), backtest([signal("10:00")], [BOUGHT])
     )
     assert whys(parity) == [("enter", TIMING, "300 s later than the backtest")]
@@ -177,7 +187,7 @@ def test_a_decision_taken_more_than_a_bar_later_is_timing():
 
 
 def test_a_request_sized_at_another_price_is_timing():
-    parity = compare(
+    parity = compare_days(
         desk([signal("10:00", 1, quantity=9, price=101.0)], [trip(leg("10:00", 100.0, 9), leg("11:00", 101.0, 9))]),
         backtest([signal("10:00")], [BOUGHT]),
     )
@@ -186,7 +196,7 @@ def test_a_request_sized_at_another_price_is_timing():
 
 
 def test_stop_and_target_in_one_bar_are_fill():
-    parity = compare(
+    parity = compare_days(
         desk([signal("10:00")], [trip(leg("10:00", 100.0), leg("11:00", 101.0), reason="target")]),
         backtest([signal("10:00")], [BOUGHT]),
     )
@@ -196,19 +206,19 @@ def test_stop_and_target_in_one_bar_are_fill():
 def test_a_clock_that_stands_elsewhere_than_the_bars_is_timing():
     bars = {SYMBOL: flat(changes=[("10:00", 101.0)])}
     asked = signal("10:00", 1, asked="timer", price=101.0)
-    parity = compare(desk([asked], [BOUGHT], bars=bars), backtest((), (), bars))
+    parity = compare_days(desk([asked], [BOUGHT], bars=bars), backtest((), (), bars))
     assert whys(parity)[0][1:] == (
         TIMING,
         "by the clock: the desk looks at 101.00, 1 s after the bar; it closed at 100.00",
     )
     # and where the desk looks a second later the backtest's price is gone
     other = signal("11:00", 1, rung=0, asked="timer", verdict="SIZE_ZERO")
-    parity = compare(desk([other], bars=bars), backtest([signal("10:00", asked="timer"), other], [BOUGHT], bars))
+    parity = compare_days(desk([other], bars=bars), backtest([signal("10:00", asked="timer"), other], [BOUGHT], bars))
     assert whys(parity)[0][1] == TIMING
 
 
 def test_a_clock_that_sees_the_same_price_explains_nothing():
-    parity = compare(desk([signal("10:00", 1, asked="timer")], [BOUGHT]), backtest())
+    parity = compare_days(desk([signal("10:00", 1, asked="timer")], [BOUGHT]), backtest())
     assert whys(parity)[0][1] == UNEXPLAINED
 
 
@@ -223,21 +233,21 @@ def test_nothing_on_record_is_unexplained_and_counts_whole(on_desk):
 
 
 def test_a_kill_switch_explains_what_the_desk_did_not_enter():
-    kill = Incident(KILL, when("09:30"), when("10:30"), "kill switch: lunch (operator)")
+    kill = DayIncident(KILL, when("09:30"), when("10:30"), "kill switch: lunch (operator)")
     assert made(one_sided(False, incidents=[kill])) == {OPERATOR: -9.0}
     after = kill._replace(began=when("10:01"))
     assert made(one_sided(False, incidents=[after])) == {UNEXPLAINED: -9.0}
 
 
 def test_a_kill_switch_does_not_explain_what_the_desk_entered():
-    kill = Incident(KILL, when("09:30"), when("10:30"), "kill switch: lunch (operator)")
+    kill = DayIncident(KILL, when("09:30"), when("10:30"), "kill switch: lunch (operator)")
     assert made(one_sided(True, incidents=[kill])) == {UNEXPLAINED: 9.0}
 
 
 @pytest.mark.parametrize(("reason", "cause"), [("flatten", OPERATOR), ("operator", OPERATOR), ("written off", BROKER)])
 def test_what_somebody_has_sold_is_his_whole(reason, cause):
     bars = {SYMBOL: flat(changes=[("10:30", 95.0)])}
-    parity = compare(
+    parity = compare_days(
         desk([signal("10:00")], [trip(leg("10:00", 100.0), leg("10:30", 94.9), reason=reason)], bars=bars),
         backtest([signal("10:00")], [BOUGHT], bars),
     )
@@ -245,7 +255,7 @@ def test_what_somebody_has_sold_is_his_whole(reason, cause):
 
 
 def test_an_entry_by_hand_is_the_operators():
-    parity = compare(
+    parity = compare_days(
         desk([signal("10:00", strategy="operator", asked="operator")], [BOUGHT._replace(strategy="operator")]),
         backtest(),
     )
@@ -253,22 +263,22 @@ def test_an_entry_by_hand_is_the_operators():
 
 
 def test_a_limit_that_was_changed_explains_the_answers_that_are_of_it():
-    limit = Incident(LIMIT, when("09:30"), when("15:30"), "limit max_exposure set to 1000: quiet", about="max_exposure")
+    limit = DayIncident(LIMIT, when("09:30"), when("15:30"), "limit max_exposure set to 1000: quiet", about="max_exposure")
     refused = signal("10:00", rung=0, verdict="EXPOSURE")
-    parity = compare(desk([refused], incidents=[limit]), backtest([signal("10:00")], [BOUGHT]))
+    parity = compare_days(desk([refused], incidents=[limit]), backtest([signal("10:00")], [BOUGHT]))
     assert made(parity) == {OPERATOR: -9.0}
-    other = compare(
+    other = compare_days(
         desk([refused._replace(verdict="POSITIONS")], incidents=[limit]), backtest([signal("10:00")], [BOUGHT])
     )
     assert made(other) == {UNEXPLAINED: -9.0}
     # one that was loosened explains what only the desk could do
-    parity = compare(desk([signal("10:00")], [BOUGHT], [limit]), backtest([refused]))
+    parity = compare_days(desk([signal("10:00")], [BOUGHT], [limit]), backtest([refused]))
     assert made(parity) == {OPERATOR: 9.0}
 
 
 def test_an_order_changed_by_hand_explains_what_comes_after_it_in_its_instrument():
-    hand = Incident(HAND, when("10:30"), when("15:30"), "cancelled by hand", symbol=SYMBOL)
-    parity = compare(
+    hand = DayIncident(HAND, when("10:30"), when("15:30"), "cancelled by hand", symbol=SYMBOL)
+    parity = compare_days(
         desk([signal("10:00")], [trip(leg("10:00", 100.0), mark=100.0)], [hand]), backtest([signal("10:00")], [BOUGHT])
     )
     assert whys(parity)[-1][1:] == (OPERATOR, "cancelled by hand")
@@ -276,18 +286,18 @@ def test_an_order_changed_by_hand_explains_what_comes_after_it_in_its_instrument
 
 def test_a_refusal_of_the_brokers_is_his():
     refused = signal("10:00", refused="rejected, margin")
-    parity = compare(desk([refused]), backtest([signal("10:00")], [BOUGHT]))
+    parity = compare_days(desk([refused]), backtest([signal("10:00")], [BOUGHT]))
     assert made(parity) == {BROKER: -9.0}
     assert "margin" in whys(parity)[0][2]
 
 
 def test_shares_that_moved_without_an_order_are_the_brokers():
-    assert made(compare(desk(trips=[BOUGHT._replace(strategy="")]), backtest())) == {BROKER: 9.0}
+    assert made(compare_days(desk(trips=[BOUGHT._replace(strategy="")]), backtest())) == {BROKER: 9.0}
 
 
 def test_an_order_that_a_dry_run_did_not_send_is_the_operators():
     unsent = signal("10:00", refused="rejected, DRY_RUN: decided and not sent (order)")
-    assert made(compare(desk([unsent]), backtest([signal("10:00")], [BOUGHT]))) == {OPERATOR: -9.0}
+    assert made(compare_days(desk([unsent]), backtest([signal("10:00")], [BOUGHT]))) == {OPERATOR: -9.0}
 
 
 def test_a_strategy_that_is_another_is_code_or_configuration():
@@ -296,12 +306,12 @@ def test_a_strategy_that_is_another_is_code_or_configuration():
 
 
 def test_a_strategy_that_failed_is_code_or_configuration():
-    failed = Incident(FAILED, when("09:20"), when("15:30"), "ZeroDivisionError", strategy="told")
+    failed = DayIncident(FAILED, when("09:20"), when("15:30"), "ZeroDivisionError", strategy="told")
     assert made(one_sided(False, incidents=[failed])) == {CODE: -9.0}
 
 
 def test_a_gap_in_the_feed_is_data_for_half_an_hour():
-    gap = Incident(GAP, when("09:40"), when("09:45"), "not heard", symbol=SYMBOL)
+    gap = DayIncident(GAP, when("09:40"), when("09:45"), "not heard", symbol=SYMBOL)
     assert made(one_sided(False, incidents=[gap])) == {DATA: -9.0}
     assert made(one_sided(False, incidents=[gap._replace(ended=when("09:30"))])) == {UNEXPLAINED: -9.0}
     assert made(one_sided(False, incidents=[gap._replace(symbol="SBIN")])) == {UNEXPLAINED: -9.0}
@@ -309,7 +319,7 @@ def test_a_gap_in_the_feed_is_data_for_half_an_hour():
 
 @pytest.mark.parametrize("verdict", ["STALE_DATA", "WARMING"])
 def test_ticks_that_came_late_or_not_are_data(verdict):
-    parity = compare(desk([signal("10:00", rung=0, verdict=verdict)]), backtest([signal("10:00")], [BOUGHT]))
+    parity = compare_days(desk([signal("10:00", rung=0, verdict=verdict)]), backtest([signal("10:00")], [BOUGHT]))
     assert made(parity) == {DATA: -9.0}
 
 
@@ -326,40 +336,40 @@ def test_a_backtest_without_a_history_is_data_as_long_as_it_is_felt():
 
 
 def test_the_operator_comes_before_the_broker_and_both_before_the_data():
-    kill = Incident(KILL, when("09:30"), when("10:30"), "kill switch: lunch (operator)")
-    gap = Incident(GAP, when("09:40"), when("09:45"), "not heard", symbol=SYMBOL)
+    kill = DayIncident(KILL, when("09:30"), when("10:30"), "kill switch: lunch (operator)")
+    gap = DayIncident(GAP, when("09:40"), when("09:45"), "not heard", symbol=SYMBOL)
     refused = signal("10:00", refused="rejected", verdict="KILLED")
     theirs = backtest([signal("10:00")], [BOUGHT], cold=when("15:30"), differs={"told": "other"})
     for incidents, mine, cause in (
         ([kill, gap], refused, OPERATOR), ([gap], refused, BROKER), ([gap], refused._replace(refused=""), CODE),
     ):  # fmt: skip
-        assert made(compare(desk([mine], incidents=incidents), theirs)) == {cause: -9.0}
+        assert made(compare_days(desk([mine], incidents=incidents), theirs)) == {cause: -9.0}
 
 
 # what follows
 
 
 def test_what_follows_in_the_same_instrument_has_the_cause_of_what_it_follows():
-    gap = Incident(GAP, when("09:40"), when("09:45"), "not heard", symbol=SYMBOL)
+    gap = DayIncident(GAP, when("09:40"), when("09:45"), "not heard", symbol=SYMBOL)
     again = trip(leg("10:20", 100.0), leg("11:10", 101.0), rung=2)
-    parity = compare(desk(incidents=[gap]), backtest([signal("10:00"), signal("10:20", rung=2)], [BOUGHT, again]))
+    parity = compare_days(desk(incidents=[gap]), backtest([signal("10:00"), signal("10:20", rung=2)], [BOUGHT, again]))
     assert made(parity) == {DATA: -18.0}
     assert whys(parity)[1][2].startswith(f"after another in {SYMBOL}")
 
 
 def test_what_is_held_for_long_follows_its_entry_whatever_came_and_went_meanwhile():
-    gap = Incident(GAP, when("09:40"), when("09:45"), "not heard", symbol=SYMBOL)
+    gap = DayIncident(GAP, when("09:40"), when("09:45"), "not heard", symbol=SYMBOL)
     held, brief = trip(leg("10:00", 100.0), leg("14:00", 101.0)), trip(leg("10:05", 100.0), leg("10:10", 101.0), rung=2)
     theirs = backtest([signal("10:00"), signal("10:05", rung=2, kind="rung", place=2)], [held, brief])
-    parity = compare(desk(incidents=[gap]), theirs)
+    parity = compare_days(desk(incidents=[gap]), theirs)
     assert [cause for _, cause, _ in whys(parity)] == [DATA] * 4
     assert parity.differences[-1].decision.ts == when("14:00")
 
 
 def test_what_comes_long_after_does_not_follow():
-    gap = Incident(GAP, when("09:40"), when("09:45"), "not heard", symbol=SYMBOL)
+    gap = DayIncident(GAP, when("09:40"), when("09:45"), "not heard", symbol=SYMBOL)
     again = trip(leg("11:31", 100.0), leg("11:40", 101.0), rung=2)
-    parity = compare(desk(incidents=[gap]), backtest([signal("10:00"), signal("11:31", rung=2)], [BOUGHT, again]))
+    parity = compare_days(desk(incidents=[gap]), backtest([signal("10:00"), signal("11:31", rung=2)], [BOUGHT, again]))
     assert made(parity) == {DATA: -9.0, UNEXPLAINED: -9.0}
 
 
@@ -367,7 +377,7 @@ def test_what_comes_long_after_does_not_follow():
 def test_a_rung_follows_from_the_price_its_ladder_began_with_and_an_entry_does_not(kind, causes):
     first, other = trip(leg("10:00", 100.0), mark=100.0), trip(leg("10:00", 100.4), mark=100.0)
     second = trip(leg("10:10", 100.0), mark=100.0, rung=2)
-    parity = compare(
+    parity = compare_days(
         desk([signal("10:00"), signal("10:10", rung=2, kind=kind, place=2)], [other, second]),
         backtest([signal("10:00")], [first]),
     )
@@ -379,16 +389,16 @@ def test_nothing_follows_from_the_last_price_of_what_is_held():
     held, other = trip(leg("10:00", 100.0), mark=104.0), trip(leg("10:00", 100.0), mark=100.0)
     second, later = (trip(leg("10:10", 100.0), leg(clock, 101.0), rung=2) for clock in ("10:30", "11:30"))
     signals = [signal("10:00"), signal("10:10", rung=2, kind="rung", place=2)]
-    parity = compare(desk(signals, [held, second], bars=bars), backtest(signals, [other, later]))
+    parity = compare_days(desk(signals, [held, second], bars=bars), backtest(signals, [other, later]))
     assert made(parity) == {DATA: 40.0}
     assert whys(parity)[-1][1] == TIMING
 
 
 def test_an_answer_of_the_account_follows_from_what_was_done_in_another_instrument():
     bars = {SYMBOL: flat(), "SBIN": flat()}
-    gap = Incident(GAP, when("09:40"), when("09:45"), "not heard", symbol="SBIN")
+    gap = DayIncident(GAP, when("09:40"), when("09:45"), "not heard", symbol="SBIN")
     theirs = [signal("10:00", symbol="SBIN", rung=5), signal("10:05", verdict="FUNDS", rung=0)]
-    parity = compare(
+    parity = compare_days(
         desk([signal("10:05")], [BOUGHT], [gap], bars), backtest(theirs, [BOUGHT._replace(symbol="SBIN", rung=5)], bars)
     )
     assert made(parity) == {}
@@ -399,20 +409,20 @@ def test_an_answer_of_the_account_follows_from_what_was_done_in_another_instrume
 # the law
 
 MOMENTS = st.integers(when("09:15"), when("15:29"))
-LEGS = st.builds(Leg, MOMENTS, st.integers(0, 40), st.integers(0, 10**9), st.integers(0, 10**5))
+LEGS = st.builds(TripLeg, MOMENTS, st.integers(0, 40), st.integers(0, 10**9), st.integers(0, 10**5))
 NAMES = st.sampled_from([SYMBOL, "SBIN", "gone"])
 TRIPS = st.builds(
-    Trip, st.integers(0, 9), st.sampled_from(["told", "operator", ""]), NAMES, st.sampled_from([1, -1]), st.integers(1, 3), LEGS,
+    ParityTrip, st.integers(0, 9), st.sampled_from(["told", "operator", ""]), NAMES, st.sampled_from([1, -1]), st.integers(1, 3), LEGS,
     LEGS, st.integers(-(10**9), 10**9), st.sampled_from(["stop", "target", "flatten", "operator", "written off", ""]),
 )  # fmt: skip
 SIGNALS = st.builds(
-    Signal, st.integers(1, 99), MOMENTS, st.sampled_from(["told", "operator"]), NAMES, st.sampled_from([1, -1]),
+    StrategySignal, st.integers(1, 99), MOMENTS, st.sampled_from(["told", "operator"]), NAMES, st.sampled_from([1, -1]),
     st.sampled_from(["enter", "rung"]), st.integers(1, 3), st.integers(0, 40), st.floats(0.0, 1e6),
     st.sampled_from(["OK", "FUNDS", "EXPOSURE", "STALE_DATA", "KILLED"]), st.just(""), st.just(""), st.integers(0, 9),
     st.sampled_from(["bar", "timer"]), st.sampled_from(["", "rejected"]),
 )  # fmt: skip
 INCIDENTS = st.builds(
-    Incident, st.sampled_from([KILL, LIMIT, HAND, GAP, FAILED]), MOMENTS, MOMENTS, st.just("text"), NAMES,
+    DayIncident, st.sampled_from([KILL, LIMIT, HAND, GAP, FAILED]), MOMENTS, MOMENTS, st.just("text"), NAMES,
     st.sampled_from(["told", ""]), st.sampled_from(["max_exposure", ""]),
 )  # fmt: skip
 BARS = st.sampled_from([{}, {SYMBOL: flat(count=12)}, {SYMBOL: flat(105.0, count=9), "SBIN": flat(7.0, count=15)}])
@@ -427,14 +437,14 @@ def test_the_causes_add_up_to_the_paisa_whatever_the_two_days_are(
     mine, trips, incidents, seen, theirs, others, read, cold
 ):
     one, two = desk(mine, trips, incidents, seen), backtest(theirs, others, read, cold=cold)
-    parity = compare(one, two)
+    parity = compare_days(one, two)
     delta = sum(each.net for each in trips) - sum(each.net for each in others)
     assert sum(parity.causes.values()) == delta
     assert sum(each.amount for each in parity.differences) == delta
     found = [trip for pair in parity.matched.pairs for trip in (pair.desk, pair.backtest) if trip is not None]
     assert sorted(map(repr, found)) == sorted(map(repr, [*trips, *others]))
     assert 0.0 <= parity.percent <= 100.0
-    assert curves(one, two).distance >= 0.0
+    assert parity_curves(one, two).distance >= 0.0
 
 
 # prices and curves
@@ -449,15 +459,15 @@ def test_the_price_at_a_moment_walks_the_path_of_its_bar():
 
 def test_bars_differ_where_a_price_does_or_one_side_has_none():
     mine, theirs = flat(count=3, changes=[("09:17", 101.0)]), flat(count=2)
-    assert differing(mine, theirs).tolist() == [when("09:17")]
-    assert differing(mine, flat(count=3)).tolist() == [when("09:17")]
-    assert differing(mine, None).tolist() == []
+    assert differing_starts(mine, theirs).tolist() == [when("09:17")]
+    assert differing_starts(mine, flat(count=3)).tolist() == [when("09:17")]
+    assert differing_starts(mine, None).tolist() == []
 
 
 def test_the_curve_follows_the_bars_and_ends_at_the_net():
     bars = {SYMBOL: flat(count=5, first="10:00", changes=[("10:01", 102.0)])}
     held = trip(leg("10:00", 100.0), leg("10:03", 103.0), mark=0)
-    found = curves(desk([], [held], bars=bars), backtest([], [], bars))
+    found = parity_curves(desk([], [held], bars=bars), backtest([], [], bars))
     assert found.times.tolist() == [when("10:00") + k * MINUTE for k in range(1, 6)]
     assert found.desk.tolist() == [-50, 1_950, 1_950, 2_900, 2_900]
     assert (found.backtest.tolist(), found.correlation) == ([0, 0, 0, 0, 0], None)
@@ -465,9 +475,9 @@ def test_the_curve_follows_the_bars_and_ends_at_the_net():
 
 def test_curves_that_move_alike_correlate_and_those_that_wait_are_near_by_warping():
     one = np.array([0.0, 0.0, 1.0, 2.0, 2.0])
-    assert warped(one, np.array([0.0, 1.0, 1.0, 2.0])) == 0.0
-    assert warped(np.array([0.0, 3.0]), np.array([1.0])) == pytest.approx((1 + 2) / 3)
-    assert warped(one, np.array([])) == 0.0
+    assert warping_distance(one, np.array([0.0, 1.0, 1.0, 2.0])) == 0.0
+    assert warping_distance(np.array([0.0, 3.0]), np.array([1.0])) == pytest.approx((1 + 2) / 3)
+    assert warping_distance(one, np.array([])) == 0.0
     bars = {SYMBOL: flat(count=5, first="10:00", changes=[("10:01", 102.0)])}
     held = trip(leg("10:00", 100.0), mark=102.0)
-    assert curves(desk([], [held], bars=bars), backtest([], [held], bars)).correlation == pytest.approx(1.0)
+    assert parity_curves(desk([], [held], bars=bars), backtest([], [held], bars)).correlation == pytest.approx(1.0)

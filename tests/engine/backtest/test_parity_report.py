@@ -7,20 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from engine.backtest.parity.attribution import compare
-from engine.backtest.parity.curves import curves
-from engine.backtest.parity.days import GAP, Incident
-from store.results import ParityDay, ResultStore
-from tests.backtest.parity_days import SYMBOL, backtest, desk, leg, signal, trip, when
-from tui.parity import ParityResult
-from tui.parity_report import lines, told
+from engine.backtest.parity.attribution import compare_days
+from engine.backtest.parity.day_records import GAP, DayIncident
+from engine.backtest.parity.parity_curves import parity_curves
+from store.backtest_results import ParityDay, ResultStore
+from tests.engine.backtest.parity_days import SYMBOL, backtest, desk, leg, signal, trip, when
+from tui.commands.backtest.parity_report import history_text, parity_lines
+from tui.commands.backtest.parity_run import ParityResult
 
 LONG = "a_strategy_with_a_long_name"
 
 
 def result():
     """Return a day with a match that was filled otherwise, a refusal, a short position, and what only the backtest did."""
-    gap = Incident(GAP, when("12:00"), when("12:10"), "the feed was not heard: gap unread", symbol=SYMBOL)
+    gap = DayIncident(GAP, when("12:00"), when("12:10"), "the feed was not heard: gap unread", symbol=SYMBOL)
     mine = desk(
         [signal("10:00"), signal("11:00", rung=0, verdict="SIZE_ZERO"), signal("13:00", rung=4, strategy=LONG, side=-1)],
         [trip(leg("10:00", 100.2), leg("10:30", 101.0)), trip(leg("13:00", 100.0), mark=99.0, rung=4, strategy=LONG, side=-1)],
@@ -31,12 +31,12 @@ def result():
         [trip(leg("10:00", 100.0), leg("10:30", 101.0)), trip(leg("12:05", 100.0), mark=100.0, rung=2)],
     )
     return ParityResult(
-        "paper", date(2024, 6, 4), Path("desk.db"), "live", compare(mine, theirs), curves(mine, theirs), []
+        "paper", date(2024, 6, 4), Path("desk.db"), "live", compare_days(mine, theirs), parity_curves(mine, theirs), []
     )  # fmt: skip
 
 
 def test_the_percent_and_the_difference_come_first_then_the_causes_then_what_does_not_match():
-    found = list(lines(result(), 80, every=False))
+    found = list(parity_lines(result(), 80, every=False))
     assert found[0] == "Parity 40.00%   Δ₹ +₹8.00"
     assert found[1] == "paper, Tue 4 Jun 2024: 2 of 5 decisions are the same"
     fall = found[5:15]
@@ -56,14 +56,14 @@ def test_the_percent_and_the_difference_come_first_then_the_causes_then_what_doe
 
 @pytest.mark.parametrize("width", [80, 120, 160, 200])
 def test_no_line_is_wider_than_the_terminal(width):
-    found = list(lines(result(), width, every=False))
+    found = list(parity_lines(result(), width, every=False))
     assert max(map(len, found)) <= width
     whole = "\n".join(found)
     assert all(text in whole for text in (LONG, "SIZE_ZERO", "short", "data: the feed was not heard", "10 at 100.20"))
 
 
 def test_a_wide_terminal_has_a_line_for_each():
-    found = list(lines(result(), 200, every=False))
+    found = list(parity_lines(result(), 200, every=False))
     head = next(line for line in found if line.startswith("time"))
     assert head.split()[:6] == ["time", "strategy", "symbol", "what", "desk", "backtest"]
     assert sum("SIZE_ZERO" in line and "unexplained" in line for line in found) == 1
@@ -71,8 +71,8 @@ def test_a_wide_terminal_has_a_line_for_each():
 
 def test_of_many_the_first_are_shown_and_all_where_that_is_asked_for():
     mine = desk([signal("10:00", seconds=k * 70, rung=0, verdict="FUNDS") for k in range(60)])
-    many = result()._replace(parity=compare(mine, backtest()))
-    short, whole = (list(lines(many, 80, every=every)) for every in (False, True))
+    many = result()._replace(parity=compare_days(mine, backtest()))
+    short, whole = (list(parity_lines(many, 80, every=every)) for every in (False, True))
     assert "and 20 more: --all" in short
     assert len(whole) - len(short) == 3 * 20 - 1
 
@@ -100,7 +100,7 @@ def test_a_day_is_kept_once_for_each_mode_the_last_comparison_of_it(tmp_path):
     assert store.parity_days() == [again, other, row(day="2024-06-03")]
     assert store.parity_days("replay") == [other]
     assert {name: paise for name, paise in again.causes.items() if paise} == {"timing": 34}
-    shown = told(store.parity_days()).splitlines()
+    shown = history_text(store.parity_days()).splitlines()
     assert shown[0].split() == ["date", "mode", "parity", "same", "delta", "timing", "fill"]
     assert shown[1].split() == ["2024-06-04", "paper", "75.00%", "0/0", "+₹0.34", "+₹0.34"]
 

@@ -11,13 +11,13 @@ import msgspec
 import numpy as np
 import pytest
 
-from engine.backtest import tables
-from engine.backtest.linter import lint, verdict
+from engine.backtest.linter.result_linter import lint_outcome, overall_verdict
 from engine.backtest.report import html
-from engine.backtest.statistics import statistics
-from engine.history.series import numbered_day
-from tests.backtest.demo_run import demo, many
-from tests.backtest.pages import Page
+from engine.backtest.statistics import result_tables
+from engine.backtest.statistics.run_statistics import statistics
+from engine.history.bar_series import numbered_day
+from tests.engine.backtest.demo_run import demo, many
+from tests.engine.backtest.pages import Page
 from tests.foreign import HOSTILE, obeyed
 
 LOUD = "<script>alert(1)</script>\"'&amp;</style>-->"
@@ -25,7 +25,7 @@ LOUD = "<script>alert(1)</script>\"'&amp;</style>-->"
 
 def report(outcome, candles=None, asked=()):
     metrics = statistics(outcome, trials=24)
-    return html(outcome, metrics, lint(outcome, metrics), candles, asked)
+    return html(outcome, metrics, lint_outcome(outcome, metrics), candles, asked)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_a_page_may_run_its_own_script_and_no_other(page):
 def test_a_page_of_five_thousand_trades_stays_below_a_megabyte_and_one_of_seventy_five_thousand_below_three():
     outcome, candles = demo(trades=5_000, days=750)
     metrics = statistics(outcome)
-    assert len(html(outcome, metrics, lint(outcome, metrics), candles).encode()) < 1_000_000
+    assert len(html(outcome, metrics, lint_outcome(outcome, metrics), candles).encode()) < 1_000_000
     text = html(many(outcome), metrics, [], candles)
     assert len(text.encode()) < 3_000_000
     assert len(unpacked(Page(text))["number"]) == 75_000
@@ -101,7 +101,7 @@ def test_every_picture_says_what_it_shows_or_is_mere_decoration(page):
 
 def test_the_key_figures_are_those_of_the_run(run, page):
     outcome, _ = run
-    closed = [each for each in outcome.trades if not each.open]
+    closed = [each for each in outcome.trades if not each.is_open]
     won = sum(each.net > 0 for each in closed)
     shown = dict(zip(page.texts_of("dt"), page.texts_of("dd"), strict=True))
     assert len(shown) == 10
@@ -124,7 +124,7 @@ def test_the_ledger_holds_every_trade_to_the_paisa(run, page):
     for i, each in enumerate(outcome.trades):
         assert held["gross"][i] + each.side * held["out"][i] * each.quantity == each.gross
         assert held["in"][i] + held["out"][i] == round(each.exit_price * 100)
-        assert (held["held"][i] == -1) == each.open
+        assert (held["held"][i] == -1) == each.is_open
     assert held["exit_reason"] == [each.exit_reason for each in outcome.trades]
 
 
@@ -142,7 +142,7 @@ def test_the_first_trades_stand_on_the_page_without_a_script(run, page):
 def test_the_costs_add_up_on_the_page(run, page):
     outcome, _ = run
     rows = {row[0]: row for row in page.rows if len(row) == 5 and row[1] == ""}
-    for step in tables.ladder(outcome):
+    for step in result_tables.cost_steps(outcome):
         assert rows[step.label][2] == rupees(step.amount, signed=True)
         assert rows[step.label][4] == f"{100 * step.amount / outcome.daily.turnover.sum():.4f}%"
 
@@ -150,7 +150,7 @@ def test_the_costs_add_up_on_the_page(run, page):
 def test_a_breakdown_stands_on_the_page(run, page):
     outcome, _ = run
     for symbol in {each.symbol for each in outcome.trades}:
-        closed = [each for each in outcome.trades if each.symbol == symbol and not each.open]
+        closed = [each for each in outcome.trades if each.symbol == symbol and not each.is_open]
         row = next(row for row in page.rows if row[0] == symbol and len(row) == 11)
         assert row[1] == str(len(closed))
         assert row[3] == rupees(sum(each.net for each in closed), signed=True)
@@ -158,8 +158,8 @@ def test_a_breakdown_stands_on_the_page(run, page):
 
 def test_the_verdict_and_every_check_stand_on_the_page(run, page):
     outcome, _ = run
-    findings = lint(outcome, statistics(outcome, trials=24))
-    assert verdict(findings) in page.texts
+    findings = lint_outcome(outcome, statistics(outcome, trials=24))
+    assert overall_verdict(findings) in page.texts
     cells = page.first_cells
     for each in findings:
         assert cells[each.label][0].endswith(each.status)
@@ -196,7 +196,7 @@ def test_what_each_strategy_had_made_by_a_day_is_told_on_that_day(run, page):
 
 def test_what_is_asked_for_and_what_stands_out_is_drawn(run, page):
     outcome, _ = run
-    closed = [each for each in outcome.trades if not each.open]
+    closed = [each for each in outcome.trades if not each.is_open]
     best = max(closed, key=lambda each: each.net)
     drawn = [each for each in page.texts if re.match(r"#\d+ ", each) and "after charges" not in each]
     assert "#100 " in drawn[0]
@@ -251,7 +251,7 @@ def test_a_run_of_any_kind_has_a_report(case):
     page = Page(report(outcome, candles, asked=(1, 999)))
     assert not re.search(r"\b(nan|NaN|inf|None)\b", page.text)
     assert not re.search(r"\b(nan|inf)\b", " ".join(str(value) for tag, held in page.tags for value in held.values()))
-    assert verdict(lint(outcome, statistics(outcome, trials=24))) in page.texts
+    assert overall_verdict(lint_outcome(outcome, statistics(outcome, trials=24))) in page.texts
 
 
 def test_a_run_without_prices_of_what_it_is_compared_with_has_a_report(run):

@@ -12,18 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.backtest.comparison import compared
-from engine.backtest.linter import lint
-from engine.backtest.statistics import statistics
+from engine.backtest.linter.result_linter import lint_outcome
+from engine.backtest.results.run_comparison import compare_outcomes
+from engine.backtest.statistics.run_statistics import statistics
 from engine.errors import NothingFound, OperatorError
-from store.results import ResultStore, packed, unpacked
-from tests.backtest.made_up import CASH, outcome, trade
+from store.backtest_results import ResultStore, pack_curve, unpack_curve
+from tests.engine.backtest.made_up import CASH, outcome, trade
 
 
 def result(run="20241001-120000-abcd", **given):
     made = outcome([CASH + 500, CASH + 1200], [trade(1, 800, 100), trade(2, 700, 200, symbol="SBIN")], run=run, **given)
     metrics = statistics(made)
-    return made, metrics, lint(made, metrics), "fail: 1 fail"
+    return made, metrics, lint_outcome(made, metrics), "fail: 1 fail"
 
 
 @pytest.mark.parametrize("name", ["results.db", "my #1 runs?/100 %20/results.db"])
@@ -51,7 +51,7 @@ def test_a_curve_comes_back_as_it_was(points):
     times, worth = (
         (np.array(column, np.int64) for column in zip(*points, strict=True)) if points else (np.zeros(0, np.int64),) * 2
     )
-    for one, two in zip(unpacked(len(points), packed(times, worth)), (times, worth), strict=True):
+    for one, two in zip(unpack_curve(len(points), pack_curve(times, worth)), (times, worth), strict=True):
         np.testing.assert_array_equal(one, two)
 
 
@@ -88,8 +88,8 @@ def test_a_file_of_a_newer_version_or_of_no_database_is_refused(tmp_path):
 
 KEEPER = """
 import sys
-from store.results import ResultStore
-from tests.backtest.made_up import CASH, outcome, trade
+from store.backtest_results import ResultStore
+from tests.engine.backtest.made_up import CASH, outcome, trade
 from pathlib import Path
 made = outcome([CASH] * 200, [trade(k, k, 1) for k in range(1, 20_001)], run=sys.argv[2])
 store = ResultStore(Path(sys.argv[1]))
@@ -150,9 +150,9 @@ def test_two_results_differ_in_what_they_were_made_of_and_in_what_came_of_it():
         trades=[before.trades[0]._replace(exit_price=102.0, gross=900), trade(3, 5, 5, entry_ts=1)],
         daily=before.daily._replace(equity=before.daily.equity + 100),
     )
-    rows = {row.what: row for row in compared(before, metrics, after, statistics(after))}
+    rows = {row.what: row for row in compare_outcomes(before, metrics, after, statistics(after))}
     assert rows["Net [₹]"].change == "+1"
     assert rows["round trips only before"].change == "1"
     assert rows["round trips only after"].change == "1"
     assert rows["round trips that ended otherwise"].change == "1"
-    assert compared(before, metrics, before, metrics) == []
+    assert compare_outcomes(before, metrics, before, metrics) == []

@@ -5,22 +5,22 @@ from datetime import date
 import numpy as np
 import pytest
 
-from compiled.model import MINUTE, SECOND, Product
-from compiled.risk import Limits
-from compiled.slippage import FixedTicks, Slippage, VolumeShare
-from engine.backtest.bars import BarVersions, days_of, on_grid, span_for, within
-from engine.backtest.market import instruments_of, market_of, tick_of
-from engine.backtest.reckoning import reckon
-from engine.backtest.run import Backtest, RunSettings
-from engine.backtest.trades import kept_over_night
+from compiled.model.values import MINUTE, SECOND, Product
+from compiled.trading.risk import RiskLimits
+from compiled.venue.slippage import FixedTicks, Slippage, VolumeShare
+from engine.backtest.backtest_run import BacktestRun, RunSettings
+from engine.backtest.results.round_trips import kept_overnight
+from engine.backtest.results.run_reckoning import reckon_run
+from engine.backtest.run_bars import BarVersions, bars_within, days_of, prices_on_grid, span_for
+from engine.backtest.traded_market import instruments_of, market_of, tick_of
 from engine.errors import ConfigError, DataError, NothingFound
 from engine.market import charges
+from engine.market.accounts.account_statement import account_postings
+from engine.market.accounts.deals import charged_deals, deals_of
 from engine.market.calendar import Calendar
-from engine.market.deals import charged, deals_of
-from engine.market.statement import statement
-from store.bars.parquet import ParquetBars
-from tests.backtest.histories import Told, day_of, history, joined, walk
-from tests.backtest.made_up import at
+from store.bars.parquet_bars import ParquetBars
+from tests.engine.backtest.histories import Told, day_of, history, joined, walk
+from tests.engine.backtest.made_up import at
 
 TUESDAY, WEDNESDAY, THURSDAY = date(2024, 6, 4), date(2024, 6, 5), date(2024, 6, 6)
 CASH = 1_000_000_00
@@ -31,15 +31,15 @@ def made(series, strategies, days=(TUESDAY, WEDNESDAY, THURSDAY), slippage=None,
     found = [day for day in days_of(series.values(), days[0], days[-1]) if day in days]
     calendar = Calendar.load()
     market = market_of(
-        instruments_of(series, None, found[-1]), found, calendar, charges.load(), None, 120 * SECOND, span
+        instruments_of(series, None, found[-1]), found, calendar, charges.load_rate_table(), None, 120 * SECOND, span
     )
-    settings = RunSettings(CASH, Limits(), slippage or Slippage(), warm_up=warm_up)
-    return Backtest(strategies, symbols or {}, series, span, market, calendar, settings)
+    settings = RunSettings(CASH, RiskLimits(), slippage or Slippage(), warm_up=warm_up)
+    return BacktestRun(strategies, symbols or {}, series, span, market, calendar, settings)
 
 
 def reckoned(backtest):
     """Return its trades and account."""
-    found = reckon(backtest)
+    found = reckon_run(backtest)
     return found.trades, found.account
 
 
@@ -51,8 +51,8 @@ def independent(backtest):
          "quantity": int(fill.quantity), "price": fill.price, "order_id": fill.order.order_id, "trade_id": fill.trade_id}
         for fill in backtest.fills
     ]  # fmt: skip
-    table = charges.load()
-    return statement(charged(deals_of(rows), table), table, date(2020, 1, 1), date(2030, 1, 1), CASH)
+    table = charges.load_rate_table()
+    return account_postings(charged_deals(deals_of(rows), table), table, date(2020, 1, 1), date(2030, 1, 1), CASH)
 
 
 def test_a_round_trip_costs_what_its_open_its_slippage_and_the_contract_note_say():
@@ -85,9 +85,9 @@ def test_the_account_is_the_statements_to_the_paisa_delivery_and_depository_incl
     trades, account = reckoned(backtest)
     lines = independent(backtest)
     held = sum(
-        round(float(backtest.series[each.symbol].close[-1]) * each.quantity * 100) for each in trades if each.open
+        round(float(backtest.series[each.symbol].close[-1]) * each.quantity * 100) for each in trades if each.is_open
     )
-    assert [each.open for each in trades].count(True) == 3
+    assert [each.is_open for each in trades].count(True) == 3
     assert account.daily.equity[-1] == lines[-1].balance + held
     assert sum(account.costs.values()) == account.daily.charges.sum() == sum(each.charges for each in trades)
     assert sum(each.net for each in trades) == account.daily.equity[-1] - CASH
@@ -158,7 +158,7 @@ def test_nothing_intraday_is_held_over_night_whatever_the_length_of_the_bars(spa
     assert all(fill.order.product is Product.MIS for fill in backtest.fills)
     trades, _ = reckoned(backtest)
     assert all(each.entry_ts // (86_400 * SECOND) == each.exit_ts // (86_400 * SECOND) for each in trades)
-    assert not any(each.open for each in trades)
+    assert not any(each.is_open for each in trades)
     if span == 86_400:
         assert not trades
         assert backtest.kernel.decisions.refusals["SQUARE_OFF"] == 2
@@ -172,13 +172,13 @@ def test_an_intraday_position_that_no_bar_was_there_to_leave_with_is_named():
     backtest = made(series, [Shorts({})], (TUESDAY, WEDNESDAY))
     assert backtest.run()
     [token] = [int(each.token) for each in backtest.market.instruments.values()]
-    assert kept_over_night(backtest.fills, {token: 0}, ["INFY"]) == ["INFY on 2024-06-04"]
+    assert kept_overnight(backtest.fills, {token: 0}, ["INFY"]) == ["INFY on 2024-06-04"]
 
 
 def test_days_of_before_margin_funding_was_charged_for_are_replayed_without_it():
     day = date(2021, 3, 2)
     with pytest.raises(LookupError, match="EQ_MTF"):
-        charges.load().rates("EQ_MTF", "NSE", 20_210_302)
+        charges.load_rate_table().rates("EQ_MTF", "NSE", 20_210_302)
     told = Told({at(day, "09:20"): 10, at(day, "09:30"): 0})
     backtest = made({"INFY": day_of(day, FLAT)}, [told], (day,))
     assert backtest.market.days == [day]
@@ -201,7 +201,7 @@ def test_parts_of_any_size_give_the_same_run(monkeypatch):
     orders = {at(TUESDAY, "09:15") + k * 17 * MINUTE: 0 if k % 2 else 10 for k in range(20)}
     digests = set()
     for size in (1, 7, 1_000, 10**9):
-        monkeypatch.setattr("engine.backtest.run.CHUNK", size)
+        monkeypatch.setattr("engine.backtest.backtest_run.CHUNK", size)
         backtest = made(series, [Told(orders)], days)
         assert backtest.run()
         trades, account = reckoned(backtest)
@@ -211,14 +211,14 @@ def test_parts_of_any_size_give_the_same_run(monkeypatch):
 
 
 def test_a_run_that_is_stopped_keeps_what_was_done(monkeypatch):
-    monkeypatch.setattr("engine.backtest.run.CHUNK", 300)
+    monkeypatch.setattr("engine.backtest.backtest_run.CHUNK", 300)
     days = (TUESDAY, WEDNESDAY)
     series = {"INFY": walk(days, 1)}
     orders = {at(day, clock): shares for day in days for clock, shares in (("09:30", 5), ("12:00", 0))}
     stopped, whole = (made(series, [Told(orders)], days) for _ in range(2))
     assert not stopped.run(lambda done, _all: done < 300)
     assert whole.run()
-    assert stopped.done == 300
+    assert stopped.bars_done == 300
     first, account = reckoned(stopped)
     both, _ = reckoned(whole)
     assert len(both) == 2
@@ -263,7 +263,7 @@ def test_bars_outside_the_session_are_left_out_and_counted():
     early = day_of(TUESDAY, [100.0] * 377)
     early = early._replace(start=early.start - 2 * MINUTE)  # from 09:13, the print of the pre-open
     backtest = made({"INFY": early}, [Told({})], (TUESDAY,))
-    assert (backtest.dropped, backtest.bars) == (2, 375)
+    assert (backtest.dropped_bars, backtest.bars) == (2, 375)
 
 
 def test_charges_are_those_of_each_day():
@@ -296,14 +296,14 @@ def test_golden_bars_are_read_where_there_are_any_and_else_raw_ones_and_both_are
     assert versions.choose("INFY", 60, "vendor") == "vendor"
     assert versions.choose("SBIN", 60, "") == "imported"
     loaded = versions.load(["INFY", "SBIN"], 60, 0, 2**62, "", None)
-    assert not loaded.golden
+    assert not loaded.is_golden
     assert loaded.warnings == ["not reconciled: bars of version imported"]
     assert loaded.manifests["INFY"].version == "golden-2"
     assert loaded.manifests["INFY"].bars == 375
     longer = joined(bars, day_of(WEDNESDAY, [101.0] * 375))
     history(tmp_path, {"INFY": longer}, "vendor")
     loaded = BarVersions(ParquetBars(folder), folder).load(["INFY"], 60, 0, 2**62, "", None)
-    assert (loaded.golden, loaded.manifests["INFY"].version) == (False, "golden-2 + vendor")
+    assert (loaded.is_golden, loaded.manifests["INFY"].version) == (False, "golden-2 + vendor")
     assert loaded.series["INFY"].close.tolist() == longer.close.tolist()
     assert loaded.warnings == ["not reconciled: bars of version golden-2 + vendor"]
     with pytest.raises(NothingFound, match="no bars of TCS"):
@@ -331,7 +331,7 @@ def test_prices_stand_on_the_grid_and_the_grid_is_what_they_stand_on():
     bars = day_of(TUESDAY, [100.02, 100.05, 99.98])
     assert tick_of(bars, 0.05) == 0.01
     assert tick_of(day_of(TUESDAY, [100.05, 99.95]), 0.05) == 0.05
-    snapped = on_grid(bars, 0.05)
+    snapped = prices_on_grid(bars, 0.05)
     assert snapped.open.tolist() == [100.0, 100.05, 100.0]
     assert (snapped.high >= np.maximum(snapped.open, snapped.close)).all()
     assert (snapped.low <= np.minimum(snapped.open, snapped.close)).all()
@@ -356,13 +356,13 @@ def test_a_share_is_neither(symbol):
 def test_only_what_starts_in_a_session_is_kept():
     bars = day_of(TUESDAY, FLAT)
     opens, closes = np.array([at(TUESDAY, "09:20")]), np.array([at(TUESDAY, "09:30")])
-    assert len(within(bars, opens, closes).start) == 10
+    assert len(bars_within(bars, opens, closes).start) == 10
 
 
 def test_a_day_that_the_calendar_does_not_know_is_left_out_and_a_run_of_such_days_is_refused():
     sunday = date(2024, 6, 2)
     series = {"INFY": joined(day_of(sunday, FLAT), day_of(TUESDAY, FLAT))}
-    instruments, calendar, table = instruments_of(series, None, TUESDAY), Calendar.load(), charges.load()
+    instruments, calendar, table = instruments_of(series, None, TUESDAY), Calendar.load(), charges.load_rate_table()
     market = market_of(instruments, [sunday, TUESDAY], calendar, table, None, 0)
     assert (market.days, list(market.left)) == ([TUESDAY], [sunday])
     with pytest.raises(DataError, match="no day of these can be traded"):

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.backtest import tables
-from engine.backtest.metrics import GROUPS, METRICS
-from engine.backtest.statistics import statistics
-from tests.backtest.made_up import CASH, MONDAY, at, minutes, outcome, trade, walk, weekdays
+from engine.backtest.statistics import result_tables
+from engine.backtest.statistics.run_metrics import GROUPS, METRICS
+from engine.backtest.statistics.run_statistics import statistics
+from tests.engine.backtest.made_up import CASH, MONDAY, at, minutes, outcome, trade, walk, weekdays
 
 YEAR = math.sqrt(252)
 
@@ -94,7 +94,7 @@ def test_without_cash_at_the_start_there_is_no_return(cash):
     found = sound(statistics(made))
     assert found["net"] == (CASH - cash) / 100
     assert found["return"] is found["cagr"] is found["max_drawdown"] is found["buy_and_hold"] is None
-    assert tables.drawdowns(made) == tables.underwater(made) == tables.years(made) == []
+    assert result_tables.drawdowns(made) == result_tables.underwater(made) == result_tables.yearly_returns(made) == []
 
 
 def test_a_doubled_account_has_doubled_in_a_year_of_365_days():

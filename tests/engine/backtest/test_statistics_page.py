@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from engine.backtest import tables
-from engine.backtest.metrics import GROUPS, METRICS
-from engine.backtest.rules import RULES
+from engine.backtest.linter.linter_rules import RULES
+from engine.backtest.statistics import result_tables
+from engine.backtest.statistics.run_metrics import GROUPS, METRICS
 from tests.conftest import ROOT
 
 PAGE = ROOT / "docs" / "statistics.md"
@@ -43,5 +43,5 @@ def test_the_page_says_what_the_code_does(part):
 
 def test_the_page_names_every_breakdown():
     [row] = re.findall(r"^\| breakdowns \|.*$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
-    for by in tables.BREAKDOWNS:
+    for by in result_tables.BREAKDOWNS:
         assert by in row, by

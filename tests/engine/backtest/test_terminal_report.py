@@ -8,19 +8,19 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from engine.backtest.figures import figure, key_figures
-from engine.backtest.linter import lint, verdict
-from engine.backtest.statistics import statistics
-from tests.backtest.demo_run import demo
+from engine.backtest.linter.result_linter import lint_outcome, overall_verdict
+from engine.backtest.results.figure_text import figure, key_figures
+from engine.backtest.statistics.run_statistics import statistics
+from tests.engine.backtest.demo_run import demo
 from tests.foreign import FORGED, HOSTILE, obeyed
-from tui.backtest_report import show
+from tui.commands.backtest.backtest_report import print_report
 
 
 def shown(outcome, width=80, *, terminal=False):
     metrics = statistics(outcome, trials=24)
     out = Console(file=io.StringIO(), width=width, force_terminal=terminal, color_system="truecolor" if terminal else None,
                   highlight=False, markup=False, emoji=False)  # fmt: skip
-    show(outcome, metrics, lint(outcome, metrics), out)
+    print_report(outcome, metrics, lint_outcome(outcome, metrics), out)
     return out.file.getvalue()
 
 
@@ -33,7 +33,7 @@ def run():
 def test_the_report_fits_its_terminal_and_begins_with_the_verdict(run, width):
     text = shown(run, width)
     assert max(map(cell_len, text.splitlines())) <= width
-    assert verdict(lint(run, statistics(run, trials=24)))[:60] in text.splitlines()[0]
+    assert overall_verdict(lint_outcome(run, statistics(run, trials=24)))[:60] in text.splitlines()[0]
     assert "\x1b" not in text
     assert "…" not in text
 
@@ -116,4 +116,4 @@ def test_a_run_of_any_kind_is_shown(case):
     outcome, _ = demo(**case)
     text = shown(outcome)
     assert "nan" not in text
-    assert verdict(lint(outcome, statistics(outcome, trials=24)))[:40] in text
+    assert overall_verdict(lint_outcome(outcome, statistics(outcome, trials=24)))[:40] in text

@@ -2,10 +2,10 @@
 
 import pytest
 
-from engine import address
-from engine.config import Broker, Config, Desk, load
+from engine.config import addresses
+from engine.config.schema import BrokerSettings, DeskConfig, DeskSettings, load_config
 from engine.errors import ConfigError
-from tui.station import Run, check_mode, sends_real
+from tui.run.session import RunPlan, check_mode, sends_real
 
 HERE, REAL, NONE = "this machine", "real", "no address"
 
@@ -158,9 +158,9 @@ def test_there_are_enough_addresses():
 
 @pytest.mark.parametrize("text", ADDRESSES)
 def test_an_address_is_this_machine_somewhere_else_or_none(text):
-    found = address.read(text)
-    assert (NONE if found is None else HERE if found.local else REAL) == ADDRESSES[text]
-    assert address.local(text) is (ADDRESSES[text] == HERE)
+    found = addresses.parse_address(text)
+    assert (NONE if found is None else HERE if found.is_local else REAL) == ADDRESSES[text]
+    assert addresses.are_local(text) is (ADDRESSES[text] == HERE)
 
 
 def written(tmp_path, name, rest, ws="ws://127.0.0.1:1", mode="shadow"):
@@ -169,7 +169,7 @@ def written(tmp_path, name, rest, ws="ws://127.0.0.1:1", mode="shadow"):
     file.write_text(
         f'[desk]\nmode = "{mode}"\n[broker]\nname = "{name}"\nrest = "{escaped}"\nws = "{ws}"\napi_key = "k"\n', "utf-8"
     )
-    return load(file).values
+    return load_config(file).values
 
 
 @pytest.mark.parametrize("text", ADDRESSES)
@@ -214,17 +214,17 @@ def test_the_socket_counts_as_much_as_the_rest(tmp_path):
     ],
 )
 def test_orders_that_leave_this_machine_are_real_whatever_the_broker_is_called(mode, rest, ws):
-    config = Config(desk=Desk(mode=mode), broker=Broker(name="sandbox", rest=rest, ws=ws))
+    config = DeskConfig(desk=DeskSettings(mode=mode), broker=BrokerSettings(name="sandbox", rest=rest, ws=ws))
     leaves = mode in {"sandbox", "replay", "shadow", "live"}
     assert sends_real(config, mode) is leaves
     if leaves:
         with pytest.raises(ConfigError):
-            check_mode(config, Run(mode))
+            check_mode(config, RunPlan(mode))
 
 
 @pytest.mark.parametrize("mode", ["sandbox", "shadow"])
 def test_a_sandbox_on_this_machine_is_not_real(mode):
-    config = Config(broker=Broker(name="sandbox", rest="http://127.0.0.1:1", ws="ws://[::1]:1"))
+    config = DeskConfig(broker=BrokerSettings(name="sandbox", rest="http://127.0.0.1:1", ws="ws://[::1]:1"))
     assert not sends_real(config, mode)
-    assert not sends_real(Config(), mode)
-    check_mode(config, Run(mode))
+    assert not sends_real(DeskConfig(), mode)
+    check_mode(config, RunPlan(mode))

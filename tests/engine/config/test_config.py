@@ -11,29 +11,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import config as configuration
-from engine.config import Config, load, read
-from engine.config_text import OTHER, bare, describe, is_table, locate, meaning
+from engine.config import schema as configuration
+from engine.config.schema import DeskConfig, load_config, parse_config
+from engine.config.toml_reader import OTHER, bare_type, describe_type, field_meaning, is_table, locate_lines
 from engine.errors import ConfigError
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 FILE = Path("desk.toml")
 
 
 def values(text):
-    return read(text, FILE).values
+    return parse_config(text, FILE).values
 
 
 def complaint(text):
     with pytest.raises(ConfigError) as caught:
-        read(text, FILE)
+        parse_config(text, FILE)
     return str(caught.value)
 
 
 def leaves(kind, at=()):
     """Yield (key, field) of every setting below a struct type; a list of tables counts once."""
     for field in msgspec.structs.fields(kind):
-        inner = bare(field.type)
+        inner = bare_type(field.type)
         if is_table(inner):
             yield from leaves(inner, (*at, field.name))
         elif field.name == "rung":
@@ -43,7 +43,7 @@ def leaves(kind, at=()):
 
 
 def test_no_file_means_the_defaults_of_the_brief():
-    config = load(None).values
+    config = load_config(None).values
     assert (config.desk.mode, config.broker.name, config.broker.timeout_s) == ("sandbox", "sandbox", 7.0)
     assert (config.sandbox.seed, config.sandbox.start, config.sandbox.cash) == (7, "", 1_000_000)
     governor = config.governor
@@ -64,10 +64,10 @@ def test_a_file_that_others_can_write_decides_nothing(tmp_path, mode, trusted):
     file.write_text("")
     file.chmod(mode)
     if trusted:
-        assert configuration.load(file).values == Config()
+        assert configuration.load_config(file).values == DeskConfig()
     else:
         with pytest.raises(ConfigError, match=r"others can write it.*chmod go-w"):
-            configuration.load(file)
+            configuration.load_config(file)
 
 
 def test_a_group_may_write_it_where_it_is_the_owners_alone(tmp_path, monkeypatch):
@@ -77,11 +77,11 @@ def test_a_group_may_write_it_where_it_is_the_owners_alone(tmp_path, monkeypatch
     group, user = SimpleNamespace(gr_name="me", gr_mem=["me"]), SimpleNamespace(pw_name="me", pw_gid=file.stat().st_gid)
     monkeypatch.setattr("grp.getgrgid", lambda _: group)
     monkeypatch.setattr("pwd.getpwuid", lambda _: user)
-    assert configuration.load(file).values == Config()
+    assert configuration.load_config(file).values == DeskConfig()
     for others in (SimpleNamespace(gr_name="me", gr_mem=["you"]), SimpleNamespace(gr_name="staff", gr_mem=[])):
         monkeypatch.setattr("grp.getgrgid", lambda _, others=others: others)
         with pytest.raises(ConfigError, match="others can write it"):
-            configuration.load(file)
+            configuration.load_config(file)
 
 
 def test_a_file_of_another_user_decides_nothing_and_roots_does(tmp_path, monkeypatch):
@@ -94,10 +94,10 @@ def test_a_file_of_another_user_decides_nothing_and_roots_does(tmp_path, monkeyp
             lambda number, owner=owner: os.stat_result((*found(number)[:4], owner, *found(number)[5:10])),
         )
         if trusted:
-            assert configuration.load(file).values == Config()
+            assert configuration.load_config(file).values == DeskConfig()
         else:
             with pytest.raises(ConfigError, match="another user's"):
-                configuration.load(file)
+                configuration.load_config(file)
 
 
 @pytest.mark.parametrize("name", ["", "KITE_TOKEN", "PATANG_KEY_2", "KITE"])
@@ -114,19 +114,19 @@ def test_no_other_variable_can_be_sent_anywhere(field, name):
 
 def test_the_shipped_file_holds_every_setting_at_its_default():
     shipped = (ROOT / "config.toml").read_text()
-    assert load(ROOT / "config.toml").values == Config()
+    assert load_config(ROOT / "config.toml").values == DeskConfig()
     table = tomllib.loads(shipped)
-    for key, field in leaves(Config):
+    for key, field in leaves(DeskConfig):
         here = table
         for name in key:
             here = here[0] if isinstance(here, list) else here
             assert name in here, key
             here = here[name]
-        assert f"# {meaning(field)}" in shipped
+        assert f"# {field_meaning(field)}" in shipped
 
 
 @pytest.mark.parametrize(
-    ("name", "render"), [("config.toml", configuration.example), ("docs/configuration.md", configuration.reference)]
+    ("name", "render"), [("config.toml", configuration.example_config), ("docs/configuration.md", configuration.reference_page)]
 )
 def test_the_shipped_file_and_the_documentation_are_what_the_structs_say(name, render):
     """PATANG_UPDATE=1 writes them anew."""
@@ -136,10 +136,10 @@ def test_the_shipped_file_and_the_documentation_are_what_the_structs_say(name, r
 
 
 def test_every_setting_is_explained_where_it_is_declared_and_every_number_is_bounded():
-    for key, field in leaves(Config):
-        assert meaning(field).endswith("."), key
-        assert f"| `{key[-1]}` | {describe(field.type)} |" in configuration.reference()
-        words = describe(field.type)
+    for key, field in leaves(DeskConfig):
+        assert field_meaning(field).endswith("."), key
+        assert f"| `{key[-1]}` | {describe_type(field.type)} |" in configuration.reference_page()
+        words = describe_type(field.type)
         assert "number" not in words or " from " in words, key
 
 
@@ -259,7 +259,7 @@ def test_a_file_changes_what_it_names_and_nothing_else():
 
 
 def test_a_table_of_an_unknown_strategy_is_passed_on_and_checked_against_the_known_names():
-    loaded = read("[strategy.pairs]\nlegs = ['INFY', 'TCS']\n[strategy.pairs.entry]\nz = 2.0", FILE)
+    loaded = parse_config("[strategy.pairs]\nlegs = ['INFY', 'TCS']\n[strategy.pairs.entry]\nz = 2.0", FILE)
     assert loaded.values.strategy.other == {"pairs": {"legs": ["INFY", "TCS"], "entry": {"z": 2.0}}}
     configuration.check_strategies(loaded, ["momentum_ladder", "pairs"])
     with pytest.raises(ConfigError, match=r'^desk\.toml:1: strategy\.pairs: no such strategy; did you mean "pair"\?$'):
@@ -267,8 +267,8 @@ def test_a_table_of_an_unknown_strategy_is_passed_on_and_checked_against_the_kno
 
 
 def test_show_gives_every_value_its_origin_and_can_be_read_again():
-    loaded = read("[governor]\n# slow\norders_per_second = 5\n\n[strategy.pairs]\nz = 2", FILE)
-    shown = configuration.show(loaded)
+    loaded = parse_config("[governor]\n# slow\norders_per_second = 5\n\n[strategy.pairs]\nz = 2", FILE)
+    shown = configuration.render_config(loaded)
     assert "orders_per_second = 5  # desk.toml:3" in shown
     assert "orders_per_minute = 380  # default" in shown
     assert "z = 2  # desk.toml:6" in shown
@@ -276,9 +276,9 @@ def test_show_gives_every_value_its_origin_and_can_be_read_again():
 
 
 def test_a_token_is_never_shown():
-    loaded = read("[broker]\naccess_token = 'hush4711'", FILE)
-    assert "hush4711" not in configuration.show(loaded)
-    assert 'access_token = "****"  # desk.toml:2' in configuration.show(loaded)
+    loaded = parse_config("[broker]\naccess_token = 'hush4711'", FILE)
+    assert "hush4711" not in configuration.render_config(loaded)
+    assert 'access_token = "****"  # desk.toml:2' in configuration.render_config(loaded)
     assert "hush4711" not in repr(loaded)
     assert "4711" not in complaint("[broker]\naccess_token = 4711")
 
@@ -299,12 +299,12 @@ TOML = st.recursive(
     table=st.dictionaries(st.text(st.characters(codec="utf-8")), TOML, max_size=4),
 )
 def test_whatever_is_shown_reads_as_the_same_configuration(budget, stop, table):
-    default = Config()
+    default = DeskConfig()
     cross = msgspec.structs.replace(default.strategy.moving_average_cross, stop_percent=stop)
     strategy = msgspec.structs.replace(default.strategy, moving_average_cross=cross, other={"mine": table})
     risk = msgspec.structs.replace(default.risk, budget=budget)
     config = msgspec.structs.replace(default, risk=risk, strategy=strategy)
-    assert values(configuration.show(configuration.Configuration(config))) == config
+    assert values(configuration.render_config(configuration.LoadedConfig(config))) == config
 
 
 def test_lines_are_found_through_every_form_a_toml_key_can_have():
@@ -312,7 +312,7 @@ def test_lines_are_found_through_every_form_a_toml_key_can_have():
         '# comment\na = """\n[not.a.table]\n"""\nb.c = 1\n"quoted key" = 2\n'
         "[t]\nx = [\n 1, # one\n 2,\n]\n[[t.list]]\ny = 1\n[t.list.sub]\nz = 1\n[[t.list]]\ny = 2\ninline = { k = { l = 1 } }\n"
     )
-    lines = locate(text)
+    lines = locate_lines(text)
     assert lines[("a",)] == 2
     assert lines[("b", "c")] == 5
     assert lines[("quoted key",)] == 6
@@ -326,19 +326,19 @@ def test_lines_are_found_through_every_form_a_toml_key_can_have():
 def test_windows_line_ends_and_a_byte_order_mark_are_read(tmp_path):
     file = tmp_path / "config.toml"
     file.write_bytes(b"\xef\xbb\xbf[governor]\r\norders_per_second = 5\r\n")
-    loaded = load(file)
+    loaded = load_config(file)
     assert loaded.values.governor.orders_per_second == 5
     assert loaded.origin(("governor", "orders_per_second")) == "config.toml:2"
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"absent\.toml: no such file or directory"):
-        load(tmp_path / "absent.toml")
+        load_config(tmp_path / "absent.toml")
     with pytest.raises(ConfigError, match="is a directory"):
-        load(tmp_path)
+        load_config(tmp_path)
     (tmp_path / "latin.toml").write_bytes(b"x = '\xff'")
     with pytest.raises(ConfigError, match=r"latin\.toml: not a UTF-8 text"):
-        load(tmp_path / "latin.toml")
+        load_config(tmp_path / "latin.toml")
 
 
 def test_the_file_asked_for_comes_before_the_folder_s_and_that_before_the_user_s(tmp_path):
@@ -347,27 +347,27 @@ def test_the_file_asked_for_comes_before_the_folder_s_and_that_before_the_user_s
     here.mkdir()
     own.parent.mkdir(parents=True)
     environ = {"HOME": str(home)}
-    assert configuration.find(None, here, environ) is None
+    assert configuration.find_config(None, here, environ) is None
     own.touch()
-    assert configuration.find(None, here, environ) == own
+    assert configuration.find_config(None, here, environ) == own
     (here / "config.toml").touch()
-    assert configuration.find(None, here, environ) == here / "config.toml"
-    assert configuration.find(tmp_path / "asked.toml", here, environ) == tmp_path / "asked.toml"
+    assert configuration.find_config(None, here, environ) == here / "config.toml"
+    assert configuration.find_config(tmp_path / "asked.toml", here, environ) == tmp_path / "asked.toml"
     (here / "config.toml").unlink()
-    assert configuration.find(None, here, environ | {"XDG_CONFIG_HOME": str(tmp_path)}) is None
+    assert configuration.find_config(None, here, environ | {"XDG_CONFIG_HOME": str(tmp_path)}) is None
 
 
 def test_the_desk_keeps_its_things_in_the_state_folder_unless_told_otherwise():
-    plain = configuration.paths(Config(), {"HOME": "/home/asha"})
+    plain = configuration.desk_paths(DeskConfig(), {"HOME": "/home/asha"})
     assert plain.state == Path("/home/asha/.local/state/patang")
     assert plain.database == plain.state / "desk.db"
     assert plain.bars == plain.state / "bars"
-    assert configuration.paths(Config(), {"HOME": "/h", "XDG_STATE_HOME": "/s"}).state == Path("/s/patang")
+    assert configuration.desk_paths(DeskConfig(), {"HOME": "/h", "XDG_STATE_HOME": "/s"}).state == Path("/s/patang")
     config = values("[desk]\nstate_dir = '/d'\n[store]\ndatabase = '/x/y.db'")
-    assert configuration.paths(config, {"HOME": "/h"}) == (
+    assert configuration.desk_paths(config, {"HOME": "/h"}) == (
         Path("/d"), Path("/x/y.db"), Path("/d/bars"), Path("/d/history"),
     )  # fmt: skip
-    assert configuration.paths(values("[desk]\nstate_dir = '~/d'"), {"HOME": "/h"}).state == Path("/h/d")
+    assert configuration.desk_paths(values("[desk]\nstate_dir = '~/d'"), {"HOME": "/h"}).state == Path("/h/d")
 
 
 def test_credentials_come_from_the_file_or_from_the_environment_it_names():
@@ -396,16 +396,16 @@ def test_a_file_that_is_nested_too_deep_is_one_line(tmp_path, how):
     file = tmp_path / "desk.toml"
     file.write_text(NESTED[how])
     with pytest.raises(ConfigError, match=r"desk\.toml: .*nested (too deep|deeper than 16 levels)"):
-        load(file)
+        load_config(file)
 
 
 def test_a_file_without_end_is_one_line(tmp_path):
     with pytest.raises(ConfigError, match="/dev/zero: no regular file"):
-        load(Path("/dev/zero"))
+        load_config(Path("/dev/zero"))
     with (tmp_path / "long.toml").open("wb") as file:
         file.truncate(1 << 40)
     with pytest.raises(ConfigError, match="more than 1,000,000 bytes are no configuration"):
-        load(tmp_path / "long.toml")
+        load_config(tmp_path / "long.toml")
 
 
 NUMBERS = (
@@ -428,11 +428,11 @@ FREE = {("broker", "market_protection"): "-1"}
 @pytest.mark.parametrize("number", NUMBERS)
 def test_no_setting_takes_a_number_out_of_its_bounds(tmp_path, number):
     tried, file = 0, tmp_path / "desk.toml"
-    for key, field in leaves(Config):
-        if bare(field.type) not in {int, float} or FREE.get(key) == number or "rung" in key:
+    for key, field in leaves(DeskConfig):
+        if bare_type(field.type) not in {int, float} or FREE.get(key) == number or "rung" in key:
             continue
         tried += 1
         file.write_text(f"[{'.'.join(key[:-1])}]\n{key[-1]} = {number}\n")
         with pytest.raises(ConfigError, match=rf"{key[-1]}: expected a.* number from"):
-            load(file)
+            load_config(file)
     assert tried > 60

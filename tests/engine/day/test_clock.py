@@ -3,8 +3,8 @@
 import asyncio
 import time
 
-from brokers.kite.pace import Pace, Rate
-from engine.trading.clock import ScaledClock
+from brokers.kite.request_pacer import RequestPacer, RequestRate
+from engine.day.desk_clocks import ScaledClock
 
 SECOND = 1_000_000_000
 
@@ -14,7 +14,7 @@ def test_a_clock_that_was_ahead_stands_still_until_the_exchange_has_come_so_far(
     time.sleep(0.3)
     ahead = clock.now()
     assert ahead >= 1_030 * SECOND
-    clock.follow(1_010 * SECOND)
+    clock.follow_exchange(1_010 * SECOND)
     stood = clock.now()
     assert stood >= ahead
     time.sleep(0.05)
@@ -32,13 +32,13 @@ def test_a_clock_that_was_ahead_stands_still_until_the_exchange_has_come_so_far(
 
 def test_a_clock_that_was_behind_goes_on_from_the_exchanges():
     clock = ScaledClock(1_000 * SECOND, 10.0)
-    clock.follow(2_000 * SECOND)
+    clock.follow_exchange(2_000 * SECOND)
     assert 2_000 * SECOND <= clock.now() < 2_100 * SECOND
 
 
 def test_what_is_within_a_tenth_of_a_second_of_the_wall_moves_nothing():
     clock = ScaledClock(1_000 * SECOND, 1.0)
-    clock.follow(clock.now() - SECOND // 20)
+    clock.follow_exchange(clock.now() - SECOND // 20)
     before = clock.now()
     time.sleep(0.01)
     assert clock.now() > before
@@ -63,8 +63,8 @@ def test_a_clock_that_is_amended_goes_on_at_once_and_comes_back_at_half_its_spee
 
 def test_a_rate_is_of_real_seconds_though_the_clock_is_set_on():
     clock = ScaledClock(1_000 * SECOND)
-    pace = Pace(clock, Rate(3))
-    assert [pace.take() for _ in range(4)] == [True, True, True, False]
+    pace = RequestPacer(clock, RequestRate(3))
+    assert [pace.admit() for _ in range(4)] == [True, True, True, False]
     clock.amend(36 * SECOND)
-    pace.moved(36 * SECOND)
-    assert not pace.take()
+    pace.shift_clock(36 * SECOND)
+    assert not pace.admit()

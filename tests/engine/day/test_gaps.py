@@ -3,15 +3,15 @@
 import random
 from datetime import date
 
-from compiled.model import MINUTE, SECOND, Bar, Instrument
+from compiled.model.values import MINUTE, SECOND, Bar, Instrument
+from engine.history.minute_gaps import STEADY, MinuteGaps, MissingMinutes
 from engine.market.calendar import Calendar
-from engine.market.hours import Hours
-from engine.market.safeguards import Safeguards
-from engine.trading.gaps import STEADY, Gaps, Missing
-from tests.market.test_hours import at
+from engine.market.instrument_hours import InstrumentHours
+from engine.market.safeguards import TradingSafeguards
+from tests.engine.market.test_hours import at
 
 SHARE, SMALL = Instrument(1, "NSE", "CANBK", 0.05), Instrument(2, "NSE", "SMALLCAP", 0.05)
-HOURS = Hours(Calendar.load(), Safeguards.load(), {"CANBK"})
+HOURS = InstrumentHours(Calendar.load(), TradingSafeguards.load(), {"CANBK"})
 
 
 class Scene:
@@ -19,20 +19,20 @@ class Scene:
 
     def __init__(self, day, time, instruments=(SHARE, SMALL)):
         self.day, self.told, self.passed = day, [], []
-        self.gaps = Gaps(HOURS, instruments, at(day, time), lambda level, _, text: self.told.append((level, text)))
+        self.gaps = MinuteGaps(HOURS, instruments, at(day, time), lambda level, _, text: self.told.append((level, text)))
         self.gaps.ended = self.passed.extend
 
     def bar(self, token, time):
-        self.gaps.take([Bar(token, at(self.day, time), 60, 1.0, 1.0, 1.0, 1.0, 1)])
+        self.gaps.note_closed([Bar(token, at(self.day, time), 60, 1.0, 1.0, 1.0, 1.0, 1)])
 
     def check(self, time, seconds=6):
-        self.gaps.check(at(self.day, time) + seconds * SECOND)
+        self.gaps.check_minutes(at(self.day, time) + seconds * SECOND)
 
     def minute(self, time, *tokens):
         """Let a minute pass in which these had a bar."""
         for token in tokens:
             self.bar(token, time)
-        self.gaps.check(at(self.day, time) + MINUTE + 6 * SECOND)
+        self.gaps.check_minutes(at(self.day, time) + MINUTE + 6 * SECOND)
 
 
 def minutes(first, count):
@@ -59,7 +59,7 @@ def test_a_minute_is_put_down_to_the_feed_only_where_the_thirty_before_it_all_ha
     scene.minute("10:30")
     scene.minute("10:31")
     scene.minute("10:32", 1, 2)
-    lost = Missing(1, at("2026-07-31", "10:30"), at("2026-07-31", "10:32"), 2, lost=True)
+    lost = MissingMinutes(1, at("2026-07-31", "10:30"), at("2026-07-31", "10:32"), 2, lost=True)
     assert scene.passed == [lost]
     for time in minutes("10:33", STEADY - 2):
         scene.minute(time, 1, 2)
@@ -73,7 +73,7 @@ def test_the_history_tells_who_is_steady_at_the_opening_and_is_not_asked_for_wha
     yesterday = {1: HOURS.expected_bars(date(2026, 8, 3), SHARE), 2: HOURS.expected_bars(date(2026, 8, 3), SMALL)[:-9]}
     today = [at("2026-08-04", time) for time in minutes("09:15", 3)]
     found = [Bar(token, start, 60, 1.0, 1.0, 1.0, 1.0, 1) for token in (1, 2) for start in (*yesterday[token], *today)]
-    scene.gaps.history(found, at("2026-08-04", "09:20"))
+    scene.gaps.check_history(found, at("2026-08-04", "09:20"))
     assert scene.passed == []
     scene.minute("09:20")
     scene.minute("09:21", 1, 2)
@@ -124,7 +124,7 @@ def test_the_closing_auction_the_pause_and_the_pre_open_are_no_gaps():
 def test_a_gap_that_lasts_to_the_close_ends_with_the_day():
     scene = Scene("2026-07-31", "15:27", [SHARE])
     scene.minute("15:27", 1)
-    scene.gaps.check(at("2026-07-31", "15:30") + SECOND, over=True)
+    scene.gaps.check_minutes(at("2026-07-31", "15:30") + SECOND, over=True)
     assert scene.told == [("warn", "no bars of CANBK: 2 minutes, 31 Jul 15:28 to 31 Jul 15:30")]
 
 
@@ -134,7 +134,7 @@ def test_the_opening_looks_through_the_last_session_and_today_so_far():
     yesterday = HOURS.calendar.expected_bars(date(2026, 8, 3), cas=True)  # to 15:15
     today = [at("2026-08-04", time) for time in ("09:15", "09:16")]  # 09:17 is missing, 09:18 may still come
     found = [Bar(token, start, 60, 1.0, 1.0, 1.0, 1.0, 1) for token in (1, 2) for start in (*yesterday, *today)]
-    scene.gaps.history(found, now)
+    scene.gaps.check_history(found, now)
     scene.gaps.tell_lacking()
     assert scene.told == [
         ("warn", "the history lacks SMALLCAP: 15 minutes, 03 Aug 15:15 to 03 Aug 15:30"),
@@ -158,9 +158,9 @@ def test_a_minute_that_is_read_afterwards_is_missing_no_more():
     scene.minute("10:01", 2)
     scene.minute("10:02", 2)
     assert scene.gaps.count == 2
-    scene.gaps.filled([Bar(1, at(scene.day, "10:01"), 60, 1.0, 1.0, 1.0, 1.0, 1)])
+    scene.gaps.note_filled([Bar(1, at(scene.day, "10:01"), 60, 1.0, 1.0, 1.0, 1.0, 1)])
     assert scene.gaps.count == 1
-    scene.gaps.filled([Bar(1, at(scene.day, "10:02"), 300, 1.0, 1.0, 1.0, 1.0, 1)])
+    scene.gaps.note_filled([Bar(1, at(scene.day, "10:02"), 300, 1.0, 1.0, 1.0, 1.0, 1)])
     assert scene.gaps.count == 1, "a bar of five minutes is no minute"
-    scene.gaps.filled([Bar(1, at(scene.day, "10:02"), 60, 1.0, 1.0, 1.0, 1.0, 1)])
+    scene.gaps.note_filled([Bar(1, at(scene.day, "10:02"), 60, 1.0, 1.0, 1.0, 1.0, 1)])
     assert scene.gaps.count == 0

@@ -5,27 +5,27 @@ from datetime import date
 
 import pytest
 
-from compiled.events import Act, Operate, PlaceOrder, Ticks, Timer
-from compiled.kernel import Kernel, Setup
-from compiled.ladder import AT_MARKET, single
-from compiled.model import MINUTE, Bar, Instrument, Product, Side, Tick
-from compiled.positions import Slot
-from compiled.risk import Limits, Reason
-from compiled.strategy import Request, Strategy, Wish
+from compiled.model.events import OperatorAct, OperatorInstruction, PlaceOrder, TickBatch, TimerEvent
+from compiled.model.values import MINUTE, Bar, Instrument, Product, Side, Tick
+from compiled.trading.kernel import Kernel, KernelSetup
+from compiled.trading.ladder import AT_MARKET, single_rung_plan
+from compiled.trading.positions import StrategyState
+from compiled.trading.risk import RefusalReason, RiskLimits
+from compiled.trading.strategy import ManualRequest, Strategy, StrategyRequest
+from engine.day.opening import choose_instruments, no_such_symbols
+from engine.day.warm_up import WarmUp
 from engine.errors import RetryableError
 from engine.market.calendar import Calendar, midnight
-from engine.market.hours import Hours
-from engine.market.safeguards import Safeguards
+from engine.market.instrument_hours import InstrumentHours
+from engine.market.safeguards import TradingSafeguards
 from engine.ports import PriceBand
-from engine.trading.opening import choose, no_such
-from engine.trading.warming import WarmUp
-from tests.core.scripted import BEL, CANBK, OPEN, Scene, instruments, no_charges, only, some
+from tests.compiled.trading.scripted import BEL, CANBK, OPEN, Scene, instruments, no_charges, only, some
 
 NOW = OPEN + 3 * MINUTE
 DAY = date(2025, 10, 7)
-HOURS = Hours(Calendar.load(), Safeguards.load(), set())
+HOURS = InstrumentHours(Calendar.load(), TradingSafeguards.load(), set())
 SHARE = instruments()[0]
-EVENING = HOURS.expected_bars(HOURS.before(DAY, SHARE).day, SHARE)
+EVENING = HOURS.expected_bars(HOURS.session_before(DAY, SHARE).day, SHARE)
 DAYS = [midnight(date(2024, 8, 1)), midnight(date(2025, 10, 3)), midnight(date(2025, 10, 6)), midnight(DAY)]
 MORNING = [OPEN, OPEN + MINUTE, OPEN + 2 * MINUTE]
 
@@ -91,8 +91,8 @@ def wanted(scene, strategy):
         scene.script.todo.append(lambda ctx: ctx.enter(CANBK, Side.BUY, 0, 2.0, quantity=5))
         scene.tick(250.0, BEL)
         return scene.kernel.decisions.fresh[-1].verdict
-    wish = Wish(
-        scene.now, Request(CANBK, Side.BUY, single(5, 2.0, 0.0, Product.CNC, trail=True, entry=AT_MARKET), "by hand")
+    wish = ManualRequest(
+        scene.now, StrategyRequest(CANBK, Side.BUY, single_rung_plan(5, 2.0, 0.0, Product.CNC, trail=True, entry=AT_MARKET), "by hand")
     )
     scene.tell(wish)
     return wish.verdict
@@ -101,7 +101,7 @@ def wanted(scene, strategy):
 def test_no_strategy_hears_or_enters_what_is_cold_while_orders_by_hand_go_through():
     cold = Cold()
     scene, kernel = cold.scene, cold.scene.kernel
-    kernel.cool([CANBK])
+    kernel.begin_warmup([CANBK])
     asked = []
     scene.script.todo.append(asked.append)
     scene.tick(100.0)
@@ -110,10 +110,10 @@ def test_no_strategy_hears_or_enters_what_is_cold_while_orders_by_hand_go_throug
     scene.timer(2)
     assert (len(kernel.closed_bars), cold.heard) == (1, []), "nor a bar"
     scene.script.todo.clear()
-    assert wanted(scene, "script") is Reason.WARMING
+    assert wanted(scene, "script") is RefusalReason.WARMING
     assert kernel.slots[0].stopped == ""
-    assert wanted(scene, "") is Reason.OK
-    kernel.warmed(CANBK, minutes(CANBK, [OPEN]))
+    assert wanted(scene, "") is RefusalReason.OK
+    kernel.end_warmup(CANBK, minutes(CANBK, [OPEN]))
     assert cold.heard == [(CANBK, OPEN)]
     found = scene.act(lambda ctx: ctx.enter(CANBK, Side.BUY, 0, 2.0, quantity=7))
     assert only(found, PlaceOrder).order.quantity == 7
@@ -123,13 +123,13 @@ def test_what_closes_while_the_history_is_read_is_heard_after_it_and_once():
     cold = Cold()
     live = minutes(CANBK, [OPEN + 2 * MINUTE, OPEN + 3 * MINUTE]) + minutes(BEL, [OPEN + 3 * MINUTE])
     passed = []
-    cold.broker.during = lambda: passed.extend(cold.warming.note(live)) if len(cold.broker.asked) == 1 else None
+    cold.broker.during = lambda: passed.extend(cold.warming.hold_back(live)) if len(cold.broker.asked) == 1 else None
     cold.begin()
     whole = [*EVENING, *MORNING, OPEN + 3 * MINUTE]
     assert cold.heard == [(token, start) for token in (CANBK, BEL) for start in whole]
     assert passed == []
-    assert cold.warming.note(live) == live
-    assert (cold.warming.left, cold.told) == (0, [])
+    assert cold.warming.hold_back(live) == live
+    assert (cold.warming.cold_count, cold.told) == (0, [])
     assert cold.scene.kernel.markets[BEL].instrument.upper == 110.0
 
 
@@ -157,7 +157,7 @@ def test_what_a_busy_broker_turns_away_is_asked_for_twice_more_and_then_goes_wit
     assert sorted(token for token, _ in cold.broker.asked) == [CANBK] * 3 + [BEL] * 3
     assert cold.told == [("warn", "history", "BEL: no history from the broker (Too many requests (HTTP 429))")]
     assert {token for token, _ in cold.heard} == {CANBK}
-    assert cold.warming.left == 0
+    assert cold.warming.cold_count == 0
 
 
 def listed():
@@ -174,21 +174,21 @@ def listed():
     ],
 )
 def test_an_index_is_watched_where_it_is_named(watch, named, found):
-    chosen, missing = choose(listed(), watch, named)
+    chosen, missing = choose_instruments(listed(), watch, named)
     assert ([each.symbol for each in chosen], missing) == (found, [])
 
 
 def test_what_the_broker_does_not_list_is_left_out_and_called_by_its_new_name():
-    chosen, missing = choose(listed(), ("NIFTY 51", "BEL"), ("TATAMOTORS",))
+    chosen, missing = choose_instruments(listed(), ("NIFTY 51", "BEL"), ("TATAMOTORS",))
     assert ([each.symbol for each in chosen], missing) == (["BEL"], ["NIFTY 51", "TATAMOTORS"])
-    assert no_such(missing) == "no such symbol on NSE: NIFTY 51, TATAMOTORS (TMPV now)"
+    assert no_such_symbols(missing) == "no such symbol on NSE: NIFTY 51, TATAMOTORS (TMPV now)"
 
 
 def test_an_index_is_never_ordered():
     scene = Scene()
     scene.kernel.markets[CANBK].instrument.kind = "INDEX"
-    assert wanted(scene, "script") is Reason.INDEX
-    assert wanted(scene, "") is Reason.INDEX
+    assert wanted(scene, "script") is RefusalReason.INDEX
+    assert wanted(scene, "") is RefusalReason.INDEX
     assert some(scene.asked, PlaceOrder) == []
 
 
@@ -218,19 +218,19 @@ def test_a_strategy_on_days_hears_the_exchanges_own_days_and_enters_at_the_open(
             return begun
 
     strategy = OnDays()
-    setup = Setup(OPEN, OPEN + 375 * MINUTE, 10**10, Limits(), [60, 86_400])
+    setup = KernelSetup(OPEN, OPEN + 375 * MINUTE, 10**10, RiskLimits(), [60, 86_400])
     rates = {8 * CANBK + Product.CNC: no_charges()}
-    kernel = Kernel(setup, [SHARE], [Slot(strategy, [CANBK])], rates)
-    kernel.begin(begun)
+    kernel = Kernel(setup, [SHARE], [StrategyState(strategy, [CANBK])], rates)
+    kernel.begin_moment(begun)
     broker = Broker()
-    broker.during = lambda: kernel.begin(OPEN + 2 * MINUTE)  # the history takes its time
+    broker.during = lambda: kernel.begin_moment(OPEN + 2 * MINUTE)  # the history takes its time
     warming = WarmUp(kernel, broker, HOURS, Clock(), {60, 86_400}, lambda *_: None, lambda *_: None, stored)
     asyncio.run(warming.begin([SHARE], ()))
     # four hundred days back from today's midnight: neither the day before that nor today's unfinished one
     assert strategy.days == [(day, 120.0, 110.0) for day in DAYS[1:3]]
     now = OPEN + 3 * MINUTE
-    kernel.handle(Operate(now, Act.READY))
-    assert some(kernel.handle(Timer(now)), PlaceOrder) == []
-    kernel.handle(Ticks(now, [Tick(CANBK, now, 100.0, 10)]))
-    orders = [each.order.quantity for each in some(kernel.handle(Timer(now)), PlaceOrder)]
+    kernel.handle(OperatorInstruction(now, OperatorAct.READY))
+    assert some(kernel.handle(TimerEvent(now)), PlaceOrder) == []
+    kernel.handle(TickBatch(now, [Tick(CANBK, now, 100.0, 10)]))
+    orders = [each.order.quantity for each in some(kernel.handle(TimerEvent(now)), PlaceOrder)]
     assert orders == ([5] if early else [])  # a desk that was started after the open has missed it

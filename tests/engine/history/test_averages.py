@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from engine.history.averages import NAMES, averages
+from engine.history.moving_averages import NAMES, moving_averages
 
 
 def test_averages_begin_with_the_mean_of_their_period_and_then_follow_pandas():
     closes = np.round(500 + np.cumsum(np.random.default_rng(3).normal(0, 1, 1_000)), 2)
-    found = averages(closes)
+    found = moving_averages(closes)
     assert tuple(found) == NAMES
     for period in (9, 21, 50, 200):
         mine = found[f"ema_{period}"]
@@ -19,5 +19,5 @@ def test_averages_begin_with_the_mean_of_their_period_and_then_follow_pandas():
 
 
 def test_fewer_closes_than_a_period_have_no_average():
-    assert np.isnan(averages(np.array([1.0, 2.0]))["ema_9"]).all()
-    assert len(averages(np.zeros(0))["ema_200"]) == 0
+    assert np.isnan(moving_averages(np.array([1.0, 2.0]))["ema_9"]).all()
+    assert len(moving_averages(np.zeros(0))["ema_200"]) == 0

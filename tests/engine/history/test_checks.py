@@ -5,9 +5,9 @@ from datetime import date, datetime, timedelta, timezone
 import numpy as np
 import pytest
 
-from engine.history.checks import CODES, check
-from engine.history.expected import ExpectedBars
-from engine.history.series import BarSeries
+from engine.history.bar_checks import CODES, check_bars
+from engine.history.bar_series import BarSeries
+from engine.history.expected_bars import ExpectedBars
 from engine.market.calendar import Calendar
 
 IST = timezone(timedelta(hours=5, minutes=30))
@@ -29,7 +29,7 @@ def honest():
 
 
 def found(series):
-    return {each.code: (each.total, each.starts[0]) for each in check(series, 60, EXPECTED)}
+    return {each.code: (each.total, each.starts[0]) for each in check_bars(series, 60, EXPECTED)}
 
 
 def test_honest_bars_pass(honest):
@@ -79,7 +79,7 @@ def test_a_day_of_unknown_hours_is_said_not_to_be_checked(honest):
     sunday = int(datetime(2026, 11, 8, 18, 15, tzinfo=IST).timestamp()) * 1_000_000_000
     expected = ExpectedBars(Calendar.load()).between(DAYS[0], date(2026, 11, 8), 60)
     series = honest._replace(start=np.concatenate([honest.start[:-1], [sunday]]))
-    assert [(each.code, each.total) for each in check(series, 60, expected)] == [("HOURS", 1)]
+    assert [(each.code, each.total) for each in check_bars(series, 60, expected)] == [("HOURS", 1)]
 
 
 def test_a_crash_that_stays_is_no_spike_and_no_split(honest):

@@ -10,11 +10,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from compiled.model import Bar
-from engine.ops.hold import FileHold
-from store.bars.parquet import ParquetBars
-from store.queries import ask, write
-from tui.cli import call
+from compiled.model.values import Bar
+from engine.system.file_hold import FileHold
+from store.bars.parquet_bars import ParquetBars
+from store.sql_query import run_query, write_answer
+from tui.commands.cli import run_command
 
 FILES = ["INFY", "MRF"]
 MINUTE = 60_000_000_000
@@ -27,7 +27,7 @@ def patang(tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
     def run(*arguments):
-        code = call(["bars", *map(str, arguments)])
+        code = run_command(["bars", *map(str, arguments)])
         told = capfd.readouterr()
         return subprocess.CompletedProcess(arguments, code, told.out, told.err)
 
@@ -154,9 +154,9 @@ def test_prices_of_bars_that_are_copied_from_a_server_are_as_they_were(tmp_path)
     store = ParquetBars(tmp_path / "history")  # as a store that is no folder
     store.write([Bar(1, OPEN, 60, 24350.05, 24390.1, 4.0625, 9.95, 10, 1)], {1: "INFY"}, "live")
     query = "SELECT open, high, low, close FROM bars"
-    answer = ask(query, store, None, tmp_path / "dumps")
+    answer = run_query(query, store, None, tmp_path / "dumps")
     assert len(answer) == 1
-    write(answer, "json", tmp_path / "out.json")
+    write_answer(answer, "json", tmp_path / "out.json")
     row = {"open": 24350.05, "high": 24390.1, "low": 4.0625, "close": 9.95}
     assert json.loads((tmp_path / "out.json").read_text()) == [row]
 

@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
-from engine.history.evidence import (
+from engine.history.tick_evidence import (
     CONFLATED,
     DESK_AWAY,
     FEED_AWAY,
     LATE,
     LETTER,
     UNSENT,
-    Absence,
-    Evidence,
-    Seen,
+    RecordingAbsence,
+    SeenTicks,
+    TickEvidence,
 )
 
 S = 10**9
@@ -26,8 +26,8 @@ def evidence(ticks, absences=(), held=()):
     rows = [(-5, -4.8, 100.5, 100), *ticks, (61, 61.2, 101.5, 140)]
     columns = [np.array(column) for column in zip(*rows, strict=True)]
     times = [(M + columns[n] * S).astype(np.int64) for n in (0, 1)]
-    return Evidence(
-        Seen(
+    return TickEvidence(
+        SeenTicks(
             *times,
             columns[2].astype(float),
             columns[3].astype(np.int64),
@@ -77,15 +77,15 @@ def test_volume_alone_differs_by_late_ticks_of_the_bar_before_or_by_packets_that
 
 @pytest.mark.parametrize("why", [FEED_AWAY, DESK_AWAY])
 def test_where_nothing_could_come_that_is_why_unless_what_came_explains_it(why):
-    absence = [Absence(M + 15 * S, M + 30 * S, why)]
+    absence = [RecordingAbsence(M + 15 * S, M + 30 * S, why)]
     assert ask(evidence([*TICKS[:1], *TICKS[2:]], absence), (100.0, 101.0, 99.0, 101.0, 30)) == why
     assert ask(evidence([], absence), None) == why
     assert ask(evidence(changed(3, came=75), absence), (100.0, 102.0, 99.0, 99.0, 30)) == LATE
-    elsewhere = [Absence(4 * M, 5 * M, why)]
+    elsewhere = [RecordingAbsence(4 * M, 5 * M, why)]
     assert ask(evidence([], elsewhere), None) == UNSENT
 
 
 def test_an_auctions_print_is_one_that_came_outside_the_session_or_that_nobody_could_hear():
-    assert evidence(TICKS).printed(0, M, 100.5)
-    assert not evidence(TICKS).printed(0, M, 100.0)
-    assert evidence(TICKS, [Absence(0, M // 2, DESK_AWAY)]).printed(0, M, 100.0)
+    assert evidence(TICKS).was_printed(0, M, 100.5)
+    assert not evidence(TICKS).was_printed(0, M, 100.0)
+    assert evidence(TICKS, [RecordingAbsence(0, M // 2, DESK_AWAY)]).was_printed(0, M, 100.0)

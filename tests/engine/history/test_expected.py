@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta, timezone
 import numpy as np
 import pytest
 
-from engine.history.expected import ExpectedBars, missing_runs, missing_starts
+from engine.history.expected_bars import ExpectedBars, missing_runs, missing_starts
 from engine.market.calendar import Calendar
 
 IST = timezone(timedelta(hours=5, minutes=30))

@@ -6,11 +6,11 @@ from datetime import date
 
 import pytest
 
-from compiled.model import Bar
-from engine.history.golden import EDGE, EXTRA, GAP, THIN, VOLUME, WIDER, digest, golden
-from engine.history.series import from_bars, to_bars
-from store.bars.parquet import ParquetBars
-from tui.cli import call
+from compiled.model.values import Bar
+from engine.history.bar_series import from_bars, to_bars
+from engine.history.golden_bars import EDGE, EXTRA, GAP, THIN, VOLUME, WIDER, make_golden, series_digest
+from store.bars.parquet_bars import ParquetBars
+from tui.commands.cli import run_command
 
 MINUTE = 60_000_000_000
 OPEN = 1_717_472_700_000_000_000  # 2024-06-04 09:15:00 IST
@@ -29,7 +29,7 @@ def test_the_vendors_bar_counts_and_raw_stands_where_it_has_none():
     live = from_bars([bar(0), bar(1, close=100.25), bar(3, close=99.5)])
     imported = from_bars([bar(1, close=100.75), bar(2, close=100.1), bar(4, close=99.9)])
     vendor = from_bars([bar(0, volume=12, token=9), bar(5, close=100.9, token=9)])
-    made = golden("INFY", [("imported", imported), ("live", live)], vendor)
+    made = make_golden("INFY", [("imported", imported), ("live", live)], vendor)
     assert closes(made.series) == [
         (0, 100.5, 12), (1, 100.25, 10), (2, 100.1, 10), (3, 99.5, 10), (4, 99.9, 10), (5, 100.9, 10),
     ]  # fmt: skip
@@ -54,7 +54,7 @@ def test_the_vendors_bar_counts_and_raw_stands_where_it_has_none():
 def test_a_difference_has_the_cause_that_its_prices_say(raw, vendor, cause):
     """The bars of minutes 0 and 9 are the session's first and last."""
     others = [bar(minute) for minute in (0, 4, 9) if bar(minute).start != raw.start]
-    made = golden("INFY", [("live", from_bars([*others, raw]))], from_bars([*others, vendor]))
+    made = make_golden("INFY", [("live", from_bars([*others, raw]))], from_bars([*others, vendor]))
     assert [(each.day, each.cause, each.bars) for each in made.differences] == [(date(2024, 6, 4), cause, 1)]
 
 
@@ -63,16 +63,16 @@ def test_differences_are_counted_by_day():
     vendor = from_bars(
         [bar(minute, day=day, volume=11 if minute < 2 + day else 10) for day in (0, 1) for minute in range(6)]
     )
-    found = [(each.day.day, each.cause, each.bars) for each in golden("INFY", [("live", raw)], vendor).differences]
+    found = [(each.day.day, each.cause, each.bars) for each in make_golden("INFY", [("live", raw)], vendor).differences]
     assert found == [(4, GAP, 1), (4, VOLUME, 2), (5, GAP, 1), (5, VOLUME, 3)]
 
 
 def test_the_hash_is_of_what_bars_say_and_of_nothing_else():
     series = from_bars([bar(0), bar(1)])
-    assert digest(series) == digest(from_bars([bar(0, token=7), bar(1, token=8)]))
+    assert series_digest(series) == series_digest(from_bars([bar(0, token=7), bar(1, token=8)]))
     for changed in (bar(1, close=100.55), bar(1, volume=11), bar(2), bar(1, low=98.95)):
-        assert digest(from_bars([bar(0), changed])) != digest(series)
-    assert digest(series.pick(slice(0, 0))) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        assert series_digest(from_bars([bar(0), changed])) != series_digest(series)
+    assert series_digest(series.pick(slice(0, 0))) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def patang(tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
     def run(*arguments):
-        code = call(["bars", "golden", *map(str, arguments)])
+        code = run_command(["bars", "golden", *map(str, arguments)])
         told = capfd.readouterr()
         return subprocess.CompletedProcess(arguments, code, told.out, told.err)
 
@@ -121,7 +121,7 @@ def test_bars_that_were_changed_afterwards_are_found(patang, store):
 
 @pytest.mark.parametrize("version", ["golden-1", ""])
 def test_nothing_is_imported_into_a_golden_version_or_one_without_a_name(tmp_path, capfd, version):
-    assert call(["bars", "import", str(tmp_path), "--folder", str(tmp_path), "--version", version]) == 2
+    assert run_command(["bars", "import", str(tmp_path), "--folder", str(tmp_path), "--version", version]) == 2
     assert "bars of others are not golden" in capfd.readouterr().err
 
 

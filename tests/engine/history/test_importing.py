@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from engine.errors import DataError
-from engine.history.expected import ExpectedBars
-from engine.history.files import files_in, read_table
-from engine.history.importing import Options, imported
-from engine.history.layouts import symbol_of
+from engine.history.bar_files import files_in, read_table
+from engine.history.bar_import import ImportOptions, import_bars
+from engine.history.column_layouts import symbol_of
+from engine.history.expected_bars import ExpectedBars
 from engine.market.calendar import Calendar
 
 IST = timezone(timedelta(hours=5, minutes=30))
@@ -115,7 +115,7 @@ def brought(tmp_path, expected):
     def bring(text, name="INFY.csv", given=(), **options):
         file = tmp_path / name
         file.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
-        return list(imported(read_table(file, dict(given)), Options(**options), expected))
+        return list(import_bars(read_table(file, dict(given)), ImportOptions(**options), expected))
 
     return bring
 
@@ -240,7 +240,7 @@ def test_thousands_no_header_and_names_of_charts_are_read(brought, text, name):
 def test_what_a_file_is_says_its_first_bytes_and_not_its_name(tmp_path, expected):
     for name in ("INFY.CSV.GZ", "INFY.csv"):
         (tmp_path / name).write_bytes(gzip.compress(KITE.encode()))
-        (one,) = imported(read_table(tmp_path / name, {}), Options(), expected)
+        (one,) = import_bars(read_table(tmp_path / name, {}), ImportOptions(), expected)
         assert rows(one) == MINUTES
 
 
@@ -349,7 +349,7 @@ def test_parquet_of_any_type_of_time_is_the_same(tmp_path, expected):
     for name, times in kinds.items():
         file = tmp_path / f"INFY_{name}.parquet"
         pq.write_table(pa.table({"timestamp": times, **prices}), file)
-        (one,) = imported(read_table(file, {}), Options(symbol="INFY"), expected)
+        (one,) = import_bars(read_table(file, {}), ImportOptions(symbol="INFY"), expected)
         assert rows(one) == MINUTES, name
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from brokers.sandbox import Sandbox, SandboxConfig
-from engine.history.golden import versions
-from store.bars.parquet import ParquetBars
+from engine.history.golden_bars import golden_versions
+from store.bars.parquet_bars import ParquetBars
 from tests.conformance.bar_store import FOREVER, bar, fields
 from tests.killing import WHOLE, every_step, started
-from tui.cli import call
+from tui.commands.cli import run_command
 
 NAMES = {1: "INFY", 2: "M&M"}
 RAW = [bar(minute, token=token) for token in NAMES for minute in range(4)]
@@ -31,7 +31,7 @@ def raw_is_there(place):
 
 
 def told(capfd, *words):
-    code = call([*map(str, words)])
+    code = run_command([*map(str, words)])
     return code, capfd.readouterr()
 
 
@@ -49,15 +49,15 @@ def test_a_golden_build_killed_at_any_step_is_no_version_or_a_whole_one_and_the_
     tmp_path, alone, capfd, stride
 ):
     def build(place):
-        assert call(["bars", "golden", "build", "--folder", str(place)]) == 0
+        assert run_command(["bars", "golden", "build", "--folder", str(place)]) == 0
 
     def check(place, _at):
         raw_is_there(place)
-        for version in versions(place):
+        for version in golden_versions(place):
             assert told(capfd, "bars", "golden", "verify", version, "--folder", place)[0] == 0
-        before = len(versions(place))
+        before = len(golden_versions(place))
         build(place)
-        assert len(versions(place)) == before + 1
+        assert len(golden_versions(place)) == before + 1
         assert told(capfd, "bars", "golden", "verify", "--folder", place)[0] == 0
 
     assert every_step(tmp_path, prepare, build, check, stride=stride) > 20
@@ -71,7 +71,7 @@ def test_a_compaction_killed_at_any_step_changes_no_answer(tmp_path, alone, stri
         ParquetBars(place).write([bar(0)], NAMES, "live")
 
     def compact(place):
-        assert call(["bars", "compact", "--folder", str(place)]) == 0
+        assert run_command(["bars", "compact", "--folder", str(place)]) == 0
 
     def check(place, _at):
         raw_is_there(place)
@@ -86,8 +86,8 @@ def test_two_builds_at_once_are_two_versions(tmp_path, alone, capfd):
     prepare(tmp_path / "bars")
     both = [started(tmp_path, "bars", "golden", "build", "--folder", tmp_path / "bars") for _ in range(3)]
     assert [each.wait(60) for each in both] == [WHOLE] * 3, [each.stderr.read() for each in both]
-    assert versions(tmp_path / "bars") == ["golden-1", "golden-2", "golden-3"]
-    for version in versions(tmp_path / "bars"):
+    assert golden_versions(tmp_path / "bars") == ["golden-1", "golden-2", "golden-3"]
+    for version in golden_versions(tmp_path / "bars"):
         assert told(capfd, "bars", "golden", "verify", version, "--folder", tmp_path / "bars")[0] == 0
 
 

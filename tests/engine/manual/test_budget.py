@@ -2,12 +2,12 @@
 
 import pytest
 
-from compiled.risk import Limits
-from engine.trading.budget import committed, short
+from compiled.trading.risk import RiskLimits
+from engine.day.budget_guard import committed_paise, shortfall_text
 
 
 def limits(exposure, **budgets):
-    made = Limits(0, exposure, 0, 0, 0, 0, 0, 0, 0.0, 0)
+    made = RiskLimits(0, exposure, 0, 0, 0, 0, 0, 0, 0.0, 0)
     for name, paise in budgets.items():
         made.budgets[name] = paise
     return made
@@ -28,19 +28,19 @@ def limits(exposure, **budgets):
     ],
 )  # fmt: skip
 def test_what_strategies_may_have_in_positions(budgets, totals, most):
-    assert committed(["a", "b"], limits(1_000, **budgets), totals) == most
+    assert committed_paise(["a", "b"], limits(1_000, **budgets), totals) == most
 
 
 def test_no_strategy_needs_nothing():
-    assert committed([], limits(1_000), {}) == 0
+    assert committed_paise([], limits(1_000), {}) == 0
 
 
 def test_funds_that_just_suffice_hold_nothing_back():
-    assert short(100_000, 1.002, 100_200) == ""
-    assert short(0, 1.0, 0) == ""
+    assert shortfall_text(100_000, 1.002, 100_200) == ""
+    assert shortfall_text(0, 1.0, 0) == ""
 
 
 def test_what_is_missing_is_said_in_rupees_with_the_mend():
-    text = short(100_000, 1.002, 100_199)
+    text = shortfall_text(100_000, 1.002, 100_199)
     for part in ("₹1002.00", "₹1001.99", "risk.max_exposure", "add funds"):
         assert part in text

@@ -4,13 +4,13 @@ import math
 
 import pytest
 
-from compiled.events import CancelOrder, LimitChange
-from compiled.ladder import LadderPlan, RungPlan
-from compiled.model import MINUTE, SECOND, Bar, Instrument, Side
-from compiled.risk import Limits, Reason, size_of
+from compiled.model.events import CancelOrder, LimitUpdate
+from compiled.model.values import MINUTE, SECOND, Bar, Instrument, Side
+from compiled.trading.ladder import LadderPlan, RungPlan
+from compiled.trading.risk import RefusalReason, RiskLimits, rung_size
 from engine.errors import ConfigError
-from engine.trading import limits
-from tests.core.scripted import BEL, CANBK, OPEN, Scene, some
+from engine.manual import limits
+from tests.compiled.trading.scripted import BEL, CANBK, OPEN, Scene, some
 
 SHARE = Instrument(1, "NSE", "SHARE", 0.05)
 LOTS = Instrument(2, "NFO", "FUTURE", 0.05, 50)
@@ -48,44 +48,44 @@ def plan(capital=0, quantity=0, risk=0, swing=0.0):
     ],
 )
 def test_a_rung_is_as_large_as_its_plan_allows(wanted, instrument, shares):
-    assert size_of(instrument, wanted, 2.0, 250.0) == shares
+    assert rung_size(instrument, wanted, 2.0, 250.0) == shares
 
 
 # before an entry
 
 
 def test_a_strategy_enters_only_so_often_within_a_minute():
-    scene = Scene(limits=Limits(max_orders_per_minute=1))
-    assert ask(scene) is Reason.OK
+    scene = Scene(limits=RiskLimits(max_orders_per_minute=1))
+    assert ask(scene) is RefusalReason.OK
     scene.now += 59 * SECOND
-    assert ask(scene, token=BEL) is Reason.THROTTLE
+    assert ask(scene, token=BEL) is RefusalReason.THROTTLE
     assert scene.kernel.decisions.fresh[-1].detail == "1 of 1 within a minute"
     scene.now += SECOND
-    assert ask(scene, token=BEL) is Reason.OK
+    assert ask(scene, token=BEL) is RefusalReason.OK
 
 
 def test_the_positions_of_one_instrument_have_a_limit_of_their_own():
-    scene = Scene(limits=Limits(max_symbol_exposure=150_000))
-    assert ask(scene, 15) is Reason.OK
-    assert ask(scene, 16, BEL) is Reason.SYMBOL_EXPOSURE
+    scene = Scene(limits=RiskLimits(max_symbol_exposure=150_000))
+    assert ask(scene, 15) is RefusalReason.OK
+    assert ask(scene, 16, BEL) is RefusalReason.SYMBOL_EXPOSURE
     assert scene.kernel.decisions.fresh[-1].detail == "₹0.00 + ₹1600.00 is above ₹1500.00"
 
 
 def test_an_instrument_that_has_a_history_and_no_tick_yet_was_never_heard():
     scene = Scene(quoted=False)
-    scene.kernel.warm([Bar(CANBK, OPEN - MINUTE, 60, 99.0, 101.0, 99.0, 100.0, 10)])
+    scene.kernel.warm_up([Bar(CANBK, OPEN - MINUTE, 60, 99.0, 101.0, 99.0, 100.0, 10)])
     scene.script.todo.append(lambda ctx: ctx.enter(CANBK, Side.BUY, 0, 2.0, quantity=1))
     scene.tick(100.0, BEL)
     decision = scene.kernel.decisions.fresh[-1]
-    assert (decision.verdict, decision.price) == (Reason.STALE_DATA, 100.0)
-    assert decision.detail == f"never heard, the limit is {Limits().stale_after // SECOND} s"
+    assert (decision.verdict, decision.price) == (RefusalReason.STALE_DATA, 100.0)
+    assert decision.detail == f"never heard, the limit is {RiskLimits().stale_after // SECOND} s"
 
 
 # after
 
 
 def test_a_strategy_that_has_lost_its_share_is_stopped_and_keeps_its_protection():
-    scene = Scene(limits=Limits(strategy_daily_loss=15_000))
+    scene = Scene(limits=RiskLimits(strategy_daily_loss=15_000))
     scene.hold(100)
     scene.tick(98.6)
     scene.timer()
@@ -100,28 +100,28 @@ def test_a_strategy_that_has_lost_its_share_is_stopped_and_keeps_its_protection(
 
 
 def test_a_stopped_strategys_working_entries_are_cancelled():
-    scene = Scene(limits=Limits(strategy_drawdown=10_000))
+    scene = Scene(limits=RiskLimits(strategy_drawdown=10_000))
     scene.hold(100)
     scene.tick(100.0, BEL)
     scene.script.todo.append(lambda ctx: ctx.enter(BEL, Side.BUY, 0, 2.0, quantity=5))
     scene.tick(100.0)
-    order = next(order for order in scene.kernel.out.orders.values() if order.token == BEL)
+    order = next(order for order in scene.kernel.order_store.orders.values() if order.token == BEL)
     scene.accept(order, "B9")
     scene.tick(99.0)
     assert [command.order.token for command in some(scene.timer(), CancelOrder)] == [BEL]
 
 
 def test_the_next_session_lifts_a_stop_by_a_limit_but_not_a_failure():
-    scene = Scene(limits=Limits(strategy_daily_loss=10_000))
+    scene = Scene(limits=RiskLimits(strategy_daily_loss=10_000))
     scene.hold(100)
     scene.tick(98.5)
     scene.timer()
     slot = scene.kernel.slots[0]
     assert slot.stopped
-    scene.kernel.session(scene.kernel.close, scene.kernel.close + MINUTE)
+    scene.kernel.begin_session(scene.kernel.close, scene.kernel.close + MINUTE)
     assert slot.stopped == ""
     slot.stopped = "ValueError: odd"
-    scene.kernel.session(scene.kernel.close, scene.kernel.close + MINUTE)
+    scene.kernel.begin_session(scene.kernel.close, scene.kernel.close + MINUTE)
     assert slot.stopped == "ValueError: odd"
 
 
@@ -129,32 +129,32 @@ def test_the_next_session_lifts_a_stop_by_a_limit_but_not_a_failure():
 
 
 def test_a_changed_limit_holds_from_the_next_request_on():
-    scene = Scene(limits=Limits(max_order_value=500_000))
-    assert ask(scene, 60) is Reason.ORDER_VALUE
-    scene.tell(LimitChange(scene.now, "max_order_value", 600_000.0))
-    assert ask(scene, 60) is Reason.OK
+    scene = Scene(limits=RiskLimits(max_order_value=500_000))
+    assert ask(scene, 60) is RefusalReason.ORDER_VALUE
+    scene.tell(LimitUpdate(scene.now, "max_order_value", 600_000.0))
+    assert ask(scene, 60) is RefusalReason.OK
 
 
 def test_a_tightened_loss_limit_halts_at_the_next_second():
-    scene = Scene(limits=Limits(max_daily_loss=1_000_000))
+    scene = Scene(limits=RiskLimits(max_daily_loss=1_000_000))
     scene.hold(100)
     scene.tick(99.0)
     scene.timer()
     assert not scene.kernel.halted
-    scene.tell(limits.event(scene.now, "max_daily_loss", 100))
+    scene.tell(limits.limit_event(scene.now, "max_daily_loss", 100))
     scene.timer()
     assert scene.kernel.halted
 
 
 def test_money_is_told_in_rupees_and_kept_in_paise():
-    kept = Limits(max_daily_loss=1_000_000)
-    change = limits.event(5, "max_daily_loss", 15_000)
-    kept.change(change.name, change.value)
+    kept = RiskLimits(max_daily_loss=1_000_000)
+    change = limits.limit_event(5, "max_daily_loss", 15_000)
+    kept.set_limit(change.name, change.value)
     assert kept.max_daily_loss == 1_500_000
-    assert limits.current(kept)["max_daily_loss"] == 15_000
-    budget = limits.event(5, "budget.ladder", 2_000)
-    kept.change(budget.name, budget.value)
-    assert (kept.budgets["ladder"], limits.current(kept)["budget.ladder"]) == (200_000, 2_000)
+    assert limits.current_limits(kept)["max_daily_loss"] == 15_000
+    budget = limits.limit_event(5, "budget.ladder", 2_000)
+    kept.set_limit(budget.name, budget.value)
+    assert (kept.budgets["ladder"], limits.current_limits(kept)["budget.ladder"]) == (200_000, 2_000)
 
 
 @pytest.mark.parametrize(
@@ -167,17 +167,17 @@ def test_money_is_told_in_rupees_and_kept_in_paise():
     ],
 )
 def test_a_higher_limit_or_none_is_looser(name, now, value, looser):
-    assert limits.loosens(Limits(**{name: now}), name, value) is looser
+    assert limits.loosens_limit(RiskLimits(**{name: now}), name, value) is looser
 
 
 def test_a_looser_limit_asks_to_be_confirmed_and_every_change_needs_a_reason():
-    kept = Limits(max_positions=5)
-    change = limits.Change("max_positions", 6, "more room", "terminal")
+    kept = RiskLimits(max_positions=5)
+    change = limits.DayLimitChange("max_positions", 6, "more room", "terminal")
     with pytest.raises(ConfigError, match="from 5 to 6 allows more than now; confirm with --yes"):
-        limits.asked(kept, change, confirmed=False)
-    assert limits.parsed(limits.asked(kept, change, confirmed=True)) == change
+        limits.request_detail(kept, change, confirmed=False)
+    assert limits.parse_change(limits.request_detail(kept, change, confirmed=True)) == change
     with pytest.raises(ConfigError, match="reason"):
-        limits.asked(kept, change._replace(value=4, reason=" "), confirmed=True)
+        limits.request_detail(kept, change._replace(value=4, reason=" "), confirmed=True)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_a_looser_limit_asks_to_be_confirmed_and_every_change_needs_a_reason():
 )
 def test_a_limit_is_bounded_as_in_the_configuration(name, value, words):
     with pytest.raises(ConfigError, match=words):
-        limits.checked(name, value)
+        limits.checked_value(name, value)
 
 
 def told(*_):
@@ -210,12 +210,12 @@ class Kept:
 
 
 def test_a_changed_limit_ends_with_its_day():
-    kept = Limits(max_positions=5, max_daily_loss=1_000_000)
-    configured = limits.current(kept)
-    assert set(limits.restore(kept, configured, Kept(), "2026-11-20", told)) == {"max_positions"}
-    kept.change("budget.ladder", 5_000.0)
+    kept = RiskLimits(max_positions=5, max_daily_loss=1_000_000)
+    configured = limits.current_limits(kept)
+    assert set(limits.restore_limits(kept, configured, Kept(), "2026-11-20", told)) == {"max_positions"}
+    kept.set_limit("budget.ladder", 5_000.0)
     assert (kept.max_positions, kept.max_daily_loss) == (3, 1_000_000)
-    assert limits.restore(kept, configured, Kept(), "2026-11-21", told) == {}
+    assert limits.restore_limits(kept, configured, Kept(), "2026-11-21", told) == {}
     assert (kept.max_positions, kept.max_daily_loss, kept.budgets["ladder"]) == (5, 1_000_000, 0)
 
 
@@ -229,9 +229,9 @@ def test_a_limit_in_the_database_that_could_not_have_been_set_is_told_and_not_be
         def load(self, table, where="", parameters=()):
             return [{"day": "d", "name": name, "value": value, "reason": "r", "who": "w", "ts": 1}]
 
-    kept, heard = Limits(max_order_value=20_000_000, max_positions=5, max_daily_loss=1_000_000), []
-    configured = limits.current(kept)
-    assert limits.restore(kept, configured, Damaged(), "d", lambda *words: heard.append(words)) == {}
-    assert limits.current(kept) == configured
+    kept, heard = RiskLimits(max_order_value=20_000_000, max_positions=5, max_daily_loss=1_000_000), []
+    configured = limits.current_limits(kept)
+    assert limits.restore_limits(kept, configured, Damaged(), "d", lambda *words: heard.append(words)) == {}
+    assert limits.current_limits(kept) == configured
     assert len(heard) == 1
     assert (heard[0][0], name in heard[0][2]) == ("alarm", True)

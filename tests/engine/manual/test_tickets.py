@@ -8,16 +8,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiled.events import Act, Alert, FeedStatus, ModifyOrder, Operate, Outcome, PlaceOrder, Verb
-from compiled.model import OrderType, Product, Side, Validity
-from compiled.risk import Limits
-from compiled.terms import Variety
+from compiled.model.events import (
+    FeedStatus,
+    KernelAlert,
+    ModifyOrder,
+    OperatorAct,
+    OperatorInstruction,
+    PlaceOrder,
+    RequestOutcome,
+    RequestVerb,
+)
+from compiled.model.order_terms import Variety
+from compiled.model.values import OrderType, Product, Side, Validity
+from compiled.trading.risk import RiskLimits
+from engine.day.charge_remarks import ChargeRemarks
 from engine.errors import ConnectionFailed, OperatorError, RetryableError
-from engine.trading.margin import Preview
-from engine.trading.remarks import ChargeRemarks
-from engine.trading.tickets import Alteration, Counter, Ticket
-from tests.core.scripted import BEL, CANBK, Scene, only
-from tui.ticket import in_words
+from engine.manual.manual_orders import ManualOrderDesk, OrderAlteration, OrderTicket
+from engine.manual.margin import OrderPreview
+from tests.compiled.trading.scripted import BEL, CANBK, Scene, only
+from tui.commands.desk.order_requests import preview_text
 
 
 @pytest.fixture
@@ -27,7 +36,7 @@ def scene():
 
 @pytest.fixture
 def counter(scene):
-    return Counter(scene.kernel)
+    return ManualOrderDesk(scene.kernel)
 
 
 def ticket(**more):
@@ -35,7 +44,7 @@ def ticket(**more):
 
 
 def weighed(preview, margins):
-    told = asyncio.run(preview.weigh(margins))
+    told = asyncio.run(preview.margin_answer(margins))
     assert told.startswith("done: ")
     return json.loads(told.removeprefix("done: "))
 
@@ -46,11 +55,11 @@ def test_the_preview_says_what_it_is_costs_and_blocks_and_sends_nothing(scene, c
         assert (order.token, order.quantity, order.price, order.product) == (CANBK, 10, 99.5, Product.CNC)
         return [99_612]
 
-    assert weighed(counter.preview(ticket(price=99.5, target=4.0)), margins) == {
+    assert weighed(counter.preview_order(ticket(price=99.5, target=4.0)), margins) == {
         "order": "BUY 10 CANBK LIMIT at 99.50 DAY CNC, stop 2 %, target 4 %", "value": 995.0, "charges": 0.0,
         "charges_both_ways": 0.0, "charges_rest_on": "", "margin_broker": 996.12, "margin_estimate": 995.0, "margin_missing": "",
     }  # fmt: skip
-    assert list(scene.kernel.out.orders.values()) == []
+    assert list(scene.kernel.order_store.orders.values()) == []
 
 
 @pytest.mark.parametrize(
@@ -65,9 +74,9 @@ def test_the_preview_says_what_charges_rest_on_where_the_list_of_instruments_lea
 ):
     instrument = scene.kernel.markets[CANBK].instrument
     instrument.exchange, instrument.name = exchange, name
-    shown = weighed(counter.preview(ticket(price=99.5)), None)
+    shown = weighed(counter.preview_order(ticket(price=99.5)), None)
     assert shown["charges_rest_on"] == text
-    assert f"with the way back ({text}); blocks" in in_words(shown)
+    assert f"with the way back ({text}); blocks" in preview_text(shown)
 
 
 def test_the_log_says_it_once_for_each_instrument(scene):
@@ -82,7 +91,7 @@ def test_the_log_says_it_once_for_each_instrument(scene):
 
 
 def test_an_intraday_order_blocks_a_fifth_by_our_estimate(counter):
-    assert weighed(counter.preview(ticket(price=99.5, product="MIS")), None)["margin_estimate"] == 199.0
+    assert weighed(counter.preview_order(ticket(price=99.5, product="MIS")), None)["margin_estimate"] == 199.0
 
 
 @pytest.mark.parametrize(
@@ -92,13 +101,13 @@ def test_the_preview_says_that_the_broker_could_not_be_asked(counter, error):
     async def margins(_):
         raise error
 
-    shown = weighed(counter.preview(ticket()), margins)
+    shown = weighed(counter.preview_order(ticket()), margins)
     assert (shown["margin_broker"], shown["margin_missing"]) == (None, str(error))
-    assert in_words(shown).endswith(f"blocks ₹1,000.00 by our estimate; the broker could not be asked: {error}")
+    assert preview_text(shown).endswith(f"blocks ₹1,000.00 by our estimate; the broker could not be asked: {error}")
 
 
 def test_an_order_is_placed_with_everything_the_ticket_says(scene, counter):
-    told, commands = counter.place(
+    told, commands = counter.place_order(
         scene.now,
         ticket(price=99.5, validity="TTL", minutes=3, disclosed=5, product="MIS", side="SELL", protection=1.0),
     )
@@ -111,31 +120,31 @@ def test_an_order_is_placed_with_everything_the_ticket_says(scene, counter):
 
 
 def test_a_symbol_may_be_typed_in_small_letters(scene, counter):
-    told, commands = counter.place(scene.now, ticket(symbol="canbk"))
+    told, commands = counter.place_order(scene.now, ticket(symbol="canbk"))
     assert "BUY 10 CANBK MARKET" in told
     assert only(commands, PlaceOrder).order.token == CANBK
 
 
 def test_an_iceberg_by_hand_is_an_iceberg(scene, counter):
-    _, commands = counter.place(scene.now, ticket(price=99.5, variety="iceberg", legs=2))
+    _, commands = counter.place_order(scene.now, ticket(price=99.5, variety="iceberg", legs=2))
     assert only(commands, PlaceOrder).order.terms.variety is Variety.ICEBERG
 
 
 def test_before_the_first_tick_and_after_a_lost_feed_the_refusal_says_what_is_missing(scene, counter):
     unheard = ticket(symbol="BEL")
     told = "refused: STALE_DATA: BEL has no price yet; try again when it ticks"
-    assert counter.preview(unheard) == told
-    assert counter.place(scene.now, unheard)[0] == told
-    assert isinstance(counter.preview(ticket()), Preview)
+    assert counter.preview_order(unheard) == told
+    assert counter.place_order(scene.now, unheard)[0] == told
+    assert isinstance(counter.preview_order(ticket()), OrderPreview)
     scene.tell(FeedStatus(scene.now, 0, live=False))
     assert (
-        counter.preview(ticket()) == "refused: STALE_DATA: the instrument has not ticked lately, or its ticks come late"
+        counter.preview_order(ticket()) == "refused: STALE_DATA: the instrument has not ticked lately, or its ticks come late"
     )
 
 
 def test_a_refusal_tells_what_its_code_means(scene, counter):
-    scene.tell(Operate(scene.now, Act.HALT, reason="enough"))
-    assert counter.preview(ticket()) == "refused: KILLED: the kill switch is latched"
+    scene.tell(OperatorInstruction(scene.now, OperatorAct.HALT, reason="enough"))
+    assert counter.preview_order(ticket()) == "refused: KILLED: the kill switch is latched"
 
 
 @pytest.mark.parametrize(
@@ -159,22 +168,22 @@ def test_a_refusal_tells_what_its_code_means(scene, counter):
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_one_line_and_sends_nothing(scene, counter, detail, says):
-    told, commands = counter.place(scene.now, detail)
+    told, commands = counter.place_order(scene.now, detail)
     assert told.startswith("refused: ")
     assert says in told
     assert "\n" not in told
     assert [command for command in commands if isinstance(command, PlaceOrder)] == []
-    assert says in counter.preview(detail)
+    assert says in counter.preview_order(detail)
 
 
 def test_a_refusal_carries_the_figure_and_the_limit():
-    counter = Counter(Scene(limits=Limits(max_order_value=200_000_00, price_range_percent=5.0)).kernel)
-    assert counter.preview(ticket(price=120.0)) == (
+    counter = ManualOrderDesk(Scene(limits=RiskLimits(max_order_value=200_000_00, price_range_percent=5.0)).kernel)
+    assert counter.preview_order(ticket(price=120.0)) == (
         "refused: PRICE_RANGE: the price is too far from the last one: ₹120.00 is more than 5 % from ₹100.00"
     )
     told = "refused: ORDER_VALUE: the order is too large: ₹200100.00 is above ₹200000.00"
-    assert counter.preview(ticket(quantity=2_001)) == told
-    assert counter.place(0, ticket(quantity=2_001))[0] == told
+    assert counter.preview_order(ticket(quantity=2_001)) == told
+    assert counter.place_order(0, ticket(quantity=2_001))[0] == told
 
 
 JSON = st.recursive(
@@ -182,7 +191,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=5,
 )
-FIELDS = st.sampled_from([*Ticket.__struct_fields__, *Alteration.__struct_fields__, "\ud800"])
+FIELDS = st.sampled_from([*OrderTicket.__struct_fields__, *OrderAlteration.__struct_fields__, "\ud800"])
 
 
 @given(
@@ -190,21 +199,21 @@ FIELDS = st.sampled_from([*Ticket.__struct_fields__, *Alteration.__struct_fields
 )
 def test_whatever_is_filled_in_is_answered_in_words_and_nothing_leaks(detail):
     scene = Scene()
-    counter = Counter(scene.kernel)
-    for told in (counter.preview(detail), counter.place(scene.now, detail)[0], counter.alter(scene.now, detail)[0]):
-        assert isinstance(told, Preview) or told.startswith(("done: ", "refused: "))
+    counter = ManualOrderDesk(scene.kernel)
+    for told in (counter.preview_order(detail), counter.place_order(scene.now, detail)[0], counter.alter_order(scene.now, detail)[0]):
+        assert isinstance(told, OrderPreview) or told.startswith(("done: ", "refused: "))
         assert not isinstance(told, str) or not re.search(r"Expected `|at `|malformed|\n", told)
 
 
 def test_a_working_order_is_changed_by_our_number_or_the_brokers(scene, counter):
-    _, commands = counter.place(scene.now, ticket(price=99.5))
+    _, commands = counter.place_order(scene.now, ticket(price=99.5))
     order = only(commands, PlaceOrder).order
     scene.accept(order, "251007000000042")
     for name, price in ((str(order.intent), 99.6), ("251007000000042", 99.7)):
-        told, commands = counter.alter(scene.now, json.dumps({"order": name, "price": price}))
+        told, commands = counter.alter_order(scene.now, json.dumps({"order": name, "price": price}))
         assert told == f"done: changing order {order.intent}"
         assert only(commands, ModifyOrder).change.price == price
-        scene.answer(order.intent, Outcome.ACCEPTED, "251007000000042", Verb.MODIFY)
+        scene.answer(order.intent, RequestOutcome.ACCEPTED, "251007000000042", RequestVerb.MODIFY)
 
 
 @pytest.mark.parametrize(
@@ -217,12 +226,12 @@ def test_a_working_order_is_changed_by_our_number_or_the_brokers(scene, counter)
     ],
 )
 def test_a_change_that_cannot_be_meant_is_refused_in_one_line(scene, counter, change, says):
-    _, commands = counter.place(scene.now, ticket(price=99.5))
+    _, commands = counter.place_order(scene.now, ticket(price=99.5))
     scene.accept(only(commands, PlaceOrder).order, "B1")
-    told, commands = counter.alter(scene.now, json.dumps(change))
+    told, commands = counter.alter_order(scene.now, json.dumps(change))
     assert told.startswith("refused: ")
     assert says in told
-    assert not [each for each in commands if not isinstance(each, Alert)]  # a verdict of risk is told
-    assert scene.kernel.out.orders[1].pending is None
-    told, commands = counter.alter(scene.now, json.dumps({"order": "1", "price": 99.55}))
+    assert not [each for each in commands if not isinstance(each, KernelAlert)]  # a verdict of risk is told
+    assert scene.kernel.order_store.orders[1].pending is None
+    told, commands = counter.alter_order(scene.now, json.dumps({"order": "1", "price": 99.55}))
     assert only(commands, ModifyOrder).change.price == 99.55, told  # the same order takes a change that can be meant

@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from engine.market.action_text import Kind
-from engine.market.actions import Actions
+from engine.market.corporate_actions.action_list import CorporateActions
+from engine.market.corporate_actions.action_subject import ActionKind
 
 pytestmark = pytest.mark.real_data
 
@@ -23,7 +23,7 @@ HOLE = date(2025, 1, 7)
 
 @pytest.fixture(scope="module")
 def book(market_data):
-    return Actions.load(market_data / "corporate_actions" / "nse_corporate_actions_2019_2026H1.parquet")
+    return CorporateActions.load(market_data / "corporate_actions" / "nse_corporate_actions_2019_2026H1.parquet")
 
 
 @cache
@@ -108,8 +108,8 @@ def test_the_recorded_ratios_are_those_that_were_measured(market_data, symbol, d
 def test_the_days_of_unilever_are_not_adjusted_for_its_demerger_and_our_table_knows_none(market_data, book):
     found, _ = ratios(market_data, "HINDUNILVR")
     assert found[date(2024, 6, 4)] == pytest.approx(1.0, abs=2e-4)
-    (action,) = [each for each in book.of("HINDUNILVR") if each.kind is Kind.DEMERGER]
-    assert book.child(action) == ""
+    (action,) = [each for each in book.of_symbol("HINDUNILVR") if each.kind is ActionKind.DEMERGER]
+    assert book.demerged_symbol(action) == ""
 
 
 @pytest.mark.parametrize(
@@ -135,8 +135,8 @@ def test_no_split_or_bonus_of_an_index_member_leaves_a_step_in_adjusted_days(mar
     seen = set()
     for symbol in symbols:
         own = sorted(day for name, day in days if name == symbol)
-        for action in book.of(symbol, own[1], own[-1]):
-            if action.kind in {Kind.SPLIT, Kind.BONUS}:
+        for action in book.of_symbol(symbol, own[1], own[-1]):
+            if action.kind in {ActionKind.SPLIT, ActionKind.BONUS}:
                 at = own.index(action.ex)
                 gap = days[symbol, action.ex]["open"] / days[symbol, own[at - 1]]["close"]
                 assert 0.95 < gap < 1.05, (symbol, action)
@@ -153,7 +153,7 @@ def test_every_split_and_bonus_of_seven_years_has_a_ratio(market_data, book):
     found = [each for actions in book._by_symbol.values() for each in actions]
     splits = sum("Split" in subject for subject in subjects)
     assert splits == 290
-    assert sum(each.kind is Kind.SPLIT for each in found) >= splits - 5
+    assert sum(each.kind is ActionKind.SPLIT for each in found) >= splits - 5
     assert all(each.ratio > 0 for each in found)
-    unknown = [each for each in found if each.kind is Kind.DIVIDEND and each.amount < 0]
+    unknown = [each for each in found if each.kind is ActionKind.DIVIDEND and each.amount < 0]
     assert len(unknown) == 11

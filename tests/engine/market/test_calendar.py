@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import DataError
-from engine.market.calendar import FILE, Calendar, Gap
+from engine.market.calendar import FILE, BarGap, Calendar
 
 pytestmark = pytest.mark.filterwarnings("ignore:Series.values returning an ndarray")
 
@@ -323,16 +323,16 @@ def test_missing_bars_are_joined_into_gaps_in_order():
     lost = {at(text, "09:15"), at(text, "09:16"), at(text, "12:00"), at(text, "15:29")}
     there = [start for start in reversed(bars) if start not in lost] + [bars[5], at(text, "16:10")]
     assert CALENDAR.missing_bars(there, when) == [
-        Gap(at(text, "09:15"), at(text, "09:17"), 2),
-        Gap(at(text, "12:00"), at(text, "12:01"), 1),
-        Gap(at(text, "15:29"), at(text, "15:30"), 1),
+        BarGap(at(text, "09:15"), at(text, "09:17"), 2),
+        BarGap(at(text, "12:00"), at(text, "12:01"), 1),
+        BarGap(at(text, "15:29"), at(text, "15:30"), 1),
     ]
     assert CALENDAR.missing_bars(bars, when) == []
 
 
 def test_a_gap_reaches_over_the_break_of_a_day_in_two_parts():
     assert CALENDAR.missing_bars([], date(2024, 5, 18)) == [
-        Gap(at("2024-05-18", "09:15"), at("2024-05-18", "12:30"), 105)
+        BarGap(at("2024-05-18", "09:15"), at("2024-05-18", "12:30"), 105)
     ]
 
 

@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.market.test_market_commands import answer, at_home, run  # noqa: F401  fixtures
-from tui import calendar_commands, exchange
+from tests.engine.market.test_market_commands import answer, at_home, run  # noqa: F401  fixtures
+from tui.commands.market import calendar_commands
+from tui.run import broker
 
 IST = ZoneInfo("Asia/Kolkata")
 TOKEN = "eyJ0eXAi.Analytics.token"
@@ -148,7 +149,7 @@ def test_today_the_state_of_the_market_is_asked_for_too(upstox, run, monkeypatch
             return datetime(2026, 12, 7, 12, 0, tzinfo=tz)
 
     monkeypatch.setattr(calendar_commands, "datetime", Noon)
-    monkeypatch.setattr("tui.market_commands.datetime", Noon)
+    monkeypatch.setattr("tui.commands.market.charge_commands.datetime", Noon)
     code, out, _ = run("calendar", "--check")
     assert code == 1
     assert (
@@ -256,8 +257,8 @@ def test_an_exchange_of_our_own_plays_the_last_known_day_where_a_list_is_missing
         def now(cls, tz=None):
             return datetime(2027, 1, 4, 12, 0, tzinfo=tz)
 
-    monkeypatch.setattr(exchange, "datetime", January)
-    assert exchange.latest_day() == "2026-12-31"
+    monkeypatch.setattr(broker, "datetime", January)
+    assert broker.latest_day() == "2026-12-31"
 
 
 def test_the_first_day_without_a_list_is_one_line_that_names_the_file(run):  # noqa: F811

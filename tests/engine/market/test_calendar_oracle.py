@@ -10,7 +10,7 @@ os.environ["AION_IN_CALENDAR_OFFLINE"] = "1"  # it would look for newer data on 
 aion = pytest.importorskip("aion_indian_market_calendar")
 
 from engine.market.calendar import Calendar  # noqa: E402
-from tests.market.test_hours import at  # noqa: E402
+from tests.engine.market.test_hours import at  # noqa: E402
 
 IST = ZoneInfo("Asia/Kolkata")
 CALENDAR = Calendar.load()

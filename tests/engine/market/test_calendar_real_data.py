@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pyarrow.parquet as pq
 import pytest
 
-from engine.market.calendar import Calendar, Gap
+from engine.market.calendar import BarGap, Calendar
 
 pytestmark = pytest.mark.real_data
 
@@ -59,14 +59,14 @@ def test_the_expected_bars_of_every_recorded_day_are_those_that_were_recorded(ma
 def test_the_only_gap_of_a_year_is_the_hole_of_the_seventh_of_january(market_data, symbol):
     days = bars_by_day(market_data / "nse_1min" / f"{symbol}.parquet")
     gaps = {day: found for day, starts in days.items() if (found := CALENDAR.missing_bars(starts, day))}
-    assert gaps == {HOLE: [Gap(at(2025, 1, 7, 9, 15), at(2025, 1, 7, 13, 25), 250)]}
+    assert gaps == {HOLE: [BarGap(at(2025, 1, 7, 9, 15), at(2025, 1, 7, 13, 25), 250)]}
 
 
 def test_the_outage_of_february_2021_is_one_gap_and_the_reopening_is_none(market_data):
     ends = bars_by_day(market_data / "index_1min" / "NIFTY.parquet")[date(2021, 2, 24)]
     starts = [end - 60_000_000_000 for end in ends]
     gaps = CALENDAR.missing_bars(starts, date(2021, 2, 24), kind="INDEX")
-    assert gaps == [Gap(at(2021, 2, 24, 10, 8), at(2021, 2, 24, 15, 30), 322)]
+    assert gaps == [BarGap(at(2021, 2, 24, 10, 8), at(2021, 2, 24, 15, 30), 322)]
 
 
 def test_index_bars_of_two_years_cover_every_session_but_the_outage_and_four_holes_of_the_vendor(market_data):

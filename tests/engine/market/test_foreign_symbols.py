@@ -6,12 +6,12 @@ import openpyxl
 import pytest
 
 from engine.errors import DataError
-from engine.market.instruments import COLUMNS, read
-from engine.market.sheets import read_sheet
-from engine.market.tradebook import read_holdings, read_tradebook
-from engine.ops.workbook import Sheet, as_csv, write_workbook
-from engine.texts import cell, symbol, uncell
-from tests.market.test_tradebook import book, row
+from engine.market.accounts.spreadsheet import read_sheet
+from engine.market.accounts.tradebook import read_holdings, read_tradebook
+from engine.market.instruments import COLUMNS, read_dump
+from engine.system.workbook import SpreadsheetTable, as_csv, write_workbook
+from engine.texts import checked_symbol, csv_cell, from_csv_cell
+from tests.engine.market.test_tradebook import book, row
 
 FORMULAS = (
     "=1+1",
@@ -41,22 +41,22 @@ SYMBOLS = (
 
 @pytest.mark.parametrize("text", FORMULAS)
 def test_a_text_that_would_be_worked_out_stands_behind_an_apostrophe_and_comes_back_without(text):
-    assert cell(text) == f"'{text}"
-    assert uncell(cell(text)) == text
+    assert csv_cell(text) == f"'{text}"
+    assert from_csv_cell(csv_cell(text)) == text
 
 
 @pytest.mark.parametrize("text", ["'quoted'", "a=b", "", *SYMBOLS])
 def test_other_texts_stand_as_they_are(text):
-    assert cell(text) == uncell(text) == text
+    assert csv_cell(text) == from_csv_cell(text) == text
 
 
 def test_numbers_stay_numbers():
-    assert as_csv(Sheet("a", ("b",), [(Decimal("-1.50"),), (-7,)])) == "b\n-1.50\n-7\n"
+    assert as_csv(SpreadsheetTable("a", ("b",), [(Decimal("-1.50"),), (-7,)])) == "b\n-1.50\n-7\n"
 
 
 def test_our_own_table_is_read_back_as_it_was(tmp_path):
     file = tmp_path / "own.csv"
-    file.write_text(as_csv(Sheet("a", ("symbol", "reason"), [("INFY", "=1+1"), ("TCS", "'x'")])))
+    file.write_text(as_csv(SpreadsheetTable("a", ("symbol", "reason"), [("INFY", "=1+1"), ("TCS", "'x'")])))
     rows = read_sheet(file, ("symbol", "reason"), {}, "table")
     assert [each.cells["reason"] for each in rows] == ["=1+1", "'x'"]
 
@@ -64,7 +64,7 @@ def test_our_own_table_is_read_back_as_it_was(tmp_path):
 @pytest.mark.parametrize("text", [*FORMULAS, "#N/A", "\x00\x0b"])
 def test_a_workbook_holds_texts_and_no_formulas(tmp_path, text):
     file = tmp_path / "own.xlsx"
-    write_workbook(file, [Sheet("a", ("b", "c"), [(text, Decimal("-1.5"))])])
+    write_workbook(file, [SpreadsheetTable("a", ("b", "c"), [(text, Decimal("-1.5"))])])
     found = openpyxl.load_workbook(file)["a"]
     assert found["A2"].data_type in {"s", "inlineStr", "n"}
     assert found["A2"].data_type != "n" or found["A2"].value is None
@@ -74,7 +74,7 @@ def test_a_workbook_holds_texts_and_no_formulas(tmp_path, text):
 @pytest.mark.parametrize("text", NO_SYMBOLS)
 def test_what_is_no_symbol_is_refused_where_it_enters(text):
     with pytest.raises(ValueError, match="is no symbol"):
-        symbol(text)
+        checked_symbol(text)
 
 
 @pytest.mark.parametrize("text", ["=cmd|'/C calc'!A0", "\u202eYFNI", "@SUM(A1)", "I" * 101])
@@ -88,7 +88,7 @@ def test_a_tradebook_holdings_and_a_dump_name_the_line_of_what_is_no_symbol(tmp_
         "instrument_token": "1", "tradingsymbol": text, "tick_size": "0.05", "lot_size": "1", "exchange": "NSE",
     }  # fmt: skip
     with pytest.raises(DataError, match=r"dump\.csv, line 2: .* is no symbol"):
-        read(f"{head}\n{','.join(fields[name] for name in COLUMNS)}\n", "dump.csv")
+        read_dump(f"{head}\n{','.join(fields[name] for name in COLUMNS)}\n", "dump.csv")
 
 
 @pytest.mark.parametrize("text", SYMBOLS)

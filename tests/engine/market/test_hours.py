@@ -5,16 +5,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from compiled.ladder import Ladder, LadderPlan, Rung, RungPlan, RungState
-from compiled.model import Gtt, GttLeg, GttStatus, Instrument, Product, Side
+from compiled.model.values import Gtt, GttLeg, GttStatus, Instrument, Product, Side
+from compiled.trading.ladder import Ladder, LadderPlan, Rung, RungPlan, RungState
 from engine.errors import DataError
-from engine.market.actions import Actions, Standing, parsed
 from engine.market.calendar import Calendar
-from engine.market.dumps import listings_of
-from engine.market.ex_dates import standing
-from engine.market.hours import Hours
-from engine.market.instruments import Instruments
-from engine.market.safeguards import Safeguards
+from engine.market.corporate_actions.action_list import CorporateActions, StandingItem, parsed_actions
+from engine.market.corporate_actions.ex_date_flags import standing_items
+from engine.market.instrument_dumps import listings_of
+from engine.market.instrument_hours import InstrumentHours
+from engine.market.instruments import InstrumentList
+from engine.market.safeguards import TradingSafeguards
 
 IST = ZoneInfo("Asia/Kolkata")
 BEFORE, SINCE = date(2026, 7, 31), date(2026, 8, 3)
@@ -22,7 +22,7 @@ SHARE = Instrument(1, "NSE", "CANBK", 0.01)
 SMALL = Instrument(2, "NSE", "SMALLCAP", 0.01)
 FUTURE = Instrument(3, "NFO", "CANBK26AUGFUT", 0.01, 6750, "FUT", "CANBK")
 INDEX = Instrument(4, "NSE", "NIFTY 50", 0.01, 1, "INDEX")
-HOURS = Hours(Calendar.load(), Safeguards.load(), {"CANBK", "NIFTY"})
+HOURS = InstrumentHours(Calendar.load(), TradingSafeguards.load(), {"CANBK", "NIFTY"})
 
 
 def clock(ts):
@@ -59,8 +59,8 @@ def test_the_session_phase_and_square_off_are_those_of_the_instrument():
 @pytest.mark.real_data
 def test_a_real_dump_tells_who_closes_by_auction(market_data):
     dump = listings_of(market_data / "instruments" / "kite_combined_NSE_NFO_BFO_2026-08.csv.gz")
-    book = Instruments(date(2026, 8, 18), dump)
-    hours = Hours(Calendar.load(), Safeguards.load(), book.names)
+    book = InstrumentList(date(2026, 8, 18), dump)
+    hours = InstrumentHours(Calendar.load(), TradingSafeguards.load(), book.names)
     last = {
         symbol: last_bar(hours, book.day, book.get("NSE", symbol).instrument())
         for symbol in ("CANBK", "INFY", "CDSL", "NIFTYBEES", "BSE")
@@ -92,17 +92,17 @@ def test_live_gtts_and_open_rungs_stand_and_the_others_do_not():
         gtt(3, 3, GttStatus.ACTIVE, 9.0),
     ]
     rungs = [(RungState.OPEN, 95.0, 0.0), (RungState.CLOSED, 94.0, 0.0), (RungState.WAITING, 0.0, 0.0)]
-    assert standing(gtts, [ladder(7, SHARE, *rungs)], known) == [
-        Standing("GTT 501", "CANBK", (95.0, 110.0)),
-        Standing("GTT 503", "CANBK", (9.0,)),
-        Standing("rung 1 of ladder 7", "CANBK", (95.0,)),
+    assert standing_items(gtts, [ladder(7, SHARE, *rungs)], known) == [
+        StandingItem("GTT 501", "CANBK", (95.0, 110.0)),
+        StandingItem("GTT 503", "CANBK", (9.0,)),
+        StandingItem("rung 1 of ladder 7", "CANBK", (95.0,)),
     ]
 
 
 def test_a_split_of_the_share_flags_its_gtt_its_contract_and_its_ladder():
     text = "Face Value Split (Sub-Division) - From Rs 10/- Per Share To Rs 2/- Per Share"
-    book = Actions(parsed("CANBK", date(2024, 5, 15), text))
-    waiting = standing(
+    book = CorporateActions(parsed_actions("CANBK", date(2024, 5, 15), text))
+    waiting = standing_items(
         [gtt(1, 1, GttStatus.ACTIVE, 550.0)], [ladder(7, FUTURE, (RungState.OPEN, 540.0, 700.0))], {1: SHARE}
     )
     flags = book.flags(date(2024, 5, 15), waiting, {"CANBK": 560.0})
@@ -121,40 +121,40 @@ def shown(*times):
 
 
 def test_the_core_gets_each_instruments_own_day():
-    hours = HOURS.of_day(SINCE, [SHARE, SMALL, FUTURE], early=120 * 1_000_000_000)
+    hours = HOURS.hours_of_day(SINCE, [SHARE, SMALL, FUTURE], early=120 * 1_000_000_000)
     share, small, future = hours[1], hours[2], hours[3]
     assert shown(share.opens, share.closes, share.auction, share.auction_ends, share.ends, share.square_off) == [
         "09:15", "15:15", "15:20", "15:25", "15:35", "15:10",
     ]  # fmt: skip
     assert shown(small.closes, small.auction, small.ends, small.square_off) == ["15:30", "", "15:30", "15:23"]
     assert shown(future.closes, future.auction, future.ends, future.square_off) == ["15:40", "", "15:40", "15:24"]
-    assert shown(HOURS.of_day(BEFORE, [SHARE])[1].closes) == ["15:30"]
+    assert shown(HOURS.hours_of_day(BEFORE, [SHARE])[1].closes) == ["15:30"]
 
 
 def test_a_day_in_two_parts_has_its_pause_and_no_intraday_positions():
-    two = HOURS.trading(date(2024, 5, 18), SHARE)
+    two = HOURS.trading_hours(date(2024, 5, 18), SHARE)
     assert shown(two.opens, two.pause, two.resumes, two.closes) == ["09:15", "10:00", "11:30", "12:30"]
     assert two.square_off == two.opens
-    muhurat = HOURS.trading(date(2024, 11, 1), SHARE)
+    muhurat = HOURS.trading_hours(date(2024, 11, 1), SHARE)
     assert shown(muhurat.opens, muhurat.closes, muhurat.pause) == ["18:00", "19:00", ""]
 
 
 def test_an_instrument_without_trading_that_day_is_named():
-    assert HOURS.trading(date(2026, 11, 24), SHARE) is None
+    assert HOURS.trading_hours(date(2026, 11, 24), SHARE) is None
     with pytest.raises(DataError, match="NSE CANBK does not trade on 2026-11-24"):
-        HOURS.of_day(date(2026, 11, 24), [SHARE])
+        HOURS.hours_of_day(date(2026, 11, 24), [SHARE])
 
 
 def test_where_nobody_knows_who_has_derivatives_every_share_closes_early():
-    unknown = Hours(Calendar.load(), Safeguards.load(), None)
+    unknown = InstrumentHours(Calendar.load(), TradingSafeguards.load(), None)
     assert last_bar(unknown, SINCE, SMALL) == "15:14"
     assert last_bar(unknown, SINCE, Instrument(9, "NSE", "CDSL", 0.1)) == "15:29"
     assert last_bar(unknown, BEFORE, SMALL) == "15:29"
 
 
 def test_the_session_before_steps_back_over_one_of_unknown_clock_time():
-    assert HOURS.before(date(2026, 11, 9), SHARE).day == date(2026, 11, 6)
-    assert HOURS.before(date(2024, 3, 4), SHARE).day == date(2024, 3, 2)
+    assert HOURS.session_before(date(2026, 11, 9), SHARE).day == date(2026, 11, 6)
+    assert HOURS.session_before(date(2024, 3, 4), SHARE).day == date(2024, 3, 2)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from engine.errors import DataError
-from engine.market.dumps import Dumps, ban_list, content_of, listings_of, surveillance_list
-from engine.market.instruments import Change, Instruments, Listing, read
+from engine.market.instrument_dumps import DumpFolder, ban_list, content_of, listings_of, surveillance_list
+from engine.market.instruments import InstrumentList, InstrumentListing, ListingChange, read_dump
 
 DAY = date(2026, 8, 18)
 HEAD = (
@@ -29,7 +29,7 @@ ROWS = (
 
 
 def book(rows=ROWS, day=DAY, **more):
-    return Instruments(day, read(HEAD + rows, "dump"), **more)
+    return InstrumentList(day, read_dump(HEAD + rows, "dump"), **more)
 
 
 def symbols(listings):
@@ -98,8 +98,8 @@ def test_a_token_that_a_new_contract_took_over_is_told_from_the_old_one():
     then, now = later.reused_tokens(book())[11]
     assert (then.symbol, now.symbol) == ("INFY26AUGFUT", "INFY26OCTFUT")
     assert later.changes_since(book()) == [
-        Change("token", "NFO", "INFY26AUGFUT", 11, 77),
-        Change("listed", "NFO", "INFY26OCTFUT", 0, 0),
+        ListingChange("token", "NFO", "INFY26AUGFUT", 11, 77),
+        ListingChange("listed", "NFO", "INFY26OCTFUT", 0, 0),
     ]
     assert later.find("NFO", "INFY26AUGFUT").token == 77
 
@@ -107,14 +107,14 @@ def test_a_token_that_a_new_contract_took_over_is_told_from_the_old_one():
 def test_changes_of_tick_and_lot_and_what_is_gone_are_told():
     later = book(ROWS.replace("0.1,400,FUT", "0.5,425,FUT").replace(ROWS.splitlines()[2] + "\n", ""))
     assert later.changes_since(book()) == [
-        Change("tick", "NFO", "INFY26AUGFUT", 0.1, 0.5),
-        Change("lot", "NFO", "INFY26AUGFUT", 400, 425),
-        Change("gone", "NSE", "WITH", 0, 0),
+        ListingChange("tick", "NFO", "INFY26AUGFUT", 0.1, 0.5),
+        ListingChange("lot", "NFO", "INFY26AUGFUT", 400, 425),
+        ListingChange("gone", "NSE", "WITH", 0, 0),
     ]
 
 
 def test_an_exchange_that_only_one_day_has_is_no_change():
-    only = Instruments(DAY, [each for each in book() if each.exchange == "NSE"])
+    only = InstrumentList(DAY, [each for each in book() if each.exchange == "NSE"])
     assert book().changes_since(only) == []
 
 
@@ -137,7 +137,7 @@ def test_two_instruments_that_share_a_token_or_a_symbol_are_refused():
 )
 def test_a_dump_that_cannot_be_read_is_refused_with_the_reason(text, complaint):
     with pytest.raises(DataError, match=complaint):
-        read(text, "dump")
+        read_dump(text, "dump")
 
 
 def test_a_ban_stops_the_contracts_of_a_share_and_a_surveillance_measure_the_share_too():
@@ -172,7 +172,7 @@ def test_an_exchange_that_is_none_writes_nothing_anywhere(tmp_path, exchange):
     home.mkdir(parents=True)
     text = HEAD + ROWS.splitlines()[0].rsplit(",", 1)[0] + f",{exchange}\n"
     with pytest.raises(DataError, match=r"line 2: .*(no exchange|NUL)"):
-        Dumps(home).keep(DAY, text.encode())
+        DumpFolder(home).keep(DAY, text.encode())
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
@@ -181,14 +181,14 @@ def test_a_small_file_that_unpacks_to_gigabytes_is_refused(monkeypatch, tmp_path
     assert len(bomb) < 1 << 20
     for content in (bomb, gzip.compress(b"") + bomb, bytes(80 << 20)):
         with pytest.raises(DataError, match="more than 64 MB"):
-            Dumps(tmp_path).keep(DAY, content)
+            DumpFolder(tmp_path).keep(DAY, content)
     assert len(content_of(Path("/dev/zero"))) == (64 << 20) + 1
     with pytest.raises(DataError, match="field larger"):
-        Dumps(tmp_path).keep(DAY, (HEAD + "x" * 200_000).encode())
+        DumpFolder(tmp_path).keep(DAY, (HEAD + "x" * 200_000).encode())
 
 
 def test_a_kept_dump_comes_back_by_day_and_exchange(tmp_path):
-    dumps = Dumps(tmp_path)
+    dumps = DumpFolder(tmp_path)
     kept = dumps.keep(DAY, gzip.compress((HEAD + ROWS).encode()))
     assert [version.path.parent.name for version in kept] == ["NFO", "NSE"]
     again = dumps.load(DAY)
@@ -197,7 +197,7 @@ def test_a_kept_dump_comes_back_by_day_and_exchange(tmp_path):
 
 
 def test_the_same_dump_is_stored_once_and_another_one_of_the_day_beside_it(tmp_path):
-    dumps = Dumps(tmp_path)
+    dumps = DumpFolder(tmp_path)
     first = dumps.keep(DAY, (HEAD + ROWS).encode())
     assert dumps.keep(DAY, (HEAD + ROWS).encode()) == first
     dumps.keep(DAY, (HEAD + ROWS.replace(",INFOSYS,", ",INFOSYS LTD,")).encode())
@@ -207,7 +207,7 @@ def test_the_same_dump_is_stored_once_and_another_one_of_the_day_beside_it(tmp_p
 
 
 def test_the_latest_dump_on_or_before_a_day_serves_it(tmp_path):
-    dumps = Dumps(tmp_path)
+    dumps = DumpFolder(tmp_path)
     dumps.keep(DAY, (HEAD + ROWS).encode())
     dumps.keep(date(2026, 8, 20), (HEAD + ROWS).encode())
     assert dumps.latest(date(2026, 8, 19)).day == DAY
@@ -219,7 +219,7 @@ def test_the_latest_dump_on_or_before_a_day_serves_it(tmp_path):
 
 
 def test_a_dump_that_lost_half_its_rows_is_refused_and_changes_nothing(tmp_path):
-    dumps = Dumps(tmp_path)
+    dumps = DumpFolder(tmp_path)
     dumps.keep(DAY, (HEAD + ROWS).encode())
     short = HEAD + "\n".join(ROWS.splitlines()[:1]) + "\n"
     with pytest.raises(DataError, match="1 instruments of NSE, fewer than half"):
@@ -229,11 +229,11 @@ def test_a_dump_that_lost_half_its_rows_is_refused_and_changes_nothing(tmp_path)
 
 def test_a_broken_download_is_refused(tmp_path):
     with pytest.raises(DataError, match="dump of 2026-08-18"):
-        Dumps(tmp_path).keep(DAY, gzip.compress((HEAD + ROWS).encode())[:60])
+        DumpFolder(tmp_path).keep(DAY, gzip.compress((HEAD + ROWS).encode())[:60])
 
 
 def test_the_lists_of_the_day_come_with_its_dump(tmp_path):
-    dumps = Dumps(tmp_path)
+    dumps = DumpFolder(tmp_path)
     dumps.keep(DAY, (HEAD + ROWS).encode())
     (tmp_path / "lists").mkdir()
     (tmp_path / "lists" / "2026-08-18-ban.csv").write_text("Securities in Ban For Trade Date 18-AUG-2026:\n1,INFY\n")
@@ -244,12 +244,12 @@ def test_the_lists_of_the_day_come_with_its_dump(tmp_path):
 
 def test_dumps_of_two_days_are_no_one_list():
     with pytest.raises(DataError, match="2026-08-18, 2026-08-19"):
-        Instruments.union([book(), book(day=date(2026, 8, 19))])
+        InstrumentList.union([book(), book(day=date(2026, 8, 19))])
 
 
 @pytest.fixture(scope="module")
 def dump(market_data):
-    return Instruments(DAY, listings_of(market_data / "instruments" / "kite_combined_NSE_NFO_BFO_2026-08.csv.gz"))
+    return InstrumentList(DAY, listings_of(market_data / "instruments" / "kite_combined_NSE_NFO_BFO_2026-08.csv.gz"))
 
 
 @pytest.mark.real_data
@@ -257,7 +257,7 @@ def test_a_real_dump_is_read_whole(dump):
     assert len(dump) == 49_926
     assert sum(each.kind == "INDEX" for each in dump) == 136
     share = dump.get("NSE", "CANBK")
-    assert share == Listing(2763265, "NSE", "CANBK", "CANARA BANK", "EQ", 0.01, 1)
+    assert share == InstrumentListing(2763265, "NSE", "CANBK", "CANARA BANK", "EQ", 0.01, 1)
     assert dump.by_token(2763265) == share
 
 

@@ -12,13 +12,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from compiled.model import Side
+from compiled.model.values import Side
 from engine.errors import OperatorError
 from engine.market import charges
 from engine.market.break_even import break_even_ticks
-from engine.ops.workbook import Sheet, write_workbook
-from store.sqlite import SqliteJournal
-from tui.cli import app, call
+from engine.system.workbook import SpreadsheetTable, write_workbook
+from store.sqlite_journal import SqliteJournal
+from tui.commands.cli import app, run_command
 
 NOON = 1_763_620_200_000_000_000  # 2025-11-20 12:00 IST
 OPTION = ["--exchange", "NSE", "--segment", "OPT", "--side", "SELL", "--qty", "65", "--price", "146"]
@@ -43,7 +43,7 @@ def at_home(tmp_path, monkeypatch):
 @pytest.fixture
 def run(capsys):
     def command(*arguments):
-        code = call([str(each) for each in arguments])
+        code = run_command([str(each) for each in arguments])
         told = capsys.readouterr()
         return code, told.out, told.err
 
@@ -185,7 +185,7 @@ def test_a_row_with_too_few_or_too_many_values_is_named(run, tmp_path, row):
     ],
 )
 def test_break_even_is_the_tick_that_a_note_by_hand_gives(segment, exchange, side, quantity, price, tick, first):
-    rates = charges.load().rates(segment, exchange, 20261120)
+    rates = charges.load_rate_table().rates(segment, exchange, 20261120)
     assert break_even_ticks(rates, side, quantity, price, tick) == first
 
 
@@ -198,7 +198,7 @@ def test_break_even_is_the_tick_that_a_note_by_hand_gives(segment, exchange, sid
     ],
 )
 def test_break_even_is_the_first_tick_that_pays(segment, exchange, side, quantity, price, tick):
-    rates = charges.load().rates(segment, exchange, 20261120)
+    rates = charges.load_rate_table().rates(segment, exchange, 20261120)
     ticks = break_even_ticks(rates, side, quantity, price, tick)
 
     def left(moved):
@@ -212,13 +212,13 @@ def test_break_even_is_the_first_tick_that_pays(segment, exchange, side, quantit
 
 
 def charged(rates, side, quantity, price):
-    from compiled.charges import order_charges
+    from compiled.accounting.charges import order_charges
 
     return order_charges(rates, side, quantity, round(price * quantity * 100))
 
 
 def test_a_cheap_option_sold_alone_never_pays_its_charges():
-    rates = charges.load().rates("OPT", "NSE", 20261120)
+    rates = charges.load_rate_table().rates("OPT", "NSE", 20261120)
     assert break_even_ticks(rates, Side.SELL, 1, 1.0, 0.05) is None
 
 
@@ -413,7 +413,7 @@ def test_a_workbook_holds_one_sheet_per_view(run, database, tmp_path):
 def test_a_workbook_that_cannot_be_written_is_an_operator_error(tmp_path):
     pytest.importorskip("openpyxl", reason="the xlsx extra is not installed")
     with pytest.raises(OperatorError, match="cannot write"):
-        write_workbook(tmp_path / "absent" / "tax.xlsx", [Sheet("a", ("b",), [(date(2025, 1, 1),)])])
+        write_workbook(tmp_path / "absent" / "tax.xlsx", [SpreadsheetTable("a", ("b",), [(date(2025, 1, 1),)])])
 
 
 def test_a_dump_is_kept_and_looked_into(run, answer, tmp_path):
@@ -502,7 +502,7 @@ def test_corporate_actions_are_listed_by_share_and_by_day(answer, market_data):
     assert "HDFCBANK" in {row["symbol"] for row in answer("instruments", "actions", file, "--date", "2025-08-26")}
 
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 MANUALS = ("calendar", "charges", "corporate_actions", "instruments", "tax")
 DOCUMENTED = [
     line.split("#")[0].split(">")[0].strip()

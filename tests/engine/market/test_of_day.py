@@ -6,10 +6,10 @@ from datetime import date
 import pytest
 
 from engine.errors import DataError
-from engine.market.dumps import Dumps
-from engine.market.of_day import of_day
-from store.queries import ask
-from tests.market.test_market_commands import DUMP, answer, at_home, run
+from engine.market.day_instruments import instruments_of_day
+from engine.market.instrument_dumps import DumpFolder
+from store.sql_query import run_query
+from tests.engine.market.test_market_commands import DUMP, answer, at_home, run
 
 __all__ = ["answer", "at_home", "run"]
 DAYS = [date(2026, 8, 10), date(2026, 8, 18)]
@@ -17,7 +17,7 @@ DAYS = [date(2026, 8, 10), date(2026, 8, 18)]
 
 @pytest.fixture
 def dumps(tmp_path):
-    made = Dumps(tmp_path / "state" / "patang" / "instruments")
+    made = DumpFolder(tmp_path / "state" / "patang" / "instruments")
     made.keep(DAYS[0], DUMP.replace(",400,", ",350,").encode())
     made.keep(DAYS[1], DUMP.replace(",400,", ",375,").encode())
     made.keep(DAYS[1], DUMP.encode())
@@ -36,20 +36,20 @@ def dumps(tmp_path):
     ],
 )
 def test_the_terms_of_a_day_are_those_of_the_last_dump_before_it_or_the_first(dumps, day, dump, lot):
-    found = of_day(dumps, day, "NFO")
+    found = instruments_of_day(dumps, day, "NFO")
     assert (found.dump, found.instruments["INFY26AUGFUT"].lot) == (date(2026, 8, dump), lot)
     assert found.instruments.keys() == {"INFY26AUGFUT", "INFY26AUG1500CE"}
     assert (found.remark == "") == (day in DAYS)
 
 
 def test_what_was_not_listed_then_is_named(dumps):
-    found = of_day(dumps, DAYS[1], "NSE", ["INFY", "ZOMATO"])
+    found = instruments_of_day(dumps, DAYS[1], "NSE", ["INFY", "ZOMATO"])
     assert (list(found.instruments), found.missing, found.remark) == (["INFY"], ("ZOMATO",), "not listed then: ZOMATO")
 
 
 def test_without_a_dump_there_is_one_line_with_the_mend(dumps):
     with pytest.raises(DataError, match="no instrument dump of BSE is kept: see patang instruments keep"):
-        of_day(dumps, DAYS[0], "BSE")
+        instruments_of_day(dumps, DAYS[0], "BSE")
 
 
 def test_the_command_tells_the_terms_and_which_dump_they_are_of(dumps, run, answer):
@@ -70,7 +70,7 @@ def test_the_command_tells_the_terms_and_which_dump_they_are_of(dumps, run, answ
 
 def test_sql_sees_the_instruments_of_a_date_of_every_exchange_and_the_last_fetch_of_a_day(dumps, tmp_path):
     def asked(query, day=date.max):
-        return [tuple(row.values()) for row in ask(query, tmp_path / "bars", None, dumps.folder, day=day).to_pylist()]
+        return [tuple(row.values()) for row in run_query(query, tmp_path / "bars", None, dumps.folder, day=day).to_pylist()]
 
     query = "SELECT tradingsymbol, lot_size, day::text FROM instruments WHERE instrument_type <> 'CE' ORDER BY ALL"
     assert asked(query) == [("INFY", 1, "2026-08-20"), ("INFY26AUGFUT", 400, "2026-08-18")]

@@ -5,12 +5,12 @@ from datetime import date
 import pyarrow.parquet as pq
 import pytest
 
-from compiled.ladder import LadderPlan, RungPlan
-from compiled.model import MINUTE, Instrument, Product, Side
-from compiled.replay import run_bars
-from compiled.strategy import Strategy
-from tests.market.test_hours import BEFORE, HOURS, SINCE, at, clock
-from tests.test_replay import columns, desk
+from compiled.backtest.backtest import run_bars
+from compiled.model.values import MINUTE, Instrument, Product, Side
+from compiled.trading.ladder import LadderPlan, RungPlan
+from compiled.trading.strategy import Strategy
+from tests.compiled.backtest.test_replay import columns, desk
+from tests.engine.market.test_hours import BEFORE, HOURS, SINCE, at, clock
 
 SHARE, SMALL = 1, 2
 NAMES = {SHARE: "CANBK", SMALL: "SMALLCAP"}
@@ -82,7 +82,7 @@ def test_an_exit_asked_for_at_the_close_goes_into_the_auction_and_fills_with_its
     minutes = [(SHARE, SINCE, "15:13", 2), (SHARE, SINCE, "15:34", 1), (SMALL, SINCE, "15:13", 17)]
     _, result, kernel = replayed([SINCE], minutes)
     assert fills(result, SHARE) == ["15:14", "15:34"]
-    (exit_,) = [order for order in kernel.out.orders.values() if order.token == SHARE and order.purpose.name == "EXIT"]
+    (exit_,) = [order for order in kernel.order_store.orders.values() if order.token == SHARE and order.purpose.name == "EXIT"]
     assert clock(exit_.created) == "15:20"
 
 

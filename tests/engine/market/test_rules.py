@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from engine.errors import DataError
-from engine.market.rules import Rules
+from engine.market.order_rules import OrderRules
 
-RULES = Rules.load()
+RULES = OrderRules.load()
 TODAY = date(2026, 11, 20)
 
 
@@ -117,7 +117,7 @@ def test_the_rows_of_one_rule_do_not_overlap_and_name_known_sources():
 def test_a_malformed_table_is_a_data_error(tmp_path):
     (tmp_path / "rules.json").write_text('{"ticks": []}')
     with pytest.raises(DataError, match=r"rules\.json"):
-        Rules.load(tmp_path / "rules.json")
+        OrderRules.load(tmp_path / "rules.json")
 
 
 @pytest.mark.real_data

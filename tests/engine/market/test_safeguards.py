@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from engine.errors import DataError
 from engine.market.calendar import Calendar
-from engine.market.dumps import listings_of
-from engine.market.instruments import Instruments
-from engine.market.safeguards import FILE, Flex, Halt, Safeguards, band
+from engine.market.instrument_dumps import listings_of
+from engine.market.instruments import InstrumentList
+from engine.market.safeguards import FILE, BandFlex, MarketHalt, TradingSafeguards, price_band
 
-RULES = Safeguards.load()
+RULES = TradingSafeguards.load()
 CALENDAR = Calendar.load()
 TODAY = date(2026, 11, 20)
 
@@ -23,16 +23,16 @@ TODAY = date(2026, 11, 20)
     ("percent", "clock", "halt"),
     [
         (9.99, "10:00", None),
-        (10.0, "12:59", Halt(10.0, 45, 15)),
-        (-10.0, "13:00", Halt(10.0, 15, 15)),
-        (-12.0, "14:29", Halt(10.0, 15, 15)),
+        (10.0, "12:59", MarketHalt(10.0, 45, 15)),
+        (-10.0, "13:00", MarketHalt(10.0, 15, 15)),
+        (-12.0, "14:29", MarketHalt(10.0, 15, 15)),
         (-12.0, "14:30", None),
-        (-15.0, "12:59", Halt(15.0, 105, 15)),
-        (15.0, "13:00", Halt(15.0, 45, 15)),
-        (15.0, "14:00", Halt(15.0, None, 0)),
-        (-16.0, "15:10", Halt(15.0, None, 0)),
-        (-20.0, "09:15", Halt(20.0, None, 0)),
-        (25.0, "15:29", Halt(20.0, None, 0)),
+        (-15.0, "12:59", MarketHalt(15.0, 105, 15)),
+        (15.0, "13:00", MarketHalt(15.0, 45, 15)),
+        (15.0, "14:00", MarketHalt(15.0, None, 0)),
+        (-16.0, "15:10", MarketHalt(15.0, None, 0)),
+        (-20.0, "09:15", MarketHalt(20.0, None, 0)),
+        (25.0, "15:29", MarketHalt(20.0, None, 0)),
     ],
 )
 def test_a_fall_or_rise_of_the_index_halts_the_market_by_size_and_hour(percent, clock, halt):
@@ -47,8 +47,8 @@ def test_halts_before_the_rule_are_not_known():
 def test_the_band_of_a_derivative_stock_flexes_by_five_three_and_two():
     found = RULES.flexes(TODAY, 6)
     assert found == [
-        Flex(15.0, 15, 5), Flex(20.0, 15, 5), Flex(23.0, 30, 30), Flex(26.0, 30, 30), Flex(28.0, 60, 60),
-        Flex(30.0, 60, 60),
+        BandFlex(15.0, 15, 5), BandFlex(20.0, 15, 5), BandFlex(23.0, 30, 30), BandFlex(26.0, 30, 30), BandFlex(28.0, 60, 60),
+        BandFlex(30.0, 60, 60),
     ]  # fmt: skip
     assert RULES.band_percents(TODAY, "derivative stock") == [10.0]
     assert RULES.band_percents(TODAY, "fixed") == [2.0, 5.0, 10.0, 20.0]
@@ -67,7 +67,7 @@ def test_the_band_of_a_derivative_stock_flexes_by_five_three_and_two():
     ],
 )
 def test_a_band_stands_on_the_grid_within_its_percent(close, percent, tick, lowest, highest):
-    assert band(close, percent, tick) == (lowest, highest)
+    assert price_band(close, percent, tick) == (lowest, highest)
 
 
 @given(
@@ -77,7 +77,7 @@ def test_a_band_stands_on_the_grid_within_its_percent(close, percent, tick, lowe
 )
 def test_no_grid_price_within_the_percent_lies_outside_the_band(ticks, percent, tick):
     close = round(ticks * tick, 2)
-    lowest, highest = band(close, percent, tick)
+    lowest, highest = price_band(close, percent, tick)
     reach = close * percent / 100.0
     assert close - reach - 1e-6 <= lowest < close - reach + tick + 1e-6
     assert close + reach - tick - 1e-6 < highest <= close + reach + 1e-6
@@ -183,7 +183,7 @@ def test_a_misspelt_column_of_the_table_is_refused(tmp_path):
     raw["halts"][0]["percents"] = 1
     (tmp_path / "safeguards.json").write_bytes(msgspec.json.encode(raw))
     with pytest.raises(DataError, match="percents"):
-        Safeguards.load(tmp_path / "safeguards.json")
+        TradingSafeguards.load(tmp_path / "safeguards.json")
 
 
 @pytest.mark.real_data
@@ -193,7 +193,7 @@ def test_a_misspelt_column_of_the_table_is_refused(tmp_path):
 )
 def test_the_expiries_of_a_real_dump_are_those_of_the_rules(market_data, name, exchange):
     dump = listings_of(market_data / "instruments" / "kite_combined_NSE_NFO_BFO_2026-08.csv.gz")
-    book = Instruments(date(2026, 8, 18), dump)
+    book = InstrumentList(date(2026, 8, 18), dump)
     listed = [day for day in book.expiries(name, exchange=exchange) if day.year == 2026]
     ruled = RULES.expiries(CALENDAR, name, date(2026, 8, 18), date(2026, 12, 31), exchange)
     assert set(listed) <= set(ruled)

@@ -6,12 +6,12 @@ from datetime import date
 import msgspec
 import pytest
 
-from compiled.model import Instrument
+from compiled.model.values import Instrument
 from engine.errors import DataError
 from engine.market.calendar import FILE, Calendar
-from engine.market.hours import Hours
-from engine.market.safeguards import Safeguards
-from tests.market.test_hours import at, clock, shown
+from engine.market.instrument_hours import InstrumentHours
+from engine.market.safeguards import TradingSafeguards
+from tests.engine.market.test_hours import at, clock, shown
 
 CAS = Instrument(1, "NSE", "INFY", 0.1)
 PLAIN = Instrument(2, "NSE", "SMALLCAP", 0.01)
@@ -21,10 +21,10 @@ LATER = Instrument(5, "NFO", "NIFTY26DECFUT", 0.1, 65, "FUT", "NIFTY", expiry=20
 INDEX = Instrument(6, "NSE", "NIFTY 50", 0.05, 1, "INDEX")
 ALL = (CAS, PLAIN, FUTURE, OPTION, LATER, INDEX)
 
-RULES = Safeguards.load()
-EXCHANGE = Hours(Calendar.load(), RULES, {"INFY", "NIFTY"})
-UNCONFIRMED = Hours(Calendar.load(confirmed=()), RULES, {"INFY", "NIFTY"})
-CONFIRMED = Hours(Calendar.load(confirmed=[date(2026, 12, 7)]), RULES, {"INFY", "NIFTY"})
+RULES = TradingSafeguards.load()
+EXCHANGE = InstrumentHours(Calendar.load(), RULES, {"INFY", "NIFTY"})
+UNCONFIRMED = InstrumentHours(Calendar.load(confirmed=()), RULES, {"INFY", "NIFTY"})
+CONFIRMED = InstrumentHours(Calendar.load(confirmed=[date(2026, 12, 7)]), RULES, {"INFY", "NIFTY"})
 
 OLD_DAY = """
 09:00 pre-open entry|pre-open entry|pre-open|closed|pre-open|closed
@@ -140,27 +140,27 @@ def test_a_phase_lasts_until_the_nanosecond_before_the_next():
     ],
 )
 def test_the_core_gets_the_day_that_is_confirmed_or_the_one_right_under_both(hours, day, instrument, expected):
-    made = hours.trading(date.fromisoformat(day), instrument, 120 * 1_000_000_000)
+    made = hours.trading_hours(date.fromisoformat(day), instrument, 120 * 1_000_000_000)
     times = (made.opens, made.closes, made.auction, made.auction_ends, made.ends, made.square_off, made.last_entry)
     assert shown(*times) == expected
     assert made.clears is (hours is UNCONFIRMED and instrument is OPTION)
 
 
 def test_an_entry_is_taken_back_a_minute_before_the_earlier_close_at_the_latest():
-    assert shown(UNCONFIRMED.trading(date(2026, 12, 7), CAS).last_entry) == ["15:14"]
+    assert shown(UNCONFIRMED.trading_hours(date(2026, 12, 7), CAS).last_entry) == ["15:14"]
 
 
 def test_while_nobody_knows_the_core_enters_nothing_and_takes_a_refusal_as_it_comes():
-    made = UNCONFIRMED.trading(date(2026, 12, 7), CAS, 120 * 1_000_000_000)
+    made = UNCONFIRMED.trading_hours(date(2026, 12, 7), CAS, 120 * 1_000_000_000)
     entries = [made.takes_entries(at("2026-12-07", time)) for time in ("15:12", "15:13", "15:20", "15:32")]
     assert entries == [True, False, False, False]
     exits = [made.takes_exits(at("2026-12-07", time)) for time in ("15:14", "15:15", "15:20", "15:32")]
     assert exits == [True, False, False, False]
-    unsure = [made.unsure(at("2026-12-07", time)) for time in ("15:14", "15:15", "15:44", "15:45")]
+    unsure = [made.is_unconfirmed(at("2026-12-07", time)) for time in ("15:14", "15:15", "15:44", "15:45")]
     assert unsure == [False, True, True, False]
-    sure = CONFIRMED.trading(date(2026, 12, 7), CAS)
-    assert not any(sure.unsure(at("2026-12-07", f"15:{minute}")) for minute in range(10, 60))
-    assert sure.gathers(at("2026-12-07", "15:44"))
+    sure = CONFIRMED.trading_hours(date(2026, 12, 7), CAS)
+    assert not any(sure.is_unconfirmed(at("2026-12-07", f"15:{minute}")) for minute in range(10, 60))
+    assert sure.gathers_orders(at("2026-12-07", "15:44"))
 
 
 def test_doubts_name_the_day_the_sources_and_when_they_were_read():
@@ -187,8 +187,8 @@ def test_a_row_that_has_become_certain_needs_nobody_to_confirm_it(tmp_path):
         for row in raw["phases"]:
             row["confidence"] = "high"
 
-    hours = Hours(Calendar.load(changed(tmp_path, certain), confirmed=()), RULES, {"INFY"})
-    assert shown(hours.trading(date(2026, 12, 7), CAS).closes) == ["15:30"]
+    hours = InstrumentHours(Calendar.load(changed(tmp_path, certain), confirmed=()), RULES, {"INFY"})
+    assert shown(hours.trading_hours(date(2026, 12, 7), CAS).closes) == ["15:30"]
     assert hours.calendar.doubts(date(2026, 12, 7)) == []
 
 
@@ -217,7 +217,7 @@ def evening(raw):
 
 
 def test_a_special_day_ends_as_a_usual_one_moved_to_its_own_close(tmp_path):
-    hours = Hours(Calendar.load(changed(tmp_path, evening)), RULES, {"INFY", "NIFTY"})
+    hours = InstrumentHours(Calendar.load(changed(tmp_path, evening)), RULES, {"INFY", "NIFTY"})
     day = date(2027, 10, 31)
     told = {
         each.symbol: [(phase.name, clock(phase.start), clock(phase.end)) for phase in hours.session(day, each).phases]
@@ -234,10 +234,10 @@ def test_a_special_day_ends_as_a_usual_one_moved_to_its_own_close(tmp_path):
 
 
 def test_a_special_day_whose_rule_is_not_confirmed_ends_with_its_own_close(tmp_path):
-    hours = Hours(Calendar.load(changed(tmp_path, evening), confirmed=()), RULES, {"INFY"})
-    made = hours.trading(date(2027, 10, 31), CAS)
+    hours = InstrumentHours(Calendar.load(changed(tmp_path, evening), confirmed=()), RULES, {"INFY"})
+    made = hours.trading_hours(date(2027, 10, 31), CAS)
     assert shown(made.closes, made.auction, made.ends) == ["19:15", "", "19:30"]
-    assert shown(hours.trading(date(2027, 10, 31), FUTURE).closes) == ["19:15"]
+    assert shown(hours.trading_hours(date(2027, 10, 31), FUTURE).closes) == ["19:15"]
 
 
 @pytest.mark.parametrize(
@@ -266,12 +266,12 @@ def test_a_year_without_settlement_holidays_is_not_guessed():
 
 def test_the_list_of_the_next_year_is_asked_for_from_december_on(tmp_path):
     calendar = EXCHANGE.calendar
-    assert calendar.missing(date(2026, 11, 30)) == []
-    (line,) = calendar.missing(date(2026, 12, 1))
+    assert calendar.missing_lists(date(2026, 11, 30)) == []
+    (line,) = calendar.missing_lists(date(2026, 12, 1))
     assert line.startswith("no holiday list of NSE, BSE, NFO, BFO, CDS, BCD, MCX for 2027")
     assert '"holidays" in' in line
     assert line.endswith("sessions.json")
-    assert Calendar.load(changed(tmp_path, evening)).missing(date(2026, 12, 31)) == []
+    assert Calendar.load(changed(tmp_path, evening)).missing_lists(date(2026, 12, 31)) == []
 
 
 def test_futures_keep_the_auctions_band_those_on_an_index_since_september():

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiled.model import Side
+from compiled.model.values import Side
 from engine.errors import ConfigError, DataError
 from engine.market import charges
-from engine.market.actions import Actions, parsed
-from engine.market.deals import Deal, charged, deals_of, shares
-from engine.market.lots import match
-from engine.market.statement import statement
-from engine.market.tax import Bucket, TaxRules, Year, financial_year, year_of
+from engine.market.accounts.account_statement import account_postings
+from engine.market.accounts.deals import AccountDeal, charged_deals, deals_of, proportional_shares
+from engine.market.accounts.lot_matching import match_lots
+from engine.market.accounts.tax_report import FinancialYear, GainsBucket, TaxRules, financial_year, year_of
+from engine.market.corporate_actions.action_list import CorporateActions, parsed_actions
 
-TABLE = charges.load()
+TABLE = charges.load_rate_table()
 RULES = TaxRules.load()
 BUY, SELL = Side.BUY, Side.SELL
 
@@ -25,7 +25,7 @@ def deal(
     day, side, quantity, price, symbol="X", segment="EQ_DELIVERY", charged=0, stt=0, exchange="NSE", order="", ts=0
 ):
     when = date.fromisoformat(day)
-    return Deal(
+    return AccountDeal(
         when, ts, exchange, symbol, segment, side, quantity, round(quantity * price * 100), charged, stt,
         order or f"{day} {side.name} {quantity}",
     )  # fmt: skip
@@ -36,12 +36,12 @@ def option(day, side, quantity, price, **more):
 
 
 def actions(*rows):
-    return Actions(each for symbol, ex, text in rows for each in parsed(symbol, date.fromisoformat(ex), text))
+    return CorporateActions(each for symbol, ex, text in rows for each in parsed_actions(symbol, date.fromisoformat(ex), text))
 
 
 def report(deals, fy="2025-26", book=None):
     year = financial_year(fy)
-    return RULES.report(match(deals, book, year.last), year)
+    return RULES.report(match_lots(deals, book, year.last), year)
 
 
 def test_the_oldest_shares_are_sold_first():
@@ -50,7 +50,7 @@ def test_the_oldest_shares_are_sold_first():
         deal("2025-06-02", BUY, 100, 120.0),
         deal("2025-07-01", SELL, 150, 130.0),
     ]
-    matched = match(deals)
+    matched = match_lots(deals)
     assert [(line.quantity, line.opened, line.cost, line.proceeds) for line in matched.lines] == [
         (100, date(2025, 5, 2), 10_000_00, 13_000_00),
         (50, date(2025, 6, 2), 6_000_00, 6_500_00),
@@ -60,7 +60,7 @@ def test_the_oldest_shares_are_sold_first():
 
 
 def test_shares_bought_at_two_exchanges_are_one_holding():
-    matched = match([deal("2025-05-02", BUY, 10, 100.0, exchange="BSE"), deal("2025-05-05", SELL, 10, 101.0)])
+    matched = match_lots([deal("2025-05-02", BUY, 10, 100.0, exchange="BSE"), deal("2025-05-05", SELL, 10, 101.0)])
     assert [(line.section, line.exchange) for line in matched.lines] == [("delivery", "NSE")]
     assert not matched.open
     assert not matched.unmatched
@@ -72,7 +72,7 @@ def test_what_is_bought_and_sold_on_one_day_is_intraday_and_the_rest_delivery():
         deal("2025-05-05", SELL, 150, 100.0, ts=1),
         deal("2025-05-05", BUY, 60, 98.0, ts=2),
     ]
-    matched = match(deals)
+    matched = match_lots(deals)
     assert [(line.section, line.direction, line.quantity, line.cost, line.proceeds) for line in matched.lines] == [
         ("intraday", "short", 60, 5_880_00, 6_000_00),
         ("delivery", "long", 90, 8_100_00, 9_000_00),
@@ -101,7 +101,7 @@ def test_a_sale_without_a_purchase_on_record_is_told_and_no_gain():
     ],
 )
 def test_the_term_goes_by_the_months_held_and_the_rate_by_the_day_of_sale(bought, sold, term, percent):
-    (line,) = match([deal(bought, BUY, 1, 100.0), deal(sold, SELL, 1, 110.0)]).lines
+    (line,) = match_lots([deal(bought, BUY, 1, 100.0), deal(sold, SELL, 1, 110.0)]).lines
     entry = RULES.entry(line)
     assert (entry.term, entry.percent) == (term, percent)
 
@@ -160,7 +160,7 @@ def test_a_short_option_that_is_carried_over_the_year_counts_when_it_closes():
 
 def test_contracts_do_not_mix_and_neither_do_they_with_shares():
     deals = [option("2025-05-02", BUY, 65, 10.0), deal("2025-05-02", SELL, 65, 10.0, "OTHER", "OPT", exchange="NFO")]
-    matched = match(deals)
+    matched = match_lots(deals)
     assert not matched.lines
     assert len(matched.open) == 2
 
@@ -168,7 +168,7 @@ def test_contracts_do_not_mix_and_neither_do_they_with_shares():
 def test_a_split_multiplies_the_shares_and_keeps_cost_and_day():
     book = actions(("X", "2025-06-16", "Face Value Split (Sub-Division) - From Rs 10/- Per Share To Rs 2/- Per Share"))
     deals = [deal("2025-05-02", BUY, 10, 1000.0), deal("2025-06-16", SELL, 25, 210.0)]
-    matched = match(deals, book)
+    matched = match_lots(deals, book)
     (line,) = matched.lines
     assert (line.opened, line.quantity, line.cost) == (date(2025, 5, 2), 25, 5_000_00)
     assert matched.open[0].quantity == 25
@@ -186,7 +186,7 @@ def test_bonus_shares_cost_nothing_and_are_held_since_their_ex_date():
 
 def test_a_fraction_of_a_bonus_share_is_lost():
     book = actions(("X", "2025-08-26", "Bonus 1:3"))
-    matched = match([deal("2025-05-02", BUY, 5, 300.0), deal("2025-09-01", SELL, 6, 250.0)], book)
+    matched = match_lots([deal("2025-05-02", BUY, 5, 300.0), deal("2025-09-01", SELL, 6, 250.0)], book)
     assert sum(line.quantity for line in matched.lines) == 6
     assert not matched.unmatched
     assert not matched.open
@@ -210,9 +210,9 @@ def test_a_demerger_of_unknown_share_stops_the_report_only_where_shares_are_held
     book = actions(("HINDUNILVR", "2025-12-05", "Demerger"))
     held = [deal("2025-05-02", BUY, 1, 2400.0, "HINDUNILVR")]
     with pytest.raises(DataError, match="HINDUNILVR on 2025-12-05"):
-        match(held, book)
-    assert match([*held, deal("2025-05-05", SELL, 1, 2500.0, "HINDUNILVR")], book).lines
-    assert match(held, book, date(2025, 12, 4)).open
+        match_lots(held, book)
+    assert match_lots([*held, deal("2025-05-05", SELL, 1, 2500.0, "HINDUNILVR")], book).lines
+    assert match_lots(held, book, date(2025, 12, 4)).open
 
 
 def test_losses_come_off_the_highest_rate_first_and_then_the_exemption():
@@ -224,10 +224,10 @@ def test_losses_come_off_the_highest_rate_first_and_then_the_exemption():
     ]  # fmt: skip
     found = report(deals, "2024-25")
     assert found.gains == [
-        Bucket("long", 10.0, 1_00_000_00),
-        Bucket("long", 12.5, 2_00_000_00),
-        Bucket("short", 15.0, 20_000_00),
-        Bucket("short", 20.0, -50_000_00),
+        GainsBucket("long", 10.0, 1_00_000_00),
+        GainsBucket("long", 12.5, 2_00_000_00),
+        GainsBucket("short", 15.0, 20_000_00),
+        GainsBucket("short", 20.0, -50_000_00),
     ]
     # 50,000 lost: 20,000 off the short gain, 30,000 off the long one at 12.5 %; then 1,25,000 are free
     assert {(b.term, b.percent): b.gain for b in found.taxable} == {
@@ -244,7 +244,7 @@ def test_a_long_term_loss_does_not_lower_short_term_gains():
         deal("2025-05-02", BUY, 10, 1000.0, "B"), deal("2025-06-03", SELL, 10, 1100.0, "B"),
     ]  # fmt: skip
     found = report(deals)
-    assert found.taxable == [Bucket("short", 20.0, 1_000_00)]
+    assert found.taxable == [GainsBucket("short", 20.0, 1_000_00)]
     assert found.tax == 200_00
 
 
@@ -254,7 +254,7 @@ def test_the_exemption_is_that_of_the_year():
 
 
 def test_a_financial_year_runs_from_april_to_march():
-    assert financial_year("2025-26") == Year(date(2025, 4, 1), date(2026, 3, 31))
+    assert financial_year("2025-26") == FinancialYear(date(2025, 4, 1), date(2026, 3, 31))
     assert financial_year("1999-00").last == date(2000, 3, 31)
     assert year_of(date(2026, 3, 31)).name == "2025-26"
     assert year_of(date(2026, 4, 1)).name == "2026-27"
@@ -295,10 +295,10 @@ def test_the_rows_of_the_table_meet_and_name_known_sources():
 def test_no_share_and_no_paisa_is_lost_or_made(rows, segment):
     exchange = "NSE" if segment == "EQ_DELIVERY" else "NFO"
     deals = [
-        Deal(date.fromordinal(739_000 + day), n, exchange, "X", segment, side, quantity, value, cost, cost // 2, str(n))
+        AccountDeal(date.fromordinal(739_000 + day), n, exchange, "X", segment, side, quantity, value, cost, cost // 2, str(n))
         for n, (day, side, quantity, value, cost) in enumerate(rows)
     ]
-    matched = match(deals)
+    matched = match_lots(deals)
     rest = [*matched.open, *matched.unmatched]
     for side in Side:
         own = [each for each in deals if each.side is side]
@@ -323,7 +323,7 @@ def test_fills_of_the_desk_become_deals_with_stt_and_segment():
         {"trade_id": "3", "order_id": "C", "ts": ts + 9, "exchange": "NSE", "symbol": "INFY", "side": "SELL",
          "quantity": 10, "price": 1500.0, "product": "MIS"},
     ]  # fmt: skip
-    first, second, third = charged(deals_of(rows), TABLE)
+    first, second, third = charged_deals(deals_of(rows), TABLE)
     assert (first.day, first.segment, first.value, first.stt) == (date(2025, 11, 20), "EQ_DELIVERY", 15_000_00, 15_00)
     # STT 15, NSE 0.45, IPFT 0.02, SEBI 0.02, stamp 2.25 billed as 2, GST 2 x 0.04
     assert first.charges == 17_57
@@ -347,7 +347,7 @@ def test_the_account_posts_the_contract_note_the_depository_and_the_balance():
         deal("2026-11-19", BUY, 100, 1000.0, order="A"),
         deal("2026-11-20", SELL, 100, 1005.0, order="B"),
     ]
-    found = statement(deals, TABLE, date(2026, 4, 1), date(2027, 3, 31), 2_00_000_00)
+    found = account_postings(deals, TABLE, date(2026, 4, 1), date(2027, 3, 31), 2_00_000_00)
     # bought: STT 100, NSE 3.07, SEBI 0.10, stamp 15, GST 2 x 0.29; sold: STT 100.50 billed as 101, 3.09, 0.10, 2 x 0.29
     assert [(p.what, p.charges, p.amount, p.balance) for p in found] == [
         ("contract note", 118_75, -1_00_118_75, 99_881_25),
@@ -358,26 +358,26 @@ def test_the_account_posts_the_contract_note_the_depository_and_the_balance():
 
 def test_delivery_that_was_closed_on_its_day_is_charged_as_intraday_and_owes_no_depository():
     deals = [deal("2026-11-20", BUY, 100, 1000.0), deal("2026-11-20", SELL, 100, 1005.0, ts=1)]
-    (posting,) = statement(deals, TABLE, date(2026, 4, 1), date(2027, 3, 31))
+    (posting,) = account_postings(deals, TABLE, date(2026, 4, 1), date(2027, 3, 31))
     assert (posting.segment, posting.charges, posting.amount) == ("EQ_INTRADAY", 82_70, 500_00 - 82_70)
 
 
 def test_several_trades_of_one_order_pay_one_brokerage():
     parts = [option("2026-11-20", SELL, 65, 146.0, order="A", ts=n) for n in range(3)]
-    (posting,) = statement(parts, TABLE, date(2026, 4, 1), date(2027, 3, 31))
-    (single,) = statement([option("2026-11-20", SELL, 195, 146.0)], TABLE, date(2026, 4, 1), date(2027, 3, 31))
+    (posting,) = account_postings(parts, TABLE, date(2026, 4, 1), date(2027, 3, 31))
+    (single,) = account_postings([option("2026-11-20", SELL, 195, 146.0)], TABLE, date(2026, 4, 1), date(2027, 3, 31))
     assert posting == single
 
 
 def test_the_account_covers_its_days_and_no_other():
     deals = [deal("2026-03-31", BUY, 1, 100.0), deal("2026-04-01", BUY, 1, 100.0)]
-    (posting,) = statement(deals, TABLE, date(2026, 4, 1), date(2027, 3, 31))
+    (posting,) = account_postings(deals, TABLE, date(2026, 4, 1), date(2027, 3, 31))
     assert posting.day == date(2026, 4, 1)
 
 
 def test_shares_that_were_bought_and_sold_on_a_day_are_charged_as_intraday():
     told = [deal("2025-06-02", BUY, 150, 800.0, ts=1), deal("2025-06-02", SELL, 100, 790.0, ts=2)]
-    deals = sorted(charged(told, TABLE), key=lambda each: (each.ts, each.segment[::-1]))
+    deals = sorted(charged_deals(told, TABLE), key=lambda each: (each.ts, each.segment[::-1]))
     assert [(each.segment, each.side, each.quantity, each.value, each.stt) for each in deals] == [
         ("EQ_INTRADAY", BUY, 100, 80_000_00, 0),
         ("EQ_DELIVERY", BUY, 50, 40_000_00, 40_00),
@@ -386,14 +386,14 @@ def test_shares_that_were_bought_and_sold_on_a_day_are_charged_as_intraday():
     # the note of intraday: brokerage 40, STT 20, exchange 4.72, IPFT and SEBI 0.16, stamp 2, GST 2 x 4.05;
     # of itself, the purchase costs 28.99 and the sale 46.31
     assert (deals[0].charges, deals[2].charges) == (28_93, 75_14 - 28_93)
-    (line,) = match(deals).lines
+    (line,) = match_lots(deals).lines
     assert (line.section, line.difference, line.stt) == ("intraday", -1000_00, 19_75)
-    assert [lot.quantity for lot in match(deals).open] == [50]
+    assert [lot.quantity for lot in match_lots(deals).open] == [50]
 
 
 @given(st.integers(0, 10**9), st.lists(st.integers(0, 10**12), min_size=1, max_size=20))
 def test_shares_of_a_note_add_up_to_it_and_follow_the_weights(total, weights):
-    found = shares(total, weights)
+    found = proportional_shares(total, weights)
     assert sum(found) == total
     if sum(weights):
         assert all(
@@ -413,12 +413,12 @@ def test_shares_of_a_note_add_up_to_it_and_follow_the_weights(total, weights):
 )  # fmt: skip
 def test_gains_open_lots_and_account_are_charged_the_same(rows):
     deals = [
-        Deal(date.fromordinal(739_400 + day), n, "NFO" if segment == "OPT" else "NSE", name, segment, side, quantity,
+        AccountDeal(date.fromordinal(739_400 + day), n, "NFO" if segment == "OPT" else "NSE", name, segment, side, quantity,
              value, 0, 0, f"{segment} {name} {side} {order}", str(n))
         for n, (day, name, segment, side, quantity, value, order) in enumerate(rows)
     ]  # fmt: skip
     year = year_of(date.fromordinal(739_400))
-    priced = charged(deals, TABLE)
-    matched = match(priced, None, year.last)
-    notes = sum(posting.charges for posting in statement(deals, TABLE, *year) if posting.what == "contract note")
+    priced = charged_deals(deals, TABLE)
+    matched = match_lots(priced, None, year.last)
+    notes = sum(posting.charges for posting in account_postings(deals, TABLE, *year) if posting.what == "contract note")
     assert notes == sum(each.charges for each in (*matched.lines, *matched.open, *matched.unmatched))

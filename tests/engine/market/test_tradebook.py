@@ -6,19 +6,19 @@ from decimal import Decimal
 import openpyxl
 import pytest
 
-from compiled.model import Side
+from compiled.model.values import Side
 from engine.errors import ConfigError, DataError
 from engine.market import charges
-from engine.market.assets import Asset, asset_of
-from engine.market.deals import charged, deals_of, once, renamed
-from engine.market.instruments import COLUMNS, read
-from engine.market.lots import match
-from engine.market.statement import statement
-from engine.market.tax import SLAB, TaxRules, financial_year
-from engine.market.tradebook import read_holdings, read_tradebook
-from tui.market_commands import legs_of
+from engine.market.accounts.account_statement import account_postings
+from engine.market.accounts.deals import charged_deals, deals_of, renamed_deals, without_repeats
+from engine.market.accounts.lot_matching import match_lots
+from engine.market.accounts.tax_report import SLAB, TaxRules, financial_year
+from engine.market.accounts.tradebook import read_holdings, read_tradebook
+from engine.market.asset_classes import AssetClass, asset_of
+from engine.market.instruments import COLUMNS, read_dump
+from tui.commands.market.charge_commands import legs_of
 
-TABLE = charges.load()
+TABLE = charges.load_rate_table()
 RULES = TaxRules.load()
 HEADER = (
     "symbol,isin,trade_date,exchange,segment,series,trade_type,auction,quantity,price,trade_id,order_id,"
@@ -41,7 +41,7 @@ def book(tmp_path, *rows, header=HEADER, name="book.csv"):
 
 def reported(deals, fy="2025-26", gaps=None):
     year = financial_year(fy)
-    return RULES.report(match(charged(renamed(deals), TABLE, gaps), None, year.last), year)
+    return RULES.report(match_lots(charged_deals(renamed_deals(deals), TABLE, gaps), None, year.last), year)
 
 
 def same(deal):
@@ -136,7 +136,7 @@ def test_derivatives_of_console_are_derivatives_and_a_future_is_held_over_days(t
     assert {(deal.exchange, deal.segment) for deal in deals} == {("NFO", "FUT"), ("NFO", "OPT")}
     found = {entry.line.symbol: entry for entry in reported(deals).entries if entry.line.quantity != 25}
     assert (found[future].line.section, found[future].line.difference) == ("derivatives", 17_500_00)
-    postings = statement(deals, TABLE, date(2025, 4, 1), date(2026, 3, 31))
+    postings = account_postings(deals, TABLE, date(2025, 4, 1), date(2026, 3, 31))
     assert {posting.what for posting in postings} == {"contract note"}
     # two executed options: brokerage 40, STT 8.25 billed as 8, NSE 5.52, IPFT 0.08, SEBI 0.02, GST 2 x 4.11
     assert [posting.charges for posting in postings if posting.segment == "OPT"] == [61_84]
@@ -145,7 +145,7 @@ def test_derivatives_of_console_are_derivatives_and_a_future_is_held_over_days(t
 def test_overlapping_files_count_a_trade_once(tmp_path):
     one = read_tradebook(book(tmp_path, row("buy", 10, 1400), row("buy", 5, 1400, number="2")))
     other = read_tradebook(book(tmp_path, row("buy", 5, 1400, number="2"), row("sell", 5, 1500, number="2")))
-    found, again = once([*one, *other])
+    found, again = without_repeats([*one, *other])
     assert (again, sum(deal.quantity * deal.side for deal in found)) == (1, 10)
 
 
@@ -163,9 +163,9 @@ def test_units_have_fractions(tmp_path):
     units = {"symbol": name, "isin": "INF879O01027", "exchange": "BSE", "segment": "MF", "series": ""}
     path = book(tmp_path, row("buy", "1396.929", "71.583", "2024-04-02", "1", **units),
                 row("sell", "396.929", "80", "2025-06-02", "2", **units))  # fmt: skip
-    deals = charged(read_tradebook(path), TABLE)
+    deals = charged_deals(read_tradebook(path), TABLE)
     assert (deals[0].quantity, deals[0].value, deals[0].charges) == (Decimal("1396.929"), 99_996_37, 5_00)
-    matched = match(deals)
+    matched = match_lots(deals)
     (line,) = matched.lines
     assert (line.quantity, line.cost, line.proceeds) == (Decimal("396.929"), 28_413_37, 31_754_32)
     assert [(lot.quantity, lot.value) for lot in matched.open] == [(1000, 71_583_00)]
@@ -200,7 +200,7 @@ def test_funds_and_bonds_are_charged_and_taxed_as_what_they_are(
     path = book(
         tmp_path, row("buy", 100, 275, bought, "1", symbol, isin), row("sell", 100, 275, sold, "2", symbol, isin)
     )
-    (line,) = match(charged(read_tradebook(path), TABLE)).lines
+    (line,) = match_lots(charged_deals(read_tradebook(path), TABLE)).lines
     entry = RULES.entry(line)
     assert (line.stt, entry.term, entry.percent) == (stt, term, percent)
 
@@ -215,14 +215,14 @@ def test_only_shares_and_equity_funds_share_the_exemption(tmp_path):
     )
     found = reported(read_tradebook(path))
     assert {bucket.equity: bucket.gain > 0 for bucket in found.taxable} == {True: False, False: True}
-    (gold,) = [entry.gain for entry in found.entries if entry.line.asset is Asset.OTHER_FUND]
+    (gold,) = [entry.gain for entry in found.entries if entry.line.asset is AssetClass.OTHER_FUND]
     assert found.tax == round(gold * 0.125)
 
 
 def test_bse_charges_by_the_group_that_a_tradebook_names(tmp_path):
     cost = {}
     for group in ("A", "XT", "Z", "SS", "ST"):
-        (deal,) = charged(read_tradebook(book(tmp_path, row("sell", 100, 1000, exchange="BSE", series=group))), TABLE)
+        (deal,) = charged_deals(read_tradebook(book(tmp_path, row("sell", 100, 1000, exchange="BSE", series=group))), TABLE)
         cost[group] = deal.charges
     # of 1,00,000: STT 100, SEBI 0.10, and 3.75, 100 or 1,000 to the exchange, with GST on both
     assert cost == {"A": 104_55, "XT": 218_12, "Z": 218_12, "SS": 1280_12, "ST": 1280_12}
@@ -237,7 +237,7 @@ def test_holdings_are_the_stock_to_begin_with_and_in_no_note(tmp_path):
     assert [(entry.term, entry.line.opened, entry.line.cost) for entry in found.entries] == [
         ("long", date(2024, 1, 15), 10_000_00)
     ]
-    assert len(statement([*stock, *sale], TABLE, date(2023, 4, 1), date(2026, 3, 31))) == 2
+    assert len(account_postings([*stock, *sale], TABLE, date(2023, 4, 1), date(2026, 3, 31))) == 2
 
 
 def test_holdings_without_a_day_say_which_is_wanted(tmp_path):
@@ -250,17 +250,17 @@ def test_holdings_without_a_day_say_which_is_wanted(tmp_path):
 @pytest.mark.parametrize(
     ("symbol", "name", "isin", "asset"),
     [
-        ("RELIANCE", "RELIANCE INDUSTRIES", "", Asset.SHARE),
-        ("JETFREIGHT", "JET FREIGHT LOGISTICS", "", Asset.SHARE),
-        ("GOLDIAM", "GOLDIAM INTERNATIONAL", "INE025B01025", Asset.SHARE),
-        ("FIRSTCRY", "BRAINBEES SOLUTIONS", "", Asset.SHARE),
-        ("ITBEES", "", "", Asset.EQUITY_FUND),
-        ("ALPHA", "KOTAK NIFTY ALPHA 50 ETF", "", Asset.EQUITY_FUND),
-        ("HDFCGOLD", "", "", Asset.OTHER_FUND),
-        ("MAFANG", "MIRAE ASSET NYSE FANG+ ETF", "", Asset.OTHER_FUND),
-        ("LIQUIDCASE", "", "INF0R8F01034", Asset.DEBT_FUND),
-        ("IRFC-N7", "", "", Asset.BOND),
-        ("SGB", "", "IN0020210012", Asset.BOND),
+        ("RELIANCE", "RELIANCE INDUSTRIES", "", AssetClass.SHARE),
+        ("JETFREIGHT", "JET FREIGHT LOGISTICS", "", AssetClass.SHARE),
+        ("GOLDIAM", "GOLDIAM INTERNATIONAL", "INE025B01025", AssetClass.SHARE),
+        ("FIRSTCRY", "BRAINBEES SOLUTIONS", "", AssetClass.SHARE),
+        ("ITBEES", "", "", AssetClass.EQUITY_FUND),
+        ("ALPHA", "KOTAK NIFTY ALPHA 50 ETF", "", AssetClass.EQUITY_FUND),
+        ("HDFCGOLD", "", "", AssetClass.OTHER_FUND),
+        ("MAFANG", "MIRAE ASSET NYSE FANG+ ETF", "", AssetClass.OTHER_FUND),
+        ("LIQUIDCASE", "", "INF0R8F01034", AssetClass.DEBT_FUND),
+        ("IRFC-N7", "", "", AssetClass.BOND),
+        ("SGB", "", "IN0020210012", AssetClass.BOND),
     ],
 )
 def test_a_security_is_told_by_isin_symbol_and_name(symbol, name, isin, asset):
@@ -298,7 +298,7 @@ def test_a_field_of_two_hundred_thousand_letters_is_one_line(tmp_path):
     with pytest.raises(ConfigError, match=r"book\.csv, line 2: field larger"):
         legs_of(path)
     with pytest.raises(DataError, match="line 2: field larger"):
-        read(",".join(COLUMNS) + "\n" + "x" * 200_000, "dump")
+        read_dump(",".join(COLUMNS) + "\n" + "x" * 200_000, "dump")
 
 
 FILLED = {"ts": 1_767_325_500_000_000_000, "exchange": "NSE", "symbol": "INFY", "side": "BUY", "quantity": 5, "price": 10.0,

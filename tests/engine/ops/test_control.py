@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from engine.errors import BusyError, ConnectionFailed, OperatorError
-from engine.ops import control
-from engine.ops.control import Door, ask, socket_path
-from engine.ops.reserve import KEPT, SHORT, Reserve
-from engine.trading.killswitch import KillSwitch
+from engine.ops import control_socket
+from engine.ops.control_socket import ControlSocket, send_request, socket_path
+from engine.ops.descriptor_reserve import KEPT, SHORT, DescriptorReserve
+from engine.orders.killswitch import KillSwitch
 from tests.desk.support import wait_for
 
 
@@ -48,7 +48,7 @@ def heard():
 @pytest.fixture
 def door(tmp_path, kill, heard):
     path = socket_path(tmp_path)
-    made = Door(path, Desk(), kill, lambda *what: heard.append(what))
+    made = ControlSocket(path, Desk(), kill, lambda *what: heard.append(what))
     yield path
     made.close()
     assert not path.exists()
@@ -61,11 +61,11 @@ def visitor(path):
 
 
 def test_silent_visitors_keep_neither_the_kill_file_nor_others_waiting(door, kill, monkeypatch):
-    monkeypatch.setattr(control, "PATIENCE_S", 60.0)
+    monkeypatch.setattr(control_socket, "PATIENCE_S", 60.0)
     silent = [visitor(door) for _ in range(3)]
     try:
         kill.path.write_text("stop it")
-        assert ask(door, {"cmd": "status"}) == {"state": "running"}
+        assert send_request(door, {"cmd": "status"}) == {"state": "running"}
         wait_for(lambda: kill.latched, "the file is noticed while they still say nothing")
     finally:
         for connection in silent:
@@ -85,13 +85,13 @@ def test_what_is_no_request_is_answered_and_the_door_stays_open(door, heard, lin
         connection.sendall(line)
         connection.shutdown(socket.SHUT_WR)
         assert json.loads(connection.makefile().readline()) == {"error": "not a request"}
-    assert ask(door, {"cmd": "status"}) == {"state": "running"}
+    assert send_request(door, {"cmd": "status"}) == {"state": "running"}
     assert heard == []
 
 
 def test_what_may_not_be_submitted_from_outside_is_refused(door, heard):
     for act in ("limit", "resumed", "alarm", "nonsense"):
-        told = ask(door, {"cmd": "submit", "act": act, "detail": "x"})
+        told = send_request(door, {"cmd": "submit", "act": act, "detail": "x"})
         assert told == {
             "error": f"no such act {act}; there are cancel, preview, order, modify, reconcile, acknowledge"
         }  # fmt: skip
@@ -99,17 +99,17 @@ def test_what_may_not_be_submitted_from_outside_is_refused(door, heard):
 
 
 def test_half_a_character_in_a_reason_is_kept_as_a_mark(door, kill, heard):
-    ask(door, {"cmd": "kill", "reason": "\ud800 enough"})
+    send_request(door, {"cmd": "kill", "reason": "\ud800 enough"})
     assert kill.latch.reason == "\ufffd enough"
     assert heard == []
 
 
 def test_a_question_the_desk_dies_of_is_heard_of_and_the_door_stays_open(door, heard):
     with pytest.raises(ConnectionFailed, match="did not answer"):
-        ask(door, {"cmd": "limits"})
+        send_request(door, {"cmd": "limits"})
     wait_for(lambda: heard, "the failure is told")
     assert [(name, type(error)) for name, error in heard] == [("control", ZeroDivisionError)]
-    assert ask(door, {"cmd": "status"}) == {"state": "running"}
+    assert send_request(door, {"cmd": "status"}) == {"state": "running"}
 
 
 def test_a_second_desk_does_not_take_the_door_of_one_that_is_too_busy_to_answer(tmp_path, kill):
@@ -118,35 +118,35 @@ def test_a_second_desk_does_not_take_the_door_of_one_that_is_too_busy_to_answer(
         busy.bind(str(path))
         busy.listen(1)
         with pytest.raises(BusyError, match="another desk listens"):
-            Door(path, Desk(), kill, print)
+            ControlSocket(path, Desk(), kill, print)
         assert path.exists()
     # nobody listens any more, though the socket is still there
-    Door(path, Desk(), kill, print).close()
+    ControlSocket(path, Desk(), kill, print).close()
 
 
 def test_a_folder_with_a_long_name_has_its_door_in_it_and_nowhere_else(tmp_path, kill):
     folder = tmp_path / ("a" * 100) / ("b" * 100)
     folder.mkdir(parents=True)
     path = socket_path(folder)
-    made = Door(path, Desk(), kill, print)
+    made = ControlSocket(path, Desk(), kill, print)
     try:
         assert path.parent == folder
         assert path.is_socket()
-        assert ask(path, {"cmd": "status"}) == {"state": "running"}
+        assert send_request(path, {"cmd": "status"}) == {"state": "running"}
     finally:
         made.close()
     assert list(folder.iterdir()) == []
     with pytest.raises(ConnectionFailed, match="no desk listens"):
-        ask(path, {"cmd": "status"})
+        send_request(path, {"cmd": "status"})
     folder.rmdir()
     with pytest.raises(ConnectionFailed, match="no desk listens"):
-        ask(path, {"cmd": "status"})
+        send_request(path, {"cmd": "status"})
 
 
 def test_a_folder_in_place_of_the_door_is_one_line(tmp_path, kill):
     socket_path(tmp_path).mkdir()
     with pytest.raises(OperatorError, match=r"cannot listen at .*desk\.sock: it is a folder; remove it"):
-        Door(socket_path(tmp_path), Desk(), kill, print)
+        ControlSocket(socket_path(tmp_path), Desk(), kill, print)
 
 
 class Short:
@@ -166,27 +166,27 @@ class Short:
 
 
 def test_a_shortage_of_descriptors_ends_neither_the_door_nor_the_desk(tmp_path, kill, heard, monkeypatch):
-    monkeypatch.setattr(control, "WATCH_S", 0.01)
-    made = Door(socket_path(tmp_path), Desk(), kill, lambda *what: heard.append(what))
+    monkeypatch.setattr(control_socket, "WATCH_S", 0.01)
+    made = ControlSocket(socket_path(tmp_path), Desk(), kill, lambda *what: heard.append(what))
     made._socket = short = Short(made._socket, 3)
     wait_for(lambda: not short.times, "nobody could be let in three times")
-    assert ask(socket_path(tmp_path), {"cmd": "status"}) == {"state": "running"}
+    assert send_request(socket_path(tmp_path), {"cmd": "status"}) == {"state": "running"}
     assert (short.times, heard) == (0, [])
     made.close()
 
 
 def test_what_goes_wrong_at_the_door_is_told_once_and_it_goes_on(tmp_path, kill, heard, monkeypatch):
-    monkeypatch.setattr(control, "WATCH_S", 0.01)
-    made, wrong = Door(socket_path(tmp_path), Desk(), kill, lambda *what: heard.append(what)), [1, 2, 3]
+    monkeypatch.setattr(control_socket, "WATCH_S", 0.01)
+    made, wrong = ControlSocket(socket_path(tmp_path), Desk(), kill, lambda *what: heard.append(what)), [1, 2, 3]
     right, kill.check_file = kill.check_file, lambda: 1 // 0 if wrong and wrong.pop() else right()
     wait_for(lambda: not wrong, "it has gone wrong three times")
-    assert ask(socket_path(tmp_path), {"cmd": "status"}) == {"state": "running"}
+    assert send_request(socket_path(tmp_path), {"cmd": "status"}) == {"state": "running"}
     assert [name for name, _ in heard] == ["control"]
     made.close()
 
 
 def test_a_visitor_who_speaks_slowly_is_sent_away(door, monkeypatch):
-    monkeypatch.setattr(control, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(control_socket, "PATIENCE_S", 0.2)
     slow = visitor(door)
     slow.settimeout(20.0)
     with pytest.raises(OSError, match=r"Broken pipe|reset"):  # noqa: PT012  it takes as long as it takes
@@ -196,8 +196,8 @@ def test_a_visitor_who_speaks_slowly_is_sent_away(door, monkeypatch):
 
 
 def test_no_more_than_so_many_are_served_at_once(door, monkeypatch):
-    monkeypatch.setattr(control, "PATIENCE_S", 60.0)
-    silent = [visitor(door) for _ in range(control.VISITORS)]
+    monkeypatch.setattr(control_socket, "PATIENCE_S", 60.0)
+    silent = [visitor(door) for _ in range(control_socket.VISITORS)]
     late = visitor(door)
     late.settimeout(20.0)
     assert late.recv(1) == b"", "the next one is sent away"
@@ -209,8 +209,8 @@ def test_no_more_than_so_many_are_served_at_once(door, monkeypatch):
 
 def test_descriptors_kept_in_reserve_are_there_when_no_other_is():
     usual = resource.getrlimit(resource.RLIMIT_NOFILE)
-    reserve, held = Reserve(), []
-    assert reserve.look() == ""
+    reserve, held = DescriptorReserve(), []
+    assert reserve.check_shortage() == ""
     try:
         resource.setrlimit(
             resource.RLIMIT_NOFILE, (max(int(each.name) for each in Path("/dev/fd").iterdir()) + 8, usual[1])
@@ -218,12 +218,12 @@ def test_descriptors_kept_in_reserve_are_there_when_no_other_is():
         with pytest.raises(OSError, match="Too many"):  # noqa: PT012
             while True:
                 held.append(os.open(os.devnull, os.O_RDONLY))
-        assert [reserve.look(), reserve.look()] == [SHORT, ""], "told once"
+        assert [reserve.check_shortage(), reserve.check_shortage()] == [SHORT, ""], "told once"
         held += [os.open(os.devnull, os.O_RDONLY) for _ in range(KEPT)]
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, usual)
         for each in held:
             os.close(each)
-    assert reserve.look() == ""
+    assert reserve.check_shortage() == ""
     assert len(reserve._held) == KEPT, "whole again"
     reserve.release()

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from engine.errors import OperatorError
-from engine.ops import private
+from engine.system import private_files
 
 SOMEBODY = 65_534
 OTHERS_FILE = pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file to another user")
@@ -21,7 +21,7 @@ def mode(path):
 def test_a_folder_is_made_for_its_user_alone_whatever_the_mask(tmp_path):
     before = os.umask(0)
     try:
-        private.settle(tmp_path / "state")
+        private_files.make_private(tmp_path / "state")
     finally:
         os.umask(before)
     assert mode(tmp_path / "state") == 0o700
@@ -40,7 +40,7 @@ def test_what_an_earlier_version_has_left_open_to_readers_is_tightened(tmp_path)
     (folder / "link").symlink_to(outside)
     for path in (folder, folder / "bars", folder / "bars" / "2024"):
         path.chmod(0o755)
-    private.settle(folder)
+    private_files.make_private(folder)
     assert [mode(path) for path in files] == [0o600] * 3
     assert [mode(path) for path in (folder, folder / "bars", folder / "bars" / "2024")] == [0o700] * 3
     assert mode(outside) == 0o644
@@ -53,17 +53,17 @@ def test_a_folder_in_which_others_can_write_is_refused_with_the_command_that_men
     loose = folder if open_ == "state" else above
     loose.chmod(0o777)
     with pytest.raises(OperatorError) as refusal:
-        private.settle(folder)
+        private_files.make_private(folder)
     told, _, command = str(refusal.value).partition(": ")
     assert told == f"others can write in {loose}"
     assert os.system(command) == 0
-    private.settle(folder)
+    private_files.make_private(folder)
 
 
 def test_a_shared_folder_with_the_sticky_bit_may_lie_above(tmp_path):
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared").chmod(0o1777)
-    private.settle(tmp_path / "shared" / "state")
+    private_files.make_private(tmp_path / "shared" / "state")
 
 
 def test_a_link_into_a_folder_of_others_is_looked_through(tmp_path):
@@ -71,7 +71,7 @@ def test_a_link_into_a_folder_of_others_is_looked_through(tmp_path):
     (tmp_path / "open").chmod(0o777)
     (tmp_path / "state").symlink_to(tmp_path / "open" / "state")
     with pytest.raises(OperatorError, match=r"others can write in .*/open"):
-        private.settle(tmp_path / "state")
+        private_files.make_private(tmp_path / "state")
 
 
 @pytest.mark.parametrize(
@@ -79,11 +79,11 @@ def test_a_link_into_a_folder_of_others_is_looked_through(tmp_path):
     [("me", 7, [], False), ("me", 7, ["me"], False), ("me", 7, ["me", "you"], True), ("users", 7, [], True), ("me", 8, [], True)],
 )  # fmt: skip
 def test_a_group_of_which_nobody_else_is_a_member_is_nobody_else(monkeypatch, name, primary, members, others):
-    monkeypatch.setattr(private.pwd, "getpwuid", lambda _: SimpleNamespace(pw_name="me", pw_gid=primary))
-    monkeypatch.setattr(private.grp, "getgrgid", lambda _: SimpleNamespace(gr_name=name, gr_mem=members))
+    monkeypatch.setattr(private_files.pwd, "getpwuid", lambda _: SimpleNamespace(pw_name="me", pw_gid=primary))
+    monkeypatch.setattr(private_files.grp, "getgrgid", lambda _: SimpleNamespace(gr_name=name, gr_mem=members))
     for bits, wanted in ((0o775, others), (0o755, False), (0o757, True)):
         facts = SimpleNamespace(st_mode=stat.S_IFDIR | bits, st_gid=7)
-        assert private.others_write(facts) is wanted
+        assert private_files.others_write(facts) is wanted
 
 
 def test_a_folder_within_that_others_can_write_in_is_not_tightened_in_silence(tmp_path):
@@ -92,7 +92,7 @@ def test_a_folder_within_that_others_can_write_in_is_not_tightened_in_silence(tm
     (tmp_path / "state").chmod(0o755)
     inner.chmod(0o777)
     with pytest.raises(OperatorError, match=rf"^others can write in {inner}: chmod -R go= {inner}$"):
-        private.settle(tmp_path / "state")
+        private_files.make_private(tmp_path / "state")
     assert mode(inner) == 0o777
 
 
@@ -104,13 +104,13 @@ def test_what_belongs_to_another_user_is_refused(tmp_path, whose):
     (folder / "desk.db").touch()
     os.chown(folder if whose == "folder" else folder / "desk.db", SOMEBODY, SOMEBODY)
     with pytest.raises(OperatorError, match=rf"belongs to another user \({SOMEBODY}\)"):
-        private.settle(folder)
+        private_files.make_private(folder)
 
 
 def test_a_place_where_nothing_can_be_made_is_one_line(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OperatorError, match=r"^cannot write in .*/file/state: not a directory$"):
-        private.settle(tmp_path / "file" / "state")
+        private_files.make_private(tmp_path / "file" / "state")
 
 
 def test_nothing_is_written_through_a_link(tmp_path):
@@ -118,9 +118,9 @@ def test_nothing_is_written_through_a_link(tmp_path):
     target.write_text("untouched")
     (tmp_path / "KILL.log").symlink_to(target)
     with pytest.raises(OSError):
-        private.append(tmp_path / "KILL.log", b"x")
+        private_files.append_private(tmp_path / "KILL.log", b"x")
     (tmp_path / "KILL").symlink_to(target)
-    private.replace(tmp_path / "KILL", b"ours")
+    private_files.replace_private(tmp_path / "KILL", b"ours")
     assert target.read_text() == "untouched"
     assert (tmp_path / "KILL").read_bytes() == b"ours"
     assert mode(tmp_path / "KILL") == 0o600
@@ -129,7 +129,7 @@ def test_nothing_is_written_through_a_link(tmp_path):
 
 def test_a_disk_that_takes_a_part_of_a_line_keeps_none_of_it(tmp_path, monkeypatch):
     file: Path = tmp_path / "KILL.log"
-    private.append(file, b"whole")
+    private_files.append_private(file, b"whole")
     write = os.write
 
     def half(descriptor, content):
@@ -137,7 +137,7 @@ def test_a_disk_that_takes_a_part_of_a_line_keeps_none_of_it(tmp_path, monkeypat
             raise OSError(28, "full")
         return write(descriptor, content[:3])
 
-    monkeypatch.setattr(private.os, "write", half)
+    monkeypatch.setattr(private_files.os, "write", half)
     with pytest.raises(OSError, match="full"):
-        private.append(file, b"another")
+        private_files.append_private(file, b"another")
     assert file.read_bytes() == b"whole\n"

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from engine.errors import OperatorError
-from engine.ops import private, register
-from engine.ops.hold import holder
-from engine.ops.process import Process, started, this
+from engine.ops import desk_register
+from engine.system import private_files
+from engine.system.file_hold import holding_process
+from engine.system.processes import UserProcess, process_start, this_process
 
 WAITS = "import signal; signal.signal(signal.SIGUSR1, {}); print('up', flush=True)\nwhile True: signal.pause()"
 
@@ -38,26 +39,26 @@ def environ(tmp_path):
 
 
 def test_a_signal_reaches_the_very_process_and_nobody_with_its_number(other):
-    heeds, dies = (Process(process.pid, started(process.pid)) for process in other)
+    heeds, dies = (UserProcess(process.pid, process_start(process.pid)) for process in other)
     assert (heeds.heeds_kill, dies.heeds_kill) == (True, False)
-    earlier = Process(heeds.pid, "1-" + heeds.start.partition("-")[2])
-    assert not earlier.alive
+    earlier = UserProcess(heeds.pid, "1-" + heeds.start.partition("-")[2])
+    assert not earlier.is_alive
     assert not earlier.send(signal.SIGKILL)
-    another_boot = Process(heeds.pid, heeds.start.partition("-")[0] + "-0")
+    another_boot = UserProcess(heeds.pid, heeds.start.partition("-")[0] + "-0")
     assert not another_boot.send(signal.SIGKILL)
     assert heeds.send(signal.SIGUSR1)
     assert other[0].stdout.readline() == "heard\n"
     other[0].kill()
     os.waitid(os.P_PID, heeds.pid, os.WEXITED | os.WNOWAIT)
-    assert (heeds.alive, heeds.send(signal.SIGUSR1)) == (False, False), "dead, though still in the table"
+    assert (heeds.is_alive, heeds.send(signal.SIGUSR1)) == (False, False), "dead, though still in the table"
     other[0].wait()
-    assert (heeds.alive, heeds.send(signal.SIGUSR1)) == (False, False)
+    assert (heeds.is_alive, heeds.send(signal.SIGUSR1)) == (False, False)
 
 
 def test_a_process_of_another_user_is_none_of_ours(other, monkeypatch):
-    found = Process(other[0].pid, started(other[0].pid))
+    found = UserProcess(other[0].pid, process_start(other[0].pid))
     monkeypatch.setattr(os, "getuid", lambda: 4_711)
-    assert not found.alive
+    assert not found.is_alive
     assert not found.send(signal.SIGUSR1)
 
 
@@ -69,52 +70,52 @@ def test_a_lock_that_names_a_process_of_before_names_nobody(tmp_path):
             import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX)
-            found = holder(lock)
+            found = holding_process(lock)
             assert found.pid == os.getpid()
-            assert not found.alive
+            assert not found.is_alive
 
 
 def test_a_desk_is_on_record_in_both_places_and_known_when_one_is_lost(tmp_path, environ):
-    register.enter(tmp_path / "desk", environ)
-    places = register.registers(environ)
+    desk_register.register_desk(tmp_path / "desk", environ)
+    places = desk_register.register_folders(environ)
     assert places == [tmp_path / "run" / "patang", tmp_path / "state" / "patang" / "desks"]
-    wanted = [register.Entry(tmp_path / "desk", this())]
-    assert register.entries(environ) == wanted
+    wanted = [desk_register.DeskEntry(tmp_path / "desk", this_process())]
+    assert desk_register.registered_desks(environ) == wanted
     for place in places:
         [file] = place.iterdir()
         assert file.stat().st_mode & 0o777 == 0o600
         content = file.read_bytes()
         file.unlink()
-        assert register.entries(environ) == wanted
+        assert desk_register.registered_desks(environ) == wanted
         file.write_bytes(content)
 
 
 def test_one_that_runs_outranks_what_is_left_of_another_run(tmp_path, environ):
-    register.enter(tmp_path / "desk", environ)
+    desk_register.register_desk(tmp_path / "desk", environ)
     [file] = (tmp_path / "run" / "patang").iterdir()
     file.write_text(file.read_text().replace(f'"pid": {os.getpid()}', '"pid": 1'))
-    assert register.entries(environ) == [register.Entry(tmp_path / "desk", this())]
+    assert desk_register.registered_desks(environ) == [desk_register.DeskEntry(tmp_path / "desk", this_process())]
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"\xff", b"[]", b'{"folder": 5}', b'{"folder": "/", "pid": 1e400, "start": ""}', b"[" * 9_999]
 )
 def test_what_is_no_entry_is_passed_over_and_cleared_away(tmp_path, environ, content):
-    register.enter(tmp_path / "desk", environ)
+    desk_register.register_desk(tmp_path / "desk", environ)
     spoilt = tmp_path / "run" / "patang" / "spoilt"
     spoilt.write_bytes(content)
     os.mkfifo(spoilt.with_name("fifo"))
-    assert [entry.folder for entry in register.entries(environ)] == [tmp_path / "desk"]
-    register.enter(tmp_path / "desk", environ)
+    assert [entry.folder for entry in desk_register.registered_desks(environ)] == [tmp_path / "desk"]
+    desk_register.register_desk(tmp_path / "desk", environ)
     assert not spoilt.exists()
 
 
 def test_a_folder_that_is_gone_is_forgotten(tmp_path, environ):
     (tmp_path / "old").mkdir()
-    register.enter(tmp_path / "old", environ)
+    desk_register.register_desk(tmp_path / "old", environ)
     (tmp_path / "old").rmdir()
-    assert register.entries(environ) == []
-    register.enter(tmp_path / "desk", environ)
+    assert desk_register.registered_desks(environ) == []
+    desk_register.register_desk(tmp_path / "desk", environ)
     assert len([*(tmp_path / "run" / "patang").iterdir()]) == 1
 
 
@@ -129,17 +130,17 @@ def test_a_runtime_folder_that_is_not_ours_alone_is_not_used(tmp_path, environ, 
         environ["XDG_RUNTIME_DIR"] = "run"
     else:
         monkeypatch.setattr(os, "getuid", lambda: 4_711)
-    assert tmp_path / "run" / "patang" not in register.registers(environ)
-    assert register.registers(environ)[-1] == tmp_path / "state" / "patang" / "desks"
+    assert tmp_path / "run" / "patang" not in desk_register.register_folders(environ)
+    assert desk_register.register_folders(environ)[-1] == tmp_path / "state" / "patang" / "desks"
 
 
 def test_a_desk_that_cannot_be_put_on_record_is_refused(tmp_path, environ, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(private, "replace", full)
+    monkeypatch.setattr(private_files, "replace_private", full)
     with pytest.raises(OperatorError, match=r"cannot be registered for patang kill: .*No space left"):
-        register.enter(tmp_path / "desk", environ)
+        desk_register.register_desk(tmp_path / "desk", environ)
 
 
 def test_an_entry_of_a_folder_that_may_not_be_looked_at_hides_no_other_desk(tmp_path, monkeypatch):
@@ -147,7 +148,7 @@ def test_an_entry_of_a_folder_that_may_not_be_looked_at_hides_no_other_desk(tmp_
     closed, seen = tmp_path / "closed", tmp_path / "seen"
     for folder in (closed, seen):
         folder.mkdir()
-        register.enter(folder, environ)
+        desk_register.register_desk(folder, environ)
     look = Path.is_dir
 
     def refused(self):
@@ -156,5 +157,5 @@ def test_an_entry_of_a_folder_that_may_not_be_looked_at_hides_no_other_desk(tmp_
         return look(self)
 
     monkeypatch.setattr(Path, "is_dir", refused)
-    assert [entry.folder for entry in register.entries(environ)] == [seen]
-    register.enter(seen, environ)  # and keeps no desk from being registered
+    assert [entry.folder for entry in desk_register.registered_desks(environ)] == [seen]
+    desk_register.register_desk(seen, environ)  # and keeps no desk from being registered

@@ -4,12 +4,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from compiled.events import DeleteGtt
-from compiled.model import Side
-from engine.trading.board import Board
-from engine.trading.clock import SteppedClock
-from engine.trading.failures import Failures
-from tests.core.scripted import CANBK, OPEN, Scene, some
+from compiled.model.events import DeleteGtt
+from compiled.model.values import Side
+from engine.board.strategy_failures import StrategyFailures
+from engine.board_rows import Board
+from engine.day.desk_clocks import SteppedClock
+from tests.compiled.trading.scripted import CANBK, OPEN, Scene, some
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def leave_and_fail(ctx):
 
 def test_what_a_strategy_asked_for_before_it_failed_is_not_done(scene):
     assert [alert.name for alert in scene.act(ask_and_fail)] == ["strategy_stopped"], "nor is it refused"
-    assert (scene.kernel.slots[0].stopped, scene.kernel.refused) == ("ValueError: odd", 0)
+    assert (scene.kernel.slots[0].stopped, scene.kernel.refusal_count) == ("ValueError: odd", 0)
 
 
 def test_what_a_strategy_holds_stays_protected_when_it_fails_on_the_way_to_leave(scene):
@@ -41,17 +41,17 @@ def test_what_a_strategy_holds_stays_protected_when_it_fails_on_the_way_to_leave
 def test_a_failure_is_written_down_once_and_marked_until_somebody_has_looked(scene):
     kept, board = [], Board("TEST")
     journal = SimpleNamespace(append=lambda table, row: kept.append((table, row)))
-    failures = Failures(scene.kernel.slots, board, journal, SteppedClock(OPEN))
-    failures.look()
+    failures = StrategyFailures(scene.kernel.slots, board, journal, SteppedClock(OPEN))
+    failures.record_new()
     assert kept == []
     scene.act(ask_and_fail)
     for _ in range(2):
-        failures.look()
+        failures.record_new()
     [(table, row)] = kept
     assert (table, row["ts"], row["who"], row["act"]) == ("audit", OPEN, "script", "strategy_failed")
     assert "in ask_and_fail" in row["detail"]
     assert row["detail"].endswith("ValueError: odd")
     assert [mark.strategy for mark in board.failures.rows] == ["script"]
     assert failures.acknowledge("script") == "done: script is no longer marked; it stays stopped"
-    failures.look()
+    failures.record_new()
     assert (len(kept), list(board.failures.rows)) == (1, [])

@@ -5,14 +5,14 @@ import sqlite3
 
 import pytest
 
-from compiled.model import Instrument
+from compiled.model.values import Instrument
+from engine.books.journal_rows import whole_number
+from engine.books.share_register import ShareRegister
 from engine.errors import DataError
-from engine.trading.kept import whole
-from engine.trading.restore import restore
-from engine.trading.shares import ShareRegister
-from store.sqlite import SqliteJournal
-from tests.core.scripted import Scene
-from tests.core.test_order_path_restart import MIDNIGHT, Life
+from engine.orders.restore import restore_kernel
+from store.sqlite_journal import SqliteJournal
+from tests.compiled.trading.scripted import Scene
+from tests.engine.orders.test_order_path_restart import MIDNIGHT, Life
 
 HUGE, HELD, PRICE, MONEY = 2**62, 10**9, 1e7, 10**14
 WRONG = [
@@ -64,7 +64,7 @@ def brought_back(path):
     failures = []
     journal, scene = SqliteJournal(path, lambda *failure: failures.append(failure)), Scene()
     try:
-        restore(scene.kernel, journal, MIDNIGHT)
+        restore_kernel(scene.kernel, journal, MIDNIGHT)
     finally:
         journal.close()
     assert failures == []
@@ -130,8 +130,8 @@ def test_a_peak_that_cannot_have_been_is_not_believed(database, peak):
 @pytest.mark.parametrize("text", ["", "x", "1.5", "1e9", "inf", "nan", "\u0661", "--1", "9" * 25, str(MONEY + 1)])
 def test_a_whole_number_kept_as_text_is_one(text):
     with pytest.raises(DataError, match=r"^meta, row cash: .*the database is damaged"):
-        whole("meta, row cash:", text)
-    assert (whole("x", "-5"), whole("x", str(MONEY))) == (-5, MONEY)
+        whole_number("meta, row cash:", text)
+    assert (whole_number("x", "-5"), whole_number("x", str(MONEY))) == (-5, MONEY)
 
 
 def test_a_token_of_a_share_that_is_none_is_not_believed(database):

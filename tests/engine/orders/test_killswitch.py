@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from engine.board.risk_view import RiskView
+from engine.board_rows import Board
 from engine.errors import OperatorError
-from engine.ops import private
-from engine.trading import killswitch
-from engine.trading.board import Board
-from engine.trading.gauges import Gauges
-from engine.trading.killswitch import FLATTEN, HALT, KillSwitch
+from engine.orders import killswitch
+from engine.orders.killswitch import FLATTEN, HALT, KillSwitch
+from engine.system import private_files
 
 
 @pytest.fixture
@@ -31,31 +31,31 @@ def record(kill):
 
 def test_the_board_shows_a_latching_although_it_looked_between_the_latch_and_its_record(kill):
     board = Board("SANDBOX")
-    gauges = Gauges(board, None, None, kill)
-    log, seen = kill._log, []
+    gauges = RiskView(board, None, None, kill)
+    log, seen = kill._append_log, []
 
     def slow_disk(fields):
-        gauges._kills()
+        gauges._publish_kills()
         seen.append((kill.latched, len(board.kills.rows)))
         log(fields)
 
-    kill._log = slow_disk
+    kill._append_log = slow_disk
     kill.path.write_text("stop it")
     kill.check_file()
     assert seen == [(True, 0)], "the latch holds before it is on record"
-    gauges._kills()
+    gauges._publish_kills()
     assert [(row.act, row.level, row.reason, row.who) for row in board.kills.rows] == [
         ("latch", "halt", "stop it", "file"),
     ]
     kill.resume("seen", "me")
-    gauges._kills()
+    gauges._publish_kills()
     assert [row.act for row in board.kills.rows] == ["latch", "resume"]
 
 
 LAST = """
 import sys
 from pathlib import Path
-from engine.trading.killswitch import HALT, KillSwitch
+from engine.orders.killswitch import HALT, KillSwitch
 
 class Last:
     def __init__(self, kill):
@@ -155,7 +155,7 @@ def test_what_is_no_file_in_its_place_halts_and_is_not_believed(tmp_path, kind):
 def test_a_file_of_somebody_else_halts_and_its_word_does_not_flatten(kill, monkeypatch):
     kill.path.write_text("flatten")
     monkeypatch.setattr(os, "geteuid", lambda: 4_711)
-    monkeypatch.setattr(private, "TRUSTED", 4_712)
+    monkeypatch.setattr(private_files, "TRUSTED", 4_712)
     kill.check_file()
     assert (kill.latch.level, kill.latch.reason) == (
         HALT, f"kill file unreadable: belongs to another user ({os.getuid()})",
@@ -174,7 +174,7 @@ def test_a_latch_of_ours_is_found_by_the_next_run_as_it_was(kill):
 def test_a_look_at_the_file_that_began_before_a_resumption_does_not_latch_again(kill, monkeypatch):
     kill.trigger(HALT, "enough", "terminal")
     parsed, resuming = threading.Event(), threading.Event()
-    read = private.read
+    read = private_files.read_private
 
     def slow(path, most):
         content = read(path, most)
@@ -182,7 +182,7 @@ def test_a_look_at_the_file_that_began_before_a_resumption_does_not_latch_again(
         resuming.wait(0.2)
         return content
 
-    monkeypatch.setattr(private, "read", slow)
+    monkeypatch.setattr(private_files, "read_private", slow)
     looked = threading.Thread(target=kill.check_file)
     looked.start()
     assert parsed.wait(10)
@@ -279,7 +279,7 @@ def test_a_full_disk_is_told_is_asked_again_and_takes_no_release(kill, monkeypat
     kill._now = lambda: next(seconds) * 2_000_000_000
     with monkeypatch.context() as patch:
         for name in ("append", "replace"):
-            patch.setattr(private, name, full)
+            patch.setattr(private_files, name, full)
         kill.trigger(HALT, "enough", "me")
         assert (kill.latched, kill.unkept) == (True, "no space left on device: free some space")
         assert list(kill.path.parent.iterdir()) == []
@@ -297,7 +297,7 @@ def test_a_full_disk_is_told_is_asked_again_and_takes_no_release(kill, monkeypat
 def test_either_the_file_or_the_log_is_enough(kill, monkeypatch):
     for name in ("append", "replace"):
         with monkeypatch.context() as patch:
-            patch.setattr(private, name, full)
+            patch.setattr(private_files, name, full)
             kill.trigger(HALT, name, "me")
         assert (kill.unkept, KillSwitch(kill.path).latch.reason) == ("", name)
         kill.resume("seen", "me")
@@ -314,7 +314,7 @@ def test_a_hanging_disk_keeps_nobody_who_latches_and_is_told_to_who_releases(kil
     answers = threading.Event()
     monkeypatch.setattr(killswitch, "DISK_S", 0.02)
     monkeypatch.setattr(killswitch, "RELEASE_S", 0.02)
-    monkeypatch.setattr(private.os, "fsync", lambda _: answers.wait(10))
+    monkeypatch.setattr(private_files.os, "fsync", lambda _: answers.wait(10))
     kill.trigger(HALT, "enough", "me")
     kill.trigger(FLATTEN, "out", "me")
     kill.check_file()
@@ -327,17 +327,17 @@ def test_a_hanging_disk_keeps_nobody_who_latches_and_is_told_to_who_releases(kil
 
 def test_a_flatten_that_comes_while_a_halt_is_released_stays(kill, monkeypatch):
     kill.trigger(HALT, "enough", "me")
-    log = kill._log
+    log = kill._append_log
 
     def meanwhile(fields):
         monkeypatch.setattr(kill, "_log", log)
-        kill._raise(killswitch.Latch(FLATTEN, "out", "screen", 7))
+        kill._raise_latch(killswitch.KillLatch(FLATTEN, "out", "screen", 7))
         log(fields)
 
     monkeypatch.setattr(kill, "_log", meanwhile)
     assert kill.resume("seen", "me").reason == "enough"
     assert kill.latch.reason == "out"
-    kill._store()
+    kill._store_latch()
     assert KillSwitch(kill.path).latch.reason == "out"
     kill.path.unlink()
     assert KillSwitch(kill.path).latch.reason == "out"
@@ -353,7 +353,7 @@ def test_file_log_and_folder_are_synced_before_a_latch_counts_as_kept(kill, monk
         synced.append(name.removeprefix(str(kill.path.parent)).partition(".KILL")[0])
         assert kill.unkept
 
-    monkeypatch.setattr(private.os, "fsync", note)
+    monkeypatch.setattr(private_files.os, "fsync", note)
     kill.trigger(HALT, "enough", "me")
     # the new file beside its place, the folder that names it, the new log, the folder that names that
     assert synced == ["/", "", "/KILL.log", ""]

@@ -6,32 +6,32 @@ from types import SimpleNamespace
 
 import pytest
 
-from brokers.kite.rest import KiteBroker
-from compiled.events import (
-    Act,
-    Answer,
+from brokers.kite.kite_broker import KiteBroker
+from compiled.model.events import (
+    BrokerAnswer,
     DeleteGtt,
     GttUpdate,
     ModifyOrder,
+    OperatorAct,
     OrderUpdate,
-    Outcome,
     PlaceGtt,
     PlaceOrder,
-    Verb,
+    RequestOutcome,
+    RequestVerb,
 )
-from compiled.model import SECOND, GttStatus, OrderStatus, OrderType, Product, Purpose, Side
-from compiled.terms import Change, Terms
-from engine.desk import Settings
+from compiled.model.order_terms import OrderChange, OrderTerms
+from compiled.model.values import SECOND, GttStatus, OrderPurpose, OrderStatus, OrderType, Product, Side
+from engine.day.desk_clocks import SteppedClock
+from engine.day.pacing import BooksWatch
+from engine.desk import EngineSettings
 from engine.errors import OrderRefused, OrderUnknown, RetryableError
-from engine.ports import Slices
-from engine.trading.books import Books
-from engine.trading.clock import SteppedClock
-from engine.trading.gateway import Gateway
-from engine.trading.governor import Governor, Rates
-from engine.trading.killswitch import HALT, KillSwitch
-from engine.trading.lookups import Patience
-from engine.trading.pacing import Watch
-from tests.core.scripted import BEL, CANBK, Scene, instruments, only, some
+from engine.orders.gateway import OrderGateway
+from engine.orders.governor import Governor, GovernorRates
+from engine.orders.killswitch import HALT, KillSwitch
+from engine.orders.request_lookups import LookupPolicy
+from engine.ports import SlicedOrder
+from engine.reconcile.poller import BrokerPoller
+from tests.compiled.trading.scripted import BEL, CANBK, Scene, instruments, only, some
 from tests.waiting import until
 
 
@@ -65,7 +65,7 @@ class Broker:
 
     async def place_sliced(self, order):
         self.placed.append(order)
-        return Slices(("N1", "N2"), (OrderRefused("MarginException", "no funds"),))
+        return SlicedOrder(("N1", "N2"), (OrderRefused("MarginException", "no funds"),))
 
     async def modify(self, order_id, change):
         self.changed.append((order_id, change))
@@ -94,11 +94,11 @@ class Engine:
         self.clock = SteppedClock(self.scene.now)
         self.kill = KillSwitch(folder / "KILL")
         self.inbox = []
-        self.gateway = Gateway(
-            self.scene.kernel, self.broker, Disk(), self.clock, Governor(Rates()), self.kill, Patience(),
+        self.gateway = OrderGateway(
+            self.scene.kernel, self.broker, Disk(), self.clock, Governor(GovernorRates()), self.kill, LookupPolicy(),
             self.inbox.append,
         )  # fmt: skip
-        self.books = Books(self.scene.kernel, self.broker, self.gateway, self.inbox.append)
+        self.books = BrokerPoller(self.scene.kernel, self.broker, self.gateway, self.inbox.append)
 
     def turn(self):
         """Hand what has come in to the kernel; return what it asks for."""
@@ -113,7 +113,7 @@ class Engine:
         for _ in range(times):
             self.scene.now += 2 * SECOND
             self.clock.set(self.scene.now)
-            await self.books.look(gtts=True)
+            await self.books.poll(gtts=True)
             found += self.turn()
         return found
 
@@ -192,8 +192,8 @@ def test_a_latched_switch_stops_entries_in_the_queue_and_lets_exits_pass(engine)
         entry = engine.scene.enter()
         engine.gateway.put(PlaceOrder(entry))
         engine.kill.trigger(HALT, "test", "test")
-        exit_ = engine.scene.kernel.out.place(
-            "script", CANBK, Side.SELL, 5, entry.order_type, entry.product, Purpose.EXIT, 0
+        exit_ = engine.scene.kernel.order_store.place_order(
+            "script", CANBK, Side.SELL, 5, entry.order_type, entry.product, OrderPurpose.EXIT, 0
         )
         engine.gateway.put(PlaceOrder(exit_))
         await engine.gateway.drain()
@@ -209,20 +209,20 @@ def test_an_exit_does_not_wait_behind_entries_whose_answers_hang(engine):
         never = asyncio.Event()
 
         async def hang(order):
-            if order.purpose is Purpose.ENTRY:
+            if order.purpose is OrderPurpose.ENTRY:
                 await never.wait()
             return f"N{order.intent}"
 
         engine.broker.outcome = hang
         sending = asyncio.create_task(engine.gateway.run(3))
-        out = engine.scene.kernel.out
+        out = engine.scene.kernel.order_store
         entry = engine.scene.enter()
         for _ in range(3):
-            engine.gateway.put(PlaceOrder(out.place(
-                "script", BEL, Side.BUY, 5, entry.order_type, entry.product, Purpose.ENTRY, 0
+            engine.gateway.put(PlaceOrder(out.place_order(
+                "script", BEL, Side.BUY, 5, entry.order_type, entry.product, OrderPurpose.ENTRY, 0
             )))  # fmt: skip
         await asyncio.sleep(0.05)
-        leaving = out.place("script", CANBK, Side.SELL, 5, entry.order_type, entry.product, Purpose.EXIT, 0)
+        leaving = out.place_order("script", CANBK, Side.SELL, 5, entry.order_type, entry.product, OrderPurpose.EXIT, 0)
         engine.gateway.put(PlaceOrder(leaving))
         await until(lambda: leaving in engine.broker.placed)
         sending.cancel()
@@ -240,14 +240,14 @@ def test_an_entry_that_waits_for_a_lane_does_not_keep_the_loop_busy(engine):
 
         engine.broker.outcome = hang
         sending = asyncio.create_task(engine.gateway.run(2))
-        out = engine.scene.kernel.out
+        out = engine.scene.kernel.order_store
         for _ in range(2):
-            engine.gateway.put(PlaceOrder(out.place(
-                "script", BEL, Side.BUY, 5, OrderType.MARKET, Product.CNC, Purpose.ENTRY, 0
+            engine.gateway.put(PlaceOrder(out.place_order(
+                "script", BEL, Side.BUY, 5, OrderType.MARKET, Product.CNC, OrderPurpose.ENTRY, 0
             )))  # fmt: skip
         await until(lambda: engine.broker.placed)
         assert len(engine.broker.placed) == 1
-        assert engine.gateway.due() is None
+        assert engine.gateway.next_due() is None
         answer.set()
         await until(lambda: len(engine.broker.placed) == 2)
         sending.cancel()
@@ -260,8 +260,8 @@ class Kite(KiteBroker):
 
     def __init__(self, clock):
         super().__init__("http://nowhere", "key", "token", clock)
-        self._calls.wire = lambda: self
-        self.know(instruments())
+        self._calls.thread_client = lambda: self
+        self.add_instruments(instruments())
         self.free = threading.Event()
         self.tags = []
 
@@ -277,11 +277,11 @@ class Kite(KiteBroker):
 def test_an_entry_that_waits_for_a_thread_does_not_leave_after_the_latch(engine):
     async def story():
         engine.gateway.broker = broker = Kite(engine.clock)
-        sending = asyncio.create_task(engine.gateway.run(Settings.__dataclass_fields__["lanes"].default))
-        out = engine.scene.kernel.out
+        sending = asyncio.create_task(engine.gateway.run(EngineSettings.__dataclass_fields__["lanes"].default))
+        out = engine.scene.kernel.order_store
         for _ in range(3):
-            engine.gateway.put(PlaceOrder(out.place(
-                "script", BEL, Side.BUY, 5, OrderType.MARKET, Product.CNC, Purpose.ENTRY, 0
+            engine.gateway.put(PlaceOrder(out.place_order(
+                "script", BEL, Side.BUY, 5, OrderType.MARKET, Product.CNC, OrderPurpose.ENTRY, 0
             )))  # fmt: skip
         async with asyncio.timeout(30):
             while not broker.tags:  # noqa: ASYNC110 (the thread signals nobody)
@@ -325,7 +325,7 @@ def test_a_gtt_given_up_as_lost_that_stands_after_all_does_not_guard_the_shares_
         await engine.look(6)
         assert first.status is GttStatus.LOST
         second = only(engine.scene.seconds(5), PlaceGtt).gtt
-        engine.scene.answer(second.intent, Outcome.ACCEPTED, "10")
+        engine.scene.answer(second.intent, RequestOutcome.ACCEPTED, "10")
         engine.broker.listed = [
             engine.list_gtt(first, 9, GttStatus.ACTIVE), engine.list_gtt(second, 10, GttStatus.ACTIVE),
         ]  # fmt: skip
@@ -345,7 +345,7 @@ def test_a_gtt_that_has_vanished_from_the_brokers_list_is_not_taken_for_protecti
         again = only(await engine.look(5), PlaceGtt).gtt
         assert [(leg.trigger, leg.quantity) for leg in again.legs] == [(98.0, 100)]
         assert engine.scene.kernel.naked() == 1  # until it is answered
-        engine.scene.answer(again.intent, Outcome.ACCEPTED, "11")
+        engine.scene.answer(again.intent, RequestOutcome.ACCEPTED, "11")
         assert engine.scene.kernel.naked() == 0
 
     asyncio.run(story())
@@ -354,8 +354,8 @@ def test_a_gtt_that_has_vanished_from_the_brokers_list_is_not_taken_for_protecti
 def test_a_position_can_be_left_when_its_deleted_gtt_has_vanished_from_the_list(engine):
     async def story():
         gtt = engine.scene.hold()
-        engine.scene.operate(Act.EXIT, token=CANBK)
-        engine.inbox.append(Answer(engine.scene.now, gtt.intent, Verb.CANCEL, Outcome.UNKNOWN, "7", "timed out"))
+        engine.scene.operate(OperatorAct.EXIT, token=CANBK)
+        engine.inbox.append(BrokerAnswer(engine.scene.now, gtt.intent, RequestVerb.CANCEL, RequestOutcome.UNKNOWN, "7", "timed out"))
         engine.turn()
         engine.broker.listed = []
         found = await engine.look(10)
@@ -375,7 +375,7 @@ def test_a_refused_order_ends_its_rung(engine):
         await engine.gateway.drain()
         await engine.look()
         assert (order.status, order.reason) == (OrderStatus.REJECTED, "MarginException: insufficient funds")
-        assert not engine.scene.kernel.working()
+        assert not engine.scene.kernel.has_work()
 
     asyncio.run(story())
 
@@ -393,7 +393,7 @@ def test_a_sent_order_is_known_to_be_on_its_way_before_anybody_answers(engine):
         engine.gateway.put(PlaceOrder(order))
         await engine.gateway.drain()
         assert seen == [OrderStatus.INTENT], "the gateway leaves the order's life to the kernel"
-        assert [event.outcome for event in engine.inbox] == [Outcome.SENT, Outcome.ACCEPTED]
+        assert [event.outcome for event in engine.inbox] == [RequestOutcome.SENT, RequestOutcome.ACCEPTED]
         engine.turn()
         assert order.status is OrderStatus.OPEN
 
@@ -402,9 +402,9 @@ def test_a_sent_order_is_known_to_be_on_its_way_before_anybody_answers(engine):
 
 def test_an_entry_that_waited_too_long_is_dropped_and_an_exit_is_not(engine):
     async def story():
-        out = engine.scene.kernel.out
+        out = engine.scene.kernel.order_store
         entry = engine.scene.enter()
-        leaving = out.place("script", CANBK, Side.SELL, 5, OrderType.MARKET, Product.CNC, Purpose.EXIT, 0)
+        leaving = out.place_order("script", CANBK, Side.SELL, 5, OrderType.MARKET, Product.CNC, OrderPurpose.EXIT, 0)
         engine.gateway.put(PlaceOrder(entry))
         engine.gateway.put(PlaceOrder(leaving))
         engine.clock.set(engine.scene.now + 6 * SECOND)
@@ -418,14 +418,14 @@ def test_an_entry_that_waited_too_long_is_dropped_and_an_exit_is_not(engine):
 
 def test_what_waits_for_the_governor_can_be_seen_the_most_urgent_first(engine):
     async def story():
-        out = engine.scene.kernel.out
+        out = engine.scene.kernel.order_store
         entry = engine.scene.enter()
         engine.gateway.put(PlaceOrder(entry))
         engine.gateway.put(PlaceOrder(
-            out.place("script", CANBK, Side.SELL, 5, OrderType.MARKET, Product.CNC, Purpose.EXIT, 0)
+            out.place_order("script", CANBK, Side.SELL, 5, OrderType.MARKET, Product.CNC, OrderPurpose.EXIT, 0)
         ))  # fmt: skip
-        engine.gateway.governor.back_off(Purpose.ENTRY, engine.scene.now + 3 * SECOND)
-        queue = engine.gateway.queue()
+        engine.gateway.governor.back_off(OrderPurpose.ENTRY, engine.scene.now + 3 * SECOND)
+        queue = engine.gateway.queued_requests()
         assert [(item.purpose, item.what, item.symbol) for item in queue] == [
             ("EXIT", "PlaceOrder", "CANBK"), ("ENTRY", "PlaceOrder", "CANBK"),
         ]  # fmt: skip
@@ -447,14 +447,14 @@ def test_a_request_that_hangs_is_looked_for_while_it_hangs(engine):
         engine.gateway.put(PlaceOrder(order))
         sending = asyncio.create_task(engine.gateway.drain())
         await until(lambda: engine.broker.placed)
-        assert engine.gateway.look_due() == engine.scene.now + 5 * SECOND
+        assert engine.gateway.poll_due() == engine.scene.now + 5 * SECOND
         engine.broker.book = [OrderUpdate(0, "B1", order.tag, CANBK, Side.BUY, OrderStatus.OPEN, 100, 0)]
         await engine.look(3)
         assert (order.status, order.order_id) == (OrderStatus.OPEN, "B1")
-        assert engine.gateway.look_due() == engine.scene.now + 2 * SECOND
+        assert engine.gateway.poll_due() == engine.scene.now + 2 * SECOND
         never.set()
         await sending
-        assert engine.gateway.look_due() is None
+        assert engine.gateway.poll_due() is None
         engine.turn()
         assert engine.broker.placed == [order]
 
@@ -465,16 +465,16 @@ def test_a_modification_reaches_the_broker_and_a_busy_one_holds_its_class_back(e
     async def story():
         order = engine.scene.enter()
         engine.scene.accept(order, "B1")
-        change = Change(price=99.0)
-        engine.scene.kernel.out.modify(order, change)
+        change = OrderChange(price=99.0)
+        engine.scene.kernel.order_store.modify_order(order, change)
         engine.gateway.put(ModifyOrder(order, change))
         engine.broker.busy = True
         await engine.gateway.drain()
         engine.turn()
         assert engine.broker.changed == [("B1", change)]
         assert (order.pending, order.modifies) == (None, 0)
-        assert engine.gateway.governor.order_due(Purpose.ENTRY, engine.scene.now) > engine.scene.now
-        assert engine.gateway.governor.order_due(Purpose.EXIT, engine.scene.now) == engine.scene.now
+        assert engine.gateway.governor.order_due(OrderPurpose.ENTRY, engine.scene.now) > engine.scene.now
+        assert engine.gateway.governor.order_due(OrderPurpose.EXIT, engine.scene.now) == engine.scene.now
 
     asyncio.run(story())
 
@@ -483,8 +483,8 @@ def test_an_entry_is_not_modified_after_the_latch(engine):
     async def story():
         order = engine.scene.enter()
         engine.scene.accept(order, "B1")
-        change = Change(price=99.0)
-        engine.scene.kernel.out.modify(order, change)
+        change = OrderChange(price=99.0)
+        engine.scene.kernel.order_store.modify_order(order, change)
         engine.kill.trigger(HALT, "test", "test")
         engine.gateway.put(ModifyOrder(order, change))
         await engine.gateway.drain()
@@ -498,7 +498,7 @@ def test_an_entry_is_not_modified_after_the_latch(engine):
 def test_a_sliced_order_tells_how_many_slices_there_are_and_which_are_missing(engine):
     async def story():
         order = engine.scene.enter()
-        order.terms = Terms(autoslice=True)
+        order.terms = OrderTerms(autoslice=True)
         engine.gateway.put(PlaceOrder(order))
         await engine.gateway.drain()
         answer = engine.inbox[-1]
@@ -516,10 +516,10 @@ def test_a_gtt_that_was_being_changed_while_it_was_read_is_read_again_with_the_n
         gtt = engine.scene.hold(100)
         engine.broker.listed = [engine.list_gtt(gtt, 7, GttStatus.TRIGGERED)]
         engine.gateway.touched[gtt.intent] = engine.gateway.moves + 1
-        await engine.books.look(gtts=True)
+        await engine.books.poll(gtts=True)
         assert engine.turn() == []
         engine.gateway.touched[gtt.intent] = engine.gateway.moves
-        await engine.books.look()
+        await engine.books.poll()
         engine.turn()
         assert gtt.status is GttStatus.TRIGGERED
 
@@ -527,7 +527,7 @@ def test_a_gtt_that_was_being_changed_while_it_was_read_is_read_again_with_the_n
 
 
 class Looked:
-    """What a `Watch` needs of a loop: notes with each look whether GTTs were read."""
+    """What a `BooksWatch` needs of a loop: notes with each look whether GTTs were read."""
 
     def __init__(self, start):
         self.clock = SteppedClock(start)
@@ -548,7 +548,7 @@ class Looked:
 def test_hints_that_come_faster_than_the_poll_do_not_put_off_the_reading_of_gtts():
     async def story():
         loop = Looked(0)
-        watch = Watch(loop, 7 * SECOND, 1_000 * SECOND)
+        watch = BooksWatch(loop, 7 * SECOND, 1_000 * SECOND)
         for second in range(1, 16):
             loop.hinted = True
             loop.clock.set(second * SECOND)
@@ -563,7 +563,7 @@ def test_hints_that_come_faster_than_the_poll_do_not_put_off_the_reading_of_gtts
 def test_the_books_are_read_on_time_when_no_hint_ever_comes():
     async def story():
         loop = Looked(0)
-        watch = Watch(loop, 7 * SECOND, 1_000 * SECOND)
+        watch = BooksWatch(loop, 7 * SECOND, 1_000 * SECOND)
         read = []
         for second in range(1, 16):
             loop.clock.set(second * SECOND)

@@ -4,20 +4,41 @@ import asyncio
 
 import pytest
 
-from compiled.events import Act, CancelOrder, DeleteGtt, Lacking, Outcome, PlaceGtt, PlaceOrder, Verb, WriteOff
-from compiled.ladder import LadderPlan, RungPlan
-from compiled.model import MINUTE, SECOND, Bar, GttStatus, Instrument, OrderStatus, OrderType, Product, Purpose, Side
-from compiled.risk import Limits
-from compiled.terms import Terms, Variety
-from engine.market.charges import load
+from compiled.model.events import (
+    CancelOrder,
+    DeleteGtt,
+    OperatorAct,
+    PlaceGtt,
+    PlaceOrder,
+    RequestOutcome,
+    RequestVerb,
+    ShareShortfall,
+    WriteOff,
+)
+from compiled.model.order_terms import OrderTerms, Variety
+from compiled.model.values import (
+    MINUTE,
+    SECOND,
+    Bar,
+    GttStatus,
+    Instrument,
+    OrderPurpose,
+    OrderStatus,
+    OrderType,
+    Product,
+    Side,
+)
+from compiled.trading.ladder import LadderPlan, RungPlan
+from compiled.trading.risk import RiskLimits
+from engine.books.share_register import ShareRegister
+from engine.day.opening import unlisted_instruments
+from engine.market.charges import load_rate_table
+from engine.orders.records import JournalRecorder
+from engine.orders.restore import restore_kernel
 from engine.ports import BrokerHolding
-from engine.trading.opening import unlisted
-from engine.trading.records import Recorder
-from engine.trading.restore import restore
-from engine.trading.shares import ShareRegister
-from store.sqlite import SqliteJournal
-from tests.core.scripted import BEL, CANBK, OPEN, Scene, only, some
-from tests.core.test_lacking import fires
+from store.sqlite_journal import SqliteJournal
+from tests.compiled.trading.scripted import BEL, CANBK, OPEN, Scene, only, some
+from tests.compiled.trading.test_lacking import fires
 
 DAY = 86_400 * SECOND
 MIDNIGHT = OPEN - (9 * 60 + 15) * MINUTE
@@ -37,7 +58,7 @@ class Life:
         """Live one run until it dies: `act` gets the scene."""
         journal = self.open()
         scene = Scene(**options)
-        scene.after = Recorder(scene.kernel, journal).flush
+        scene.after = JournalRecorder(scene.kernel, journal).flush
         act(scene)
         journal.close()
         assert self.failures == []
@@ -46,7 +67,7 @@ class Life:
         """Return the next run's scene, restored, and what it does not know, `day` days later."""
         journal = self.open()
         scene = Scene(**options)
-        unknown = restore(scene.kernel, journal, MIDNIGHT + day * DAY)
+        unknown = restore_kernel(scene.kernel, journal, MIDNIGHT + day * DAY)
         journal.close()
         scene.asked.clear()
         return scene, unknown
@@ -59,7 +80,7 @@ def life(tmp_path):
 
 def tomorrow(scene):
     """Have a restored scene live on the next day."""
-    scene.kernel.session(OPEN + DAY, OPEN + DAY + 375 * MINUTE)
+    scene.kernel.begin_session(OPEN + DAY, OPEN + DAY + 375 * MINUTE)
     scene.now = OPEN + DAY + MINUTE
     scene.tick(100.0)
 
@@ -79,7 +100,7 @@ def test_a_share_that_is_listed_anew_keeps_its_position_by_its_isin_wherever_it_
         register = ShareRegister(journal, listed)
         here = token if exchange == "NSE" else 532483 << 8 | 4
         held = BrokerHolding(here, symbol, 100, 100.0, exchange=exchange, isin="INE476A01022")
-        await register.follow([held], lambda *line: told.append(line))
+        await register.follow_renames([held], lambda *line: told.append(line))
         await journal.commit()
 
     journal = life.open()
@@ -105,7 +126,7 @@ def test_a_share_under_another_token_keeps_its_position_by_its_symbol_whatever_t
 
     async def morning():
         await journal.commit()
-        await ShareRegister(journal, [Instrument(BEL, "NSE", "CANBK", 0.05)]).follow(
+        await ShareRegister(journal, [Instrument(BEL, "NSE", "CANBK", 0.05)]).follow_renames(
             [], lambda *line: told.append(line)
         )
 
@@ -113,7 +134,7 @@ def test_a_share_under_another_token_keeps_its_position_by_its_symbol_whatever_t
     journal.append("meta", {"key": "ignored:CANBK:CNC", "value": "40"})
     asyncio.run(morning())
     assert _apart(journal) == {"ignored:CANBK:CNC": "40"}
-    assert unlisted(journal, [Instrument(BEL, "NSE", "CANBK", 0.05)]) == []
+    assert unlisted_instruments(journal, [Instrument(BEL, "NSE", "CANBK", 0.05)]) == []
     journal.close()
     text = f"CANBK is listed under token {BEL} now, {CANBK} before; its position goes on under it"
     assert told == [("warn", "renamed", text)]
@@ -126,10 +147,10 @@ def two_rungs(scene):
     """Buy 100 at ₹100.00 and 100 at ₹102.00 in one ladder, and lose the second to its stop at ₹101.50."""
     plan = LadderPlan([RungPlan(0.0, 2.0), RungPlan(1.0, 2.0)], 0, Product.CNC, quantity=100)
     first = only(scene.act(lambda ctx: ctx.ladder(CANBK, Side.BUY, plan)), PlaceOrder).order
-    scene.answer(only(scene.fill(first), PlaceGtt).gtt.intent, Outcome.ACCEPTED, "7")
+    scene.answer(only(scene.fill(first), PlaceGtt).gtt.intent, RequestOutcome.ACCEPTED, "7")
     second = only(scene.tick(102.0), PlaceOrder).order
     gtt = only(scene.fill(second, "B2", 102.0), PlaceGtt).gtt
-    scene.answer(gtt.intent, Outcome.ACCEPTED, "8")
+    scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "8")
     scene.gtt(gtt, GttStatus.TRIGGERED, ["S1"])
     scene.book("S1", OrderStatus.COMPLETE, 100, "", 100, side=Side.SELL)
     scene.trade("tS1", "S1", 100, 101.5, Side.SELL)
@@ -137,7 +158,7 @@ def two_rungs(scene):
 
 def sells_the_rest(scene):
     scene.fill(scene.leave(), "S2", 103.0)
-    return int(scene.kernel.out.fills[-1].realised), scene.kernel.ledger.position("script", CANBK).realised
+    return int(scene.kernel.order_store.fills[-1].realised), scene.kernel.ledger.position("script", CANBK).realised
 
 
 def test_the_average_over_several_rungs_goes_on_over_a_night_as_if_the_desk_had_never_ended(life):
@@ -175,7 +196,7 @@ def test_nothing_is_sent_for_intraday_shares_of_an_earlier_day_which_the_broker_
     tomorrow(scene)
     assert (scene.account, scene.rung.quantity) == (100, 100)
     if flatten:
-        scene.operate(Act.FLATTEN, reason="enough")
+        scene.operate(OperatorAct.FLATTEN, reason="enough")
     scene.tick(50.0)
     scene.seconds(120)
     assert some(scene.asked, PlaceOrder) == []
@@ -187,18 +208,18 @@ def test_nothing_is_sent_for_intraday_shares_of_an_earlier_day_which_the_broker_
 def test_a_stop_that_fired_while_the_desk_was_away_counts_as_sold_over_another_restart_even_to_a_flatten(life):
     life.run(lambda scene: fires(scene, scene.hold(100)))
     scene, _ = life.again()
-    scene.kernel.blind = True
-    scene.operate(Act.FLATTEN, reason="enough")
+    scene.kernel.is_blind = True
+    scene.operate(OperatorAct.FLATTEN, reason="enough")
     scene.tick(90.0)
     scene.seconds(30)
     assert (scene.exits(), some(scene.asked, PlaceGtt)) == ([], [])
-    scene.tell(Lacking(scene.now, CANBK, Product.CNC, Side.BUY, 0))  # it has sold nothing
+    scene.tell(ShareShortfall(scene.now, CANBK, Product.CNC, Side.BUY, 0))  # it has sold nothing
     assert [order.quantity for order in scene.exits()] == [100]
 
 
 def test_a_sale_after_the_restart_makes_the_purchase_before_it_intraday(life):
     rates = {
-        product: load().rates(segment, "NSE", 20251007)
+        product: load_rate_table().rates(segment, "NSE", 20251007)
         for product, segment in ((Product.CNC, "EQ_DELIVERY"), (Product.MIS, "EQ_INTRADAY"))
     }
     life.run(Scene.hold, rates=rates)
@@ -251,8 +272,8 @@ def test_a_trade_booked_before_the_death_is_not_booked_again(life):
 def test_an_exit_asked_for_before_the_death_is_carried_out_after_it(life):
     def die_leaving(scene):
         gtt = scene.hold()
-        scene.operate(Act.EXIT, token=CANBK)
-        scene.answer(gtt.intent, Outcome.UNKNOWN, "7", Verb.CANCEL, "timeout")
+        scene.operate(OperatorAct.EXIT, token=CANBK)
+        scene.answer(gtt.intent, RequestOutcome.UNKNOWN, "7", RequestVerb.CANCEL, "timeout")
 
     life.run(die_leaving)
     scene, _ = life.again()
@@ -273,7 +294,7 @@ def test_an_exit_that_rested_at_yesterdays_close_does_not_keep_todays_protection
     scene.seconds(30)
     # its stop has fired: what did not trade yesterday leaves today, wherever the price is by now
     order = only(scene.asked, PlaceOrder).order
-    assert (order.purpose, order.side, order.quantity) == (Purpose.EXIT, Side.SELL, 100)
+    assert (order.purpose, order.side, order.quantity) == (OrderPurpose.EXIT, Side.SELL, 100)
     assert some(scene.asked, PlaceGtt) == []
 
 
@@ -286,7 +307,7 @@ def test_a_ladder_that_was_over_stays_over_and_its_symbol_is_free(life):
 def test_entries_of_earlier_days_are_not_counted_today(life):
     life.run(lambda scene: scene.hold())
     scene, _ = life.again(day=1)
-    assert scene.kernel.entries == 0
+    assert scene.kernel.entry_count == 0
 
 
 def test_a_ladder_keeps_its_number_of_shares(life):
@@ -302,7 +323,7 @@ def test_a_finished_ladder_in_a_symbol_that_is_no_longer_watched_does_not_stop_t
     scene = Scene()
     del scene.kernel.markets[CANBK]
     try:
-        restore(scene.kernel, journal, MIDNIGHT)
+        restore_kernel(scene.kernel, journal, MIDNIGHT)
     finally:
         journal.close()
 
@@ -333,7 +354,7 @@ def test_the_days_highest_profit_is_known_after_a_restart_and_forgotten_over_a_n
     journal = life.open()
     scene = Scene()
     tomorrow(scene)
-    restore(scene.kernel, journal, MIDNIGHT + DAY)
+    restore_kernel(scene.kernel, journal, MIDNIGHT + DAY)
     journal.close()
     assert scene.kernel.peak == 0
 
@@ -349,7 +370,7 @@ def test_an_order_is_recorded_before_its_fills(life):
 
     journal.append = listen
     scene = Scene()
-    scene.after = Recorder(scene.kernel, journal).flush
+    scene.after = JournalRecorder(scene.kernel, journal).flush
     gtt = scene.hold()
     scene.trade("t9", "S1", 100, 97.95, Side.SELL)
     scene.gtt(gtt, GttStatus.TRIGGERED, ["S1"])
@@ -364,12 +385,12 @@ def test_an_intraday_stop_comes_back_as_the_stop_and_is_not_placed_twice(life):
     def die_trailing(scene):
         stop = scene.hold_intraday()
         scene.tick(103.0, after=6)
-        scene.answer(stop.intent, Outcome.ACCEPTED, "G1", Verb.MODIFY)
+        scene.answer(stop.intent, RequestOutcome.ACCEPTED, "G1", RequestVerb.MODIFY)
 
     life.run(die_trailing)
     scene, unknown = life.again()
     scene.seconds(30)
-    stop = scene.rung.guard
+    stop = scene.rung.stop_order
     assert (stop.order_id, stop.trigger, stop.order_type, stop.modifies) == ("G1", 100.9, OrderType.SLM, 1)
     assert (unknown, scene.kernel.naked(), scene.rung.stop, some(scene.asked, PlaceOrder)) == ([], 0, 100.9, [])
 
@@ -380,7 +401,7 @@ def test_a_stop_order_that_died_unanswered_is_looked_for_and_not_sent_again(life
     scene.seconds(60)
     assert len(unknown) == 1
     assert some(scene.asked, PlaceOrder) == []
-    scene.book("G1", OrderStatus.TRIGGER_PENDING, 0, scene.rung.guard.tag, side=Side.SELL)
+    scene.book("G1", OrderStatus.TRIGGER_PENDING, 0, scene.rung.stop_order.tag, side=Side.SELL)
     assert scene.kernel.naked() == 0
 
 
@@ -408,14 +429,14 @@ def test_a_position_is_protected_after_a_restart_before_its_first_tick(life):
     def die_before_the_gtt(scene):
         order = scene.enter()
         scene.accept(order, "B1")
-        scene.kernel.out.commands = []
+        scene.kernel.order_store.commands = []
         scene.trade("t1", "B1", 100, 100.0)
         gtt = scene.rung.gtt
-        scene.answer(gtt.intent, Outcome.REFUSED, reason="busy: later")
+        scene.answer(gtt.intent, RequestOutcome.REFUSED, reason="busy: later")
 
     life.run(die_before_the_gtt)
     scene, _ = life.again(quoted=False)
-    scene.kernel.warm([Bar(CANBK, scene.now - MINUTE, 60, 100.0, 100.0, 100.0, 100.0, 10)])
+    scene.kernel.warm_up([Bar(CANBK, scene.now - MINUTE, 60, 100.0, 100.0, 100.0, 100.0, 10)])
     scene.timer()
     assert [leg.trigger for leg in only(scene.asked, PlaceGtt).gtt.legs] == [98.0]
 
@@ -433,7 +454,7 @@ def test_an_exit_that_left_on_a_full_disk_is_recalled_by_its_tag_and_not_sent_ag
     scene.tick(100.0)
     scene.book("F1", OrderStatus.COMPLETE, 100, "T41", 100, side=Side.SELL)
     scene.trade("t1", "F1", 100, 101.0, Side.SELL)
-    found = scene.operate(Act.EXIT, token=CANBK) + scene.seconds(5)
+    found = scene.operate(OperatorAct.EXIT, token=CANBK) + scene.seconds(5)
     assert (scene.account, some(found, PlaceOrder)) == (0, [])
     assert "F1" not in scene.kernel.externals
 
@@ -449,14 +470,14 @@ def test_an_exit_that_left_on_a_full_disk_is_recalled_although_its_entry_was_not
     scene.book("B1", OrderStatus.COMPLETE, 100, "T1", 100)
     scene.trade("t1", "F1", 100, 101.0, Side.SELL)
     scene.trade("t0", "B1", 100, 100.0)
-    found = scene.operate(Act.EXIT, token=CANBK) + scene.seconds(5)
+    found = scene.operate(OperatorAct.EXIT, token=CANBK) + scene.seconds(5)
     assert (scene.account, some(found, PlaceOrder)) == (0, [])
     assert "F1" not in scene.kernel.externals
 
 
 def test_what_is_held_counts_in_full_before_its_first_price_after_a_restart(life):
     life.run(lambda scene: scene.hold())
-    scene, _ = life.again(limits=Limits(max_exposure=15_000_00), quoted=False)
+    scene, _ = life.again(limits=RiskLimits(max_exposure=15_000_00), quoted=False)
     scene.script.todo = [lambda ctx: ctx.enter(BEL, Side.BUY, 0, 2.0, quantity=60)]
     assert some(scene.tick(100.0, BEL), PlaceOrder) == []
     scene.script.todo = [lambda ctx: ctx.enter(BEL, Side.BUY, 0, 2.0, quantity=40)]
@@ -477,14 +498,14 @@ def test_an_intraday_exit_that_left_on_a_full_disk_is_recalled_although_its_old_
     scene.book("F1", OrderStatus.COMPLETE, 100, "T41", 100, side=Side.SELL)
     scene.book("G1", OrderStatus.CANCELLED, 0, "", 100, side=Side.SELL)
     scene.trade("t1", "F1", 100, 101.0, Side.SELL)
-    found = scene.operate(Act.EXIT, token=CANBK) + scene.seconds(5)
+    found = scene.operate(OperatorAct.EXIT, token=CANBK) + scene.seconds(5)
     assert (scene.account, some(found, PlaceOrder)) == (0, [])
 
 
 def test_an_iceberg_comes_back_with_its_legs_and_goes_on(life):
     def die_in_the_second_leg(scene):
         order = only(
-            scene.act(lambda ctx: ctx.buy(CANBK, 100, 2.0, price=99.5, terms=Terms(Variety.ICEBERG, legs=3))),
+            scene.act(lambda ctx: ctx.buy(CANBK, 100, 2.0, price=99.5, terms=OrderTerms(Variety.ICEBERG, legs=3))),
             PlaceOrder,
         ).order
         scene.accept(order, "B1")
@@ -509,7 +530,7 @@ def test_an_evening_order_lives_into_the_next_day_and_an_ordinary_one_does_not(l
         scene.now = OPEN + 376 * MINUTE
         scene.timer()
         evening = only(
-            scene.act(lambda ctx: ctx.buy(CANBK, 100, 2.0, price=99.5, terms=Terms(Variety.AMO))), PlaceOrder
+            scene.act(lambda ctx: ctx.buy(CANBK, 100, 2.0, price=99.5, terms=OrderTerms(Variety.AMO))), PlaceOrder
         ).order
         scene.accept(evening, "B1")
 
@@ -526,7 +547,7 @@ def test_a_modified_order_comes_back_as_the_broker_has_it(life):
         order = only(scene.act(lambda ctx: ctx.buy(CANBK, 100, 2.0, price=99.5)), PlaceOrder).order
         scene.accept(order, "B1")
         scene.act(lambda ctx: ctx.modify(order, 120, 99.8))
-        scene.answer(order.intent, Outcome.ACCEPTED, "B1", Verb.MODIFY)
+        scene.answer(order.intent, RequestOutcome.ACCEPTED, "B1", RequestVerb.MODIFY)
 
     life.run(die_after_the_change)
     scene, _ = life.again()
@@ -539,7 +560,7 @@ def test_what_stands_on_an_instrument_the_broker_lists_no_longer_is_not_forgotte
     life.run(lambda scene: scene.hold())
     journal = life.open()
     try:
-        found = unlisted(journal, [Instrument(BEL, "NSE", "BEL", 0.05)])
+        found = unlisted_instruments(journal, [Instrument(BEL, "NSE", "BEL", 0.05)])
     finally:
         journal.close()
     assert [(each.token, each.symbol) for each in found] == [(CANBK, "CANBK")]

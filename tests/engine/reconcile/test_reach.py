@@ -4,11 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from compiled.events import Act
-from compiled.model import SECOND
+from compiled.model.events import OperatorAct
+from compiled.model.values import SECOND
+from engine.day.broker_reach import UNSEEN, BrokerReach
+from engine.day.day_loop import SESSION
 from engine.errors import OperatorError, RetryableError
-from engine.trading.loop import SESSION
-from engine.trading.reach import UNSEEN, Reach
 
 NOW = 1_000 * SECOND
 
@@ -20,7 +20,7 @@ def seen(error, failing_s, holds=(), unheard=False):
         gateway=SimpleNamespace(silence=lambda: (0, ""), lookups=lookups), holds=dict.fromkeys(holds, "why"),
         books=SimpleNamespace(error=error), unheard=unheard, reconciler=SimpleNamespace(books=object()), inbox=[],
     )  # fmt: skip
-    Reach(loop, 5 * SECOND).watch(NOW)
+    BrokerReach(loop, 5 * SECOND).watch(NOW)
     assert (loop.reconciler.books is None) is bool(loop.inbox)
     return [each.act for each in loop.inbox]
 
@@ -38,4 +38,4 @@ def seen(error, failing_s, holds=(), unheard=False):
     ],
 )
 def test_the_books_come_first_after_a_dead_token_a_lost_feed_or_a_long_silence(error, failing_s, holds, unheard, blind):
-    assert seen(error, failing_s, holds, unheard) == ([Act.UNSEEN] if blind else [])
+    assert seen(error, failing_s, holds, unheard) == ([OperatorAct.UNSEEN] if blind else [])

@@ -2,14 +2,14 @@
 
 import pytest
 
-from compiled.events import GttUpdate, OrderUpdate, Outcome, PlaceGtt, Trade
-from compiled.model import SECOND, GttLeg, GttStatus, OrderStatus, Product, Side
+from compiled.model.events import BrokerTrade, GttUpdate, OrderUpdate, PlaceGtt, RequestOutcome
+from compiled.model.values import SECOND, GttLeg, GttStatus, OrderStatus, Product, Side
+from engine.books.differences import DifferenceChoice, DifferenceKind
 from engine.errors import OperatorError, RetryableError
 from engine.ports import BrokerHolding, BrokerPosition
-from engine.trading.differences import Choice, Kind
-from engine.trading.reconcile import AGAIN, SOON
-from tests.core.books import BOUND, CASH, Desk
-from tests.core.scripted import BEL, CANBK, STRANGER, no_charges, only
+from engine.reconcile.reconciler import AGAIN, SOON
+from tests.compiled.trading.books import BOUND, CASH, Desk
+from tests.compiled.trading.scripted import BEL, CANBK, STRANGER, no_charges, only
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def desk():
 def test_books_that_agree_leave_the_desk_clean(desk):
     desk.hold()
     assert desk.look(3) == []
-    assert desk.reconciler.open == ()
+    assert desk.reconciler.open_differences == ()
 
 
 def test_a_position_carried_over_night_is_found_in_the_holdings(desk):
@@ -56,7 +56,7 @@ def test_a_holding_listed_under_the_other_exchange_is_no_difference(desk):
     desk.hold()
     desk.books.at |= {"positions": [], "holdings": [held_elsewhere(100)]}
     assert desk.look(3) == []
-    assert desk.reconciler.open == ()
+    assert desk.reconciler.open_differences == ()
     assert len(desk.books.at["gtts"]) == 1
     assert desk.scene.kernel.naked() == 0
 
@@ -85,14 +85,14 @@ def test_what_is_sold_of_it_at_either_exchange_is_missing_once(desk, exchange):
     desk.hold()
     sold = BrokerPosition({"NSE": CANBK, "BSE": ELSEWHERE}[exchange], "CANBK", "CNC", -30, 101.0, exchange)
     desk.books.at |= {"positions": [sold], "holdings": [held_elsewhere(100)]}
-    assert desk.look(2) == [("CANBK:CNC", Kind.QUANTITY, -30)]
+    assert desk.look(2) == [("CANBK:CNC", DifferenceKind.QUANTITY, -30)]
 
 
 def test_what_is_bought_today_at_the_other_exchange_is_not_there_to_be_sold_at_ours(desk):
     desk.hold()
     desk.books.at["positions"].append(BrokerPosition(ELSEWHERE, "CANBK", "CNC", 5, 100.0, "BSE"))
-    assert desk.look(2) == [(f"CANBK@{ELSEWHERE}:CNC", Kind.UNMANAGED, 5)]
-    assert desk.only().choices == (Choice.IGNORE,)
+    assert desk.look(2) == [(f"CANBK@{ELSEWHERE}:CNC", DifferenceKind.UNMANAGED, 5)]
+    assert desk.only().choices == (DifferenceChoice.IGNORE,)
 
 
 def test_a_strangers_gtt_at_the_other_exchange_would_sell_the_same_shares(desk):
@@ -100,7 +100,7 @@ def test_a_strangers_gtt_at_the_other_exchange_would_sell_the_same_shares(desk):
     leg = GttLeg(90.0, 89.0, Side.SELL, 100)
     other = GttUpdate(desk.scene.now, 8, ELSEWHERE, GttStatus.ACTIVE, [leg], [], "", "BSE", "CANBK")
     desk.books.at["gtts"].append(other)
-    assert desk.look(2) == [("gtt:8", Kind.GTT, 100)]
+    assert desk.look(2) == [("gtt:8", DifferenceKind.GTT, 100)]
     assert (desk.only().symbol, desk.only().theirs) == ("CANBK", "SELL 100 at 90.00 on BSE")
 
 
@@ -108,16 +108,16 @@ def test_what_may_stand_under_a_name_nobody_knows_is_never_written_off(desk):
     desk.hold()
     desk.books.at |= {"positions": [], "holdings": [held_elsewhere(100, "RENAMED")]}
     found = {key: kind for key, kind, _ in desk.look(2)}
-    assert found == {"CANBK:CNC": Kind.MISSING, f"RENAMED@{ELSEWHERE}:CNC": Kind.UNMANAGED}
-    assert [each.difference.choices for each in desk.reconciler.standing.values()] == [(Choice.IGNORE,)] * 2
+    assert found == {"CANBK:CNC": DifferenceKind.MISSING, f"RENAMED@{ELSEWHERE}:CNC": DifferenceKind.UNMANAGED}
+    assert [each.difference.choices for each in desk.reconciler.standing.values()] == [(DifferenceChoice.IGNORE,)] * 2
 
 
 def test_shares_bought_on_margin_are_a_holding_of_their_own(desk):
     desk.books.at["holdings"] = [
         BrokerHolding(BEL, "BEL", 12, 250.0), BrokerHolding(BEL, "BEL", 4, 260.0, "MTF"),
     ]  # fmt: skip
-    assert desk.look(2) == [("BEL:CNC", Kind.UNMANAGED, 12), ("BEL:MTF", Kind.UNMANAGED, 4)]
-    assert [each.difference.choices for each in desk.reconciler.standing.values()] == [tuple(Choice)] * 2
+    assert desk.look(2) == [("BEL:CNC", DifferenceKind.UNMANAGED, 12), ("BEL:MTF", DifferenceKind.UNMANAGED, 4)]
+    assert [each.difference.choices for each in desk.reconciler.standing.values()] == [tuple(DifferenceChoice)] * 2
 
 
 # positions
@@ -125,17 +125,17 @@ def test_shares_bought_on_margin_are_a_holding_of_their_own(desk):
 
 def test_shares_that_only_the_broker_holds_are_unmanaged(desk):
     desk.books.at["holdings"] = [BrokerHolding(BEL, "BEL", 12, 250.0)]
-    assert desk.look(2) == [("BEL:CNC", Kind.UNMANAGED, 12)]
+    assert desk.look(2) == [("BEL:CNC", DifferenceKind.UNMANAGED, 12)]
     found = desk.only()
     assert (found.theirs, found.ours, found.average) == ("12 at 250.00", "none", 250.0)
-    assert found.choices == (Choice.ADOPT, Choice.ASSIGN, Choice.IGNORE, Choice.FLATTEN)
+    assert found.choices == (DifferenceChoice.ADOPT, DifferenceChoice.ASSIGN, DifferenceChoice.IGNORE, DifferenceChoice.FLATTEN)
 
 
 def test_shares_that_only_we_hold_are_missing(desk):
     desk.hold()
     desk.books.at["positions"] = [BrokerPosition(CANBK, "CANBK", "CNC", 0, 0.0)]
-    assert desk.look(2) == [("CANBK:CNC", Kind.MISSING, -100)]
-    assert desk.only().choices == (Choice.ADOPT, Choice.IGNORE)
+    assert desk.look(2) == [("CANBK:CNC", DifferenceKind.MISSING, -100)]
+    assert desk.only().choices == (DifferenceChoice.ADOPT, DifferenceChoice.IGNORE)
 
 
 def test_a_gtt_that_has_fired_and_is_not_taken_in_yet_says_nothing_about_the_position(desk):
@@ -162,32 +162,32 @@ def test_a_share_under_two_tokens_hides_neither_row(desk):
 
 @pytest.mark.parametrize(
     ("theirs", "figure", "choices"),
-    [(140, 40, tuple(Choice)), (60, -40, (Choice.ADOPT, Choice.IGNORE)), (-5, -105, (Choice.ADOPT, Choice.IGNORE))],
+    [(140, 40, tuple(DifferenceChoice)), (60, -40, (DifferenceChoice.ADOPT, DifferenceChoice.IGNORE)), (-5, -105, (DifferenceChoice.ADOPT, DifferenceChoice.IGNORE))],
 )
 def test_another_quantity_is_a_difference_of_what_is_missing_or_too_many(desk, theirs, figure, choices):
     desk.hold()
     desk.books.at["positions"] = [BrokerPosition(CANBK, "CANBK", "CNC", theirs, 100.0)]
-    assert desk.look(2) == [("CANBK:CNC", Kind.QUANTITY, figure)]
+    assert desk.look(2) == [("CANBK:CNC", DifferenceKind.QUANTITY, figure)]
     assert desk.only().choices == choices
 
 
 def test_the_same_shares_under_another_product_are_two_differences(desk):
     desk.hold()
     desk.books.at["positions"] = [BrokerPosition(CANBK, "CANBK", "MIS", 100, 100.0)]
-    assert desk.look(2) == [("CANBK:CNC", Kind.MISSING, -100), ("CANBK:MIS", Kind.UNMANAGED, 100)]
+    assert desk.look(2) == [("CANBK:CNC", DifferenceKind.MISSING, -100), ("CANBK:MIS", DifferenceKind.UNMANAGED, 100)]
 
 
 def test_what_the_desk_does_not_watch_can_only_be_ignored(desk):
     desk.books.at["positions"] = [BrokerPosition(STRANGER, "OLDCO", "CNC", 5, 10.0)]
-    assert desk.look(2) == [(f"OLDCO@{STRANGER}:CNC", Kind.UNMANAGED, 5)]
-    assert desk.only().choices == (Choice.IGNORE,)
+    assert desk.look(2) == [(f"OLDCO@{STRANGER}:CNC", DifferenceKind.UNMANAGED, 5)]
+    assert desk.only().choices == (DifferenceChoice.IGNORE,)
 
 
 @pytest.mark.parametrize("product", ["CNC", "MTF"])
 def test_a_short_position_can_be_bought_back_or_ignored(desk, product):
     desk.books.at["positions"] = [BrokerPosition(BEL, "BEL", product, -5, 10.0)]
-    assert desk.look(2) == [(f"BEL:{product}", Kind.UNMANAGED, -5)]
-    assert desk.only().choices == (Choice.IGNORE, Choice.FLATTEN)
+    assert desk.look(2) == [(f"BEL:{product}", DifferenceKind.UNMANAGED, -5)]
+    assert desk.only().choices == (DifferenceChoice.IGNORE, DifferenceChoice.FLATTEN)
 
 
 def test_the_average_of_holdings_and_purchases_is_that_of_all_shares(desk):
@@ -213,8 +213,8 @@ def test_what_is_left_of_a_holding_keeps_its_average(desk):
 
 def test_a_working_order_with_our_tag_that_nobody_here_sent_is_a_difference(desk):
     desk.books.at["orders"] = [OrderUpdate(desk.scene.now, "X9", "T77", BEL, Side.BUY, OrderStatus.OPEN, 10, 0)]
-    assert desk.look(2) == [("order:X9", Kind.ORDER, 10)]
-    assert desk.only().choices == (Choice.IGNORE, Choice.FLATTEN)
+    assert desk.look(2) == [("order:X9", DifferenceKind.ORDER, 10)]
+    assert desk.only().choices == (DifferenceChoice.IGNORE, DifferenceChoice.FLATTEN)
 
 
 @pytest.mark.parametrize("tag", ["", "mine"])
@@ -226,29 +226,29 @@ def test_an_order_of_somebody_else_is_no_difference(desk, tag):
 def test_a_second_order_under_the_same_tag_is_a_difference(desk):
     desk.hold()
     desk.books.at["orders"].append(OrderUpdate(desk.scene.now, "B2", "T1", CANBK, Side.BUY, OrderStatus.OPEN, 100, 0))
-    assert desk.look(2) == [("order:B2", Kind.ORDER, 100)]
+    assert desk.look(2) == [("order:B2", DifferenceKind.ORDER, 100)]
 
 
 def test_an_order_of_ours_that_the_broker_does_not_list_is_a_difference(desk):
     desk.scene.accept(desk.scene.enter(10), "B1")
-    assert desk.look(18) == [("order:B1", Kind.ORDER, -10)]
-    assert desk.only().choices == (Choice.ADOPT, Choice.IGNORE)
+    assert desk.look(18) == [("order:B1", DifferenceKind.ORDER, -10)]
+    assert desk.only().choices == (DifferenceChoice.ADOPT, DifferenceChoice.IGNORE)
 
 
 def test_a_trade_we_have_not_booked_comes_before_the_position_it_made(desk):
     desk.hold()
     at = desk.books.at
-    at["trades"].append(Trade(desk.scene.now, "t2", "B1", CANBK, Side.BUY, 5, 100.0))
+    at["trades"].append(BrokerTrade(desk.scene.now, "t2", "B1", CANBK, Side.BUY, 5, 100.0))
     at["positions"] = [BrokerPosition(CANBK, "CANBK", "CNC", 105, 100.0)]
-    assert desk.look(2) == [("trade:B1", Kind.TRADE, 5)]
-    assert desk.only().choices == (Choice.ADOPT, Choice.IGNORE)
+    assert desk.look(2) == [("trade:B1", DifferenceKind.TRADE, 5)]
+    assert desk.only().choices == (DifferenceChoice.ADOPT, DifferenceChoice.IGNORE)
 
 
 def test_a_trade_the_broker_has_taken_back_is_a_difference(desk):
     desk.hold()
     desk.books.at["trades"] = []
-    assert desk.look(2) == [("trade:B1", Kind.TRADE, -100)]
-    assert desk.only().choices == (Choice.IGNORE,)
+    assert desk.look(2) == [("trade:B1", DifferenceKind.TRADE, -100)]
+    assert desk.only().choices == (DifferenceChoice.IGNORE,)
 
 
 # GTTs
@@ -258,8 +258,8 @@ def test_a_gtt_of_somebody_else_on_what_we_hold_is_a_difference(desk):
     desk.hold()
     legs = [GttLeg(90.0, 89.5, Side.SELL, 100)]
     desk.books.at["gtts"].append(GttUpdate(desk.scene.now, 55, CANBK, GttStatus.ACTIVE, legs, []))
-    assert desk.look(2) == [("gtt:55", Kind.GTT, 100)]
-    assert desk.only().choices == (Choice.IGNORE, Choice.FLATTEN)
+    assert desk.look(2) == [("gtt:55", DifferenceKind.GTT, 100)]
+    assert desk.only().choices == (DifferenceChoice.IGNORE, DifferenceChoice.FLATTEN)
 
 
 def test_a_gtt_that_stands_on_what_was_sold_today_is_a_difference(desk):
@@ -270,10 +270,10 @@ def test_a_gtt_that_stands_on_what_was_sold_today_is_a_difference(desk):
     assert desk.scene.kernel.ladders.values() == []
     at["positions"] = [BrokerPosition(CANBK, "CANBK", "CNC", 0, 0.0)]
     at["orders"].append(OrderUpdate(now, "B2", exit_order.tag, CANBK, Side.SELL, OrderStatus.COMPLETE, 100, 100))
-    at["trades"].append(Trade(now, "tB2", "B2", CANBK, Side.SELL, 100, 101.0))
+    at["trades"].append(BrokerTrade(now, "tB2", "B2", CANBK, Side.SELL, 100, 101.0))
     at["gtts"] = [GttUpdate(now, 55, CANBK, GttStatus.ACTIVE, [GttLeg(90.0, 89.5, Side.SELL, 100)], [])]
     desk.books.cash = CASH + 100 * 100
-    assert desk.look(2) == [("gtt:55", Kind.GTT, 100)]
+    assert desk.look(2) == [("gtt:55", DifferenceKind.GTT, 100)]
 
 
 @pytest.mark.parametrize(("token", "status"), [(STRANGER, GttStatus.ACTIVE), (CANBK, GttStatus.DELETED)])
@@ -287,8 +287,8 @@ def test_a_gtt_on_what_is_not_watched_and_one_that_is_over_are_none(desk, token,
 def test_a_gtt_of_ours_that_is_not_listed_is_a_difference(desk):
     desk.hold()
     desk.books.at["gtts"] = []
-    assert desk.look(18) == [("gtt:7", Kind.GTT, -100)]
-    assert desk.only().choices == (Choice.ADOPT,)
+    assert desk.look(18) == [("gtt:7", DifferenceKind.GTT, -100)]
+    assert desk.only().choices == (DifferenceChoice.ADOPT,)
 
 
 # funds
@@ -299,19 +299,19 @@ def test_a_gtt_of_ours_that_is_not_listed_is_a_difference(desk):
 )
 def test_cash_beyond_the_bound_is_a_difference(desk, cash, figure):
     desk.books.cash = CASH + cash
-    assert desk.look(2) == ([("funds", Kind.FUNDS, figure)] if figure else [])
+    assert desk.look(2) == ([("funds", DifferenceKind.FUNDS, figure)] if figure else [])
 
 
 def test_the_loan_that_a_sale_of_financed_shares_pays_back_is_no_difference(desk):
     scene = desk.scene
     scene.kernel.rates[8 * CANBK + int(Product.MTF)] = no_charges()
     gtt = only(scene.fill(scene.enter(100, product=Product.MTF)), PlaceGtt).gtt
-    scene.answer(gtt.intent, Outcome.ACCEPTED, "7")
+    scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7")
     scene.fill(scene.leave(), "S1")
     desk.books.cash = CASH - 7_500_00  # of the 10,000 they were sold for
     assert desk.look(2) == []
     desk.books.cash = CASH - 10_000_00 - BOUND - 1
-    assert desk.look(2) == [("funds", Kind.FUNDS, -BOUND - 1)]
+    assert desk.look(2) == [("funds", DifferenceKind.FUNDS, -BOUND - 1)]
 
 
 def test_cash_is_not_compared_while_an_order_blocks_some(desk):
@@ -366,9 +366,9 @@ def test_a_fill_on_its_way_never_becomes_a_position_difference(desk):
     desk.scene.accept(order, "B1")
     at = desk.books.at
     at["orders"] = [OrderUpdate(desk.scene.now, "B1", "T1", CANBK, Side.BUY, OrderStatus.COMPLETE, 10, 10)]
-    at["trades"] = [Trade(desk.scene.now, "t1", "B1", CANBK, Side.BUY, 10, 100.0)]
+    at["trades"] = [BrokerTrade(desk.scene.now, "t1", "B1", CANBK, Side.BUY, 10, 100.0)]
     at["positions"] = [BrokerPosition(CANBK, "CANBK", "CNC", 10, 100.0)]
-    assert desk.look(2) == [("trade:B1", Kind.TRADE, 10)]
+    assert desk.look(2) == [("trade:B1", DifferenceKind.TRADE, 10)]
     desk.scene.trade("t1", "B1", 10, 100.0)
     desk.books.cash = CASH - 10 * 10_000
     assert desk.look() == []
@@ -387,15 +387,15 @@ def test_books_that_cannot_be_read_twice_hold_the_desk_and_change_nothing_else(d
     assert desk.look() == stood
     assert desk.reconciler.unreadable == ""
     assert desk.look() == stood
-    assert "cannot be read" in desk.reconciler.open[0]
-    assert len(desk.reconciler.open) == 2
+    assert "cannot be read" in desk.reconciler.open_differences[0]
+    assert len(desk.reconciler.open_differences) == 2
     desk.books.error = None
     desk.books.at["holdings"].append(BrokerHolding(CANBK, "CANBK", 5, 100.0))
     assert desk.look() == stood
-    assert desk.reconciler.open[0] == AGAIN, "what is new after the silence is looked at twice, and the desk stays held"
+    assert desk.reconciler.open_differences[0] == AGAIN, "what is new after the silence is looked at twice, and the desk stays held"
     desk.books.at["holdings"].pop()
     assert desk.look() == stood
-    assert len(desk.reconciler.open) == 1
+    assert len(desk.reconciler.open_differences) == 1
 
 
 def test_books_that_cannot_be_read_when_the_day_is_over_rest_with_it_and_say_so(desk):
@@ -404,7 +404,7 @@ def test_books_that_cannot_be_read_when_the_day_is_over_rest_with_it_and_say_so(
     desk.look(2)
     rows = desk.board.differences.rows
     assert [(row.kind, row.choices, row.ignored) for row in rows] == [("unreadable", (), False)]
-    desk.reconciler.rest()
+    desk.reconciler.rest_until_opening()
     desk.look()
     [row] = desk.board.differences.rows
     assert (row.kind, row.choices, row.ignored) == ("unreadable", (), True)
@@ -417,9 +417,9 @@ def test_books_that_cannot_be_read_when_the_day_is_over_rest_with_it_and_say_so(
 def test_while_nothing_reaches_the_broker_that_stands_beside_what_stood_and_goes_with_it(desk):
     desk.books.at["holdings"] = [BrokerHolding(BEL, "BEL", 12, 250.0)]
     stood = desk.look(2)
-    desk.reconciler.unreach("the broker does not answer (HTTP 502)")
+    desk.reconciler.show_unreached("the broker does not answer (HTTP 502)")
     assert [(row.kind, row.theirs) for row in desk.board.differences.rows][-1] == (
         "unreadable", "the broker does not answer (HTTP 502)",
     )  # fmt: skip
-    desk.reconciler.unreach("")
+    desk.reconciler.show_unreached("")
     assert [row.key for row in desk.board.differences.rows] == [key for key, *_ in stood] != []

@@ -4,29 +4,29 @@ import asyncio
 
 import pytest
 
-from compiled.events import (
-    Act,
+from compiled.model.events import (
+    BrokerTrade,
     CancelOrder,
     DeleteGtt,
     GttUpdate,
     ModifyGtt,
+    OperatorAct,
     OrderUpdate,
-    Outcome,
     PlaceGtt,
     PlaceOrder,
-    Trade,
-    Verb,
+    RequestOutcome,
+    RequestVerb,
     WriteOff,
 )
-from compiled.ladder import protected
-from compiled.model import MINUTE, SECOND, GttLeg, GttStatus, OrderStatus, Product, Purpose, Side
+from compiled.model.values import MINUTE, SECOND, GttLeg, GttStatus, OrderPurpose, OrderStatus, Product, Side
+from compiled.trading.ladder import protected_quantity
 from engine.errors import RetryableError
+from engine.orders.records import JournalRecorder
+from engine.orders.restore import restore_kernel
 from engine.ports import BrokerHolding, BrokerPosition
-from engine.trading.records import Recorder
-from engine.trading.restore import restore
-from store.sqlite import SqliteJournal
-from tests.core.books import BOUND, CASH, Desk
-from tests.core.scripted import BEL, CANBK, OPEN, Scene, only, some
+from store.sqlite_journal import SqliteJournal
+from tests.compiled.trading.books import BOUND, CASH, Desk
+from tests.compiled.trading.scripted import BEL, CANBK, OPEN, Scene, only, some
 
 MIDNIGHT = OPEN - (9 * 60 + 15) * MINUTE
 DAY = 86_400 * SECOND
@@ -52,7 +52,7 @@ def ladder(desk, token=BEL):
 
 
 def profit(desk):
-    return int(desk.scene.kernel.ledger.net - desk.scene.kernel.before)
+    return int(desk.scene.kernel.ledger.net - desk.scene.kernel.net_at_open)
 
 
 # shares the broker has and we have not
@@ -80,7 +80,7 @@ def test_adopting_moves_shares_and_neither_cash_nor_the_profit_of_the_day(strang
 def test_the_stop_of_adopted_shares_may_be_asked_for_and_does_not_trail(stranger):
     _, asked = stranger.decide("BEL:CNC adopt stop=10")
     assert only(asked, PlaceGtt).gtt.legs[0].trigger == 216.0
-    stranger.scene.answer(only(asked, PlaceGtt).gtt.intent, Outcome.ACCEPTED, "9")
+    stranger.scene.answer(only(asked, PlaceGtt).gtt.intent, RequestOutcome.ACCEPTED, "9")
     stranger.scene.tick(300.0, BEL)
     assert stranger.scene.seconds(30) == []
 
@@ -93,7 +93,7 @@ def test_adopting_takes_over_the_gtt_that_protects_the_shares_already(stranger):
     assert some(asked, PlaceGtt) == []
     adopted = ladder(stranger)
     rung = adopted.rungs[0]
-    assert (rung.stop, rung.target, protected(adopted, rung, 241.0)) == (220.0, 270.0, 12)
+    assert (rung.stop, rung.target, protected_quantity(adopted, rung, 241.0)) == (220.0, 270.0, 12)
     assert stranger.scene.kernel.naked() == 0
     assert stranger.look(3) == []
 
@@ -172,7 +172,7 @@ def test_shares_without_a_price_are_not_adopted_yet(desk):
 def test_flattened_shares_are_sold_at_once_and_never_protected(stranger):
     _, asked = stranger.decide("BEL:CNC flatten")
     order = only(asked, PlaceOrder).order
-    assert (order.side, order.quantity, order.purpose, order.product) == (Side.SELL, 12, Purpose.EXIT, Product.CNC)
+    assert (order.side, order.quantity, order.purpose, order.product) == (Side.SELL, 12, OrderPurpose.EXIT, Product.CNC)
     assert some(asked, PlaceGtt) == []
 
 
@@ -181,7 +181,7 @@ def test_intraday_shares_get_a_stop_order(desk):
     desk.books.at["positions"] = [BrokerPosition(BEL, "BEL", "MIS", -5, 250.0)]
     desk.look(2)
     order = only(desk.decide("BEL:MIS adopt")[1], PlaceOrder).order
-    assert (order.side, order.quantity, order.purpose, order.trigger) == (Side.BUY, 5, Purpose.PROTECT, 252.0)
+    assert (order.side, order.quantity, order.purpose, order.trigger) == (Side.BUY, 5, OrderPurpose.PROTECT, 252.0)
     assert desk.look(3) == []
 
 
@@ -217,7 +217,7 @@ def test_nothing_is_flattened_while_the_market_is_closed(stranger):
 
 def test_a_desk_that_flattens_everything_flattens_what_is_adopted(stranger):
     stranger.scene.kernel.flattening = True
-    assert only(stranger.decide("BEL:CNC adopt")[1], PlaceOrder).order.purpose is Purpose.EXIT
+    assert only(stranger.decide("BEL:CNC adopt")[1], PlaceOrder).order.purpose is OrderPurpose.EXIT
 
 
 def test_what_is_decided_twice_is_done_once(stranger):
@@ -228,7 +228,7 @@ def test_what_is_decided_twice_is_done_once(stranger):
 
 
 def test_two_decisions_at_the_same_moment_are_one(stranger):
-    stranger.choices.ask(98, "BEL:CNC adopt")
+    stranger.choices.queue_decision(98, "BEL:CNC adopt")
     _, asked = stranger.decide("BEL:CNC adopt")
     assert len(some(asked, PlaceGtt)) == 1
     assert stranger.scene.kernel.ledger.account(BEL).quantity == 12
@@ -245,7 +245,7 @@ def test_figures_that_change_meanwhile_are_decided_again(stranger):
 
 
 def test_what_was_asked_of_one_figure_is_not_done_with_another_that_has_come_to_stand_meanwhile(stranger):
-    assert stranger.choices.ask(1, "BEL:CNC ignore") == ""
+    assert stranger.choices.queue_decision(1, "BEL:CNC ignore") == ""
     stranger.books.at["holdings"] = [BrokerHolding(BEL, "BEL", 20, 250.0)]
     stranger.look(2)
     asyncio.run(stranger.choices.carry_out())
@@ -265,7 +265,7 @@ def test_nothing_is_decided_on_books_that_cannot_be_read(stranger):
 
 def test_an_ignored_difference_leaves_the_desk_clean_and_on_the_board(stranger):
     stranger.decide("BEL:CNC ignore")
-    assert stranger.reconciler.open == ()
+    assert stranger.reconciler.open_differences == ()
     assert [(row.key, row.ignored) for row in stranger.board.differences.rows] == [("BEL:CNC", True)]
 
 
@@ -275,7 +275,7 @@ def test_what_we_trade_beside_ignored_shares_leaves_them_ignored(desk):
     desk.decide("CANBK:CNC ignore")
     desk.hold()
     assert [figure for _, _, figure in desk.look(2)] == [0]
-    assert (desk.only().apart, desk.only().theirs, desk.reconciler.open) == (30, "130 at 97.69, 30 of them ignored", ())
+    assert (desk.only().apart, desk.only().theirs, desk.reconciler.open_differences) == (30, "130 at 97.69, 30 of them ignored", ())
 
 
 def test_an_ignored_difference_stays_ignored_over_a_restart_until_its_figure_changes(stranger):
@@ -283,17 +283,17 @@ def test_an_ignored_difference_stays_ignored_over_a_restart_until_its_figure_cha
     again = Desk(journal=stranger.journal)
     again.books.at["holdings"] = [BrokerHolding(BEL, "BEL", 12, 250.0)]
     again.look(2)
-    assert again.reconciler.open == ()
+    assert again.reconciler.open_differences == ()
     again.books.at["holdings"] = [BrokerHolding(BEL, "BEL", 13, 250.0)]
     again.look(2)
-    assert len(again.reconciler.open) == 1
+    assert len(again.reconciler.open_differences) == 1
 
 
 def test_everything_can_be_ignored_at_once(stranger):
     stranger.books.cash = CASH - 3 * BOUND
     stranger.look(2)
     assert stranger.decide("all ignore")[0] == "done: 2 ignored"
-    assert stranger.reconciler.open == ()
+    assert stranger.reconciler.open_differences == ()
 
 
 def test_ignored_shares_can_still_be_adopted(stranger):
@@ -334,7 +334,7 @@ def test_missing_shares_may_be_ignored(desk):
     desk.books.at["positions"] = []
     desk.look(2)
     desk.decide("CANBK:CNC ignore")
-    assert (desk.reconciler.open, desk.scene.account) == ((), 100)
+    assert (desk.reconciler.open_differences, desk.scene.account) == ((), 100)
 
 
 def test_a_part_that_is_missing_is_written_off_and_the_gtt_made_smaller(desk):
@@ -388,7 +388,7 @@ def test_a_stray_order_is_cancelled(desk):
 
 def test_a_stray_order_may_be_ignored_and_is_left_alone(desk):
     stray(desk).decide("order:X9 ignore")
-    assert (desk.reconciler.open, desk.gateway.sent) == ((), [])
+    assert (desk.reconciler.open_differences, desk.gateway.sent) == ((), [])
 
 
 def test_an_order_that_the_broker_does_not_list_counts_as_cancelled(desk):
@@ -404,7 +404,7 @@ def test_an_order_that_the_broker_does_not_list_counts_as_cancelled(desk):
 def unbooked(desk):
     desk.hold()
     at = desk.books.at
-    at["trades"].append(Trade(desk.scene.now, "t2", "B1", CANBK, Side.BUY, 5, 100.0))
+    at["trades"].append(BrokerTrade(desk.scene.now, "t2", "B1", CANBK, Side.BUY, 5, 100.0))
     at["positions"] = [BrokerPosition(CANBK, "CANBK", "CNC", 105, 100.0)]
     desk.look(2)
     return desk
@@ -442,7 +442,7 @@ def test_a_foreign_gtt_is_deleted(desk):
 
 def test_a_foreign_gtt_may_be_ignored_and_is_left_alone(desk):
     foreign_gtt(desk).decide("gtt:55 ignore")
-    assert (desk.reconciler.open, desk.gateway.sent) == ((), [])
+    assert (desk.reconciler.open_differences, desk.gateway.sent) == ((), [])
 
 
 def test_a_gtt_of_ours_that_is_gone_is_replaced(desk):
@@ -470,7 +470,7 @@ def test_ignored_cash_stays_ignored_within_the_bound(desk):
     for cash, open_ in ((-4 * BOUND, 0), (-2 * BOUND, 0), (-4 * BOUND - 1, 1)):
         desk.books.cash = CASH + cash
         desk.look(2)
-        assert len(desk.reconciler.open) == open_
+        assert len(desk.reconciler.open_differences) == open_
 
 
 # over a restart
@@ -480,17 +480,17 @@ def figures(scene):
     """Return what a run knows of its positions and its day."""
     kernel = scene.kernel
     rungs = [
-        (r.rung_id, r.state, int(r.quantity), r.average, r.stop, int(protected(kernel.owners[r.ladder_id], r, 244.0)))
+        (r.rung_id, r.state, int(r.quantity), r.average, r.stop, int(protected_quantity(kernel.owners[r.ladder_id], r, 244.0)))
         for r in kernel.rungs.values()
         if r.live
     ]
-    return rungs, int(kernel.ledger.net - kernel.before), int(kernel.ledger.cash), int(kernel.entries)
+    return rungs, int(kernel.ledger.net - kernel.net_at_open), int(kernel.ledger.cash), int(kernel.entry_count)
 
 
 def test_adopted_intraday_shares_come_back_with_their_cash(tmp_path):
     journal = SqliteJournal(tmp_path / "desk.db", lambda name, error: pytest.fail(f"{name}: {error}"))
     desk = Desk()
-    desk.scene.after = Recorder(desk.scene.kernel, journal).flush
+    desk.scene.after = JournalRecorder(desk.scene.kernel, journal).flush
     desk.scene.tick(240.0, BEL)
     desk.books.at["positions"] = [BrokerPosition(BEL, "BEL", "MIS", -12, 250.0)]
     desk.look(2)
@@ -500,7 +500,7 @@ def test_adopted_intraday_shares_come_back_with_their_cash(tmp_path):
     journal.close()
     journal = SqliteJournal(tmp_path / "desk.db", lambda name, error: pytest.fail(f"{name}: {error}"))
     scene = Scene()
-    restore(scene.kernel, journal, MIDNIGHT)
+    restore_kernel(scene.kernel, journal, MIDNIGHT)
     journal.close()
     scene.tick(240.0, BEL)
     assert figures(scene) == figures(desk.scene)
@@ -514,12 +514,12 @@ def test_adopted_shares_come_back_as_they_were(tmp_path, written_off):
 
     first = journal()
     desk = Desk()
-    desk.scene.after = Recorder(desk.scene.kernel, first).flush
+    desk.scene.after = JournalRecorder(desk.scene.kernel, first).flush
     desk.scene.tick(240.0, BEL)
     desk.books.at["holdings"] = [BrokerHolding(BEL, "BEL", 12, 250.0)]
     desk.look(2)
     gtt = only(desk.decide("BEL:CNC adopt")[1], PlaceGtt).gtt
-    desk.scene.answer(gtt.intent, Outcome.ACCEPTED, "9")
+    desk.scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "9")
     desk.scene.tick(244.0, BEL)
     if written_off:
         desk.books.at["gtts"] = [GttUpdate(0, 9, BEL, GttStatus.ACTIVE, list(gtt.legs), [])]
@@ -530,13 +530,13 @@ def test_adopted_shares_come_back_as_they_were(tmp_path, written_off):
 
     second = journal()
     scene = Scene()
-    assert restore(scene.kernel, second, MIDNIGHT) == []
+    assert restore_kernel(scene.kernel, second, MIDNIGHT) == []
     scene.tick(244.0, BEL)
     assert figures(scene) == figures(desk.scene)
     assert figures(scene)[1] == 12 * 400
 
     tomorrow = Scene()
-    restore(tomorrow.kernel, second, MIDNIGHT + DAY)
+    restore_kernel(tomorrow.kernel, second, MIDNIGHT + DAY)
     second.close()
     tomorrow.tick(244.0, BEL)
     assert figures(tomorrow)[0] == figures(scene)[0]
@@ -546,23 +546,23 @@ def test_adopted_shares_come_back_as_they_were(tmp_path, written_off):
 def test_what_is_left_after_a_write_off_leaves_at_once_however_often_more_was_refused():
     scene = Scene()
     gtt = scene.hold()
-    scene.operate(Act.EXIT, token=CANBK)
-    scene.answer(gtt.intent, Outcome.ACCEPTED, "7", Verb.CANCEL)
+    scene.operate(OperatorAct.EXIT, token=CANBK)
+    scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.CANCEL)
     for _ in range(3):
         order = some(scene.asked, PlaceOrder)[-1].order
-        scene.answer(order.intent, Outcome.REFUSED, reason="HoldingException: 8 are there")
+        scene.answer(order.intent, RequestOutcome.REFUSED, reason="HoldingException: 8 are there")
         for _ in range(400):
             scene.seconds(1)
-            if scene.kernel.out.orders[order.intent] is not some(scene.asked, PlaceOrder)[-1].order:
+            if scene.kernel.order_store.orders[order.intent] is not some(scene.asked, PlaceOrder)[-1].order:
                 break
     scene.answer(
-        some(scene.asked, PlaceOrder)[-1].order.intent, Outcome.REFUSED, reason="HoldingException: 8 are there"
+        some(scene.asked, PlaceOrder)[-1].order.intent, RequestOutcome.REFUSED, reason="HoldingException: 8 are there"
     )
     scene.seconds(1)
     again = some(scene.asked, PlaceGtt)[-1].gtt
-    scene.answer(again.intent, Outcome.ACCEPTED, "8")
+    scene.answer(again.intent, RequestOutcome.ACCEPTED, "8")
     assert again.legs[0].quantity == 100
     found = scene.tell(WriteOff(scene.now, CANBK, Product.CNC, Side.BUY, 92))
     assert only(found, DeleteGtt).gtt is again
-    left = only(scene.answer(again.intent, Outcome.ACCEPTED, "8", Verb.CANCEL), PlaceOrder).order
-    assert (left.purpose, left.quantity) == (Purpose.EXIT, 8)
+    left = only(scene.answer(again.intent, RequestOutcome.ACCEPTED, "8", RequestVerb.CANCEL), PlaceOrder).order
+    assert (left.purpose, left.quantity) == (OrderPurpose.EXIT, 8)

@@ -3,11 +3,11 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compiled.model import Product
+from compiled.model.values import Product
+from engine.books.differences import POSITIONS, DifferenceChoice, held_shares
 from engine.ports import BrokerHolding, BrokerPosition
-from engine.trading.differences import POSITIONS, Choice, held
-from tests.core.books import CASH, Desk
-from tests.core.scripted import BEL, CANBK
+from tests.compiled.trading.books import CASH, Desk
+from tests.compiled.trading.scripted import BEL, CANBK
 
 NAMES = {BEL: "BEL", CANBK: "CANBK"}
 PRICES = {BEL: 240.0, CANBK: 100.0}
@@ -56,10 +56,10 @@ def test_adopting_what_can_be_adopted_makes_the_books_agree(theirs, holding):
     for _ in range(3):  # what is on the other side is written off first, then taken on
         for standing in list(desk.reconciler.standing.values()):
             difference = standing.difference
-            if difference.kind in POSITIONS and Choice.ADOPT in difference.choices:
+            if difference.kind in POSITIONS and DifferenceChoice.ADOPT in difference.choices:
                 assert desk.decide(f"{difference.key} adopt")[0].startswith("done")
         desk.look(2)
-    ours = {at: quantity for at, quantity in held(desk.scene.kernel).items() if quantity}
+    ours = {at: quantity for at, quantity in held_shares(desk.scene.kernel).items() if quantity}
     wanted = {
         (token, product): quantity
         for (token, product), quantity in shares(theirs).items()
@@ -72,6 +72,6 @@ def test_adopting_what_can_be_adopted_makes_the_books_agree(theirs, holding):
     for token in NAMES:
         account = ledger.account(token)
         assert (account.quantity if account else 0) == sum(q for (t, _), q in wanted.items() if t == token)
-    assert ledger.net - desk.scene.kernel.before == 0
+    assert ledger.net - desk.scene.kernel.net_at_open == 0
     intraday = sum(quantity * PRICES[token] * 100 for (token, product), quantity in wanted.items() if product == "MIS")
     assert ledger.cash == CASH - (50 * 100_00 if holding else 0) - intraday

@@ -5,14 +5,14 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 
-from engine.numbers import amount, clock
-from engine.trading.board import UNREADABLE, Board, DifferenceRow
-from tui.actions import bindings
-from tui.widgets.live_table import LiveTable
-from tui.widgets.view import Cell, Column, View
+from engine.board_rows import UNREADABLE, Board, DifferenceRow
+from engine.numbers import amount, time_of_day
+from tui.app.widgets.live_table import LiveTable
+from tui.app.widgets.pane_view import PaneCell, PaneColumn, View
+from tui.key_actions import scope_bindings
 
 
-class Differences(View[DifferenceRow]):
+class DifferencesPaneView(View[DifferenceRow]):
     """One line per difference."""
 
     name = "differences"
@@ -25,12 +25,12 @@ class Differences(View[DifferenceRow]):
     )
     empty = "the books agree"
     columns = (
-        Column("what", 10, 18, right=False, names="key"),
-        Column("kind", 9, 10, right=False),
-        Column("the broker has", 16, 34, right=False),
-        Column("we have", 10, 34, right=False),
-        Column("since", 8, right=False, rank=1),
-        Column("choices", 27, right=False, rank=2),
+        PaneColumn("what", 10, 18, right=False, names="key"),
+        PaneColumn("kind", 9, 10, right=False),
+        PaneColumn("the broker has", 16, 34, right=False),
+        PaneColumn("we have", 10, 34, right=False),
+        PaneColumn("since", 8, right=False, rank=1),
+        PaneColumn("choices", 27, right=False, rank=2),
     )
 
     def version(self, board: Board) -> int:
@@ -45,33 +45,33 @@ class Differences(View[DifferenceRow]):
         """Tell whether it keeps the desk from entering."""
         return not row.ignored
 
-    def cells(self, row: DifferenceRow, now: int, widths: Sequence[int]) -> tuple[Cell, ...]:
+    def cells(self, row: DifferenceRow, now: int, widths: Sequence[int]) -> tuple[PaneCell, ...]:
         """Return the line of one difference."""
         del now, widths
         ink = "dim" if row.ignored else ""
         return (
-            Cell(row.key, ink or "strong"),
-            Cell("ignored" if row.ignored and row.choices else row.kind, ink or "danger"),
-            Cell(_grouped(row.theirs), ink),
-            Cell(_grouped(row.ours), ink),
-            Cell(clock(row.since) if row.since else "", "faint"),
-            Cell(" ".join(row.choices), "faint"),
+            PaneCell(row.key, ink or "strong"),
+            PaneCell("ignored" if row.ignored and row.choices else row.kind, ink or "danger"),
+            PaneCell(_grouped_digits(row.theirs), ink),
+            PaneCell(_grouped_digits(row.ours), ink),
+            PaneCell(time_of_day(row.since) if row.since else "", "faint"),
+            PaneCell(" ".join(row.choices), "faint"),
         )
 
-    def summary(self, board: Board) -> list[Cell]:
+    def summary(self, board: Board) -> list[PaneCell]:
         """Count what stands and what is ignored."""
         rows = board.differences.rows[:]
         ignored = sum(row.ignored for row in rows if row.choices)
         stands = sum(not row.ignored for row in rows if row.choices)
-        parts = [Cell(f"{stands} to decide: read-only", "danger")] if stands else []
+        parts = [PaneCell(f"{stands} to decide: read-only", "danger")] if stands else []
         if unread := [row for row in rows if row.kind == UNREADABLE]:
             rests = unread[0].ignored
-            parts.append(Cell("not compared", "dim") if rests else Cell("not compared: read-only", "danger"))
-        parts = parts or [Cell("clean", "dim")]
-        return [*parts, Cell(f"{ignored} ignored", "dim")] if ignored else parts
+            parts.append(PaneCell("not compared", "dim") if rests else PaneCell("not compared: read-only", "danger"))
+        parts = parts or [PaneCell("clean", "dim")]
+        return [*parts, PaneCell(f"{ignored} ignored", "dim")] if ignored else parts
 
 
-def _grouped(text: str) -> str:
+def _grouped_digits(text: str) -> str:
     """Group the digits of an amount of money; leave everything else as it is."""
     return "₹" + amount(text.removeprefix("₹")) if text.startswith("₹") else text
 
@@ -79,4 +79,4 @@ def _grouped(text: str) -> str:
 class DifferencesTable(LiveTable[DifferenceRow]):
     """The differences, with their keys to decide."""
 
-    BINDINGS: ClassVar[list[BindingType]] = list(bindings("differences"))
+    BINDINGS: ClassVar[list[BindingType]] = list(scope_bindings("differences"))

@@ -3,15 +3,15 @@
 import contextlib
 from collections.abc import Sequence
 
-from engine.numbers import clock, count
-from engine.trading.board import Board, EventRow
-from tui.widgets.view import Cell, Column, View
+from engine.board_rows import Board, EventRow
+from engine.numbers import count, time_of_day
+from tui.app.widgets.pane_view import PaneCell, PaneColumn, View
 
 _MARKS = {"info": ("·", "dim"), "fill": ("◆", "title"), "warn": ("▲", "notice"), "alarm": ("■", "danger")}
 _INKS = {"info": "dim", "fill": "", "warn": "notice", "alarm": "danger"}
 
 
-def latest(board: Board) -> list[EventRow]:
+def latest_events(board: Board) -> list[EventRow]:
     """Copy the log; the engine may write into it meanwhile, which a copy notices, so try again, and at worst be empty."""
     for _ in range(8):
         with contextlib.suppress(RuntimeError):
@@ -19,12 +19,12 @@ def latest(board: Board) -> list[EventRow]:
     return []
 
 
-def told(row: EventRow) -> str:
+def event_text(row: EventRow) -> str:
     """Return what an event says, and how often it was told."""
     return row.text if row.times == 1 else f"{row.text} ({row.times} times)"
 
 
-class Events(View[EventRow]):
+class EventsPaneView(View[EventRow]):
     """One line per event, the newest last."""
 
     name = "events"
@@ -33,9 +33,9 @@ class Events(View[EventRow]):
     empty = "quiet"
     follows = True
     columns = (
-        Column("time", 8, right=False),
-        Column("", 1, right=False),
-        Column("event", 12, 400, right=False),
+        PaneColumn("time", 8, right=False),
+        PaneColumn("", 1, right=False),
+        PaneColumn("event", 12, 400, right=False),
     )
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class Events(View[EventRow]):
 
     def rows(self, board: Board) -> Sequence[EventRow]:
         """Return the last events, oldest first."""
-        rows = latest(board)
+        rows = latest_events(board)
         if rows or not board.events:
             self._seen = rows
         return self._seen
@@ -56,13 +56,13 @@ class Events(View[EventRow]):
         """Tell whether it is an alarm."""
         return row.level == "alarm"
 
-    def cells(self, row: EventRow, now: int, widths: Sequence[int]) -> tuple[Cell, ...]:
+    def cells(self, row: EventRow, now: int, widths: Sequence[int]) -> tuple[PaneCell, ...]:
         """Return the line of one event."""
         del now, widths
         mark, tone = _MARKS.get(row.level, ("·", "dim"))
-        return Cell(clock(row.ts), "faint"), Cell(mark, tone), Cell(told(row), _INKS.get(row.level, "dim"))
+        return PaneCell(time_of_day(row.ts), "faint"), PaneCell(mark, tone), PaneCell(event_text(row), _INKS.get(row.level, "dim"))
 
-    def summary(self, board: Board) -> list[Cell]:
+    def summary(self, board: Board) -> list[PaneCell]:
         """Count what has left the board; the store has it all."""
         dropped = board.events_dropped
-        return [Cell(f"{count(dropped)} older", "dim")] if dropped else []
+        return [PaneCell(f"{count(dropped)} older", "dim")] if dropped else []

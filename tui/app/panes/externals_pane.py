@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from engine.trading.board import Board, OrderRow
-from tui.panes.orders import Orders, state
-from tui.widgets.view import Cell
+from engine.board_rows import Board, OrderRow
+from tui.app.panes.orders_pane import OrdersPaneView, order_state
+from tui.app.widgets.pane_view import PaneCell
 
 
-class Externals(Orders):
+class ExternalsPaneView(OrdersPaneView):
     """One line per order that is not the desk's."""
 
     name = "externals"
@@ -28,10 +28,10 @@ class Externals(Orders):
 
     def attention(self, row: OrderRow) -> bool:
         """Tell whether an order still works, and may change what the account holds."""
-        return state(row) in {"open", "trigger pending"}
+        return order_state(row) in {"open", "trigger pending"}
 
-    def summary(self, board: Board) -> list[Cell]:
+    def summary(self, board: Board) -> list[PaneCell]:
         """Count the orders and the working ones."""
         rows = board.externals.rows[:]
         working = sum(self.attention(row) for row in rows)
-        return [Cell(f"{working} working", "notice" if working else "dim")] if rows else []
+        return [PaneCell(f"{working} working", "notice" if working else "dim")] if rows else []

@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from engine.numbers import clock
-from engine.trading.board import Board, KillRow
-from tui.widgets.view import Cell, Column, View
+from engine.board_rows import Board, KillRow
+from engine.numbers import time_of_day
+from tui.app.widgets.pane_view import PaneCell, PaneColumn, View
 
 _IST = timedelta(hours=5, minutes=30)
 
 
-def _day(ns: int) -> str:
+def _day_text(ns: int) -> str:
     return (datetime.fromtimestamp(ns // 1_000_000_000, UTC) + _IST).strftime("%d %b")
 
 
-class Kills(View[KillRow]):
+class KillsPaneView(View[KillRow]):
     """One line per latching or resumption, oldest first."""
 
     name = "kills"
@@ -26,11 +26,11 @@ class Kills(View[KillRow]):
     empty = "never pulled"
     follows = True
     columns = (
-        Column("day", 6, right=False, rank=2),
-        Column("time", 8, right=False),
-        Column("act", 7, right=False),
-        Column("by", 8, 12, right=False, rank=1),
-        Column("reason", 12, 80, right=False),
+        PaneColumn("day", 6, right=False, rank=2),
+        PaneColumn("time", 8, right=False),
+        PaneColumn("act", 7, right=False),
+        PaneColumn("by", 8, 12, right=False, rank=1),
+        PaneColumn("reason", 12, 80, right=False),
     )
 
     def version(self, board: Board) -> int:
@@ -41,19 +41,19 @@ class Kills(View[KillRow]):
         """Return the history."""
         return board.kills.rows
 
-    def cells(self, row: KillRow, now: int, widths: Sequence[int]) -> tuple[Cell, ...]:
+    def cells(self, row: KillRow, now: int, widths: Sequence[int]) -> tuple[PaneCell, ...]:
         """Return one line."""
         del now, widths
         stopped = row.act == "latch"
         return (
-            Cell(_day(row.ts), "faint"),
-            Cell(clock(row.ts), "faint"),
-            Cell(row.level if stopped else row.act, "danger" if stopped else "title"),
-            Cell(row.who, "dim"),
-            Cell(row.reason),
+            PaneCell(_day_text(row.ts), "faint"),
+            PaneCell(time_of_day(row.ts), "faint"),
+            PaneCell(row.level if stopped else row.act, "danger" if stopped else "title"),
+            PaneCell(row.who, "dim"),
+            PaneCell(row.reason),
         )
 
-    def summary(self, board: Board) -> list[Cell]:
+    def summary(self, board: Board) -> list[PaneCell]:
         """Say how the switch stands."""
         kill = board.header.kill
-        return [Cell(f"{kill}: {board.header.kill_reason}", "danger") if kill else Cell("not latched", "dim")]
+        return [PaneCell(f"{kill}: {board.header.kill_reason}", "danger") if kill else PaneCell("not latched", "dim")]

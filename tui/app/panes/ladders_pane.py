@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from engine.board_rows import Board, LadderRow
 from engine.numbers import price
-from engine.trading.board import Board, LadderRow
-from tui.numbers import bar
-from tui.widgets.view import Cell, Column, View
+from tui.app.widgets.pane_view import PaneCell, PaneColumn, View
+from tui.formats import meter_bar
 
 MARKS = {"-": "·", "entering": "◔", "armed": "●", "resting": "●", "triggered": "▲", "closed": "✓"}
 """A rung's state as one mark."""
@@ -15,7 +15,7 @@ _FULL = 5.0
 _BAR = 2
 
 
-class Ladders(View[LadderRow]):
+class LaddersPaneView(View[LadderRow]):
     """One line per ladder."""
 
     name = "ladders"
@@ -26,15 +26,15 @@ class Ladders(View[LadderRow]):
     )
     empty = "no ladder"
     columns = (
-        Column("symbol", 10, 14, right=False, names="symbol"),
-        Column("P123", 4, right=False),
-        Column("to stop", 8, 20, right=False),
-        Column("", 6),
-        Column("stop", 9, 10, rank=1),
-        Column("high", 9, 10, rank=2),
-        Column("GTT", 3, rank=3),
-        Column("trailed", 7, rank=4),
-        Column("strategy", 10, 16, rank=5, right=False, names="strategy"),
+        PaneColumn("symbol", 10, 14, right=False, names="symbol"),
+        PaneColumn("P123", 4, right=False),
+        PaneColumn("to stop", 8, 20, right=False),
+        PaneColumn("", 6),
+        PaneColumn("stop", 9, 10, rank=1),
+        PaneColumn("high", 9, 10, rank=2),
+        PaneColumn("GTT", 3, rank=3),
+        PaneColumn("trailed", 7, rank=4),
+        PaneColumn("strategy", 10, 16, rank=5, right=False, names="strategy"),
     )
 
     def version(self, board: Board) -> int:
@@ -49,7 +49,7 @@ class Ladders(View[LadderRow]):
         """Tell whether a stop has triggered or is near."""
         return "triggered" in row.rungs or (row.stop > 0.0 and row.distance < 0.5)
 
-    def cells(self, row: LadderRow, now: int, widths: Sequence[int]) -> tuple[Cell, ...]:
+    def cells(self, row: LadderRow, now: int, widths: Sequence[int]) -> tuple[PaneCell, ...]:
         """Return the line of one ladder."""
         del now
         marks = "".join([MARKS.get(state, "?") for state in row.rungs])
@@ -57,19 +57,19 @@ class Ladders(View[LadderRow]):
         tone = "danger" if near else "notice" if row.distance < 1.0 else "dim"
         over = row.stop <= 0.0
         return (
-            Cell(row.symbol, "faint" if over else "strong"),
-            Cell(marks, "notice" if "triggered" in row.rungs else "faint" if over else "title"),
-            Cell("" if over else bar(row.distance / _FULL, widths[_BAR]), tone, still=True),
-            Cell("" if over else f"{row.distance:.2f}%", tone, still=True),
-            Cell(price(row.stop)),
-            Cell(price(row.high), "faint"),
-            Cell(str(row.gtts), "dim"),
-            Cell(str(row.trailed), "faint"),
-            Cell(row.strategy, "faint"),
+            PaneCell(row.symbol, "faint" if over else "strong"),
+            PaneCell(marks, "notice" if "triggered" in row.rungs else "faint" if over else "title"),
+            PaneCell("" if over else meter_bar(row.distance / _FULL, widths[_BAR]), tone, still=True),
+            PaneCell("" if over else f"{row.distance:.2f}%", tone, still=True),
+            PaneCell(price(row.stop)),
+            PaneCell(price(row.high), "faint"),
+            PaneCell(str(row.gtts), "dim"),
+            PaneCell(str(row.trailed), "faint"),
+            PaneCell(row.strategy, "faint"),
         )
 
-    def summary(self, board: Board) -> list[Cell]:
+    def summary(self, board: Board) -> list[PaneCell]:
         """Count ladders and what has triggered."""
         rows = board.ladders.rows[:]
         fired = sum(state == "triggered" for row in rows for state in row.rungs)
-        return [Cell(str(len(rows)), "dim"), *([Cell(f"{fired} triggered", "notice")] if fired else [])]
+        return [PaneCell(str(len(rows)), "dim"), *([PaneCell(f"{fired} triggered", "notice")] if fired else [])]

@@ -5,23 +5,23 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 
+from engine.board_rows import Board, LimitRow
 from engine.numbers import amount
-from engine.trading.board import Board, LimitRow
-from tui.actions import bindings
-from tui.numbers import bar
-from tui.panes.risk import over, reached
-from tui.widgets.live_table import LiveTable
-from tui.widgets.view import Cell, Column, View
+from tui.app.panes.risk_pane import exceeded_limits, is_reached
+from tui.app.widgets.live_table import LiveTable
+from tui.app.widgets.pane_view import PaneCell, PaneColumn, View
+from tui.formats import meter_bar
+from tui.key_actions import scope_bindings
 
 _BAR = 2
 
 
-def figure(value: float) -> str:
+def limit_figure(value: float) -> str:
     """Return a limit's figure: grouped, whole where it is."""
     return amount(f"{value:.0f}" if value == int(value) else f"{value:.2f}")
 
 
-class Limits(View[LimitRow]):
+class LimitsPaneView(View[LimitRow]):
     """One line per limit; of those that hold for each instrument or strategy, the one that is nearest to it."""
 
     name = "limits"
@@ -33,13 +33,13 @@ class Limits(View[LimitRow]):
     )
     empty = "no limit yet"
     columns = (
-        Column("limit", 20, 28, right=False, names="name"),
-        Column("used", 8, 12),
-        Column("", 5, 14, right=False, rank=1),
-        Column("limit", 8, 12),
-        Column("left", 7, 12, rank=3),
-        Column("config", 8, 12, rank=2),
-        Column("changed by", 10, 40, right=False, rank=4, names="note"),
+        PaneColumn("limit", 20, 28, right=False, names="name"),
+        PaneColumn("used", 8, 12),
+        PaneColumn("", 5, 14, right=False, rank=1),
+        PaneColumn("limit", 8, 12),
+        PaneColumn("left", 7, 12, rank=3),
+        PaneColumn("config", 8, 12, rank=2),
+        PaneColumn("changed by", 10, 40, right=False, rank=4, names="note"),
     )
 
     def version(self, board: Board) -> int:
@@ -48,37 +48,37 @@ class Limits(View[LimitRow]):
 
     def rows(self, board: Board) -> Sequence[LimitRow]:
         """Return the limits, those that are reached first and else as the engine listed them."""
-        return sorted(board.limits.rows[:], key=reached, reverse=True)
+        return sorted(board.limits.rows[:], key=is_reached, reverse=True)
 
     def attention(self, row: LimitRow) -> bool:
         """Tell whether a limit is reached."""
-        return reached(row)
+        return is_reached(row)
 
-    def cells(self, row: LimitRow, now: int, widths: Sequence[int]) -> tuple[Cell, ...]:
+    def cells(self, row: LimitRow, now: int, widths: Sequence[int]) -> tuple[PaneCell, ...]:
         """Return the line of one limit."""
         del now
         share = row.used / row.limit if row.limit > 0 and row.used >= 0 else -1.0
         tone = "danger" if share >= 0.9 else "notice" if share >= 0.75 else "title"
         changed = row.limit != row.configured
         return (
-            Cell(row.name, "danger" if self.attention(row) else ""),
-            Cell(figure(row.used) if row.used >= 0 else "", "danger" if self.attention(row) else "strong"),
-            Cell(bar(share, widths[_BAR]) if share >= 0 else "", tone, still=True),
-            Cell(figure(row.limit) if row.limit else "off", "notice" if changed else "dim"),
-            Cell(figure(max(0.0, row.limit - row.used)) if share >= 0 else "", "dim"),
-            Cell((figure(row.configured) if row.configured else "off") if changed else "", "faint"),
-            Cell(row.note, "faint"),
+            PaneCell(row.name, "danger" if self.attention(row) else ""),
+            PaneCell(limit_figure(row.used) if row.used >= 0 else "", "danger" if self.attention(row) else "strong"),
+            PaneCell(meter_bar(share, widths[_BAR]) if share >= 0 else "", tone, still=True),
+            PaneCell(limit_figure(row.limit) if row.limit else "off", "notice" if changed else "dim"),
+            PaneCell(limit_figure(max(0.0, row.limit - row.used)) if share >= 0 else "", "dim"),
+            PaneCell((limit_figure(row.configured) if row.configured else "off") if changed else "", "faint"),
+            PaneCell(row.note, "faint"),
         )
 
-    def summary(self, board: Board) -> list[Cell]:
+    def summary(self, board: Board) -> list[PaneCell]:
         """Say what is over and count what was changed."""
         rows = board.limits.rows[:]
         changed = sum(row.limit != row.configured for row in rows)
-        parts = over(board) if rows or board.risk.rows else []
-        return [*parts, Cell(f"{changed} changed", "notice")] if changed else parts
+        parts = exceeded_limits(board) if rows or board.risk.rows else []
+        return [*parts, PaneCell(f"{changed} changed", "notice")] if changed else parts
 
 
 class LimitsTable(LiveTable[LimitRow]):
     """The limits, with their key to change one."""
 
-    BINDINGS: ClassVar[list[BindingType]] = list(bindings("limits"))
+    BINDINGS: ClassVar[list[BindingType]] = list(scope_bindings("limits"))

@@ -5,11 +5,11 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 
-from engine.numbers import clock, count, price
-from engine.trading.board import Board, OrderRow
-from tui.actions import bindings
-from tui.widgets.live_table import LiveTable
-from tui.widgets.view import Cell, Column, View
+from engine.board_rows import Board, OrderRow
+from engine.numbers import count, price, time_of_day
+from tui.app.widgets.live_table import LiveTable
+from tui.app.widgets.pane_view import PaneCell, PaneColumn, View
+from tui.key_actions import scope_bindings
 
 EXTERNAL = "external"
 """The strategy of an order that is not the desk's."""
@@ -28,12 +28,12 @@ _TONES = {
 }
 
 
-def state(row: OrderRow) -> str:
+def order_state(row: OrderRow) -> str:
     """Return an order's status in lower-case words: "TRIGGER_PENDING" → "trigger pending"."""
     return row.status.lower().replace("_", " ")
 
 
-class Orders(View[OrderRow]):
+class OrdersPaneView(View[OrderRow]):
     """One line per order, ours or somebody else's."""
 
     name = "orders"
@@ -46,18 +46,18 @@ class Orders(View[OrderRow]):
     empty = "no order today"
     follows = True
     columns = (
-        Column("no", 3, 5),
-        Column("time", 8, right=False, rank=1),
-        Column("symbol", 10, 14, right=False, names="symbol"),
-        Column("side", 4, right=False),
-        Column("filled", 8, 11),
-        Column("price", 9, 10),
-        Column("average", 9, 10, rank=4),
-        Column("kind", 6, rank=3, right=False),
-        Column("for", 7, rank=2, right=False),
-        Column("status", 9, 15, right=False),
-        Column("strategy", 10, 18, rank=5, right=False, names="strategy"),
-        Column("reason", 12, 40, rank=6, right=False),
+        PaneColumn("no", 3, 5),
+        PaneColumn("time", 8, right=False, rank=1),
+        PaneColumn("symbol", 10, 14, right=False, names="symbol"),
+        PaneColumn("side", 4, right=False),
+        PaneColumn("filled", 8, 11),
+        PaneColumn("price", 9, 10),
+        PaneColumn("average", 9, 10, rank=4),
+        PaneColumn("kind", 6, rank=3, right=False),
+        PaneColumn("for", 7, rank=2, right=False),
+        PaneColumn("status", 9, 15, right=False),
+        PaneColumn("strategy", 10, 18, rank=5, right=False, names="strategy"),
+        PaneColumn("reason", 12, 40, rank=6, right=False),
     )
 
     def version(self, board: Board) -> int:
@@ -70,38 +70,38 @@ class Orders(View[OrderRow]):
 
     def attention(self, row: OrderRow) -> bool:
         """Tell whether an order was refused, or nobody knows what became of it."""
-        return state(row) in {"rejected", "lost", "unknown"}
+        return order_state(row) in {"rejected", "lost", "unknown"}
 
-    def cells(self, row: OrderRow, now: int, widths: Sequence[int]) -> tuple[Cell, ...]:
+    def cells(self, row: OrderRow, now: int, widths: Sequence[int]) -> tuple[PaneCell, ...]:
         """Return the line of one order."""
         del now, widths
-        ended = state(row) in ENDED
+        ended = order_state(row) in ENDED
         ink = "dim" if ended else ""
         return (
-            Cell(row.key if row.key.isdecimal() else "-", "faint"),
-            Cell(clock(row.ts), "faint"),
-            Cell(row.symbol, ink or "strong"),
-            Cell(row.side, "buy" if row.side == "BUY" else "sell"),
-            Cell(f"{count(row.filled)}/{count(row.quantity)}", ink),
-            Cell(price(row.price) or "market", ink),
-            Cell(price(row.average), "dim"),
-            Cell(row.kind, "faint"),
-            Cell(row.purpose.lower(), "faint"),
-            Cell(state(row), _TONES.get(state(row), "notice")),
-            Cell(row.strategy, "notice" if row.strategy == EXTERNAL else "faint"),
-            Cell(row.reason, "danger" if self.attention(row) else "faint"),
+            PaneCell(row.key if row.key.isdecimal() else "-", "faint"),
+            PaneCell(time_of_day(row.ts), "faint"),
+            PaneCell(row.symbol, ink or "strong"),
+            PaneCell(row.side, "buy" if row.side == "BUY" else "sell"),
+            PaneCell(f"{count(row.filled)}/{count(row.quantity)}", ink),
+            PaneCell(price(row.price) or "market", ink),
+            PaneCell(price(row.average), "dim"),
+            PaneCell(row.kind, "faint"),
+            PaneCell(row.purpose.lower(), "faint"),
+            PaneCell(order_state(row), _TONES.get(order_state(row), "notice")),
+            PaneCell(row.strategy, "notice" if row.strategy == EXTERNAL else "faint"),
+            PaneCell(row.reason, "danger" if self.attention(row) else "faint"),
         )
 
-    def summary(self, board: Board) -> list[Cell]:
+    def summary(self, board: Board) -> list[PaneCell]:
         """Count orders, working ones, and those that need an eye."""
         rows = board.orders.rows[:]
-        working = sum(state(row) not in ENDED for row in rows)
+        working = sum(order_state(row) not in ENDED for row in rows)
         bad = sum(self.attention(row) for row in rows)
-        parts = [Cell(str(len(rows)), "dim"), Cell(f"{working} working", "title" if working else "dim")]
-        return [*parts, Cell(f"{bad} refused", "danger")] if bad else parts
+        parts = [PaneCell(str(len(rows)), "dim"), PaneCell(f"{working} working", "title" if working else "dim")]
+        return [*parts, PaneCell(f"{bad} refused", "danger")] if bad else parts
 
 
 class OrdersTable(LiveTable[OrderRow]):
     """The orders, with their key to cancel."""
 
-    BINDINGS: ClassVar[list[BindingType]] = list(bindings("orders"))
+    BINDINGS: ClassVar[list[BindingType]] = list(scope_bindings("orders"))

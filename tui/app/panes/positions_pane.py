@@ -5,19 +5,19 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 
-from engine.numbers import count, gain, moved, price
-from engine.trading.board import Board, PositionRow
-from tui.actions import bindings
-from tui.widgets.live_table import LiveTable
-from tui.widgets.view import Cell, Column, View
+from engine.board_rows import Board, PositionRow
+from engine.numbers import count, gain, percent_move, price
+from tui.app.widgets.live_table import LiveTable
+from tui.app.widgets.pane_view import PaneCell, PaneColumn, View
+from tui.key_actions import scope_bindings
 
 
-def naked(row: PositionRow) -> bool:
+def is_naked(row: PositionRow) -> bool:
     """Tell whether some of a position's shares have no live stop at the broker."""
     return row.protected < abs(row.quantity)
 
 
-class Positions(View[PositionRow]):
+class PositionsPaneView(View[PositionRow]):
     """One line per open rung."""
 
     name = "positions"
@@ -29,17 +29,17 @@ class Positions(View[PositionRow]):
     )
     empty = "flat"
     columns = (
-        Column("symbol", 10, 14, right=False, names="symbol"),
-        Column("", 2, right=False),
-        Column("qty", 6),
-        Column("average", 9, 10),
-        Column("LTP", 9, 10, rank=1),
-        Column("P&L ₹", 11, 14),
-        Column("%", 8),
-        Column("stop", 9, 10),
-        Column("target", 9, 10, rank=2),
-        Column("strategy", 10, 18, rank=3, right=False, names="strategy"),
-        Column("", 1),
+        PaneColumn("symbol", 10, 14, right=False, names="symbol"),
+        PaneColumn("", 2, right=False),
+        PaneColumn("qty", 6),
+        PaneColumn("average", 9, 10),
+        PaneColumn("LTP", 9, 10, rank=1),
+        PaneColumn("P&L ₹", 11, 14),
+        PaneColumn("%", 8),
+        PaneColumn("stop", 9, 10),
+        PaneColumn("target", 9, 10, rank=2),
+        PaneColumn("strategy", 10, 18, rank=3, right=False, names="strategy"),
+        PaneColumn("", 1),
     )
 
     def version(self, board: Board) -> int:
@@ -52,39 +52,39 @@ class Positions(View[PositionRow]):
 
     def attention(self, row: PositionRow) -> bool:
         """Tell whether the rung is naked."""
-        return naked(row)
+        return is_naked(row)
 
-    def cells(self, row: PositionRow, now: int, widths: Sequence[int]) -> tuple[Cell, ...]:
+    def cells(self, row: PositionRow, now: int, widths: Sequence[int]) -> tuple[PaneCell, ...]:
         """Return the line of one rung."""
         del now, widths
         way = "up" if row.pnl > 0 else "down" if row.pnl < 0 else "dim"
-        cover = "○" if row.protected <= 0 else "◐" if naked(row) else "●"
+        cover = "○" if row.protected <= 0 else "◐" if is_naked(row) else "●"
         return (
-            Cell(row.symbol, "strong"),
-            Cell(row.rung, "title"),
-            Cell(count(row.quantity)),
-            Cell(price(row.average), "dim"),
-            Cell(price(row.ltp), "", row.ltp),
-            Cell(gain(row.pnl), way, row.pnl),
-            Cell(moved(row.pnl_percent), way, row.pnl_percent, still=True),
-            Cell(price(row.stop) or "none", "" if row.stop else "danger"),
-            Cell(price(row.target) or "-", "dim" if row.target else "faint"),
-            Cell(row.strategy, "faint"),
-            Cell(cover, "danger" if naked(row) else "dim"),
+            PaneCell(row.symbol, "strong"),
+            PaneCell(row.rung, "title"),
+            PaneCell(count(row.quantity)),
+            PaneCell(price(row.average), "dim"),
+            PaneCell(price(row.ltp), "", row.ltp),
+            PaneCell(gain(row.pnl), way, row.pnl),
+            PaneCell(percent_move(row.pnl_percent), way, row.pnl_percent, still=True),
+            PaneCell(price(row.stop) or "none", "" if row.stop else "danger"),
+            PaneCell(price(row.target) or "-", "dim" if row.target else "faint"),
+            PaneCell(row.strategy, "faint"),
+            PaneCell(cover, "danger" if is_naked(row) else "dim"),
         )
 
-    def summary(self, board: Board) -> list[Cell]:
+    def summary(self, board: Board) -> list[PaneCell]:
         """Count rungs, add up their P&L, name the naked."""
         rows = board.positions.rows[:]
         if not rows:
-            return [Cell("flat", "dim")]
+            return [PaneCell("flat", "dim")]
         pnl = sum(row.pnl for row in rows)
-        bare = sum(naked(row) for row in rows)
-        parts = [Cell(str(len(rows)), "dim"), Cell(gain(pnl), "up" if pnl > 0 else "down" if pnl < 0 else "dim")]
-        return [*parts, Cell(f"{bare} NAKED", "danger")] if bare else parts
+        bare = sum(is_naked(row) for row in rows)
+        parts = [PaneCell(str(len(rows)), "dim"), PaneCell(gain(pnl), "up" if pnl > 0 else "down" if pnl < 0 else "dim")]
+        return [*parts, PaneCell(f"{bare} NAKED", "danger")] if bare else parts
 
 
 class PositionsTable(LiveTable[PositionRow]):
     """The positions, with their key to exit."""
 
-    BINDINGS: ClassVar[list[BindingType]] = list(bindings("positions"))
+    BINDINGS: ClassVar[list[BindingType]] = list(scope_bindings("positions"))

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
+from engine.board_rows import Board, DiskState, QueueRow
 from engine.numbers import SECOND, count
-from engine.trading.board import Board, DiskState, QueueRow
-from tui.widgets.view import Cell, Column, View
+from tui.app.widgets.pane_view import PaneCell, PaneColumn, View
 
 SHOWN_S = 0.5
 """Seconds a disk may keep requests waiting before the title says so."""
 
 
-class Queue(View[QueueRow]):
+class QueuePaneView(View[QueueRow]):
     """One line per request that waits, the most urgent first."""
 
     name = "queue"
@@ -22,11 +22,11 @@ class Queue(View[QueueRow]):
     )
     empty = "nothing waits"
     columns = (
-        Column("for", 7, right=False),
-        Column("request", 11, 14, right=False),
-        Column("symbol", 10, 14, right=False, names="symbol"),
-        Column("waits", 7),
-        Column("leaves in", 9),
+        PaneColumn("for", 7, right=False),
+        PaneColumn("request", 11, 14, right=False),
+        PaneColumn("symbol", 10, 14, right=False, names="symbol"),
+        PaneColumn("waits", 7),
+        PaneColumn("leaves in", 9),
     )
 
     def version(self, board: Board) -> int:
@@ -46,33 +46,33 @@ class Queue(View[QueueRow]):
         del row
         return now * 10 // SECOND
 
-    def cells(self, row: QueueRow, now: int, widths: Sequence[int]) -> tuple[Cell, ...]:
+    def cells(self, row: QueueRow, now: int, widths: Sequence[int]) -> tuple[PaneCell, ...]:
         """Return the line of one request."""
         del widths
         leaves = "not today" if row.due < 0 else f"{max(0, row.due - now) / SECOND:.1f} s"
         return (
-            Cell(row.purpose, "strong" if row.purpose == "exit" else ""),
-            Cell(row.what, "dim"),
-            Cell(row.symbol),
-            Cell(f"{max(0, now - row.since) / SECOND:.1f} s", "dim", still=True),
-            Cell(leaves, "danger" if row.due < 0 else "dim", still=True),
+            PaneCell(row.purpose, "strong" if row.purpose == "exit" else ""),
+            PaneCell(row.what, "dim"),
+            PaneCell(row.symbol),
+            PaneCell(f"{max(0, now - row.since) / SECOND:.1f} s", "dim", still=True),
+            PaneCell(leaves, "danger" if row.due < 0 else "dim", still=True),
         )
 
-    def summary(self, board: Board) -> list[Cell]:
+    def summary(self, board: Board) -> list[PaneCell]:
         """Say how much of each rate is used, what waits and what is held back."""
         state = board.governor
         if not state.per_second:
             return []
         rates = f"{state.last_second}/{state.per_second} s  {state.last_minute}/{state.per_minute} min  "
-        parts = [Cell(f"{rates}{count(state.today)}/{count(state.per_day)} day", "dim")]
+        parts = [PaneCell(f"{rates}{count(state.today)}/{count(state.per_day)} day", "dim")]
         waiting = [f"{number} {name.lower()}" for name, number in state.waiting if number]
         held = [f"{name.lower()} held {ns / SECOND:.1f} s" for name, ns in state.held if ns]
-        parts += [Cell("waiting: " + ", ".join(waiting), "notice")] if waiting else []
-        parts += [Cell(", ".join(held), "danger")] if held else []
-        return [*parts, *_disk(state.disk)]
+        parts += [PaneCell("waiting: " + ", ".join(waiting), "notice")] if waiting else []
+        parts += [PaneCell(", ".join(held), "danger")] if held else []
+        return [*parts, *_disk_cells(state.disk)]
 
 
-def _disk(disk: DiskState) -> list[Cell]:
+def _disk_cells(disk: DiskState) -> list[PaneCell]:
     """Say how long the disk keeps requests waiting, and whether some could not wait for it."""
-    late = [Cell(f"disk behind {disk.behind:.1f} s", "danger")] if disk.behind >= SHOWN_S else []
-    return [*late, Cell(f"{disk.ahead} left ahead of it", "notice")] if disk.ahead else late
+    late = [PaneCell(f"disk behind {disk.behind:.1f} s", "danger")] if disk.behind >= SHOWN_S else []
+    return [*late, PaneCell(f"{disk.ahead} left ahead of it", "notice")] if disk.ahead else late

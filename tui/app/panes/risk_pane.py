@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from engine.board_rows import Board, LimitRow, RiskRow
 from engine.numbers import amount
-from engine.trading.board import Board, LimitRow, RiskRow
-from tui.numbers import bar
-from tui.widgets.view import Cell, Column, View
+from tui.app.widgets.pane_view import PaneCell, PaneColumn, View
+from tui.formats import meter_bar
 
 _BAR = 2
 _SAME = {
@@ -18,27 +18,27 @@ _SAME = {
 """Limits that have a row of their own here."""
 
 
-def reached(row: LimitRow) -> bool:
+def is_reached(row: LimitRow) -> bool:
     """Tell whether a limit is reached."""
     return 0 < row.limit <= row.used
 
 
-def over(board: Board) -> list[Cell]:
+def exceeded_limits(board: Board) -> list[PaneCell]:
     """Return what is over its limit or had better be zero, by name; every screen says the same."""
     rows = {row.name: row.text for row in board.risk.rows[:] if row.bad}
     names = [f"{name} {amount(text)}" for name, text in rows.items()]
-    names += [row.name for row in board.limits.rows[:] if reached(row) and _SAME.get(row.name) not in rows]
+    names += [row.name for row in board.limits.rows[:] if is_reached(row) and _SAME.get(row.name) not in rows]
     if not names:
-        return [Cell("within limits", "dim")]
-    more = [Cell(f"+{len(names) - 2} more", "danger")] if len(names) > 2 else []
-    return [Cell(name, "danger") for name in names[:2]] + more
+        return [PaneCell("within limits", "dim")]
+    more = [PaneCell(f"+{len(names) - 2} more", "danger")] if len(names) > 2 else []
+    return [PaneCell(name, "danger") for name in names[:2]] + more
 
 
-def _worse(row: RiskRow) -> int:
+def _severity_rank(row: RiskRow) -> int:
     return 0 if row.bad else 1 if row.used >= 0.9 else 2 if row.used >= 0.75 else 3
 
 
-class Risk(View[RiskRow]):
+class RiskPaneView(View[RiskRow]):
     """One line per limit."""
 
     name = "risk"
@@ -49,10 +49,10 @@ class Risk(View[RiskRow]):
     )
     empty = "no limit reported"
     columns = (
-        Column("limit", 15, 18, right=False),
-        Column("used", 9, 14),
-        Column("", 5, 20, right=False),
-        Column("of", 8, 14, rank=1),
+        PaneColumn("limit", 15, 18, right=False),
+        PaneColumn("used", 9, 14),
+        PaneColumn("", 5, 20, right=False),
+        PaneColumn("of", 8, 14, rank=1),
     )
 
     def version(self, board: Board) -> int:
@@ -61,24 +61,24 @@ class Risk(View[RiskRow]):
 
     def rows(self, board: Board) -> Sequence[RiskRow]:
         """Return the limits, the worst first and else as the engine listed them."""
-        return sorted(board.risk.rows[:], key=_worse)
+        return sorted(board.risk.rows[:], key=_severity_rank)
 
     def attention(self, row: RiskRow) -> bool:
         """Tell whether a limit is reached."""
         return row.bad
 
-    def cells(self, row: RiskRow, now: int, widths: Sequence[int]) -> tuple[Cell, ...]:
+    def cells(self, row: RiskRow, now: int, widths: Sequence[int]) -> tuple[PaneCell, ...]:
         """Return the line of one limit."""
         del now
         tone = "danger" if row.bad or row.used >= 0.9 else "notice" if row.used >= 0.75 else "title"
         used, of = amount(row.text), amount(row.limit)
         return (
-            Cell(row.name, "danger" if row.bad else ""),
-            Cell(used, "danger" if row.bad else "strong"),
-            Cell(bar(row.used, widths[_BAR]) if row.used >= 0.0 else "", tone, still=True),
-            Cell(of, "dim"),
+            PaneCell(row.name, "danger" if row.bad else ""),
+            PaneCell(used, "danger" if row.bad else "strong"),
+            PaneCell(meter_bar(row.used, widths[_BAR]) if row.used >= 0.0 else "", tone, still=True),
+            PaneCell(of, "dim"),
         )
 
-    def summary(self, board: Board) -> list[Cell]:
+    def summary(self, board: Board) -> list[PaneCell]:
         """Say what is over."""
-        return over(board) if board.risk.rows else []
+        return exceeded_limits(board) if board.risk.rows else []

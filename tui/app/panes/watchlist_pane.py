@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
-from engine.numbers import SECOND, age, compact, moved, price
-from engine.trading.board import Board, WatchRow
-from tui.numbers import spark
-from tui.widgets.view import Cell, Column, View
+from engine.board_rows import Board, WatchRow
+from engine.numbers import SECOND, age, compact, percent_move, price
+from tui.app.widgets.pane_view import PaneCell, PaneColumn, View
+from tui.formats import sparkline
 
 _SPARK = 3
 
 
-class Watchlist(View[WatchRow]):
+class WatchlistPaneView(View[WatchRow]):
     """One line per instrument; a stale one is dim from end to end."""
 
     name = "watch"
@@ -22,14 +22,14 @@ class Watchlist(View[WatchRow]):
     )
     empty = "no instrument under watch"
     columns = (
-        Column("symbol", 10, 14, right=False, names="symbol"),
-        Column("LTP", 10),
-        Column("change", 8),
-        Column("", 8, 15, rank=2, right=False),
-        Column("bid", 9, rank=3),
-        Column("ask", 9, rank=3),
-        Column("volume", 8, rank=4),
-        Column("age", 3, rank=1),
+        PaneColumn("symbol", 10, 14, right=False, names="symbol"),
+        PaneColumn("LTP", 10),
+        PaneColumn("change", 8),
+        PaneColumn("", 8, 15, rank=2, right=False),
+        PaneColumn("bid", 9, rank=3),
+        PaneColumn("ask", 9, rank=3),
+        PaneColumn("volume", 8, rank=4),
+        PaneColumn("age", 3, rank=1),
     )
 
     def version(self, board: Board) -> int:
@@ -48,24 +48,24 @@ class Watchlist(View[WatchRow]):
         """Tell whether the feed of this instrument is stale."""
         return row.stale
 
-    def cells(self, row: WatchRow, now: int, widths: Sequence[int]) -> tuple[Cell, ...]:
+    def cells(self, row: WatchRow, now: int, widths: Sequence[int]) -> tuple[PaneCell, ...]:
         """Return the line of one instrument."""
         stale = row.stale
         way = "up" if row.change > 0 else "down" if row.change < 0 else "dim"
         old = age(now - row.ts) if row.ts else "-"
         return (
-            Cell(row.symbol, "faint" if stale else "strong"),
-            Cell(price(row.ltp), "faint" if stale else "", row.ltp),
-            Cell(moved(row.change), "faint" if stale else way, still=True),
-            Cell(spark(row.spark, widths[_SPARK]), "faint", still=True),
-            Cell(price(row.bid), "faint" if stale else "dim", still=True),
-            Cell(price(row.ask), "faint" if stale else "dim", still=True),
-            Cell(compact(row.volume), "faint" if stale else "dim", still=True),
-            Cell(old, "notice" if stale else "faint", still=True),
+            PaneCell(row.symbol, "faint" if stale else "strong"),
+            PaneCell(price(row.ltp), "faint" if stale else "", row.ltp),
+            PaneCell(percent_move(row.change), "faint" if stale else way, still=True),
+            PaneCell(sparkline(row.spark, widths[_SPARK]), "faint", still=True),
+            PaneCell(price(row.bid), "faint" if stale else "dim", still=True),
+            PaneCell(price(row.ask), "faint" if stale else "dim", still=True),
+            PaneCell(compact(row.volume), "faint" if stale else "dim", still=True),
+            PaneCell(old, "notice" if stale else "faint", still=True),
         )
 
-    def summary(self, board: Board) -> list[Cell]:
+    def summary(self, board: Board) -> list[PaneCell]:
         """Count instruments and stale ones."""
         rows = board.watch.rows
         stale = sum(row.stale for row in rows)
-        return [Cell(str(len(rows)), "dim"), *([Cell(f"{stale} stale", "notice")] if stale else [])]
+        return [PaneCell(str(len(rows)), "dim"), *([PaneCell(f"{stale} stale", "notice")] if stale else [])]

@@ -11,15 +11,15 @@ from textual.containers import Container
 from textual.widget import Widget
 from textual.widgets import Input
 
-from engine.texts import plain
-from tui.screens.question import Modal
-from tui.theme import Tones
+from engine.texts import plain_text
+from tui.app.screens.modal_dialogs import ModalDialog
+from tui.app.widgets.theme import ToneStyles
 
 ROWS: Final = 12
 _WORDS, _KEYS = 18, 10
 
 
-class Choice(NamedTuple):
+class PaletteChoice(NamedTuple):
     """One thing that can be done: its name, its keys, what it does, and what is run for it."""
 
     words: str
@@ -43,7 +43,7 @@ def closeness(typed: str, words: str) -> int:
     return 2 if all(letter in letters for letter in typed) else 0
 
 
-def matches(choices: Sequence[Choice], typed: str) -> list[Choice]:
+def matching_choices(choices: Sequence[PaletteChoice], typed: str) -> list[PaletteChoice]:
     """Return the choices that answer what was typed, the closest first; a word of the help counts least."""
     ranked = [(closeness(typed, choice.words), choice) for choice in choices]
     found = [choice for rank, choice in sorted(ranked, key=lambda each: -each[0]) if rank]
@@ -59,11 +59,11 @@ class ChoiceList(Widget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.tones: Tones | None = None
-        self.shown: list[Choice] = []
+        self.tones: ToneStyles | None = None
+        self.shown: list[PaletteChoice] = []
         self.cursor = 0
 
-    def show(self, shown: list[Choice], cursor: int) -> None:
+    def show_choices(self, shown: list[PaletteChoice], cursor: int) -> None:
         """Show these, with the cursor on one of them."""
         self.shown, self.cursor = shown, max(0, min(cursor, len(shown) - 1))
         self.refresh()
@@ -77,7 +77,7 @@ class ChoiceList(Widget):
         lines = []
         for number, choice in enumerate(self.shown[first : first + ROWS], first):
             line = Text("▎" if number == self.cursor else " ", tones.ink("focus"), no_wrap=True, end="")
-            line.append(plain(choice.words).ljust(_WORDS), tones.ink("strong"))
+            line.append(plain_text(choice.words).ljust(_WORDS), tones.ink("strong"))
             line.append(choice.keys.ljust(_KEYS), tones.ink("focus"))
             line.append(choice.help, tones.ink("" if number == self.cursor else "dim"))
             line.truncate(width, overflow="ellipsis")
@@ -85,7 +85,7 @@ class ChoiceList(Widget):
         return Text("\n", end="").join(lines) if lines else Text(" nothing of that name", tones.ink("dim"), end="")
 
 
-class Palette(Modal[str | None]):
+class ActionPalette(ModalDialog[str | None]):
     """Take a few letters of what shall be done; dismissed with what to run, None by escape."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -104,10 +104,10 @@ class Palette(Modal[str | None]):
 
     def __init__(self, mode: str) -> None:
         super().__init__(mode)
-        self._choices: Sequence[Choice] = ()
+        self._choices: Sequence[PaletteChoice] = ()
         self._list = ChoiceList()
 
-    def prepare(self, choices: Sequence[Choice], tones: Tones) -> None:
+    def prepare(self, choices: Sequence[PaletteChoice], tones: ToneStyles) -> None:
         """Take what can be done now, and the styles of the theme of now."""
         self._choices, self._list.tones = choices, tones
 
@@ -118,25 +118,25 @@ class Palette(Modal[str | None]):
             yield Input(placeholder="an action or a symbol", select_on_focus=False)
             yield self._list
 
-    def fill(self) -> None:
+    def fill_widgets(self) -> None:
         """Begin with everything."""
         field = self.query_one(Input)
         field.value = ""
         field.focus()
-        self._show("")
+        self._show_matches("")
 
-    def _show(self, typed: str) -> None:
-        self._list.show(matches(self._choices, typed), 0)
+    def _show_matches(self, typed: str) -> None:
+        self._list.show_choices(matching_choices(self._choices, typed), 0)
 
     @on(Input.Changed)
-    def _changed(self, event: Input.Changed) -> None:
-        self._show(event.value)
+    def _text_changed(self, event: Input.Changed) -> None:
+        self._show_matches(event.value)
 
     @on(Input.Submitted)
-    def _submitted(self) -> None:
+    def _choice_submitted(self) -> None:
         if self._list.shown:
             self.dismiss(self._list.shown[self._list.cursor].run)
 
     def action_step(self, steps: int) -> None:
         """Move the cursor."""
-        self._list.show(self._list.shown, self._list.cursor + steps)
+        self._list.show_choices(self._list.shown, self._list.cursor + steps)

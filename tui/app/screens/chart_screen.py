@@ -10,16 +10,16 @@ from textual.color import Color
 from textual.widget import Widget
 from textual_plotext import PlotextPlot
 
-from engine.numbers import SECOND, clock, compact, moved, price
-from engine.texts import plain
-from engine.trading.board import BarRow, Board, FillMark, WatchRow
-from tui.actions import bindings
-from tui.screens.frame import Frame, FullScreen, show_bands
-from tui.theme import Tones
-from tui.widgets.bands import Bands
-from tui.widgets.footer import KeyFooter, keys
-from tui.widgets.header import HeaderBar
-from tui.widgets.notices import NoticeBar
+from engine.board_rows import BarRow, Board, FillMark, WatchRow
+from engine.numbers import SECOND, compact, percent_move, price, time_of_day
+from engine.texts import plain_text
+from tui.app.screens.screen_frame import FullScreen, ScreenFrame, show_bands
+from tui.app.widgets.header_bar import HeaderBar
+from tui.app.widgets.key_footer import KeyFooter, footer_keys
+from tui.app.widgets.notice_bar import NoticeBar
+from tui.app.widgets.status_bands import StatusBands
+from tui.app.widgets.theme import ToneStyles
+from tui.key_actions import scope_bindings
 
 EVERY: Final = 10
 """Frames between two drawings; a key draws at once."""
@@ -47,7 +47,7 @@ def span_name(seconds: int) -> str:
     return f"{seconds // 60}m" if seconds < 3_600 else f"{seconds // 3_600}h"
 
 
-def marks(fills: Sequence[FillMark], token: int, bars: Sequence[BarRow], span: int) -> list[tuple[int, float, str]]:
+def fill_marks(fills: Sequence[FillMark], token: int, bars: Sequence[BarRow], span: int) -> list[tuple[int, float, str]]:
     """Place the fills of one instrument on its bars: (index of the bar, price, side)."""
     if not bars:
         return []
@@ -58,7 +58,7 @@ def marks(fills: Sequence[FillMark], token: int, bars: Sequence[BarRow], span: i
     return [(i, fill.price, fill.side) for i, fill in found if i is not None]
 
 
-class Caption(Widget):
+class ChartCaption(Widget):
     """The line above the chart: symbol, span, and the last bar in numbers."""
 
     ALLOW_SELECT = False
@@ -68,7 +68,7 @@ class Caption(Widget):
         super().__init__()
         self._text = Text(end="")
 
-    def show(self, text: Text) -> None:
+    def show_caption(self, text: Text) -> None:
         """Show a line."""
         if text != self._text:
             self._text = text
@@ -79,10 +79,10 @@ class Caption(Widget):
         return self._text
 
 
-def caption(symbol: str, span: int, bars: Sequence[BarRow], tones: Tones) -> Text:
+def caption_text(symbol: str, span: int, bars: Sequence[BarRow], tones: ToneStyles) -> Text:
     """Return the caption of a chart."""
     text = Text("▎", tones.ink("focus"), no_wrap=True, end="")
-    text.append(f"{plain(symbol)}  ", tones.ink("focus"))
+    text.append(f"{plain_text(symbol)}  ", tones.ink("focus"))
     text.append(f"{span_name(span)}  ", tones.ink("strong"))
     if bars:
         last = bars[-1]
@@ -90,7 +90,7 @@ def caption(symbol: str, span: int, bars: Sequence[BarRow], tones: Tones) -> Tex
         for name, value in (("O", last.open), ("H", last.high), ("L", last.low), ("C", last.close)):
             text.append(f" {name} ", tones.ink("faint"))
             text.append(price(round(value, 4)), tones.ink(""))
-        text.append(f"  {moved(change)}  ", tones.ink("up" if change > 0 else "down" if change < 0 else "dim"))
+        text.append(f"  {percent_move(change)}  ", tones.ink("up" if change > 0 else "down" if change < 0 else "dim"))
         text.append(f"vol {compact(last.volume)}", tones.ink("dim"))
         text.append("    ── EMA 9", tones.ink("focus"))
         text.append("  ── EMA 21", tones.ink("notice"))
@@ -99,7 +99,7 @@ def caption(symbol: str, span: int, bars: Sequence[BarRow], tones: Tones) -> Tex
     return text
 
 
-class Canvas(PlotextPlot):
+class ChartCanvas(PlotextPlot):
     """A plot that keeps the colours it was given (Textual's wrapper puts its own theme over them at every render)."""
 
     ALLOW_SELECT = False
@@ -114,7 +114,7 @@ class Canvas(PlotextPlot):
 class ChartScreen(FullScreen):
     """Screen 2."""
 
-    BINDINGS: ClassVar[list[BindingType]] = list(bindings("chart"))
+    BINDINGS: ClassVar[list[BindingType]] = list(scope_bindings("chart"))
     DEFAULT_CSS = """
     ChartScreen { background: $background; }
     ChartScreen Canvas { background: $surface; padding: 0 1; }
@@ -123,7 +123,7 @@ class ChartScreen(FullScreen):
     ChartScreen.-low HeaderBar { height: 1; padding: 0; }
     """
 
-    def __init__(self, mode: str, spans: tuple[int, ...], tones: Callable[[], Tones]) -> None:
+    def __init__(self, mode: str, spans: tuple[int, ...], tones: Callable[[], ToneStyles]) -> None:
         super().__init__()
         self._tones = tones
         self._spans = spans or (60,)
@@ -132,11 +132,11 @@ class ChartScreen(FullScreen):
         self._watch: Sequence[WatchRow] = ()
         self._drawn: tuple[object, ...] = ()
         self._drawn_at = -EVERY
-        self._bands = Bands(mode)
+        self._bands = StatusBands(mode)
         self._header = HeaderBar(tones)
-        self._caption = Caption()
-        self._plot = Canvas(id="prices")
-        self._volume = Canvas(id="volume")
+        self._caption = ChartCaption()
+        self._plot = ChartCanvas(id="prices")
+        self._volume = ChartCanvas(id="volume")
         self._footer = KeyFooter(tones)
         self._notices = NoticeBar(tones)
 
@@ -160,15 +160,15 @@ class ChartScreen(FullScreen):
         self.set_class(self.size.height < 30, "-low")
         self._drawn = ()
 
-    def draw(self, frame: Frame) -> None:
+    def draw(self, frame: ScreenFrame) -> None:
         """Show one frame; the chart itself only when it is due and its bars have changed."""
         show_bands(self._bands, frame)
-        self._header.show(frame.board, frame.lag, frame.kill)
-        self._notices.show(frame.notices)
-        self._footer.show(keys(self.scopes, self.app._keymap), frame.status)  # noqa: SLF001 - there is no public way to ask
+        self._header.show_figures(frame.board, frame.lag, frame.kill)
+        self._notices.show_notices(frame.notices)
+        self._footer.show_keys(footer_keys(self.scopes, self.app._keymap), frame.status)  # noqa: SLF001 - there is no public way to ask
         if not frame.frozen and (not self._drawn or frame.number - self._drawn_at >= EVERY):
             self._drawn_at = frame.number
-            self._redraw(frame.board)
+            self._redraw_chart(frame.board)
 
     def choose(self, symbol: str) -> None:
         """Chart a symbol from the next frame on."""
@@ -194,7 +194,7 @@ class ChartScreen(FullScreen):
 
     # drawing
 
-    def _redraw(self, board: Board) -> None:
+    def _redraw_chart(self, board: Board) -> None:
         self._watch = board.watch.rows[:]
         row = next((row for row in self._watch if row.symbol == self._symbol), None)
         if row is None and self._watch:
@@ -209,30 +209,30 @@ class ChartScreen(FullScreen):
         if drawn == self._drawn:
             return
         self._drawn = drawn
-        self._caption.show(caption(row.symbol, self._span, bars, self._tones()))
+        self._caption.show_caption(caption_text(row.symbol, self._span, bars, self._tones()))
         averages = [ema([bar.close for bar in bars], n)[-(canvas // _STRIDE) :] for n in (FAST, SLOW)]
         shown = bars[-(canvas // _STRIDE) :]
-        self._draw_prices(shown, averages, marks(fills, row.token, shown, self._span), canvas)
+        self._draw_prices(shown, averages, fill_marks(fills, row.token, shown, self._span), canvas)
         self._draw_volume(shown, canvas)
 
-    def _colour(self, name: str) -> tuple[int, int, int]:
+    def _theme_colour(self, name: str) -> tuple[int, int, int]:
         return Color.parse(self.app.theme_variables[name]).rgb
 
-    def _blank(self, widget: Canvas, canvas: int) -> Any:
+    def _blank_plot(self, widget: ChartCanvas, canvas: int) -> Any:
         """Clear a plot and give it one column per unit of x, its axis on the right."""
         plot: Any = widget.plt
         plot.clear_figure()
         plot.xlim(0, canvas - 1)
         plot.yaxes(False, True)
-        plot.canvas_color(self._colour("surface"))
-        plot.axes_color(self._colour("surface"))
-        plot.ticks_color(self._colour("ink-dim"))
+        plot.canvas_color(self._theme_colour("surface"))
+        plot.axes_color(self._theme_colour("surface"))
+        plot.ticks_color(self._theme_colour("ink-dim"))
         return plot
 
     def _draw_prices(
         self, bars: Sequence[BarRow], averages: list[list[float]], fills: list[tuple[int, float, str]], canvas: int
     ) -> None:
-        plot = self._blank(self._plot, canvas)
+        plot = self._blank_plot(self._plot, canvas)
         plot.xaxes(False, False)
         plot.xticks([], [])
         if bars:
@@ -243,7 +243,7 @@ class ChartScreen(FullScreen):
             plot.yticks(ticks, [price(round(x, 2)).rjust(_AXIS - 2) for x in ticks], "right")
             at = [i * _STRIDE for i in range(len(bars))]
             for values, name in zip(averages, ("title-focus", "notice"), strict=True):
-                plot.plot(at, values, marker="braille", color=self._colour(name), yside="right")
+                plot.plot(at, values, marker="braille", color=self._theme_colour(name), yside="right")
             plot.candlestick(
                 at,
                 {
@@ -252,16 +252,16 @@ class ChartScreen(FullScreen):
                     "Low": [bar.low for bar in bars],
                     "Close": [bar.close for bar in bars],
                 },
-                colors=[self._colour("up"), self._colour("down")],
+                colors=[self._theme_colour("up"), self._theme_colour("down")],
                 yside="right",
             )
             for i, paid, side in fills:
                 mark, ink = ("▲", "ink-strong") if side == "BUY" else ("▼", "ink-strong")
-                plot.scatter([i * _STRIDE], [paid], marker=mark, color=self._colour(ink), yside="right")
+                plot.scatter([i * _STRIDE], [paid], marker=mark, color=self._theme_colour(ink), yside="right")
         self._plot.refresh()
 
     def _draw_volume(self, bars: Sequence[BarRow], canvas: int) -> None:
-        plot = self._blank(self._volume, canvas)
+        plot = self._blank_plot(self._volume, canvas)
         plot.xaxes(True, False)
         if bars:
             top = max(1, *(bar.volume for bar in bars))
@@ -269,8 +269,8 @@ class ChartScreen(FullScreen):
             plot.yticks([0, top], ["0".rjust(_AXIS - 2), compact(top).rjust(_AXIS - 2)], "right")
             every = max(16 // _STRIDE, 1)
             times = range(0, len(bars), every)
-            plot.xticks([i * _STRIDE for i in times], [clock(bars[i].start)[:5] for i in times])
+            plot.xticks([i * _STRIDE for i in times], [time_of_day(bars[i].start)[:5] for i in times])
             for i, bar in enumerate(bars):
-                colour = self._colour("up" if bar.close > bar.open else "down")
+                colour = self._theme_colour("up" if bar.close > bar.open else "down")
                 plot.plot([i * _STRIDE] * 2, [0, bar.volume], marker="sd", color=colour, yside="right")
         self._volume.refresh()

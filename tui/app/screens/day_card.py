@@ -6,14 +6,14 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from engine.board.risk_view import OTHERS
+from engine.board_rows import UNREADABLE, Board, PositionRow, TradeRow
 from engine.numbers import count, day_name, gain, price, rupees
-from engine.texts import plain
-from engine.trading.board import UNREADABLE, Board, PositionRow, TradeRow
-from engine.trading.gauges import OTHERS
-from tui.panes.orders import ENDED, state
-from tui.panes.positions import naked
-from tui.panes.risk import over
-from tui.theme import Tones
+from engine.texts import plain_text
+from tui.app.panes.orders_pane import ENDED, order_state
+from tui.app.panes.positions_pane import is_naked
+from tui.app.panes.risk_pane import exceeded_limits
+from tui.app.widgets.theme import ToneStyles
 
 ALARMS = 8
 """Alarms it lists; the log has the others."""
@@ -25,17 +25,17 @@ def card_title(board: Board) -> str:
     return f"{when} · {day_name(board.header.now)}".rstrip(" ·")
 
 
-def card(board: Board, tones: Tones, *, low: bool = False) -> Group:
+def day_card(board: Board, tones: ToneStyles, *, low: bool = False) -> Group:
     """Return the card as the board is now; `low` leaves out the blank lines."""
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(ratio=1)
     for name, rows in (
-        ("P&L", _profit(board, tones)),
-        ("strategies", _strategies(board, tones)),
-        ("trades", _trades(board, tones)),
-        ("stays open", _open(board, tones)),
-        ("went wrong", _wrong(board, tones)),
+        ("P&L", _profit_line(board, tones)),
+        ("strategies", _strategy_lines(board, tones)),
+        ("trades", _trade_lines(board, tones)),
+        ("stays open", _open_lines(board, tones)),
+        ("went wrong", _trouble_lines(board, tones)),
     ):
         for number, text in enumerate(rows):
             table.add_row(Text("" if number else name, tones.ink("faint")), text)
@@ -47,30 +47,30 @@ def card(board: Board, tones: Tones, *, low: bool = False) -> Group:
     return Group(*([] if low else [Text()]), table, Text(f"{ends} · {keeps}", tones.ink("faint")))
 
 
-def _signed(paise: int, tones: Tones) -> Text:
+def _signed_money(paise: int, tones: ToneStyles) -> Text:
     return Text(gain(paise).strip(), tones.ink("up" if paise > 0 else "down" if paise < 0 else "dim"))
 
 
-def _profit(board: Board, tones: Tones) -> Iterator[Text]:
+def _profit_line(board: Board, tones: ToneStyles) -> Iterator[Text]:
     header = board.header
-    text = _signed(header.pnl, tones)
+    text = _signed_money(header.pnl, tones)
     text.stylize("bold")
     text.append(f" after {rupees(header.charges)} charges", tones.ink("dim"))
     yield text
 
 
-def _strategies(board: Board, tones: Tones) -> Iterator[Text]:
+def _strategy_lines(board: Board, tones: ToneStyles) -> Iterator[Text]:
     rows = board.strategies.rows[:]
     failed = {row.strategy: row for row in board.failures.rows[:]}
     width = max((len(row.name) for row in rows), default=0)
     for row in rows:
-        text = Text(plain(row.name).ljust(width + 2), tones.ink(""))
-        text.append(_signed(row.net, tones))
+        text = Text(plain_text(row.name).ljust(width + 2), tones.ink(""))
+        text.append(_signed_money(row.net, tones))
         if row.name in failed:
-            text.append(f"  FAILED: {plain(failed[row.name].error)}\n", tones.ink("danger"))
+            text.append(f"  FAILED: {plain_text(failed[row.name].error)}\n", tones.ink("danger"))
             text.append(f"the traceback: patang trace {row.name}", tones.ink("dim"))
         elif row.stopped:
-            text.append(f"  stopped: {plain(row.stopped)}", tones.ink("notice"))
+            text.append(f"  stopped: {plain_text(row.stopped)}", tones.ink("notice"))
         elif row.name != OTHERS:
             text.append("  runs", tones.ink("faint"))
         yield text
@@ -78,9 +78,9 @@ def _strategies(board: Board, tones: Tones) -> Iterator[Text]:
         yield Text("none", tones.ink("dim"))
 
 
-def _trades(board: Board, tones: Tones) -> Iterator[Text]:
+def _trade_lines(board: Board, tones: ToneStyles) -> Iterator[Text]:
     trades, orders = board.trades, board.orders.rows[:]
-    refused = sum(state(row) == "rejected" for row in orders)
+    refused = sum(order_state(row) == "rejected" for row in orders)
     text = Text(f"{count(trades.number)} over", tones.ink(""))
     text.append(f"  {count(len(orders))} orders", tones.ink("dim"))
     if refused:
@@ -88,53 +88,53 @@ def _trades(board: Board, tones: Tones) -> Iterator[Text]:
     yield text
     for name, trade in (("best", trades.best), ("worst", trades.worst)):
         if trade is not None:
-            yield _trade(name, trade, tones)
+            yield _trade_line(name, trade, tones)
 
 
-def _trade(name: str, trade: TradeRow, tones: Tones) -> Text:
+def _trade_line(name: str, trade: TradeRow, tones: ToneStyles) -> Text:
     text = Text(f"{name}  ".ljust(7), tones.ink("dim"))
-    text.append(_signed(trade.pnl, tones))
-    words = " ".join(filter(None, (plain(trade.symbol), trade.rung)))
+    text.append(_signed_money(trade.pnl, tones))
+    words = " ".join(filter(None, (plain_text(trade.symbol), trade.rung)))
     text.append(f"  {words}", tones.ink("strong"))
-    return text.append(f"  {plain(trade.strategy)}", tones.ink("dim"))
+    return text.append(f"  {plain_text(trade.strategy)}", tones.ink("dim"))
 
 
-def _open(board: Board, tones: Tones) -> Iterator[Text]:
+def _open_lines(board: Board, tones: ToneStyles) -> Iterator[Text]:
     rows = board.positions.rows[:]
     for row in rows:
-        words = " ".join(filter(None, (plain(row.symbol), row.rung.strip("-"))))
+        words = " ".join(filter(None, (plain_text(row.symbol), row.rung.strip("-"))))
         text = Text(f"{words}  ", tones.ink("strong"))
         text.append(f"{count(row.quantity)} at {price(row.average)}  ", tones.ink(""))
-        text.append(_signed(row.pnl, tones))
-        text.append(f"  {_protection(row)}", tones.ink("danger" if naked(row) else "dim"))
+        text.append(_signed_money(row.pnl, tones))
+        text.append(f"  {_protection_text(row)}", tones.ink("danger" if is_naked(row) else "dim"))
         yield text
     if not rows:
         yield Text("nothing: flat", tones.ink("dim"))
     for order in board.orders.rows[:]:
-        if state(order) not in ENDED and order.purpose == "ENTRY":
+        if order_state(order) not in ENDED and order.purpose == "ENTRY":
             yield Text(
-                f"entry {order.key} still works: {order.side} {count(order.quantity)} {plain(order.symbol)}",
+                f"entry {order.key} still works: {order.side} {count(order.quantity)} {plain_text(order.symbol)}",
                 tones.ink("notice"),
             )
 
 
-def _protection(row: PositionRow) -> str:
+def _protection_text(row: PositionRow) -> str:
     """Say what protects a position."""
     if row.protected <= 0:
         return "NAKED: nothing protects it"
     stop = f"a stop at {price(row.stop)} rests at the broker" if row.stop else "an exit is at work"
-    return f"{stop}, for {count(row.protected)} only" if naked(row) else stop
+    return f"{stop}, for {count(row.protected)} only" if is_naked(row) else stop
 
 
-def _wrong(board: Board, tones: Tones) -> Sequence[Text]:
+def _trouble_lines(board: Board, tones: ToneStyles) -> Sequence[Text]:
     alarms = list(board.alarms.items())
     lines = [
-        Text(f"■ {plain(text)}" + (f"  ×{times}" if times > 1 else ""), tones.ink("danger"))
+        Text(f"■ {plain_text(text)}" + (f"  ×{times}" if times > 1 else ""), tones.ink("danger"))
         for text, times in alarms[-ALARMS:]
     ]
     if len(alarms) > ALARMS:
         lines.append(Text(f"and {len(alarms) - ALARMS} alarms before, in the log", tones.ink("dim")))
-    lines += [Text(cell.text, tones.ink("danger")) for cell in over(board) if cell.tone == "danger"]
+    lines += [Text(cell.text, tones.ink("danger")) for cell in exceeded_limits(board) if cell.tone == "danger"]
     rows = [row for row in board.differences.rows[:] if not row.ignored]
     if any(row.kind == UNREADABLE for row in rows):
         lines.append(Text("the broker's books cannot be compared: screen 6", tones.ink("danger")))

@@ -10,18 +10,18 @@ from textual.binding import BindingType
 from textual.containers import Container
 from textual.widget import Widget
 
-from tui.actions import bindings
-from tui.panes.events import Events
-from tui.panes.ladders import Ladders
-from tui.panes.orders import Orders, OrdersTable
-from tui.panes.positions import Positions, PositionsTable
-from tui.panes.risk import Risk, over
-from tui.panes.watchlist import Watchlist
-from tui.screens.frame import Frame
-from tui.screens.paned import Paned
-from tui.theme import Tones
-from tui.widgets.live_table import LiveTable
-from tui.widgets.view import Cell
+from tui.app.panes.events_pane import EventsPaneView
+from tui.app.panes.ladders_pane import LaddersPaneView
+from tui.app.panes.orders_pane import OrdersPaneView, OrdersTable
+from tui.app.panes.positions_pane import PositionsPaneView, PositionsTable
+from tui.app.panes.risk_pane import RiskPaneView, exceeded_limits
+from tui.app.panes.watchlist_pane import WatchlistPaneView
+from tui.app.screens.paned_screen import PanedScreen
+from tui.app.screens.screen_frame import ScreenFrame
+from tui.app.widgets.live_table import LiveTable
+from tui.app.widgets.pane_view import PaneCell
+from tui.app.widgets.theme import ToneStyles
+from tui.key_actions import scope_bindings
 
 NARROW, LOW = 100, 30
 """Below either of these the panes stand in one column, positions above one other."""
@@ -33,27 +33,27 @@ _WIDE_ORDER: Final = ("watch", "positions", "ladders", "orders", "risk", "events
 """The panes row by row, where there is room for all of each; one that is not named here comes last."""
 
 
-class Tabs(Widget):
+class PaneTabs(Widget):
     """The names of the panes in one line, where not all of them are in sight."""
 
     ALLOW_SELECT = False
     DEFAULT_CSS = "Tabs { height: 1; width: 100%; display: none; background: $background; }"
 
-    def __init__(self, names: list[str], tones: Callable[[], Tones]) -> None:
+    def __init__(self, names: list[str], tones: Callable[[], ToneStyles]) -> None:
         super().__init__()
         self._names = names
         self._tones = tones
         self._shown: set[str] = set()
         self._current = ""
-        self._over: list[Cell] = []
+        self._over: list[PaneCell] = []
 
-    def show(self, shown: set[str], current: str) -> None:
+    def show_panes(self, shown: set[str], current: str) -> None:
         """Mark what is in sight and what has the focus."""
         if (shown, current) != (self._shown, self._current):
             self._shown, self._current = shown, current
             self.refresh()
 
-    def warn(self, over: list[Cell]) -> None:
+    def show_exceeded(self, over: list[PaneCell]) -> None:
         """Name what is over its limit, for where the pane that says so is out of sight."""
         over = [cell for cell in over if cell.tone == "danger" and "risk" not in self._shown]
         if over != self._over:
@@ -81,11 +81,11 @@ class Tabs(Widget):
             x += len(name) + 2
 
 
-class DeskScreen(Paned):
+class DeskScreen(PanedScreen):
     """Screen 1."""
 
     AUTO_FOCUS = "#positions"
-    BINDINGS: ClassVar[list[BindingType]] = list(bindings("desk"))
+    BINDINGS: ClassVar[list[BindingType]] = list(scope_bindings("desk"))
     DEFAULT_CSS = """
     DeskScreen { background: $background; }
     DeskScreen.-low HeaderBar { height: 1; padding: 0; }
@@ -102,17 +102,17 @@ class DeskScreen(Paned):
     }
     """
 
-    def __init__(self, mode: str, tones: Callable[[], Tones]) -> None:
+    def __init__(self, mode: str, tones: Callable[[], ToneStyles]) -> None:
         tables: list[LiveTable[Any]] = [
-            LiveTable(Watchlist(), tones),
-            LiveTable(Risk(), tones),
-            PositionsTable(Positions(), tones),
-            LiveTable(Ladders(), tones),
-            OrdersTable(Orders(), tones),
-            LiveTable(Events(), tones),
+            LiveTable(WatchlistPaneView(), tones),
+            LiveTable(RiskPaneView(), tones),
+            PositionsTable(PositionsPaneView(), tones),
+            LiveTable(LaddersPaneView(), tones),
+            OrdersTable(OrdersPaneView(), tones),
+            LiveTable(EventsPaneView(), tones),
         ]
         super().__init__(mode, tones, tables, "positions")
-        self._tabs = Tabs(list(self.panes), tones)
+        self._tabs = PaneTabs(list(self.panes), tones)
         self._panes = Container(*self.panes.values(), id="panes")
         self._zoomed = False
         self._small = False
@@ -128,10 +128,10 @@ class DeskScreen(Paned):
         yield self._notices
         yield self._footer
 
-    def draw(self, frame: Frame) -> None:
+    def draw(self, frame: ScreenFrame) -> None:
         """Show one frame."""
         super().draw(frame)
-        self._tabs.warn(over(frame.board))
+        self._tabs.show_exceeded(exceeded_limits(frame.board))
 
     # which panes are in sight
 
@@ -140,9 +140,9 @@ class DeskScreen(Paned):
         self._small = event.size.width < NARROW or event.size.height < LOW
         self.set_class(self._small, "-low")
         wide = event.size.width >= WIDE and event.size.height >= HIGH
-        self._arrange("-wide" if wide else "-two")
+        self._arrange_panes("-wide" if wide else "-two")
 
-    def _arrange(self, grid: str = "") -> None:
+    def _arrange_panes(self, grid: str = "") -> None:
         column = self._small or self._zoomed
         if grid:
             self._grid = grid
@@ -156,14 +156,14 @@ class DeskScreen(Paned):
         for name, pane in self.panes.items():
             pane.display = name in shown
         self._tabs.display = column
-        self._tabs.show(shown, self._current)
+        self._tabs.show_panes(shown, self._current)
 
     def look_at(self, name: str) -> None:
         """Bring a pane into sight."""
         super().look_at(name)
         if name != "positions":
             self._beside = name
-        self._arrange()
+        self._arrange_panes()
 
     def action_zoom(self) -> None:
         """Maximise the focused pane, or put it back."""

@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 from rich.console import RenderableType
 from textual.app import App
 
-from tui.screens.question import Entry, EntryField, Help, Modal, Question
+from tui.app.screens.modal_dialogs import EntryDialog, EntryField, HelpDialog, ModalDialog, QuestionDialog
 
-Kind = TypeVar("Kind", bound=Modal[Any])
+Kind = TypeVar("Kind", bound=ModalDialog[Any])
 
 
 class DialogSet:
@@ -18,7 +18,7 @@ class DialogSet:
         self._app = app
         self._mode = mode
         self._shown = shown
-        self._made: dict[type[Modal[Any]], Modal[Any]] = {}
+        self._made: dict[type[ModalDialog[Any]], ModalDialog[Any]] = {}
 
     def modal(self, kind: type[Kind]) -> Kind:
         """Return the one dialog of a kind."""
@@ -30,15 +30,15 @@ class DialogSet:
             raise TypeError(f"{made} is no {kind}")
         return made
 
-    def ask(
+    def ask_question(
         self, title: str, body: str | Callable[[], str], yes: str, then: Callable[[], None], *, keep: str = "Keep it"
     ) -> None:
         """Ask, and go on only by the second button."""
-        question = self.modal(Question)
+        question = self.modal(QuestionDialog)
         question.prepare(title, body, yes, keep)
-        self.open(question, lambda go: then() if go else None)
+        self.open_dialog(question, lambda go: then() if go else None)
 
-    def fill_in(
+    def ask_entry(
         self,
         title: str,
         body: str,
@@ -47,17 +47,17 @@ class DialogSet:
         then: Callable[[list[str]], None],
     ) -> None:
         """Ask for texts, and go on once `check` finds nothing wrong with them."""
-        entry = self.modal(Entry)
+        entry = self.modal(EntryDialog)
         entry.prepare(title, body, fields, check)
-        self.open(entry, lambda texts: then(texts) if texts is not None else None)
+        self.open_dialog(entry, lambda texts: then(texts) if texts is not None else None)
 
     def explain(self, title: str, body: RenderableType | Callable[[], RenderableType]) -> None:
         """Show a text."""
-        page = self.modal(Help)
+        page = self.modal(HelpDialog)
         page.prepare(title, body)
-        self.open(page, lambda _: None)
+        self.open_dialog(page, lambda _: None)
 
-    def open(self, dialog: Modal[Any], then: Callable[[Any], None]) -> None:
+    def open_dialog(self, dialog: ModalDialog[Any], then: Callable[[Any], None]) -> None:
         """Bring a dialog up, unless it stands already."""
         if dialog in self._app.screen_stack:
             return

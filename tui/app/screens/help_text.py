@@ -7,9 +7,9 @@ from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from tui.actions import ACTIONS, SCOPES, Action, caps, keys_of
-from tui.theme import Tones
-from tui.widgets.view import View
+from tui.app.widgets.pane_view import View
+from tui.app.widgets.theme import ToneStyles
+from tui.key_actions import ACTIONS, SCOPES, KeyAction, key_caps, keys_of
 
 _CHART = "Candles with volume, EMA 9 and 21, and the desk's own fills: ▲ bought, ▼ sold."
 _KEYS, _VERBS = 9, 13
@@ -20,7 +20,7 @@ _WHOLE = 90
 class KeyTable:
     """The keys of some scopes, a line each where there is room."""
 
-    def __init__(self, scopes: Sequence[str], keymap: Mapping[str, str], tones: Tones) -> None:
+    def __init__(self, scopes: Sequence[str], keymap: Mapping[str, str], tones: ToneStyles) -> None:
         self._scopes = scopes
         self._keymap = keymap
         self._tones = tones
@@ -36,12 +36,12 @@ class KeyTable:
             table.add_column(ratio=1, overflow="ellipsis")
             for action in ACTIONS:
                 if action.scope == scope:
-                    keys = Text(caps(keys_of(action, self._keymap)), tones.ink("focus"))
-                    table.add_row(keys, Text(action.verb, tones.ink("strong")), self._what(action, options.max_width))
+                    keys = Text(key_caps(keys_of(action, self._keymap)), tones.ink("focus"))
+                    table.add_row(keys, Text(action.verb, tones.ink("strong")), self._action_text(action, options.max_width))
             yield Text(SCOPES[scope], tones.ink("title"))
             yield table
 
-    def _what(self, action: Action, width: int) -> Text:
+    def _action_text(self, action: KeyAction, width: int) -> Text:
         brief = width < _WHOLE and not action.fixed
         what = Text(action.help, self._tones.ink("dim"), no_wrap=brief, overflow="ellipsis" if brief else "fold")
         room = width - _KEYS - _VERBS - 2
@@ -50,7 +50,7 @@ class KeyTable:
         return what
 
 
-def help_text(view: View[Any] | None, scopes: set[str], keymap: Mapping[str, str], tones: Tones) -> tuple[str, Group]:
+def help_text(view: View[Any] | None, scopes: set[str], keymap: Mapping[str, str], tones: ToneStyles) -> tuple[str, Group]:
     """Return title and text, beginning with what is in reach now; `view` None stands for the chart."""
     own = view.name if view else "chart"
     near = [scope for scope in (own, "anywhere", "list", "desk") if scope in scopes and scope in SCOPES]

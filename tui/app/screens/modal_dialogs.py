@@ -15,9 +15,9 @@ from textual.containers import Container, Horizontal, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, Static
 
-from engine.texts import plain
-from tui.screens.frame import Drawn, Frame, show_bands
-from tui.widgets.bands import Bands
+from engine.texts import plain_text
+from tui.app.screens.screen_frame import DrawnScreen, ScreenFrame, show_bands
+from tui.app.widgets.status_bands import StatusBands
 
 _BOX = """
     align: center middle;
@@ -37,33 +37,33 @@ _BOX = """
 Answer = TypeVar("Answer")
 
 
-def _text(lines: str) -> Text:
-    return Text("\n".join(map(plain, lines.splitlines())))
+def _plain_text(lines: str) -> Text:
+    return Text("\n".join(map(plain_text, lines.splitlines())))
 
 
-class Modal(Drawn, ModalScreen[Answer]):
+class ModalDialog(DrawnScreen, ModalScreen[Answer]):
     """A modal that leaves the bands in sight."""
 
     ALLOW_SELECT: ClassVar[bool] = False
 
     def __init__(self, mode: str) -> None:
         super().__init__()
-        self.bands = Bands(mode)
+        self.bands = StatusBands(mode)
 
-    def draw(self, frame: Frame) -> None:
+    def draw(self, frame: ScreenFrame) -> None:
         """Keep the bands up to date."""
         show_bands(self.bands, frame)
 
     def on_screen_resume(self) -> None:
         """Show what it was opened with, when it comes up for the first time or again."""
-        self.fill()
+        self.fill_widgets()
 
-    def fill(self) -> None:
+    def fill_widgets(self) -> None:
         """Put what it was opened with into its widgets."""
         raise NotImplementedError
 
 
-class Question(Modal[bool]):
+class QuestionDialog(ModalDialog[bool]):
     """Ask; dismissed with True only by the second button. The body follows the market while it stands."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -94,25 +94,25 @@ class Question(Modal[bool]):
                 yield Button("", id="cancel", compact=True)
                 yield Button("", id="yes", compact=True)
 
-    def fill(self) -> None:
+    def fill_widgets(self) -> None:
         """Show the words; the focus is on the button that changes nothing."""
         self._shown = self._body()
-        self.query_one("#title", Static).update(Text(plain(self._title)))
-        self.query_one("#body", Static).update(_text(self._shown))
+        self.query_one("#title", Static).update(Text(plain_text(self._title)))
+        self.query_one("#body", Static).update(_plain_text(self._shown))
         self.query_one("#cancel", Button).label = self._keep
-        self.query_one("#yes", Button).label = Text(plain(self._yes))
+        self.query_one("#yes", Button).label = Text(plain_text(self._yes))
         self.query_one("#cancel", Button).focus()
 
-    def draw(self, frame: Frame) -> None:
+    def draw(self, frame: ScreenFrame) -> None:
         """Keep the bands and the body up to date."""
         super().draw(frame)
         body = self._body()
         if body != self._shown and self.is_mounted:
             self._shown = body
-            self.query_one("#body", Static).update(_text(body))
+            self.query_one("#body", Static).update(_plain_text(body))
 
     @on(Button.Pressed)
-    def _pressed(self, event: Button.Pressed) -> None:
+    def _button_pressed(self, event: Button.Pressed) -> None:
         self.dismiss(event.button.id == "yes")
 
 
@@ -127,7 +127,7 @@ FIELDS: Final = 2
 """Most fields an entry has."""
 
 
-class Entry(Modal[list[str] | None]):
+class EntryDialog(ModalDialog[list[str] | None]):
     """Take up to two texts; it stays open until they are right, and is dismissed with None by escape."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -166,10 +166,10 @@ class Entry(Modal[list[str] | None]):
             yield Static(id="error")
             yield Static("tab next field  enter done  esc leaves it as it is", id="keys")
 
-    def fill(self) -> None:
+    def fill_widgets(self) -> None:
         """Show the words, the fields empty and the focus in the first."""
-        self.query_one("#title", Static).update(Text(plain(self._title)))
-        self.query_one("#body", Static).update(_text(self._body))
+        self.query_one("#title", Static).update(Text(plain_text(self._title)))
+        self.query_one("#body", Static).update(_plain_text(self._body))
         self.query_one("#error", Static).update("")
         for number in range(FIELDS):
             label, field = self.query_one(f"#label-{number}", Label), self.query_one(f"#field-{number}", Input)
@@ -186,7 +186,7 @@ class Entry(Modal[list[str] | None]):
         return [self.query_one(f"#field-{n}", Input).value.strip() for n in range(len(self._fields))]
 
     @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
+    def _field_submitted(self, event: Input.Submitted) -> None:
         """Go on to the field that is empty still, or end where nothing is wrong."""
         number = int((event.input.id or "field-0").removeprefix("field-"))
         if number + 1 < len(self._fields) and not self.texts[number + 1]:
@@ -194,12 +194,12 @@ class Entry(Modal[list[str] | None]):
             return
         wrong = self._check(self.texts)
         if wrong:
-            self.query_one("#error", Static).update(Text(plain(wrong)))
+            self.query_one("#error", Static).update(Text(plain_text(wrong)))
         else:
             self.dismiss(self.texts)
 
 
-class Help(Modal[bool]):
+class HelpDialog(ModalDialog[bool]):
     """Show a text until a key closes it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -238,9 +238,9 @@ class Help(Modal[bool]):
         """Take the whole height of a low terminal."""
         self.set_class(event.size.height < 30, "-low")
 
-    def fill(self) -> None:
+    def fill_widgets(self) -> None:
         """Show the text from its beginning."""
-        self.query_one("#title", Static).update(Text(plain(self._title)))
+        self.query_one("#title", Static).update(Text(plain_text(self._title)))
         self.query_one("#text", Static).update(self._body() if callable(self._body) else self._body)
         self.query_one("#body").scroll_home(animate=False)
 

@@ -6,20 +6,20 @@ from typing import Any
 from textual import events
 from textual.message import Message
 
-from tui.screens.frame import Frame, FullScreen, show_bands
-from tui.theme import Tones
-from tui.widgets.bands import Bands
-from tui.widgets.footer import KeyFooter, keys
-from tui.widgets.header import HeaderBar
-from tui.widgets.live_table import LiveTable
-from tui.widgets.notices import NoticeBar
-from tui.widgets.pane import Pane
+from tui.app.screens.screen_frame import FullScreen, ScreenFrame, show_bands
+from tui.app.widgets.header_bar import HeaderBar
+from tui.app.widgets.key_footer import KeyFooter, footer_keys
+from tui.app.widgets.live_table import LiveTable
+from tui.app.widgets.notice_bar import NoticeBar
+from tui.app.widgets.pane import Pane
+from tui.app.widgets.status_bands import StatusBands
+from tui.app.widgets.theme import ToneStyles
 
 
-class Paned(FullScreen):
+class PanedScreen(FullScreen):
     """Tables by the name of their view; `first` has the focus at the start."""
 
-    class Decided(Message):
+    class DecisionMade(Message):
         """The operator wants the engine to do something: a label for it, and what `DeskFace.submit` takes."""
 
         def __init__(self, label: str, command: tuple[str, int, str]) -> None:
@@ -27,25 +27,25 @@ class Paned(FullScreen):
             self.label = label
             self.command = command
 
-    def __init__(self, mode: str, tones: Callable[[], Tones], tables: list[LiveTable[Any]], first: str) -> None:
+    def __init__(self, mode: str, tones: Callable[[], ToneStyles], tables: list[LiveTable[Any]], first: str) -> None:
         super().__init__()
         self._tones = tones
-        self._bands = Bands(mode)
+        self._bands = StatusBands(mode)
         self._header = HeaderBar(tones)
         self._footer = KeyFooter(tones)
         self._notices = NoticeBar(tones)
         self.panes = {table.view.name: Pane(table, tones) for table in tables}
         self._current = first
 
-    def draw(self, frame: Frame) -> None:
+    def draw(self, frame: ScreenFrame) -> None:
         """Show one frame: visible panes only."""
         show_bands(self._bands, frame)
-        self._header.show(frame.board, frame.lag, frame.kill)
-        self._notices.show(frame.notices)
+        self._header.show_figures(frame.board, frame.lag, frame.kill)
+        self._notices.show_notices(frame.notices)
         for pane in self.panes.values():
             if pane.display:
                 pane.pull(frame.board, frame.number, frozen=frame.frozen)
-        self._footer.show(keys(self.scopes, self.app._keymap), frame.status)  # noqa: SLF001 - there is no public way to ask
+        self._footer.show_keys(footer_keys(self.scopes, self.app._keymap), frame.status)  # noqa: SLF001 - there is no public way to ask
 
     @property
     def scopes(self) -> set[str]:

@@ -8,32 +8,32 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
 
+from engine.board_rows import DifferenceRow, LimitRow
 from engine.errors import ConfigError
-from engine.texts import plain
-from engine.trading.board import DifferenceRow, LimitRow
-from engine.trading.limits import Change, checked, detail_of
-from tui.actions import bindings
-from tui.panes.differences import Differences, DifferencesTable
-from tui.panes.externals import Externals
-from tui.panes.kills import Kills
-from tui.panes.limits import Limits, LimitsTable, figure
-from tui.panes.queue import Queue
-from tui.screens.dialogs import DialogSet
-from tui.screens.frame import Frame
-from tui.screens.paned import Paned
-from tui.screens.question import EntryField
-from tui.theme import Tones
-from tui.widgets.live_table import LiveTable
+from engine.manual.limits import DayLimitChange, change_detail, checked_value
+from engine.texts import plain_text
+from tui.app.panes.differences_pane import DifferencesPaneView, DifferencesTable
+from tui.app.panes.externals_pane import ExternalsPaneView
+from tui.app.panes.kills_pane import KillsPaneView
+from tui.app.panes.limits_pane import LimitsPaneView, LimitsTable, limit_figure
+from tui.app.panes.queue_pane import QueuePaneView
+from tui.app.screens.dialog_set import DialogSet
+from tui.app.screens.modal_dialogs import EntryField
+from tui.app.screens.paned_screen import PanedScreen
+from tui.app.screens.screen_frame import ScreenFrame
+from tui.app.widgets.live_table import LiveTable
+from tui.app.widgets.theme import ToneStyles
+from tui.key_actions import scope_bindings
 
 NARROW, LOW = 100, 30
 """Below either of these the panes stand in one column."""
 
 
-class RiskScreen(Paned):
+class RiskScreen(PanedScreen):
     """Screen 6."""
 
     AUTO_FOCUS = "#differences"
-    BINDINGS: ClassVar[list[BindingType]] = list(bindings("desk"))
+    BINDINGS: ClassVar[list[BindingType]] = list(scope_bindings("desk"))
     DEFAULT_CSS = """
     RiskScreen { background: $background; }
     RiskScreen.-low HeaderBar { height: 1; padding: 0; }
@@ -47,12 +47,12 @@ class RiskScreen(Paned):
     RiskScreen #risk-panes.-column Pane { height: 1fr; }
     """
 
-    def __init__(self, mode: str, tones: Callable[[], Tones], dialogs: DialogSet) -> None:
+    def __init__(self, mode: str, tones: Callable[[], ToneStyles], dialogs: DialogSet) -> None:
         super().__init__(
             mode, tones,
             [
-                DifferencesTable(Differences(), tones), LimitsTable(Limits(), tones), LiveTable(Queue(), tones),
-                LiveTable(Kills(), tones), LiveTable(Externals(), tones),
+                DifferencesTable(DifferencesPaneView(), tones), LimitsTable(LimitsPaneView(), tones), LiveTable(QueuePaneView(), tones),
+                LiveTable(KillsPaneView(), tones), LiveTable(ExternalsPaneView(), tones),
             ],
             "differences",
         )  # fmt: skip
@@ -68,7 +68,7 @@ class RiskScreen(Paned):
         yield self._notices
         yield self._footer
 
-    def draw(self, frame: Frame) -> None:
+    def draw(self, frame: ScreenFrame) -> None:
         """Show one frame; differences have room only while there are some."""
         self._panes.set_class(not frame.board.differences.rows, "-agreed")
         super().draw(frame)
@@ -88,9 +88,9 @@ class RiskScreen(Paned):
     def look_at(self, name: str) -> None:
         """Bring a pane into sight."""
         super().look_at(name)
-        self._arrange()
+        self._arrange_panes()
 
-    def _arrange(self) -> None:
+    def _arrange_panes(self) -> None:
         self._panes.set_class(self._zoomed or self.has_class("-low"), "-column")
         for name, pane in self.panes.items():
             pane.display = not self._zoomed or name == self._current
@@ -106,22 +106,22 @@ class RiskScreen(Paned):
             able = ", ".join(row.choices) or "nothing: it is looked at again by itself"
             self.notify(f"{row.key}: {row.kind} takes {able}", severity="warning", markup=False)
             return
-        body, detail = plain(f"The broker has {row.theirs}, we have {row.ours}."), f"{row.key} {choice}"
+        body, detail = plain_text(f"The broker has {row.theirs}, we have {row.ours}."), f"{row.key} {choice}"
         if choice == "ignore":
-            self._decide(detail)
+            self._post_decision(detail)
         elif choice == "flatten":
             body += "\nShares leave at the market, an order is cancelled, a GTT is deleted."
-            self._ask(f"Flatten {row.key}?", body, "Flatten", detail)
+            self._ask_decision(f"Flatten {row.key}?", body, "Flatten", detail)
         elif choice == "assign":
-            self._fill_in(
+            self._ask_detail(
                 f"Assign {row.key}", body, EntryField("strategy", "its name"),
                 lambda text: "" if text else "a strategy is needed", lambda text: f"{detail} {text}",
             )  # fmt: skip
         elif "flatten" in row.choices:
             field = EntryField("stop, in percent below the price", "empty: as configured")
-            self._fill_in(f"Adopt {row.key}", body, field, _stop_wrong, lambda text: _with_stop(detail, text))
+            self._ask_detail(f"Adopt {row.key}", body, field, _stop_complaint, lambda text: _with_stop(detail, text))
         else:
-            self._ask(f"Take the broker's word on {row.key}?", body, "Adopt", detail)
+            self._ask_decision(f"Take the broker's word on {row.key}?", body, "Adopt", detail)
 
     def action_ignore_all(self) -> None:
         """Ask whether to ignore every difference that may be ignored."""
@@ -129,21 +129,21 @@ class RiskScreen(Paned):
         stand = sum(isinstance(row, DifferenceRow) and "ignore" in row.choices and not row.ignored for row in rows)
         if stand:
             body = "Each stays ignored until its figures change."
-            self._ask(f"Ignore {stand} differences?", body, "Ignore", "all ignore")
+            self._ask_decision(f"Ignore {stand} differences?", body, "Ignore", "all ignore")
 
-    def _decide(self, detail: str) -> None:
-        self.post_message(self.Decided(detail, ("reconcile", 0, detail)))
+    def _post_decision(self, detail: str) -> None:
+        self.post_message(self.DecisionMade(detail, ("reconcile", 0, detail)))
 
-    def _ask(self, title: str, body: str, yes: str, detail: str) -> None:
-        self._dialogs.ask(title, body, yes, lambda: self._decide(detail), keep="Leave it")
+    def _ask_decision(self, title: str, body: str, yes: str, detail: str) -> None:
+        self._dialogs.ask_question(title, body, yes, lambda: self._post_decision(detail), keep="Leave it")
 
-    def _fill_in(
+    def _ask_detail(
         self, title: str, body: str, field: EntryField, check: Callable[[str], str], detail: Callable[[str], str]
     ) -> None:
         def wrong(texts: list[str]) -> str:
             return check(texts[0])
 
-        self._dialogs.fill_in(title, body, [field], wrong, lambda texts: self._decide(detail(texts[0])))
+        self._dialogs.ask_entry(title, body, [field], wrong, lambda texts: self._post_decision(detail(texts[0])))
 
     # the limit under the cursor
 
@@ -152,33 +152,33 @@ class RiskScreen(Paned):
         row = self.panes["limits"].table.chosen
         if not isinstance(row, LimitRow):
             return
-        now = figure(row.limit) if row.limit else "off"
-        body = f"Now {now}, configured {figure(row.configured) if row.configured else 'off'}. Holds until the end of the day."
+        now = limit_figure(row.limit) if row.limit else "off"
+        body = f"Now {now}, configured {limit_figure(row.configured) if row.configured else 'off'}. Holds until the end of the day."
 
         def wrong(texts: list[str]) -> str:
             try:
-                _change(row, *texts)
+                _read_limit_change(row, *texts)
             except ConfigError as error:
                 return str(error)
             return ""
 
-        self._dialogs.fill_in(
+        self._dialogs.ask_entry(
             f"Change {row.name}", body, [EntryField("value", now), EntryField("reason", "why, for the record")],
-            wrong, lambda texts: self._change(row, _change(row, *texts)),
+            wrong, lambda texts: self._submit_limit_change(row, _read_limit_change(row, *texts)),
         )  # fmt: skip
 
-    def _change(self, row: LimitRow, change: Change) -> None:
+    def _submit_limit_change(self, row: LimitRow, change: DayLimitChange) -> None:
         """Submit a change; one that allows more asks first."""
-        label, command = f"{row.name} {figure(change.value)}", ("limit", 0, detail_of(change, row.limit))
+        label, command = f"{row.name} {limit_figure(change.value)}", ("limit", 0, change_detail(change, row.limit))
 
         def decided() -> None:
-            self.post_message(self.Decided(label, command))
+            self.post_message(self.DecisionMade(label, command))
 
         if row.limit == 0 or 0 < change.value <= row.limit:
             decided()
             return
-        body = f"From {figure(row.limit)} to {figure(change.value) if change.value else 'off'}: {change.reason}"
-        self._dialogs.ask(f"Allow more: {row.name}?", body, "Allow", decided, keep="Leave it")
+        body = f"From {limit_figure(row.limit)} to {limit_figure(change.value) if change.value else 'off'}: {change.reason}"
+        self._dialogs.ask_question(f"Allow more: {row.name}?", body, "Allow", decided, keep="Leave it")
 
     # panes
 
@@ -201,7 +201,7 @@ def _with_stop(detail: str, stop: str) -> str:
     return f"{detail} stop={stop.removesuffix('%').strip()}" if stop else detail
 
 
-def _change(row: LimitRow, value: str, reason: str) -> Change:
+def _read_limit_change(row: LimitRow, value: str, reason: str) -> DayLimitChange:
     """Return the change that two texts mean; raise `ConfigError` for one that is none."""
     try:
         number = float(value.replace(",", ""))
@@ -209,10 +209,10 @@ def _change(row: LimitRow, value: str, reason: str) -> Change:
         raise ConfigError(f"{value or 'nothing'} is no number") from None
     if not reason:
         raise ConfigError("a reason is needed")
-    return Change(row.name, checked(row.name, number), reason, "screen")
+    return DayLimitChange(row.name, checked_value(row.name, number), reason, "screen")
 
 
-def _stop_wrong(text: str) -> str:
+def _stop_complaint(text: str) -> str:
     """Say what is wrong with a stop in percent; empty is as configured."""
     try:
         return "" if not text or 0 < float(text.removesuffix("%")) < 100 else "between 0 and 100 percent"

@@ -4,13 +4,13 @@ from typing import ClassVar, NamedTuple
 
 from textual.screen import Screen
 
-from engine.trading.board import Board
-from tui.widgets.bands import Bands, KillState
-from tui.widgets.notices import Notice
-from tui.widgets.view import Cell
+from engine.board_rows import Board
+from tui.app.widgets.notice_bar import OperatorNotice
+from tui.app.widgets.pane_view import PaneCell
+from tui.app.widgets.status_bands import KillState, StatusBands
 
 
-class Frame(NamedTuple):
+class ScreenFrame(NamedTuple):
     """One turn of the 10 Hz clock, as every screen sees it."""
 
     number: int
@@ -20,27 +20,27 @@ class Frame(NamedTuple):
     kill: KillState
     """What the board says, or what was pressed and the board does not say yet."""
     frozen: bool
-    status: Cell
+    status: PaneCell
     """What became of the last command."""
-    notices: list[Notice]
+    notices: list[OperatorNotice]
 
 
-def show_bands(bands: Bands, frame: Frame) -> None:
+def show_bands(bands: StatusBands, frame: ScreenFrame) -> None:
     """Bring a screen's bands up to date."""
     header = frame.board.header
     note = "FROZEN · space resumes" if frame.frozen else header.place and f"at {header.place}, not Kite"
-    bands.show(header.mode, note, header.speed, frame.kill)
+    bands.show_status(header.mode, note, header.speed, frame.kill)
 
 
-class Drawn:
+class DrawnScreen:
     """A screen that shows every frame."""
 
-    def draw(self, frame: Frame) -> None:
+    def draw(self, frame: ScreenFrame) -> None:
         """Show one frame."""
         raise NotImplementedError
 
 
-class FullScreen(Drawn, Screen[None]):
+class FullScreen(DrawnScreen, Screen[None]):
     """A screen that fills the terminal."""
 
     ALLOW_SELECT: ClassVar[bool] = False

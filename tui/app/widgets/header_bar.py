@@ -7,13 +7,13 @@ from rich.style import Style
 from rich.text import Text
 from textual.widget import Widget
 
-from engine.market.sessions import UNCONFIRMED
-from engine.numbers import SECOND, clock, day_name, gain, left, rupees
-from engine.texts import plain
-from engine.trading.board import Board, Header
-from engine.trading.gauges import OTHERS
-from tui.theme import Tones
-from tui.widgets.bands import KillState
+from engine.board.risk_view import OTHERS
+from engine.board_rows import Board, BoardHeader
+from engine.market.session_table import UNCONFIRMED
+from engine.numbers import SECOND, countdown, day_name, gain, rupees, time_of_day
+from engine.texts import plain_text
+from tui.app.widgets.status_bands import KillState
+from tui.app.widgets.theme import ToneStyles
 
 STALLED: Final = 2 * SECOND
 """A heartbeat older than this means that the engine's loop hangs."""
@@ -30,7 +30,7 @@ _SLOW, _DEAD = 2 * SECOND, 5 * SECOND
 _BRIEF: Final = {"day's P&L after charges": "P&L", "strategies": "strat"}
 
 
-class Field(NamedTuple):
+class HeaderField(NamedTuple):
     """One figure of the header with its label; the lowest `rank` stays longest on a narrow terminal."""
 
     label: str
@@ -39,111 +39,111 @@ class Field(NamedTuple):
     rank: int = 0
 
 
-def fields(board: Board, lag: int, kill: KillState) -> list[Field]:
+def header_fields(board: Board, lag: int, kill: KillState) -> list[HeaderField]:
     """Return the header's figures; `lag` is how old the engine's heartbeat is (ns, -1: none yet)."""
     header = board.header
     pnl = "up" if header.pnl > 0 else "down" if header.pnl < 0 else "dim"
     return [
-        Field(f"{day_name(header.now)} IST".strip(), clock(header.now), "strong"),
-        Field("session", _session(header), "notice" if UNCONFIRMED in {header.phase, header.then} else "", 1),
-        Field("day's P&L after charges", gain(header.pnl).strip(), pnl),
-        Field("charges", rupees(header.charges), "dim", 4),
-        Field("cash", rupees(header.cash), "dim", 5),
-        *_strategies(board),
-        Field("naked", str(header.naked), "danger" if header.naked else "dim"),
-        *_reach(header),
-        _feed(header),
-        _engine(header, lag),
-        Field("kill", kill.word, "danger" if kill.level else "dim"),
+        HeaderField(f"{day_name(header.now)} IST".strip(), time_of_day(header.now), "strong"),
+        HeaderField("session", _session_text(header), "notice" if UNCONFIRMED in {header.phase, header.then} else "", 1),
+        HeaderField("day's P&L after charges", gain(header.pnl).strip(), pnl),
+        HeaderField("charges", rupees(header.charges), "dim", 4),
+        HeaderField("cash", rupees(header.cash), "dim", 5),
+        *_strategies_field(board),
+        HeaderField("naked", str(header.naked), "danger" if header.naked else "dim"),
+        *_broker_field(header),
+        _feed_field(header),
+        _engine_field(header, lag),
+        HeaderField("kill", kill.word, "danger" if kill.level else "dim"),
     ]
 
 
-def _strategies(board: Board) -> list[Field]:
+def _strategies_field(board: Board) -> list[HeaderField]:
     """Say how many strategies run; one that has failed stays marked until somebody has looked."""
     rows = [row for row in board.strategies.rows[:] if row.name != OTHERS]
     runs = sum(not row.stopped for row in rows)
     failed = bool(board.failures.rows)
     if failed:
-        return [Field("strategies", f"{runs}/{len(rows)} FAILED: d", "danger")]
-    return [Field("strategies", f"{runs}/{len(rows)}", "dim" if runs == len(rows) else "notice", 3)] if rows else []
+        return [HeaderField("strategies", f"{runs}/{len(rows)} FAILED: d", "danger")]
+    return [HeaderField("strategies", f"{runs}/{len(rows)}", "dim" if runs == len(rows) else "notice", 3)] if rows else []
 
 
-def _reach(header: Header) -> list[Field]:
+def _broker_field(header: BoardHeader) -> list[HeaderField]:
     """Say that only a login helps, and how many intraday positions nobody can leave; nothing while the broker is there."""
     if not (header.login or header.overdue):
         return []
     what = [*(["LOG IN"] if header.login else []), *([f"{header.overdue} INTRADAY LEFT"] if header.overdue else [])]
-    return [Field("broker", ": ".join(what), "danger")]
+    return [HeaderField("broker", ": ".join(what), "danger")]
 
 
-def _session(header: Header) -> str:
-    phase = plain(header.phase) or "-"
+def _session_text(header: BoardHeader) -> str:
+    phase = plain_text(header.phase) or "-"
     if header.day_over:
         return "day over"
     if header.phase_ends <= header.now or not header.now:
         return phase
     if header.then and header.phase in _LONG:
-        return f"{_SOON.get(header.then, header.then.partition(' ')[0])} in {left(header.phase_ends - header.now)}"
-    return f"{phase} {left(header.phase_ends - header.now)}"
+        return f"{_SOON.get(header.then, header.then.partition(' ')[0])} in {countdown(header.phase_ends - header.now)}"
+    return f"{phase} {countdown(header.phase_ends - header.now)}"
 
 
-def _feed(header: Header) -> Field:
+def _feed_field(header: BoardHeader) -> HeaderField:
     old = header.feed_age
     if header.feed_lag:
-        return Field("feed", f"{header.feed_lag // SECOND} s late", "danger")
+        return HeaderField("feed", f"{header.feed_lag // SECOND} s late", "danger")
     if old < 0:
-        return Field("feed", "none yet", "notice")
+        return HeaderField("feed", "none yet", "notice")
     if old >= _SLOW and header.phase and header.phase != "continuous":
-        return Field("feed", "quiet", "dim")
+        return HeaderField("feed", "quiet", "dim")
     text = f"{old / SECOND:.0f} s" if old >= _SLOW else "live"
     if old < _SLOW:
-        return Field("feed", text, "dim", 2)
-    return Field("feed", text, "danger" if old >= _DEAD else "notice")
+        return HeaderField("feed", text, "dim", 2)
+    return HeaderField("feed", text, "danger" if old >= _DEAD else "notice")
 
 
-def _engine(header: Header, lag: int) -> Field:
+def _engine_field(header: BoardHeader, lag: int) -> HeaderField:
     if lag >= STALLED:
-        return Field("engine", f"STALLED {lag // SECOND} s", "danger", 2)
+        return HeaderField("engine", f"STALLED {lag // SECOND} s", "danger", 2)
     tone = {"running": "dim", "failed": "danger", "read-only": "danger"}.get(header.state, "notice")
-    return Field("engine", plain(header.state), tone, 2 if tone == "dim" else 0)
+    return HeaderField("engine", plain_text(header.state), tone, 2 if tone == "dim" else 0)
 
 
-def lines(shown: list[Field], width: int, tones: Tones) -> tuple[Text, Text]:
+def header_lines(shown: list[HeaderField], width: int, tones: ToneStyles) -> tuple[Text, Text]:
     """Return the labels and the figures below them, spread over `width`."""
-    kept = _kept(shown, width, _wide)
-    gap = min((width - 2 - sum(_wide(field) for field in kept)) // max(len(kept) - 1, 1), 9)
+    kept = _fitting_fields(shown, width, _field_width)
+    gap = min((width - 2 - sum(_field_width(field) for field in kept)) // max(len(kept) - 1, 1), 9)
     labels, figures = Text(" ", no_wrap=True, end=""), Text(" ", no_wrap=True, end="")
     for field in kept:
-        size = _wide(field) + gap
+        size = _field_width(field) + gap
         labels.append(field.label.ljust(size), tones.ink("faint"))
-        figures.append(field.text.ljust(size), _ink(field, tones))
+        figures.append(field.text.ljust(size), _field_style(field, tones))
     return labels, figures
 
 
-def line(shown: list[Field], width: int, tones: Tones) -> Text:
+def header_line(shown: list[HeaderField], width: int, tones: ToneStyles) -> Text:
     """Return everything in one line for a low terminal."""
     kept = [field._replace(label=_BRIEF.get(field.label, field.label)) for field in shown]
     if kept and kept[0].label.endswith("IST"):
-        kept[0] = Field("IST", f"{' '.join(kept[0].label.split()[1:3])} {kept[0].text}".strip(), kept[0].tone)
-    kept = _kept(kept, width, lambda field: len(_short(field)))
+        kept[0] = HeaderField("IST", f"{' '.join(kept[0].label.split()[1:3])} {kept[0].text}".strip(), kept[0].tone)
+    kept = _fitting_fields(kept, width, lambda field: len(_short_text(field)))
     text = Text(" ", no_wrap=True, end="")
     for field in kept:
-        label = _short(field)[: -len(field.text)] if field.text else ""
+        label = _short_text(field)[: -len(field.text)] if field.text else ""
         text.append(label, tones.ink("faint"))
-        text.append(field.text + "  ", _ink(field, tones))
+        text.append(field.text + "  ", _field_style(field, tones))
     return text
 
 
-def _ink(field: Field, tones: Tones) -> Style:
+def _field_style(field: HeaderField, tones: ToneStyles) -> Style:
     """Return the style of a figure; a gain or a loss is the boldest of the line."""
     style = tones.ink(field.tone)
     return style + Style(bold=True) if field.tone in {"up", "down"} else style
 
 
-def _kept(shown: list[Field], width: int, size: Callable[[Field], int]) -> list[Field]:
+def _fitting_fields(shown: list[HeaderField], width: int, size: Callable[[HeaderField], int]) -> list[HeaderField]:
     """Return the fields that fit, the most important ones first to be placed, in their order."""
     room = width - 1
-    kept: list[Field] = []
+    kept: list[HeaderField] = []
     for field in sorted(shown, key=lambda field: field.rank):
         if size(field) + 2 <= room or not kept:
             room -= size(field) + 2
@@ -151,11 +151,11 @@ def _kept(shown: list[Field], width: int, size: Callable[[Field], int]) -> list[
     return sorted(kept, key=shown.index)
 
 
-def _wide(field: Field) -> int:
+def _field_width(field: HeaderField) -> int:
     return max(len(field.label), len(field.text))
 
 
-def _short(field: Field) -> str:
+def _short_text(field: HeaderField) -> str:
     return field.text if field.label in {"IST", "session", "engine"} else f"{field.label} {field.text}"
 
 
@@ -167,14 +167,14 @@ class HeaderBar(Widget):
     HeaderBar { width: 100%; height: 3; padding: 0 0 1 0; background: $background; }
     """
 
-    def __init__(self, tones: Callable[[], Tones]) -> None:
+    def __init__(self, tones: Callable[[], ToneStyles]) -> None:
         super().__init__()
         self._tones = tones
-        self._fields: list[Field] = []
+        self._fields: list[HeaderField] = []
 
-    def show(self, board: Board, lag: int, kill: KillState) -> None:
+    def show_figures(self, board: Board, lag: int, kill: KillState) -> None:
         """Show the figures of this frame."""
-        now = fields(board, lag, kill)
+        now = header_fields(board, lag, kill)
         if now != self._fields:
             self._fields = now
             self.refresh()
@@ -183,6 +183,6 @@ class HeaderBar(Widget):
         """Render the header."""
         width, tones = self.size.width, self._tones()
         if self.size.height < 2:
-            return line(self._fields, width, tones)
-        labels, figures = lines(self._fields, width, tones)
+            return header_line(self._fields, width, tones)
+        labels, figures = header_lines(self._fields, width, tones)
         return Text("\n", end="").join([labels, figures])

@@ -5,25 +5,25 @@ from collections.abc import Callable, Mapping
 from rich.text import Text
 from textual.widget import Widget
 
-from engine.texts import plain
-from tui.actions import ACTIONS, Action, caps, keys_of
-from tui.theme import Tones
-from tui.widgets.view import Cell
+from engine.texts import plain_text
+from tui.app.widgets.pane_view import PaneCell
+from tui.app.widgets.theme import ToneStyles
+from tui.key_actions import ACTIONS, KeyAction, key_caps, keys_of
 
 
-def keys(scopes: set[str], keymap: Mapping[str, str]) -> list[Action]:
+def footer_keys(scopes: set[str], keymap: Mapping[str, str]) -> list[KeyAction]:
     """Return the actions the footer names where these scopes are in reach, most important first."""
     shown = [action for action in ACTIONS if action.footer and action.scope in scopes]
     return [action._replace(keys=keys_of(action, keymap)) for action in sorted(shown, key=lambda action: action.footer)]
 
 
-def line(shown: list[Action], status: Cell, width: int, tones: Tones) -> Text:
+def footer_line(shown: list[KeyAction], status: PaneCell, width: int, tones: ToneStyles) -> Text:
     """Return the footer: keys from the left as far as they fit, the first of each; the status at the right end."""
-    words = plain(status.text)
+    words = plain_text(status.text)
     room = width - (len(words) + 3 if words else 1)
     text = Text(" ", no_wrap=True, end="")
     for action in shown:
-        cap = caps(action.keys.partition(",")[0])
+        cap = key_caps(action.keys.partition(",")[0])
         if len(text) + len(cap) + len(action.verb) + 3 > room:
             break
         text.append(cap, tones.ink("danger" if action.fixed else "focus"))
@@ -41,13 +41,13 @@ class KeyFooter(Widget):
     ALLOW_SELECT = False
     DEFAULT_CSS = "KeyFooter { dock: bottom; width: 100%; height: 1; background: $panel; }"
 
-    def __init__(self, tones: Callable[[], Tones]) -> None:
+    def __init__(self, tones: Callable[[], ToneStyles]) -> None:
         super().__init__()
         self._tones = tones
-        self._keys: list[Action] = []
-        self._status = Cell("")
+        self._keys: list[KeyAction] = []
+        self._status = PaneCell("")
 
-    def show(self, shown: list[Action], status: Cell) -> None:
+    def show_keys(self, shown: list[KeyAction], status: PaneCell) -> None:
         """Show keys and a status."""
         if (shown, status) != (self._keys, self._status):
             self._keys, self._status = shown, status
@@ -55,4 +55,4 @@ class KeyFooter(Widget):
 
     def render(self) -> Text:
         """Render the footer."""
-        return line(self._keys, self._status, self.size.width, self._tones())
+        return footer_line(self._keys, self._status, self.size.width, self._tones())

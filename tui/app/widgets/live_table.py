@@ -13,28 +13,28 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from engine.trading.board import Board
-from tui.actions import bindings
-from tui.theme import Tones
-from tui.widgets.view import Cell, Row, Slot, View, fit, fitting, place, widths_of
+from engine.board_rows import Board
+from tui.app.widgets.pane_view import ColumnSlot, PaneCell, Row, View, fit_columns, fit_text, widened_columns, widths_of
+from tui.app.widgets.theme import ToneStyles
+from tui.key_actions import scope_bindings
 
 FLASH: Final = 3
 """Frames a changed cell is bright; it fades for as many more."""
 
 
-def _flash(old: Cell, new: Cell) -> str:
+def _flash_backdrop(old: PaneCell, new: PaneCell) -> str:
     """Return the backdrop of a cell that changed: a gain or a loss keeps to its own sign, other values tell which way."""
     if new.tone in {"up", "down"}:
         return f"flash-{new.tone}"
     return "flash-up" if new.value > old.value else "flash-down" if new.value < old.value else "flash"
 
 
-class _Line(Generic[Row]):
+class _PaintedLine(Generic[Row]):
     """One row as painted: what it was made from, its cells, when each of them changed, and the strip."""
 
     __slots__ = ("backdrops", "cells", "changed", "flashing", "frame", "row", "stamp", "strip")
 
-    def __init__(self, row: Row, stamp: int, cells: tuple[Cell, ...], frame: int) -> None:
+    def __init__(self, row: Row, stamp: int, cells: tuple[PaneCell, ...], frame: int) -> None:
         self.row = row
         self.stamp = stamp
         self.cells = cells
@@ -51,7 +51,7 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
     """Show a `View`; `pull` compares and refreshes the lines that changed since the last frame."""
 
     ALLOW_SELECT: ClassVar[bool] = False
-    BINDINGS: ClassVar[list[BindingType]] = list(bindings("list"))
+    BINDINGS: ClassVar[list[BindingType]] = list(scope_bindings("list"))
     DEFAULT_CSS = """
     LiveTable {
         height: 1fr;
@@ -66,7 +66,7 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
     cursor: reactive[int] = reactive(0, repaint=False)
     """Position of the cursor among the shown rows."""
 
-    class Opened(Message):
+    class RowOpened(Message):
         """The operator pressed enter on a row."""
 
         def __init__(self, view: str, row: tuple[object, ...]) -> None:
@@ -74,21 +74,21 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
             self.view = view
             self.row = row
 
-    def __init__(self, view: View[Row], tones: Callable[[], Tones]) -> None:
+    def __init__(self, view: View[Row], tones: Callable[[], ToneStyles]) -> None:
         super().__init__(id=view.name)
         self.view = view
         self.wanted = ""
         self._tones_of = tones
-        self._tones: Tones | None = None
+        self._tones: ToneStyles | None = None
         self._version = -1
         self._now = 0
         self._frame = 0
         self._all: Sequence[Row] = ()
         self._rows: Sequence[Row] = ()
-        self._lines: dict[object, _Line[Row]] = {}
+        self._lines: dict[object, _PaintedLine[Row]] = {}
         self._width = -1
         self._columns = list(view.columns)
-        self._slots: list[Slot] = []
+        self._slots: list[ColumnSlot] = []
         self._widths: list[int] = []
         self._key: object = None
 
@@ -101,12 +101,12 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         version = self.view.version(board)
         if version != self._version:
             self._version = version
-            self._take(self.view.rows(board)[:])
+            self._take_rows(self.view.rows(board)[:])
         top = self.scroll_offset.y
         width, height = self.size
-        self._fit(width)
+        self._fit_columns(width)
         shown = range(top, min(top + height - 1, len(self._rows)))
-        dirty = [Region(0, index + 1 - top, width, 1) for index in shown if self._update(self._rows[index])]
+        dirty = [Region(0, index + 1 - top, width, 1) for index in shown if self._update_line(self._rows[index])]
         if dirty:
             self.refresh(*dirty)
 
@@ -123,7 +123,7 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
     def filter(self, wanted: str) -> None:
         """Show only rows with `wanted` in one of their texts, whatever the case; "" shows all."""
         self.wanted = wanted.strip().lower()
-        self._take(self._all)
+        self._take_rows(self._all)
         self.refresh()
 
     def restyle(self) -> None:
@@ -134,21 +134,21 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
 
     # rows and lines
 
-    def _fit(self, width: int) -> None:
+    def _fit_columns(self, width: int) -> None:
         """Lay the columns out for a width; a frame may come before the resize event that belongs to it."""
         if width != self._width:
             self._width = width
-            self._slots = fit(self._columns, width)
+            self._slots = fit_columns(self._columns, width)
             self._widths = widths_of(self._slots, self.view.columns)
             self._lines.clear()
 
-    def _take(self, rows: Sequence[Row]) -> None:
+    def _take_rows(self, rows: Sequence[Row]) -> None:
         at_end = self.cursor >= len(self._rows) - 1
         self._all = rows
         if self.wanted:
             rows = [row for row in rows if any(isinstance(x, str) and self.wanted in x.lower() for x in row)]
         before, self._rows = self._rows, rows
-        columns = fitting(self._columns, rows)
+        columns = widened_columns(self._columns, rows)
         if columns != self._columns:
             self._columns, self._width = columns, -1
             self.refresh()
@@ -156,9 +156,9 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
             keys = {row[0] for row in rows}
             self._lines = {key: line for key, line in self._lines.items() if key in keys}
         if len(rows) != len(before) or any(a[0] != b[0] for a, b in zip(before, rows, strict=True)):
-            self._resettle(follow=self.view.follows and at_end)
+            self._resettle_cursor(follow=self.view.follows and at_end)
 
-    def _resettle(self, *, follow: bool) -> None:
+    def _resettle_cursor(self, *, follow: bool) -> None:
         """Rows came, went or moved: keep the cursor on its row and repaint all."""
         self.virtual_size = Size(self.size.width, len(self._rows) + 1)
         last = max(len(self._rows) - 1, 0)
@@ -170,19 +170,19 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         self._show_cursor()
         self.refresh()
 
-    def _line(self, row: Row) -> _Line[Row]:
+    def _row_line(self, row: Row) -> _PaintedLine[Row]:
         line = self._lines.get(row[0])
         if line is None:
             stamp = self.view.stamp(row, self._now)
-            line = _Line(row, stamp, self.view.cells(row, self._now, self._widths), self._frame)
+            line = _PaintedLine(row, stamp, self.view.cells(row, self._now, self._widths), self._frame)
             self._lines[row[0]] = line
         return line
 
-    def _update(self, row: Row) -> bool:
+    def _update_line(self, row: Row) -> bool:
         """Bring a visible row's line up to date; tell whether it must be repainted."""
         line = self._lines.get(row[0])
         if line is None:
-            self._line(row)
+            self._row_line(row)
             return True
         seen, line.frame = line.frame, self._frame
         stamp = self.view.stamp(row, self._now)
@@ -190,25 +190,25 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
             before, line.row, line.stamp = line.cells, row, stamp
             line.cells = self.view.cells(row, self._now, self._widths)
             if seen == self._frame - 1:
-                self._mark(line, before)
+                self._mark_changes(line, before)
             line.strip = None
             return True
-        if line.flashing and self._fade(line):
+        if line.flashing and self._fade_flashes(line):
             line.strip = None
             return True
         return False
 
-    def _mark(self, line: _Line[Row], before: tuple[Cell, ...]) -> None:
+    def _mark_changes(self, line: _PaintedLine[Row], before: tuple[PaneCell, ...]) -> None:
         """Start the flash of the cells that changed."""
         for i, (old, new) in enumerate(zip(before, line.cells, strict=True)):
             if new.still or old.text == new.text:
                 continue
             line.changed[i] = self._frame
-            line.backdrops[i] = _flash(old, new)
+            line.backdrops[i] = _flash_backdrop(old, new)
             line.flashing = self._frame + 2 * FLASH
-        self._fade(line)
+        self._fade_flashes(line)
 
-    def _fade(self, line: _Line[Row]) -> bool:
+    def _fade_flashes(self, line: _PaintedLine[Row]) -> bool:
         """Move a line's flashes on; tell whether one looks different now."""
         moved = False
         for i, since in list(line.changed.items()):
@@ -225,7 +225,7 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
 
     # painting
 
-    def _repaint(self, index: int) -> None:
+    def _repaint_row(self, index: int) -> None:
         self.refresh(Region(0, index + 1 - self.scroll_offset.y, self.size.width, 1))
 
     def render_lines(self, crop: Region) -> list[Strip]:
@@ -242,31 +242,31 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         if self._tones is None:
             self._tones = self._tones_of()
         width = self.size.width
-        self._fit(width)
+        self._fit_columns(width)
         if y == 0:
-            return self._heads(self._tones, width)
+            return self._head_strip(self._tones, width)
         index = self.scroll_offset.y + y - 1
         if index < len(self._rows):
             return self._row_strip(self._tones, index, width)
         if index == 0:
             text = "nothing matches" if self.wanted else self.view.empty
-            return Strip([Segment(place(f" {text}", width, right=False), self._tones.style("faint"))], width)
+            return Strip([Segment(fit_text(f" {text}", width, right=False), self._tones.style("faint"))], width)
         return Strip.blank(width, self.rich_style)
 
-    def _heads(self, tones: Tones, width: int) -> Strip:
-        text = "".join(" " * s.gap + place(self.view.columns[s.column].title, s.width, s.right) for s in self._slots)
-        return Strip([Segment(place(text, width, right=False), tones.style("faint"))], width)
+    def _head_strip(self, tones: ToneStyles, width: int) -> Strip:
+        text = "".join(" " * s.gap + fit_text(self.view.columns[s.column].title, s.width, s.right) for s in self._slots)
+        return Strip([Segment(fit_text(text, width, right=False), tones.style("faint"))], width)
 
-    def _row_strip(self, tones: Tones, index: int, width: int) -> Strip:
-        line = self._line(self._rows[index])
+    def _row_strip(self, tones: ToneStyles, index: int, width: int) -> Strip:
+        line = self._row_line(self._rows[index])
         under = index == self.cursor and self.has_focus
         if under:
-            return self._paint(tones, line, width, "cursor")
+            return self._paint_line(tones, line, width, "cursor")
         if line.strip is None:
-            line.strip = self._paint(tones, line, width, "")
+            line.strip = self._paint_line(tones, line, width, "")
         return line.strip
 
-    def _paint(self, tones: Tones, line: _Line[Row], width: int, backdrop: str) -> Strip:
+    def _paint_line(self, tones: ToneStyles, line: _PaintedLine[Row], width: int, backdrop: str) -> Strip:
         segments: list[Segment] = []
         blank = tones.style("", backdrop)
         text, style, used = "", blank, 0
@@ -282,7 +282,7 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
                 text, style = " " * slot.gap, ink
             else:
                 text += " " * slot.gap
-            text += place(cell.text, slot.width, slot.right, names=slot.names)
+            text += fit_text(cell.text, slot.width, slot.right, names=slot.names)
             used += slot.gap + slot.width
         segments += (Segment(text, style), Segment(" " * (width - used), blank))
         return Strip([segment for segment in segments if segment.text], width)
@@ -293,8 +293,8 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         """Move the mark and remember whose row it is on."""
         if after < len(self._rows):
             self._key = self._rows[after][0]
-        self._repaint(before)
-        self._repaint(after)
+        self._repaint_row(before)
+        self._repaint_row(after)
 
     def _show_cursor(self) -> None:
         page = max(self.size.height - 1, 1)
@@ -302,25 +302,25 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         if top != self.scroll_offset.y:
             self.scroll_to(y=top, animate=False, immediate=True, force=True)
 
-    def _go(self, index: int) -> None:
+    def _move_cursor(self, index: int) -> None:
         self.cursor = max(0, min(index, len(self._rows) - 1))
         self._show_cursor()
 
     def action_go(self, steps: int) -> None:
         """Move the cursor by rows."""
-        self._go(self.cursor + steps)
+        self._move_cursor(self.cursor + steps)
 
     def action_page(self, pages: int) -> None:
         """Move the cursor by screenfuls."""
-        self._go(self.cursor + pages * max(self.size.height - 2, 1))
+        self._move_cursor(self.cursor + pages * max(self.size.height - 2, 1))
 
     def action_first(self) -> None:
         """Go to the first row."""
-        self._go(0)
+        self._move_cursor(0)
 
     def action_last(self) -> None:
         """Go to the last row, and stay there in a list that grows."""
-        self._go(len(self._rows) - 1)
+        self._move_cursor(len(self._rows) - 1)
 
     def action_attention(self) -> None:
         """Go to the next row that needs an eye, round the end."""
@@ -328,32 +328,32 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         for step in range(1, n + 1):
             index = (self.cursor + step) % n
             if self.view.attention(self._rows[index]):
-                self._go(index)
+                self._move_cursor(index)
                 return
 
     def action_open(self) -> None:
         """Say that the row under the cursor was opened."""
         row = self.chosen
         if row is not None:
-            self.post_message(self.Opened(self.view.name, row))
+            self.post_message(self.RowOpened(self.view.name, row))
 
     def on_click(self, event: events.Click) -> None:
         """Put the cursor on the clicked row."""
         if event.y > 0 and self.scroll_offset.y + event.y - 1 < len(self._rows):
-            self._go(self.scroll_offset.y + event.y - 1)
+            self._move_cursor(self.scroll_offset.y + event.y - 1)
 
     def on_resize(self, event: events.Resize) -> None:
         """Lay the columns out for the new width."""
-        self._fit(event.size.width)
+        self._fit_columns(event.size.width)
         self.virtual_size = Size(event.size.width, len(self._rows) + 1)
         if self.view.follows and self.cursor >= len(self._rows) - 1:
-            self._go(len(self._rows) - 1)
+            self._move_cursor(len(self._rows) - 1)
         self.refresh()
 
     def on_focus(self) -> None:
         """Show the cursor's row."""
-        self._repaint(self.cursor)
+        self._repaint_row(self.cursor)
 
     def on_blur(self) -> None:
         """Take the cursor's mark away."""
-        self._repaint(self.cursor)
+        self._repaint_row(self.cursor)

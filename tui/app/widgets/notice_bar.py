@@ -7,14 +7,14 @@ from rich.text import Text
 from textual.widget import Widget
 
 from engine.numbers import SECOND
-from engine.texts import plain
-from tui.theme import Tones
+from engine.texts import plain_text
+from tui.app.widgets.theme import ToneStyles
 
 MOST: Final = 3
 """Notices at the same time; the log has the rest."""
 
 
-class Notice(NamedTuple):
+class OperatorNotice(NamedTuple):
     """One line: its text, its tone, how often it was told, and until when it is shown (ns)."""
 
     text: str
@@ -27,7 +27,7 @@ class NoticeList:
     """The notices of now, the newest last. One that is told again is counted, not repeated."""
 
     def __init__(self) -> None:
-        self.shown: list[Notice] = []
+        self.shown: list[OperatorNotice] = []
 
     def add(self, text: str, tone: str, now: int, seconds: int) -> None:
         """Show a text for some seconds; of too many the oldest goes, an alarm last of all."""
@@ -38,7 +38,7 @@ class NoticeList:
                 self.shown.remove(notice)
         if len(self.shown) == MOST:
             self.shown.remove(min(self.shown, key=lambda notice: notice.tone == "danger"))
-        self.shown.append(Notice(text, tone, times, now + seconds * SECOND))
+        self.shown.append(OperatorNotice(text, tone, times, now + seconds * SECOND))
 
     def expire(self, now: int) -> None:
         """Take away what was shown long enough."""
@@ -55,11 +55,11 @@ class NoticeList:
         return there
 
 
-def line(notice: Notice, width: int, tones: Tones) -> Text:
+def notice_line(notice: OperatorNotice, width: int, tones: ToneStyles) -> Text:
     """Return one notice in one line, its count never cut off."""
     mark = "■" if notice.tone == "danger" else "▲" if notice.tone == "notice" else "·"
     times = f" ×{notice.times}" if notice.times > 1 else ""
-    words, room = plain(notice.text), width - 4 - len(times)
+    words, room = plain_text(notice.text), width - 4 - len(times)
     text = Text(f" {mark} ", tones.ink(notice.tone), no_wrap=True, end="")
     text.append(words if len(words) <= room else words[: room - 1] + "…", tones.ink(notice.tone))
     text.append(times, tones.ink("strong"))
@@ -72,12 +72,12 @@ class NoticeBar(Widget):
     ALLOW_SELECT = False
     DEFAULT_CSS = "NoticeBar { width: 100%; height: auto; display: none; background: $panel; }"
 
-    def __init__(self, tones: Callable[[], Tones]) -> None:
+    def __init__(self, tones: Callable[[], ToneStyles]) -> None:
         super().__init__()
         self._tones = tones
-        self._shown: list[Notice] = []
+        self._shown: list[OperatorNotice] = []
 
-    def show(self, shown: list[Notice]) -> None:
+    def show_notices(self, shown: list[OperatorNotice]) -> None:
         """Show these notices."""
         if shown != self._shown:
             resized = len(shown) != len(self._shown)
@@ -88,4 +88,4 @@ class NoticeBar(Widget):
     def render(self) -> Text:
         """Render the lines."""
         tones = self._tones()
-        return Text("\n", end="").join([line(notice, self.size.width, tones) for notice in self._shown])
+        return Text("\n", end="").join([notice_line(notice, self.size.width, tones) for notice in self._shown])

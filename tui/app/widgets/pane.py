@@ -10,26 +10,26 @@ from textual.containers import Vertical
 from textual.widget import Widget
 from textual.widgets import Input
 
-from engine.trading.board import Board
-from tui.theme import Tones
-from tui.widgets.live_table import LiveTable
-from tui.widgets.view import Cell
+from engine.board_rows import Board
+from tui.app.widgets.live_table import LiveTable
+from tui.app.widgets.pane_view import PaneCell
+from tui.app.widgets.theme import ToneStyles
 
 
-class Title(Widget):
+class PaneTitle(Widget):
     """A pane's title with its summary; it lights up with the focus."""
 
     ALLOW_SELECT = False
     DEFAULT_CSS = "Title { height: 1; width: 100%; background: $panel; }"
 
-    def __init__(self, text: str, tones: Callable[[], Tones]) -> None:
+    def __init__(self, text: str, tones: Callable[[], ToneStyles]) -> None:
         super().__init__()
         self._text = text
         self._tones = tones
         self._lit = False
-        self._parts: list[Cell] = []
+        self._parts: list[PaneCell] = []
 
-    def show(self, parts: list[Cell], lit: bool) -> None:
+    def show_summary(self, parts: list[PaneCell], lit: bool) -> None:
         """Show a summary, lit when the pane has the focus."""
         if (parts, lit) != (self._parts, self._lit):
             self._parts, self._lit = parts, lit
@@ -58,10 +58,10 @@ class Pane(Vertical):
     }
     """
 
-    def __init__(self, table: LiveTable[Any], tones: Callable[[], Tones]) -> None:
+    def __init__(self, table: LiveTable[Any], tones: Callable[[], ToneStyles]) -> None:
         super().__init__(id=f"pane-{table.view.name}")
         self.table = table
-        self._title = Title(table.view.title, tones)
+        self._title = PaneTitle(table.view.title, tones)
 
     def compose(self) -> ComposeResult:
         """Stack title and table."""
@@ -72,10 +72,10 @@ class Pane(Vertical):
         """Take one frame; a frozen pane only keeps its title's light."""
         if not frozen:
             self.table.pull(board, frame)
-        summary = self.table.view.summary(board) if not frozen else [Cell("frozen", "notice")]
+        summary = self.table.view.summary(board) if not frozen else [PaneCell("frozen", "notice")]
         if self.table.wanted:
-            summary = [*summary, Cell(f"/{self.table.wanted} {len(self.table.rows)}", "notice")]
-        self._title.show(summary, self.has_focus_within)
+            summary = [*summary, PaneCell(f"/{self.table.wanted} {len(self.table.rows)}", "notice")]
+        self._title.show_summary(summary, self.has_focus_within)
 
     def ask_filter(self) -> None:
         """Open the filter field, or go back to it."""
@@ -96,12 +96,12 @@ class Pane(Vertical):
         return there
 
     @on(Input.Changed)
-    def _changed(self, event: Input.Changed) -> None:
+    def _filter_changed(self, event: Input.Changed) -> None:
         event.stop()
         self.table.filter(event.value)
 
     @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
+    def _filter_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         event.input.remove()
         self.table.focus()

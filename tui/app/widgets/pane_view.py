@@ -5,13 +5,13 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 from rich.cells import cell_len, set_cell_size
 
-from engine.texts import plain
-from engine.trading.board import Board
+from engine.board_rows import Board
+from engine.texts import plain_text
 
 Row = TypeVar("Row", bound=tuple[object, ...])
 
 
-class Column(NamedTuple):
+class PaneColumn(NamedTuple):
     """One column: `width` cells at least, up to `most` where there is room; the highest `rank` goes first when not.
 
     A column that `names` a field of the row is as wide as the longest one: a call and a put that are cut to the same
@@ -26,7 +26,7 @@ class Column(NamedTuple):
     names: str = ""
 
 
-class Cell(NamedTuple):
+class PaneCell(NamedTuple):
     """One cell: its text, the tone it is painted in, and a `value` whose movement colours its flash where the tone is no sign.
 
     A cell with `still` set never flashes (ages, clocks).
@@ -38,7 +38,7 @@ class Cell(NamedTuple):
     still: bool = False
 
 
-class Slot(NamedTuple):
+class ColumnSlot(NamedTuple):
     """Where a column has come to stand in a given width."""
 
     column: int
@@ -55,7 +55,7 @@ class View(Generic[Row]):
     name = ""
     title = ""
     help = ""
-    columns: tuple[Column, ...] = ()
+    columns: tuple[PaneColumn, ...] = ()
     follows = False
     """Whether the end is what matters: the view stays at the last row until the cursor leaves it."""
     empty = "nothing yet"
@@ -68,7 +68,7 @@ class View(Generic[Row]):
         """Return the rows in their order."""
         raise NotImplementedError
 
-    def cells(self, row: Row, now: int, widths: Sequence[int]) -> tuple[Cell, ...]:
+    def cells(self, row: Row, now: int, widths: Sequence[int]) -> tuple[PaneCell, ...]:
         """Return one cell per column; `now` is the desk's clock (ns UTC), `widths` what each column has (0: dropped)."""
         raise NotImplementedError
 
@@ -82,7 +82,7 @@ class View(Generic[Row]):
         del row
         return False
 
-    def summary(self, board: Board) -> list[Cell]:
+    def summary(self, board: Board) -> list[PaneCell]:
         """Return what stands beside the title."""
         del board
         return []
@@ -93,7 +93,7 @@ _MIDDLE: Final = 6
 """Cells from which on a name can be cut in its middle."""
 
 
-def fitting(columns: Sequence[Column], rows: Sequence[Row]) -> list[Column]:
+def widened_columns(columns: Sequence[PaneColumn], rows: Sequence[Row]) -> list[PaneColumn]:
     """Return the columns of a view with those that name something as wide as its rows need."""
     return [
         column._replace(width=max(column.width, *(len(getattr(row, column.names)) for row in rows)))
@@ -103,7 +103,7 @@ def fitting(columns: Sequence[Column], rows: Sequence[Row]) -> list[Column]:
     ]
 
 
-def fit(columns: Sequence[Column], width: int) -> list[Slot]:
+def fit_columns(columns: Sequence[PaneColumn], width: int) -> list[ColumnSlot]:
     """Lay columns out in `width` cells with a margin of one: drop by rank, grow what may grow, then widen the gaps.
 
     Where the pane is too narrow even so, what names something gives way last of all.
@@ -120,18 +120,18 @@ def fit(columns: Sequence[Column], width: int) -> list[Slot]:
         spare -= len(growing[:spare])
     wider = min(max(spare, 0) // max(len(kept) - 1, 1), _MOST_GAP - 1)
     return [
-        Slot(i, widths[i], columns[i].right, 1 if n == 0 else 1 + wider, bool(columns[i].names))
+        ColumnSlot(i, widths[i], columns[i].right, 1 if n == 0 else 1 + wider, bool(columns[i].names))
         for n, i in enumerate(kept)
     ]
 
 
-def widths_of(slots: Sequence[Slot], columns: Sequence[Column]) -> list[int]:
+def widths_of(slots: Sequence[ColumnSlot], columns: Sequence[PaneColumn]) -> list[int]:
     """Return the width each column has come to, 0 for the dropped ones."""
     found = {slot.column: slot.width for slot in slots}
     return [found.get(i, 0) for i in range(len(columns))]
 
 
-def place(text: str, width: int, right: bool, *, names: bool = False) -> str:
+def fit_text(text: str, width: int, right: bool, *, names: bool = False) -> str:
     """Return `text` in exactly `width` cells, free of control characters.
 
     What is too long is cut with an ellipsis, at its end, or where it `names` something in its middle: strike and side of
@@ -141,19 +141,19 @@ def place(text: str, width: int, right: bool, *, names: bool = False) -> str:
     if names and len(text) > width > _MIDDLE:
         text = text[: (width - 1) // 3] + "…" + text[(width - 1) // 3 + 1 - width :]
     if not text.isascii() or not text.isprintable():
-        text = plain(text)
+        text = plain_text(text)
         size = cell_len(text)
         if size > width and right:
-            return _squeezed(text, width)
+            return _squeezed_number(text, width)
         if size > width:
             return set_cell_size(text, max(width - 1, 0)) + "…"[:width]
         return " " * (width - size) + text if right else text + " " * (width - size)
     if len(text) > width:
-        return _squeezed(text, width) if right else text[: max(width - 1, 0)] + "…"[:width]
+        return _squeezed_number(text, width) if right else text[: max(width - 1, 0)] + "…"[:width]
     return text.rjust(width) if right else text.ljust(width)
 
 
-def _squeezed(number: str, width: int) -> str:
+def _squeezed_number(number: str, width: int) -> str:
     bare = number.replace(",", "")
     for shorter in (bare, bare.replace(" ", ""), bare.partition(".")[0], bare.partition(".")[0].replace(" ", "")):
         if cell_len(shorter) <= width:
@@ -161,16 +161,16 @@ def _squeezed(number: str, width: int) -> str:
     return "#" * width
 
 
-def text_of(view: View[Row], board: Board, width: int) -> list[str]:
+def view_text(view: View[Row], board: Board, width: int) -> list[str]:
     """Return a pane as plain lines: its title, its column heads, its rows."""
-    slots = fit(fitting(view.columns, view.rows(board)), width)
+    slots = fit_columns(widened_columns(view.columns, view.rows(board)), width)
     widths = widths_of(slots, view.columns)
     now = board.header.now
     lines = [" ".join([view.title, *(cell.text for cell in view.summary(board))])]
-    lines.append("".join(" " * s.gap + place(view.columns[s.column].title, s.width, s.right) for s in slots).rstrip())
+    lines.append("".join(" " * s.gap + fit_text(view.columns[s.column].title, s.width, s.right) for s in slots).rstrip())
     for row in view.rows(board):
         cells = view.cells(row, now, widths)
         lines.append(
-            "".join(" " * s.gap + place(cells[s.column].text, s.width, s.right, names=s.names) for s in slots).rstrip()
+            "".join(" " * s.gap + fit_text(cells[s.column].text, s.width, s.right, names=s.names) for s in slots).rstrip()
         )
     return lines

@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.widget import Widget
 
-from engine.texts import plain
+from engine.texts import plain_text
 
 MODES: Final = {
     "SANDBOX": "a simulated exchange; no money moves",
@@ -22,7 +22,7 @@ MODES: Final = {
 
 def mode_text(mode: str, width: int, note: str = "", speed: float = 1.0) -> Text:
     """Return the mode band: the mode spelled out in the middle, the pace where it is not that of life, a note at the right."""
-    name = plain(mode)
+    name = plain_text(mode)
     pace = "" if speed == 1.0 else f"{speed:g} ×" if speed else "as fast as it can"
     words = "   ".join(filter(None, (" ".join(name) if width >= 60 else name, pace, MODES.get(mode, ""))))
     line = words[:width].center(width)
@@ -58,7 +58,7 @@ def kill_lines(state: KillState, width: int) -> list[str]:
     done = {"halt": "HALTED" if confirmed else "HALTING", "flatten": flattened}
     what = f"KILL SWITCH · {done.get(kill, kill.upper())}"
     if reason:
-        what += f" · {plain(reason)}"
+        what += f" · {plain_text(reason)}"
     if not confirmed:
         what += " · latched, engine yet to confirm"
     resume = "^r or patang resume goes on"
@@ -71,10 +71,10 @@ def kill_lines(state: KillState, width: int) -> list[str]:
     else:
         choices = [f"{'every position is out' if flat else 'every position is being exited'} · {resume}"]
     todo = next((choice for choice in [*choices, resume] if len(choice) <= width), "^r goes on")
-    return [_hazard(what, width), _centred(todo, width)]
+    return [_hazard_line(what, width), _centred_line(todo, width)]
 
 
-def _hazard(text: str, width: int) -> str:
+def _hazard_line(text: str, width: int) -> str:
     room = max(width - 12, 0)
     shown = text if len(text) <= room else text[: max(room - 1, 0)] + "…"
     side = (width - len(shown) - 2) // 2
@@ -82,7 +82,7 @@ def _hazard(text: str, width: int) -> str:
     return f"{stripes} {shown} {'▚' * max(width - len(shown) - 2 - side, 0)}"
 
 
-def _centred(text: str, width: int) -> str:
+def _centred_line(text: str, width: int) -> str:
     return (text if len(text) <= width else text[: width - 1] + "…").center(width)
 
 
@@ -106,7 +106,7 @@ class ModeBand(Widget):
         self._note = ""
         self._speed = 1.0
 
-    def show(self, mode: str, note: str, speed: float) -> None:
+    def show_mode(self, mode: str, note: str, speed: float) -> None:
         """Show a mode, a note and a pace."""
         if (mode, note, speed) == (self._mode, self._note, self._speed):
             return
@@ -135,7 +135,7 @@ class KillBand(Widget):
         super().__init__()
         self._shown = KillState()
 
-    def show(self, state: KillState) -> None:
+    def show_kill_state(self, state: KillState) -> None:
         """Show the state of the switch."""
         if state == self._shown:
             return
@@ -150,7 +150,7 @@ class KillBand(Widget):
         return Text("\n".join(["▚" * width, *kill_lines(self._shown, width)]), no_wrap=True, end="")
 
 
-class Bands(Container):
+class StatusBands(Container):
     """Both bands, docked at the top of every screen."""
 
     DEFAULT_CSS = "Bands { dock: top; width: 100%; height: auto; }"
@@ -166,7 +166,7 @@ class Bands(Container):
         yield self._mode
         yield self._kill
 
-    def show(self, mode: str, note: str, speed: float, kill: KillState) -> None:
+    def show_status(self, mode: str, note: str, speed: float, kill: KillState) -> None:
         """Show the mode, a note, how fast its clock runs, and the state of the kill switch."""
-        self._mode.show(mode, note, speed)
-        self._kill.show(kill)
+        self._mode.show_mode(mode, note, speed)
+        self._kill.show_kill_state(kill)

@@ -54,7 +54,7 @@ _SIGNED: Final = frozenset({"up", "down"})
 _BOLD: Final = frozenset({"strong", "danger", "focus"})
 
 
-def _theme(name: str, up: str, down: str) -> Theme:
+def _make_theme(name: str, up: str, down: str) -> Theme:
     return Theme(
         name=name,
         primary="#79b8ff",
@@ -72,10 +72,10 @@ def _theme(name: str, up: str, down: str) -> Theme:
     )
 
 
-THEMES: Final = tuple(_theme(name, up, down) for name, (up, down) in DIRECTIONS.items())
+THEMES: Final = tuple(_make_theme(name, up, down) for name, (up, down) in DIRECTIONS.items())
 
 
-class Tones:
+class ToneStyles:
     """The styles behind the tones a cell may have, for one theme: tone (ink) on backdrop, made once each.
 
     Tones: "", strong, dim, faint, up, down, buy, sell, notice, danger, title, focus. Backdrops: "", cursor, and flash,

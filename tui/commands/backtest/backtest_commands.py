@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 from engine.errors import ConfigError, PatangError
-from engine.texts import plain
-from tui.backtest_request import (
+from engine.texts import plain_text
+from tui.commands.backtest.backtest_request import (
     BarsVersion,
     Cash,
     ReplayedSpan,
@@ -17,21 +17,21 @@ from tui.backtest_request import (
     StrategyName,
     TradedSymbols,
     WarmUp,
-    requested,
+    read_request,
 )
-from tui.bars_shared import AsJson, ConfigFile, Folder, From, To
-from tui.launch import configuration
-from tui.progress import narrate
+from tui.commands.bars.bar_selection import AsJson, ConfigFile, Folder, From, To
+from tui.commands.shared.progress_line import narrate
+from tui.run.launch import configuration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from engine.backtest.linter import Finding
-    from engine.backtest.metrics import Metric
-    from engine.backtest.outcome import Outcome
-    from engine.config import Config
-    from engine.history.series import BarSeries
-    from store.results import ResultStore, StoredResult
+    from engine.backtest.linter.result_linter import LinterFinding
+    from engine.backtest.run_outcome import RunOutcome
+    from engine.backtest.statistics.run_metrics import RunMetric
+    from engine.config.schema import DeskConfig
+    from engine.history.bar_series import BarSeries
+    from store.backtest_results import ResultStore, StoredResult
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 Run = Annotated[str, Parameter(help="Which result: its number or the beginning of it; last: the newest.")]
@@ -65,17 +65,17 @@ def backtest(
     as_json: AsJson = False,
 ) -> int:
     """Run strategies on the history through the desk's own kernel. Ctrl-c keeps what is done."""
-    from tui.backtesting import Running, results_of  # noqa: PLC0415
-    from tui.backtesting import as_json as in_json  # noqa: PLC0415
+    from tui.commands.backtest.backtest_job import BacktestJob, results_of  # noqa: PLC0415
+    from tui.commands.backtest.backtest_job import result_json as in_json  # noqa: PLC0415
 
     if not 0 <= warm_up <= LONGEST_WARM_UP:
         raise ConfigError(f"--warm-up {warm_up}: expected 0 to {LONGEST_WARM_UP} sessions")
-    request, file = requested(
+    request, file = read_request(
         strategy, symbols, since, until, span, settings, bars, cash, warm_up, folder, slippage
     )  # fmt: skip
     values = configuration(file or config)
-    chosen = numbers_of(trades)
-    running = Running(values, request)
+    chosen = trade_numbers(trades)
+    running = BacktestJob(values, request)
     with redirect_stdout(sys.stderr):  # what a strategy prints is no part of the result
         result = running.execute()
     unkept: PatangError | None = None
@@ -90,35 +90,35 @@ def backtest(
     if as_json:
         sys.stdout.write(in_json(result.outcome, result.metrics, result.findings) + "\n")
     else:
-        from tui.backtest_report import show  # noqa: PLC0415
+        from tui.commands.backtest.backtest_report import print_report  # noqa: PLC0415
 
-        show(result.outcome, result.metrics, result.findings)
+        print_report(result.outcome, result.metrics, result.findings)
     if unkept is not None:
         raise unkept
     if keep:
         narrate(f"kept as {result.outcome.manifest.run}: see patang results show")
-    return INTERRUPTED if running.stopped else DONE
+    return INTERRUPTED if running.was_stopped else DONE
 
 
 @results_app.command(name="list")
 def list_results(*, config: ConfigFile = None, as_json: AsJson = False) -> int:
     """List the results that are kept, the newest first."""
     from engine.numbers import rupees  # noqa: PLC0415
-    from tui.tables import table  # noqa: PLC0415
+    from tui.commands.shared.text_tables import print_table  # noqa: PLC0415
 
-    runs = _store(configuration(config)).runs()
+    runs = _result_store(configuration(config)).runs()
     if not runs and not as_json:
         sys.stderr.write("no results yet: see patang backtest\n")
         return FAILED
     rows = [
         {
             "run": run.run, "strategies": run.name, "days": f"{run.first} to {run.last}", "symbols": run.symbols,
-            "trades": run.trades, "net": rupees(run.net), "sharpe": _two(run.sharpe), "drawdown %": _two(run.drawdown),
+            "trades": run.trades, "net": rupees(run.net), "sharpe": _two_decimals(run.sharpe), "drawdown %": _two_decimals(run.drawdown),
             "checks": run.verdict.partition(":")[0] + (", stopped" if run.partial else ""),
         }
         for run in runs
     ]  # fmt: skip
-    table([run._asdict() for run in runs] if as_json else rows, as_json=as_json)
+    print_table([run._asdict() for run in runs] if as_json else rows, as_json=as_json)
     return DONE
 
 
@@ -132,15 +132,15 @@ def show(
     as_json: AsJson = False,
 ) -> int:
     """Show a result as it was shown when it was made."""
-    from tui.backtest_report import show as shown  # noqa: PLC0415
+    from tui.commands.backtest.backtest_report import print_report as shown  # noqa: PLC0415
 
     values = configuration(config)
-    chosen, found = numbers_of(trades), _result(values, run)
+    chosen, found = trade_numbers(trades), _load_result(values, run)
     if report is not None:
-        write_report(report, found.outcome, found.metrics, found.findings, _Bars(values, found), chosen)
+        write_report(report, found.outcome, found.metrics, found.findings, _ResultBars(values, found), chosen)
         narrate(f"report: {report}")
     if as_json:
-        from engine.backtest.export import as_json as exported  # noqa: PLC0415
+        from engine.backtest.results.outcome_export import as_json as exported  # noqa: PLC0415
 
         sys.stdout.write(exported(found.outcome, found.metrics, found.findings).decode() + "\n")
     else:
@@ -151,18 +151,18 @@ def show(
 @results_app.command
 def diff(before: Run, after: Run = "last", *, config: ConfigFile = None, as_json: AsJson = False) -> int:
     """Compare two results: of what they were made, and what came of it."""
-    from engine.backtest.comparison import compared  # noqa: PLC0415
-    from tui.tables import table  # noqa: PLC0415
+    from engine.backtest.results.run_comparison import compare_outcomes  # noqa: PLC0415
+    from tui.commands.shared.text_tables import print_table  # noqa: PLC0415
 
     values = configuration(config)
-    left, right = _result(values, before), _result(values, after)
-    rows = compared(left.outcome, left.metrics, right.outcome, right.metrics)
+    left, right = _load_result(values, before), _load_result(values, after)
+    rows = compare_outcomes(left.outcome, left.metrics, right.outcome, right.metrics)
     if not rows and not as_json:
         sys.stdout.write("the same in all but their time\n")
         return DONE
     names = (left.outcome.manifest.run, right.outcome.manifest.run)
     shown = [{"what": row.what, names[0]: row.before, names[1]: row.after, "change": row.change} for row in rows]
-    table([row._asdict() for row in rows] if as_json else shown, as_json=as_json)
+    print_table([row._asdict() for row in rows] if as_json else shown, as_json=as_json)
     return DONE
 
 
@@ -175,11 +175,11 @@ def export(
     config: ConfigFile = None,
 ) -> int:
     """Write a result to files: round trips, days, equity and metrics."""
-    from engine.backtest.export import export as exported  # noqa: PLC0415
+    from engine.backtest.results.outcome_export import export_outcome as exported  # noqa: PLC0415
 
-    found = _result(configuration(config), run)
+    found = _load_result(configuration(config), run)
     for path in exported(out, format, found.outcome, found.metrics, found.findings):
-        sys.stdout.write(plain(f"{path}") + "\n")
+        sys.stdout.write(plain_text(f"{path}") + "\n")
     return DONE
 
 
@@ -190,7 +190,7 @@ def rm(
     config: ConfigFile = None,
 ) -> int:
     """Remove results."""
-    store = _store(configuration(config))
+    store = _result_store(configuration(config))
     found = [store.find(run) for run in runs]
     store.remove(found)
     sys.stderr.write(f"removed {', '.join(found)}\n")
@@ -200,7 +200,7 @@ def rm(
 # what the commands share
 
 
-def numbers_of(text: str) -> tuple[int, ...]:
+def trade_numbers(text: str) -> tuple[int, ...]:
     """Return numbers with commas between; raise `ConfigError`."""
     try:
         return tuple(int(each) for each in text.split(",") if each.strip())
@@ -209,12 +209,12 @@ def numbers_of(text: str) -> tuple[int, ...]:
 
 
 def write_report(
-    path: Path, outcome: "Outcome", metrics: "Sequence[Metric]", findings: "Sequence[Finding]",
+    path: Path, outcome: "RunOutcome", metrics: "Sequence[RunMetric]", findings: "Sequence[LinterFinding]",
     series: "Mapping[str, BarSeries]", asked: "Sequence[int]",
 ) -> None:  # fmt: skip
     """Write the report of a run; raise `ConfigError` for round trips that it does not have, `OperatorError` as disks do."""
     from engine.backtest.report import html  # noqa: PLC0415
-    from engine.ops.files import write_whole  # noqa: PLC0415
+    from engine.system.whole_files import write_whole  # noqa: PLC0415
 
     there = {each.number for each in outcome.trades}
     if strange := [number for number in asked if number not in there]:
@@ -228,45 +228,45 @@ def write_report(
     write_whole(path, lambda fresh: fresh.write_text(page, encoding="utf-8"))
 
 
-class _Bars(dict[str, "BarSeries"]):
+class _ResultBars(dict[str, "BarSeries"]):
     """The bars that a kept result was made of, read when they are asked for; none where they are gone, or others now."""
 
-    def __init__(self, config: "Config", kept: "StoredResult") -> None:
+    def __init__(self, config: "DeskConfig", kept: "StoredResult") -> None:
         super().__init__()
         self._config = config
         self._manifest = kept.outcome.manifest
 
     def __missing__(self, symbol: str) -> "BarSeries":
-        from engine.backtest.bars import read  # noqa: PLC0415
-        from engine.history.adjusting import adjusted, steps_of  # noqa: PLC0415
-        from engine.history.golden import digest  # noqa: PLC0415
-        from tui.configured import actions_of  # noqa: PLC0415
-        from tui.shelves import history  # noqa: PLC0415
+        from engine.backtest.run_bars import read_bars  # noqa: PLC0415
+        from engine.history.bar_adjustment import adjusted_series, adjustment_steps  # noqa: PLC0415
+        from engine.history.golden_bars import series_digest  # noqa: PLC0415
+        from tui.run.bar_stores import history_store  # noqa: PLC0415
+        from tui.run.settings import actions_of  # noqa: PLC0415
 
         manifest = self._manifest
         said = manifest.data[symbol]
-        store = history(self._config, None)
-        found = read(store, symbol, manifest.span, said.first, said.last + 1, said.version)
-        if said.sha256 != digest(found):
+        store = history_store(self._config, None)
+        found = read_bars(store, symbol, manifest.span, said.first, said.last + 1, said.version)
+        if said.sha256 != series_digest(found):
             found = found.pick(slice(0, 0))
         elif said.adjusted:
             actions = actions_of(self._config)
-            steps = [] if actions is None else steps_of(found, actions, symbol)
-            found = adjusted(found, steps) if steps else found.pick(slice(0, 0))
+            steps = [] if actions is None else adjustment_steps(found, actions, symbol)
+            found = adjusted_series(found, steps) if steps else found.pick(slice(0, 0))
         self[symbol] = found
         return found
 
 
-def _store(config: "Config") -> "ResultStore":
-    from tui.backtesting import results_of  # noqa: PLC0415
+def _result_store(config: "DeskConfig") -> "ResultStore":
+    from tui.commands.backtest.backtest_job import results_of  # noqa: PLC0415
 
     return results_of(config)
 
 
-def _result(config: "Config", run: str) -> "StoredResult":
-    store = _store(config)
+def _load_result(config: "DeskConfig", run: str) -> "StoredResult":
+    store = _result_store(config)
     return store.load(store.find(run))
 
 
-def _two(value: float | None) -> str:
+def _two_decimals(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"

@@ -6,28 +6,28 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from engine.backtest import stress, tables
-from engine.backtest.figures import (
+from engine.backtest.linter.result_linter import LinterFinding, overall_verdict
+from engine.backtest.report.svg_charts import spreads_wider
+from engine.backtest.results.figure_text import (
     SIGNED,
-    by_group,
-    day,
+    day_text,
+    duration_text,
     figure,
     key_figures,
-    length,
-    moment,
+    metrics_by_group,
+    moment_text,
     money,
     percent,
     ratio,
-    short,
+    short_money,
     tone,
 )
-from engine.backtest.linter import Finding, verdict
-from engine.backtest.metrics import Metric
-from engine.backtest.outcome import Outcome
-from engine.backtest.report.svg import dwarfs
-from engine.history.series import Floats
+from engine.backtest.run_outcome import RunOutcome
+from engine.backtest.statistics import result_tables, stress_days
+from engine.backtest.statistics.run_metrics import RunMetric
+from engine.history.bar_series import Floats
 from engine.numbers import count
-from engine.texts import plain
+from engine.texts import plain_text
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -57,84 +57,84 @@ Cell = tuple[str, str]
 """A text, and what it is painted as: up, down, a status, or nothing."""
 
 
-def show(
-    outcome: Outcome, metrics: Sequence[Metric], findings: Sequence[Finding], console: "Console | None" = None
+def print_report(
+    outcome: RunOutcome, metrics: Sequence[RunMetric], findings: Sequence[LinterFinding], console: "Console | None" = None
 ) -> None:
     """Print the report on stdout, or on `console`: in colours on a terminal, plainly where it is piped."""
     from rich.console import Console  # noqa: PLC0415 - 50 ms, for who shows a report
 
     out = console or Console(highlight=False, markup=False, emoji=False)
-    for part in _parts(outcome, metrics, findings, out.width, coloured=out.color_system is not None):
+    for part in _report_parts(outcome, metrics, findings, out.width, coloured=out.color_system is not None):
         out.print(part)
         out.print()
 
 
-def _parts(
-    outcome: Outcome, metrics: Sequence[Metric], findings: Sequence[Finding], width: int, *, coloured: bool
+def _report_parts(
+    outcome: RunOutcome, metrics: Sequence[RunMetric], findings: Sequence[LinterFinding], width: int, *, coloured: bool
 ) -> "Iterable[RenderableType]":
     yield verdict_line(findings)
-    yield _about(outcome)
+    yield _run_remarks(outcome)
     if not len(outcome.daily.day):
-        yield _text("No session was replayed: there is nothing to show.")
+        yield _styled_text("No session was replayed: there is nothing to show.")
         return
-    yield _figures(metrics, width)
-    yield from _curves(outcome, width, coloured=coloured)
-    yield _months(outcome, width)
-    yield _ladder(outcome, width)
-    groups = tables.breakdowns(outcome)
-    yield from (_breakdown(title, groups[name], width) for name, title in NAMES.items() if groups.get(name))
-    yield _drawdowns(outcome, width)
-    yield _stress(outcome)
+    yield _key_figures(metrics, width)
+    yield from _equity_curves(outcome, width, coloured=coloured)
+    yield _months_table(outcome, width)
+    yield _cost_ladder(outcome, width)
+    groups = result_tables.breakdowns(outcome)
+    yield from (_breakdown_table(title, groups[name], width) for name, title in NAMES.items() if groups.get(name))
+    yield _drawdown_table(outcome, width)
+    yield _stress_table(outcome)
     yield findings_table("Checks", findings)
-    yield _metrics(metrics, width)
+    yield _metric_tables(metrics, width)
 
 
-def _text(text: str, style: str = "") -> "Text":
+def _styled_text(text: str, style: str = "") -> "Text":
     from rich.text import Text  # noqa: PLC0415
 
-    return Text(plain(text), STYLES.get(style, style))
+    return Text(plain_text(text), STYLES.get(style, style))
 
 
-def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], left: int = 1) -> "Table":
+def _report_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], left: int = 1) -> "Table":
     """Return a table whose first `left` columns are texts and whose others are numbers, to the right."""
     from rich import box  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
     edges = box.MINIMAL if left > 1 else box.SIMPLE_HEAD  # where texts wrap each line shows whose it is
-    made = Table(title=_text(title, "bold"), title_justify="left", box=edges, pad_edge=False, header_style="dim")
+    made = Table(title=_styled_text(title, "bold"), title_justify="left", box=edges, pad_edge=False, header_style="dim")
     for i, name in enumerate(columns):
         wraps = 0 < i < left  # a name that wraps could pass for a row of its own
-        made.add_column(_text(name), justify="left" if i < left else "right", no_wrap=not wraps, overflow="ellipsis")
+        made.add_column(_styled_text(name), justify="left" if i < left else "right", no_wrap=not wraps, overflow="ellipsis")
     for row in rows:
-        made.add_row(*(_text(*cell) for cell in row))
+        made.add_row(*(_styled_text(*cell) for cell in row))
     return made
 
 
-def _signed(paise: float) -> Cell:
+def _signed_money(paise: float) -> Cell:
     return money(paise, signed=True), tone(paise)
 
 
-def _percent(value: float, places: int = 2) -> Cell:
+def _signed_percent(value: float, places: int = 2) -> Cell:
     return percent(value, signed=True, places=places), tone(round(value, places))
 
 
-def verdict_line(findings: Sequence[Finding]) -> "Text":
+def verdict_line(findings: Sequence[LinterFinding]) -> "Text":
     """Return the verdict with its mark."""
     worst = next((each for each in ("fail", "warn", "pass") if any(one.status == each for one in findings)), "not run")
-    return _text(f"{MARKS[worst]} {verdict(findings)}", STYLES[worst])
+    return _styled_text(f"{MARKS[worst]} {overall_verdict(findings)}", STYLES[worst])
 
 
-def _about(outcome: Outcome) -> "Remarks":
+def _run_remarks(outcome: RunOutcome) -> "RunRemarks":
     held = outcome.manifest
     part = "; stopped before its last session" if held.partial else ""
-    return Remarks(
+    return RunRemarks(
         f"{held.name}: {held.first} to {held.last}, {count(len(outcome.daily.day))} sessions, {count(len(held.symbols))} symbols, "
         f"slippage {held.slippage}, {'golden bars' if held.golden else 'bars not all golden'}, digest {held.digest[:12]}{part}",
         held.warnings,
     )  # fmt: skip
 
 
-class Remarks:
+class RunRemarks:
     """What was run, and below it what has to be said of its bars; behind a bar, so that no wrapped line passes for one of ours."""
 
     def __init__(self, about: str, warnings: Sequence[str]) -> None:
@@ -144,17 +144,17 @@ class Remarks:
         """Yield its lines, as wide as there is room for."""
         del console
         for text, style in self._texts:
-            for line in textwrap.wrap(plain(text), max(options.max_width - 4, 20)):
-                yield _text(f"  │ {line}", style)
+            for line in textwrap.wrap(plain_text(text), max(options.max_width - 4, 20)):
+                yield _styled_text(f"  │ {line}", style)
 
 
-def _figures(metrics: Sequence[Metric], width: int) -> "Table":
+def _key_figures(metrics: Sequence[RunMetric], width: int) -> "Table":
     """Return the ten that matter, as many beside each other as there is room for."""
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     cells = [
-        Text.assemble((f"{each.label}  ", "dim"), (figure(each), f"bold {_style(each)}".strip()), no_wrap=True)
+        Text.assemble((f"{each.label}  ", "dim"), (figure(each), f"bold {_metric_style(each)}".strip()), no_wrap=True)
         for each in key_figures(metrics)
     ]
     rows = [cells]
@@ -168,31 +168,31 @@ def _figures(metrics: Sequence[Metric], width: int) -> "Table":
     return made
 
 
-def _style(metric: Metric) -> str:
+def _metric_style(metric: RunMetric) -> str:
     value = metric.value
     return STYLES[tone(value)] if metric.key in SIGNED and isinstance(value, int | float) else ""
 
 
-def _curves(outcome: Outcome, width: int, *, coloured: bool) -> "Iterable[RenderableType]":
+def _equity_curves(outcome: RunOutcome, width: int, *, coloured: bool) -> "Iterable[RenderableType]":
     daily, start = outcome.daily, outcome.manifest.start_cash
     equity = np.concatenate(([start], daily.equity)) / 100
     held = np.concatenate(([float(start)], daily.benchmark)) / 100
-    below = np.array([0.0, *tables.underwater(outcome)])
+    below = np.array([0.0, *result_tables.underwater(outcome)])
     room = min(width, WIDEST) - 8
     starts = np.arange(0, len(below), max(-(-len(below) // room), 1))
-    ends = [day(int(daily.day[0])), day(int(daily.day[-1]))]
+    ends = [day_text(int(daily.day[0])), day_text(int(daily.day[-1]))]
     places = 1 + int(below.min() > -1.0) + int(below.min() > -0.1)  # two levels never say the same
-    depths = [percent(each, places=places) for each in _ticks(below)]
+    depths = [percent(each, places=places) for each in _axis_ticks(below)]
     title, lines = "Account after charges, and buy and hold (dotted)", [equity, held]
-    if dwarfs(held, equity):
+    if spreads_wider(held, equity):
         title, lines = "Account after charges (buy and hold moves so much more that it is left out)", [equity]
-    levels = short([each * 100 for each in _ticks(np.concatenate(lines))])
-    yield _plot(title, lines, ends, width, 16, levels, coloured=coloured)
+    levels = short_money([each * 100 for each in _axis_ticks(np.concatenate(lines))])
+    yield _plot_lines(title, lines, ends, width, 16, levels, coloured=coloured)
     lowest = np.minimum.reduceat(below, starts)
-    yield _plot("Under water, % of the highest close", [lowest], ends, width, 9, depths, coloured=coloured)
+    yield _plot_lines("Under water, % of the highest close", [lowest], ends, width, 9, depths, coloured=coloured)
 
 
-def _plot(
+def _plot_lines(
     title: str, lines: Sequence[Floats], ends: Sequence[str], width: int, height: int, labels: Sequence[str], *, coloured: bool
 ) -> "Text":  # fmt: skip
     """Draw lines above the days they begin and end on; the first one thinly, another with dots."""
@@ -209,17 +209,17 @@ def _plot(
         plotext.plot(
             np.flatnonzero(there).tolist(), line[there].tolist(), marker=marker, color=colour if coloured else None
         )
-    ticks = _ticks(np.concatenate(lines))
+    ticks = _axis_ticks(np.concatenate(lines))
     plotext.ylim(ticks[0], ticks[-1])
     plotext.yticks(ticks, labels)
     plotext.xticks([0, len(lines[0]) - 1], ends)
     lined = Text.from_ansi(plotext.build()).split()
     for each in lined:
         each.rstrip()
-    return _text(title, "bold").append("\n") + Text("\n").join(lined)
+    return _styled_text(title, "bold").append("\n") + Text("\n").join(lined)
 
 
-def _ticks(values: Floats) -> list[float]:
+def _axis_ticks(values: Floats) -> list[float]:
     """Return four levels from the lowest to the highest of the finite values, apart from each other."""
     there = values[np.isfinite(values)]
     low, high = (float(there.min()), float(there.max())) if len(there) else (0.0, 0.0)
@@ -227,7 +227,7 @@ def _ticks(values: Floats) -> list[float]:
     return found
 
 
-def _months(outcome: Outcome, width: int) -> "Table":
+def _months_table(outcome: RunOutcome, width: int) -> "Table":
     names = ("", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Year")
 
     def cell(value: float | None) -> Cell:
@@ -235,67 +235,67 @@ def _months(outcome: Outcome, width: int) -> "Table":
             return "", ""
         return percent(value, places=1 if abs(value) < 9.95 else 0).rstrip("%"), tone(round(value, 1))
 
-    rows = [((str(year.year), ""), *map(cell, year.months), cell(year.total)) for year in tables.years(outcome)]
-    made = _table("Months, %", names, rows)
+    rows = [((str(year.year), ""), *map(cell, year.months), cell(year.total)) for year in result_tables.yearly_returns(outcome)]
+    made = _report_table("Months, %", names, rows)
     made.padding = (0, 1 if width >= 90 else 0, 0, 0)
     return made
 
 
-def _ladder(outcome: Outcome, width: int) -> "Table":
-    steps = tables.ladder(outcome)
+def _cost_ladder(outcome: RunOutcome, width: int) -> "Table":
+    steps = result_tables.cost_steps(outcome)
     whole = max((abs(each.amount) for each in steps), default=0) or 1
     room = 18 if width < WIDE else 60
     rows = [
         (
-            (each.label, "bold" if each.total else ""), _signed(each.amount),
+            (each.label, "bold" if each.total else ""), _signed_money(each.amount),
             (percent(100 * each.amount / whole, places=1), ""), ("█" * round(abs(each.amount) / whole * room), "dim"),
         )
         for each in steps
     ]  # fmt: skip
-    made = _table("Where the money went", ("", "₹", "of the largest", ""), rows)
+    made = _report_table("Where the money went", ("", "₹", "of the largest", ""), rows)
     made.columns[-1].justify = "left"
     return made
 
 
-def _breakdown(title: str, groups: Sequence[tables.Group], width: int) -> "Table":
+def _breakdown_table(title: str, groups: Sequence[result_tables.TradeGroup], width: int) -> "Table":
     wide = width >= WIDE
     columns = [title, "Trades", "Won", "Net", "Average", "Profit factor" if wide else "Factor"]
     rows = []
     for each in groups:
         row: list[Cell] = [
-            (each.name, ""), (count(each.trades), ""), (percent(each.win_rate, places=1), ""), _signed(each.net),
-            _signed(each.average), (ratio(each.profit_factor), ""),
+            (each.name, ""), (count(each.trades), ""), (percent(each.win_rate, places=1), ""), _signed_money(each.net),
+            _signed_money(each.average), (ratio(each.profit_factor), ""),
         ]  # fmt: skip
         if wide:
             row += [(money(value), "") for value in (each.gross, each.charges, each.slippage, each.mae, each.mfe)]
         rows.append(row)
     columns += ["Gross", "Charges", "Slippage", "MAE", "MFE"] * wide
-    made = _table(f"By {title.lower()}", columns, rows)
+    made = _report_table(f"By {title.lower()}", columns, rows)
     numbers = [[name, *(row[k][0] for row in rows)] for k, name in enumerate(columns) if k]
     made.columns[0].max_width = max(width - sum(3 + max(map(len, each)) for each in numbers) - 2, 8)
     return made
 
 
-def _drawdowns(outcome: Outcome, width: int) -> "Table":
+def _drawdown_table(outcome: RunOutcome, width: int) -> "Table":
     rows: list[list[Cell]] = []
-    for each in tables.drawdowns(outcome, 5):
-        row = [(moment(each.start)[:10], ""), (moment(each.trough)[:10], ""), (moment(each.end)[:10] if each.end else "not yet", ""),
-               _percent(each.depth), (length(each.length), "")]  # fmt: skip
-        rows.append([*row, _signed(each.amount), (length(each.recovery), "")] if width >= WIDE else row)
+    for each in result_tables.drawdowns(outcome, 5):
+        row = [(moment_text(each.start)[:10], ""), (moment_text(each.trough)[:10], ""), (moment_text(each.end)[:10] if each.end else "not yet", ""),
+               _signed_percent(each.depth), (duration_text(each.length), "")]  # fmt: skip
+        rows.append([*row, _signed_money(each.amount), (duration_text(each.recovery), "")] if width >= WIDE else row)
     more = ("Amount", "Recovery") if width >= WIDE else ()
-    return _table("Deepest drawdowns", ("Peak", "Bottom", "Back", "Depth", "Length", *more), rows, left=3)
+    return _report_table("Deepest drawdowns", ("Peak", "Bottom", "Back", "Depth", "Length", *more), rows, left=3)
 
 
-def _stress(outcome: Outcome) -> "Table":
+def _stress_table(outcome: RunOutcome) -> "Table":
     rows = [
-        ((each.name, ""), (count(each.days), ""), _signed(each.net), _percent(each.mean, 3),
-         _percent(each.worst))
-        for each in stress.kinds(outcome, stress.load())
+        ((each.name, ""), (count(each.days), ""), _signed_money(each.net), _signed_percent(each.mean, 3),
+         _signed_percent(each.worst))
+        for each in stress_days.kind_results(outcome, stress_days.load_stress_table())
     ]  # fmt: skip
-    return _table("Days of a kind", ("", "Days", "Net", "Mean", "Worst"), rows)
+    return _report_table("Days of a kind", ("", "Days", "Net", "Mean", "Worst"), rows)
 
 
-def findings_table(title: str, findings: Sequence[Finding]) -> "Table":
+def findings_table(title: str, findings: Sequence[LinterFinding]) -> "Table":
     """Return what each rule has found, and how to mend it."""
     rows = [
         (
@@ -304,15 +304,15 @@ def findings_table(title: str, findings: Sequence[Finding]) -> "Table":
         )
         for each in findings
     ]
-    return _table(title, ("", "Found, and how to mend it"), rows, left=2)
+    return _report_table(title, ("", "Found, and how to mend it"), rows, left=2)
 
 
-def _metrics(metrics: Sequence[Metric], width: int) -> "RenderableType":
+def _metric_tables(metrics: Sequence[RunMetric], width: int) -> "RenderableType":
     from rich.columns import Columns  # noqa: PLC0415
 
     groups = [
-        _table(name, ("", ""), [((each.label, ""), (figure(each), _style(each))) for each, _ in members])
-        for name, members in by_group(metrics).items()
+        _report_table(name, ("", ""), [((each.label, ""), (figure(each), _metric_style(each))) for each, _ in members])
+        for name, members in metrics_by_group(metrics).items()
     ]
     for each in groups:
         each.show_header = False

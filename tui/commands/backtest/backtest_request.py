@@ -6,11 +6,11 @@ from typing import Annotated, Any, NamedTuple
 
 from cyclopts import Parameter
 
-from compiled.slippage import FixedTicks, Slippage, SpreadFraction, VolumeShare
-from engine.config import Config
+from compiled.venue.slippage import FixedTicks, Slippage, SpreadFraction, VolumeShare
+from engine.config.schema import DeskConfig
 from engine.errors import ConfigError
-from tui.bars_shared import listed
-from tui.configured import StrategyTable, strategy_table, strategy_tables
+from tui.commands.bars.bar_selection import symbol_list
+from tui.run.settings import StrategyTable, strategy_table, strategy_tables
 
 MOST_CASH = 10**10
 """Rupees."""
@@ -49,7 +49,7 @@ class BacktestRequest(NamedTuple):
     folder: Path | None = None
 
 
-def requested(
+def read_request(
     strategy: str, symbols: str, since: str, until: str, span: int, settings: list[str] | None, bars: str, cash: int,
     warm_up: int, folder: Path | None, slippage: str = "",
 ) -> tuple[BacktestRequest, Path | None]:  # fmt: skip
@@ -58,13 +58,13 @@ def requested(
         raise ConfigError(f"--cash {cash}: expected rupees up to 1,000 crore")
     file = Path(strategy) if strategy.endswith(".toml") else None
     request = BacktestRequest(
-        "" if file else strategy, tuple(listed(symbols)), since, until, span, bars, tuple(settings or ()), cash, slippage,
+        "" if file else strategy, tuple(symbol_list(symbols)), since, until, span, bars, tuple(settings or ()), cash, slippage,
         warm_up, folder,
     )  # fmt: skip
     return request, file
 
 
-def chosen_strategies(config: Config, request: BacktestRequest) -> list[StrategyTable]:
+def chosen_strategies(config: DeskConfig, request: BacktestRequest) -> list[StrategyTable]:
     """Return the strategies that are asked for; raise `ConfigError`."""
     every = strategy_tables(config)
     if request.strategy:
@@ -74,11 +74,11 @@ def chosen_strategies(config: Config, request: BacktestRequest) -> list[Strategy
     if not chosen:
         raise ConfigError("no strategy is enabled: name one, or enable one in the configuration")
     for text in request.settings:
-        _set(chosen, text)
+        _apply_setting(chosen, text)
     return [strategy_table(name, table) for name, table in chosen.items()]
 
 
-def _set(tables: dict[str, dict[str, Any]], text: str) -> None:
+def _apply_setting(tables: dict[str, dict[str, Any]], text: str) -> None:
     key, sign, value = text.partition("=")
     name, dot, parameter = key.strip().rpartition(".")
     if not sign or not parameter:
@@ -106,11 +106,11 @@ def slippage_of(text: str, ticks: int) -> tuple[Slippage, str]:
             case ["none"]:
                 return Slippage(), called
             case ["ticks", count]:
-                return FixedTicks(int(_bounded(int(count)))), called
+                return FixedTicks(int(_bounded_number(int(count)))), called
             case ["spread", fraction, percent]:
-                return SpreadFraction(_bounded(float(fraction)), _bounded(float(percent))), called
+                return SpreadFraction(_bounded_number(float(fraction)), _bounded_number(float(percent))), called
             case ["volume", share, impact]:
-                return VolumeShare(_bounded(float(share)), _bounded(float(impact))), called
+                return VolumeShare(_bounded_number(float(share)), _bounded_number(float(impact))), called
     except ValueError:
         pass
     raise ConfigError(
@@ -119,7 +119,7 @@ def slippage_of(text: str, ticks: int) -> tuple[Slippage, str]:
     )
 
 
-def _bounded(value: float) -> float:
+def _bounded_number(value: float) -> float:
     """Return a number from 0 to 1,000; raise `ValueError` for any other."""
     if not 0.0 <= value <= 1_000.0:
         raise ValueError

@@ -10,48 +10,48 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Final, final
 
-from compiled.strategy import Strategy
-from engine.backtest.bars import AND, continued, undivided
-from engine.backtest.bias import BiasFinding, check
-from engine.backtest.bias_lint import lint, reads_on_its_own
-from engine.backtest.bias_trace import Change, ReferenceFailed, Subject, same
-from engine.backtest.linter import verdict
-from engine.config import Config, own_state, paths
-from engine.history.adjusting import steps_of
-from engine.history.series import BarSeries
-from engine.market.actions import Step
+from compiled.trading.strategy import Strategy
+from engine.backtest.bias.bias_suite import BiasFinding, run_suite
+from engine.backtest.bias.request_trace import BiasSubject, Change, ReferenceFailed, unchanged_bars
+from engine.backtest.bias.source_lint import lint_strategies, reads_on_its_own
+from engine.backtest.linter.result_linter import overall_verdict
+from engine.backtest.run_bars import AND, continued_series, unadjusted_splits
+from engine.config.schema import DeskConfig, desk_paths, own_state_folder
+from engine.history.bar_adjustment import adjustment_steps
+from engine.history.bar_series import BarSeries
+from engine.market.corporate_actions.action_list import AdjustmentStep
 from engine.numbers import counted
-from store.bars.parquet import ParquetBars
-from tui.backtest_request import BacktestRequest
-from tui.backtesting import Prepared, Running, failed
-from tui.bars_shared import END_OF_TIME
-from tui.configured import StrategyTable
-from tui.progress import ProgressLine, interruptible
+from store.bars.parquet_bars import ParquetBars
+from tui.commands.backtest.backtest_job import BacktestJob, PreparedBacktest, strategy_failure
+from tui.commands.backtest.backtest_request import BacktestRequest
+from tui.commands.bars.bar_selection import END_OF_TIME
+from tui.commands.shared.progress_line import ProgressLine, interruptible
+from tui.run.settings import StrategyTable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 STATE: Final = "XDG_STATE_HOME"
-ROOT: Final = Path(__file__).parent.parent
+ROOT: Final = Path(__file__).parents[3]
 WARM_UPS: Final = 4
 """The longest warm-up that is tried, times that of the run."""
 
 
 @final
-class Checking:
+class BiasCheckJob:
     """A check from its data to its findings."""
 
-    def __init__(self, config: Config, request: BacktestRequest, moments: int, seed: int) -> None:
+    def __init__(self, config: DeskConfig, request: BacktestRequest, moments: int, seed: int) -> None:
         self.config = config
         self.request = request
         self.moments = moments
         self.seed = seed
-        self.stopped = False
+        self.was_stopped = False
         self.about = ""
         """What is run: days and symbols."""
         self.warnings: list[str] = []
         """What has to be said of the bars."""
-        self._running = Running(config, request._replace(warm_up=WARM_UPS * request.warm_up))
+        self._running = BacktestJob(config, request._replace(warm_up=WARM_UPS * request.warm_up))
 
     @property
     def tables(self) -> list[StrategyTable]:
@@ -61,8 +61,8 @@ class Checking:
     def execute(self) -> list[BiasFinding]:
         """Read, run and compare; raise `PatangError` for whatever is not right."""
         strategies = self._running.strategies()
-        prepared = self._running.read(strategies)
-        subject = self._subject(prepared, worldly=reads_on_its_own(strategies))
+        prepared = self._running.prepare(strategies)
+        subject = self._check_subject(prepared, worldly=reads_on_its_own(strategies))
         days = prepared.market.days
         self.about = (
             f"{self._running.name}: {days[0]} to {days[-1]}, {counted(len(days), 'session')}, "
@@ -76,55 +76,55 @@ class Checking:
         def go_on(more: int) -> bool:
             nonlocal done
             done += more
-            return line.show(min(done, line.total)) and not interruption.came
+            return line.show_progress(min(done, line.total)) and not interruption.has_come
 
         def expect(bars: int) -> None:
             line.total = bars
 
         with interruptible() as interruption:
             try:
-                return check(subject, lint(strategies), go_on, self.moments, self.seed, expect)
+                return run_suite(subject, lint_strategies(strategies), go_on, self.moments, self.seed, expect)
             except ReferenceFailed as error:
-                raise failed(error.failures) from None
+                raise strategy_failure(error.failures) from None
             finally:
                 line.close()
-                self.stopped = interruption.came
+                self.was_stopped = interruption.has_come
 
-    def _subject(self, prepared: Prepared, *, worldly: bool) -> Subject:
+    def _check_subject(self, prepared: PreparedBacktest, *, worldly: bool) -> BiasSubject:
 
         @contextlib.contextmanager
         def make(change: Change) -> Iterator[Sequence[Strategy]]:
-            with self._world(change) if worldly and here and change is not same else contextlib.nullcontext():
+            with self._changed_world(change) if worldly and here and change is not unchanged_bars else contextlib.nullcontext():
                 yield self._running.strategies()
 
-        here = self.request.folder is None and paths(self.config, os.environ).history.is_relative_to(
-            own_state(os.environ)
+        here = self.request.folder is None and desk_paths(self.config, os.environ).history.is_relative_to(
+            own_state_folder(os.environ)
         )
         if worldly and not here:
             prepared.loaded.warnings.append(
                 "a history outside the state folder is not cut for what strategies read on their own"
             )
-        raw, steps = self._raw(prepared)
-        newer, vintages = self._newer(prepared)
-        return Subject(
+        raw, steps = self._raw_bars(prepared)
+        newer, vintages = self._newer_bars(prepared)
+        return BiasSubject(
             make, prepared.symbols, prepared.loaded.series, prepared.span, prepared.market, prepared.calendar,
             prepared.settings._replace(warm_up=self.request.warm_up), prepared.actions is not None, raw, steps,
-            undivided(prepared.loaded.series) if prepared.actions is None else (), newer, vintages,
+            unadjusted_splits(prepared.loaded.series) if prepared.actions is None else (), newer, vintages,
         )  # fmt: skip
 
-    def _raw(self, prepared: Prepared) -> tuple[dict[str, BarSeries], dict[str, list[Step]]]:
+    def _raw_bars(self, prepared: PreparedBacktest) -> tuple[dict[str, BarSeries], dict[str, list[AdjustmentStep]]]:
         """Return the bars of what was adjusted as they are stored, and what they were adjusted by."""
         names = [symbol for symbol, each in prepared.loaded.manifests.items() if each.adjusted]
         if prepared.actions is None or not names:
             return {}, {}
         loaded = self._running.versions.load(names, prepared.span, *prepared.between, self.request.bars, None)
-        return loaded.series, {name: steps_of(bars, prepared.actions, name) for name, bars in loaded.series.items()}
+        return loaded.series, {name: adjustment_steps(bars, prepared.actions, name) for name, bars in loaded.series.items()}
 
-    def _newer(self, prepared: Prepared) -> tuple[dict[str, BarSeries], tuple[str, str]]:
+    def _newer_bars(self, prepared: PreparedBacktest) -> tuple[dict[str, BarSeries], tuple[str, str]]:
         """Return the bars of the golden version after the one that is run or, where it is the newest, before it."""
         versions, ours = self._running.versions, prepared.loaded.series
         ran = {each.version.partition(AND)[0] for each in prepared.loaded.manifests.values()}
-        golden = versions.golden()
+        golden = versions.golden_names()
         if len(ran) != 1 or not ran <= {*golden} or len(golden) < 2:
             return {}, ("", "")
         name = ran.pop()
@@ -135,12 +135,12 @@ class Checking:
         if not names:
             return {}, ("", "")
         loaded = versions.load(names, prepared.span, *prepared.between, other, prepared.actions)
-        return {symbol: continued(bars, ours[symbol]) for symbol, bars in loaded.series.items()}, (name, other)
+        return {symbol: continued_series(bars, ours[symbol]) for symbol, bars in loaded.series.items()}, (name, other)
 
     @contextlib.contextmanager
-    def _world(self, change: Change) -> Iterator[None]:
+    def _changed_world(self, change: Change) -> Iterator[None]:
         """Let strategies that look find a history that is changed like the bars; all else of the state is as it is."""
-        history, state = paths(self.config, os.environ).history, own_state(os.environ)
+        history, state = desk_paths(self.config, os.environ).history, own_state_folder(os.environ)
         store = ParquetBars(history)
         with tempfile.TemporaryDirectory(prefix="patang-check-") as folder:
             place = Path(folder) / state.name
@@ -186,24 +186,24 @@ def own_modules() -> dict[str, ModuleType]:
 # what is said
 
 
-def as_json(checking: Checking, found: Sequence[BiasFinding]) -> str:
+def findings_json(checking: BiasCheckJob, found: Sequence[BiasFinding]) -> str:
     """Return the findings as one line of JSON."""
     return json.dumps({
-        "strategies": {name: table for name, _, table in checking.tables}, "verdict": verdict([each.finding for each in found]),
-        "about": checking.about, "warnings": checking.warnings, "stopped": checking.stopped, "moments": checking.moments,
+        "strategies": {name: table for name, _, table in checking.tables}, "verdict": overall_verdict([each.finding for each in found]),
+        "about": checking.about, "warnings": checking.warnings, "stopped": checking.was_stopped, "moments": checking.moments,
         "seed": checking.seed, "tests": [each.as_dict() for each in found],
     }, default=str)  # fmt: skip
 
 
-def show(found: Sequence[BiasFinding], about: str, warnings: Sequence[str], console: "Console | None" = None) -> None:
+def print_findings(found: Sequence[BiasFinding], about: str, warnings: Sequence[str], console: "Console | None" = None) -> None:
     """Print the verdict, what was run, and a table of what each test has found."""
     from rich.console import Console  # noqa: PLC0415
 
-    from tui.backtest_report import Remarks, findings_table, verdict_line  # noqa: PLC0415
+    from tui.commands.backtest.backtest_report import RunRemarks, findings_table, verdict_line  # noqa: PLC0415
 
     out = console or Console(highlight=False, markup=False, emoji=False)
     findings = [each.finding for each in found]
     out.print(verdict_line(findings))
-    out.print(Remarks(about, warnings))
+    out.print(RunRemarks(about, warnings))
     out.print()
     out.print(findings_table("Bias", findings))

@@ -6,8 +6,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from engine.errors import ConfigError
-from tui.backtest_commands import DONE, FAILED, INTERRUPTED
-from tui.backtest_request import (
+from tui.commands.backtest.backtest_commands import DONE, FAILED, INTERRUPTED
+from tui.commands.backtest.backtest_request import (
     BarsVersion,
     Cash,
     ReplayedSpan,
@@ -15,10 +15,10 @@ from tui.backtest_request import (
     StrategyName,
     TradedSymbols,
     WarmUp,
-    requested,
+    read_request,
 )
-from tui.bars_shared import AsJson, ConfigFile, Folder, From, To
-from tui.launch import configuration
+from tui.commands.bars.bar_selection import AsJson, ConfigFile, Folder, From, To
+from tui.run.launch import configuration
 
 
 def check(
@@ -42,20 +42,20 @@ def check(
 
     The exit code is 1 where something fails.
     """
-    from tui.checking import Checking, show  # noqa: PLC0415
-    from tui.checking import as_json as in_json  # noqa: PLC0415
+    from tui.commands.backtest.bias_check_job import BiasCheckJob, print_findings  # noqa: PLC0415
+    from tui.commands.backtest.bias_check_job import findings_json as in_json  # noqa: PLC0415
 
     if not 0 <= warm_up <= 100:
         raise ConfigError(f"--warm-up {warm_up}: expected 0 to 100 sessions, of which four times as many are tried")
     if not 1 <= moments <= 1_000:
         raise ConfigError(f"--moments {moments}: expected 1 to 1,000")
-    request, file = requested(strategy, symbols, since, until, span, settings, bars, cash, warm_up, folder)
-    checking = Checking(configuration(file or config), request, moments, abs(seed))
+    request, file = read_request(strategy, symbols, since, until, span, settings, bars, cash, warm_up, folder)
+    checking = BiasCheckJob(configuration(file or config), request, moments, abs(seed))
     found = checking.execute()
     if as_json:
         sys.stdout.write(in_json(checking, found) + "\n")
     else:
-        show(found, checking.about, checking.warnings)
-    if checking.stopped:
+        print_findings(found, checking.about, checking.warnings)
+    if checking.was_stopped:
         return INTERRUPTED
     return FAILED if any(each.found.status == "fail" for each in found) else DONE

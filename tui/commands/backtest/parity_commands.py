@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from engine.errors import NothingFound
-from tui.bars_shared import AsJson, ConfigFile, Folder
+from tui.commands.bars.bar_selection import AsJson, ConfigFile, Folder
 
 if TYPE_CHECKING:
-    from engine.backtest.parity.attribution import Difference
-    from store.results import ParityDay
-    from tui.parity import ParityResult
+    from engine.backtest.parity.attribution import ParityDifference
+    from store.backtest_results import ParityDay
+    from tui.commands.backtest.parity_run import ParityResult
 
 DONE = 0
 Mode = Literal["paper", "shadow", "live", "sandbox", "replay", "dry-run"]
@@ -37,38 +37,38 @@ def parity(
     as_json: AsJson = False,
 ) -> int:
     """Compare what a desk did on a day with a backtest of that day, decision by decision, and say why they differ."""
-    from tui.backtesting import results_of  # noqa: PLC0415
-    from tui.launch import configuration  # noqa: PLC0415
-    from tui.market_commands import a_day  # noqa: PLC0415
-    from tui.parity_report import shown, told  # noqa: PLC0415
-    from tui.progress import narrate  # noqa: PLC0415
+    from tui.commands.backtest.backtest_job import results_of  # noqa: PLC0415
+    from tui.commands.backtest.parity_report import history_text, print_parity  # noqa: PLC0415
+    from tui.commands.market.charge_commands import read_day  # noqa: PLC0415
+    from tui.commands.shared.progress_line import narrate  # noqa: PLC0415
+    from tui.run.launch import configuration  # noqa: PLC0415
 
     values = configuration(config)
     if history:
         days = results_of(values).parity_days(mode or "")
         if not days:
             raise NothingFound("no day has been compared yet: see patang parity --date")
-        sys.stdout.write(json.dumps([each._asdict() for each in days]) + "\n" if as_json else told(days))
+        sys.stdout.write(json.dumps([each._asdict() for each in days]) + "\n" if as_json else history_text(days))
         return DONE
-    from tui.parity import ParityRequest, ParityRun  # noqa: PLC0415  the core, and what a desk is made of
+    from tui.commands.backtest.parity_run import ParityRequest, ParityRun  # noqa: PLC0415  the core, and what a desk is made of
 
-    request = ParityRequest(mode or values.desk.mode, a_day(day) if day else None, database, bars, folder)
+    request = ParityRequest(mode or values.desk.mode, read_day(day) if day else None, database, bars, folder)
     result = ParityRun(values, request).execute()
     narrate(f"by {result.database}; bars: {result.bars}")
     for warning in result.warnings:
         narrate(warning)
     if keep:
-        results_of(values).keep_parity(_row(result))
+        results_of(values).keep_parity(_history_row(result))
     if as_json:
-        sys.stdout.write(json.dumps(_fields(result)) + "\n")
+        sys.stdout.write(json.dumps(_result_fields(result)) + "\n")
     else:
-        shown(result, every=every)
+        print_parity(result, every=every)
     return DONE
 
 
-def _row(result: "ParityResult") -> "ParityDay":
-    from engine.backtest.parity.causes import CAUSES  # noqa: PLC0415
-    from store.results import ParityDay  # noqa: PLC0415
+def _history_row(result: "ParityResult") -> "ParityDay":
+    from engine.backtest.parity.difference_causes import CAUSES  # noqa: PLC0415
+    from store.backtest_results import ParityDay  # noqa: PLC0415
 
     found, made = result.parity, result.curves
     data, timing, fill, cost, operator, broker, code, unexplained = (found.causes[name] for name in CAUSES)
@@ -79,7 +79,7 @@ def _row(result: "ParityResult") -> "ParityDay":
     )  # fmt: skip
 
 
-def _fields(result: "ParityResult") -> dict[str, object]:
+def _result_fields(result: "ParityResult") -> dict[str, object]:
     found, made = result.parity, result.curves
     return {
         "mode": result.mode, "date": str(result.day), "database": str(result.database), "bars": result.bars,
@@ -87,17 +87,17 @@ def _fields(result: "ParityResult") -> dict[str, object]:
         "desk": found.desk / 100, "backtest": found.backtest / 100, "delta": found.delta / 100,
         "causes": {name: paise / 100 for name, paise in found.causes.items()},
         "correlation": made.correlation, "dtw": round(made.distance, 4),
-        "differences": [_difference(each) for each in found.differences], "warnings": result.warnings,
+        "differences": [_difference_fields(each) for each in found.differences], "warnings": result.warnings,
     }  # fmt: skip
 
 
-def _difference(each: "Difference") -> dict[str, object]:
-    from tui.parity_report import deed  # noqa: PLC0415
+def _difference_fields(each: "ParityDifference") -> dict[str, object]:
+    from tui.commands.backtest.parity_report import side_text  # noqa: PLC0415
 
     decision = each.decision
     return {
-        "ts": decision.ts, "strategy": decision.of.strategy, "symbol": decision.of.symbol, "kind": decision.kind,
-        "same": decision.same, "desk": deed(decision, desk=True), "backtest": deed(decision, desk=False),
+        "ts": decision.ts, "strategy": decision.subject.strategy, "symbol": decision.subject.symbol, "kind": decision.kind,
+        "same": decision.same, "desk": side_text(decision, desk=True), "backtest": side_text(decision, desk=False),
         "cause": each.why.cause, "why": each.why.text, "amount": each.amount / 100,
         "parts": {name: paise / 100 for name, paise in each.parts.items()},
     }  # fmt: skip

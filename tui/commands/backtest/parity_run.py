@@ -6,35 +6,35 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple, final
 
-from compiled.model import SECOND
-from compiled.slippage import FixedTicks
-from compiled.strategy import Strategy
-from compiled.terms import Exits
-from engine.backtest import identity
-from engine.backtest.bars import BarVersions, span_for
-from engine.backtest.market import instruments_of, market_of
-from engine.backtest.parity.attribution import Parity, compare
-from engine.backtest.parity.backtested import backtested
-from engine.backtest.parity.causes import LOOKS_BACK
-from engine.backtest.parity.curves import Curves, curves
-from engine.backtest.run import Backtest, RunSettings
-from engine.config import Config, paths
+from compiled.model.order_terms import ExitEscalation
+from compiled.model.values import SECOND
+from compiled.trading.strategy import Strategy
+from compiled.venue.slippage import FixedTicks
+from engine.backtest import run_identity
+from engine.backtest.backtest_run import BacktestRun, RunSettings
+from engine.backtest.parity.attribution import DayParity, compare_days
+from engine.backtest.parity.backtested_day import backtest_day_of
+from engine.backtest.parity.difference_causes import LOOKS_BACK
+from engine.backtest.parity.parity_curves import ParityCurves, parity_curves
+from engine.backtest.run_bars import BarVersions, span_for
+from engine.backtest.traded_market import instruments_of, market_of
+from engine.config.schema import DeskConfig, desk_paths
+from engine.day.opening import DAY_SPAN, DAYS_BACK
 from engine.errors import NothingFound
-from engine.history.series import BarSeries, merge
+from engine.history.bar_series import BarSeries, merge
+from engine.manual.limits import limit_event
 from engine.market import charges
 from engine.market.calendar import DAY, midnight
 from engine.ports import BarStore
-from engine.trading.limits import event
-from engine.trading.opening import DAY_SPAN, DAYS_BACK
-from store.bars.parquet import ParquetBars
-from store.bars.writer import WARM_UP
-from store.parity import KeptDay, kept_day, last_day
+from store.bars.bar_writer import WARM_UP
+from store.bars.parquet_bars import ParquetBars
+from store.journal_day import KeptDay, kept_day, last_day
 from strategies import build
-from tui.beforehand import strategies_of
-from tui.configured import actions_of, calendar_of, limits_of, listed_on, settings_of, with_derivatives
-from tui.runs import bars_folder, database_of_day, latest_database
-from tui.shelves import here
-from tui.shelves import history as shelf
+from tui.run.bar_stores import history_store as shelf
+from tui.run.bar_stores import local_store
+from tui.run.preflight import strategies_of
+from tui.run.run_records import bars_folder, database_of_day, latest_database
+from tui.run.settings import actions_of, calendar_of, limits_of, listed_on, settings_of, with_derivatives
 
 MINUTE: Final = 60
 LIVE: Final = "live"
@@ -62,8 +62,8 @@ class ParityResult(NamedTuple):
     day: date
     database: Path
     bars: str
-    parity: Parity
-    curves: Curves
+    parity: DayParity
+    curves: ParityCurves
     warnings: list[str]
 
 
@@ -71,7 +71,7 @@ class ParityResult(NamedTuple):
 class ParityRun:
     """One day from the journal to the comparison."""
 
-    def __init__(self, config: Config, request: ParityRequest) -> None:
+    def __init__(self, config: DeskConfig, request: ParityRequest) -> None:
         self._config = config
         self._request = request
         self._calendar = calendar_of(config)
@@ -86,8 +86,8 @@ class ParityRun:
             else database_of_day(config, request.mode, request.day)
         )
         day = request.day or last_day(path)
-        store = self._store(path)
-        seen = _bars(store, day)
+        store = self._desk_store(path)
+        seen = _kept_bars(store, day)
         kept = kept_day(path, day, seen)
         if kept.carried:
             self._warnings.append(f"held from days before, and left out: {', '.join(kept.carried)}")
@@ -95,25 +95,25 @@ class ParityRun:
         if not kept.ran:
             self._warnings.append("the journal does not say with what the desk ran: the configuration is taken")
         strategies = {name: build(name, table) for name, table in ran["strategies"].items()}
-        series, version = self._series(store, seen, ran, strategies.values(), day)
-        backtest = self._backtest(kept, ran, strategies, series, day)
+        series, version = self._backtest_series(store, seen, ran, strategies.values(), day)
+        backtest = self._run_backtest(kept, ran, strategies, series, day)
         today = {name: bars.pick(bars.start >= midnight(day)) for name, bars in series.items()}
-        done = backtested(
-            backtest, today, self._differs(kept.ran, ran, strategies), cold=_cold(backtest, strategies.values())
+        done = backtest_day_of(
+            backtest, today, self._known_differences(kept.ran, ran, strategies), cold=_cold_until(backtest, strategies.values())
         )
-        parity = compare(kept.day, done)
-        return ParityResult(request.mode, day, path, version, parity, curves(kept.day, done), self._warnings)
+        parity = compare_days(kept.day, done)
+        return ParityResult(request.mode, day, path, version, parity, parity_curves(kept.day, done), self._warnings)
 
-    def _store(self, path: Path) -> BarStore:
+    def _desk_store(self, path: Path) -> BarStore:
         """Return where the desk that wrote a database keeps its bars."""
         own = path.with_suffix(".bars")
         if own.is_dir():
             return ParquetBars(own)
         if self._config.store.backend == "postgres":
-            return here(self._config)
+            return local_store(self._config)
         return ParquetBars(bars_folder(self._config, self._request.mode, path))
 
-    def _series(
+    def _backtest_series(
         self, store: BarStore, seen: Mapping[str, BarSeries], ran: Mapping[str, Any], strategies: Iterable[Strategy], day: date
     ) -> tuple[dict[str, BarSeries], str]:  # fmt: skip
         """Return the bars of the backtest with those before, by symbol in the desk's order, and what they are called."""
@@ -122,7 +122,7 @@ class ParityRun:
         since = (
             day - timedelta(days=DAYS_BACK) if DAY_SPAN in spans else self._calendar.latest_trading_day(day - ONE_DAY)
         )
-        history = BarVersions(shelf(self._config, self._request.folder), self._folder)
+        history = BarVersions(shelf(self._config, self._request.folder), self._history_folder)
         wanted = self._request.bars
         own = wanted == LIVE and bool(seen)
         if wanted == LIVE and not seen:
@@ -139,7 +139,7 @@ class ParityRun:
                 ).series[name]
             except NothingFound:
                 past = None
-            before = _heard(store, name, midnight(since), midnight(day))
+            before = _warm_up_bars(store, name, midnight(since), midnight(day))
             if own:
                 today = seen.get(name)
             else:
@@ -155,28 +155,28 @@ class ParityRun:
             raise NothingFound(f"no bars{of} on {day}, of the desk or in the history: see patang bars list")
         return found, LIVE if own else ", ".join(sorted(versions))
 
-    def _backtest(
+    def _run_backtest(
         self, kept: KeptDay, ran: Mapping[str, Any], strategies: Mapping[str, Strategy], series: Mapping[str, BarSeries], day: date
-    ) -> Backtest:  # fmt: skip
+    ) -> BacktestRun:  # fmt: skip
         config = self._config
         instruments = instruments_of(series, listed_on(config, "NSE", day), day)
         early = int(ran["square_off_before_s"] * SECOND)
-        market = market_of(instruments, [day], self._calendar, charges.load(), with_derivatives(config, day), early)
+        market = market_of(instruments, [day], self._calendar, charges.load_rate_table(), with_derivatives(config, day), early)
         limits = limits_of(config)
         for name, value in ran["limits"].items():
-            change = event(0, name, value)
-            limits.change(change.name, change.value)
+            change = limit_event(0, name, value)
+            limits.set_limit(change.name, change.value)
         settings = RunSettings(
-            kept.cash or config.paper.cash * 100, limits, FixedTicks(ran["slippage_ticks"]), Exits(*ran["exits"]),
+            kept.cash or config.paper.cash * 100, limits, FixedTicks(ran["slippage_ticks"]), ExitEscalation(*ran["exits"]),
             ran["modifies"], 1, kept.opened,
         )  # fmt: skip
         subscribed = {
             name: [str(each).upper() for each in table.get("symbols", ())] for name, table in ran["strategies"].items()
         }
-        backtest = Backtest(
+        backtest = BacktestRun(
             list(strategies.values()), subscribed, series, MINUTE, market, self._calendar, settings
         )  # fmt: skip
-        if not backtest.warmed:
+        if not backtest.warmed_sessions:
             self._warnings.append("no bars of the session before: the backtest's strategies begin with nothing")
         backtest.keep_decisions()
         backtest.run()
@@ -184,15 +184,15 @@ class ParityRun:
             self._warnings.append(f"in the backtest {failure.strategy} failed: {failure.error}")
         return backtest
 
-    def _differs(
+    def _known_differences(
         self, opened: Sequence[Mapping[str, Any]], ran: Mapping[str, Any], strategies: Mapping[str, Strategy]
     ) -> dict[str, str]:
         """Say of each strategy what is known to be other than on the desk, and of the core in a warning."""
-        if opened and opened[0]["code"] != identity.code_hash():
+        if opened and opened[0]["code"] != run_identity.code_hash():
             self._warnings.append("the desk ran with another version of the core")
         found: dict[str, str] = {}
         for name, strategy in strategies.items():
-            if opened and opened[0]["sources"].get(name) != identity.source_hash(strategy):
+            if opened and opened[0]["sources"].get(name) != run_identity.source_hash(strategy):
                 found[name] = "the strategy's source is another than the desk's"
             for later in opened[1:]:
                 if later["strategies"].get(name) != ran["strategies"][name]:
@@ -200,29 +200,29 @@ class ParityRun:
         return found
 
     @property
-    def _folder(self) -> Path:
-        return self._request.folder or paths(self._config, os.environ).history
+    def _history_folder(self) -> Path:
+        return self._request.folder or desk_paths(self._config, os.environ).history
 
 
-def _cold(backtest: Backtest, strategies: Iterable[Strategy]) -> int:
+def _cold_until(backtest: BacktestRun, strategies: Iterable[Strategy]) -> int:
     """Return until when (ns) strategies lack the history that a backtest had none of: as many bars as a difference is felt for."""
-    if backtest.warmed:
+    if backtest.warmed_sessions:
         return 0
     begun = max(int(backtest.opens[0]), backtest.settings.begins)
     return begun + LOOKS_BACK * max(int(each.span) for each in strategies) * SECOND
 
 
-def _bars(store: BarStore, day: date) -> dict[str, BarSeries]:
+def _kept_bars(store: BarStore, day: date) -> dict[str, BarSeries]:
     """Return the bars that a desk has kept of a day, by symbol."""
     names = [each.symbol for each in store.contents() if each.version == LIVE and each.span == MINUTE]
-    found = {name: _between(store, name, midnight(day), midnight(day) + DAY) for name in names}
+    found = {name: _live_bars(store, name, midnight(day), midnight(day) + DAY) for name in names}
     return {name: bars for name, bars in found.items() if len(bars.start)}
 
 
-def _heard(store: BarStore, symbol: str, start: int, end: int) -> BarSeries:
+def _warm_up_bars(store: BarStore, symbol: str, start: int, end: int) -> BarSeries:
     """Return with what a desk was warmed up: its own bars of earlier days, and what it had read."""
-    return merge([_between(store, symbol, start, end), store.columns(symbol, MINUTE, start, end, WARM_UP)])
+    return merge([_live_bars(store, symbol, start, end), store.columns(symbol, MINUTE, start, end, WARM_UP)])
 
 
-def _between(store: BarStore, symbol: str, start: int, end: int) -> BarSeries:
+def _live_bars(store: BarStore, symbol: str, start: int, end: int) -> BarSeries:
     return store.columns(symbol, MINUTE, start, end, LIVE)

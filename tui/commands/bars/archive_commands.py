@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from engine.config import Config, paths
+from engine.config.desk_modes import MODES
+from engine.config.schema import DeskConfig, desk_paths
 from engine.errors import ConfigError, DataError, NothingFound, OperatorError, in_words
-from engine.modes import MODES
-from engine.ops.hold import FileHold
-from engine.texts import plain
-from tui.bars_shared import AsJson, ConfigFile
-from tui.shelves import KEYS, archive_of, archive_secret, archived_recordings, here
-from tui.tables import table
+from engine.system.file_hold import FileHold
+from engine.texts import plain_text
+from tui.commands.bars.bar_selection import AsJson, ConfigFile
+from tui.commands.shared.text_tables import print_table
+from tui.run.bar_stores import KEYS, archive_of, archive_secret, archived_recordings, local_store
 
 if TYPE_CHECKING:
-    from store.archive import Archive, Stored
+    from store.object_archive import ObjectArchive, StoredObject
 
 DONE, FAILED = 0, 1
 
@@ -40,14 +40,14 @@ def push(
 ) -> int:
     """Move what is older than archive.days and archive.recording_days; each copy is read back before anything here goes."""
     from engine.market.calendar import ist_day  # noqa: PLC0415
-    from store.bars.archived import ArchivedBars  # noqa: PLC0415
+    from store.bars.archived_bars import ArchivedBars  # noqa: PLC0415
 
-    values, there = _opened(config)
+    values, there = _open_archive(config)
     today = ist_day(time.time_ns())
     recordings, settings = archived_recordings(values, there), values.archive
     rows: list[dict[str, object]] = []
-    with _alone(paths(values, os.environ).state / "archive.lock"), _progress() as tell:
-        store = ArchivedBars(here(values), there)
+    with _exclusive_lock(desk_paths(values, os.environ).state / "archive.lock"), _terminal_progress() as tell:
+        store = ArchivedBars(local_store(values), there)
         bars = store.push(today - timedelta(days=settings.days - 1), keep=keep, dry=dry_run, tell=tell)
         rows += [
             {"what": f"bars {each.version} {each.span} s", "series": each.symbols, "periods": each.periods, "bars": each.bars, "bytes": each.bytes}
@@ -60,7 +60,7 @@ def push(
                 for each in recordings.push(mode, before, keep=keep, dry=dry_run, tell=tell)
             ]  # fmt: skip
     did = "would go" if dry_run else "copied" if keep else "moved, each read back first"
-    table(
+    print_table(
         rows,
         as_json=as_json,
         summary=f"{sum(int(str(row['series'])) for row in rows)} series and files {did}"
@@ -73,8 +73,8 @@ def push(
 @archive.command(name="list")
 def list_(*, config: ConfigFile = None, as_json: AsJson = False) -> int:
     """List what is archived: bars by version and span, recordings by day."""
-    _, there = _opened(config)
-    found = [(_shelf(each.stem), each) for each in there.objects("")]
+    _, there = _open_archive(config)
+    found = [(_shelf_name(each.stem), each) for each in there.objects("")]
     if not found:
         raise NothingFound("nothing is archived yet: patang bars archive push")
     rows: list[dict[str, object]] = []
@@ -90,19 +90,19 @@ def list_(*, config: ConfigFile = None, as_json: AsJson = False) -> int:
                 "what": shelf, "from": months[0], "to": months[-1], "objects": len(stored), "bytes": sum(one.size for one in stored)
             }
         )  # fmt: skip
-    table(rows, as_json=as_json, summary=f"{len(found)} objects, {sum(each.size for _, each in found) / 1e6:,.1f} MB")
+    print_table(rows, as_json=as_json, summary=f"{len(found)} objects, {sum(each.size for _, each in found) / 1e6:,.1f} MB")
     return DONE
 
 
 @archive.command
 def verify(*, config: ConfigFile = None, as_json: AsJson = False) -> int:
     """Read everything back and hold it against the hash in its name; exits with 1 where something differs."""
-    from store.archive import AT_ONCE  # noqa: PLC0415
+    from store.object_archive import AT_ONCE  # noqa: PLC0415
 
-    _, there = _opened(config)
+    _, there = _open_archive(config)
     found = there.objects("")
 
-    def wrong(each: "Stored") -> str:
+    def wrong(each: "StoredObject") -> str:
         try:
             there.fetched(each)
         except DataError as error:
@@ -117,43 +117,43 @@ def verify(*, config: ConfigFile = None, as_json: AsJson = False) -> int:
     text = (
         f"{len(rows)} of {len(found)} objects are damaged" if rows else f"{len(found)} objects are what their names say"
     )
-    table(rows, as_json=as_json, summary=text)
+    print_table(rows, as_json=as_json, summary=text)
     return FAILED if rows else DONE
 
 
 @archive.command
 def login(*, config: ConfigFile = None) -> int:
     """Ask for the storage's key and secret, and keep them in the keyring, or in the encrypted file."""
-    from tui.launch import configuration  # noqa: PLC0415
-    from tui.login import ask_secret, vault_of  # noqa: PLC0415
+    from tui.commands.desk.login_commands import ask_secret, vault_of  # noqa: PLC0415
+    from tui.run.launch import configuration  # noqa: PLC0415
 
     values = configuration(config)
-    _check(values)
+    _require_bucket(values)
     key, secret = (
         ask_secret(f"{what} of the archive: ", name) for what, name in zip(("Key id", "Secret"), KEYS, strict=True)
     )
     vault = vault_of(values)
     vault.put(archive_secret(values), f"{key} {secret}")
-    sys.stderr.write(plain(f"kept in {vault.where}") + "\n")
+    sys.stderr.write(plain_text(f"kept in {vault.where}") + "\n")
     return DONE
 
 
-def _opened(config: Path | None) -> "tuple[Config, Archive]":
-    from tui.launch import configuration  # noqa: PLC0415
+def _open_archive(config: Path | None) -> "tuple[DeskConfig, ObjectArchive]":
+    from tui.run.launch import configuration  # noqa: PLC0415
 
     values = configuration(config)
-    _check(values)
+    _require_bucket(values)
     found = archive_of(values)
     assert found is not None
     return values, found
 
 
-def _check(config: Config) -> None:
+def _require_bucket(config: DeskConfig) -> None:
     if not config.archive.bucket:
         raise ConfigError("there is no archive: name its bucket in archive.bucket (docs/history.md)")
 
 
-def _shelf(stem: str) -> str:
+def _shelf_name(stem: str) -> str:
     """Return what an object belongs to: a version and span of bars, or a day of recordings."""
     kind, shelf, *parts = stem.split("/")
     if kind == "bars":
@@ -162,7 +162,7 @@ def _shelf(stem: str) -> str:
 
 
 @contextlib.contextmanager
-def _alone(lock: Path) -> Iterator[None]:
+def _exclusive_lock(lock: Path) -> Iterator[None]:
     """Keep a second one out; raise `BusyError`."""
     try:
         lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -176,13 +176,13 @@ def _alone(lock: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
+def _terminal_progress() -> Iterator[Callable[[str], None]]:
     """Yield what says on a terminal how far it is, over itself."""
     over = sys.stderr.isatty()
 
     def tell(text: str) -> None:
         if over:
-            sys.stderr.write(f"\r{plain(text)}\x1b[K")
+            sys.stderr.write(f"\r{plain_text(text)}\x1b[K")
             sys.stderr.flush()
 
     try:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from cyclopts import Parameter
 
-from engine.config import Config, paths
+from engine.config.schema import DeskConfig, desk_paths
 from engine.errors import ConfigError, DataError, NothingFound, in_words
 
 if TYPE_CHECKING:
-    from engine.history.expected import ExpectedBars
+    from engine.history.expected_bars import ExpectedBars
     from engine.ports import BarStore
 
 END_OF_TIME = 2**62
@@ -31,7 +31,7 @@ Exchange = Annotated[Literal["NSE", "BSE", "NFO", "BFO"], Parameter(help="Whose 
 Kind = Annotated[Literal["EQ", "INDEX", "FUT", "OPT"], Parameter(help="What the hours are those of.")]
 
 
-class Chosen(NamedTuple):
+class BarSelection(NamedTuple):
     """The bars a command is about: one version and span of some symbols."""
 
     store: "BarStore"
@@ -46,28 +46,28 @@ def folder_of(folder: Path | None, config: Path | None) -> Path:
     """Return the folder that is meant, or that of the history."""
     if folder is not None:
         return folder
-    from tui.launch import configuration  # noqa: PLC0415
+    from tui.run.launch import configuration  # noqa: PLC0415
 
-    return paths(configuration(config), os.environ).history
+    return desk_paths(configuration(config), os.environ).history
 
 
 def store_of(folder: Path | None, config: Path | None) -> "BarStore":
     """Return the history, or the bars of a folder."""
-    from tui.launch import configuration  # noqa: PLC0415
-    from tui.shelves import history  # noqa: PLC0415
+    from tui.run.bar_stores import history_store  # noqa: PLC0415
+    from tui.run.launch import configuration  # noqa: PLC0415
 
-    return history(Config() if folder is not None else configuration(config), folder)
+    return history_store(DeskConfig() if folder is not None else configuration(config), folder)
 
 
 def expected_bars(exchange: str, kind: str) -> "ExpectedBars":
     """Return what the calendar expects of an exchange's instruments of a kind."""
-    from engine.history.expected import ExpectedBars  # noqa: PLC0415
+    from engine.history.expected_bars import ExpectedBars  # noqa: PLC0415
     from engine.market.calendar import Calendar  # noqa: PLC0415
 
     return ExpectedBars(Calendar.load(), exchange, kind)
 
 
-def choose(folder: Path | None, config: Path | None, symbols: str, version: str, span: int) -> Chosen:
+def select_bars(folder: Path | None, config: Path | None, symbols: str, version: str, span: int) -> BarSelection:
     """Return the one version and span that is meant; raise `ConfigError` where there are several to choose from."""
     store = store_of(folder, config)
     there = [
@@ -81,14 +81,14 @@ def choose(folder: Path | None, config: Path | None, symbols: str, version: str,
         each = "; ".join(f"--version {name} --span {seconds}" for name, seconds in kinds)
         raise ConfigError(f"there are several kinds of bars, choose one: {each}")
     known = [each.symbol for each in there]
-    wanted = names_of(symbols)
+    wanted = symbol_set(symbols)
     if strange := sorted(wanted - {*known}):
         raise DataError(
             f"no bars of {', '.join(strange)}; there are {', '.join(known[:NAMED])}{' …' if len(known) > NAMED else ''}"
         )
     meant = [each for each in there if not wanted or each.symbol in wanted]
     archived = sorted({month for each in meant for month in each.archived})
-    return Chosen(store, *kinds[0], tuple(each.symbol for each in meant), tuple(archived))
+    return BarSelection(store, *kinds[0], tuple(each.symbol for each in meant), tuple(archived))
 
 
 def months_of(archived: Sequence[str]) -> str:
@@ -98,17 +98,17 @@ def months_of(archived: Sequence[str]) -> str:
 
 def archived_files(store: "BarStore", start: int, end: int) -> "Sequence[Path]":
     """Return files on this disk with the archived bars of the months that [start, end) ns UTC touches."""
-    from store.bars.archived import ArchivedBars  # noqa: PLC0415
+    from store.bars.archived_bars import ArchivedBars  # noqa: PLC0415
 
     return store.files(start, end) if isinstance(store, ArchivedBars) else ()
 
 
-def names_of(symbols: str) -> set[str]:
+def symbol_set(symbols: str) -> set[str]:
     """Return symbols as they are typed, with commas between."""
-    return {*listed(symbols)}
+    return {*symbol_list(symbols)}
 
 
-def listed(symbols: str) -> list[str]:
+def symbol_list(symbols: str) -> list[str]:
     """Return the names, in their order; `@FILE` stands for the lines of a file."""
     if symbols.startswith("@"):
         try:
@@ -121,10 +121,10 @@ def listed(symbols: str) -> list[str]:
 def time_range(first: str, last: str) -> tuple[int, int]:
     """Return [start, end) in ns UTC of the days from `first` to `last`."""
     from engine.market.calendar import DAY, midnight  # noqa: PLC0415
-    from tui.market_commands import a_day  # noqa: PLC0415
+    from tui.commands.market.charge_commands import read_day  # noqa: PLC0415
 
-    start = midnight(a_day(first)) if first else 0
-    end = midnight(a_day(last)) + DAY if last else END_OF_TIME
+    start = midnight(read_day(first)) if first else 0
+    end = midnight(read_day(last)) + DAY if last else END_OF_TIME
     if start >= end:
         raise ConfigError(f"--from {first} is after --to {last}")
     return start, end
@@ -133,6 +133,6 @@ def time_range(first: str, last: str) -> tuple[int, int]:
 def day_range(starts: Any, first: str, last: str) -> tuple[date, date]:
     """Return the days that are meant, or those of the first and last of some starts (ns UTC)."""
     from engine.market.calendar import ist_day  # noqa: PLC0415
-    from tui.market_commands import a_day  # noqa: PLC0415
+    from tui.commands.market.charge_commands import read_day  # noqa: PLC0415
 
-    return a_day(first) if first else ist_day(int(starts[0])), a_day(last) if last else ist_day(int(starts[-1]))
+    return read_day(first) if first else ist_day(int(starts[0])), read_day(last) if last else ist_day(int(starts[-1]))

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from engine.config import paths
+from engine.config.desk_modes import Mode
+from engine.config.schema import desk_paths
 from engine.errors import ConfigError, NothingFound
-from engine.modes import Mode
-from engine.texts import plain
-from tui.bars_shared import (
+from engine.texts import plain_text
+from tui.commands.bars.bar_selection import (
     END_OF_TIME,
     AsJson,
     ConfigFile,
@@ -28,20 +28,20 @@ from tui.bars_shared import (
     To,
     Version,
     archived_files,
-    choose,
     day_range,
     expected_bars,
     folder_of,
-    listed,
     months_of,
-    names_of,
+    select_bars,
     store_of,
+    symbol_list,
+    symbol_set,
     time_range,
 )
-from tui.tables import SHOWN, columns, table
+from tui.commands.shared.text_tables import SHOWN, column_text, print_table
 
 if TYPE_CHECKING:
-    from engine.history.expected import MissingRun
+    from engine.history.expected_bars import MissingRun
 
 DONE, FAILED = 0, 1
 
@@ -52,13 +52,13 @@ bars = App(
 )
 
 bars.command(
-    "tui.bars_import:import_",
+    "tui.commands.bars.bars_import:import_",
     name="import",
     help="Bring files of bars in; what is there already stays, the same bar again replaces itself.",
 )
-bars.command("tui.golden_commands:golden", name="golden", help="Make, compare and verify golden bars.")
+bars.command("tui.commands.bars.golden_commands:golden", name="golden", help="Make, compare and verify golden bars.")
 bars.command(
-    "tui.archive_commands:archive", name="archive", help="Keep old bars and recordings in S3-compatible storage."
+    "tui.commands.bars.archive_commands:archive", name="archive", help="Keep old bars and recordings in S3-compatible storage."
 )
 
 
@@ -75,17 +75,17 @@ def download(
     as_json: AsJson = False,
 ) -> int:
     """Store the broker's history as version vendor, within its rates; what is there already is not asked for again."""
-    from tui.bars_download import fetch  # noqa: PLC0415
-    from tui.launch import configuration  # noqa: PLC0415
-    from tui.market_commands import a_day  # noqa: PLC0415
-    from tui.shelves import history  # noqa: PLC0415
+    from tui.commands.bars.bars_download import fetch_history  # noqa: PLC0415
+    from tui.commands.market.charge_commands import read_day  # noqa: PLC0415
+    from tui.run.bar_stores import history_store  # noqa: PLC0415
+    from tui.run.launch import configuration  # noqa: PLC0415
 
-    names, days = listed(symbols), (a_day(first), a_day(last))
+    names, days = symbol_list(symbols), (read_day(first), read_day(last))
     if days[0] > days[1]:
         raise ConfigError(f"--from {first} is after --to {last or 'today'}")
     values = configuration(config)
-    where = folder or paths(values, os.environ).history
-    return fetch(values, history(values, folder), where, names, *days, span, exchange, as_json=as_json)
+    where = folder or desk_paths(values, os.environ).history
+    return fetch_history(values, history_store(values, folder), where, names, *days, span, exchange, as_json=as_json)
 
 
 @bars.command(name="list")
@@ -101,10 +101,10 @@ def list_(
     as_json: AsJson = False,
 ) -> int:
     """List what there is: from when to when, how many bars, how many are missing in between, bytes on disk."""
-    from engine.history.expected import missing_starts  # noqa: PLC0415
+    from engine.history.expected_bars import missing_starts  # noqa: PLC0415
     from engine.market.calendar import ist_day  # noqa: PLC0415
 
-    store, expected, wanted = store_of(folder, config), expected_bars(exchange, kind), names_of(symbols)
+    store, expected, wanted = store_of(folder, config), expected_bars(exchange, kind), symbol_set(symbols)
     rows: list[dict[str, object]] = []
     for each in store.contents():
         if (
@@ -124,7 +124,7 @@ def list_(
             )  # fmt: skip
     if not rows:
         raise NothingFound(f"no such bars in {folder_of(folder, config)}: see patang bars import")
-    table(rows, as_json=as_json, summary=f"{len(rows)} series, {sum(int(str(row['bars'])) for row in rows):,} bars")
+    print_table(rows, as_json=as_json, summary=f"{len(rows)} series, {sum(int(str(row['bars'])) for row in rows):,} bars")
     return DONE
 
 
@@ -146,9 +146,9 @@ def gaps(
     """Tell which bars the calendar expects and nobody has, by symbol and day; first those that every symbol lacks."""
     import numpy as np  # noqa: PLC0415
 
-    from engine.history.expected import missing_runs, missing_starts  # noqa: PLC0415
+    from engine.history.expected_bars import missing_runs, missing_starts  # noqa: PLC0415
 
-    chosen, expected = choose(folder, config, symbols, version, span), expected_bars(exchange, kind)
+    chosen, expected = select_bars(folder, config, symbols, version, span), expected_bars(exchange, kind)
     lacking, ranges = {}, []
     for symbol in chosen.symbols:
         starts = chosen.store.starts(symbol, chosen.span, chosen.version)
@@ -158,7 +158,7 @@ def gaps(
     shared = reduce(np.intersect1d, lacking.values())
     named = {f"all {len(lacking)}": shared} | lacking if len(lacking) > 1 else lacking
     runs = [run for name, absent in named.items() for run in missing_runs(name, absent, whole, chosen.span)]
-    rows = [_run(run) for run in runs if run.bars >= least]
+    rows = [_gap_row(run) for run in runs if run.bars >= least]
     missing = sum(map(len, lacking.values()))
     summary = f"{missing:,} bars are missing of {len(lacking)} symbols"
     if len(lacking) > 1:
@@ -167,7 +167,7 @@ def gaps(
         summary += f"; archived: {months_of(chosen.archived)}"
     if whole.unknown:
         summary += f"; hours not known: {', '.join(map(str, whole.unknown))}"
-    table(rows, as_json=as_json, summary=summary)
+    print_table(rows, as_json=as_json, summary=summary)
     return DONE
 
 
@@ -186,22 +186,22 @@ def check(
     as_json: AsJson = False,
 ) -> int:
     """Look for bars that cannot be true or are likely wrong; each kind has a code. Exits with 1 where there are some."""
-    from engine.history.checks import check as findings  # noqa: PLC0415
-    from store.export import ist  # noqa: PLC0415
+    from engine.history.bar_checks import check_bars as findings  # noqa: PLC0415
+    from store.export import ist_text  # noqa: PLC0415
 
-    chosen, expected = choose(folder, config, symbols, version, span), expected_bars(exchange, kind)
+    chosen, expected = select_bars(folder, config, symbols, version, span), expected_bars(exchange, kind)
     rows: list[dict[str, object]] = []
     for symbol in chosen.symbols:
         series = chosen.store.columns(symbol, chosen.span, *time_range(first, last), chosen.version)
         if len(series.start):
             wanted = expected.between(*day_range(series.start, first, last), chosen.span)
             rows += [
-                {"symbol": symbol, "code": each.code, "bars": each.total, "first": ist(each.starts[0]), "why": each.why}
+                {"symbol": symbol, "code": each.code, "bars": each.total, "first": ist_text(each.starts[0]), "why": each.why}
                 for each in findings(series, chosen.span, wanted)
             ]
     counts = Counter(str(row["code"]) for row in rows)
     text = ", ".join(f"{code} {count}" for code, count in sorted(counts.items())) or "nothing found"
-    table(rows, as_json=as_json, summary=f"{len(chosen.symbols)} symbols of version {chosen.version}: {text}")
+    print_table(rows, as_json=as_json, summary=f"{len(chosen.symbols)} symbols of version {chosen.version}: {text}")
     return FAILED if rows else DONE
 
 
@@ -222,12 +222,12 @@ def export(
     config: ConfigFile = None,
 ) -> int:
     """Write bars for other programs."""
-    from engine.market.actions import Actions  # noqa: PLC0415
+    from engine.market.corporate_actions.action_list import CorporateActions  # noqa: PLC0415
     from store.export import BarRange  # noqa: PLC0415
-    from store.export import export as write  # noqa: PLC0415
+    from store.export import export_table as write  # noqa: PLC0415
 
-    chosen = choose(folder, config, symbols, version, span)
-    book = Actions.load(actions) if actions else None
+    chosen = select_bars(folder, config, symbols, version, span)
+    book = CorporateActions.load(actions) if actions else None
     source, (start, end) = folder_of(folder, config), time_range(first, last)
     count = write(
         source,
@@ -238,7 +238,7 @@ def export(
     )
     if not count:
         raise NothingFound(f"no such bars in {source}")
-    sys.stderr.write(plain(f"{count:,} bars of {len(chosen.symbols)} symbols{f' in {out}' if out else ''}\n"))
+    sys.stderr.write(plain_text(f"{count:,} bars of {len(chosen.symbols)} symbols{f' in {out}' if out else ''}\n"))
     return DONE
 
 
@@ -254,21 +254,21 @@ def adjust(
     as_json: AsJson = False,
 ) -> int:
     """Store bars as if every split, bonus and demerger had always held, as VERSION-adjusted; the raw ones stay."""
-    from engine.history.adjusting import adjusted, steps_of  # noqa: PLC0415
-    from engine.market.actions import Actions  # noqa: PLC0415
+    from engine.history.bar_adjustment import adjusted_series, adjustment_steps  # noqa: PLC0415
     from engine.market.calendar import ist_day  # noqa: PLC0415
+    from engine.market.corporate_actions.action_list import CorporateActions  # noqa: PLC0415
 
-    chosen, book = choose(folder, config, symbols, version, span), Actions.load(actions)
+    chosen, book = select_bars(folder, config, symbols, version, span), CorporateActions.load(actions)
     rows: list[dict[str, object]] = []
     for symbol in chosen.symbols:
         series = chosen.store.columns(symbol, chosen.span, 0, END_OF_TIME, chosen.version)
-        steps = steps_of(series, book, symbol)
-        chosen.store.write_columns(symbol, chosen.span, f"{chosen.version}-adjusted", adjusted(series, steps))
+        steps = adjustment_steps(series, book, symbol)
+        chosen.store.write_columns(symbol, chosen.span, f"{chosen.version}-adjusted", adjusted_series(series, steps))
         rows += [{"symbol": symbol, "ex": str(step.ex), "price": step.price, "shares": step.shares} for step in steps]
         first, last = ist_day(int(series.start[0])), ist_day(int(series.start[-1]))
         for left in book.not_adjusted(symbol, first, last):
-            sys.stderr.write(plain(f"{symbol} {left.ex}: {left.text}: its effect stays in the prices") + "\n")
-    table(rows, as_json=as_json, summary=f"{len(chosen.symbols)} symbols stored as version {chosen.version}-adjusted")
+            sys.stderr.write(plain_text(f"{symbol} {left.ex}: {left.text}: its effect stays in the prices") + "\n")
+    print_table(rows, as_json=as_json, summary=f"{len(chosen.symbols)} symbols stored as version {chosen.version}-adjusted")
     return DONE
 
 
@@ -283,16 +283,16 @@ def averages(
     as_json: AsJson = False,
 ) -> int:
     """Store the exponential averages (9, 21, 50, 200) of closes beside the bars, as strategies compute them."""
-    from engine.history.averages import averages as made  # noqa: PLC0415
+    from engine.history.moving_averages import moving_averages as made  # noqa: PLC0415
 
-    chosen = choose(folder, config, symbols, version, span)
+    chosen = select_bars(folder, config, symbols, version, span)
     rows: list[dict[str, object]] = []
     for symbol in chosen.symbols:
         series = chosen.store.columns(symbol, chosen.span, 0, END_OF_TIME, chosen.version)
         found = made(series.close)
         chosen.store.write_averages(symbol, chosen.span, chosen.version, series.start, found)
         rows.append({"symbol": symbol} | {name: round(float(values[-1]), 4) for name, values in found.items()})
-    table(rows, as_json=as_json, summary=f"{len(rows)} symbols of version {chosen.version}, as of the last bar")
+    print_table(rows, as_json=as_json, summary=f"{len(rows)} symbols of version {chosen.version}, as of the last bar")
     return DONE
 
 
@@ -320,35 +320,35 @@ def sql(
     config: ConfigFile = None,
 ) -> int:
     """Ask bars, trades, orders, fills and instruments in SQL; nothing can be changed by it."""
-    from store.queries import ask, cells, write  # noqa: PLC0415
-    from tui.launch import configuration  # noqa: PLC0415
-    from tui.market_commands import a_day  # noqa: PLC0415
-    from tui.runs import latest_database  # noqa: PLC0415
-    from tui.shelves import history  # noqa: PLC0415
+    from store.sql_query import answer_rows, run_query, write_answer  # noqa: PLC0415
+    from tui.commands.market.charge_commands import read_day  # noqa: PLC0415
+    from tui.run.bar_stores import history_store  # noqa: PLC0415
+    from tui.run.launch import configuration  # noqa: PLC0415
+    from tui.run.run_records import latest_database  # noqa: PLC0415
 
     values = configuration(config)
     source = database
     if source is None:
         with suppress(NothingFound):
             source = latest_database(values, mode or values.desk.mode)
-    dumps = paths(values, os.environ).state / "instruments"
-    store = history(values, folder)
-    there = folder or (store if values.store.backend == "postgres" else paths(values, os.environ).history)
+    dumps = desk_paths(values, os.environ).state / "instruments"
+    store = history_store(values, folder)
+    there = folder or (store if values.store.backend == "postgres" else desk_paths(values, os.environ).history)
     archived = partial(archived_files, store, *time_range(first, last))
-    answer = ask(query, there, source, dumps, archived, a_day(date) if date else day.max)
+    answer = run_query(query, there, source, dumps, archived, read_day(date) if date else day.max)
     if format == "table" and out is None:
-        sys.stdout.write(columns(answer.column_names, list(cells(answer.slice(0, SHOWN))), plainly=True))
+        sys.stdout.write(column_text(answer.column_names, list(answer_rows(answer.slice(0, SHOWN))), plainly=True))
     else:
-        write(answer, "csv" if format == "table" else format, out)
+        write_answer(answer, "csv" if format == "table" else format, out)
     more = f", the first {SHOWN} are shown: --format csv" if format == "table" and len(answer) > SHOWN else ""
-    sys.stderr.write(f"{len(answer):,} rows{plain(f' in {out}') if out else ''}{more}\n")
+    sys.stderr.write(f"{len(answer):,} rows{plain_text(f' in {out}') if out else ''}{more}\n")
     return DONE
 
 
-def _run(run: "MissingRun") -> dict[str, object]:
-    from store.export import ist  # noqa: PLC0415
+def _gap_row(run: "MissingRun") -> dict[str, object]:
+    from store.export import ist_text  # noqa: PLC0415
 
     return {
-        "symbol": run.symbol, "from": ist(run.start)[:16].replace("T", " "), "to": ist(run.end)[:16].replace("T", " "),
+        "symbol": run.symbol, "from": ist_text(run.start)[:16].replace("T", " "), "to": ist_text(run.end)[:16].replace("T", " "),
         "bars": run.bars, "whole_days": run.days,
     }  # fmt: skip

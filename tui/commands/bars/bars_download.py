@@ -8,22 +8,22 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import NamedTuple, final
 
-from brokers.kite.history import Progress, Result, Wanted, download, windows
-from brokers.kite.rest import KiteBroker
-from compiled.model import Bar, Instrument
-from engine.config import Config
+from brokers.backfill.bar_download import DownloadProgress, DownloadResult, WantedBars, download, request_windows
+from brokers.kite.kite_broker import KiteBroker
+from compiled.model.values import Bar, Instrument
+from engine.config.schema import DeskConfig
 from engine.errors import DataError, OperatorError
-from engine.history.expected import DAY_S, ExpectedBars, missing_starts
-from engine.history.importing import day_starts
-from engine.history.series import from_bars, to_bars
+from engine.history.bar_import import day_starts
+from engine.history.bar_series import from_bars, to_bars
+from engine.history.expected_bars import DAY_S, ExpectedBars, missing_starts
 from engine.market.calendar import ist_day, midnight
 from engine.ports import BarStore
-from engine.texts import plain
-from tui.configured import calendar_of
-from tui.doctor import endpoint
-from tui.login import Place
-from tui.pace import clock_at
-from tui.progress import Line
+from engine.texts import plain_text
+from tui.commands.desk.desk_doctor import open_endpoint
+from tui.commands.desk.login_commands import BrokerEndpoint
+from tui.commands.shared.progress_line import StatusLine
+from tui.run.exchange_clock import clock_at
+from tui.run.settings import calendar_of
 
 DONE, FAILED = 0, 1
 VENDOR = "vendor"
@@ -31,7 +31,7 @@ TOLD_S = 1.0
 NAMED = 5
 
 
-class State(NamedTuple):
+class DownloadState(NamedTuple):
     """What the store has of what was asked for: bars, expected ones that are missing, parts the broker did not give."""
 
     symbol: str
@@ -43,46 +43,46 @@ class State(NamedTuple):
 
 
 @final
-class WindowLine(Line):
+class WindowLine(StatusLine):
     """Says how far a download is: windows, bars, bars a second, time left."""
 
     def __init__(self, total: int) -> None:
         super().__init__(TOLD_S, TOLD_S)
         self._total, self._done, self._bars = total, 0, 0
 
-    def add(self, bars: int) -> None:
+    def add_window(self, bars: int) -> None:
         """Count one window; tell at most once a second, and the last."""
         self._done, self._bars = self._done + 1, self._bars + bars
         over = self._done >= self._total
-        if self.due or over:
-            took = self.took
+        if self.is_due or over:
+            took = self.elapsed_s
             left = took / self._done * (self._total - self._done)
-            self.tell(
+            self.write_status(
                 f"{self._done} of {self._total} windows, {self._bars:,} bars, {self._bars / took:,.0f} a second, {left:.0f} s left"
             )
         if over:
             self.close(keep=True)
 
 
-def fetch(
-    config: Config, store: BarStore, folder: Path, names: Sequence[str], first: date, last: date, span: int, exchange: str, *, as_json: bool
+def fetch_history(
+    config: DeskConfig, store: BarStore, folder: Path, names: Sequence[str], first: date, last: date, span: int, exchange: str, *, as_json: bool
 ) -> int:  # fmt: skip
     """Store the broker's bars of the days from `first` to `last`; return 1 where a part was not to be had."""
-    with endpoint(config) as place:
-        results = asyncio.run(_fetch(config, place, store, folder, names, first, last, span, exchange))
+    with open_endpoint(config) as place:
+        results = asyncio.run(_fetch_windows(config, place, store, folder, names, first, last, span, exchange))
     if as_json:
         sys.stdout.write(json.dumps([state._asdict() for state in results]) + "\n")
     else:
         for state in results:
             left = f", {state.not_had} parts were not to be had: ask again" if state.not_had else ""
             line = f"{state.symbol}  {state.bars:,} bars, {state.missing:,} expected are missing{left}"
-            sys.stdout.write(plain(line) + "\n")
+            sys.stdout.write(plain_text(line) + "\n")
     return FAILED if any(state.not_had for state in results) else DONE
 
 
-async def _fetch(
-    config: Config, place: Place, store: BarStore, folder: Path, names: Sequence[str], first: date, last: date, span: int, exchange: str
-) -> list[State]:  # fmt: skip
+async def _fetch_windows(
+    config: DeskConfig, place: BrokerEndpoint, store: BarStore, folder: Path, names: Sequence[str], first: date, last: date, span: int, exchange: str
+) -> list[DownloadState]:  # fmt: skip
     clock, calendar = clock_at(place.rest), calendar_of(config)
     broker = KiteBroker(
         place.rest, place.api_key, place.token or "none", clock, 4, config.broker.timeout_s, source=config.broker.bind_ip,
@@ -91,27 +91,27 @@ async def _fetch(
     expected = ExpectedBars(calendar, exchange)
     try:
         wanted = [
-            Wanted(instrument, span, midnight(first), midnight(last + timedelta(days=1)))
-            for instrument in _named(await broker.instruments(exchange), names, exchange)
+            WantedBars(instrument, span, midnight(first), midnight(last + timedelta(days=1)))
+            for instrument in _named_instruments(await broker.instruments(exchange), names, exchange)
         ]
-        progress = Progress(folder / f"download-{exchange}.jsonl")
-        todo = sum(1 for each in wanted for _ in windows(each, progress.missing(each)))
+        progress = DownloadProgress(folder / f"download-{exchange}.jsonl")
+        todo = sum(1 for each in wanted for _ in request_windows(each, progress.missing_parts(each)))
         line = WindowLine(todo)
 
-        def keep(each: Wanted, bars: list[Bar]) -> None:
+        def keep(each: WantedBars, bars: list[Bar]) -> None:
             if bars:
-                store.write(_placed(bars, span, expected), {int(each.instrument.token): each.instrument.symbol}, VENDOR)
-            line.add(len(bars))
+                store.write(_session_bars(bars, span, expected), {int(each.instrument.token): each.instrument.symbol}, VENDOR)
+            line.add_window(len(bars))
 
         results = await download(broker, wanted, keep, progress, calendar, clock)
         store.fold()
     finally:
         await broker.close()
     today = ist_day(clock.now())
-    return [_state(store, result, expected, today) for result in results]
+    return [_download_state(store, result, expected, today) for result in results]
 
 
-def _state(store: BarStore, result: Result, expected: ExpectedBars, today: date) -> State:
+def _download_state(store: BarStore, result: DownloadResult, expected: ExpectedBars, today: date) -> DownloadState:
     """Return how far one instrument is; what has not been traded yet is not missing."""
     wanted, symbol = result.wanted, result.wanted.instrument.symbol
     starts = store.starts(symbol, wanted.span, VENDOR)
@@ -119,10 +119,10 @@ def _state(store: BarStore, result: Result, expected: ExpectedBars, today: date)
     last = min(ist_day(wanted.end - 1), today - timedelta(days=1))
     lacking = missing_starts(starts, expected.between(ist_day(wanted.start), last, wanted.span))
     unread = sum(1 for since, _ in result.unread if since < midnight(today))
-    return State(symbol, wanted.span, VENDOR, len(starts), len(lacking), unread)
+    return DownloadState(symbol, wanted.span, VENDOR, len(starts), len(lacking), unread)
 
 
-def _placed(bars: list[Bar], span: int, expected: ExpectedBars) -> list[Bar]:
+def _session_bars(bars: list[Bar], span: int, expected: ExpectedBars) -> list[Bar]:
     """Return bars as the store has them: a day's bar starts with its session."""
     if span < DAY_S:
         return bars
@@ -130,7 +130,7 @@ def _placed(bars: list[Bar], span: int, expected: ExpectedBars) -> list[Bar]:
     return to_bars(series._replace(start=day_starts(series.start, expected)), span)
 
 
-def _named(listed: Sequence[Instrument], names: Sequence[str], exchange: str) -> list[Instrument]:
+def _named_instruments(listed: Sequence[Instrument], names: Sequence[str], exchange: str) -> list[Instrument]:
     by_symbol = {each.symbol: each for each in listed}
     if strange := [name for name in names if name not in by_symbol]:
         more = f" and {len(strange) - NAMED} more" if len(strange) > NAMED else ""

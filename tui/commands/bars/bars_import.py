@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from engine.errors import ConfigError, DataError, NothingFound
-from engine.texts import plain
-from tui.bars_shared import AsJson, ConfigFile, Exchange, Folder, Kind, expected_bars, store_of
+from engine.texts import plain_text
+from tui.commands.bars.bar_selection import AsJson, ConfigFile, Exchange, Folder, Kind, expected_bars, store_of
 
 if TYPE_CHECKING:
-    from engine.history.importing import ImportReport
-    from engine.history.series import BarSeries
+    from engine.history.bar_import import ImportReport
+    from engine.history.bar_series import BarSeries
 
 DONE, FAILED = 0, 1
 HELD = 2_000_000
@@ -45,16 +45,16 @@ def import_(
     as_json: AsJson = False,
 ) -> int:
     """Bring files of bars in; what is there already stays, the same bar again replaces itself."""
-    from engine.history.files import files_in, read_table  # noqa: PLC0415
-    from engine.history.golden import PREFIX  # noqa: PLC0415
-    from engine.history.importing import Options, imported  # noqa: PLC0415
-    from engine.history.series import merge  # noqa: PLC0415
+    from engine.history.bar_files import files_in, read_table  # noqa: PLC0415
+    from engine.history.bar_import import ImportOptions, import_bars  # noqa: PLC0415
+    from engine.history.bar_series import merge  # noqa: PLC0415
+    from engine.history.golden_bars import PREFIX  # noqa: PLC0415
 
     if not 0 <= span <= 86_400:
         raise ConfigError(f"span {span}: expected 1 to 86400 seconds, or 0")
     if not version or version.startswith(PREFIX):
         raise ConfigError(f"--version {version!r}: bars of others are not golden; name them otherwise, as imported")
-    options = Options(symbol.upper(), span, zone or None, stamp or None, outside)
+    options = ImportOptions(symbol.upper(), span, zone or None, stamp or None, outside)
     store, expected = store_of(folder, config), expected_bars(exchange, kind)
     rows: list[dict[str, object]] = []
     refused = held = 0
@@ -67,13 +67,13 @@ def import_(
 
     for file in files_in(path):
         try:
-            raw = read_table(file, _mapping(column))
-            found = list(imported(raw, options, expected))
+            raw = read_table(file, _column_mapping(column))
+            found = list(import_bars(raw, options, expected))
         except DataError as error:
             if path.is_file():
                 raise
             refused += 1
-            sys.stderr.write(f"patang: {plain(str(error))}\n")
+            sys.stderr.write(f"patang: {plain_text(str(error))}\n")
             continue
         for one in found:
             if not dry_run and len(one.series.start):
@@ -84,11 +84,11 @@ def import_(
                     "file": str(file),
                     "format": raw.layout.format,
                     "columns": raw.layout.column,
-                    **_report(one.report),
+                    **_report_row(one.report),
                 }
             )
             if not as_json:
-                _tell(file, str(raw.layout), one.report)
+                _print_report(file, str(raw.layout), one.report)
         if held >= HELD:
             put()
             held = 0
@@ -98,33 +98,33 @@ def import_(
         sys.stdout.write(json.dumps({"version": version, "bars": total, "stored": not dry_run, "series": rows}) + "\n")
     else:
         what = "would be stored" if dry_run else f"stored as version {version}"
-        sys.stderr.write(plain(f"{total:,} bars of {len(rows)} series {what}\n"))
+        sys.stderr.write(plain_text(f"{total:,} bars of {len(rows)} series {what}\n"))
     if not total:
         raise NothingFound(f"no bars in {path}")
     return FAILED if refused else DONE
 
 
-def _mapping(columns: Sequence[str]) -> dict[str, str]:
+def _column_mapping(columns: Sequence[str]) -> dict[str, str]:
     for text in columns:
         if "=" not in text:
             raise ConfigError(f"--map {text}: expected ROLE=COLUMN")
     return dict(text.split("=", 1) for text in columns)
 
 
-def _report(report: "ImportReport") -> dict[str, object]:
-    from store.export import ist  # noqa: PLC0415
+def _report_row(report: "ImportReport") -> dict[str, object]:
+    from store.export import ist_text  # noqa: PLC0415
 
     return {
         "symbol": report.symbol, "span": report.span, "zone": report.zone, "stamp": report.side, "rows": report.rows,
-        "bars": report.bars, "first": ist(report.first) if report.bars else None,
-        "last": ist(report.last) if report.bars else None, "rounded": report.rounded,
+        "bars": report.bars, "first": ist_text(report.first) if report.bars else None,
+        "last": ist_text(report.last) if report.bars else None, "rounded": report.rounded,
         "left_out": [{"why": left.why, "rows": left.total, "first": list(left.rows)} for left in report.left_out],
         "hours_not_known": [str(day) for day in report.unknown],
     }  # fmt: skip
 
 
-def _tell(file: Path, columns: str, report: "ImportReport") -> None:
-    fields = _report(report)
+def _print_report(file: Path, columns: str, report: "ImportReport") -> None:
+    fields = _report_row(report)
     lines = [
         f"{report.symbol}  {report.bars:,} bars of {report.span} s  {fields['first']} to {fields['last']}",
         f"  {file.name}: {columns}; times {report.zone}, of the {report.side} of each bar",
@@ -137,4 +137,4 @@ def _tell(file: Path, columns: str, report: "ImportReport") -> None:
         lines.append(f"  {report.rounded:,} bars had prices finer than 0.0001: rounded")
     if report.unknown:
         lines.append(f"  hours not known, so not checked: {', '.join(map(str, report.unknown))}")
-    sys.stdout.write("".join(f"{plain(line)}\n" for line in lines))
+    sys.stdout.write("".join(f"{plain_text(line)}\n" for line in lines))

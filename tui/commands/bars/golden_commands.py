@@ -11,17 +11,26 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from engine.errors import DataError, NothingFound, PatangError
-from engine.texts import plain
-from tui.bars_shared import END_OF_TIME, AsJson, ConfigFile, Folder, Symbols, folder_of, names_of, store_of
-from tui.tables import table
+from engine.texts import plain_text
+from tui.commands.bars.bar_selection import (
+    END_OF_TIME,
+    AsJson,
+    ConfigFile,
+    Folder,
+    Symbols,
+    folder_of,
+    store_of,
+    symbol_set,
+)
+from tui.commands.shared.text_tables import print_table
 
 DONE, FAILED = 0, 1
 
 if TYPE_CHECKING:
-    from engine.history.evidence import Evidence
-    from engine.history.golden import Difference, Golden, SeriesManifest
-    from engine.history.series import BarSeries
-    from tui.recorded import RecordedRun
+    from engine.history.bar_series import BarSeries
+    from engine.history.golden_bars import GoldenBars, GoldenDifference, SeriesManifest
+    from engine.history.tick_evidence import TickEvidence
+    from tui.run.recordings import RecordedRun
 
 golden = App(name="golden", help="Make, compare and verify golden bars.", help_format="plaintext")
 
@@ -42,36 +51,36 @@ def build(
     as_json: AsJson = False,
 ) -> int:
     """Make the next version from the broker's bars and, where it has none, the raw ones; tell what differed, and why."""
-    from engine.history import golden as made  # noqa: PLC0415
-    from tui.evidence import recorded_days  # noqa: PLC0415
-    from tui.launch import configuration  # noqa: PLC0415
-    from tui.recorded import all_runs  # noqa: PLC0415
+    from engine.history import golden_bars as made  # noqa: PLC0415
+    from tui.commands.bars.tick_evidence import runs_by_day  # noqa: PLC0415
+    from tui.run.launch import configuration  # noqa: PLC0415
+    from tui.run.recordings import all_runs  # noqa: PLC0415
 
     store, place = store_of(folder, config), folder_of(folder, config)
     there = [each for each in store.contents() if each.span == span and each.version in {*made.RAW, made.VENDOR}]
-    wanted = names_of(symbols)
+    wanted = symbol_set(symbols)
     known = sorted({each.symbol for each in there if not wanted or each.symbol in wanted})
     if strange := sorted(wanted - {*known}):
         raise DataError(f"no raw bars and none of the broker's of {', '.join(strange)}")
     if not known:
         raise NothingFound(f"no bars of {span} s to make golden ones of: see patang bars import and download")
     name = (
-        made.next_version(place, [each.version for each in store.contents()]) if dry_run else made.claimed(store, place)
+        made.next_version(place, [each.version for each in store.contents()]) if dry_run else made.claim_version(store, place)
     )
-    days = recorded_days(all_runs(configuration(config))) if recordings else {}
+    days = runs_by_day(all_runs(configuration(config))) if recordings else {}
     parts, results = {}, {}
     for symbol in known:
         raw = [(version, store.columns(symbol, span, -END_OF_TIME, END_OF_TIME, version)) for version in made.RAW]
         vendor = store.columns(symbol, span, -END_OF_TIME, END_OF_TIME, made.VENDOR)
-        result = made.golden(symbol, [(version, series) for version, series in raw if len(series.start)], vendor, days)
+        result = made.make_golden(symbol, [(version, series) for version, series in raw if len(series.start)], vendor, days)
         if not dry_run:
             store.write_columns(symbol, span, name, result.series)
         results[symbol] = result._replace(series=result.series.pick(slice(0, 0)))
     rows = []
-    for symbol, found, part in _explained(results, span, days):
+    for symbol, found, part in _explained_results(results, span, days):
         parts[symbol] = part
         rows += [each._asdict() | {"day": str(each.day)} for each in found]
-    manifest = made.Manifest(
+    manifest = made.GoldenManifest(
         version=name, span=span, made=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", by=f"patang {version_of('patang')}", symbols=parts
     )  # fmt: skip
     if not dry_run:
@@ -79,7 +88,7 @@ def build(
         made.write_manifest(place, manifest)
     total = sum(part.bars for part in parts.values())
     what = "would hold" if dry_run else "holds"
-    table(
+    print_table(
         rows,
         as_json=as_json,
         summary=f"{name} {what} {total:,} bars of {len(parts)} symbols, sha256 {manifest.sha256[:16]}",
@@ -90,11 +99,11 @@ def build(
 @golden.command(name="list")
 def list_(*, folder: Folder = None, config: ConfigFile = None, as_json: AsJson = False) -> int:
     """List the golden versions: what they were made of, and what was healed."""
-    from engine.history.golden import read_manifest, versions  # noqa: PLC0415
+    from engine.history.golden_bars import golden_versions, read_manifest  # noqa: PLC0415
 
     place = folder_of(folder, config)
     rows: list[dict[str, object]] = []
-    for name in versions(place):
+    for name in golden_versions(place):
         manifest = read_manifest(place, name)
         healed = sum(sum(part.healed.values()) for part in manifest.symbols.values())
         rows.append(
@@ -105,21 +114,21 @@ def list_(*, folder: Folder = None, config: ConfigFile = None, as_json: AsJson =
         )  # fmt: skip
     if not rows:
         raise NothingFound(f"no golden version in {place}: see patang bars golden build")
-    table(rows, as_json=as_json, summary=f"{len(rows)} versions")
+    print_table(rows, as_json=as_json, summary=f"{len(rows)} versions")
     return DONE
 
 
 @golden.command
 def verify(version: Version = "", *, folder: Folder = None, config: ConfigFile = None, as_json: AsJson = False) -> int:
     """Hold the stored bars of a version against the hashes of its manifest; exits with 1 where one differs."""
-    from engine.history.golden import digest, read_manifest  # noqa: PLC0415
+    from engine.history.golden_bars import read_manifest, series_digest  # noqa: PLC0415
 
     store, place = store_of(folder, config), folder_of(folder, config)
-    manifest = read_manifest(place, version or newest(place))
+    manifest = read_manifest(place, version or newest_version(place))
     rows: list[dict[str, object]] = []
     for symbol, part in manifest.symbols.items():
         series = store.columns(symbol, manifest.span, -END_OF_TIME, END_OF_TIME, manifest.version)
-        if digest(series) != part.sha256:
+        if series_digest(series) != part.sha256:
             rows.append({"symbol": symbol, "bars": len(series.start), "expected": part.bars})
     for symbol in sorted({*store.symbols(manifest.span, manifest.version)} - manifest.symbols.keys()):
         series = store.columns(symbol, manifest.span, -END_OF_TIME, END_OF_TIME, manifest.version)
@@ -129,7 +138,7 @@ def verify(version: Version = "", *, folder: Folder = None, config: ConfigFile =
         if rows
         else f"{len(manifest.symbols)} symbols are as they were made"
     )
-    table(rows, as_json=as_json, summary=f"{manifest.version}: {text}")
+    print_table(rows, as_json=as_json, summary=f"{manifest.version}: {text}")
     return FAILED if rows else DONE
 
 
@@ -144,7 +153,7 @@ def diff(
     as_json: AsJson = False,
 ) -> int:
     """Tell which symbols have other bars in the second of two versions; exits with 1 where there are some."""
-    from engine.history.golden import changed  # noqa: PLC0415
+    from engine.history.golden_bars import count_changes  # noqa: PLC0415
 
     store = store_of(folder, config)
     there = {each.version for each in store.contents() if each.span == span}
@@ -156,41 +165,41 @@ def diff(
 
     rows: list[dict[str, object]] = []
     for symbol in sorted({*store.symbols(span, before), *store.symbols(span, after)}):
-        new, gone, other = changed(read(before, symbol), read(after, symbol))
+        new, gone, other = count_changes(read(before, symbol), read(after, symbol))
         if new or gone or other:
             rows.append({"symbol": symbol, "new": new, "gone": gone, "changed": other})
-    table(rows, as_json=as_json, summary=f"{len(rows)} symbols differ" if rows else "the same bars")
+    print_table(rows, as_json=as_json, summary=f"{len(rows)} symbols differ" if rows else "the same bars")
     return FAILED if rows else DONE
 
 
-def _explained(
-    results: "dict[str, Golden]", span: int, days: "dict[date, list[RecordedRun]]"
-) -> "Iterator[tuple[str, list[Difference], SeriesManifest]]":
+def _explained_results(
+    results: "dict[str, GoldenBars]", span: int, days: "dict[date, list[RecordedRun]]"
+) -> "Iterator[tuple[str, list[GoldenDifference], SeriesManifest]]":
     """Yield each symbol's differences with their causes, and its part of the manifest; a day's recording is read once."""
-    from engine.history.golden import explained  # noqa: PLC0415
+    from engine.history.golden_bars import explain_differences  # noqa: PLC0415
     from engine.market.calendar import ist_day  # noqa: PLC0415
-    from tui.evidence import evidence_of  # noqa: PLC0415
+    from tui.commands.bars.tick_evidence import evidence_of  # noqa: PLC0415
 
     wanted: defaultdict[date, set[str]] = defaultdict(set)
     for symbol, result in results.items():
         for each in result.differing:
             wanted[ist_day(each.start)].add(symbol)
-    found: defaultdict[str, dict[date, Evidence]] = defaultdict(dict)
+    found: defaultdict[str, dict[date, TickEvidence]] = defaultdict(dict)
     for day, symbols in wanted.items():
         try:
             for symbol, known in evidence_of(day, days[day], symbols).items():
                 found[symbol][day] = known
         except PatangError as error:
-            sys.stderr.write(plain(f"{day}: causes by the prices alone: {error}") + "\n")
+            sys.stderr.write(plain_text(f"{day}: causes by the prices alone: {error}") + "\n")
     for symbol, result in results.items():
-        yield symbol, *explained(symbol, result, span, found[symbol])
+        yield symbol, *explain_differences(symbol, result, span, found[symbol])
 
 
-def newest(place: Path) -> str:
+def newest_version(place: Path) -> str:
     """Return the newest golden version; raise `NothingFound` where there is none."""
-    from engine.history.golden import versions  # noqa: PLC0415
+    from engine.history.golden_bars import golden_versions  # noqa: PLC0415
 
-    there = versions(place)
+    there = golden_versions(place)
     if not there:
         raise NothingFound(f"no golden version in {place}: see patang bars golden build")
     return there[-1]

@@ -7,18 +7,18 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from compiled.frames import Decoder
-from engine.history.evidence import DESK_AWAY, FEED_AWAY, UNRECORDED, Absence, Evidence, Seen
-from engine.history.recorded import Kind, Record
+from compiled.market_data.kite_frames import FrameDecoder
+from engine.history.feed_recording import RecordedEvent, RecordKind
+from engine.history.tick_evidence import DESK_AWAY, FEED_AWAY, UNRECORDED, RecordingAbsence, SeenTicks, TickEvidence
 from engine.market.calendar import midnight
-from tui.recorded import Reading, RecordedRun
+from tui.run.recordings import RecordedRun, RecordedRunReader
 
 ORDER: Final = ("live", "shadow", "paper", "dry-run", "sandbox", "replay")
 """Of a day that several modes have recorded the first of these counts."""
 UP: Final = b"up"
 
 
-class Came(NamedTuple):
+class ReceivedTick(NamedTuple):
     """One tick as it came, on a connection of a run."""
 
     ts: int
@@ -29,7 +29,7 @@ class Came(NamedTuple):
     link: tuple[int, int]
 
 
-def recorded_days(found: Sequence[RecordedRun]) -> dict[date, list[RecordedRun]]:
+def runs_by_day(found: Sequence[RecordedRun]) -> dict[date, list[RecordedRun]]:
     """Return the runs by day, of one mode each."""
     days: dict[date, list[RecordedRun]] = {}
     for mode in ORDER:
@@ -41,64 +41,64 @@ def recorded_days(found: Sequence[RecordedRun]) -> dict[date, list[RecordedRun]]
     return days
 
 
-def evidence_of(day: date, found: Sequence[RecordedRun], symbols: Collection[str]) -> dict[str, Evidence]:
+def evidence_of(day: date, found: Sequence[RecordedRun], symbols: Collection[str]) -> dict[str, TickEvidence]:
     """Return what the runs of a day have of these symbols; raise `DataError`, `OperatorError` for one that cannot be read."""
-    came: dict[str, list[Came]] = {symbol: [] for symbol in symbols}
-    absences: list[tuple[Absence, tuple[int, int] | None]] = []
+    came: dict[str, list[ReceivedTick]] = {symbol: [] for symbol in symbols}
+    absences: list[tuple[RecordingAbsence, tuple[int, int] | None]] = []
     over = midnight(day)
     for run in found:
-        reading = Reading(run)
+        reading = RecordedRunReader(run)
         names = {int(each["token"]): str(each["symbol"]) for each in reading.meta["instruments"]}
         wanted = {token: came[name] for token, name in names.items() if name in came}
-        watch = _Watch(run.number, over, absences)
-        decoder = Decoder()
+        watch = _AbsenceWatch(run.number, over, absences)
+        decoder = FrameDecoder()
         for record in reading.records():
-            watch.look(record)
-            if record.kind in {Kind.FRAME, Kind.HELD}:
-                link, held = (run.number, record.connection), record.kind == Kind.HELD
+            watch.note_record(record)
+            if record.kind in {RecordKind.FRAME, RecordKind.HELD}:
+                link, held = (run.number, record.connection), record.kind == RecordKind.HELD
                 for tick in decoder.decode(record.payload, record.ts):
                     if (kept := wanted.get(int(tick.token))) is not None and tick.ltp > 0:
-                        kept.append(Came(int(tick.ts), record.ts, tick.ltp, int(tick.volume), held, link))
-        over = watch.end(damaged=bool(reading.damaged))
-    absences.append((Absence(over, midnight(day + timedelta(days=1)), DESK_AWAY), None))
-    return {symbol: _evidence(ticks, absences) for symbol, ticks in came.items()}
+                        kept.append(ReceivedTick(int(tick.ts), record.ts, tick.ltp, int(tick.volume), held, link))
+        over = watch.note_end(damaged=bool(reading.damaged))
+    absences.append((RecordingAbsence(over, midnight(day + timedelta(days=1)), DESK_AWAY), None))
+    return {symbol: _make_evidence(ticks, absences) for symbol, ticks in came.items()}
 
 
-class _Watch:
+class _AbsenceWatch:
     """Follows a run's records, and notes when nothing could come or be kept: of one connection, or (None) of all."""
 
-    def __init__(self, run: int, over: int, absences: list[tuple[Absence, tuple[int, int] | None]]) -> None:
+    def __init__(self, run: int, over: int, absences: list[tuple[RecordingAbsence, tuple[int, int] | None]]) -> None:
         self._run, self._over, self._absences = run, over, absences
         self._began = self._last = 0
         self._down: dict[int, int] = {}
 
-    def look(self, record: Record) -> None:
+    def note_record(self, record: RecordedEvent) -> None:
         """Take note of a record."""
         if not self._began:
             self._began = self._last = record.ts
-            self._absences.append((Absence(self._over, record.ts, DESK_AWAY), None))
-        if record.kind == Kind.LOST:
-            self._absences.append((Absence(self._last, record.ts, UNRECORDED), None))
-        elif record.kind == Kind.LINK and record.payload != UP:
+            self._absences.append((RecordingAbsence(self._over, record.ts, DESK_AWAY), None))
+        if record.kind == RecordKind.LOST:
+            self._absences.append((RecordingAbsence(self._last, record.ts, UNRECORDED), None))
+        elif record.kind == RecordKind.LINK and record.payload != UP:
             self._down.setdefault(record.connection, record.ts)
-        elif record.kind == Kind.LINK and (since := self._down.pop(record.connection, 0)):
-            self._absences.append((Absence(since, record.ts, FEED_AWAY), (self._run, record.connection)))
+        elif record.kind == RecordKind.LINK and (since := self._down.pop(record.connection, 0)):
+            self._absences.append((RecordingAbsence(since, record.ts, FEED_AWAY), (self._run, record.connection)))
         self._last = max(self._last, record.ts)
 
-    def end(self, *, damaged: bool) -> int:
+    def note_end(self, *, damaged: bool) -> int:
         """Note what is still away, and return when the run was over."""
         for connection, since in self._down.items():
-            self._absences.append((Absence(since, self._last, FEED_AWAY), (self._run, connection)))
+            self._absences.append((RecordingAbsence(since, self._last, FEED_AWAY), (self._run, connection)))
         if damaged:
-            self._absences.append((Absence(self._began, self._last, UNRECORDED), None))
+            self._absences.append((RecordingAbsence(self._began, self._last, UNRECORDED), None))
         return self._last
 
 
-def _evidence(ticks: list[Came], absences: Sequence[tuple[Absence, tuple[int, int] | None]]) -> Evidence:
+def _make_evidence(ticks: list[ReceivedTick], absences: Sequence[tuple[RecordingAbsence, tuple[int, int] | None]]) -> TickEvidence:
     links = {tick.link for tick in ticks}
-    seen = Seen(
+    seen = SeenTicks(
         np.array([tick.ts for tick in ticks], np.int64), np.array([tick.came for tick in ticks], np.int64),
         np.array([tick.price for tick in ticks], np.float64), np.array([tick.volume for tick in ticks], np.int64),
         np.array([tick.held for tick in ticks], np.bool_),
     )  # fmt: skip
-    return Evidence(seen, [each for each, link in absences if link is None or link in links])
+    return TickEvidence(seen, [each for each, link in absences if link is None or link in links])

@@ -9,19 +9,19 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from compiled.events import BandUpdate, Ticks, Timer
-from compiled.model import SECOND, Bar
+from compiled.model.events import BandUpdate, TickBatch, TimerEvent
+from compiled.model.values import SECOND, Bar
+from engine.config.desk_modes import Mode
 from engine.errors import DataError, NothingFound
-from engine.modes import Mode
-from engine.texts import plain
-from store.export import Kind, ist, write_rows
-from store.recordings.blocks import Scan
-from tui.bars_shared import names_of, store_of
-from tui.launch import configuration
-from tui.numbers import aligned
-from tui.recorded import Outcome, Reading, RecordedRun, all_runs, named, play, ticks_of
-from tui.rerun import time_range
-from tui.tables import table
+from engine.texts import plain_text
+from store.export import ColumnKind, ist_text, write_rows
+from store.recordings.recording_blocks import BlockScan
+from tui.commands.bars.bar_selection import store_of, symbol_set
+from tui.commands.shared.text_tables import print_table
+from tui.formats import aligned_fields
+from tui.run.launch import configuration
+from tui.run.recording_replay import recorded_range
+from tui.run.recordings import RecordedRun, RecordedRunReader, RecordingOutcome, all_runs, find_run, play_run, ticks_of
 
 DONE, FAILED = 0, 1
 MB = 1_000_000
@@ -42,11 +42,11 @@ From = Annotated[str, Parameter(name="--from", help="From this time of day on, I
 To = Annotated[str, Parameter(name="--to", help="Up to this time of day.")]
 
 COLUMNS = [
-    ("received", Kind.TIME), ("ts", Kind.TIME), ("symbol", Kind.TEXT), ("token", Kind.INT), ("ltp", Kind.PRICE),
-    ("volume", Kind.INT), ("last_quantity", Kind.INT), ("average_price", Kind.PRICE), ("last_trade", Kind.TIME),
-    ("bid", Kind.PRICE), ("bid_quantity", Kind.INT), ("ask", Kind.PRICE), ("ask_quantity", Kind.INT),
-    ("buy_quantity", Kind.INT), ("sell_quantity", Kind.INT), ("open", Kind.PRICE), ("high", Kind.PRICE),
-    ("low", Kind.PRICE), ("close", Kind.PRICE), ("oi", Kind.INT),
+    ("received", ColumnKind.TIME), ("ts", ColumnKind.TIME), ("symbol", ColumnKind.TEXT), ("token", ColumnKind.INT), ("ltp", ColumnKind.PRICE),
+    ("volume", ColumnKind.INT), ("last_quantity", ColumnKind.INT), ("average_price", ColumnKind.PRICE), ("last_trade", ColumnKind.TIME),
+    ("bid", ColumnKind.PRICE), ("bid_quantity", ColumnKind.INT), ("ask", ColumnKind.PRICE), ("ask_quantity", ColumnKind.INT),
+    ("buy_quantity", ColumnKind.INT), ("sell_quantity", ColumnKind.INT), ("open", ColumnKind.PRICE), ("high", ColumnKind.PRICE),
+    ("low", ColumnKind.PRICE), ("close", ColumnKind.PRICE), ("oi", ColumnKind.INT),
 ]  # fmt: skip
 
 
@@ -56,8 +56,8 @@ def list_(*, mode: OfMode = None, config: ConfigFile = None, as_json: AsJson = F
     found = all_runs(configuration(config), mode)
     if not found:
         raise NothingFound("nothing has been recorded: set feed.record = true, and run the desk")
-    rows = [_row(run, plainly=as_json) for run in found]
-    table(
+    rows = [_recording_row(run, plainly=as_json) for run in found]
+    print_table(
         rows, as_json=as_json, summary=f"{len(rows)} recordings, {sum(float(str(row['mb'])) for row in rows):,.1f} MB"
     )
     return DONE
@@ -66,8 +66,8 @@ def list_(*, mode: OfMode = None, config: ConfigFile = None, as_json: AsJson = F
 @ticks.command
 def verify(recording: Recording = "", *, config: ConfigFile = None, as_json: AsJson = False) -> int:
     """Play a recording through a kernel: tell whether it is whole, and its bars are those of the desk that recorded it."""
-    run = named(all_runs(configuration(config)), recording)
-    return _told(run, play(Reading(run), lambda _event, _bars: None), as_json=as_json)
+    run = find_run(all_runs(configuration(config)), recording)
+    return _print_outcome(run, play_run(RecordedRunReader(run), lambda _event, _bars: None), as_json=as_json)
 
 
 @ticks.command
@@ -83,14 +83,14 @@ def replay(
     as_json: AsJson = False,
 ) -> int:
     """Play a recording, and print each bar as it closes; what comes before --from is played at once and not printed."""
-    from tui.cli import speed_of  # noqa: PLC0415  it imports the commands
+    from tui.commands.cli import speed_of  # noqa: PLC0415  it imports the commands
 
-    run, factor = named(all_runs(configuration(config)), recording), speed_of(speed)
-    reading = Reading(run)
-    names, (start, end) = _names(reading, symbols), time_range(run.day, since, until)
-    pace = Pace(factor, start)
+    run, factor = find_run(all_runs(configuration(config)), recording), speed_of(speed)
+    reading = RecordedRunReader(run)
+    names, (start, end) = _chosen_tokens(reading, symbols), recorded_range(run.day, since, until)
+    pace = PlaybackPace(factor, start)
 
-    def show(event: Ticks | Timer | BandUpdate, bars: Sequence[Bar]) -> None:
+    def show(event: TickBatch | TimerEvent | BandUpdate, bars: Sequence[Bar]) -> None:
         if event.ts >= end:
             return
         pace.wait(int(event.ts))
@@ -99,7 +99,7 @@ def replay(
         for bar in bars:
             if int(bar.token) in names and span in {0, bar.span}:
                 cells = (
-                    ist(bar.start),
+                    ist_text(bar.start),
                     names[int(bar.token)],
                     bar.span,
                     bar.open,
@@ -112,7 +112,7 @@ def replay(
 
     if not as_json:
         sys.stdout.write("start,symbol,span,open,high,low,close,volume\n")
-    return _told(run, play(reading, show), as_json=as_json, out=sys.stdout if as_json else sys.stderr)
+    return _print_outcome(run, play_run(reading, show), as_json=as_json, out=sys.stdout if as_json else sys.stderr)
 
 
 @ticks.command
@@ -127,13 +127,13 @@ def export(
     config: ConfigFile = None,
 ) -> int:
     """Write every tick that came, decoded, for other programs."""
-    run = named(all_runs(configuration(config)), recording)
-    reading = Reading(run)
-    names, (start, end) = _names(reading, symbols), time_range(run.day, since, until)
-    count = write_rows(out, format, COLUMNS, _rows(reading, names, start, end))
+    run = find_run(all_runs(configuration(config)), recording)
+    reading = RecordedRunReader(run)
+    names, (start, end) = _chosen_tokens(reading, symbols), recorded_range(run.day, since, until)
+    count = write_rows(out, format, COLUMNS, _tick_rows(reading, names, start, end))
     if not count:
         raise NothingFound(f"no such ticks in {run.name}")
-    sys.stderr.write(plain(f"{count:,} ticks of {run.name}{f' in {out}' if out else ''}") + "\n")
+    sys.stderr.write(plain_text(f"{count:,} ticks of {run.name}{f' in {out}' if out else ''}") + "\n")
     return DONE
 
 
@@ -148,8 +148,8 @@ def import_(
     as_json: AsJson = False,
 ) -> int:
     """Make bars of one minute of the tick files of others, and put them into the history."""
-    from engine.history.files import files_in  # noqa: PLC0415
-    from engine.history.series import from_bars  # noqa: PLC0415
+    from engine.history.bar_files import files_in  # noqa: PLC0415
+    from engine.history.bar_series import from_bars  # noqa: PLC0415
     from engine.history.tick_files import SPAN, bars_of  # noqa: PLC0415
     from engine.market.calendar import Calendar  # noqa: PLC0415
 
@@ -166,8 +166,8 @@ def import_(
             if path.is_file():
                 raise
             refused += 1
-            sys.stderr.write(f"patang: {plain(str(error))}\n")
-    table(
+            sys.stderr.write(f"patang: {plain_text(str(error))}\n")
+    print_table(
         rows,
         as_json=as_json,
         summary=f"{sum(int(str(row['bars'])) for row in rows):,} bars stored as version {version}",
@@ -175,7 +175,7 @@ def import_(
     return FAILED if refused or not rows else DONE
 
 
-class Pace:
+class PlaybackPace:
     """Lets the recorded time pass `factor` times as fast as it did, from `start` on; 0: as fast as it goes."""
 
     def __init__(self, factor: float, start: int) -> None:
@@ -195,19 +195,19 @@ class Pace:
             time.sleep(left)
 
 
-def _row(run: RecordedRun, *, plainly: bool) -> dict[str, object]:
-    if run.away:
+def _recording_row(run: RecordedRun, *, plainly: bool) -> dict[str, object]:
+    if run.is_archived:
         unknown = dict.fromkeys(("from", "to", "frames", "came_mb"), None if plainly else "")
         return {"recording": run.name, **unknown, "mb": 0.0, "state": "archived"}
-    scans = [Scan(part.path) for part in run.parts]
+    scans = [BlockScan(part.path) for part in run.parts]
     heads = [head for scan in scans for head in scan.headers()]
     damaged = sum(scan.damaged for scan in scans)
     first, last = min((h.first for h in heads), default=0), max((h.last for h in heads), default=0)
-    state = "beheaded" if run.beheaded else "cut" if scans[-1].cut else "damaged" if damaged else "whole"
+    state = "beheaded" if run.lacks_parts else "cut" if scans[-1].cut else "damaged" if damaged else "whole"
     return {
         "recording": run.name,
-        "from": first if plainly else ist(first)[11:19],
-        "to": last if plainly else ist(last)[11:19],
+        "from": first if plainly else ist_text(first)[11:19],
+        "to": last if plainly else ist_text(last)[11:19],
         "frames": sum(head.frames for head in heads),
         "came_mb": round(sum(head.came for head in heads) / MB, 2),
         "mb": round(sum(part.path.stat().st_size for part in run.parts) / MB, 2),
@@ -215,27 +215,27 @@ def _row(run: RecordedRun, *, plainly: bool) -> dict[str, object]:
     }
 
 
-def _told(run: RecordedRun, outcome: Outcome, *, as_json: bool, out: Any = None) -> int:
+def _print_outcome(run: RecordedRun, outcome: RecordingOutcome, *, as_json: bool, out: Any = None) -> int:
     """Tell what a replay came to; return whether it is whole and, where the desk wrote it down, the same as there."""
-    whole = outcome.whole and not run.beheaded
-    good = whole and (outcome.equal or not outcome.expected)
-    same = "yes" if outcome.equal else "no" if outcome.expected else "the desk has not written down its end"
+    whole = outcome.is_whole and not run.lacks_parts
+    good = whole and (outcome.matches_desk or not outcome.expected)
+    same = "yes" if outcome.matches_desk else "no" if outcome.expected else "the desk has not written down its end"
     told = {"recording": run.name, **outcome._asdict(), "whole": whole, "same_as_the_desk": same}
     out = out or sys.stdout
-    out.write(json.dumps(told) + "\n" if as_json else aligned(told))
+    out.write(json.dumps(told) + "\n" if as_json else aligned_fields(told))
     return DONE if good else FAILED
 
 
-def _names(reading: Reading, symbols: str) -> dict[int, str]:
+def _chosen_tokens(reading: RecordedRunReader, symbols: str) -> dict[int, str]:
     """Return the symbols asked for by token; raise `NothingFound` for one that was not recorded."""
     there = {int(each["token"]): str(each["symbol"]) for each in reading.meta["instruments"]}
-    wanted = names_of(symbols)
+    wanted = symbol_set(symbols)
     if missing := wanted - {*there.values()}:
         raise NothingFound(f"not in the recording: {', '.join(sorted(missing))}")
     return {token: symbol for token, symbol in there.items() if not wanted or symbol in wanted}
 
 
-def _rows(reading: Reading, names: dict[int, str], start: int, end: int) -> Iterator[Sequence[object]]:
+def _tick_rows(reading: RecordedRunReader, names: dict[int, str], start: int, end: int) -> Iterator[Sequence[object]]:
     for event in ticks_of(reading, start, end):
         for t in event.ticks:
             token = int(t.token)

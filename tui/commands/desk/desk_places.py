@@ -6,25 +6,25 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from engine import config as settings
-from engine.config import Config, own_state, paths
+from engine.config import schema as settings
+from engine.config.desk_modes import MODES
+from engine.config.schema import DeskConfig, desk_paths, own_state_folder
 from engine.errors import PatangError
-from engine.modes import MODES
-from engine.ops import register
-from engine.ops.hold import holder
-from engine.ops.process import Process
-from tui.runs import state_folder
-from tui.station import lock_of
+from engine.ops import desk_register
+from engine.system.file_hold import holding_process
+from engine.system.processes import UserProcess
+from tui.run.run_records import state_folder
+from tui.run.session import lock_of
 
 STATE_DIR = re.compile(r"""^\s*state_dir\s*=\s*(["'])(.*?)\1""", re.MULTILINE)
 MOST = 1_000_000
 
 
-class Place(NamedTuple):
+class DeskPlace(NamedTuple):
     """The state folder of a desk, and the process that runs it, None where none does."""
 
     folder: Path
-    process: Process | None
+    process: UserProcess | None
 
     @property
     def mode(self) -> str:
@@ -32,49 +32,49 @@ class Place(NamedTuple):
         return self.folder.name
 
 
-class Scene(NamedTuple):
+class DeskSetup(NamedTuple):
     """What the configuration says that applies here: where desks stand, and which one a start would start."""
 
     root: Path
     mode: str
-    config: Config | None
+    config: DeskConfig | None
     """None where there is a mistake in it, which has been told."""
 
 
-def known() -> list[Place]:
+def known_desks() -> list[DeskPlace]:
     """Return every desk on record and every one of the user's own state folder; reads no configuration."""
-    entries = {entry.folder: entry.process for entry in register.entries(os.environ)}
-    return _places([*entries, *folders(own_state(os.environ))], entries)
+    entries = {entry.folder: entry.process for entry in desk_register.registered_desks(os.environ)}
+    return _desk_places([*entries, *mode_folders(own_state_folder(os.environ))], entries)
 
 
-def further(scene: Scene, before: list[Place]) -> list[Place]:
+def further_desks(scene: DeskSetup, before: list[DeskPlace]) -> list[DeskPlace]:
     """Return the desks that only the configuration names, the one that it would start among them."""
     there = [os.path.realpath(place.folder) for place in before]
-    found = _places([*folders(scene.root), scene.root / scene.mode], {})
+    found = _desk_places([*mode_folders(scene.root), scene.root / scene.mode], {})
     return [place for place in found if os.path.realpath(place.folder) not in there]
 
 
-def folders(root: Path) -> list[Path]:
+def mode_folders(root: Path) -> list[Path]:
     """Return the state folders that exist below a root, one per mode that has ever run."""
     return [root / mode for mode in sorted(MODES) if (root / mode).is_dir()]
 
 
-def scene(file: Path | None) -> Scene:
+def desk_setup(file: Path | None) -> DeskSetup:
     """Read the configuration that applies here; a mistake in it is told in one line, and in nobody's way."""
     found = file
     try:
-        found = settings.find(file, Path.cwd(), os.environ)
-        config = settings.load(found).values
-        return Scene(paths(config, os.environ).state, config.desk.mode, config)
+        found = settings.find_config(file, Path.cwd(), os.environ)
+        config = settings.load_config(found).values
+        return DeskSetup(desk_paths(config, os.environ).state, config.desk.mode, config)
     except (PatangError, OSError, ValueError, RecursionError) as error:
         told = error.strerror or "" if isinstance(error, OSError) else str(error)
         sys.stderr.write(f"patang: {told.splitlines()[0] if told else 'the configuration cannot be read'}\n")
-    default = Config()
-    root = _named_in(found) if found is not None else ""
-    return Scene(Path(root).expanduser() if root else own_state(os.environ), default.desk.mode, None)
+    default = DeskConfig()
+    root = _state_dir_in(found) if found is not None else ""
+    return DeskSetup(Path(root).expanduser() if root else own_state_folder(os.environ), default.desk.mode, None)
 
 
-def _named_in(file: Path) -> str:
+def _state_dir_in(file: Path) -> str:
     """Return the state folder that a configuration names, whatever else is wrong with it."""
     try:
         with file.open("rb") as text:
@@ -84,17 +84,17 @@ def _named_in(file: Path) -> str:
     return found[2] if found else ""
 
 
-def _places(found: list[Path], entries: dict[Path, Process]) -> list[Place]:
+def _desk_places(found: list[Path], entries: dict[Path, UserProcess]) -> list[DeskPlace]:
     """Return each folder once, with who runs its desk: who holds its lock, or who is on record for it and still alive."""
-    there: dict[str, Place] = {}
+    there: dict[str, DeskPlace] = {}
     for folder in found:
-        process = holder(lock_of(folder)) or entries.get(folder)
-        there.setdefault(os.path.realpath(folder), Place(folder, process if process and process.alive else None))
+        process = holding_process(lock_of(folder)) or entries.get(folder)
+        there.setdefault(os.path.realpath(folder), DeskPlace(folder, process if process and process.is_alive else None))
     return sorted(there.values(), key=lambda place: place.folder)
 
 
-def database_of(place: Place, config: Config | None) -> Path:
+def database_of(place: DeskPlace, config: DeskConfig | None) -> Path:
     """Return the database of a desk, as far as it is known here where that is."""
     if config is not None and config.store.database and state_folder(config, place.mode) == place.folder:
-        return paths(config, os.environ).database
+        return desk_paths(config, os.environ).database
     return place.folder / "desk.db"

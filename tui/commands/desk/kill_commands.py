@@ -1,4 +1,4 @@
-"""`patang kill` and `patang resume`: latch every desk of this user, or release one, whatever is broken."""
+"""`patang kill_desks` and `patang resume_desk`: latch every desk of this user, or release one, whatever is broken."""
 
 import signal
 import sys
@@ -8,45 +8,45 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.errors import ConnectionFailed, NothingFound, OperatorError
-from engine.ops.control import ask, socket_path
-from engine.texts import plain
-from engine.trading.killswitch import FLATTEN, HALT, LONGEST_TEXT, KillSwitch
-from tui import places
-from tui.places import Place
-from tui.remote import DONE, WHO, show
-from tui.runs import kept_latches
+from engine.ops.control_socket import send_request, socket_path
+from engine.orders.killswitch import FLATTEN, HALT, LONGEST_TEXT, KillSwitch
+from engine.texts import plain_text
+from tui.commands.desk import desk_places
+from tui.commands.desk.desk_commands import DONE, WHO, print_answer
+from tui.commands.desk.desk_places import DeskPlace
+from tui.run.run_records import kept_latches
 
 FAILED = 1
 ANSWER_S, ALL_S = 2.0, 20.0
 """How long a desk may take to answer before the other ways are taken, and all of them together."""
 
 
-def kill(file: Path | None, reason: str, *, flatten: bool, as_json: bool) -> int:
+def kill_desks(file: Path | None, reason: str, *, flatten: bool, as_json: bool) -> int:
     """Latch every desk of this user, running or not, then say which was reached by which way.
 
     Those on record come first, and without a configuration. Nothing is printed before all are latched. Returns 1 where one
     was not reached, or its latch is not on disk.
     """
     level, reason = FLATTEN if flatten else HALT, reason[:LONGEST_TEXT]
-    known = places.known()
+    known = desk_places.known_desks()
     told = _latch_all(known, level, reason)
-    told += _latch_all(places.further(places.scene(file), known), level, reason)
+    told += _latch_all(desk_places.further_desks(desk_places.desk_setup(file), known), level, reason)
     for answer in told:
         if "error" in answer:
             sys.stderr.write(
-                plain(f"patang: the {str(answer['mode']).lower()} desk of {answer['folder']}: {answer['error']}") + "\n"
+                plain_text(f"patang: the {str(answer['mode']).lower()} desk of {answer['folder']}: {answer['error']}") + "\n"
             )
     for answer in told:
-        show(answer, as_json=as_json)
+        print_answer(answer, as_json=as_json)
     return FAILED if any("error" in answer for answer in told) else DONE
 
 
-def _latch_all(found: list[Place], level: str, reason: str) -> list[dict[str, object]]:
+def _latch_all(found: list[DeskPlace], level: str, reason: str) -> list[dict[str, object]]:
     """Latch desks side by side: one that hangs, or whose disk does, keeps no other waiting."""
     told: dict[Path, dict[str, object]] = {}
 
-    def latch(place: Place) -> None:
-        told[place.folder] = _latch(place, level, reason)
+    def latch(place: DeskPlace) -> None:
+        told[place.folder] = _latch_desk(place, level, reason)
 
     threads = [threading.Thread(target=latch, args=(place,), daemon=True) for place in found]
     for thread in threads:
@@ -55,30 +55,30 @@ def _latch_all(found: list[Place], level: str, reason: str) -> list[dict[str, ob
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
     late = {"state": "not reached", "by": [], "error": f"nothing has answered within {ALL_S:g} s"}
-    return [told.get(place.folder) or _named(place) | late for place in found]
+    return [told.get(place.folder) or _place_fields(place) | late for place in found]
 
 
-def _named(place: Place) -> dict[str, object]:
+def _place_fields(place: DeskPlace) -> dict[str, object]:
     return {"mode": place.mode.upper(), "folder": str(place.folder)}
 
 
-def _latch(place: Place, level: str, reason: str) -> dict[str, object]:
+def _latch_desk(place: DeskPlace, level: str, reason: str) -> dict[str, object]:
     """Latch one desk through its door; where nobody answers there, by its file and by a signal."""
     request: dict[str, object] = {"cmd": "kill", "flatten": level == FLATTEN, "reason": reason, "who": WHO}
     try:
-        answer = ask(socket_path(place.folder), request, ANSWER_S)
+        answer = send_request(socket_path(place.folder), request, ANSWER_S)
     except ConnectionFailed:
         return _latch_from_outside(place, level, reason)
     if "error" in answer:  # it has not understood
         return _latch_from_outside(place, level, reason)
     unkept = answer.pop("unkept", "")
-    answer = _named(place) | answer | {"by": ["socket"]}
+    answer = _place_fields(place) | answer | {"by": ["socket"]}
     if unkept:
         answer["error"] = _not_on_disk(unkept)
     return answer
 
 
-def _latch_from_outside(place: Place, level: str, reason: str) -> dict[str, object]:
+def _latch_from_outside(place: DeskPlace, level: str, reason: str) -> dict[str, object]:
     by, errors = [], []
     switch = KillSwitch(place.folder / "KILL")
     switch.trigger(level, reason, WHO)
@@ -87,12 +87,12 @@ def _latch_from_outside(place: Place, level: str, reason: str) -> dict[str, obje
     else:
         by.append("file")
     if place.process is not None:
-        if _signal(place):
+        if _signal_kill(place):
             by.append("signal")
         else:
             errors.append(f"process {place.process.pid} does not answer, and takes no signal")
     state = "not running" if place.process is None else "no answer"
-    answer: dict[str, object] = _named(place) | {"state": state, "kill": level, "by": by}
+    answer: dict[str, object] = _place_fields(place) | {"state": state, "kill": level, "by": by}
     return answer | ({"error": "; ".join(errors)} if errors else {})
 
 
@@ -100,7 +100,7 @@ def _not_on_disk(why: object) -> str:
     return f"the latch is not on disk: {why}; a desk that is started afterwards would trade"
 
 
-def _signal(place: Place) -> bool:
+def _signal_kill(place: DeskPlace) -> bool:
     """Send SIGUSR1 to a desk, and to nothing that would die of it."""
     try:
         return place.process is not None and place.process.heeds_kill and place.process.send(signal.SIGUSR1)
@@ -108,26 +108,26 @@ def _signal(place: Place) -> bool:
         return False
 
 
-class Held(NamedTuple):
+class LatchedDesk(NamedTuple):
     """A desk that is latched: the switch of one that does not run, None for one that answers."""
 
-    place: Place
+    place: DeskPlace
     level: str
     reason: str
     switch: KillSwitch | None
 
 
-def resume(file: Path | None, reason: str, mode: str, *, as_json: bool) -> int:
+def resume_desk(file: Path | None, reason: str, mode: str, *, as_json: bool) -> int:
     """Release one desk: the only one that is latched, or that of the mode; one that runs writes it to its audit log.
 
     Raises `NothingFound` where none is latched, `OperatorError` where several are, or the disk does not take the release.
     """
     if not reason.strip():
         raise OperatorError("a reason is needed: patang resume --reason TEXT")
-    here = places.scene(file)
-    known = places.known()
-    own = places.further(here, known)
-    everyone = [_held(place, places.database_of(place, here.config)) for place in known + own]
+    here = desk_places.desk_setup(file)
+    known = desk_places.known_desks()
+    own = desk_places.further_desks(here, known)
+    everyone = [_latched_desk(place, desk_places.database_of(place, here.config)) for place in known + own]
     held = [one for one in everyone if one is not None and mode in {"", one.place.mode}]
     if len({one.place.mode for one in held}) == 1 < len(held):
         held = [one for one in held if one.place.folder.parent == here.root] or held
@@ -138,27 +138,27 @@ def resume(file: Path | None, reason: str, mode: str, *, as_json: bool) -> int:
         alike = len({one.place.mode for one in held}) == 1
         mend = "say --config with the configuration of one" if alike else "name one with --mode"
         raise OperatorError(f"{len(held)} desks are latched, nothing was released: {named}; {mend}")
-    show(_release(held[0], reason), as_json=as_json)
+    print_answer(_release_desk(held[0], reason), as_json=as_json)
     return DONE
 
 
-def _held(place: Place, database: Path) -> Held | None:
+def _latched_desk(place: DeskPlace, database: Path) -> LatchedDesk | None:
     """Return how a desk is latched, None where it is not."""
     try:
-        answer = ask(socket_path(place.folder), {"cmd": "status"})
+        answer = send_request(socket_path(place.folder), {"cmd": "status"})
         level = str(answer.get("kill", ""))
-        return Held(place, level, str(answer.get("kill_reason", "")), None) if level else None
+        return LatchedDesk(place, level, str(answer.get("kill_reason", "")), None) if level else None
     except ConnectionFailed:
         switch = KillSwitch(place.folder / "KILL", kept=kept_latches(database))
         latch = switch.latch
-        return Held(place, latch.level, latch.reason, switch) if latch else None
+        return LatchedDesk(place, latch.level, latch.reason, switch) if latch else None
 
 
-def _release(held: Held, reason: str) -> dict[str, object]:
+def _release_desk(held: LatchedDesk, reason: str) -> dict[str, object]:
     place = held.place
-    named = _named(place)
+    named = _place_fields(place)
     if held.switch is None:
-        answer = ask(socket_path(place.folder), {"cmd": "resume", "reason": reason, "who": WHO})
+        answer = send_request(socket_path(place.folder), {"cmd": "resume", "reason": reason, "who": WHO})
         if "error" in answer:
             raise OperatorError(str(answer["error"]))
         return named | answer

@@ -1,4 +1,4 @@
-"""`patang drill`: stop a trading desk every way there is, and measure in the exchange's own books how well it stopped.
+"""`patang run_drill`: stop a trading desk every way there is, and measure in the exchange's own books how well it stopped.
 
 Each exercise is a desk of its own on an exchange of its own, at real pace, with positions open and entries at work. One
 way halts it, another presses flatten. All lines of the result are what the exchange saw.
@@ -17,20 +17,20 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from brokers.sandbox import key
-from brokers.sandbox.admin import FAULTS
-from compiled.ladder import LadderPlan, RungPlan
-from compiled.model import Side
-from compiled.strategy import Context, Strategy
-from engine.config import Config
+from brokers.sandbox.api import admin_key
+from brokers.sandbox.api.admin_routes import FAULTS
+from compiled.model.values import Side
+from compiled.trading.ladder import LadderPlan, RungPlan
+from compiled.trading.strategy import Context, Strategy
+from engine.config.schema import DeskConfig
 from engine.errors import OperatorError
-from engine.ops.control import ask, socket_path
-from engine.trading.killswitch import Latch
-from engine.trading.limits import Change
-from store.whole import reading
-from tui.ending import Ending
-from tui.launch import heeding, signals
-from tui.station import Run, Station
+from engine.manual.limits import DayLimitChange
+from engine.ops.control_socket import send_request, socket_path
+from engine.orders.killswitch import KillLatch
+from store.database_integrity import open_for_reading
+from tui.run.forced_ending import ForcedEnding
+from tui.run.launch import handling_signals, latching_on_signal
+from tui.run.session import DeskSession, RunPlan
 
 DONE, BROKEN = 0, 1
 LIVE: Final = frozenset({"OPEN", "TRIGGER PENDING", "PUT ORDER REQ RECEIVED", "OPEN PENDING", "VALIDATION PENDING"})
@@ -47,7 +47,7 @@ LINGER_S = 1.5
 LOOK_S = 0.02
 
 
-class Exercise(NamedTuple):
+class DrillExercise(NamedTuple):
     """One way to stop, and what goes wrong meanwhile; `allowance` (ms) is what that may add."""
 
     trigger: str
@@ -57,16 +57,16 @@ class Exercise(NamedTuple):
 
 
 EXERCISES: Final = (
-    Exercise("door"),
-    Exercise("signal"),
-    Exercise("file"),
-    Exercise("limit"),
-    Exercise("door", "slow broker", {"kind": "delay", "on": "* /orders/*", "seconds": 1.0}, 15_000.0),
-    Exercise("door", "busy broker", {"kind": "429", "on": "POST /orders/*", "chance": 0.5}, 15_000.0),
+    DrillExercise("door"),
+    DrillExercise("signal"),
+    DrillExercise("file"),
+    DrillExercise("limit"),
+    DrillExercise("door", "slow broker", {"kind": "delay", "on": "* /orders/*", "seconds": 1.0}, 15_000.0),
+    DrillExercise("door", "busy broker", {"kind": "429", "on": "POST /orders/*", "chance": 0.5}, 15_000.0),
 )
 
 
-class Result(NamedTuple):
+class DrillResult(NamedTuple):
     """What the exchange saw of one exercise; times in milliseconds, -1.0 where it never came to that."""
 
     trigger: str
@@ -80,7 +80,7 @@ class Result(NamedTuple):
     """The promises that were not kept, empty if all were."""
 
 
-class Drilled(Strategy):
+class DrillStrategy(Strategy):
     """Buys a few shares, then never stops wanting more: single shares, whose orders the exchange leaves open."""
 
     def __init__(self) -> None:
@@ -101,7 +101,7 @@ class Drilled(Strategy):
 
 
 @dataclass(slots=True)
-class Books:
+class ExchangeBooks:
     """The exchange's books at one moment."""
 
     orders: list[dict[str, object]]
@@ -110,12 +110,12 @@ class Books:
     """Shares per symbol that a live GTT would sell."""
 
     @property
-    def entries(self) -> list[dict[str, object]]:
+    def working_entries(self) -> list[dict[str, object]]:
         """Return the buying orders that are still at work."""
         return [row for row in self.orders if row["transaction_type"] == "BUY" and row["status"] in LIVE]
 
     @property
-    def naked(self) -> int:
+    def naked_positions(self) -> int:
         """Return how many positions have less protection than shares."""
         leaving: dict[str, int] = {}
         for row in self.orders:
@@ -128,21 +128,21 @@ class Books:
 
 
 @dataclass(slots=True)
-class Watch:
+class LatchWatch:
     """When the desk latched, by the clock of its own requests."""
 
-    station: Station
+    station: DeskSession
     latched: list[int] = field(default_factory=list)
 
-    def heard(self, latch: Latch | None) -> None:
+    def note_latch(self, latch: KillLatch | None) -> None:
         """Note the first latch."""
         if latch is not None and not self.latched:
             self.latched.append(self.station.desk.ports.clock.now())
 
 
-def drill(runs: int, *, as_json: bool) -> int:
+def run_drill(runs: int, *, as_json: bool) -> int:
     """Run every exercise `runs` times; print what was measured, and return 1 if a promise was broken."""
-    results = [_exercise(each, seed) for seed in range(7, 7 + runs) for each in EXERCISES]
+    results = [_run_exercise(each, seed) for seed in range(7, 7 + runs) for each in EXERCISES]
     worst = {
         "time_to_halt_ms": max(result.time_to_halt_ms for result in results),
         "time_to_flat_ms": max(result.time_to_flat_ms for result in results),
@@ -160,23 +160,23 @@ def drill(runs: int, *, as_json: bool) -> int:
     return DONE if kept else BROKEN
 
 
-def _exercise(exercise: Exercise, seed: int) -> Result:
+def _run_exercise(exercise: DrillExercise, seed: int) -> DrillResult:
     with tempfile.TemporaryDirectory(prefix="patang-drill-") as folder:
-        station = Station(_config(Path(folder)), Run(seed=seed, speed=1.0, start="11:00"))
-        station.strategies = [Drilled()]
-        watch = Watch(station)
-        station.kill.listeners.append(watch.heard)
-        desk, ending = station.open(), Ending(station)
+        station = DeskSession(_drill_config(Path(folder)), RunPlan(seed=seed, speed=1.0, start="11:00"))
+        station.strategies = [DrillStrategy()]
+        watch = LatchWatch(station)
+        station.kill.listeners.append(watch.note_latch)
+        desk, ending = station.open(), ForcedEnding(station)
         try:
-            key.ask(station.endpoint.rest, "POST", FAULTS, [LEFT_OPEN])
-            with heeding(station), signals(station, ending, desk.stop, _leave):
-                result = _measure(exercise, station, watch)
+            admin_key.call_admin(station.endpoint.rest, "POST", FAULTS, [LEFT_OPEN])
+            with latching_on_signal(station), handling_signals(station, ending, desk.stop, _abort_drill):
+                result = _measure_exercise(exercise, station, watch)
         finally:
             station.close()
-            ending.over()
-        late = _late(station.database, watch.latched[0] if watch.latched else 0)
+            ending.cancel_timer()
+        late = _late_entries(station.database, watch.latched[0] if watch.latched else 0)
     result = result._replace(entries_after_latch=late)
-    result = result._replace(broken=", ".join(_broken(exercise, result)))
+    result = result._replace(broken=", ".join(_broken_promises(exercise, result)))
     words = result.broken or "kept"
     sys.stderr.write(
         f"{' with a '.join(filter(None, (result.trigger, result.fault)))}: halted in {result.time_to_halt_ms:.0f} ms, "
@@ -185,65 +185,65 @@ def _exercise(exercise: Exercise, seed: int) -> Result:
     return result
 
 
-def _leave() -> None:
+def _abort_drill() -> None:
     """Break the drill off where it is."""
     raise KeyboardInterrupt
 
 
-def _config(folder: Path) -> Config:
+def _drill_config(folder: Path) -> DeskConfig:
     values = {
         "desk": {"state_dir": str(folder)},
         "risk": {"max_exposure": 10_000_000, "max_order_value": 1_000_000},
         "store": {"bars": False},
         "gateway": {"poll_s": 1.0},
     }
-    return msgspec.convert(values, Config)
+    return msgspec.convert(values, DeskConfig)
 
 
-def _measure(exercise: Exercise, station: Station, watch: Watch) -> Result:
+def _measure_exercise(exercise: DrillExercise, station: DeskSession, watch: LatchWatch) -> DrillResult:
     rest = station.endpoint.rest
-    _until(READY_S, lambda: _at_work(station, rest), "the desk holds positions and has entries at work")
+    _wait_until(READY_S, lambda: _entries_working(station, rest), "the desk holds positions and has entries at work")
     if exercise.rule is not None:
-        key.ask(rest, "POST", FAULTS, [exercise.rule])
+        admin_key.call_admin(rest, "POST", FAULTS, [exercise.rule])
     began = time.monotonic()
     _TRIGGERS[exercise.trigger](station)
-    halted = _until(HALT_S, lambda: bool(watch.latched) and not _books(rest).entries, "")
+    halted = _wait_until(HALT_S, lambda: bool(watch.latched) and not _read_books(rest).working_entries, "")
     halt_ms = (time.monotonic() - began) * 1e3 if halted else -1.0
-    naked = _lingering(rest)
+    naked = _lingering_naked(rest)
     began = time.monotonic()
-    ask(socket_path(station.state), {"cmd": "kill", "flatten": True, "reason": "drill", "who": "drill"})
-    flat = _until(FLAT_S, lambda: not _books(rest).held, "")
+    send_request(socket_path(station.state), {"cmd": "kill", "flatten": True, "reason": "drill", "who": "drill"})
+    flat = _wait_until(FLAT_S, lambda: not _read_books(rest).held, "")
     flat_ms = (time.monotonic() - began) * 1e3 if flat else -1.0
-    books = _books(rest)
-    return Result(exercise.trigger, exercise.fault, round(halt_ms, 1), round(flat_ms, 1), 0, len(books.held),
-                  max(naked, books.naked), "")  # fmt: skip
+    books = _read_books(rest)
+    return DrillResult(exercise.trigger, exercise.fault, round(halt_ms, 1), round(flat_ms, 1), 0, len(books.held),
+                  max(naked, books.naked_positions), "")  # fmt: skip
 
 
-def _at_work(station: Station, rest: str) -> bool:
-    books = _books(rest)
-    return station.board.header.naked == 0 and len(books.held) >= POSITIONS and len(books.entries) >= RESTING
+def _entries_working(station: DeskSession, rest: str) -> bool:
+    books = _read_books(rest)
+    return station.board.header.naked == 0 and len(books.held) >= POSITIONS and len(books.working_entries) >= RESTING
 
 
-def _lingering(rest: str) -> int:
+def _lingering_naked(rest: str) -> int:
     """Watch the halted desk a little; return the fewest positions without protection, for one look is no proof."""
     end, fewest = time.monotonic() + LINGER_S, 1_000_000
     while time.monotonic() < end:
-        fewest = min(fewest, _books(rest).naked)
+        fewest = min(fewest, _read_books(rest).naked_positions)
         time.sleep(LOOK_S)
     return fewest
 
 
-def _late(database: Path, latched: int) -> int:
+def _late_entries(database: Path, latched: int) -> int:
     """Return how many entries left after the latch, by the journal, and stand in the exchange's books."""
     query = """
         SELECT COUNT(*) FROM intents JOIN order_events USING (intent)
         WHERE purpose = 'ENTRY' AND kind = 'order' AND order_events.status = 'SENT' AND ts > ?
     """
-    with reading(database) as db:
+    with open_for_reading(database) as db:
         return int(db.execute(query, (latched,)).fetchone()[0]) if latched else 0
 
 
-def _broken(exercise: Exercise, result: Result) -> list[str]:
+def _broken_promises(exercise: DrillExercise, result: DrillResult) -> list[str]:
     """Name the promises that were not kept."""
     slowest_halt, slowest_flat = HALT_MS + exercise.allowance, FLAT_MS + exercise.allowance
     found = {
@@ -259,44 +259,44 @@ def _broken(exercise: Exercise, result: Result) -> list[str]:
 # the ways to stop
 
 
-def _by_door(station: Station) -> None:
-    ask(socket_path(station.state), {"cmd": "kill", "reason": "drill", "who": "drill"})
+def _kill_by_door(station: DeskSession) -> None:
+    send_request(socket_path(station.state), {"cmd": "kill", "reason": "drill", "who": "drill"})
 
 
-def _by_signal(station: Station) -> None:
+def _kill_by_signal(station: DeskSession) -> None:
     del station
     os.kill(os.getpid(), signal.SIGUSR1)
 
 
-def _by_file(station: Station) -> None:
+def _kill_by_file(station: DeskSession) -> None:
     station.kill.path.write_text("drill", encoding="utf-8")
 
 
-def _by_limit(station: Station) -> None:
+def _kill_by_limit(station: DeskSession) -> None:
     """Leave a loss of one rupee: the charges alone are more."""
-    station.desk.set_limit(Change("max_daily_loss", 1, "drill", "drill"), confirmed=False)
+    station.desk.set_limit(DayLimitChange("max_daily_loss", 1, "drill", "drill"), confirmed=False)
 
 
-_TRIGGERS: Final[dict[str, Callable[[Station], None]]] = {
-    "door": _by_door, "signal": _by_signal, "file": _by_file, "limit": _by_limit,
+_TRIGGERS: Final[dict[str, Callable[[DeskSession], None]]] = {
+    "door": _kill_by_door, "signal": _kill_by_signal, "file": _kill_by_file, "limit": _kill_by_limit,
 }  # fmt: skip
 
 
 # the exchange's books
 
 
-def _books(rest: str) -> Books:
-    found = key.ask(rest, "GET", "/sandbox/books")
+def _read_books(rest: str) -> ExchangeBooks:
+    found = admin_key.call_admin(rest, "GET", "/sandbox/books")
     guarded: dict[str, int] = {}
     for trigger in found["gtts"]:
         if trigger["status"] == "active":
             symbol = trigger["condition"]["tradingsymbol"]
             guarded[symbol] = guarded.get(symbol, 0) + int(trigger["orders"][0]["quantity"])
     held = {row["tradingsymbol"]: int(row["quantity"]) for row in found["positions"] if row["quantity"]}
-    return Books(found["orders"], held, guarded)
+    return ExchangeBooks(found["orders"], held, guarded)
 
 
-def _until(seconds: float, holds: Callable[[], bool], what: str) -> bool:
+def _wait_until(seconds: float, holds: Callable[[], bool], what: str) -> bool:
     """Look until something holds; where it never does, raise `OperatorError` if it has a name."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

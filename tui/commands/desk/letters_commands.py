@@ -9,17 +9,17 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from compiled.frames import Decoder
+from compiled.market_data.kite_frames import FrameDecoder
+from engine.config.desk_modes import Mode
+from engine.day.dead_letters import FRAME, WORDS, DeadLetter, judge_tick
 from engine.errors import NothingFound
-from engine.modes import Mode
-from engine.texts import plain
-from engine.trading.letters import FRAME, WORDS, Letter, judged
-from store.export import ist
-from store.whole import reading
-from tui.launch import configuration
-from tui.numbers import aligned
-from tui.runs import latest_database
-from tui.tables import table
+from engine.texts import plain_text
+from store.database_integrity import open_for_reading
+from store.export import ist_text
+from tui.commands.shared.text_tables import print_table
+from tui.formats import aligned_fields
+from tui.run.launch import configuration
+from tui.run.run_records import latest_database
 
 DONE, FAILED = 0, 1
 
@@ -43,12 +43,12 @@ def list_(
     as_json: AsJson = False,
 ) -> int:
     """Show the letters that are kept, the newest first."""
-    found = [each for each in _read(config, mode, database) if reason in {"", each.reason}]
+    found = [each for each in _read_letters(config, mode, database) if reason in {"", each.reason}]
     if not found:
         raise NothingFound("no dead letters" + (f" of reason {reason}" if reason else ""))
     counts = {each: sum(letter.reason == each for letter in found) for each in WORDS}
     told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    table([_row(each) for each in found], as_json=as_json, summary=f"{len(found)} letters: {told}")
+    print_table([_letter_row(each) for each in found], as_json=as_json, summary=f"{len(found)} letters: {told}")
     return DONE
 
 
@@ -62,11 +62,11 @@ def show(
     as_json: AsJson = False,
 ) -> int:
     """Show one letter whole: what came, and what it was judged by."""
-    letter = next((each for each in _read(config, mode, database) if _name(each) == name.lower()), None)
+    letter = next((each for each in _read_letters(config, mode, database) if _letter_name(each) == name.lower()), None)
     if letter is None:
         raise NothingFound(f"no letter {name}: `patang letters list` shows those that are kept")
-    told = {**_row(letter), "why": WORDS[letter.reason], **json.loads(letter.facts), "payload": letter.payload}
-    sys.stdout.write(json.dumps(told) + "\n" if as_json else aligned(told))
+    told = {**_letter_row(letter), "why": WORDS[letter.reason], **json.loads(letter.facts), "payload": letter.payload}
+    sys.stdout.write(json.dumps(told) + "\n" if as_json else aligned_fields(told))
     return DONE
 
 
@@ -75,15 +75,15 @@ def replay(
     *, mode: OfMode = None, database: Database = None, config: ConfigFile = None, as_json: AsJson = False
 ) -> int:
     """Judge every letter by the rules of this version: which of them would be taken now? Changes nothing."""
-    found = _read(config, mode, database)
-    rows: list[dict[str, object]] = [{**_row(each), "now": _judged(each)} for each in found]
+    found = _read_letters(config, mode, database)
+    rows: list[dict[str, object]] = [{**_letter_row(each), "now": _judge_again(each)} for each in found]
     taken = sum(row["now"] == "taken" for row in rows)
-    table(rows, as_json=as_json, summary=f"{taken} of {len(rows)} letters would be taken now")
+    print_table(rows, as_json=as_json, summary=f"{taken} of {len(rows)} letters would be taken now")
     return DONE
 
 
-def _judged(letter: Letter) -> str:
-    decoder = Decoder()
+def _judge_again(letter: DeadLetter) -> str:
+    decoder = FrameDecoder()
     try:
         payload, facts = bytes.fromhex(letter.payload), json.loads(letter.facts)
     except ValueError:
@@ -93,31 +93,31 @@ def _judged(letter: Letter) -> str:
         return FRAME
     if letter.reason == FRAME:
         return "taken"
-    return judged(ticks[0], letter.symbol, facts, letter.ts) or "taken"
+    return judge_tick(ticks[0], letter.symbol, facts, letter.ts) or "taken"
 
 
-def _read(config: Path | None, mode: str | None, database: Path | None) -> list[Letter]:
+def _read_letters(config: Path | None, mode: str | None, database: Path | None) -> list[DeadLetter]:
     """Return the letters of a run, newest first; raise `NothingFound`."""
     if database is None:
         values = configuration(config)
         database = latest_database(values, mode or values.desk.mode)
-    sys.stderr.write(plain(f"by {database}") + "\n")
-    with reading(database) as connection, closing(connection.cursor()) as cursor:
+    sys.stderr.write(plain_text(f"by {database}") + "\n")
+    with open_for_reading(database) as connection, closing(connection.cursor()) as cursor:
         try:
             rows = cursor.execute("SELECT * FROM letters ORDER BY ts DESC, reason, number DESC").fetchall()
         except sqlite3.OperationalError:
             return []  # written by a version that kept none
-    return [Letter(*row) for row in rows]
+    return [DeadLetter(*row) for row in rows]
 
 
-def _name(letter: Letter) -> str:
+def _letter_name(letter: DeadLetter) -> str:
     return f"{letter.reason}-{letter.number}"
 
 
-def _row(letter: Letter) -> dict[str, object]:
+def _letter_row(letter: DeadLetter) -> dict[str, object]:
     return {
-        "letter": _name(letter),
-        "at": ist(letter.ts)[:23],
+        "letter": _letter_name(letter),
+        "at": ist_text(letter.ts)[:23],
         "symbol": letter.symbol,
         "token": letter.token,
         "price": f"{letter.price:g}" if letter.price else "",

@@ -7,13 +7,13 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from engine.config.desk_modes import Mode
 from engine.errors import ConfigError, ConnectionFailed, OperatorError
-from engine.modes import Mode
 from engine.numbers import amount
-from engine.ops.control import ask, socket_path
-from engine.texts import plain
-from tui.launch import configuration
-from tui.remote import WHO, folders
+from engine.ops.control_socket import send_request, socket_path
+from engine.texts import plain_text
+from tui.commands.desk.desk_commands import WHO, desk_folders
+from tui.run.launch import configuration
 
 DONE = 0
 ConfigFile = Annotated[Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")]
@@ -28,9 +28,9 @@ limits_app = App(
 @limits_app.default
 def show(*, mode: Which = None, config: ConfigFile = None, as_json: AsJson = False) -> int:
     """Show every limit, what is configured, and who changed it today."""
-    for socket in _desks(config, mode):
-        answer = ask(socket, {"cmd": "limits"})
-        sys.stdout.write(json.dumps(answer) + "\n" if as_json else _text(answer))
+    for socket in _running_desks(config, mode):
+        answer = send_request(socket, {"cmd": "limits"})
+        sys.stdout.write(json.dumps(answer) + "\n" if as_json else _limits_text(answer))
     return DONE
 
 
@@ -46,27 +46,27 @@ def set_limit(
     as_json: AsJson = False,
 ) -> int:
     """Change a limit of a running desk until the end of the day; the configuration stays as it is."""
-    desks = _desks(config, mode)
+    desks = _running_desks(config, mode)
     if len(desks) > 1:
         raise ConfigError("more than one desk is running; name one with --mode")
     request: dict[str, object] = {"cmd": "limit", "name": name, "value": value, "reason": reason, "who": WHO}
-    answer = ask(desks[0], request | {"confirmed": yes})
+    answer = send_request(desks[0], request | {"confirmed": yes})
     if "error" in answer:
         raise ConfigError(str(answer["error"]))
-    sys.stdout.write((json.dumps(answer) if as_json else plain(str(answer["answer"]))) + "\n")
+    sys.stdout.write((json.dumps(answer) if as_json else plain_text(str(answer["answer"]))) + "\n")
     if str(answer["answer"]).startswith("refused"):
         raise OperatorError(str(answer["answer"]))
     return DONE
 
 
-def _desks(config: Path | None, mode: str | None) -> list[Path]:
+def _running_desks(config: Path | None, mode: str | None) -> list[Path]:
     """Return the doors of the desks that run; raise `ConnectionFailed` where none does."""
     found = []
-    for folder in folders(configuration(config)):
+    for folder in desk_folders(configuration(config)):
         if mode is not None and folder.name != mode:
             continue
         try:
-            ask(socket_path(folder), {"cmd": "status"})
+            send_request(socket_path(folder), {"cmd": "status"})
         except ConnectionFailed:
             continue
         found.append(socket_path(folder))
@@ -75,13 +75,13 @@ def _desks(config: Path | None, mode: str | None) -> list[Path]:
     return found
 
 
-def _text(answer: dict[str, object]) -> str:
+def _limits_text(answer: dict[str, object]) -> str:
     rows = answer["limits"]
     assert isinstance(rows, list)
     width = max(len(row["name"]) for row in rows)
-    text = f"{plain(str(answer['mode']))}\n"
+    text = f"{plain_text(str(answer['mode']))}\n"
     for row in rows:
         configured, value = (amount(f"{row[key]:.12g}") for key in ("configured", "value"))
-        changed = plain(f"  configured {configured}; {row['who']}: {row['reason']}") if "reason" in row else ""
-        text += f"{plain(row['name']):<{width}}  {value:>14}{changed}\n"
+        changed = plain_text(f"  configured {configured}; {row['who']}: {row['reason']}") if "reason" in row else ""
+        text += f"{plain_text(row['name']):<{width}}  {value:>14}{changed}\n"
     return text

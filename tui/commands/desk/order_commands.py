@@ -4,10 +4,10 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from engine.config.desk_modes import Mode
 from engine.errors import ConfigError
-from engine.modes import Mode
-from tui import ticket
-from tui.cli import AsJson, ConfigFile
+from tui.commands.cli import AsJson, ConfigFile
+from tui.commands.desk import order_requests
 
 
 def order(
@@ -44,7 +44,7 @@ def order(
         "trigger": trigger, "product": product, "validity": validity, "minutes": minutes, "variety": variety,
         "legs": legs, "disclosed": disclosed, "slices": slices, "protection": protection, "trail": trail,
     }  # fmt: skip
-    return ticket.order(config, mode or "", wanted, yes=yes, as_json=as_json)
+    return order_requests.place_order(config, mode or "", wanted, yes=yes, as_json=as_json)
 
 
 def modify(
@@ -59,7 +59,7 @@ def modify(
 ) -> int:
     """Change a working order of the running desk."""
     wanted = {"order": order, "quantity": quantity, "price": price, "trigger": trigger}
-    return ticket.modify(config, mode or "", wanted, as_json=as_json)
+    return order_requests.modify_order(config, mode or "", wanted, as_json=as_json)
 
 
 def cancel(
@@ -70,4 +70,4 @@ def cancel(
     as_json: AsJson = False,
 ) -> int:
     """Cancel a working order of the running desk."""
-    return ticket.cancel(config, mode or "", order, as_json=as_json)
+    return order_requests.cancel_order(config, mode or "", order, as_json=as_json)

@@ -1,4 +1,4 @@
-"""`patang order`, `modify` and `cancel`: orders by hand, through the door of a running desk."""
+"""`patang place_order`, `modify_order` and `cancel_order`: orders by hand, through the door of a running desk."""
 
 import json
 import sys
@@ -7,70 +7,70 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import ConnectionFailed, OperatorError
-from engine.ops.control import ask, socket_path
-from engine.texts import plain
-from tui.remote import DONE, folders
+from engine.ops.control_socket import send_request, socket_path
+from engine.texts import plain_text
+from tui.commands.desk.desk_commands import DONE, desk_folders
 
 PATIENCE_S = 20.0
 PAUSE_S = 0.05
 
 
-def order(file: Path | None, mode: str, ticket: dict[str, Any], *, yes: bool, as_json: bool) -> int:
+def place_order(file: Path | None, mode: str, ticket: dict[str, Any], *, yes: bool, as_json: bool) -> int:
     """Show what an order is and costs, have it confirmed, and place it; raise `OperatorError` where it is refused."""
-    door = the_desk(file, mode)
+    door = find_desk(file, mode)
     detail = json.dumps(ticket)
-    preview = json.loads(submit(door, "preview", detail))
-    shown = in_words(preview)
+    preview = json.loads(submit_act(door, "preview", detail))
+    shown = preview_text(preview)
     if not yes:
         if not sys.stdin.isatty():
             if as_json:
                 sys.stdout.write(json.dumps({"preview": preview}) + "\n")
             raise OperatorError(f"nothing was sent; say --yes to place it: {shown}")
-        sys.stderr.write(f"{door[1]}: {plain(shown)}\nPlace it? [y/N] ")
+        sys.stderr.write(f"{door[1]}: {plain_text(shown)}\nPlace it? [y/N] ")
         sys.stderr.flush()
         if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
             raise OperatorError("nothing was sent")
-    told = submit(door, "order", detail)
-    return _told({"answer": told, "preview": preview} if as_json else told)
+    told = submit_act(door, "order", detail)
+    return _print_outcome({"answer": told, "preview": preview} if as_json else told)
 
 
-def in_words(preview: dict[str, Any]) -> str:
-    """Return a preview as `engine.trading.margin.Preview` makes it in one line."""
-    theirs, ours = preview["margin_broker"], f"{_rupees(preview['margin_estimate'])} by our estimate"
+def preview_text(preview: dict[str, Any]) -> str:
+    """Return a preview as `engine.manual.margin.OrderPreview` makes it in one line."""
+    theirs, ours = preview["margin_broker"], f"{_rupees_text(preview['margin_estimate'])} by our estimate"
     blocks = f"blocks {ours}; the broker could not be asked: {preview['margin_missing']}"
     if theirs is not None:
-        blocks = f"blocks {_rupees(theirs)} by the broker, {ours}"
-    charges = f"{_rupees(preview['charges'])}, {_rupees(preview['charges_both_ways'])} with the way back"
+        blocks = f"blocks {_rupees_text(theirs)} by the broker, {ours}"
+    charges = f"{_rupees_text(preview['charges'])}, {_rupees_text(preview['charges_both_ways'])} with the way back"
     charges += f" ({preview['charges_rest_on']})" if preview["charges_rest_on"] else ""
-    return f"{preview['order']}; worth {_rupees(preview['value'])}, charges {charges}; {blocks}"
+    return f"{preview['order']}; worth {_rupees_text(preview['value'])}, charges {charges}; {blocks}"
 
 
-def _rupees(amount: float) -> str:
+def _rupees_text(amount: float) -> str:
     return f"₹{amount:,.2f}"
 
 
-def modify(file: Path | None, mode: str, change: dict[str, Any], *, as_json: bool) -> int:
+def modify_order(file: Path | None, mode: str, change: dict[str, Any], *, as_json: bool) -> int:
     """Have a working order changed."""
-    told = submit(the_desk(file, mode), "modify", json.dumps(change))
-    return _told({"answer": told} if as_json else told)
+    told = submit_act(find_desk(file, mode), "modify", json.dumps(change))
+    return _print_outcome({"answer": told} if as_json else told)
 
 
-def cancel(file: Path | None, mode: str, name: str, *, as_json: bool) -> int:
+def cancel_order(file: Path | None, mode: str, name: str, *, as_json: bool) -> int:
     """Have a working order cancelled."""
-    told = submit(the_desk(file, mode), "cancel", name)
-    return _told({"answer": told} if as_json else told)
+    told = submit_act(find_desk(file, mode), "cancel", name)
+    return _print_outcome({"answer": told} if as_json else told)
 
 
-def the_desk(file: Path | None, mode: str) -> tuple[Path, str]:
+def find_desk(file: Path | None, mode: str) -> tuple[Path, str]:
     """Return door and mode of the one desk that runs; raise `ConnectionFailed` for none, `OperatorError` for several."""
-    from tui.launch import configuration  # noqa: PLC0415  see tui/reconcile.py
+    from tui.run.launch import configuration  # noqa: PLC0415  see tui/commands/desk/reconcile_commands.py
 
     found = []
-    for folder in folders(configuration(file)):
+    for folder in desk_folders(configuration(file)):
         if mode and folder.name != mode:
             continue
         try:
-            ask(socket_path(folder), {"cmd": "status"})
+            send_request(socket_path(folder), {"cmd": "status"})
         except ConnectionFailed:
             continue
         found.append((socket_path(folder), folder.name.upper()))
@@ -81,14 +81,14 @@ def the_desk(file: Path | None, mode: str) -> tuple[Path, str]:
     return found[0]
 
 
-def submit(desk: tuple[Path, str], act: str, detail: str) -> str:
+def submit_act(desk: tuple[Path, str], act: str, detail: str) -> str:
     """Submit an act and return what became of it; raise `OperatorError` where it is refused or not answered."""
-    taken = ask(desk[0], {"cmd": "submit", "act": act, "detail": detail})
+    taken = send_request(desk[0], {"cmd": "submit", "act": act, "detail": detail})
     if "number" not in taken:
         raise OperatorError(str(taken.get("error", "the desk did not take it")))
     number = taken["number"]
     ends = time.monotonic() + PATIENCE_S
-    while not (told := str(ask(desk[0], {"cmd": "answer", "number": number})["answer"])):
+    while not (told := str(send_request(desk[0], {"cmd": "answer", "number": number})["answer"])):
         if time.monotonic() > ends:
             raise OperatorError(f"the desk has not answered within {PATIENCE_S:g} s; look before you ask again")
         time.sleep(PAUSE_S)
@@ -97,6 +97,6 @@ def submit(desk: tuple[Path, str], act: str, detail: str) -> str:
     return told.removeprefix("done: ")
 
 
-def _told(answer: str | dict[str, Any]) -> int:
-    sys.stdout.write((plain(answer) if isinstance(answer, str) else json.dumps(answer)) + "\n")
+def _print_outcome(answer: str | dict[str, Any]) -> int:
+    sys.stdout.write((plain_text(answer) if isinstance(answer, str) else json.dumps(answer)) + "\n")
     return DONE

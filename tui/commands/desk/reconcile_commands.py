@@ -6,40 +6,40 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from engine.board_rows import UNREADABLE
 from engine.errors import ConnectionFailed
-from engine.ops.control import ask, socket_path
-from engine.texts import plain
-from engine.trading.board import UNREADABLE
-from tui.remote import DONE, folders
-from tui.ticket import submit, the_desk
+from engine.ops.control_socket import send_request, socket_path
+from engine.texts import plain_text
+from tui.commands.desk.desk_commands import DONE, desk_folders
+from tui.commands.desk.order_requests import find_desk, submit_act
 
 IST = timedelta(hours=5, minutes=30)
 
 
-def listing(file: Path | None, mode: str, *, as_json: bool) -> int:
+def list_differences(file: Path | None, mode: str, *, as_json: bool) -> int:
     """Print the differences of each running desk; raise `ConnectionFailed` where none runs."""
-    for _, answer in _desks(file, mode):
-        sys.stdout.write(json.dumps(answer) + "\n" if as_json else _text(answer))
+    for _, answer in _desk_answers(file, mode):
+        sys.stdout.write(json.dumps(answer) + "\n" if as_json else _differences_text(answer))
     return DONE
 
 
-def decide(file: Path | None, mode: str, detail: str, *, as_json: bool) -> int:
+def decide_difference(file: Path | None, mode: str, detail: str, *, as_json: bool) -> int:
     """Have the running desk carry out "KEY CHOICE [STRATEGY] [stop=PERCENT] [ratio=A:B]"; raise `OperatorError` if it refuses."""
-    told = submit(the_desk(file, mode), "reconcile", detail)
-    sys.stdout.write((json.dumps({"answer": told}) if as_json else plain(told)) + "\n")
+    told = submit_act(find_desk(file, mode), "reconcile", detail)
+    sys.stdout.write((json.dumps({"answer": told}) if as_json else plain_text(told)) + "\n")
     return DONE
 
 
-def _desks(file: Path | None, mode: str) -> list[tuple[Path, dict[str, Any]]]:
-    from tui.launch import configuration  # noqa: PLC0415  reading the configuration takes what a listing does not need
+def _desk_answers(file: Path | None, mode: str) -> list[tuple[Path, dict[str, Any]]]:
+    from tui.run.launch import configuration  # noqa: PLC0415  reading the configuration takes what a listing does not need
 
     found = []
-    for folder in folders(configuration(file)):
+    for folder in desk_folders(configuration(file)):
         if mode and folder.name != mode:
             continue
         door = socket_path(folder)
         try:
-            found.append((door, ask(door, {"cmd": "differences"})))
+            found.append((door, send_request(door, {"cmd": "differences"})))
         except ConnectionFailed:
             continue
     if not found:
@@ -47,21 +47,21 @@ def _desks(file: Path | None, mode: str) -> list[tuple[Path, dict[str, Any]]]:
     return found
 
 
-def _text(answer: dict[str, Any]) -> str:
+def _differences_text(answer: dict[str, Any]) -> str:
     rows = [row for row in answer["differences"] if row["kind"] != UNREADABLE]
     unread = [row["theirs"] for row in answer["differences"] if row["kind"] == UNREADABLE]
     ignored = sum(row["ignored"] for row in rows)
     stands = len(rows) - ignored
     told = f"{stands or 'no'} difference{'' if stands == 1 else 's'}" + (f", {ignored} ignored" if ignored else "")
     told = f"not compared: {unread[0]}" + (f"; before that {told}" if rows else "") if unread else told
-    lines = [f"{plain(answer['mode'])}  {plain(answer['state'])}  {plain(told)}"]
+    lines = [f"{plain_text(answer['mode'])}  {plain_text(answer['state'])}  {plain_text(told)}"]
     table: list[tuple[str, ...]] = [("key", "kind", "broker", "here", "since", "choices")]
     for row in rows:
         at = datetime.fromtimestamp(row["since"] / 1e9, UTC) + IST
         since = at.strftime("%H:%M:%S") if row["since"] else ""
         choices = "ignored; " if row["ignored"] and row["choices"] else ""
         texts = (row["key"], row["kind"], row["theirs"], row["ours"], since, choices + " ".join(row["choices"]))
-        table.append(tuple(map(plain, texts)))
+        table.append(tuple(map(plain_text, texts)))
     if rows:
         widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
         lines += [

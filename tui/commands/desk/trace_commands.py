@@ -7,16 +7,16 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from engine.config.desk_modes import Mode
 from engine.errors import ConfigError, NothingFound
-from engine.modes import Mode
+from engine.manual.reasons import reason_meaning
 from engine.numbers import instant
-from engine.texts import plain
-from engine.trading.reasons import meaning
-from store.trace import Step, Trace, Verdict, failures
-from store.trace import trace as read_trace
-from store.trace import why as read_why
-from tui.launch import configuration
-from tui.runs import latest_database
+from engine.texts import plain_text
+from store.decision_trace import DecisionTrace, TraceStep, VerdictCount, strategy_failures
+from store.decision_trace import trace_decision as read_trace
+from store.decision_trace import verdicts_of_symbol as read_why
+from tui.run.launch import configuration
+from tui.run.run_records import latest_database
 
 DONE = 0
 MS = 1_000_000
@@ -48,20 +48,20 @@ def trace(
     values = configuration(config)
     file = database or latest_database(values, mode or values.desk.mode)
     if why:
-        _tell_why(file, why.upper(), strategy, as_json=as_json)
+        _print_why(file, why.upper(), strategy, as_json=as_json)
     else:
         found = read_trace(file, name)
         sys.stdout.write(
-            json.dumps(_fields(found)) + "\n" if as_json else "".join(f"{plain(line)}\n" for line in lines(found))
+            json.dumps(_trace_fields(found)) + "\n" if as_json else "".join(f"{plain_text(line)}\n" for line in trace_lines(found))
         )
     if database is None:
-        sys.stderr.write(f"{plain(f'by {file}')}\n")
+        sys.stderr.write(f"{plain_text(f'by {file}')}\n")
     return DONE
 
 
-def _tell_why(file: Path, symbol: str, strategy: str, *, as_json: bool) -> None:
+def _print_why(file: Path, symbol: str, strategy: str, *, as_json: bool) -> None:
     answers = read_why(file, symbol, strategy)
-    failed = [(name, step) for name, step in failures(file) if strategy in {"", name}]
+    failed = [(name, step) for name, step in strategy_failures(file) if strategy in {"", name}]
     if as_json:
         sys.stdout.write(json.dumps(_why_fields(symbol, answers, failed)) + "\n")
     else:
@@ -70,41 +70,41 @@ def _tell_why(file: Path, symbol: str, strategy: str, *, as_json: bool) -> None:
         raise NothingFound(f"{symbol}: no strategy asked for it on the last day of {file}")
 
 
-def lines(found: Trace) -> list[str]:
+def trace_lines(found: DecisionTrace) -> list[str]:
     """Return a trace as text: one line per step, its time in IST and what has passed since the step before."""
     row = found.decision
     if found.strategy:
-        return [f"strategy {found.strategy}", *(line for step in found.steps for line in _failure(step))]
+        return [f"strategy {found.strategy}", *(line for step in found.steps for line in _failure_lines(step))]
     title = (
         f"D{row['decision']}  {row['strategy']}  {row['symbol']}  {row['verdict']}" if row else "no decision of ours"
     )
     return [
         title,
-        *(f"{instant(step.ts)}  {gap:>10}  {step.what:<10}  {step.text}" for step, gap in _gaps(found.steps)),
+        *(f"{instant(step.ts)}  {gap:>10}  {step.what:<10}  {step.text}" for step, gap in _step_gaps(found.steps)),
     ]
 
 
-def _failure(step: Step) -> list[str]:
+def _failure_lines(step: TraceStep) -> list[str]:
     """Return the traceback of a strategy, what it raised first."""
-    return [f"{instant(step.ts)}  failed: {_last(step)}", *(f"  {line}" for line in step.text.splitlines())]
+    return [f"{instant(step.ts)}  failed: {_last_line(step)}", *(f"  {line}" for line in step.text.splitlines())]
 
 
-def _last(step: Step) -> str:
+def _last_line(step: TraceStep) -> str:
     """Return the last line of a traceback, "" where there is none."""
     return (step.text.splitlines() or [""])[-1]
 
 
-def _gaps(steps: tuple[Step, ...]) -> list[tuple[Step, str]]:
+def _step_gaps(steps: tuple[TraceStep, ...]) -> list[tuple[TraceStep, str]]:
     """Return each step with the time since those before; none for the first, and for a stamp that lies before theirs."""
-    told: list[tuple[Step, str]] = []
+    told: list[tuple[TraceStep, str]] = []
     latest = 0
     for step in steps:
-        told.append((step, _span(step.ts - latest) if 0 < latest <= step.ts else ""))
+        told.append((step, _span_text(step.ts - latest) if 0 < latest <= step.ts else ""))
         latest = max(latest, step.ts)
     return told
 
 
-def _span(ns: int) -> str:
+def _span_text(ns: int) -> str:
     seconds = ns / 1e9
     return (
         f"+{seconds * 1e3:.1f} ms"
@@ -115,7 +115,7 @@ def _span(ns: int) -> str:
     )
 
 
-def _fields(found: Trace) -> dict[str, object]:
+def _trace_fields(found: DecisionTrace) -> dict[str, object]:
     first = found.steps[0].ts if found.steps else 0
     return {
         "decision": {key: value for key, value in found.decision.items() if value is not None},
@@ -126,22 +126,22 @@ def _fields(found: Trace) -> dict[str, object]:
     }
 
 
-def _why_fields(symbol: str, answers: list[Verdict], failed: list[tuple[str, Step]]) -> dict[str, object]:
+def _why_fields(symbol: str, answers: list[VerdictCount], failed: list[tuple[str, TraceStep]]) -> dict[str, object]:
     listed = [
-        answer._asdict() | {"meaning": meaning(answer.code), "decision": f"D{answer.decision}"} for answer in answers
+        answer._asdict() | {"meaning": reason_meaning(answer.code), "decision": f"D{answer.decision}"} for answer in answers
     ]
-    fallen = [{"strategy": name, "ts": step.ts, "error": _last(step)} for name, step in failed]
+    fallen = [{"strategy": name, "ts": step.ts, "error": _last_line(step)} for name, step in failed]
     return {"symbol": symbol, "asked": sum(answer.times for answer in answers), "answers": listed, "failed": fallen}
 
 
-def _why_text(answers: list[Verdict], failed: list[tuple[str, Step]]) -> str:
+def _why_text(answers: list[VerdictCount], failed: list[tuple[str, TraceStep]]) -> str:
     text = ""
     for answer in answers:
-        words = ": ".join(filter(None, (meaning(answer.code), answer.detail))) or "sent"
+        words = ": ".join(filter(None, (reason_meaning(answer.code), answer.detail))) or "sent"
         text += (
-            f"{plain(answer.strategy)}  {plain(answer.code)}  {answer.times} times, last {instant(answer.last)}"
-            f"  (D{answer.decision})\n  {plain(words)}\n"
+            f"{plain_text(answer.strategy)}  {plain_text(answer.code)}  {answer.times} times, last {instant(answer.last)}"
+            f"  (D{answer.decision})\n  {plain_text(words)}\n"
         )
     for name, step in failed:
-        text += plain(f"{name}  failed at {instant(step.ts)}: {_last(step)}  (patang trace {name})") + "\n"
+        text += plain_text(f"{name}  failed at {instant(step.ts)}: {_last_line(step)}  (patang trace {name})") + "\n"
     return text

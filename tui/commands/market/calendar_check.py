@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from typing import Final, NamedTuple
 
-from brokers.upstox.market_days import Holiday, Span, Status, spans
+from brokers.upstox.market_days import ExchangeStatus, TradingSpan, UpstoxHoliday, trading_spans
 from engine.errors import DataError
 from engine.market.calendar import Calendar, ist_day
-from engine.market.sessions import CONTINUOUS
-from tui.market_commands import KINDS, clock
+from engine.market.session_table import CONTINUOUS
+from tui.commands.market.charge_commands import KINDS, clock_text
 
 EXCHANGES: Final = ("NSE", "BSE", "NFO", "BFO", "CDS", "BCD", "MCX")
 SPECIAL: Final = "SPECIAL_TIMING"
@@ -17,14 +17,14 @@ SETTLEMENT: Final = "SETTLEMENT_HOLIDAY"
 OPEN: Final = "NORMAL_OPEN"
 
 
-class Finding(NamedTuple):
+class CalendarFinding(NamedTuple):
     """One comparison, and what it says."""
 
     agrees: bool
     text: str
 
 
-class Comparison:
+class CalendarComparison:
     """Holds what Upstox tells against our hours: those of stocks without derivatives, and of futures.
 
     `desk` is the calendar as the desk keeps it. Upstox tells one open and one close of an exchange, which stocks with
@@ -35,54 +35,54 @@ class Comparison:
         self._desk = desk
         self._new, self._old = Calendar.load(), Calendar.load(held_back=True)
 
-    def day(self, day: date, theirs: Mapping[str, Span]) -> Iterator[Finding]:
+    def compare_day(self, day: date, theirs: Mapping[str, TradingSpan]) -> Iterator[CalendarFinding]:
         """Compare the hours of a day: a finding for all exchanges that agree, and one for each that does not."""
         same = []
         for exchange in EXCHANGES:
-            finding = self._hours(day, exchange, theirs.get(exchange))
+            finding = self._compare_hours(day, exchange, theirs.get(exchange))
             if finding is None:
                 same.append(exchange)
             else:
                 yield finding
         if same:
-            said = {exchange: _said(theirs.get(exchange)) for exchange in same}
+            said = {exchange: _span_text(theirs.get(exchange)) for exchange in same}
             alike = {text: [each for each in same if said[each] == text] for text in dict.fromkeys(said.values())}
-            yield Finding(True, f"{day}  " + "; ".join(f"{', '.join(who)} {text}" for text, who in alike.items()))
+            yield CalendarFinding(True, f"{day}  " + "; ".join(f"{', '.join(who)} {text}" for text, who in alike.items()))
 
-    def _hours(self, day: date, exchange: str, theirs: Span | None) -> Finding | None:
+    def _compare_hours(self, day: date, exchange: str, theirs: TradingSpan | None) -> CalendarFinding | None:
         """Return what is to be told of an exchange on a day, None where both sides say the same."""
         try:
-            new, old = _span(self._new, day, exchange), _span(self._old, day, exchange)
+            new, old = _session_span(self._new, day, exchange), _session_span(self._old, day, exchange)
         except DataError as error:
-            return Finding(False, f"{day}  {exchange}: Upstox has {_said(theirs)}; {error}")
+            return CalendarFinding(False, f"{day}  {exchange}: Upstox has {_span_text(theirs)}; {error}")
         doubts = [str(each.since) for each in self._desk.doubts(day) if exchange in each.exchanges]
         if new == old or not doubts:
             return (
                 None
                 if theirs == new
-                else Finding(False, f"{day}  {exchange}: ours {_said(new)}, Upstox {_said(theirs)}")
+                else CalendarFinding(False, f"{day}  {exchange}: ours {_span_text(new)}, Upstox {_span_text(theirs)}")
             )
         if theirs == new:
             since = ", ".join(doubts)
-            return Finding(
-                True, f"{day}  {exchange}: {_said(new)}, as the new hours from {since} on, which are not confirmed"
+            return CalendarFinding(
+                True, f"{day}  {exchange}: {_span_text(new)}, as the new hours from {since} on, which are not confirmed"
             )
         text = "as before" if theirs == old else "as neither the new hours nor those before"
-        return Finding(False, f"{day}  {exchange}: Upstox {_said(theirs)}, {text}; ours {_said(new)}, not confirmed")
+        return CalendarFinding(False, f"{day}  {exchange}: Upstox {_span_text(theirs)}, {text}; ours {_span_text(new)}, not confirmed")
 
-    def holidays(self, first: date, theirs: list[Holiday]) -> Iterator[Finding]:
+    def compare_holidays(self, first: date, theirs: list[UpstoxHoliday]) -> Iterator[CalendarFinding]:
         """Compare the holidays from a day on: each of theirs, and those of ours that they do not have."""
         known = {each.date: each for each in theirs}
         for each in sorted(theirs, key=lambda one: one.date):
             if each.date >= first:
-                yield from self._holiday(each)
+                yield from self._compare_holiday(each)
         last = max(known, default=first)
         for ahead in range((last - first).days + 1):
             day = first + timedelta(days=ahead)
-            if day.weekday() < 5 and day not in known and not self._trades(day, "NSE"):
-                yield Finding(False, f"{day}  a holiday of ours that Upstox does not list")
+            if day.weekday() < 5 and day not in known and not self._is_trading(day, "NSE"):
+                yield CalendarFinding(False, f"{day}  a holiday of ours that Upstox does not list")
 
-    def _holiday(self, theirs: Holiday) -> Iterator[Finding]:
+    def _compare_holiday(self, theirs: UpstoxHoliday) -> Iterator[CalendarFinding]:
         day, name = (
             theirs.date,
             f"{theirs.date}  {theirs.description} ({theirs.holiday_type.lower().replace('_', ' ')})",
@@ -91,21 +91,21 @@ class Comparison:
             try:
                 settles = self._desk.settles(day)
             except DataError as error:
-                yield Finding(False, f"{name}: {error}")
+                yield CalendarFinding(False, f"{name}: {error}")
                 return
-            yield Finding(not settles, f"{name}: ours {'settles' if settles else 'does not settle'}")
+            yield CalendarFinding(not settles, f"{name}: ours {'settles' if settles else 'does not settle'}")
             return
-        wrong = [each for each in theirs.closed_exchanges if each in EXCHANGES and self._trades(day, each) is not False]
-        at = spans(theirs.open_exchanges)
-        found = [self._hours(day, each, span) for each, span in at.items() if each in EXCHANGES]
+        wrong = [each for each in theirs.closed_exchanges if each in EXCHANGES and self._is_trading(day, each) is not False]
+        at = trading_spans(theirs.open_exchanges)
+        found = [self._compare_hours(day, each, span) for each, span in at.items() if each in EXCHANGES]
         told = [each for each in found if each is not None]
         yield from told
         if wrong:
-            yield Finding(False, f"{name}: {', '.join(wrong)} closed, ours trades or is not known")
+            yield CalendarFinding(False, f"{name}: {', '.join(wrong)} closed, ours trades or is not known")
         elif not told:
-            yield Finding(True, name)
+            yield CalendarFinding(True, name)
 
-    def status(self, now: int, theirs: Status) -> Finding:
+    def compare_status(self, now: int, theirs: ExchangeStatus) -> CalendarFinding:
         """Compare how an exchange stands now (ns UTC)."""
         phase = self._new.phase(now, theirs.exchange, KINDS.get(theirs.exchange, "FUT")).name
         cas = (
@@ -114,9 +114,9 @@ class Comparison:
             else ""
         )
         agrees = (theirs.status == OPEN) == (phase == CONTINUOUS)
-        return Finding(agrees, f"{ist_day(now)} {clock(now)}  {theirs.exchange} {theirs.status}, ours {phase}{cas}")
+        return CalendarFinding(agrees, f"{ist_day(now)} {clock_text(now)}  {theirs.exchange} {theirs.status}, ours {phase}{cas}")
 
-    def _trades(self, day: date, exchange: str) -> bool | None:
+    def _is_trading(self, day: date, exchange: str) -> bool | None:
         """Tell whether an exchange trades on a day, None where we do not know."""
         try:
             return self._new.is_trading_day(day, exchange)
@@ -124,10 +124,10 @@ class Comparison:
             return None
 
 
-def _span(book: Calendar, day: date, exchange: str) -> Span | None:
+def _session_span(book: Calendar, day: date, exchange: str) -> TradingSpan | None:
     session = book.session(day, exchange, KINDS.get(exchange, "FUT"))
-    return None if session is None else Span(session.open, session.close)
+    return None if session is None else TradingSpan(session.open, session.close)
 
 
-def _said(span: Span | None) -> str:
-    return "closed" if span is None else f"{clock(span.start)}-{clock(span.end)}"
+def _span_text(span: TradingSpan | None) -> str:
+    return "closed" if span is None else f"{clock_text(span.start)}-{clock_text(span.end)}"

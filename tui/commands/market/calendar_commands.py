@@ -11,18 +11,18 @@ from typing import Annotated, Final, Literal
 
 from cyclopts import Parameter
 
-from compiled.model import SECOND, Instrument
-from engine.config import Config
+from compiled.model.values import SECOND, Instrument
+from engine.config.schema import DeskConfig
 from engine.errors import DataError
-from engine.market.calendar import Calendar, Phase
-from engine.market.hours import Hours
-from engine.market.instruments import INDICES, as_number
-from engine.market.safeguards import Safeguards
-from engine.market.sessions import Keeping
-from engine.texts import plain
-from tui.configured import calendar_of
-from tui.login import ask_secret, vault_of
-from tui.market_commands import DONE, IST, KINDS, AsJson, Day, a_day, clock, moment
+from engine.market.calendar import Calendar, SessionPhase
+from engine.market.instrument_hours import InstrumentHours
+from engine.market.instruments import INDICES, day_as_number
+from engine.market.safeguards import TradingSafeguards
+from engine.market.session_table import HoursClass
+from engine.texts import plain_text
+from tui.commands.desk.login_commands import ask_secret, vault_of
+from tui.commands.market.charge_commands import DONE, IST, KINDS, AsJson, Day, clock_text, moment_text, read_day
+from tui.run.settings import calendar_of
 
 DIFFERS, NOT_CHECKED = 1, 1
 AHEAD: Final = 14
@@ -58,79 +58,79 @@ def calendar(
 
     The hours are the desk's: where new ones are not confirmed, what is right under the old ones, too.
     """
-    from tui.launch import configuration  # noqa: PLC0415
+    from tui.run.launch import configuration  # noqa: PLC0415
 
     settings = configuration(config)
     if keep_token or forget_token:
-        return _token(settings, keep=keep_token)
+        return _manage_token(settings, keep=keep_token)
     if check:
-        return _check(settings, a_day(day), as_json=as_json)
-    book, on = calendar_of(settings), a_day(day)
-    by = Keeping(exchange, kind or ("EQ" if exchange in KINDS else "FUT"), cas, expiring)
+        return _check_calendar(settings, read_day(day), as_json=as_json)
+    book, on = calendar_of(settings), read_day(day)
+    by = HoursClass(exchange, kind or ("EQ" if exchange in KINDS else "FUT"), cas, expiring)
     early = int(settings.risk.square_off_before_s * SECOND)
-    facts = _facts(book, on, by, early)
-    if by.kind == "EQ" and not cas and (auction := by._replace(cas=True)) and _differ(book, on, by, auction):
-        facts["stocks_with_derivatives"] = _times(book, on, auction, early)
+    facts = _day_facts(book, on, by, early)
+    if by.kind == "EQ" and not cas and (auction := by._replace(cas=True)) and _sessions_differ(book, on, by, auction):
+        facts["stocks_with_derivatives"] = _trading_times(book, on, auction, early)
     if not day:
         now = int(datetime.now(IST).timestamp()) * SECOND
         phase = book.phase(now, exchange, str(facts["kind"]), cas, expiring)
-        facts["now"], facts["until"] = phase.name, moment(phase.end)
+        facts["now"], facts["until"] = phase.name, moment_text(phase.end)
     facts["remarks"] = book.remarks(on)
-    sys.stdout.write(json.dumps(facts) + "\n" if as_json else _spoken(facts))
+    sys.stdout.write(json.dumps(facts) + "\n" if as_json else _facts_text(facts))
     return DONE
 
 
-def _facts(book: Calendar, on: date, by: Keeping, early: int) -> dict[str, object]:
+def _day_facts(book: Calendar, on: date, by: HoursClass, early: int) -> dict[str, object]:
     facts: dict[str, object] = {"date": str(on), "weekday": f"{on:%A}", **by._asdict()}
     session = book.session(on, *by)
     facts["trading_day"] = session is not None
     if session is not None:
-        facts |= _times(book, on, by, early)
+        facts |= _trading_times(book, on, by, early)
         window = book.amo(on, by.exchange, by.kind)
-        facts["after_market_orders"] = [moment(at) for at in window] if window else None
-        facts["phases"] = [_phase(phase) for phase in session.phases]
+        facts["after_market_orders"] = [moment_text(at) for at in window] if window else None
+        facts["phases"] = [_phase_row(phase) for phase in session.phases]
         if book.doubts(on):
             full = Calendar.load().session(on, *by)
-            facts["when_confirmed"] = [_phase(phase) for phase in full.phases] if full else []
+            facts["when_confirmed"] = [_phase_row(phase) for phase in full.phases] if full else []
     if by.exchange in KINDS:
-        facts["settlement_day"] = _known(lambda: book.settles(on, by.exchange))
+        facts["settlement_day"] = _value_if_known(lambda: book.settles(on, by.exchange))
         if session is not None:
-            facts["settles_on"] = _known(lambda: str(book.settlement(on, by.exchange)))
-    facts["previous_trading_day"] = _known(lambda: str(book.previous_trading_day(on, by.exchange)))
-    facts["next_trading_day"] = _known(lambda: str(book.next_trading_day(on, by.exchange)))
+            facts["settles_on"] = _value_if_known(lambda: str(book.settlement(on, by.exchange)))
+    facts["previous_trading_day"] = _value_if_known(lambda: str(book.previous_trading_day(on, by.exchange)))
+    facts["next_trading_day"] = _value_if_known(lambda: str(book.next_trading_day(on, by.exchange)))
     return facts
 
 
-def _differ(book: Calendar, on: date, by: Keeping, other: Keeping) -> bool:
+def _sessions_differ(book: Calendar, on: date, by: HoursClass, other: HoursClass) -> bool:
     return book.session(on, *by) != book.session(on, *other)
 
 
-def _times(book: Calendar, on: date, by: Keeping, early: int) -> dict[str, object]:
+def _trading_times(book: Calendar, on: date, by: HoursClass, early: int) -> dict[str, object]:
     """Return when continuous trading begins and ends, when the broker squares off, and what the desk makes of that."""
     name = next(iter(INDICES)) if by.expiring else ""
-    one = Instrument(1, by.exchange, "ONE", 0.05, kind=by.kind, name=name, expiry=as_number(on) if by.expiring else 0)
-    own = Hours(book, Safeguards.load(), ["ONE"] if by.cas else []).trading(on, one, early)
+    one = Instrument(1, by.exchange, "ONE", 0.05, kind=by.kind, name=name, expiry=day_as_number(on) if by.expiring else 0)
+    own = InstrumentHours(book, TradingSafeguards.load(), ["ONE"] if by.cas else []).trading_hours(on, one, early)
     assert own is not None
     known, last = book.square_off(on, *by), own.last_entry or own.closes
     return {
-        "open": clock(own.opens), "close": clock(own.closes), "square_off": clock(known),
-        "desk_last_entry": clock(min(last, own.square_off) if own.clears else last),
-        "desk_leaves_all" if own.clears else "desk_leaves_intraday": "takes none" if known is None else clock(own.square_off),
+        "open": clock_text(own.opens), "close": clock_text(own.closes), "square_off": clock_text(known),
+        "desk_last_entry": clock_text(min(last, own.square_off) if own.clears else last),
+        "desk_leaves_all" if own.clears else "desk_leaves_intraday": "takes none" if known is None else clock_text(own.square_off),
     }  # fmt: skip
 
 
-def _phase(phase: Phase) -> dict[str, str | None]:
-    return {"name": phase.name, "start": clock(phase.start), "end": clock(phase.end)}
+def _phase_row(phase: SessionPhase) -> dict[str, str | None]:
+    return {"name": phase.name, "start": clock_text(phase.start), "end": clock_text(phase.end)}
 
 
-def _known(ask: Callable[[], object]) -> object:
+def _value_if_known(ask: Callable[[], object]) -> object:
     try:
         return ask()
     except DataError:
         return None
 
 
-def _spoken(facts: dict[str, object]) -> str:
+def _facts_text(facts: dict[str, object]) -> str:
     lines = []
     for name, value in facts.items():
         if name in {"phases", "when_confirmed"}:
@@ -153,7 +153,7 @@ def _spoken(facts: dict[str, object]) -> str:
 # the second source
 
 
-def _token(config: Config, *, keep: bool) -> int:
+def _manage_token(config: DeskConfig, *, keep: bool) -> int:
     vault = vault_of(config)
     if keep:
         vault.put(SECRET, os.environ.get(VARIABLE) or ask_secret("Analytics token of Upstox: ", VARIABLE))
@@ -164,9 +164,9 @@ def _token(config: Config, *, keep: bool) -> int:
     return DONE
 
 
-def _check(config: Config, first: date, *, as_json: bool) -> int:
+def _check_calendar(config: DeskConfig, first: date, *, as_json: bool) -> int:
     from brokers.upstox.market_days import REST, MarketDays  # noqa: PLC0415  only here is it asked
-    from tui.calendar_check import Comparison, Finding  # noqa: PLC0415
+    from tui.commands.market.calendar_check import CalendarComparison, CalendarFinding  # noqa: PLC0415
 
     rest, last = config.market.upstox or REST, first + timedelta(days=AHEAD - 1)
     token = vault_of(config).get(SECRET)
@@ -175,19 +175,19 @@ def _check(config: Config, first: date, *, as_json: bool) -> int:
         sys.stdout.write(json.dumps({"checked": False, "text": plan}) + "\n" if as_json else plan + "\n")
         return NOT_CHECKED
 
-    async def compare() -> list[Finding]:
-        comparison, now = Comparison(calendar_of(config)), datetime.now(IST)
+    async def compare() -> list[CalendarFinding]:
+        comparison, now = CalendarComparison(calendar_of(config)), datetime.now(IST)
         async with MarketDays(token, rest) as source:
             found = [
                 finding
                 for ahead in range(AHEAD)
-                for finding in comparison.day(
+                for finding in comparison.compare_day(
                     first + timedelta(days=ahead), await source.timings(first + timedelta(days=ahead))
                 )
             ]
-            found += comparison.holidays(first, await source.holidays())
+            found += comparison.compare_holidays(first, await source.holidays())
             if first == now.date():
-                found.append(comparison.status(int(now.timestamp()) * SECOND, await source.status("NSE")))
+                found.append(comparison.compare_status(int(now.timestamp()) * SECOND, await source.status("NSE")))
         return found
 
     found = asyncio.run(compare())
@@ -197,5 +197,5 @@ def _check(config: Config, first: date, *, as_json: bool) -> int:
         sys.stdout.write(json.dumps(facts) + "\n")
     else:
         told = [f"{'agrees ' if each.agrees else 'DIFFERS'}  {each.text}" for each in found]
-        sys.stdout.write("\n".join([*map(plain, told), f"{len(found) - differ} agree, {differ} differ"]) + "\n")
+        sys.stdout.write("\n".join([*map(plain_text, told), f"{len(found) - differ} agree, {differ} differ"]) + "\n")
     return DIFFERS if differ else DONE

@@ -12,16 +12,24 @@ from typing import Annotated, NamedTuple, get_args
 
 from cyclopts import Parameter
 
-from compiled.charges import CHARGES, HOME, LIMIT, Charges, RateTable, estimate, note
-from compiled.model import SECOND, Side, paise
+from compiled.accounting.charges import (
+    CHARGES,
+    HOME,
+    LIMIT,
+    ChargeBreakdown,
+    RateTable,
+    contract_note,
+    estimate_charges,
+)
+from compiled.model.values import SECOND, Side, paise
 from engine.errors import ConfigError, DataError, in_words
 from engine.market import charges as rate_tables
+from engine.market.accounts.deals import rates_of
 from engine.market.break_even import break_even_ticks
 from engine.market.calendar import ist_day
-from engine.market.deals import rates_of
-from engine.market.rules import Rules, TickClass
-from engine.texts import plain
-from tui.strict import NUMBER
+from engine.market.order_rules import OrderRules, TickClass
+from engine.texts import plain_text
+from tui.commands.shared.strict_values import NUMBER
 
 DONE = 0
 IST = timezone(timedelta(hours=5, minutes=30))
@@ -45,7 +53,7 @@ Many = Parameter(negative="", consume_multiple=False)
 Day = Annotated[str, Parameter(name="--date", help="YYYY-MM-DD, IST; empty: today.")]
 
 
-class Leg(NamedTuple):
+class ChargeLeg(NamedTuple):
     """One executed order whose charges are asked for; price in rupees."""
 
     exchange: str
@@ -75,21 +83,21 @@ def charges(
 
     Several legs: repeat the options (one that is given once holds for all legs), or name a file.
     """
-    on = a_day(day)
+    on = read_day(day)
     if file and any((exchange, segment, side, qty, price)):
         raise ConfigError("legs come from the options or from --file, not from both")
     if tick and not LEAST_TICK <= tick < TOO_MUCH:
         raise ConfigError(f"--tick {tick:g}: expected rupees, {LEAST_TICK} or more")
     legs = legs_of(file) if file else named_legs(exchange, segment, side, qty, price)
-    facts = cost(legs, on, tick)
+    facts = legs_cost(legs, on, tick)
     if as_json:
         sys.stdout.write(json.dumps(facts) + "\n")
     else:
-        sys.stdout.write(_bill(facts))
+        sys.stdout.write(_bill_text(facts))
     return DONE
 
 
-def named_legs(*columns: Sequence[str]) -> list[Leg]:
+def named_legs(*columns: Sequence[str]) -> list[ChargeLeg]:
     """Return the legs of repeated options; raise `ConfigError` where their numbers do not fit."""
     count = max(1, *map(len, columns))
     for name, values in zip(COLUMNS, columns, strict=True):
@@ -97,10 +105,10 @@ def named_legs(*columns: Sequence[str]) -> list[Leg]:
             what = f"{len(values)} times" if values else "not at all"
             raise ConfigError(f"--{name} is given {what}: name each leg's, or one for all (or legs in a --file)")
     wide = [list(values) * count if len(values) == 1 else list(values) for values in columns]
-    return [_leg(dict(zip(COLUMNS, row, strict=True)), "") for row in zip(*wide, strict=True)]
+    return [_read_leg(dict(zip(COLUMNS, row, strict=True)), "") for row in zip(*wide, strict=True)]
 
 
-def legs_of(file: Path) -> list[Leg]:
+def legs_of(file: Path) -> list[ChargeLeg]:
     """Return the legs of a CSV file; raise `ConfigError` naming the line."""
     try:
         rows = csv.DictReader(file.read_text(encoding="utf-8-sig").splitlines())
@@ -110,105 +118,105 @@ def legs_of(file: Path) -> list[Leg]:
     if lacking:
         raise ConfigError(f"{file}: the legs lack {', '.join(lacking)}")
     legs = []
-    for row in _read(file, rows):
+    for row in _csv_rows(file, rows):
         if None in row or None in row.values():
             raise ConfigError(f"{file}, line {rows.line_num}: expected {len(rows.fieldnames or ())} values")
-        legs.append(_leg(row, f"{file}, line {rows.line_num}: "))
+        legs.append(_read_leg(row, f"{file}, line {rows.line_num}: "))
     if not legs:
         raise ConfigError(f"{file}: there is no leg in it")
     return legs
 
 
-def _read(file: Path, rows: "csv.DictReader[str]") -> Iterator[dict[str, str]]:
+def _csv_rows(file: Path, rows: "csv.DictReader[str]") -> Iterator[dict[str, str]]:
     try:
         yield from rows
     except csv.Error as error:
         raise ConfigError(f"{file}, line {rows.reader.line_num}: {in_words(error)}") from error
 
 
-def _leg(row: Mapping[str, str], where: str) -> Leg:
+def _read_leg(row: Mapping[str, str], where: str) -> ChargeLeg:
     segments, exchanges = get_args(rate_tables.Segment), (*get_args(rate_tables.Exchange), *HOME)
-    segment = _one_of(row["segment"].upper(), segments, f"{where}segment")
-    exchange = _one_of(row["exchange"].upper(), exchanges, f"{where}exchange")
+    segment = _require_one_of(row["segment"].upper(), segments, f"{where}segment")
+    exchange = _require_one_of(row["exchange"].upper(), exchanges, f"{where}exchange")
     market = TRADED.get(exchange)
     if market is not None and segment not in market:
         raise ConfigError(f"{where}{exchange} trades {' and '.join(market)}, no {segment}")
-    side = Side[_one_of(row["side"].upper(), ("BUY", "SELL"), f"{where}side")]
-    quantity, price = (_above_zero(row[name], f"{where}{name}") for name in ("qty", "price"))
+    side = Side[_require_one_of(row["side"].upper(), ("BUY", "SELL"), f"{where}side")]
+    quantity, price = (_positive_number(row[name], f"{where}{name}") for name in ("qty", "price"))
     if quantity != int(quantity):
         raise ConfigError(f"{where}qty {row['qty']}: expected a whole number")
     if quantity * price * 100 > LIMIT:
         raise ConfigError(f"{where}{row['qty']} at {row['price']}: turnover above ₹1,000 crore")
-    return Leg(exchange, segment, side, int(quantity), price)
+    return ChargeLeg(exchange, segment, side, int(quantity), price)
 
 
-def cost(legs: Sequence[Leg], on: date, tick: float) -> dict[str, object]:
+def legs_cost(legs: Sequence[ChargeLeg], on: date, tick: float) -> dict[str, object]:
     """Return what the legs of one day cost; raise `DataError` where the table does not cover one."""
-    table = rate_tables.load()
+    table = rate_tables.load_rate_table()
     told, parts = [], []
     for leg in legs:
         rates = rates_of(table, leg.segment, leg.exchange, on)
-        grid = tick or _tick(leg, on)
+        grid = tick or _tick_size(leg, on)
         try:
-            part = estimate(rates, leg.side, leg.quantity, leg.price)
+            part = estimate_charges(rates, leg.side, leg.quantity, leg.price)
             ticks = break_even_ticks(rates, leg.side, leg.quantity, leg.price, grid) if grid else None
         except ValueError as error:
             raise ConfigError(f"{leg.side.name} {leg.quantity} at {leg.price:g}: {error}") from error
         parts.append(part)
         told.append({
             "exchange": leg.exchange, "segment": leg.segment, "side": leg.side.name, "quantity": leg.quantity,
-            "price": leg.price, "tick": grid or None, "estimate": _items([part]), "break_even_ticks": ticks,
+            "price": leg.price, "tick": grid or None, "estimate": _charge_items([part]), "break_even_ticks": ticks,
         })  # fmt: skip
     known = [leg["break_even_ticks"] for leg in told]
     return {
         "date": str(on),
         "legs": told,
-        "estimate": _items(parts),
-        "note": _items(_notes(legs, table, on)),
+        "estimate": _charge_items(parts),
+        "note": _charge_items(_contract_notes(legs, table, on)),
         "break_even_ticks": None if None in known else max(int(str(each)) for each in known),
     }
 
 
-def _notes(legs: Sequence[Leg], table: RateTable, on: date) -> list[Charges]:
+def _contract_notes(legs: Sequence[ChargeLeg], table: RateTable, on: date) -> list[ChargeBreakdown]:
     """Return one contract note per exchange and segment, each leg an order of its own."""
-    groups: defaultdict[tuple[str, str], list[Leg]] = defaultdict(list)
+    groups: defaultdict[tuple[str, str], list[ChargeLeg]] = defaultdict(list)
     for leg in legs:
         groups[HOME.get(leg.exchange, leg.exchange), leg.segment].append(leg)
     found = []
     for (exchange, segment), group in groups.items():
         values = {side: [int(paise(leg.price, leg.quantity)) for leg in group if leg.side is side] for side in Side}
         try:
-            found.append(note(rates_of(table, segment, exchange, on), values[Side.BUY], values[Side.SELL]))
+            found.append(contract_note(rates_of(table, segment, exchange, on), values[Side.BUY], values[Side.SELL]))
         except ValueError as error:
             raise ConfigError(str(error)) from error
     return found
 
 
-def _tick(leg: Leg, on: date) -> float:
+def _tick_size(leg: ChargeLeg, on: date) -> float:
     """Return the tick by the dated rules, 0.0 where they do not tell."""
     home, kind = TICK_CLASSES.get(leg.segment, ("", None))
     if kind is None or (home and HOME.get(leg.exchange, leg.exchange) != HOME[home]):
         return 0.0
     try:
-        return Rules.load().tick_size(on, leg.price, home or leg.exchange, kind)
+        return OrderRules.load().tick_size(on, leg.price, home or leg.exchange, kind)
     except DataError:
         return 0.0
 
 
-def _items(parts: Sequence[Charges]) -> dict[str, float]:
+def _charge_items(parts: Sequence[ChargeBreakdown]) -> dict[str, float]:
     names = ("brokerage", "tax", "txn", "ipft", "sebi", "gst", "stamp", "total")
     return {name: round(sum(float(getattr(part, name)) for part in parts), 10) for name in names}
 
 
-def _bill(facts: dict[str, object]) -> str:
+def _bill_text(facts: dict[str, object]) -> str:
     """Return the bill as lines of text."""
     exact, billed, legs = facts["estimate"], facts["note"], facts["legs"]
     assert isinstance(exact, dict)
     assert isinstance(billed, dict)
     assert isinstance(legs, list)
     lines = [
-        f"{leg['side']} {leg['quantity']} at {leg['price']:,.2f}, {plain(leg['exchange'])} {plain(leg['segment'])}: "
-        f"{leg['estimate']['total']:,.4f}, {_ticks(leg)}"
+        f"{leg['side']} {leg['quantity']} at {leg['price']:,.2f}, {plain_text(leg['exchange'])} {plain_text(leg['segment'])}: "
+        f"{leg['estimate']['total']:,.4f}, {_break_even_text(leg)}"
         for leg in legs
     ]
     lines += ["", f"{'':<10} {'estimate':>14} {'note':>14}"]
@@ -216,7 +224,7 @@ def _bill(facts: dict[str, object]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _ticks(leg: Mapping[str, object]) -> str:
+def _break_even_text(leg: Mapping[str, object]) -> str:
     if leg["tick"] is None:
         return "break-even not known: name the --tick"
     if leg["break_even_ticks"] is None:
@@ -227,7 +235,7 @@ def _ticks(leg: Mapping[str, object]) -> str:
 # shared with the other market commands
 
 
-def a_day(text: str) -> date:
+def read_day(text: str) -> date:
     """Return a day as it is written, today (IST) where it is not; raise `ConfigError`."""
     if not text:
         return datetime.now(IST).date()
@@ -237,17 +245,17 @@ def a_day(text: str) -> date:
         raise ConfigError(f"date {text}: expected YYYY-MM-DD, a day that exists") from None
 
 
-def clock(ts: int | None) -> str | None:
+def clock_text(ts: int | None) -> str | None:
     """Return the time of day in IST, None for none."""
     return None if ts is None else f"{datetime.fromtimestamp(ts // SECOND, IST):%H:%M}"
 
 
-def moment(ts: int) -> str:
+def moment_text(ts: int) -> str:
     """Return day and time in IST."""
-    return f"{ist_day(ts)} {clock(ts)}"
+    return f"{ist_day(ts)} {clock_text(ts)}"
 
 
-def _one_of(given: str, known: Sequence[str], what: str) -> str:
+def _require_one_of(given: str, known: Sequence[str], what: str) -> str:
     if given not in known:
         near = difflib.get_close_matches(given, known, 1)
         hint = f"the nearest is {near[0]}" if near else f"there are {', '.join(known)}"
@@ -255,7 +263,7 @@ def _one_of(given: str, known: Sequence[str], what: str) -> str:
     return given
 
 
-def _above_zero(text: str, what: str) -> float:
+def _positive_number(text: str, what: str) -> float:
     value = float(text) if NUMBER.fullmatch(text) else 0.0
     if not 0 < value < TOO_MUCH:
         raise ConfigError(f"{what} {text!r}: expected a number above 0")

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from engine.config import Config, paths
+from engine.config.schema import DeskConfig, desk_paths
 from engine.errors import ConfigError, DataError
-from engine.market.actions import Action, Actions
 from engine.market.calendar import Calendar
-from engine.market.dumps import Dumps, content_of
-from engine.market.instruments import Instruments, Listing
-from engine.market.of_day import of_day
-from engine.market.safeguards import Safeguards
-from engine.texts import plain
-from tui.bars_shared import listed
-from tui.market_commands import AsJson, Day, a_day
-from tui.shelves import share_dumps, shared_dumps
-from tui.tables import table
+from engine.market.corporate_actions.action_list import CorporateAction, CorporateActions
+from engine.market.day_instruments import instruments_of_day
+from engine.market.instrument_dumps import DumpFolder, content_of
+from engine.market.instruments import InstrumentList, InstrumentListing
+from engine.market.safeguards import TradingSafeguards
+from engine.texts import plain_text
+from tui.commands.bars.bar_selection import symbol_list
+from tui.commands.market.charge_commands import AsJson, Day, read_day
+from tui.commands.shared.text_tables import print_table
+from tui.run.bar_stores import share_dumps, shared_dumps
 
 if TYPE_CHECKING:
     from store.bars.postgres_instruments import PostgresDumps
@@ -47,17 +47,17 @@ def keep(
         content = content_of(file)
     except OSError as error:
         raise DataError(f"{file}: {error.strerror}") from error
-    for version in _dumps(folder, config).keep(a_day(day), content):
-        sys.stdout.write(f"{plain(str(version.path))}\n")
+    for version in _local_dumps(folder, config).keep(read_day(day), content):
+        sys.stdout.write(f"{plain_text(str(version.path))}\n")
     if folder is None:
-        share_dumps(_configured(config))
+        share_dumps(_load_config(config))
     return DONE
 
 
 @instruments.command
 def share(*, config: ConfigFile = None) -> int:
     """Give the Postgres of the bars every dump that is kept here and not there."""
-    values = _configured(config)
+    values = _load_config(config)
     if values.store.backend != "postgres":
         raise ConfigError('store.backend is not "postgres": there is no server to share dumps with')
     sys.stderr.write(f"{share_dumps(values)} dumps given\n")
@@ -67,9 +67,9 @@ def share(*, config: ConfigFile = None) -> int:
 @instruments.command
 def days(*, folder: Folder = None, config: ConfigFile = None, as_json: AsJson = False) -> int:
     """List of which days dumps are kept, by exchange."""
-    dumps = _kept(folder, config)
+    dumps = _kept_dumps(folder, config)
     there = [(exchange, dumps.days(exchange)) for exchange in dumps.exchanges()]
-    _show(
+    _print_rows(
         [{"exchange": name, "from": str(found[0]), "to": str(found[-1]), "days": len(found)} for name, found in there],
         as_json=as_json,
     )
@@ -87,14 +87,14 @@ def terms(
     as_json: AsJson = False,
 ) -> int:
     """Tell token, tick and lot of a day, by its dump or the last before it; stderr says which one that was."""
-    found = of_day(_kept(folder, config), a_day(day), exchange.upper(), listed(symbols))
+    found = instruments_of_day(_kept_dumps(folder, config), read_day(day), exchange.upper(), symbol_list(symbols))
     if found.remark:
-        sys.stderr.write(plain(found.remark) + "\n")
+        sys.stderr.write(plain_text(found.remark) + "\n")
     rows = [
         {"symbol": name, "token": each.token, "kind": each.kind, "tick": each.tick, "lot": each.lot, "dump": str(found.dump)}
         for name, each in found.instruments.items()
     ]  # fmt: skip
-    _show(rows, as_json=as_json)
+    _print_rows(rows, as_json=as_json)
     return FAILED if found.missing else DONE
 
 
@@ -112,17 +112,17 @@ def find(
     as_json: AsJson = False,
 ) -> int:
     """Find instruments in the last dump on or before a day."""
-    book = _latest(folder, config, day)
+    book = _latest_listings(folder, config, day)
     market = exchange.upper()
     if kind or expiry or strike is not None:
-        found = book.derivatives(text.upper(), kind, a_day(expiry) if expiry else None, strike, market)
+        found = book.derivatives(text.upper(), kind, read_day(expiry) if expiry else None, strike, market)
     else:
         token = book.by_token(int(text)) if text.isascii() and text.isdecimal() else None
         found = [each for each in ([token] if token else book.search(text)) if market in {"", each.exchange}]
     if not found:
         asked = " ".join(str(each) for each in (text, market, kind, expiry, strike) if each not in {"", None})
         raise DataError(f"the dump of {book.day} lists nothing like {asked}")
-    _show([_fields(book, each) for each in found], as_json=as_json)
+    _print_rows([_listing_row(book, each) for each in found], as_json=as_json)
     return DONE
 
 
@@ -137,8 +137,8 @@ def chain(
     as_json: AsJson = False,
 ) -> int:
     """List the option chain of one expiry."""
-    name, book = name.upper(), _latest(folder, config, day)
-    on = a_day(expiry) if expiry else book.nearest_expiry(name, "CE", a_day(day) if day else None)
+    name, book = name.upper(), _latest_listings(folder, config, day)
+    on = read_day(expiry) if expiry else book.nearest_expiry(name, "CE", read_day(day) if day else None)
     rows = [
         {
             "strike": each.price,
@@ -149,7 +149,7 @@ def chain(
     ]
     if not rows:
         raise DataError(f"the dump of {book.day} lists no options on {name} of {on}")
-    _show(rows, as_json=as_json)
+    _print_rows(rows, as_json=as_json)
     return DONE
 
 
@@ -166,16 +166,16 @@ def expiries(
 ) -> int:
     """List the days on which contracts on an underlying expire."""
     if by_rule:
-        first = a_day(day)
-        calendar, rules, last = Calendar.load(), Safeguards.load(), date(first.year, 12, 31)
+        first = read_day(day)
+        calendar, rules, last = Calendar.load(), TradingSafeguards.load(), date(first.year, 12, 31)
         days = rules.expiries(calendar, name, first, last, exchange)
         monthly = rules.expiries(calendar, name, first, last, exchange, monthly=True)
     else:
-        book = _latest(folder, config, day)
+        book = _latest_listings(folder, config, day)
         days, monthly = book.expiries(name, exchange=exchange), book.monthly_expiries(name, exchange=exchange)
     if not days:
         raise DataError(f"no contract on {name} at {exchange}")
-    _show([{"expiry": str(each), "monthly": each in monthly} for each in days], as_json=as_json)
+    _print_rows([{"expiry": str(each), "monthly": each in monthly} for each in days], as_json=as_json)
     return DONE
 
 
@@ -189,11 +189,11 @@ def changes(
     as_json: AsJson = False,
 ) -> int:
     """Compare the dumps of two days: what is new, gone, or has another token, tick or lot."""
-    dumps = _dumps(folder, config)
-    then, now = dumps.load(a_day(before)), dumps.load(a_day(after))
+    dumps = _local_dumps(folder, config)
+    then, now = dumps.load(read_day(before)), dumps.load(read_day(after))
     reused = {key.symbol for _, key in now.reused_tokens(then).values()}
     rows = [each._asdict() | {"reused": each.symbol in reused} for each in now.changes_since(then)]
-    _show(rows, as_json=as_json)
+    _print_rows(rows, as_json=as_json)
     return DONE
 
 
@@ -206,20 +206,20 @@ def actions(
     as_json: AsJson = False,
 ) -> int:
     """List the corporate actions of a share, or of all shares whose ex-date is the day."""
-    book = Actions.load(file)
-    found = book.of(symbol) if symbol else book.on(a_day(day))
-    _show([_action(each) for each in found], as_json=as_json)
+    book = CorporateActions.load(file)
+    found = book.of_symbol(symbol) if symbol else book.on_ex_date(read_day(day))
+    _print_rows([_action_row(each) for each in found], as_json=as_json)
     return DONE
 
 
-def _action(each: Action) -> dict[str, object]:
+def _action_row(each: CorporateAction) -> dict[str, object]:
     return {
         "symbol": each.symbol, "ex": str(each.ex), "kind": each.kind.value, "ratio": each.ratio,
         "amount": each.amount, "text": each.text,
     }  # fmt: skip
 
 
-def _fields(book: Instruments, each: Listing) -> dict[str, object]:
+def _listing_row(book: InstrumentList, each: InstrumentListing) -> dict[str, object]:
     return {
         "exchange": each.exchange, "symbol": each.symbol, "token": each.token, "kind": each.kind, "name": each.name,
         "expiry": str(each.expiry or ""), "strike": each.strike, "tick": each.tick, "lot": each.lot,
@@ -227,33 +227,33 @@ def _fields(book: Instruments, each: Listing) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _configured(config: Path | None) -> Config:
-    from tui.launch import configuration  # noqa: PLC0415  as below
+def _load_config(config: Path | None) -> DeskConfig:
+    from tui.run.launch import configuration  # noqa: PLC0415  as below
 
     return configuration(config)
 
 
-def _kept(folder: Path | None, config: Path | None) -> "Dumps | PostgresDumps":
+def _kept_dumps(folder: Path | None, config: Path | None) -> "DumpFolder | PostgresDumps":
     """Return the dumps of this machine, or where it has none those of the server."""
-    found = _dumps(folder, config)
-    if folder is None and not found.exchanges() and (values := _configured(config)).store.backend == "postgres":
+    found = _local_dumps(folder, config)
+    if folder is None and not found.exchanges() and (values := _load_config(config)).store.backend == "postgres":
         return shared_dumps(values)
     return found
 
 
-def _dumps(folder: Path | None, config: Path | None) -> Dumps:
+def _local_dumps(folder: Path | None, config: Path | None) -> DumpFolder:
     if folder is not None:
-        return Dumps(folder)
+        return DumpFolder(folder)
     # only the desk's own folder needs the configuration
-    return Dumps(paths(_configured(config), os.environ).state / "instruments")
+    return DumpFolder(desk_paths(_load_config(config), os.environ).state / "instruments")
 
 
-def _latest(folder: Path | None, config: Path | None, day: str) -> Instruments:
-    return _dumps(folder, config).latest(a_day(day))
+def _latest_listings(folder: Path | None, config: Path | None, day: str) -> InstrumentList:
+    return _local_dumps(folder, config).latest(read_day(day))
 
 
-def _show(rows: Sequence[dict[str, object]], *, as_json: bool) -> None:
-    table(
+def _print_rows(rows: Sequence[dict[str, object]], *, as_json: bool) -> None:
+    print_table(
         [{name: f"{value:g}" if isinstance(value, float) else value for name, value in row.items()} for row in rows]
         if not as_json
         else rows,

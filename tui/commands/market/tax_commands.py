@@ -10,21 +10,29 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from engine.config.desk_modes import Mode
 from engine.errors import ConfigError
 from engine.market import charges as rate_tables
-from engine.market.actions import Actions
-from engine.market.assets import Asset
+from engine.market.accounts.account_statement import NOTE, AccountPosting, account_postings
+from engine.market.accounts.deals import (
+    OPENING,
+    AccountDeal,
+    Quantity,
+    charged_deals,
+    deals_of,
+    renamed_deals,
+    without_repeats,
+)
+from engine.market.accounts.lot_matching import MatchedLots, match_lots
+from engine.market.accounts.tax_report import SLAB, GainsBucket, TaxEntry, TaxReport, TaxRules, financial_year
+from engine.market.accounts.tradebook import read_holdings, read_tradebook
+from engine.market.asset_classes import AssetClass
 from engine.market.charges import ARTICLES
-from engine.market.deals import OPENING, Deal, Quantity, charged, deals_of, once, renamed
-from engine.market.lots import Matched, match
-from engine.market.statement import NOTE, Posting, statement
-from engine.market.tax import SLAB, Bucket, Entry, Report, TaxRules, financial_year
-from engine.market.tradebook import read_holdings, read_tradebook
-from engine.modes import Mode
-from engine.ops.files import write_whole
-from engine.ops.workbook import Sheet, as_csv, write_workbook
-from engine.texts import plain
-from store.whole import reading
+from engine.market.corporate_actions.action_list import CorporateActions
+from engine.system.whole_files import write_whole
+from engine.system.workbook import SpreadsheetTable, as_csv, write_workbook
+from engine.texts import plain_text
+from store.database_integrity import open_for_reading
 
 DONE = 0
 
@@ -67,101 +75,101 @@ def tax(
     year = financial_year(fy)
     if format == "xlsx" and (out is None or as_json):
         raise ConfigError("xlsx is no text: name a file with --out, and leave --json out")
-    table = rate_tables.load()
+    table = rate_tables.load_rate_table()
     # of a trade that both know, the desk's own fill says the product
-    told = _fills(database or _latest(mode, config)) if database is not None or not trades else []
+    told = _read_fills(database or _latest_database(mode, config)) if database is not None or not trades else []
     told += [deal for file in trades for deal in read_tradebook(file)]
     told += [deal for file in holdings for deal in read_holdings(file)]
-    told, again = once(renamed(told))
+    told, again = without_repeats(renamed_deals(told))
     gaps: set[str] = set()
-    deals = charged(told, table, gaps)
-    matched = match(deals, Actions.load(actions) if actions else None, year.last)
+    deals = charged_deals(told, table, gaps)
+    matched = match_lots(deals, CorporateActions.load(actions) if actions else None, year.last)
     report = TaxRules.load().report(matched, year)
-    postings = statement(deals, table, year.first, year.last, gaps=gaps)
+    postings = account_postings(deals, table, year.first, year.last, gaps=gaps)
     sheets = {sheet.name: sheet for sheet in sheets_of(report, matched, postings)}
-    _warn(report, deals, again, gaps)
+    _write_warnings(report, deals, again, gaps)
     if as_json:
-        _put(out, json.dumps(_object(report, list(sheets.values())), default=str) + "\n")
+        _write_output(out, json.dumps(_report_object(report, list(sheets.values())), default=str) + "\n")
     elif format == "csv":
-        _put(out, as_csv(sheets[view]))
+        _write_output(out, as_csv(sheets[view]))
     elif out is not None:
         write_workbook(out, list(sheets.values()))
     return DONE
 
 
-def sheets_of(report: Report, matched: Matched, postings: Sequence[Posting]) -> list[Sheet]:
+def sheets_of(report: TaxReport, matched: MatchedLots, postings: Sequence[AccountPosting]) -> list[SpreadsheetTable]:
     """Return the tables of a year; money is in rupees."""
     waiting = [*(("open", lot) for lot in matched.open), *(("no purchase", lot) for lot in matched.unmatched)]
     return [
-        Sheet(
+        SpreadsheetTable(
             "trades",
             ("section", "exchange", "symbol", "direction", "quantity", "opened", "closed", "days", "cost", "proceeds",
              "charges", "stt", "gain", "term", "percent", "turnover"),
-            [_trade(entry) for entry in report.entries],
+            [_trade_row(entry) for entry in report.entries],
         ),
-        Sheet("summary", ("item", "percent", "amount"), _summary(report, postings)),
-        Sheet(
+        SpreadsheetTable("summary", ("item", "percent", "amount"), _summary_rows(report, postings)),
+        SpreadsheetTable(
             "open",
             ("state", "exchange", "symbol", "side", "quantity", "day", "value"),
             [
-                (state, lot.exchange, lot.symbol, lot.side.name, _units(lot.quantity), lot.day, _rupees(lot.value))
+                (state, lot.exchange, lot.symbol, lot.side.name, _whole_units(lot.quantity), lot.day, _in_rupees(lot.value))
                 for state, lot in waiting
             ],
         ),
-        Sheet(
+        SpreadsheetTable(
             "account",
             ("day", "exchange", "segment", "what", "bought", "sold", "charges", "amount", "balance"),
-            [(p.day, p.exchange, p.segment, p.what, *map(_rupees, p[4:])) for p in postings],
+            [(p.day, p.exchange, p.segment, p.what, *map(_in_rupees, p[4:])) for p in postings],
         ),
     ]  # fmt: skip
 
 
-def _trade(entry: Entry) -> tuple[object, ...]:
+def _trade_row(entry: TaxEntry) -> tuple[object, ...]:
     line = entry.line
     return (
-        line.section, line.exchange, line.symbol, line.direction, _units(line.quantity), line.opened, line.closed,
-        (line.closed - line.opened).days, _rupees(line.cost), _rupees(line.proceeds), _rupees(line.charges),
-        _rupees(line.stt), _rupees(entry.gain), entry.term, _percent(entry.percent), _rupees(entry.turnover),
+        line.section, line.exchange, line.symbol, line.direction, _whole_units(line.quantity), line.opened, line.closed,
+        (line.closed - line.opened).days, _in_rupees(line.cost), _in_rupees(line.proceeds), _in_rupees(line.charges),
+        _in_rupees(line.stt), _in_rupees(entry.gain), entry.term, _percent_text(entry.percent), _in_rupees(entry.turnover),
     )  # fmt: skip
 
 
-def _summary(report: Report, postings: Sequence[Posting]) -> list[tuple[object, ...]]:
+def _summary_rows(report: TaxReport, postings: Sequence[AccountPosting]) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = [
-        (f"{bucket.term}-term gains{_kind(bucket)}", _percent(bucket.percent), _rupees(bucket.gain))
+        (f"{bucket.term}-term gains{_fund_suffix(bucket)}", _percent_text(bucket.percent), _in_rupees(bucket.gain))
         for bucket in report.gains
     ]
-    rows.append(("long-term gains that are free", "", _rupees(report.exemption)))
+    rows.append(("long-term gains that are free", "", _in_rupees(report.exemption)))
     rows += [
-        (f"{bucket.term}-term gains{_kind(bucket)} taxed", _percent(bucket.percent), _rupees(bucket.gain))
+        (f"{bucket.term}-term gains{_fund_suffix(bucket)} taxed", _percent_text(bucket.percent), _in_rupees(bucket.gain))
         for bucket in report.taxable
     ]
     slab = ", without those at the slab rate" if any(bucket.percent == SLAB for bucket in report.taxable) else ""
-    rows.append((f"tax on gains{slab}, before surcharge and cess", "", _rupees(report.tax)))
+    rows.append((f"tax on gains{slab}, before surcharge and cess", "", _in_rupees(report.tax)))
     for business in report.business:
         rows += [
-            (f"{business.section} {name}", "", _rupees(getattr(business, name)))
+            (f"{business.section} {name}", "", _in_rupees(getattr(business, name)))
             for name in ("turnover", "difference", "charges", "profit")
         ]
     notes = sum(each.charges for each in postings if each.what == NOTE)
-    rows.append(("charges of the year's contract notes", "", _rupees(notes)))
-    rows.append(("depository", "", _rupees(sum(each.charges for each in postings) - notes)))
+    rows.append(("charges of the year's contract notes", "", _in_rupees(notes)))
+    rows.append(("depository", "", _in_rupees(sum(each.charges for each in postings) - notes)))
     return rows
 
 
-def _units(quantity: Quantity) -> Quantity:
+def _whole_units(quantity: Quantity) -> Quantity:
     """Return whole units without a fraction of zeros."""
     return int(quantity) if quantity == int(quantity) else quantity
 
 
-def _percent(percent: float) -> float | str:
+def _percent_text(percent: float) -> float | str:
     return "slab" if percent == SLAB else percent or ""
 
 
-def _kind(bucket: Bucket) -> str:
+def _fund_suffix(bucket: GainsBucket) -> str:
     return "" if bucket.equity else " on other funds and bonds"
 
 
-def _object(report: Report, sheets: Sequence[Sheet]) -> dict[str, object]:
+def _report_object(report: TaxReport, sheets: Sequence[SpreadsheetTable]) -> dict[str, object]:
     facts: dict[str, object] = {"fy": report.year.name, "unmatched": report.unmatched}
     for sheet in sheets:
         facts[sheet.name] = [
@@ -174,7 +182,7 @@ def _object(report: Report, sheets: Sequence[Sheet]) -> dict[str, object]:
     return facts
 
 
-def _warn(report: Report, deals: Sequence[Deal], again: int, gaps: set[str]) -> None:
+def _write_warnings(report: TaxReport, deals: Sequence[AccountDeal], again: int, gaps: set[str]) -> None:
     """Tell on stderr what the statement rests on."""
     lines = []
     if again:
@@ -184,12 +192,12 @@ def _warn(report: Report, deals: Sequence[Deal], again: int, gaps: set[str]) -> 
         lines.append(
             f"no rate is known for {first}{f' and {len(more)} more' if more else ''}: nothing is charged for it there"
         )
-    kinds: defaultdict[Asset, set[str]] = defaultdict(set)
+    kinds: defaultdict[AssetClass, set[str]] = defaultdict(set)
     for deal in deals:
-        if deal.equity and deal.asset is not Asset.SHARE:
+        if deal.is_security and deal.asset is not AssetClass.SHARE:
             kinds[deal.asset].add(deal.symbol)
     lines += [f"taken for {ARTICLES[asset]}: {', '.join(sorted(names))}" for asset, names in sorted(kinds.items())]
-    doubtful = sorted({deal.symbol for deal in deals if _groupless(deal)})
+    doubtful = sorted({deal.symbol for deal in deals if _lacks_group(deal)})
     if doubtful:
         lines.append(f"charged as BSE's groups A and B, as no group is told: {', '.join(doubtful)}")
     if report.unmatched:
@@ -197,36 +205,36 @@ def _warn(report: Report, deals: Sequence[Deal], again: int, gaps: set[str]) -> 
             f"{report.unmatched} shares were sold without a purchase on record: they are not in the gains; name the "
             "tradebooks of earlier years with --trades, and what came without a trade with --holdings"
         )
-    sys.stderr.write("".join(f"{plain(line)}\n" for line in lines))
+    sys.stderr.write("".join(f"{plain_text(line)}\n" for line in lines))
 
 
-def _groupless(deal: Deal) -> bool:
-    return deal.exchange == "BSE" and deal.equity and not deal.group and not deal.segment.startswith(("MF_", OPENING))
+def _lacks_group(deal: AccountDeal) -> bool:
+    return deal.exchange == "BSE" and deal.is_security and not deal.group and not deal.segment.startswith(("MF_", OPENING))
 
 
-def _put(out: Path | None, text: str) -> None:
+def _write_output(out: Path | None, text: str) -> None:
     if out is None:
         sys.stdout.write(text)
         return
     write_whole(out, lambda fresh: fresh.write_text(text, encoding="utf-8"))
 
 
-def _fills(database: Path) -> list[Deal]:
-    with reading(database) as connection:
+def _read_fills(database: Path) -> list[AccountDeal]:
+    with open_for_reading(database) as connection:
         cursor = connection.execute(FILLS)
         names = [name for name, *_ in cursor.description]
         return deals_of(dict(zip(names, row, strict=True)) for row in cursor)
 
 
-def _latest(mode: str | None, config: Path | None) -> Path:
-    from tui.launch import configuration  # noqa: PLC0415  only the desk's own database needs the configuration
-    from tui.runs import latest_database  # noqa: PLC0415
+def _latest_database(mode: str | None, config: Path | None) -> Path:
+    from tui.run.launch import configuration  # noqa: PLC0415  only the desk's own database needs the configuration
+    from tui.run.run_records import latest_database  # noqa: PLC0415
 
     values = configuration(config)
     found = latest_database(values, mode or values.desk.mode)
-    sys.stderr.write(f"{plain(f'fills of {found}')}\n")
+    sys.stderr.write(f"{plain_text(f'fills of {found}')}\n")
     return found
 
 
-def _rupees(value: int) -> Decimal:
+def _in_rupees(value: int) -> Decimal:
     return Decimal(value).scaleb(-2)

@@ -11,7 +11,7 @@ TOLD_S = 0.2
 """Between two updates on a terminal; ten times as long elsewhere."""
 
 
-class Line:
+class StatusLine:
     """One line about what goes on: on a terminal over itself, elsewhere one below the other."""
 
     def __init__(self, every_s: float, elsewhere_s: float) -> None:
@@ -21,16 +21,16 @@ class Line:
         self._open = False
 
     @property
-    def took(self) -> float:
+    def elapsed_s(self) -> float:
         """Return the seconds since it began."""
         return max(time.monotonic() - self._began, 1e-9)
 
     @property
-    def due(self) -> bool:
+    def is_due(self) -> bool:
         """Tell whether it is time to say something again."""
         return time.monotonic() - self._told >= self._every
 
-    def tell(self, text: str) -> None:
+    def write_status(self, text: str) -> None:
         """Say how far it is."""
         self._told, self._open = time.monotonic(), self._over
         sys.stderr.write(f"\r{text}\x1b[K" if self._over else f"{text}\n")
@@ -44,36 +44,36 @@ class Line:
             self._open = False
 
 
-class ProgressLine(Line):
+class ProgressLine(StatusLine):
     """Says how far a run over bars is: percent, bars a second, time left."""
 
     def __init__(self, total: int) -> None:
         super().__init__(TOLD_S, 10 * TOLD_S)
         self.total = total
 
-    def show(self, done: int) -> bool:
+    def show_progress(self, done: int) -> bool:
         """Tell, where it is time again; return True."""
-        if self.due:
-            took = self.took
+        if self.is_due:
+            took = self.elapsed_s
             left = took / done * (self.total - done)
-            self.tell(f"{100 * done // self.total} %, {done / took:,.0f} bars a second, {left:.0f} s left")
+            self.write_status(f"{100 * done // self.total} %, {done / took:,.0f} bars a second, {left:.0f} s left")
         return True
 
 
-class Interruption:
+class InterruptFlag:
     """Whether ctrl-c has come."""
 
     def __init__(self) -> None:
-        self.came = False
+        self.has_come = False
 
 
 @contextmanager
-def interruptible() -> Iterator[Interruption]:
+def interruptible() -> Iterator[InterruptFlag]:
     """Have the first ctrl-c noted for whoever looks; a second one does what it does elsewhere."""
-    found = Interruption()
+    found = InterruptFlag()
 
     def note(_number: int, _frame: FrameType | None) -> None:
-        found.came = True
+        found.has_come = True
         signal.signal(signal.SIGINT, before)
 
     before = signal.signal(signal.SIGINT, note)

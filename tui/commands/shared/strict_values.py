@@ -7,7 +7,7 @@ from typing import Any, get_args
 import cyclopts
 from cyclopts import Token
 
-from engine.texts import valid
+from engine.texts import valid_text
 
 NUMBER = re.compile(r"-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|-?(nan|inf)", re.ASCII | re.IGNORECASE)
 WHOLE = re.compile(r"-?\d{1,30}", re.ASCII)
@@ -23,7 +23,7 @@ def number_of(text: str) -> float:
     return float(text)
 
 
-def strictly(kind: Any, tokens: Sequence[Token]) -> Any:
+def convert_strictly(kind: Any, tokens: Sequence[Token]) -> Any:
     """Return what the command line means by a parameter of this type; raise `ValueError` for an odd way to write a number."""
     if {int, float} & {kind, *get_args(kind)}:
         whole = float not in {kind, *get_args(kind)}
@@ -34,10 +34,10 @@ def strictly(kind: Any, tokens: Sequence[Token]) -> Any:
         for token in tokens:
             if len(token.value) > (most := LONGEST.get(token.keyword or "", LONGEST_TEXT)):
                 raise ValueError(f"{len(token.value):,} characters are too many, {most:,} are enough.")
-        tokens = [token.evolve(value=valid(token.value)) for token in tokens]
+        tokens = [token.evolve(value=valid_text(token.value)) for token in tokens]
     return cyclopts.convert(kind, tokens)
 
 
-def of_any_length(kind: Any, tokens: Sequence[Token]) -> Any:
+def convert_any_length(kind: Any, tokens: Sequence[Token]) -> Any:
     """Return a text, however long: for what must work whatever it is told."""
-    return cyclopts.convert(kind, [token.evolve(value=valid(token.value)) for token in tokens])
+    return cyclopts.convert(kind, [token.evolve(value=valid_text(token.value)) for token in tokens])

@@ -5,13 +5,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from engine.texts import plain
+from engine.texts import plain_text
 
 SHOWN = 40
 """Lines on a terminal; --json tells all."""
 
 
-def table(
+def print_table(
     rows: Sequence[Mapping[str, object]], *, as_json: bool, summary: str = "", more: str = "see --json", plainly: bool = False
 ) -> None:  # fmt: skip
     """Print rows on stdout, and on stderr what they come to and where the rest is; `plainly`: numbers as they are."""
@@ -19,16 +19,16 @@ def table(
         sys.stdout.write(json.dumps(list(rows)) + "\n")
         return
     if rows:
-        sys.stdout.write(columns(list(rows[0]), [list(row.values()) for row in rows[:SHOWN]], plainly=plainly))
+        sys.stdout.write(column_text(list(rows[0]), [list(row.values()) for row in rows[:SHOWN]], plainly=plainly))
     if len(rows) > SHOWN:
         sys.stderr.write(f"and {len(rows) - SHOWN:,} more: {more}\n")
     if summary:
-        sys.stderr.write(plain(summary) + "\n")
+        sys.stderr.write(plain_text(summary) + "\n")
 
 
-def columns(names: Sequence[str], rows: Sequence[Sequence[object]], *, plainly: bool = False) -> str:
+def column_text(names: Sequence[str], rows: Sequence[Sequence[object]], *, plainly: bool = False) -> str:
     """Return rows below the names of their columns; those whose first value is a number stand to the right."""
-    lines = [[plain(name) for name in names], *([_cell(value, plainly=plainly) for value in row] for row in rows)]
+    lines = [[plain_text(name) for name in names], *([_cell_text(value, plainly=plainly) for value in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     right = [_is_number(value) for value in rows[0]] if rows else [False] * len(names)
     return "".join(
@@ -45,9 +45,9 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
 
 
-def _cell(value: object, *, plainly: bool) -> str:
+def _cell_text(value: object, *, plainly: bool) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int) and not plainly:
         return f"{value:,}"
-    return "" if value is None else plain(str(value))
+    return "" if value is None else plain_text(str(value))

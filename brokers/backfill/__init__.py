@@ -1,0 +1,1 @@
+"""The room `brokers/backfill`: see its README."""

@@ -1,0 +1,1 @@
+"""The room `brokers/sandbox/account`: see its README."""

@@ -1,0 +1,1 @@
+"""The room `brokers/sandbox/api`: see its README."""

@@ -1,0 +1,1 @@
+"""The room `brokers/sandbox/clients`: see its README."""

@@ -1,0 +1,1 @@
+"""The room `brokers/sandbox/market`: see its README."""

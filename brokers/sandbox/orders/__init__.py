@@ -1,0 +1,1 @@
+"""The room `brokers/sandbox/orders`: see its README."""

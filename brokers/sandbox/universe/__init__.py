@@ -1,0 +1,1 @@
+"""The room `brokers/sandbox/universe`: see its README."""

@@ -1,0 +1,1 @@
+"""The room `brokers/session`: see its README."""

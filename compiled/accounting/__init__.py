@@ -1,0 +1,1 @@
+"""The room `compiled/accounting`: see its README."""

@@ -1,0 +1,1 @@
+"""The room `compiled/backtest`: see its README."""

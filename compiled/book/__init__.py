@@ -1,0 +1,1 @@
+"""The room `compiled/book`: see its README."""

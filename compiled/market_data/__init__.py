@@ -1,0 +1,1 @@
+"""The room `compiled/market_data`: see its README."""

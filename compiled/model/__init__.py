@@ -1,0 +1,1 @@
+"""The room `compiled/model`: see its README."""

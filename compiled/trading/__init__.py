@@ -1,0 +1,1 @@
+"""The room `compiled/trading`: see its README."""

@@ -1,0 +1,1 @@
+"""The room `compiled/venue`: see its README."""

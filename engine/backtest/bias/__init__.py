@@ -1,0 +1,1 @@
+"""The room `engine/backtest/bias`: see its README."""

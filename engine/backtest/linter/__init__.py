@@ -1,0 +1,1 @@
+"""The room `engine/backtest/linter`: see its README."""

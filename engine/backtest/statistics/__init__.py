@@ -1,0 +1,1 @@
+"""The room `engine/backtest/statistics`: see its README."""

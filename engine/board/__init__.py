@@ -1,0 +1,1 @@
+"""The room `engine/board`: see its README."""

@@ -1,0 +1,1 @@
+"""The room `engine/books`: see its README."""

@@ -1,0 +1,1 @@
+"""The room `engine/config`: see its README."""

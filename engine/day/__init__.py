@@ -1,0 +1,1 @@
+"""The room `engine/day`: see its README."""

@@ -1,0 +1,1 @@
+"""The room `engine/manual`: see its README."""

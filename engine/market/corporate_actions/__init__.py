@@ -1,0 +1,1 @@
+"""The room `engine/market/corporate_actions`: see its README."""

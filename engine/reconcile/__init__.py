@@ -1,0 +1,1 @@
+"""The room `engine/reconcile`: see its README."""

@@ -1,0 +1,1 @@
+"""The room `engine/system`: see its README."""

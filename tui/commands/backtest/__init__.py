@@ -1,0 +1,1 @@
+"""The room `tui/commands/backtest`: see its README."""

@@ -1,0 +1,1 @@
+"""The room `tui/commands/bars`: see its README."""

@@ -1,0 +1,1 @@
+"""The room `tui/commands/desk`: see its README."""

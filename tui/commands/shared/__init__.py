@@ -1,0 +1,1 @@
+"""The room `tui/commands/shared`: see its README."""

@@ -1,0 +1,1 @@
+"""The room `tui/run`: see its README."""
