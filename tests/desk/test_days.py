@@ -40,7 +40,7 @@ def test_nothing_of_a_day_is_kept_when_it_is_over(tmp_path, monkeypatch, market_
         made.append((run.day, weakref.ref(there), weakref.ref(there.board)))
         return there
 
-    monkeypatch.setattr("tui.run.launch.Station", station)
+    monkeypatch.setattr("tui.run.launch.DeskSession", station)
     folder, config = market_data / "nse_1min", load_config(None).values
     names = ("INFY",)
     days = recorded_days(folder, names, "", "2024-06-03", "2024-06-04")

@@ -115,7 +115,7 @@ def test_a_reason_of_any_length_latches(patang, desk):
 
 def test_a_desk_that_does_not_understand_is_latched_by_its_file(patang, desk, monkeypatch):
     process, folder = desk("hangs")
-    monkeypatch.setattr("tui.commands.desk.kill_commands.ask", lambda *_: {"error": "not a request"})
+    monkeypatch.setattr("tui.commands.desk.kill_commands.send_request", lambda *_: {"error": "not a request"})
     mine = answers(patang.call("kill", "--json"))[str(folder)]
     assert (mine["by"], KillSwitch(folder / "KILL").latch.level) == (["file", "signal"], "halt")
     assert process.stdout.readline() == "halt\n"
@@ -193,7 +193,7 @@ def test_a_latch_that_no_disk_takes_is_no_success(patang, three, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        for way in ("replace", "append"):
+        for way in ("replace_private", "append_private"):
             patch.setattr(private_files, way, full)
         done = patang.call("kill", "--json")
     assert done.returncode == 1

@@ -20,7 +20,7 @@ class InSession:
         """Have every desk from now on kept in session."""
         self._user = self.exchange.session.user_id
         self.ports |= {"beside": self.beside, "throughout": self._throughout}
-        monkeypatch.setattr(markets, "connect", lambda *_: (self.process.broker, self.process.feed))
+        monkeypatch.setattr(markets, "connect_broker", lambda *_: (self.process.broker, self.process.feed))
 
     def log_in(self):
         """Log in again."""
@@ -43,6 +43,6 @@ class InSession:
     def _throughout(self, loop):
         access = Credentials(BrokerEndpoint("https://x", "wss://x", "", "k"), self._session(), self._session)
         exchange = SimpleNamespace(access=access, clock=self.clock, pacer=None)
-        station = SimpleNamespace(real=True, kill=self.process.kill)
+        station = SimpleNamespace(sends_real_orders=True, kill=self.process.kill)
         self.market = markets.MarketConnection(station, exchange, self.process.journal, None, {})
         return self.market.throughout(loop)

@@ -237,7 +237,7 @@ async def test_a_writer_that_dies_fails_the_waiting_and_the_coming_and_takes_eve
     database, ear, monkeypatch
 ):
     journal = SqliteJournal(database, ear)
-    monkeypatch.setattr(journal, "_write", lambda rows: 1 // 0)
+    monkeypatch.setattr(journal, "_write_rows", lambda rows: 1 // 0)
     journal.append("audit", {"seq": 1})
     with pytest.raises(OperatorError, match="the writer died"):
         await journal.commit()

@@ -30,7 +30,7 @@ def test_a_strategy_that_cannot_be_made_is_named_with_the_line_that_failed(tmp_p
     (tmp_path / "odd.py").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "odd", raising=False)
-    monkeypatch.setitem(strategies.sources.SHIPPED, "odd", "odd:Odd")
+    monkeypatch.setitem(strategies.strategy_sources.SHIPPED, "odd", "odd:Odd")
     with pytest.raises(ConfigError) as refusal:
         strategies.build("odd", {})
     wanted = BROKEN[text].format(file=tmp_path / "odd.py")

@@ -23,7 +23,7 @@ STEPS = ("", "escape", "positions x", "escape", "orders x", "escape", "orders t"
          "ctrl+p", "escape", "d", "escape", "2", "6", "differences a", "escape", "differences f", "escape", "limits e",
          "escape", "ctrl+q", "escape")  # fmt: skip
 """Keys, some in a pane."""
-SCREENS = {"DeskScreen", "RiskScreen", "ChartScreen", "Question", "Entry", "Help", "Palette"}
+SCREENS = {"DeskScreen", "RiskScreen", "ChartScreen", "QuestionDialog", "EntryDialog", "HelpDialog", "ActionPalette"}
 
 
 class Shown(PatangApp):

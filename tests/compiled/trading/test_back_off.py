@@ -274,12 +274,12 @@ class Night:
         self.stopping = self.hinted = self.compare_soon = False
         self.holds, self.inbox, self.looked, self.compared = {}, [], [], []
         self.gateway = SimpleNamespace(
-            moves=0, in_flight=0, look_due=lambda: None, lookups=SimpleNamespace(seeking=False, rests=0)
+            moves=0, in_flight=0, poll_due=lambda: None, lookups=SimpleNamespace(is_seeking=False, paused_until=0)
         )  # fmt: skip
         self.choices = SimpleNamespace(waiting=())
         self.books, self.behind, self.beside = self, False, 0
         self.bound = lambda: None
-        self.reconciler = SimpleNamespace(look=self._compare, open=())
+        self.reconciler = SimpleNamespace(compare_once=self._compare, open_differences=())
         self.differences, self.timers = (), 0
 
     def amiss(self):

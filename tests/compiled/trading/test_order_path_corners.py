@@ -216,10 +216,10 @@ def test_the_books_are_not_compared_while_an_outcome_is_looked_for():
             compared.append(loop.clock.now() // SECOND)
             return 0
 
-        loop.reconciler, loop.differences = SimpleNamespace(look=compare, open=()), ()
+        loop.reconciler, loop.differences = SimpleNamespace(compare_once=compare, open_differences=()), ()
         watch = BooksWatch(loop, 1_000 * SECOND, 5 * SECOND)
         for second in range(1, 21):
-            loop.gateway.lookups = SimpleNamespace(seeking=second < 12, rests=0)
+            loop.gateway.lookups = SimpleNamespace(is_seeking=second < 12, paused_until=0)
             loop.clock.set(second * SECOND)
             watch.start_if_due(loop.clock.now())
             await asyncio.sleep(0)

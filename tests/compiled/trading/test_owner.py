@@ -123,8 +123,8 @@ def test_what_somebody_else_trades_of_what_we_hold_has_the_books_compared_at_onc
             compared.append(loop.clock.now() // (SECOND // 10))
             return 0
 
-        loop.gateway.lookups = SimpleNamespace(seeking=False, rests=0)
-        loop.reconciler, loop.differences = SimpleNamespace(look=compare, open=()), ()
+        loop.gateway.lookups = SimpleNamespace(is_seeking=False, paused_until=0)
+        loop.reconciler, loop.differences = SimpleNamespace(compare_once=compare, open_differences=()), ()
         watch = BooksWatch(loop, 1_000 * SECOND, 1_000 * SECOND)
         for tenth in range(1, 40):
             loop.beside += 5 * (tenth in {4, 6, 8, 30})
@@ -146,8 +146,8 @@ def test_of_what_others_trade_counts_what_we_hold_and_what_may_be_another_listin
     if tag:
         known.tag = next(iter(desk.scene.kernel.order_store.by_tag))
     desk.books.at["orders"] = [known]
-    lookups = SimpleNamespace(wants_gtts=False, rest=None, resolve=lambda *_: None, proves=lambda _: False)
-    gateway = SimpleNamespace(moves=0, proven=lambda *_: None, lookups=lookups, clock=desk.clock, touched={})
+    lookups = SimpleNamespace(wants_gtts=False, pause_reads=None, resolve=lambda *_: None, awaits_proof=lambda _: False)
+    gateway = SimpleNamespace(moves=0, verify_ids=lambda *_: None, lookups=lookups, clock=desk.clock, touched={})
     books = BrokerPoller(desk.scene.kernel, desk.books, gateway, lambda _: None)
     asyncio.run(books.poll())
     assert books.foreign_shares == counts
@@ -155,11 +155,11 @@ def test_of_what_others_trade_counts_what_we_hold_and_what_may_be_another_listin
 
 def test_in_lockstep_the_books_are_compared_when_nothing_else_is_left_to_do():
     done = []
-    gateway = SimpleNamespace(look_due=lambda: None)
-    books = SimpleNamespace(beside=0)
+    gateway = SimpleNamespace(poll_due=lambda: None)
+    books = SimpleNamespace(foreign_shares=0)
     loop = SimpleNamespace(
-        gateway=gateway, books=books, bands=None, inbox=deque(), hinted=True, choices=SimpleNamespace(waiting=()),
-        reconciled=lambda: done.append("reconciled"), turn=lambda: done.append("turn"),
+        gateway=gateway, poller=books, bands=None, inbox=deque(), has_hint=True, reconcile_actions=SimpleNamespace(waiting=()),
+        apply_comparison=lambda: done.append("reconciled"), turn=lambda: done.append("turn"),
     )  # fmt: skip
 
     async def drain():
@@ -172,7 +172,7 @@ def test_in_lockstep_the_books_are_compared_when_nothing_else_is_left_to_do():
     async def compare(*, at_once):
         done.append(f"compared, {at_once}")
 
-    gateway.drain, books.look, loop.reconciler = drain, look, SimpleNamespace(look=compare)
+    gateway.drain, books.look, loop.reconciler = drain, look, SimpleNamespace(compare_once=compare)
     lockstep = LockstepDay(loop, None, None, SteppedClock(0))
     lockstep._next_poll = SECOND
     for _ in range(2):

@@ -202,12 +202,12 @@ def test_a_fault_s_traceback_obeys_nothing_and_ctrl_c_in_a_strategy_is_one(state
 
 SLOW = """
 import os, signal, sys
-from tui import backtesting
-told = backtesting.ProgressLine.show
+from tui.commands.backtest import backtest_job as backtesting
+told = backtesting.ProgressLine.show_progress
 def show(self, done):
     os.kill(os.getpid(), signal.SIGINT)
     return told(self, done)
-backtesting.ProgressLine.show = show
+backtesting.ProgressLine.show_progress = show
 import engine.backtest.backtest_run
 engine.backtest.backtest_run.CHUNK = 500
 from tui.commands.cli import main

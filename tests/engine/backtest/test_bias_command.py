@@ -155,8 +155,8 @@ def test_a_strategy_that_fails_gives_its_traceback_and_code_1(state, capsys, mon
 
 SLOW = """
 import os, signal
-from tui import checking
-told = checking.ProgressLine.show
+from tui.commands.backtest import bias_check_job as checking
+told = checking.ProgressLine.show_progress
 calls = 0
 def show(self, done):
     global calls
@@ -164,7 +164,7 @@ def show(self, done):
     if calls == 4:
         os.kill(os.getpid(), signal.SIGINT)
     return told(self, done)
-checking.ProgressLine.show = show
+checking.ProgressLine.show_progress = show
 from tui.commands.cli import main
 main(["check", "moving_average_cross", "--set", "timeframe_s=900", "--json"])
 """

@@ -278,7 +278,7 @@ def test_a_full_disk_is_told_is_asked_again_and_takes_no_release(kill, monkeypat
     seconds = itertools.count(1)
     kill._now = lambda: next(seconds) * 2_000_000_000
     with monkeypatch.context() as patch:
-        for name in ("append", "replace"):
+        for name in ("append_private", "replace_private"):
             patch.setattr(private_files, name, full)
         kill.trigger(HALT, "enough", "me")
         assert (kill.latched, kill.unkept) == (True, "no space left on device: free some space")
@@ -295,7 +295,7 @@ def test_a_full_disk_is_told_is_asked_again_and_takes_no_release(kill, monkeypat
 
 
 def test_either_the_file_or_the_log_is_enough(kill, monkeypatch):
-    for name in ("append", "replace"):
+    for name in ("append_private", "replace_private"):
         with monkeypatch.context() as patch:
             patch.setattr(private_files, name, full)
             kill.trigger(HALT, name, "me")
@@ -330,11 +330,11 @@ def test_a_flatten_that_comes_while_a_halt_is_released_stays(kill, monkeypatch):
     log = kill._append_log
 
     def meanwhile(fields):
-        monkeypatch.setattr(kill, "_log", log)
+        monkeypatch.setattr(kill, "_append_log", log)
         kill._raise_latch(killswitch.KillLatch(FLATTEN, "out", "screen", 7))
         log(fields)
 
-    monkeypatch.setattr(kill, "_log", meanwhile)
+    monkeypatch.setattr(kill, "_append_log", meanwhile)
     assert kill.resume("seen", "me").reason == "enough"
     assert kill.latch.reason == "out"
     kill._store_latch()

@@ -532,7 +532,7 @@ class Looked:
     def __init__(self, start):
         self.clock = SteppedClock(start)
         self.hinted = self.compare_soon = False
-        self.gateway = SimpleNamespace(look_due=lambda: None, unresolved=(), lookups=SimpleNamespace(rests=0))
+        self.gateway = SimpleNamespace(poll_due=lambda: None, unresolved=(), lookups=SimpleNamespace(paused_until=0))
         self.choices = SimpleNamespace(waiting=())
         self.wake = asyncio.Event()
         self.books, self.behind, self.beside = self, False, 0

@@ -15,10 +15,10 @@ NOW = 1_000 * SECOND
 
 def seen(error, failing_s, holds=(), unheard=False):
     """Return what a look asks of the kernel while books have failed with an error for so many seconds."""
-    lookups = SimpleNamespace(failing=NOW - int(failing_s * SECOND) if failing_s else 0)
+    lookups = SimpleNamespace(failing_since=NOW - int(failing_s * SECOND) if failing_s else 0)
     loop = SimpleNamespace(
-        gateway=SimpleNamespace(silence=lambda: (0, ""), lookups=lookups), holds=dict.fromkeys(holds, "why"),
-        books=SimpleNamespace(error=error), unheard=unheard, reconciler=SimpleNamespace(books=object()), inbox=[],
+        gateway=SimpleNamespace(waiting_since=lambda: (0, ""), lookups=lookups), holds=dict.fromkeys(holds, "why"),
+        poller=SimpleNamespace(error=error), has_missed_events=unheard, reconciler=SimpleNamespace(books=object()), inbox=[],
     )  # fmt: skip
     BrokerReach(loop, 5 * SECOND).watch(NOW)
     assert (loop.reconciler.books is None) is bool(loop.inbox)

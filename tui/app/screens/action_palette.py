@@ -94,7 +94,7 @@ class ActionPalette(ModalDialog[str | None]):
         Binding("up", "step(-1)", show=False),
     ]
     DEFAULT_CSS = """
-    Palette {
+    ActionPalette {
         align: center top; background: $background 40%;
         #box { width: 92; max-width: 98%; height: auto; margin-top: 5; background: $panel; padding: 0 1;
                border-left: thick $accent; }

@@ -62,7 +62,7 @@ class ChartCaption(Widget):
     """The line above the chart: symbol, span, and the last bar in numbers."""
 
     ALLOW_SELECT = False
-    DEFAULT_CSS = "Caption { height: 1; width: 100%; background: $panel; }"
+    DEFAULT_CSS = "ChartCaption { height: 1; width: 100%; background: $panel; }"
 
     def __init__(self) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ class ChartScreen(FullScreen):
     BINDINGS: ClassVar[list[BindingType]] = list(scope_bindings("chart"))
     DEFAULT_CSS = """
     ChartScreen { background: $background; }
-    ChartScreen Canvas { background: $surface; padding: 0 1; }
+    ChartScreen ChartCanvas { background: $surface; padding: 0 1; }
     ChartScreen #prices { height: 4fr; }
     ChartScreen #volume { height: 1fr; min-height: 4; }
     ChartScreen.-low HeaderBar { height: 1; padding: 0; }

@@ -37,7 +37,7 @@ class PaneTabs(Widget):
     """The names of the panes in one line, where not all of them are in sight."""
 
     ALLOW_SELECT = False
-    DEFAULT_CSS = "Tabs { height: 1; width: 100%; display: none; background: $background; }"
+    DEFAULT_CSS = "PaneTabs { height: 1; width: 100%; display: none; background: $background; }"
 
     def __init__(self, names: list[str], tones: Callable[[], ToneStyles]) -> None:
         super().__init__()

@@ -70,7 +70,7 @@ class QuestionDialog(ModalDialog[bool]):
         Binding("escape", "dismiss(False)", show=False),
         Binding("left,right,tab,shift+tab,h,l", "app.focus_next", show=False),
     ]
-    DEFAULT_CSS = f"Question {{ {_BOX} }}"
+    DEFAULT_CSS = f"QuestionDialog {{ {_BOX} }}"
     AUTO_FOCUS = "#cancel"
 
     def __init__(self, mode: str) -> None:
@@ -136,7 +136,7 @@ class EntryDialog(ModalDialog[list[str] | None]):
         Binding("up", "app.focus_previous", show=False),
     ]
     DEFAULT_CSS = f"""
-    Entry {{ {_BOX}
+    EntryDialog {{ {_BOX}
         #error {{ color: $danger; height: auto; }}
         Label {{ color: $ink-dim; margin-top: 1; }}
         Input, Input:focus {{ height: 1; border: none; background: $surface; }}
@@ -210,7 +210,7 @@ class HelpDialog(ModalDialog[bool]):
         Binding("pageup", "scroll(-12)", show=False),
     ]
     DEFAULT_CSS = f"""
-    Help {{ {_BOX}
+    HelpDialog {{ {_BOX}
         #box {{ width: 112; max-width: 100%; height: auto; max-height: 90%; padding: 0 2; }}
         #body {{ height: auto; max-height: 100%; margin: 0; scrollbar-size-vertical: 1; }}
         &.-low #box {{ margin-top: 2; max-height: 100%; padding: 0 1; }}

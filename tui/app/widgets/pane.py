@@ -20,7 +20,7 @@ class PaneTitle(Widget):
     """A pane's title with its summary; it lights up with the focus."""
 
     ALLOW_SELECT = False
-    DEFAULT_CSS = "Title { height: 1; width: 100%; background: $panel; }"
+    DEFAULT_CSS = "PaneTitle { height: 1; width: 100%; background: $panel; }"
 
     def __init__(self, text: str, tones: Callable[[], ToneStyles]) -> None:
         super().__init__()

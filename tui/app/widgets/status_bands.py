@@ -153,7 +153,7 @@ class KillBand(Widget):
 class StatusBands(Container):
     """Both bands, docked at the top of every screen."""
 
-    DEFAULT_CSS = "Bands { dock: top; width: 100%; height: auto; }"
+    DEFAULT_CSS = "StatusBands { dock: top; width: 100%; height: auto; }"
     ALLOW_SELECT: ClassVar[bool] = False
 
     def __init__(self, mode: str) -> None:
