@@ -12,14 +12,17 @@ def extensions() -> list[object]:
         return []
     from mypyc.build import mypycify  # noqa: PLC0415  only a native build needs the compiler
 
-    # Set, CFLAGS take the place of Python's own: without the first two every access to a list or bytes is asserted, and an
-    # overflow is undefined. A fused multiply-add would make compiled floats differ from interpreted ones. Without the last
-    # gcc inlines nothing across the functions of one module, and a frame takes 1.4 times as long.
+    # Set, CFLAGS take the place of Python's own: without the first two every access to a list or
+    # bytes is asserted, and an overflow is undefined. A fused multiply-add would make compiled
+    # floats differ from interpreted ones. Without the last gcc inlines nothing across the functions
+    # of one module, and a frame takes 1.4 times as long.
     flags = "-O3 -DNDEBUG -fwrapv -ffp-contract=off -fno-semantic-interposition"
     os.environ["CFLAGS"] = f"{os.environ.get('CFLAGS', '')} {flags}"
     sources = sorted(str(path) for path in Path("compiled").rglob("*.py"))
     # notes for a debugger take a seventh of the compiler's time
-    return list(mypycify(["--strict", *sources], opt_level="3", debug_level="0", group_name="patang_core"))
+    return list(
+        mypycify(["--strict", *sources], opt_level="3", debug_level="0", group_name="patang_core")
+    )
 
 
 setup(ext_modules=extensions())

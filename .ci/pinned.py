@@ -21,13 +21,17 @@ def complaints(pins: str, installed: dict[str, str]) -> list[str]:
     found = []
     for block in blocks:
         head = re.match(r"([\w.-]+)==([\w.!+]+)", block)
-        if head is None or not re.fullmatch(r"[\w.-]+==[\w.!+]+( \\\n +--hash=sha256:[0-9a-f]{64})+", block):
+        if head is None or not re.fullmatch(
+            r"[\w.-]+==[\w.!+]+( \\\n +--hash=sha256:[0-9a-f]{64})+", block
+        ):
             found.append(f"no pin with hashes: {block.splitlines()[0] if block else 'nothing'}")
         if head is not None:
             known[plain(head[1])] = head[2]
     for name, version in sorted(installed.items()):
         if name not in OURS and known.get(name) != version:
-            found.append(f"installed without a pin: {name}=={version} (pinned: {known.get(name, 'nothing')})")
+            found.append(
+                f"installed without a pin: {name}=={version} (pinned: {known.get(name, 'nothing')})"
+            )
     return found
 
 

@@ -1,4 +1,7 @@
-"""A broker to whom nothing is sent: every decision is made, written down and turned away at the door."""
+"""A broker to whom nothing is sent.
+
+Every decision is made, written down and turned away at the door.
+"""
 
 from typing import final
 

@@ -7,7 +7,10 @@ from engine.ports import Broker, PriceBand
 
 
 class MarketOnlyBroker:
-    """The reading half of a broker; `prefix` keeps the account's database apart from the real one's."""
+    """The reading half of a broker.
+
+    `prefix` keeps the account's database apart from the real one's.
+    """
 
     def __init__(self, source: Broker, prefix: str) -> None:
         self._source = source

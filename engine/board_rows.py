@@ -1,7 +1,8 @@
 """What a screen may see: rows written by the engine thread, read by anyone without a lock.
 
-One writer. A row is an immutable tuple that is replaced by reference; every row and every section counts its changes,
-so a reader compares versions and repaints what moved. Money in paise, prices in rupees, times in ns UTC.
+One writer. A row is an immutable tuple that is replaced by reference; every row and every section
+counts its changes, so a reader compares versions and repaints what moved. Money in paise, prices in
+rupees, times in ns UTC.
 """
 
 from collections import deque
@@ -31,7 +32,10 @@ class BoardHeader(NamedTuple):
     cash: int = 0
     day_over: bool = False
     place: str = ""
-    """Where prices and orders really go, where the mode's name does not say it: no Kite, but a sandbox."""
+    """Where prices and orders really go, where the mode's name does not say it.
+
+    No Kite, but a sandbox.
+    """
     then: str = ""
     """The phase after this one."""
     speed: float = 1.0
@@ -130,7 +134,10 @@ class OrderRow(NamedTuple):
 
 
 class LimitRow(NamedTuple):
-    """One limit of the kernel, in rupees, a count or percent; `used` -1.0 where nothing is used up, `limit` 0: none."""
+    """One limit of the kernel, in rupees, a count or percent.
+
+    `used` -1.0 where nothing is used up, `limit` 0: none.
+    """
 
     name: str
     used: float
@@ -141,7 +148,10 @@ class LimitRow(NamedTuple):
 
 
 class QueueRow(NamedTuple):
-    """One request that waits for the governor; `due` is when it may leave (ns), -1 for not today."""
+    """One request that waits for the governor.
+
+    `due` is when it may leave (ns), -1 for not today.
+    """
 
     number: int
     purpose: str
@@ -163,7 +173,10 @@ class KillRow(NamedTuple):
 
 
 class DiskState(NamedTuple):
-    """How the disk keeps up with the order path: seconds waited now and at most, requests that have left ahead of it."""
+    """How the disk keeps up with the order path.
+
+    Seconds waited now and at most, requests that have left ahead of it.
+    """
 
     behind: float = 0.0
     worst: float = 0.0
@@ -304,7 +317,9 @@ class BoardSection(Generic[Row]):
         gone = [key for key in self._index if key not in keys]
         if not gone:
             return
-        left = [(key, self.rows[i], self.versions[i]) for key, i in self._index.items() if key in keys]
+        left = [
+            (key, self.rows[i], self.versions[i]) for key, i in self._index.items() if key in keys
+        ]
         self.rows, self.versions = [row for _, row, _ in left], [v + 1 for _, _, v in left]
         self._index = {key: i for i, (key, _, _) in enumerate(left)}
         self.version += 1
@@ -340,7 +355,10 @@ class Board:
         """How often a line of the log has been told again."""
         self.fills: deque[FillMark] = deque(maxlen=5_000)
         self.bars: dict[tuple[int, int], tuple[BarRow, ...]] = {}
-        """(token, span in seconds) → the last bars, oldest first; written for every watched token and span."""
+        """(token, span in seconds) → the last bars, oldest first.
+
+        Written for every watched token and span.
+        """
         self.answers: dict[int, str] = {}
         """Command id → what became of it ("done: ...", "refused: ..."); absent while pending."""
         self.heartbeat = 0

@@ -49,8 +49,13 @@ from engine.day.warm_up import PART, WarmUp
 from engine.engine_settings import EnginePorts, EngineSettings
 from engine.errors import BusyError, DataError, OperatorError, PatangError, RetryableError
 from engine.history.feed_recording import FeedRecording
-from engine.manual.limits import DayLimitChange, current_limits, listed_limits, request_detail
-from engine.manual.limits import restore_limits as restore_limits
+from engine.manual.limits import (
+    DayLimitChange,
+    current_limits,
+    listed_limits,
+    request_detail,
+    restore_limits,
+)
 from engine.manual.reasons import LIMIT_ONLY
 from engine.market.calendar import ist_day, midnight
 from engine.market.corporate_actions.action_list import CorporateActions
@@ -83,7 +88,12 @@ class Desk:
     """
 
     def __init__(
-        self, settings: EngineSettings, ports: EnginePorts, strategies: Sequence[Strategy], failure: Failure, board: Board
+        self,
+        settings: EngineSettings,
+        ports: EnginePorts,
+        strategies: Sequence[Strategy],
+        failure: Failure,
+        board: Board,
     ) -> None:
         self.settings = settings
         self.ports = ports
@@ -158,12 +168,20 @@ class Desk:
         """Return every limit with its configured value as one line of JSON."""
         changes = self._loop.changes if self._loop else {}
         return json.dumps(
-            {"mode": self.board.header.mode, "limits": listed_limits(self.settings.limits, self._configured, changes)}
+            {
+                "mode": self.board.header.mode,
+                "limits": listed_limits(self.settings.limits, self._configured, changes),
+            }
         )
 
     def set_limit(self, change: DayLimitChange, *, confirmed: bool) -> str:
-        """Change a limit for the rest of the day and return the engine's answer; raise `ConfigError`."""
-        number = self.submit("limit", detail=request_detail(self.settings.limits, change, confirmed=confirmed))
+        """Change a limit for the rest of the day and return the engine's answer.
+
+        Raise `ConfigError`.
+        """
+        number = self.submit(
+            "limit", detail=request_detail(self.settings.limits, change, confirmed=confirmed)
+        )
         return self._await_answer(number)
 
     def _await_answer(self, number: int) -> str:
@@ -177,8 +195,8 @@ class Desk:
     def submit(self, act: str, token: int = 0, detail: str = "") -> int:
         """Ask for "exit" (a token), "cancel" (an order's key) or "reconcile" (`engine.reconcile.reconcile_actions.parse_decision`).
 
-        "preview" and "order" take a `Ticket` as JSON, "modify" an `Alteration` (`engine.manual.manual_orders`), "acknowledge"
-        the name of a strategy that has failed.
+        "preview" and "order" take a `Ticket` as JSON, "modify" an `Alteration`
+        (`engine.manual.manual_orders`), "acknowledge" the name of a strategy that has failed.
 
         The outcome appears in `board.answers`.
         """
@@ -192,9 +210,18 @@ class Desk:
         return self.board.answers.get(number, "")
 
     def differences(self) -> str:
-        """Return what stands between the broker's books and ours as one line of JSON; safe from any thread."""
+        """Return what stands between the broker's books and ours as one line of JSON.
+
+        Safe from any thread.
+        """
         header, rows = self.board.header, self.board.differences.rows[:]
-        return json.dumps({"mode": header.mode, "state": header.state, "differences": [row._asdict() for row in rows]})
+        return json.dumps(
+            {
+                "mode": header.mode,
+                "state": header.state,
+                "differences": [row._asdict() for row in rows],
+            }
+        )
 
     def _wake_loop(self) -> None:
         loop, events = self._loop, self._events
@@ -212,7 +239,9 @@ class Desk:
             self._end_run(error)
 
     async def run(self) -> None:
-        """Run its day, or its days, on the calling event loop; what ends it early is told, kept in `error`, and latches the switch.
+        """Run its day, or its days, on the calling event loop.
+
+        What ends it early is told, kept in `error`, and latches the switch.
 
         A cancellation is passed on: whoever runs the loop knows whether it was meant.
         """
@@ -232,7 +261,9 @@ class Desk:
             if self._opened:
                 self.ports.kill.trigger(HALT, f"the engine died: {error_text(error)}", "engine")
             self._failure("engine", error)
-        self.board.header = self.board.header._replace(state="stopped" if error is None else "failed")
+        self.board.header = self.board.header._replace(
+            state="stopped" if error is None else "failed"
+        )
         self.done.set()
 
     async def _run_days(self) -> None:
@@ -254,7 +285,9 @@ class Desk:
                 await ports.pacer.close()
             await ports.broker.close()
 
-    async def _run_day(self, loop: DayLoop, watched: list[Instrument], lockstep: SteppedClock | None) -> None:
+    async def _run_day(
+        self, loop: DayLoop, watched: list[Instrument], lockstep: SteppedClock | None
+    ) -> None:
         """Live an opened day to its end, and the night after it."""
         settings, ports = self.settings, self.ports
         if loop.recording is not None:
@@ -279,9 +312,12 @@ class Desk:
                     session.append(tasks.create_task(self._widen_subscriptions(narrow)))
                     rest, opens = self._night_times(loop, watched)
                     await run_live(
-                        loop, int(settings.poll_s * SECOND), int(settings.positions_every_s * SECOND),
-                        settings.beat_s, rest,
-                    )  # fmt: skip
+                        loop,
+                        int(settings.poll_s * SECOND),
+                        int(settings.positions_every_s * SECOND),
+                        settings.beat_s,
+                        rest,
+                    )
                     if not loop.stopping:
                         _cancel_tasks(session)
                         loop.state = "closed"
@@ -293,7 +329,10 @@ class Desk:
         await loop.finish()
 
     async def _subscribe_feed(self, watched: list[Instrument]) -> set[int]:
-        """Subscribe everything in its mode; return the tokens that are not in the fullest: what is only watched."""
+        """Subscribe everything in its mode.
+
+        Return the tokens that are not in the fullest: what is only watched.
+        """
         feed, settings = self.ports.feed, self.settings
         traded = {token for slot in self.kernel.slots for token in slot.tokens}
         traded |= {int(ladder.instrument.token) for ladder in self.kernel.ladders.values()}
@@ -302,7 +341,9 @@ class Desk:
             for i in watched
             if int(i.token) not in traded
         }
-        await feed.subscribe(int(i.token) for i in watched if modes.get(int(i.token), "full") == "full")
+        await feed.subscribe(
+            int(i.token) for i in watched if modes.get(int(i.token), "full") == "full"
+        )
         for mode in ("quote", "ltp"):
             if tokens := [token for token, asked in modes.items() if asked == mode]:
                 await feed.subscribe(tokens, mode)
@@ -331,7 +372,10 @@ class Desk:
         return loop.ends + REST, first - BEFORE_OPENING
 
     async def _open_next_day(self) -> tuple[DayLoop, list[Instrument]] | None:
-        """Open the next day, however often that has to be tried; None where there is none, or when told to stop."""
+        """Open the next day, however often that has to be tried.
+
+        None where there is none, or when told to stop.
+        """
         tomorrow, clock = self.ports.tomorrow, self.ports.clock
         while tomorrow is not None and not self._stopping:
             self.strategies = list(tomorrow())
@@ -345,7 +389,10 @@ class Desk:
         return None
 
     async def _take_exchange_clock(self) -> SteppedClock | None:
-        """Set the clock to an exchange that waits for us; return it, None for one that runs by itself."""
+        """Set the clock to an exchange that waits for us.
+
+        Return it, None for one that runs by itself.
+        """
         clock, pacer = self.ports.clock, self.ports.pacer
         if pacer is None:
             return None
@@ -368,7 +415,11 @@ class Desk:
         day = ports.calendar.latest_trading_day(today)
         if day != today and ports.tomorrow is None:
             raise DataError(f"{today} is no trading day: the exchange is closed")
-        actions = CorporateActions.load(self.settings.actions) if self.settings.actions is not None else None
+        actions = (
+            CorporateActions.load(self.settings.actions)
+            if self.settings.actions is not None
+            else None
+        )
         chosen, watched = await self._choose_watched()
         fill_in_freezes(watched, OrderRules.load(), day)
         rules = TradingSafeguards.load()
@@ -377,13 +428,23 @@ class Desk:
         first = watched if ports.pacer is not None else watched[:PART]
         fill_in_bands(first, await self._read_patiently(lambda: broker.bands(first)))
         cash, known = await self._read_patiently(lambda: opening_cash(journal, broker, day))
-        slots = self.slots = [slot for strategy in self.strategies if (slot := self._strategy_state(strategy, chosen))]
+        slots = self.slots = [
+            slot for strategy in self.strategies if (slot := self._strategy_state(strategy, chosen))
+        ]
         setup = KernelSetup(
-            min(each.opens for each in own.values()), max(each.closes for each in own.values()), cash,
-            self.settings.limits, list(self.settings.spans), f"P{self.settings.tag_salt}{day:%y%m%d}", hours=own,
-            modifies=self.settings.modifies, exits=self.settings.exits,
-        )  # fmt: skip
-        changes = restore_limits(self.settings.limits, self._configured, journal, str(day), self._log.add_event)
+            min(each.opens for each in own.values()),
+            max(each.closes for each in own.values()),
+            cash,
+            self.settings.limits,
+            list(self.settings.spans),
+            f"P{self.settings.tag_salt}{day:%y%m%d}",
+            hours=own,
+            modifies=self.settings.modifies,
+            exits=self.settings.exits,
+        )
+        changes = restore_limits(
+            self.settings.limits, self._configured, journal, str(day), self._log.add_event
+        )
         keep_settings(journal, day, now, self.settings.ran)
         self.kernel = Kernel(setup, watched, slots, day_rates(ports.charges, watched, day))
         self.kernel.simulated = self.settings.simulated
@@ -400,7 +461,9 @@ class Desk:
         await self._warm_up_strategies(loop, watched, spans, first)
         for slot in slots:
             if slot.stopped:  # by its own fault, in `follow` or while it was warmed up
-                self._log.add_event("alarm", "strategy_stopped", f"{slot.name} stopped: {slot.stopped}")
+                self._log.add_event(
+                    "alarm", "strategy_stopped", f"{slot.name} stopped: {slot.stopped}"
+                )
         loop.failures.record_new()
         self._loop = loop
         loop.stopping = self._stopping  # whoever asked for it so far had no loop to tell
@@ -413,8 +476,13 @@ class Desk:
             self._log.add_event("warn", "calendar", remark)
         return loop, watched
 
-    async def _warm_up_strategies(self, loop: DayLoop, watched: list[Instrument], spans: set[int], banded: list[Instrument]) -> None:
-        """Read the history of everything in lockstep, else that of the first seconds; the rest follows beside the day."""
+    async def _warm_up_strategies(
+        self, loop: DayLoop, watched: list[Instrument], spans: set[int], banded: list[Instrument]
+    ) -> None:
+        """Read the history of everything in lockstep, else that of the first seconds.
+
+        The rest follows beside the day.
+        """
         ports = self.ports
         today = midnight(ist_day(ports.clock.now()))
 
@@ -432,7 +500,13 @@ class Desk:
 
         if ports.pacer is not None:
             bars = await read_history(
-                ports.broker, loop.hours, watched, spans, ports.clock, self._log.add_event, daily_tokens(self.kernel)
+                ports.broker,
+                loop.hours,
+                watched,
+                spans,
+                ports.clock,
+                self._log.add_event,
+                daily_tokens(self.kernel),
             )
             self.kernel.warm_up(bars)
             loop.board_writer.put_bars(bars)
@@ -440,15 +514,23 @@ class Desk:
             loop.gaps.check_history(bars, ports.clock.now())
             return
         loop.warming = WarmUp(
-            self.kernel, ports.broker, loop.hours, ports.clock, spans, self._log.add_event, take, ports.stored
+            self.kernel,
+            ports.broker,
+            loop.hours,
+            ports.clock,
+            spans,
+            self._log.add_event,
+            take,
+            ports.stored,
         )
         await loop.warming.begin(watched, {int(each.token) for each in banded})
 
     async def _choose_watched(self) -> tuple[list[Instrument], list[Instrument]]:
         """Return what the strategies may trade, and what is watched: whatever is held, then that.
 
-        What the broker does not list today is left out, and told: a name may have changed overnight. Raises `DataError`
-        where nothing is left, or more is named than the feed serves; of all shares the last ones are left out.
+        What the broker does not list today is left out, and told: a name may have changed
+        overnight. Raises `DataError` where nothing is left, or more is named than the feed serves;
+        of all shares the last ones are left out.
         """
         broker, journal = self.ports.broker, self.ports.journal
         named = [symbol for symbols in self.settings.subscriptions.values() for symbol in symbols]
@@ -462,10 +544,14 @@ class Desk:
         if missing and not chosen and not urgent:
             raise DataError(no_such_symbols(missing))
         if missing:
-            self._log.add_event("alarm", "left_out", f"{no_such_symbols(missing)}: left out; mend the configuration")
+            self._log.add_event(
+                "alarm", "left_out", f"{no_such_symbols(missing)}: left out; mend the configuration"
+            )
         most, wanted = self.settings.most_watched - len(urgent), len(chosen)
         if wanted > most and self.settings.watch:
-            raise DataError(f"the feed serves {self.settings.most_watched} instruments; name fewer in feed.watch")
+            raise DataError(
+                f"the feed serves {self.settings.most_watched} instruments; name fewer in feed.watch"
+            )
         if wanted > most:
             chosen = chosen[:most]
             text = f"the feed serves {self.settings.most_watched} instruments: {wanted - most} of the {wanted} listed are not watched; name yours in feed.watch"
@@ -474,7 +560,9 @@ class Desk:
 
     def _restore_journal(self, loop: DayLoop, start: int) -> None:
         """Bring back what the journal knows; the day begins at `start` (ns)."""
-        for intent in restore_kernel(self.kernel, self.ports.journal, start, kept_divisions(self.ports.journal)):
+        for intent in restore_kernel(
+            self.kernel, self.ports.journal, start, kept_divisions(self.ports.journal)
+        ):
             self.gateway.lookups.look_for(intent)
         orders = self.kernel.order_store.orders.values()
         for order in orders:
@@ -485,13 +573,20 @@ class Desk:
         for gtt in self.kernel.order_store.gtts.values():
             if gtt.live and gtt.gtt_id and not gtt.proven:
                 self.gateway.lookups.expect_proof(int(gtt.intent), restored=True)
-        self.gateway.governor.orders_today = sum(1 for order in orders if order.tag and order.created >= start)
+        self.gateway.governor.orders_today = sum(
+            1 for order in orders if order.tag and order.created >= start
+        )
         for order in orders:
-            if int(order.token) in self.kernel.markets:  # what was sold long ago may be listed no more
+            if (
+                int(order.token) in self.kernel.markets
+            ):  # what was sold long ago may be listed no more
                 loop.board_writer.put_order(order)
 
     async def _read_patiently(self, read: Callable[[], Awaitable[T]]) -> T:
-        """Read something without which the day cannot open; ask a busy broker again, a second later."""
+        """Read something without which the day cannot open.
+
+        Ask a busy broker again, a second later.
+        """
         clock = self.ports.clock
         for _ in range(OPENING_TRIES - 1):
             try:
@@ -507,32 +602,68 @@ class Desk:
         try:
             return StrategyState(strategy, self._subscribed_tokens(strategy.name, chosen))
         except BaseException as error:  # noqa: BLE001  a strategy's fault stops that strategy, never the desk
-            self._log.add_event("alarm", "strategy_stopped", f"{type(strategy).__name__} stopped: {error_text(error)}")
+            self._log.add_event(
+                "alarm",
+                "strategy_stopped",
+                f"{type(strategy).__name__} stopped: {error_text(error)}",
+            )
             return None
 
     def _build_loop(self, hours: InstrumentHours) -> DayLoop:
         settings, ports = self.settings, self.ports
         inbox: deque[object] = deque()
         self.gateway = OrderGateway(
-            self.kernel, ports.broker, ports.journal, ports.clock, Governor(settings.rates), ports.kill,
-            settings.patience, inbox.append, random.Random(settings.jitter),  # noqa: S311  waits, no secrets
+            self.kernel,
+            ports.broker,
+            ports.journal,
+            ports.clock,
+            Governor(settings.rates),
+            ports.kill,
+            settings.patience,
+            inbox.append,
+            random.Random(settings.jitter),  # noqa: S311  waits, no secrets
             self._log.add_repeated,
-        )  # fmt: skip
+        )
         books = BrokerPoller(self.kernel, ports.broker, self.gateway, inbox.append)
         reconciler = Reconciler(
-            self.kernel, ports.broker, ports.journal, ports.clock, self.board, settings.reconcile, self._shares
+            self.kernel,
+            ports.broker,
+            ports.journal,
+            ports.clock,
+            self.board,
+            settings.reconcile,
+            self._shares,
         )
         loop = DayLoop(
-            self.kernel, self.gateway, books, inbox, self.board, self._log, ports.journal, ports.clock, ports.kill,
-            hours, int(settings.stale_after_s * SECOND), reconciler, ports.keep_bars, stamped=ports.has_receipt_times,
-        )  # fmt: skip
+            self.kernel,
+            self.gateway,
+            books,
+            inbox,
+            self.board,
+            self._log,
+            ports.journal,
+            ports.clock,
+            ports.kill,
+            hours,
+            int(settings.stale_after_s * SECOND),
+            reconciler,
+            ports.keep_bars,
+            stamped=ports.has_receipt_times,
+        )
         loop.bands = BandWatch(
-            self.kernel, ports.broker, ports.clock, inbox.append, loop.log.add_event, int(settings.bands_every_s * SECOND)
+            self.kernel,
+            ports.broker,
+            ports.clock,
+            inbox.append,
+            loop.log.add_event,
+            int(settings.bands_every_s * SECOND),
         )
         standing = ports.consents() is not False
         if not standing:
             self._log.add_event("warn", "unauthorised", NO_STANDING)
-        watch = DepositoryWatch(self.kernel, self._log.add_event, self.gateway.unauthorised_tokens, standing=standing)
+        watch = DepositoryWatch(
+            self.kernel, self._log.add_event, self.gateway.unauthorised_tokens, standing=standing
+        )
         reconciler.readers.append(watch.compare_holdings)
         loop.requests, loop.margins = self._requests, ports.margins
         if ports.record is not None:
@@ -541,13 +672,22 @@ class Desk:
 
     def _subscribed_tokens(self, strategy: str, watched: list[Instrument]) -> list[int]:
         symbols = self.settings.subscriptions.get(strategy, ())
-        return [int(i.token) for i in watched if (i.symbol in symbols if symbols else self._is_tradable(i))]
+        return [
+            int(i.token)
+            for i in watched
+            if (i.symbol in symbols if symbols else self._is_tradable(i))
+        ]
 
     def _is_tradable(self, instrument: Instrument) -> bool:
-        """Tell whether a strategy that names nothing trades an instrument: no index, and nothing that is only watched."""
+        """Tell whether a strategy that names nothing trades an instrument.
+
+        No index, and nothing that is only watched.
+        """
         return instrument.kind != "INDEX" and instrument.symbol not in self.settings.modes
 
-    async def _reconcile_books(self, loop: DayLoop, begins: date | None, actions: CorporateActions | None) -> None:
+    async def _reconcile_books(
+        self, loop: DayLoop, begins: date | None, actions: CorporateActions | None
+    ) -> None:
         """Read the books until nothing is unknown, compare them, and open the desk, or open it read-only.
 
         `begins` is the day whose first cash is still to be found, None where it is known.
@@ -575,9 +715,17 @@ class Desk:
         """Carry what was split or multiplied over night over to its new shares and prices, and hold what may have been."""
         now, journal = self.ports.clock.now(), self.ports.journal
         day = ist_day(now)
-        loop.flags = flag_ex_dates(actions, day, self.kernel, self._log.add_event)  # of what stood in the evening
+        loop.flags = flag_ex_dates(
+            actions, day, self.kernel, self._log.add_event
+        )  # of what stood in the evening
         for division, text in recognise_divisions(
-            self.kernel, actions, self._holdings, loop.reconciler, last_opening_day(journal, day), day, now
+            self.kernel,
+            actions,
+            self._holdings,
+            loop.reconciler,
+            last_opening_day(journal, day),
+            day,
+            now,
         ):
             symbol = self.kernel.markets[division.token].instrument.symbol
             loop.inbox.append(loop.reconciler.record_division(division, symbol))
@@ -585,7 +733,9 @@ class Desk:
         loop.turn()
 
     async def _settle_start_cash(self, loop: DayLoop, day: date) -> None:
-        """Let the day begin with what the broker had before it: stops may have fired since, and their sales are booked by now.
+        """Let the day begin with what the broker had before it.
+
+        Stops may have fired since, and their sales are booked by now.
 
         What he has is asked for between two looks that find the same trades.
         """
@@ -614,7 +764,9 @@ class Desk:
             if not self._opened and isinstance(loop.poller.error, OperatorError):
                 raise loop.poller.error
             if self.ports.pacer is not None:
-                raise BusyError("an exchange in lockstep cannot be joined in the middle of a request; start it anew")
+                raise BusyError(
+                    "an exchange in lockstep cannot be joined in the middle of a request; start it anew"
+                )
             loop.publish(final=True)
             due = self.gateway.poll_due() or clock.now() + SECOND
             await clock.sleep_until(max(due, clock.now() + SECOND // 20))
@@ -622,7 +774,10 @@ class Desk:
     # figures
 
     def facts(self) -> dict[str, object]:
-        """Return the day so far in figures; money in paise. Orders are those that the exchange has taken."""
+        """Return the day so far in figures; money in paise.
+
+        Orders are those that the exchange has taken.
+        """
         kernel, ledger = self.kernel, self.kernel.ledger
         orders, fills = taken_counts(kernel)
         return {
@@ -647,16 +802,33 @@ class Desk:
     def describe(self) -> str:
         """Return the state as one line of JSON, for `patang status`; safe from any thread."""
         header, latch = self.board.header, self.ports.kill.latch
-        return json.dumps({
-            "mode": header.mode, "state": header.state, "now": header.now, "phase": header.phase,
-            "pnl": header.pnl, "charges": header.charges, "cash": header.cash, "naked": header.naked, "login": header.login, "overdue": list(self._loop.overdue) if self._loop else [],
-            "kill": latch.level if latch else "", "kill_reason": latch.reason if latch else "",
-            "clock_off_ms": self._clock_offset_ms(), "feed_age_ms": header.feed_age // 1_000_000, "feed_lag_ms": header.feed_lag // 1_000_000, "positions": len(self.board.positions.rows),
-            "orders": len(self.board.orders.rows),
-            "governor": governor_fields(self.board.governor), "differences": [*self._loop.differences, *self._loop.holds.values()] if self._loop else [],
-            "ex_dates": list(self._loop.flags) if self._loop else [],
-            "failed": [row.strategy for row in self.board.failures.rows[:]],
-        })  # fmt: skip
+        return json.dumps(
+            {
+                "mode": header.mode,
+                "state": header.state,
+                "now": header.now,
+                "phase": header.phase,
+                "pnl": header.pnl,
+                "charges": header.charges,
+                "cash": header.cash,
+                "naked": header.naked,
+                "login": header.login,
+                "overdue": list(self._loop.overdue) if self._loop else [],
+                "kill": latch.level if latch else "",
+                "kill_reason": latch.reason if latch else "",
+                "clock_off_ms": self._clock_offset_ms(),
+                "feed_age_ms": header.feed_age // 1_000_000,
+                "feed_lag_ms": header.feed_lag // 1_000_000,
+                "positions": len(self.board.positions.rows),
+                "orders": len(self.board.orders.rows),
+                "governor": governor_fields(self.board.governor),
+                "differences": [*self._loop.differences, *self._loop.holds.values()]
+                if self._loop
+                else [],
+                "ex_dates": list(self._loop.flags) if self._loop else [],
+                "failed": [row.strategy for row in self.board.failures.rows[:]],
+            }
+        )
 
     def _clock_offset_ms(self) -> int | None:
         """Return by how many ms the desk's clock is ahead of the exchange's by its latest answers, None where nobody knows."""

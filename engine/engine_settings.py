@@ -24,7 +24,10 @@ from engine.reconcile.reconciler import ReconcileTerms
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """What the operator has set, in the engine's units; `subscriptions` maps a strategy to its symbols (none: all)."""
+    """What the operator has set, in the engine's units.
+
+    `subscriptions` maps a strategy to its symbols (none: all).
+    """
 
     mode: str
     limits: RiskLimits
@@ -45,7 +48,10 @@ class EngineSettings:
     positions_every_s: float = 15.0
     reconcile: ReconcileTerms = field(default_factory=ReconcileTerms)
     lanes: int = 2
-    """Requests that may change something at the same time: as many as the broker has threads for them."""
+    """Requests that may change something at the same time.
+
+    As many as the broker has threads for them.
+    """
     stale_after_s: float = 10.0
     late_after_s: float = 10.0
     """How old a packet may be by the exchange's stamp."""
@@ -70,15 +76,18 @@ class EngineSettings:
 
 
 class EnginePorts(NamedTuple):
-    """The outside world, as the desk is handed it; `keep_bars` takes closed bars and must not block.
+    """The outside world, as the desk is handed it.
 
-    `beside` gives what runs beside an opened day, on its loop, until the next one opens, `throughout` what goes on from the first
-    opened day to the end, nights and openings included. `tomorrow` makes the strategies
-    of the next day: with it the desk goes on from day to day, without it the day it opened is its last.
-    `margins` asks the broker what orders would block, `stored` looks up the minutes that this desk has kept,
-    `consents` tells whether holdings may be sold without an authorisation by the day (None: not known),
-    `record` keeps what the feed sends, `script` is what a recorded desk took, in place of a feed,
-    `keep_past` takes the bars of earlier days that were read for the warm-up, as `keep_bars`.
+    `keep_bars` takes closed bars and must not block.
+
+    `beside` gives what runs beside an opened day, on its loop, until the next one opens,
+    `throughout` what goes on from the first opened day to the end, nights and openings included.
+    `tomorrow` makes the strategies of the next day: with it the desk goes on from day to day,
+    without it the day it opened is its last. `margins` asks the broker what orders would block,
+    `stored` looks up the minutes that this desk has kept, `consents` tells whether holdings may be
+    sold without an authorisation by the day (None: not known), `record` keeps what the feed sends,
+    `script` is what a recorded desk took, in place of a feed, `keep_past` takes the bars of earlier
+    days that were read for the warm-up, as `keep_bars`.
     """
 
     broker: Broker
@@ -102,5 +111,8 @@ class EnginePorts(NamedTuple):
 
     @property
     def has_receipt_times(self) -> bool:
-        """Tell whether packets have times of receipt and can be late: where the clocks stand still together none has."""
+        """Tell whether packets have times of receipt and can be late.
+
+        Where the clocks stand still together none has.
+        """
         return self.pacer is None or self.script is not None

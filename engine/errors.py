@@ -16,9 +16,13 @@ import errno
 from typing import ClassVar, Final
 
 MENDS: Final = {
-    errno.ENOSPC: "free some space", errno.EDQUOT: "free some space", errno.EROFS: "mount it for writing",
-    errno.EMFILE: "raise ulimit -n", errno.ENFILE: "close other programs", errno.ENOMEM: "raise ulimit -v",
-}  # fmt: skip
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EROFS: "mount it for writing",
+    errno.EMFILE: "raise ulimit -n",
+    errno.ENFILE: "close other programs",
+    errno.ENOMEM: "raise ulimit -v",
+}
 """What the operator can do about a machine that is short of something."""
 
 
@@ -27,7 +31,11 @@ def in_words(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         mend = MENDS.get(error.errno or 0)
         return error.strerror.lower() + (f": {mend}" if mend else "")
-    return "not a UTF-8 text" if isinstance(error, UnicodeDecodeError) else " ".join(str(error).split())
+    return (
+        "not a UTF-8 text"
+        if isinstance(error, UnicodeDecodeError)
+        else " ".join(str(error).split())
+    )
 
 
 class PatangError(Exception):

@@ -35,7 +35,9 @@ def rupees(paise: int) -> str:
 
 
 def amount(text: str) -> str:
-    """Group a text that is a plain number, and leave its decimals out from a thousand on: 1240000.50 → 12,40,001.
+    """Group a text that is a plain number, and leave its decimals out from a thousand on.
+
+    1240000.50 → 12,40,001.
 
     Any other text stays as it is.
     """
@@ -48,7 +50,10 @@ def amount(text: str) -> str:
 
 
 def price(x: float) -> str:
-    """Format a price: two decimals, four where its grid is finer; an empty string for none (0.0)."""
+    """Format a price: two decimals, four where its grid is finer.
+
+    An empty string for none (0.0).
+    """
     if x == 0.0:
         return ""
     text = f"{x:.4f}"
@@ -73,7 +78,10 @@ def gain(paise: int) -> str:
 
 
 def compact(n: int) -> str:
-    """Format a volume in at most seven characters: 1234567 → 12.35 L, 123456789 → 12.35 Cr; -1 is none."""
+    """Format a volume in at most seven characters: 1234567 → 12.35 L, 123456789 → 12.35 Cr.
+
+    -1 is none.
+    """
     if n < 0:
         return ""
     if n < 99_995:
@@ -84,7 +92,10 @@ def compact(n: int) -> str:
 
 
 def age(ns: int) -> str:
-    """Format how long ago something was: 0s, 59s, 12m, 3h; an empty string when it lies ahead by a second or more."""
+    """Format how long ago something was: 0s, 59s, 12m, 3h.
+
+    An empty string when it lies ahead by a second or more.
+    """
     seconds = ns // SECOND
     if seconds < -1:
         return ""

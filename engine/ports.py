@@ -1,6 +1,7 @@
 """What the engine needs from the world, as protocols; `tui/run/wiring.py` hands in the real ones.
 
-Everything a port returns is in the core's units: shares, paise, rupees on the grid, nanoseconds UTC.
+Everything a port returns is in the core's units: shares, paise, rupees on the grid, nanoseconds
+UTC.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -61,8 +62,8 @@ class SlicedOrder(NamedTuple):
 class BrokerHolding(NamedTuple):
     """Shares that came from earlier days, waiting for settlement or not, today's sales still counted.
 
-    The broker may list them under either exchange, with its token: `isin` says what they are. `product` is CNC, or MTF
-    for those that the broker has financed.
+    The broker may list them under either exchange, with its token: `isin` says what they are.
+    `product` is CNC, or MTF for those that the broker has financed.
     """
 
     token: int
@@ -73,14 +74,18 @@ class BrokerHolding(NamedTuple):
     exchange: str = "NSE"
     isin: str = ""
     unauthorised: int = 0
-    """Shares still there that the depository has not been told to let go today; what that means, the account decides."""
+    """Shares still there that the depository has not been told to let go today.
+
+    What that means, the account decides.
+    """
 
 
 class BrokerRules(NamedTuple):
     """What a broker takes and answers.
 
-    `limit_only`: plain LIMIT orders and nothing else. Without stop orders and GTTs nothing can be protected there, so that
-    strategies do not enter. `gtts`: it has GTTs. `margins`: it tells what orders would block.
+    `limit_only`: plain LIMIT orders and nothing else. Without stop orders and GTTs nothing can be
+    protected there, so that strategies do not enter. `gtts`: it has GTTs. `margins`: it tells what
+    orders would block.
     """
 
     limit_only: bool = False
@@ -91,13 +96,16 @@ class BrokerRules(NamedTuple):
 class Broker(Protocol):
     """Orders, GTTs, books and reference data at a broker.
 
-    Every call that changes something either returns (done), raises `OrderRefused` (a definite no), or raises
-    `OrderUnknown` (nobody knows: look it up by tag). Reads raise `RetryableError` when they fail; an unreadable
-    answer is never returned as an empty list.
+    Every call that changes something either returns (done), raises `OrderRefused` (a definite no),
+    or raises `OrderUnknown` (nobody knows: look it up by tag). Reads raise `RetryableError` when
+    they fail; an unreadable answer is never returned as an empty list.
     """
 
     async def account(self) -> str:
-        """Return the account's user id; raise `ConnectionFailed` where there is nobody, `OperatorError` on a dead token."""
+        """Return the account's user id.
+
+        Raise `ConnectionFailed` where there is nobody, `OperatorError` on a dead token.
+        """
         ...
 
     async def place(self, order: Order) -> str:
@@ -105,7 +113,10 @@ class Broker(Protocol):
         ...
 
     async def place_sliced(self, order: Order) -> SlicedOrder:
-        """Send a new order that the broker cuts at the exchange's freeze quantity; return what became of the slices."""
+        """Send a new order that the broker cuts at the exchange's freeze quantity.
+
+        Return what became of the slices.
+        """
         ...
 
     async def modify(self, order_id: str, change: OrderChange) -> None:
@@ -145,7 +156,10 @@ class Broker(Protocol):
         ...
 
     async def holdings(self) -> list[BrokerHolding]:
-        """Return the shares brought over from earlier days; what was sold of them today stands in `positions`."""
+        """Return the shares brought over from earlier days.
+
+        What was sold of them today stands in `positions`.
+        """
         ...
 
     async def funds(self) -> int:
@@ -157,7 +171,10 @@ class Broker(Protocol):
         ...
 
     async def bands(self, instruments: Sequence[Instrument]) -> list[PriceBand]:
-        """Return each instrument's price band and previous close as quotes have them now; one without a quote is left out."""
+        """Return each instrument's price band and previous close as quotes have them now.
+
+        One without a quote is left out.
+        """
         ...
 
     async def history(self, token: int, start: int, end: int, span: int) -> list[Bar]:
@@ -193,7 +210,10 @@ class FeedRecord(Protocol):
     """Keeps what the feed sent, as it came; called on the engine's event loop alone."""
 
     def put(self, kind: int, connection: int, ts: int, payload: bytes) -> None:
-        """Keep a record (`engine.history.feed_recording.RecordKind`) of `ts`, ns UTC; never blocks, and never raises."""
+        """Keep a record (`engine.history.feed_recording.RecordKind`) of `ts`, ns UTC.
+
+        Never blocks, and never raises.
+        """
         ...
 
 
@@ -222,7 +242,10 @@ class ExchangePacer(Protocol):
         ...
 
     async def advance(self, until: int) -> tuple[int, int, bool]:
-        """Move the exchange to its next emission, at the latest `until`; return (time, messages sent so far, day over)."""
+        """Move the exchange to its next emission, at the latest `until`.
+
+        Return (time, messages sent so far, day over).
+        """
         ...
 
     async def sent(self) -> int:
@@ -250,7 +273,10 @@ class RecordedScript(Protocol):
         ...
 
     async def wait(self, ts: int) -> bool:
-        """Wait until it is time for what was taken at `ts` (ns UTC), for a moment at most; return whether it is."""
+        """Wait until it is time for what was taken at `ts` (ns UTC), for a moment at most.
+
+        Return whether it is.
+        """
         ...
 
 
@@ -258,14 +284,22 @@ class Journal(Protocol):
     """The durable record. One writer; everything appended is written in order."""
 
     def append(self, table: str, row: dict[str, object]) -> None:
-        """Write a row soon; a row with the same key replaces the old one. Never blocks the caller."""
+        """Write a row soon; a row with the same key replaces the old one.
+
+        Never blocks the caller.
+        """
         ...
 
     def commit(self) -> Awaitable[None]:
-        """Resolve when everything appended so far is on disk; raise `OperatorError` when the disk refuses."""
+        """Resolve when everything appended so far is on disk.
+
+        Raise `OperatorError` when the disk refuses.
+        """
         ...
 
-    def load(self, table: str, where: str = "", parameters: Sequence[object] = ()) -> list[dict[str, object]]:
+    def load(
+        self, table: str, where: str = "", parameters: Sequence[object] = ()
+    ) -> list[dict[str, object]]:
         """Read rows in key order."""
         ...
 
@@ -273,12 +307,16 @@ class Journal(Protocol):
 class BarStore(Protocol):
     """Where bars live, apart by version ("live", "imported", "vendor", …), span (seconds) and symbol.
 
-    A bar is known by its token and start: the same again replaces it. Raises `DataError` for what cannot be stored or
-    read, `OperatorError` where disk or server refuse; what was stored before then stands unchanged.
+    A bar is known by its token and start: the same again replaces it. Raises `DataError` for what
+    cannot be stored or read, `OperatorError` where disk or server refuse; what was stored before
+    then stands unchanged.
     """
 
     def write(self, bars: Sequence[Bar], symbols: dict[int, str], version: str) -> None:
-        """Store bars of any spans and tokens; `symbols` names the tokens. Durable when it returns."""
+        """Store bars of any spans and tokens; `symbols` names the tokens.
+
+        Durable when it returns.
+        """
         ...
 
     def write_columns(self, symbol: str, span: int, version: str, columns: "BarSeries") -> None:
@@ -289,7 +327,9 @@ class BarStore(Protocol):
         """Return the bars of a symbol that start in [start, end) ns UTC, oldest first."""
         ...
 
-    def read_many(self, symbols: Sequence[str], span: int, start: int, end: int, version: str) -> dict[str, list[Bar]]:
+    def read_many(
+        self, symbols: Sequence[str], span: int, start: int, end: int, version: str
+    ) -> dict[str, list[Bar]]:
         """Return what `read` returns of each symbol."""
         ...
 
@@ -311,24 +351,39 @@ class BarStore(Protocol):
 
     def write_averages(
         self, symbol: str, span: int, version: str, starts: "Ints", columns: "Mapping[str, Floats]"
-    ) -> None:  # fmt: skip
-        """Store averages of closes by the start of their bar, in place of all there were; NaN is none yet."""
+    ) -> None:
+        """Store averages of closes by the start of their bar, in place of all there were.
+
+        NaN is none yet.
+        """
         ...
 
     def averages(self, symbol: str, span: int, version: str) -> "tuple[Ints, dict[str, Floats]]":
-        """Return the starts of bars with stored averages, and those by name; nothing where there are none."""
+        """Return the starts of bars with stored averages, and those by name.
+
+        Nothing where there are none.
+        """
         ...
 
     def remove(self, symbol: str, span: int, version: str, columns: "BarSeries") -> None:
-        """Remove bars where they still are as given, in every field: another bar of the same time stays."""
+        """Remove bars where they still are as given, in every field.
+
+        Another bar of the same time stays.
+        """
         ...
 
     def removals(self) -> int:
-        """Return how often bars have been removed: who misses bars, and then asks, is told of their removal."""
+        """Return how often bars have been removed.
+
+        Who misses bars, and then asks, is told of their removal.
+        """
         ...
 
     def claim(self, version: str) -> bool:
-        """Take the name of a version that nobody has taken yet, and has no bars; return False where somebody has."""
+        """Take the name of a version that nobody has taken yet, and has no bars.
+
+        Return False where somebody has.
+        """
         ...
 
     def fold(self) -> None:

@@ -12,14 +12,21 @@ _OBEYED: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\U000e0000-\U000e007f]"
 )
-"""What a terminal obeys, breaks a line at, shows in another order, or does not show at all; joiners of Indian scripts stay."""
-_FORMULA: Final = re.compile("[\t\r\n]|[\x00-\x20\x7f-\xa0\u200b-\u200f\ufeff]*[-=+@\uff1d\uff0b\uff0d\uff20]")
+"""What a terminal obeys, breaks a line at, shows in another order, or does not show at all.
+
+Joiners of Indian scripts stay.
+"""
+_FORMULA: Final = re.compile(
+    "[\t\r\n]|[\x00-\x20\x7f-\xa0\u200b-\u200f\ufeff]*[-=+@\uff1d\uff0b\uff0d\uff20]"
+)
 """How a text begins that a spreadsheet would work out."""
 LONGEST_SYMBOL: Final = 100
 
 
 def valid_text(text: str) -> str:
-    """Return a text that any file, database or socket can hold: each half of a character becomes a mark.
+    """Return a text that any file, database or socket can hold.
+
+    Each half of a character becomes a mark.
 
     Halves come from a shell, for a byte that is no UTF-8, and from JSON, which can write them.
     """
@@ -27,12 +34,18 @@ def valid_text(text: str) -> str:
 
 
 def plain_text(text: str) -> str:
-    """Return a text as one line that changes nothing but its own place on a terminal: a blank for each control character."""
+    """Return a text as one line that changes nothing but its own place on a terminal.
+
+    A blank for each control character.
+    """
     return text if text.isprintable() else _OBEYED.sub(" ", valid_text(text))
 
 
 def csv_cell(text: str) -> str:
-    """Return a text as a cell of a CSV file: behind an apostrophe where a spreadsheet would take it for a formula."""
+    """Return a text as a cell of a CSV file.
+
+    Behind an apostrophe where a spreadsheet would take it for a formula.
+    """
     return f"'{text}" if _FORMULA.match(text) else text
 
 

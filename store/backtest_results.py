@@ -1,6 +1,9 @@
-"""Results of backtests in one SQLite file: a run with its manifest, metrics, days, round trips and findings.
+"""Results of backtests in one SQLite file.
 
-A run is written in one transaction, manifest and all: there is no half result, and none without its manifest.
+A run with its manifest, metrics, days, round trips and findings.
+
+A run is written in one transaction, manifest and all: there is no half result, and none without its
+manifest.
 """
 
 import sqlite3
@@ -67,7 +70,10 @@ LAST: Final = "last"
 
 
 class StoredRun(NamedTuple):
-    """A run as it is listed; `net` in paise, `drawdown` in percent, `verdict` of the linter in one line."""
+    """A run as it is listed.
+
+    `net` in paise, `drawdown` in percent, `verdict` of the linter in one line.
+    """
 
     run: str
     made: str
@@ -85,7 +91,10 @@ class StoredRun(NamedTuple):
 
 
 class ParityDay(NamedTuple):
-    """How the desk of a mode compared with a backtest on a day; P&L and causes in paise, `causes` add up to `desk` less `backtest`."""
+    """How the desk of a mode compared with a backtest on a day.
+
+    P&L and causes in paise, `causes` add up to `desk` less `backtest`.
+    """
 
     mode: str
     date: str
@@ -110,7 +119,16 @@ class ParityDay(NamedTuple):
     @property
     def causes(self) -> dict[str, int]:
         """Return the difference by cause."""
-        found = self.data, self.timing, self.fill, self.cost, self.operator, self.broker, self.code, self.unexplained
+        found = (
+            self.data,
+            self.timing,
+            self.fill,
+            self.cost,
+            self.operator,
+            self.broker,
+            self.code,
+            self.unexplained,
+        )
         return dict(zip(CAUSES, found, strict=True))
 
 
@@ -129,31 +147,71 @@ class ResultStore:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def keep(self, outcome: RunOutcome, metrics: Sequence[RunMetric], findings: Sequence[LinterFinding], verdict: str) -> None:
+    def keep(
+        self,
+        outcome: RunOutcome,
+        metrics: Sequence[RunMetric],
+        findings: Sequence[LinterFinding],
+        verdict: str,
+    ) -> None:
         """Store a run; raise `OperatorError` where the file cannot be written, and then nothing is."""
         manifest, daily, run = outcome.manifest, outcome.daily, outcome.manifest.run
         values = {each.key: each.value for each in metrics}
         row = (
-            run, manifest.made, manifest.name, manifest.first, manifest.last, len(manifest.symbols), len(outcome.trades), outcome.net,
-            int(daily.gross[-1]) - manifest.start_cash, int(daily.charges.sum()), values.get("sharpe"),
-            values.get("max_drawdown"), verdict, manifest.partial, manifest.digest, outcome.bars, outcome.orders,
-            _as_json(dict(outcome.costs)), _as_json(dict(outcome.refused)), _as_json(manifest),
-        )  # fmt: skip
+            run,
+            manifest.made,
+            manifest.name,
+            manifest.first,
+            manifest.last,
+            len(manifest.symbols),
+            len(outcome.trades),
+            outcome.net,
+            int(daily.gross[-1]) - manifest.start_cash,
+            int(daily.charges.sum()),
+            values.get("sharpe"),
+            values.get("max_drawdown"),
+            verdict,
+            manifest.partial,
+            manifest.digest,
+            outcome.bars,
+            outcome.orders,
+            _as_json(dict(outcome.costs)),
+            _as_json(dict(outcome.refused)),
+            _as_json(manifest),
+        )
         days = zip(*(_nullable_values(column) for column in daily), strict=True)
         with self._write_transaction() as database:
             _insert_rows(database, "backtest_runs", [row])
-            _insert_rows(database, "backtest_metrics", [(run, *each, place) for place, each in enumerate(metrics)])
+            _insert_rows(
+                database,
+                "backtest_metrics",
+                [(run, *each, place) for place, each in enumerate(metrics)],
+            )
             _insert_rows(database, "backtest_equity", [(run, *each) for each in days])
-            _insert_rows(database, "backtest_curves", [(run, len(outcome.times), pack_curve(outcome.times, outcome.curve))])
+            _insert_rows(
+                database,
+                "backtest_curves",
+                [(run, len(outcome.times), pack_curve(outcome.times, outcome.curve))],
+            )
             _insert_rows(database, "backtest_trades", [(run, *each) for each in outcome.trades])
-            _insert_rows(database, "backtest_findings", [(run, *each, place) for place, each in enumerate(findings)])
+            _insert_rows(
+                database,
+                "backtest_findings",
+                [(run, *each, place) for place, each in enumerate(findings)],
+            )
 
     def runs(self) -> list[StoredRun]:
         """Return the runs, the newest first."""
-        return [StoredRun(*row) for row in self._read_rows("backtest_runs", StoredRun._fields, "run DESC")]
+        return [
+            StoredRun(*row)
+            for row in self._read_rows("backtest_runs", StoredRun._fields, "run DESC")
+        ]
 
     def find(self, text: str) -> str:
-        """Return the run whose number begins so, or the `last`; raise `NothingFound` where none or several do."""
+        """Return the run whose number begins so, or the `last`.
+
+        Raise `NothingFound` where none or several do.
+        """
         found = [each.run for each in self.runs()]
         if text == LAST:
             if found:
@@ -163,11 +221,18 @@ class ResultStore:
         if len(match) == 1 or text in match:
             return text if text in match else match[0]
         named = ", ".join((match or found)[:5]) or "none"
-        raise NothingFound(f"{text}: {'several results begin so' if match else 'no such result'}; there are {named}")
+        raise NothingFound(
+            f"{text}: {'several results begin so' if match else 'no such result'}; there are {named}"
+        )
 
     def load(self, run: str) -> StoredResult:
-        """Return a run by its whole number; raise `NothingFound`, or `DataError` for what cannot be read."""
-        rows = self._select_rows("SELECT manifest, costs, refused, bars, orders FROM backtest_runs WHERE run = ?", run)
+        """Return a run by its whole number.
+
+        Raise `NothingFound`, or `DataError` for what cannot be read.
+        """
+        rows = self._select_rows(
+            "SELECT manifest, costs, refused, bars, orders FROM backtest_runs WHERE run = ?", run
+        )
         if not rows:
             raise NothingFound(f"no result {run} in {self.path}")
         text, costs, refused, bars, orders = rows[0]
@@ -193,30 +258,44 @@ class ResultStore:
             int(bars),
             int(orders),
         )
-        return StoredResult(outcome, [RunMetric(*row) for row in metrics], [LinterFinding(*row) for row in found])
+        return StoredResult(
+            outcome, [RunMetric(*row) for row in metrics], [LinterFinding(*row) for row in found]
+        )
 
     def keep_parity(self, day: ParityDay) -> None:
-        """Store how a day compared, in place of an earlier comparison; raise `OperatorError` where the file cannot be written."""
+        """Store how a day compared, in place of an earlier comparison.
+
+        Raise `OperatorError` where the file cannot be written.
+        """
         with self._write_transaction() as database:
-            database.execute("DELETE FROM parity_days WHERE (mode, date) = (?, ?)", (day.mode, day.date))
+            database.execute(
+                "DELETE FROM parity_days WHERE (mode, date) = (?, ?)", (day.mode, day.date)
+            )
             _insert_rows(database, "parity_days", [day])
 
     def parity_days(self, mode: str = "") -> list[ParityDay]:
         """Return the days that were compared, of one mode or of all, the newest first."""
         if not self.path.exists():
             return []
-        with closing(self._open_file(write=True)):  # a file of an earlier version has no such table yet
+        with closing(
+            self._open_file(write=True)
+        ):  # a file of an earlier version has no such table yet
             rows = self._read_rows("parity_days", ParityDay._fields, "date DESC, mode")
         return [day for row in rows if (day := ParityDay(*row)).mode == (mode or day.mode)]
 
     def remove(self, runs: Sequence[str]) -> None:
         """Remove runs by their whole numbers."""
         with self._write_transaction() as database:
-            database.executemany("DELETE FROM backtest_runs WHERE run = ?", [(run,) for run in runs])
+            database.executemany(
+                "DELETE FROM backtest_runs WHERE run = ?", [(run,) for run in runs]
+            )
 
     @contextmanager
     def _write_transaction(self) -> Iterator[sqlite3.Connection]:
-        """Open the file for one transaction; raise `OperatorError` where it cannot be written, and then nothing is."""
+        """Open the file for one transaction.
+
+        Raise `OperatorError` where it cannot be written, and then nothing is.
+        """
         with closing(self._open_file(write=True)) as database:
             try:
                 with database:
@@ -224,7 +303,9 @@ class ResultStore:
             except sqlite3.Error as error:
                 raise refusal(self.path, error) from error
 
-    def _read_rows(self, table: str, columns: Sequence[str], order: str, run: str = "") -> list[tuple[Any, ...]]:
+    def _read_rows(
+        self, table: str, columns: Sequence[str], order: str, run: str = ""
+    ) -> list[tuple[Any, ...]]:
         only = "WHERE run = ?" if run else ""
         statement = f"SELECT {', '.join(columns)} FROM {table} {only} ORDER BY {order}"  # noqa: S608  our own names
         return self._select_rows(statement, *([run] if run else []))
@@ -242,7 +323,9 @@ class ResultStore:
         try:
             if write:
                 self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            mode = "rwc" if write else "rw"  # whoever reads undoes what a killed process has left half written
+            mode = (
+                "rwc" if write else "rw"
+            )  # whoever reads undoes what a killed process has left half written
             name = f"{self.path.absolute().as_uri()}?mode={mode}"
             database = sqlite3.connect(name, uri=True, timeout=BUSY_MS / 1_000)
         except OSError as error:
@@ -259,7 +342,9 @@ class ResultStore:
             raise refusal(self.path, error) from error
         if version > SCHEMA:
             database.close()
-            raise OperatorError(f"{self.path} is of a newer patang: get that, or set another desk.state_dir")
+            raise OperatorError(
+                f"{self.path} is of a newer patang: get that, or set another desk.state_dir"
+            )
         return database
 
 
@@ -271,16 +356,27 @@ def pack_curve(times: Ints, worth: Ints) -> bytes:
 
 def unpack_curve(moments: int, content: bytes) -> tuple[Ints, Ints]:
     """Return the times and worths that `pack_curve` was given."""
-    columns = np.frombuffer(zlib.decompress(content), np.uint8).reshape(8, -1).T.copy().view("<i8").reshape(2, moments)
+    columns = (
+        np.frombuffer(zlib.decompress(content), np.uint8)
+        .reshape(8, -1)
+        .T.copy()
+        .view("<i8")
+        .reshape(2, moments)
+    )
     return np.cumsum(columns[0]), np.cumsum(columns[1])
 
 
 def _nullable_values(column: Ints | Floats) -> list[object]:
     """Return an array's values, None for what is not a number."""
-    return [None if missing else value for value, missing in zip(column.tolist(), np.isnan(column), strict=True)]
+    return [
+        None if missing else value
+        for value, missing in zip(column.tolist(), np.isnan(column), strict=True)
+    ]
 
 
-def _insert_rows(database: sqlite3.Connection, table: str, rows: Sequence[Sequence[object]]) -> None:
+def _insert_rows(
+    database: sqlite3.Connection, table: str, rows: Sequence[Sequence[object]]
+) -> None:
     if rows:
         marks = ", ".join("?" * len(rows[0]))
         database.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608  our own names
@@ -288,7 +384,9 @@ def _insert_rows(database: sqlite3.Connection, table: str, rows: Sequence[Sequen
 
 def _daily_columns(rows: Sequence[Sequence[float | None]]) -> DailyColumns:
     columns = list(zip(*rows, strict=True)) or [()] * len(DailyColumns._fields)
-    day, equity, gross, charges, exposure, turnover, closed = (np.array(column, np.int64) for column in columns[:7])
+    day, equity, gross, charges, exposure, turnover, closed = (
+        np.array(column, np.int64) for column in columns[:7]
+    )
     benchmark, market = (np.array(column, np.float64) for column in columns[7:])  # None becomes NaN
     return DailyColumns(day, equity, gross, charges, exposure, turnover, closed, benchmark, market)
 

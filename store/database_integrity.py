@@ -1,7 +1,8 @@
 """Whether a database is one of ours and whole, and whether one that should be there has been lost.
 
-Beside a database stands its mark, a line that says that a desk has written it, whether that desk still has it open, and how long
-the log was after its last commit. What is gone, empty or shorter than it was is told by it.
+Beside a database stands its mark, a line that says that a desk has written it, whether that desk
+still has it open, and how long the log was after its last commit. What is gone, empty or shorter
+than it was is told by it.
 """
 
 import contextlib
@@ -33,7 +34,10 @@ def log_of(path: Path) -> Path:
 
 @final
 class DatabaseMark:
-    """The mark of a database that this process has opened: `note_log` its log after each commit, `close` it at the end."""
+    """The mark of a database that this process has opened.
+
+    `note_log` its log after each commit, `close` it at the end.
+    """
 
     def __init__(self, path: Path) -> None:
         self._log = log_of(path)
@@ -91,13 +95,20 @@ def shortened_log(path: Path) -> str:
 
 
 def check_database(path: Path, *, new: bool = False) -> None:
-    """Raise `OperatorError` unless a file is a whole database of ours; `new`: or one that no desk has written yet, to be written."""
+    """Raise `OperatorError` unless a file is a whole database of ours.
+
+    `new`: or one that no desk has written yet, to be written.
+    """
     if gone := evidence_of_loss(path):
         raise DataError(gone)
     if not _file_size(path):
         if new:
             return
-        state = f"database {path} has never been written" if path.exists() else f"there is no database {path}"
+        state = (
+            f"database {path} has never been written"
+            if path.exists()
+            else f"there is no database {path}"
+        )
         raise DataError(f"{state}; start the desk once, or name another")
     _check_length(path)
     if new and not os.access(path, os.W_OK):
@@ -110,12 +121,17 @@ def check_database(path: Path, *, new: bool = False) -> None:
     if not written and (gone := _loss_text(path, "holds nothing")):
         raise DataError(gone)
     if not (written or new):
-        raise DataError(f"database {path} has never been written; start the desk once, or name another")
+        raise DataError(
+            f"database {path} has never been written; start the desk once, or name another"
+        )
 
 
 @contextlib.contextmanager
 def open_for_reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open one of our databases to read it; raise `OperatorError` for any other, and for one that cannot be read."""
+    """Open one of our databases to read it.
+
+    Raise `OperatorError` for any other, and for one that cannot be read.
+    """
     check_database(path)
     try:
         with contextlib.closing(connect(path, write=False)) as connection:
@@ -130,14 +146,20 @@ def _check_length(path: Path) -> None:
         with path.open("rb") as file:
             head = file.read(HEAD)
     except OSError as error:
-        state = "is a folder: name a file" if path.is_dir() else f"cannot be read: {in_words(error)}"
+        state = (
+            "is a folder: name a file" if path.is_dir() else f"cannot be read: {in_words(error)}"
+        )
         raise OperatorError(f"database {path} {state}") from None
     if head[: len(MAGIC)] != MAGIC[: len(head)] or len(head) < len(MAGIC):
-        raise DataError(f"database {path} is no SQLite database: name another file, or restore a copy")
+        raise DataError(
+            f"database {path} is no SQLite database: name another file, or restore a copy"
+        )
     page = int.from_bytes(head[16:18], "big")
     wanted = int.from_bytes(head[28:32], "big") * (65_536 if page == 1 else page)
     if len(head) < HEAD or (_file_size(path) < wanted and not _file_size(log_of(path))):
-        raise DataError(f"database {path} is cut short, {_file_size(path)} of {max(wanted, HEAD)} bytes: {RECOVER}")
+        raise DataError(
+            f"database {path} is cut short, {_file_size(path)} of {max(wanted, HEAD)} bytes: {RECOVER}"
+        )
 
 
 def _file_size(path: Path) -> int:

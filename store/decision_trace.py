@@ -1,4 +1,7 @@
-"""Reads the way of a decision out of the journal: from the tick that caused it to its fills, and why others went no further."""
+"""Reads the way of a decision out of the journal.
+
+From the tick that caused it to its fills, and why others went no further.
+"""
 
 import re
 import sqlite3
@@ -18,10 +21,22 @@ WITHHELD = "would have been sent"
 """What became of an order in a dry run."""
 
 _WORDS = {
-    "INTENT": "intended", "SENT": "sent", "OPEN": "accepted", "TRIGGER_PENDING": "accepted", "ACTIVE": "accepted",
-    "UNKNOWN": "unanswered", "LOST": "lost", "COMPLETE": "filled", "CANCELLED": "cancelled", "REJECTED": "refused",
-    "MODIFYING": "moving", "TRIGGERED": "triggered", "DELETED": "deleted", "DISABLED": "disabled", "EXPIRED": "expired",
-}  # fmt: skip
+    "INTENT": "intended",
+    "SENT": "sent",
+    "OPEN": "accepted",
+    "TRIGGER_PENDING": "accepted",
+    "ACTIVE": "accepted",
+    "UNKNOWN": "unanswered",
+    "LOST": "lost",
+    "COMPLETE": "filled",
+    "CANCELLED": "cancelled",
+    "REJECTED": "refused",
+    "MODIFYING": "moving",
+    "TRIGGERED": "triggered",
+    "DELETED": "deleted",
+    "DISABLED": "disabled",
+    "EXPIRED": "expired",
+}
 
 _FIND = (
     "SELECT intent FROM intents WHERE tag = ?",
@@ -49,9 +64,7 @@ WHERE symbol = ?1 AND kind != 'exit' AND ts >= ?2 AND strategy = COALESCE(?3, st
 GROUP BY strategy, verdict ORDER BY last DESC
 """
 
-_FAILURES = (
-    "SELECT ts, who, detail FROM audit WHERE act = 'strategy_failed' AND who = COALESCE(?, who) ORDER BY ts, seq"
-)
+_FAILURES = "SELECT ts, who, detail FROM audit WHERE act = 'strategy_failed' AND who = COALESCE(?, who) ORDER BY ts, seq"
 
 Row = dict[str, object]
 
@@ -66,7 +79,9 @@ class TraceStep(NamedTuple):
 
 
 class DecisionTrace(NamedTuple):
-    """What is known of one id; `decision` is empty for an order that no decision of ours stands behind.
+    """What is known of one id.
+
+    `decision` is empty for an order that no decision of ours stands behind.
 
     Of a strategy that has failed the steps are its failures, each with its traceback.
     """
@@ -77,7 +92,10 @@ class DecisionTrace(NamedTuple):
 
 
 class VerdictCount(NamedTuple):
-    """How often a strategy's requests met one answer; `detail` is that of the last, `decision` its number."""
+    """How often a strategy's requests met one answer.
+
+    `detail` is that of the last, `decision` its number.
+    """
 
     strategy: str
     code: str
@@ -90,7 +108,8 @@ class VerdictCount(NamedTuple):
 def trace_decision(database: Path, name: str) -> DecisionTrace:
     """Return the trace of a decision (D12), an intent (12), a tag, a broker's order, GTT or trade id, or a strategy that failed.
 
-    Raises `DataError` where there is none of that name, `OperatorError` where the database cannot be read.
+    Raises `DataError` where there is none of that name, `OperatorError` where the database cannot
+    be read.
     """
     with _open_rows(database) as db:
         decision, intent = _find_decision(db, name.strip())
@@ -115,18 +134,29 @@ def verdicts_of_symbol(database: Path, symbol: str, strategy: str = "") -> list[
         newest = int(db.execute("SELECT COALESCE(MAX(ts), 0) FROM events").fetchone()[0])
         day = (newest + IST) // DAY * DAY - IST
         grouped = db.execute(_WHY, (symbol, day, strategy or None)).fetchall()
-        details = dict(db.execute("SELECT decision, detail FROM decisions WHERE symbol = ?", (symbol,)).fetchall())
+        details = dict(
+            db.execute(
+                "SELECT decision, detail FROM decisions WHERE symbol = ?", (symbol,)
+            ).fetchall()
+        )
     return [
         VerdictCount(
-            row["strategy"], row["verdict"], row["times"], row["last"],
-            WITHHELD if row["unsent"] else details[row["decision"]], row["decision"],
+            row["strategy"],
+            row["verdict"],
+            row["times"],
+            row["last"],
+            WITHHELD if row["unsent"] else details[row["decision"]],
+            row["decision"],
         )
         for row in grouped
-    ]  # fmt: skip
+    ]
 
 
 def _failed_strategies(db: sqlite3.Connection, name: str | None) -> list[tuple[str, TraceStep]]:
-    return [(row["who"], TraceStep(row["ts"], "failed", row["detail"])) for row in db.execute(_FAILURES, (name,)).fetchall()]
+    return [
+        (row["who"], TraceStep(row["ts"], "failed", row["detail"]))
+        for row in db.execute(_FAILURES, (name,)).fetchall()
+    ]
 
 
 @contextmanager
@@ -166,10 +196,16 @@ def _trace_steps(db: sqlite3.Connection, decision: Row, intent: int) -> list[Tra
         steps += [step for step, at in zip(life, _step_moments(life), strict=True) if at >= asked]
     elif decision["verdict"] == "OK":
         steps += _intent_steps(db, "rung = ?", decision["rung"])
-        exits = db.execute("SELECT * FROM decisions WHERE ladder = ? AND kind = 'exit'", (decision["ladder"],))
+        exits = db.execute(
+            "SELECT * FROM decisions WHERE ladder = ? AND kind = 'exit'", (decision["ladder"],)
+        )
         for row in exits.fetchall():
             steps.append(
-                TraceStep(row["ts"], "exit asked", f"D{row['decision']} {row['strategy']}: {row['reason'] or 'exit'}")
+                TraceStep(
+                    row["ts"],
+                    "exit asked",
+                    f"D{row['decision']} {row['strategy']}: {row['reason'] or 'exit'}",
+                )
             )
     return _ordered_steps(steps)
 
@@ -190,28 +226,44 @@ def _judgement_steps(row: Row) -> list[TraceStep]:
     ]
     if row["kind"] == "exit":
         return steps
-    sized = f"{row['quantity']} at {row['price']:.2f}" + (f" from {capital / 100:.2f} rupees" if capital else "")
+    sized = f"{row['quantity']} at {row['price']:.2f}" + (
+        f" from {capital / 100:.2f} rupees" if capital else ""
+    )
     times = f", {row['times']} times until the last" if int(str(row["times"])) > 1 else ""
     detail = f": {row['detail']}" if row["detail"] else ""
-    return [*steps, TraceStep(ts, "sized", sized), TraceStep(ts, "judged", f"{row['verdict']}{detail}{times}")]
+    return [
+        *steps,
+        TraceStep(ts, "sized", sized),
+        TraceStep(ts, "judged", f"{row['verdict']}{detail}{times}"),
+    ]
 
 
 def _step_moments(steps: list[TraceStep]) -> list[int]:
-    """Return when each step takes place among the others (ns): a fill, stamped with a whole second, not before its order was accepted."""
+    """Return when each step takes place among the others (ns).
+
+    A fill, stamped with a whole second, not before its order was accepted.
+    """
     since: dict[int, int] = {}
     for what in ("sent", "accepted"):
         since |= {step.intent: step.ts for step in reversed(steps) if step.what == what}
-    return [max(step.ts, since.get(step.intent, 0)) if step.what == "fill" else step.ts for step in steps]
+    return [
+        max(step.ts, since.get(step.intent, 0)) if step.what == "fill" else step.ts
+        for step in steps
+    ]
 
 
 def _ordered_steps(steps: list[TraceStep]) -> list[TraceStep]:
-    places = sorted(zip(_step_moments(steps), [step.intent for step in steps], range(len(steps)), strict=True))
+    places = sorted(
+        zip(_step_moments(steps), [step.intent for step in steps], range(len(steps)), strict=True)
+    )
     return [steps[place] for _, _, place in places]
 
 
 def _intent_steps(db: sqlite3.Connection, where: str, value: object) -> list[TraceStep]:
     """Return the events and fills of the intents that a condition names."""
-    steps = [_event_step(row) for row in db.execute(_EVENTS.format(where=where), (value,)).fetchall()]
+    steps = [
+        _event_step(row) for row in db.execute(_EVENTS.format(where=where), (value,)).fetchall()
+    ]
     fills = db.execute(f"SELECT * FROM fills WHERE {where} ORDER BY ts", (value,))  # noqa: S608  one of our own conditions
     for row in fills.fetchall():
         verb = "bought" if row["side"] == "BUY" else "sold"
@@ -226,8 +278,19 @@ def _event_step(row: sqlite3.Row) -> TraceStep:
         name = f"#{row['intent']} GTT {row['order_id']}".rstrip()
     else:
         name = f"#{row['intent']} {row['purpose'].lower()} {row['side']} {row['quantity']} {row['order_type']}"
-        name += f", order {row['order_id']}" if row["order_id"] else f", tag {row['tag']}" if row["tag"] else ""
+        name += (
+            f", order {row['order_id']}"
+            if row["order_id"]
+            else f", tag {row['tag']}"
+            if row["tag"]
+            else ""
+        )
     if row["reason"].startswith("DRY_RUN:"):
         return TraceStep(row["ts"], "not sent", f"{name}: {WITHHELD}", row["intent"])
     filled = f", {row['filled']} filled" if row["filled"] else ""
-    return TraceStep(row["ts"], what, name + filled + (f": {row['reason']}" if row["reason"] else ""), row["intent"])
+    return TraceStep(
+        row["ts"],
+        what,
+        name + filled + (f": {row['reason']}" if row["reason"] else ""),
+        row["intent"],
+    )

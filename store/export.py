@@ -1,4 +1,7 @@
-"""Writes trades, orders, fills, positions and bars for other programs: rupees with two decimals, times in IST."""
+"""Writes trades, orders, fills, positions and bars for other programs.
+
+Rupees with two decimals, times in IST.
+"""
 
 import contextlib
 import csv
@@ -45,9 +48,7 @@ class ColumnKind(Enum):
 Column = tuple[str, ColumnKind]
 Rows = Iterable[Sequence[object]]
 
-PRICES = (
-    "price trigger_price average_price entry_price exit_price stop_loss target high_water pnl_pct open high low close"
-)
+PRICES = "price trigger_price average_price entry_price exit_price stop_loss target high_water pnl_pct open high low close"
 MONEY = "charges realised pnl"
 TIMES = "ts placed updated entry_time exit_time since start"
 TEXTS = "order_id trade_id strategy symbol exchange side order_type product status reason exit_reason tag"
@@ -76,7 +77,8 @@ BAR_COLUMNS = ("symbol", "start", "open", "high", "low", "close", "volume", "tic
 class BarRange(NamedTuple):
     """Which bars to export: those of the symbols, in order, of a span (seconds), that start in [start, end) ns UTC.
 
-    With `actions` prices and volumes are adjusted to the day of a symbol's last bar, without them they are raw.
+    With `actions` prices and volumes are adjusted to the day of a symbol's last bar, without them
+    they are raw.
     """
 
     store: BarStore
@@ -88,19 +90,27 @@ class BarRange(NamedTuple):
     actions: CorporateActions | None = None
 
     def read(self, symbol: str) -> list[Bar]:
-        """Return the bars of one symbol; raise `DataError` for a corporate action whose effect is not known."""
+        """Return the bars of one symbol.
+
+        Raise `DataError` for a corporate action whose effect is not known.
+        """
         series = self.store.columns(symbol, self.span, self.start, self.end, self.version)
         if self.actions is not None:
             series = adjusted_series(series, adjustment_steps(series, self.actions, symbol))
         return to_bars(series, self.span)
 
 
-def export_table(database: Path, what: str, out: Path | None, format: str, bars: BarRange | None = None) -> int:
-    """Write a table to the file `out`, whole or not at all, or to standard output; return the number of rows.
+def export_table(
+    database: Path, what: str, out: Path | None, format: str, bars: BarRange | None = None
+) -> int:
+    """Write a table to the file `out`, whole or not at all, or to standard output.
 
-    `what` is one of `WHAT`, `format` one of `FORMATS`; `bars` says which when `what` is "bars". The database is opened
-    read-only, whether its desk runs or not. Raises `ConfigError` for an unknown name, `DataError` for a database that
-    is missing or is none of ours, `OperatorError` when the file cannot be written.
+    Return the number of rows.
+
+    `what` is one of `WHAT`, `format` one of `FORMATS`; `bars` says which when `what` is "bars". The
+    database is opened read-only, whether its desk runs or not. Raises `ConfigError` for an unknown
+    name, `DataError` for a database that is missing or is none of ours, `OperatorError` when the
+    file cannot be written.
     """
     _check_name("what to export", what, WHAT)
     _check_name("export format", format, FORMATS)
@@ -134,7 +144,9 @@ def _check_name(name: str, given: str, known: Sequence[str]) -> None:
 
 
 @contextlib.contextmanager
-def _open_source(database: Path, what: str, bars: BarRange | None) -> Iterator[tuple[list[Column], Rows]]:
+def _open_source(
+    database: Path, what: str, bars: BarRange | None
+) -> Iterator[tuple[list[Column], Rows]]:
     if bars is not None and what == "bars":
         lines = (
             (symbol, b.start, b.open, b.high, b.low, b.close, b.volume, b.ticks)
@@ -206,10 +218,15 @@ def _write_parquet(file: BinaryIO, columns: list[Column], rows: Rows) -> int:
     with pq.ParquetWriter(file, schema, compression="zstd") as writer:
         while batch := list(islice(left, BATCH)):
             values = [
-                [_as_rupees(value) if kind is ColumnKind.MONEY else _known_value(value, kind) for value in column]
+                [
+                    _as_rupees(value) if kind is ColumnKind.MONEY else _known_value(value, kind)
+                    for value in column
+                ]
                 for (_, kind), column in zip(columns, zip(*batch, strict=True), strict=True)
             ]
-            arrays = [pa.array(column, field.type) for column, field in zip(values, schema, strict=True)]
+            arrays = [
+                pa.array(column, field.type) for column, field in zip(values, schema, strict=True)
+            ]
             writer.write_batch(pa.record_batch(arrays, schema))
             count += len(batch)
     return count
@@ -217,7 +234,9 @@ def _write_parquet(file: BinaryIO, columns: list[Column], rows: Rows) -> int:
 
 def _terminal_rows(rows: Rows) -> Rows:
     """Yield rows as a terminal may have them."""
-    return ([plain_text(value) if isinstance(value, str) else value for value in row] for row in rows)
+    return (
+        [plain_text(value) if isinstance(value, str) else value for value in row] for row in rows
+    )
 
 
 def _readable_rows(columns: list[Column], rows: Rows) -> Iterator[list[object]]:

@@ -1,4 +1,7 @@
-"""A desk's day out of its journal, as parity compares it: what was asked for, traded and done, and what happened to it."""
+"""A desk's day out of its journal, as parity compares it.
+
+What was asked for, traded and done, and what happened to it.
+"""
 
 import json
 import sqlite3
@@ -49,10 +52,13 @@ FROM fills f LEFT JOIN trades t ON t.trade_id = f.rung WHERE f.ts < ? ORDER BY f
 
 
 class KeptDay(NamedTuple):
-    """What a journal has of a day: the desk's day, what it ran with (`ran`, one for each opening with other settings), its first cash.
+    """What a journal has of a day.
 
-    `carried` are the symbols of round trips from earlier days: they are no part of it. `cash` (paise) and when it was `opened`
-    first (ns) are 0 where that is not known.
+    The desk's day, what it ran with (`ran`, one for each opening with other settings), its first
+    cash.
+
+    `carried` are the symbols of round trips from earlier days: they are no part of it. `cash`
+    (paise) and when it was `opened` first (ns) are 0 where that is not known.
     """
 
     day: DeskDay
@@ -63,7 +69,10 @@ class KeptDay(NamedTuple):
 
 
 def last_day(path: Path) -> date:
-    """Return the last day on which a desk has opened or decided anything; raise `NothingFound` where there is none."""
+    """Return the last day on which a desk has opened or decided anything.
+
+    Raise `NothingFound` where there is none.
+    """
     with open_for_reading(path) as database:
         found = database.execute(
             "SELECT max(ts) FROM (SELECT max(ts) AS ts FROM decisions UNION ALL SELECT max(ts) FROM fills "
@@ -84,34 +93,64 @@ def kept_day(path: Path, day: date, bars: Mapping[str, BarSeries]) -> KeptDay:
     with open_for_reading(path) as database:
         database.row_factory = sqlite3.Row
         meta = {
-            str(row["key"]): str(row["value"]) for row in database.execute("SELECT key, value FROM meta ORDER BY key")
+            str(row["key"]): str(row["value"])
+            for row in database.execute("SELECT key, value FROM meta ORDER BY key")
         }
         signals = [_journal_signal(row) for row in database.execute(SIGNALS, (start, end))]
         fills = database.execute(FILLS, (end,)).fetchall()
-        incidents = [*_kill_latches(database, start, end), *_limit_changes(database, day, end), *_operator_acts(database, start, end)]
+        incidents = [
+            *_kill_latches(database, start, end),
+            *_limit_changes(database, day, end),
+            *_operator_acts(database, start, end),
+        ]
         incidents += _feed_gaps(database, start, end)
         newest = database.execute("SELECT max(ts) FROM fills").fetchone()[0] or 0
     cash = meta.get(f"start_cash:{day}")
     opened = {
-        int(key.rpartition(":")[2]): json.loads(value) for key, value in meta.items() if key.startswith(f"{RAN}{day}:")
+        int(key.rpartition(":")[2]): json.loads(value)
+        for key, value in meta.items()
+        if key.startswith(f"{RAN}{day}:")
     }
     if cash is None and not signals and not any(int(row["ts"]) >= start for row in fills):
-        known = ", ".join(key.partition(":")[2] for key in meta if key.startswith("start_cash:")) or "none"
+        known = (
+            ", ".join(key.partition(":")[2] for key in meta if key.startswith("start_cash:"))
+            or "none"
+        )
         raise NothingFound(f"the desk of {path} was not open on {day}; it was on {known}")
-    later = newest >= end or any(key.startswith("start_cash:") and key.partition(":")[2] > str(day) for key in meta)
+    later = newest >= end or any(
+        key.startswith("start_cash:") and key.partition(":")[2] > str(day) for key in meta
+    )
     trips, carried = _round_trips(fills, start, bars, whole=not later)
     return KeptDay(
-        DeskDay(signals, trips, bars, incidents), list(opened.values()), int(cash or 0), carried, min(opened, default=0)
+        DeskDay(signals, trips, bars, incidents),
+        list(opened.values()),
+        int(cash or 0),
+        carried,
+        min(opened, default=0),
     )
 
 
 def _journal_signal(row: sqlite3.Row) -> StrategySignal:
-    refused = f"{row['status'].lower()}, {row['told']}".strip(", ") if row["status"] in NOT_TAKEN else ""
+    refused = (
+        f"{row['status'].lower()}, {row['told']}".strip(", ") if row["status"] in NOT_TAKEN else ""
+    )
     return StrategySignal(
-        number=row["decision"], ts=row["ts"], strategy=row["strategy"], symbol=row["symbol"], side=SIDES[row["side"]],
-        kind=row["kind"], place=rung_place(row["kind"], row["reason"]), quantity=row["quantity"], price=row["price"],
-        verdict=row["verdict"], detail=row["detail"], reason=row["reason"], rung=row["rung"], asked=row["cause"], refused=refused,
-    )  # fmt: skip
+        number=row["decision"],
+        ts=row["ts"],
+        strategy=row["strategy"],
+        symbol=row["symbol"],
+        side=SIDES[row["side"]],
+        kind=row["kind"],
+        place=rung_place(row["kind"], row["reason"]),
+        quantity=row["quantity"],
+        price=row["price"],
+        verdict=row["verdict"],
+        detail=row["detail"],
+        reason=row["reason"],
+        rung=row["rung"],
+        asked=row["cause"],
+        refused=refused,
+    )
 
 
 def _round_trips(
@@ -130,14 +169,20 @@ def _round_trips(
         first = fills[0]
         if int(first["ts"]) < start:
             carried += (
-                [first["symbol"]] if int(fills[-1]["ts"]) >= start or first["status"] in {"open", "exiting"} else []
+                [first["symbol"]]
+                if int(fills[-1]["ts"]) >= start or first["status"] in {"open", "exiting"}
+                else []
             )
             continue
-        trips.append(_trip_of_fills(len(trips) if isinstance(key, str) else 0, fills, bars, whole=whole))
+        trips.append(
+            _trip_of_fills(len(trips) if isinstance(key, str) else 0, fills, bars, whole=whole)
+        )
     return trips, sorted({*carried})
 
 
-def _trip_of_fills(number: int, fills: Sequence[sqlite3.Row], bars: Mapping[str, BarSeries], *, whole: bool) -> ParityTrip:
+def _trip_of_fills(
+    number: int, fills: Sequence[sqlite3.Row], bars: Mapping[str, BarSeries], *, whole: bool
+) -> ParityTrip:
     first = fills[0]
     side = SIDES[first["way"]]
     entry = _leg_of_fills([row for row in fills if SIDES[row["side"]] == side])
@@ -153,23 +198,37 @@ def _trip_of_fills(number: int, fills: Sequence[sqlite3.Row], bars: Mapping[str,
             mark = paise(fills[-1]["price"], held)
     corrected = str(first["order_id"]).startswith(CORRECTION)
     return ParityTrip(
-        first["rung"] or -1 - number, "" if corrected and not first["rung"] else first["strategy"], first["symbol"], side,
-        first["place"], entry, left, mark, first["exit_reason"] if left.quantity else "",
-    )  # fmt: skip
+        first["rung"] or -1 - number,
+        "" if corrected and not first["rung"] else first["strategy"],
+        first["symbol"],
+        side,
+        first["place"],
+        entry,
+        left,
+        mark,
+        first["exit_reason"] if left.quantity else "",
+    )
 
 
 def _leg_of_fills(fills: Sequence[sqlite3.Row]) -> TripLeg:
     if not fills:
         return TripLeg()
     value = sum(paise(row["price"], row["quantity"]) for row in fills)
-    return TripLeg(int(fills[0]["ts"]), sum(row["quantity"] for row in fills), value, sum(row["charges"] for row in fills))
+    return TripLeg(
+        int(fills[0]["ts"]),
+        sum(row["quantity"] for row in fills),
+        value,
+        sum(row["charges"] for row in fills),
+    )
 
 
 # what happened
 
 
 def _kill_latches(database: sqlite3.Connection, start: int, end: int) -> list[DayIncident]:
-    """Return when the kill switch was latched, by the clock of the desk: an inherited latch is told at the opening.
+    """Return when the kill switch was latched, by the clock of the desk.
+
+    An inherited latch is told at the opening.
 
     `kill_log` has the same by the machine's clock, which is not that of an exchange of our own.
     """
@@ -188,10 +247,16 @@ def _kill_latches(database: sqlite3.Connection, start: int, end: int) -> list[Da
 
 
 def _limit_changes(database: sqlite3.Connection, day: date, end: int) -> list[DayIncident]:
-    rows = database.execute("SELECT name, value, reason, who, ts FROM limits WHERE day = ? ORDER BY ts", (str(day),))
+    rows = database.execute(
+        "SELECT name, value, reason, who, ts FROM limits WHERE day = ? ORDER BY ts", (str(day),)
+    )
     return [
         DayIncident(
-            LIMIT, row["ts"], end, f"limit {row['name']} set to {row['value']:g}: {row['reason']}", about=row["name"]
+            LIMIT,
+            row["ts"],
+            end,
+            f"limit {row['name']} set to {row['value']:g}: {row['reason']}",
+            about=row["name"],
         )
         for row in rows
     ]
@@ -205,7 +270,11 @@ def _operator_acts(database: sqlite3.Connection, start: int, end: int) -> list[D
     ):
         if row["act"] == ACT:
             last = str(row["detail"]).splitlines()[-1] if row["detail"] else ""
-            found.append(DayIncident(FAILED, row["ts"], end, f"the strategy failed: {last}", strategy=row["who"]))
+            found.append(
+                DayIncident(
+                    FAILED, row["ts"], end, f"the strategy failed: {last}", strategy=row["who"]
+                )
+            )
         elif row["act"] in ACTS:
             symbol = _symbol_of(database, str(row["detail"]))
             found.append(DayIncident(HAND, row["ts"], end, ACTS[row["act"]], symbol=symbol))
@@ -213,14 +282,18 @@ def _operator_acts(database: sqlite3.Connection, start: int, end: int) -> list[D
 
 
 def _symbol_of(database: sqlite3.Connection, detail: str) -> str:
-    """Return the symbol of the order that an act was about; it names our number, or the broker's."""
+    """Return the symbol of the order that an act was about.
+
+    It names our number, or the broker's.
+    """
     try:
         told = json.loads(detail)
     except ValueError:
         told = detail
     number = str(told.get("order", "") if isinstance(told, dict) else told).split(" ")[0]
     row = database.execute(
-        "SELECT symbol FROM intents WHERE CAST(intent AS TEXT) = ? OR broker_id = ?", (number, number)
+        "SELECT symbol FROM intents WHERE CAST(intent AS TEXT) = ? OR broker_id = ?",
+        (number, number),
     ).fetchone()
     return str(row["symbol"]) if row is not None else ""
 
@@ -228,12 +301,20 @@ def _symbol_of(database: sqlite3.Connection, detail: str) -> str:
 def _feed_gaps(database: sqlite3.Connection, start: int, end: int) -> list[DayIncident]:
     symbols = {
         row["token"]: row["symbol"]
-        for row in database.execute("SELECT token, symbol FROM decisions UNION SELECT token, symbol FROM intents")
+        for row in database.execute(
+            "SELECT token, symbol FROM decisions UNION SELECT token, symbol FROM intents"
+        )
     }
-    rows = database.execute("SELECT token, began, ended, state FROM gaps WHERE ended > ? AND began < ?", (start, end))
+    rows = database.execute(
+        "SELECT token, began, ended, state FROM gaps WHERE ended > ? AND began < ?", (start, end)
+    )
     return [
         DayIncident(
-            GAP, row["began"], row["ended"], f"the feed was not heard: gap {row['state']}", symbol=symbols[row["token"]]
+            GAP,
+            row["began"],
+            row["ended"],
+            f"the feed was not heard: gap {row['state']}",
+            symbol=symbols[row["token"]],
         )
         for row in rows
         if row["token"] in symbols

@@ -1,10 +1,12 @@
-"""Objects in S3-compatible storage, each known by what it holds; verified copies of them on this disk, bounded.
+"""Objects in S3-compatible storage, each known by what it holds.
+
+Verified copies of them on this disk, bounded.
 
     bars/history/version=live/span=60/symbol=INFY/2024-06-0001-SHA.parquet
     recordings/live/2026-11-27/0001-0001-SHA.parquet
 
-The name of an object ends in the SHA-256 of its content, and none is ever replaced: whoever reads one can tell whether
-it is whole, and nothing that went wrong with the second can spoil the first.
+The name of an object ends in the SHA-256 of its content, and none is ever replaced: whoever reads
+one can tell whether it is whole, and nothing that went wrong with the second can spoil the first.
 """
 
 import contextlib
@@ -41,9 +43,12 @@ class StoredObject(NamedTuple):
 
 @final
 class ObjectArchive:
-    """The objects below `root` ("bucket/prefix") of a pyarrow file system; copies of at most `most` bytes in `cache`.
+    """The objects below `root` ("bucket/prefix") of a pyarrow file system.
 
-    Raises `OperatorError` where the storage or the disk refuses, `DataError` for an object that is not what its name says.
+    Copies of at most `most` bytes in `cache`.
+
+    Raises `OperatorError` where the storage or the disk refuses, `DataError` for an object that is
+    not what its name says.
     """
 
     def __init__(self, files: Any, root: str, cache: Path, most: int) -> None:
@@ -51,7 +56,10 @@ class ObjectArchive:
         self._fetched = most
 
     def objects(self, below: str) -> list[StoredObject]:
-        """Return the objects below a folder as they are now, by name; what we have not put there is left out."""
+        """Return the objects below a folder as they are now, by name.
+
+        What we have not put there is left out.
+        """
         from pyarrow.fs import FileSelector  # noqa: PLC0415  only where there is an archive
 
         selector = FileSelector(f"{self._root}/{below}", recursive=True, allow_not_found=True)
@@ -61,17 +69,27 @@ class ObjectArchive:
             if not found and not self._files.get_file_info([bucket])[0].type:
                 raise OSError(f"there is no bucket {bucket}")
         names = (
-            (_NAME.fullmatch(each.path.removeprefix(f"{self._root}/")), each.size) for each in found if each.is_file
+            (_NAME.fullmatch(each.path.removeprefix(f"{self._root}/")), each.size)
+            for each in found
+            if each.is_file
         )
-        return sorted(StoredObject(match["stem"], match["sha"], size) for match, size in names if match)
+        return sorted(
+            StoredObject(match["stem"], match["sha"], size) for match, size in names if match
+        )
 
     def put(self, stem: str, content: bytes, there: Iterable[StoredObject] = ()) -> StoredObject:
-        """Store content and read it back; return when it is there, whole. `there`: objects that may hold it already."""
+        """Store content and read it back; return when it is there, whole.
+
+        `there`: objects that may hold it already.
+        """
         sha = hashlib.sha256(content).hexdigest()
         made = next((each for each in there if each.sha == sha), None)
         if made is None or not self._reads_back(made):
             made = made or StoredObject(stem, sha, len(content))
-            with self._archive_errors(), self._files.open_output_stream(f"{self._root}/{made.name}") as out:
+            with (
+                self._archive_errors(),
+                self._files.open_output_stream(f"{self._root}/{made.name}") as out,
+            ):
                 out.write(content)
             if not self._reads_back(made):
                 raise DataError(
@@ -103,7 +121,10 @@ class ObjectArchive:
             return list(pool.map(self.content, stored))
 
     def copies(self, stored: Sequence[StoredObject]) -> list[Path]:
-        """Return verified copies on this disk; raise `OperatorError` where they are more than may be here at once."""
+        """Return verified copies on this disk.
+
+        Raise `OperatorError` where they are more than may be here at once.
+        """
         size = sum(each.size for each in stored)
         if size > self.most:
             raise OperatorError(
@@ -114,11 +135,19 @@ class ObjectArchive:
         return [self._cache / each.name for each in stored]
 
     def fetched(self, stored: StoredObject) -> bytes:
-        """Return what an object holds, from the storage; raise `DataError` where that is not what its name says."""
-        with self._archive_errors(), self._files.open_input_file(f"{self._root}/{stored.name}") as source:
+        """Return what an object holds, from the storage.
+
+        Raise `DataError` where that is not what its name says.
+        """
+        with (
+            self._archive_errors(),
+            self._files.open_input_file(f"{self._root}/{stored.name}") as source,
+        ):
             content = bytes(source.read())
         if not _has_hash(content, stored.sha):
-            raise DataError(f"archive: {stored.name} is damaged: what it holds is not what its name says")
+            raise DataError(
+                f"archive: {stored.name} is damaged: what it holds is not what its name says"
+            )
         return content
 
     def _reads_back(self, stored: StoredObject) -> bool:

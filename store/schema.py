@@ -47,14 +47,19 @@ class TableShape(NamedTuple):
 
 
 def refusal(path: Path, error: sqlite3.Error) -> OperatorError:
-    """Return what the operator reads when the database says no: the file, what happened, the mend."""
+    """Return what the operator reads when the database says no.
+
+    The file, what happened, the mend.
+    """
     if path.is_dir():
         return OperatorError(f"database {path} is a folder: name a file")
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     hint = HINTS.get(code)
     if code == sqlite3.SQLITE_CANTOPEN and path.exists():
         hint = "this user may not read it: give him the right to"
-    return OperatorError(f"database {path}: {hint} ({error})" if hint else f"database {path}: {error}")
+    return OperatorError(
+        f"database {path}: {hint} ({error})" if hint else f"database {path}: {error}"
+    )
 
 
 def connect(path: Path, *, write: bool) -> sqlite3.Connection:
@@ -74,7 +79,9 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
         if write:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA fullfsync = ON")  # macOS: fsync alone stops at the drive's cache
+            connection.execute(
+                "PRAGMA fullfsync = ON"
+            )  # macOS: fsync alone stops at the drive's cache
             connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
             # a log that a reader has held up, or a long day, shrinks again when it begins anew
             connection.execute(f"PRAGMA journal_size_limit = {CHECKPOINT_PAGES * PAGE}")
@@ -92,13 +99,21 @@ def shipped_migrations() -> list[SchemaMigration]:
     for entry in files("store").joinpath("migrations").iterdir():
         match = re.fullmatch(r"(\d{4})_(\w+)\.sql", entry.name)
         if match:
-            found.append(SchemaMigration(int(match[1]), match[2], entry.read_text(encoding="utf-8")))
+            found.append(
+                SchemaMigration(int(match[1]), match[2], entry.read_text(encoding="utf-8"))
+            )
     return sorted(found)
 
 
 def schema_version(connection: sqlite3.Connection, path: Path) -> int:
-    """Return the number of the last migration applied, 0 for an empty database; raise `DataError` for one of another program."""
-    names = [str(row[0]) for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+    """Return the number of the last migration applied, 0 for an empty database.
+
+    Raise `DataError` for one of another program.
+    """
+    names = [
+        str(row[0])
+        for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+    ]
     if not names:
         return 0
     try:
@@ -107,14 +122,23 @@ def schema_version(connection: sqlite3.Connection, path: Path) -> int:
         row = None
     if row is None:
         shown = ", ".join(plain_text(name) for name in sorted(names)[:3])
-        raise DataError(f"database {path} belongs to another program (its tables: {shown}): name another file")
+        raise DataError(
+            f"database {path} belongs to another program (its tables: {shown}): name another file"
+        )
     if not str(row[0]).isdecimal():
-        raise DataError(f"database {path} has schema version {plain_text(str(row[0]))}, which is none: restore a copy")
+        raise DataError(
+            f"database {path} has schema version {plain_text(str(row[0]))}, which is none: restore a copy"
+        )
     return int(row[0])
 
 
-def known_version(connection: sqlite3.Connection, path: Path, migrations: Sequence[SchemaMigration]) -> int:
-    """Return the schema's version; raise `OperatorError` besides for a database that a newer version has written."""
+def known_version(
+    connection: sqlite3.Connection, path: Path, migrations: Sequence[SchemaMigration]
+) -> int:
+    """Return the schema's version.
+
+    Raise `OperatorError` besides for a database that a newer version has written.
+    """
     have, known = schema_version(connection, path), migrations[-1].number
     if have > known:
         raise OperatorError(
@@ -123,7 +147,9 @@ def known_version(connection: sqlite3.Connection, path: Path, migrations: Sequen
     return have
 
 
-def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[SchemaMigration]) -> None:
+def migrate(
+    connection: sqlite3.Connection, path: Path, migrations: Sequence[SchemaMigration]
+) -> None:
     """Apply what is missing, each migration whole or not at all.
 
     Raises `OperatorError` as `known_version`.
@@ -149,10 +175,16 @@ def _apply_migration(connection: sqlite3.Connection, migration: SchemaMigration)
 
 def table_shapes(connection: sqlite3.Connection) -> dict[str, TableShape]:
     """Return the shape of every table."""
-    names = [row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+    names = [
+        row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+    ]
     shapes = {}
     for name in names:
-        columns = connection.execute("SELECT name, pk FROM pragma_table_info(?) ORDER BY cid", (name,)).fetchall()
+        columns = connection.execute(
+            "SELECT name, pk FROM pragma_table_info(?) ORDER BY cid", (name,)
+        ).fetchall()
         keys = sorted((pk, column) for column, pk in columns if pk)
-        shapes[name] = TableShape(tuple(column for _, column in keys), tuple(column for column, _ in columns))
+        shapes[name] = TableShape(
+            tuple(column for _, column in keys), tuple(column for column, _ in columns)
+        )
     return shapes

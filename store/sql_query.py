@@ -1,4 +1,6 @@
-"""SQL over everything that is stored, read-only: bars and instruments as they lie on disk, the records of a run beside them.
+"""SQL over everything that is stored, read-only.
+
+Bars and instruments as they lie on disk, the records of a run beside them.
 
 bars          symbol, span, version, start (IST), open, high, low, close (rupees), volume, ticks, token
 instruments   of each exchange the last dump kept on or before a day, with Kite's columns and `day`
@@ -69,11 +71,18 @@ def run_query(
 ) -> pa.Table:
     """Answer one SELECT; raise `ConfigError` for what is no query, `DataError` for what cannot be read.
 
-    `dumps` is the folder of the instrument dumps, `day` the one whose `instruments` are meant. `archived` returns
-    further files of bars, before which those of the folder count; it is asked when these are listed.
+    `dumps` is the folder of the instrument dumps, `day` the one whose `instruments` are meant.
+    `archived` returns further files of bars, before which those of the folder count; it is asked
+    when these are listed.
     """
     with contextlib.closing(duckdb.connect(":memory:")) as connection:
-        _make_tables(connection, bars, database, _make_instruments(connection, DumpFolder(dumps), day), archived)
+        _make_tables(
+            connection,
+            bars,
+            database,
+            _make_instruments(connection, DumpFolder(dumps), day),
+            archived,
+        )
         try:
             _refuse_changes(connection, query)
             return _distinct_columns(connection.sql(query).to_arrow_table())
@@ -82,7 +91,10 @@ def run_query(
 
 
 def answer_rows(answer: pa.Table) -> Iterator[list[object]]:
-    """Yield the rows of an answer with times in IST, and what is no number as text; raise `ConfigError` for a value there is no word for."""
+    """Yield the rows of an answer with times in IST, and what is no number as text.
+
+    Raise `ConfigError` for a value there is no word for.
+    """
     with _cast_errors():
         columns = [column.to_pylist() for column in answer.columns]
     for row in zip(*columns, strict=True):
@@ -117,7 +129,11 @@ def _make_tables(
 ) -> None:
     """Make the tables; afterwards nothing but the files of the bars can be read, and nothing written."""
     connection.execute("SET TimeZone = 'Asia/Kolkata'")
-    files = _make_bar_view(connection, bars, archived) if isinstance(bars, Path) else _copy_bars(connection, bars)
+    files = (
+        _make_bar_view(connection, bars, archived)
+        if isinstance(bars, Path)
+        else _copy_bars(connection, bars)
+    )
     if database is not None:
         for name, table in _record_tables(database):
             connection.register(f"arrow_{name}", table)
@@ -130,13 +146,21 @@ def _make_tables(
 
 def _make_instruments(connection: "DuckDBPyConnection", dumps: DumpFolder, day: date) -> list[Path]:
     """Make the tables of instruments; return the files that are read when they are asked."""
-    last = {(exchange, each.day): each.path for exchange in dumps.exchanges() for each in dumps.versions(exchange)}
-    on = {exchange: each for exchange, each in last if each <= day}  # the days of an exchange come oldest first
+    last = {
+        (exchange, each.day): each.path
+        for exchange in dumps.exchanges()
+        for each in dumps.versions(exchange)
+    }
+    on = {
+        exchange: each for exchange, each in last if each <= day
+    }  # the days of an exchange come oldest first
     if not last:
         return []
     connection.execute(f"CREATE VIEW instruments_by_day AS {_dump_query([*last.values()])}")
     if on:
-        connection.execute(f"CREATE TABLE instruments AS {_dump_query([last[key] for key in on.items()])}")
+        connection.execute(
+            f"CREATE TABLE instruments AS {_dump_query([last[key] for key in on.items()])}"
+        )
     return [*last.values()]
 
 
@@ -146,8 +170,12 @@ def _dump_query(paths: Sequence[Path]) -> str:
 
 def _make_bar_view(connection: "DuckDBPyConnection", folder: Path, more: Archived) -> list[Path]:
     """Make the bars of a folder's files, to be read where they lie; return the files."""
-    stored = sorted(path for path in folder.glob("version=*/span=*/symbol=*/*.parquet") if path.name[0] != ".")
-    waiting = sorted(path for path in folder.glob("version=*/span=*/recent/*.parquet") if path.name[0] != ".")
+    stored = sorted(
+        path for path in folder.glob("version=*/span=*/symbol=*/*.parquet") if path.name[0] != "."
+    )
+    waiting = sorted(
+        path for path in folder.glob("version=*/span=*/recent/*.parquet") if path.name[0] != "."
+    )
     archived = more()
     try:
         connection.execute(f"CREATE VIEW bars AS {_bars_query(archived, stored, waiting)}")
@@ -155,12 +183,17 @@ def _make_bar_view(connection: "DuckDBPyConnection", folder: Path, more: Archive
         raise DataError(f"bars under {folder} cannot be read: {_one_line(error)}") from None
     made = sorted(folder.glob("averages/version=*/span=*/*.parquet"))
     if made:
-        connection.execute(f"CREATE VIEW averages AS {AVERAGES.format(paths=', '.join(map(_quoted_path, made)))}")
+        connection.execute(
+            f"CREATE VIEW averages AS {AVERAGES.format(paths=', '.join(map(_quoted_path, made)))}"
+        )
     return [*archived, *stored, *waiting, *made]
 
 
 def _copy_bars(connection: "DuckDBPyConnection", store: BarStore) -> list[Path]:
-    """Copy all bars of a server, whose own scanner DuckDB has not; raise `ConfigError` where they are too many."""
+    """Copy all bars of a server, whose own scanner DuckDB has not.
+
+    Raise `ConfigError` where they are too many.
+    """
     connection.execute(f"CREATE TABLE bars AS {NONE}")
     count = 0
     for version, span, symbol, *_ in store.contents():
@@ -182,7 +215,10 @@ def _copy_bars(connection: "DuckDBPyConnection", store: BarStore) -> list[Path]:
 
 
 def _bars_query(archived: Sequence[Path], stored: Sequence[Path], waiting: Sequence[Path]) -> str:
-    """Return the query of all bars: one that waits in a batch replaces the one in its symbol's file, that one the archive's."""
+    """Return the query of all bars.
+
+    One that waits in a batch replaces the one in its symbol's file, that one the archive's.
+    """
     parts = [
         form.format(fields=FIELDS, paths=", ".join(map(_quoted_path, paths)))
         for form, paths in ((LAYERED, archived), (STORED, stored), (LAYERED, waiting))
@@ -195,7 +231,10 @@ def _bars_query(archived: Sequence[Path], stored: Sequence[Path], waiting: Seque
 
 
 def _record_tables(database: Path) -> Iterator[tuple[str, pa.Table]]:
-    """Yield the tables of a run's database; money is in paise and times in ns UTC, as they stand there."""
+    """Yield the tables of a run's database.
+
+    Money is in paise and times in ns UTC, as they stand there.
+    """
     try:
         with contextlib.closing(connect(database, write=False)) as connection:
             names = [
@@ -208,7 +247,15 @@ def _record_tables(database: Path) -> Iterator[tuple[str, pa.Table]]:
                 cursor = connection.execute(f'SELECT * FROM "{name}"')  # noqa: S608 - a name out of the schema
                 columns = [column[0] for column in cursor.description]
                 rows = cursor.fetchall()
-                yield name, pa.table({column: _column_array([row[n] for row in rows]) for n, column in enumerate(columns)})
+                yield (
+                    name,
+                    pa.table(
+                        {
+                            column: _column_array([row[n] for row in rows])
+                            for n, column in enumerate(columns)
+                        }
+                    ),
+                )
     except sqlite3.Error as error:
         raise refusal(database, error) from error
 
@@ -227,7 +274,9 @@ def _refuse_changes(connection: "DuckDBPyConnection", query: str) -> None:
         raise ConfigError(f"the query: expected one statement, got {len(statements)}")
     kind = statements[0].type.name
     if kind not in READING:
-        raise ConfigError(f"the query: {kind} changes something, and nothing is changed here; ask with SELECT")
+        raise ConfigError(
+            f"the query: {kind} changes something, and nothing is changed here; ask with SELECT"
+        )
 
 
 def _distinct_columns(answer: pa.Table) -> pa.Table:
@@ -235,7 +284,9 @@ def _distinct_columns(answer: pa.Table) -> pa.Table:
     names: list[str] = []
     for name in answer.column_names:
         again = (f"{name}_{number}" for number in count(1))
-        names.append(name if name not in names else next(other for other in again if other not in names))
+        names.append(
+            name if name not in names else next(other for other in again if other not in names)
+        )
     return answer.rename_columns(names)
 
 
@@ -263,7 +314,10 @@ def _write_format(file: BinaryIO, answer: pa.Table, format: str) -> None:
         with _text_wrapper(file) as text:
             table = csv.writer(text, lineterminator="\n")
             table.writerow(names)
-            table.writerows([csv_cell(value) if isinstance(value, str) else value for value in row] for row in rows)
+            table.writerows(
+                [csv_cell(value) if isinstance(value, str) else value for value in row]
+                for row in rows
+            )
 
 
 @contextlib.contextmanager
@@ -280,7 +334,9 @@ def _text_wrapper(file: BinaryIO) -> Iterator[Any]:
 def _readable_value(value: object) -> object:
     if isinstance(value, datetime):
         moment = value.astimezone(IST) if value.tzinfo else value
-        return moment.isoformat(sep=" ", timespec="seconds" if not moment.microsecond else "microseconds")
+        return moment.isoformat(
+            sep=" ", timespec="seconds" if not moment.microsecond else "microseconds"
+        )
     return str(value) if isinstance(value, date | timedelta | list | dict | bytes) else value
 
 

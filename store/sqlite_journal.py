@@ -24,9 +24,14 @@ IDLE = 0.5
 THREAD = "store"
 
 _BAD_ROW = (
-    sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError,
-    OverflowError, ValueError, TypeError,
-)  # fmt: skip
+    sqlite3.IntegrityError,
+    sqlite3.ProgrammingError,
+    sqlite3.InterfaceError,
+    sqlite3.DataError,
+    OverflowError,
+    ValueError,
+    TypeError,
+)
 """What a row is refused with that no disk is to blame for."""
 
 
@@ -48,13 +53,14 @@ class CommitWaiter(NamedTuple):
 class SqliteJournal:
     """Implements `engine.ports.Journal` on SQLite in WAL mode with `synchronous=FULL`.
 
-    `append` and `commit` may be called from any thread, `commit` on an event loop. Rows reach the database in the order
-    of their `append`. When the disk refuses, the rows are kept and tried again with the next commit; at `capacity`
-    waiting rows, and once the writer has died, further ones are lost, which `failure` hears and every later `commit`
-    raises. A row that cannot be written whatever the disk does is set aside; `failure` hears of it and the commit raises.
+    `append` and `commit` may be called from any thread, `commit` on an event loop. Rows reach the
+    database in the order of their `append`. When the disk refuses, the rows are kept and tried
+    again with the next commit; at `capacity` waiting rows, and once the writer has died, further
+    ones are lost, which `failure` hears and every later `commit` raises. A row that cannot be
+    written whatever the disk does is set aside; `failure` hears of it and the commit raises.
 
-    Raises `BusyError` when another desk holds the database, `OperatorError` when it cannot be opened, is newer, of another
-    program, cut short, or gone though a desk has written it.
+    Raises `BusyError` when another desk holds the database, `OperatorError` when it cannot be
+    opened, is newer, of another program, cut short, or gone though a desk has written it.
     """
 
     def __init__(self, path: Path, failure: Failure, capacity: int = 100_000) -> None:
@@ -90,7 +96,8 @@ class SqliteJournal:
     def append(self, table: str, row: dict[str, object]) -> None:
         """Write `row` soon; the given columns replace those of the row with the same key, a new key adds a row.
 
-        Raises `ValueError` for a table or column that does not exist, `OperatorError` after `close`.
+        Raises `ValueError` for a table or column that does not exist, `OperatorError` after
+        `close`.
         """
         shape = (table, *row)
         statement = self._statements.get(shape) or self._prepare_statement(shape)
@@ -101,14 +108,22 @@ class SqliteJournal:
             if full:
                 self._lost += 1
             else:
-                self._rows.append(JournalRow(statement, tuple(valid_text(v) if isinstance(v, str) else v for v in row.values())))
+                self._rows.append(
+                    JournalRow(
+                        statement,
+                        tuple(valid_text(v) if isinstance(v, str) else v for v in row.values()),
+                    )
+                )
                 if len(self._rows) == 1:
                     self._changed.notify()
         if full and self._lost == 1:
             self._failure(THREAD, self._loss_error())
 
     def commit(self) -> Awaitable[None]:
-        """Resolve when everything appended so far is on disk; raise `OperatorError` when the disk refuses."""
+        """Resolve when everything appended so far is on disk.
+
+        Raise `OperatorError` when the disk refuses.
+        """
         loop = asyncio.get_running_loop()
         waiter = CommitWaiter(loop, loop.create_future())
         with self._changed:
@@ -121,10 +136,15 @@ class SqliteJournal:
                 self._changed.notify()
         return waiter.future
 
-    def load(self, table: str, where: str = "", parameters: Sequence[object] = ()) -> list[dict[str, object]]:
-        """Read the committed rows of `table` in key order; `where` is an SQL condition with ? for `parameters`.
+    def load(
+        self, table: str, where: str = "", parameters: Sequence[object] = ()
+    ) -> list[dict[str, object]]:
+        """Read the committed rows of `table` in key order.
 
-        Raises `ValueError` for a table that does not exist, `OperatorError` when the database cannot be read.
+        `where` is an SQL condition with ? for `parameters`.
+
+        Raises `ValueError` for a table that does not exist, `OperatorError` when the database
+        cannot be read.
         """
         shape = self._table_shape(table)
         condition = f" WHERE {where}" if where else ""
@@ -148,7 +168,9 @@ class SqliteJournal:
         self._thread.join()
         with self._reading:
             self._reader.close()
-        with contextlib.suppress(sqlite3.Error):  # everything committed is safe in the log, folded or not
+        with contextlib.suppress(
+            sqlite3.Error
+        ):  # everything committed is safe in the log, folded or not
             self._connection.close()
         self._mark.close()
         self._lock.release()
@@ -163,7 +185,11 @@ class SqliteJournal:
             raise ValueError(f"table {table} has no column {strange}; it has {known.columns}")
         marks = ", ".join("?" * len(columns))
         rest = [column for column in columns if column not in known.key]
-        update = "UPDATE SET " + ", ".join(f"{column} = excluded.{column}" for column in rest) if rest else "NOTHING"
+        update = (
+            "UPDATE SET " + ", ".join(f"{column} = excluded.{column}" for column in rest)
+            if rest
+            else "NOTHING"
+        )
         statement = (
             f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}) "  # noqa: S608 - names checked above
             f"ON CONFLICT ({', '.join(known.key)}) DO {update}"
@@ -178,7 +204,11 @@ class SqliteJournal:
 
     def _loss_error(self) -> OperatorError:
         lost = self._lost + len(self._kept)
-        cause = f": {self._refused}" if self._refused else f": more than {self._capacity} were waiting for the disk"
+        cause = (
+            f": {self._refused}"
+            if self._refused
+            else f": more than {self._capacity} were waiting for the disk"
+        )
         return OperatorError(f"database {self._path}: {lost} rows could not be recorded{cause}")
 
     def _run_writer(self) -> None:
@@ -225,7 +255,9 @@ class SqliteJournal:
                 self._connection.execute("COMMIT")
                 self._unfolded = True
         except sqlite3.Error as error:
-            with contextlib.suppress(sqlite3.Error):  # after a full disk SQLite has often rolled back already
+            with contextlib.suppress(
+                sqlite3.Error
+            ):  # after a full disk SQLite has often rolled back already
                 self._connection.execute("ROLLBACK")
             return self._note_refusal(refusal(self._path, error))
         self._kept = []
@@ -239,7 +271,9 @@ class SqliteJournal:
             try:
                 self._connection.execute(row.statement, row.values)
             except _BAD_ROW as error:
-                bad = OperatorError(f"database {self._path} refuses a row: {error}: {row.statement} {row.values}")
+                bad = OperatorError(
+                    f"database {self._path} refuses a row: {error}: {row.statement} {row.values}"
+                )
                 self._failure(THREAD, bad)
         return bad
 
@@ -251,7 +285,9 @@ class SqliteJournal:
 
     def _settle_waiters(self, waiters: list[CommitWaiter], error: OperatorError | None) -> None:
         for waiter in waiters:
-            with contextlib.suppress(RuntimeError):  # his event loop has closed: nobody waits any more
+            with contextlib.suppress(
+                RuntimeError
+            ):  # his event loop has closed: nobody waits any more
                 waiter.loop.call_soon_threadsafe(_resolve_future, waiter.future, error)
 
     def _give_up(self, error: OperatorError) -> None:
@@ -270,7 +306,9 @@ class SqliteJournal:
         self._unfolded = False
 
 
-def _open_database(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection, dict[str, TableShape]]:
+def _open_database(
+    path: Path,
+) -> tuple[sqlite3.Connection, sqlite3.Connection, dict[str, TableShape]]:
     """Return the writer's and the reader's connection, and the tables, migrated."""
     writer = None
     try:

@@ -1,4 +1,6 @@
-"""The strategies that ship with patang, those of its users, and the author's API: what a strategy imports.
+"""The strategies that ship with patang, those of its users, and the author's API.
+
+What a strategy imports.
 
 Prices in rupees, money in paise, times in ns UTC, as in `compiled.model.values`.
 """
@@ -21,12 +23,12 @@ __all__ = [
     "Context",
     "Indicator",
     "LadderPlan",
+    "OrderTerms",
     "Parameters",
     "Product",
     "RungPlan",
     "Side",
     "Strategy",
-    "OrderTerms",
     "Tick",
     "Validity",
     "Variety",
@@ -40,7 +42,10 @@ OURS = (__file__, factory.__code__.co_filename, "compiled/")
 
 
 def build(name: str, table: Mapping[str, object]) -> Strategy:
-    """Return the strategy of that name with its parameters; raise `ConfigError` naming the nearest one, or what it fails of."""
+    """Return the strategy of that name with its parameters.
+
+    Raise `ConfigError` naming the nearest one, or what it fails of.
+    """
     parameters = Parameters(name, table)
     try:
         strategy = factory(name, table)(parameters)
@@ -60,9 +65,16 @@ def failure_text(error: BaseException) -> str:
 
 
 def _author_line(error: BaseException) -> str:
-    """Return file and line of the author's code that raised, where there is any: not ours, not Python's own."""
+    """Return file and line of the author's code that raised, where there is any.
+
+    Not ours, not Python's own.
+    """
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}: "
     steps = traceback.extract_tb(error.__traceback__)
-    own = [step for step in steps if not step.filename.startswith(OURS) and "importlib" not in step.filename]
+    own = [
+        step
+        for step in steps
+        if not step.filename.startswith(OURS) and "importlib" not in step.filename
+    ]
     return f"{own[-1].filename}:{own[-1].lineno}: " if own else ""

@@ -32,8 +32,8 @@ class MoverTrack:
 class MomentumLadder(Strategy):
     """Every scan, take the strongest movers whose fast average stands beyond the slow one.
 
-    Momentum is the percent change over the last `momentum_bars` bars. Entries, further rungs, stops and targets are
-    the ladder's; this class only finds what to climb.
+    Momentum is the percent change over the last `momentum_bars` bars. Entries, further rungs, stops
+    and targets are the ladder's; this class only finds what to climb.
     """
 
     def __init__(self, parameters: Parameters) -> None:
@@ -86,11 +86,17 @@ class MomentumLadder(Strategy):
             if ctx.ladders(token):
                 track.last_exit = ts
                 continue
-            if not track.slow.ready or len(track.closes) <= self.bars or ts - track.last_exit < self.cooldown:
+            if (
+                not track.slow.ready
+                or len(track.closes) <= self.bars
+                or ts - track.last_exit < self.cooldown
+            ):
                 continue
             change = (ctx.ltp(token) / track.closes[0] - 1.0) * 100.0
             lead = track.fast.value - track.slow.value
             found += [
-                (side * change, token, side) for side in self.sides if side * change >= self.percent and side * lead > 0
+                (side * change, token, side)
+                for side in self.sides
+                if side * change >= self.percent and side * lead > 0
             ]
         return found

@@ -7,7 +7,10 @@ from strategies.parameters import Parameters
 
 
 class MovingAverageCross(Strategy):
-    """Enter when the averages cross in an allowed direction, leave when they cross back; a stop protects in between."""
+    """Enter when the averages cross in an allowed direction, leave when they cross back.
+
+    A stop protects in between.
+    """
 
     def __init__(self, parameters: Parameters) -> None:
         p = parameters
@@ -39,5 +42,11 @@ class MovingAverageCross(Strategy):
             ctx.exit(token, "averages crossed back")
         elif side in self.sides:
             ctx.enter(
-                token, side, self.capital, self.stop_percent, reason="averages crossed", risk=self.risk, swing=swing
+                token,
+                side,
+                self.capital,
+                self.stop_percent,
+                reason="averages crossed",
+                risk=self.risk,
+                swing=swing,
             )

@@ -13,9 +13,12 @@ _SIDES = {"long": (Side.BUY,), "short": (Side.SELL,), "both": (Side.BUY, Side.SE
 
 
 class Parameters:
-    """The table [strategy.NAME]; asking for a parameter checks it, `finish` refuses what nobody asked for.
+    """The table [strategy.NAME].
 
-    What the table does not have is the `default`, without one an error. Every method raises `ConfigError`.
+    Asking for a parameter checks it, `finish` refuses what nobody asked for.
+
+    What the table does not have is the `default`, without one an error. Every method raises
+    `ConfigError`.
     """
 
     def __init__(self, name: str, table: Mapping[str, object]) -> None:
@@ -33,7 +36,11 @@ class Parameters:
     def number(self, key: str, low: float = 0.0, default: float | None = None) -> float:
         """Return a number from `low` to ₹1 lakh crore."""
         value = self._get_value(key, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= int(MONEY) // 100:
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not low <= value <= int(MONEY) // 100
+        ):
             raise self._parameter_error(key, f"a number from {low:g} to {MONEY // 100}", value)
         return float(value)
 
@@ -56,7 +63,9 @@ class Parameters:
         """Return a text, of those it may be `among` where there are any."""
         value = self._get_value(key, default)
         if not isinstance(value, str) or (among and value not in among):
-            raise self._parameter_error(key, f"one of {', '.join(among)}" if among else "a text", value)
+            raise self._parameter_error(
+                key, f"one of {', '.join(among)}" if among else "a text", value
+            )
         return value
 
     def sides(self, key: str, default: str | None = None) -> tuple[Side, ...]:

@@ -1,4 +1,7 @@
-"""Where the code of a strategy is: shipped, a dotted path, or a file of the user's own, which is read anew each time."""
+"""Where the code of a strategy is.
+
+Shipped, a dotted path, or a file of the user's own, which is read anew each time.
+"""
 
 import importlib
 import importlib.util
@@ -20,7 +23,10 @@ SHIPPED: Final[dict[str, str]] = {
     "moving_average_cross": "strategies.moving_average_cross:MovingAverageCross",
 }
 SOURCE: Final = "source"
-"""The key of a strategy's table that says where it is: FILE.py or a.module, with :CLASS where there are several."""
+"""The key of a strategy's table that says where it is.
+
+FILE.py or a.module, with :CLASS where there are several.
+"""
 OWN: Final = "patang_own_"
 """How the modules of a user's files begin."""
 Factory = Callable[[Parameters], Strategy]
@@ -35,15 +41,22 @@ def user_folder(environ: Mapping[str, str] = os.environ) -> Path:
 
 def names() -> list[str]:
     """Return the names that need no `source`: shipped ones, and those of the user's files."""
-    own = (path.stem for path in user_folder().glob("*.py") if not path.name.startswith(("_", "test_")))
+    own = (
+        path.stem for path in user_folder().glob("*.py") if not path.name.startswith(("_", "test_"))
+    )
     return [*SHIPPED, *sorted(name for name in own if name not in SHIPPED)]
 
 
 def factory(name: str, table: Mapping[str, object]) -> Factory:
-    """Return what makes the strategy of a name; raise `ConfigError` where there is none, or as its code does."""
+    """Return what makes the strategy of a name.
+
+    Raise `ConfigError` where there is none, or as its code does.
+    """
     source = table.get(SOURCE, "")
     if not isinstance(source, str):
-        raise ConfigError(f'[strategy.{name}] source: expected FILE.py or "a.module:Class", found {source!r}')
+        raise ConfigError(
+            f'[strategy.{name}] source: expected FILE.py or "a.module:Class", found {source!r}'
+        )
     own = user_folder() / f"{name}.py"
     if not source and name not in SHIPPED and not own.is_file():
         near = get_close_matches(name, names(), n=1)
@@ -52,7 +65,9 @@ def factory(name: str, table: Mapping[str, object]) -> Factory:
     place, _, attribute = (source or SHIPPED.get(name, "") or str(own)).partition(":")
     if not place.endswith(".py"):
         found: Factory = (
-            getattr(importlib.import_module(place), attribute) if attribute else _only_strategy(importlib.import_module(place))
+            getattr(importlib.import_module(place), attribute)
+            if attribute
+            else _only_strategy(importlib.import_module(place))
         )
         return found
     module = _load_file(Path(place).expanduser())
@@ -68,7 +83,9 @@ def _load_file(path: Path) -> ModuleType:
     except OSError as error:
         raise ConfigError(f"{path}: {in_words(error)}") from None
     if facts.st_uid not in {os.geteuid(), TRUSTED} or others_write(facts):
-        raise ConfigError(f"{path}: others can write it, and it would trade: chmod go-w, and own it")
+        raise ConfigError(
+            f"{path}: others can write it, and it would trade: chmod go-w, and own it"
+        )
     name = OWN + path.stem
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
@@ -80,11 +97,16 @@ def _load_file(path: Path) -> ModuleType:
 
 
 def _only_strategy(module: ModuleType) -> Factory:
-    """Return the one strategy that a module defines; raise `ConfigError` where it defines none, or several."""
+    """Return the one strategy that a module defines.
+
+    Raise `ConfigError` where it defines none, or several.
+    """
     found = [
         each
         for each in vars(module).values()
-        if isinstance(each, type) and issubclass(each, Strategy) and each.__module__ == module.__name__
+        if isinstance(each, type)
+        and issubclass(each, Strategy)
+        and each.__module__ == module.__name__
     ]
     if len(found) == 1:
         return found[0]

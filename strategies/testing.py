@@ -25,14 +25,23 @@ CASH = 1_000_000_00
 def replay(strategy: Strategy, closes: Sequence[float], spread: float = 0.05) -> list[RoundTrip]:
     """Return the round trips of a strategy on minutes that close at these prices (₹), 375 to a session, without slippage.
 
-    Each opens at the close before, and reaches `spread` (₹) beyond both. Raises what the strategy raises.
+    Each opens at the close before, and reaches `spread` (₹) beyond both. Raises what the strategy
+    raises.
     """
     bars = minutes(closes, spread)
     calendar = Calendar.load()
     days = _session_days(calendar, -(-len(closes) // 375))
     instruments = instruments_of({SYMBOL: bars}, None, days[-1])
     market = market_of(instruments, days, calendar, charges.load_rate_table(), None, 0)
-    run = BacktestRun([strategy], {}, {SYMBOL: bars}, 60, market, calendar, RunSettings(CASH, RiskLimits(), Slippage()))
+    run = BacktestRun(
+        [strategy],
+        {},
+        {SYMBOL: bars},
+        60,
+        market,
+        calendar,
+        RunSettings(CASH, RiskLimits(), Slippage()),
+    )
     run.run()
     if run.failures:
         raise run.failures[0].error
@@ -44,11 +53,13 @@ def minutes(closes: Sequence[float], spread: float = 0.05) -> BarSeries:
     calendar = Calendar.load()
     close = np.round(np.asarray(closes, np.float64) / 0.05) * 0.05
     opened = np.concatenate([close[:1], close[:-1]])
-    starts = np.concatenate([
-        session.open + np.arange(375, dtype=np.int64) * MINUTE
-        for day in _session_days(calendar, -(-len(close) // 375))
-        if (session := calendar.session(day)) is not None
-    ])[: len(close)]  # fmt: skip
+    starts = np.concatenate(
+        [
+            session.open + np.arange(375, dtype=np.int64) * MINUTE
+            for day in _session_days(calendar, -(-len(close) // 375))
+            if (session := calendar.session(day)) is not None
+        ]
+    )[: len(close)]
     whole = np.ones(len(close), np.int64)
     high, low = np.maximum(opened, close) + spread, np.minimum(opened, close) - spread
     return BarSeries(starts, opened, high, low, close, 100_000 * whole, 4 * whole, whole)

@@ -26,25 +26,36 @@ RUNTIME = tempfile.TemporaryDirectory(prefix="patang-tests-")
 
 def pytest_configure(config):
     os.environ["XDG_RUNTIME_DIR"] = RUNTIME.name
-    # whoever starts the tests in the background may have interrupts ignored, and what the tests start would inherit that
+    # whoever starts the tests in the background may have interrupts ignored, and what the tests
+    # start would inherit that
     signal.signal(signal.SIGINT, signal.default_int_handler)
     expected = os.environ.get("PATANG_EXPECT_NATIVE")
     if expected is not None and (expected == "1") != compiled.NATIVE:
-        raise pytest.UsageError(f"PATANG_EXPECT_NATIVE={expected}, but compiled comes from {compiled.__file__}")
+        raise pytest.UsageError(
+            f"PATANG_EXPECT_NATIVE={expected}, but compiled comes from {compiled.__file__}"
+        )
 
 
 @pytest.fixture(autouse=True)
 def own_register():
-    """Take the desks of earlier tests off the record: they seem to run as long as this process does."""
+    """Take the desks of earlier tests off the record.
+
+    They seem to run as long as this process does.
+    """
     for entry in Path(RUNTIME.name, "patang").glob("?" * 32):
         entry.unlink()
 
 
 LONG = ("tests/desk/", "tests/simulation/", "tests/mutants/test_mutants.py")
-"""What takes longest goes first, so that no worker is left with it at the end: what waits beside what computes."""
+"""What takes longest goes first, so that no worker is left with it at the end.
+
+What waits beside what computes.
+"""
 TOGETHER = (
-    "tests/desk/test_replay.py", "tests/desk/test_trace.py", "tests/engine/market/test_calendar_real_data.py",
-)  # fmt: skip
+    "tests/desk/test_replay.py",
+    "tests/desk/test_trace.py",
+    "tests/engine/market/test_calendar_real_data.py",
+)
 """Files whose tests share what one fixture has made: a worker takes a whole file."""
 
 
@@ -60,7 +71,8 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish():
-    # thousands of tests are no garbage: looking through them again and again took a sixth of the time
+    # thousands of tests are no garbage: looking through them again and again took a sixth of the
+    # time
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 1_000)
@@ -68,7 +80,8 @@ def pytest_collection_finish():
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    # of its own, for pytest-xdist 3.8 writes the names of groups where pytest 9.2 no longer reads them
+    # of its own, for pytest-xdist 3.8 writes the names of groups where pytest 9.2 no longer reads
+    # them
     from xdist.scheduler import LoadScopeScheduling
 
     class Scheduling(LoadScopeScheduling):

@@ -1,6 +1,9 @@
-"""Kills a process before the N-th step by which it changes something: files under a folder, and calls that are named.
+"""Kills a process before the N-th step by which it changes something.
 
-`started` runs `patang COMMAND …` so in a process of its own; `killed_at` does the same in a fork, which is faster.
+Files under a folder, and calls that are named.
+
+`started` runs `patang COMMAND …` so in a process of its own; `killed_at` does the same in a fork,
+which is faster.
 """
 
 import contextlib
@@ -20,7 +23,10 @@ WHOLE = 77
 
 
 def die_at(at, folder, calls=()):
-    """Kill this process before its `at`-th step: a change below `folder`, or a call of one of `calls` ("module:Class.name")."""
+    """Kill this process before its `at`-th step.
+
+    A change below `folder`, or a call of one of `calls` ("module:Class.name").
+    """
     count = 0
 
     def step():
@@ -30,7 +36,9 @@ def die_at(at, folder, calls=()):
             os.kill(os.getpid(), signal.SIGKILL)
 
     def hook(event, arguments):
-        if event in CHANGES or (event == "open" and isinstance(arguments[2], int) and arguments[2] & WRITING):
+        if event in CHANGES or (
+            event == "open" and isinstance(arguments[2], int) and arguments[2] & WRITING
+        ):
             path = arguments[0]
             if isinstance(path, str | Path) and str(path).startswith(str(folder)):
                 step()
@@ -58,12 +66,21 @@ def counted(function, step):
 def started(folder, *words, at=0, calls=()):
     """Start `patang WORDS`, which dies before its `at`-th step, or ends with `WHOLE`."""
     command = [sys.executable, "-m", "tests.killing", str(at), str(folder), *map(str, words)]
-    environ = {**os.environ, "CALLS": ",".join(calls), "PYTHONPATH": os.pathsep.join([*sys.path, str(ROOT)])}
-    return subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    environ = {
+        **os.environ,
+        "CALLS": ",".join(calls),
+        "PYTHONPATH": os.pathsep.join([*sys.path, str(ROOT)]),
+    }
+    return subprocess.Popen(
+        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def killed_at(at, folder, work, calls=()):
-    """Do `work` in a fork of this process; return False where it came to its end before its `at`-th step."""
+    """Do `work` in a fork of this process.
+
+    Return False where it came to its end before its `at`-th step.
+    """
     child = os.fork()
     if not child:
         with contextlib.suppress(BaseException):

@@ -33,9 +33,14 @@ def meter_bar(share: float, width: int) -> str:
 
 
 def aligned_fields(fields: Mapping[str, object]) -> str:
-    """Return fields as lines for a reader: names and values in columns, a list or a table in one line."""
+    """Return fields as lines for a reader.
+
+    Names and values in columns, a list or a table in one line.
+    """
     width = max(map(len, fields))
-    return "".join(f"{name:<{width}}  {plain_text(_value_text(value))}\n" for name, value in fields.items())
+    return "".join(
+        f"{name:<{width}}  {plain_text(_value_text(value))}\n" for name, value in fields.items()
+    )
 
 
 def _value_text(value: object) -> str:
@@ -46,7 +51,8 @@ def _value_text(value: object) -> str:
     if isinstance(value, dict):
         parts = ((key, each) for key, each in value.items() if each != {})
         return ", ".join(
-            f"{key} ({_value_text(each)})" if isinstance(each, dict) else f"{key} {each}" for key, each in parts
+            f"{key} ({_value_text(each)})" if isinstance(each, dict) else f"{key} {each}"
+            for key, each in parts
         )
     if isinstance(value, list):
         return "; ".join(map(str, value)) or "none"

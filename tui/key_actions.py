@@ -1,4 +1,7 @@
-"""Every action a key can start, in one table: key map, footer, palette, help screen and docs/keys.md come from it."""
+"""Every action a key can start, in one table.
+
+Key map, footer, palette, help screen and docs/keys.md come from it.
+"""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -37,7 +40,16 @@ ACTIONS: Final = (
         1,
         fixed=True,
     ),
-    KeyAction("help", "help", "f1,question_mark", "anywhere", "app.help", "Explain the focused pane; all keys.", "", 2),
+    KeyAction(
+        "help",
+        "help",
+        "f1,question_mark",
+        "anywhere",
+        "app.help",
+        "Explain the focused pane; all keys.",
+        "",
+        2,
+    ),
     KeyAction(
         "quit",
         "quit",
@@ -49,7 +61,15 @@ ACTIONS: Final = (
         3,
     ),
     KeyAction("desk", "desk", "1", "anywhere", "app.show('desk')", "Show the desk.", footer=20),
-    KeyAction("chart", "chart", "2", "anywhere", "app.chart", "Chart the symbol under the cursor.", footer=21),
+    KeyAction(
+        "chart",
+        "chart",
+        "2",
+        "anywhere",
+        "app.chart",
+        "Chart the symbol under the cursor.",
+        footer=21,
+    ),
     KeyAction(
         "risk",
         "risk",
@@ -78,14 +98,39 @@ ACTIONS: Final = (
         "patang resume --reason TEXT",
     ),
     KeyAction(
-        "freeze", "freeze", "space", "anywhere", "app.freeze", "Hold the display still while data flows on.", "", 13
+        "freeze",
+        "freeze",
+        "space",
+        "anywhere",
+        "app.freeze",
+        "Hold the display still while data flows on.",
+        "",
+        13,
     ),
-    KeyAction("back", "back", "escape", "anywhere", "app.back", "Leave notices, filter, maximised pane, screen."),
     KeyAction(
-        "palette", "palette", "ctrl+p", "anywhere", "app.command_palette", "Find an action or a symbol by name.", "", 24
+        "back",
+        "back",
+        "escape",
+        "anywhere",
+        "app.back",
+        "Leave notices, filter, maximised pane, screen.",
     ),
-    KeyAction("colours", "colours", "c", "anywhere", "app.colours", "Change what up and down look like."),
-    KeyAction("redraw", "redraw", "ctrl+l", "anywhere", "app.redraw", "Draw the whole screen anew."),
+    KeyAction(
+        "palette",
+        "palette",
+        "ctrl+p",
+        "anywhere",
+        "app.command_palette",
+        "Find an action or a symbol by name.",
+        "",
+        24,
+    ),
+    KeyAction(
+        "colours", "colours", "c", "anywhere", "app.colours", "Change what up and down look like."
+    ),
+    KeyAction(
+        "redraw", "redraw", "ctrl+l", "anywhere", "app.redraw", "Draw the whole screen anew."
+    ),
     KeyAction(
         "suspend",
         "suspend",
@@ -94,20 +139,56 @@ ACTIONS: Final = (
         "app.refuse_suspend",
         "Nothing: it would stop the engine. In tmux, detach.",
     ),
-    KeyAction("next-pane", "pane", "tab", "desk", "screen.pane(1)", "Focus the next pane.", footer=4),
-    KeyAction("previous-pane", "previous pane", "shift+tab", "desk", "screen.pane(-1)", "Focus the previous pane."),
-    KeyAction("zoom", "zoom", "z", "desk", "screen.zoom", "Maximise the focused pane, or put it back.", footer=12),
-    KeyAction("filter", "filter", "slash", "list", "screen.filter", "Show only rows that contain a text.", footer=11),
+    KeyAction(
+        "next-pane", "pane", "tab", "desk", "screen.pane(1)", "Focus the next pane.", footer=4
+    ),
+    KeyAction(
+        "previous-pane",
+        "previous pane",
+        "shift+tab",
+        "desk",
+        "screen.pane(-1)",
+        "Focus the previous pane.",
+    ),
+    KeyAction(
+        "zoom",
+        "zoom",
+        "z",
+        "desk",
+        "screen.zoom",
+        "Maximise the focused pane, or put it back.",
+        footer=12,
+    ),
+    KeyAction(
+        "filter",
+        "filter",
+        "slash",
+        "list",
+        "screen.filter",
+        "Show only rows that contain a text.",
+        footer=11,
+    ),
     KeyAction("down", "down", "j,down", "list", "go(1)", "Move down."),
     KeyAction("up", "up", "k,up", "list", "go(-1)", "Move up."),
     KeyAction("page-down", "page down", "pagedown", "list", "page(1)", "Move down a screenful."),
     KeyAction("page-up", "page up", "pageup", "list", "page(-1)", "Move up a screenful."),
     KeyAction("first", "first", "g,home", "list", "first", "Go to the first row."),
-    KeyAction("last", "last", "G,end", "list", "last", "Go to the last row; a growing list stays there."),
-    KeyAction("attention", "next alert", "n", "list", "attention", "Go to the next row that needs an eye."),
+    KeyAction(
+        "last", "last", "G,end", "list", "last", "Go to the last row; a growing list stays there."
+    ),
+    KeyAction(
+        "attention", "next alert", "n", "list", "attention", "Go to the next row that needs an eye."
+    ),
     KeyAction("open", "chart it", "enter", "list", "open", "Chart the symbol under the cursor."),
     KeyAction(
-        "exit", "exit", "x", "positions", "app.exit_position", "Exit the symbol under the cursor; asks first.", "", 5
+        "exit",
+        "exit",
+        "x",
+        "positions",
+        "app.exit_position",
+        "Exit the symbol under the cursor; asks first.",
+        "",
+        5,
     ),
     KeyAction(
         "cancel",
@@ -198,7 +279,16 @@ ACTIONS: Final = (
         "",
         5,
     ),
-    KeyAction("symbol-on", "next symbol", "right_square_bracket", "chart", "symbol(1)", "Chart the next symbol.", "", 6),
+    KeyAction(
+        "symbol-on",
+        "next symbol",
+        "right_square_bracket",
+        "chart",
+        "symbol(1)",
+        "Chart the next symbol.",
+        "",
+        6,
+    ),
     KeyAction("span", "span", "t", "chart", "span", "Change the span of a bar.", "", 7),
 )
 

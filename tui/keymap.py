@@ -14,7 +14,9 @@ def check_keymap(keymap: Mapping[str, str]) -> dict[str, str]:
         action = BY_ID.get(name)
         if action is None:
             near = difflib.get_close_matches(name, list(BY_ID), n=1)
-            raise ConfigError(f"ui.keys.{name}: no such action" + (f"; did you mean {near[0]}?" if near else ""))
+            raise ConfigError(
+                f"ui.keys.{name}: no such action" + (f"; did you mean {near[0]}?" if near else "")
+            )
         if action.fixed:
             raise ConfigError(f"ui.keys.{name}: the kill switch cannot be remapped")
     taken: list[tuple[str, KeyAction]] = []
@@ -22,7 +24,9 @@ def check_keymap(keymap: Mapping[str, str]) -> dict[str, str]:
         for key in keymap.get(action.id, action.keys).split(","):
             for other, owner in taken:
                 if other == key and _scopes_meet(owner, action):
-                    raise ConfigError(f"ui.keys.{action.id}: {key} already means {owner.verb} ({owner.id})")
+                    raise ConfigError(
+                        f"ui.keys.{action.id}: {key} already means {owner.verb} ({owner.id})"
+                    )
             taken.append((key, action))
     return dict(keymap)
 
@@ -44,7 +48,13 @@ def keys_page() -> str:
         "`[ui.keys]` in `config.toml`, by the action's id.",
     ]
     for scope, title in SCOPES.items():
-        lines += ["", f"## {title}", "", "| key | action | id | what it does | from a shell |", "|---|---|---|---|---|"]
+        lines += [
+            "",
+            f"## {title}",
+            "",
+            "| key | action | id | what it does | from a shell |",
+            "|---|---|---|---|---|",
+        ]
         for action in ACTIONS:
             if action.scope == scope:
                 twin = f"`{action.twin}`" if action.twin else ""

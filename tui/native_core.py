@@ -11,7 +11,12 @@ def is_old() -> bool:
     """Tell whether the native core that runs is older than the sources beside it."""
     found = find_spec("compiled")
     running = Path(found.origin or "").resolve() if found is not None else CHECKOUT
-    if running.suffix == ".py" or running.parent == CHECKOUT or not CHECKOUT.is_dir() or not running.is_file():
+    if (
+        running.suffix == ".py"
+        or running.parent == CHECKOUT
+        or not CHECKOUT.is_dir()
+        or not running.is_file()
+    ):
         return False
     built = running.stat().st_mtime
     return any(source.stat().st_mtime > built for source in CHECKOUT.rglob("*.py"))
@@ -22,5 +27,7 @@ def core_fault(error: Exception) -> str:
     words = " ".join(f"{type(error).__name__}: {error}".split())
     if is_old():
         return f"the native core is older than compiled/: {MEND} ({words})"
-    broken = isinstance(error, ImportError) and ("__mypyc" in words or (error.name or "").startswith("compiled"))
+    broken = isinstance(error, ImportError) and (
+        "__mypyc" in words or (error.name or "").startswith("compiled")
+    )
     return f"the native core cannot be loaded: {MEND} ({words})" if broken else ""

@@ -14,11 +14,16 @@ _LINES: Final = re.compile(r"([\n\t])")
 
 
 class HarmlessStream(io.TextIOWrapper):
-    """Shows what it is given, in place of another stream: lines, tabs and characters, of which none gives an order."""
+    """Shows what it is given, in place of another stream.
+
+    Lines, tabs and characters, of which none gives an order.
+    """
 
     def __init__(self, stream: io.TextIOWrapper) -> None:
         buffer = cast("IO[bytes]", stream.buffer)
-        super().__init__(buffer, stream.encoding, "backslashreplace", line_buffering=stream.line_buffering)
+        super().__init__(
+            buffer, stream.encoding, "backslashreplace", line_buffering=stream.line_buffering
+        )
         self._stream = stream  # whose end would close the buffer
 
     def write(self, text: str) -> int:
@@ -29,15 +34,22 @@ class HarmlessStream(io.TextIOWrapper):
 def harmless(text: str) -> str:
     """Return a text of several lines as a terminal may have it."""
     return (
-        text if text.isprintable() else "".join(part if part in "\n\t" else plain_text(part) for part in _LINES.split(text))
+        text
+        if text.isprintable()
+        else "".join(part if part in "\n\t" else plain_text(part) for part in _LINES.split(text))
     )
 
 
 def take_streams() -> None:
-    """Have three streams that take every character and obey none: a closed one leads nowhere, a strange letter gets a mark."""
+    """Have three streams that take every character and obey none.
+
+    A closed one leads nowhere, a strange letter gets a mark.
+    """
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:  # in this order each opens the number that is free: its own
-            setattr(sys, name, Path(os.devnull).open("r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115
+            setattr(
+                sys, name, Path(os.devnull).open("r" if name == "stdin" else "w", encoding="utf-8")  # noqa: SIM115
+            )
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):

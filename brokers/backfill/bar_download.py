@@ -1,8 +1,8 @@
 """Download of historical bars in Kite's windows and at its pace, that goes on where it was stopped.
 
-What has been stored is written down in a file of JSON lines, one for each window, after its bars have been kept: a
-window that was interrupted is asked for again. With each line stand the bars the calendar expected and Kite did not
-have.
+What has been stored is written down in a file of JSON lines, one for each window, after its bars
+have been kept: a window that was interrupted is asked for again. With each line stand the bars the
+calendar expected and Kite did not have.
 """
 
 import asyncio
@@ -52,7 +52,10 @@ class HistoryWindow(NamedTuple):
 
 
 class DownloadResult(NamedTuple):
-    """What is there of one thing wanted: bars stored, expected bars that are missing, and [start, end) still to get."""
+    """What is there of one thing wanted.
+
+    Bars stored, expected bars that are missing, and [start, end) still to get.
+    """
 
     wanted: WantedBars
     bars: int
@@ -87,7 +90,9 @@ class DownloadProgress:
     def _read_line(self, line: bytes) -> None:
         try:
             row = json.loads(line)
-            done = _StoredWindow(row["start"], row["end"], row["bars"], tuple(BarGap(*gap) for gap in row["gaps"]))
+            done = _StoredWindow(
+                row["start"], row["end"], row["bars"], tuple(BarGap(*gap) for gap in row["gaps"])
+            )
             self._done.setdefault((row["token"], row["span"]), []).append(done)
         except (ValueError, KeyError, TypeError):
             return
@@ -95,7 +100,14 @@ class DownloadProgress:
     def add(self, window: HistoryWindow, bars: int, gaps: Sequence[BarGap]) -> None:
         """Write down a window whose bars are stored; raise `OperatorError`."""
         token, span = int(window.wanted.instrument.token), window.wanted.span
-        row = {"token": token, "span": span, "start": window.start, "end": window.end, "bars": bars, "gaps": gaps}
+        row = {
+            "token": token,
+            "span": span,
+            "start": window.start,
+            "end": window.end,
+            "bars": bars,
+            "gaps": gaps,
+        }
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             with self._file.open("ab") as file:
@@ -104,7 +116,9 @@ class DownloadProgress:
                 os.fsync(file.fileno())
         except OSError as error:
             raise OperatorError(f"cannot write {self._file}: {in_words(error)}") from None
-        self._done.setdefault((token, span), []).append(_StoredWindow(window.start, window.end, bars, tuple(gaps)))
+        self._done.setdefault((token, span), []).append(
+            _StoredWindow(window.start, window.end, bars, tuple(gaps))
+        )
 
     def missing_parts(self, wanted: WantedBars) -> list[tuple[int, int]]:
         """Return the parts of what is wanted that are not stored, oldest first."""
@@ -120,18 +134,26 @@ class DownloadProgress:
     def result(self, wanted: WantedBars) -> DownloadResult:
         """Return how one thing wanted stands, over all runs."""
         stored = sorted(self._stored_windows(wanted))
-        gaps = tuple(gap for done in stored for gap in done.gaps if wanted.start <= gap.start < wanted.end)
-        return DownloadResult(wanted, sum(done.bars for done in stored), gaps, tuple(self.missing_parts(wanted)))
+        gaps = tuple(
+            gap for done in stored for gap in done.gaps if wanted.start <= gap.start < wanted.end
+        )
+        return DownloadResult(
+            wanted, sum(done.bars for done in stored), gaps, tuple(self.missing_parts(wanted))
+        )
 
     def _stored_windows(self, wanted: WantedBars) -> list[_StoredWindow]:
         known = self._done.get((int(wanted.instrument.token), wanted.span), [])
         return [done for done in known if done.start < wanted.end and done.end > wanted.start]
 
 
-def request_windows(wanted: WantedBars, parts: Iterable[tuple[int, int]]) -> Iterator[HistoryWindow]:
+def request_windows(
+    wanted: WantedBars, parts: Iterable[tuple[int, int]]
+) -> Iterator[HistoryWindow]:
     """Cut parts of what is wanted into requests of the documented length that end at midnight IST."""
     if wanted.span not in INTERVALS:
-        raise DataError(f"Kite has no bars of {wanted.span} s; it has {', '.join(map(str, INTERVALS))}")
+        raise DataError(
+            f"Kite has no bars of {wanted.span} s; it has {', '.join(map(str, INTERVALS))}"
+        )
     days = INTERVALS[wanted.span][1]
     for start, end in parts:
         at = start
@@ -151,16 +173,24 @@ async def download(
 ) -> list[DownloadResult]:
     """Store every bar that is wanted and not stored yet, and return how each thing wanted stands.
 
-    `keep` stores bars durably before it returns; the same bars may come again after a crash. What has not ended by now
-    is left for the next time. A window that fails five times is left out and reported; `OperatorError` (a dead token,
-    a full disk) ends the download, and the next one goes on from there.
+    `keep` stores bars durably before it returns; the same bars may come again after a crash. What
+    has not ended by now is left for the next time. A window that fails five times is left out and
+    reported; `OperatorError` (a dead token, a full disk) ends the download, and the next one goes
+    on from there.
     """
     now = clock.now()
-    todo = iter([
-        window
-        for each in wanted
-        for window in request_windows(each, progress.missing_parts(each._replace(end=min(each.end, _final_end(now, each.span)))))
-    ])  # fmt: skip
+    todo = iter(
+        [
+            window
+            for each in wanted
+            for window in request_windows(
+                each,
+                progress.missing_parts(
+                    each._replace(end=min(each.end, _final_end(now, each.span)))
+                ),
+            )
+        ]
+    )
 
     async def lane() -> None:
         for window in todo:
@@ -182,11 +212,16 @@ async def download(
 
 
 def _final_end(now: int, span: int) -> int:
-    """Return the end of the last bar that can be final: a minute ago, or today's midnight for day bars."""
+    """Return the end of the last bar that can be final.
+
+    A minute ago, or today's midnight for day bars.
+    """
     return midnight(ist_day(now)) if span * SECOND >= DAY else now - max(span, 60) * SECOND
 
 
-async def _read_with_retries(archive: HistorySource, window: HistoryWindow, clock: Clock) -> list[Bar] | None:
+async def _read_with_retries(
+    archive: HistorySource, window: HistoryWindow, clock: Clock
+) -> list[Bar] | None:
     delay = FIRST_DELAY
     for attempt in range(TRIES):
         try:
@@ -200,11 +235,13 @@ async def _read_with_retries(archive: HistorySource, window: HistoryWindow, cloc
     return None
 
 
-def missing_in_window(calendar: Calendar, window: HistoryWindow, bars: Sequence[Bar]) -> list[BarGap]:
+def missing_in_window(
+    calendar: Calendar, window: HistoryWindow, bars: Sequence[Bar]
+) -> list[BarGap]:
     """Return the bars of a window that the calendar expects and that are not there.
 
-    A stock that is not traded has no bars either: a gap is a question, not an error. Days without a holiday list are
-    left out.
+    A stock that is not traded has no bars either: a gap is a question, not an error. Days without a
+    holiday list are left out.
     """
     wanted = window.wanted
     exchange, kind = wanted.instrument.exchange, wanted.instrument.kind
@@ -217,7 +254,11 @@ def missing_in_window(calendar: Calendar, window: HistoryWindow, bars: Sequence[
         at += DAY
         with contextlib.suppress(DataError):
             expected = calendar.expected_bars(day, wanted.span, exchange, kind, wanted.cas)
-            beyond = [] if daily else [start for start in expected if not window.start <= start < window.end]
+            beyond = (
+                []
+                if daily
+                else [start for start in expected if not window.start <= start < window.end]
+            )
             known = expected if daily and midnight(day) in there else [*there, *beyond]
             gaps += calendar.missing_bars(known, day, wanted.span, exchange, kind, wanted.cas)
     return gaps

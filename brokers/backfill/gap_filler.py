@@ -20,8 +20,9 @@ DEAD: Final = 10 * SECOND
 class GapFiller:
     """Fills gaps one batch after the other: rows in `gaps`, bars to `keep`, a line each to `tell`.
 
-    `history` is `Broker.history`, `held` gives the tokens that go first. A gap that could not be read is tried again a
-    minute later, five times in all; while there is no session with the broker all of them wait for the next. The kernel is not told: it decides on what it heard.
+    `history` is `Broker.history`, `held` gives the tokens that go first. A gap that could not be
+    read is tried again a minute later, five times in all; while there is no session with the broker
+    all of them wait for the next. The kernel is not told: it decides on what it heard.
     """
 
     def __init__(
@@ -55,15 +56,27 @@ class GapFiller:
         self._some.set()
 
     def note_missing_minutes(self, gaps: Iterable[FeedGap]) -> None:
-        """Take minutes without a bar, but for those of a token's last gap: they are read already."""
+        """Take minutes without a bar, but for those of a token's last gap.
+
+        They are read already.
+        """
         known = self._known
-        self.note_gaps([gap for gap in gaps if gap.token not in known or not _covers_gap(merged_gaps([known[gap.token]])[0], gap)])
+        self.note_gaps(
+            [
+                gap
+                for gap in gaps
+                if gap.token not in known
+                or not _covers_gap(merged_gaps([known[gap.token]])[0], gap)
+            ]
+        )
 
     async def run(self) -> None:
         """Fill until cancelled."""
         while True:
             await self._some.wait()
-            await self._clock.sleep_until(max(gap.end for gap in self._waiting) // MINUTE * MINUTE + SETTLED)
+            await self._clock.sleep_until(
+                max(gap.end for gap in self._waiting) // MINUTE * MINUTE + SETTLED
+            )
             gaps, self._waiting = self._waiting, []
             self._some.clear()
             await self._fill_gaps(gaps)
@@ -98,9 +111,16 @@ class GapFiller:
                 await self._clock.sleep_until(self._clock.now() + DEAD)
 
     def _record_gap(self, gap: FeedGap, state: str, bars: int) -> None:
-        self._journal.append("gaps", {
-            "token": gap.token, "began": gap.start, "ended": gap.end, "state": state, "bars": bars,
-        })  # fmt: skip
+        self._journal.append(
+            "gaps",
+            {
+                "token": gap.token,
+                "began": gap.start,
+                "ended": gap.end,
+                "state": state,
+                "bars": bars,
+            },
+        )
 
 
 def _covers_gap(stretch: FeedGap, gap: FeedGap) -> bool:

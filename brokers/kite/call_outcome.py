@@ -1,10 +1,17 @@
 """What a call to Kite came to: the one place that decides between done, refused, retry and unknown.
 
-Kite has no idempotency key, so the question is never "did it fail" but "can it have happened". The table stands in
-`docs/kite.md`; the error types in Kite Connect v3, "Exceptions and errors".
+Kite has no idempotency key, so the question is never "did it fail" but "can it have happened". The
+table stands in `docs/kite.md`; the error types in Kite Connect v3, "Exceptions and errors".
 """
 
-from engine.errors import ConnectionFailed, OperatorError, OrderRefused, OrderUnknown, PatangError, RetryableError
+from engine.errors import (
+    ConnectionFailed,
+    OperatorError,
+    OrderRefused,
+    OrderUnknown,
+    PatangError,
+    RetryableError,
+)
 
 TOKEN_EXCEPTION = "TokenException"  # noqa: S105 (the name of an error, no secret)
 _UNDECIDED = frozenset({"NetworkException", "DataException"})
@@ -29,7 +36,10 @@ class CallFailed(Exception):
 
     @property
     def is_refused(self) -> bool:
-        """Tell whether it is a definite no: a Kite error type on a 4xx that is not about patience or the path."""
+        """Tell whether it is a definite no.
+
+        A Kite error type on a 4xx that is not about patience or the path.
+        """
         if not self.sent:
             return bool(self.error)
         decided = 400 <= self.status < 500 and self.status not in {408, 429}
@@ -37,7 +47,10 @@ class CallFailed(Exception):
 
     @property
     def never_happened(self) -> bool:
-        """Tell whether nothing can have come of it: never sent, or turned away at the door (429)."""
+        """Tell whether nothing can have come of it.
+
+        Never sent, or turned away at the door (429).
+        """
         return not self.sent or self.status == 429
 
 

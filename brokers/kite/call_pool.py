@@ -1,7 +1,9 @@
-"""Calls to the official client: a few threads that may block, the documented rates, one client for each thread.
+"""Calls to the official client.
 
-Changes and reads have threads of their own, so that no slow download ever stands before an exit. Each thread has its
-own client and so its own HTTP session, which requests does not share safely.
+A few threads that may block, the documented rates, one client for each thread.
+
+Changes and reads have threads of their own, so that no slow download ever stands before an exit.
+Each thread has its own client and so its own HTTP session, which requests does not share safely.
 """
 
 import asyncio
@@ -40,12 +42,23 @@ class ClientSettings(NamedTuple):
 
 @final
 class CallPool:
-    """Works `work(client)` off in threads; `on_token_death` hears once, on the event loop, of each token that has died."""
+    """Works `work(client)` off in threads.
+
+    `on_token_death` hears once, on the event loop, of each token that has died.
+    """
 
     def __init__(
-        self, session: ClientSettings, clock: Clock, workers: int, pool: Callable[[int, str], Executor], *, limits: bool
+        self,
+        session: ClientSettings,
+        clock: Clock,
+        workers: int,
+        pool: Callable[[int, str], Executor],
+        *,
+        limits: bool,
     ) -> None:
-        self.quotes, self.history, self.others = (RequestPacer(clock, rate) for rate in (QUOTES, HISTORY, OTHERS))
+        self.quotes, self.history, self.others = (
+            RequestPacer(clock, rate) for rate in (QUOTES, HISTORY, OTHERS)
+        )
         self.on_token_death: Callable[[], None] | None = None
         self._session = session
         self._timeout = session[3]
@@ -72,7 +85,9 @@ class CallPool:
     async def close(self) -> None:
         """Let go of the connections; calls in flight finish or fail."""
         self._closed = True
-        await asyncio.gather(*(asyncio.to_thread(pool.shutdown) for pool in (self._changes, self._reads)))
+        await asyncio.gather(
+            *(asyncio.to_thread(pool.shutdown) for pool in (self._changes, self._reads))
+        )
         for wire in self._clients:
             wire.close()
 
@@ -106,14 +121,19 @@ class CallPool:
             async with asyncio.timeout(self._timeout):
                 await self._free.acquire()
         except TimeoutError:
-            raise RetryableError(f"no thread came free within {self._timeout:g} s; nothing was sent") from None
+            raise RetryableError(
+                f"no thread came free within {self._timeout:g} s; nothing was sent"
+            ) from None
         try:
             yield
         finally:
             self._free.release()
 
     async def _call_client(
-        self, pool: Executor, work: Callable[[Any], T], failure: Callable[[call_outcome.CallFailed], PatangError]
+        self,
+        pool: Executor,
+        work: Callable[[Any], T],
+        failure: Callable[[call_outcome.CallFailed], PatangError],
     ) -> T:
         session = self._session
         try:
@@ -137,7 +157,9 @@ class CallPool:
         try:
             await asyncio.wait({answer}, timeout=self._timeout)
             if not answer.done() and job.cancel():
-                raise RetryableError(f"no thread came free within {self._timeout:g} s; nothing was sent")
+                raise RetryableError(
+                    f"no thread came free within {self._timeout:g} s; nothing was sent"
+                )
             return await answer
         finally:
             job.cancel()

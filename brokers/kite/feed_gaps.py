@@ -36,7 +36,10 @@ class SilentTokens:
         return list(self._missed)
 
     def expect(self, tokens: Iterable[int], since: int) -> None:
-        """Wait for the first tick of these; a token that is missed already is missed since then. 0: never heard, no gap."""
+        """Wait for the first tick of these; a token that is missed already is missed since then.
+
+        0: never heard, no gap.
+        """
         for token in tokens:
             self._missed.setdefault(token, since)
 
@@ -54,7 +57,10 @@ class SilentTokens:
 
 
 def merged_gaps(gaps: Iterable[FeedGap]) -> list[FeedGap]:
-    """Return one gap per stretch and token, widened to whole minutes; those that touch become one. Oldest first."""
+    """Return one gap per stretch and token, widened to whole minutes; those that touch become one.
+
+    Oldest first.
+    """
     found: list[FeedGap] = []
     for gap in sorted(gaps):
         start, end = gap.start // MINUTE * MINUTE, -(-gap.end // MINUTE) * MINUTE
@@ -72,10 +78,13 @@ async def read_gap_bars(
     take: Callable[[FeedGap, list[Bar]], None],
     first: Iterable[int] = (),
 ) -> list[FeedGap]:
-    """Read one-minute bars for each gap and hand them to `take`; return the gaps that could not be read.
+    """Read one-minute bars for each gap and hand them to `take`.
 
-    The tokens in `first` (open positions) go before all others: Kite gives three answers a second. `history` is
-    `Broker.history`. The minute in which a gap ends may be unfinished, and Kite's newest minute may still change.
+    Return the gaps that could not be read.
+
+    The tokens in `first` (open positions) go before all others: Kite gives three answers a second.
+    `history` is `Broker.history`. The minute in which a gap ends may be unfinished, and Kite's
+    newest minute may still change.
     """
     urgent = set(first)
     unread = []

@@ -14,7 +14,10 @@ NOTED: Final = frozenset({RecordKind.TIMER, RecordKind.BAND})
 
 
 class PlayedFrame(NamedTuple):
-    """A binary frame that went to the desk, when it was received (ns UTC), and the ticks in it; none: no good packet."""
+    """A binary frame that went to the desk, when it was received (ns UTC), and the ticks in it.
+
+    None: no good packet.
+    """
 
     payload: bytes
     received: int
@@ -25,8 +28,8 @@ class PlayedFrame(NamedTuple):
 class FeedPlayback:
     """Turns the records of one run into what its desk took.
 
-    `lost` counts records that the recording tells of and does not have, `astray` how often it says other than what follows
-    from it: with either, bars may differ from those of the desk.
+    `lost` counts records that the recording tells of and does not have, `astray` how often it says
+    other than what follows from it: with either, bars may differ from those of the desk.
     """
 
     def __init__(self) -> None:
@@ -40,7 +43,9 @@ class FeedPlayback:
         """What has come and the kernel has not taken; None: lost."""
         self._taken = 0
 
-    def events(self, records: Iterable[RecordedEvent]) -> Iterator[TickBatch | TimerEvent | BandUpdate]:
+    def events(
+        self, records: Iterable[RecordedEvent]
+    ) -> Iterator[TickBatch | TimerEvent | BandUpdate]:
         """Go through what the kernel took, up to the end of the recording."""
         for each in self.frames_and_events(records):
             if not isinstance(each, PlayedFrame):
@@ -48,7 +53,9 @@ class FeedPlayback:
             elif each.ticks:
                 yield TickBatch(each.received, each.ticks)
 
-    def frames_and_events(self, records: Iterable[RecordedEvent]) -> Iterator[PlayedFrame | TimerEvent | BandUpdate]:
+    def frames_and_events(
+        self, records: Iterable[RecordedEvent]
+    ) -> Iterator[PlayedFrame | TimerEvent | BandUpdate]:
         """Go through what the desk took, frames before they are decoded."""
         for record in records:
             kind = record.kind
@@ -67,7 +74,9 @@ class FeedPlayback:
                 frames, records_lost = LOST.unpack(record.payload)
                 self.lost += records_lost
                 self._waiting.extend([None] * frames)
-        yield from self._frames_before(self._taken + sum(each is None or bool(each.ticks) for each in self._waiting))
+        yield from self._frames_before(
+            self._taken + sum(each is None or bool(each.ticks) for each in self._waiting)
+        )
 
     def _enqueue_frame(self, payload: bytes, received: int) -> None:
         self._waiting.append(PlayedFrame(payload, received, self.decoder.decode(payload, received)))

@@ -13,10 +13,15 @@ MADE: Final = (8, 30)
 """IST; Kite makes the day's list at about 08:00 and asks for it to be fetched after 08:30."""
 
 
-async def todays_list(dumps: DumpFolder, exchange: str, now: int, fetch: Callable[[], Awaitable[bytes]]) -> bytes:
-    """Return an exchange's list of today (CSV, gzipped or not): the stored one if it is today's, else `fetch` it.
+async def todays_list(
+    dumps: DumpFolder, exchange: str, now: int, fetch: Callable[[], Awaitable[bytes]]
+) -> bytes:
+    """Return an exchange's list of today (CSV, gzipped or not).
 
-    One that cannot be stored (half of it is missing, no list at all) raises `DataError` and leaves what is there.
+    The stored one if it is today's, else `fetch` it.
+
+    One that cannot be stored (half of it is missing, no list at all) raises `DataError` and leaves
+    what is there.
     """
     stored = await asyncio.to_thread(_stored_list, dumps, exchange, now)
     if stored is not None:

@@ -1,4 +1,6 @@
-"""The broker port over the official Kite client: a few threads that may block, and no doubt hidden from the desk.
+"""The broker port over the official Kite client.
+
+A few threads that may block, and no doubt hidden from the desk.
 
 A change whose caller is cancelled may still be sent: the caller treats it as unknown.
 """
@@ -69,17 +71,21 @@ class KnownOrder(NamedTuple):
 
 
 class KiteBroker:
-    """Kite Connect v3 at `rest` (a host root, or Kite's own sandbox), as `engine.ports.Broker`; `rules` is what it takes.
+    """Kite Connect v3 at `rest` (a host root, or Kite's own sandbox), as `engine.ports.Broker`.
 
-    Instruments become known by `instruments()` or `add_instruments()`; an order in an unknown one is refused here. `timeout`
-    (seconds) bounds each wait for the network and the wait for a free thread. Half of the `workers` serve reads; with
-    two workers changes reach Kite in the order they were asked for. `limits` keeps the documented
-    rates on `clock`; that of new orders is the governor's. `on_token_death` is called once for each token, on the
-    event loop, when Kite first says that it is dead. Every order carries what `standing` says. `source` is the local
-    address that requests leave from, for a machine with several ("": the system chooses): Kite takes orders from
-    registered addresses only. Proxies and CA files that the environment names count only with `environment`. With `dumps` the day's instrument list is asked for once and kept there. `heard`
-    hears, in any thread, the date of each answer that is a success (ns UTC), and how many seconds it took. `pool` makes
-    the threads: so many, so named.
+    `rules` is what it takes.
+
+    Instruments become known by `instruments()` or `add_instruments()`; an order in an unknown one
+    is refused here. `timeout` (seconds) bounds each wait for the network and the wait for a free
+    thread. Half of the `workers` serve reads; with two workers changes reach Kite in the order they
+    were asked for. `limits` keeps the documented rates on `clock`; that of new orders is the
+    governor's. `on_token_death` is called once for each token, on the event loop, when Kite first
+    says that it is dead. Every order carries what `standing` says. `source` is the local address
+    that requests leave from, for a machine with several ("": the system chooses): Kite takes orders
+    from registered addresses only. Proxies and CA files that the environment names count only with
+    `environment`. With `dumps` the day's instrument list is asked for once and kept there. `heard`
+    hears, in any thread, the date of each answer that is a success (ns UTC), and how many seconds
+    it took. `pool` makes the threads: so many, so named.
     """
 
     def __init__(
@@ -108,7 +114,9 @@ class KiteBroker:
         self._standing = standing
         self._clock = clock
         self._calls = CallPool(
-            ClientSettings(rest, api_key, access_token, timeout, source, environment, _date_listener(heard)),
+            ClientSettings(
+                rest, api_key, access_token, timeout, source, environment, _date_listener(heard)
+            ),
             clock,
             workers,
             pool,
@@ -118,7 +126,10 @@ class KiteBroker:
         self._known: dict[int, Instrument] = {}
         self._tokens: dict[tuple[str, str], int] = {}
         self._orders: dict[str, KnownOrder] = {}
-        """By order id: those placed here, and those of any order book read; a day has a few thousand at most."""
+        """By order id: those placed here, and those of any order book read.
+
+        A day has a few thousand at most.
+        """
         self._book = RowCache[tuple[OrderUpdate, KnownOrder]]()
         self._triggers = RowCache[GttUpdate]()
 
@@ -129,14 +140,20 @@ class KiteBroker:
             self._tokens[each.exchange, each.symbol] = each.token
 
     async def account(self) -> str:
-        """Return the account's user id; raise `ConnectionFailed` where there is nobody, `OperatorError` on a dead token."""
+        """Return the account's user id.
+
+        Raise `ConnectionFailed` where there is nobody, `OperatorError` on a dead token.
+        """
         profile = await self._calls.read(_read_profile, failure=call_outcome.greeting_error)
         self._demat = (profile.get("meta") or {}).get("demat_consent")
         self.user = _checked_id(profile["user_id"])
         return self.user
 
     def consents(self) -> bool | None:
-        """Tell whether sales of holdings need no authorisation by the day, by the profile; None where `account` has not told."""
+        """Tell whether sales of holdings need no authorisation by the day, by the profile.
+
+        None where `account` has not told.
+        """
         return None if self._demat is None else self._demat == "consent"
 
     async def server_time(self) -> int:
@@ -161,29 +178,42 @@ class KiteBroker:
         if order.terms.autoslice:
             raise OrderRefused("AUTOSLICE", "a sliced order has several ids: use place_sliced")
         fields = self._order_request(order)
-        order_id = await self._calls.send_order(lambda kite: _checked_id(kite.place_order(**fields)))
+        order_id = await self._calls.send_order(
+            lambda kite: _checked_id(kite.place_order(**fields))
+        )
         self._orders[order_id] = KnownOrder(int(order.token), VARIETY[order.terms.variety])
         return order_id
 
     async def place_sliced(self, order: Order) -> SlicedOrder:
-        """Send a new order that Kite cuts at the freeze quantity; Kite refuses one that is not above it.
+        """Send a new order that Kite cuts at the freeze quantity.
+
+        Kite refuses one that is not above it.
 
         Returns once at least one slice exists; the others may have been refused, or be unknown.
         """
         fields = self._order_request(order)
-        placed = await self._calls.send_order(lambda kite: read_slices(kite.place_autoslice_order(**fields)))
+        placed = await self._calls.send_order(
+            lambda kite: read_slices(kite.place_autoslice_order(**fields))
+        )
         self._orders.update(dict.fromkeys(placed.order_ids, KnownOrder(int(order.token))))
         return placed
 
     async def modify(self, order_id: str, change: OrderChange) -> None:
-        """Change a working order; Kite allows 25 modifications of one order, which is the desk's to count."""
+        """Change a working order.
+
+        Kite allows 25 modifications of one order, which is the desk's to count.
+        """
         known = self._orders.get(order_id)
         if known is None:
             raise OrderRefused("ORDER", f"order {order_id} stands in no order book that was read")
         fields = change_fields(change, self._known_instrument(known.token))
         variety, parent = known.variety, known.parent
         await self._calls.send_change(
-            lambda kite: _check_subject(kite.modify_order(variety, order_id, parent_order_id=parent, **fields), order_id, parent)
+            lambda kite: _check_subject(
+                kite.modify_order(variety, order_id, parent_order_id=parent, **fields),
+                order_id,
+                parent,
+            )
         )
 
     async def cancel(self, order_id: str) -> None:
@@ -191,7 +221,9 @@ class KiteBroker:
         known = self._orders.get(order_id, KnownOrder(0))
         variety, parent = known.variety, known.parent
         await self._calls.send_change(
-            lambda kite: _check_subject(kite.cancel_order(variety, order_id, parent_order_id=parent), order_id, parent)
+            lambda kite: _check_subject(
+                kite.cancel_order(variety, order_id, parent_order_id=parent), order_id, parent
+            )
         )
 
     async def place_gtt(self, gtt: Gtt) -> int:
@@ -199,19 +231,31 @@ class KiteBroker:
         if not self.rules.gtts:
             raise OrderRefused("GTT", "this broker has no GTTs")
         fields = gtt_fields(gtt, gtt.legs, self._known_instrument(gtt.token))
-        return await self._calls.send_change(lambda kite: strict_figures.number_of(kite.place_gtt(**fields)["trigger_id"]))
+        return await self._calls.send_change(
+            lambda kite: strict_figures.number_of(kite.place_gtt(**fields)["trigger_id"])
+        )
 
     async def modify_gtt(self, gtt: Gtt) -> None:
         """Replace the legs of `gtt.gtt_id` by `gtt.pending`."""
-        fields, gtt_id = gtt_fields(gtt, gtt.pending, self._known_instrument(gtt.token)), int(gtt.gtt_id)
-        await self._calls.send_change(lambda kite: _check_subject(kite.modify_gtt(gtt_id, **fields)["trigger_id"], gtt_id))
+        fields, gtt_id = (
+            gtt_fields(gtt, gtt.pending, self._known_instrument(gtt.token)),
+            int(gtt.gtt_id),
+        )
+        await self._calls.send_change(
+            lambda kite: _check_subject(kite.modify_gtt(gtt_id, **fields)["trigger_id"], gtt_id)
+        )
 
     async def delete_gtt(self, gtt_id: int) -> None:
         """Delete a GTT."""
-        await self._calls.send_change(lambda kite: _check_subject(kite.delete_gtt(gtt_id)["trigger_id"], int(gtt_id)))
+        await self._calls.send_change(
+            lambda kite: _check_subject(kite.delete_gtt(gtt_id)["trigger_id"], int(gtt_id))
+        )
 
     async def orders(self) -> list[OrderUpdate]:
-        """Return today's order book, ours and others', in the order of Kite's rows: oldest first."""
+        """Return today's order book, ours and others', in the order of Kite's rows.
+
+        Oldest first.
+        """
         now = self._clock.now()
 
         def orders(kite: Any) -> list[tuple[OrderUpdate, KnownOrder]]:
@@ -219,7 +263,9 @@ class KiteBroker:
                 row = kite.order(written)
                 return order_update(row, now), _known_order(row)
 
-            return self._book.read_rows(_checked_rows(kite.book("orders")), day_as_number(ist_day(now)), read)
+            return self._book.read_rows(
+                _checked_rows(kite.book("orders")), day_as_number(ist_day(now)), read
+            )
 
         pairs = await self._calls.read(orders)
         self._orders.update((update.order_id, known) for update, known in pairs)
@@ -228,7 +274,9 @@ class KiteBroker:
     async def trades(self) -> list[BrokerTrade]:
         """Return today's trades, oldest first."""
         now = self._clock.now()
-        trades = await self._calls.read(lambda kite: [trade(row, now) for row in _checked_rows(kite.trades())])
+        trades = await self._calls.read(
+            lambda kite: [trade(row, now) for row in _checked_rows(kite.trades())]
+        )
         return sorted(trades, key=lambda each: each.ts)
 
     async def gtts(self) -> list[GttUpdate]:
@@ -241,49 +289,74 @@ class KiteBroker:
             def read(written: object) -> GttUpdate:
                 return gtt_update(decoded_row(written), now, self._token_of)
 
-            return self._triggers.read_rows(_checked_rows(kite.book("gtt")), day_as_number(ist_day(now)), read)
+            return self._triggers.read_rows(
+                _checked_rows(kite.book("gtt")), day_as_number(ist_day(now)), read
+            )
 
         gtts = await self._calls.read(triggers)
         return sorted(gtts, key=lambda each: each.gtt_id)
 
     async def positions(self) -> list[BrokerPosition]:
         """Return the net positions, flat ones included."""
-        return await self._calls.read(lambda kite: [position(row) for row in _checked_rows(kite.positions()["net"])])
+        return await self._calls.read(
+            lambda kite: [position(row) for row in _checked_rows(kite.positions()["net"])]
+        )
 
     async def holdings(self) -> list[BrokerHolding]:
-        """Return the shares brought over from earlier days; what was sold of them today stands in `positions`."""
-        return await self._calls.read(lambda kite: [each for row in _checked_rows(kite.holdings()) for each in holdings(row)])
+        """Return the shares brought over from earlier days.
+
+        What was sold of them today stands in `positions`.
+        """
+        return await self._calls.read(
+            lambda kite: [each for row in _checked_rows(kite.holdings()) for each in holdings(row)]
+        )
 
     async def funds(self) -> int:
         """Return what can be spent on equity, in paise."""
         return await self._calls.read(lambda kite: _available_funds(kite.margins("equity")))
 
     async def margins(self, orders: Sequence[Order]) -> list[int]:
-        """Return what each of these orders would block by itself, charges included, in paise; nothing is placed."""
+        """Return what each of these orders would block by itself, charges included, in paise.
+
+        Nothing is placed.
+        """
         if not self.rules.margins:
             raise OperatorError("this broker does not tell what orders block")
         asked = [margin_fields(order, self._known_instrument(order.token)) for order in orders]
-        return await self._calls.read(lambda kite: [blocked_margin(row) for row in _checked_rows(kite.order_margins(asked))])
+        return await self._calls.read(
+            lambda kite: [blocked_margin(row) for row in _checked_rows(kite.order_margins(asked))]
+        )
 
     async def instruments(self, exchange: str) -> list[Instrument]:
         """Return the exchange's instruments of today, and know them from now on."""
         now = self._clock.now()
         if self._dumps is None:
-            found = await self._calls.read(lambda kite: _listed_instruments(_checked_rows(kite.instruments(exchange)), now))
+            found = await self._calls.read(
+                lambda kite: _listed_instruments(_checked_rows(kite.instruments(exchange)), now)
+            )
         else:
             kept = await todays_list(self._dumps, exchange, now, lambda: self.dump(exchange))
             text = unpacked_text(kept, f"instruments of {exchange}")
-            found = await self._calls.read(lambda kite: _listed_instruments(kite._parse_instruments(text), now))  # noqa: SLF001 (the public call fetches)
+            found = await self._calls.read(
+                lambda kite: _listed_instruments(kite._parse_instruments(text), now)  # noqa: SLF001
+            )
         if not found:
             raise RetryableError(f"Kite lists no instruments on {exchange}")
         self.add_instruments(found)
         return found
 
     async def dump(self, exchange: str = "") -> bytes:
-        """Return Kite's instrument list as it comes (CSV), of one exchange or of all; Kite makes it anew at 08:00 IST."""
+        """Return Kite's instrument list as it comes (CSV), of one exchange or of all.
+
+        Kite makes it anew at 08:00 IST.
+        """
 
         def fetch(kite: Any) -> bytes:
-            route = ("market.instruments", {"exchange": exchange}) if exchange else ("market.instruments.all", None)
+            route = (
+                ("market.instruments", {"exchange": exchange})
+                if exchange
+                else ("market.instruments.all", None)
+            )
             content = kite._get(*route)  # noqa: SLF001 (the public call parses it; what is kept must be Kite's own text)
             if not isinstance(content, bytes) or not content.startswith(_DUMP_HEAD):
                 raise TypeError("no instrument list")
@@ -292,17 +365,24 @@ class KiteBroker:
         return await self._calls.read(fetch)
 
     async def bands(self, instruments: Sequence[Instrument]) -> list[PriceBand]:
-        """Return each instrument's price band and previous close; one that has no quote is left out."""
+        """Return each instrument's price band and previous close.
+
+        One that has no quote is left out.
+        """
         found: list[PriceBand] = []
         for first in range(0, len(instruments), _QUOTES_PER_CALL):
             part = instruments[first : first + _QUOTES_PER_CALL]
-            found += await self._read_bands({f"{each.exchange}:{each.symbol}": int(each.token) for each in part})
+            found += await self._read_bands(
+                {f"{each.exchange}:{each.symbol}": int(each.token) for each in part}
+            )
         return found
 
     async def history(self, token: int, start: int, end: int, span: int) -> list[Bar]:
         """Return stored bars of `span` seconds that start in [start, end); a day's bar starts at 00:00 IST."""
         if span not in INTERVALS:
-            raise DataError(f"Kite has no bars of {span} s; it has {', '.join(map(str, INTERVALS))}")
+            raise DataError(
+                f"Kite has no bars of {span} s; it has {', '.join(map(str, INTERVALS))}"
+            )
         interval, days = INTERVALS[span]
         bars: list[Bar] = []
         for since in range(start, end, days * _DAY):
@@ -317,11 +397,15 @@ class KiteBroker:
     async def _read_bands(self, names: dict[str, int]) -> list[PriceBand]:
         def bands(kite: Any) -> list[PriceBand]:
             quotes = kite.quote(list(names))
-            return [_price_band(token, quotes[name]) for name, token in names.items() if name in quotes]
+            return [
+                _price_band(token, quotes[name]) for name, token in names.items() if name in quotes
+            ]
 
         return await self._calls.read(bands, self._calls.quotes)
 
-    async def _read_candles(self, token: int, since: int, until: int, interval: str, span: int) -> list[Bar]:
+    async def _read_candles(
+        self, token: int, since: int, until: int, interval: str, span: int
+    ) -> list[Bar]:
         last = ist_datetime(until - 1)  # Kite's `to` is inclusive
 
         def candles(kite: Any) -> list[Bar]:
@@ -331,7 +415,10 @@ class KiteBroker:
         return await self._calls.read(candles, self._calls.history)
 
     def _order_request(self, order: Order) -> Row:
-        """Return the request of a new order; raise `OrderRefused` for what the broker could only reject."""
+        """Return the request of a new order.
+
+        Raise `OrderRefused` for what the broker could only reject.
+        """
         if self.rules.limit_only and order.order_type is not OrderType.LIMIT:
             raise OrderRefused("ORDER_TYPE", "this broker takes LIMIT orders only")
         return order_fields(order, self._known_instrument(order.token), self._standing)
@@ -346,7 +433,9 @@ class KiteBroker:
         return self._tokens[exchange, symbol]
 
 
-def _date_listener(heard: Callable[[int, float], None] | None) -> Callable[[str, float], None] | None:
+def _date_listener(
+    heard: Callable[[int, float], None] | None,
+) -> Callable[[str, float], None] | None:
     """Return what hears a Date header and passes on what it says, where it says anything."""
     if heard is None:
         return None
@@ -368,7 +457,9 @@ def _read_profile(kite: Any) -> Row:
 
 def _known_order(row: Row) -> KnownOrder:
     return KnownOrder(
-        strict_figures.number_of(row["instrument_token"]), str(row.get("variety") or "regular"), row.get("parent_order_id")
+        strict_figures.number_of(row["instrument_token"]),
+        str(row.get("variety") or "regular"),
+        row.get("parent_order_id"),
     )
 
 
@@ -391,7 +482,9 @@ def _checked_id(answer: Any) -> str:
 
 def _check_subject(answer: Any, *asked: str | int | None) -> None:
     """Check that an answer is about what was asked; one that names something else tells nothing."""
-    if not isinstance(answer, str | int) or str(answer) not in {str(each) for each in asked if each is not None}:
+    if not isinstance(answer, str | int) or str(answer) not in {
+        str(each) for each in asked if each is not None
+    }:
         raise ValueError("the answer is about something else")
 
 
@@ -401,7 +494,9 @@ def _available_funds(margins: Row) -> int:
 
 
 def _price_band(token: int, quote: Row) -> PriceBand:
-    lower, upper = (strict_figures.price(quote.get(f"{edge}_circuit_limit")) for edge in ("lower", "upper"))
+    lower, upper = (
+        strict_figures.price(quote.get(f"{edge}_circuit_limit")) for edge in ("lower", "upper")
+    )
     if 0.0 < upper < lower:
         raise ValueError(f"no band: {lower} to {upper}")
     return PriceBand(token, lower, upper, strict_figures.price(quote["ohlc"]["close"]))

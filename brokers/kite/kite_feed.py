@@ -1,9 +1,12 @@
-"""Market data over our own asyncio WebSocket client: up to three connections that keep themselves alive.
+"""Market data over our own asyncio WebSocket client.
 
-Liveness is by data: a connection from which nothing comes, heartbeats included, is dropped and made anew. Pings
-alone do not count, for a server that answers them may still have forgotten its subscribers; where heartbeats come but
-no ticks, its tokens are asked for again. Decoding happens elsewhere (`compiled/market_data/kite_frames.py`). All waiting is on the event
-loop's clock; `clock` only stamps what is received.
+Up to three connections that keep themselves alive.
+
+Liveness is by data: a connection from which nothing comes, heartbeats included, is dropped and made
+anew. Pings alone do not count, for a server that answers them may still have forgotten its
+subscribers; where heartbeats come but no ticks, its tokens are asked for again. Decoding happens
+elsewhere (`compiled/market_data/kite_frames.py`). All waiting is on the event loop's clock; `clock`
+only stamps what is received.
 """
 
 import asyncio
@@ -76,21 +79,25 @@ class FeedConnection:
 
 
 class KiteFeed:
-    """Kite's WebSocket at `ws`, as `engine.ports.Feed`: at most 9,000 tokens on one to three connections.
+    """Kite's WebSocket at `ws`, as `engine.ports.Feed`.
 
-    After `dead_after` seconds without a message a connection is dropped (infinity: never, for an exchange whose
-    clock may stand still); every `ping_every` seconds of silence it is pinged. Reconnection waits `first_delay`
-    seconds, doubled with each failure up to `longest_delay`, half of it drawn from `rng`. Tokens without a tick for
-    `ask_after` seconds after they were asked for, and all those of a connection without any tick for so long, are asked
-    for again. On a dead token (HTTP 403) it tells the sink, calls `on_token_death`, and waits for `renew` if it is
+    At most 9,000 tokens on one to three connections.
+
+    After `dead_after` seconds without a message a connection is dropped (infinity: never, for an
+    exchange whose clock may stand still); every `ping_every` seconds of silence it is pinged.
+    Reconnection waits `first_delay` seconds, doubled with each failure up to `longest_delay`, half
+    of it drawn from `rng`. Tokens without a tick for `ask_after` seconds after they were asked for,
+    and all those of a connection without any tick for so long, are asked for again. On a dead token
+    (HTTP 403) it tells the sink, calls `on_token_death`, and waits for `renew` if it is
     `renewable`, else ends `run`.
 
-    When the event loop runs more than `late_after` seconds late, frames are held until the sockets are empty and only
-    the newest packet of each token goes on; `conflation` counts the others. `on_gap` hears of each token's silence
-    after a lost connection, when it ends. `user_id` goes into the address where there is one. A redirect is
-    not followed, for the address holds the token. Proxies and CA files that the environment names count only with
-    `environment`. With an infinite `dead_after` nothing is held and nothing asked for again. `record` is
-    handed everything as it comes.
+    When the event loop runs more than `late_after` seconds late, frames are held until the sockets
+    are empty and only the newest packet of each token goes on; `conflation` counts the others.
+    `on_gap` hears of each token's silence after a lost connection, when it ends. `user_id` goes
+    into the address where there is one. A redirect is not followed, for the address holds the
+    token. Proxies and CA files that the environment names count only with `environment`. With an
+    infinite `dead_after` nothing is held and nothing asked for again. `record` is handed everything
+    as it comes.
     """
 
     def __init__(
@@ -118,7 +125,9 @@ class KiteFeed:
         self.frames_received = 0
         self.conflation = PacketConflation()
         self._ws = ws
-        self._secrets = {"api_key": api_key, "access_token": access_token} | ({"user_id": user_id} if user_id else {})
+        self._secrets = {"api_key": api_key, "access_token": access_token} | (
+            {"user_id": user_id} if user_id else {}
+        )
         self._clock = clock
         self._rng = rng
         self._dead_after = dead_after
@@ -138,7 +147,9 @@ class KiteFeed:
         self._due = float("inf")
         """Loop time at which `_watch_lateness` looks next; past it, the event loop runs late."""
         self._connections = [FeedConnection(number) for number in range(1, CONNECTIONS + 1)]
-        self._connections[0].wanted.set()  # it brings the order updates even where no token is asked for
+        self._connections[
+            0
+        ].wanted.set()  # it brings the order updates even where no token is asked for
         self._placed: set[int] = set()
         self._up = False
 
@@ -150,7 +161,10 @@ class KiteFeed:
             await self._run_connections(sink)
 
     def renew(self, access_token: str) -> None:
-        """Go on with another access token: every connection is made anew with it. On the event loop."""
+        """Go on with another access token: every connection is made anew with it.
+
+        On the event loop.
+        """
         self._secrets["access_token"] = access_token
         self._renewed.set()
         for connection in self._connections:
@@ -175,7 +189,9 @@ class KiteFeed:
     def _client_session(self) -> ClientSession:
         straight = TraceConfig()
         straight.on_request_redirect.append(_refuse_redirect)
-        trusted = True if self._environment or not self._ws.startswith("wss:") else _public_authorities()
+        trusted = (
+            True if self._environment or not self._ws.startswith("wss:") else _public_authorities()
+        )
         return ClientSession(
             connector=TCPConnector(ssl=trusted),
             timeout=ClientTimeout(total=None),
@@ -184,12 +200,17 @@ class KiteFeed:
         )
 
     async def subscribe(self, tokens: Iterable[int], mode: str = "full") -> None:
-        """Subscribe these tokens in a mode, now and after each reconnect; raise `OperatorError` over the limit."""
+        """Subscribe these tokens in a mode, now and after each reconnect.
+
+        Raise `OperatorError` over the limit.
+        """
         wanted = list(dict.fromkeys(map(int, tokens)))
         new = [token for token in wanted if token not in self._placed]
         for connection in self._connections:
             await self._change_mode(
-                connection, [token for token in wanted if connection.tokens.get(token, mode) != mode], mode
+                connection,
+                [token for token in wanted if connection.tokens.get(token, mode) != mode],
+                mode,
             )
         limit = CONNECTIONS * self._per_connection
         if len(self._placed) + len(new) > limit:
@@ -212,7 +233,9 @@ class KiteFeed:
             connection.tokens.update(dict.fromkeys(tokens, mode))
             await self._send_subscription(connection, tokens)
 
-    async def _keep_connected(self, connection: FeedConnection, session: ClientSession, sink: FeedSink) -> None:
+    async def _keep_connected(
+        self, connection: FeedConnection, session: ClientSession, sink: FeedSink
+    ) -> None:
         await connection.wanted.wait()
         while True:
             why = await self._serve_connection(connection, session, sink)
@@ -220,7 +243,9 @@ class KiteFeed:
             self._report_link(sink)
             delay = self._reconnect_delay(connection.failures)
             connection.failures += 1
-            sink.notice("warn", f"feed connection {connection.number}: {why}; next try in {delay:.1f} s")
+            sink.notice(
+                "warn", f"feed connection {connection.number}: {why}; next try in {delay:.1f} s"
+            )
             await asyncio.sleep(delay)
 
     def _reconnect_delay(self, failures: int) -> float:
@@ -233,7 +258,9 @@ class KiteFeed:
             self._up = up
             sink.link(up)
 
-    async def _serve_connection(self, connection: FeedConnection, session: ClientSession, sink: FeedSink) -> str:
+    async def _serve_connection(
+        self, connection: FeedConnection, session: ClientSession, sink: FeedSink
+    ) -> str:
         """Serve one connection from handshake to end, and return what ended it."""
         stale = None if self._dead_after == float("inf") else self._dead_after
         token = self._secrets["access_token"]
@@ -266,7 +293,9 @@ class KiteFeed:
             return type(error).__name__
 
     @asynccontextmanager
-    async def _open_socket(self, connection: FeedConnection, session: ClientSession) -> AsyncIterator[Socket]:
+    async def _open_socket(
+        self, connection: FeedConnection, session: ClientSession
+    ) -> AsyncIterator[Socket]:
         async with session.ws_connect(
             self._ws,
             params=self._secrets,
@@ -282,7 +311,9 @@ class KiteFeed:
             finally:
                 connection.socket = None
 
-    def _deliver_message(self, connection: FeedConnection, kind: WSMsgType, data: bytes, sink: FeedSink) -> None:
+    def _deliver_message(
+        self, connection: FeedConnection, kind: WSMsgType, data: bytes, sink: FeedSink
+    ) -> None:
         if kind == WSMsgType.BINARY:
             self.frames_received += len(data) != 1
             if len(data) > 1:
@@ -300,7 +331,9 @@ class KiteFeed:
         gaps = connection.silence.gaps_ended_by(data, now)
         self._holding = self._holding or connection.ticked_at > self._due + self._late_after
         if self._record is not None:
-            self._record.put(RecordKind.HELD if self._holding else RecordKind.FRAME, connection.number, now, data)
+            self._record.put(
+                RecordKind.HELD if self._holding else RecordKind.FRAME, connection.number, now, data
+            )
         if self._holding:
             self.conflation.add(data)
         else:
@@ -325,7 +358,10 @@ class KiteFeed:
                 await self._subscribe_again(connection, loop.time() - self._ask_after, sink)
 
     async def _drain_sockets(self, sink: FeedSink) -> None:
-        """Hold frames until none comes any more, but not for long; then let the newest packets go."""
+        """Hold frames until none comes any more, but not for long.
+
+        Then let the newest packets go.
+        """
         loop = asyncio.get_running_loop()
         pause, longest = _DRAIN
         until, before = loop.time() + longest, -1
@@ -342,7 +378,9 @@ class KiteFeed:
             for frame in frames:
                 sink.frame(frame, now)
 
-    async def _subscribe_again(self, connection: FeedConnection, before: float, sink: FeedSink) -> None:
+    async def _subscribe_again(
+        self, connection: FeedConnection, before: float, sink: FeedSink
+    ) -> None:
         """Ask for what has been silent since `before` (loop time), unless it was asked for since."""
         unheard = connection.silence.tokens
         tokens = unheard or (list(connection.tokens) if connection.ticked_at < before else [])
@@ -355,7 +393,10 @@ class KiteFeed:
         await self._send_subscription(connection, tokens)
 
     async def _send_subscription(self, connection: FeedConnection, tokens: list[int]) -> None:
-        """Ask for tokens, each in its mode; where there is no socket, or it dies, the next connection asks."""
+        """Ask for tokens, each in its mode.
+
+        Where there is no socket, or it dies, the next connection asks.
+        """
         connection.asked_at = asyncio.get_running_loop().time()
         socket = connection.socket
         if socket is None:
@@ -372,7 +413,9 @@ class FeedRedirected(ClientConnectionError):
     """The server wants another to be asked; its address would be called with the token in it."""
 
 
-async def _refuse_redirect(_session: object, _context: object, redirect: TraceRequestRedirectParams) -> None:
+async def _refuse_redirect(
+    _session: object, _context: object, redirect: TraceRequestRedirectParams
+) -> None:
     """Raise before a redirect is followed."""
     raise FeedRedirected(f"HTTP {redirect.response.status}")
 
@@ -384,7 +427,9 @@ def _public_authorities() -> SSLContext:
     return context
 
 
-def _subscription_batches(modes: Mapping[int, str], tokens: Sequence[int]) -> Iterator[tuple[str, list[int]]]:
+def _subscription_batches(
+    modes: Mapping[int, str], tokens: Sequence[int]
+) -> Iterator[tuple[str, list[int]]]:
     """Cut tokens into requests of one mode, the fullest first."""
     for mode in MODES:
         same = [token for token in tokens if modes[token] == mode]
@@ -408,4 +453,7 @@ def _deliver_text(text: bytes, sink: FeedSink) -> None:
     if kind == "order" and isinstance(data, dict) and data.get("order_id"):
         sink.hint(valid_text(str(data["order_id"])))
     elif kind in {"error", "message"} and data:
-        sink.notice("warn" if kind == "error" else "info", " ".join(valid_text(str(data)).split())[:_TEXT_LIMIT])
+        sink.notice(
+            "warn" if kind == "error" else "info",
+            " ".join(valid_text(str(data)).split())[:_TEXT_LIMIT],
+        )

@@ -1,6 +1,9 @@
-"""What an order may carry beyond itself: its variety and the parameters of that, and what came of one that was sliced.
+"""What an order may carry beyond itself.
 
-Rules from Kite Connect v3, "Orders", and Zerodha's support pages on AMO, cover, iceberg and sliced orders.
+Its variety and the parameters of that, and what came of one that was sliced.
+
+Rules from Kite Connect v3, "Orders", and Zerodha's support pages on AMO, cover, iceberg and sliced
+orders.
 """
 
 from typing import Any, Final
@@ -22,7 +25,10 @@ ICEBERG_LEGS: Final = range(2, 51)
 
 
 def terms_fields(order: Order, instrument: Instrument) -> dict[str, Any]:
-    """Return the request's fields that an order's terms add; raise `OrderRefused` for what Kite could only reject."""
+    """Return the request's fields that an order's terms add.
+
+    Raise `OrderRefused` for what Kite could only reject.
+    """
     terms = order.terms
     _check_terms(order)
     fields: dict[str, Any] = {"variety": VARIETY[terms.variety]}
@@ -48,22 +54,34 @@ def _check_terms(order: Order) -> None:
     if terms.variety is Variety.COVER:
         _check_cover(order)
     if (terms.variety is Variety.AUCTION) != bool(terms.auction):
-        raise OrderRefused("AUCTION", "an auction order, and no other, needs the number of its session")
+        raise OrderRefused(
+            "AUCTION", "an auction order, and no other, needs the number of its session"
+        )
     if terms.autoslice and terms.variety is not Variety.REGULAR:
-        raise OrderRefused("AUTOSLICE", f"only a regular order is sliced, not {VARIETY[terms.variety]}")
+        raise OrderRefused(
+            "AUTOSLICE", f"only a regular order is sliced, not {VARIETY[terms.variety]}"
+        )
     if not 0 <= terms.disclosed <= order.quantity:
-        raise OrderRefused("DISCLOSED", f"{terms.disclosed} of {order.quantity} shares cannot be disclosed")
+        raise OrderRefused(
+            "DISCLOSED", f"{terms.disclosed} of {order.quantity} shares cannot be disclosed"
+        )
 
 
 def _check_cover(order: Order) -> None:
-    if order.order_type not in {OrderType.MARKET, OrderType.LIMIT} or order.product is not Product.MIS:
+    if (
+        order.order_type not in {OrderType.MARKET, OrderType.LIMIT}
+        or order.product is not Product.MIS
+    ):
         raise OrderRefused("COVER", "a cover order is MIS, and enters as MARKET or LIMIT")
 
 
 def read_slices(answer: object) -> SlicedOrder:
-    """Read both shapes of Kite's answer: {"order_id", "children": [...]}, and the flat list of before 2026-03-25.
+    """Read both shapes of Kite's answer: {"order_id", "children".
 
-    Raises the first refusal or doubt where no order exists for certain, `TypeError` for an answer of another shape.
+    [...]}, and the flat list of before 2026-03-25.
+
+    Raises the first refusal or doubt where no order exists for certain, `TypeError` for an answer
+    of another shape.
     """
     if isinstance(answer, dict):
         parts = [{"order_id": answer["order_id"]}, *(answer.get("children") or [])]
@@ -80,7 +98,9 @@ def read_slices(answer: object) -> SlicedOrder:
         else:
             raise TypeError("a slice without an id")
     refused = tuple(each for each in failures if isinstance(each, OrderRefused))
-    unknown = tuple(OrderUnknown(str(each)) for each in failures if not isinstance(each, OrderRefused))
+    unknown = tuple(
+        OrderUnknown(str(each)) for each in failures if not isinstance(each, OrderRefused)
+    )
     if not order_ids:
         raise (*unknown, *refused, TypeError("no slices"))[0]
     return SlicedOrder(tuple(dict.fromkeys(order_ids)), refused, unknown)
@@ -88,4 +108,9 @@ def read_slices(answer: object) -> SlicedOrder:
 
 def _slice_failure(error: dict[str, Any]) -> CallFailed:
     text = " ".join(str(error.get("message") or "no reason given").split())[:300]
-    return CallFailed(text, sent=True, status=int(error.get("code") or 0), error=str(error.get("error_type") or ""))
+    return CallFailed(
+        text,
+        sent=True,
+        status=int(error.get("code") or 0),
+        error=str(error.get("error_type") or ""),
+    )

@@ -1,7 +1,9 @@
-"""The newest packet of each token, for a desk that has fallen behind: what it missed is counted, not queued.
+"""The newest packet of each token, for a desk that has fallen behind.
 
-A packet carries the last price, the day's range and the volume of the whole day, so the newest one stands for those
-before it; what is lost is the path in between.
+What it missed is counted, not queued.
+
+A packet carries the last price, the day's range and the volume of the whole day, so the newest one
+stands for those before it; what is lost is the path in between.
 """
 
 from typing import Final, final
@@ -17,7 +19,10 @@ ODD_KEPT: Final = 16
 
 @final
 class PacketConflation:
-    """Holds at most one packet per token; `conflated` counts those that a newer one replaced, `lost` those without room."""
+    """Holds at most one packet per token.
+
+    `conflated` counts those that a newer one replaced, `lost` those without room.
+    """
 
     def __init__(self) -> None:
         self.conflated = 0
@@ -39,7 +44,10 @@ class PacketConflation:
             return
         latest = self._latest
         for at in found:
-            token, packet = frame[at : at + 4], frame[at - 2 : at + int.from_bytes(frame[at - 2 : at], "big")]
+            token, packet = (
+                frame[at : at + 4],
+                frame[at - 2 : at + int.from_bytes(frame[at - 2 : at], "big")],
+            )
             if latest.pop(token, None) is not None:
                 self.conflated += 1
             elif len(latest) >= MOST_TOKENS:

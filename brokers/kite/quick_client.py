@@ -7,8 +7,15 @@ from kiteconnect import KiteConnect
 
 from brokers.kite.row_cache import decoded_row
 
-STAMPS = ("order_timestamp", "exchange_timestamp", "created", "last_instalment", "fill_timestamp", "timestamp",
-          "last_trade_time")  # fmt: skip
+STAMPS = (
+    "order_timestamp",
+    "exchange_timestamp",
+    "created",
+    "last_instalment",
+    "fill_timestamp",
+    "timestamp",
+    "last_trade_time",
+)
 """Fields the client turns into datetimes, where they hold a date and a time."""
 STAMP_LENGTH = len("2026-11-20 09:15:00")
 
@@ -16,14 +23,18 @@ STAMP_LENGTH = len("2026-11-20 09:15:00")
 class QuickClient(KiteConnect):  # type: ignore[misc]  # it has no types
     """An official client whose order books are read in a third of the time.
 
-    It guesses the form of every time anew (dateutil, 40 µs each); the guess is left for what is written otherwise.
+    It guesses the form of every time anew (dateutil, 40 µs each); the guess is left for what is
+    written otherwise.
     """
 
     wants_raw_rows = False
     """Whether the rows of the next answer are wanted as they come."""
 
     def book(self, route: str) -> Any:
-        """Return what a route answers, the rows of a list as JSON where they can be told apart: see `opened`."""
+        """Return what a route answers, the rows of a list as JSON where they can be told apart.
+
+        See `opened`.
+        """
         self.wants_raw_rows = True
         try:
             return self._get(route)
@@ -47,12 +58,17 @@ class QuickClient(KiteConnect):  # type: ignore[misc]  # it has no types
         except ValueError:
             return super()._format_historical(data)
         names = ("date", "open", "high", "low", "close", "volume", "oi")
-        return [dict(zip(names, (date, *row[1:]), strict=False)) for date, row in zip(dates, rows, strict=True)]
+        return [
+            dict(zip(names, (date, *row[1:]), strict=False))
+            for date, row in zip(dates, rows, strict=True)
+        ]
 
 
 def _parse_stamps(row: dict[str, Any]) -> bool:
     """Turn the times of a row into datetimes; tell whether that was all."""
-    texts = [(name, text) for name in STAMPS if (text := row.get(name)) and len(text) == STAMP_LENGTH]
+    texts = [
+        (name, text) for name in STAMPS if (text := row.get(name)) and len(text) == STAMP_LENGTH
+    ]
     try:
         row.update([(name, datetime.fromisoformat(text)) for name, text in texts])
     except ValueError:

@@ -1,4 +1,7 @@
-"""A recorded day in place of a broker's market: its instruments, its bands, and its feed, frame by frame as the desk took them."""
+"""A recorded day in place of a broker's market.
+
+Its instruments, its bands, and its feed, frame by frame as the desk took them.
+"""
 
 import asyncio
 import json
@@ -22,23 +25,36 @@ Past = Callable[[str, int, int, int], list[Bar]]
 class RecordedMarket:
     """The reading half of a broker, a feed, the hand on the clock, and the record of what the day comes to, in one.
 
-    Nothing of before `since` (ns UTC) is waited for, and nothing from `until` on played; between them time passes `factor`
-    times as fast as it did, 0: as fast as it goes.
+    Nothing of before `since` (ns UTC) is waited for, and nothing from `until` on played; between
+    them time passes `factor` times as fast as it did, 0: as fast as it goes.
     """
 
     rules = BrokerRules(margins=False)
     margins = None
 
     def __init__(
-        self, meta: dict[str, Any], records: Callable[[], Iterable[RecordedEvent]], begins: int, past: Past, factor: float, since: int, until: int
-    ) -> None:  # fmt: skip
+        self,
+        meta: dict[str, Any],
+        records: Callable[[], Iterable[RecordedEvent]],
+        begins: int,
+        past: Past,
+        factor: float,
+        since: int,
+        until: int,
+    ) -> None:
         self.begins, self.ended = begins, dict[str, Any]()
         """When the recorded desk began its day (ns UTC), and what this one's came to."""
         self.playback = FeedPlayback()
         self.left_early = False
         """Whether it was left before the end of the recording."""
         self._listed = instruments_of(meta)
-        self._records, self._past, self._factor, self._since, self._until = records, past, factor, since, until
+        self._records, self._past, self._factor, self._since, self._until = (
+            records,
+            past,
+            factor,
+            since,
+            until,
+        )
         self._origin: tuple[int, float] | None = None
         self._sink: FeedSink | None = None
         self._heard = asyncio.Event()
@@ -92,8 +108,8 @@ class RecordedMarket:
     async def subscribe(self, tokens: Iterable[int], mode: str = "full") -> None:
         """Have everything that was recorded."""
 
-    # the hand on the clock: where there is a script the desk follows it, and never asks the last two of these
-    # (`engine.day.pacing.LockstepDay`)
+    # the hand on the clock: where there is a script the desk follows it, and never asks the last
+    # two of these (`engine.day.pacing.LockstepDay`)
 
     async def start(self) -> int:
         """Return when the recorded desk began its day."""
@@ -122,7 +138,9 @@ class RecordedMarket:
                 return
             yield ts, each
 
-    def deliver(self, event: PlayedFrame | TimerEvent | BandUpdate) -> TimerEvent | BandUpdate | None:
+    def deliver(
+        self, event: PlayedFrame | TimerEvent | BandUpdate
+    ) -> TimerEvent | BandUpdate | None:
         """Send a frame as a feed does; return what is none, for the kernel."""
         if not isinstance(event, PlayedFrame):
             return event

@@ -12,8 +12,8 @@ T = TypeVar("T")
 class RowCache(Generic[T]):
     """What the rows of one book were read as last time; rows come in a steady order, new ones last.
 
-    A row is whatever can be compared: the JSON it came as costs least. Sharing what was read is safe where nobody
-    changes it.
+    A row is whatever can be compared: the JSON it came as costs least. Sharing what was read is
+    safe where nobody changes it.
     """
 
     def __init__(self) -> None:

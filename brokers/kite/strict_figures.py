@@ -1,7 +1,9 @@
-"""Figures of Kite's rows, read strictly: one that cannot be is an error, and the answer that holds it cannot be read.
+"""Figures of Kite's rows, read strictly.
 
-NaN, infinity, a negative count, a text or a number out of its bounds (`compiled/model/number_bounds.py`) in a row of a book would go
-through every sum that follows.
+One that cannot be is an error, and the answer that holds it cannot be read.
+
+NaN, infinity, a negative count, a text or a number out of its bounds
+(`compiled/model/number_bounds.py`) in a row of a book would go through every sum that follows.
 """
 
 from typing import Any, Final
@@ -15,8 +17,15 @@ WHOLE: Final = int(HELD)
 
 
 def signed(value: Any, each: int = 1, most: int = WHOLE) -> int:
-    """Return a whole number of shares, `each` of them for one; raise `ValueError` for anything else, `True`, text and fractions included."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) * each <= most:
+    """Return a whole number of shares, `each` of them for one.
+
+    Raise `ValueError` for anything else, `True`, text and fractions included.
+    """
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not abs(value) * each <= most
+    ):
         raise ValueError(f"no number within bounds: {value!r}")
     if value != int(value):
         raise ValueError(f"no whole number: {value!r}")
@@ -52,7 +61,10 @@ def real(value: Any) -> float:
 
 
 def price(value: Any) -> float:
-    """Return a price in rupees, 0.0 for none; raise `ValueError` for a negative one and for one beyond all prices."""
+    """Return a price in rupees, 0.0 for none.
+
+    Raise `ValueError` for a negative one and for one beyond all prices.
+    """
     number = real(0.0 if value is None else value)
     if not 0.0 <= number <= PRICE:
         raise ValueError(f"{'a negative price' if number < 0.0 else 'out of bounds'}: {value!r}")
@@ -60,7 +72,10 @@ def price(value: Any) -> float:
 
 
 def paid(value: Any) -> float:
-    """Return the price of a trade in rupees; nothing is traded below the finest grid of any segment."""
+    """Return the price of a trade in rupees.
+
+    Nothing is traded below the finest grid of any segment.
+    """
     number = price(value)
     if number * E4 < 1.0:
         raise ValueError(f"no price of a trade: {value!r}")

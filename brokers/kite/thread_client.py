@@ -1,6 +1,9 @@
-"""One official client for one thread: its HTTP session, its deadline, and what the wire really said.
+"""One official client for one thread.
 
-Importing this module imports kiteconnect and Twisted below it (0.3 s); `rest.py` does so in the thread that calls.
+Its HTTP session, its deadline, and what the wire really said.
+
+Importing this module imports kiteconnect and Twisted below it (0.3 s); `rest.py` does so in the
+thread that calls.
 """
 
 import csv
@@ -17,7 +20,13 @@ from kiteconnect.exceptions import KiteException
 from requests import PreparedRequest, Response, Session
 from requests.adapters import HTTPAdapter
 from requests.exceptions import ConnectionError as RequestsConnectionError
-from requests.exceptions import ConnectTimeout, InvalidSchema, InvalidURL, MissingSchema, ReadTimeout
+from requests.exceptions import (
+    ConnectTimeout,
+    InvalidSchema,
+    InvalidURL,
+    MissingSchema,
+    ReadTimeout,
+)
 from urllib3.exceptions import HTTPError, NewConnectionError
 
 from brokers.kite.call_outcome import CallFailed
@@ -62,7 +71,10 @@ _UNREADABLE = (
 
 
 class _DirectSession(Session):
-    """Asks whom it was told to ask: no redirect sends a request a second time, and no `.netrc` replaces the token."""
+    """Asks whom it was told to ask.
+
+    No redirect sends a request a second time, and no `.netrc` replaces the token.
+    """
 
     def __init__(self, *, environment: bool) -> None:
         super().__init__()
@@ -91,12 +103,13 @@ class _SourceAdapter(HTTPAdapter):
 class ThreadClient:
     """An official client with one HTTP session; belongs to one thread.
 
-    The client maps margin and holding refusals to GeneralException and takes a 5xx without an error type for success,
-    so a response hook keeps the raw answer and the wire decides by that. The hook also reads the body: the client's
-    `timeout` bounds each wait for a byte, the hook bounds the whole (four times `timeout`, 64 MiB). `source` is the
-    local address connections are made from ("": the system chooses). Proxies and CA files that the environment names
-    count only with `environment`, and never on this machine's own addresses. `heard` hears what `date` an answer has that
-    is a success, and how many seconds it took.
+    The client maps margin and holding refusals to GeneralException and takes a 5xx without an error
+    type for success, so a response hook keeps the raw answer and the wire decides by that. The hook
+    also reads the body: the client's `timeout` bounds each wait for a byte, the hook bounds the
+    whole (four times `timeout`, 64 MiB). `source` is the local address connections are made from
+    ("": the system chooses). Proxies and CA files that the environment names count only with
+    `environment`, and never on this machine's own addresses. `heard` hears what `date` an answer
+    has that is a success, and how many seconds it took.
     """
 
     def __init__(
@@ -118,7 +131,9 @@ class ThreadClient:
         self._client = QuickClient(api_key, access_token=access_token, root=root, timeout=timeout)
         if prefix:  # the client drops a path in the root
             routes = self._client._routes.items()  # noqa: SLF001
-            self._client._routes = {name: path if name in _DUMPS else prefix + path for name, path in routes}  # noqa: SLF001
+            self._client._routes = {  # noqa: SLF001
+                name: path if name in _DUMPS else prefix + path for name, path in routes
+            }
         self._client.reqsession = _DirectSession(environment=environment and not place.is_local)
         self._client.reqsession.hooks["response"].append(self._keep_answer)
         if source:
@@ -131,14 +146,21 @@ class ThreadClient:
         self._body = b""
 
     def call(self, work: Callable[[Any], T]) -> T:
-        """Return what `work` makes of the client; raise `CallFailed` for everything else that can come of it."""
+        """Return what `work` makes of the client.
+
+        Raise `CallFailed` for everything else that can come of it.
+        """
         self._forget_answer()
         try:
             value = work(self._client)
         except _UNREADABLE as error:
-            raise self._call_failure(error) from None  # a requests error would carry URLs into the log
+            raise self._call_failure(
+                error
+            ) from None  # a requests error would carry URLs into the log
         if self._answer is not None and not 200 <= self._answer.status_code < 300:
-            raise CallFailed(f"HTTP {self._answer.status_code}", sent=True, status=self._answer.status_code)
+            raise CallFailed(
+                f"HTTP {self._answer.status_code}", sent=True, status=self._answer.status_code
+            )
         return value
 
     @property
@@ -170,23 +192,41 @@ class ThreadClient:
 
     def _decode_answer(self, slowly: Callable[[], Any]) -> Any:
         rows = _raw_rows(self._body) if self._client.wants_raw_rows else None
-        return _decode_body(self._body, slowly) if rows is None else {"status": "success", "data": rows}
+        return (
+            _decode_body(self._body, slowly)
+            if rows is None
+            else {"status": "success", "data": rows}
+        )
 
     def _call_failure(self, error: Exception) -> CallFailed:
         if self._answer is None:
             if isinstance(error, KiteException):
                 return CallFailed(_one_line(error), sent=False, error=type(error).__name__)
-            text = f"nobody answers at {self._rest}" if _never_sent(error) else f"no answer: {type(error).__name__}"
+            text = (
+                f"nobody answers at {self._rest}"
+                if _never_sent(error)
+                else f"no answer: {type(error).__name__}"
+            )
             return CallFailed(text, sent=not _never_sent(error))
         status, kind = self._answer.status_code, _error_type(self._body)
-        text = _one_line(error) if isinstance(error, KiteException) else f"unreadable answer: {type(error).__name__}"
-        if not kind and (page := self._answer.headers.get("Content-Type", "")).startswith("text/html"):
-            text = f"a page ({page.partition(';')[0]}) instead of an answer"  # the client quotes all of it
+        text = (
+            _one_line(error)
+            if isinstance(error, KiteException)
+            else f"unreadable answer: {type(error).__name__}"
+        )
+        if not kind and (page := self._answer.headers.get("Content-Type", "")).startswith(
+            "text/html"
+        ):
+            # the client quotes all of it
+            text = f"a page ({page.partition(';')[0]}) instead of an answer"
         return CallFailed(f"{text} (HTTP {status})", sent=True, status=status, error=kind)
 
 
 def _decode_body(body: bytes, slowly: Callable[[], Any]) -> Any:
-    """Return what a body says, its texts valid; one that the quick reader does not take is read the client's own way."""
+    """Return what a body says, its texts valid.
+
+    One that the quick reader does not take is read the client's own way.
+    """
     try:
         return msgspec.json.decode(body)
     except (msgspec.MsgspecError, ValueError):
@@ -194,7 +234,10 @@ def _decode_body(body: bytes, slowly: Callable[[], Any]) -> Any:
 
 
 def _raw_rows(body: bytes) -> list[bytes] | None:
-    """Return the rows of a book as they came; None where the body is anything else, or may need the slow reader."""
+    """Return the rows of a book as they came.
+
+    None where the body is anything else, or may need the slow reader.
+    """
     if not body.isascii() or b"\\u" in body:  # half a character may stand in it
         return None
     try:

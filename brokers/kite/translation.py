@@ -1,8 +1,9 @@
 """Kite's words ↔ ours: statuses, IST times, rows of its books, and the fields of a request.
 
-Rows come from the official client, which has turned some timestamps into naive IST datetimes and left others strings.
-A row that lacks what it must have raises `KeyError`, `TypeError` or `ValueError`: the caller drops the whole answer.
-Kite counts MCX in lots; the desk counts units of the price, as everywhere else (`Instrument.multiplier`).
+Rows come from the official client, which has turned some timestamps into naive IST datetimes and
+left others strings. A row that lacks what it must have raises `KeyError`, `TypeError` or
+`ValueError`: the caller drops the whole answer. Kite counts MCX in lots; the desk counts units of
+the price, as everywhere else (`Instrument.multiplier`).
 """
 
 from collections.abc import Callable, Sequence
@@ -71,7 +72,10 @@ _PROTECTED: Final = frozenset({OrderType.MARKET, OrderType.SLM})
 
 
 class AccountDefaults(NamedTuple):
-    """What every order of an account carries: the market protection in percent (-1: Kite's bands), and an algo id."""
+    """What every order of an account carries.
+
+    The market protection in percent (-1: Kite's bands), and an algo id.
+    """
 
     protection: float = -1
     algo_id: str = ""
@@ -81,7 +85,9 @@ PLAIN_ACCOUNT: Final = AccountDefaults()
 
 
 def order_status(text: str, order_type: str = "") -> OrderStatus:
-    """Return our status for Kite's; its list of interim statuses is open, so whatever is not an end is live.
+    """Return our status for Kite's.
+
+    Its list of interim statuses is open, so whatever is not an end is live.
 
     A stop has been triggered when Kite says OPEN; anything else unheard-of comes before that.
     """
@@ -95,7 +101,10 @@ def gtt_status(text: str) -> GttStatus:
 
 
 def nanoseconds(value: object, missing: int = 0) -> int:
-    """Return ns UTC for a datetime or its ISO text, IST where it names no zone; `missing` for nothing."""
+    """Return ns UTC for a datetime or its ISO text, IST where it names no zone.
+
+    `missing` for nothing.
+    """
     if not value:
         return missing
     moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
@@ -113,8 +122,15 @@ def ist_datetime(ts: int) -> datetime:
 
 
 def units_per_lot(row: Row, now: int) -> int:
-    """Return how many of the desk's units are one of a row's quantity; a commodity nobody knows stays in lots."""
-    return 1 if row["exchange"] != "MCX" else multiplier(ist_day(now), "MCX", row["tradingsymbol"]) or 1
+    """Return how many of the desk's units are one of a row's quantity.
+
+    A commodity nobody knows stays in lots.
+    """
+    return (
+        1
+        if row["exchange"] != "MCX"
+        else multiplier(ist_day(now), "MCX", row["tradingsymbol"]) or 1
+    )
 
 
 def order_update(row: Row, now: int) -> OrderUpdate:
@@ -148,7 +164,10 @@ def _filled_quantity(row: Row, each: int) -> int:
 
 def trade(row: Row, now: int) -> BrokerTrade:
     """Read a row of the trade book; `now` (ns) stands in for a missing time."""
-    quantity, price = strict_figures.several(row["quantity"], units_per_lot(row, now)), strict_figures.paid(row["average_price"])
+    quantity, price = (
+        strict_figures.several(row["quantity"], units_per_lot(row, now)),
+        strict_figures.paid(row["average_price"]),
+    )
     strict_figures.turnover(price, quantity)
     return BrokerTrade(
         nanoseconds(row.get("fill_timestamp") or row.get("exchange_timestamp"), now),
@@ -162,19 +181,30 @@ def trade(row: Row, now: int) -> BrokerTrade:
 
 
 def gtt_update(row: Row, now: int, token_of: Callable[[str, str], int]) -> GttUpdate:
-    """Read a GTT, legs by ascending trigger; `token_of` (exchange, symbol) serves rows without a token.
+    """Read a GTT, legs by ascending trigger.
 
-    `order_ids` are the orders its legs have sent. "triggered" does not mean that the exchange took the order: a leg
-    that failed has no order id, and its rejection is the reason.
+    `token_of` (exchange, symbol) serves rows without a token.
+
+    `order_ids` are the orders its legs have sent. "triggered" does not mean that the exchange took
+    the order: a leg that failed has no order id, and its rejection is the reason.
     """
     condition = row["condition"]
     pairs = sorted(
-        zip(condition["trigger_values"], row["orders"], strict=True), key=lambda pair: strict_figures.price(pair[0])
+        zip(condition["trigger_values"], row["orders"], strict=True),
+        key=lambda pair: strict_figures.price(pair[0]),
     )
-    sent = [result for _, order in pairs if (result := order.get("result") or {}).get("order_result")]
+    sent = [
+        result for _, order in pairs if (result := order.get("result") or {}).get("order_result")
+    ]
     results = [result["order_result"] for result in sent]
-    failures = [str(result.get("rejection_reason") or "failed") for result in results if result["status"] == "failed"]
-    token = condition.get("instrument_token") or token_of(condition["exchange"], condition["tradingsymbol"])
+    failures = [
+        str(result.get("rejection_reason") or "failed")
+        for result in results
+        if result["status"] == "failed"
+    ]
+    token = condition.get("instrument_token") or token_of(
+        condition["exchange"], condition["tradingsymbol"]
+    )
     each = units_per_lot(condition, now)
     return GttUpdate(
         nanoseconds(row.get("updated_at") or row.get("created_at"), now),
@@ -182,38 +212,61 @@ def gtt_update(row: Row, now: int, token_of: Callable[[str, str], int]) -> GttUp
         strict_figures.number_of(token),
         gtt_status(row["status"]),
         [_gtt_leg(strict_figures.price(trigger), order, each) for trigger, order in pairs],
-        [strict_figures.name_of(r["order_id"]) for r in results if r["status"] != "failed" and r.get("order_id")],
+        [
+            strict_figures.name_of(r["order_id"])
+            for r in results
+            if r["status"] != "failed" and r.get("order_id")
+        ],
         "; ".join(failures) or str((row.get("meta") or {}).get("rejection_reason") or ""),
         str(condition["exchange"]),
         str(condition.get("tradingsymbol") or ""),
         str(pairs[0][1].get("product") or "CNC"),
-        next((strict_figures.price(result["triggered_at"]) for result in sent if result.get("triggered_at")), 0.0),
+        next(
+            (
+                strict_figures.price(result["triggered_at"])
+                for result in sent
+                if result.get("triggered_at")
+            ),
+            0.0,
+        ),
     )
 
 
 def _gtt_leg(trigger: float, order: Row, each: int) -> GttLeg:
     shares = strict_figures.several(order["quantity"], each)
-    return GttLeg(trigger, strict_figures.price(order["price"]), Side[order["transaction_type"]], shares)
+    return GttLeg(
+        trigger, strict_figures.price(order["price"]), Side[order["transaction_type"]], shares
+    )
 
 
 def position(row: Row) -> BrokerPosition:
     """Read a net position."""
-    quantity = strict_figures.signed(row["quantity"], strict_figures.count(row.get("multiplier", 1)) or 1)
-    token, exchange = strict_figures.number_of(row["instrument_token"]), str(row.get("exchange") or "NSE")
+    quantity = strict_figures.signed(
+        row["quantity"], strict_figures.count(row.get("multiplier", 1)) or 1
+    )
+    token, exchange = (
+        strict_figures.number_of(row["instrument_token"]),
+        str(row.get("exchange") or "NSE"),
+    )
     average = strict_figures.price(row["average_price"])
     strict_figures.worth(average, quantity)
     return BrokerPosition(token, row["tradingsymbol"], row["product"], quantity, average, exchange)
 
 
 def holdings(row: Row) -> list[BrokerHolding]:
-    """Read a holding with what was sold of it today added back: Kite takes that off at once, and lists it as a position.
+    """Read a holding with what was sold of it today added back.
 
-    T1 shares, bought the day before, count: they are there and can be sold, whether the opening quantity has them or not.
-    Shares bought on margin (MTF) stand in the same row with a quantity and an average of their own, and come as a holding
-    of their own.
+    Kite takes that off at once, and lists it as a position.
+
+    T1 shares, bought the day before, count: they are there and can be sold, whether the opening
+    quantity has them or not. Shares bought on margin (MTF) stand in the same row with a quantity
+    and an average of their own, and come as a holding of their own.
     """
     parts = row["quantity"], row["t1_quantity"], row.get("used_quantity") or 0
-    opening = max(strict_figures.count(row.get("opening_quantity", 0)), sum(strict_figures.count(part) for part in parts))
+    opening = max(
+        strict_figures.count(row.get("opening_quantity", 0)),
+        sum(strict_figures.count(part) for part in parts),
+    )
     token, symbol = strict_figures.number_of(row["instrument_token"]), str(row["tradingsymbol"])
     exchange, isin = str(row.get("exchange") or "NSE"), str(row.get("isin") or "")
     average = strict_figures.price(row["average_price"])
@@ -224,7 +277,9 @@ def holdings(row: Row) -> list[BrokerHolding]:
     strict_figures.worth(average, opening)
     own = BrokerHolding(token, symbol, opening, average, "CNC", exchange, isin, unauthorised)
     margin = row.get("mtf") or {}
-    financed = sum(strict_figures.count(margin.get(part) or 0) for part in ("quantity", "used_quantity"))
+    financed = sum(
+        strict_figures.count(margin.get(part) or 0) for part in ("quantity", "used_quantity")
+    )
     if not financed:
         return [own]
     price = strict_figures.price(margin.get("average_price"))
@@ -234,7 +289,9 @@ def holdings(row: Row) -> list[BrokerHolding]:
 
 
 def instrument(row: Row, day: date) -> Instrument | None:
-    """Read a row of the list of a day; None for what is no symbol, and a commodity of which nobody knows what a lot holds.
+    """Read a row of the list of a day.
+
+    None for what is no symbol, and a commodity of which nobody knows what a lot holds.
 
     An index, which Kite lists with tick and lot 0, gets 0.01 and 1.
     """
@@ -254,15 +311,24 @@ def instrument(row: Row, day: date) -> Instrument | None:
         "INDEX" if row["segment"] == "INDICES" else row["instrument_type"],
         row["name"],
         multiplier=each,
-        expiry=int(str(row["expiry"] or "").replace("-", "") or 0),  # the client has made a date of it, or not
+        expiry=int(
+            str(row["expiry"] or "").replace("-", "") or 0
+        ),  # the client has made a date of it, or not
     )
 
 
 def bar(row: Row, token: int, span: int) -> Bar:
     """Read a candle; Kite stamps it with its start."""
-    first, high, low, last = float(row["open"]), float(row["high"]), float(row["low"]), float(row["close"])
+    first, high, low, last = (
+        float(row["open"]),
+        float(row["high"]),
+        float(row["low"]),
+        float(row["close"]),
+    )
     volume = int(row["volume"])
-    if not (0.0 < first <= PRICE and 0.0 < high <= PRICE and 0.0 < low <= PRICE and 0.0 < last <= PRICE):
+    if not (
+        0.0 < first <= PRICE and 0.0 < high <= PRICE and 0.0 < low <= PRICE and 0.0 < last <= PRICE
+    ):
         raise ValueError(f"out of bounds: {first:g}, {high:g}, {low:g}, {last:g}")
     if not 0 <= volume <= strict_figures.MOST:
         raise ValueError(f"out of bounds: {volume}")
@@ -272,8 +338,8 @@ def bar(row: Row, token: int, span: int) -> Bar:
 def order_fields(order: Order, instrument: Instrument, account: AccountDefaults) -> Row:
     """Return the request of a new order, or raise `OrderRefused` for what Kite could only reject.
 
-    MARKET and SL-M always carry a market protection: without one Kite refuses them since April 2026; -1 lets Kite
-    choose the band.
+    MARKET and SL-M always carry a market protection: without one Kite refuses them since April
+    2026; -1 lets Kite choose the band.
     """
     if not order.tag or len(order.tag) > TAG_LIMIT:
         raise OrderRefused("TAG", f"the tag {order.tag!r} must have 1 to {TAG_LIMIT} characters")
@@ -292,7 +358,9 @@ def order_fields(order: Order, instrument: Instrument, account: AccountDefaults)
     if order.order_type in _TRIGGERED or order.terms.variety is Variety.COVER:
         fields["trigger_price"] = _checked_price(instrument, order.trigger, "trigger")
     if order.order_type in _PROTECTED:
-        fields["market_protection"] = order.protection if order.protection > 0.0 else account.protection
+        fields["market_protection"] = (
+            order.protection if order.protection > 0.0 else account.protection
+        )
     if account.algo_id:
         fields["algo_id"] = account.algo_id
     return fields | terms_fields(order, instrument)
@@ -320,9 +388,14 @@ def blocked_margin(row: Row) -> int:
 
 
 def change_fields(change: OrderChange, instrument: Instrument) -> Row:
-    """Return the request of a modification: only what changes, for Kite takes the rest as it stands."""
+    """Return the request of a modification.
+
+    Only what changes, for Kite takes the rest as it stands.
+    """
     if change.quantity < 0:
-        raise OrderRefused("QUANTITY", f"an order cannot be modified to {change.quantity} shares; cancel it")
+        raise OrderRefused(
+            "QUANTITY", f"an order cannot be modified to {change.quantity} shares; cancel it"
+        )
     fields: Row = {}
     if change.quantity:
         fields["quantity"] = kite_quantity(instrument, change.quantity)
@@ -336,7 +409,9 @@ def change_fields(change: OrderChange, instrument: Instrument) -> Row:
 
 
 def gtt_fields(gtt: Gtt, legs: Sequence[GttLeg], instrument: Instrument) -> Row:
-    """Return the request of a GTT with these legs, lower trigger first; all of them send LIMIT orders.
+    """Return the request of a GTT with these legs, lower trigger first.
+
+    All of them send LIMIT orders.
 
     Kite takes the direction of a single trigger from `last_price`.
     """
@@ -366,11 +441,15 @@ def kite_quantity(instrument: Instrument, quantity: int) -> int:
     """Return a quantity as Kite counts it; raise `OrderRefused` for a part of a lot of MCX."""
     lots, rest = divmod(int(quantity), int(instrument.multiplier))
     if rest:
-        raise OrderRefused("LOT", f"{quantity} of {instrument.symbol} are no whole lots of {instrument.multiplier}")
+        raise OrderRefused(
+            "LOT", f"{quantity} of {instrument.symbol} are no whole lots of {instrument.multiplier}"
+        )
     return lots
 
 
 def _checked_price(instrument: Instrument, price: float, what: str) -> float:
     if price <= 0.0 or not instrument.on_grid(price):
-        raise OrderRefused("GRID", f"{what} {price} of {instrument.symbol} is not on its grid of {instrument.tick}")
+        raise OrderRefused(
+            "GRID", f"{what} {price} of {instrument.symbol} is not on its grid of {instrument.tick}"
+        )
     return instrument.snap(price)

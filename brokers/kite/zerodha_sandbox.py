@@ -1,7 +1,8 @@
 """Zerodha's own sandbox: its addresses, its public application, and what it takes.
 
-It speaks Kite Connect v3 with three differences (kite.trade/docs/connect/v3/sandbox): all routes but the instrument
-dumps stand under `/oms`, the market data socket wants to know the user, and orders are LIMIT orders.
+It speaks Kite Connect v3 with three differences (kite.trade/docs/connect/v3/sandbox): all routes
+but the instrument dumps stand under `/oms`, the market data socket wants to know the user, and
+orders are LIMIT orders.
 """
 
 from typing import Final

@@ -35,7 +35,10 @@ class DayRates(NamedTuple):
 
 @final
 class PaperAccount:
-    """One account. Today's charges leave its cash overnight, as at Zerodha; a purchase is delivered overnight."""
+    """One account. Today's charges leave its cash overnight, as at Zerodha.
+
+    A purchase is delivered overnight.
+    """
 
     def __init__(self, cash: int) -> None:
         self.cash = cash
@@ -50,7 +53,14 @@ class PaperAccount:
         self.position(at).trade(trade.side, quantity, value)
         self.cash -= int(trade.side) * value
         self._notes.fill(
-            at[0], *rates, trade.trade_id, int(trade.ts), int(trade.order_id), trade.side, quantity, int(value)
+            at[0],
+            *rates,
+            trade.trade_id,
+            int(trade.ts),
+            int(trade.order_id),
+            trade.side,
+            quantity,
+            int(value),
         )
 
     @property
@@ -67,7 +77,10 @@ class PaperAccount:
 
     @property
     def funds(self) -> int:
-        """Return what can be spent, in paise: of an intraday position only its margin is blocked."""
+        """Return what can be spent, in paise.
+
+        Of an intraday position only its margin is blocked.
+        """
         free = 100 - INTRADAY_PERCENT
         return self.cash + sum(
             int(p.value) * (free if p.quantity > 0 else 100 + INTRADAY_PERCENT) // 100
@@ -90,7 +103,9 @@ class PaperAccount:
     def _deliver_shares(self, at: At, quantity: int, value: int) -> None:
         """Add to a holding at cost, or take from it at its average."""
         held = self.holdings.get(at, DeliveredLot(0, 0))
-        cost = value if quantity > 0 or not held.quantity else held.value * quantity // held.quantity
+        cost = (
+            value if quantity > 0 or not held.quantity else held.value * quantity // held.quantity
+        )
         if held.quantity + quantity:
             self.holdings[at] = DeliveredLot(held.quantity + quantity, held.value + cost)
         else:

@@ -1,4 +1,6 @@
-"""A broker whose exchange is simulated: the market of a real one, orders, books and money of our own.
+"""A broker whose exchange is simulated.
+
+The market of a real one, orders, books and money of our own.
 
 Nothing here reaches the source of the prices but questions about the market.
 """
@@ -47,7 +49,15 @@ from engine.market.calendar import Calendar, ist_day
 from engine.market.charges import charge_segment, intraday_segment
 from engine.market.order_rules import venue_rules
 from engine.market.safeguards import TradingSafeguards
-from engine.ports import Broker, BrokerHolding, BrokerPosition, Clock, Journal, PriceBand, SlicedOrder
+from engine.ports import (
+    Broker,
+    BrokerHolding,
+    BrokerPosition,
+    Clock,
+    Journal,
+    PriceBand,
+    SlicedOrder,
+)
 
 REFUSED: Final = "PAPER"
 
@@ -71,22 +81,32 @@ class PaperWorld(NamedTuple):
 
 @final
 class PaperBroker(MarketOnlyBroker):
-    """Orders, GTTs, books and money on paper; restores itself from the journal, and writes every change there.
+    """Orders, GTTs, books and money on paper.
 
-    `stamped`: frames happen when they are received; without it (and without latency) at the time they carry, for an
-    exchange in lockstep. `hint` hears of every order that has changed.
+    Restores itself from the journal, and writes every change there.
+
+    `stamped`: frames happen when they are received; without it (and without latency) at the time
+    they carry, for an exchange in lockstep. `hint` hears of every order that has changed.
     """
 
-    def __init__(self, source: Broker, world: PaperWorld, terms: PaperTerms, *, stamped: bool) -> None:
+    def __init__(
+        self, source: Broker, world: PaperWorld, terms: PaperTerms, *, stamped: bool
+    ) -> None:
         super().__init__(source, "PAPER")
         self.hint: Callable[[str], None] = lambda _: None
         self._world = world
         self._pages = PaperPages(world.journal)
         day = ist_day(world.clock.now())
         self._simulation = SimulatedExchange(
-            venue_rules(day, terms.latency), terms.slippage_ticks, world.clock, self._handle_report, stamped=stamped
+            venue_rules(day, terms.latency),
+            terms.slippage_ticks,
+            world.clock,
+            self._handle_report,
+            stamped=stamped,
         )
-        self._pending_requests: dict[tuple[int, RequestVerb], tuple[KernelCommand, asyncio.Future[BrokerAnswer]]] = {}
+        self._pending_requests: dict[
+            tuple[int, RequestVerb], tuple[KernelCommand, asyncio.Future[BrokerAnswer]]
+        ] = {}
         self._number = 0
         self._orders: dict[str, BookedOrder] = {}
         self._trades: list[BrokerTrade] = []
@@ -119,7 +139,10 @@ class PaperBroker(MarketOnlyBroker):
         return found
 
     async def bands(self, instruments: Sequence[Instrument]) -> list[PriceBand]:
-        """Return bands and previous closes, and take the instruments into trading: here they are in the desk's own bands."""
+        """Return bands and previous closes, and take the instruments into trading.
+
+        Here they are in the desk's own bands.
+        """
         found = await super().bands(instruments)
         self._simulation.list_instruments(instruments)
         self._listed = True
@@ -127,22 +150,39 @@ class PaperBroker(MarketOnlyBroker):
         return found
 
     async def place(self, order: Order) -> str:
-        """Send a new order and return its id; an iceberg is one order here, other varieties are refused."""
+        """Send a new order and return its id.
+
+        An iceberg is one order here, other varieties are refused.
+        """
         variety = order.terms.variety
         if variety not in {Variety.REGULAR, Variety.ICEBERG}:
-            raise OrderRefused(REFUSED, f"the simulated exchange takes no {variety.name.lower()} orders")
-        return (await self._send_request(PlaceOrder(order), int(order.intent), RequestVerb.PLACE)).broker_id
+            raise OrderRefused(
+                REFUSED, f"the simulated exchange takes no {variety.name.lower()} orders"
+            )
+        return (
+            await self._send_request(PlaceOrder(order), int(order.intent), RequestVerb.PLACE)
+        ).broker_id
 
     async def place_sliced(self, order: Order) -> SlicedOrder:
         """Send a new order in slices of at most the freeze quantity, one after the other."""
         instrument = self._simulation.listed_instrument(int(order.token))
-        most = int(instrument.freeze) if instrument is not None and instrument.freeze else int(order.quantity)
+        most = (
+            int(instrument.freeze)
+            if instrument is not None and instrument.freeze
+            else int(order.quantity)
+        )
         made: list[str] = []
         refused: list[OrderRefused] = []
         for first in range(0, int(order.quantity), most):
-            slice_ = self._exchange_order(order.token, order.side, min(most, int(order.quantity) - first), order.product)
+            slice_ = self._exchange_order(
+                order.token, order.side, min(most, int(order.quantity) - first), order.product
+            )
             slice_.tag, slice_.order_type, slice_.price = order.tag, order.order_type, order.price
-            slice_.trigger, slice_.validity, slice_.protection = order.trigger, order.validity, order.protection
+            slice_.trigger, slice_.validity, slice_.protection = (
+                order.trigger,
+                order.validity,
+                order.protection,
+            )
             try:
                 made.append(await self.place(slice_))
             except OrderRefused as error:
@@ -166,13 +206,17 @@ class PaperBroker(MarketOnlyBroker):
         booked = self._orders.get(order_id)
         if booked is None:
             raise OrderRefused(REFUSED, f"there is no order {order_id}")
-        order = self._exchange_order(booked.update.token, booked.update.side, booked.update.quantity, booked.product)
+        order = self._exchange_order(
+            booked.update.token, booked.update.side, booked.update.quantity, booked.product
+        )
         order.order_id = order_id
         return order
 
     async def place_gtt(self, gtt: Gtt) -> int:
         """Send a new GTT and return its id."""
-        return int((await self._send_request(PlaceGtt(gtt), int(gtt.intent), RequestVerb.PLACE)).broker_id)
+        return int(
+            (await self._send_request(PlaceGtt(gtt), int(gtt.intent), RequestVerb.PLACE)).broker_id
+        )
 
     async def modify_gtt(self, gtt: Gtt) -> None:
         """Replace the legs of `gtt.gtt_id` by `gtt.pending`."""
@@ -184,7 +228,15 @@ class PaperBroker(MarketOnlyBroker):
         if watched is None:
             raise OrderRefused(REFUSED, f"there is no GTT {gtt_id}")
         self._number -= 1
-        gtt = Gtt(self._number, "", watched.update.token, watched.product, 0, watched.last, watched.update.legs)
+        gtt = Gtt(
+            self._number,
+            "",
+            watched.update.token,
+            watched.product,
+            0,
+            watched.last,
+            watched.update.legs,
+        )
         gtt.gtt_id = gtt_id
         await self._send_request(DeleteGtt(gtt), self._number, RequestVerb.CANCEL)
 
@@ -207,7 +259,9 @@ class PaperBroker(MarketOnlyBroker):
         """Return the net positions of today, flat ones included."""
         self._roll_day()
         return [
-            BrokerPosition(token, self._symbol_of(token), product.name, int(each.quantity), each.average)
+            BrokerPosition(
+                token, self._symbol_of(token), product.name, int(each.quantity), each.average
+            )
             for (token, product), each in self._account.positions.items()
         ]
 
@@ -226,7 +280,9 @@ class PaperBroker(MarketOnlyBroker):
 
     # requests and reports
 
-    async def _send_request(self, command: KernelCommand, intent: int, verb: RequestVerb) -> BrokerAnswer:
+    async def _send_request(
+        self, command: KernelCommand, intent: int, verb: RequestVerb
+    ) -> BrokerAnswer:
         """Send a request and wait for its answer; raise `OrderRefused`."""
         self._roll_day()
         answered: asyncio.Future[BrokerAnswer] = asyncio.get_running_loop().create_future()
@@ -255,20 +311,40 @@ class PaperBroker(MarketOnlyBroker):
         if isinstance(command, PlaceOrder):
             order = command.order
             first = OrderUpdate(
-                answer.ts, answer.broker_id, order.tag, order.token, order.side, OrderStatus.OPEN, order.quantity, 0,
-                order.price, order.trigger,
-            )  # fmt: skip
+                answer.ts,
+                answer.broker_id,
+                order.tag,
+                order.token,
+                order.side,
+                OrderStatus.OPEN,
+                order.quantity,
+                0,
+                order.price,
+                order.trigger,
+            )
             self._book_order(BookedOrder(first, order.product))
         elif isinstance(command, ModifyOrder):
             self._apply_modification(command.order.order_id, int(answer.ts))
         elif isinstance(command, PlaceGtt | ModifyGtt):
             gtt = command.gtt
-            update = GttUpdate(answer.ts, int(answer.broker_id), gtt.token, GttStatus.ACTIVE, list(requested_legs(gtt)), [])
+            update = GttUpdate(
+                answer.ts,
+                int(answer.broker_id),
+                gtt.token,
+                GttStatus.ACTIVE,
+                list(requested_legs(gtt)),
+                [],
+            )
             self._watch_gtt(WatchedGtt(update, gtt.product, gtt.last_price))
         elif isinstance(command, DeleteGtt):
             known = self._gtts[int(command.gtt.gtt_id)]
             gone = GttUpdate(
-                answer.ts, known.update.gtt_id, known.update.token, GttStatus.DELETED, known.update.legs, []
+                answer.ts,
+                known.update.gtt_id,
+                known.update.token,
+                GttStatus.DELETED,
+                known.update.legs,
+                [],
             )
             self._watch_gtt(known._replace(update=gone))
 
@@ -279,9 +355,17 @@ class PaperBroker(MarketOnlyBroker):
             return
         price = standing.instrument.price
         update = OrderUpdate(
-            ts, order_id, old.tag, old.token, old.side, old.status, standing.quantity, old.filled,
-            price(standing.limit), price(standing.trigger),
-        )  # fmt: skip
+            ts,
+            order_id,
+            old.tag,
+            old.token,
+            old.side,
+            old.status,
+            standing.quantity,
+            old.filled,
+            price(standing.limit),
+            price(standing.trigger),
+        )
         self._book_order(BookedOrder(update, product))
 
     def _apply_update(self, update: OrderUpdate) -> None:
@@ -294,16 +378,26 @@ class PaperBroker(MarketOnlyBroker):
         instrument = self._simulation.listed_instrument(int(trade.token))
         if instrument is None:
             raise DataError(f"instrument {trade.token} has traded on paper and is not listed there")
-        note = instrument.exchange, charge_segment(instrument, product), intraday_segment(instrument, product)
+        note = (
+            instrument.exchange,
+            charge_segment(instrument, product),
+            intraday_segment(instrument, product),
+        )
         self._account.book_trade(trade, product, self._day_rates(*note))
-        self._pages.write(pages.TRADE, trade.trade_id, str(self._day), pages.trade_state(trade, product, note))
+        self._pages.write(
+            pages.TRADE, trade.trade_id, str(self._day), pages.trade_state(trade, product, note)
+        )
         self.hint(trade.order_id)
 
     def _day_rates(self, exchange: str, delivered: str, closed: str) -> DayRates:
-        """Return what the segments of a trade are charged; without a second one, nothing changes where it is closed."""
+        """Return what the segments of a trade are charged.
+
+        Without a second one, nothing changes where it is closed.
+        """
         number, table = int(f"{self._day:%Y%m%d}"), self._world.charges
         return DayRates(
-            table.rates(delivered, exchange, number), table.rates(closed, exchange, number) if closed else None
+            table.rates(delivered, exchange, number),
+            table.rates(closed, exchange, number) if closed else None,
         )
 
     def _apply_fired_gtt(self, update: GttUpdate) -> None:
@@ -311,7 +405,9 @@ class PaperBroker(MarketOnlyBroker):
         self._watch_gtt(known._replace(update=update))
         for order_id in update.order_ids:
             leg = update.legs[0]
-            sent = OrderUpdate(update.ts, order_id, "", update.token, leg.side, OrderStatus.OPEN, leg.quantity, 0)
+            sent = OrderUpdate(
+                update.ts, order_id, "", update.token, leg.side, OrderStatus.OPEN, leg.quantity, 0
+            )
             self._orders[order_id] = BookedOrder(sent, known.product)
         self.hint(str(update.gtt_id))
 
@@ -319,12 +415,16 @@ class PaperBroker(MarketOnlyBroker):
         update = booked.update
         self._orders[update.order_id] = booked
         standing = self._simulation.standing_order(int(update.token), update.order_id)
-        self._pages.write(pages.ORDER, update.order_id, str(self._day), pages.order_state(booked, standing))
+        self._pages.write(
+            pages.ORDER, update.order_id, str(self._day), pages.order_state(booked, standing)
+        )
 
     def _watch_gtt(self, watched: WatchedGtt) -> None:
         self._gtts[int(watched.update.gtt_id)] = watched
         self._watching.add(int(watched.update.gtt_id))
-        self._pages.write(pages.GTT, str(watched.update.gtt_id), str(self._day), pages.gtt_state(watched))
+        self._pages.write(
+            pages.GTT, str(watched.update.gtt_id), str(self._day), pages.gtt_state(watched)
+        )
 
     # days
 
@@ -347,7 +447,9 @@ class PaperBroker(MarketOnlyBroker):
         self._orders.clear()
         self._trades.clear()
         self._standing.clear()
-        self._gtts = {key: each for key, each in self._gtts.items() if each.update.status is GttStatus.ACTIVE}
+        self._gtts = {
+            key: each for key, each in self._gtts.items() if each.update.status is GttStatus.ACTIVE
+        }
         self._day = day
         self._open_day()
         self._save_account()
@@ -361,30 +463,59 @@ class PaperBroker(MarketOnlyBroker):
         if session is not None:
             self._simulation.open_session(session.open, session.close)
             self._closes = session.close
-            auction = TradingSafeguards.load().closes_by_auction(self._day, "NSE", "", has_derivatives=True)
+            auction = TradingSafeguards.load().closes_by_auction(
+                self._day, "NSE", "", has_derivatives=True
+            )
             self._squares = calendar.square_off(self._day, cas=auction) or 0
 
     def _square_off(self) -> None:
-        """Leave what is intraday at the market, as Zerodha does; the desk sees orders that are not its own."""
+        """Leave what is intraday at the market, as Zerodha does.
+
+        The desk sees orders that are not its own.
+        """
         for (token, product), position in list(self._account.positions.items()):
             quantity = int(position.quantity)
-            if product is Product.MIS and quantity and self._simulation.listed_instrument(token) is not None:
-                order = self._exchange_order(token, Side.SELL if quantity > 0 else Side.BUY, abs(quantity), product)
+            if (
+                product is Product.MIS
+                and quantity
+                and self._simulation.listed_instrument(token) is not None
+            ):
+                order = self._exchange_order(
+                    token, Side.SELL if quantity > 0 else Side.BUY, abs(quantity), product
+                )
                 nobody: asyncio.Future[BrokerAnswer] = asyncio.get_running_loop().create_future()
-                self._pending_requests[int(order.intent), RequestVerb.PLACE] = PlaceOrder(order), nobody
+                self._pending_requests[int(order.intent), RequestVerb.PLACE] = (
+                    PlaceOrder(order),
+                    nobody,
+                )
                 self._simulation.send_command(PlaceOrder(order))
 
     def _exchange_order(self, token: int, side: Side, quantity: int, product: Product) -> Order:
         """Return an order of the exchange's own numbering, which no intent of the desk has."""
         self._number -= 1
-        return Order(self._number, "", "", token, side, quantity, OrderType.MARKET, product, OrderPurpose.EXIT)
+        return Order(
+            self._number,
+            "",
+            "",
+            token,
+            side,
+            quantity,
+            OrderType.MARKET,
+            product,
+            OrderPurpose.EXIT,
+        )
 
     # restarts
 
     def _restore_account(self, cash: int, day: date) -> tuple[PaperAccount, date]:
-        """Return the account as the journal has it, and its day; with a new journal the first one."""
+        """Return the account as the journal has it, and its day.
+
+        With a new journal the first one.
+        """
         state = next(self._pages.read(pages.ACCOUNT), None)
-        self._gtts = {int(each.update.gtt_id): each for each in map(pages.gtt_of, self._pages.read(pages.GTT))}
+        self._gtts = {
+            int(each.update.gtt_id): each for each in map(pages.gtt_of, self._pages.read(pages.GTT))
+        }
         if state is None:
             self._account, self._day = PaperAccount(cash), day
             self._open_day()
@@ -400,7 +531,9 @@ class PaperBroker(MarketOnlyBroker):
         for row in self._pages.read(pages.TRADE, state["day"]):
             trade = pages.trade_of(row)
             self._trades.append(trade)
-            self._account.book_trade(trade, Product[row["product"]], self._day_rates(*pages.note_of(row)))
+            self._account.book_trade(
+                trade, Product[row["product"]], self._day_rates(*pages.note_of(row))
+            )
             numbers.append(int(row["id"].removeprefix("T")))
         self._simulation.count_from(max(numbers) + 1)
         self._open_day()
@@ -413,7 +546,11 @@ class PaperBroker(MarketOnlyBroker):
             self._standing.remove(row)
         for gtt_id, watched in self._gtts.items():
             token = int(watched.update.token)
-            if watched.update.status is GttStatus.ACTIVE and token in instruments and gtt_id not in self._watching:
+            if (
+                watched.update.status is GttStatus.ACTIVE
+                and token in instruments
+                and gtt_id not in self._watching
+            ):
                 self._watching.add(gtt_id)
                 self._simulation.restore_gtt(pages.waiting_of(watched, instruments[token]))
 

@@ -1,4 +1,7 @@
-"""What of the paper exchange outlives the process: rows of the journal's `paper` table, and how they are read again."""
+"""What of the paper exchange outlives the process.
+
+Rows of the journal's `paper` table, and how they are read again.
+"""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -34,14 +37,19 @@ class WatchedGtt(NamedTuple):
 
 
 class PaperPages:
-    """The journal's `paper` table: one row per thing, its state as JSON, the day it belongs to beside it."""
+    """The journal's `paper` table.
+
+    One row per thing, its state as JSON, the day it belongs to beside it.
+    """
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
     def write(self, kind: str, name: str, day: str, state: Mapping[str, object]) -> None:
         """Write a row; the same kind and name again replaces it."""
-        self._journal.append("paper", {"kind": kind, "name": name, "day": day, "state": json.dumps(state)})
+        self._journal.append(
+            "paper", {"kind": kind, "name": name, "day": day, "state": json.dumps(state)}
+        )
 
     def read(self, kind: str, day: str = "") -> Iterator[Fields]:
         """Yield the states of a kind, of one day or of all, in the order of their numbers."""
@@ -54,20 +62,28 @@ class PaperPages:
 def account_state(account: PaperAccount, day: str, next_id: int) -> Fields:
     """Return an account at the beginning of a day."""
     return {
-        "day": day, "next": next_id, "cash": account.cash,
-        "holdings": [[token, *lot, product.name] for (token, product), lot in account.holdings.items()],
+        "day": day,
+        "next": next_id,
+        "cash": account.cash,
+        "holdings": [
+            [token, *lot, product.name] for (token, product), lot in account.holdings.items()
+        ],
         "carried": [
             [token, product.name, int(position.quantity), int(position.value)]
             for (token, product), position in account.positions.items()
         ],
-    }  # fmt: skip
+    }
 
 
 def account_of(state: Fields) -> PaperAccount:
     """Return the account at the beginning of its day."""
     account = PaperAccount(state["cash"])
-    for token, quantity, value, *product in state["holdings"]:  # the first versions wrote no product: all was CNC
-        account.holdings[token, Product[product[0]] if product else Product.CNC] = DeliveredLot(quantity, value)
+    for token, quantity, value, *product in state[
+        "holdings"
+    ]:  # the first versions wrote no product: all was CNC
+        account.holdings[token, Product[product[0]] if product else Product.CNC] = DeliveredLot(
+            quantity, value
+        )
     for token, product, quantity, value in state["carried"]:
         account.position((token, Product[product])).carry(quantity, value)
     return account
@@ -77,51 +93,96 @@ def order_state(booked: BookedOrder, standing: RestingOrder | None) -> Fields:
     """Return an order as its update tells it, and as it stands at the exchange if it works."""
     update = booked.update
     state: Fields = {
-        "id": update.order_id, "ts": int(update.ts), "tag": update.tag, "token": int(update.token),
-        "side": update.side.name, "status": update.status.name, "quantity": int(update.quantity),
-        "filled": int(update.filled), "price": update.price, "trigger": update.trigger, "reason": update.reason,
+        "id": update.order_id,
+        "ts": int(update.ts),
+        "tag": update.tag,
+        "token": int(update.token),
+        "side": update.side.name,
+        "status": update.status.name,
+        "quantity": int(update.quantity),
+        "filled": int(update.filled),
+        "price": update.price,
+        "trigger": update.trigger,
+        "reason": update.reason,
         "product": booked.product.name,
-    }  # fmt: skip
+    }
     if standing is not None:
         state["stands"] = {
-            "left": int(standing.left), "limit": int(standing.limit), "trigger": int(standing.trigger),
-            "market": standing.market, "protection": standing.protection, "ioc": standing.ioc,
-        }  # fmt: skip
+            "left": int(standing.left),
+            "limit": int(standing.limit),
+            "trigger": int(standing.trigger),
+            "market": standing.market,
+            "protection": standing.protection,
+            "ioc": standing.ioc,
+        }
     return state
 
 
 def order_of(state: Fields) -> BookedOrder:
     """Return an order as it was written down."""
     update = OrderUpdate(
-        state["ts"], state["id"], state["tag"], state["token"], Side[state["side"]], OrderStatus[state["status"]],
-        state["quantity"], state["filled"], state["price"], state["trigger"], reason=state["reason"],
-    )  # fmt: skip
+        state["ts"],
+        state["id"],
+        state["tag"],
+        state["token"],
+        Side[state["side"]],
+        OrderStatus[state["status"]],
+        state["quantity"],
+        state["filled"],
+        state["price"],
+        state["trigger"],
+        reason=state["reason"],
+    )
     return BookedOrder(update, Product[state["product"]])
 
 
 def standing_of(state: Fields, instrument: Instrument) -> RestingOrder:
-    """Return an order as it stood; it has lost its place in the queue, and a price that has passed it fills it."""
+    """Return an order as it stood.
+
+    It has lost its place in the queue, and a price that has passed it fills it.
+    """
     stands = state["stands"]
-    order = RestingOrder(state["id"], state["tag"], instrument, Side[state["side"]], state["quantity"])
+    order = RestingOrder(
+        state["id"], state["tag"], instrument, Side[state["side"]], state["quantity"]
+    )
     order.left, order.limit, order.trigger = stands["left"], stands["limit"], stands["trigger"]
-    order.market, order.protection, order.ioc = stands["market"], stands["protection"], stands["ioc"]
+    order.market, order.protection, order.ioc = (
+        stands["market"],
+        stands["protection"],
+        stands["ioc"],
+    )
     order.taking = order.limit == 0 or order.trigger != 0
     return order
 
 
 def trade_state(trade: BrokerTrade, product: Product, note: tuple[str, str, str]) -> Fields:
-    """Return a trade, and where it is charged: exchange, segment, and the segment of what is closed on its day."""
+    """Return a trade, and where it is charged.
+
+    Exchange, segment, and the segment of what is closed on its day.
+    """
     return {
-        "id": trade.trade_id, "order": trade.order_id, "ts": int(trade.ts), "token": int(trade.token),
-        "side": trade.side.name, "quantity": int(trade.quantity), "price": trade.price, "product": product.name,
+        "id": trade.trade_id,
+        "order": trade.order_id,
+        "ts": int(trade.ts),
+        "token": int(trade.token),
+        "side": trade.side.name,
+        "quantity": int(trade.quantity),
+        "price": trade.price,
+        "product": product.name,
         "note": note,
-    }  # fmt: skip
+    }
 
 
 def trade_of(state: Fields) -> BrokerTrade:
     """Return a trade as it was written down."""
     return BrokerTrade(
-        state["ts"], state["id"], state["order"], state["token"], Side[state["side"]], state["quantity"], state["price"]
+        state["ts"],
+        state["id"],
+        state["order"],
+        state["token"],
+        Side[state["side"]],
+        state["quantity"],
+        state["price"],
     )
 
 
@@ -136,17 +197,32 @@ def gtt_state(watched: WatchedGtt) -> Fields:
     """Return a GTT."""
     update = watched.update
     return {
-        "id": int(update.gtt_id), "ts": int(update.ts), "token": int(update.token), "status": update.status.name,
+        "id": int(update.gtt_id),
+        "ts": int(update.ts),
+        "token": int(update.token),
+        "status": update.status.name,
         "legs": [[leg.trigger, leg.price, leg.side.name, int(leg.quantity)] for leg in update.legs],
-        "orders": update.order_ids, "reason": update.reason, "product": watched.product.name, "last": watched.last,
-    }  # fmt: skip
+        "orders": update.order_ids,
+        "reason": update.reason,
+        "product": watched.product.name,
+        "last": watched.last,
+    }
 
 
 def gtt_of(state: Fields) -> WatchedGtt:
     """Return a GTT as it was written down."""
-    legs = [GttLeg(trigger, price, Side[side], quantity) for trigger, price, side, quantity in state["legs"]]
+    legs = [
+        GttLeg(trigger, price, Side[side], quantity)
+        for trigger, price, side, quantity in state["legs"]
+    ]
     update = GttUpdate(
-        state["ts"], state["id"], state["token"], GttStatus[state["status"]], legs, state["orders"], state["reason"]
+        state["ts"],
+        state["id"],
+        state["token"],
+        GttStatus[state["status"]],
+        legs,
+        state["orders"],
+        state["reason"],
     )
     return WatchedGtt(update, Product[state["product"]], state["last"])
 

@@ -1,4 +1,7 @@
-"""The core's venue on a clock: requests go in as they are made, frames as they come, and its reports come out in time."""
+"""The core's venue on a clock.
+
+Requests go in as they are made, frames as they come, and its reports come out in time.
+"""
 
 import asyncio
 from collections import deque
@@ -20,13 +23,22 @@ BEAT = SECOND
 
 @final
 class SimulatedExchange:
-    """Tells `hear` every report when it is due. `stamped`: frames happen when they are received, else at their own time.
+    """Tells `hear` every report when it is due.
 
-    Without latency a request is answered before `send_command` returns, and nothing has to run; else `run` lets time pass.
+    `stamped`: frames happen when they are received, else at their own time.
+
+    Without latency a request is answered before `send_command` returns, and nothing has to run;
+    else `run` lets time pass.
     """
 
     def __init__(
-        self, rules: VenueRules, slippage_ticks: int, clock: Clock, hear: Callable[[object], None], *, stamped: bool
+        self,
+        rules: VenueRules,
+        slippage_ticks: int,
+        clock: Clock,
+        hear: Callable[[object], None],
+        *,
+        stamped: bool,
     ) -> None:
         self._rules = rules
         self._slippage: Slippage = FixedTicks(slippage_ticks)
@@ -53,7 +65,9 @@ class SimulatedExchange:
         for each in instruments:
             floor = self._venue.instrument_venues.get(int(each.token))
             if floor is None:
-                self._venue.instrument_venues[int(each.token)] = InstrumentVenue(each, self._rules, self._slippage, self._venue.reports)
+                self._venue.instrument_venues[int(each.token)] = InstrumentVenue(
+                    each, self._rules, self._slippage, self._venue.reports
+                )
             else:
                 floor.instrument = each
 
@@ -82,7 +96,11 @@ class SimulatedExchange:
     def standing_order(self, token: int, order_id: str) -> RestingOrder | None:
         """Return an order that works."""
         floor = self._venue.instrument_venues.get(token)
-        return next((each for each in floor.orders if each.order_id == order_id), None) if floor else None
+        return (
+            next((each for each in floor.orders if each.order_id == order_id), None)
+            if floor
+            else None
+        )
 
     # what happens
 
@@ -125,7 +143,10 @@ class SimulatedExchange:
         return min(due, self._arrivals[0]) if self._arrivals else due
 
     async def _sleep_until(self, until: int) -> None:
-        waits = [asyncio.ensure_future(self._wake.wait()), asyncio.ensure_future(self._clock.sleep_until(until))]
+        waits = [
+            asyncio.ensure_future(self._wake.wait()),
+            asyncio.ensure_future(self._clock.sleep_until(until)),
+        ]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -4,4 +4,4 @@ from brokers.sandbox.config import SandboxConfig, SandboxEndpoint
 from brokers.sandbox.faults import Fault
 from brokers.sandbox.server import Sandbox
 
-__all__ = ["SandboxEndpoint", "Fault", "Sandbox", "SandboxConfig"]
+__all__ = ["Fault", "Sandbox", "SandboxConfig", "SandboxEndpoint"]

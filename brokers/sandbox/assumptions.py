@@ -1,4 +1,7 @@
-"""What nobody outside Zerodha knows for sure of Kite, as settings: each default is this exchange's guess."""
+"""What nobody outside Zerodha knows for sure of Kite, as settings.
+
+Each default is this exchange's guess.
+"""
 
 import difflib
 from dataclasses import dataclass, fields
@@ -34,13 +37,19 @@ class KiteAssumptions:
     quote_excess: Literal["refuse", "cut"] = "refuse"
     """More instruments than a quote request may have: refused, or the rest left out."""
     tags: Literal["alphanumeric", "any"] = "alphanumeric"
-    """What an order's tag may hold: what is documented, or anything, as the live API has been seen to take."""
+    """What an order's tag may hold.
+
+    What is documented, or anything, as the live API has been seen to take.
+    """
     one_session: bool = True
     """A login ends the token of the one before."""
     registered_ip: bool = True
     """False: orders come from an address that is not registered, and are refused."""
     holdings: Literal["own", "other"] = "own"
-    """The exchange a holding is listed under, with its token: where it was bought, or the other one."""
+    """The exchange a holding is listed under, with its token.
+
+    Where it was bought, or the other one.
+    """
     mutual_funds: bool = True
     """Orders and plans of mutual funds are taken; the live API has refused them for some years."""
     refresh_token: bool = False
@@ -48,7 +57,10 @@ class KiteAssumptions:
     halt_cancels: bool = True
     """A market-wide halt cancels working orders."""
     new_hours: bool = True
-    """Hours that no official notice is known for hold on their day (2026-12-07); False: those before go on."""
+    """Hours that no official notice is known for hold on their day (2026-12-07).
+
+    False: those before go on.
+    """
     errors: tuple[tuple[str, int, str], ...] = ()
     """Refusals whose message begins with a text: their HTTP status and `error_type`."""
 
@@ -57,14 +69,21 @@ GUESSED = KiteAssumptions()
 
 
 def assumptions_from_texts(texts: tuple[str, ...]) -> KiteAssumptions:
-    """Return the choices of `name=value` texts; raise `ConfigError` naming the one that is wrong."""
+    """Return the choices of `name=value` texts.
+
+    Raise `ConfigError` naming the one that is wrong.
+    """
     names = [field.name for field in fields(KiteAssumptions) if field.name != "errors"]
     given: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or name not in names:
             close = difflib.get_close_matches(name, names, 1)
-            hint = f"did you mean {close[0]}=…?" if close else f"expected one of {', '.join(names)}, then =value"
+            hint = (
+                f"did you mean {close[0]}=…?"
+                if close
+                else f"expected one of {', '.join(names)}, then =value"
+            )
             raise ConfigError(f"choice {text!r}: {hint}")
         given[name] = value
         try:

@@ -30,15 +30,24 @@ class SandboxConfig:
     date: str = "2026-11-20"
     """The virtual day, YYYY-MM-DD."""
     start: str = ""
-    """IST time of day at which the clock starts; what comes before it in the session has already happened. Empty: the open."""
+    """IST time of day at which the clock starts.
+
+    What comes before it in the session has already happened. Empty: the open.
+    """
     speed: float | None = 1.0
     """Virtual seconds per second; None: lockstep, time moves only by `POST /sandbox/advance`."""
     symbols: tuple[str, ...] = ()
     """What is listed; empty: the twenty names of `universe.py`, or every symbol of the tape."""
     exchanges: tuple[str, ...] = ("NSE",)
-    """Where the crowd trades besides NSE: NFO (futures and options on what is listed), BSE (the same shares), BFO, MCX."""
+    """Where the crowd trades besides NSE.
+
+    NFO (futures and options on what is listed), BSE (the same shares), BFO, MCX.
+    """
     wide: bool = False
-    """List the rest of the NIFTY 50, the common indices and the contracts on them, too: they sleep until asked for."""
+    """List the rest of the NIFTY 50, the common indices and the contracts on them, too.
+
+    They sleep until asked for.
+    """
     size: int = 0
     """How many instruments are listed in all, up to 9,000; 0: what the names and exchanges give."""
     tape: Path | None = None
@@ -51,7 +60,10 @@ class SandboxConfig:
     public: bool = False
     """Let `host` be an address that other machines reach; the admin routes stay on this one."""
     salt: str = ""
-    """What key, secret and tokens are made of; empty: new in every run, with `state` in every file."""
+    """What key, secret and tokens are made of.
+
+    Empty: new in every run, with `state` in every file.
+    """
     cash: int = 10_00_000_00
     """Opening balance, paise."""
     holdings: tuple[tuple[str, int, float], ...] = ()
@@ -59,19 +71,31 @@ class SandboxConfig:
     unsettled: tuple[tuple[str, int, float], ...] = ()
     """Shares bought the day before (T1), likewise."""
     positions: tuple[tuple[str, str, int, float], ...] = ()
-    """Positions carried overnight: ("EXCHANGE:SYMBOL", product, signed quantity, average price in rupees)."""
+    """Positions carried overnight.
+
+    ("EXCHANGE:SYMBOL", product, signed quantity, average price in rupees).
+    """
     consent: bool = True
-    """Shares can be sold without an authorisation at the depository; False: the sale needs one (428)."""
+    """Shares can be sold without an authorisation at the depository.
+
+    False: the sale needs one (428).
+    """
     square_off: bool = True
     """Close intraday positions at Zerodha's time for the day."""
     post_close: bool = False
-    """Keep the day open for the post-close session; False: it is over when the last order has been matched."""
+    """Keep the day open for the post-close session.
+
+    False: it is over when the last order has been matched.
+    """
     postback: str = ""
     """Where order updates are posted as well, http://… on this machine."""
     state: Path | None = None
     """SQLite file that keeps the account, so that a restart goes on where it was and a later date carries it over."""
     actions: Path | None = None
-    """NSE's list of corporate actions (Parquet): what of it falls between two days of the account is done to it."""
+    """NSE's list of corporate actions (Parquet).
+
+    What of it falls between two days of the account is done to it.
+    """
     user_id: str = ""
     """Empty: derived from seed, date, tape and symbols; with `state` those of the first day."""
     redirect: str = ""
@@ -93,18 +117,26 @@ class SandboxConfig:
         if not 0 <= self.port <= MOST_PORT:
             raise ConfigError(f"sandbox port {self.port}: expected 0 to {MOST_PORT}")
         if self.speed is not None and not self.speed > 0:
-            raise ConfigError(f"sandbox speed {self.speed}: it must be above 0, or None for lockstep")
+            raise ConfigError(
+                f"sandbox speed {self.speed}: it must be above 0, or None for lockstep"
+            )
         if self.host not in LOOPBACK and not self.public:
-            raise ConfigError(f"sandbox host {self.host!r}: the sandbox serves this machine only, use 127.0.0.1")
+            raise ConfigError(
+                f"sandbox host {self.host!r}: the sandbox serves this machine only, use 127.0.0.1"
+            )
         for exchange in self.exchanges:
             if exchange not in EXCHANGES:
                 raise ConfigError(f"sandbox exchange {exchange!r}: expected {', '.join(EXCHANGES)}")
         if not 0 <= self.size <= MOST_INSTRUMENTS:
             raise ConfigError(f"sandbox size {self.size}: at most {MOST_INSTRUMENTS} instruments")
         if self.postback and urlsplit(self.postback).hostname not in LOOPBACK:
-            raise ConfigError(f"sandbox postback {self.postback!r}: updates are posted to this machine only")
+            raise ConfigError(
+                f"sandbox postback {self.postback!r}: updates are posted to this machine only"
+            )
         if self.user_id and not SANDBOX_USER.fullmatch(self.user_id):
-            raise ConfigError(f"sandbox user {self.user_id!r}: it looks like a real one; begin it with SB")
+            raise ConfigError(
+                f"sandbox user {self.user_id!r}: it looks like a real one; begin it with SB"
+            )
         if not self.choices.heartbeat > 0:
             raise ConfigError(f"sandbox heartbeat {self.choices.heartbeat}: it must be above 0")
         if not 0 <= self.cash < MONEY:
@@ -113,8 +145,14 @@ class SandboxConfig:
             raise ConfigError(f"sandbox seed {self.seed}: expected 0 to {2**63 - 1}")
 
     def all_faults(self) -> list[Fault]:
-        """Return the rules of the configuration and of its file; raise `ConfigError` for a bad one."""
-        return [*self.faults, *(faults.faults_from_file(self.faults_file) if self.faults_file else ())]
+        """Return the rules of the configuration and of its file.
+
+        Raise `ConfigError` for a bad one.
+        """
+        return [
+            *self.faults,
+            *(faults.faults_from_file(self.faults_file) if self.faults_file else ()),
+        ]
 
     @property
     def user(self) -> str:

@@ -21,19 +21,28 @@ FINEST = 1_000
 def apply_corporate_actions(config: SandboxConfig, carried: CarriedAccount) -> CarriedAccount:
     """Return what is carried into the day of a configuration, after the actions with an ex-date since; raise `DataError`.
 
-    Shares become more or fewer, their GTTs are disabled, as are those that an extraordinary dividend or a rights issue
-    cancels. A record whose prices are adjusted for a split already has not seen it. Dividends go to the bank.
+    Shares become more or fewer, their GTTs are disabled, as are those that an extraordinary
+    dividend or a rights issue cancels. A record whose prices are adjusted for a split already has
+    not seen it. Dividends go to the bank.
     """
     if config.actions is None or not carried.day:
         return carried
     actions, opening = CorporateActions.load(config.actions), ist.midnight(config.date)
     for key in sorted({*carried.closes, *carried.held_keys}):
         exchange, _, symbol = key.partition(":")
-        for action in actions.of_symbol(symbol, date.fromisoformat(carried.day), date.fromisoformat(config.date)):
+        for action in actions.of_symbol(
+            symbol, date.fromisoformat(carried.day), date.fromisoformat(config.date)
+        ):
             if action.ex.isoformat() == carried.day or exchange != "NSE":
                 continue
-            if action.kind in SHARES and action.ratio > 0 and _prices_know_split(config, action, symbol):
-                carried = split_shares(carried, symbol, Fraction(action.ratio).limit_denominator(FINEST), opening)
+            if (
+                action.kind in SHARES
+                and action.ratio > 0
+                and _prices_know_split(config, action, symbol)
+            ):
+                carried = split_shares(
+                    carried, symbol, Fraction(action.ratio).limit_denominator(FINEST), opening
+                )
             elif action.kind is ActionKind.RIGHTS or (
                 action.kind is ActionKind.DIVIDEND
                 and key in carried.closes
@@ -43,8 +52,12 @@ def apply_corporate_actions(config: SandboxConfig, carried: CarriedAccount) -> C
     return carried
 
 
-def split_shares(carried: CarriedAccount, symbol: str, ratio: Fraction, opening: int) -> CarriedAccount:
-    """Return an account of which `ratio` shares stand where one did, at the price that follows; `opening` in ns UTC.
+def split_shares(
+    carried: CarriedAccount, symbol: str, ratio: Fraction, opening: int
+) -> CarriedAccount:
+    """Return an account of which `ratio` shares stand where one did, at the price that follows.
+
+    `opening` in ns UTC.
 
     Fractions of a share are paid out to the bank.
     """
@@ -55,15 +68,27 @@ def split_shares(carried: CarriedAccount, symbol: str, ratio: Fraction, opening:
     carried = without_gtts(carried, symbol, "disabled", opening)
     return msgspec.structs.replace(
         carried,
-        holdings=[new for one in carried.holdings if (new := _split_holding(one, ratio) if mine(one.key) else one) is not None],
-        positions=[_split_position(one, ratio) if mine(one.key) else one for one in carried.positions],
+        holdings=[
+            new
+            for one in carried.holdings
+            if (new := _split_holding(one, ratio) if mine(one.key) else one) is not None
+        ],
+        positions=[
+            _split_position(one, ratio) if mine(one.key) else one for one in carried.positions
+        ],
         after_market=[form for form in carried.after_market if form["tradingsymbol"] != symbol],
-        closes={key: close / float(ratio) if mine(key) else close for key, close in carried.closes.items()},
+        closes={
+            key: close / float(ratio) if mine(key) else close
+            for key, close in carried.closes.items()
+        },
     )
 
 
 def _prices_know_split(config: SandboxConfig, action: CorporateAction, symbol: str) -> bool:
-    """Tell whether the prices of a day know of a split: those of a crowd do, those of a record may be adjusted for it."""
+    """Tell whether the prices of a day know of a split.
+
+    Those of a crowd do, those of a record may be adjusted for it.
+    """
     if config.tape is None:
         return True
     record = recorded_tape.TapeRecord(config.tape / f"{symbol}.parquet")
@@ -83,7 +108,10 @@ def _split_holding(one: CarriedHolding, ratio: Fraction) -> CarriedHolding | Non
 
 
 def _split_position(one: CarriedPosition, ratio: Fraction) -> CarriedPosition:
-    """Return a financed position after a split; contracts are adjusted by their exchange, in ways of its own."""
+    """Return a financed position after a split.
+
+    Contracts are adjusted by their exchange, in ways of its own.
+    """
     if one.product != "MTF":
         return one
     return msgspec.structs.replace(one, quantity=floor(one.quantity * ratio))
@@ -94,6 +122,10 @@ def without_gtts(carried: CarriedAccount, symbol: str, status: str, opening: int
 
     def off(one: CarriedGtt) -> CarriedGtt:
         named = json.loads(one.form["condition"])["tradingsymbol"] == symbol
-        return msgspec.structs.replace(one, status=status, updated=opening) if named and one.status == "active" else one
+        return (
+            msgspec.structs.replace(one, status=status, updated=opening)
+            if named and one.status == "active"
+            else one
+        )
 
     return msgspec.structs.replace(carried, gtts=[off(one) for one in carried.gtts])

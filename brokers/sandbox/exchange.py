@@ -1,7 +1,10 @@
-"""The exchange as a pure, synchronous machine: instruments, market, one account, its clients, and virtual time.
+"""The exchange as a pure, synchronous machine.
 
-Nothing here reads a clock or a socket. The market moves at instants it names itself (whole seconds); requests happen at
-`now`. The same configuration, requests and instants give the same bytes.
+Instruments, market, one account, its clients, and virtual time.
+
+Nothing here reads a clock or a socket. The market moves at instants it names itself (whole
+seconds); requests happen at `now`. The same configuration, requests and instants give the same
+bytes.
 """
 
 from collections.abc import Callable, Collection
@@ -51,12 +54,15 @@ def stopped_by_halt(group: SessionGroup) -> bool:
 class SandboxExchange:
     """One virtual trading day; `carried` is what the account brings from the day before.
 
-    `watched`: which of the twenty names anybody will look at, None for all: the others stand still, and so does the
-    index's circuit breaker, which they alone cannot reach.
+    `watched`: which of the twenty names anybody will look at, None for all: the others stand still,
+    and so does the index's circuit breaker, which they alone cannot reach.
     """
 
     def __init__(
-        self, config: SandboxConfig, carried: CarriedAccount | None = None, watched: Collection[str] | None = None
+        self,
+        config: SandboxConfig,
+        carried: CarriedAccount | None = None,
+        watched: Collection[str] | None = None,
     ) -> None:
         config.check()
         self.config = config
@@ -65,25 +71,37 @@ class SandboxExchange:
         self.dump = day.dump
         self._text = day.text
         asleep = {row.token: key for key, row in day.dump.rows.items()} if day.dump else {}
-        self.catalogue = InstrumentCatalogue([*self.market.listings, self.index], asleep, self._wake_instrument)
+        self.catalogue = InstrumentCatalogue(
+            [*self.market.listings, self.index], asleep, self._wake_instrument
+        )
         self.listings, self.tokens = self.catalogue.by_key, self.catalogue.by_token
         self.on_wake: Callable[[str], None] | None = None
         """Hears the key of what was asleep until now: whoever keeps the state."""
         self._indices = [self.index]
         self._phases: dict[int, list[tuple[int, str]]] = {}
         """(instant, phase) that each group has been through, by its listings."""
-        self._hours = {int(one.instrument.token): group for group in day.groups for one in group.listings}
+        self._hours = {
+            int(one.instrument.token): group for group in day.groups for one in group.listings
+        }
         self.today = ist.midnight(config.date)
         self.scheduler = ActionScheduler()
         self.faults = FaultRules(config.seed, self.today, config.all_faults())
         self.clients = ClientBroadcast(
-            self.tokens, self.faults, self.scheduler, config.choices, conflate=config.speed is not None
+            self.tokens,
+            self.faults,
+            self.scheduler,
+            config.choices,
+            conflate=config.speed is not None,
         )
         if config.postback:
             self.clients.postbacks = []
-        traded = {row.exchange: None for row in day.dump.rows.values()} if day.dump else config.exchanges
+        traded = (
+            {row.exchange: None for row in day.dump.rows.values()} if day.dump else config.exchanges
+        )
         self.session = SandboxSession(config, tuple(traded))
-        self.circuits = CircuitWatch(self.index, self.today, self._cancel_outside_band, self._halt_market)
+        self.circuits = CircuitWatch(
+            self.index, self.today, self._cancel_outside_band, self._halt_market
+        )
         self.circuits.halts_market = watched is None
         for share in self.index.members:
             self.circuits.watch(share)
@@ -94,16 +112,31 @@ class SandboxExchange:
         self.portfolio = overnight.morning_portfolio(carried, self.listings, config, self.dropped)
         self.funds = AccountFunds(carried.cash, self.portfolio)
         self.orders = OrderDesk(
-            self.session.user_id, config.date, self.portfolio, self.funds, self._notify_clients, self.faults, self.scheduler,
+            self.session.user_id,
+            config.date,
+            self.portfolio,
+            self.funds,
+            self._notify_clients,
+            self.faults,
+            self.scheduler,
             config.choices,
-        )  # fmt: skip
+        )
         self.varieties = OrderVarieties(
-            self.orders, self.portfolio, self.scheduler, self._hours, (config.date, self.today), config.seed
+            self.orders,
+            self.portfolio,
+            self.scheduler,
+            self._hours,
+            (config.date, self.today),
+            config.seed,
         )
         self.gtts = GttDesk(self.session.user_id, self.listings, self._send_order, config.choices)
-        self.alerts = AlertDesk(self.session.user_id, config.seed, self.listings, self._place_basket)
+        self.alerts = AlertDesk(
+            self.session.user_id, config.seed, self.listings, self._place_basket
+        )
         self.estimates = MarginEstimates(self.listings, load_rate_table(), config.date, self.funds)
-        self.limits = RequestRateLimits(DayRules(config.date).orders, config.limits, frozen=config.speed is None)
+        self.limits = RequestRateLimits(
+            DayRules(config.date).orders, config.limits, frozen=config.speed is None
+        )
         self.is_over = False
         self.clock_stands = config.speed is None
         """Whether the clock stands still until somebody moves it, or lets it go on."""
@@ -133,7 +166,11 @@ class SandboxExchange:
     def dump_text(self) -> str:
         """Return the instrument dump of the day as CSV."""
         if not self._text:
-            rows = self.dump.rows.values() if self.dump else map(quotes.listing_row, self.catalogue.awake_by_token.values())
+            rows = (
+                self.dump.rows.values()
+                if self.dump
+                else map(quotes.listing_row, self.catalogue.awake_by_token.values())
+            )
             self._text = quotes.dump_csv(rows)
         return self._text
 
@@ -166,7 +203,9 @@ class SandboxExchange:
         for due, phase in lived:
             if due < group.opens:
                 self._enter_phase(listing, phase, due)
-        self.market.recall(traders, [(part.start, part.end) for part in group.phases if part.name == CONTINUOUS])
+        self.market.recall(
+            traders, [(part.start, part.end) for part in group.phases if part.name == CONTINUOUS]
+        )
         for due, phase in lived:
             if due >= group.opens:
                 self._enter_phase(listing, phase, due)
@@ -189,10 +228,14 @@ class SandboxExchange:
                 self.scheduler.add(group.square_off, self._square_off_action(group))
             late = [phase.end for phase in group.phases if phase.name == session_phases.POST_CLOSE]
             ends.append(max([group.last_match, *(late if self.config.post_close else [])]))
-        auction = session_phases.auction_start(session_phases.ist_date(self.config.date), new=self.config.choices.new_hours)
+        auction = session_phases.auction_start(
+            session_phases.ist_date(self.config.date), new=self.config.choices.new_hours
+        )
         if auction is not None and auction >= first:
             self.scheduler.add(auction, self._bound_futures)
-        self.scheduler.add(self.varieties.auction_match_time(), lambda: self.varieties.settle_auctions(self.now))
+        self.scheduler.add(
+            self.varieties.auction_match_time(), lambda: self.varieties.settle_auctions(self.now)
+        )
         if self.start < self.today + TOKENS_DIE:
             self.scheduler.add(self.today + TOKENS_DIE, self._end_session)
         return max(ends)
@@ -242,15 +285,25 @@ class SandboxExchange:
         for order in self.orders.live_orders():
             outside = order.ask.price and not made.lower <= order.ask.price <= made.upper
             if order.ask.listing is listing and outside and order.status != AMO:
-                self.orders.cancel_by_system(order, self.now, "Cancelled by the exchange: outside the price band.")
+                self.orders.cancel_by_system(
+                    order, self.now, "Cancelled by the exchange: outside the price band."
+                )
 
     def _bound_futures(self) -> None:
         """Hold futures to the band of the closing auction about their own average, until they close."""
         for group in self._groups:
             for listing in group.listings:
                 made = listing.instrument
-                if made.kind == "FUT" and group.exchange in DERIVATIVES and listing.rules.bands_futures(made.name):
-                    listing.reference = int(made.ticks(listing.vwap(self.now - session_phases.REFERENCE_SPAN) or listing.ltp))
+                if (
+                    made.kind == "FUT"
+                    and group.exchange in DERIVATIVES
+                    and listing.rules.bands_futures(made.name)
+                ):
+                    listing.reference = int(
+                        made.ticks(
+                            listing.vwap(self.now - session_phases.REFERENCE_SPAN) or listing.ltp
+                        )
+                    )
                     listing.confine_band(listing.rules.auction_percent)
                     self._cancel_outside_band(listing)
 
@@ -262,13 +315,23 @@ class SandboxExchange:
         for group in stopped:
             for listing in group.listings:
                 for order in self.orders.live_orders():
-                    if self.config.choices.halt_cancels and order.ask.listing is listing and order.status != AMO:
+                    if (
+                        self.config.choices.halt_cancels
+                        and order.ask.listing is listing
+                        and order.status != AMO
+                    ):
                         self.orders.cancel_by_system(order, self.now, session_phases.HALT)
             self._phase_action(group, session_phases.HALTED, self.now)()
             if minutes == REST:
                 continue
-            if any(phase.name in session_phases.CALLING for phase in group.phases if phase.start < group.opens):
-                self.scheduler.add(resumes, self._phase_action(group, session_phases.HALT_CALL, resumes))
+            if any(
+                phase.name in session_phases.CALLING
+                for phase in group.phases
+                if phase.start < group.opens
+            ):
+                self.scheduler.add(
+                    resumes, self._phase_action(group, session_phases.HALT_CALL, resumes)
+                )
             opens = resumes + session_phases.HALT_CALL_MINUTES * MINUTE
             self.scheduler.add(opens, self._phase_action(group, CONTINUOUS, opens))
         self._halted_for_day = minutes == REST
@@ -283,14 +346,19 @@ class SandboxExchange:
             if late and not listing.instrument.lower <= ask.price <= listing.instrument.upper:
                 stays = False
             if not stays:
-                self.orders.cancel_by_system(order, self.now, "Cancelled by the exchange before the auction.")
+                self.orders.cancel_by_system(
+                    order, self.now, "Cancelled by the exchange before the auction."
+                )
 
     def connect(self) -> ClientConnection:
         """Open a client connection; raise `SandboxApiError` where there are far too many."""
         return self.clients.connect()
 
     def next_instant(self) -> int:
-        """Return when something happens next: the market moves, something falls due, a client is owed its first ticks."""
+        """Return when something happens next.
+
+        The market moves, something falls due, a client is owed its first ticks.
+        """
         due = min(self._next, self.closes)
         if self.scheduler.next_due is not None:
             due = min(due, self.scheduler.next_due)
@@ -365,11 +433,15 @@ class SandboxExchange:
         """Return the time as the exchange's clock writes it: off by a fault's skew."""
         return self.now + self.faults.skew(self.now) if self.faults else self.now
 
-    def place_order(self, ask: OrderRequest, *, slices: bool = False) -> list[ClientOrder | SandboxApiError]:
+    def place_order(
+        self, ask: OrderRequest, *, slices: bool = False
+    ) -> list[ClientOrder | SandboxApiError]:
         """Take an order, or the parts it is sliced into."""
         parts = self.varieties.place_order(ask, self.now, slices=slices)
         self.react_to_prices(ask.listing)
-        self.limits.add_orders(len(parts) - 1 + (ask.iceberg.legs - 1 if ask.iceberg else 0), self.now)
+        self.limits.add_orders(
+            len(parts) - 1 + (ask.iceberg.legs - 1 if ask.iceberg else 0), self.now
+        )
         return parts
 
     def _send_order(self, ask: OrderRequest, now: int) -> ClientOrder:
@@ -380,7 +452,9 @@ class SandboxExchange:
 
     def _notify_clients(self, order: ClientOrder, status: str) -> None:
         if self.clients.has_listeners:
-            self.clients.send_order_update(order.postback_row(status, APP_ID, self.session.api_secret), self.now)
+            self.clients.send_order_update(
+                order.postback_row(status, APP_ID, self.session.api_secret), self.now
+            )
 
     def find_by_token(self, token: str) -> ExchangeListing | ListedIndex:
         """Return what a token stands for."""
@@ -390,7 +464,10 @@ class SandboxExchange:
         return found
 
     def hold_clock(self, *, on: bool) -> None:
-        """Stop the clock, or let it go on from where it stands; requests are answered all the while."""
+        """Stop the clock, or let it go on from where it stands.
+
+        Requests are answered all the while.
+        """
         self.clock_stands = self.limits.clock_stands = on or self.config.speed is None
 
     def clock_row(self) -> dict[str, object]:

@@ -8,7 +8,13 @@ import msgspec
 from brokers.sandbox import faults
 from brokers.sandbox.faults import Fault
 
-BOOKS: Final = ("GET /orders", "GET /trades", "GET /portfolio/*", "GET /gtt/triggers", "GET /user/margins*")
+BOOKS: Final = (
+    "GET /orders",
+    "GET /trades",
+    "GET /portfolio/*",
+    "GET /gtt/triggers",
+    "GET /user/margins*",
+)
 
 MOODS: Final[Mapping[str, tuple[Fault, ...]]] = {
     "maintenance": (Fault("html"), Fault("html", on="socket")),
@@ -33,21 +39,35 @@ def mood_faults(name: str, **changes: Any) -> list[Fault]:
 
 
 def read_faults(given: object, source: str) -> list[Fault]:
-    """Return what a mapping asks for, a fault, or by the name of a `mood_faults` several; raise `ConfigError`."""
+    """Return what a mapping asks for, a fault, or by the name of a `mood_faults` several.
+
+    Raise `ConfigError`.
+    """
     if not isinstance(given, Mapping) or given.get("mood") not in MOODS:
         return [faults.read_fault(given, source)]
-    name, changes = str(given["mood"]), {key: value for key, value in given.items() if key != "mood"}
+    name, changes = (
+        str(given["mood"]),
+        {key: value for key, value in given.items() if key != "mood"},
+    )
     whole = faults.read_fault({"kind": MOODS[name][0].kind, **changes}, source)
     return mood_faults(name, **{key: getattr(whole, key) for key in changes})
 
 
 def faults_from_text(text: str) -> list[Fault]:
-    """Return what a command line asks for, as `maintenance at=11:00 lasts=600`; else as `faults.faults_from_text`."""
+    """Return what a command line asks for, as `maintenance at=11:00 lasts=600`.
+
+    Else as `faults.faults_from_text`.
+    """
     name, _, rest = text.partition(" ")
     if name not in MOODS or name in faults.KINDS:
         return [faults.fault_from_text(text)]
     changes = faults.fault_from_text(f"{MOODS[name][0].kind} {rest}")
     usual = Fault(changes.kind)
-    return mood_faults(name, **{
-        key: getattr(changes, key) for key in Fault.__struct_fields__ if getattr(changes, key) != getattr(usual, key)
-    })  # fmt: skip
+    return mood_faults(
+        name,
+        **{
+            key: getattr(changes, key)
+            for key in Fault.__struct_fields__
+            if getattr(changes, key) != getattr(usual, key)
+        },
+    )

@@ -1,7 +1,7 @@
 """What goes wrong, by rule: which request, order update, tick frame, order or fill, when, how often, and how.
 
-A rule's chance is drawn from the seed and the occasion itself, not from a running generator: the same occasion at the
-same virtual time has the same fate, in whatever order requests arrive.
+A rule's chance is drawn from the seed and the occasion itself, not from a running generator: the
+same occasion at the same virtual time has the same fate, in whatever order requests arrive.
 """
 
 import difflib
@@ -21,8 +21,17 @@ from compiled.model.values import SECOND
 from engine.errors import ConfigError, in_words
 
 REQUEST, SOCKET, UPDATES, TICKS, RISK, ORDERS, FILLS, CLOCK, MARKET, HISTORY = (
-    "request", "socket", "updates", "ticks", "risk", "orders", "fills", "clock", "market", "history",
-)  # fmt: skip
+    "request",
+    "socket",
+    "updates",
+    "ticks",
+    "risk",
+    "orders",
+    "fills",
+    "clock",
+    "market",
+    "history",
+)
 MOVE_SECONDS = 60.0
 STREAMS = (UPDATES, TICKS)
 CALLS = (REQUEST, SOCKET)
@@ -71,7 +80,10 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     on: str = ""
     """A request as "METHOD /path" with * and ?, or "socket", "updates", "ticks", "risk", "orders", "fills", "clock", "market", "history"."""
     where: dict[str, str] = msgspec.field(default_factory=dict)
-    """Fields the request's parameters, or the order's row, must have, e.g. {"tradingsymbol": "INFY"}."""
+    """Fields the request's parameters, or the order's row, must have, e.g.
+
+    {"tradingsymbol": "INFY"}.
+    """
     at: str = ""
     """IST time of day from which it holds; empty: at once."""
     lasts: float = 0.0
@@ -83,9 +95,15 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     times: int = 0
     """Strikes after which it is spent; 0: never (`token`, `close` and `poison`: 1)."""
     seconds: float | None = None
-    """How long: a delay, a time-out, a skew; wall seconds for answers to requests, virtual ones otherwise."""
+    """How long: a delay, a time-out, a skew.
+
+    Wall seconds for answers to requests, virtual ones otherwise.
+    """
     share: float = 0.5
-    """`partial`: of the quantity that is let in at first; `cut`: of the body that is sent; `fall`, `rise`: of every price; `auction`: of a minute's range."""
+    """`partial`: of the quantity that is let in at first; `cut`: of the body that is sent.
+
+    `fall`, `rise`: of every price; `auction`: of a minute's range.
+    """
     accept: bool = False
     """The request is carried out before it goes wrong."""
     error_type: str = ""
@@ -121,7 +139,9 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.kind not in KINDS:
             raise ConfigError(f"fault kind {self.kind!r}: {_suggestion_text(self.kind, KINDS)}")
         if self.occasion not in KINDS[self.kind]:
-            raise ConfigError(f"fault {self.kind} cannot be on {self.on!r}; it strikes {' or '.join(KINDS[self.kind])}")
+            raise ConfigError(
+                f"fault {self.kind} cannot be on {self.on!r}; it strikes {' or '.join(KINDS[self.kind])}"
+            )
         if not 0.0 <= self.chance <= 1.0 or not 0.0 <= self.share < 1.0:
             raise ConfigError(f"fault {self.kind}: chance and share are between 0 and 1")
         if min(self.skip, self.times, self.lasts) < 0:
@@ -143,7 +163,9 @@ def read_fault(given: object, source: str) -> Fault:
     if isinstance(given, Mapping):
         for key in given:
             if key not in Fault.__struct_fields__:
-                raise ConfigError(f"{source}: unknown key {key!r}; {_suggestion_text(str(key), Fault.__struct_fields__)}")
+                raise ConfigError(
+                    f"{source}: unknown key {key!r}; {_suggestion_text(str(key), Fault.__struct_fields__)}"
+                )
     try:
         return msgspec.convert(given, Fault).check()
     except (msgspec.ValidationError, ConfigError) as error:
@@ -151,7 +173,10 @@ def read_fault(given: object, source: str) -> Fault:
 
 
 def fault_from_text(text: str) -> Fault:
-    """Return a rule from a command line, as `504 on="POST /orders/*" chance=0.1 accept=true`; raise `ConfigError`."""
+    """Return a rule from a command line, as `504 on="POST /orders/*" chance=0.1 accept=true`.
+
+    Raise `ConfigError`.
+    """
     try:
         kind, *pairs = shlex.split(text)
     except ValueError:
@@ -177,14 +202,19 @@ def _read_lenient(fields: dict[str, Any], source: str) -> Fault:
 
 
 def faults_from_file(path: Path) -> list[Fault]:
-    """Return the `[[fault]]` tables of a TOML file; raise `ConfigError` naming the file and the key."""
+    """Return the `[[fault]]` tables of a TOML file.
+
+    Raise `ConfigError` naming the file and the key.
+    """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"faults {path}: {in_words(error)}") from None
     rules = table.pop("fault", [])
     if table or not isinstance(rules, list):
-        raise ConfigError(f"faults {path}: expected [[fault]] tables only, not {next(iter(table), 'fault')!r}")
+        raise ConfigError(
+            f"faults {path}: expected [[fault]] tables only, not {next(iter(table), 'fault')!r}"
+        )
     return [read_fault(rule, f"{path}: fault {number}") for number, rule in enumerate(rules, 1)]
 
 
@@ -247,7 +277,10 @@ class FaultRules:
         return bool(self._rules)
 
     def strike(self, occasion: str, text: str, fields: Mapping[str, Any], now: int) -> Fault | None:
-        """Return the first rule that strikes an occasion; `text` names it ("POST /orders/regular" for a request)."""
+        """Return the first rule that strikes an occasion.
+
+        `text` names it ("POST /orders/regular" for a request).
+        """
         for rule in self._rules:
             if (
                 rule.fault.occasion == occasion
@@ -257,12 +290,16 @@ class FaultRules:
                 return rule.fault
         return None
 
-    def _rule_strikes(self, rule: FaultRule, text: str, fields: Mapping[str, Any], now: int) -> bool:
+    def _rule_strikes(
+        self, rule: FaultRule, text: str, fields: Mapping[str, Any], now: int
+    ) -> bool:
         fault = rule.fault
         if not rule.holds(now) or not _matches_fault(fault, text, fields):
             return False
         rule.seen += 1
-        if rule.seen <= fault.skip or not self._draw_chance(rule, f"{text}|{sorted(fields.items(), key=str)}", now):
+        if rule.seen <= fault.skip or not self._draw_chance(
+            rule, f"{text}|{sorted(fields.items(), key=str)}", now
+        ):
             return False
         rule.strikes += 1
         return True
@@ -283,18 +320,27 @@ class FaultRules:
         return any(rule.fault.kind == "silent" and rule.holds(now) for rule in self._rules)
 
     def shift(self, now: int) -> float:
-        """Return how far every price is moved, as a part of it: rules that hold, each reached within its seconds."""
+        """Return how far every price is moved, as a part of it.
+
+        Rules that hold, each reached within its seconds.
+        """
         moved = 0.0
         for rule in self._rules:
             if rule.fault.kind in {"fall", "rise"} and rule.holds(now):
-                grown = min(1.0, (now - rule.since) / SECOND / max(1.0, rule.fault.seconds_or(MOVE_SECONDS)))
-                moved += grown * (rule.fault.share if rule.fault.kind == "rise" else -rule.fault.share)
+                grown = min(
+                    1.0, (now - rule.since) / SECOND / max(1.0, rule.fault.seconds_or(MOVE_SECONDS))
+                )
+                moved += grown * (
+                    rule.fault.share if rule.fault.kind == "rise" else -rule.fault.share
+                )
         return moved
 
     def skew(self, now: int) -> int:
         """Return how far the exchange's stamps are off, ns."""
         return sum(
-            int(rule.fault.seconds_or(0.0) * SECOND) for rule in self._rules if rule.fault.kind == "skew" and rule.holds(now)
+            int(rule.fault.seconds_or(0.0) * SECOND)
+            for rule in self._rules
+            if rule.fault.kind == "skew" and rule.holds(now)
         )
 
 

@@ -18,7 +18,10 @@ MOST = 1e12
 """No price and no amount reaches it."""
 WHOLE = re.compile(r"-?[0-9]{1,18}")
 DECIMAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]*)?|-?\.[0-9]+")
-"""Numbers as programs write them; what else Python takes for one (1_0, +1, spaces, digits of other scripts) is a text."""
+"""Numbers as programs write them.
+
+What else Python takes for one (1_0, +1, spaces, digits of other scripts) is a text.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +59,8 @@ class SandboxRequest:
 class SandboxResponse:
     """What goes back: status, content type, body, where a redirect leads, and what a fault does to it.
 
-    It is held for `hold` seconds; only `cut` bytes of the body leave before the connection breaks (None: all of it,
-    -1: not even a status line).
+    It is held for `hold` seconds; only `cut` bytes of the body leave before the connection breaks
+    (None: all of it, -1: not even a status line).
     """
 
     status: int
@@ -79,7 +82,12 @@ class SandboxApiError(Exception):
 
     def response(self) -> SandboxResponse:
         """Return the documented error body."""
-        body = {"status": "error", "message": self.message, "data": None, "error_type": self.error_type}
+        body = {
+            "status": "error",
+            "message": self.message,
+            "data": None,
+            "error_type": self.error_type,
+        }
         return SandboxResponse(self.status, json.dumps(body).encode())
 
 
@@ -105,7 +113,9 @@ def refused(message: str) -> SandboxApiError:
 
 def not_found(what: str) -> SandboxApiError:
     """Refuse an id nobody knows."""
-    return SandboxApiError(HTTPStatus.NOT_FOUND, "GeneralException", f"Couldn't find that `{what}`.")
+    return SandboxApiError(
+        HTTPStatus.NOT_FOUND, "GeneralException", f"Couldn't find that `{what}`."
+    )
 
 
 def required_field(form: Form, key: str) -> str:
@@ -134,7 +144,10 @@ def decimal_field(form: Form, key: str, default: float = 0.0) -> float:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Return what a JSON text says; raise `ValueError` for any that says nothing, however deep, or half a character."""
+    """Return what a JSON text says.
+
+    Raise `ValueError` for any that says nothing, however deep, or half a character.
+    """
     try:
         value = json.loads(text)
         json.dumps(value, ensure_ascii=False).encode()

@@ -21,7 +21,10 @@ def midnight(day: str) -> int:
 
 
 def time_of_day(text: str) -> int:
-    """Return "HH:MM" or "HH:MM:SS" as ns since midnight; raise `ConfigError` where that is no time."""
+    """Return "HH:MM" or "HH:MM:SS" as ns since midnight.
+
+    Raise `ConfigError` where that is no time.
+    """
     try:
         parsed = time.fromisoformat(text)
     except ValueError:
@@ -61,7 +64,10 @@ def candle(ts: int) -> str:
 
 
 def parse(stamp: str) -> int:
-    """Return ns UTC of a Kite request time, with or without its time of day; raise `ValueError` for another text."""
+    """Return ns UTC of a Kite request time, with or without its time of day.
+
+    Raise `ValueError` for another text.
+    """
     naive = datetime.fromisoformat(stamp)
     if naive.tzinfo is not None:
         raise ValueError(stamp)

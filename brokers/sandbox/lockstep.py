@@ -1,4 +1,7 @@
-"""The desk's hand on the sandbox's clock: time stands still until the desk has nothing in flight."""
+"""The desk's hand on the sandbox's clock.
+
+Time stands still until the desk has nothing in flight.
+"""
 
 from typing import Any, Self, final
 
@@ -15,29 +18,45 @@ TIMEOUT = 60.0
 
 @final
 class LockstepPacer:
-    """An `engine.ports.ExchangePacer` over the sandbox's admin routes at `rest`; close it when done."""
+    """An `engine.ports.ExchangePacer` over the sandbox's admin routes at `rest`.
+
+    Close it when done.
+    """
 
     def __init__(self, rest: str) -> None:
         self._rest = rest.rstrip("/")
         self._http: aiohttp.ClientSession | None = None
         self._socket: aiohttp.ClientWebSocketResponse | None = None
-        """What the clock is advanced over: a day takes thousands of steps, and a request each costs several times as much."""
+        """What the clock is advanced over.
+
+        A day takes thousands of steps, and a request each costs several times as much.
+        """
 
     async def start(self) -> int:
-        """Return the exchange's time in ns UTC, which stands still until `advance`; raise `ConnectionFailed`."""
+        """Return the exchange's time in ns UTC, which stands still until `advance`.
+
+        Raise `ConnectionFailed`.
+        """
         clock = await self._call_admin("GET", "/sandbox/clock")
         if clock["speed"] is not None:
-            raise ConnectionFailed(f"{self._rest} runs by itself at speed {clock['speed']}; start it in lockstep")
+            raise ConnectionFailed(
+                f"{self._rest} runs by itself at speed {clock['speed']}; start it in lockstep"
+            )
         return int(clock["now"])
 
     async def advance(self, until: int) -> tuple[int, int, bool]:
-        """Move the exchange to its next emission, at the latest `until`; return (time, messages sent, day over)."""
+        """Move the exchange to its next emission, at the latest `until`.
+
+        Return (time, messages sent, day over).
+        """
         clock = await self._advance_over_socket({"until": int(until)})
         return int(clock["now"]), int(clock["sent"]), bool(clock["over"])
 
     async def sent(self) -> int:
         """Return how many WebSocket messages the exchange has sent so far (heartbeats left out)."""
-        return int((await self._advance_over_socket({"until": 0}))["sent"])  # a time that is over: nothing moves
+        return int(
+            (await self._advance_over_socket({"until": 0}))["sent"]
+        )  # a time that is over: nothing moves
 
     async def listening(self) -> int:
         """Return how many instruments are subscribed in full mode."""
@@ -61,7 +80,8 @@ class LockstepPacer:
     def _http_session(self) -> aiohttp.ClientSession:
         if self._http is None:
             self._http = aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=TIMEOUT), headers=bearer_header(admin_key.read_key(self._rest))
+                timeout=aiohttp.ClientTimeout(total=TIMEOUT),
+                headers=bearer_header(admin_key.read_key(self._rest)),
             )
         return self._http
 
@@ -79,7 +99,9 @@ class LockstepPacer:
 
     async def _call_admin(self, method: str, path: str) -> dict[str, Any]:
         try:
-            async with self._http_session().request(method, self._rest + path, allow_redirects=False) as answer:
+            async with self._http_session().request(
+                method, self._rest + path, allow_redirects=False
+            ) as answer:
                 data: dict[str, Any] = await answer.json()
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise ConnectionFailed(f"sandbox at {self._rest}: {error}") from error

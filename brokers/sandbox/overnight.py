@@ -1,4 +1,7 @@
-"""What an account takes from one day into the next: cash, shares, carried positions, GTTs, alerts, evening orders."""
+"""What an account takes from one day into the next.
+
+Cash, shares, carried positions, GTTs, alerts, evening orders.
+"""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -40,7 +43,10 @@ class CarriedPosition(msgspec.Struct, frozen=True):
 
 
 class CarriedGtt(msgspec.Struct, frozen=True):
-    """A GTT that is still listed: its request, id, when it was made and last changed (ns UTC), and what its legs have sent."""
+    """A GTT that is still listed.
+
+    Its request, id, when it was made and last changed (ns UTC), and what its legs have sent.
+    """
 
     trigger_id: int
     form: dict[str, str]
@@ -51,7 +57,9 @@ class CarriedGtt(msgspec.Struct, frozen=True):
 
 
 class CarriedAccount(msgspec.Struct, frozen=True):
-    """An account in the morning; `cash` in paise, `next_gtt` the id of the next GTT: none ever comes back.
+    """An account in the morning.
+
+    `cash` in paise, `next_gtt` the id of the next GTT: none ever comes back.
 
     `day` is the one it comes from, with the `closes` of its shares (rupees, by key).
     """
@@ -72,32 +80,51 @@ class CarriedAccount(msgspec.Struct, frozen=True):
         return {one.key for one in self.holdings} | {one.key for one in self.positions}
 
 
-def configured_account(config: SandboxConfig, listings: Mapping[str, ExchangeListing | ListedIndex]) -> CarriedAccount:
-    """Return the account a configuration begins with; raise `ConfigError` for what is not listed."""
-    settled = {symbol: CarriedHolding(f"NSE:{symbol}", quantity, price) for symbol, quantity, price in config.holdings}
+def configured_account(
+    config: SandboxConfig, listings: Mapping[str, ExchangeListing | ListedIndex]
+) -> CarriedAccount:
+    """Return the account a configuration begins with.
+
+    Raise `ConfigError` for what is not listed.
+    """
+    settled = {
+        symbol: CarriedHolding(f"NSE:{symbol}", quantity, price)
+        for symbol, quantity, price in config.holdings
+    }
     for symbol, quantity, price in config.unsettled:
         old = settled.get(symbol, CarriedHolding(f"NSE:{symbol}", 0, 0.0))
         average = (old.average * old.quantity + price * quantity) / (old.quantity + quantity)
         settled[symbol] = CarriedHolding(old.key, old.quantity, average, quantity)
     positions = [
-        CarriedPosition(key, product, quantity, round(quantity * price * 10_000) * _find_listing(listings, key).multiplier)
+        CarriedPosition(
+            key,
+            product,
+            quantity,
+            round(quantity * price * 10_000) * _find_listing(listings, key).multiplier,
+        )
         for key, product, quantity, price in config.positions
     ]
     return CarriedAccount(config.cash, list(settled.values()), positions)
 
 
 def morning_portfolio(
-    carried: CarriedAccount, listings: Mapping[str, ExchangeListing | ListedIndex], config: SandboxConfig, dropped: list[str]
+    carried: CarriedAccount,
+    listings: Mapping[str, ExchangeListing | ListedIndex],
+    config: SandboxConfig,
+    dropped: list[str],
 ) -> AccountPortfolio:
     """Return the account's portfolio in the morning.
 
-    What came over a night and is listed no more is `dropped`; what was asked for and is not listed raises `ConfigError`.
+    What came over a night and is listed no more is `dropped`; what was asked for and is not listed
+    raises `ConfigError`.
     """
 
     def there(one: CarriedHolding | CarriedPosition) -> bool:
         if not carried.day or isinstance(listings.get(one.key), ExchangeListing):
             return True
-        dropped.append(f"{one.key} is listed no more: {one.quantity + getattr(one, 'unsettled', 0)} held")
+        dropped.append(
+            f"{one.key} is listed no more: {one.quantity + getattr(one, 'unsettled', 0)} held"
+        )
         return False
 
     holdings = [
@@ -111,10 +138,14 @@ def morning_portfolio(
         if there(one)
     ]
     others = partial(other_listing, listings) if config.choices.holdings == "other" else None
-    return AccountPortfolio(config.date, holdings, positions, consent=config.consent, elsewhere=others)
+    return AccountPortfolio(
+        config.date, holdings, positions, consent=config.consent, elsewhere=others
+    )
 
 
-def _find_listing(listings: Mapping[str, ExchangeListing | ListedIndex], key: str) -> ExchangeListing:
+def _find_listing(
+    listings: Mapping[str, ExchangeListing | ListedIndex], key: str
+) -> ExchangeListing:
     found = listings.get(key)
     if not isinstance(found, ExchangeListing):
         raise ConfigError(f"holding {key.removeprefix('NSE:')!r}: the sandbox does not list it")
@@ -141,12 +172,19 @@ def restore_requests(carried: CarriedAccount, exchange: "SandboxExchange") -> No
 
 
 def _queue_evening_order(exchange: "SandboxExchange", form: dict[str, str]) -> None:
-    exchange.varieties.carry_in([order_checks.read_order(exchange.listings, form, "amo")], exchange.now)
+    exchange.varieties.carry_in(
+        [order_checks.read_order(exchange.listings, form, "amo")], exchange.now
+    )
 
 
 def collect_account(exchange: "SandboxExchange") -> CarriedAccount:
-    """Return what a day that is over leaves: T+1 shares, settled profits, the day's charges taken off."""
-    positions = [one for one in exchange.portfolio.positions.values() if one.quantity or one.was_traded]
+    """Return what a day that is over leaves.
+
+    T+1 shares, settled profits, the day's charges taken off.
+    """
+    positions = [
+        one for one in exchange.portfolio.positions.values() if one.quantity or one.was_traded
+    ]
     bought = [one for one in positions if one.product == "CNC" and one.quantity > 0]
     cash = exchange.funds.cash - exchange.estimates.day_charges(exchange.orders.trades)
     kept = []
@@ -157,7 +195,11 @@ def collect_account(exchange: "SandboxExchange") -> CarriedAccount:
             kept.append(CarriedPosition(one.listing.key, one.product, one.quantity, one.cost))
     return CarriedAccount(
         cash,
-        _evening_holdings(exchange.portfolio, bought, settled=session_phases.is_settlement_day(exchange.config.date)),
+        _evening_holdings(
+            exchange.portfolio,
+            bought,
+            settled=session_phases.is_settlement_day(exchange.config.date),
+        ),
         kept,
         [
             CarriedGtt(t.trigger_id, t.form, t.created, t.status, t.updated, t.results)
@@ -179,7 +221,8 @@ def last_prices(exchange: "SandboxExchange") -> dict[str, float]:
 def _settle_overnight(one: ProductPosition, exchange: "SandboxExchange") -> tuple[int, bool]:
     """Return what a position adds to cash (e4) and whether it is carried.
 
-    Intraday leftovers settle at the last price, contracts that have expired at their final settlement price.
+    Intraday leftovers settle at the last price, contracts that have expired at their final
+    settlement price.
     """
     if one.product == "CNC":
         return one.sell_value - one.buy_value, False
@@ -193,7 +236,9 @@ def _settle_overnight(one: ProductPosition, exchange: "SandboxExchange") -> tupl
     return one.realised, bool(one.quantity)
 
 
-def _evening_holdings(portfolio: AccountPortfolio, bought: list[ProductPosition], *, settled: bool) -> list[CarriedHolding]:
+def _evening_holdings(
+    portfolio: AccountPortfolio, bought: list[ProductPosition], *, settled: bool
+) -> list[CarriedHolding]:
     """Return one holding for each share, what was bought of it today unsettled, at whichever exchange.
 
     What was bought before is `settled` by the day, unless that was a settlement holiday.
@@ -202,12 +247,16 @@ def _evening_holdings(portfolio: AccountPortfolio, bought: list[ProductPosition]
     for holding in portfolio.holdings.values():
         left = holding.total - portfolio.sold_quantity(holding)
         waits = 0 if settled else min(holding.unsettled, left)
-        held[isin(holding.listing)] = CarriedHolding(holding.listing.key, left - waits, holding.average, waits)
+        held[isin(holding.listing)] = CarriedHolding(
+            holding.listing.key, left - waits, holding.average, waits
+        )
     for position in bought:
         old = held.get(isin(position.listing), CarriedHolding(position.listing.key, 0, 0.0))
         there, added = old.quantity + old.unsettled, position.quantity
         average = (there * old.average + position.cost / 1e4) / (there + added)
-        held[isin(position.listing)] = CarriedHolding(old.key, old.quantity, average, old.unsettled + added)
+        held[isin(position.listing)] = CarriedHolding(
+            old.key, old.quantity, average, old.unsettled + added
+        )
     return [one for one in held.values() if one.quantity + one.unsettled]
 
 

@@ -30,7 +30,13 @@ from brokers.sandbox.clients.postback_sender import post_updates
 from brokers.sandbox.config import LOOPBACK, SandboxConfig, SandboxEndpoint
 from brokers.sandbox.exchange import SandboxExchange
 from brokers.sandbox.faults import SOCKET
-from brokers.sandbox.http import SandboxApiError, SandboxRequest, SandboxResponse, invalid, parse_json
+from brokers.sandbox.http import (
+    SandboxApiError,
+    SandboxRequest,
+    SandboxResponse,
+    invalid,
+    parse_json,
+)
 from brokers.sandbox.overnight import CarriedAccount, collect_account
 from brokers.sandbox.state import Progress, SandboxStateFile
 from compiled.model.values import SECOND
@@ -52,7 +58,10 @@ GRACE_SECONDS = 2.0
 LONGEST_LINE = 128 * 1024
 """Bytes; a thousand instruments are asked for in one request line."""
 MOST_VISITORS = 100
-"""Connections at a time, or half as many as files may be open; beyond them the oldest that has not said who it is makes room."""
+"""Connections at a time, or half as many as files may be open.
+
+Beyond them the oldest that has not said who it is makes room.
+"""
 QUIET_SECONDS = 60.0
 ACCEPTED = 10
 """Connections taken in one turn of the loop."""
@@ -64,7 +73,10 @@ LONGEST_TURN = 0.1
 LONGEST_SLEEP = 0.25
 """Seconds; a request may have put something on the agenda meanwhile."""
 READER_TURNS = 6
-"""Turns of the loop before time moves: a subscription sent before the call has arrived, and its reader goes first."""
+"""Turns of the loop before time moves.
+
+A subscription sent before the call has arrived, and its reader goes first.
+"""
 
 
 @final
@@ -79,7 +91,9 @@ class VirtualClockDriver:
         self._speed = exchange.config.speed
 
     def catch_up(self) -> None:
-        """Let everything happen that is due by now; where that takes too long, time slows down instead.
+        """Let everything happen that is due by now.
+
+        Where that takes too long, time slows down instead.
 
         After the day nothing happens any more, and time still passes.
         """
@@ -112,11 +126,16 @@ class VirtualClockDriver:
 class SandboxService:
     """One exchange behind one port: REST, WebSocket and admin routes.
 
-    `on_failure` hears when the market breaks; what goes wrong with a request is its sender's affair and ends as 500.
+    `on_failure` hears when the market breaks; what goes wrong with a request is its sender's affair
+    and ends as 500.
     """
 
     def __init__(
-        self, exchange: SandboxExchange, on_failure: Failure, api: SandboxApi | None = None, state: SandboxStateFile | None = None
+        self,
+        exchange: SandboxExchange,
+        on_failure: Failure,
+        api: SandboxApi | None = None,
+        state: SandboxStateFile | None = None,
     ) -> None:
         self.exchange = exchange
         self.on_failure = on_failure
@@ -140,7 +159,9 @@ class SandboxService:
     async def start(self) -> SandboxEndpoint:
         """Listen and let time run; raise `BusyError` when the port is taken."""
         config, session = self.exchange.config, self.exchange.session
-        app = web.Application()  # its middlewares would be kept, and the exchange with them, after the end
+        app = (
+            web.Application()
+        )  # its middlewares would be kept, and the exchange with them, after the end
         app.router.add_route("*", "/{path:.*}", self._answer_safely)
         self._runner = web.AppRunner(
             app,
@@ -159,15 +180,21 @@ class SandboxService:
         except OSError as error:
             await self._runner.cleanup()
             if error.errno == errno.EADDRINUSE:
-                raise BusyError(f"port {config.port} on {config.host} is taken; name another or 0 for any") from error
-            raise BusyError(f"cannot listen on {config.host}:{config.port}: {error.strerror}") from error
+                raise BusyError(
+                    f"port {config.port} on {config.host} is taken; name another or 0 for any"
+                ) from error
+            raise BusyError(
+                f"cannot listen on {config.host}:{config.port}: {error.strerror}"
+            ) from error
         port = self._port = self._listener.sockets[0].getsockname()[1]
         self._key_file = admin_key.write_key(port, self.key)
         host = f"[{config.host}]" if ":" in config.host else config.host
         self._pace = VirtualClockDriver(self.exchange, asyncio.get_running_loop().time)
         self._pacing = asyncio.create_task(self._pace.run(self._wake_senders))
         if self.exchange.clients.postbacks is not None:
-            self._posting = asyncio.create_task(post_updates(config.postback, self.exchange.clients.postbacks))
+            self._posting = asyncio.create_task(
+                post_updates(config.postback, self.exchange.clients.postbacks)
+            )
         return SandboxEndpoint(
             rest=f"http://{host}:{port}",
             ws=f"ws://{host}:{port}",
@@ -191,7 +218,10 @@ class SandboxService:
         return self._runner.server()
 
     async def finish(self) -> None:
-        """Return when the clock has stopped by itself; raises what stopped it. In lockstep it never does."""
+        """Return when the clock has stopped by itself; raises what stopped it.
+
+        In lockstep it never does.
+        """
         assert self._pacing is not None
         await self._pacing
         await asyncio.Event().wait()
@@ -231,13 +261,18 @@ class SandboxService:
                 waker.set()
 
     async def _answer_safely(self, request: web.Request) -> web.StreamResponse:
-        """Turn a refusal into its body, and what nobody foresaw into one; neither is anybody's but the sender's."""
+        """Turn a refusal into its body, and what nobody foresaw into one.
+
+        Neither is anybody's but the sender's.
+        """
         try:
             return await self._answer_request(request)
         except SandboxApiError as error:
             return self._http_response(error.response())
         except web.HTTPException as error:
-            return self._http_response(SandboxApiError(error.status, "GeneralException", error.reason).response())
+            return self._http_response(
+                SandboxApiError(error.status, "GeneralException", error.reason).response()
+            )
         except ConnectionError:
             raise
         except Exception:
@@ -248,11 +283,15 @@ class SandboxService:
             if socket is not None:  # an HTTP answer has no place on it any more
                 await socket.close(code=WSCloseCode.INTERNAL_ERROR)
                 return socket
-            return self._http_response(SandboxApiError(500, "GeneralException", "Something went wrong.").response())
+            return self._http_response(
+                SandboxApiError(500, "GeneralException", "Something went wrong.").response()
+            )
 
     async def _answer_request(self, http: web.Request) -> web.StreamResponse:
         exchange, authorization = self.exchange, http.headers.get("Authorization", "")
-        access_checks.check_visitor(http.method, http.path, http.headers, self._port, exchange.config.host)
+        access_checks.check_visitor(
+            http.method, http.path, http.headers, self._port, exchange.config.host
+        )
         admin = is_admin(http.path)
         if admin and http.remote not in LOOPBACK:
             raise NO_ROUTE
@@ -262,7 +301,9 @@ class SandboxService:
             self._known.add(http.protocol)
         self._run_guarded(self._catch_up)
         if http.headers.get("Upgrade", "").lower() == "websocket":
-            return await (self._serve_pace_socket(http) if http.path == PACE else self._serve_stream(http))
+            return await (
+                self._serve_pace_socket(http) if http.path == PACE else self._serve_stream(http)
+            )
         request = await _read_request(http)
         if request.path == ADVANCE:
             await _readers_first()
@@ -292,7 +333,10 @@ class SandboxService:
             raise
 
     def _http_response(self, response: SandboxResponse) -> web.Response:
-        headers = {"Content-Type": response.content_type, "Date": ist.http_date(self.exchange.stamp)}
+        headers = {
+            "Content-Type": response.content_type,
+            "Date": ist.http_date(self.exchange.stamp),
+        }
         if response.location:
             headers["Location"] = response.location
         return web.Response(status=response.status, body=response.content, headers=headers)
@@ -304,7 +348,9 @@ class SandboxService:
             return self._http_response(refusal_response(fault))
         if not {"api_key", "access_token"} <= http.query.keys():
             raise invalid("Missing or empty field `api_key` or `access_token`")
-        if not exchange.session.is_valid_pair(http.query.get("api_key", ""), http.query.get("access_token", "")):
+        if not exchange.session.is_valid_pair(
+            http.query.get("api_key", ""), http.query.get("access_token", "")
+        ):
             raise SandboxApiError(403, "TokenException", "Incorrect `api_key` or `access_token`.")
         self._known.add(http.protocol)
         connection, waker = exchange.connect(), asyncio.Event()
@@ -338,7 +384,9 @@ class SandboxService:
         try:
             async for message in socket:
                 await _readers_first()
-                response = self._api_response(SandboxRequest("POST", ADVANCE, body=_parsed_json(message.data)))
+                response = self._api_response(
+                    SandboxRequest("POST", ADVANCE, body=_parsed_json(message.data))
+                )
                 self._wake_senders()
                 await socket.send_str(response.content.decode())
         finally:
@@ -346,16 +394,26 @@ class SandboxService:
         return socket
 
     async def _send_outbox(
-        self, http: web.Request, socket: web.WebSocketResponse, connection: ClientConnection, waker: asyncio.Event
+        self,
+        http: web.Request,
+        socket: web.WebSocketResponse,
+        connection: ClientConnection,
+        waker: asyncio.Event,
     ) -> None:
         paced = self.exchange.config.speed is not None
         while not connection.close_requested:
             while connection.outbox:
                 message = connection.outbox.popleft()
-                await (socket.send_str(message) if isinstance(message, str) else socket.send_bytes(message))
+                await (
+                    socket.send_str(message)
+                    if isinstance(message, str)
+                    else socket.send_bytes(message)
+                )
             waker.clear()
             try:
-                await asyncio.wait_for(waker.wait(), self.exchange.config.choices.heartbeat if paced else None)
+                await asyncio.wait_for(
+                    waker.wait(), self.exchange.config.choices.heartbeat if paced else None
+                )
             except TimeoutError:
                 if not self.exchange.faults.is_silent(self.exchange.now):
                     await socket.send_bytes(HEARTBEAT)
@@ -365,7 +423,10 @@ class SandboxService:
 
 
 def _loop_exception_handler() -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
-    """Return what takes note of what nobody has caught; visitors who cannot be let in are told of in a line a minute."""
+    """Return what takes note of what nobody has caught.
+
+    Visitors who cannot be let in are told of in a line a minute.
+    """
     quiet_until = -math.inf
 
     def tell(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -407,9 +468,13 @@ async def _read_request(http: web.Request) -> SandboxRequest:
         async with asyncio.timeout(BODY_SECONDS):
             raw = await http.read()
     except web.HTTPRequestEntityTooLarge:
-        raise SandboxApiError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "InputException", "The request is too large.") from None
+        raise SandboxApiError(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "InputException", "The request is too large."
+        ) from None
     except TimeoutError:
-        raise SandboxApiError(HTTPStatus.REQUEST_TIMEOUT, "InputException", "The request does not end.") from None
+        raise SandboxApiError(
+            HTTPStatus.REQUEST_TIMEOUT, "InputException", "The request does not end."
+        ) from None
     except web.RequestPayloadError:
         raise invalid("Invalid body.") from None
     if http.content_type.startswith("multipart/"):  # Kite takes none
@@ -421,12 +486,21 @@ async def _read_request(http: web.Request) -> SandboxRequest:
             form = dict(parse_qsl(raw.decode(), keep_blank_values=True))
     except ValueError:
         raise invalid("Invalid body.") from None
-    return SandboxRequest(http.method, http.path, list(http.query.items()), form, body, http.headers.get("Authorization", ""))
+    return SandboxRequest(
+        http.method,
+        http.path,
+        list(http.query.items()),
+        form,
+        body,
+        http.headers.get("Authorization", ""),
+    )
 
 
 async def _send_torn(http: web.Request, response: SandboxResponse, cut: int) -> web.StreamResponse:
     """Send the first bytes of an answer, or nothing at all, and break the connection."""
-    torn = web.StreamResponse(status=response.status or 200, headers={"Content-Type": response.content_type})
+    torn = web.StreamResponse(
+        status=response.status or 200, headers={"Content-Type": response.content_type}
+    )
     if cut >= 0:
         torn.content_length = len(response.content)
         await torn.prepare(http)
@@ -438,13 +512,19 @@ async def _send_torn(http: web.Request, response: SandboxResponse, cut: int) -> 
 
 @final
 class Sandbox:
-    """A sandbox in a thread of its own, or in the foreground; `progress` hears of a day that is played again first.
+    """A sandbox in a thread of its own, or in the foreground.
 
-    `carried` is what its account brings from the day before, where no `state` file of the configuration tells.
+    `progress` hears of a day that is played again first.
+
+    `carried` is what its account brings from the day before, where no `state` file of the
+    configuration tells.
     """
 
     def __init__(
-        self, config: SandboxConfig | None = None, progress: Progress | None = None, carried: CarriedAccount | None = None
+        self,
+        config: SandboxConfig | None = None,
+        progress: Progress | None = None,
+        carried: CarriedAccount | None = None,
     ) -> None:
         self.config = config or SandboxConfig()
         self._carried = carried
@@ -460,7 +540,10 @@ class Sandbox:
         self._error: BaseException | None = None
 
     def start(self) -> SandboxEndpoint:
-        """Start in a thread and return where it is; raise `BusyError`, `ConfigError` or `DataError`."""
+        """Start in a thread and return where it is.
+
+        Raise `BusyError`, `ConfigError` or `DataError`.
+        """
         self._ready.clear()
         self._error = None
         self._thread = threading.Thread(target=self._thread_main, name="sandbox", daemon=True)
@@ -486,7 +569,10 @@ class Sandbox:
             self._thread = None
 
     def evening_account(self) -> CarriedAccount:
-        """Return what the account takes into the next day, once it is stopped; what is left of the day is played."""
+        """Return what the account takes into the next day, once it is stopped.
+
+        What is left of the day is played.
+        """
         assert self.exchange is not None
         self.exchange.run(self.exchange.closes)
         return collect_account(self.exchange)

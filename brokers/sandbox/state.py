@@ -1,7 +1,8 @@
 """A sandbox's memory: a SQLite file from which the account comes back after a restart, and goes on into later days.
 
-The exchange is a pure function of its configuration and of the requests that changed something, so these are what is
-kept: a restart plays them again. A later date plays the last day to its end and carries over what is left of it.
+The exchange is a pure function of its configuration and of the requests that changed something, so
+these are what is kept: a restart plays them again. A later date plays the last day to its end and
+carries over what is left of it.
 """
 
 import json
@@ -38,8 +39,25 @@ create table if not exists request (
 ) strict;
 create table if not exists account (salt text not null) strict;
 """
-SHAPE = ("seed", "symbols", "exchanges", "wide", "size", "tape", "instruments", "start", "cash", "holdings", "unsettled",
-         "positions", "square_off", "post_close", "consent", "user_id", "choices")  # fmt: skip
+SHAPE = (
+    "seed",
+    "symbols",
+    "exchanges",
+    "wide",
+    "size",
+    "tape",
+    "instruments",
+    "start",
+    "cash",
+    "holdings",
+    "unsettled",
+    "positions",
+    "square_off",
+    "post_close",
+    "consent",
+    "user_id",
+    "choices",
+)
 """What of a configuration a day's history depends on."""
 
 
@@ -83,18 +101,34 @@ class SandboxStateFile:
         self.close()
 
     def open_exchange(self, config: SandboxConfig) -> tuple[SandboxExchange, SandboxApi]:
-        """Return the exchange of a date as the file knows it; raise `ConfigError` where the two do not fit."""
-        last = self._fetch_row("select date, config, carried, now, prices from day order by date desc limit 1")
-        config = replace(config if last is None else _account_config(config, last), salt=config.salt or self._account_salt())
+        """Return the exchange of a date as the file knows it.
+
+        Raise `ConfigError` where the two do not fit.
+        """
+        last = self._fetch_row(
+            "select date, config, carried, now, prices from day order by date desc limit 1"
+        )
+        config = replace(
+            config if last is None else _account_config(config, last),
+            salt=config.salt or self._account_salt(),
+        )
         if last is None or last[0] < config.date:
-            carried = None if last is None else apply_corporate_actions(config, self._play_last_day(config, last))
+            carried = (
+                None
+                if last is None
+                else apply_corporate_actions(config, self._play_last_day(config, last))
+            )
             packed = None if carried is None else msgspec.json.encode(carried).decode()
-            self._db.execute("insert into day (date, config, carried) values (?, ?, ?)",
-                             (config.date, _packed_shape(config), packed))  # fmt: skip
+            self._db.execute(
+                "insert into day (date, config, carried) values (?, ?, ?)",
+                (config.date, _packed_shape(config), packed),
+            )
             exchange = SandboxExchange(config, carried)
             api = SandboxApi(exchange)
         elif last[0] > config.date:
-            raise ConfigError(f"sandbox state {self._path} has come to {last[0]}; it cannot go back to {config.date}")
+            raise ConfigError(
+                f"sandbox state {self._path} has come to {last[0]}; it cannot go back to {config.date}"
+            )
         else:
             _check_shape(config, last[1], self._path)
             exchange, api = self._replay_day(config, last, self._day_requests(config.date))
@@ -114,7 +148,10 @@ class SandboxStateFile:
         self._db.execute("update day set now = max(now, ?) where date = ?", (now, date))
 
     def remember_prices(self, exchange: SandboxExchange, *, last: bool = False) -> None:
-        """Keep the last prices of all shares, now and then and at the `last`: the next day plays only what was named again."""
+        """Keep the last prices of all shares, now and then and at the `last`.
+
+        The next day plays only what was named again.
+        """
         if exchange.now - self._priced < LEG and not last:
             return
         self._priced = exchange.now
@@ -123,7 +160,8 @@ class SandboxStateFile:
 
     def _keep_request(self, date: str, request: SandboxRequest, now: int) -> None:
         self._db.execute(
-            "insert into request (date, now, request) values (?, ?, ?)", (date, now, json.dumps(asdict(request)))
+            "insert into request (date, now, request) values (?, ?, ?)",
+            (date, now, json.dumps(asdict(request))),
         )
         self.remember_time(date, now)
 
@@ -140,11 +178,19 @@ class SandboxStateFile:
             [
                 last[1],
                 last[2] or "",
-                *(f"{each.path} {each.form} {each.body}" for _, each in requests if each.path != WAKE),
+                *(
+                    f"{each.path} {each.form} {each.body}"
+                    for _, each in requests
+                    if each.path != WAKE
+                ),
             ]
         )
         # who is woken and then named by no request has moved for nobody
-        kept = [row for row in requests if row[1].path != WAKE or row[1].form["key"].partition(":")[2] in named]
+        kept = [
+            row
+            for row in requests
+            if row[1].path != WAKE or row[1].form["key"].partition(":")[2] in named
+        ]
         exchange, _ = self._replay_day(old, last, kept, _watched_names(old, named))
         self._play_until(exchange, exchange.closes)
         left = overnight.collect_account(exchange)
@@ -153,11 +199,18 @@ class SandboxStateFile:
 
     def _day_requests(self, date: str) -> list[tuple[int, SandboxRequest]]:
         """Return what changed something on a day, and when."""
-        rows = self._db.execute("select now, request from request where date = ? order by id", (date,))
+        rows = self._db.execute(
+            "select now, request from request where date = ? order by id", (date,)
+        )
         found = []
         for now, packed in rows.fetchall():
             fields = json.loads(packed)
-            found.append((now, SandboxRequest(**fields | {"query": [tuple(pair) for pair in fields["query"]]})))
+            found.append(
+                (
+                    now,
+                    SandboxRequest(**fields | {"query": [tuple(pair) for pair in fields["query"]]}),
+                )
+            )
         return found
 
     def _replay_day(
@@ -187,7 +240,9 @@ class SandboxStateFile:
 def _config_as_begun(config: SandboxConfig, day: tuple[Any, ...]) -> SandboxConfig:
     """Return the configuration that a day of the file was begun with."""
     shape = msgspec.json.decode(day[1])
-    return replace(config, date=day[0], **{key: _kept_value(key, shape[key]) for key in SHAPE if key in shape})
+    return replace(
+        config, date=day[0], **{key: _kept_value(key, shape[key]) for key in SHAPE if key in shape}
+    )
 
 
 def _account_config(config: SandboxConfig, last: tuple[Any, ...]) -> SandboxConfig:
@@ -202,7 +257,10 @@ def _packed_shape(config: SandboxConfig) -> str:
 
 
 def _watched_names(config: SandboxConfig, named: str) -> set[str] | None:
-    """Return which of the twenty names a day's requests name in any way; None where all of them matter."""
+    """Return which of the twenty names a day's requests name in any way.
+
+    None where all of them matter.
+    """
     own = config.symbols or config.tape or config.instruments
     if own or config.all_faults() or FAULTS in named or any(word in named for word in INDEX_WORDS):
         return None

@@ -1,7 +1,8 @@
 """A session with Kite: the login page, the token it leads to, and the hour at which that dies.
 
-Nobody but the operator can log in: the page asks for a second factor that never passes through here. What comes back
-is a `request_token`, good once and for minutes, which the API secret turns into the access token of the day.
+Nobody but the operator can log in: the page asks for a second factor that never passes through
+here. What comes back is a `request_token`, good once and for minutes, which the API secret turns
+into the access token of the day.
 """
 
 import json
@@ -39,12 +40,18 @@ class KiteSession(NamedTuple):
         return f"Session(user_id={self.user_id!r}, expires={self.expires})"
 
     def is_unexpired(self, now: int) -> bool:
-        """Tell whether it is before its expiry; a log-out elsewhere ends it sooner, which only Kite can tell."""
+        """Tell whether it is before its expiry.
+
+        A log-out elsewhere ends it sooner, which only Kite can tell.
+        """
         return now < self.expires
 
 
 def token_expiry(now: int) -> int:
-    """Return when a token obtained at `now` (ns UTC) dies: the next 06:00 IST (Kite Connect v3, "User")."""
+    """Return when a token obtained at `now` (ns UTC) dies.
+
+    The next 06:00 IST (Kite Connect v3, "User").
+    """
     return (now - _SIX_IST) // _DAY * _DAY + _DAY + _SIX_IST
 
 
@@ -59,7 +66,9 @@ def login_url(api_key: str, state: str, page: str = LOGIN) -> str:
 
 
 def request_token(text: str, state: str = "") -> str:
-    """Return the request token in a redirect's URL, or a bare one; raise `OperatorError` for anything else.
+    """Return the request token in a redirect's URL, or a bare one.
+
+    Raise `OperatorError` for anything else.
 
     With a `state` the URL must carry it.
     """
@@ -71,24 +80,32 @@ def request_token(text: str, state: str = "") -> str:
     if query.get("status", ["success"])[0] != "success":
         raise OperatorError("Kite says that the login did not succeed; try again")
     if not token.isalnum():
-        raise OperatorError("there is no request_token in it; paste the whole address the login page led to")
+        raise OperatorError(
+            "there is no request_token in it; paste the whole address the login page led to"
+        )
     if state and query.get("state", [""])[0] != state:
         raise OperatorError("it does not belong to this login")
     return token
 
 
-def exchange_token(rest: str, api_key: str, api_secret: str, token: str, now: int, *, environment: bool = False) -> KiteSession:
+def exchange_token(
+    rest: str, api_key: str, api_secret: str, token: str, now: int, *, environment: bool = False
+) -> KiteSession:
     """Turn a request token into a session; raise `ConnectionFailed` or `OperatorError`. Blocks."""
     from brokers.kite.thread_client import ThreadClient  # noqa: PLC0415 (Twisted comes with it: only where it is used)
 
     wire = ThreadClient(rest, api_key, "", PATIENCE_S, environment=environment)
     try:
         answer = wire.call(lambda kite: kite.generate_session(token, api_secret))
-        return KiteSession(api_key, str(answer["access_token"]), str(answer["user_id"]), token_expiry(now))
+        return KiteSession(
+            api_key, str(answer["access_token"]), str(answer["user_id"]), token_expiry(now)
+        )
     except CallFailed as failed:
         if failed.status == 0 and not failed.error:
             raise ConnectionFailed(f"Kite: {failed}") from None
-        raise OperatorError(f"Kite refuses the login: {failed}; a request token is good once and for minutes") from None
+        raise OperatorError(
+            f"Kite refuses the login: {failed}; a request token is good once and for minutes"
+        ) from None
     except (KeyError, TypeError):
         raise OperatorError("Kite's answer to the login has no token") from None
     finally:
@@ -96,15 +113,23 @@ def exchange_token(rest: str, api_key: str, api_secret: str, token: str, now: in
 
 
 def keep_session(vault: SecretVault, where: str, session: KiteSession) -> None:
-    """Put a session into the vault, in place of the one before; it opens nothing but `where` it was made."""
+    """Put a session into the vault, in place of the one before.
+
+    It opens nothing but `where` it was made.
+    """
     vault.put(_secret_name(where, session.api_key), json.dumps(session._asdict()))
 
 
 def stored_session(vault: SecretVault, where: str, api_key: str) -> KiteSession | None:
-    """Return the session of an API key at a place from the vault, dead or alive; None where there is none."""
+    """Return the session of an API key at a place from the vault, dead or alive.
+
+    None where there is none.
+    """
     try:
         fields = json.loads(vault.get(_secret_name(where, api_key)) or "null")
-        return KiteSession(api_key, str(fields["access_token"]), str(fields["user_id"]), int(fields["expires"]))
+        return KiteSession(
+            api_key, str(fields["access_token"]), str(fields["user_id"]), int(fields["expires"])
+        )
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -113,7 +138,9 @@ def todays_session(vault: SecretVault, where: str, api_key: str, now: int) -> Ki
     """Return today's session from the vault; raise `OperatorError` naming the mend."""
     session = stored_session(vault, where, api_key)
     if session is None:
-        raise OperatorError(f"nobody has logged in at {where} with this API key: run `patang login`")
+        raise OperatorError(
+            f"nobody has logged in at {where} with this API key: run `patang login`"
+        )
     if not session.is_unexpired(now):
         raise OperatorError("the last login has expired (06:00 IST): run `patang login`")
     return session
@@ -125,10 +152,15 @@ def forget_session(vault: SecretVault, where: str, api_key: str) -> None:
 
 
 def invalidate_session(rest: str, session: KiteSession, *, environment: bool = False) -> None:
-    """End a session at Kite; one that is dead already counts as ended. Raise `ConnectionFailed` or `OperatorError`."""
+    """End a session at Kite; one that is dead already counts as ended.
+
+    Raise `ConnectionFailed` or `OperatorError`.
+    """
     from brokers.kite.thread_client import ThreadClient  # noqa: PLC0415 (Twisted comes with it: only where it is used)
 
-    wire = ThreadClient(rest, session.api_key, session.access_token, PATIENCE_S, environment=environment)
+    wire = ThreadClient(
+        rest, session.api_key, session.access_token, PATIENCE_S, environment=environment
+    )
     try:
         wire.call(lambda kite: kite.invalidate_access_token())
     except CallFailed as failed:

@@ -20,7 +20,10 @@ LOOK_SECONDS = 60.0
 REQUEST_SECONDS = 5.0
 """Patience with one request; browsers open connections they never use."""
 MOST_VISITORS = 32
-"""Connections at a time; beyond them the oldest makes room, so that nobody who only holds the line keeps the browser out."""
+"""Connections at a time.
+
+Beyond them the oldest makes room, so that nobody who only holds the line keeps the browser out.
+"""
 
 
 class _RedirectServer(ThreadingHTTPServer):
@@ -55,7 +58,8 @@ class _RedirectServer(ThreadingHTTPServer):
 class LoginRedirect:
     """Listens at `url` until left; answers nobody but the browser that comes back with `state`.
 
-    Raises `BusyError` where the port is taken, `ConfigError` where there is no such port. The redirect address registered with Kite must be this `url`.
+    Raises `BusyError` where the port is taken, `ConfigError` where there is no such port. The
+    redirect address registered with Kite must be this `url`.
     """
 
     def __init__(self, port: int, state: str) -> None:
@@ -66,7 +70,9 @@ class LoginRedirect:
         except OverflowError:
             raise ConfigError(f"port {port}: expected 0 to 65535") from None
         except OSError as error:
-            raise BusyError(f"port {port} is taken ({error.strerror}); name another with --port") from None
+            raise BusyError(
+                f"port {port} is taken ({error.strerror}); name another with --port"
+            ) from None
         self._told, self._teller = socket.socketpair()
         """A byte when the token has come, for it comes in another thread."""
         self.url = f"http://127.0.0.1:{self._server.server_port}/"
@@ -78,13 +84,19 @@ class LoginRedirect:
         tell: Callable[[str], None] = lambda _text: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> str:
-        """Return the request token, from the browser or from a line of `pasted`; raise `OperatorError` after `seconds`.
+        """Return the request token, from the browser or from a line of `pasted`.
+
+        Raise `OperatorError` after `seconds`.
 
         A line that is no such address is told, and waiting goes on.
         """
         until = monotonic() + seconds
         while (left := until - monotonic()) > 0:
-            watched = [self._server.fileno(), self._told.fileno(), *([pasted.fileno()] if pasted else [])]
+            watched = [
+                self._server.fileno(),
+                self._told.fileno(),
+                *([pasted.fileno()] if pasted else []),
+            ]
             ready = select.select(watched, [], [], min(left, LOOK_SECONDS))[0]
             if self._server.fileno() in ready:
                 self._server.handle_request()
@@ -148,6 +160,9 @@ class LoginRedirect:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()

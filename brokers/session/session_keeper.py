@@ -1,4 +1,7 @@
-"""Keeps a running desk in session: tells when a token ends, waits for the operator's next login, and goes on with it."""
+"""Keeps a running desk in session.
+
+Tells when a token ends, waits for the operator's next login, and goes on with it.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -33,8 +36,9 @@ class RenewableBroker(RenewableConnection, Protocol):
 class SessionKeeper:
     """Watches one session; `note_token_death` is what broker and feed call when Kite refuses the token before its hour.
 
-    `fetch` returns the stored session, blocking (it is called in a thread). `tell` takes a level and a text. `living`
-    hears False when the session ends, True when the next one has begun: no entry may be sent in between.
+    `fetch` returns the stored session, blocking (it is called in a thread). `tell` takes a level
+    and a text. `living` hears False when the session ends, True when the next one has begun: no
+    entry may be sent in between.
     """
 
     def __init__(
@@ -69,7 +73,9 @@ class SessionKeeper:
             await self._await_end()
             self.has_session = False
             self._living(False)
-            self._tell("alarm", "the session with Kite has ended: no new entries; run `patang login`")
+            self._tell(
+                "alarm", "the session with Kite has ended: no new entries; run `patang login`"
+            )
             while not await self._begin_next_session():
                 await self._clock.sleep_until(self._clock.now() + LOOK_EVERY)
             self.has_session = True
@@ -77,7 +83,10 @@ class SessionKeeper:
             self._tell("info", f"logged in again as {self.session.user_id}")
 
     async def _await_end(self) -> None:
-        """Return when the token has died, or reached its hour; a quarter of an hour before, say so."""
+        """Return when the token has died, or reached its hour.
+
+        A quarter of an hour before, say so.
+        """
         ends = self.session.expires
         if self._clock.now() < ends and not await self._token_dies_before(ends - WARN_BEFORE):
             self._tell("warn", "the session with Kite ends at 06:00 IST: log in again then")
@@ -94,13 +103,22 @@ class SessionKeeper:
             hour.cancel()
 
     async def _begin_next_session(self) -> bool:
-        """Look for a newer session of the same account and go on with it; tell whether that is done."""
+        """Look for a newer session of the same account and go on with it.
+
+        Tell whether that is done.
+        """
         try:
             found = await asyncio.to_thread(self._fetch)
-            if found is None or not found.is_unexpired(self._clock.now()) or found.access_token == self.session.access_token:
+            if (
+                found is None
+                or not found.is_unexpired(self._clock.now())
+                or found.access_token == self.session.access_token
+            ):
                 return False
             if found.user_id != self.session.user_id:
-                self._complain_once(f"the new login is {found.user_id}'s, this desk trades {self.session.user_id}'s account")
+                self._complain_once(
+                    f"the new login is {found.user_id}'s, this desk trades {self.session.user_id}'s account"
+                )
                 return False
             self._broker.renew(found.access_token)
             user = await self._broker.account()
@@ -108,7 +126,9 @@ class SessionKeeper:
             self._complain_once(str(error))
             return False
         if user != self.session.user_id:
-            self._complain_once(f"the new token is {user}'s, this desk trades {self.session.user_id}'s account")
+            self._complain_once(
+                f"the new token is {user}'s, this desk trades {self.session.user_id}'s account"
+            )
             return False
         self._feed.renew(found.access_token)
         self.session = found

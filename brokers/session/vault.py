@@ -1,7 +1,8 @@
 """Where secrets sleep: the operating system's keyring, or where there is none, an encrypted file.
 
-The file is AES-256-GCM under a key that scrypt makes of a passphrase; salt, nonce and cost stand before it and are
-authenticated with it. Nothing in it can be read, and no byte of it changed, without the passphrase.
+The file is AES-256-GCM under a key that scrypt makes of a passphrase; salt, nonce and cost stand
+before it and are authenticated with it. Nothing in it can be read, and no byte of it changed,
+without the passphrase.
 """
 
 import contextlib
@@ -20,13 +21,20 @@ _MAGIC: Final = b"patang-vault-1\n"
 _SALT, _NONCE = 16, 12
 _MOST: Final = 1 << 20
 _COST: Final = 2**15
-"""scrypt's n, with r = 8 and p = 1: 32 MiB and about a tenth of a second (RFC 7914 calls 2**14 interactive)."""
+"""scrypt's n, with r = 8 and p = 1.
+
+32 MiB and about a tenth of a second (RFC 7914 calls 2**14 interactive).
+"""
 
 
 LEAST: Final = 12
-"""Characters of a passphrase: whoever has copied the file tries ten words a second on each core, for as long as they like."""
+"""Characters of a passphrase.
+
+Whoever has copied the file tries ten words a second on each core, for as long as they like.
+"""
 _KNOWN: Final = frozenset(
-    f"keyring.backends.{name}" for name in ("SecretService", "kwallet", "libsecret", "macOS", "Windows")
+    f"keyring.backends.{name}"
+    for name in ("SecretService", "kwallet", "libsecret", "macOS", "Windows")
 )
 """Back ends that keep secrets where a login opens them; others may be plain files."""
 
@@ -38,7 +46,10 @@ class SecretVault(Protocol):
     """How an operator would call it."""
 
     def get(self, name: str) -> str | None:
-        """Return a secret, None where there is none; raise `OperatorError` where it cannot be opened."""
+        """Return a secret, None where there is none.
+
+        Raise `OperatorError` where it cannot be opened.
+        """
         ...
 
     def put(self, name: str, secret: str) -> None:
@@ -51,7 +62,9 @@ class SecretVault(Protocol):
 
 
 def open_vault(file: Path, passphrase: Callable[[bool], str]) -> SecretVault:
-    """Return the keyring of a known kind where one works, else the encrypted `file`; `passphrase` is asked at its first use.
+    """Return the keyring of a known kind where one works, else the encrypted `file`.
+
+    `passphrase` is asked at its first use.
 
     `passphrase(True)` is for a new file, `passphrase(False)` for one that exists.
     """
@@ -60,7 +73,9 @@ def open_vault(file: Path, passphrase: Callable[[bool], str]) -> SecretVault:
     except ImportError:
         return FileVault(file, passphrase)
     chosen = ring.get_keyring()
-    for each in getattr(chosen, "backends", [chosen]):  # a chain of several asks one after the other
+    for each in getattr(
+        chosen, "backends", [chosen]
+    ):  # a chain of several asks one after the other
         if type(each).__module__ in _KNOWN and each.priority >= 1:
             return KeyringVault(each, ring.errors.KeyringError)
     return FileVault(file, passphrase)
@@ -76,7 +91,10 @@ class KeyringVault:
         self._broken = broken
 
     def get(self, name: str) -> str | None:
-        """Return a secret, None where there is none; raise `OperatorError` where the keyring is locked."""
+        """Return a secret, None where there is none.
+
+        Raise `OperatorError` where the keyring is locked.
+        """
         try:
             secret = self._ring.get_password(SERVICE, name)
         except self._broken as error:
@@ -101,7 +119,10 @@ def _locked_error(error: Exception) -> OperatorError:
 
 
 class FileVault:
-    """An encrypted file, readable by its owner only; the passphrase is asked once and kept until the process ends."""
+    """An encrypted file, readable by its owner only.
+
+    The passphrase is asked once and kept until the process ends.
+    """
 
     def __init__(self, file: Path, passphrase: Callable[[bool], str]) -> None:
         self.where = str(file)
@@ -111,7 +132,10 @@ class FileVault:
         self._derived: tuple[bytes, bytes] = b"", b""
 
     def get(self, name: str) -> str | None:
-        """Return a secret, None where there is none; raise `OperatorError` on a wrong passphrase or a damaged file."""
+        """Return a secret, None where there is none.
+
+        Raise `OperatorError` on a wrong passphrase or a damaged file.
+        """
         return self._read_secrets().get(name)
 
     def put(self, name: str, secret: str) -> None:
@@ -134,14 +158,20 @@ class FileVault:
         except OSError as error:
             raise OperatorError(f"{self._file}: {error.strerror}") from None
         head = len(_MAGIC) + _SALT
-        salt, nonce, sealed = raw[len(_MAGIC) : head], raw[head : head + _NONCE], raw[head + _NONCE :]
+        salt, nonce, sealed = (
+            raw[len(_MAGIC) : head],
+            raw[head : head + _NONCE],
+            raw[head + _NONCE :],
+        )
         if not raw.startswith(_MAGIC) or not sealed:
             raise OperatorError(f"{self._file} is damaged; remove it and run `patang login`")
         try:
             text = self._derive_cipher(salt, new=False).decrypt(nonce, sealed, raw[:head])
         except InvalidTag:
             self._words, self._derived = "", (b"", b"")
-            raise OperatorError(f"{self._file}: the passphrase is wrong, or the file is damaged") from None
+            raise OperatorError(
+                f"{self._file}: the passphrase is wrong, or the file is damaged"
+            ) from None
         return dict(json.loads(text))
 
     def _write_secrets(self, secrets: dict[str, str]) -> None:
@@ -149,7 +179,9 @@ class FileVault:
         head = _MAGIC + salt
         cipher = self._derive_cipher(salt, new=True)
         if len(self._words) < LEAST:
-            raise OperatorError(f"{self._file}: a passphrase of at least {LEAST} characters is needed; {self._mending_hint()}")
+            raise OperatorError(
+                f"{self._file}: a passphrase of at least {LEAST} characters is needed; {self._mending_hint()}"
+            )
         sealed = cipher.encrypt(nonce, json.dumps(secrets).encode(), head)
         try:
             self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

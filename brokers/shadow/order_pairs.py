@@ -33,7 +33,10 @@ class PairHalf:
 
 @dataclass(slots=True)
 class OrderPair:
-    """One order, or (`kind` gtt) the order a GTT has sent; `sent` and `answered` in ns by the desk's clock."""
+    """One order, or (`kind` gtt) the order a GTT has sent.
+
+    `sent` and `answered` in ns by the desk's clock.
+    """
 
     intent: int
     kind: str
@@ -56,30 +59,53 @@ class OrderPair:
     def row(self) -> dict[str, object]:
         """Return the row of the `shadow` table."""
         return {
-            "intent": self.intent, "kind": self.kind, "strategy": self.strategy, "token": self.token,
-            "symbol": self.symbol, "side": self.side.name, "quantity": self.quantity, "sent": self.sent,
-            "answered": self.answered, "order_id": self.order_id,
-            **_half_columns("real", self.real), **_half_columns("twin", self.twin),
-        }  # fmt: skip
+            "intent": self.intent,
+            "kind": self.kind,
+            "strategy": self.strategy,
+            "token": self.token,
+            "symbol": self.symbol,
+            "side": self.side.name,
+            "quantity": self.quantity,
+            "sent": self.sent,
+            "answered": self.answered,
+            "order_id": self.order_id,
+            **_half_columns("real", self.real),
+            **_half_columns("twin", self.twin),
+        }
 
 
 def _half_columns(name: str, half: PairHalf) -> dict[str, object]:
     return {
-        f"{name}_status": half.status, f"{name}_filled": half.filled, f"{name}_value": half.value,
-        f"{name}_first": half.first, f"{name}_last": half.last,
-    }  # fmt: skip
+        f"{name}_status": half.status,
+        f"{name}_filled": half.filled,
+        f"{name}_value": half.value,
+        f"{name}_first": half.first,
+        f"{name}_last": half.last,
+    }
 
 
 def pair_of(row: Mapping[str, Any]) -> OrderPair:
     """Return a pair as it was written down."""
     real, twin = (
-        PairHalf(*(row[f"{side}_{name}"] for name in ("status", "filled", "value", "first", "last")))
+        PairHalf(
+            *(row[f"{side}_{name}"] for name in ("status", "filled", "value", "first", "last"))
+        )
         for side in ("real", "twin")
     )
     return OrderPair(
-        row["intent"], row["kind"], row["strategy"], row["token"], row["symbol"], Side[row["side"]], row["quantity"],
-        row["sent"], row["answered"], row["order_id"], real, twin,
-    )  # fmt: skip
+        row["intent"],
+        row["kind"],
+        row["strategy"],
+        row["token"],
+        row["symbol"],
+        Side[row["side"]],
+        row["quantity"],
+        row["sent"],
+        row["answered"],
+        row["order_id"],
+        real,
+        twin,
+    )
 
 
 class TwinDifference(NamedTuple):
@@ -100,14 +126,19 @@ def twin_difference(pair: OrderPair) -> TwinDifference:
     if not real.filled or not twin.filled:
         return TwinDifference(real.filled - twin.filled, None, None, None)
     price = int(pair.side) * (real.average - twin.average)
-    return TwinDifference(real.filled - twin.filled, price, price / twin.average * 10_000, real.first - twin.first)
+    return TwinDifference(
+        real.filled - twin.filled, price, price / twin.average * 10_000, real.first - twin.first
+    )
 
 
 class ShadowSummary(NamedTuple):
-    """What the pairs say together; money in rupees, times in seconds, None where nothing can be compared.
+    """What the pairs say together.
 
-    `cost` is what live fills cost more than the twins' prices would have, on the shares both have filled. `delay_s` compares
-    first fills, `answer_s` is how long the broker took to answer; both are medians.
+    Money in rupees, times in seconds, None where nothing can be compared.
+
+    `cost` is what live fills cost more than the twins' prices would have, on the shares both have
+    filled. `delay_s` compares first fills, `answer_s` is how long the broker took to answer; both
+    are medians.
     """
 
     orders: int
@@ -125,18 +156,26 @@ class ShadowSummary(NamedTuple):
 def shadow_summary(pairs: Iterable[OrderPair]) -> ShadowSummary:
     """Sum pairs up; those without a twin (`twin.status` "none") are left out."""
     known = [pair for pair in pairs if pair.twin.status != "none"]
-    filled = [(pair, twin_difference(pair)) for pair in known if pair.real.filled and pair.twin.filled]
-    cost = sum(min(pair.real.filled, pair.twin.filled) * (told.price or 0.0) for pair, told in filled)
+    filled = [
+        (pair, twin_difference(pair)) for pair in known if pair.real.filled and pair.twin.filled
+    ]
+    cost = sum(
+        min(pair.real.filled, pair.twin.filled) * (told.price or 0.0) for pair, told in filled
+    )
     bps = [told.bps for _, told in filled if told.bps is not None]
     answers = [pair.answered - pair.sent for pair in known if pair.answered]
     return ShadowSummary(
-        len(known), len(filled),
+        len(known),
+        len(filled),
         sum(1 for pair in known if pair.real.filled and not pair.twin.filled),
         sum(1 for pair in known if pair.twin.filled and not pair.real.filled),
         sum(1 for pair in known if not pair.twin.filled and not pair.real.filled),
-        round(cost, 2), _rounded_median(bps), max(bps, default=None),
-        _median_seconds([told.delay for _, told in filled if told.delay is not None]), _median_seconds(answers),
-    )  # fmt: skip
+        round(cost, 2),
+        _rounded_median(bps),
+        max(bps, default=None),
+        _median_seconds([told.delay for _, told in filled if told.delay is not None]),
+        _median_seconds(answers),
+    )
 
 
 def _rounded_median(values: Sequence[float]) -> float | None:

@@ -1,4 +1,7 @@
-"""A broker that trades for real and lets a simulated exchange do the same: the twins decide nothing, they are watched."""
+"""A broker that trades for real and lets a simulated exchange do the same.
+
+The twins decide nothing, they are watched.
+"""
 
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Final, final
@@ -23,7 +26,15 @@ from compiled.model.values import SECOND, Bar, Gtt, GttLeg, Instrument, Order, S
 from compiled.venue.resting_orders import requested_legs
 from engine.errors import OrderRefused, PatangError
 from engine.market.calendar import Calendar, ist_day, midnight
-from engine.ports import Broker, BrokerHolding, BrokerPosition, Clock, Journal, PriceBand, SlicedOrder
+from engine.ports import (
+    Broker,
+    BrokerHolding,
+    BrokerPosition,
+    Clock,
+    Journal,
+    PriceBand,
+    SlicedOrder,
+)
 
 NO_TWIN: Final = "none"
 """Of a twin that a restart has ended: its order cannot be compared."""
@@ -31,16 +42,24 @@ NO_TWIN: Final = "none"
 
 @final
 class ShadowBroker:
-    """`real`, and beside it a twin of each order and GTT at a `SimulatedExchange`; every pair is a row in `shadow`.
+    """`real`, and beside it a twin of each order and GTT at a `SimulatedExchange`.
 
-    A request goes to the twin at the moment it goes to the broker. What the broker refuses or cancels ends the twin, too.
-    Sliced orders have one twin. `show` hears of all pairs once a second while they change.
+    Every pair is a row in `shadow`.
+
+    A request goes to the twin at the moment it goes to the broker. What the broker refuses or
+    cancels ends the twin, too. Sliced orders have one twin. `show` hears of all pairs once a second
+    while they change.
     """
 
     def __init__(
-        self, real: Broker, clock: Clock, calendar: Calendar, journal: Journal,
-        simulate: Callable[[Callable[[object], None]], SimulatedExchange], show: Callable[[Sequence[OrderPair]], None],
-    ) -> None:  # fmt: skip
+        self,
+        real: Broker,
+        clock: Clock,
+        calendar: Calendar,
+        journal: Journal,
+        simulate: Callable[[Callable[[object], None]], SimulatedExchange],
+        show: Callable[[Sequence[OrderPair]], None],
+    ) -> None:
         self._real = real
         self._clock = clock
         self._calendar = calendar
@@ -117,7 +136,9 @@ class ShadowBroker:
     async def place_gtt(self, gtt: Gtt) -> int:
         """Send a new GTT and return its id; its twin is sent beside it."""
         leg = gtt.legs[0]
-        pair = self._new_pair(int(gtt.intent), "gtt", gtt.strategy, int(gtt.token), leg.side, int(leg.quantity))
+        pair = self._new_pair(
+            int(gtt.intent), "gtt", gtt.strategy, int(gtt.token), leg.side, int(leg.quantity)
+        )
         twin = self._twin_gtts[pair.intent] = _copy_gtt(gtt)
         self._simulation.send_command(PlaceGtt(twin))
         try:
@@ -224,20 +245,40 @@ class ShadowBroker:
 
     def _send_twin(self, order: Order) -> OrderPair:
         pair = self._new_pair(
-            int(order.intent), "order", order.strategy, int(order.token), order.side, int(order.quantity)
-        )  # fmt: skip
+            int(order.intent),
+            "order",
+            order.strategy,
+            int(order.token),
+            order.side,
+            int(order.quantity),
+        )
         twin = Order(
-            order.intent, order.tag, order.strategy, order.token, order.side, order.quantity, order.order_type,
-            order.product, order.purpose, order.price, order.trigger, order.validity, order.protection,
-        )  # fmt: skip
+            order.intent,
+            order.tag,
+            order.strategy,
+            order.token,
+            order.side,
+            order.quantity,
+            order.order_type,
+            order.product,
+            order.purpose,
+            order.price,
+            order.trigger,
+            order.validity,
+            order.protection,
+        )
         self._twin_orders[pair.intent] = twin
         self._simulation.send_command(PlaceOrder(twin))
         return pair
 
-    def _new_pair(self, intent: int, kind: str, strategy: str, token: int, side: Side, quantity: int) -> OrderPair:
+    def _new_pair(
+        self, intent: int, kind: str, strategy: str, token: int, side: Side, quantity: int
+    ) -> OrderPair:
         self._roll_day()
         name = self._names.get(token, str(token))
-        pair = self._pairs[intent] = OrderPair(intent, kind, strategy, token, name, side, quantity, self._clock.now())
+        pair = self._pairs[intent] = OrderPair(
+            intent, kind, strategy, token, name, side, quantity, self._clock.now()
+        )
         return pair
 
     def _record_answer(self, pair: OrderPair, order_id: str) -> None:
@@ -280,8 +321,13 @@ class ShadowBroker:
         if twin.gtt_id:
             self._simulation.send_command(DeleteGtt(twin))
 
-    def _record_fired_gtt(self, pair: OrderPair, ts: int, order_id: str, legs: Sequence[GttLeg]) -> None:
-        """Take note of the order a real GTT has sent; both halves are timed from the first of the two to fire."""
+    def _record_fired_gtt(
+        self, pair: OrderPair, ts: int, order_id: str, legs: Sequence[GttLeg]
+    ) -> None:
+        """Take note of the order a real GTT has sent.
+
+        Both halves are timed from the first of the two to fire.
+        """
         pair.order_id, pair.side = order_id, legs[0].side
         pair.sent = min(pair.sent, ts) if pair.twin.status else ts
         self._real_ids[order_id] = pair
@@ -331,7 +377,9 @@ class ShadowBroker:
             gtt.legs, gtt.pending = gtt.pending, []
 
     def _record_fired_twin(self, update: GttUpdate) -> None:
-        intent = next((each for each, gtt in self._twin_gtts.items() if gtt.gtt_id == update.gtt_id), 0)
+        intent = next(
+            (each for each, gtt in self._twin_gtts.items() if gtt.gtt_id == update.gtt_id), 0
+        )
         pair = self._pairs.get(intent)
         if pair is None:
             return
@@ -354,15 +402,21 @@ class ShadowBroker:
             self._day = day
             self._trades.clear()
             self._twin_orders.clear()
-            self._twin_gtts = {intent: gtt for intent, gtt in self._twin_gtts.items() if not gtt.deleting}
-            self._pairs = {intent: pair for intent, pair in self._pairs.items() if intent in self._twin_gtts}
+            self._twin_gtts = {
+                intent: gtt for intent, gtt in self._twin_gtts.items() if not gtt.deleting
+            }
+            self._pairs = {
+                intent: pair for intent, pair in self._pairs.items() if intent in self._twin_gtts
+            }
             self._begin_session()
         if self._changed and now >= self._shown + SECOND:
             self._changed, self._shown = False, now
             self._show([*self._pairs.values()])
 
     def _begin_session(self) -> None:
-        session = self._calendar.session(self._day) if self._calendar.is_trading_day(self._day) else None
+        session = (
+            self._calendar.session(self._day) if self._calendar.is_trading_day(self._day) else None
+        )
         if session is not None:
             self._simulation.open_session(session.open, session.close)
             self._closes = session.close
@@ -374,11 +428,22 @@ class ShadowBroker:
             pair = self._pairs[int(str(row["intent"]))] = pair_of(row)
             if pair.order_id and pair.is_live:
                 self._real_ids[pair.order_id] = pair
-                pair.twin.status = NO_TWIN if pair.twin.status in {"", "OPEN", "TRIGGER_PENDING"} else pair.twin.status
+                pair.twin.status = (
+                    NO_TWIN
+                    if pair.twin.status in {"", "OPEN", "TRIGGER_PENDING"}
+                    else pair.twin.status
+                )
                 pair.real.filled = pair.real.value = pair.real.first = pair.real.last = 0
 
 
 def _copy_gtt(gtt: Gtt) -> Gtt:
     return Gtt(
-        gtt.intent, gtt.strategy, gtt.token, gtt.product, gtt.rung, gtt.last_price, list(requested_legs(gtt)), gtt.created
+        gtt.intent,
+        gtt.strategy,
+        gtt.token,
+        gtt.product,
+        gtt.rung,
+        gtt.last_price,
+        list(requested_legs(gtt)),
+        gtt.created,
     )

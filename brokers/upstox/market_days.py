@@ -1,7 +1,10 @@
-"""When the exchanges trade, by Upstox: GET /v2/market/timings/{date}, /v2/market/holidays, /v2/market/status/{exchange}.
+"""When the exchanges trade, by Upstox.
 
-Read with the Analytics token, which can only read. Source: Upstox's API documentation as transcribed in
-github.com/marketcalls/broker-api-docs (August 2026), field names of its Python SDK 2.30.0.
+GET /v2/market/timings/{date}, /v2/market/holidays, /v2/market/status/{exchange}.
+
+Read with the Analytics token, which can only read. Source: Upstox's API documentation as
+transcribed in github.com/marketcalls/broker-api-docs (August 2026), field names of its Python SDK
+2.30.0.
 """
 
 from datetime import date
@@ -40,7 +43,10 @@ class UpstoxHoliday(msgspec.Struct):
 
 
 class ExchangeStatus(msgspec.Struct):
-    """How an exchange stands now; `cas_eligible_status`: the same for stocks that close by auction, as it comes."""
+    """How an exchange stands now.
+
+    `cas_eligible_status`: the same for stocks that close by auction, as it comes.
+    """
 
     exchange: str
     status: str
@@ -59,11 +65,18 @@ Data = TypeVar("Data")
 
 @final
 class MarketDays:
-    """A reader of these three; use it as a context. The token goes into a header and nowhere else."""
+    """A reader of these three; use it as a context.
+
+    The token goes into a header and nowhere else.
+    """
 
     def __init__(self, token: str, rest: str = "") -> None:
         self._rest = (rest or REST).rstrip("/")
-        self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/json", "User-Agent": "patang"}
+        self._headers = {
+            "Authorization": f"Bearer {token}",
+            "Accept": "application/json",
+            "User-Agent": "patang",
+        }
         self._session: aiohttp.ClientSession
 
     async def __aenter__(self) -> Self:
@@ -88,7 +101,10 @@ class MarketDays:
         return await self._get_data(f"/v2/market/status/{exchange}", ExchangeStatus)
 
     async def _get_data(self, path: str, kind: type[Data]) -> Data:
-        """Return the `data` of an answer; raise `ConnectionFailed`, or `OperatorError` where the token is refused."""
+        """Return the `data` of an answer.
+
+        Raise `ConnectionFailed`, or `OperatorError` where the token is refused.
+        """
         try:
             async with self._session.get(self._rest + path, allow_redirects=False) as answer:
                 content = await answer.content.read(MOST_BYTES + 1)
@@ -96,18 +112,25 @@ class MarketDays:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ConnectionFailed(f"Upstox cannot be reached: {type(error).__name__}") from None
         if status in REFUSED:
-            raise OperatorError(f"Upstox refuses the Analytics token ({status}): keep a new one with --keep-token")
+            raise OperatorError(
+                f"Upstox refuses the Analytics token ({status}): keep a new one with --keep-token"
+            )
         if status != 200:
             raise ConnectionFailed(f"Upstox answers {status} to {path}")
         try:
             return msgspec.convert(_answer_data(content), kind, strict=False)
         except (msgspec.DecodeError, TypeError, KeyError) as error:
-            raise ConnectionFailed(f"Upstox: {path}: an answer of another shape ({error})") from None
+            raise ConnectionFailed(
+                f"Upstox: {path}: an answer of another shape ({error})"
+            ) from None
 
 
 def trading_spans(rows: list[ExchangeTiming]) -> dict[str, TradingSpan]:
     """Return the times of trading by exchange."""
-    return {row.exchange: TradingSpan(row.start_time * MILLISECOND, row.end_time * MILLISECOND) for row in rows}
+    return {
+        row.exchange: TradingSpan(row.start_time * MILLISECOND, row.end_time * MILLISECOND)
+        for row in rows
+    }
 
 
 def _answer_data(content: bytes) -> object:

@@ -1,7 +1,10 @@
-"""Reckon Zerodha's charges from a dated table: the exact estimate per order, and the contract note per day.
+"""Reckon Zerodha's charges from a dated table.
 
-Rates are whole billionths, so that ₹1 of turnover times a rate is exact: contract notes round halves up, and a float
-does not know where a half is. A table covers a day or refuses it: no row, no charges, no order.
+The exact estimate per order, and the contract note per day.
+
+Rates are whole billionths, so that ₹1 of turnover times a rate is exact: contract notes round
+halves up, and a float does not know where a half is. A table covers a day or refuses it: no row, no
+charges, no order.
 """
 
 from datetime import date, timedelta
@@ -15,14 +18,18 @@ NANO: Final = 1_000_000_000
 """One, in billionths: the unit of every rate."""
 
 LIMIT: Final = 100_000_000_000_0
-"""The largest turnover of one order in paise, ₹1,000 crore: every product of it stays within 63 bits."""
+"""The largest turnover of one order in paise, ₹1,000 crore.
+
+Every product of it stays within 63 bits.
+"""
 
 FOREVER: Final = 99991231
 """The `last` day of a row that is in force."""
 
 CHARGES: Final = ("brokerage", "tax", "txn", "ipft", "sebi", "stamp", "gst")
 
-# a segment's charges are listed under the exchange itself, not under the name of its derivatives market
+# a segment's charges are listed under the exchange itself, not under the name of its derivatives
+# market
 HOME: Final = {"NFO": "NSE", "CDS": "NSE", "BFO": "BSE", "BCD": "BSE"}
 
 
@@ -30,8 +37,8 @@ HOME: Final = {"NFO": "NSE", "CDS": "NSE", "BFO": "BSE", "BCD": "BSE"}
 class ChargeRow:
     """One charge of one segment at one exchange from `first` to `last` (yyyymmdd, both included).
 
-    `buy` and `sell` are billionths of the turnover (of the premium, for options), `flat` paise per executed order,
-    `cap` the most paise per order (-1: none). GST's rate is of the other charges.
+    `buy` and `sell` are billionths of the turnover (of the premium, for options), `flat` paise per
+    executed order, `cap` the most paise per order (-1: none). GST's rate is of the other charges.
     """
 
     def __init__(
@@ -64,9 +71,21 @@ class ChargeRow:
 
 @final
 class ChargeRates:
-    """Everything that is charged in one segment at one exchange on one day; rates in billionths, amounts in paise."""
+    """Everything that is charged in one segment at one exchange on one day.
 
-    def __init__(self, brokerage: ChargeRow, tax: ChargeRow, txn: ChargeRow, ipft: ChargeRow, sebi: ChargeRow, stamp: ChargeRow, gst: ChargeRow) -> None:
+    Rates in billionths, amounts in paise.
+    """
+
+    def __init__(
+        self,
+        brokerage: ChargeRow,
+        tax: ChargeRow,
+        txn: ChargeRow,
+        ipft: ChargeRow,
+        sebi: ChargeRow,
+        stamp: ChargeRow,
+        gst: ChargeRow,
+    ) -> None:
         self.segment = brokerage.segment
         self.exchange = brokerage.exchange
         self.brokerage = brokerage.buy
@@ -84,10 +103,20 @@ class ChargeRates:
 
 @final
 class ChargeBreakdown:
-    """What is charged, in rupees: `tax` is STT or CTT, `txn` the exchange's fee, `ipft` its investor protection fund."""
+    """What is charged, in rupees.
+
+    `tax` is STT or CTT, `txn` the exchange's fee, `ipft` its investor protection fund.
+    """
 
     def __init__(
-        self, brokerage: float, tax: float, txn: float, ipft: float, sebi: float, gst: float, stamp: float
+        self,
+        brokerage: float,
+        tax: float,
+        txn: float,
+        ipft: float,
+        sebi: float,
+        gst: float,
+        stamp: float,
     ) -> None:
         self.brokerage = brokerage
         self.tax = tax
@@ -104,7 +133,10 @@ class RateTable:
     """Rates by segment, exchange and day."""
 
     def __init__(self, rows: list[ChargeRow]) -> None:
-        """Take the rows in any order; raise `ValueError` naming a row that overlaps another or leaves a gap."""
+        """Take the rows in any order.
+
+        Raise `ValueError` naming a row that overlaps another or leaves a gap.
+        """
         self._rows: dict[str, list[ChargeRow]] = {}
         for row in sorted(rows, key=_first_day):
             if row.charge not in CHARGES:
@@ -116,18 +148,22 @@ class RateTable:
                 _check_row_follows(line[-1], row)
             line.append(row)
 
-    def rates(self, segment: str, exchange: str, day: i64, lacking: list[str] | None = None) -> ChargeRates:
+    def rates(
+        self, segment: str, exchange: str, day: i64, lacking: list[str] | None = None
+    ) -> ChargeRates:
         """Return what is charged on a day (yyyymmdd); hold on to it for the day.
 
-        `exchange` may be the exchange or its derivatives market (NFO, CDS, BFO, BCD). Raises `LookupError` when the
-        table does not cover the day; where there is a list for what is `lacking`, such charges are named there, and
-        nothing.
+        `exchange` may be the exchange or its derivatives market (NFO, CDS, BFO, BCD). Raises
+        `LookupError` when the table does not cover the day; where there is a list for what is
+        `lacking`, such charges are named there, and nothing.
         """
         home = HOME.get(exchange, exchange)
         rows = [self._find_row(charge, segment, home, day, lacking) for charge in CHARGES]
         return ChargeRates(rows[0], rows[1], rows[2], rows[3], rows[4], rows[5], rows[6])
 
-    def _find_row(self, charge: str, segment: str, exchange: str, day: i64, lacking: list[str] | None) -> ChargeRow:
+    def _find_row(
+        self, charge: str, segment: str, exchange: str, day: i64, lacking: list[str] | None
+    ) -> ChargeRow:
         for row in self._rows.get(_row_key(charge, segment, exchange), []):
             if row.first <= day <= row.last:
                 return row
@@ -159,7 +195,9 @@ def _day_after(day: int) -> int:
     return after.year * 10_000 + after.month * 100 + after.day
 
 
-def estimate_charges(rates: ChargeRates, side: Side, quantity: i64, price: float) -> ChargeBreakdown:
+def estimate_charges(
+    rates: ChargeRates, side: Side, quantity: i64, price: float
+) -> ChargeBreakdown:
     """Return the charges of one executed order, unrounded, as Kite's margin and charges calls give them."""
     turnover = float(quantity) * price / float(NANO)
     brokerage = float(rates.flat) / 100.0 + turnover * float(rates.brokerage)
@@ -205,10 +243,11 @@ def order_charges(rates: ChargeRates, side: Side, quantity: i64, value: i64) -> 
 def contract_note(rates: ChargeRates, buys: list[int], sells: list[int]) -> ChargeBreakdown:
     """Return the charges of a day's contract note in one segment, rounded as Zerodha rounds them.
 
-    `buys` and `sells` hold the traded value of each executed order in paise. Brokerage is rounded per order, all else
-    on the day's sum: STT to the paisa and then to the rupee, stamp duty to the rupee, the exchange's and SEBI's fees to
-    the paisa, GST as two halves (CGST, SGST) on the rounded base; halves always up. Seen on 41 F&O notes of 2025;
-    assumed for equity. Raises `ValueError` for an order above `LIMIT`.
+    `buys` and `sells` hold the traded value of each executed order in paise. Brokerage is rounded
+    per order, all else on the day's sum: STT to the paisa and then to the rupee, stamp duty to the
+    rupee, the exchange's and SEBI's fees to the paisa, GST as two halves (CGST, SGST) on the
+    rounded base; halves always up. Seen on 41 F&O notes of 2025; assumed for equity. Raises
+    `ValueError` for an order above `LIMIT`.
     """
     bought: i64 = 0
     sold: i64 = 0
@@ -232,18 +271,26 @@ def contract_note(rates: ChargeRates, buys: list[int], sells: list[int]) -> Char
 
 
 def note_total(rates: ChargeRates, bought: i64, sold: i64, brokerage: i64) -> i64:
-    """Return all charges of a note in paise, as `contract_note` adds them up; `brokerage` is that of its orders."""
+    """Return all charges of a note in paise, as `contract_note` adds them up.
+
+    `brokerage` is that of its orders.
+    """
     tax, txn, ipft, sebi, gst, stamp = _note_lines(rates, bought, sold, brokerage)
     return brokerage + tax + txn + ipft + sebi + gst + stamp
 
 
 def note_lines(rates: ChargeRates, bought: i64, sold: i64, brokerage: i64) -> list[int]:
-    """Return the lines of a note in paise, in the order of `CHARGES`; together they are `note_total`."""
+    """Return the lines of a note in paise, in the order of `CHARGES`.
+
+    Together they are `note_total`.
+    """
     tax, txn, ipft, sebi, gst, stamp = _note_lines(rates, bought, sold, brokerage)
     return [int(brokerage), int(tax), int(txn), int(ipft), int(sebi), int(stamp), int(gst)]
 
 
-def _note_lines(rates: ChargeRates, bought: i64, sold: i64, brokerage: i64) -> tuple[i64, i64, i64, i64, i64, i64]:
+def _note_lines(
+    rates: ChargeRates, bought: i64, sold: i64, brokerage: i64
+) -> tuple[i64, i64, i64, i64, i64, i64]:
     """Return STT, the exchange's fee, IPFT, SEBI's fee, GST and stamp duty of a note in paise."""
     turnover = bought + sold
     tax = (_charge_part(bought, rates.tax_buy, sold, rates.tax_sell, NANO // 2) + 50) // 100 * 100
@@ -256,13 +303,19 @@ def _note_lines(rates: ChargeRates, bought: i64, sold: i64, brokerage: i64) -> t
 
 
 def _charge_part(amount: i64, rate: i64, other: i64, its_rate: i64, up: i64) -> i64:
-    """Return two amounts' parts together in whole paise, after adding `up` billionths; no product leaves 63 bits."""
+    """Return two amounts' parts together in whole paise, after adding `up` billionths.
+
+    No product leaves 63 bits.
+    """
     whole = amount // NANO * rate + other // NANO * its_rate
     return whole + (amount % NANO * rate + other % NANO * its_rate + up) // NANO
 
 
 def order_brokerage(rates: ChargeRates, value: i64) -> i64:
-    """Return the brokerage of one order on a note, in paise, half up; raise `ValueError` above `LIMIT`."""
+    """Return the brokerage of one order on a note, in paise, half up.
+
+    Raise `ValueError` above `LIMIT`.
+    """
     if value > LIMIT:
         raise ValueError("turnover above ₹1,000 crore")
     return _round_half_up(_raw_brokerage(rates, value), NANO) if value else 0

@@ -1,15 +1,25 @@
-"""Keep the day's contract notes as known so far: a fill is charged by how much it changes what they say.
+"""Keep the day's contract notes as known so far.
 
-There is a note for each segment at each exchange. Of what was bought and sold of one instrument for delivery on one day,
-the smaller quantity is intraday, the earliest shares of either side first: a sale takes an earlier purchase out of the
-note of delivery. So the charges of all fills add up to the notes, to the paisa, after each of them.
+A fill is charged by how much it changes what they say.
+
+There is a note for each segment at each exchange. Of what was bought and sold of one instrument for
+delivery on one day, the smaller quantity is intraday, the earliest shares of either side first: a
+sale takes an earlier purchase out of the note of delivery. So the charges of all fills add up to
+the notes, to the paisa, after each of them.
 """
 
 from typing import final
 
 from mypy_extensions import i64
 
-from compiled.accounting.charges import CHARGES, LIMIT, ChargeRates, note_lines, note_total, order_brokerage
+from compiled.accounting.charges import (
+    CHARGES,
+    LIMIT,
+    ChargeRates,
+    note_lines,
+    note_total,
+    order_brokerage,
+)
 from compiled.accounting.ledger import pro_rata
 from compiled.model.int_map import IntMap
 from compiled.model.values import Side
@@ -69,7 +79,9 @@ class SegmentNote:
 class DeliveryFill:
     """One fill under delivery: `netted` shares of it, worth `moved` paise, are intraday."""
 
-    def __init__(self, ts: i64, trade: str, order: i64, side: Side, quantity: i64, value: i64) -> None:
+    def __init__(
+        self, ts: i64, trade: str, order: i64, side: Side, quantity: i64, value: i64
+    ) -> None:
         self.ts = ts
         self.trade = trade
         self.order = order
@@ -90,7 +102,10 @@ class DeliveryFill:
 
 @final
 class DayNetting:
-    """One instrument's fills under delivery on one day: what is bought and sold moves from one note to the other."""
+    """One instrument's fills under delivery on one day.
+
+    What is bought and sold moves from one note to the other.
+    """
 
     def __init__(self, delivery: SegmentNote, intraday: SegmentNote) -> None:
         self._delivery = delivery
@@ -152,7 +167,10 @@ class DayNetting:
 
 @final
 class DayNotes:
-    """All notes of one account's day: `total` is what they say, `charged` what the fills were charged so far (paise)."""
+    """All notes of one account's day.
+
+    `total` is what they say, `charged` what the fills were charged so far (paise).
+    """
 
     def __init__(self) -> None:
         self.total: i64 = 0
@@ -194,23 +212,50 @@ class DayNotes:
         return found
 
     def fill(
-        self, token: i64, rates: ChargeRates, intraday: ChargeRates | None, trade: str, ts: i64, order: i64, side: Side,
-        quantity: i64, value: i64,
-    ) -> i64:  # fmt: skip
-        """Enter a fill worth `value` paise; return what it is charged, negative where it makes others cheaper.
+        self,
+        token: i64,
+        rates: ChargeRates,
+        intraday: ChargeRates | None,
+        trade: str,
+        ts: i64,
+        order: i64,
+        side: Side,
+        quantity: i64,
+        value: i64,
+    ) -> i64:
+        """Enter a fill worth `value` paise.
 
-        `intraday` are the rates of what is closed on its day, None where that changes nothing; `order` is any number of
-        the order's own. The brokerage of an order above ₹1,000 crore is that of ₹1,000 crore.
+        Return what it is charged, negative where it makes others cheaper.
+
+        `intraday` are the rates of what is closed on its day, None where that changes nothing;
+        `order` is any number of the order's own. The brokerage of an order above ₹1,000 crore is
+        that of ₹1,000 crore.
         """
-        self._enter_fill(token, rates, intraday, DeliveryFill(ts, trade, order, side, quantity, value))
+        self._enter_fill(
+            token, rates, intraday, DeliveryFill(ts, trade, order, side, quantity, value)
+        )
         return self.settle()
 
     def enter(
-        self, token: i64, rates: ChargeRates, intraday: ChargeRates | None, trade: str, ts: i64, order: i64, side: Side,
-        quantity: i64, value: i64, charges: i64,
-    ) -> None:  # fmt: skip
-        """Enter a fill whose charges are known: what they lack, or have too much, the next fill makes good."""
-        self._enter_fill(token, rates, intraday, DeliveryFill(ts, trade, order, side, quantity, value))
+        self,
+        token: i64,
+        rates: ChargeRates,
+        intraday: ChargeRates | None,
+        trade: str,
+        ts: i64,
+        order: i64,
+        side: Side,
+        quantity: i64,
+        value: i64,
+        charges: i64,
+    ) -> None:
+        """Enter a fill whose charges are known.
+
+        What they lack, or have too much, the next fill makes good.
+        """
+        self._enter_fill(
+            token, rates, intraday, DeliveryFill(ts, trade, order, side, quantity, value)
+        )
         self.charged += charges
 
     def fill_whole(self, note: SegmentNote, side: Side, value: i64) -> i64:
@@ -225,7 +270,9 @@ class DayNotes:
         self.charged = self.total
         return change
 
-    def _enter_fill(self, token: i64, rates: ChargeRates, intraday: ChargeRates | None, fill: DeliveryFill) -> None:
+    def _enter_fill(
+        self, token: i64, rates: ChargeRates, intraday: ChargeRates | None, fill: DeliveryFill
+    ) -> None:
         note = self.note(rates)
         if intraday is None:
             note.trade(fill.order, fill.side, fill.value)

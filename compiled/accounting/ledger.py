@@ -1,7 +1,8 @@
 """Keep positions, average prices, P&L and cash, to the paisa.
 
-Every amount is whole paise. A fill is worth `model.paise(price, quantity)`; where a part of it, or of an open cost, is
-needed, the part is pro rata, rounded half away from zero, and the rest is what remains: nothing is ever lost.
+Every amount is whole paise. A fill is worth `model.paise(price, quantity)`; where a part of it, or
+of an open cost, is needed, the part is pro rata, rounded half away from zero, and the rest is what
+remains: nothing is ever lost.
 """
 
 from typing import final
@@ -14,7 +15,10 @@ from compiled.model.values import Side, nearest, paise
 
 
 def pro_rata(amount: i64, part: i64, whole: i64) -> i64:
-    """Return the `part` in `whole` of an amount in paise, rounded half away from zero; exact for `whole` < 2^31."""
+    """Return the `part` in `whole` of an amount in paise, rounded half away from zero.
+
+    Exact for `whole` < 2^31.
+    """
     size = amount if amount >= 0 else -amount
     each = size // whole
     rest = size - each * whole
@@ -26,9 +30,10 @@ def pro_rata(amount: i64, part: i64, whole: i64) -> i64:
 class Position:
     """What a strategy holds of one instrument, or (`strategy` empty) what the account holds of it.
 
-    Law, for the average method: `carried_value + buy_value - sell_value + realised == value`. Quantities are signed
-    shares, values signed paise, `last` the last price in rupees. `realised_fifo` is the same P&L when the oldest
-    shares are sold first; both methods agree whenever the position is flat.
+    Law, for the average method: `carried_value + buy_value - sell_value + realised == value`.
+    Quantities are signed shares, values signed paise, `last` the last price in rupees.
+    `realised_fifo` is the same P&L when the oldest shares are sold first; both methods agree
+    whenever the position is flat.
     """
 
     def __init__(self, strategy: str, token: i64, last: float) -> None:
@@ -47,7 +52,9 @@ class Position:
         self.sell_value: i64 = 0
         self.carried_quantity: i64 = 0
         self.carried_value: i64 = 0
-        self._lots = vec[i64]()  # quantity and cost of each open purchase (or short sale), oldest first, both unsigned
+        self._lots = vec[
+            i64
+        ]()  # quantity and cost of each open purchase (or short sale), oldest first, both unsigned
         self._oldest: i64 = 0
 
     @property
@@ -64,7 +71,10 @@ class Position:
         return paise(self.last, quantity) - self.value
 
     def mark(self, price: float) -> i64:
-        """Value the position at a price in rupees; return the change of `unrealised` in paise since the last call."""
+        """Value the position at a price in rupees.
+
+        Return the change of `unrealised` in paise since the last call.
+        """
         self.last = price
         if self.quantity == 0 and self.marked == 0:
             return 0
@@ -73,7 +83,10 @@ class Position:
         return self.marked - before
 
     def trade(self, side: Side, quantity: i64, value: i64) -> i64:
-        """Book a fill worth `value` paise; return the P&L it realises by the average method, in paise."""
+        """Book a fill worth `value` paise.
+
+        Return the P&L it realises by the average method, in paise.
+        """
         if side is Side.BUY:
             self.buy_quantity += quantity
             self.buy_value += value
@@ -83,7 +96,10 @@ class Position:
         return self._book_quantity(-quantity, -value)
 
     def carry(self, quantity: i64, value: i64) -> i64:
-        """Book a signed quantity and cost from an earlier day; return what it realises against the position so far."""
+        """Book a signed quantity and cost from an earlier day.
+
+        Return what it realises against the position so far.
+        """
         self.carried_quantity += quantity
         self.carried_value += value
         return self._book_quantity(quantity, value)
@@ -148,8 +164,8 @@ class Position:
 class Ledger:
     """The positions and the cash of one account, by strategy and in total.
 
-    `cash == start_cash + Σ sell value - Σ buy value - Σ charges`, always. `realised` and `unrealised` are the sums over
-    the strategies' positions, in paise.
+    `cash == start_cash + Σ sell value - Σ buy value - Σ charges`, always. `realised` and
+    `unrealised` are the sums over the strategies' positions, in paise.
     """
 
     def __init__(self, cash: i64) -> None:
@@ -160,7 +176,9 @@ class Ledger:
         self.unrealised: i64 = 0
         self._positions: list[Position] = []
         self._accounts: list[Position] = []
-        self._held: IntMap[list[Position]] = IntMap()  # token → the account's position, then the strategies'
+        self._held: IntMap[list[Position]] = (
+            IntMap()
+        )  # token → the account's position, then the strategies'
 
     @property
     def net(self) -> i64:
@@ -176,17 +194,26 @@ class Ledger:
             total += value if value >= 0 else -value
         return total
 
-    def fill(self, strategy: str, token: i64, side: Side, quantity: i64, price: float, last: float = 0.0) -> i64:
-        """Book a fill of `quantity` shares at `price` rupees; return the strategy's realised P&L in paise.
+    def fill(
+        self, strategy: str, token: i64, side: Side, quantity: i64, price: float, last: float = 0.0
+    ) -> i64:
+        """Book a fill of `quantity` shares at `price` rupees.
 
-        Until the first `mark` the position is valued at `last`, the instrument's last price in rupees, or at the fill's own
-        where none is known (0.0).
+        Return the strategy's realised P&L in paise.
+
+        Until the first `mark` the position is valued at `last`, the instrument's last price in
+        rupees, or at the fill's own where none is known (0.0).
         """
         position = self.open_position(strategy, token, last if last > 0.0 else price)
         return self.book(self._held[token][0], position, side, quantity, paise(price, quantity))
 
-    def book(self, account: Position, position: Position, side: Side, quantity: i64, value: i64) -> i64:
-        """Book a fill worth `value` paise on a strategy's position and the account's; return what the former realises."""
+    def book(
+        self, account: Position, position: Position, side: Side, quantity: i64, value: i64
+    ) -> i64:
+        """Book a fill worth `value` paise on a strategy's position and the account's.
+
+        Return what the former realises.
+        """
         account.trade(side, quantity, value)
         realised = position.trade(side, quantity, value)
         if side is Side.BUY:
@@ -221,7 +248,10 @@ class Ledger:
             self.revalue(held, price)
 
     def held(self, token: i64) -> list[Position] | None:
-        """Return an instrument's positions for `revalue`: the account's, then the strategies'; None before a fill."""
+        """Return an instrument's positions for `revalue`: the account's, then the strategies'.
+
+        None before a fill.
+        """
         return self._held.get(token)
 
     def revalue(self, held: list[Position], price: float) -> None:
@@ -235,7 +265,10 @@ class Ledger:
                 self.unrealised += position.mark(price)
 
     def carry(self, strategy: str, token: i64, quantity: i64, average: float) -> None:
-        """Bring a position over from an earlier day: signed shares at an average price in rupees; no cash moves."""
+        """Bring a position over from an earlier day: signed shares at an average price in rupees.
+
+        No cash moves.
+        """
         value = nearest(average * float(quantity) * 100.0)  # an average is no price on a grid
         position = self.open_position(strategy, token, average)
         self._held[token][0].carry(quantity, value)
@@ -243,7 +276,10 @@ class Ledger:
         self.mark(token, position.last)
 
     def restate(self, position: Position, quantity: i64, last: float) -> None:
-        """Let a position be of so many shares for what it has cost, at a last price: one that was brought over and has been divided."""
+        """Let a position be of so many shares for what it has cost, at a last price.
+
+        One that was brought over and has been divided.
+        """
         before = position.marked
         position.last = last
         position.restate(quantity)
@@ -282,7 +318,10 @@ class Ledger:
         return list(self._accounts)
 
     def open_position(self, strategy: str, token: i64, price: float) -> Position:
-        """Return a strategy's position in an instrument; where there is none yet, an empty one with that last price (rupees)."""
+        """Return a strategy's position in an instrument.
+
+        Where there is none yet, an empty one with that last price (rupees).
+        """
         position = self.position(strategy, token)
         if position is not None:
             if position.last == 0.0:

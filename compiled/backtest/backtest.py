@@ -1,4 +1,7 @@
-"""Backtests: recorded bars or ticks through one kernel and one venue; `docs/fills.md` states what happens when."""
+"""Backtests: recorded bars or ticks through one kernel and one venue.
+
+`docs/fills.md` states what happens when.
+"""
 
 from typing import final
 
@@ -19,11 +22,14 @@ from compiled.venue.venue import SimulatedVenue
 class ReplayResult:
     """What a run made: its fills, its ledger, the digest, and the P&L after charges over time.
 
-    `times` are ns UTC, `equity` paise; both are packed and have the buffer interface. `rows` counts what was replayed.
-    `notes` are the lines of each session's contract notes (`DayNotes.lines`), `rungs` say what fills do not.
+    `times` are ns UTC, `equity` paise; both are packed and have the buffer interface. `rows` counts
+    what was replayed. `notes` are the lines of each session's contract notes (`DayNotes.lines`),
+    `rungs` say what fills do not.
     """
 
-    def __init__(self, kernel: Kernel, stage: SessionLoop, rows: i64, bare: FastPath | None = None) -> None:
+    def __init__(
+        self, kernel: Kernel, stage: SessionLoop, rows: i64, bare: FastPath | None = None
+    ) -> None:
         self._made: list[BookedFill] = kernel.order_store.fills
         self._bare = bare
         self.ledger: Ledger = kernel.ledger
@@ -36,19 +42,28 @@ class ReplayResult:
 
     @property
     def fills(self) -> list[BookedFill]:
-        """Return what was traded, in order; those of bare positions are made when they are first asked for."""
+        """Return what was traded, in order.
+
+        Those of bare positions are made when they are first asked for.
+        """
         if self._bare is not None:
             self._bare.make_fills()
         return self._made
 
 
 def run_bars(
-    kernel: Kernel, venue: SimulatedVenue, bars: BarColumns, span: i64, sessions: RecordedSessions, curve: bool = True
+    kernel: Kernel,
+    venue: SimulatedVenue,
+    bars: BarColumns,
+    span: i64,
+    sessions: RecordedSessions,
+    curve: bool = True,
 ) -> ReplayResult:
     """Replay bars of `span` seconds (86400: one a session) and return what came of it.
 
-    Latencies do not apply inside bars: the venue's are set to zero. `kernel.closed_bars` is not filled. Raises
-    `ValueError` for a kernel whose bars wait for late ticks, and for a bar outside every session.
+    Latencies do not apply inside bars: the venue's are set to zero. `kernel.closed_bars` is not
+    filled. Raises `ValueError` for a kernel whose bars wait for late ticks, and for a bar outside
+    every session.
     """
     if kernel.grace != 0:
         raise ValueError("recorded bars wait for no late ticks: Setup.grace must be 0")
@@ -58,7 +73,13 @@ def run_bars(
     return ReplayResult(kernel, replay, bars.count, replay.fast_path)
 
 
-def run_ticks(kernel: Kernel, venue: SimulatedVenue, ticks: TickColumns, sessions: RecordedSessions, every: i64 = 60) -> ReplayResult:
+def run_ticks(
+    kernel: Kernel,
+    venue: SimulatedVenue,
+    ticks: TickColumns,
+    sessions: RecordedSessions,
+    every: i64 = 60,
+) -> ReplayResult:
     """Replay ticks and return what came of it, with a point of the curve every so many seconds (0: none).
 
     Raises `ValueError` for a tick outside every session.

@@ -1,7 +1,9 @@
-"""The loop over recorded bars, which leaves out the events of which nothing can come; `docs/fills.md` states what happens when.
+"""The loop over recorded bars, which leaves out the events of which nothing can come.
 
-It gives the commands, fills and digest that a kernel and a venue give when they are handed the four points of every bar's
-path as ticks and a timer at its end.
+`docs/fills.md` states what happens when.
+
+It gives the commands, fills and digest that a kernel and a venue give when they are handed the four
+points of every bar's path as ticks and a timer at its end.
 """
 
 from typing import Final, final
@@ -30,7 +32,14 @@ DAY: Final[i64] = 86_400
 class BarReplay(SessionLoop):
     """Bars of one span; strategies of that span hear them as they are, longer ones are built from them."""
 
-    def __init__(self, kernel: Kernel, venue: SimulatedVenue, bars: BarColumns, span: i64, sessions: RecordedSessions) -> None:
+    def __init__(
+        self,
+        kernel: Kernel,
+        venue: SimulatedVenue,
+        bars: BarColumns,
+        span: i64,
+        sessions: RecordedSessions,
+    ) -> None:
         super().__init__(kernel, venue, bars.tokens, sessions)
         self.bars = bars
         self.span = span
@@ -87,7 +96,8 @@ class BarReplay(SessionLoop):
                 self.begin_session(index)
                 self.turned_at = self.sessions.opens[index]
             if start > self.turned_at:
-                # nothing has traded for a while: longer bars that ended meanwhile are heard before these begin
+                # nothing has traded for a while: longer bars that ended meanwhile are heard before
+                # these begin
                 self.fast_path.settle_waiting()
                 self.send_commands(self.kernel.handle(TimerEvent(start)), start)
                 self.deliver_reports(start)
@@ -95,7 +105,9 @@ class BarReplay(SessionLoop):
             while last < size and read_i64_le(starts, last) == start:
                 last += WORD
             end = self.close if self.span == DAY else min(start + self.span * SECOND, self.close)
-            if not self._pass_bare_bars(first, last, start, end) and self._skip_idle_bars(first, last, end):
+            if not self._pass_bare_bars(first, last, start, end) and self._skip_idle_bars(
+                first, last, end
+            ):
                 self._walk_paths(first, last, start, end)
             self._end_bars(first, last, start, end)
             self.turned_at = end
@@ -107,7 +119,8 @@ class BarReplay(SessionLoop):
     def _run_single_instrument(self, first: i64, size: i64, curve: bool) -> i64:
         """Take in the bars of one instrument from here, of which nothing can come but what strategies ask for.
 
-        Return where they end: at another instrument, a pause or the close, or where something stands or was asked for.
+        Return where they end: at another instrument, a pause or the close, or where something
+        stands or was asked for.
         """
         bars = self.bars
         starts, slots, volumes = bars.starts, bars.slots, bars.volumes
@@ -147,17 +160,28 @@ class BarReplay(SessionLoop):
         following = read_i64_le(starts, at)
         net: i64 = NEVER
         asked = False
-        while following == start and end <= last and market.idle_at_any_price and (solo or read_i64_le(slots, at) == slot):
+        while (
+            following == start
+            and end <= last
+            and market.idle_at_any_price
+            and (solo or read_i64_le(slots, at) == slot)
+        ):
             following = read_i64_le(starts, at + WORD) if at + WORD < size else NEVER
             if following == start:
                 break
             begun = read_f64_le(opens, at)
             volume = read_i64_le(volumes, at)
-            if bare.sent > 0 and (line.sent == 0 or bare.sent > 1 or not bare.trade_at_open(line, start, begun, volume)):
+            if bare.sent > 0 and (
+                line.sent == 0
+                or bare.sent > 1
+                or not bare.trade_at_open(line, start, begun, volume)
+            ):
                 break
             high = read_f64_le(highs, at)
             low = read_f64_le(lows, at)
-            if stands and not intrabar.bar_touches_nothing(floor, instrument.ticks(low), instrument.ticks(high)):
+            if stands and not intrabar.bar_touches_nothing(
+                floor, instrument.ticks(low), instrument.ticks(high)
+            ):
                 break
             close = read_f64_le(closes, at)
             day += volume
@@ -173,10 +197,15 @@ class BarReplay(SessionLoop):
             if listens and (followed is None or followed.step(high, low, close, float(volume))):
                 context.now = end
                 asked = kernel.call_bar(
-                    listener, context, Bar(token, start, span, begun, high, low, close, volume, intrabar.POINTS)
+                    listener,
+                    context,
+                    Bar(token, start, span, begun, high, low, close, volume, intrabar.POINTS),
                 )
             elif not alone and market.listeners:
-                kernel.show_bar_to_listeners(market, Bar(token, start, span, begun, high, low, close, volume, intrabar.POINTS))
+                kernel.show_bar_to_listeners(
+                    market,
+                    Bar(token, start, span, begun, high, low, close, volume, intrabar.POINTS),
+                )
                 asked = True
             if asked or watched:
                 self._value_bare_position(line, valued, at, start, ladders, curve)
@@ -217,7 +246,9 @@ class BarReplay(SessionLoop):
                     self.add_curve_point(start, kernel.ledger.net)
         return at
 
-    def _value_bare_position(self, line: BarePosition, at: i64, to: i64, until: i64, ladders: bool, curve: bool) -> None:
+    def _value_bare_position(
+        self, line: BarePosition, at: i64, to: i64, until: i64, ladders: bool, curve: bool
+    ) -> None:
         """Value what is held bare at the close of each bar of a row, the last of which ends at `until`, and draw the curve."""
         if at == to:
             return
@@ -255,9 +286,12 @@ class BarReplay(SessionLoop):
         kernel.peak = max(kernel.peak, top - kernel.net_at_open)
 
     def _pass_bare_bars(self, first: i64, last: i64, start: i64, end: i64) -> bool:
-        """Take in the bars if nothing of ours stands at the exchange; bare positions trade at the open where they wait for it.
+        """Take in the bars if nothing of ours stands at the exchange.
 
-        Return False, with nothing taken in, where an order can't trade whole, or waits for another bar.
+        Bare positions trade at the open where they wait for it.
+
+        Return False, with nothing taken in, where an order can't trade whole, or waits for another
+        bar.
         """
         kernel = self.kernel
         bare = self.fast_path
@@ -270,7 +304,9 @@ class BarReplay(SessionLoop):
         at = first
         while waits > 0 and at < last:
             line = lines[read_i64_le(slots, at)]
-            if line.sent != 0 and bare.trades_whole(line, read_f64_le(opens, at), read_i64_le(volumes, at)):
+            if line.sent != 0 and bare.trades_whole(
+                line, read_f64_le(opens, at), read_i64_le(volumes, at)
+            ):
                 waits -= 1
             at += WORD
         if waits > 0:
@@ -305,10 +341,12 @@ class BarReplay(SessionLoop):
         return True
 
     def _skip_idle_bars(self, first: i64, last: i64, end: i64) -> bool:
-        """Take in the bars that nothing can come of; return whether there are others, marked in `active_slots`.
+        """Take in the bars that nothing can come of.
 
-        While one is awake that may enter on its way, so is every instrument with a position: the limits on an entry
-        look at all their prices.
+        Return whether there are others, marked in `active_slots`.
+
+        While one is awake that may enter on its way, so is every instrument with a position: the
+        limits on an entry look at all their prices.
         """
         bars = self.bars
         awake = self.active_slots
@@ -321,7 +359,12 @@ class BarReplay(SessionLoop):
             slot = read_i64_le(bars.slots, at)
             market = self.markets[slot]
             floor = self.instrument_venues[slot]
-            if market.idle_at_any_price and not floor.orders and not floor.gtts and (alone or not market.ladders):
+            if (
+                market.idle_at_any_price
+                and not floor.orders
+                and not floor.gtts
+                and (alone or not market.ladders)
+            ):
                 awake[slot] = 0
                 self._skip_bar(at, slot, market, floor, end, intrabar.POINTS)
             elif self._is_bar_idle(at, market, floor):
@@ -338,7 +381,14 @@ class BarReplay(SessionLoop):
             if awake[slot] < 0:
                 awake[slot] = 1 if entering else 0
                 if not entering:
-                    self._skip_bar(at, slot, self.markets[slot], self.instrument_venues[slot], end, intrabar.POINTS)
+                    self._skip_bar(
+                        at,
+                        slot,
+                        self.markets[slot],
+                        self.instrument_venues[slot],
+                        end,
+                        intrabar.POINTS,
+                    )
             at += WORD
         return some
 
@@ -351,9 +401,19 @@ class BarReplay(SessionLoop):
         low = read_f64_le(self.bars.lows, at)
         if not self.kernel.is_idle_between(market, high, low):
             return False
-        return intrabar.bar_touches_nothing(floor, floor.instrument.ticks(high), floor.instrument.ticks(low))
+        return intrabar.bar_touches_nothing(
+            floor, floor.instrument.ticks(high), floor.instrument.ticks(low)
+        )
 
-    def _skip_bar(self, at: i64, slot: i64, market: InstrumentState, floor: InstrumentVenue, end: i64, points: i64) -> None:
+    def _skip_bar(
+        self,
+        at: i64,
+        slot: i64,
+        market: InstrumentState,
+        floor: InstrumentVenue,
+        end: i64,
+        points: i64,
+    ) -> None:
         bars = self.bars
         close = read_f64_le(bars.closes, at)
         self.day_volumes[slot] += read_i64_le(bars.volumes, at)
@@ -363,13 +423,23 @@ class BarReplay(SessionLoop):
         floor.note_price(close)
 
     def _walk_paths(self, first: i64, last: i64, start: i64, end: i64) -> None:
-        """Walk the paths of all bars that are awake, point by point; what is alone may fall asleep after the open."""
+        """Walk the paths of all bars that are awake, point by point.
+
+        What is alone may fall asleep after the open.
+        """
         alone = last == first + WORD
         for k in range(intrabar.POINTS):
             if k == 1 and alone:
                 slot = read_i64_le(self.bars.slots, first)
                 if self._is_bar_idle(first, self.markets[slot], self.instrument_venues[slot]):
-                    self._skip_bar(first, slot, self.markets[slot], self.instrument_venues[slot], end, intrabar.POINTS - 1)
+                    self._skip_bar(
+                        first,
+                        slot,
+                        self.markets[slot],
+                        self.instrument_venues[slot],
+                        end,
+                        intrabar.POINTS - 1,
+                    )
                     return
             ts = intrabar.path_time(k, start, end)
             at = first
@@ -390,12 +460,21 @@ class BarReplay(SessionLoop):
         to_low = intrabar.low_first(instrument, begun, high, low)
         price = intrabar.path_point(k, to_low, begun, high, low, read_f64_le(bars.closes, at))
         if k == 0:
-            intrabar.begin_bar(floor, ts, instrument.ticks(begun), instrument.ticks(high), instrument.ticks(low), volume)
+            intrabar.begin_bar(
+                floor,
+                ts,
+                instrument.ticks(begun),
+                instrument.ticks(high),
+                instrument.ticks(low),
+                volume,
+            )
         else:
             intrabar.walk_to(floor, ts, instrument.ticks(price))
         if k == intrabar.POINTS - 1:
             self.day_volumes[slot] += volume
-        self.send_commands(self.kernel.step_bar_price(ts, self.markets[slot], price, self.day_volumes[slot]), ts)
+        self.send_commands(
+            self.kernel.step_bar_price(ts, self.markets[slot], price, self.day_volumes[slot]), ts
+        )
         self.deliver_reports(ts)
 
     def _end_bars(self, first: i64, last: i64, start: i64, end: i64) -> None:
@@ -418,7 +497,12 @@ class BarReplay(SessionLoop):
     def _show_bars(self, first: i64, last: i64, start: i64) -> None:
         kernel = self.kernel
         slots, volumes = self.bars.slots, self.bars.volumes
-        opens, highs, lows, closes = self.bars.opens, self.bars.highs, self.bars.lows, self.bars.closes
+        opens, highs, lows, closes = (
+            self.bars.opens,
+            self.bars.highs,
+            self.bars.lows,
+            self.bars.closes,
+        )
         lines, span = self.fast_path.positions, self.span
         at = first
         while at < last:
@@ -426,9 +510,16 @@ class BarReplay(SessionLoop):
             market = line.market
             if market.listeners:
                 bar = Bar(
-                    market.token, start, span, read_f64_le(opens, at), read_f64_le(highs, at), read_f64_le(lows, at),
-                    read_f64_le(closes, at), read_i64_le(volumes, at), intrabar.POINTS,
-                )  # fmt: skip
+                    market.token,
+                    start,
+                    span,
+                    read_f64_le(opens, at),
+                    read_f64_le(highs, at),
+                    read_f64_le(lows, at),
+                    read_f64_le(closes, at),
+                    read_i64_le(volumes, at),
+                    intrabar.POINTS,
+                )
                 listener = line.slot
                 if listener is None:
                     kernel.show_bar_to_listeners(market, bar)

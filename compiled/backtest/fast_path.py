@@ -1,8 +1,11 @@
-"""Bare positions of a replay, in columns: what no stop protects needs no ladder, no order and no message until somebody looks.
+"""Bare positions of a replay, in columns.
 
-A market order that enters or leaves such a position waits alone for the open of the next bar and trades there, whole.
-It is numbered, checked, charged, booked and hashed as any other; only the objects are left out. As soon as one is asked
-for, or anything else is about to stand at the exchange, `make_ladders` makes of the columns what the long way would have made.
+What no stop protects needs no ladder, no order and no message until somebody looks.
+
+A market order that enters or leaves such a position waits alone for the open of the next bar and
+trades there, whole. It is numbered, checked, charged, booked and hashed as any other; only the
+objects are left out. As soon as one is asked for, or anything else is about to stand at the
+exchange, `make_ladders` makes of the columns what the long way would have made.
 """
 
 from typing import Final, final
@@ -13,7 +16,16 @@ from mypy_extensions import i64
 from compiled.accounting.charges import ChargeRates, rates_key
 from compiled.accounting.ledger import Position
 from compiled.model.events import PlaceOrder
-from compiled.model.values import SECOND, Order, OrderPurpose, OrderStatus, OrderType, Product, Side, paise
+from compiled.model.values import (
+    SECOND,
+    Order,
+    OrderPurpose,
+    OrderStatus,
+    OrderType,
+    Product,
+    Side,
+    paise,
+)
 from compiled.trading.decision_log import DecisionCause
 from compiled.trading.kernel import Kernel
 from compiled.trading.ladder import AT_MARKET, Ladder, LadderPlan, Rung, RungState
@@ -32,16 +44,21 @@ PRODUCTS: Final = list(Product)
 
 @final
 class BarePosition:
-    """One instrument that one strategy listens to: signed shares held, and signed shares that wait for the next open.
+    """One instrument that one strategy listens to.
 
-    `bought` is the value of the entry and `charges` what it cost, in paise; times are ns, `row` is where its fill stands.
+    Signed shares held, and signed shares that wait for the next open.
+
+    `bought` is the value of the entry and `charges` what it cost, in paise; times are ns, `row` is
+    where its fill stands.
     """
 
     def __init__(self, index: i64, market: InstrumentState, floor: InstrumentVenue) -> None:
         self.index = index
         self.market = market
         self.instrument_venue = floor
-        self.slot: StrategyState | None = market.listeners[0] if len(market.listeners) == 1 else None
+        self.slot: StrategyState | None = (
+            market.listeners[0] if len(market.listeners) == 1 else None
+        )
         self.plan: LadderPlan | None = None
         self.rates: ChargeRates | None = None
         self.intraday: ChargeRates | None = None
@@ -71,20 +88,32 @@ class BarePosition:
 
 @final
 class FastPath(FastLane):
-    """The bare positions of one replay. While a ladder is followed there are none: either all are here, or none is.
+    """The bare positions of one replay.
+
+    While a ladder is followed there are none: either all are here, or none is.
 
     `sent` is how many orders wait for an open.
     """
 
-    def __init__(self, kernel: Kernel, venue: SimulatedVenue, markets: list[InstrumentState], floors: list[InstrumentVenue]) -> None:
+    def __init__(
+        self,
+        kernel: Kernel,
+        venue: SimulatedVenue,
+        markets: list[InstrumentState],
+        floors: list[InstrumentVenue],
+    ) -> None:
         self.kernel = kernel
         self.ledger = kernel.ledger
         self.venue = venue
         self.positions: list[BarePosition] = []
         self.sent: i64 = 0
-        self._rows = vec[i64]()  # fills without objects (see `_book_trade`), `_filled` numbers of them
+        self._rows = vec[
+            i64
+        ]()  # fills without objects (see `_book_trade`), `_filled` numbers of them
         self._filled: i64 = 0
-        self._shown: dict[int, Order] = {}  # of those rows: the entries that a ladder has as objects
+        self._shown: dict[
+            int, Order
+        ] = {}  # of those rows: the entries that a ladder has as objects
         for index in range(i64(len(markets))):
             market = markets[index]
             market.position_index = index
@@ -104,14 +133,27 @@ class FastPath(FastLane):
 
     # requests
 
-    def try_request(self, slot: StrategyState, market: InstrumentState, request: StrategyRequest, cause: DecisionCause) -> bool:
+    def try_request(
+        self,
+        slot: StrategyState,
+        market: InstrumentState,
+        request: StrategyRequest,
+        cause: DecisionCause,
+    ) -> bool:
         """Do what a strategy asks for, where it can be done in columns; return whether it was."""
         if self.kernel.ladders:
             return False
         plan = request.plan
         done = False
-        line = self.positions[market.position_index]  # of the last instrument, where this one has no bars
-        if line.market is not market or line.slot is not slot or line.instrument_venue.orders or line.instrument_venue.gtts:
+        line = self.positions[
+            market.position_index
+        ]  # of the last instrument, where this one has no bars
+        if (
+            line.market is not market
+            or line.slot is not slot
+            or line.instrument_venue.orders
+            or line.instrument_venue.gtts
+        ):
             pass
         elif plan is not None:
             done = self._send_entry(line, request, plan, cause)
@@ -121,13 +163,23 @@ class FastPath(FastLane):
             self.make_ladders()
         return done
 
-    def _send_entry(self, line: BarePosition, request: StrategyRequest, plan: LadderPlan, cause: DecisionCause) -> bool:
-        """Send the entry of a bare position if sizing and risk allow it; what they refuse, the long way refuses and tells."""
+    def _send_entry(
+        self, line: BarePosition, request: StrategyRequest, plan: LadderPlan, cause: DecisionCause
+    ) -> bool:
+        """Send the entry of a bare position if sizing and risk allow it.
+
+        What they refuse, the long way refuses and tells.
+        """
         kernel = self.kernel
         market = line.market
         slot = line.slot
         rung = plan.rungs[0]
-        if slot is None or len(plan.rungs) != 1 or rung.stop_percent > 0.0 or plan.entry is not AT_MARKET:
+        if (
+            slot is None
+            or len(plan.rungs) != 1
+            or rung.stop_percent > 0.0
+            or plan.entry is not AT_MARKET
+        ):
             return False
         if plan.product is Product.MIS:
             return False
@@ -143,11 +195,17 @@ class FastPath(FastLane):
         price = instrument.snap(market.last)
         if now < self.venue.open or now >= self.venue.close:
             return False
-        if kernel.check_entry_gate(market, slot.name, side, plan, AT_MARKET) is not RefusalReason.OK:
+        if (
+            kernel.check_entry_gate(market, slot.name, side, plan, AT_MARKET)
+            is not RefusalReason.OK
+        ):
             return False
         if check_order(instrument, quantity, price, market.last, limits) is not RefusalReason.OK:
             return False
-        if check_usage(slot.name, paise(price, quantity), self._limit_usage(line, slot), limits) is not RefusalReason.OK:
+        if (
+            check_usage(slot.name, paise(price, quantity), self._limit_usage(line, slot), limits)
+            is not RefusalReason.OK
+        ):
             return False
         kernel.decisions.next_number += 1
         kernel.entry_count += 1
@@ -160,7 +218,14 @@ class FastPath(FastLane):
         line.ladder = kernel.next_number
         kernel.next_number += 2
         line.created = now
-        self._send_order(line, quantity if side is Side.BUY else -quantity, side, OrderPurpose.ENTRY, plan.product, slot.name)
+        self._send_order(
+            line,
+            quantity if side is Side.BUY else -quantity,
+            side,
+            OrderPurpose.ENTRY,
+            plan.product,
+            slot.name,
+        )
         return True
 
     def _send_exit(self, line: BarePosition, request: StrategyRequest) -> bool:
@@ -171,7 +236,11 @@ class FastPath(FastLane):
         now = self.kernel.order_store.now
         if line.held == 0 or line.sent != 0 or slot is None or plan is None:
             return False
-        if now < self.venue.open or now >= self.venue.close or not instrument.hours.takes_exits(now):
+        if (
+            now < self.venue.open
+            or now >= self.venue.close
+            or not instrument.hours.takes_exits(now)
+        ):
             return False
         quantity = line.held if line.held > 0 else -line.held
         if instrument.freeze > 0 and quantity > instrument.freeze:
@@ -182,12 +251,29 @@ class FastPath(FastLane):
         self._send_order(line, -line.held, side, OrderPurpose.EXIT, plan.product, slot.name)
         return True
 
-    def _send_order(self, line: BarePosition, shares: i64, side: Side, purpose: OrderPurpose, product: Product, strategy: str) -> None:
+    def _send_order(
+        self,
+        line: BarePosition,
+        shares: i64,
+        side: Side,
+        purpose: OrderPurpose,
+        product: Product,
+        strategy: str,
+    ) -> None:
         out = self.kernel.order_store
         quantity = shares if shares > 0 else -shares
         line.intent = out.take_number()
         line.asked_at = out.now
-        out.digest_order(line.intent, line.market.token, side, OrderType.MARKET, product, purpose, quantity, strategy)
+        out.digest_order(
+            line.intent,
+            line.market.token,
+            side,
+            OrderType.MARKET,
+            product,
+            purpose,
+            quantity,
+            strategy,
+        )
         line.order_number = self.venue.reports.take_number()
         line.sent = shares
         self.sent += 1
@@ -238,10 +324,15 @@ class FastPath(FastLane):
             return False
         if floor.instrument.upper <= 0.0:
             return True
-        return sign * (floor.protection_limit(sign, -1.0) - floor.price_index) >= 0 and not floor.is_locked(sign, floor.price_index)
+        return sign * (
+            floor.protection_limit(sign, -1.0) - floor.price_index
+        ) >= 0 and not floor.is_locked(sign, floor.price_index)
 
     def trade_at_open(self, line: BarePosition, ts: i64, open: float, volume: i64) -> bool:
-        """Trade the order that waits at the open of a bar; where it can't trade whole, return False with everything followed."""
+        """Trade the order that waits at the open of a bar.
+
+        Where it can't trade whole, return False with everything followed.
+        """
         if not self.trades_whole(line, open, volume):
             self.settle_waiting()
             return False
@@ -255,7 +346,9 @@ class FastPath(FastLane):
         self._book_trade(line, ts, Side.BUY if sign > 0 else Side.SELL, quantity, price)
         return True
 
-    def _book_trade(self, line: BarePosition, ts: i64, side: Side, quantity: i64, ticks: i64) -> None:
+    def _book_trade(
+        self, line: BarePosition, ts: i64, side: Side, quantity: i64, ticks: i64
+    ) -> None:
         """Book a trade as `Answers._book_trade` does, and what it makes of the position."""
         kernel = self.kernel
         slot = line.slot
@@ -312,29 +405,48 @@ class FastPath(FastLane):
         else:
             sign: i64 = 1 if line.held > 0 else -1
             line.held = 0
-            kernel.count_round_trip(slot.name, sign * (value - line.bought) - line.charges - charges)
+            kernel.count_round_trip(
+                slot.name, sign * (value - line.bought) - line.charges - charges
+            )
         market.bare_quantity = line.held
         line.sent = 0
         self.sent -= 1
 
-    def _charge_trade(self, line: BarePosition, rates: ChargeRates, number: i64, ts: i64, side: Side, quantity: i64, value: i64) -> i64:
+    def _charge_trade(
+        self,
+        line: BarePosition,
+        rates: ChargeRates,
+        number: i64,
+        ts: i64,
+        side: Side,
+        quantity: i64,
+        value: i64,
+    ) -> i64:
         """Return what a trade adds to the day's contract notes."""
         notes = self.kernel.notes
         intraday = line.intraday
         if intraday is None:
             return notes.fill_whole(notes.note(rates), side, value)
         trade = "T" + str(number)
-        return notes.fill(line.market.token, rates, intraday, trade, ts, line.intent, side, quantity, value)
+        return notes.fill(
+            line.market.token, rates, intraday, trade, ts, line.intent, side, quantity, value
+        )
 
     # objects
 
     def make_ladders(self) -> None:
-        """Make ladders of the positions and fills of the rows, while a moment lasts: what was sent in it is still to go."""
+        """Make ladders of the positions and fills of the rows, while a moment lasts.
+
+        What was sent in it is still to go.
+        """
         self._follow_positions(passed=False)
         self.make_fills()
 
     def settle_waiting(self) -> None:
-        """Do so between moments, if an order waits: time passes without the bar that it waits for."""
+        """Do so between moments, if an order waits.
+
+        Time passes without the bar that it waits for.
+        """
         if self.sent > 0:
             self._follow_positions(passed=True)
             self.make_fills()
@@ -345,7 +457,10 @@ class FastPath(FastLane):
 
     def _follow_positions(self, passed: bool) -> None:
         to_go: list[Order] = []
-        for line in sorted([line for line in self.positions if line.held != 0 or line.sent != 0], key=_ladder_number):
+        for line in sorted(
+            [line for line in self.positions if line.held != 0 or line.sent != 0],
+            key=_ladder_number,
+        ):
             order = self._follow_position(line, passed)
             if order is not None:
                 to_go.append(order)
@@ -354,7 +469,10 @@ class FastPath(FastLane):
             self.kernel.order_store.commands.append(PlaceOrder(order))
 
     def _follow_position(self, line: BarePosition, passed: bool) -> Order | None:
-        """Make the ladder of a position, and of what was sent an order at the exchange; return one that is to go there."""
+        """Make the ladder of a position, and of what was sent an order at the exchange.
+
+        Return one that is to go there.
+        """
         slot = line.slot
         plan = line.plan
         if slot is None or plan is None:
@@ -394,14 +512,24 @@ class FastPath(FastLane):
         kernel.follow_ladder(ladder)
         return None if passed else order
 
-    def _waiting_order(self, line: BarePosition, strategy: str, product: Product, rung: i64, passed: bool) -> Order:
+    def _waiting_order(
+        self, line: BarePosition, strategy: str, product: Product, rung: i64, passed: bool
+    ) -> Order:
         """Return the order that waits, as it stands at the exchange, or as it is about to go there."""
         out = self.kernel.order_store
         order = Order(
-            line.intent, out.intent_tag(line.intent), strategy, line.market.token, Side.BUY if line.sent > 0 else Side.SELL,
-            line.sent if line.sent > 0 else -line.sent, OrderType.MARKET, product,
-            OrderPurpose.EXIT if line.held != 0 else OrderPurpose.ENTRY, rung=rung, created=line.asked_at,
-        )  # fmt: skip
+            line.intent,
+            out.intent_tag(line.intent),
+            strategy,
+            line.market.token,
+            Side.BUY if line.sent > 0 else Side.SELL,
+            line.sent if line.sent > 0 else -line.sent,
+            OrderType.MARKET,
+            product,
+            OrderPurpose.EXIT if line.held != 0 else OrderPurpose.ENTRY,
+            rung=rung,
+            created=line.asked_at,
+        )
         self.sent -= 1
         if passed:
             order.order_id = str(line.order_number)
@@ -423,7 +551,17 @@ class FastPath(FastLane):
                 order = self._row_order(at)
             price = self.positions[rows[at + 2]].market.instrument.price(rows[at + 9])
             trade_id = "T" + str(rows[at + 13])
-            out.fills.append(BookedFill(rows[at + 8], trade_id, order, order.quantity, price, rows[at + 11], rows[at + 12]))
+            out.fills.append(
+                BookedFill(
+                    rows[at + 8],
+                    trade_id,
+                    order,
+                    order.quantity,
+                    price,
+                    rows[at + 11],
+                    rows[at + 12],
+                )
+            )
             at += ROW
         self._filled = 0
         self._shown = {}
@@ -435,11 +573,18 @@ class FastPath(FastLane):
         slot = line.slot
         shares = rows[at + 3]
         order = Order(
-            rows[at], self.kernel.order_store.intent_tag(rows[at]), "" if slot is None else slot.name, line.market.token,
-            Side.BUY if shares > 0 else Side.SELL, shares if shares > 0 else -shares, OrderType.MARKET,
-            PRODUCTS[rows[at + 5] - 1], OrderPurpose.ENTRY if rows[at + 4] else OrderPurpose.EXIT, rung=rows[at + 6],
+            rows[at],
+            self.kernel.order_store.intent_tag(rows[at]),
+            "" if slot is None else slot.name,
+            line.market.token,
+            Side.BUY if shares > 0 else Side.SELL,
+            shares if shares > 0 else -shares,
+            OrderType.MARKET,
+            PRODUCTS[rows[at + 5] - 1],
+            OrderPurpose.ENTRY if rows[at + 4] else OrderPurpose.EXIT,
+            rung=rows[at + 6],
             created=rows[at + 7],
-        )  # fmt: skip
+        )
         order.order_id = order.listed = str(rows[at + 1])
         order.status = OrderStatus.COMPLETE
         order.filled = order.traded = order.quantity

@@ -17,8 +17,9 @@ DEPTH: Final[i64] = 120
 class BarColumns:
     """Bars of one span, in order of (start, slot), as columns of little-endian 8-byte values.
 
-    A slot is an index into `tokens`; slots number the instruments in the order in which they first appear. Starts are
-    ns UTC, prices rupees (f64), volumes shares (i64). `moments` counts the different starts.
+    A slot is an index into `tokens`; slots number the instruments in the order in which they first
+    appear. Starts are ns UTC, prices rupees (f64), volumes shares (i64). `moments` counts the
+    different starts.
     """
 
     def __init__(
@@ -65,7 +66,8 @@ class BarColumns:
             high = read_f64_le(self.highs, at)
             # written so that a NaN fails it
             if not (
-                0.0 < low <= read_f64_le(self.opens, at) <= high and low <= read_f64_le(self.closes, at) <= high < 1e9
+                0.0 < low <= read_f64_le(self.opens, at) <= high
+                and low <= read_f64_le(self.closes, at) <= high < 1e9
             ):
                 raise ValueError(f"row {at // WORD}: these prices are no bar")
             if start != before:
@@ -77,14 +79,22 @@ class BarColumns:
 
 @final
 class TickColumns:
-    """Ticks in order of time, as columns of little-endian 8-byte values; `depth` is empty or 120 bytes a tick.
+    """Ticks in order of time, as columns of little-endian 8-byte values.
 
-    A slot is an index into `tokens`. Times are ns UTC, last prices rupees (f64), volumes the day's cumulative shares
-    (i64, -1: unknown); depth is Kite's block of ten levels.
+    `depth` is empty or 120 bytes a tick.
+
+    A slot is an index into `tokens`. Times are ns UTC, last prices rupees (f64), volumes the day's
+    cumulative shares (i64, -1: unknown); depth is Kite's block of ten levels.
     """
 
     def __init__(
-        self, tokens: list[int], slots: bytes, times: bytes, prices: bytes, volumes: bytes, depth: bytes = b""
+        self,
+        tokens: list[int],
+        slots: bytes,
+        times: bytes,
+        prices: bytes,
+        volumes: bytes,
+        depth: bytes = b"",
     ) -> None:
         """Raise `ValueError` naming the first row that is out of order, or of no known slot."""
         self.tokens = tokens
@@ -115,8 +125,8 @@ class TickColumns:
 class RecordedSessions:
     """Sessions one after another, [open, close) each, ns UTC; a day's row is looked up from the last one found.
 
-    `hours` are, for each session, those of the tokens that do not trade the whole of it; `rates` its charges, as a `Kernel`
-    takes them. Without any the kernel's own hold throughout.
+    `hours` are, for each session, those of the tokens that do not trade the whole of it; `rates`
+    its charges, as a `Kernel` takes them. Without any the kernel's own hold throughout.
     """
 
     def __init__(

@@ -1,4 +1,7 @@
-"""A strategy that is compiled with the core: what benchmarks and sweeps run, and an author's pattern for speed."""
+"""A strategy that is compiled with the core.
+
+What benchmarks and sweeps run, and an author's pattern for speed.
+"""
 
 from typing import final
 
@@ -13,7 +16,9 @@ from compiled.trading.strategy import Context, Strategy
 
 @final
 class SmaTrack:
-    """What `SmaCross` knows of one instrument: its last closes in ten-thousandths of a rupee, their sums, whether the fast one is above.
+    """What `SmaCross` knows of one instrument.
+
+    Its last closes in ten-thousandths of a rupee, their sums, whether the fast one is above.
 
     `place` is where the next close goes, `leaves` the one that leaves the fast sum.
     """
@@ -34,8 +39,9 @@ class SmaTrack:
 class SmaCross(Strategy):
     """Hold `quantity` shares while the fast simple average of the closes stands above the slow one.
 
-    Enters when the averages cross upwards, leaves when they cross back; `stop_percent` 0.0 for no stop. Sums are exact
-    integers, so two averages that are equal compare as equal. Raises `ValueError` unless 0 < fast < slow.
+    Enters when the averages cross upwards, leaves when they cross back; `stop_percent` 0.0 for no
+    stop. Sums are exact integers, so two averages that are equal compare as equal. Raises
+    `ValueError` unless 0 < fast < slow.
     """
 
     def __init__(
@@ -53,7 +59,9 @@ class SmaCross(Strategy):
             raise ValueError(f"averages of {fast} and {slow} bars do not cross")
         self.fast = fast
         self.slow = slow
-        self.plan = LadderPlan([RungPlan(0.0, stop_percent)], 0, product, trail=False, quantity=quantity)
+        self.plan = LadderPlan(
+            [RungPlan(0.0, stop_percent)], 0, product, trail=False, quantity=quantity
+        )
         self._tracks: IntMap[SmaTrack] = IntMap()
         self._track = SmaTrack(0, 1, 2)
 

@@ -19,7 +19,10 @@ FEW: Final[i64] = 32
 
 @final
 class RungRecord:
-    """What a fill does not tell of the round trip it belongs to: why it was entered, and why it `ended`."""
+    """What a fill does not tell of the round trip it belongs to.
+
+    Why it was entered, and why it `ended`.
+    """
 
     def __init__(self, rung: Rung, reason: str) -> None:
         self.rung_id = rung.rung_id
@@ -32,13 +35,17 @@ class RungRecord:
 class SessionLoop:
     """One kernel and one venue, and the way between them."""
 
-    def __init__(self, kernel: Kernel, venue: SimulatedVenue, tokens: list[int], sessions: RecordedSessions) -> None:
+    def __init__(
+        self, kernel: Kernel, venue: SimulatedVenue, tokens: list[int], sessions: RecordedSessions
+    ) -> None:
         """Raise `KeyError` for a token that the kernel or the venue does not know."""
         self.kernel = kernel
         self.venue = venue
         self.sessions = sessions
         self.markets: list[InstrumentState] = [kernel.markets[token] for token in tokens]
-        self.instrument_venues: list[InstrumentVenue] = [venue.instrument_venues[token] for token in tokens]
+        self.instrument_venues: list[InstrumentVenue] = [
+            venue.instrument_venues[token] for token in tokens
+        ]
         self.day_volumes = vec[i64]([0 for _ in tokens])
         self.times = vec[i64]()
         self.equity = vec[i64]()
@@ -54,7 +61,10 @@ class SessionLoop:
         """Of every rung that has bought; of one that stands there twice the later counts."""
 
     def begin_session(self, index: i64) -> None:
-        """Begin the session of that index: the operator is there, and lifts what halted the day before."""
+        """Begin the session of that index.
+
+        The operator is there, and lifts what halted the day before.
+        """
         sessions = self.sessions
         opened = sessions.opens[index]
         self.close = sessions.closes[index]
@@ -65,9 +75,15 @@ class SessionLoop:
         self.kernel.begin_session(opened, self.close, sessions.hours[index])
         self.venue.begin_session(opened, self.close)
         if self.kernel.halted:
-            self.send_commands(self.kernel.handle(OperatorInstruction(opened, OperatorAct.RESUME)), opened)
-        self.send_commands(self.kernel.handle(OperatorInstruction(opened, OperatorAct.READY)), opened)
-        self.deliver_reports(opened)  # a stop taken away makes room for the exit before the first price
+            self.send_commands(
+                self.kernel.handle(OperatorInstruction(opened, OperatorAct.RESUME)), opened
+            )
+        self.send_commands(
+            self.kernel.handle(OperatorInstruction(opened, OperatorAct.READY)), opened
+        )
+        self.deliver_reports(
+            opened
+        )  # a stop taken away makes room for the exit before the first price
         for slot in range(i64(len(self.day_volumes))):
             self.day_volumes[slot] = 0
 
@@ -102,7 +118,10 @@ class SessionLoop:
             self.send_commands(self.kernel.handle_next(venue.reports.take_report()), due)
 
     def forget_changes(self) -> None:
-        """Drop what has changed, and what is over: nobody writes it down here, and small tables stay in the cache."""
+        """Drop what has changed, and what is over.
+
+        Nobody writes it down here, and small tables stay in the cache.
+        """
         kernel = self.kernel
         out = kernel.order_store
         if len(kernel.changed_rungs) + len(out.changed_orders) < FEW:

@@ -16,9 +16,14 @@ from compiled.venue.venue import SimulatedVenue
 
 @final
 class TickReplay(SessionLoop):
-    """Ticks with or without depth; a timer every second of the session, before the tick of the same time."""
+    """Ticks with or without depth.
 
-    def __init__(self, kernel: Kernel, venue: SimulatedVenue, ticks: TickColumns, sessions: RecordedSessions) -> None:
+    A timer every second of the session, before the tick of the same time.
+    """
+
+    def __init__(
+        self, kernel: Kernel, venue: SimulatedVenue, ticks: TickColumns, sessions: RecordedSessions
+    ) -> None:
         super().__init__(kernel, venue, ticks.tokens, sessions)
         self.ticks = ticks
         self.timer: i64 = 0
@@ -57,7 +62,10 @@ class TickReplay(SessionLoop):
                 self.deliver_reports(now)
             self.timer = now + SECOND
             self.forget_changes()
-            if every > 0 and (now - self.sessions.opens[self.sessions.index]) // SECOND % every == 0:
+            if (
+                every > 0
+                and (now - self.sessions.opens[self.sessions.index]) // SECOND % every == 0
+            ):
                 self.add_curve_point(now, self.kernel.ledger.net)
 
     def _replay_tick(self, row: i64, ts: i64) -> None:
@@ -76,7 +84,11 @@ class TickReplay(SessionLoop):
             self.kernel.note_untraded_quote(market, price, bid, ask, volume)
             return
         if floor.orders or floor.gtts or volume < 0:
-            seen = ticks.deep and len(floor.orders) > 0 and queue_position.read_book(floor, ticks.depth, row * DEPTH)
+            seen = (
+                ticks.deep
+                and len(floor.orders) > 0
+                and queue_position.read_book(floor, ticks.depth, row * DEPTH)
+            )
             queue_position.meet_tick(floor, ts, floor.instrument.ticks(price), volume, seen)
         else:
             queue_position.pass_tick(floor, price, volume)

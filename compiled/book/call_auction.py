@@ -6,12 +6,15 @@ from mypy_extensions import i64
 from compiled.book.price_levels import COUNT, SHOWN
 
 
-def clearing(levels: vec[i64], width: i64, low: i64, high: i64, reference: i64) -> tuple[i64, i64, i64]:
+def clearing(
+    levels: vec[i64], width: i64, low: i64, high: i64, reference: i64
+) -> tuple[i64, i64, i64]:
     """Return (price tick or -1, executable quantity, imbalance) of the orders in the `levels` of a book.
 
-    Candidates are the prices of limit orders. The one with the largest executable quantity wins, then the smallest
-    imbalance, then the nearest to `reference`, then the lowest. Where only market orders meet, it is `reference` itself,
-    if that is in the band. The imbalance is buyers less sellers at that price, of all orders where there is no price.
+    Candidates are the prices of limit orders. The one with the largest executable quantity wins,
+    then the smallest imbalance, then the nearest to `reference`, then the lowest. Where only market
+    orders meet, it is `reference` itself, if that is in the band. The imbalance is buyers less
+    sellers at that price, of all orders where there is no price.
     """
     sells = levels[width * 4 + SHOWN]
     waiting = min(levels[SHOWN], sells)

@@ -1,4 +1,7 @@
-"""The price-time limit order book and its matching rules, one instrument; `docs/book.md` states them in order."""
+"""The price-time limit order book and its matching rules, one instrument.
+
+`docs/book.md` states them in order.
+"""
 
 from enum import IntEnum
 from typing import Final, final
@@ -8,7 +11,17 @@ from librt.vecs import extend, vec
 from mypy_extensions import i32, i64
 
 from compiled.book.call_auction import clearing
-from compiled.book.price_levels import GONE, HIDDEN, ID, NEXT, OPEN, OWNER, RECORD, SHOWN, PriceLevels
+from compiled.book.price_levels import (
+    GONE,
+    HIDDEN,
+    ID,
+    NEXT,
+    OPEN,
+    OWNER,
+    RECORD,
+    SHOWN,
+    PriceLevels,
+)
 
 DAY: Final = 0
 IOC: Final = 1
@@ -65,8 +78,9 @@ class OrderBook(PriceLevels):
     ) -> i64:
         """Enter a limit order and return the quantity filled at once, or a negative `BookRefusal`.
 
-        `disclosed` is the quantity shown at a time (0: all). What an order cannot trade rests (DAY) or is dropped (IOC);
-        FOK trades all or nothing. An order about to trade with one of the same `owner` (not 0) loses its rest.
+        `disclosed` is the quantity shown at a time (0: all). What an order cannot trade rests (DAY)
+        or is dropped (IOC); FOK trades all or nothing. An order about to trade with one of the same
+        `owner` (not 0) loses its rest.
         """
         refusal = self._entry_refusal(order_id, side, quantity, owner)
         if refusal < 0:
@@ -98,12 +112,19 @@ class OrderBook(PriceLevels):
         return quantity - left
 
     def market(
-        self, order_id: i64, side: i64, quantity: i64, owner: i64 = 0, protect: i64 = -1, rest: bool = False
+        self,
+        order_id: i64,
+        side: i64,
+        quantity: i64,
+        owner: i64 = 0,
+        protect: i64 = -1,
+        rest: bool = False,
     ) -> i64:
         """Enter a market order and return the quantity filled at once, or a negative `BookRefusal`.
 
-        `protect` is the worst tick it may trade at (-1: the edge of the band); the remainder is dropped, or rests there
-        as a limit order. In a call auction it waits ahead of every limit order, or at `protect` where that is given.
+        `protect` is the worst tick it may trade at (-1: the edge of the band); the remainder is
+        dropped, or rests there as a limit order. In a call auction it waits ahead of every limit
+        order, or at `protect` where that is given.
         """
         if protect >= 0 or not self._calling:
             price = protect
@@ -130,10 +151,12 @@ class OrderBook(PriceLevels):
         return quantity
 
     def modify(self, order_id: i64, price: i64, quantity: i64) -> i64:
-        """Give an order a new price and open quantity; return what it filled at once, or a negative `BookRefusal`.
+        """Give an order a new price and open quantity.
 
-        The same price and no more quantity keep its place; anything else enters it anew. A market order waiting for an
-        auction becomes a limit order.
+        Return what it filled at once, or a negative `BookRefusal`.
+
+        The same price and no more quantity keep its place; anything else enters it anew. A market
+        order waiting for an auction becomes a limit order.
         """
         at = self._find_record(order_id)
         if at == 0:
@@ -167,8 +190,8 @@ class OrderBook(PriceLevels):
     def run(self, messages: bytes) -> i64:
         """Apply packed 16-byte messages in order and return how many were refused.
 
-        Each is `<BBHIii`: type (1 limit, 2 cancel, 3 modify, 4 IOC, 5 market, 6 FOK), side (0 buy, 1 sell), owner,
-        order id, price in ticks, quantity. Raise ValueError for a torn buffer.
+        Each is `<BBHIii`: type (1 limit, 2 cancel, 3 modify, 4 IOC, 5 market, 6 FOK), side (0 buy,
+        1 sell), owner, order id, price in ticks, quantity. Raise ValueError for a torn buffer.
         """
         if len(messages) % 16:
             raise ValueError(f"{len(messages)} bytes are no whole number of messages")
@@ -201,7 +224,10 @@ class OrderBook(PriceLevels):
         return refused
 
     def collect(self) -> None:
-        """Enter the call phase of an auction: orders only rest, and icebergs show their whole quantity."""
+        """Enter the call phase of an auction.
+
+        Orders only rest, and icebergs show their whole quantity.
+        """
         self._calling = True
         o = self._orders
         for at in range(i64(RECORD), self._top, 8):
@@ -214,18 +240,22 @@ class OrderBook(PriceLevels):
     def indicative(self, reference: i64) -> tuple[int, int, int]:
         """Return the auction's (price tick or -1, executable quantity, imbalance) as the orders stand.
 
-        The price is the one among the limit prices with the largest executable quantity, then the smallest imbalance,
-        then the nearest to `reference`, then the lowest; `reference` itself where only market orders meet. The
-        imbalance is what buyers want less what sellers offer at that price, or in all where there is no price.
+        The price is the one among the limit prices with the largest executable quantity, then the
+        smallest imbalance, then the nearest to `reference`, then the lowest; `reference` itself
+        where only market orders meet. The imbalance is what buyers want less what sellers offer at
+        that price, or in all where there is no price.
         """
-        price, quantity, imbalance = clearing(self._levels, self._width, self._low, self._high, reference)
+        price, quantity, imbalance = clearing(
+            self._levels, self._width, self._low, self._high, reference
+        )
         return int(price), int(quantity), int(imbalance)
 
     def uncross(self, reference: i64) -> tuple[int, int]:
         """End the call phase: trade at the `indicative` price and return (tick or -1, quantity traded).
 
-        Market orders trade first, then better prices, then earlier orders. A market order that is left rests as a limit
-        order at that price (at `reference` where there is none, and is dropped where that is off the band).
+        Market orders trade first, then better prices, then earlier orders. A market order that is
+        left rests as a limit order at that price (at `reference` where there is none, and is
+        dropped where that is off the band).
         """
         tick, traded, _ = self.indicative(reference)
         price = i64(tick)
@@ -279,7 +309,10 @@ class OrderBook(PriceLevels):
         return 0
 
     def _match_order(self, taker: i64, own: i64, quantity: i64, owner: i64) -> i64:
-        """Trade an order that would stand at level `own` and return what is left; tell in `_stopped` of a self-trade."""
+        """Trade an order that would stand at level `own` and return what is left.
+
+        Tell in `_stopped` of a self-trade.
+        """
         self._stopped = False
         left = quantity
         buys = own < self._width
@@ -298,7 +331,10 @@ class OrderBook(PriceLevels):
         return left
 
     def _is_fillable(self, own: i64, quantity: i64, owner: i64) -> bool:
-        """Tell whether `_match_order` would leave nothing; a hidden quantity comes behind every order of its level."""
+        """Tell whether `_match_order` would leave nothing.
+
+        A hidden quantity comes behind every order of its level.
+        """
         o = self._orders
         level = self._best_sell if own < self._width else self._best_buy
         total: i64 = 0

@@ -1,9 +1,12 @@
-"""Where the orders of a book rest: the levels of both sides, the queue of each level, and the fills.
+"""Where the orders of a book rest.
 
-Each side numbers its prices by rank, 1 for the price nobody can better (the upper limit of the buyers, the lower limit
-of the sellers), so both sides run the same code and the best level is the lowest set bit of a bitmap. Rank 0 holds the
-market orders of a call auction. Orders are records in one packed array, linked into the queue of their level by
-their offsets; a record that leaves is used again.
+The levels of both sides, the queue of each level, and the fills.
+
+Each side numbers its prices by rank, 1 for the price nobody can better (the upper limit of the
+buyers, the lower limit of the sellers), so both sides run the same code and the best level is the
+lowest set bit of a bitmap. Rank 0 holds the market orders of a call auction. Orders are records in
+one packed array, linked into the queue of their level by their offsets; a record that leaves is
+used again.
 """
 
 from typing import Final, final
@@ -178,7 +181,13 @@ class PriceLevels:
         level = self._next_level(base + 1)
         while level < base + self._end and len(rows) < levels:
             at = level * 4
-            rows.append((int(self._level_price(level)), int(self._levels[at + SHOWN]), int(self._levels[at + COUNT])))
+            rows.append(
+                (
+                    int(self._level_price(level)),
+                    int(self._levels[at + SHOWN]),
+                    int(self._levels[at + COUNT]),
+                )
+            )
             level = self._next_level(level + 1)
         return rows
 
@@ -191,7 +200,8 @@ class PriceLevels:
     def fill(self, index: i64) -> tuple[int, int, int, int]:
         """Return fill `index` since the last `clear` as (maker id, taker id, tick, quantity).
 
-        Nobody takes in an auction: there the buyer stands first, the seller second. Raise IndexError beyond the last.
+        Nobody takes in an auction: there the buyer stands first, the seller second. Raise
+        IndexError beyond the last.
         """
         if index < 0 or index >= self._filled:
             raise IndexError(f"fill {index} of {self._filled}")
@@ -220,7 +230,9 @@ class PriceLevels:
 
     @final
     def _level_price(self, level: i64) -> i64:
-        return self._high - level + 1 if level < self._width else self._low + level - self._width - 1
+        return (
+            self._high - level + 1 if level < self._width else self._low + level - self._width - 1
+        )
 
     @final
     def _next_level(self, level: i64) -> i64:
@@ -323,7 +335,10 @@ class PriceLevels:
 
     @final
     def _fill_record(self, at: i64, quantity: i64) -> None:
-        """Trade `quantity` of a resting order; an iceberg whose display is gone shows its next peak at the tail."""
+        """Trade `quantity` of a resting order.
+
+        An iceberg whose display is gone shows its next peak at the tail.
+        """
         o = self._orders
         left = i64(o[at + OPEN]) - quantity
         if left > 0:

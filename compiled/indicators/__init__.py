@@ -3,7 +3,18 @@
 from librt.vecs import vec
 from mypy_extensions import i64
 
-from compiled.indicators.price import EMA, MACD, ROC, RSI, SMA, WMA, Bollinger, Cross, Indicator, ZScore
+from compiled.indicators.price import (
+    EMA,
+    MACD,
+    ROC,
+    RSI,
+    SMA,
+    WMA,
+    Bollinger,
+    Cross,
+    Indicator,
+    ZScore,
+)
 from compiled.indicators.range_volume import ATR, CCI, MFI, OBV, VWAP, Donchian, Keltner, Stochastic
 from compiled.indicators.rolling import zero_vec
 from compiled.indicators.trend import ADX, PSAR, Ichimoku, Supertrend
@@ -39,7 +50,9 @@ __all__ = [
 def batch(
     indicator: Indicator, high: vec[float], low: vec[float], close: vec[float], volume: vec[float]
 ) -> list[vec[float]]:
-    """Feed an indicator with bars, oldest first; return each of its `names` as a series of the same length.
+    """Feed an indicator with bars, oldest first.
+
+    Return each of its `names` as a series of the same length.
 
     Values before `ready` are 0.0. An indicator that has seen bars before goes on from there.
     """

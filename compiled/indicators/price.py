@@ -4,7 +4,13 @@ from typing import Final, final
 
 from mypy_extensions import i64
 
-from compiled.indicators.rolling import RollingSpread, RollingWindow, WilderAverage, checked_period, zero_vec
+from compiled.indicators.rolling import (
+    RollingSpread,
+    RollingWindow,
+    WilderAverage,
+    checked_period,
+    zero_vec,
+)
 from compiled.model.values import Bar
 
 NEAR: Final = 1e-9
@@ -13,8 +19,9 @@ NEAR: Final = 1e-9
 class Indicator:
     """A streaming indicator: every update costs the same, allocates nothing and reads nothing but its arguments.
 
-    `value` is 0.0 until `ready`, and so is every further output; `update` and `bar` return it. Periods count updates; a
-    period below its least raises `ValueError`. An indicator of a price series takes a bar's close.
+    `value` is 0.0 until `ready`, and so is every further output; `update` and `bar` return it.
+    Periods count updates; a period below its least raises `ValueError`. An indicator of a price
+    series takes a bar's close.
     """
 
     def __init__(self) -> None:
@@ -94,7 +101,10 @@ class EMA(Indicator):
 
 @final
 class WMA(Indicator):
-    """Moving average with weights 1 (oldest) to `period` (newest); ready after `period` prices. TA-Lib WMA."""
+    """Moving average with weights 1 (oldest) to `period` (newest); ready after `period` prices.
+
+    TA-Lib WMA.
+    """
 
     def __init__(self, period: i64) -> None:
         super().__init__()
@@ -125,7 +135,10 @@ class WMA(Indicator):
 
 @final
 class ROC(Indicator):
-    """Rate of change against the price `period` updates ago, in percent; ready after `period` + 1. TA-Lib ROC."""
+    """Rate of change against the price `period` updates ago, in percent; ready after `period` + 1.
+
+    TA-Lib ROC.
+    """
 
     def __init__(self, period: i64) -> None:
         super().__init__()
@@ -157,7 +170,9 @@ class ROC(Indicator):
 
 @final
 class RSI(Indicator):
-    """Relative strength index by Wilder's averages, 0 to 100; ready after `period` + 1 prices. TA-Lib RSI.
+    """Relative strength index by Wilder's averages, 0 to 100; ready after `period` + 1 prices.
+
+    TA-Lib RSI.
 
     0.0 where no price in the average moved, as TA-Lib has it.
     """
@@ -195,7 +210,8 @@ class RSI(Indicator):
 class MACD(Indicator):
     """Fast less slow EMA, its `signal` line (an EMA of it) and the `histogram` between the two.
 
-    Ready after `slow` + `signal` - 1 prices. TA-Lib MACD: the fast average begins so that both are ready at once.
+    Ready after `slow` + `signal` - 1 prices. TA-Lib MACD: the fast average begins so that both are
+    ready at once.
     """
 
     def __init__(self, fast: i64 = 12, slow: i64 = 26, signal: i64 = 9) -> None:
@@ -286,7 +302,9 @@ class Bollinger(Indicator):
 
 @final
 class ZScore(Indicator):
-    """How many population standard deviations the price is from its average; ready after `period` prices.
+    """How many population standard deviations the price is from its average.
+
+    Ready after `period` prices.
 
     0.0 where the prices do not differ. (price - TA-Lib SMA) / TA-Lib STDDEV.
     """
@@ -312,10 +330,12 @@ class ZScore(Indicator):
 
 @final
 class Cross(Indicator):
-    """Two indicators, and when one crosses the other: 1.0 as `fast` has risen above `slow`, -1.0 as it has sunk back, else 0.0.
+    """Two indicators, and when one crosses the other.
 
-    `above` tells where it stands: values nearer than 1e-9 count as equal, and equal is not above. Ready once both are; the
-    first comparison is no crossing. Each update updates both.
+    1.0 as `fast` has risen above `slow`, -1.0 as it has sunk back, else 0.0.
+
+    `above` tells where it stands: values nearer than 1e-9 count as equal, and equal is not above.
+    Ready once both are; the first comparison is no crossing. Each update updates both.
     """
 
     def __init__(self, fast: Indicator, slow: Indicator) -> None:

@@ -5,10 +5,19 @@ from typing import Final, final
 from mypy_extensions import i64
 
 from compiled.indicators.price import EMA, SMA, Indicator
-from compiled.indicators.rolling import CompensatedSum, RollingExtreme, RollingWindow, WilderAverage, checked_period
+from compiled.indicators.rolling import (
+    CompensatedSum,
+    RollingExtreme,
+    RollingWindow,
+    WilderAverage,
+    checked_period,
+)
 
 STILL: Final = 1e-7
-"""A typical price that moves by less, in rupees, has not moved: the thirds of a grid price are not exact."""
+"""A typical price that moves by less, in rupees, has not moved.
+
+The thirds of a grid price are not exact.
+"""
 
 
 def true_range(high: float, low: float, before: float) -> float:
@@ -20,7 +29,10 @@ def true_range(high: float, low: float, before: float) -> float:
 
 @final
 class ATR(Indicator):
-    """Average true range by Wilder's average, begun with the second bar; ready after `period` + 1 bars. TA-Lib ATR."""
+    """Average true range by Wilder's average, begun with the second bar.
+
+    Ready after `period` + 1 bars. TA-Lib ATR.
+    """
 
     def __init__(self, period: i64 = 14) -> None:
         super().__init__()
@@ -51,8 +63,8 @@ class ATR(Indicator):
 class Stochastic(Indicator):
     """Slow stochastic: %K (`value`) is where the close stands in the range of `period` bars, averaged over `slow`.
 
-    `signal` (%D) is %K averaged over `smooth`. Ready after `period` + `slow` + `smooth` - 2 bars. TA-Lib STOCH; 0.0
-    where there was no range.
+    `signal` (%D) is %K averaged over `smooth`. Ready after `period` + `slow` + `smooth` - 2 bars.
+    TA-Lib STOCH; 0.0 where there was no range.
     """
 
     def __init__(self, period: i64 = 14, slow: i64 = 3, smooth: i64 = 3) -> None:
@@ -276,7 +288,9 @@ class OBV(Indicator):
 
 @final
 class MFI(Indicator):
-    """Money flow index: the share of rising typical prices in the traded value, 0 to 100. TA-Lib MFI.
+    """Money flow index: the share of rising typical prices in the traded value, 0 to 100.
+
+    TA-Lib MFI.
 
     Ready after `period` + 1 bars; 0.0 where less than ₹1 flowed.
     """

@@ -1,7 +1,7 @@
 """Sums, spreads, extremes and averages of the last values: what the indicators are made of.
 
-Nothing here allocates after construction, and nothing drifts: sums carry their rounding errors along, and what cannot
-be summed that way is reckoned afresh each time the window has turned over.
+Nothing here allocates after construction, and nothing drifts: sums carry their rounding errors
+along, and what cannot be summed that way is reckoned afresh each time the window has turned over.
 """
 
 from math import sqrt
@@ -54,7 +54,10 @@ class CompensatedSum:
 
 @final
 class RollingWindow(CompensatedSum):
-    """The last `period` values and their sum; `oldest` is the value the last `push` put out (0.0 while filling)."""
+    """The last `period` values and their sum.
+
+    `oldest` is the value the last `push` put out (0.0 while filling).
+    """
 
     def __init__(self, period: i64) -> None:
         super().__init__()
@@ -95,7 +98,10 @@ class RollingWindow(CompensatedSum):
         return total
 
     def deviation(self) -> float:
-        """Return the mean absolute deviation from the mean of a full window; takes `period` steps."""
+        """Return the mean absolute deviation from the mean of a full window.
+
+        Takes `period` steps.
+        """
         ring = self._ring
         mean = self.mean
         total = 0.0
@@ -109,8 +115,8 @@ class RollingWindow(CompensatedSum):
 class RollingSpread:
     """Mean and population standard deviation of the last `period` values, 0.0 until `full`.
 
-    Reckoned around a centre: the mean when the ring last turned, or when the values had moved far from it. Either takes
-    `period` steps, and neither comes again before the ring has turned.
+    Reckoned around a centre: the mean when the ring last turned, or when the values had moved far
+    from it. Either takes `period` steps, and neither comes again before the ring has turned.
     """
 
     def __init__(self, period: i64) -> None:
@@ -171,7 +177,10 @@ class RollingSpread:
 
 @final
 class RollingExtreme:
-    """The highest of the last `period` values, or (`sign` -1.0) the lowest: a queue of those that may still be it."""
+    """The highest of the last `period` values, or (`sign` -1.0) the lowest.
+
+    A queue of those that may still be it.
+    """
 
     def __init__(self, period: i64, sign: float = 1.0) -> None:
         self.period = checked_period(period)

@@ -13,7 +13,8 @@ from compiled.indicators.rolling import WilderAverage, checked_period, zero_vec
 class ADX(Indicator):
     """Average directional index (`value`) with both directional indicators (`plus`, `minus`), each 0 to 100.
 
-    Ready after 2 x `period` bars. TA-Lib ADX, PLUS_DI and MINUS_DI: the sums begin with `period` - 1 bars, unsmoothed.
+    Ready after 2 x `period` bars. TA-Lib ADX, PLUS_DI and MINUS_DI: the sums begin with `period` -
+    1 bars, unsmoothed.
     """
 
     def __init__(self, period: i64 = 14) -> None:
@@ -87,10 +88,12 @@ class ADX(Indicator):
 
 @final
 class Supertrend(Indicator):
-    """A line `width` average true ranges from the bar's middle that only follows the trend; crossing it turns it.
+    """A line `width` average true ranges from the bar's middle that only follows the trend.
 
-    `value` is the line in force and `direction` the trend, 1.0 up (the line is below) or -1.0 down; it begins down, as
-    on TradingView. Ready after `period` + 1 bars. Not in TA-Lib; its ATR is.
+    Crossing it turns it.
+
+    `value` is the line in force and `direction` the trend, 1.0 up (the line is below) or -1.0 down;
+    it begins down, as on TradingView. Ready after `period` + 1 bars. Not in TA-Lib; its ATR is.
     """
 
     def __init__(self, period: i64 = 10, width: float = 3.0) -> None:
@@ -145,7 +148,9 @@ class Supertrend(Indicator):
 
 @final
 class PSAR(Indicator):
-    """Parabolic stop and reverse (`value`) and its `direction`, 1.0 long or -1.0 short; ready after two bars.
+    """Parabolic stop and reverse (`value`) and its `direction`, 1.0 long or -1.0 short.
+
+    Ready after two bars.
 
     TA-Lib SAR: long at first unless the second bar fell by more than it rose.
     """
@@ -194,7 +199,9 @@ class PSAR(Indicator):
         self._low = low
         self.ready = True
 
-    def _follow_trend(self, sign: float, high: float, low: float, low_before: float, high_before: float) -> None:
+    def _follow_trend(
+        self, sign: float, high: float, low: float, low_before: float, high_before: float
+    ) -> None:
         stop = self._next
         if low > stop:
             self.value = sign * stop
@@ -229,9 +236,9 @@ class PSAR(Indicator):
 class Ichimoku(Indicator):
     """Ichimoku: middle of the range over `conversion` bars (`value`), over `base` bars (`base`), and the cloud.
 
-    `ahead_a` (mean of the two) and `ahead_b` (middle over `span` bars) are drawn `base` bars ahead; `span_a` and
-    `span_b`, reckoned `base` bars ago, are the cloud at this bar. Ready after `span` + `base` bars. Not in TA-Lib; its
-    MAX and MIN are.
+    `ahead_a` (mean of the two) and `ahead_b` (middle over `span` bars) are drawn `base` bars ahead;
+    `span_a` and `span_b`, reckoned `base` bars ago, are the cloud at this bar. Ready after `span` +
+    `base` bars. Not in TA-Lib; its MAX and MIN are.
     """
 
     def __init__(self, conversion: i64 = 9, base: i64 = 26, span: i64 = 52) -> None:

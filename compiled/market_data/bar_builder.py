@@ -12,7 +12,8 @@ from compiled.model.values import NEVER, SECOND, Bar, TradingHours
 DAY: Final[i64] = 86_400
 """The span, in seconds, that means the whole session."""
 
-# One token is a block of integers, and one of prices: the token's own (HEAD), then four for the bar in the making of each span.
+# One token is a block of integers, and one of prices: the token's own (HEAD), then four for the bar
+# in the making of each span.
 END: Final[i64] = 0  # ns; 0: no bar is open
 START: Final[i64] = 1
 TICKS: Final[i64] = 2
@@ -39,16 +40,24 @@ HEAD: Final[i64] = 10
 class BarBuilder:
     """Builds the bars of every token and span; a closed bar never changes.
 
-    `late` counts ticks that came too late to be the newest of every bar they belong to, `dipped` cumulative volumes
-    below one already seen, `outside` ticks outside the session, `unpriced` ticks without a price.
+    `late` counts ticks that came too late to be the newest of every bar they belong to, `dipped`
+    cumulative volumes below one already seen, `outside` ticks outside the session, `unpriced` ticks
+    without a price.
     """
 
     def __init__(self, spans: list[int]) -> None:
-        """Take spans in seconds, ascending, each a multiple of the first; 86400 is the session, whatever its length.
+        """Take spans in seconds, ascending, each a multiple of the first.
+
+        86400 is the session, whatever its length.
 
         Raises ValueError for spans that are not so.
         """
-        if not spans or spans[0] <= 0 or sorted(set(spans)) != spans or any(s % spans[0] for s in spans if s != DAY):
+        if (
+            not spans
+            or spans[0] <= 0
+            or sorted(set(spans)) != spans
+            or any(s % spans[0] for s in spans if s != DAY)
+        ):
             raise ValueError(f"spans {spans} do not ascend, each a multiple of the first")
         self.late: i64 = 0
         self.dipped: i64 = 0
@@ -91,7 +100,10 @@ class BarBuilder:
             self._reset_block(block)
 
     def set_hours(self, token: i64, hours: TradingHours) -> None:
-        """Let a token keep hours of its own in this session; call it before the session's first tick."""
+        """Let a token keep hours of its own in this session.
+
+        Call it before the session's first tick.
+        """
         block = self.token_block(token)
         whole = self._whole
         whole[block + OPENS] = hours.opens
@@ -109,7 +121,9 @@ class BarBuilder:
         """Take in one tick as `update` does, of the token whose `token_block` is `block`."""
         whole = self._whole
         at = block + HEAD
-        if not whole[block + SEEN] <= ts < whole[at + END] or not price > 0.0:  # a NaN fails this too
+        if (
+            not whole[block + SEEN] <= ts < whole[at + END] or not price > 0.0
+        ):  # a NaN fails this too
             ts = self._admit_tick(block, ts, price, volume)
             if ts < 0:
                 return
@@ -131,7 +145,10 @@ class BarBuilder:
             self.dipped += 1
 
     def _admit_tick(self, block: i64, ts: i64, price: float, volume: i64) -> i64:
-        """Return the time a tick counts for, -1 where it makes no bar: it lies outside the session, or has no price."""
+        """Return the time a tick counts for, -1 where it makes no bar.
+
+        It lies outside the session, or has no price.
+        """
         whole = self._whole
         if ts >= whole[block + TO]:
             if whole[block + TO] < ts and whole[block + TO] < whole[block + RESUMES]:
@@ -157,17 +174,28 @@ class BarBuilder:
         """
         size: i64 = len(tokens)
         if len(ts) != size or len(prices) != size or len(volumes) != size or size % 8:
-            raise ValueError(f"columns of {size}, {len(ts)}, {len(prices)} and {len(volumes)} bytes are not one table")
+            raise ValueError(
+                f"columns of {size}, {len(ts)}, {len(prices)} and {len(volumes)} bytes are not one table"
+            )
         at = self._feed_usual_ticks(tokens, ts, prices, volumes, 0)
         while at < size:
-            self.update(read_i64_le(tokens, at), read_i64_le(ts, at), read_f64_le(prices, at), read_i64_le(volumes, at))
+            self.update(
+                read_i64_le(tokens, at),
+                read_i64_le(ts, at),
+                read_f64_le(prices, at),
+                read_i64_le(volumes, at),
+            )
             at = self._feed_usual_ticks(tokens, ts, prices, volumes, at + 8)
 
-    def _feed_usual_ticks(self, tokens: bytes, ts: bytes, prices: bytes, volumes: bytes, at: i64) -> i64:
-        """Take in ticks from here on as `update` does, up to one that needs more; return where that is.
+    def _feed_usual_ticks(
+        self, tokens: bytes, ts: bytes, prices: bytes, volumes: bytes, at: i64
+    ) -> i64:
+        """Take in ticks from here on as `update` does, up to one that needs more.
 
-        The usual tick is of a known token, newer than the one before, and ends no bar but the shortest. All that it
-        touches is at hand here, which spares a third of the instructions.
+        Return where that is.
+
+        The usual tick is of a known token, newer than the one before, and ends no bar but the
+        shortest. All that it touches is at hand here, which spares a third of the instructions.
         """
         size: i64 = len(tokens)
         slots = self._slots
@@ -200,7 +228,13 @@ class BarBuilder:
                 price[head + CLOSE] = paid
             else:
                 stop = whole[block + TO]
-                if end == 0 or now >= whole[block + EDGE] or now >= stop or now < clock or row == room:
+                if (
+                    end == 0
+                    or now >= whole[block + EDGE]
+                    or now >= stop
+                    or now < clock
+                    or row == room
+                ):
                     break
                 ticks = whole[head + TICKS]
                 high = price[head + HIGH]
@@ -277,10 +311,12 @@ class BarBuilder:
         return bars
 
     def drain(self) -> tuple[vec[i64], vec[float]]:
-        """Return what `take_bars` would of this session, for bulk use: as packed rows, in the order the bars closed.
+        """Return what `take_bars` would of this session, for bulk use.
 
-        A row is (token, start, span, volume, ticks) in the first, (open, high, low, close) in the second; both have
-        the buffer interface.
+        As packed rows, in the order the bars closed.
+
+        A row is (token, start, span, volume, ticks) in the first, (open, high, low, close) in the
+        second; both have the buffer interface.
         """
         whole = self._closed_whole[: 5 * self._closed]
         prices = self._closed_price[: 4 * self._closed]
@@ -288,7 +324,10 @@ class BarBuilder:
         return whole, prices
 
     def current(self, token: i64, span: i64) -> Bar | None:
-        """Return the bar still forming, None where there is none; raise ValueError for a span that is not built."""
+        """Return the bar still forming, None where there is none.
+
+        Raise ValueError for a span that is not built.
+        """
         k = self._span_index(span)
         slot = self._slots.find(token)
         if slot < 0:
@@ -302,7 +341,8 @@ class BarBuilder:
         bar.high = self._price[at + HIGH]
         bar.low = self._price[at + LOW]
         bar.volume = self._traded_volume(block, at)
-        # What the shorter bars inside it hold has not been folded in yet; the shortest has the newest price.
+        # What the shorter bars inside it hold has not been folded in yet; the shortest has the
+        # newest price.
         while k >= 0:
             at = block + HEAD + 4 * k
             if self._whole[at + END] != 0:
@@ -340,7 +380,10 @@ class BarBuilder:
         return min(start + self._width[k], part)
 
     def _pass_pause(self, block: i64, ts: i64, volume: i64) -> None:
-        """Go on to the second part; what trades before it begins has no part in a bar but the session's."""
+        """Go on to the second part.
+
+        What trades before it begins has no part in a bar but the session's.
+        """
         whole = self._whole
         if ts >= whole[block + RESUMES]:
             whole[block + FROM] = whole[block + RESUMES]
@@ -358,7 +401,10 @@ class BarBuilder:
         seen = whole[block + SEEN]
         if seen < 0 and 0 <= volume < whole[block + VOLUME]:
             whole[block + VOLUME] = -1  # what stood there before the open was yesterday's
-        if ts < seen or (ts < self._clock and self._bar_end(block, 0, self._bar_start(block, 0, ts)) <= self._clock):
+        if ts < seen or (
+            ts < self._clock
+            and self._bar_end(block, 0, self._bar_start(block, 0, ts)) <= self._clock
+        ):
             self._add_late_tick(block, ts, price)
             return
         whole[block + SEEN] = ts
@@ -385,7 +431,10 @@ class BarBuilder:
         self._whole[block + EDGE] = edge
 
     def _add_late_tick(self, block: i64, ts: i64, price: float) -> None:
-        """Let every bar that contains `ts` and is not closed have the tick: its extremes, its close if the newest."""
+        """Let every bar that contains `ts` and is not closed have the tick.
+
+        Its extremes, its close if the newest.
+        """
         self.late += 1
         newest = ts >= self._whole[block + SEEN]
         if newest:
@@ -518,7 +567,9 @@ class BarBuilder:
             k = self._span_index(whole[5 * row + 2])
             slot = self._slots.find(token)
             # Within a session an end is told by how many seconds it lies past the open.
-            steps = (self._bar_end(slot * self._block, k, start) - self._open + SECOND - 1) // SECOND
+            steps = (
+                self._bar_end(slot * self._block, k, start) - self._open + SECOND - 1
+            ) // SECOND
             keys.append(((steps * self._count + k) << 32) + slot)
             bar = Bar(token, start, self._spans[k], 0.0, 0.0, 0.0, 0.0, 0, whole[5 * row + 4])
             bar.open = prices[4 * row]

@@ -1,8 +1,11 @@
-"""Kite's binary market data frames, both ways: bytes → ticks or last state per token, and ticks → bytes.
+"""Kite's binary market data frames, both ways.
 
-A frame is a 16-bit count of packets, each behind its 16-bit length; everything is big-endian and unsigned. The length
-alone says what a packet is: 8 LTP, 28 index quote, 32 index full, 44 quote, 184 full. One byte alone is a heartbeat.
-Source: Kite Connect v3 WebSocket documentation and the official Python client, whose divisors rule where they differ.
+Bytes → ticks or last state per token, and ticks → bytes.
+
+A frame is a 16-bit count of packets, each behind its 16-bit length; everything is big-endian and
+unsigned. The length alone says what a packet is: 8 LTP, 28 index quote, 32 index full, 44 quote,
+184 full. One byte alone is a heartbeat. Source: Kite Connect v3 WebSocket documentation and the
+official Python client, whose divisors rule where they differ.
 """
 
 from collections import deque
@@ -60,7 +63,10 @@ def depth_levels(tick: Tick) -> tuple[list[Level], list[Level]]:
 
 
 def pack_depth(token: i64, bids: list[Level], asks: list[Level]) -> bytes:
-    """Return the 120-byte block of five bids and five asks, best first; levels past the fifth are left out."""
+    """Return the 120-byte block of five bids and five asks, best first.
+
+    Levels past the fifth are left out.
+    """
     out = BytesWriter()
     scale = price_divisor(token)
     for side in (bids, asks):
@@ -77,7 +83,9 @@ def pack_depth(token: i64, bids: list[Level], asks: list[Level]) -> bytes:
 
 
 def encode_frame(ticks: list[Tick], modes: list[int]) -> bytes:
-    """Return the frame an exchange sends for `ticks`, each in its mode; what does not fit 32 bits is cut to fit.
+    """Return the frame an exchange sends for `ticks`, each in its mode.
+
+    What does not fit 32 bits is cut to fit.
 
     Raises ValueError where there is not one mode per tick, or more ticks than a frame can count.
     """
@@ -223,8 +231,9 @@ def _read_tick(data: bytes, at: i64, length: i64, received: i64) -> Tick:
 class FrameDecoder:
     """Reads frames, and keeps account of those that were not whole.
 
-    `packets` counts the good ones. A packet of no known length is skipped and counted in `bad_packets`; a frame that
-    ends before its packets do, or goes on after them, counts in `bad_frames`, and what was good in it is delivered.
+    `packets` counts the good ones. A packet of no known length is skipped and counted in
+    `bad_packets`; a frame that ends before its packets do, or goes on after them, counts in
+    `bad_frames`, and what was good in it is delivered.
     """
 
     def __init__(self) -> None:
@@ -277,7 +286,10 @@ class FrameDecoder:
         return found
 
     def kept_bad_frames(self) -> list[bytes]:
-        """Return the last frames that were not whole, oldest first: at most 16, each cut at 64 KiB."""
+        """Return the last frames that were not whole, oldest first.
+
+        At most 16, each cut at 64 KiB.
+        """
         return list(self._bad)
 
 
@@ -317,7 +329,8 @@ class TokenIndex:
         table = self._table
         tokens = self._tokens
         mask = self._mask
-        # The low byte is the segment, the same for thousands of tokens; the exchange's own numbers above it are dense.
+        # The low byte is the segment, the same for thousands of tokens; the exchange's own numbers
+        # above it are dense.
         place = (token ^ (token >> 8)) & mask
         slot = table[place]
         while slot >= 0 and tokens[slot] != token:
@@ -334,9 +347,12 @@ class TokenIndex:
 
 @final
 class LatestTicks:
-    """The last state of every token, packed as the wire has it: 184 bytes a token, whatever the number of packets.
+    """The last state of every token, packed as the wire has it.
 
-    A packet replaces the fields it carries and leaves the others as they were. An unknown token reads as 0.
+    184 bytes a token, whatever the number of packets.
+
+    A packet replaces the fields it carries and leaves the others as they were. An unknown token
+    reads as 0.
     """
 
     def __init__(self) -> None:
@@ -354,7 +370,10 @@ class LatestTicks:
         return [self._slots.token(slot) for slot in range(self._slots.count)]
 
     def update(self, frame: bytes, received: i64) -> i64:
-        """Take in a frame that came at `received` (ns UTC) and return the number of good packets; never raises."""
+        """Take in a frame that came at `received` (ns UTC) and return the number of good packets.
+
+        Never raises.
+        """
         found = self.decoder.split(frame)
         for at in found:
             slot = self._token_slot(_read_u32(frame, at))

@@ -63,9 +63,12 @@ class TimerEvent:
 @mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class BrokerAnswer:
-    """The broker's answer to a request about an intent; `broker_id` is an order id, or a GTT id as text.
+    """The broker's answer to a request about an intent.
 
-    `parts` is how many orders the broker has made of one request, `wait` (ns) how long not to ask again after a refusal.
+    `broker_id` is an order id, or a GTT id as text.
+
+    `parts` is how many orders the broker has made of one request, `wait` (ns) how long not to ask
+    again after a refusal.
     """
 
     def __init__(
@@ -92,9 +95,12 @@ class BrokerAnswer:
 @mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class OrderUpdate:
-    """How an order stands in the broker's book; ours by `tag`, else by `order_id`, else somebody else's.
+    """How an order stands in the broker's book.
 
-    `parent` is the id of the cover order's first leg whose second it is, `product` whose shares it moves (empty: not told).
+    Ours by `tag`, else by `order_id`, else somebody else's.
+
+    `parent` is the id of the cover order's first leg whose second it is, `product` whose shares it
+    moves (empty: not told).
     """
 
     def __init__(
@@ -136,7 +142,14 @@ class BrokerTrade:
     """One trade at the exchange; applied once by its `trade_id`, whenever it comes."""
 
     def __init__(
-        self, ts: i64, trade_id: str, order_id: str, token: i64, side: Side, quantity: i64, price: float
+        self,
+        ts: i64,
+        trade_id: str,
+        order_id: str,
+        token: i64,
+        side: Side,
+        quantity: i64,
+        price: float,
     ) -> None:
         self.ts = ts
         self.trade_id = trade_id
@@ -150,10 +163,12 @@ class BrokerTrade:
 @mypyc_attr(acyclic=True)
 @final
 class GttUpdate:
-    """How a GTT stands at the broker; `order_ids` are the orders it has sent, `symbol` what the broker calls it.
+    """How a GTT stands at the broker.
 
-    `product` is whose shares its orders sell. `fired` is the price that has triggered it (rupees, 0.0: not told). `past`: its
-    orders are of an earlier day, which no book lists any more.
+    `order_ids` are the orders it has sent, `symbol` what the broker calls it.
+
+    `product` is whose shares its orders sell. `fired` is the price that has triggered it (rupees,
+    0.0: not told). `past`: its orders are of an earlier day, which no book lists any more.
     """
 
     def __init__(
@@ -212,7 +227,9 @@ class BandUpdate:
 class OperatorInstruction:
     """An operator's act: on one token, on one order (`intent`), or (both 0) on everything."""
 
-    def __init__(self, ts: i64, act: OperatorAct, token: i64 = 0, intent: i64 = 0, reason: str = "") -> None:
+    def __init__(
+        self, ts: i64, act: OperatorAct, token: i64 = 0, intent: i64 = 0, reason: str = ""
+    ) -> None:
         self.ts = ts
         self.act = act
         self.token = token
@@ -224,8 +241,8 @@ class OperatorInstruction:
 class ShareAdoption:
     """Signed shares that the broker holds at `average` rupees become a ladder of `strategy`.
 
-    Its stop stands `stop_percent` from the last price, or is the GTT `gtt_id` with `legs` that protects them already.
-    `leave`: it is sold at once.
+    Its stop stands `stop_percent` from the last price, or is the GTT `gtt_id` with `legs` that
+    protects them already. `leave`: it is sold at once.
     """
 
     def __init__(
@@ -257,9 +274,14 @@ class ShareAdoption:
 
 @final
 class WriteOff:
-    """Shares of ladders on this side are not at the broker any more; `cover`: those of cover orders."""
+    """Shares of ladders on this side are not at the broker any more.
 
-    def __init__(self, ts: i64, token: i64, product: Product, side: Side, quantity: i64, cover: bool = False) -> None:
+    `cover`: those of cover orders.
+    """
+
+    def __init__(
+        self, ts: i64, token: i64, product: Product, side: Side, quantity: i64, cover: bool = False
+    ) -> None:
         self.ts = ts
         self.token = token
         self.product = product
@@ -270,7 +292,10 @@ class WriteOff:
 
 @final
 class CarriedDivision:
-    """So many `shares` of an instrument stand where `per` did on days before `before` (ns); one for one says that they do not."""
+    """So many `shares` of an instrument stand where `per` did on days before `before` (ns).
+
+    One for one says that they do not.
+    """
 
     def __init__(self, ts: i64, token: i64, shares: i64, per: i64, before: i64) -> None:
         self.ts = ts

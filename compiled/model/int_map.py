@@ -11,7 +11,9 @@ T = TypeVar("T")
 
 @final
 class IntMap(Generic[T]):
-    """What a dict of ints is, as far as the core uses one: values stand in the order in which they were first put in.
+    """What a dict of ints is, as far as the core uses one.
+
+    Values stand in the order in which they were first put in.
 
     Numbers are i64, values never None.
     """
@@ -78,7 +80,11 @@ class IntMap(Generic[T]):
 
     def keys(self) -> list[int]:
         """Return the numbers."""
-        return [int(self._numbers[i]) for i in range(i64(len(self._values))) if self._values[i] is not None]
+        return [
+            int(self._numbers[i])
+            for i in range(i64(len(self._values)))
+            if self._values[i] is not None
+        ]
 
     def values(self) -> list[T]:
         """Return the values."""

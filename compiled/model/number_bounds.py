@@ -1,7 +1,7 @@
 """What a number from outside may be: the one table of bounds, used wherever numbers come in.
 
-Beyond them nothing is known to be right. Within them every sum and product of the core stays within 63 bits, and what is
-formed beyond is held at `MONEY`, which no limit and no account reaches.
+Beyond them nothing is known to be right. Within them every sum and product of the core stays within
+63 bits, and what is formed beyond is held at `MONEY`, which no limit and no account reaches.
 """
 
 from typing import Final
@@ -11,7 +11,10 @@ from mypy_extensions import i64
 PRICE: Final = 10_000_000.0
 """Rupees: a price, trigger, average or swing; the dearest share stands at a sixtieth of it."""
 ORDER: Final[i64] = 10_000_000
-"""Shares (or units) of one order of ours: what stands where an exchange names no freeze quantity."""
+"""Shares (or units) of one order of ours.
+
+What stands where an exchange names no freeze quantity.
+"""
 TRADED: Final[i64] = 100_000_000
 """Shares (or units) of one row of an order or trade book."""
 HELD: Final[i64] = 1_000_000_000

@@ -18,11 +18,13 @@ class Variety(IntEnum):
 
 @final
 class OrderTerms:
-    """How an order is to be worked; the default is a plain one. Shared between orders and never changed.
+    """How an order is to be worked; the default is a plain one.
 
-    `minutes`: life of a TTL order. `legs`: of an iceberg, 2 to 50. `disclosed`: shares shown. `autoslice`: cut at the
-    exchange's freeze quantity. `auction`: number of the auction session. A cover order's `Order.trigger` is the stop of
-    its second leg.
+    Shared between orders and never changed.
+
+    `minutes`: life of a TTL order. `legs`: of an iceberg, 2 to 50. `disclosed`: shares shown.
+    `autoslice`: cut at the exchange's freeze quantity. `auction`: number of the auction session. A
+    cover order's `Order.trigger` is the stop of its second leg.
     """
 
     def __init__(
@@ -55,12 +57,17 @@ SLICED: Final = OrderTerms(autoslice=True)
 class ExitEscalation:
     """How hard an exit that rests is pressed: the limits of what the desk does by itself.
 
-    After `patience` seconds its limit is moved to `widen_percent` from the last price, then to twice that, and so on up
-    to `reach_percent`, within the day's band. One that was given up may arrive until it is `doubt` seconds old.
+    After `patience` seconds its limit is moved to `widen_percent` from the last price, then to
+    twice that, and so on up to `reach_percent`, within the day's band. One that was given up may
+    arrive until it is `doubt` seconds old.
     """
 
     def __init__(
-        self, patience: i64 = 10, widen_percent: float = 1.0, reach_percent: float = 5.0, doubt: i64 = 60
+        self,
+        patience: i64 = 10,
+        widen_percent: float = 1.0,
+        reach_percent: float = 5.0,
+        doubt: i64 = 60,
     ) -> None:
         self.patience = patience
         self.widen_percent = widen_percent
@@ -71,7 +78,10 @@ class ExitEscalation:
 @mypyc_attr(acyclic=True)
 @final
 class OrderChange:
-    """What a modification asks for: the new total quantity, limit price and trigger (rupees); 0 leaves one as it is."""
+    """What a modification asks for: the new total quantity, limit price and trigger (rupees).
+
+    0 leaves one as it is.
+    """
 
     def __init__(self, quantity: i64 = 0, price: float = 0.0, trigger: float = 0.0) -> None:
         self.quantity = quantity

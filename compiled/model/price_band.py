@@ -1,6 +1,9 @@
-"""The price band of the day, as it stands now: which prices are in it, and whether an order that a trigger sends could trade.
+"""The price band of the day, as it stands now.
 
-`Instrument.lower` and `upper` are the exchange's last word (0.0: none known); it moves them during the day.
+Which prices are in it, and whether an order that a trigger sends could trade.
+
+`Instrument.lower` and `upper` are the exchange's last word (0.0: none known); it moves them during
+the day.
 """
 
 from typing import Final
@@ -29,10 +32,12 @@ def clamp_to_band(instrument: Instrument, price: float) -> float:
 
 
 def limit_beyond(instrument: Instrument, side: Side, trigger: float, gap_percent: float) -> float:
-    """Return the limit of an order that `trigger` sends: a gap beyond it, and never on its near side.
+    """Return the limit of an order that `trigger` sends.
 
-    Where the trigger lies in the band, so does the limit; one that the price cannot reach today is not held to a band
-    that will have moved by then.
+    A gap beyond it, and never on its near side.
+
+    Where the trigger lies in the band, so does the limit; one that the price cannot reach today is
+    not held to a band that will have moved by then.
     """
     sign: i64 = int(side)
     limit = instrument.snap(trigger + float(sign) * (trigger * gap_percent / 100.0), sign)
@@ -40,7 +45,9 @@ def limit_beyond(instrument: Instrument, side: Side, trigger: float, gap_percent
 
 
 def could_fill(instrument: Instrument, side: Side, trigger: float, limit: float) -> bool:
-    """Tell whether an order that `trigger` sends could trade: its limit lies beyond the trigger, and the exchange takes it.
+    """Tell whether an order that `trigger` sends could trade.
+
+    Its limit lies beyond the trigger, and the exchange takes it.
 
     It takes none off the day's grid: the tick may be another one than when the stop was placed.
     """

@@ -1,7 +1,7 @@
 """The values the core passes around: instruments, ticks, bars, orders, GTTs and their enums.
 
-Units, everywhere: quantities in shares (i64), money in paise (i64), prices in float rupees on the instrument's tick
-grid, times in nanoseconds since the epoch, UTC (i64).
+Units, everywhere: quantities in shares (i64), money in paise (i64), prices in float rupees on the
+instrument's tick grid, times in nanoseconds since the epoch, UTC (i64).
 """
 
 from enum import IntEnum
@@ -65,7 +65,10 @@ class OrderPurpose(IntEnum):
 
 
 class OrderStatus(IntEnum):
-    """Where an order stands in its life; `compiled/is_trading/order_states.py` holds the legal transitions."""
+    """Where an order stands in its life.
+
+    `compiled/is_trading/order_states.py` holds the legal transitions.
+    """
 
     INTENT = 1
     SENT = 2
@@ -97,15 +100,18 @@ class GttStatus(IntEnum):
 @mypyc_attr(acyclic=True)
 @final
 class TradingHours:
-    """When one instrument trades on one day, in ns UTC: continuously in [opens, closes), less [pause, resumes).
+    """When one instrument trades on one day, in ns UTC.
 
-    Its closing auction takes market orders in [auction, auction_ends) and is matched by `ends`, when the last order of
-    the day is done (without an auction at the close). From `square_off` on (0: never) the desk holds nothing intraday,
-    and nothing at all where it `clears`; from `squared` on (0: not known) the broker has squared the rest off itself, and takes
-    no intraday order any more. From `last_entry` on (0: the close) it enters nothing, and takes back what rests.
+    Continuously in [opens, closes), less [pause, resumes).
 
-    Where nobody knows which of two schedules holds, `closes` is the earlier close, there is no auction, and `ends` is when
-    both are over.
+    Its closing auction takes market orders in [auction, auction_ends) and is matched by `ends`,
+    when the last order of the day is done (without an auction at the close). From `square_off` on
+    (0: never) the desk holds nothing intraday, and nothing at all where it `clears`; from `squared`
+    on (0: not known) the broker has squared the rest off itself, and takes no intraday order any
+    more. From `last_entry` on (0: the close) it enters nothing, and takes back what rests.
+
+    Where nobody knows which of two schedules holds, `closes` is the earlier close, there is no
+    auction, and `ends` is when both are over.
     """
 
     def __init__(
@@ -143,7 +149,10 @@ class TradingHours:
         return self.is_trading(ts) and not 0 < self.last_entry <= ts
 
     def withdraws_entry(self, ts: i64, made: i64) -> bool:
-        """Tell whether an entry of an earlier time that still rests is taken back; one for tomorrow is not."""
+        """Tell whether an entry of an earlier time that still rests is taken back.
+
+        One for tomorrow is not.
+        """
         return made < self.last_entry <= ts
 
     def takes_exits(self, ts: i64) -> bool:
@@ -163,7 +172,10 @@ class TradingHours:
         return 0 < self.square_off <= ts
 
     def squared_off(self, ts: i64) -> bool:
-        """Tell whether the broker has squared intraday positions off: he refuses every order of theirs from then on."""
+        """Tell whether the broker has squared intraday positions off.
+
+        He refuses every order of theirs from then on.
+        """
         return 0 < self.squared <= ts
 
 
@@ -171,13 +183,16 @@ class TradingHours:
 class Instrument:
     """One tradable instrument, with the grid its prices stand on.
 
-    `tick` in rupees, `lot` and `freeze` in shares (freeze 0: not known), `lower` and `upper` the day's price band in
-    rupees (0.0: none known), `bound` the shares of earlier days that the depository would not let go, `close` the previous close, `kind` one of EQ, FUT, CE, PE, INDEX, `expiry` a contract's last
-    day as YYYYMMDD (0: none). `hours` are the day's; the kernel sets them when a session begins.
+    `tick` in rupees, `lot` and `freeze` in shares (freeze 0: not known), `lower` and `upper` the
+    day's price band in rupees (0.0: none known), `bound` the shares of earlier days that the
+    depository would not let go, `close` the previous close, `kind` one of EQ, FUT, CE, PE, INDEX,
+    `expiry` a contract's last day as YYYYMMDD (0: none). `hours` are the day's; the kernel sets
+    them when a session begins.
 
-    Where the exchange counts lots (MCX), a share here is one unit of what the price is for, and `multiplier` says how many
-    of them the exchange counts as one: 100 for GOLD, whose lot of 1 kg is priced per 10 g. Orders, fills and positions
-    are in units, so that price times quantity is the value everywhere; market data has the exchange's own counts.
+    Where the exchange counts lots (MCX), a share here is one unit of what the price is for, and
+    `multiplier` says how many of them the exchange counts as one: 100 for GOLD, whose lot of 1 kg
+    is priced per 10 g. Orders, fills and positions are in units, so that price times quantity is
+    the value everywhere; market data has the exchange's own counts.
     """
 
     def __init__(
@@ -222,7 +237,10 @@ class Instrument:
         return float(ticks * self.tick_e4) / E4
 
     def snap(self, price: float, toward: i64 = 0) -> float:
-        """Return `price` on the grid: nearest, or never below it (`toward` 1), or never above it (`toward` -1)."""
+        """Return `price` on the grid.
+
+        Nearest, or never below it (`toward` 1), or never above it (`toward` -1).
+        """
         exact = price * E4 / float(self.tick_e4)
         index = nearest(exact)
         if toward > 0 and float(index) < exact - 1e-6:
@@ -271,9 +289,10 @@ def paise(price: float, quantity: i64) -> i64:
 class Tick:
     """One market data packet.
 
-    `ts` is the exchange's time where the packet carries one, else the time of receipt. `volume` is the day's
-    cumulative quantity, -1 where the packet has none. `bid` and `ask` are the best level, 0.0 where there is none.
-    `depth` is the raw 120-byte block of ten levels (`compiled/market_data/kite_frames.py` reads it), empty outside full mode.
+    `ts` is the exchange's time where the packet carries one, else the time of receipt. `volume` is
+    the day's cumulative quantity, -1 where the packet has none. `bid` and `ask` are the best level,
+    0.0 where there is none. `depth` is the raw 120-byte block of ten levels
+    (`compiled/market_data/kite_frames.py` reads it), empty outside full mode.
     """
 
     def __init__(
@@ -323,7 +342,10 @@ class Tick:
         self.depth = depth
 
     def traded_since(self, since: i64) -> bool:
-        """Tell whether the last price was made at `since` (ns) or later; a packet without volume or trade time is believed."""
+        """Tell whether the last price was made at `since` (ns) or later.
+
+        A packet without volume or trade time is believed.
+        """
         if self.last_trade_ts > 0:
             return self.last_trade_ts >= since
         return self.volume != 0
@@ -367,18 +389,20 @@ class Bar:
 class Order:
     """One order of ours, from intent to its end.
 
-    `intent` numbers it within the desk, `tag` is what the broker echoes (at most 20 characters), `order_id` is the
-    broker's, empty until known, and `listed` the one it was last listed under. `rung` names the rung it serves (0: none).
-    `cancelling` while a cancellation has no answer, `unwanted` when it was to be cancelled before its id was known.
-    `pending` is the modification that has no answer yet, `wanted` the one to be asked for then; `moved` (ns) is when the
-    last one was asked for. Before `retry_at` (ns) the desk asks for no change or cancellation of it. The book has shown it
-    as it was at `stamp` (the broker's clock), `seen` (the desk's).
+    `intent` numbers it within the desk, `tag` is what the broker echoes (at most 20 characters),
+    `order_id` is the broker's, empty until known, and `listed` the one it was last listed under.
+    `rung` names the rung it serves (0: none). `cancelling` while a cancellation has no answer,
+    `unwanted` when it was to be cancelled before its id was known. `pending` is the modification
+    that has no answer yet, `wanted` the one to be asked for then; `moved` (ns) is when the last one
+    was asked for. Before `retry_at` (ns) the desk asks for no change or cancellation of it. The
+    book has shown it as it was at `stamp` (the broker's clock), `seen` (the desk's).
 
-    `proven` is an id under which the broker's book has listed the tag: an answer alone may name somebody else's order.
+    `proven` is an id under which the broker's book has listed the tag: an answer alone may name
+    somebody else's order.
 
-    What the broker makes into several orders (slices, the legs of an iceberg, a request that came twice) is a chain of
-    orders by `sibling`; the others name the first in `parent`. `parts` is how many there are for certain, `whole` the
-    quantity of all together.
+    What the broker makes into several orders (slices, the legs of an iceberg, a request that came
+    twice) is a chain of orders by `sibling`; the others name the first in `parent`. `parts` is how
+    many there are for certain, `whole` the quantity of all together.
     """
 
     def __init__(
@@ -473,10 +497,11 @@ class GttLeg:
 class Gtt:
     """One GTT of ours: a stop (one leg), or a stop and a target (two legs, lower trigger first).
 
-    `made` are the legs it was asked for with, `pending` those a modification asks for; `asked` while a modification or
-    deletion has no answer yet. Before `retry_at` (ns) the desk asks for neither. `proven` is an id under which the broker
-    has listed these legs: those of `stamp` (the broker's clock), `seen` (the desk's). `fired` is the price that has triggered it (rupees,
-    0.0: not told); `past`: on a day of which no book tells any more.
+    `made` are the legs it was asked for with, `pending` those a modification asks for; `asked`
+    while a modification or deletion has no answer yet. Before `retry_at` (ns) the desk asks for
+    neither. `proven` is an id under which the broker has listed these legs: those of `stamp` (the
+    broker's clock), `seen` (the desk's). `fired` is the price that has triggered it (rupees, 0.0:
+    not told); `past`: on a day of which no book tells any more.
     """
 
     def __init__(

@@ -1,7 +1,10 @@
-"""Bring our books in line with the broker's: shares taken on, shares written off, cash paid in or out.
+"""Bring our books in line with the broker's.
 
-A correction is an order of ours that never left, complete, with one fill. For delivery it moves shares and no cash: the
-broker's cash has moved already, on whatever day that was, and is compared by itself. Intraday shares are of today.
+Shares taken on, shares written off, cash paid in or out.
+
+A correction is an order of ours that never left, complete, with one fill. For delivery it moves
+shares and no cash: the broker's cash has moved already, on whatever day that was, and is compared
+by itself. Intraday shares are of today.
 """
 
 from typing import Final
@@ -35,14 +38,19 @@ class BookCorrections(GttReports):
     """Makes ladders of what was not ours, and takes out of them what is gone."""
 
     def _adopt_shares(self, event: ShareAdoption) -> None:
-        """Make a ladder of one rung of shares the broker holds; protected like any other, or left at once."""
+        """Make a ladder of one rung of shares the broker holds.
+
+        Protected like any other, or left at once.
+        """
         market = self.markets.get(int(event.token))
         if market is None or market.ltp <= 0.0 or event.quantity == 0:
             return  # without a price there is no stop: the difference goes on standing
         side = Side.BUY if event.quantity > 0 else Side.SELL
         quantity = event.quantity if event.quantity > 0 else -event.quantity
         away = 0.0 if self.order_store.limit_only else event.stop_percent
-        plan = LadderPlan([RungPlan(0.0, away)], 0, event.product, trail=event.trail, quantity=quantity)
+        plan = LadderPlan(
+            [RungPlan(0.0, away)], 0, event.product, trail=event.trail, quantity=quantity
+        )
         if event.legs:
             leg = event.legs[0]
             plan.rungs[0].stop_percent = (1.0 - leg.trigger / market.ltp) * 100.0
@@ -56,7 +64,9 @@ class BookCorrections(GttReports):
         rung.state = RungState.ENTERING
         ladder.rungs.append(rung)
         self.follow_ladder(ladder)
-        rung.entry = self._book_correction(ladder, rung, side, quantity, OrderPurpose.ENTRY, event.average)
+        rung.entry = self._book_correction(
+            ladder, rung, side, quantity, OrderPurpose.ENTRY, event.average
+        )
         rung.high = market.ltp
         rung.stop = 0.0 if self.order_store.limit_only else stop_at(ladder, rung, market.ltp)
         if event.legs:
@@ -69,9 +79,15 @@ class BookCorrections(GttReports):
     def _adopt_gtt(self, ladder: Ladder, rung: Rung, event: ShareAdoption) -> None:
         """Take over the GTT that protects the shares already."""
         gtt = Gtt(
-            self.order_store.take_number(), ladder.strategy, event.token, event.product, rung.rung_id, rung.high, event.legs,
+            self.order_store.take_number(),
+            ladder.strategy,
+            event.token,
+            event.product,
+            rung.rung_id,
+            rung.high,
+            event.legs,
             self.order_store.now,
-        )  # fmt: skip
+        )
         gtt.gtt_id = event.gtt_id
         gtt.status = GttStatus.ACTIVE
         gtt.proven = True
@@ -107,13 +123,18 @@ class BookCorrections(GttReports):
             absent = rung.absent
             self._book_correction(ladder, rung, ladder.exit_side, part, OrderPurpose.EXIT, price)
             rung.absent = absent - part if absent > part else 0  # what is written off lacks no more
-            rung.rejections = 0  # what was refused was more than there is; what is left is asked for at once
+            rung.rejections = (
+                0  # what was refused was more than there is; what is left is asked for at once
+            )
             rung.retry_at = 0
         for ladder in list(market.ladders):
             self._tend_ladder(ladder)
 
     def _note_shortfall(self, event: ShareShortfall) -> None:
-        """Take note of shares that are not in the broker's books: what could sell them is taken back."""
+        """Take note of shares that are not in the broker's books.
+
+        What could sell them is taken back.
+        """
         market = self.markets.get(int(event.token))
         if market is None:
             return
@@ -135,16 +156,23 @@ class BookCorrections(GttReports):
                         found += rung.absent
         return found
 
-    def _rungs_short_first(self, market: InstrumentState, product: Product, side: Side, cover: bool) -> list[Rung]:
+    def _rungs_short_first(
+        self, market: InstrumentState, product: Product, side: Side, cover: bool
+    ) -> list[Rung]:
         """Return the rungs that hold shares, in the order in which they are thought to lack them.
 
-        First those whose stop has fired while nobody looked, then the newest; what an exit is selling goes last.
+        First those whose stop has fired while nobody looked, then the newest; what an exit is
+        selling goes last.
         """
         fired: list[Rung] = []
         others: list[Rung] = []
         leaving: list[Rung] = []
         for ladder in reversed(market.ladders):
-            if ladder.plan.product is not product or ladder.side is not side or ladder.plan.cover is not cover:
+            if (
+                ladder.plan.product is not product
+                or ladder.side is not side
+                or ladder.plan.cover is not cover
+            ):
                 continue
             for rung in reversed(ladder.rungs):
                 if rung.quantity <= 0:
@@ -157,16 +185,37 @@ class BookCorrections(GttReports):
                     others.append(rung)
         return fired + others + leaving
 
-    def _book_correction(self, ladder: Ladder, rung: Rung, side: Side, quantity: i64, purpose: OrderPurpose, price: float) -> Order:
-        """Book shares that moved without an order of ours; the price they count from stands as the order's own."""
+    def _book_correction(
+        self,
+        ladder: Ladder,
+        rung: Rung,
+        side: Side,
+        quantity: i64,
+        purpose: OrderPurpose,
+        price: float,
+    ) -> Order:
+        """Book shares that moved without an order of ours.
+
+        The price they count from stands as the order's own.
+        """
         token = ladder.instrument.token
         market = self.markets[int(token)]
         last = market.ltp if market.ltp > 0.0 else price
         price = float(nearest(price * E4)) / E4
         order = Order(
-            self.order_store.take_number(), "", ladder.strategy, token, side, quantity, OrderType.LIMIT, ladder.plan.product, purpose,
-            last, rung=rung.rung_id, created=self.order_store.now,
-        )  # fmt: skip
+            self.order_store.take_number(),
+            "",
+            ladder.strategy,
+            token,
+            side,
+            quantity,
+            OrderType.LIMIT,
+            ladder.plan.product,
+            purpose,
+            last,
+            rung=rung.rung_id,
+            created=self.order_store.now,
+        )
         order.order_id = CORRECTION + str(order.intent)
         order.reason = "adopted" if purpose is OrderPurpose.ENTRY else "written off"
         order.status = OrderStatus.COMPLETE
@@ -180,7 +229,9 @@ class BookCorrections(GttReports):
         self._book_shares(order, quantity, price)
         self.ledger.mark(token, last)
         realised = self.ledger.realised - realised
-        self.order_store.keep_fill(BookedFill(self.order_store.now, TRADE, order, quantity, price, 0, realised))
+        self.order_store.keep_fill(
+            BookedFill(self.order_store.now, TRADE, order, quantity, price, 0, realised)
+        )
         self._add_to_rung(rung, order, self.order_store.now, quantity, order.value, 0)
         self.changed_rungs[rung.rung_id] = rung
         return order

@@ -1,7 +1,7 @@
 """Decisions: what a strategy asked for, what caused it, and what sizing and risk made of it.
 
-Every request is one, and so is every rung whose trigger a price has reached. The same refusal again within a minute is
-counted on the first one.
+Every request is one, and so is every rung whose trigger a price has reached. The same refusal again
+within a minute is counted on the first one.
 """
 
 from typing import Final, final
@@ -40,13 +40,18 @@ class DecisionCause:
 @mypyc_attr(acyclic=True)
 @final
 class DecisionRecord:
-    """One request and its verdict; `price` (₹) and `quantity` (shares) are what risk was asked about.
+    """One request and its verdict.
 
-    `capital` and `risk` are in paise. `times` counts it and its repetitions, of which the last was at `last`. `detail` names the
-    figure and the limit of a refusal. Numbers of ladder, rung and intent are 0 where there is none.
+    `price` (₹) and `quantity` (shares) are what risk was asked about.
+
+    `capital` and `risk` are in paise. `times` counts it and its repetitions, of which the last was
+    at `last`. `detail` names the figure and the limit of a refusal. Numbers of ladder, rung and
+    intent are 0 where there is none.
     """
 
-    def __init__(self, number: i64, ts: i64, kind: str, ladder: Ladder, cause: DecisionCause, reason: str) -> None:
+    def __init__(
+        self, number: i64, ts: i64, kind: str, ladder: Ladder, cause: DecisionCause, reason: str
+    ) -> None:
         self.number = number
         self.ts = ts
         self.kind = kind
@@ -80,7 +85,9 @@ class DecisionLog:
         """How often each reason has refused something, by its name."""
         self._recent: dict[str, DecisionRecord] = {}
 
-    def make(self, ts: i64, kind: str, ladder: Ladder, cause: DecisionCause, reason: str) -> DecisionRecord:
+    def make(
+        self, ts: i64, kind: str, ladder: Ladder, cause: DecisionCause, reason: str
+    ) -> DecisionRecord:
         """Return a decision that is still to be judged; it counts once it is kept."""
         return DecisionRecord(self.next_number, ts, kind, ladder, cause, reason)
 
@@ -90,7 +97,10 @@ class DecisionLog:
         self.fresh.append(decision)
 
     def refuse(self, decision: DecisionRecord, reason: RefusalReason, symbol: str) -> bool:
-        """Keep a refusal, or count it on the same one of the last minute; return whether it is news."""
+        """Keep a refusal, or count it on the same one of the last minute.
+
+        Return whether it is news.
+        """
         self.refusals[reason.name] = self.refusals.get(reason.name, 0) + 1
         key = decision.strategy + " " + symbol + " " + reason.name
         known = self._recent.get(key)
@@ -116,14 +126,28 @@ def rupees(amount: i64) -> str:
 
 
 def explain_refusal(
-    reason: RefusalReason, instrument: Instrument, decision: DecisionRecord, limits: RiskLimits, usage: LimitUsage, silent: i64
+    reason: RefusalReason,
+    instrument: Instrument,
+    decision: DecisionRecord,
+    limits: RiskLimits,
+    usage: LimitUsage,
+    silent: i64,
 ) -> str:
-    """Return the figure and the limit behind a refusal; `silent` is the ns since the instrument was heard, -1 for never."""
+    """Return the figure and the limit behind a refusal.
+
+    `silent` is the ns since the instrument was heard, -1 for never.
+    """
     value = paise(decision.price, decision.quantity)
     if reason is RefusalReason.STALE_DATA:
-        if decision.price > 0.0 and 0 <= silent <= limits.stale_after:  # the feed is lost, or nothing has traded yet
+        if (
+            decision.price > 0.0 and 0 <= silent <= limits.stale_after
+        ):  # the feed is lost, or nothing has traded yet
             return ""
-        heard = f"last heard {silent // SECOND} s ago" if decision.price > 0.0 and silent >= 0 else "never heard"
+        heard = (
+            f"last heard {silent // SECOND} s ago"
+            if decision.price > 0.0 and silent >= 0
+            else "never heard"
+        )
         return f"{heard}, the limit is {limits.stale_after // SECOND} s"
     if reason is RefusalReason.SIZE_ZERO:
         risked = f", {rupees(decision.risk)} at risk" if decision.risk > 0 else ""
@@ -131,7 +155,9 @@ def explain_refusal(
     if reason is RefusalReason.LOT:
         return f"{decision.quantity} is no multiple of {instrument.lot}"
     if reason is RefusalReason.PRICE_BAND:
-        return f"₹{decision.price:.2f} is outside ₹{instrument.lower:.2f} to ₹{instrument.upper:.2f}"
+        return (
+            f"₹{decision.price:.2f} is outside ₹{instrument.lower:.2f} to ₹{instrument.upper:.2f}"
+        )
     if reason is RefusalReason.TICK:
         return f"₹{decision.price:.4f} is no multiple of ₹{instrument.tick:g}"
     if reason is RefusalReason.PRICE_RANGE:
@@ -144,7 +170,9 @@ def explain_refusal(
     return _explain_usage_refusal(reason, decision.strategy, value, limits, usage)
 
 
-def _explain_usage_refusal(reason: RefusalReason, strategy: str, value: i64, limits: RiskLimits, usage: LimitUsage) -> str:
+def _explain_usage_refusal(
+    reason: RefusalReason, strategy: str, value: i64, limits: RiskLimits, usage: LimitUsage
+) -> str:
     if reason is RefusalReason.POSITIONS:
         return f"{usage.positions} of {limits.max_positions}"
     if reason is RefusalReason.POSITIONS_PER_SYMBOL:

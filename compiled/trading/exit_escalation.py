@@ -1,9 +1,10 @@
 """Press an exit that rests: move its limit from the last price step by step, within the band as it stands and the desk's limits.
 
-A market order within its protection comes to rest as a limit order where the book does not reach that far, and so does
-the limit order of a stop that the price has jumped over. Moving that order keeps its shares under one order; where the
-broker refuses, it is cancelled, and what is left leaves at the market. At a broker that takes LIMIT orders only, an exit starts
-with the limit of the first step.
+A market order within its protection comes to rest as a limit order where the book does not reach
+that far, and so does the limit order of a stop that the price has jumped over. Moving that order
+keeps its shares under one order; where the broker refuses, it is cancelled, and what is left leaves
+at the market. At a broker that takes LIMIT orders only, an exit starts with the limit of the first
+step.
 """
 
 from mypy_extensions import i64
@@ -43,12 +44,18 @@ def escalated_limit(out: OrderStore, ladder: Ladder, side: Side, steps: i64, las
     """Return the limit of an order that leaves, so many steps beyond the last price, within the band."""
     percent = min(float(steps) * out.exits.widen_percent, out.exits.reach_percent)
     sign: i64 = int(side)
-    return clamp_to_band(ladder.instrument, ladder.instrument.snap(last * (1.0 + float(sign) * percent / 100.0), -sign))
+    return clamp_to_band(
+        ladder.instrument,
+        ladder.instrument.snap(last * (1.0 + float(sign) * percent / 100.0), -sign),
+    )
 
 
 def _has_rested(out: OrderStore, ladder: Ladder, order: Order) -> bool:
     """Tell whether an exit has rested long enough; one that waits for an auction is left alone."""
-    return out.now - order.moved >= out.exits.patience * SECOND and not ladder.instrument.hours.gathers_orders(out.now)
+    return (
+        out.now - order.moved >= out.exits.patience * SECOND
+        and not ladder.instrument.hours.gathers_orders(out.now)
+    )
 
 
 def _escalate_exit(out: OrderStore, ladder: Ladder, rung: Rung, order: Order, last: float) -> None:
@@ -64,11 +71,15 @@ def _escalate_exit(out: OrderStore, ladder: Ladder, rung: Rung, order: Order, la
     if order.status is not OrderStatus.OPEN or last <= 0.0:
         return
     sign: i64 = int(order.side)
-    price = escalated_limit(out, ladder, order.side, order.modifies + 2 if out.limit_only else order.modifies + 1, last)
+    price = escalated_limit(
+        out, ladder, order.side, order.modifies + 2 if out.limit_only else order.modifies + 1, last
+    )
     if order.price > 0.0 and float(sign) * (price - order.price) <= 0.0:
         return  # it stands as far as it may, and keeps its place in the queue
     if out.modify_order(order, OrderChange(price=price)):
-        text = ladder.instrument.symbol + ": exit moved to " + str(price) + ", last price " + str(last)
+        text = (
+            ladder.instrument.symbol + ": exit moved to " + str(price) + ", last price " + str(last)
+        )
         out.alert("warn", "escalated", text, order.token)
     elif not ladder.plan.cover:
         out.cancel_order(order)

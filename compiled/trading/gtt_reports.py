@@ -5,7 +5,17 @@ from typing import Final
 from mypy_extensions import i64
 
 from compiled.model.events import BrokerAnswer, GttUpdate, RequestOutcome, RequestVerb
-from compiled.model.values import MINUTE, SECOND, Gtt, GttLeg, GttStatus, Order, OrderPurpose, OrderStatus, OrderType
+from compiled.model.values import (
+    MINUTE,
+    SECOND,
+    Gtt,
+    GttLeg,
+    GttStatus,
+    Order,
+    OrderPurpose,
+    OrderStatus,
+    OrderType,
+)
 from compiled.trading.ladder import Rung, stop_leg
 from compiled.trading.order_reports import (
     REFUSALS_BEFORE_LEAVING,
@@ -65,20 +75,33 @@ class GttReports(OrderReports):
             self._set_gtt_status(gtt, GttStatus.UNKNOWN)
         else:
             gtt.reason = event.reason
-            self._set_gtt_status(gtt, GttStatus.REJECTED if event.outcome is RequestOutcome.REFUSED else GttStatus.LOST)
+            self._set_gtt_status(
+                gtt,
+                GttStatus.REJECTED if event.outcome is RequestOutcome.REFUSED else GttStatus.LOST,
+            )
             if rung is not None:
                 self._retry_protection(gtt, rung, event.reason, event.wait)
         self.order_store.mark_gtt_changed(gtt)
         self._tend_rung(gtt.rung)
 
     def _accept_gtt(self, gtt: Gtt, rung: Rung | None, gtt_id: i64) -> None:
-        """Take the broker's id; a second one is that of a twin. What is not its rung's stop is deleted."""
+        """Take the broker's id; a second one is that of a twin.
+
+        What is not its rung's stop is deleted.
+        """
         if gtt.gtt_id and gtt.gtt_id != gtt_id:
             text = "GTT " + str(gtt.gtt_id) + " stands twice: " + str(gtt_id) + " is deleted"
             self.order_store.alert("alarm", "doubled", text, gtt.token)
             gtt = Gtt(
-                self.order_store.take_number(), gtt.strategy, gtt.token, gtt.product, gtt.rung, gtt.last_price, gtt.made, self.order_store.now,
-            )  # fmt: skip
+                self.order_store.take_number(),
+                gtt.strategy,
+                gtt.token,
+                gtt.product,
+                gtt.rung,
+                gtt.last_price,
+                gtt.made,
+                self.order_store.now,
+            )
             self.order_store.gtts[gtt.intent] = gtt
             gtt.proven = True
         gtt.gtt_id = gtt_id
@@ -101,7 +124,9 @@ class GttReports(OrderReports):
         if not later:
             rung.refusals += 1
         rung.protect_at = self.order_store.now + max((rung.refusals + 1) * SECOND, wait)
-        self.alert_refusal("warn" if later else "alarm", "gtt_refused", "protection refused: " + reason, gtt.token)
+        self.alert_refusal(
+            "warn" if later else "alarm", "gtt_refused", "protection refused: " + reason, gtt.token
+        )
         if rung.refusals >= REFUSALS_BEFORE_LEAVING:
             mark_leaving(rung, "unprotectable")
             rung.retry_at = self.order_store.now
@@ -128,7 +153,10 @@ class GttReports(OrderReports):
                 self._note_unchanged_gtt(gtt, rung, event)
 
     def _note_unchanged_gtt(self, gtt: Gtt, rung: Rung, event: BrokerAnswer) -> None:
-        """Take note that a stop stays as it was: one that does not protect the whole rung is as good as refused."""
+        """Take note that a stop stays as it was.
+
+        One that does not protect the whole rung is as good as refused.
+        """
         ladder = self.ladders.get(int(rung.ladder_id))
         if ladder is None:
             return
@@ -152,7 +180,9 @@ class GttReports(OrderReports):
         if gtt.status > GttStatus.ACTIVE and not late:
             return
         if event.status is GttStatus.UNKNOWN:
-            self.order_store.alert("warn", "gtt_unread", "a GTT has a status nobody knows", gtt.token)
+            self.order_store.alert(
+                "warn", "gtt_unread", "a GTT has a status nobody knows", gtt.token
+            )
             return
         rung = self.rungs.get(int(gtt.rung))
         quiet = not gtt.deleting and not gtt.pending
@@ -193,7 +223,9 @@ class GttReports(OrderReports):
             elif rung is not None and event.status is GttStatus.DISABLED and rung.gtt is gtt:
                 self._hold_disabled_gtt(rung, gtt)
             if rung is not None and quiet and event.status is not GttStatus.TRIGGERED:
-                gone = f"GTT {gtt.gtt_id}, {legs_text(gtt.legs)}, is {event.status.name} at the broker"
+                gone = (
+                    f"GTT {gtt.gtt_id}, {legs_text(gtt.legs)}, is {event.status.name} at the broker"
+                )
                 self.order_store.alert("alarm", "gtt_gone", gone, gtt.token)
         if not stood:
             self.order_store.mark_gtt_changed(gtt)
@@ -201,30 +233,53 @@ class GttReports(OrderReports):
 
     def _is_gtt_outdated(self, gtt: Gtt, rung: Rung | None, event: GttUpdate) -> bool:
         """Tell whether a list shows a GTT as it stood before our last change of it."""
-        return rung is not None and event.ts <= gtt.stamp and is_outdated(self.order_store.now, rung.moved, gtt.seen)
+        return (
+            rung is not None
+            and event.ts <= gtt.stamp
+            and is_outdated(self.order_store.now, rung.moved, gtt.seen)
+        )
 
     def _note_edited_gtt(self, gtt: Gtt, rung: Rung | None, before: list[GttLeg]) -> None:
-        """Take note that somebody else has changed a GTT of ours, and tell it: the stop nearer to the price stands.
+        """Take note that somebody else has changed a GTT of ours, and tell it.
 
-        A target goes with the stop it stands beside. The quantity is the rung's, whoever has set another.
+        The stop nearer to the price stands.
+
+        A target goes with the stop it stands beside. The quantity is the rung's, whoever has set
+        another.
         """
         ladder = self.ladders.get(int(rung.ladder_id)) if rung is not None else None
         if rung is None or ladder is None or rung.gtt is not gtt or not before or not gtt.legs:
             self._confirm_gtt(gtt, rung)
             return
-        ours = rung.stop if rung.stop > 0.0 else before[0 if ladder.sign > 0 else len(before) - 1].trigger
+        ours = (
+            rung.stop
+            if rung.stop > 0.0
+            else before[0 if ladder.sign > 0 else len(before) - 1].trigger
+        )
         theirs = stop_leg(ladder, gtt).trigger
         stands = self.order_store.yields_to_others and float(ladder.sign) * (theirs - ours) >= 0.0
         rung.needs_refit = True
         if stands:
-            rung.target = gtt.legs[1 if ladder.sign > 0 else 0].trigger if len(gtt.legs) > 1 else 0.0
+            rung.target = (
+                gtt.legs[1 if ladder.sign > 0 else 0].trigger if len(gtt.legs) > 1 else 0.0
+            )
             self._confirm_gtt(gtt, rung)
         what = "this stands, for the shares held" if stands else "ours is put back"
-        text = "GTT " + str(gtt.gtt_id) + " was changed by somebody else: " + legs_text(gtt.legs) + " instead of "
-        self.order_store.alert("warn", "gtt_edited", text + legs_text(before) + "; " + what, gtt.token)
+        text = (
+            "GTT "
+            + str(gtt.gtt_id)
+            + " was changed by somebody else: "
+            + legs_text(gtt.legs)
+            + " instead of "
+        )
+        self.order_store.alert(
+            "warn", "gtt_edited", text + legs_text(before) + "; " + what, gtt.token
+        )
 
     def _note_gtt_fired_earlier(self, gtt: Gtt, rung: Rung | None, event: GttUpdate) -> None:
-        """Take note of a GTT that has fired on an earlier day: its order is over, and the books tell what it has sold.
+        """Take note of a GTT that has fired on an earlier day.
+
+        Its order is over, and the books tell what it has sold.
 
         Until they do all of it counts as sold.
         """
@@ -233,16 +288,28 @@ class GttReports(OrderReports):
         gtt.past = True
         if rung is not None and rung.gtt is gtt and rung.quantity > 0:
             rung.absent = rung.quantity
-        text = gtt.strategy + ": GTT " + str(gtt.gtt_id) + " triggered on an earlier day, while the desk was away"
+        text = (
+            gtt.strategy
+            + ": GTT "
+            + str(gtt.gtt_id)
+            + " triggered on an earlier day, while the desk was away"
+        )
         self.order_store.alert("warn", FIRED_AWAY, text, gtt.token)
 
     def _hold_disabled_gtt(self, rung: Rung, gtt: Gtt) -> None:
-        """Hold what a disabled GTT was for: the broker disables one where a share becomes another number of them.
+        """Hold what a disabled GTT was for.
 
-        At the old prices nothing is sold and nothing protected until the division is known, or the operator says that there is none.
+        The broker disables one where a share becomes another number of them.
+
+        At the old prices nothing is sold and nothing protected until the division is known, or the
+        operator says that there is none.
         """
         rung.absent = max(rung.quantity, 0)
-        text = "GTT " + str(gtt.gtt_id) + " is disabled: nothing is sold at its prices until it is known why"
+        text = (
+            "GTT "
+            + str(gtt.gtt_id)
+            + " is disabled: nothing is sold at its prices until it is known why"
+        )
         self.order_store.alert("alarm", DISABLED, text, gtt.token)
 
     def _report_failed_gtt(self, gtt: Gtt, reason: str) -> None:
@@ -251,7 +318,10 @@ class GttReports(OrderReports):
         self.order_store.alert("alarm", "gtt_failed", text, gtt.token)
 
     def _take_over_gtt_order(self, gtt: Gtt, rung: Rung | None, event: GttUpdate) -> None:
-        """Take over the order a GTT has sent as the exit of its rung; one that fired while nobody could look is told as late."""
+        """Take over the order a GTT has sent as the exit of its rung.
+
+        One that fired while nobody could look is told as late.
+        """
         order_id = event.order_ids[0]
         gtt.order_id = order_id
         seen = self.externals.pop(order_id, None)
@@ -261,9 +331,19 @@ class GttReports(OrderReports):
                 if abs(other.price - seen.price) < abs(leg.price - seen.price):
                     leg = other
         order = Order(
-            self.order_store.take_number(), "", gtt.strategy, gtt.token, leg.side, leg.quantity, OrderType.LIMIT, gtt.product,
-            OrderPurpose.EXIT, leg.price, rung=gtt.rung, created=self.order_store.now,
-        )  # fmt: skip
+            self.order_store.take_number(),
+            "",
+            gtt.strategy,
+            gtt.token,
+            leg.side,
+            leg.quantity,
+            OrderType.LIMIT,
+            gtt.product,
+            OrderPurpose.EXIT,
+            leg.price,
+            rung=gtt.rung,
+            created=self.order_store.now,
+        )
         order.order_id = order_id
         move_status(order, OrderStatus.OPEN)
         self.order_store.register(order)
@@ -282,14 +362,20 @@ class GttReports(OrderReports):
             self.changed_rungs[rung.rung_id] = rung
         if rung is None or not rung.live:
             self._cancel_stray(order)  # nothing is left for it to sell
-        text, ago = gtt.strategy + ": GTT " + str(gtt.gtt_id) + " triggered", self.order_store.now - event.ts
+        text, ago = (
+            gtt.strategy + ": GTT " + str(gtt.gtt_id) + " triggered",
+            self.order_store.now - event.ts,
+        )
         if not self.is_blind or event.ts <= 0 or ago < LATE:
             self.order_store.alert("info", "gtt_triggered", text, gtt.token)
         else:
             when = str(ago // MINUTE) + " min" if ago >= MINUTE else str(ago // SECOND) + " s"
             price = f" at {event.fired:.2f}" if event.fired > 0.0 else ""
             self.order_store.alert(
-                "alarm", "gtt_triggered", text + price + ", " + when + " ago, and is seen only now", gtt.token
+                "alarm",
+                "gtt_triggered",
+                text + price + ", " + when + " ago, and is seen only now",
+                gtt.token,
             )
         self._book_orphan_trades(order)
 

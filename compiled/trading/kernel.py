@@ -1,7 +1,8 @@
 """The kernel: one function from events to commands, the same in backtest, paper and live.
 
-Inside `handle`, in this order: market state, bars, strategies in configured order, sizing, risk, order life cycle,
-ladders and protection, ledger. No clock, no disk, no random number; events carry their own time.
+Inside `handle`, in this order: market state, bars, strategies in configured order, sizing, risk,
+order life cycle, ladders and protection, ledger. No clock, no disk, no random number; events carry
+their own time.
 """
 
 from typing import Final, final
@@ -61,9 +62,9 @@ PRESSED: Final = ExitEscalation()
 class KernelSetup:
     """What a day needs: session times (ns), starting cash (paise), limits, first free number, tag prefix, spans.
 
-    `grace` (ns) is how long a bar waits for late ticks after its end: Kite cuts its stamps to the second. `hours` are
-    those of the tokens that do not trade the whole session. `modifies` is how often one order may be modified, `exits`
-    how those that rest are pressed.
+    `grace` (ns) is how long a bar waits for late ticks after its end: Kite cuts its stamps to the
+    second. `hours` are those of the tokens that do not trade the whole session. `modifies` is how
+    often one order may be modified, `exits` how those that rest are pressed.
     """
 
     def __init__(
@@ -94,7 +95,10 @@ class KernelSetup:
 
 
 def error_text(error: BaseException) -> str:
-    """Return what an error is and says, where it says anything: its text may be an error of its own."""
+    """Return what an error is and says, where it says anything.
+
+    Its text may be an error of its own.
+    """
     name: str = type(error).__name__
     try:
         return name + ": " + str(error)
@@ -104,7 +108,10 @@ def error_text(error: BaseException) -> str:
 
 @final
 class OvernightRequest:
-    """What a strategy asked for with a day's bar, and why: it waits for the instrument's next open."""
+    """What a strategy asked for with a day's bar, and why.
+
+    It waits for the instrument's next open.
+    """
 
     def __init__(self, slot: StrategyState, request: StrategyRequest, cause: DecisionCause) -> None:
         self.slot = slot
@@ -116,7 +123,13 @@ class OvernightRequest:
 class Kernel(OrderEntry):
     """The desk's decisions. `rates` maps 8 * token + product to the charges of the day."""
 
-    def __init__(self, setup: KernelSetup, instruments: list[Instrument], slots: list[StrategyState], rates: dict[int, ChargeRates]) -> None:
+    def __init__(
+        self,
+        setup: KernelSetup,
+        instruments: list[Instrument],
+        slots: list[StrategyState],
+        rates: dict[int, ChargeRates],
+    ) -> None:
         markets: IntMap[InstrumentState] = IntMap()
         for instrument in instruments:
             markets[instrument.token] = InstrumentState(instrument)
@@ -146,7 +159,9 @@ class Kernel(OrderEntry):
                 self._subscribe_strategy(slot, token)
         self._begin_hours(setup.open, setup.close, setup.hours)
 
-    def begin_session(self, open: i64, close: i64, hours: dict[int, TradingHours] | None = None) -> None:
+    def begin_session(
+        self, open: i64, close: i64, hours: dict[int, TradingHours] | None = None
+    ) -> None:
         """Begin another session [open, close), ns UTC: entries, losses and the P&L of the day count anew.
 
         `hours` are those of the tokens that do not trade the whole of it.
@@ -165,7 +180,8 @@ class Kernel(OrderEntry):
                 slot.limit_stopped = False
                 slot.stopped = ""
         for waiting in self.overnight:
-            # between sessions there is no clock: what waits is decided on with the last price before the open
+            # between sessions there is no clock: what waits is decided on with the last price
+            # before the open
             market = self.markets[waiting.request.token]
             market.heard_at = max(open, market.instrument.hours.opens)
 
@@ -226,7 +242,9 @@ class Kernel(OrderEntry):
             self._advance_time(event.ts)
             ticks = event.ticks
             if self.tick_filter is not None:
-                ticks = self.tick_filter.sift_ticks(ticks, self.markets, self.order_store.now, self.today)
+                ticks = self.tick_filter.sift_ticks(
+                    ticks, self.markets, self.order_store.now, self.today
+                )
             for tick in ticks:
                 self._handle_tick(tick)
         elif isinstance(event, TimerEvent):
@@ -261,7 +279,10 @@ class Kernel(OrderEntry):
         return self.order_store.commands
 
     def _apply_correction(self, event: object) -> None:
-        """Bring the books in line with the broker's; the day's P&L counts what was taken on from now on."""
+        """Bring the books in line with the broker's.
+
+        The day's P&L counts what was taken on from now on.
+        """
         before = self.ledger.net
         if isinstance(event, ShareAdoption):
             self._advance_time(event.ts)
@@ -281,13 +302,19 @@ class Kernel(OrderEntry):
         self.net_at_open += self.ledger.net - before
 
     def _advance_time(self, ts: i64) -> None:
-        """Move the kernel's time on; what the broker stamps lies in the past and does not move it."""
+        """Move the kernel's time on.
+
+        What the broker stamps lies in the past and does not move it.
+        """
         self.order_store.now = max(self.order_store.now, ts)
 
     def warm_up(self, bars: list[Bar]) -> None:
-        """Show stored bars to the strategies, oldest first, before the day begins; they cannot ask for anything.
+        """Show stored bars to the strategies, oldest first, before the day begins.
 
-        But with the newest bar of a whole day, before its instrument opens: what they ask then waits for that open.
+        They cannot ask for anything.
+
+        But with the newest bar of a whole day, before its instrument opens: what they ask then
+        waits for that open.
         """
         newest = {int(bar.token): bar for bar in bars if bar.span == DAY}
         for bar in bars:
@@ -306,7 +333,10 @@ class Kernel(OrderEntry):
                     self.call_bar(slot, slot.context, bar)
 
     def set_bound_shares(self, token: int, shares: i64) -> None:
-        """Take in how many shares of earlier days lack their authorisation at the depository; freed ones leave at once."""
+        """Take in how many shares of earlier days lack their authorisation at the depository.
+
+        Freed ones leave at once.
+        """
         market = self.markets[token]
         market.instrument.bound = shares
         if shares == 0:
@@ -354,8 +384,13 @@ class Kernel(OrderEntry):
         if market.ladders and not market.is_late:
             self._follow_price(market)
 
-    def note_untraded_quote(self, market: InstrumentState, ltp: float, bid: float, ask: float, volume: i64) -> None:
-        """Take in a packet whose last price is of an earlier day: it values what is held, and nothing else goes by it."""
+    def note_untraded_quote(
+        self, market: InstrumentState, ltp: float, bid: float, ask: float, volume: i64
+    ) -> None:
+        """Take in a packet whose last price is of an earlier day.
+
+        It values what is held, and nothing else goes by it.
+        """
         self.update_quote(market, ltp, bid, ask, -1)
         market.untraded = True
         if volume == 0:
@@ -363,7 +398,9 @@ class Kernel(OrderEntry):
                 market.bar_block = self.bars.token_block(market.token)
             self.bars.note_untraded(market.bar_block)
 
-    def update_quote(self, market: InstrumentState, ltp: float, bid: float, ask: float, volume: i64) -> None:
+    def update_quote(
+        self, market: InstrumentState, ltp: float, bid: float, ask: float, volume: i64
+    ) -> None:
         """Take in an instrument's prices in rupees (0.0: none) and the day's volume (-1: unknown)."""
         self.tick_count += 1
         market.ltp = ltp
@@ -380,10 +417,15 @@ class Kernel(OrderEntry):
             self._value_holding(market)
 
     def _update_stamp(self, market: InstrumentState, ts: i64) -> None:
-        """Take in the exchange's stamp of a packet: what is old by it is no price to enter at, or to move a stop by."""
+        """Take in the exchange's stamp of a packet.
+
+        What is old by it is no price to enter at, or to move a stop by.
+        """
         lag = self.order_store.now - ts
         market.is_late = lag > self.late_after
-        if 0 < market.stamp < ts:  # not what was sent of an earlier state when the connection was made
+        if (
+            0 < market.stamp < ts
+        ):  # not what was sent of an earlier state when the connection was made
             market.lag = lag
         market.stamp = max(market.stamp, ts)
 
@@ -392,7 +434,11 @@ class Kernel(OrderEntry):
         count = 0
         worst: i64 = 0
         for market in self.markets.values():
-            if market.is_late and market.lag > self.late_after and market.instrument.hours.is_trading(self.order_store.now):
+            if (
+                market.is_late
+                and market.lag > self.late_after
+                and market.instrument.hours.is_trading(self.order_store.now)
+            ):
                 count += 1
                 worst = max(worst, market.lag)
         return count, worst
@@ -437,10 +483,16 @@ class Kernel(OrderEntry):
         context.warming = False
         return self.call_bar(slot, context, bar)
 
-    # recorded market data (compiled/backtest/bar_loop.py, replay_ticks.py): what ticks and timers do, without an event for each
+    # recorded market data (compiled/backtest/bar_loop.py, replay_ticks.py): what ticks and timers
+    # do, without an event for each
 
-    def step_bar_price(self, ts: i64, market: InstrumentState, ltp: float, volume: i64) -> list[KernelCommand]:
-        """Take in one price of a bar's path, as a tick would be; the bar itself comes whole, through `show_bar_to_listeners`."""
+    def step_bar_price(
+        self, ts: i64, market: InstrumentState, ltp: float, volume: i64
+    ) -> list[KernelCommand]:
+        """Take in one price of a bar's path, as a tick would be.
+
+        The bar itself comes whole, through `show_bar_to_listeners`.
+        """
         self.begin_moment(ts)
         self.update_quote(market, ltp, 0.0, 0.0, volume)
         if market.tickers:
@@ -452,7 +504,9 @@ class Kernel(OrderEntry):
             self._follow_price(market)
         return self.order_store.commands
 
-    def step_tick(self, ts: i64, market: InstrumentState, ltp: float, bid: float, ask: float, volume: i64) -> list[KernelCommand]:
+    def step_tick(
+        self, ts: i64, market: InstrumentState, ltp: float, bid: float, ask: float, volume: i64
+    ) -> list[KernelCommand]:
         """Take in a tick for an instrument whose strategies hear bars only."""
         self.begin_moment(ts)
         self.update_quote(market, ltp, bid, ask, volume)
@@ -482,14 +536,26 @@ class Kernel(OrderEntry):
         return not market.tickers
 
     def may_enter(self, market: InstrumentState) -> bool:
-        """Tell whether a price of an instrument may bring an entry: a rung waits, or a strategy hears ticks."""
+        """Tell whether a price of an instrument may bring an entry.
+
+        A rung waits, or a strategy hears ticks.
+        """
         for ladder in market.ladders:
             for rung in ladder.rungs:
                 if rung.state is RungState.WAITING:
                     return True
         return len(market.tickers) > 0
 
-    def skip_bar_path(self, ts: i64, market: InstrumentState, high: float, low: float, close: float, volume: i64, points: i64) -> None:
+    def skip_bar_path(
+        self,
+        ts: i64,
+        market: InstrumentState,
+        high: float,
+        low: float,
+        close: float,
+        volume: i64,
+        points: i64,
+    ) -> None:
         """Take in a bar's path, or the last points of it, through which an instrument `is_idle_between`."""
         self.tick_count += points
         market.version += points
@@ -527,11 +593,19 @@ class Kernel(OrderEntry):
         self.turn_clock()
 
     def turn_clock(self) -> None:
-        """Do what the clock asks for: timers of strategies, what rungs lack, the limits of the day."""
+        """Do what the clock asks for.
+
+        Timers of strategies, what rungs lack, the limits of the day.
+        """
         now = self.order_store.now
         if now >= self.open and now < self.close:
             for slot in self.slots:
-                if slot.every > 0 and now >= slot.due and not slot.stopped and self._is_trading(slot):
+                if (
+                    slot.every > 0
+                    and now >= slot.due
+                    and not slot.stopped
+                    and self._is_trading(slot)
+                ):
                     begun = slot.opens + self.grace
                     slot.due = begun + ((now - begun) // slot.every + 1) * slot.every
                     slot.context.now = now
@@ -542,7 +616,9 @@ class Kernel(OrderEntry):
         if not self.clock_idle:
             self.clock_idle = True
             for ladder in self.ladders.values():
-                if not ladder.leaving and (ladder.plan.product is Product.MIS or ladder.instrument.hours.clears):
+                if not ladder.leaving and (
+                    ladder.plan.product is Product.MIS or ladder.instrument.hours.clears
+                ):
                     self._square_off_ladder(ladder)
                     self.clock_idle = False
                 if not is_idle(ladder, 0.0, NO_PRICE):
@@ -571,8 +647,14 @@ class Kernel(OrderEntry):
 
     def _square_off_ladder(self, ladder: Ladder) -> None:
         if ladder.instrument.hours.squares_off(self.order_store.now):
-            what = "positions in what expires today" if ladder.instrument.hours.clears else "intraday positions"
-            self.order_store.alert("info", "square_off", what + " are over for today", ladder.instrument.token)
+            what = (
+                "positions in what expires today"
+                if ladder.instrument.hours.clears
+                else "intraday positions"
+            )
+            self.order_store.alert(
+                "info", "square_off", what + " are over for today", ladder.instrument.token
+            )
             self._leave_ladder(ladder, "square-off")
 
     def _apply_feed_status(self, event: FeedStatus) -> None:
@@ -597,7 +679,10 @@ class Kernel(OrderEntry):
     # strategies
 
     def call_bar(self, slot: StrategyState, context: Context, bar: Bar) -> bool:
-        """Show a bar to a strategy at its context's time; return whether it asked for something, or failed."""
+        """Show a bar to a strategy at its context's time.
+
+        Return whether it asked for something, or failed.
+        """
         slot.call_count += 1
         try:
             slot.strategy.on_bar(context, bar)
@@ -737,7 +822,10 @@ class Kernel(OrderEntry):
             self._watch_strategies()
 
     def _watch_strategies(self) -> None:
-        """Stop each strategy that has reached a limit of its own: it asks no more, its protection stays."""
+        """Stop each strategy that has reached a limit of its own.
+
+        It asks no more, its protection stays.
+        """
         for slot in self.slots:
             if slot.stopped:
                 continue
@@ -749,7 +837,9 @@ class Kernel(OrderEntry):
                     self.lane.make_ladders()
                 slot.stopped = reason
                 slot.limit_stopped = True
-                self.order_store.alert("alarm", "strategy_stopped", slot.name + " stopped: " + reason)
+                self.order_store.alert(
+                    "alarm", "strategy_stopped", slot.name + " stopped: " + reason
+                )
                 for ladder in self.ladders.values():
                     if ladder.strategy == slot.name:
                         self._cancel_entries(ladder)

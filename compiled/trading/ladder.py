@@ -1,9 +1,9 @@
 """Ladders: entries in rungs, a stop and perhaps a target for each rung, stops that trail.
 
-A plain position is a ladder of one rung, so everything the desk holds is protected by the same few rules:
-rung 1 enters at the signal; rung 2 when rung 1 is up by its trigger; rung n when the average of those before it is.
-A stop stands `stop_percent` from the rung's average entry price and follows the most favourable price since, by whole
-steps, never back. Percentages are of the price.
+A plain position is a ladder of one rung, so everything the desk holds is protected by the same few
+rules: rung 1 enters at the signal; rung 2 when rung 1 is up by its trigger; rung n when the average
+of those before it is. A stop stands `stop_percent` from the rung's average entry price and follows
+the most favourable price since, by whole steps, never back. Percentages are of the price.
 """
 
 from enum import IntEnum
@@ -44,10 +44,13 @@ class RungState(IntEnum):
 class RungPlan:
     """One rung: enters when those before it are up `trigger_percent`; target 0.0 makes it a runner.
 
-    A stop of 0.0 means none, and no target either: a bare position, for research only. Nothing protects it.
+    A stop of 0.0 means none, and no target either: a bare position, for research only. Nothing
+    protects it.
     """
 
-    def __init__(self, trigger_percent: float, stop_percent: float, target_percent: float = 0.0) -> None:
+    def __init__(
+        self, trigger_percent: float, stop_percent: float, target_percent: float = 0.0
+    ) -> None:
         self.trigger_percent = trigger_percent
         self.stop_percent = stop_percent
         self.target_percent = target_percent
@@ -56,7 +59,10 @@ class RungPlan:
 @mypyc_attr(acyclic=True)
 @final
 class EntryPlan:
-    """How the first rung of a ladder enters: by default at the market, within `protection` percent (-1: the exchange's)."""
+    """How the first rung of a ladder enters.
+
+    By default at the market, within `protection` percent (-1: the exchange's).
+    """
 
     def __init__(
         self,
@@ -84,12 +90,15 @@ PROVEN: Final = 10
 @mypyc_attr(acyclic=True)
 @final
 class LadderPlan:
-    """What a strategy wants for one ladder; `capital` in paise per rung, `trail_seconds` the least time between moves.
+    """What a strategy wants for one ladder.
 
-    `stop_gap_percent` is how far beyond the trigger the stop's limit price stands, so that it still fills in a fall.
-    `quantity` above 0 is the size of each rung in shares, whatever the capital. `risk` (paise) above 0 is what a rung may
-    lose at its stop, `swing` (₹) what its price usually moves: a rung is as large as both allow, at most the capital. `entry_seconds` is how long an entry may
-    wait for its fill; 0: as long as its order lives.
+    `capital` in paise per rung, `trail_seconds` the least time between moves.
+
+    `stop_gap_percent` is how far beyond the trigger the stop's limit price stands, so that it still
+    fills in a fall. `quantity` above 0 is the size of each rung in shares, whatever the capital.
+    `risk` (paise) above 0 is what a rung may lose at its stop, `swing` (₹) what its price usually
+    moves: a rung is as large as both allow, at most the capital. `entry_seconds` is how long an
+    entry may wait for its fill; 0: as long as its order lives.
     """
 
     def __init__(
@@ -122,7 +131,10 @@ class LadderPlan:
 
     @property
     def resting(self) -> bool:
-        """Tell whether its stops are orders that rest at the exchange: no GTT serves intraday positions."""
+        """Tell whether its stops are orders that rest at the exchange.
+
+        No GTT serves intraday positions.
+        """
         return self.product is Product.MIS
 
     @property
@@ -131,8 +143,12 @@ class LadderPlan:
         return self.entry.terms.variety is Variety.COVER
 
 
-def entry_plan(price: float, trigger: float, validity: Validity, protection: float, terms: OrderTerms) -> EntryPlan:
-    """Return the entry that these prices (rupees, 0.0: none) mean: LIMIT, SL-M, SL, or MARKET without any.
+def entry_plan(
+    price: float, trigger: float, validity: Validity, protection: float, terms: OrderTerms
+) -> EntryPlan:
+    """Return the entry that these prices (rupees, 0.0: none) mean.
+
+    LIMIT, SL-M, SL, or MARKET without any.
 
     A cover order's trigger is that of its stop, and says nothing about the entry.
     """
@@ -143,14 +159,27 @@ def entry_plan(price: float, trigger: float, validity: Validity, protection: flo
 
 
 def single_rung_plan(
-    quantity: i64, stop_percent: float, target_percent: float, product: Product, trail: bool, entry: EntryPlan
+    quantity: i64,
+    stop_percent: float,
+    target_percent: float,
+    product: Product,
+    trail: bool,
+    entry: EntryPlan,
 ) -> LadderPlan:
-    """Return the plan of one position; an entry with a price of its own may rest for as long as its order lives."""
+    """Return the plan of one position.
+
+    An entry with a price of its own may rest for as long as its order lives.
+    """
     market = entry.order_type is OrderType.MARKET and entry.terms.variety is not Variety.AMO
     return LadderPlan(
-        [RungPlan(0.0, stop_percent, target_percent)], 0, product, trail=trail, quantity=quantity,
-        entry_seconds=30 if market else 0, entry=entry,
-    )  # fmt: skip
+        [RungPlan(0.0, stop_percent, target_percent)],
+        0,
+        product,
+        trail=trail,
+        quantity=quantity,
+        entry_seconds=30 if market else 0,
+        entry=entry,
+    )
 
 
 @mypyc_attr(acyclic=True)
@@ -158,11 +187,13 @@ def single_rung_plan(
 class Rung:
     """One entry of a ladder and everything that belongs to it; `number` counts from 1.
 
-    Its stop is a `gtt`, or a `stop_order`: a stop order that rests at the exchange. `refusals` counts how often the broker has
-    refused the stop, `rejections` how often the exit; the next stop is asked for from `protect_at` (ns) on, the next
-    exit from `retry_at` on; until `doubt_until` an exit that was given up may still arrive. `needs_refit` while the stop's limit has to
-    be looked at again: the band has moved, or nobody of this run has placed it. `wait_reported` when it was told that its exit waits
-    for the next session. `absent` shares of it are not in the broker's books: nothing protects or sells them.
+    Its stop is a `gtt`, or a `stop_order`: a stop order that rests at the exchange. `refusals`
+    counts how often the broker has refused the stop, `rejections` how often the exit; the next stop
+    is asked for from `protect_at` (ns) on, the next exit from `retry_at` on; until `doubt_until` an
+    exit that was given up may still arrive. `needs_refit` while the stop's limit has to be looked
+    at again: the band has moved, or nobody of this run has placed it. `wait_reported` when it was
+    told that its exit waits for the next session. `absent` shares of it are not in the broker's
+    books: nothing protects or sells them.
     """
 
     def __init__(self, rung_id: i64, ladder_id: i64, number: i64, plan: RungPlan) -> None:
@@ -210,12 +241,18 @@ class Rung:
 
     @property
     def present(self) -> i64:
-        """Return those of them that the broker's books hold for it: no stop and no exit is for more."""
+        """Return those of them that the broker's books hold for it.
+
+        No stop and no exit is for more.
+        """
         return self.bought - self.sold - self.absent
 
     @property
     def fired_earlier(self) -> bool:
-        """Tell whether its GTT has fired on an earlier day: what that has sold is for the books to tell."""
+        """Tell whether its GTT has fired on an earlier day.
+
+        What that has sold is for the books to tell.
+        """
         gtt = self.gtt
         return gtt is not None and gtt.past and self.exit is None
 
@@ -249,7 +286,9 @@ class Rung:
 class Ladder:
     """Rungs on one instrument for one strategy; `side` is the direction of its entries."""
 
-    def __init__(self, ladder_id: i64, strategy: str, instrument: Instrument, side: Side, plan: LadderPlan) -> None:
+    def __init__(
+        self, ladder_id: i64, strategy: str, instrument: Instrument, side: Side, plan: LadderPlan
+    ) -> None:
         self.ladder_id = ladder_id
         self.strategy = strategy
         self.instrument = instrument
@@ -280,7 +319,10 @@ class Ladder:
         return False
 
     def next_rung(self, last: float) -> Rung | None:
-        """Return the rung whose trigger the last price has reached: all before it are open and up far enough."""
+        """Return the rung whose trigger the last price has reached.
+
+        All before it are open and up far enough.
+        """
         quantity: i64 = 0
         value: i64 = 0
         for rung in self.rungs:
@@ -322,7 +364,10 @@ def target_at(ladder: Ladder, rung: Rung) -> float:
 
 
 def trailed_stop(ladder: Ladder, rung: Rung, extreme: float) -> float:
-    """Return where the stop belongs at the most favourable price: moved in its favour by a whole step, or as it is."""
+    """Return where the stop belongs at the most favourable price.
+
+    Moved in its favour by a whole step, or as it is.
+    """
     wanted = stop_at(ladder, rung, extreme)
     step = rung.stop * ladder.plan.trail_step_percent / 100.0
     if float(ladder.sign) * (wanted - rung.stop) >= step - 1e-9 and wanted != rung.stop:
@@ -331,12 +376,18 @@ def trailed_stop(ladder: Ladder, rung: Rung, extreme: float) -> float:
 
 
 def stop_rest_ns(ladder: Ladder, resized: bool) -> i64:
-    """Return how long a stop that has moved stays (ns); one that is for the wrong shares is mended within a second."""
+    """Return how long a stop that has moved stays (ns).
+
+    One that is for the wrong shares is mended within a second.
+    """
     return SECOND if resized else ladder.plan.trail_seconds * SECOND
 
 
 def stop_limit(ladder: Ladder, stop: float) -> float:
-    """Return the limit price of a stop at this trigger: beyond it by the plan's gap, within the band as it stands."""
+    """Return the limit price of a stop at this trigger.
+
+    Beyond it by the plan's gap, within the band as it stands.
+    """
     return limit_beyond(ladder.instrument, ladder.exit_side, stop, ladder.plan.stop_gap_percent)
 
 
@@ -361,25 +412,37 @@ def gtt_differs(ladder: Ladder, rung: Rung, gtt: Gtt, stop: float) -> bool:
 def protected_quantity(ladder: Ladder, rung: Rung, last: float) -> i64:
     """Return the shares that a live stop at the broker, or the exit at work, would sell at the last price (rupees).
 
-    What could not fill counts as none: a stop whose limit lies before its trigger or off the band, an exit that rests
-    away from the price, and whatever would sell shares of earlier days that lack their authorisation at the depository.
-    Nor does an order count that follows one which the broker has turned away, before it has stood for a while.
+    What could not fill counts as none: a stop whose limit lies before its trigger or off the band,
+    an exit that rests away from the price, and whatever would sell shares of earlier days that lack
+    their authorisation at the depository. Nor does an order count that follows one which the broker
+    has turned away, before it has stood for a while.
     """
     if _is_bound(ladder, rung):
         return 0
     gtt = rung.gtt
     if gtt is not None and gtt.gtt_id and gtt.live and gtt.legs:
         leg = stop_leg(ladder, gtt)
-        return leg.quantity if could_fill(ladder.instrument, ladder.exit_side, leg.trigger, leg.price) else 0
+        return (
+            leg.quantity
+            if could_fill(ladder.instrument, ladder.exit_side, leg.trigger, leg.price)
+            else 0
+        )
     order = rung.exit if rung.exit is not None else rung.stop_order
     if order is None or not order.order_id or not _could_trade(ladder, order, last):
         return 0
     turned = rung.rejections > 0 or (rung.refusals > 0 and order is rung.stop_order)
-    return 0 if turned and order.seen - order.created < PROVEN * SECOND else outstanding_quantity(order)
+    return (
+        0
+        if turned and order.seen - order.created < PROVEN * SECOND
+        else outstanding_quantity(order)
+    )
 
 
 def _is_bound(ladder: Ladder, rung: Rung) -> bool:
-    """Tell whether the depository would not let a rung's shares go: those that were not bought today."""
+    """Tell whether the depository would not let a rung's shares go.
+
+    Those that were not bought today.
+    """
     if ladder.instrument.bound <= 0 or ladder.plan.product is not Product.CNC:
         return False
     entry = rung.entry
@@ -403,15 +466,22 @@ def _could_trade(ladder: Ladder, order: Order, last: float) -> bool:
     if order.price <= 0.0:
         return True
     if order.status is OrderStatus.TRIGGER_PENDING:
-        return order.order_type is not OrderType.SL or could_fill(ladder.instrument, order.side, order.trigger, order.price)
+        return order.order_type is not OrderType.SL or could_fill(
+            ladder.instrument, order.side, order.trigger, order.price
+        )
     return last <= 0.0 or float(int(order.side)) * (order.price - last) >= 0.0
 
 
 def gtt_legs(ladder: Ladder, rung: Rung, stop: float, quantity: i64) -> list[GttLeg]:
-    """Return the GTT legs that protect `quantity`: stop alone, or stop and target with the lower trigger first."""
+    """Return the GTT legs that protect `quantity`.
+
+    Stop alone, or stop and target with the lower trigger first.
+    """
     sign = ladder.sign
     out = ladder.exit_side
-    stop = ladder.instrument.snap(stop, sign)  # its tick may be another one since; a stop moves in favour only
+    stop = ladder.instrument.snap(
+        stop, sign
+    )  # its tick may be another one since; a stop moves in favour only
     found = [GttLeg(stop, stop_limit(ladder, stop), out, quantity)]
     if rung.target > 0.0:
         aim = ladder.instrument.snap(rung.target, sign)

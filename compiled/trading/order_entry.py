@@ -11,7 +11,17 @@ from compiled.accounting.charges import ChargeRates, rates_key
 from compiled.accounting.ledger import Ledger
 from compiled.model.int_map import IntMap
 from compiled.model.order_terms import OrderChange, Variety
-from compiled.model.values import SECOND, Instrument, Order, OrderPurpose, OrderType, Product, Side, Validity, paise
+from compiled.model.values import (
+    SECOND,
+    Instrument,
+    Order,
+    OrderPurpose,
+    OrderType,
+    Product,
+    Side,
+    Validity,
+    paise,
+)
 from compiled.trading.decision_log import (
     CHANGE,
     ENTER,
@@ -24,7 +34,15 @@ from compiled.trading.decision_log import (
     DecisionRecord,
     explain_refusal,
 )
-from compiled.trading.ladder import AT_MARKET, EntryPlan, Ladder, LadderPlan, Rung, RungState, stop_at
+from compiled.trading.ladder import (
+    AT_MARKET,
+    EntryPlan,
+    Ladder,
+    LadderPlan,
+    Rung,
+    RungState,
+    stop_at,
+)
 from compiled.trading.order_states import largest_quantity
 from compiled.trading.order_store import OrderStore
 from compiled.trading.positions import InstrumentState, StrategyState
@@ -68,8 +86,13 @@ class OrderEntry(PositionDivisions):
         self.refusal_count: i64 = 0
         self.decisions = DecisionLog(first)
 
-    def refuse_out_of_bounds(self, strategy: str, market: InstrumentState, request: StrategyRequest, cause: DecisionCause) -> bool:
-        """Refuse a request with a number that no order may have, before anything is made of it; return whether it was."""
+    def refuse_out_of_bounds(
+        self, strategy: str, market: InstrumentState, request: StrategyRequest, cause: DecisionCause
+    ) -> bool:
+        """Refuse a request with a number that no order may have, before anything is made of it.
+
+        Return whether it was.
+        """
         fault = ""
         if request.plan is not None:
             fault = plan_out_of_bounds(request.plan)
@@ -84,7 +107,9 @@ class OrderEntry(PositionDivisions):
             decision.detail = fault
         return True
 
-    def _execute_request(self, strategy: str, request: StrategyRequest, cause: DecisionCause) -> RefusalReason:
+    def _execute_request(
+        self, strategy: str, request: StrategyRequest, cause: DecisionCause
+    ) -> RefusalReason:
         """Do what a strategy or the operator asks for; return why not, or OK."""
         market = self.markets[int(request.token)]
         order = request.order
@@ -97,7 +122,9 @@ class OrderEntry(PositionDivisions):
                 self._exit_ladder(market, ladder, request.reason, cause)
         return RefusalReason.OK
 
-    def _exit_ladder(self, market: InstrumentState, ladder: Ladder, reason: str, cause: DecisionCause) -> None:
+    def _exit_ladder(
+        self, market: InstrumentState, ladder: Ladder, reason: str, cause: DecisionCause
+    ) -> None:
         if not ladder.leaving:
             decision = self.decisions.make(self.order_store.now, EXIT, ladder, cause, reason)
             decision.ladder = ladder.ladder_id
@@ -120,7 +147,14 @@ class OrderEntry(PositionDivisions):
             ladder.rungs.append(Rung(number + rung_number, number, rung_number, rung_plan))
         return ladder
 
-    def _open_ladder(self, strategy: str, market: InstrumentState, request: StrategyRequest, plan: LadderPlan, cause: DecisionCause) -> RefusalReason:
+    def _open_ladder(
+        self,
+        strategy: str,
+        market: InstrumentState,
+        request: StrategyRequest,
+        plan: LadderPlan,
+        cause: DecisionCause,
+    ) -> RefusalReason:
         ladder = self.draft_ladder(strategy, request, plan)
         decision = self.decisions.make(self.order_store.now, ENTER, ladder, cause, request.reason)
         if strategy != OPERATOR:
@@ -138,7 +172,14 @@ class OrderEntry(PositionDivisions):
             self.follow_ladder(ladder)
         return reason
 
-    def decline_request(self, strategy: str, request: StrategyRequest, plan: LadderPlan, cause: DecisionCause, reason: RefusalReason) -> None:
+    def decline_request(
+        self,
+        strategy: str,
+        request: StrategyRequest,
+        plan: LadderPlan,
+        cause: DecisionCause,
+        reason: RefusalReason,
+    ) -> None:
         """Refuse what a strategy asks for."""
         ladder = self.draft_ladder(strategy, request, plan)
         decision = self.decisions.make(self.order_store.now, ENTER, ladder, cause, request.reason)
@@ -154,7 +195,9 @@ class OrderEntry(PositionDivisions):
         decision.rung = rung.rung_id
         self._enter_rung(market, ladder, rung, decision)
 
-    def _enter_rung(self, market: InstrumentState, ladder: Ladder, rung: Rung, decision: DecisionRecord) -> RefusalReason:
+    def _enter_rung(
+        self, market: InstrumentState, ladder: Ladder, rung: Rung, decision: DecisionRecord
+    ) -> RefusalReason:
         """Send the entry of a rung if sizing and risk allow it; return why not, or OK."""
         entry = _entry_plan(ladder, rung)
         decision.quantity = _entry_quantity(market, ladder, rung)
@@ -169,9 +212,20 @@ class OrderEntry(PositionDivisions):
         if ladder.plan.cover and trigger <= 0.0:
             trigger = stop_at(ladder, rung, decision.price)
         rung.entry = self.order_store.place_order(
-            ladder.strategy, market.token, ladder.side, decision.quantity, entry.order_type, ladder.plan.product,
-            OrderPurpose.ENTRY, rung.rung_id, entry.price, trigger, entry.validity, entry.protection, entry.terms,
-        )  # fmt: skip
+            ladder.strategy,
+            market.token,
+            ladder.side,
+            decision.quantity,
+            entry.order_type,
+            ladder.plan.product,
+            OrderPurpose.ENTRY,
+            rung.rung_id,
+            entry.price,
+            trigger,
+            entry.validity,
+            entry.protection,
+            entry.terms,
+        )
         decision.ladder = ladder.ladder_id
         decision.rung = rung.rung_id
         decision.intent = rung.entry.intent
@@ -182,12 +236,22 @@ class OrderEntry(PositionDivisions):
         self.changed_rungs[rung.rung_id] = rung
         return RefusalReason.OK
 
-    def _explain_refusal(self, market: InstrumentState, ladder: Ladder, decision: DecisionRecord, reason: RefusalReason) -> str:
+    def _explain_refusal(
+        self,
+        market: InstrumentState,
+        ladder: Ladder,
+        decision: DecisionRecord,
+        reason: RefusalReason,
+    ) -> str:
         heard = market.stamp if market.is_late else market.heard_at
         silent: i64 = self.order_store.now - heard if market.heard_at > 0 else -1
-        return explain_refusal(reason, market.instrument, decision, self.limits, self._limit_usage(ladder), silent)
+        return explain_refusal(
+            reason, market.instrument, decision, self.limits, self._limit_usage(ladder), silent
+        )
 
-    def refusal_figures(self, market: InstrumentState, ladder: Ladder, reason: RefusalReason) -> str:
+    def refusal_figures(
+        self, market: InstrumentState, ladder: Ladder, reason: RefusalReason
+    ) -> str:
         """Return the figure and the limit for which the first rung of a ladder is refused, empty where there are none."""
         rung = ladder.rungs[0]
         cause = DecisionCause(HAND, market.token, self.order_store.now, market.last)
@@ -209,17 +273,25 @@ class OrderEntry(PositionDivisions):
         quantity = _entry_quantity(market, ladder, rung)
         price = _reckoned_price(entry, market)
         reason = self.check_entry_gate(market, ladder.strategy, ladder.side, ladder.plan, entry)
-        if reason is RefusalReason.OK and not (entry is AT_MARKET or _terms_fit(entry, ladder, market.instrument, quantity)):
+        if reason is RefusalReason.OK and not (
+            entry is AT_MARKET or _terms_fit(entry, ladder, market.instrument, quantity)
+        ):
             reason = RefusalReason.TERMS
         if reason is RefusalReason.OK:
             # no stop takes more than the freeze quantity, in however many orders it was bought
             several = entry.terms.makes_several_orders and rung.plan.stop_percent <= 0.0
-            reason = check_order(market.instrument, quantity, price, market.last, self.limits, several)
+            reason = check_order(
+                market.instrument, quantity, price, market.last, self.limits, several
+            )
         if reason is RefusalReason.OK:
-            reason = check_usage(ladder.strategy, paise(price, quantity), self._limit_usage(ladder), self.limits)
+            reason = check_usage(
+                ladder.strategy, paise(price, quantity), self._limit_usage(ladder), self.limits
+            )
         return reason
 
-    def check_entry_gate(self, market: InstrumentState, strategy: str, side: Side, plan: LadderPlan, entry: EntryPlan) -> RefusalReason:
+    def check_entry_gate(
+        self, market: InstrumentState, strategy: str, side: Side, plan: LadderPlan, entry: EntryPlan
+    ) -> RefusalReason:
         """Return why nothing of this kind may be entered now, whatever its size, or OK."""
         now = self.order_store.now
         if self.halted:
@@ -247,11 +319,20 @@ class OrderEntry(PositionDivisions):
             return RefusalReason.PRODUCT
         return RefusalReason.OK
 
-    def _check_clock(self, market: InstrumentState, plan: LadderPlan, entry: EntryPlan, now: i64) -> RefusalReason:
-        """Check hours and the age of the price; an after-market order needs a closed market and no price."""
+    def _check_clock(
+        self, market: InstrumentState, plan: LadderPlan, entry: EntryPlan, now: i64
+    ) -> RefusalReason:
+        """Check hours and the age of the price.
+
+        An after-market order needs a closed market and no price.
+        """
         hours = market.instrument.hours
         if entry.terms.variety is Variety.AMO:
-            return RefusalReason.SESSION if hours.is_trading(now) or market.last <= 0.0 else RefusalReason.OK
+            return (
+                RefusalReason.SESSION
+                if hours.is_trading(now) or market.last <= 0.0
+                else RefusalReason.OK
+            )
         if not hours.takes_entries(now):
             return RefusalReason.SESSION
         if (plan.product is Product.MIS or hours.clears) and hours.squares_off(now):
@@ -263,26 +344,47 @@ class OrderEntry(PositionDivisions):
             return RefusalReason.STALE_DATA
         return RefusalReason.OK
 
-    def _record_refusal(self, decision: DecisionRecord, market: InstrumentState, reason: RefusalReason) -> bool:
-        """Count a refusal; tell it once a minute per strategy, instrument and reason; return whether it was told."""
+    def _record_refusal(
+        self, decision: DecisionRecord, market: InstrumentState, reason: RefusalReason
+    ) -> bool:
+        """Count a refusal; tell it once a minute per strategy, instrument and reason.
+
+        Return whether it was told.
+        """
         self.refusal_count += 1
         symbol = market.instrument.symbol
         if not self.decisions.refuse(decision, reason, symbol):
             return False
-        self.order_store.alert("info", "refused", decision.strategy + " " + symbol + ": " + reason.name, market.token)
+        self.order_store.alert(
+            "info", "refused", decision.strategy + " " + symbol + ": " + reason.name, market.token
+        )
         return True
 
     # changes
 
-    def _alter_order(self, strategy: str, market: InstrumentState, order: Order, change: OrderChange | None, cause: DecisionCause) -> RefusalReason:
-        """Change or cancel (`change` None) a working order; a strategy its own entries only, the operator any of ours."""
+    def _alter_order(
+        self,
+        strategy: str,
+        market: InstrumentState,
+        order: Order,
+        change: OrderChange | None,
+        cause: DecisionCause,
+    ) -> RefusalReason:
+        """Change or cancel (`change` None) a working order.
+
+        A strategy its own entries only, the operator any of ours.
+        """
         rung = self.rungs.get(int(order.rung))
-        mine = strategy == OPERATOR or (order.strategy == strategy and order.purpose is OrderPurpose.ENTRY)
+        mine = strategy == OPERATOR or (
+            order.strategy == strategy and order.purpose is OrderPurpose.ENTRY
+        )
         if rung is None or not mine:
             self.refusal_count += 1
             return RefusalReason.NOT_WORKING
         ladder = self.owners[int(rung.ladder_id)]
-        decision = self.decisions.make(self.order_store.now, CHANGE, ladder, cause, "" if change is not None else "cancel")
+        decision = self.decisions.make(
+            self.order_store.now, CHANGE, ladder, cause, "" if change is not None else "cancel"
+        )
         decision.ladder = ladder.ladder_id
         decision.rung = rung.rung_id
         decision.intent = order.intent
@@ -294,7 +396,12 @@ class OrderEntry(PositionDivisions):
         return reason
 
     def _change_order(
-        self, market: InstrumentState, ladder: Ladder, order: Order, change: OrderChange | None, decision: DecisionRecord
+        self,
+        market: InstrumentState,
+        ladder: Ladder,
+        order: Order,
+        change: OrderChange | None,
+        decision: DecisionRecord,
     ) -> RefusalReason:
         if not order.live or order.cancelling:
             return RefusalReason.NOT_WORKING
@@ -308,15 +415,30 @@ class OrderEntry(PositionDivisions):
             return RefusalReason.MODIFICATIONS
         return reason
 
-    def _check_change(self, market: InstrumentState, ladder: Ladder, order: Order, change: OrderChange) -> RefusalReason:
+    def _check_change(
+        self, market: InstrumentState, ladder: Ladder, order: Order, change: OrderChange
+    ) -> RefusalReason:
         """Check an order as it would be; what an entry grows by must fit the limits."""
         quantity = change.quantity if change.quantity > 0 else order.quantity
         price = change.price if change.price > 0.0 else order.price
         trigger = change.trigger if change.trigger > 0.0 else order.trigger
         if change.quantity > 0 and (order.terms.makes_several_orders or quantity <= order.filled):
             return RefusalReason.TERMS
-        reckoned = price if price > 0.0 else trigger if trigger > 0.0 else market.instrument.snap(market.last)
-        reason = check_order(market.instrument, quantity, reckoned, market.last, self.limits, order.terms.makes_several_orders)
+        reckoned = (
+            price
+            if price > 0.0
+            else trigger
+            if trigger > 0.0
+            else market.instrument.snap(market.last)
+        )
+        reason = check_order(
+            market.instrument,
+            quantity,
+            reckoned,
+            market.last,
+            self.limits,
+            order.terms.makes_several_orders,
+        )
         if reason is not RefusalReason.OK or not market.instrument.on_grid(trigger):
             return reason if reason is not RefusalReason.OK else RefusalReason.TICK
         if order.purpose is not OrderPurpose.ENTRY:
@@ -328,7 +450,11 @@ class OrderEntry(PositionDivisions):
         usage.symbol_positions -= 1
         usage.trades -= 1
         grows = paise(reckoned, quantity) - paise(market.last, largest_quantity(order))
-        return check_usage(order.strategy, grows, usage, self.limits) if grows > 0 else RefusalReason.OK
+        return (
+            check_usage(order.strategy, grows, usage, self.limits)
+            if grows > 0
+            else RefusalReason.OK
+        )
 
 
 def _is_bare_limit(strategy: str, plan: LadderPlan, entry: EntryPlan) -> bool:
@@ -349,7 +475,9 @@ def _reckoned_price(entry: EntryPlan, market: InstrumentState) -> float:
     """Return the price in rupees that risk reckons with."""
     if entry.price > 0.0:
         return entry.price
-    return entry.trigger if entry.order_type is OrderType.SLM else market.instrument.snap(market.last)
+    return (
+        entry.trigger if entry.order_type is OrderType.SLM else market.instrument.snap(market.last)
+    )
 
 
 def _terms_fit(entry: EntryPlan, ladder: Ladder, instrument: Instrument, quantity: i64) -> bool:
@@ -358,14 +486,22 @@ def _terms_fit(entry: EntryPlan, ladder: Ladder, instrument: Instrument, quantit
     kind = entry.order_type
     priced = kind is OrderType.LIMIT or kind is OrderType.SL
     stop = kind is OrderType.SL or kind is OrderType.SLM
-    if priced != (entry.price > 0.0) or (stop and (entry.trigger <= 0.0 or not instrument.on_grid(entry.trigger))):
+    if priced != (entry.price > 0.0) or (
+        stop and (entry.trigger <= 0.0 or not instrument.on_grid(entry.trigger))
+    ):
         return False
     if (entry.validity is Validity.TTL) != (terms.minutes > 0):
         return False
-    if terms.disclosed > 0 and (terms.disclosed > quantity or terms.disclosed * 100 < quantity * SHOWN_PERCENT):
+    if terms.disclosed > 0 and (
+        terms.disclosed > quantity or terms.disclosed * 100 < quantity * SHOWN_PERCENT
+    ):
         return False
     if terms.variety is Variety.ICEBERG:
-        return 2 <= terms.legs <= MOST_LEGS and kind is not OrderType.MARKET and entry.validity is not Validity.IOC
+        return (
+            2 <= terms.legs <= MOST_LEGS
+            and kind is not OrderType.MARKET
+            and entry.validity is not Validity.IOC
+        )
     if terms.variety is Variety.COVER:
         rungs = ladder.plan.rungs
         plain = entry.validity is Validity.DAY and terms.disclosed == 0 and len(rungs) == 1

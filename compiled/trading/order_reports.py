@@ -1,4 +1,7 @@
-"""What the broker tells of orders: answers to requests, the order book and trades, each taken once, in any order."""
+"""What the broker tells of orders.
+
+Answers to requests, the order book and trades, each taken once, in any order.
+"""
 
 from typing import Final
 
@@ -7,7 +10,13 @@ from mypy_extensions import i64
 from compiled.accounting.charges import ChargeRates, rates_key
 from compiled.accounting.contract_notes import DayNotes
 from compiled.accounting.ledger import Ledger
-from compiled.model.events import BrokerAnswer, BrokerTrade, OrderUpdate, RequestOutcome, RequestVerb
+from compiled.model.events import (
+    BrokerAnswer,
+    BrokerTrade,
+    OrderUpdate,
+    RequestOutcome,
+    RequestVerb,
+)
 from compiled.model.int_map import IntMap
 from compiled.model.number_bounds import HELD, PRICE
 from compiled.model.order_terms import Variety
@@ -67,9 +76,12 @@ def is_transient_refusal(reason: str) -> bool:
 
 
 class OrderReports(DeskPositions):
-    """Applies the broker's word to orders and rungs. `rates` maps 8 * token + product to the day's charges.
+    """Applies the broker's word to orders and rungs.
 
-    A trade whose order is not known yet waits among the orphans; an order that is not ours stands among the externals.
+    `rates` maps 8 * token + product to the day's charges.
+
+    A trade whose order is not known yet waits among the orphans; an order that is not ours stands
+    among the externals.
     """
 
     def __init__(
@@ -104,7 +116,9 @@ class OrderReports(DeskPositions):
             if move_status(order, OrderStatus.SENT):
                 self.order_store.mark_changed(order)
             return
-        if event.outcome is RequestOutcome.ACCEPTED and not self.belongs_to_another(order, event.broker_id):
+        if event.outcome is RequestOutcome.ACCEPTED and not self.belongs_to_another(
+            order, event.broker_id
+        ):
             accept_order(order, event.broker_id)
             self._note_acceptance(order, event)
         elif event.outcome is RequestOutcome.REFUSED:
@@ -122,10 +136,15 @@ class OrderReports(DeskPositions):
         known = self.order_store.by_order_id.get(order_id)
         seen = self.externals.get(order_id)
         stranger = seen is not None and seen.tag != order.tag
-        return stranger or (known is not None and known is not order and known.parent != order.intent)
+        return stranger or (
+            known is not None and known is not order and known.parent != order.intent
+        )
 
     def _mark_unknown(self, order: Order, reason: str) -> None:
-        """Know nothing of an order any more, unless the book has listed it: the id an answer gave was not its own."""
+        """Know nothing of an order any more, unless the book has listed it.
+
+        The id an answer gave was not its own.
+        """
         if order.order_id and not order.proven and order.live:
             self.order_store.disown_order(order)
             order.status = OrderStatus.UNKNOWN
@@ -136,7 +155,9 @@ class OrderReports(DeskPositions):
         """Give an order up; an exit may still arrive for a while, an entry is cancelled if it does."""
         if not move_status(order, OrderStatus.LOST, reason):
             return
-        self.order_store.alert("warn", "order_lost", order.tag + " never reached the broker", order.token)
+        self.order_store.alert(
+            "warn", "order_lost", order.tag + " never reached the broker", order.token
+        )
         rung = self.rungs.get(int(order.rung))
         if order.purpose is OrderPurpose.ENTRY:
             order.unwanted = True
@@ -146,10 +167,15 @@ class OrderReports(DeskPositions):
     def _note_acceptance(self, order: Order, event: BrokerAnswer) -> None:
         order.parts = max(order.parts, event.parts)
         if event.reason:
-            self.order_store.alert("alarm", "slices", order.strategy + ": " + event.reason, order.token)
+            self.order_store.alert(
+                "alarm", "slices", order.strategy + ": " + event.reason, order.token
+            )
 
     def _apply_modify_answer(self, order: Order, event: BrokerAnswer) -> None:
-        """Take over a modification, or forget it; the newest wish goes out next. An exit that cannot be moved is cancelled."""
+        """Take over a modification, or forget it; the newest wish goes out next.
+
+        An exit that cannot be moved is cancelled.
+        """
         if event.outcome is RequestOutcome.ACCEPTED:
             take_over_change(order)
             self._confirm_stop_order(order)
@@ -159,7 +185,9 @@ class OrderReports(DeskPositions):
             if event.reason.startswith("busy"):
                 order.modifies -= 1
             elif event.outcome is RequestOutcome.REFUSED:
-                self.alert_refusal("warn", "modify_refused", order.strategy + ": " + event.reason, order.token)
+                self.alert_refusal(
+                    "warn", "modify_refused", order.strategy + ": " + event.reason, order.token
+                )
                 if order.purpose is OrderPurpose.EXIT:
                     order.retry_at = 0
                     self.order_store.cancel_order(order)
@@ -170,9 +198,16 @@ class OrderReports(DeskPositions):
         self.order_store.mark_changed(order)
 
     def _note_unchanged_stop_order(self, order: Order, reason: str) -> None:
-        """Take note that a stop order stays as it was: one too small for its rung is as good as refused."""
+        """Take note that a stop order stays as it was.
+
+        One too small for its rung is as good as refused.
+        """
         rung = self.rungs.get(int(order.rung))
-        if rung is None or rung.stop_order is not order or order.quantity - order.traded >= rung.present:
+        if (
+            rung is None
+            or rung.stop_order is not order
+            or order.quantity - order.traded >= rung.present
+        ):
             return
         if not is_transient_refusal(reason) and not self.has_unconfirmed_hours(order.token):
             self._count_refusal(rung, order)
@@ -184,7 +219,11 @@ class OrderReports(DeskPositions):
 
     def _find_resting_stop_rung(self, order: Order) -> Rung | None:
         """Return the rung whose stop waits as this order, where nothing of ours is under way with it."""
-        if order.purpose is not OrderPurpose.PROTECT or order.status is not OrderStatus.TRIGGER_PENDING or order.parent:
+        if (
+            order.purpose is not OrderPurpose.PROTECT
+            or order.status is not OrderStatus.TRIGGER_PENDING
+            or order.parent
+        ):
             return None
         if order.pending is not None or order.cancelling or not order.proven:
             return None
@@ -192,7 +231,10 @@ class OrderReports(DeskPositions):
         return rung if rung is not None and rung.stop_order is order else None
 
     def _note_edited_stop_order(self, rung: Rung, order: Order, trigger: float, stood: str) -> None:
-        """Take note that somebody else has changed a stop order, and tell it: the stop nearer to the price stands."""
+        """Take note that somebody else has changed a stop order, and tell it.
+
+        The stop nearer to the price stands.
+        """
         sign = float(self.owners[int(rung.ladder_id)].sign)
         ours = rung.stop if rung.stop > 0.0 else trigger
         stands = self.order_store.yields_to_others and sign * (order.trigger - ours) >= 0.0
@@ -201,7 +243,12 @@ class OrderReports(DeskPositions):
             self._confirm_stop_order(order)
         what = "this stands, for the shares held" if stands else "ours is put back"
         text = (
-            "stop order " + order.order_id + " was changed by somebody else: " + stop_order_text(order) + " instead of " + stood
+            "stop order "
+            + order.order_id
+            + " was changed by somebody else: "
+            + stop_order_text(order)
+            + " instead of "
+            + stood
         )
         self.order_store.alert("warn", "stop_edited", text + "; " + what, order.token)
 
@@ -213,7 +260,10 @@ class OrderReports(DeskPositions):
             self.order_store.alert("alarm", "stop_gone", text, order.token)
 
     def _follow_up_order(self, order: Order) -> None:
-        """Give an order that lives its place: the rung's stop or exit, a stray to cancel, or the reason to open the rung again."""
+        """Give an order that lives its place.
+
+        The rung's stop or exit, a stray to cancel, or the reason to open the rung again.
+        """
         if order.proven or not order.tag:
             self._book_orphan_trades(order)
         if order.unwanted:
@@ -236,7 +286,11 @@ class OrderReports(DeskPositions):
                 rung.exit = order
             else:
                 self._cancel_stray(order)
-        elif order.purpose is OrderPurpose.PROTECT and rung.exit is not order and rung.stop_order is not order:
+        elif (
+            order.purpose is OrderPurpose.PROTECT
+            and rung.exit is not order
+            and rung.stop_order is not order
+        ):
             if rung.exit is None and rung.stop_order is None:
                 rung.stop_order = order
                 if order.trigger > 0.0:
@@ -271,9 +325,14 @@ class OrderReports(DeskPositions):
         self.alert_refusal(level, "order_refused", order.strategy + ": " + reason, order.token)
 
     def alert_refusal(self, level: str, name: str, text: str, token: i64) -> None:
-        """Tell that the broker refuses something; while nobody knows that the exchange trades that is expected."""
+        """Tell that the broker refuses something.
+
+        While nobody knows that the exchange trades that is expected.
+        """
         if self.has_unconfirmed_hours(token):
-            self.order_store.alert("info", name, text + " (expected: its hours are not confirmed)", token)
+            self.order_store.alert(
+                "info", name, text + " (expected: its hours are not confirmed)", token
+            )
         else:
             self.order_store.alert(level, name, text, token)
 
@@ -304,8 +363,14 @@ class OrderReports(DeskPositions):
         rung = self._find_resting_stop_rung(order)
         stood = stop_order_text(order) if rung is not None else ""
         trigger = order.trigger
-        if rung is not None and event.ts <= order.stamp and is_outdated(self.order_store.now, rung.moved, order.seen):
-            event.trigger = event.price = 0.0  # the book shows it as it stood before our last change
+        if (
+            rung is not None
+            and event.ts <= order.stamp
+            and is_outdated(self.order_store.now, rung.moved, order.seen)
+        ):
+            event.trigger = event.price = (
+                0.0  # the book shows it as it stood before our last change
+            )
             event.quantity = 0
         else:
             order.stamp = event.ts
@@ -335,7 +400,12 @@ class OrderReports(DeskPositions):
             order = self.order_store.by_tag.get(event.tag)
             alike = order is None or (event.token == order.token and event.side is order.side)
             if order is not None and not alike and not event.parent:
-                text = event.order_id + " carries the tag " + order.tag + ", but is not what was asked for"
+                text = (
+                    event.order_id
+                    + " carries the tag "
+                    + order.tag
+                    + ", but is not what was asked for"
+                )
                 self.order_store.alert("alarm", "doubled", text, order.token)
                 return None
         if order is None and event.parent:
@@ -370,7 +440,10 @@ class OrderReports(DeskPositions):
         return twin
 
     def _report_doubled_order(self, first: Order, twin: Order) -> None:
-        """Take note of an order that nobody wants: it is made of a request that came twice. What it trades is ours."""
+        """Take note of an order that nobody wants: it is made of a request that came twice.
+
+        What it trades is ours.
+        """
         twin.unwanted = True
         text = first.tag + " stands twice: " + twin.order_id
         if first.purpose is OrderPurpose.ENTRY:
@@ -389,17 +462,27 @@ class OrderReports(DeskPositions):
             served = left or (waits and rung.stop_order is not None)
             if (
                 served
-                or rung.quantity != (event.quantity if ladder.exit_side is event.side else -event.quantity)
+                or rung.quantity
+                != (event.quantity if ladder.exit_side is event.side else -event.quantity)
                 or not rung.live
                 or ladder.instrument.token != event.token
             ):
                 continue
             order = Order(
-                number, event.tag, ladder.strategy, event.token, event.side, event.quantity,
-                OrderType.SLM if waits else OrderType.LIMIT, ladder.plan.product,
-                OrderPurpose.PROTECT if waits else OrderPurpose.EXIT, event.price, event.trigger, rung=rung.rung_id,
+                number,
+                event.tag,
+                ladder.strategy,
+                event.token,
+                event.side,
+                event.quantity,
+                OrderType.SLM if waits else OrderType.LIMIT,
+                ladder.plan.product,
+                OrderPurpose.PROTECT if waits else OrderPurpose.EXIT,
+                event.price,
+                event.trigger,
+                rung=rung.rung_id,
                 created=self.order_store.now,
-            )  # fmt: skip
+            )
             order.order_id = event.order_id
             self.order_store.register(order)
             if waits:
@@ -407,16 +490,36 @@ class OrderReports(DeskPositions):
             else:
                 rung.exit = order
             self.changed_rungs[rung.rung_id] = rung
-            self.order_store.alert("warn", "recalled", event.tag + " had left unrecorded and is followed again", event.token)
+            self.order_store.alert(
+                "warn",
+                "recalled",
+                event.tag + " had left unrecorded and is followed again",
+                event.token,
+            )
             return order
         return None
 
-    def _register_broker_order(self, first: Order, event: OrderUpdate, purpose: OrderPurpose) -> Order:
+    def _register_broker_order(
+        self, first: Order, event: OrderUpdate, purpose: OrderPurpose
+    ) -> Order:
         order = Order(
-            self.order_store.take_number(), "", first.strategy, first.token, event.side, event.quantity, first.order_type,
-            first.product, purpose, event.price, event.trigger, first.validity, first.protection, first.rung,
-            self.order_store.now, first.terms,
-        )  # fmt: skip
+            self.order_store.take_number(),
+            "",
+            first.strategy,
+            first.token,
+            event.side,
+            event.quantity,
+            first.order_type,
+            first.product,
+            purpose,
+            event.price,
+            event.trigger,
+            first.validity,
+            first.protection,
+            first.rung,
+            self.order_store.now,
+            first.terms,
+        )
         order.order_id = event.order_id
         self.order_store.register(order)
         return order
@@ -473,12 +576,17 @@ class OrderReports(DeskPositions):
         self.order_store.alert("alarm", "unbookable", text, event.token)
 
     def _review_externals(self) -> None:
-        """Look again at the orders with our tag that nobody knew: their rung may hold by now what they sell."""
+        """Look again at the orders with our tag that nobody knew.
+
+        Their rung may hold by now what they sell.
+        """
         for update in list(self.externals.values()):
             if update.tag.startswith(self.order_store.tag_prefix):
                 self._apply_order_update(update)
 
-    def _book_trade(self, order: Order, trade_id: str, ts: i64, quantity: i64, price: float) -> None:
+    def _book_trade(
+        self, order: Order, trade_id: str, ts: i64, quantity: i64, price: float
+    ) -> None:
         """Book a trade: ledger, what it adds to the day's contract notes, the rung's sums, the digest."""
         value = paise(price, quantity)
         order.traded += quantity
@@ -487,13 +595,22 @@ class OrderReports(DeskPositions):
         last = self.markets[order.token].last
         realised = self.ledger.fill(order.strategy, order.token, order.side, quantity, price, last)
         charges = self.notes.fill(
-            order.token, self.rates[rates_key(order.token, order.product)], self.intraday_rates(order.token, order.product),
-            trade_id, ts, order.intent, order.side, quantity, value,
-        )  # fmt: skip
+            order.token,
+            self.rates[rates_key(order.token, order.product)],
+            self.intraday_rates(order.token, order.product),
+            trade_id,
+            ts,
+            order.intent,
+            order.side,
+            quantity,
+            value,
+        )
         order.charged += charges
         self.ledger.charge(order.strategy, order.token, charges)
         self.order_store.mark_changed(order)
-        self.order_store.keep_fill(BookedFill(ts, trade_id, order, quantity, price, charges, realised))
+        self.order_store.keep_fill(
+            BookedFill(ts, trade_id, order, quantity, price, charges, realised)
+        )
         self._book_on_rung(order, ts, quantity, value, charges)
 
     def _book_shares(self, order: Order, quantity: i64, price: float) -> None:
@@ -501,7 +618,12 @@ class OrderReports(DeskPositions):
         rung = self.rungs.get(int(order.rung))
         carried = rung is not None and 0 < rung.opened < day_start(order.created)
         if is_correction(order) and (carried or order.product is not Product.MIS):
-            self.ledger.carry(order.strategy, order.token, quantity if order.side is Side.BUY else -quantity, price)
+            self.ledger.carry(
+                order.strategy,
+                order.token,
+                quantity if order.side is Side.BUY else -quantity,
+                price,
+            )
         else:
             self.ledger.fill(order.strategy, order.token, order.side, quantity, price)
 
@@ -510,12 +632,26 @@ class OrderReports(DeskPositions):
         if product is not Product.CNC:
             return None
         found = self.rates.get(rates_key(token, Product.MIS))
-        return None if found is None or found.segment == self.rates[rates_key(token, product)].segment else found
+        return (
+            None
+            if found is None or found.segment == self.rates[rates_key(token, product)].segment
+            else found
+        )
 
     def rebook(
-        self, order: Order, trade_id: str, ts: i64, quantity: i64, price: float, charges: i64, today: bool
+        self,
+        order: Order,
+        trade_id: str,
+        ts: i64,
+        quantity: i64,
+        price: float,
+        charges: i64,
+        today: bool,
     ) -> None:
-        """Book a fill that the journal holds already: the same sums, no rows, no digest; cash only for one of today."""
+        """Book a fill that the journal holds already: the same sums, no rows, no digest.
+
+        Cash only for one of today.
+        """
         value = paise(price, quantity)
         order.traded += quantity
         order.value += value
@@ -529,14 +665,24 @@ class OrderReports(DeskPositions):
         if rung is not None:
             self._add_to_rung(rung, order, ts, quantity, value, charges)
 
-    def _restore_note_entry(self, order: Order, trade_id: str, ts: i64, quantity: i64, value: i64, charges: i64) -> None:
+    def _restore_note_entry(
+        self, order: Order, trade_id: str, ts: i64, quantity: i64, value: i64, charges: i64
+    ) -> None:
         """Enter a trade of today in its note again; a correction is on none."""
         rates = self.rates.get(rates_key(order.token, order.product))
         if rates is not None and not is_correction(order):
             self.notes.enter(
-                order.token, rates, self.intraday_rates(order.token, order.product), trade_id, ts, order.intent, order.side,
-                quantity, value, charges,
-            )  # fmt: skip
+                order.token,
+                rates,
+                self.intraday_rates(order.token, order.product),
+                trade_id,
+                ts,
+                order.intent,
+                order.side,
+                quantity,
+                value,
+                charges,
+            )
 
     def _book_on_rung(self, order: Order, ts: i64, quantity: i64, value: i64, charges: i64) -> None:
         """Book a fill on its rung, which it may open again."""
@@ -550,10 +696,16 @@ class OrderReports(DeskPositions):
             self._reopen_rung(rung)
         self.changed_rungs[rung.rung_id] = rung
         if rung.quantity < 0 <= before:
-            text = "more left than rung " + str(rung.rung_id) + " held; what is too much comes back at the market"
+            text = (
+                "more left than rung "
+                + str(rung.rung_id)
+                + " held; what is too much comes back at the market"
+            )
             self.order_store.alert("alarm", "oversold", text, order.token)
 
-    def _add_to_rung(self, rung: Rung, order: Order, ts: i64, quantity: i64, value: i64, charges: i64) -> None:
+    def _add_to_rung(
+        self, rung: Rung, order: Order, ts: i64, quantity: i64, value: i64, charges: i64
+    ) -> None:
         """Add a fill to the sums of its rung."""
         rung.charges += charges
         if order.side is self.owners[int(rung.ladder_id)].side:

@@ -1,7 +1,7 @@
 """Order life cycle: which status may follow which, and what an update does to an order.
 
-Updates come late, twice and out of order. One rule handles all of it: a status is taken only if the table allows it
-after the present one, and a filled quantity only if it grows.
+Updates come late, twice and out of order. One rule handles all of it: a status is taken only if the
+table allows it after the present one, and a filled quantity only if it grows.
 """
 
 from typing import Final
@@ -39,7 +39,11 @@ LEGAL: Final[dict[OrderStatus, tuple[OrderStatus, ...]]] = {
 
 
 _STATUSES: Final = len(OrderStatus) + 1
-_LEGAL: Final = [new in LEGAL.get(OrderStatus(max(1, old)), ()) for old in range(_STATUSES) for new in range(_STATUSES)]
+_LEGAL: Final = [
+    new in LEGAL.get(OrderStatus(max(1, old)), ())
+    for old in range(_STATUSES)
+    for new in range(_STATUSES)
+]
 
 
 def is_legal_move(old: OrderStatus, new: OrderStatus) -> bool:
@@ -48,7 +52,10 @@ def is_legal_move(old: OrderStatus, new: OrderStatus) -> bool:
 
 
 def _table_index(old: i64, new: i64) -> i64:
-    """Return where the table holds a pair; an argument turns from enum to i64 for less than `int` takes."""
+    """Return where the table holds a pair.
+
+    An argument turns from enum to i64 for less than `int` takes.
+    """
     return old * i64(_STATUSES) + new
 
 
@@ -69,7 +76,8 @@ def move_status(order: Order, status: OrderStatus, reason: str = "") -> bool:
 def accept_order(order: Order, order_id: str) -> None:
     """Take the broker's id; a stop waits for its trigger until the book says otherwise.
 
-    An id that the book gave goes before that of an answer: another order of ours will show in the book by itself.
+    An id that the book gave goes before that of an answer: another order of ours will show in the
+    book by itself.
     """
     if order.order_id and order.order_id != order_id:
         return
@@ -111,7 +119,10 @@ def apply_update(order: Order, update: OrderUpdate) -> bool:
 
 
 def _update_quantity(order: Order, quantity: i64) -> bool:
-    """Take over the quantity, whoever has changed it; return whether it differed. Of several orders it is a part."""
+    """Take over the quantity, whoever has changed it; return whether it differed.
+
+    Of several orders it is a part.
+    """
     if quantity <= 0 or quantity == order.quantity:
         return False
     order.quantity = quantity
@@ -126,19 +137,29 @@ def _update_prices(order: Order, update: OrderUpdate) -> bool:
     if update.price > 0.0 and update.price != order.price:
         order.price = update.price
         changed = True
-    if update.trigger > 0.0 and update.trigger != order.trigger and order.order_type >= OrderType.SL:
+    if (
+        update.trigger > 0.0
+        and update.trigger != order.trigger
+        and order.order_type >= OrderType.SL
+    ):
         order.trigger = update.trigger
         changed = True
     return changed
 
 
 def is_correction(order: Order) -> bool:
-    """Tell whether an order is a correction of our books (`compiled/trading/corrections.py`): it moved shares and no cash."""
+    """Tell whether an order is a correction of our books (`compiled/trading/corrections.py`).
+
+    It moved shares and no cash.
+    """
     return order.order_id.startswith(CORRECTION)
 
 
 def is_settled(order: Order) -> bool:
-    """Tell whether nothing more can come of a chain: it is over, and every filled share has its trade."""
+    """Tell whether nothing more can come of a chain.
+
+    It is over, and every filled share has its trade.
+    """
     each: Order | None = order
     last = order
     count: i64 = 0
@@ -153,7 +174,9 @@ def is_settled(order: Order) -> bool:
     if count < order.parts:
         return False
     # the next leg of an iceberg comes when the one before it is complete
-    return order.terms.legs == 0 or last.status is not OrderStatus.COMPLETE or quantity >= order.whole
+    return (
+        order.terms.legs == 0 or last.status is not OrderStatus.COMPLETE or quantity >= order.whole
+    )
 
 
 def is_working(order: Order) -> bool:
@@ -192,7 +215,10 @@ def outstanding_quantity(order: Order) -> i64:
 
 
 def largest_quantity(order: Order) -> i64:
-    """Return the most shares an order may have by now: a modification without an answer counts as if it were made."""
+    """Return the most shares an order may have by now.
+
+    A modification without an answer counts as if it were made.
+    """
     most = order.quantity
     pending = order.pending
     wanted = order.wanted

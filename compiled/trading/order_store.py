@@ -1,4 +1,7 @@
-"""What the kernel has asked for: orders and GTTs by number and by the broker's ids, commands to send, rows to keep."""
+"""What the kernel has asked for.
+
+Orders and GTTs by number and by the broker's ids, commands to send, rows to keep.
+"""
 
 from typing import Final, final
 
@@ -16,7 +19,16 @@ from compiled.model.events import (
 )
 from compiled.model.int_map import IntMap
 from compiled.model.order_terms import PLAIN, ExitEscalation, OrderChange, OrderTerms, Variety
-from compiled.model.values import Gtt, GttLeg, Order, OrderPurpose, OrderType, Product, Side, Validity
+from compiled.model.values import (
+    Gtt,
+    GttLeg,
+    Order,
+    OrderPurpose,
+    OrderType,
+    Product,
+    Side,
+    Validity,
+)
 from compiled.trading.digest import DecisionDigest
 from compiled.trading.order_states import is_settled
 
@@ -35,7 +47,14 @@ class BookedFill:
     """One trade as it was booked: `charges` and `realised` in paise."""
 
     def __init__(
-        self, ts: i64, trade_id: str, order: Order, quantity: i64, price: float, charges: i64, realised: i64
+        self,
+        ts: i64,
+        trade_id: str,
+        order: Order,
+        quantity: i64,
+        price: float,
+        charges: i64,
+        realised: i64,
     ) -> None:
         self.ts = ts
         self.trade_id = trade_id
@@ -50,9 +69,10 @@ class BookedFill:
 class OrderStore:
     """Every order and GTT of the desk, and what has changed since the engine last looked.
 
-    `tag_prefix` makes tags that no other desk on the account uses; with the intent's number they stay within Kite's 20
-    characters. Intents, rungs and ladders are numbered from the given firsts on. One order is modified `modifies` times
-    at the most; exits that rest are pressed as `exits` says.
+    `tag_prefix` makes tags that no other desk on the account uses; with the intent's number they
+    stay within Kite's 20 characters. Intents, rungs and ladders are numbered from the given firsts
+    on. One order is modified `modifies` times at the most; exits that rest are pressed as `exits`
+    says.
     """
 
     def __init__(self, tag_prefix: str, first: i64, modifies: i64, exits: ExitEscalation) -> None:
@@ -61,11 +81,20 @@ class OrderStore:
         self.modifies = modifies
         self.exits = exits
         self.limit_only = False
-        """Whether the broker takes nothing but LIMIT orders: no stop and no GTT, so nothing can be protected there."""
+        """Whether the broker takes nothing but LIMIT orders.
+
+        No stop and no GTT, so nothing can be protected there.
+        """
         self.yields_to_others = True
-        """Whether a stop that somebody else has moved nearer to the price stands; else ours is put back, as where it is farther."""
+        """Whether a stop that somebody else has moved nearer to the price stands.
+
+        Else ours is put back, as where it is farther.
+        """
         self.entry_patience: i64 = 0
-        """How long (ns) an entry waits at least, however impatient its plan is: where prices come bar by bar it meets none before the next."""
+        """How long (ns) an entry waits at least, however impatient its plan is.
+
+        Where prices come bar by bar it meets none before the next.
+        """
         self.now: i64 = 0
         self.commands: list[KernelCommand] = []
         self.orders: IntMap[Order] = IntMap()
@@ -135,16 +164,40 @@ class OrderStore:
         """Ask for a new order."""
         intent = self.take_number()
         order = Order(
-            intent, self.intent_tag(intent), strategy, token, side, quantity, order_type, product, purpose, price, trigger, validity,
-            protection, rung, self.now, terms,
-        )  # fmt: skip
+            intent,
+            self.intent_tag(intent),
+            strategy,
+            token,
+            side,
+            quantity,
+            order_type,
+            product,
+            purpose,
+            price,
+            trigger,
+            validity,
+            protection,
+            rung,
+            self.now,
+            terms,
+        )
         self.register(order)
         self.changed_orders[intent] = order
         self.commands.append(PlaceOrder(order))
         self.digest_order(
-            intent, token, side, order_type, product, purpose, quantity, strategy, price, trigger, validity,
+            intent,
+            token,
+            side,
+            order_type,
+            product,
+            purpose,
+            quantity,
+            strategy,
+            price,
+            trigger,
+            validity,
             terms.variety,
-        )  # fmt: skip
+        )
         return order
 
     def digest_order(
@@ -177,9 +230,13 @@ class OrderStore:
     def keep_fill(self, fill: BookedFill) -> None:
         """Keep a fill as it was booked."""
         self.fills.append(fill)
-        self.digest_fill(fill.order.intent, fill.ts, fill.quantity, fill.price, fill.charges, fill.realised)
+        self.digest_fill(
+            fill.order.intent, fill.ts, fill.quantity, fill.price, fill.charges, fill.realised
+        )
 
-    def digest_fill(self, intent: i64, ts: i64, quantity: i64, price: float, charges: i64, realised: i64) -> None:
+    def digest_fill(
+        self, intent: i64, ts: i64, quantity: i64, price: float, charges: i64, realised: i64
+    ) -> None:
         """Take a fill into the digest."""
         digest = self._digest
         self._digest_action(FILLED, intent)
@@ -201,7 +258,11 @@ class OrderStore:
     def prune(self) -> None:
         """Forget the orders and GTTs of which nothing more can come, where the broker never takes back what it said."""
         orders = [order for order in self.orders.values() if not is_settled(order)]
-        gtts = [gtt for gtt in self.gtts.values() if gtt.live or gtt.asked or not (gtt.order_id or gtt.gtt_id)]
+        gtts = [
+            gtt
+            for gtt in self.gtts.values()
+            if gtt.live or gtt.asked or not (gtt.order_id or gtt.gtt_id)
+        ]
         self.orders.clear()
         self.by_tag.clear()
         self.by_order_id.clear()
@@ -229,7 +290,9 @@ class OrderStore:
         order.pending = None
 
     def modify_order(self, order: Order, change: OrderChange) -> bool:
-        """Ask for a change of a working order; return False where its budget of modifications is used up.
+        """Ask for a change of a working order.
+
+        Return False where its budget of modifications is used up.
 
         Where the broker has not answered the last request about it yet, the change waits for that.
         """
@@ -251,7 +314,10 @@ class OrderStore:
         return True
 
     def cancel_order(self, first: Order) -> None:
-        """Ask for the cancellation of what works of a chain, each once; one without an id does not leave, or goes later."""
+        """Ask for the cancellation of what works of a chain, each once.
+
+        One without an id does not leave, or goes later.
+        """
         order: Order | None = first
         while order is not None:
             self._cancel_one_order(order)
@@ -269,7 +335,13 @@ class OrderStore:
         self._digest_action(CANCELLED, order.intent)
 
     def place_gtt(
-        self, strategy: str, token: i64, product: Product, rung: i64, last_price: float, legs: list[GttLeg]
+        self,
+        strategy: str,
+        token: i64,
+        product: Product,
+        rung: i64,
+        last_price: float,
+        legs: list[GttLeg],
     ) -> Gtt:
         """Ask for a new GTT."""
         gtt = Gtt(self.take_number(), strategy, token, product, rung, last_price, legs, self.now)

@@ -7,24 +7,44 @@ from mypy_extensions import i64
 from compiled.accounting.ledger import Ledger, Position
 from compiled.indicators.price import FollowedIndicators
 from compiled.model.int_map import IntMap
-from compiled.model.values import MINUTE, SECOND, Bar, Gtt, Instrument, Order, OrderPurpose, OrderStatus, paise
+from compiled.model.values import (
+    MINUTE,
+    SECOND,
+    Bar,
+    Gtt,
+    Instrument,
+    Order,
+    OrderPurpose,
+    OrderStatus,
+    paise,
+)
 from compiled.trading.decision_log import DecisionCause
 from compiled.trading.ladder import Ladder, Rung, RungState, protected_quantity, standing_quantity
 from compiled.trading.order_states import is_settled, largest_quantity, outstanding_quantity
 from compiled.trading.order_store import OrderStore
 from compiled.trading.protection import mark_leaving, tend_rung
 from compiled.trading.risk import LimitUsage, RiskLimits
-from compiled.trading.strategy import Context, DeferredPositions, InstrumentQuote, Strategy, StrategyRequest
+from compiled.trading.strategy import (
+    Context,
+    DeferredPositions,
+    InstrumentQuote,
+    Strategy,
+    StrategyRequest,
+)
 
 
 @final
 class InstrumentState(InstrumentQuote):
-    """What the kernel knows of one instrument: last price, best bid and ask, when it last heard of it.
+    """What the kernel knows of one instrument.
 
-    `idle_at_any_price` is a replay's note that no price calls for anything here; every change of a ladder takes it back. `position_index` is where
-    a replay keeps its bare position, `bar_block` where its bars are made (-1: before its first tick). While it is `untraded`, its
-    last price is of an earlier day. `stamp` is that of the exchange on its last packet, `lag` how old the last was that brought
-    something new (ns); one that comes too `is_late` is no price to enter at. While it is `is_cold` its history is not there yet: listeners and tickers are `waiting_listeners`,
+    Last price, best bid and ask, when it last heard of it.
+
+    `idle_at_any_price` is a replay's note that no price calls for anything here; every change of a
+    ladder takes it back. `position_index` is where a replay keeps its bare position, `bar_block`
+    where its bars are made (-1: before its first tick). While it is `untraded`, its last price is
+    of an earlier day. `stamp` is that of the exchange on its last packet, `lag` how old the last
+    was that brought something new (ns); one that comes too `is_late` is no price to enter at. While
+    it is `is_cold` its history is not there yet: listeners and tickers are `waiting_listeners`,
     since `cold_since` (ns; 0: never).
     """
 
@@ -97,22 +117,39 @@ DRY_RUN: Final = "DRY_RUN"
 class FastLane(DeferredPositions):
     """Where a replay takes the requests that need no ladder."""
 
-    def try_request(self, slot: StrategyState, market: InstrumentState, request: StrategyRequest, cause: DecisionCause) -> bool:  # noqa: ARG002  there is no lane
-        """Do what a strategy asks for, where it can be done without a ladder; return whether it was."""
+    def try_request(
+        self,
+        slot: StrategyState,  # noqa: ARG002
+        market: InstrumentState,  # noqa: ARG002
+        request: StrategyRequest,  # noqa: ARG002
+        cause: DecisionCause,  # noqa: ARG002
+    ) -> bool:
+        """Do what a strategy asks for, where it can be done without a ladder.
+
+        Return whether it was.
+        """
         return False
 
 
 class DeskPositions:
     """Every ladder of the desk by its number, its rungs, and the ones that have changed since the engine looked.
 
-    What is ours and should not work (it stands twice, or came when nobody waited for it any more) stands among the strays
-    until it is gone. While it is `is_blind` nothing is sold or protected, unless it flattens: the broker's books have not been
-    compared with ours yet. `dry_run_entries` are the entries of a dry run: what they would hold counts for the rest of the day. `clock_idle` is a replay's note that the clock calls for nothing on any ladder; every change of one takes
-    it back.
+    What is ours and should not work (it stands twice, or came when nobody waited for it any more)
+    stands among the strays until it is gone. While it is `is_blind` nothing is sold or protected,
+    unless it flattens: the broker's books have not been compared with ours yet. `dry_run_entries`
+    are the entries of a dry run: what they would hold counts for the rest of the day. `clock_idle`
+    is a replay's note that the clock calls for nothing on any ladder; every change of one takes it
+    back.
     """
 
     def __init__(
-        self, out: OrderStore, ledger: Ledger, limits: RiskLimits, markets: IntMap[InstrumentState], slots: list[StrategyState], first: i64
+        self,
+        out: OrderStore,
+        ledger: Ledger,
+        limits: RiskLimits,
+        markets: IntMap[InstrumentState],
+        slots: list[StrategyState],
+        first: i64,
     ) -> None:
         self.order_store = out
         self.ledger = ledger
@@ -196,7 +233,9 @@ class DeskPositions:
                     usage.strategy_exposure += value
         for order in self.dry_run_entries:
             market = self.markets[order.token]
-            value = paise(market.last if market.last > 0.0 else market.instrument.close, order.quantity)
+            value = paise(
+                market.last if market.last > 0.0 else market.instrument.close, order.quantity
+            )
             pending += value
             usage.positions += 1
             usage.exposure += value
@@ -216,7 +255,9 @@ class DeskPositions:
             return 0
         for slot in self.slots:
             if slot.name == strategy:
-                slot.entry_times = [ts for ts in slot.entry_times if ts > self.order_store.now - MINUTE]
+                slot.entry_times = [
+                    ts for ts in slot.entry_times if ts > self.order_store.now - MINUTE
+                ]
                 return len(slot.entry_times)
         return 0
 
@@ -247,7 +288,10 @@ class DeskPositions:
         self.count_round_trip(ladder.strategy, rung.pnl(ladder.sign, 0.0))
 
     def count_round_trip(self, strategy: str, pnl: i64) -> None:
-        """Count a trade that is over, with its P&L after charges in paise: losses in a row are a limit."""
+        """Count a trade that is over, with its P&L after charges in paise.
+
+        Losses in a row are a limit.
+        """
         self.round_trips += 1
         self.losses = self.losses + 1 if pnl < 0 else 0
         for slot in self.slots:
@@ -331,7 +375,8 @@ class DeskPositions:
     def naked(self) -> i64:
         """Return how many open rungs have less protection that could fill than shares, or could sell more than they hold.
 
-        One bare by plan needs none, where the broker takes stops at all. More is sold by stops and exits beyond the shares, and by what stands twice at the broker.
+        One bare by plan needs none, where the broker takes stops at all. More is sold by stops and
+        exits beyond the shares, and by what stands twice at the broker.
         """
         found = {int(gtt.rung) for gtt in self.stray_gtts.values()}
         for order in self.strays.values():
@@ -341,13 +386,19 @@ class DeskPositions:
             last = self.markets[int(ladder.instrument.token)].last
             for rung in ladder.rungs:
                 short = rung.present > 0 and self._lacks_protection(ladder, rung, last)
-                if rung.quantity < 0 or short or (rung.quantity > 0 and standing_quantity(rung) > rung.present):
+                if (
+                    rung.quantity < 0
+                    or short
+                    or (rung.quantity > 0 and standing_quantity(rung) > rung.present)
+                ):
                     found.add(int(rung.rung_id))
         return len(found)
 
     def _lacks_protection(self, ladder: Ladder, rung: Rung, last: float) -> bool:
         """Tell whether a rung that should have a stop has less protection than shares."""
-        return (rung.plan.stop_percent > 0.0 or self.order_store.limit_only) and protected_quantity(ladder, rung, last) < rung.present
+        return (rung.plan.stop_percent > 0.0 or self.order_store.limit_only) and protected_quantity(
+            ladder, rung, last
+        ) < rung.present
 
     def open_positions(self) -> i64:
         """Return how many rungs hold shares."""
@@ -360,7 +411,12 @@ class DeskPositions:
 
 
 def _entry_rests(ladder: Ladder, rung: Rung, entry: Order) -> bool:
-    """Tell whether an entry waits in the book, untouched, for as long as its order lives: nothing is under way with it."""
+    """Tell whether an entry waits in the book, untouched, for as long as its order lives.
+
+    Nothing is under way with it.
+    """
     waits = entry.status is OrderStatus.OPEN or entry.status is OrderStatus.TRIGGER_PENDING
-    still = entry.pending is None and not entry.cancelling and entry.traded == 0 and entry.filled == 0
+    still = (
+        entry.pending is None and not entry.cancelling and entry.traded == 0 and entry.filled == 0
+    )
     return waits and still and ladder.plan.entry_seconds == 0 and not rung.leaving

@@ -1,7 +1,8 @@
 """Keep every rung either protected or on its way out.
 
-`tend_rung` is level-triggered: it looks at how a rung stands and asks for what is missing, so it does not matter which
-event was lost, came twice or came late. Called after everything that touches a rung, and every second.
+`tend_rung` is level-triggered: it looks at how a rung stands and asks for what is missing, so it
+does not matter which event was lost, came twice or came late. Called after everything that touches
+a rung, and every second.
 """
 
 from typing import Final
@@ -65,8 +66,17 @@ def tend_rung(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> None:
     """Ask for whatever this rung lacks at the last price (rupees, 0.0: unknown)."""
     if not rung.live:
         return
-    if rung.quantity != 0 and ladder.plan.product is Product.MIS and ladder.instrument.hours.squared_off(out.now):
-        _report_wait(out, ladder, rung, "the broker squares off intraday positions now: nothing more is sent for this one")
+    if (
+        rung.quantity != 0
+        and ladder.plan.product is Product.MIS
+        and ladder.instrument.hours.squared_off(out.now)
+    ):
+        _report_wait(
+            out,
+            ladder,
+            rung,
+            "the broker squares off intraday positions now: nothing more is sent for this one",
+        )
         return
     _tend_entry(out, ladder, rung)
     if rung.stop_order is not None:
@@ -102,7 +112,9 @@ def _tend_stop_order(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -
         _place_stop(out, ladder, rung, last)
     elif order.status is OrderStatus.TRIGGER_PENDING and not order.cancelling:
         reached = stop_orders.reached_exit_level(ladder, rung, last)
-        if reached == "target" or (reached == "stop" and stop_orders.waits_farther_away(ladder, rung, order)):
+        if reached == "target" or (
+            reached == "stop" and stop_orders.waits_farther_away(ladder, rung, order)
+        ):
             mark_leaving(rung, reached)
             _leave_at_market(out, ladder, rung, last)
         elif order.pending is None:
@@ -110,11 +122,16 @@ def _tend_stop_order(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -
 
 
 def is_idle(ladder: Ladder, high: float, low: float) -> bool:
-    """Tell whether prices between these (rupees) leave nothing to do: no rung to enter, no order, no stop to move."""
+    """Tell whether prices between these (rupees) leave nothing to do.
+
+    No rung to enter, no order, no stop to move.
+    """
     if ladder.leaving:
         return False
     for rung in ladder.rungs:
-        if rung.state is not RungState.CLOSED and not _is_rung_idle(ladder, rung, high if ladder.side is Side.BUY else low):
+        if rung.state is not RungState.CLOSED and not _is_rung_idle(
+            ladder, rung, high if ladder.side is Side.BUY else low
+        ):
             return False
     return True
 
@@ -140,7 +157,12 @@ def _is_rung_idle(ladder: Ladder, rung: Rung, extreme: float) -> bool:
         and not is_settled(entry)
     ):
         return False
-    if rung.state is not RungState.OPEN or rung.quantity <= 0 or rung.leaving or rung.exit is not None:
+    if (
+        rung.state is not RungState.OPEN
+        or rung.quantity <= 0
+        or rung.leaving
+        or rung.exit is not None
+    ):
         return False
     if rung.plan.stop_percent <= 0.0:
         return True
@@ -158,9 +180,19 @@ def _is_rung_idle(ladder: Ladder, rung: Rung, extreme: float) -> bool:
 def _gtt_stands(ladder: Ladder, rung: Rung) -> bool:
     """Tell whether the GTT of a rung stands as it should."""
     gtt = rung.gtt
-    if gtt is None or gtt.status is not GttStatus.ACTIVE or gtt.asked or gtt.pending or gtt.deleting:
+    if (
+        gtt is None
+        or gtt.status is not GttStatus.ACTIVE
+        or gtt.asked
+        or gtt.pending
+        or gtt.deleting
+    ):
         return False
-    return gtt.legs[0].quantity == rung.present and not rung.needs_refit and not gtt_differs(ladder, rung, gtt, rung.stop)
+    return (
+        gtt.legs[0].quantity == rung.present
+        and not rung.needs_refit
+        and not gtt_differs(ladder, rung, gtt, rung.stop)
+    )
 
 
 def _tend_entry(out: OrderStore, ladder: Ladder, rung: Rung) -> None:
@@ -168,7 +200,11 @@ def _tend_entry(out: OrderStore, ladder: Ladder, rung: Rung) -> None:
     entry = rung.entry
     if entry is None or is_settled(entry):
         return
-    if rung.leaving or _entry_waited(out, ladder, entry) or ladder.instrument.hours.withdraws_entry(out.now, entry.created):
+    if (
+        rung.leaving
+        or _entry_waited(out, ladder, entry)
+        or ladder.instrument.hours.withdraws_entry(out.now, entry.created)
+    ):
         out.cancel_order(entry)
 
 
@@ -200,7 +236,10 @@ def _finish_rung(out: OrderStore, rung: Rung) -> None:
 
 
 def _withdraw_all_sales(out: OrderStore, rung: Rung) -> None:
-    """Take back whatever could sell shares that the broker's books do not hold for a rung: it would sell somebody else's."""
+    """Take back whatever could sell shares that the broker's books do not hold for a rung.
+
+    It would sell somebody else's.
+    """
     order = rung.exit
     if rung.gtt is not None and rung.gtt.live:
         out.delete_gtt(rung.gtt)
@@ -214,7 +253,8 @@ def _withdraw_all_sales(out: OrderStore, rung: Rung) -> None:
 def _keep_exit_alone(out: OrderStore, ladder: Ladder, rung: Rung) -> None:
     """Let nothing else at the broker offer what an exit offers, and the exit no more than there is.
 
-    An exit that was given up may arrive beside the stop that took its place, or beside the exit that did.
+    An exit that was given up may arrive beside the stop that took its place, or beside the exit
+    that did.
     """
     order = rung.exit
     if order is None or ladder.plan.cover:
@@ -227,7 +267,10 @@ def _keep_exit_alone(out: OrderStore, ladder: Ladder, rung: Rung) -> None:
 
 
 def _undo_oversold(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> None:
-    """Bring back what has left beyond what was held: nothing is to stand open that nobody asked for."""
+    """Bring back what has left beyond what was held.
+
+    Nothing is to stand open that nobody asked for.
+    """
     mark_leaving(rung, "oversold")
     order = rung.exit
     if rung.gtt is not None and rung.gtt.live:
@@ -242,27 +285,42 @@ def _undo_oversold(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> 
         _send_exit(out, ladder, rung, ladder.side, -rung.quantity, last)
 
 
-def _send_exit(out: OrderStore, ladder: Ladder, rung: Rung, side: Side, quantity: i64, last: float) -> None:
+def _send_exit(
+    out: OrderStore, ladder: Ladder, rung: Rung, side: Side, quantity: i64, last: float
+) -> None:
     """Send an exit: at the market, or with a limit that trades at once where the broker takes nothing else."""
     kind = OrderType.MARKET
     limit = 0.0
     if out.limit_only:
         if last <= 0.0:
-            _report_wait(out, ladder, rung, "its exit waits for a price: this broker takes LIMIT orders only")
+            _report_wait(
+                out, ladder, rung, "its exit waits for a price: this broker takes LIMIT orders only"
+            )
             return
         kind = OrderType.LIMIT
         limit = escalated_limit(out, ladder, side, 1, last)
     freeze = ladder.instrument.freeze
     rung.exit = out.place_order(
-        ladder.strategy, ladder.instrument.token, side, quantity, kind, ladder.plan.product, OrderPurpose.EXIT, rung.rung_id,
-        limit, terms=SLICED if freeze > 0 and quantity > freeze else PLAIN,
-    )  # fmt: skip
+        ladder.strategy,
+        ladder.instrument.token,
+        side,
+        quantity,
+        kind,
+        ladder.plan.product,
+        OrderPurpose.EXIT,
+        rung.rung_id,
+        limit,
+        terms=SLICED if freeze > 0 and quantity > freeze else PLAIN,
+    )
     rung.state = RungState.EXITING
     rung.retry_at = out.now + RETRY_SECONDS * SECOND
 
 
 def _move_stop_along(ladder: Ladder, rung: Rung) -> None:
-    """Let a stop that is placed anew stand where it belongs by now: the last move may have been made and not been told."""
+    """Let a stop that is placed anew stand where it belongs by now.
+
+    The last move may have been made and not been told.
+    """
     if ladder.plan.trail:
         rung.stop = trailed_stop(ladder, rung, rung.high)
     if ladder.plan.resting:
@@ -272,7 +330,8 @@ def _move_stop_along(ladder: Ladder, rung: Rung) -> None:
 def _waits_behind_stop(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> bool:
     """Tell whether a rung waits behind its stop for an exit that was given up and may still arrive.
 
-    It does not where no stop can stand or the price is at it, and when intraday positions are over: it leaves again.
+    It does not where no stop can stand or the price is at it, and when intraday positions are over:
+    it leaves again.
     """
     if ladder.instrument.hours.squares_off(out.now) and ladder.plan.resting:
         return False
@@ -287,7 +346,11 @@ def _waits_behind_stop(out: OrderStore, ladder: Ladder, rung: Rung, last: float)
         return False
     rung.target = 0.0
     _move_stop_along(ladder, rung)
-    if stop_orders.reached_exit_level(ladder, rung, last) if ladder.plan.resting else _near_level(ladder, rung, last):
+    if (
+        stop_orders.reached_exit_level(ladder, rung, last)
+        if ladder.plan.resting
+        else _near_level(ladder, rung, last)
+    ):
         return False
     if ladder.plan.resting:
         stop_orders.place_stop_order(out, ladder, rung)
@@ -301,15 +364,29 @@ def _correct_stop(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> N
     gtt = rung.gtt
     order = rung.stop_order
     if order is not None and order.status is OrderStatus.TRIGGER_PENDING and not order.cancelling:
-        if order.pending is None and (order.quantity - order.traded != rung.present or rung.needs_refit):
+        if order.pending is None and (
+            order.quantity - order.traded != rung.present or rung.needs_refit
+        ):
             stop_orders.trail_stop_order(out, ladder, rung, order)
         return
-    if gtt is None or gtt.status is not GttStatus.ACTIVE or gtt.pending or gtt.deleting or gtt.asked:
+    if (
+        gtt is None
+        or gtt.status is not GttStatus.ACTIVE
+        or gtt.pending
+        or gtt.deleting
+        or gtt.asked
+    ):
         return
     resized = gtt.legs[0].quantity != rung.present
-    if last <= 0.0 or out.now < gtt.retry_at or out.now - rung.moved < stop_rest_ns(ladder, resized):
+    if (
+        last <= 0.0
+        or out.now < gtt.retry_at
+        or out.now - rung.moved < stop_rest_ns(ladder, resized)
+    ):
         return
-    if not resized and (_is_at_stop(ladder, rung.stop, last) or not _needs_change(ladder, rung, gtt, rung.stop)):
+    if not resized and (
+        _is_at_stop(ladder, rung.stop, last) or not _needs_change(ladder, rung, gtt, rung.stop)
+    ):
         return
     out.modify_gtt(gtt, last, gtt_legs(ladder, rung, rung.stop, rung.present))
     rung.moved = out.now
@@ -330,7 +407,12 @@ def _leave_at_market(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -
         elif gtt.status is GttStatus.ACTIVE:
             out.delete_gtt(gtt)
         return
-    if gtt is not None and gtt.status is GttStatus.TRIGGERED and not gtt.order_id and _may_show_order(out, gtt):
+    if (
+        gtt is not None
+        and gtt.status is GttStatus.TRIGGERED
+        and not gtt.order_id
+        and _may_show_order(out, gtt)
+    ):
         return
     if not takes:
         _protect_overnight(out, ladder, rung, last)
@@ -343,9 +425,12 @@ def _leave_at_market(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -
 
 
 def _protect_overnight(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> None:
-    """Protect over night what could not be sold before the close: its old stop may lie beyond the price by now.
+    """Protect over night what could not be sold before the close.
 
-    So too until the closing auction takes its exit, without a word: nobody knows that it will find the desk alive.
+    Its old stop may lie beyond the price by now.
+
+    So too until the closing auction takes its exit, without a word: nobody knows that it will find
+    the desk alive.
     """
     hours = ladder.instrument.hours
     if out.now < rung.protect_at or last <= 0.0:
@@ -393,9 +478,13 @@ def _keep_stop_clear(ladder: Ladder, rung: Rung, last: float) -> None:
 
 def _place_gtt(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> None:
     rung.gtt = out.place_gtt(
-        ladder.strategy, ladder.instrument.token, ladder.plan.product, rung.rung_id, last,
+        ladder.strategy,
+        ladder.instrument.token,
+        ladder.plan.product,
+        rung.rung_id,
+        last,
         gtt_legs(ladder, rung, rung.stop, rung.present),
-    )  # fmt: skip
+    )
     rung.moved = out.now
     rung.needs_refit = False
 
@@ -417,11 +506,19 @@ def _place_stop(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> Non
         return
     sign = float(ladder.sign)
     if rung.stop <= 0.0:
-        rung.high = rung.average if sign * (rung.high - rung.average) < 0.0 or rung.high <= 0.0 else rung.high
+        rung.high = (
+            rung.average
+            if sign * (rung.high - rung.average) < 0.0 or rung.high <= 0.0
+            else rung.high
+        )
         rung.stop = stop_at(ladder, rung, rung.average)
         rung.target = target_at(ladder, rung)
     _move_stop_along(ladder, rung)
-    reached = stop_orders.reached_exit_level(ladder, rung, last) if ladder.plan.resting else _near_level(ladder, rung, last)
+    reached = (
+        stop_orders.reached_exit_level(ladder, rung, last)
+        if ladder.plan.resting
+        else _near_level(ladder, rung, last)
+    )
     if reached:
         mark_leaving(rung, reached)
         _leave_at_market(out, ladder, rung, last)
@@ -435,7 +532,10 @@ def _near_level(ladder: Ladder, rung: Rung, last: float) -> str:
     """Return "stop" or "target" where the last price is too near to it for a GTT, or beyond it, else an empty string."""
     if _is_at_stop(ladder, rung.stop, last):
         return "stop"
-    if rung.target > 0.0 and float(ladder.sign) * (rung.target - last) <= last * NEAREST_PERCENT / 100.0:
+    if (
+        rung.target > 0.0
+        and float(ladder.sign) * (rung.target - last) <= last * NEAREST_PERCENT / 100.0
+    ):
         return "target"
     return ""
 
@@ -453,7 +553,9 @@ def _trail_gtt(out: OrderStore, ladder: Ladder, rung: Rung, gtt: Gtt, last: floa
     sign = float(ladder.sign)
     if last <= 0.0:
         return
-    if _is_at_stop(ladder, stop, last) or (rung.target > 0.0 and sign * (rung.target - last) <= near):
+    if _is_at_stop(ladder, stop, last) or (
+        rung.target > 0.0 and sign * (rung.target - last) <= near
+    ):
         # the price is at the stop, and what stands is farther away: somebody else has put it there
         farther = sign * (rung.stop - leg.trigger) > 0.0 and _is_at_stop(ladder, rung.stop, last)
         vain = not could_fill(ladder.instrument, ladder.exit_side, leg.trigger, leg.price)
@@ -489,7 +591,9 @@ def confirm_gtt(ladder: Ladder, rung: Rung, gtt: Gtt) -> bool:
         return False
     leg = stop_leg(ladder, gtt)
     stop = leg.trigger
-    rung.needs_refit = rung.needs_refit or not could_fill(ladder.instrument, ladder.exit_side, stop, leg.price)
+    rung.needs_refit = rung.needs_refit or not could_fill(
+        ladder.instrument, ladder.exit_side, stop, leg.price
+    )
     moved = stop != rung.stop
     rung.stop = stop
     if moved:
@@ -500,6 +604,8 @@ def confirm_gtt(ladder: Ladder, rung: Rung, gtt: Gtt) -> bool:
 def triggered_by(ladder: Ladder, gtt: Gtt, price: float) -> str:
     """Return which leg sent an order at this limit price: "stop" or "target"."""
     index: i64 = 0 if ladder.sign > 0 else len(gtt.legs) - 1
-    if len(gtt.legs) == 2 and abs(gtt.legs[1 - index].price - price) < abs(gtt.legs[index].price - price):
+    if len(gtt.legs) == 2 and abs(gtt.legs[1 - index].price - price) < abs(
+        gtt.legs[index].price - price
+    ):
         return "target"
     return "stop"

@@ -62,7 +62,10 @@ class RefusalReason(IntEnum):
 
 @final
 class RiskLimits:
-    """The operator's limits: money in paise, 0 switches a limit off. Those named `strategy_…` hold for each one alone."""
+    """The operator's limits: money in paise, 0 switches a limit off.
+
+    Those named `strategy_…` hold for each one alone.
+    """
 
     def __init__(
         self,
@@ -102,7 +105,11 @@ class RiskLimits:
     @property
     def by_strategy(self) -> bool:
         """Tell whether a limit on the losses of single strategies is set."""
-        return self.strategy_daily_loss > 0 or self.strategy_drawdown > 0 or self.strategy_consecutive_losses > 0
+        return (
+            self.strategy_daily_loss > 0
+            or self.strategy_drawdown > 0
+            or self.strategy_consecutive_losses > 0
+        )
 
     @property
     def halts(self) -> bool:
@@ -111,7 +118,10 @@ class RiskLimits:
         return whole or self.by_strategy
 
     def set_limit(self, name: str, value: float) -> None:
-        """Set a limit by name, in this class's units; "budget.NAME" is a strategy's budget. Raises `AttributeError`."""
+        """Set a limit by name, in this class's units; "budget.NAME" is a strategy's budget.
+
+        Raises `AttributeError`.
+        """
         if name.startswith("budget."):
             self.budgets[name[7:]] = i64(int(value))
         elif name == "price_range_percent":
@@ -215,9 +225,12 @@ def whole_lots(instrument: Instrument, capital: i64, price: float) -> i64:
 
 
 def rung_size(instrument: Instrument, plan: LadderPlan, stop_percent: float, price: float) -> i64:
-    """Return the shares of a rung by its plan: a fixed number, what its risk allows, at most what its capital buys.
+    """Return the shares of a rung by its plan.
 
-    With a risk, that is what is lost at the stop; with a swing as well, what the position moves when the price does.
+    A fixed number, what its risk allows, at most what its capital buys.
+
+    With a risk, that is what is lost at the stop; with a swing as well, what the position moves
+    when the price does.
     """
     if plan.quantity > 0:
         return plan.quantity
@@ -230,12 +243,17 @@ def rung_size(instrument: Instrument, plan: LadderPlan, stop_percent: float, pri
 
 
 def check_order(
-    instrument: Instrument, quantity: i64, price: float, reference: float, limits: RiskLimits, several: bool = False
+    instrument: Instrument,
+    quantity: i64,
+    price: float,
+    reference: float,
+    limits: RiskLimits,
+    several: bool = False,
 ) -> RefusalReason:
     """Check an order by itself: quantity, grid, band, freeze quantity, value, distance from the last price.
 
-    `several`: the broker makes several orders of it, none of them above the freeze quantity. None is above `ORDER`, whether
-    there is a freeze quantity or not.
+    `several`: the broker makes several orders of it, none of them above the freeze quantity. None
+    is above `ORDER`, whether there is a freeze quantity or not.
     """
     if quantity <= 0:
         return RefusalReason.SIZE_ZERO
@@ -262,13 +280,19 @@ def check_usage(strategy: str, value: i64, usage: LimitUsage, limits: RiskLimits
         return RefusalReason.THROTTLE
     if limits.max_positions > 0 and usage.positions >= limits.max_positions:
         return RefusalReason.POSITIONS
-    if limits.max_positions_per_symbol > 0 and usage.symbol_positions >= limits.max_positions_per_symbol:
+    if (
+        limits.max_positions_per_symbol > 0
+        and usage.symbol_positions >= limits.max_positions_per_symbol
+    ):
         return RefusalReason.POSITIONS_PER_SYMBOL
     if limits.max_trades_per_day > 0 and usage.trades >= limits.max_trades_per_day:
         return RefusalReason.TRADES_PER_DAY
     if limits.max_exposure > 0 and saturating_add(usage.exposure, value) > limits.max_exposure:
         return RefusalReason.EXPOSURE
-    if limits.max_symbol_exposure > 0 and saturating_add(usage.symbol_exposure, value) > limits.max_symbol_exposure:
+    if (
+        limits.max_symbol_exposure > 0
+        and saturating_add(usage.symbol_exposure, value) > limits.max_symbol_exposure
+    ):
         return RefusalReason.SYMBOL_EXPOSURE
     budget = limits.budgets.get(strategy, 0)
     if budget > 0 and saturating_add(usage.strategy_exposure, value) > budget:
@@ -280,17 +304,26 @@ def check_usage(strategy: str, value: i64, usage: LimitUsage, limits: RiskLimits
 
 def halt_reason(net: i64, peak: i64, losses: i64, limits: RiskLimits) -> str:
     """Return why trading must stop at this day's P&L (paise, after charges) and its peak, or an empty string."""
-    return _reached_limit(net, peak, losses, limits.max_daily_loss, limits.max_drawdown, limits.max_consecutive_losses)
+    return _reached_limit(
+        net, peak, losses, limits.max_daily_loss, limits.max_drawdown, limits.max_consecutive_losses
+    )
 
 
 def stop_reason(net: i64, peak: i64, losses: i64, limits: RiskLimits) -> str:
     """Return why one strategy must stop at its own P&L of the day (paise) and its peak, or an empty string."""
     return _reached_limit(
-        net, peak, losses, limits.strategy_daily_loss, limits.strategy_drawdown, limits.strategy_consecutive_losses
+        net,
+        peak,
+        losses,
+        limits.strategy_daily_loss,
+        limits.strategy_drawdown,
+        limits.strategy_consecutive_losses,
     )
 
 
-def _reached_limit(net: i64, peak: i64, losses: i64, daily_loss: i64, drawdown: i64, in_a_row: i64) -> str:
+def _reached_limit(
+    net: i64, peak: i64, losses: i64, daily_loss: i64, drawdown: i64, in_a_row: i64
+) -> str:
     if daily_loss > 0 and net <= -daily_loss:
         return "daily loss limit"
     if drawdown > 0 and net <= saturating_add(peak, -drawdown):

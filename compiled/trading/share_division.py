@@ -9,13 +9,19 @@ from compiled.trading.ladder import Ladder, Rung
 
 
 def divided_price(price: float, event: CarriedDivision, high: float) -> float:
-    """Return a price of before or after a division as one of after: that which is nearer to a rung's highest, in rupees."""
+    """Return a price of before or after a division as one of after.
+
+    That which is nearer to a rung's highest, in rupees.
+    """
     after = price * float(event.per) / float(event.shares)
     return after if high > 0.0 and abs(after - high) < abs(price - high) else price
 
 
 def concerns_rung(ladder: Ladder, rung: Rung, before: i64) -> bool:
-    """Tell whether a division concerns a rung: it holds delivered shares of earlier days than `before` (ns)."""
+    """Tell whether a division concerns a rung.
+
+    It holds delivered shares of earlier days than `before` (ns).
+    """
     delivered = ladder.plan.product is Product.CNC or ladder.plan.product is Product.MTF
     return delivered and rung.quantity > 0 and rung.opened < before
 
@@ -24,7 +30,10 @@ class PositionDivisions(BookCorrections):
     """Carries rungs and their positions over a change of what one share is."""
 
     def _apply_division(self, event: CarriedDivision) -> None:
-        """Divide what came from days before the event's; the day's P&L counts from the previous close, as before."""
+        """Divide what came from days before the event's.
+
+        The day's P&L counts from the previous close, as before.
+        """
         market = self.markets.get(int(event.token))
         if market is None:
             return
@@ -50,7 +59,10 @@ class PositionDivisions(BookCorrections):
             self._tend_ladder(ladder)
 
     def divide_shares(self, event: CarriedDivision) -> None:
-        """Divide the shares of the rungs; of fractions, what they make together belongs to the later ones."""
+        """Divide the shares of the rungs.
+
+        Of fractions, what they make together belongs to the later ones.
+        """
         market = self.markets[int(event.token)]
         for product in (Product.CNC, Product.MTF):
             held: i64 = 0

@@ -1,8 +1,11 @@
-"""Stops that rest at the exchange as orders: for intraday positions, which GTTs do not serve, and of cover orders.
+"""Stops that rest at the exchange as orders.
 
-One stop order for the shares of a rung, or one exit, never both: it is placed when the entry fills, modified when it
-trails or the quantity changes, and cancelled before an exit is sent. Once triggered it is the exit. A rung's target is
-watched by the desk, for a second order at the exchange could sell the same shares again.
+For intraday positions, which GTTs do not serve, and of cover orders.
+
+One stop order for the shares of a rung, or one exit, never both: it is placed when the entry fills,
+modified when it trails or the quantity changes, and cancelled before an exit is sent. Once
+triggered it is the exit. A rung's target is watched by the desk, for a second order at the exchange
+could sell the same shares again.
 """
 
 from compiled.model.order_terms import OrderChange
@@ -29,7 +32,10 @@ def promote_triggered_stop(rung: Rung) -> None:
 
 
 def accepted_trigger(ladder: Ladder, stop: float) -> float:
-    """Return the trigger that the exchange takes for a stop: one off the band stands at its edge, nearer to the price."""
+    """Return the trigger that the exchange takes for a stop.
+
+    One off the band stands at its edge, nearer to the price.
+    """
     edge = clamp_to_band(ladder.instrument, stop)
     return edge if float(ladder.sign) * (edge - stop) > 0.0 else stop
 
@@ -41,10 +47,17 @@ def place_stop_order(out: OrderStore, ladder: Ladder, rung: Rung) -> None:
     kind = ladder.instrument.kind
     stop_limited = kind == "CE" or kind == "PE"
     rung.stop_order = out.place_order(
-        ladder.strategy, ladder.instrument.token, ladder.exit_side, rung.present,
-        OrderType.SL if stop_limited else OrderType.SLM, Product.MIS, OrderPurpose.PROTECT, rung.rung_id,
-        stop_limit(ladder, rung.stop) if stop_limited else 0.0, rung.stop,
-    )  # fmt: skip
+        ladder.strategy,
+        ladder.instrument.token,
+        ladder.exit_side,
+        rung.present,
+        OrderType.SL if stop_limited else OrderType.SLM,
+        Product.MIS,
+        OrderPurpose.PROTECT,
+        rung.rung_id,
+        stop_limit(ladder, rung.stop) if stop_limited else 0.0,
+        rung.stop,
+    )
     rung.moved = out.now
     rung.needs_refit = False
 
@@ -53,10 +66,16 @@ def trail_stop_order(out: OrderStore, ladder: Ladder, rung: Rung, order: Order) 
     """Move the stop in the position's favour, and keep its quantity equal to the rung's."""
     if out.now - order.created >= PROVEN * SECOND and order.quantity - order.traded == rung.present:
         rung.refusals = 0
-    quantity = 0 if ladder.plan.cover or order.quantity - order.traded == rung.present else rung.present
+    quantity = (
+        0 if ladder.plan.cover or order.quantity - order.traded == rung.present else rung.present
+    )
     if out.now - rung.moved < stop_rest_ns(ladder, quantity > 0) or out.now < order.retry_at:
         return
-    stop = accepted_trigger(ladder, trailed_stop(ladder, rung, rung.high)) if ladder.plan.trail else rung.stop
+    stop = (
+        accepted_trigger(ladder, trailed_stop(ladder, rung, rung.high))
+        if ladder.plan.trail
+        else rung.stop
+    )
     limit = stop_limit(ladder, stop) if order.order_type is OrderType.SL else 0.0
     refit = rung.needs_refit and limit > 0.0 and limit != order.price
     rung.needs_refit = False
@@ -67,7 +86,9 @@ def trail_stop_order(out: OrderStore, ladder: Ladder, rung: Rung, order: Order) 
     limit = limit if moved > 0.0 or refit else 0.0
     if out.modify_order(order, OrderChange(quantity, limit, moved)) or ladder.plan.cover:
         return
-    rung.stop = stop  # its modifications are used up: the next one begins where this one would have stood
+    rung.stop = (
+        stop  # its modifications are used up: the next one begins where this one would have stood
+    )
     out.cancel_order(order)
 
 
@@ -76,7 +97,12 @@ def stop_order_stands(ladder: Ladder, rung: Rung, extreme: float) -> bool:
     order = rung.stop_order
     if order is None or order.status is not OrderStatus.TRIGGER_PENDING:
         return False
-    if order.pending is not None or order.cancelling or order.quantity != rung.present or rung.needs_refit:
+    if (
+        order.pending is not None
+        or order.cancelling
+        or order.quantity != rung.present
+        or rung.needs_refit
+    ):
         return False
     if order.trigger != rung.stop:
         return False
@@ -84,12 +110,18 @@ def stop_order_stands(ladder: Ladder, rung: Rung, extreme: float) -> bool:
 
 
 def waits_farther_away(ladder: Ladder, rung: Rung, order: Order) -> bool:
-    """Tell whether a stop order waits farther from the price than its rung's stop: somebody else has put it there."""
+    """Tell whether a stop order waits farther from the price than its rung's stop.
+
+    Somebody else has put it there.
+    """
     return float(ladder.sign) * (rung.stop - order.trigger) > 0.0
 
 
 def withdraw_stop_order(out: OrderStore, rung: Rung) -> bool:
-    """Take the stop order away before an exit; return whether none is left that could sell the same shares."""
+    """Take the stop order away before an exit.
+
+    Return whether none is left that could sell the same shares.
+    """
     order = rung.stop_order
     if order is None:
         return True
@@ -112,7 +144,12 @@ def reached_exit_level(ladder: Ladder, rung: Rung, last: float) -> str:
 
 def confirm_stop_order(rung: Rung, order: Order) -> bool:
     """Take over the trigger the broker has confirmed; return whether the stop moved."""
-    if rung.stop_order is not order or not order.live or order.trigger <= 0.0 or order.trigger == rung.stop:
+    if (
+        rung.stop_order is not order
+        or not order.live
+        or order.trigger <= 0.0
+        or order.trigger == rung.stop
+    ):
         return False
     rung.trailed += rung.stop > 0.0
     rung.stop = order.trigger

@@ -1,6 +1,9 @@
-"""What a strategy author sees: subclass `Strategy`, read the `Context`, ask for positions, changes and exits.
+"""What a strategy author sees.
 
-Every order is the entry of a position, and every position says what its stop is; `BARE` says that it has none.
+Subclass `Strategy`, read the `Context`, ask for positions, changes and exits.
+
+Every order is the entry of a position, and every position says what its stop is; `BARE` says that
+it has none.
 """
 
 from typing import Final, final
@@ -10,7 +13,17 @@ from mypy_extensions import i64, mypyc_attr
 from compiled.indicators.price import Indicator
 from compiled.model.int_map import IntMap
 from compiled.model.order_terms import PLAIN, OrderChange, OrderTerms
-from compiled.model.values import SECOND, Bar, Instrument, Order, Product, Side, Tick, Validity, day_start
+from compiled.model.values import (
+    SECOND,
+    Bar,
+    Instrument,
+    Order,
+    Product,
+    Side,
+    Tick,
+    Validity,
+    day_start,
+)
 from compiled.trading.ladder import Ladder, LadderPlan, RungPlan, entry_plan, single_rung_plan
 from compiled.trading.order_states import is_working
 from compiled.trading.risk import RefusalReason
@@ -55,7 +68,10 @@ class ManualRequest:
 
 
 class InstrumentQuote:
-    """What a strategy may know of an instrument: `last` in rupees, 0.0 before the first; signed shares held `bare_quantity`."""
+    """What a strategy may know of an instrument: `last` in rupees, 0.0 before the first.
+
+    Signed shares held `bare_quantity`.
+    """
 
     def __init__(self) -> None:
         self.last = 0.0
@@ -140,12 +156,18 @@ class Context:
     ) -> None:
         """Ask for a single position with a stop and perhaps a target, sized as `LadderPlan` says.
 
-        At most `capital` paise, or exactly `quantity` shares, or what loses `risk` paise at the stop or by a `swing`.
+        At most `capital` paise, or exactly `quantity` shares, or what loses `risk` paise at the
+        stop or by a `swing`.
         """
         plan = LadderPlan(
-            [RungPlan(0.0, stop_percent, target_percent)], capital, product, trail=trail, quantity=quantity, risk=risk,
+            [RungPlan(0.0, stop_percent, target_percent)],
+            capital,
+            product,
+            trail=trail,
+            quantity=quantity,
+            risk=risk,
             swing=swing,
-        )  # fmt: skip
+        )
         self.ladder(token, side, plan, reason)
 
     def buy(
@@ -165,11 +187,17 @@ class Context:
     ) -> None:
         """Ask for shares, with a stop so far from what they cost (`BARE`: none), and perhaps a target.
 
-        With a `price` (rupees) it is a LIMIT order, with a `trigger` SL-M, with both SL, with neither MARKET. A market
-        order that does not fill within seconds is cancelled; a priced one rests for its validity.
+        With a `price` (rupees) it is a LIMIT order, with a `trigger` SL-M, with both SL, with
+        neither MARKET. A market order that does not fill within seconds is cancelled; a priced one
+        rests for its validity.
         """
         entry = entry_plan(price, trigger, validity, protection, terms)
-        self.ladder(token, Side.BUY, single_rung_plan(quantity, stop_percent, target_percent, product, trail, entry), reason)
+        self.ladder(
+            token,
+            Side.BUY,
+            single_rung_plan(quantity, stop_percent, target_percent, product, trail, entry),
+            reason,
+        )
 
     def sell(
         self,
@@ -186,9 +214,17 @@ class Context:
         trail: bool = True,
         reason: str = "",
     ) -> None:
-        """Ask for a short position, as `buy` does for a long one; what is held is left by `exit`."""
+        """Ask for a short position, as `buy` does for a long one.
+
+        What is held is left by `exit`.
+        """
         entry = entry_plan(price, trigger, validity, protection, terms)
-        self.ladder(token, Side.SELL, single_rung_plan(quantity, stop_percent, target_percent, product, trail, entry), reason)
+        self.ladder(
+            token,
+            Side.SELL,
+            single_rung_plan(quantity, stop_percent, target_percent, product, trail, entry),
+            reason,
+        )
 
     def orders(self, token: i64) -> list[Order]:
         """Return this strategy's entries on a token that may still trade."""
@@ -200,8 +236,13 @@ class Context:
                     found.append(entry)
         return found
 
-    def modify(self, order: Order, quantity: i64 = 0, price: float = 0.0, trigger: float = 0.0) -> None:
-        """Ask for another total quantity, price or trigger of a working entry; 0 leaves one as it is."""
+    def modify(
+        self, order: Order, quantity: i64 = 0, price: float = 0.0, trigger: float = 0.0
+    ) -> None:
+        """Ask for another total quantity, price or trigger of a working entry.
+
+        0 leaves one as it is.
+        """
         if not self.warming:
             change = OrderChange(quantity, price, trigger)
             self.requests.append(StrategyRequest(order.token, order.side, None, "", order, change))
@@ -221,7 +262,8 @@ class Context:
 class Strategy:
     """One strategy: give it a name and a span, and override what it wants to hear.
 
-    `span` is the bar it hears in seconds, `every` the seconds between calls of `on_timer` (0: none).
+    `span` is the bar it hears in seconds, `every` the seconds between calls of `on_timer` (0:
+    none).
     """
 
     def __init__(self, name: str, span: i64, every: i64 = 0, wants_ticks: bool = False) -> None:
@@ -231,10 +273,12 @@ class Strategy:
         self.wants_ticks = wants_ticks
 
     def follow(self, token: i64) -> list[Indicator]:  # noqa: ARG002  what strategies go by
-        """Return the indicators that the desk is to keep for an instrument; asked once, before its first bar.
+        """Return the indicators that the desk is to keep for an instrument.
 
-        The desk takes each bar into them, at the speed of the core, before `on_bar` hears it. Where a `Cross` is among
-        them, `on_bar` hears only the bars at which one of the crosses turns.
+        Asked once, before its first bar.
+
+        The desk takes each bar into them, at the speed of the core, before `on_bar` hears it. Where
+        a `Cross` is among them, `on_bar` hears only the bars at which one of the crosses turns.
         """
         return []
 

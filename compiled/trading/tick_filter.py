@@ -1,4 +1,7 @@
-"""Which ticks cannot be true: they are kept out of bars, stops and strategies; `docs/bars.md` has the rules and their figures."""
+"""Which ticks cannot be true: they are kept out of bars, stops and strategies.
+
+`docs/bars.md` has the rules and their figures.
+"""
 
 from typing import Final, final
 
@@ -32,7 +35,9 @@ ODD: Final[i64] = 3
 class DeadTick:
     """A tick that cannot be true, why, when it came (ns), the last true price in rupees (0.0: none), its instrument."""
 
-    def __init__(self, tick: Tick, reason: str, received: i64, last: float, instrument: Instrument | None) -> None:
+    def __init__(
+        self, tick: Tick, reason: str, received: i64, last: float, instrument: Instrument | None
+    ) -> None:
         self.tick = tick
         self.reason = reason
         self.received = received
@@ -42,7 +47,10 @@ class DeadTick:
 
 @final
 class FilterState:
-    """What is known of one token: its last true price and when it came, and the tick that waits to be borne out."""
+    """What is known of one token.
+
+    Its last true price and when it came, and the tick that waits to be borne out.
+    """
 
     def __init__(self) -> None:
         self.price = 0.0
@@ -55,14 +63,19 @@ class FilterState:
 
 @final
 class TickFilter:
-    """Tells true ticks from others. `ahead` (ns) is how far a stamp may lie in the future; `dead` gathers what was kept out."""
+    """Tells true ticks from others.
+
+    `ahead` (ns) is how far a stamp may lie in the future; `dead` gathers what was kept out.
+    """
 
     def __init__(self, ahead: i64) -> None:
         self.ahead = ahead
         self.dead: list[DeadTick] = []
         self._seen: IntMap[FilterState] = IntMap()
 
-    def sift_ticks(self, ticks: list[Tick], markets: IntMap[InstrumentState], now: i64, today: i64) -> list[Tick]:
+    def sift_ticks(
+        self, ticks: list[Tick], markets: IntMap[InstrumentState], now: i64, today: i64
+    ) -> list[Tick]:
         """Return the ticks to be taken at `now`, in their order, of a day that began at `today` (ns UTC)."""
         taken: list[Tick] = []
         for tick in ticks:
@@ -81,7 +94,9 @@ class TickFilter:
         seen.price = price
         seen.ts = ts
 
-    def _judge_tick(self, tick: Tick, instrument: Instrument, now: i64, today: i64, taken: list[Tick]) -> None:
+    def _judge_tick(
+        self, tick: Tick, instrument: Instrument, now: i64, today: i64, taken: list[Tick]
+    ) -> None:
         seen = self._token_state(tick.token)
         why = self._impossible_reason(tick, instrument, seen, now, today)
         if why:
@@ -89,7 +104,11 @@ class TickFilter:
             return
         held = seen.held
         if held is not None:
-            same = held.ltp == tick.ltp and held.volume == tick.volume and held.last_trade_ts == tick.last_trade_ts
+            same = (
+                held.ltp == tick.ltp
+                and held.volume == tick.volume
+                and held.last_trade_ts == tick.last_trade_ts
+            )
             if same and now - seen.since < STANDS:
                 return
             seen.held = None
@@ -110,7 +129,9 @@ class TickFilter:
         seen.ts = now
         taken.append(tick)
 
-    def _impossible_reason(self, tick: Tick, instrument: Instrument, seen: FilterState, now: i64, today: i64) -> str:
+    def _impossible_reason(
+        self, tick: Tick, instrument: Instrument, seen: FilterState, now: i64, today: i64
+    ) -> str:
         if tick.ts > now + self.ahead or tick.last_trade_ts > now + self.ahead:
             return FUTURE
         if tick.ts < today and tick.last_trade_ts > 0:
@@ -124,7 +145,9 @@ class TickFilter:
                     return GRID
         return ""
 
-    def _doubtful_reason(self, tick: Tick, instrument: Instrument, seen: FilterState, now: i64) -> str:
+    def _doubtful_reason(
+        self, tick: Tick, instrument: Instrument, seen: FilterState, now: i64
+    ) -> str:
         away = abs(tick.ltp - seen.price)
         if seen.price > 0.0 and away <= NEAR * seen.price:
             return ""

@@ -1,4 +1,6 @@
-"""One instrument at the simulated exchange: what stands there, how it is admitted, how a fill is reported.
+"""One instrument at the simulated exchange.
+
+What stands there, how it is admitted, how a fill is reported.
 
 Prices in here are grid indexes of the instrument (`Instrument.ticks`), 0 for none.
 """
@@ -22,7 +24,9 @@ class PercentSlabs:
     def __init__(self, below: list[float], percents: list[float]) -> None:
         """Raise `ValueError` unless there is one more percentage than there are limits."""
         if len(percents) != len(below) + 1:
-            raise ValueError(f"{len(below)} limits need {len(below) + 1} percentages, found {len(percents)}")
+            raise ValueError(
+                f"{len(below)} limits need {len(below) + 1} percentages, found {len(percents)}"
+            )
         self._below = vec[float](below)
         self._percents = vec[float](percents)
 
@@ -38,9 +42,10 @@ class PercentSlabs:
 class VenueRules:
     """What the simulated exchange goes by; the dated numbers come from `engine/market`.
 
-    `shares` and `options` hold the automatic market protection in percent. `to_exchange` and `from_exchange` are the
-    latencies in ns. `touch` lets a resting order trade when the price only reaches its limit. A GTT's trigger stands at
-    least `gtt_percent` from the last price, below `gtt_cheap` rupees at least `gtt_distance` rupees.
+    `shares` and `options` hold the automatic market protection in percent. `to_exchange` and
+    `from_exchange` are the latencies in ns. `touch` lets a resting order trade when the price only
+    reaches its limit. A GTT's trigger stands at least `gtt_percent` from the last price, below
+    `gtt_cheap` rupees at least `gtt_distance` rupees.
     """
 
     def __init__(
@@ -68,11 +73,16 @@ class VenueRules:
 class InstrumentVenue:
     """Our orders and GTTs on one instrument, in the order of their arrival, and the last price.
 
-    `price_index` is the last price, unless `close` (rupees, 0.0: no) has come after it. `volume_left` is what our orders may still take of this bar's or tick's volume (-1: no limit),
-    `passed_volume` what those that rest may (-1: all of it), `prices` and `sizes` the book as `compiled/venue/queue_position.py` reads it, `visible_levels` how many levels a side it can show. `wire_divisor` is what prices on the wire are divided by.
+    `price_index` is the last price, unless `close` (rupees, 0.0: no) has come after it.
+    `volume_left` is what our orders may still take of this bar's or tick's volume (-1: no limit),
+    `passed_volume` what those that rest may (-1: all of it), `prices` and `sizes` the book as
+    `compiled/venue/queue_position.py` reads it, `visible_levels` how many levels a side it can
+    show. `wire_divisor` is what prices on the wire are divided by.
     """
 
-    def __init__(self, instrument: Instrument, rules: VenueRules, slippage: Slippage, reports: ReportQueue) -> None:
+    def __init__(
+        self, instrument: Instrument, rules: VenueRules, slippage: Slippage, reports: ReportQueue
+    ) -> None:
         self.instrument = instrument
         self.rules = rules
         self.slippage = slippage
@@ -111,13 +121,19 @@ class InstrumentVenue:
         kind = order.order_type
         if order.quantity < 1 or order.quantity % instrument.lot != 0:
             return "quantity is not a multiple of the lot"
-        if instrument.freeze > 0 and order.quantity > instrument.freeze and not order.terms.makes_several_orders:
+        if (
+            instrument.freeze > 0
+            and order.quantity > instrument.freeze
+            and not order.terms.makes_several_orders
+        ):
             return "quantity above the freeze quantity"
         variety = order.terms.variety
         if variety is not Variety.REGULAR and variety is not Variety.ICEBERG:
             return variety.name.lower() + " orders are not simulated"
         if (kind is OrderType.MARKET or kind is OrderType.SLM) and (
-            order.protection == 0.0 or order.protection > 100.0 or (order.protection < 0.0 and order.protection != -1.0)
+            order.protection == 0.0
+            or order.protection > 100.0
+            or (order.protection < 0.0 and order.protection != -1.0)
         ):
             return "market orders need a market protection"
         if kind is OrderType.LIMIT or kind is OrderType.SL:
@@ -156,25 +172,37 @@ class InstrumentVenue:
         last = self.last_index()
         if last > 0 and sign * (trigger - last) <= 0:
             return "trigger on the wrong side of the last price"
-        if order.order_type is OrderType.SL and sign * (instrument.ticks(order.price) - trigger) < 0:
+        if (
+            order.order_type is OrderType.SL
+            and sign * (instrument.ticks(order.price) - trigger) < 0
+        ):
             return "trigger beyond the limit price"
         return ""
 
     def change_order(self, order: RestingOrder, change: OrderChange) -> str:
-        """Change a working order as asked; return why the exchange refuses that, or an empty string.
+        """Change a working order as asked.
+
+        Return why the exchange refuses that, or an empty string.
 
         An order that has got another price or more shares goes to the end of the queue.
         """
         instrument = self.instrument
         done = order.quantity - order.left
-        if change.quantity > 0 and (change.quantity <= done or change.quantity % instrument.lot != 0):
+        if change.quantity > 0 and (
+            change.quantity <= done or change.quantity % instrument.lot != 0
+        ):
             return "quantity is no more than what is filled, or not a multiple of the lot"
         for price in (change.price, change.trigger):
             reason = self.price_refusal(price) if price > 0.0 else ""
             if reason:
                 return reason
         trigger = instrument.ticks(change.trigger)
-        if trigger > 0 and order.trigger > 0 and self.last_index() > 0 and order.sign * (trigger - self.last_index()) <= 0:
+        if (
+            trigger > 0
+            and order.trigger > 0
+            and self.last_index() > 0
+            and order.sign * (trigger - self.last_index()) <= 0
+        ):
             return "trigger on the wrong side of the last price"
         if trigger > 0 and order.trigger > 0:
             order.trigger = trigger
@@ -222,7 +250,11 @@ class InstrumentVenue:
         instrument = self.instrument
         last = instrument.price(self.price_index)
         if percent < 0.0:
-            slabs = self.rules.options if instrument.kind == "CE" or instrument.kind == "PE" else self.rules.shares
+            slabs = (
+                self.rules.options
+                if instrument.kind == "CE" or instrument.kind == "PE"
+                else self.rules.shares
+            )
             percent = slabs.percent(last)
         worst = instrument.snap(last * (1.0 + float(sign) * percent / 100.0), -sign)
         if instrument.upper > 0.0:
@@ -251,11 +283,19 @@ class InstrumentVenue:
         return price <= instrument.ticks(instrument.lower)
 
     def take_liquidity(self, order: RestingOrder, ts: i64) -> None:
-        """Trade an order that takes liquidity at the last price: slippage against it, its limit and the band respected."""
+        """Trade an order that takes liquidity at the last price.
+
+        Slippage against it, its limit and the band respected.
+        """
         quantity = self.allowed_quantity(order)
         if quantity > 0:
             price = self.slipped_price(order.sign, quantity)
-            self.fill_order(order, ts, quantity, order.limit if order.sign * (price - order.limit) > 0 else price)
+            self.fill_order(
+                order,
+                ts,
+                quantity,
+                order.limit if order.sign * (price - order.limit) > 0 else price,
+            )
 
     def slipped_price(self, sign: i64, quantity: i64) -> i64:
         """Return what so many shares cost that take liquidity at the last price, whatever their limit."""
@@ -285,14 +325,19 @@ class InstrumentVenue:
         self.reports.report_order(ts, order, OrderStatus.CANCELLED, reason)
 
     def fire_gtt(self, waiting: RestingGtt, leg: i64, ts: i64) -> RestingOrder | None:
-        """Trigger a leg of a GTT, once: send its LIMIT order, and return it unless the exchange refuses it."""
+        """Trigger a leg of a GTT, once.
+
+        Send its LIMIT order, and return it unless the exchange refuses it.
+        """
         self.gtts.remove(waiting)
         wanted = waiting.legs[leg]
         reason = self.price_refusal(wanted.price)
         if reason:
             self.reports.report_gtt(ts, waiting, GttStatus.TRIGGERED, [], reason)
             return None
-        sent = RestingOrder(str(self.reports.take_number()), "", self.instrument, wanted.side, wanted.quantity)
+        sent = RestingOrder(
+            str(self.reports.take_number()), "", self.instrument, wanted.side, wanted.quantity
+        )
         sent.limit = self.instrument.ticks(wanted.price)
         self.reports.report_gtt(ts, waiting, GttStatus.TRIGGERED, [sent.order_id])
         self.reports.report_order(ts, sent, OrderStatus.OPEN)

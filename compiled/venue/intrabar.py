@@ -16,9 +16,12 @@ NOTHING: Final[list[RestingOrder]] = []
 
 
 def low_first(instrument: Instrument, open: float, high: float, low: float) -> bool:
-    """Tell whether a bar's path goes to the low first: it is no farther from the open, counted in ticks of the grid.
+    """Tell whether a bar's path goes to the low first.
 
-    Differences of prices in rupees decide a tie by rounding noise: 4.35 - 4.30 is more than 4.40 - 4.35.
+    It is no farther from the open, counted in ticks of the grid.
+
+    Differences of prices in rupees decide a tie by rounding noise: 4.35 - 4.30 is more than 4.40 -
+    4.35.
     """
     begun = instrument.ticks(open)
     return begun - instrument.ticks(low) <= instrument.ticks(high) - begun
@@ -34,7 +37,10 @@ def path_point(k: i64, to_low: bool, open: float, high: float, low: float, close
 
 
 def path_time(k: i64, start: i64, end: i64) -> i64:
-    """Return when a bar's path reaches point 0 to 3 (ns): at its start, a third, two thirds, 1 ns before its end."""
+    """Return when a bar's path reaches point 0 to 3 (ns).
+
+    At its start, a third, two thirds, 1 ns before its end.
+    """
     if k == 3:
         return end - 1
     return start + (end - start) * k // 3
@@ -53,7 +59,10 @@ class PriceMeeting:
         self.leg: i64 = 0
 
     def take_if_nearer(self, at: i64, level: i64) -> bool:
-        """Take a level (0: none) if it is nearer to the price than the one so far; return whether it is."""
+        """Take a level (0: none) if it is nearer to the price than the one so far.
+
+        Return whether it is.
+        """
         distance = level - at if level >= at else at - level
         if level == 0 or distance >= self.distance:
             return False
@@ -84,7 +93,10 @@ def begin_bar(floor: InstrumentVenue, ts: i64, open: i64, high: i64, low: i64, v
 
 
 def walk_to(floor: InstrumentVenue, ts: i64, to: i64) -> None:
-    """Move the price to the next point of the path; everything on the way is met in the order of its distance."""
+    """Move the price to the next point of the path.
+
+    Everything on the way is met in the order of its distance.
+    """
     if not floor.orders and not floor.gtts:
         floor.price_index = to
         return
@@ -103,7 +115,10 @@ def walk_to(floor: InstrumentVenue, ts: i64, to: i64) -> None:
 
 
 def _trade_at_level(floor: InstrumentVenue, order: RestingOrder, ts: i64) -> bool:
-    """Let an order have what it meets; return whether something of it is left that could not trade."""
+    """Let an order have what it meets.
+
+    Return whether something of it is left that could not trade.
+    """
     if order.trigger != 0:
         floor.activate_stop(order, ts)
         return False
@@ -119,7 +134,11 @@ def _trade_at_level(floor: InstrumentVenue, order: RestingOrder, ts: i64) -> boo
 def _next_meeting(floor: InstrumentVenue, to: i64, tried: list[RestingOrder]) -> PriceMeeting:
     met = PriceMeeting()
     for order in floor.orders:
-        if not order.fresh and order not in tried and met.take_if_nearer(floor.price_index, _order_level(floor, order, to)):
+        if (
+            not order.fresh
+            and order not in tried
+            and met.take_if_nearer(floor.price_index, _order_level(floor, order, to))
+        ):
             met.order = order
     for waiting in floor.gtts:
         for leg in range(i64(len(waiting.legs))):
@@ -136,7 +155,9 @@ def _order_level(floor: InstrumentVenue, order: RestingOrder, to: i64) -> i64:
             return floor.price_index
         return order.trigger if floor.is_triggered(order, to) else 0
     if order.taking:
-        if order.crosses(floor.price_index) or ((order.market or floor.rules.touch) and order.limit == floor.price_index):
+        if order.crosses(floor.price_index) or (
+            (order.market or floor.rules.touch) and order.limit == floor.price_index
+        ):
             return floor.price_index
         order.taking = False
     if order.crosses(floor.price_index):
@@ -147,7 +168,10 @@ def _order_level(floor: InstrumentVenue, order: RestingOrder, to: i64) -> i64:
 
 
 def _trigger_level(floor: InstrumentVenue, waiting: RestingGtt, leg: i64, to: i64) -> i64:
-    """Return where on the way to `to` a leg fires, 0 for nowhere; a target gives way to a stop in the same bar."""
+    """Return where on the way to `to` a leg fires, 0 for nowhere.
+
+    A target gives way to a stop in the same bar.
+    """
     if waiting.is_reached(leg, floor.price_index):
         level = floor.price_index
     elif waiting.is_reached(leg, to):

@@ -1,7 +1,7 @@
 """Execution against ticks: the visible depth, and the place of each resting order in the queue at its price.
 
-`docs/fills.md` states the rules in order. Prices are grid indexes; five levels a side, bids in the places 0 to 4, asks
-in 5 to 9, size 0 where there is no level.
+`docs/fills.md` states the rules in order. Prices are grid indexes; five levels a side, bids in the
+places 0 to 4, asks in 5 to 9, size 0 where there is no level.
 """
 
 from typing import Final
@@ -86,7 +86,10 @@ def meet_tick(floor: InstrumentVenue, ts: i64, price: i64, volume: i64, seen: bo
 
 
 def _traded_volume(floor: InstrumentVenue, price: i64, volume: i64) -> i64:
-    """Return the volume since the tick before; without volume in the feed, 1 where the price has moved."""
+    """Return the volume since the tick before.
+
+    Without volume in the feed, 1 where the price has moved.
+    """
     if volume < 0:
         return 1 if price != floor.price_index else 0
     day = floor.day_volume
@@ -110,7 +113,9 @@ def _fire_gtts(floor: InstrumentVenue, ts: i64) -> None:
                 break
 
 
-def _meet_order(floor: InstrumentVenue, order: RestingOrder, ts: i64, traded: i64, seen: bool) -> None:
+def _meet_order(
+    floor: InstrumentVenue, order: RestingOrder, ts: i64, traded: i64, seen: bool
+) -> None:
     if order.trigger != 0:
         if not floor.is_triggered(order, floor.price_index):
             return
@@ -127,7 +132,9 @@ def _meet_order(floor: InstrumentVenue, order: RestingOrder, ts: i64, traded: i6
 
 def _trade_by_last_price(floor: InstrumentVenue, order: RestingOrder, ts: i64, traded: i64) -> None:
     """Trade without a book: what takes trades at the last price, what rests when the price has gone through it."""
-    met = order.crosses(floor.price_index) or ((floor.rules.touch or order.market) and order.limit == floor.price_index)
+    met = order.crosses(floor.price_index) or (
+        (floor.rules.touch or order.market) and order.limit == floor.price_index
+    )
     if order.taking:
         if met and not floor.is_locked(order.sign, floor.price_index):
             floor.take_liquidity(order, ts)
@@ -139,7 +146,8 @@ def _trade_by_last_price(floor: InstrumentVenue, order: RestingOrder, ts: i64, t
 def _walk_depth(floor: InstrumentVenue, order: RestingOrder, ts: i64) -> None:
     """Take the visible levels of the other side, best first, as far as the limit.
 
-    The rest comes to rest where the side ends; where only the sight of it ends, it takes again with the next tick.
+    The rest comes to rest where the side ends; where only the sight of it ends, it takes again with
+    the next tick.
     """
     first = LEVELS if order.sign > 0 else i64(0)
     whole = floor.sizes[first + floor.visible_levels - 1] > 0
@@ -165,7 +173,10 @@ def _walk_depth(floor: InstrumentVenue, order: RestingOrder, ts: i64) -> None:
 
 
 def _shown_quantity(floor: InstrumentVenue, order: RestingOrder) -> i64:
-    """Return what the book shows at an order's price: 0 where it is better than the best, -1 where it is out of sight."""
+    """Return what the book shows at an order's price.
+
+    0 where it is better than the best, -1 where it is out of sight.
+    """
     first = i64(0) if order.sign > 0 else LEVELS
     for level in range(first, first + floor.visible_levels):
         if floor.sizes[level] == 0:

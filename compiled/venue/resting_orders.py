@@ -1,4 +1,7 @@
-"""What stands at the simulated exchange: our orders, our GTTs, and the reports that are on their way to us."""
+"""What stands at the simulated exchange.
+
+Our orders, our GTTs, and the reports that are on their way to us.
+"""
 
 from typing import Final, final
 
@@ -27,12 +30,15 @@ UNKNOWN: Final[i64] = -1
 class RestingOrder:
     """One order at the exchange; `limit` and `trigger` are grid indexes, 0 for none.
 
-    `sign` 1 buys, -1 sells. `market` marks an order that was sent without a limit. `taking` holds until it has come to
-    rest, `fresh` until the bar that caused it is over (a stop never is). `ahead` is the quantity in front of it at its price, `shown`
-    what the level held when that was reckoned (-1: unknown).
+    `sign` 1 buys, -1 sells. `market` marks an order that was sent without a limit. `taking` holds
+    until it has come to rest, `fresh` until the bar that caused it is over (a stop never is).
+    `ahead` is the quantity in front of it at its price, `shown` what the level held when that was
+    reckoned (-1: unknown).
     """
 
-    def __init__(self, order_id: str, tag: str, instrument: Instrument, side: Side, quantity: i64) -> None:
+    def __init__(
+        self, order_id: str, tag: str, instrument: Instrument, side: Side, quantity: i64
+    ) -> None:
         self.order_id = order_id
         self.tag = tag
         self.instrument = instrument
@@ -106,8 +112,8 @@ class RestingGtt:
 class ReportQueue:
     """What the exchange tells us, in the order in which we hear it, each `delay` ns after it happened.
 
-    `due` is when the next one is heard, `NEVER` while there is none. Order, trade and GTT ids are counted from `first` on,
-    and are never used again.
+    `due` is when the next one is heard, `NEVER` while there is none. Order, trade and GTT ids are
+    counted from `first` on, and are never used again.
     """
 
     def __init__(self, delay: i64, first: i64) -> None:
@@ -148,18 +154,28 @@ class ReportQueue:
             self.due = self._due[self._head]
         return event
 
-    def report_order(self, ts: i64, order: RestingOrder, status: OrderStatus, reason: str = "") -> None:
+    def report_order(
+        self, ts: i64, order: RestingOrder, status: OrderStatus, reason: str = ""
+    ) -> None:
         """Tell how an order stands."""
         instrument = order.instrument
         heard = ts + self.delay
         self.add_report(
             ts,
             OrderUpdate(
-                heard, order.order_id, order.tag, instrument.token, order.side, status, order.quantity,
-                order.quantity - order.left, instrument.price(order.limit), instrument.price(order.trigger),
+                heard,
+                order.order_id,
+                order.tag,
+                instrument.token,
+                order.side,
+                status,
+                order.quantity,
+                order.quantity - order.left,
+                instrument.price(order.limit),
+                instrument.price(order.trigger),
                 reason=reason,
             ),
-        )  # fmt: skip
+        )
 
     def report_trade(self, ts: i64, order: RestingOrder, quantity: i64, price: i64) -> None:
         """Tell a trade at a grid index: first how it leaves the order, then the trade itself."""
@@ -168,14 +184,38 @@ class ReportQueue:
         trade_id = "T" + str(self.take_number())
         self.add_report(
             ts,
-            BrokerTrade(ts, trade_id, order.order_id, instrument.token, order.side, quantity, instrument.price(price)),
+            BrokerTrade(
+                ts,
+                trade_id,
+                order.order_id,
+                instrument.token,
+                order.side,
+                quantity,
+                instrument.price(price),
+            ),
         )
 
-    def report_gtt(self, ts: i64, waiting: RestingGtt, status: GttStatus, order_ids: list[str], reason: str = "") -> None:
+    def report_gtt(
+        self,
+        ts: i64,
+        waiting: RestingGtt,
+        status: GttStatus,
+        order_ids: list[str],
+        reason: str = "",
+    ) -> None:
         """Tell how a GTT stands."""
         heard = ts + self.delay
         self.add_report(
-            ts, GttUpdate(heard, waiting.gtt_id, waiting.instrument.token, status, waiting.legs, order_ids, reason)
+            ts,
+            GttUpdate(
+                heard,
+                waiting.gtt_id,
+                waiting.instrument.token,
+                status,
+                waiting.legs,
+                order_ids,
+                reason,
+            ),
         )
 
 

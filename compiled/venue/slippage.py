@@ -1,4 +1,7 @@
-"""What a fill costs beyond the price that was seen: slippage models, where no order book says it better."""
+"""What a fill costs beyond the price that was seen.
+
+Slippage models, where no order book says it better.
+"""
 
 from typing import final
 
@@ -9,8 +12,9 @@ from mypy_extensions import i64, mypyc_attr
 class Slippage:
     """No slippage; subclass it and override `away`, `share`, or both.
 
-    It prices what takes liquidity at a bar's or a last price: market orders, triggered stops, orders that cross when
-    they arrive. Orders that rest trade at their limit, and where a tick shows a book, the book is the slippage.
+    It prices what takes liquidity at a bar's or a last price: market orders, triggered stops,
+    orders that cross when they arrive. Orders that rest trade at their limit, and where a tick
+    shows a book, the book is the slippage.
     """
 
     def away(
@@ -23,8 +27,9 @@ class Slippage:
     ) -> float:
         """Return how far against us `quantity` shares trade, in rupees a share.
 
-        `volume` is what the market trades in that bar or tick (-1: unknown), `spread` the quoted one in rupees (0.0:
-        unknown). The venue rounds against us to the grid and never passes the order's limit.
+        `volume` is what the market trades in that bar or tick (-1: unknown), `spread` the quoted
+        one in rupees (0.0: unknown). The venue rounds against us to the grid and never passes the
+        order's limit.
         """
         return 0.0
 
@@ -64,8 +69,8 @@ class SpreadFraction(Slippage):
 class VolumeShare(Slippage):
     """At most `most` of the volume, and a price impact of `impact` times the square of the share taken.
 
-    The quadratic impact is that of zipline's VolumeShareSlippage (its defaults: 0.025 and 0.1). Where the volume is
-    unknown there is neither limit nor impact.
+    The quadratic impact is that of zipline's VolumeShareSlippage (its defaults: 0.025 and 0.1).
+    Where the volume is unknown there is neither limit nor impact.
     """
 
     def __init__(self, most: float, impact: float) -> None:

@@ -1,7 +1,9 @@
-"""The simulated exchange of paper trading and backtests: commands and market data in, the events a kernel hears out.
+"""The simulated exchange of paper trading and backtests.
 
-`docs/fills.md` states its rules in order. It has no clock: time comes with the market data, and with `advance`. Funds
-and holdings are not checked; the kernel's risk checks stand before it.
+Commands and market data in, the events a kernel hears out.
+
+`docs/fills.md` states its rules in order. It has no clock: time comes with the market data, and
+with `advance`. Funds and holdings are not checked; the kernel's risk checks stand before it.
 """
 
 from typing import Final, final
@@ -23,7 +25,16 @@ from compiled.model.events import (
 )
 from compiled.model.int_map import IntMap
 from compiled.model.order_terms import OrderChange
-from compiled.model.values import NEVER, Gtt, GttLeg, Instrument, Order, OrderStatus, Tick, day_start
+from compiled.model.values import (
+    NEVER,
+    Gtt,
+    GttLeg,
+    Instrument,
+    Order,
+    OrderStatus,
+    Tick,
+    day_start,
+)
 from compiled.venue import intrabar, queue_position
 from compiled.venue.instrument_venue import InstrumentVenue, VenueRules
 from compiled.venue.resting_orders import ReportQueue, RestingGtt, requested_legs, resting_order
@@ -37,9 +48,14 @@ MODIFY: Final[i64] = 3
 @mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class VenueRequest:
-    """A request about an order or a GTT on its way to the exchange; a GTT's `legs` and `last` as they were when sent."""
+    """A request about an order or a GTT on its way to the exchange.
 
-    def __init__(self, kind: i64, order: Order | None, gtt: Gtt | None, change: OrderChange | None = None) -> None:
+    A GTT's `legs` and `last` as they were when sent.
+    """
+
+    def __init__(
+        self, kind: i64, order: Order | None, gtt: Gtt | None, change: OrderChange | None = None
+    ) -> None:
         self.kind = kind
         self.order = order
         self.gtt = gtt
@@ -50,16 +66,22 @@ class VenueRequest:
 
 @final
 class SimulatedVenue:
-    """One simulated exchange; give it every command of the kernel, and the kernel every event of it.
+    """One simulated exchange.
+
+    Give it every command of the kernel, and the kernel every event of it.
 
     Ids are counted from `first` on, so that those of several days do not meet.
     """
 
-    def __init__(self, instruments: list[Instrument], rules: VenueRules, slippage: Slippage, first: i64 = 1) -> None:
+    def __init__(
+        self, instruments: list[Instrument], rules: VenueRules, slippage: Slippage, first: i64 = 1
+    ) -> None:
         self.reports = ReportQueue(rules.from_exchange, first)
         self.instrument_venues: IntMap[InstrumentVenue] = IntMap()
         for instrument in instruments:
-            self.instrument_venues[instrument.token] = InstrumentVenue(instrument, rules, slippage, self.reports)
+            self.instrument_venues[instrument.token] = InstrumentVenue(
+                instrument, rules, slippage, self.reports
+            )
         self.open: i64 = 0
         self.close: i64 = 0
         self.today: i64 = 0
@@ -139,9 +161,13 @@ class SimulatedVenue:
         else:
             self._delete_gtt(gtt, ts)
 
-    def _report_answer(self, ts: i64, intent: i64, verb: RequestVerb, broker_id: str, reason: str = "") -> None:
+    def _report_answer(
+        self, ts: i64, intent: i64, verb: RequestVerb, broker_id: str, reason: str = ""
+    ) -> None:
         outcome = RequestOutcome.REFUSED if reason else RequestOutcome.ACCEPTED
-        self.reports.add_report(ts, BrokerAnswer(ts + self.reports.delay, intent, verb, outcome, broker_id, reason))
+        self.reports.add_report(
+            ts, BrokerAnswer(ts + self.reports.delay, intent, verb, outcome, broker_id, reason)
+        )
 
     def _place_order(self, order: Order, ts: i64) -> None:
         floor = self.instrument_venues[int(order.token)]
@@ -166,7 +192,9 @@ class SimulatedVenue:
                 self._report_answer(ts, order.intent, RequestVerb.CANCEL, made.order_id)
                 floor.drop_order(made, ts, "cancelled")
                 return
-        self._report_answer(ts, order.intent, RequestVerb.CANCEL, order.order_id, "the order is not open")
+        self._report_answer(
+            ts, order.intent, RequestVerb.CANCEL, order.order_id, "the order is not open"
+        )
 
     def _modify_order(self, order: Order, change: OrderChange, ts: i64) -> None:
         floor = self.instrument_venues[int(order.token)]
@@ -175,7 +203,9 @@ class SimulatedVenue:
                 reason = floor.change_order(made, change)
                 self._report_answer(ts, order.intent, RequestVerb.MODIFY, made.order_id, reason)
                 return
-        self._report_answer(ts, order.intent, RequestVerb.MODIFY, order.order_id, "the order is not open")
+        self._report_answer(
+            ts, order.intent, RequestVerb.MODIFY, order.order_id, "the order is not open"
+        )
 
     def _place_gtt(self, gtt: Gtt, errand: VenueRequest, ts: i64) -> None:
         floor = self.instrument_venues[int(gtt.token)]
@@ -203,7 +233,9 @@ class SimulatedVenue:
         floor = self.instrument_venues[int(gtt.token)]
         waiting = _find_gtt(floor, gtt.gtt_id)
         if waiting is None:
-            self._report_answer(ts, gtt.intent, RequestVerb.CANCEL, str(gtt.gtt_id), "the GTT is not active")
+            self._report_answer(
+                ts, gtt.intent, RequestVerb.CANCEL, str(gtt.gtt_id), "the GTT is not active"
+            )
             return
         floor.gtts.remove(waiting)
         self._report_answer(ts, gtt.intent, RequestVerb.CANCEL, str(gtt.gtt_id))
@@ -211,7 +243,10 @@ class SimulatedVenue:
     # market data
 
     def meet_tick(self, tick: Tick) -> None:
-        """Take in a tick at its time: requests that were due arrive first, then our orders meet the market."""
+        """Take in a tick at its time.
+
+        Requests that were due arrive first, then our orders meet the market.
+        """
         self.advance(tick.ts)
         floor = self.instrument_venues.get(int(tick.token))
         if floor is None or tick.ltp <= 0.0 or not tick.traded_since(self.today):
@@ -219,10 +254,16 @@ class SimulatedVenue:
         if len(tick.depth) == queue_position.DEPTH:
             seen = queue_position.read_book(floor, tick.depth, 0)
         else:
-            seen = queue_position.set_best(floor, tick.bid, tick.bid_quantity, tick.ask, tick.ask_quantity)
-        queue_position.meet_tick(floor, tick.ts, floor.instrument.ticks(tick.ltp), tick.volume, seen)
+            seen = queue_position.set_best(
+                floor, tick.bid, tick.bid_quantity, tick.ask, tick.ask_quantity
+            )
+        queue_position.meet_tick(
+            floor, tick.ts, floor.instrument.ticks(tick.ltp), tick.volume, seen
+        )
 
-    def open_bar(self, token: i64, ts: i64, open: float, high: float, low: float, volume: i64) -> None:
+    def open_bar(
+        self, token: i64, ts: i64, open: float, high: float, low: float, volume: i64
+    ) -> None:
         """Begin a bar at its open; `ts` is its start."""
         floor = self.instrument_venues[int(token)]
         i = floor.instrument
@@ -234,7 +275,10 @@ class SimulatedVenue:
         intrabar.walk_to(floor, ts, floor.instrument.ticks(price))
 
     def without_latency(self) -> None:
-        """Let requests and reports take no time from here on: inside a bar there is no finer clock."""
+        """Let requests and reports take no time from here on.
+
+        Inside a bar there is no finer clock.
+        """
         self.advance(NEVER)
         self._delay = 0
         self.reports.delay = 0

@@ -33,10 +33,12 @@ TAG: Final = "B"
 
 
 class RunSettings(NamedTuple):
-    """What a run goes by besides its data: the first cash (paise), the limits, and what a fill costs beyond its price.
+    """What a run goes by besides its data.
 
-    `warm_up` is how many sessions before the first the strategies hear; what of the first starts before `begins` (ns) they
-    hear so too.
+    The first cash (paise), the limits, and what a fill costs beyond its price.
+
+    `warm_up` is how many sessions before the first the strategies hear; what of the first starts
+    before `begins` (ns) they hear so too.
     """
 
     cash: int
@@ -57,9 +59,12 @@ class StrategyFailure(NamedTuple):
 
 @final
 class BacktestRun:
-    """Strategies on bars of `span` seconds; `symbols` are those of each strategy by its name, none: all of them.
+    """Strategies on bars of `span` seconds.
 
-    What is not in a session is left out (`dropped_bars` counts it), prices are put on the grid of their instrument.
+    `symbols` are those of each strategy by its name, none: all of them.
+
+    What is not in a session is left out (`dropped_bars` counts it), prices are put on the grid of
+    their instrument.
     """
 
     def __init__(
@@ -93,13 +98,23 @@ class BacktestRun:
         traded = [each for symbol, each in instruments.items() if len(self.series[symbol].start)]
         names = [each.symbol for each in traded]
         slots = [
-            StrategyState(each, [tokens[name] for name in symbols.get(each.name) or names if name in names])
+            StrategyState(
+                each, [tokens[name] for name in symbols.get(each.name) or names if name in names]
+            )
             for each in strategies
         ]
         setup = KernelSetup(
-            int(self.opens[0]), int(self.closes[0]), settings.cash, settings.limits, sorted({each.span for each in strategies}),
-            TAG, grace=0, hours=sessions.hours[0], modifies=settings.modifies, exits=settings.exits,
-        )  # fmt: skip
+            int(self.opens[0]),
+            int(self.closes[0]),
+            settings.cash,
+            settings.limits,
+            sorted({each.span for each in strategies}),
+            TAG,
+            grace=0,
+            hours=sessions.hours[0],
+            modifies=settings.modifies,
+            exits=settings.exits,
+        )
         self.kernel = Kernel(setup, traded, slots, sessions.rates[0])
         venue = SimulatedVenue(traded, venue_rules(market.days[-1]), settings.slippage)
         venue.without_latency()
@@ -118,26 +133,43 @@ class BacktestRun:
     @property
     def failures(self) -> list[StrategyFailure]:
         """Return the strategies that have failed."""
-        return [StrategyFailure(slot.name, slot.error) for slot in self.kernel.slots if slot.error is not None]
+        return [
+            StrategyFailure(slot.name, slot.error)
+            for slot in self.kernel.slots
+            if slot.error is not None
+        ]
 
     def keep_decisions(self) -> None:
-        """Let `decisions` be all there are; before `run`. Bare positions then are positions like others."""
+        """Let `decisions` be all there are; before `run`.
+
+        Bare positions then are positions like others.
+        """
         self.replay.keeps_decisions = True
         self.kernel.lane = None
 
     def run(self, go_on: Callable[[int, int], bool] = lambda *_: True) -> bool:
-        """Replay the bars; return whether all of them were. `go_on` is asked between parts, with bars done and all."""
+        """Replay the bars; return whether all of them were.
+
+        `go_on` is asked between parts, with bars done and all.
+        """
         self.play(self.bars, go_on)
         self.replay.finish()
-        self._result = ReplayResult(self.kernel, self.replay, self.columns.count, self.replay.fast_path)
+        self._result = ReplayResult(
+            self.kernel, self.replay, self.columns.count, self.replay.fast_path
+        )
         return self.bars_done == self.bars
 
     def play(self, until: int, go_on: Callable[[int, int], bool] = lambda *_: True) -> None:
-        """Replay until so many bars are done, or a strategy fails, or `go_on` says no; the end is still to come."""
+        """Replay until so many bars are done, or a strategy fails, or `go_on` says no.
+
+        The end is still to come.
+        """
         while self.bars_done < until:
             self.replay.advance(min(CHUNK, until - self.bars_done), True)
             self.bars_done = int(self.replay.first) // 8
-            if self.failures or (self.bars_done < self.bars and not go_on(self.bars_done, self.bars)):
+            if self.failures or (
+                self.bars_done < self.bars and not go_on(self.bars_done, self.bars)
+            ):
                 break
 
     # what came of it
@@ -172,12 +204,18 @@ class BacktestRun:
         """Return times (ns) and P&L after charges (paise), a point for each moment that had a bar."""
         points = int(self.replay.points)
         times, equity = (
-            np.frombuffer(cast("Any", packed), np.int64) for packed in (self._result.times, self._result.equity)
+            np.frombuffer(cast("Any", packed), np.int64)
+            for packed in (self._result.times, self._result.equity)
         )
         return times[:points], equity[:points]
 
-    def _warm_strategies(self, series: Mapping[str, BarSeries], slots: Sequence[StrategyState], calendar: Calendar) -> int:
-        """Show the strategies the sessions before the first, at most those that are asked for; return how many there were."""
+    def _warm_strategies(
+        self, series: Mapping[str, BarSeries], slots: Sequence[StrategyState], calendar: Calendar
+    ) -> int:
+        """Show the strategies the sessions before the first, at most those that are asked for.
+
+        Return how many there were.
+        """
         wanted = {int(slot.span) for slot in slots}
         days = np.unique(np.concatenate([ist_days(bars.start) for bars in series.values()]))
         back = (
@@ -185,7 +223,11 @@ class BacktestRun:
             if DAY_SPAN in wanted
             else self.settings.warm_up + int((days == day_number(self.market.days[0])).any())
         )
-        days = days[days >= day_number(self.market.days[0] - timedelta(days=DAYS_BACK))][-back:] if back else days[:0]
+        days = (
+            days[days >= day_number(self.market.days[0] - timedelta(days=DAYS_BACK))][-back:]
+            if back
+            else days[:0]
+        )
         if not len(days):
             return 0
         opens = _session_opens(calendar, [numbered_day(int(day)) for day in days])
@@ -193,7 +235,9 @@ class BacktestRun:
         for symbol, each in series.items():
             token = int(self.market.instruments[symbol].token)
             rows = each.pick(slice(int(np.searchsorted(ist_days(each.start), days[0])), None))
-            heard = to_bars(rows._replace(token=np.full(len(rows.start), token, np.int64)), self.span)
+            heard = to_bars(
+                rows._replace(token=np.full(len(rows.start), token, np.int64)), self.span
+            )
             for span in wanted:
                 bars += heard if span == self.span else fold_minutes(heard, span, opens)
         bars.sort(key=lambda bar: (bar.end, bar.span, bar.token))
@@ -202,7 +246,10 @@ class BacktestRun:
 
 
 def _session_opens(calendar: Calendar, days: Sequence[date]) -> list[int]:
-    """Return when each part of the days opens, ns UTC; of a day that the calendar does not know, its midnight."""
+    """Return when each part of the days opens, ns UTC.
+
+    Of a day that the calendar does not know, its midnight.
+    """
     opens: list[int] = []
     for day in days:
         try:

@@ -13,7 +13,15 @@ from compiled.model.values import E4
 from engine.backtest.run_outcome import DataManifest
 from engine.errors import ConfigError, NothingFound
 from engine.history.bar_adjustment import adjusted_series, adjustment_steps
-from engine.history.bar_series import BarSeries, Ints, StoredSeries, day_number, ist_days, merge, numbered_day
+from engine.history.bar_series import (
+    BarSeries,
+    Ints,
+    StoredSeries,
+    day_number,
+    ist_days,
+    merge,
+    numbered_day,
+)
 from engine.history.golden_bars import PREFIX, RAW, VENDOR, golden_versions, series_digest
 from engine.market.corporate_actions.action_list import CorporateActions
 from engine.ports import BarStore
@@ -22,11 +30,17 @@ from engine.texts import first_names
 ORDER: Final = (VENDOR, *RAW)
 """What is read where there is no golden version, the first that has the symbol."""
 AND: Final = " + "
-"""Between the versions of bars that are read of two: of the first, and beyond its ends of the other."""
+"""Between the versions of bars that are read of two.
+
+Of the first, and beyond its ends of the other.
+"""
 
 
 class LoadedBars(NamedTuple):
-    """Bars by symbol, warm-up included, in the order of the symbols; what they are, and what has to be said of them."""
+    """Bars by symbol, warm-up included, in the order of the symbols.
+
+    What they are, and what has to be said of them.
+    """
 
     series: dict[str, BarSeries]
     manifests: dict[str, DataManifest]
@@ -35,11 +49,17 @@ class LoadedBars(NamedTuple):
     @property
     def is_golden(self) -> bool:
         """Tell whether all of them are of golden versions, and of nothing else."""
-        return all(each.version.startswith(PREFIX) and AND not in each.version for each in self.manifests.values())
+        return all(
+            each.version.startswith(PREFIX) and AND not in each.version
+            for each in self.manifests.values()
+        )
 
 
 class BarVersions:
-    """Which bars a history has, and which of them a backtest reads; `folder` has the manifests of golden versions."""
+    """Which bars a history has, and which of them a backtest reads.
+
+    `folder` has the manifests of golden versions.
+    """
 
     def __init__(self, store: BarStore, folder: Path) -> None:
         self._store = store
@@ -48,7 +68,11 @@ class BarVersions:
 
     def symbols(self, span: int, version: str = "") -> list[str]:
         """Return the symbols that have bars of a span."""
-        found = {each.symbol for each in self._stored_series(span) if each.version == (version or each.version)}
+        found = {
+            each.symbol
+            for each in self._stored_series(span)
+            if each.version == (version or each.version)
+        }
         return sorted(found)
 
     def golden_names(self) -> list[str]:
@@ -56,12 +80,17 @@ class BarVersions:
         return [*self._golden[::-1]]
 
     def spans(self, symbols: Iterable[str] = (), version: str = "") -> list[int]:
-        """Return the lengths of the bars there are, in seconds; with symbols those of which each has some."""
+        """Return the lengths of the bars there are, in seconds.
+
+        With symbols those of which each has some.
+        """
         every = {each.span for each in self._there}
         return sorted(span for span in every if set(symbols) <= set(self.symbols(span, version)))
 
     def choose(self, symbol: str, span: int, version: str) -> str:
-        """Return the version of a symbol that is read: the one that is named, the newest golden one, or raw.
+        """Return the version of a symbol that is read.
+
+        The one that is named, the newest golden one, or raw.
 
         Raises `NothingFound` where there is none.
         """
@@ -73,12 +102,18 @@ class BarVersions:
         raise NothingFound(f"no bars of {symbol} of {span} s{of}: see patang bars list")
 
     def load(
-        self, symbols: Sequence[str], span: int, start: int, end: int, version: str, actions: CorporateActions | None
+        self,
+        symbols: Sequence[str],
+        span: int,
+        start: int,
+        end: int,
+        version: str,
+        actions: CorporateActions | None,
     ) -> LoadedBars:
         """Return the bars that start in [start, end) ns UTC, adjusted for the actions to the last of them.
 
-        A symbol without any is left out and named. Raises `NothingFound` where none has any, `DataError` for an action
-        whose effect is not known.
+        A symbol without any is left out and named. Raises `NothingFound` where none has any,
+        `DataError` for an action whose effect is not known.
         """
         loaded = LoadedBars({}, {}, [])
         missing: list[str] = []
@@ -87,26 +122,40 @@ class BarVersions:
             series = read_bars(self._store, symbol, span, start, end, name)
             if not version and name.startswith(PREFIX):
                 raw = next((each for each in ORDER if self._has_bars(symbol, span, each)), "")
-                whole = continued_series(series, read_bars(self._store, symbol, span, start, end, raw)) if raw else series
+                whole = (
+                    continued_series(series, read_bars(self._store, symbol, span, start, end, raw))
+                    if raw
+                    else series
+                )
                 if len(whole.start) > len(series.start):
                     series, name = whole, f"{name}{AND}{raw}"
             if not len(series.start):
                 missing.append(symbol)
                 continue
             said = DataManifest(
-                version=name, bars=len(series.start), first=int(series.start[0]), last=int(series.start[-1]),
+                version=name,
+                bars=len(series.start),
+                first=int(series.start[0]),
+                last=int(series.start[-1]),
                 sha256=series_digest(series),
-            )  # fmt: skip
+            )
             if actions is not None and not name.endswith("-adjusted"):
                 steps = adjustment_steps(series, actions, symbol)
                 if steps:
-                    series, said = adjusted_series(series, steps), msgspec.structs.replace(said, adjusted=True)
+                    series, said = (
+                        adjusted_series(series, steps),
+                        msgspec.structs.replace(said, adjusted=True),
+                    )
             loaded.series[symbol] = series
             loaded.manifests[symbol] = said
         if not loaded.series:
-            raise NothingFound(f"no bars of {first_names(missing)} in these days: see patang bars list")
+            raise NothingFound(
+                f"no bars of {first_names(missing)} in these days: see patang bars list"
+            )
         if missing:
-            loaded.warnings.append(f"without bars in these days, and left out: {first_names(missing)}")
+            loaded.warnings.append(
+                f"without bars in these days, and left out: {first_names(missing)}"
+            )
         others = sorted({each.version for each in loaded.manifests.values()} - set(self._golden))
         if others:
             loaded.warnings.append(f"not reconciled: bars of version {', '.join(others)}")
@@ -115,13 +164,17 @@ class BarVersions:
         return loaded
 
     def _has_bars(self, symbol: str, span: int, version: str) -> bool:
-        return any(each.symbol == symbol and each.version == version for each in self._stored_series(span))
+        return any(
+            each.symbol == symbol and each.version == version for each in self._stored_series(span)
+        )
 
     def _stored_series(self, span: int) -> Iterable[StoredSeries]:
         return (each for each in self._there if each.span == span)
 
 
-def read_bars(store: BarStore, symbol: str, span: int, start: int, end: int, version: str) -> BarSeries:
+def read_bars(
+    store: BarStore, symbol: str, span: int, start: int, end: int, version: str
+) -> BarSeries:
     """Return the bars of a symbol that start in [start, end), each time once; of two versions as `AND` says."""
     first, _, other = version.partition(AND)
     series = _unique_starts(store.columns(symbol, span, start, end, first))
@@ -174,7 +227,10 @@ def bars_within(series: BarSeries, opens: Ints, closes: Ints) -> BarSeries:
 
 
 def prices_on_grid(series: BarSeries, tick: float) -> BarSeries:
-    """Return the bars with every price on the grid of a tick (₹), as `Instrument.snap` rounds it: half away from zero."""
+    """Return the bars with every price on the grid of a tick (₹), as `Instrument.snap` rounds it.
+
+    Half away from zero.
+    """
     tick_e4 = round(tick * E4)
     prices = [np.floor(column * E4 / tick_e4 + 0.5) * tick_e4 / E4 for column in series[1:5]]
     return series._replace(open=prices[0], high=prices[1], low=prices[2], close=prices[3])
@@ -185,7 +241,10 @@ def one_clock(series: Mapping[str, BarSeries], tokens: Mapping[str, int]) -> Bar
 
     Raises `ValueError` for prices that are no bar.
     """
-    names = sorted((name for name in series if len(series[name].start)), key=lambda name: int(series[name].start[0]))
+    names = sorted(
+        (name for name in series if len(series[name].start)),
+        key=lambda name: int(series[name].start[0]),
+    )
     each = [series[name] for name in names]
     starts = np.concatenate([bars.start for bars in each])
     slots = np.repeat(np.arange(len(names), dtype=np.int64), [len(bars.start) for bars in each])
@@ -200,12 +259,20 @@ def one_clock(series: Mapping[str, BarSeries], tokens: Mapping[str, int]) -> Bar
 
 def days_of(series: Iterable[BarSeries], first: date, last: date) -> list[date]:
     """Return the days from `first` to `last` that have a bar."""
-    found = np.unique(np.concatenate([np.zeros(0, np.int64), *(np.unique(ist_days(bars.start)) for bars in series)]))
-    return [numbered_day(int(each)) for each in found if day_number(first) <= each <= day_number(last)]
+    found = np.unique(
+        np.concatenate(
+            [np.zeros(0, np.int64), *(np.unique(ist_days(bars.start)) for bars in series)]
+        )
+    )
+    return [
+        numbered_day(int(each)) for each in found if day_number(first) <= each <= day_number(last)
+    ]
 
 
 def span_for(spans: Sequence[int], wanted: int, strategies: Iterable[int]) -> int:
-    """Return the length of the bars that are replayed: what is asked for, or the shortest that every strategy can hear.
+    """Return the length of the bars that are replayed.
+
+    What is asked for, or the shortest that every strategy can hear.
 
     Raises `ConfigError` where there is none.
     """

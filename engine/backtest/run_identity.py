@@ -23,7 +23,12 @@ LIBRARIES: Final = ("numpy", "pyarrow", "duckdb")
 
 def code_hash() -> str:
     """Return a hash over the code and the dated tables that a result depends on."""
-    files = (path for part in PARTS for path in (ROOT / part).rglob("*") if path.suffix in {".py", ".json"})
+    files = (
+        path
+        for part in PARTS
+        for path in (ROOT / part).rglob("*")
+        if path.suffix in {".py", ".json"}
+    )
     return _files_hash(sorted(files))
 
 
@@ -54,7 +59,10 @@ def library_versions() -> dict[str, str]:
 
 
 def run_number(moment: datetime, digest: str) -> str:
-    """Return what a run is called: its time in UTC to the millisecond, and the beginning of its digest."""
+    """Return what a run is called.
+
+    Its time in UTC to the millisecond, and the beginning of its digest.
+    """
     return f"{moment.astimezone(UTC):%Y%m%d-%H%M%S}-{moment.microsecond // 1_000:03d}{digest[:4]}"
 
 
@@ -63,7 +71,9 @@ def is_native() -> bool:
     return bool(compiled.NATIVE)
 
 
-def parameters_of(tables: Iterable[tuple[str, Mapping[str, object]]]) -> dict[str, dict[str, object]]:
+def parameters_of(
+    tables: Iterable[tuple[str, Mapping[str, object]]],
+) -> dict[str, dict[str, object]]:
     """Return the parameters of strategies by name, without what says where and whether they run."""
     return {
         name: {key: value for key, value in table.items() if key not in {"enabled", "symbols"}}

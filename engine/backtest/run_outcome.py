@@ -1,6 +1,7 @@
 """What a backtest made: its trades, its days, and the manifest that says of what it was made.
 
-Amounts are paise, prices rupees, times ns UTC, days numbers counted from 1970-01-01 (`engine.history.bar_series.ist_days`).
+Amounts are paise, prices rupees, times ns UTC, days numbers counted from 1970-01-01
+(`engine.history.bar_series.ist_days`).
 """
 
 from collections.abc import Mapping
@@ -15,10 +16,13 @@ SCHEMA = 1
 
 
 class RoundTrip(NamedTuple):
-    """One round trip: a rung that was entered and left. An open one has `exit_ts` 0 and stands at the last price.
+    """One round trip: a rung that was entered and left.
 
-    `side` is 1 for a long one, -1 for a short one; prices are averages of its fills. `slippage` is what its fills lost
-    against the price they met, `mae` and `mfe` the worst (at most 0) and best (at least 0) it has stood at, before charges.
+    An open one has `exit_ts` 0 and stands at the last price.
+
+    `side` is 1 for a long one, -1 for a short one; prices are averages of its fills. `slippage` is
+    what its fills lost against the price they met, `mae` and `mfe` the worst (at most 0) and best
+    (at least 0) it has stood at, before charges.
     """
 
     number: int
@@ -54,10 +58,11 @@ class RoundTrip(NamedTuple):
 class DailyColumns(NamedTuple):
     """One row for each session, at its close: one array per field, all of one length.
 
-    `equity` is the account after charges, `gross` without any; `charges`, `turnover` (value bought and sold) and `closed`
-    (round trips) are the day's own. `exposure` is the value of all positions, long and short added. `benchmark` is what the
-    starting cash would be worth had it bought the same symbols in equal parts at their first close and held them, before
-    charges; `market` the close of the index that the history has, NaN where it has none.
+    `equity` is the account after charges, `gross` without any; `charges`, `turnover` (value bought
+    and sold) and `closed` (round trips) are the day's own. `exposure` is the value of all
+    positions, long and short added. `benchmark` is what the starting cash would be worth had it
+    bought the same symbols in equal parts at their first close and held them, before charges;
+    `market` the close of the index that the history has, NaN where it has none.
     """
 
     day: Ints
@@ -72,7 +77,10 @@ class DailyColumns(NamedTuple):
 
 
 class DataManifest(msgspec.Struct, frozen=True, kw_only=True):
-    """Which bars of a symbol a run has read: their version, how many, first and last start, and a hash of what they say."""
+    """Which bars of a symbol a run has read.
+
+    Their version, how many, first and last start, and a hash of what they say.
+    """
 
     version: str
     bars: int
@@ -124,8 +132,8 @@ class RunManifest(msgspec.Struct, frozen=True, kw_only=True):
 class RunOutcome(NamedTuple):
     """All that a run made. `times` and `curve` are the account after charges at every moment that had a bar.
 
-    `costs` are the parts of the charges by name, in the order of a contract note; `refused` counts refusals by reason code.
-    `bars` counts what was replayed, `orders` what was sent.
+    `costs` are the parts of the charges by name, in the order of a contract note; `refused` counts
+    refusals by reason code. `bars` counts what was replayed, `orders` what was sent.
     """
 
     manifest: RunManifest
@@ -141,4 +149,6 @@ class RunOutcome(NamedTuple):
     @property
     def net(self) -> int:
         """Return what the run earned after charges."""
-        return int(self.daily.equity[-1]) - self.manifest.start_cash if len(self.daily.equity) else 0
+        return (
+            int(self.daily.equity[-1]) - self.manifest.start_cash if len(self.daily.equity) else 0
+        )

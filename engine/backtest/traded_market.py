@@ -27,7 +27,10 @@ CONTRACT: Final = re.compile(r"\d{2}([A-Z]{3}|[1-9OND]\d{2})\d*(\.\d+)?(FUT|CE|P
 
 
 class TradedMarket(NamedTuple):
-    """What is traded and when; `days` are those of the sessions, `left` those that could not be had, and why."""
+    """What is traded and when.
+
+    `days` are those of the sessions, `left` those that could not be had, and why.
+    """
 
     instruments: dict[str, Instrument]
     sessions: RecordedSessions
@@ -35,7 +38,10 @@ class TradedMarket(NamedTuple):
     left: dict[date, str]
 
     def since(self, first: int = 0) -> "TradedMarket":
-        """Return it without its first sessions, its sessions at their beginning: a replay goes through them once."""
+        """Return it without its first sessions, its sessions at their beginning.
+
+        A replay goes through them once.
+        """
         its = self.sessions
         opens, closes = list(its.opens)[first:], list(its.closes)[first:]
         sessions = RecordedSessions(opens, closes, list(its.hours)[first:], list(its.rates)[first:])
@@ -43,25 +49,37 @@ class TradedMarket(NamedTuple):
 
 
 def instruments_of(
-    series: Mapping[str, BarSeries], listed: InstrumentList | None, day: date, *, adjusted: Collection[str] = ()
+    series: Mapping[str, BarSeries],
+    listed: InstrumentList | None,
+    day: date,
+    *,
+    adjusted: Collection[str] = (),
 ) -> dict[str, Instrument]:
     """Return the instruments by symbol, as the list of a day has them, or else as its rules and their prices do.
 
-    What a list does not have gets a token of its own, above all that an exchange gives. Raises `DataError` for a contract:
-    the desk trades shares.
+    What a list does not have gets a token of its own, above all that an exchange gives. Raises
+    `DataError` for a contract: the desk trades shares.
     """
     found: dict[str, Instrument] = {}
     rules = OrderRules.load()
     limits = rules.order_limits(max(day, rules.begins))
     for number, (symbol, bars) in enumerate(series.items(), start=1):
         if CONTRACT.search(symbol):
-            raise DataError(f"{symbol} is a contract: the desk trades shares, and so do its backtests")
+            raise DataError(
+                f"{symbol} is a contract: the desk trades shares, and so do its backtests"
+            )
         usual = rules.tick_size(max(day, rules.begins), float(bars.close[-1]))
         row = listed.find("NSE", symbol) if listed is not None else None
         if row is not None:
             token, tick, lot, kind, name = row.token, row.tick, row.lot, row.kind, row.name
         else:
-            token, tick, lot, kind, name = 10**9 + number, usual, 1, "INDEX" if symbol in INDEX_NAMES else "EQ", ""
+            token, tick, lot, kind, name = (
+                10**9 + number,
+                usual,
+                1,
+                "INDEX" if symbol in INDEX_NAMES else "EQ",
+                "",
+            )
         tick = usual if symbol in adjusted else tick_of(bars, tick)
         found[symbol] = Instrument(token, "NSE", symbol, tick, lot, kind, name)
         if kind == "EQ":
@@ -70,7 +88,10 @@ def instruments_of(
 
 
 def tick_of(bars: BarSeries, usual: float) -> float:
-    """Return the grid (₹) that prices stand on: the usual one where they all do, or the coarsest finer one on which they do."""
+    """Return the grid (₹) that prices stand on.
+
+    The usual one where they all do, or the coarsest finer one on which they do.
+    """
     for tick in (usual, *(each for each in TICKS if each < usual)):
         if all(_are_on_grid(column, tick) for column in bars[1:5]):
             return tick
@@ -91,11 +112,13 @@ def market_of(
     early: int,
     span: int = 60,
 ) -> TradedMarket:
-    """Return the sessions of some days, each with its hours and charges; `early` (ns) as `InstrumentHours.trading` has it.
+    """Return the sessions of some days, each with its hours and charges.
 
-    Intraday positions are left with a bar of `span` seconds that begins before the broker squares them off: where none does,
-    as with bars of days, there are none. A day of which the calendar or the table of charges does not know enough is left
-    out and named.
+    `early` (ns) as `InstrumentHours.trading` has it.
+
+    Intraday positions are left with a bar of `span` seconds that begins before the broker squares
+    them off: where none does, as with bars of days, there are none. A day of which the calendar or
+    the table of charges does not know enough is left out and named.
     """
     hours = InstrumentHours(calendar, TradingSafeguards.load(), derivatives)
     traded = [each for each in instruments.values() if each.kind != "INDEX"]
@@ -123,29 +146,43 @@ def market_of(
     if not kept_days:
         why = next(iter(left.values()), "the history has no bars there")
         raise DataError(f"no day of these can be traded: {why}")
-    return TradedMarket(dict(instruments), RecordedSessions(opens, closes, kept, rates), kept_days, left)
+    return TradedMarket(
+        dict(instruments), RecordedSessions(opens, closes, kept, rates), kept_days, left
+    )
 
 
 def _last_bar_start(hours: TradingHours, span: int) -> int:
     """Return the start of the last bar (ns) that an intraday position can be left with."""
     opens = int(hours.opens)
-    return opens + (int(hours.squared or hours.closes) - 1 - opens) // (span * SECOND) * span * SECOND
+    return (
+        opens + (int(hours.squared or hours.closes) - 1 - opens) // (span * SECOND) * span * SECOND
+    )
 
 
 def _day_charges(
-    table: RateTable, traded: Sequence[Instrument], day: date, known: dict[tuple[str, ...], dict[int, ChargeRates]]
+    table: RateTable,
+    traded: Sequence[Instrument],
+    day: date,
+    known: dict[tuple[str, ...], dict[int, ChargeRates]],
 ) -> dict[int, ChargeRates]:
-    """Return the charges of a day by 8 * token + product; the same object as long as they do not change."""
+    """Return the charges of a day by 8 * token + product.
+
+    The same object as long as they do not change.
+    """
     rates: dict[tuple[str, str], ChargeRates] = {}
     for product in PRODUCTS:
         for key in {(charge_segment(each, product), each.exchange) for each in traded}:
             try:
                 rates[key] = table.rates(*key, day_as_number(day))
             except LookupError:
-                if product is not Product.MTF:  # what it cost is not known of all days: none is bought on these
+                if (
+                    product is not Product.MTF
+                ):  # what it cost is not known of all days: none is bought on these
                     raise
     # rates are new objects each time they are asked for: what they say is compared
-    said = tuple(sorted(" ".join(map(str, (*key, *_rate_numbers(each)))) for key, each in rates.items()))
+    said = tuple(
+        sorted(" ".join(map(str, (*key, *_rate_numbers(each)))) for key, each in rates.items())
+    )
     if said not in known:
         known[said] = {
             8 * int(each.token) + int(product): rates[charge_segment(each, product), each.exchange]
@@ -158,6 +195,15 @@ def _day_charges(
 
 def _rate_numbers(rates: ChargeRates) -> tuple[int, ...]:
     return (
-        int(rates.brokerage), int(rates.flat), int(rates.cap), int(rates.tax_buy), int(rates.tax_sell), int(rates.txn),
-        int(rates.ipft), int(rates.sebi), int(rates.stamp_buy), int(rates.stamp_sell), int(rates.gst),
-    )  # fmt: skip
+        int(rates.brokerage),
+        int(rates.flat),
+        int(rates.cap),
+        int(rates.tax_buy),
+        int(rates.tax_sell),
+        int(rates.txn),
+        int(rates.ipft),
+        int(rates.sebi),
+        int(rates.stamp_buy),
+        int(rates.stamp_sell),
+        int(rates.gst),
+    )

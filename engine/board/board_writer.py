@@ -1,4 +1,7 @@
-"""Write what the kernel knows onto the board, for every screen; only what changed costs anything."""
+"""Write what the kernel knows onto the board, for every screen.
+
+Only what changed costs anything.
+"""
 
 from collections import deque
 
@@ -42,7 +45,9 @@ STATES = {
 class BoardWriter:
     """The one writer of a board."""
 
-    def __init__(self, board: Board, kernel: Kernel, gateway: OrderGateway, stale_after: int) -> None:
+    def __init__(
+        self, board: Board, kernel: Kernel, gateway: OrderGateway, stale_after: int
+    ) -> None:
         self.board = board
         self.kernel = kernel
         self.gateway = gateway
@@ -57,19 +62,36 @@ class BoardWriter:
         if order.reason.startswith(DRY_RUN):
             status = "NOT SENT"
         row = OrderRow(
-            str(order.intent), order.created, symbol, order.side.name, order.quantity, order.filled, order.price,
-            order.average, KIND[order.order_type], order.purpose.name, status, order.strategy, order.order_id,
+            str(order.intent),
+            order.created,
+            symbol,
+            order.side.name,
+            order.quantity,
+            order.filled,
+            order.price,
+            order.average,
+            KIND[order.order_type],
+            order.purpose.name,
+            status,
+            order.strategy,
+            order.order_id,
             order.reason,
-        )  # fmt: skip
+        )
         self.board.orders.put(row.key, row)
 
     def put_fill(self, fill: BookedFill) -> None:
         """Show one fill on the chart and in the log."""
         order = fill.order
         symbol = self.kernel.markets[order.token].instrument.symbol
-        self.board.fills.append(FillMark(fill.ts, order.token, order.side.name, fill.price, fill.quantity))
+        self.board.fills.append(
+            FillMark(fill.ts, order.token, order.side.name, fill.price, fill.quantity)
+        )
         verb = "bought" if order.side > 0 else "sold"
-        self.add_event(fill.ts, "fill", f"{symbol} {verb} {fill.quantity} at {fill.price:.2f} ({order.strategy})")
+        self.add_event(
+            fill.ts,
+            "fill",
+            f"{symbol} {verb} {fill.quantity} at {fill.price:.2f} ({order.strategy})",
+        )
 
     def add_event(self, ts: int, level: str, text: str) -> int:
         """Add a line to the event log and return its number."""
@@ -123,13 +145,25 @@ class BoardWriter:
         if self._versions.get(instrument.token) == (market.version, stale):
             return
         self._versions[instrument.token] = (market.version, stale)
-        change = (market.ltp / instrument.close - 1.0) * 100.0 if instrument.close > 0 and market.ltp > 0 else 0.0
+        change = (
+            (market.ltp / instrument.close - 1.0) * 100.0
+            if instrument.close > 0 and market.ltp > 0
+            else 0.0
+        )
         minute = self.board.bars.get((instrument.token, 60), ())
         spark = tuple(bar.close for bar in minute[-SPARK:])
         row = WatchRow(
-            instrument.token, instrument.symbol, market.ltp, change, market.bid, market.ask, market.volume,
-            market.heard_at, stale, spark,
-        )  # fmt: skip
+            instrument.token,
+            instrument.symbol,
+            market.ltp,
+            change,
+            market.bid,
+            market.ask,
+            market.volume,
+            market.heard_at,
+            stale,
+            spark,
+        )
         self.board.watch.put(instrument.token, row)
 
     def _publish_positions(self) -> None:
@@ -139,17 +173,29 @@ class BoardWriter:
             for rung in ladder.rungs:
                 if rung.quantity:
                     keys.add(rung.rung_id)
-                    row = position_row(ladder, rung, last)._replace(leaving=self._exit_charges(ladder, rung, last))
+                    row = position_row(ladder, rung, last)._replace(
+                        leaving=self._exit_charges(ladder, rung, last)
+                    )
                     self.board.positions.put(rung.rung_id, row)
         self.board.positions.keep(keys)
 
     def _exit_charges(self, ladder: Ladder, rung: Rung, last: float) -> int:
-        """Return what an exit would be charged (paise): of a delivery bought today as the day's note will, intraday."""
+        """Return what an exit would be charged (paise).
+
+        Of a delivery bought today as the day's note will, intraday.
+        """
         token, product, kernel = ladder.instrument.token, ladder.plan.product, self.kernel
         today = kernel.intraday_rates(token, product) if rung.opened >= kernel.open else None
-        rates, quantity = today or kernel.rates.get(rates_key(token, product)), abs(int(rung.quantity))
+        rates, quantity = (
+            today or kernel.rates.get(rates_key(token, product)),
+            abs(int(rung.quantity)),
+        )
         value = int(paise(last, quantity))
-        return 0 if rates is None or value > TURNOVER else int(order_charges(rates, ladder.exit_side, quantity, value))
+        return (
+            0
+            if rates is None or value > TURNOVER
+            else int(order_charges(rates, ladder.exit_side, quantity, value))
+        )
 
     def _publish_ladders(self) -> None:
         keys: set[object] = set()
@@ -160,20 +206,40 @@ class BoardWriter:
         self.board.ladders.keep(keys)
 
     def _publish_externals(self) -> None:
-        """Show the orders others have placed on the account; one that turns out to be ours is shown as such only."""
+        """Show the orders others have placed on the account.
+
+        One that turns out to be ours is shown as such only.
+        """
         board, externals = self.board, self.kernel.externals
         keys: set[object] = {"x" + order_id for order_id in externals}
         if any(row.key not in keys for row in board.externals.rows):
             board.externals.keep(keys)
-            board.orders.keep({row.key for row in board.orders.rows if row.strategy != EXTERNAL or row.key in keys})
+            board.orders.keep(
+                {
+                    row.key
+                    for row in board.orders.rows
+                    if row.strategy != EXTERNAL or row.key in keys
+                }
+            )
         for update in externals.values():
             market = self.kernel.markets.get(update.token)
             symbol = market.instrument.symbol if market else str(update.token)
             row = OrderRow(
-                "x" + update.order_id, update.ts, symbol, update.side.name, update.quantity, update.filled,
-                update.price, update.average, "", "", update.status.name.replace("_", " "), EXTERNAL,
-                update.order_id, update.reason,
-            )  # fmt: skip
+                "x" + update.order_id,
+                update.ts,
+                symbol,
+                update.side.name,
+                update.quantity,
+                update.filled,
+                update.price,
+                update.average,
+                "",
+                "",
+                update.status.name.replace("_", " "),
+                EXTERNAL,
+                update.order_id,
+                update.reason,
+            )
             board.orders.put(row.key, row)
             board.externals.put(row.key, row)
 
@@ -186,15 +252,25 @@ class BoardWriter:
         self._put_money_limit("Drawdown", max(0, kernel.peak - net), limits.max_drawdown)
         unsent = sum(unsent_value(kernel, order) for order in kernel.dry_run_entries)
         self._put_money_limit("Exposure", ledger.exposure + unsent, limits.max_exposure)
-        self._put_count_limit("Positions", kernel.open_positions() + len(kernel.dry_run_entries), limits.max_positions)
+        self._put_count_limit(
+            "Positions", kernel.open_positions() + len(kernel.dry_run_entries), limits.max_positions
+        )
         self._put_count_limit("Entries today", kernel.entry_count, limits.max_trades_per_day)
-        self._put_count_limit("Orders/s", governor.orders_last_second(now), governor.rates.per_second)
+        self._put_count_limit(
+            "Orders/s", governor.orders_last_second(now), governor.rates.per_second
+        )
         self._put_count_limit("Orders today", governor.orders_today, governor.rates.per_day)
         self._put_figure("Waiting", str(self.gateway.waiting), bad=False)
-        self._put_figure("Unknown", str(len(self.gateway.unresolved)), bad=bool(self.gateway.unresolved))
+        self._put_figure(
+            "Unknown", str(len(self.gateway.unresolved)), bad=bool(self.gateway.unresolved)
+        )
         self._put_figure("Refused", str(kernel.refusal_count), bad=False)
         stands = [row.kind for row in self.board.differences.rows if not row.ignored]
-        self._put_figure("Differences", "not compared" if UNREADABLE in stands else str(len(stands)), bad=bool(stands))
+        self._put_figure(
+            "Differences",
+            "not compared" if UNREADABLE in stands else str(len(stands)),
+            bad=bool(stands),
+        )
         self._put_figure("Naked positions", str(naked), bad=naked > 0)
 
     def _put_money_limit(self, name: str, used: int, limit: int) -> None:
@@ -206,7 +282,9 @@ class BoardWriter:
 
     def _put_count_limit(self, name: str, used: int, limit: int) -> None:
         share = used / limit if limit else -1.0
-        self.board.risk.put(name, RiskRow(name, str(used), str(limit) if limit else "off", share, share >= 1.0))
+        self.board.risk.put(
+            name, RiskRow(name, str(used), str(limit) if limit else "off", share, share >= 1.0)
+        )
 
     def _put_figure(self, name: str, text: str, *, bad: bool) -> None:
         self.board.risk.put(name, RiskRow(name, text, "", -1.0, bad))
@@ -223,9 +301,20 @@ def position_row(ladder: Ladder, rung: Rung, last: float) -> PositionRow:
     percent = pnl / int(rung.bought_value) * 100.0 if rung.bought_value else 0.0
     label = f"P{rung.number}" if len(ladder.rungs) > 1 else "-"
     return PositionRow(
-        str(rung.rung_id), ladder.instrument.symbol, ladder.strategy, label, int(ladder.sign * rung.quantity),
-        rung.average, last, pnl, percent, rung.stop, rung.target, int(protected_quantity(ladder, rung, last)), int(rung.opened),
-    )  # fmt: skip
+        str(rung.rung_id),
+        ladder.instrument.symbol,
+        ladder.strategy,
+        label,
+        int(ladder.sign * rung.quantity),
+        rung.average,
+        last,
+        pnl,
+        percent,
+        rung.stop,
+        rung.target,
+        int(protected_quantity(ladder, rung, last)),
+        int(rung.opened),
+    )
 
 
 def ladder_row(ladder: Ladder, last: float) -> LadderRow:
@@ -237,8 +326,13 @@ def ladder_row(ladder: Ladder, last: float) -> LadderRow:
     highs = [rung.high for rung in held if rung.high > 0]
     high = (max(highs) if ladder.sign > 0 else min(highs)) if highs else 0.0
     return LadderRow(
-        str(ladder.ladder_id), ladder.instrument.symbol, ladder.strategy,
-        tuple(STATES[rung.state] for rung in ladder.rungs), stop, distance, high,
+        str(ladder.ladder_id),
+        ladder.instrument.symbol,
+        ladder.strategy,
+        tuple(STATES[rung.state] for rung in ladder.rungs),
+        stop,
+        distance,
+        high,
         sum(1 for rung in held if rung.has_live_stop),
         int(sum(rung.trailed for rung in ladder.rungs)),
-    )  # fmt: skip
+    )

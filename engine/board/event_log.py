@@ -9,7 +9,10 @@ from engine.board.board_writer import BoardWriter
 from engine.ports import Clock, Journal
 
 LASTS = 300 * SECOND
-"""A state that is not told again for so long is over; the longest wait between two requests is shorter."""
+"""A state that is not told again for so long is over.
+
+The longest wait between two requests is shorter.
+"""
 REMEMBERED = 500
 """States beyond which those that are over are forgotten."""
 FIGURES = re.compile(r"\d[\d,.]*")
@@ -48,8 +51,12 @@ class EventLog:
         """Add one line; `level` is info, fill, warn or alarm."""
         self._add_line(EventText(level, name, text), self._event_time(ts))
 
-    def add_repeated(self, level: str, name: str, text: str, ts: int | None = None, *, alike: bool = False) -> None:
-        """Add one line for a state that goes on; told again within `LASTS`, the same line counts how often.
+    def add_repeated(
+        self, level: str, name: str, text: str, ts: int | None = None, *, alike: bool = False
+    ) -> None:
+        """Add one line for a state that goes on.
+
+        Told again within `LASTS`, the same line counts how often.
 
         Texts that are `alike` differ in their figures only.
         """
@@ -63,7 +70,9 @@ class EventLog:
             return
         state.last, state.times = at, state.times + 1
         if state.times & (state.times - 1) == 0:  # the disk need not hear of each
-            self._journal.append("events", {"seq": state.row, "text": f"{text} ({state.times} times)"})
+            self._journal.append(
+                "events", {"seq": state.row, "text": f"{text} ({state.times} times)"}
+            )
         if self.board_writer is not None:
             self.board_writer.put_repeat(state.shown, state.times)
 
@@ -73,10 +82,22 @@ class EventLog:
     def _add_line(self, line: EventText, at: int) -> int:
         """Write a line and return its number on the board, 0 where there is none yet."""
         self._row += 1
-        row = {"seq": self._row, "ts": at, "level": line.level, "name": line.name, "text": line.text}
+        row = {
+            "seq": self._row,
+            "ts": at,
+            "level": line.level,
+            "name": line.name,
+            "text": line.text,
+        }
         self._journal.append("events", row)
-        return self.board_writer.add_event(at, line.level, line.text) if self.board_writer is not None else 0
+        return (
+            self.board_writer.add_event(at, line.level, line.text)
+            if self.board_writer is not None
+            else 0
+        )
 
     def _forget_states(self, at: int) -> None:
         if len(self._states) >= REMEMBERED:
-            self._states = {line: state for line, state in self._states.items() if at - state.last <= LASTS}
+            self._states = {
+                line: state for line, state in self._states.items() if at - state.last <= LASTS
+            }

@@ -1,11 +1,23 @@
-"""What the risk screen and `patang status` show besides: every limit and its use, the governor, the kill switch's history."""
+"""What the risk screen and `patang status` show besides.
+
+Every limit and its use, the governor, the kill switch's history.
+"""
 
 from collections.abc import Mapping
 
 from compiled.model.values import SECOND
 from compiled.trading.kernel import Kernel
 from engine.board.board_writer import unsent_value
-from engine.board_rows import Board, DayTrades, GovernorState, KillRow, LimitRow, QueueRow, StrategyRow, TradeRow
+from engine.board_rows import (
+    Board,
+    DayTrades,
+    GovernorState,
+    KillRow,
+    LimitRow,
+    QueueRow,
+    StrategyRow,
+    TradeRow,
+)
 from engine.manual.limits import BUDGET, DayLimitChange, current_limits
 from engine.market.calendar import ist_day, midnight
 from engine.orders.gateway import OrderGateway
@@ -18,9 +30,14 @@ OTHERS = "by hand, adopted"
 
 
 class RiskView:
-    """Writes its sections of the board; the limits once a second, for they take a look at everything held."""
+    """Writes its sections of the board.
 
-    def __init__(self, board: Board, kernel: Kernel, gateway: OrderGateway, kill: KillSwitch) -> None:
+    The limits once a second, for they take a look at everything held.
+    """
+
+    def __init__(
+        self, board: Board, kernel: Kernel, gateway: OrderGateway, kill: KillSwitch
+    ) -> None:
         self.board = board
         self.kernel = kernel
         self.gateway = gateway
@@ -31,7 +48,9 @@ class RiskView:
         board.strategies.keep(set())
         board.trades = DayTrades()
 
-    def publish(self, now: int, configured: Mapping[str, float], changes: Mapping[str, DayLimitChange]) -> None:
+    def publish(
+        self, now: int, configured: Mapping[str, float], changes: Mapping[str, DayLimitChange]
+    ) -> None:
         """Bring everything up to date."""
         self._publish_governor(now)
         self._publish_kills()
@@ -42,7 +61,10 @@ class RiskView:
             self._publish_limits(configured, changes)
 
     def _publish_strategies(self) -> None:
-        """Show each strategy's P&L of the day, and what no strategy of the day has made: by hand, adopted, left from before."""
+        """Show each strategy's P&L of the day, and what no strategy of the day has made.
+
+        By hand, adopted, left from before.
+        """
         kernel, section = self.kernel, self.board.strategies
         left = int(kernel.ledger.net - kernel.net_at_open)
         for slot in kernel.slots:
@@ -77,34 +99,52 @@ class RiskView:
     def _publish_governor(self, now: int) -> None:
         governor, waiting = self.gateway.governor, self.gateway.queued_requests()
         self.board.governor = GovernorState(
-            governor.orders_last_second(now), governor.rates.per_second,
-            governor.orders_last_minute(now), governor.rates.per_minute, governor.orders_today, governor.rates.per_day,
-            tuple((purpose.name, sum(one.purpose == purpose.name for one in waiting)) for purpose in PURPOSES),
+            governor.orders_last_second(now),
+            governor.rates.per_second,
+            governor.orders_last_minute(now),
+            governor.rates.per_minute,
+            governor.orders_today,
+            governor.rates.per_day,
+            tuple(
+                (purpose.name, sum(one.purpose == purpose.name for one in waiting))
+                for purpose in PURPOSES
+            ),
             tuple((purpose.name, governor.held_for(purpose, now)) for purpose in PURPOSES),
-            len(self.gateway.unresolved), self.gateway.durable_journal.state,
-        )  # fmt: skip
+            len(self.gateway.unresolved),
+            self.gateway.durable_journal.state,
+        )
         for number, one in enumerate(waiting):
             row = QueueRow(number, one.purpose.lower(), one.what, one.symbol, one.since, one.due)
             self.board.queue.put(number, row)
         self.board.queue.keep(set(range(len(waiting))))
 
     def _publish_kills(self) -> None:
-        """Show the kill switch's history when it has grown; the latch itself is there a moment before its record."""
+        """Show the kill switch's history when it has grown.
+
+        The latch itself is there a moment before its record.
+        """
         if self._recorded == self.kill.recorded:
             return
         self._recorded = self.kill.recorded
         for seq, row in enumerate(self.kill.history()[-KILLS_SHOWN:]):
             self.board.kills.put(seq, KillRow(seq, *row))
 
-    def _publish_limits(self, configured: Mapping[str, float], changes: Mapping[str, DayLimitChange]) -> None:
+    def _publish_limits(
+        self, configured: Mapping[str, float], changes: Mapping[str, DayLimitChange]
+    ) -> None:
         used = self._limit_usage()
         for name, limit in current_limits(self.kernel.limits).items():
             change = changes.get(name)
             note = f"{change.who}: {change.reason}" if change is not None else ""
-            self.board.limits.put(name, LimitRow(name, used.get(name, -1.0), limit, configured.get(name, 0), note))
+            self.board.limits.put(
+                name, LimitRow(name, used.get(name, -1.0), limit, configured.get(name, 0), note)
+            )
 
     def _limit_usage(self) -> dict[str, float]:
-        """Return what is used of each limit, money in rupees; those on single orders have no use."""
+        """Return what is used of each limit, money in rupees.
+
+        Those on single orders have no use.
+        """
         kernel, ledger = self.kernel, self.kernel.ledger
         net = ledger.net - kernel.net_at_open
         by_symbol: dict[str, float] = {}
@@ -119,12 +159,18 @@ class RiskView:
                     rungs[symbol] = rungs.get(symbol, 0) + 1
                     by_strategy[ladder.strategy] = by_strategy.get(ladder.strategy, 0.0) + worth
         for order in kernel.dry_run_entries:
-            symbol, worth = kernel.markets[order.token].instrument.symbol, unsent_value(kernel, order) / 100
+            symbol, worth = (
+                kernel.markets[order.token].instrument.symbol,
+                unsent_value(kernel, order) / 100,
+            )
             by_symbol[symbol] = by_symbol.get(symbol, 0.0) + worth
             rungs[symbol] = rungs.get(symbol, 0) + 1
             by_strategy[order.strategy] = by_strategy.get(order.strategy, 0.0) + worth
         unsent = sum(unsent_value(kernel, order) for order in kernel.dry_run_entries)
-        nets = [(kernel.ledger.strategy_net(slot.name) - slot.net_at_open, slot) for slot in kernel.slots]
+        nets = [
+            (kernel.ledger.strategy_net(slot.name) - slot.net_at_open, slot)
+            for slot in kernel.slots
+        ]
         recent = kernel.order_store.now - 60 * SECOND
         used: dict[str, float] = {
             "max_exposure": (ledger.exposure + unsent) / 100,
@@ -132,13 +178,19 @@ class RiskView:
             "max_positions": sum(rungs.values()),
             "max_positions_per_symbol": max(rungs.values(), default=0),
             "max_trades_per_day": int(kernel.entry_count),
-            "max_orders_per_minute": max((sum(ts > recent for ts in s.entry_times) for s in kernel.slots), default=0),
+            "max_orders_per_minute": max(
+                (sum(ts > recent for ts in s.entry_times) for s in kernel.slots), default=0
+            ),
             "max_daily_loss": max(0, -net) / 100,
             "max_drawdown": max(0, kernel.peak - net) / 100,
             "max_consecutive_losses": int(kernel.losses),
             "strategy_daily_loss": max((max(0, -own) / 100 for own, _ in nets), default=0),
-            "strategy_drawdown": max((max(0, slot.peak - own) / 100 for own, slot in nets), default=0),
-            "strategy_consecutive_losses": max((int(slot.losses) for slot in kernel.slots), default=0),
+            "strategy_drawdown": max(
+                (max(0, slot.peak - own) / 100 for own, slot in nets), default=0
+            ),
+            "strategy_consecutive_losses": max(
+                (int(slot.losses) for slot in kernel.slots), default=0
+            ),
         }
         return used | {BUDGET + name: worth for name, worth in by_strategy.items()}
 

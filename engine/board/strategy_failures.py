@@ -1,4 +1,7 @@
-"""Strategies that have failed: their tracebacks are kept, and each stays marked until somebody has looked."""
+"""Strategies that have failed.
+
+Their tracebacks are kept, and each stays marked until somebody has looked.
+"""
 
 import traceback
 from collections.abc import Sequence
@@ -15,7 +18,9 @@ ACT = "strategy_failed"
 class StrategyFailures:
     """What the strategies of a day have died of; belongs to the engine's thread."""
 
-    def __init__(self, slots: Sequence[StrategyState], board: Board, journal: Journal, clock: Clock) -> None:
+    def __init__(
+        self, slots: Sequence[StrategyState], board: Board, journal: Journal, clock: Clock
+    ) -> None:
         self._slots = slots
         self._board = board
         self._journal = journal
@@ -33,7 +38,9 @@ class StrategyFailures:
         now, text = self._clock.now(), "".join(traceback.format_exception(error)).rstrip()
         self._journal.append("audit", {"ts": now, "who": slot.name, "act": ACT, "detail": text})
         structured_logs.log_strategy(slot.name, error)
-        self._board.failures.put(slot.name, FailureRow(slot.name, now, slot.stopped, tuple(text.splitlines())))
+        self._board.failures.put(
+            slot.name, FailureRow(slot.name, now, slot.stopped, tuple(text.splitlines()))
+        )
 
     def acknowledge(self, name: str) -> str:
         """Take the mark away, and return the answer to whoever asked for it."""

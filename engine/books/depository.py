@@ -1,4 +1,7 @@
-"""Shares that the depository would not let go: without a standing authorisation each day's sale of holdings needs one."""
+"""Shares that the depository would not let go.
+
+Without a standing authorisation each day's sale of holdings needs one.
+"""
 
 from collections.abc import Callable
 from typing import Final, final
@@ -24,13 +27,21 @@ def lacks_authorisation(reason: str) -> bool:
 
 @final
 class DepositoryWatch:
-    """Follows how many shares of what we hold lack their authorisation: until then they count as unprotected.
+    """Follows how many shares of what we hold lack their authorisation.
 
-    `standing` says whether the account needs none by the day; where a sale was refused for want of one, `refused` outranks it.
+    Until then they count as unprotected.
+
+    `standing` says whether the account needs none by the day; where a sale was refused for want of
+    one, `refused` outranks it.
     """
 
     def __init__(
-        self, kernel: Kernel, tell: Callable[[str, str, str], None], refused: set[int], *, standing: bool
+        self,
+        kernel: Kernel,
+        tell: Callable[[str, str, str], None],
+        refused: set[int],
+        *,
+        standing: bool,
     ) -> None:
         self._kernel = kernel
         self._tell = tell
@@ -56,10 +67,12 @@ class DepositoryWatch:
         """Tell once of shares of ours that are bound, and once that they are no more."""
         if shares and token not in self._told:
             self._told.add(token)
-            text = (
-                f"{shares} {symbol} need an authorisation before they can be sold; no stop of theirs can fill: {MEND}"
-            )
+            text = f"{shares} {symbol} need an authorisation before they can be sold; no stop of theirs can fill: {MEND}"
             self._tell("alarm", "unauthorised", text)
         elif token in self._told and not shares:
             self._told.discard(token)
-            self._tell("info", "unauthorised", f"{symbol}: nothing of it waits for an authorisation any more")
+            self._tell(
+                "info",
+                "unauthorised",
+                f"{symbol}: nothing of it waits for an authorisation any more",
+            )

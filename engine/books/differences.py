@@ -1,4 +1,7 @@
-"""What the broker's books say and ours do not, or the other way round: seven kinds of difference, and what may be done."""
+"""What the broker's books say and ours do not, or the other way round.
+
+Seven kinds of difference, and what may be done.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,7 +21,10 @@ DELIVERED: Final = frozenset({Product.CNC.name, Product.MTF.name})
 COVER: Final = "CO"
 """What Kite calls the product of a cover order; ours is intraday with a plan that says so."""
 LATE: Final = 15 * SECOND
-"""How far apart the broker's books may be: what one of them shows comes to the others within this time."""
+"""How far apart the broker's books may be.
+
+What one of them shows comes to the others within this time.
+"""
 SKEW: Final = 10 * SECOND
 """How far the clocks of the broker and of the desk may differ."""
 At = tuple[int, str]
@@ -41,7 +47,10 @@ class DifferenceKind(StrEnum):
     GTT = "gtt"
     """Somebody else's GTT on what is watched, or one of ours that is not listed."""
     DIVISION = "division"
-    """A share may have been split, or another number of them stands for one: nothing of ours is sold until that is decided."""
+    """A share may have been split, or another number of them stands for one.
+
+    Nothing of ours is sold until that is decided.
+    """
     AWAITED = "awaited"
     """Shares of a split or bonus that the broker has not credited yet."""
     FUNDS = "funds"
@@ -57,16 +66,26 @@ class DifferenceChoice(StrEnum):
     FLATTEN = "flatten"
 
 
-POSITIONS: Final = frozenset({DifferenceKind.UNMANAGED, DifferenceKind.MISSING, DifferenceKind.QUANTITY, DifferenceKind.AWAITED})
+POSITIONS: Final = frozenset(
+    {
+        DifferenceKind.UNMANAGED,
+        DifferenceKind.MISSING,
+        DifferenceKind.QUANTITY,
+        DifferenceKind.AWAITED,
+    }
+)
 ALL: Final = tuple(DifferenceChoice)
 ADOPT_OR_IGNORE: Final = (DifferenceChoice.ADOPT, DifferenceChoice.IGNORE)
 FLATTEN_OR_IGNORE: Final = (DifferenceChoice.IGNORE, DifferenceChoice.FLATTEN)
 
 
 class BooksSnapshot(NamedTuple):
-    """The broker's books, read one after the other: positions first, so that every fill in them is in the orders, too.
+    """The broker's books, read one after the other.
 
-    Holdings, and what is sold of them, stand under our token of the share. `twins` has ours by that of its other listing.
+    Positions first, so that every fill in them is in the orders, too.
+
+    Holdings, and what is sold of them, stand under our token of the share. `twins` has ours by that
+    of its other listing.
     """
 
     positions: list[BrokerPosition]
@@ -83,7 +102,8 @@ class BooksSnapshot(NamedTuple):
 class BookDifference(NamedTuple):
     """One difference; `figure` is what it amounts to (shares the broker has more, paise), `theirs` and `ours` in words.
 
-    Of shares `apart` are left out: those that the operator has set apart as not ours, by ignoring them.
+    Of shares `apart` are left out: those that the operator has set apart as not ours, by ignoring
+    them.
     """
 
     key: str
@@ -113,37 +133,63 @@ class BookDifference(NamedTuple):
     @property
     def cedes(self) -> bool:
         """Tell whether ignoring it says that the owner's shares are gone, and ours beside them are still there."""
-        return self.kind is not DifferenceKind.UNMANAGED and self.product in DELIVERED and self.figure < 0 < self.apart
+        return (
+            self.kind is not DifferenceKind.UNMANAGED
+            and self.product in DELIVERED
+            and self.figure < 0 < self.apart
+        )
 
     @property
     def amount(self) -> int:
-        """Return what a choice is about: the shares that differ, or, where only those set apart do, these."""
+        """Return what a choice is about.
+
+        The shares that differ, or, where only those set apart do, these.
+        """
         return self.figure or self.apart
 
 
 async def read_books(broker: Broker, shares: ShareRegister) -> BooksSnapshot:
-    """Read all of the broker's books; raise `RetryableError` or `OperatorError` where one of them cannot be read."""
+    """Read all of the broker's books.
+
+    Raise `RetryableError` or `OperatorError` where one of them cannot be read.
+    """
     positions = await broker.positions()
     holdings = await broker.holdings()
     funds = await broker.funds()
     gtts = await broker.gtts()
     trades = await broker.trades()
     shares.learn(holdings)
-    twins = {each.token: shares.token(each.exchange, each.symbol, each.token, each.isin) for each in holdings}
+    twins = {
+        each.token: shares.token(each.exchange, each.symbol, each.token, each.isin)
+        for each in holdings
+    }
     named = [(each.exchange, each.symbol, each.token) for each in positions]
     named += [(each.exchange, each.symbol, int(each.token)) for each in gtts]
     for exchange, symbol, token in named:
         twins.setdefault(token, shares.token(exchange, symbol, token))
     orders = await broker.orders()
     return BooksSnapshot(
-        [each._replace(token=twins[each.token]) if _sells_holding(each) else each for each in positions],
+        [
+            each._replace(token=twins[each.token]) if _sells_holding(each) else each
+            for each in positions
+        ],
         [each._replace(token=twins[each.token]) for each in holdings],
-        funds, gtts, orders, trades, twins, _position_gaps(positions, orders, twins),
-    )  # fmt: skip
+        funds,
+        gtts,
+        orders,
+        trades,
+        twins,
+        _position_gaps(positions, orders, twins),
+    )
 
 
-def _position_gaps(positions: list[BrokerPosition], orders: list[OrderUpdate], twins: Mapping[int, int]) -> dict[At, int]:
-    """Return by how many shares positions and the day's orders are apart: what was converted, or what one book lacks still."""
+def _position_gaps(
+    positions: list[BrokerPosition], orders: list[OrderUpdate], twins: Mapping[int, int]
+) -> dict[At, int]:
+    """Return by how many shares positions and the day's orders are apart.
+
+    What was converted, or what one book lacks still.
+    """
     found: Counter[At] = Counter()
     for each in positions:
         found[each.token, each.product] += each.quantity
@@ -153,13 +199,18 @@ def _position_gaps(positions: list[BrokerPosition], orders: list[OrderUpdate], t
             found[int(update.token), update.product] -= int(update.side) * int(update.filled)
     gaps: Counter[At] = Counter()
     for (token, product), apart in found.items():
-        ours = twins.get(token, token) if product in DELIVERED and (token, product) in sold else token
+        ours = (
+            twins.get(token, token) if product in DELIVERED and (token, product) in sold else token
+        )
         gaps[ours, product] += apart
     return {at: apart for at, apart in gaps.items() if apart}
 
 
 def _sells_holding(position: BrokerPosition) -> bool:
-    """Tell whether a position is what was sold of a holding: what is bought today is not there to be sold elsewhere."""
+    """Tell whether a position is what was sold of a holding.
+
+    What is bought today is not there to be sold elsewhere.
+    """
     return position.quantity < 0 and position.product in DELIVERED
 
 
@@ -172,7 +223,10 @@ def held_shares(kernel: Kernel) -> Counter[At]:
 
 
 def held_by_side(kernel: Kernel) -> Counter[tuple[int, str, Side]]:
-    """Return the shares of our ladders by token, product and side: the broker nets what is long with what is short."""
+    """Return the shares of our ladders by token, product and side.
+
+    The broker nets what is long with what is short.
+    """
     found: Counter[tuple[int, str, Side]] = Counter()
     for ladder in kernel.ladders.values():
         for rung in ladder.rungs:
@@ -183,7 +237,10 @@ def held_by_side(kernel: Kernel) -> Counter[tuple[int, str, Side]]:
 
 
 class DivisionState(NamedTuple):
-    """What is known of divisions: of which tokens one is thought possible, and why; how many of our shares are awaited."""
+    """What is known of divisions: of which tokens one is thought possible, and why.
+
+    How many of our shares are awaited.
+    """
 
     doubts: Mapping[int, str] = {}
     awaited: Mapping[At, int] = {}
@@ -201,11 +258,14 @@ def compare_books(
     late: Mapping[At, int] = MappingProxyType({}),
     divided: DivisionState = UNDIVIDED,
 ) -> list[BookDifference]:
-    """Return every difference, trades and orders first; `before` is what we held when the reading began.
+    """Return every difference, trades and orders first.
 
-    A position that moved meanwhile is left for the next comparison. `bound` (paise) is how far the funds may differ,
-    `apart` the shares that are not ours by the operator's word, by the key of their difference, `late` by how many shares
-    the positions are still apart from the day's orders, which count.
+    `before` is what we held when the reading began.
+
+    A position that moved meanwhile is left for the next comparison. `bound` (paise) is how far the
+    funds may differ, `apart` the shares that are not ours by the operator's word, by the key of
+    their difference, `late` by how many shares the positions are still apart from the day's orders,
+    which count.
     """
     return [
         *_trade_differences(kernel, books),
@@ -229,9 +289,14 @@ def _position_differences(
 ) -> Iterator[BookDifference]:
     theirs, costs, names = _broker_shares(books)
     ours, parts = held_shares(kernel), held_by_side(kernel)
-    fired, unbooked = fired_tokens(kernel, books), {each.token for each in _trade_differences(kernel, books)}
+    fired, unbooked = (
+        fired_tokens(kernel, books),
+        {each.token for each in _trade_differences(kernel, books)},
+    )
     known = {market.instrument.symbol: token for token, market in kernel.markets.items()}
-    for token, product in sorted(theirs.keys() | ours.keys() | late.keys() | _apart_positions(kernel, apart)):
+    for token, product in sorted(
+        theirs.keys() | ours.keys() | late.keys() | _apart_positions(kernel, apart)
+    ):
         there, here = theirs[token, product] - late.get((token, product), 0), ours[token, product]
         long, short = (parts[token, product, side] for side in (Side.BUY, Side.SELL))
         symbol = symbol_of(kernel, token, names.get(token, str(token)))
@@ -244,32 +309,67 @@ def _position_differences(
         if token in divided.doubts and product in DELIVERED and here:
             average = costs[token, product] / there if there else 0.0
             yield BookDifference(
-                f"division:{symbol}:{product}", DifferenceKind.DIVISION, token, symbol, product, there, _share_text(there, average),
+                f"division:{symbol}:{product}",
+                DifferenceKind.DIVISION,
+                token,
+                symbol,
+                product,
+                there,
+                _share_text(there, average),
                 _share_text(here) + (f" beside {owners} of the owner's" if owners else ""),
-                ADOPT_OR_IGNORE, average, owners,
+                ADOPT_OR_IGNORE,
+                average,
+                owners,
                 divided.doubts[token],
-            )  # fmt: skip
+            )
             continue
         if figure and figure == -divided.awaited.get((token, product), 0):
             yield BookDifference(
-                key, DifferenceKind.AWAITED, token, symbol, product, figure, _share_text(there), _share_text(here), (), 0.0, owners,
+                key,
+                DifferenceKind.AWAITED,
+                token,
+                symbol,
+                product,
+                figure,
+                _share_text(there),
+                _share_text(here),
+                (),
+                0.0,
+                owners,
                 f"{-figure} of a split or bonus are not credited yet",
-            )  # fmt: skip
+            )
             continue
-        kind = DifferenceKind.MISSING if there == owners and here else DifferenceKind.QUANTITY if long or short else DifferenceKind.UNMANAGED
+        kind = (
+            DifferenceKind.MISSING
+            if there == owners and here
+            else DifferenceKind.QUANTITY
+            if long or short
+            else DifferenceKind.UNMANAGED
+        )
         average = costs.get((token, product), 0.0) / there if there else 0.0
         ours_gone = _reduces_ours(figure, long, short)
-        taken = _foreign_takers(kernel, books, (token, product), -1 if figure < 0 else 1) if ours_gone else []
+        taken = (
+            _foreign_takers(kernel, books, (token, product), -1 if figure < 0 else 1)
+            if ours_gone
+            else []
+        )
         recent = [each for each in taken if kernel.order_store.now - each.ts < LATE + SKEW]
         fresh = sum(int(each.filled) for each in recent if not _may_be_stop(kernel, each))
         yield BookDifference(
-            key, kind, token, symbol, product, figure,
+            key,
+            kind,
+            token,
+            symbol,
+            product,
+            figure,
             _share_text(there, average) + (f", {owners} of them ignored" if owners else ""),
             f"{long} long and {short} short" if long and short else _share_text(here),
-            _position_choices(kernel, books, (token, product), (figure, owners), (long, short)), average, owners,
+            _position_choices(kernel, books, (token, product), (figure, owners), (long, short)),
+            average,
+            owners,
             _probable_cause(kernel, token, product, taken) if ours_gone else "",
             ours_gone and fresh >= abs(figure) and token not in unbooked,
-        )  # fmt: skip
+        )
 
 
 def _reduces_ours(figure: int, long: int, short: int) -> bool:
@@ -293,13 +393,15 @@ def _apart_positions(kernel: Kernel, apart: Mapping[str, int]) -> set[At]:
 
 
 def lacking_shares(
-    kernel: Kernel, standing: Iterable[BookDifference], bought: Mapping[tuple[int, str, Side], int] = MappingProxyType({})
+    kernel: Kernel,
+    standing: Iterable[BookDifference],
+    bought: Mapping[tuple[int, str, Side], int] = MappingProxyType({}),
 ) -> dict[tuple[int, Product, Side], int]:
     """Return how many of our shares the broker's books do not hold for us, by token, product and side.
 
-    Shares set apart are the owner's, and so is, while a difference stands, what others have `bought` (sold short) since the
-    books agreed. Of delivery nothing can be short: a figure below none says that so many of ours are missing, whatever has
-    come since.
+    Shares set apart are the owner's, and so is, while a difference stands, what others have
+    `bought` (sold short) since the books agreed. Of delivery nothing can be short: a figure below
+    none says that so many of ours are missing, whatever has come since.
     """
     parts, found = held_by_side(kernel), {}
     for each in standing:
@@ -321,7 +423,9 @@ def foreign_orders(kernel: Kernel, orders: Iterable[OrderUpdate]) -> Iterator[Or
     """Yield the orders that are not ours and have traded."""
     out = kernel.order_store
     for update in orders:
-        ours = {update.order_id, update.parent} & out.by_order_id.keys() or update.tag.startswith(out.tag_prefix)
+        ours = {update.order_id, update.parent} & out.by_order_id.keys() or update.tag.startswith(
+            out.tag_prefix
+        )
         if update.filled and not ours:
             yield update
 
@@ -350,7 +454,10 @@ def foreign_traded(kernel: Kernel, books: BooksSnapshot) -> Counter[tuple[int, s
 
 
 def _may_be_stop(kernel: Kernel, update: OrderUpdate) -> bool:
-    """Tell whether a GTT of ours may have sent an order: it stands for as much, and its list was read before the order."""
+    """Tell whether a GTT of ours may have sent an order.
+
+    It stands for as much, and its list was read before the order.
+    """
     return any(
         gtt.live
         and int(gtt.token) == int(update.token)
@@ -360,13 +467,21 @@ def _may_be_stop(kernel: Kernel, update: OrderUpdate) -> bool:
 
 
 def _probable_cause(kernel: Kernel, token: int, product: str, taken: list[OrderUpdate]) -> str:
-    """Say what has probably taken shares of ours: a stop that fired while nobody looked, or somebody's order."""
+    """Say what has probably taken shares of ours.
+
+    A stop that fired while nobody looked, or somebody's order.
+    """
     said = []
     market = kernel.markets.get(token)
     for ladder in market.ladders if market is not None else ():
         for rung in ladder.rungs:
             gtt = rung.gtt
-            if ladder.plan.product.name == product and rung.quantity and rung.fired_earlier and gtt is not None:
+            if (
+                ladder.plan.product.name == product
+                and rung.quantity
+                and rung.fired_earlier
+                and gtt is not None
+            ):
                 price = f" at about {gtt.fired:.2f}" if gtt.fired else ""
                 said.append(
                     f"its stop fired on {log_time(int(gtt.updated))}, while the desk was away: {rung.quantity}{price}"
@@ -376,7 +491,10 @@ def _probable_cause(kernel: Kernel, token: int, product: str, taken: list[OrderU
 
 
 def fired_tokens(kernel: Kernel, books: BooksSnapshot) -> set[int]:
-    """Return the tokens of GTTs of ours that have fired, which we have not taken in: their orders move what is held."""
+    """Return the tokens of GTTs of ours that have fired, which we have not taken in.
+
+    Their orders move what is held.
+    """
     found = set()
     for update in books.gtts:
         gtt = kernel.order_store.by_gtt_id.get(update.gtt_id)
@@ -390,8 +508,14 @@ def _broker_shares(books: BooksSnapshot) -> tuple[Counter[At], dict[At, float], 
     shares: Counter[At] = Counter()
     costs: dict[At, float] = {}
     names: dict[int, str] = {}
-    rows = [(each.token, each.product, each.symbol, each.quantity, each.average) for each in books.holdings]
-    rows += [(each.token, each.product, each.symbol, each.quantity, each.average) for each in books.positions]
+    rows = [
+        (each.token, each.product, each.symbol, each.quantity, each.average)
+        for each in books.holdings
+    ]
+    rows += [
+        (each.token, each.product, each.symbol, each.quantity, each.average)
+        for each in books.positions
+    ]
     for token, product, symbol, quantity, average in rows:
         at = token, product
         names[token] = symbol
@@ -404,7 +528,7 @@ def _broker_shares(books: BooksSnapshot) -> tuple[Counter[At], dict[At, float], 
 
 def _position_choices(
     kernel: Kernel, books: BooksSnapshot, at: At, figures: tuple[int, int], ours: tuple[int, int]
-) -> tuple[DifferenceChoice, ...]:  # fmt: skip
+) -> tuple[DifferenceChoice, ...]:
     (token, product), (figure, owners), (long, short) = at, figures, ours
     if token not in kernel.markets:
         return (DifferenceChoice.IGNORE,)
@@ -414,11 +538,15 @@ def _position_choices(
             return (DifferenceChoice.IGNORE,)
         if product in DELIVERED:
             return ADOPT_OR_IGNORE
-        # what is set apart of an intraday position on the other side is the owner's: none of ours are missing for it, and
-        # more of it would be one of his that ours are sold beside
+        # what is set apart of an intraday position on the other side is the owner's: none of ours
+        # are missing for it, and more of it would be one of his that ours are sold beside
         if not figure:
             return (DifferenceChoice.IGNORE,)
-        return (DifferenceChoice.ADOPT,) if _reduces_ours(figure + owners, long, short) else ADOPT_OR_IGNORE
+        return (
+            (DifferenceChoice.ADOPT,)
+            if _reduces_ours(figure + owners, long, short)
+            else ADOPT_OR_IGNORE
+        )
     if figure * owners < 0:
         return (DifferenceChoice.IGNORE,)  # some of it only takes the place of what was set apart
     if product not in {*DELIVERED, Product.MIS.name}:
@@ -427,7 +555,10 @@ def _position_choices(
 
 
 def _held_elsewhere(kernel: Kernel, books: BooksSnapshot, product: str, quantity: int) -> bool:
-    """Tell whether what is missing may be a holding that nobody knows, under another name: so many of it are there."""
+    """Tell whether what is missing may be a holding that nobody knows, under another name.
+
+    So many of it are there.
+    """
     return any(
         each.quantity == quantity and each.product == product and each.token not in kernel.markets
         for each in books.holdings
@@ -447,20 +578,35 @@ def _order_differences(kernel: Kernel, books: BooksSnapshot) -> Iterator[BookDif
     out = kernel.order_store
     for update in books.orders:
         known = out.by_tag.get(update.tag) if update.tag else None
-        other = known is not None and known.order_id and known.order_id != update.order_id and not known.terms.makes_several_orders
+        other = (
+            known is not None
+            and known.order_id
+            and known.order_id != update.order_id
+            and not known.terms.makes_several_orders
+        )
         strange = (known is None or other) and update.order_id not in out.by_order_id
         if update.status in LIVE and update.tag.startswith(out.tag_prefix) and strange:
             text = f"{update.side.name} {update.quantity}, {update.filled} filled, tag {update.tag}"
-            yield _keyed_difference(kernel, "order", update.order_id, update.token, (update.quantity, text, "no such order"))
+            yield _keyed_difference(
+                kernel,
+                "order",
+                update.order_id,
+                update.token,
+                (update.quantity, text, "no such order"),
+            )
     listed = {update.order_id for update in books.orders}
     for order in out.orders.values():
         gone = order.order_id and order.order_id not in listed and order.status in LIVE
         if gone and out.now - order.created >= LATE:
             text = f"{order.side.name} {order.quantity}, {order.filled} filled"
             yield _keyed_difference(
-                kernel, "order", order.order_id, order.token, (-int(order.quantity), "no such order", text),
+                kernel,
+                "order",
+                order.order_id,
+                order.token,
+                (-int(order.quantity), "no such order", text),
                 ADOPT_OR_IGNORE,
-            )  # fmt: skip
+            )
 
 
 def _trade_differences(kernel: Kernel, books: BooksSnapshot) -> Iterator[BookDifference]:
@@ -473,10 +619,13 @@ def _trade_differences(kernel: Kernel, books: BooksSnapshot) -> Iterator[BookDif
             continue
         more = traded[update.order_id] - int(order.traded)
         yield _keyed_difference(
-            kernel, "trade", update.order_id, update.token,
+            kernel,
+            "trade",
+            update.order_id,
+            update.token,
             (more, f"{traded[update.order_id]} traded", f"{order.traded} booked"),
             ADOPT_OR_IGNORE if more > 0 else (DifferenceChoice.IGNORE,),
-        )  # fmt: skip
+        )
 
 
 # GTTs
@@ -486,19 +635,36 @@ def _gtt_differences(kernel: Kernel, books: BooksSnapshot) -> Iterator[BookDiffe
     out = kernel.order_store
     for update in books.gtts:
         token = books.twins.get(int(update.token), int(update.token))
-        if update.status is GttStatus.ACTIVE and update.gtt_id not in out.by_gtt_id and token in kernel.markets:
+        if (
+            update.status is GttStatus.ACTIVE
+            and update.gtt_id not in out.by_gtt_id
+            and token in kernel.markets
+        ):
             leg = update.legs[0]
-            text = " / ".join(f"{Side(leg.side).name} {leg.quantity} at {leg.trigger:.2f}" for leg in update.legs)
+            text = " / ".join(
+                f"{Side(leg.side).name} {leg.quantity} at {leg.trigger:.2f}" for leg in update.legs
+            )
             text += f" on {update.exchange}" if token != update.token else ""
-            yield _keyed_difference(kernel, "gtt", str(update.gtt_id), token, (int(leg.quantity), text, "no such GTT"))
+            yield _keyed_difference(
+                kernel, "gtt", str(update.gtt_id), token, (int(leg.quantity), text, "no such GTT")
+            )
     listed = {int(update.gtt_id) for update in books.gtts}
     for gtt_id, gtt in out.by_gtt_id.items():
-        if gtt.status is GttStatus.ACTIVE and gtt_id not in listed and out.now - gtt.updated >= LATE:
+        if (
+            gtt.status is GttStatus.ACTIVE
+            and gtt_id not in listed
+            and out.now - gtt.updated >= LATE
+        ):
             leg = gtt.legs[0]
             text = f"{Side(leg.side).name} {leg.quantity} at {leg.trigger:.2f}"
             yield _keyed_difference(
-                kernel, "gtt", str(gtt_id), gtt.token, (-int(leg.quantity), "no such GTT", text), (DifferenceChoice.ADOPT,)
-            )  # fmt: skip
+                kernel,
+                "gtt",
+                str(gtt_id),
+                gtt.token,
+                (-int(leg.quantity), "no such GTT", text),
+                (DifferenceChoice.ADOPT,),
+            )
 
 
 def _keyed_difference(
@@ -511,37 +677,70 @@ def _keyed_difference(
 ) -> BookDifference:
     figure, theirs, ours = figures
     symbol = symbol_of(kernel, int(token), str(token))
-    return BookDifference(f"{kind}:{number}", DifferenceKind(kind), int(token), symbol, "", figure, theirs, ours, choices)
+    return BookDifference(
+        f"{kind}:{number}",
+        DifferenceKind(kind),
+        int(token),
+        symbol,
+        "",
+        figure,
+        theirs,
+        ours,
+        choices,
+    )
 
 
 # funds
 
 
-def _funds_differences(kernel: Kernel, books: BooksSnapshot, bound: int) -> Iterator[BookDifference]:
-    """Compare cash while no order blocks any and none has just traded; intraday and financed positions block a part of their value, nobody knows which.
+def _funds_differences(
+    kernel: Kernel, books: BooksSnapshot, bound: int
+) -> Iterator[BookDifference]:
+    """Compare cash while no order blocks any and none has just traded.
 
-    What is sold of financed shares pays the broker's loan first. Charges leave the broker's cash over night, ours at once.
+    Intraday and financed positions block a part of their value, nobody knows which.
+
+    What is sold of financed shares pays the broker's loan first. Charges leave the broker's cash
+    over night, ours at once.
     """
     now = kernel.order_store.now
-    if any(update.status in LIVE or (update.filled and now - update.ts < LATE) for update in books.orders):
+    if any(
+        update.status in LIVE or (update.filled and now - update.ts < LATE)
+        for update in books.orders
+    ):
         return
     if any(order.live for order in kernel.order_store.orders.values()):
         return  # it may have traded, and the book not list it yet
-    if any(update.tag in kernel.order_store.by_tag and _booked_shares(kernel, update) < update.filled for update in books.orders):
-        return  # an order of ours whose id no answer has told: its cash has moved, and its trades are not taken in yet
+    if any(
+        update.tag in kernel.order_store.by_tag and _booked_shares(kernel, update) < update.filled
+        for update in books.orders
+    ):
+        # an order of ours whose id no answer has told: its cash has moved, and its trades are not
+        # taken in yet
+        return
     ledger = kernel.ledger
     least = most = int(ledger.cash + ledger.charges)
     for ladder in kernel.ladders.values():
         if ladder.plan.product in {Product.MIS, Product.MTF}:
             value = sum(abs(int(rung.quantity)) * rung.average for rung in ladder.rungs) * 100
-            least, most = (least, most + int(value)) if ladder.sign > 0 else (least - 2 * int(value), most - int(value))
+            least, most = (
+                (least, most + int(value))
+                if ladder.sign > 0
+                else (least - 2 * int(value), most - int(value))
+            )
     for order in kernel.order_store.orders.values():
-        if order.product is Product.MTF and order.side is Side.SELL and order.created >= kernel.open:
+        if (
+            order.product is Product.MTF
+            and order.side is Side.SELL
+            and order.created >= kernel.open
+        ):
             least -= int(order.value)
     figure = min(books.funds - least, 0) or max(books.funds - most, 0)
     if abs(figure) > bound:
         theirs, ours = f"₹{books.funds / 100:.2f}", f"₹{(least if figure < 0 else most) / 100:.2f}"
-        yield BookDifference("funds", DifferenceKind.FUNDS, 0, "", "", figure, theirs, ours, ADOPT_OR_IGNORE)
+        yield BookDifference(
+            "funds", DifferenceKind.FUNDS, 0, "", "", figure, theirs, ours, ADOPT_OR_IGNORE
+        )
 
 
 def _booked_shares(kernel: Kernel, update: OrderUpdate) -> int:

@@ -1,4 +1,7 @@
-"""Rows of the journal, read back with the bounds of `compiled/model/number_bounds.py`: a number that cannot be is a damaged database."""
+"""Rows of the journal, read back with the bounds of `compiled/model/number_bounds.py`.
+
+A number that cannot be is a damaged database.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +22,16 @@ _TIME: Final = (0, int(number_bounds.LAST))
 _NUMBER: Final = (0, int(number_bounds.NUMBER))
 COLUMNS: Final[dict[str, tuple[float, float]]] = {
     **dict.fromkeys(
-        ("price", "trigger_price", "stop_loss", "target", "high_water", "entry_price", "exit_price"), _PRICE
+        (
+            "price",
+            "trigger_price",
+            "stop_loss",
+            "target",
+            "high_water",
+            "entry_price",
+            "exit_price",
+        ),
+        _PRICE,
     ),
     **dict.fromkeys(("quantity", "filled", "qty"), _SHARES),
     **dict.fromkeys(("value", "charged", "charges", "realised", "pnl", "capital"), _MONEY),
@@ -33,20 +45,31 @@ FILL: Final = {"quantity": (1, int(number_bounds.HELD)), "price": (1e-4, number_
 """Shares that moved were some, and cost something."""
 
 
-def load_rows(journal: Journal, table: str, where: str = "", parameters: Sequence[object] = ()) -> list[Row]:
+def load_rows(
+    journal: Journal, table: str, where: str = "", parameters: Sequence[object] = ()
+) -> list[Row]:
     """Return rows in key order; raise `DataError` naming the first number that cannot be."""
     found = journal.load(table, where, parameters)
     for row in found:
         for column, value in row.items():
             allowed = FILL.get(column) if table == "fills" else None
             if value is not None and column in COLUMNS and table != "meta":  # that holds texts
-                check_number(f"{table}, row {next(iter(row.values()))}: {column}", value, *(allowed or COLUMNS[column]))
+                check_number(
+                    f"{table}, row {next(iter(row.values()))}: {column}",
+                    value,
+                    *(allowed or COLUMNS[column]),
+                )
     return found
 
 
 def check_number(what: str, value: object, low: float, high: float) -> None:
     """Raise `DataError` for what is no number from `low` to `high`."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or not low <= value <= high:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not isfinite(value)
+        or not low <= value <= high
+    ):
         raise DataError(f"{what} {value} is not from {low:.12g} to {high:.12g}; {MEND}")
 
 
@@ -61,8 +84,20 @@ def whole_number(what: str, value: object, low: float = _MONEY[0], high: float =
 
 @contextmanager
 def readable(what: str) -> Iterator[None]:
-    """Raise `DataError` for what cannot be made of rows: a name nobody knows, a number that does not fit."""
+    """Raise `DataError` for what cannot be made of rows.
+
+    A name nobody knows, a number that does not fit.
+    """
     try:
         yield
-    except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
-        raise DataError(f"{what} cannot be read back ({type(error).__name__}: {error}); {MEND}") from error
+    except (
+        LookupError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
+        raise DataError(
+            f"{what} cannot be read back ({type(error).__name__}: {error}); {MEND}"
+        ) from error

@@ -1,4 +1,7 @@
-"""Splits, bonuses and consolidations of what is carried: which have happened, what is not certain, and what is written down."""
+"""Splits, bonuses and consolidations of what is carried.
+
+Which have happened, what is not certain, and what is written down.
+"""
 
 import json
 from collections import Counter
@@ -36,8 +39,8 @@ Levels = tuple[float, float, float]
 class ShareDivision(NamedTuple):
     """`shares` of an instrument stand where `per` did from `since` (ns) on; taken in `at` (ns).
 
-    `levels` are those of the rungs before it, `awaited` the shares that were not credited then: (ours, all) by product.
-    One for one: the operator says that there was none.
+    `levels` are those of the rungs before it, `awaited` the shares that were not credited then:
+    (ours, all) by product. One for one: the operator says that there was none.
     """
 
     token: int
@@ -55,8 +58,16 @@ class ShareDivision(NamedTuple):
 
     def note(self, journal: Journal) -> None:
         """Write it down."""
-        told = {"shares": self.shares, "per": self.per, "at": self.at, "levels": self.levels, "awaited": self.awaited}
-        journal.append("meta", {"key": f"{NOTED}{self.token}:{self.since}", "value": json.dumps(told)})
+        told = {
+            "shares": self.shares,
+            "per": self.per,
+            "at": self.at,
+            "levels": self.levels,
+            "awaited": self.awaited,
+        }
+        journal.append(
+            "meta", {"key": f"{NOTED}{self.token}:{self.since}", "value": json.dumps(told)}
+        )
 
 
 def kept_divisions(journal: Journal) -> list[ShareDivision]:
@@ -70,22 +81,38 @@ def kept_divisions(journal: Journal) -> list[ShareDivision]:
         check_number(where, int(token), 1, int(NUMBER))
         for value in (int(since), told["at"]):
             check_number(where, value, 0, int(LAST))
-        levels = {int(rung): (float(a), float(b), float(c)) for rung, (a, b, c) in told["levels"].items()}
+        levels = {
+            int(rung): (float(a), float(b), float(c)) for rung, (a, b, c) in told["levels"].items()
+        }
         for each in levels.values():
             for value in each:
                 check_number(where, value, 0.0, PRICE)
-        awaited = {product: (int(ours), int(total)) for product, (ours, total) in told["awaited"].items()}
-        found.append(ShareDivision(int(token), int(since), told["shares"], told["per"], told["at"], levels, awaited))
+        awaited = {
+            product: (int(ours), int(total)) for product, (ours, total) in told["awaited"].items()
+        }
+        found.append(
+            ShareDivision(
+                int(token), int(since), told["shares"], told["per"], told["at"], levels, awaited
+            )
+        )
     return sorted(found, key=lambda each: each.since)
 
 
 def carried_rungs(market: InstrumentState, before: int) -> list[Rung]:
     """Return the rungs that hold delivered shares of earlier days than `before` (ns)."""
-    return [rung for ladder in market.ladders for rung in ladder.rungs if concerns_rung(ladder, rung, before)]
+    return [
+        rung
+        for ladder in market.ladders
+        for rung in ladder.rungs
+        if concerns_rung(ladder, rung, before)
+    ]
 
 
 def carried_shares(market: InstrumentState, before: int, *, there: bool = False) -> dict[str, int]:
-    """Return how many shares of earlier days than `before` (ns) our rungs hold, by product; `there`: whose stop has not fired."""
+    """Return how many shares of earlier days than `before` (ns) our rungs hold, by product.
+
+    `there`: whose stop has not fired.
+    """
     found: Counter[str] = Counter()
     for ladder in market.ladders:
         for rung in ladder.rungs:
@@ -95,12 +122,19 @@ def carried_shares(market: InstrumentState, before: int, *, there: bool = False)
 
 
 def make_division(
-    market: InstrumentState, ratio: Fraction, since: int, now: int, books: Mapping[str, int], apart: Mapping[str, int]
+    market: InstrumentState,
+    ratio: Fraction,
+    since: int,
+    now: int,
+    books: Mapping[str, int],
+    apart: Mapping[str, int],
 ) -> ShareDivision:
-    """Return the division of what is carried, to be noted; `books` has the broker's shares, `apart` the owner's, by product.
+    """Return the division of what is carried, to be noted.
 
-    Of those that the broker has not credited yet it says how many are ours and how many there are in all. What a stop has
-    sold, when nobody looked, is not awaited.
+    `books` has the broker's shares, `apart` the owner's, by product.
+
+    Of those that the broker has not credited yet it says how many are ours and how many there are
+    in all. What a stop has sold, when nobody looked, is not awaited.
     """
     awaited = {}
     for product, ours in carried_shares(market, since, there=True).items():
@@ -108,26 +142,46 @@ def make_division(
         total = floor(before * ratio) - before
         if total > 0 and books.get(product, 0) == before:
             awaited[product] = (floor(ours * ratio) - ours, total)
-    levels = {int(rung.rung_id): (rung.stop, rung.target, rung.high) for rung in carried_rungs(market, since)}
-    return ShareDivision(int(market.token), since, ratio.numerator, ratio.denominator, now, levels, awaited)
+    levels = {
+        int(rung.rung_id): (rung.stop, rung.target, rung.high)
+        for rung in carried_rungs(market, since)
+    }
+    return ShareDivision(
+        int(market.token), since, ratio.numerator, ratio.denominator, now, levels, awaited
+    )
 
 
 def divide_event(division: ShareDivision) -> CarriedDivision:
     """Return what makes the kernel take it in."""
-    return CarriedDivision(division.at, division.token, division.shares, division.per, division.since)
+    return CarriedDivision(
+        division.at, division.token, division.shares, division.per, division.since
+    )
 
 
-def dated_ratio(actions: CorporateActions, symbol: str, after: date, until: date) -> tuple[Fraction, str, date]:
+def dated_ratio(
+    actions: CorporateActions, symbol: str, after: date, until: date
+) -> tuple[Fraction, str, date]:
     """Return by which ratio shares are divided by the list with an ex-date in (after, until], as it says, and from which day."""
     found = [
-        each for each in actions.of_symbol(symbol, after + timedelta(days=1), until) if each.kind in SHARES and each.ratio > 0
+        each
+        for each in actions.of_symbol(symbol, after + timedelta(days=1), until)
+        if each.kind in SHARES and each.ratio > 0
     ]
-    ratio = prod((Fraction(each.ratio).limit_denominator(1_000) for each in found), start=Fraction(1))
-    return ratio, ", ".join(f"{each.text} of {each.ex}" for each in found), found[-1].ex if found else until
+    ratio = prod(
+        (Fraction(each.ratio).limit_denominator(1_000) for each in found), start=Fraction(1)
+    )
+    return (
+        ratio,
+        ", ".join(f"{each.text} of {each.ex}" for each in found),
+        found[-1].ex if found else until,
+    )
 
 
 def books_ratio(books: int, ours: int) -> Fraction:
-    """Return how many times ours the broker's books have, 1 where that is no whole number: of fractions nobody knows the rest."""
+    """Return how many times ours the broker's books have, 1 where that is no whole number.
+
+    Of fractions nobody knows the rest.
+    """
     if books <= 0 or ours <= 0:
         return Fraction(1)
     ratio = Fraction(books, ours)
@@ -138,7 +192,8 @@ def has_jumped(market: InstrumentState, rungs: Iterable[Rung]) -> bool:
     """Tell whether yesterday's close stands so far beyond a stop, or above all prices seen, as hardly any day moves."""
     close = market.instrument.close
     return close > 0.0 and any(
-        rung.stop > 0.0 and not rung.stop * BEYOND <= close <= rung.high * DAYS_MOVE for rung in rungs
+        rung.stop > 0.0 and not rung.stop * BEYOND <= close <= rung.high * DAYS_MOVE
+        for rung in rungs
     )
 
 
@@ -157,7 +212,10 @@ def costs_the_same(ratio: Fraction, rungs: Sequence[Rung], average: float) -> bo
 
 
 def disabled_gtts(kernel: Kernel) -> dict[int, str]:
-    """Return the tokens of rungs whose GTT the broker has disabled, and which: he does so for a corporate action."""
+    """Return the tokens of rungs whose GTT the broker has disabled, and which.
+
+    He does so for a corporate action.
+    """
     return {
         int(ladder.instrument.token): f"the broker has disabled GTT {rung.gtt.gtt_id}"
         for ladder in kernel.ladders.values()
@@ -177,13 +235,19 @@ class OwnerShareKeeper(Protocol):
 
 
 def recognise_divisions(
-    kernel: Kernel, actions: CorporateActions | None, holdings: Iterable[BrokerHolding], reconciler: OwnerShareKeeper, last: date,
-    day: date, now: int,
-) -> list[tuple[ShareDivision, str]]:  # fmt: skip
+    kernel: Kernel,
+    actions: CorporateActions | None,
+    holdings: Iterable[BrokerHolding],
+    reconciler: OwnerShareKeeper,
+    last: date,
+    day: date,
+    now: int,
+) -> list[tuple[ShareDivision, str]]:
     """Return the divisions since the day `last` of what is carried into `day`, each with what is to be told.
 
-    The list of actions is believed; without it the broker's shares, his average and yesterday's close have to say the
-    same. Where they do not, and a price or a disabled GTT says that something has happened, it is `doubted`.
+    The list of actions is believed; without it the broker's shares, his average and yesterday's
+    close have to say the same. Where they do not, and a price or a disabled GTT says that something
+    has happened, it is `doubted`.
     """
     found, since, off = [], midnight(day), disabled_gtts(kernel)
     for token, market in kernel.markets.items():
@@ -193,7 +257,11 @@ def recognise_divisions(
         mine = [each for each in holdings if each.token == token]
         books = {each.product: each.quantity for each in mine}
         apart = {product: reconciler.apart(symbol, product) for product in books}
-        ratio, text, begins = dated_ratio(actions, symbol, last, day) if actions is not None else (Fraction(1), "", day)
+        ratio, text, begins = (
+            dated_ratio(actions, symbol, last, day)
+            if actions is not None
+            else (Fraction(1), "", day)
+        )
         if ratio == 1:
             ratio = _ratio_by_books(market, rungs, mine, apart)
             text = f"by the broker's shares and yesterday's close of {market.instrument.close:.2f}"
@@ -203,13 +271,20 @@ def recognise_divisions(
             shares = f"{ratio.numerator} for {ratio.denominator}, {text}: {ours} shares become {floor(ours * ratio)}"
             found.append((division, f"{symbol}: {shares}, their stops and averages with them"))
         elif token in off or has_jumped(market, rungs):
-            why = off.get(token, f"yesterday's close of {market.instrument.close:.2f} is far beyond its stop")
-            reconciler.doubted[token] = f"{why}: was it split? nothing of it is sold until that is decided"
+            why = off.get(
+                token, f"yesterday's close of {market.instrument.close:.2f} is far beyond its stop"
+            )
+            reconciler.doubted[token] = (
+                f"{why}: was it split? nothing of it is sold until that is decided"
+            )
     return found
 
 
 def _ratio_by_books(
-    market: InstrumentState, rungs: Sequence[Rung], mine: Sequence[BrokerHolding], apart: Mapping[str, int]
+    market: InstrumentState,
+    rungs: Sequence[Rung],
+    mine: Sequence[BrokerHolding],
+    apart: Mapping[str, int],
 ) -> Fraction:
     """Return the ratio that the broker's books and yesterday's close agree on, 1 where they do not."""
     ours = sum(int(rung.quantity) for rung in rungs) + sum(apart.values())
@@ -222,7 +297,10 @@ def _ratio_by_books(
 
 
 def last_opening_day(journal: Journal, day: date) -> date:
-    """Return the day on which the desk was opened last before a day; a week before it where that is not known."""
+    """Return the day on which the desk was opened last before a day.
+
+    A week before it where that is not known.
+    """
     for row in journal.load("meta", "key = ?", ("opened",)):
         last = ist_day(int(str(row["value"])))
         return min(last, day)

@@ -1,4 +1,7 @@
-"""One share, whatever it is listed as: its other exchange, an earlier symbol, the token of another series."""
+"""One share, whatever it is listed as.
+
+Its other exchange, an earlier symbol, the token of another series.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, final
@@ -12,7 +15,10 @@ from engine.ports import BrokerHolding, Journal
 HOME: Final = "NSE"
 TWIN: Final = "BSE"
 NOTED: Final = "isin:"
-"""How the key of an ISIN begins in the journal's `meta`; the value is the token it was seen under."""
+"""How the key of an ISIN begins in the journal's `meta`.
+
+The value is the token it was seen under.
+"""
 
 IGNORED: Final = "ignored:"
 """How the key of an ignored difference begins in the journal's `meta`; the value is its figure."""
@@ -22,9 +28,9 @@ IGNORED: Final = "ignored:"
 class ShareRegister:
     """Says which of our instruments a row of the broker's books is.
 
-    An instrument of ours is itself. Anything else is the one that has been seen under its ISIN, which is noted in the
-    journal whenever a holding of either exchange shows it; else, on the other exchange, the one of the same symbol. What is neither is
-    something of its own.
+    An instrument of ours is itself. Anything else is the one that has been seen under its ISIN,
+    which is noted in the journal whenever a holding of either exchange shows it; else, on the other
+    exchange, the one of the same symbol. What is neither is something of its own.
     """
 
     def __init__(self, journal: Journal, listed: Iterable[Instrument]) -> None:
@@ -33,7 +39,9 @@ class ShareRegister:
         self._symbols = {each.symbol: int(each.token) for each in shares}
         self._tokens = {int(each.token): each.symbol for each in shares}
         self._isins = {
-            str(row["key"]).removeprefix(NOTED): whole_number(f"meta, row {row['key']}:", row["value"], 1, int(NUMBER))
+            str(row["key"]).removeprefix(NOTED): whole_number(
+                f"meta, row {row['key']}:", row["value"], 1, int(NUMBER)
+            )
             for row in journal.load("meta", "key LIKE ? AND value IS NOT NULL", (NOTED + "%",))
         }
 
@@ -42,15 +50,27 @@ class ShareRegister:
         if token in self._tokens:
             return token
         known = self._isins.get(isin, 0) if isin else 0
-        return known if known in self._tokens else self._listed_token(exchange, symbol, token) or token
+        return (
+            known if known in self._tokens else self._listed_token(exchange, symbol, token) or token
+        )
 
     def _listed_token(self, exchange: str, symbol: str, token: int) -> int:
         """Return under which token of ours something is listed today by its token or, on the other exchange, by its symbol; 0: none."""
-        return token if token in self._tokens else self._symbols.get(symbol, 0) if exchange == TWIN else 0
+        return (
+            token
+            if token in self._tokens
+            else self._symbols.get(symbol, 0)
+            if exchange == TWIN
+            else 0
+        )
 
     def _tokens_today(self, holdings: Iterable[BrokerHolding]) -> dict[str, int]:
         """Return the token of ours for each ISIN that is held."""
-        found = {each.isin: self._listed_token(each.exchange, each.symbol, each.token) for each in holdings if each.isin}
+        found = {
+            each.isin: self._listed_token(each.exchange, each.symbol, each.token)
+            for each in holdings
+            if each.isin
+        }
         return {isin: token for isin, token in found.items() if token}
 
     def learn(self, holdings: Iterable[BrokerHolding]) -> None:
@@ -63,12 +83,21 @@ class ShareRegister:
         self._isins[isin] = token
         self._journal.append("meta", {"key": NOTED + isin, "value": str(token)})
 
-    async def follow_renames(self, holdings: Sequence[BrokerHolding], tell: Callable[[str, str, str], None]) -> None:
-        """Let what the journal holds go on under the token it is listed under today: a new name, another series or token.
+    async def follow_renames(
+        self, holdings: Sequence[BrokerHolding], tell: Callable[[str, str, str], None]
+    ) -> None:
+        """Let what the journal holds go on under the token it is listed under today.
 
-        Only where its old token is listed no more; the ISIN says what it has become, else its symbol.
+        A new name, another series or token.
+
+        Only where its old token is listed no more; the ISIN says what it has become, else its
+        symbol.
         """
-        now = {self._isins[isin]: (isin, token) for isin, token in self._tokens_today(holdings).items() if isin in self._isins}
+        now = {
+            self._isins[isin]: (isin, token)
+            for isin, token in self._tokens_today(holdings).items()
+            if isin in self._isins
+        }
         moved = False
         for row in self._journal.load("ladders", "closed = 0"):
             old, symbol = int(str(row["token"])), str(row["symbol"])
@@ -77,7 +106,11 @@ class ShareRegister:
                 continue
             self._move_ladder(row, token)
             named = self._tokens[token]
-            what = f"listed as {named} now" if named != symbol else f"listed under token {token} now, {old} before"
+            what = (
+                f"listed as {named} now"
+                if named != symbol
+                else f"listed under token {token} now, {old} before"
+            )
             tell("warn", "renamed", f"{symbol} is {what}; its position goes on under it")
             moved = True
         for old, (isin, token) in now.items():
@@ -89,7 +122,10 @@ class ShareRegister:
         self.learn(holdings)
 
     def _move_ladder(self, ladder: dict[str, object], token: int) -> None:
-        """Give a ladder and everything that belongs to it another token, and what is noted of it: divisions, what is the owner's."""
+        """Give a ladder and everything that belongs to it another token, and what is noted of it.
+
+        Divisions, what is the owner's.
+        """
         symbol = self._tokens[token]
         self._rename_keys(f"{NOTED_DIVISION}{ladder['token']}:", f"{NOTED_DIVISION}{token}:")
         if symbol != ladder["symbol"]:
@@ -103,11 +139,15 @@ class ShareRegister:
         for row in self._journal.load("intents", f"rung IN ({marks})", rungs):
             self._journal.append("intents", {"intent": row["intent"], **named})
         for row in self._journal.load("fills", f"rung IN ({marks})", rungs):
-            self._journal.append("fills", {"trade_id": row["trade_id"], "order_id": row["order_id"], **named})
+            self._journal.append(
+                "fills", {"trade_id": row["trade_id"], "order_id": row["order_id"], **named}
+            )
 
     def _rename_keys(self, old: str, new: str) -> None:
         """Have what `meta` says under keys that begin in one way stand under keys that begin in another."""
         for row in self._journal.load("meta", "key LIKE ? AND value IS NOT NULL", (old + "%",)):
             key = str(row["key"])
-            self._journal.append("meta", {"key": new + key.removeprefix(old), "value": row["value"]})
+            self._journal.append(
+                "meta", {"key": new + key.removeprefix(old), "value": row["value"]}
+            )
             self._journal.append("meta", {"key": key, "value": None})

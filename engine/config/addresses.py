@@ -1,4 +1,7 @@
-"""Addresses of brokers, read strictly: a scheme, a host and perhaps a port, in the one spelling that every reader takes alike."""
+"""Addresses of brokers, read strictly.
+
+A scheme, a host and perhaps a port, in the one spelling that every reader takes alike.
+"""
 
 import re
 from typing import Final, NamedTuple
@@ -12,7 +15,10 @@ PREFIX: Final = "/oms"
 REST: Final = rf"\A(?:https?://{_HOST}(?::{_PORT})?(?:{PREFIX})?)?\Z"
 ROOT: Final = rf"\A(?:https?://{_HOST}(?::{_PORT})?)?\Z"
 WS: Final = rf"\A(?:wss?://{_HOST}(?::{_PORT})?)?\Z"
-"""What the addresses of a broker look like; empty: none. A name's last part begins with a letter: it is no number in disguise."""
+"""What the addresses of a broker look like; empty: none.
+
+A name's last part begins with a letter: it is no number in disguise.
+"""
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 """The names of this machine; nothing else is taken for it."""
@@ -50,7 +56,9 @@ def parse_address(text: str) -> BrokerAddress | None:
     found = _ADDRESS.fullmatch(text)
     if found is None:
         return None
-    return BrokerAddress(found["scheme"], found["host"], int(found["port"] or 0), found["prefix"] or "")
+    return BrokerAddress(
+        found["scheme"], found["host"], int(found["port"] or 0), found["prefix"] or ""
+    )
 
 
 def are_local(*texts: str) -> bool:

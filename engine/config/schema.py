@@ -1,7 +1,7 @@
 """The desk's configuration: every setting with its bounds and default, and where it is read from.
 
-The structs below are the only list of settings: `config.toml` and `docs/configuration.md` are made out of them.
-Money is in whole rupees, durations in seconds, percents are percents.
+The structs below are the only list of settings: `config.toml` and `docs/configuration.md` are made
+out of them. Money is in whole rupees, durations in seconds, percents are percents.
 """
 
 import os
@@ -38,12 +38,19 @@ def _matching_pattern(pattern: str, expected: str, text: str) -> Meta:
 
 
 def _variable_name(text: str) -> Meta:
-    """Describe a setting that names a variable: one of ours, or whoever writes the file has any secret sent to its host."""
-    return _matching_pattern(r"^((PATANG|KITE)[A-Z0-9_]*)?$", "a name that begins with PATANG or KITE", text)
+    """Describe a setting that names a variable.
+
+    One of ours, or whoever writes the file has any secret sent to its host.
+    """
+    return _matching_pattern(
+        r"^((PATANG|KITE)[A-Z0-9_]*)?$", "a name that begins with PATANG or KITE", text
+    )
 
 
 Direction = Literal["long", "short", "both"]
-Symbol = Annotated[str, Meta(pattern=r"^[^\s:]+( [^\s:]+)*$", title='a symbol as "INFY"', extra=UPPER)]
+Symbol = Annotated[
+    str, Meta(pattern=r"^[^\s:]+( [^\s:]+)*$", title='a symbol as "INFY"', extra=UPPER)
+]
 Symbols = tuple[Symbol, ...]
 Span = Annotated[int, Meta(ge=1, le=DAY_SECONDS)]
 
@@ -53,9 +60,13 @@ class DeskSettings(Struct, frozen=True, kw_only=True):
 
     mode: Annotated[
         Mode,
-        _described_as("What the desk trades against; live also needs --live and a typed confirmation."),
+        _described_as(
+            "What the desk trades against; live also needs --live and a typed confirmation."
+        ),
     ] = "sandbox"
-    state_dir: Annotated[str, _described_as("Folder of the database, logs and bars; empty: ~/.local/state/patang.")] = ""
+    state_dir: Annotated[
+        str, _described_as("Folder of the database, logs and bars; empty: ~/.local/state/patang.")
+    ] = ""
     corporate_actions: Annotated[
         str,
         _described_as(
@@ -64,7 +75,9 @@ class DeskSettings(Struct, frozen=True, kw_only=True):
     ] = ""
     on_terminal_loss: Annotated[
         Literal["flatten", "kill", "continue"],
-        _described_as("What the engine does when its terminal is gone: square off, halt, or go on. A demo or a replay ends."),
+        _described_as(
+            "What the engine does when its terminal is gone: square off, halt, or go on. A demo or a replay ends."
+        ),
     ] = "continue"
 
 
@@ -72,7 +85,8 @@ class BrokerSettings(Struct, frozen=True, kw_only=True):
     """Who takes the orders."""
 
     name: Annotated[
-        Literal["sandbox", "kite"], _described_as("The broker; a sandbox is on this machine, and whatever is not is real.")
+        Literal["sandbox", "kite"],
+        _described_as("The broker; a sandbox is on this machine, and whatever is not is real."),
     ] = "sandbox"
     rest: Annotated[
         str,
@@ -91,21 +105,41 @@ class BrokerSettings(Struct, frozen=True, kw_only=True):
         ),
     ] = ""
     api_key: Annotated[str, _described_as("The application's key.")] = ""
-    api_key_env: Annotated[str, _variable_name("Environment variable that holds the key, instead.")] = ""
-    access_token: Annotated[
-        str, Meta(description="Today's token, of a sandbox only: a real one never stands in a file.", extra=SECRET)
+    api_key_env: Annotated[
+        str, _variable_name("Environment variable that holds the key, instead.")
     ] = ""
-    access_token_env: Annotated[str, _variable_name("Environment variable that holds today's token, instead.")] = ""
+    access_token: Annotated[
+        str,
+        Meta(
+            description="Today's token, of a sandbox only: a real one never stands in a file.",
+            extra=SECRET,
+        ),
+    ] = ""
+    access_token_env: Annotated[
+        str, _variable_name("Environment variable that holds today's token, instead.")
+    ] = ""
     api_secret_env: Annotated[
         str,
-        _variable_name("Environment variable that holds the application's secret, for the login; empty: KITE_API_SECRET."),
+        _variable_name(
+            "Environment variable that holds the application's secret, for the login; empty: KITE_API_SECRET."
+        ),
     ] = ""
     redirect_port: Annotated[
-        int, _within_bounds(1_024, 65_535, "Port on the loopback interface that the browser comes back to after the login.")
+        int,
+        _within_bounds(
+            1_024,
+            65_535,
+            "Port on the loopback interface that the browser comes back to after the login.",
+        ),
     ] = 8765
-    static_ip: Annotated[str, _described_as("Address registered with Kite for orders; empty: none is known.")] = ""
+    static_ip: Annotated[
+        str, _described_as("Address registered with Kite for orders; empty: none is known.")
+    ] = ""
     bind_ip: Annotated[
-        str, _described_as("Address of this machine that requests leave from, where it has several; empty: the system chooses.")
+        str,
+        _described_as(
+            "Address of this machine that requests leave from, where it has several; empty: the system chooses."
+        ),
     ] = ""
     environment: Annotated[
         bool,
@@ -135,29 +169,52 @@ class BrokerSettings(Struct, frozen=True, kw_only=True):
             "Percent of the price a market order may move where it names no protection; -1: the broker's bands.",
         ),
     ] = -1.0
-    timeout_s: Annotated[float, _within_bounds(0.5, 60, "Patience with one request; afterwards its outcome is unknown.")] = 7.0
-    workers: Annotated[int, _within_bounds(4, 16, "Requests under way at the same time, half of them changes, half reads.")] = 4
+    timeout_s: Annotated[
+        float,
+        _within_bounds(0.5, 60, "Patience with one request; afterwards its outcome is unknown."),
+    ] = 7.0
+    workers: Annotated[
+        int,
+        _within_bounds(
+            4, 16, "Requests under way at the same time, half of them changes, half reads."
+        ),
+    ] = 4
 
     def __repr__(self) -> str:
         return f"Broker(name={self.name!r}, rest={self.rest!r})"
 
     def key(self, environ: Mapping[str, str]) -> str:
-        """Return the API key, from the environment where a variable is named; raise `ConfigError`."""
+        """Return the API key, from the environment where a variable is named.
+
+        Raise `ConfigError`.
+        """
         return _literal_or_variable(self.api_key, "broker.api_key_env", self.api_key_env, environ)
 
     def credentials(self, environ: Mapping[str, str]) -> tuple[str, str]:
-        """Return (api key, access token), from the environment where a variable is named; raise `ConfigError`."""
+        """Return (api key, access token), from the environment where a variable is named.
+
+        Raise `ConfigError`.
+        """
         return (
             self.key(environ),
-            _literal_or_variable(self.access_token, "broker.access_token_env", self.access_token_env, environ),
+            _literal_or_variable(
+                self.access_token, "broker.access_token_env", self.access_token_env, environ
+            ),
         )
 
 
 class SandboxSettings(Struct, frozen=True, kw_only=True):
     """The embedded exchange."""
 
-    seed: Annotated[int, _within_bounds(0, 2**63 - 1, "Number from which the whole day follows.")] = 7
-    speed: Annotated[float, _within_bounds(0, 10_000, "Times real time; 0: as fast as the desk can follow, in lockstep.")] = 1.0
+    seed: Annotated[
+        int, _within_bounds(0, 2**63 - 1, "Number from which the whole day follows.")
+    ] = 7
+    speed: Annotated[
+        float,
+        _within_bounds(
+            0, 10_000, "Times real time; 0: as fast as the desk can follow, in lockstep."
+        ),
+    ] = 1.0
     date: Annotated[
         str,
         _matching_pattern(
@@ -174,18 +231,34 @@ class SandboxSettings(Struct, frozen=True, kw_only=True):
             "When it begins, IST; empty: when the day opens.",
         ),
     ] = ""
-    symbols: Annotated[Symbols, _described_as("Its instruments; empty: twenty large NSE stocks.")] = ()
-    cash: Annotated[int, _within_bounds(1, 1_000 * CRORE, "Rupees on its account at the start.")] = 1_000_000
-    port: Annotated[int, _within_bounds(0, 65_535, "Port on the loopback interface; 0: any free one.")] = 0
+    symbols: Annotated[
+        Symbols, _described_as("Its instruments; empty: twenty large NSE stocks.")
+    ] = ()
+    cash: Annotated[
+        int, _within_bounds(1, 1_000 * CRORE, "Rupees on its account at the start.")
+    ] = 1_000_000
+    port: Annotated[
+        int, _within_bounds(0, 65_535, "Port on the loopback interface; 0: any free one.")
+    ] = 0
 
 
 class PaperSettings(Struct, frozen=True, kw_only=True):
     """The simulated exchange of paper trading, and of the twins in shadow."""
 
-    cash: Annotated[int, _within_bounds(1, 1_000 * CRORE, "Rupees on the paper account when it is opened.")] = 1_000_000
-    latency_ms: Annotated[int, _within_bounds(0, 10_000, "Way of a request to the exchange, and of a report back; each.")] = 40
+    cash: Annotated[
+        int, _within_bounds(1, 1_000 * CRORE, "Rupees on the paper account when it is opened.")
+    ] = 1_000_000
+    latency_ms: Annotated[
+        int,
+        _within_bounds(0, 10_000, "Way of a request to the exchange, and of a report back; each."),
+    ] = 40
     slippage_ticks: Annotated[
-        int, _within_bounds(0, 100, "Ticks a taking order loses where the feed shows no order book; with one, the book decides.")
+        int,
+        _within_bounds(
+            0,
+            100,
+            "Ticks a taking order loses where the feed shows no order book; with one, the book decides.",
+        ),
     ] = 1
 
 
@@ -193,7 +266,10 @@ class MarketSettings(Struct, frozen=True, kw_only=True):
     """The market's hours."""
 
     confirmed: Annotated[
-        tuple[Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$", title='a date as "2026-12-07"')], ...],
+        tuple[
+            Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$", title='a date as "2026-12-07"')],
+            ...,
+        ],
         _described_as(
             "Days from which new hours hold, by an official notice you have read yourself; until then the desk does only what "
             "is right under the old hours and the new ones. `patang calendar` names them."
@@ -212,7 +288,9 @@ class MarketSettings(Struct, frozen=True, kw_only=True):
 class FeedSettings(Struct, frozen=True, kw_only=True):
     """Market data."""
 
-    stale_after_s: Annotated[float, _within_bounds(1, 600, "Silence after which an instrument gets no new entries.")] = 10.0
+    stale_after_s: Annotated[
+        float, _within_bounds(1, 600, "Silence after which an instrument gets no new entries.")
+    ] = 10.0
     late_after_s: Annotated[
         float,
         _within_bounds(
@@ -238,108 +316,200 @@ class FeedSettings(Struct, frozen=True, kw_only=True):
         ),
     ] = (60, 180, 300, 900, 1800, 3600)
     bands_every_s: Annotated[
-        float, _within_bounds(1, 600, "Time between readings of the price bands of what is held or near an edge of its band.")
+        float,
+        _within_bounds(
+            1,
+            600,
+            "Time between readings of the price bands of what is held or near an edge of its band.",
+        ),
     ] = 30.0
-    watch: Annotated[Symbols, _described_as("Instruments to subscribe, indices too; empty: every share that is listed.")] = ()
+    watch: Annotated[
+        Symbols,
+        _described_as("Instruments to subscribe, indices too; empty: every share that is listed."),
+    ] = ()
     mode: Annotated[
         Literal["full", "quote", "ltp"],
         _described_as(
             "What is sent of what is only watched, traded by no strategy: all (184 bytes a packet), without depth (44), the price (8)."
         ),
     ] = "full"
-    quote: Annotated[Symbols, _described_as("Further instruments, only watched, whose quote is sent.")] = ()
-    ltp: Annotated[Symbols, _described_as("Further instruments, only watched, whose last price is sent.")] = ()
+    quote: Annotated[
+        Symbols, _described_as("Further instruments, only watched, whose quote is sent.")
+    ] = ()
+    ltp: Annotated[
+        Symbols, _described_as("Further instruments, only watched, whose last price is sent.")
+    ] = ()
     record: Annotated[
-        bool, _described_as("Whether everything the feed sends is kept, as it came; never in lockstep, which can be run again.")
+        bool,
+        _described_as(
+            "Whether everything the feed sends is kept, as it came; never in lockstep, which can be run again."
+        ),
     ] = False
-    record_days: Annotated[int, _within_bounds(1, 3_650, "Calendar days that recordings are kept.")] = 30
+    record_days: Annotated[
+        int, _within_bounds(1, 3_650, "Calendar days that recordings are kept.")
+    ] = 30
     record_gb: Annotated[
-        float, _within_bounds(0.1, 10_000, "Gigabytes of a mode's recordings in all; of more the oldest are removed.")
+        float,
+        _within_bounds(
+            0.1, 10_000, "Gigabytes of a mode's recordings in all; of more the oldest are removed."
+        ),
     ] = 20.0
 
 
 class GovernorSettings(Struct, frozen=True, kw_only=True):
     """The account's order budget; the bounds are Zerodha's limits."""
 
-    orders_per_second: Annotated[int, _within_bounds(1, 10, "Requests to the order endpoints in any second.")] = 9
+    orders_per_second: Annotated[
+        int, _within_bounds(1, 10, "Requests to the order endpoints in any second.")
+    ] = 9
     orders_per_minute: Annotated[int, _within_bounds(1, 400, "The same in any minute.")] = 380
     orders_per_day: Annotated[int, _within_bounds(1, 5_000, "New orders in a day.")] = 4_800
     modifies_per_order: Annotated[int, _within_bounds(1, 25, "Modifications of one order.")] = 24
-    reserve_per_second: Annotated[int, _within_bounds(0, 9, "Part of each second's budget that only exits may use.")] = 3
+    reserve_per_second: Annotated[
+        int, _within_bounds(0, 9, "Part of each second's budget that only exits may use.")
+    ] = 3
 
 
 class GatewaySettings(Struct, frozen=True, kw_only=True):
     """How the outcome of a request is found out."""
 
     settle_s: Annotated[
-        float, _within_bounds(1, 300, "Least age of a request with unknown outcome that may be declared lost.")
+        float,
+        _within_bounds(
+            1, 300, "Least age of a request with unknown outcome that may be declared lost."
+        ),
     ] = 5.0
-    lookup_every_s: Annotated[float, _within_bounds(0.5, 60, "Time between look-ups of such a request by its tag.")] = 2.0
-    lookups: Annotated[int, _within_bounds(2, 100, "Look-ups without a trace before it is declared lost.")] = 5
+    lookup_every_s: Annotated[
+        float, _within_bounds(0.5, 60, "Time between look-ups of such a request by its tag.")
+    ] = 2.0
+    lookups: Annotated[
+        int, _within_bounds(2, 100, "Look-ups without a trace before it is declared lost.")
+    ] = 5
     entry_wait_s: Annotated[
-        float, _within_bounds(0.5, 60, "Longest an entry waits for the governor before it is dropped as stale.")
+        float,
+        _within_bounds(
+            0.5, 60, "Longest an entry waits for the governor before it is dropped as stale."
+        ),
     ] = 5.0
     late_s: Annotated[
-        int, _within_bounds(10, 600, "How long after it was sent a request without a trace may still arrive and be carried out.")
+        int,
+        _within_bounds(
+            10,
+            600,
+            "How long after it was sent a request without a trace may still arrive and be carried out.",
+        ),
     ] = 60
-    poll_s: Annotated[float, _within_bounds(1, 300, "Time between readings of the order and GTT books.")] = 7.0
-    positions_every_s: Annotated[float, _within_bounds(5, 3_600, "Time between comparisons of all books with the broker.")] = 15.0
+    poll_s: Annotated[
+        float, _within_bounds(1, 300, "Time between readings of the order and GTT books.")
+    ] = 7.0
+    positions_every_s: Annotated[
+        float, _within_bounds(5, 3_600, "Time between comparisons of all books with the broker.")
+    ] = 15.0
 
 
 class ReconcileSettings(Struct, frozen=True, kw_only=True):
     """The comparison of the broker's books with ours."""
 
     funds_bound: Annotated[
-        int, _within_bounds(1, 10 * CRORE, "Rupees by which the broker's cash may differ from ours before entries are held back.")
+        int,
+        _within_bounds(
+            1,
+            10 * CRORE,
+            "Rupees by which the broker's cash may differ from ours before entries are held back.",
+        ),
     ] = 5_000
     stop_percent: Annotated[
-        float, _within_bounds(0.25, 50, "Stop of shares that are adopted, below their last price at that moment.")
+        float,
+        _within_bounds(
+            0.25, 50, "Stop of shares that are adopted, below their last price at that moment."
+        ),
     ] = 5.0
     trail: Annotated[bool, _described_as("Whether that stop follows the price.")] = False
     edited_stop: Annotated[
         Literal["tighter", "desk"],
-        _described_as("Which stop stands where somebody else has changed one of ours: the nearer to the price, or always ours."),
+        _described_as(
+            "Which stop stands where somebody else has changed one of ours: the nearer to the price, or always ours."
+        ),
     ] = "tighter"
 
 
 class ExitSettings(Struct, frozen=True, kw_only=True):
     """How hard an exit that rests in the book is pressed; always within the band as it stands."""
 
-    patience_s: Annotated[int, _within_bounds(1, 600, "Rest of an exit before its limit is moved.")] = 10
-    widen_percent: Annotated[float, _within_bounds(0.1, 20, "Step by which it is moved away from the last price.")] = 1.0
-    reach_percent: Annotated[float, _within_bounds(0.1, 20, "Farthest it is moved from the last price.")] = 5.0
+    patience_s: Annotated[
+        int, _within_bounds(1, 600, "Rest of an exit before its limit is moved.")
+    ] = 10
+    widen_percent: Annotated[
+        float, _within_bounds(0.1, 20, "Step by which it is moved away from the last price.")
+    ] = 1.0
+    reach_percent: Annotated[
+        float, _within_bounds(0.1, 20, "Farthest it is moved from the last price.")
+    ] = 5.0
 
 
 class RiskSettings(Struct, frozen=True, kw_only=True):
     """Limits checked before every entry; reaching a loss limit halts the desk."""
 
     max_order_value: Annotated[int, _within_bounds(1, 10 * CRORE, "Rupees in one order.")] = 200_000
-    max_exposure: Annotated[int, _within_bounds(1, 1_000 * CRORE, "Rupees in all positions together.")] = 240_000
-    max_positions: Annotated[int, _within_bounds(1, 10_000, "Positions at the same time, each rung counted.")] = 90
-    max_positions_per_symbol: Annotated[int, _within_bounds(1, 100, "The same in one instrument.")] = 6
+    max_exposure: Annotated[
+        int, _within_bounds(1, 1_000 * CRORE, "Rupees in all positions together.")
+    ] = 240_000
+    max_positions: Annotated[
+        int, _within_bounds(1, 10_000, "Positions at the same time, each rung counted.")
+    ] = 90
+    max_positions_per_symbol: Annotated[
+        int, _within_bounds(1, 100, "The same in one instrument.")
+    ] = 6
     max_trades_per_day: Annotated[int, _within_bounds(1, 5_000, "Entries in a day.")] = 2_000
-    max_daily_loss: Annotated[int, _within_bounds(1, 1_000 * CRORE, "Rupees lost today, charges included.")] = 10_000
-    max_drawdown: Annotated[int, _within_bounds(1, 1_000 * CRORE, "Rupees below the day's highest P&L.")] = 20_000
-    max_consecutive_losses: Annotated[int, _within_bounds(0, 1_000, "Losing trades in a row; 0: not limited.")] = 0
+    max_daily_loss: Annotated[
+        int, _within_bounds(1, 1_000 * CRORE, "Rupees lost today, charges included.")
+    ] = 10_000
+    max_drawdown: Annotated[
+        int, _within_bounds(1, 1_000 * CRORE, "Rupees below the day's highest P&L.")
+    ] = 20_000
+    max_consecutive_losses: Annotated[
+        int, _within_bounds(0, 1_000, "Losing trades in a row; 0: not limited.")
+    ] = 0
     max_symbol_exposure: Annotated[
-        int, _within_bounds(0, 1_000 * CRORE, "Rupees in the positions of one instrument; 0: not limited.")
+        int,
+        _within_bounds(
+            0, 1_000 * CRORE, "Rupees in the positions of one instrument; 0: not limited."
+        ),
     ] = 0
     max_orders_per_minute: Annotated[
-        int, _within_bounds(0, 400, "Entries of one strategy in any minute; 0: only the governor limits them.")
+        int,
+        _within_bounds(
+            0, 400, "Entries of one strategy in any minute; 0: only the governor limits them."
+        ),
     ] = 0
     strategy_daily_loss: Annotated[
-        int, _within_bounds(0, 1_000 * CRORE, "Rupees one strategy may lose today before it is stopped; 0: not limited.")
+        int,
+        _within_bounds(
+            0,
+            1_000 * CRORE,
+            "Rupees one strategy may lose today before it is stopped; 0: not limited.",
+        ),
     ] = 0
     strategy_drawdown: Annotated[
-        int, _within_bounds(0, 1_000 * CRORE, "Rupees below its own best of the day; 0: not limited.")
+        int,
+        _within_bounds(0, 1_000 * CRORE, "Rupees below its own best of the day; 0: not limited."),
     ] = 0
-    strategy_consecutive_losses: Annotated[int, _within_bounds(0, 1_000, "Its losing trades in a row; 0: not limited.")] = 0
+    strategy_consecutive_losses: Annotated[
+        int, _within_bounds(0, 1_000, "Its losing trades in a row; 0: not limited.")
+    ] = 0
     square_off_before_s: Annotated[
         float,
-        _within_bounds(0, 7_200, "Before the broker's own square-off, intraday (MIS) positions are left and no more are taken."),
+        _within_bounds(
+            0,
+            7_200,
+            "Before the broker's own square-off, intraday (MIS) positions are left and no more are taken.",
+        ),
     ] = 120.0
     price_range_percent: Annotated[
-        float, _within_bounds(0.1, 50, "Farthest an order's price may stand from the last price, in percent.")
+        float,
+        _within_bounds(
+            0.1, 50, "Farthest an order's price may stand from the last price, in percent."
+        ),
     ] = 5.0
     budget: Annotated[
         dict[str, Annotated[int, Meta(ge=1, le=1_000 * CRORE)]],
@@ -353,36 +523,70 @@ class WatchdogSettings(Struct, frozen=True, kw_only=True):
     """What is watched beside the engine; what stops trading latches the kill switch."""
 
     engine_s: Annotated[
-        float, _within_bounds(0, 600, "Seconds the engine may stand still before the desk halts; 0: for ever.")
+        float,
+        _within_bounds(
+            0, 600, "Seconds the engine may stand still before the desk halts; 0: for ever."
+        ),
     ] = 10.0
-    feed_s: Annotated[float, _within_bounds(0, 3_600, "Seconds without any market data before an alarm; 0: never.")] = 30.0
+    feed_s: Annotated[
+        float,
+        _within_bounds(0, 3_600, "Seconds without any market data before an alarm; 0: never."),
+    ] = 30.0
     clock_s: Annotated[
-        float, _within_bounds(0, 3_600, "Seconds the machine's clock may jump, either way, before the desk halts; 0: any.")
+        float,
+        _within_bounds(
+            0,
+            3_600,
+            "Seconds the machine's clock may jump, either way, before the desk halts; 0: any.",
+        ),
     ] = 2.0
-    disk_mb: Annotated[int, _within_bounds(0, 10**9, "Megabytes that must be free where the desk writes, else it halts.")] = 100
-    memory_mb: Annotated[int, _within_bounds(0, 10**6, "Megabytes the desk may hold before an alarm; 0: any.")] = 2_000
+    disk_mb: Annotated[
+        int,
+        _within_bounds(
+            0, 10**9, "Megabytes that must be free where the desk writes, else it halts."
+        ),
+    ] = 100
+    memory_mb: Annotated[
+        int, _within_bounds(0, 10**6, "Megabytes the desk may hold before an alarm; 0: any.")
+    ] = 2_000
 
 
 class StoreSettings(Struct, frozen=True, kw_only=True):
     """What is kept on disk."""
 
-    database: Annotated[str, _described_as("SQLite file; empty: in the mode's folder below state_dir.")] = ""
-    bars_dir: Annotated[str, _described_as("Folder of the bars; empty: in the mode's folder below state_dir.")] = ""
+    database: Annotated[
+        str, _described_as("SQLite file; empty: in the mode's folder below state_dir.")
+    ] = ""
+    bars_dir: Annotated[
+        str, _described_as("Folder of the bars; empty: in the mode's folder below state_dir.")
+    ] = ""
     bars: Annotated[bool, _described_as("Whether bars are stored.")] = True
     backend: Annotated[
-        Literal["parquet", "postgres"], _described_as("Where bars are kept: in files, or in a server that others read as well.")
+        Literal["parquet", "postgres"],
+        _described_as("Where bars are kept: in files, or in a server that others read as well."),
     ] = "parquet"
     dsn: Annotated[
-        str, _described_as('Which Postgres, as "host=db dbname=patang user=desk"; a password stands in ~/.pgpass, never here.')
+        str,
+        _described_as(
+            'Which Postgres, as "host=db dbname=patang user=desk"; a password stands in ~/.pgpass, never here.'
+        ),
     ] = ""
-    dsn_env: Annotated[str, _described_as("Environment variable with the whole of it instead, password included.")] = ""
+    dsn_env: Annotated[
+        str, _described_as("Environment variable with the whole of it instead, password included.")
+    ] = ""
     history_dir: Annotated[
-        str, _described_as("Folder of imported and downloaded bars, of every mode; empty: below state_dir.")
+        str,
+        _described_as(
+            "Folder of imported and downloaded bars, of every mode; empty: below state_dir."
+        ),
     ] = ""
 
 
 class ArchiveSettings(Struct, frozen=True, kw_only=True):
-    """S3-compatible storage for old bars and recordings; its credentials stand in the environment or the keyring, never here."""
+    """S3-compatible storage for old bars and recordings.
+
+    Its credentials stand in the environment or the keyring, never here.
+    """
 
     bucket: Annotated[
         str,
@@ -400,9 +604,10 @@ class ArchiveSettings(Struct, frozen=True, kw_only=True):
             "Address of the storage; empty: Amazon's, of the region.",
         ),
     ] = ""
-    region: Annotated[str, _matching_pattern(r"^[a-z0-9-]{1,32}$", 'a region as "ap-south-1"', "The bucket's region.")] = (
-        "ap-south-1"
-    )
+    region: Annotated[
+        str,
+        _matching_pattern(r"^[a-z0-9-]{1,32}$", 'a region as "ap-south-1"', "The bucket's region."),
+    ] = "ap-south-1"
     prefix: Annotated[
         str,
         _matching_pattern(
@@ -419,20 +624,31 @@ class ArchiveSettings(Struct, frozen=True, kw_only=True):
             "Age in days from which `patang bars archive push` takes bars, by whole months (bars of days: years).",
         ),
     ] = 100
-    recording_days: Annotated[int, _within_bounds(2, 3_650, "The same of recordings, by day; less than feed.record_days.")] = 100
+    recording_days: Annotated[
+        int, _within_bounds(2, 3_650, "The same of recordings, by day; less than feed.record_days.")
+    ] = 100
     cache_mb: Annotated[
-        int, _within_bounds(10, 10**7, "Megabytes of archived bars, and of recordings, that are kept on this disk to be read.")
+        int,
+        _within_bounds(
+            10,
+            10**7,
+            "Megabytes of archived bars, and of recordings, that are kept on this disk to be read.",
+        ),
     ] = 2_000
 
 
 class ScreenSettings(Struct, frozen=True, kw_only=True):
     """The screen."""
 
-    colours: Annotated[Literal["green-up", "red-up", "colour-blind"], _described_as("Colours of rising and falling prices.")] = (
-        "green-up"
-    )
+    colours: Annotated[
+        Literal["green-up", "red-up", "colour-blind"],
+        _described_as("Colours of rising and falling prices."),
+    ] = "green-up"
     fps: Annotated[int, _within_bounds(1, 30, "Frames a second.")] = 10
-    keys: Annotated[dict[str, str], _described_as("Keys by action, instead of the usual ones; the kill switch stays.")] = {}
+    keys: Annotated[
+        dict[str, str],
+        _described_as("Keys by action, instead of the usual ones; the kill switch stays."),
+    ] = {}
 
 
 class RungSettings(Struct, frozen=True, kw_only=True):
@@ -440,10 +656,18 @@ class RungSettings(Struct, frozen=True, kw_only=True):
 
     trigger_percent: Annotated[
         float,
-        _within_bounds(0, 50, "Gain that enters it: of P1 for P2, of the average of P1 and P2 for P3; 0 for P1, which begins."),
+        _within_bounds(
+            0,
+            50,
+            "Gain that enters it: of P1 for P2, of the average of P1 and P2 for P3; 0 for P1, which begins.",
+        ),
     ]
-    stop_percent: Annotated[float, _within_bounds(0.25, 50, "Stop below its average price (long), above it (short).")]
-    target_percent: Annotated[float, _within_bounds(0, 500, "Target beyond its average price; 0: none, the rung runs.")]
+    stop_percent: Annotated[
+        float, _within_bounds(0.25, 50, "Stop below its average price (long), above it (short).")
+    ]
+    target_percent: Annotated[
+        float, _within_bounds(0, 500, "Target beyond its average price; 0: none, the rung runs.")
+    ]
 
 
 class MomentumLadderSettings(Struct, frozen=True, kw_only=True):
@@ -455,21 +679,43 @@ class MomentumLadderSettings(Struct, frozen=True, kw_only=True):
     scan_s: Annotated[int, _within_bounds(1, 3_600, "Time between two scans for entries.")] = 60
     capital: Annotated[int, _within_bounds(1, 10 * CRORE, "Rupees in one rung.")] = 3_000
     risk: Annotated[
-        int, _within_bounds(0, 10 * CRORE, "Rupees one rung may lose at its stop; 0: its capital alone is its size.")
+        int,
+        _within_bounds(
+            0, 10 * CRORE, "Rupees one rung may lose at its stop; 0: its capital alone is its size."
+        ),
     ] = 0
     max_positions: Annotated[int, _within_bounds(1, 10_000, "Rungs open at the same time.")] = 90
-    total_capital: Annotated[int, _within_bounds(1, 1_000 * CRORE, "Rupees in all its rungs together.")] = 240_000
-    momentum_bars: Annotated[int, _within_bounds(1, 1_000, "Bars over which momentum is measured.")] = 5
-    momentum_percent: Annotated[float, _within_bounds(0.01, 50, "Move over these bars that is an entry.")] = 0.4
-    ema_fast: Annotated[int, _within_bounds(1, 1_000, "Bars of the fast average, which must stand beyond the slow one.")] = 9
+    total_capital: Annotated[
+        int, _within_bounds(1, 1_000 * CRORE, "Rupees in all its rungs together.")
+    ] = 240_000
+    momentum_bars: Annotated[
+        int, _within_bounds(1, 1_000, "Bars over which momentum is measured.")
+    ] = 5
+    momentum_percent: Annotated[
+        float, _within_bounds(0.01, 50, "Move over these bars that is an entry.")
+    ] = 0.4
+    ema_fast: Annotated[
+        int,
+        _within_bounds(1, 1_000, "Bars of the fast average, which must stand beyond the slow one."),
+    ] = 9
     ema_slow: Annotated[int, _within_bounds(2, 5_000, "Bars of the slow average.")] = 21
     direction: Annotated[Direction, _described_as("Which way it trades.")] = "long"
-    cooldown_s: Annotated[int, _within_bounds(0, DAY_SECONDS, "Rest of an instrument after its ladder has closed.")] = 600
-    stop_gap_percent: Annotated[float, _within_bounds(0.05, 10, "Distance of a stop's limit price beyond its trigger.")] = 0.5
-    trail_step_percent: Annotated[float, _within_bounds(0.05, 10, "Least improvement for which a stop is moved.")] = 0.25
+    cooldown_s: Annotated[
+        int, _within_bounds(0, DAY_SECONDS, "Rest of an instrument after its ladder has closed.")
+    ] = 600
+    stop_gap_percent: Annotated[
+        float, _within_bounds(0.05, 10, "Distance of a stop's limit price beyond its trigger.")
+    ] = 0.5
+    trail_step_percent: Annotated[
+        float, _within_bounds(0.05, 10, "Least improvement for which a stop is moved.")
+    ] = 0.25
     rung: Annotated[
         tuple[RungSettings, ...],
-        Meta(min_length=1, max_length=3, description="The rungs in order; a file's rungs replace these."),
+        Meta(
+            min_length=1,
+            max_length=3,
+            description="The rungs in order; a file's rungs replace these.",
+        ),
     ] = (
         RungSettings(trigger_percent=0.0, stop_percent=2.5, target_percent=5.0),
         RungSettings(trigger_percent=0.25, stop_percent=2.5, target_percent=0.0),
@@ -488,12 +734,23 @@ class AverageCrossSettings(Struct, frozen=True, kw_only=True):
     capital: Annotated[int, _within_bounds(1, 10 * CRORE, "Rupees in one position.")] = 10_000
     risk: Annotated[
         int,
-        _within_bounds(0, 10 * CRORE, "Rupees one position may lose, at its stop or by one swing; 0: its capital is its size."),
+        _within_bounds(
+            0,
+            10 * CRORE,
+            "Rupees one position may lose, at its stop or by one swing; 0: its capital is its size.",
+        ),
     ] = 0
     swing_bars: Annotated[
-        int, _within_bounds(0, 1_000, "Bars whose average true range is that swing; 0: the distance of the stop counts.")
+        int,
+        _within_bounds(
+            0,
+            1_000,
+            "Bars whose average true range is that swing; 0: the distance of the stop counts.",
+        ),
     ] = 0
-    stop_percent: Annotated[float, _within_bounds(0.25, 50, "Stop below the average price (long), above it (short).")] = 1.5
+    stop_percent: Annotated[
+        float, _within_bounds(0.25, 50, "Stop below the average price (long), above it (short).")
+    ] = 1.5
     direction: Annotated[Direction, _described_as("Which way it trades.")] = "long"
 
 
@@ -527,7 +784,10 @@ class DeskConfig(Struct, frozen=True, kw_only=True):
 
 
 class LoadedConfig(NamedTuple):
-    """A configuration and where its values come from: `lines` holds the line of every key that `file` sets."""
+    """A configuration and where its values come from.
+
+    `lines` holds the line of every key that `file` sets.
+    """
 
     values: DeskConfig
     file: Path | None = None
@@ -574,7 +834,10 @@ def find_config(explicit: Path | None, cwd: Path, environ: Mapping[str, str]) ->
 
 
 def load_config(file: Path | None) -> LoadedConfig:
-    """Read `file` over the defaults; raise `ConfigError` with file, line, key and the mend on anything it cannot mean."""
+    """Read `file` over the defaults.
+
+    Raise `ConfigError` with file, line, key and the mend on anything it cannot mean.
+    """
     if file is None:
         return LoadedConfig(DeskConfig())
     try:
@@ -590,7 +853,10 @@ def load_config(file: Path | None) -> LoadedConfig:
 
 
 def _read_own_file(file: Path) -> bytes:
-    """Return what a file says that nobody else can have written: it decides where orders and tokens go."""
+    """Return what a file says that nobody else can have written.
+
+    It decides where orders and tokens go.
+    """
     with file.open("rb") as opened:
         found = os.fstat(opened.fileno())
         if not stat.S_ISREG(found.st_mode):
@@ -616,14 +882,18 @@ def parse_config(text: str, file: Path) -> LoadedConfig:
 
 
 def render_config(configuration: LoadedConfig) -> str:
-    """Render the effective configuration as TOML, each value with its origin beside it; a token is masked."""
+    """Render the effective configuration as TOML, each value with its origin beside it.
+
+    A token is masked.
+    """
     return toml_reader.render_toml(configuration.values, beside=configuration.origin)
 
 
 def example_config() -> str:
     """Render the defaults as the commented `config.toml` that ships with the desk."""
-    return "# The desk's settings, each with its default. Every line may be left out.\n\n" + toml_reader.render_toml(
-        DeskConfig(), above=toml_reader.explain_field
+    return (
+        "# The desk's settings, each with its default. Every line may be left out.\n\n"
+        + toml_reader.render_toml(DeskConfig(), above=toml_reader.explain_field)
     )
 
 
@@ -638,7 +908,9 @@ def check_strategies(configuration: LoadedConfig, known: Iterable[str]) -> None:
     for name in configuration.values.strategy.other:
         if name not in names:
             where = configuration.origin(("strategy", name))
-            raise ConfigError(f"{where}: strategy.{name}: no such strategy{nearest_hint(name, names)}")
+            raise ConfigError(
+                f"{where}: strategy.{name}: no such strategy{nearest_hint(name, names)}"
+            )
 
 
 def _literal_or_variable(literal: str, key: str, variable: str, environ: Mapping[str, str]) -> str:

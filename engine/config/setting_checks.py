@@ -1,4 +1,7 @@
-"""What settings must not say together; the bounds of each alone stand in `engine/config/schema.py`."""
+"""What settings must not say together.
+
+The bounds of each alone stand in `engine/config/schema.py`.
+"""
 
 import ipaddress
 from collections.abc import Iterator
@@ -25,10 +28,15 @@ def contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
     if list(spans) != sorted(set(spans)) or any(span % spans[0] for span in spans):
         yield ("feed", "spans_s"), "expected ascending lengths, each a multiple of the first"
     if config.governor.reserve_per_second >= config.governor.orders_per_second:
-        yield ("governor", "reserve_per_second"), "expected less than orders_per_second, or no entry could ever pass"
+        yield (
+            ("governor", "reserve_per_second"),
+            "expected less than orders_per_second, or no entry could ever pass",
+        )
     if config.risk.max_order_value > config.risk.max_exposure:
         yield ("risk", "max_order_value"), "expected at most max_exposure"
-    yield from _ladder_contradictions(config.strategy.momentum_ladder, ("strategy", "momentum_ladder"))
+    yield from _ladder_contradictions(
+        config.strategy.momentum_ladder, ("strategy", "momentum_ladder")
+    )
     if config.strategy.moving_average_cross.fast >= config.strategy.moving_average_cross.slow:
         yield ("strategy", "moving_average_cross", "fast"), "expected fewer bars than slow"
     known: tuple[tuple[str, MomentumLadderSettings | AverageCrossSettings], ...] = (
@@ -37,13 +45,20 @@ def contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
     )
     for name, strategy in known:
         if strategy.enabled and strategy.timeframe_s not in spans:
-            yield ("strategy", name, "timeframe_s"), f"expected one of feed.spans_s: {', '.join(map(str, spans))}"
+            yield (
+                ("strategy", name, "timeframe_s"),
+                f"expected one of feed.spans_s: {', '.join(map(str, spans))}",
+            )
 
 
 def _mode_contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
     """Check that no instrument is asked for in two modes, and that what is only watched is traded by nobody."""
     feed, strategies = config.feed, config.strategy
-    traded = {*feed.watch, *strategies.momentum_ladder.symbols, *strategies.moving_average_cross.symbols}
+    traded = {
+        *feed.watch,
+        *strategies.momentum_ladder.symbols,
+        *strategies.moving_average_cross.symbols,
+    }
     for field, others in (("quote", traded), ("ltp", traded | set(feed.quote))):
         for place, symbol in enumerate(getattr(feed, field)):
             if symbol in others:
@@ -54,7 +69,10 @@ def _mode_contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
 
 
 def _market_contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
-    """Check that a token stays covered, and that hours begin on each confirmed day: a slip of the pen would confirm nothing."""
+    """Check that a token stays covered, and that hours begin on each confirmed day.
+
+    A slip of the pen would confirm nothing.
+    """
     upstox = addresses.parse_address(config.market.upstox)
     if upstox is not None and not upstox.is_covered:
         yield ("market", "upstox"), "the token would travel in the clear; expected https://"
@@ -72,7 +90,11 @@ def _archive_contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
     place = addresses.parse_address(config.archive.endpoint)
     if place is not None and not place.is_covered:
         yield ("archive", "endpoint"), "bars would travel in the clear; expected https://"
-    if config.archive.bucket and config.feed.record and config.archive.recording_days >= config.feed.record_days:
+    if (
+        config.archive.bucket
+        and config.feed.record
+        and config.archive.recording_days >= config.feed.record_days
+    ):
         kept = f"recordings are removed after feed.record_days = {config.feed.record_days}"
         yield ("archive", "recording_days"), f"{kept}: expected fewer, or they never get there"
 
@@ -80,11 +102,17 @@ def _archive_contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
 def _broker_contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
     broker = config.broker
     if broker.name == "kite" and broker.access_token:
-        yield ("broker", "access_token"), "a real token never stands in a file; name its variable in access_token_env"
+        yield (
+            ("broker", "access_token"),
+            "a real token never stands in a file; name its variable in access_token_env",
+        )
     if broker.name == "sandbox" and config.desk.mode == "live":
         yield ("desk", "mode"), 'live needs broker.name "kite"'
     if bool(broker.rest) != bool(broker.ws):
-        yield ("broker", "ws" if broker.rest else "rest"), "rest and ws belong together: give both, or neither"
+        yield (
+            ("broker", "ws" if broker.rest else "rest"),
+            "rest and ws belong together: give both, or neither",
+        )
     for field, scheme in (("rest", "https"), ("ws", "wss")):
         place = addresses.parse_address(getattr(broker, field))
         if place is None or place.is_local:
@@ -95,7 +123,10 @@ def _broker_contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
         elif not place.is_covered:
             yield ("broker", field), f"the token would travel in the clear; expected {scheme}://"
     if -1.0 < broker.market_protection <= 0.0:
-        yield ("broker", "market_protection"), "expected a percentage above 0, or -1 for the broker's bands"
+        yield (
+            ("broker", "market_protection"),
+            "expected a percentage above 0, or -1 for the broker's bands",
+        )
     for field in ("static_ip", "bind_ip"):
         if getattr(broker, field) and not _is_address(getattr(broker, field)):
             yield ("broker", field), f"{getattr(broker, field)} is no IP address"
@@ -111,7 +142,11 @@ def _ladder_contradictions(ladder: "MomentumLadderSettings", at: Key) -> Iterato
         yield (*at, "capital"), "expected at most total_capital"
     for index, rung in enumerate(ladder.rung):
         if (rung.trigger_percent == 0.0) != (index == 0):
-            expected = "expected 0: the first rung begins the ladder" if index == 0 else "expected a gain above 0"
+            expected = (
+                "expected 0: the first rung begins the ladder"
+                if index == 0
+                else "expected a gain above 0"
+            )
             yield (*at, "rung", index, "trigger_percent"), expected
 
 

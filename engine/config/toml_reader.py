@@ -64,7 +64,9 @@ class TomlReader:
                 raise self.error(key, f"no such key{nearest_hint(name, known.keys() - {OTHER})}")
         for name, field in known.items():
             if field.required and name not in found:
-                raise self.error(at, f"the key {name} is missing; expected {describe_type(field.type)}")
+                raise self.error(
+                    at, f"the key {name} is missing; expected {describe_type(field.type)}"
+                )
         return kind(**found)
 
     def _read_value(self, kind: Any, item: object, at: Key) -> Any:
@@ -72,12 +74,18 @@ class TomlReader:
         if is_table(inner):
             return self._read_struct(inner, item, at)
         if isinstance(item, dict) and get_origin(inner) is dict:
-            return {name: self._read_value(get_args(inner)[1], part, (*at, name)) for name, part in item.items()}
+            return {
+                name: self._read_value(get_args(inner)[1], part, (*at, name))
+                for name, part in item.items()
+            }
         if isinstance(item, list) and get_origin(inner) is tuple:
             least, most = _length_bounds(kind)
             if not least <= len(item) <= most:
                 raise self.error(at, f"expected {least} to {most} entries, got {len(item)}")
-            return tuple(self._read_value(get_args(inner)[0], part, (*at, index)) for index, part in enumerate(item))
+            return tuple(
+                self._read_value(get_args(inner)[0], part, (*at, index))
+                for index, part in enumerate(item)
+            )
         try:
             return convert_setting(kind, item)
         except msgspec.ValidationError as error:
@@ -105,7 +113,8 @@ def nearest_hint(name: str, valid: Iterable[str]) -> str:
 def locate_lines(text: str) -> dict[Key, int]:
     """Return the line of every key and table of a valid TOML text.
 
-    tomllib tells no lines, but a statement ends at the first line end up to which it can be parsed alone.
+    tomllib tells no lines, but a statement ends at the first line end up to which it can be parsed
+    alone.
     """
     lines: dict[Key, int] = {}
     sizes: dict[Key, int] = {}
@@ -128,8 +137,13 @@ def locate_lines(text: str) -> dict[Key, int]:
 
 
 def dotted_key(key: Key) -> str:
-    """Write a key as an operator reads it, places in a list counted from 1: strategy.ladder.rung[2].stop_percent."""
-    return "".join(f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in key).removeprefix(".")
+    """Write a key as an operator reads it, places in a list counted from 1.
+
+    Strategy.ladder.rung[2].stop_percent.
+    """
+    return "".join(
+        f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in key
+    ).removeprefix(".")
 
 
 def describe_type(kind: Any) -> str:
@@ -144,7 +158,9 @@ def describe_type(kind: Any) -> str:
         return f"a list, each {describe_type(get_args(kind)[0])}"
     if get_origin(kind) is dict:
         return f"a table, each {describe_type(get_args(kind)[1])}"
-    words = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}.get(kind, "a table")
+    words = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}.get(
+        kind, "a table"
+    )
     if meta.ge is None:
         return words if meta.gt is None else f"{words} above {meta.gt:g}"
     return f"{words} from {meta.ge:,} to {meta.le:,}".replace(",", "_")
@@ -172,7 +188,10 @@ def render_toml(
 
 
 def render_tables(struct: Struct) -> str:
-    """Render a tree of structs as Markdown: one table for each, with type and bounds, default and meaning."""
+    """Render a tree of structs as Markdown.
+
+    One table for each, with type and bounds, default and meaning.
+    """
     return "\n".join(_markdown_tables(struct, ()))
 
 
@@ -206,14 +225,19 @@ def _is_too_deep(table: object) -> bool:
     level = [table]
     for _ in range(DEEPEST):
         level = [
-            part for item in level if isinstance(item, dict | list)
+            part
+            for item in level
+            if isinstance(item, dict | list)
             for part in (item.values() if isinstance(item, dict) else item)
-        ]  # fmt: skip
+        ]
     return bool(level)
 
 
 def _statement_keys(item: object, at: Key, sizes: dict[Key, int] | None) -> Iterator[Key]:
-    """Yield the keys of one statement in order; `sizes` counts the arrays of tables that headers have opened."""
+    """Yield the keys of one statement in order.
+
+    `sizes` counts the arrays of tables that headers have opened.
+    """
     parts: Iterable[tuple[str | int, object]] = ()
     if isinstance(item, dict):
         if sizes and at in sizes:
@@ -256,7 +280,11 @@ def _toml_value(item: object) -> str:
     if isinstance(item, list | tuple):
         return f"[{', '.join(map(_toml_value, item))}]"
     if isinstance(item, dict):
-        return "{" + ", ".join(f"{_toml_key(name)} = {_toml_value(part)}" for name, part in item.items()) + "}"
+        return (
+            "{"
+            + ", ".join(f"{_toml_key(name)} = {_toml_value(part)}" for name, part in item.items())
+            + "}"
+        )
     return str(item)
 
 
@@ -294,7 +322,13 @@ def _struct_lines(
                     yield f"{_toml_key(part)} = {_toml_value(item)}{note}"
         elif _has_tables(field):
             for index, entry in enumerate(value):
-                yield from _struct_lines(entry, (*key, index), f"[[{_table_path(key)}]]", None if index else above, beside)
+                yield from _struct_lines(
+                    entry,
+                    (*key, index),
+                    f"[[{_table_path(key)}]]",
+                    None if index else above,
+                    beside,
+                )
 
 
 def _table_path(key: Key) -> str:
@@ -302,9 +336,16 @@ def _table_path(key: Key) -> str:
 
 
 def _has_tables(field: FieldInfo) -> bool:
-    """Tell whether a field is written as tables of its own: a struct, a list of structs, or the unread ones."""
+    """Tell whether a field is written as tables of its own.
+
+    A struct, a list of structs, or the unread ones.
+    """
     inner = bare_type(field.type)
-    return is_table(inner) or field.name == OTHER or (get_origin(inner) is tuple and is_table(get_args(inner)[0]))
+    return (
+        is_table(inner)
+        or field.name == OTHER
+        or (get_origin(inner) is tuple and is_table(get_args(inner)[0]))
+    )
 
 
 def _first_doc_line(kind: type) -> str:
@@ -333,4 +374,6 @@ def _markdown_tables(struct: Struct, at: Key) -> Iterator[str]:
 def _list_lines(values: Iterable[Struct], at: Key) -> Iterator[str]:
     for value in values:
         yield f"[[{_table_path(at)}]]"
-        yield from (f"{field.name} = {_toml_value(getattr(value, field.name))}" for field in fields(value))
+        yield from (
+            f"{field.name} = {_toml_value(getattr(value, field.name))}" for field in fields(value)
+        )

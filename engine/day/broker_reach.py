@@ -1,4 +1,7 @@
-"""Whether the broker answers: entries wait while he does not, it is told, and afterwards the books come first."""
+"""Whether the broker answers.
+
+Entries wait while he does not, it is told, and afterwards the books come first.
+"""
 
 from typing import Final, final
 
@@ -10,9 +13,12 @@ from engine.errors import OperatorError
 TOLD: Final = 12 * SECOND
 """After so long without an answer it is an alarm."""
 UNSEEN: Final = 15 * SECOND
-"""After so long without the books anything may have happened to them: they are compared before anything more leaves.
+"""After so long without the books anything may have happened to them.
 
-So they are after a dead token, and after a feed that was away, however short: what was done meanwhile nobody has heard of.
+They are compared before anything more leaves.
+
+So they are after a dead token, and after a feed that was away, however short: what was done
+meanwhile nobody has heard of.
 """
 COMPARES: Final = 20 * SECOND
 """How long exits and stops wait for that comparison once the order book can be read."""
@@ -62,7 +68,10 @@ class BrokerReach:
             self._loop.log.add_event(level, BROKER, text)
 
     def _await_comparison(self, now: int, *, failing: bool) -> None:
-        """Have the books compared as soon as they can be read; exits and stops do not wait for ever where some cannot."""
+        """Have the books compared as soon as they can be read.
+
+        Exits and stops do not wait for ever where some cannot.
+        """
         loop = self._loop
         if failing:
             self._seen = 0
@@ -72,5 +81,7 @@ class BrokerReach:
             self._unseen, self._seen = False, 0
         elif now - self._seen >= COMPARES:
             self._unseen, self._seen = False, 0
-            loop.log.add_event("alarm", BROKER, "the books cannot be compared: exits and stops go by our own")
+            loop.log.add_event(
+                "alarm", BROKER, "the books cannot be compared: exits and stops go by our own"
+            )
             loop.inbox.append(OperatorInstruction(now, OperatorAct.COMPARED))

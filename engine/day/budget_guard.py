@@ -4,7 +4,16 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from compiled.accounting.charges import order_charges
-from compiled.model.values import SECOND, Instrument, Order, OrderPurpose, OrderType, Product, Side, paise
+from compiled.model.values import (
+    SECOND,
+    Instrument,
+    Order,
+    OrderPurpose,
+    OrderType,
+    Product,
+    Side,
+    paise,
+)
 from compiled.trading.kernel import Kernel
 from compiled.trading.risk import RiskLimits, whole_lots
 from engine.day.day_loop import DayLoop
@@ -19,14 +28,21 @@ PROBE: Final = 100_000_00
 
 
 class BudgetGuard:
-    """Holds entries back until the budgets are covered by funds and by what the desk holds already; then it is done.
+    """Holds entries back until the budgets are covered by funds and by what the desk holds already.
 
-    A strategy's budget is its limit, else its `totals` (paise), else the account's limit on exposure, which bounds them
-    all together. What a rupee of shares blocks is the broker's own calculation; our estimate is told beside it.
+    Then it is done.
+
+    A strategy's budget is its limit, else its `totals` (paise), else the account's limit on
+    exposure, which bounds them all together. What a rupee of shares blocks is the broker's own
+    calculation; our estimate is told beside it.
     """
 
     def __init__(
-        self, loop: DayLoop, funds: Callable[[], Awaitable[int]], margins: Margins, totals: Mapping[str, int]
+        self,
+        loop: DayLoop,
+        funds: Callable[[], Awaitable[int]],
+        margins: Margins,
+        totals: Mapping[str, int],
     ) -> None:
         self._loop = loop
         self._funds = funds
@@ -56,7 +72,9 @@ class BudgetGuard:
         """Return the paise that may still be spent on shares."""
         kernel = self._loop.kernel
         names = [slot.strategy.name for slot in kernel.slots]
-        return max(0, committed_paise(names, kernel.limits, self._totals) - int(kernel.ledger.exposure))
+        return max(
+            0, committed_paise(names, kernel.limits, self._totals) - int(kernel.ledger.exposure)
+        )
 
     async def _blocked_share(self) -> float:
         """Return what a rupee of shares blocks by the broker's calculation, the dearest of the strategies' instruments."""
@@ -68,17 +86,25 @@ class BudgetGuard:
         for (order, instrument), blocked in zip(probes, theirs, strict=True):
             value = int(paise(order.price, order.quantity))
             rates = self._loop.kernel.rates[int(order.token) * 8 + int(order.product)]
-            ours = estimate_margin(order.product, value, int(order_charges(rates, order.side, order.quantity, value)))
+            ours = estimate_margin(
+                order.product, value, int(order_charges(rates, order.side, order.quantity, value))
+            )
             text = f"{order.quantity} {instrument.symbol} block {_rupee_text(blocked)} by the broker, {_rupee_text(ours)} by our estimate"
-            self._loop.log.add_event("info" if abs(blocked - ours) <= ours // 100 else "warn", "margin", text)
+            self._loop.log.add_event(
+                "info" if abs(blocked - ours) <= ours // 100 else "warn", "margin", text
+            )
             shares.append(blocked / value)
         return max(shares)
 
 
-def committed_paise(strategies: Iterable[str], limits: RiskLimits, totals: Mapping[str, int]) -> int:
+def committed_paise(
+    strategies: Iterable[str], limits: RiskLimits, totals: Mapping[str, int]
+) -> int:
     """Return what all these strategies together may have in positions, in paise."""
     most = int(limits.max_exposure)
-    return min(most, sum(int(limits.budgets.get(name, totals.get(name, most))) for name in strategies))
+    return min(
+        most, sum(int(limits.budgets.get(name, totals.get(name, most))) for name in strategies)
+    )
 
 
 def shortfall_text(needed: int, share: float, funds: int) -> str:
@@ -100,10 +126,21 @@ def _probe_orders(kernel: Kernel) -> Iterator[tuple[Order, Instrument]]:
             continue
         price = instrument.snap(instrument.close)
         quantity = max(int(whole_lots(instrument, PROBE, price)), int(instrument.lot))
-        yield Order(
-            -number, "probe", slot.strategy.name, instrument.token, Side.BUY, quantity, OrderType.LIMIT, Product.CNC,
-            OrderPurpose.ENTRY, price=price,
-        ), instrument  # fmt: skip
+        yield (
+            Order(
+                -number,
+                "probe",
+                slot.strategy.name,
+                instrument.token,
+                Side.BUY,
+                quantity,
+                OrderType.LIMIT,
+                Product.CNC,
+                OrderPurpose.ENTRY,
+                price=price,
+            ),
+            instrument,
+        )
 
 
 def _rupee_text(amount: int) -> str:

@@ -9,7 +9,10 @@ from engine.market.charges import charge_doubt
 
 @final
 class ChargeRemarks:
-    """Tells once for each instrument what its list leaves open; `tell` takes level, name and text."""
+    """Tells once for each instrument what its list leaves open.
+
+    `tell` takes level, name and text.
+    """
 
     def __init__(self, kernel: Kernel, tell: Callable[[str, str, str], None]) -> None:
         self._kernel = kernel

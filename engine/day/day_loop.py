@@ -73,15 +73,28 @@ class OperatorRequest(NamedTuple):
 class DayLoop:
     """One opened day. Everything here runs on the engine's event loop, except appending to `requests`.
 
-    It is the feed's sink. `stamped` says whether frames carry their own time of receipt; in lockstep they happen when
-    the exchange's clock says.
+    It is the feed's sink. `stamped` says whether frames carry their own time of receipt; in
+    lockstep they happen when the exchange's clock says.
     """
 
     def __init__(
-        self, kernel: Kernel, gateway: OrderGateway, books: BrokerPoller, inbox: deque[object], board: Board, log: EventLog,
-        journal: Journal, clock: Clock, kill: KillSwitch, hours: InstrumentHours, stale_after: int, reconciler: Reconciler,
-        keep_bars: Callable[[list[Bar]], None] | None, *, stamped: bool,
-    ) -> None:  # fmt: skip
+        self,
+        kernel: Kernel,
+        gateway: OrderGateway,
+        books: BrokerPoller,
+        inbox: deque[object],
+        board: Board,
+        log: EventLog,
+        journal: Journal,
+        clock: Clock,
+        kill: KillSwitch,
+        hours: InstrumentHours,
+        stale_after: int,
+        reconciler: Reconciler,
+        keep_bars: Callable[[list[Bar]], None] | None,
+        *,
+        stamped: bool,
+    ) -> None:
         self.kernel = kernel
         self.gateway = gateway
         self.poller = books
@@ -92,7 +105,9 @@ class DayLoop:
         self.clock = clock
         self.kill = kill
         self.hours = hours
-        self.ends = max((int(i.hours.ends) for i in self._watched_instruments()), default=int(kernel.close))
+        self.ends = max(
+            (int(i.hours.ends) for i in self._watched_instruments()), default=int(kernel.close)
+        )
         """When the last order of the day is done, ns UTC."""
         self.flags: tuple[str, ...] = ()
         """What an action with its ex-date today does to what stands, a line each."""
@@ -108,7 +123,9 @@ class DayLoop:
         """How many changes of today's hours nobody has confirmed."""
         self.gaps = MinuteGaps(hours, self._watched_instruments(), clock.now(), log.add_event)
         self.recorder = JournalRecorder(kernel, journal)
-        self.screen = kernel.tick_filter = TickFilter(AHEAD_S * int(max(1.0, board.header.speed)) * SECOND)
+        self.screen = kernel.tick_filter = TickFilter(
+            AHEAD_S * int(max(1.0, board.header.speed)) * SECOND
+        )
         self.dead_letters = DeadLetters(journal, log.add_event)
         self.risk_view = RiskView(board, kernel, gateway, kill)
         self.configured: dict[str, float] = {}
@@ -127,14 +144,19 @@ class DayLoop:
         """Limits the operator has changed today."""
         self.state = "reconciling"
         self.reconciler = reconciler
-        self.reconcile_actions = ReconcileActions(reconciler, gateway, inbox.append, self._note_decision)
+        self.reconcile_actions = ReconcileActions(
+            reconciler, gateway, inbox.append, self._note_decision
+        )
         self.early: list[BookedFill] = []
         """The trades of today that were booked before the desk opened."""
         self.differences: tuple[str, ...] = ()
         self.holds: dict[str, str] = {}
         """Why entries are held back besides, by name."""
         self.overdue: tuple[str, ...] = ()
-        """Symbols of the intraday positions that have to be left and cannot be: nothing reaches the broker."""
+        """Symbols of the intraday positions that have to be left and cannot be.
+
+        Nothing reaches the broker.
+        """
         self.has_hint = False
         self.compare_soon = False
         self.has_missed_events = False
@@ -173,13 +195,18 @@ class DayLoop:
         self.log.add_event(level if level in LEVELS else "warn", "feed", text)
 
     def link(self, up: bool) -> None:
-        """Hold entries back while the feed is lost; look and compare when it is back: hints may have been missed."""
+        """Hold entries back while the feed is lost.
+
+        Look and compare when it is back: hints may have been missed.
+        """
         if not up:
             self.inbox.append(FeedStatus(self.clock.now(), 0, live=False))
         if not up and self.state == "closed":
             self.log.add_event("info", "feed", "feed let go until the next day")
         else:
-            self.log.add_event("info" if up else "warn", "feed", "feed connected" if up else "feed lost")
+            self.log.add_event(
+                "info" if up else "warn", "feed", "feed connected" if up else "feed lost"
+            )
         self.has_hint = self.has_hint or up
         self.compare_soon = self.compare_soon or up
         self.has_missed_events = self.has_missed_events or (up and self._away)
@@ -204,7 +231,9 @@ class DayLoop:
             self.dead_letters.keep_ticks(dead)
         bars, self.kernel.closed_bars = self.kernel.closed_bars, []
         if bars:
-            self.board_writer.put_bars(self.warming.hold_back(bars) if self.warming is not None else bars)
+            self.board_writer.put_bars(
+                self.warming.hold_back(bars) if self.warming is not None else bars
+            )
             self.gaps.note_closed(bars)
             if self.recording is not None:
                 self.recording.add_bars(bars)
@@ -230,7 +259,10 @@ class DayLoop:
                     self.timekeeper.note_stamps(tick.ts for tick in ticks)
 
     def shift_clock(self, by: int) -> None:
-        """Take note that the clock was set on by so many ns: nothing has been silent, and nothing left, that long."""
+        """Take note that the clock was set on by so many ns.
+
+        Nothing has been silent, and nothing left, that long.
+        """
         self.gateway.governor.shift_clock(by)
         self._frame_at += by if self._frame_at >= 0 else 0
 
@@ -246,7 +278,11 @@ class DayLoop:
         for command in commands:
             if isinstance(command, KernelAlert):
                 self.log.add_repeated(
-                    command.level, command.name, self._alert_text(command), int(command.ts), alike=_is_refusal(command)
+                    command.level,
+                    command.name,
+                    self._alert_text(command),
+                    int(command.ts),
+                    alike=_is_refusal(command),
                 )
                 self.failures.record_new()
                 self.compare_soon = self.compare_soon or command.name in {FIRED_AWAY, DISABLED}
@@ -274,14 +310,24 @@ class DayLoop:
         if latch is None:
             self.inbox.append(OperatorInstruction(now, OperatorAct.RESUME))
             return
-        self.inbox.append(OperatorInstruction(now, OperatorAct.FLATTEN if level == FLATTEN else OperatorAct.HALT, reason=latch.reason))
+        self.inbox.append(
+            OperatorInstruction(
+                now,
+                OperatorAct.FLATTEN if level == FLATTEN else OperatorAct.HALT,
+                reason=latch.reason,
+            )
+        )
         self._log_kill("latch", latch)
         self.log.add_event("alarm", "killed", f"{level}: {latch.reason} ({latch.who})")
 
     def _log_kill(self, act: str, latch: KillLatch) -> None:
         row: dict[str, object] = {
-            "ts": latch.ts, "act": act, "level": latch.level, "reason": latch.reason, "who": latch.who,
-        }  # fmt: skip
+            "ts": latch.ts,
+            "act": act,
+            "level": latch.level,
+            "reason": latch.reason,
+            "who": latch.who,
+        }
         self.journal.append("kill_log", row)
 
     def _answer_request(self, ask: OperatorRequest) -> None:
@@ -289,26 +335,42 @@ class DayLoop:
         if ask.act == "alarm":
             self.log.add_repeated("alarm", "watchdog", ask.detail)
             return
-        self.journal.append("audit", {
-            "ts": now, "who": "operator", "act": ask.act, "detail": f"{ask.token or ''} {ask.detail}".strip(),
-        })  # fmt: skip
+        self.journal.append(
+            "audit",
+            {
+                "ts": now,
+                "who": "operator",
+                "act": ask.act,
+                "detail": f"{ask.token or ''} {ask.detail}".strip(),
+            },
+        )
         if told := self._carry_out_request(ask, now):
             self.board.answers[ask.number] = told
 
     def _carry_out_request(self, ask: OperatorRequest, now: int) -> str:
         """Do what was asked for and say so; say nothing yet where the answer comes later."""
         if ask.act == "exit":
-            self.inbox.append(OperatorInstruction(now, OperatorAct.EXIT, token=ask.token, reason="operator"))
-            return f"done: leaving; it waits: {self.unreachable}" if self.unreachable else "done: leaving"
+            self.inbox.append(
+                OperatorInstruction(now, OperatorAct.EXIT, token=ask.token, reason="operator")
+            )
+            return (
+                f"done: leaving; it waits: {self.unreachable}"
+                if self.unreachable
+                else "done: leaving"
+            )
         if ask.act == "cancel":
             return self._cancel_order(ask.detail, now)
         if ask.act == "preview":
             return self._preview_order(ask)
         if ask.act in {"order", "modify"}:
-            take = self.order_desk.place_order if ask.act == "order" else self.order_desk.alter_order
+            take = (
+                self.order_desk.place_order if ask.act == "order" else self.order_desk.alter_order
+            )
             told, commands = take(now, ask.detail)
             self._carry_out(commands)
-            placed = next((command.order for command in commands if isinstance(command, PlaceOrder)), None)
+            placed = next(
+                (command.order for command in commands if isinstance(command, PlaceOrder)), None
+            )
             if ask.act == "modify" or placed is None:
                 return told
             self.verdicts.await_verdict(ask.number, placed, told, now)
@@ -326,7 +388,10 @@ class DayLoop:
         return f"refused: no such act: {ask.act}"
 
     def _preview_order(self, ask: OperatorRequest) -> str:
-        """Say why an order would be refused; what it is and blocks comes when the broker has been asked."""
+        """Say why an order would be refused.
+
+        What it is and blocks comes when the broker has been asked.
+        """
         found = self.order_desk.preview_order(ask.detail)
         if isinstance(found, str):
             return found
@@ -364,7 +429,9 @@ class DayLoop:
     def _note_decision(self, number: int, told: str) -> None:
         """Keep what became of a decision, and compare again to see that it is so."""
         self.board.answers[number] = told
-        self.journal.append("audit", {"ts": self.clock.now(), "who": "desk", "act": "reconciled", "detail": told})
+        self.journal.append(
+            "audit", {"ts": self.clock.now(), "who": "desk", "act": "reconciled", "detail": told}
+        )
         self.log.add_event("warn", "reconciled", told)
         self.compare_soon = True
 
@@ -374,7 +441,11 @@ class DayLoop:
         found = self.reconciler.open_differences
         for text in found:
             if text not in self.differences:
-                again = self.log.add_repeated if text == self.reconciler.unreadable else self.log.add_event
+                again = (
+                    self.log.add_repeated
+                    if text == self.reconciler.unreadable
+                    else self.log.add_event
+                )
                 again("warn" if self.reconciler.is_resting else "alarm", "difference", text)
         if self.differences and not found:
             self.log.add_event("info", "difference", "the books agree again")
@@ -382,7 +453,10 @@ class DayLoop:
         self._update_entry_state()
 
     def post_lacking(self) -> None:
-        """Tell the kernel which of our shares the broker's books do not hold: it sells and protects no more than they do."""
+        """Tell the kernel which of our shares the broker's books do not hold.
+
+        It sells and protects no more than they do.
+        """
         if self.reconciler.books is None:
             return  # not compared yet: it waits
         kernel, now = self.kernel, self.clock.now()
@@ -391,14 +465,20 @@ class DayLoop:
             found.setdefault((int(ladder.instrument.token), ladder.plan.product, ladder.side), 0)
         for (token, product, side), lacks in found.items():
             noted = kernel.absent_shares(token, product, side)
-            known = not self.reconciler.missed_reads and (token, product.name) not in self.reconciler.unsure
+            known = (
+                not self.reconciler.missed_reads
+                and (token, product.name) not in self.reconciler.unsure
+            )
             if noted < lacks or (noted > lacks and known):
                 self.inbox.append(ShareShortfall(now, token, product, side, lacks))
         if kernel.is_blind and not self.reconciler.fresh:
             self.inbox.append(OperatorInstruction(now, OperatorAct.COMPARED))
 
     def hold(self, name: str, why: str) -> None:
-        """Hold entries back for a reason, until the same name comes without one; exits and protection still leave."""
+        """Hold entries back for a reason, until the same name comes without one.
+
+        Exits and protection still leave.
+        """
         if self.holds.get(name, "") == why:
             return
         if why:
@@ -419,8 +499,16 @@ class DayLoop:
         """Let the kernel enter, or not."""
         held = bool(self.differences or self.holds)
         if self.state != "closed":  # at rest it stays at rest
-            self.state = "read-only" if held else BY_HAND if self.kernel.order_store.limit_only else "running"
-        self.inbox.append(OperatorInstruction(self.clock.now(), OperatorAct.HOLD if held else OperatorAct.READY))
+            self.state = (
+                "read-only"
+                if held
+                else BY_HAND
+                if self.kernel.order_store.limit_only
+                else "running"
+            )
+        self.inbox.append(
+            OperatorInstruction(self.clock.now(), OperatorAct.HOLD if held else OperatorAct.READY)
+        )
         self.wake.set()
 
     def watch_feed(self, now: int) -> None:
@@ -465,15 +553,28 @@ class DayLoop:
             self._stage = self.hours.stage(now, self._watched_instruments())
         stage = self._stage
         return self.board.header._replace(
-            state=self.state, now=now, phase=stage.name, phase_ends=stage.ends, then=stage.then,
-            pnl=int(kernel.ledger.net - kernel.net_at_open), charges=int(kernel.ledger.charges), naked=int(kernel.naked()),
-            feed_age=now - self._frame_at if self._frame_at >= 0 else -1, feed_lag=self._lag, kill=latch.level if latch else "",
-            kill_reason=latch.reason if latch else "", cash=int(kernel.ledger.cash), login=SESSION in self.holds,
+            state=self.state,
+            now=now,
+            phase=stage.name,
+            phase_ends=stage.ends,
+            then=stage.then,
+            pnl=int(kernel.ledger.net - kernel.net_at_open),
+            charges=int(kernel.ledger.charges),
+            naked=int(kernel.naked()),
+            feed_age=now - self._frame_at if self._frame_at >= 0 else -1,
+            feed_lag=self._lag,
+            kill=latch.level if latch else "",
+            kill_reason=latch.reason if latch else "",
+            cash=int(kernel.ledger.cash),
+            login=SESSION in self.holds,
             overdue=len(self.overdue),
-        )  # fmt: skip
+        )
 
     def is_at_rest(self) -> bool:
-        """Tell whether nothing is under way: no request, no working order, no rung without its protection."""
+        """Tell whether nothing is under way.
+
+        No request, no working order, no rung without its protection.
+        """
         gateway = self.gateway
         busy = gateway.waiting or gateway.in_flight or gateway.unresolved or self.inbox
         return not busy and not self.kernel.has_work()
@@ -509,5 +610,8 @@ class DayLoop:
 
 
 def _is_refusal(alert: KernelAlert) -> bool:
-    """Tell whether an alert is of a refusal: the broker's words may name other figures each time."""
+    """Tell whether an alert is of a refusal.
+
+    The broker's words may name other figures each time.
+    """
     return alert.name.endswith("_refused")

@@ -19,7 +19,10 @@ KEPT: Final = 1_000
 LONGEST: Final = 4_096
 """Bytes of a frame that are kept."""
 AHEAD_S: Final = 300
-"""Seconds of the machine's time that a stamp may lie in the future: a clock may be wrong, but not by more unnoticed."""
+"""Seconds of the machine's time that a stamp may lie in the future.
+
+A clock may be wrong, but not by more unnoticed.
+"""
 WORDS: Final = {
     FRAME: "a frame that does not decode",
     "token": "a token that nobody asked for",
@@ -47,7 +50,10 @@ class DeadLetter(NamedTuple):
 
 @final
 class DeadLetters:
-    """Keeps the letters of one opened day in the journal; `tell` hears of the first of each reason, and of each tenfold."""
+    """Keeps the letters of one opened day in the journal.
+
+    `tell` hears of the first of each reason, and of each tenfold.
+    """
 
     def __init__(self, journal: Journal, tell: Callable[[str, str, str], None]) -> None:
         self._journal = journal
@@ -73,10 +79,25 @@ class DeadLetters:
             tick, instrument = each.tick, each.instrument
             facts = {"last": each.last} | (facts_of(instrument) if instrument is not None else {})
             symbol = instrument.symbol if instrument is not None else ""
-            self._keep_letter(each.reason, int(each.received), int(tick.token), symbol, tick.ltp, facts, packed_frame(tick))
+            self._keep_letter(
+                each.reason,
+                int(each.received),
+                int(tick.token),
+                symbol,
+                tick.ltp,
+                facts,
+                packed_frame(tick),
+            )
 
     def _keep_letter(
-        self, reason: str, ts: int, token: int, symbol: str, price: float, facts: dict[str, Any], payload: bytes
+        self,
+        reason: str,
+        ts: int,
+        token: int,
+        symbol: str,
+        price: float,
+        facts: dict[str, Any],
+        payload: bytes,
     ) -> None:
         self.counts[reason] += 1
         count = self.counts[reason]
@@ -90,27 +111,49 @@ class DeadLetters:
             return
         self._numbers[reason] += 1
         number = self._numbers[reason]
-        row = DeadLetter(reason, number % KEPT, number, ts, token, symbol, price, json.dumps(facts), payload.hex())
+        row = DeadLetter(
+            reason,
+            number % KEPT,
+            number,
+            ts,
+            token,
+            symbol,
+            price,
+            json.dumps(facts),
+            payload.hex(),
+        )
         self._journal.append("letters", row._asdict())
 
 
 def packed_frame(tick: Tick) -> bytes:
     """Return a tick as the frame it could have come in."""
     index = int(tick.token) & 0xFF == INDICES
-    mode = FULL if len(tick.depth) or (index and tick.high) else QUOTE if tick.volume >= 0 and not index else LTP
+    mode = (
+        FULL
+        if len(tick.depth) or (index and tick.high)
+        else QUOTE
+        if tick.volume >= 0 and not index
+        else LTP
+    )
     return encode_frame([tick], [int(mode)])
 
 
 def facts_of(instrument: Instrument) -> dict[str, Any]:
     """Return what a tick of an instrument was judged by."""
     return {
-        "exchange": instrument.exchange, "tick": instrument.tick, "kind": instrument.kind,
-        "lower": instrument.lower, "upper": instrument.upper,
-    }  # fmt: skip
+        "exchange": instrument.exchange,
+        "tick": instrument.tick,
+        "kind": instrument.kind,
+        "lower": instrument.lower,
+        "upper": instrument.upper,
+    }
 
 
 def judge_tick(tick: Tick, symbol: str, facts: dict[str, Any], received: int) -> str:
-    """Return why today's rules keep a kept tick out, empty where they take it; one that waits for the next trade is told so."""
+    """Return why today's rules keep a kept tick out, empty where they take it.
+
+    One that waits for the next trade is told so.
+    """
     if "tick" not in facts:
         return "token"
     instrument = Instrument(

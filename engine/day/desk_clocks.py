@@ -21,8 +21,9 @@ class ClockCourse(NamedTuple):
 class ScaledClock:
     """A clock that stood at `start` (ns UTC) when it was made and runs `speed` times as fast as the machine's.
 
-    `follow_exchange` sets it to an exchange that has not kept that speed; where it was ahead, it stands still until then.
-    `amend` sets it by a difference; where it was ahead, it runs at half its speed until then. It never goes back.
+    `follow_exchange` sets it to an exchange that has not kept that speed; where it was ahead, it
+    stands still until then. `amend` sets it by a difference; where it was ahead, it runs at half
+    its speed until then. It never goes back.
     """
 
     def __init__(self, start: int, speed: float = 1.0) -> None:
@@ -56,9 +57,13 @@ class ScaledClock:
 
     async def sleep_until(self, ts: int) -> None:
         """Return when `now()` has reached `ts`."""
-        while (left := ts - self.now()) > 0:  # the loop may wake early by rounding, and the clock may be set meanwhile
+        while (
+            left := ts - self.now()
+        ) > 0:  # the loop may wake early by rounding, and the clock may be set meanwhile
             pace, straight = self._course.pace, max(0, ts - self.aim())
-            await asyncio.sleep((min(straight, left / pace) if pace else straight) / self.speed / SECOND)
+            await asyncio.sleep(
+                (min(straight, left / pace) if pace else straight) / self.speed / SECOND
+            )
 
 
 class SteppedClock:

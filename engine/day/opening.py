@@ -1,4 +1,7 @@
-"""What a desk does before it may trade: whose account, which instruments, how much cash, what charges, which history."""
+"""What a desk does before it may trade.
+
+Whose account, which instruments, how much cash, what charges, which history.
+"""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
@@ -30,7 +33,10 @@ DAYS_BACK = 400
 
 
 def check_account(journal: Journal, account: str) -> None:
-    """Bind the database to the account on first use; raise `BusyError` where it belongs to another."""
+    """Bind the database to the account on first use.
+
+    Raise `BusyError` where it belongs to another.
+    """
     owner = _meta_values(journal).get("account")
     check_owner(owner, account)
     if owner is None:
@@ -40,7 +46,9 @@ def check_account(journal: Journal, account: str) -> None:
 def check_owner(owner: str | None, account: str) -> None:
     """Raise `BusyError` where a database belongs to another account; None: to nobody yet."""
     if owner not in {None, account}:
-        raise BusyError(f"this database belongs to account {owner}, the broker says {account}; name another one")
+        raise BusyError(
+            f"this database belongs to account {owner}, the broker says {account}; name another one"
+        )
 
 
 def choose_instruments(
@@ -53,19 +61,27 @@ def choose_instruments(
     by_symbol = {i.symbol: i for i in instruments if i.kind in {"EQ", "INDEX"}}
     named = dict.fromkeys([*watch, *wanted])
     shares = () if watch else (symbol for symbol, each in by_symbol.items() if each.kind == "EQ")
-    chosen = [by_symbol[symbol] for symbol in dict.fromkeys([*named, *shares]) if symbol in by_symbol]
+    chosen = [
+        by_symbol[symbol] for symbol in dict.fromkeys([*named, *shares]) if symbol in by_symbol
+    ]
     return chosen, [symbol for symbol in named if symbol not in by_symbol]
 
 
 def no_such_symbols(symbols: Iterable[str]) -> str:
     """Say that the broker does not have these symbols, and what he calls them now."""
     known = CorporateActions(())
-    told = (f"{each} ({name} now)" if (name := known.current_symbol(each)) != each else each for each in symbols)
+    told = (
+        f"{each} ({name} now)" if (name := known.current_symbol(each)) != each else each
+        for each in symbols
+    )
     return f"no such symbol on NSE: {', '.join(told)}"
 
 
 def fill_in_freezes(instruments: Iterable[Instrument], rules: OrderRules, day: date) -> None:
-    """Fill in the most that one order of a share may ask for, which no broker lists; nothing on days without a rule."""
+    """Fill in the most that one order of a share may ask for, which no broker lists.
+
+    Nothing on days without a rule.
+    """
     most = 0
     with suppress(DataError):
         most = rules.order_limits(day).max_quantity
@@ -77,10 +93,15 @@ def fill_in_freezes(instruments: Iterable[Instrument], rules: OrderRules, day: d
 async def opening_cash(journal: Journal, broker: Broker, day: date) -> tuple[int, bool]:
     """Return the day's first cash in paise, and whether it is known from an earlier opening of the day.
 
-    If not it is what the broker has now: what has `moved_cash` it since the day began is for the books to tell.
+    If not it is what the broker has now: what has `moved_cash` it since the day began is for the
+    books to tell.
     """
     known = _meta_values(journal).get(f"start_cash:{day}")
-    return (await broker.funds(), False) if known is None else (whole_number(f"meta, row start_cash:{day}:", known), True)
+    return (
+        (await broker.funds(), False)
+        if known is None
+        else (whole_number(f"meta, row start_cash:{day}:", known), True)
+    )
 
 
 def keep_start_cash(journal: Journal, day: date, cash: int) -> None:
@@ -90,25 +111,39 @@ def keep_start_cash(journal: Journal, day: date, cash: int) -> None:
 
 def keep_settings(journal: Journal, day: date, now: int, ran: str) -> None:
     """Write down with what settings (JSON) the day is opened, where they are others than at its last opening."""
-    opened = {key: value for key, value in _meta_values(journal).items() if key.startswith(f"{RAN}{day}:")}
+    opened = {
+        key: value for key, value in _meta_values(journal).items() if key.startswith(f"{RAN}{day}:")
+    }
     if ran and (not opened or opened[max(opened)] != ran):
         journal.append("meta", {"key": f"{RAN}{day}:{now}", "value": ran})
 
 
 def kept_fills(kernel: Kernel, journal: Journal, since: int) -> list[BookedFill]:
-    """Return what the journal has of the trades since `since` (ns): an earlier start of the day has booked them."""
+    """Return what the journal has of the trades since `since` (ns).
+
+    An earlier start of the day has booked them.
+    """
     return [
         BookedFill(
-            int(str(row["ts"])), str(row["trade_id"]), kernel.order_store.orders[int(str(row["intent"]))],
-            int(str(row["quantity"])), float(str(row["price"])), 0, 0,
+            int(str(row["ts"])),
+            str(row["trade_id"]),
+            kernel.order_store.orders[int(str(row["intent"]))],
+            int(str(row["quantity"])),
+            float(str(row["price"])),
+            0,
+            0,
         )
         for row in journal.load("fills", "ts >= ?", (since,))
-    ]  # fmt: skip
+    ]
 
 
 def taken_counts(kernel: Kernel) -> tuple[int, int]:
     """Return how many orders the exchange has taken, and their trades: corrections are neither."""
-    orders = sum(1 for order in kernel.order_store.orders.values() if order.order_id and not is_correction(order))
+    orders = sum(
+        1
+        for order in kernel.order_store.orders.values()
+        if order.order_id and not is_correction(order)
+    )
     return orders, sum(1 for key in kernel.applied if not key.startswith(CORRECTION))
 
 
@@ -124,7 +159,10 @@ def earlier_counts(kernel: Kernel, since: int, early: Iterable[BookedFill]) -> t
 
 
 def moved_cash(fills: Iterable[BookedFill]) -> int:
-    """Return what deliveries have brought in, in paise: cash of the broker's that has moved; charges leave over night."""
+    """Return what deliveries have brought in, in paise: cash of the broker's that has moved.
+
+    Charges leave over night.
+    """
     return sum(
         -int(fill.order.side) * int(paise(fill.price, fill.quantity))
         for fill in fills
@@ -132,7 +170,9 @@ def moved_cash(fills: Iterable[BookedFill]) -> int:
     )
 
 
-def day_rates(table: RateTable, instruments: Iterable[Instrument], day: date) -> dict[int, ChargeRates]:
+def day_rates(
+    table: RateTable, instruments: Iterable[Instrument], day: date
+) -> dict[int, ChargeRates]:
     """Return the day's charges by 8 * token + product."""
     number = int(f"{day:%Y%m%d}")
     return {
@@ -144,13 +184,18 @@ def day_rates(table: RateTable, instruments: Iterable[Instrument], day: date) ->
 
 
 async def derivative_names(broker: Broker, rules: TradingSafeguards, day: date) -> set[str] | None:
-    """Return the names with contracts, which close by auction; None where the broker lists none to tell by."""
+    """Return the names with contracts, which close by auction.
+
+    None where the broker lists none to tell by.
+    """
     names: set[str] = set()
     if not rules.closes_by_auction(day, "NSE", "", has_derivatives=True):
         return names
     for exchange in ("NFO", "BFO"):
         try:
-            names |= {each.name for each in await broker.instruments(exchange) if each.kind == "FUT"}
+            names |= {
+                each.name for each in await broker.instruments(exchange) if each.kind == "FUT"
+            }
         except RetryableError:
             if exchange == "NFO":
                 return None
@@ -166,10 +211,13 @@ async def read_history(
     tell: Callable[[str, str, str], None],
     days: Collection[int] = (),
 ) -> list[Bar]:
-    """Return the bars since the last trading day's open, oldest first: minutes from the broker, folded here.
+    """Return the bars since the last trading day's open, oldest first.
 
-    Of the tokens in `days` the bars of whole days are the exchange's own, and more of them (`past_day_bars`).
-    What a busy broker turns away is asked for again, as long as it answers some of it.
+    Minutes from the broker, folded here.
+
+    Of the tokens in `days` the bars of whole days are the exchange's own, and more of them
+    (`past_day_bars`). What a busy broker turns away is asked for again, as long as it answers some
+    of it.
     """
     now = clock.now()
     today = ist_day(now)
@@ -206,7 +254,10 @@ def daily_tokens(kernel: Kernel) -> set[int]:
 
 
 async def past_day_bars(broker: Broker, token: int, now: int) -> list[Bar]:
-    """Return the exchange's own bars of the days before today, auctions included, oldest first; raise as the broker does."""
+    """Return the exchange's own bars of the days before today, auctions included, oldest first.
+
+    Raise as the broker does.
+    """
     today = midnight(ist_day(now))
     return await broker.history(token, today - DAYS_BACK * DAY, today, DAY_SPAN)
 
@@ -219,7 +270,17 @@ def fold_minutes(minutes: Iterable[Bar], span: int, opens: Sequence[int]) -> lis
         start = opened + (bar.start - opened) // (span * SECOND) * span * SECOND
         known = folded.get(start)
         if known is None:
-            folded[start] = Bar(bar.token, start, span, bar.open, bar.high, bar.low, bar.close, bar.volume, bar.ticks)
+            folded[start] = Bar(
+                bar.token,
+                start,
+                span,
+                bar.open,
+                bar.high,
+                bar.low,
+                bar.close,
+                bar.volume,
+                bar.ticks,
+            )
             continue
         known.high, known.low = max(known.high, bar.high), min(known.low, bar.low)
         known.close = bar.close
@@ -229,13 +290,23 @@ def fold_minutes(minutes: Iterable[Bar], span: int, opens: Sequence[int]) -> lis
 
 
 def flag_ex_dates(
-    actions: CorporateActions | None, day: date, kernel: Kernel, tell: Callable[[str, str, str], None]
+    actions: CorporateActions | None,
+    day: date,
+    kernel: Kernel,
+    tell: Callable[[str, str, str], None],
 ) -> tuple[str, ...]:
-    """Hold what stands against the corporate actions of a day; return and tell a line for each that it hits."""
+    """Hold what stands against the corporate actions of a day.
+
+    Return and tell a line for each that it hits.
+    """
     if actions is None:
         return ()
     if actions.newest_ex_date < day:
-        tell("warn", "ex_date", f"the list of corporate actions ends on {actions.newest_ex_date}: later ones are not known")
+        tell(
+            "warn",
+            "ex_date",
+            f"the list of corporate actions ends on {actions.newest_ex_date}: later ones are not known",
+        )
     found = flagged_lines(actions, day, kernel)
     for line in found:
         tell("alarm", "ex_date", line)
@@ -257,17 +328,29 @@ async def held_tokens(
         holdings = await broker.holdings()
     await shares.follow_renames(holdings, tell)
     holdings = [
-        each._replace(token=shares.token(each.exchange, each.symbol, each.token, each.isin)) for each in holdings
+        each._replace(token=shares.token(each.exchange, each.symbol, each.token, each.isin))
+        for each in holdings
     ]
     tokens |= {each.token for each in holdings if each.quantity}
-    return tokens | {int(str(row["token"])) for row in journal.load("ladders", "closed = 0")}, holdings
+    return tokens | {
+        int(str(row["token"])) for row in journal.load("ladders", "closed = 0")
+    }, holdings
 
 
 def unlisted_instruments(journal: Journal, listed: Iterable[Instrument]) -> list[Instrument]:
-    """Return what open ladders stand on although the broker lists it no longer: it has no prices, and is not forgotten."""
+    """Return what open ladders stand on although the broker lists it no longer.
+
+    It has no prices, and is not forgotten.
+    """
     known = {int(each.token) for each in listed}
-    rows = {int(str(row["token"])): str(row["symbol"]) for row in journal.load("ladders", "closed = 0")}
-    return [Instrument(token, "NSE", symbol, 0.05) for token, symbol in rows.items() if token not in known]
+    rows = {
+        int(str(row["token"])): str(row["symbol"]) for row in journal.load("ladders", "closed = 0")
+    }
+    return [
+        Instrument(token, "NSE", symbol, 0.05)
+        for token, symbol in rows.items()
+        if token not in known
+    ]
 
 
 def _meta_values(journal: Journal) -> dict[str, str]:

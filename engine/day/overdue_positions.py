@@ -1,4 +1,7 @@
-"""Intraday positions whose time is over while nothing reaches the broker: told with the cause, and until when it can be helped."""
+"""Intraday positions whose time is over while nothing reaches the broker.
+
+Told with the cause, and until when it can be helped.
+"""
 
 from typing import final
 
@@ -20,7 +23,9 @@ class OverduePositions:
         found = self._overdue_symbols(now) if loop.unreachable else {}
         if found.keys() - loop.overdue:
             closes = min(found.values())
-            himself = f"; on {log_time(closes)} the broker does it himself, for a fee" if closes else ""
+            himself = (
+                f"; on {log_time(closes)} the broker does it himself, for a fee" if closes else ""
+            )
             what = f"{', '.join(found)}: intraday, and cannot be squared off now: {loop.unreachable}{himself}"
             loop.log.add_event("alarm", "overdue", what)
         loop.overdue = tuple(found)

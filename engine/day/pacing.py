@@ -24,11 +24,14 @@ async def run_live(loop: DayLoop, poll: int, compare: int, beat_s: float, rest: 
 
     Frames and hints are taken as they come, and a timer every second.
 
-    The books are read every `poll` ns and compared with ours every `compare` ns; `beat_s` seconds is the longest nap.
-    A stop waits a while for what is under way: working entries are cancelled, exits go out, and what was bought gets
-    its protection.
+    The books are read every `poll` ns and compared with ours every `compare` ns; `beat_s` seconds
+    is the longest nap. A stop waits a while for what is under way: working entries are cancelled,
+    exits go out, and what was bought gets its protection.
     """
-    watch, reach = BooksWatch(loop, poll, compare), BrokerReach(loop, int(loop.gateway.patience.settle_s * SECOND))
+    watch, reach = (
+        BooksWatch(loop, poll, compare),
+        BrokerReach(loop, int(loop.gateway.patience.settle_s * SECOND)),
+    )
     overdue = OverduePositions(loop)
     if loop.kernel.is_blind:  # what was seen once has to be confirmed, and everything waits for it
         watch.hurry(loop.clock.now() + SECOND)
@@ -70,9 +73,9 @@ async def run_live(loop: DayLoop, poll: int, compare: int, beat_s: float, rest: 
 async def run_night(loop: DayLoop, opens: int, beat_s: float) -> None:
     """Let the time to `opens` (ns UTC) pass, and on until there is a session with the broker, or a stop.
 
-    The screen lives and the operator is heard; the books are looked at only for what he asks for (an after-market order,
-    a cancellation, a choice), and every few minutes while something is amiss: shares without a stop, a request of
-    unknown outcome, books that could not be read.
+    The screen lives and the operator is heard; the books are looked at only for what he asks for
+    (an after-market order, a cancellation, a choice), and every few minutes while something is
+    amiss: shares without a stop, a request of unknown outcome, books that could not be read.
     """
     watch, moves = BooksWatch(loop, NEVER, NEVER), loop.gateway.moves
     again = 0
@@ -103,7 +106,10 @@ def _wall_seconds() -> float:
 
 
 class BooksWatch:
-    """Looks at the broker's books beside the loop, one look at a time: hints, the poll, the unknown, the comparison."""
+    """Looks at the broker's books beside the loop, one look at a time.
+
+    Hints, the poll, the unknown, the comparison.
+    """
 
     def __init__(self, loop: DayLoop, poll: int, compare: int) -> None:
         self._loop = loop
@@ -117,7 +123,10 @@ class BooksWatch:
         self._task: asyncio.Task[None] | None = None
 
     def start_if_due(self, now: int) -> None:
-        """Begin a look if there is a reason for one and none is under way; raise what the last one died of."""
+        """Begin a look if there is a reason for one and none is under way.
+
+        Raise what the last one died of.
+        """
         loop = self._loop
         if self._task is not None:
             if not self._task.done():
@@ -144,7 +153,10 @@ class BooksWatch:
             self._task = asyncio.create_task(self._compare_books())
 
     def _comparison_due(self, now: int) -> bool:
-        """Tell whether the books are to be compared now: the turn has come, or there is reason to, once a second."""
+        """Tell whether the books are to be compared now.
+
+        The turn has come, or there is reason to, once a second.
+        """
         soon = self._loop.compare_soon and now >= self._soonest
         return (soon or now >= self._next_compare) and not self._loop.gateway.lookups.is_seeking
 
@@ -197,7 +209,9 @@ async def _wake_regularly(loop: DayLoop, seconds: float) -> None:
 class LockstepDay:
     """Takes turns with the exchange: its clock moves on only when nothing is in flight here."""
 
-    def __init__(self, loop: DayLoop, pacer: ExchangePacer, feed: Feed, clock: SteppedClock) -> None:
+    def __init__(
+        self, loop: DayLoop, pacer: ExchangePacer, feed: Feed, clock: SteppedClock
+    ) -> None:
         self._loop = loop
         self._pacer = pacer
         self._feed = feed
@@ -206,7 +220,10 @@ class LockstepDay:
         self._beside = 0
 
     async def run(self, tokens: int) -> None:
-        """Run the day to its end, or until told to stop; `tokens` instruments are being subscribed."""
+        """Run the day to its end, or until told to stop.
+
+        `tokens` instruments are being subscribed.
+        """
         loop = self._loop
         await self._wait_bounded(self._wait_subscribed(tokens))
         over = False
@@ -223,7 +240,10 @@ class LockstepDay:
             loop.end_of_day()
 
     async def follow_script(self, script: RecordedScript) -> None:
-        """Take what a recorded desk took, in its order and at its times; orders are settled at each instant."""
+        """Take what a recorded desk took, in its order and at its times.
+
+        Orders are settled at each instant.
+        """
         loop = self._loop
         for ts, taken in script.script():
             while not await script.wait(ts) and not loop.stopping:
@@ -250,12 +270,17 @@ class LockstepDay:
             await asyncio.sleep(0.005)
 
     def _next_time(self) -> int:
-        """Return when the desk wants to hear the clock next: every second while orders work, else when bars close."""
+        """Return when the desk wants to hear the clock next.
+
+        Every second while orders work, else when bars close.
+        """
         loop, now = self._loop, self._clock.now()
         if loop.gateway.waiting or loop.kernel.has_work():
             return (now // SECOND + 1) * SECOND
         closing = now // MINUTE * MINUTE + int(loop.kernel.grace)
-        return min(closing if closing > now else closing + MINUTE, (now // (10 * SECOND) + 1) * 10 * SECOND)
+        return min(
+            closing if closing > now else closing + MINUTE, (now // (10 * SECOND) + 1) * 10 * SECOND
+        )
 
     async def _wait_received(self, sent: int) -> None:
         """Wait until every message the exchange has sent is here."""

@@ -1,4 +1,7 @@
-"""Price bands through the day: the exchange moves them, and every price of ours has to stand in them as they are now."""
+"""Price bands through the day.
+
+The exchange moves them, and every price of ours has to stand in them as they are now.
+"""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
@@ -20,15 +23,21 @@ NEAR = 0.03
 class BandWatch:
     """Asks for the quotes of what is held, of what trades near an edge of its band, and of all when an auction opens.
 
-    It asks every `every` ns, and soon where a price lies off the band it knows. What has moved is posted as `BandUpdate`,
-    and told where something is held. Sources of the rule: sliding bands of shares with derivatives (SEBI, 24 May 2024); the quote's limits
-    become those of the closing auction when that opens (kite.trade forum, comment 52692).
+    It asks every `every` ns, and soon where a price lies off the band it knows. What has moved is
+    posted as `BandUpdate`, and told where something is held. Sources of the rule: sliding bands of
+    shares with derivatives (SEBI, 24 May 2024); the quote's limits become those of the closing
+    auction when that opens (kite.trade forum, comment 52692).
     """
 
     def __init__(
-        self, kernel: Kernel, broker: Broker, clock: Clock, post: Callable[[object], None],
-        tell: Callable[[str, str, str], None], every: int,
-    ) -> None:  # fmt: skip
+        self,
+        kernel: Kernel,
+        broker: Broker,
+        clock: Clock,
+        post: Callable[[object], None],
+        tell: Callable[[str, str, str], None],
+        every: int,
+    ) -> None:
         self._kernel = kernel
         self._broker = broker
         self._clock = clock
@@ -39,13 +48,22 @@ class BandWatch:
         self._next = now + every
         self._checked = self._asked = now
         hours = [market.instrument.hours for market in kernel.markets.values()]
-        openings = {int(at) for each in hours if each.ends > each.closes for at in (each.closes, each.auction) if at}
+        openings = {
+            int(at)
+            for each in hours
+            if each.ends > each.closes
+            for at in (each.closes, each.auction)
+            if at
+        }
         self._openings = sorted(at for at in openings if at > now)
         self._known = {token: _band_edges(market) for token, market in kernel.markets.items()}
         self._task: asyncio.Task[None] | None = None
 
     def start_if_due(self, now: int) -> None:
-        """Begin a look beside everything else if one is due and none is under way; raise what the last one died of."""
+        """Begin a look beside everything else if one is due and none is under way.
+
+        Raise what the last one died of.
+        """
         if self._task is not None:
             if not self._task.done():
                 return
@@ -71,11 +89,18 @@ class BandWatch:
         if now >= self._next:
             return [each for each in trading if each.ladders or _is_near_edge(each)]
         if now >= self._asked + SOON:
-            return [each for each in trading if each.last > 0.0 and not is_inside_band(each.instrument, each.last)]
+            return [
+                each
+                for each in trading
+                if each.last > 0.0 and not is_inside_band(each.instrument, each.last)
+            ]
         return []
 
     async def read_bands(self, wanted: Sequence[InstrumentState]) -> None:
-        """Ask for the bands of these instruments and post what has moved; where that fails, soon again."""
+        """Ask for the bands of these instruments and post what has moved.
+
+        Where that fails, soon again.
+        """
         now = self._clock.now()
         self._asked, self._next = now, now + self._every
         if not wanted:
@@ -95,7 +120,11 @@ class BandWatch:
         market = self._kernel.markets[band.token]
         if market.ladders:
             symbol = market.instrument.symbol
-            self._tell("info", "band", f"{symbol}: the price band is now {band.lower:.2f} to {band.upper:.2f}")
+            self._tell(
+                "info",
+                "band",
+                f"{symbol}: the price band is now {band.lower:.2f} to {band.upper:.2f}",
+            )
 
 
 def fill_in_bands(instruments: Iterable[Instrument], bands: Iterable[PriceBand]) -> None:
@@ -118,4 +147,6 @@ def _is_trading(market: InstrumentState, now: int) -> bool:
 def _is_near_edge(market: InstrumentState) -> bool:
     lower, upper = _band_edges(market)
     near = market.last * NEAR
-    return market.last > 0.0 and (market.last - lower <= near or (upper > 0.0 and upper - market.last <= near))
+    return market.last > 0.0 and (
+        market.last - lower <= near or (upper > 0.0 and upper - market.last <= near)
+    )

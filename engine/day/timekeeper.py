@@ -1,8 +1,11 @@
-"""Whether our clock is right: it is compared with what the exchange stamps, told with its figure, and set.
+"""Whether our clock is right.
 
-An answer's `Date` is cut to whole seconds, somewhere between question and answer: it bounds how far we are off from both
-sides. A packet's or an order's stamp was made before it came: it bounds from below. The middle of several counts, so that
-no single one is believed, and a slow answer bounds little.
+It is compared with what the exchange stamps, told with its figure, and set.
+
+An answer's `Date` is cut to whole seconds, somewhere between question and answer: it bounds how far
+we are off from both sides. A packet's or an order's stamp was made before it came: it bounds from
+below. The middle of several counts, so that no single one is believed, and a slow answer bounds
+little.
 """
 
 import asyncio
@@ -25,7 +28,10 @@ LASTS: Final = 10 * MINUTE
 """Older ones say nothing of now: the machine may have slept."""
 SLACK: Final = SECOND // 2
 FARTHEST: Final = 120 * SECOND
-"""ns: within the first, besides what an answer leaves open, a clock counts as right; beyond the second it is not set."""
+"""ns: within the first, besides what an answer leaves open, a clock counts as right.
+
+Beyond the second it is not set.
+"""
 ALARMING: Final = 2 * SECOND
 FIRST_S: Final = 3.0
 EVERY_S: Final = 1.0
@@ -45,7 +51,10 @@ class AdjustableClock(Clock, Protocol):
 
 
 class ClockBounds(NamedTuple):
-    """How far the exchange's clock is ahead of ours by one answer: between these, ns; heard at `at` (ns, monotonic)."""
+    """How far the exchange's clock is ahead of ours by one answer: between these, ns.
+
+    Heard at `at` (ns, monotonic).
+    """
 
     low: int
     high: int
@@ -73,10 +82,15 @@ class Timekeeper:
     def note_answer(self, stamp: int, took: float) -> None:
         """Take note of an answer that has just come, dated `stamp` (whole seconds, ns UTC), `took` seconds after its question."""
         heard = self._clock.aim()
-        self._answers.append(ClockBounds(stamp - heard, stamp + SECOND - heard + int(took * SECOND), _steady_ns()))
+        self._answers.append(
+            ClockBounds(stamp - heard, stamp + SECOND - heard + int(took * SECOND), _steady_ns())
+        )
 
     def note_stamps(self, stamps: Iterable[int]) -> None:
-        """Take note, once a second, of what the exchange has stamped by now (ns UTC); what is no whole second is no stamp."""
+        """Take note, once a second, of what the exchange has stamped by now (ns UTC).
+
+        What is no whole second is no stamp.
+        """
         heard = self._clock.aim()
         if abs(heard - self._stamped) >= SECOND:
             self._stamped = heard
@@ -96,12 +110,19 @@ class Timekeeper:
         answers = [each for each in list(self._answers) if each.at >= since]
         if len(answers) < LEAST:
             return
-        low, high = median_low(each.low for each in answers), median_low(each.high for each in answers)
+        low, high = (
+            median_low(each.low for each in answers),
+            median_low(each.high for each in answers),
+        )
         ahead = self._ahead = (low + high) // 2
         stamps = median(self._stamps) if self._stamps else low
         if stamps > high + SLACK:
-            loop.log.add_repeated("alarm", NAME, "the broker's answers are dated before what the exchange has stamped: whether "
-                            "this desk's clock is right cannot be told; check the machine's (patang doctor)")  # fmt: skip
+            loop.log.add_repeated(
+                "alarm",
+                NAME,
+                "the broker's answers are dated before what the exchange has stamped: whether "
+                "this desk's clock is right cannot be told; check the machine's (patang doctor)",
+            )
         elif low <= SLACK and high >= -SLACK:
             loop.hold(NAME, "")
         else:
@@ -111,12 +132,20 @@ class Timekeeper:
         text = f"the desk's clock is {abs(ahead) / SECOND:.1f} s {'behind' if ahead > 0 else 'ahead of'} the exchange's, to {doubt:.1f} s"
         if abs(ahead) > FARTHEST:
             if NAME not in loop.holds:
-                loop.log.add_event("alarm", NAME, f"{text}: too far to set it; entries are held back")
-            loop.hold(NAME, "the clock is wrong: set the machine's (patang doctor), and start the desk anew")
+                loop.log.add_event(
+                    "alarm", NAME, f"{text}: too far to set it; entries are held back"
+                )
+            loop.hold(
+                NAME,
+                "the clock is wrong: set the machine's (patang doctor), and start the desk anew",
+            )
             return
         done = "it is set" if ahead > 0 else "it runs at half speed until it is right"
-        loop.log.add_event("alarm" if abs(ahead) >= ALARMING else "warn", NAME,
-                      f"{text}: {done}; set the machine's too, by its time service (patang doctor)")  # fmt: skip
+        loop.log.add_event(
+            "alarm" if abs(ahead) >= ALARMING else "warn",
+            NAME,
+            f"{text}: {done}; set the machine's too, by its time service (patang doctor)",
+        )
         self._answers.clear()
         self._stamps.clear()
         self._ahead = 0
@@ -129,4 +158,8 @@ class Timekeeper:
 
 def _steady_ns() -> int:
     """Return a time that goes on while the machine sleeps, where it has one, ns."""
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic_ns()
+    return (
+        time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        if hasattr(time, "CLOCK_BOOTTIME")
+        else time.monotonic_ns()
+    )

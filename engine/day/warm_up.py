@@ -16,7 +16,10 @@ from engine.market.instrument_hours import InstrumentHours
 from engine.ports import Broker, Clock
 
 FIRST_S: Final = 3.0
-"""Seconds of the opening that are given to the warm-up; what is cold then warms up while the desk runs."""
+"""Seconds of the opening that are given to the warm-up.
+
+What is cold then warms up while the desk runs.
+"""
 PART: Final = 500
 """So many instruments are looked up together: as many as one request for quotes may name."""
 TRIES: Final = 3
@@ -31,17 +34,27 @@ Tell = Callable[[str, str, str], None]
 
 @final
 class WarmUp:
-    """Brings instruments, in the order given, from cold to warm: their bands, then their bars since the last session's open.
+    """Brings instruments, in the order given, from cold to warm.
 
-    While one is cold no strategy hears it, and none enters it (`WARMING`); exits, protection and orders by hand go on. Bars
-    that are kept whole come from `stored`, everything else from the broker. `take` is handed each instrument that
-    has become warm, its bars of all spans, and the minutes that the broker was asked for.
+    Their bands, then their bars since the last session's open.
+
+    While one is cold no strategy hears it, and none enters it (`WARMING`); exits, protection and
+    orders by hand go on. Bars that are kept whole come from `stored`, everything else from the
+    broker. `take` is handed each instrument that has become warm, its bars of all spans, and the
+    minutes that the broker was asked for.
     """
 
     def __init__(
-        self, kernel: Kernel, broker: Broker, hours: InstrumentHours, clock: Clock, spans: Iterable[int], tell: Tell,
-        take: Callable[[Instrument, list[Bar], list[Bar]], None], stored: Stored | None,
-    ) -> None:  # fmt: skip
+        self,
+        kernel: Kernel,
+        broker: Broker,
+        hours: InstrumentHours,
+        clock: Clock,
+        spans: Iterable[int],
+        tell: Tell,
+        take: Callable[[Instrument, list[Bar], list[Bar]], None],
+        stored: Stored | None,
+    ) -> None:
         self._kernel = kernel
         self._broker = broker
         self._hours = hours
@@ -65,7 +78,10 @@ class WarmUp:
         return len(self._cold)
 
     async def begin(self, instruments: Sequence[Instrument], banded: Collection[int]) -> None:
-        """Warm up what can be in the first seconds; those whose token is in `banded` have their bands."""
+        """Warm up what can be in the first seconds.
+
+        Those whose token is in `banded` have their bands.
+        """
         self._all = len(instruments)
         self._queue.extend(instruments)
         self._cold = {int(each.token): [] for each in instruments}
@@ -83,11 +99,18 @@ class WarmUp:
         if not self.cold_count:
             return
         await self._warm_queue()
-        read = f"all {self._all}" if not self._given_up else f"{self._all - self._given_up} of {self._all}"
+        read = (
+            f"all {self._all}"
+            if not self._given_up
+            else f"{self._all - self._given_up} of {self._all}"
+        )
         self._tell("info", "warming", f"{read} instruments have their history")
 
     def hold_back(self, bars: list[Bar]) -> list[Bar]:
-        """Keep what closes of cold instruments until strategies may hear it; return the bars of the others."""
+        """Keep what closes of cold instruments until strategies may hear it.
+
+        Return the bars of the others.
+        """
         if not self._cold:
             return bars
         for bar in bars:
@@ -96,7 +119,10 @@ class WarmUp:
         return [bar for bar in bars if int(bar.token) not in self._cold]
 
     async def _warm_queue(self) -> None:
-        """Go through the queue; what the broker turns away is asked for again, and warm without history in the end."""
+        """Go through the queue.
+
+        What the broker turns away is asked for again, and warm without history in the end.
+        """
         for tried in range(TRIES):
             await self._warm_round()
             if not self._failed:
@@ -105,7 +131,11 @@ class WarmUp:
                 self._queue.extend(each for each, _ in self._failed)
                 self._failed.clear()
                 await self._clock.sleep_until(self._clock.now() + SECOND)
-        _tell_failed(self._failed, self._tell, len([each for each, _ in self._failed if self._kept.get(int(each.token))]))
+        _tell_failed(
+            self._failed,
+            self._tell,
+            len([each for each, _ in self._failed if self._kept.get(int(each.token))]),
+        )
         self._given_up += len(self._failed)
         while self._failed:
             each, _ = self._failed.pop()
@@ -128,7 +158,9 @@ class WarmUp:
             fill_in_bands(part, await self._broker.bands(part))
             self._banded.update(int(each.token) for each in part)
         except (RetryableError, OperatorError) as error:
-            self._tell("warn", "bands", f"the bands of {len(part)} instruments cannot be read: {error}")
+            self._tell(
+                "warn", "bands", f"the bands of {len(part)} instruments cannot be read: {error}"
+            )
 
     async def _load_kept(self, part: list[Instrument]) -> None:
         """Look up what is kept of some instruments, and warm those of which nothing is missing."""
@@ -138,12 +170,19 @@ class WarmUp:
         start = min(opens[0] for each in part if (opens := self._session_opens(each, now)))
         found = await asyncio.to_thread(self._stored, [each.symbol for each in part], start, now)
         self._kept |= {
-            int(each.token): [bar for bar in found.get(each.symbol, []) if bar.start >= self._session_opens(each, now)[0]]
+            int(each.token): [
+                bar
+                for bar in found.get(each.symbol, [])
+                if bar.start >= self._session_opens(each, now)[0]
+            ]
             for each in part
         }
 
     async def _warm_instrument(self, each: Instrument) -> bool:
-        """Warm one instrument up, or note that the broker turned it away; False while the session is dead."""
+        """Warm one instrument up, or note that the broker turned it away.
+
+        False while the session is dead.
+        """
         now, read = self._clock.now(), list[Bar]()
         opens = self._session_opens(each, now)
         kept = self._kept.get(int(each.token), [])
@@ -151,7 +190,9 @@ class WarmUp:
         days: list[Bar] = []
         try:
             if since:
-                read = await self._broker.history(int(each.token), since if kept else opens[0], now, MINUTE_SPAN)
+                read = await self._broker.history(
+                    int(each.token), since if kept else opens[0], now, MINUTE_SPAN
+                )
                 kept = [bar for bar in kept if bar.start < since] + read
             if each.token in self._daily:
                 days = await past_day_bars(self._broker, int(each.token), now)
@@ -163,19 +204,33 @@ class WarmUp:
         self._fold_bars(each, kept, days, read)
         return True
 
-    def _fold_bars(self, each: Instrument, minutes: Sequence[Bar], days: list[Bar], read: list[Bar]) -> None:
+    def _fold_bars(
+        self, each: Instrument, minutes: Sequence[Bar], days: list[Bar], read: list[Bar]
+    ) -> None:
         """Warm one instrument up with minutes, and with bars of days."""
         now = self._clock.now()
         opens = self._session_opens(each, now)
         spans = [span for span in self._spans if span != DAY_SPAN or each.token not in self._daily]
-        self._release_instrument(each, days + [bar for span in spans for bar in fold_minutes(minutes, span, opens) if bar.end <= now], read)
+        self._release_instrument(
+            each,
+            days
+            + [
+                bar
+                for span in spans
+                for bar in fold_minutes(minutes, span, opens)
+                if bar.end <= now
+            ],
+            read,
+        )
 
     def _missing_since(self, each: Instrument, kept: Sequence[Bar], now: int) -> int:
         """Return when the first minute that is missing from what is kept began, 0 where none is."""
         today = ist_day(now)
         starts = {int(bar.start) for bar in kept}
         expected = self._hours.expected_bars(self._hours.session_before(today, each).day, each)
-        expected += [start for start in self._hours.expected_bars(today, each) if start + MINUTE <= now]
+        expected += [
+            start for start in self._hours.expected_bars(today, each) if start + MINUTE <= now
+        ]
         return next((start for start in expected if start not in starts), 0)
 
     def _session_opens(self, each: Instrument, now: int) -> list[int]:
@@ -184,7 +239,10 @@ class WarmUp:
         return [part.start for session in sessions if session for part in session.parts]
 
     def _release_instrument(self, each: Instrument, bars: list[Bar], read: list[Bar]) -> None:
-        """Let strategies hear an instrument from here on: first what was, then what has closed meanwhile."""
+        """Let strategies hear an instrument from here on.
+
+        First what was, then what has closed meanwhile.
+        """
         live = self._cold.pop(int(each.token))
         known = {(bar.start, bar.span) for bar in bars}
         whole = bars + [bar for bar in live if (bar.start, bar.span) not in known]
@@ -194,7 +252,13 @@ class WarmUp:
         self._take(each, whole, read)
 
 
-def _tell_failed(failed: Sequence[tuple[Instrument, RetryableError]], tell: Tell, kept: int) -> None:
-    who = ", ".join(each.symbol for each, _ in failed) if len(failed) <= NAMED else f"{len(failed)} instruments"
+def _tell_failed(
+    failed: Sequence[tuple[Instrument, RetryableError]], tell: Tell, kept: int
+) -> None:
+    who = (
+        ", ".join(each.symbol for each, _ in failed)
+        if len(failed) <= NAMED
+        else f"{len(failed)} instruments"
+    )
     minutes = f"; {kept} of them begin with the minutes that this desk has kept" if kept else ""
     tell("warn", "history", f"{who}: no history from the broker ({failed[-1][1]}){minutes}")

@@ -15,7 +15,8 @@ from engine.market.corporate_actions.action_list import AdjustmentStep, Corporat
 def adjusted_series(series: BarSeries, steps: Sequence[AdjustmentStep]) -> BarSeries:
     """Return the bars adjusted: prices to a ten-thousandth of a rupee, volumes to the share.
 
-    `steps` are ordered by day, as `CorporateActions.steps` gives them; a bar of the ex-date is none before it.
+    `steps` are ordered by day, as `CorporateActions.steps` gives them; a bar of the ex-date is none
+    before it.
     """
     prices = np.array([prod(step.price for step in steps[n:]) for n in range(len(steps) + 1)])
     shares = np.array([prod(step.shares for step in steps[n:]) for n in range(len(steps) + 1)])
@@ -28,20 +29,37 @@ def adjusted_series(series: BarSeries, steps: Sequence[AdjustmentStep]) -> BarSe
 
     opened, high, low, close = (divided(column) for column in series[1:5])
     whole = many == 1.0  # a float would not hold every volume
-    volume = np.where(whole, series.volume, np.floor(np.where(whole, 0, series.volume) * many + 0.5).astype(np.int64))
+    volume = np.where(
+        whole,
+        series.volume,
+        np.floor(np.where(whole, 0, series.volume) * many + 0.5).astype(np.int64),
+    )
     return series._replace(open=opened, high=high, low=low, close=close, volume=volume)
 
 
-def adjustment_steps(series: BarSeries, actions: CorporateActions, symbol: str) -> list[AdjustmentStep]:
-    """Return what the bars of a share are to be adjusted by, to the day of the last; raise `DataError` as `CorporateActions.steps`."""
+def adjustment_steps(
+    series: BarSeries, actions: CorporateActions, symbol: str
+) -> list[AdjustmentStep]:
+    """Return what the bars of a share are to be adjusted by, to the day of the last.
+
+    Raise `DataError` as `CorporateActions.steps`.
+    """
     if not len(series.start):
         return []
     days = ist_days(series.start)
     last = np.append(np.flatnonzero(np.diff(days)), len(days) - 1)
-    closes = {numbered_day(int(day)): float(close) for day, close in zip(days[last], series.close[last], strict=True)}
+    closes = {
+        numbered_day(int(day)): float(close)
+        for day, close in zip(days[last], series.close[last], strict=True)
+    }
     return actions.steps(symbol, min(closes), max(closes), closes)
 
 
 def adjustment_factor(steps: Sequence[AdjustmentStep], start: int) -> float:
-    """Return what a price of a time was divided by: times it, the adjusted price is the raw one again."""
-    return prod(step.price for step in steps[bisect_right([midnight(step.ex) for step in steps], start) :])
+    """Return what a price of a time was divided by.
+
+    Times it, the adjusted price is the raw one again.
+    """
+    return prod(
+        step.price for step in steps[bisect_right([midnight(step.ex) for step in steps], start) :]
+    )

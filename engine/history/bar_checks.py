@@ -1,4 +1,7 @@
-"""What in stored bars cannot be true, or is likely wrong: each finding has a code, the bars it stands on, and its reason."""
+"""What in stored bars cannot be true, or is likely wrong.
+
+Each finding has a code, the bars it stands on, and its reason.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -10,7 +13,10 @@ from engine.history.bar_series import BarSeries, Floats, Ints, day_number, ist_d
 from engine.history.expected_bars import DAY_S, ExpectedStarts
 
 SPIKE, DAY_SPIKE = 0.05, 0.2
-"""A close this far (of the price) from both neighbours, which lie near each other, is a spike; among days markets do more."""
+"""A close this far (of the price) from both neighbours, which lie near each other, is a spike.
+
+Among days markets do more.
+"""
 RETURNED = 0.2
 """They lie near each other: the price takes back all but so much of the jump."""
 RATIOS = (2.0, 3.0, 4.0, 5.0, 10.0, 1.5, 1.25, 6.0, 8.0, 20.0)
@@ -67,19 +73,27 @@ def _check_ohlc(series: BarSeries, _span: int, _expected: ExpectedStarts) -> Ite
 def _check_times(series: BarSeries, _span: int, expected: ExpectedStarts) -> Iterator[BarFinding]:
     doubled = np.zeros(len(series.start), np.bool_)
     doubled[1:] = series.start[1:] == series.start[:-1]
-    yield from _bars_found("DOUBLE", doubled, series.start, "a second bar of the same time (another token)")
+    yield from _bars_found(
+        "DOUBLE", doubled, series.start, "a second bar of the same time (another token)"
+    )
     unknown = np.isin(ist_days(series.start), [day_number(day) for day in expected.unknown])
     outside = ~np.isin(series.start, expected.starts) & ~unknown
-    yield from _bars_found("SESSION", outside, series.start, "starts outside the session, or off its grid")
+    yield from _bars_found(
+        "SESSION", outside, series.start, "starts outside the session, or off its grid"
+    )
     if unknown.any():
-        yield from _bars_found("HOURS", unknown, series.start, "on a day whose hours are not known: not checked")
+        yield from _bars_found(
+            "HOURS", unknown, series.start, "on a day whose hours are not known: not checked"
+        )
 
 
 def _check_volume(series: BarSeries, span: int, _expected: ExpectedStarts) -> Iterator[BarFinding]:
     if not series.volume.any():
         return  # an index has none
     flat = (series.high == series.low) & (series.volume == 0)
-    yield from _bars_found("ZERO", flat, series.start, "no volume and one price: filled in, not traded")
+    yield from _bars_found(
+        "ZERO", flat, series.start, "no volume and one price: filled in, not traded"
+    )
     if span < DAY_S:
         days, place = np.unique(ist_days(series.start), return_inverse=True)
         volumes = np.bincount(place, series.volume)
@@ -89,7 +103,9 @@ def _check_volume(series: BarSeries, span: int, _expected: ExpectedStarts) -> It
             firsts = np.searchsorted(ist_days(series.start), days[dry])
             marks = np.zeros(len(series.start), np.bool_)
             marks[firsts] = True
-            yield from _bars_found("DRY", marks, series.start, f"a day with less than {DRY:.0%} of the usual volume")
+            yield from _bars_found(
+                "DRY", marks, series.start, f"a day with less than {DRY:.0%} of the usual volume"
+            )
 
 
 def _check_spikes(series: BarSeries, span: int, _expected: ExpectedStarts) -> Iterator[BarFinding]:
@@ -100,11 +116,16 @@ def _check_spikes(series: BarSeries, span: int, _expected: ExpectedStarts) -> It
         there, back = close[1:-1] / close[:-2] - 1.0, close[2:] / close[:-2] - 1.0
     spike = np.zeros(len(close), np.bool_)
     spike[1:-1] = (np.abs(there) > far) & (np.abs(back) < RETURNED * np.abs(there))
-    yield from _bars_found("SPIKE", spike, series.start, f"a close {far:.0%} away that the next bar takes back")
+    yield from _bars_found(
+        "SPIKE", spike, series.start, f"a close {far:.0%} away that the next bar takes back"
+    )
 
 
 def _check_splits(series: BarSeries, _span: int, _expected: ExpectedStarts) -> Iterator[BarFinding]:
-    """Tell of nights that divide the price by a usual ratio: bars that are not adjusted for a split or a bonus."""
+    """Tell of nights that divide the price by a usual ratio.
+
+    Bars that are not adjusted for a split or a bonus.
+    """
     found, ratios = split_nights(series)
     marks = np.zeros(len(series.start), np.bool_)
     marks[found] = True
@@ -125,5 +146,11 @@ def split_nights(series: BarSeries) -> tuple[npt.NDArray[np.intp], Floats]:
     return first[near & moved], ratio[near & moved]
 
 
-RULES: tuple[Callable[[BarSeries, int, ExpectedStarts], Iterator[BarFinding]], ...] = (_check_ohlc, _check_times, _check_volume, _check_spikes, _check_splits)
+RULES: tuple[Callable[[BarSeries, int, ExpectedStarts], Iterator[BarFinding]], ...] = (
+    _check_ohlc,
+    _check_times,
+    _check_volume,
+    _check_spikes,
+    _check_splits,
+)
 CODES = ("OHLC", "PRICE", "VOLUME", "DOUBLE", "SESSION", "HOURS", "ZERO", "DRY", "SPIKE", "SPLIT")

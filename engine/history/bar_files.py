@@ -1,4 +1,7 @@
-"""Tables of bars from CSV (any separator, gzipped or not) and Parquet files, as they stand there: columns by their role."""
+"""Tables of bars from CSV (any separator, gzipped or not) and Parquet files, as they stand there.
+
+Columns by their role.
+"""
 
 import csv
 import gzip
@@ -45,11 +48,17 @@ Words = np.ndarray[tuple[int], np.dtype[np.str_]]
 SEARCHED = 40
 """Lines among which the header is looked for."""
 FIELDS = ("symbol", "date", "time", "open", "high", "low", "close", "volume", "oi")
-"""What a file without a header holds, as AmiBroker and MetaStock write it; without a symbol where there are fewer."""
+"""What a file without a header holds, as AmiBroker and MetaStock write it.
+
+Without a symbol where there are fewer.
+"""
 
 
 class RawTable(NamedTuple):
-    """The rows of one file, in its order; `symbols` None where the file's name says it. Prices that are empty are NaN."""
+    """The rows of one file, in its order; `symbols` None where the file's name says it.
+
+    Prices that are empty are NaN.
+    """
 
     file: Path
     layout: ColumnLayout
@@ -62,12 +71,17 @@ class RawTable(NamedTuple):
 
 
 def files_in(path: Path) -> list[Path]:
-    """Return a file, or the files of bars below a folder, by name; raise `DataError` where there is none."""
+    """Return a file, or the files of bars below a folder, by name.
+
+    Raise `DataError` where there is none.
+    """
     if path.is_file():
         return [path]
     if not path.is_dir():
         raise DataError(f"{path}: no such file or folder")
-    found = sorted(file for file in path.rglob("*") if file.is_file() and file.name.lower().endswith(ENDINGS))
+    found = sorted(
+        file for file in path.rglob("*") if file.is_file() and file.name.lower().endswith(ENDINGS)
+    )
     if not found:
         raise DataError(f"{path}: no file in it ends with {', '.join(ENDINGS)}")
     return found
@@ -76,7 +90,9 @@ def files_in(path: Path) -> list[Path]:
 def read_table(file: Path, given: Mapping[str, str]) -> RawTable:
     """Return what a file holds; `given` names columns by role. Raises `DataError` in one line."""
     try:
-        table = _read_parquet(file, given) if _begins_with(file, b"PAR1") else _read_csv(file, given)
+        table = (
+            _read_parquet(file, given) if _begins_with(file, b"PAR1") else _read_csv(file, given)
+        )
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, EOFError, gzip.BadGzipFile) as error:
         raise DataError(f"{file}: {' '.join(str(error).split())}") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -94,7 +110,9 @@ def read_table(file: Path, given: Mapping[str, str]) -> RawTable:
     volume = _number_column(table, name[VOLUME], file) if VOLUME in name else np.zeros(len(table))
     symbols = _row_symbols(table, name, file)
     series = _word_column(table, name[SERIES]) if SERIES in name else None
-    return RawTable(file, layout, len(table), symbols, series, stamps, (opened, high, low, close), volume)
+    return RawTable(
+        file, layout, len(table), symbols, series, stamps, (opened, high, low, close), volume
+    )
 
 
 def _begins_with(file: Path, mark: bytes) -> bool:
@@ -109,15 +127,30 @@ def _read_parquet(file: Path, given: Mapping[str, str]) -> pa.Table:
 
 
 def _read_csv(file: Path, given: Mapping[str, str]) -> pa.Table:
-    """Read the text below the header, wherever that stands; yfinance's columns of several tickers one below the other."""
+    """Read the text below the header, wherever that stands.
+
+    Yfinance's columns of several tickers one below the other.
+    """
     lines = list(_first_lines(file))
     if not any(line.strip() for line in lines):
         raise DataError(f"{file}: empty")
     mark = max(",;\t|", key="".join(lines[:5]).count)
     cells = [next(csv.reader([line], delimiter=mark), []) for line in lines]
-    header = next((n for n, row in enumerate(cells) if {"open", "close"} & {normal_name(cell) for cell in row}), None)
     header = next(
-        (n for n, row in enumerate(cells) if {"opnpric", "open_price"} & {normal_name(cell) for cell in row}), header
+        (
+            n
+            for n, row in enumerate(cells)
+            if {"open", "close"} & {normal_name(cell) for cell in row}
+        ),
+        None,
+    )
+    header = next(
+        (
+            n
+            for n, row in enumerate(cells)
+            if {"opnpric", "open_price"} & {normal_name(cell) for cell in row}
+        ),
+        header,
     )
     tickers: list[str] = []
     if header is None and not any(map(_is_number, cells[0])):
@@ -130,7 +163,12 @@ def _read_csv(file: Path, given: Mapping[str, str]) -> pa.Table:
             (header + 1, header + 2),
             (header - 1, header + 1),
         ):  # Price,… / Ticker,… / Date,,, or 2, 1, 3
-            if above >= 0 and last < len(cells) and _is_index_line(cells[last]) and len(cells[above]) == len(names):
+            if (
+                above >= 0
+                and last < len(cells)
+                and _is_index_line(cells[last])
+                and len(cells[above]) == len(names)
+            ):
                 tickers, skipped = [cell.strip() for cell in cells[above][1:]], last + 1
                 names[0] = cells[last][0]
     names = [name or f"column {number + 1}" for number, name in enumerate(names)]
@@ -138,7 +176,10 @@ def _read_csv(file: Path, given: Mapping[str, str]) -> pa.Table:
         return _read_columns(file, mark, names, skipped, layout_of(names, given, file).column)
     parts = []
     for ticker in dict.fromkeys(tickers):
-        own = [names[0], *(name if of == ticker else "" for name, of in zip(names[1:], tickers, strict=True))]
+        own = [
+            names[0],
+            *(name if of == ticker else "" for name, of in zip(names[1:], tickers, strict=True)),
+        ]
         shown = [name or f"column {number + 1}" for number, name in enumerate(own)]
         part = _read_columns(file, mark, shown, skipped, layout_of(shown, given, file).column)
         parts.append(part.append_column("ticker", pa.array([ticker] * len(part), pa.string())))
@@ -147,10 +188,14 @@ def _read_csv(file: Path, given: Mapping[str, str]) -> pa.Table:
 
 def _is_index_line(cells: list[str]) -> bool:
     """Tell whether a line holds the name of the times and no other, as the last of yfinance's header does."""
-    return bool(cells) and ROLE_OF.get(normal_name(cells[0])) in {DATE, STAMP} and not any(cells[1:])
+    return (
+        bool(cells) and ROLE_OF.get(normal_name(cells[0])) in {DATE, STAMP} and not any(cells[1:])
+    )
 
 
-def _read_columns(file: Path, mark: str, names: list[str], skipped: int, column: Mapping[str, str]) -> pa.Table:
+def _read_columns(
+    file: Path, mark: str, names: list[str], skipped: int, column: Mapping[str, str]
+) -> pa.Table:
     """Read the columns of roles; numbers with thousands apart, "1,23,456.50", where any are."""
     numbers = {column[role] for role in (*PRICES, VOLUME, INTEREST) if role in column}
 
@@ -159,14 +204,31 @@ def _read_columns(file: Path, mark: str, names: list[str], skipped: int, column:
         with pa.input_stream(str(file), compression=packing) as source:
             return pacsv.read_csv(
                 source,
-                read_options=pacsv.ReadOptions(column_names=names, skip_rows=skipped, use_threads=False),
+                read_options=pacsv.ReadOptions(
+                    column_names=names, skip_rows=skipped, use_threads=False
+                ),
                 parse_options=pacsv.ParseOptions(delimiter=mark),
                 convert_options=pacsv.ConvertOptions(
-                    column_types={name: kind if name in numbers else pa.string() for name in column.values()},
-                    include_columns=list(column.values()), strings_can_be_null=True,
-                    null_values=["", "null", "NULL", "NaN", "nan", "NA", "N/A", "#N/A", "-", "--", " "],
+                    column_types={
+                        name: kind if name in numbers else pa.string() for name in column.values()
+                    },
+                    include_columns=list(column.values()),
+                    strings_can_be_null=True,
+                    null_values=[
+                        "",
+                        "null",
+                        "NULL",
+                        "NaN",
+                        "nan",
+                        "NA",
+                        "N/A",
+                        "#N/A",
+                        "-",
+                        "--",
+                        " ",
+                    ],
                 ),
-            )  # fmt: skip
+            )
 
     try:
         return read(pa.float64())
@@ -197,14 +259,22 @@ def _first_lines(file: Path) -> Iterator[str]:
 
 
 def _headless_names(cells: list[str], file: Path) -> list[str]:
-    names = list(FIELDS[1:] if _is_number(cells[0]) or re.match(r"\d{4}|\d\d?[-/.]", cells[0]) else FIELDS)
+    names = list(
+        FIELDS[1:] if _is_number(cells[0]) or re.match(r"\d{4}|\d\d?[-/.]", cells[0]) else FIELDS
+    )
     day, clock = [*cells[names.index(DATE) :], "", ""][:2]
-    if ":" in day or (day.isdigit() and len(day) > 8) or not (":" in clock or _is_clock_text(clock)):
+    if (
+        ":" in day
+        or (day.isdigit() and len(day) > 8)
+        or not (":" in clock or _is_clock_text(clock))
+    ):
         names.remove(TIME)
     if len(cells) < len(names) - 1 or not all(
         _is_number(cell) for cell in cells[names.index(OPEN) : names.index(OPEN) + 4]
     ):
-        raise DataError(f"{file}: no header, and its first line is not {','.join(names)}: put a header above it")
+        raise DataError(
+            f"{file}: no header, and its first line is not {','.join(names)}: put a header above it"
+        )
     names = names[: len(cells)]
     return names + [f"column {number + 1}" for number in range(len(names), len(cells))]
 
@@ -231,17 +301,25 @@ def _number_column(table: pa.Table, name: str, file: Path) -> Floats:
 
 
 def _row_symbols(table: pa.Table, name: Mapping[str, str], file: Path) -> Words | None:
-    """Return whose row each is, None where only the file's name says it; a contract is called by its own name."""
+    """Return whose row each is, None where only the file's name says it.
+
+    A contract is called by its own name.
+    """
     if SYMBOL not in name:
         symbols = _word_column(table, "ticker") if "ticker" in table.column_names else None
     else:
         symbols = _word_column(table, name[SYMBOL])
     told = [name[role] for role in (EXPIRY, STRIKE, RIGHT) if role in name]
     if symbols is not None and CONTRACT in name and EXPIRY in name:
-        return np.where(_word_column(table, name[EXPIRY]) == "", symbols, _word_column(table, name[CONTRACT]))
+        return np.where(
+            _word_column(table, name[EXPIRY]) == "", symbols, _word_column(table, name[CONTRACT])
+        )
     if told:
         key = symbols if symbols is not None else np.full(len(table), "")
-        words = [pa.array(key.tolist(), pa.string()), *(table[column].cast(pa.string()) for column in told)]
+        words = [
+            pa.array(key.tolist(), pa.string()),
+            *(table[column].cast(pa.string()) for column in told),
+        ]
         pairs = pa.table(dict(zip(["", *told], words, strict=True)))
         if len(pairs.group_by(pairs.column_names).aggregate([])) > len(np.unique(key)):
             raise DataError(

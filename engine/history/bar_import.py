@@ -1,8 +1,11 @@
-"""From the rows of a file to bars of a store: zone, end of the stamps, span, session, duplicates; everything counted.
+"""From the rows of a file to bars of a store: zone, end of the stamps, span, session, duplicates.
 
-What a file does not say is detected and told: whether naive times are IST or UTC, by which of the two lies within
-trading hours, and whether a stamp is a bar's start or its end, by which of the session's edges carries one. A row that
-is no bar (an empty price, a high below the close) or lies outside the session is left out, and named.
+Everything counted.
+
+What a file does not say is detected and told: whether naive times are IST or UTC, by which of the
+two lies within trading hours, and whether a stamp is a bar's start or its end, by which of the
+session's edges carries one. A row that is no bar (an empty price, a high below the close) or lies
+outside the session is left out, and named.
 """
 
 import re
@@ -56,11 +59,16 @@ class FileTiming(NamedTuple):
     traded: Bools
 
 
-Why = Literal["empty", "impossible", "outside the session", "repeated", "conflicting", "another series"]
+Why = Literal[
+    "empty", "impossible", "outside the session", "repeated", "conflicting", "another series"
+]
 
 
 class LeftOut(NamedTuple):
-    """Rows that did not become bars, and why; `rows` are the first of them, counted from 1 below the header."""
+    """Rows that did not become bars, and why.
+
+    `rows` are the first of them, counted from 1 below the header.
+    """
 
     why: Why
     total: int
@@ -91,8 +99,13 @@ class ImportedBars(NamedTuple):
     report: ImportReport
 
 
-def import_bars(table: RawTable, options: ImportOptions, expected: ExpectedBars) -> Iterator[ImportedBars]:
-    """Yield the bars of each symbol in a file; raise `DataError` where a symbol or the span cannot be told."""
+def import_bars(
+    table: RawTable, options: ImportOptions, expected: ExpectedBars
+) -> Iterator[ImportedBars]:
+    """Yield the bars of each symbol in a file.
+
+    Raise `DataError` where a symbol or the span cannot be told.
+    """
     if options.symbol and table.symbols is not None and len(np.unique(table.symbols)) > 1:
         raise DataError(f"{table.file} holds several symbols: leave --symbol out")
     manner = _file_timing(table, options, expected)
@@ -101,8 +114,15 @@ def import_bars(table: RawTable, options: ImportOptions, expected: ExpectedBars)
 
 
 def _file_timing(table: RawTable, options: ImportOptions, expected: ExpectedBars) -> FileTiming:
-    """Tell zone, span and side by all rows of a file: those of a share that seldom trades would not."""
-    traded = np.isin(table.series, [*TRADED, ""]) if table.series is not None else np.ones(table.rows, np.bool_)
+    """Tell zone, span and side by all rows of a file.
+
+    Those of a share that seldom trades would not.
+    """
+    traded = (
+        np.isin(table.series, [*TRADED, ""])
+        if table.series is not None
+        else np.ones(table.rows, np.bool_)
+    )
     known = (table.stamps.ns != NONE) & traded
     zone, utc = _zone_and_times(table, table.stamps.ns[known], options)
     names = table.symbols[known] if table.symbols is not None and not options.symbol else None
@@ -118,7 +138,9 @@ def _rows_by_symbol(table: RawTable, options: ImportOptions) -> Iterator[tuple[s
     if options.symbol or table.symbols is None:
         name = options.symbol or symbol_of(table.file)
         if not name:
-            raise DataError(f"{table.file}: no column and no file name says whose bars these are: --symbol NAME")
+            raise DataError(
+                f"{table.file}: no column and no file name says whose bars these are: --symbol NAME"
+            )
         yield name, everything
         return
     order = np.argsort(table.symbols, kind="stable")
@@ -128,14 +150,22 @@ def _rows_by_symbol(table: RawTable, options: ImportOptions) -> Iterator[tuple[s
     for name in names.tolist():
         plain = re.sub(r"^(NSE|BSE|NFO|BFO):|(-EQ|\.(NS|BO|NSE|BSE|NFO|BFO))$", "", name)
         if whose.setdefault(plain, name) != name:
-            raise DataError(f"{table.file} holds {whose[plain]} and {name}, both {plain}: a file for each exchange")
+            raise DataError(
+                f"{table.file} holds {whose[plain]} and {name}, both {plain}: a file for each exchange"
+            )
     for symbol, low, high in zip(whose, firsts.tolist(), ends, strict=True):
         if symbol:
             yield symbol, order[low:high]
 
 
 def _import_symbol(
-    symbol: str, rows: Ints, table: RawTable, manner: FileTiming, expected: ExpectedBars, *, outside: bool
+    symbol: str,
+    rows: Ints,
+    table: RawTable,
+    manner: FileTiming,
+    expected: ExpectedBars,
+    *,
+    outside: bool,
 ) -> ImportedBars:
     taken = rows
     left: list[LeftOut] = []
@@ -177,7 +207,9 @@ def _import_symbol(
     leave("conflicting", again)
     series = series.pick(~again)
     ends = (int(series.start[0]), int(series.start[-1])) if len(series.start) else (0, 0)
-    report = ImportReport(symbol, span, zone, side, len(rows), len(series.start), *ends, rounded, tuple(left), unknown)
+    report = ImportReport(
+        symbol, span, zone, side, len(rows), len(series.start), *ends, rounded, tuple(left), unknown
+    )
     return ImportedBars(symbol, series, report)
 
 
@@ -185,7 +217,10 @@ def _impossible_rows(table: RawTable, rows: Ints) -> Bools:
     opened, high, low, close = (column[rows] for column in table.prices)
     volume = table.volume[rows]
     wrong: Bools = (
-        (low <= 0) | (high > LARGEST) | (high < np.maximum(opened, close)) | (low > np.minimum(opened, close))
+        (low <= 0)
+        | (high > LARGEST)
+        | (high < np.maximum(opened, close))
+        | (low > np.minimum(opened, close))
     )
     return wrong | ((volume < 0) | (volume > LARGEST))
 
@@ -195,12 +230,16 @@ def _zone_and_times(table: RawTable, ns: Ints, options: ImportOptions) -> tuple[
     if table.stamps.zoned and options.zone is None:
         return "as written", ns
     if table.stamps.zoned:
-        raise DataError(f"{table.file}: its times say their zone ({table.stamps.written}): leave --zone out")
+        raise DataError(
+            f"{table.file}: its times say their zone ({table.stamps.written}): leave --zone out"
+        )
     zone = options.zone
     if zone is None:
         of_day = ns // SECOND % DAY_S
         as_ist = int(((of_day >= OPEN_S) & (of_day <= CLOSE_S)).sum())
-        as_utc = int(((of_day >= OPEN_S - IST // SECOND) & (of_day <= CLOSE_S - IST // SECOND)).sum())
+        as_utc = int(
+            ((of_day >= OPEN_S - IST // SECOND) & (of_day <= CLOSE_S - IST // SECOND)).sum()
+        )
         zone = "UTC" if as_utc > as_ist else "IST"
     return zone, ns if zone == "UTC" else ns - IST
 
@@ -229,17 +268,23 @@ def _detect_span(table: RawTable, names: Words | None, utc: Ints) -> int:
     if usual >= DAY_S:
         return DAY_S
     if usual not in SPANS:
-        raise DataError(f"{table.file}: bars are mostly {usual} s apart, which is no usual length: --span SECONDS")
+        raise DataError(
+            f"{table.file}: bars are mostly {usual} s apart, which is no usual length: --span SECONDS"
+        )
     return usual
 
 
-def _bar_starts(utc: Ints, span: int, options: ImportOptions, expected: ExpectedBars) -> tuple[Side, Ints]:
+def _bar_starts(
+    utc: Ints, span: int, options: ImportOptions, expected: ExpectedBars
+) -> tuple[Side, Ints]:
     """Return which end of the bar the stamps name, and when each bar starts."""
     if span == DAY_S:
         return "start", day_starts(utc, expected)
     step = span * SECOND
     of_day = (utc + IST) // SECOND % DAY_S
-    late = (of_day + 1 - OPEN_S) % span == 0  # 09:15:59: the last second of a bar, which begins on its grid
+    late = (
+        of_day + 1 - OPEN_S
+    ) % span == 0  # 09:15:59: the last second of a bar, which begins on its grid
     side = options.side
     if len(utc) and late.mean() > 0.5 and side != "start" and span > 1:
         utc, of_day, side = utc + SECOND, of_day + 1, "end"
@@ -248,15 +293,22 @@ def _bar_starts(utc: Ints, span: int, options: ImportOptions, expected: Expected
             CLOSE_S,
             OPEN_S + -(-(CLOSE_S - OPEN_S) // span) * span,
         )  # the last hour's end is 15:30, or said to be 16:15
-        side = "end" if int(np.isin(of_day, edges).sum()) > int((of_day == OPEN_S).sum()) else "start"
+        side = (
+            "end" if int(np.isin(of_day, edges).sum()) > int((of_day == OPEN_S).sum()) else "start"
+        )
     if side == "start":
         return side, utc
-    cut = np.where(of_day == CLOSE_S, (OPEN_S - CLOSE_S) % span, 0)  # by how much the close cuts the last bar short
+    cut = np.where(
+        of_day == CLOSE_S, (OPEN_S - CLOSE_S) % span, 0
+    )  # by how much the close cuts the last bar short
     return side, utc - step + cut * SECOND
 
 
 def day_starts(utc: Ints, expected: ExpectedBars) -> Ints:
-    """Return when the session of each bar's day opens: at 09:15 where its hours are not known, or it has none."""
+    """Return when the session of each bar's day opens.
+
+    At 09:15 where its hours are not known, or it has none.
+    """
     days, place = np.unique(ist_days(utc), return_inverse=True)
     opens = []
     for number in days.tolist():
@@ -267,7 +319,9 @@ def day_starts(utc: Ints, expected: ExpectedBars) -> Ints:
     return starts
 
 
-def _in_session(start: Ints, span: int, expected: ExpectedBars) -> tuple[Bools, Bools, tuple[date, ...]]:
+def _in_session(
+    start: Ints, span: int, expected: ExpectedBars
+) -> tuple[Bools, Bools, tuple[date, ...]]:
     """Return whether the hours of each bar's day are known, whether it lies within them, and the days they are not."""
     if not len(start):
         return np.zeros(0, np.bool_), np.zeros(0, np.bool_), ()

@@ -17,7 +17,10 @@ EPOCH: Final = date(1970, 1, 1).toordinal()
 
 
 class BarSeries(NamedTuple):
-    """Bars of one symbol and span, one array per field: `start` in ns UTC, prices in rupees, `volume` in shares."""
+    """Bars of one symbol and span, one array per field.
+
+    `start` in ns UTC, prices in rupees, `volume` in shares.
+    """
 
     start: Ints
     open: Floats
@@ -67,16 +70,24 @@ def to_bars(series: BarSeries, span: int) -> list[Bar]:
     start, open_, high, low, close, volume, ticks, token = (column.tolist() for column in series)
     return [
         Bar(*fields)
-        for fields in zip(token, start, [span] * len(start), open_, high, low, close, volume, ticks, strict=True)
+        for fields in zip(
+            token, start, [span] * len(start), open_, high, low, close, volume, ticks, strict=True
+        )
     ]
 
 
 def merge(parts: Sequence[BarSeries]) -> BarSeries:
     """Return all rows by time, one for each token and start: the one of the latest part."""
-    whole = parts[0] if len(parts) == 1 else BarSeries(*(np.concatenate(fields) for fields in zip(*parts, strict=True)))
+    whole = (
+        parts[0]
+        if len(parts) == 1
+        else BarSeries(*(np.concatenate(fields) for fields in zip(*parts, strict=True)))
+    )
     if bool((np.diff(whole.start) > 0).all()):
         return whole
-    order = np.lexsort((whole.token, whole.start))  # stable: of equal keys the latest part comes last
+    order = np.lexsort(
+        (whole.token, whole.start)
+    )  # stable: of equal keys the latest part comes last
     start, token = whole.start[order], whole.token[order]
     last = np.ones(len(order), np.bool_)
     last[:-1] = (start[1:] != start[:-1]) | (token[1:] != token[:-1])
@@ -84,7 +95,10 @@ def merge(parts: Sequence[BarSeries]) -> BarSeries:
 
 
 def without_rows(series: BarSeries, gone: BarSeries) -> BarSeries:
-    """Return the rows that are not among `gone`, field by field; both are in order of their starts."""
+    """Return the rows that are not among `gone`, field by field.
+
+    Both are in order of their starts.
+    """
     if not len(gone.start):
         return series
     low, high = np.searchsorted(series.start, [gone.start[0], gone.start[-1] + 1])

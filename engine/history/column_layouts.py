@@ -1,4 +1,7 @@
-"""What the columns of a file of bars are, by their names: Kite, NSE's bhavcopies, yfinance, AmiBroker, plain tables."""
+"""What the columns of a file of bars are, by their names.
+
+Kite, NSE's bhavcopies, yfinance, AmiBroker, plain tables.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,7 +15,20 @@ OPEN, HIGH, LOW, CLOSE, VOLUME = "open", "high", "low", "close", "volume"
 SYMBOL, SERIES, INTEREST = "symbol", "series", "open interest"
 CONTRACT, EXPIRY, STRIKE, RIGHT = "contract", "expiry", "strike", "right"
 PRICES = (OPEN, HIGH, LOW, CLOSE)
-ROLES = (STAMP, DATE, TIME, *PRICES, VOLUME, SYMBOL, SERIES, INTEREST, CONTRACT, EXPIRY, STRIKE, RIGHT)
+ROLES = (
+    STAMP,
+    DATE,
+    TIME,
+    *PRICES,
+    VOLUME,
+    SYMBOL,
+    SERIES,
+    INTEREST,
+    CONTRACT,
+    EXPIRY,
+    STRIKE,
+    RIGHT,
+)
 
 NAMES = {
     STAMP: "timestamp datetime date_time stamp time_stamp start index",
@@ -40,10 +56,13 @@ KNOWN = {
     "yfinance": {"adj_close", "close"},
 }
 """Formats by names that only they have; the first that fits is said."""
-TRADED = frozenset({"EQ", "BE", "BZ", "SM", "ST", "GS", "GB", "IV", "RR", "MF", "SZ", "TB"}) | frozenset(
-    {"A", "B", "T", "X", "XT", "Z", "ZP", "M", "MT", "E", "IF"}
-)
-"""NSE's series, then BSE's groups, of which a symbol has one; E1, partly paid, stands beside the share's EQ."""
+TRADED = frozenset(
+    {"EQ", "BE", "BZ", "SM", "ST", "GS", "GB", "IV", "RR", "MF", "SZ", "TB"}
+) | frozenset({"A", "B", "T", "X", "XT", "Z", "ZP", "M", "MT", "E", "IF"})
+"""NSE's series, then BSE's groups, of which a symbol has one.
+
+E1, partly paid, stands beside the share's EQ.
+"""
 NO_SYMBOL = re.compile(
     r"(\d*min(ute)?s?|\d+[mhd]|eq|nse|bse|nfo|daily|day|hour|ohlcv?|data|candles?|history|hist|kite|dly|\d{6,}|\(\d+\))",
     re.IGNORECASE,
@@ -52,7 +71,10 @@ NO_SYMBOL = re.compile(
 
 
 class ColumnLayout(NamedTuple):
-    """Which column has which role, by the names that stand in the file; `format` says whose table it is."""
+    """Which column has which role, by the names that stand in the file.
+
+    `format` says whose table it is.
+    """
 
     format: str
     column: Mapping[str, str]
@@ -63,12 +85,19 @@ class ColumnLayout(NamedTuple):
 
 
 def layout_of(names: Sequence[str], given: Mapping[str, str], file: Path) -> ColumnLayout:
-    """Return the roles of columns; `given` (role to name) goes first. Raises `DataError` where one is missing or wrong."""
+    """Return the roles of columns; `given` (role to name) goes first.
+
+    Raises `DataError` where one is missing or wrong.
+    """
     for role, name in given.items():
         if role not in ROLES:
-            raise DataError(f"--map {role}={name}: there is no {role}; there are {', '.join(ROLES)}")
+            raise DataError(
+                f"--map {role}={name}: there is no {role}; there are {', '.join(ROLES)}"
+            )
         if name not in names:
-            raise DataError(f"--map {role}={name}: {file} has no such column; it has {', '.join(names)}")
+            raise DataError(
+                f"--map {role}={name}: {file} has no such column; it has {', '.join(names)}"
+            )
     column: dict[str, str] = dict(given)
     for name in names:
         guessed = ROLE_OF.get(normal_name(name))
@@ -96,7 +125,12 @@ def normal_name(name: str) -> str:
 
 
 def symbol_of(file: Path) -> str:
-    """Return the symbol in a file's name: `INFY_minute.csv`, `M&M__EQ__NSE__NSE__MINUTE.csv`, `NSE_INFY, 1.csv`."""
-    name = re.sub(r"\.(gz|csv|txt|parquet|pq)", "", file.name, flags=re.IGNORECASE).partition(",")[0]
+    """Return the symbol in a file's name.
+
+    `INFY_minute.csv`, `M&M__EQ__NSE__NSE__MINUTE.csv`, `NSE_INFY, 1.csv`.
+    """
+    name = re.sub(r"\.(gz|csv|txt|parquet|pq)", "", file.name, flags=re.IGNORECASE).partition(",")[
+        0
+    ]
     words = re.split(r"[_ ]+", re.sub(r"\.(NS|BO)\b", "", name, flags=re.IGNORECASE))
     return " ".join(word for word in words if word and not NO_SYMBOL.fullmatch(word)).upper()

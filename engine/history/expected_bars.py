@@ -1,7 +1,8 @@
 """The bars that continuous trading makes, as arrays; and the runs of them that are not there.
 
-Since 2026-08-03 a share with derivatives stops trading at 15:15. Which share had them on which day, files of bars do not
-say: a day without a bar between the two closes counts as one that closed at the earlier.
+Since 2026-08-03 a share with derivatives stops trading at 15:15. Which share had them on which day,
+files of bars do not say: a day without a bar between the two closes counts as one that closed at
+the earlier.
 """
 
 from datetime import date, timedelta
@@ -19,9 +20,12 @@ DAY_S = 86_400
 
 
 class ExpectedStarts(NamedTuple):
-    """The starts of all bars of some days (ns UTC), in order; `optional` are those after the close of others.
+    """The starts of all bars of some days (ns UTC), in order.
 
-    `unknown` are the days whose hours, or whose year's holidays, are not known: nothing is expected on them.
+    `optional` are those after the close of others.
+
+    `unknown` are the days whose hours, or whose year's holidays, are not known: nothing is expected
+    on them.
     """
 
     starts: Ints
@@ -30,7 +34,9 @@ class ExpectedStarts(NamedTuple):
 
 
 class MissingRun(NamedTuple):
-    """Bars that are expected one after the other and not there: `bars` of them, starting in [start, end) ns UTC.
+    """Bars that are expected one after the other and not there.
+
+    `bars` of them, starting in [start, end) ns UTC.
 
     A run lies within one day, or is of whole `days` that follow each other.
     """
@@ -44,7 +50,10 @@ class MissingRun(NamedTuple):
 
 @final
 class ExpectedBars:
-    """What the calendar expects of one exchange's instruments of a kind; asked day by day, kept for the next symbol."""
+    """What the calendar expects of one exchange's instruments of a kind.
+
+    Asked day by day, kept for the next symbol.
+    """
 
     def __init__(self, calendar: Calendar, exchange: str = "NSE", kind: str = "EQ") -> None:
         self._calendar, self._exchange, self._kind = calendar, exchange, kind
@@ -52,12 +61,19 @@ class ExpectedBars:
         self._ranges: dict[tuple[date, date, int], ExpectedStarts] = {}
 
     def on(self, day: date, span: int) -> tuple[list[int], list[int]] | None:
-        """Return the day's starts, and those only some instruments have; None where the hours are not known."""
+        """Return the day's starts, and those only some instruments have.
+
+        None where the hours are not known.
+        """
         key = day, span
         if key not in self._days:
             try:
                 starts = self._day_starts(day, span, cas=False)
-                shared = set(self._day_starts(day, span, cas=True)) if self._kind == "EQ" else set(starts)
+                shared = (
+                    set(self._day_starts(day, span, cas=True))
+                    if self._kind == "EQ"
+                    else set(starts)
+                )
                 self._days[key] = starts, [start for start in starts if start not in shared]
             except DataError:
                 self._days[key] = None
@@ -83,7 +99,9 @@ class ExpectedBars:
                 continue
             starts += of_day[0]
             optional += of_day[1]
-        return ExpectedStarts(np.array(starts, np.int64), np.array(optional, np.int64), tuple(unknown))
+        return ExpectedStarts(
+            np.array(starts, np.int64), np.array(optional, np.int64), tuple(unknown)
+        )
 
     def _day_starts(self, day: date, span: int, *, cas: bool) -> list[int]:
         return self._calendar.expected_bars(day, span, self._exchange, self._kind, cas)
@@ -107,26 +125,42 @@ def missing_starts(starts: Ints, expected: ExpectedStarts) -> Ints:
     return absent
 
 
-def missing_runs(symbol: str, absent: Ints, expected: ExpectedStarts, span: int) -> list[MissingRun]:
+def missing_runs(
+    symbol: str, absent: Ints, expected: ExpectedStarts, span: int
+) -> list[MissingRun]:
     """Return the absent bars run by run."""
     if not len(absent):
         return []
     days = ist_days(absent)
     of_day = dict(
-        zip(*(each.tolist() for each in np.unique(ist_days(expected.starts), return_counts=True)), strict=True)
+        zip(
+            *(each.tolist() for each in np.unique(ist_days(expected.starts), return_counts=True)),
+            strict=True,
+        )
     )
     numbers, firsts, counts = np.unique(days, return_index=True, return_counts=True)
-    whole = np.array([of_day[number] == count for number, count in zip(numbers.tolist(), counts.tolist(), strict=True)])
+    whole = np.array(
+        [
+            of_day[number] == count
+            for number, count in zip(numbers.tolist(), counts.tolist(), strict=True)
+        ]
+    )
     breaks = np.diff(np.searchsorted(expected.starts, absent)) != 1
     edges = firsts[1:] - 1
     breaks[edges] |= ~(whole[1:] & whole[:-1])
     bounds = pairwise([0, *(np.flatnonzero(breaks) + 1).tolist(), len(absent)])
     return [
         MissingRun(
-            symbol, int(absent[low]), int(absent[high - 1]) + span * SECOND, high - low, len(np.unique(days[low:high]))
+            symbol,
+            int(absent[low]),
+            int(absent[high - 1]) + span * SECOND,
+            high - low,
+            len(np.unique(days[low:high])),
         )
         if whole[np.searchsorted(numbers, days[low])]
-        else MissingRun(symbol, int(absent[low]), int(absent[high - 1]) + span * SECOND, high - low, 0)
+        else MissingRun(
+            symbol, int(absent[low]), int(absent[high - 1]) + span * SECOND, high - low, 0
+        )
         for low, high in bounds
     ]
 

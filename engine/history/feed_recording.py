@@ -1,7 +1,10 @@
-"""What a recording of the feed holds: what came, when the desk's kernel took it, and what its bars came to.
+"""What a recording of the feed holds.
 
-The kernel takes frames later than they come, and its timers close bars. So every timer is noted with how many frames had
-been taken before it, and the recording can be played through another kernel in the very order of the first.
+What came, when the desk's kernel took it, and what its bars came to.
+
+The kernel takes frames later than they come, and its timers close bars. So every timer is noted
+with how many frames had been taken before it, and the recording can be played through another
+kernel in the very order of the first.
 """
 
 import json
@@ -35,7 +38,10 @@ class RecordKind(IntEnum):
     HELD = 3
     """A binary frame that was held back, since the desk was late."""
     RELEASE = 4
-    """What was held goes on, the newest packet of each token: how many frames that made (`COUNT`)."""
+    """What was held goes on, the newest packet of each token.
+
+    How many frames that made (`COUNT`).
+    """
     TEXT = 5
     """A text message."""
     BEAT = 6
@@ -89,7 +95,10 @@ class BarDigest:
 
 @final
 class FeedRecording:
-    """What a desk adds to the recording of its feed: how its day begins, when its kernel takes what, and how it ends."""
+    """What a desk adds to the recording of its feed.
+
+    How its day begins, when its kernel takes what, and how it ends.
+    """
 
     def __init__(self, record: FeedRecord, kernel: Kernel, mode: str, spans: Sequence[int]) -> None:
         self._record = record
@@ -101,14 +110,21 @@ class FeedRecording:
 
     def begin_day(self, now: int) -> None:
         """Begin a day: what comes from now on belongs to it."""
-        self._record.put(RecordKind.META, 0, now, json.dumps(recording_header(self._kernel, self._mode, self._spans)).encode())
+        self._record.put(
+            RecordKind.META,
+            0,
+            now,
+            json.dumps(recording_header(self._kernel, self._mode, self._spans)).encode(),
+        )
 
     def note_event(self, event: object) -> None:
         """Note what the kernel takes next, where bars follow from it."""
         if isinstance(event, TickBatch):
             self._taken += 1
         elif isinstance(event, TimerEvent):
-            reached = max(int(self._kernel.order_store.now), int(event.ts))  # answers have moved its time on, too
+            reached = max(
+                int(self._kernel.order_store.now), int(event.ts)
+            )  # answers have moved its time on, too
             self._record.put(RecordKind.TIMER, 0, reached, COUNT.pack(self._taken))
         elif isinstance(event, BandUpdate):
             band = BAND.pack(self._taken, int(event.token), event.lower, event.upper)
@@ -139,41 +155,72 @@ def recording_header(kernel: Kernel, mode: str, spans: Sequence[int]) -> dict[st
         "grace": int(kernel.grace),
         "ahead": int(kernel.tick_filter.ahead) if kernel.tick_filter is not None else 0,
         "spans": list(spans),
-        "instruments": [_instrument_header(market.instrument) for market in kernel.markets.values()],
+        "instruments": [
+            _instrument_header(market.instrument) for market in kernel.markets.values()
+        ],
     }
 
 
 def _instrument_header(each: Instrument) -> dict[str, object]:
     hours = each.hours
     return {
-        "token": int(each.token), "exchange": each.exchange, "symbol": each.symbol, "tick": each.tick,
-        "lot": int(each.lot), "kind": each.kind, "lower": each.lower, "upper": each.upper, "close": each.close,
+        "token": int(each.token),
+        "exchange": each.exchange,
+        "symbol": each.symbol,
+        "tick": each.tick,
+        "lot": int(each.lot),
+        "kind": each.kind,
+        "lower": each.lower,
+        "upper": each.upper,
+        "close": each.close,
         "hours": [int(hours.opens), int(hours.closes), int(hours.pause), int(hours.resumes)],
-    }  # fmt: skip
+    }
 
 
 def instruments_of(meta: dict[str, Any]) -> list[Instrument]:
     """Return the instruments of a recorded desk."""
     return [
         Instrument(
-            each["token"], each["exchange"], each["symbol"], each["tick"], each["lot"], each["kind"],
-            lower=each["lower"], upper=each["upper"], close=each["close"],
+            each["token"],
+            each["exchange"],
+            each["symbol"],
+            each["tick"],
+            each["lot"],
+            each["kind"],
+            lower=each["lower"],
+            upper=each["upper"],
+            close=each["close"],
         )
         for each in meta["instruments"]
-    ]  # fmt: skip
+    ]
 
 
 def kernel_of(meta: dict[str, Any]) -> Kernel:
-    """Return a kernel without strategies that builds the bars of a recorded desk; raise `DataError` for what none has written."""
+    """Return a kernel without strategies that builds the bars of a recorded desk.
+
+    Raise `DataError` for what none has written.
+    """
     try:
         if meta["format"] != FORMAT:
-            raise DataError(f"the recording has format {meta['format']}; this version reads {FORMAT}")
+            raise DataError(
+                f"the recording has format {meta['format']}; this version reads {FORMAT}"
+            )
         instruments = instruments_of(meta)
         hours = {each["token"]: TradingHours(*each["hours"]) for each in meta["instruments"]}
-        setup = KernelSetup(meta["open"], meta["close"], 0, RiskLimits(), meta["spans"], grace=meta["grace"], hours=hours)
+        setup = KernelSetup(
+            meta["open"],
+            meta["close"],
+            0,
+            RiskLimits(),
+            meta["spans"],
+            grace=meta["grace"],
+            hours=hours,
+        )
         kernel = Kernel(setup, instruments, [], {})
         if meta["ahead"]:
             kernel.tick_filter = TickFilter(meta["ahead"])
         return kernel  # noqa: TRY300  what it is made of is what may be wrong
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise DataError(f"the recording does not say how its day began ({type(error).__name__}: {error})") from None
+        raise DataError(
+            f"the recording does not say how its day began ({type(error).__name__}: {error})"
+        ) from None

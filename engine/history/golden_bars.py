@@ -1,7 +1,8 @@
 """Golden bars: the broker's where there are any, the desk's or imported ones where there are none, each difference named.
 
-A golden version is made once and never changed. Its manifest says what it was made of, what was healed and why, and the
-hash of every series, by which it can be verified and by which later results name their data.
+A golden version is made once and never changed. Its manifest says what it was made of, what was
+healed and why, and the hash of every series, by which it can be verified and by which later results
+name their data.
 """
 
 import hashlib
@@ -44,8 +45,13 @@ HOUR: Final = 60 * MINUTE
 """How far from the session an auction's prints are looked for."""
 
 GAP, EXTRA, THIN, EDGE, WIDER, VOLUME = (
-    "gap", "no vendor bar", "missed ticks", "opening or closing print", "vendor correction", "volume only",
-)  # fmt: skip
+    "gap",
+    "no vendor bar",
+    "missed ticks",
+    "opening or closing print",
+    "vendor correction",
+    "volume only",
+)
 MEANINGS: Final = {
     GAP: "raw has no such bar: the feed was away, or the desk was",
     EXTRA: "the vendor has no such bar: raw is kept",
@@ -61,7 +67,10 @@ MEANINGS: Final = {
     DESK_AWAY: "no desk recorded at that time",
     UNRECORDED: "the recording has left ticks out",
 }
-"""Causes of a difference, as docs/history.md has them: the first ones by the prices, the rest by the day's recording."""
+"""Causes of a difference, as docs/history.md has them.
+
+The first ones by the prices, the rest by the day's recording.
+"""
 
 Bools = npt.NDArray[np.bool_]
 
@@ -77,7 +86,9 @@ class GoldenDifference(NamedTuple):
 
 
 class DifferingBar(NamedTuple):
-    """One bar that differs, on a day of which there is a recording: its start (ns UTC), the cause by its prices, and both bars.
+    """One bar that differs, on a day of which there is a recording.
+
+    Its start (ns UTC), the cause by its prices, and both bars.
 
     `raw` is None where there is none; `last` tells that it ends its session.
     """
@@ -90,7 +101,10 @@ class DifferingBar(NamedTuple):
 
 
 class SeriesManifest(msgspec.Struct, frozen=True):
-    """What one symbol of a version holds: bars, first and last start (ns UTC), how many are whose, healed by cause."""
+    """What one symbol of a version holds.
+
+    Bars, first and last start (ns UTC), how many are whose, healed by cause.
+    """
 
     bars: int
     first: int
@@ -119,7 +133,8 @@ class GoldenManifest(msgspec.Struct, frozen=True, kw_only=True):
 class GoldenBars(NamedTuple):
     """The golden bars of a symbol, what differed day by day, and its part of the manifest.
 
-    `differing` is what differed on recorded days, whose causes are still to be looked up: `explain_differences` adds it.
+    `differing` is what differed on recorded days, whose causes are still to be looked up:
+    `explain_differences` adds it.
     """
 
     series: BarSeries
@@ -129,15 +144,27 @@ class GoldenBars(NamedTuple):
 
 
 def make_golden(
-    symbol: str, raw: Sequence[tuple[str, BarSeries]], vendor: BarSeries, recorded: Collection[date] = ()
+    symbol: str,
+    raw: Sequence[tuple[str, BarSeries]],
+    vendor: BarSeries,
+    recorded: Collection[date] = (),
 ) -> GoldenBars:
-    """Return the vendor's bars and, where there are none, those of `raw`, by name; of two raw ones the later counts."""
+    """Return the vendor's bars and, where there are none, those of `raw`, by name.
+
+    Of two raw ones the later counts.
+    """
     vendor = _unique_starts(vendor)
-    whole = _unique_starts(merge([_without_tokens(series) for _, series in raw])) if raw else vendor.pick(slice(0, 0))
+    whole = (
+        _unique_starts(merge([_without_tokens(series) for _, series in raw]))
+        if raw
+        else vendor.pick(slice(0, 0))
+    )
     there = np.isin(whole.start, vendor.start)
     kept = whole.pick(~there)
     series = merge([vendor, kept])
-    found, differing = _find_differences(symbol, whole, vendor, series.start[_day_edges(series.start)], recorded)
+    found, differing = _find_differences(
+        symbol, whole, vendor, series.start[_day_edges(series.start)], recorded
+    )
     sources = {VENDOR: len(vendor.start)}
     left = kept.start
     for name, own in reversed(raw):
@@ -145,7 +172,9 @@ def make_golden(
         sources[name], left = int(mine.sum()), left[~mine]
     counted = {name: count for name, count in sources.items() if count}
     first, last = (int(series.start[0]), int(series.start[-1])) if len(series.start) else (0, 0)
-    part = SeriesManifest(len(series.start), first, last, counted, _healed_counts(found), series_digest(series))
+    part = SeriesManifest(
+        len(series.start), first, last, counted, _healed_counts(found), series_digest(series)
+    )
     return GoldenBars(series, found, part, differing)
 
 
@@ -154,10 +183,14 @@ def explain_differences(
 ) -> tuple[list[GoldenDifference], SeriesManifest]:
     """Return all differences of a symbol, and its part of the manifest, with the causes that recordings know."""
     counts: Counter[tuple[date, str, str]] = Counter()
-    for day, bars in groupby(made.differing, key=lambda each: numbered_day((each.start + IST) // DAY)):
+    for day, bars in groupby(
+        made.differing, key=lambda each: numbered_day((each.start + IST) // DAY)
+    ):
         known = evidence.get(day)
         counts.update((day, *_difference_cause(each, span * SECOND, known)) for each in bars)
-    more = [GoldenDifference(symbol, day, cause, bars, by) for (day, cause, by), bars in counts.items()]
+    more = [
+        GoldenDifference(symbol, day, cause, bars, by) for (day, cause, by), bars in counts.items()
+    ]
     found = sorted([*made.differences, *more])
     return found, msgspec.structs.replace(made.manifest, healed=_healed_counts(found))
 
@@ -169,15 +202,24 @@ def _difference_cause(each: DifferingBar, span: int, known: TickEvidence | None)
     end = each.start + span
     if each.cause == EDGE and each.raw is not None:
         opens = each.raw[0] != each.vendor[0]
-        around = (each.start - HOUR, each.start, each.vendor[0]) if opens else (end, end + HOUR, each.vendor[3])
+        around = (
+            (each.start - HOUR, each.start, each.vendor[0])
+            if opens
+            else (end, end + HOUR, each.vendor[3])
+        )
         if known.was_printed(*around) and not known.absence_cause(each.start, end):
             return EDGE, RECORDING
     cause = known.cause(each.start, end, each.raw, each.vendor, last=each.last)
-    return (cause, RECORDING) if cause else (each.cause, RECORDING if each.cause == WIDER else PRICES)
+    return (
+        (cause, RECORDING) if cause else (each.cause, RECORDING if each.cause == WIDER else PRICES)
+    )
 
 
 def series_digest(series: BarSeries) -> str:
-    """Return a hash of what bars say, whatever store they lie in: starts, prices in ten-thousandths of a rupee, volumes."""
+    """Return a hash of what bars say, whatever store they lie in.
+
+    Starts, prices in ten-thousandths of a rupee, volumes.
+    """
     sha = hashlib.sha256()
     for column in (series.start, *(np.rint(price * E4) for price in series[1:5]), series.volume):
         sha.update(np.ascontiguousarray(column, dtype="<i8").tobytes())
@@ -194,12 +236,17 @@ def count_changes(before: BarSeries, after: BarSeries) -> tuple[int, int, int]:
 
 
 def read_manifest(folder: Path, version: str) -> GoldenManifest:
-    """Return the manifest of a version; raise `DataError` where there is none, or none that can be read."""
+    """Return the manifest of a version.
+
+    Raise `DataError` where there is none, or none that can be read.
+    """
     file = folder / f"{version}.json"
     try:
         return msgspec.json.decode(file.read_bytes(), type=GoldenManifest)
     except FileNotFoundError:
-        raise DataError(f"there is no {version}: there are {', '.join(golden_versions(folder)) or 'none'}") from None
+        raise DataError(
+            f"there is no {version}: there are {', '.join(golden_versions(folder)) or 'none'}"
+        ) from None
     except (OSError, msgspec.DecodeError) as error:
         raise DataError(f"{file}: {in_words(error)}") from None
 
@@ -212,18 +259,29 @@ def write_manifest(folder: Path, manifest: GoldenManifest) -> None:
 
 def golden_versions(folder: Path) -> list[str]:
     """Return the golden versions that exist, oldest first."""
-    found = [path.stem for path in folder.glob(f"{PREFIX}*.json") if path.stem.removeprefix(PREFIX).isdigit()]
+    found = [
+        path.stem
+        for path in folder.glob(f"{PREFIX}*.json")
+        if path.stem.removeprefix(PREFIX).isdigit()
+    ]
     return sorted(found, key=lambda name: int(name.removeprefix(PREFIX)))
 
 
 def next_version(folder: Path, stored: Sequence[str]) -> str:
     """Return the name of the version to come, after every one that exists or that was begun."""
-    numbers = [name.removeprefix(PREFIX) for name in (*golden_versions(folder), *stored) if name.startswith(PREFIX)]
+    numbers = [
+        name.removeprefix(PREFIX)
+        for name in (*golden_versions(folder), *stored)
+        if name.startswith(PREFIX)
+    ]
     return f"{PREFIX}{max((int(number) for number in numbers if number.isdigit()), default=0) + 1}"
 
 
 def claim_version(store: BarStore, folder: Path) -> str:
-    """Take the next name that nobody else has taken, who may be building at the same time; what is cut off keeps its name."""
+    """Take the next name that nobody else has taken, who may be building at the same time.
+
+    What is cut off keeps its name.
+    """
     taken = [each.version for each in store.contents()]
     while not store.claim(name := next_version(folder, taken)):
         taken.append(name)
@@ -250,7 +308,13 @@ def _find_differences(
     for one, two in zip(ours[1:5], theirs[1:5], strict=True):
         prices |= one != two
     beyond = prices & ((ours.high > theirs.high) | (ours.low < theirs.low))
-    edge = prices & ~beyond & np.isin(common, edges) & (ours.high == theirs.high) & (ours.low == theirs.low)
+    edge = (
+        prices
+        & ~beyond
+        & np.isin(common, edges)
+        & (ours.high == theirs.high)
+        & (ours.low == theirs.low)
+    )
     add(WIDER, common[beyond])
     add(EDGE, common[edge])
     add(THIN, common[prices & ~beyond & ~edge])
@@ -262,16 +326,27 @@ def _find_differences(
     looked = np.isin(days, [day_number(day) for day in recorded]) & (why != EXTRA)
     differing = _differing_rows(at[looked], why[looked], raw, vendor, edges)
     counts = Counter(zip(days[~looked].tolist(), why[~looked].tolist(), strict=True))
-    found = [GoldenDifference(symbol, numbered_day(day), cause, bars) for (day, cause), bars in sorted(counts.items())]
+    found = [
+        GoldenDifference(symbol, numbered_day(day), cause, bars)
+        for (day, cause), bars in sorted(counts.items())
+    ]
     return found, differing
 
 
-def _differing_rows(at: Ints, why: npt.NDArray[np.str_], raw: BarSeries, vendor: BarSeries, edges: Ints) -> list[DifferingBar]:
+def _differing_rows(
+    at: Ints, why: npt.NDArray[np.str_], raw: BarSeries, vendor: BarSeries, edges: Ints
+) -> list[DifferingBar]:
     """Return what differs bar by bar, in order of time."""
     ours, theirs = (
-        {row[0]: row[1:] for row in zip(*(column.tolist() for column in series.pick(np.isin(series.start, at))[:6]), strict=True)}
+        {
+            row[0]: row[1:]
+            for row in zip(
+                *(column.tolist() for column in series.pick(np.isin(series.start, at))[:6]),
+                strict=True,
+            )
+        }
         for series in (raw, vendor)
-    )  # fmt: skip
+    )
     lasts = {
         int(edge)
         for edge, after in zip(edges, [*edges[1:], NEVER], strict=True)

@@ -1,4 +1,7 @@
-"""Minutes that should have a bar and have none: in the history at the opening, and live after each minute."""
+"""Minutes that should have a bar and have none.
+
+In the history at the opening, and live after each minute.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta, timezone
@@ -17,7 +20,8 @@ LONG: Final = 5
 STEADY: Final = 30
 """Minutes in a row with a bar after which a missing one is put down to the feed, not to the instrument.
 
-A name that trades in a part p of its minutes is so asked for (1 - p) · p³⁰ times a minute: once in 80 minutes at most.
+A name that trades in a part p of its minutes is so asked for (1 - p) · p³⁰ times a minute: once in
+80 minutes at most.
 """
 NAMED: Final = 3
 MOST_LINES: Final = 40
@@ -29,7 +33,9 @@ Tell = Callable[[str, str, str], None]
 
 
 class MissingMinutes(NamedTuple):
-    """Expected minutes of a token that are not there: `bars` of them, starting in [start, end) (ns UTC).
+    """Expected minutes of a token that are not there.
+
+    `bars` of them, starting in [start, end) (ns UTC).
 
     `lost`: the token had a bar in each of the `STEADY` minutes before.
     """
@@ -44,11 +50,14 @@ class MissingMinutes(NamedTuple):
 class MinuteGaps:
     """Holds the minutes of an opened day against the calendar.
 
-    `count` is how many are missing today and have not been read since, `ended` hears of the lost ones when they are over:
-    whoever can fill them hangs in there. What the history lacked at the opening is not asked for again.
+    `count` is how many are missing today and have not been read since, `ended` hears of the lost
+    ones when they are over: whoever can fill them hangs in there. What the history lacked at the
+    opening is not asked for again.
     """
 
-    def __init__(self, hours: InstrumentHours, instruments: Iterable[Instrument], now: int, tell: Tell) -> None:
+    def __init__(
+        self, hours: InstrumentHours, instruments: Iterable[Instrument], now: int, tell: Tell
+    ) -> None:
         self._missing: set[tuple[int, int]] = set()
         self.ended: Callable[[Sequence[MissingMinutes]], None] = lambda _: None
         self._hours = hours
@@ -63,19 +72,30 @@ class MinuteGaps:
                 expected[kept] = hours.expected_bars(self._day, each)
             self._expected[token] = expected[kept]
         minute = now // MINUTE * MINUTE
-        self._next = {token: sum(start < minute for start in starts) for token, starts in self._expected.items()}
+        self._next = {
+            token: sum(start < minute for start in starts)
+            for token, starts in self._expected.items()
+        }
         self._due = minute + MINUTE + SETTLED
         self._heard: set[tuple[int, int]] = set()
         self._open: dict[int, MissingMinutes] = {}
         self._steady: dict[int, int] = {}
         self._lacking: list[MissingMinutes] = []
 
-    def check_history(self, bars: Sequence[Bar], now: int, tokens: Iterable[int] | None = None) -> None:
-        """Look through what was read of some instruments, or of all: the last session before today, and today up to two minutes ago.
+    def check_history(
+        self, bars: Sequence[Bar], now: int, tokens: Iterable[int] | None = None
+    ) -> None:
+        """Look through what was read of some instruments, or of all.
+
+        The last session before today, and today up to two minutes ago.
 
         What is missing is told with the next `check_minutes`.
         """
-        looked = {token: self._instruments[token] for token in tokens} if tokens is not None else self._instruments
+        looked = (
+            {token: self._instruments[token] for token in tokens}
+            if tokens is not None
+            else self._instruments
+        )
         starts: dict[int, set[int]] = {token: set() for token in looked}
         for bar in bars:
             if bar.span == SPAN:
@@ -90,12 +110,18 @@ class MinuteGaps:
                 start for start in self._expected[token] if start < now - 2 * MINUTE
             ]
             self._steady[token] = next(
-                (n for n, start in enumerate(reversed(past)) if start not in starts[token]), len(past)
+                (n for n, start in enumerate(reversed(past)) if start not in starts[token]),
+                len(past),
             )
-            there = starts[token] | {start for start in self._expected[token] if start >= now - 2 * MINUTE}
+            there = starts[token] | {
+                start for start in self._expected[token] if start >= now - 2 * MINUTE
+            }
             lacking = self._missing_minutes(there, self._day, token)
             self._missing.update(
-                (token, start) for gap in lacking for start in self._expected[token] if gap.start <= start < gap.end
+                (token, start)
+                for gap in lacking
+                for start in self._expected[token]
+                if gap.start <= start < gap.end
             )
             today += lacking
         self._lacking += today
@@ -111,18 +137,25 @@ class MinuteGaps:
 
     def note_filled(self, bars: Iterable[Bar]) -> None:
         """Take note of bars that were read afterwards."""
-        self._missing.difference_update((int(bar.token), int(bar.start)) for bar in bars if bar.span == SPAN)
+        self._missing.difference_update(
+            (int(bar.token), int(bar.start)) for bar in bars if bar.span == SPAN
+        )
 
     def due_in(self, token: int, start: int, end: int) -> bool:
         """Tell whether a bar of today is expected to have traded between two times (ns UTC)."""
-        return any(start < minute + MINUTE and minute < end for minute in self._expected.get(token, ()))
+        return any(
+            start < minute + MINUTE and minute < end for minute in self._expected.get(token, ())
+        )
 
     def note_closed(self, bars: Iterable[Bar]) -> None:
         """Take note of bars that have closed."""
         self._heard.update((int(bar.token), int(bar.start)) for bar in bars if bar.span == SPAN)
 
     def check_minutes(self, now: int, *, over: bool = False) -> None:
-        """Look at the minutes that are over, once a minute; a gap is told when it ends, at the latest with the day."""
+        """Look at the minutes that are over, once a minute.
+
+        A gap is told when it ends, at the latest with the day.
+        """
         if now < self._due and not over:
             return
         self.tell_lacking()
@@ -166,13 +199,19 @@ class MinuteGaps:
             names.append(self._instruments[gap.token].symbol)
         longest = sorted(stretches, key=lambda stretch: (-stretch[2], stretch))[:MOST_LINES]
         if more := len(stretches) - len(longest):
-            self._tell("info", "gap", f"{what} {more} more stretches of single instruments, none longer")
+            self._tell(
+                "info", "gap", f"{what} {more} more stretches of single instruments, none longer"
+            )
         for start, end, bars in sorted(longest):
             names = stretches[start, end, bars]
             serious = bars >= LONG or len(names) == len(self._instruments)
             who = ", ".join(names) if len(names) <= NAMED else f"{len(names)} instruments"
             minutes = "1 minute" if bars == 1 else f"{bars} minutes"
-            self._tell("warn" if serious else "info", "gap", f"{what} {who}: {minutes}, {log_time(start)} to {log_time(end)}")
+            self._tell(
+                "warn" if serious else "info",
+                "gap",
+                f"{what} {who}: {minutes}, {log_time(start)} to {log_time(end)}",
+            )
         if lost := [gap for gap in gaps if gap.lost]:
             self.ended(lost)
 

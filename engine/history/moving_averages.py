@@ -13,7 +13,10 @@ NAMES: Final = tuple(f"ema_{period}" for period in PERIODS)
 
 def moving_averages(closes: Floats) -> dict[str, Floats]:
     """Return the average of each period after each close (₹), NaN before there are enough."""
-    return {name: _exponential_average(closes, period) for name, period in zip(NAMES, PERIODS, strict=True)}
+    return {
+        name: _exponential_average(closes, period)
+        for name, period in zip(NAMES, PERIODS, strict=True)
+    }
 
 
 def _exponential_average(closes: Floats, period: int) -> Floats:

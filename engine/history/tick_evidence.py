@@ -1,7 +1,10 @@
-"""Why a bar differs from the broker's, by what the feed brought and when: the recording of the day knows.
+"""Why a bar differs from the broker's, by what the feed brought and when.
 
-Without a recording the prices alone have to say (`engine.history.golden_bars`); with one every tick that came is looked at, with
-the time it came at, and when there was no feed, no desk, or no room for it in the recording.
+The recording of the day knows.
+
+Without a recording the prices alone have to say (`engine.history.golden_bars`); with one every tick
+that came is looked at, with the time it came at, and when there was no feed, no desk, or no room
+for it in the recording.
 """
 
 from collections.abc import Sequence
@@ -23,9 +26,12 @@ Row = tuple[float, float, float, float, int]
 
 
 class SeenTicks(NamedTuple):
-    """The ticks of a token in the order in which they came: exchange's stamp and receipt (ns UTC), price, the day's volume.
+    """The ticks of a token in the order in which they came.
 
-    `held` are those that waited in a desk that was late, where a newer one of the token replaces an older.
+    Exchange's stamp and receipt (ns UTC), price, the day's volume.
+
+    `held` are those that waited in a desk that was late, where a newer one of the token replaces an
+    older.
     """
 
     ts: Ints
@@ -55,7 +61,9 @@ class TickEvidence:
         self._most = np.maximum.accumulate(self._seen.volume) if len(order) else self._seen.volume
         """The highest volume of the day that was told of by each tick, in the exchange's order."""
 
-    def cause(self, start: int, end: int, raw: Row | None, vendor: Row, *, last: bool = False) -> str:
+    def cause(
+        self, start: int, end: int, raw: Row | None, vendor: Row, *, last: bool = False
+    ) -> str:
         """Return why the bar of [start, end) differs, empty where the prices alone can say; `last`: it takes the tick at its end, too."""
         low, high = np.searchsorted(self._seen.ts, [start, end + last]).tolist()
         away = self.absence_cause(start, end)
@@ -77,11 +85,16 @@ class TickEvidence:
     def was_printed(self, start: int, end: int, price: float) -> bool:
         """Tell whether a price came with a stamp of [start, end), or may have: the recording does not have all of it."""
         low, high = np.searchsorted(self._seen.ts, [start, end])
-        return bool((self._seen.price[low:high] == price).any()) or bool(self.absence_cause(start, end))
+        return bool((self._seen.price[low:high] == price).any()) or bool(
+            self.absence_cause(start, end)
+        )
 
     def absence_cause(self, start: int, end: int) -> str:
         """Return why ticks of [start, end) may be missing, those included that came within the grace; empty where all are there."""
-        return next((each.why for each in self._absences if each.start < end + GRACE and start < each.end), "")
+        return next(
+            (each.why for each in self._absences if each.start < end + GRACE and start < each.end),
+            "",
+        )
 
     def _traded_volume(self, low: int, high: int) -> int:
         before = self._most[low - 1] if low else 0
@@ -94,7 +107,12 @@ class TickEvidence:
         return CONFLATED if bool(self._seen.held[low:high].any()) else LETTER
 
     def _came_late(self, low: int, high: int, end: int) -> bool:
-        """Tell whether one of some ticks came when their bar was over: past the kernel's grace, or after a newer one."""
+        """Tell whether one of some ticks came when their bar was over.
+
+        Past the kernel's grace, or after a newer one.
+        """
         newer = self._arrived[int(np.searchsorted(self._seen.ts, end)) :]
         first = int(newer.min()) if len(newer) else len(self._arrived)
-        return bool(((self._seen.came[low:high] >= end + GRACE) | (self._arrived[low:high] > first)).any())
+        return bool(
+            ((self._seen.came[low:high] >= end + GRACE) | (self._arrived[low:high] > first)).any()
+        )

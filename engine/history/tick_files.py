@@ -22,7 +22,10 @@ TIME, PRICE, VOLUME, TOKEN, SYMBOL = "timestamp", "ltp", "volume", "token", "sym
 
 
 class TickReport(NamedTuple):
-    """What the ticks of a symbol came to: bars, and how many were outside the session, without a price, of a lower volume."""
+    """What the ticks of a symbol came to.
+
+    Bars, and how many were outside the session, without a price, of a lower volume.
+    """
 
     symbol: str
     ticks: int
@@ -35,8 +38,9 @@ class TickReport(NamedTuple):
 def bars_of(file: Path, symbol: str, calendar: Calendar) -> Iterator[tuple[TickReport, list[Bar]]]:
     """Yield the minutes of each symbol in a file, by the rules of `docs/bars.md`, its ticks in order of time.
 
-    Columns are `timestamp` (IST where it names no zone) and `ltp`, and where there are any `volume` (the day's so far), `token`
-    and `symbol`; without that, `symbol` or the file's name says it. Raises `DataError` for another file.
+    Columns are `timestamp` (IST where it names no zone) and `ltp`, and where there are any `volume`
+    (the day's so far), `token` and `symbol`; without that, `symbol` or the file's name says it.
+    Raises `DataError` for another file.
     """
     table = _read_ticks(file)
     stamps = read_stamps(table[TIME], f"{file}: column {TIME}")
@@ -45,19 +49,30 @@ def bars_of(file: Path, symbol: str, calendar: Calendar) -> Iterator[tuple[TickR
     prices = np.nan_to_num(_tick_column(table, PRICE, pa.float64(), 0.0, file)).astype("<f8")
     volumes = _tick_column(table, VOLUME, pa.int64(), -1, file).astype("<i8")
     tokens = _tick_column(table, TOKEN, pa.int64(), 0, file).astype("<i8")
-    names = np.array(table[SYMBOL].to_pylist()) if SYMBOL in table.column_names and not symbol else None
+    names = (
+        np.array(table[SYMBOL].to_pylist()) if SYMBOL in table.column_names and not symbol else None
+    )
     for name in [symbol or symbol_of(file)] if names is None else np.unique(names).tolist():
         rows = order if names is None else order[names[order] == name]
         report, bars = _build_bars(
-            str(name).replace("_", " "), times[rows], prices[rows], volumes[rows], tokens[rows], calendar
+            str(name).replace("_", " "),
+            times[rows],
+            prices[rows],
+            volumes[rows],
+            tokens[rows],
+            calendar,
         )
         yield report, bars
 
 
 def _build_bars(
-    symbol: str, times: Ints, prices: "np.ndarray[tuple[int], np.dtype[np.float64]]", volumes: Ints, tokens: Ints,
+    symbol: str,
+    times: Ints,
+    prices: "np.ndarray[tuple[int], np.dtype[np.float64]]",
+    volumes: Ints,
+    tokens: Ints,
     calendar: Calendar,
-) -> tuple[TickReport, list[Bar]]:  # fmt: skip
+) -> tuple[TickReport, list[Bar]]:
     built, made, away = BarBuilder([SPAN]), list[Bar](), 0
     days = ist_days(times)
     for day in np.unique(days):
@@ -67,7 +82,12 @@ def _build_bars(
             away += int(np.count_nonzero(rows))
             continue
         built.begin_session(session.open, session.close)
-        built.feed(tokens[rows].tobytes(), times[rows].tobytes(), prices[rows].tobytes(), volumes[rows].tobytes())
+        built.feed(
+            tokens[rows].tobytes(),
+            times[rows].tobytes(),
+            prices[rows].tobytes(),
+            volumes[rows].tobytes(),
+        )
         built.advance(NEVER)
         made += built.take_bars()
     counts = int(built.outside) + away, int(built.unpriced), int(built.dipped)
@@ -93,7 +113,9 @@ def _tick_column(
     if name not in table.column_names:
         return np.full(len(table), none)
     try:
-        found: np.ndarray[tuple[int], np.dtype[np.generic]] = table[name].cast(kind).fill_null(none).to_numpy()
+        found: np.ndarray[tuple[int], np.dtype[np.generic]] = (
+            table[name].cast(kind).fill_null(none).to_numpy()
+        )
     except pa.ArrowInvalid as error:
         raise DataError(f"{file}: column {name}: {' '.join(str(error).split())}") from None
     return found

@@ -1,4 +1,7 @@
-"""Times as files of others write them: ISO, Indian dates, epochs, whole numbers; in which zone, at which end of the bar."""
+"""Times as files of others write them: ISO, Indian dates, epochs, whole numbers.
+
+In which zone, at which end of the bar.
+"""
 
 import re
 from typing import Literal, NamedTuple
@@ -29,7 +32,10 @@ DATES = (
     "%m/%d/%Y",
     "%m-%d-%Y",
 )
-"""Day first, as India writes it, before month first: what both can be is what puts the days closer together."""
+"""Day first, as India writes it, before month first.
+
+What both can be is what puts the days closer together.
+"""
 TIMES = ("", " %H:%M:%S", " %H:%M", " %H%M%S", " %H%M", "T%H:%M:%S", " %I:%M:%S %p", " %I:%M %p")
 EPOCHS = ((1e17, 1), (1e14, 1_000), (1e11, 1_000_000), (0.0, SECOND))
 """From which size on a number counts ns, µs, ms or seconds."""
@@ -40,7 +46,10 @@ OLDEST = -(2**31)
 
 
 class TimeStamps(NamedTuple):
-    """Times in ns: since the epoch in UTC where `zoned`, else of the clock on some wall; -2**63 where there is none."""
+    """Times in ns: since the epoch in UTC where `zoned`, else of the clock on some wall.
+
+    -2**63 where there is none.
+    """
 
     ns: Ints
     zoned: bool
@@ -51,10 +60,15 @@ NONE = np.iinfo(np.int64).min
 
 
 def read_stamps(column: pa.ChunkedArray, where: str) -> TimeStamps:
-    """Return the times of a column; `where` names it in an error. Raises `DataError` in one line."""
+    """Return the times of a column; `where` names it in an error.
+
+    Raises `DataError` in one line.
+    """
     kind = column.type
     if pa.types.is_timestamp(kind):
-        return TimeStamps(_ns_counts(column.cast(pa.timestamp("ns", kind.tz))), kind.tz is not None, str(kind))
+        return TimeStamps(
+            _ns_counts(column.cast(pa.timestamp("ns", kind.tz))), kind.tz is not None, str(kind)
+        )
     if pa.types.is_date(kind):
         return TimeStamps(_ns_counts(column.cast(pa.timestamp("ns"))), zoned=False, written="dates")
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
@@ -77,7 +91,9 @@ def read_stamps(column: pa.ChunkedArray, where: str) -> TimeStamps:
         and len(first) != 8
     ):
         try:
-            return _counted_stamps(text.cast(pa.int64() if first.isdigit() else pa.float64()), where)
+            return _counted_stamps(
+                text.cast(pa.int64() if first.isdigit() else pa.float64()), where
+            )
         except pa.ArrowInvalid:
             raise DataError(f"{where}: not all of it are numbers, as {first!r} is") from None
     if first is not None and _iso_kind(first) is not None:
@@ -119,7 +135,9 @@ def _counted_stamps(column: pa.ChunkedArray, where: str) -> TimeStamps:
     if largest is None:
         return TimeStamps(np.full(len(column), NONE, np.int64), zoned=True, written="nothing")
     if 19_000_101 <= largest <= 29_991_231:
-        return _formatted_stamps(column.cast(pa.int64()).cast(pa.string()), str(int(largest)), where)
+        return _formatted_stamps(
+            column.cast(pa.int64()).cast(pa.string()), str(int(largest)), where
+        )
     if largest < EARLIEST:
         raise DataError(f"{where}: {largest:.0f} is no time")
     unit = next(unit for least, unit in EPOCHS if largest >= least)
@@ -129,14 +147,19 @@ def _counted_stamps(column: pa.ChunkedArray, where: str) -> TimeStamps:
     return TimeStamps(
         ns,
         zoned=True,
-        written={1: "epoch in ns", 1_000: "epoch in µs", 1_000_000: "epoch in ms"}.get(unit, "epoch in s"),
+        written={1: "epoch in ns", 1_000: "epoch in µs", 1_000_000: "epoch in ms"}.get(
+            unit, "epoch in s"
+        ),
     )
 
 
 def _formatted_stamps(text: pa.ChunkedArray, first: str | None, where: str) -> TimeStamps:
     if first is None:
         return TimeStamps(np.full(len(text), NONE, np.int64), zoned=False, written="nothing")
-    known = text.is_valid().to_numpy() & pc.greater(pc.utf8_length(pc.fill_null(text, "")), 0).to_numpy()
+    known = (
+        text.is_valid().to_numpy()
+        & pc.greater(pc.utf8_length(pc.fill_null(text, "")), 0).to_numpy()
+    )
     best: tuple[int, str] | None = None
     found: list[TimeStamps] = []
     for form in (date + time for date in DATES for time in TIMES):

@@ -1,4 +1,7 @@
-"""Reads what somebody has filled in, one JSON object, into a struct; every complaint is in words for whoever filled it in."""
+"""Reads what somebody has filled in, one JSON object, into a struct.
+
+Every complaint is in words for whoever filled it in.
+"""
 
 import json
 from typing import TypeVar
@@ -24,14 +27,18 @@ def read_form(text: str, kind: type[S]) -> S:
     for name, field in known.items():
         if field.required and name not in table:
             raise ValueError(f"{name} is missing: expected {describe_type(field.type)}")
-    return kind(**{name: _field_value(name, known[name].type, item) for name, item in table.items()})
+    return kind(
+        **{name: _field_value(name, known[name].type, item) for name, item in table.items()}
+    )
 
 
 def _field_value(name: str, kind: object, item: object) -> object:
     try:
         return convert_setting(kind, item)
     except msgspec.ValidationError:
-        raise ValueError(f"{name}: expected {describe_type(kind)}, got {shorten_value(item)}") from None
+        raise ValueError(
+            f"{name}: expected {describe_type(kind)}, got {shorten_value(item)}"
+        ) from None
 
 
 def shorten_value(item: object) -> str:

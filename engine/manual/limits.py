@@ -1,4 +1,7 @@
-"""Limits that change while the desk runs: checked like the configuration, written down, kept for the day."""
+"""Limits that change while the desk runs.
+
+Checked like the configuration, written down, kept for the day.
+"""
 
 import json
 import math
@@ -15,15 +18,33 @@ from engine.config.toml_reader import describe_type
 from engine.errors import ConfigError
 from engine.ports import Journal
 
-RUPEES: Final = frozenset({
-    "max_order_value", "max_exposure", "max_symbol_exposure", "max_daily_loss", "max_drawdown", "strategy_daily_loss",
-    "strategy_drawdown",
-})  # fmt: skip
+RUPEES: Final = frozenset(
+    {
+        "max_order_value",
+        "max_exposure",
+        "max_symbol_exposure",
+        "max_daily_loss",
+        "max_drawdown",
+        "strategy_daily_loss",
+        "strategy_drawdown",
+    }
+)
 NAMES: Final = (
-    "max_order_value", "max_exposure", "max_symbol_exposure", "max_positions", "max_positions_per_symbol",
-    "max_trades_per_day", "max_orders_per_minute", "price_range_percent", "max_daily_loss", "max_drawdown",
-    "max_consecutive_losses", "strategy_daily_loss", "strategy_drawdown", "strategy_consecutive_losses",
-)  # fmt: skip
+    "max_order_value",
+    "max_exposure",
+    "max_symbol_exposure",
+    "max_positions",
+    "max_positions_per_symbol",
+    "max_trades_per_day",
+    "max_orders_per_minute",
+    "price_range_percent",
+    "max_daily_loss",
+    "max_drawdown",
+    "max_consecutive_losses",
+    "strategy_daily_loss",
+    "strategy_drawdown",
+    "strategy_consecutive_losses",
+)
 BUDGET: Final = "budget."
 
 
@@ -37,7 +58,10 @@ class DayLimitChange(NamedTuple):
 
 
 def checked_value(name: str, value: float) -> float:
-    """Return a value the configuration would take for a limit; raise `ConfigError` naming the bounds, or the names."""
+    """Return a value the configuration would take for a limit.
+
+    Raise `ConfigError` naming the bounds, or the names.
+    """
     if name not in NAMES and not (name.startswith(BUDGET) and len(name) > len(BUDGET)):
         raise ConfigError(f"no limit {name}; there are {', '.join(NAMES)}, budget.STRATEGY")
     kinds = {field.name: field.type for field in fields(RiskSettings)}
@@ -72,19 +96,32 @@ def limit_event(ts: int, name: str, value: float) -> LimitUpdate:
 
 def keep_change(journal: Journal, ts: int, day: str, change: DayLimitChange) -> None:
     """Write a change down for the rest of the day."""
-    journal.append("limits", {
-        "day": day, "name": change.name, "value": change.value, "reason": change.reason, "who": change.who, "ts": ts,
-    })  # fmt: skip
+    journal.append(
+        "limits",
+        {
+            "day": day,
+            "name": change.name,
+            "value": change.value,
+            "reason": change.reason,
+            "who": change.who,
+            "ts": ts,
+        },
+    )
 
 
 def request_detail(limits: RiskLimits, change: DayLimitChange, *, confirmed: bool) -> str:
-    """Return a change as the desk's loop takes it; raise `ConfigError` for a wrong one, or a looser one unconfirmed."""
+    """Return a change as the desk's loop takes it.
+
+    Raise `ConfigError` for a wrong one, or a looser one unconfirmed.
+    """
     value = checked_value(change.name, change.value)
     if not change.reason.strip():
         raise ConfigError("a reason is needed: --reason TEXT")
     before = current_limits(limits).get(change.name, 0)
     if loosens_limit(limits, change.name, value) and not confirmed:
-        raise ConfigError(f"{change.name} from {before:g} to {value:g} allows more than now; confirm with --yes")
+        raise ConfigError(
+            f"{change.name} from {before:g} to {value:g} allows more than now; confirm with --yes"
+        )
     return change_detail(change._replace(value=value), before)
 
 
@@ -97,14 +134,20 @@ def parse_change(detail: str) -> DayLimitChange:
     """Read what `request_detail` returned; raise `ConfigError` where it is something else."""
     try:
         fields = json.loads(detail)
-        change = DayLimitChange(str(fields["name"]), float(fields["value"]), str(fields["reason"]), str(fields["who"]))
+        change = DayLimitChange(
+            str(fields["name"]), float(fields["value"]), str(fields["reason"]), str(fields["who"])
+        )
     except (ValueError, KeyError, TypeError):
         raise ConfigError("not a change of a limit") from None
     return change._replace(value=checked_value(change.name, change.value))
 
 
 def restore_limits(
-    limits: RiskLimits, configured: Mapping[str, float], journal: Journal, day: str, tell: Callable[[str, str, str], None]
+    limits: RiskLimits,
+    configured: Mapping[str, float],
+    journal: Journal,
+    day: str,
+    tell: Callable[[str, str, str], None],
 ) -> dict[str, DayLimitChange]:
     """Go back to the configured limits but for what was changed on this day; return that by name.
 
@@ -115,12 +158,16 @@ def restore_limits(
         limits.set_limit(made.name, made.value)
     changes = {}
     for row in journal.load("limits", "day = ?", (day,)):
-        change = DayLimitChange(str(row["name"]), float(str(row["value"])), str(row["reason"]), str(row["who"]))
+        change = DayLimitChange(
+            str(row["name"]), float(str(row["value"])), str(row["reason"]), str(row["who"])
+        )
         try:
             change = change._replace(value=checked_value(change.name, change.value))
         except ConfigError as error:
             tell(
-                "alarm", "limit", f"a change in the database cannot have been made, the configured limit holds: {error}"
+                "alarm",
+                "limit",
+                f"a change in the database cannot have been made, the configured limit holds: {error}",
             )
             continue
         made = limit_event(0, change.name, change.value)
@@ -129,7 +176,9 @@ def restore_limits(
     return changes
 
 
-def listed_limits(limits: RiskLimits, configured: Mapping[str, float], changes: Mapping[str, DayLimitChange]) -> list[dict[str, object]]:
+def listed_limits(
+    limits: RiskLimits, configured: Mapping[str, float], changes: Mapping[str, DayLimitChange]
+) -> list[dict[str, object]]:
     """Return every limit with its configured value and, where it was changed today, by whom and why."""
     return [
         {"name": name, "value": value, "configured": configured.get(name, 0)}

@@ -23,20 +23,35 @@ from engine.market.charges import charge_doubt
 
 Price = Annotated[float, Meta(ge=0, le=int(number_bounds.PRICE))]
 Shares = Annotated[int, Meta(ge=0, le=int(number_bounds.ORDER))]
-VARIETIES = {"regular": Variety.REGULAR, "amo": Variety.AMO, "co": Variety.COVER, "iceberg": Variety.ICEBERG}
+VARIETIES = {
+    "regular": Variety.REGULAR,
+    "amo": Variety.AMO,
+    "co": Variety.COVER,
+    "iceberg": Variety.ICEBERG,
+}
 DIGITS = 18
 """Of our own numbers, at most."""
-KINDS = {OrderType.MARKET: "MARKET", OrderType.LIMIT: "LIMIT", OrderType.SL: "SL", OrderType.SLM: "SL-M"}
+KINDS = {
+    OrderType.MARKET: "MARKET",
+    OrderType.LIMIT: "LIMIT",
+    OrderType.SL: "SL",
+    OrderType.SLM: "SL-M",
+}
 
 
 class OrderTicket(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A new order; prices in rupees, 0: none. `stop` and `target` are percent of the average price, `minutes` of a TTL."""
+    """A new order; prices in rupees, 0: none.
+
+    `stop` and `target` are percent of the average price, `minutes` of a TTL.
+    """
 
     symbol: Symbol
     side: Literal["BUY", "SELL"]
     quantity: Annotated[int, Meta(ge=1, le=int(number_bounds.ORDER))]
     stop: Annotated[float, Meta(ge=0, le=50, title="percent of the average price, from 0 to 50")]
-    target: Annotated[float, Meta(ge=0, le=500, title="percent of the average price, from 0 to 500")] = 0.0
+    target: Annotated[
+        float, Meta(ge=0, le=500, title="percent of the average price, from 0 to 500")
+    ] = 0.0
     price: Price = 0.0
     trigger: Price = 0.0
     product: Literal["CNC", "MIS", "NRML", "MTF"] = "CNC"
@@ -51,14 +66,18 @@ class OrderTicket(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     def entry(self) -> EntryPlan:
         """Return how it enters."""
-        terms = OrderTerms(VARIETIES[self.variety], self.minutes, self.legs, self.disclosed, self.slices)
+        terms = OrderTerms(
+            VARIETIES[self.variety], self.minutes, self.legs, self.disclosed, self.slices
+        )
         return entry_plan(self.price, self.trigger, Validity[self.validity], self.protection, terms)
 
 
 class OrderAlteration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A change of a working order, by our number or the broker's; 0 leaves a value as it is."""
 
-    order: Annotated[str, Meta(pattern=r"^\w{1,40}$", title="the number of an order, ours or the broker's")]
+    order: Annotated[
+        str, Meta(pattern=r"^\w{1,40}$", title="the number of an order, ours or the broker's")
+    ]
     quantity: Shares = 0
     price: Price = 0.0
     trigger: Price = 0.0
@@ -81,7 +100,9 @@ class ManualOrderDesk:
         ladder = self._kernel.draft_ladder(OPERATOR, request, plan)
         verdict = self._kernel.entry_verdict(market, ladder, ladder.rungs[0])
         if verdict is not RefusalReason.OK:
-            return _refusal_text(verdict, market, self._kernel.refusal_figures(market, ladder, verdict))
+            return _refusal_text(
+                verdict, market, self._kernel.refusal_figures(market, ladder, verdict)
+            )
         return self._make_preview(ticket, market, plan.entry)
 
     def place_order(self, now: int, detail: str) -> tuple[str, list[KernelCommand]]:
@@ -97,7 +118,9 @@ class ManualOrderDesk:
             plan = request.plan
             assert plan is not None
             ladder = self._kernel.draft_ladder(OPERATOR, request, plan)
-            return _refusal_text(wish.verdict, market, self._kernel.refusal_figures(market, ladder, wish.verdict)), commands
+            return _refusal_text(
+                wish.verdict, market, self._kernel.refusal_figures(market, ladder, wish.verdict)
+            ), commands
         entry = request.plan.entry if request.plan is not None else None
         assert entry is not None
         return f"done: order {placed[0].intent}: {describe_ticket(ticket, entry)}", commands
@@ -131,26 +154,62 @@ class ManualOrderDesk:
 
     def _read_ticket(self, detail: str) -> tuple[OrderTicket, InstrumentState, StrategyRequest]:
         ticket = read_form(detail, OrderTicket)
-        markets = [each for each in self._kernel.markets.values() if each.instrument.symbol == ticket.symbol]
+        markets = [
+            each
+            for each in self._kernel.markets.values()
+            if each.instrument.symbol == ticket.symbol
+        ]
         if not markets:
             raise ValueError(f"{ticket.symbol} is not watched by this desk")
         plan = single_rung_plan(
-            ticket.quantity, ticket.stop, ticket.target, Product[ticket.product], ticket.trail, ticket.entry()
+            ticket.quantity,
+            ticket.stop,
+            ticket.target,
+            Product[ticket.product],
+            ticket.trail,
+            ticket.entry(),
         )
-        return ticket, markets[0], StrategyRequest(markets[0].token, Side[ticket.side], plan, "by hand")
+        return (
+            ticket,
+            markets[0],
+            StrategyRequest(markets[0].token, Side[ticket.side], plan, "by hand"),
+        )
 
-    def _make_preview(self, ticket: OrderTicket, market: InstrumentState, entry: EntryPlan) -> OrderPreview:
+    def _make_preview(
+        self, ticket: OrderTicket, market: InstrumentState, entry: EntryPlan
+    ) -> OrderPreview:
         """Reckon value and charges at the order's own price, else at the last."""
-        value, product = paise(ticket.price or market.last, ticket.quantity), Product[ticket.product]
+        value, product = (
+            paise(ticket.price or market.last, ticket.quantity),
+            Product[ticket.product],
+        )
         rates = self._kernel.rates[int(market.token) * 8 + int(product)]
         own, back = (
-            int(order_charges(rates, side, ticket.quantity, value)) for side in (Side[ticket.side], _other_side(ticket.side))
+            int(order_charges(rates, side, ticket.quantity, value))
+            for side in (Side[ticket.side], _other_side(ticket.side))
         )
         order = Order(
-            0, "", OPERATOR, market.token, Side[ticket.side], ticket.quantity, entry.order_type, product, OrderPurpose.ENTRY,
-            entry.price, entry.trigger, terms=entry.terms,
-        )  # fmt: skip
-        return OrderPreview(describe_ticket(ticket, entry), order, int(value), own, back, charge_doubt(market.instrument))
+            0,
+            "",
+            OPERATOR,
+            market.token,
+            Side[ticket.side],
+            ticket.quantity,
+            entry.order_type,
+            product,
+            OrderPurpose.ENTRY,
+            entry.price,
+            entry.trigger,
+            terms=entry.terms,
+        )
+        return OrderPreview(
+            describe_ticket(ticket, entry),
+            order,
+            int(value),
+            own,
+            back,
+            charge_doubt(market.instrument),
+        )
 
 
 def describe_ticket(ticket: OrderTicket, entry: EntryPlan) -> str:
@@ -158,7 +217,10 @@ def describe_ticket(ticket: OrderTicket, entry: EntryPlan) -> str:
     words = [ticket.side, str(ticket.quantity), ticket.symbol, KINDS[entry.order_type]]
     words += [f"at {ticket.price:.2f}"] if ticket.price else []
     words += [f"trigger {ticket.trigger:.2f}"] if ticket.trigger else []
-    words += [ticket.validity + (f" {ticket.minutes} min" if ticket.minutes else ""), ticket.product]
+    words += [
+        ticket.validity + (f" {ticket.minutes} min" if ticket.minutes else ""),
+        ticket.product,
+    ]
     words += [] if ticket.variety == "regular" else [ticket.variety]
     words += [f"{ticket.legs} legs"] if ticket.legs else []
     words += [f"{ticket.disclosed} disclosed"] if ticket.disclosed else []
@@ -171,7 +233,11 @@ def describe_ticket(ticket: OrderTicket, entry: EntryPlan) -> str:
 def _refusal_text(reason: RefusalReason, market: InstrumentState, figures: str = "") -> str:
     """Return a refusal with its code, what that means, and the figure that met a limit."""
     silent = reason is RefusalReason.STALE_DATA and market.ltp <= 0.0
-    words = f"{market.instrument.symbol} has no price yet; try again when it ticks" if silent else reason_meaning(reason.name)
+    words = (
+        f"{market.instrument.symbol} has no price yet; try again when it ticks"
+        if silent
+        else reason_meaning(reason.name)
+    )
     return f"refused: {reason.name}: {words}" + (f": {figures}" if figures and not silent else "")
 
 

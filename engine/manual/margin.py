@@ -1,4 +1,7 @@
-"""What an order would block of the account's money: the broker's own calculation, and our estimate beside it."""
+"""What an order would block of the account's money.
+
+The broker's own calculation, and our estimate beside it.
+"""
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
@@ -8,19 +11,31 @@ from compiled.model.values import Order, Product
 from engine.errors import PatangError
 
 INTRADAY_PERCENT: Final = 20
-"""Of its value an intraday position blocks: the exchanges' least margin, and the most leverage Zerodha gives (five times)."""
+"""Of its value an intraday position blocks.
+
+The exchanges' least margin, and the most leverage Zerodha gives (five times).
+"""
 
 Margins = Callable[[Sequence[Order]], Awaitable[list[int]]]
-"""Returns what the broker would block for each of these orders, charges included, in paise; nothing is sent."""
+"""Returns what the broker would block for each of these orders, charges included, in paise.
+
+Nothing is sent.
+"""
 
 
 def estimate_margin(product: Product, value: int, charges: int) -> int:
-    """Return what an order of so many paise blocks, offline: all of it, of an intraday one a fifth; and its charges."""
+    """Return what an order of so many paise blocks, offline: all of it, of an intraday one a fifth.
+
+    And its charges.
+    """
     return (value * INTRADAY_PERCENT // 100 if product is Product.MIS else value) + charges
 
 
 class OrderPreview(NamedTuple):
-    """An order that could be placed: in words, worth `value`, `charges` of its own and `back` of the way back (paise)."""
+    """An order that could be placed.
+
+    In words, worth `value`, `charges` of its own and `back` of the way back (paise).
+    """
 
     text: str
     order: Order
@@ -31,17 +46,26 @@ class OrderPreview(NamedTuple):
     """What the charges rest on, where the instrument list leaves it open."""
 
     async def margin_answer(self, margins: Margins | None) -> str:
-        """Return "done: " and it all as a JSON object in rupees; says so where the broker could not be asked."""
+        """Return "done: " and it all as a JSON object in rupees.
+
+        Says so where the broker could not be asked.
+        """
         theirs, why = None, "" if margins else "this mode has no broker to ask"
         if margins:
             try:
                 [theirs] = await margins([self.order])
             except PatangError as error:
                 why = str(error)
-        return "done: " + json.dumps({
-            "order": self.text, "value": self.value / 100, "charges": self.charges / 100,
-            "charges_both_ways": (self.charges + self.back) / 100, "charges_rest_on": self.rests_on,
-            "margin_broker": None if theirs is None else theirs / 100,
-            "margin_estimate": estimate_margin(self.order.product, self.value, self.charges) / 100,
-            "margin_missing": why,
-        })  # fmt: skip
+        return "done: " + json.dumps(
+            {
+                "order": self.text,
+                "value": self.value / 100,
+                "charges": self.charges / 100,
+                "charges_both_ways": (self.charges + self.back) / 100,
+                "charges_rest_on": self.rests_on,
+                "margin_broker": None if theirs is None else theirs / 100,
+                "margin_estimate": estimate_margin(self.order.product, self.value, self.charges)
+                / 100,
+                "margin_missing": why,
+            }
+        )

@@ -1,4 +1,7 @@
-"""What became of an order by hand: whoever asked for it hears the broker's first verdict, not that it was sent."""
+"""What became of an order by hand.
+
+Whoever asked for it hears the broker's first verdict, not that it was sent.
+"""
 
 from dataclasses import dataclass
 from typing import Final, final
@@ -10,12 +13,17 @@ SOON: Final = SECOND
 """How long the risk check at the broker may take to reject what was accepted."""
 PATIENCE: Final = 10 * SECOND
 """After so long the answer is that nobody knows."""
-OVER: Final = frozenset({OrderStatus.COMPLETE, OrderStatus.CANCELLED, OrderStatus.REJECTED, OrderStatus.LOST})
+OVER: Final = frozenset(
+    {OrderStatus.COMPLETE, OrderStatus.CANCELLED, OrderStatus.REJECTED, OrderStatus.LOST}
+)
 
 
 @dataclass(slots=True)
 class AwaitedVerdict:
-    """An order whose verdict is waited for: under which number, how it reads, until when; and the look that is to tell."""
+    """An order whose verdict is waited for: under which number, how it reads, until when.
+
+    And the look that is to tell.
+    """
 
     number: int
     order: Order
@@ -59,7 +67,9 @@ class OrderVerdicts:
             waits = order.status is OrderStatus.TRIGGER_PENDING
             return f"{each.text}: {'waits for its trigger' if waits else 'is at the exchange'}"
         if now >= each.until and (each.look or not order.order_id):
-            what = "has taken it, and does not list it yet" if order.order_id else "has not answered"
+            what = (
+                "has taken it, and does not list it yet" if order.order_id else "has not answered"
+            )
             text = each.text.removeprefix("done: ")
             return f"unknown: {text}: the broker {what}; look at your orders before you ask again"
         return ""
@@ -68,7 +78,11 @@ class OrderVerdicts:
 def _ended_text(each: AwaitedVerdict) -> str:
     order, text = each.order, each.text.removeprefix("done: ")
     if order.status is OrderStatus.COMPLETE:
-        return f"{each.text}: filled at {order.average:.2f}" if order.traded else f"{each.text}: filled"
+        return (
+            f"{each.text}: filled at {order.average:.2f}"
+            if order.traded
+            else f"{each.text}: filled"
+        )
     if order.status is OrderStatus.CANCELLED:
         why = f": {order.reason}" if order.reason else ""
         return f"{each.text}: cancelled, {order.filled} of {order.quantity} filled{why}"

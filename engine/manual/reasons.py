@@ -1,4 +1,7 @@
-"""What each reason code means to the operator, and which setting or fact stands behind it; `docs/risk.md` shows it."""
+"""What each reason code means to the operator, and which setting or fact stands behind it.
+
+`docs/risk.md` shows it.
+"""
 
 from typing import Final, NamedTuple
 
@@ -12,9 +15,7 @@ class ReasonMeaning(NamedTuple):
     limit: str
 
 
-LIMIT_ONLY: Final = (
-    "this broker takes LIMIT orders only: strategies do not enter, orders are placed by hand, and nothing protects them"
-)
+LIMIT_ONLY: Final = "this broker takes LIMIT orders only: strategies do not enter, orders are placed by hand, and nothing protects them"
 """The state of a desk at such a broker."""
 
 MEANINGS: Final[dict[RefusalReason, ReasonMeaning]] = {
@@ -28,47 +29,85 @@ MEANINGS: Final[dict[RefusalReason, ReasonMeaning]] = {
         "the broker takes plain LIMIT orders by hand only, and none with a stop: nothing can be protected there",
         "[Kite's own sandbox](kite.md#kites-own-sandbox)",
     ),
-    RefusalReason.WARMING: ReasonMeaning("the instrument's history is still being read", "`feed.watch`: fewer names"),
-    RefusalReason.VARIETY: ReasonMeaning(
-        "the simulated exchange of paper trading takes no orders of that variety", "[orders](orders.md)"
+    RefusalReason.WARMING: ReasonMeaning(
+        "the instrument's history is still being read", "`feed.watch`: fewer names"
     ),
-    RefusalReason.BOUNDS: ReasonMeaning("a number of the request is none that an order may have", "[numbers](security.md#numbers)"),
+    RefusalReason.VARIETY: ReasonMeaning(
+        "the simulated exchange of paper trading takes no orders of that variety",
+        "[orders](orders.md)",
+    ),
+    RefusalReason.BOUNDS: ReasonMeaning(
+        "a number of the request is none that an order may have", "[numbers](security.md#numbers)"
+    ),
     RefusalReason.SESSION: ReasonMeaning(
         "the instrument is not in continuous trading, which an entry needs; or it is, and the entry is an after-market order",
         "[its hours](calendar.md#the-desks-day)",
     ),
-    RefusalReason.SQUARE_OFF: ReasonMeaning("it is intraday (MIS), and those are over for the day", "`risk.square_off_before_s`"),
-    RefusalReason.STALE_DATA: ReasonMeaning(
-        "the instrument has not ticked lately, or its ticks come late", "`feed.stale_after_s`, `feed.late_after_s`"
+    RefusalReason.SQUARE_OFF: ReasonMeaning(
+        "it is intraday (MIS), and those are over for the day", "`risk.square_off_before_s`"
     ),
-    RefusalReason.STRATEGY_STOPPED: ReasonMeaning("its strategy has failed, or has reached a loss limit of its own", ""),
+    RefusalReason.STALE_DATA: ReasonMeaning(
+        "the instrument has not ticked lately, or its ticks come late",
+        "`feed.stale_after_s`, `feed.late_after_s`",
+    ),
+    RefusalReason.STRATEGY_STOPPED: ReasonMeaning(
+        "its strategy has failed, or has reached a loss limit of its own", ""
+    ),
     RefusalReason.SHORT_DELIVERY: ReasonMeaning("delivery shares cannot be sold short", ""),
     RefusalReason.PRODUCT: ReasonMeaning(
-        "the instrument is not traded under this product (shares: CNC, MIS, MTF; contracts: NRML, MIS)", ""
+        "the instrument is not traded under this product (shares: CNC, MIS, MTF; contracts: NRML, MIS)",
+        "",
     ),
-    RefusalReason.TERMS: ReasonMeaning("kind, price, validity and variety of the order do not go together", "[orders](orders.md)"),
-    RefusalReason.SIZE_ZERO: ReasonMeaning("the rung's capital buys no lot", "`strategy.*.capital`"),
+    RefusalReason.TERMS: ReasonMeaning(
+        "kind, price, validity and variety of the order do not go together", "[orders](orders.md)"
+    ),
+    RefusalReason.SIZE_ZERO: ReasonMeaning(
+        "the rung's capital buys no lot", "`strategy.*.capital`"
+    ),
     RefusalReason.LOT: ReasonMeaning("the quantity is no multiple of the lot", "the instrument"),
     RefusalReason.TICK: ReasonMeaning("the price is off the grid", "the instrument"),
-    RefusalReason.PRICE_BAND: ReasonMeaning("the price is outside the day's band", "the instrument"),
-    RefusalReason.FREEZE_QUANTITY: ReasonMeaning("the quantity is above the exchange's freeze quantity", "the instrument"),
-    RefusalReason.ORDER_VALUE: ReasonMeaning("the order is too large", "`risk.max_order_value`"),
-    RefusalReason.PRICE_RANGE: ReasonMeaning("the price is too far from the last one", "`risk.price_range_percent`"),
-    RefusalReason.DUPLICATE: ReasonMeaning(
-        "the strategy already has a ladder on the instrument, or would have: a dry run remembers it for the day", ""
+    RefusalReason.PRICE_BAND: ReasonMeaning(
+        "the price is outside the day's band", "the instrument"
     ),
-    RefusalReason.THROTTLE: ReasonMeaning("the strategy has entered too often within a minute", "`risk.max_orders_per_minute`"),
+    RefusalReason.FREEZE_QUANTITY: ReasonMeaning(
+        "the quantity is above the exchange's freeze quantity", "the instrument"
+    ),
+    RefusalReason.ORDER_VALUE: ReasonMeaning("the order is too large", "`risk.max_order_value`"),
+    RefusalReason.PRICE_RANGE: ReasonMeaning(
+        "the price is too far from the last one", "`risk.price_range_percent`"
+    ),
+    RefusalReason.DUPLICATE: ReasonMeaning(
+        "the strategy already has a ladder on the instrument, or would have: a dry run remembers it for the day",
+        "",
+    ),
+    RefusalReason.THROTTLE: ReasonMeaning(
+        "the strategy has entered too often within a minute", "`risk.max_orders_per_minute`"
+    ),
     RefusalReason.POSITIONS: ReasonMeaning("too many rungs are open", "`risk.max_positions`"),
-    RefusalReason.POSITIONS_PER_SYMBOL: ReasonMeaning("too many in this instrument", "`risk.max_positions_per_symbol`"),
-    RefusalReason.TRADES_PER_DAY: ReasonMeaning("too many entries today", "`risk.max_trades_per_day`"),
-    RefusalReason.EXPOSURE: ReasonMeaning("all positions together would be too large", "`risk.max_exposure`"),
+    RefusalReason.POSITIONS_PER_SYMBOL: ReasonMeaning(
+        "too many in this instrument", "`risk.max_positions_per_symbol`"
+    ),
+    RefusalReason.TRADES_PER_DAY: ReasonMeaning(
+        "too many entries today", "`risk.max_trades_per_day`"
+    ),
+    RefusalReason.EXPOSURE: ReasonMeaning(
+        "all positions together would be too large", "`risk.max_exposure`"
+    ),
     RefusalReason.SYMBOL_EXPOSURE: ReasonMeaning(
         "the positions in this instrument would be too large", "`risk.max_symbol_exposure`"
     ),
-    RefusalReason.STRATEGY_BUDGET: ReasonMeaning("the strategy's own budget is used up", "`risk.budget`"),
-    RefusalReason.FUNDS: ReasonMeaning("there is not enough cash, orders in flight counted at their worst", "the broker"),
-    RefusalReason.NOT_WORKING: ReasonMeaning("the order to be changed is over, is being cancelled, or is not the strategy's", ""),
-    RefusalReason.MODIFICATIONS: ReasonMeaning("the order was modified as often as allowed", "`governor.modifies_per_order`"),
+    RefusalReason.STRATEGY_BUDGET: ReasonMeaning(
+        "the strategy's own budget is used up", "`risk.budget`"
+    ),
+    RefusalReason.FUNDS: ReasonMeaning(
+        "there is not enough cash, orders in flight counted at their worst", "the broker"
+    ),
+    RefusalReason.NOT_WORKING: ReasonMeaning(
+        "the order to be changed is over, is being cancelled, or is not the strategy's", ""
+    ),
+    RefusalReason.MODIFICATIONS: ReasonMeaning(
+        "the order was modified as often as allowed", "`governor.modifies_per_order`"
+    ),
 }
 """In the order of the checks."""
 
@@ -82,4 +121,6 @@ def reason_meaning(code: str) -> str:
 def reason_table() -> str:
     """Return the table of `docs/risk.md`."""
     head = "| code | the entry was not sent because | limit |\n|---|---|---|\n"
-    return head + "".join(f"| `{code.name}` | {why.text} | {why.limit} |\n" for code, why in MEANINGS.items())
+    return head + "".join(
+        f"| `{code.name}` | {why.text} | {why.limit} |\n" for code, why in MEANINGS.items()
+    )

@@ -16,13 +16,17 @@ _TYPES = {np.dtype(np.int64): pa.int64(), np.dtype(np.float64): pa.float64()}
 def packed_numbers(column: pa.ChunkedArray, kind: type[Number]) -> npt.NDArray[Number]:
     """Return the numbers of a column without a gap, of this kind already."""
     array = column.combine_chunks()
-    return np.frombuffer(array.buffers()[1], kind, len(array), array.offset * np.dtype(kind).itemsize)
+    return np.frombuffer(
+        array.buffers()[1], kind, len(array), array.offset * np.dtype(kind).itemsize
+    )
 
 
 def packed_texts(column: pa.ChunkedArray) -> npt.NDArray[np.str_]:
     """Return the texts of a column without a gap; few different ones cost little."""
     coded = column.combine_chunks().dictionary_encode()
-    found: npt.NDArray[np.str_] = np.array(coded.dictionary.to_pylist(), np.str_)[np.from_dlpack(coded.indices)]
+    found: npt.NDArray[np.str_] = np.array(coded.dictionary.to_pylist(), np.str_)[
+        np.from_dlpack(coded.indices)
+    ]
     return found
 
 
@@ -36,4 +40,6 @@ def array_of_texts(values: Sequence[str]) -> pa.Array:
     """Return texts as an arrow array."""
     encoded = [value.encode() for value in values]
     ends = np.fromiter(accumulate(map(len, encoded), initial=0), np.int32)
-    return pa.Array.from_buffers(pa.string(), len(encoded), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))])
+    return pa.Array.from_buffers(
+        pa.string(), len(encoded), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
+    )

@@ -1,7 +1,10 @@
-"""What a security of the cash market is, as charges and taxes see it: a share, a fund's unit or a bond.
+"""What a security of the cash market is, as charges and taxes see it.
 
-The ISIN tells a fund (INF...) and a government's or a company's bond; without one, what the exchange calls it does. What a
-fund holds, only its name tells: gold, silver and foreign shares, or debt; otherwise it is taken for an equity fund.
+A share, a fund's unit or a bond.
+
+The ISIN tells a fund (INF...) and a government's or a company's bond; without one, what the
+exchange calls it does. What a fund holds, only its name tells: gold, silver and foreign shares, or
+debt; otherwise it is taken for an equity fund.
 """
 
 import re
@@ -10,7 +13,10 @@ from functools import cache
 
 
 class AssetClass(StrEnum):
-    """A kind of security that is charged and taxed in its own way; `OTHER_FUND` holds gold, silver or foreign shares."""
+    """A kind of security that is charged and taxed in its own way.
+
+    `OTHER_FUND` holds gold, silver or foreign shares.
+    """
 
     SHARE = "share"
     EQUITY_FUND = "equity fund"
@@ -28,10 +34,15 @@ _KNOWN = re.compile(
     r"AONELIQUID|GROWWLIQID|SETFNIF50|SETFNIFBK|SETF10GILT|MOGSEC|ABGSEC|GSEC10YEAR|GSEC10ABSL|"
     r"GILT5BETA|GILT10BETA|ICICIB22|NIFTYADD|NIFTYCASE|MIDCAPCASE|TOP100CASE"
 )
-"""Funds whose symbol does not say that it is one; general knowledge, for lists without names and ISINs."""
+"""Funds whose symbol does not say that it is one.
+
+General knowledge, for lists without names and ISINs.
+"""
 
 _FUND = re.compile(r"BEES$|(?<!J)ETF")
-_FUND_NAME = re.compile(r"\bETF\b|EXCHANGE TRADED FUND|GOLD FUND|\bAXISAMC-|\bFUND\b.*\b(PLAN|GROWTH|DIRECT|IDCW)\b")
+_FUND_NAME = re.compile(
+    r"\bETF\b|EXCHANGE TRADED FUND|GOLD FUND|\bAXISAMC-|\bFUND\b.*\b(PLAN|GROWTH|DIRECT|IDCW)\b"
+)
 _BOND = re.compile(r"-(GB|GS|SG|TB|N[0-9A-Z])$")
 _DEBT = re.compile(
     r"LIQUI?D|LIQGRW|GILT|G-?SEC|\bSDL|SDL[0-9]|\bBOND|BBETF|OVERNIGHT|1D RATE|MONEY MARKET|CASHIETF|DEBT|DURATION"
@@ -47,8 +58,18 @@ def asset_of(symbol: str, name: str = "", isin: str = "") -> AssetClass:
     """Return what a security is, by its ISIN where there is one, by its symbol at the exchange and its name."""
     text = f"{symbol} {name}".upper()
     if isin.startswith("INF") or (not isin and _is_fund(symbol.upper(), name.upper())):
-        return AssetClass.OTHER_FUND if _OTHER.search(text) else AssetClass.DEBT_FUND if _DEBT.search(text) else AssetClass.EQUITY_FUND
-    if _BOND.search(symbol.upper()) or (isin.startswith("IN") and isin[2:3].isdigit()) or isin[7:9] in {"07", "08"}:
+        return (
+            AssetClass.OTHER_FUND
+            if _OTHER.search(text)
+            else AssetClass.DEBT_FUND
+            if _DEBT.search(text)
+            else AssetClass.EQUITY_FUND
+        )
+    if (
+        _BOND.search(symbol.upper())
+        or (isin.startswith("IN") and isin[2:3].isdigit())
+        or isin[7:9] in {"07", "08"}
+    ):
         return AssetClass.BOND
     return AssetClass.SHARE
 

@@ -4,8 +4,12 @@ from compiled.accounting.charges import ChargeRates, order_charges
 from compiled.model.values import Side, nearest, paise
 
 
-def break_even_ticks(rates: ChargeRates, side: Side, quantity: int, price: float, tick: float) -> int | None:
-    """Return the fewest ticks in one's favour that pay the charges of entry and exit; None where zero comes first.
+def break_even_ticks(
+    rates: ChargeRates, side: Side, quantity: int, price: float, tick: float
+) -> int | None:
+    """Return the fewest ticks in one's favour that pay the charges of entry and exit.
+
+    None where zero comes first.
 
     `price` and `tick` are rupees; both orders fill whole, on one day, at their price.
     """
@@ -18,7 +22,9 @@ def break_even_ticks(rates: ChargeRates, side: Side, quantity: int, price: float
         if away <= 0:
             return None
         gained = side * (int(paise(away, quantity)) - int(paise(price, quantity)))
-        lacking = int(entry + order_charges(rates, leaving, quantity, paise(away, quantity))) - int(gained)
+        lacking = int(entry + order_charges(rates, leaving, quantity, paise(away, quantity))) - int(
+            gained
+        )
         if lacking <= 0:
             return ticks
         ticks += max(

@@ -1,8 +1,9 @@
 """When the exchanges trade: holidays, special sessions and phases, from the dated table in `sessions.json`.
 
-Times are nanoseconds UTC, days are IST dates. A year without a holiday list, or a session whose clock time is not
-known, raises `DataError`: the calendar never guesses. `cas` says that a stock has derivatives, and so closes in the
-closing auction session since 2026-08-03; `expiring` that an index contract is on its last day.
+Times are nanoseconds UTC, days are IST dates. A year without a holiday list, or a session whose
+clock time is not known, raises `DataError`: the calendar never guesses. `cas` says that a stock has
+derivatives, and so closes in the closing auction session since 2026-08-03; `expiring` that an index
+contract is on its last day.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -95,33 +96,57 @@ class BarGap(NamedTuple):
 class Calendar:
     """The trading calendar of all exchanges; immutable, cheap to ask.
 
-    `confirmed` are the days (`from` in the table) whose new hours an operator answers for: until then a day has what is
-    right under them and under those before. None: the table counts as it stands, as for an exchange of our own; `held_back`:
-    there the old hours go on instead of new ones that are not certain.
+    `confirmed` are the days (`from` in the table) whose new hours an operator answers for: until
+    then a day has what is right under them and under those before. None: the table counts as it
+    stands, as for an exchange of our own; `held_back`: there the old hours go on instead of new
+    ones that are not certain.
     """
 
     def __init__(
-        self, table: SessionTable, confirmed: Collection[date] | None = None, *, held_back: bool = False
+        self,
+        table: SessionTable,
+        confirmed: Collection[date] | None = None,
+        *,
+        held_back: bool = False,
     ) -> None:
         self._table = table
         self._confirmed = () if held_back else confirmed
         self._held_back = held_back
-        self._years = {(exchange, row.year): row for row in table.holidays for exchange in row.exchanges}
-        self._specials = {(exchange, row.date): row for row in table.days for exchange in row.exchanges}
+        self._years = {
+            (exchange, row.year): row for row in table.holidays for exchange in row.exchanges
+        }
+        self._specials = {
+            (exchange, row.date): row for row in table.days for exchange in row.exchanges
+        }
         self._main = [row for row in table.phases if row.part == "main"]
-        self._unsettled = {(exchange, row.year): row for row in table.settlement for exchange in row.exchanges}
+        self._unsettled = {
+            (exchange, row.year): row for row in table.settlement for exchange in row.exchanges
+        }
         self._sessions: dict[tuple[date, HoursClass], TradingSession | None] = {}
 
     @classmethod
-    def load(cls, file: Path = FILE, confirmed: Collection[date] | None = None, *, held_back: bool = False) -> Self:
+    def load(
+        cls,
+        file: Path = FILE,
+        confirmed: Collection[date] | None = None,
+        *,
+        held_back: bool = False,
+    ) -> Self:
         """Read the table; raise `DataError` where it is missing or malformed."""
         try:
-            return cls(msgspec.json.decode(file.read_bytes(), type=SessionTable), confirmed, held_back=held_back)
+            return cls(
+                msgspec.json.decode(file.read_bytes(), type=SessionTable),
+                confirmed,
+                held_back=held_back,
+            )
         except (OSError, msgspec.DecodeError) as error:
             raise DataError(f"{file}: {in_words(error)}") from error
 
     def is_trading_day(self, day: date, exchange: str = "NSE") -> bool:
-        """Tell whether the exchange trades on `day`, if only for an hour; raise `DataError` without a list."""
+        """Tell whether the exchange trades on `day`, if only for an hour.
+
+        Raise `DataError` without a list.
+        """
         year = self._holiday_year(day, exchange)
         return (exchange, day) in self._specials or (day.weekday() < 5 and day not in year.closed)
 
@@ -148,15 +173,30 @@ class Calendar:
         return day
 
     def session(
-        self, day: date, exchange: str = "NSE", kind: str = "EQ", cas: bool = False, expiring: bool = False
+        self,
+        day: date,
+        exchange: str = "NSE",
+        kind: str = "EQ",
+        cas: bool = False,
+        expiring: bool = False,
     ) -> TradingSession | None:
-        """Return the session of `day`, None without trading; raise `DataError` where its clock time is not known."""
+        """Return the session of `day`, None without trading.
+
+        Raise `DataError` where its clock time is not known.
+        """
         return self._cached_session(day, HoursClass(exchange, kind, cas, expiring))
 
     def phase(
-        self, ts: int, exchange: str = "NSE", kind: str = "EQ", cas: bool = False, expiring: bool = False
+        self,
+        ts: int,
+        exchange: str = "NSE",
+        kind: str = "EQ",
+        cas: bool = False,
+        expiring: bool = False,
     ) -> SessionPhase:
-        """Return the phase at `ts`; "closed" reaches from one phase to the next, or to the end of the holiday lists.
+        """Return the phase at `ts`.
+
+        "closed" reaches from one phase to the next, or to the end of the holiday lists.
 
         A session of unknown clock time counts as closed.
         """
@@ -172,24 +212,46 @@ class Calendar:
         return SessionPhase(CLOSED, start, end)
 
     def next_phase(
-        self, ts: int, exchange: str = "NSE", kind: str = "EQ", cas: bool = False, expiring: bool = False
+        self,
+        ts: int,
+        exchange: str = "NSE",
+        kind: str = "EQ",
+        cas: bool = False,
+        expiring: bool = False,
     ) -> SessionPhase:
-        """Return the phase that follows the one at `ts`; raise `DataError` at the end of the holiday lists."""
-        return self.phase(self.phase(ts, exchange, kind, cas, expiring).end, exchange, kind, cas, expiring)
+        """Return the phase that follows the one at `ts`.
+
+        Raise `DataError` at the end of the holiday lists.
+        """
+        return self.phase(
+            self.phase(ts, exchange, kind, cas, expiring).end, exchange, kind, cas, expiring
+        )
 
     def expected_bars(
-        self, day: date, span: int = 60, exchange: str = "NSE", kind: str = "EQ", cas: bool = False,
+        self,
+        day: date,
+        span: int = 60,
+        exchange: str = "NSE",
+        kind: str = "EQ",
+        cas: bool = False,
         expiring: bool = False,
-    ) -> list[int]:  # fmt: skip
-        """Return the starts of the day's bars of `span` seconds: aligned to the open, the last one cut at the close."""
+    ) -> list[int]:
+        """Return the starts of the day's bars of `span` seconds.
+
+        Aligned to the open, the last one cut at the close.
+        """
         session = self.session(day, exchange, kind, cas, expiring)
         if session is None:
             return []
         if span * SECOND >= DAY:
             return [session.open]
-        return [start for part in session.parts for start in range(part.start, part.end, span * SECOND)]
+        return [
+            start for part in session.parts for start in range(part.start, part.end, span * SECOND)
+        ]
 
-    def expects_bar(self, start: int, span: int, exchange: str = "NSE", kind: str = "EQ", cas: bool = False) -> bool:
+    def expects_bar(
+        self, start: int, span: int, exchange: str = "NSE", kind: str = "EQ", cas: bool = False
+    ) -> bool:
         """Tell whether continuous trading makes a bar of `span` seconds that starts at `start`."""
         session = self.session(ist_day(start), exchange, kind, cas)
         if session is None:
@@ -209,7 +271,9 @@ class Calendar:
         cas: bool = False,
         expiring: bool = False,
     ) -> list[BarGap]:
-        """Return the gaps among bars of `span` seconds that start at `starts`, in any order; others are ignored.
+        """Return the gaps among bars of `span` seconds that start at `starts`, in any order.
+
+        Others are ignored.
 
         Two missing bars belong to one gap when no bar is expected between them.
         """
@@ -226,9 +290,17 @@ class Calendar:
         return gaps
 
     def square_off(
-        self, day: date, exchange: str = "NSE", kind: str = "EQ", cas: bool = False, expiring: bool = False
+        self,
+        day: date,
+        exchange: str = "NSE",
+        kind: str = "EQ",
+        cas: bool = False,
+        expiring: bool = False,
     ) -> int | None:
-        """Return when Zerodha squares off MIS positions on `day`; None without trading, or on a special day."""
+        """Return when Zerodha squares off MIS positions on `day`.
+
+        None without trading, or on a special day.
+        """
         by = HoursClass(exchange, kind, cas, expiring)
         session, row = self._cached_session(day, by), row_of(self._table.square_off, day, by)
         if session is None or row is None or not self._is_routine_day(day, exchange):
@@ -236,13 +308,20 @@ class Calendar:
         old = self._row_before(self._table.square_off, row, by) or row
         rows = (old,) if self._held_back else (row, old)
         return min(
-            _clock_ns(day, each.at) if each.at else session.close - each.before_close_minutes * MINUTE for each in rows
+            _clock_ns(day, each.at)
+            if each.at
+            else session.close - each.before_close_minutes * MINUTE
+            for each in rows
         )
 
     def amo(self, day: date, exchange: str = "NSE", kind: str = "EQ") -> tuple[int, int] | None:
         """Return [from, to) of the after-market orders that are sent on `day`; None where it is not known."""
         row = row_of(self._table.amo, day, HoursClass(exchange, kind))
-        if row is None or not self.is_trading_day(day, exchange) or not self._is_routine_day(day, exchange):
+        if (
+            row is None
+            or not self.is_trading_day(day, exchange)
+            or not self._is_routine_day(day, exchange)
+        ):
             return None
         if (exchange, (day - timedelta(days=1)).year) not in self._years:
             return None
@@ -255,7 +334,10 @@ class Calendar:
         return (session.close, _clock_ns(day, row.closes)) if session else None
 
     def doubts(self, day: date) -> list[HoursDoubt]:
-        """Return the new hours of a day that do not count alone: what it has instead is right under the old ones, too."""
+        """Return the new hours of a day that do not count alone.
+
+        What it has instead is right under the old ones, too.
+        """
         found: dict[date, list[DayPhases]] = {}
         for row in self._main:
             by = HoursClass(row.exchanges[0], row.kinds[0], bool(row.cas), bool(row.expiring))
@@ -273,8 +355,13 @@ class Calendar:
         ]
 
     def remarks(self, today: date) -> list[str]:
-        """Return what an operator should know of the table, a line each: hours nobody has confirmed, lists to come."""
-        soon = (doubt for ahead in range(SOON) for doubt in self.doubts(today + timedelta(days=ahead)))
+        """Return what an operator should know of the table, a line each.
+
+        Hours nobody has confirmed, lists to come.
+        """
+        soon = (
+            doubt for ahead in range(SOON) for doubt in self.doubts(today + timedelta(days=ahead))
+        )
         return [*(str(doubt) for doubt in dict.fromkeys(soon)), *self.missing_lists(today)]
 
     @property
@@ -283,21 +370,33 @@ class Calendar:
         return frozenset(row.first for row in (*self._table.phases, *self._table.square_off))
 
     def settles(self, day: date, exchange: str = "NSE") -> bool:
-        """Tell whether shares and money change hands on `day`; raise `DataError` for a year without a list."""
+        """Tell whether shares and money change hands on `day`.
+
+        Raise `DataError` for a year without a list.
+        """
         row = self._unsettled.get((exchange, day.year))
         if row is None:
-            raise DataError(f"no settlement holidays of {exchange} for {day.year}: add them to {FILE}")
-        return day.weekday() < 5 and day not in self._holiday_year(day, exchange).closed | row.closed
+            raise DataError(
+                f"no settlement holidays of {exchange} for {day.year}: add them to {FILE}"
+            )
+        return (
+            day.weekday() < 5 and day not in self._holiday_year(day, exchange).closed | row.closed
+        )
 
     def settlement(self, day: date, exchange: str = "NSE") -> date:
-        """Return when what is traded on `day` settles (T+1): funds and shares are there on it; raise `DataError`."""
+        """Return when what is traded on `day` settles (T+1): funds and shares are there on it.
+
+        Raise `DataError`.
+        """
         day += timedelta(days=1)
         while not self.settles(day, exchange):
             day += timedelta(days=1)
         return day
 
     def missing_lists(self, today: date) -> list[str]:
-        """Return what the table lacks for the year to come, a line each; nobody is asked before December.
+        """Return what the table lacks for the year to come, a line each.
+
+        Nobody is asked before December.
 
         NSE publishes its list of the next year about 12 December.
         """
@@ -334,7 +433,10 @@ class Calendar:
     def _build_session(self, day: date, by: HoursClass) -> TradingSession | None:
         if not self.is_trading_day(day, by.exchange):
             return None
-        phases = tuple(SessionPhase(name, _clock_ns(day, start), _clock_ns(day, end)) for name, start, end in self._day_clocks(day, by))
+        phases = tuple(
+            SessionPhase(name, _clock_ns(day, start), _clock_ns(day, end))
+            for name, start, end in self._day_clocks(day, by)
+        )
         parts = [phase for phase in phases if phase.name == CONTINUOUS]
         return TradingSession(day, by.exchange, parts[0].start, parts[-1].end, phases)
 
@@ -350,28 +452,45 @@ class Calendar:
         if old is not None:
             phases = old.phases if self._held_back else common_phases(main.phases, old.phases)
         before = row_of([row for row in self._table.phases if row.part == "pre-open"], day, by)
-        return list(self._half_day_clocks(day, by.exchange, (before.phases if before else []) + phases))
+        return list(
+            self._half_day_clocks(day, by.exchange, (before.phases if before else []) + phases)
+        )
 
     def _special_clocks(self, special: SpecialDay, main: DayPhases, by: HoursClass) -> list[Clock]:
-        """Return the phases of a special day; since there is a rule for it, what follows the usual close follows its own."""
+        """Return the phases of a special day.
+
+        Since there is a rule for it, what follows the usual close follows its own.
+        """
         day = special.date
         if special.phases is None:
-            raise DataError(f"the clock time of the {special.name} session of {day} is not known: add it to {FILE}")
+            raise DataError(
+                f"the clock time of the {special.name} session of {day} is not known: add it to {FILE}"
+            )
         own = [clock for clock in special.phases if by.kind == "EQ" or clock[0] == CONTINUOUS]
         rules = [row for row in self._table.special_closing if row.first <= day <= row.last]
         rule = next((row for row in rules if by.exchange in row.exchanges), None)
         shares = row_of(self._main, day, HoursClass("NSE", "EQ", cas=True))
-        if rule is None or shares is None or (self._held_back and not self._trusts_row(rule, rule.first)):
+        if (
+            rule is None
+            or shares is None
+            or (self._held_back and not self._trusts_row(rule, rule.first))
+        ):
             return own
         later = moved_phases(main.phases, own, close_of(shares.phases))
         return later if self._trusts_row(rule, rule.first) else common_phases(later, own)
 
     def _trusts_row(self, row: TableRow, first: date) -> bool:
-        """Tell whether a row counts alone: it is certain, an operator answers for it, or nobody's money is at stake."""
+        """Tell whether a row counts alone.
+
+        It is certain, an operator answers for it, or nobody's money is at stake.
+        """
         return row.confidence == "high" or self._confirmed is None or first in self._confirmed
 
     def _row_before(self, rows: list[Row], row: Row, by: HoursClass) -> Row | None:
-        """Return the row before one that does not count alone, None where there is none; nobody trades an index."""
+        """Return the row before one that does not count alone, None where there is none.
+
+        Nobody trades an index.
+        """
         if self._trusts_row(row, row.first) or by.kind == "INDEX":
             return None
         return row_of(rows, row.first - timedelta(days=1), by)

@@ -16,35 +16,62 @@ from engine.market.asset_classes import AssetClass, asset_of
 FILE = Path(__file__).with_name("charges.json")
 
 Segment = Literal[
-    "EQ_DELIVERY", "EQ_INTRADAY", "EQ_MTF", "ETF_EQUITY_DELIVERY",
-    "FUND_DELIVERY", "FUND_INTRADAY", "BOND_DELIVERY", "BOND_INTRADAY", "MF_EQUITY", "MF_OTHER",
-    "FUT", "OPT", "CUR_FUT", "CUR_OPT", "COM_FUT", "COM_OPT",
-]  # fmt: skip
-TRADED: tuple[Segment, ...] = tuple(name for name in get_args(Segment) if not name.startswith("MF_"))
+    "EQ_DELIVERY",
+    "EQ_INTRADAY",
+    "EQ_MTF",
+    "ETF_EQUITY_DELIVERY",
+    "FUND_DELIVERY",
+    "FUND_INTRADAY",
+    "BOND_DELIVERY",
+    "BOND_INTRADAY",
+    "MF_EQUITY",
+    "MF_OTHER",
+    "FUT",
+    "OPT",
+    "CUR_FUT",
+    "CUR_OPT",
+    "COM_FUT",
+    "COM_OPT",
+]
+TRADED: tuple[Segment, ...] = tuple(
+    name for name in get_args(Segment) if not name.startswith("MF_")
+)
 Exchange = Literal["NSE", "BSE", "BSE-X", "BSE-S", "MCX"]
 Confidence = Literal["high", "medium", "low"]
 
 _DELIVERY = {
-    AssetClass.SHARE: "EQ_DELIVERY", AssetClass.EQUITY_FUND: "ETF_EQUITY_DELIVERY", AssetClass.OTHER_FUND: "FUND_DELIVERY",
-    AssetClass.DEBT_FUND: "FUND_DELIVERY", AssetClass.BOND: "BOND_DELIVERY",
-}  # fmt: skip
+    AssetClass.SHARE: "EQ_DELIVERY",
+    AssetClass.EQUITY_FUND: "ETF_EQUITY_DELIVERY",
+    AssetClass.OTHER_FUND: "FUND_DELIVERY",
+    AssetClass.DEBT_FUND: "FUND_DELIVERY",
+    AssetClass.BOND: "BOND_DELIVERY",
+}
 CLOSED = {
-    "EQ_DELIVERY": "EQ_INTRADAY", "ETF_EQUITY_DELIVERY": "EQ_INTRADAY", "FUND_DELIVERY": "FUND_INTRADAY",
+    "EQ_DELIVERY": "EQ_INTRADAY",
+    "ETF_EQUITY_DELIVERY": "EQ_INTRADAY",
+    "FUND_DELIVERY": "FUND_INTRADAY",
     "BOND_DELIVERY": "BOND_INTRADAY",
-}  # fmt: skip
+}
 """In which segment delivery is charged that was closed on its day."""
 ARTICLES = {
-    AssetClass.EQUITY_FUND: "a unit of an equity fund (STT 0.001 % on the sale)", AssetClass.OTHER_FUND: "a unit of a fund without STT",
-    AssetClass.DEBT_FUND: "a unit of a fund without STT", AssetClass.BOND: "a bond without STT and stamp duty",
-}  # fmt: skip
+    AssetClass.EQUITY_FUND: "a unit of an equity fund (STT 0.001 % on the sale)",
+    AssetClass.OTHER_FUND: "a unit of a fund without STT",
+    AssetClass.DEBT_FUND: "a unit of a fund without STT",
+    AssetClass.BOND: "a bond without STT and stamp duty",
+}
 _GROUPS = {
     **dict.fromkeys(("X", "XC", "XD", "XT", "Z", "ZP"), "BSE-X"),
     **dict.fromkeys(("SS", "ST"), "BSE-S"),
-}  # fmt: skip
+}
 _MARKETS = {"NFO": "", "BFO": "", "CDS": "CUR_", "BCD": "CUR_", "MCX": "COM_"}
 
 
-class _DatedCharge(msgspec.Struct, rename={"first": "from", "last": "until"}, forbid_unknown_fields=True, kw_only=True):
+class _DatedCharge(
+    msgspec.Struct,
+    rename={"first": "from", "last": "until"},
+    forbid_unknown_fields=True,
+    kw_only=True,
+):
     first: date
     last: date | None = None
     source: list[str]
@@ -67,7 +94,10 @@ class _ChargeRate(_DatedCharge, kw_only=True):
 
     def rows(self) -> list[ChargeRow]:
         """Return one row per segment and exchange."""
-        buy, sell = _whole_units((self.rate + self.buy) * NANO), _whole_units((self.rate + self.sell) * NANO)
+        buy, sell = (
+            _whole_units((self.rate + self.buy) * NANO),
+            _whole_units((self.rate + self.sell) * NANO),
+        )
         flat, cap = _whole_units(self.flat * 100), _whole_units(self.cap * 100)
         first, last = _day_number(self.first), _day_number(self.last)
         return [
@@ -101,8 +131,8 @@ def load_rate_table(file: Path = FILE) -> RateTable:
 def fee(name: str, day: int, file: Path = FILE) -> int:
     """Return a fee outside the contract note in paise, GST included, on a day (yyyymmdd).
 
-    `dp` is debited per ISIN and day on which delivery shares are sold, `square_off` per order the broker places for
-    us. Raises `LookupError` when the table does not cover the day.
+    `dp` is debited per ISIN and day on which delivery shares are sold, `square_off` per order the
+    broker places for us. Raises `LookupError` when the table does not cover the day.
     """
     for row in _read_charges(file).fees:
         if row.fee == name and row.covers(day):
@@ -111,8 +141,15 @@ def fee(name: str, day: int, file: Path = FILE) -> int:
 
 
 def charge_segment(instrument: Instrument, product: Product) -> str:
-    """Return the charge segment of a trade; raise `ValueError` where there is none (an index, NRML on a share)."""
-    found = security_segment(asset_of(instrument.symbol, instrument.name), product) if instrument.kind == "EQ" else ""
+    """Return the charge segment of a trade.
+
+    Raise `ValueError` where there is none (an index, NRML on a share).
+    """
+    found = (
+        security_segment(asset_of(instrument.symbol, instrument.name), product)
+        if instrument.kind == "EQ"
+        else ""
+    )
     if found:
         return found
     market = _MARKETS.get(instrument.exchange)
@@ -126,7 +163,9 @@ def charge_segment(instrument: Instrument, product: Product) -> str:
 def security_segment(asset: AssetClass, product: Product) -> str:
     """Return the charge segment of a trade in the cash market, "" where there is none."""
     delivered = _DELIVERY[asset]
-    return {Product.CNC: delivered, Product.MIS: CLOSED[delivered], Product.MTF: "EQ_MTF"}.get(product, "")
+    return {Product.CNC: delivered, Product.MIS: CLOSED[delivered], Product.MTF: "EQ_MTF"}.get(
+        product, ""
+    )
 
 
 def intraday_segment(instrument: Instrument, product: Product) -> str:
@@ -135,7 +174,10 @@ def intraday_segment(instrument: Instrument, product: Product) -> str:
 
 
 def charge_exchange(exchange: str, group: str) -> str:
-    """Return under which exchange the table has a security: some groups of BSE have rates of their own."""
+    """Return under which exchange the table has a security.
+
+    Some groups of BSE have rates of their own.
+    """
     return _GROUPS.get(group, exchange) if exchange == "BSE" else exchange
 
 

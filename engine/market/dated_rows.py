@@ -13,9 +13,16 @@ Table = TypeVar("Table")
 
 
 class PeriodRow(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename={"first": "from", "last": "until"}
+    msgspec.Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    kw_only=True,
+    rename={"first": "from", "last": "until"},
 ):
-    """One dated row of a table; it holds from `first` to `last`, both included; `read_table` is when its source was, where that is not the table's own day."""
+    """One dated row of a table; it holds from `first` to `last`, both included.
+
+    `read_table` is when its source was, where that is not the table's own day.
+    """
 
     first: date
     last: date = date.max
@@ -37,7 +44,10 @@ def read_table(file: Path, table: type[Table]) -> Table:
 
 
 def row_on(rows: Iterable[Dated], day: date, what: str, file: Path) -> Dated:
-    """Return the row that holds on a day; raise `DataError` naming what is not known and the file to extend."""
+    """Return the row that holds on a day.
+
+    Raise `DataError` naming what is not known and the file to extend.
+    """
     for row in rows:
         if row.first <= day <= row.last:
             return row

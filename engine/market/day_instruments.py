@@ -1,4 +1,7 @@
-"""What shares and contracts were on a day that is over: symbols, tokens, ticks and lots, for whoever replays or tests it."""
+"""What shares and contracts were on a day that is over.
+
+Symbols, tokens, ticks and lots, for whoever replays or tests it.
+"""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -22,7 +25,10 @@ class KeptDumps(Protocol):
 
 
 class DayInstruments(NamedTuple):
-    """The instruments of a day, by symbol, as the dump of the day `dump` has them; `missing` are those it does not list."""
+    """The instruments of a day, by symbol, as the dump of the day `dump` has them.
+
+    `missing` are those it does not list.
+    """
 
     day: date
     dump: date
@@ -32,15 +38,26 @@ class DayInstruments(NamedTuple):
     @property
     def remark(self) -> str:
         """Return what is to be said of it, empty where the day has a dump of its own that lists everything."""
-        told = [] if self.dump == self.day else [f"no dump of {self.day} is kept: instruments as of {self.dump}"]
-        return "; ".join([*told, *([f"not listed then: {', '.join(self.missing)}"] if self.missing else [])])
+        told = (
+            []
+            if self.dump == self.day
+            else [f"no dump of {self.day} is kept: instruments as of {self.dump}"]
+        )
+        return "; ".join(
+            [*told, *([f"not listed then: {', '.join(self.missing)}"] if self.missing else [])]
+        )
 
 
-def instruments_of_day(dumps: KeptDumps, day: date, exchange: str = "NSE", symbols: Iterable[str] = ()) -> DayInstruments:
-    """Return an exchange's instruments of a day, or only these symbols; raise `DataError` where no dump is kept.
+def instruments_of_day(
+    dumps: KeptDumps, day: date, exchange: str = "NSE", symbols: Iterable[str] = ()
+) -> DayInstruments:
+    """Return an exchange's instruments of a day, or only these symbols.
 
-    A day without a dump has those of the last one before it: what was listed then is what traded. Before the first dump it is
-    the first, whose ticks and lots may be later ones; `dump` and `remark` tell.
+    Raise `DataError` where no dump is kept.
+
+    A day without a dump has those of the last one before it: what was listed then is what traded.
+    Before the first dump it is the first, whose ticks and lots may be later ones; `dump` and
+    `remark` tell.
     """
     days = dumps.days(exchange)
     if not days:

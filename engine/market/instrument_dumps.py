@@ -46,8 +46,9 @@ class DumpFolder:
     def keep(self, day: date, content: bytes) -> list[DumpVersion]:
         """Store a dump (CSV, gzipped or not) by exchange and return what holds it now.
 
-        The same content again is not stored again. Raises `DataError` for a dump that cannot be read or that has lost
-        half of an exchange, `OperatorError` where the folder cannot be written.
+        The same content again is not stored again. Raises `DataError` for a dump that cannot be
+        read or that has lost half of an exchange, `OperatorError` where the folder cannot be
+        written.
         """
         text = unpacked_text(content, f"dump of {day}")
         listings = read_dump(text, f"dump of {day}")
@@ -57,7 +58,10 @@ class DumpFolder:
             parts.setdefault(each.exchange, []).append(each)
         for exchange, rows in parts.items():
             self._check_size(day, exchange, len(rows))
-        return [self._store_dump(day, exchange, _exchange_rows(text, exchange)) for exchange in sorted(parts)]
+        return [
+            self._store_dump(day, exchange, _exchange_rows(text, exchange))
+            for exchange in sorted(parts)
+        ]
 
     def versions(self, exchange: str) -> list[DumpVersion]:
         """Return the stored dumps of an exchange, oldest first."""
@@ -74,11 +78,20 @@ class DumpFolder:
 
     def exchanges(self) -> list[str]:
         """Return the exchanges of which a dump is stored."""
-        return sorted(path.name for path in self.folder.glob("*") if path.name != "lists" and self.versions(path.name))
+        return sorted(
+            path.name
+            for path in self.folder.glob("*")
+            if path.name != "lists" and self.versions(path.name)
+        )
 
     def load(self, day: date, exchanges: Iterable[str] = ()) -> InstrumentList:
-        """Return the instruments of exactly this day; raise `DataError` naming the days there are."""
-        wanted = list(exchanges) or [e for e in self.exchanges() if any(v.day == day for v in self.versions(e))]
+        """Return the instruments of exactly this day.
+
+        Raise `DataError` naming the days there are.
+        """
+        wanted = list(exchanges) or [
+            e for e in self.exchanges() if any(v.day == day for v in self.versions(e))
+        ]
         if not wanted:
             raise self._no_dump_error(day, self.exchanges())
         restrictions = self._day_restrictions(day)
@@ -94,7 +107,8 @@ class DumpFolder:
         """Return the instruments of the last day on or before `on` of which there is a dump."""
         wanted = list(exchanges)
         days = [
-            {each.day for each in self.versions(exchange) if each.day <= on} for exchange in wanted or self.exchanges()
+            {each.day for each in self.versions(exchange) if each.day <= on}
+            for exchange in wanted or self.exchanges()
         ]
         common = set[date]().union(*days) if not wanted else set.intersection(*days)
         if not common:
@@ -134,7 +148,9 @@ class DumpFolder:
 
     def _day_restrictions(self, day: date) -> dict[str, tuple[str, ...]]:
         found: dict[str, tuple[str, ...]] = {}
-        ban, surveillance = (self.folder / "lists" / f"{day}-{what}.csv" for what in ("ban", "surveillance"))
+        ban, surveillance = (
+            self.folder / "lists" / f"{day}-{what}.csv" for what in ("ban", "surveillance")
+        )
         if ban.is_file():
             found |= dict.fromkeys(sorted(ban_list(_file_text(ban), day, str(ban))), (BANNED,))
         if surveillance.is_file():
@@ -153,7 +169,9 @@ def listings_of(path: Path) -> list[InstrumentListing]:
 
 
 def ban_list(text: str, day: date, source: str) -> set[str]:
-    """Return the symbols of NSE's list of securities in the ban period; raise `DataError` for another day's list.
+    """Return the symbols of NSE's list of securities in the ban period.
+
+    Raise `DataError` for another day's list.
 
     Its first line ends in "for Trade Date 20-NOV-2026:", then come numbered symbols.
     """
@@ -164,22 +182,36 @@ def ban_list(text: str, day: date, source: str) -> set[str]:
     told = datetime.strptime(match[1].title(), "%d-%b-%Y").date()  # noqa: DTZ007  a day, no moment
     if told != day:
         raise DataError(f"{source}: the list is of {told}, not of {day}")
-    return {row.rsplit(",", 1)[-1].strip() for row in rows if row.rsplit(",", 1)[-1].strip() not in {"", "NIL"}}
+    return {
+        row.rsplit(",", 1)[-1].strip()
+        for row in rows
+        if row.rsplit(",", 1)[-1].strip() not in {"", "NIL"}
+    }
 
 
 def surveillance_list(text: str, source: str) -> list[tuple[str, str]]:
-    """Return (symbol, measure) of a surveillance list (ASM, GSM, ESM ...); raise `DataError` without these columns."""
+    """Return (symbol, measure) of a surveillance list (ASM, GSM, ESM ...).
+
+    Raise `DataError` without these columns.
+    """
     rows = csv.DictReader(text.splitlines())
     try:
         if {"symbol", "measure"} <= set(rows.fieldnames or ()):
-            return [(row["symbol"].strip(), (row["measure"] or "").strip()) for row in rows if row["symbol"]]
+            return [
+                (row["symbol"].strip(), (row["measure"] or "").strip())
+                for row in rows
+                if row["symbol"]
+            ]
     except csv.Error as error:
         raise DataError(f"{source}, line {rows.reader.line_num}: {error}") from error
     raise DataError(f"{source}: a surveillance list needs the columns symbol and measure")
 
 
 def content_of(path: Path) -> bytes:
-    """Return what a file holds, but no more than the beginning of one too large to be a list; raise `OSError`."""
+    """Return what a file holds, but no more than the beginning of one too large to be a list.
+
+    Raise `OSError`.
+    """
     with path.open("rb") as file:
         return file.read(MOST_BYTES + 1)
 
@@ -206,5 +238,7 @@ def _exchange_rows(text: str, exchange: str) -> str:
     rows = list(csv.reader(text.splitlines()))
     column = rows[0].index("exchange")
     kept = io.StringIO()
-    csv.writer(kept, lineterminator="\n").writerows([rows[0], *(row for row in rows[1:] if row[column:] == [exchange])])
+    csv.writer(kept, lineterminator="\n").writerows(
+        [rows[0], *(row for row in rows[1:] if row[column:] == [exchange])]
+    )
     return kept.getvalue()

@@ -1,4 +1,7 @@
-"""The calendar asked for an instrument instead of its class: who closes by auction is known by who has derivatives."""
+"""The calendar asked for an instrument instead of its class.
+
+Who closes by auction is known by who has derivatives.
+"""
 
 from collections.abc import Collection, Iterable
 from datetime import date
@@ -14,11 +17,17 @@ from engine.market.session_table import CLOSED, CONTINUOUS, MATCHES, UNCONFIRMED
 
 TAKES_MARKET = "auction entry"
 WITHDRAWN = MINUTE
-"""How long before a close that may be the exchange's an entry is taken back at the latest: after it that may be refused."""
+"""How long before a close that may be the exchange's an entry is taken back at the latest.
+
+After it that may be refused.
+"""
 
 
 class DayStage(NamedTuple):
-    """Where several instruments stand in their day: the phase, when it ends (ns UTC), and the phase after it."""
+    """Where several instruments stand in their day.
+
+    The phase, when it ends (ns UTC), and the phase after it.
+    """
 
     name: str
     ends: int
@@ -27,13 +36,17 @@ class DayStage(NamedTuple):
 
 @final
 class InstrumentHours:
-    """When each instrument trades; `derivatives` are the names on which contracts are listed (`Instruments.names`).
+    """When each instrument trades.
 
-    Where they are not known (None) every share counts as having some: its continuous trading then ends no later than
-    it may.
+    `derivatives` are the names on which contracts are listed (`Instruments.names`).
+
+    Where they are not known (None) every share counts as having some: its continuous trading then
+    ends no later than it may.
     """
 
-    def __init__(self, calendar: Calendar, safeguards: TradingSafeguards, derivatives: Collection[str] | None) -> None:
+    def __init__(
+        self, calendar: Calendar, safeguards: TradingSafeguards, derivatives: Collection[str] | None
+    ) -> None:
         self.calendar = calendar
         self._safeguards = safeguards
         self._derivatives = None if derivatives is None else frozenset(derivatives)
@@ -51,7 +64,10 @@ class InstrumentHours:
         return HoursClass(instrument.exchange, instrument.kind, self.cas(day, instrument), expiring)
 
     def session(self, day: date, instrument: Instrument) -> TradingSession | None:
-        """Return its session, None without trading; raise `DataError` where its clock time is not known."""
+        """Return its session, None without trading.
+
+        Raise `DataError` where its clock time is not known.
+        """
         return self.calendar.session(day, *self.hours_class(day, instrument))
 
     def phase(self, ts: int, instrument: Instrument) -> SessionPhase:
@@ -66,15 +82,22 @@ class InstrumentHours:
         """Return the starts of its bars of `span` seconds on a day, in ns UTC."""
         return self.calendar.expected_bars(day, span, *self.hours_class(day, instrument))
 
-    def missing_bars(self, starts: Iterable[int], day: date, instrument: Instrument, span: int = 60) -> list[BarGap]:
+    def missing_bars(
+        self, starts: Iterable[int], day: date, instrument: Instrument, span: int = 60
+    ) -> list[BarGap]:
         """Return the gaps among its bars of `span` seconds that start at `starts` (ns UTC)."""
         return self.calendar.missing_bars(starts, day, span, *self.hours_class(day, instrument))
 
-    def trading_hours(self, day: date, instrument: Instrument, early: int = 0) -> TradingHours | None:
-        """Return its day as the core keeps it, None without trading; intraday positions end `early` ns before the broker's time.
+    def trading_hours(
+        self, day: date, instrument: Instrument, early: int = 0
+    ) -> TradingHours | None:
+        """Return its day as the core keeps it, None without trading.
 
-        On a day for which that time is not known there are none: the square-off stands at the open. Where its hours are not
-        confirmed entries end `early` ns (a minute at least) before the close, and an index contract that expires is left like intraday ones.
+        Intraday positions end `early` ns before the broker's time.
+
+        On a day for which that time is not known there are none: the square-off stands at the open.
+        Where its hours are not confirmed entries end `early` ns (a minute at least) before the
+        close, and an index contract that expires is left like intraday ones.
         """
         session = self.session(day, instrument)
         if session is None:
@@ -97,18 +120,30 @@ class InstrumentHours:
         made.squared = known if known is not None and early else 0
         return made
 
-    def hours_of_day(self, day: date, instruments: Iterable[Instrument], early: int = 0) -> dict[int, TradingHours]:
-        """Return the hours of several instruments by token; raise `DataError` for one that does not trade."""
+    def hours_of_day(
+        self, day: date, instruments: Iterable[Instrument], early: int = 0
+    ) -> dict[int, TradingHours]:
+        """Return the hours of several instruments by token.
+
+        Raise `DataError` for one that does not trade.
+        """
         found: dict[int, TradingHours] = {}
         for instrument in instruments:
             hours = self.trading_hours(day, instrument, early)
             if hours is None:
-                raise DataError(f"{instrument.exchange} {instrument.symbol} does not trade on {day}")
+                raise DataError(
+                    f"{instrument.exchange} {instrument.symbol} does not trade on {day}"
+                )
             found[int(instrument.token)] = hours
         return found
 
-    def sessions(self, days: Iterable[date], instruments: Collection[Instrument], early: int = 0) -> RecordedSessions:
-        """Return the sessions of the days that trade, for a replay: each from the first open to the last order's end."""
+    def sessions(
+        self, days: Iterable[date], instruments: Collection[Instrument], early: int = 0
+    ) -> RecordedSessions:
+        """Return the sessions of the days that trade, for a replay.
+
+        Each from the first open to the last order's end.
+        """
         opens, closes, hours = [], [], []
         for day in days:
             same: dict[HoursClass, TradingHours | None] = {}
@@ -127,7 +162,10 @@ class InstrumentHours:
         return RecordedSessions(opens, closes, hours)
 
     def session_before(self, day: date, instrument: Instrument) -> TradingSession:
-        """Return its last session before a day, of those whose clock time is known; raise `DataError` beyond the lists."""
+        """Return its last session before a day, of those whose clock time is known.
+
+        Raise `DataError` beyond the lists.
+        """
         while True:
             day = self.calendar.previous_trading_day(day, instrument.exchange)
             try:
@@ -138,7 +176,10 @@ class InstrumentHours:
                 return session
 
     def session_after(self, day: date, instrument: Instrument) -> TradingSession:
-        """Return its first session after a day, of those whose clock time is known; raise `DataError` beyond the lists."""
+        """Return its first session after a day, of those whose clock time is known.
+
+        Raise `DataError` beyond the lists.
+        """
         while True:
             day = self.calendar.next_trading_day(day, instrument.exchange)
             try:
@@ -149,7 +190,10 @@ class InstrumentHours:
                 return session
 
     def stage(self, ts: int, instruments: Iterable[Instrument]) -> DayStage:
-        """Return where instruments stand at `ts`: continuous while any trades; of several phases the first to end."""
+        """Return where instruments stand at `ts`: continuous while any trades.
+
+        Of several phases the first to end.
+        """
         day = ist_day(ts)
         classes = {self.hours_class(day, each) for each in instruments} or {HoursClass("NSE", "EQ")}
         phases = [(self.calendar.phase(ts, *one), one) for one in sorted(classes)]

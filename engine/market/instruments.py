@@ -1,7 +1,10 @@
-"""What can be traded on a day: one day's instrument dumps, looked up by symbol, token, underlying, expiry and strike.
+"""What can be traded on a day.
 
-A symbol of one exchange names one instrument of a day; a token is given to another contract after expiry. So
-(exchange, tradingsymbol) is what is remembered across days, and a token is only ever asked of its own day's dump.
+One day's instrument dumps, looked up by symbol, token, underlying, expiry and strike.
+
+A symbol of one exchange names one instrument of a day; a token is given to another contract after
+expiry. So (exchange, tradingsymbol) is what is remembered across days, and a token is only ever
+asked of its own day's dump.
 """
 
 import csv
@@ -21,9 +24,17 @@ from engine.errors import DataError
 from engine.texts import checked_symbol as symbol_of
 
 COLUMNS = (
-    "instrument_token", "tradingsymbol", "name", "expiry", "strike", "tick_size", "lot_size", "instrument_type",
-    "segment", "exchange",
-)  # fmt: skip
+    "instrument_token",
+    "tradingsymbol",
+    "name",
+    "expiry",
+    "strike",
+    "tick_size",
+    "lot_size",
+    "instrument_type",
+    "segment",
+    "exchange",
+)
 EXCHANGE = re.compile(r"[A-Z]{2,12}")
 DERIVATIVES = frozenset({"FUT", "CE", "PE"})
 
@@ -55,7 +66,9 @@ class InstrumentListing(msgspec.Struct, frozen=True):
 
     def instrument(self) -> Instrument:
         """Return what the core knows of it."""
-        made = Instrument(self.token, self.exchange, self.symbol, self.tick, self.lot, self.kind, self.name)
+        made = Instrument(
+            self.token, self.exchange, self.symbol, self.tick, self.lot, self.kind, self.name
+        )
         made.expiry = day_as_number(self.expiry)
         return made
 
@@ -84,10 +97,16 @@ class ListingChange(NamedTuple):
 
 
 class InstrumentList:
-    """The instruments of one day; `restrictions` says by underlying what a list of the day holds against it."""
+    """The instruments of one day.
+
+    `restrictions` says by underlying what a list of the day holds against it.
+    """
 
     def __init__(
-        self, day: date, listings: Iterable[InstrumentListing], restrictions: Mapping[str, tuple[str, ...]] | None = None
+        self,
+        day: date,
+        listings: Iterable[InstrumentListing],
+        restrictions: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         self.day = day
         self.restrictions = dict(restrictions or {})
@@ -101,15 +120,23 @@ class InstrumentList:
 
     @classmethod
     def union(cls, parts: Iterable["InstrumentList"]) -> Self:
-        """Return the instruments of several exchanges as one; raise `DataError` where the days differ."""
+        """Return the instruments of several exchanges as one.
+
+        Raise `DataError` where the days differ.
+        """
         found = list(parts)
         days = sorted({part.day for part in found})
         if len(days) != 1:
-            raise DataError(f"instruments of {len(days)} days cannot be one list: {', '.join(map(str, days))}")
+            raise DataError(
+                f"instruments of {len(days)} days cannot be one list: {', '.join(map(str, days))}"
+            )
         merged: dict[str, tuple[str, ...]] = {}
         for part in found:
             for name, why in part.restrictions.items():
-                merged[name] = (*merged.get(name, ()), *(each for each in why if each not in merged.get(name, ())))
+                merged[name] = (
+                    *merged.get(name, ()),
+                    *(each for each in why if each not in merged.get(name, ())),
+                )
         return cls(days[0], (each for part in found for each in part), merged)
 
     def __iter__(self) -> Iterator[InstrumentListing]:
@@ -126,7 +153,9 @@ class InstrumentList:
         """Return an instrument by its symbol; raise `DataError` naming the nearest one."""
         found = self.find(exchange, symbol)
         if found is None:
-            near = difflib.get_close_matches(symbol, (each.symbol for each in self if each.exchange == exchange), 1)
+            near = difflib.get_close_matches(
+                symbol, (each.symbol for each in self if each.exchange == exchange), 1
+            )
             hint = f"; the nearest is {near[0]}" if near else ""
             raise DataError(f"{exchange} lists no {symbol} on {self.day}{hint}")
         return found
@@ -136,15 +165,30 @@ class InstrumentList:
         return self._by_token.get(token)
 
     def search(self, text: str) -> list[InstrumentListing]:
-        """Return the instruments whose symbol begins with `text`, then those whose name holds it; shares first."""
+        """Return the instruments whose symbol begins with `text`, then those whose name holds it.
+
+        Shares first.
+        """
         wanted = text.upper()
-        hits = [each for each in self if each.symbol.startswith(wanted) or wanted in each.name.upper()]
-        return sorted(hits, key=lambda each: (not each.symbol.startswith(wanted), each.kind in DERIVATIVES))
+        hits = [
+            each for each in self if each.symbol.startswith(wanted) or wanted in each.name.upper()
+        ]
+        return sorted(
+            hits, key=lambda each: (not each.symbol.startswith(wanted), each.kind in DERIVATIVES)
+        )
 
     def derivatives(
-        self, name: str, kind: str = "", expiry: date | None = None, strike: float | None = None, exchange: str = ""
+        self,
+        name: str,
+        kind: str = "",
+        expiry: date | None = None,
+        strike: float | None = None,
+        exchange: str = "",
     ) -> list[InstrumentListing]:
-        """Return the contracts on an underlying, by expiry, strike and kind; empty or None asks for all."""
+        """Return the contracts on an underlying, by expiry, strike and kind.
+
+        Empty or None asks for all.
+        """
         return [
             each
             for each in self._derivatives.get(name, [])
@@ -170,7 +214,9 @@ class InstrumentList:
 
     def expiries(self, name: str, kind: str = "", exchange: str = "") -> list[date]:
         """Return the expiries of the contracts on an underlying, nearest first."""
-        return sorted({each.expiry for each in self.derivatives(name, kind, exchange=exchange) if each.expiry})
+        return sorted(
+            {each.expiry for each in self.derivatives(name, kind, exchange=exchange) if each.expiry}
+        )
 
     def monthly_expiries(self, name: str, kind: str = "", exchange: str = "") -> list[date]:
         """Return the last listed expiry of each month."""
@@ -178,21 +224,32 @@ class InstrumentList:
         return list(last.values())
 
     def nearest_expiry(self, name: str, kind: str = "", on: date | None = None) -> date:
-        """Return the first expiry on or after `on` (the dump's day); raise `DataError` where there is none."""
+        """Return the first expiry on or after `on` (the dump's day).
+
+        Raise `DataError` where there is none.
+        """
         on = on or self.day
         for expiry in self.expiries(name, kind):
             if expiry >= on:
                 return expiry
-        raise DataError(f"no {kind or 'contract'} on {name} expires on {on} or later in the dump of {self.day}")
+        raise DataError(
+            f"no {kind or 'contract'} on {name} expires on {on} or later in the dump of {self.day}"
+        )
 
     def chain(self, name: str, expiry: date, exchange: str = "") -> list[ChainStrike]:
         """Return the option chain of one expiry, lowest strike first."""
         options = self.derivatives(name, expiry=expiry, exchange=exchange)
         sides = {(each.strike, each.kind): each for each in options if each.kind != "FUT"}
-        return [ChainStrike(at, sides.get((at, "CE")), sides.get((at, "PE"))) for at in sorted({at for at, _ in sides})]
+        return [
+            ChainStrike(at, sides.get((at, "CE")), sides.get((at, "PE")))
+            for at in sorted({at for at, _ in sides})
+        ]
 
     def held_against(self, listing: InstrumentListing) -> tuple[str, ...]:
-        """Return what the day's lists hold against an instrument; an F&O ban concerns the derivatives alone."""
+        """Return what the day's lists hold against an instrument.
+
+        An F&O ban concerns the derivatives alone.
+        """
         if listing.kind in DERIVATIVES:
             return self.restrictions.get(listing.name, ())
         return tuple(why for why in self.restrictions.get(listing.symbol, ()) if why != BANNED)
@@ -204,12 +261,18 @@ class InstrumentList:
         """
         exchanges = {each.exchange for each in self} & {each.exchange for each in before}
         found: list[ListingChange] = []
-        for exchange, symbol in sorted({(each.exchange, each.symbol) for part in (self, before) for each in part}):
+        for exchange, symbol in sorted(
+            {(each.exchange, each.symbol) for part in (self, before) for each in part}
+        ):
             if exchange in exchanges:
-                found += _listing_changes(before.find(exchange, symbol), self.find(exchange, symbol))
+                found += _listing_changes(
+                    before.find(exchange, symbol), self.find(exchange, symbol)
+                )
         return found
 
-    def reused_tokens(self, before: "InstrumentList") -> dict[int, tuple[InstrumentListing, InstrumentListing]]:
+    def reused_tokens(
+        self, before: "InstrumentList"
+    ) -> dict[int, tuple[InstrumentListing, InstrumentListing]]:
         """Return the tokens that meant another instrument in an earlier dump: (then, now)."""
         pairs = ((each.token, before.by_token(each.token), each) for each in self)
         return {
@@ -232,23 +295,34 @@ class InstrumentList:
 
 
 BANNED = "F&O ban"
-"""No new positions in the derivatives of the underlying: its market-wide position limit is used up."""
+"""No new positions in the derivatives of the underlying.
+
+Its market-wide position limit is used up.
+"""
 
 
-def _listing_changes(then: InstrumentListing | None, now: InstrumentListing | None) -> Iterator[ListingChange]:
+def _listing_changes(
+    then: InstrumentListing | None, now: InstrumentListing | None
+) -> Iterator[ListingChange]:
     there = now or then
     assert there is not None
     if then is None or now is None:
         yield ListingChange("listed" if now else "gone", there.exchange, there.symbol, 0.0, 0.0)
         return
-    pairs = (("token", then.token, now.token), ("tick", then.tick, now.tick), ("lot", then.lot, now.lot))
+    pairs = (
+        ("token", then.token, now.token),
+        ("tick", then.tick, now.tick),
+        ("lot", then.lot, now.lot),
+    )
     for what, old, new in pairs:
         if old != new:
             yield ListingChange(what, now.exchange, now.symbol, old, new)
 
 
 def read_dump(text: str, source: str) -> list[InstrumentListing]:
-    """Return the rows of a Kite dump (CSV); raise `DataError` naming `source`, the line and what is wrong with it.
+    """Return the rows of a Kite dump (CSV).
+
+    Raise `DataError` naming `source`, the line and what is wrong with it.
 
     An index, which Kite lists with tick and lot 0, gets 0.01 and 1.
     """
@@ -268,8 +342,16 @@ def read_dump(text: str, source: str) -> list[InstrumentListing]:
 
 
 def _listing_of_row(row: dict[str, str]) -> InstrumentListing:
-    token, tick, lot = int(row["instrument_token"]), float(row["tick_size"]) or 0.01, int(row["lot_size"]) or 1
-    if not (0 < token <= int(number_bounds.NUMBER) and 0.0 < tick <= number_bounds.PRICE and 0 < lot <= int(number_bounds.HELD)):
+    token, tick, lot = (
+        int(row["instrument_token"]),
+        float(row["tick_size"]) or 0.01,
+        int(row["lot_size"]) or 1,
+    )
+    if not (
+        0 < token <= int(number_bounds.NUMBER)
+        and 0.0 < tick <= number_bounds.PRICE
+        and 0 < lot <= int(number_bounds.HELD)
+    ):
         raise ValueError(f"token {token}, tick {tick:g}, lot {lot}: out of bounds")
     if not EXCHANGE.fullmatch(row["exchange"]):  # it becomes the name of a folder
         raise ValueError(f"no exchange: {row['exchange']!r:.40}")

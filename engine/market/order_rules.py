@@ -1,7 +1,8 @@
 """Dated order rules: tick sizes, lots and freeze quantities, protection bands, order and GTT limits.
 
-Prices and values are in rupees. A date before the first row of a rule raises `DataError`. The instrument dump of the
-day has the last word on tick size and lot: these rules serve days without one.
+Prices and values are in rupees. A date before the first row of a rule raises `DataError`. The
+instrument dump of the day has the last word on tick size and lot: these rules serve days without
+one.
 """
 
 from collections.abc import Iterable
@@ -12,8 +13,7 @@ from typing import Literal, Self
 
 import msgspec
 
-from compiled.venue.instrument_venue import PercentSlabs
-from compiled.venue.instrument_venue import VenueRules as VenueRules
+from compiled.venue.instrument_venue import PercentSlabs, VenueRules
 from engine.errors import DataError
 from engine.market.dated_rows import PeriodRow, read_table, row_on
 
@@ -28,9 +28,9 @@ Step = tuple[float | None, float]
 class OrderLimits(PeriodRow, frozen=True, kw_only=True):
     """What Zerodha accepts: rates over all segments of an account, and the size and price of one order.
 
-    `max_quantity` in shares, `low_percent` and `high_percent` of the last price for a limit price, `ttl_minutes` the
-    longest TTL, `slices` of one autoslice order. Under `api_rules` market orders bring their protection, and MCX takes no
-    IOC from programs.
+    `max_quantity` in shares, `low_percent` and `high_percent` of the last price for a limit price,
+    `ttl_minutes` the longest TTL, `slices` of one autoslice order. Under `api_rules` market orders
+    bring their protection, and MCX takes no IOC from programs.
     """
 
     api_rules: bool
@@ -57,10 +57,19 @@ class GttLimits(PeriodRow, frozen=True, kw_only=True):
 
     def distance(self, last_price: float) -> float:
         """Return the least distance in rupees between a trigger and the last price."""
-        return self.cheap_distance if last_price < self.cheap_below else last_price * self.distance_percent / 100.0
+        return (
+            self.cheap_distance
+            if last_price < self.cheap_below
+            else last_price * self.distance_percent / 100.0
+        )
 
 
-class _TickRow(PeriodRow, frozen=True, kw_only=True, rename={"first": "from", "last": "until", "tick_class": "class"}):
+class _TickRow(
+    PeriodRow,
+    frozen=True,
+    kw_only=True,
+    rename={"first": "from", "last": "until", "tick_class": "class"},
+):
     exchanges: list[str]
     tick_class: TickClass
     steps: list[Step]
@@ -113,20 +122,38 @@ class OrderRules:
     @property
     def begins(self) -> date:
         """Return the first day that the rules of orders and GTTs cover."""
-        return max(min(row.first for row in rows) for rows in (self._table.gtt, self._table.protection))
+        return max(
+            min(row.first for row in rows) for rows in (self._table.gtt, self._table.protection)
+        )
 
-    def tick_size(self, day: date, price: float, exchange: str = "NSE", kind: TickClass = "stock") -> float:
-        """Return the tick in rupees; `price` is the close of the last trading day of the month before (or the index)."""
-        rows = (row for row in self._table.ticks if exchange in row.exchanges and row.tick_class == kind)
-        return _step_value(row_on(rows, day, f"tick size of a {kind} on {exchange}", FILE).steps, price)
+    def tick_size(
+        self, day: date, price: float, exchange: str = "NSE", kind: TickClass = "stock"
+    ) -> float:
+        """Return the tick in rupees.
+
+        `price` is the close of the last trading day of the month before (or the index).
+        """
+        rows = (
+            row for row in self._table.ticks if exchange in row.exchanges and row.tick_class == kind
+        )
+        return _step_value(
+            row_on(rows, day, f"tick size of a {kind} on {exchange}", FILE).steps, price
+        )
 
     def lot_size(self, day: date, name: str) -> int:
         """Return the lot of an index's derivatives, in units."""
-        return row_on((row for row in self._table.lots if row.name == name), day, f"lot of {name}", FILE).lot
+        return row_on(
+            (row for row in self._table.lots if row.name == name), day, f"lot of {name}", FILE
+        ).lot
 
     def lot_units(self, day: date, name: str) -> int:
         """Return how many units of what its price is for are in a lot of a commodity."""
-        return row_on((row for row in self._table.units if row.name == name), day, f"lot of {name} on MCX", FILE).units
+        return row_on(
+            (row for row in self._table.units if row.name == name),
+            day,
+            f"lot of {name} on MCX",
+            FILE,
+        ).units
 
     def freeze_quantity(self, day: date, name: str) -> int:
         """Return the largest quantity of one order in an index's derivatives."""
@@ -152,7 +179,9 @@ class OrderRules:
 
 
 def venue_rules(day: date, latency: int = 0) -> VenueRules:
-    """Return what the simulated exchange goes by on a day; `latency` (ns) is the way there, and the way back.
+    """Return what the simulated exchange goes by on a day.
+
+    `latency` (ns) is the way there, and the way back.
 
     Days before the table begins go by its first rows.
     """
@@ -160,17 +189,27 @@ def venue_rules(day: date, latency: int = 0) -> VenueRules:
     day = max(day, dated.begins)
     gtt = dated.gtt_limits(day)
     shares, options = (
-        PercentSlabs([bound for bound, _ in steps if bound is not None], [percent for _, percent in steps])
+        PercentSlabs(
+            [bound for bound, _ in steps if bound is not None], [percent for _, percent in steps]
+        )
         for steps in (dated.protection_steps(day, kind) for kind in ("EQ", "CE"))
     )
     return VenueRules(
-        shares, options, latency, latency, gtt_percent=gtt.distance_percent, gtt_cheap=gtt.cheap_below,
+        shares,
+        options,
+        latency,
+        latency,
+        gtt_percent=gtt.distance_percent,
+        gtt_cheap=gtt.cheap_below,
         gtt_distance=gtt.cheap_distance,
-    )  # fmt: skip
+    )
 
 
 def multiplier(day: date, exchange: str, symbol: str) -> int:
-    """Return how many units of its price an exchange counts as one: 1 but on MCX, which counts lots; 0 for an unknown one."""
+    """Return how many units of its price an exchange counts as one.
+
+    1 but on MCX, which counts lots; 0 for an unknown one.
+    """
     return 1 if exchange != "MCX" else _commodity_lot(day, symbol)
 
 

@@ -1,6 +1,9 @@
-"""Dated rules that stop or bound trading: market-wide halts, price bands, LPP, the closing auction, expiry days.
+"""Dated rules that stop or bound trading.
 
-Prices are rupees. A date before the first row of a rule raises `DataError`. A quote's own price band has the last word.
+Market-wide halts, price bands, LPP, the closing auction, expiry days.
+
+Prices are rupees. A date before the first row of a rule raises `DataError`. A quote's own price
+band has the last word.
 """
 
 from datetime import date, timedelta
@@ -28,7 +31,10 @@ class MarketHalt(NamedTuple):
 
 
 class BandFlex(NamedTuple):
-    """A price band that has given way: its percent, and how many minutes it takes, later in the day or in its end."""
+    """A price band that has given way.
+
+    Its percent, and how many minutes it takes, later in the day or in its end.
+    """
 
     percent: float
     minutes: int
@@ -43,14 +49,21 @@ class _HaltRow(PeriodRow, frozen=True, kw_only=True):
     pre_open_minutes: int = 0
 
 
-class _BandRow(PeriodRow, frozen=True, kw_only=True, rename={"first": "from", "last": "until", "band_class": "class"}):
+class _BandRow(
+    PeriodRow,
+    frozen=True,
+    kw_only=True,
+    rename={"first": "from", "last": "until", "band_class": "class"},
+):
     band_class: BandClass
     start: list[float]
     flex: tuple[tuple[float, int, int], ...] = ()
     ceiling: float = 0.0
 
 
-class _AuctionRow(PeriodRow, frozen=True, kw_only=True, rename={"first": "from", "last": "until", "but": "except"}):
+class _AuctionRow(
+    PeriodRow, frozen=True, kw_only=True, rename={"first": "from", "last": "until", "but": "except"}
+):
     percent: float
     but: frozenset[str]
     futures: frozenset[Underlying]
@@ -131,13 +144,17 @@ class TradingSafeguards:
 
     def bands_futures(self, day: date, underlying: Underlying) -> bool:
         """Tell whether the band of the closing auction bounds futures as well, from its beginning to their own close."""
-        return any(underlying in row.futures for row in self._table.auction if row.first <= day <= row.last)
+        return any(
+            underlying in row.futures for row in self._table.auction if row.first <= day <= row.last
+        )
 
     def icebergs_stay(self, day: date) -> bool:
         """Tell whether an iceberg order within the band is carried into the closing auction, and not cancelled."""
         return any(row.icebergs_stay for row in self._table.auction if row.first <= day <= row.last)
 
-    def closes_by_auction(self, day: date, exchange: str, symbol: str, *, has_derivatives: bool) -> bool:
+    def closes_by_auction(
+        self, day: date, exchange: str, symbol: str, *, has_derivatives: bool
+    ) -> bool:
         """Tell whether a share's day ends in the closing auction: what the calendar calls `cas`."""
         rows = (row for row in self._table.auction if row.first <= day <= row.last)
         return has_derivatives and any(f"{exchange}:{symbol}" not in row.but for row in rows)
@@ -151,7 +168,9 @@ class TradingSafeguards:
             for row in self._table.protection
             if row.exchange == exchange and kind in row.kinds and underlying in row.on
         )
-        distance = row_on(rows, day, f"limit price protection of {underlying} {kind} on {exchange}", FILE).at(reference)
+        distance = row_on(
+            rows, day, f"limit price protection of {underlying} {kind} on {exchange}", FILE
+        ).at(reference)
         return max(reference - distance, 0.0), reference + distance
 
     def stop_limit_gap(self, day: date, kind: str, trigger: float) -> float:
@@ -160,12 +179,21 @@ class TradingSafeguards:
         return row_on(rows, day, f"stop-limit gap of {kind}", FILE).at(trigger)
 
     def expiries(
-        self, calendar: Calendar, name: str, first: date, last: date, exchange: str = "NFO", *, monthly: bool = False
+        self,
+        calendar: Calendar,
+        name: str,
+        first: date,
+        last: date,
+        exchange: str = "NFO",
+        *,
+        monthly: bool = False,
     ) -> list[date]:
-        """Return the days from `first` to `last` on which contracts on an underlying expire: all, or the monthly ones.
+        """Return the days from `first` to `last` on which contracts on an underlying expire.
 
-        An expiry on a holiday is on the trading day before (one that so moves into the month before is not seen from
-        there). Raises `DataError` beyond the holiday lists.
+        All, or the monthly ones.
+
+        An expiry on a holiday is on the trading day before (one that so moves into the month before
+        is not seen from there). Raises `DataError` beyond the holiday lists.
         """
         found = set()
         end = _month_end(last)
@@ -179,7 +207,9 @@ class TradingSafeguards:
 
     def _expiry_row(self, day: date, name: str, exchange: str) -> _ExpiryRow:
         rows = [
-            row for row in self._table.expiries if row.exchange == exchange and (name in row.names or not row.names)
+            row
+            for row in self._table.expiries
+            if row.exchange == exchange and (name in row.names or not row.names)
         ]
         rows.sort(key=lambda row: not row.names)
         return row_on(rows, day, f"expiry day of {name} on {exchange}", FILE)

@@ -1,4 +1,6 @@
-"""The rows of `sessions.json`: who keeps which hours from when to when, and what follows of two rows, or of a special day.
+"""The rows of `sessions.json`.
+
+Who keeps which hours from when to when, and what follows of two rows, or of a special day.
 
 Times of day are IST, written HH:MM.
 """
@@ -71,7 +73,10 @@ class SpecialClosing(TableRow, rename={"first": "from", "last": "until"}, kw_onl
 
 
 class DatedRow(TableRow, rename={"first": "from", "last": "until"}, kw_only=True):
-    """A row that holds from `first` to `last`, both included; `cas` and `expiring` None: it does not matter."""
+    """A row that holds from `first` to `last`, both included.
+
+    `cas` and `expiring` None: it does not matter.
+    """
 
     kinds: list[str]
     cas: bool | None = None
@@ -140,11 +145,19 @@ def close_of(clocks: list[Clock]) -> str:
 
 
 def common_phases(new: list[Clock], old: list[Clock]) -> list[Clock]:
-    """Return what is right under two schedules: trading while both trade, then nothing that counts until both have ended."""
-    opens = max(min(start for name, start, _ in clocks if name == CONTINUOUS) for clocks in (new, old))
+    """Return what is right under two schedules.
+
+    Trading while both trade, then nothing that counts until both have ended.
+    """
+    opens = max(
+        min(start for name, start, _ in clocks if name == CONTINUOUS) for clocks in (new, old)
+    )
     close = min(close_of(new), close_of(old))
     over = max(end for name, _, end in (*new, *old) if name in {CONTINUOUS, MATCHES})
-    trading = [(name, max(start, opens) if name == CONTINUOUS else start, min(end, close)) for name, start, end in new]
+    trading = [
+        (name, max(start, opens) if name == CONTINUOUS else start, min(end, close))
+        for name, start, end in new
+    ]
     later = [(name, max(start, over), end) for name, start, end in new if end > over]
     return [
         *(clock for clock in trading if clock[1] < clock[2]),

@@ -1,8 +1,11 @@
-"""The desk's door for other terminals: a Unix socket for questions, and the kill file, both watched by one thread.
+"""The desk's door for other terminals.
 
-One JSON object per line in, one out. Whoever comes is served by a thread of his own, so that nobody who is slow or silent
-keeps others, or the kill file, waiting. The threads touch nothing but the desk's face and the kill switch: they work while
-the screen, the event loop or the database is stuck.
+A Unix socket for questions, and the kill file, both watched by one thread.
+
+One JSON object per line in, one out. Whoever comes is served by a thread of his own, so that nobody
+who is slow or silent keeps others, or the kill file, waiting. The threads touch nothing but the
+desk's face and the kill switch: they work while the screen, the event loop or the database is
+stuck.
 """
 
 import contextlib
@@ -34,7 +37,10 @@ SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, 
 """What `accept` may fail of that passes."""
 LINE = 65_536
 ACTS = ("cancel", "preview", "order", "modify", "reconcile", "acknowledge")
-"""What may be submitted from outside; limits and resumption have requests of their own, with their checks."""
+"""What may be submitted from outside.
+
+Limits and resumption have requests of their own, with their checks.
+"""
 
 
 class ControlledDesk(Protocol):
@@ -74,13 +80,19 @@ class ControlledDesk(Protocol):
 
 
 def socket_path(state: Path) -> Path:
-    """Return where the desk of a state folder listens: always in that folder, into which nobody else can look."""
+    """Return where the desk of a state folder listens.
+
+    Always in that folder, into which nobody else can look.
+    """
     return state / "desk.sock"
 
 
 @contextlib.contextmanager
 def _short_address(path: Path) -> Iterator[str]:
-    """Yield a name of a socket that is short enough for the kernel: a long one by its folder, held open meanwhile."""
+    """Yield a name of a socket that is short enough for the kernel.
+
+    A long one by its folder, held open meanwhile.
+    """
     if len(os.fsencode(path)) <= LONGEST:
         yield str(path)
         return
@@ -103,7 +115,11 @@ class ControlSocket:
     """Listens until closed; `failure` hears of it if the thread dies."""
 
     def __init__(
-        self, path: Path, desk: ControlledDesk, kill: KillSwitch, failure: Callable[[str, BaseException], None]
+        self,
+        path: Path,
+        desk: ControlledDesk,
+        kill: KillSwitch,
+        failure: Callable[[str, BaseException], None],
     ) -> None:
         self._path = path
         self._desk = desk
@@ -114,7 +130,9 @@ class ControlSocket:
         self._reserve = DescriptorReserve()
         self._told: set[type[Exception]] = set()
         self._socket = self._open_listener()
-        self._thread = threading.Thread(target=self._serve_until_closed, name="control", daemon=True)
+        self._thread = threading.Thread(
+            target=self._serve_until_closed, name="control", daemon=True
+        )
         self._thread.start()
 
     def close(self) -> None:
@@ -135,7 +153,9 @@ class ControlSocket:
             self._path.chmod(0o600)
         except IsADirectoryError:
             listener.close()
-            raise OperatorError(f"cannot listen at {self._path}: it is a folder; remove it") from None
+            raise OperatorError(
+                f"cannot listen at {self._path}: it is a folder; remove it"
+            ) from None
         except OSError as error:
             listener.close()
             raise OperatorError(f"cannot listen at {self._path}: {in_words(error)}") from None
@@ -169,7 +189,9 @@ class ControlSocket:
             return
         if self._visitors.acquire(blocking=False):
             try:
-                threading.Thread(target=self._serve_visitor, args=(connection,), name="visitor", daemon=True).start()
+                threading.Thread(
+                    target=self._serve_visitor, args=(connection,), name="visitor", daemon=True
+                ).start()
             except RuntimeError:  # no thread can be started now
                 self._visitors.release()
                 connection.close()
@@ -198,15 +220,23 @@ class ControlSocket:
         try:
             request = json.loads(line)
             command = _text_value(request["cmd"])
-            reason, who = _text_value(request.get("reason", "")), _text_value(request.get("who", "terminal"))
-            act, detail = _text_value(request.get("act", "")), _text_value(request.get("detail", ""))
+            reason, who = (
+                _text_value(request.get("reason", "")),
+                _text_value(request.get("who", "terminal")),
+            )
+            act, detail = (
+                _text_value(request.get("act", "")),
+                _text_value(request.get("detail", "")),
+            )
             number = int(request.get("number", 0))
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             return json.dumps({"error": "not a request"})
         if command == "status":
             return self._desk.describe()
         if command == "kill":
-            self._kill.trigger(FLATTEN if request.get("flatten") else HALT, reason or "patang kill", who)
+            self._kill.trigger(
+                FLATTEN if request.get("flatten") else HALT, reason or "patang kill", who
+            )
             return json.dumps(json.loads(self._desk.describe()) | {"unkept": self._kill.unkept})
         if command == "limits":
             return self._desk.limits()
@@ -234,21 +264,30 @@ class ControlSocket:
             return json.dumps({"error": str(error)})
         if old is None:
             return json.dumps({"resumed": False, "was": ""})
-        return json.dumps({"resumed": True, "was": old.reason, "file": "removed" if there else "was gone"})
+        return json.dumps(
+            {"resumed": True, "was": old.reason, "file": "removed" if there else "was gone"}
+        )
 
     def _change_limit(self, request: dict[str, object], reason: str, who: str) -> str:
         try:
-            change = DayLimitChange(_text_value(request["name"]), float(_text_value(request["value"])), reason, who)
+            change = DayLimitChange(
+                _text_value(request["name"]), float(_text_value(request["value"])), reason, who
+            )
             answer = self._desk.set_limit(change, confirmed=request.get("confirmed") is True)
         except (KeyError, ValueError, TypeError):
-            return json.dumps({"error": "not a change of a limit: name, value and reason are needed"})
+            return json.dumps(
+                {"error": "not a change of a limit: name, value and reason are needed"}
+            )
         except ConfigError as error:
             return json.dumps({"error": str(error)})
         return json.dumps({"answer": answer})
 
 
 def _read_line(connection: socket.socket) -> bytes:
-    """Return what a visitor says; raise `TimeoutError` where he has not said it within `PATIENCE_S`, however slowly he speaks."""
+    """Return what a visitor says.
+
+    Raise `TimeoutError` where he has not said it within `PATIENCE_S`, however slowly he speaks.
+    """
     said, ends = b"", time.monotonic() + PATIENCE_S
     while b"\n" not in said and len(said) < LINE:
         connection.settimeout(max(ends - time.monotonic(), 0.001))
@@ -267,7 +306,10 @@ def _text_value(value: object) -> str:
 
 
 def _is_in_use(path: Path) -> bool:
-    """Tell whether somebody listens, however busy he is; a socket that a dead desk has left refuses at once."""
+    """Tell whether somebody listens, however busy he is.
+
+    A socket that a dead desk has left refuses at once.
+    """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(PATIENCE_S)
         try:
@@ -280,8 +322,13 @@ def _is_in_use(path: Path) -> bool:
     return True
 
 
-def send_request(path: Path, request: dict[str, object], patience: float = PATIENCE_S) -> dict[str, object]:
-    """Ask the desk that listens at `path`; raise `ConnectionFailed` where none of this user does, or none answers."""
+def send_request(
+    path: Path, request: dict[str, object], patience: float = PATIENCE_S
+) -> dict[str, object]:
+    """Ask the desk that listens at `path`.
+
+    Raise `ConnectionFailed` where none of this user does, or none answers.
+    """
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(patience)
@@ -289,7 +336,9 @@ def send_request(path: Path, request: dict[str, object], patience: float = PATIE
                 connection.connect(address)
             stranger = _stranger_uid(connection)
             if stranger is not None:
-                raise ConnectionFailed(f"another user ({stranger}) listens at {path}: nothing was sent to him")
+                raise ConnectionFailed(
+                    f"another user ({stranger}) listens at {path}: nothing was sent to him"
+                )
             connection.sendall(json.dumps(request).encode() + b"\n")
             line = connection.makefile("rb").readline(LINE)
     except OSError as error:

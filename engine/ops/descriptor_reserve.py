@@ -1,4 +1,7 @@
-"""File descriptors kept back for when the process has run out of them: for the journal, the kill file and the broker."""
+"""File descriptors kept back for when the process has run out of them.
+
+For the journal, the kill file and the broker.
+"""
 
 import os
 from typing import Final
@@ -11,7 +14,10 @@ SHORT: Final = (
 
 
 class DescriptorReserve:
-    """Holds `KEPT` descriptors while there are enough, and lets them go while there are not; belongs to one thread."""
+    """Holds `KEPT` descriptors while there are enough, and lets them go while there are not.
+
+    Belongs to one thread.
+    """
 
     def __init__(self) -> None:
         self._held: list[int] = []
@@ -19,7 +25,10 @@ class DescriptorReserve:
         self._take_descriptors()
 
     def check_shortage(self) -> str:
-        """Give way to a shortage, or be whole again after it; return what is to be told, once for each."""
+        """Give way to a shortage, or be whole again after it.
+
+        Return what is to be told, once for each.
+        """
         enough = self._has_spare() if self._held else self._take_descriptors()
         if not enough:
             self.release()

@@ -1,7 +1,8 @@
 """The desks of this user: which folders they keep, and which processes run them, wherever they were started.
 
-An entry is one small file. It stands in the user's runtime folder, which works on a full disk and goes with the session, and
-in the user's own state folder, which is still there after a restart of the machine: a desk that does not run is known as well.
+An entry is one small file. It stands in the user's runtime folder, which works on a full disk and
+goes with the session, and in the user's own state folder, which is still there after a restart of
+the machine: a desk that does not run is known as well.
 """
 
 import contextlib
@@ -28,12 +29,16 @@ class DeskEntry(NamedTuple):
 
 
 def register_desk(folder: Path, environ: Mapping[str, str]) -> None:
-    """Register this process as the one that runs a folder's desk; an entry stays, and is nobody's when its process ends.
+    """Register this process as the one that runs a folder's desk.
+
+    An entry stays, and is nobody's when its process ends.
 
     Raises `OperatorError` where no register can be written: nobody could be sure to reach the desk.
     """
     process = this_process()
-    text = json.dumps({"folder": str(folder.absolute()), "pid": process.pid, "start": process.start})
+    text = json.dumps(
+        {"folder": str(folder.absolute()), "pid": process.pid, "start": process.start}
+    )
     name = hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()[:32]
     entered, refused = False, ""
     for place in register_folders(environ):
@@ -79,7 +84,10 @@ def _folder_exists(folder: Path) -> bool:
 
 
 def register_folders(environ: Mapping[str, str]) -> list[Path]:
-    """Return where desks are registered: the user's runtime folder where he has one, and always his state folder."""
+    """Return where desks are registered.
+
+    The user's runtime folder where he has one, and always his state folder.
+    """
     place, own = runtime_folder(environ), own_state_folder(environ) / "desks"
     return [own] if place is None else [place / "patang", own]
 
@@ -87,7 +95,9 @@ def register_folders(environ: Mapping[str, str]) -> list[Path]:
 def runtime_folder(environ: Mapping[str, str]) -> Path | None:
     """Return the user's runtime folder, None where there is none that is his."""
     wanted = [environ.get("XDG_RUNTIME_DIR", ""), f"/run/user/{os.getuid()}"]
-    return next((Path(path) for path in wanted if path.startswith("/") and _is_own_folder(Path(path))), None)
+    return next(
+        (Path(path) for path in wanted if path.startswith("/") and _is_own_folder(Path(path))), None
+    )
 
 
 def _is_own_folder(folder: Path) -> bool:

@@ -1,7 +1,9 @@
-"""What stands between the desk and a trading day: each thing looked at once, with the mend where it is not well.
+"""What stands between the desk and a trading day.
 
-Nothing here trades, and nothing is repaired. What is looked at comes through the ports and plain callables, so that
-the same checks serve the sandbox and a broker.
+Each thing looked at once, with the mend where it is not well.
+
+Nothing here trades, and nothing is repaired. What is looked at comes through the ports and plain
+callables, so that the same checks serve the sandbox and a broker.
 """
 
 import asyncio
@@ -55,9 +57,10 @@ class HealthCheck(NamedTuple):
 class HealthSubject:
     """What is examined. `expires` (ns UTC, 0: never) ends the session, `server_time` asks the broker for its clock (ns).
 
-    `whole` raises `PatangError` for a database that is lost, cut short or none of ours.
-    `outgoing` is the local address requests leave from, `registered` the one Kite takes orders from (None: not known).
-    `sandbox`: an exchange of our own, with few instruments, a clock of its own, and no registered address.
+    `whole` raises `PatangError` for a database that is lost, cut short or none of ours. `outgoing`
+    is the local address requests leave from, `registered` the one Kite takes orders from (None: not
+    known). `sandbox`: an exchange of our own, with few instruments, a clock of its own, and no
+    registered address.
     """
 
     broker: Broker
@@ -84,8 +87,16 @@ async def examine(patient: HealthSubject) -> list[HealthCheck]:
         checks += [await check_clock(patient), check_address(patient.outgoing, patient.registered)]
     if token.state == FAIL:
         skipped = "not looked at: the token comes first"
-        return [*checks, *(HealthCheck(name, WARN, skipped) for name in ("instruments", "history", "feed"))]
-    return [*checks, *await check_instruments(patient), await check_history(patient), await check_feed(patient)]
+        return [
+            *checks,
+            *(HealthCheck(name, WARN, skipped) for name in ("instruments", "history", "feed")),
+        ]
+    return [
+        *checks,
+        *await check_instruments(patient),
+        await check_history(patient),
+        await check_feed(patient),
+    ]
 
 
 def worst_state(checks: list[HealthCheck]) -> str:
@@ -109,25 +120,43 @@ def check_disk(folder: Path) -> HealthCheck:
     text = f"{free / GIB:.1f} GiB free in {folder}"
     if free < LITTLE_SPACE:
         return HealthCheck("disk", FAIL, text, mend)
-    return HealthCheck("disk", WARN, text, mend) if free < SOME_SPACE else HealthCheck("disk", OK, text)
+    return (
+        HealthCheck("disk", WARN, text, mend)
+        if free < SOME_SPACE
+        else HealthCheck("disk", OK, text)
+    )
 
 
 def check_database(path: Path, whole: Callable[[Path], None]) -> HealthCheck:
-    """Look whether the database is ours and whole, and whether a desk holds it. None yet is well: the first run makes one."""
+    """Look whether the database is ours and whole, and whether a desk holds it.
+
+    None yet is well: the first run makes one.
+    """
     try:
         whole(path)
         if not path.exists():
             return HealthCheck("database", OK, f"none yet at {path}")
-        with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=2.0)) as db:
+        with contextlib.closing(
+            sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=2.0)
+        ) as db:
             verdict = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
     except PatangError as error:
         return HealthCheck("database", FAIL, str(error).removeprefix("database "))
     except sqlite3.Error as error:
-        return HealthCheck("database", FAIL, f"{path}: {error}", "move it away and restore it from a backup")
+        return HealthCheck(
+            "database", FAIL, f"{path}: {error}", "move it away and restore it from a backup"
+        )
     if verdict != "ok":
-        return HealthCheck("database", FAIL, f"{path} is damaged: {verdict}", "move it away and restore it from a backup")
+        return HealthCheck(
+            "database",
+            FAIL,
+            f"{path} is damaged: {verdict}",
+            "move it away and restore it from a backup",
+        )
     holder = _lock_holder(path.with_name(path.name + ".lock"))
-    return HealthCheck("database", OK, f"{path} is whole" + (f"; process {holder} trades on it" if holder else ""))
+    return HealthCheck(
+        "database", OK, f"{path} is whole" + (f"; process {holder} trades on it" if holder else "")
+    )
 
 
 def _lock_holder(lock: Path) -> str:
@@ -173,23 +202,42 @@ async def check_clock(patient: HealthSubject) -> HealthCheck:
     text = f"{abs(skew):.1f} s {'ahead of' if skew > 0 else 'behind'} the broker, to {doubt + 0.5:.1f} s"
     if abs(skew) > SKEW_FAIL + doubt:
         return HealthCheck("clock", FAIL, text, mend)
-    return HealthCheck("clock", WARN, text, mend) if abs(skew) > SKEW_WARN + doubt else HealthCheck("clock", OK, text)
+    return (
+        HealthCheck("clock", WARN, text, mend)
+        if abs(skew) > SKEW_WARN + doubt
+        else HealthCheck("clock", OK, text)
+    )
 
 
 def check_address(outgoing: Address | None, registered: Address | None) -> HealthCheck:
-    """Compare the address that requests leave from with the one Kite takes orders from; behind NAT it cannot be seen."""
+    """Compare the address that requests leave from with the one Kite takes orders from.
+
+    Behind NAT it cannot be seen.
+    """
     where = "register this machine's static address with Kite, and name it in broker.static_ip"
     if outgoing is None:
-        return HealthCheck("address", WARN, "no way out of this machine is known", "check the network")
+        return HealthCheck(
+            "address", WARN, "no way out of this machine is known", "check the network"
+        )
     if registered is None:
-        return HealthCheck("address", WARN, "no static address is configured: Kite takes orders from a registered one", where)
+        return HealthCheck(
+            "address",
+            WARN,
+            "no static address is configured: Kite takes orders from a registered one",
+            where,
+        )
     if outgoing == registered:
         return HealthCheck("address", OK, f"orders leave from {outgoing}, as registered")
     if outgoing.is_private:
         text = f"this machine is {outgoing} behind a router; orders must leave as {registered}"
         return HealthCheck("address", WARN, text, "compare with the router's address")
     text = f"orders leave from {outgoing}, {registered} is registered"
-    return HealthCheck("address", FAIL, text, "name the right one of this machine's addresses in broker.bind_ip, or " + where)
+    return HealthCheck(
+        "address",
+        FAIL,
+        text,
+        "name the right one of this machine's addresses in broker.bind_ip, or " + where,
+    )
 
 
 async def check_instruments(patient: HealthSubject) -> list[HealthCheck]:
@@ -197,15 +245,29 @@ async def check_instruments(patient: HealthSubject) -> list[HealthCheck]:
     try:
         found = await patient.broker.instruments("NSE")
     except PatangError as error:
-        return [HealthCheck("instruments", FAIL, str(error), "try again; Kite makes the list anew at about 08:00 IST")]
+        return [
+            HealthCheck(
+                "instruments",
+                FAIL,
+                str(error),
+                "try again; Kite makes the list anew at about 08:00 IST",
+            )
+        ]
     text = f"{len(found)} on NSE"
     check = HealthCheck("instruments", OK, text)
     if len(found) < FEW_INSTRUMENTS and not patient.sandbox:
-        check = HealthCheck("instruments", WARN, f"only {text}", "the list is incomplete: try again after 08:30 IST")
+        check = HealthCheck(
+            "instruments", WARN, f"only {text}", "the list is incomplete: try again after 08:30 IST"
+        )
     try:
         patient.check_listed(found)
     except DataError as error:
-        return [check, HealthCheck("symbols", FAIL, str(error), "mend feed.watch, or the symbols of the strategy")]
+        return [
+            check,
+            HealthCheck(
+                "symbols", FAIL, str(error), "mend feed.watch, or the symbols of the strategy"
+            ),
+        ]
     return [check]
 
 
@@ -214,7 +276,11 @@ async def check_history(patient: HealthSubject) -> HealthCheck:
     mend = "without it strategies begin with the minutes this desk has kept, or cold: look at your Kite Connect plan"
     now = patient.clock.now()
     try:
-        shares = {each.symbol: each for each in await patient.broker.instruments("NSE") if each.kind == "EQ"}
+        shares = {
+            each.symbol: each
+            for each in await patient.broker.instruments("NSE")
+            if each.kind == "EQ"
+        }
         share = shares.get(LIQUID) or next(iter(shares.values()), None)
         if share is None:
             return HealthCheck("history", WARN, "no share to ask about")
@@ -256,7 +322,9 @@ async def check_feed(patient: HealthSubject) -> HealthCheck:
     running = asyncio.ensure_future(patient.feed.run(ear))
     connected = asyncio.ensure_future(ear.up.wait())
     try:
-        await asyncio.wait({running, connected}, timeout=FEED_PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(
+            {running, connected}, timeout=FEED_PATIENCE, return_when=asyncio.FIRST_COMPLETED
+        )
     finally:
         running.cancel()
         connected.cancel()
@@ -264,7 +332,9 @@ async def check_feed(patient: HealthSubject) -> HealthCheck:
     if ear.up.is_set():
         return HealthCheck("feed", OK, "connected")
     why = ear.notices[-1] if ear.notices else f"no connection within {FEED_PATIENCE:.0f} s"
-    return HealthCheck("feed", FAIL, why, "check broker.ws, the network, and that the plan includes market data")
+    return HealthCheck(
+        "feed", FAIL, why, "check broker.ws, the network, and that the plan includes market data"
+    )
 
 
 def report_lines(checks: list[HealthCheck]) -> Iterator[str]:

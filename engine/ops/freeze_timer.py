@@ -1,8 +1,9 @@
 """The end of a process whose interpreter is held by native code that never returns.
 
-No thread of Python's runs then, not even the watchdog, and no signal is heard. A timer of the kernel needs no interpreter: it
-counts the processor time since the watchdog last wound it, has every thread's place written down, and ends the process.
-A desk that finds such a record opens latched.
+No thread of Python's runs then, not even the watchdog, and no signal is heard. A timer of the
+kernel needs no interpreter: it counts the processor time since the watchdog last wound it, has
+every thread's place written down, and ends the process. A desk that finds such a record opens
+latched.
 """
 
 import contextlib
@@ -13,18 +14,27 @@ from typing import Final
 
 NAME: Final = "frozen"
 CPU_S: Final = 30.0
-"""Seconds of processor time without a turn of the watchdog; sleep, SIGSTOP and a suspended machine count for nothing."""
+"""Seconds of processor time without a turn of the watchdog.
+
+Sleep, SIGSTOP and a suspended machine count for nothing.
+"""
 
 
 def read_freeze_record(folder: Path) -> str:
-    """Return what a process that was ended so has left in its state folder; raise `OSError` where it cannot be read."""
+    """Return what a process that was ended so has left in its state folder.
+
+    Raise `OSError` where it cannot be read.
+    """
     with contextlib.suppress(FileNotFoundError):
         return (folder / NAME).read_text(encoding="utf-8", errors="replace")
     return ""
 
 
 class FreezeTimer:
-    """Ends the process where the timer runs out; the record lies in a state folder. Raises `OSError`."""
+    """Ends the process where the timer runs out; the record lies in a state folder.
+
+    Raises `OSError`.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / NAME

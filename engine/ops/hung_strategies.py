@@ -1,4 +1,7 @@
-"""Strategies that do not come back: found by the count of their calls, and ended by an exception in the engine's thread."""
+"""Strategies that do not come back.
+
+Found by the count of their calls, and ended by an exception in the engine's thread.
+"""
 
 import ctypes
 from collections.abc import Iterator, Sequence
@@ -10,7 +13,10 @@ SECOND: Final = 1_000_000_000
 
 
 class StrategyHung(BaseException):
-    """What ends a strategy that does not come back; it is raised wherever the strategy is, as soon as that is Python."""
+    """What ends a strategy that does not come back.
+
+    It is raised wherever the strategy is, as soon as that is Python.
+    """
 
     def __str__(self) -> str:
         """Say what it did."""
@@ -18,7 +24,10 @@ class StrategyHung(BaseException):
 
 
 class HungStrategies:
-    """Looks at the day's strategies from another thread; `seconds` is how long one may be at work (0: for ever)."""
+    """Looks at the day's strategies from another thread.
+
+    `seconds` is how long one may be at work (0: for ever).
+    """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds

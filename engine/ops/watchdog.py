@@ -1,7 +1,8 @@
 """The watchdog: a thread of its own that notices what the engine cannot notice itself, and says what to do.
 
-A stalled engine, a clock that jumps and a full disk latch the kill switch; a silent feed and growing memory are told.
-Each is told once, until it is well again. It reads the board and the machine, and waits for nobody.
+A stalled engine, a clock that jumps and a full disk latch the kill switch; a silent feed and
+growing memory are told. Each is told once, until it is well again. It reads the board and the
+machine, and waits for nobody.
 """
 
 import shutil
@@ -72,17 +73,28 @@ class WatchedEngine(Protocol):
 
 
 class Watchdog:
-    """Looks four times a second until closed; `tell` takes one line for the operator, `failure` hears if it dies.
+    """Looks four times a second until closed.
 
-    `paced`: the exchange waits for the desk, so that neither heartbeat nor silence mean anything. Without an `engine` no
-    strategy is looked at. `wind` is called at every turn.
+    `tell` takes one line for the operator, `failure` hears if it dies.
+
+    `paced`: the exchange waits for the desk, so that neither heartbeat nor silence mean anything.
+    Without an `engine` no strategy is looked at. `wind` is called at every turn.
     """
 
     def __init__(
-        self, bounds: Bounds, board: Board, kill: KillSwitch, folder: Path, tell: Callable[[str], None],
-        failure: Failure, *, paced: bool = False, sources: MachineSources | None = None, engine: WatchedEngine | None = None,
+        self,
+        bounds: Bounds,
+        board: Board,
+        kill: KillSwitch,
+        folder: Path,
+        tell: Callable[[str], None],
+        failure: Failure,
+        *,
+        paced: bool = False,
+        sources: MachineSources | None = None,
+        engine: WatchedEngine | None = None,
         wind: Callable[[], None] = lambda: None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._bounds = bounds
         self._board = board
         self._kill = kill
@@ -132,20 +144,39 @@ class Watchdog:
         hung = (
             []
             if self._paced or self._engine is None
-            else list(self._hung.end_hung(self._engine.slots, self._sources.monotonic(), self._engine.thread))
+            else list(
+                self._hung.end_hung(
+                    self._engine.slots, self._sources.monotonic(), self._engine.thread
+                )
+            )
         )
         for name in hung:
-            yield WatchdogFinding(f"strategy {name}", f"the engine has stood still for {bounds.engine_s:g} s in strategy {name}: "
-                          "it is ended there; if it does not come back, end the desk and start it without that strategy",
-                          halts=True)  # fmt: skip
+            yield WatchdogFinding(
+                f"strategy {name}",
+                f"the engine has stood still for {bounds.engine_s:g} s in strategy {name}: "
+                "it is ended there; if it does not come back, end the desk and start it without that strategy",
+                halts=True,
+            )
         if header.state in AWAKE and not self._paced and not self._hung.is_busy:
             silent = (self._sources.monotonic() - self._board.heartbeat) / SECOND
             if bounds.engine_s and self._board.heartbeat and silent > bounds.engine_s:
-                yield WatchdogFinding("engine", f"the engine has stood still for {bounds.engine_s:g} s: protection is at the "
-                              "broker; if it does not come back, end the desk and start it again", halts=True)  # fmt: skip
-            elif bounds.feed_s and header.phase == CONTINUOUS and header.feed_age > bounds.feed_s * SECOND:
-                yield WatchdogFinding("feed", f"no market data for {bounds.feed_s:g} s: entries are held back; look at the "
-                              "network and at the broker's status page", halts=False)  # fmt: skip
+                yield WatchdogFinding(
+                    "engine",
+                    f"the engine has stood still for {bounds.engine_s:g} s: protection is at the "
+                    "broker; if it does not come back, end the desk and start it again",
+                    halts=True,
+                )
+            elif (
+                bounds.feed_s
+                and header.phase == CONTINUOUS
+                and header.feed_age > bounds.feed_s * SECOND
+            ):
+                yield WatchdogFinding(
+                    "feed",
+                    f"no market data for {bounds.feed_s:g} s: entries are held back; look at the "
+                    "network and at the broker's status page",
+                    halts=False,
+                )
         yield from self._clock_findings()
         yield from self._disk_findings()
         yield from self._memory_findings()
@@ -158,21 +189,37 @@ class Watchdog:
             self._began = offset
         crept = (offset - self._began) / SECOND
         if self._bounds.clock_s and abs(crept) > self._bounds.clock_s:
-            yield WatchdogFinding("crept", f"the machine's clock has moved by more than {self._bounds.clock_s:g} s in small steps "
-                          "since the desk began, which keeps its own time and compares it with the exchange's: check its "
-                          "time service (patang doctor)", halts=False)  # fmt: skip
+            yield WatchdogFinding(
+                "crept",
+                f"the machine's clock has moved by more than {self._bounds.clock_s:g} s in small steps "
+                "since the desk began, which keeps its own time and compares it with the exchange's: check its "
+                "time service (patang doctor)",
+                halts=False,
+            )
         if self._bounds.clock_s and abs(jumped) > self._bounds.clock_s:
-            yield WatchdogFinding("clock", f"the machine's clock jumped by {jumped:+.1f} s: check its time service (patang "
-                          "doctor), start the desk anew, then resume", halts=True)  # fmt: skip
+            yield WatchdogFinding(
+                "clock",
+                f"the machine's clock jumped by {jumped:+.1f} s: check its time service (patang "
+                "doctor), start the desk anew, then resume",
+                halts=True,
+            )
 
     def _disk_findings(self) -> Iterator[WatchdogFinding]:
         free = shutil.disk_usage(self._folder).free // MB
         if free < self._bounds.disk_mb:
-            yield WatchdogFinding("disk", f"{free} MB are left where {self._folder} is, below {self._bounds.disk_mb}: free some "
-                          "space, then resume", halts=True)  # fmt: skip
+            yield WatchdogFinding(
+                "disk",
+                f"{free} MB are left where {self._folder} is, below {self._bounds.disk_mb}: free some "
+                "space, then resume",
+                halts=True,
+            )
 
     def _memory_findings(self) -> Iterator[WatchdogFinding]:
         used = self._sources.memory() // MB
         if self._bounds.memory_mb and used > self._bounds.memory_mb:
-            yield WatchdogFinding("memory", f"the desk uses {used} MB, above {self._bounds.memory_mb}: halt and start it anew "
-                          "when nothing is under way", halts=False)  # fmt: skip
+            yield WatchdogFinding(
+                "memory",
+                f"the desk uses {used} MB, above {self._bounds.memory_mb}: halt and start it anew "
+                "when nothing is under way",
+                halts=False,
+            )

@@ -1,4 +1,7 @@
-"""How long to wait before a request that was turned away is made again: longer each time, by kind, and never in step."""
+"""How long to wait before a request that was turned away is made again.
+
+Longer each time, by kind, and never in step.
+"""
 
 import random
 
@@ -14,7 +17,9 @@ SHUT = 180 * SECOND
 
 
 class BackOff:
-    """Counts refusals in a row by kind; `jitter` takes up to a half off each wait, so that requests do not come in step.
+    """Counts refusals in a row by kind.
+
+    `jitter` takes up to a half off each wait, so that requests do not come in step.
 
     Refusals of one kind that come before their wait is over count once.
     """

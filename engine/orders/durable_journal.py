@@ -1,4 +1,7 @@
-"""How long the order path waits for the disk: entries until it has them, exits and protection for a second at the most."""
+"""How long the order path waits for the disk.
+
+Entries until it has them, exits and protection for a second at the most.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -11,26 +14,37 @@ from engine.errors import OperatorError
 from engine.ports import Journal
 
 DISK_S: Final = 1.0
-"""Seconds that exits and protection wait for a disk from which somebody waits in vain; then they leave from memory."""
+"""Seconds that exits and protection wait for a disk from which somebody waits in vain.
+
+Then they leave from memory.
+"""
 AGAIN_S: Final = 1.0
 """Seconds after which a disk that has refused is asked again, whether anybody waits or not."""
 ENDLESS: Final = 1e9
 GRAIN_S: Final = 1e-3
 """Less than this is not waited for: timers are no finer."""
-SLOW: Final = "the disk does not keep up: exits and protection leave before they are on record, entries wait"
+SLOW: Final = (
+    "the disk does not keep up: exits and protection leave before they are on record, entries wait"
+)
 CAUGHT_UP: Final = "the disk has caught up: all that has left is on record"
 
 
 class DurableJournal:
     """The journal as requests wait for it; belongs to the engine's event loop.
 
-    A commit that succeeds has taken everything asked for before it, refusals included. While one is in vain for longer than
-    `DISK_S`, nothing that protects or leaves waits at all: the second is that of the disk, not of each request.
+    A commit that succeeds has taken everything asked for before it, refusals included. While one is
+    in vain for longer than `DISK_S`, nothing that protects or leaves waits at all: the second is
+    that of the disk, not of each request.
     """
 
-    def __init__(self, journal: Journal, entry_wait_s: float, tell: Callable[[str, str, str], None]) -> None:
+    def __init__(
+        self, journal: Journal, entry_wait_s: float, tell: Callable[[str, str, str], None]
+    ) -> None:
         self.bounded = False
-        """Whether the wait has a bound at all; in lockstep nothing may depend on the machine's speed."""
+        """Whether the wait has a bound at all.
+
+        In lockstep nothing may depend on the machine's speed.
+        """
         self.ahead = 0
         self.journal = journal
         self._entry_wait_s = entry_wait_s
@@ -48,7 +62,10 @@ class DurableJournal:
         return DiskState(behind, max(self._waited, behind), self.ahead)
 
     async def commit_for(self, purpose: OrderPurpose) -> None:
-        """Have everything so far on disk, or let an exit or protection leave without; raise `OperatorError` for an entry."""
+        """Have everything so far on disk, or let an exit or protection leave without.
+
+        Raise `OperatorError` for an entry.
+        """
         entry = purpose is OrderPurpose.ENTRY
         try:
             await self.commit_within(self._entry_wait_s if entry else None)
@@ -58,9 +75,12 @@ class DurableJournal:
             self._count_ahead()
 
     async def commit_within(self, seconds: float | None) -> None:
-        """Have everything so far on disk within some seconds; raise `OperatorError` where it refuses, or takes longer.
+        """Have everything so far on disk within some seconds.
 
-        None: until the disk has let anybody wait for `DISK_S`. Where nothing is `bounded`, however long it takes.
+        Raise `OperatorError` where it refuses, or takes longer.
+
+        None: until the disk has let anybody wait for `DISK_S`. Where nothing is `bounded`, however
+        long it takes.
         """
         clock, commit = asyncio.get_running_loop(), self._start_commit()
         seconds = seconds if self.bounded else ENDLESS

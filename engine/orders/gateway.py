@@ -1,7 +1,8 @@
 """From a command to the broker: intent on disk, governor, send, and what became of it.
 
-A request either is done, is refused, or is unknown. Unknown ones are looked up in the broker's books
-(`engine/orders/request_lookups.py`), never sent again, and given up only after repeated looks over a settle time.
+A request either is done, is refused, or is unknown. Unknown ones are looked up in the broker's
+books (`engine/orders/request_lookups.py`), never sent again, and given up only after repeated looks
+over a settle time.
 """
 
 import asyncio
@@ -33,7 +34,15 @@ from engine.orders.durable_journal import DurableJournal
 from engine.orders.governor import Governor
 from engine.orders.killswitch import KillSwitch
 from engine.orders.request_lookups import LookupPolicy, RequestLookups, UnresolvedRequest
-from engine.orders.requests import PURPOSES, QueuedRequest, by_urgency, changed_intent, is_entry, purpose_of, token_of
+from engine.orders.requests import (
+    PURPOSES,
+    QueuedRequest,
+    by_urgency,
+    changed_intent,
+    is_entry,
+    purpose_of,
+    token_of,
+)
 from engine.ports import Broker, Clock, Journal, SlicedOrder
 
 BACK_OFF = 1 * SECOND
@@ -104,7 +113,10 @@ class OrderGateway:
         return self._moves
 
     def waiting_since(self) -> tuple[int, str]:
-        """Return since when (ns) something has waited for the broker's answer, and what; 0: nothing does."""
+        """Return since when (ns) something has waited for the broker's answer, and what.
+
+        0: nothing does.
+        """
         waits = [(asked, "a request under way") for asked in self._asked.values()]
         if (found := self.lookups.waiting_since())[0]:
             waits.append(found)
@@ -114,7 +126,9 @@ class OrderGateway:
     def put(self, command: KernelCommand) -> None:
         """Queue one command; cancels, deletions and exits first, then protection, then entries."""
         self._number += 1
-        self._queue.append((PURPOSES.index(purpose_of(command)), self._number, command, self.clock.now()))
+        self._queue.append(
+            (PURPOSES.index(purpose_of(command)), self._number, command, self.clock.now())
+        )
         self.wake.set()
 
     def queued_requests(self) -> tuple[QueuedRequest, ...]:
@@ -124,7 +138,9 @@ class OrderGateway:
             market = self.kernel.markets.get(token_of(command))
             symbol = market.instrument.symbol if market else ""
             due = self._command_due(command, now)
-            found.append(QueuedRequest(purpose_of(command).name, type(command).__name__, symbol, since, due))
+            found.append(
+                QueuedRequest(purpose_of(command).name, type(command).__name__, symbol, since, due)
+            )
         return tuple(found)
 
     def next_due(self) -> int | None:
@@ -142,10 +158,12 @@ class OrderGateway:
         return self.governor.call_due(purpose_of(command), now)
 
     def _take_command(self) -> KernelCommand | None:
-        """Take the most urgent request that may leave now; one that must wait lets less urgent ones pass.
+        """Take the most urgent request that may leave now.
 
-        Entries leave one lane free: an exit never waits behind entries that hang. An entry that has waited too long is
-        refused: its reason is a price of the past.
+        One that must wait lets less urgent ones pass.
+
+        Entries leave one lane free: an exit never waits behind entries that hang. An entry that has
+        waited too long is refused: its reason is a price of the past.
         """
         now = self.clock.now()
         for _, _, command, since in sorted(self._queue, key=by_urgency):
@@ -155,7 +173,9 @@ class OrderGateway:
             if due < 0 or late or held:
                 self._drop_command(command)
                 why = "the desk holds entries back" if held else "it waited too long to be sent"
-                self._refuse_command(command, why if held or late else "the day's order limit is used up")
+                self._refuse_command(
+                    command, why if held or late else "the day's order limit is used up"
+                )
                 continue
             if due <= now and not self._is_held(command):
                 self._drop_command(command)
@@ -163,7 +183,10 @@ class OrderGateway:
         return None
 
     def _is_held(self, command: KernelCommand) -> bool:
-        """Tell whether a request waits for an answer: an entry for a lane, a change for the proof of what it changes."""
+        """Tell whether a request waits for an answer.
+
+        An entry for a lane, a change for the proof of what it changes.
+        """
         if is_entry(command):
             return 0 < self._lanes - 1 <= self._entering
         changed = changed_intent(command)
@@ -171,7 +194,9 @@ class OrderGateway:
 
     def poll_due(self) -> int | None:
         """Return when the next look at the books is due (ns), None where nothing asks for one."""
-        if any(self.lookups.awaits_proof(changed_intent(command)) for _, _, command, _ in self._queue):
+        if any(
+            self.lookups.awaits_proof(changed_intent(command)) for _, _, command, _ in self._queue
+        ):
             return max(self.clock.now(), self.lookups.paused_until)
         return self.lookups.poll_due()
 
@@ -184,7 +209,10 @@ class OrderGateway:
         self._queue = [item for item in self._queue if item[2] is not command]
 
     async def drain(self) -> bool:
-        """Send, one after the other, everything that may leave now; return whether anything was sent."""
+        """Send, one after the other, everything that may leave now.
+
+        Return whether anything was sent.
+        """
         before = self.sent
         while (command := self._take_command()) is not None:
             await self._carry_out(command)
@@ -206,7 +234,9 @@ class OrderGateway:
                     continue
                 task = tasks.create_task(self._carry_out(command))
                 self._entering += is_entry(command)
-                task.add_done_callback(partial(_lane_done, self._free_lane, free, entry=is_entry(command)))
+                task.add_done_callback(
+                    partial(_lane_done, self._free_lane, free, entry=is_entry(command))
+                )
 
     def _free_lane(self, free: asyncio.Semaphore, *, entry: bool) -> None:
         self._entering -= entry
@@ -242,7 +272,9 @@ class OrderGateway:
             elif isinstance(command, CancelOrder):
                 order = command.order
                 request = self.broker.cancel(order.order_id)
-                await self._await_change(order.intent, RequestVerb.CANCEL, order.order_id, request, OrderPurpose.EXIT)
+                await self._await_change(
+                    order.intent, RequestVerb.CANCEL, order.order_id, request, OrderPurpose.EXIT
+                )
             elif isinstance(command, PlaceGtt | ModifyGtt | DeleteGtt):
                 await self._send_gtt(command)
         finally:
@@ -266,7 +298,9 @@ class OrderGateway:
             return
         self.governor.order_sent(self.clock.now())
         self._post_answer(order.intent, RequestVerb.PLACE, RequestOutcome.SENT)
-        request = self.broker.place_sliced(order) if order.terms.autoslice else self.broker.place(order)
+        request = (
+            self.broker.place_sliced(order) if order.terms.autoslice else self.broker.place(order)
+        )
         await self._await_placement(order.intent, request, order.purpose)
 
     async def _modify_order(self, command: ModifyOrder) -> None:
@@ -275,13 +309,23 @@ class OrderGateway:
         try:
             await self.durable_journal.commit_for(order.purpose)
         except OperatorError as error:
-            self._post_answer(order.intent, RequestVerb.MODIFY, RequestOutcome.REFUSED, order.order_id, str(error))
+            self._post_answer(
+                order.intent, RequestVerb.MODIFY, RequestOutcome.REFUSED, order.order_id, str(error)
+            )
             return
         if self._is_barred(order):
-            self._post_answer(order.intent, RequestVerb.MODIFY, RequestOutcome.REFUSED, order.order_id, "the kill switch is latched")
+            self._post_answer(
+                order.intent,
+                RequestVerb.MODIFY,
+                RequestOutcome.REFUSED,
+                order.order_id,
+                "the kill switch is latched",
+            )
             return
         request = self.broker.modify(order.order_id, change)
-        await self._await_change(order.intent, RequestVerb.MODIFY, order.order_id, request, order.purpose)
+        await self._await_change(
+            order.intent, RequestVerb.MODIFY, order.order_id, request, order.purpose
+        )
 
     async def _send_gtt(self, command: PlaceGtt | ModifyGtt | DeleteGtt) -> None:
         gtt = command.gtt
@@ -290,17 +334,25 @@ class OrderGateway:
         if isinstance(command, PlaceGtt):
             self.governor.call_sent(self.clock.now())
             self._post_answer(gtt.intent, RequestVerb.PLACE, RequestOutcome.SENT)
-            await self._await_placement(gtt.intent, self.broker.place_gtt(gtt), OrderPurpose.PROTECT)
+            await self._await_placement(
+                gtt.intent, self.broker.place_gtt(gtt), OrderPurpose.PROTECT
+            )
         elif isinstance(command, ModifyGtt):
             self.lookups.note_change(gtt.intent)
             request = self.broker.modify_gtt(gtt)
-            await self._await_change(gtt.intent, RequestVerb.MODIFY, str(gtt.gtt_id), request, OrderPurpose.PROTECT)
+            await self._await_change(
+                gtt.intent, RequestVerb.MODIFY, str(gtt.gtt_id), request, OrderPurpose.PROTECT
+            )
         else:
             request = self.broker.delete_gtt(gtt.gtt_id)
-            await self._await_change(gtt.intent, RequestVerb.CANCEL, str(gtt.gtt_id), request, OrderPurpose.EXIT)
+            await self._await_change(
+                gtt.intent, RequestVerb.CANCEL, str(gtt.gtt_id), request, OrderPurpose.EXIT
+            )
         self.touched[gtt.intent] = self._moves + 1
 
-    async def _await_placement(self, intent: int, request: Awaitable[str | int | SlicedOrder], purpose: OrderPurpose) -> None:
+    async def _await_placement(
+        self, intent: int, request: Awaitable[str | int | SlicedOrder], purpose: OrderPurpose
+    ) -> None:
         """Await a placement and post its outcome."""
         self.sent += 1
         self.lookups.note_sent(intent)
@@ -323,7 +375,12 @@ class OrderGateway:
 
     def _note_refusal(self, intent: int, reason: str, purpose: OrderPurpose) -> None:
         """Have a refusal of something new believed when the books bear it out."""
-        self.lookups.note_refusal(intent, self._moves, reason, self._refusal_wait(intent, RequestVerb.PLACE, reason, purpose))
+        self.lookups.note_refusal(
+            intent,
+            self._moves,
+            reason,
+            self._refusal_wait(intent, RequestVerb.PLACE, reason, purpose),
+        )
 
     def _post_unknown(self, intent: int, reason: str) -> None:
         self.lookups.look_for(intent)
@@ -340,11 +397,26 @@ class OrderGateway:
             return
         missing = [*made.refused, *made.unknown]
         reason = f"{len(missing)} slices are missing: {missing[0]}" if missing else ""
-        self.post(BrokerAnswer(
-            self.clock.now(), intent, RequestVerb.PLACE, RequestOutcome.ACCEPTED, made.order_ids[0], reason, len(made.order_ids)
-        ))  # fmt: skip
+        self.post(
+            BrokerAnswer(
+                self.clock.now(),
+                intent,
+                RequestVerb.PLACE,
+                RequestOutcome.ACCEPTED,
+                made.order_ids[0],
+                reason,
+                len(made.order_ids),
+            )
+        )
 
-    async def _await_change(self, intent: int, verb: RequestVerb, broker_id: str, request: Awaitable[None], purpose: OrderPurpose) -> None:
+    async def _await_change(
+        self,
+        intent: int,
+        verb: RequestVerb,
+        broker_id: str,
+        request: Awaitable[None],
+        purpose: OrderPurpose,
+    ) -> None:
         """Await a change to something the broker already has, and post its outcome."""
         self.sent += 1
         self.governor.call_sent(self.clock.now())
@@ -352,9 +424,13 @@ class OrderGateway:
         try:
             await request
         except OrderRefused as error:
-            self._post_turned_away(intent, verb, broker_id, f"{error.code}: {error.reason}", purpose)
+            self._post_turned_away(
+                intent, verb, broker_id, f"{error.code}: {error.reason}", purpose
+            )
         except OrderUnknown as error:
-            self._post_turned_away(intent, verb, broker_id, str(error), purpose, RequestOutcome.UNKNOWN)
+            self._post_turned_away(
+                intent, verb, broker_id, str(error), purpose, RequestOutcome.UNKNOWN
+            )
         except RetryableError as error:
             self.governor.back_off(purpose, self.clock.now() + BACK_OFF)
             self._post_turned_away(intent, verb, broker_id, f"busy: {error}", purpose)
@@ -365,30 +441,55 @@ class OrderGateway:
         finally:
             self._asked.pop(intent, None)
 
-    def _post_answer(self, intent: int, verb: RequestVerb, outcome: RequestOutcome, broker_id: str = "", reason: str = "") -> None:
+    def _post_answer(
+        self,
+        intent: int,
+        verb: RequestVerb,
+        outcome: RequestOutcome,
+        broker_id: str = "",
+        reason: str = "",
+    ) -> None:
         self.post(BrokerAnswer(self.clock.now(), intent, verb, outcome, broker_id, reason))
 
     def _post_turned_away(
-        self, intent: int, verb: RequestVerb, broker_id: str, reason: str, purpose: OrderPurpose, outcome: RequestOutcome = RequestOutcome.REFUSED
+        self,
+        intent: int,
+        verb: RequestVerb,
+        broker_id: str,
+        reason: str,
+        purpose: OrderPurpose,
+        outcome: RequestOutcome = RequestOutcome.REFUSED,
     ) -> None:
         """Post that a change came to nothing, and how long to wait before the next."""
         wait = self._refusal_wait(intent, verb, reason, purpose)
-        self.post(BrokerAnswer(self.clock.now(), intent, verb, outcome, broker_id, reason, wait=wait))
+        self.post(
+            BrokerAnswer(self.clock.now(), intent, verb, outcome, broker_id, reason, wait=wait)
+        )
 
-    def _refusal_wait(self, intent: int, verb: RequestVerb, reason: str, purpose: OrderPurpose) -> int:
-        """Return how long to wait before the next request (ns): a busy broker is so for all of a kind.
+    def _refusal_wait(
+        self, intent: int, verb: RequestVerb, reason: str, purpose: OrderPurpose
+    ) -> int:
+        """Return how long to wait before the next request (ns).
+
+        A busy broker is so for all of a kind.
 
         How often the broker has said no to a new order or GTT itself, the kernel counts.
         """
         now, busy = self.clock.now(), is_transient_refusal(reason)
-        what = self.kernel.order_store.orders.get(intent) or self.kernel.order_store.gtts.get(intent)
+        what = self.kernel.order_store.orders.get(intent) or self.kernel.order_store.gtts.get(
+            intent
+        )
         if what is not None and lacks_authorisation(reason):
             self.unauthorised_tokens.add(int(what.token))
             return AGAIN
         market = self.kernel.markets.get(int(what.token)) if what is not None else None
         most = longest_wait(market.instrument.hours, purpose, now) if market is not None else BUSY
         kind = (verb, purpose if busy else intent)
-        return self.back_off.count_refusal(kind, now, most) if busy or verb is not RequestVerb.PLACE else 0
+        return (
+            self.back_off.count_refusal(kind, now, most)
+            if busy or verb is not RequestVerb.PLACE
+            else 0
+        )
 
     def _refuse_order(self, order: Order, reason: str) -> None:
         self._post_answer(order.intent, RequestVerb.PLACE, RequestOutcome.REFUSED, reason=reason)
@@ -398,6 +499,8 @@ class OrderGateway:
             self._refuse_order(command.order, reason)
 
 
-def _lane_done(freed: Callable[..., None], free: asyncio.Semaphore, task: asyncio.Task[None], *, entry: bool) -> None:
+def _lane_done(
+    freed: Callable[..., None], free: asyncio.Semaphore, task: asyncio.Task[None], *, entry: bool
+) -> None:
     del task
     freed(free, entry=entry)

@@ -1,6 +1,7 @@
 """The account's rate limits: sliding windows per second and minute, a count per day, a reserve that entries never touch.
 
-Sources: Zerodha's documented limits (10 orders/s, 400/min, 5,000/day; 10 requests/s in all); ours stand below them.
+Sources: Zerodha's documented limits (10 orders/s, 400/min, 5,000/day; 10 requests/s in all); ours
+stand below them.
 """
 
 from collections import deque
@@ -11,7 +12,10 @@ from compiled.model.values import MINUTE, SECOND, OrderPurpose
 
 @dataclass(frozen=True, slots=True)
 class GovernorRates:
-    """The operator's rates; `reserve_per_second` of each second's orders are kept for exits and protection."""
+    """The operator's rates.
+
+    `reserve_per_second` of each second's orders are kept for exits and protection.
+    """
 
     per_second: int = 9
     per_minute: int = 380
@@ -46,12 +50,20 @@ class Governor:
             return -1
         second = self.rates.per_second - (self.rates.reserve_per_second if entry else 0)
         minute = self.rates.per_minute - (10 * self.rates.reserve_per_second if entry else 0)
-        due = max(_next_free(self._second, second, SECOND, now), _next_free(self._minute, minute, MINUTE, now))
+        due = max(
+            _next_free(self._second, second, SECOND, now),
+            _next_free(self._minute, minute, MINUTE, now),
+        )
         return max(due, self.call_due(purpose, now))
 
     def call_due(self, purpose: OrderPurpose, now: int) -> int:
-        """Return when any other request (cancel, modify, GTT) may leave; only exits may use the reserve."""
-        most = self.rates.per_second - (0 if purpose is OrderPurpose.EXIT else self.rates.reserve_per_second)
+        """Return when any other request (cancel, modify, GTT) may leave.
+
+        Only exits may use the reserve.
+        """
+        most = self.rates.per_second - (
+            0 if purpose is OrderPurpose.EXIT else self.rates.reserve_per_second
+        )
         return max(_next_free(self._calls, most, SECOND, now), self._paused.get(purpose, 0))
 
     def order_sent(self, now: int) -> None:
@@ -71,7 +83,10 @@ class Governor:
             self._paused[other] = until
 
     def shift_clock(self, by: int) -> None:
-        """Take note that the clock was set on by so many ns: what has left did not leave that much earlier."""
+        """Take note that the clock was set on by so many ns.
+
+        What has left did not leave that much earlier.
+        """
         for sent in (self._second, self._minute, self._calls):
             sent.extend([sent.popleft() + by for _ in range(len(sent))])
 

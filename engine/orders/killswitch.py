@@ -1,8 +1,9 @@
 """The kill switch: a latch with a reason, checked on the order path itself, kept on disk, restored at start.
 
-The file `KILL` is the latch as others see it: whoever creates it, stops the desk. It works without the event loop, the
-screen and the database. `KILL.log` beside it keeps every latching and every release, the database keeps them again: at the
-start all three are compared and the strictest holds. A release is an entry with a reason in the log, never an absence.
+The file `KILL` is the latch as others see it: whoever creates it, stops the desk. It works without
+the event loop, the screen and the database. `KILL.log` beside it keeps every latching and every
+release, the database keeps them again: at the start all three are compared and the strictest holds.
+A release is an entry with a reason in the log, never an absence.
 """
 
 import contextlib
@@ -57,11 +58,14 @@ class KillLogEntry(NamedTuple):
 class KillSwitch:
     """Latches once and stays latched, over restarts, until `resume`.
 
-    `now` tells the time of day (ns UTC) for the record, `kept` is what the database has of it, oldest first. `listeners` are
-    called with the latch, or None on resume, from whatever thread acted; they must not block.
+    `now` tells the time of day (ns UTC) for the record, `kept` is what the database has of it,
+    oldest first. `listeners` are called with the latch, or None on resume, from whatever thread
+    acted; they must not block.
     """
 
-    def __init__(self, path: Path, now: Callable[[], int] = time.time_ns, kept: Iterable[KillLogEntry] = ()) -> None:
+    def __init__(
+        self, path: Path, now: Callable[[], int] = time.time_ns, kept: Iterable[KillLogEntry] = ()
+    ) -> None:
         self.path = path
         self.recorded = 0
         """How often something was added to the history."""
@@ -95,7 +99,8 @@ class KillSwitch:
     def trigger(self, level: str, reason: str, who: str) -> None:
         """Latch at `level` ("halt" or "flatten"); a flatten may follow a halt, nothing goes back.
 
-        Waits a moment for the disk; what became of that is in `unkept`, and tried again by `check_file`.
+        Waits a moment for the disk; what became of that is in `unkept`, and tried again by
+        `check_file`.
         """
         self._event.set()  # before anything that a lock or a disk could hold up
         risen = self._raise_latch(KillLatch(level, one_line(reason), one_line(who), self._now()))
@@ -103,9 +108,12 @@ class KillSwitch:
             self._start_writing(DISK_S)
 
     def check_file(self) -> None:
-        """Take over a latch that stands in the file: ours from before, or one that somebody else put there.
+        """Take over a latch that stands in the file.
 
-        What somebody else put there is left as it is: whoever made an empty file may still be writing to it.
+        Ours from before, or one that somebody else put there.
+
+        What somebody else put there is left as it is: whoever made an empty file may still be
+        writing to it.
         """
         if not self._disk.acquire(blocking=False):
             return  # somebody is writing, and takes what is there along
@@ -124,11 +132,15 @@ class KillSwitch:
         Raises `OperatorError` where the disk does not take it: the latch then holds.
         """
         done: list[KillLatch | OSError | None] = []
-        _run_bounded(lambda: done.append(self._release_latch(one_line(reason), one_line(who))), RELEASE_S)
+        _run_bounded(
+            lambda: done.append(self._release_latch(one_line(reason), one_line(who))), RELEASE_S
+        )
         if not done:
             raise OperatorError(f"not released: the disk of {self.path.parent} does not answer")
         if isinstance(done[0], OSError):
-            raise OperatorError(f"not released: {done[0].filename or self.path}: {in_words(done[0])}")
+            raise OperatorError(
+                f"not released: {done[0].filename or self.path}: {in_words(done[0])}"
+            )
         return done[0]
 
     def history(self) -> list[KillLogEntry]:
@@ -139,7 +151,9 @@ class KillSwitch:
             return []
         found = []
         for line in lines:
-            with contextlib.suppress(ValueError, AttributeError, TypeError, OverflowError, RecursionError):
+            with contextlib.suppress(
+                ValueError, AttributeError, TypeError, OverflowError, RecursionError
+            ):
                 row = json.loads(line.decode(errors="replace"))
                 texts = [one_line(row.get(key, "")) for key in ("act", "level", "reason", "who")]
                 found.append(KillLogEntry(_valid_instant(row.get("ts")), *texts))
@@ -191,11 +205,17 @@ class KillSwitch:
             if latch is None:
                 self.unkept = ""
                 return
-            refused = [_try_write(lambda: self._write_file(latch)), _try_write(lambda: self._record_latch(latch))]
+            refused = [
+                _try_write(lambda: self._write_file(latch)),
+                _try_write(lambda: self._record_latch(latch)),
+            ]
             self.unkept = refused[0] if all(refused) else ""
 
     def _take_file(self) -> bool:
-        """Let what stands in the file hold, if it is stricter than what does; tell whether it is."""
+        """Let what stands in the file hold, if it is stricter than what does.
+
+        Tell whether it is.
+        """
         put = 0
         try:
             put = self.path.lstat().st_mtime_ns
@@ -210,14 +230,19 @@ class KillSwitch:
     def _write_file(self, latch: KillLatch) -> None:
         """Keep the latch in the file, unless what stands there is as strict."""
         with contextlib.suppress(OSError):
-            found = _parse_latch(private_files.read_private(self.path, LONGEST_FILE).decode(errors="replace"))
+            found = _parse_latch(
+                private_files.read_private(self.path, LONGEST_FILE).decode(errors="replace")
+            )
             if found.level == latch.level:
                 return
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         private_files.replace_private(self.path, json.dumps(latch._asdict()).encode())
 
     def _record_latch(self, latch: KillLatch) -> None:
-        """Put a latching on record, once: the file may be found again by the next run, or by `patang resume`."""
+        """Put a latching on record, once.
+
+        The file may be found again by the next run, or by `patang resume`.
+        """
         if latch.key not in {known.key for known in standing_latches(self.history())[0]}:
             self._append_log({"act": "latch", **latch._asdict()})
 
@@ -246,7 +271,9 @@ class KillSwitch:
                 return error
             with self._lock:
                 self._standing = self._standing[len(releasing) :]
-                self._latch = self._standing[-1] if self._standing else None  # a flatten that came meanwhile stays
+                self._latch = (
+                    self._standing[-1] if self._standing else None
+                )  # a flatten that came meanwhile stays
                 if self._latch is None:
                     self._event.clear()
                     self.unkept = ""
@@ -255,13 +282,19 @@ class KillSwitch:
         return old
 
 
-def standing_latches(history: Iterable[KillLogEntry]) -> tuple[list[KillLatch], set[tuple[int, str]]]:
+def standing_latches(
+    history: Iterable[KillLogEntry],
+) -> tuple[list[KillLatch], set[tuple[int, str]]]:
     """Return the latches that a record has not released, oldest first, and the keys of those it has."""
     open_: list[KillLatch] = []
     released: set[tuple[int, str]] = set()
     for entry in history:
         if entry.act == "latch":
-            open_.append(KillLatch(FLATTEN if entry.level == FLATTEN else HALT, entry.reason, entry.who, entry.ts))
+            open_.append(
+                KillLatch(
+                    FLATTEN if entry.level == FLATTEN else HALT, entry.reason, entry.who, entry.ts
+                )
+            )
         elif entry.act == "resume":
             released |= {latch.key for latch in open_}
             open_.clear()
@@ -274,9 +307,12 @@ def one_line(text: object) -> str:
 
 
 def _run_bounded(act: Callable[[], None], seconds: float) -> threading.Thread:
-    """Do something with the disk and wait for it, but not longer than some seconds; return who does it.
+    """Do something with the disk and wait for it, but not longer than some seconds.
 
-    While the interpreter ends no thread begins any more, and waiting for one to begin would never end: it is done here.
+    Return who does it.
+
+    While the interpreter ends no thread begins any more, and waiting for one to begin would never
+    end: it is done here.
     """
     thread = threading.Thread(target=act, name="latch", daemon=True)
     if sys.is_finalizing():
@@ -306,7 +342,10 @@ def _parse_latch(text: str) -> KillLatch:
         fields = json.loads(text)
         level = FLATTEN if fields.get("level") == FLATTEN else HALT
         return KillLatch(
-            level, one_line(fields.get("reason", "")), one_line(fields.get("who", "file")), _valid_instant(fields.get("ts"))
+            level,
+            one_line(fields.get("reason", "")),
+            one_line(fields.get("who", "file")),
+            _valid_instant(fields.get("ts")),
         )
     except (ValueError, AttributeError, TypeError, OverflowError, RecursionError):
         level = FLATTEN if FLATTEN in text.lower() else HALT

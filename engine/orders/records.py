@@ -1,4 +1,7 @@
-"""Rows of the journal, written from what the kernel has changed. Columns are those of `docs/store.md`."""
+"""Rows of the journal, written from what the kernel has changed.
+
+Columns are those of `docs/store.md`.
+"""
 
 import json
 
@@ -10,7 +13,12 @@ from compiled.trading.order_store import BookedFill
 from engine.market.asset_classes import AssetClass, asset_of
 from engine.ports import Journal
 
-KIND = {OrderType.MARKET: "MARKET", OrderType.LIMIT: "LIMIT", OrderType.SL: "SL", OrderType.SLM: "SL-M"}
+KIND = {
+    OrderType.MARKET: "MARKET",
+    OrderType.LIMIT: "LIMIT",
+    OrderType.SL: "SL",
+    OrderType.SLM: "SL-M",
+}
 PEAKS = "peaks"
 
 
@@ -57,7 +65,9 @@ class JournalRecorder:
         self._peaked = kernel.order_store.now
         strategies = {slot.name: int(slot.peak) for slot in kernel.slots if slot.peak}
         if kernel.peak or strategies:
-            peaks = json.dumps({"day": int(kernel.open), "desk": int(kernel.peak), "strategies": strategies})
+            peaks = json.dumps(
+                {"day": int(kernel.open), "desk": int(kernel.peak), "strategies": strategies}
+            )
             if peaks != self._peaks:
                 self._peaks = peaks
                 self.journal.append("meta", {"key": PEAKS, "value": peaks})
@@ -76,9 +86,14 @@ class JournalRecorder:
         self._counted = self.kernel.order_store.now
         repeated, self.kernel.decisions.repeated = self.kernel.decisions.repeated, {}
         for decision in repeated.values():
-            self.journal.append("decisions", {
-                "decision": decision.number, "times": decision.times, "last": decision.last,
-            })  # fmt: skip
+            self.journal.append(
+                "decisions",
+                {
+                    "decision": decision.number,
+                    "times": decision.times,
+                    "last": decision.last,
+                },
+            )
 
     def write_marks(self) -> None:
         """Write every open rung at the last price, and the last counts of refusals."""
@@ -94,34 +109,64 @@ class JournalRecorder:
     def _fill_row(self, fill: BookedFill) -> dict[str, object]:
         order, instrument = fill.order, self._instrument_of(fill.order.token)
         return {
-            "trade_id": fill.trade_id, "order_id": order.order_id, "intent": order.intent, "rung": order.rung,
-            "strategy": order.strategy, "token": order.token, "symbol": instrument.symbol,
-            "exchange": instrument.exchange, "side": order.side.name, "quantity": fill.quantity, "price": fill.price,
-            "ts": fill.ts, "charges": fill.charges, "realised": fill.realised,
-        }  # fmt: skip
+            "trade_id": fill.trade_id,
+            "order_id": order.order_id,
+            "intent": order.intent,
+            "rung": order.rung,
+            "strategy": order.strategy,
+            "token": order.token,
+            "symbol": instrument.symbol,
+            "exchange": instrument.exchange,
+            "side": order.side.name,
+            "quantity": fill.quantity,
+            "price": fill.price,
+            "ts": fill.ts,
+            "charges": fill.charges,
+            "realised": fill.realised,
+        }
 
     def _decision_row(self, decision: DecisionRecord) -> dict[str, object]:
         cause = decision.cause
         heard = self.kernel.markets.get(cause.token or decision.token)
         price = cause.price or (heard.ltp if heard is not None else 0.0)
         return {
-            "decision": decision.number, "ts": decision.ts, "strategy": decision.strategy, "token": decision.token,
-            "symbol": self._instrument_of(decision.token).symbol, "side": decision.side.name, "kind": decision.kind,
-            "cause": CAUSES[cause.what], "cause_symbol": heard.instrument.symbol if heard is not None else "",
-            "cause_ts": cause.ts, "cause_price": price, "reason": decision.reason, "capital": decision.capital,
-            "quantity": decision.quantity, "price": decision.price, "verdict": decision.verdict.name,
-            "detail": decision.detail, "ladder": decision.ladder, "rung": decision.rung, "intent": decision.intent,
-            "times": decision.times, "last": decision.last,
-        }  # fmt: skip
+            "decision": decision.number,
+            "ts": decision.ts,
+            "strategy": decision.strategy,
+            "token": decision.token,
+            "symbol": self._instrument_of(decision.token).symbol,
+            "side": decision.side.name,
+            "kind": decision.kind,
+            "cause": CAUSES[cause.what],
+            "cause_symbol": heard.instrument.symbol if heard is not None else "",
+            "cause_ts": cause.ts,
+            "cause_price": price,
+            "reason": decision.reason,
+            "capital": decision.capital,
+            "quantity": decision.quantity,
+            "price": decision.price,
+            "verdict": decision.verdict.name,
+            "detail": decision.detail,
+            "ladder": decision.ladder,
+            "rung": decision.rung,
+            "intent": decision.intent,
+            "times": decision.times,
+            "last": decision.last,
+        }
 
     def _ladder_row(self, ladder: Ladder) -> dict[str, object]:
         return {
-            "ladder": ladder.ladder_id, "strategy": ladder.strategy, "token": ladder.instrument.token,
-            "symbol": ladder.instrument.symbol, "side": ladder.side.name,
+            "ladder": ladder.ladder_id,
+            "strategy": ladder.strategy,
+            "token": ladder.instrument.token,
+            "symbol": ladder.instrument.symbol,
+            "side": ladder.side.name,
             "state": "leaving" if ladder.leaving else "closed" if ladder.closed else "open",
-            "created": ladder.created, "closed": ladder.closed, "plan": json.dumps(plan_fields(ladder.plan)),
+            "created": ladder.created,
+            "closed": ladder.closed,
+            "plan": json.dumps(plan_fields(ladder.plan)),
             "reason": ladder.reason,
-        }  # fmt: skip
+        }
 
     def _write_rung(self, rung: Rung) -> None:
         """Write a rung's row; its open P&L is at the last price."""
@@ -131,46 +176,100 @@ class JournalRecorder:
         last = self.kernel.markets[ladder.instrument.token].ltp
         pnl = rung.pnl(ladder.sign, last)
         gtt = rung.gtt
-        self.journal.append("trades", {
-            "trade_id": rung.rung_id, "ladder": ladder.ladder_id, "strategy": ladder.strategy,
-            "token": ladder.instrument.token, "symbol": ladder.instrument.symbol,
-            "exchange": ladder.instrument.exchange, "product": ladder.plan.product.name, "side": ladder.side.name,
-            "position_number": rung.number, "qty": rung.bought, "entry_price": rung.average,
-            "entry_time": rung.opened or None, "exit_price": rung.exit_average if rung.sold else None,
-            "exit_time": rung.closed or None, "stop_loss": rung.stop, "target": rung.target, "high_water": rung.high,
-            "gtt_id": gtt.gtt_id if gtt else None, "pnl": pnl,
-            "pnl_pct": round(int(pnl) / int(rung.bought_value) * 100.0, 4) if rung.bought_value else 0.0, "charges": rung.charges,
-            "status": status, "exit_reason": rung.exit_reason,
-        })  # fmt: skip
+        self.journal.append(
+            "trades",
+            {
+                "trade_id": rung.rung_id,
+                "ladder": ladder.ladder_id,
+                "strategy": ladder.strategy,
+                "token": ladder.instrument.token,
+                "symbol": ladder.instrument.symbol,
+                "exchange": ladder.instrument.exchange,
+                "product": ladder.plan.product.name,
+                "side": ladder.side.name,
+                "position_number": rung.number,
+                "qty": rung.bought,
+                "entry_price": rung.average,
+                "entry_time": rung.opened or None,
+                "exit_price": rung.exit_average if rung.sold else None,
+                "exit_time": rung.closed or None,
+                "stop_loss": rung.stop,
+                "target": rung.target,
+                "high_water": rung.high,
+                "gtt_id": gtt.gtt_id if gtt else None,
+                "pnl": pnl,
+                "pnl_pct": round(int(pnl) / int(rung.bought_value) * 100.0, 4)
+                if rung.bought_value
+                else 0.0,
+                "charges": rung.charges,
+                "status": status,
+                "exit_reason": rung.exit_reason,
+            },
+        )
 
     def _write_order(self, order: Order) -> None:
         """Write an order's intent, its row of the book, and one line of its life if that went on."""
         instrument, now = self._instrument_of(order.token), self.kernel.order_store.now
         common: dict[str, object] = {
-            "intent": order.intent, "tag": order.tag or None, "strategy": order.strategy, "token": order.token,
-            "symbol": instrument.symbol, "exchange": instrument.exchange, "side": order.side.name,
-            "quantity": order.quantity, "filled": order.filled, "price": order.price, "trigger_price": order.trigger,
-            "order_type": KIND[order.order_type], "product": order.product.name, "status": order.status.name,
-            "reason": order.reason, "updated": now,
-        }  # fmt: skip
-        self.journal.append("intents", common | {
-            "kind": "order", "created": order.created, "purpose": order.purpose.name,
-            "validity": order.validity.name, "protection": order.protection, "rung": order.rung,
-            "broker_id": order.order_id, "value": order.value, "charged": order.charged,
-            "request": json.dumps(order_fields(order) | _asset_field(instrument)),
-        })  # fmt: skip
+            "intent": order.intent,
+            "tag": order.tag or None,
+            "strategy": order.strategy,
+            "token": order.token,
+            "symbol": instrument.symbol,
+            "exchange": instrument.exchange,
+            "side": order.side.name,
+            "quantity": order.quantity,
+            "filled": order.filled,
+            "price": order.price,
+            "trigger_price": order.trigger,
+            "order_type": KIND[order.order_type],
+            "product": order.product.name,
+            "status": order.status.name,
+            "reason": order.reason,
+            "updated": now,
+        }
+        self.journal.append(
+            "intents",
+            common
+            | {
+                "kind": "order",
+                "created": order.created,
+                "purpose": order.purpose.name,
+                "validity": order.validity.name,
+                "protection": order.protection,
+                "rung": order.rung,
+                "broker_id": order.order_id,
+                "value": order.value,
+                "charged": order.charged,
+                "request": json.dumps(order_fields(order) | _asset_field(instrument)),
+            },
+        )
         if order.order_id:
-            self.journal.append("orders", common | {
-                "order_id": order.order_id, "pending": max(order.quantity - order.filled, 0) if order.live else 0,
-                "average_price": order.average, "placed": order.created,
-            })  # fmt: skip
+            self.journal.append(
+                "orders",
+                common
+                | {
+                    "order_id": order.order_id,
+                    "pending": max(order.quantity - order.filled, 0) if order.live else 0,
+                    "average_price": order.average,
+                    "placed": order.created,
+                },
+            )
         state = (order.status, order.filled, order.order_id)
         if self._last.get(order.intent) != state:
             self._last[order.intent] = state
-            self.journal.append("order_events", {
-                "ts": now, "intent": order.intent, "order_id": order.order_id, "status": order.status.name,
-                "filled": order.filled, "average_price": order.average, "reason": order.reason,
-            })  # fmt: skip
+            self.journal.append(
+                "order_events",
+                {
+                    "ts": now,
+                    "intent": order.intent,
+                    "order_id": order.order_id,
+                    "status": order.status.name,
+                    "filled": order.filled,
+                    "average_price": order.average,
+                    "reason": order.reason,
+                },
+            )
         if not order.live and order.traded >= order.filled:
             self._last.pop(order.intent, None)
 
@@ -180,28 +279,75 @@ class JournalRecorder:
         stop, target = split_legs(self.kernel, gtt, gtt.legs)
         self._write_gtt_event(gtt, stop, target)
         past = {"fired": gtt.fired, "at": gtt.updated} if gtt.past else {}
-        self.journal.append("intents", {
-            "intent": gtt.intent, "tag": None, "kind": "gtt", "created": gtt.created, "updated": now,
-            "strategy": gtt.strategy, "token": gtt.token, "symbol": instrument.symbol,
-            "exchange": instrument.exchange, "side": stop.side.name, "quantity": stop.quantity, "order_type": "GTT",
-            "product": gtt.product.name, "purpose": "PROTECT", "rung": gtt.rung, "status": gtt.status.name,
-            "broker_id": str(gtt.gtt_id or ""), "reason": gtt.reason,
-            "request": json.dumps({"last_price": gtt.last_price, "legs": leg_fields(gtt.legs),
-                                   "pending": leg_fields(gtt.pending), "order_id": gtt.order_id,
-                                   "made": leg_fields(gtt.made), "proven": gtt.proven} | past),
-        })  # fmt: skip
-        self.journal.append("gtts", {
-            "intent": gtt.intent, "gtt_id": gtt.gtt_id or None, "strategy": gtt.strategy, "token": gtt.token,
-            "symbol": instrument.symbol, "rung": gtt.rung, "product": gtt.product.name,
-            "kind": "two-leg" if target else "single", "quantity": stop.quantity, "stop_trigger": stop.trigger,
-            "stop_price": stop.price, "target_trigger": target.trigger if target else None,
-            "target_price": target.price if target else None, "status": gtt.status.name, "order_id": gtt.order_id,
-            "modifies": gtt.modifies, "created": gtt.created, "updated": now, "reason": gtt.reason,
-        })  # fmt: skip
+        self.journal.append(
+            "intents",
+            {
+                "intent": gtt.intent,
+                "tag": None,
+                "kind": "gtt",
+                "created": gtt.created,
+                "updated": now,
+                "strategy": gtt.strategy,
+                "token": gtt.token,
+                "symbol": instrument.symbol,
+                "exchange": instrument.exchange,
+                "side": stop.side.name,
+                "quantity": stop.quantity,
+                "order_type": "GTT",
+                "product": gtt.product.name,
+                "purpose": "PROTECT",
+                "rung": gtt.rung,
+                "status": gtt.status.name,
+                "broker_id": str(gtt.gtt_id or ""),
+                "reason": gtt.reason,
+                "request": json.dumps(
+                    {
+                        "last_price": gtt.last_price,
+                        "legs": leg_fields(gtt.legs),
+                        "pending": leg_fields(gtt.pending),
+                        "order_id": gtt.order_id,
+                        "made": leg_fields(gtt.made),
+                        "proven": gtt.proven,
+                    }
+                    | past
+                ),
+            },
+        )
+        self.journal.append(
+            "gtts",
+            {
+                "intent": gtt.intent,
+                "gtt_id": gtt.gtt_id or None,
+                "strategy": gtt.strategy,
+                "token": gtt.token,
+                "symbol": instrument.symbol,
+                "rung": gtt.rung,
+                "product": gtt.product.name,
+                "kind": "two-leg" if target else "single",
+                "quantity": stop.quantity,
+                "stop_trigger": stop.trigger,
+                "stop_price": stop.price,
+                "target_trigger": target.trigger if target else None,
+                "target_price": target.price if target else None,
+                "status": gtt.status.name,
+                "order_id": gtt.order_id,
+                "modifies": gtt.modifies,
+                "created": gtt.created,
+                "updated": now,
+                "reason": gtt.reason,
+            },
+        )
 
     def _write_gtt_event(self, gtt: Gtt, stop: GttLeg, target: GttLeg | None) -> None:
         """Write one line of a GTT's life, if that went on."""
-        state = (gtt.status, gtt.gtt_id, stop.trigger, stop.quantity, gtt.order_id, bool(gtt.pending))
+        state = (
+            gtt.status,
+            gtt.gtt_id,
+            stop.trigger,
+            stop.quantity,
+            gtt.order_id,
+            bool(gtt.pending),
+        )
         if self._last.get(gtt.intent) == state:
             return
         self._last[gtt.intent] = state
@@ -210,11 +356,18 @@ class JournalRecorder:
         if gtt.pending:
             wanted = split_legs(self.kernel, gtt, gtt.pending)[0]
             legs = f"stop {stop.trigger:.2f} to {wanted.trigger:.2f} x {wanted.quantity}"
-        self.journal.append("order_events", {
-            "ts": self.kernel.order_store.now, "intent": gtt.intent, "order_id": str(gtt.gtt_id or ""),
-            "status": "MODIFYING" if gtt.pending and gtt.live else gtt.status.name, "filled": 0, "average_price": 0.0,
-            "reason": gtt.reason or legs,
-        })  # fmt: skip
+        self.journal.append(
+            "order_events",
+            {
+                "ts": self.kernel.order_store.now,
+                "intent": gtt.intent,
+                "order_id": str(gtt.gtt_id or ""),
+                "status": "MODIFYING" if gtt.pending and gtt.live else gtt.status.name,
+                "filled": 0,
+                "average_price": 0.0,
+                "reason": gtt.reason or legs,
+            },
+        )
         if not gtt.live:
             self._last.pop(gtt.intent, None)
 
@@ -237,27 +390,47 @@ def order_fields(order: Order) -> dict[str, object]:
     """Return what an order has beside its columns as plain values, the usual ones left out."""
     terms = order.terms
     fields: dict[str, object] = {
-        "variety": terms.variety.name, "minutes": int(terms.minutes), "legs": int(terms.legs),
-        "disclosed": int(terms.disclosed), "autoslice": terms.autoslice, "auction": terms.auction,
-        "parent": int(order.parent), "parts": int(order.parts), "whole": int(order.whole),
-        "modifies": int(order.modifies), "unproven": bool(order.order_id and order.tag) and not order.proven,
-    }  # fmt: skip
+        "variety": terms.variety.name,
+        "minutes": int(terms.minutes),
+        "legs": int(terms.legs),
+        "disclosed": int(terms.disclosed),
+        "autoslice": terms.autoslice,
+        "auction": terms.auction,
+        "parent": int(order.parent),
+        "parts": int(order.parts),
+        "whole": int(order.whole),
+        "modifies": int(order.modifies),
+        "unproven": bool(order.order_id and order.tag) and not order.proven,
+    }
     usual = {"variety": "REGULAR", "parts": 1, "whole": int(order.quantity)}
-    return {name: value for name, value in fields.items() if value != usual.get(name, type(value)())}
+    return {
+        name: value for name, value in fields.items() if value != usual.get(name, type(value)())
+    }
 
 
 def plan_fields(plan: LadderPlan) -> dict[str, object]:
     """Return a ladder's plan as plain values."""
     return {
         "rungs": [[r.trigger_percent, r.stop_percent, r.target_percent] for r in plan.rungs],
-        "capital": plan.capital, "product": plan.product.name, "stop_gap_percent": plan.stop_gap_percent,
-        "trail": plan.trail, "trail_step_percent": plan.trail_step_percent, "trail_seconds": plan.trail_seconds,
-        "entry_seconds": plan.entry_seconds, "quantity": int(plan.quantity),
-        "risk": int(plan.risk), "swing": plan.swing, "variety": plan.entry.terms.variety.name,
-    }  # fmt: skip
+        "capital": plan.capital,
+        "product": plan.product.name,
+        "stop_gap_percent": plan.stop_gap_percent,
+        "trail": plan.trail,
+        "trail_step_percent": plan.trail_step_percent,
+        "trail_seconds": plan.trail_seconds,
+        "entry_seconds": plan.entry_seconds,
+        "quantity": int(plan.quantity),
+        "risk": int(plan.risk),
+        "swing": plan.swing,
+        "variety": plan.entry.terms.variety.name,
+    }
 
 
 def _asset_field(instrument: Instrument) -> dict[str, str]:
     """Return what a security is by its name, which the tax statement knows no more."""
-    asset = asset_of(instrument.symbol, instrument.name) if instrument.kind == "EQ" else AssetClass.SHARE
+    asset = (
+        asset_of(instrument.symbol, instrument.name)
+        if instrument.kind == "EQ"
+        else AssetClass.SHARE
+    )
     return {} if asset is AssetClass.SHARE else {"asset": asset.value}

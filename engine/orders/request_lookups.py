@@ -1,7 +1,7 @@
 """What became of requests: the broker's books say it, whatever an answer said, or did not say.
 
-Orders are known by their tag, GTTs by the legs they were asked for with. An id in an answer is believed when the books show
-it; a refusal, when a book read after it shows nothing.
+Orders are known by their tag, GTTs by the legs they were asked for with. An id in an answer is
+believed when the books show it; a refusal, when a book read after it shows nothing.
 """
 
 from collections.abc import Callable
@@ -25,8 +25,9 @@ NOT_ITS_OWN: Final = "the broker's books do not have it under the id of its answ
 class LookupPolicy:
     """How long an unknown outcome is looked for before it is given up (seconds, looks), and how long an entry may wait.
 
-    A request that has had no answer for `settle_s` is looked for as well, while it goes on waiting for it. What was sent
-    may arrive until `late_s` later: an entry is not given up before, and for the others the books are watched so long.
+    A request that has had no answer for `settle_s` is looked for as well, while it goes on waiting
+    for it. What was sent may arrive until `late_s` later: an entry is not given up before, and for
+    the others the books are watched so long.
     """
 
     settle_s: float = 5.0
@@ -38,7 +39,10 @@ class LookupPolicy:
 
 @dataclass(slots=True)
 class UnresolvedRequest:
-    """An intent whose outcome nobody told; `late`: an entry that the usual looks have not found, and that may still come."""
+    """An intent whose outcome nobody told.
+
+    `late`: an entry that the usual looks have not found, and that may still come.
+    """
 
     since: int
     next_look: int
@@ -58,7 +62,9 @@ class RequestRefusal:
 class RequestLookups:
     """Searches the books just read, and posts what they say of our requests."""
 
-    def __init__(self, kernel: Kernel, clock: Clock, patience: LookupPolicy, post: Callable[[object], None]) -> None:
+    def __init__(
+        self, kernel: Kernel, clock: Clock, patience: LookupPolicy, post: Callable[[object], None]
+    ) -> None:
         self.kernel = kernel
         self.clock = clock
         self.patience = patience
@@ -112,7 +118,10 @@ class RequestLookups:
         self._refused[intent] = RequestRefusal(moves, reason, wait)
 
     def expect_proof(self, intent: int, *, restored: bool = False) -> None:
-        """Expect the books to show an intent under the id of its answer, unless they have; `restored`: of an earlier run."""
+        """Expect the books to show an intent under the id of its answer, unless they have.
+
+        `restored`: of an earlier run.
+        """
         out = self.kernel.order_store
         if (each := out.orders.get(intent) or out.gtts.get(intent)) is not None and each.proven:
             return
@@ -121,7 +130,10 @@ class RequestLookups:
             self._restored.add(intent)
 
     def note_change(self, intent: int) -> None:
-        """Take note that a GTT is changed: from now on its legs say nothing about whether its id is its own."""
+        """Take note that a GTT is changed.
+
+        From now on its legs say nothing about whether its id is its own.
+        """
         self._unproven.pop(intent, None)
 
     def is_foreign_id(self, intent: int, broker_id: str) -> bool:
@@ -134,7 +146,10 @@ class RequestLookups:
         return known is not None and known.intent != intent
 
     def awaits_proof(self, intent: int) -> bool:
-        """Tell whether nothing may be asked of an intent yet: its id is not proven, and may be somebody else's."""
+        """Tell whether nothing may be asked of an intent yet.
+
+        Its id is not proven, and may be somebody else's.
+        """
         return self.clock.now() < self._unproven.get(intent, 0)
 
     # when to look, and at what
@@ -143,7 +158,9 @@ class RequestLookups:
         """Return when the next look at the books is due because of something unknown."""
         dues = [item.next_look for item in self.unresolved.values()]
         dues += [*self._unanswered.values(), *self._unproven.values()]
-        if self._given_up or any(intent in self.kernel.order_store.gtts for intent in self._unproven):
+        if self._given_up or any(
+            intent in self.kernel.order_store.gtts for intent in self._unproven
+        ):
             dues.append(self._watch_at)
         if self._refused:
             dues.append(0)
@@ -153,12 +170,18 @@ class RequestLookups:
         """Leave the books alone for a while, longer each time: they could not be read."""
         self.failing_since = self.failing_since or self.clock.now()
         self.failure = why
-        self.paused_until = self._time_in(min(self.patience.every_s / 2 * 2 ** min(self._failed, 6), LONGEST_REST_S))
+        self.paused_until = self._time_in(
+            min(self.patience.every_s / 2 * 2 ** min(self._failed, 6), LONGEST_REST_S)
+        )
         self._failed += 1
 
     def waiting_since(self) -> tuple[int, str]:
         """Return since when (ns) the books, or the outcome of a request, are waited for, and what it is; 0: nothing is."""
-        waits = [(item.since, "the outcome of a request") for item in self.unresolved.values() if not item.late]
+        waits = [
+            (item.since, "the outcome of a request")
+            for item in self.unresolved.values()
+            if not item.late
+        ]
         if self.failing_since:
             waits.append((self.failing_since, self.failure))
         return min(waits, default=(0, ""))
@@ -167,7 +190,9 @@ class RequestLookups:
     def wants_gtts(self) -> bool:
         """Tell whether the list of GTTs is needed."""
         asked = {*self.unresolved, *self._unproven, *self._refused, *self._given_up}
-        return bool(self.unresolved) or any(intent in self.kernel.order_store.gtts for intent in asked)
+        return bool(self.unresolved) or any(
+            intent in self.kernel.order_store.gtts for intent in asked
+        )
 
     def verify_ids(self, orders: list[OrderUpdate], gtts: list[GttUpdate] | None) -> None:
         """Compare the ids that answers gave with the books, before anything in them is believed."""
@@ -177,7 +202,11 @@ class RequestLookups:
         listed = None if gtts is None else {int(update.gtt_id): update for update in gtts}
         for intent, due in list(self._unproven.items()):
             order = self.kernel.order_store.orders.get(intent)
-            proof = self._gtt_proof(intent, listed) if order is None else _order_proof(order, rows, tags)
+            proof = (
+                self._gtt_proof(intent, listed)
+                if order is None
+                else _order_proof(order, rows, tags)
+            )
             if proof is None and now < due:
                 continue
             del self._unproven[intent]
@@ -197,12 +226,19 @@ class RequestLookups:
             return None
         if not same_shares(update, gtt):
             return False
-        if any(legs and has_same_legs(update.legs, legs) for legs in (gtt.legs, gtt.pending, gtt.made)):
+        if any(
+            legs and has_same_legs(update.legs, legs) for legs in (gtt.legs, gtt.pending, gtt.made)
+        ):
             return True
-        return (intent in self._restored and self._is_our_change(update, gtt)) or self._is_foreign_change(update, gtt, listed)
+        return (
+            intent in self._restored and self._is_our_change(update, gtt)
+        ) or self._is_foreign_change(update, gtt, listed)
 
     def _is_our_change(self, update: GttUpdate, gtt: Gtt) -> bool:
-        """Tell whether a GTT is one of ours after a change that never reached the disk: nobody else's, of the same sides."""
+        """Tell whether a GTT is one of ours after a change that never reached the disk.
+
+        Nobody else's, of the same sides.
+        """
         sides = [(leg.side, leg.quantity) for leg in gtt.legs]
         others = (other for other in self.kernel.order_store.gtts.values() if other is not gtt)
         return [(leg.side, leg.quantity) for leg in update.legs] == sides and not any(
@@ -210,7 +246,10 @@ class RequestLookups:
         )
 
     def _is_foreign_change(self, update: GttUpdate, gtt: Gtt, listed: dict[int, GttUpdate]) -> bool:
-        """Tell whether somebody has changed a GTT of ours before it was listed: nobody else's, and none is as it was asked for."""
+        """Tell whether somebody has changed a GTT of ours before it was listed.
+
+        Nobody else's, and none is as it was asked for.
+        """
         sides = {leg.side for leg in gtt.made}
         late = update.ts + SKEW >= gtt.created and {leg.side for leg in update.legs} == sides
         others = (other for other in self.kernel.order_store.gtts.values() if other is not gtt)
@@ -248,21 +287,38 @@ class RequestLookups:
             elif found is not None:
                 self._count_miss(intent, item, now)
 
-    def _post_found(self, intent: int, found: str, taken: set[str], refusal: RequestRefusal | None = None) -> None:
+    def _post_found(
+        self, intent: int, found: str, taken: set[str], refusal: RequestRefusal | None = None
+    ) -> None:
         if found:
             taken.add(found)
             self._post_answer(intent, RequestOutcome.ACCEPTED, found)
         elif refusal is not None:
             now, why = self.clock.now(), refusal.reason
-            self.post(BrokerAnswer(now, intent, RequestVerb.PLACE, RequestOutcome.REFUSED, reason=why, wait=refusal.wait))
+            self.post(
+                BrokerAnswer(
+                    now,
+                    intent,
+                    RequestVerb.PLACE,
+                    RequestOutcome.REFUSED,
+                    reason=why,
+                    wait=refusal.wait,
+                )
+            )
 
     def _count_miss(self, intent: int, item: UnresolvedRequest, now: int) -> None:
-        """Give up what was missed often and long enough; an entry only when it can no longer arrive."""
+        """Give up what was missed often and long enough.
+
+        An entry only when it can no longer arrive.
+        """
         item.misses += 1
         item.next_look = self._time_in(self.patience.every_s)
         if item.misses < self.patience.looks or now - item.since < self.patience.settle_s * SECOND:
             return
-        order, until = self.kernel.order_store.orders.get(intent), item.since + int(self.patience.late_s * SECOND)
+        order, until = (
+            self.kernel.order_store.orders.get(intent),
+            item.since + int(self.patience.late_s * SECOND),
+        )
         if order is not None and order.purpose is OrderPurpose.ENTRY and now < until:
             item.late = True
             return
@@ -271,7 +327,11 @@ class RequestLookups:
         self._post_answer(intent, RequestOutcome.LOST, reason="not in the broker's books")
 
     def _find_order(
-        self, intent: int, tags: dict[str, OrderUpdate], gtts: list[GttUpdate] | None, taken: set[str]
+        self,
+        intent: int,
+        tags: dict[str, OrderUpdate],
+        gtts: list[GttUpdate] | None,
+        taken: set[str],
     ) -> str | None:
         """Return the broker's id of an intent, empty where he has none; None: not looked."""
         order = self.kernel.order_store.orders.get(intent)
@@ -281,7 +341,10 @@ class RequestLookups:
         return update.order_id if update else ""
 
     def _find_gtt(self, intent: int, gtts: list[GttUpdate] | None, taken: set[str]) -> str | None:
-        """Return the id of a live GTT at the broker that is nobody's yet and asks for the same; None: not looked."""
+        """Return the id of a live GTT at the broker that is nobody's yet and asks for the same.
+
+        None: not looked.
+        """
         gtt = self.kernel.order_store.gtts.get(intent)
         if gtts is None or gtt is None:
             return None
@@ -296,12 +359,19 @@ class RequestLookups:
     def _time_in(self, seconds: float) -> int:
         return self.clock.now() + int(seconds * SECOND)
 
-    def _post_answer(self, intent: int, outcome: RequestOutcome, broker_id: str = "", reason: str = "") -> None:
-        self.post(BrokerAnswer(self.clock.now(), intent, RequestVerb.PLACE, outcome, broker_id, reason))
+    def _post_answer(
+        self, intent: int, outcome: RequestOutcome, broker_id: str = "", reason: str = ""
+    ) -> None:
+        self.post(
+            BrokerAnswer(self.clock.now(), intent, RequestVerb.PLACE, outcome, broker_id, reason)
+        )
 
 
 def _order_proof(order: Order, rows: dict[str, OrderUpdate], tags: set[str]) -> bool | None:
-    """Tell whether the book shows an order, False where the id of its answer is another's; None: it cannot be told yet."""
+    """Tell whether the book shows an order, False where the id of its answer is another's.
+
+    None: it cannot be told yet.
+    """
     if not order.live or order.proven:
         return True
     row = rows.get(order.order_id)
@@ -316,5 +386,8 @@ def asks_for(update: GttUpdate, gtt: Gtt) -> bool:
 
 
 def same_shares(update: GttUpdate, gtt: Gtt) -> bool:
-    """Tell whether two GTTs sell the same shares: those of one product never stand for those of another."""
+    """Tell whether two GTTs sell the same shares.
+
+    Those of one product never stand for those of another.
+    """
     return update.token == gtt.token and update.product == gtt.product.name

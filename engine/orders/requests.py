@@ -2,7 +2,15 @@
 
 from typing import NamedTuple
 
-from compiled.model.events import CancelOrder, DeleteGtt, KernelCommand, ModifyGtt, ModifyOrder, PlaceGtt, PlaceOrder
+from compiled.model.events import (
+    CancelOrder,
+    DeleteGtt,
+    KernelCommand,
+    ModifyGtt,
+    ModifyOrder,
+    PlaceGtt,
+    PlaceOrder,
+)
 from compiled.model.values import OrderPurpose
 
 PURPOSES = (OrderPurpose.EXIT, OrderPurpose.PROTECT, OrderPurpose.ENTRY)
@@ -10,7 +18,10 @@ PURPOSES = (OrderPurpose.EXIT, OrderPurpose.PROTECT, OrderPurpose.ENTRY)
 
 
 class QueuedRequest(NamedTuple):
-    """A request that waits for the governor: for whom, what, since when, and when it may leave (ns, -1: not today)."""
+    """A request that waits for the governor.
+
+    For whom, what, since when, and when it may leave (ns, -1: not today).
+    """
 
     purpose: str
     what: str
@@ -28,7 +39,9 @@ def purpose_of(command: KernelCommand) -> OrderPurpose:
     """Return the class of a request; what takes an order or a GTT away is as urgent as an exit."""
     if isinstance(command, PlaceOrder | ModifyOrder):
         return command.order.purpose
-    return OrderPurpose.EXIT if isinstance(command, CancelOrder | DeleteGtt) else OrderPurpose.PROTECT
+    return (
+        OrderPurpose.EXIT if isinstance(command, CancelOrder | DeleteGtt) else OrderPurpose.PROTECT
+    )
 
 
 def changed_intent(command: KernelCommand) -> int:

@@ -40,30 +40,46 @@ NEVER = 1 << 62
 _TYPE = {text: kind for kind, text in KIND.items()}
 
 
-def restore_kernel(kernel: Kernel, journal: Journal, day_start: int, divisions: Sequence[ShareDivision] = ()) -> list[int]:
+def restore_kernel(
+    kernel: Kernel, journal: Journal, day_start: int, divisions: Sequence[ShareDivision] = ()
+) -> list[int]:
     """Fill the kernel from the journal; return the intents whose outcome nobody told.
 
     `divisions` are those that were noted, by day: what was held before one is divided again.
 
     What was held at `day_start` (ns) comes as carried positions: its cash moved on an earlier day.
 
-    Orders of a run that died between intent and answer come back as UNKNOWN: they may be at the broker. Raises `DataError`
-    for a database that holds what cannot be.
+    Orders of a run that died between intent and answer come back as UNKNOWN: they may be at the
+    broker. Raises `DataError` for a database that holds what cannot be.
     """
     with readable("the journal"):
-        return _fill_kernel(kernel, journal, day_start, [each for each in divisions if each.token in kernel.markets])
+        return _fill_kernel(
+            kernel, journal, day_start, [each for each in divisions if each.token in kernel.markets]
+        )
 
 
-def _fill_kernel(kernel: Kernel, journal: Journal, day_start: int, divisions: Sequence[ShareDivision]) -> list[int]:
+def _fill_kernel(
+    kernel: Kernel, journal: Journal, day_start: int, divisions: Sequence[ShareDivision]
+) -> list[int]:
     plans = {int_column(row, "ladder"): row for row in load_rows(journal, "ladders")}
     for row in load_rows(journal, "trades"):
-        if int_column(row, "token") not in kernel.markets and plans[int_column(row, "ladder")]["closed"]:
+        if (
+            int_column(row, "token") not in kernel.markets
+            and plans[int_column(row, "ladder")]["closed"]
+        ):
             continue
         _restore_rung(kernel, plans[int_column(row, "ladder")], row)
     _lower_rungs(kernel, divisions)
     taken_in = {each.token: each.at for each in divisions}
-    unknown = [intent for row in load_rows(journal, "intents") if (intent := _restore_intent(kernel, row, day_start, taken_in))]
-    fills = sorted(load_rows(journal, "fills"), key=lambda row: (int_column(row, "ts"), text_column(row, "trade_id")))
+    unknown = [
+        intent
+        for row in load_rows(journal, "intents")
+        if (intent := _restore_intent(kernel, row, day_start, taken_in))
+    ]
+    fills = sorted(
+        load_rows(journal, "fills"),
+        key=lambda row: (int_column(row, "ts"), text_column(row, "trade_id")),
+    )
     earlier = [row for row in fills if int_column(row, "ts") < day_start]
     waiting = deque(divisions)
     for row in earlier:
@@ -72,7 +88,11 @@ def _fill_kernel(kernel: Kernel, journal: Journal, day_start: int, divisions: Se
         _rebook_fill(kernel, row, today=False)
     for division in waiting:
         kernel.divide_shares(divide_event(division))
-    _carry_positions(kernel, _evening_costs(earlier, divisions), [divide_event(each) for each in divisions if each.since == day_start])
+    _carry_positions(
+        kernel,
+        _evening_costs(earlier, divisions),
+        [divide_event(each) for each in divisions if each.since == day_start],
+    )
     for row in load_rows(journal, "decisions", "decision = (SELECT max(decision) FROM decisions)"):
         kernel.decisions.next_number = int_column(row, "decision") + 1
     for row in fills:
@@ -89,7 +109,10 @@ def _fill_kernel(kernel: Kernel, journal: Journal, day_start: int, divisions: Se
 
 
 def _day_so_far(kernel: Kernel, journal: Journal, day_start: int) -> None:
-    """Count today's trades again, and give the limits the day's highest P&L: a restart loosens none of them."""
+    """Count today's trades again, and give the limits the day's highest P&L.
+
+    A restart loosens none of them.
+    """
     over = [row for row in load_rows(journal, "trades") if row["status"] == "closed"]
     for row in sorted(over, key=lambda row: int_column(row, "exit_time")):
         if int_column(row, "exit_time") >= day_start:
@@ -128,11 +151,19 @@ def _restore_ladder(kernel: Kernel, row: Row) -> Ladder:
     if fault := plan_out_of_bounds(plan):
         raise DataError(f"ladders, row {row['ladder']}: {fault}; {MEND}")
     instrument = kernel.markets[int_column(row, "token")].instrument
-    ladder = Ladder(int_column(row, "ladder"), text_column(row, "strategy"), instrument, Side[text_column(row, "side")], plan)
+    ladder = Ladder(
+        int_column(row, "ladder"),
+        text_column(row, "strategy"),
+        instrument,
+        Side[text_column(row, "side")],
+        plan,
+    )
     ladder.created, ladder.closed = int_column(row, "created"), int_column(row, "closed")
     ladder.leaving, ladder.reason = row["state"] == "leaving", text_column(row, "reason")
     for position, rung_plan in enumerate(rungs, start=1):
-        ladder.rungs.append(Rung(ladder.ladder_id + position, ladder.ladder_id, position, rung_plan))
+        ladder.rungs.append(
+            Rung(ladder.ladder_id + position, ladder.ladder_id, position, rung_plan)
+        )
     kernel.follow_ladder(ladder)
     return ladder
 
@@ -140,24 +171,52 @@ def _restore_ladder(kernel: Kernel, row: Row) -> Ladder:
 def _restore_rung(kernel: Kernel, plan: Row, row: Row) -> None:
     ladder = kernel.owners.get(int_column(row, "ladder")) or _restore_ladder(kernel, plan)
     rung = ladder.rungs[int_column(row, "position_number") - 1]
-    rung.state = RungState.CLOSED if row["status"] == "not filled" else RungState[text_column(row, "status").upper()]
-    rung.stop, rung.target, rung.high = float_column(row, "stop_loss"), float_column(row, "target"), float_column(row, "high_water")
+    rung.state = (
+        RungState.CLOSED
+        if row["status"] == "not filled"
+        else RungState[text_column(row, "status").upper()]
+    )
+    rung.stop, rung.target, rung.high = (
+        float_column(row, "stop_loss"),
+        float_column(row, "target"),
+        float_column(row, "high_water"),
+    )
     rung.closed, rung.exit_reason = int_column(row, "exit_time"), text_column(row, "exit_reason")
 
 
 def _restore_intent(kernel: Kernel, row: Row, day_start: int, divided: Mapping[int, int]) -> int:
-    """Restore one intent; return its number if its outcome is unknown. `divided`: when what a token stands for was, ns."""
-    kernel.order_store.next_intent = max(kernel.order_store.next_intent, int_column(row, "intent") + 1)
-    return _restore_gtt(kernel, row, divided) if row["kind"] == "gtt" else _restore_order(kernel, row, day_start)
+    """Restore one intent; return its number if its outcome is unknown.
+
+    `divided`: when what a token stands for was, ns.
+    """
+    kernel.order_store.next_intent = max(
+        kernel.order_store.next_intent, int_column(row, "intent") + 1
+    )
+    return (
+        _restore_gtt(kernel, row, divided)
+        if row["kind"] == "gtt"
+        else _restore_order(kernel, row, day_start)
+    )
 
 
 def _restore_order(kernel: Kernel, row: Row, day_start: int) -> int:
     order = Order(
-        int_column(row, "intent"), text_column(row, "tag"), text_column(row, "strategy"), int_column(row, "token"),
-        Side[text_column(row, "side")], int_column(row, "quantity"), _TYPE[text_column(row, "order_type")],
-        Product[text_column(row, "product")], OrderPurpose[text_column(row, "purpose")], float_column(row, "price"), float_column(row, "trigger_price"),
-        Validity[text_column(row, "validity") or "DAY"], float_column(row, "protection"), int_column(row, "rung"), int_column(row, "created"),
-    )  # fmt: skip
+        int_column(row, "intent"),
+        text_column(row, "tag"),
+        text_column(row, "strategy"),
+        int_column(row, "token"),
+        Side[text_column(row, "side")],
+        int_column(row, "quantity"),
+        _TYPE[text_column(row, "order_type")],
+        Product[text_column(row, "product")],
+        OrderPurpose[text_column(row, "purpose")],
+        float_column(row, "price"),
+        float_column(row, "trigger_price"),
+        Validity[text_column(row, "validity") or "DAY"],
+        float_column(row, "protection"),
+        int_column(row, "rung"),
+        int_column(row, "created"),
+    )
     _restore_terms(order, json.loads(text_column(row, "request") or "{}"))
     order.order_id, order.reason = text_column(row, "broker_id"), text_column(row, "reason")
     order.status, order.filled = OrderStatus[text_column(row, "status")], int_column(row, "filled")
@@ -184,11 +243,18 @@ def _restore_terms(order: Order, fields: Row) -> None:
     """Give a restored order what has no column of its own."""
     order.parent, order.modifies = int_field(fields, "parent"), int_field(fields, "modifies")
     order.proven = not fields.get("unproven", False)
-    order.parts, order.whole = int_field(fields, "parts", 1), int_field(fields, "whole", int(order.quantity))
+    order.parts, order.whole = (
+        int_field(fields, "parts", 1),
+        int_field(fields, "whole", int(order.quantity)),
+    )
     order.terms = OrderTerms(
-        Variety[str(fields.get("variety", "REGULAR"))], int_field(fields, "minutes"), int_field(fields, "legs"),
-        int_field(fields, "disclosed"), bool(fields.get("autoslice", False)), str(fields.get("auction", "")),
-    )  # fmt: skip
+        Variety[str(fields.get("variety", "REGULAR"))],
+        int_field(fields, "minutes"),
+        int_field(fields, "legs"),
+        int_field(fields, "disclosed"),
+        bool(fields.get("autoslice", False)),
+        str(fields.get("auction", "")),
+    )
 
 
 def int_field(fields: Row, name: str, usual: int = 0) -> int:
@@ -226,13 +292,25 @@ def _mark_stray(kernel: Kernel, order: Order | None) -> None:
 def _restore_gtt(kernel: Kernel, row: Row, divided: Mapping[int, int]) -> int:
     request = json.loads(text_column(row, "request"))
     gtt = Gtt(
-        int_column(row, "intent"), text_column(row, "strategy"), int_column(row, "token"), Product[text_column(row, "product")],
-        int_column(row, "rung"), _last_price(request), _restore_legs(request["legs"]), int_column(row, "created"),
-    )  # fmt: skip
-    gtt.gtt_id, gtt.status = int(text_column(row, "broker_id") or 0), GttStatus[text_column(row, "status")]
+        int_column(row, "intent"),
+        text_column(row, "strategy"),
+        int_column(row, "token"),
+        Product[text_column(row, "product")],
+        int_column(row, "rung"),
+        _last_price(request),
+        _restore_legs(request["legs"]),
+        int_column(row, "created"),
+    )
+    gtt.gtt_id, gtt.status = (
+        int(text_column(row, "broker_id") or 0),
+        GttStatus[text_column(row, "status")],
+    )
     gtt.order_id = request["order_id"]
     gtt.pending = _restore_legs(request["pending"])
-    gtt.made, gtt.proven = _restore_legs(request.get("made", request["legs"])), bool(request.get("proven", True))
+    gtt.made, gtt.proven = (
+        _restore_legs(request.get("made", request["legs"])),
+        bool(request.get("proven", True)),
+    )
     if "fired" in request:
         check_number("intents, a GTT: fired", request["fired"], 0.0, PRICE)
         check_number("intents, a GTT: at", request["at"], 0, int(LAST))
@@ -258,7 +336,10 @@ def _last_price(request: Row) -> float:
 
 
 def _kept_gtt(kernel: Kernel, rung: Rung, one: Gtt | None, other: Gtt) -> Gtt:
-    """Return the stop of a rung; of two that live the one that stands where the rung's stop does, and delete the other."""
+    """Return the stop of a rung.
+
+    Of two that live the one that stands where the rung's stop does, and delete the other.
+    """
     if one is None or not one.live or not one.gtt_id or not other.live:
         return other
     stands = any(leg.trigger == rung.stop for leg in one.legs) or not other.gtt_id
@@ -273,7 +354,10 @@ def _restore_legs(kept: list[list[float]]) -> list[GttLeg]:
         for value in (trigger, price):
             check_number("intents, a leg of a GTT: price", value, 0.0, PRICE)
         check_number("intents, a leg of a GTT: quantity", quantity, 1, int(HELD))
-    return [GttLeg(trigger, price, Side(int(side)), int(quantity)) for trigger, price, side, quantity in kept]
+    return [
+        GttLeg(trigger, price, Side(int(side)), int(quantity))
+        for trigger, price, side, quantity in kept
+    ]
 
 
 def _lower_rungs(kernel: Kernel, divisions: Sequence[ShareDivision]) -> None:
@@ -282,13 +366,18 @@ def _lower_rungs(kernel: Kernel, divisions: Sequence[ShareDivision]) -> None:
         for rung_id, levels in division.levels.items():
             rung = kernel.rungs.get(rung_id)
             if rung is not None and (rung.stop, rung.target, rung.high) == levels:
-                kernel.restate_prices(divide_event(division), kernel.owners[int(rung.ladder_id)], rung)
+                kernel.restate_prices(
+                    divide_event(division), kernel.owners[int(rung.ladder_id)], rung
+                )
 
 
-def _evening_costs(fills: list[Row], divisions: Sequence[ShareDivision]) -> dict[tuple[str, int], tuple[int, int]]:
+def _evening_costs(
+    fills: list[Row], divisions: Sequence[ShareDivision]
+) -> dict[tuple[str, int], tuple[int, int]]:
     """Return what the strategies held in the evening and what it had cost (signed paise), by strategy and token.
 
-    What is still paid for is all that was, less what was sold, and what that has realised: whatever the order within a day.
+    What is still paid for is all that was, less what was sold, and what that has realised: whatever
+    the order within a day.
     """
     held: dict[tuple[str, int], tuple[int, int]] = {}
     waiting = deque(divisions)
@@ -306,19 +395,28 @@ def _evening_costs(fills: list[Row], divisions: Sequence[ShareDivision]) -> dict
             quantity, cost = held.get(at, (0, 0))
             sign = int(Side[text_column(row, "side")])
             value = sign * int(paise(float_column(row, "price"), int_column(row, "quantity")))
-            held[at] = quantity + sign * int_column(row, "quantity"), cost + value + int_column(row, "realised")
+            held[at] = (
+                quantity + sign * int_column(row, "quantity"),
+                cost + value + int_column(row, "realised"),
+            )
         for at in [at for at, found in held.items() if not found[0]]:
             del held[at]
     divide(NEVER)
     return held
 
 
-def _carry_positions(kernel: Kernel, costs: dict[tuple[str, int], tuple[int, int]], divided: Sequence[CarriedDivision]) -> None:
-    """Give the ledger what earlier days have left open; the day's P&L counts from the previous close.
+def _carry_positions(
+    kernel: Kernel,
+    costs: dict[tuple[str, int], tuple[int, int]],
+    divided: Sequence[CarriedDivision],
+) -> None:
+    """Give the ledger what earlier days have left open.
 
-    It goes on with the average it had, over all rungs of a strategy. Intraday shares of an earlier day are gone: the broker
-    has closed or converted them. No stop and no exit is sent for them, which would open a position; they stand as a
-    difference until the operator has written them off.
+    The day's P&L counts from the previous close.
+
+    It goes on with the average it had, over all rungs of a strategy. Intraday shares of an earlier
+    day are gone: the broker has closed or converted them. No stop and no exit is sent for them,
+    which would open a position; they stand as a difference until the operator has written them off.
     """
     held: dict[tuple[str, int], tuple[int, float]] = {}
     for ladder in kernel.ladders.values():
@@ -326,16 +424,24 @@ def _carry_positions(kernel: Kernel, costs: dict[tuple[str, int], tuple[int, int
             if rung.quantity:
                 if ladder.plan.product is Product.MIS:
                     rung.protect_at = rung.retry_at = NEVER
-                at, shares = (ladder.strategy, int(ladder.instrument.token)), int(ladder.sign * rung.quantity)
+                at, shares = (
+                    (ladder.strategy, int(ladder.instrument.token)),
+                    int(ladder.sign * rung.quantity),
+                )
                 quantity, cost = held.get(at, (0, 0.0))
                 held[at] = quantity + shares, cost + shares * rung.average * 100.0
     for (strategy, token), (quantity, rungs) in held.items():
         if not quantity:
             continue
         known, cost = costs.get((strategy, token), (0, 0))
-        kernel.ledger.carry(strategy, token, quantity, (cost if known == quantity else rungs) / quantity / 100.0)
+        kernel.ledger.carry(
+            strategy, token, quantity, (cost if known == quantity else rungs) / quantity / 100.0
+        )
         market = kernel.markets[token]
-        close, high = market.instrument.close, max(rung.high for each in market.ladders for rung in each.rungs)
+        close, high = (
+            market.instrument.close,
+            max(rung.high for each in market.ladders for rung in each.rungs),
+        )
         for division in divided:
             if division.token == token:
                 close = divided_price(close, division, high)
@@ -348,16 +454,31 @@ def _carry_positions(kernel: Kernel, costs: dict[tuple[str, int], tuple[int, int
 def _rebook_fill(kernel: Kernel, row: Row, *, today: bool) -> None:
     """Book a fill again: the same sums, without new charges, rows or digest."""
     order = kernel.order_store.orders[int_column(row, "intent")]
-    quantity, price, charges = int_column(row, "quantity"), float_column(row, "price"), int_column(row, "charges")
+    quantity, price, charges = (
+        int_column(row, "quantity"),
+        float_column(row, "price"),
+        int_column(row, "charges"),
+    )
     kernel.applied.add(order.order_id + " " + text_column(row, "trade_id"))
     if today and is_correction(order):
         _rebook_correction(kernel, order, int_column(row, "ts"), price)
     else:
-        kernel.rebook(order, text_column(row, "trade_id"), int_column(row, "ts"), quantity, price, charges, today)
+        kernel.rebook(
+            order,
+            text_column(row, "trade_id"),
+            int_column(row, "ts"),
+            quantity,
+            price,
+            charges,
+            today,
+        )
 
 
 def _rebook_correction(kernel: Kernel, order: Order, ts: int, price: float) -> None:
-    """Book a correction of today again; the day's P&L counts from the last price of its moment, the order's own."""
+    """Book a correction of today again.
+
+    The day's P&L counts from the last price of its moment, the order's own.
+    """
     kernel.ledger.mark(order.token, order.price)
     before = kernel.ledger.net
     kernel.rebook(order, "", ts, order.quantity, price, 0, today=True)
@@ -366,7 +487,9 @@ def _rebook_correction(kernel: Kernel, order: Order, ts: int, price: float) -> N
 
 
 def _settle_ladder(kernel: Kernel, ladder: Ladder) -> None:
-    """Give up what only the old run's memory knew: settled exits and stops, and ladders that are over.
+    """Give up what only the old run's memory knew.
+
+    Settled exits and stops, and ladders that are over.
 
     A rung with a reason to leave is leaving, unless its exit is an order that a GTT has sent.
     """

@@ -1,9 +1,19 @@
-"""Looking at the broker's books: what changed since the last look, as events in an order that cannot matter less."""
+"""Looking at the broker's books.
+
+What changed since the last look, as events in an order that cannot matter less.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from compiled.model.events import BrokerAnswer, GttUpdate, OrderUpdate, RequestOutcome, RequestVerb, ShareShortfall
+from compiled.model.events import (
+    BrokerAnswer,
+    GttUpdate,
+    OrderUpdate,
+    RequestOutcome,
+    RequestVerb,
+    ShareShortfall,
+)
 from compiled.model.values import GttStatus, Product, Side
 from compiled.trading.kernel import Kernel
 from engine.books.differences import LATE, SKEW, foreign_orders
@@ -19,13 +29,15 @@ UNDER_WAY = frozenset({GttStatus.INTENT, GttStatus.SENT, GttStatus.UNKNOWN})
 class BrokerPoller:
     """Reads orders, trades and, when they may have changed, GTTs; posts only what is new.
 
-    What others have taken of what we hold goes first, so that nothing is done with it, and orders of ours that the journal
-    has lost, before anything is done without them; then GTTs, so that an order
-    a GTT has sent is known before its row; then orders, then trades. A GTT that was
-    being changed while it was read is left for the next look: the answer may be older than the change.
+    What others have taken of what we hold goes first, so that nothing is done with it, and orders
+    of ours that the journal has lost, before anything is done without them; then GTTs, so that an
+    order a GTT has sent is known before its row; then orders, then trades. A GTT that was being
+    changed while it was read is left for the next look: the answer may be older than the change.
     """
 
-    def __init__(self, kernel: Kernel, broker: Broker, gateway: OrderGateway, post: Callable[[object], None]) -> None:
+    def __init__(
+        self, kernel: Kernel, broker: Broker, gateway: OrderGateway, post: Callable[[object], None]
+    ) -> None:
         self.kernel = kernel
         self.broker = broker
         self.gateway = gateway
@@ -47,12 +59,20 @@ class BrokerPoller:
         self._traded: dict[str, int] = {}
 
     async def poll(self, *, gtts: bool = False) -> bool:
-        """Read the books and post what changed; return False where they could not be read (nothing is posted)."""
+        """Read the books and post what changed.
+
+        Return False where they could not be read (nothing is posted).
+        """
         began = self.gateway.moves
         try:
             orders = await self.broker.orders()
             trades = await self.broker.trades() if self._lacks_trades(orders) else []
-            wanted = gtts or self._left_out or self._has_new_foreign(orders) or self.gateway.lookups.wants_gtts
+            wanted = (
+                gtts
+                or self._left_out
+                or self._has_new_foreign(orders)
+                or self.gateway.lookups.wants_gtts
+            )
             triggers = await self.broker.gtts() if wanted else None
         except (RetryableError, OperatorError) as error:
             # a dead token latches the kill switch by itself; the desk stays, with what it knows
@@ -69,11 +89,15 @@ class BrokerPoller:
         self._post_orders(update for update in orders if self._is_forgotten(update))
         self._post_gtts(triggers, began, {update.order_id for update in orders})
         self._post_orders(orders)
-        self.foreign_shares = sum(int(update.filled) for update in strange if self._concerns_held(update))
+        self.foreign_shares = sum(
+            int(update.filled) for update in strange if self._concerns_held(update)
+        )
         for trade in trades:
             if (trade.order_id, trade.trade_id) not in self._trades:
                 self._trades.add((trade.order_id, trade.trade_id))
-                self._traded[trade.order_id] = self._traded.get(trade.order_id, 0) + int(trade.quantity)
+                self._traded[trade.order_id] = self._traded.get(trade.order_id, 0) + int(
+                    trade.quantity
+                )
                 self.post(trade)
         self.gateway.lookups.resolve(orders, triggers, began)
         return True
@@ -81,10 +105,13 @@ class BrokerPoller:
     def _post_taken(self, strange: list[OrderUpdate], triggers: list[GttUpdate]) -> None:
         """Have what `strange` orders have taken of what we hold since the last look count as gone until the books are compared.
 
-        What a GTT of ours has sent, or may have, is not theirs. Before the first look everything waits for a comparison.
+        What a GTT of ours has sent, or may have, is not theirs. Before the first look everything
+        waits for a comparison.
         """
         now, ours = self.gateway.clock.now(), self.kernel.order_store.by_gtt_id
-        fired = [each for each in triggers if each.status is GttStatus.TRIGGERED and each.gtt_id in ours]
+        fired = [
+            each for each in triggers if each.status is GttStatus.TRIGGERED and each.gtt_id in ours
+        ]
         sent = {order_id for each in fired for order_id in each.order_ids}
         unsaid = {int(each.token) for each in fired if not each.order_ids and now - each.ts < LATE}
         taken: Counter[tuple[int, str, Side]] = Counter()
@@ -95,7 +122,12 @@ class BrokerPoller:
                 taken[int(update.token), update.product, Side(-update.side)] += more
         for (token, product, side), shares in taken.items():
             market = self.kernel.markets.get(token)
-            if shares > 0 and market is not None and market.ladders and product in Product.__members__:
+            if (
+                shares > 0
+                and market is not None
+                and market.ladders
+                and product in Product.__members__
+            ):
                 lacks = int(self.kernel.absent_shares(token, Product[product], side)) + shares
                 self.post(ShareShortfall(now, token, Product[product], side, lacks))
 
@@ -107,7 +139,10 @@ class BrokerPoller:
                 self.post(update)
 
     def _is_forgotten(self, update: OrderUpdate) -> bool:
-        """Tell whether an order carries our tag, but is not known: it left on a full disk, before a crash."""
+        """Tell whether an order carries our tag, but is not known.
+
+        It left on a full disk, before a crash.
+        """
         out = self.kernel.order_store
         ours = update.tag.startswith(out.tag_prefix)
         return ours and update.tag not in out.by_tag and update.order_id not in out.by_order_id
@@ -122,8 +157,14 @@ class BrokerPoller:
         return update.order_id not in out.by_order_id and update.tag not in out.by_tag
 
     def _has_new_foreign(self, orders: list[OrderUpdate]) -> bool:
-        """Tell whether there are orders that are not ours and were not seen before: a GTT may have sent them."""
-        return any(self._is_foreign(update) and update.order_id not in self.kernel.externals for update in orders)
+        """Tell whether there are orders that are not ours and were not seen before.
+
+        A GTT may have sent them.
+        """
+        return any(
+            self._is_foreign(update) and update.order_id not in self.kernel.externals
+            for update in orders
+        )
 
     def _concerns_held(self, update: OrderUpdate) -> bool:
         """Tell whether an order trades what we hold, or what may be the same share elsewhere."""
@@ -150,30 +191,58 @@ class BrokerPoller:
         self._drop_missing_gtts({int(update.gtt_id) for update in updates}, began)
 
     def _claim_gtt(self, update: GttUpdate, began: int) -> None:
-        """Take over a GTT of ours that nobody knows: it was given up or refused, or the request for it has come twice.
+        """Take over a GTT of ours that nobody knows.
+
+        It was given up or refused, or the request for it has come twice.
 
         Ours is what has the very legs of a request of ours and was made after it.
         """
         made = [
-            gtt for gtt in self.kernel.order_store.gtts.values() if asks_for(update, gtt) and gtt.created <= update.ts + SKEW
+            gtt
+            for gtt in self.kernel.order_store.gtts.values()
+            if asks_for(update, gtt) and gtt.created <= update.ts + SKEW
         ]
-        if any(gtt.status in UNDER_WAY or self.gateway.touched.get(gtt.intent, -1) > began for gtt in made):
+        if any(
+            gtt.status in UNDER_WAY or self.gateway.touched.get(gtt.intent, -1) > began
+            for gtt in made
+        ):
             return
         # one that has no GTT yet goes before a twin of one that has
         for gtt in sorted(made, key=lambda gtt: gtt.gtt_id > 0):
             if gtt.gtt_id or gtt.status in {GttStatus.LOST, GttStatus.REJECTED}:
-                self.post(BrokerAnswer(update.ts, gtt.intent, RequestVerb.PLACE, RequestOutcome.ACCEPTED, str(update.gtt_id)))
+                self.post(
+                    BrokerAnswer(
+                        update.ts,
+                        gtt.intent,
+                        RequestVerb.PLACE,
+                        RequestOutcome.ACCEPTED,
+                        str(update.gtt_id),
+                    )
+                )
                 return
 
     def _drop_missing_gtts(self, listed: set[int], began: int) -> None:
-        """Give up a GTT that two looks in a row did not find: Kite lists dead ones for seven days only."""
+        """Give up a GTT that two looks in a row did not find.
+
+        Kite lists dead ones for seven days only.
+        """
         for gtt_id, gtt in self.kernel.order_store.by_gtt_id.items():
-            fresh = self.gateway.touched.get(gtt.intent, -1) > began or self.gateway.lookups.awaits_proof(gtt.intent)
+            fresh = self.gateway.touched.get(
+                gtt.intent, -1
+            ) > began or self.gateway.lookups.awaits_proof(gtt.intent)
             if not gtt.live or gtt_id in listed or fresh:
                 self._gone.pop(gtt_id, None)
                 continue
             self._gone[gtt_id] = self._gone.get(gtt_id, 0) + 1
             if self._gone[gtt_id] >= 2:
                 self.post(
-                    GttUpdate(self.kernel.order_store.now, gtt_id, gtt.token, GttStatus.DELETED, gtt.legs, [], "vanished")
+                    GttUpdate(
+                        self.kernel.order_store.now,
+                        gtt_id,
+                        gtt.token,
+                        GttStatus.DELETED,
+                        gtt.legs,
+                        [],
+                        "vanished",
+                    )
                 )

@@ -1,11 +1,22 @@
-"""What the operator decides about a difference, and how it is done: only after the books were read once more."""
+"""What the operator decides about a difference, and how it is done.
+
+Only after the books were read once more.
+"""
 
 from collections import deque
 from collections.abc import Callable
 from fractions import Fraction
 from typing import NamedTuple
 
-from compiled.model.events import CancelOrder, CashDeposit, DeleteGtt, GttUpdate, OrderUpdate, ShareAdoption, WriteOff
+from compiled.model.events import (
+    CancelOrder,
+    CashDeposit,
+    DeleteGtt,
+    GttUpdate,
+    OrderUpdate,
+    ShareAdoption,
+    WriteOff,
+)
 from compiled.model.number_bounds import HELD, MONEY, PRICE
 from compiled.model.values import (
     SECOND,
@@ -22,7 +33,14 @@ from compiled.model.values import (
 )
 from compiled.trading.kernel import Kernel
 from compiled.trading.protection import NEAREST_PERCENT
-from engine.books.differences import COVER, POSITIONS, BookDifference, DifferenceChoice, DifferenceKind, held_by_side
+from engine.books.differences import (
+    COVER,
+    POSITIONS,
+    BookDifference,
+    DifferenceChoice,
+    DifferenceKind,
+    held_by_side,
+)
 from engine.books.share_divisions import carried_shares, make_division
 from engine.market.calendar import ist_day, midnight
 from engine.orders.gateway import OrderGateway
@@ -37,9 +55,12 @@ LEAST_STOP, MOST_STOP = 0.25, 50.0
 
 
 class ReconcileDecision(NamedTuple):
-    """What the operator wants done; `stop` percent below the last price, 0.0 for the configured one.
+    """What the operator wants done.
 
-    `ratio` says how many shares stand for one where they were divided, 0 where the broker's books tell.
+    `stop` percent below the last price, 0.0 for the configured one.
+
+    `ratio` says how many shares stand for one where they were divided, 0 where the broker's books
+    tell.
     """
 
     number: int
@@ -73,11 +94,16 @@ def parse_decision(number: int, text: str) -> ReconcileDecision | str:
     if not (after.isdecimal() and before.isdecimal() and len(after + before) < 9 and int(before)):
         return f"refused: ratio {ratios[0]}: expected shares after and before, like 5:1"
     ratio = Fraction(int(after), int(before))
-    return ReconcileDecision(number, words[0], choice, words[2] if len(words) == 3 else "", stop, ratio)
+    return ReconcileDecision(
+        number, words[0], choice, words[2] if len(words) == 3 else "", stop, ratio
+    )
 
 
 class ReconcileActions:
-    """Carries out what the operator decides; `post` takes events for the kernel, `answer` the outcome by number."""
+    """Carries out what the operator decides.
+
+    `post` takes events for the kernel, `answer` the outcome by number.
+    """
 
     def __init__(
         self,
@@ -100,12 +126,21 @@ class ReconcileActions:
         if isinstance(decision, str):
             return decision
         standing = self._find_standing(decision.key)
-        self.waiting.append(decision._replace(seen=standing.difference if standing is not None else None))
+        self.waiting.append(
+            decision._replace(seen=standing.difference if standing is not None else None)
+        )
         return ""
 
     def _find_standing(self, key: str) -> StandingDifference | None:
         """Return what stands by a key, however it is written."""
-        return next((each for name, each in self.reconciler.standing.items() if name.upper() == key.upper()), None)
+        return next(
+            (
+                each
+                for name, each in self.reconciler.standing.items()
+                if name.upper() == key.upper()
+            ),
+            None,
+        )
 
     async def carry_out(self) -> None:
         """Read the books again, then do what was decided about what still stands with the same figure."""
@@ -121,7 +156,9 @@ class ReconcileActions:
         able = [
             each
             for each in standing
-            if DifferenceChoice.IGNORE in each.choices and not each.cedes and each.kind is not DifferenceKind.DIVISION
+            if DifferenceChoice.IGNORE in each.choices
+            and not each.cedes
+            and each.kind is not DifferenceKind.DIVISION
         ]
         for difference in able:
             self.reconciler.ignore(difference)
@@ -139,10 +176,14 @@ class ReconcileActions:
         difference = standing.difference
         if decision.choice not in difference.choices:
             return f"refused: {difference.kind} takes {', '.join(difference.choices)}"
-        if not difference.figure and self.kernel.order_store.now < self._decided.get(difference.key, 0):
+        if not difference.figure and self.kernel.order_store.now < self._decided.get(
+            difference.key, 0
+        ):
             return f"refused: {difference.key} was decided just now; what is left of it is ignored: {difference.text}"
         seen = decision.seen or difference
-        if seen.apart != difference.apart or not self.reconciler.is_same_figure(difference, seen.figure):
+        if seen.apart != difference.apart or not self.reconciler.is_same_figure(
+            difference, seen.figure
+        ):
             return f"refused: it is another one since; look again: {difference.text}"
         if not self.reconciler.is_confirmed(difference):
             return f"refused: it is changing just now; try again: {difference.text}"
@@ -179,9 +220,17 @@ class ReconcileActions:
         kernel, now = self.kernel, self.reconciler.clock.now()
         product = Product.MIS if difference.product == COVER else Product[difference.product]
         market = kernel.markets[difference.token]
-        if DifferenceChoice.FLATTEN not in difference.choices:  # the broker has less than we: nothing to take on
-            if any(each.live and each.exit is not None for ladder in market.ladders for each in ladder.rungs):
-                return f"refused: {difference.symbol} is being left just now; decide when that is done"
+        if (
+            DifferenceChoice.FLATTEN not in difference.choices
+        ):  # the broker has less than we: nothing to take on
+            if any(
+                each.live and each.exit is not None
+                for ladder in market.ladders
+                for each in ladder.rungs
+            ):
+                return (
+                    f"refused: {difference.symbol} is being left just now; decide when that is done"
+                )
             side = Side.BUY if difference.amount < 0 else Side.SELL
             cover = difference.product == COVER
             ours = held_by_side(kernel)[difference.token, difference.product, side]
@@ -196,9 +245,7 @@ class ReconcileActions:
         average = difference.average if 0.0 < difference.average <= PRICE else market.ltp
         strategy, freeze = decision.strategy or OWN, int(market.instrument.freeze)
         if decision.choice is not DifferenceChoice.FLATTEN and 0 < freeze < abs(difference.amount):
-            return (
-                f"refused: no stop takes more than {freeze}, the exchange's freeze quantity; flatten it, or ignore it"
-            )
+            return f"refused: no stop takes more than {freeze}, the exchange's freeze quantity; flatten it, or ignore it"
         if decision.stop and self.kernel.order_store.limit_only:
             return "refused: this broker takes no stop"
         if refusal := self._assignment_refusal(decision, difference.token):
@@ -206,16 +253,34 @@ class ReconcileActions:
         leave, hours = decision.choice is DifferenceChoice.FLATTEN, market.instrument.hours
         if leave and not hours.opens <= now < hours.closes:
             return "refused: the market is closed; flatten it while it trades"
-        gtt = None if leave or decision.stop or product is not Product.CNC else self._protecting_gtt(difference, market.ltp)
+        gtt = (
+            None
+            if leave or decision.stop or product is not Product.CNC
+            else self._protecting_gtt(difference, market.ltp)
+        )
         terms = self.reconciler.terms
-        self.post(ShareAdoption(
-            now, difference.token, product, difference.amount, average, strategy,
-            decision.stop or terms.stop_percent, terms.trail, leave,
-            gtt.gtt_id if gtt else 0, list(gtt.legs) if gtt else None,
-        ))  # fmt: skip
+        self.post(
+            ShareAdoption(
+                now,
+                difference.token,
+                product,
+                difference.amount,
+                average,
+                strategy,
+                decision.stop or terms.stop_percent,
+                terms.trail,
+                leave,
+                gtt.gtt_id if gtt else 0,
+                list(gtt.legs) if gtt else None,
+            )
+        )
         if leave:
             return f"done: leaving {difference.amount} {difference.symbol} at the market"
-        placing = "nothing protects them" if self.kernel.order_store.limit_only else "a stop is being placed"
+        placing = (
+            "nothing protects them"
+            if self.kernel.order_store.limit_only
+            else "a stop is being placed"
+        )
         what = f"GTT {gtt.gtt_id} protects them" if gtt else placing
         return f"done: {difference.amount} {difference.symbol} to {strategy}; {what}"
 
@@ -229,7 +294,11 @@ class ReconcileActions:
             return f"refused: no strategy {decision.strategy} runs; there is {', '.join(slots) or 'none'}"
         if slot.stopped:
             return f"refused: {decision.strategy} has stopped: {slot.stopped}"
-        return "" if token in slot.tokens else f"refused: {decision.strategy} does not follow that instrument"
+        return (
+            ""
+            if token in slot.tokens
+            else f"refused: {decision.strategy} does not follow that instrument"
+        )
 
     def _protecting_gtt(self, difference: BookDifference, last: float) -> GttUpdate | None:
         """Return the GTT at the broker that protects just these shares, None where there is none."""
@@ -278,22 +347,49 @@ class ReconcileActions:
         order_id = difference.key.partition(":")[2]
         if decision.choice is DifferenceChoice.FLATTEN:
             stray = Order(
-                0, "", "", difference.token, Side.BUY, difference.figure, OrderType.LIMIT, Product.CNC, OrderPurpose.EXIT
+                0,
+                "",
+                "",
+                difference.token,
+                Side.BUY,
+                difference.figure,
+                OrderType.LIMIT,
+                Product.CNC,
+                OrderPurpose.EXIT,
             )
             stray.order_id = order_id
             self.gateway.put(CancelOrder(stray))
             return f"done: cancelling {order_id}; what it has traded comes up as a position"
         order = self.kernel.order_store.by_order_id[order_id]
-        self.post(OrderUpdate(
-            self.reconciler.clock.now(), order_id, order.tag, order.token, order.side, OrderStatus.CANCELLED,
-            order.quantity, order.filled, reason="not in the broker's book",
-        ))  # fmt: skip
+        self.post(
+            OrderUpdate(
+                self.reconciler.clock.now(),
+                order_id,
+                order.tag,
+                order.token,
+                order.side,
+                OrderStatus.CANCELLED,
+                order.quantity,
+                order.filled,
+                reason="not in the broker's book",
+            )
+        )
         return f"done: {order_id} counts as cancelled"
 
     def _decide_gtt(self, difference: BookDifference, decision: ReconcileDecision) -> str:
         gtt_id, now = int(difference.key.partition(":")[2]), self.reconciler.clock.now()
         if decision.choice is DifferenceChoice.ADOPT:
-            self.post(GttUpdate(now, gtt_id, difference.token, GttStatus.DELETED, [], [], "not in the broker's list"))
+            self.post(
+                GttUpdate(
+                    now,
+                    gtt_id,
+                    difference.token,
+                    GttStatus.DELETED,
+                    [],
+                    [],
+                    "not in the broker's list",
+                )
+            )
             return f"done: GTT {gtt_id} counts as deleted; what it protected gets a new one"
         stray = Gtt(0, "", difference.token, Product.CNC, 0, 0.0, [], now)
         stray.gtt_id = gtt_id
@@ -311,5 +407,7 @@ class ReconcileActions:
         now = self.reconciler.clock.now()
         start = int(self.kernel.ledger.start_cash) + difference.figure
         self.post(CashDeposit(now, difference.figure))
-        self.reconciler.journal.append("meta", {"key": f"start_cash:{ist_day(now)}", "value": str(start)})
+        self.reconciler.journal.append(
+            "meta", {"key": f"start_cash:{ist_day(now)}", "value": str(start)}
+        )
         return f"done: the broker's cash counts, {difference.figure / 100:+.2f} rupees"

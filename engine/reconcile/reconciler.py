@@ -41,14 +41,19 @@ SOON = 1 * SECOND
 RETRY = 2 * SECOND
 """When to try books again that could not be read; twice as long with each time."""
 AGREED = "agreed:"
-"""How the key of what others had traded when the books agreed begins: day, token, product and side follow; the value is shares."""
+"""How the key of what others had traded when the books agreed begins.
+
+Day, token, product and side follow; the value is shares.
+"""
 RESTED = "the day is over, and nothing waits for this; looked at every two minutes"
 AGAIN = "the broker's books can be read again; what they say is confirmed first"
 
 
 @dataclass(frozen=True, slots=True)
 class ReconcileTerms:
-    """How much cash may differ (paise), and the stop of adopted shares: percent below the last price, trailing or not.
+    """How much cash may differ (paise), and the stop of adopted shares.
+
+    Percent below the last price, trailing or not.
 
     `yields`: a stop of ours that somebody else has moved nearer to the price stands.
     """
@@ -67,13 +72,16 @@ class StandingDifference(NamedTuple):
 
 
 class Reconciler:
-    """Holds what stands between the broker and us; the desk may enter only while nothing is `open_differences`.
+    """Holds what stands between the broker and us.
 
-    What differs once may be on its way: it counts when the next comparison finds the same figures, or the order book shows
-    who has just taken the shares. What agrees again is gone at once. Where the broker's positions are not yet, or no longer,
-    what the day's orders come to, the orders count until the positions follow, for `LATE` at most. Books that cannot be read
-    twice running count as a difference: they are never taken for flat. An ignored difference is ignored until its figure
-    changes, over restarts, too.
+    The desk may enter only while nothing is `open_differences`.
+
+    What differs once may be on its way: it counts when the next comparison finds the same figures,
+    or the order book shows who has just taken the shares. What agrees again is gone at once. Where
+    the broker's positions are not yet, or no longer, what the day's orders come to, the orders
+    count until the positions follow, for `LATE` at most. Books that cannot be read twice running
+    count as a difference: they are never taken for flat. An ignored difference is ignored until its
+    figure changes, over restarts, too.
     """
 
     def __init__(
@@ -86,7 +94,9 @@ class Reconciler:
         terms: ReconcileTerms,
         shares: ShareRegister | None = None,
     ) -> None:
-        self.shares = shares or ShareRegister(journal, (market.instrument for market in kernel.markets.values()))
+        self.shares = shares or ShareRegister(
+            journal, (market.instrument for market in kernel.markets.values())
+        )
         self.kernel = kernel
         self.broker = broker
         self.journal = journal
@@ -122,10 +132,14 @@ class Reconciler:
         self.doubted: dict[int, str] = {}
         """Tokens that are thought to have been divided over night, and why."""
         self._awaited = {
-            (each.token, product): (each, *shares) for each in kept_divisions(journal) for product, shares in each.awaited.items()
+            (each.token, product): (each, *shares)
+            for each in kept_divisions(journal)
+            for product, shares in each.awaited.items()
         }
         self._ignored = {
-            str(row["key"]).removeprefix(IGNORED): whole_number(f"meta, row {row['key']}:", row["value"])
+            str(row["key"]).removeprefix(IGNORED): whole_number(
+                f"meta, row {row['key']}:", row["value"]
+            )
             for row in journal.load("meta", "key LIKE ? AND value IS NOT NULL", (IGNORED + "%",))
         }
 
@@ -135,7 +149,10 @@ class Reconciler:
         self._show_differences()
 
     def rest_until_opening(self) -> None:
-        """Let books that cannot be read rest with the day: nothing waits for them before the next one opens."""
+        """Let books that cannot be read rest with the day.
+
+        Nothing waits for them before the next one opens.
+        """
         self.is_resting = True
         self._show_differences()
 
@@ -161,7 +178,10 @@ class Reconciler:
         return self._ignored.get(f"{symbol}:{product}", 0)
 
     def record_division(self, division: ShareDivision, symbol: str) -> CarriedDivision:
-        """Write a division down and return what makes the kernel take it in; what the owner has is divided as far as it is credited."""
+        """Write a division down and return what makes the kernel take it in.
+
+        What the owner has is divided as far as it is credited.
+        """
         division.note(self.journal)
         self.doubted.pop(division.token, None)
         for product, ours in held_shares(self.kernel).items():
@@ -178,8 +198,13 @@ class Reconciler:
                 self.journal.append("meta", {"key": IGNORED + key, "value": str(total)})
         return divide_event(division)
 
-    def _take_credits(self, found: list[BookDifference], unsure: set[tuple[int, str]]) -> list[BookDifference]:
-        """Take what the broker has credited of a split or bonus: ours are there, and the owner's are his."""
+    def _take_credits(
+        self, found: list[BookDifference], unsure: set[tuple[int, str]]
+    ) -> list[BookDifference]:
+        """Take what the broker has credited of a split or bonus.
+
+        Ours are there, and the owner's are his.
+        """
         left = []
         for each in found:
             division, ours, total = self._awaited.get((each.token, each.product), (None, 0, 0))
@@ -195,17 +220,27 @@ class Reconciler:
         return left
 
     def note_order_event(self, order_id: str) -> None:
-        """Take note that something has happened to an order: a book may show it before the other."""
+        """Take note that something has happened to an order.
+
+        A book may show it before the other.
+        """
         self._heard[order_id] = self.clock.now()
 
     @property
     def open_differences(self) -> tuple[str, ...]:
         """Return what keeps the desk from entering, a line each; nothing: it is clean."""
-        found = [each.difference.text for each in self.standing.values() if not self.is_ignored(each.difference)]
+        found = [
+            each.difference.text
+            for each in self.standing.values()
+            if not self.is_ignored(each.difference)
+        ]
         return (self.unreadable, *found) if self.unreadable else tuple(found)
 
     async def compare_once(self, *, at_once: bool = False) -> int:
-        """Compare once; return in how many ns to look again, 0 for as usual. `at_once` counts what is seen once."""
+        """Compare once; return in how many ns to look again, 0 for as usual.
+
+        `at_once` counts what is seen once.
+        """
         before = held_shares(self.kernel)
         try:
             self.books = await read_books(self.broker, self.shares)
@@ -219,15 +254,26 @@ class Reconciler:
         for reader in self.readers:
             reader(self.books)
         self.late = self._late_positions(self.books)
-        divided = DivisionState(self.doubts(), {at: ours for at, (_, ours, _) in self._awaited.items()})
-        bound = NEVER if self.late or self._heard else self.terms.funds_bound  # cash is as far apart as orders are
+        divided = DivisionState(
+            self.doubts(), {at: ours for at, (_, ours, _) in self._awaited.items()}
+        )
+        bound = (
+            NEVER if self.late or self._heard else self.terms.funds_bound
+        )  # cash is as far apart as orders are
         moved = moving_positions(self.kernel, self.books, before)
         differing = self._take_credits(
-            compare_books(self.kernel, self.books, before, bound, self._ignored, self.late, divided), moved
+            compare_books(
+                self.kernel, self.books, before, bound, self._ignored, self.late, divided
+            ),
+            moved,
         )
         found = {each.key: each for each in differing}
         fresh = self._update_standing(found, before, at_once=at_once)
-        apart = {each.token for each in differing if each.figure and each.kind in {*POSITIONS, DifferenceKind.TRADE, DifferenceKind.ORDER}}
+        apart = {
+            each.token
+            for each in differing
+            if each.figure and each.kind in {*POSITIONS, DifferenceKind.TRADE, DifferenceKind.ORDER}
+        }
         self._note_agreement(set(self.kernel.markets) - apart - {token for token, _ in moved})
         self.unsure = self.fresh | moved
         # a desk that was held stays so: nothing may let it go between two looks
@@ -236,8 +282,13 @@ class Reconciler:
         return SOON if fresh or self.late or fired_tokens(self.kernel, self.books) else 0
 
     def _note_agreement(self, tokens: set[int]) -> None:
-        """Take note that it is known whose these shares are: what others have traded of them until now is reckoned in."""
-        for at, shares in foreign_traded(self.kernel, self.books).items() if self.books is not None else ():
+        """Take note that it is known whose these shares are.
+
+        What others have traded of them until now is reckoned in.
+        """
+        for at, shares in (
+            foreign_traded(self.kernel, self.books).items() if self.books is not None else ()
+        ):
             if at[0] in tokens and shares != self._agreed[at]:
                 self._agreed[at] = shares
                 key = f"{AGREED}{ist_day(self.clock.now())}:{at[0]}:{at[1]}:{at[2].name}"
@@ -246,8 +297,9 @@ class Reconciler:
     def _late_positions(self, books: BooksSnapshot) -> dict[At, int]:
         """Return by how many shares the positions are apart from the day's orders for the time being.
 
-        Something must have happened to an order there lately; what lasts longer than `LATE` is no matter of time, nor are
-        shares of one product that are there as another: they were converted.
+        Something must have happened to an order there lately; what lasts longer than `LATE` is no
+        matter of time, nor are shares of one product that are there as another: they were
+        converted.
         """
         now, before, lasting = self.clock.now(), self._gaps, self._lasting
         self._heard = {order_id: at for order_id, at in self._heard.items() if now - at < LATE}
@@ -255,7 +307,10 @@ class Reconciler:
         stand: Counter[At] = Counter()
         for each in books.positions:
             stand[each.token, each.product] += each.quantity
-        new = {at: books.gaps.get(at, 0) - lasting.get(at, 0) for at in books.gaps.keys() | lasting.keys()}
+        new = {
+            at: books.gaps.get(at, 0) - lasting.get(at, 0)
+            for at in books.gaps.keys() | lasting.keys()
+        }
         moved: Counter[int] = Counter()
         for (token, _), gap in new.items():
             moved[token] += gap
@@ -279,36 +334,61 @@ class Reconciler:
         """
         out = self.kernel.order_store
         recent = [each for each in books.orders if each.filled and now - each.ts < LATE + SKEW]
-        found = {(books.twins.get(int(each.token), int(each.token)), each.product) for each in recent}
-        ours = [order for order_id in self._heard if (order := out.by_order_id.get(order_id)) is not None]
+        found = {
+            (books.twins.get(int(each.token), int(each.token)), each.product) for each in recent
+        }
+        ours = [
+            order
+            for order_id in self._heard
+            if (order := out.by_order_id.get(order_id)) is not None
+        ]
         found |= {(int(order.token), order.product.name) for order in ours}
         if self._heard.keys() - out.by_order_id.keys() - {each.order_id for each in books.orders}:
-            found |= {(int(gtt.token), gtt.product.name) for gtt in out.by_gtt_id.values() if gtt.live}
+            found |= {
+                (int(gtt.token), gtt.product.name) for gtt in out.by_gtt_id.values() if gtt.live
+            }
         return found
 
-    def _update_standing(self, found: dict[str, BookDifference], before: Counter[At], *, at_once: bool) -> bool:
+    def _update_standing(
+        self, found: dict[str, BookDifference], before: Counter[At], *, at_once: bool
+    ) -> bool:
         """Bring what stands up to date; return whether something was seen for the first time."""
         now, seen = self.clock.now(), self._seen
         self._seen = {key: (each.figure, seen.get(key, (0, now))[1]) for key, each in found.items()}
         known = [
-            key for key, each in found.items() if at_once or each.witnessed or self.is_same_figure(each, seen.get(key, (0, 0))[0])
+            key
+            for key, each in found.items()
+            if at_once or each.witnessed or self.is_same_figure(each, seen.get(key, (0, 0))[0])
         ]
-        unbooked = {each.token for key, each in found.items() if each.kind is DifferenceKind.TRADE and key not in known}
+        unbooked = {
+            each.token
+            for key, each in found.items()
+            if each.kind is DifferenceKind.TRADE and key not in known
+        }
         # trades on their way to us: as many may have been missing a moment ago for others
-        known = [key for key in known if found[key].kind not in POSITIONS or found[key].token not in unbooked]
+        known = [
+            key
+            for key in known
+            if found[key].kind not in POSITIONS or found[key].token not in unbooked
+        ]
         self.fresh = {
-            (each.token, each.product) for key, each in found.items() if each.kind in POSITIONS and key not in known
+            (each.token, each.product)
+            for key, each in found.items()
+            if each.kind in POSITIONS and key not in known
         }
         stands = {key: StandingDifference(found[key], self._seen[key][1]) for key in known}
         for key, old in self.standing.items():
             if key not in stands and (key in found or self._was_moving(old.difference, before)):
                 stands[key] = old
-        for key in [key for key, each in stands.items() if key in known and _is_owners_only(each.difference)]:
+        for key in [
+            key for key, each in stands.items() if key in known and _is_owners_only(each.difference)
+        ]:
             self._set_apart(key, stands.pop(key).difference)
         unsettled = {
             each.difference.token
             for each in stands.values()
-            if each.difference.kind in {DifferenceKind.TRADE, DifferenceKind.ORDER} and not self.is_ignored(each.difference)
+            if each.difference.kind in {DifferenceKind.TRADE, DifferenceKind.ORDER}
+            and not self.is_ignored(each.difference)
         }
         self.standing, self._covered = {}, []
         for key, each in stands.items():
@@ -319,7 +399,10 @@ class Reconciler:
         return len(known) < len(found)
 
     def is_same_figure(self, difference: BookDifference, figure: int) -> bool:
-        """Tell whether a figure is that of a difference; of funds, to the bound: they move with every charge."""
+        """Tell whether a figure is that of a difference.
+
+        Of funds, to the bound: they move with every charge.
+        """
         if difference.kind is DifferenceKind.FUNDS:
             return figure != 0 and abs(difference.figure - figure) <= self.terms.funds_bound
         return difference.figure == figure
@@ -347,10 +430,18 @@ class Reconciler:
         return figure is not None and self.is_same_figure(difference, figure)
 
     def ignore(self, difference: BookDifference) -> None:
-        """Leave a difference as it is from now on, until its figure changes; shares are the owner's from now on."""
-        more, total = difference.kind is DifferenceKind.QUANTITY and difference.figure > 0, difference.figure + difference.apart
+        """Leave a difference as it is from now on, until its figure changes.
+
+        Shares are the owner's from now on.
+        """
+        more, total = (
+            difference.kind is DifferenceKind.QUANTITY and difference.figure > 0,
+            difference.figure + difference.apart,
+        )
         if more and difference.apart < 0 and difference.product in DELIVERED:
-            difference = difference._replace(apart=0)  # what has come is the owner's, and ours are still missing
+            difference = difference._replace(
+                apart=0
+            )  # what has come is the owner's, and ours are still missing
         self._set_apart(difference.key, difference)
         if difference.kind in POSITIONS and difference.key in self.standing:
             stood = self.standing[difference.key]
@@ -364,7 +455,9 @@ class Reconciler:
     def _set_apart(self, key: str, difference: BookDifference) -> None:
         figure = difference.figure + difference.apart
         self._ignored[key] = figure
-        self.journal.append("meta", {"key": IGNORED + key, "value": str(figure) if figure else None})
+        self.journal.append(
+            "meta", {"key": IGNORED + key, "value": str(figure) if figure else None}
+        )
 
     def take_off(self, difference: BookDifference) -> None:
         """Take off what has been acted upon; it stands again when two comparisons find it again."""
@@ -382,12 +475,25 @@ class Reconciler:
         section = self.board.differences
         for key, (each, since) in self.standing.items():
             choices = tuple(choice.value for choice in each.choices)
-            section.put(key, DifferenceRow(
-                key, each.kind.value, each.symbol, each.theirs, each.ours, since, choices, self.is_ignored(each),
-            ))  # fmt: skip
+            section.put(
+                key,
+                DifferenceRow(
+                    key,
+                    each.kind.value,
+                    each.symbol,
+                    each.theirs,
+                    each.ours,
+                    since,
+                    choices,
+                    self.is_ignored(each),
+                ),
+            )
         if why := self.unreadable or self.unreached:
             text = f"{RESTED}: {why}" if self.is_resting else why
-            section.put(UNREADABLE, DifferenceRow(UNREADABLE, UNREADABLE, "", text, "", 0, (), self.is_resting))
+            section.put(
+                UNREADABLE,
+                DifferenceRow(UNREADABLE, UNREADABLE, "", text, "", 0, (), self.is_resting),
+            )
         section.keep({*self.standing, UNREADABLE} if why else set(self.standing))
 
 
@@ -397,7 +503,9 @@ def _agreed_trades(journal: Journal, today: str) -> Counter[tuple[int, str, Side
     for row in journal.load("meta", "key LIKE ? AND value IS NOT NULL", (today + "%",)):
         with readable(f"meta, row {row['key']}:"):
             token, product, side = str(row["key"]).removeprefix(today).split(":")
-            found[int(token), product, Side[side]] = whole_number(f"meta, row {row['key']}:", row["value"], 0, int(HELD))
+            found[int(token), product, Side[side]] = whole_number(
+                f"meta, row {row['key']}:", row["value"], 0, int(HELD)
+            )
     return found
 
 

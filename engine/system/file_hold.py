@@ -17,20 +17,26 @@ TRIES, PAUSE_S = 3, 0.02
 class FileHold:
     """Hold a lock file exclusively until `release`, or until the process ends in any way.
 
-    `what` is held and `mend` is what whoever comes second can do. Raises `BusyError` naming the holder, or `OperatorError`
-    where no lock file can be made, or written.
+    `what` is held and `mend` is what whoever comes second can do. Raises `BusyError` naming the
+    holder, or `OperatorError` where no lock file can be made, or written.
     """
 
     def __init__(self, path: Path, what: str, mend: str) -> None:
         try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+            self._file = os.open(
+                path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600
+            )
         except OSError as error:
-            message = f"cannot open {what}: {error.strerror}; name a folder that exists and is writable"
+            message = (
+                f"cannot open {what}: {error.strerror}; name a folder that exists and is writable"
+            )
             raise OperatorError(message) from error
         if not self._lock_file():
             other = _named_process(self._file)
             os.close(self._file)
-            raise BusyError(f"{what} is held by process {other.pid if other else 'unknown'}; {mend}")
+            raise BusyError(
+                f"{what} is held by process {other.pid if other else 'unknown'}; {mend}"
+            )
         me = this_process()
         try:
             os.ftruncate(self._file, 0)
@@ -57,9 +63,12 @@ class FileHold:
 
 
 def holding_process(path: Path) -> UserProcess | None:
-    """Return the process that holds a lock file, None for nobody; nobody who wants to hold it is in its way.
+    """Return the process that holds a lock file, None for nobody.
 
-    A file that names a process which has ended without a word is told by the lock: the kernel lets go of it.
+    Nobody who wants to hold it is in its way.
+
+    A file that names a process which has ended without a word is told by the lock: the kernel lets
+    go of it.
     """
     try:
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -21,7 +21,8 @@ ELSEWHERE = "name another folder in desk.state_dir"
 def make_private(folder: Path, mend: str = ELSEWHERE) -> None:
     """Make a folder this user's alone, and tighten what an earlier version has left in it open to readers.
 
-    Raises `OperatorError`, in one line with its mend, where others own it or something in it, or could put something there.
+    Raises `OperatorError`, in one line with its mend, where others own it or something in it, or
+    could put something there.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -48,7 +49,10 @@ def check_writers(folder: Path) -> None:
 
 
 def tighten_mode(path: Path) -> None:
-    """Take a file or folder of ours away from readers; raise `OperatorError` for what others own, or could write in."""
+    """Take a file or folder of ours away from readers.
+
+    Raise `OperatorError` for what others own, or could write in.
+    """
     with contextlib.suppress(FileNotFoundError):
         facts = path.lstat()
         if facts.st_uid not in {os.geteuid(), TRUSTED}:
@@ -62,11 +66,16 @@ def tighten_mode(path: Path) -> None:
 
 def _refuse_writers(folder: Path, facts: os.stat_result) -> None:
     if others_write(facts):
-        raise OperatorError(f"others can write in {folder}: chmod -R go= {shlex.quote(str(folder))}")
+        raise OperatorError(
+            f"others can write in {folder}: chmod -R go= {shlex.quote(str(folder))}"
+        )
 
 
 def others_write(facts: os.stat_result) -> bool:
-    """Tell whether somebody else can write; a group of which this user is the only member is nobody else."""
+    """Tell whether somebody else can write.
+
+    A group of which this user is the only member is nobody else.
+    """
     if facts.st_mode & stat.S_IWOTH:
         return True
     return bool(facts.st_mode & stat.S_IWGRP) and not _is_own_group(facts.st_gid)
@@ -78,11 +87,18 @@ def _is_own_group(group: int) -> bool:
         user, named = pwd.getpwuid(os.geteuid()), grp.getgrgid(group)
     except KeyError:
         return False
-    return named.gr_name == user.pw_name and user.pw_gid == group and not {*named.gr_mem} - {user.pw_name}
+    return (
+        named.gr_name == user.pw_name
+        and user.pw_gid == group
+        and not {*named.gr_mem} - {user.pw_name}
+    )
 
 
 def read_private(path: Path, most: int) -> bytes:
-    """Return the first `most` bytes of a regular file of ours, without waiting for anybody; raise `OSError` for all else."""
+    """Return the first `most` bytes of a regular file of ours, without waiting for anybody.
+
+    Raise `OSError` for all else.
+    """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         facts = os.fstat(descriptor)
@@ -102,7 +118,10 @@ def replace_private(path: Path, content: bytes) -> None:
 
 
 def append_private(path: Path, line: bytes) -> None:
-    """Put a line at the end of a file of ours, on disk; raise `OSError`, and leave no part of the line behind."""
+    """Put a line at the end of a file of ours, on disk.
+
+    Raise `OSError`, and leave no part of the line behind.
+    """
     new, content = not path.exists(), line + b"\n"
     flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     descriptor = os.open(path, flags, 0o600)

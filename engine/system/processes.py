@@ -27,9 +27,12 @@ class UserProcess(NamedTuple):
         return bool(caught >> (signal.SIGUSR1 - 1) & 1)
 
     def send(self, number: signal.Signals) -> bool:
-        """Send a signal to this very process; return False, and send nothing, where it has ended or is not ours.
+        """Send a signal to this very process.
 
-        The number is pinned before it is looked at, so that nobody who gets it meanwhile can be meant. Raises `OSError`.
+        Return False, and send nothing, where it has ended or is not ours.
+
+        The number is pinned before it is looked at, so that nobody who gets it meanwhile can be
+        meant. Raises `OSError`.
         """
         try:
             pinned = os.pidfd_open(self.pid)
@@ -52,11 +55,16 @@ def this_process() -> UserProcess:
 
 
 def process_start(pid: int) -> str:
-    """Return when a process started, empty for one that has ended: ticks since the machine did, and which time that was."""
+    """Return when a process started, empty for one that has ended.
+
+    Ticks since the machine did, and which time that was.
+    """
     with contextlib.suppress(OSError, IndexError):
         fields = (PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
         if fields[0] not in {b"Z", b"X"}:
-            return f"{fields[19].decode()}-{(PROC / 'sys/kernel/random/boot_id').read_text().strip()}"
+            return (
+                f"{fields[19].decode()}-{(PROC / 'sys/kernel/random/boot_id').read_text().strip()}"
+            )
     return ""
 
 

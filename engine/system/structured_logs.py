@@ -21,7 +21,10 @@ DISK_S: Final = 1.0
 
 @final
 class DeskLogFile(io.TextIOBase):
-    """A log file as its writers see it: nobody waits for the disk, and nobody fails for it; what it does not take is lost."""
+    """A log file as its writers see it: nobody waits for the disk, and nobody fails for it.
+
+    What it does not take is lost.
+    """
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -48,7 +51,10 @@ class DeskLogFile(io.TextIOBase):
             done.wait(DISK_S)
 
     def end(self) -> None:
-        """Let the thread end with what waits, and wait a moment for that: it would keep what made it for ever."""
+        """Let the thread end with what waits, and wait a moment for that.
+
+        It would keep what made it for ever.
+        """
         with contextlib.suppress(queue.Full):
             self._lines.put_nowait(self._over)
             self._over.wait(DISK_S)
@@ -91,7 +97,10 @@ def open_log(path: Path) -> DeskLogFile:
 
 
 def _import_structlog() -> Any:
-    """Import structlog late (it pulls Twisted) and without rich: a headless desk loads no screen."""
+    """Import structlog late (it pulls Twisted) and without rich.
+
+    A headless desk loads no screen.
+    """
     alone = "rich" not in sys.modules
     if alone:
         sys.modules["rich"] = None  # type: ignore[assignment]  # the documented way to have an import fail
@@ -125,7 +134,9 @@ def hook_exceptions(failure: Failure) -> None:
         if arguments.exc_value is not None:
             failure(arguments.thread.name if arguments.thread else "thread", arguments.exc_value)
 
-    def of_main(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    def of_main(
+        kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
         if not issubclass(kind, KeyboardInterrupt):
             failure("main", error)
         sys.__excepthook__(kind, error, trace)
@@ -135,5 +146,8 @@ def hook_exceptions(failure: Failure) -> None:
 
 
 def unhook_exceptions() -> None:
-    """Leave unhandled exceptions to the interpreter again; threads keep the hook they were made under, and whom it tells."""
+    """Leave unhandled exceptions to the interpreter again.
+
+    Threads keep the hook they were made under, and whom it tells.
+    """
     threading.excepthook, sys.excepthook = threading.__excepthook__, sys.__excepthook__

@@ -12,14 +12,19 @@ from engine.errors import OperatorError, in_words
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield an empty file beside `path` to write to; it takes the place of `path`, on disk, when the block ends well.
+    """Yield an empty file beside `path` to write to.
 
-    It is this user's alone, and its name cannot be foreseen. Raises `OSError`; what stood at `path` then still stands, and nothing is left beside it.
+    It takes the place of `path`, on disk, when the block ends well.
+
+    It is this user's alone, and its name cannot be foreseen. Raises `OSError`; what stood at `path`
+    then still stands, and nothing is left beside it.
     """
     if not path.name:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    os.close(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+    os.close(
+        os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    )
     try:
         yield fresh
         sync(fresh)
@@ -31,7 +36,10 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_whole(out: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a file that then takes the place of `out`, whole or not at all; raise `OperatorError`."""
+    """Let `write` fill a file that then takes the place of `out`, whole or not at all.
+
+    Raise `OperatorError`.
+    """
     try:
         with replacing(out) as fresh:
             write(fresh)

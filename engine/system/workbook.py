@@ -28,12 +28,18 @@ def as_csv(sheet: SpreadsheetTable) -> str:
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(sheet.columns)
-    lines.writerows([csv_cell(plain_text(value)) if isinstance(value, str) else value for value in row] for row in sheet.rows)
+    lines.writerows(
+        [csv_cell(plain_text(value)) if isinstance(value, str) else value for value in row]
+        for row in sheet.rows
+    )
     return text.getvalue()
 
 
 def write_workbook(out: Path, sheets: Sequence[SpreadsheetTable]) -> None:
-    """Write all tables as the sheets of one workbook, whole or not at all; raise `OperatorError`."""
+    """Write all tables as the sheets of one workbook, whole or not at all.
+
+    Raise `OperatorError`.
+    """
     try:
         openpyxl = importlib.import_module("openpyxl")
     except ImportError:
@@ -54,7 +60,12 @@ def _save_workbook(openpyxl: Any, fresh: Path, sheets: Sequence[SpreadsheetTable
         page = book.create_sheet(sheet.name)
         page.append(list(sheet.columns))
         for row in sheet.rows:
-            page.append([_text_cell(openpyxl, page, value) if isinstance(value, str) else value for value in row])
+            page.append(
+                [
+                    _text_cell(openpyxl, page, value) if isinstance(value, str) else value
+                    for value in row
+                ]
+            )
     book.save(fresh)
 
 

@@ -1,7 +1,8 @@
 """Bars of which the older ones lie in an archive: they are read as if they were here.
 
-A month of a symbol (of bars of days a year) is one object, and another one where bars of it have come in since. A bar that is here counts
-before one of the archive, and one of a later object before one of an earlier.
+A month of a symbol (of bars of days a year) is one object, and another one where bars of it have
+come in since. A bar that is here counts before one of the archive, and one of a later object before
+one of an earlier.
 """
 
 import io
@@ -20,7 +21,15 @@ import pyarrow.parquet as pq
 
 from compiled.model.values import SECOND, Bar
 from engine.errors import DataError, OperatorError
-from engine.history.bar_series import BarSeries, Floats, Ints, StoredSeries, from_bars, merge, to_bars
+from engine.history.bar_series import (
+    BarSeries,
+    Floats,
+    Ints,
+    StoredSeries,
+    from_bars,
+    merge,
+    to_bars,
+)
 from engine.market.calendar import DAY, IST, midnight
 from engine.ports import BarStore
 from store.bars.bar_encoding import decode_bars, encode_bars
@@ -39,7 +48,10 @@ Key = tuple[str, int, str]
 
 
 class PeriodPart(NamedTuple):
-    """An object that holds bars of a month, "2024-06", or a year; of one period a later part counts before an earlier."""
+    """An object that holds bars of a month, "2024-06", or a year.
+
+    Of one period a later part counts before an earlier.
+    """
 
     period: str
     number: int
@@ -47,7 +59,10 @@ class PeriodPart(NamedTuple):
 
 
 class PushedBars(NamedTuple):
-    """What an archiving has moved of a version and span, or would: bytes are those of the objects."""
+    """What an archiving has moved of a version and span, or would.
+
+    Bytes are those of the objects.
+    """
 
     version: str
     span: int
@@ -61,7 +76,8 @@ class PushedBars(NamedTuple):
 class ArchivedBars:
     """A `BarStore` that reads from `local` and from the archive, and writes to `local`.
 
-    Nothing that starts at `young` (ns UTC) or later is looked for in the archive: it takes only what is older.
+    Nothing that starts at `young` (ns UTC) or later is looked for in the archive: it takes only
+    what is older.
     """
 
     def __init__(self, local: BarStore, archive: ObjectArchive, young: int = LAST) -> None:
@@ -81,20 +97,28 @@ class ArchivedBars:
         """Return the bars of a symbol that start in [start, end), oldest first."""
         return to_bars(self.columns(symbol, span, start, end, version), span)
 
-    def read_many(self, symbols: Sequence[str], span: int, start: int, end: int, version: str) -> dict[str, list[Bar]]:
+    def read_many(
+        self, symbols: Sequence[str], span: int, start: int, end: int, version: str
+    ) -> dict[str, list[Bar]]:
         """Return what `read` returns of each symbol."""
         near = self.local.read_many(symbols, span, start, end, version)
         if start >= self._young:
             return near
         return {
-            symbol: to_bars(self._merge_archived((version, span, symbol), from_bars(bars), start, end), span)
+            symbol: to_bars(
+                self._merge_archived((version, span, symbol), from_bars(bars), start, end), span
+            )
             for symbol, bars in near.items()
         }
 
     def columns(self, symbol: str, span: int, start: int, end: int, version: str) -> BarSeries:
         """Return what `read` returns, as arrays."""
         near = self.local.columns(symbol, span, start, end, version)
-        return near if start >= self._young else self._merge_archived((version, span, symbol), near, start, end)
+        return (
+            near
+            if start >= self._young
+            else self._merge_archived((version, span, symbol), near, start, end)
+        )
 
     def starts(self, symbol: str, span: int, version: str) -> Ints:
         """Return when the bars of a symbol start, each time once."""
@@ -108,14 +132,19 @@ class ArchivedBars:
         return sorted({*near, *(key[2] for key in self.parts() if key[:2] == (version, span))})
 
     def contents(self) -> list[StoredSeries]:
-        """Return what there is, with the months or years that are archived; the size is that on this disk or server."""
+        """Return what there is, with the months or years that are archived.
+
+        The size is that on this disk or server.
+        """
         there = {each[:3]: each for each in self.local.contents()}
         for key, parts in self.parts().items():
             known = there.get(key, StoredSeries(*key, 0))
             there[key] = known._replace(archived=tuple(sorted({part.period for part in parts})))
         return sorted(there.values())
 
-    def write_averages(self, symbol: str, span: int, version: str, starts: Ints, columns: Mapping[str, Floats]) -> None:
+    def write_averages(
+        self, symbol: str, span: int, version: str, starts: Ints, columns: Mapping[str, Floats]
+    ) -> None:
         """Store averages of the bars that are here; those of archived ones can be made again."""
         here = np.isin(starts, self.local.starts(symbol, span, version))
         kept = {name: values[here] for name, values in columns.items()}
@@ -142,7 +171,10 @@ class ArchivedBars:
         self.local.fold()
 
     def parts(self) -> dict[Key, list[PeriodPart]]:
-        """Return what the archive holds; listed anew whenever bars have been removed here since, for those are there now."""
+        """Return what the archive holds.
+
+        Listed anew whenever bars have been removed here since, for those are there now.
+        """
         count = self.local.removals()
         if count != self._seen:
             found: defaultdict[Key, list[PeriodPart]] = defaultdict(list)
@@ -159,41 +191,67 @@ class ArchivedBars:
 
     def files(self, start: int, end: int) -> list[Path]:
         """Return files on this disk with all archived bars of the months and years that [start, end) touches."""
-        return self.archive.copies([each for parts in self.parts().values() for each in _touched_objects(parts, start, end)])
+        return self.archive.copies(
+            [
+                each
+                for parts in self.parts().values()
+                for each in _touched_objects(parts, start, end)
+            ]
+        )
 
-    def push(self, before: date, *, keep: bool, dry: bool, tell: Callable[[str], None]) -> list[PushedBars]:
-        """Move the bars of whole months, those of days by whole years, before a day to the archive; with `keep` copy them only, `dry`: only count.
+    def push(
+        self, before: date, *, keep: bool, dry: bool, tell: Callable[[str], None]
+    ) -> list[PushedBars]:
+        """Move the bars of whole months, those of days by whole years, before a day to the archive.
 
-        What is removed here has been read back from there before. Stopped at any moment, bars are here, or there, or both.
+        With `keep` copy them only, `dry`: only count.
+
+        What is removed here has been read back from there before. Stopped at any moment, bars are
+        here, or there, or both.
         """
         there = self.parts()
         found: defaultdict[tuple[str, int], list[PushedBars]] = defaultdict(list)
         for version, span, symbol, *_ in self.local.contents():
             key = version, span, symbol
-            end = midnight(before.replace(day=1) if period_unit(span) == "M" else before.replace(month=1, day=1))
+            end = midnight(
+                before.replace(day=1)
+                if period_unit(span) == "M"
+                else before.replace(month=1, day=1)
+            )
             series = self.local.columns(symbol, span, -LAST, end, version)
             if len(series.start):
                 periods = by_period(series, period_unit(span))
                 size = 0 if dry else self._put_periods(key, periods, there.get(key, ()))
                 if not dry and not keep:
                     self.local.remove(symbol, span, version, series)
-                found[version, span].append(PushedBars(version, span, 1, len(periods), len(series.start), size))
+                found[version, span].append(
+                    PushedBars(version, span, 1, len(periods), len(series.start), size)
+                )
                 tell(f"{symbol} {version} {span} s: {periods[0][0]} to {periods[-1][0]}")
         return [
             PushedBars(*kind, *(sum(column) for column in list(zip(*rows, strict=True))[2:]))
             for kind, rows in found.items()
         ]
 
-    def _put_periods(self, key: Key, periods: list[tuple[str, BarSeries]], there: Sequence[PeriodPart]) -> int:
-        """Return when parts of a symbol's bars are in the archive and have been read back: the bytes of their objects."""
+    def _put_periods(
+        self, key: Key, periods: list[tuple[str, BarSeries]], there: Sequence[PeriodPart]
+    ) -> int:
+        """Return when parts of a symbol's bars are in the archive and have been read back.
+
+        The bytes of their objects.
+        """
         version, span, symbol = key
-        folder = f"{SHELF}/version={quote(version, safe='')}/span={span}/symbol={quote(symbol, safe='')}"
+        folder = (
+            f"{SHELF}/version={quote(version, safe='')}/span={span}/symbol={quote(symbol, safe='')}"
+        )
 
         def put(each: tuple[str, BarSeries]) -> StoredObject:
             period, bars = each
             same = [part for part in there if part.period == period]
             number = max((part.number for part in same), default=0) + 1
-            return self.archive.put(f"{folder}/{period}-{number:04}", _pack_bars(bars), [part.stored for part in same])
+            return self.archive.put(
+                f"{folder}/{period}-{number:04}", _pack_bars(bars), [part.stored for part in same]
+            )
 
         with ThreadPoolExecutor(AT_ONCE) as pool:
             return sum(each.size for each in pool.map(put, periods))
@@ -222,19 +280,29 @@ def by_period(series: BarSeries, unit: str) -> list[tuple[str, BarSeries]]:
     periods = (series.start + IST).astype("datetime64[ns]").astype(f"datetime64[{unit}]")
     names, firsts = np.unique(periods, return_index=True)
     bounds = [*firsts.tolist(), len(periods)]
-    return [(str(name), series.pick(slice(bounds[n], bounds[n + 1]))) for n, name in enumerate(names)]
+    return [
+        (str(name), series.pick(slice(bounds[n], bounds[n + 1]))) for n, name in enumerate(names)
+    ]
 
 
 def _touched_objects(parts: Sequence[PeriodPart], start: int, end: int) -> list[StoredObject]:
     """Return the objects of the months and years that [start, end) touches."""
     first, last = (
-        str(np.datetime64(min(max(int(ts), -FAR), FAR) + IST, "ns").astype("datetime64[M]")) for ts in (start, end - 1)
+        str(np.datetime64(min(max(int(ts), -FAR), FAR) + IST, "ns").astype("datetime64[M]"))
+        for ts in (start, end - 1)
     )
-    return [part.stored for part in parts if first[: len(part.period)] <= part.period <= last[: len(part.period)]]
+    return [
+        part.stored
+        for part in parts
+        if first[: len(part.period)] <= part.period <= last[: len(part.period)]
+    ]
 
 
 def _pack_bars(series: BarSeries) -> bytes:
-    """Return bars as the content of a Parquet file; raise `DataError` where they would not come back as they are."""
+    """Return bars as the content of a Parquet file.
+
+    Raise `DataError` where they would not come back as they are.
+    """
     out = io.BytesIO()
     write_table(encode_bars(series), out)
     content = out.getvalue()

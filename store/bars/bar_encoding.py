@@ -1,8 +1,8 @@
 """The form of bars in a Parquet file: small integers that give every price back exactly.
 
-A file holds prices in units of the coarsest grid they all stand on (`unit`, in ten-thousandths of a rupee), and high
-and low as the wicks above and below the body. Real NSE minutes take 5.3 bytes a row that way, against 11.6 for four
-prices in ten-thousandths.
+A file holds prices in units of the coarsest grid they all stand on (`unit`, in ten-thousandths of a
+rupee), and high and low as the wicks above and below the body. Real NSE minutes take 5.3 bytes a
+row that way, against 11.6 for four prices in ten-thousandths.
 """
 
 import numpy as np
@@ -30,9 +30,9 @@ SCHEMA = pa.schema(
     ]
 )
 
-ENCODINGS = dict.fromkeys(("start", "token", "unit", "open", "close"), "DELTA_BINARY_PACKED") | dict.fromkeys(
-    ("upper_wick", "lower_wick", "volume", "ticks"), "BYTE_STREAM_SPLIT"
-)
+ENCODINGS = dict.fromkeys(
+    ("start", "token", "unit", "open", "close"), "DELTA_BINARY_PACKED"
+) | dict.fromkeys(("upper_wick", "lower_wick", "volume", "ticks"), "BYTE_STREAM_SPLIT")
 
 
 def encode_bars(series: BarSeries) -> pa.Table:
@@ -45,7 +45,11 @@ def encode_bars(series: BarSeries) -> pa.Table:
     units = np.full(len(open_), unit, np.int64)
     fields = [series.start, series.token, units, *scaled, series.volume, series.ticks]
     return pa.Table.from_arrays(
-        [array_of_numbers(field).cast(kind.type) for field, kind in zip(fields, SCHEMA, strict=True)], schema=SCHEMA
+        [
+            array_of_numbers(field).cast(kind.type)
+            for field, kind in zip(fields, SCHEMA, strict=True)
+        ],
+        schema=SCHEMA,
     )
 
 
@@ -61,7 +65,10 @@ def decode_bars(table: pa.Table) -> BarSeries:
 
 
 def to_e4(series: BarSeries, prices: Floats) -> Ints:
-    """Return prices in ten-thousandths of a rupee; raise `DataError` for a finer one, naming its bar."""
+    """Return prices in ten-thousandths of a rupee.
+
+    Raise `DataError` for a finer one, naming its bar.
+    """
     exact = prices * E4
     whole = np.rint(exact)
     with np.errstate(invalid="ignore"):  # infinity less itself is no number, and as wrong as any

@@ -19,8 +19,9 @@ WARM_UP = "warm-up"
 class BarWriter:
     """Stores what it is offered every `seconds`, every `rows` bars, and at `close`.
 
-    `failure` hears of a batch the disk refuses (it is kept and tried again), of one that can never be stored, and of
-    the first bar lost because `capacity` were waiting. `symbols` may grow while the writer runs.
+    `failure` hears of a batch the disk refuses (it is kept and tried again), of one that can never
+    be stored, and of the first bar lost because `capacity` were waiting. `symbols` may grow while
+    the writer runs.
     """
 
     def __init__(
@@ -65,11 +66,16 @@ class BarWriter:
             first = self._lost > lost and not self._overflowed
             self._overflowed = self._overflowed or first
         if first:
-            text = f"more than {self._capacity} bars were waiting for the disk: the next ones are lost"
+            text = (
+                f"more than {self._capacity} bars were waiting for the disk: the next ones are lost"
+            )
             self._failure(THREAD, OperatorError(text))
 
     def close(self) -> None:
-        """Store what waits and end the thread; raise `OperatorError` naming how many bars were lost."""
+        """Store what waits and end the thread.
+
+        Raise `OperatorError` naming how many bars were lost.
+        """
         with self._changed:
             self._closing = True
             self._changed.notify()

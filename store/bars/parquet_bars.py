@@ -3,8 +3,9 @@
     root/version=live/span=60/symbol=RELIANCE/2024.parquet      the bars, by time
     root/version=live/span=60/recent/00000007.parquet           batches that are not folded in yet
 
-A batch of many symbols costs one small file and one fsync; `fold` moves the batches into the files of their symbols.
-A crash between the two leaves bars in both places, where the same bar replaces itself.
+A batch of many symbols costs one small file and one fsync; `fold` moves the batches into the files
+of their symbols. A crash between the two leaves bars in both places, where the same bar replaces
+itself.
 """
 
 import contextlib
@@ -24,8 +25,22 @@ import pyarrow.parquet as pq
 
 from compiled.model.values import Bar
 from engine.errors import DataError, OperatorError
-from engine.history.bar_series import BarSeries, Floats, Ints, StoredSeries, from_bars, merge, to_bars, without_rows
-from engine.market.arrow_columns import array_of_numbers, array_of_texts, packed_numbers, packed_texts
+from engine.history.bar_series import (
+    BarSeries,
+    Floats,
+    Ints,
+    StoredSeries,
+    from_bars,
+    merge,
+    to_bars,
+    without_rows,
+)
+from engine.market.arrow_columns import (
+    array_of_numbers,
+    array_of_texts,
+    packed_numbers,
+    packed_texts,
+)
 from engine.market.calendar import IST
 from engine.system.whole_files import replacing, sync
 from store.bars.bar_encoding import ENCODINGS, decode_bars, encode_bars
@@ -47,18 +62,23 @@ REMOVALS = "removals"
 class ParquetBars:
     """Implements `engine.ports.BarStore` under the folder `root`, for any number of reading and writing processes.
 
-    Raises `DataError` for a bar that cannot be stored or a file that cannot be read, `OperatorError` when the disk
-    refuses; what was stored before then stands unchanged.
+    Raises `DataError` for a bar that cannot be stored or a file that cannot be read,
+    `OperatorError` when the disk refuses; what was stored before then stands unchanged.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def write(self, bars: Sequence[Bar], symbols: dict[int, str], version: str) -> None:
-        """Store bars of any spans; the same bar (token, span, start) again replaces it. Durable when it returns."""
+        """Store bars of any spans; the same bar (token, span, start) again replaces it.
+
+        Durable when it returns.
+        """
         unnamed = {bar.token for bar in bars} - symbols.keys()
         if unnamed:
-            raise DataError(f"no symbol is known for the tokens {sorted(unnamed)} of {len(bars)} bars")
+            raise DataError(
+                f"no symbol is known for the tokens {sorted(unnamed)} of {len(bars)} bars"
+            )
         batches = []
         for span in sorted({bar.span for bar in bars}):
             chosen = [bar for bar in bars if bar.span == span]
@@ -72,7 +92,9 @@ class ParquetBars:
         """Return the bars of a symbol that start in [start, end), oldest first."""
         return to_bars(self.columns(symbol, span, start, end, version), span)
 
-    def read_many(self, symbols: Sequence[str], span: int, start: int, end: int, version: str) -> dict[str, list[Bar]]:
+    def read_many(
+        self, symbols: Sequence[str], span: int, start: int, end: int, version: str
+    ) -> dict[str, list[Bar]]:
         """Return what `read` returns of each symbol; the batches are looked through once."""
         folder = self._span_folder(version, span)
         start, end = max(start, -LAST), min(end, LAST)
@@ -81,9 +103,15 @@ class ParquetBars:
             first, last = str(_file_period(start, span)), str(_file_period(end, span))
             found = {}
             for symbol in symbols:
-                years = [path for path in _parquet_files(_symbol_folder(folder, symbol)) if first <= path.stem <= last]
+                years = [
+                    path
+                    for path in _parquet_files(_symbol_folder(folder, symbol))
+                    if first <= path.stem <= last
+                ]
                 parts = [_read_between(path, start, end) for path in years]
-                columns = merge([_empty_series(), *parts, *([recent[symbol]] if symbol in recent else [])])
+                columns = merge(
+                    [_empty_series(), *parts, *([recent[symbol]] if symbol in recent else [])]
+                )
                 low, high = np.searchsorted(columns.start, [start, end])
                 found[symbol] = to_bars(columns.pick(slice(int(low), int(high))), span)
         return found
@@ -97,7 +125,10 @@ class ParquetBars:
         return sorted(found)
 
     def contents(self) -> list[StoredSeries]:
-        """Return what there is, by version, span and symbol; what waits in batches counts without its size."""
+        """Return what there is, by version, span and symbol.
+
+        What waits in batches counts without its size.
+        """
         found: list[StoredSeries] = []
         with _storage_errors(self._root):
             for folder in sorted(self._root.glob("version=*/span=*")):
@@ -106,12 +137,18 @@ class ParquetBars:
                     int(folder.name.removeprefix("span=")),
                 )
                 for symbol in self.symbols(span, version):
-                    size = sum(path.stat().st_size for path in _parquet_files(_symbol_folder(folder, symbol)))
+                    size = sum(
+                        path.stat().st_size
+                        for path in _parquet_files(_symbol_folder(folder, symbol))
+                    )
                     found.append(StoredSeries(version, span, symbol, size))
         return sorted(found)
 
     def starts(self, symbol: str, span: int, version: str) -> Ints:
-        """Return when the bars of a symbol start (ns UTC), each time once: a fraction of what reading them costs."""
+        """Return when the bars of a symbol start (ns UTC), each time once.
+
+        A fraction of what reading them costs.
+        """
         folder = self._span_folder(version, span)
         with _storage_errors(folder):
             recent = [_symbol_series(batch, symbol).start for batch in _read_batches(folder)]
@@ -134,24 +171,47 @@ class ParquetBars:
         with _storage_errors(folder):
             # the batches first: one that is folded in meanwhile is then found in the files
             recent = [_symbol_series(batch, symbol) for batch in _read_batches(folder)]
-            years = [path for path in _parquet_files(_symbol_folder(folder, symbol)) if first <= path.stem <= last]
-            found = merge([_empty_series(), *(_read_between(path, start, end) for path in years), *recent])
+            years = [
+                path
+                for path in _parquet_files(_symbol_folder(folder, symbol))
+                if first <= path.stem <= last
+            ]
+            found = merge(
+                [_empty_series(), *(_read_between(path, start, end) for path in years), *recent]
+            )
         low, high = np.searchsorted(found.start, [start, end])
         return found.pick(slice(int(low), int(high)))
 
-    def write_averages(self, symbol: str, span: int, version: str, starts: Ints, columns: Mapping[str, Floats]) -> None:
+    def write_averages(
+        self, symbol: str, span: int, version: str, starts: Ints, columns: Mapping[str, Floats]
+    ) -> None:
         """Store averages by the start of their bar, in place of all there were; NaN is none yet."""
-        table = pa.table({"start": array_of_numbers(starts).cast(pa.timestamp("ns", "UTC"))} | {
-            name: pc.if_else(pc.is_nan(array_of_numbers(values)), None, array_of_numbers(values)) for name, values in columns.items()
-        })  # fmt: skip
+        table = pa.table(
+            {"start": array_of_numbers(starts).cast(pa.timestamp("ns", "UTC"))}
+            | {
+                name: pc.if_else(
+                    pc.is_nan(array_of_numbers(values)), None, array_of_numbers(values)
+                )
+                for name, values in columns.items()
+            }
+        )
         with self._write_lock():
             path = self._averages_path(symbol, span, version)
             path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(path) as fresh:
-                pq.write_table(table, fresh, compression="zstd", use_dictionary=False, write_statistics=["start"])
+                pq.write_table(
+                    table,
+                    fresh,
+                    compression="zstd",
+                    use_dictionary=False,
+                    write_statistics=["start"],
+                )
 
     def averages(self, symbol: str, span: int, version: str) -> tuple[Ints, dict[str, Floats]]:
-        """Return the starts of bars with stored averages, and those by name; nothing where there are none."""
+        """Return the starts of bars with stored averages, and those by name.
+
+        Nothing where there are none.
+        """
         path = self._averages_path(symbol, span, version)
         with _storage_errors(path):
             if not path.exists():
@@ -159,10 +219,16 @@ class ParquetBars:
             table = pq.ParquetFile(path).read(use_threads=False)
         starts = packed_numbers(table.column("start").cast(pa.int64()), np.int64)
         names = table.column_names[1:]
-        return starts, {name: packed_numbers(pc.fill_null(table.column(name), np.nan), np.float64) for name in names}
+        return starts, {
+            name: packed_numbers(pc.fill_null(table.column(name), np.nan), np.float64)
+            for name in names
+        }
 
     def remove(self, symbol: str, span: int, version: str, columns: BarSeries) -> None:
-        """Remove bars where they still are as given: another bar of the same time stays. Counted before they go."""
+        """Remove bars where they still are as given: another bar of the same time stays.
+
+        Counted before they go.
+        """
         with self._write_lock():
             folder = self._span_folder(version, span)
             _fold_batches(folder, span)
@@ -179,7 +245,10 @@ class ParquetBars:
                 shutil.rmtree(_symbol_folder(folder, symbol), ignore_errors=True)
 
     def removals(self) -> int:
-        """Return how often bars have been removed: once read, a removal that began before is counted."""
+        """Return how often bars have been removed.
+
+        Once read, a removal that began before is counted.
+        """
         with _storage_errors(self._root):
             try:
                 return int((self._root / REMOVALS).read_text(encoding="ascii"))
@@ -197,7 +266,10 @@ class ParquetBars:
             return True
 
     def fold(self) -> None:
-        """Move every batch into the files of its symbols: done now and then by itself, and best at the end of a day."""
+        """Move every batch into the files of its symbols.
+
+        Done now and then by itself, and best at the end of a day.
+        """
         with self._write_lock():
             for folder in sorted(self._root.glob("version=*/span=*")):
                 _fold_batches(folder, int(folder.name.removeprefix("span=")))
@@ -239,7 +311,9 @@ def _storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except pa.ArrowInvalid as error:
-        raise DataError(f"bars under {path} cannot be read: {str(error).splitlines()[0]}") from error
+        raise DataError(
+            f"bars under {path} cannot be read: {str(error).splitlines()[0]}"
+        ) from error
     except OSError as error:
         raise OperatorError(
             f"bars under {path}: {error.strerror or error}; check the folder, its disk and rights"
@@ -252,14 +326,21 @@ def _symbol_folder(folder: Path, symbol: str) -> Path:
 
 def _parquet_files(folder: Path) -> list[Path]:
     try:
-        return sorted(path for path in folder.iterdir() if path.suffix == ".parquet" and path.name[0] != ".")
+        return sorted(
+            path for path in folder.iterdir() if path.suffix == ".parquet" and path.name[0] != "."
+        )
     except FileNotFoundError:
         return []
 
 
 def _file_period(ts: int, span: int) -> np.datetime64:
-    """Return which file holds a time: that of its year in IST, or of its month for bars of seconds."""
-    period: np.datetime64 = np.datetime64(int(ts) + IST, "ns").astype(f"datetime64[{'M' if span < 60 else 'Y'}]")
+    """Return which file holds a time.
+
+    That of its year in IST, or of its month for bars of seconds.
+    """
+    period: np.datetime64 = np.datetime64(int(ts) + IST, "ns").astype(
+        f"datetime64[{'M' if span < 60 else 'Y'}]"
+    )
     return period
 
 
@@ -279,7 +360,10 @@ def _recent_series(folder: Path) -> dict[str, BarSeries]:
     order = np.argsort(names, kind="stable")
     found, firsts = np.unique(names[order], return_index=True)
     bounds = pairwise([*firsts.tolist(), len(order)])
-    return {str(name): columns.pick(order[first:last]) for name, (first, last) in zip(found, bounds, strict=True)}
+    return {
+        str(name): columns.pick(order[first:last])
+        for name, (first, last) in zip(found, bounds, strict=True)
+    }
 
 
 def _symbol_series(batch: pa.Table, symbol: str) -> BarSeries:
@@ -301,7 +385,9 @@ def _read_between(path: Path, start: int, end: int) -> BarSeries:
         bounds = file.metadata.row_group(number).column(0).statistics
         if bounds.min_raw < end and bounds.max_raw >= start:
             groups.append(number)
-    return decode_bars(file.read_row_groups(groups, use_threads=False)) if groups else _empty_series()
+    return (
+        decode_bars(file.read_row_groups(groups, use_threads=False)) if groups else _empty_series()
+    )
 
 
 def _read_starts(path: Path) -> Ints:
@@ -331,7 +417,9 @@ def _merge_into_files(folder: Path, span: int, symbol: str, columns: BarSeries) 
     columns = merge([columns])
     if not len(columns.start):
         return
-    periods = np.arange(_file_period(columns.start[0], span), _file_period(columns.start[-1], span) + 1)
+    periods = np.arange(
+        _file_period(columns.start[0], span), _file_period(columns.start[-1], span) + 1
+    )
     borders = periods[1:].astype("datetime64[ns]").astype(np.int64) - IST
     bounds = [0, *np.searchsorted(columns.start, borders).tolist(), len(columns.start)]
     tables = []

@@ -1,7 +1,9 @@
-"""Bars in Postgres, for a desk that shares them with other machines: binary COPY in and out, partitions by month.
+"""Bars in Postgres, for a desk that shares them with other machines.
 
-Needs the extra `postgres` (psycopg 3). A password comes from `.pgpass`, a service file or the environment, as libpq
-finds it; none stands in the configuration.
+Binary COPY in and out, partitions by month.
+
+Needs the extra `postgres` (psycopg 3). A password comes from `.pgpass`, a service file or the
+environment, as libpq finds it; none stands in the configuration.
 """
 
 import struct
@@ -17,7 +19,15 @@ import numpy.typing as npt
 
 from compiled.model.values import E4, SECOND, Bar
 from engine.errors import DataError, OperatorError
-from engine.history.bar_series import BarSeries, Floats, Ints, StoredSeries, from_bars, merge, to_bars
+from engine.history.bar_series import (
+    BarSeries,
+    Floats,
+    Ints,
+    StoredSeries,
+    from_bars,
+    merge,
+    to_bars,
+)
 from store.bars.bar_encoding import GRIDS, to_e4
 from store.bars.postgres_schema import LOCK, TimescaleExtension, migrate
 
@@ -28,9 +38,17 @@ EPOCH = 946_684_800 * SECOND
 HEAD = b"PGCOPY\n\xff\r\n\x00" + struct.pack(">ii", 0, 0)
 TAIL = struct.pack(">h", -1)
 FIELDS: tuple[tuple[str, str], ...] = (
-    ("series", ">i4"), ("start", ">i8"), ("token", ">i8"), ("unit", ">i4"), ("open", ">i4"), ("high", ">i4"), ("low", ">i4"),
-    ("close", ">i4"), ("volume", ">i8"), ("ticks", ">i4"),
-)  # fmt: skip
+    ("series", ">i4"),
+    ("start", ">i8"),
+    ("token", ">i8"),
+    ("unit", ">i4"),
+    ("open", ">i4"),
+    ("high", ">i4"),
+    ("low", ">i4"),
+    ("close", ">i4"),
+    ("volume", ">i8"),
+    ("ticks", ">i4"),
+)
 """A row of the table, and of what COPY sends in binary: each field after its length."""
 NAMES = ", ".join(name for name, _ in FIELDS)
 LARGEST = 2**31 - 1
@@ -61,9 +79,9 @@ ROW = _row_type()
 class PostgresBars:
     """Implements `engine.ports.BarStore` in the database of a connection string.
 
-    One connection at a time and one at most, made anew where it broke; safe for several threads. Raises
-    `OperatorError` where the server is away or refuses, `DataError` for a bar that cannot be stored; what was stored
-    before then stands unchanged.
+    One connection at a time and one at most, made anew where it broke; safe for several threads.
+    Raises `OperatorError` where the server is away or refuses, `DataError` for a bar that cannot be
+    stored; what was stored before then stands unchanged.
     """
 
     def __init__(self, target: str) -> None:
@@ -75,10 +93,15 @@ class PostgresBars:
         self.extension = TimescaleExtension("", compresses=False)
 
     def write(self, bars: Sequence[Bar], symbols: dict[int, str], version: str) -> None:
-        """Store bars of any spans; the same bar (token, span, start) again replaces it. Durable when it returns."""
+        """Store bars of any spans; the same bar (token, span, start) again replaces it.
+
+        Durable when it returns.
+        """
         unnamed = {bar.token for bar in bars} - symbols.keys()
         if unnamed:
-            raise DataError(f"no symbol is known for the tokens {sorted(unnamed)} of {len(bars)} bars")
+            raise DataError(
+                f"no symbol is known for the tokens {sorted(unnamed)} of {len(bars)} bars"
+            )
         parts: defaultdict[tuple[str, int, str], list[Bar]] = defaultdict(list)
         for bar in bars:
             parts[version, int(bar.span), symbols[bar.token]].append(bar)
@@ -92,7 +115,9 @@ class PostgresBars:
         """Return the bars of a symbol that start in [start, end), oldest first."""
         return to_bars(self.columns(symbol, span, start, end, version), span)
 
-    def read_many(self, symbols: Sequence[str], span: int, start: int, end: int, version: str) -> dict[str, list[Bar]]:
+    def read_many(
+        self, symbols: Sequence[str], span: int, start: int, end: int, version: str
+    ) -> dict[str, list[Bar]]:
         """Return what `read` returns of each symbol."""
         return {symbol: self.read(symbol, span, start, end, version) for symbol in symbols}
 
@@ -116,10 +141,17 @@ class PostgresBars:
     def symbols(self, span: int, version: str) -> list[str]:
         """Return the symbols that have bars, in order."""
         query = "SELECT symbol FROM market_data.series s WHERE span = %s AND version = %s AND EXISTS (SELECT FROM market_data.bars WHERE series = s.id)"
-        return sorted(self._run_work(lambda connection: [row[0] for row in connection.execute(query, (span, version))]))
+        return sorted(
+            self._run_work(
+                lambda connection: [row[0] for row in connection.execute(query, (span, version))]
+            )
+        )
 
     def contents(self) -> list[StoredSeries]:
-        """Return what there is, by version, span and symbol; the size is a share of the table's, by rows."""
+        """Return what there is, by version, span and symbol.
+
+        The size is a share of the table's, by rows.
+        """
 
         def there(connection: Any) -> list[StoredSeries]:
             query = "SELECT version, span, symbol, count(*) FROM market_data.bars JOIN market_data.series ON id = series GROUP BY version, span, symbol"
@@ -129,34 +161,54 @@ class PostgresBars:
                 sizes = "SELECT hypertable_size('market_data.bars')"
             size, total = connection.execute(sizes).fetchone()[0], sum(count for *_, count in rows)
             return [
-                StoredSeries(version, span, symbol, int(size * count / total)) for version, span, symbol, count in rows
+                StoredSeries(version, span, symbol, int(size * count / total))
+                for version, span, symbol, count in rows
             ]
 
         return sorted(self._run_work(there))
 
-    def write_averages(self, symbol: str, span: int, version: str, starts: Ints, columns: Mapping[str, Floats]) -> None:
+    def write_averages(
+        self, symbol: str, span: int, version: str, starts: Ints, columns: Mapping[str, Floats]
+    ) -> None:
         """Store the bars of a symbol with their averages in `ohlcv_data`, in place of all there were; NaN is none yet."""
         series = self.columns(symbol, span, -(2**62), 2**62, version)
         names = ", ".join(columns)
         rows = zip(
-            *(each.tolist() for each in (_start_micros(series.start), *series[1:6], *columns.values())), strict=True
+            *(
+                each.tolist()
+                for each in (_start_micros(series.start), *series[1:6], *columns.values())
+            ),
+            strict=True,
         )
         if not np.array_equal(series.start, starts):
-            raise DataError(f"the bars of {symbol} have changed since their averages were computed: once more")
+            raise DataError(
+                f"the bars of {symbol} have changed since their averages were computed: once more"
+            )
 
         def store(connection: Any) -> None:
             with connection.transaction():
-                connection.execute("DELETE FROM market_data.ohlcv_data WHERE symbol = %s", (symbol,))
+                connection.execute(
+                    "DELETE FROM market_data.ohlcv_data WHERE symbol = %s", (symbol,)
+                )
                 into = f'COPY market_data.ohlcv_data (symbol, "timestamp", open, high, low, close, volume, {names}) FROM STDIN'
                 with connection.cursor().copy(into) as copy:
                     for micros, *values in rows:
                         stamp = np.datetime64(micros + EPOCH // 1_000, "us")
-                        copy.write_row([symbol, f"{stamp}+00", *(None if isnan(value) else value for value in values)])
+                        copy.write_row(
+                            [
+                                symbol,
+                                f"{stamp}+00",
+                                *(None if isnan(value) else value for value in values),
+                            ]
+                        )
 
         self._run_work(store)
 
     def averages(self, symbol: str, span: int, version: str) -> tuple[Ints, dict[str, Floats]]:
-        """Return the starts of bars with stored averages, and those by name; nothing where there are none."""
+        """Return the starts of bars with stored averages, and those by name.
+
+        Nothing where there are none.
+        """
         del span, version  # the table holds those of the version they were last made of
         names = ("ema_9", "ema_21", "ema_50", "ema_200")
         query = f"""SELECT (extract(epoch FROM "timestamp") * 1000000)::bigint, {", ".join(names)} FROM market_data.ohlcv_data
@@ -178,10 +230,15 @@ class PostgresBars:
             if series is not None and len(columns.start):
                 with connection.transaction():
                     connection.execute("INSERT INTO market_data.removals DEFAULT VALUES")
-                    connection.execute("CREATE TEMP TABLE fresh (LIKE market_data.bars) ON COMMIT DROP")
+                    connection.execute(
+                        "CREATE TEMP TABLE fresh (LIKE market_data.bars) ON COMMIT DROP"
+                    )
                     rows = _encode_rows(series, merge([columns]))
                     _copy_in(connection, "fresh", rows)
-                    first, last = _moment_sql(int(rows["start"][0])), _moment_sql(int(rows["start"][-1]))
+                    first, last = (
+                        _moment_sql(int(rows["start"][0])),
+                        _moment_sql(int(rows["start"][-1])),
+                    )
                     connection.execute(f"{REMOVE} AND b.start BETWEEN {first} AND {last}")
 
         self._run_work(go)
@@ -192,7 +249,10 @@ class PostgresBars:
         return int(self._run_work(lambda connection: connection.execute(query).fetchone()[0]))
 
     def claim(self, version: str) -> bool:
-        """Write the name of a version down as a series without bars; return False where there is one of it already."""
+        """Write the name of a version down as a series without bars.
+
+        Return False where there is one of it already.
+        """
         taken = "SELECT 1 FROM market_data.series WHERE version = %s LIMIT 1"
         name = "INSERT INTO market_data.series (version, span, symbol) VALUES (%s, 0, '') ON CONFLICT DO NOTHING RETURNING id"
 
@@ -208,13 +268,22 @@ class PostgresBars:
 
     def describe(self) -> str:
         """Return which server it is, and what there is of TimescaleDB."""
-        version = self._run_work(lambda connection: connection.info.parameter_status("server_version"))
+        version = self._run_work(
+            lambda connection: connection.info.parameter_status("server_version")
+        )
         extension = self.extension
-        timescale = f"TimescaleDB {extension.version}" if extension.version else "no TimescaleDB: tables by month"
+        timescale = (
+            f"TimescaleDB {extension.version}"
+            if extension.version
+            else "no TimescaleDB: tables by month"
+        )
         return f"Postgres {version}, {timescale}{'' if not extension.version or extension.compresses else ', without compression'}"
 
     def run(self, work: Callable[[Any], Answer]) -> Answer:
-        """Do something else with the connection, by the same rules; a transaction is the work's own."""
+        """Do something else with the connection, by the same rules.
+
+        A transaction is the work's own.
+        """
         return self._run_work(work)
 
     def close(self) -> None:
@@ -234,7 +303,9 @@ class PostgresBars:
                 for number in sorted(numbers.values()):
                     connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (LOCK, number))
                 if any(_overlaps_stored(connection, part) for part in encoded):
-                    connection.execute("CREATE TEMP TABLE fresh (LIKE market_data.bars) ON COMMIT DROP")
+                    connection.execute(
+                        "CREATE TEMP TABLE fresh (LIKE market_data.bars) ON COMMIT DROP"
+                    )
                     _copy_in(connection, "fresh", rows)
                     connection.execute(UPSERT)
                 else:
@@ -248,7 +319,8 @@ class PostgresBars:
         found = self._find_series(connection, key)
         if found is None:
             connection.execute(
-                "INSERT INTO market_data.series (version, span, symbol) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING", key
+                "INSERT INTO market_data.series (version, span, symbol) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+                key,
             )
             found = self._find_series(connection, key)
         assert found is not None
@@ -256,7 +328,9 @@ class PostgresBars:
 
     def _find_series(self, connection: Any, key: tuple[str, int, str]) -> int | None:
         if key not in self._series:
-            query = "SELECT id FROM market_data.series WHERE version = %s AND span = %s AND symbol = %s"
+            query = (
+                "SELECT id FROM market_data.series WHERE version = %s AND span = %s AND symbol = %s"
+            )
             row = connection.execute(query, key).fetchone()
             if row is None:
                 return None
@@ -267,12 +341,18 @@ class PostgresBars:
         """Make the tables of the months that bars fall into."""
         if self.extension.version:
             return
-        stamps = micros.astype(np.int64).astype("datetime64[us]") + np.timedelta64(EPOCH // 1_000, "us")
-        for month in sorted({str(each) for each in np.unique(stamps.astype("datetime64[M]"))} - self._months):
+        stamps = micros.astype(np.int64).astype("datetime64[us]") + np.timedelta64(
+            EPOCH // 1_000, "us"
+        )
+        for month in sorted(
+            {str(each) for each in np.unique(stamps.astype("datetime64[M]"))} - self._months
+        ):
             with connection.transaction():
                 connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
                 connection.execute(
-                    MONTH.format(name=month.replace("-", "_"), first=month, after=np.datetime64(month) + 1)
+                    MONTH.format(
+                        name=month.replace("-", "_"), first=month, after=np.datetime64(month) + 1
+                    )
                 )
             self._months.add(month)
 
@@ -285,7 +365,8 @@ class PostgresBars:
                 except _import_psycopg().OperationalError:
                     self._drop_connection()
                     if not (there and again):
-                        raise  # else it broke since it was last used, and what was under way was undone
+                        # else it broke since it was last used, and what was under way was undone
+                        raise
             raise AssertionError
 
     def _open_connection(self) -> Any:
@@ -310,7 +391,9 @@ class PostgresBars:
             raise OperatorError(f"bars in Postgres: {_one_line(error)}") from None
         except psycopg.Error as error:
             self._drop_connection()
-            raise OperatorError(f"bars in Postgres: {_one_line(error)}; see docs/history.md") from None
+            raise OperatorError(
+                f"bars in Postgres: {_one_line(error)}; see docs/history.md"
+            ) from None
         except BaseException:
             self._drop_connection()  # whatever was under way on it
             raise
@@ -325,7 +408,9 @@ def _import_psycopg() -> Any:
     try:
         import psycopg  # noqa: PLC0415  only where Postgres is chosen
     except ImportError:
-        raise OperatorError('bars in Postgres need psycopg: pip install "patang[postgres]"') from None
+        raise OperatorError(
+            'bars in Postgres need psycopg: pip install "patang[postgres]"'
+        ) from None
     return psycopg
 
 
@@ -348,7 +433,9 @@ def _copy_in(connection: Any, table: str, rows: npt.NDArray[np.void]) -> None:
 def _copy_out(connection: Any, query: str) -> npt.NDArray[np.void]:
     with connection.cursor().copy(f"COPY ({query}) TO STDOUT (FORMAT BINARY)") as copy:
         content = b"".join(copy)
-    return np.frombuffer(content, ROW, (len(content) - len(HEAD) - len(TAIL)) // ROW.itemsize, len(HEAD))
+    return np.frombuffer(
+        content, ROW, (len(content) - len(HEAD) - len(TAIL)) // ROW.itemsize, len(HEAD)
+    )
 
 
 def _encode_rows(number: int, series: BarSeries) -> npt.NDArray[np.void]:
@@ -359,24 +446,41 @@ def _encode_rows(number: int, series: BarSeries) -> npt.NDArray[np.void]:
     for name, kind in FIELDS:
         rows[f"{name}_length"] = int(kind[-1])
     scaled = [each // unit for each in prices]
-    for name, values in (("volume", series.volume), *zip(("open", "high", "low", "close"), scaled, strict=True)):
+    for name, values in (
+        ("volume", series.volume),
+        *zip(("open", "high", "low", "close"), scaled, strict=True),
+    ):
         if name != "volume" and len(values) and int(values.max()) > LARGEST:
             raise DataError(
                 f"a bar of token {series.token[int(np.argmax(values))]}: {int(values.max()) * unit / E4:g} rupees are too many here"
             )
         rows[name] = values
-    rows["series"], rows["start"], rows["token"], rows["unit"] = number, _start_micros(series.start), series.token, unit
+    rows["series"], rows["start"], rows["token"], rows["unit"] = (
+        number,
+        _start_micros(series.start),
+        series.token,
+        unit,
+    )
     rows["ticks"] = np.minimum(series.ticks, LARGEST)
     return rows
 
 
 def _decode_rows(rows: npt.NDArray[np.void]) -> BarSeries:
     unit = rows["unit"].astype(np.int64)
-    opened, high, low, close = (rows[name].astype(np.int64) * unit / E4 for name in ("open", "high", "low", "close"))
+    opened, high, low, close = (
+        rows[name].astype(np.int64) * unit / E4 for name in ("open", "high", "low", "close")
+    )
     start = rows["start"].astype(np.int64) * 1_000 + EPOCH
     return BarSeries(
-        start, opened, high, low, close, rows["volume"].astype(np.int64), rows["ticks"].astype(np.int64), rows["token"].astype(np.int64)
-    )  # fmt: skip
+        start,
+        opened,
+        high,
+        low,
+        close,
+        rows["volume"].astype(np.int64),
+        rows["ticks"].astype(np.int64),
+        rows["token"].astype(np.int64),
+    )
 
 
 def _start_micros(starts: Ints) -> Ints:
@@ -390,7 +494,10 @@ def _ceil_micros(ts: int) -> int:
 
 
 def _moment_sql(micros: int) -> str:
-    """Return a time as SQL that needs no parsing of dates; beyond what Postgres knows it is the first or the last."""
+    """Return a time as SQL that needs no parsing of dates.
+
+    Beyond what Postgres knows it is the first or the last.
+    """
     if micros < -(2**47):
         return "'-infinity'::timestamptz"
     if micros > 2**52:

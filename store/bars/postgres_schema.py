@@ -1,7 +1,10 @@
-"""The tables of a Postgres that keeps bars, made by numbered steps; a hypertable where TimescaleDB is there.
+"""The tables of a Postgres that keeps bars, made by numbered steps.
 
-Everything lies in the schema `market_data`. Bars are in one table, partitioned by month, prices as whole numbers of a
-unit; the views give rupees and the names people ask for. A step that has run is never changed: the next one is added.
+A hypertable where TimescaleDB is there.
+
+Everything lies in the schema `market_data`. Bars are in one table, partitioned by month, prices as
+whole numbers of a unit; the views give rupees and the names people ask for. A step that has run is
+never changed: the next one is added.
 """
 
 from datetime import UTC, datetime
@@ -91,7 +94,10 @@ NATIVE = " PARTITION BY RANGE (start)"
 
 
 class TimescaleExtension(NamedTuple):
-    """What there is of TimescaleDB: its version ("" without it), and whether its licence lets chunks be compressed."""
+    """What there is of TimescaleDB.
+
+    Its version ("" without it), and whether its licence lets chunks be compressed.
+    """
 
     version: str
     compresses: bool
@@ -99,10 +105,14 @@ class TimescaleExtension(NamedTuple):
 
 def find_extension(connection: Any) -> TimescaleExtension:
     """Look for TimescaleDB in the database."""
-    row = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'").fetchone()
+    row = connection.execute(
+        "SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'"
+    ).fetchone()
     if row is None:
         return TimescaleExtension("", compresses=False)
-    licence = connection.execute("SELECT current_setting('timescaledb.license', true)").fetchone()[0]
+    licence = connection.execute("SELECT current_setting('timescaledb.license', true)").fetchone()[
+        0
+    ]
     return TimescaleExtension(row[0], compresses=licence == "timescale")
 
 
@@ -111,11 +121,19 @@ def schema_steps(there: TimescaleExtension) -> list[tuple[str, str]]:
     made = TABLES + BARS.format(partitioned="" if there.version else NATIVE)
     if there.version:
         made += HYPERTABLE + (COMPRESSION if there.compresses else "")
-    return [("tables", made), ("views", VIEWS), ("removals", REMOVALS), ("instruments", INSTRUMENTS)]
+    return [
+        ("tables", made),
+        ("views", VIEWS),
+        ("removals", REMOVALS),
+        ("instruments", INSTRUMENTS),
+    ]
 
 
 def migrate(connection: Any) -> TimescaleExtension:
-    """Bring the tables to what this version reads; raise `OperatorError` for those of a later one."""
+    """Bring the tables to what this version reads.
+
+    Raise `OperatorError` for those of a later one.
+    """
     there = find_extension(connection)
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
@@ -125,7 +143,9 @@ def migrate(connection: Any) -> TimescaleExtension:
             connection.execute(
                 "CREATE TABLE public.patang_steps (number integer PRIMARY KEY, name text NOT NULL, at timestamptz NOT NULL)"
             )
-        done = connection.execute("SELECT coalesce(max(number), 0) FROM public.patang_steps").fetchone()[0]
+        done = connection.execute(
+            "SELECT coalesce(max(number), 0) FROM public.patang_steps"
+        ).fetchone()[0]
         todo = schema_steps(there)
         if done > len(todo):
             raise OperatorError(
@@ -133,5 +153,8 @@ def migrate(connection: Any) -> TimescaleExtension:
             )
         for number, (name, text) in enumerate(todo[done:], done + 1):
             connection.execute(text)
-            connection.execute("INSERT INTO public.patang_steps VALUES (%s, %s, %s)", (number, name, datetime.now(UTC)))
+            connection.execute(
+                "INSERT INTO public.patang_steps VALUES (%s, %s, %s)",
+                (number, name, datetime.now(UTC)),
+            )
     return there

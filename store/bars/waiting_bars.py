@@ -1,4 +1,7 @@
-"""Bars for a server that may be away: meanwhile they wait in files on the local disk, and follow when it is back."""
+"""Bars for a server that may be away.
+
+Meanwhile they wait in files on the local disk, and follow when it is back.
+"""
 
 import shutil
 import threading
@@ -19,10 +22,13 @@ END_OF_TIME = 2**62
 
 @final
 class WaitingBars:
-    """A `BarStore` in front of another: what that one refuses is kept in `folder`, and handed on with the next write.
+    """A `BarStore` in front of another.
 
-    `tell` hears once that the server is away and that bars wait, and once that they have followed. What waits answers
-    questions, too. Raises `OperatorError` only where the local disk refuses as well.
+    What that one refuses is kept in `folder`, and handed on with the next write.
+
+    `tell` hears once that the server is away and that bars wait, and once that they have followed.
+    What waits answers questions, too. Raises `OperatorError` only where the local disk refuses as
+    well.
     """
 
     def __init__(self, server: BarStore, folder: Path, tell: Callable[[str], None]) -> None:
@@ -40,14 +46,18 @@ class WaitingBars:
     def write_columns(self, symbol: str, span: int, version: str, columns: BarSeries) -> None:
         """Store many bars of one symbol, there or here."""
         with self._lock:
-            if not self._try_server(lambda: self._server.write_columns(symbol, span, version, columns)):
+            if not self._try_server(
+                lambda: self._server.write_columns(symbol, span, version, columns)
+            ):
                 self._kept.write_columns(symbol, span, version, columns)
 
     def read(self, symbol: str, span: int, start: int, end: int, version: str) -> list[Bar]:
         """Return the bars of a symbol that start in [start, end), oldest first; raise `OperatorError` without a server."""
         return to_bars(self.columns(symbol, span, start, end, version), span)
 
-    def read_many(self, symbols: Sequence[str], span: int, start: int, end: int, version: str) -> dict[str, list[Bar]]:
+    def read_many(
+        self, symbols: Sequence[str], span: int, start: int, end: int, version: str
+    ) -> dict[str, list[Bar]]:
         """Return what `read` returns of each symbol."""
         return {symbol: self.read(symbol, span, start, end, version) for symbol in symbols}
 
@@ -61,12 +71,16 @@ class WaitingBars:
         """Return when the bars of a symbol start, each time once."""
         with self._lock:
             stores = (self._server, self._kept)
-            return np.unique(np.concatenate([store.starts(symbol, span, version) for store in stores]))
+            return np.unique(
+                np.concatenate([store.starts(symbol, span, version) for store in stores])
+            )
 
     def symbols(self, span: int, version: str) -> list[str]:
         """Return the symbols that have bars, in order."""
         with self._lock:
-            return sorted({*self._server.symbols(span, version), *self._kept.symbols(span, version)})
+            return sorted(
+                {*self._server.symbols(span, version), *self._kept.symbols(span, version)}
+            )
 
     def contents(self) -> list[StoredSeries]:
         """Return what the server has, and what waits for it."""
@@ -74,7 +88,9 @@ class WaitingBars:
             there = {each[:3]: each for each in (*self._kept.contents(), *self._server.contents())}
             return sorted(there.values())
 
-    def write_averages(self, symbol: str, span: int, version: str, starts: Ints, columns: Mapping[str, Floats]) -> None:
+    def write_averages(
+        self, symbol: str, span: int, version: str, starts: Ints, columns: Mapping[str, Floats]
+    ) -> None:
         """Store averages with the server; they can be made again, and do not wait."""
         with self._lock:
             self._server.write_averages(symbol, span, version, starts, columns)
@@ -120,7 +136,10 @@ class WaitingBars:
         return True
 
     def _hand_on_waiting(self) -> int:
-        """Store what waits and forget all of it at once: of two batches with the same bar the older must not stay behind alone."""
+        """Store what waits and forget all of it at once.
+
+        Of two batches with the same bar the older must not stay behind alone.
+        """
         gone, count = self._folder.with_name(f".{self._folder.name}.handed-on"), 0
         shutil.rmtree(gone, ignore_errors=True)
         for version, span, symbol, *_ in self._kept.contents() if self._folder.is_dir() else ():

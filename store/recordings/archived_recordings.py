@@ -1,4 +1,6 @@
-"""Files of recordings in an archive: a row per block in Parquet, from which the same file comes back byte by byte.
+"""Files of recordings in an archive.
+
+A row per block in Parquet, from which the same file comes back byte by byte.
 
 recordings/live/2026-11-27/0001-0002-SHA.parquet        the second part of the day's first run
 """
@@ -23,8 +25,14 @@ _STEM: Final = re.compile(
     rf"{SHELF}/(?P<mode>[^/]+)/(?P<day>\d{{4}}-\d{{2}}-\d{{2}})/(?P<run>\d{{4,}})-(?P<part>\d{{4,}})"
 )
 _SCHEMA: Final = pa.schema(
-    [("first", pa.timestamp("ns", "UTC")), ("last", pa.timestamp("ns", "UTC")), ("records", pa.int64()), ("frames", pa.int64()), ("block", pa.large_binary())]
-)  # fmt: skip
+    [
+        ("first", pa.timestamp("ns", "UTC")),
+        ("last", pa.timestamp("ns", "UTC")),
+        ("records", pa.int64()),
+        ("frames", pa.int64()),
+        ("block", pa.large_binary()),
+    ]
+)
 
 
 class MovedDay(NamedTuple):
@@ -38,7 +46,10 @@ class MovedDay(NamedTuple):
 
 @final
 class ArchivedRecordings:
-    """The recordings of all modes in an archive; `here` says where those of a mode lie on this disk."""
+    """The recordings of all modes in an archive.
+
+    `here` says where those of a mode lie on this disk.
+    """
 
     def __init__(self, archive: ObjectArchive, here: Callable[[str], Path], copies: Path) -> None:
         self._archive, self._here, self._copies = archive, here, copies
@@ -49,15 +60,23 @@ class ArchivedRecordings:
         return sorted(self._part_copy(*key) for key in self._archived_objects() if key[0] == mode)
 
     def bring(self, mode: str, part: RecordingPart) -> Path:
-        """Return the file of an archived part on this disk, fetched where it is not; raise `OperatorError`, `DataError`."""
+        """Return the file of an archived part on this disk, fetched where it is not.
+
+        Raise `OperatorError`, `DataError`.
+        """
         if not part.path.exists():
             stored = self._archived_objects()[mode, part.day, part.run, part.part]
             keep_copy(part.path, unpack_recording(self._archive.fetched(stored)))
             trim_copies(self._copies, ".feed", self._archive.most, part.path)
         return part.path
 
-    def push(self, mode: str, before: date, *, keep: bool, dry: bool, tell: Callable[[str], None]) -> list[MovedDay]:
-        """Move a mode's files of days before `before`; each is read back before it is removed here."""
+    def push(
+        self, mode: str, before: date, *, keep: bool, dry: bool, tell: Callable[[str], None]
+    ) -> list[MovedDay]:
+        """Move a mode's files of days before `before`.
+
+        Each is read back before it is removed here.
+        """
         moved: dict[str, MovedDay] = {}
         for each in recording_parts(self._here(mode)):
             if each.day < str(before):
@@ -73,7 +92,11 @@ class ArchivedRecordings:
         except OSError as error:
             raise OperatorError(f"{part.path}: {in_words(error)}") from None
         stem = f"{SHELF}/{mode}/{part.day}/{part.path.stem}"
-        self._archive.put(stem, pack_recording(content), [each for each in self._archived_objects().values() if each.stem == stem])
+        self._archive.put(
+            stem,
+            pack_recording(content),
+            [each for each in self._archived_objects().values() if each.stem == stem],
+        )
         if not keep and part.path.stat().st_size == len(content):
             part.path.unlink()
             if not any(part.path.parent.iterdir()):
@@ -95,14 +118,24 @@ class ArchivedRecordings:
 
 
 def pack_recording(content: bytes) -> bytes:
-    """Return a file of a recording as the content of a Parquet file; the blocks are compressed already."""
+    """Return a file of a recording as the content of a Parquet file.
+
+    The blocks are compressed already.
+    """
     rows = [
-        (head and head.first, head and head.last, head and head.records, head and head.frames, piece)
+        (
+            head and head.first,
+            head and head.last,
+            head and head.records,
+            head and head.frames,
+            piece,
+        )
         for head, piece in file_pieces(content)
     ]
     columns = zip(*rows, strict=True) if rows else [()] * len(_SCHEMA)
     table = pa.Table.from_arrays(
-        [pa.array(column, kind.type) for column, kind in zip(columns, _SCHEMA, strict=True)], schema=_SCHEMA
+        [pa.array(column, kind.type) for column, kind in zip(columns, _SCHEMA, strict=True)],
+        schema=_SCHEMA,
     )
     out = io.BytesIO()
     told = {"sha256": hashlib.sha256(content).hexdigest()}
@@ -114,17 +147,24 @@ def pack_recording(content: bytes) -> bytes:
         write_statistics=["first", "last"],
     )
     if unpack_recording(out.getvalue()) != content:
-        raise DataError("a recording does not come back from Parquet as it went in: it was not archived")
+        raise DataError(
+            "a recording does not come back from Parquet as it went in: it was not archived"
+        )
     return out.getvalue()
 
 
 def unpack_recording(content: bytes) -> bytes:
-    """Return the file that `pack_recording` was given; raise `DataError` for what it has not made."""
+    """Return the file that `pack_recording` was given.
+
+    Raise `DataError` for what it has not made.
+    """
     try:
         table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
         found = b"".join(table.column("block").to_pylist())
         if hashlib.sha256(found).hexdigest().encode() == table.schema.metadata[b"sha256"]:
             return found
     except (pa.ArrowInvalid, KeyError, TypeError) as error:
-        raise DataError(f"an archived recording cannot be read: {str(error).splitlines()[0]}") from None
+        raise DataError(
+            f"an archived recording cannot be read: {str(error).splitlines()[0]}"
+        ) from None
     raise DataError("an archived recording is not what it was when it was archived")

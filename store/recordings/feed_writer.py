@@ -1,4 +1,7 @@
-"""A thread that writes down what the feed sends: a slow disk costs the recording, never the desk."""
+"""A thread that writes down what the feed sends.
+
+A slow disk costs the recording, never the desk.
+"""
 
 import contextlib
 import errno
@@ -25,7 +28,10 @@ RECORD: Final = 150
 
 
 class RecordingBounds(NamedTuple):
-    """How much is kept, and how: days, bytes of one mode, bytes left free on the disk; seconds and bytes of a block, of a file, of the queue."""
+    """How much is kept, and how: days, bytes of one mode, bytes left free on the disk.
+
+    Seconds and bytes of a block, of a file, of the queue.
+    """
 
     days: int = 30
     size: int = 20 * GB
@@ -48,7 +54,9 @@ class LostRecords(NamedTuple):
             frames, records = LOST.unpack(record.payload)
             return LostRecords(self.frames + frames, self.records + records)
         released = COUNT.unpack(record.payload)[0] if record.kind == RecordKind.RELEASE else 0
-        return LostRecords(self.frames + released + (record.kind == RecordKind.FRAME), self.records + 1)
+        return LostRecords(
+            self.frames + released + (record.kind == RecordKind.FRAME), self.records + 1
+        )
 
     def record(self, ts: int) -> RecordedEvent:
         """Return what tells of it in the recording."""
@@ -57,10 +65,12 @@ class LostRecords(NamedTuple):
 
 @final
 class FeedWriter:
-    """Writes blocks below `folder`, one folder per day, as `engine.ports.FeedRecord`; `close` writes the last.
+    """Writes blocks below `folder`, one folder per day, as `engine.ports.FeedRecord`.
 
-    What the queue has no room for, or the disk does not take, is left out, counted in the recording (`RecordKind.LOST`) and told
-    when it begins and ends; a file always ends with a whole block.
+    `close` writes the last.
+
+    What the queue has no room for, or the disk does not take, is left out, counted in the recording
+    (`RecordKind.LOST`) and told when it begins and ends; a file always ends with a whole block.
     """
 
     def __init__(self, folder: Path, bounds: RecordingBounds, tell: Callable[[str], None]) -> None:
@@ -126,7 +136,11 @@ class FeedWriter:
         """Write everything that waits, a block at a time; a day begins with a block."""
         while self._waiting:
             records, size = [self._waiting.popleft()], 0
-            while self._waiting and size < self._bounds.block and self._waiting[0].kind != RecordKind.META:
+            while (
+                self._waiting
+                and size < self._bounds.block
+                and self._waiting[0].kind != RecordKind.META
+            ):
                 records.append(self._waiting.popleft())
                 size += _record_weight(records[-1])
             self._write_records(records)
@@ -142,11 +156,17 @@ class FeedWriter:
             return  # the first day has not begun
         for record in records:
             if record.kind == RecordKind.LOST:
-                self._tell(f"the recording of the feed is behind: {LostRecords().more(record).records} records are left out")
+                self._tell(
+                    f"the recording of the feed is behind: {LostRecords().more(record).records} records are left out"
+                )
         before = self._lost
         try:
             self._check_space()
-            head = [] if self._file >= 0 or first.kind == RecordKind.META else [self._meta._replace(connection=AGAIN)]
+            head = (
+                []
+                if self._file >= 0 or first.kind == RecordKind.META
+                else [self._meta._replace(connection=AGAIN)]
+            )
             if self._file < 0:
                 self._open_file()
             told = [before.record(first.ts)] if before.records else []
@@ -174,7 +194,10 @@ class FeedWriter:
         folder = self._folder / self._day
         folder.mkdir(mode=0o700, exist_ok=True)
         if not self._run:
-            self._run = 1 + max((each.run for each in recording_parts(self._folder) if each.day == self._day), default=0)
+            self._run = 1 + max(
+                (each.run for each in recording_parts(self._folder) if each.day == self._day),
+                default=0,
+            )
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         self._part += 1
         self._file = os.open(folder / part_name(self._run, self._part), flags, 0o600)

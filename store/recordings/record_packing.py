@@ -1,8 +1,10 @@
-"""Records ⇄ bytes that compress well: the packets of a block are laid out word by word, as differences within a token.
+"""Records ⇄ bytes that compress well.
 
-Two packets of one token differ in few words, and in those by little. Rows of equal length are sorted by token, each is
-replaced by what it adds to the one before, and equal bytes of all rows stand together. Nothing is lost: what is no whole
-frame of known packets stays as it came.
+The packets of a block are laid out word by word, as differences within a token.
+
+Two packets of one token differ in few words, and in those by little. Rows of equal length are
+sorted by token, each is replaced by what it adds to the one before, and equal bytes of all rows
+stand together. Nothing is lost: what is no whole frame of known packets stays as it came.
 """
 
 import struct
@@ -24,7 +26,10 @@ MOST: Final = 1 << 28
 _HEAD = struct.Struct("<IIQ")
 _LTP, _AVERAGE, _TRADED, _STAMP = 1, 3, 11, 15
 _DEPTH = range(17, 46, 3)
-"""Words of a full packet that stand near another one: prices near the last price, times near the exchange's."""
+"""Words of a full packet that stand near another one.
+
+Prices near the last price, times near the exchange's.
+"""
 
 _Bytes = NDArray[np.uint8]
 _Words = NDArray[np.uint32]
@@ -44,14 +49,22 @@ def pack_records(records: Sequence[RecordedEvent]) -> bytes:
             inside[cells] = True
             parts += _spread_rows(payload[cells])
     kinds, connections, times, sizes = zip(
-        *((record.kind, record.connection, record.ts, len(record.payload)) for record in records), strict=True
+        *((record.kind, record.connection, record.ts, len(record.payload)) for record in records),
+        strict=True,
     )
-    return b"".join([
-        _HEAD.pack(len(records), len(at), len(payload)),
-        np.array(kinds, "<u1").tobytes(), np.array(connections, "<u1").tobytes(),
-        np.diff(np.array(times, "<i8"), prepend=0).astype("<i8").tobytes(), np.array(sizes, "<u4").tobytes(),
-        np.diff(at, prepend=0).astype("<u4").tobytes(), lengths.tobytes(), *parts, payload[~inside].tobytes(),
-    ])  # fmt: skip
+    return b"".join(
+        [
+            _HEAD.pack(len(records), len(at), len(payload)),
+            np.array(kinds, "<u1").tobytes(),
+            np.array(connections, "<u1").tobytes(),
+            np.diff(np.array(times, "<i8"), prepend=0).astype("<i8").tobytes(),
+            np.array(sizes, "<u4").tobytes(),
+            np.diff(at, prepend=0).astype("<u4").tobytes(),
+            lengths.tobytes(),
+            *parts,
+            payload[~inside].tobytes(),
+        ]
+    )
 
 
 def unpack_records(raw: bytes) -> list[RecordedEvent]:
@@ -85,7 +98,12 @@ def _unpack_arrays(raw: bytes) -> list[RecordedEvent]:
     return [
         RecordedEvent(kind, connection, ts, whole[end - length : end])
         for kind, connection, ts, end, length in zip(
-            kinds.tolist(), connections.tolist(), times.tolist(), ends.tolist(), sizes.tolist(), strict=True
+            kinds.tolist(),
+            connections.tolist(),
+            times.tolist(),
+            ends.tolist(),
+            sizes.tolist(),
+            strict=True,
         )
     ]
 
@@ -111,7 +129,9 @@ def _spread_rows(rows: _Bytes) -> list[bytes]:
     words = words[order]
     _relate_words(words, np.subtract)
     words[1:] -= words[:-1].copy()
-    folded = (words << np.uint32(1)) ^ (np.uint32(0) - (words >> np.uint32(31)))  # small numbers of either sign
+    folded = (words << np.uint32(1)) ^ (
+        np.uint32(0) - (words >> np.uint32(31))
+    )  # small numbers of either sign
     planes = np.ascontiguousarray(folded.astype("<u4").view(np.uint8).T)
     return [order.astype("<u4").tobytes(), planes.tobytes()]
 

@@ -1,8 +1,9 @@
 """The files of a recording: blocks one after the other, each readable by itself.
 
-A block is a header with the CRC-32 of its body and of itself, and the packed records (`packing.py`) as one zstd frame.
-What cuts a file costs its last block, damage costs the blocks it lies in. Files are called `RUN-PART.feed`, in
-one folder per day: one run is what one desk recorded of the day, in one part after the other.
+A block is a header with the CRC-32 of its body and of itself, and the packed records (`packing.py`)
+as one zstd frame. What cuts a file costs its last block, damage costs the blocks it lies in. Files
+are called `RUN-PART.feed`, in one folder per day: one run is what one desk recorded of the day, in
+one part after the other.
 """
 
 import mmap
@@ -30,7 +31,10 @@ _NAME = re.compile(r"(\d{4})-(\d{4,})\.feed")
 
 
 class BlockHeader(NamedTuple):
-    """What a block says of itself: bytes, first and last time (ns UTC), records, frames and their bytes, the body's CRC."""
+    """What a block says of itself.
+
+    Bytes, first and last time (ns UTC), records, frames and their bytes, the body's CRC.
+    """
 
     length: int
     unpacked: int
@@ -73,17 +77,33 @@ def pack_block(records: Sequence[RecordedEvent]) -> bytes:
     """Return records as a block."""
     raw = pack_records(records)
     body: bytes = pa.Codec("zstd", compression_level=LEVEL).compress(raw, asbytes=True)
-    frames = [len(record.payload) for record in records if record.kind in {RecordKind.FRAME, RecordKind.HELD}]
+    frames = [
+        len(record.payload)
+        for record in records
+        if record.kind in {RecordKind.FRAME, RecordKind.HELD}
+    ]
     times = [record.ts for record in records]
     head = _HEAD.pack(
-        _MARK, len(body), len(raw), min(times), max(times), len(records), len(frames), sum(frames), zlib.crc32(body)
+        _MARK,
+        len(body),
+        len(raw),
+        min(times),
+        max(times),
+        len(records),
+        len(frames),
+        sum(frames),
+        zlib.crc32(body),
     )
     return head + _CRC.pack(zlib.crc32(head)) + body
 
 
 @final
 class BlockScan:
-    """Reads one file block by block. Afterwards `damaged` is how many bytes belong to no whole block, `cut` whether those are its last."""
+    """Reads one file block by block.
+
+    Afterwards `damaged` is how many bytes belong to no whole block, `cut` whether those are its
+    last.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -122,7 +142,10 @@ class BlockScan:
 
 
 def file_pieces(content: "bytes | mmap.mmap") -> Iterator[tuple[BlockHeader | None, bytes]]:
-    """Cut a file's content into its blocks, and what belongs to none: its head, and what is damaged."""
+    """Cut a file's content into its blocks, and what belongs to none.
+
+    Its head, and what is damaged.
+    """
     at, size = 0, len(content)
     if content[: len(FILE)] == FILE:
         yield None, FILE

@@ -1,7 +1,8 @@
 """Backtesters on one job: a cross of the averages of 10 and 30 closes, 100 shares at the next bar's open, 0.03 % a side.
 
-Prices are whole ticks, so that every average is exact and two equal ones compare as equal in each contender; the trades
-must then be the same to the bar and the tick. `run` of each returns seconds and round trips; imports are timed apart.
+Prices are whole ticks, so that every average is exact and two equal ones compare as equal in each
+contender; the trades must then be the same to the bar and the tick. `run` of each returns seconds
+and round trips; imports are timed apart.
 """
 
 import gc
@@ -43,7 +44,10 @@ def round_trips(trips: list[Trip]) -> dict[str, int]:
 
 
 def pair(fills: list[tuple[int, int, int]]) -> list[Trip]:
-    """Return the closed trades of a list of fills (symbol, bar, tick); each symbol's enter and leave in turn."""
+    """Return the closed trades of a list of fills (symbol, bar, tick).
+
+    Each symbol's enter and leave in turn.
+    """
     opened: dict[int, tuple[int, int]] = {}
     trips: list[Trip] = []
     for symbol, bar, tick in fills:
@@ -56,7 +60,10 @@ def pair(fills: list[tuple[int, int, int]]) -> list[Trip]:
 
 
 def patang(data: Columns, strategy: str) -> tuple[Callable[[], float], Callable[[], list[Trip]]]:
-    """Run our kernel and venue over the same bars, which its own workload makes in rupees: a tick is 5 paise."""
+    """Run our kernel and venue over the same bars, which its own workload makes in rupees.
+
+    A tick is 5 paise.
+    """
     ours = import_module("bench_backtest")
     bars, symbols = data["close"].shape
     work = ours.Workload(symbols, bars)
@@ -64,7 +71,10 @@ def patang(data: Columns, strategy: str) -> tuple[Callable[[], float], Callable[
 
     def fills() -> list[tuple[int, int, int]]:
         slot = {token: place for place, token in enumerate(work.tokens)}
-        return [(slot[f.order.token], (f.ts - ours.START) // MINUTE, round(f.price * 20)) for f in made[-1].fills]
+        return [
+            (slot[f.order.token], (f.ts - ours.START) // MINUTE, round(f.price * 20))
+            for f in made[-1].fills
+        ]
 
     made: list[object] = []
 
@@ -77,8 +87,14 @@ def patang(data: Columns, strategy: str) -> tuple[Callable[[], float], Callable[
 
 
 def hand_loop(data: Columns) -> tuple[Callable[[], float], Callable[[], list[Trip]]]:
-    """A loop over Python lists, with fees and an equity curve and nothing else: the least plain Python can do."""
-    columns = [(data["open"][:, s].tolist(), data["close"][:, s].tolist()) for s in range(data["close"].shape[1])]
+    """A loop over Python lists, with fees and an equity curve and nothing else.
+
+    The least plain Python can do.
+    """
+    columns = [
+        (data["open"][:, s].tolist(), data["close"][:, s].tolist())
+        for s in range(data["close"].shape[1])
+    ]
     fills: list[tuple[int, int, int]] = []
 
     def one(symbol: int, opened: list[int], closes: list[int]) -> None:
@@ -110,7 +126,10 @@ def frame(data: Columns, symbol: int) -> object:
     """Return one symbol's bars as the data frame that backtesting.py and backtrader read."""
     pandas = import_module("pandas")
     index = pandas.date_range(START.replace(tzinfo=None), periods=len(data["close"]), freq="min")
-    columns = {name.title(): data[name][:, symbol].astype(float) for name in ("open", "high", "low", "close")}
+    columns = {
+        name.title(): data[name][:, symbol].astype(float)
+        for name in ("open", "high", "low", "close")
+    }
     return pandas.DataFrame(columns | {"Volume": 1.0}, index=index)
 
 
@@ -138,7 +157,10 @@ def backtesting_py(data: Columns) -> tuple[Callable[[], float], Callable[[], lis
         stats.clear()
         return timed(
             lambda: stats.extend(
-                library.Backtest(each, Cross, cash=CASH, commission=FEE, finalize_trades=False).run() for each in frames
+                library.Backtest(
+                    each, Cross, cash=CASH, commission=FEE, finalize_trades=False
+                ).run()
+                for each in frames
             )
         )
 
@@ -160,7 +182,9 @@ def backtrader(data: Columns) -> tuple[Callable[[], float], Callable[[], list[Tr
     class Cross(library.Strategy):
         def __init__(self) -> None:
             closes = [feed.close for feed in self.datas]
-            self.pairs = [(library.ind.SMA(c, period=FAST), library.ind.SMA(c, period=SLOW)) for c in closes]
+            self.pairs = [
+                (library.ind.SMA(c, period=FAST), library.ind.SMA(c, period=SLOW)) for c in closes
+            ]
 
         def next(self) -> None:
             if len(self) <= SLOW:
@@ -193,7 +217,9 @@ def backtrader(data: Columns) -> tuple[Callable[[], float], Callable[[], list[Tr
 def vectorbt(data: Columns) -> tuple[Callable[[], float], Callable[[], list[Trip]]]:
     library, pandas = import_module("vectorbt"), import_module("pandas")
     index = pandas.date_range(START.replace(tzinfo=None), periods=len(data["close"]), freq="min")
-    opened, close = (pandas.DataFrame(data[name].astype(float), index=index) for name in ("open", "close"))
+    opened, close = (
+        pandas.DataFrame(data[name].astype(float), index=index) for name in ("open", "close")
+    )
     made: list[object] = []
 
     def simulate() -> None:
@@ -218,13 +244,24 @@ def vectorbt(data: Columns) -> tuple[Callable[[], float], Callable[[], list[Trip
 
 
 def nautilus(data: Columns) -> tuple[Callable[[], float], Callable[[], list[Trip]]]:
-    """nautilus_trader fills a market order sent from a bar at that bar's close: it is fed bars that close at the next open.
+    """nautilus_trader fills a market order sent from a bar at that bar's close.
+
+    It is fed bars that close at the next open.
 
     The strategy reads the true closes beside them.
     """
-    model, objects = import_module("nautilus_trader.model.data"), import_module("nautilus_trader.model.objects")
-    enums, names = import_module("nautilus_trader.model.enums"), import_module("nautilus_trader.model.identifiers")
-    engines, config = import_module("nautilus_trader.backtest.engine"), import_module("nautilus_trader.config")
+    model, objects = (
+        import_module("nautilus_trader.model.data"),
+        import_module("nautilus_trader.model.objects"),
+    )
+    enums, names = (
+        import_module("nautilus_trader.model.enums"),
+        import_module("nautilus_trader.model.identifiers"),
+    )
+    engines, config = (
+        import_module("nautilus_trader.backtest.engine"),
+        import_module("nautilus_trader.config"),
+    )
     equity = import_module("nautilus_trader.model.instruments").Equity
     usd = import_module("nautilus_trader.model.currencies").USD
     trading = import_module("nautilus_trader.trading.strategy").Strategy
@@ -274,7 +311,9 @@ def nautilus(data: Columns) -> tuple[Callable[[], float], Callable[[], list[Trip
                 return
             self.held[s] = above
             side = enums.OrderSide.BUY if above else enums.OrderSide.SELL
-            order = self.order_factory.market(instruments[s].id, side, objects.Quantity.from_int(QUANTITY))
+            order = self.order_factory.market(
+                instruments[s].id, side, objects.Quantity.from_int(QUANTITY)
+            )
             self.submit_order(order)
 
         def on_order_filled(self, event: object) -> None:
@@ -307,11 +346,16 @@ def nautilus(data: Columns) -> tuple[Callable[[], float], Callable[[], list[Trip
     def run() -> float:
         fills.clear()
         settings = config.BacktestEngineConfig(
-            logging=config.LoggingConfig(bypass_logging=True), risk_engine=config.RiskEngineConfig(bypass=True)
+            logging=config.LoggingConfig(bypass_logging=True),
+            risk_engine=config.RiskEngineConfig(bypass=True),
         )
         engine = engines.BacktestEngine(settings)
         engine.add_venue(
-            venue, enums.OmsType.NETTING, enums.AccountType.MARGIN, [objects.Money(1e10, usd)], base_currency=usd
+            venue,
+            enums.OmsType.NETTING,
+            enums.AccountType.MARGIN,
+            [objects.Money(1e10, usd)],
+            base_currency=usd,
         )
         for each in instruments:
             engine.add_instrument(each)
@@ -324,7 +368,9 @@ def nautilus(data: Columns) -> tuple[Callable[[], float], Callable[[], list[Trip
     return run, lambda: pair(fills)
 
 
-def contender(make: Callable[..., object], package: str, **fixed: object) -> Callable[..., dict[str, object]]:
+def contender(
+    make: Callable[..., object], package: str, **fixed: object
+) -> Callable[..., dict[str, object]]:
     """Return a contender: first and best run, round trips, and what its import took."""
 
     def run(path: str, rounds: int) -> dict[str, object]:
@@ -336,7 +382,12 @@ def contender(make: Callable[..., object], package: str, **fixed: object) -> Cal
         first = once()
         warm = min([once() for _ in range(rounds - 1)], default=first)
         told = round_trips(trips())
-        return told | {"first": first, "seconds": warm, "ready": ready, "version": version(package) if package else ""}
+        return told | {
+            "first": first,
+            "seconds": warm,
+            "ready": ready,
+            "version": version(package) if package else "",
+        }
 
     return run
 
@@ -356,7 +407,9 @@ def first_result(path: str) -> dict[str, object]:
 
 def since_start() -> float:
     """Return how long this process has lived, to a hundredth of a second."""
-    born = int(Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()[19]) / os.sysconf("SC_CLK_TCK")
+    born = int(Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()[19]) / os.sysconf(
+        "SC_CLK_TCK"
+    )
     return float(Path("/proc/uptime").read_text().split()[0]) - born
 
 

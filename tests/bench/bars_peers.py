@@ -1,6 +1,9 @@
-"""Builders of bars on one job: ticks of many tokens in time order, into one-second to fifteen-minute bars.
+"""Builders of bars on one job.
 
-Each contender reads the same columns and gives the same open, high, low, close and count of every bar.
+Ticks of many tokens in time order, into one-second to fifteen-minute bars.
+
+Each contender reads the same columns and gives the same open, high, low, close and count of every
+bar.
 """
 
 from collections.abc import Callable
@@ -44,8 +47,13 @@ def patang(ticks: Columns) -> Callable[[list[int]], Callable[[], list[Bars]]]:
     make = import_module("compiled.market_data.bar_builder").Bars
     close = int(ticks["close"][0])
     prices = np.round(ticks["price"] * TICK, 2)
-    columns = [column.tobytes() for column in (ticks["token"], ticks["ts"], prices, ticks["volume"])]
-    chunks = [tuple(c[at : at + 8 * CHUNK] for c in columns) for at in range(0, len(columns[0]), 8 * CHUNK)]
+    columns = [
+        column.tobytes() for column in (ticks["token"], ticks["ts"], prices, ticks["volume"])
+    ]
+    chunks = [
+        tuple(c[at : at + 8 * CHUNK] for c in columns)
+        for at in range(0, len(columns[0]), 8 * CHUNK)
+    ]
 
     def build(spans: list[int]) -> list[Bars]:
         bars, drained = make(spans), []
@@ -58,8 +66,12 @@ def patang(ticks: Columns) -> Callable[[list[int]], Callable[[], list[Bars]]]:
         return drained
 
     def read(drained: list[Bars], spans: list[int]) -> list[Bars]:
-        whole = np.concatenate([np.frombuffer(w, dtype=np.int64) for w, _ in drained if len(w)]).reshape(-1, 5)
-        price = np.concatenate([np.frombuffer(p, dtype=np.float64) for _, p in drained if len(p)]).reshape(-1, 4)
+        whole = np.concatenate(
+            [np.frombuffer(w, dtype=np.int64) for w, _ in drained if len(w)]
+        ).reshape(-1, 5)
+        price = np.concatenate(
+            [np.frombuffer(p, dtype=np.float64) for _, p in drained if len(p)]
+        ).reshape(-1, 4)
         made = []
         for span in spans:
             row, ohlc = whole[whole[:, 2] == span], np.rint(price[whole[:, 2] == span] / TICK)
@@ -69,9 +81,13 @@ def patang(ticks: Columns) -> Callable[[list[int]], Callable[[], list[Bars]]]:
     return build, read
 
 
-def duckdb(ticks: Columns) -> tuple[Callable[[list[int]], list[Bars]], Callable[[list[Bars], list[int]], list[Bars]]]:
+def duckdb(
+    ticks: Columns,
+) -> tuple[Callable[[list[int]], list[Bars]], Callable[[list[Bars], list[int]], list[Bars]]]:
     db = import_module("duckdb").connect()
-    incoming = {name: ticks[name] for name in ("token", "ts", "price")} | {"seq": np.arange(len(ticks["ts"]))}
+    incoming = {name: ticks[name] for name in ("token", "ts", "price")} | {
+        "seq": np.arange(len(ticks["ts"]))
+    }
     db.register("incoming", incoming)
     db.execute("create table ticks as select * from incoming")
 
@@ -86,7 +102,9 @@ def duckdb(ticks: Columns) -> tuple[Callable[[list[int]], list[Bars]], Callable[
     return build, lambda made, _: made
 
 
-def polars(ticks: Columns) -> tuple[Callable[[list[int]], list[Bars]], Callable[[list[Bars], list[int]], list[Bars]]]:
+def polars(
+    ticks: Columns,
+) -> tuple[Callable[[list[int]], list[Bars]], Callable[[list[Bars], list[int]], list[Bars]]]:
     pl = import_module("polars")
     frame = pl.DataFrame({name: ticks[name] for name in ("token", "ts", "price")})
     price = pl.col("price")
@@ -102,7 +120,9 @@ def polars(ticks: Columns) -> tuple[Callable[[list[int]], list[Bars]], Callable[
         bucket = [((pl.col("ts") - OPEN) // (span * SECOND)).alias("bucket") for span in spans]
         return [frame.group_by([pl.col("token"), each]).agg(wanted) for each in bucket]
 
-    return build, lambda made, _: [tuple(column.to_numpy() for column in each.get_columns()) for each in made]
+    return build, lambda made, _: [
+        tuple(column.to_numpy() for column in each.get_columns()) for each in made
+    ]
 
 
 def contender(make: Callable[..., object], package: str) -> Callable[..., dict[str, object]]:
@@ -111,7 +131,9 @@ def contender(make: Callable[..., object], package: str) -> Callable[..., dict[s
     def run(path: str, rounds: int) -> dict[str, object]:
         build, read = make(dict(np.load(path)))
         plans = {"1 s": [1], "1 min": [60], "all": SPANS}
-        times = {name: timed(lambda spans=spans: build(spans), rounds) for name, spans in plans.items()}
+        times = {
+            name: timed(lambda spans=spans: build(spans), rounds) for name, spans in plans.items()
+        }
         made = read(build(SPANS), SPANS)
         return {
             "seconds": times,

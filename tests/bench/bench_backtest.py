@@ -1,7 +1,10 @@
-"""Measure backtests through the whole kernel: bars with a compiled and an interpreted strategy, ticks with depth.
+"""Measure backtests through the whole kernel.
 
-`run()` returns the figures; run it as a script for JSON. The peers' workload is `Workload`: a random walk of one-minute
-bars, a cross of the averages of 10 and 30 closes, 100 shares at the next bar's open.
+Bars with a compiled and an interpreted strategy, ticks with depth.
+
+`run()` returns the figures; run it as a script for JSON. The peers' workload is `Workload`: a
+random walk of one-minute bars, a cross of the averages of 10 and 30 closes, 100 shares at the next
+bar's open.
 """
 
 import gc
@@ -22,7 +25,18 @@ from compiled.backtest.recording import BarColumns, RecordedSessions, TickColumn
 from compiled.backtest.sample_strategy import SmaCross
 from compiled.indicators import SMA, Cross, Indicator
 from compiled.model.events import CancelOrder, PlaceOrder
-from compiled.model.values import MINUTE, SECOND, Bar, Instrument, Order, OrderPurpose, OrderType, Product, Side, Tick
+from compiled.model.values import (
+    MINUTE,
+    SECOND,
+    Bar,
+    Instrument,
+    Order,
+    OrderPurpose,
+    OrderType,
+    Product,
+    Side,
+    Tick,
+)
 from compiled.trading.kernel import Kernel, KernelSetup
 from compiled.trading.positions import StrategyState
 from compiled.trading.risk import RiskLimits
@@ -37,7 +51,10 @@ CASH = 10_000_000_000_00
 
 
 class Workload:
-    """Bars of `symbols` instruments on one clock: arrays of shape (bars, symbols), prices in rupees on a 0.05 grid."""
+    """Bars of `symbols` instruments on one clock.
+
+    Arrays of shape (bars, symbols), prices in rupees on a 0.05 grid.
+    """
 
     def __init__(self, symbols: int, bars: int, seed: int = 42) -> None:
         rng = np.random.default_rng(seed)
@@ -57,8 +74,15 @@ class Workload:
         """Return the bars as the replay takes them."""
         slots = np.tile(np.arange(self.symbols, dtype=np.int64), self.bars)
         starts = np.repeat(self.start, self.symbols)
-        prices = (self.open.tobytes(), self.high.tobytes(), self.low.tobytes(), self.close.tobytes())
-        return BarColumns(self.tokens, slots.tobytes(), starts.tobytes(), *prices, self.volume.tobytes())
+        prices = (
+            self.open.tobytes(),
+            self.high.tobytes(),
+            self.low.tobytes(),
+            self.close.tobytes(),
+        )
+        return BarColumns(
+            self.tokens, slots.tobytes(), starts.tobytes(), *prices, self.volume.tobytes()
+        )
 
     def sessions(self) -> RecordedSessions:
         """Return one session over everything."""
@@ -69,7 +93,12 @@ class Interpreted(Strategy):
     """The same cross in plain Python, on the indicators that an author has."""
 
     def __init__(
-        self, name: str = "cross", span: int = 60, fast: int = FAST, slow: int = SLOW, quantity: int = QUANTITY
+        self,
+        name: str = "cross",
+        span: int = 60,
+        fast: int = FAST,
+        slow: int = SLOW,
+        quantity: int = QUANTITY,
     ) -> None:
         super().__init__(name, span)
         self.quantity = quantity
@@ -88,10 +117,18 @@ class Interpreted(Strategy):
 
 
 class Following(Strategy):
-    """The same cross in plain Python, of averages that the desk keeps: it hears the bars at which they cross."""
+    """The same cross in plain Python, of averages that the desk keeps.
+
+    It hears the bars at which they cross.
+    """
 
     def __init__(
-        self, name: str = "cross", span: int = 60, fast: int = FAST, slow: int = SLOW, quantity: int = QUANTITY
+        self,
+        name: str = "cross",
+        span: int = 60,
+        fast: int = FAST,
+        slow: int = SLOW,
+        quantity: int = QUANTITY,
     ) -> None:
         super().__init__(name, span)
         self.fast, self.slow, self.quantity = fast, slow, quantity
@@ -114,7 +151,10 @@ class Following(Strategy):
 def free(segment: str = "EQ_DELIVERY", percent: float = 0.03) -> ChargeRates:
     """Return a table that charges one brokerage, in percent of the turnover, and nothing else."""
     rate = int(percent * 10_000_000)
-    rows = [ChargeRow(name, segment, "NSE", 0, 99991231, 0, 0) for name in ("tax", "txn", "ipft", "sebi", "stamp", "gst")]
+    rows = [
+        ChargeRow(name, segment, "NSE", 0, 99991231, 0, 0)
+        for name in ("tax", "txn", "ipft", "sebi", "stamp", "gst")
+    ]
     return ChargeRates(ChargeRow("brokerage", segment, "NSE", 0, 99991231, rate, rate), *rows)
 
 
@@ -123,8 +163,13 @@ def desk(tokens: list[int], strategies: list[Strategy], end: int) -> tuple[Kerne
     instruments = [Instrument(token, "NSE", f"S{token}", 0.05) for token in tokens]
     setup = KernelSetup(START, end, CASH, RiskLimits(), [60], grace=0)
     rates = {8 * token + Product.CNC: free() for token in tokens}
-    kernel = Kernel(setup, instruments, [StrategyState(strategy, tokens) for strategy in strategies], rates)
-    rules = VenueRules(PercentSlabs([100.0, 500.0], [2.0, 1.0, 0.5]), PercentSlabs([10.0, 100.0, 500.0], [5.0, 3.0, 2.0, 1.0]))
+    kernel = Kernel(
+        setup, instruments, [StrategyState(strategy, tokens) for strategy in strategies], rates
+    )
+    rules = VenueRules(
+        PercentSlabs([100.0, 500.0], [2.0, 1.0, 0.5]),
+        PercentSlabs([10.0, 100.0, 500.0], [5.0, 3.0, 2.0, 1.0]),
+    )
     return kernel, SimulatedVenue(instruments, rules, Slippage())
 
 
@@ -142,7 +187,11 @@ def cross(fast: int = FAST, slow: int = SLOW) -> Strategy:
     return SmaCross("cross", 60, fast, slow, QUANTITY)
 
 
-STRATEGIES: dict[str, Callable[..., Strategy]] = {"compiled": cross, "interpreted": Interpreted, "following": Following}
+STRATEGIES: dict[str, Callable[..., Strategy]] = {
+    "compiled": cross,
+    "interpreted": Interpreted,
+    "following": Following,
+}
 
 
 def best(work: Workload, strategy: Callable[[], Strategy], rounds: int) -> dict[str, object]:
@@ -187,7 +236,12 @@ class Tape:
         """Return the ticks as the replay takes them."""
         slots = np.zeros(self.count, dtype=np.int64).tobytes()
         return TickColumns(
-            [self.token], slots, self.time.tobytes(), self.price.tobytes(), self.volume.tobytes(), self.depth
+            [self.token],
+            slots,
+            self.time.tobytes(),
+            self.price.tobytes(),
+            self.volume.tobytes(),
+            self.depth,
         )
 
 
@@ -209,8 +263,16 @@ def quoting(tape: Tape, every: int) -> tuple[float, int]:
     _, venue = desk([tape.token], [], tape.end)
     venue.begin_session(START, tape.end)
     told = [
-        Tick(tape.token, int(ts), float(price), int(volume), depth=tape.depth[row * 120 : row * 120 + 120])
-        for row, (ts, price, volume) in enumerate(zip(tape.time, tape.price, tape.volume, strict=True))
+        Tick(
+            tape.token,
+            int(ts),
+            float(price),
+            int(volume),
+            depth=tape.depth[row * 120 : row * 120 + 120],
+        )
+        for row, (ts, price, volume) in enumerate(
+            zip(tape.time, tape.price, tape.volume, strict=True)
+        )
     ]
     reports, intent, working = 0, 0, list[Order]()
     begun = time.perf_counter()
@@ -221,9 +283,17 @@ def quoting(tape: Tape, every: int) -> tuple[float, int]:
             for side in (Side.BUY, Side.SELL):
                 intent += 1
                 order = Order(
-                    intent, f"P{intent}", "quote", tape.token, side, QUANTITY, OrderType.LIMIT, Product.MIS,
-                    OrderPurpose.ENTRY, round(tick.ltp - side * 0.05, 2),
-                )  # fmt: skip
+                    intent,
+                    f"P{intent}",
+                    "quote",
+                    tape.token,
+                    side,
+                    QUANTITY,
+                    OrderType.LIMIT,
+                    Product.MIS,
+                    OrderPurpose.ENTRY,
+                    round(tick.ltp - side * 0.05, 2),
+                )
                 venue.take_commands([PlaceOrder(order)], tick.ts)
                 working.append(order)
             while venue.has_pending:
@@ -259,7 +329,9 @@ def run(rounds: int = 3, scale: float = 1.0) -> dict[str, object]:
         "1 symbol, following": best(one, Following, rounds),
         "50 symbols, compiled": best(many, cross, rounds),
         "50 symbols, interpreted": best(many, Interpreted, 1),
-        "ticks with depth, through the kernel, million a second": round(tape.count / depth / 1e6, 2),
+        "ticks with depth, through the kernel, million a second": round(
+            tape.count / depth / 1e6, 2
+        ),
         "ticks with depth, venue alone, a bid and an offer resting, from Python, million a second": round(
             quote.count / min(quoting(quote, 100)[0] for _ in range(rounds)) / 1e6, 2
         ),

@@ -22,7 +22,9 @@ def rows(told: dict[str, list[dict[str, object]]], count: int) -> list[dict[str,
         assert reports[0]["checksum"] == told["patang"][0]["checksum"], f"{name} built other bars"
         figures: dict[str, object] = {"builder": name, "version": reports[0]["version"]}
         for job in JOBS:
-            theirs, ours = ([each["seconds"][job] for each in side] for side in (reports, told["patang"]))
+            theirs, ours = (
+                [each["seconds"][job] for each in side] for side in (reports, told["patang"])
+            )
             figures[f"{job}, M ticks/s"] = count / min(theirs) / 1e6
             figures[f"{job}, patang is"] = ratio(theirs, ours)
         made.append(figures | {"peak MB": max(each["rss_mb"] for each in reports)})
@@ -50,7 +52,10 @@ def run(*, quick: bool = False) -> dict[str, object]:
         " one query a span. All give the same open, high, low, close and count.",
         [
             table("In bulk", rows(told, count)),
-            table("One tick at a time from Python, ns with the timer", [{"": "Bars.update", **_percentiles(single)}]),
+            table(
+                "One tick at a time from Python, ns with the timer",
+                [{"": "Bars.update", **_percentiles(single)}],
+            ),
         ],
         [
             goal("bars of 1 s to 15 min in one pass, M ticks/s", "≥ 30", rate, rate >= 30),

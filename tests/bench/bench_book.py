@@ -1,7 +1,8 @@
 """Measure the order book against a tight C++ ladder, and from an interpreted caller against the books of `book_peers.py`.
 
-`run()` returns the section of the report; `messages(mix)` is the seeded workload and `fill_hash(fills)` the proof of equal
-trades: a contender that makes other trades is not measured, it ends the run.
+`run()` returns the section of the report; `messages(mix)` is the seeded workload and
+`fill_hash(fills)` the proof of equal trades: a contender that makes other trades is not measured,
+it ends the run.
 """
 
 import json
@@ -26,14 +27,31 @@ from compiled.book.order_book import OrderBook
 HERE = Path(__file__).resolve().parent
 LOW, HIGH = 27_000, 33_000
 MIXES = {
-    "busy": {"add": 0.55, "cancel": 0.35, "modify": 0.05, "take": 0.05, "spread": 40.0, "jump": 0.02},
-    "calm": {"add": 0.44, "cancel": 0.42, "modify": 0.12, "take": 0.02, "spread": 12.0, "jump": 0.005},
+    "busy": {
+        "add": 0.55,
+        "cancel": 0.35,
+        "modify": 0.05,
+        "take": 0.05,
+        "spread": 40.0,
+        "jump": 0.02,
+    },
+    "calm": {
+        "add": 0.44,
+        "cancel": 0.42,
+        "modify": 0.12,
+        "take": 0.02,
+        "spread": 12.0,
+        "jump": 0.005,
+    },
 }
 Message = tuple[int, int, int, int, int, int]
 
 
 def messages(mix: str, count: int = 1_000_000, seed: int = 42) -> list[Message]:
-    """Return `count` messages (type, side 0/1, owner, id, price, quantity) of a mix; ids count up from 1."""
+    """Return `count` messages (type, side 0/1, owner, id, price, quantity) of a mix.
+
+    Ids count up from 1.
+    """
     rng = random.Random(seed)
     share = MIXES[mix]
     made: list[Message] = []
@@ -111,7 +129,11 @@ def digest(book: OrderBook) -> int:
 def ladder(folder: Path) -> Path:
     """Compile the C++ ladder into a folder and return the program."""
     program = folder / "book_ladder"
-    subprocess.run(["g++", "-O3", "-std=c++17", "-o", program, HERE / "book_ladder.cpp"], check=True, timeout=120)
+    subprocess.run(
+        ["g++", "-O3", "-std=c++17", "-o", program, HERE / "book_ladder.cpp"],
+        check=True,
+        timeout=120,
+    )
     return program
 
 
@@ -124,7 +146,11 @@ def measure(mix: str, program: Path, count: int, repeats: int) -> dict[str, obje
     native, cpp, ratios = [], [], []
     for _ in range(repeats):
         done = subprocess.run(
-            [program, path, str(LOW), str(HIGH), "3"], check=True, capture_output=True, text=True, timeout=120
+            [program, path, str(LOW), str(HIGH), "3"],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=120,
         )
         rows = [[int(word) for word in line.split()] for line in done.stdout.splitlines()]
         took, book = seconds(lambda book: book.run(buffer), 3)
@@ -182,7 +208,9 @@ def kernel(count: int, repeats: int, prefix: int) -> dict[str, dict[str, object]
         here, interpreted = prefixes(prefix), plain(Path(folder), prefix)
         figures = {}
         for mix in MIXES:
-            assert here[mix]["hash"] == interpreted[mix]["hash"], "the plain files made other trades"
+            assert here[mix]["hash"] == interpreted[mix]["hash"], (
+                "the plain files made other trades"
+            )
             figures[mix] = {
                 **measure(mix, program, count, repeats),
                 "interpreted_per_second": interpreted[mix]["per_second"],
@@ -196,7 +224,10 @@ HOMES = {"patang": OWN, "pure Python, pared down": OWN, "matching-engine": PEERS
 
 
 def peers(mix: str, count: int, repeats: int) -> list[dict[str, object]]:
-    """Return a row for each book that Python can call, of `repeats` passes; assert that all trade alike."""
+    """Return a row for each book that Python can call, of `repeats` passes.
+
+    Assert that all trade alike.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / mix
         stream = book_peers.plain(messages(mix, count))
@@ -205,13 +236,20 @@ def peers(mix: str, count: int, repeats: int) -> list[dict[str, object]]:
         wanted = set(sizes.items()) | {("patang", size) for size in sizes.values()}
 
         def one(name: str, size: int) -> dict[str, object]:
-            return contend("book_peers", name, HOMES.get(name, PEERS), path=str(path), count=size, rounds=1)
+            return contend(
+                "book_peers", name, HOMES.get(name, PEERS), path=str(path), count=size, rounds=1
+            )
 
         told = passes(repeats, {key: lambda key=key: one(*key) for key in sorted(wanted)})
-    return [row(name, sizes[name], told[name, sizes[name]], told["patang", sizes[name]]) for name in sizes]
+    return [
+        row(name, sizes[name], told[name, sizes[name]], told["patang", sizes[name]])
+        for name in sizes
+    ]
 
 
-def row(name: str, size: int, theirs: list[dict[str, object]], ours: list[dict[str, object]]) -> dict[str, object]:
+def row(
+    name: str, size: int, theirs: list[dict[str, object]], ours: list[dict[str, object]]
+) -> dict[str, object]:
     """Return one book's figures beside ours on the same messages."""
     if "absent" in theirs[0]:
         return {"book": name, "absent": theirs[0]["absent"]}
@@ -264,7 +302,9 @@ def run(*, quick: bool = False) -> dict[str, object]:
         " pared down, it cancels in the loop that drives it, and keeps no depth.",
         tables,
         [
-            goal("matcher from a message buffer, of the C++ ladder", "≥ 0.6", of_cpp, of_cpp >= 0.6),
+            goal(
+                "matcher from a message buffer, of the C++ ladder", "≥ 0.6", of_cpp, of_cpp >= 0.6
+            ),
             goal("matcher called from interpreted Python, M calls/s", "≥ 5", calls, calls >= 5),
             beyond("bourse", "≥ 3", rows),
             beyond("pure Python", "≥ 6", rows),
@@ -274,12 +314,19 @@ def run(*, quick: bool = False) -> dict[str, object]:
 
 def beyond(name: str, wanted: str, rows: dict[str, list[dict[str, object]]]) -> dict[str, object]:
     """Return how the goal "so many times another book" stands, by the worse mix."""
-    told = [row["patang is"] for table in rows.values() for row in table if row["book"] == name and "patang is" in row]
+    told = [
+        row["patang is"]
+        for table in rows.values()
+        for row in table
+        if row["book"] == name and "patang is" in row
+    ]
     measured = min(told, default=None)
     met = None if measured is None else measured >= float(wanted.removeprefix("≥ "))
     return goal(f"matcher called from Python, times {name}", wanted, measured, met)
 
 
 if __name__ == "__main__":
-    json.dump(prefixes(int(sys.argv[2])) if sys.argv[1:2] == ["plain"] else run(), sys.stdout, indent=2)
+    json.dump(
+        prefixes(int(sys.argv[2])) if sys.argv[1:2] == ["plain"] else run(), sys.stdout, indent=2
+    )
     print()

@@ -7,7 +7,13 @@ from decimal import ROUND_HALF_UP, Decimal
 from contender import timed
 from report import plural, section, table
 
-from compiled.accounting.charges import NANO, ChargeRates, contract_note, estimate_charges, order_charges
+from compiled.accounting.charges import (
+    NANO,
+    ChargeRates,
+    contract_note,
+    estimate_charges,
+    order_charges,
+)
 from compiled.model.values import Side
 from engine.market.charges import load_rate_table
 
@@ -21,7 +27,13 @@ def orders(count: int, seed: int = 42) -> list[tuple[Side, int, int]]:
     made = []
     for _ in range(count):
         quantity = rng.randrange(1, 2_000)
-        made.append((rng.choice((Side.BUY, Side.SELL)), quantity, quantity * rng.randrange(2_000, 400_000, 5)))
+        made.append(
+            (
+                rng.choice((Side.BUY, Side.SELL)),
+                quantity,
+                quantity * rng.randrange(2_000, 400_000, 5),
+            )
+        )
     return made
 
 
@@ -36,7 +48,9 @@ def exact(rates: ChargeRates, side: Side, value: int) -> int:
         brokerage = min(brokerage, Decimal(rates.cap))
     served = brokerage + share(rates.txn) + share(rates.ipft) + share(rates.sebi)
     buys = side == Side.BUY
-    taxed = share(rates.tax_buy if buys else rates.tax_sell) + share(rates.stamp_buy if buys else rates.stamp_sell)
+    taxed = share(rates.tax_buy if buys else rates.tax_sell) + share(
+        rates.stamp_buy if buys else rates.stamp_sell
+    )
     return int((served * (1 + Decimal(rates.gst) / NANO) + taxed).quantize(PAISA, ROUND_HALF_UP))
 
 
@@ -51,10 +65,19 @@ def run(*, quick: bool = False) -> dict[str, object]:
     buys = [value for side, _, value in checked if side == Side.BUY]
     sells = [value for side, _, value in checked if side == Side.SELL]
     contenders: dict[str, tuple[int, Callable[[], object]]] = {
-        "order_charges, to the paisa": (count, lambda: [order_charges(rates, *order) for order in work]),
-        "estimate, item by item": (count, lambda: [estimate_charges(rates, s, q, v / q / 100) for s, q, v in work]),
+        "order_charges, to the paisa": (
+            count,
+            lambda: [order_charges(rates, *order) for order in work],
+        ),
+        "estimate, item by item": (
+            count,
+            lambda: [estimate_charges(rates, s, q, v / q / 100) for s, q, v in work],
+        ),
         "note, a day's orders": (len(checked), lambda: contract_note(rates, buys, sells)),
-        "decimal arithmetic": (len(checked), lambda: [exact(rates, side, value) for side, _, value in checked]),
+        "decimal arithmetic": (
+            len(checked),
+            lambda: [exact(rates, side, value) for side, _, value in checked],
+        ),
     }
     speed = {name: each / timed(call, rounds) / 1e6 for name, (each, call) in contenders.items()}
     return section(
@@ -65,7 +88,11 @@ def run(*, quick: bool = False) -> dict[str, object]:
             table(
                 "Orders per second",
                 [
-                    {"what": name, "M orders/s": value, "times decimal": value / speed["decimal arithmetic"]}
+                    {
+                        "what": name,
+                        "M orders/s": value,
+                        "times decimal": value / speed["decimal arithmetic"],
+                    }
                     for name, value in speed.items()
                 ],
             )

@@ -24,7 +24,9 @@ Reports = dict[str, list[dict[str, object]]]
 def save(work: Workload, path: Path) -> None:
     """Write the bars in whole ticks for the contenders."""
     columns = {name: getattr(work, name) for name in ("open", "high", "low", "close")}
-    np.savez(path, **{name: np.rint(column * 20).astype(np.int64) for name, column in columns.items()})
+    np.savez(
+        path, **{name: np.rint(column * 20).astype(np.int64) for name, column in columns.items()}
+    )
 
 
 def measure(symbols: int, bars: int, names: tuple[str, ...], repeats: int) -> Reports:
@@ -48,7 +50,9 @@ def measure(symbols: int, bars: int, names: tuple[str, ...], repeats: int) -> Re
     for name, reports in told.items():
         if "absent" not in reports[0]:
             same = all(reports[0][key] == wanted[key] for key in ("trips", "checksum"))
-            assert same, f"{name} made other trades: {reports[0]['trips']} round trips, not {wanted['trips']}"
+            assert same, (
+                f"{name} made other trades: {reports[0]['trips']} round trips, not {wanted['trips']}"
+            )
     return told
 
 
@@ -88,7 +92,10 @@ def beyond(told: Reports, name: str, ours: str) -> float | None:
 
 
 def with_depth(count: int, repeats: int) -> tuple[list[dict[str, object]], float]:
-    """Return a row for each tick backtester, and our M ticks/s; assert that all filled at the same prices."""
+    """Return a row for each tick backtester, and our M ticks/s.
+
+    Assert that all filled at the same prices.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "ticks.npz"
         np.savez(path, **depth_peers.workload(count))
@@ -97,7 +104,9 @@ def with_depth(count: int, repeats: int) -> tuple[list[dict[str, object]], float
             python = OWN if name == "patang" else PEERS
             return contend("depth_peers", name, python, path=str(path), rounds=3)
 
-        told = passes(repeats, {name: lambda name=name: one(name) for name in depth_peers.CONTENDERS})
+        told = passes(
+            repeats, {name: lambda name=name: one(name) for name in depth_peers.CONTENDERS}
+        )
     made = []
     for name, reports in told.items():
         if "absent" in reports[0]:
@@ -124,7 +133,10 @@ def alone(count: int) -> list[dict[str, object]]:
     """Return how many M ticks/s with depth ours takes through the kernel, and with orders queueing at the touch."""
     whole, quoted = Tape(count), Tape(count // 4)
     return [
-        {"what": "the cross on minutes built from ticks, stops set", "M ticks/s": count / ticks(whole, 1.0)[0] / 1e6},
+        {
+            "what": "the cross on minutes built from ticks, stops set",
+            "M ticks/s": count / ticks(whole, 1.0)[0] / 1e6,
+        },
         {
             "what": "the venue alone, a bid and an offer queueing, tick by tick from Python",
             "M ticks/s": count // 4 / quoting(quoted, 100)[0] / 1e6,
@@ -138,11 +150,18 @@ def first_result(bars: int) -> float:
         work, path = Workload(1, bars), Path(folder)
         columns = work.columns()
         named = {"slots": columns.slots, "starts": columns.starts, "volume": columns.volumes}
-        named |= {"open": columns.opens, "high": columns.highs, "low": columns.lows, "close": columns.closes}
+        named |= {
+            "open": columns.opens,
+            "high": columns.highs,
+            "low": columns.lows,
+            "close": columns.closes,
+        }
         for name, column in named.items():
             (path / name).write_bytes(column)
         (path / "bars").write_text(str(bars))
-        return median(contend("backtest_peers", "first result", OWN, path=folder)["seconds"] for _ in range(3))
+        return median(
+            contend("backtest_peers", "first result", OWN, path=folder)["seconds"] for _ in range(3)
+        )
 
 
 def run(*, quick: bool = False) -> dict[str, object]:
@@ -176,10 +195,22 @@ def run(*, quick: bool = False) -> dict[str, object]:
         "backtrader": ("short", "≥ 100"),
     }
     goals = [
-        goal("backtest, compiled strategy, M bars/s", "≥ 20", rates[COMPILED], rates[COMPILED] >= 20),
-        goal(f"first result of a process, {plans['short'][1]:,} bars, s", "≤ 0.5", start, start <= 0.5),
+        goal(
+            "backtest, compiled strategy, M bars/s", "≥ 20", rates[COMPILED], rates[COMPILED] >= 20
+        ),
+        goal(
+            f"first result of a process, {plans['short'][1]:,} bars, s",
+            "≤ 0.5",
+            start,
+            start <= 0.5,
+        ),
         goal("backtest, Python strategy, M bars/s", "≥ 3", rates[PYTHON], rates[PYTHON] >= 3),
-        goal("backtest, Python strategy that follows, M bars/s", "≥ 3", rates[FOLLOWS], rates[FOLLOWS] >= 3),
+        goal(
+            "backtest, Python strategy that follows, M bars/s",
+            "≥ 3",
+            rates[FOLLOWS],
+            rates[FOLLOWS] >= 3,
+        ),
     ]
     for name, (plan, wanted) in peers.items():
         measured = beyond(told[plan], name, PYTHON)

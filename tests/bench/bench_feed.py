@@ -1,4 +1,7 @@
-"""Measure the market data feed over a socket: our client against the official ticker, on the same frames."""
+"""Measure the market data feed over a socket.
+
+Our client against the official ticker, on the same frames.
+"""
 
 import subprocess
 import sys
@@ -17,7 +20,11 @@ RATE = 45  # frames of 200 packets a second: 9,000 instruments, each once a seco
 def server(*command: str | Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run a server for a while; give the process and the first line it prints."""
     process = subprocess.Popen(
-        [sys.executable, *command], stdout=subprocess.PIPE, text=True, env=surroundings(OWN), cwd=HERE
+        [sys.executable, *command],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=surroundings(OWN),
+        cwd=HERE,
     )
     try:
         line = process.stdout.readline()
@@ -38,7 +45,9 @@ def measure(count: int, rate: float, repeats: int) -> dict[str, list[dict[str, o
 
     told = passes(repeats, {name: lambda name=name: one(name) for name in ("patang", "official")})
     ours, theirs = (reports[0] for reports in told.values())
-    assert all(ours[key] == theirs[key] for key in ("packets", "total")), "the official ticker read other ticks"
+    assert all(ours[key] == theirs[key] for key in ("packets", "total")), (
+        "the official ticker read other ticks"
+    )
     return told
 
 
@@ -47,9 +56,14 @@ def path(seconds: int, packets: int) -> dict[str, object]:
     with server(HERE / "live_path.py", str(seconds), str(packets)) as (_, port):
         told = contend("live_path", "patang", OWN, port=int(port), seconds=seconds, packets=packets)
     return {
-        "packets a frame": packets, "ticks": told["ticks"], "core, %": 100 * told["cpu"] / told["seconds"],
-        "commands": told["commands"], "p50 ms": told["p50"], "p99 ms": told["p99"], "peak MB": told["rss_mb"],
-    }  # fmt: skip
+        "packets a frame": packets,
+        "ticks": told["ticks"],
+        "core, %": 100 * told["cpu"] / told["seconds"],
+        "commands": told["commands"],
+        "p50 ms": told["p50"],
+        "p99 ms": told["p99"],
+        "peak MB": told["rss_mb"],
+    }
 
 
 def run(*, quick: bool = False) -> dict[str, object]:
@@ -63,7 +77,9 @@ def run(*, quick: bool = False) -> dict[str, object]:
             "version": version("kiteconnect") if name == "official" else "",
             "packets/s": packets / min(each["seconds"] for each in reports),
             "CPU µs a packet": min(each["cpu"] for each in reports) / packets * 1e6,
-            "patang is": ratio(*([each["seconds"] for each in side] for side in (reports, free["patang"]))),
+            "patang is": ratio(
+                *([each["seconds"] for each in side] for side in (reports, free["patang"]))
+            ),
             "core at 9,000 packets/s, %": 100 * paced[name][0]["cpu"] / paced[name][0]["seconds"],
             "peak MB": max(each["rss_mb"] for each in reports),
         }

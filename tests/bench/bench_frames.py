@@ -1,6 +1,7 @@
 """Measure the frame decoder against the official client's parser, on the same frames in the same run.
 
-Rounds of the contenders alternate and the best of each counts, so that a busy machine slows all alike.
+Rounds of the contenders alternate and the best of each counts, so that a busy machine slows all
+alike.
 """
 
 import random
@@ -11,7 +12,15 @@ from importlib.metadata import version
 from kiteconnect import KiteTicker
 from report import goal, section, table
 
-from compiled.market_data.kite_frames import FULL, LTP, QUOTE, FrameDecoder, LatestTicks, encode_frame, pack_depth
+from compiled.market_data.kite_frames import (
+    FULL,
+    LTP,
+    QUOTE,
+    FrameDecoder,
+    LatestTicks,
+    encode_frame,
+    pack_depth,
+)
 from compiled.model.values import SECOND, Tick
 
 STAMP = 1_759_808_700 * SECOND
@@ -24,12 +33,31 @@ def ticks(count: int, seed: int = 42) -> list[Tick]:
     made = []
     for number in range(count):
         token, price = (1_000 + number) << 8 | 1, rng.randrange(2_000, 80_000) * 0.05
-        bids = [(price - 0.05 * level, rng.randrange(1, 5_000), rng.randrange(1, 40)) for level in range(1, 6)]
-        asks = [(price + 0.05 * level, rng.randrange(1, 5_000), rng.randrange(1, 40)) for level in range(1, 6)]
+        bids = [
+            (price - 0.05 * level, rng.randrange(1, 5_000), rng.randrange(1, 40))
+            for level in range(1, 6)
+        ]
+        asks = [
+            (price + 0.05 * level, rng.randrange(1, 5_000), rng.randrange(1, 40))
+            for level in range(1, 6)
+        ]
         made.append(
-            Tick(token, STAMP, price, rng.randrange(10**7), rng.randrange(500), price - 1.0, rng.randrange(10**6))
+            Tick(
+                token,
+                STAMP,
+                price,
+                rng.randrange(10**7),
+                rng.randrange(500),
+                price - 1.0,
+                rng.randrange(10**6),
+            )
         )
-        made[-1].open, made[-1].high, made[-1].low, made[-1].close = price - 2.0, price + 3.0, price - 4.0, price - 2.5
+        made[-1].open, made[-1].high, made[-1].low, made[-1].close = (
+            price - 2.0,
+            price + 3.0,
+            price - 4.0,
+            price - 2.5,
+        )
         made[-1].last_trade_ts, made[-1].depth = STAMP, pack_depth(token, bids, asks)
     return made
 
@@ -83,8 +111,15 @@ def best_bid(tick: dict[str, object]) -> float:
 
 
 def measure(frame: bytes, rounds: int) -> dict[str, float]:
-    """Return the microseconds each contender takes for one frame; assert that all read the same from it."""
-    official, decoder, columns = KiteTicker("key", "token")._parse_binary, FrameDecoder(), LatestTicks()
+    """Return the microseconds each contender takes for one frame.
+
+    Assert that all read the same from it.
+    """
+    official, decoder, columns = (
+        KiteTicker("key", "token")._parse_binary,
+        FrameDecoder(),
+        LatestTicks(),
+    )
     assert same(frame, official(frame)), "the official parser read other values"
     contenders: dict[str, tuple[Callable[[], object], int]] = {
         "official": (lambda: official(frame), 3),
@@ -120,7 +155,9 @@ def run(*, quick: bool = False) -> dict[str, object]:
         f" {version('kiteconnect')}. Ticks are native objects with their depth, columns the last state of each token.",
         [table("One frame", rows)],
         [
-            goal("decoder on full frames, times the official parser", "≥ 150", beyond, beyond >= 150),
+            goal(
+                "decoder on full frames, times the official parser", "≥ 150", beyond, beyond >= 150
+            ),
             goal("one full frame, µs", "≤ 20", full["columns"], full["columns"] <= 20),
         ],
     )

@@ -1,6 +1,7 @@
 """Measure the history: what a bar takes on disk, how fast files come in and bars go out, and a backtest from command to report.
 
-CPU time of one process, but for Postgres: the machine is shared. Bars are random walks of whole sessions on a grid of 5 paise.
+CPU time of one process, but for Postgres: the machine is shared. Bars are random walks of whole
+sessions on a grid of 5 paise.
 """
 
 import os
@@ -81,10 +82,17 @@ def children(work: Callable[[], object]) -> tuple[float, float]:
 
 def command(folder: Path, *arguments: str) -> None:
     """Run patang with a state folder of its own."""
-    environment = surroundings(OWN) | {"XDG_STATE_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    environment = surroundings(OWN) | {
+        "XDG_STATE_HOME": str(folder),
+        "XDG_CONFIG_HOME": str(folder),
+    }
     code = "import sys; from tui.commands.cli import main; main(sys.argv[1:])"
     subprocess.run(
-        [sys.executable, "-P", "-c", code, *arguments], check=True, capture_output=True, cwd=folder, env=environment
+        [sys.executable, "-P", "-c", code, *arguments],
+        check=True,
+        capture_output=True,
+        cwd=folder,
+        env=environment,
     )
 
 
@@ -98,9 +106,13 @@ def run(*, quick: bool = False) -> dict[str, object]:
         rows = sum(len(bars.start) for bars in series.values())
         disk, disk_goals = _stored(folder, series, rows)
         files, file_goals = _imported(folder, series)
-        with tempfile.TemporaryDirectory(prefix="patang-postgres-") as own:  # the server's user has to enter it
+        with tempfile.TemporaryDirectory(
+            prefix="patang-postgres-"
+        ) as own:  # the server's user has to enter it
             served, served_goals = _postgres(Path(own), dict(list(series.items())[:10]))
-        ends, end_goals = _backtests(folder, min(symbols, 20), days, dict(list(series.items())[:20]))
+        ends, end_goals = _backtests(
+            folder, min(symbols, 20), days, dict(list(series.items())[:20])
+        )
     return section(
         "History and backtests",
         f"{plural(rows, 'minute')} of {symbols} symbols over {days} sessions. Peers read the same bars from plain Parquet files"
@@ -132,7 +144,9 @@ def _stored(
 
     def columns() -> object:
         loaded = versions.load(list(series), 60, 0, 2**62, "", None)
-        return one_clock({symbol: prices_on_grid(each, 0.05) for symbol, each in loaded.series.items()}, tokens)
+        return one_clock(
+            {symbol: prices_on_grid(each, 0.05) for symbol, each in loaded.series.items()}, tokens
+        )
 
     files = str(folder / "S*.parquet")
     whole = f"SELECT * FROM read_parquet('{files}')"
@@ -146,17 +160,22 @@ def _stored(
     with duckdb.connect() as database:
         database.execute("SET threads = 1")
         read = {
-            "patang, as arrays": cpu(lambda: [store.columns(symbol, 60, 0, 2**62, "imported") for symbol in series]),
+            "patang, as arrays": cpu(
+                lambda: [store.columns(symbol, 60, 0, 2**62, "imported") for symbol in series]
+            ),
             "patang, hashed, on one clock, for a backtest": cpu(columns),
             "DuckDB, as arrays": cpu(lambda: database.sql(whole).fetchnumpy()),
-            "pandas": cpu(lambda: [pd.read_parquet(folder / f"{symbol}.parquet") for symbol in series]),
+            "pandas": cpu(
+                lambda: [pd.read_parquet(folder / f"{symbol}.parquet") for symbol in series]
+            ),
         }
         one = {
             "patang, as arrays": cpu(lambda: store.columns(name, 60, *month, "imported"), 20),
             "DuckDB, as arrays": cpu(lambda: database.sql(part).fetchnumpy(), 20),
             "pandas": cpu(
                 lambda: pd.read_parquet(
-                    folder / f"{name}.parquet", filters=[("timestamp", "<", pd.Timestamp(month[1], tz="UTC"))]
+                    folder / f"{name}.parquet",
+                    filters=[("timestamp", "<", pd.Timestamp(month[1], tz="UTC"))],
                 ),
                 5,
             ),
@@ -185,7 +204,9 @@ def _stored(
     ]
 
 
-def _postgres(folder: Path, series: dict[str, BarSeries]) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+def _postgres(
+    folder: Path, series: dict[str, BarSeries]
+) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
     """Return the figures of a throw-away server, in wall time: most of the work is the server's."""
     sys.path.insert(0, str(ROOT))
     from store.bars.postgres_bars import PostgresBars
@@ -199,20 +220,25 @@ def _postgres(folder: Path, series: dict[str, BarSeries]) -> tuple[list[dict[str
     try:
         rows = sum(len(bars.start) for bars in series.values())
         store = PostgresBars(server.target)
-        store.write_columns("FIRST", 60, "imported", next(iter(series.values())).pick(slice(0, PER_DAY)))
+        store.write_columns(
+            "FIRST", 60, "imported", next(iter(series.values())).pick(slice(0, PER_DAY))
+        )
         begun = time.perf_counter()
         for symbol, bars in series.items():
             store.write_columns(symbol, 60, "imported", bars)
         written = rows / (time.perf_counter() - begun)
-        read = rows / timed(lambda: [store.columns(symbol, 60, 0, 2**62, "imported") for symbol in series], 2)
+        read = rows / timed(
+            lambda: [store.columns(symbol, 60, 0, 2**62, "imported") for symbol in series], 2
+        )
         name, bars = next(iter(series.items()))
         month = (int(bars.start[0]), int(bars.start[min(len(bars.start), 22 * PER_DAY) - 1]) + 1)
         one = timed(lambda: store.columns(name, 60, *month, "imported"), 20) * 1e3
     finally:
         server.stop("immediate")
     told = [
-        {"way": "in", "rows/s": written}, {"way": "out, as arrays", "rows/s": read, "one symbol's month, ms": one},
-    ]  # fmt: skip
+        {"way": "in", "rows/s": written},
+        {"way": "out, as arrays", "rows/s": read, "one symbol's month, ms": one},
+    ]
     return told, [
         goal("Postgres, bars in, rows/s", "≥ 300,000", written, written >= 3e5),
         goal("Postgres, bars out, rows/s", "≥ 500,000", read, read >= 5e5),
@@ -220,7 +246,9 @@ def _postgres(folder: Path, series: dict[str, BarSeries]) -> tuple[list[dict[str
     ]
 
 
-def _imported(folder: Path, series: dict[str, BarSeries]) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+def _imported(
+    folder: Path, series: dict[str, BarSeries]
+) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
     chosen = dict(list(series.items())[:10])
     rows = sum(len(bars.start) for bars in chosen.values())
     told, goals = [], []
@@ -237,11 +265,15 @@ def _imported(folder: Path, series: dict[str, BarSeries]) -> tuple[list[dict[str
             else:
                 pacsv.write_csv(plain(bars), source / f"{symbol}.csv")
         cpu, _ = children(
-            lambda source=source, kind=kind: command(folder, "bars", "import", str(source), "--version", kind)
+            lambda source=source, kind=kind: command(
+                folder, "bars", "import", str(source), "--version", kind
+            )
         )
         value = rows / max(cpu - start, 1e-9) / 1e6
         told.append({"files": kind, "M rows/s": value, "CPU s": cpu, "of it to start": start})
-        goals.append(goal(f"import of {kind} files, M rows/s", f"≥ {wanted:g}", value, value >= wanted))
+        goals.append(
+            goal(f"import of {kind} files, M rows/s", f"≥ {wanted:g}", value, value >= wanted)
+        )
     return told, goals
 
 
@@ -285,4 +317,13 @@ if __name__ == "__main__":
     os.environ.setdefault("PYTHONDONTWRITEBYTECODE", "")
     from report import page
 
-    print(page({"day": "", "quick": True, "machine": {}, "sections": {"history": run(quick="--quick" in sys.argv)}}))
+    print(
+        page(
+            {
+                "day": "",
+                "quick": True,
+                "machine": {},
+                "sections": {"history": run(quick="--quick" in sys.argv)},
+            }
+        )
+    )

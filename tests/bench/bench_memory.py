@@ -32,7 +32,9 @@ def run(*, quick: bool = False) -> dict[str, object]:
         }
         for name, report in told.items()
     ]
-    grown = max(report["end"] - report["early"] - report.get("ids", 0.0) for report in told.values())
+    grown = max(
+        report["end"] - report["early"] - report.get("ids", 0.0) for report in told.values()
+    )
     held = rows[0]["peak"]
     return section(
         "Memory",
@@ -42,7 +44,10 @@ def run(*, quick: bool = False) -> dict[str, object]:
         [
             goal("what a long run of the core adds to its memory, MB", "≤ 1", grown, grown <= 1.0),
             goal(
-                f"market data of {instruments:,} instruments, MB (goal of the whole desk)", "≤ 250", held, held <= 250
+                f"market data of {instruments:,} instruments, MB (goal of the whole desk)",
+                "≤ 250",
+                held,
+                held <= 250,
             ),
         ],
     )

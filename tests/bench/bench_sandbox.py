@@ -1,4 +1,7 @@
-"""Measure the local exchange under load: orders through the official client, quotes, ticks to many connections, memory."""
+"""Measure the local exchange under load.
+
+Orders through the official client, quotes, ticks to many connections, memory.
+"""
 
 import asyncio
 import json
@@ -32,9 +35,13 @@ class Account:
         self.endpoint = endpoint
         self.tokens = [row["instrument_token"] for row in self.client().instruments("NSE")]
         rows = {
-            f"NSE:{row['tradingsymbol']}": row for row in self.client().instruments("NSE") if row["segment"] == "NSE"
+            f"NSE:{row['tradingsymbol']}": row
+            for row in self.client().instruments("NSE")
+            if row["segment"] == "NSE"
         }
-        self.last = {key: row["last_price"] for key, row in self.client().quote(list(rows)[:500]).items()}
+        self.last = {
+            key: row["last_price"] for key, row in self.client().quote(list(rows)[:500]).items()
+        }
         self.ticks = {key: row["tick_size"] for key, row in rows.items()}
         # the cheapest, so that the cash lasts
         self.keys = sorted(self.last, key=lambda key: self.last[key])[:5]
@@ -42,7 +49,10 @@ class Account:
     def client(self) -> KiteConnect:
         """Return a client with connections of its own."""
         return KiteConnect(
-            self.endpoint["api_key"], self.endpoint["access_token"], root=self.endpoint["rest"], timeout=30
+            self.endpoint["api_key"],
+            self.endpoint["access_token"],
+            root=self.endpoint["rest"],
+            timeout=30,
         )
 
     def order(self, number: int) -> dict[str, object]:
@@ -79,7 +89,10 @@ def timings(call: Callable[[int], object], count: int) -> dict[str, object]:
 
 
 def raw_orders(account: Account) -> bytes:
-    """Return the order book as it comes over the wire: without what the official client spends on reading it."""
+    """Return the order book as it comes over the wire.
+
+    Without what the official client spends on reading it.
+    """
     endpoint = account.endpoint
     header = {"Authorization": f"token {endpoint['api_key']}:{endpoint['access_token']}"}
     return requests.get(f"{endpoint['rest']}/orders", headers=header, timeout=30).content
@@ -104,7 +117,10 @@ async def stream(account: Account, connections: int, seconds: int) -> dict[str, 
     """Return packets a second that reach many connections, each in full mode on everything, while the clock is moved."""
     told = [0] * connections
     tokens = account.tokens
-    base, query = account.endpoint["ws"], {name: account.endpoint[name] for name in ("api_key", "access_token")}
+    base, query = (
+        account.endpoint["ws"],
+        {name: account.endpoint[name] for name in ("api_key", "access_token")},
+    )
     async with aiohttp.ClientSession() as session:
         sockets = [await session.ws_connect(base, params=query) for _ in range(connections)]
 
@@ -145,7 +161,9 @@ async def stream(account: Account, connections: int, seconds: int) -> dict[str, 
 
 def official(account: Account, seconds: int) -> dict[str, object]:
     """Return packets a second that reach the official ticker, in full mode on everything, while the clock is moved."""
-    from twisted.internet import reactor  # the ticker's own; it must not be there before the ticker is
+    from twisted.internet import (
+        reactor,
+    )  # the ticker's own; it must not be there before the ticker is
 
     endpoint, told, ready = account.endpoint, [0], threading.Event()
     ticker = KiteTicker(endpoint["api_key"], endpoint["access_token"], root=endpoint["ws"])
@@ -166,26 +184,37 @@ def official(account: Account, seconds: int) -> dict[str, object]:
     begin = time.perf_counter()
     with requests.Session() as http:
         http.headers["Authorization"] = f"Bearer {endpoint['admin']}"
-        while http.get(endpoint["rest"] + "/sandbox/clock", timeout=30).json()["full"] < len(account.tokens):
+        while http.get(endpoint["rest"] + "/sandbox/clock", timeout=30).json()["full"] < len(
+            account.tokens
+        ):
             time.sleep(0.01)
         now = http.get(endpoint["rest"] + "/sandbox/clock", timeout=30).json()["now"]
         until = now + seconds * SECOND
         while now < until:
-            now = http.post(endpoint["rest"] + "/sandbox/advance", json={"until": until}, timeout=30).json()["now"]
+            now = http.post(
+                endpoint["rest"] + "/sandbox/advance", json={"until": until}, timeout=30
+            ).json()["now"]
     asyncio.run(settle(told))
     passed = time.perf_counter() - begin
     ticker.stop_retry()
     reactor.callFromThread(ticker.close)
     gone.wait(20)
-    return {"client": "official ticker", "connections": 1, "market seconds": seconds, "packets": told[0],
-            "packets/s": told[0] / passed}  # fmt: skip
+    return {
+        "client": "official ticker",
+        "connections": 1,
+        "market seconds": seconds,
+        "packets": told[0],
+        "packets/s": told[0] / passed,
+    }
 
 
 def slow(size: int, seconds: float) -> dict[str, object]:
     """Return what a client that subscribes to everything and then reads nothing costs the exchange in memory."""
     told: dict[str, object] = {"instruments": size}
     for name, reads in (("reads", True), ("never reads", False)):
-        with server("-m", "tui.commands.cli", "sandbox", "--json", "--speed", "60", "--size", str(size)) as (process, line):
+        with server(
+            "-m", "tui.commands.cli", "sandbox", "--json", "--speed", "60", "--size", str(size)
+        ) as (process, line):
             account = Account(json.loads(line))
             before = memory(process.pid)
             told[f"market seconds, {name}"] = asyncio.run(linger(account, seconds, reads=reads))
@@ -194,7 +223,10 @@ def slow(size: int, seconds: float) -> dict[str, object]:
 
 
 async def linger(account: Account, seconds: float, *, reads: bool) -> int:
-    """Subscribe to everything in full mode and stay, reading or not; return the market seconds that have passed."""
+    """Subscribe to everything in full mode and stay, reading or not.
+
+    Return the market seconds that have passed.
+    """
     query = {name: account.endpoint[name] for name in ("api_key", "access_token")}
     async with aiohttp.ClientSession() as session:
         socket = await session.ws_connect(account.endpoint["ws"], params=query, max_msg_size=0)
@@ -232,20 +264,27 @@ async def settle(told: list[int]) -> None:
 def memory(process: int) -> float:
     """Return the most memory a process has held, MB."""
     text = Path(f"/proc/{process}/status").read_text()
-    return round(int(next(line for line in text.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024, 1)
+    return round(
+        int(next(line for line in text.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024,
+        1,
+    )
 
 
 @contextmanager
 def exchange(size: int = 0) -> Iterator[tuple[int, Account]]:
     """Run a sandbox in lockstep, without limits on the rate of requests, in a process of its own."""
-    with server("-m", "tui.commands.cli", "sandbox", "--json", "--speed", "max", "--size", str(size)) as (process, line):
+    with server(
+        "-m", "tui.commands.cli", "sandbox", "--json", "--speed", "max", "--size", str(size)
+    ) as (process, line):
         yield process.pid, Account(json.loads(line))
 
 
 def market(size: int, seconds: int) -> dict[str, object]:
     """Return what a market second costs with so many instruments, streamed in full mode over three connections."""
     begin = time.perf_counter()
-    exchange = SandboxExchange(SandboxConfig(speed=None, exchanges=EXCHANGES if size else ("NSE",), size=size))
+    exchange = SandboxExchange(
+        SandboxConfig(speed=None, exchanges=EXCHANGES if size else ("NSE",), size=size)
+    )
     built = time.perf_counter() - begin
     assert exchange.dump is not None
     tokens = [row.token for row in exchange.dump.rows.values()]
@@ -260,7 +299,8 @@ def market(size: int, seconds: int) -> dict[str, object]:
         "instruments": len(tokens),
         "ms a market second": (time.process_time() - begin) / seconds * 1e3,
         "built in s": built,
-        "bytes a market second": sum(len(m) for c in exchange.clients.connections for m in c.outbox) // seconds,
+        "bytes a market second": sum(len(m) for c in exchange.clients.connections for m in c.outbox)
+        // seconds,
     }
 
 
@@ -274,9 +314,12 @@ def run(*, quick: bool = False) -> dict[str, object]:
             {"call": "place a LIMIT order, one client"}
             | timings(lambda n: client.place_order(**account.order(n)), calls),
             {"call": "place a LIMIT order, eight clients"} | together(account, 8, calls),
-            {"call": "quote of one share"} | timings(lambda n: client.quote([account.keys[n % 5]]), calls),
-            {"call": f"all {2 * calls} orders"} | timings(lambda _: client.orders(), max(5, calls // 50)),
-            {"call": f"all {2 * calls} orders, as bytes"} | timings(lambda _: raw_orders(account), max(5, calls // 50)),
+            {"call": "quote of one share"}
+            | timings(lambda n: client.quote([account.keys[n % 5]]), calls),
+            {"call": f"all {2 * calls} orders"}
+            | timings(lambda _: client.orders(), max(5, calls // 50)),
+            {"call": f"all {2 * calls} orders, as bytes"}
+            | timings(lambda _: raw_orders(account), max(5, calls // 50)),
         ]
         after = memory(process)
     with exchange(size := 200 if quick else 1_000) as (_, account):
@@ -290,12 +333,18 @@ def run(*, quick: bool = False) -> dict[str, object]:
         [
             table("REST, through the official client", rest),
             table(f"Ticks of {size:,} instruments, all in full mode", socket),
-            table("The market alone, in process, every instrument moving", [market(size, 5) for size in sizes]),
+            table(
+                "The market alone, in process, every instrument moving",
+                [market(size, 5) for size in sizes],
+            ),
             table(
                 "Memory of the exchange, MB",
                 [{"when": "started", "peak": before}, {"when": "after all this", "peak": after}],
             ),
-            table("A slow client, at 60 times the pace", [slow(*((500, 3.0) if quick else (3_000, 15.0)))]),
+            table(
+                "A slow client, at 60 times the pace",
+                [slow(*((500, 3.0) if quick else (3_000, 15.0)))],
+            ),
         ],
         [],
     )

@@ -13,9 +13,12 @@ NAMES = (COMPILED, PYTHON, FOLLOWS, "vectorbt")
 
 
 def measure(bars: int, repeats: int) -> Reports:
-    """Return the reports of all; assert that each tenth pair traded alike, and that all found the same best, to the paisa.
+    """Return the reports of all.
 
-    Our fees are whole paise an order, vectorbt's are not: half a paisa an order may lie between the two.
+    Assert that each tenth pair traded alike, and that all found the same best, to the paisa.
+
+    Our fees are whole paise an order, vectorbt's are not: half a paisa an order may lie between the
+    two.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bars.npz"
@@ -32,7 +35,9 @@ def measure(bars: int, repeats: int) -> Reports:
             for key in ("checks", "best"):
                 assert reports[0][key] == wanted[key], f"{name} made other trades ({key})"
             away = abs(reports[0]["profit"] - wanted["profit"])
-            assert away <= 0.005 * reports[0].get("orders", 0) + 1e-9, f"{name} made ₹{away:.4f} more or less"
+            assert away <= 0.005 * reports[0].get("orders", 0) + 1e-9, (
+                f"{name} made ₹{away:.4f} more or less"
+            )
     return told
 
 
@@ -71,10 +76,14 @@ def run(*, quick: bool = False) -> dict[str, object]:
             goals.append(goal(f"sweep, {name}, of vectorbt's time", f"≤ {limit}", None, None))
             continue
         spent = ratio(seconds(told[name]), seconds(peer))
-        goals.append(goal(f"sweep, {name}, of vectorbt's time", f"≤ {limit}", spent, spent <= limit))
+        goals.append(
+            goal(f"sweep, {name}, of vectorbt's time", f"≤ {limit}", spent, spent <= limit)
+        )
     if "absent" not in peer[0]:
         held = max(map(memory, told[COMPILED])) / max(map(memory, peer))
-        goals.append(goal("sweep, memory of all our processes, of vectorbt's", "≤ 0.1", held, held <= 0.1))
+        goals.append(
+            goal("sweep, memory of all our processes, of vectorbt's", "≤ 0.1", held, held <= 0.1)
+        )
     return section(
         "Sweeps",
         f"{len(sweep_peers.PAIRS)} pairs of averages (5 to 50 and 60 to 250 closes) over {bars:,} one-minute bars of one"

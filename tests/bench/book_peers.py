@@ -1,8 +1,11 @@
-"""Order books that Python can call, under one driver: each applies the same messages and tells its trades.
+"""Order books that Python can call, under one driver.
 
-Every contender walks the messages in an interpreted loop, and the loop is in every figure. Ids count up from 1 in the order of entry. No book here but ours has our rule for modifications, so the stream
-holds none (`plain` replaces each by a cancellation and a new order). Where a book has no IOC order, a limit order and
-the cancellation of its rest stand for one.
+Each applies the same messages and tells its trades.
+
+Every contender walks the messages in an interpreted loop, and the loop is in every figure. Ids
+count up from 1 in the order of entry. No book here but ours has our rule for modifications, so the
+stream holds none (`plain` replaces each by a cancellation and a new order). Where a book has no IOC
+order, a limit order and the cancellation of its rest stand for one.
 """
 
 import heapq
@@ -45,7 +48,9 @@ def save(stream: Iterable[Message], path: Path) -> None:
 def read(path: str, count: int) -> list[Message]:
     """Return the first `count` messages of a file."""
     records = RECORD.iter_unpack(Path(path).read_bytes()[: count * RECORD.size])
-    return [(kind, side, order, price, quantity) for kind, side, _, order, price, quantity in records]
+    return [
+        (kind, side, order, price, quantity) for kind, side, _, order, price, quantity in records
+    ]
 
 
 def fill_hash(fills: Iterable[Trade]) -> int:
@@ -163,7 +168,10 @@ class PurePython:
 
 
 class ParedDown:
-    """Pure Python with all pared away but the trades: cancels in the caller's own loop, heaps of prices, no depth to ask for."""
+    """Pure Python with all pared away but the trades.
+
+    Cancels in the caller's own loop, heaps of prices, no depth to ask for.
+    """
 
     def __init__(self) -> None:
         self.queues: list[dict[int, deque[list[int]]]] = [{}, {}]
@@ -179,7 +187,9 @@ class ParedDown:
                     found[1] = 0
                 continue
             sign = -1 if side else 1
-            left = self.match(1 - side, order, sign * price if kind != MARKET else 1 << 40, quantity, sign)
+            left = self.match(
+                1 - side, order, sign * price if kind != MARKET else 1 << 40, quantity, sign
+            )
             if left and kind == LIMIT:
                 entry = self.resting[order] = [order, left]
                 queue = self.queues[side].get(price)
@@ -234,7 +244,8 @@ class Bourse:
 
     def trades(self) -> list[Trade]:
         return [
-            (maker + 1, taker + 1, price, quantity) for _, _, price, quantity, taker, maker in self.book.get_trades()
+            (maker + 1, taker + 1, price, quantity)
+            for _, _, price, quantity, taker, maker in self.book.get_trades()
         ]
 
 
@@ -248,7 +259,11 @@ class CythonOrderbook:
         self.names: list[str] = []
 
     def apply(self, stream: list[Message]) -> None:
-        limit, cancel, market = self.book.add_limit_order, self.book.cancel_order, self.book.add_market_order
+        limit, cancel, market = (
+            self.book.add_limit_order,
+            self.book.cancel_order,
+            self.book.add_market_order,
+        )
         make, sides, names = self.order, self.sides, self.names
         for kind, side, order, price, quantity in stream:
             if kind == CANCEL:
@@ -265,11 +280,17 @@ class CythonOrderbook:
 
     def trades(self) -> list[Trade]:
         number = {name: place for place, name in enumerate(self.names, 1)}
-        return [(number[t.filler_id], number[t.aggressor_id], t.price, t.quantity_filled) for t in self.book.trade_log]
+        return [
+            (number[t.filler_id], number[t.aggressor_id], t.price, t.quantity_filled)
+            for t in self.book.trade_log
+        ]
 
 
 class LightMatchingEngine:
-    """lightmatchingengine: a market order has price 0, and its rest would rest there; it must not cancel filled orders."""
+    """lightmatchingengine: a market order has price 0, and its rest would rest there.
+
+    It must not cancel filled orders.
+    """
 
     def __init__(self) -> None:
         self.book = import_module("lightmatchingengine.lightmatchingengine").LightMatchingEngine()
@@ -300,7 +321,10 @@ class LightMatchingEngine:
 
 
 class MatchingEngine:
-    """matching-engine: commands are values, stamped by a sequencer; its self-trade prevention is off."""
+    """matching-engine: commands are values, stamped by a sequencer.
+
+    Its self-trade prevention is off.
+    """
 
     def __init__(self) -> None:
         self.domain = import_module("matching_engine.domain")
@@ -325,12 +349,17 @@ class MatchingEngine:
                 made.append(events)
 
     def trades(self) -> list[Trade]:
-        trades = (event for events in self.made for event in events if isinstance(event, self.trade))
+        trades = (
+            event for events in self.made for event in events if isinstance(event, self.trade)
+        )
         return [(t.maker_order_id, t.taker_order_id, t.price, t.qty) for t in trades]
 
 
 class LimitOrderBook:
-    """limit-order-book (C++ through ctypes): it tells no trades; what it holds at the end stands for them."""
+    """limit-order-book (C++ through ctypes): it tells no trades.
+
+    What it holds at the end stands for them.
+    """
 
     def __init__(self) -> None:
         self.book = import_module("limit_order_book").LimitOrderBook()
@@ -349,13 +378,22 @@ class LimitOrderBook:
                 cancel(order)
 
     def final(self) -> list[int]:
-        return [self.book.best_buy(), self.book.best_sell(), self.book.volume_buy(), self.book.volume_sell()]
+        return [
+            self.book.best_buy(),
+            self.book.best_sell(),
+            self.book.volume_buy(),
+            self.book.volume_sell(),
+        ]
 
 
 def final(book: Ours) -> list[int]:
     """Return the best prices and both volumes of our book, buyers first."""
     levels = [book.book.depth(side, 10_000) for side in (1, -1)]
-    return [book.book.best(1), book.book.best(-1), *(sum(level[1] for level in side) for side in levels)]
+    return [
+        book.book.best(1),
+        book.book.best(-1),
+        *(sum(level[1] for level in side) for side in levels),
+    ]
 
 
 def contender(make: Callable[[], object], package: str) -> Callable[..., dict[str, object]]:

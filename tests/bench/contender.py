@@ -1,7 +1,8 @@
 """Run one contender in a process of its own, so that its imports and its memory are its own.
 
-`contend` starts the process and returns what it reports; as a script this file is that process. Peers live in
-environments that the runtime never sees: `.venv-bench`, and `.venv-bench-312` for what needs Python 3.12.
+`contend` starts the process and returns what it reports; as a script this file is that process.
+Peers live in environments that the runtime never sees: `.venv-bench`, and `.venv-bench-312` for
+what needs Python 3.12.
 """
 
 import importlib
@@ -21,7 +22,10 @@ OWN = Path(sys.executable)
 
 
 def environment(name: str) -> Path:
-    """Return the interpreter of a peers' environment; its folder can be moved by PATANG_BENCH_VENV."""
+    """Return the interpreter of a peers' environment.
+
+    Its folder can be moved by PATANG_BENCH_VENV.
+    """
     folder = os.environ.get("PATANG_BENCH_VENV", str(ROOT / ".venv-bench"))
     return Path(folder + name) / "bin" / "python"
 
@@ -32,7 +36,10 @@ PEERS, PEERS_312 = environment(""), environment("-312")
 def contend(
     module: str, name: str, python: Path = PEERS, timeout: float = 300.0, **arguments: object
 ) -> dict[str, object]:
-    """Return what `CONTENDERS[name](**arguments)` of a module reports, with `rss_mb`; {"absent": why} without it."""
+    """Return what `CONTENDERS[name](**arguments)` of a module reports, with `rss_mb`.
+
+    {"absent": why} without it.
+    """
     if not python.exists():
         return {"absent": f"no {python.parents[1].name}"}
     try:
@@ -61,7 +68,9 @@ def surroundings(python: Path) -> dict[str, str]:
     return surroundings
 
 
-def passes(count: int, contenders: dict[str, Callable[[], dict[str, object]]]) -> dict[str, list[dict[str, object]]]:
+def passes(
+    count: int, contenders: dict[str, Callable[[], dict[str, object]]]
+) -> dict[str, list[dict[str, object]]]:
     """Return `count` reports of each contender, taken in turn so that a busy machine slows all alike."""
     told: dict[str, list[dict[str, object]]] = {name: [] for name in contenders}
     for _ in range(count):
@@ -76,7 +85,9 @@ def ratio(numerators: list[float], denominators: list[float]) -> float:
     return median(n / d for n, d in zip(numerators, denominators, strict=True))
 
 
-def timed(work: Callable[[], object], rounds: int = 1, clock: Callable[[], float] = time.perf_counter) -> float:
+def timed(
+    work: Callable[[], object], rounds: int = 1, clock: Callable[[], float] = time.perf_counter
+) -> float:
     """Return the least seconds of some calls."""
     least = float("inf")
     for _ in range(rounds):
@@ -87,7 +98,10 @@ def timed(work: Callable[[], object], rounds: int = 1, clock: Callable[[], float
 
 
 def peak_mb() -> float:
-    """Return the most memory this process has held, in MB; unlike getrusage it knows nothing of the parent."""
+    """Return the most memory this process has held, in MB.
+
+    Unlike getrusage it knows nothing of the parent.
+    """
     status = Path("/proc/self/status")
     if not status.exists():
         return 0.0
@@ -96,7 +110,10 @@ def peak_mb() -> float:
 
 
 def main(module: str, name: str, arguments: str) -> None:
-    """Run a contender and print its report as the last line of stdout; what it prints itself goes to stderr."""
+    """Run a contender and print its report as the last line of stdout.
+
+    What it prints itself goes to stderr.
+    """
     try:
         with redirect_stdout(sys.stderr):
             report = importlib.import_module(module).CONTENDERS[name](**json.loads(arguments))

@@ -1,8 +1,8 @@
 """Tick backtests on one job: five levels a side move about, and every minute 100 shares are bought or sold at the market.
 
-The book stands still for two seconds around each minute, so that where in that moment an order arrives makes no
-difference: the fills must be the same to the tick. One tick is one Kite packet with ten levels and a trade; hftbacktest
-reads it as one row a level and one for the trade.
+The book stands still for two seconds around each minute, so that where in that moment an order
+arrives makes no difference: the fills must be the same to the tick. One tick is one Kite packet
+with ten levels and a trade; hftbacktest reads it as one row a level and one for the trade.
 """
 
 import gc
@@ -22,7 +22,10 @@ Columns = dict[str, NDArray[np.int64]]
 
 
 def workload(count: int, seed: int = 42) -> Columns:
-    """Return ticks five times a second: times, best bids in ticks (asks one above), and ten quantities each."""
+    """Return ticks five times a second.
+
+    Times, best bids in ticks (asks one above), and ten quantities each.
+    """
     rng = np.random.default_rng(seed)
     since = np.arange(count, dtype=np.int64) * STEP
     calm = np.minimum(since % EVERY, EVERY - since % EVERY) <= 2 * SECOND
@@ -42,9 +45,15 @@ def levels(ticks: Columns) -> NDArray[np.int64]:
 
 
 def patang(ticks: Columns) -> tuple[Callable[[], float], Callable[[], list[int]], int]:
-    """Run the kernel of the live desk on the venue; the strategy is plain Python, called once a minute."""
+    """Run the kernel of the live desk on the venue.
+
+    The strategy is plain Python, called once a minute.
+    """
     ours, strategies = import_module("bench_backtest"), import_module("compiled.trading.strategy")
-    recording, replay = import_module("compiled.backtest.recording"), import_module("compiled.backtest.backtest")
+    recording, replay = (
+        import_module("compiled.backtest.recording"),
+        import_module("compiled.backtest.backtest"),
+    )
     buy, token = import_module("compiled.model.values").Side.BUY, 257
 
     class Turn(strategies.Strategy):
@@ -61,7 +70,8 @@ def patang(ticks: Columns) -> tuple[Callable[[], float], Callable[[], list[int]]
 
     count = len(ticks["ts"])
     block = np.zeros(
-        (count, 2 * LEVELS), dtype=[("quantity", ">i4"), ("price", ">i4"), ("orders", ">i2"), ("pad", ">i2")]
+        (count, 2 * LEVELS),
+        dtype=[("quantity", ">i4"), ("price", ">i4"), ("orders", ">i2"), ("pad", ">i2")],
     )
     block["quantity"], block["price"], block["orders"] = ticks["quantity"], levels(ticks) * 5, 1
     columns = [
@@ -84,7 +94,10 @@ def patang(ticks: Columns) -> tuple[Callable[[], float], Callable[[], list[int]]
 
 
 def rows(ticks: Columns) -> NDArray[np.void]:
-    """Return the ticks as hftbacktest reads them: ten levels, the two that a move left behind, and the trade."""
+    """Return the ticks as hftbacktest reads them.
+
+    Ten levels, the two that a move left behind, and the trade.
+    """
     types = import_module("hftbacktest.types")
     here = types.EXCH_EVENT | types.LOCAL_EVENT
     bids, asks, trade = (
@@ -101,7 +114,8 @@ def rows(ticks: Columns) -> NDArray[np.void]:
     made = np.zeros((count, width), dtype=types.event_dtype)
     made["exch_ts"] = made["local_ts"] = ticks["ts"][:, None]
     move = ticks["bid"] - before[:, 0]
-    # what a move leaves behind is emptied first: upwards the last bid and the first ask, downwards the other way round
+    # what a move leaves behind is emptied first: upwards the last bid and the first ask, downwards
+    # the other way round
     made["px"][:, 0] = np.where(move > 0, before[:, LEVELS - 1], before[:, 0])
     made["px"][:, 1] = np.where(move > 0, before[:, LEVELS], before[:, 2 * LEVELS - 1])
     made["ev"][:, 0], made["ev"][:, 1] = bids, asks
@@ -114,7 +128,10 @@ def rows(ticks: Columns) -> NDArray[np.void]:
 
 
 def hftbacktest(ticks: Columns) -> tuple[Callable[[], float], Callable[[], list[int]], int]:
-    """Run hftbacktest's hash-map book with its risk-averse queue model, no latency; prices are whole ticks."""
+    """Run hftbacktest's hash-map book with its risk-averse queue model, no latency.
+
+    Prices are whole ticks.
+    """
     library = import_module("hftbacktest")
     njit = import_module("numba").njit
     data = rows(ticks)
@@ -172,7 +189,13 @@ def contender(make: Callable[..., object], package: str) -> Callable[..., dict[s
         first = once()
         warm = min(once() for _ in range(rounds))
         named = version(package) if package else ""
-        return {"first": first, "seconds": warm, "fills": fills(), "events": events, "version": named}
+        return {
+            "first": first,
+            "seconds": warm,
+            "fills": fills(),
+            "events": events,
+            "version": named,
+        }
 
     return run
 

@@ -1,9 +1,12 @@
-"""A server that sends Kite frames as fast as they are taken, and the clients that take them: our feed, the official one.
+"""A server that sends Kite frames as fast as they are taken, and the clients that take them.
+
+Our feed, the official one.
 
 Each client reports wall and CPU seconds from the first frame to the last, and what it counted.
 
-As a script it is the server: `feed_peers.py FRAMES RATE` prints its port, and sends every subscriber so many full frames,
-RATE a second, or (0) as the socket takes them, so that a client's own pace is what is measured.
+As a script it is the server: `feed_peers.py FRAMES RATE` prints its port, and sends every
+subscriber so many full frames, RATE a second, or (0) as the socket takes them, so that a client's
+own pace is what is measured.
 """
 
 import asyncio
@@ -23,7 +26,10 @@ def now() -> tuple[float, float]:
 
 def since(began: tuple[float, float]) -> dict[str, float]:
     """Return the wall and CPU seconds that have passed."""
-    return {name: then - before for name, then, before in zip(("seconds", "cpu"), now(), began, strict=True)}
+    return {
+        name: then - before
+        for name, then, before in zip(("seconds", "cpu"), now(), began, strict=True)
+    }
 
 
 class Clock:
@@ -99,7 +105,12 @@ def patang(port: int, count: int) -> dict[str, object]:
         sink = Sink(count)
         # every frame counts here, so none is conflated
         feed = KiteFeed(
-            f"ws://127.0.0.1:{port}", "key", "token", Clock(), rng=random.Random(1), late_after=float("inf")
+            f"ws://127.0.0.1:{port}",
+            "key",
+            "token",
+            Clock(),
+            rng=random.Random(1),
+            late_after=float("inf"),
         )
         await feed.subscribe(range(SUBSCRIBED))
         running = asyncio.create_task(feed.run(sink))

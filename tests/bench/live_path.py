@@ -1,8 +1,11 @@
-"""The live path without a screen: socket, decoder, bars, kernel, a Python strategy of 25 µs, and the command it asks for.
+"""The live path without a screen.
 
-As a script it is the server: `live_path.py SECONDS PACKETS` prints its port, and sends a subscriber 9,000 instruments, each
-once a second, in frames of so many. A command's time is the CPU's, from the arrival of its frame until the kernel has gone
-through all of it; waiting for a processor that others use does not count. Orders are refused at once: no position stays.
+Socket, decoder, bars, kernel, a Python strategy of 25 µs, and the command it asks for.
+
+As a script it is the server: `live_path.py SECONDS PACKETS` prints its port, and sends a subscriber
+9,000 instruments, each once a second, in frames of so many. A command's time is the CPU's, from the
+arrival of its frame until the kernel has gone through all of it; waiting for a processor that
+others use does not count. Orders are refused at once: no position stays.
 """
 
 import asyncio
@@ -90,10 +93,15 @@ def desk() -> tuple[object, list[int]]:
     tokens = [(1_000 + number) << 8 | 1 for number in range(INSTRUMENTS)]
     listed = [Instrument(token, "NSE", f"S{token >> 8}", 0.05) for token in tokens]
     row = ChargeRow("tax", "EQ_DELIVERY", "NSE", 0, 99991231, 0, 0)
-    rates = {8 * token + int(Product.CNC): ChargeRates(row, row, row, row, row, row, row) for token in tokens}
+    rates = {
+        8 * token + int(Product.CNC): ChargeRates(row, row, row, row, row, row, row)
+        for token in tokens
+    }
     began = opened()
     setup = KernelSetup(began, began + 300 * MINUTE, 10**12, RiskLimits(), [60], "B")
-    kernel = Kernel(setup, listed, [StrategyState(Thinks(), tokens[:: INSTRUMENTS // ASKING])], rates)
+    kernel = Kernel(
+        setup, listed, [StrategyState(Thinks(), tokens[:: INSTRUMENTS // ASKING])], rates
+    )
     kernel.handle(OperatorInstruction(time.time_ns(), OperatorAct.READY))
     return kernel, tokens
 
@@ -101,7 +109,14 @@ def desk() -> tuple[object, list[int]]:
 def patang(port: int, seconds: int, packets: int) -> dict[str, object]:
     from brokers.kite.kite_feed import KiteFeed
     from compiled.market_data.kite_frames import FrameDecoder
-    from compiled.model.events import BrokerAnswer, PlaceOrder, RequestOutcome, RequestVerb, TickBatch, TimerEvent
+    from compiled.model.events import (
+        BrokerAnswer,
+        PlaceOrder,
+        RequestOutcome,
+        RequestVerb,
+        TickBatch,
+        TimerEvent,
+    )
 
     kernel, _ = desk()
     decoder, took = FrameDecoder(), []
@@ -118,7 +133,14 @@ def patang(port: int, seconds: int, packets: int) -> dict[str, object]:
                 took.append((time.thread_time_ns() - start) / 1e6)
             for command in commands:
                 if isinstance(command, PlaceOrder):
-                    refused = BrokerAnswer(received, command.order.intent, RequestVerb.PLACE, RequestOutcome.REFUSED, "", "nobody is there")
+                    refused = BrokerAnswer(
+                        received,
+                        command.order.intent,
+                        RequestVerb.PLACE,
+                        RequestOutcome.REFUSED,
+                        "",
+                        "nobody is there",
+                    )
                     kernel.handle(refused)
             if received > beat + 1_000_000_000:
                 beat = received
@@ -143,7 +165,10 @@ def patang(port: int, seconds: int, packets: int) -> dict[str, object]:
 
     told = asyncio.run(take())
     took.sort()
-    at = {name: took[min(len(took) - 1, int(len(took) * part))] for name, part in (("p50", 0.5), ("p99", 0.99))}
+    at = {
+        name: took[min(len(took) - 1, int(len(took) * part))]
+        for name, part in (("p50", 0.5), ("p99", 0.99))
+    }
     return told | at | {"commands": len(took), "ticks": int(kernel.ticks)}
 
 

@@ -1,4 +1,7 @@
-"""Long runs of the core, each in a process of its own: what memory they hold early on, and at the end."""
+"""Long runs of the core, each in a process of its own.
+
+What memory they hold early on, and at the end.
+"""
 
 import gc
 from collections.abc import Callable
@@ -16,12 +19,18 @@ SPANS = [60, 180, 300, 900, 3600, 86_400]
 
 def now_mb() -> float:
     """Return what this process holds, in MB."""
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS"))
+    line = next(
+        line
+        for line in Path("/proc/self/status").read_text().splitlines()
+        if line.startswith("VmRSS")
+    )
     return int(line.split()[1]) / 1024
 
 
 def market(days: int, instruments: int, ticks: int) -> dict[str, object]:
-    """Run the market data of some days: frames into the last state of every token, ticks into bars of six spans.
+    """Run the market data of some days.
+
+    Frames into the last state of every token, ticks into bars of six spans.
 
     Every instrument ticks `ticks` times a day; bars are taken when they close, as a desk does.
     """
@@ -56,14 +65,21 @@ def market(days: int, instruments: int, ticks: int) -> dict[str, object]:
 
 
 def book(messages: int, rounds: int) -> dict[str, object]:
-    """Run a book for some rounds of the busy mix, ids counted on; its fills are read and cleared after each."""
+    """Run a book for some rounds of the busy mix, ids counted on.
+
+    Its fills are read and cleared after each.
+    """
     ours = import_module("bench_book")
     made = ours.Book(ours.LOW, ours.HIGH)
     stream = ours.messages("busy", messages)
     fresh, trades, told = max(message[3] for message in stream), 0, []
     # what rests at the end of a round is cancelled, as at the end of a day
-    sweep = b"".join(ours.RECORD.pack(ours.CANCEL, 0, 0, order, 0, 0) for order in range(1, fresh + 1))
-    packed = np.frombuffer(ours.packed(stream) + sweep, dtype=[("kind", "<u4"), ("id", "<u4"), ("rest", "<u8")])
+    sweep = b"".join(
+        ours.RECORD.pack(ours.CANCEL, 0, 0, order, 0, 0) for order in range(1, fresh + 1)
+    )
+    packed = np.frombuffer(
+        ours.packed(stream) + sweep, dtype=[("kind", "<u4"), ("id", "<u4"), ("rest", "<u8")]
+    )
     for number in range(rounds):
         shifted = packed.copy()
         shifted["id"] += number * fresh
@@ -71,7 +87,12 @@ def book(messages: int, rounds: int) -> dict[str, object]:
         trades += made.fills()
         made.clear()
         told.append(now_mb())
-    return {"early": told[1], "end": told[-1], "what": f"{trades:,} trades", "ids": 8 * fresh * (rounds - 2) / 2**20}
+    return {
+        "early": told[1],
+        "end": told[-1],
+        "what": f"{trades:,} trades",
+        "ids": 8 * fresh * (rounds - 2) / 2**20,
+    }
 
 
 def backtests(bars: int, rounds: int) -> dict[str, object]:
@@ -85,4 +106,8 @@ def backtests(bars: int, rounds: int) -> dict[str, object]:
     return {"early": told[1], "end": told[-1], "what": f"{fills:,} fills"}
 
 
-CONTENDERS: dict[str, Callable[..., dict[str, object]]] = {"market": market, "book": book, "backtests": backtests}
+CONTENDERS: dict[str, Callable[..., dict[str, object]]] = {
+    "market": market,
+    "book": book,
+    "backtests": backtests,
+}

@@ -23,9 +23,17 @@ def goal(what: str, wanted: str, measured: float | None, met: bool | None) -> Ro
     return {"what": what, "goal": wanted, "measured": measured, "met": met}
 
 
-def section(title: str, about: str, tables: list[dict[str, object]], goals: list[Row]) -> dict[str, object]:
+def section(
+    title: str, about: str, tables: list[dict[str, object]], goals: list[Row]
+) -> dict[str, object]:
     """Return one benchmark's part of the report."""
-    return {"title": title, "about": about, "native": compiled.NATIVE, "tables": tables, "goals": goals}
+    return {
+        "title": title,
+        "about": about,
+        "native": compiled.NATIVE,
+        "tables": tables,
+        "goals": goals,
+    }
 
 
 def plural(count: int, what: str) -> str:

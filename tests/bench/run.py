@@ -1,7 +1,8 @@
 """Run the benchmarks: `run.py [book|frames|bars|charges|backtest|sweep|sandbox|feed|memory|history ...] [--quick] [--json] [--write]`.
 
-The report goes to stdout, progress to stderr; `--write` makes `docs/benchmarks.md` of a run of everything. A benchmark
-that fails (a contender that made other trades, a missing compiler) is named, the others go on, and the exit code is 1.
+The report goes to stdout, progress to stderr; `--write` makes `docs/benchmarks.md` of a run of
+everything. A benchmark that fails (a contender that made other trades, a missing compiler) is
+named, the others go on, and the exit code is 1.
 """
 
 import argparse
@@ -44,11 +45,14 @@ def machine() -> dict[str, str]:
     return {
         "processor": f"{processor()}, {cores} cores, {memory:.0f} GB",
         "system": f"{platform.system()} {platform.release()}",
-        "Python": platform.python_version() + ("" if optimised() else ", built without --enable-optimizations"),
+        "Python": platform.python_version()
+        + ("" if optimised() else ", built without --enable-optimizations"),
         "C++ compiler": compiler(),
         "packages": ", ".join(f"{name} {version(name)}" for name in packages),
         "load when it began": f"{os.getloadavg()[0]:.2f}",
-        "peers": "in an environment of their own" if PEERS.exists() else "not installed (make bench installs them)",
+        "peers": "in an environment of their own"
+        if PEERS.exists()
+        else "not installed (make bench installs them)",
     }
 
 
@@ -69,7 +73,9 @@ def compiler() -> str:
     """Return the first line g++ says of itself."""
     if shutil.which("g++") is None:
         return "none"
-    done = subprocess.run(["g++", "--version"], check=True, capture_output=True, text=True, timeout=10)
+    done = subprocess.run(
+        ["g++", "--version"], check=True, capture_output=True, text=True, timeout=10
+    )
     return done.stdout.splitlines()[0]
 
 
@@ -81,7 +87,12 @@ def measure(name: str, *, quick: bool) -> dict[str, object]:
         section = importlib.import_module(MODULES[name]).run(quick=quick)
         told = "done"
     except Exception as error:  # noqa: BLE001  one that fails must not cost the others their figures
-        section = {"title": name.title(), "error": str(error) or type(error).__name__, "tables": [], "goals": []}
+        section = {
+            "title": name.title(),
+            "error": str(error) or type(error).__name__,
+            "tables": [],
+            "goals": [],
+        }
         told = f"failed: {section['error']}"
     print(f"{told} ({time.perf_counter() - begin:.0f} s)", file=sys.stderr)
     return section
@@ -90,14 +101,20 @@ def measure(name: str, *, quick: bool) -> dict[str, object]:
 def main(arguments: list[str] | None = None) -> int:
     """Run what is asked for and return the exit code."""
     parser = argparse.ArgumentParser(prog="patang bench", description=str(__doc__).splitlines()[0])
-    parser.add_argument("names", nargs="*", choices=[*MODULES, []], metavar="NAME", help=", ".join(MODULES))
+    parser.add_argument(
+        "names", nargs="*", choices=[*MODULES, []], metavar="NAME", help=", ".join(MODULES)
+    )
     parser.add_argument("--quick", action="store_true", help="small sizes, under a minute in all")
     parser.add_argument("--json", action="store_true", help="JSON on stdout")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
     asked = parser.parse_args(arguments)
     if asked.write and asked.names:
         parser.error("--write takes a run of everything")
-    result = {"day": datetime.now(UTC).date().isoformat(), "quick": asked.quick, "machine": machine()}
+    result = {
+        "day": datetime.now(UTC).date().isoformat(),
+        "quick": asked.quick,
+        "machine": machine(),
+    }
     result["sections"] = {name: measure(name, quick=asked.quick) for name in asked.names or MODULES}
     failed = any("error" in section for section in result["sections"].values())
     if asked.write and not failed:

@@ -1,7 +1,10 @@
-"""Sweeps of one strategy on one job: 200 pairs of averages over the same bars, in two processes where a contender can.
+"""Sweeps of one strategy on one job.
 
-A report has the seconds of the first and of the best run, each from bars to the last point of 200 equity curves, and
-the trades of every tenth pair as a checksum, and what the best pair made in rupees.
+200 pairs of averages over the same bars, in two processes where a contender can.
+
+A report has the seconds of the first and of the best run, each from bars to the last point of 200
+equity curves, and the trades of every tenth pair as a checksum, and what the best pair made in
+rupees.
 """
 
 import gc
@@ -98,7 +101,9 @@ def vectorbt(path: str, bars: int, rounds: int) -> dict[str, object]:
     library, pandas = import_module("vectorbt"), import_module("pandas")
     data = dict(np.load(path))
     index = pandas.date_range(START.replace(tzinfo=None), periods=bars, freq="min")
-    opened, close = (pandas.Series(data[name][:, 0].astype(float), index=index) for name in ("open", "close"))
+    opened, close = (
+        pandas.Series(data[name][:, 0].astype(float), index=index) for name in ("open", "close")
+    )
     made: list[object] = []
 
     def run() -> None:
@@ -125,8 +130,17 @@ def vectorbt(path: str, bars: int, rounds: int) -> dict[str, object]:
         own = records[records["col"] == place]
         checks.append(checksum(own["idx"], own["price"].astype(np.int64)))
     best = int(np.argmax(made[1]))
-    told = {"best": PAIRS[best], "profit": (made[1][best] - CASH) * TICK, "orders": int((records["col"] == best).sum())}
-    return told | {"checks": checks, "first": first, "seconds": seconds, "version": version("vectorbt")}
+    told = {
+        "best": PAIRS[best],
+        "profit": (made[1][best] - CASH) * TICK,
+        "orders": int((records["col"] == best).sum()),
+    }
+    return told | {
+        "checks": checks,
+        "first": first,
+        "seconds": seconds,
+        "version": version("vectorbt"),
+    }
 
 
 CONTENDERS: dict[str, Callable[..., dict[str, object]]] = {

@@ -16,7 +16,12 @@ def bench_modules(monkeypatch):
 
 def report_of(**section):
     parts = {"title": "Part", "about": "What.", "native": True, "tables": [], "goals": []} | section
-    return {"day": "2026-11-21", "quick": False, "machine": {"Python": "3.11"}, "sections": {"part": parts}}
+    return {
+        "day": "2026-11-21",
+        "quick": False,
+        "machine": {"Python": "3.11"},
+        "sections": {"part": parts},
+    }
 
 
 def test_a_missed_goal_stands_out_on_the_page():
@@ -31,16 +36,23 @@ def test_a_missed_goal_stands_out_on_the_page():
 def test_a_contender_that_could_not_be_measured_is_named_with_the_reason():
     from report import page, table
 
-    rows = [{"book": "ours", "M calls/s": 6.2}, {"book": "theirs", "absent": "theirs is not installed"}]
+    rows = [
+        {"book": "ours", "M calls/s": 6.2},
+        {"book": "theirs", "absent": "theirs is not installed"},
+    ]
     written = page(report_of(tables=[table("Books", rows)]))
     assert "| ours | 6.2 |" in written
     assert "| theirs | not measured: theirs is not installed |" in written
 
 
-def test_a_benchmark_that_fails_does_not_cost_the_others_their_figures(monkeypatch, tmp_path, capsys):
+def test_a_benchmark_that_fails_does_not_cost_the_others_their_figures(
+    monkeypatch, tmp_path, capsys
+):
     import run
 
-    (tmp_path / "bench_wrong.py").write_text("def run(*, quick):\n    assert not quick, 'other trades'\n")
+    (tmp_path / "bench_wrong.py").write_text(
+        "def run(*, quick):\n    assert not quick, 'other trades'\n"
+    )
     (tmp_path / "bench_right.py").write_text(
         "from report import section\n\ndef run(*, quick):\n    return section('Right', 'It ran.', [], [])\n"
     )
@@ -107,7 +119,9 @@ def test_contenders_take_turns_and_an_absent_one_is_asked_once():
 def test_a_contender_in_an_environment_without_its_package_is_absent():
     from contender import OWN, contend
 
-    told = contend("book_peers", "bourse", OWN, path=str(BENCH / "book_ladder.cpp"), count=0, rounds=1)
+    told = contend(
+        "book_peers", "bourse", OWN, path=str(BENCH / "book_ladder.cpp"), count=0, rounds=1
+    )
     assert told["absent"] == "bourse is not installed"
 
 
@@ -164,7 +178,9 @@ def test_bars_of_all_builders_are_compared_whatever_their_order():
     import numpy as np
     from bars_peers import checksum
 
-    bars = tuple(np.array(column) for column in ([257, 513], [0, 0], [1, 2], [3, 4], [1, 2], [2, 3], [5, 6]))
+    bars = tuple(
+        np.array(column) for column in ([257, 513], [0, 0], [1, 2], [3, 4], [1, 2], [2, 3], [5, 6])
+    )
     turned = tuple(column[::-1] for column in bars)
     other = (*bars[:6], np.array([5, 7]))
     assert checksum(bars) == checksum(turned) != checksum(other)

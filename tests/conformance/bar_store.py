@@ -1,4 +1,7 @@
-"""What every store of bars does: a class of tests that each store's own file derives from, with a fixture `store`."""
+"""What every store of bars does.
+
+A class of tests that each store's own file derives from, with a fixture `store`.
+"""
 
 import threading
 
@@ -32,11 +35,15 @@ class BarStoreSuite:
 
     def test_bars_come_back_oldest_first_with_every_field(self, store):
         store.write([bar(2), bar(0), bar(1)], RELIANCE, "live")
-        assert fields(store.read("RELIANCE", 60, 0, FOREVER, "live")) == fields([bar(0), bar(1), bar(2)])
+        assert fields(store.read("RELIANCE", 60, 0, FOREVER, "live")) == fields(
+            [bar(0), bar(1), bar(2)]
+        )
 
     def test_many_symbols_are_read_as_each_would_be_by_itself(self, store):
         names = {1: "RELIANCE", 2: "SBIN", 3: "TCS"}
-        store.write([bar(minute, token=token) for minute in range(3) for token in (1, 2)], names, "live")
+        store.write(
+            [bar(minute, token=token) for minute in range(3) for token in (1, 2)], names, "live"
+        )
         store.fold()
         store.write([bar(2, close=99.0), bar(3), bar(1, token=3)], names, "live")
         store.write([bar(3, close=98.0), bar(9)], names, "live")
@@ -46,10 +53,17 @@ class BarStoreSuite:
             name: fields(store.read(name, 60, start, end, "live")) for name in wanted
         }
         every = store.read_many(wanted, 60, 0, FOREVER, "live")
-        assert {name: len(bars) for name, bars in every.items()} == {"RELIANCE": 5, "SBIN": 3, "TCS": 1, "NONE": 0}
+        assert {name: len(bars) for name, bars in every.items()} == {
+            "RELIANCE": 5,
+            "SBIN": 3,
+            "TCS": 1,
+            "NONE": 0,
+        }
         assert [(b.start, b.close) for b in found["RELIANCE"]] == [
-            (OPEN + MINUTE, 100.5), (OPEN + 2 * MINUTE, 99.0), (OPEN + 3 * MINUTE, 98.0),
-        ]  # fmt: skip
+            (OPEN + MINUTE, 100.5),
+            (OPEN + 2 * MINUTE, 99.0),
+            (OPEN + 3 * MINUTE, 98.0),
+        ]
 
     def test_the_range_includes_its_start_and_excludes_its_end(self, store):
         store.write([bar(minute) for minute in range(5)], RELIANCE, "live")
@@ -73,7 +87,9 @@ class BarStoreSuite:
             store.write([bar(0, close=close)], RELIANCE, "live")
             if turn in folds:
                 store.fold()
-        assert fields(store.read("RELIANCE", 60, 0, FOREVER, "live")) == fields([bar(0, close=100.9)])
+        assert fields(store.read("RELIANCE", 60, 0, FOREVER, "live")) == fields(
+            [bar(0, close=100.9)]
+        )
 
     def test_of_one_bar_twice_in_a_batch_the_later_one_stays(self, store):
         store.write([bar(0, close=100.1), bar(1), bar(0, close=100.2)], RELIANCE, "live")
@@ -86,7 +102,9 @@ class BarStoreSuite:
         assert [(b.token, b.close) for b in found] == [(1, 100.1), (9, 100.2)]
         assert store.starts("RELIANCE", 60, "live").tolist() == [OPEN]
 
-    @pytest.mark.parametrize("symbol", ["M&M", "NIFTY 50", "A/B", "..", "x=y%2F", "किट", "it's", 'a"b', "%s"])
+    @pytest.mark.parametrize(
+        "symbol", ["M&M", "NIFTY 50", "A/B", "..", "x=y%2F", "किट", "it's", 'a"b', "%s"]
+    )
     def test_any_symbol_can_be_stored(self, store, symbol):
         store.write([bar(0)], {1: symbol}, "live")
         store.fold()
@@ -111,13 +129,20 @@ class BarStoreSuite:
 
     def test_years_and_months_that_end_in_india_are_not_torn(self, store):
         midnight = 1_704_047_400_000_000_000  # 2024-01-01 00:00 IST, still 2023 in UTC
-        bars = [bar_at(midnight - MINUTE, 1.0), bar_at(midnight, 2.0), bar_at(midnight + 31 * 1_440 * MINUTE, 3.0)]
+        bars = [
+            bar_at(midnight - MINUTE, 1.0),
+            bar_at(midnight, 2.0),
+            bar_at(midnight + 31 * 1_440 * MINUTE, 3.0),
+        ]
         store.write(bars, {1: "GOLD"}, "live")
-        assert [b.close for b in store.read("GOLD", 60, midnight - MINUTE, midnight + 1, "live")] == [1.0, 2.0]
+        assert [
+            b.close for b in store.read("GOLD", 60, midnight - MINUTE, midnight + 1, "live")
+        ] == [1.0, 2.0]
         assert [b.close for b in store.read("GOLD", 60, midnight, FOREVER, "live")] == [2.0, 3.0]
 
     @pytest.mark.parametrize(
-        "closes", [(0.0025, 0.005), (1e-4, 2e-4), (142_383.9, 142_384.0), (100.0, 100.05), (0.0, 0.05)]
+        "closes",
+        [(0.0025, 0.005), (1e-4, 2e-4), (142_383.9, 142_384.0), (100.0, 100.05), (0.0, 0.05)],
     )
     def test_prices_of_every_grid_come_back_exactly(self, store, closes):
         bars = [bar_at(OPEN + number * MINUTE, close) for number, close in enumerate(closes)]
@@ -127,7 +152,9 @@ class BarStoreSuite:
     def test_columns_are_stored_straight_and_replace_what_was_there(self, store):
         store.write([bar(0, close=100.1), bar(5)], {1: "SBIN"}, "vendor")
         store.write_columns("SBIN", 60, "vendor", from_bars([bar(1), bar(0, close=100.2)]))
-        assert fields(store.read("SBIN", 60, 0, FOREVER, "vendor")) == fields([bar(0, close=100.2), bar(1), bar(5)])
+        assert fields(store.read("SBIN", 60, 0, FOREVER, "vendor")) == fields(
+            [bar(0, close=100.2), bar(1), bar(5)]
+        )
 
     def test_a_year_of_minutes_comes_back_as_arrays_and_any_part_of_it(self, store):
         random = np.random.default_rng(5)
@@ -135,12 +162,21 @@ class BarStoreSuite:
         start = OPEN + np.arange(rows) // 375 * 1_440 * MINUTE + np.arange(rows) % 375 * MINUTE
         close = 20_000 + np.cumsum(random.integers(-8, 9, rows)).clip(-15_000)
         prices = [part * 500 / 10_000.0 for part in (close, close + 4, close - 6, close)]
-        given_ = BarSeries(start, *prices, random.integers(0, 2**40, rows), np.full(rows, 4), np.full(rows, 408_065))
+        given_ = BarSeries(
+            start,
+            *prices,
+            random.integers(0, 2**40, rows),
+            np.full(rows, 4),
+            np.full(rows, 408_065),
+        )
         store.write_columns("WALK", 60, "imported", given_)
         for low, high in ((0, rows), (40_000, 48_250), (rows - 1, rows)):
             end = int(start[high]) if high < rows else FOREVER
             found = store.columns("WALK", 60, int(start[low]), end, "imported")
-            assert all(np.array_equal(kept, whole[low:high]) for kept, whole in zip(found, given_, strict=True))
+            assert all(
+                np.array_equal(kept, whole[low:high])
+                for kept, whole in zip(found, given_, strict=True)
+            )
         assert np.array_equal(store.starts("WALK", 60, "imported"), start)
 
     def test_its_contents_are_listed(self, store):
@@ -149,18 +185,25 @@ class BarStoreSuite:
         store.fold()
         there = store.contents()
         assert [each[:3] for each in there] == [
-            ("live", 60, "M&M"), ("live", 60, "RELIANCE"), ("live", 300, "RELIANCE"), ("vendor", 60, "SBIN"),
-        ]  # fmt: skip
+            ("live", 60, "M&M"),
+            ("live", 60, "RELIANCE"),
+            ("live", 300, "RELIANCE"),
+            ("vendor", 60, "SBIN"),
+        ]
         assert all(isinstance(each, StoredSeries) and each.size > 0 for each in there)
 
     def test_what_is_removed_is_what_was_given_and_a_bar_that_has_changed_since_stays(self, store):
-        store.write([bar(0), bar(1), bar(2), bar(0, token=9)], {1: "RELIANCE", 9: "RELIANCE"}, "live")
+        store.write(
+            [bar(0), bar(1), bar(2), bar(0, token=9)], {1: "RELIANCE", 9: "RELIANCE"}, "live"
+        )
         store.write([bar(0)], RELIANCE, "vendor")
         given_ = store.columns("RELIANCE", 60, 0, OPEN + 2 * MINUTE, "live")
         store.write([bar(1, close=100.9)], RELIANCE, "live")
         before = store.removals()
         store.remove("RELIANCE", 60, "live", given_)
-        assert fields(store.read("RELIANCE", 60, 0, FOREVER, "live")) == fields([bar(1, close=100.9), bar(2)])
+        assert fields(store.read("RELIANCE", 60, 0, FOREVER, "live")) == fields(
+            [bar(1, close=100.9), bar(2)]
+        )
         assert len(store.read("RELIANCE", 60, 0, FOREVER, "vendor")) == 1
         assert store.removals() > before
         store.remove("RELIANCE", 60, "live", store.columns("RELIANCE", 60, 0, FOREVER, "live"))
@@ -171,7 +214,9 @@ class BarStoreSuite:
 
     def test_the_name_of_a_version_is_taken_once_whoever_asks_at_the_same_time(self, store):
         taken = []
-        threads = [threading.Thread(target=lambda: taken.append(store.claim("golden-1"))) for _ in range(4)]
+        threads = [
+            threading.Thread(target=lambda: taken.append(store.claim("golden-1"))) for _ in range(4)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -188,7 +233,10 @@ class BarStoreSuite:
         starts = store.starts("M&M", 60, "golden-1")
         assert store.averages("M&M", 60, "golden-1")[1] == {}
         for shift in (0.0, 0.25):
-            columns = {f"ema_{period}": np.array([np.nan, 100.05 + shift, 1 / 3]) for period in (9, 21, 50, 200)}
+            columns = {
+                f"ema_{period}": np.array([np.nan, 100.05 + shift, 1 / 3])
+                for period in (9, 21, 50, 200)
+            }
             store.write_averages("M&M", 60, "golden-1", starts, columns)
         there, found = store.averages("M&M", 60, "golden-1")
         assert list(found) == ["ema_9", "ema_21", "ema_50", "ema_200"]
@@ -202,16 +250,28 @@ class BarStoreSuite:
 
         @settings(max_examples=25)
         @given(
-            st.lists(st.tuples(st.booleans(), st.lists(st.tuples(st.integers(0, 6), st.integers(1, 9)), min_size=1)))
+            st.lists(
+                st.tuples(
+                    st.booleans(),
+                    st.lists(st.tuples(st.integers(0, 6), st.integers(1, 9)), min_size=1),
+                )
+            )
         )
         def agree(batches):
             version, expected = f"try {next(number)}", {}
             for fold, pairs in batches:
-                store.write([bar(minute, close=float(close)) for minute, close in pairs], {1: "SBIN"}, version)
+                store.write(
+                    [bar(minute, close=float(close)) for minute, close in pairs],
+                    {1: "SBIN"},
+                    version,
+                )
                 expected |= dict(pairs)
                 if fold:
                     store.fold()
-            found = {(b.start - OPEN) // MINUTE: int(b.close) for b in store.read("SBIN", 60, 0, FOREVER, version)}
+            found = {
+                (b.start - OPEN) // MINUTE: int(b.close)
+                for b in store.read("SBIN", 60, 0, FOREVER, version)
+            }
             assert found == expected
 
         agree()

@@ -1,4 +1,7 @@
-"""Kite's documented answers, as data: whoever speaks the protocol can be held against `cases.toml`."""
+"""Kite's documented answers, as data.
+
+Whoever speaks the protocol can be held against `cases.toml`.
+"""
 
 import tomllib
 from pathlib import Path
@@ -9,7 +12,10 @@ import requests
 from brokers.sandbox import Sandbox, SandboxConfig
 from brokers.sandbox.api import admin_key
 
-CASES = {case["name"]: case for case in tomllib.loads(Path(__file__).with_name("cases.toml").read_text())["case"]}
+CASES = {
+    case["name"]: case
+    for case in tomllib.loads(Path(__file__).with_name("cases.toml").read_text())["case"]
+}
 BUILTINS = {"abs": abs, "all": all, "len": len, "min": min, "max": max, "set": set, "sum": sum}
 TYPES = {
     "str": lambda v: isinstance(v, str),
@@ -36,9 +42,14 @@ class Peer:
             "Authorization": f"token {self.endpoint.api_key}:{self.endpoint.access_token}",
         }
         return requests.request(
-            given["method"], self.endpoint.rest + given["path"], params=given.get("query"), data=given.get("form"),
-            json=given.get("json"), headers=headers, timeout=10,
-        )  # fmt: skip
+            given["method"],
+            self.endpoint.rest + given["path"],
+            params=given.get("query"),
+            data=given.get("form"),
+            json=given.get("json"),
+            headers=headers,
+            timeout=10,
+        )
 
 
 def filled(value, facts):
@@ -53,7 +64,9 @@ def filled(value, facts):
 def peer():
     held = (("SBIN", 20, 900.0),)
     sandbox = Sandbox(
-        SandboxConfig(speed=None, symbols=("INFY", "SBIN"), holdings=held, unsettled=(("INFY", 5, 1500.0),))
+        SandboxConfig(
+            speed=None, symbols=("INFY", "SBIN"), holdings=held, unsettled=(("INFY", 5, 1500.0),)
+        )
     )
     endpoint = sandbox.start()
     clock = admin_key.call_admin(endpoint.rest, "GET", "/sandbox/clock")
@@ -114,7 +127,11 @@ def check_shape(shape, row):
         if types.startswith("?") and field not in row:
             continue
         assert field in row, field
-        assert any(TYPES[one](row[field]) for one in types.lstrip("?").split("|")), (field, row[field], types)
+        assert any(TYPES[one](row[field]) for one in types.lstrip("?").split("|")), (
+            field,
+            row[field],
+            types,
+        )
 
 
 def test_every_shape_can_fail():

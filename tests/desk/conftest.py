@@ -19,7 +19,9 @@ from tui.run.session import DeskSession
 @pytest.fixture
 def patang(tmp_path, monkeypatch):
     made = Patang(tmp_path)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", made.environment["XDG_RUNTIME_DIR"])  # where its exchanges leave their keys
+    monkeypatch.setenv(
+        "XDG_RUNTIME_DIR", made.environment["XDG_RUNTIME_DIR"]
+    )  # where its exchanges leave their keys
     yield made
     made.end()
 
@@ -70,11 +72,15 @@ class KiteLike:
         except urllib.error.HTTPError as answer:
             back = urlsplit(answer.headers["Location"]).query
         token = kite.request_token(f"http://127.0.0.1/?{back}", parse_qs(back)["state"][0])
-        return kite.exchange_token(place.rest, place.api_key, place.api_secret, token, clock_at(place.rest).now())
+        return kite.exchange_token(
+            place.rest, place.api_key, place.api_secret, token, clock_at(place.rest).now()
+        )
 
     def keep(self, session):
         where = self.endpoint.rest.removeprefix("http://")
-        kite.keep_session(FileVault(self.state / "credentials", lambda _: "the right words"), where, session)
+        kite.keep_session(
+            FileVault(self.state / "credentials", lambda _: "the right words"), where, session
+        )
 
     def log_in(self):
         self.keep(self.session())

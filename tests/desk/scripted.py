@@ -7,11 +7,17 @@ from compiled.trading.strategy import Strategy
 
 IST = timezone(timedelta(hours=5, minutes=30))
 ACTS = {}
-"""What an operator does at the end of a minute, by its clock: a call each; a test takes them away before the day is run again."""
+"""What an operator does at the end of a minute, by its clock: a call each.
+
+A test takes them away before the day is run again.
+"""
 
 
 class Scripted(Strategy):
-    """`enter` and `leave` are texts as "15:02 INFY, 15:12 SBIN": at the end of the minute that ends then."""
+    """`enter` and `leave` are texts as "15:02 INFY, 15:12 SBIN".
+
+    At the end of the minute that ends then.
+    """
 
     def __init__(self, parameters):
         super().__init__(parameters.name, 60)
@@ -29,7 +35,9 @@ class Scripted(Strategy):
         clock = f"{datetime.fromtimestamp((bar.start // SECOND) + 60, IST):%H:%M}"
         symbol = ctx.instrument(bar.token).symbol
         if (clock, symbol) in self.enter:
-            ctx.enter(bar.token, Side.BUY, 0, 5.0, quantity=self.shares, reason="told to", trail=False)
+            ctx.enter(
+                bar.token, Side.BUY, 0, 5.0, quantity=self.shares, reason="told to", trail=False
+            )
         if (clock, symbol) in self.leave:
             ctx.exit(bar.token, "told to")
         if act := ACTS.pop(clock, None):

@@ -26,8 +26,15 @@ REPLAY_SYMBOLS = ("CANBK", "BEL")
 
 
 def search_path():
-    """Return the module search path of this run, absolute, the checkout last: it decides which build is tested."""
-    parts = [str(Path(part).resolve()) for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
+    """Return the module search path of this run, absolute, the checkout last.
+
+    It decides which build is tested.
+    """
+    parts = [
+        str(Path(part).resolve())
+        for part in os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        if part
+    ]
     return os.pathsep.join(dict.fromkeys([*parts, str(ROOT)]))
 
 
@@ -43,18 +50,32 @@ class Patang:
         # desks and exchanges of this process and of others find each other
         (home / "run" / "patang-keys").symlink_to(keys)
         self.environment = {
-            **os.environ, "XDG_STATE_HOME": str(home / "state"), "XDG_RUNTIME_DIR": str(home / "run"), "HOME": str(home),
+            **os.environ,
+            "XDG_STATE_HOME": str(home / "state"),
+            "XDG_RUNTIME_DIR": str(home / "run"),
+            "HOME": str(home),
             "PYTHONPATH": search_path(),
-        }  # fmt: skip
+        }
 
     def command(self, *arguments):
-        return [sys.executable, "-c", "from tui.commands.cli import main; main()", *map(str, arguments)]
+        return [
+            sys.executable,
+            "-c",
+            "from tui.commands.cli import main; main()",
+            *map(str, arguments),
+        ]
 
     def run(self, *arguments, timeout=250, environment=None):
         return subprocess.run(
-            self.command(*arguments), capture_output=True, text=True, timeout=timeout, cwd=self.home, check=False,
-            env=self.environment | (environment or {}), stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+            self.command(*arguments),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            cwd=self.home,
+            check=False,
+            env=self.environment | (environment or {}),
+            stdin=subprocess.DEVNULL,
+        )
 
     def call(self, *arguments, environment=None):
         """Run a command in this process, as its own process would."""
@@ -67,7 +88,9 @@ class Patang:
             patch.setattr(sys, "stdout", told)
             patch.setattr(sys, "stderr", narrated)
             code = run_command([*map(str, arguments)])
-        return subprocess.CompletedProcess(arguments, code, told.buffer.getvalue().decode(), narrated.getvalue())
+        return subprocess.CompletedProcess(
+            arguments, code, told.buffer.getvalue().decode(), narrated.getvalue()
+        )
 
     def start(self, *arguments, **options):
         process = subprocess.Popen(
@@ -83,8 +106,13 @@ class Patang:
 
     @contextmanager
     def serving(self, speed, config="", options=(), **fields):
-        """Serve an exchange in a process of its own; yield its endpoint, with which a `config` is filled in."""
-        process = self.start("sandbox", "--seed", 11, "--speed", speed, "--json", *options, stdout=-1)
+        """Serve an exchange in a process of its own.
+
+        Yield its endpoint, with which a `config` is filled in.
+        """
+        process = self.start(
+            "sandbox", "--seed", 11, "--speed", speed, "--json", *options, stdout=-1
+        )
         endpoint = json.loads(process.stdout.readline())
         if config:
             (self.home / "config.toml").write_text(config.format(**fields, **endpoint))
@@ -94,9 +122,15 @@ class Patang:
 
     @contextmanager
     def running(self, *states):
-        """Run a desk without a screen; yield its process once it runs, or is in one of some states, and stop it in the end."""
+        """Run a desk without a screen.
+
+        Yield its process once it runs, or is in one of some states, and stop it in the end.
+        """
         process = self.start("run", "--no-ui", stdout=-3, stderr=-3)
-        wait_for(lambda: (told := status(self)) and told["state"] in {"running", *states}, "the desk runs")
+        wait_for(
+            lambda: (told := status(self)) and told["state"] in {"running", *states},
+            "the desk runs",
+        )
         yield process
         process.send_signal(signal.SIGTERM)
         process.wait(PATIENCE_S)
@@ -110,9 +144,19 @@ class Patang:
 
     def replay(self, folder, *arguments, **options):
         done = self.run(
-            "replay", folder, "--date", REPLAY_DAY, "--symbols", ",".join(REPLAY_SYMBOLS),
-            "--no-ui", "--speed", "max", "--json", *arguments, **options,
-        )  # fmt: skip
+            "replay",
+            folder,
+            "--date",
+            REPLAY_DAY,
+            "--symbols",
+            ",".join(REPLAY_SYMBOLS),
+            "--no-ui",
+            "--speed",
+            "max",
+            "--json",
+            *arguments,
+            **options,
+        )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
@@ -121,7 +165,10 @@ class Patang:
 
 
 def wait_for(condition, what):
-    """Return what the condition becomes; fail with `what` was waited for, a text or a function, where it stays false."""
+    """Return what the condition becomes.
+
+    Fail with `what` was waited for, a text or a function, where it stays false.
+    """
     end = time.monotonic() + PATIENCE_S
     while not (found := condition()):
         if time.monotonic() > end:

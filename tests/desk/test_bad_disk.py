@@ -32,7 +32,9 @@ def library(tmp_path_factory):
     if compiler is None:
         pytest.skip("no C compiler here (cc): the bad disk cannot be built")
     made = tmp_path_factory.mktemp("disk") / "bad_disk.so"
-    subprocess.run([compiler, "-O1", "-shared", "-fPIC", "-o", str(made), str(SOURCE), "-ldl"], check=True)
+    subprocess.run(
+        [compiler, "-O1", "-shared", "-fPIC", "-o", str(made), str(SOURCE), "-ldl"], check=True
+    )
     return made
 
 
@@ -44,9 +46,11 @@ class Disk:
         self.orders, self.synced = patang.home / "orders", patang.home / "synced"
         self.synced.mkdir()
         self.environment = {
-            "LD_PRELOAD": str(library), "DISK_FOLDER": str(patang.home / "state"), "DISK_ORDERS": str(self.orders),
+            "LD_PRELOAD": str(library),
+            "DISK_FOLDER": str(patang.home / "state"),
+            "DISK_ORDERS": str(self.orders),
             "DISK_SYNCED": str(self.synced),
-        }  # fmt: skip
+        }
 
     def order(self, *lines):
         """Have calls wait and fail from now on, or do what they should."""
@@ -66,7 +70,10 @@ class Disk:
         self.order()
 
     def cut_the_power(self, rng, kept):
-        """Leave of the database what was synced; of each sector written since, what it was before but for a share `kept`."""
+        """Leave of the database what was synced.
+
+        Of each sector written since, what it was before but for a share `kept`.
+        """
         self.desk.kill()
         self.desk.wait(PATIENCE_S)
         for name in ("desk.db", "desk.db-wal"):
@@ -74,7 +81,9 @@ class Disk:
             before, after = synced.read_bytes() if synced.exists() else b"", there.read_bytes()
             length = max(len(before), len(after)) if kept else len(before)
             sectors = [
-                (after if rng.random() < kept else before)[at : at + SECTOR].ljust(min(SECTOR, length - at), b"\0")
+                (after if rng.random() < kept else before)[at : at + SECTOR].ljust(
+                    min(SECTOR, length - at), b"\0"
+                )
                 for at in range(0, length, SECTOR)
             ]
             there.write_bytes(b"".join(sectors))
@@ -118,7 +127,10 @@ def disk(patang, library, exchange):
     made.desk = patang.start("run", "--no-ui", stdout=-3, stderr=-3)
     for name in made.environment:
         del patang.environment[name]
-    wait_for(lambda: (s := status(patang)) and s["state"] == "running" and s["positions"] > 1, "it holds something")
+    wait_for(
+        lambda: (s := status(patang)) and s["state"] == "running" and s["positions"] > 1,
+        "it holds something",
+    )
     yield made
     made.order()
     made.desk.send_signal(signal.SIGTERM)
@@ -126,10 +138,14 @@ def disk(patang, library, exchange):
 
 
 BAD = {
-    "hangs": [f"fsync 0 {HANG_MS}"], "is slow": ["fsync 0 2000"], "fails to sync": [f"fsync {errno.EIO} 0"],
-    "is full": [f"write {errno.ENOSPC} 0"], "hangs at every write": [f"write 0 {HANG_MS}"],
-    "is locked": a_transaction, "is locked against readers": every_lock,
-}  # fmt: skip
+    "hangs": [f"fsync 0 {HANG_MS}"],
+    "is slow": ["fsync 0 2000"],
+    "fails to sync": [f"fsync {errno.EIO} 0"],
+    "is full": [f"write {errno.ENOSPC} 0"],
+    "hangs at every write": [f"write 0 {HANG_MS}"],
+    "is locked": a_transaction,
+    "is locked against readers": every_lock,
+}
 QUICK = ("hangs",)
 REFUSING = ("fails to sync", "is full")
 """Disks that answer, and are not waited for."""
@@ -153,14 +169,18 @@ def tags(endpoint):
 
 def kept(patang):
     """Return the purpose of every order on record, by tag."""
-    found = rows(patang.state() / "desk.db", "SELECT tag, purpose FROM intents WHERE tag IS NOT NULL")
+    found = rows(
+        patang.state() / "desk.db", "SELECT tag, purpose FROM intents WHERE tag IS NOT NULL"
+    )
     return {row["tag"]: row["purpose"] for row in found}
 
 
 def recorded(patang, endpoint):
     """Tell whether every order and every trade of ours at the exchange is on record, each order once."""
     theirs, ours = books(endpoint)["trades"], tags(endpoint)
-    fills = sorted(row["trade_id"] for row in rows(patang.state() / "desk.db", "SELECT trade_id FROM fills"))
+    fills = sorted(
+        row["trade_id"] for row in rows(patang.state() / "desk.db", "SELECT trade_id FROM fills")
+    )
     return (
         len(set(ours)) == len(ours)
         and set(ours) <= kept(patang).keys()
@@ -170,7 +190,9 @@ def recorded(patang, endpoint):
 
 def told(patang):
     """Return what the log of events says of the disk, oldest first."""
-    found = rows(patang.state() / "desk.db", "SELECT text FROM events WHERE name = 'disk' ORDER BY seq")
+    found = rows(
+        patang.state() / "desk.db", "SELECT text FROM events WHERE name = 'disk' ORDER BY seq"
+    )
     return [row["text"] for row in found]
 
 
@@ -196,7 +218,9 @@ def test_flatten_finishes_and_no_entry_leaves_on_a_disk_that(bad, patang, exchan
 
 
 @pytest.mark.soak
-def test_a_desk_told_to_end_on_a_disk_that_hangs_ends_within_its_bound_and_says_what_stays_open(patang, exchange, disk):
+def test_a_desk_told_to_end_on_a_disk_that_hangs_ends_within_its_bound_and_says_what_stays_open(
+    patang, exchange, disk
+):
     disk.order(*BAD["hangs at every write"])
     disk.desk.send_signal(signal.SIGTERM)
     assert disk.desk.wait(PATIENCE_S) == FORCED

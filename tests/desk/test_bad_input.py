@@ -11,13 +11,25 @@ from engine.orders.killswitch import KillSwitch
 from tui.run.preflight import check_timeframes, strategies_of
 
 CASES = {
-    "an unknown key": ("[risk]\nmax_dialy_loss = 5\n", ["config.toml:2", "risk.max_dialy_loss", "max_daily_loss"]),
-    "a value of the wrong type": ('[risk]\nmax_daily_loss = "x"\n', ["config.toml:2", "risk.max_daily_loss", "whole number"]),
+    "an unknown key": (
+        "[risk]\nmax_dialy_loss = 5\n",
+        ["config.toml:2", "risk.max_dialy_loss", "max_daily_loss"],
+    ),
+    "a value of the wrong type": (
+        '[risk]\nmax_daily_loss = "x"\n',
+        ["config.toml:2", "risk.max_daily_loss", "whole number"],
+    ),
     "broken TOML": ("[desk]\nmode = \n", ["config.toml:2", "not TOML"]),
-    "an unknown strategy": ("[strategy.momentum_lader]\ncapital = 1\n", ["config.toml:1", "momentum_ladder"]),
-    "an unknown parameter": ("[strategy.momentum_ladder]\ncapitall = 1\n", ["config.toml:2", '"capital"']),
+    "an unknown strategy": (
+        "[strategy.momentum_lader]\ncapital = 1\n",
+        ["config.toml:1", "momentum_ladder"],
+    ),
+    "an unknown parameter": (
+        "[strategy.momentum_ladder]\ncapitall = 1\n",
+        ["config.toml:2", '"capital"'],
+    ),
     "a symbol nobody lists": ('[feed]\nwatch = ["RELIANCE", "NOSUCH"]\n', ["NOSUCH"]),
-}  # fmt: skip
+}
 
 
 def one_line(done, code):
@@ -51,16 +63,26 @@ def test_a_missing_configuration_file_is_named(patang):
 
 def test_a_mode_that_cannot_have_its_broker_refuses_by_name(patang):
     assert "live needs broker.name" in one_line(patang.call("run", "--no-ui", "--mode", "live"), 2)
-    assert "--live is for real orders" in one_line(patang.call("run", "--no-ui", "--mode", "dry-run", "--live"), 2)
+    assert "--live is for real orders" in one_line(
+        patang.call("run", "--no-ui", "--mode", "dry-run", "--live"), 2
+    )
 
 
 @pytest.mark.real_data
 def test_a_replay_names_the_folder_the_date_or_the_symbol_it_cannot_find(patang, market_data):
     bars = market_data / "nse_1min"
-    assert "nowhere" in one_line(patang.call("replay", "nowhere", "--date", "2024-06-04", "--no-ui"), 2)
-    assert "2024-06-33" in one_line(patang.call("replay", bars, "--date", "2024-06-33", "--no-ui"), 2)
-    assert "2024-06-02" in one_line(patang.call("replay", bars, "--date", "2024-06-02", "--no-ui"), 2)
-    unknown = patang.call("replay", bars, "--date", "2024-06-04", "--symbols", "BEL,NOSUCH", "--no-ui")
+    assert "nowhere" in one_line(
+        patang.call("replay", "nowhere", "--date", "2024-06-04", "--no-ui"), 2
+    )
+    assert "2024-06-33" in one_line(
+        patang.call("replay", bars, "--date", "2024-06-33", "--no-ui"), 2
+    )
+    assert "2024-06-02" in one_line(
+        patang.call("replay", bars, "--date", "2024-06-02", "--no-ui"), 2
+    )
+    unknown = patang.call(
+        "replay", bars, "--date", "2024-06-04", "--symbols", "BEL,NOSUCH", "--no-ui"
+    )
     assert "NOSUCH" in one_line(unknown, 2)
 
 
@@ -104,25 +126,41 @@ def test_resume_wants_a_reason(patang):
 
 
 REFUSED = {
-    "a key that is no action": ('[ui.keys]\nfreze = "p"\n', "ui.keys.freze: no such action; did you mean freeze?"),
-    "a symbol nobody lists": ('[feed]\nwatch = ["infy", "NOSUCH"]\n', "no such symbol on NSE: NOSUCH"),
+    "a key that is no action": (
+        '[ui.keys]\nfreze = "p"\n',
+        "ui.keys.freze: no such action; did you mean freeze?",
+    ),
+    "a symbol nobody lists": (
+        '[feed]\nwatch = ["infy", "NOSUCH"]\n',
+        "no such symbol on NSE: NOSUCH",
+    ),
     "a strategy's symbol nobody lists": (
-        '[strategy.moving_average_cross]\nsymbols = ["NOSUCH"]\n', "no such symbol on NSE: NOSUCH",
+        '[strategy.moving_average_cross]\nsymbols = ["NOSUCH"]\n',
+        "no such symbol on NSE: NOSUCH",
     ),
-    "a Sunday": ('[sandbox]\ndate = "2026-11-22"\n', "sandbox.date: 2026-11-22 is no trading day: the exchange is closed"),
+    "a Sunday": (
+        '[sandbox]\ndate = "2026-11-22"\n',
+        "sandbox.date: 2026-11-22 is no trading day: the exchange is closed",
+    ),
     "a list that is not there": (
-        '[desk]\ncorporate_actions = "/nowhere.parquet"\n', "/nowhere.parquet: no such file",
+        '[desk]\ncorporate_actions = "/nowhere.parquet"\n',
+        "/nowhere.parquet: no such file",
     ),
-    "a folder that is not there": ('[store]\ndatabase = "/nowhere/x.db"\n', "store.database: there is no folder /nowhere"),
+    "a folder that is not there": (
+        '[store]\ndatabase = "/nowhere/x.db"\n',
+        "store.database: there is no folder /nowhere",
+    ),
     "a variable that is not set": (
         '[broker]\nname = "kite"\napi_key_env = "KITE_NOT_SET"\n[desk]\nmode = "paper"\n',
         "broker.api_key_env: the environment variable KITE_NOT_SET is not set",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_the_check_of_a_configuration_refuses_what_the_start_refuses_and_in_the_same_words(patang, name):
+def test_the_check_of_a_configuration_refuses_what_the_start_refuses_and_in_the_same_words(
+    patang, name
+):
     text, wanted = REFUSED[name]
     (patang.home / "config.toml").write_text(text)
     checked = one_line(patang.call("config", "check"), 2)
@@ -144,13 +182,15 @@ def test_a_right_configuration_is_called_right_in_small_letters_too(patang):
 
 def test_a_strategy_whose_bars_nobody_builds_is_refused(monkeypatch):
     strategy = strategies.Strategy("mine", 120)
-    monkeypatch.setitem(strategies.sources.SHIPPED, "moving_average_cross", "tests.desk.test_bad_input:Deaf")
+    monkeypatch.setitem(
+        strategies.sources.SHIPPED, "moving_average_cross", "tests.desk.test_bad_input:Deaf"
+    )
     assert check_timeframes([strategy], (60, 120)) == [strategy]
     with pytest.raises(ConfigError) as refusal:
         check_timeframes([strategy], (60, 180, 300))
     assert str(refusal.value) == (
         "strategy.mine.timeframe_s: no bar has 120 seconds; feed.spans_s builds 60, 180, 300"
-    )  # fmt: skip
+    )
     with pytest.raises(ConfigError, match=r"strategy\.deaf\.timeframe_s: no bar has 7 seconds"):
         strategies_of(DeskConfig())
 
@@ -196,7 +236,10 @@ def test_symbols_at_a_broker_that_is_away_are_checked_by_the_last_list_that_was_
     assert kept.returncode == 0, kept.stderr
     assert one_line(patang.call("config", "check"), 2) == (
         "patang: no such symbol on NSE: NOSUCH (by the list of 2026-11-20; the start asks the broker)"
-    )  # fmt: skip
+    )
     file = patang.home / "config.toml"
     file.write_text(file.read_text().replace(', "NOSUCH"', ""))
-    assert "right; symbols were checked by the list of 2026-11-20: " in patang.call("config", "check").stderr
+    assert (
+        "right; symbols were checked by the list of 2026-11-20: "
+        in patang.call("config", "check").stderr
+    )

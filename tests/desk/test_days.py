@@ -53,10 +53,16 @@ def test_nothing_of_a_day_is_kept_when_it_is_over(tmp_path, monkeypatch, market_
 def traded(exchange):
     """Return the exchange's trades of a day as plain values."""
     return [
-        (each.order.ask.listing.instrument.symbol, each.order.ask.product, each.order.ask.side, each.quantity,
-         f"{each.ticks * int(each.order.ask.listing.instrument.tick_e4) / 10_000:.4f}", each.order.order_id)
+        (
+            each.order.ask.listing.instrument.symbol,
+            each.order.ask.product,
+            each.order.ask.side,
+            each.quantity,
+            f"{each.ticks * int(each.order.ask.listing.instrument.tick_e4) / 10_000:.4f}",
+            each.order.order_id,
+        )
         for each in exchange.orders.trades
-    ]  # fmt: skip
+    ]
 
 
 def compare(folder, names, first, last):
@@ -65,7 +71,9 @@ def compare(folder, names, first, last):
     for station, desk in evenings(folder, names, first, last):
         day, ledger = date.fromisoformat(station.run.day), desk.kernel.ledger
         number = int(f"{day:%Y%m%d}")
-        rates = {name: load_rates().rates(name, "NSE", number) for name in ("EQ_DELIVERY", "EQ_INTRADAY")}
+        rates = {
+            name: load_rates().rates(name, "NSE", number) for name in ("EQ_DELIVERY", "EQ_INTRADAY")
+        }
         assert ledger.start_cash == account.cash * 100, day
         trades = traded(station.sandbox.exchange)
         account.live(trades, rates)
@@ -77,22 +85,31 @@ def compare(folder, names, first, last):
                 held[symbol] = held.get(symbol, 0) + int(ladder.sign * rung.quantity)
         assert {symbol: shares for symbol, shares in held.items() if shares} == account.shares, day
         carried = station.evening().carried
-        assert {one.key.partition(":")[2]: one.quantity + one.unsettled for one in carried.holdings} == account.shares
+        assert {
+            one.key.partition(":")[2]: one.quantity + one.unsettled for one in carried.holdings
+        } == account.shares
         assert carried.cash == account.cash * 100
         assert (desk.kernel.naked(), desk._loop.differences) == (0, ())
         summary = station.summary()
-        assert (summary["fills"], summary["orders"]) == (len(trades), len({each[-1] for each in trades}))
+        assert (summary["fills"], summary["orders"]) == (
+            len(trades),
+            len({each[-1] for each in trades}),
+        )
         told.append((station.run.day, len(trades), dict(account.shares)))
     fills = rows(station.database, "SELECT * FROM fills")
     for fill in sorted(fills, key=lambda row: (row["ts"], int(row["trade_id"].lstrip("T")))):
         side = 1 if fill["side"] == "BUY" else -1
-        found = account.realised(fill["strategy"], fill["symbol"], side, fill["quantity"], Decimal(str(fill["price"])))
+        found = account.realised(
+            fill["strategy"], fill["symbol"], side, fill["quantity"], Decimal(str(fill["price"]))
+        )
         assert fill["realised"] == found, fill
     assert len(fills) == sum(each[1] for each in told)
     return told
 
 
-def test_days_over_a_weekend_and_a_holiday_equal_an_account_made_from_the_trades(tmp_path, monkeypatch, market_data):
+def test_days_over_a_weekend_and_a_holiday_equal_an_account_made_from_the_trades(
+    tmp_path, monkeypatch, market_data
+):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     told = compare(market_data / "nse_1min", ("CANBK", "BEL"), "2024-06-14", "2024-06-18")
     assert [day for day, _, _ in told] == ["2024-06-14", "2024-06-18"]  # the 17th was a holiday
@@ -102,7 +119,11 @@ def test_days_over_a_weekend_and_a_holiday_equal_an_account_made_from_the_trades
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize(("first", "last"), [("2024-06-03", "2024-06-14"), ("2024-10-28", "2024-11-08")])
-def test_many_days_of_every_name_equal_an_account_made_from_the_trades(tmp_path, monkeypatch, market_data, first, last):
+@pytest.mark.parametrize(
+    ("first", "last"), [("2024-06-03", "2024-06-14"), ("2024-10-28", "2024-11-08")]
+)
+def test_many_days_of_every_name_equal_an_account_made_from_the_trades(
+    tmp_path, monkeypatch, market_data, first, last
+):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     assert len(compare(market_data / "nse_1min", (), first, last)) > 6

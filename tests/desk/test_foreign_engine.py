@@ -1,4 +1,7 @@
-"""Foreign text in a running desk, real engine and real database: it ends neither the journal's writer nor the engine."""
+"""Foreign text in a running desk, real engine and real database.
+
+It ends neither the journal's writer nor the engine.
+"""
 
 import pytest
 
@@ -49,14 +52,25 @@ def held(station, tmp_path):
     stranger = Stranger()
     made.strategies = [stranger]
     desk = made.open()
-    wait_for(lambda: made.board.positions.rows and not made.board.header.naked, lambda: made.board.events)
+    wait_for(
+        lambda: made.board.positions.rows and not made.board.header.naked, lambda: made.board.events
+    )
     return made, desk, stranger, database
 
 
 def test_what_a_strategy_an_operator_and_a_socket_say_is_kept_with_marks_and_the_desk_goes_on(held):
     made, desk, stranger, database = held
     door = socket_path(made.state)
-    assert send_request(door, {"cmd": "limit", "name": "max_daily_loss", "value": 4_000, "reason": HOSTILE, "who": HOSTILE})
+    assert send_request(
+        door,
+        {
+            "cmd": "limit",
+            "name": "max_daily_loss",
+            "value": 4_000,
+            "reason": HOSTILE,
+            "who": HOSTILE,
+        },
+    )
     assert send_request(door, {"cmd": "submit", "act": "cancel", "detail": HOSTILE})["number"]
     assert run_command(["limits", "set", "max_positions", "5", "--reason", LATIN]) == 0
     stranger.fails = True
@@ -65,13 +79,17 @@ def test_what_a_strategy_an_operator_and_a_socket_say_is_kept_with_marks_and_the
     assert made.kill.latch.reason == "caf\ufffd"
     assert run_command(["resume", "--reason", LATIN]) == 0
     desk.kill(False, HOSTILE)
-    wait_for(lambda: "\ufffd" in made.board.header.kill_reason or made.board.header.kill, "it is latched")
+    wait_for(
+        lambda: "\ufffd" in made.board.header.kill_reason or made.board.header.kill, "it is latched"
+    )
     made.close()
     assert (desk.error, made.failures) == (None, [])
     said = [row["detail"] for row in rows(database, "SELECT detail FROM audit")]
     assert any("caf\ufffd" in text for text in said)
     assert any(text.endswith("\ufffd\ufffd") for text in said), "the strategy's traceback"
-    assert [row["reason"] for row in rows(database, "SELECT reason FROM decisions")] == [HOSTILE[:-2] + "\ufffd\ufffd"]
+    assert [row["reason"] for row in rows(database, "SELECT reason FROM decisions")] == [
+        HOSTILE[:-2] + "\ufffd\ufffd"
+    ]
 
 
 def test_a_writer_that_dies_halts_and_exits_still_leave(held):

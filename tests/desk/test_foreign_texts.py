@@ -1,4 +1,7 @@
-"""Every command with foreign text in everything it reads: nothing of it is obeyed, and no line is forged."""
+"""Every command with foreign text in everything it reads.
+
+Nothing of it is obeyed, and no line is forged.
+"""
 
 import io
 import json
@@ -31,75 +34,192 @@ ODD = f"\x1b]0;title\x07\x9b2J\u2028FORGED{MARKUP}"
 OPEN, MINUTE = 1_717_472_700_000_000_000, 60_000_000_000
 NOON = 1_795_156_200_000_000_000
 CHOSEN = {
-    "side": "BUY", "kind": "order", "verdict": "OK", "cause": "bar", "decision": 1, "intent": 7, "rung": 1, "ladder": 1,
-    "symbol": SYMBOL, "product": "CNC", "exchange": "NSE", "state": "closed", "request": "{}", "plan": "{}",
-}  # fmt: skip
+    "side": "BUY",
+    "kind": "order",
+    "verdict": "OK",
+    "cause": "bar",
+    "decision": 1,
+    "intent": 7,
+    "rung": 1,
+    "ladder": 1,
+    "symbol": SYMBOL,
+    "product": "CNC",
+    "exchange": "NSE",
+    "state": "closed",
+    "request": "{}",
+    "plan": "{}",
+}
 """What rows hold where a text of any kind is not allowed, or would not be found."""
 PREVIEW = {
-    "order": HOSTILE, "value": 1.0, "charges": 1.0, "charges_both_ways": 2.0, "charges_rest_on": HOSTILE,
-    "margin_broker": None, "margin_estimate": 1.0, "margin_missing": HOSTILE,
-}  # fmt: skip
+    "order": HOSTILE,
+    "value": 1.0,
+    "charges": 1.0,
+    "charges_both_ways": 2.0,
+    "charges_rest_on": HOSTILE,
+    "margin_broker": None,
+    "margin_estimate": 1.0,
+    "margin_missing": HOSTILE,
+}
 ON_DATABASE = ["--database", "desk.db"]
 CASES = {
     "run": [["run", "--no-ui", "--config", WORD], ["run", "--confirm", WORD, "--live"]],
     "demo": [["demo", "--speed", WORD]],
     "replay": [["replay", WORD, "--date", "2024-06-04"], ["replay", ".", "--date", WORD]],
-    "sandbox": [["sandbox", "--fault", WORD], ["sandbox", "--holding", WORD], ["sandbox", "--date", WORD]],
+    "sandbox": [
+        ["sandbox", "--fault", WORD],
+        ["sandbox", "--holding", WORD],
+        ["sandbox", "--date", WORD],
+    ],
     "status": [["status"], ["status", "--json"]],
     "kill": [["kill", "--reason", WORD], ["kill", "--reason", WORD, "--json"]],
     "stop": [["stop", "--mode", WORD], ["stop", "--mode", "paper"]],
-    "resume": [["resume", "--reason", WORD], ["resume", "--reason", WORD, "--json"], ["resume", "--reason", WORD]],
+    "resume": [
+        ["resume", "--reason", WORD],
+        ["resume", "--reason", WORD, "--json"],
+        ["resume", "--reason", WORD],
+    ],
     "drill": [["drill", "--runs", WORD]],
-    "reconcile": [["reconcile"], ["reconcile", "--json"], ["reconcile", WORD, "ignore"], ["reconcile", WORD]],
+    "reconcile": [
+        ["reconcile"],
+        ["reconcile", "--json"],
+        ["reconcile", WORD, "ignore"],
+        ["reconcile", WORD],
+    ],
     "shadow": [["shadow"], ["shadow", "--json"], ["shadow", "--date", WORD]],
     "login": [["login", "--port", WORD], ["login", "--config", WORD]],
     "logout": [["logout", "--config", WORD]],
     "doctor": [["doctor"], ["doctor", "--json"], ["doctor", "--static-ip", WORD]],
-    "export": [["export", what, *ON_DATABASE, "--format", form] for what in ("trades", "orders", "fills", "positions")
-               for form in ("csv", "json")] + [["export", "bars", "--symbol", WORD], ["export", WORD]],
-    "trace": [["trace", "7", *ON_DATABASE], ["trace", "D1", *ON_DATABASE], ["trace", WORD, *ON_DATABASE],
-              ["trace", "--why", WORD, *ON_DATABASE], ["trace", "--why", WORD, "--json", *ON_DATABASE]],
+    "export": [
+        ["export", what, *ON_DATABASE, "--format", form]
+        for what in ("trades", "orders", "fills", "positions")
+        for form in ("csv", "json")
+    ]
+    + [["export", "bars", "--symbol", WORD], ["export", WORD]],
+    "trace": [
+        ["trace", "7", *ON_DATABASE],
+        ["trace", "D1", *ON_DATABASE],
+        ["trace", WORD, *ON_DATABASE],
+        ["trace", "--why", WORD, *ON_DATABASE],
+        ["trace", "--why", WORD, "--json", *ON_DATABASE],
+    ],
     "limits": [["limits"], ["limits", "--json"]],
-    "limits set": [["limits", "set", WORD, "5", "--reason", WORD], ["limits", "set", "a", WORD, "--reason", WORD]],
+    "limits set": [
+        ["limits", "set", WORD, "5", "--reason", WORD],
+        ["limits", "set", "a", WORD, "--reason", WORD],
+    ],
     "calendar": [["calendar", WORD], ["calendar", "2026-11-20", "--exchange", WORD]],
-    "charges": [["charges", "--exchange", WORD, "--segment", WORD, "--side", "BUY", "--qty", "1", "--price", "1"]],
-    "tax": [["tax", "--fy", WORD], ["tax", "--fy", "2026-27", *ON_DATABASE],
-            ["tax", "--fy", "2026-27", *ON_DATABASE, "--view", "open"], ["tax", "--fy", "2026-27", "--trades", WORD]],
-    "order": [["order", "buy", WORD, "1", "--bare"], ["order", "buy", WORD, "1", "--bare", "--yes"],
-              ["order", "buy", WORD, "1", "--bare", "--yes", "--json"]],
+    "charges": [
+        [
+            "charges",
+            "--exchange",
+            WORD,
+            "--segment",
+            WORD,
+            "--side",
+            "BUY",
+            "--qty",
+            "1",
+            "--price",
+            "1",
+        ]
+    ],
+    "tax": [
+        ["tax", "--fy", WORD],
+        ["tax", "--fy", "2026-27", *ON_DATABASE],
+        ["tax", "--fy", "2026-27", *ON_DATABASE, "--view", "open"],
+        ["tax", "--fy", "2026-27", "--trades", WORD],
+    ],
+    "order": [
+        ["order", "buy", WORD, "1", "--bare"],
+        ["order", "buy", WORD, "1", "--bare", "--yes"],
+        ["order", "buy", WORD, "1", "--bare", "--yes", "--json"],
+    ],
     "modify": [["modify", WORD, "--price", "1"]],
     "cancel": [["cancel", WORD], ["cancel", WORD, "--json"]],
-    "bars import": [["bars", "import", WORD], ["bars", "import", "odd.csv"], ["bars", "import", ".", "--map", WORD],
-                    ["bars", "import", "odd.bars.csv"], ["bars", "import", "odd.bars.csv", "--symbol", WORD, "--version", WORD, "--json"]],
-    "bars download": [["bars", "download", "--symbols", WORD, "--from", "2026-11-20"],
-                      ["bars", "download", "--symbols", "@" + WORD, "--from", "2026-11-20"]],
+    "bars import": [
+        ["bars", "import", WORD],
+        ["bars", "import", "odd.csv"],
+        ["bars", "import", ".", "--map", WORD],
+        ["bars", "import", "odd.bars.csv"],
+        ["bars", "import", "odd.bars.csv", "--symbol", WORD, "--version", WORD, "--json"],
+    ],
+    "bars download": [
+        ["bars", "download", "--symbols", WORD, "--from", "2026-11-20"],
+        ["bars", "download", "--symbols", "@" + WORD, "--from", "2026-11-20"],
+    ],
     "bars list": [["bars", "list"], ["bars", "list", "--json"], ["bars", "list", "--folder", WORD]],
-    "bars gaps": [["bars", "gaps", "--version", WORD], ["bars", "gaps", "--symbols", WORD, "--span", "60"], ["bars", "gaps", "--from", WORD]],
-    "bars check": [["bars", "check", "--version", WORD, "--span", "60"], ["bars", "check", "--symbols", WORD]],
-    "bars export": [["bars", "export", "--version", WORD], ["bars", "export", "--version", WORD, "--format", "json"]],
+    "bars gaps": [
+        ["bars", "gaps", "--version", WORD],
+        ["bars", "gaps", "--symbols", WORD, "--span", "60"],
+        ["bars", "gaps", "--from", WORD],
+    ],
+    "bars check": [
+        ["bars", "check", "--version", WORD, "--span", "60"],
+        ["bars", "check", "--symbols", WORD],
+    ],
+    "bars export": [
+        ["bars", "export", "--version", WORD],
+        ["bars", "export", "--version", WORD, "--format", "json"],
+    ],
     "bars adjust": [["bars", "adjust", WORD], ["bars", "adjust", WORD, "--version", WORD]],
-    "bars averages": [["bars", "averages", "--version", WORD], ["bars", "averages", "--symbols", WORD]],
+    "bars averages": [
+        ["bars", "averages", "--version", WORD],
+        ["bars", "averages", "--symbols", WORD],
+    ],
     "bars compact": [["bars", "compact", "--folder", WORD]],
-    "bars sql": [["bars", "sql", WORD], ["bars", "sql", f"SELECT '{WORD.replace(chr(39), '')}' AS x"],
-                 ["bars", "sql", "SELECT * FROM bars"], ["bars", "sql", "SELECT * FROM intents", *ON_DATABASE]],
-    "bars golden build": [["bars", "golden", "build", "--symbols", WORD], ["bars", "golden", "build"]],
+    "bars sql": [
+        ["bars", "sql", WORD],
+        ["bars", "sql", f"SELECT '{WORD.replace(chr(39), '')}' AS x"],
+        ["bars", "sql", "SELECT * FROM bars"],
+        ["bars", "sql", "SELECT * FROM intents", *ON_DATABASE],
+    ],
+    "bars golden build": [
+        ["bars", "golden", "build", "--symbols", WORD],
+        ["bars", "golden", "build"],
+    ],
     "bars golden list": [["bars", "golden", "list"], ["bars", "golden", "list", "--json"]],
     "bars golden verify": [["bars", "golden", "verify", WORD], ["bars", "golden", "verify"]],
     "bars golden diff": [["bars", "golden", "diff", WORD, WORD]],
-    "bars archive push": [["bars", "archive", "push", "--config", WORD], ["bars", "archive", "push"]],
-    "bars archive list": [["bars", "archive", "list", "--config", WORD], ["bars", "archive", "list"]],
-    "bars archive verify": [["bars", "archive", "verify", "--config", WORD], ["bars", "archive", "verify"]],
+    "bars archive push": [
+        ["bars", "archive", "push", "--config", WORD],
+        ["bars", "archive", "push"],
+    ],
+    "bars archive list": [
+        ["bars", "archive", "list", "--config", WORD],
+        ["bars", "archive", "list"],
+    ],
+    "bars archive verify": [
+        ["bars", "archive", "verify", "--config", WORD],
+        ["bars", "archive", "verify"],
+    ],
     "bars archive login": [["bars", "archive", "login", "--config", WORD]],
-    "backtest": [["backtest", WORD], ["backtest", "--symbols", WORD], ["backtest", "momentum_ladder", "--bars", WORD],
-                 ["backtest", "momentum_ladder", "--set", WORD], ["backtest", "momentum_ladder", "--set", f"{WORD}=1"],
-                 ["backtest", "momentum_ladder", "--from", WORD], ["backtest", "momentum_ladder", "--slippage", WORD]],
-    "check": [["check", WORD], ["check", "momentum_ladder", "--symbols", WORD], ["check", "momentum_ladder", "--set", WORD]],
-    "parity": [["parity", "--date", WORD], ["parity", "--date", "2026-11-20", *ON_DATABASE],
-               ["parity", "--date", "2026-11-20", "--mode", WORD], ["parity", "--history"]],
+    "backtest": [
+        ["backtest", WORD],
+        ["backtest", "--symbols", WORD],
+        ["backtest", "momentum_ladder", "--bars", WORD],
+        ["backtest", "momentum_ladder", "--set", WORD],
+        ["backtest", "momentum_ladder", "--set", f"{WORD}=1"],
+        ["backtest", "momentum_ladder", "--from", WORD],
+        ["backtest", "momentum_ladder", "--slippage", WORD],
+    ],
+    "check": [
+        ["check", WORD],
+        ["check", "momentum_ladder", "--symbols", WORD],
+        ["check", "momentum_ladder", "--set", WORD],
+    ],
+    "parity": [
+        ["parity", "--date", WORD],
+        ["parity", "--date", "2026-11-20", *ON_DATABASE],
+        ["parity", "--date", "2026-11-20", "--mode", WORD],
+        ["parity", "--history"],
+    ],
     "results list": [["results", "list"], ["results", "list", "--json"]],
     "results show": [["results", "show"], ["results", "show", "--json"], ["results", "show", WORD]],
     "results diff": [["results", "diff", WORD], ["results", "diff", "20240101", "20240102"]],
-    "results export": [["results", "export", WORD, "--out", "out.json"], ["results", "export", "--out", WORD]],
+    "results export": [
+        ["results", "export", WORD, "--out", "out.json"],
+        ["results", "export", "--out", WORD],
+    ],
     "results rm": [["results", "rm", WORD]],
     "new strategy": [["new", "strategy", WORD]],
     "ticks list": [["ticks", "list", "--folder", WORD], ["ticks", "list", "--folder", "."]],
@@ -107,24 +227,45 @@ CASES = {
     "ticks replay": [["ticks", "replay", WORD], ["ticks", "replay", "odd.csv"]],
     "ticks export": [["ticks", "export", WORD], ["ticks", "export", "odd.csv"]],
     "ticks import": [["ticks", "import", WORD], ["ticks", "import", "odd.csv"]],
-    "letters list": [["letters", "list", *ON_DATABASE], ["letters", "list", "--json", *ON_DATABASE]],
+    "letters list": [
+        ["letters", "list", *ON_DATABASE],
+        ["letters", "list", "--json", *ON_DATABASE],
+    ],
     "letters show": [["letters", "show", "1", *ON_DATABASE], ["letters", "show", WORD]],
     "letters replay": [["letters", "replay", *ON_DATABASE]],
-    "instruments keep": [["instruments", "keep", WORD], ["instruments", "keep", "odd.csv", "--date", "2026-11-20"]],
-    "instruments find": [["instruments", "find", WORD, "--folder", "."], ["instruments", "find", WORD, "--folder", WORD]],
+    "instruments keep": [
+        ["instruments", "keep", WORD],
+        ["instruments", "keep", "odd.csv", "--date", "2026-11-20"],
+    ],
+    "instruments find": [
+        ["instruments", "find", WORD, "--folder", "."],
+        ["instruments", "find", WORD, "--folder", WORD],
+    ],
     "instruments chain": [["instruments", "chain", WORD, "--folder", "."]],
     "instruments expiries": [["instruments", "expiries", WORD, "--folder", "."]],
-    "instruments days": [["instruments", "days", "--folder", "."], ["instruments", "days", "--folder", WORD]],
+    "instruments days": [
+        ["instruments", "days", "--folder", "."],
+        ["instruments", "days", "--folder", WORD],
+    ],
     "instruments share": [["instruments", "share", "--folder", WORD]],
-    "instruments terms": [["instruments", "terms", WORD, "--folder", "."], ["instruments", "terms", WORD, "--date", WORD]],
+    "instruments terms": [
+        ["instruments", "terms", WORD, "--folder", "."],
+        ["instruments", "terms", WORD, "--date", WORD],
+    ],
     "instruments changes": [["instruments", "changes", WORD, WORD]],
     "instruments actions": [["instruments", "actions", WORD, WORD, WORD]],
     "bench": [["bench", WORD]],
     "completion": [["completion", WORD]],
     "version": [["version", WORD], ["version"]],
-    "config check": [["config", "check", "--config", WORD], ["config", "check", "--config", "odd.toml"]],
-    "config show": [["config", "show", "--config", WORD], ["config", "show", "--config", "odd.toml"]],
-}  # fmt: skip
+    "config check": [
+        ["config", "check", "--config", WORD],
+        ["config", "check", "--config", "odd.toml"],
+    ],
+    "config show": [
+        ["config", "show", "--config", WORD],
+        ["config", "show", "--config", "odd.toml"],
+    ],
+}
 
 
 def commands(of=app, path=()):
@@ -146,11 +287,27 @@ class Desk:
     """A desk of which every text is a stranger's."""
 
     def describe(self):
-        return json.dumps({"mode": HOSTILE, "state": HOSTILE, "now": NOON, "kill_reason": HOSTILE, HOSTILE: HOSTILE,
-                           "governor": {HOSTILE: {HOSTILE: 1}}, "differences": [HOSTILE], "failed": [HOSTILE]})  # fmt: skip
+        return json.dumps(
+            {
+                "mode": HOSTILE,
+                "state": HOSTILE,
+                "now": NOON,
+                "kill_reason": HOSTILE,
+                HOSTILE: HOSTILE,
+                "governor": {HOSTILE: {HOSTILE: 1}},
+                "differences": [HOSTILE],
+                "failed": [HOSTILE],
+            }
+        )
 
     def limits(self):
-        limit = {"name": HOSTILE, "value": 1.0, "configured": 2.0, "who": HOSTILE, "reason": HOSTILE}
+        limit = {
+            "name": HOSTILE,
+            "value": 1.0,
+            "configured": 2.0,
+            "who": HOSTILE,
+            "reason": HOSTILE,
+        }
         return json.dumps({"mode": HOSTILE, "limits": [limit]})
 
     def set_limit(self, change, *, confirmed):
@@ -162,8 +319,15 @@ class Desk:
         return KillLatch("halt", HOSTILE, HOSTILE, NOON)
 
     def differences(self):
-        row = {"key": HOSTILE, "kind": HOSTILE, "theirs": HOSTILE, "ours": HOSTILE, "since": NOON, "ignored": True,
-               "choices": [HOSTILE]}  # fmt: skip
+        row = {
+            "key": HOSTILE,
+            "kind": HOSTILE,
+            "theirs": HOSTILE,
+            "ours": HOSTILE,
+            "since": NOON,
+            "ignored": True,
+            "choices": [HOSTILE],
+        }
         return json.dumps({"mode": HOSTILE, "state": HOSTILE, "differences": [row]})
 
     def submit(self, act, token=0, detail=""):
@@ -178,15 +342,27 @@ def fill(path):
     """Make a database in which every text of every table is a stranger's."""
     with closing(connect(path, write=True)) as made:
         migrate(made, path, shipped_migrations())
-        tables = [name for (name,) in made.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        tables = [
+            name for (name,) in made.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+        ]
         for table in tables:
-            row = {name: CHOSEN.get(name, {"TEXT": VALID, "REAL": 1.5}.get(kind, NOON))
-                   for name, kind in made.execute("SELECT name, type FROM pragma_table_info(?)", (table,))}  # fmt: skip
-            row |= {"shadow": {"kind": "order"}, "decisions": {"kind": "enter"}, "gtts": {"kind": "single"},
-                    "meta": {"key": "opened"}, "audit": {"act": "strategy_failed"}}.get(table, {})  # fmt: skip
+            row = {
+                name: CHOSEN.get(name, {"TEXT": VALID, "REAL": 1.5}.get(kind, NOON))
+                for name, kind in made.execute(
+                    "SELECT name, type FROM pragma_table_info(?)", (table,)
+                )
+            }
+            row |= {
+                "shadow": {"kind": "order"},
+                "decisions": {"kind": "enter"},
+                "gtts": {"kind": "single"},
+                "meta": {"key": "opened"},
+                "audit": {"act": "strategy_failed"},
+            }.get(table, {})
             try:
                 made.execute(
-                    f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", [*row.values()]
+                    f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})",
+                    [*row.values()],
                 )
             except sqlite3.IntegrityError:  # a table whose texts are of a list of their own
                 if table != "paper":
@@ -226,13 +402,27 @@ def home(tmp_path_factory):
     results = ResultStore(state / "results.db")
     for day in (1, 2):
         odd = trade(day, 5, 1, strategy=VALID, symbol=VALID, entry_reason=VALID, exit_reason=VALID)
-        made = outcome([10_000_000 + day], [odd], run=f"2024010{day}-{WORD}", name=VALID, symbols=[VALID],
-                       strategies={VALID: {VALID: VALID}}, warnings=[VALID], slippage=VALID, command=VALID)  # fmt: skip
+        made = outcome(
+            [10_000_000 + day],
+            [odd],
+            run=f"2024010{day}-{WORD}",
+            name=VALID,
+            symbols=[VALID],
+            strategies={VALID: {VALID: VALID}},
+            warnings=[VALID],
+            slippage=VALID,
+            command=VALID,
+        )
         metrics = statistics(made)
         results.keep(made, metrics, lint_outcome(made, metrics), VALID)
     (folder / "odd.toml").write_text(f"[feed]\nwatch = [{json.dumps(WORD)}]\n")
     (state / "sandbox" / "KILL").write_text(VALID)
-    door = ControlSocket(socket_path(state / "sandbox"), Desk(), KillSwitch(state / "sandbox" / "KILL"), lambda *_: None)
+    door = ControlSocket(
+        socket_path(state / "sandbox"),
+        Desk(),
+        KillSwitch(state / "sandbox" / "KILL"),
+        lambda *_: None,
+    )
     yield folder
     door.close()
 
@@ -244,7 +434,9 @@ def shown(home, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(home))
     monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setattr(desk_doctor, "local_checks", lambda *_: [HealthCheck(HOSTILE, "ok", HOSTILE, HOSTILE)])
+    monkeypatch.setattr(
+        desk_doctor, "local_checks", lambda *_: [HealthCheck(HOSTILE, "ok", HOSTILE, HOSTILE)]
+    )
 
     async def examined(*_):
         return []
@@ -276,13 +468,25 @@ def test_no_command_lets_foreign_text_give_orders_or_forge_a_line(shown, name):
 
 def test_what_the_cases_read_is_foreign(shown):
     """The cases would prove nothing where the text did not come through."""
-    for arguments in (["status"], ["limits"], ["reconcile"], ["trace", "7", *ON_DATABASE], ["doctor"],
-                      ["trace", "--why", WORD, *ON_DATABASE], ["cancel", WORD], ["kill", "--reason", WORD],
-                      ["resume", "--reason", WORD],
-                      ["order", "buy", WORD, "1", "--bare"], ["export", "orders", *ON_DATABASE],
-                      ["bars", "list"], ["bars", "gaps", "--version", "live"], ["bars", "check", "--version", "live"],
-                      ["bars", "sql", "SELECT DISTINCT symbol FROM bars"], ["results", "show"], ["results", "list"],
-
-                      ["limits", "set", "a", "5", "--reason", "b"]):  # fmt: skip
+    for arguments in (
+        ["status"],
+        ["limits"],
+        ["reconcile"],
+        ["trace", "7", *ON_DATABASE],
+        ["doctor"],
+        ["trace", "--why", WORD, *ON_DATABASE],
+        ["cancel", WORD],
+        ["kill", "--reason", WORD],
+        ["resume", "--reason", WORD],
+        ["order", "buy", WORD, "1", "--bare"],
+        ["export", "orders", *ON_DATABASE],
+        ["bars", "list"],
+        ["bars", "gaps", "--version", "live"],
+        ["bars", "check", "--version", "live"],
+        ["bars", "sql", "SELECT DISTINCT symbol FROM bars"],
+        ["results", "show"],
+        ["results", "list"],
+        ["limits", "set", "a", "5", "--reason", "b"],
+    ):
         told, _ = shown(*arguments)
         assert "click=app.quit" in told, arguments

@@ -1,4 +1,7 @@
-"""The kill switch from every side: after the latch no entry leaves, working entries are cancelled, protection stays."""
+"""The kill switch from every side.
+
+After the latch no entry leaves, working entries are cancelled, protection stays.
+"""
 
 import fcntl
 import json
@@ -55,17 +58,30 @@ def goes_on(patang):
 def held_back(file):
     """Return entries that were asked for after the latch, entries that still work, and how often KILLED was the answer."""
     query = "SELECT ts FROM events WHERE name = 'killed' ORDER BY seq LIMIT 1"
-    [killed] = wait_for(lambda: [row["ts"] for row in rows(file, query)], "the kill is in the journal")
-    late = rows(file, "SELECT * FROM intents WHERE purpose = 'ENTRY' AND kind = 'order' AND created > ?", killed)
-    working = rows(
-        file, "SELECT * FROM intents WHERE purpose = 'ENTRY' AND status IN ('INTENT', 'SENT', 'OPEN', 'UNKNOWN')"
+    [killed] = wait_for(
+        lambda: [row["ts"] for row in rows(file, query)], "the kill is in the journal"
     )
-    refused = rows(file, "SELECT * FROM events WHERE name = 'refused' AND text LIKE '%KILLED' AND ts > ?", killed)
+    late = rows(
+        file,
+        "SELECT * FROM intents WHERE purpose = 'ENTRY' AND kind = 'order' AND created > ?",
+        killed,
+    )
+    working = rows(
+        file,
+        "SELECT * FROM intents WHERE purpose = 'ENTRY' AND status IN ('INTENT', 'SENT', 'OPEN', 'UNKNOWN')",
+    )
+    refused = rows(
+        file,
+        "SELECT * FROM events WHERE name = 'refused' AND text LIKE '%KILLED' AND ts > ?",
+        killed,
+    )
     return late, working, len(refused)
 
 
 def check_held_back(patang):
-    wait_for(lambda: held_back(database(patang))[2], "a strategy asks after the latch and is refused")
+    wait_for(
+        lambda: held_back(database(patang))[2], "a strategy asks after the latch and is refused"
+    )
     wait_for(lambda: held_back(database(patang))[1] == [], "working entries are cancelled")
     assert held_back(database(patang))[0] == []
 
@@ -163,7 +179,9 @@ def test_another_terminal_kills_while_the_screen_is_stalled(patang, screen):
     done = patang.run("kill", "--reason", "stalled", "--json")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
-    assert (told["state"], told["kill"]) == ("running", "halt"), "the door answers, the file was not needed"
+    assert (told["state"], told["kill"]) == ("running", "halt"), (
+        "the door answers, the file was not needed"
+    )
     asked = patang.run("status", "--json")
     assert json.loads(asked.stdout)["kill_reason"] == "stalled", asked.stderr
     check_held_back(patang)
@@ -201,7 +219,10 @@ def test_a_screen_that_was_stopped_and_continued_is_drawn_again(patang, screen):
     time.sleep(1.0)
     screen.seen.clear()
     os.kill(screen.pid, signal.SIGCONT)
-    wait_for(lambda: b"POSITIONS" in screen.seen.partition(b"\x1b[?1049h")[2], "the whole screen comes again")
+    wait_for(
+        lambda: b"POSITIONS" in screen.seen.partition(b"\x1b[?1049h")[2],
+        "the whole screen comes again",
+    )
     screen.type("\x0b")
     wait_for(lambda: status(patang).get("kill") == "halt", "ctrl+k halts")
 
@@ -227,7 +248,10 @@ def test_a_lost_terminal_stops_the_desk_where_that_is_the_policy(patang, policy,
 
 def test_sigusr1_and_the_flag_file_halt_a_headless_desk(patang):
     eager(patang, more="[sandbox]\nspeed = 20\n")
-    for act in (lambda desk: desk.send_signal(signal.SIGUSR1), lambda desk: (patang.state() / "KILL").touch()):
+    for act in (
+        lambda desk: desk.send_signal(signal.SIGUSR1),
+        lambda desk: (patang.state() / "KILL").touch(),
+    ):
         desk = patang.start("run", "--no-ui", stdout=-3, stderr=-3)
         wait_for(lambda: bought(patang), "the desk trades")
         act(desk)
@@ -247,7 +271,10 @@ def test_flatten_squares_off_and_takes_the_protection_away(patang):
     desk.send_signal(signal.SIGTERM)
     assert desk.wait(PATIENCE_S) == 4
     file = database(patang)
-    assert rows(file, "SELECT * FROM gtts WHERE status IN ('ACTIVE', 'SENT', 'INTENT', 'UNKNOWN')") == []
+    assert (
+        rows(file, "SELECT * FROM gtts WHERE status IN ('ACTIVE', 'SENT', 'INTENT', 'UNKNOWN')")
+        == []
+    )
     net = "SELECT SUM(CASE side WHEN 'BUY' THEN quantity ELSE -quantity END) AS net FROM fills GROUP BY symbol"
     assert {row["net"] for row in rows(file, net)} == {0}
 

@@ -1,4 +1,7 @@
-"""Zerodha's own sandbox as a broker: routes under a prefix, LIMIT orders only, nothing protected, and all of it said."""
+"""Zerodha's own sandbox as a broker.
+
+Routes under a prefix, LIMIT orders only, nothing protected, and all of it said.
+"""
 
 import io
 import json
@@ -45,8 +48,14 @@ def test_its_address_is_enough_to_know_where_everything_is(tmp_path, monkeypatch
     monkeypatch.delenv("KITE_API_KEY", raising=False)
     text = '[broker]\nname = "kite"\nrest = "https://sandbox.kite.trade"\nws = "wss://ws-sandbox.kite.trade"\n'
     place = endpoint_of(a_config(tmp_path, text))
-    assert (place.rest, place.ws) == ("https://sandbox.kite.trade/oms", "wss://ws-sandbox.kite.trade")
-    assert (place.page, place.api_key) == ("https://sandbox.kite.trade/connect/login", "sandboxdemo")
+    assert (place.rest, place.ws) == (
+        "https://sandbox.kite.trade/oms",
+        "wss://ws-sandbox.kite.trade",
+    )
+    assert (place.page, place.api_key) == (
+        "https://sandbox.kite.trade/connect/login",
+        "sandboxdemo",
+    )
     assert endpoint_of(a_config(tmp_path, text.replace('.trade"', '.trade/oms"', 1))) == place
     with pytest.raises(ConfigError, match="patang login"):
         endpoint_of(a_config(tmp_path, text + 'access_token_env = "KITE_TOKEN"\n'))
@@ -62,7 +71,9 @@ def theirs(tmp_path, monkeypatch):
         port = int(free.url.split(":")[2].strip("/"))
     back = f"http://127.0.0.1:{port}/"
     sandbox = Sandbox(
-        SandboxConfig(date="2026-11-20", start="10:00", speed=10.0, symbols=NAMES, limits=False, redirect=back)
+        SandboxConfig(
+            date="2026-11-20", start="10:00", speed=10.0, symbols=NAMES, limits=False, redirect=back
+        )
     )
     made = Theirs(sandbox.start()).start()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
@@ -70,10 +81,25 @@ def theirs(tmp_path, monkeypatch):
     monkeypatch.setenv("KITE_API_SECRET", made.endpoint.api_secret)
     monkeypatch.setitem(__import__("sys").modules, "keyring", None)
     monkeypatch.setattr("sys.stdin", io.StringIO())
-    monkeypatch.setattr("webbrowser.open", lambda url: threading.Thread(target=visit, args=(url,)).start() or True)
+    monkeypatch.setattr(
+        "webbrowser.open", lambda url: threading.Thread(target=visit, args=(url,)).start() or True
+    )
     made.text = CONFIG.format(url=made.url, api_key=made.endpoint.api_key)
     a_config(tmp_path, made.text)
-    assert run_command(["login", "--config", str(tmp_path / "config.toml"), "--port", str(port), "--wait", "60"]) == 0
+    assert (
+        run_command(
+            [
+                "login",
+                "--config",
+                str(tmp_path / "config.toml"),
+                "--port",
+                str(port),
+                "--wait",
+                "60",
+            ]
+        )
+        == 0
+    )
     yield made
     made.stop()
     sandbox.stop()
@@ -94,7 +120,9 @@ def said(made, act, token=0, **ticket):
 
 
 def bought(made, **ticket):
-    return said(made, "order", **({"symbol": "ITC", "side": "BUY", "quantity": 10, "stop": 0} | ticket))
+    return said(
+        made, "order", **({"symbol": "ITC", "side": "BUY", "quantity": 10, "stop": 0} | ticket)
+    )
 
 
 def test_a_day_by_hand(theirs, station, capsys):
@@ -104,14 +132,28 @@ def test_a_day_by_hand(theirs, station, capsys):
     made.open()
     board = made.board
     wait_for(lambda: board.header.state == "by hand", made.desk.describe)
-    wait_for(lambda: len(board.watch.rows) == 2 and all(row.bid > 0.0 for row in board.watch.rows), "both tick")
-    assert any(row.level == "alarm" and "nothing protects them" in row.text for row in list(board.events))
+    wait_for(
+        lambda: len(board.watch.rows) == 2 and all(row.bid > 0.0 for row in board.watch.rows),
+        "both tick",
+    )
+    assert any(
+        row.level == "alarm" and "nothing protects them" in row.text for row in list(board.events)
+    )
     row = {row.symbol: row for row in board.watch.rows}["ITC"]
     dear = round(row.ltp * 1.02 * 10) / 10  # on the grid, and beyond the last price: it trades
 
-    for ticket in ({"price": 0}, {"stop": 2.0}, {"trigger": dear}, {"variety": "iceberg", "legs": 2}):
-        assert bought(made, **({"price": dear} | ticket)).startswith("refused: LIMIT_ONLY: "), ticket
-    preview = json.loads(said(made, "preview", symbol="ITC", side="BUY", quantity=10, stop=0, price=dear)[6:])
+    for ticket in (
+        {"price": 0},
+        {"stop": 2.0},
+        {"trigger": dear},
+        {"variety": "iceberg", "legs": 2},
+    ):
+        assert bought(made, **({"price": dear} | ticket)).startswith("refused: LIMIT_ONLY: "), (
+            ticket
+        )
+    preview = json.loads(
+        said(made, "preview", symbol="ITC", side="BUY", quantity=10, stop=0, price=dear)[6:]
+    )
     assert preview["margin_missing"] == "this broker does not tell what orders block"
 
     assert bought(made, price=dear).startswith("done: ")
@@ -133,7 +175,10 @@ def test_a_day_by_hand(theirs, station, capsys):
     wait_for(lambda: statuses(theirs)[2:] == ["COMPLETE", "OPEN"], "one more is bought, one rests")
     wait_for(lambda: board.header.naked == 1, "the desk knows both")
     made.desk.kill(flatten=True, reason="enough")
-    wait_for(lambda: not any(each["quantity"] for each in books(theirs)["positions"]), "everything is flat")
+    wait_for(
+        lambda: not any(each["quantity"] for each in books(theirs)["positions"]),
+        "everything is flat",
+    )
     wait_for(lambda: statuses(theirs)[3] == "CANCELLED", "what rested is cancelled")
     wait_for(lambda: board.header.naked == 0, "the desk knows")
 
@@ -149,6 +194,10 @@ def test_the_doctor_says_it_and_finds_the_feed_connected(theirs, tmp_path, capsy
     capsys.readouterr()
     assert run_command(["doctor", "--config", str(tmp_path / "config.toml"), "--json"]) == 0
     checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
-    assert (checks["orders"]["state"], checks["feed"]["state"], checks["token"]["state"]) == ("warn", "ok", "ok")
+    assert (checks["orders"]["state"], checks["feed"]["state"], checks["token"]["state"]) == (
+        "warn",
+        "ok",
+        "ok",
+    )
     assert "LIMIT orders only" in checks["orders"]["text"]
     assert theirs.refused == []

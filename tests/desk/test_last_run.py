@@ -63,15 +63,19 @@ def test_an_empty_answer_says_which_journal_it_read_and_is_code_one(patang, run)
     assert done.stderr == f"patang: no fills in {quiet}\n"
     done = patang.call("trace", "--why", "INFY")
     assert (done.returncode, done.stderr) == (
-        1, f"patang: INFY: no strategy asked for it on the last day of {quiet}\n",
-    )  # fmt: skip
+        1,
+        f"patang: INFY: no strategy asked for it on the last day of {quiet}\n",
+    )
     assert str(quiet.with_suffix(".bars")) in patang.call("export", "bars").stderr
 
 
 def test_where_no_start_went_well_that_is_said(patang, run):
     failed = run("100000", opened=False)
     line = one_line(patang.call("export", "fills"), 1)
-    assert line == f"patang: no run in mode sandbox has begun to trade: {failed} holds a start that failed"
+    assert (
+        line
+        == f"patang: no run in mode sandbox has begun to trade: {failed} holds a start that failed"
+    )
 
 
 def test_failed_starts_push_no_run_out(patang, run, monkeypatch):

@@ -16,7 +16,9 @@ def running(station, tmp_path):
     """Return a function that opens a desk at real pace on one database, and the path of its door."""
 
     def start():
-        made = station(RunPlan(speed=1.0, start="10:00"), KEPT.format(database=tmp_path / "kept.db"))
+        made = station(
+            RunPlan(speed=1.0, start="10:00"), KEPT.format(database=tmp_path / "kept.db")
+        )
         desk = made.open()
         wait_for(lambda: made.board.header.state == "running", "the desk is open")
         return made, desk, socket_path(made.state)
@@ -25,7 +27,9 @@ def running(station, tmp_path):
 
 
 def change(door, name, value, **more):
-    return send_request(door, {"cmd": "limit", "name": name, "value": value, "reason": "test", "who": "me", **more})
+    return send_request(
+        door, {"cmd": "limit", "name": name, "value": value, "reason": "test", "who": "me", **more}
+    )
 
 
 def limit(door, name):
@@ -35,34 +39,53 @@ def limit(door, name):
 
 def test_a_limit_changes_through_the_door_is_audited_and_kept_for_the_day(running, tmp_path):
     made, desk, door = running()
-    assert limit(door, "max_daily_loss") == {"name": "max_daily_loss", "value": 10_000, "configured": 10_000}
+    assert limit(door, "max_daily_loss") == {
+        "name": "max_daily_loss",
+        "value": 10_000,
+        "configured": 10_000,
+    }
     assert change(door, "max_daily_loss", 4_000) == {"answer": "done: max_daily_loss 10000 to 4000"}
     assert limit(door, "max_daily_loss") == {
-        "name": "max_daily_loss", "value": 4_000, "configured": 10_000, "who": "me", "reason": "test",
-    }  # fmt: skip
+        "name": "max_daily_loss",
+        "value": 4_000,
+        "configured": 10_000,
+        "who": "me",
+        "reason": "test",
+    }
     assert desk.kernel.limits.max_daily_loss == 400_000
     assert "allows more than now" in change(door, "max_daily_loss", 4_001)["error"]
     assert "there are" in change(door, "max_dayly_loss", 1)["error"]
     assert "error" in change(door, "max_daily_loss", "much")
     assert limit(door, "max_daily_loss")["value"] == 4_000
-    assert change(door, "max_positions", 91, confirmed=True) == {"answer": "done: max_positions 90 to 91"}
+    assert change(door, "max_positions", 91, confirmed=True) == {
+        "answer": "done: max_positions 90 to 91"
+    }
     made.close()
-    told = [json.loads(row["detail"]) for row in rows(tmp_path / "kept.db", "SELECT * FROM audit WHERE act = 'limit'")]
+    told = [
+        json.loads(row["detail"])
+        for row in rows(tmp_path / "kept.db", "SELECT * FROM audit WHERE act = 'limit'")
+    ]
     assert [(each["name"], each["before"], each["value"], each["who"]) for each in told] == [
-        ("max_daily_loss", 10_000, 4_000, "me"), ("max_positions", 90, 91, "me"),
-    ]  # fmt: skip
+        ("max_daily_loss", 10_000, 4_000, "me"),
+        ("max_positions", 90, 91, "me"),
+    ]
     made, desk, door = running()
     wait_for(lambda: made.board.limits.rows, "the limits are on the board")
     shown = {row.name: row for row in made.board.limits.rows}
     assert (shown["max_positions"].limit, shown["max_positions"].configured) == (91, 90)
     assert shown["max_positions"].note == "me: test"
-    assert (limit(door, "max_daily_loss")["value"], limit(door, "max_positions")["value"]) == (4_000, 91)
+    assert (limit(door, "max_daily_loss")["value"], limit(door, "max_positions")["value"]) == (
+        4_000,
+        91,
+    )
     assert desk.kernel.limits.max_daily_loss == 400_000
 
 
 def test_status_tells_the_governors_rates_and_the_board_keeps_the_kill_switchs_history(running):
     made, _, door = running()
-    governor = wait_for(lambda: send_request(door, {"cmd": "status"})["governor"], "the governor is on the board")
+    governor = wait_for(
+        lambda: send_request(door, {"cmd": "status"})["governor"], "the governor is on the board"
+    )
     assert (governor["per_second"], governor["per_minute"], governor["per_day"]) == (9, 380, 4_800)
     assert governor["waiting"] == {"EXIT": 0, "PROTECT": 0, "ENTRY": 0}
     assert governor["held_ms"] == {}

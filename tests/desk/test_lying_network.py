@@ -1,4 +1,7 @@
-"""A proxy between the desk and its exchange that lies: real sockets, a desk in a process of its own."""
+"""A proxy between the desk and its exchange that lies.
+
+Real sockets, a desk in a process of its own.
+"""
 
 import http.client
 import json
@@ -42,7 +45,10 @@ class Between:
     def __init__(self, rest):
         self._host = urlsplit(rest).netloc
         self.lie = None
-        """Called once with a function that passes the next new order in `symbol` on; returns the answer, None for none."""
+        """Called once with a function that passes the next new order in `symbol` on.
+
+        Returns the answer, None for none.
+        """
         self.symbol = ""
         self.struck = threading.Event()
         between = self
@@ -61,7 +67,9 @@ class Between:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.rest = f"http://127.0.0.1:{self._server.server_port}"
-        admin_key.write_key(self._server.server_port, admin_key.read_key(rest))  # the clock is passed on, too
+        admin_key.write_key(
+            self._server.server_port, admin_key.read_key(rest)
+        )  # the clock is passed on, too
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
 
@@ -72,7 +80,9 @@ class Between:
 
     def answer(self, handler):
         body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
-        headers = {k: v for k, v in handler.headers.items() if k.lower() not in {"host", "content-length"}}
+        headers = {
+            k: v for k, v in handler.headers.items() if k.lower() not in {"host", "content-length"}
+        }
 
         def forward():
             there = http.client.HTTPConnection(self._host, timeout=PATIENCE_S)
@@ -150,11 +160,15 @@ class Sight:
         return sum(o["filled_quantity"] for o in orders if o["transaction_type"] == "SELL")
 
     def told(self, name):
-        return rows(self._patang.state() / "desk.db", "SELECT text FROM events WHERE name = ?", name)
+        return rows(
+            self._patang.state() / "desk.db", "SELECT text FROM events WHERE name = ?", name
+        )
 
     def at_peace(self):
         now = status(self._patang)
-        return now and now["naked"] == 0 and now["state"] == "running" and not self.told("difference")
+        return (
+            now and now["naked"] == 0 and now["state"] == "running" and not self.told("difference")
+        )
 
 
 def test_what_a_proxy_makes_of_orders_ends_in_the_same_books(patang, exchange, between, desk):
@@ -184,7 +198,10 @@ def test_what_a_proxy_makes_of_orders_ends_in_the_same_books(patang, exchange, b
     wait_for(lambda: sight.guarded("TCS") == 10, "the tag outranks the id")
 
     sight.buy("ITC", "--product", "MIS")
-    wait_for(lambda: any(o["status"] == "TRIGGER PENDING" for o in sight.books()["orders"]), "the stop of ITC rests")
+    wait_for(
+        lambda: any(o["status"] == "TRIGGER PENDING" for o in sight.books()["orders"]),
+        "the stop of ITC rests",
+    )
     released = threading.Event()
 
     def held_back(forward):
@@ -193,14 +210,25 @@ def test_what_a_proxy_makes_of_orders_ends_in_the_same_books(patang, exchange, b
 
     before = sight.sold("ITC") + sight.sold("INFY") + sight.sold("TCS")
     assert before == 0
-    wait_for(sight.at_peace, lambda: f"no difference, nothing naked: {status(patang)} {sight.told('difference')}")
+    wait_for(
+        sight.at_peace,
+        lambda: f"no difference, nothing naked: {status(patang)} {sight.told('difference')}",
+    )
     between.struck.clear()
     between.symbol, between.lie = "ITC", held_back
     assert patang.call("kill", "--flatten", "--reason", "late").returncode == 0
-    wait_for(lambda: all(sight.held(symbol) == 0 for symbol in SYMBOLS), "flat, one exit sent again")
+    wait_for(
+        lambda: all(sight.held(symbol) == 0 for symbol in SYMBOLS), "flat, one exit sent again"
+    )
     released.set()
     assert between.struck.wait(PATIENCE_S)
-    wait_for(lambda: sum(sight.sold(symbol) for symbol in SYMBOLS) > 40, "the late exit sells again, or is refused")
-    wait_for(lambda: all(sight.held(symbol) == 0 for symbol in SYMBOLS), "what was sold twice is bought back")
+    wait_for(
+        lambda: sum(sight.sold(symbol) for symbol in SYMBOLS) > 40,
+        "the late exit sells again, or is refused",
+    )
+    wait_for(
+        lambda: all(sight.held(symbol) == 0 for symbol in SYMBOLS),
+        "what was sold twice is bought back",
+    )
     wait_for(lambda: status(patang).get("naked") == 0, "nothing naked")
     assert not sight.told("difference")

@@ -1,4 +1,7 @@
-"""Modes against a sandbox that is configured as if it were Kite: what is asked, what is sent, what is only written down."""
+"""Modes against a sandbox that is configured as if it were Kite.
+
+What is asked, what is sent, what is only written down.
+"""
 
 import io
 import json
@@ -57,7 +60,9 @@ def test_real_orders_are_asked_for_by_name(station, kite_like):
         station(RunPlan("live", live=True), "")
 
 
-def test_the_account_is_confirmed_and_nothing_but_it_will_do(station, kite_like, monkeypatch, capsys):
+def test_the_account_is_confirmed_and_nothing_but_it_will_do(
+    station, kite_like, monkeypatch, capsys
+):
     kite = kite_like(speed=None, symbols=NAMES)
     with pytest.raises(OperatorError, match=f"{kite.endpoint.user_id}, not ZZ0001"):
         admitted(station, RunPlan("live", live=True, confirm="ZZ0001"), kite.text)
@@ -66,7 +71,13 @@ def test_the_account_is_confirmed_and_nothing_but_it_will_do(station, kite_like,
         admitted(station, RunPlan("live", live=True), kite.text)
     admitted(station, live(kite), kite.text)
     told = capsys.readouterr().err
-    for part in (kite.endpoint.user_id, "10,00,000.00", "10,000.00", "2,40,000.00", kite.endpoint.rest):
+    for part in (
+        kite.endpoint.user_id,
+        "10,00,000.00",
+        "10,000.00",
+        "2,40,000.00",
+        kite.endpoint.rest,
+    ):
         assert part in told
     assert kite.endpoint.access_token not in told
 
@@ -82,7 +93,8 @@ def test_the_limit_is_taken_as_it_is_shown(typed):
 
 
 @pytest.mark.parametrize(
-    "typed", ["900", "10,000.50", "1_0000", "-10000", "", "₹", "\u0661\u0660\u0660\u0660\u0660", "1e4"]
+    "typed",
+    ["900", "10,000.50", "1_0000", "-10000", "", "₹", "\u0661\u0660\u0660\u0660\u0660", "1e4"],
 )
 def test_any_other_limit_is_refused(typed):
     with pytest.raises(OperatorError, match=r"the limit is 10,000\.00, not"):
@@ -92,7 +104,9 @@ def test_any_other_limit_is_refused(typed):
 @pytest.mark.parametrize(
     ("typed", "why"), [("{user}\n₹10,000\n", ""), ("{user}\n900\n", "limit"), ("{user}\n", "typed")]
 )
-def test_at_a_terminal_the_account_and_the_loss_limit_are_typed(station, kite_like, monkeypatch, typed, why):
+def test_at_a_terminal_the_account_and_the_loss_limit_are_typed(
+    station, kite_like, monkeypatch, typed, why
+):
     kite = kite_like(speed=None, symbols=NAMES)
     monkeypatch.setattr("sys.stdin", Typed(typed.format(user=kite.endpoint.user_id)))
     if why:
@@ -102,11 +116,15 @@ def test_at_a_terminal_the_account_and_the_loss_limit_are_typed(station, kite_li
         admitted(station, RunPlan("live", live=True), kite.text)
 
 
-def test_a_symbol_the_broker_does_not_list_is_told_before_anything_is_asked(station, kite_like, capsys):
+def test_a_symbol_the_broker_does_not_list_is_told_before_anything_is_asked(
+    station, kite_like, capsys
+):
     kite = kite_like(speed=None, symbols=NAMES)
     with pytest.raises(OperatorError, match="not ZZ0001"):
         admitted(
-            station, RunPlan("live", live=True, confirm="ZZ0001"), f'{kite.text}\n[feed]\nwatch = ["INFY", "NOSUCH"]\n'
+            station,
+            RunPlan("live", live=True, confirm="ZZ0001"),
+            f'{kite.text}\n[feed]\nwatch = ["INFY", "NOSUCH"]\n',
         )
     assert "no such symbol on NSE: NOSUCH: left out" in capsys.readouterr().err
 
@@ -118,7 +136,9 @@ def test_the_database_of_another_account_is_refused_before_anything_is_asked(sta
     journal = SqliteJournal(made.state / "desk.db", print)
     journal.append("meta", {"key": "account", "value": "ZZ0001"})
     journal.close()
-    with pytest.raises(BusyError, match=f"belongs to account ZZ0001, the broker says {kite.endpoint.user_id}"):
+    with pytest.raises(
+        BusyError, match=f"belongs to account ZZ0001, the broker says {kite.endpoint.user_id}"
+    ):
         launch.authorise_session(made)
 
 
@@ -205,12 +225,21 @@ def test_a_dry_run_writes_decisions_down_and_sends_nothing(station, kite_like):
     export_table(made.database, "orders", made.state / "orders.json", "json")
     told = json.loads((made.state / "orders.json").read_text())
     names = ("tag", "symbol", "side", "quantity", "order_type", "price")
-    assert [[row[name] for name in names] for row in told] == [[row[name] for name in names] for row in decided]
-    assert {(row["status"], row["filled"], row["reason"]) for row in told} == {("DRY_RUN", 0, "would have been sent")}
-    assert [step.what for step in trace_decision(made.database, decided[0]["tag"]).steps][-2:] == ["intended", "not sent"]
-    assert [(each.code, each.detail) for each in verdicts_of_symbol(made.database, decided[0]["symbol"]) if each.code == "OK"] == [
-        ("OK", "would have been sent")
+    assert [[row[name] for name in names] for row in told] == [
+        [row[name] for name in names] for row in decided
     ]
+    assert {(row["status"], row["filled"], row["reason"]) for row in told} == {
+        ("DRY_RUN", 0, "would have been sent")
+    }
+    assert [step.what for step in trace_decision(made.database, decided[0]["tag"]).steps][-2:] == [
+        "intended",
+        "not sent",
+    ]
+    assert [
+        (each.code, each.detail)
+        for each in verdicts_of_symbol(made.database, decided[0]["symbol"])
+        if each.code == "OK"
+    ] == [("OK", "would have been sent")]
     owner = rows(made.database, "SELECT value FROM meta WHERE key = 'account'")[0]["value"]
     assert owner == f"DRY-{kite.endpoint.user_id}", "a real desk would refuse this database"
 
@@ -246,7 +275,10 @@ def test_a_paper_desk_goes_on_after_a_restart_with_what_it_held(station, kite_li
     assert again.board.header.state == "running", desk.describe()
     assert again.database == made.database
     assert list(again.board.differences.rows) == []
-    ours = {again.desk.kernel.markets[int(p.token)].instrument.symbol for p in desk.kernel.ledger.account_positions()}
+    ours = {
+        again.desk.kernel.markets[int(p.token)].instrument.symbol
+        for p in desk.kernel.ledger.account_positions()
+    }
     assert ours >= {symbol for symbol, quantity in before.items() if quantity}
     assert again.board.header.naked == 0
     again.close()
@@ -257,7 +289,7 @@ def test_a_shadow_day_pairs_every_real_order_with_a_twin(station, kite_like, cap
     kite = kite_like(speed=None, symbols=NAMES, start="14:45")
     made, books = run_day(
         station, kite, RunPlan("shadow", live=True, confirm=kite.endpoint.user_id), EAGER
-    )  # fmt: skip
+    )
     fills = rows(made.database, "SELECT * FROM fills")
     assert len(fills) == len(books["trades"]) > 5
     pairs = {row["order_id"]: row for row in rows(made.database, "SELECT * FROM shadow")}
@@ -269,7 +301,10 @@ def test_a_shadow_day_pairs_every_real_order_with_a_twin(station, kite_like, cap
         assert pairs[order_id]["sent"] <= pairs[order_id]["real_first"]
     both = [row for row in pairs.values() if row["real_filled"] and row["twin_filled"]]
     assert len(both) > len(filled) / 2
-    away = [abs(r["real_value"] / r["real_filled"] / (r["twin_value"] / r["twin_filled"]) - 1) for r in both]
+    away = [
+        abs(r["real_value"] / r["real_filled"] / (r["twin_value"] / r["twin_filled"]) - 1)
+        for r in both
+    ]
     assert max(away) < 0.005
     shown = {row.name: row.text for row in made.board.risk.rows}
     assert shown["Twins compared"] == str(len(both))
@@ -279,10 +314,12 @@ def test_a_shadow_day_pairs_every_real_order_with_a_twin(station, kite_like, cap
     assert told["summary"]["both"] == len(both)
     assert {each["order_id"] for each in told["orders"]} == pairs.keys()
     cost = sum(
-        (1 if r["side"] == "BUY" else -1) * (r["real_value"] / r["real_filled"] - r["twin_value"] / r["twin_filled"])
-        * min(r["real_filled"], r["twin_filled"]) / 100
+        (1 if r["side"] == "BUY" else -1)
+        * (r["real_value"] / r["real_filled"] - r["twin_value"] / r["twin_filled"])
+        * min(r["real_filled"], r["twin_filled"])
+        / 100
         for r in both
-    )  # fmt: skip
+    )
     assert told["summary"]["cost"] == pytest.approx(cost, abs=0.01)
 
 
@@ -303,14 +340,18 @@ def test_budgets_the_account_cannot_pay_for_hold_entries_back_until_it_can(stati
     time.sleep(1.0)
     assert rows(made.database, "SELECT * FROM intents") == []
     desk.kernel.limits.max_exposure = 200_000_00
-    wait_for(lambda: made.board.header.state == "running", "it goes on once the limit is low enough")
+    wait_for(
+        lambda: made.board.header.state == "running", "it goes on once the limit is low enough"
+    )
     made.close()
 
 
 # a session that ends
 
 
-def test_a_token_that_dies_holds_entries_back_and_the_next_login_goes_on_without_a_restart(station, kite_like):
+def test_a_token_that_dies_holds_entries_back_and_the_next_login_goes_on_without_a_restart(
+    station, kite_like
+):
     kite = kite_like(speed=20.0, symbols=NAMES, start="09:20")
     made = admitted(station, live(kite), kite.text + EAGER)
     desk = made.open()
@@ -318,7 +359,9 @@ def test_a_token_that_dies_holds_entries_back_and_the_next_login_goes_on_without
     def told(text):
         return [row for row in made.board.events if text in row.text]
 
-    wait_for(lambda: made.board.header.state == "running" and made.board.positions.rows, "it trades")
+    wait_for(
+        lambda: made.board.header.state == "running" and made.board.positions.rows, "it trades"
+    )
     session = kite.session()
     wait_for(lambda: told("the session with Kite has ended"), "the operator is told")
     wait_for(lambda: made.board.header.state == "read-only", "entries are held back")
@@ -329,7 +372,9 @@ def test_a_token_that_dies_holds_entries_back_and_the_next_login_goes_on_without
     kite.keep(session)
     wait_for(
         lambda: told("logged in again"),
-        lambda: f"it finds the login: {made.board.header} {[row.text for row in made.board.events][-60:]}",
+        lambda: (
+            f"it finds the login: {made.board.header} {[row.text for row in made.board.events][-60:]}"
+        ),
     )
     wait_for(lambda: made.board.header.state == "running", "it trades again")
     went_on = made.board.header.now

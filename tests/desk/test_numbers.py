@@ -1,4 +1,7 @@
-"""Every number there is through the real doors of a running desk: nobody's number ends a thread, or latches, or is sent."""
+"""Every number there is through the real doors of a running desk.
+
+Nobody's number ends a thread, or latches, or is sent.
+"""
 
 import itertools
 import json
@@ -14,12 +17,44 @@ from engine.ops.control_socket import send_request, socket_path
 from tests.desk.support import get, rows, status, wait_for
 from tests.desk.test_lying_network import CONFIG, SYMBOLS, Between
 
-NUMBERS = ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", "1e300", "-1e300", "1e12", "-5.0", "-7", str(2**63),
-           str(-(2**63)), "9000000000000000000", "1" + "0" * 25, "1" + "0" * 400]  # fmt: skip
-FIELDS = ("quantity", "stop", "target", "price", "trigger", "minutes", "legs", "disclosed", "protection")
+NUMBERS = [
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "1e999",
+    "-1e999",
+    "1e300",
+    "-1e300",
+    "1e12",
+    "-5.0",
+    "-7",
+    str(2**63),
+    str(-(2**63)),
+    "9000000000000000000",
+    "1" + "0" * 25,
+    "1" + "0" * 400,
+]
+FIELDS = (
+    "quantity",
+    "stop",
+    "target",
+    "price",
+    "trigger",
+    "minutes",
+    "legs",
+    "disclosed",
+    "protection",
+)
 CHANGES = ("quantity", "price", "trigger")
 FIGURES = {
-    "/orders": ("quantity", "filled_quantity", "instrument_token", "price", "trigger_price", "average_price"),
+    "/orders": (
+        "quantity",
+        "filled_quantity",
+        "instrument_token",
+        "price",
+        "trigger_price",
+        "average_price",
+    ),
     "/trades": ("quantity", "instrument_token", "average_price"),
     "/gtt/triggers": ("id", "last_price", "quantity", "price", "trigger_values"),
     "/portfolio/positions": ("quantity", "instrument_token", "average_price", "multiplier"),
@@ -44,7 +79,10 @@ class Numbers(Between):
         """Return what is answered to a reading."""
         with self._lock:
             self._reads[path] = self._reads.get(path, 0) + 1
-            if self._reads[path] % 2 or (lie := next(self.waiting.get(path, iter(())), None)) is None:
+            if (
+                self._reads[path] % 2
+                or (lie := next(self.waiting.get(path, iter(())), None)) is None
+            ):
                 return content
             key, number = lie
             mark = "\x1fnumber\x1f"
@@ -77,8 +115,12 @@ class _Spoiler:
     def done(self):
         head, _, content = self._held.partition(b"\r\n\r\n")
         content = self._spoil(content)
-        lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"content-length")]
-        self._file.write(b"\r\n".join([*lines, b"Content-Length: %d" % len(content), b"", b""]) + content)
+        lines = [
+            line for line in head.split(b"\r\n") if not line.lower().startswith(b"content-length")
+        ]
+        self._file.write(
+            b"\r\n".join([*lines, b"Content-Length: %d" % len(content), b"", b""]) + content
+        )
         self._file.flush()
         return self._file
 
@@ -89,15 +131,24 @@ def _with(item, key, value):
         return [_with(each, key, value) for each in item]
     if not isinstance(item, dict):
         return item
-    whole = {name: [value] if isinstance(part, list) else value for name, part in item.items() if name == key}
-    return {name: whole[name] if name in whole else _with(part, key, value) for name, part in item.items()}
+    whole = {
+        name: [value] if isinstance(part, list) else value
+        for name, part in item.items()
+        if name == key
+    }
+    return {
+        name: whole[name] if name in whole else _with(part, key, value)
+        for name, part in item.items()
+    }
 
 
 @pytest.fixture
 def exchange(patang, request):
     """An exchange; where every number is to be told, a fast one with shares of the owner's."""
     every = request.node.get_closest_marker("soak") is not None
-    with patang.serving(SPEED if every else 1, options=("--holding", "WIPRO:10:250") if every else ()) as endpoint:
+    with patang.serving(
+        SPEED if every else 1, options=("--holding", "WIPRO:10:250") if every else ()
+    ) as endpoint:
         yield endpoint
 
 
@@ -111,7 +162,9 @@ def between(exchange):
 @pytest.fixture
 def desk(patang, exchange, between):
     endpoint = exchange | {"rest": between.rest}
-    text = CONFIG.format(watched=json.dumps(SYMBOLS), **endpoint).replace("poll_s = 2.0", "poll_s = 1.0")
+    text = CONFIG.format(watched=json.dumps(SYMBOLS), **endpoint).replace(
+        "poll_s = 2.0", "poll_s = 1.0"
+    )
     (patang.home / "config.toml").write_text(text.replace("[feed]", "[feed]\nbands_every_s = 1"))
     with patang.running("read-only") as running:
         yield running
@@ -142,14 +195,22 @@ def literal(monkeypatch):
 
     dumps = json.dumps
     monkeypatch.setattr(
-        control_socket.json, "dumps", lambda item, **more: item["text"] if isinstance(item, _Line) else dumps(item, **more)
+        control_socket.json,
+        "dumps",
+        lambda item, **more: item["text"] if isinstance(item, _Line) else dumps(item, **more),
     )
 
 
 def tickets():
     """Yield (act, detail) of every number in every field."""
     for act, key, number in itertools.product(("preview", "order"), FIELDS, NUMBERS):
-        fields = {"symbol": '"INFY"', "side": '"BUY"', "quantity": "1", "stop": "2", "price": "1500"} | {key: number}
+        fields = {
+            "symbol": '"INFY"',
+            "side": '"BUY"',
+            "quantity": "1",
+            "stop": "2",
+            "price": "1500",
+        } | {key: number}
         yield act, "{" + ", ".join(f'"{name}": {value}' for name, value in fields.items()) + "}"
     for key, number in itertools.product(CHANGES, NUMBERS):
         yield "modify", f'{{"order": "1", "{key}": {number}}}'
@@ -164,19 +225,31 @@ def asked_for(patang, exchange):
     door, tried = socket_path(patang.state()), 0
     numbers = []
     for act, detail in tickets():
-        numbers.append(raw(door, json.dumps({"cmd": "submit", "act": act, "detail": detail}))["number"])
+        numbers.append(
+            raw(door, json.dumps({"cmd": "submit", "act": act, "detail": detail}))["number"]
+        )
     for name, number in itertools.product([*NAMES, "budget.mine"], NUMBERS):
-        told = raw(door, f'{{"cmd": "limit", "name": "{name}", "value": {number}, "reason": "r", "confirmed": true}}')
-        assert name in str(told.get("error", "not a change of a limit")) or "not a" in str(told["error"]), told
+        told = raw(
+            door,
+            f'{{"cmd": "limit", "name": "{name}", "value": {number}, "reason": "r", "confirmed": true}}',
+        )
+        assert name in str(told.get("error", "not a change of a limit")) or "not a" in str(
+            told["error"]
+        ), told
         tried += 1
-    for key, number in itertools.product(("number", "cmd", "token", "reason", "act", "detail"), NUMBERS):
+    for key, number in itertools.product(
+        ("number", "cmd", "token", "reason", "act", "detail"), NUMBERS
+    ):
         assert "error" in raw(door, f'{{"cmd": "nothing", "{key}": {number}}}')
         tried += 1
     for number in NUMBERS:
         raw(door, f'{{"cmd": "answer", "number": {number}}}')
         tried += 1
     for number in numbers:
-        told = wait_for(lambda number=number: send_request(door, {"cmd": "answer", "number": number})["answer"], "an answer")
+        told = wait_for(
+            lambda number=number: send_request(door, {"cmd": "answer", "number": number})["answer"],
+            "an answer",
+        )
         assert told.startswith(("refused: ", "done: decided")), told
         tried += 1
     assert well(patang)
@@ -186,11 +259,17 @@ def asked_for(patang, exchange):
 
 
 def lied_to(patang, between, lies, seconds, meanwhile=lambda: None):
-    """Have a desk with a position told lies, a reading apart, for so long or until all are told; return how many were."""
+    """Have a desk with a position told lies, a reading apart, for so long or until all are told.
+
+    Return how many were.
+    """
     done = None
     while done is None or done.returncode:
         done = patang.call("order", "buy", "INFY", 10, "--stop", 15, "--yes")
-    wait_for(lambda: (s := status(patang)) and s["positions"] and not s["naked"], "a position with its stop")
+    wait_for(
+        lambda: (s := status(patang)) and s["positions"] and not s["naked"],
+        "a position with its stop",
+    )
     for path in FIGURES:
         between.waiting[path] = iter([lie[1:] for lie in lies if lie[0] == path])
     ends = time.monotonic() + seconds
@@ -226,11 +305,19 @@ class Owner:
         self._next = time.monotonic() + 0.5
         for side in ("BUY", "SELL"):
             fields = {
-                "exchange": "NSE", "tradingsymbol": "ITC", "transaction_type": side, "quantity": 1, "product": "MIS",
-                "order_type": "MARKET", "validity": "DAY", "market_protection": -1,
-            }  # fmt: skip
+                "exchange": "NSE",
+                "tradingsymbol": "ITC",
+                "transaction_type": side,
+                "quantity": 1,
+                "product": "MIS",
+                "order_type": "MARKET",
+                "validity": "DAY",
+                "market_protection": -1,
+            }
             token = f"token {self._exchange['api_key']}:{self._exchange['access_token']}"
-            request = Request(self._exchange["rest"] + "/orders/regular", urlencode(fields).encode())
+            request = Request(
+                self._exchange["rest"] + "/orders/regular", urlencode(fields).encode()
+            )
             request.add_header("Authorization", token)
             urlopen(request, timeout=10).close()
 

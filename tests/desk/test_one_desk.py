@@ -51,7 +51,10 @@ def test_a_second_desk_is_refused_in_one_line_before_anything_is_started(patang,
 def test_stop_ends_the_desks_that_run_and_waits_for_it(patang, held):
     assert one_line(patang.call("stop", "--mode", "paper"), 3) == "patang: no paper desk is running"
     done = patang.call("stop", "--json")
-    assert (done.returncode, json.loads(done.stdout)) == (0, {"mode": "SANDBOX", "state": "stopped"})
+    assert (done.returncode, json.loads(done.stdout)) == (
+        0,
+        {"mode": "SANDBOX", "state": "stopped"},
+    )
     assert held.wait(PATIENCE_S) == 0
     assert one_line(patang.call("stop"), 3) == "patang: no desk is running"
 
@@ -59,8 +62,9 @@ def test_stop_ends_the_desks_that_run_and_waits_for_it(patang, held):
 def test_status_shows_a_desk_that_does_not_answer_yet(patang, held):
     done = patang.call("status", "--json")
     assert (done.returncode, json.loads(done.stdout)) == (
-        0, {"mode": "SANDBOX", "state": "no answer", "process": held.pid},
-    )  # fmt: skip
+        0,
+        {"mode": "SANDBOX", "state": "no answer", "process": held.pid},
+    )
 
 
 def test_a_desk_that_was_killed_holds_nothing(patang, held):
@@ -89,7 +93,12 @@ def test_a_hang_up_ends_a_demo_unless_nohup_keeps_it_from_us(monkeypatch, tmp_pa
     station = DeskSession(DeskConfig(), RunPlan(fleeting=True))
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
     try:
-        with handling_signals(station, ForcedEnding(station), lambda: heard.append("halt"), lambda: heard.append("leave")) as caught:
+        with handling_signals(
+            station,
+            ForcedEnding(station),
+            lambda: heard.append("halt"),
+            lambda: heard.append("leave"),
+        ) as caught:
             os.kill(os.getpid(), signal.SIGHUP)
     finally:
         signal.signal(signal.SIGHUP, before)

@@ -89,10 +89,18 @@ def test_a_strategy_that_fails_before_the_day_begins_is_told_of_and_the_desk_ope
     kept = trace_decision(made.database, "moving_average_cross").steps
     assert [step.text.splitlines() for step in kept] == [list(mark.trace)]
     assert any("in broken" in line for line in (made.state / "patang.log").read_text().splitlines())
-    wrong, right = (made.desk.submit("acknowledge", detail=name) for name in ("momentum_ladder", mark.strategy))
+    wrong, right = (
+        made.desk.submit("acknowledge", detail=name) for name in ("momentum_ladder", mark.strategy)
+    )
     wait_for(lambda: made.desk.answer(right), "the desk has answered")
-    assert made.desk.answer(wrong) == "refused: momentum_ladder is not marked; marked: moving_average_cross"
-    assert made.desk.answer(right) == "done: moving_average_cross is no longer marked; it stays stopped"
+    assert (
+        made.desk.answer(wrong)
+        == "refused: momentum_ladder is not marked; marked: moving_average_cross"
+    )
+    assert (
+        made.desk.answer(right)
+        == "done: moving_average_cross is no longer marked; it stays stopped"
+    )
     assert made.board.failures.rows == []
 
 
@@ -114,11 +122,15 @@ symbols = ["INFY", "NIFTY 50"]
 
 
 def test_what_is_only_watched_is_sent_in_brief_and_in_full_once_it_is_held(station):
-    sandbox = Sandbox(SandboxConfig(speed=5.0, start="10:00", symbols=("INFY", "TCS", "SBIN"), limits=False))
+    sandbox = Sandbox(
+        SandboxConfig(speed=5.0, start="10:00", symbols=("INFY", "TCS", "SBIN"), limits=False)
+    )
     endpoint = sandbox.start()
     try:
         fields = ("rest", "ws", "api_key", "access_token")
-        made = station(RunPlan("sandbox"), WATCHED.format(**{name: getattr(endpoint, name) for name in fields}))
+        made = station(
+            RunPlan("sandbox"), WATCHED.format(**{name: getattr(endpoint, name) for name in fields})
+        )
         desk = made.open()
         wait_for(lambda: made.board.header.state == "running", "the desk runs")
 
@@ -131,7 +143,10 @@ def test_what_is_only_watched_is_sent_in_brief_and_in_full_once_it_is_held(stati
         assert markets["NIFTY 50"].listeners
         assert not markets["SBIN"].listeners
         assert (markets["SBIN"].bid, markets["TCS"].bid) == (0.0, 0.0)
-        tickets = [{"symbol": name, "side": "BUY", "quantity": 2, "stop": 4.0} for name in ("SBIN", "NIFTY 50")]
+        tickets = [
+            {"symbol": name, "side": "BUY", "quantity": 2, "stop": 4.0}
+            for name in ("SBIN", "NIFTY 50")
+        ]
 
         def ask(ticket):
             number = desk.submit("order", detail=json.dumps(ticket))

@@ -70,7 +70,11 @@ def last_price(patang, symbol):
 
     def worth():
         try:
-            said.append(order_requests.submit_act((socket_path(patang.state()), "SANDBOX"), "preview", wanted))
+            said.append(
+                order_requests.submit_act(
+                    (socket_path(patang.state()), "SANDBOX"), "preview", wanted
+                )
+            )
         except OperatorError as refusal:
             said.append(str(refusal))
         return re.search(r'"value": ([\d.]+)', said[-1])
@@ -79,12 +83,32 @@ def last_price(patang, symbol):
     return float(found[1])
 
 
-def test_orders_of_every_kind_reach_the_exchange_as_what_they_are_and_come_back(patang, exchange, desk):
+def test_orders_of_every_kind_reach_the_exchange_as_what_they_are_and_come_back(
+    patang, exchange, desk
+):
     price = round(last_price(patang, "ITC") * 0.96 * 20) / 20
-    limit = hand(patang, "order", "buy", "ITC", 100, "--stop", 2, "--price", price, "--disclosed", 20, "--yes")
+    limit = hand(
+        patang,
+        "order",
+        "buy",
+        "ITC",
+        100,
+        "--stop",
+        2,
+        "--price",
+        price,
+        "--disclosed",
+        20,
+        "--yes",
+    )
     wait_for(lambda: ours(patang, limit)["status"] == "OPEN", "the limit order rests")
     [row] = there(exchange, ours(patang, limit)["tag"])
-    assert (row["order_type"], row["price"], row["disclosed_quantity"], row["status"]) == ("LIMIT", price, 20, "OPEN")
+    assert (row["order_type"], row["price"], row["disclosed_quantity"], row["status"]) == (
+        "LIMIT",
+        price,
+        20,
+        "OPEN",
+    )
 
     lower = round(price - 0.05, 2)
     hand(patang, "modify", limit, "--price", lower, "--quantity", 120)
@@ -94,21 +118,53 @@ def test_orders_of_every_kind_reach_the_exchange_as_what_they_are_and_come_back(
     wait_for(lambda: ours(patang, limit)["status"] == "CANCELLED", "it is cancelled")
 
     ttl = hand(
-        patang, "order", "buy", "ITC", 10, "--stop", 2, "--price", price, "--validity", "TTL", "--minutes", 1, "--yes"
+        patang,
+        "order",
+        "buy",
+        "ITC",
+        10,
+        "--stop",
+        2,
+        "--price",
+        price,
+        "--validity",
+        "TTL",
+        "--minutes",
+        1,
+        "--yes",
     )
     iceberg = hand(
-        patang, "order", "buy", "ITC", 100, "--stop", 2, "--price", price, "--variety", "iceberg", "--legs", 4, "--yes"
+        patang,
+        "order",
+        "buy",
+        "ITC",
+        100,
+        "--stop",
+        2,
+        "--price",
+        price,
+        "--variety",
+        "iceberg",
+        "--legs",
+        4,
+        "--yes",
     )
     wait_for(lambda: ours(patang, iceberg)["status"] == "OPEN", "the iceberg rests")
     [leg] = there(exchange, ours(patang, iceberg)["tag"])
     assert (leg["variety"], leg["quantity"]) == ("iceberg", 25)
-    wait_for(lambda: ours(patang, ttl)["status"] == "CANCELLED", "a minute of the exchange has passed")
+    wait_for(
+        lambda: ours(patang, ttl)["status"] == "CANCELLED", "a minute of the exchange has passed"
+    )
 
-    waits = hand(patang, "order", "buy", "INFY", 10, "--stop", 2, "--trigger", rise(patang), "--yes")
+    waits = hand(
+        patang, "order", "buy", "INFY", 10, "--stop", 2, "--trigger", rise(patang), "--yes"
+    )
     wait_for(lambda: ours(patang, waits)["status"] == "TRIGGER_PENDING", "the SL-M order waits")
     assert there(exchange, ours(patang, waits)["tag"])[0]["order_type"] == "SL-M"
 
-    refused = patang.run("order", "buy", "ITC", 10, "--stop", 2, "--price", price, "--variety", "amo", "--yes")
+    refused = patang.run(
+        "order", "buy", "ITC", 10, "--stop", 2, "--price", price, "--variety", "amo", "--yes"
+    )
     assert refused.returncode == 2
     assert refused.stderr.startswith("patang: refused: SESSION: "), refused.stderr
 
@@ -117,17 +173,40 @@ def rise(patang):
     return round(last_price(patang, "INFY") * 1.06, 0)
 
 
-def test_intraday_and_cover_positions_stand_protected_survive_a_death_and_leave(patang, exchange, desk):
+def test_intraday_and_cover_positions_stand_protected_survive_a_death_and_leave(
+    patang, exchange, desk
+):
     short = hand(patang, "order", "sell", "TCS", 10, "--stop", 2, "--product", "MIS", "--yes")
-    cover = hand(patang, "order", "buy", "SBIN", 10, "--stop", 2, "--product", "MIS", "--variety", "co", "--yes")
+    cover = hand(
+        patang,
+        "order",
+        "buy",
+        "SBIN",
+        10,
+        "--stop",
+        2,
+        "--product",
+        "MIS",
+        "--variety",
+        "co",
+        "--yes",
+    )
     gone = hand(patang, "order", "buy", "ITC", 100, "--bare", "--validity", "IOC", "--yes")
     wait_for(lambda: len(waiting(exchange)) == 2, "both stops wait for their triggers")
     stops = {row["tradingsymbol"]: row for row in waiting(exchange)}
-    assert (stops["TCS"]["transaction_type"], stops["TCS"]["quantity"], stops["TCS"]["product"]) == ("BUY", 10, "MIS")
+    assert (
+        stops["TCS"]["transaction_type"],
+        stops["TCS"]["quantity"],
+        stops["TCS"]["product"],
+    ) == ("BUY", 10, "MIS")
     assert (stops["SBIN"]["variety"], stops["SBIN"]["parent_order_id"]) == (
-        "co", there(exchange, ours(patang, cover)["tag"])[0]["order_id"],
-    )  # fmt: skip
-    wait_for(lambda: ours(patang, gone)["status"] in {"COMPLETE", "CANCELLED"}, "the immediate order is over")
+        "co",
+        there(exchange, ours(patang, cover)["tag"])[0]["order_id"],
+    )
+    wait_for(
+        lambda: ours(patang, gone)["status"] in {"COMPLETE", "CANCELLED"},
+        "the immediate order is over",
+    )
     wait_for(lambda: status(patang).get("naked") == 0, "nothing is naked")
     assert ours(patang, short)["status"] == "COMPLETE"
 
@@ -135,10 +214,18 @@ def test_intraday_and_cover_positions_stand_protected_survive_a_death_and_leave(
     desk.wait(PATIENCE_S)
     again = patang.start("run", "--no-ui", stdout=-3, stderr=-3)
     try:
-        wait_for(lambda: (s := status(patang)) and s["state"] == "running" and s["naked"] == 0, "as it was")
-        assert {row["order_id"] for row in waiting(exchange)} == {row["order_id"] for row in stops.values()}
+        wait_for(
+            lambda: (s := status(patang)) and s["state"] == "running" and s["naked"] == 0,
+            "as it was",
+        )
+        assert {row["order_id"] for row in waiting(exchange)} == {
+            row["order_id"] for row in stops.values()
+        }
         assert patang.run("kill", "--flatten", "--reason", "enough").returncode == 0
-        wait_for(lambda: not any(position["quantity"] for position in positions(exchange)), "everything is flat")
+        wait_for(
+            lambda: not any(position["quantity"] for position in positions(exchange)),
+            "everything is flat",
+        )
         assert waiting(exchange) == []
     finally:
         again.send_signal(signal.SIGTERM)

@@ -1,4 +1,7 @@
-"""A desk's day against a backtest of it: in lockstep on minutes whose price stands still, clean and with something wrong."""
+"""A desk's day against a backtest of it.
+
+In lockstep on minutes whose price stands still, clean and with something wrong.
+"""
 
 import json
 from datetime import date
@@ -36,7 +39,10 @@ leave = "15:15 INFY, 15:25 SBIN"
 
 @pytest.fixture
 def tape(tmp_path, monkeypatch):
-    """Return a folder with two days of two symbols whose price stands still within each minute; they are the history, too."""
+    """Return a folder with two days of two symbols whose price stands still within each minute.
+
+    They are the history, too.
+    """
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "tape"
     folder.mkdir()
@@ -53,10 +59,15 @@ def tape(tmp_path, monkeypatch):
 
 @pytest.fixture
 def compared(station, tape, tmp_path, monkeypatch, capsys):
-    """Return what runs half an hour of a desk in lockstep and compares it; `acts` are called with the station at a time of day."""
+    """Return what runs half an hour of a desk in lockstep and compares it.
+
+    `acts` are called with the station at a time of day.
+    """
 
     def compare(mode="paper", *, acts=None, faults=(), text=STRATEGY, bars="live", meanwhile=None):
-        monkeypatch.setattr(tui.exchange, "SandboxConfig", partial(SandboxConfig, faults=tuple(faults)))
+        monkeypatch.setattr(
+            tui.exchange, "SandboxConfig", partial(SandboxConfig, faults=tuple(faults))
+        )
         made = station(RunPlan(mode, tape, DAY, (), 0.0, start="15:00"), text)
         scripted.ACTS.update({clock: partial(act, made) for clock, act in (acts or {}).items()})
         made.open().join(PATIENCE_S)
@@ -85,9 +96,13 @@ def found(told):
     return {name for name, rupees in told["causes"].items() if abs(rupees) >= 1.0}
 
 
-def test_a_paper_day_on_prices_that_stand_still_is_its_backtest_by_what_the_journal_says(compared, tmp_path, capsys):
+def test_a_paper_day_on_prices_that_stand_still_is_its_backtest_by_what_the_journal_says(
+    compared, tmp_path, capsys
+):
     told = compared(
-        meanwhile=lambda: (tmp_path / "config.toml").write_text(STRATEGY.replace("15:02 INFY", "15:03 SBIN"))
+        meanwhile=lambda: (tmp_path / "config.toml").write_text(
+            STRATEGY.replace("15:02 INFY", "15:03 SBIN")
+        )
     )
     assert (told["parity"], told["same"], told["bars"]) == (100.0, 5, "live")
     assert told["warnings"] == []
@@ -95,12 +110,23 @@ def test_a_paper_day_on_prices_that_stand_still_is_its_backtest_by_what_the_jour
     assert (told["causes"]["unexplained"], told["causes"]["timing"]) == (0.0, 0.0)
     kept = kept_day(Path(told["database"]), date(2024, 6, 4), {})
     assert kept.ran[0]["strategies"]["told"]["enter"] == "15:02 INFY, 15:10 SBIN, 15:20 INFY"
-    assert (kept.ran[0]["limits"]["max_positions"], kept.cash, len(kept.ran)) == (90, 10_00_000_00, 1)
-    assert run_command(["parity", "--mode", "paper"]) == 0, "without a day it is the last one of the journal"
+    assert (kept.ran[0]["limits"]["max_positions"], kept.cash, len(kept.ran)) == (
+        90,
+        10_00_000_00,
+        1,
+    )
+    assert run_command(["parity", "--mode", "paper"]) == 0, (
+        "without a day it is the last one of the journal"
+    )
     assert capsys.readouterr().out.startswith("Parity 100.00%")
-    assert run_command(["parity", "--mode", "paper", "--folder", str(tmp_path / "nowhere"), "--json"]) == 0
+    assert (
+        run_command(["parity", "--mode", "paper", "--folder", str(tmp_path / "nowhere"), "--json"])
+        == 0
+    )
     told = json.loads(capsys.readouterr().out)
-    assert (told["parity"], told["warnings"]) == (100.0, []), "what the desk was warmed up with stands beside its bars"
+    assert (told["parity"], told["warnings"]) == (100.0, []), (
+        "what the desk was warmed up with stands beside its bars"
+    )
     assert run_command(["parity", "--mode", "paper", "--date", "2024-06-03"]) == 1
     assert "was not open on 2024-06-03; it was on 2024-06-04" in capsys.readouterr().err
     assert run_command(["parity", "--history"]) == 0
@@ -123,20 +149,27 @@ def test_what_a_kill_switch_has_left_and_kept_from_entering_is_the_operators(com
 
 def test_an_exit_and_an_order_by_hand_are_the_operators(compared):
     def leave(made):
-        made.desk.submit("exit", next(int(each.token) for each in made.desk.kernel.ledger.account_positions()))
+        made.desk.submit(
+            "exit", next(int(each.token) for each in made.desk.kernel.ledger.account_positions())
+        )
 
     ticket = json.dumps({"symbol": "SBIN", "side": "BUY", "quantity": 7, "stop": 2.0})
-    told = compared(acts={"15:05": leave, "15:06": lambda made: made.desk.submit("order", detail=ticket)})
+    told = compared(
+        acts={"15:05": leave, "15:06": lambda made: made.desk.submit("order", detail=ticket)}
+    )
     assert found(told) == {"operator"}
     other = [each for each in told["differences"] if not each["same"]]
     assert {each["cause"] for each in other} == {"operator"}
     assert [(each["symbol"], each["kind"], each["desk"][:5]) for each in other][:2] == [
-        ("INFY", "leave", "15:05"), ("SBIN", "enter", "15:06"),
-    ]  # fmt: skip
+        ("INFY", "leave", "15:05"),
+        ("SBIN", "enter", "15:06"),
+    ]
 
 
 def test_a_limit_that_was_lowered_is_the_operators(compared):
-    limit = json.dumps({"name": "max_positions", "value": 1, "reason": "quiet", "who": "operator", "before": 90})
+    limit = json.dumps(
+        {"name": "max_positions", "value": 1, "reason": "quiet", "who": "operator", "before": 90}
+    )
     told = compared(acts={"15:04": lambda made: made.desk.submit("limit", detail=limit)})
     assert found(told) == {"operator"}
     assert any("max_positions set to 1: quiet" in each["why"] for each in told["differences"])

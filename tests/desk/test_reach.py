@@ -60,7 +60,9 @@ def desk(patang):
         home.mkdir()
         (home / "config.toml").write_text(f"[desk]\nstate_dir = '{home}/state'\n")
         command = [sys.executable, "-c", DESK, str(home / "config.toml"), manner]
-        process = subprocess.Popen(command, env=patang.environment, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command, env=patang.environment, stdout=subprocess.PIPE, text=True
+        )
         patang.started.append(process)
         assert process.stdout.readline() == "up\n"
         return process, home / "state" / "paper"
@@ -78,7 +80,12 @@ def test_a_desk_is_reached_from_anywhere_whatever_the_configuration_there(patang
         (patang.home / "config.toml").write_bytes(text)
         done = patang.call("kill", "--reason", name, "--json")
         mine = answers(done)[str(folder)]
-        assert (done.returncode, mine["by"], mine["kill"], mine["kill_reason"]) == (0, ["socket"], "halt", name)
+        assert (done.returncode, mine["by"], mine["kill"], mine["kill_reason"]) == (
+            0,
+            ["socket"],
+            "halt",
+            name,
+        )
         assert len(done.stderr.splitlines()) == (name not in {"none", "another"})
         assert process.stdout.readline() == "halt\n"
         assert KillSwitch(folder / "KILL").latch.reason == name
@@ -89,8 +96,12 @@ def test_a_desk_is_reached_from_anywhere_whatever_the_configuration_there(patang
         assert released.returncode == 0, released.stderr
         told = json.loads(released.stdout)
         assert told == {
-            "mode": "PAPER", "folder": str(folder), "resumed": True, "was": name, "file": "was gone",
-        }  # fmt: skip
+            "mode": "PAPER",
+            "folder": str(folder),
+            "resumed": True,
+            "was": name,
+            "file": "was gone",
+        }
         assert process.stdout.readline() == "released\n"
     assert json.loads(patang.call("status", "--json").stdout)["mode"] == "PAPER"
     (patang.home / "config.toml").write_bytes(ELSEWHERE["no TOML"])
@@ -115,7 +126,9 @@ def test_a_reason_of_any_length_latches(patang, desk):
 
 def test_a_desk_that_does_not_understand_is_latched_by_its_file(patang, desk, monkeypatch):
     process, folder = desk("hangs")
-    monkeypatch.setattr("tui.commands.desk.kill_commands.send_request", lambda *_: {"error": "not a request"})
+    monkeypatch.setattr(
+        "tui.commands.desk.kill_commands.send_request", lambda *_: {"error": "not a request"}
+    )
     mine = answers(patang.call("kill", "--json"))[str(folder)]
     assert (mine["by"], KillSwitch(folder / "KILL").latch.level) == (["file", "signal"], "halt")
     assert process.stdout.readline() == "halt\n"
@@ -123,7 +136,14 @@ def test_a_desk_that_does_not_understand_is_latched_by_its_file(patang, desk, mo
 
 @pytest.mark.parametrize(
     "command",
-    [["cancel"], ["modify"], ["trace"], ["limits", "set"], ["tax", "--fy"], ["export", "bars", "--symbol"]],
+    [
+        ["cancel"],
+        ["modify"],
+        ["trace"],
+        ["limits", "set"],
+        ["tax", "--fy"],
+        ["export", "bars", "--symbol"],
+    ],
 )
 def test_no_text_on_the_command_line_is_longer_than_any_use_of_it(patang, command):
     assert "characters are too many" in one_line(
@@ -150,8 +170,11 @@ def test_a_desk_that_does_not_answer_is_reached_by_file_and_signal(patang, desk)
 def test_whoever_got_the_number_of_a_desk_that_ended_is_sent_nothing(patang, desk):
     process, folder = desk("hangs")
     entry = next((patang.home / "run" / "patang").iterdir())
-    sleeper = subprocess.Popen([sys.executable, "-S", "-c", "import time; print('up', flush=True); time.sleep(600)"],
-                               stdout=subprocess.PIPE, text=True)  # fmt: skip
+    sleeper = subprocess.Popen(
+        [sys.executable, "-S", "-c", "import time; print('up', flush=True); time.sleep(600)"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     patang.started.append(sleeper)
     sleeper.stdout.readline()
     process.kill()
@@ -180,10 +203,18 @@ def latched(folders):
 def test_every_mode_is_latched_before_anything_is_printed(patang, three):
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            patang.command("kill"), stdout=full, stderr=subprocess.PIPE, text=True, cwd=patang.home,
-            env=patang.environment, check=False,
-        )  # fmt: skip
-    assert (done.returncode, done.stderr) == (1, "patang: the output: no space left on device: free some space\n")
+            patang.command("kill"),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=patang.home,
+            env=patang.environment,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (
+        1,
+        "patang: the output: no space left on device: free some space\n",
+    )
     assert latched(three) == ["live", "paper", "sandbox"]
     assert not (patang.state("live").parent / "instruments" / "KILL").exists(), "no desk's folder"
 
@@ -212,20 +243,35 @@ def test_a_release_is_of_the_one_mode_that_is_named(patang, three):
     assert latched(three) == ["live", "paper", "sandbox"]
     assert patang.call("resume", "--reason", "x", "--mode", "paper").returncode == 0
     assert latched(three) == ["live", "sandbox"]
-    assert one_line(patang.call("resume", "--reason", "x", "--mode", "paper"), 1) == "patang: no paper desk is latched"
+    assert (
+        one_line(patang.call("resume", "--reason", "x", "--mode", "paper"), 1)
+        == "patang: no paper desk is latched"
+    )
 
 
 def test_a_latch_that_only_the_database_holds_is_found_and_released(patang, three):
     database = patang.state("live") / "desk.db"
     with sqlite3.connect(database) as connection:
-        connection.execute("CREATE TABLE kill_log (seq INTEGER PRIMARY KEY, ts, act, level, reason, who)")
-        rows = [(5, "latch", "halt", "one", "me"), (6, "resume", None, "x", "me"), (7, "latch", "flatten", "two", "me")]
-        connection.executemany("INSERT INTO kill_log (ts, act, level, reason, who) VALUES (?, ?, ?, ?, ?)", rows)
+        connection.execute(
+            "CREATE TABLE kill_log (seq INTEGER PRIMARY KEY, ts, act, level, reason, who)"
+        )
+        rows = [
+            (5, "latch", "halt", "one", "me"),
+            (6, "resume", None, "x", "me"),
+            (7, "latch", "flatten", "two", "me"),
+        ]
+        connection.executemany(
+            "INSERT INTO kill_log (ts, act, level, reason, who) VALUES (?, ?, ?, ?, ?)", rows
+        )
     connection.close()
     done = patang.call("resume", "--reason", "x", "--json")
     assert json.loads(done.stdout) == {
-        "mode": "LIVE", "folder": str(database.parent), "resumed": True, "was": "two", "file": "was gone",
-    }  # fmt: skip
+        "mode": "LIVE",
+        "folder": str(database.parent),
+        "resumed": True,
+        "was": "two",
+        "file": "was gone",
+    }
     assert patang.call("resume", "--reason", "x").returncode == 1
 
 

@@ -1,4 +1,7 @@
-"""Things done behind the desk's back with the official client: seen, decided, clean, and still so after a restart."""
+"""Things done behind the desk's back with the official client.
+
+Seen, decided, clean, and still so after a restart.
+"""
 
 import json
 import time
@@ -39,7 +42,9 @@ class World:
     def __init__(self, station, folder, **day):
         self._station = station
         self._folder = folder
-        self.sandbox = Sandbox(SandboxConfig(**{"speed": 20.0, "symbols": NAMES, "limits": "off", **day}))
+        self.sandbox = Sandbox(
+            SandboxConfig(**{"speed": 20.0, "symbols": NAMES, "limits": "off", **day})
+        )
         endpoint = self.sandbox.start()
         self.rest = endpoint.rest
         self.kite = KiteConnect(endpoint.api_key, endpoint.access_token, root=endpoint.rest)
@@ -75,7 +80,9 @@ class World:
         return self.desk.board.header.state
 
     def buy(self, symbol, quantity, product="CNC", side="BUY"):
-        self.kite.place_order("regular", "NSE", symbol, side, quantity, product, "MARKET", market_protection=-1)
+        self.kite.place_order(
+            "regular", "NSE", symbol, side, quantity, product, "MARKET", market_protection=-1
+        )
 
     def gtts(self):
         """Return (symbol, quantity) of the active GTTs at the exchange."""
@@ -87,8 +94,12 @@ class World:
 
     def held(self, symbol):
         """Return the shares the exchange says the account holds."""
-        carried = sum(h["opening_quantity"] for h in self.kite.holdings() if h["tradingsymbol"] == symbol)
-        return carried + sum(p["quantity"] for p in self.kite.positions()["net"] if p["tradingsymbol"] == symbol)
+        carried = sum(
+            h["opening_quantity"] for h in self.kite.holdings() if h["tradingsymbol"] == symbol
+        )
+        return carried + sum(
+            p["quantity"] for p in self.kite.positions()["net"] if p["tradingsymbol"] == symbol
+        )
 
     def differences(self, *keys):
         """Wait until just these differences stand, and return their rows."""
@@ -103,10 +114,16 @@ class World:
 
     def clean(self):
         """Wait until the desk may enter again."""
-        wait_for(lambda: self.state == "running" and self.desk.board.header.naked == 0, "the desk is clean")
+        wait_for(
+            lambda: self.state == "running" and self.desk.board.header.naked == 0,
+            "the desk is clean",
+        )
 
     def audit(self):
-        return [row["detail"] for row in rows(self.running.database, "SELECT detail FROM audit ORDER BY seq")]
+        return [
+            row["detail"]
+            for row in rows(self.running.database, "SELECT detail FROM audit ORDER BY seq")
+        ]
 
 
 @pytest.fixture
@@ -151,11 +168,18 @@ def test_shares_bought_elsewhere_are_seen_adopted_protected_and_kept_over_a_rest
     there.open()
     there.clean()
     [again] = there.desk.board.positions.rows
-    assert (again.quantity, again.protected, again.stop, again.average) == (7, 7, position.stop, position.average)
+    assert (again.quantity, again.protected, again.stop, again.average) == (
+        7,
+        7,
+        position.stop,
+        position.average,
+    )
     assert there.gtts() == [("INFY", 7)]
 
 
-def test_a_desk_opens_read_only_on_an_account_that_holds_things_and_what_is_ignored_stays_so(world, capsys):
+def test_a_desk_opens_read_only_on_an_account_that_holds_things_and_what_is_ignored_stays_so(
+    world, capsys
+):
     there = world(holdings=(("TCS", 10, 3_000.0),), unsettled=(("SBIN", 4, 800.0),)).open()
     assert there.state == "read-only"
     there.differences("SBIN:CNC", "TCS:CNC")
@@ -173,14 +197,21 @@ def test_a_desk_opens_read_only_on_an_account_that_holds_things_and_what_is_igno
 def test_shares_are_assigned_to_a_strategy_or_flattened(world):
     there = world(holdings=(("TCS", 10, 3_000.0), ("SBIN", 4, 800.0))).open()
     there.differences("SBIN:CNC", "TCS:CNC")
-    assert there.reconcile("TCS:CNC", "assign", "moving_average_cross") == 2  # it does not follow TCS
-    wait_for(lambda: there.reconcile("SBIN:CNC", "assign", "moving_average_cross") == 0, "SBIN has a price")
+    assert (
+        there.reconcile("TCS:CNC", "assign", "moving_average_cross") == 2
+    )  # it does not follow TCS
+    wait_for(
+        lambda: there.reconcile("SBIN:CNC", "assign", "moving_average_cross") == 0,
+        "SBIN has a price",
+    )
     wait_for(lambda: there.reconcile("TCS:CNC", "flatten") == 0, "TCS has a price")
     there.clean()
     wait_for(lambda: there.held("TCS") == 0, "TCS is sold")
     assert there.held("SBIN") == 4
     assert there.gtts() == [("SBIN", 4)]
-    [position] = wait_for(lambda: (found := there.desk.board.positions.rows[:])[1:] == [] and found, "one is left")
+    [position] = wait_for(
+        lambda: (found := there.desk.board.positions.rows[:])[1:] == [] and found, "one is left"
+    )
     assert position.strategy == "moving_average_cross"
     there.differences()
 
@@ -213,10 +244,16 @@ def test_a_gtt_and_an_order_of_somebody_else_are_shown_and_taken_away_only_when_
         "product": "CNC",
         "price": round(last * 0.8),
     }
-    made = there.kite.place_gtt("single", "TCS", "NSE", [round(last * 0.82)], last, [order])["trigger_id"]
+    made = there.kite.place_gtt("single", "TCS", "NSE", [round(last * 0.82)], last, [order])[
+        "trigger_id"
+    ]
     tag = there.desk.kernel.order_store.tag_prefix + "999"
-    stray = there.kite.place_order("regular", "NSE", "TCS", "BUY", 1, "CNC", "LIMIT", price=round(last * 0.92), tag=tag)
-    other = there.kite.place_order("regular", "NSE", "TCS", "BUY", 1, "CNC", "LIMIT", price=round(last * 0.91))
+    stray = there.kite.place_order(
+        "regular", "NSE", "TCS", "BUY", 1, "CNC", "LIMIT", price=round(last * 0.92), tag=tag
+    )
+    other = there.kite.place_order(
+        "regular", "NSE", "TCS", "BUY", 1, "CNC", "LIMIT", price=round(last * 0.91)
+    )
     there.differences(f"gtt:{made}", f"order:{stray}")
     assert len(there.gtts()) == 2
     assert there.reconcile(f"gtt:{made}", "flatten") == 0
@@ -237,7 +274,9 @@ def test_a_gtt_that_protects_the_adopted_shares_already_becomes_theirs_and_moves
         "product": "CNC",
         "price": round(last * 0.8),
     }
-    made = there.kite.place_gtt("single", "TCS", "NSE", [round(last * 0.82)], last, [order])["trigger_id"]
+    made = there.kite.place_gtt("single", "TCS", "NSE", [round(last * 0.82)], last, [order])[
+        "trigger_id"
+    ]
     wait_for(lambda: there.reconcile("TCS:CNC", "adopt") == 0, "TCS has a price")
     there.clean()
     assert there.gtts() == [("TCS", 10)]
@@ -265,18 +304,32 @@ def test_a_position_carried_over_night_is_a_holding_the_next_day_and_no_differen
     first.end()
 
     second = world(date="2026-11-20", state=state, user_id="SB0001").open()
-    assert [(h["tradingsymbol"], h["quantity"], h["t1_quantity"]) for h in second.kite.holdings()] == [("INFY", 0, 7)]
+    assert [
+        (h["tradingsymbol"], h["quantity"], h["t1_quantity"]) for h in second.kite.holdings()
+    ] == [("INFY", 0, 7)]
     second.clean()
     second.differences()
     [position] = second.desk.board.positions.rows
     assert (position.quantity, position.protected) == (7, 7)
 
 
-def test_shares_listed_under_the_other_exchange_next_morning_are_ours_and_so_are_those_on_margin(world, tmp_path):
-    day = {"state": tmp_path / "account.db", "user_id": "SB0001", "choices": KiteAssumptions(holdings="other")}
+def test_shares_listed_under_the_other_exchange_next_morning_are_ours_and_so_are_those_on_margin(
+    world, tmp_path
+):
+    day = {
+        "state": tmp_path / "account.db",
+        "user_id": "SB0001",
+        "choices": KiteAssumptions(holdings="other"),
+    }
     first = world(date="2026-11-19", **day).open()
     for symbol, quantity, product in (("INFY", 7, "CNC"), ("SBIN", 4, "MTF")):
-        ticket = {"symbol": symbol, "side": "BUY", "quantity": quantity, "stop": 4.0, "product": product}
+        ticket = {
+            "symbol": symbol,
+            "side": "BUY",
+            "quantity": quantity,
+            "stop": 4.0,
+            "product": product,
+        }
 
         def placed(ticket=ticket):
             number = first.desk.submit("order", detail=json.dumps(ticket))
@@ -294,12 +347,20 @@ def test_shares_listed_under_the_other_exchange_next_morning_are_ours_and_so_are
 
     second = world(date="2026-11-20", **day).open()
     rows = {h["tradingsymbol"]: h for h in second.kite.holdings()}
-    assert (rows["INFY"]["exchange"], rows["INFY"]["t1_quantity"], rows["SBIN"]["mtf"]["quantity"]) == ("BSE", 7, 4)
+    assert (
+        rows["INFY"]["exchange"],
+        rows["INFY"]["t1_quantity"],
+        rows["SBIN"]["mtf"]["quantity"],
+    ) == ("BSE", 7, 4)
     assert second.kite.positions()["net"] == []
     second.clean()
     second.differences()
-    assert sorted(each["id"] for each in second.kite.get_gtts() if each["status"] == "active") == kept
-    assert sorted((p.symbol, p.quantity, p.protected) for p in second.desk.board.positions.rows) == [
+    assert (
+        sorted(each["id"] for each in second.kite.get_gtts() if each["status"] == "active") == kept
+    )
+    assert sorted(
+        (p.symbol, p.quantity, p.protected) for p in second.desk.board.positions.rows
+    ) == [
         ("INFY", 7, 7),
         ("SBIN", 4, 4),
     ]
@@ -309,7 +370,10 @@ def test_shares_listed_under_the_other_exchange_next_morning_are_ours_and_so_are
     second.clean()
     second.differences()
     assert second.gtts() == []
-    sold = {p["tradingsymbol"]: (p["exchange"], p["product"], p["quantity"]) for p in second.kite.positions()["net"]}
+    sold = {
+        p["tradingsymbol"]: (p["exchange"], p["product"], p["quantity"])
+        for p in second.kite.positions()["net"]
+    }
     assert sold == {"INFY": ("NSE", "CNC", -7), "SBIN": ("NSE", "MTF", -4)}
 
 
@@ -359,7 +423,9 @@ def test_the_books_are_compared_when_the_feed_comes_back(world):
     there.config = there.config.replace("positions_every_s = 5", "positions_every_s = 3600")
     there.open()
     events = there.desk.board.events
-    wait_for(lambda: any("feed connected" in row.text for row in list(events)), "the feed has come up")
+    wait_for(
+        lambda: any("feed connected" in row.text for row in list(events)), "the feed has come up"
+    )
     time.sleep(2.0)  # and the comparison that belongs to it is over
     there.buy("INFY", 7)
     time.sleep(0.5)
@@ -368,11 +434,18 @@ def test_the_books_are_compared_when_the_feed_comes_back(world):
     there.differences("INFY:CNC", "funds")
 
 
-def test_shares_that_lack_their_authorisation_count_as_unprotected_and_are_not_offered_again_and_again(world):
+def test_shares_that_lack_their_authorisation_count_as_unprotected_and_are_not_offered_again_and_again(
+    world,
+):
     there = world(holdings=(("INFY", 10, 1_500.0),), consent=False).open()
 
     def told(name):
-        return [row["text"] for row in rows(there.running.database, f"SELECT text FROM events WHERE name = '{name}'")]
+        return [
+            row["text"]
+            for row in rows(
+                there.running.database, f"SELECT text FROM events WHERE name = '{name}'"
+            )
+        ]
 
     wait_for(lambda: any("CDSL" in text for text in told("unauthorised")), "the start warns")
     there.differences("INFY:CNC")
@@ -381,36 +454,64 @@ def test_shares_that_lack_their_authorisation_count_as_unprotected_and_are_not_o
     wait_for(lambda: there.desk.board.header.naked == 1, "and counts for nothing")
     [position] = there.desk.board.positions.rows
     assert (position.quantity, position.protected) == (10, 0)
-    wait_for(lambda: any(text.startswith("10 INFY need an authorisation") for text in told("unauthorised")), "an alarm")
+    wait_for(
+        lambda: any(
+            text.startswith("10 INFY need an authorisation") for text in told("unauthorised")
+        ),
+        "an alarm",
+    )
 
     [ladder] = there.desk.kernel.ladders.values()
     there.desk.submit("exit", int(ladder.instrument.token))
-    wait_for(lambda: any("needs authorisation" in text for text in told("order_refused")), "the sale is refused")
+    wait_for(
+        lambda: any("needs authorisation" in text for text in told("order_refused")),
+        "the sale is refused",
+    )
     since = there.desk.board.header.now
-    wait_for(lambda: there.desk.board.header.now > since + 90 * SECOND, "a minute and a half has gone by")
-    assert len([order for order in there.desk.kernel.order_store.orders.values() if order.purpose is OrderPurpose.EXIT]) == 1
+    wait_for(
+        lambda: there.desk.board.header.now > since + 90 * SECOND, "a minute and a half has gone by"
+    )
+    assert (
+        len(
+            [
+                order
+                for order in there.desk.kernel.order_store.orders.values()
+                if order.purpose is OrderPurpose.EXIT
+            ]
+        )
+        == 1
+    )
 
     answer = requests.post(
         there.rest + "/portfolio/holdings/authorise",
-        headers={"Authorization": f"token {there.kite.api_key}:{there.kite.access_token}"}, timeout=5,
-    )  # fmt: skip
+        headers={"Authorization": f"token {there.kite.api_key}:{there.kite.access_token}"},
+        timeout=5,
+    )
     assert answer.status_code == 200
     wait_for(lambda: there.held("INFY") == 0, "they are sold as soon as they may be")
     wait_for(lambda: there.desk.board.header.naked == 0, "nothing is bare")
 
 
-def test_what_the_owner_closes_in_his_app_loses_its_stop_long_before_the_next_comparison_is_due(world):
+def test_what_the_owner_closes_in_his_app_loses_its_stop_long_before_the_next_comparison_is_due(
+    world,
+):
     there = world()
     there.config = there.config.replace("positions_every_s = 5", "positions_every_s = 3600")
     there.open()
-    ticket = json.dumps({"symbol": "INFY", "side": "BUY", "quantity": 10, "product": "MIS", "stop": 2.0})
+    ticket = json.dumps(
+        {"symbol": "INFY", "side": "BUY", "quantity": 10, "product": "MIS", "stop": 2.0}
+    )
 
     def ordered():
         number = there.desk.submit("order", 0, ticket)
-        return wait_for(lambda: there.desk.answer(number), "the order is answered").startswith("done")
+        return wait_for(lambda: there.desk.answer(number), "the order is answered").startswith(
+            "done"
+        )
 
     def stops():
-        return [each["quantity"] for each in there.kite.orders() if each["status"] == "TRIGGER PENDING"]
+        return [
+            each["quantity"] for each in there.kite.orders() if each["status"] == "TRIGGER PENDING"
+        ]
 
     wait_for(ordered, "INFY has a price")
     wait_for(lambda: stops() == [10], "the stop waits")
@@ -418,7 +519,10 @@ def test_what_the_owner_closes_in_his_app_loses_its_stop_long_before_the_next_co
     [row] = there.differences("INFY:MIS")
     assert (row.kind, row.choices) == ("missing", ("adopt",))
     wait_for(lambda: stops() == [], "the stop is taken back")
-    wait_for(lambda: there.desk.board.header.naked == 0, "the desk has heard that nothing could sell too much any more")
+    wait_for(
+        lambda: there.desk.board.header.naked == 0,
+        "the desk has heard that nothing could sell too much any more",
+    )
     assert there.reconcile("INFY:MIS", "adopt") == 0
     there.clean()
     assert there.held("INFY") == 0

@@ -29,7 +29,10 @@ FAULTS = [
 
 
 def recorded(station, faults, bars):
-    """Have a desk record until more than so many bars have closed, with faults; return it, closed, and what it recorded."""
+    """Have a desk record until more than so many bars have closed, with faults.
+
+    Return it, closed, and what it recorded.
+    """
     made = station(RunPlan(speed=60.0, start="10:00"), TEXT)
     desk = made.open()
     wait_for(lambda: made.board.header.state == "running", "it runs")
@@ -55,13 +58,24 @@ def test_a_recorded_day_plays_to_the_same_bars(station, faults):
     facts = desk.facts()
     assert (outcome.ticks, outcome.bars) == (facts["ticks"], facts["bars"])
     store = ParquetBars(bars_folder(made.config, "sandbox", made.database))
-    filled = [(row["token"], row["began"], row["ended"]) for row in rows(made.database, "SELECT * FROM gaps")]
+    filled = [
+        (row["token"], row["began"], row["ended"])
+        for row in rows(made.database, "SELECT * FROM gaps")
+    ]
     compared = 0
     for token, market in desk.kernel.markets.items():
-        stored = {bar.start: values(bar) for bar in store.read(market.instrument.symbol, 60, 0, 2**62, "live")}
+        stored = {
+            bar.start: values(bar)
+            for bar in store.read(market.instrument.symbol, 60, 0, 2**62, "live")
+        }
         again = {bar.start: values(bar) for bar in shown if (bar.token, bar.span) == (token, 60)}
         other = [start for start, bar in again.items() if stored[start] != bar]
-        read_later = {s for s in again for t, began, ended in filled if t == token and began < s + MINUTE and s < ended}
+        read_later = {
+            s
+            for s in again
+            for t, began, ended in filled
+            if t == token and began < s + MINUTE and s < ended
+        }
         compared += len(again)
         assert {*other} <= read_later, "only what the broker's history has filled differs"
         assert other == [] or faults
@@ -105,11 +119,18 @@ def test_what_is_no_recording_or_says_too_much_is_one_line(patang, tmp_path):
         ((tmp_path / "2026-11-27" / "0001-0001.feed",), "no recording, as DAY/RUN-PART.feed"),
     ):
         done = patang.call("replay", *words, "--no-ui")
-        assert (done.returncode in {1, 2}, done.stdout, len(done.stderr.splitlines())) == (True, "", 1)
+        assert (done.returncode in {1, 2}, done.stdout, len(done.stderr.splitlines())) == (
+            True,
+            "",
+            1,
+        )
         assert says in done.stderr
     folder = tmp_path / "live" / "recordings" / "2026-11-27"
     folder.mkdir(parents=True)
     (folder / "0001-0001.feed").write_bytes(b"nothing of it")
     assert "does not say how its day began" in patang.call("replay", folder, "--no-ui").stderr
-    assert "leave --date and --symbols out" in patang.call("replay", folder, "--no-ui", "--date", "2026-11-27").stderr
+    assert (
+        "leave --date and --symbols out"
+        in patang.call("replay", folder, "--no-ui", "--date", "2026-11-27").stderr
+    )
     assert "expected HH:MM" in patang.call("replay", folder, "--no-ui", "--from", "25h").stderr

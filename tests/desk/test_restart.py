@@ -48,7 +48,10 @@ def survive(patang, endpoint, deaths, seed):
         wait_for(lambda: status(patang).get("positions"), "it holds something")
         time.sleep(2.0)
         assert patang.run("kill", "--reason", "compare").returncode == 0
-        wait_for(lambda: (s := status(patang)) and s["kill"] == "halt" and s["naked"] == 0, "halted, nothing naked")
+        wait_for(
+            lambda: (s := status(patang)) and s["kill"] == "halt" and s["naked"] == 0,
+            "halted, nothing naked",
+        )
         agree(patang, endpoint)
     finally:
         desk.send_signal(signal.SIGTERM)
@@ -56,7 +59,10 @@ def survive(patang, endpoint, deaths, seed):
 
 
 def agree(patang, endpoint):
-    """Wait until both sides agree; the exchange goes on, so that one look may fall between a trade and its news."""
+    """Wait until both sides agree.
+
+    The exchange goes on, so that one look may fall between a trade and its news.
+    """
     said = []
 
     def look():
@@ -78,12 +84,15 @@ def compare(patang, books):
     assert max(Counter(order["tag"] for order in ours).values()) == 1
     known = {row["tag"]: row for row in intents if row["tag"]}
     assert {order["tag"] for order in ours} <= known.keys()
-    # nothing lost: what we hold sent is at the exchange, and only what was refused or given up is not
+    # nothing lost: what we hold sent is at the exchange, and only what was refused or given up is
+    # not
     missing = [row for tag, row in known.items() if tag not in {order["tag"] for order in ours}]
     assert {row["status"] for row in missing} <= {"LOST", "REJECTED"}
     # the same trades, each once
     kept = rows(database, "SELECT trade_id FROM fills")
-    assert sorted(row["trade_id"] for row in kept) == sorted(trade["trade_id"] for trade in books["trades"])
+    assert sorted(row["trade_id"] for row in kept) == sorted(
+        trade["trade_id"] for trade in books["trades"]
+    )
     # the same positions, each protected once
     held = {p["tradingsymbol"]: p["quantity"] for p in books["positions"] if p["quantity"]}
     booked = rows(
@@ -130,7 +139,9 @@ def test_a_halted_desk_is_still_halted_after_a_restart(patang, exchange):
     first.send_signal(signal.SIGTERM)
     assert first.wait(PATIENCE_S) == 4
     second = patang.start("run", "--no-ui", stdout=-3, stderr=-3)
-    found = wait_for(lambda: (s := status(patang)) and s["state"] == "running" and s, "the desk runs again")
+    found = wait_for(
+        lambda: (s := status(patang)) and s["state"] == "running" and s, "the desk runs again"
+    )
     assert (found["kill"], found["kill_reason"]) == ("halt", "enough")
     assert patang.run("resume", "--reason", "looked into it").returncode == 0
     wait_for(lambda: status(patang).get("kill") == "", "resumed")

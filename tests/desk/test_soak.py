@@ -1,4 +1,7 @@
-"""An accelerated day with random faults, over real sockets: both sides end with equal books, and nothing was sent twice."""
+"""An accelerated day with random faults, over real sockets.
+
+Both sides end with equal books, and nothing was sent twice.
+"""
 
 import json
 import random
@@ -36,7 +39,8 @@ MINUTE = 60_000_000_000
 def live_through(patang, speed, minutes, seed):
     """Let the desk trade for so many minutes of the exchange while one fault after the other strikes, then compare.
 
-    The exchange's clock is stopped first: it runs on while the desk ends, and a GTT would fire for nobody.
+    The exchange's clock is stopped first: it runs on while the desk ends, and a GTT would fire for
+    nobody.
     """
     rng = random.Random(seed)
     serving = patang.start("sandbox", "--seed", seed, "--speed", speed, "--json", stdout=-1)
@@ -55,7 +59,10 @@ def live_through(patang, speed, minutes, seed):
         admin_key.call_admin(endpoint["rest"], "DELETE", "/sandbox/faults")
         time.sleep(8.0)
         assert patang.run("kill", "--reason", "compare").returncode == 0
-        wait_for(lambda: (s := status(patang)) and s["kill"] == "halt" and s["naked"] == 0, "halted, nothing naked")
+        wait_for(
+            lambda: (s := status(patang)) and s["kill"] == "halt" and s["naked"] == 0,
+            "halted, nothing naked",
+        )
         admin_key.call_admin(endpoint["rest"], "POST", "/sandbox/hold")
         time.sleep(2.0)
         desk.send_signal(signal.SIGTERM)

@@ -13,7 +13,16 @@ pytestmark = pytest.mark.real_data
 def day(patang, market_data, date, symbols="CANBK,INFY"):
     """Replay a day; return its figures, and the lines of its event log by name."""
     done = patang.run(
-        "replay", market_data / "nse_1min", "--date", date, "--symbols", symbols, "--no-ui", "--speed", "max", "--json"
+        "replay",
+        market_data / "nse_1min",
+        "--date",
+        date,
+        "--symbols",
+        symbols,
+        "--no-ui",
+        "--speed",
+        "max",
+        "--json",
     )
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)
@@ -44,7 +53,8 @@ def test_an_evening_of_one_hour_is_traded_in_that_hour(patang, market_data):
 
 def test_the_hole_in_a_recorded_day_is_found_and_nothing_else(patang, market_data):
     _, events, _ = day(patang, market_data, "2025-01-07", "CANBK,BEL,INFY")
-    # the record of two begins at 13:25 (what the subscription shows before is yesterday's price, no bar), the third stops at 10:08
+    # the record of two begins at 13:25 (what the subscription shows before is yesterday's price, no
+    # bar), the third stops at 10:08
     assert [(level, text) for _, level, text in events["gap"]] == [
         ("warn", "no bars of CANBK, BEL: 250 minutes, 07 Jan 09:15 to 07 Jan 13:25"),
         ("warn", "no bars of INFY: 250 minutes, 07 Jan 10:09 to 07 Jan 14:19"),

@@ -1,4 +1,7 @@
-"""A whole desk with a strategy that leaves, or never comes back; and an engine that ends unasked."""
+"""A whole desk with a strategy that leaves, or never comes back.
+
+And an engine that ends unasked.
+"""
 
 import signal
 import subprocess
@@ -46,10 +49,15 @@ def sleep_on():
 
 @pytest.fixture
 def running(station):
-    made = station(RunPlan(speed=1.0, start="10:00", symbols=("INFY",)), "[watchdog]\nengine_s = 1.0\n")
+    made = station(
+        RunPlan(speed=1.0, start="10:00", symbols=("INFY",)), "[watchdog]\nengine_s = 1.0\n"
+    )
     made.strategies = [strategy := Unruly()]
     made.open()
-    wait_for(lambda: [row.stop for row in made.board.positions.rows if row.stop], "something is held, with its stop")
+    wait_for(
+        lambda: [row.stop for row in made.board.positions.rows if row.stop],
+        "something is held, with its stop",
+    )
     return made, strategy
 
 
@@ -61,7 +69,11 @@ def test_a_strategy_that_leaves_is_stopped_and_the_desk_goes_on(running):
     made, strategy = running
     strategy.deed = sys.exit
     wait_for(lambda: "unruly stopped: SystemExit" in alarms(made), "it is told")
-    assert (made.desk.done.is_set(), made.kill.latched, made.board.header.state) == (False, False, "running")
+    assert (made.desk.done.is_set(), made.kill.latched, made.board.header.state) == (
+        False,
+        False,
+        "running",
+    )
     made.desk.submit("exit", int(made.desk.slots[0].tokens[0]))
     wait_for(lambda: not made.board.positions.rows, "what it held leaves by hand")
 
@@ -71,7 +83,9 @@ def test_a_strategy_that_never_comes_back_is_ended_and_exits_by_hand_go(running,
     made, strategy = running
     strategy.deed = deed
     wait_for(lambda: "unruly stopped: Hung" in alarms(made), "it is ended and told")
-    assert made.kill.latch.reason.startswith("the engine has stood still for 1 s in strategy unruly")
+    assert made.kill.latch.reason.startswith(
+        "the engine has stood still for 1 s in strategy unruly"
+    )
     assert not made.desk.done.is_set()
     made.desk.submit("exit", int(made.desk.slots[0].tokens[0]))
     wait_for(lambda: not made.board.positions.rows, "what it held leaves by hand")
@@ -81,7 +95,9 @@ class Odd(BaseException):
     """Nobody's error."""
 
 
-@pytest.mark.parametrize("error", [SystemExit(0), KeyboardInterrupt(), GeneratorExit(), Odd(), RuntimeError("odd")])
+@pytest.mark.parametrize(
+    "error", [SystemExit(0), KeyboardInterrupt(), GeneratorExit(), Odd(), RuntimeError("odd")]
+)
 def test_an_engine_that_ends_unasked_latches_tells_and_fails(running, error, capsys):
     made, _ = running
 
@@ -124,7 +140,9 @@ def native():
 
 
 def held(folder, deed):
-    return subprocess.run([sys.executable, "-c", HELD.format(deed=deed), folder], check=False, timeout=60).returncode
+    return subprocess.run(
+        [sys.executable, "-c", HELD.format(deed=deed), folder], check=False, timeout=60
+    ).returncode
 
 
 def test_a_process_held_by_native_code_is_ended_and_leaves_on_record_where(tmp_path):

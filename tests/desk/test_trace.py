@@ -37,7 +37,10 @@ def ran(tmp_path_factory):
     """Return the database of a morning to ten o'clock in lockstep, in which two positions are the limit."""
     folder = tmp_path_factory.mktemp("trace")
     (folder / "config.toml").write_text(LIMITED + f'[desk]\nstate_dir = "{folder}"\n')
-    station = DeskSession(load_config(folder / "config.toml").values, RunPlan(seed=7, speed=0.0, start="09:20", symbols=NAMES))
+    station = DeskSession(
+        load_config(folder / "config.toml").values,
+        RunPlan(seed=7, speed=0.0, start="09:20", symbols=NAMES),
+    )
     station.open()
     wait_for(lambda: "10:00" < clock(station.board.header.now) < "15:00", "it is ten o'clock")
     station.close()
@@ -50,13 +53,25 @@ def first(database, query, *parameters):
 
 def test_the_trace_of_a_decision_goes_from_its_cause_to_its_fill_and_its_protection(ran):
     row = first(
-        ran, "SELECT * FROM decisions WHERE verdict = 'OK' AND rung IN (SELECT rung FROM fills) ORDER BY decision"
+        ran,
+        "SELECT * FROM decisions WHERE verdict = 'OK' AND rung IN (SELECT rung FROM fills) ORDER BY decision",
     )
     found = trace_decision(ran, f"D{row['decision']}")
     told = [step.what for step in found.steps]
-    assert told[:8] == ["caused", "asked", "sized", "judged", "intended", "sent", "accepted", "filled"]
+    assert told[:8] == [
+        "caused",
+        "asked",
+        "sized",
+        "judged",
+        "intended",
+        "sent",
+        "accepted",
+        "filled",
+    ]
     fill = first(ran, "SELECT * FROM fills WHERE rung = ? ORDER BY ts, intent", row["rung"])
-    assert f"at {fill['price']:.2f}, trade {fill['trade_id']}" in next(s.text for s in found.steps if s.what == "fill")
+    assert f"at {fill['price']:.2f}, trade {fill['trade_id']}" in next(
+        s.text for s in found.steps if s.what == "fill"
+    )
     assert any("GTT" in step.text and step.what == "accepted" for step in found.steps)
     assert [step.ts for step in found.steps] == sorted(step.ts for step in found.steps)
     assert found.steps[0].text.startswith(f"by a {row['cause']} of {row['symbol']}")
@@ -67,7 +82,9 @@ def test_a_fill_stamped_with_the_whole_second_still_follows_its_order(ran, tmp_p
     with sqlite3.connect(ran) as source, sqlite3.connect(copied) as target:
         source.backup(target)
         target.execute("UPDATE fills SET ts = ts / 1000000000 * 1000000000 - 1000000000")
-    decisions = rows(copied, "SELECT * FROM decisions WHERE verdict = 'OK' AND rung IN (SELECT rung FROM fills)")
+    decisions = rows(
+        copied, "SELECT * FROM decisions WHERE verdict = 'OK' AND rung IN (SELECT rung FROM fills)"
+    )
     assert len(decisions) > 3
     for decision in decisions:
         found = trace_decision(copied, f"D{decision['decision']}")
@@ -84,9 +101,18 @@ def test_a_fill_stamped_with_the_whole_second_still_follows_its_order(ran, tmp_p
 def test_every_name_of_an_order_leads_to_the_decision_behind_it(ran):
     fill = first(ran, "SELECT * FROM fills ORDER BY ts DESC")
     intent = first(ran, "SELECT * FROM intents WHERE intent = ?", fill["intent"])
-    decision = first(ran, "SELECT decision FROM decisions WHERE rung = ? AND verdict = 'OK'", fill["rung"])["decision"]
+    decision = first(
+        ran, "SELECT decision FROM decisions WHERE rung = ? AND verdict = 'OK'", fill["rung"]
+    )["decision"]
     gtt = first(ran, "SELECT * FROM gtts WHERE rung = ?", fill["rung"])
-    names = [intent["intent"], intent["broker_id"], fill["trade_id"], gtt["gtt_id"], gtt["intent"], f"d{decision}"]
+    names = [
+        intent["intent"],
+        intent["broker_id"],
+        fill["trade_id"],
+        gtt["gtt_id"],
+        gtt["intent"],
+        f"d{decision}",
+    ]
     names += [intent["tag"]] if intent["tag"] else []
     assert {trace_decision(ran, str(name)).decision["decision"] for name in names} == {decision}
 
@@ -109,11 +135,14 @@ def test_an_unknown_name_is_one_line(ran):
 
 def test_why_counts_the_answers_and_names_the_limit_that_was_hit(ran):
     refused = first(
-        ran, "SELECT symbol, COUNT(*) AS n FROM decisions WHERE verdict = 'POSITIONS' GROUP BY symbol ORDER BY n DESC"
+        ran,
+        "SELECT symbol, COUNT(*) AS n FROM decisions WHERE verdict = 'POSITIONS' GROUP BY symbol ORDER BY n DESC",
     )
     found = {answer.code: answer for answer in verdicts_of_symbol(ran, refused["symbol"])}
     counted = rows(
-        ran, "SELECT times, last FROM decisions WHERE symbol = ? AND verdict = 'POSITIONS'", refused["symbol"]
+        ran,
+        "SELECT times, last FROM decisions WHERE symbol = ? AND verdict = 'POSITIONS'",
+        refused["symbol"],
     )
     answer = found["POSITIONS"]
     assert answer.times == sum(row["times"] for row in counted)
@@ -129,7 +158,9 @@ def test_the_command_prints_the_same_as_text_and_as_json(ran, capsys):
     assert run_command(["trace", "D1", "--database", str(ran), "--json"]) == 0
     steps = json.loads(capsys.readouterr().out)["steps"]
     assert len(text.splitlines()) == len(steps) + 1
-    assert all(step["text"] in line for step, line in zip(steps, text.splitlines()[1:], strict=True))
+    assert all(
+        step["text"] in line for step, line in zip(steps, text.splitlines()[1:], strict=True)
+    )
     assert run_command(["trace", "--why", "infy", "--database", str(ran), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["symbol"] == "INFY"
     assert run_command(["trace"]) == 2
@@ -151,18 +182,27 @@ def test_every_reason_has_its_words_and_the_page_has_the_same_table():
     assert reason_table() in (ROOT / "docs" / "risk.md").read_text(encoding="utf-8")
 
 
-def test_a_strategy_that_failed_is_found_by_its_name_and_told_of_where_nobody_asked(ran, tmp_path, capsys):
+def test_a_strategy_that_failed_is_found_by_its_name_and_told_of_where_nobody_asked(
+    ran, tmp_path, capsys
+):
     copied = tmp_path / "desk.sqlite3"
-    told = 'Traceback (most recent call last):\n  File "mine.py", line 7, in on_bar\nValueError: odd'
+    told = (
+        'Traceback (most recent call last):\n  File "mine.py", line 7, in on_bar\nValueError: odd'
+    )
     with sqlite3.connect(ran) as source, sqlite3.connect(copied) as target:
         source.backup(target)
         row = (1_795_147_200_000_000_000, "mine", "strategy_failed", told)
         target.execute("INSERT INTO audit (ts, who, act, detail) VALUES (?, ?, ?, ?)", row)
     assert run_command(["trace", "mine", "--database", str(copied)]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "strategy mine", "09:30:00.000  failed: ValueError: odd", *(f"  {line}" for line in told.splitlines()),
-    ]  # fmt: skip
-    assert run_command(["trace", "--why", "NOSUCH", "--strategy", "mine", "--database", str(copied)]) == 1
+        "strategy mine",
+        "09:30:00.000  failed: ValueError: odd",
+        *(f"  {line}" for line in told.splitlines()),
+    ]
+    assert (
+        run_command(["trace", "--why", "NOSUCH", "--strategy", "mine", "--database", str(copied)])
+        == 1
+    )
     said = capsys.readouterr()
     assert "mine  failed at 09:30:00" in said.out
     assert said.err == f"patang: NOSUCH: no strategy asked for it on the last day of {copied}\n"

@@ -1,4 +1,7 @@
-"""The watchdog, each time by the real thing: an engine that hangs, a feed that is silent, a full disk, memory, a clock."""
+"""The watchdog, each time by the real thing.
+
+An engine that hangs, a feed that is silent, a full disk, memory, a clock.
+"""
 
 import json
 import threading
@@ -34,10 +37,15 @@ class Hanging(Strategy):
 
 
 def opened(station, text, strategy=None):
-    made = station(RunPlan(speed=1.0, start="10:00", symbols=("INFY", "TCS")), "[watchdog]\n" + text)
+    made = station(
+        RunPlan(speed=1.0, start="10:00", symbols=("INFY", "TCS")), "[watchdog]\n" + text
+    )
     made.strategies = [strategy or Hanging()]
     made.open()
-    wait_for(lambda: made.board.header.state == "running" and made.board.header.feed_age >= 0, "the desk is open")
+    wait_for(
+        lambda: made.board.header.state == "running" and made.board.header.feed_age >= 0,
+        "the desk is open",
+    )
     return made
 
 
@@ -55,7 +63,10 @@ def test_an_engine_that_hangs_is_halted_while_it_hangs(station):
     assert not strategy.hang, "it hangs"
     assert alarms(made) == [], "and tells nobody itself"
     strategy.free.set()
-    wait_for(lambda: any("stood still" in text for text in alarms(made)), "the operator is told when it is back")
+    wait_for(
+        lambda: any("stood still" in text for text in alarms(made)),
+        "the operator is told when it is back",
+    )
     assert made.board.header.kill == "halt"
     wait_for(lambda: "stood still" in (made.state / "patang.log").read_text(), "it is in the log")
 
@@ -63,7 +74,12 @@ def test_an_engine_that_hangs_is_halted_while_it_hangs(station):
 def test_a_silent_feed_is_told_and_does_not_halt(station):
     made = opened(station, "feed_s = 1.5\n")
     assert alarms(made) == []
-    admin_key.call_admin(made.endpoint.rest, "POST", "/sandbox/faults", [{"kind": "silent", "on": "ticks", "lasts": 60}])
+    admin_key.call_admin(
+        made.endpoint.rest,
+        "POST",
+        "/sandbox/faults",
+        [{"kind": "silent", "on": "ticks", "lasts": 60}],
+    )
     wait_for(lambda: any("no market data" in text for text in alarms(made)), "the silence is told")
     assert not made.kill.latched
 
@@ -73,7 +89,10 @@ def test_a_full_disk_halts_and_much_memory_is_told_once(station):
     wait_for(lambda: made.kill.latched, "the watchdog latches")
     assert (made.kill.latch.who, "free some space" in made.kill.latch.reason) == ("watchdog", True)
     for text in ("above 1:", "MB are left"):
-        wait_for(lambda text=text: any(text in told for told in alarms(made)), f"the operator is told: {text}")
+        wait_for(
+            lambda text=text: any(text in told for told in alarms(made)),
+            f"the operator is told: {text}",
+        )
     time.sleep(1.5)  # some looks more
     told = alarms(made)
     assert sum("above 1:" in text for text in told) == 1
@@ -92,12 +111,16 @@ class Machine:
         self.time += int((seconds + jump) * SECOND)
 
 
-@pytest.mark.parametrize(("jump", "halts"), [(2.5, True), (-2.5, True), (1.5, False), (-1.5, False), (0.0, False)])
+@pytest.mark.parametrize(
+    ("jump", "halts"), [(2.5, True), (-2.5, True), (1.5, False), (-1.5, False), (0.0, False)]
+)
 def test_a_clock_that_jumps_either_way_halts(tmp_path, jump, halts):
     machine, told = Machine(), []
     kill = KillSwitch(tmp_path / "KILL")
     sources = MachineSources(lambda: machine.time, lambda: machine.running, lambda: 0)
-    dog = Watchdog(Bounds(disk_mb=0), Board("LIVE"), kill, tmp_path, told.append, pytest.fail, sources=sources)
+    dog = Watchdog(
+        Bounds(disk_mb=0), Board("LIVE"), kill, tmp_path, told.append, pytest.fail, sources=sources
+    )
     for _ in range(20):
         machine.pass_(0.25)
         dog.check_once()
@@ -117,7 +140,9 @@ def test_a_clock_that_creeps_in_small_steps_is_told_once_and_does_not_halt(tmp_p
     machine, told = Machine(), []
     kill = KillSwitch(tmp_path / "KILL")
     sources = MachineSources(lambda: machine.time, lambda: machine.running, lambda: 0)
-    dog = Watchdog(Bounds(disk_mb=0), Board("LIVE"), kill, tmp_path, told.append, pytest.fail, sources=sources)
+    dog = Watchdog(
+        Bounds(disk_mb=0), Board("LIVE"), kill, tmp_path, told.append, pytest.fail, sources=sources
+    )
     for step in range(36):
         machine.pass_(0.25, 1.0)
         dog.check_once()
@@ -130,9 +155,14 @@ def test_what_is_well_again_is_told_anew_when_it_comes_back(tmp_path):
     held, told = [0], []
     sources = MachineSources(memory=lambda: held[0])
     dog = Watchdog(
-        Bounds(disk_mb=0, memory_mb=5), Board("LIVE"), KillSwitch(tmp_path / "KILL"), tmp_path, told.append, pytest.fail,
+        Bounds(disk_mb=0, memory_mb=5),
+        Board("LIVE"),
+        KillSwitch(tmp_path / "KILL"),
+        tmp_path,
+        told.append,
+        pytest.fail,
         sources=sources,
-    )  # fmt: skip
+    )
     for megabytes in (4, 6, 7, 4, 6):
         held[0] = megabytes << 20
         dog.check_once()
@@ -150,9 +180,14 @@ def test_a_watchdog_that_dies_is_heard_of(tmp_path):
     heard = []
     sources = MachineSources(memory=lambda: 1 // 0)
     dog = Watchdog(
-        Bounds(), Board("LIVE"), KillSwitch(tmp_path / "KILL"), tmp_path, print, lambda *what: heard.append(what),
+        Bounds(),
+        Board("LIVE"),
+        KillSwitch(tmp_path / "KILL"),
+        tmp_path,
+        print,
+        lambda *what: heard.append(what),
         sources=sources,
-    )  # fmt: skip
+    )
     dog.start()
     wait_for(lambda: heard, "the failure is reported")
     dog.close()

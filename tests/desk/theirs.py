@@ -1,4 +1,7 @@
-"""Our sandbox as Zerodha's keeps itself: behind `/oms`, for LIMIT orders only, with the user in the socket's address."""
+"""Our sandbox as Zerodha's keeps itself.
+
+Behind `/oms`, for LIMIT orders only, with the user in the socket's address.
+"""
 
 import asyncio
 import threading
@@ -12,7 +15,9 @@ REFUSED = ("gtt", "margins", "charges", "instruments/trigger_range")
 
 
 def error(status, kind, message):
-    return web.json_response({"status": "error", "error_type": kind, "message": message, "data": None}, status=status)
+    return web.json_response(
+        {"status": "error", "error_type": kind, "message": message, "data": None}, status=status
+    )
 
 
 class Theirs:
@@ -44,7 +49,9 @@ class Theirs:
         async with ClientSession(auto_decompress=False) as self._client:
             await site.start()
             self.url = f"127.0.0.1:{runner.addresses[0][1]}"
-            admin_key.write_key(runner.addresses[0][1], self.endpoint.admin)  # the clock is passed on, too
+            admin_key.write_key(
+                runner.addresses[0][1], self.endpoint.admin
+            )  # the clock is passed on, too
             self._started.set()
             await self._over.wait()
             await runner.cleanup()
@@ -63,19 +70,34 @@ class Theirs:
         if path.startswith(REFUSED):
             return self._no(request, 404, "GeneralException", "Route not found")
         form = await request.post()
-        if request.method == "POST" and path.startswith("orders/") and form["order_type"] != "LIMIT":
+        if (
+            request.method == "POST"
+            and path.startswith("orders/")
+            and form["order_type"] != "LIMIT"
+        ):
             return self._no(request, 400, "InputException", "Only LIMIT orders are allowed.")
         return await self._pass_on(request, path)
 
     async def _pass_on(self, request, path):
         self.asked.append(f"{request.method} {path}")
-        headers = {name: value for name, value in request.headers.items() if name in {"Authorization", "Content-Type"}}
+        headers = {
+            name: value
+            for name, value in request.headers.items()
+            if name in {"Authorization", "Content-Type"}
+        }
         url = f"{self.endpoint.rest}/{path}"
         async with self._client.request(
-            request.method, url, params=request.query, data=await request.read(), headers=headers, allow_redirects=False
+            request.method,
+            url,
+            params=request.query,
+            data=await request.read(),
+            headers=headers,
+            allow_redirects=False,
         ) as answer:
             kept = {
-                n: v for n, v in answer.headers.items() if n in {"Content-Type", "Location", "Date", "Content-Encoding"}
+                n: v
+                for n, v in answer.headers.items()
+                if n in {"Content-Type", "Location", "Date", "Content-Encoding"}
             }
             return web.Response(status=answer.status, body=await answer.read(), headers=kept)
 
@@ -89,8 +111,14 @@ class Theirs:
         async with self._client.ws_connect(self.endpoint.ws, params=request.query) as theirs:
             ours = web.WebSocketResponse()
             await ours.prepare(request)
-            both = [asyncio.ensure_future(pump(ours, theirs)), asyncio.ensure_future(pump(theirs, ours))]
-            await asyncio.wait([*both, over := asyncio.ensure_future(self._over.wait())], return_when="FIRST_COMPLETED")
+            both = [
+                asyncio.ensure_future(pump(ours, theirs)),
+                asyncio.ensure_future(pump(theirs, ours)),
+            ]
+            await asyncio.wait(
+                [*both, over := asyncio.ensure_future(self._over.wait())],
+                return_when="FIRST_COMPLETED",
+            )
             for one in (*both, over):
                 one.cancel()
             await ours.close()

@@ -19,7 +19,17 @@ def test_a_line_shows_every_character_and_obeys_none():
             assert shown == "a b", hex(code)
         elif kind == "Cs":
             assert shown == "a\ufffdb", hex(code)
-        elif unicodedata.bidirectional(character) in {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}:
+        elif unicodedata.bidirectional(character) in {
+            "LRE",
+            "RLE",
+            "LRO",
+            "RLO",
+            "PDF",
+            "LRI",
+            "RLI",
+            "FSI",
+            "PDI",
+        }:
             assert shown == "a b", hex(code)
         elif kind not in {"Cf", "Cn"}:
             assert shown == f"a{character}b", hex(code)
@@ -33,9 +43,12 @@ def test_text_from_outside_loses_what_a_terminal_would_obey():
 @pytest.mark.parametrize(
     ("text", "held"),
     [
-        ("caf\udce9", "caf\ufffd"), ("\ud83d\ude00", "\ufffd\ufffd"), ("😀 ₹", "😀 ₹"), ("\x00\x1b", "\x00\x1b"),
+        ("caf\udce9", "caf\ufffd"),
+        ("\ud83d\ude00", "\ufffd\ufffd"),
+        ("😀 ₹", "😀 ₹"),
+        ("\x00\x1b", "\x00\x1b"),
     ],
-)  # fmt: skip
+)
 def test_a_valid_text_can_be_written_and_half_a_character_is_marked(text, held):
     assert valid_text(text) == held
     valid_text(text).encode()

@@ -1,4 +1,7 @@
-"""What README and docs name is there: commands and options, settings, calls with their parameters, files."""
+"""What README and docs name is there.
+
+Commands and options, settings, calls with their parameters, files.
+"""
 
 import ast
 import inspect
@@ -31,7 +34,9 @@ ENDINGS = {"py", "md", "db", "sock", "lock", "svg"}
 def spans(text):
     """Return the pieces of code of a page: inline ones, and the lines of its blocks."""
     blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    inline = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
+    inline = re.findall(
+        r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    )
     return [*inline, *(line for block in blocks for line in block.splitlines())]
 
 
@@ -41,7 +46,10 @@ def commands(text):
         found = re.match(r"(?:\.venv/bin/)?patang((?: .*)?)$", span.partition("  #")[0].rstrip())
         if found:
             yield [
-                word.strip(",;.") for word in shlex.split(re.sub(r"\[|\]|…|\.\.\.", " ", found[1].replace("\\|", "|")))
+                word.strip(",;.")
+                for word in shlex.split(
+                    re.sub(r"\[|\]|…|\.\.\.", " ", found[1].replace("\\|", "|"))
+                )
             ]
 
 
@@ -93,7 +101,9 @@ def test_every_setting_of_a_page_exists():
         for table in re.findall(r"`\[([a-z_.]+)\]`", text):
             first, _, rest = table.partition(".")
             assert first in tables, f"{page.name}: [{table}]"
-            assert not rest or hasattr(tables[first], rest) or first == "strategy", f"{page.name}: [{table}]"
+            assert not rest or hasattr(tables[first], rest) or first == "strategy", (
+                f"{page.name}: [{table}]"
+            )
         for first, key in re.findall(r"`([a-z]+)\.([a-z_]+)`", text):
             if first in tables and first not in {"strategy", "ui"} and key not in ENDINGS:
                 assert hasattr(tables[first], key), f"{page.name}: {first}.{key}"
@@ -104,7 +114,11 @@ def parameters(called):
     if not isinstance(called, type):
         return [each for each in inspect.signature(called).parameters if each != "self"]
     file = ROOT / (called.__module__.replace(".", "/") + ".py")
-    [made] = [each for each in ast.walk(ast.parse(file.read_text())) if getattr(each, "name", "") == called.__name__]
+    [made] = [
+        each
+        for each in ast.walk(ast.parse(file.read_text()))
+        if getattr(each, "name", "") == called.__name__
+    ]
     [begins] = [each for each in made.body if getattr(each, "name", "") == "__init__"]
     return [each.arg for each in begins.args.args if each.arg != "self"]
 
@@ -120,13 +134,17 @@ def test_every_call_of_the_page_on_kite_takes_what_the_page_says():
         if name == "Terms":
             eval(f"Terms({inside})", {"Terms": OrderTerms, "Variety": Variety})
         else:
-            assert [part.partition("=")[0] for part in given] == parameters(CALLED[name])[: len(given)], name
+            assert [part.partition("=")[0] for part in given] == parameters(CALLED[name])[
+                : len(given)
+            ], name
     assert {"Terms", "place", "modify", "margins", "Change"} <= seen
 
 
 def test_every_file_of_a_page_is_there():
     for page, text in CODE.items():
-        for path in re.findall(r"`((?:compiled|engine|brokers|store|strategies|tui|tests|docs)/[\w/.]+\.\w+)`", text):
+        for path in re.findall(
+            r"`((?:compiled|engine|brokers|store|strategies|tui|tests|docs)/[\w/.]+\.\w+)`", text
+        ):
             assert (ROOT / path).is_file(), f"{page.name}: {path}"
         for path in re.findall(r"\]\(([\w/.]+\.(?:md|svg))(?:#[^)]*)?\)", text):
             assert (page.parent / path).is_file(), f"{page.name}: {path}"

@@ -10,7 +10,18 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SCREENS = {"textual", "rich", "plotext", "textual_plotext"}
-HEAVY = {"pandas", "numpy", "pyarrow", "duckdb", "kiteconnect", "twisted", "textual", "rich", "aiohttp", "sqlite3"}
+HEAVY = {
+    "pandas",
+    "numpy",
+    "pyarrow",
+    "duckdb",
+    "kiteconnect",
+    "twisted",
+    "textual",
+    "rich",
+    "aiohttp",
+    "sqlite3",
+}
 PROGRAM = """
 import importlib, json, pkgutil, sys
 package = importlib.import_module(sys.argv[1])
@@ -22,15 +33,24 @@ print(json.dumps(sorted({name.split(".")[0] for name in sys.modules})))
 
 def loaded(program, *arguments):
     done = subprocess.run(
-        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True, timeout=60, cwd="/",
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([os.environ.get("PYTHONPATH", ""), str(ROOT)])},
-    )  # fmt: skip
+        [sys.executable, "-c", program, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        cwd="/",
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([os.environ.get("PYTHONPATH", ""), str(ROOT)]),
+        },
+    )
     return set(json.loads(done.stdout))
 
 
 @pytest.mark.parametrize("package", ["compiled", "engine", "store", "strategies", "brokers"])
 def test_a_package_below_the_screen_never_imports_a_screen(package):
-    # the official client pulls no screen either: it is imported with brokers.kite's worker threads only
+    # the official client pulls no screen either: it is imported with brokers.kite's worker threads
+    # only
     assert not loaded(PROGRAM, package) & SCREENS
 
 
@@ -40,5 +60,7 @@ def test_the_core_imports_nothing_of_ours_and_nothing_heavy():
 
 
 def test_the_command_line_itself_imports_nothing_heavy():
-    names = loaded("import tui.commands.cli, sys, json; print(json.dumps(sorted({n.split('.')[0] for n in sys.modules})))")
+    names = loaded(
+        "import tui.commands.cli, sys, json; print(json.dumps(sorted({n.split('.')[0] for n in sys.modules})))"
+    )
     assert not names & (HEAVY - {"rich"})

@@ -19,7 +19,10 @@ def pinned():
 
 
 def test_each_pin_has_a_hash_and_anything_else_that_is_installed_is_named(pinned):
-    known = {pinned.plain(name): version for name, version in re.findall(r"^([\w.-]+)==([\w.!+]+)", PINS, re.MULTILINE)}
+    known = {
+        pinned.plain(name): version
+        for name, version in re.findall(r"^([\w.-]+)==([\w.!+]+)", PINS, re.MULTILINE)
+    }
     assert len(known) > 80
     installed = {"patang": "0.1.0", "pip": "1", **known}
     assert pinned.complaints(PINS, installed) == []
@@ -33,8 +36,16 @@ def test_each_pin_has_a_hash_and_anything_else_that_is_installed_is_named(pinned
 
 @pytest.mark.parametrize(
     "pin",
-    ["left-pad==1.0", "left-pad>=1.0 \\\n    --hash=sha256:" + "0" * 64, "left-pad==1.0 \\\n    --hash=sha256:" + "0" * 63,
-     "left-pad==1.0 \\\n    --hash=md5:" + "0" * 32, "left-pad", "left-pad @ https://evil.example/x.whl"],
-)  # fmt: skip
+    [
+        "left-pad==1.0",
+        "left-pad>=1.0 \\\n    --hash=sha256:" + "0" * 64,
+        "left-pad==1.0 \\\n    --hash=sha256:" + "0" * 63,
+        "left-pad==1.0 \\\n    --hash=md5:" + "0" * 32,
+        "left-pad",
+        "left-pad @ https://evil.example/x.whl",
+    ],
+)
 def test_a_pin_without_a_whole_hash_is_named(pinned, pin):
-    assert pinned.complaints(PINS + pin + "\n", {}) == [f"no pin with hashes: {pin.splitlines()[0]}"]
+    assert pinned.complaints(PINS + pin + "\n", {}) == [
+        f"no pin with hashes: {pin.splitlines()[0]}"
+    ]

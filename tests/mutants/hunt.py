@@ -1,11 +1,13 @@
 """Break the code on purpose, one promise at a time, and see that the proofs notice: `make mutants`.
 
-Each mutant (`tests/mutants/engine_mutants.py`, `tests/mutants/core_mutants.py`) is a copy of the tree with one or two lines changed. First the
-tests of the order path run against it, those of what is broken before the others, then simulated days and the crash
-points, until something fails. A mutant that survives is a missing test.
+Each mutant (`tests/mutants/engine_mutants.py`, `tests/mutants/core_mutants.py`) is a copy of the
+tree with one or two lines changed. First the tests of the order path run against it, those of what
+is broken before the others, then simulated days and the crash points, until something fails. A
+mutant that survives is a missing test.
 """
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -24,9 +26,18 @@ PATIENCE_S = 1_800
 MUTANTS = (*ENGINE, *CORE)
 RESOLVES = "self.gateway.lookups.resolve(orders, triggers, began)"
 CONTROL = Mutant("nothing is broken", BOOKS, RESOLVES, RESOLVES)
-CORNERS, LIES = "tests/compiled/trading/test_order_path_corners.py", "tests/compiled/trading/test_lying_answers.py"
-BANDS, BACK_OFF = "tests/compiled/trading/test_price_bands.py", "tests/compiled/trading/test_back_off.py"
-HOURS, MORNING = "tests/compiled/trading/test_unconfirmed_hours.py", "tests/compiled/trading/test_first_trade.py"
+CORNERS, LIES = (
+    "tests/compiled/trading/test_order_path_corners.py",
+    "tests/compiled/trading/test_lying_answers.py",
+)
+BANDS, BACK_OFF = (
+    "tests/compiled/trading/test_price_bands.py",
+    "tests/compiled/trading/test_back_off.py",
+)
+HOURS, MORNING = (
+    "tests/compiled/trading/test_unconfirmed_hours.py",
+    "tests/compiled/trading/test_first_trade.py",
+)
 NUMBERS, LACKING = "tests/compiled/trading/test_bounds.py", "tests/compiled/trading/test_lacking.py"
 AWAY, CLOCKS = "tests/simulation/test_away.py", "tests/simulation/test_clocks.py"
 DIVISIONS = "tests/compiled/trading/test_divisions.py"
@@ -40,7 +51,10 @@ NEAREST = {
     "tui/run/session.py": ["tests/engine/config/test_address.py"],
     "compiled/trading/risk.py": [NUMBERS],
     "brokers/kite/": ["tests/brokers/kite/test_outcomes.py", "tests/brokers/kite/test_figures.py"],
-    "compiled/trading/corrections.py": [LACKING, "tests/engine/reconcile/test_reconcile_choices.py"],
+    "compiled/trading/corrections.py": [
+        LACKING,
+        "tests/engine/reconcile/test_reconcile_choices.py",
+    ],
     "compiled/trading/order_reports.py": [NUMBERS, LIES, CORNERS, DRY, OWNER],
     "compiled/model/price_band.py": [BANDS],
     "compiled/trading/order_entry.py": [
@@ -53,34 +67,72 @@ NEAREST = {
     ],
     "compiled/trading/share_division.py": [DIVISIONS],
     "compiled/trading/exit_escalation.py": ["tests/compiled/trading/test_escalation.py", BANDS],
-    "compiled/trading/stop_orders.py": ["tests/compiled/trading/test_resting_stops.py", BANDS, CORNERS],
-    "compiled/trading/kernel.py": [MORNING, HOURS, BANDS, "tests/engine/day/test_warming.py", "tests/engine/orders/test_failures.py"],
-    "compiled/trading/ladder.py": [BANDS, DEPOSITORY, "tests/compiled/trading/test_resting_stops.py"],
+    "compiled/trading/stop_orders.py": [
+        "tests/compiled/trading/test_resting_stops.py",
+        BANDS,
+        CORNERS,
+    ],
+    "compiled/trading/kernel.py": [
+        MORNING,
+        HOURS,
+        BANDS,
+        "tests/engine/day/test_warming.py",
+        "tests/engine/orders/test_failures.py",
+    ],
+    "compiled/trading/ladder.py": [
+        BANDS,
+        DEPOSITORY,
+        "tests/compiled/trading/test_resting_stops.py",
+    ],
     "compiled/model/values.py": [NUMBERS, HOURS],
-    "compiled/accounting/contract_notes.py": ["tests/compiled/accounting/test_notes.py", "tests/engine/orders/test_order_path_restart.py"],
+    "compiled/accounting/contract_notes.py": [
+        "tests/compiled/accounting/test_notes.py",
+        "tests/engine/orders/test_order_path_restart.py",
+    ],
     "compiled/trading/order_store.py": [BACK_OFF],
     "compiled/trading/positions.py": [NUMBERS, DRY, LIES, CORNERS, LACKING],
     "compiled/trading/protection.py": [LIES, BACK_OFF, HOURS, CORNERS, LACKING],
     "compiled/trading/gtt_reports.py": [LIES, BACK_OFF, CORNERS, LACKING, OWNER, DIVISIONS],
     "engine/desk.py": ["tests/simulation/test_nights.py"],
     "engine/market/instrument_hours.py": [HOURS, "tests/engine/market/test_schedules.py"],
-    "engine/system/private_files.py": ["tests/engine/orders/test_killswitch.py", "tests/engine/ops/test_private.py"],
+    "engine/system/private_files.py": [
+        "tests/engine/orders/test_killswitch.py",
+        "tests/engine/ops/test_private.py",
+    ],
     "engine/system/processes.py": ["tests/engine/ops/test_register.py"],
     "engine/orders/back_off.py": [BACK_OFF],
     "engine/day/price_bands.py": [BANDS],
-    "engine/reconcile/poller.py": [LIES, CORNERS, "tests/engine/orders/test_order_path_gateway.py", AWAY, OWNER],
-    "engine/reconcile/reconcile_actions.py": [OWNER, "tests/engine/reconcile/test_reconcile_choices.py"],
+    "engine/reconcile/poller.py": [
+        LIES,
+        CORNERS,
+        "tests/engine/orders/test_order_path_gateway.py",
+        AWAY,
+        OWNER,
+    ],
+    "engine/reconcile/reconcile_actions.py": [
+        OWNER,
+        "tests/engine/reconcile/test_reconcile_choices.py",
+    ],
     "engine/books/differences.py": ["tests/engine/reconcile/test_reconcile.py", LACKING, OWNER],
     "engine/books/share_divisions.py": [DIVISIONS],
     "engine/orders/durable_journal.py": [CORNERS, "tests/simulation/test_bad_disks.py"],
     "engine/board/strategy_failures.py": ["tests/engine/orders/test_failures.py"],
-    "engine/orders/gateway.py": ["tests/engine/orders/test_order_path_gateway.py", CORNERS, LIES, DEPOSITORY],
+    "engine/orders/gateway.py": [
+        "tests/engine/orders/test_order_path_gateway.py",
+        CORNERS,
+        LIES,
+        DEPOSITORY,
+    ],
     "engine/orders/governor.py": ["tests/engine/orders/test_governor.py"],
     "engine/orders/killswitch.py": ["tests/engine/orders/test_killswitch.py"],
     "engine/orders/request_lookups.py": [LIES, OWNER],
     "engine/day/day_loop.py": [LACKING, OWNER, CLOCKS, AWAY],
     "engine/day/pacing.py": ["tests/engine/orders/test_order_path_gateway.py", CORNERS, OWNER],
-    "engine/reconcile/reconciler.py": ["tests/engine/reconcile/test_reconcile.py", OWNER, DIVISIONS],
+    "engine/reconcile/reconciler.py": [
+        "tests/engine/reconcile/test_reconcile.py",
+        OWNER,
+        DIVISIONS,
+    ],
     "engine/day/broker_reach.py": ["tests/engine/reconcile/test_reach.py"],
     "engine/orders/restore.py": ["tests/engine/orders/test_order_path_restart.py", CORNERS, LIES],
     "engine/books/share_register.py": ["tests/engine/orders/test_order_path_restart.py"],
@@ -93,12 +145,29 @@ NEAREST = {
 """Which tests go first, by how the path of a broken file begins."""
 
 
+def place_of(old):
+    """Return the pattern of a piece of code, however it is laid out.
+
+    Spaces, line ends and a comma before a closing bracket are the formatter's business.
+    """
+    signs = re.findall(r"\w+|[^\w\s]", old)
+    gap = [r"\s*,?\s*" if sign in ")]}" else r"\s*" for sign in signs]
+    gap[0] = ""
+    return re.compile(
+        "".join(space + re.escape(sign) for space, sign in zip(gap, signs, strict=True))
+    )
+
+
 def broken(mutant):
-    """Return the broken text of a mutant's file; raise `ValueError` where the old one does not stand there exactly once."""
+    """Return the broken text of a mutant's file.
+
+    Raises `ValueError` where the old one does not stand there exactly once.
+    """
     text = (ROOT / mutant.file).read_text(encoding="utf-8")
-    if (found := text.count(mutant.old)) != 1:
-        raise ValueError(f"{mutant.name}: {found} places in {mutant.file} read {mutant.old!r}")
-    return text.replace(mutant.old, mutant.new)
+    found = list(place_of(mutant.old).finditer(text))
+    if len(found) != 1:
+        raise ValueError(f"{mutant.name}: {len(found)} places in {mutant.file} read {mutant.old!r}")
+    return text[: found[0].start()] + mutant.new.strip(" ") + text[found[0].end() :]
 
 
 def grow(mutant, folder):
@@ -123,7 +192,10 @@ def proofs(mutant):
 
 
 def hunt(mutant):
-    """Return what notices a mutant and what it says, empty where it survives; raise `RuntimeError` for what cannot run."""
+    """Return what notices a mutant and what it says, empty where it survives.
+
+    Raise `RuntimeError` for what cannot run.
+    """
     native = ROOT / "build" / "native"
     quick = not mutant.file.startswith("compiled/") and native.is_dir()
     with tempfile.TemporaryDirectory() as made:
@@ -134,27 +206,36 @@ def hunt(mutant):
         kept = {name: value for name, value in os.environ.items() if name != "PATANG_EXPECT_NATIVE"}
         for name, arguments in proofs(mutant):
             done = subprocess.run(
-                [sys.executable, "-P", *arguments], cwd=folder, capture_output=True, text=True, check=False,
-                timeout=PATIENCE_S, env={**kept, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
-            )  # fmt: skip
+                [sys.executable, "-P", *arguments],
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=PATIENCE_S,
+                env={**kept, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+            )
             said = _said(done.stdout + done.stderr)
             if done.returncode == 1:
                 return name, said
             if done.returncode:
-                raise RuntimeError(f"{mutant.name}: {name} ended with code {done.returncode}: {said}")
+                raise RuntimeError(
+                    f"{mutant.name}: {name} ended with code {done.returncode}: {said}"
+                )
     return "", ""
 
 
 def _said(output):
-    lines = [line.strip() for line in output.splitlines() if "seed " in line or line.startswith("FAILED")]
+    lines = [
+        line.strip() for line in output.splitlines() if "seed " in line or line.startswith("FAILED")
+    ]
     return (lines or output.splitlines() or ["nothing"])[-1].strip()[:160]
 
 
 def main(wanted):
     """Hunt every mutant, or those whose names contain `wanted`; return how many survived.
 
-    The table is held against the code first, and the tree as it is goes before: proofs that fail by themselves would
-    notice anything.
+    The table is held against the code first, and the tree as it is goes before: proofs that fail by
+    themselves would notice anything.
     """
     for mutant in MUTANTS:
         broken(mutant)
@@ -178,7 +259,9 @@ def told(mutant):
     except subprocess.TimeoutExpired:
         noticed, said = "UNDECIDED", f"a proof has not ended within {PATIENCE_S} s"
     noticed = noticed or "SURVIVED"
-    print(f"{noticed:24} {mutant.name} ({time.monotonic() - began:.0f} s)\n{'':24} {said}", flush=True)
+    print(
+        f"{noticed:24} {mutant.name} ({time.monotonic() - began:.0f} s)\n{'':24} {said}", flush=True
+    )
     return noticed
 
 

@@ -25,12 +25,18 @@ def test_every_mutant_still_finds_its_place_in_the_code(mutant):
 
 
 def test_the_tests_that_go_first_are_there():
-    assert [test for tests in NEAREST.values() for test in tests if not (ROOT / test).is_file()] == []
+    assert [
+        test for tests in NEAREST.values() for test in tests if not (ROOT / test).is_file()
+    ] == []
     assert [part for part in NEAREST if not (ROOT / part).exists()] == []
 
 
 def test_no_two_mutants_are_one():
-    assert len({mutant.name for mutant in MUTANTS}) == len({mutant[1:] for mutant in MUTANTS}) == len(MUTANTS)
+    assert (
+        len({mutant.name for mutant in MUTANTS})
+        == len({mutant[1:] for mutant in MUTANTS})
+        == len(MUTANTS)
+    )
 
 
 def test_a_mutant_that_has_lost_its_place_is_told_before_anything_is_hunted():

@@ -48,7 +48,9 @@ class Tab:
 
     async def run(self, script):
         """Return what a script comes to; promises are waited for."""
-        told = await self.ask("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        told = await self.ask(
+            "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True
+        )
         assert "exceptionDetails" not in told, told
         return told["result"].get("value")
 
@@ -56,9 +58,16 @@ class Tab:
         """Open an address as a screen of some size and scheme shows it, and return when it stands."""
         self.events.clear()
         await self.ask(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=phone,
         )
-        await self.ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        await self.ask(
+            "Emulation.setEmulatedMedia",
+            features=[{"name": "prefers-color-scheme", "value": scheme}],
+        )
         for domain in ("Page", "Runtime", "Network", "Log"):
             await self.ask(f"{domain}.enable")
         self._loaded.clear()
@@ -68,7 +77,9 @@ class Tab:
     @property
     def asked(self):
         return [
-            each["params"]["request"]["url"] for each in self.events if each["method"] == "Network.requestWillBeSent"
+            each["params"]["request"]["url"]
+            for each in self.events
+            if each["method"] == "Network.requestWillBeSent"
         ]
 
     @property
@@ -80,7 +91,9 @@ class Tab:
         """Return the whole page as a PNG."""
         size = (await self.ask("Page.getLayoutMetrics"))["cssContentSize"]
         clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
-        told = await self.ask("Page.captureScreenshot", format="png", clip=clip, captureBeyondViewport=True)
+        told = await self.ask(
+            "Page.captureScreenshot", format="png", clip=clip, captureBeyondViewport=True
+        )
         return base64.b64decode(told["data"])
 
     async def printed(self):
@@ -93,12 +106,24 @@ class Tab:
 async def tab(folder):
     """Start a Chromium with a profile in a folder, and yield its one tab."""
     command = [
-        find(), "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-        "--no-proxy-server", "--disable-background-networking", "--remote-debugging-port=0", "--hide-scrollbars",
-        f"--user-data-dir={folder / 'profile'}", "about:blank",
-    ]  # fmt: skip
+        find(),
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--no-first-run",
+        "--no-proxy-server",
+        "--disable-background-networking",
+        "--remote-debugging-port=0",
+        "--hide-scrollbars",
+        f"--user-data-dir={folder / 'profile'}",
+        "about:blank",
+    ]
     process = await asyncio.create_subprocess_exec(
-        *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
     )
     try:
         base = await asyncio.wait_for(_address(process.stderr), PATIENCE_S)

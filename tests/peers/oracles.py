@@ -1,4 +1,7 @@
-"""Say what QuantStats and empyrical make of returns: JSON in, JSON out; run by the Python of .venv-oracles."""
+"""Say what QuantStats and empyrical make of returns: JSON in, JSON out.
+
+Run by the Python of .venv-oracles.
+"""
 
 import json
 import sys

@@ -1,4 +1,7 @@
-"""The archive in a real S3 server: the commands as a person uses them, killed at every step, and what can go wrong there."""
+"""The archive in a real S3 server.
+
+The commands as a person uses them, killed at every step, and what can go wrong there.
+"""
 
 import json
 import sys
@@ -30,12 +33,20 @@ FEED = FILE + b"".join(map(pack_block, minutes(2)))
 
 @pytest.fixture
 def desk(storage, tmp_path, monkeypatch):
-    """A desk with an archive of its own in the bucket; return what runs a command of it and gives (code, out, err)."""
-    for name, value in zip(("PATANG_ARCHIVE_KEY", "PATANG_ARCHIVE_SECRET"), storage.KEYS, strict=True):
+    """A desk with an archive of its own in the bucket.
+
+    Return what runs a command of it and gives (code, out, err).
+    """
+    for name, value in zip(
+        ("PATANG_ARCHIVE_KEY", "PATANG_ARCHIVE_SECRET"), storage.KEYS, strict=True
+    ):
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)
-    configured(tmp_path, f'bucket = "{storage.BUCKET}"\nendpoint = "{storage.endpoint}"\nprefix = "{tmp_path.name}"\n')
+    configured(
+        tmp_path,
+        f'bucket = "{storage.BUCKET}"\nendpoint = "{storage.endpoint}"\nprefix = "{tmp_path.name}"\n',
+    )
     return tmp_path
 
 
@@ -71,15 +82,18 @@ def test_old_bars_and_recordings_go_and_every_command_reads_them_as_before(desk,
 
     code, out, err = patang(capfd, "bars", "archive", "push", "--dry-run", "--json")
     assert [(row["what"], row["series"], row["bars"]) for row in json.loads(out)] == [
-        ("bars live 60 s", 2, 6), ("recordings live/2024-06-04", 1, None),
-    ]  # fmt: skip
+        ("bars live 60 s", 2, 6),
+        ("recordings live/2024-06-04", 1, None),
+    ]
     assert patang(capfd, "bars", "archive", "list")[0] == 1, "nothing is there yet"
     assert patang(capfd, "bars", "archive", "push")[0] == 0
     assert history.contents() == []
     assert list((desk / "state").rglob("*.feed")) == []
 
     again = json.loads(patang(capfd, "bars", "list", "--json")[1])
-    assert [{**row, "archived": "", "bytes": 0} for row in again] == [{**row, "bytes": 0} for row in listed]
+    assert [{**row, "archived": "", "bytes": 0} for row in again] == [
+        {**row, "bytes": 0} for row in listed
+    ]
     assert {row["archived"] for row in again} == {"2024-06 to 2024-07"}
     assert patang(capfd, "bars", "gaps", "--json")[1] == gaps
     assert "archived: 2024-06 to 2024-07" in patang(capfd, "bars", "gaps")[2]
@@ -89,7 +103,10 @@ def test_old_bars_and_recordings_go_and_every_command_reads_them_as_before(desk,
     assert june.count("\n") == 5
     [run] = json.loads(patang(capfd, "ticks", "list", "--json")[1])
     assert (run["recording"], run["state"]) == ("live/2024-06-04/1", "archived")
-    found = {row["what"]: row["objects"] for row in json.loads(patang(capfd, "bars", "archive", "list", "--json")[1])}
+    found = {
+        row["what"]: row["objects"]
+        for row in json.loads(patang(capfd, "bars", "archive", "list", "--json")[1])
+    }
     assert found == {"bars live 60 s": 4, "recordings live/2024-06-04": 1}
     code, _, err = patang(capfd, "bars", "archive", "verify")
     assert (code, err) == (0, "5 objects are what their names say\n")
@@ -114,7 +131,9 @@ def test_a_recording_is_read_out_of_the_archive(desk, capfd):
 
 
 def test_killed_before_any_step_bars_and_recordings_are_here_or_there_or_both(desk, storage, capfd):
-    archive = ObjectArchive(storage.files(), f"{storage.BUCKET}/{desk.name}", desk / "copies", 10**8)
+    archive = ObjectArchive(
+        storage.files(), f"{storage.BUCKET}/{desk.name}", desk / "copies", 10**8
+    )
     calls = [f"store.archive:Archive.{name}" for name in ("put", "fetched", "objects")]
     history = filled(desk)
     for at in range(1, 200, 3):
@@ -135,10 +154,15 @@ def test_killed_before_any_step_bars_and_recordings_are_here_or_there_or_both(de
     assert patang(capfd, "bars", "archive", "verify")[0] == 0
 
 
-def test_a_storage_that_is_away_or_refuses_is_one_line_and_nothing_goes(desk, storage, capfd, monkeypatch):
+def test_a_storage_that_is_away_or_refuses_is_one_line_and_nothing_goes(
+    desk, storage, capfd, monkeypatch
+):
     history = filled(desk)
     for archive, says in (
-        (f'bucket = "none-of-ours"\nendpoint = "{storage.endpoint}"\n', "there is no bucket none-of-ours"),
+        (
+            f'bucket = "none-of-ours"\nendpoint = "{storage.endpoint}"\n',
+            "there is no bucket none-of-ours",
+        ),
         (f'bucket = "{storage.BUCKET}"\nendpoint = "http://127.0.0.1:1"\n', "NETWORK_CONNECTION"),
     ):
         configured(desk, archive)
@@ -152,24 +176,35 @@ def test_a_storage_that_is_away_or_refuses_is_one_line_and_nothing_goes(desk, st
     monkeypatch.delenv("PATANG_ARCHIVE_KEY")
     assert "belong together" in patang(capfd, "bars", "archive", "push")[2]
     monkeypatch.delenv("PATANG_ARCHIVE_SECRET")
-    assert "no credentials for the archive: patang bars archive login" in patang(capfd, "bars", "archive", "push")[2]
+    assert (
+        "no credentials for the archive: patang bars archive login"
+        in patang(capfd, "bars", "archive", "push")[2]
+    )
 
 
 def test_the_doctor_says_what_is_in_the_archive(desk, capfd):
     filled(desk)
     patang(capfd, "bars", "archive", "push")
-    [check] = [each for each in json.loads(patang(capfd, "doctor", "--json")[1])["checks"] if each["name"] == "archive"]
+    [check] = [
+        each
+        for each in json.loads(patang(capfd, "doctor", "--json")[1])["checks"]
+        if each["name"] == "archive"
+    ]
     assert check["state"] == "ok"
     assert "5 objects" in check["text"]
 
 
-def test_a_postgres_is_emptied_of_what_is_archived_and_reads_it_back(desk, storage, database, capfd):
+def test_a_postgres_is_emptied_of_what_is_archived_and_reads_it_back(
+    desk, storage, database, capfd
+):
     configured(
-        desk, f'bucket = "{storage.BUCKET}"\nendpoint = "{storage.endpoint}"\nprefix = "{desk.name}"\n',
+        desk,
+        f'bucket = "{storage.BUCKET}"\nendpoint = "{storage.endpoint}"\nprefix = "{desk.name}"\n',
         f'[store]\nbackend = "postgres"\ndsn = "{database}"\n',
-    )  # fmt: skip
+    )
     (desk / "M&M.csv").write_text(
-        "timestamp,open,high,low,close\n" + "".join(f"2024-06-04 09:{n},1,2.05,1,2\n" for n in (15, 16, 18))
+        "timestamp,open,high,low,close\n"
+        + "".join(f"2024-06-04 09:{n},1,2.05,1,2\n" for n in (15, 16, 18))
     )
     assert run_command(["bars", "import", "M&M.csv"]) == 0
     capfd.readouterr()
@@ -187,11 +222,18 @@ def test_a_postgres_is_emptied_of_what_is_archived_and_reads_it_back(desk, stora
 
 def test_a_secret_never_shows(desk, storage, capfd):
     filled(desk)
-    for words in (["bars", "archive", "push"], ["bars", "archive", "list"], ["doctor"], ["config", "show"]):
+    for words in (
+        ["bars", "archive", "push"],
+        ["bars", "archive", "list"],
+        ["doctor"],
+        ["config", "show"],
+    ):
         assert storage.KEYS[1] not in "".join(map(str, patang(capfd, *words)))
 
 
-def test_credentials_that_were_kept_serve_and_go_to_no_other_place(desk, storage, capfd, monkeypatch):
+def test_credentials_that_were_kept_serve_and_go_to_no_other_place(
+    desk, storage, capfd, monkeypatch
+):
     monkeypatch.setitem(sys.modules, "keyring", None)
     monkeypatch.setenv("PATANG_PASSPHRASE", "the right words")
     for name in ("PATANG_ARCHIVE_KEY", "PATANG_ARCHIVE_SECRET"):

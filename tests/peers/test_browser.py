@@ -23,7 +23,10 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 PATIENCE_S = 280
 PAGE = (Path(__file__).parent / "attack.html").read_text()
 NAME = "evil.example"
-"""Whose owner says what it stands for: the browser is told 127.0.0.2, as it would be by a name server."""
+"""Whose owner says what it stands for.
+
+The browser is told 127.0.0.2, as it would be by a name server.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +67,17 @@ def routes():
     """Return every route with something in each of its gaps."""
     from brokers.sandbox.exchange import SandboxExchange
 
-    table = SandboxApi(SandboxExchange(SandboxConfig(speed=None, symbols=("INFY",))))._routes._routes
+    table = SandboxApi(
+        SandboxExchange(SandboxConfig(speed=None, symbols=("INFY",)))
+    )._routes._routes
     found = [
-        (entry.method, "/" + "/".join(PART.get(part[1:-1], "1") if part[:1] == "{" else part for part in entry.pattern))
+        (
+            entry.method,
+            "/"
+            + "/".join(
+                PART.get(part[1:-1], "1") if part[:1] == "{" else part for part in entry.pattern
+            ),
+        )
         for entries in table.values()
         for entry in entries
     ]
@@ -75,7 +86,10 @@ def routes():
 
 
 class Evil:
-    """Serves the page and takes its report, at an address of its own; with `relay` everything else goes on to the exchange."""
+    """Serves the page and takes its report, at an address of its own.
+
+    With `relay` everything else goes on to the exchange.
+    """
 
     def __init__(self, address, sandbox=False, relay=None):
         self.report, self.done = None, threading.Event()
@@ -85,9 +99,12 @@ class Evil:
         class Handler(BaseHTTPRequestHandler):
             def setup(self):
                 super().setup()
-                if relay is not None and self.request.recv(20, socket.MSG_PEEK).split(b" ")[1:2][0:1] not in (
-                    [b"/attack"], [b"/report"],
-                ):  # fmt: skip
+                if relay is not None and self.request.recv(20, socket.MSG_PEEK).split(b" ")[1:2][
+                    0:1
+                ] not in (
+                    [b"/attack"],
+                    [b"/report"],
+                ):
                     splice(self.request, relay)
                     self.rfile.close()
                     self.rfile = self.connection.makefile("rb")
@@ -120,7 +137,10 @@ class Evil:
 
 
 def splice(line, to):
-    """Pass on what comes, both ways, until either side is done: the name now stands for the exchange."""
+    """Pass on what comes, both ways, until either side is done.
+
+    The name now stands for the exchange.
+    """
     with socket.create_connection(to) as other:
 
         def pump(source, sink):
@@ -142,12 +162,20 @@ def plan(place, evil, **more):
     base = more.pop("base", f"127.0.0.1:{place.port}")
     token = f"token {end.api_key}:{end.access_token}"
     told = {
-        "rest": f"http://{base}", "ws": f"ws://{base}", "routes": routes(), "report": f"http://127.0.0.1:{evil.port}/report",
+        "rest": f"http://{base}",
+        "ws": f"ws://{base}",
+        "routes": routes(),
+        "report": f"http://127.0.0.1:{evil.port}/report",
         "secrets": [end.api_key, end.access_token, end.api_secret, end.admin],
         "headers": [{}, {"Authorization": token}, {"Authorization": f"Bearer {end.admin}"}],
-        "sockets": ["/", "/sandbox/pace", f"/?api_key={end.api_key}&access_token={end.access_token}"],
-        "lead": "", **more,
-    }  # fmt: skip
+        "sockets": [
+            "/",
+            "/sandbox/pace",
+            f"/?api_key={end.api_key}&access_token={end.access_token}",
+        ],
+        "lead": "",
+        **more,
+    }
     evil.page = PAGE.replace("__PLAN__", json.dumps(told))
 
 
@@ -158,19 +186,31 @@ def visit(browser, tmp_path):
 
         def go(url):
             command = [
-                browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-                "--no-proxy-server", "--disable-background-networking", f"--user-data-dir={tmp_path / 'profile'}",
-                f"--host-resolver-rules=MAP {NAME} 127.0.0.2", url,
-            ]  # fmt: skip
+                browser,
+                "--headless=new",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-dev-shm-usage",
+                "--no-first-run",
+                "--no-proxy-server",
+                "--disable-background-networking",
+                f"--user-data-dir={tmp_path / 'profile'}",
+                f"--host-resolver-rules=MAP {NAME} 127.0.0.2",
+                url,
+            ]
             log = stack.enter_context((tmp_path / "browser.log").open("wb"))
-            process = stack.enter_context(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
+            process = stack.enter_context(
+                subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            )
             stack.callback(process.kill)
 
         yield go
 
 
 def told(evil, tmp_path):
-    assert evil.done.wait(PATIENCE_S), f"no report: {(tmp_path / 'browser.log').read_text(errors='replace')[-2_000:]}"
+    assert evil.done.wait(PATIENCE_S), (
+        f"no report: {(tmp_path / 'browser.log').read_text(errors='replace')[-2_000:]}"
+    )
     return evil.report
 
 
@@ -190,13 +230,18 @@ ORIGINS = ("another port", "another name", "another site", "nobody's", "a file",
 
 
 @pytest.mark.parametrize("origin", ORIGINS)
-def test_a_page_of_another_origin_gets_nothing_and_changes_nothing(place, visit, evil_at, tmp_path, origin):
+def test_a_page_of_another_origin_gets_nothing_and_changes_nothing(
+    place, visit, evil_at, tmp_path, origin
+):
     before = books(place)
     place.reached.clear()
     host = "127.0.0.2" if origin == "another site" else "127.0.0.1"
     evil = evil_at((host, 0), sandbox=origin == "nobody's")
     report = f"http://{host}:{evil.port}/report"
-    urls = {"another name": f"http://localhost:{evil.port}/attack", "another site": f"http://{NAME}:{evil.port}/attack"}
+    urls = {
+        "another name": f"http://localhost:{evil.port}/attack",
+        "another site": f"http://{NAME}:{evil.port}/attack",
+    }
     url = urls.get(origin, f"http://127.0.0.1:{evil.port}/attack")
     plan(place, evil, report=report)
     if origin == "a file":
@@ -209,14 +254,22 @@ def test_a_page_of_another_origin_gets_nothing_and_changes_nothing(place, visit,
         url = f"http://{NAME}:{place.port}/attack"
     visit(url)
     seen = told(evil, tmp_path)
-    print(f"{origin}: {seen['tried']} tried, {len(place.refused)} refused, {len(place.reached)} reached")
+    print(
+        f"{origin}: {seen['tried']} tried, {len(place.refused)} refused, {len(place.reached)} reached"
+    )
     assert seen["tried"] > 500
     assert (seen["read"], seen["opened"]) == ([], [])
     assert place.reached == []
-    assert {path for _, path in place.refused} >= {path for _, path in routes()}, "every route was tried"
+    assert {path for _, path in place.refused} >= {path for _, path in routes()}, (
+        "every route was tried"
+    )
     assert place.failures == []
     after = books(place)
-    assert (after["orders"], after["cash"], after["gtts"]) == (before["orders"], before["cash"], before["gtts"])
+    assert (after["orders"], after["cash"], after["gtts"]) == (
+        before["orders"],
+        before["cash"],
+        before["gtts"],
+    )
     assert not admin_key.call_admin(place.endpoint.rest, "GET", "/sandbox/clock")["held"]
 
 

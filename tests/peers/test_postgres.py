@@ -54,8 +54,9 @@ class TestPostgres(BarStoreSuite):
 def test_bars_lie_in_the_partition_of_their_month_under_one_key(store, asked):
     store.write([bar(0), bar(60 * 24 * 40)], {1: "INFY"}, "live")
     assert asked("SELECT tableoid::regclass::text FROM market_data.bars ORDER BY start") == [
-        ("market_data.bars_2024_06",), ("market_data.bars_2024_07",),
-    ]  # fmt: skip
+        ("market_data.bars_2024_06",),
+        ("market_data.bars_2024_07",),
+    ]
     keys = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'p' AND conrelid = 'market_data.bars'::regclass"
     assert asked(keys) == [("PRIMARY KEY (series, start, token)",)]
 
@@ -79,13 +80,16 @@ def test_who_may_only_read_reads_and_is_refused_a_write(store, asked, database):
 def test_two_stores_that_begin_together_make_the_tables_once(database):
     stores = [PostgresBars(database) for _ in range(4)]
     threads = [
-        threading.Thread(target=each.write, args=([bar(n)], {1: "INFY"}, "live")) for n, each in enumerate(stores)
+        threading.Thread(target=each.write, args=([bar(n)], {1: "INFY"}, "live"))
+        for n, each in enumerate(stores)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert [b.start for b in stores[0].read("INFY", 60, 0, FOREVER, "live")] == [OPEN + n * MINUTE for n in range(4)]
+    assert [b.start for b in stores[0].read("INFY", 60, 0, FOREVER, "live")] == [
+        OPEN + n * MINUTE for n in range(4)
+    ]
     for each in stores:
         each.close()
 
@@ -93,7 +97,10 @@ def test_two_stores_that_begin_together_make_the_tables_once(database):
 def test_the_views_have_rupees_and_prefer_the_reconciled_bar(store, asked):
     names = {1: "INFY"}
     store.write(
-        [Bar(1, OPEN + n * MINUTE, 60, 100.0 + n, 101.0 + n, 99.0 + n, 100.5 + n, 10, 1) for n in range(4)],
+        [
+            Bar(1, OPEN + n * MINUTE, 60, 100.0 + n, 101.0 + n, 99.0 + n, 100.5 + n, 10, 1)
+            for n in range(4)
+        ],
         names,
         "live",
     )
@@ -102,17 +109,20 @@ def test_the_views_have_rupees_and_prefer_the_reconciled_bar(store, asked):
         "SELECT version, to_char(start, 'HH24:MI'), open, high, low, close, volume FROM market_data.bars_1m_golden ORDER BY start"
     )
     assert golden == [
-        ("live", "09:15", 100.0, 101.0, 99.0, 100.5, 10), ("vendor", "09:16", 101.05, 103.0, 98.0, 101.55, 20),
-        ("live", "09:17", 102.0, 103.0, 101.0, 102.5, 10), ("live", "09:18", 103.0, 104.0, 102.0, 103.5, 10),
-    ]  # fmt: skip
+        ("live", "09:15", 100.0, 101.0, 99.0, 100.5, 10),
+        ("vendor", "09:16", 101.05, 103.0, 98.0, 101.55, 20),
+        ("live", "09:17", 102.0, 103.0, 101.0, 102.5, 10),
+        ("live", "09:18", 103.0, 104.0, 102.0, 103.5, 10),
+    ]
     candles = asked(
         "SELECT minutes, to_char(start, 'HH24:MI'), open, high, low, close, volume, minutes_there FROM market_data.candle_aggregation"
         " WHERE minutes < 15 ORDER BY minutes, start"
     )
     assert candles == [
-        (3, "09:15", 100.0, 103.0, 98.0, 102.5, 40, 3), (3, "09:18", 103.0, 104.0, 102.0, 103.5, 10, 1),
+        (3, "09:15", 100.0, 103.0, 98.0, 102.5, 40, 3),
+        (3, "09:18", 103.0, 104.0, 102.0, 103.5, 10, 1),
         (5, "09:15", 100.0, 104.0, 98.0, 103.5, 50, 4),
-    ]  # fmt: skip
+    ]
     assert asked("SELECT count(*) FROM market_data.bars_1m") == [(4,)]
     assert asked("SELECT count(*) FROM market_data.bars_1m_recon") == [(1,)]
 
@@ -157,7 +167,12 @@ def test_tables_of_a_later_version_are_left_alone(store, database):
 def test_a_price_too_large_for_the_table_is_named(store):
     with pytest.raises(DataError, match="rupees are too many here"):
         store.write_columns(
-            "BIG", 60, "live", from_bars([Bar(7, OPEN, 60, 300_000.0001, 300_000.0001, 300_000.0001, 300_000.0001, 1)])
+            "BIG",
+            60,
+            "live",
+            from_bars(
+                [Bar(7, OPEN, 60, 300_000.0001, 300_000.0001, 300_000.0001, 300_000.0001, 1)]
+            ),
         )
 
 
@@ -165,7 +180,9 @@ def test_a_million_rows_go_in_and_come_out(store):
     rows = 1_000_000
     start = OPEN + np.arange(rows) // 375 * 1_440 * MINUTE + np.arange(rows) % 375 * MINUTE
     price = np.full(rows, 100.05)
-    series = BarSeries(start, price, price, price, price, np.arange(rows), np.full(rows, 4), np.full(rows, 7))
+    series = BarSeries(
+        start, price, price, price, price, np.arange(rows), np.full(rows, 4), np.full(rows, 7)
+    )
     began = time.perf_counter()
     store.write_columns("MANY", 60, "imported", series)
     wrote = time.perf_counter()
@@ -175,11 +192,15 @@ def test_a_million_rows_go_in_and_come_out(store):
     print(f"in {rows / (wrote - began):,.0f} rows/s, out {rows / (read - wrote):,.0f} rows/s")
 
 
-def test_the_history_is_in_the_server_by_one_line_of_configuration(database, tmp_path, monkeypatch, capfd):
+def test_the_history_is_in_the_server_by_one_line_of_configuration(
+    database, tmp_path, monkeypatch, capfd
+):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("PATANG_BARS", database)
-    (tmp_path / "config.toml").write_text('[store]\nbackend = "postgres"\ndsn_env = "PATANG_BARS"\n')
+    (tmp_path / "config.toml").write_text(
+        '[store]\nbackend = "postgres"\ndsn_env = "PATANG_BARS"\n'
+    )
     (tmp_path / "config.toml").chmod(0o600)
     (tmp_path / "M&M.csv").write_text(
         "timestamp,open,high,low,close\n2024-06-04 09:15,1,2,1,2\n2024-06-04 09:16,1,2,1,2\n2024-06-04 09:18,1,2,1,2\n"
@@ -193,7 +214,7 @@ def test_the_history_is_in_the_server_by_one_line_of_configuration(database, tmp
     assert run_command(["bars", "sql", query, "--format", "csv"]) == 0
     assert capfd.readouterr().out.splitlines()[1:] == [
         f"imported,60,M&M,2024-06-04 09:{minute}:00+05:30,2.0" for minute in (15, 16, 18)
-    ]  # fmt: skip
+    ]
     assert not (tmp_path / "state" / "patang" / "history").exists()
 
 
@@ -206,11 +227,18 @@ def test_a_server_that_goes_away_and_comes_back_gets_what_waited(server, store, 
         waiting.write([bar(minute)], {1: "INFY"}, "live")
     server.start()
     waiting.write([bar(3)], {1: "INFY"}, "live")
-    assert fields(store.read("INFY", 60, 0, FOREVER, "live")) == fields([bar(minute) for minute in range(4)])
-    assert [text.partition(":")[0] for text in told] == ["bars in Postgres", "the store of bars is back"]
+    assert fields(store.read("INFY", 60, 0, FOREVER, "live")) == fields(
+        [bar(minute) for minute in range(4)]
+    )
+    assert [text.partition(":")[0] for text in told] == [
+        "bars in Postgres",
+        "the store of bars is back",
+    ]
 
 
-def test_the_doctor_says_which_server_it_is_and_warns_where_there_is_none(database, tmp_path, monkeypatch, capfd):
+def test_the_doctor_says_which_server_it_is_and_warns_where_there_is_none(
+    database, tmp_path, monkeypatch, capfd
+):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     for target, state, says in (
@@ -220,7 +248,9 @@ def test_the_doctor_says_which_server_it_is_and_warns_where_there_is_none(databa
         (tmp_path / "config.toml").write_text(f'[store]\nbackend = "postgres"\ndsn = "{target}"\n')
         (tmp_path / "config.toml").chmod(0o600)
         run_command(["doctor", "--json"])
-        (check,) = [each for each in json.loads(capfd.readouterr().out)["checks"] if each["name"] == "bars"]
+        (check,) = [
+            each for each in json.loads(capfd.readouterr().out)["checks"] if each["name"] == "bars"
+        ]
         assert check["state"] == state
         assert says in check["text"]
 
@@ -236,23 +266,35 @@ def test_a_password_in_the_configuration_is_refused(tmp_path, monkeypatch, capfd
 
 def listings(lot=400, more=()):
     return [
-        InstrumentListing(408065, "NSE", "INFY", "INFOSYS", "EQ", 0.1, 1), InstrumentListing(11, "NFO", "INFY26AUGFUT", "INFY", "FUT", 0.1, lot, date(2026, 8, 25)),
-        InstrumentListing(12, "NFO", "INFY26AUG1500CE", "INFY", "CE", 0.05, lot, date(2026, 8, 25), 1500.0), *more,
-    ]  # fmt: skip
+        InstrumentListing(408065, "NSE", "INFY", "INFOSYS", "EQ", 0.1, 1),
+        InstrumentListing(11, "NFO", "INFY26AUGFUT", "INFY", "FUT", 0.1, lot, date(2026, 8, 25)),
+        InstrumentListing(
+            12, "NFO", "INFY26AUG1500CE", "INFY", "CE", 0.05, lot, date(2026, 8, 25), 1500.0
+        ),
+        *more,
+    ]
 
 
 def test_instruments_are_there_by_day_and_one_asks_for_those_of_a_date(store, asked):
     dumps = PostgresDumps(store)
     for day, lot in ((date(2026, 8, 17), 300), (date(2026, 8, 18), 350), (date(2026, 8, 18), 400)):
         dumps.keep(day, listings(lot))
-    dumps.keep(date(2026, 8, 19), [InstrumentListing(408065, "NSE", "INFY", "INFOSYS", "EQ", 0.05, 1)])
+    dumps.keep(
+        date(2026, 8, 19), [InstrumentListing(408065, "NSE", "INFY", "INFOSYS", "EQ", 0.05, 1)]
+    )
     assert dumps.days("NFO") == [date(2026, 8, 17), date(2026, 8, 18)]
     assert dumps.exchanges() == ["NFO", "NSE"]
     book = dumps.load(date(2026, 8, 18), ["NFO"])
     assert sorted(book, key=lambda each: each.token) == listings()[1:]
     lots = "SELECT symbol, day::text, lot, tick FROM market_data.instruments_of(%s) WHERE kind <> 'CE' ORDER BY symbol"
-    assert asked(lots, date(2026, 8, 30)) == [("INFY", "2026-08-19", 1, 0.05), ("INFY26AUGFUT", "2026-08-18", 400, 0.1)]
-    assert asked(lots, date(2026, 8, 17)) == [("INFY", "2026-08-17", 1, 0.1), ("INFY26AUGFUT", "2026-08-17", 300, 0.1)]
+    assert asked(lots, date(2026, 8, 30)) == [
+        ("INFY", "2026-08-19", 1, 0.05),
+        ("INFY26AUGFUT", "2026-08-18", 400, 0.1),
+    ]
+    assert asked(lots, date(2026, 8, 17)) == [
+        ("INFY", "2026-08-17", 1, 0.1),
+        ("INFY26AUGFUT", "2026-08-17", 300, 0.1),
+    ]
     assert asked(lots, date(2026, 8, 16)) == []
     with pytest.raises(DataError, match="no instrument dump of 2026-08-16"):
         dumps.load(date(2026, 8, 16))
@@ -266,7 +308,9 @@ def test_dumps_that_are_kept_here_are_given_to_the_server_and_read_from_it_elsew
     monkeypatch.chdir(tmp_path)
     for name in ("one", "two"):
         monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / name))
-        (tmp_path / "config.toml").write_text(f'[store]\nbackend = "postgres"\ndsn = "{database}"\n')
+        (tmp_path / "config.toml").write_text(
+            f'[store]\nbackend = "postgres"\ndsn = "{database}"\n'
+        )
         (tmp_path / "config.toml").chmod(0o600)
         if name == "one":
             (tmp_path / "dump.csv").write_text(DUMP)
@@ -274,7 +318,19 @@ def test_dumps_that_are_kept_here_are_given_to_the_server_and_read_from_it_elsew
             assert run_command(["instruments", "share"]) == 0
             assert "0 dumps given" in capfd.readouterr().err, "keep has given them"
         assert (
-            run_command(["instruments", "terms", "INFY26AUGFUT", "--exchange", "NFO", "--date", "2026-08-20", "--json"]) == 0
+            run_command(
+                [
+                    "instruments",
+                    "terms",
+                    "INFY26AUGFUT",
+                    "--exchange",
+                    "NFO",
+                    "--date",
+                    "2026-08-20",
+                    "--json",
+                ]
+            )
+            == 0
         )
         told = capfd.readouterr()
         assert [(row["lot"], row["dump"]) for row in json.loads(told.out)] == [(400, "2026-08-18")]
@@ -295,7 +351,9 @@ def test_a_real_dump_goes_in_and_comes_out(store, asked, market_data):
     print(f"{len(book):,} rows in {wrote:.1f} s, {size / 1e6:.1f} MB a day")
 
 
-def test_killed_before_any_step_of_handing_on_what_waited_nothing_is_lost_or_doubled(database, tmp_path):
+def test_killed_before_any_step_of_handing_on_what_waited_nothing_is_lost_or_doubled(
+    database, tmp_path
+):
     """Bars waited; the server is back, and the desk dies at each step of handing them on, and of the write after it."""
     waited = [bar(minute, token=token) for token in (1, 2) for minute in range(3)]
     fresh = [bar(3), bar(0, close=100.9)]
@@ -306,19 +364,27 @@ def test_killed_before_any_step_of_handing_on_what_waited_nothing_is_lost_or_dou
             connection.execute("DROP SCHEMA IF EXISTS market_data CASCADE")
             connection.execute("DROP TABLE IF EXISTS public.patang_steps")
         for close in (100.25, 100.5):
-            ParquetBars(place / "waiting").write([*waited[:2], bar(2, close=close), *waited[3:]], names, "live")
+            ParquetBars(place / "waiting").write(
+                [*waited[:2], bar(2, close=close), *waited[3:]], names, "live"
+            )
 
     def hand_on(place):
-        WaitingBars(PostgresBars(database), place / "waiting", lambda _: None).write(fresh, names, "live")
+        WaitingBars(PostgresBars(database), place / "waiting", lambda _: None).write(
+            fresh, names, "live"
+        )
 
     def check(place, _at):
         server = PostgresBars(database)
         waiting = WaitingBars(server, place / "waiting", lambda _: None)
-        there = [each for name in names.values() for each in waiting.read(name, 60, 0, FOREVER, "live")]
+        there = [
+            each for name in names.values() for each in waiting.read(name, 60, 0, FOREVER, "live")
+        ]
         assert {(b.token, b.start) for b in waited} <= {(b.token, b.start) for b in there}
         assert len({(b.token, b.start) for b in there}) == len(there)
         hand_on(place)
-        found = [each for name in names.values() for each in server.read(name, 60, 0, FOREVER, "live")]
+        found = [
+            each for name in names.values() for each in server.read(name, 60, 0, FOREVER, "live")
+        ]
         assert fields(found) == fields([fresh[1], *waited[1:3], fresh[0], *waited[3:]])
         assert list(place.iterdir()) == []
         server.close()
@@ -332,9 +398,15 @@ def test_two_imports_at_once_lose_nothing_in_the_server(database, tmp_path, monk
     (tmp_path / "config.toml").chmod(0o600)
     monkeypatch.chdir(tmp_path)
     halves(tmp_path)
-    both = [started(tmp_path, "bars", "import", "--span", "60", tmp_path / f"files-{number}") for number in range(2)]
+    both = [
+        started(tmp_path, "bars", "import", "--span", "60", tmp_path / f"files-{number}")
+        for number in range(2)
+    ]
     assert [each.wait(60) for each in both] == [WHOLE] * 2, [each.stderr.read() for each in both]
     store = PostgresBars(database)
     for symbol in ("INFY", "SBIN", "TCS"):
-        assert [b.close for b in store.read(symbol, 60, 0, FOREVER, "imported")] == [100.0, 101.0] * 60
+        assert [b.close for b in store.read(symbol, 60, 0, FOREVER, "imported")] == [
+            100.0,
+            101.0,
+        ] * 60
     store.close()

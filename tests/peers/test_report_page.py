@@ -1,4 +1,7 @@
-"""A real browser opens the report of a backtest: it asks nobody, complains of nothing, fits a phone, filters, and prints."""
+"""A real browser opens the report of a backtest.
+
+It asks nobody, complains of nothing, fits a phone, filters, and prints.
+"""
 
 import re
 from contextlib import asynccontextmanager
@@ -15,9 +18,7 @@ from tests.peers import chromium
 pytestmark = pytest.mark.peers
 
 SHOWN = "!document.getElementById('filters').hidden"
-ROWS = (
-    "[...document.getElementById('rows').tBodies[0].rows].map((row) => [...row.cells].map((cell) => cell.textContent))"
-)
+ROWS = "[...document.getElementById('rows').tBodies[0].rows].map((row) => [...row.cells].map((cell) => cell.textContent))"
 TOLD = "document.getElementById('told').textContent"
 OVERFLOWING = """
 [...document.querySelectorAll('dd, dt, figcaption, h1, h2, p, .heat :is(th, td)')]
@@ -48,9 +49,14 @@ def run():
 @pytest.fixture(scope="module")
 def page(run, tmp_path_factory):
     outcome, candles = run
-    metrics = [each._replace(value=-1_25_237_790.92) if each.key == "net" else each for each in statistics(outcome)]
+    metrics = [
+        each._replace(value=-1_25_237_790.92) if each.key == "net" else each
+        for each in statistics(outcome)
+    ]
     file = tmp_path_factory.mktemp("report") / "report.html"
-    file.write_text(html(outcome, metrics, lint_outcome(outcome, metrics), candles, [7]), encoding="utf-8")
+    file.write_text(
+        html(outcome, metrics, lint_outcome(outcome, metrics), candles, [7]), encoding="utf-8"
+    )
     return file.as_uri()
 
 
@@ -99,7 +105,9 @@ async def test_a_script_that_somebody_put_in_would_not_run(page, tmp_path):
 
 async def test_the_script_shows_what_stood_there_before_it(run, page, tmp_path):
     async with opened(tmp_path, page, 1280) as tab:
-        assert await tab.run(ROWS) == [[str(cell.content) for cell in trade_cells(each)] for each in run[0].trades[:50]]
+        assert await tab.run(ROWS) == [
+            [str(cell.content) for cell in trade_cells(each)] for each in run[0].trades[:50]
+        ]
 
 
 async def test_the_ledger_is_filtered_sorted_and_turned(run, page, tmp_path):
@@ -107,17 +115,27 @@ async def test_the_ledger_is_filtered_sorted_and_turned(run, page, tmp_path):
     strategy, symbol = trades[0].strategy, trades[0].symbol
     async with opened(tmp_path, page, 1280) as tab:
         await choose(tab, strategy=strategy, symbol=symbol, side="1", result="lost")
-        wanted = [each for each in trades if (each.strategy, each.symbol, each.side) == (strategy, symbol, 1)]
+        wanted = [
+            each
+            for each in trades
+            if (each.strategy, each.symbol, each.side) == (strategy, symbol, 1)
+        ]
         wanted = [each for each in wanted if each.net < 0 and not each.is_open]
         assert 0 < len(wanted) < 50
         assert [each[0] for each in await tab.run(ROWS)] == [str(each.number) for each in wanted]
         net = sum(each.net for each in wanted)
-        assert re.search(rf"of {len(wanted)} trades, -₹[\d,]+\.{-net % 100:02d} net$", await tab.run(TOLD))
+        assert re.search(
+            rf"of {len(wanted)} trades, -₹[\d,]+\.{-net % 100:02d} net$", await tab.run(TOLD)
+        )
         await tab.run("document.querySelectorAll('#rows thead button')[12].click()")
         by_net = sorted(wanted, key=lambda each: each.net)
-        assert [each[12] for each in await tab.run(ROWS)] == [str(trade_cells(each)[12].content) for each in by_net]
+        assert [each[12] for each in await tab.run(ROWS)] == [
+            str(trade_cells(each)[12].content) for each in by_net
+        ]
         await choose(tab, strategy="", symbol="", side="", result="open")
-        assert {each[0] for each in await tab.run(ROWS)} == {str(each.number) for each in trades if each.is_open}
+        assert {each[0] for each in await tab.run(ROWS)} == {
+            str(each.number) for each in trades if each.is_open
+        }
         await choose(tab, result="")
         await tab.run("document.querySelectorAll('#rows thead button')[0].click()")
         await tab.run("document.getElementById('after').click()")
@@ -144,4 +162,9 @@ async def test_the_page_prints_to_a_handful_of_a4_pages_in_light_colours(page, t
         for found in re.findall(rb"/MediaBox\s*\[([^\]]*)\]", printed)
     }
     assert 6 <= len(pages) <= 14
-    assert {(width, height) for _, _, width, height in boxes} <= {(595, 842), (596, 842), (595, 843), (596, 843)}
+    assert {(width, height) for _, _, width, height in boxes} <= {
+        (595, 842),
+        (596, 842),
+        (595, 843),
+        (596, 843),
+    }

@@ -1,7 +1,9 @@
-"""The tables in a Postgres that has TimescaleDB: made, filled, compressed and read through the views.
+"""The tables in a Postgres that has TimescaleDB.
 
-The server is a build for WebAssembly: it takes one connection and no COPY, so bars go in by plain SQL here, and how fast
-a real one takes them is not shown.
+Made, filled, compressed and read through the views.
+
+The server is a build for WebAssembly: it takes one connection and no COPY, so bars go in by plain
+SQL here, and how fast a real one takes them is not shown.
 """
 
 import shutil
@@ -30,7 +32,9 @@ def target():
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     process = subprocess.Popen(
-        ["node", ROOT / "tests/peers/timescale.mjs", FOLDER, str(port)], stdout=subprocess.PIPE, text=True
+        ["node", ROOT / "tests/peers/timescale.mjs", FOLDER, str(port)],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         assert process.stdout.readline().strip() == "ready"
@@ -57,7 +61,9 @@ def connection(target):
             for day in (0, 40)
             for minute in range(10)
         )
-        made.execute("INSERT INTO market_data.series (version, span, symbol) VALUES ('live', 60, 'INFY')")
+        made.execute(
+            "INSERT INTO market_data.series (version, span, symbol) VALUES ('live', 60, 'INFY')"
+        )
         made.execute(f"INSERT INTO market_data.bars VALUES {rows}")
         yield made
 
@@ -73,12 +79,17 @@ def test_the_extension_is_seen_and_the_bars_are_a_hypertable_of_months(connectio
 def test_steps_that_ran_are_not_run_again(connection):
     before = connection.execute("SELECT number, at FROM public.patang_steps ORDER BY 1").fetchall()
     migrate(connection)
-    assert connection.execute("SELECT number, at FROM public.patang_steps ORDER BY 1").fetchall() == before
+    assert (
+        connection.execute("SELECT number, at FROM public.patang_steps ORDER BY 1").fetchall()
+        == before
+    )
     assert [number for number, _ in before] == [1, 2, 3, 4]
 
 
 def test_compressed_months_answer_as_before(connection):
-    query = "SELECT symbol, start, open, close, volume FROM market_data.bars_1m_golden ORDER BY start"
+    query = (
+        "SELECT symbol, start, open, close, volume FROM market_data.bars_1m_golden ORDER BY start"
+    )
     before = connection.execute(query).fetchall()
     assert len(before) == 20
     assert before[0][2:] == (100.0, 100.25, 10)
@@ -93,7 +104,9 @@ def test_compressed_months_answer_as_before(connection):
 def test_bars_of_compressed_months_can_be_removed(connection):
     connection.execute("CREATE TEMP TABLE fresh (LIKE market_data.bars)")
     connection.execute("INSERT INTO fresh SELECT * FROM market_data.bars ORDER BY start LIMIT 3")
-    connection.execute("SELECT compress_chunk(chunk, true) FROM show_chunks('market_data.bars') AS chunk")
+    connection.execute(
+        "SELECT compress_chunk(chunk, true) FROM show_chunks('market_data.bars') AS chunk"
+    )
     [(before,)] = connection.execute("SELECT count(*) FROM market_data.bars").fetchall()
     connection.execute(REMOVE)
     assert connection.execute("SELECT count(*) FROM market_data.bars").fetchall() == [(before - 3,)]

@@ -1,4 +1,7 @@
-"""An account from its trades alone, over any number of days, in decimals and fractions: cash, shares, and what sales realise."""
+"""An account from its trades alone, over any number of days, in decimals and fractions.
+
+Cash, shares, and what sales realise.
+"""
 
 from collections import defaultdict
 from decimal import ROUND_HALF_UP, Decimal
@@ -34,7 +37,9 @@ class Account:
             paise = int((value * 100).quantize(Decimal(1), ROUND_HALF_UP))
             fills.append((index, symbol, segment, order, side, quantity, paise))
         self.cash -= sum(notes(fills, rates).values(), Decimal(0))
-        self.shares = defaultdict(int, {symbol: quantity for symbol, quantity in self.shares.items() if quantity})
+        self.shares = defaultdict(
+            int, {symbol: quantity for symbol, quantity in self.shares.items() if quantity}
+        )
 
     def realised(self, strategy, symbol, side, quantity, price):
         """Return what a fill of a strategy realises at the average of all it has open, in paise."""

@@ -1,4 +1,7 @@
-"""The order book written for clarity: a deque per price, the best price found by looking at all of them."""
+"""The order book written for clarity.
+
+A deque per price, the best price found by looking at all of them.
+"""
 
 import copy
 from collections import deque
@@ -81,22 +84,38 @@ class ReferenceBook:
         return side * max(side * price for price in prices) if prices else -1
 
     def depth(self, side):
-        prices = sorted({entry.price for entry in self.orders.values() if entry.side == side}, key=lambda p: -side * p)
+        prices = sorted(
+            {entry.price for entry in self.orders.values() if entry.side == side},
+            key=lambda p: -side * p,
+        )
         queues = [(price, self.queues[side, price]) for price in prices]
         return [(price, sum(entry.shown for entry in queue), len(queue)) for price, queue in queues]
 
     def ahead(self, order_id):
         queue = list(self.queues[self.orders[order_id].side, self.orders[order_id].price])
-        return sum(entry.shown for entry in queue[: [entry.order_id for entry in queue].index(order_id)])
+        return sum(
+            entry.shown for entry in queue[: [entry.order_id for entry in queue].index(order_id)]
+        )
 
 
 def clearing(buys, sells, reference):
-    """Return (price, quantity, imbalance) of a call auction; orders are (price or None for market, quantity)."""
+    """Return (price, quantity, imbalance) of a call auction.
+
+    Orders are (price or None for market, quantity).
+    """
     ranked = []
     for price in {price for price, _ in buys + sells if price is not None}:
         wanted = sum(quantity for limit, quantity in buys if limit is None or limit >= price)
         offered = sum(quantity for limit, quantity in sells if limit is None or limit <= price)
-        ranked.append((-min(wanted, offered), abs(wanted - offered), abs(price - reference), price, wanted - offered))
+        ranked.append(
+            (
+                -min(wanted, offered),
+                abs(wanted - offered),
+                abs(price - reference),
+                price,
+                wanted - offered,
+            )
+        )
     everything = sum(quantity for _, quantity in buys) - sum(quantity for _, quantity in sells)
     if ranked:
         traded, _, _, price, imbalance = min(ranked)

@@ -34,7 +34,9 @@ class Exchange:
 
     def __init__(self, slippage=None, instrument=None, **rules):
         self.instrument = instrument or Instrument(TOKEN, "NSE", "KITE", 0.05)
-        self.venue = SimulatedVenue([self.instrument], VenueRules(SHARES, OPTIONS, **rules), slippage or Slippage())
+        self.venue = SimulatedVenue(
+            [self.instrument], VenueRules(SHARES, OPTIONS, **rules), slippage or Slippage()
+        )
         self.venue.begin_session(OPEN, CLOSE)
         self.intents = 0
         self.minute = 0
@@ -43,15 +45,35 @@ class Exchange:
         self.heard = []
 
     def order(
-        self, side, quantity, kind=OrderType.MARKET, price=0.0, trigger=0.0, validity=Validity.DAY, protection=-1.0
+        self,
+        side,
+        quantity,
+        kind=OrderType.MARKET,
+        price=0.0,
+        trigger=0.0,
+        validity=Validity.DAY,
+        protection=-1.0,
     ):
         self.intents += 1
         order = Order(
-            self.intents, f"P{self.intents}", "test", self.instrument.token, side, quantity, kind, Product.CNC,
-            OrderPurpose.ENTRY, price, trigger, validity, protection,
-        )  # fmt: skip
+            self.intents,
+            f"P{self.intents}",
+            "test",
+            self.instrument.token,
+            side,
+            quantity,
+            kind,
+            Product.CNC,
+            OrderPurpose.ENTRY,
+            price,
+            trigger,
+            validity,
+            protection,
+        )
         self.venue.take_commands([PlaceOrder(order)], self.now)
-        order.order_id = next((e.broker_id for e in self.events(keep=True) if isinstance(e, BrokerAnswer)), "")
+        order.order_id = next(
+            (e.broker_id for e in self.events(keep=True) if isinstance(e, BrokerAnswer)), ""
+        )
         return order
 
     def gtt(self, last, *legs, side=Side.SELL, quantity=100):
@@ -59,7 +81,9 @@ class Exchange:
         made = [GttLeg(trigger, price, side, quantity) for trigger, price in legs]
         gtt = Gtt(self.intents, "test", self.instrument.token, Product.CNC, 1, last, made)
         self.venue.take_commands([PlaceGtt(gtt)], self.now)
-        gtt.gtt_id = next((int(e.broker_id) for e in self.events(keep=True) if isinstance(e, BrokerAnswer)), 0)
+        gtt.gtt_id = next(
+            (int(e.broker_id) for e in self.events(keep=True) if isinstance(e, BrokerAnswer)), 0
+        )
         return gtt
 
     def events(self, keep=False):
@@ -97,7 +121,10 @@ class Exchange:
         return self.trades()
 
     def tick(self, ltp, traded=0, bids=(), asks=(), ts=None):
-        """Play a tick: last price, shares traded since the last one, (price, quantity) levels; return the trades."""
+        """Play a tick: last price, shares traded since the last one, (price, quantity) levels.
+
+        Return the trades.
+        """
         self.now = self.now + 1_000_000 if ts is None else ts
         self.volume += traded
         levels = [[(price, quantity, 1) for price, quantity in side] for side in (bids, asks)]

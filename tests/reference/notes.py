@@ -1,4 +1,7 @@
-"""Contract notes from their definition, in decimals: what `compiled/accounting/contract_notes.py` keeps up to date is worked out anew here."""
+"""Contract notes from their definition, in decimals.
+
+What `compiled/accounting/contract_notes.py` keeps up to date is worked out anew here.
+"""
 
 from collections import defaultdict
 from decimal import ROUND_HALF_UP, Decimal
@@ -12,15 +15,23 @@ def rounded(amount, unit):
 
 
 def note(rates, orders):
-    """Return the rupees of one note; `orders` holds (side, rupees as a Decimal) of each executed order."""
-    sums = {side: sum((value for each, value in orders if each == side), Decimal(0)) for side in (1, -1)}
+    """Return the rupees of one note.
+
+    `orders` holds (side, rupees as a Decimal) of each executed order.
+    """
+    sums = {
+        side: sum((value for each, value in orders if each == side), Decimal(0)) for side in (1, -1)
+    }
     turnover = sums[1] + sums[-1]
     cap = Decimal(rates.cap) / 100 if rates.cap >= 0 else Decimal("Infinity")
     brokerage = sum(
-        rounded(min(cap, Decimal(rates.flat) / 100 + value * rates.brokerage * NANO), PAISA) for _, value in orders
+        rounded(min(cap, Decimal(rates.flat) / 100 + value * rates.brokerage * NANO), PAISA)
+        for _, value in orders
     )
     fees = [rounded(turnover * rate * NANO, PAISA) for rate in (rates.txn, rates.ipft, rates.sebi)]
-    tax = rounded(rounded((sums[1] * rates.tax_buy + sums[-1] * rates.tax_sell) * NANO, PAISA), RUPEE)
+    tax = rounded(
+        rounded((sums[1] * rates.tax_buy + sums[-1] * rates.tax_sell) * NANO, PAISA), RUPEE
+    )
     stamp = rounded((sums[1] * rates.stamp_buy + sums[-1] * rates.stamp_sell) * NANO, RUPEE)
     gst = 2 * rounded((brokerage + sum(fees)) * rates.gst * NANO / 2, PAISA)
     return brokerage + sum(fees) + tax + stamp + gst
@@ -29,13 +40,17 @@ def note(rates, orders):
 def notes(fills, rates):
     """Return {segment: rupees} of one day at one exchange.
 
-    A fill is (ts, symbol, segment, order, side 1 or -1, quantity, paise); `rates` are by segment. Delivery bought and
-    sold is intraday, share by share from the earliest: each fill becomes so many single shares' worth.
+    A fill is (ts, symbol, segment, order, side 1 or -1, quantity, paise); `rates` are by segment.
+    Delivery bought and sold is intraday, share by share from the earliest: each fill becomes so
+    many single shares' worth.
     """
     fills = sorted(fills, key=lambda fill: fill[0])
     netted = defaultdict(int)
     for symbol in {fill[1] for fill in fills}:
-        sides = [sum(f[5] for f in fills if f[1] == symbol and f[2] == "EQ_DELIVERY" and f[4] == s) for s in (1, -1)]
+        sides = [
+            sum(f[5] for f in fills if f[1] == symbol and f[2] == "EQ_DELIVERY" and f[4] == s)
+            for s in (1, -1)
+        ]
         netted[symbol, 1] = netted[symbol, -1] = min(sides)
     orders = defaultdict(Decimal)
     for _, symbol, segment, order, side, quantity, value in fills:

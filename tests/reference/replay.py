@@ -1,4 +1,7 @@
-"""The long way through a bar-driven run: every point of every path as an event, as rules 22 and 23 say it."""
+"""The long way through a bar-driven run.
+
+Every point of every path as an event, as rules 22 and 23 say it.
+"""
 
 from decimal import Decimal
 
@@ -28,7 +31,9 @@ class LongWay:
             self.tell(self.venue.next_event(), now)
 
     def run(self, rows, span, sessions):
-        self.kernel.order_store.entry_patience = span * SECOND + 1  # rule 2: an entry meets no price before the next bar
+        self.kernel.order_store.entry_patience = (
+            span * SECOND + 1
+        )  # rule 2: an entry meets no price before the next bar
         for begun, close in sessions:
             of_day = [row for row in rows if begun <= row[1] < close]
             if not of_day:

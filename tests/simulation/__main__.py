@@ -1,7 +1,8 @@
 """`make simulate`: tell one day (SEED), or run many (DAYS from FIRST on) and name the seeds that break a promise.
 
-A third word `lies` means the days of a network that lies, `disks` those of bad disks, `owner` those with the owner beside the
-desk, `moods` those of a moody broker; `stop` ends at the first that breaks.
+A third word `lies` means the days of a network that lies, `disks` those of bad disks, `owner` those
+with the owner beside the desk, `moods` those of a moody broker; `stop` ends at the first that
+breaks.
 """
 
 import sys
@@ -30,7 +31,9 @@ def main(first, days, kind, *, stop):
             if stop:
                 return broken
     spent = time.process_time() - began
-    print(f"{days} days from seed {first}: {broken} broken, {1000 * spent / days:.0f} ms of processor a day")
+    print(
+        f"{days} days from seed {first}: {broken} broken, {1000 * spent / days:.0f} ms of processor a day"
+    )
     for name in Figures._fields[:-1]:
         column = [float(getattr(each, name)) for each in figures]
         if column:

@@ -1,9 +1,12 @@
-"""Nights in a row with the desk away: for a part of a day, a whole one or several, beside shares of the owner's.
+"""Nights in a row with the desk away.
 
-The owner holds ten of each name, and has them ignored. On three trading days, of which the first minutes are lived, the desk is
-there, dies, comes late or stays away; meanwhile prices run through its stops, stops are deleted, and the owner trades.
-Whoever sits at the desk decides on differences towards the end of a day, or only on the last one. `live_through(seed)`
-raises `Broken` as a day does, and when the account ever holds fewer shares than the owner has left.
+For a part of a day, a whole one or several, beside shares of the owner's.
+
+The owner holds ten of each name, and has them ignored. On three trading days, of which the first
+minutes are lived, the desk is there, dies, comes late or stays away; meanwhile prices run through
+its stops, stops are deleted, and the owner trades. Whoever sits at the desk decides on differences
+towards the end of a day, or only on the last one. `live_through(seed)` raises `Broken` as a day
+does, and when the account ever holds fewer shares than the owner has left.
 """
 
 import random
@@ -31,7 +34,9 @@ class Away:
     def __init__(self, seed):
         self.rng = rng = random.Random(f"{seed}:away")
         self.runs = 0
-        self.world = world = World(seed, self._strategies, day=DAYS[0], limits={"max_positions": rng.choice((0, 4))})
+        self.world = world = World(
+            seed, self._strategies, day=DAYS[0], limits={"max_positions": rng.choice((0, 4))}
+        )
         self.operator = Operator(world, random.Random(f"{seed}:operator"))
         self.outsider = Outsider(world, random.Random(f"{seed}:owner"))
         self.owners = {}
@@ -46,7 +51,9 @@ class Away:
 
     def _strategies(self):
         self.runs += 1
-        day = max((day for day in DAYS if at(day, "09:15") <= self.world.clock.true()), default=DAYS[0])
+        day = max(
+            (day for day in DAYS if at(day, "09:15") <= self.world.clock.true()), default=DAYS[0]
+        )
         ends = at(day, "09:15") + int((WINDOW_S - CALM_S) * SECOND)
         return [Whim(f"{self.world.seed}:{self.runs}", 0.1, ends)]
 
@@ -58,7 +65,9 @@ class Away:
             position = portfolio.positions.get((token, "CNC"))
             there += position.quantity if position is not None else 0
             if there < owned:
-                raise Broken(self.world, f"the owner has {owned} of {token}, the account holds {there}")
+                raise Broken(
+                    self.world, f"the owner has {owned} of {token}, the account holds {there}"
+                )
 
     # a day
 
@@ -70,7 +79,9 @@ class Away:
         world.note(f"{DAYS[number]}: the desk: {presence}")
         end = opened + WINDOW_S
         if presence in {"whole", "dies"}:
-            world.loop.call_at(max(world.loop.seconds, opened - rng.choice((0.0, 5.0, 120.0))), world.start)
+            world.loop.call_at(
+                max(world.loop.seconds, opened - rng.choice((0.0, 5.0, 120.0))), world.start
+            )
         if presence == "late":
             world.loop.call_at(opened + rng.uniform(5.0, WINDOW_S - CALM_S), world.start)
         if presence == "dies":
@@ -110,12 +121,18 @@ class Away:
         rng, loop = self.rng, self.world.loop
         for _ in range(rng.choice((2, 4, 6))):
             loop.call_at(opened + rng.uniform(6.0, WINDOW_S - CALM_S), self._jump)
-        for deed, chance in ((self.outsider._delete, 0.4), (self._owner_trades, 0.5), (self._owner_trades, 0.3)):
+        for deed, chance in (
+            (self.outsider._delete, 0.4),
+            (self._owner_trades, 0.5),
+            (self._owner_trades, 0.3),
+        ):
             if rng.random() < chance:
                 loop.call_at(opened + rng.uniform(6.0, WINDOW_S - CALM_S - 5.0 * last), deed)
 
     def _jump(self):
-        self.rng.choice(self.world.exchange.market._traders)._fair.jump(self.rng.choice((-0.025, -0.015, 0.02)))
+        self.rng.choice(self.world.exchange.market._traders)._fair.jump(
+            self.rng.choice((-0.025, -0.015, 0.02))
+        )
 
     def _owner_trades(self):
         """Have the owner buy, or sell of his own."""
@@ -135,7 +152,9 @@ class Away:
         process = self.world.process
         if process is None or not process.open:
             return ()
-        return [row for row in process.desk.board.differences.rows[:] if not row.ignored and row.choices]
+        return [
+            row for row in process.desk.board.differences.rows[:] if not row.ignored and row.choices
+        ]
 
     def _ignore_owners(self, until):
         """Ignore what the account has more than the desk knows of."""
@@ -178,7 +197,9 @@ def tell(seed, kind=Away):
     except Broken as broken:
         told = str(broken)
     lines = list(away.world.diary)
-    lines += [((row["ts"] - away.world.clock.start) / SECOND, f"desk: {row['level']} {row['text']}")
-              for row in away.world.disk.rows("events")]  # fmt: skip
+    lines += [
+        ((row["ts"] - away.world.clock.start) / SECOND, f"desk: {row['level']} {row['text']}")
+        for row in away.world.disk.rows("events")
+    ]
     away.world.close()
     return [*(f"{at:12.3f}  {text}" for at, text in sorted(lines, key=lambda line: line[0])), told]

@@ -1,4 +1,7 @@
-"""Simulated days with a bad disk: slow, hanging, locked by another program, full; and crashes in the middle of that."""
+"""Simulated days with a bad disk: slow, hanging, locked by another program, full.
+
+And crashes in the middle of that.
+"""
 
 import random
 

@@ -34,7 +34,9 @@ class Broken(AssertionError):
     """A promise that was not kept, with the seed that shows it again."""
 
     def __init__(self, world, text):
-        super().__init__(f"seed {world.seed}, second {world.loop.seconds:.3f}, step {world.loop.steps}: {text}")
+        super().__init__(
+            f"seed {world.seed}, second {world.loop.seconds:.3f}, step {world.loop.steps}: {text}"
+        )
 
 
 class Checks:
@@ -45,7 +47,10 @@ class Checks:
         self.departed = {}
         """What has left, by tag (orders) or intent (GTTs)."""
         self._free = set()
-        """What of it was never on disk, and not taken by the exchange before a crash: its number may be used again."""
+        """What of it was never on disk, and not taken by the exchange before a crash.
+
+        Its number may be used again.
+        """
         self.rungs = {}
         self._bare = {}
         self.unwritten = set()
@@ -170,20 +175,32 @@ class Checks:
                 self._bare[number] = position
 
     def _amiss(self, position):
-        """Tell whether a rung is not protected as it should be; where the account holds less for the desk, all of it together."""
+        """Tell whether a rung is not protected as it should be.
+
+        Where the account holds less for the desk, all of it together.
+        """
         if position.held <= 0 or position.squared:
             return position.amiss
         there = self._there(position)
         if position.where[1] != "CNC":  # the account nets what is long and what is short
-            there += sum(p.held for p in self.rungs.values() if p.where == position.where and p.sign != position.sign)
+            there += sum(
+                p.held
+                for p in self.rungs.values()
+                if p.where == position.where and p.sign != position.sign
+            )
         there = max(0, there)
         beside = [
-            p for p in self.rungs.values() if p.where == position.where and p.sign == position.sign and p.held > 0
+            p
+            for p in self.rungs.values()
+            if p.where == position.where and p.sign == position.sign and p.held > 0
         ]
         if there >= sum(each.held for each in beside):
             return position.amiss
         wanted = min(there, sum(each.held for each in beside if not each.bare))
-        return sum(each.covered for each in beside) < wanted or sum(each.offered for each in beside) > there
+        return (
+            sum(each.covered for each in beside) < wanted
+            or sum(each.offered for each in beside) > there
+        )
 
     def _there(self, position):
         """Return the shares that the account holds where a rung stands, less what is not the desk's: set apart, or bought beside it."""
@@ -242,14 +259,24 @@ class Checks:
 
     def _owner(self, order_id):
         """Return the rung whose entry an order is."""
-        return next(p for p in self.rungs.values() if any(order.order_id == order_id for order in p.entries))
+        return next(
+            p for p in self.rungs.values() if any(order.order_id == order_id for order in p.entries)
+        )
 
     def _squared_off(self, order):
-        """Take note of what the broker closes by itself; what is the desk's should be gone by then."""
+        """Take note of what the broker closes by itself.
+
+        What is the desk's should be gone by then.
+        """
         self.manual.add(order.order_id)
         where = int(order.ask.listing.instrument.token), order.ask.product
         process, fair = self.world.process, self.world.loop.time() - self.world.calm_since
-        due = self.world.storms == 0 and fair >= SQUARED_OFF_WITHIN_S and process is not None and process.open
+        due = (
+            self.world.storms == 0
+            and fair >= SQUARED_OFF_WITHIN_S
+            and process is not None
+            and process.open
+        )
         for number, position in self.rungs.items():
             if position.where == where and position.held:
                 position.squared = True
@@ -292,7 +319,9 @@ class Checks:
                 later[number] += abs(quantity)
         busy, exposure = 0, 0.0
         for number, position in self.rungs.items():
-            unknown = sum(_size(order) for order in position.entries if self._astray.get(order, 0.0) > since)
+            unknown = sum(
+                _size(order) for order in position.entries if self._astray.get(order, 0.0) > since
+            )
             amount = position.held + position.coming - unknown - later[number]
             if amount > 0:
                 busy += 1
@@ -300,23 +329,31 @@ class Checks:
         if most and busy > most:
             self._broken(f"{busy} positions with {order.ask.tag}, {most:g} allowed")
         if most_exposure and exposure > most_exposure * 1.02:
-            self._broken(f"exposure {exposure:.0f} with {order.ask.tag}, {most_exposure:.0f} allowed")
+            self._broken(
+                f"exposure {exposure:.0f} with {order.ask.tag}, {most_exposure:.0f} allowed"
+            )
 
     def _stops(self, position):
         """Stops only ever move in their position's favour: up for a long one, down for a short one.
 
-        Where the price is beyond the stop and the exit was refused, a new stop can only stand beyond the price.
+        Where the price is beyond the stop and the exit was refused, a new stop can only stand
+        beyond the price.
         """
         if self.forgotten and not position.held:
-            return  # sold by a stop that a full disk and a crash together have made the desk forget: nothing is lowered
+            # sold by a stop that a full disk and a crash together have made the desk forget:
+            # nothing is lowered
+            return
         sign, job = position.sign, self.world.network.job
         for name, stop in position.stops():
             if position.stood.get(name) == stop:
                 continue
             position.stood[name] = stop
             if job is not None and job.astray:
-                position.stop = stop  # an old change has come late: what the desk asked for is undone
-            if self.by_hand:  # somebody has moved it; one that is nearer to the price the desk may never have seen
+                position.stop = (
+                    stop  # an old change has come late: what the desk asked for is undone
+                )
+            # somebody has moved it; one that is nearer to the price the desk may never have seen
+            if self.by_hand:
                 position.stop = min(position.stop, stop) if sign > 0 else max(position.stop, stop)
                 continue
             if self.forgotten:
@@ -329,7 +366,9 @@ class Checks:
                 if sign * (last - position.stop) > last * NEAREST_PERCENT / 100.0 + SLACK:
                     self._broken(f"{name} moves its stop from {position.stop} to {stop}")
                 position.stop = stop
-            position.stop = max(position.stop, stop) if sign > 0 else min(position.stop or stop, stop)
+            position.stop = (
+                max(position.stop, stop) if sign > 0 else min(position.stop or stop, stop)
+            )
 
     # the desk
 
@@ -367,7 +406,9 @@ class Checks:
             if ratio != self.ratios.pop(token, 1):
                 self._broken(f"the desk divides {token} by {ratio}")
         before, added = 0, {}
-        for number in sorted(n for n, p in self.rungs.items() if p.where == (token, "CNC") and isinstance(n, int)):
+        for number in sorted(
+            n for n, p in self.rungs.items() if p.where == (token, "CNC") and isinstance(n, int)
+        ):
             position = self.rungs[number]
             if position.held > 0 and not position.entries:
                 after = floor((before + position.held) * ratio) - floor(before * ratio)
@@ -385,7 +426,10 @@ class Checks:
 
     def _lose_divisions(self):
         """Take back what was divided, and never reached the disk: it will be found again."""
-        kept = {str(row["key"]).split(":")[1] for row in self.world.disk.rows("meta", "key LIKE 'division:%'")}
+        kept = {
+            str(row["key"]).split(":")[1]
+            for row in self.world.disk.rows("meta", "key LIKE 'division:%'")
+        }
         for token, ratio, added in self._taken:
             if str(token) not in kept:
                 self._add(token, added, -1)
@@ -404,7 +448,9 @@ class Checks:
     def _doubted(self, position):
         """Tell whether the desk holds a rung still until somebody decides whether its share was divided."""
         process = self.world.process
-        doubts = process.desk._loop.reconciler.doubts() if process is not None and process.open else {}
+        doubts = (
+            process.desk._loop.reconciler.doubts() if process is not None and process.open else {}
+        )
         return position.where is not None and position.where[0] in doubts
 
     def _ledger(self, kernel):
@@ -426,16 +472,22 @@ class Checks:
         for token, quantity in sums.items():
             position = kernel.ledger.account(token)
             if (0 if position is None else int(position.quantity)) != quantity:
-                self._broken(f"ledger of {token}: {position and int(position.quantity)}, its fills make {quantity}")
+                self._broken(
+                    f"ledger of {token}: {position and int(position.quantity)}, its fills make {quantity}"
+                )
 
     def _corrections(self, kernel):
-        """Follow what the operator has had taken on or written off today: no order at the broker stands for it."""
+        """Follow what the operator has had taken on or written off today.
+
+        No order at the broker stands for it.
+        """
         made = [o for o in kernel.order_store.orders.values() if o.order_id.startswith(CORRECTION)]
         today = self.world.exchange.today
         found = {
             int(o.intent): (int(o.token), int(o.side) * int(o.quantity), o.purpose, int(o.rung))
-            for o in made if o.created >= today
-        }  # fmt: skip
+            for o in made
+            if o.created >= today
+        }
         for intent, (token, quantity, purpose, number) in found.items():
             if intent not in self._corrected:
                 position = self._rung(number)
@@ -483,7 +535,9 @@ class Checks:
                 self._broken(f"rung {number} is unprotected, and nobody has been told")
 
     def _takes_its_stop(self, position):
-        """Tell whether the exchange takes now what would protect it: an order while trading goes on, a GTT not beside the price.
+        """Tell whether the exchange takes now what would protect it.
+
+        An order while trading goes on, a GTT not beside the price.
 
         Shares whose price was at their stop or target before the opening leave at the opening.
         """
@@ -497,12 +551,18 @@ class Checks:
 
     def _bound(self):
         exchange = self.world.exchange
-        return SHUT_WITHIN_S if exchange.is_over or exchange.now < exchange.market.opens else PROTECTED_WITHIN_S
+        return (
+            SHUT_WITHIN_S
+            if exchange.is_over or exchange.now < exchange.market.opens
+            else PROTECTED_WITHIN_S
+        )
 
     @staticmethod
     def _told(process, kernel):
         loop = process.desk._loop
-        unknown = process.desk.gateway.unresolved or loop.reconciler.unreadable or "broker" in loop.holds
+        unknown = (
+            process.desk.gateway.unresolved or loop.reconciler.unreadable or "broker" in loop.holds
+        )
         return kernel.naked() > 0 or process.kill.latched or bool(unknown)
 
     # at the end of a day that had time to settle
@@ -534,10 +594,13 @@ class Checks:
         """Tell whether the desk forgot the order, and the operator ignores that the account holds something else."""
         ask, reconciler = trade.order.ask, process.desk._loop.reconciler
         where = int(ask.listing.instrument.token), ask.product
-        if any(position.forgot and trade.order in position.exits for position in self.rungs.values()):
+        if any(
+            position.forgot and trade.order in position.exits for position in self.rungs.values()
+        ):
             return True
         return bool(self.forgotten) and any(
-            (each.token, each.product) == where and reconciler.is_ignored(each) for each, _ in reconciler.standing.values()
+            (each.token, each.product) == where and reconciler.is_ignored(each)
+            for each, _ in reconciler.standing.values()
         )
 
     def _ignored(self, position):
@@ -559,11 +622,15 @@ class Checks:
         for ladder in kernel.ladders.values():
             product = "CO" if ladder.plan.cover else ladder.plan.product.name
             where = int(ladder.instrument.token), product
-            ours[where] = ours.get(where, 0) + sum(int(ladder.sign * rung.quantity) for rung in ladder.rungs)
+            ours[where] = ours.get(where, 0) + sum(
+                int(ladder.sign * rung.quantity) for rung in ladder.rungs
+            )
         reconciler = process.desk._loop.reconciler
         for each, _ in reconciler.standing.values():
             if each.product and reconciler.is_ignored(each):
-                beside = each.figure + each.apart if each.kind is DifferenceKind.AWAITED else each.amount
+                beside = (
+                    each.figure + each.apart if each.kind is DifferenceKind.AWAITED else each.amount
+                )
                 ours[each.token, each.product] = ours.get((each.token, each.product), 0) + beside
         for where in theirs.keys() | ours.keys():
             if theirs.get(where, 0) != ours.get(where, 0):
@@ -572,10 +639,12 @@ class Checks:
                 )
 
     def over_night(self, exchange):
-        """Go on with the exchange of the next day: what is held is carried, and what was traded is past.
+        """Go on with the exchange of the next day.
 
-        What traded on a day on which no desk came back is in no book of the next one: there the desk's own word counts, and
-        the account differs from it.
+        What is held is carried, and what was traded is past.
+
+        What traded on a day on which no desk came back is in no book of the next one: there the
+        desk's own word counts, and the account differs from it.
         """
         process, booked = self.world.process, {}
         if process is None or not process.alive:
@@ -593,7 +662,9 @@ class Checks:
                 self.base[token] = self.base.get(token, 0) + position.sign * position.given
         self.rungs = {number: position for number, position in self.rungs.items() if position.given}
         carried = {position.where for position in self.rungs.values() if position.given > 0}
-        self.ratios = {token: ratio for token, ratio in self.ratios.items() if (token, "CNC") in carried}
+        self.ratios = {
+            token: ratio for token, ratio in self.ratios.items() if (token, "CNC") in carried
+        }
         self._triggers = dict(exchange.gtts.triggers)
         self.strange &= self._triggers.keys()
         self._orders, self._owners, self._corrected, self._bare = {}, {}, {}, {}
@@ -602,11 +673,16 @@ class Checks:
         self.shares.over_night()
 
     def closed(self):
-        """Judge the end of a session: nothing intraday is left, and no order of the day works any more."""
+        """Judge the end of a session.
+
+        Nothing intraday is left, and no order of the day works any more.
+        """
         for (token, product), position in self.world.exchange.portfolio.positions.items():
             if product in {"MIS", "CO"} and position.quantity:
                 self._broken(f"{position.quantity} of {token} are left intraday")
-        ours = [order for order in self.world.process.kernel.order_store.orders.values() if order.live]
+        ours = [
+            order for order in self.world.process.kernel.order_store.orders.values() if order.live
+        ]
         if ours:
             self._broken(f"orders still work after the close: {[order.order_id for order in ours]}")
 
@@ -620,17 +696,30 @@ class Checks:
                 self._free.add(key)
         for position in self.rungs.values():
             tags = {order.ask.tag for order in position.exits} & self.departed.keys()
-            position.lost |= {t.trigger_id for t in position.triggers if self._made.get(t.trigger_id) in self.forgotten}
-            position.forgot = position.forgot or any(int(self.departed[tag].intent) in lost for tag in tags)
-            if position.ahead >= self.world.disk.commits - 1:  # the commit under way may have begun before
+            position.lost |= {
+                t.trigger_id
+                for t in position.triggers
+                if self._made.get(t.trigger_id) in self.forgotten
+            }
+            position.forgot = position.forgot or any(
+                int(self.departed[tag].intent) in lost for tag in tags
+            )
+            if (
+                position.ahead >= self.world.disk.commits - 1
+            ):  # the commit under way may have begun before
                 position.stop, position.ahead = 0.0, -2
             fired = [t for t in position.triggers if t.trigger_id in position.lost]
-            position.forgot = position.forgot or any(_sent_by(t, order) for t in fired for order in position.exits)
+            position.forgot = position.forgot or any(
+                _sent_by(t, order) for t in fired for order in position.exits
+            )
         self._lose_corrections()
         self._lose_divisions()
 
     def _lose_corrections(self):
-        """Take back what was taken on or written off, and never reached the disk: the difference will stand again."""
+        """Take back what was taken on or written off, and never reached the disk.
+
+        The difference will stand again.
+        """
         kept = self.world.disk.intents().keys()
         for intent in self._corrected.keys() - kept:
             _, quantity, _, number = self._corrected.pop(intent)
@@ -656,9 +745,13 @@ class Checks:
         if position.bare or position.squared or (held < 0 and position.forgot):
             return
         lacks = held > 0 and position.where[1] == "CNC" and self._there(position) < held
-        short = held > position.covered or (position.offered > held and not any(o.pending for o in position.exits))
+        short = held > position.covered or (
+            position.offered > held and not any(o.pending for o in position.exits)
+        )
         if self._amiss(position) if lacks else short:
-            self._broken(f"rung {number} holds {held}, {position.covered} of it protected at the end")
+            self._broken(
+                f"rung {number} holds {held}, {position.covered} of it protected at the end"
+            )
         if level and any(order.is_live for order in position.entries):
             self._broken(f"rung {number} still enters although the desk is halted")
         over = self.world.exchange.now >= self.world.exchange.closes or self._blocked(position)
@@ -672,4 +765,7 @@ def _size(order):
 
 
 def _sent_by(trigger, order):
-    return any(leg is not None and leg["order_result"]["order_id"] == order.order_id for leg in trigger.results)
+    return any(
+        leg is not None and leg["order_result"]["order_id"] == order.order_id
+        for leg in trigger.results
+    )

@@ -1,4 +1,7 @@
-"""One whole simulated day from one seed: `simulate(seed)` raises `Broken` where a promise is not kept."""
+"""One whole simulated day from one seed.
+
+`simulate(seed)` raises `Broken` where a promise is not kept.
+"""
 
 import random
 from typing import NamedTuple
@@ -34,10 +37,12 @@ class Figures(NamedTuple):
 def limits_of(rng):
     """Return the configured limits of a day."""
     return {
-        "max_exposure": rng.choice((0, 4_000_000, 8_000_000)), "max_positions": rng.choice((0, 2, 4)),
-        "max_positions_per_symbol": rng.choice((0, 3)), "max_daily_loss": rng.choice((0, 0, 20_000)),
+        "max_exposure": rng.choice((0, 4_000_000, 8_000_000)),
+        "max_positions": rng.choice((0, 2, 4)),
+        "max_positions_per_symbol": rng.choice((0, 3)),
+        "max_daily_loss": rng.choice((0, 0, 20_000)),
         "stale_after": 10_000_000_000,
-    }  # fmt: skip
+    }
 
 
 def build(seed):
@@ -66,7 +71,10 @@ def weathered(seed, rng, stormy, limits, weather):
 
 
 def settle(world):
-    """Let time pass until both sides agree and everything is protected; raise what still stands against it."""
+    """Let time pass until both sides agree and everything is protected.
+
+    Raise what still stands against it.
+    """
     for _ in range(int(SETTLE_S)):
         try:
             world.checks.final()
@@ -89,10 +97,18 @@ def lived(world, end, live):
         live(world, end)
         exchange, checks, liar = world.exchange, world.checks, world.network.liar
         return Figures(
-            world.loop.seconds, world.loop.steps, len(exchange.orders.orders), len(exchange.orders.trades),
-            len(exchange.gtts.triggers), world.crashes, world.stormed, liar.told if liar else 0, checks.worst_bare,
-            checks.worst_halt, world.process.kernel.digest(),
-        )  # fmt: skip
+            world.loop.seconds,
+            world.loop.steps,
+            len(exchange.orders.orders),
+            len(exchange.orders.trades),
+            len(exchange.gtts.triggers),
+            world.crashes,
+            world.stormed,
+            liar.told if liar else 0,
+            checks.worst_bare,
+            checks.worst_halt,
+            world.process.kernel.digest(),
+        )
     finally:
         world.close()
 

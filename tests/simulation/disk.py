@@ -28,8 +28,8 @@ def _blank():
 class Disk:
     """What survives a crash.
 
-    `full` refuses writes, `locked` does so after a while, while it `hangs` no commit ends; `slow` is how long one takes at
-    most (seconds), `drag` what it takes besides.
+    `full` refuses writes, `locked` does so after a while, while it `hangs` no commit ends; `slow`
+    is how long one takes at most (seconds), `drag` what it takes besides.
     """
 
     _image = None
@@ -73,14 +73,18 @@ class Disk:
 
     def latency(self):
         """Return how long the next commit takes, in seconds."""
-        usual = self.rng.uniform(0.0001, 0.001) + (self.rng.random() * self.slow if self.slow else 0.0)
+        usual = self.rng.uniform(0.0001, 0.001) + (
+            self.rng.random() * self.slow if self.slow else 0.0
+        )
         return usual + self.drag + (LOCKED_S if self.locked else 0.0)
 
     def rows(self, table, where="", parameters=()):
         """Return committed rows in key order."""
         shape = self.shapes[table]
         condition = f" WHERE {where}" if where else ""
-        found = self.platter.execute(f"SELECT * FROM {table}{condition} ORDER BY {', '.join(shape.key)}", parameters)
+        found = self.platter.execute(
+            f"SELECT * FROM {table}{condition} ORDER BY {', '.join(shape.key)}", parameters
+        )
         return [dict(zip(shape.columns, row, strict=True)) for row in found]
 
     def intents(self):
@@ -89,7 +93,10 @@ class Disk:
 
 
 class Journal:
-    """One process's `engine.ports.Journal` on the disk: one writer, group commit, rows kept where the disk refuses."""
+    """One process's `engine.ports.Journal` on the disk.
+
+    One writer, group commit, rows kept where the disk refuses.
+    """
 
     def __init__(self, disk, failure):
         self._disk = disk
@@ -144,7 +151,10 @@ class Journal:
         self.alive = False
 
     def crash(self):
-        """Lose what is not committed; a transaction under way may have reached the disk whole, or not at all."""
+        """Lose what is not committed.
+
+        A transaction under way may have reached the disk whole, or not at all.
+        """
         shut = self._disk.full or self._disk.locked
         if self.alive and self._writing and self._disk.rng.random() < 0.5 and not shut:
             self._disk.write(self._writing)
@@ -170,7 +180,9 @@ class Journal:
         if self._disk.full or self._disk.locked:
             self._disk.refusals += 1
             self._refused = self._disk.loop.time()
-            error = OperatorError(f"database simulated: {'the disk is full' if self._disk.full else 'it is locked'}")
+            error = OperatorError(
+                f"database simulated: {'the disk is full' if self._disk.full else 'it is locked'}"
+            )
             if not self._told:
                 self._told = True
                 self._failure("store", error)

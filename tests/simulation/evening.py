@@ -1,8 +1,11 @@
-"""The end of a simulated day, the night and the next morning: `live_through(seed)` raises `Broken` like a day does.
+"""The end of a simulated day, the night and the next morning.
 
-It begins minutes before intraday positions are squared off. The weather clears while the closing auction gathers; both
-sides are compared after it. The desk rests, the operator asks for after-market orders, the exchange of the next day
-opens, and in its first minutes the strategies trade on.
+`live_through(seed)` raises `Broken` like a day does.
+
+It begins minutes before intraday positions are squared off. The weather clears while the closing
+auction gathers; both sides are compared after it. The desk rests, the operator asks for
+after-market orders, the exchange of the next day opens, and in its first minutes the strategies
+trade on.
 """
 
 import random
@@ -15,15 +18,23 @@ from tests.simulation.weather import Weather
 from tests.simulation.world import World
 
 TODAY, TOMORROW = "2026-11-19", "2026-11-20"
-EVENING_ORDERS = ((TODAY, "16:01"), (TODAY, "16:03"), (TODAY, "18:30"), (TODAY, "21:00"), (TOMORROW, "08:50"))
+EVENING_ORDERS = (
+    (TODAY, "16:01"),
+    (TODAY, "16:03"),
+    (TODAY, "18:30"),
+    (TODAY, "21:00"),
+    (TOMORROW, "08:50"),
+)
 
 
 def build(seed):
     """Return an evening that has not begun."""
     rng = random.Random(f"{seed}:evening")
     limits = {
-        "max_exposure": rng.choice((0, 8_000_000)), "max_positions": rng.choice((0, 4)), "stale_after": 10_000_000_000,
-    }  # fmt: skip
+        "max_exposure": rng.choice((0, 8_000_000)),
+        "max_positions": rng.choice((0, 4)),
+        "stale_after": 10_000_000_000,
+    }
     start = rng.choice(("15:07", "15:09", "15:11", "15:13"))
     stormy = rng.uniform(60.0, 480.0)
     processes = []

@@ -1,4 +1,7 @@
-"""What people do on a simulated day: the operator at his own desk, and somebody else on the same account."""
+"""What people do on a simulated day.
+
+The operator at his own desk, and somebody else on the same account.
+"""
 
 import json
 
@@ -52,10 +55,14 @@ class Operator:
         side = rng.choice(("BUY", "SELL")) if product == "MIS" else "BUY"
         bare = rng.random() < 0.1
         ticket = {
-            "symbol": listing.instrument.symbol, "side": side, "quantity": rng.randrange(1, 60), "product": product,
-            "stop": 0.0 if bare else round(rng.uniform(0.4, 2.0), 2), "trail": rng.random() < 0.5,
+            "symbol": listing.instrument.symbol,
+            "side": side,
+            "quantity": rng.randrange(1, 60),
+            "product": product,
+            "stop": 0.0 if bare else round(rng.uniform(0.4, 2.0), 2),
+            "trail": rng.random() < 0.5,
             "target": 0.0 if bare else rng.choice((0.0, 0.0, round(rng.uniform(0.5, 2.0), 2))),
-        }  # fmt: skip
+        }
         kind = kind or rng.choice(KINDS)
         ticket |= getattr(self, f"_{kind}")(listing.instrument, last, 1 if side == "BUY" else -1)
         if not ticket["stop"]:
@@ -75,23 +82,35 @@ class Operator:
     def _limit(self, instrument, last, sign):
         validity = self._rng.choice(("DAY", "DAY", "IOC", "TTL"))
         return {
-            "price": self._near(instrument, last, sign), "validity": validity, "minutes": 1 if validity == "TTL" else 0,
-        }  # fmt: skip
+            "price": self._near(instrument, last, sign),
+            "validity": validity,
+            "minutes": 1 if validity == "TTL" else 0,
+        }
 
     def _trigger(self, instrument, last, sign):
         trigger = self._beyond(instrument, last, sign)
         limited = self._rng.random() < 0.5
-        return {"trigger": trigger, "price": instrument.snap(trigger * (1.0 + 0.002 * sign)) if limited else 0.0}
+        return {
+            "trigger": trigger,
+            "price": instrument.snap(trigger * (1.0 + 0.002 * sign)) if limited else 0.0,
+        }
 
     def _iceberg(self, instrument, last, sign):
         return {
-            "variety": "iceberg", "legs": self._rng.randrange(2, 6), "quantity": self._rng.randrange(10, 60),
+            "variety": "iceberg",
+            "legs": self._rng.randrange(2, 6),
+            "quantity": self._rng.randrange(10, 60),
             "price": self._near(instrument, last, sign),
-        }  # fmt: skip
+        }
 
     def _cover(self, instrument, last, sign):
         price = self._near(instrument, last, sign) if self._rng.random() < 0.4 else 0.0
-        return {"variety": "co", "product": "MIS", "stop": round(self._rng.uniform(0.4, 2.0), 2), "price": price}
+        return {
+            "variety": "co",
+            "product": "MIS",
+            "stop": round(self._rng.uniform(0.4, 2.0), 2),
+            "price": price,
+        }
 
     def _amo(self, instrument, last, sign):
         return {"variety": "amo", "price": self._near(instrument, last, sign)}
@@ -99,7 +118,12 @@ class Operator:
     def _sliced(self, instrument, last, sign):
         del sign
         most = int(instrument.freeze)
-        return {"slices": True, "quantity": most + self._rng.randrange(1, 2 * most), "stop": 0.0, "target": 0.0}
+        return {
+            "slices": True,
+            "quantity": most + self._rng.randrange(1, 2 * most),
+            "stop": 0.0,
+            "target": 0.0,
+        }
 
     def _working(self):
         desk = self._desk()
@@ -135,7 +159,9 @@ class Operator:
         """Leave everything in one instrument."""
         desk = self._desk()
         if desk is not None:
-            desk.submit("exit", int(self._rng.choice(self._world.exchange.market.listings).instrument.token))
+            desk.submit(
+                "exit", int(self._rng.choice(self._world.exchange.market.listings).instrument.token)
+            )
 
     # limits
 
@@ -145,21 +171,35 @@ class Operator:
         if desk is None:
             return
         name = rng.choice(("max_positions", "max_exposure", "max_daily_loss"))
-        value = rng.choice({
-            "max_positions": (1, 2, 3, 6), "max_exposure": (20_000, 60_000, 200_000), "max_daily_loss": (100, 1_000),
-        }[name])  # fmt: skip
+        value = rng.choice(
+            {
+                "max_positions": (1, 2, 3, 6),
+                "max_exposure": (20_000, 60_000, 200_000),
+                "max_daily_loss": (100, 1_000),
+            }[name]
+        )
         try:
-            detail = request_detail(desk.settings.limits, DayLimitChange(name, value, "simulated", "operator"), confirmed=True)
+            detail = request_detail(
+                desk.settings.limits,
+                DayLimitChange(name, value, "simulated", "operator"),
+                confirmed=True,
+            )
         except ConfigError:
             return
-        self._ask("limit", detail, lambda told: told.startswith("done") and self._world.allow(name, value))
+        self._ask(
+            "limit", detail, lambda told: told.startswith("done") and self._world.allow(name, value)
+        )
 
     # differences
 
     def decide(self):
         """Settle one difference, some way that is offered for it."""
         desk, rng = self._desk(), self._rng
-        rows = [row for row in desk.board.differences.rows[:] if not row.ignored and row.choices] if desk else ()
+        rows = (
+            [row for row in desk.board.differences.rows[:] if not row.ignored and row.choices]
+            if desk
+            else ()
+        )
         if not rows:
             return
         row = rng.choice(rows)
@@ -194,10 +234,19 @@ class Outsider:
         kind = {"order_type": "MARKET", "market_protection": "-1"}
         if price:
             kind = {"order_type": "LIMIT", "price": str(price)}
-        self._world.outside("POST", "/orders/regular", {
-            "exchange": "NSE", "tradingsymbol": symbol, "transaction_type": side, "quantity": str(quantity),
-            "product": product, "validity": "DAY", **kind,
-        })  # fmt: skip
+        self._world.outside(
+            "POST",
+            "/orders/regular",
+            {
+                "exchange": "NSE",
+                "tradingsymbol": symbol,
+                "transaction_type": side,
+                "quantity": str(quantity),
+                "product": product,
+                "validity": "DAY",
+                **kind,
+            },
+        )
 
     def _listing(self):
         return self._rng.choice(self._world.exchange.market.listings)
@@ -208,10 +257,17 @@ class Outsider:
     def _sell(self):
         """Sell delivery shares that the account holds, most of them the desk's."""
         portfolio = self._world.exchange.portfolio
-        held = [p for (_, product), p in portfolio.positions.items() if product == "CNC" and p.quantity > 0]
+        held = [
+            p
+            for (_, product), p in portfolio.positions.items()
+            if product == "CNC" and p.quantity > 0
+        ]
         if held:
             position = self._rng.choice(held)
-            symbol, quantity = position.listing.instrument.symbol, self._rng.randrange(1, position.quantity + 1)
+            symbol, quantity = (
+                position.listing.instrument.symbol,
+                self._rng.randrange(1, position.quantity + 1),
+            )
             self._order(symbol, "SELL", quantity)
 
     def _intraday(self):
@@ -220,7 +276,9 @@ class Outsider:
 
     def _rest(self):
         instrument = self._listing().instrument
-        price = instrument.snap(self._world.exchange.tokens[int(instrument.token)].ltp * self._rng.uniform(0.98, 1.0))
+        price = instrument.snap(
+            self._world.exchange.tokens[int(instrument.token)].ltp * self._rng.uniform(0.98, 1.0)
+        )
         self._order(instrument.symbol, "BUY", self._rng.randrange(1, 20), price=price)
 
     def _trigger(self):
@@ -228,15 +286,29 @@ class Outsider:
         instrument, last, quantity = listing.instrument, listing.ltp, self._rng.randrange(1, 30)
         trigger = instrument.snap(last * self._rng.uniform(0.96, 0.995))
         leg = {
-            "exchange": "NSE", "tradingsymbol": instrument.symbol, "transaction_type": "SELL", "quantity": quantity,
-            "order_type": "LIMIT", "product": "CNC", "price": instrument.snap(trigger * 0.995),
-        }  # fmt: skip
+            "exchange": "NSE",
+            "tradingsymbol": instrument.symbol,
+            "transaction_type": "SELL",
+            "quantity": quantity,
+            "order_type": "LIMIT",
+            "product": "CNC",
+            "price": instrument.snap(trigger * 0.995),
+        }
         condition = {
-            "exchange": "NSE", "tradingsymbol": instrument.symbol, "trigger_values": [trigger], "last_price": last,
-        }  # fmt: skip
-        self._world.outside("POST", "/gtt/triggers", {
-            "type": "single", "condition": json.dumps(condition), "orders": json.dumps([leg]),
-        })  # fmt: skip
+            "exchange": "NSE",
+            "tradingsymbol": instrument.symbol,
+            "trigger_values": [trigger],
+            "last_price": last,
+        }
+        self._world.outside(
+            "POST",
+            "/gtt/triggers",
+            {
+                "type": "single",
+                "condition": json.dumps(condition),
+                "orders": json.dumps([leg]),
+            },
+        )
 
     def _meddle(self):
         """Cancel whatever order works."""
@@ -248,4 +320,6 @@ class Outsider:
         """Delete whatever GTT stands."""
         active = [t for t in self._world.exchange.gtts.triggers.values() if t.status == "active"]
         if active:
-            self._world.outside("DELETE", f"/gtt/triggers/{self._rng.choice(active).trigger_id}", {})
+            self._world.outside(
+                "DELETE", f"/gtt/triggers/{self._rng.choice(active).trigger_id}", {}
+            )

@@ -1,4 +1,7 @@
-"""A network that lies: it holds requests back, sends them twice, and answers what is not so. Its weather, and its days."""
+"""A network that lies: it holds requests back, sends them twice, and answers what is not so.
+
+Its weather, and its days.
+"""
 
 import json
 import random
@@ -11,22 +14,51 @@ from tests.simulation.weather import SETTLES_S, STORMS, Weather
 CHANGES = ("held", "held", "twice", "twice", "named", "garbage", "turned")
 """What is done to a change."""
 HELD_S = (9.0, 18.0, 25.0, 40.0, 80.0, 160.0)
-"""After how long what was held back arrives: beyond the patience of the client, of the look-ups, and of everybody."""
+"""After how long what was held back arrives.
+
+Beyond the patience of the client, of the look-ups, and of everybody.
+"""
 AGAIN_S = (0.0, 0.0, 0.4, 5.0, 30.0, 120.0)
 BAD_FIGURES = (float("nan"), float("inf"), -7, -0.5, 10**30, "ten", None, True, [], 1e-320)
-BODIES = (b"{}", b"null", b"[]", b'{"status": "success"}', b'{"status": "success", "data": null}', b"OK", b"")
+BODIES = (
+    b"{}",
+    b"null",
+    b"[]",
+    b'{"status": "success"}',
+    b'{"status": "success", "data": null}',
+    b"OK",
+    b"",
+)
 WORDS = (
-    "caf\udce9", "\udfff\ud83d", "".join(map(chr, (*range(32), *range(127, 160)))), "\x1b]0;x\x07\x1b[2J",
-    "a\nb\r\u2028\u2029", "\u202e\u2066", "[bold][@click=app.quit]x[/]", "=1+1", "x" * 5_000, "\U0001f600 \u0928\u0939\u0940\u0902",
-)  # fmt: skip
+    "caf\udce9",
+    "\udfff\ud83d",
+    "".join(map(chr, (*range(32), *range(127, 160)))),
+    "\x1b]0;x\x07\x1b[2J",
+    "a\nb\r\u2028\u2029",
+    "\u202e\u2066",
+    "[bold][@click=app.quit]x[/]",
+    "=1+1",
+    "x" * 5_000,
+    "\U0001f600 \u0928\u0939\u0940\u0902",
+)
 """Reasons as no broker gives them: halves of characters, controls, markup, formulas, no end."""
 SAID = ("status_message", "status_message_raw", "rejection_reason")
 """Where the books say why."""
-BOOKS = ("/orders", "/trades", "/portfolio/positions", "/portfolio/holdings", "/gtt/triggers", "/user/margins/equity")
+BOOKS = (
+    "/orders",
+    "/trades",
+    "/portfolio/positions",
+    "/portfolio/holdings",
+    "/gtt/triggers",
+    "/user/margins/equity",
+)
 
 
 class Liar:
-    """Stands between the desk and the exchange; every lie is drawn from the seed, while `chance` lasts."""
+    """Stands between the desk and the exchange.
+
+    Every lie is drawn from the seed, while `chance` lasts.
+    """
 
     def __init__(self, world):
         self._world = world
@@ -76,7 +108,16 @@ class Liar:
     def _names(self, key):
         exchange = self._world.exchange
         known = list(exchange.orders.orders) if key == "order_id" else list(exchange.gtts.triggers)
-        return [*known, *known, "261120990000001" if key == "order_id" else 990_001, "", None, 12.5, True, {}]
+        return [
+            *known,
+            *known,
+            "261120990000001" if key == "order_id" else 990_001,
+            "",
+            None,
+            12.5,
+            True,
+            {},
+        ]
 
     def _garbage(self, _, request):
         answer = self._world.perform(request)
@@ -86,7 +127,12 @@ class Liar:
         """Carry it out, and say that it was refused."""
         answer = self._world.perform(request)
         status, kind = self._rng.choice(
-            ((400, "OrderException"), (400, "InputException"), (429, "NetworkException"), (403, "PermissionException"))
+            (
+                (400, "OrderException"),
+                (400, "InputException"),
+                (429, "NetworkException"),
+                (403, "PermissionException"),
+            )
         )
         body = {"status": "error", "error_type": kind, "message": self._word()}
         return replace(answer, status=status, content=json.dumps(body).encode())
@@ -111,13 +157,20 @@ class Liar:
 
     def _reworded(self, answer):
         """Say something odd wherever a book says why, while lies are told."""
-        if not (self.chance or self.poison) or not any(f'"{key}"'.encode() in answer.content for key in SAID):
+        if not (self.chance or self.poison) or not any(
+            f'"{key}"'.encode() in answer.content for key in SAID
+        ):
             return answer
 
         def odd(found):
-            return {key: self._word() if key in SAID and value else value for key, value in found.items()}
+            return {
+                key: self._word() if key in SAID and value else value
+                for key, value in found.items()
+            }
 
-        return replace(answer, content=json.dumps(json.loads(answer.content, object_hook=odd)).encode())
+        return replace(
+            answer, content=json.dumps(json.loads(answer.content, object_hook=odd)).encode()
+        )
 
     def _poisoned(self, answer):
         """Put a bad figure into one row, wherever it hits."""
@@ -131,9 +184,17 @@ class Liar:
         row = rng.choice(rows)
         places = [(row, key) for key in row]
         places += [(part, key) for part in row.values() if isinstance(part, dict) for key in part]
-        places += [(leg, key) for legs in row.values() if isinstance(legs, list) for leg in legs
-                   if isinstance(leg, dict) for key in leg]  # fmt: skip
-        part, key = rng.choice([(part, key) for part, key in places if isinstance(part[key], int | float)] or places)
+        places += [
+            (leg, key)
+            for legs in row.values()
+            if isinstance(legs, list)
+            for leg in legs
+            if isinstance(leg, dict)
+            for key in leg
+        ]
+        part, key = rng.choice(
+            [(part, key) for part, key in places if isinstance(part[key], int | float)] or places
+        )
         part[key] = rng.choice(BAD_FIGURES)
         self._world.note(f"liar: {key} is {part[key]!r}")
         return replace(answer, content=json.dumps(body).encode())

@@ -1,4 +1,7 @@
-"""An event loop on virtual time: where nothing is ready it jumps to its next timer; no socket, no thread, no wall clock."""
+"""An event loop on virtual time: where nothing is ready it jumps to its next timer.
+
+No socket, no thread, no wall clock.
+"""
 
 import asyncio
 import threading
@@ -30,7 +33,10 @@ class _Jump:
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
-    """Runs callbacks and tasks in the order of their virtual time (seconds); `steps` counts its turns."""
+    """Runs callbacks and tasks in the order of their virtual time (seconds).
+
+    `steps` counts its turns.
+    """
 
     def __init__(self):
         self.seconds = 0.0
@@ -83,7 +89,9 @@ class _Running:
 
 
 class VirtualClock:
-    """The desk's clock over a virtual loop: `start` (ns UTC) at second 0; `skew` (ns) is how far the machine's is off.
+    """The desk's clock over a virtual loop: `start` (ns UTC) at second 0.
+
+    `skew` (ns) is how far the machine's is off.
 
     A desk may `amend` it for itself; `restart` forgets that.
     """

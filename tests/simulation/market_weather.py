@@ -1,4 +1,7 @@
-"""What the market does on a simulated day: narrow bands that slide, prices that run into them and stay there."""
+"""What the market does on a simulated day.
+
+Narrow bands that slide, prices that run into them and stay there.
+"""
 
 import random
 
@@ -12,7 +15,10 @@ WIDE = 0.15
 
 
 class MarketWeather:
-    """Bands of `world`'s exchange over its first `until` seconds; afterwards they are wide, and nothing is locked."""
+    """Bands of `world`'s exchange over its first `until` seconds.
+
+    Afterwards they are wide, and nothing is locked.
+    """
 
     def __init__(self, world, until):
         self._world = world
@@ -64,7 +70,9 @@ class MarketWeather:
         self.slid += 1
         listing.slide_band(side * self._rng.choice(PARTS))
         self._world.exchange._cancel_outside_band(listing)
-        self._world.note(f"band of {listing.key}: {listing.instrument.lower} to {listing.instrument.upper}")
+        self._world.note(
+            f"band of {listing.key}: {listing.instrument.lower} to {listing.instrument.upper}"
+        )
         del self._at_edge[listing.key]
 
     def _clear(self):
@@ -74,7 +82,10 @@ class MarketWeather:
 
 
 def simulate(seed, build, settle, calm):
-    """Run a day with this weather beside its own; return what the market did (slides, seconds at an edge) and the worst."""
+    """Run a day with this weather beside its own.
+
+    Return what the market did (slides, seconds at an edge) and the worst.
+    """
     world, end = build(seed)
     try:
         weather = MarketWeather(world, end - calm)

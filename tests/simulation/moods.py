@@ -1,4 +1,7 @@
-"""Simulated days of a moody broker: maintenance, books behind the order stream and the reverse, refusals, dead tokens."""
+"""Simulated days of a moody broker.
+
+Maintenance, books behind the order stream and the reverse, refusals, dead tokens.
+"""
 
 import random
 
@@ -22,7 +25,10 @@ KINDS = (
 
 
 class Moods(Weather):
-    """A broker with moods, that may last, several at a time; the operator and the owner act beside."""
+    """A broker with moods, that may last, several at a time.
+
+    The operator and the owner act beside.
+    """
 
     kinds = KINDS
     no_excuse = frozenset(SEEN)

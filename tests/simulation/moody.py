@@ -7,7 +7,10 @@ from tests.simulation.world import World
 
 
 class Moody(World):
-    """A day on which moods are asked for; `asked` are the requests that have arrived: second, method and path."""
+    """A day on which moods are asked for.
+
+    `asked` are the requests that have arrived: second, method and path.
+    """
 
     def __init__(self, strategies=(), **options):
         self.asked = []
@@ -18,7 +21,10 @@ class Moody(World):
         return super().perform(request)
 
     def mood(self, name, **changes):
-        rules = [self.exchange.faults.add(fault, self.clock.true()) for fault in mood_faults(name, **changes)]
+        rules = [
+            self.exchange.faults.add(fault, self.clock.true())
+            for fault in mood_faults(name, **changes)
+        ]
         self.storms += 1
         return rules
 
@@ -28,12 +34,24 @@ class Moody(World):
         self.calm_since = self.loop.seconds
 
     def by_hand(self, symbol, product="CNC", seconds=12.0, **fields):
-        """Order ten shares at the market; return what the desk says of it within so many seconds."""
-        ticket = {"symbol": symbol, "side": "BUY", "quantity": 10, "stop": 2.0, "product": product} | fields
+        """Order ten shares at the market.
+
+        Return what the desk says of it within so many seconds.
+        """
+        ticket = {
+            "symbol": symbol,
+            "side": "BUY",
+            "quantity": 10,
+            "stop": 2.0,
+            "product": product,
+        } | fields
         return self.ask("order", json.dumps(ticket), seconds=seconds)
 
     def ask(self, act, detail="", token=0, seconds=12.0):
-        """Have the operator ask for something; return what the desk says of it within so many seconds."""
+        """Have the operator ask for something.
+
+        Return what the desk says of it within so many seconds.
+        """
         number = self.process.desk.submit(act, token, detail)
         ends = self.loop.seconds + seconds
         while self.loop.seconds < ends and not self.process.desk.answer(number):
@@ -47,4 +65,8 @@ class Moody(World):
         return int(self.exchange.listings[f"NSE:{symbol}"].instrument.token)
 
     def since(self, second, methods=("POST", "PUT", "DELETE"), path=""):
-        return [each for each in self.asked if each[0] >= second and each[1] in methods and each[2].startswith(path)]
+        return [
+            each
+            for each in self.asked
+            if each[0] >= second and each[1] in methods and each[2].startswith(path)
+        ]

@@ -8,19 +8,25 @@ from brokers.sandbox.universe import known_shares
 
 
 class Names:
-    """Has the sandbox list shares under other names; an ISIN is made of the name that a share was `born` with."""
+    """Has the sandbox list shares under other names.
+
+    An ISIN is made of the name that a share was `born` with.
+    """
 
     def __init__(self, patch):
         self._patch = patch
         self.born = {}
         patch.setattr(
-            "brokers.sandbox.account.portfolio.crc32", lambda name: crc32(self.born.get(name.decode(), name.decode()).encode())
+            "brokers.sandbox.account.portfolio.crc32",
+            lambda name: crc32(self.born.get(name.decode(), name.decode()).encode()),
         )
 
     def rename(self, old, new, number):
         """List a share under another name and exchange token, by the next exchange that opens."""
         self.born[new] = self.born.get(old, old)
-        self._patch.setitem(known_shares.KNOWN, new, known_shares.KNOWN[old]._replace(exchange_token=number))
+        self._patch.setitem(
+            known_shares.KNOWN, new, known_shares.KNOWN[old]._replace(exchange_token=number)
+        )
 
 
 def renamed(carried, names):
@@ -28,6 +34,9 @@ def renamed(carried, names):
     keys = {f"NSE:{old}": f"NSE:{new}" for old, new in names.items()}
     return msgspec.structs.replace(
         carried,
-        holdings=[msgspec.structs.replace(each, key=keys.get(each.key, each.key)) for each in carried.holdings],
+        holdings=[
+            msgspec.structs.replace(each, key=keys.get(each.key, each.key))
+            for each in carried.holdings
+        ],
         closes={keys.get(key, key): close for key, close in carried.closes.items()},
     )

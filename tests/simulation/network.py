@@ -1,7 +1,8 @@
 """A simulated network: the real Kite adapter and the real official client on one side, the sandbox's routes on the other.
 
-Each request takes time both ways, may be lost on either, and may find nobody; the exchange moves to the instant at which
-it arrives. Frames and order updates reach the desk's feed in the order they were sent, later.
+Each request takes time both ways, may be lost on either, and may find nobody; the exchange moves to
+the instant at which it arrives. Frames and order updates reach the desk's feed in the order they
+were sent, later.
 """
 
 import asyncio
@@ -31,7 +32,9 @@ from brokers.kite.thread_client import ThreadClient
 from brokers.sandbox import ist
 from brokers.sandbox.http import SandboxRequest
 
-kiteconnect.connect.dateutil = SimpleNamespace(parser=SimpleNamespace(parse=functools.lru_cache(20_000)(parse)))
+kiteconnect.connect.dateutil = SimpleNamespace(
+    parser=SimpleNamespace(parse=functools.lru_cache(20_000)(parse))
+)
 """The official client reads each stamp anew on each look; two thirds of a day would go there."""
 
 ORIGIN = "https://simulated"
@@ -56,7 +59,10 @@ class Job:
 
 
 class Pool:
-    """Stands where the adapter has its threads: `size` requests at a time, the others wait their turn."""
+    """Stands where the adapter has its threads.
+
+    `size` requests at a time, the others wait their turn.
+    """
 
     def __init__(self, process, size):
         self._process = process
@@ -86,7 +92,10 @@ class Pool:
 
 
 class Network:
-    """The way between one desk after the other and the exchange; `quality` draws each request's fate."""
+    """The way between one desk after the other and the exchange.
+
+    `quality` draws each request's fate.
+    """
 
     def __init__(self, world, rng):
         self._world = world
@@ -158,7 +167,9 @@ class Session:
         job = self._world.network.job
         job.elapsed = job.down
         if job.lost == "refused":
-            raise RequestsConnectionError(MaxRetryError(None, url, NewConnectionError(None, "refused")))
+            raise RequestsConnectionError(
+                MaxRetryError(None, url, NewConnectionError(None, "refused"))
+            )
         if job.lost == "request":
             return self._time_out(job)
         asked = _request(method, url, json, data, params, headers)
@@ -200,7 +211,12 @@ def _request(method, url, body, data, params, headers):
     split = urlsplit(url)
     form = {key: str(value) for key, value in (data or {}).items() if value is not None}
     return SandboxRequest(
-        method, split.path, parse_qsl(split.query) + query, form, body, (headers or {}).get("Authorization", "")
+        method,
+        split.path,
+        parse_qsl(split.query) + query,
+        form,
+        body,
+        (headers or {}).get("Authorization", ""),
     )
 
 
@@ -215,15 +231,25 @@ class Broker(KiteBroker):
         self._process = process
         key, token = endpoint
         super().__init__(
-            ORIGIN, key, token, clock, workers, TIMEOUT_S, on_token_death=on_token_death,
-            pool=lambda size, _: Pool(process, size), heard=heard,
-        )  # fmt: skip
+            ORIGIN,
+            key,
+            token,
+            clock,
+            workers,
+            TIMEOUT_S,
+            on_token_death=on_token_death,
+            pool=lambda size, _: Pool(process, size),
+            heard=heard,
+        )
         self._made = None
         self._calls.thread_client = self._wire
 
     @contextmanager
     def _asking(self, what):
-        """Name the request for the pool; the caller's task takes the name along, whatever it waits for."""
+        """Name the request for the pool.
+
+        The caller's task takes the name along, whatever it waits for.
+        """
         before = ASKING.set(what)
         try:
             yield
@@ -274,7 +300,10 @@ class Broker(KiteBroker):
 
 
 class Feed:
-    """The stream as `engine.ports.Feed`: one connection that is made anew when it closes, or stays silent."""
+    """The stream as `engine.ports.Feed`.
+
+    One connection that is made anew when it closes, or stays silent.
+    """
 
     def __init__(self, process, endpoint, on_token_death):
         self.frames_received = 0

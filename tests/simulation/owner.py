@@ -1,9 +1,13 @@
-"""Days on which the owner acts beside the desk, in the broker's app: on what is his, on what is the desk's, at any moment.
+"""Days on which the owner acts beside the desk, in the broker's app.
 
-He begins with ten shares of each name, which are ignored. He buys and sells, closes what the app shows, converts products,
-changes and deletes orders and GTTs, the desk's and his own. `Owner` keeps an account of what is his: what was his, what he
-has bought since, less what he has sold of it; what is decided at the desk is so. After every trade of the desk's the account must hold that, unless he has acted on
-the very share within the moments that the desk needs to see it. Whoever sits at the desk knows what the owner has done.
+On what is his, on what is the desk's, at any moment.
+
+He begins with ten shares of each name, which are ignored. He buys and sells, closes what the app
+shows, converts products, changes and deletes orders and GTTs, the desk's and his own. `Owner` keeps
+an account of what is his: what was his, what he has bought since, less what he has sold of it; what
+is decided at the desk is so. After every trade of the desk's the account must hold that, unless he
+has acted on the very share within the moments that the desk needs to see it. Whoever sits at the
+desk knows what the owner has done.
 """
 
 import json
@@ -23,11 +27,24 @@ OWNERS = 10
 SEEN_WITHIN_S = 5.0
 """How long after an order of the owner's a stop may still sell what he has sold, in fair weather."""
 CONVERTED_WITHIN_S = 25.0
-"""The same of a conversion, of which no order tells: the books are compared every 20 seconds here."""
+"""The same of a conversion, of which no order tells.
+
+The books are compared every 20 seconds here.
+"""
 DEEDS = (
-    *("buys",) * 2, *("sells",) * 3, *("closes",) * 6, *("sells_ours",) * 4, *("intraday",) * 2, "converts", "rests", "guards",
-    *("changes",) * 3, *("cancels",) * 3, *("edits",) * 5, *("deletes",) * 4,
-)  # fmt: skip
+    *("buys",) * 2,
+    *("sells",) * 3,
+    *("closes",) * 6,
+    *("sells_ours",) * 4,
+    *("intraday",) * 2,
+    "converts",
+    "rests",
+    "guards",
+    *("changes",) * 3,
+    *("cancels",) * 3,
+    *("edits",) * 5,
+    *("deletes",) * 4,
+)
 PLACE = "/orders/regular"
 
 
@@ -101,17 +118,21 @@ class Owner:
         self._world.checks.shares.settled(at)
 
     def decided(self, at, apart, told, side):
-        """Take note of what was decided at the desk: what it has taken on, or, unless he has just acted, that so many are his.
+        """Take note of what was decided at the desk.
 
-        Where it has written off fewer than he has taken, or others, what is there beside the desk's is his; `side` is that
-        of the desk's shares.
+        What it has taken on, or, unless he has just acted, that so many are his.
+
+        Where it has written off fewer than he has taken, or others, what is there beside the desk's
+        is his; `side` is that of the desk's shares.
         """
         his = self.his.get(at, 0) + self.owed.get(at, 0)
         if gone := re.match(r"done: (\d+) \S+ written off", told):
             self._settled(at, his + side * int(gone[1]))
         elif taken := re.match(r"done: (?:leaving )?(-?\d+) \S+ (?:to |at the market)", told):
             self._settled(at, his - int(taken[1]))
-        elif self._world.checks.shares.agree(at) or self._world.loop.seconds > self.acted.get(at, 0.0):
+        elif self._world.checks.shares.agree(at) or self._world.loop.seconds > self.acted.get(
+            at, 0.0
+        ):
             self._settled(at, apart)
 
     def _acts(self, at, seconds):
@@ -128,7 +149,10 @@ class Owner:
         unknown = process is None or not process.open or process.desk.gateway.unresolved
         calm = world.storms == 0 and world.loop.seconds > world.calm_since + SEEN_WITHIN_S
         if calm and not unknown and world.loop.seconds > self.acted.get(at, 0.0):
-            raise Broken(world, f"the owner has {self.his.get(at, 0)} of {at}, the account holds {self.there(at)}")
+            raise Broken(
+                world,
+                f"the owner has {self.his.get(at, 0)} of {at}, the account holds {self.there(at)}",
+            )
         self.races += 1
         # it is done: from now on nothing more
         self.his[at], self.owed[at] = self.there(at) + side * world.checks.shares.desks(at, side), 0
@@ -151,10 +175,19 @@ class Owner:
         if price:
             kind = {"order_type": "LIMIT", "price": str(price)}
         trades = self._read
-        done = world.outside("POST", PLACE, {
-            "exchange": "NSE", "tradingsymbol": listing.instrument.symbol, "transaction_type": side,
-            "quantity": str(quantity), "product": product, "validity": "DAY", **kind,
-        })  # fmt: skip
+        done = world.outside(
+            "POST",
+            PLACE,
+            {
+                "exchange": "NSE",
+                "tradingsymbol": listing.instrument.symbol,
+                "transaction_type": side,
+                "quantity": str(quantity),
+                "product": product,
+                "validity": "DAY",
+                **kind,
+            },
+        )
         assert trades == self._read
         if done and ours:
             self._ours |= {o.order_id for o in list(world.exchange.orders.orders.values())[before:]}
@@ -173,12 +206,19 @@ class Owner:
         listing = self._listing()
         at = int(listing.instrument.token), "CNC"
         if (ours := self.there(at) - max(self.his.get(at, 0), 0)) > 0:
-            self._order(listing, "SELL", self._rng.choice((ours, self._rng.randrange(1, ours + 1))), ours=True)
+            self._order(
+                listing,
+                "SELL",
+                self._rng.choice((ours, self._rng.randrange(1, ours + 1))),
+                ours=True,
+            )
 
     def _closes(self):
         """Close an intraday position, or some of it, whoever has opened it."""
         portfolio, rng = self._world.exchange.portfolio, self._rng
-        held = [p for (_, product), p in portfolio.positions.items() if product == "MIS" and p.quantity]
+        held = [
+            p for (_, product), p in portfolio.positions.items() if product == "MIS" and p.quantity
+        ]
         if held:
             position = rng.choice(held)
             at = int(position.listing.instrument.token), "MIS"
@@ -186,27 +226,49 @@ class Owner:
             side = "SELL" if position.quantity > 0 else "BUY"
             ours = self.there(at) - self.his.get(at, 0)
             self._order(
-                position.listing, side, rng.choice((size, size, rng.randrange(1, size + 1))), "MIS", ours=ours != 0
+                position.listing,
+                side,
+                rng.choice((size, size, rng.randrange(1, size + 1))),
+                "MIS",
+                ours=ours != 0,
             )
 
     def _intraday(self):
-        self._order(self._listing(), self._rng.choice(("BUY", "SELL")), self._rng.randrange(1, 20), "MIS")
+        self._order(
+            self._listing(), self._rng.choice(("BUY", "SELL")), self._rng.randrange(1, 20), "MIS"
+        )
 
     def _converts(self):
         """Make an intraday position one of delivery, or the reverse."""
         portfolio, rng, world = self._world.exchange.portfolio, self._rng, self._world
-        held = [p for (_, product), p in portfolio.positions.items() if product in {"MIS", "CNC"} and p.quantity > 0]
+        held = [
+            p
+            for (_, product), p in portfolio.positions.items()
+            if product in {"MIS", "CNC"} and p.quantity > 0
+        ]
         if not held:
             return
         position = rng.choice(held)
         old = position.product
         new = "CNC" if old == "MIS" else "MIS"
-        token, quantity = int(position.listing.instrument.token), rng.randrange(1, position.quantity + 1)
+        token, quantity = (
+            int(position.listing.instrument.token),
+            rng.randrange(1, position.quantity + 1),
+        )
         own = min(quantity, max(self.his.get((token, old), 0), 0))
-        done = world.outside("PUT", "/portfolio/positions", {
-            "exchange": "NSE", "tradingsymbol": position.listing.instrument.symbol, "transaction_type": "BUY",
-            "position_type": "day", "quantity": str(quantity), "old_product": old, "new_product": new,
-        })  # fmt: skip
+        done = world.outside(
+            "PUT",
+            "/portfolio/positions",
+            {
+                "exchange": "NSE",
+                "tradingsymbol": position.listing.instrument.symbol,
+                "transaction_type": "BUY",
+                "position_type": "day",
+                "quantity": str(quantity),
+                "old_product": old,
+                "new_product": new,
+            },
+        )
         if done:
             self.his[token, old] = self.his.get((token, old), 0) - own
             self.owed[token, old] = self.owed.get((token, old), 0) - (quantity - own)
@@ -231,20 +293,30 @@ class Owner:
         if side == "BUY" or his > 0:
             quantity = self._rng.randrange(1, 20 if side == "BUY" else his + 1)
             trigger = listing.instrument.snap(listing.ltp * self._rng.uniform(0.97, 0.996))
-            self._trigger("POST", "/gtt/triggers", listing, [(trigger, trigger * 0.995, side, quantity)])
+            self._trigger(
+                "POST", "/gtt/triggers", listing, [(trigger, trigger * 0.995, side, quantity)]
+            )
 
     def _trigger(self, method, path, listing, legs):
         instrument = listing.instrument
         named = {"exchange": "NSE", "tradingsymbol": instrument.symbol}
         orders = [
-            {**named, "transaction_type": side, "quantity": quantity, "order_type": "LIMIT", "product": "CNC",
-             "price": instrument.snap(price)}
+            {
+                **named,
+                "transaction_type": side,
+                "quantity": quantity,
+                "order_type": "LIMIT",
+                "product": "CNC",
+                "price": instrument.snap(price),
+            }
             for _, price, side, quantity in legs
-        ]  # fmt: skip
+        ]
         condition = {**named, "trigger_values": [leg[0] for leg in legs], "last_price": listing.ltp}
         kind = "single" if len(legs) == 1 else "two-leg"
         return self._world.outside(
-            method, path, {"type": kind, "condition": json.dumps(condition), "orders": json.dumps(orders)}
+            method,
+            path,
+            {"type": kind, "condition": json.dumps(condition), "orders": json.dumps(orders)},
         )
 
     def _live(self):
@@ -294,7 +366,12 @@ class Owner:
             moved = listing.instrument.snap(value * rng.uniform(0.99, 1.008))
             side = "BUY" if leg.side > 0 else "SELL"
             legs.append(
-                (moved, moved * (1.0 + leg.side * rng.choice((0.0, 0.001, 0.005))), side, max(1, leg.quantity + more))
+                (
+                    moved,
+                    moved * (1.0 + leg.side * rng.choice((0.0, 0.001, 0.005))),
+                    side,
+                    max(1, leg.quantity + more),
+                )
             )
         for position in self._world.checks.rungs.values():
             if trigger in position.triggers:
@@ -304,7 +381,9 @@ class Owner:
 
     def _deletes(self):
         if active := self._active():
-            self._world.outside("DELETE", f"/gtt/triggers/{self._rng.choice(active).trigger_id}", {})
+            self._world.outside(
+                "DELETE", f"/gtt/triggers/{self._rng.choice(active).trigger_id}", {}
+            )
 
 
 class Knowing(Operator):
@@ -317,7 +396,11 @@ class Knowing(Operator):
     def decide(self):
         """Settle one difference as it really is."""
         desk, rng = self._desk(), self._rng
-        rows = [row for row in desk.board.differences.rows[:] if not row.ignored and row.choices] if desk else ()
+        rows = (
+            [row for row in desk.board.differences.rows[:] if not row.ignored and row.choices]
+            if desk
+            else ()
+        )
         if not rows:
             return
         row = rng.choice(rows)
@@ -346,7 +429,10 @@ class Knowing(Operator):
         )
 
     def _choice(self, row, at, held):
-        """Return what to do about shares: what is the owner's is ignored, what is missing of ours written off."""
+        """Return what to do about shares.
+
+        What is the owner's is ignored, what is missing of ours written off.
+        """
         able = [choice for choice in row.choices if choice != "ignore"]
         if "ignore" not in row.choices:
             return self._rng.choice(able)

@@ -16,7 +16,10 @@ class Position:
         """(token, product) at the exchange."""
         self.stop = 0.0
         self.stood = {}
-        """Where each stop stood when it was last looked at; one that nobody remembers stays where it is."""
+        """Where each stop stood when it was last looked at.
+
+        One that nobody remembers stays where it is.
+        """
         self.ahead = -2
         """How many commits there had been when a stop last moved ahead of its record."""
         self.bare_since = None
@@ -29,21 +32,34 @@ class Position:
         self.squared = False
         """The broker has squared off what is intraday there."""
         self.lost = set()
-        """GTTs that a crash on a full disk has made the desk forget, or where they stand: differences to be decided on."""
+        """GTTs that a crash on a full disk has made the desk forget, or where they stand.
+
+        Differences to be decided on.
+        """
         self.meddled = False
-        """Somebody has changed an order or a GTT of it by hand: it may have sold more than it holds."""
+        """Somebody has changed an order or a GTT of it by hand.
+
+        It may have sold more than it holds.
+        """
         self.forgot = False
         """A crash on a full disk has lost an exit of it: what it sold is written off as well."""
 
     @property
     def held(self):
-        """Return the shares it holds; what came back after too much had left was bought (of a short one: sold) by an exit."""
+        """Return the shares it holds.
+
+        What came back after too much had left was bought (of a short one: sold) by an exit.
+        """
         left = sum(-self.sign * order.ask.side * order.filled for order in self.exits)
         return self.given + sum(order.filled for order in self.entries) - left
 
     @property
     def coming(self):
-        legs = sum(order.ask.iceberg.remaining for order in self.entries if order.is_live and order.ask.iceberg)
+        legs = sum(
+            order.ask.iceberg.remaining
+            for order in self.entries
+            if order.is_live and order.ask.iceberg
+        )
         return legs + sum(order.pending for order in self.entries)
 
     @property
@@ -54,8 +70,14 @@ class Position:
     def covered(self):
         """Return the shares that something would sell that could fill."""
         index = 0 if self.sign > 0 else -1
-        guarded = sum(t.legs[index].quantity for t in self.triggers if t.status == "active" and serves(t, index))
-        return guarded + sum(order.pending for order in self.exits if order.ask.side != self.sign and meets(order))
+        guarded = sum(
+            t.legs[index].quantity
+            for t in self.triggers
+            if t.status == "active" and serves(t, index)
+        )
+        return guarded + sum(
+            order.pending for order in self.exits if order.ask.side != self.sign and meets(order)
+        )
 
     @property
     def offered(self):
@@ -70,30 +92,44 @@ class Position:
         held = self.held
         if held < 0 and self.forgot:
             return False
-        return not self.squared and (held < 0 or self.offered > held or (held > self.covered and not self.bare))
+        return not self.squared and (
+            held < 0 or self.offered > held or (held > self.covered and not self.bare)
+        )
 
     def stops(self):
         """Return (name, price) of every stop that waits at the exchange."""
         index = 0 if self.sign > 0 else -1
-        active = [(f"GTT {t.trigger_id}", t.condition.triggers[index]) for t in self.triggers if t.status == "active"]
+        active = [
+            (f"GTT {t.trigger_id}", t.condition.triggers[index])
+            for t in self.triggers
+            if t.status == "active"
+        ]
         waiting = [order for order in self.exits if order.status == "TRIGGER PENDING"]
         return active + [(f"order {order.order_id}", order.ask.trigger) for order in waiting]
 
     @property
     def waiting(self):
         """Return the prices that its GTTs wait for."""
-        return [price for t in self.triggers if t.status == "active" for price in t.condition.triggers]
+        return [
+            price for t in self.triggers if t.status == "active" for price in t.condition.triggers
+        ]
 
     def carry(self, triggers):
         """Go into the next day with what is held; `triggers` are the GTTs of its exchange by id."""
         self.side, self.given = self.sign, self.held
         self.triggers = [triggers[t.trigger_id] for t in self.triggers if t.trigger_id in triggers]
         self.entries, self.exits = [], []
-        self.squared = self.where is not None and self.where[1] in {"MIS", "CO"}  # the broker has settled it over night
+        self.squared = self.where is not None and self.where[1] in {
+            "MIS",
+            "CO",
+        }  # the broker has settled it over night
 
 
 def could_fill(ask, trigger):
-    """Tell whether an order that a trigger sends would be taken and could trade: beyond its trigger, and in the band."""
+    """Tell whether an order that a trigger sends would be taken and could trade.
+
+    Beyond its trigger, and in the band.
+    """
     made = ask.listing.instrument
     if ask.side * (ask.price - trigger) < -1e-9:
         return False

@@ -1,4 +1,7 @@
-"""A world whose desk keeps its session as a real one does: with the keeper, from where logins are kept."""
+"""A world whose desk keeps its session as a real one does.
+
+With the keeper, from where logins are kept.
+"""
 
 from types import SimpleNamespace
 
@@ -20,7 +23,9 @@ class InSession:
         """Have every desk from now on kept in session."""
         self._user = self.exchange.session.user_id
         self.ports |= {"beside": self.beside, "throughout": self._throughout}
-        monkeypatch.setattr(markets, "connect_broker", lambda *_: (self.process.broker, self.process.feed))
+        monkeypatch.setattr(
+            markets, "connect_broker", lambda *_: (self.process.broker, self.process.feed)
+        )
 
     def log_in(self):
         """Log in again."""
@@ -38,10 +43,14 @@ class InSession:
 
     def _session(self):
         session = self.exchange.session
-        return KiteSession(session.api_key, session.access_token, self._user, self.clock.start + LIVES_S * SECOND)
+        return KiteSession(
+            session.api_key, session.access_token, self._user, self.clock.start + LIVES_S * SECOND
+        )
 
     def _throughout(self, loop):
-        access = Credentials(BrokerEndpoint("https://x", "wss://x", "", "k"), self._session(), self._session)
+        access = Credentials(
+            BrokerEndpoint("https://x", "wss://x", "", "k"), self._session(), self._session
+        )
         exchange = SimpleNamespace(access=access, clock=self.clock, pacer=None)
         station = SimpleNamespace(sends_real_orders=True, kill=self.process.kill)
         self.market = markets.MarketConnection(station, exchange, self.process.journal, None, {})

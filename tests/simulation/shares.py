@@ -1,4 +1,7 @@
-"""Whose the account's shares are: set apart by the operator, the desk's, or bought by others beside it."""
+"""Whose the account's shares are.
+
+Set apart by the operator, the desk's, or bought by others beside it.
+"""
 
 from collections import Counter
 
@@ -6,7 +9,10 @@ from engine.books.share_register import IGNORED
 
 
 class Shares:
-    """Reckons by token and product, from the exchange's books and the desk's orders; `checks` know whose an order is."""
+    """Reckons by token and product, from the exchange's books and the desk's orders.
+
+    `checks` know whose an order is.
+    """
 
     def __init__(self, world, checks):
         self._world = world
@@ -18,7 +24,10 @@ class Shares:
     def account(self, where):
         """Return what the account holds."""
         portfolio = self._world.exchange.portfolio
-        at, held = portfolio.positions.get(where), portfolio.holdings.get(where[0]) if where[1] == "CNC" else None
+        at, held = (
+            portfolio.positions.get(where),
+            portfolio.holdings.get(where[0]) if where[1] == "CNC" else None,
+        )
         return (at.quantity if at is not None else 0) + (held.total if held is not None else 0)
 
     def apart(self, where):
@@ -28,17 +37,28 @@ class Shares:
         if process is not None and process.open:
             apart = process.desk._loop.reconciler._ignored.get(key, 0)
         else:
-            apart = sum(int(row["value"] or 0) for row in self._world.disk.rows("meta", "key = ?", (IGNORED + key,)))
+            apart = sum(
+                int(row["value"] or 0)
+                for row in self._world.disk.rows("meta", "key = ?", (IGNORED + key,))
+            )
         return max(apart, 0) if product == "CNC" else apart
 
     def desks(self, where, sign):
-        """Return what the desk has bought, or sold short, and not left: by its orders, whatever it believes."""
+        """Return what the desk has bought, or sold short, and not left.
+
+        By its orders, whatever it believes.
+        """
         rungs = self._checks.rungs.values()
         return sum(max(p.held, 0) for p in rungs if p.where == where and p.sign == sign)
 
     def agree(self, where):
-        """Tell whether the account holds just what is set apart and what the desk has: whose they are is settled."""
-        return self.account(where) == self.apart(where) + self.desks(where, 1) - self.desks(where, -1)
+        """Tell whether the account holds just what is set apart and what the desk has.
+
+        Whose they are is settled.
+        """
+        return self.account(where) == self.apart(where) + self.desks(where, 1) - self.desks(
+            where, -1
+        )
 
     def settled(self, where):
         """Take note that what others have bought is reckoned in."""
@@ -50,7 +70,9 @@ class Shares:
         for trade in exchange.orders.trades[self._read :]:
             if trade.order.order_id in self._checks.manual:
                 ask = trade.order.ask
-                self.bought[(int(ask.listing.instrument.token), ask.product), ask.side] += trade.quantity
+                self.bought[(int(ask.listing.instrument.token), ask.product), ask.side] += (
+                    trade.quantity
+                )
         self._read = len(exchange.orders.trades)
         if self.bought and self._world.process is not None and self._world.process.open:
             for where in {where for where, _ in self.bought}:

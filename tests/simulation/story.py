@@ -18,8 +18,14 @@ def tell(seed, kind=day):
         kind.live(world, end)
     except Broken as broken:
         outcome, held = str(broken), False
-    lines += [((row["ts"] - world.exchange.start) / SECOND, _event(row)) for row in world.disk.rows("events")]
-    lines += [((order.placed_at - world.exchange.start) / SECOND, _order(order)) for order in _orders(world)]
+    lines += [
+        ((row["ts"] - world.exchange.start) / SECOND, _event(row))
+        for row in world.disk.rows("events")
+    ]
+    lines += [
+        ((order.placed_at - world.exchange.start) / SECOND, _order(order))
+        for order in _orders(world)
+    ]
     told = [f"{at:9.3f}  {text}" for at, text in sorted(lines, key=lambda line: line[0])]
     world.close()
     return [*told, outcome], held

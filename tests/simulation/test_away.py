@@ -1,4 +1,7 @@
-"""Days in a row with the desk away beside the owner's shares: his never leave, and ours are sold or protected once."""
+"""Days in a row with the desk away beside the owner's shares.
+
+His never leave, and ours are sold or protected once.
+"""
 
 import pytest
 
@@ -25,7 +28,10 @@ def test_many_more_absences_hold(first):
 
 
 def test_a_desk_whose_stop_has_fired_on_a_day_without_it_sends_nothing_and_names_the_stop():
-    """Ten of each name are the owner's; the desk holds some as well, dies, and its stop fires on the day after."""
+    """Ten of each name are the owner's.
+
+    The desk holds some as well, dies, and its stop fires on the day after.
+    """
     away = Away(28)
     try:
         world = away.world
@@ -50,7 +56,11 @@ def test_a_desk_whose_stop_has_fired_on_a_day_without_it_sends_nothing_and_names
         for name in names:
             assert f"{name}:CNC: " in told
             assert "its stop fired on 20 Nov" in told
-            sent = [text for _, text in world.diary[before:] if f" {name} " in text or f'"{name}"' in text]
+            sent = [
+                text
+                for _, text in world.diary[before:]
+                if f" {name} " in text or f'"{name}"' in text
+            ]
             assert not [text for text in sent if "SELL" in text or "POST /gtt" in text], sent
     finally:
         away.world.close()

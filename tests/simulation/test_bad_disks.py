@@ -3,7 +3,17 @@
 import pytest
 
 from tests.simulation.bad_disks import endure
-from tests.simulation.test_crash_points import HOLD_S, LEAVE_S, SHARES, at_exchange, die, entry, finish, holds, scenario
+from tests.simulation.test_crash_points import (
+    HOLD_S,
+    LEAVE_S,
+    SHARES,
+    at_exchange,
+    die,
+    entry,
+    finish,
+    holds,
+    scenario,
+)
 
 BATCHES, DAYS = 3, 4
 SOAK = 150
@@ -23,7 +33,11 @@ def locked(world):
     world.disk.locked = True
 
 
-BAD = {"every commit takes two seconds": slow, "no commit ends": hanging, "another program holds the lock": locked}
+BAD = {
+    "every commit takes two seconds": slow,
+    "no commit ends": hanging,
+    "another program holds the lock": locked,
+}
 
 
 def heal(world):
@@ -31,7 +45,9 @@ def heal(world):
 
 
 def lines(world, level):
-    return [row["text"] for row in world.disk.rows("events", "name = 'disk'") if row["level"] == level]
+    return [
+        row["text"] for row in world.disk.rows("events", "name = 'disk'") if row["level"] == level
+    ]
 
 
 @pytest.mark.parametrize("bad", BAD)

@@ -1,4 +1,7 @@
-"""One book of the broker's shows what has happened seconds after another: that is no difference, and what is one is seen."""
+"""One book of the broker's shows what has happened seconds after another.
+
+That is no difference, and what is one is seen.
+"""
 
 from dataclasses import replace
 
@@ -30,7 +33,9 @@ class Late:
         session, limits = world.exchange.session, world.exchange.limits
         for path, kept in self._kept.items():
             frozen, limits.clock_stands = limits.clock_stands, True
-            asked = SandboxRequest("GET", path, (), {}, None, f"token {session.api_key}:{session.access_token}")
+            asked = SandboxRequest(
+                "GET", path, (), {}, None, f"token {session.api_key}:{session.access_token}"
+            )
             answer = world.api.respond(asked)
             limits.clock_stands = frozen
             if not kept or kept[-1][1].content != answer.content:

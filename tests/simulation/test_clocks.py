@@ -1,4 +1,7 @@
-"""A desk whose machine's clock is wrong, in virtual time: it says by how much and which way, and goes by the exchange's."""
+"""A desk whose machine's clock is wrong, in virtual time.
+
+It says by how much and which way, and goes by the exchange's.
+"""
 
 import json
 import re
@@ -20,7 +23,11 @@ def world():
 
 def told(world):
     """Return what the desk has told of the clock."""
-    return [(row["level"], row["text"]) for row in world.process.journal.load("events") if row["name"] == "clock"]
+    return [
+        (row["level"], row["text"])
+        for row in world.process.journal.load("events")
+        if row["name"] == "clock"
+    ]
 
 
 def wrong_by(world, seconds, until=40.0):
@@ -33,18 +40,29 @@ def wrong_by(world, seconds, until=40.0):
 def dated(world, tell):
     """Have the desk hear, instead of what answers are dated, what `tell` makes of (the right time in whole seconds, took)."""
     calls = world.process.broker._calls
-    calls._session = calls._session._replace(heard=lambda _, took: tell(world.clock.true() // SECOND * SECOND, took))
+    calls._session = calls._session._replace(
+        heard=lambda _, took: tell(world.clock.true() // SECOND * SECOND, took)
+    )
 
 
 @pytest.mark.parametrize(
     ("seconds", "words", "level"),
-    [(-36.0, "behind", "alarm"), (36.0, "ahead of", "alarm"), (-1.7, "behind", "warn"), (-118.0, "behind", "alarm")],
+    [
+        (-36.0, "behind", "alarm"),
+        (36.0, "ahead of", "alarm"),
+        (-1.7, "behind", "warn"),
+        (-118.0, "behind", "alarm"),
+    ],
 )
 def test_a_clock_that_is_wrong_is_told_once_and_set(world, seconds, words, level):
     [(how, text)] = wrong_by(world, seconds, 45.0 if seconds < 0 else 100.0)
-    figure = float(re.fullmatch(rf"the desk's clock is ([0-9.]+) s {words} the exchange's, .*", text)[1])
+    figure = float(
+        re.fullmatch(rf"the desk's clock is ([0-9.]+) s {words} the exchange's, .*", text)[1]
+    )
     assert (how, abs(figure - abs(seconds)) <= 0.6) == (level, True)
-    assert abs(world.clock.now() - world.clock.true()) <= 0.6 * SECOND, "the middle of five dates, cut to seconds"
+    assert abs(world.clock.now() - world.clock.true()) <= 0.6 * SECOND, (
+        "the middle of five dates, cut to seconds"
+    )
     assert abs(json.loads(world.process.desk.describe())["clock_off_ms"]) <= 600
     assert world.process.desk._loop.state == "running"
 
@@ -81,7 +99,9 @@ def test_two_answers_in_nine_that_lie_move_nothing(world):
 
 
 def test_dates_from_before_what_the_exchange_has_stamped_are_told_and_not_believed(world):
-    dated(world, lambda stamp, took: world.process.timekeeper.note_answer(stamp - 90 * SECOND, took))
+    dated(
+        world, lambda stamp, took: world.process.timekeeper.note_answer(stamp - 90 * SECOND, took)
+    )
     world.run(40.0)
     [(level, text)] = told(world)
     assert (level, "cannot be told" in text) == ("alarm", True)
@@ -94,7 +114,9 @@ def test_what_has_left_within_the_minute_counts_though_the_clock_is_set_on(world
     dated(world, lambda *_: None)
     world.clock.skew = -50 * SECOND
     world.run(56.0)
-    assert len(world.exchange.orders.orders) == 1, "it has left at second 53, which the desk takes for second 3"
+    assert len(world.exchange.orders.orders) == 1, (
+        "it has left at second 53, which the desk takes for second 3"
+    )
     calls._session = honest
     world.run(75.0)
     assert world.clock.amended >= 49 * SECOND

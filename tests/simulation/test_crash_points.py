@@ -1,4 +1,7 @@
-"""The desk killed at a named moment, or at its n-th step, and started again: it comes to where a run without a crash does."""
+"""The desk killed at a named moment, or at its n-th step, and started again.
+
+It comes to where a run without a crash does.
+"""
 
 import pytest
 
@@ -16,9 +19,14 @@ STRIDE = 23
 
 
 def scenario(seed=5, **changes):
-    """Return a quiet day whose strategy wants ten shares from second 3 to second 24; nothing is late for longer than 10."""
+    """Return a quiet day whose strategy wants ten shares from second 3 to second 24.
+
+    Nothing is late for longer than 10.
+    """
     changes = {"patience": LookupPolicy(late_s=LATE_S)} | changes
-    world = World(seed, lambda: [Want(token, SHARES, at(HOLD_S), at(LEAVE_S))], sigma=0.00005, **changes)
+    world = World(
+        seed, lambda: [Want(token, SHARES, at(HOLD_S), at(LEAVE_S))], sigma=0.00005, **changes
+    )
     token = int(world.exchange.market.listings[0].instrument.token)
     world.start()
     return world
@@ -29,7 +37,10 @@ def at(second):
 
 
 def finish(world):
-    """Run to the end of the scenario: held and protected once before it leaves, flat and settled after."""
+    """Run to the end of the scenario.
+
+    Held and protected once before it leaves, flat and settled after.
+    """
     try:
         if world.loop.seconds < SETTLED_S - 12.0:
             world.run(SETTLED_S)
@@ -37,7 +48,9 @@ def finish(world):
         world.run(END_S)
         world.checks.final()
         assert holds(world) == (0, 0)
-        bought = sum(order.filled for position in world.checks.rungs.values() for order in position.entries)
+        bought = sum(
+            order.filled for position in world.checks.rungs.values() for order in position.entries
+        )
         assert bought == SHARES
     finally:
         world.close()
@@ -75,18 +88,24 @@ def at_exchange(world):
 
 MOMENTS = {
     "before the intent is on disk": lambda w: (o := entry(w)) and not written(w, o.intent),
-    "while the intent is being written": lambda w: (o := entry(w)) and w.process.journal._busy and not written(w, o.intent),
-    "after the intent is on disk": lambda w: (o := entry(w)) and written(w, o.intent) and not w.checks.departed,
+    "while the intent is being written": lambda w: (
+        (o := entry(w)) and w.process.journal._busy and not written(w, o.intent)
+    ),
+    "after the intent is on disk": lambda w: (
+        (o := entry(w)) and written(w, o.intent) and not w.checks.departed
+    ),
     "after the order is sent": lambda w: w.checks.departed and not at_exchange(w),
     "after the exchange has it": lambda w: at_exchange(w) and not entry(w).order_id,
     "after the answer": lambda w: (o := entry(w)) and o.order_id,
     "between fill and protection": lambda w: holds(w) == (SHARES, 0),
-    "after the protection is asked for": lambda w: (g := gtt(w)) and g.intent in w.checks.departed and not g.gtt_id,
+    "after the protection is asked for": lambda w: (
+        (g := gtt(w)) and g.intent in w.checks.departed and not g.gtt_id
+    ),
     "after the exchange has the protection": lambda w: holds(w)[1] and not gtt(w).gtt_id,
     "after the protection is known": lambda w: (g := gtt(w)) and g.gtt_id,
     "between protection and exit": lambda w: w.loop.seconds > LEAVE_S and holds(w) == (SHARES, 0),
     "after the exit is sent": lambda w: w.loop.seconds > LEAVE_S and len(at_exchange(w)) == 2,
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("seed", [5, 6])

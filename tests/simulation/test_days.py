@@ -1,4 +1,7 @@
-"""Simulated days: one seed drives market, faults, network, disk, clock and operator; the promises hold after every step."""
+"""Simulated days: one seed drives market, faults, network, disk, clock and operator.
+
+The promises hold after every step.
+"""
 
 import pytest
 

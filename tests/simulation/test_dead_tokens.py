@@ -1,4 +1,7 @@
-"""A token that dies at any request ends nothing: what was asked for waits for the next session, of the same desk."""
+"""A token that dies at any request ends nothing.
+
+What was asked for waits for the next session, of the same desk.
+"""
 
 import pytest
 
@@ -15,7 +18,10 @@ HISTORY = "GET /instruments/historical/"
 
 
 class Kept(InSession, World):
-    """A quiet day whose session is kept as a real one is; the token dies as the request of this number arrives (0: none)."""
+    """A quiet day whose session is kept as a real one is.
+
+    The token dies as the request of this number arrives (0: none).
+    """
 
     def __init__(self, dies, monkeypatch):
         self.dies = dies
@@ -27,7 +33,14 @@ class Kept(InSession, World):
 
     def _strategies(self):
         token = int(self.exchange.listings["NSE:SBIN"].instrument.token)
-        return [Want(token, 10, self.clock.start + 3 * SECOND, self.clock.start + int(ENDS_S * 2) * SECOND)]
+        return [
+            Want(
+                token,
+                10,
+                self.clock.start + 3 * SECOND,
+                self.clock.start + int(ENDS_S * 2) * SECOND,
+            )
+        ]
 
     def perform(self, request):
         self.asked.append(f"{request.method} {request.path}")

@@ -1,4 +1,7 @@
-"""Simulated days with a network that lies: requests held back for minutes or sent twice, wrong ids, bad figures in books."""
+"""Simulated days with a network that lies.
+
+Requests held back for minutes or sent twice, wrong ids, bad figures in books.
+"""
 
 import pytest
 

@@ -1,4 +1,7 @@
-"""Simulated days with bands that slide and lock, and days in a row with long evenings: protection has to be able to fill."""
+"""Simulated days with bands that slide and lock, and days in a row with long evenings.
+
+Protection has to be able to fill.
+"""
 
 import pytest
 

@@ -48,7 +48,9 @@ def test_maintenance_with_an_unknown_outcome_is_told_in_time_and_nothing_more_is
     assert world.by_hand("ITC").startswith("done: order")
 
 
-def test_after_an_outage_over_the_brokers_square_off_the_books_come_first_and_nothing_is_sent(moody):
+def test_after_an_outage_over_the_brokers_square_off_the_books_come_first_and_nothing_is_sent(
+    moody,
+):
     world = moody(start="15:08")  # 240 s before the broker squares these names off
     names = ("SBIN", "WIPRO", "ITC")
     for name in names:
@@ -61,7 +63,9 @@ def test_after_an_outage_over_the_brokers_square_off_the_books_come_first_and_no
     world.over()
     world.run(330.0)
     assert world.since(270.0) == []
-    missing = {row["text"].split(":")[0] for row in world.told("difference") if "missing" in row["text"]}
+    missing = {
+        row["text"].split(":")[0] for row in world.told("difference") if "missing" in row["text"]
+    }
     assert missing == set(names)
     assert world.process.kernel.naked() == 0
 
@@ -75,7 +79,9 @@ def test_intraday_positions_that_cannot_be_squared_off_are_told_with_cause_and_r
     world.run(100.0)
     if cause == "token":
         world.exchange.session.expire()
-        world.process.desk._loop.hold("session", "the session with the broker has ended: run `patang login`")
+        world.process.desk._loop.hold(
+            "session", "the session with the broker has ended: run `patang login`"
+        )
     else:
         world.mood(cause)
     world.run(119.0)
@@ -96,7 +102,11 @@ def test_intraday_positions_that_cannot_be_squared_off_are_told_with_cause_and_r
         world.over()
     world.run(200.0)
     assert world.process.board.header.overdue == 0
-    assert [row["quantity"] for row in world.exchange.portfolio.position_rows()["net"]] == [0, 0, 10]
+    assert [row["quantity"] for row in world.exchange.portfolio.position_rows()["net"]] == [
+        0,
+        0,
+        10,
+    ]
 
 
 @pytest.mark.parametrize("seconds", [2.5, 8.0])
@@ -106,10 +116,23 @@ def test_what_the_owner_has_closed_while_the_token_was_dead_is_not_bought_again(
     world.run(10.0)
     (stop,) = world.exchange.orders.live_orders()
     assert world.outside("DELETE", f"/orders/regular/{stop.order_id}", {})
-    market = {"exchange": "NSE", "tradingsymbol": "SBIN", "transaction_type": "BUY", "quantity": "10", "product": "MIS"}
-    assert world.outside("POST", "/orders/regular", market | {
-        "order_type": "MARKET", "market_protection": "-1", "validity": "DAY",
-    })  # fmt: skip
+    market = {
+        "exchange": "NSE",
+        "tradingsymbol": "SBIN",
+        "transaction_type": "BUY",
+        "quantity": "10",
+        "product": "MIS",
+    }
+    assert world.outside(
+        "POST",
+        "/orders/regular",
+        market
+        | {
+            "order_type": "MARKET",
+            "market_protection": "-1",
+            "validity": "DAY",
+        },
+    )
     world.exchange.session.expire()
     world.run(10.0 + seconds)
     world.log_in()
@@ -141,7 +164,9 @@ def test_an_order_by_hand_hears_the_risk_checks_no_and_refusals_are_one_line_wit
     world = moody()
     world.mood("rms", seconds=0.3)
     for _ in range(3):
-        assert re.match(r"refused: order \d: BUY 10 SBIN .*RMS:Margin Exceeds", world.by_hand("SBIN"))
+        assert re.match(
+            r"refused: order \d: BUY 10 SBIN .*RMS:Margin Exceeds", world.by_hand("SBIN")
+        )
         world.run(world.loop.seconds + 8.0)
     (line,) = world.told("order_refused")
     assert line["text"].startswith("SBIN: operator: RMS:Margin Exceeds")

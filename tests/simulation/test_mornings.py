@@ -1,4 +1,7 @@
-"""Nights in which shares, tokens and GTTs become others: nothing of the owner's is sold, and every share is divided once."""
+"""Nights in which shares, tokens and GTTs become others.
+
+Nothing of the owner's is sold, and every share is divided once.
+"""
 
 from collections import Counter
 
@@ -8,8 +11,9 @@ from tests.simulation.mornings import live_through
 
 SEQUENCES = (112, 150, 173, 30_117)
 """Three days each. They saw: a stop that had fired on the evening before an unlisted bonus, a stop off the new tick size that
-moved down, an exit in the moment in which a division was adopted; two of them a new name of what the other exchange listed; the
-last shares of the owner's, divided, that were as many as his and ours before."""
+moved down, an exit in the moment in which a division was adopted; two of them a new name of what
+the other exchange listed; the last shares of the owner's, divided, that were as many as his and
+ours before."""
 SOAK = 500
 
 

@@ -1,4 +1,7 @@
-"""A desk left on over a weekend: it closes its day, rests, and opens the next one by itself, in virtual time."""
+"""A desk left on over a weekend.
+
+It closes its day, rests, and opens the next one by itself, in virtual time.
+"""
 
 import json
 import re
@@ -35,7 +38,13 @@ class Weekend(World):
 
     def __init__(self, logs_in="08:40"):
         self.made = []
-        super().__init__(11, self._strategies, start="15:08", choices=KiteAssumptions(holdings="other"), beat_s=20.0)
+        super().__init__(
+            11,
+            self._strategies,
+            start="15:08",
+            choices=KiteAssumptions(holdings="other"),
+            beat_s=20.0,
+        )
         self.checks = Blind()
         self.logs_in = at(MONDAY, logs_in)
         self.ports = {"tomorrow": self._strategies, "beside": self._beside}
@@ -44,7 +53,9 @@ class Weekend(World):
 
     def _monday(self):
         self.next_exchange(MONDAY, "08:30", "")
-        self.exchange.limits.clock_stands = True  # its clock stands until then, and nothing else would ever let reads go on
+        self.exchange.limits.clock_stands = (
+            True  # its clock stands until then, and nothing else would ever let reads go on
+        )
 
     def _strategies(self):
         token = int(self.exchange.listings["NSE:SBIN"].instrument.token)
@@ -71,7 +82,9 @@ class Weekend(World):
     def starts_again(self, day, clock):
         """Log in and start another desk at a time of day, after the one that runs has died now."""
         self.kill_process()
-        self.loop.call_later(self.seconds(day, clock) - self.loop.seconds, lambda: (self.log_in(), self.start()))
+        self.loop.call_later(
+            self.seconds(day, clock) - self.loop.seconds, lambda: (self.log_in(), self.start())
+        )
 
     @property
     def header(self):
@@ -144,14 +157,22 @@ def test_a_stop_that_fires_before_the_desk_starts_is_booked_once(weekend):
     world.starts_again(MONDAY, "09:31")
     world.until(MONDAY, "09:16")
     first = world.exchange.funds.cash
-    (fair,) = [each._fair for each in world.exchange.market._traders if each.listing.instrument.symbol == "SBIN"]
+    (fair,) = [
+        each._fair
+        for each in world.exchange.market._traders
+        if each.listing.instrument.symbol == "SBIN"
+    ]
     for step in range(60):  # slowly, so that the stop's limit is met
         world.loop.call_later(step, fair.jump, -0.001)
     world.until(MONDAY, "09:17:30")
     (sale,) = world.exchange.orders.trades
     world.until(MONDAY, "09:33")
     kernel = world.process.kernel
-    assert (not kernel.ladders, world.header.state, world.process.desk._loop.differences) == (True, "running", ())
+    assert (not kernel.ladders, world.header.state, world.process.desk._loop.differences) == (
+        True,
+        "running",
+        (),
+    )
     assert kernel.ledger.start_cash == first
     assert kernel.ledger.cash + kernel.ledger.charges == first + 10 * sale.ticks * 5
     world.starts_again(MONDAY, "09:40")
@@ -196,7 +217,9 @@ def test_a_stop_in_the_night_is_obeyed_at_once(weekend):
 
 def ask(world, act, **fields):
     """Have the operator ask for something now; return what he is told."""
-    number = world.process.desk.submit(act, 0, fields.get("order", "") if act == "cancel" else json.dumps(fields))
+    number = world.process.desk.submit(
+        act, 0, fields.get("order", "") if act == "cancel" else json.dumps(fields)
+    )
     world.run(world.loop.seconds + 25.0)
     return world.process.desk.answer(number)
 
@@ -204,10 +227,12 @@ def ask(world, act, **fields):
 def by_hand(world, price):
     return ask(
         world, "order", symbol="WIPRO", side="BUY", quantity=5, stop=2.0, price=price, variety="amo"
-    )  # fmt: skip
+    )
 
 
-def test_an_after_market_order_given_to_a_desk_that_rests_leaves_at_once_and_trades_in_the_morning(weekend):
+def test_an_after_market_order_given_to_a_desk_that_rests_leaves_at_once_and_trades_in_the_morning(
+    weekend,
+):
     world = weekend()
     world.until(FRIDAY, "18:30")
     assert world.header.state == "closed"
@@ -218,12 +243,22 @@ def test_an_after_market_order_given_to_a_desk_that_rests_leaves_at_once_and_tra
     kept = world.process.kernel.order_store.by_tag[order.ask.tag]
     assert (kept.order_id, kept.status) == (order.order_id, OrderStatus.OPEN)
     world.until(MONDAY, "09:16")
-    (fair,) = [each._fair for each in world.exchange.market._traders if each.listing.instrument.symbol == "WIPRO"]
+    (fair,) = [
+        each._fair
+        for each in world.exchange.market._traders
+        if each.listing.instrument.symbol == "WIPRO"
+    ]
     fair._level = 0.0  # where it closed, below the order's limit
     world.until(MONDAY, "09:17")
     assert wipro.instrument.token in world.process.kernel.markets
-    (ladder,) = [each for each in world.process.kernel.ladders.values() if each.instrument.symbol == "WIPRO"]
-    assert (ladder.strategy, int(ladder.rungs[0].quantity), int(protected_quantity(ladder, ladder.rungs[0], 0.0))) == (
+    (ladder,) = [
+        each for each in world.process.kernel.ladders.values() if each.instrument.symbol == "WIPRO"
+    ]
+    assert (
+        ladder.strategy,
+        int(ladder.rungs[0].quantity),
+        int(protected_quantity(ladder, ladder.rungs[0], 0.0)),
+    ) == (
         "operator",
         5,
         5,
@@ -233,7 +268,9 @@ def test_an_after_market_order_given_to_a_desk_that_rests_leaves_at_once_and_tra
 def test_an_after_market_order_is_taken_back_in_the_night(weekend):
     world = weekend()
     world.until(FRIDAY, "18:30")
-    number = by_hand(world, world.exchange.listings["NSE:WIPRO"].instrument.close).split()[2].rstrip(":")
+    number = (
+        by_hand(world, world.exchange.listings["NSE:WIPRO"].instrument.close).split()[2].rstrip(":")
+    )
     assert ask(world, "cancel", order=number) == f"done: cancelling order {number}"
     assert world.exchange.varieties.waiting_orders() == []
     assert world.process.kernel.order_store.orders[int(number)].status is OrderStatus.CANCELLED
@@ -245,7 +282,11 @@ def test_a_desk_started_on_a_holiday_shows_the_last_day_closed_and_opens_the_nex
     world.starts_again("2026-11-21", "12:00")
     world.until("2026-11-21", "12:05")
     assert world.process.desk.error is None
-    assert (world.header.state, world.header.phase, world.header.day_over) == ("closed", "closed", True)
+    assert (world.header.state, world.header.phase, world.header.day_over) == (
+        "closed",
+        "closed",
+        True,
+    )
     assert world.header.phase_ends == at(MONDAY, "09:00")
     standing(world.process.kernel)
     saturday = world.process.kernel
@@ -272,7 +313,12 @@ def test_a_desk_that_opens_no_other_day_is_refused_on_a_holiday(weekend):
 
 def test_what_an_ex_date_does_to_what_stands_is_in_the_status_and_on_screen(weekend, tmp_path):
     file = tmp_path / "actions.parquet"
-    row = {"symbol": "SBIN", "series": "EQ", "exDate": datetime(2026, 11, 23), "subject": "Bonus 1:1"}
+    row = {
+        "symbol": "SBIN",
+        "series": "EQ",
+        "exDate": datetime(2026, 11, 23),
+        "subject": "Bonus 1:1",
+    }
     pq.write_table(pa.Table.from_pylist([row]), file)
     world = weekend()
     world.process.desk.settings = replace(world.process.desk.settings, actions=file)
@@ -288,22 +334,35 @@ def test_what_an_ex_date_does_to_what_stands_is_in_the_status_and_on_screen(week
     ]
     assert f"GTT {gtt}" in found[0]
     assert f"stand at {stop / 2:.2f}" in found[1]
-    assert [row["text"] for row in world.process.journal.load("events") if row["name"] == "ex_date"] == found
-    assert {row.name: (row[1], row.bad) for row in world.process.board.risk.rows}["Ex-date flags"] == ("2", True)
+    assert [
+        row["text"] for row in world.process.journal.load("events") if row["name"] == "ex_date"
+    ] == found
+    assert {row.name: (row[1], row.bad) for row in world.process.board.risk.rows}[
+        "Ex-date flags"
+    ] == ("2", True)
     (rung,) = [rung for ladder in world.process.kernel.ladders.values() for rung in ladder.rungs]
-    assert (rung.quantity, rung.absent, rung.average) == (20, 10, pytest.approx(bought / 2)), "and it is carried over"
+    assert (rung.quantity, rung.absent, rung.average) == (20, 10, pytest.approx(bought / 2)), (
+        "and it is carried over"
+    )
     assert rung.stop < stop * 0.6
 
 
-def test_a_strategy_that_cannot_be_made_again_is_told_once_and_the_rest_of_the_desk_opens(weekend, monkeypatch):
+def test_a_strategy_that_cannot_be_made_again_is_told_once_and_the_rest_of_the_desk_opens(
+    weekend, monkeypatch
+):
     made = []
 
     def build(name, table):
         made.append(name)
         if name == "moving_average_cross":
-            raise ConfigError(f"strategy {name} cannot be made") from OSError("its file of levels is gone")
+            raise ConfigError(f"strategy {name} cannot be made") from OSError(
+                "its file of levels is gone"
+            )
         return Want(
-            int(world.exchange.listings["NSE:SBIN"].instrument.token), 10, at(MONDAY, "09:16"), at(MONDAY, "09:30")
+            int(world.exchange.listings["NSE:SBIN"].instrument.token),
+            10,
+            at(MONDAY, "09:16"),
+            at(MONDAY, "09:30"),
         )
 
     world = weekend()
@@ -318,7 +377,11 @@ def test_a_strategy_that_cannot_be_made_again_is_told_once_and_the_rest_of_the_d
     world.until(MONDAY, "09:20")
     assert len(made) >= 4, "tried again while the exchange is away"
     assert world.header.state == "running"
-    stopped = [row["text"] for row in world.process.journal.load("events") if row["name"] == "strategy_stopped"]
+    stopped = [
+        row["text"]
+        for row in world.process.journal.load("events")
+        if row["name"] == "strategy_stopped"
+    ]
     assert stopped == ["moving_average_cross stopped: OSError: its file of levels is gone"]
     assert [row.strategy for row in world.process.board.failures.rows] == ["moving_average_cross"]
     assert {ladder.strategy for ladder in world.process.kernel.ladders.values()} == {"want"}

@@ -31,22 +31,33 @@ class Afternoon:
             return [Whim(f"{seed}:schedules", 0.05, at(DAY, end))]
 
         world = World(
-            seed, strategies, start, day=DAY, choices=replace(GUESSED, new_hours=new_hours), beat_s=5.0,
-            calendar=Calendar.load(file, [date(2026, 12, 7)] if confirmed else ()), positions_every_s=60.0,
-        )  # fmt: skip
+            seed,
+            strategies,
+            start,
+            day=DAY,
+            choices=replace(GUESSED, new_hours=new_hours),
+            beat_s=5.0,
+            calendar=Calendar.load(file, [date(2026, 12, 7)] if confirmed else ()),
+            positions_every_s=60.0,
+        )
         try:
             world.start()
             world.run(seconds(world, DAY, "15:15"))
             self.intraday = [
-                position for position in world.exchange.portfolio.positions.values()
+                position
+                for position in world.exchange.portfolio.positions.values()
                 if position.product == "MIS" and position.quantity
-            ]  # fmt: skip
+            ]
             world.run(seconds(world, DAY, end))
             settle(world)
             kernel = world.process.kernel
             self.sent = [order for order in kernel.order_store.orders.values() if order.tag]
-            self.placed = [order for order in world.exchange.orders.orders.values() if order.ask.tag]
-            self.alarms = [event for event in world.process.board.events if event.level in {"warn", "alarm"}]
+            self.placed = [
+                order for order in world.exchange.orders.orders.values() if order.ask.tag
+            ]
+            self.alarms = [
+                event for event in world.process.board.events if event.level in {"warn", "alarm"}
+            ]
             self.told = [event.text for event in world.process.board.events]
             self.naked = int(kernel.naked())
         finally:
@@ -54,7 +65,11 @@ class Afternoon:
 
     def entries(self, clock):
         """Return the entries of the desk since a time."""
-        return [each for each in self.sent if each.purpose is OrderPurpose.ENTRY and each.created >= at(DAY, clock)]
+        return [
+            each
+            for each in self.sent
+            if each.purpose is OrderPurpose.ENTRY and each.created >= at(DAY, clock)
+        ]
 
 
 @pytest.fixture
@@ -67,7 +82,11 @@ def late(tmp_path, monkeypatch):
             row["phases"][0][1] = "15:11"
 
     file = changed(tmp_path, opens_late)
-    monkeypatch.setattr(session_phases, "_session_calendar", lambda *, new=True: Calendar.load(file, held_back=not new))
+    monkeypatch.setattr(
+        session_phases,
+        "_session_calendar",
+        lambda *, new=True: Calendar.load(file, held_back=not new),
+    )
     return file
 
 
@@ -80,7 +99,8 @@ def right_under_both(seed, start, end, *, new_hours, file=FILE):
     assert day.intraday == []
     assert day.naked == 0
     assert any(
-        text.startswith("new hours from 2026-12-07 on (NSE, BSE, NFO, BFO) are not confirmed") for text in day.told
+        text.startswith("new hours from 2026-12-07 on (NSE, BSE, NFO, BFO) are not confirmed")
+        for text in day.told
     )
     told = {event.text.partition(": ")[2] for event in day.alarms if event.ts >= at(DAY, "15:15")}
     assert told <= {

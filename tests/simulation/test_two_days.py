@@ -1,4 +1,7 @@
-"""Two days of everything at once, step by step; after each the desk's books are those of the exchange's trades alone."""
+"""Two days of everything at once, step by step.
+
+After each the desk's books are those of the exchange's trades alone.
+"""
 
 import re
 
@@ -12,7 +15,10 @@ HIS = {("SBIN", "CNC"): 50, ("WIPRO", "CNC"): 50}
 
 @pytest.fixture(params=["own", "other"])
 def world(request, monkeypatch):
-    """Return the world of the script; holdings are listed where they were bought, or at the other exchange with its tokens."""
+    """Return the world of the script.
+
+    Holdings are listed where they were bought, or at the other exchange with its tokens.
+    """
     made = TwoDays(monkeypatch, HIS, request.param)
     yield made
     made.close()
@@ -92,7 +98,11 @@ def the_owner_changes_gtts(world):
     world.set_trigger("PUT", f"/gtt/triggers/{number}", "INFY", "SELL", 7, stop)
     world.later(30.0)
     stands = world.exchange.gtts.triggers[number]
-    assert (stands.status, stands.condition.triggers, stands.legs[0].quantity) == ("active", (stop,), 20)
+    assert (stands.status, stands.condition.triggers, stands.legs[0].quantity) == (
+        "active",
+        (stop,),
+        20,
+    )
     assert len(world.told("gtt_edited")) == 1
     world.agrees()
 
@@ -174,7 +184,9 @@ def the_token_dies(world):
     told = world.told("gtt_triggered")
     assert [row["level"] for row in told] == ["alarm"] * 5
     assert all(
-        re.fullmatch(r"TCS: .* triggered at 30[56]\d\.\d\d, \d\d s ago, and is seen only now", row["text"])
+        re.fullmatch(
+            r"TCS: .* triggered at 30[56]\d\.\d\d, \d\d s ago, and is seen only now", row["text"]
+        )
         for row in told
     )
     world.agrees()
@@ -196,7 +208,9 @@ def second_day(world):
     world.later(40.0)
     assert world.standing() == []
     told = world.told("gtt_triggered")[-1]["text"]
-    assert re.fullmatch(r"NTPC: .* triggered at 32\d\.\d\d, 4 min ago, and is seen only now", told), told
+    assert re.fullmatch(
+        r"NTPC: .* triggered at 32\d\.\d\d, 4 min ago, and is seen only now", told
+    ), told
     world.agrees()
     assert world.process.kernel.ledger.start_cash == began
     assert world.account.desks["WIPRO", "CNC"] == 200
@@ -204,7 +218,9 @@ def second_day(world):
     for symbol in ("SBI", "WIPRO", "INFY"):
         guards = [world.exchange.gtts.triggers[number] for number in world.triggers(symbol)]
         assert sum(each.legs[0].quantity for each in guards) == world.account.desks[symbol, "CNC"]
-        assert all(0.9 < each.condition.triggers[0] / world.listing(symbol).ltp < 1.0 for each in guards)
+        assert all(
+            0.9 < each.condition.triggers[0] / world.listing(symbol).ltp < 1.0 for each in guards
+        )
     world.drift("TCS", 0.006)
     assert world.account.desks["TCS", "CNC"] == 60, "and it climbs again"
     world.agrees()
@@ -213,8 +229,15 @@ def second_day(world):
     world.later(60.0)
     assert not any(world.account.desks.values())
     assert world.account.his == {("SBI", "CNC"): 40, ("WIPRO", "CNC"): 250, ("NTPC", "CNC"): 6}
-    assert not [number for each in world.exchange.listings for number in world.triggers(each.partition(":")[2])]
+    assert not [
+        number
+        for each in world.exchange.listings
+        for number in world.triggers(each.partition(":")[2])
+    ]
     world.agrees()
-    assert world.process.kernel.ledger.cash + world.process.kernel.ledger.charges == began + world.account.all_moved
+    assert (
+        world.process.kernel.ledger.cash + world.process.kernel.ledger.charges
+        == began + world.account.all_moved
+    )
     world.checks.final()
     assert world.checks.worst_bare <= 30.0

@@ -1,4 +1,7 @@
-"""Strategies for simulated days: one that does whatever its seed says, and one that wants a single position."""
+"""Strategies for simulated days.
+
+One that does whatever its seed says, and one that wants a single position.
+"""
 
 import random
 
@@ -32,13 +35,22 @@ class Whim(Strategy):
 
     def _plan(self, product, entry):
         rng = self._rng
-        rungs = [RungPlan(0.0, rng.uniform(0.4, 1.2), rng.choice((0.0, 0.0, rng.uniform(0.5, 1.5))))]
+        rungs = [
+            RungPlan(0.0, rng.uniform(0.4, 1.2), rng.choice((0.0, 0.0, rng.uniform(0.5, 1.5))))
+        ]
         more = 0 if entry.terms is not PLAIN else rng.choice((0, 0, 1, 2))
         rungs += [RungPlan(rng.uniform(0.05, 0.3), rng.uniform(0.4, 1.0)) for _ in range(more)]
         return LadderPlan(
-            rungs, 0, product, trail=rng.random() < 0.8, trail_step_percent=rng.choice((0.05, 0.1, 0.25)),
-            trail_seconds=5, entry_seconds=rng.choice((3, 10, 30)), quantity=rng.randrange(1, 60), entry=entry,
-        )  # fmt: skip
+            rungs,
+            0,
+            product,
+            trail=rng.random() < 0.8,
+            trail_step_percent=rng.choice((0.05, 0.1, 0.25)),
+            trail_seconds=5,
+            entry_seconds=rng.choice((3, 10, 30)),
+            quantity=rng.randrange(1, 60),
+            entry=entry,
+        )
 
     def _entry(self, instrument, last, side):
         """Return how to enter: mostly at the market, else with a limit or a trigger near the last price."""
@@ -50,7 +62,9 @@ class Whim(Strategy):
         if kind == "trigger":
             beyond = instrument.snap(last * (1.0 + rng.uniform(0.001, 0.003) * side))
             return EntryPlan(OrderType.SLM, trigger=beyond)
-        return EntryPlan(OrderType.LIMIT, near, validity=Validity.IOC if kind == "ioc" else Validity.DAY)
+        return EntryPlan(
+            OrderType.LIMIT, near, validity=Validity.IOC if kind == "ioc" else Validity.DAY
+        )
 
 
 class Want(Strategy):
@@ -69,6 +83,8 @@ class Want(Strategy):
             return
         held = ctx.ladders(tick.token)
         if self._start <= ctx.now < self._end and not held:
-            ctx.enter(tick.token, Side.BUY, 0, 3.0, self._target, trail=False, quantity=self._quantity)
+            ctx.enter(
+                tick.token, Side.BUY, 0, 3.0, self._target, trail=False, quantity=self._quantity
+            )
         elif ctx.now >= self._end and held:
             ctx.exit(tick.token, "enough")

@@ -1,6 +1,9 @@
-"""Two days with a night between them, for a script: the owner acts in the broker's app, the broker has moods, shares become others.
+"""Two days with a night between them, for a script.
 
-`Account` is kept from the exchange's trades alone and says what is the desk's and what the owner's; it knows nothing of the desk.
+The owner acts in the broker's app, the broker has moods, shares become others.
+
+`Account` is kept from the exchange's trades alone and says what is the desk's and what the owner's;
+it knows nothing of the desk.
 """
 
 import json
@@ -42,7 +45,9 @@ class Climb(Strategy):
         if tick.token == self._token and ctx.now >= self._at and not self._done:
             self._done = True
             rungs = [RungPlan(0.0, 2.0, 8.0), *(RungPlan(rise, 2.0) for rise in self._rises)]
-            ctx.ladder(tick.token, Side.BUY, LadderPlan(rungs, 0, Product.CNC, trail=True, quantity=30))
+            ctx.ladder(
+                tick.token, Side.BUY, LadderPlan(rungs, 0, Product.CNC, trail=True, quantity=30)
+            )
 
 
 class Account:
@@ -64,7 +69,10 @@ class Account:
         world.attendants.append(self.follow)
 
     def follow(self):
-        """Take in what has traded since; no trade of the desk's may take what is the owner's, or more than the desk has."""
+        """Take in what has traded since.
+
+        No trade of the desk's may take what is the owner's, or more than the desk has.
+        """
         trades = self._world.exchange.orders.trades
         for trade in trades[self._read :]:
             self._take(trade)
@@ -83,18 +91,29 @@ class Account:
             self.desks[where] += ask.side * trade.quantity
             (self.bought if ask.side > 0 else self.sold)[symbol] += paise
             self.moved -= ask.side * paise
-            assert product != "CNC" or self.desks[where] >= 0, f"{order_id} sells what is not the desk's"
+            assert product != "CNC" or self.desks[where] >= 0, (
+                f"{order_id} sells what is not the desk's"
+            )
 
     def _owners(self, order_id):
         gtts = self._world.exchange.gtts.triggers
         sent = {
-            leg["order_result"]["order_id"] for n in self.his_triggers if n in gtts for leg in gtts[n].results if leg
+            leg["order_result"]["order_id"]
+            for n in self.his_triggers
+            if n in gtts
+            for leg in gtts[n].results
+            if leg
         }
         return order_id in self.his_orders | sent
 
     def over_night(self, ratios, names):
-        """Go into the next day: nothing has traded yet, shares are others; `ratios` and new `names` by symbol."""
-        assert all(product == "CNC" for (_, product), shares in (self.desks + self.his).items() if shares)
+        """Go into the next day: nothing has traded yet, shares are others.
+
+        `ratios` and new `names` by symbol.
+        """
+        assert all(
+            product == "CNC" for (_, product), shares in (self.desks + self.his).items() if shares
+        )
         self._read, self.moved, self.all_moved = 0, 0, 0
         for kept in (self.desks, self.his):
             for (symbol, product), shares in list(kept.items()):
@@ -160,13 +179,20 @@ class TwoDays(InSession, Moody):
 
     def drift(self, symbol, share, steps=20):
         """Let a price move by a part of itself within `steps` half-seconds, and a moment more pass."""
-        (fair,) = [each._fair for each in self.exchange.market._traders if each.listing.instrument.symbol == symbol]
+        (fair,) = [
+            each._fair
+            for each in self.exchange.market._traders
+            if each.listing.instrument.symbol == symbol
+        ]
         for step in range(steps):
             self.loop.call_later(step / 2, fair.jump, share / steps)
         self.later(steps / 2 + 3.0)
 
     def decide(self, **choices):
-        """Have the operator decide about all that comes to stand, each once; `choices` by the kind or the symbol of the key."""
+        """Have the operator decide about all that comes to stand, each once.
+
+        `choices` by the kind or the symbol of the key.
+        """
         left = dict(choices)
         self.later(20.0)
         while rows := self.standing():
@@ -184,10 +210,20 @@ class TwoDays(InSession, Moody):
     def owner(self, symbol, side, quantity, product="CNC", *, ours=False):
         """Buy or sell at the market; `ours`: what is the desk's."""
         before = set(self.exchange.orders.orders)
-        assert self.outside("POST", PLACE, {
-            "exchange": "NSE", "tradingsymbol": symbol, "transaction_type": side, "quantity": str(quantity),
-            "product": product, "validity": "DAY", "order_type": "MARKET", "market_protection": "-1",
-        })  # fmt: skip
+        assert self.outside(
+            "POST",
+            PLACE,
+            {
+                "exchange": "NSE",
+                "tradingsymbol": symbol,
+                "transaction_type": side,
+                "quantity": str(quantity),
+                "product": product,
+                "validity": "DAY",
+                "order_type": "MARKET",
+                "market_protection": "-1",
+            },
+        )
         known = self.account.takes if ours else self.account.his_orders
         known |= set(self.exchange.orders.orders) - before
 
@@ -223,9 +259,13 @@ class TwoDays(InSession, Moody):
     def evening(self):
         """Stop the desk as its operator does, let the day end, and open the exchange of the next one; the desk starts at `STARTS`."""
         process, ledger = self.process, self.process.kernel.ledger
-        symbols = {token: market.instrument.symbol for token, market in process.kernel.markets.items()}
+        symbols = {
+            token: market.instrument.symbol for token, market in process.kernel.markets.items()
+        }
         self.earlier = self.written(symbols)
-        self.realised = Counter({symbols[each.token]: int(each.realised) for each in ledger.account_positions()})
+        self.realised = Counter(
+            {symbols[each.token]: int(each.realised) for each in ledger.account_positions()}
+        )
         self.restarts.append(self.second(STARTS) - self.loop.seconds)
         process.desk.stop()
         while process.alive:
@@ -266,7 +306,10 @@ class TwoDays(InSession, Moody):
         return [o for o in made if o.product.name in products]
 
     def agrees(self):
-        """Compare the desk's books with the account made from trades, and the broker's with both; the desk lives."""
+        """Compare the desk's books with the account made from trades, and the broker's with both.
+
+        The desk lives.
+        """
         self.account.follow()
         process, kernel, desks = self.process, self.process.kernel, self.account.desks
         assert (process.task.done(), process.kill.latch, self.deaths) == (False, None, 0)
@@ -299,7 +342,9 @@ class TwoDays(InSession, Moody):
             symbol = symbols[each.token]
             told = self.realised[symbol] + int(each.realised + each.unrealised)
             worth = round(each.last * 100) * int(each.quantity)
-            assert told == account.sold[symbol] - account.bought[symbol] - written[symbol] + worth, symbol
+            assert (
+                told == account.sold[symbol] - account.bought[symbol] - written[symbol] + worth
+            ), symbol
 
     def written(self, symbols):
         """Return what the corrections of all days were worth, by symbol, as if they had been bought."""

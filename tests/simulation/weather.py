@@ -1,4 +1,7 @@
-"""What goes wrong on a simulated day, when, and what the operator does about it: all of it from one seed."""
+"""What goes wrong on a simulated day, when, and what the operator does about it.
+
+All of it from one seed.
+"""
 
 import random
 
@@ -13,28 +16,65 @@ READS, WRITES, ALL = "GET *", "POST *", "* *"
 ORDERS, GTTS = "* /orders/*", "* /gtt/*"
 
 ACTS = (
-    *("crash",) * 6, *("leave",) * 3, *("cancel",) * 2, *("restart",) * 2, "halt", "halt", "flatten", "token",
-    *("order",) * 9, *("change",) * 5, *("limit",) * 2, *("outsider",) * 5,
-)  # fmt: skip
+    *("crash",) * 6,
+    *("leave",) * 3,
+    *("cancel",) * 2,
+    *("restart",) * 2,
+    "halt",
+    "halt",
+    "flatten",
+    "token",
+    *("order",) * 9,
+    *("change",) * 5,
+    *("limit",) * 2,
+    *("outsider",) * 5,
+)
 STORMS = (
-    *("requests",) * 6, *("stream",) * 2, *("books",) * 2, *("loss",) * 2, "outage", "full", "slow", "skew", "shock",
-)  # fmt: skip
+    *("requests",) * 6,
+    *("stream",) * 2,
+    *("books",) * 2,
+    *("loss",) * 2,
+    "outage",
+    "full",
+    "slow",
+    "skew",
+    "shock",
+)
 
 
 def _requests(rng):
-    """Return a fault of the REST side; nothing between Kite and us may double an order, so only reads are repeated."""
+    """Return a fault of the REST side.
+
+    Nothing between Kite and us may double an order, so only reads are repeated.
+    """
     where = rng.choice((ALL, WRITES, ORDERS, GTTS, READS))
     kind = rng.choice(
-        ("delay", "drop", "refuse", "429", "500", "502", "503", "504", "html", "cut", "timeout", "duplicate")
+        (
+            "delay",
+            "drop",
+            "refuse",
+            "429",
+            "500",
+            "502",
+            "503",
+            "504",
+            "html",
+            "cut",
+            "timeout",
+            "duplicate",
+        )
     )
     if kind == "refuse":
         where = rng.choice((ORDERS, GTTS))
     if kind == "duplicate":
         where = READS
     return {
-        "kind": kind, "on": where, "chance": rng.choice((0.1, 0.3, 0.6, 1.0)), "accept": kind not in {"refuse", "429"} and rng.random() < 0.5,
+        "kind": kind,
+        "on": where,
+        "chance": rng.choice((0.1, 0.3, 0.6, 1.0)),
+        "accept": kind not in {"refuse", "429"} and rng.random() < 0.5,
         "seconds": rng.choice((0.3, 2.0, 9.0)) if kind in {"delay", "timeout"} else None,
-    }  # fmt: skip
+    }
 
 
 def _stream(rng):
@@ -42,19 +82,29 @@ def _stream(rng):
     kind = rng.choice(("delay", "drop", "duplicate", "reorder", "close", "silent", "poison"))
     if kind in {"silent", "poison"}:
         on = "ticks"
-    return {"kind": kind, "on": on, "chance": rng.choice((0.3, 1.0)), "times": 3 if kind in {"close", "poison"} else 0}
+    return {
+        "kind": kind,
+        "on": on,
+        "chance": rng.choice((0.3, 1.0)),
+        "times": 3 if kind in {"close", "poison"} else 0,
+    }
 
 
 def _books(rng):
     kind = rng.choice(("slow", "partial", "trade-first"))
     return {
-        "kind": kind, "on": "fills" if kind == "trade-first" else "orders", "seconds": rng.uniform(0.5, 8.0),
+        "kind": kind,
+        "on": "fills" if kind == "trade-first" else "orders",
+        "seconds": rng.uniform(0.5, 8.0),
         "share": rng.uniform(0.1, 0.9),
-    }  # fmt: skip
+    }
 
 
 class Weather:
-    """Storms and the operator's acts over the first `until` seconds of a day; what follows is calm."""
+    """Storms and the operator's acts over the first `until` seconds of a day.
+
+    What follows is calm.
+    """
 
     kinds = STORMS
     no_excuse = frozenset()
@@ -168,7 +218,9 @@ class Weather:
     def _shock(self, rng, length):
         """Let a price jump further than protection and the book reach."""
         del length
-        rng.choice(self._world.exchange.market._traders)._fair.jump(rng.choice((-0.03, -0.015, 0.015, 0.03)))
+        rng.choice(self._world.exchange.market._traders)._fair.jump(
+            rng.choice((-0.03, -0.015, 0.015, 0.03))
+        )
         return lambda: None
 
     # the operator

@@ -1,7 +1,8 @@
 """Several days in a row: an afternoon, its long evening, a night, a morning, an evening again, and the morning after the weekend.
 
-`live_through(seed)` raises `Broken` as a day does. In the first evening the broker turns GTTs away for hours, and stops are taken
-from under the desk; what leaves then, and what is written down, must stay little. Each morning the bands are narrow.
+`live_through(seed)` raises `Broken` as a day does. In the first evening the broker turns GTTs away
+for hours, and stops are taken from under the desk; what leaves then, and what is written down, must
+stay little. Each morning the bands are narrow.
 """
 
 import random
@@ -32,8 +33,14 @@ class Week:
         self.runs = 0
         self.attended = True
         """Whether a desk has lived through the end of the session."""
-        limits = {"max_exposure": 0, "max_positions": rng.choice((0, 4)), "stale_after": 10_000_000_000}
-        self.world = World(seed, self._strategies, "15:13", day=THURSDAY, limits=limits, beat_s=20.0)
+        limits = {
+            "max_exposure": 0,
+            "max_positions": rng.choice((0, 4)),
+            "stale_after": 10_000_000_000,
+        }
+        self.world = World(
+            seed, self._strategies, "15:13", day=THURSDAY, limits=limits, beat_s=20.0
+        )
         self.world.ports = {"tomorrow": self._strategies}
         self.weather = Weather(self.world, rng.uniform(40.0, 110.0))
         self.world.start()
@@ -42,7 +49,11 @@ class Week:
         self.runs += 1
         now = self.world.clock.true()
         days = [at(THURSDAY, "15:14"), at(FRIDAY, "09:16"), at(MONDAY, "09:16")]
-        return [Whim(f"{self.world.seed}:{self.runs}", 0.1, next((end for end in days if end > now), now))]
+        return [
+            Whim(
+                f"{self.world.seed}:{self.runs}", 0.1, next((end for end in days if end > now), now)
+            )
+        ]
 
     def seconds(self, day, clock):
         return (at(day, clock) - self.world.clock.start) / SECOND
@@ -50,14 +61,19 @@ class Week:
     def reach(self, day, clock):
         """Live to a time of day, the operator settling differences in the last minute, and judge both sides."""
         world, end = self.world, self.seconds(day, clock)
-        world.loop.call_at(max(world.loop.seconds, end - 60.0), self.weather.operator.decide_until, end + 60.0)
+        world.loop.call_at(
+            max(world.loop.seconds, end - 60.0), self.weather.operator.decide_until, end + 60.0
+        )
         world.run(end)
         settle(world)
         if self.attended:
             rest(world)
 
     def evening(self, day):
-        """Let the broker turn GTTs away from the close on, and take stops from under the desk; judge what that brings."""
+        """Let the broker turn GTTs away from the close on, and take stops from under the desk.
+
+        Judge what that brings.
+        """
         world, rng = self.world, self.rng
         lasts = rng.uniform(0.1, HOURS) * 3_600.0
         rule = world.exchange.faults.add(
@@ -73,7 +89,10 @@ class Week:
         begun, written = len(world.diary), len(world.disk.rows("events"))
         world.run(self.seconds(day, "22:00"))
         most = held * PER_HOUR * 7
-        changed = sum(" -> " in text and not text.startswith(("GET", "outside")) for _, text in world.diary[begun:])
+        changed = sum(
+            " -> " in text and not text.startswith(("GET", "outside"))
+            for _, text in world.diary[begun:]
+        )
         if changed > most:
             raise Broken(world, f"{changed} requests in an evening with {held} positions")
         if len(world.disk.rows("events")) - written > most:
@@ -102,7 +121,10 @@ class Week:
             listing.move_band(listing.ltp * (1.0 - share), listing.ltp * (1.0 + share))
 
     def dies_until(self, day, clock):
-        """Have the desk killed now and started again at a time of day; the market is silent meanwhile."""
+        """Have the desk killed now and started again at a time of day.
+
+        The market is silent meanwhile.
+        """
         world = self.world
         world.kill_process()
         self.attended = False

@@ -65,7 +65,10 @@ class Wild:
 
 
 class Kill(KillSwitch):
-    """The real kill switch of a process that may be dead: then nothing reaches the file any more."""
+    """The real kill switch of a process that may be dead.
+
+    Then nothing reaches the file any more.
+    """
 
     alive = True
 
@@ -87,7 +90,14 @@ class Process:
         endpoint = world.exchange.session.api_key, world.exchange.session.access_token
         world.clock.restart()
         self.timekeeper = Timekeeper(world.clock)
-        self.broker = Broker(self, world.clock, endpoint, world.workers, self._token_died, self.timekeeper.note_answer)
+        self.broker = Broker(
+            self,
+            world.clock,
+            endpoint,
+            world.workers,
+            self._token_died,
+            self.timekeeper.note_answer,
+        )
         self.timekeeper.on_clock_set = self.broker.shift_clock
         self.feed = Feed(self, endpoint, self._token_died)
         self.board = Board("SANDBOX")
@@ -108,14 +118,19 @@ class Process:
 
     @property
     def kernel(self):
-        """Return the kernel of an opened desk, None before; not the one that is being made for tomorrow."""
+        """Return the kernel of an opened desk, None before.
+
+        Not the one that is being made for tomorrow.
+        """
         return self.desk._loop.kernel if self.alive and self.desk._loop is not None else None
 
     @property
     def open(self):
         """Tell whether the desk runs, or shows the day read-only."""
         loop = self.desk._loop
-        return self.alive and loop is not None and loop.state != "reconciling" and not self.task.done()
+        return (
+            self.alive and loop is not None and loop.state != "reconciling" and not self.task.done()
+        )
 
     def crash(self):
         """Die as a killed process does: nothing that is not on disk or on the wire survives."""
@@ -147,12 +162,25 @@ class Process:
 
 
 class World:
-    """Everything of one day. `make` returns the strategies of a new process, `limits` are the configured ones."""
+    """Everything of one day.
+
+    `make` returns the strategies of a new process, `limits` are the configured ones.
+    """
 
     def __init__(
-        self, seed, make, start="09:15", sigma=0.0006, limits=None, day=DAY, choices=None, calendar=None,
-        symbols=SYMBOLS, cash=5_000_000, **changes,
-    ):  # fmt: skip
+        self,
+        seed,
+        make,
+        start="09:15",
+        sigma=0.0006,
+        limits=None,
+        day=DAY,
+        choices=None,
+        calendar=None,
+        symbols=SYMBOLS,
+        cash=5_000_000,
+        **changes,
+    ):
         self.seed = seed
         self.make = make
         self.limits = limits or {}
@@ -161,9 +189,17 @@ class World:
         self.folder = Path(self._folder.name)
         self.loop = VirtualLoop()
         self.loop.set_exception_handler(self._unhandled)
-        choices = choices or KiteAssumptions(holdings=random.Random(f"{seed}:holdings").choice(("own", "other")))
+        choices = choices or KiteAssumptions(
+            holdings=random.Random(f"{seed}:holdings").choice(("own", "other"))
+        )
         config = SandboxConfig(
-            seed=seed, date=day, start=start, symbols=symbols, user_id="SB0001", cash=cash, choices=choices
+            seed=seed,
+            date=day,
+            start=start,
+            symbols=symbols,
+            user_id="SB0001",
+            cash=cash,
+            choices=choices,
         )
         self.calendar = calendar or table_of_hours()
         self._furnish(SandboxExchange(config))
@@ -172,10 +208,19 @@ class World:
         self.disk = Disk(self.loop, random.Random(f"{seed}:disk"))
         self.checks = Checks(self)
         self.workers = 6
-        self.settings = EngineSettings(**{
-            "mode": "sandbox", "limits": RiskLimits(), "spans": (60,), "patience": LookupPolicy(), "poll_s": 7.0,
-            "positions_every_s": 20.0, "lanes": 3, "beat_s": 0.5,
-        } | changes)  # fmt: skip
+        self.settings = EngineSettings(
+            **{
+                "mode": "sandbox",
+                "limits": RiskLimits(),
+                "spans": (60,),
+                "patience": LookupPolicy(),
+                "poll_s": 7.0,
+                "positions_every_s": 20.0,
+                "lanes": 3,
+                "beat_s": 0.5,
+            }
+            | changes
+        )
         self._allowed = [(-1e9, current_limits(RiskLimits(**self.limits)))]
         self.tokens = {}
         """Exchange tokens that have changed, by symbol."""
@@ -189,7 +234,10 @@ class World:
         self.restarts = []
         """Seconds after which an orderly end is followed by another start."""
         self.crash_due = 0.0
-        """Seconds after which a crash that is asked for here is followed by another start; or `NEVER_S`."""
+        """Seconds after which a crash that is asked for here is followed by another start.
+
+        Or `NEVER_S`.
+        """
         self.trouble = []
         self.diary = []
         self.attendants = []
@@ -210,7 +258,10 @@ class World:
     # time
 
     def run(self, until, crash_at=None):
-        """Let time pass to virtual second `until`, or to step `crash_at`; check everything after every step."""
+        """Let time pass to virtual second `until`, or to step `crash_at`.
+
+        Check everything after every step.
+        """
         with self.loop.running():
             while self.loop.seconds < until and (crash_at is None or self.loop.steps < crash_at):
                 self.loop.turn()
@@ -283,9 +334,13 @@ class World:
         self._allowed.append((self.loop.seconds, self._allowed[-1][1] | {name: value}))
 
     def _forget_limits(self):
-        """Go back to the limits that the disk has: a change it had not taken died with the process."""
+        """Go back to the limits that the disk has.
+
+        A change it had not taken died with the process.
+        """
         kept = current_limits(RiskLimits(**self.limits)) | {
-            row["name"]: row["value"] for row in self.disk.rows("limits", "day = ?", (self.exchange.config.date,))
+            row["name"]: row["value"]
+            for row in self.disk.rows("limits", "day = ?", (self.exchange.config.date,))
         }
         if kept != self._allowed[-1][1]:
             self._allowed.append((self.loop.seconds, kept))
@@ -297,7 +352,10 @@ class World:
         return 0 if 0 in values else max(values)
 
     def token_died(self, process):
-        """Do what the machinery around the desk does when the broker refuses its token: here nobody can renew it."""
+        """Do what the machinery around the desk does when the broker refuses its token.
+
+        Here nobody can renew it.
+        """
         process.kill.trigger(HALT, "the access token has died; log in again", "broker")
 
     # the exchange
@@ -322,18 +380,27 @@ class World:
         carried = night(overnight.collect_account(old))
         with pytest.MonkeyPatch.context() as patch:
             for symbol, number in self.tokens.items():
-                patch.setitem(known_shares.KNOWN, symbol, known_shares.KNOWN[symbol]._replace(exchange_token=number))
+                patch.setitem(
+                    known_shares.KNOWN,
+                    symbol,
+                    known_shares.KNOWN[symbol]._replace(exchange_token=number),
+                )
             new = SandboxExchange(replace(old.config, date=day, start=start, **changes), carried)
         session = new.session
         session.api_key = old.session.api_key
         session.access_token = old.session.access_token if token is None else token
         self.checks.over_night(new)
-        self._allowed.append((self.loop.seconds, current_limits(RiskLimits(**self.limits))))  # a change holds for its day
+        self._allowed.append(
+            (self.loop.seconds, current_limits(RiskLimits(**self.limits)))
+        )  # a change holds for its day
         self._furnish(new)
         self.touched()
 
     def perform(self, request):
-        """Have the exchange answer a request now; that of a day to come stands still, and counts no rates."""
+        """Have the exchange answer a request now.
+
+        That of a day to come stands still, and counts no rates.
+        """
         self.exchange.run(self.clock.true())
         self.exchange.limits.clock_stands = self.exchange.now > self.clock.true()
         answer = self.api.respond(request)
@@ -378,7 +445,11 @@ class World:
         if self._alarm is not None:
             self._alarm.cancel()
         self._due = due
-        self._alarm = due if due is None else self.loop.call_at((due - self.clock.start) / SECOND + 1e-8, self._tick)
+        self._alarm = (
+            due
+            if due is None
+            else self.loop.call_at((due - self.clock.start) / SECOND + 1e-8, self._tick)
+        )
 
     def _tick(self):
         self._due = self._alarm = None
@@ -392,5 +463,9 @@ def _exchange(request, answer, lost):
     what = said.get("condition") or " ".join(
         said.get(key, "") for key in ("transaction_type", "quantity", "tradingsymbol", "tag")
     )
-    fate = lost or ("cut" if answer.cut is not None else "") or (f"{answer.hold:.1f} s late" if answer.hold else "")
+    fate = (
+        lost
+        or ("cut" if answer.cut is not None else "")
+        or (f"{answer.hold:.1f} s late" if answer.hold else "")
+    )
     return f"{request.text} {what} -> {answer.status} {answer.content[:100].decode(errors='replace')} {fate}".rstrip()

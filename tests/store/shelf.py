@@ -1,4 +1,7 @@
-"""A folder in place of an S3 server: what `store.object_archive.ObjectArchive` asks of a file system, and what can go wrong with it."""
+"""A folder in place of an S3 server.
+
+What `store.object_archive.ObjectArchive` asks of a file system, and what can go wrong with it.
+"""
 
 from pyarrow.fs import LocalFileSystem
 
@@ -16,8 +19,13 @@ class Shelf:
         self._check()
         if isinstance(selector, list):
             return self.files.get_file_info([str(self.folder / each) for each in selector])
-        found = self.files.get_file_info(type(selector)(str(self.folder / selector.base_dir), True, True))
-        return [Info(each.path.removeprefix(f"{self.folder}/"), each.size, each.is_file) for each in found]
+        found = self.files.get_file_info(
+            type(selector)(str(self.folder / selector.base_dir), True, True)
+        )
+        return [
+            Info(each.path.removeprefix(f"{self.folder}/"), each.size, each.is_file)
+            for each in found
+        ]
 
     def open_output_stream(self, path):
         self._check()

@@ -8,7 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from engine.market.arrow_columns import array_of_numbers, array_of_texts, packed_numbers, packed_texts
+from engine.market.arrow_columns import (
+    array_of_numbers,
+    array_of_texts,
+    packed_numbers,
+    packed_texts,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
@@ -38,17 +43,25 @@ def test_texts_are_arrows_own(values):
     assert packed_texts(pa.chunked_array([made[:1], made[1:]], pa.string())).tolist() == values
 
 
-@pytest.mark.parametrize("values", [np.array([], np.int64), np.array([1, -2, 2**62]), np.array([0.5, -1e300, 7.0])])
+@pytest.mark.parametrize(
+    "values", [np.array([], np.int64), np.array([1, -2, 2**62]), np.array([0.5, -1e300, 7.0])]
+)
 def test_numbers_are_arrows_own(values):
     kind = values.dtype.type
     made = array_of_numbers(values)
     made.validate(full=True)
     assert made.equals(pa.array(values))
     assert packed_numbers(pa.chunked_array([made]), kind).tolist() == values.tolist()
-    assert packed_numbers(pa.chunked_array([made[1:]]), kind).tolist() == values[1:].tolist(), "a slice begins elsewhere"
-    assert array_of_numbers(values[::-2]).equals(pa.array(values[::-2])), "with gaps between its numbers"
+    assert packed_numbers(pa.chunked_array([made[1:]]), kind).tolist() == values[1:].tolist(), (
+        "a slice begins elsewhere"
+    )
+    assert array_of_numbers(values[::-2]).equals(pa.array(values[::-2])), (
+        "with gaps between its numbers"
+    )
 
 
 def test_bars_are_stored_read_and_folded_without_pandas(tmp_path):
-    done = subprocess.run([sys.executable, "-c", PROGRAM, str(tmp_path)], cwd=ROOT, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(tmp_path)], cwd=ROOT, timeout=60, check=False
+    )
     assert done.returncode == 0

@@ -109,7 +109,9 @@ def test_a_full_queue_is_told_once_and_counted_at_close(ear):
     writer.offer(bars(1, 2))
     writer.offer(bars(3, 4, 5))
     writer.offer(bars(6))
-    assert [text for _, text in ear.heard] == ["more than 3 bars were waiting for the disk: the next ones are lost"]
+    assert [text for _, text in ear.heard] == [
+        "more than 3 bars were waiting for the disk: the next ones are lost"
+    ]
     with pytest.raises(OperatorError, match="6 bars could not be stored"):
         writer.close()
 

@@ -55,11 +55,20 @@ def test_many_small_batches_fold_themselves(store, tmp_path, monkeypatch):
 
 def test_a_year_ends_at_midnight_in_india(store, tmp_path):
     midnight = 1_704_047_400_000_000_000  # 2024-01-01 00:00 IST, still 2023 in UTC
-    bars = [Bar(1, midnight - MINUTE, 60, 1.0, 1.0, 1.0, 1.0, 1), Bar(1, midnight, 60, 2.0, 2.0, 2.0, 2.0, 1)]
+    bars = [
+        Bar(1, midnight - MINUTE, 60, 1.0, 1.0, 1.0, 1.0, 1),
+        Bar(1, midnight, 60, 2.0, 2.0, 2.0, 2.0, 1),
+    ]
     store.write(bars, {1: "GOLD"}, "live")
     store.fold()
-    assert sorted(path.name for path in (tmp_path / "bars").rglob("*.parquet")) == ["2023.parquet", "2024.parquet"]
-    assert [b.close for b in store.read("GOLD", 60, midnight - MINUTE, midnight + 1, "live")] == [1.0, 2.0]
+    assert sorted(path.name for path in (tmp_path / "bars").rglob("*.parquet")) == [
+        "2023.parquet",
+        "2024.parquet",
+    ]
+    assert [b.close for b in store.read("GOLD", 60, midnight - MINUTE, midnight + 1, "live")] == [
+        1.0,
+        2.0,
+    ]
     assert [b.close for b in store.read("GOLD", 60, midnight, midnight + 1, "live")] == [2.0]
 
 
@@ -126,7 +135,9 @@ def test_a_full_disk_leaves_the_bars_that_were_there(store, tmp_path):
     )
     environment = {**os.environ, "PYTHONPATH": os.environ.get("PYTHONPATH", str(ROOT))}
     command = [sys.executable, "-c", program, str(tmp_path / "bars")]
-    said = subprocess.run(command, env=environment, timeout=60, check=True, capture_output=True, text=True).stdout
+    said = subprocess.run(
+        command, env=environment, timeout=60, check=True, capture_output=True, text=True
+    ).stdout
     assert said.count("\n") == 1
     assert said.startswith("bars under")
     assert len(store.read("RELIANCE", 60, 0, FOREVER, "live")) == 100
@@ -171,7 +182,10 @@ def test_duckdb_reads_the_files_with_the_query_of_the_manual(store, tmp_path):
     text = (ROOT / "docs" / "store.md").read_text(encoding="utf-8")
     query = text.split("```sql bars\n")[1].split("```")[0].replace("BARS", str(tmp_path / "bars"))
     rows = duckdb.sql(query).fetchall()
-    assert [row[2:] for row in rows] == [(100.05, 101.0, 99.95, 100.5, 1000, 7), (100.05, 101.0, 99.95, 100.7, 1000, 7)]
+    assert [row[2:] for row in rows] == [
+        (100.05, 101.0, 99.95, 100.5, 1000, 7),
+        (100.05, 101.0, 99.95, 100.7, 1000, 7),
+    ]
     assert rows[0][:2] == ("M&M", datetime(2024, 6, 4, 9, 15))
 
 
@@ -182,7 +196,14 @@ grid = st.integers(1, 2_000_000_000)
 def any_bar(draw):
     prices = [draw(grid) * draw(st.sampled_from([1, 25, 100, 500])) / 10_000.0 for _ in range(4)]
     start = draw(st.integers(0, 4 * 10**18))
-    return Bar(draw(st.integers(0, 2)), start, 60, *prices, draw(st.integers(-1, 2**40)), draw(st.integers(0, 2**31)))
+    return Bar(
+        draw(st.integers(0, 2)),
+        start,
+        60,
+        *prices,
+        draw(st.integers(-1, 2**40)),
+        draw(st.integers(0, 2**31)),
+    )
 
 
 @given(st.lists(any_bar(), max_size=40))
@@ -213,7 +234,9 @@ def test_a_random_walk_of_minutes_takes_at_most_six_bytes_a_row(store, tmp_path)
 
 
 @pytest.mark.real_data
-def test_a_year_of_real_minutes_takes_at_most_six_bytes_a_row_and_comes_back_exactly(store, tmp_path, market_data):
+def test_a_year_of_real_minutes_takes_at_most_six_bytes_a_row_and_comes_back_exactly(
+    store, tmp_path, market_data
+):
     table = pq.read_table(market_data / "nse_1min" / "ICICIBANK.parquet")
     start = table.column("timestamp").cast(pa.int64()).to_numpy() * 1_000_000
     start, first = np.unique(start, return_index=True)
@@ -222,6 +245,9 @@ def test_a_year_of_real_minutes_takes_at_most_six_bytes_a_row_and_comes_back_exa
     ones = np.ones(len(start), np.int64)
     store.write_columns("ICICIBANK", 60, "vendor", BarSeries(start, *prices, volume, ones, ones))
     found = store.columns("ICICIBANK", 60, 0, FOREVER, "vendor")
-    assert all(np.array_equal(kept, given) for kept, given in zip(found[1:6], [*prices, volume], strict=True))
+    assert all(
+        np.array_equal(kept, given)
+        for kept, given in zip(found[1:6], [*prices, volume], strict=True)
+    )
     size = sum(path.stat().st_size for path in (tmp_path / "bars").rglob("*.parquet"))
     assert size / len(start) <= 6.0

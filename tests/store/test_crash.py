@@ -90,7 +90,9 @@ def test_a_second_journal_in_the_same_process_is_refused_too(journal, database, 
         SqliteJournal(database, ear)
 
 
-def test_a_disk_that_refuses_to_grow_fails_the_commit_in_one_line_and_keeps_what_was_committed(database):
+def test_a_disk_that_refuses_to_grow_fails_the_commit_in_one_line_and_keeps_what_was_committed(
+    database,
+):
     program = """
         import asyncio, resource, sys
         from pathlib import Path
@@ -143,13 +145,17 @@ def test_close_says_how_many_rows_a_dead_disk_has_cost(database, ear):
 
 
 def test_a_folder_that_does_not_exist_is_named_in_one_line(tmp_path, ear):
-    with pytest.raises(OperatorError, match="No such file or directory; name a folder that exists") as caught:
+    with pytest.raises(
+        OperatorError, match="No such file or directory; name a folder that exists"
+    ) as caught:
         SqliteJournal(tmp_path / "missing" / "desk.db", ear)
     assert "\n" not in str(caught.value)
 
 
 def test_a_folder_nobody_may_write_to_is_named_in_one_line(ear):
-    with pytest.raises(OperatorError, match=r"cannot open the database /proc/desk.db: .*writable") as caught:
+    with pytest.raises(
+        OperatorError, match=r"cannot open the database /proc/desk.db: .*writable"
+    ) as caught:
         SqliteJournal(Path("/proc/desk.db"), ear)
     assert "\n" not in str(caught.value)
 
@@ -198,8 +204,14 @@ def test_the_migrations_shipped_are_numbered_from_one_without_a_gap():
 
 
 STEPS = [
-    SchemaMigration(1, "first", "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT); CREATE TABLE notes (n INTEGER);"),
-    SchemaMigration(2, "second", "ALTER TABLE notes ADD COLUMN text TEXT; CREATE TABLE more (n INTEGER);"),
+    SchemaMigration(
+        1,
+        "first",
+        "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT); CREATE TABLE notes (n INTEGER);",
+    ),
+    SchemaMigration(
+        2, "second", "ALTER TABLE notes ADD COLUMN text TEXT; CREATE TABLE more (n INTEGER);"
+    ),
 ]
 
 
@@ -214,7 +226,9 @@ def test_a_later_migration_keeps_the_rows(database):
 
 def test_a_migration_that_fails_in_the_middle_leaves_the_old_schema(database):
     connection = connect(database, write=True)
-    broken = SchemaMigration(2, "broken", "CREATE TABLE half (n INTEGER); CREATE TABLE notes (n INTEGER);")
+    broken = SchemaMigration(
+        2, "broken", "CREATE TABLE half (n INTEGER); CREATE TABLE notes (n INTEGER);"
+    )
     with pytest.raises(sqlite3.OperationalError, match="notes already exists"):
         migrate(connection, database, [STEPS[0], broken])
     assert schema_version(connection, database) == 1

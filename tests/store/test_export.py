@@ -28,9 +28,17 @@ COMMON = {"strategy": "momentum", "token": 738561, "symbol": "RELIANCE", "exchan
 
 def fill(number, side, quantity, price, realised=0, charges=100):
     return COMMON | {
-        "trade_id": f"T{number}", "order_id": f"O{number}", "intent": number, "rung": 1, "side": side,
-        "quantity": quantity, "price": price, "ts": OPEN + number, "charges": charges, "realised": realised,
-    }  # fmt: skip
+        "trade_id": f"T{number}",
+        "order_id": f"O{number}",
+        "intent": number,
+        "rung": 1,
+        "side": side,
+        "quantity": quantity,
+        "price": price,
+        "ts": OPEN + number,
+        "charges": charges,
+        "realised": realised,
+    }
 
 
 def record(journal, table, *rows):
@@ -55,7 +63,11 @@ def exported(database, tmp_path, what, format="csv"):
 
 
 def test_money_has_two_decimals_and_times_are_indian(journal, database, tmp_path):
-    record(journal, "fills", fill(1, "BUY", 10, 2801.05, charges=5) | {"realised": -123_456, "ts": OPEN})
+    record(
+        journal,
+        "fills",
+        fill(1, "BUY", 10, 2801.05, charges=5) | {"realised": -123_456, "ts": OPEN},
+    )
     (row,) = read_csv(exported(database, tmp_path, "fills"))
     assert row["charges"] == "0.05"
     assert row["realised"] == "-1234.56"
@@ -82,19 +94,32 @@ def test_parquet_keeps_money_exact_and_times_typed(journal, database, tmp_path):
 
 
 def test_a_time_that_has_not_come_is_empty(journal, database, tmp_path):
-    record(journal, "trades", COMMON | {"trade_id": 1, "entry_time": OPEN, "exit_time": 0, "status": "open"})
+    record(
+        journal,
+        "trades",
+        COMMON | {"trade_id": 1, "entry_time": OPEN, "exit_time": 0, "status": "open"},
+    )
     (row,) = read_csv(exported(database, tmp_path, "trades"))
     assert row["entry_time"] == "2024-06-04T09:15:00+05:30"
     assert row["exit_time"] == ""
-    assert pq.read_table(exported(database, tmp_path, "trades", "parquet")).column("exit_time").to_pylist() == [None]
+    assert pq.read_table(exported(database, tmp_path, "trades", "parquet")).column(
+        "exit_time"
+    ).to_pylist() == [None]
 
 
 def test_a_text_with_commas_and_lines_comes_back_as_it_was(journal, database, tmp_path):
     reason = 'RMS: "margin", short\nby 5'
-    record(journal, "orders", COMMON | {"order_id": "O1", "placed": OPEN, "reason": reason, "side": "SELL"})
+    record(
+        journal,
+        "orders",
+        COMMON | {"order_id": "O1", "placed": OPEN, "reason": reason, "side": "SELL"},
+    )
     (row,) = read_csv(exported(database, tmp_path, "orders"))
     assert row["reason"] == reason
-    assert json.loads(exported(database, tmp_path, "orders", "json").read_text())[0]["reason"] == reason
+    assert (
+        json.loads(exported(database, tmp_path, "orders", "json").read_text())[0]["reason"]
+        == reason
+    )
 
 
 @pytest.mark.parametrize("what", ["trades", "orders", "fills", "positions"])
@@ -107,7 +132,9 @@ def test_an_empty_table_gives_a_header_only(journal, database, tmp_path, what):
     assert (table.num_rows, table.schema.names) == (0, lines[0].split(","))
 
 
-def test_a_position_has_the_quantity_average_charges_and_profit_of_its_fills(journal, database, tmp_path):
+def test_a_position_has_the_quantity_average_charges_and_profit_of_its_fills(
+    journal, database, tmp_path
+):
     # 10 at 100 and 10 at 110 cost 105 each; 5 sold at 120 take 75 rupees; 15 are left at 105
     record(
         journal,
@@ -121,7 +148,9 @@ def test_a_position_has_the_quantity_average_charges_and_profit_of_its_fills(jou
     assert (row["charges"], row["realised"]) == ("3.00", "75.00")
 
 
-def test_a_position_that_went_from_long_to_short_has_the_average_of_the_short_side(journal, database, tmp_path):
+def test_a_position_that_went_from_long_to_short_has_the_average_of_the_short_side(
+    journal, database, tmp_path
+):
     # 10 bought at 100; 25 sold at 110 close them for 100 rupees and leave 15 short at 110
     record(journal, "fills", fill(1, "BUY", 10, 100.0), fill(2, "SELL", 25, 110.0, realised=10_000))
     (row,) = read_csv(exported(database, tmp_path, "positions"))
@@ -141,9 +170,16 @@ def test_shares_of_before_a_split_and_a_bonus_count_as_what_became_of_them(
         record(
             journal,
             "meta",
-            {"key": f"division:{token}:{OPEN + day * DAY}", "value": json.dumps({"shares": shares, "per": per})},
+            {
+                "key": f"division:{token}:{OPEN + day * DAY}",
+                "value": json.dumps({"shares": shares, "per": per}),
+            },
         )
-    record(journal, "meta", {"key": f"division:{token + 1}:{OPEN + DAY}", "value": json.dumps({"shares": 9, "per": 1})})
+    record(
+        journal,
+        "meta",
+        {"key": f"division:{token + 1}:{OPEN + DAY}", "value": json.dumps({"shares": 9, "per": 1})},
+    )
     fills = [fill(1, "BUY", 10, 120.0) | {"ts": OPEN}]
     if sold:
         fills.append(fill(2, "SELL", sold, 25.0, realised=sold * 500) | {"ts": OPEN + 3 * DAY})
@@ -158,7 +194,9 @@ def test_a_flat_position_has_no_average_and_keeps_its_profit(journal, database, 
     assert (row["quantity"], row["average_price"], row["realised"]) == ("0", "", "-10.00")
 
 
-def test_positions_show_the_open_rungs_with_the_stop_nearest_to_the_price(journal, database, tmp_path):
+def test_positions_show_the_open_rungs_with_the_stop_nearest_to_the_price(
+    journal, database, tmp_path
+):
     rung = COMMON | {"side": "BUY", "entry_time": OPEN}
     record(
         journal,
@@ -173,7 +211,9 @@ def test_positions_show_the_open_rungs_with_the_stop_nearest_to_the_price(journa
     assert row["since"] == "2024-06-04T09:15:00+05:30"
 
 
-def test_positions_of_two_strategies_and_of_a_fill_without_one_stand_apart(journal, database, tmp_path):
+def test_positions_of_two_strategies_and_of_a_fill_without_one_stand_apart(
+    journal, database, tmp_path
+):
     record(
         journal,
         "fills",
@@ -182,14 +222,21 @@ def test_positions_of_two_strategies_and_of_a_fill_without_one_stand_apart(journ
         fill(3, "BUY", 1, 50.0) | {"strategy": None},
     )
     rows = read_csv(exported(database, tmp_path, "positions"))
-    assert {row["strategy"]: row["quantity"] for row in rows} == {"momentum": "10", "cross": "3", "": "1"}
+    assert {row["strategy"]: row["quantity"] for row in rows} == {
+        "momentum": "10",
+        "cross": "3",
+        "": "1",
+    }
 
 
 def test_bars_are_exported_with_their_prices(database, tmp_path):
     store = ParquetBars(tmp_path / "bars")
     store.write([Bar(1, OPEN, 60, 100.05, 101.0, 99.95, 100.5, 1_200, 9)], {1: "SBIN"}, "live")
     out = tmp_path / "bars.csv"
-    assert export_table(database, "bars", out, "csv", BarRange(store, ("SBIN",), 60, OPEN, OPEN + 1)) == 1
+    assert (
+        export_table(database, "bars", out, "csv", BarRange(store, ("SBIN",), 60, OPEN, OPEN + 1))
+        == 1
+    )
     assert out.read_text() == (
         "symbol,start,open,high,low,close,volume,ticks\nSBIN,2024-06-04T09:15:00+05:30,100.05,101.0,99.95,100.5,1200,9\n"
     )
@@ -198,22 +245,41 @@ def test_bars_are_exported_with_their_prices(database, tmp_path):
 def test_bars_are_exported_raw_or_adjusted_to_the_day_of_the_last_one(database, tmp_path):
     store = ParquetBars(tmp_path / "bars")
     day = 86_400_000_000_000
-    store.write([Bar(1, OPEN + n * day, 60, 500.0, 510.0, 490.0, 500.0, 7, 9) for n in range(4)], {1: "SBIN"}, "live")
-    book = CorporateActions([
-        *parsed_actions("SBIN", date(2024, 6, 5), "Face Value Split (Sub-Division) - From Rs 10/- Per Share To Rs 2/- Per Share"),
-        *parsed_actions("SBIN", date(2024, 6, 6), "Dividend - Rs 20 Per Share"),  # 4 % of 500: extraordinary
-        *parsed_actions("SBIN", date(2024, 6, 7), "Dividend - Rs 5 Per Share"),  # 1 %: ordinary
-        *parsed_actions("SBIN", date(2024, 6, 10), "Bonus 1:1"),  # after the last bar
-    ])  # fmt: skip
+    store.write(
+        [Bar(1, OPEN + n * day, 60, 500.0, 510.0, 490.0, 500.0, 7, 9) for n in range(4)],
+        {1: "SBIN"},
+        "live",
+    )
+    book = CorporateActions(
+        [
+            *parsed_actions(
+                "SBIN",
+                date(2024, 6, 5),
+                "Face Value Split (Sub-Division) - From Rs 10/- Per Share To Rs 2/- Per Share",
+            ),
+            *parsed_actions(
+                "SBIN", date(2024, 6, 6), "Dividend - Rs 20 Per Share"
+            ),  # 4 % of 500: extraordinary
+            *parsed_actions("SBIN", date(2024, 6, 7), "Dividend - Rs 5 Per Share"),  # 1 %: ordinary
+            *parsed_actions("SBIN", date(2024, 6, 10), "Bonus 1:1"),  # after the last bar
+        ]
+    )
     out = tmp_path / "bars.csv"
     wanted = BarRange(store, ("SBIN",), 60, OPEN, OPEN + 9 * day)
     for actions, closes, volumes in (
         (None, ["500.0"] * 4, ["7"] * 4),
-        (book, ["96.0", "480.0", "500.0", "500.0"], ["35", "7", "7", "7"]),  # 500 / 5 x 480 / 500, 500 x 480 / 500
+        (
+            book,
+            ["96.0", "480.0", "500.0", "500.0"],
+            ["35", "7", "7", "7"],
+        ),  # 500 / 5 x 480 / 500, 500 x 480 / 500
     ):
         assert export_table(database, "bars", out, "csv", wanted._replace(actions=actions)) == 4
         rows = read_csv(out)
-        assert ([row["close"] for row in rows], [row["volume"] for row in rows]) == (closes, volumes)
+        assert ([row["close"] for row in rows], [row["volume"] for row in rows]) == (
+            closes,
+            volumes,
+        )
     unknown = CorporateActions(parsed_actions("SBIN", date(2024, 6, 5), "Demerger"))
     with pytest.raises(DataError, match=r"corporate_actions\.json"):
         export_table(database, "bars", out, "csv", wanted._replace(actions=unknown))
@@ -236,7 +302,9 @@ def test_an_export_sees_what_a_desk_committed_before_it_was_killed(database, tmp
         "    await journal.commit()\n    os._exit(9)\nasyncio.run(main())\n"
     )
     environment = {**os.environ, "PYTHONPATH": os.environ.get("PYTHONPATH", str(ROOT))}
-    process = subprocess.run([sys.executable, "-c", program, database], env=environment, timeout=60, check=False)
+    process = subprocess.run(
+        [sys.executable, "-c", program, database], env=environment, timeout=60, check=False
+    )
     assert process.returncode == 9
     assert database.with_name("desk.db-wal").stat().st_size > 0
     assert [row["trade_id"] for row in read_csv(exported(database, tmp_path, "fills"))] == ["T9"]

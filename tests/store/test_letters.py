@@ -27,7 +27,14 @@ def kept(tmp_path, ear):
     journal, told = SqliteJournal(tmp_path / "desk.db", ear), []
     made = DeadLetters(journal, lambda *line: told.append(line))
     made.keep_frame(POISON, NINE)
-    made.keep_ticks([dead(1_300.0, "band"), dead(1_000.02, "grid"), dead(5.0, "token", 0.0, None), dead(1_001.0, "jump")])
+    made.keep_ticks(
+        [
+            dead(1_300.0, "band"),
+            dead(1_000.02, "grid"),
+            dead(5.0, "token", 0.0, None),
+            dead(1_001.0, "jump"),
+        ]
+    )
     journal.close()
     return tmp_path / "desk.db", told, made
 
@@ -42,9 +49,19 @@ def test_letters_are_listed_with_their_reasons(kept, capsys):
     database, told, made = kept
     code, said = asked(capsys, "list", "--database", database, "--json")
     assert code == 0
-    assert [row["letter"] for row in json.loads(said.out)] == ["band-1", "frame-1", "grid-1", "jump-1", "token-1"]
+    assert [row["letter"] for row in json.loads(said.out)] == [
+        "band-1",
+        "frame-1",
+        "grid-1",
+        "jump-1",
+        "token-1",
+    ]
     assert (made.count, len(told)) == (5, 5)
-    assert told[0] == ("warn", "dead_letter", "a frame that does not decode: 1 today; patang letters list shows them")
+    assert told[0] == (
+        "warn",
+        "dead_letter",
+        "a frame that does not decode: 1 today; patang letters list shows them",
+    )
     code, said = asked(capsys, "list", "--reason", "day", "--database", database)
     assert (code, said.out) == (1, "")
 
@@ -53,8 +70,16 @@ def test_a_letter_shows_what_came_and_what_it_was_judged_by(kept, capsys):
     code, said = asked(capsys, "show", "grid-1", "--database", kept[0], "--json")
     told = json.loads(said.out)
     assert code == 0
-    assert (told["symbol"], told["tick"], told["lower"], told["last"]) == ("INFY", 0.05, 900.0, 1_000.0)
-    assert asked(capsys, "show", "frame-1", "--database", kept[0], "--json")[1].out.count(POISON.hex()) == 1
+    assert (told["symbol"], told["tick"], told["lower"], told["last"]) == (
+        "INFY",
+        0.05,
+        900.0,
+        1_000.0,
+    )
+    assert (
+        asked(capsys, "show", "frame-1", "--database", kept[0], "--json")[1].out.count(POISON.hex())
+        == 1
+    )
     assert asked(capsys, "show", "grid-2", "--database", kept[0])[0] == 1
 
 
@@ -62,9 +87,12 @@ def test_letters_are_judged_again_by_the_rules_of_this_version(kept, capsys):
     code, said = asked(capsys, "replay", "--database", kept[0], "--json")
     assert code == 0
     assert {row["letter"]: row["now"] for row in json.loads(said.out)} == {
-        "band-1": "waits for the next trade", "frame-1": "frame", "grid-1": "grid", "token-1": "token",
+        "band-1": "waits for the next trade",
+        "frame-1": "frame",
+        "grid-1": "grid",
+        "token-1": "token",
         "jump-1": "taken",  # as after a fix: 1 Rs is no jump
-    }  # fmt: skip
+    }
 
 
 def test_of_one_reason_so_many_are_kept_and_all_are_counted(tmp_path, ear, monkeypatch):
@@ -82,6 +110,8 @@ def test_of_one_reason_so_many_are_kept_and_all_are_counted(tmp_path, ear, monke
     assert sorted(numbers) == list(range(11, 21)), "the second day's in the place of the first's"
 
 
-@pytest.mark.parametrize(("tick", "size"), [(Tick(257, NINE, 5.0), 8), (Tick(257, NINE + SECOND, 5.0, 3), 44)])
+@pytest.mark.parametrize(
+    ("tick", "size"), [(Tick(257, NINE, 5.0), 8), (Tick(257, NINE + SECOND, 5.0, 3), 44)]
+)
 def test_a_tick_is_kept_as_the_packet_it_can_have_come_in(tick, size):
     assert len(module.packed_frame(tick)) == 4 + size

@@ -27,9 +27,15 @@ def test_every_table_stands_in_the_manual_under_its_key(schema):
 
 @pytest.mark.parametrize(
     ("table", "columns"),
-    [("trades", ["symbol", "status"]), ("trades", ["entry_time"]), ("trades", ["pnl"]), ("intents", ["status"]),
-     ("orders", ["tag"]), ("fills", ["order_id"])],
-)  # fmt: skip
+    [
+        ("trades", ["symbol", "status"]),
+        ("trades", ["entry_time"]),
+        ("trades", ["pnl"]),
+        ("intents", ["status"]),
+        ("orders", ["tag"]),
+        ("fills", ["order_id"]),
+    ],
+)
 def test_the_questions_of_the_desk_have_an_index(schema, table, columns):
     assert columns in [index.columns for index in schema[table].indexes]
 

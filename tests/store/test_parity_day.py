@@ -1,4 +1,7 @@
-"""A day out of a journal of several: what is of it, what was held from before, and what happened to it."""
+"""A day out of a journal of several.
+
+What is of it, what was held from before, and what happened to it.
+"""
 
 from datetime import date
 
@@ -19,10 +22,23 @@ def when(clock, day=TUESDAY):
 
 
 def fill(journal, number, rung, clock, side, quantity, price, day=TUESDAY, order="240604000000001"):
-    journal.append("fills", USUAL | {
-        "trade_id": str(number), "order_id": order, "intent": number, "rung": rung, "side": side, "quantity": quantity, "price": price,
-        "ts": when(clock, day), "charges": 100, "realised": 0, "exchange": "NSE",
-    })  # fmt: skip
+    journal.append(
+        "fills",
+        USUAL
+        | {
+            "trade_id": str(number),
+            "order_id": order,
+            "intent": number,
+            "rung": rung,
+            "side": side,
+            "quantity": quantity,
+            "price": price,
+            "ts": when(clock, day),
+            "charges": 100,
+            "realised": 0,
+            "exchange": "NSE",
+        },
+    )
 
 
 def trade(journal, rung, status, **fields):
@@ -40,9 +56,20 @@ def trade(journal, rung, status, **fields):
 
 def decision(journal, number, clock, **fields):
     usual = {
-        "decision": number, "ts": when(clock), "kind": "enter", "cause": "bar", "reason": "told to", "quantity": 10, "price": 100.0,
-        "verdict": "OK", "detail": "", "ladder": 0, "rung": 0, "intent": 0, "times": 1,
-    }  # fmt: skip
+        "decision": number,
+        "ts": when(clock),
+        "kind": "enter",
+        "cause": "bar",
+        "reason": "told to",
+        "quantity": 10,
+        "price": 100.0,
+        "verdict": "OK",
+        "detail": "",
+        "ladder": 0,
+        "rung": 0,
+        "intent": 0,
+        "times": 1,
+    }
     journal.append("decisions", USUAL | usual | fields)
 
 
@@ -60,7 +87,9 @@ def path(journal, database):
     fill(journal, 4, 2, "10:02", "BUY", 6, 100.5)
     fill(journal, 5, 2, "11:00", "SELL", 10, 102.0)
     trade(journal, 2, "closed", exit_reason="target", position_number=2)
-    fill(journal, 6, 3, "10:05", "BUY", 3, 100.0)  # still held on Wednesday, when it is worth something else
+    fill(
+        journal, 6, 3, "10:05", "BUY", 3, 100.0
+    )  # still held on Wednesday, when it is worth something else
     trade(journal, 3, "open", pnl=123_456, charges=100)
     fill(journal, 7, 0, "14:00", "SELL", 2, 99.0, order="correction-1")
     fill(journal, 8, 9, "10:00", "BUY", 1, 100.0, WEDNESDAY)
@@ -70,26 +99,67 @@ def path(journal, database):
     decision(journal, 4, "10:07", intent=40)
     decision(journal, 5, "10:08", kind="exit")
     journal.append(
-        "intents", {"intent": 40, "kind": "order", "symbol": "INFY", "status": "REJECTED", "reason": "margin"}
+        "intents",
+        {"intent": 40, "kind": "order", "symbol": "INFY", "status": "REJECTED", "reason": "margin"},
     )
     journal.append(
         "intents",
-        {"intent": 41, "kind": "order", "symbol": "SBIN", "broker_id": "240604000000041", "status": "CANCELLED"},
+        {
+            "intent": 41,
+            "kind": "order",
+            "symbol": "SBIN",
+            "broker_id": "240604000000041",
+            "status": "CANCELLED",
+        },
     )
     for row in (
-        ("killed", "10:10", "halt: lunch (signal)"), ("resumed", "10:20", "resumed by me"), ("killed", "15:00", "flatten: end (me)"),
-    ):  # fmt: skip
-        journal.append("events", {"ts": when(row[1]), "level": "alarm", "name": row[0], "text": row[2]})
+        ("killed", "10:10", "halt: lunch (signal)"),
+        ("resumed", "10:20", "resumed by me"),
+        ("killed", "15:00", "flatten: end (me)"),
+    ):
+        journal.append(
+            "events", {"ts": when(row[1]), "level": "alarm", "name": row[0], "text": row[2]}
+        )
     journal.append(
-        "limits", {"day": str(TUESDAY), "name": "max_positions", "value": 1.0, "reason": "quiet", "ts": when("11:00")}
+        "limits",
+        {
+            "day": str(TUESDAY),
+            "name": "max_positions",
+            "value": 1.0,
+            "reason": "quiet",
+            "ts": when("11:00"),
+        },
     )
-    journal.append("gaps", {"token": 257, "began": when("11:30"), "ended": when("11:31"), "state": "unread", "bars": 0})
-    journal.append("audit", {"ts": when("11:40"), "who": "operator", "act": "cancel", "detail": "41"})
-    journal.append("audit", {
-        "ts": when("11:41"), "who": "operator", "act": "modify", "detail": '{"order": "240604000000041", "price": 5.0}',
-    })  # fmt: skip
     journal.append(
-        "audit", {"ts": when("11:50"), "who": "told", "act": "strategy_failed", "detail": "Traceback\nValueError: x"}
+        "gaps",
+        {
+            "token": 257,
+            "began": when("11:30"),
+            "ended": when("11:31"),
+            "state": "unread",
+            "bars": 0,
+        },
+    )
+    journal.append(
+        "audit", {"ts": when("11:40"), "who": "operator", "act": "cancel", "detail": "41"}
+    )
+    journal.append(
+        "audit",
+        {
+            "ts": when("11:41"),
+            "who": "operator",
+            "act": "modify",
+            "detail": '{"order": "240604000000041", "price": 5.0}',
+        },
+    )
+    journal.append(
+        "audit",
+        {
+            "ts": when("11:50"),
+            "who": "told",
+            "act": "strategy_failed",
+            "detail": "Traceback\nValueError: x",
+        },
     )
     journal.close()
     return database
@@ -98,17 +168,28 @@ def path(journal, database):
 def test_what_is_of_the_day_and_what_was_held_from_before(path):
     kept = kept_day(path, TUESDAY, {"INFY": flat(100.0, changes=[("15:29", 103.0)])})
     assert kept.carried == ["INFY"]
-    assert (kept.cash, [each["code"] for each in kept.ran], kept.opened) == (200, ["a", "b"], when("09:00"))
+    assert (kept.cash, [each["code"] for each in kept.ran], kept.opened) == (
+        200,
+        ["a", "b"],
+        when("09:00"),
+    )
     two, three, moved = kept.day.trips
     assert two.entry == TripLeg(when("10:01"), 10, 4 * 10_000 + 6 * 10_050, 200)
-    assert (two.exit, two.mark, two.reason, two.place) == (TripLeg(when("11:00"), 10, 102_000, 100), 0, "target", 2)
+    assert (two.exit, two.mark, two.reason, two.place) == (
+        TripLeg(when("11:00"), 10, 102_000, 100),
+        0,
+        "target",
+        2,
+    )
     assert two.net == 102_000 - 100_300 - 300
     # Wednesday has written over what it was worth on Tuesday: the last bar says it
     assert (three.shares_held, three.mark, three.reason) == (3, 3 * 10_300, "")
     assert (moved.strategy, moved.side, moved.entry.quantity) == ("", -1, 2)
 
 
-def test_what_is_held_in_the_evening_of_the_last_day_stands_as_the_journal_has_it(journal, database):
+def test_what_is_held_in_the_evening_of_the_last_day_stands_as_the_journal_has_it(
+    journal, database
+):
     journal.append("meta", {"key": f"start_cash:{TUESDAY}", "value": "100"})
     fill(journal, 6, 3, "10:05", "BUY", 3, 100.0)
     trade(journal, 3, "open", pnl=800, charges=100)
@@ -121,8 +202,11 @@ def test_what_is_held_in_the_evening_of_the_last_day_stands_as_the_journal_has_i
 def test_what_was_asked_and_answered(path):
     signals = kept_day(path, TUESDAY, {}).day.signals
     assert [(each.number, each.kind, each.place, each.verdict) for each in signals] == [
-        (1, "rung", 2, "OK"), (2, "enter", 1, "OK"), (3, "enter", 1, "FUNDS"), (4, "enter", 1, "OK"),
-    ]  # fmt: skip
+        (1, "rung", 2, "OK"),
+        (2, "enter", 1, "OK"),
+        (3, "enter", 1, "FUNDS"),
+        (4, "enter", 1, "OK"),
+    ]
     assert [each.refused for each in signals] == ["", "", "", "rejected, margin"]
     assert {(each.asked, each.side) for each in signals} == {("bar", 1)}
 
@@ -134,12 +218,19 @@ def test_what_happened(path):
         for each in kept_day(path, TUESDAY, {}).day.incidents
     ]
     assert told == [
-        (KILL, when("10:10"), when("10:20"), ""), (KILL, when("15:00"), end, ""), (LIMIT, when("11:00"), end, "max_positions"),
-        (HAND, when("11:40"), end, "SBIN"), (HAND, when("11:41"), end, "SBIN"), (FAILED, when("11:50"), end, "told"),
+        (KILL, when("10:10"), when("10:20"), ""),
+        (KILL, when("15:00"), end, ""),
+        (LIMIT, when("11:00"), end, "max_positions"),
+        (HAND, when("11:40"), end, "SBIN"),
+        (HAND, when("11:41"), end, "SBIN"),
+        (FAILED, when("11:50"), end, "told"),
         (GAP, when("11:30"), when("11:31"), "INFY"),
-    ]  # fmt: skip
+    ]
 
 
 def test_a_day_on_which_the_desk_was_not_open_is_refused_with_those_it_was(path):
-    with pytest.raises(NothingFound, match="was not open on 2024-06-02; it was on 2024-06-03, 2024-06-04, 2024-06-05"):
+    with pytest.raises(
+        NothingFound,
+        match="was not open on 2024-06-02; it was on 2024-06-03, 2024-06-04, 2024-06-05",
+    ):
         kept_day(path, date(2024, 6, 2), {})

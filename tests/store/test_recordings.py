@@ -27,10 +27,19 @@ META = json.dumps({"format": 1}).encode()
 
 def ticks(numbers, at):
     return [
-        Tick(256 * n + (9 if n % 5 == 0 else 1), at, 100.0 + n / 20, volume=1_000 * n, bid=99.95, ask=100.05,
-             bid_quantity=n, ask_quantity=2 * n, last_trade_ts=at - SECOND)
+        Tick(
+            256 * n + (9 if n % 5 == 0 else 1),
+            at,
+            100.0 + n / 20,
+            volume=1_000 * n,
+            bid=99.95,
+            ask=100.05,
+            bid_quantity=n,
+            ask_quantity=2 * n,
+            last_trade_ts=at - SECOND,
+        )
         for n in numbers
-    ]  # fmt: skip
+    ]
 
 
 def a_frame(numbers, at, mode=FULL):
@@ -39,13 +48,28 @@ def a_frame(numbers, at, mode=FULL):
 
 payloads = some.one_of(
     some.binary(max_size=40),
-    some.builds(a_frame, some.lists(some.integers(1, 40), max_size=12), some.integers(NINE, NINE + 10**12),
-                some.sampled_from([LTP, QUOTE, FULL])),
-)  # fmt: skip
+    some.builds(
+        a_frame,
+        some.lists(some.integers(1, 40), max_size=12),
+        some.integers(NINE, NINE + 10**12),
+        some.sampled_from([LTP, QUOTE, FULL]),
+    ),
+)
 
 
-@given(some.lists(some.builds(RecordedEvent, some.integers(1, 11), some.integers(0, 3), some.integers(0, 2**62), payloads),
-                  min_size=1, max_size=12))  # fmt: skip
+@given(
+    some.lists(
+        some.builds(
+            RecordedEvent,
+            some.integers(1, 11),
+            some.integers(0, 3),
+            some.integers(0, 2**62),
+            payloads,
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
 @settings(max_examples=60)
 def test_a_block_gives_back_every_record_bit_for_bit(records):
     assert unpack_records(pack_records(records)) == records
@@ -60,7 +84,10 @@ def test_what_is_no_block_is_refused(raw):
 def minutes(count):
     """Blocks of a file: three records each."""
     return [
-        [RecordedEvent(RecordKind.FRAME, 1, NINE + 60 * SECOND * at + n, a_frame([n + 1], NINE)) for n in range(3)]
+        [
+            RecordedEvent(RecordKind.FRAME, 1, NINE + 60 * SECOND * at + n, a_frame([n + 1], NINE))
+            for n in range(3)
+        ]
         for at in range(count)
     ]
 
@@ -80,7 +107,10 @@ def test_a_file_cut_anywhere_gives_its_whole_blocks(tmp_path):
         scan = BlockScan(path)
         there = sum(end <= length for end in ends[1:])
         assert list(scan.records()) == blocks[:there]
-        assert (scan.cut, scan.damaged) == (length not in ends, length - max(e for e in ends if e <= length))
+        assert (scan.cut, scan.damaged) == (
+            length not in ends,
+            length - max(e for e in ends if e <= length),
+        )
 
 
 @pytest.mark.parametrize("where", [0, HEADER - 1, HEADER + 5], ids=["mark", "header", "body"])
@@ -112,7 +142,12 @@ def until(condition):
 
 
 def all_of(folder):
-    return [record for part in recording_parts(folder) for records in BlockScan(part.path).records() for record in records]
+    return [
+        record
+        for part in recording_parts(folder)
+        for records in BlockScan(part.path).records()
+        for record in records
+    ]
 
 
 @pytest.fixture
@@ -121,7 +156,11 @@ def recorder(tmp_path):
 
     def make(**bounds):
         told = []
-        made.append(FeedWriter(tmp_path, RecordingBounds(**{"spare": 0, "seconds": 0.01, **bounds}), told.append))
+        made.append(
+            FeedWriter(
+                tmp_path, RecordingBounds(**{"spare": 0, "seconds": 0.01, **bounds}), told.append
+            )
+        )
         return made[-1], told
 
     yield make
@@ -142,7 +181,11 @@ def test_a_day_is_a_run_in_parts_and_each_part_begins_with_what_the_day_was(tmp_
     assert len(there) > 4
     for each in there:
         first = next(iter(BlockScan(each.path).records()))[0]
-        assert (first.kind, first.connection, first.payload) == (RecordKind.META, int(each.part > 1), META)
+        assert (first.kind, first.connection, first.payload) == (
+            RecordKind.META,
+            int(each.part > 1),
+            META,
+        )
         assert each.path.stat().st_mode & 0o777 == 0o600
     frames = [r.payload for r in all_of(tmp_path) if r.kind == RecordKind.FRAME]
     assert frames == 2 * [a_frame([n + 1], NINE) for n in range(20)]
@@ -172,12 +215,19 @@ def test_a_full_disk_cuts_the_recording_at_a_whole_block_and_what_is_missing_is_
     assert wrote.wait(10)
     until(lambda: told)
     assert [record.kind for record in all_of(tmp_path)] == [RecordKind.META]
-    assert not any(scan.damaged for part in recording_parts(tmp_path) if list((scan := BlockScan(part.path)).headers()))
+    assert not any(
+        scan.damaged
+        for part in recording_parts(tmp_path)
+        if list((scan := BlockScan(part.path)).headers())
+    )
     until(lambda: record._put == record._gone)
     full.clear()
     record.put(RecordKind.TIMER, 0, NINE + 9, bytes(8))
     record.close()
-    assert [(r.kind, r.payload) for r in all_of(tmp_path)[1:]] == [(RecordKind.LOST, LOST.pack(3, 3)), (RecordKind.TIMER, bytes(8))]
+    assert [(r.kind, r.payload) for r in all_of(tmp_path)[1:]] == [
+        (RecordKind.LOST, LOST.pack(3, 3)),
+        (RecordKind.TIMER, bytes(8)),
+    ]
     assert told[0].startswith(f"the feed is not recorded: {tmp_path}: no space left on device")
     assert told[1:] == ["the feed is recorded again; 3 records are left out"]
 
@@ -204,12 +254,17 @@ def test_a_slow_disk_never_holds_up_the_desk(tmp_path, recorder, monkeypatch):
     record.put(RecordKind.META, 0, NINE, META)
     assert begun.wait(10)
     for n in range(50):
-        record.put(RecordKind.FRAME, 1, NINE + n, a_frame([1], NINE))  # returns while the disk stands still
+        record.put(
+            RecordKind.FRAME, 1, NINE + n, a_frame([1], NINE)
+        )  # returns while the disk stands still
     go.set()
     until(lambda: record._put == record._gone)
     record.put(RecordKind.BEAT, 1, NINE + 60, b"\0")
     record.close()
-    kinds = [(r.kind, LOST.unpack(r.payload) if r.kind == RecordKind.LOST else ()) for r in all_of(tmp_path)]
+    kinds = [
+        (r.kind, LOST.unpack(r.payload) if r.kind == RecordKind.LOST else ())
+        for r in all_of(tmp_path)
+    ]
     kept = sum(kind == RecordKind.FRAME for kind, _ in kinds)
     assert 0 < kept < 50
     assert kinds[-2:] == [(RecordKind.LOST, (50 - kept, 50 - kept)), (RecordKind.BEAT, ())]
@@ -221,18 +276,33 @@ def test_recordings_are_bounded_by_age_and_by_size(tmp_path, recorder):
         (tmp_path / name).mkdir()
         (tmp_path / name / "0001-0001.feed").write_bytes(bytes(size))
 
-    for name, size in (("2026-05-01", 10), ("2026-05-29", 60_000), ("2026-05-30", 60_000), ("2026-05-31", 60_000)):
+    for name, size in (
+        ("2026-05-01", 10),
+        ("2026-05-29", 60_000),
+        ("2026-05-30", 60_000),
+        ("2026-05-31", 60_000),
+    ):
         day(name, size)
     (tmp_path / "2026-05-29" / "notes.txt").write_text("mine")
     record, _ = recorder(days=30, size=180_000, part=60_000)
     record.put(RecordKind.META, 0, NINE, META)
     record.close()
-    assert [each.day for each in recording_parts(tmp_path)] == ["2026-05-30", "2026-05-31", "2026-06-01"]
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["2026-05-29", "2026-05-30", "2026-05-31", "2026-06-01"]
+    assert [each.day for each in recording_parts(tmp_path)] == [
+        "2026-05-30",
+        "2026-05-31",
+        "2026-06-01",
+    ]
+    assert sorted(each.name for each in tmp_path.iterdir()) == [
+        "2026-05-29",
+        "2026-05-30",
+        "2026-05-31",
+        "2026-06-01",
+    ]
 
 
 def test_three_thousand_instruments_in_full_take_at_most_2500_mb_a_day():
-    # every instrument once a second for 6¼ hours; a trade in 6 of 10 packets, 4 of 10 levels of the book changed
+    # every instrument once a second for 6¼ hours; a trade in 6 of 10 packets, 4 of 10 levels of the
+    # book changed
     rng, count, seconds = np.random.default_rng(1), 3_000, 5
     words = np.zeros((count, 46), np.uint32)
     words[:, 0] = 256 * np.arange(1, count + 1) + 1
@@ -243,22 +313,37 @@ def test_three_thousand_instruments_in_full_take_at_most_2500_mb_a_day():
     records = []
     for second in range(seconds):
         traded = rng.random(count) < 0.6
-        words[:, 1] += np.where(traded & (rng.random(count) < 0.5), 5 * rng.integers(-2, 3, count), 0).astype(np.uint32)
+        words[:, 1] += np.where(
+            traded & (rng.random(count) < 0.5), 5 * rng.integers(-2, 3, count), 0
+        ).astype(np.uint32)
         words[:, 2] = np.where(traded, rng.integers(1, 500, count), words[:, 2])
         words[:, 4] += np.where(traded, words[:, 2], 0).astype(np.uint32)
         words[:, 5:7] += rng.integers(0, 1_600, (count, 2)).astype(np.uint32)
         words[:, 15] = NINE // SECOND + second
         words[:, 11] = np.where(traded, words[:, 15], words[:, 11])
         changed = rng.random((count, 10)) < 0.4
-        sizes = np.where(changed, np.maximum(1, sizes + rng.integers(-500, 500, sizes.shape)), sizes)
-        orders = np.where(changed, np.maximum(1, orders + rng.integers(-2, 3, orders.shape)), orders)
+        sizes = np.where(
+            changed, np.maximum(1, sizes + rng.integers(-500, 500, sizes.shape)), sizes
+        )
+        orders = np.where(
+            changed, np.maximum(1, orders + rng.integers(-2, 3, orders.shape)), orders
+        )
         words[:, 16::3], words[:, 18::3] = sizes, orders << 16
         steps = np.array([-5, -10, -15, -20, -25, 5, 10, 15, 20, 25])
         words[:, 17::3] = words[:, 1:2].astype(np.int64) + steps
-        rows = np.concatenate([np.full((count, 2), [0, 184], np.uint8), words.astype(">u4").view(np.uint8)], axis=1)
+        rows = np.concatenate(
+            [np.full((count, 2), [0, 184], np.uint8), words.astype(">u4").view(np.uint8)], axis=1
+        )
         for first in range(0, count, 300):
             frame = (300).to_bytes(2, "big") + rows[first : first + 300].tobytes()
-            records.append(RecordedEvent(RecordKind.FRAME, 1, NINE + second * SECOND + first, frame))
+            records.append(
+                RecordedEvent(RecordKind.FRAME, 1, NINE + second * SECOND + first, frame)
+            )
     made = pack_block(records)
-    assert unpack_records(pa.Codec("zstd").decompress(made[HEADER:], len(pack_records(records)), asbytes=True)) == records
+    assert (
+        unpack_records(
+            pa.Codec("zstd").decompress(made[HEADER:], len(pack_records(records)), asbytes=True)
+        )
+        == records
+    )
     assert len(made) / seconds * 22_500 < 2_500_000_000

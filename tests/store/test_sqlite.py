@@ -10,7 +10,15 @@ from engine.errors import OperatorError
 from engine.ports import Journal
 from store.sqlite_journal import SqliteJournal
 
-FILL = {"trade_id": "T1", "order_id": "O1", "intent": 7, "side": "BUY", "quantity": 10, "price": 101.05, "ts": 5}
+FILL = {
+    "trade_id": "T1",
+    "order_id": "O1",
+    "intent": 7,
+    "side": "BUY",
+    "quantity": 10,
+    "price": 101.05,
+    "ts": 5,
+}
 
 
 class Halved(str):
@@ -60,12 +68,19 @@ async def test_rows_without_a_sequence_number_are_numbered_in_the_order_of_their
         journal.append("events", {"ts": 1, "level": "info", "name": "test", "text": text})
     await journal.commit()
     rows = journal.load("events")
-    assert [(row["seq"], row["text"]) for row in rows] == [(1, "first"), (2, "second"), (3, "third")]
+    assert [(row["seq"], row["text"]) for row in rows] == [
+        (1, "first"),
+        (2, "second"),
+        (3, "third"),
+    ]
 
 
 async def test_load_returns_rows_in_key_order_and_honours_its_condition(journal):
     for intent in (3, 1, 2):
-        journal.append("intents", {"intent": intent, "tag": f"t{intent}", "status": "OPEN" if intent > 1 else "LOST"})
+        journal.append(
+            "intents",
+            {"intent": intent, "tag": f"t{intent}", "status": "OPEN" if intent > 1 else "LOST"},
+        )
     await journal.commit()
     assert [row["intent"] for row in journal.load("intents")] == [1, 2, 3]
     assert [row["intent"] for row in journal.load("intents", "status = ?", ["OPEN"])] == [2, 3]
@@ -190,7 +205,11 @@ async def test_a_text_that_no_file_can_hold_is_kept_with_marks(journal, ear):
     for number, text in enumerate(("\ud800", "caf\udce9", "\x00\x1b[2J")):
         journal.append("fills", FILL | {"trade_id": f"T{number}", "symbol": text})
     await journal.commit()
-    assert [row["symbol"] for row in journal.load("fills")] == ["\ufffd", "caf\ufffd", "\x00\x1b[2J"]
+    assert [row["symbol"] for row in journal.load("fills")] == [
+        "\ufffd",
+        "caf\ufffd",
+        "\x00\x1b[2J",
+    ]
     assert ear.heard == []
 
 
@@ -202,7 +221,9 @@ async def test_two_intents_with_one_tag_are_never_both_recorded(journal, ear):
     assert [row["intent"] for row in journal.load("intents")] == [1]
 
 
-async def test_rows_that_meet_a_locked_database_are_kept_and_written_with_the_next_commit(journal, database, ear):
+async def test_rows_that_meet_a_locked_database_are_kept_and_written_with_the_next_commit(
+    journal, database, ear
+):
     other = sqlite3.connect(database, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     journal.append("fills", FILL)
@@ -262,7 +283,9 @@ async def test_the_log_is_given_back_when_a_reader_that_held_it_up_is_gone(datab
 
     async def write(times):
         for _ in range(times):
-            journal.append("events", {"ts": 1, "level": "info", "name": "test", "text": "x" * 2_000})
+            journal.append(
+                "events", {"ts": 1, "level": "info", "name": "test", "text": "x" * 2_000}
+            )
             await journal.commit()
 
     await write(60)
@@ -283,7 +306,9 @@ def damaged(database, ear, spoil):
     """Return the journal of a database whose pages after the first few are spoilt, and what it says when it is read."""
     journal = SqliteJournal(database, ear)
     for number in range(2_000):
-        journal.append("events", {"seq": number, "ts": 1, "level": "info", "name": "n", "text": "x" * 100})
+        journal.append(
+            "events", {"seq": number, "ts": 1, "level": "info", "name": "n", "text": "x" * 100}
+        )
     journal.close()
     spoil(database)
     with pytest.raises(OperatorError) as told:  # noqa: PT012  refused at the opening, or when it is read
@@ -306,8 +331,12 @@ def cut(database):
     database.write_bytes(whole[: len(whole) // 2])
 
 
-@pytest.mark.parametrize(("spoil", "is_it"), [(overwrite, "it is damaged"), (cut, "is cut short, ")])
-def test_a_damaged_database_and_one_cut_short_are_one_line_with_the_mend(database, ear, spoil, is_it):
+@pytest.mark.parametrize(
+    ("spoil", "is_it"), [(overwrite, "it is damaged"), (cut, "is cut short, ")]
+)
+def test_a_damaged_database_and_one_cut_short_are_one_line_with_the_mend(
+    database, ear, spoil, is_it
+):
     told = damaged(database, ear, spoil)
     assert str(database) in told
     assert is_it in told

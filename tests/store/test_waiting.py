@@ -1,4 +1,7 @@
-"""Bars for a server that is away: they wait here, are told of once, and follow once, none lost or doubled."""
+"""Bars for a server that is away.
+
+They wait here, are told of once, and follow once, none lost or doubled.
+"""
 
 import pytest
 
@@ -54,7 +57,9 @@ def test_bars_wait_while_the_server_is_away_and_follow_with_the_next(store, serv
     for minute in (1, 2, 3):
         store.write([bar(minute), bar(minute, token=2)], NAMES, "live")
     store.write([bar(2, close=100.9)], NAMES, "live")
-    assert told == [f"bars in Postgres: connection refused: bars wait in {tmp_path / 'waiting'} until it is back"]
+    assert told == [
+        f"bars in Postgres: connection refused: bars wait in {tmp_path / 'waiting'} until it is back"
+    ]
     with pytest.raises(OperatorError):
         store.read("INFY", 60, 0, FOREVER, "live")
     server.away = False
@@ -66,7 +71,9 @@ def test_bars_wait_while_the_server_is_away_and_follow_with_the_next(store, serv
     assert fields(there.read("INFY", 60, 0, FOREVER, "live")) == fields(
         [bar(0), bar(1), bar(2, close=100.9), bar(3), bar(4)]
     )
-    assert fields(there.read("M&M", 60, 0, FOREVER, "live")) == fields([bar(n, token=2) for n in range(4)])
+    assert fields(there.read("M&M", 60, 0, FOREVER, "live")) == fields(
+        [bar(n, token=2) for n in range(4)]
+    )
 
 
 def test_a_server_that_goes_away_at_any_call_loses_and_doubles_nothing(tmp_path, told):
@@ -81,16 +88,24 @@ def test_a_server_that_goes_away_at_any_call_loses_and_doubles_nothing(tmp_path,
         server.calls_left = 1_000_000
         store.fold()
         there = ParquetBars(tmp_path / f"server {calls}")
-        assert fields(there.read("INFY", 60, 0, FOREVER, "live")) == fields([bar(n) for n in range(3)]), calls
-        assert fields(there.read("M&M", 60, 0, FOREVER, "live")) == fields([bar(n, token=2) for n in range(2)]), calls
+        assert fields(there.read("INFY", 60, 0, FOREVER, "live")) == fields(
+            [bar(n) for n in range(3)]
+        ), calls
+        assert fields(there.read("M&M", 60, 0, FOREVER, "live")) == fields(
+            [bar(n, token=2) for n in range(2)]
+        ), calls
 
 
 def test_what_waited_over_a_restart_follows_with_the_first_write(server, tmp_path, told):
     server.away = True
     WaitingBars(server, tmp_path / "waiting", told.append).write([bar(0)], NAMES, "live")
     server.away = False
-    WaitingBars(server, tmp_path / "waiting", told.append).write_columns("INFY", 60, "live", from_bars([bar(1)]))
-    assert fields(ParquetBars(tmp_path / "server").read("INFY", 60, 0, FOREVER, "live")) == fields([bar(0), bar(1)])
+    WaitingBars(server, tmp_path / "waiting", told.append).write_columns(
+        "INFY", 60, "live", from_bars([bar(1)])
+    )
+    assert fields(ParquetBars(tmp_path / "server").read("INFY", 60, 0, FOREVER, "live")) == fields(
+        [bar(0), bar(1)]
+    )
     assert told[-1] == "the store of bars is back: 1 bars that waited have followed"
 
 

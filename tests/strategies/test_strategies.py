@@ -1,4 +1,7 @@
-"""The registry of strategies: what cannot be made is one line that names the author's file and line."""
+"""The registry of strategies.
+
+What cannot be made is one line that names the author's file and line.
+"""
 
 import json
 import subprocess
@@ -26,7 +29,9 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("text", BROKEN)
-def test_a_strategy_that_cannot_be_made_is_named_with_the_line_that_failed(tmp_path, monkeypatch, text):
+def test_a_strategy_that_cannot_be_made_is_named_with_the_line_that_failed(
+    tmp_path, monkeypatch, text
+):
     (tmp_path / "odd.py").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "odd", raising=False)
@@ -66,14 +71,18 @@ def test_a_file_in_the_users_folder_is_the_strategy_of_its_name_and_is_read_anew
     assert strategies.build("mine", {}).span == 300
 
 
-def test_a_source_is_a_file_or_a_module_with_the_class_where_there_are_several(own, tmp_path, monkeypatch):
+def test_a_source_is_a_file_or_a_module_with_the_class_where_there_are_several(
+    own, tmp_path, monkeypatch
+):
     other = tmp_path / "ideas.py"
     other.write_text(PLAIN.format(span=60) + "class Other(Mine):\n    pass\n")
     monkeypatch.syspath_prepend(tmp_path)
     for source in (f"{other}:Other", "ideas:Other"):
         made = strategies.build("channel", {"source": source})
         assert (type(made).__name__, made.name) == ("Other", "channel")
-    with pytest.raises(ConfigError, match="expected one class that is a Strategy, found Mine, Other"):
+    with pytest.raises(
+        ConfigError, match="expected one class that is a Strategy, found Mine, Other"
+    ):
         strategies.build("channel", {"source": str(other)})
     with pytest.raises(ConfigError, match="no such file"):
         strategies.build("channel", {"source": str(tmp_path / "gone.py")})
@@ -108,13 +117,17 @@ def test_parameters_have_defaults_that_are_checked_as_any_value_is(own):
             strategies.build("mine", {key: value})
 
 
-def test_a_strategy_is_begun_tried_replayed_and_run_from_an_empty_folder(tmp_path, monkeypatch, capsys):
+def test_a_strategy_is_begun_tried_replayed_and_run_from_an_empty_folder(
+    tmp_path, monkeypatch, capsys
+):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)
     assert run_command(["new", "strategy", "breakout"]) == 0
     file, test = capsys.readouterr().out.split()
-    done = subprocess.run([sys.executable, "-m", "pytest", "-q", test], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", test], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout
     history(tmp_path / "state" / "patang" / "history", {"INFY": walk(weekdays(2), 3, spread=0.05)})
     assert run_command(["backtest", "breakout", "--set", "bars=10", "--json"]) == 0

@@ -1,6 +1,7 @@
 """What the screen costs: `python tests/tui/cost.py [symbols] [share] [seconds]` in a terminal, the result on stdout.
 
-Every tenth of a second `share` of the symbols get a new row; the CPU time spent on making them is not counted.
+Every tenth of a second `share` of the symbols get a new row; the CPU time spent on making them is
+not counted.
 """
 
 import asyncio
@@ -46,7 +47,12 @@ class Cost(PatangApp):
         for i in range(frame % stride, len(watch.rows), stride):
             row = watch.rows[i]
             ltp = round(row.ltp + (0.05 if (i + frame) % 3 else -0.05), 2)
-            watch.put(row.token, row._replace(ltp=ltp, bid=ltp - 0.05, ask=ltp + 0.05, volume=row.volume + 10, ts=now))
+            watch.put(
+                row.token,
+                row._replace(
+                    ltp=ltp, bid=ltp - 0.05, ask=ltp + 0.05, volume=row.volume + 10, ts=now
+                ),
+            )
         self.face._header()
 
 

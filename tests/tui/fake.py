@@ -31,18 +31,38 @@ START = 1_784_017_800 * SECOND + 32 * MINUTE + 7 * SECOND
 """Tue 14 July 2026, 14:32:07 IST."""
 
 NAMES = (
-    ("RELIANCE", 1412.35), ("HDFCBANK", 1988.10), ("INFY", 1624.55), ("TCS", 3391.20), ("ICICIBANK", 1441.75),
-    ("SBIN", 812.40), ("BHARTIARTL", 1932.60), ("ITC", 418.25), ("LT", 3608.90), ("AXISBANK", 1174.05),
-    ("KOTAKBANK", 2187.30), ("MARUTI", 12641.00), ("SUNPHARMA", 1688.45), ("TATAMOTORS", 688.15),
-    ("BAJFINANCE", 934.70), ("ASIANPAINT", 2441.80), ("HINDUNILVR", 2514.95), ("TITAN", 3423.65),
-    ("M&M", 3184.20), ("NIFTY26JULFUT", 25642.40),
-)  # fmt: skip
+    ("RELIANCE", 1412.35),
+    ("HDFCBANK", 1988.10),
+    ("INFY", 1624.55),
+    ("TCS", 3391.20),
+    ("ICICIBANK", 1441.75),
+    ("SBIN", 812.40),
+    ("BHARTIARTL", 1932.60),
+    ("ITC", 418.25),
+    ("LT", 3608.90),
+    ("AXISBANK", 1174.05),
+    ("KOTAKBANK", 2187.30),
+    ("MARUTI", 12641.00),
+    ("SUNPHARMA", 1688.45),
+    ("TATAMOTORS", 688.15),
+    ("BAJFINANCE", 934.70),
+    ("ASIANPAINT", 2441.80),
+    ("HINDUNILVR", 2514.95),
+    ("TITAN", 3423.65),
+    ("M&M", 3184.20),
+    ("NIFTY26JULFUT", 25642.40),
+)
 
 OPEN = (
-    ("RELIANCE", "P1", 75, 1398.20), ("RELIANCE", "P2", 50, 1404.60), ("RELIANCE", "P3", 25, 1409.10),
-    ("INFY", "P1", 60, 1637.40), ("INFY", "P2", 40, 1630.15), ("SBIN", "P1", 140, 803.35),
-    ("BHARTIARTL", "P1", 45, 1921.80), ("TITAN", "P1", 30, 3438.20),
-)  # fmt: skip
+    ("RELIANCE", "P1", 75, 1398.20),
+    ("RELIANCE", "P2", 50, 1404.60),
+    ("RELIANCE", "P3", 25, 1409.10),
+    ("INFY", "P1", 60, 1637.40),
+    ("INFY", "P2", 40, 1630.15),
+    ("SBIN", "P1", 140, 803.35),
+    ("BHARTIARTL", "P1", 45, 1921.80),
+    ("TITAN", "P1", 30, 3438.20),
+)
 
 
 class FakeDesk:
@@ -65,7 +85,9 @@ class FakeDesk:
 
     def kill(self, flatten, reason):
         self.kills.append((flatten, reason))
-        self.board.header = self.board.header._replace(kill="flatten" if flatten else "halt", kill_reason=reason)
+        self.board.header = self.board.header._replace(
+            kill="flatten" if flatten else "halt", kill_reason=reason
+        )
 
     def trace(self, key):
         if key == "missing":
@@ -113,11 +135,15 @@ class FakeDesk:
             (("EXIT", 0), ("ENTRY", 8 * 10**8)),
             0,
         )
-        self.board.queue.put(0, QueueRow(0, "exit", "PlaceOrder", "INFY", self.now - 4 * 10**8, self.now + 2 * 10**8))
+        self.board.queue.put(
+            0, QueueRow(0, "exit", "PlaceOrder", "INFY", self.now - 4 * 10**8, self.now + 2 * 10**8)
+        )
         self.board.queue.put(1, QueueRow(1, "entry", "PlaceOrder", "SBIN", self.now - SECOND, -1))
         noon = self.now - 150 * MINUTE
         self.board.kills.put(0, KillRow(0, noon, "latch", "halt", "daily loss limit", "limit"))
-        self.board.kills.put(1, KillRow(1, noon + 9 * MINUTE, "resume", "", "looked at it, sizes halved", "terminal"))
+        self.board.kills.put(
+            1, KillRow(1, noon + 9 * MINUTE, "resume", "", "looked at it, sizes halved", "terminal")
+        )
 
     def close(self):
         """End the day: a strategy has failed, one position stays bare, something went wrong."""
@@ -130,7 +156,8 @@ class FakeDesk:
             board.strategies.put(name, StrategyRow(name, stopped, net))
         trace = ("Traceback (most recent call last):", "ValueError: boom")
         board.failures.put(
-            "moving_average_cross", FailureRow("moving_average_cross", self.now, "ValueError: boom", trace)
+            "moving_average_cross",
+            FailureRow("moving_average_cross", self.now, "ValueError: boom", trace),
         )
         board.trades = DayTrades(
             14,
@@ -140,25 +167,43 @@ class FakeDesk:
         board.positions.keep({"INFY/P1", "TITAN/P1"})
         row = board.positions.rows[-1]
         board.positions.put(row.key, row._replace(protected=0))
-        board.alarms = {"TITAN: protection refused: busy": 3, "moving_average_cross stopped: ValueError: boom": 1}
+        board.alarms = {
+            "TITAN: protection refused: busy": 3,
+            "moving_average_cross stopped: ValueError: boom": 1,
+        }
         self._header(day_over=True, phase="closed")
 
     def differ(self):
         """Let the broker's books differ from ours, one of each kind, and somebody else trade."""
         self._header(state="read-only")
-        everything, word, away = ("adopt", "assign", "ignore", "flatten"), ("adopt", "ignore"), ("ignore", "flatten")
+        everything, word, away = (
+            ("adopt", "assign", "ignore", "flatten"),
+            ("adopt", "ignore"),
+            ("ignore", "flatten"),
+        )
         for key, kind, symbol, theirs, ours, choices, ignored in (
             ("HDFCBANK:CNC", "unmanaged", "HDFCBANK", "40 at 1702.35", "none", everything, True),
             ("ITC:CNC", "unmanaged", "ITC", "100 at 417.00", "none", everything, False),
             ("TITAN:CNC", "missing", "TITAN", "none", "30", word, False),
             ("SBIN:CNC", "quantity", "SBIN", "150 at 803.35", "140", everything, False),
-            ("order:260714000042", "order", "LT", "BUY 12, 0 filled, tag Pa1b2260714-77", "no such order", away, False),
+            (
+                "order:260714000042",
+                "order",
+                "LT",
+                "BUY 12, 0 filled, tag Pa1b2260714-77",
+                "no such order",
+                away,
+                False,
+            ),
             ("gtt:214499", "gtt", "INFY", "SELL 100 at 1590.00", "no such GTT", away, False),
             ("trade:260714000007", "trade", "INFY", "25 traded", "20 booked", word, False),
             ("funds", "funds", "", "₹398412.10", "₹451234.56", word, False),
         ):
             self.board.differences.put(
-                key, DifferenceRow(key, kind, symbol, theirs, ours, self.now - 4 * MINUTE, choices, ignored)
+                key,
+                DifferenceRow(
+                    key, kind, symbol, theirs, ours, self.now - 4 * MINUTE, choices, ignored
+                ),
             )
         row = self.board.orders.rows[-1]
         self.board.externals.put(row.key, row)
@@ -168,7 +213,9 @@ class FakeDesk:
         for i in range(symbols):
             name, price = NAMES[i] if i < len(NAMES) else (f"STOCK{i:03d}", 100.0 + i)
             self._prices[name] = price
-            wave = tuple(price * (1 + 0.004 * math.sin(i + k / 3.0) + 0.0006 * k) for k in range(24))
+            wave = tuple(
+                price * (1 + 0.004 * math.sin(i + k / 3.0) + 0.0006 * k) for k in range(24)
+            )
             self._sparks[name] = tuple(round(x, 2) for x in wave)
             board.watch.put(1_000 + i, self._watch(i, name, price))
             self._bars(1_000 + i, price)
@@ -198,50 +245,96 @@ class FakeDesk:
     def _header(self, **changes):
         pnl = sum(row.pnl for row in self.board.positions.rows) - 51_230
         base = self.board.header._replace(
-            state="running", now=self.now, phase="continuous", phase_ends=START + 57 * MINUTE + 53 * SECOND, pnl=pnl,
-            charges=51_230, naked=0, feed_age=200_000_000, cash=4_512_345_60,
-        )  # fmt: skip
+            state="running",
+            now=self.now,
+            phase="continuous",
+            phase_ends=START + 57 * MINUTE + 53 * SECOND,
+            pnl=pnl,
+            charges=51_230,
+            naked=0,
+            feed_age=200_000_000,
+            cash=4_512_345_60,
+        )
         self.board.header = base._replace(**changes)
 
     def _watch(self, i, name, price):
         stale = name == "TATAMOTORS"
         base = dict(NAMES).get(name, 100.0 + i) * (1 - 0.011 * math.sin(i * 1.7))
         return WatchRow(
-            1_000 + i, name, price, (price / base - 1) * 100, price - 0.05, price + 0.05, 81_234 * (i + 1) * (i + 1),
-            START - 12 * SECOND if stale else self.now, stale, self._sparks[name],
-        )  # fmt: skip
+            1_000 + i,
+            name,
+            price,
+            (price / base - 1) * 100,
+            price - 0.05,
+            price + 0.05,
+            81_234 * (i + 1) * (i + 1),
+            START - 12 * SECOND if stale else self.now,
+            stale,
+            self._sparks[name],
+        )
 
     def _position(self, name, rung, quantity, average):
         price = self._prices[name]
         key = f"{name}/{rung}"
-        self.board.positions.put(key, PositionRow(
-            key, name, "momentum_ladder", rung, quantity, average, price, round((price - average) * quantity * 100),
-            (price / average - 1) * 100, round(average * 0.985, 1), round(average * 1.035, 1) if rung != "P3" else 0.0,
-            quantity, self.now - 40 * MINUTE,
-        ))  # fmt: skip
+        self.board.positions.put(
+            key,
+            PositionRow(
+                key,
+                name,
+                "momentum_ladder",
+                rung,
+                quantity,
+                average,
+                price,
+                round((price - average) * quantity * 100),
+                (price / average - 1) * 100,
+                round(average * 0.985, 1),
+                round(average * 1.035, 1) if rung != "P3" else 0.0,
+                quantity,
+                self.now - 40 * MINUTE,
+            ),
+        )
 
     def _ladders(self):
         for name, rungs, stop in (
-            ("RELIANCE", ("armed", "armed", "armed"), 1384.60), ("INFY", ("armed", "armed", "entering"), 1612.80),
-            ("SBIN", ("armed", "-", "-"), 808.90), ("BHARTIARTL", ("armed", "entering", "-"), 1893.00),
-            ("TITAN", ("triggered", "-", "-"), 3420.10), ("ITC", ("closed", "closed", "closed"), 0.0),
-        ):  # fmt: skip
+            ("RELIANCE", ("armed", "armed", "armed"), 1384.60),
+            ("INFY", ("armed", "armed", "entering"), 1612.80),
+            ("SBIN", ("armed", "-", "-"), 808.90),
+            ("BHARTIARTL", ("armed", "entering", "-"), 1893.00),
+            ("TITAN", ("triggered", "-", "-"), 3420.10),
+            ("ITC", ("closed", "closed", "closed"), 0.0),
+        ):
             price = self._prices.get(name, 0.0)
             distance = (price / stop - 1) * 100 if stop else 0.0
             armed = sum(state == "armed" for state in rungs)
             self.board.ladders.put(
                 name,
-                LadderRow(name, name, "momentum_ladder", rungs, stop, distance, round(price * 1.004, 1), armed, armed),
+                LadderRow(
+                    name,
+                    name,
+                    "momentum_ladder",
+                    rungs,
+                    stop,
+                    distance,
+                    round(price * 1.004, 1),
+                    armed,
+                    armed,
+                ),
             )
 
     def _risk(self):
         for name, text, limit, used, bad in (
-            ("Daily loss", "1240.00", "25000", 0.05, False), ("Drawdown", "4310.50", "40000", 0.11, False),
-            ("Exposure", "564312.75", "750000", 0.752, False), ("Positions", "8", "10", 0.8, False),
-            ("Entries today", "19", "20", 0.95, False), ("Orders/s", "2", "9", 0.222, False),
-            ("Orders today", "214", "4800", 0.045, False), ("Unknown", "0", "", -1.0, False), ("Differences", "0", "", -1.0, False),
+            ("Daily loss", "1240.00", "25000", 0.05, False),
+            ("Drawdown", "4310.50", "40000", 0.11, False),
+            ("Exposure", "564312.75", "750000", 0.752, False),
+            ("Positions", "8", "10", 0.8, False),
+            ("Entries today", "19", "20", 0.95, False),
+            ("Orders/s", "2", "9", 0.222, False),
+            ("Orders today", "214", "4800", 0.045, False),
+            ("Unknown", "0", "", -1.0, False),
+            ("Differences", "0", "", -1.0, False),
             ("Naked positions", "0", "", -1.0, False),
-        ):  # fmt: skip
+        ):
             self.board.risk.put(name, RiskRow(name, text, limit, used, bad))
 
     def _orders(self):
@@ -257,13 +350,39 @@ class FakeDesk:
             ("BHARTIARTL", "BUY", 30, 0, 1930.0, 0.0, "LIMIT", "ENTRY", "OPEN", ""),
             ("ITC", "BUY", 100, 0, 417.0, 0.0, "LIMIT", "-", "OPEN", ""),
         )
-        for i, (symbol, side, quantity, filled, price, average, kind, purpose, status, reason) in enumerate(rows):
+        for i, (
+            symbol,
+            side,
+            quantity,
+            filled,
+            price,
+            average,
+            kind,
+            purpose,
+            status,
+            reason,
+        ) in enumerate(rows):
             strategy = "external" if purpose == "-" else "momentum_ladder"
             ts = START - (50 - 5 * i) * MINUTE
-            self.board.orders.put(str(i), OrderRow(
-                str(i), ts, symbol, side, quantity, filled, price, average, kind, purpose, status, strategy,
-                f"26071400{i:04d}", reason,
-            ))  # fmt: skip
+            self.board.orders.put(
+                str(i),
+                OrderRow(
+                    str(i),
+                    ts,
+                    symbol,
+                    side,
+                    quantity,
+                    filled,
+                    price,
+                    average,
+                    kind,
+                    purpose,
+                    status,
+                    strategy,
+                    f"26071400{i:04d}",
+                    reason,
+                ),
+            )
 
     def _bars(self, token, price):
         for span in self.spans:
@@ -271,7 +390,9 @@ class FakeDesk:
             rows = []
             x = price * 0.985
             for k in range(160):
-                pull = price + price * 0.006 * math.sin((160 - k) / 17.0) - price * 0.00009 * (160 - k)
+                pull = (
+                    price + price * 0.006 * math.sin((160 - k) / 17.0) - price * 0.00009 * (160 - k)
+                )
                 close = x + (pull - x) * 0.25 + price * 0.0007 * math.sin(k * 2.3 + token)
                 high = max(x, close) * (1 + 0.0004 * (1 + math.sin(k * 1.1)))
                 low = min(x, close) * (1 - 0.0004 * (1 + math.cos(k * 0.7)))
@@ -296,7 +417,9 @@ class FakeDesk:
             price = round((row.ltp * (1 + self._random.gauss(0.0, 0.00025))) / 0.05) * 0.05
             price = round(price, 2)
             self._prices[row.symbol] = price
-            self._sparks[row.symbol] = (*row.spark[1:], price) if self.steps % 20 == i % 20 else row.spark
+            self._sparks[row.symbol] = (
+                (*row.spark[1:], price) if self.steps % 20 == i % 20 else row.spark
+            )
             self.board.watch.put(row.token, self._watch(i, row.symbol, price))
         for name, rung, quantity, average in OPEN:
             self._position(name, rung, quantity, average)

@@ -8,7 +8,10 @@ _SEQUENCE = re.compile(r"\x1b\[(\??)([\d;]*)([A-Za-z])|(.)", re.DOTALL)
 
 
 class Glass:
-    """`cells[y][x]` holds character and pen: attributes, ink and ground as SGR parameters, None before it is written."""
+    """`cells[y][x]` holds character and pen.
+
+    Attributes, ink and ground as SGR parameters, None before it is written.
+    """
 
     def __init__(self, width, height):
         self.cells = [[None] * width for _ in range(height)]

@@ -46,7 +46,10 @@ async def running(face=None, size=(120, 40), clock=None, **options):
 
 def screen_text(app):
     """Return what the terminal shows, line by line."""
-    return ["".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips()]
+    return [
+        "".join(segment.text for segment in strip)
+        for strip in app.screen._compositor.render_strips()
+    ]
 
 
 async def settle(app, pilot):
@@ -74,7 +77,13 @@ async def test_the_kill_key_works_while_a_filter_is_typed(key):
 
 
 @pytest.mark.parametrize(
-    ("opening", "kind"), [("x", QuestionDialog), ("ctrl+p", ActionPalette), ("f1", HelpDialog), ("ctrl+q", QuestionDialog)]
+    ("opening", "kind"),
+    [
+        ("x", QuestionDialog),
+        ("ctrl+p", ActionPalette),
+        ("f1", HelpDialog),
+        ("ctrl+q", QuestionDialog),
+    ],
 )
 async def test_the_kill_key_works_over_a_modal_and_the_modal_makes_way(opening, kind):
     async with running() as (app, pilot):
@@ -355,7 +364,16 @@ async def test_tab_reaches_every_pane_even_those_out_of_sight():
 async def test_the_movement_keys_move_in_a_list():
     async with running() as (app, pilot):
         table = app.screen.panes["positions"].table
-        for key, row in (("j", 1), ("j", 2), ("k", 1), ("G", 7), ("g", 0), ("down", 1), ("end", 7), ("home", 0)):
+        for key, row in (
+            ("j", 1),
+            ("j", 2),
+            ("k", 1),
+            ("G", 7),
+            ("g", 0),
+            ("down", 1),
+            ("end", 7),
+            ("home", 0),
+        ):
             await pilot.press(key)
             assert table.cursor == row, key
 
@@ -379,7 +397,9 @@ async def test_the_cursor_stays_on_its_row_when_another_goes():
         await pilot.press("j", "j", "j")
         table = app.screen.panes["positions"].table
         assert table.chosen.key == "INFY/P1"
-        app.face.board.positions.keep({row.key for row in app.face.board.positions.rows if row.symbol != "RELIANCE"})
+        app.face.board.positions.keep(
+            {row.key for row in app.face.board.positions.rows if row.symbol != "RELIANCE"}
+        )
         await settle(app, pilot)
         assert table.chosen.key == "INFY/P1"
         assert table.cursor == 0
@@ -422,7 +442,10 @@ async def test_the_notice_of_a_halt_goes_with_it_and_no_other_does():
         app.face.event("alarm", "INFY naked")
         await settle(app, pilot)
         await settle(app, pilot)
-        assert [line.strip() for line in screen_text(app)[-3:-1]] == ["■ halt: operator (screen)", "■ INFY naked"]
+        assert [line.strip() for line in screen_text(app)[-3:-1]] == [
+            "■ halt: operator (screen)",
+            "■ INFY naked",
+        ]
         app.face.board.header = app.face.board.header._replace(kill="", kill_reason="")
         await settle(app, pilot)
         assert "halt: operator" not in screen_text(app)[-3]
@@ -449,7 +472,11 @@ async def test_many_alarms_ring_once_and_never_cover_header_kill_state_or_a_dial
         await settle(app, pilot)
         lines = screen_text(app)
         assert app.bells == before + 1
-        assert [line[:11] for line in lines if "■" in line] == [" ■ alarm 47", " ■ alarm 48", " ■ alarm 49"]
+        assert [line[:11] for line in lines if "■" in line] == [
+            " ■ alarm 47",
+            " ■ alarm 48",
+            " ■ alarm 49",
+        ]
         assert "S A N D B O X" in lines[0]
         assert "KILL SWITCH" in lines[2]
         assert "naked 0" in lines[4]
@@ -561,7 +588,9 @@ async def test_a_remapped_key_moves_the_action_and_its_name_in_the_footer():
         assert "FROZEN" in screen_text(app)[0]
 
 
-@pytest.mark.parametrize("size", [(80, 24), (100, 30), (120, 40), (169, 50), (170, 40), (200, 60), (60, 15), (20, 6)])
+@pytest.mark.parametrize(
+    "size", [(80, 24), (100, 30), (120, 40), (169, 50), (170, 40), (200, 60), (60, 15), (20, 6)]
+)
 async def test_every_size_shows_mode_and_footer(size):
     async with running(size=size) as (app, pilot):
         lines = screen_text(app)
@@ -601,7 +630,9 @@ async def test_the_question_about_an_exit_follows_the_price_and_names_every_stra
         assert "SELL 150 RELIANCE at about 1,500.00" in text
         assert "P&L ▲ 3,000.00" in text
         assert "charges of the exit about 37.02, not in that P&L yet" in text
-        face.board.positions.keep({row.key for row in face.board.positions.rows if row.symbol != "RELIANCE"})
+        face.board.positions.keep(
+            {row.key for row in face.board.positions.rows if row.symbol != "RELIANCE"}
+        )
         await settle(app, pilot)
         assert "It is flat already" in "\n".join(screen_text(app))
 
@@ -612,7 +643,10 @@ async def test_the_buttons_say_what_they_do():
         await pilot.pause()
         await pilot.press("G", "k", "k", "x")
         await pilot.pause()
-        assert [str(button.label) for button in app.screen.query(Button)] == ["Keep it", "Cancel the order"]
+        assert [str(button.label) for button in app.screen.query(Button)] == [
+            "Keep it",
+            "Cancel the order",
+        ]
         await pilot.press("escape", "ctrl+q")
         await pilot.pause()
         assert [str(button.label) for button in app.screen.query(Button)] == ["Stay", "Quit"]
@@ -667,7 +701,9 @@ async def test_dialogs_are_made_once_and_begin_anew_each_time():
                 await pilot.press(opening)
                 await settle(app, pilot)
                 seen.add(app.screen)
-                await pilot.press(*(["z"] if opening == "ctrl+p" else ["right"] if opening == "x" else ["j"]))
+                await pilot.press(
+                    *(["z"] if opening == "ctrl+p" else ["right"] if opening == "x" else ["j"])
+                )
                 await pilot.press("escape")
                 await pilot.pause()
         assert len(seen) == 3
@@ -725,7 +761,9 @@ async def test_what_is_over_is_named_in_sight_at_every_size_and_both_screens_agr
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
-async def test_every_pane_of_the_desk_has_its_place_at_every_size_even_one_that_is_new(size, monkeypatch):
+async def test_every_pane_of_the_desk_has_its_place_at_every_size_even_one_that_is_new(
+    size, monkeypatch
+):
     monkeypatch.setattr("tui.app.screens.desk_screen._WIDE_ORDER", ("watch", "positions"))
     async with running(size=size) as (app, pilot):
         assert len({pane.region for pane in app.screen.panes.values() if pane.display}) in {2, 6}

@@ -59,7 +59,10 @@ def test_shares_that_are_protected_in_part_are_named_so():
     row = face.board.positions.rows[0]
     face.board.positions.keep({row.key})
     face.board.positions.put(row.key, row._replace(protected=50))
-    assert any("a stop at 1,377.20 rests at the broker, for 50 only" in line for line in lines_of(face.board, 140))
+    assert any(
+        "a stop at 1,377.20 rests at the broker, for 50 only" in line
+        for line in lines_of(face.board, 140)
+    )
 
 
 async def test_the_card_comes_up_once_when_the_day_is_over_and_whoever_sees_it_has_looked_at_what_failed():

@@ -31,8 +31,12 @@ def test_a_fill_is_marked_on_the_bar_it_fell_into():
 def test_bars_that_start_off_the_round_hour_keep_their_own_grid():
     # An hour bar from 09:15 IST starts at a quarter past.
     bars = [bar(15 * MINUTE), bar(75 * MINUTE)]
-    assert fill_marks([FillMark(80 * MINUTE, 7, "BUY", 1.0, 1)], 7, bars, 3_600) == [(1, 1.0, "BUY")]
-    assert fill_marks([FillMark(74 * MINUTE, 7, "BUY", 1.0, 1)], 7, bars, 3_600) == [(0, 1.0, "BUY")]
+    assert fill_marks([FillMark(80 * MINUTE, 7, "BUY", 1.0, 1)], 7, bars, 3_600) == [
+        (1, 1.0, "BUY")
+    ]
+    assert fill_marks([FillMark(74 * MINUTE, 7, "BUY", 1.0, 1)], 7, bars, 3_600) == [
+        (0, 1.0, "BUY")
+    ]
 
 
 def test_spans_are_named_in_their_largest_unit():

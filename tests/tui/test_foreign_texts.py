@@ -1,4 +1,7 @@
-"""Every pane, dialog and notice with foreign text in all it shows: nothing of it reaches the terminal as an order."""
+"""Every pane, dialog and notice with foreign text in all it shows.
+
+Nothing of it reaches the terminal as an order.
+"""
 
 import re
 
@@ -17,13 +20,58 @@ OURS = re.compile(r"\x1b\[[\d;]*[mHG]")
 """What the painter itself sends: pens, and places."""
 KEPT = {"key", "kind", "side", "purpose", "level", "name", "status", "rung", "choices"}
 """Fields that decide what a row is; each is foreign in a second round."""
-TABLES = ("watch", "positions", "orders", "ladders", "risk", "limits", "kills", "queue", "differences", "externals",
-          "strategies", "failures")  # fmt: skip
-STEPS = ("", "escape", "positions x", "escape", "orders x", "escape", "orders t", "escape", "ctrl+r", "escape", "f1", "escape",
-         "ctrl+p", "escape", "d", "escape", "2", "6", "differences a", "escape", "differences f", "escape", "limits e",
-         "escape", "ctrl+q", "escape")  # fmt: skip
+TABLES = (
+    "watch",
+    "positions",
+    "orders",
+    "ladders",
+    "risk",
+    "limits",
+    "kills",
+    "queue",
+    "differences",
+    "externals",
+    "strategies",
+    "failures",
+)
+STEPS = (
+    "",
+    "escape",
+    "positions x",
+    "escape",
+    "orders x",
+    "escape",
+    "orders t",
+    "escape",
+    "ctrl+r",
+    "escape",
+    "f1",
+    "escape",
+    "ctrl+p",
+    "escape",
+    "d",
+    "escape",
+    "2",
+    "6",
+    "differences a",
+    "escape",
+    "differences f",
+    "escape",
+    "limits e",
+    "escape",
+    "ctrl+q",
+    "escape",
+)
 """Keys, some in a pane."""
-SCREENS = {"DeskScreen", "RiskScreen", "ChartScreen", "QuestionDialog", "EntryDialog", "HelpDialog", "ActionPalette"}
+SCREENS = {
+    "DeskScreen",
+    "RiskScreen",
+    "ChartScreen",
+    "QuestionDialog",
+    "EntryDialog",
+    "HelpDialog",
+    "ActionPalette",
+}
 
 
 class Shown(PatangApp):
@@ -48,7 +96,10 @@ def foreign(value, name, kept):
 
 
 def poison(face, kept):
-    """Put foreign text into every text of the board, but for the fields in `kept`; return how many."""
+    """Put foreign text into every text of the board, but for the fields in `kept`.
+
+    Return how many.
+    """
     count, board = 0, face.board
     for table in TABLES:
         rows = getattr(board, table)
@@ -70,7 +121,9 @@ def poison(face, kept):
     return count + 10
 
 
-@pytest.mark.parametrize(("kept", "steps"), [(KEPT, STEPS), ({"key"}, ("",))], ids=["texts", "everything"])
+@pytest.mark.parametrize(
+    ("kept", "steps"), [(KEPT, STEPS), ({"key"}, ("",))], ids=["texts", "everything"]
+)
 async def test_no_pane_lets_foreign_text_give_orders(kept, steps):
     face = FakeDesk()
     face.bound()

@@ -84,13 +84,18 @@ def test_a_desk_that_is_flat_is_no_longer_flattening():
     out = kill_lines(KillState("flatten", "operator", confirmed=True, flat=True), 80)
     assert "· FLAT ·" in out[0]
     assert "every position is out" in out[1]
-    assert shown(BoardHeader(), kill=KillState("flatten", "", confirmed=True, flat=True))["kill"].text == "FLAT"
+    assert (
+        shown(BoardHeader(), kill=KillState("flatten", "", confirmed=True, flat=True))["kill"].text
+        == "FLAT"
+    )
     still = kill_lines(KillState("flatten", "operator", confirmed=True, flat=False), 80)
     assert "FLATTENING" in still[0]
     assert "is being exited" in still[1]
 
 
-@pytest.mark.parametrize(("speed", "words"), [(10.0, "10 ×"), (1.0, ""), (0.0, "as fast as it can"), (2.5, "2.5 ×")])
+@pytest.mark.parametrize(
+    ("speed", "words"), [(10.0, "10 ×"), (1.0, ""), (0.0, "as fast as it can"), (2.5, "2.5 ×")]
+)
 def test_the_mode_band_names_a_pace_that_is_not_that_of_life(speed, words):
     text = mode_text("SANDBOX", 100, speed=speed).plain
     assert words in text

@@ -40,8 +40,14 @@ def test_every_action_runs_a_method_that_exists():
 
 
 def test_the_kill_switch_is_bound_with_priority_and_without_an_id():
-    kills = [binding for binding in PatangApp.BINDINGS if isinstance(binding, Binding) and binding.action == "app.kill"]
-    assert [(binding.key, binding.priority, binding.id) for binding in kills] == [("ctrl+k,f12", True, None)]
+    kills = [
+        binding
+        for binding in PatangApp.BINDINGS
+        if isinstance(binding, Binding) and binding.action == "app.kill"
+    ]
+    assert [(binding.key, binding.priority, binding.id) for binding in kills] == [
+        ("ctrl+k,f12", True, None)
+    ]
 
 
 def test_a_key_map_with_free_keys_is_taken():
@@ -77,5 +83,12 @@ def test_the_app_imports_no_broker_no_store_and_no_chart():
         "{'brokers', 'store', 'plotext', 'textual_plotext', 'pandas', 'numpy', 'pyarrow', 'duckdb', 'kiteconnect'}]\n"
         "print(bad)"
     )
-    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
     assert run.stdout.strip() == "[]"

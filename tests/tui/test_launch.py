@@ -59,19 +59,27 @@ def test_a_screen_that_dies_leaves_the_desk_at_work_and_is_told_of(station, monk
     monkeypatch.setattr(PatangApp, "run", run)
     desk = launch.run_screen(station, ForcedEnding(station))
     assert desk is station.desk
-    assert desk.alarms == ["the screen died: ZeroDivisionError: a pane; the desk goes on without it"]
+    assert desk.alarms == [
+        "the screen died: ZeroDivisionError: a pane; the desk goes on without it"
+    ]
     assert [name for name, _ in station.failures] == [launch.SCREEN]
     told = capsys.readouterr().err
     assert "the screen died: ZeroDivisionError: a pane; see" in told
     assert "patang kill halts it" in told
-    assert launch.report_day(station, desk, interrupted=False, as_json=False, screen=True) == launch.FAILED
+    assert (
+        launch.report_day(station, desk, interrupted=False, as_json=False, screen=True)
+        == launch.FAILED
+    )
 
 
 def test_a_screen_that_was_left_is_no_failure(station, monkeypatch):
     monkeypatch.setattr(PatangApp, "run", lambda app: app._on_picture())
     desk = launch.run_screen(station, ForcedEnding(station))
     assert station.failures == []
-    assert launch.report_day(station, desk, interrupted=False, as_json=False, screen=True) == launch.DONE
+    assert (
+        launch.report_day(station, desk, interrupted=False, as_json=False, screen=True)
+        == launch.DONE
+    )
 
 
 async def test_an_error_in_a_frame_is_kept_for_whoever_runs_the_app():
@@ -84,7 +92,10 @@ async def test_an_error_in_a_frame_is_kept_for_whoever_runs_the_app():
 
 @pytest.fixture
 def latched(tmp_path, monkeypatch):
-    """Make a station of a mode in a folder where an earlier run was halted; its desk only notes who resumes."""
+    """Make a station of a mode in a folder where an earlier run was halted.
+
+    Its desk only notes who resumes.
+    """
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
     def make(run, config=None):
@@ -107,7 +118,12 @@ def test_the_latch_of_a_demo_does_not_carry_into_the_next(latched, capsys):
     assert capsys.readouterr().err == (
         "patang: the kill switch was latched (halt: daily loss limit, limit): released, for the exchange it was of is gone\n"
     )
-    assert made.kill.history()[-1][1:] == ("resume", "", "of an exchange that is gone: daily loss limit", "start")
+    assert made.kill.history()[-1][1:] == (
+        "resume",
+        "",
+        "of an exchange that is gone: daily loss limit",
+        "start",
+    )
 
 
 def test_a_kill_while_the_desk_opens_is_kept(latched):

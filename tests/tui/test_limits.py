@@ -1,4 +1,7 @@
-"""The limits on screen 6: what they show, and what changing one asks and submits; the governor and the switch beside."""
+"""The limits on screen 6: what they show, and what changing one asks and submits.
+
+The governor and the switch beside.
+"""
 
 import json
 
@@ -31,7 +34,17 @@ def test_a_limit_shows_its_use_what_is_left_and_who_changed_it(board):
     assert head == "LIMITS max_positions 1 changed"
     assert [line.split() for line in lines] == [
         ["max_positions", "90", lines[0].split()[2], "90", "0"],
-        ["max_daily_loss", "12,000", lines[1].split()[2], "15,000", "3,000", "25,000", "screen:", "half", "size"],
+        [
+            "max_daily_loss",
+            "12,000",
+            lines[1].split()[2],
+            "15,000",
+            "3,000",
+            "25,000",
+            "screen:",
+            "half",
+            "size",
+        ],
         ["max_orders_per_minute", "3", "off"],
     ]
 
@@ -39,7 +52,9 @@ def test_a_limit_shows_its_use_what_is_left_and_who_changed_it(board):
 def test_the_governor_shows_rates_what_waits_and_what_is_held_back(board):
     held = (("EXIT", 0), ("ENTRY", 800_000_000))
     board.governor = GovernorState(7, 9, 64, 380, 1_212, 4_800, (("EXIT", 1), ("ENTRY", 0)), held)
-    board.queue.put(0, QueueRow(0, "exit", "PlaceOrder", "INFY", NOON - 400_000_000, NOON + 200_000_000))
+    board.queue.put(
+        0, QueueRow(0, "exit", "PlaceOrder", "INFY", NOON - 400_000_000, NOON + 200_000_000)
+    )
     board.queue.put(1, QueueRow(1, "entry", "PlaceOrder", "SBIN", NOON, -1))
     head, _, *lines = view_text(QueuePaneView(), board, 60)
     assert head == "GOVERNOR 7/9 s  64/380 min  1,212/4,800 day waiting: 1 exit entry held 0.8 s"
@@ -53,7 +68,9 @@ def test_the_governor_shows_a_disk_that_does_not_keep_up(board):
     board.governor = GovernorState(0, 9, 0, 380, 0, 4_800, disk=DiskState(0.2, 61.0, 0))
     assert view_text(QueuePaneView(), board, 60)[0] == "GOVERNOR 0/9 s  0/380 min  0/4,800 day"
     board.governor = board.governor._replace(disk=DiskState(3.24, 3.24, 2))
-    assert view_text(QueuePaneView(), board, 60)[0].endswith("day disk behind 3.2 s 2 left ahead of it")
+    assert view_text(QueuePaneView(), board, 60)[0].endswith(
+        "day disk behind 3.2 s 2 left ahead of it"
+    )
 
 
 def test_the_kill_switch_shows_how_it_stands_and_its_history(board):
@@ -90,8 +107,12 @@ async def test_a_tighter_limit_is_submitted_with_its_reason():
         [(act, token, detail)] = app.face.commands
         assert (act, token) == ("limit", 0)
         assert json.loads(detail) == {
-            "name": "max_positions", "value": 12, "reason": "fewer_today", "who": "screen", "before": 90,
-        }  # fmt: skip
+            "name": "max_positions",
+            "value": 12,
+            "reason": "fewer_today",
+            "who": "screen",
+            "before": 90,
+        }
 
 
 @pytest.mark.parametrize(("answer", "count"), [("enter", 0), ("right", 1)])

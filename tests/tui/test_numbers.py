@@ -9,16 +9,29 @@ SECOND = 1_000_000_000
 @pytest.mark.parametrize(
     ("n", "text"),
     [
-        (0, "0"), (999, "999"), (1_000, "1,000"), (99_999, "99,999"), (100_000, "1,00,000"),
-        (1_234_567, "12,34,567"), (-1_234_567, "-12,34,567"), (1_234_567_890, "1,23,45,67,890"),
+        (0, "0"),
+        (999, "999"),
+        (1_000, "1,000"),
+        (99_999, "99,999"),
+        (100_000, "1,00,000"),
+        (1_234_567, "12,34,567"),
+        (-1_234_567, "-12,34,567"),
+        (1_234_567_890, "1,23,45,67,890"),
     ],
-)  # fmt: skip
+)
 def test_whole_numbers_are_grouped_the_indian_way(n, text):
     assert numbers.count(n) == text
 
 
 @pytest.mark.parametrize(
-    ("paise", "text"), [(123_456_780, "12,34,567.80"), (5, "0.05"), (-5, "-0.05"), (-100_000, "-1,000.00"), (0, "0.00")]
+    ("paise", "text"),
+    [
+        (123_456_780, "12,34,567.80"),
+        (5, "0.05"),
+        (-5, "-0.05"),
+        (-100_000, "-1,000.00"),
+        (0, "0.00"),
+    ],
 )
 def test_paise_become_rupees_to_the_paisa(paise, text):
     assert numbers.rupees(paise) == text
@@ -49,10 +62,18 @@ def test_a_loss_has_a_falling_arrow_and_its_sign():
 @pytest.mark.parametrize(
     ("n", "text"),
     [
-        (-1, ""), (0, "0"), (81_234, "81,234"), (99_994, "99,994"), (99_995, "1.00 L"), (1_234_567, "12.35 L"),
-        (9_999_499, "99.99 L"), (9_999_500, "1.00 Cr"), (123_456_789, "12.35 Cr"), (45_678_900_000, "4568 Cr"),
+        (-1, ""),
+        (0, "0"),
+        (81_234, "81,234"),
+        (99_994, "99,994"),
+        (99_995, "1.00 L"),
+        (1_234_567, "12.35 L"),
+        (9_999_499, "99.99 L"),
+        (9_999_500, "1.00 Cr"),
+        (123_456_789, "12.35 Cr"),
+        (45_678_900_000, "4568 Cr"),
     ],
-)  # fmt: skip
+)
 def test_volumes_are_given_in_lakh_and_crore(n, text):
     assert numbers.compact(n) == text
 
@@ -71,12 +92,22 @@ def test_a_countdown_is_rounded_up_so_that_it_ends_at_zero():
 
 
 def test_ages_grow_from_seconds_to_hours():
-    assert [numbers.age(n * SECOND) for n in (0, 59, 60, 3_599, 3_600)] == ["0s", "59s", "1m", "59m", "1h"]
+    assert [numbers.age(n * SECOND) for n in (0, 59, 60, 3_599, 3_600)] == [
+        "0s",
+        "59s",
+        "1m",
+        "59m",
+        "1h",
+    ]
 
 
 def test_a_spark_is_a_thin_line_of_two_values_a_cell_from_the_lowest_to_the_highest():
-    assert drawn.sparkline((1.0, 2.0, 3.0, 4.0), 8) == "⡠⠊"  # dots 1 2 | 3 4 from the bottom: 0x40+0x20, 0x02+0x08
-    assert drawn.sparkline((9.0, 1.0, 4.0), 1) == "⡸"  # the last two; the step from the lowest to the highest is drawn
+    assert (
+        drawn.sparkline((1.0, 2.0, 3.0, 4.0), 8) == "⡠⠊"
+    )  # dots 1 2 | 3 4 from the bottom: 0x40+0x20, 0x02+0x08
+    assert (
+        drawn.sparkline((9.0, 1.0, 4.0), 1) == "⡸"
+    )  # the last two; the step from the lowest to the highest is drawn
     assert drawn.sparkline((5.0, 5.0), 8) == "⠤"
     assert drawn.sparkline((1.0, 2.0, 1.0), 8) == "⢀⢷"
     assert drawn.sparkline((), 8) == ""

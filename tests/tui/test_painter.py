@@ -31,7 +31,9 @@ PENS = {
 
 
 def strip(cells):
-    return Strip([Segment(text, style) for text, style in cells], sum(len(text) for text, _ in cells))
+    return Strip(
+        [Segment(text, style) for text, style in cells], sum(len(text) for text, _ in cells)
+    )
 
 
 def whole(rows):
@@ -128,7 +130,9 @@ def test_wide_characters_keep_their_columns_and_are_never_written_by_half():
 
 def test_after_a_change_of_size_everything_is_sent_anew():
     painter, _glass = painted(plain())
-    small = LayoutUpdate([[strip([("y" * 40, STYLES[1])])] for _ in range(10)], Region(0, 0, 40, 10))
+    small = LayoutUpdate(
+        [[strip([("y" * 40, STYLES[1])])] for _ in range(10)], Region(0, 0, 40, 10)
+    )
     painter.take_update(small)
     glass = Glass(40, 10)
     drain(painter, glass)
@@ -138,7 +142,9 @@ def test_after_a_change_of_size_everything_is_sent_anew():
 def restless(seed):
     """Return rows in which every cell has a style of its own: the dearest frame there is."""
     draw = random.Random(seed)
-    return [[(draw.choice("abc"), draw.choice(STYLES[1:])) for _ in range(WIDTH)] for _ in range(HEIGHT)]
+    return [
+        [(draw.choice("abc"), draw.choice(STYLES[1:])) for _ in range(WIDTH)] for _ in range(HEIGHT)
+    ]
 
 
 def test_a_piece_is_bounded_and_the_top_rows_always_go_first():

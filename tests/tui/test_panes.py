@@ -47,8 +47,12 @@ def cells(view, row, now=NOON):
 
 def test_the_watchlist_shows_price_change_shape_quotes_volume_and_age(board):
     spark = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0)
-    board.watch.put(1, WatchRow(1, "INFY", 1624.55, -0.28, 1624.5, 1624.6, 1_234_567, NOON, False, spark * 2))
-    board.watch.put(2, WatchRow(2, "SBIN", 812.4, 1.5, 812.35, 812.45, 900, NOON - 75 * SECOND, True, spark))
+    board.watch.put(
+        1, WatchRow(1, "INFY", 1624.55, -0.28, 1624.5, 1624.6, 1_234_567, NOON, False, spark * 2)
+    )
+    board.watch.put(
+        2, WatchRow(2, "SBIN", 812.4, 1.5, 812.35, 812.45, 900, NOON - 75 * SECOND, True, spark)
+    )
     assert view_text(WatchlistPaneView(), board, 74) == [
         "WATCHLIST 2 1 stale",
         " symbol            LTP   change                bid       ask   volume age",
@@ -73,8 +77,24 @@ def test_a_watchlist_line_is_made_anew_when_its_age_turns(board):
 
 def test_positions_show_every_rung_with_its_cover(board):
     for row in (
-        PositionRow("1", "INFY", "ladder", "P1", 75, 1600.0, 1624.55, 184_125, 1.53, 1577.2, 1650.0, 75, NOON),
-        PositionRow("2", "INFY", "ladder", "P2", -50, 1600.0, 1624.55, -122_750, -1.53, 0.0, 0.0, 20, NOON),
+        PositionRow(
+            "1",
+            "INFY",
+            "ladder",
+            "P1",
+            75,
+            1600.0,
+            1624.55,
+            184_125,
+            1.53,
+            1577.2,
+            1650.0,
+            75,
+            NOON,
+        ),
+        PositionRow(
+            "2", "INFY", "ladder", "P2", -50, 1600.0, 1624.55, -122_750, -1.53, 0.0, 0.0, 20, NOON
+        ),
         PositionRow("3", "SBIN", "ladder", "-", 10, 800.0, 800.0, 0, 0.0, 790.0, 0.0, 0, NOON),
     ):
         board.positions.put(row.key, row)
@@ -88,9 +108,13 @@ def test_positions_show_every_rung_with_its_cover(board):
 
 
 def test_a_narrow_terminal_drops_the_target_before_the_last_price(board):
-    row = PositionRow("1", "INFY", "ladder", "P1", 75, 1600.0, 1624.55, 184_125, 1.53, 1577.2, 1650.0, 75, NOON)
+    row = PositionRow(
+        "1", "INFY", "ladder", "P1", 75, 1600.0, 1624.55, 184_125, 1.53, 1577.2, 1650.0, 75, NOON
+    )
     board.positions.put("1", row)
-    heads = {width: view_text(PositionsPaneView(), board, width)[1].split() for width in (87, 76, 66)}
+    heads = {
+        width: view_text(PositionsPaneView(), board, width)[1].split() for width in (87, 76, 66)
+    }
     assert "target" in heads[87]
     assert "target" not in heads[76]
     assert "LTP" in heads[76]
@@ -101,7 +125,9 @@ def test_a_narrow_terminal_drops_the_target_before_the_last_price(board):
 def test_a_ladder_shows_its_rungs_and_the_way_to_its_stop(board):
     for row in (
         LadderRow("1", "INFY", "ladder", ("armed", "entering", "-"), 1600.0, 2.5, 1640.0, 1, 3),
-        LadderRow("2", "SBIN", "ladder", ("triggered", "closed", "closed"), 800.0, 0.2, 820.0, 0, 1),
+        LadderRow(
+            "2", "SBIN", "ladder", ("triggered", "closed", "closed"), 800.0, 0.2, 820.0, 0, 1
+        ),
         LadderRow("3", "ITC", "ladder", ("closed", "closed", "closed"), 0.0, 0.0, 0.0, 0, 0),
     ):
         board.ladders.put(row.key, row)
@@ -145,7 +171,22 @@ def test_a_limit_turns_amber_at_three_quarters_and_red_at_nine_tenths(used, tone
 
 
 def order(key, status, strategy="ladder", reason=""):
-    return OrderRow(key, NOON, "INFY", "BUY", 75, 25, 1600.0, 0.0, "LIMIT", "ENTRY", status, strategy, "1", reason)
+    return OrderRow(
+        key,
+        NOON,
+        "INFY",
+        "BUY",
+        75,
+        25,
+        1600.0,
+        0.0,
+        "LIMIT",
+        "ENTRY",
+        status,
+        strategy,
+        "1",
+        reason,
+    )
 
 
 def test_orders_show_what_is_filled_and_where_they_stand(board):
@@ -159,13 +200,27 @@ def test_orders_show_what_is_filled_and_where_they_stand(board):
         "   2 12:00:00 INFY       BUY     25/75  1,600.00 rejected",
         "   - 12:00:00 INFY       SELL    25/75    market open",
     ]
-    assert view_text(OrdersPaneView(), board, 50)[1].split() == ["no", "symbol", "side", "filled", "price", "status"]
+    assert view_text(OrdersPaneView(), board, 50)[1].split() == [
+        "no",
+        "symbol",
+        "side",
+        "filled",
+        "price",
+        "status",
+    ]
 
 
 def test_an_order_nobody_knows_of_asks_for_an_eye():
-    assert [OrdersPaneView().attention(order("1", s)) for s in ("UNKNOWN", "LOST", "REJECTED", "OPEN", "COMPLETE")] == [
-        True, True, True, False, False,
-    ]  # fmt: skip
+    assert [
+        OrdersPaneView().attention(order("1", s))
+        for s in ("UNKNOWN", "LOST", "REJECTED", "OPEN", "COMPLETE")
+    ] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_the_log_shows_time_level_and_text(board):
@@ -202,13 +257,24 @@ def test_no_row_about_money_leaves_open_which_option_it_is(width):
     board = Board("LIVE")
     for i, name in enumerate(OPTIONS):
         board.watch.put(i, WatchRow(i, name, 130.0, 1.0, 129.9, 130.1, 900, NOON, False, ()))
-        board.positions.put(i, PositionRow(str(i), name, "s", "-", 75, 130.0, 131.0, 100, 1.0, 120.0, 0.0, 75, NOON))
+        board.positions.put(
+            i, PositionRow(str(i), name, "s", "-", 75, 130.0, 131.0, 100, 1.0, 120.0, 0.0, 75, NOON)
+        )
         board.ladders.put(i, LadderRow(str(i), name, "s", ("armed",), 120.0, 2.5, 131.0, 1, 0))
         board.orders.put(i, order(str(i), "OPEN")._replace(symbol=name))
         board.queue.put(i, QueueRow(i, "exit", "PlaceOrder", name, NOON, NOON))
-        row = DifferenceRow(f"{name}:NRML", "unmanaged", name, "75 at 130.00", "none", NOON, ("ignore",))
+        row = DifferenceRow(
+            f"{name}:NRML", "unmanaged", name, "75 at 130.00", "none", NOON, ("ignore",)
+        )
         board.differences.put(i, row)
-    for view in (WatchlistPaneView(), PositionsPaneView(), LaddersPaneView(), OrdersPaneView(), QueuePaneView(), DifferencesPaneView()):
+    for view in (
+        WatchlistPaneView(),
+        PositionsPaneView(),
+        LaddersPaneView(),
+        OrdersPaneView(),
+        QueuePaneView(),
+        DifferencesPaneView(),
+    ):
         lines = view_text(view, board, width)[2:]
         for name, line in zip(OPTIONS, lines, strict=True):
             assert name in line, (view.name, line)
@@ -227,7 +293,16 @@ def test_a_text_that_does_not_fit_ends_in_an_ellipsis():
 
 
 @pytest.mark.parametrize(
-    "view", [WatchlistPaneView(), PositionsPaneView(), LaddersPaneView(), RiskPaneView(), OrdersPaneView(), EventsPaneView()], ids=lambda v: v.name
+    "view",
+    [
+        WatchlistPaneView(),
+        PositionsPaneView(),
+        LaddersPaneView(),
+        RiskPaneView(),
+        OrdersPaneView(),
+        EventsPaneView(),
+    ],
+    ids=lambda v: v.name,
 )
 def test_columns_never_exceed_the_width_they_are_given(view):
     for width in range(20, 240):
@@ -240,7 +315,14 @@ def test_the_panes_of_the_fake_board_look_as_they_did(width):
     face = FakeDesk()
     for _ in range(5):
         face.step()
-    views = (WatchlistPaneView(), PositionsPaneView(), LaddersPaneView(), RiskPaneView(), OrdersPaneView(), EventsPaneView())
+    views = (
+        WatchlistPaneView(),
+        PositionsPaneView(),
+        LaddersPaneView(),
+        RiskPaneView(),
+        OrdersPaneView(),
+        EventsPaneView(),
+    )
     text = "\n\n".join("\n".join(view_text(view, face.board, width)) for view in views) + "\n"
     file = GOLDENS / f"panes-{width}.txt"
     if os.environ.get("PATANG_UPDATE"):

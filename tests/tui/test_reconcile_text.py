@@ -1,4 +1,7 @@
-"""What `patang reconcile` prints: what stands and what is ignored are counted apart, and no answer is not agreement."""
+"""What `patang reconcile` prints.
+
+What stands and what is ignored are counted apart, and no answer is not agreement.
+"""
 
 import pytest
 
@@ -6,9 +9,13 @@ from engine.board_rows import DifferenceRow
 from tui.commands.desk.reconcile_commands import _differences_text
 
 STANDS = DifferenceRow("INFY:CNC", "missing", "INFY", "none", "10", 0, ("adopt", "ignore"))
-IGNORED = DifferenceRow("SBIN:CNC", "unmanaged", "SBIN", "50", "none", 0, ("adopt", "ignore"), ignored=True)
+IGNORED = DifferenceRow(
+    "SBIN:CNC", "unmanaged", "SBIN", "50", "none", 0, ("adopt", "ignore"), ignored=True
+)
 AWAITED = DifferenceRow("TCS:CNC", "awaited", "TCS", "10", "20", 0, (), ignored=True)
-SILENT = DifferenceRow("unreadable", "unreadable", "", "the broker does not answer (HTTP 502)", "", 0, ())
+SILENT = DifferenceRow(
+    "unreadable", "unreadable", "", "the broker does not answer (HTTP 502)", "", 0, ()
+)
 
 
 @pytest.mark.parametrize(
@@ -30,4 +37,6 @@ def test_what_stands_what_is_ignored_and_what_cannot_be_compared_are_told_apart(
     head, *table = _differences_text(answer).splitlines()
     assert head == f"LIVE  read-only  {told}"
     keys = [line.split()[0] for line in table]
-    assert keys == (["key", *(row.key for row in rows if row is not SILENT)] if set(rows) - {SILENT} else [])
+    assert keys == (
+        ["key", *(row.key for row in rows if row is not SILENT)] if set(rows) - {SILENT} else []
+    )

@@ -42,7 +42,9 @@ async def test_the_screen_shows_both_sides_and_the_choices():
         line = next(line for line in screen_text(app) if "SBIN:CNC" in line)
         for word in ("quantity", "150 at 803.35", "140", "adopt assign ignore flatten"):
             assert word in line
-        assert any("7 to decide: read-only" in line and "1 ignored" in line for line in screen_text(app))
+        assert any(
+            "7 to decide: read-only" in line and "1 ignored" in line for line in screen_text(app)
+        )
 
 
 async def test_ignoring_is_done_at_once():
@@ -52,7 +54,9 @@ async def test_ignoring_is_done_at_once():
         assert app.face.commands == [("reconcile", 0, "ITC:CNC ignore")]
 
 
-@pytest.mark.parametrize(("answer", "commands"), [("enter", []), ("right", [("reconcile", 0, "gtt:214499 flatten")])])
+@pytest.mark.parametrize(
+    ("answer", "commands"), [("enter", []), ("right", [("reconcile", 0, "gtt:214499 flatten")])]
+)
 async def test_flattening_asks_first_with_the_focus_on_cancel(answer, commands):
     async with running(differing()) as (app, pilot):
         await at(pilot, app, "gtt:214499")

@@ -46,7 +46,9 @@ def alarmed(face):
 def optioned(face):
     for rows in (face.board.watch, face.board.positions):
         for row, name in zip(
-            rows.rows[:3], ("NIFTY26NOV24500CE", "NIFTY26NOV24500PE", "BANKNIFTY26NOV52000CE"), strict=True
+            rows.rows[:3],
+            ("NIFTY26NOV24500CE", "NIFTY26NOV24500PE", "BANKNIFTY26NOV52000CE"),
+            strict=True,
         ):
             rows.put(row[0], row._replace(symbol=name))
 
@@ -126,4 +128,6 @@ async def test_the_screen_looks_as_it_did(name):
     if os.environ.get("PATANG_UPDATE"):
         FOLDER.mkdir(exist_ok=True)
         file.write_text(svg, encoding="utf-8")
-    assert svg == file.read_text(encoding="utf-8"), f"{file.name} differs; look at it, then PATANG_UPDATE=1 keeps it"
+    assert svg == file.read_text(encoding="utf-8"), (
+        f"{file.name} differs; look at it, then PATANG_UPDATE=1 keeps it"
+    )

@@ -41,7 +41,9 @@ def spied(monkeypatch):
     def spy(table):
         asked = []
         refresh = table.refresh
-        monkeypatch.setattr(table, "refresh", lambda *a, **kw: (asked.extend(a or ["all"]), refresh(*a, **kw))[1])
+        monkeypatch.setattr(
+            table, "refresh", lambda *a, **kw: (asked.extend(a or ["all"]), refresh(*a, **kw))[1]
+        )
         return asked
 
     return spy
@@ -129,7 +131,9 @@ async def test_forgotten_rows_do_not_pile_up():
         for n in range(40):
             for i in range(10):
                 token = 10_000 + n * 10 + i
-                app.face.board.watch.put(token, WatchRow(token, f"S{token}", 1.0, 0.0, 1.0, 1.0, 1, 0, False, ()))
+                app.face.board.watch.put(
+                    token, WatchRow(token, f"S{token}", 1.0, 0.0, 1.0, 1.0, 1, 0, False, ())
+                )
             app.face.board.watch.keep({row.token for row in app.face.board.watch.rows[-10:]})
             app.frame()
         assert len(table._lines) < 100

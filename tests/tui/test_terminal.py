@@ -1,4 +1,7 @@
-"""The driver at a terminal that is slow, stalls and sends rubbish: nobody waits for it, nothing it sends ends anything."""
+"""The driver at a terminal that is slow, stalls and sends rubbish.
+
+Nobody waits for it, nothing it sends ends anything.
+"""
 
 import contextlib
 import fcntl
@@ -22,12 +25,36 @@ ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60
 QUESTION = re.compile(rb"\x1b\[(\d+);(\d+)H\x1b\[6n")
 BROKEN = [
-    b"\xff", b"\xc3", b"\xe2\x82", b"\xf0\x9f\x98", b"\xed\xa0\x80", b"\xc0\xaf", b"\xfe\xff",
-    b"\x1b[", b"\x1b[\xff", b"\x1b]", b"\x1bP", b"\x1b[<0;99999;99999M", b"\x1b[<0;-5;-5m", b"\x1b[M\xff\xff\xff",
-    b"\x1b[<65;1;1M", b"\x1b[48;99999;99999;1;1t", b"\x1b[48;0;0;0;0t", b"\x1b[9999999999;9999999999R",
-    b"\x1b[1114112;1u", b"\x1b[55296;1u", b"\x1b[99999999999999999999;2u", b"\x1b[?2026;9$y", b"\x1b[?2048;9$y",
-    b"\x1b[" + b"1;" * 200 + b"m", b"\x1b" * 50, b"\x1b[O", b"\x1b[I", b"\x1b[27;5;9999999~", b"\x00" * 10,
-]  # fmt: skip
+    b"\xff",
+    b"\xc3",
+    b"\xe2\x82",
+    b"\xf0\x9f\x98",
+    b"\xed\xa0\x80",
+    b"\xc0\xaf",
+    b"\xfe\xff",
+    b"\x1b[",
+    b"\x1b[\xff",
+    b"\x1b]",
+    b"\x1bP",
+    b"\x1b[<0;99999;99999M",
+    b"\x1b[<0;-5;-5m",
+    b"\x1b[M\xff\xff\xff",
+    b"\x1b[<65;1;1M",
+    b"\x1b[48;99999;99999;1;1t",
+    b"\x1b[48;0;0;0;0t",
+    b"\x1b[9999999999;9999999999R",
+    b"\x1b[1114112;1u",
+    b"\x1b[55296;1u",
+    b"\x1b[99999999999999999999;2u",
+    b"\x1b[?2026;9$y",
+    b"\x1b[?2048;9$y",
+    b"\x1b[" + b"1;" * 200 + b"m",
+    b"\x1b" * 50,
+    b"\x1b[O",
+    b"\x1b[I",
+    b"\x1b[27;5;9999999~",
+    b"\x00" * 10,
+]
 """Halves of characters, sequences that are cut, absurd, or claim what is not so."""
 
 
@@ -122,7 +149,12 @@ class Terminal:
         os.set_inheritable(tells, True)
         self.pid, self.file = pty.fork()
         if self.pid == 0:
-            os.environ.update(TERM="xterm-256color", COLORTERM="truecolor", WITNESS=str(tells), PYTHONPATH=str(ROOT))
+            os.environ.update(
+                TERM="xterm-256color",
+                COLORTERM="truecolor",
+                WITNESS=str(tells),
+                PYTHONPATH=str(ROOT),
+            )
             os.execv(sys.executable, [sys.executable, "-P", str(ROOT / "tests/tui/witness.py")])
         os.close(tells)
         self.told = os.fdopen(told)
@@ -141,7 +173,10 @@ class Terminal:
                 return
 
     def read_until(self, text, bound):
-        """Read the terminal until it has shown a text; return how many bytes that took, at most `bound`."""
+        """Read the terminal until it has shown a text.
+
+        Return how many bytes that took, at most `bound`.
+        """
         seen = b""
         while text not in seen:
             assert len(seen) <= bound, f"{text!r} did not come within {bound} bytes"
@@ -162,7 +197,10 @@ class Terminal:
         return behind
 
     def show(self, behind, bound=1_000_000):
-        """Show what is behind until nothing is for a moment, or the kill; answer what is asked; return how many bytes that took."""
+        """Show what is behind until nothing is for a moment, or the kill; answer what is asked.
+
+        Return how many bytes that took.
+        """
         shown = bytearray()
         while b"KILL SWITCH" not in shown:
             assert len(shown) <= bound, f"it did not come within {bound} bytes"
@@ -199,7 +237,9 @@ def test_what_others_hold_back_for_a_slow_terminal_is_bounded_and_the_kill_is_ne
         terminal.show(behind)
         time.sleep(0.01)
     for _ in range(4):
-        terminal.until("frames")  # thirty frames that nobody sees: some 100,000 bytes, if they were sent
+        terminal.until(
+            "frames"
+        )  # thirty frames that nobody sees: some 100,000 bytes, if they were sent
     assert len(behind) < 24_000
     terminal.type(b"\x0b")
     terminal.until("killed")
@@ -215,11 +255,14 @@ def test_a_stalled_terminal_is_killed_from_shows_it_first_when_it_goes_on_and_no
     terminal.until("stalled")
     terminal.type(b"\x0b")
     terminal.until("killed")
-    # what the kernel holds for a terminal that is not read, the piece that was under way, and the kill's own piece
+    # what the kernel holds for a terminal that is not read, the piece that was under way, and the
+    # kill's own piece
     terminal.read_until(b"KILL SWITCH", 32_000)
     thread = terminal.read_away()
     for data in BROKEN + [bytes((byte,)) for byte in range(256) if byte not in {0x0B, 0x11}]:
-        terminal.type(data)  # all but the keys that halt and that quit: what comes after that one may confirm it
+        terminal.type(
+            data
+        )  # all but the keys that halt and that quit: what comes after that one may confirm it
     terminal.until("frames")
     terminal.until("frames")
     terminal.type(b"\x1b[201~\x0b")

@@ -26,12 +26,18 @@ def contrast(ink, ground):
 
 def variables(name):
     theme = next(theme for theme in THEMES if theme.name == name)
-    return theme.variables | {"surface": theme.surface, "panel": theme.panel, "background": theme.background}
+    return theme.variables | {
+        "surface": theme.surface,
+        "panel": theme.panel,
+        "background": theme.background,
+    }
 
 
 def test_the_formula_gives_what_the_recommendation_says():
     assert contrast("#ffffff", "#000000") == pytest.approx(21.0)
-    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)  # the usual example of just not enough
+    assert contrast("#777777", "#ffffff") == pytest.approx(
+        4.48, abs=0.01
+    )  # the usual example of just not enough
 
 
 @pytest.mark.parametrize("name", DIRECTIONS)
@@ -49,7 +55,10 @@ def test_every_tone_can_be_read_on_every_backdrop(name):
 def test_every_tone_can_be_read_on_titles_header_and_footer(name, ground):
     tones = ToneStyles(variables(name))
     for tone in tones.tones:
-        assert contrast(tones.ink(tone).color.name, variables(name)[ground]) >= READABLE, (tone, ground)
+        assert contrast(tones.ink(tone).color.name, variables(name)[ground]) >= READABLE, (
+            tone,
+            ground,
+        )
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -78,7 +87,14 @@ async def test_all_that_is_painted_can_be_read_in_every_theme():
     face.bound()
     face.event("alarm", "INFY naked")
     async with running(face) as (app, pilot):
-        places = [("6", ""), ("1", "x"), ("1", "question_mark"), ("1", "d"), ("1", "ctrl+p"), ("6", "tab g e")]
+        places = [
+            ("6", ""),
+            ("1", "x"),
+            ("1", "question_mark"),
+            ("1", "d"),
+            ("1", "ctrl+p"),
+            ("6", "tab g e"),
+        ]
         for screen, opening in [*places, ("1", ""), ("1", "c"), ("1", "c")]:
             await pilot.press(screen)
             await settle(app, pilot)
@@ -87,11 +103,20 @@ async def test_all_that_is_painted_can_be_read_in_every_theme():
                 await pilot.pause()
             face.step()
             await settle(app, pilot)
-            region = app.screen.query_one("#box").region if app.screen.is_modal else app.screen.region
+            region = (
+                app.screen.query_one("#box").region if app.screen.is_modal else app.screen.region
+            )
             assert app.screen.is_modal == (opening not in {"", "c"}), opening
             seen = list(painted(app, region))
             assert len(seen) > 5
             for text, ink, ground in seen:
-                assert contrast(ink, ground) >= READABLE, (app.theme, screen, opening, text, ink, ground)
+                assert contrast(ink, ground) >= READABLE, (
+                    app.theme,
+                    screen,
+                    opening,
+                    text,
+                    ink,
+                    ground,
+                )
             if app.screen.is_modal:
                 await pilot.press("escape")

@@ -1,4 +1,7 @@
-"""The app on a stepped fake desk under a terminal; what happens is told in lines on the file descriptor in WITNESS."""
+"""The app on a stepped fake desk under a terminal.
+
+What happens is told in lines on the file descriptor in WITNESS.
+"""
 
 import asyncio
 import os

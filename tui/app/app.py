@@ -49,9 +49,10 @@ _Row = TypeVar("_Row")
 class PatangApp(App[None]):
     """The workstation on one desk.
 
-    `clock` gives monotonic ns (for the second press of the kill key and the engine's heartbeat), `fps` is the frame
-    rate (0: `frame` is called by hand), `direction` names one of `theme.DIRECTIONS`, `keymap` remaps actions by id,
-    `tune_gc` freezes the heap once everything is mounted, `on_picture` is called when the first frame has been shown.
+    `clock` gives monotonic ns (for the second press of the kill key and the engine's heartbeat),
+    `fps` is the frame rate (0: `frame` is called by hand), `direction` names one of
+    `theme.DIRECTIONS`, `keymap` remaps actions by id, `tune_gc` freezes the heap once everything is
+    mounted, `on_picture` is called when the first frame has been shown.
     """
 
     TITLE = "patang"
@@ -103,7 +104,10 @@ class PatangApp(App[None]):
         return TerminalDriver if found is LinuxDriver else found
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
-        """Show what a screen has drawn; Textual's own way would queue every frame, however slow the line."""
+        """Show what a screen has drawn.
+
+        Textual's own way would queue every frame, however slow the line.
+        """
         driver, update = self._driver, cast("object", renderable)
         if not isinstance(driver, TerminalDriver) or not isinstance(update, CompositorUpdate):
             super()._display(screen, renderable)
@@ -166,7 +170,13 @@ class PatangApp(App[None]):
         else:
             kill = KillState(level, board.header.kill_reason, confirmed=True, flat=_is_flat(board))
         return ScreenFrame(
-            self._frame, board, lag, kill, self._frozen, self._commands.cell(self._clock()), self._notices.shown
+            self._frame,
+            board,
+            lag,
+            kill,
+            self._frozen,
+            self._commands.cell(self._clock()),
+            self._notices.shown,
         )
 
     def tones(self) -> ToneStyles:
@@ -207,7 +217,10 @@ class PatangApp(App[None]):
     # the kill switch
 
     def action_kill(self) -> None:
-        """Set the kill switch; the second press within three seconds flattens. Modals make way for the band."""
+        """Set the kill switch; the second press within three seconds flattens.
+
+        Modals make way for the band.
+        """
         now = self._clock()
         flatten = now - self._pressed_at <= FLATTEN_WITHIN
         self._pressed_at = now
@@ -259,7 +272,10 @@ class PatangApp(App[None]):
         timeout: float | None = None,
         markup: bool = False,
     ) -> None:
-        """Show a line above the footer: it covers nothing, and one that is told again is counted."""
+        """Show a line above the footer.
+
+        It covers nothing, and one that is told again is counted.
+        """
         del markup
         text = f"{title}: {message}" if title else message
         seconds = int(timeout or SHOWN_S[severity])
@@ -289,7 +305,9 @@ class PatangApp(App[None]):
         if self.screen.is_modal:
             return
         board = self.face.board
-        self.dialogs.explain(card_title(board), day_card(board, self.tones(), low=self.size.height < LOW))
+        self.dialogs.explain(
+            card_title(board), day_card(board, self.tones(), low=self.size.height < LOW)
+        )
         for row in board.failures.rows[:]:
             self.face.submit("acknowledge", 0, row.strategy)
 
@@ -319,7 +337,9 @@ class PatangApp(App[None]):
 
     def action_refuse_suspend(self) -> None:
         """Say why the desk is not suspended."""
-        self.warn("ctrl+z would stop the engine with the screen: detach (in tmux: ctrl+b d), the desk goes on")
+        self.warn(
+            "ctrl+z would stop the engine with the screen: detach (in tmux: ctrl+b d), the desk goes on"
+        )
 
     def action_freeze(self) -> None:
         """Hold the display still, or let it go on."""
@@ -331,7 +351,9 @@ class PatangApp(App[None]):
         if self._notices.clear():
             self.frame()
             return
-        if isinstance(self.screen, PanedScreen) and (self.screen.back() or isinstance(self.screen, DeskScreen)):
+        if isinstance(self.screen, PanedScreen) and (
+            self.screen.back() or isinstance(self.screen, DeskScreen)
+        ):
             return
         self.action_show("desk")
 
@@ -348,7 +370,9 @@ class PatangApp(App[None]):
     def action_chart(self, symbol: str = "") -> None:
         """Chart a symbol: the one that is named, the one under the cursor, or the one before."""
         table = self.focused
-        symbol = symbol or getattr(table.chosen if isinstance(table, LiveTable) else None, "symbol", "")
+        symbol = symbol or getattr(
+            table.chosen if isinstance(table, LiveTable) else None, "symbol", ""
+        )
         if symbol:
             self._chart_screen().choose(symbol)
         self.action_show("chart")
@@ -414,12 +438,16 @@ class PatangApp(App[None]):
     def palette_choices(self) -> list[PaletteChoice]:
         """Return what can be done where the focus is: every action, and a chart of every symbol."""
         acts = [
-            PaletteChoice(action.verb, key_caps(keys_of(action, self.keymap)), action.help, action.run)
+            PaletteChoice(
+                action.verb, key_caps(keys_of(action, self.keymap)), action.help, action.run
+            )
             for action in ACTIONS
             if action.scope in self._active_scopes and action.id not in {"palette", "down", "up"}
         ]
         names = [plain_text(row.symbol) for row in self.face.board.watch.rows[:]]
-        return acts + [PaletteChoice(name, "", f"Chart {name}.", f"app.chart({name!r})") for name in names]
+        return acts + [
+            PaletteChoice(name, "", f"Chart {name}.", f"app.chart({name!r})") for name in names
+        ]
 
     def _run_choice(self, run: str | None) -> None:
         if run is not None:
@@ -431,5 +459,7 @@ class PatangApp(App[None]):
 
 def _is_flat(board: Board) -> bool:
     """Tell whether the board knows of nothing that is held, and of no order of ours at work."""
-    working = any(order_state(row) not in ENDED and row.strategy != EXTERNAL for row in board.orders.rows[:])
+    working = any(
+        order_state(row) not in ENDED and row.strategy != EXTERNAL for row in board.orders.rows[:]
+    )
     return bool(board.header.now) and not board.positions.rows and not working

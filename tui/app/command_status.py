@@ -1,4 +1,7 @@
-"""What became of the operator's commands: pending until the engine answers, then shown for a while."""
+"""What became of the operator's commands.
+
+Pending until the engine answers, then shown for a while.
+"""
 
 from typing import Final
 
@@ -10,7 +13,10 @@ ANSWER_SHOWN: Final = 10 * SECOND
 
 
 class CommandStatus:
-    """The commands that wait for an answer, by number, and the last thing that was said; times in monotonic ns."""
+    """The commands that wait for an answer, by number, and the last thing that was said.
+
+    Times in monotonic ns.
+    """
 
     def __init__(self) -> None:
         self._pending: dict[int, str] = {}
@@ -25,7 +31,10 @@ class CommandStatus:
         """Take what was answered; return what was not done."""
         failed = []
         for number in [number for number in self._pending if number in answers]:
-            text, done = f"{self._pending.pop(number)}: {answers[number]}", answers[number].startswith("done")
+            text, done = (
+                f"{self._pending.pop(number)}: {answers[number]}",
+                answers[number].startswith("done"),
+            )
             self.show_outcome(text, now, done=done)
             failed += [] if done else [text]
         return failed

@@ -1,4 +1,7 @@
-"""The engine as the screen knows it: a board to read, a latch to set, a queue to submit to, a stop."""
+"""The engine as the screen knows it.
+
+A board to read, a latch to set, a queue to submit to, a stop.
+"""
 
 from typing import Protocol
 
@@ -24,14 +27,19 @@ class DeskPort(Protocol):
         ...
 
     def trace(self, key: str) -> list[str]:
-        """Return the life of an order by its key, from the tick behind it on, as lines; read from disk.
+        """Return the life of an order by its key, from the tick behind it on, as lines.
+
+        Read from disk.
 
         Raises `PatangError` where nothing is on record.
         """
         ...
 
     def resume(self, reason: str) -> None:
-        """Let the kill switch go, from any thread; raise `OperatorError` where the disk does not take that."""
+        """Let the kill switch go, from any thread.
+
+        Raise `OperatorError` where the disk does not take that.
+        """
         ...
 
     def stop(self) -> None:

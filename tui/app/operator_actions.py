@@ -1,4 +1,7 @@
-"""What the operator asks of the engine from the screen: exits, cancels, the kill switch let go; each asks first."""
+"""What the operator asks of the engine from the screen: exits, cancels, the kill switch let go.
+
+Each asks first.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -52,7 +55,11 @@ class OperatorActions:
         rungs = self._symbol_rungs(symbol)
         token = next((r.token for r in self._face.board.watch.rows[:] if r.symbol == symbol), 0)
         if not rungs or not token:
-            why = "is flat already" if not rungs else "is not under watch, so its instrument is not known here"
+            why = (
+                "is flat already"
+                if not rungs
+                else "is not under watch, so its instrument is not known here"
+            )
             self._bench.warn(f"{symbol} {why}")
             return
         yes = _exit_side(rungs)
@@ -87,9 +94,12 @@ class OperatorActions:
             )
 
         self._dialogs.ask_question(
-            f"Cancel this {row.purpose.lower()} order?", body, "Cancel the order",
-            lambda: self._bench.submit(f"cancel {row.side} {row.symbol}", "cancel", 0, key), keep="Keep it",
-        )  # fmt: skip
+            f"Cancel this {row.purpose.lower()} order?",
+            body,
+            "Cancel the order",
+            lambda: self._bench.submit(f"cancel {row.side} {row.symbol}", "cancel", 0, key),
+            keep="Keep it",
+        )
 
     async def trace_order(self) -> None:
         """Show the life of the order under the cursor, read from the journal beside the loop."""
@@ -112,10 +122,12 @@ class OperatorActions:
             return
         body = f"{plain_text(f'{header.kill}: {header.kill_reason}')}\nStrategies may enter again at once."
         self._dialogs.ask_entry(
-            "Let the desk go on?", body, [EntryField("reason", "what you found, for the record")],
+            "Let the desk go on?",
+            body,
+            [EntryField("reason", "what you found, for the record")],
             lambda texts: "" if texts[0] else "a reason is needed",
             lambda texts: self._release_kill(texts[0]),
-        )  # fmt: skip
+        )
 
     def _release_kill(self, reason: str) -> None:
         try:
@@ -128,13 +140,18 @@ class OperatorActions:
         if not self._face.board.positions.rows:
             leave()
             return
-        self._dialogs.ask_question("Quit with open positions?", self._quit_text, "Quit", leave, keep="Stay")
+        self._dialogs.ask_question(
+            "Quit with open positions?", self._quit_text, "Quit", leave, keep="Stay"
+        )
 
     def _quit_text(self) -> str:
         rows = self._face.board.positions.rows[:]
         bare = sum(is_naked(row) for row in rows)
         pnl = gain(sum(row.pnl for row in rows)).strip()
-        gone = self._face.board.header.mode in {"SANDBOX", "REPLAY"} and not self._face.board.header.place
+        gone = (
+            self._face.board.header.mode in {"SANDBOX", "REPLAY"}
+            and not self._face.board.header.place
+        )
         kept = (
             "All protected; exchange and GTTs end with the desk."
             if gone
@@ -153,7 +170,10 @@ def _exit_side(rungs: list[PositionRow]) -> str:
 
 
 def exit_text(rungs: list[PositionRow], symbol: str) -> str:
-    """Return what an exit would do, at the prices of now: in total, and for each strategy that holds some."""
+    """Return what an exit would do, at the prices of now.
+
+    In total, and for each strategy that holds some.
+    """
     if not rungs:
         return "It is flat already: nothing would leave."
     last, quantity = rungs[-1].ltp, sum(row.quantity for row in rungs)
@@ -164,6 +184,11 @@ def exit_text(rungs: list[PositionRow], symbol: str) -> str:
     ]
     for name in dict.fromkeys(row.strategy for row in rungs):
         own = [row for row in rungs if row.strategy == name]
-        held, pnl = count(sum(row.quantity for row in own)), gain(sum(row.pnl for row in own)).strip()
-        lines.append(f"  {plain_text(name)}: {len(own)} rung{'s' if len(own) > 1 else ''}, {held} · {pnl}")
+        held, pnl = (
+            count(sum(row.quantity for row in own)),
+            gain(sum(row.pnl for row in own)).strip(),
+        )
+        lines.append(
+            f"  {plain_text(name)}: {len(own)} rung{'s' if len(own) > 1 else ''}, {held} · {pnl}"
+        )
     return "\n".join([*lines, "Its GTTs are deleted with it."])

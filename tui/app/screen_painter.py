@@ -1,4 +1,7 @@
-"""What the terminal shows, cell by cell: a frame is sent as its difference from the one before, in as few bytes as it takes."""
+"""What the terminal shows, cell by cell.
+
+A frame is sent as its difference from the one before, in as few bytes as it takes.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
@@ -13,7 +16,10 @@ from textual.strip import Strip
 from engine.texts import plain_text
 
 PIECE: Final = 4_096
-"""Bytes after which a frame is broken off where nobody says how many: what it has not sent stays due."""
+"""Bytes after which a frame is broken off where nobody says how many.
+
+What it has not sent stays due.
+"""
 
 FIRST: Final = 8
 """Rows from the top that always go first: mode, kill switch, header."""
@@ -36,8 +42,9 @@ _BLANK: Final[Cell] = (" ", 0)
 class ScreenPainter:
     """Keeps what the terminal shows and what it ought to show.
 
-    `take_update` changes what it ought to show and costs no bytes; `next_piece` returns the bytes for some of what differs. A frame
-    that is never asked for is one that was dropped: the next `next_piece` goes straight to the latest.
+    `take_update` changes what it ought to show and costs no bytes; `next_piece` returns the bytes
+    for some of what differs. A frame that is never asked for is one that was dropped: the next
+    `next_piece` goes straight to the latest.
     """
 
     def __init__(self, colours: ColorSystem | None) -> None:
@@ -50,7 +57,10 @@ class ScreenPainter:
         self._next = FIRST
 
     def forget(self) -> None:
-        """Take nothing for granted of what the terminal shows: it was resized, cleared, or something went astray."""
+        """Take nothing for granted of what the terminal shows.
+
+        It was resized, cleared, or something went astray.
+        """
         self._shown = [[_UNKNOWN] * len(row) for row in self._wanted]
         self._due = set(range(len(self._wanted)))
 
@@ -79,7 +89,12 @@ class ScreenPainter:
             self._due.update(range(len(rows)))
 
     def _take_span(
-        self, chops: Iterable[tuple[int, Strip | None]], ends: Sequence[int], y: int, first: int, last: int
+        self,
+        chops: Iterable[tuple[int, Strip | None]],
+        ends: Sequence[int],
+        y: int,
+        first: int,
+        last: int,
     ) -> None:
         if y >= len(self._wanted):
             return
@@ -96,15 +111,24 @@ class ScreenPainter:
         for strip in strips:
             for text, style, control in strip:
                 if not control:
-                    number, shown = self._style_number(style), text if text.isprintable() else _visible_text(text)
-                    cells += [(c, number) for c in shown] if shown.isascii() else _wide_cells(shown, number)
+                    number, shown = (
+                        self._style_number(style),
+                        text if text.isprintable() else _visible_text(text),
+                    )
+                    cells += (
+                        [(c, number) for c in shown]
+                        if shown.isascii()
+                        else _wide_cells(shown, number)
+                    )
         return cells
 
     def _style_number(self, style: Style | None) -> int:
         number = self._numbers.get(style)
         if number is None:
             pen = self._style_pen(style) if style is not None else ("", "", "")
-            number = self._numbers[style] = self._pens.index(pen) if pen in self._pens else len(self._pens)
+            number = self._numbers[style] = (
+                self._pens.index(pen) if pen in self._pens else len(self._pens)
+            )
             if number == len(self._pens):
                 self._pens.append(pen)
         return number
@@ -117,7 +141,9 @@ class ScreenPainter:
             if colour is None or colour.is_default or self._colours is None:
                 codes.append("")
             else:
-                codes.append(";".join(colour.downgrade(self._colours).get_ansi_codes(foreground=ink)))
+                codes.append(
+                    ";".join(colour.downgrade(self._colours).get_ansi_codes(foreground=ink))
+                )
         return attributes, codes[0], codes[1]
 
     # what it takes
@@ -144,7 +170,10 @@ class ScreenPainter:
         return "".join(parts)
 
     def _due_order(self) -> list[int]:
-        """Return the rows that are due: the first ones first, the others from where the last piece was broken off."""
+        """Return the rows that are due.
+
+        The first ones first, the others from where the last piece was broken off.
+        """
         return sorted(self._due, key=lambda y: (y >= FIRST, y >= FIRST and y < self._next, y))
 
     def _row_sequences(self, y: int, pen: Pen) -> tuple[str, Pen]:
@@ -167,12 +196,20 @@ class ScreenPainter:
 
 
 def _visible_text(text: str) -> str:
-    """Return a text without what takes no cell or gives the terminal an order; what takes one becomes a blank."""
-    return "".join(plain_text(character) for character in text if get_character_cell_size(character))
+    """Return a text without what takes no cell or gives the terminal an order.
+
+    What takes one becomes a blank.
+    """
+    return "".join(
+        plain_text(character) for character in text if get_character_cell_size(character)
+    )
 
 
 def _wide_cells(text: str, number: int) -> Iterator[Cell]:
-    """Return a cell for every column: "" behind a wide character; what has no width of its own is left out."""
+    """Return a cell for every column: "" behind a wide character.
+
+    What has no width of its own is left out.
+    """
     for character in text:
         size = get_character_cell_size(character)
         if size:
@@ -182,7 +219,10 @@ def _wide_cells(text: str, number: int) -> Iterator[Cell]:
 
 
 def _changed_runs(wanted: Sequence[Cell], shown: Sequence[Cell]) -> Iterator[tuple[int, int]]:
-    """Return the stretches to write, from a column to the one behind it; those a few cells apart are one."""
+    """Return the stretches to write, from a column to the one behind it.
+
+    Those a few cells apart are one.
+    """
     first = end = -1
     for x, cell in enumerate(wanted):
         if cell == shown[x]:
@@ -190,7 +230,9 @@ def _changed_runs(wanted: Sequence[Cell], shown: Sequence[Cell]) -> Iterator[tup
         begin = x - 1 if cell[0] == "" and x else x  # half of a wide character is written whole
         if first < 0:
             first = begin
-        elif begin - end > _JUMP or any(number != wanted[end - 1][1] for _, number in wanted[end:begin]):
+        elif begin - end > _JUMP or any(
+            number != wanted[end - 1][1] for _, number in wanted[end:begin]
+        ):
             yield first, end
             first = begin
         end = x + 1

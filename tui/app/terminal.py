@@ -80,7 +80,8 @@ class TerminalOutput:
 class LineWriter(threading.Thread):
     """Writes to a terminal in a thread of its own, so that nobody else ever waits for it.
 
-    `is_idle` says that everything has been taken; `emptied` is called, in this thread, each time that comes to be so.
+    `is_idle` says that everything has been taken; `emptied` is called, in this thread, each time
+    that comes to be so.
     """
 
     def __init__(self, output: TerminalOutput, emptied: Callable[[], None]) -> None:
@@ -130,7 +131,10 @@ class LineWriter(threading.Thread):
 
 
 class KeyReader:
-    """Makes messages of the bytes a terminal sends; bytes that mean nothing are dropped, and no sequence stops it."""
+    """Makes messages of the bytes a terminal sends.
+
+    Bytes that mean nothing are dropped, and no sequence stops it.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -150,7 +154,9 @@ class KeyReader:
 
     def tick(self) -> list[Message]:
         """Return what has come to mean something because nothing followed."""
-        found = self._close_paste() if self._pasting and self._clock() - self._heard > PASTE_S else []
+        found = (
+            self._close_paste() if self._pasting and self._clock() - self._heard > PASTE_S else []
+        )
         return found + self._parse_safely(self._parser.tick)
 
     def _take_character(self, character: str) -> list[Message]:
@@ -158,7 +164,9 @@ class KeyReader:
         if self._tail in {_PASTE_BEGINS, _PASTE_ENDS}:
             self._pasting = self._tail == _PASTE_BEGINS
         if character == _KILL and not self._pasting:
-            self._parser = XTermParser()  # no sequence has it inside: one that was cut off must not take it in
+            self._parser = (
+                XTermParser()
+            )  # no sequence has it inside: one that was cut off must not take it in
         return self._parse_safely(lambda: self._parser.feed(character))
 
     def _close_paste(self) -> list[Message]:
@@ -220,7 +228,13 @@ class TerminalDriver(LinuxDriver):
 
     def send_due(self) -> None:
         """Send what is due, if the line is free and the terminal has shown what went before."""
-        if self._line is None or not self._line.is_idle or not self._painter.has_due_rows or not self._echo.is_free or self._leaving:
+        if (
+            self._line is None
+            or not self._line.is_idle
+            or not self._painter.has_due_rows
+            or not self._echo.is_free
+            or self._leaving
+        ):
             return
         text = self._painter.next_piece(self._echo.limit)
         if not text:
@@ -284,8 +298,8 @@ class TerminalDriver(LinuxDriver):
     def _sigcont_application(self, *_: object) -> None:
         """Take the terminal again after a stop.
 
-        The kernel sends this signal with the hang-up too, where there is nothing to take; a stop that was not told of
-        (SIGSTOP) leaves the old threads at work, and they end first.
+        The kernel sends this signal with the hang-up too, where there is nothing to take; a stop
+        that was not told of (SIGSTOP) leaves the old threads at work, and they end first.
         """
         if self._auto_restart:
             self._app.call_later(self._retake_terminal)

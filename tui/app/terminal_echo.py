@@ -1,4 +1,7 @@
-"""How far a terminal is behind, by its own answers: what lies between it and us may hold back more than it shows in a minute."""
+"""How far a terminal is behind, by its own answers.
+
+What lies between it and us may hold back more than it shows in a minute.
+"""
 
 import threading
 import time
@@ -18,7 +21,10 @@ FIRST_TRIES: Final = 3
 """After so many that never came the terminal is one that does not answer, until it does."""
 PATIENCE_S: Final = 3.0
 LONGEST_S: Final = 60.0
-"""How long an answer of a terminal that does answer is waited for: longer with each that does not come."""
+"""How long an answer of a terminal that does answer is waited for.
+
+Longer with each that does not come.
+"""
 
 _LEFT, _RIGHT = 10, 74
 """Columns that tell one question from another: further left an answer could be a key (shift+F3)."""
@@ -27,8 +33,9 @@ _LEFT, _RIGHT = 10, 74
 class TerminalEcho:
     """Asks the terminal behind each piece where its cursor is (CPR), and holds the next one back until it has answered.
 
-    So no more than one piece is ever on its way, whatever buffers there are (a bare sshd takes megabytes), and what
-    matters most is never further away than that. A terminal that never answers is not waited for.
+    So no more than one piece is ever on its way, whatever buffers there are (a bare sshd takes
+    megabytes), and what matters most is never further away than that. A terminal that never answers
+    is not waited for.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -46,7 +53,10 @@ class TerminalEcho:
 
     @property
     def is_free(self) -> bool:
-        """Whether the next piece may go: the last one has been answered, or nobody waits for its answer any more."""
+        """Whether the next piece may go.
+
+        The last one has been answered, or nobody waits for its answer any more.
+        """
         return not self._asked or self._never_answers or self._clock() - self._at >= self._patience
 
     @property
@@ -71,7 +81,10 @@ class TerminalEcho:
         return f"\x1b[1;{self._asked}H\x1b[6n"
 
     def take_answer(self, column: int) -> bool:
-        """Take an answer, a column counted from 1; return whether it is the one that is waited for."""
+        """Take an answer, a column counted from 1.
+
+        Return whether it is the one that is waited for.
+        """
         if not self._answers and column in self._tried:
             self._answers, self._patience = True, PATIENCE_S
         if column != self._asked:
@@ -83,6 +96,9 @@ class TerminalEcho:
         return True
 
     def await_due_answer(self, seconds: float) -> None:
-        """Wait so long for an answer that is due: whoever has the terminal next would take it for typing."""
+        """Wait so long for an answer that is due.
+
+        Whoever has the terminal next would take it for typing.
+        """
         if self._asked and not self._never_answers:
             self._answered.wait(seconds if self._answers else min(seconds, FIRST_S))

@@ -1,4 +1,7 @@
-"""Run the benchmarks of the checkout this package stands in; a wheel carries none, for they compile and need peers."""
+"""Run the benchmarks of the checkout this package stands in.
+
+A wheel carries none, for they compile and need peers.
+"""
 
 import subprocess
 import sys
@@ -11,9 +14,14 @@ SCRIPT = Path(__file__).resolve().parents[2] / "tests" / "bench" / "run.py"
 
 
 def run_benchmarks(names: Iterable[str], *, quick: bool, write: bool, as_json: bool) -> int:
-    """Run benchmarks (none named: all) in a process of their own and return its exit code; raise `DataError`."""
+    """Run benchmarks (none named: all) in a process of their own and return its exit code.
+
+    Raise `DataError`.
+    """
     if not SCRIPT.exists():
-        raise DataError("the benchmarks come with the source, not with the installed package: run this in a checkout")
+        raise DataError(
+            "the benchmarks come with the source, not with the installed package: run this in a checkout"
+        )
     wanted = {"--quick": quick, "--write": write, "--json": as_json}
     flags = [flag for flag, given in wanted.items() if given]
     return subprocess.run([sys.executable, SCRIPT, *names, *flags], check=False).returncode  # noqa: S603  our own script

@@ -1,6 +1,7 @@
 """The command line: stdout is data, stderr is narration, exit codes are an API.
 
-Exit codes: 0 done · 1 failed · 2 usage, configuration or data · 3 no connection · 4 killed · 130 interrupted.
+Exit codes: 0 done · 1 failed · 2 usage, configuration or data · 3 no connection · 4 killed · 130
+interrupted.
 """
 
 import json
@@ -10,7 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-from cyclopts import App, CoercionError, CycloptsError, Parameter, UnknownOptionError, UnusedCliTokensError
+from cyclopts import (
+    App,
+    CoercionError,
+    CycloptsError,
+    Parameter,
+    UnknownOptionError,
+    UnusedCliTokensError,
+)
 
 from engine.config.desk_modes import Mode
 from engine.errors import ConfigError, PatangError, in_words
@@ -24,18 +32,30 @@ LONGEST = 1_000
 """Characters of a complaint about a command line."""
 DONE, FAILED, USAGE, UNREACHABLE, KILLED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
-Benchmark = Literal["book", "frames", "bars", "charges", "backtest", "sweep", "sandbox", "feed", "memory", "history"]
-ConfigFile = Annotated[Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")]
-AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")]
+Benchmark = Literal[
+    "book", "frames", "bars", "charges", "backtest", "sweep", "sandbox", "feed", "memory", "history"
+]
+ConfigFile = Annotated[
+    Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")
+]
+AsJson = Annotated[
+    bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")
+]
 NoUi = Annotated[bool, Parameter(name="--no-ui", negative="", help="Run without the screen.")]
 Speed = Annotated[
     str,
-    Parameter(name="--speed", help="Times real time, or max: as fast as possible, in lockstep, each time the same."),
+    Parameter(
+        name="--speed",
+        help="Times real time, or max: as fast as possible, in lockstep, each time the same.",
+    ),
 ]
 
 
 class HelpConsole:
-    """The console of help texts, made when there is one to show: without styles, as every other output."""
+    """The console of help texts, made when there is one to show.
+
+    Without styles, as every other output.
+    """
 
     def __getattr__(self, name: str) -> Any:
         from rich.console import Console
@@ -74,11 +94,16 @@ def speed_of(text: str) -> float:
 @app.command
 def run(
     *,
-    mode: Annotated[Mode | None, Parameter(help="Instead of desk.mode of the configuration.")] = None,
+    mode: Annotated[
+        Mode | None, Parameter(help="Instead of desk.mode of the configuration.")
+    ] = None,
     live: Annotated[
-        bool, Parameter(negative="", help="Send real orders: mode live, or shadow where that is set.")
+        bool,
+        Parameter(negative="", help="Send real orders: mode live, or shadow where that is set."),
     ] = False,
-    confirm: Annotated[str, Parameter(help="The account that may be traded; without it, it is asked for.")] = "",
+    confirm: Annotated[
+        str, Parameter(help="The account that may be traded; without it, it is asked for.")
+    ] = "",
     no_ui: NoUi = False,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -99,12 +124,18 @@ def demo(
     seed: Annotated[int, Parameter(help="Number from which the whole market follows.")] = 7,
     speed: Speed = "",
     days: Annotated[
-        int, Parameter(help="How many trading days one account lives through; several without a screen.")
+        int,
+        Parameter(
+            help="How many trading days one account lives through; several without a screen."
+        ),
     ] = 1,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Open the workstation on a simulated market; without a terminal, run its whole day headless."""
+    """Open the workstation on a simulated market.
+
+    Without a terminal, run its whole day headless.
+    """
     from tui.run.launch import configuration, has_screen, launch, launch_days, simulated_days
     from tui.run.session import RunPlan
 
@@ -113,9 +144,17 @@ def demo(
     if days > 1:
         settings = configuration(config)
         return launch_days(
-            settings, RunPlan(seed=seed, speed=pace, fleeting=True), simulated_days(settings, days), as_json=as_json
+            settings,
+            RunPlan(seed=seed, speed=pace, fleeting=True),
+            simulated_days(settings, days),
+            as_json=as_json,
         )
-    return launch(configuration(config), RunPlan(seed=seed, speed=pace, fleeting=True), no_ui=headless, as_json=as_json)
+    return launch(
+        configuration(config),
+        RunPlan(seed=seed, speed=pace, fleeting=True),
+        no_ui=headless,
+        as_json=as_json,
+    )
 
 
 @app.command
@@ -136,7 +175,11 @@ def replay(
         ),
     ] = "",
     until: Annotated[
-        str, Parameter(name=["--to", "--until"], help="The last of them; of a recording: the time it is played to.")
+        str,
+        Parameter(
+            name=["--to", "--until"],
+            help="The last of them; of a recording: the time it is played to.",
+        ),
     ] = "",
     symbols: Annotated[str, Parameter(help="Only these, with commas between.")] = "",
     speed: Speed = "1",
@@ -154,7 +197,9 @@ def replay(
     recording = recording_of(values, path)
     if recording is not None:
         if date or names:
-            raise ConfigError("a recording has its own day and symbols: leave --date and --symbols out")
+            raise ConfigError(
+                "a recording has its own day and symbols: leave --date and --symbols out"
+            )
         begins, ends = recorded_range(recording.day, since, until)
         plan = RunPlan(
             "replay",
@@ -182,26 +227,41 @@ def sandbox(
     seed: Annotated[int, Parameter(help="Number from which the whole market follows.")] = 7,
     port: Annotated[int, Parameter(help="Port on the loopback interface; 0: any free one.")] = 0,
     speed: Speed = "1",
-    date: Annotated[str, Parameter(help="The day it plays, YYYY-MM-DD; empty: the latest trading day.")] = "",
+    date: Annotated[
+        str, Parameter(help="The day it plays, YYYY-MM-DD; empty: the latest trading day.")
+    ] = "",
     start: Annotated[str, Parameter(help="When it begins, IST; empty: when the day opens.")] = "",
-    tape: Annotated[Path | None, Parameter(help="Folder of recorded 1-minute bars to play instead.")] = None,
-    exchanges: Annotated[str, Parameter(help="NSE, NFO, BSE, BFO, MCX, with commas between.")] = "NSE,NFO,BSE,BFO",
+    tape: Annotated[
+        Path | None, Parameter(help="Folder of recorded 1-minute bars to play instead.")
+    ] = None,
+    exchanges: Annotated[
+        str, Parameter(help="NSE, NFO, BSE, BFO, MCX, with commas between.")
+    ] = "NSE,NFO,BSE,BFO",
     size: Annotated[int, Parameter(help="Instruments in all, up to 9000; 0: the named ones.")] = 0,
     instruments: Annotated[
-        Path | None, Parameter(help="Kite instrument dump (CSV, may be gzipped): lists everything in it.")
+        Path | None,
+        Parameter(help="Kite instrument dump (CSV, may be gzipped): lists everything in it."),
     ] = None,
     fault: Annotated[
-        tuple[str, ...], Parameter(help="What goes wrong, as docs/sandbox.md has it; may be repeated.")
+        tuple[str, ...],
+        Parameter(help="What goes wrong, as docs/sandbox.md has it; may be repeated."),
     ] = (),
     faults: Annotated[Path | None, Parameter(help="TOML file of timed faults.")] = None,
     choice: Annotated[
-        tuple[str, ...], Parameter(help="name=value of an open question, as docs/sandbox.md has it; may be repeated.")
+        tuple[str, ...],
+        Parameter(
+            help="name=value of an open question, as docs/sandbox.md has it; may be repeated."
+        ),
     ] = (),
     state: Annotated[
-        Path | None, Parameter(help="SQLite file that keeps the account over restarts, and into later days.")
+        Path | None,
+        Parameter(help="SQLite file that keeps the account over restarts, and into later days."),
     ] = None,
     actions: Annotated[
-        Path | None, Parameter(help="NSE's list of corporate actions: what of it falls between two days is done.")
+        Path | None,
+        Parameter(
+            help="NSE's list of corporate actions: what of it falls between two days is done."
+        ),
     ] = None,
     postback: Annotated[str, Parameter(help="Where order updates are posted as well.")] = "",
     symbols: Annotated[
@@ -209,25 +269,40 @@ def sandbox(
     ] = "",
     cash: Annotated[int, Parameter(help="Opening balance in rupees.")] = 1_000_000,
     holding: Annotated[
-        tuple[str, ...], Parameter(help="Shares of earlier days, SYMBOL:SHARES:PRICE; may be repeated.")
+        tuple[str, ...],
+        Parameter(help="Shares of earlier days, SYMBOL:SHARES:PRICE; may be repeated."),
     ] = (),
     unsettled: Annotated[
-        tuple[str, ...], Parameter(help="Shares bought the day before, SYMBOL:SHARES:PRICE; may be repeated.")
+        tuple[str, ...],
+        Parameter(help="Shares bought the day before, SYMBOL:SHARES:PRICE; may be repeated."),
     ] = (),
     position: Annotated[
         tuple[str, ...],
-        Parameter(help="A position carried overnight, EXCHANGE:SYMBOL:PRODUCT:QUANTITY:PRICE; may be repeated."),
+        Parameter(
+            help="A position carried overnight, EXCHANGE:SYMBOL:PRODUCT:QUANTITY:PRICE; may be repeated."
+        ),
     ] = (),
     limits: Annotated[
         Literal["off", "kite", "strict"] | None,
-        Parameter(help="Request rates: none, Kite's with a small burst, Kite's by count. [default: kite; off at max]"),
+        Parameter(
+            help="Request rates: none, Kite's with a small burst, Kite's by count. [default: kite; off at max]"
+        ),
     ] = None,
-    consent: Annotated[bool, Parameter(help="Shares can be sold without an authorisation at the depository.")] = True,
-    square_off: Annotated[bool, Parameter(help="Intraday positions are closed at the broker's time.")] = True,
-    post_close: Annotated[bool, Parameter(negative="", help="Keep the day open for the post-close session.")] = False,
-    redirect: Annotated[str, Parameter(help="Where the login page sends the browser; empty: a page of its own.")] = "",
+    consent: Annotated[
+        bool, Parameter(help="Shares can be sold without an authorisation at the depository.")
+    ] = True,
+    square_off: Annotated[
+        bool, Parameter(help="Intraday positions are closed at the broker's time.")
+    ] = True,
+    post_close: Annotated[
+        bool, Parameter(negative="", help="Keep the day open for the post-close session.")
+    ] = False,
+    redirect: Annotated[
+        str, Parameter(help="Where the login page sends the browser; empty: a page of its own.")
+    ] = "",
     user: Annotated[
-        str, Parameter(help="The account's user id, SB and what follows; empty: derived from the rest.")
+        str,
+        Parameter(help="The account's user id, SB and what follows; empty: derived from the rest."),
     ] = "",
     host: Annotated[
         str, Parameter(help="Address to listen on; others than this machine's need --public.")
@@ -240,14 +315,34 @@ def sandbox(
     from tui.run.launch import exchange_day, serve_sandbox
 
     fields = {
-        "seed": seed, "port": port, "speed": speed_of(speed) or None, "date": exchange_day(date), "start": start,
-        "tape": tape, "instruments": instruments, "exchanges": tuple(filter(None, exchanges.split(","))), "size": size, "wide": True, "faults_file": faults,
-        "state": state, "actions": actions, "postback": postback, "limits": limits or ("off" if speed == "max" else "kite"),
-        "symbols": tuple(filter(None, symbols.upper().split(","))), "cash": cash * 100,
-        "holdings": carried_shares(holding, "--holding"), "unsettled": carried_shares(unsettled, "--unsettled"),
-        "positions": carried_positions(position), "consent": consent, "square_off": square_off,
-        "post_close": post_close, "redirect": redirect, "user_id": user, "host": host, "public": public,
-    }  # fmt: skip
+        "seed": seed,
+        "port": port,
+        "speed": speed_of(speed) or None,
+        "date": exchange_day(date),
+        "start": start,
+        "tape": tape,
+        "instruments": instruments,
+        "exchanges": tuple(filter(None, exchanges.split(","))),
+        "size": size,
+        "wide": True,
+        "faults_file": faults,
+        "state": state,
+        "actions": actions,
+        "postback": postback,
+        "limits": limits or ("off" if speed == "max" else "kite"),
+        "symbols": tuple(filter(None, symbols.upper().split(","))),
+        "cash": cash * 100,
+        "holdings": carried_shares(holding, "--holding"),
+        "unsettled": carried_shares(unsettled, "--unsettled"),
+        "positions": carried_positions(position),
+        "consent": consent,
+        "square_off": square_off,
+        "post_close": post_close,
+        "redirect": redirect,
+        "user_id": user,
+        "host": host,
+        "public": public,
+    }
     return serve_sandbox(fields, fault, choice, as_json=as_json)
 
 
@@ -262,14 +357,22 @@ def status(*, config: ConfigFile = None, as_json: AsJson = False) -> int:
 @app.command
 def kill(
     *,
-    flatten: Annotated[bool, Parameter(negative="", help="Also square off every position.")] = False,
+    flatten: Annotated[
+        bool, Parameter(negative="", help="Also square off every position.")
+    ] = False,
     reason: Annotated[
-        str, Parameter(help="Why; what is longer than 500 characters is cut.", converter=convert_any_length)
+        str,
+        Parameter(
+            help="Why; what is longer than 500 characters is cut.", converter=convert_any_length
+        ),
     ] = "patang kill",
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Stop new entries at once, on every desk of this user; works while a desk hangs, and before one starts."""
+    """Stop new entries at once, on every desk of this user.
+
+    Works while a desk hangs, and before one starts.
+    """
     from tui.commands.desk.kill_commands import kill_desks as latch
 
     return latch(config, reason, flatten=flatten, as_json=as_json)
@@ -282,7 +385,10 @@ def stop(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """End every running desk of this user in order: nothing is sold, protection stays at the broker."""
+    """End every running desk of this user in order.
+
+    Nothing is sold, protection stays at the broker.
+    """
     from tui.commands.desk.desk_commands import stop_desks as end
 
     return end(config, mode or "", as_json=as_json)
@@ -304,9 +410,14 @@ def resume(
 
 @app.command
 def drill(
-    *, runs: Annotated[int, Parameter(help="How often every exercise is done.")] = 1, as_json: AsJson = False
+    *,
+    runs: Annotated[int, Parameter(help="How often every exercise is done.")] = 1,
+    as_json: AsJson = False,
 ) -> int:
-    """Rehearse the kill switch on exchanges of its own: every way to stop, a slow and a busy broker; nothing real."""
+    """Rehearse the kill switch on exchanges of its own.
+
+    Every way to stop, a slow and a busy broker; nothing real.
+    """
     from tui.commands.desk.kill_drill import run_drill as rehearse
 
     if not 1 <= runs <= MOST_RUNS:
@@ -316,14 +427,21 @@ def drill(
 
 @app.command
 def reconcile(
-    key: Annotated[str, Parameter(help="The difference, as the list names it; all: every one (ignore only).")] = "",
-    choice: Annotated[Literal["adopt", "assign", "ignore", "flatten", ""], Parameter(help="What to do about it.")] = "",
+    key: Annotated[
+        str, Parameter(help="The difference, as the list names it; all: every one (ignore only).")
+    ] = "",
+    choice: Annotated[
+        Literal["adopt", "assign", "ignore", "flatten", ""], Parameter(help="What to do about it.")
+    ] = "",
     strategy: Annotated[str, Parameter(help="assign: the strategy that gets the shares.")] = "",
     *,
     stop: Annotated[
-        float, Parameter(help="adopt, assign: percent below the last price, as 2; 0: as configured.")
+        float,
+        Parameter(help="adopt, assign: percent below the last price, as 2; 0: as configured."),
     ] = 0.0,
-    ratio: Annotated[str, Parameter(help="adopt, of a division: shares after and before, like 5:1.")] = "",
+    ratio: Annotated[
+        str, Parameter(help="adopt, of a division: shares after and before, like 5:1.")
+    ] = "",
     mode: Annotated[Mode | None, Parameter(help="Which desk, where several run.")] = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -336,7 +454,16 @@ def reconcile(
     if not choice:
         raise ConfigError(f"{key}: say what to do: adopt, assign STRATEGY, ignore or flatten")
     detail = " ".join(
-        filter(None, (key, choice, strategy, f"stop={stop:g}" if stop else "", f"ratio={ratio}" if ratio else ""))
+        filter(
+            None,
+            (
+                key,
+                choice,
+                strategy,
+                f"stop={stop:g}" if stop else "",
+                f"ratio={ratio}" if ratio else "",
+            ),
+        )
     )
     return decide_difference(config, mode or "", detail, as_json=as_json)
 
@@ -344,7 +471,9 @@ def reconcile(
 @app.command
 def shadow(
     *,
-    day: Annotated[str, Parameter(name="--date", help="Only this day, YYYY-MM-DD; empty: the last one.")] = "",
+    day: Annotated[
+        str, Parameter(name="--date", help="Only this day, YYYY-MM-DD; empty: the last one.")
+    ] = "",
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
@@ -358,15 +487,18 @@ def shadow(
 def login(
     *,
     port: Annotated[
-        int | None, Parameter(help="Port the browser comes back to, instead of broker.redirect_port.")
+        int | None,
+        Parameter(help="Port the browser comes back to, instead of broker.redirect_port."),
     ] = None,
     wait: Annotated[float, Parameter(help="Seconds to wait for the browser.")] = 300.0,
-    keep_secret: Annotated[bool, Parameter(negative="", help="Also keep the API secret for the next login.")] = False,
+    keep_secret: Annotated[
+        bool, Parameter(negative="", help="Also keep the API secret for the next login.")
+    ] = False,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
     """Log in to Kite in the browser and keep the day's token in the keyring, or in an encrypted file."""
-    from tui.commands.desk.login_commands import log_in as log_in
+    from tui.commands.desk.login_commands import log_in
 
     return log_in(config, port, wait, keep_secret=keep_secret, as_json=as_json)
 
@@ -374,12 +506,14 @@ def login(
 @app.command
 def logout(
     *,
-    keep_secret: Annotated[bool, Parameter(negative="", help="Keep the API secret for the next login.")] = False,
+    keep_secret: Annotated[
+        bool, Parameter(negative="", help="Keep the API secret for the next login.")
+    ] = False,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
     """End today's session with Kite and forget its token."""
-    from tui.commands.desk.login_commands import log_out as log_out
+    from tui.commands.desk.login_commands import log_out
 
     return log_out(config, keep_secret=keep_secret, as_json=as_json)
 
@@ -387,11 +521,16 @@ def logout(
 @app.command
 def doctor(
     *,
-    static_ip: Annotated[str, Parameter(help="Address registered with Kite, instead of broker.static_ip.")] = "",
+    static_ip: Annotated[
+        str, Parameter(help="Address registered with Kite, instead of broker.static_ip.")
+    ] = "",
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Look at token, clock, address, disk, database, instruments and feed; exit with 1 if one of them fails."""
+    """Look at token, clock, address, disk, database, instruments and feed.
+
+    Exit with 1 if one of them fails.
+    """
     from tui.commands.desk.desk_doctor import run_doctor as examine
 
     return examine(config, static_ip, as_json=as_json)
@@ -401,13 +540,20 @@ def doctor(
 def export(
     what: Literal["trades", "orders", "fills", "positions", "bars"],
     *,
-    format: Annotated[Literal["csv", "json", "parquet"], Parameter(help="How to write it.")] = "csv",
+    format: Annotated[
+        Literal["csv", "json", "parquet"], Parameter(help="How to write it.")
+    ] = "csv",
     out: Annotated[Path | None, Parameter(help="File to write; without one, stdout.")] = None,
-    mode: Annotated[Mode | None, Parameter(help="Whose run, instead of desk.mode: the last one of this mode.")] = None,
+    mode: Annotated[
+        Mode | None, Parameter(help="Whose run, instead of desk.mode: the last one of this mode.")
+    ] = None,
     database: Annotated[Path | None, Parameter(help="Database to read instead.")] = None,
     symbol: Annotated[str, Parameter(help="Bars: only this symbol.")] = "",
     actions: Annotated[
-        Path | None, Parameter(help="Bars: adjusted by these corporate actions (Parquet) to the last bar's day.")
+        Path | None,
+        Parameter(
+            help="Bars: adjusted by these corporate actions (Parquet) to the last bar's day."
+        ),
     ] = None,
     config: ConfigFile = None,
 ) -> int:
@@ -417,34 +563,96 @@ def export(
     return write(what, format, out, mode or "", database, symbol.upper(), actions, config)
 
 
-app.command("tui.commands.desk.trace_commands:trace", name="trace", help="Follow one id from tick to fill, or tell why not.")
-app.command("tui.commands.desk.limit_commands:limits_app", name="limits", help="Show a running desk's limits, or change one.")
-app.command("tui.commands.market.calendar_commands:calendar", name="calendar", help="Tell when the market trades on a day.")
-app.command("tui.commands.market.charge_commands:charges", name="charges", help="Work out what trades cost.")
-app.command("tui.commands.market.tax_commands:tax", name="tax", help="State gains, turnover and the account of a financial year.")
-app.command("tui.commands.desk.order_commands:order", name="order", help="Enter a position by hand, shown before it is sent.")
-app.command("tui.commands.desk.order_commands:modify", name="modify", help="Change a working order of the running desk.")
-app.command("tui.commands.desk.order_commands:cancel", name="cancel", help="Cancel a working order of the running desk.")
+app.command(
+    "tui.commands.desk.trace_commands:trace",
+    name="trace",
+    help="Follow one id from tick to fill, or tell why not.",
+)
+app.command(
+    "tui.commands.desk.limit_commands:limits_app",
+    name="limits",
+    help="Show a running desk's limits, or change one.",
+)
+app.command(
+    "tui.commands.market.calendar_commands:calendar",
+    name="calendar",
+    help="Tell when the market trades on a day.",
+)
+app.command(
+    "tui.commands.market.charge_commands:charges", name="charges", help="Work out what trades cost."
+)
+app.command(
+    "tui.commands.market.tax_commands:tax",
+    name="tax",
+    help="State gains, turnover and the account of a financial year.",
+)
+app.command(
+    "tui.commands.desk.order_commands:order",
+    name="order",
+    help="Enter a position by hand, shown before it is sent.",
+)
+app.command(
+    "tui.commands.desk.order_commands:modify",
+    name="modify",
+    help="Change a working order of the running desk.",
+)
+app.command(
+    "tui.commands.desk.order_commands:cancel",
+    name="cancel",
+    help="Cancel a working order of the running desk.",
+)
 app.command(
     "tui.commands.bars.bars_commands:bars",
     name="bars",
     help="Bring bars in, and see what there is, what is missing and what is wrong.",
 )
-app.command("tui.commands.backtest.backtest_commands:backtest", name="backtest", help="Run strategies on the history.")
-app.command("tui.commands.backtest.check_commands:check", name="check", help="Look for the future in what strategies decide.")
-app.command("tui.commands.backtest.backtest_commands:results_app", name="results", help="Look at the results of backtests.")
-app.command("tui.commands.backtest.parity_commands:parity", name="parity", help="Compare a desk's day with a backtest of it.")
+app.command(
+    "tui.commands.backtest.backtest_commands:backtest",
+    name="backtest",
+    help="Run strategies on the history.",
+)
+app.command(
+    "tui.commands.backtest.check_commands:check",
+    name="check",
+    help="Look for the future in what strategies decide.",
+)
+app.command(
+    "tui.commands.backtest.backtest_commands:results_app",
+    name="results",
+    help="Look at the results of backtests.",
+)
+app.command(
+    "tui.commands.backtest.parity_commands:parity",
+    name="parity",
+    help="Compare a desk's day with a backtest of it.",
+)
 app.command("tui.commands.new_commands:new_app", name="new", help="Begin something of your own.")
-app.command("tui.commands.bars.ticks_commands:ticks", name="ticks", help="Recordings of the feed: see, check, replay, export them.")
-app.command("tui.commands.desk.letters_commands:letters", name="letters", help="What the feed sent that cannot be true.")
-app.command("tui.commands.market.instrument_commands:instruments", name="instruments", help="Keep and look into instrument dumps.")
+app.command(
+    "tui.commands.bars.ticks_commands:ticks",
+    name="ticks",
+    help="Recordings of the feed: see, check, replay, export them.",
+)
+app.command(
+    "tui.commands.desk.letters_commands:letters",
+    name="letters",
+    help="What the feed sent that cannot be true.",
+)
+app.command(
+    "tui.commands.market.instrument_commands:instruments",
+    name="instruments",
+    help="Keep and look into instrument dumps.",
+)
 
 
 @app.command
 def bench(
     *names: Benchmark,
-    quick: Annotated[bool, Parameter(negative="", help="Small sizes, under a minute in all.")] = False,
-    write: Annotated[bool, Parameter(negative="", help="Write docs/benchmarks.md; runs everything.")] = False,
+    quick: Annotated[
+        bool, Parameter(negative="", help="Small sizes, under a minute in all.")
+    ] = False,
+    write: Annotated[
+        bool, Parameter(negative="", help="Write docs/benchmarks.md; runs everything.")
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
     """Measure the core against its peers, in a checkout; without a name, everything."""
@@ -493,11 +701,18 @@ def version_text(*, as_json: bool) -> str:
 
     facts = {"patang": of("patang"), "python": sys.version.split()[0], "native": compiled.NATIVE}
     core = "native" if compiled.NATIVE else "interpreted"
-    return json.dumps(facts) if as_json else f"patang {facts['patang']} (Python {facts['python']}, {core} core)"
+    return (
+        json.dumps(facts)
+        if as_json
+        else f"patang {facts['patang']} (Python {facts['python']}, {core} core)"
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command and exit with its code; nothing it writes is for anybody else on the machine."""
+    """Run one command and exit with its code.
+
+    Nothing it writes is for anybody else on the machine.
+    """
     os.umask(0o077)
     take_streams()
     sys.exit(run_command(arguments))
@@ -512,12 +727,18 @@ def _misread_text(error: CycloptsError) -> str:
         given = error.token.keyword or error.token.value
         there = [name for argument in error.argument_collection for name in argument.names]
         text, known = text.partition(" Did you mean")[0], [*there, "--version", "--help"]
-    elif isinstance(error, UnusedCliTokensError) and error.unused_tokens and not error.command_chain:
+    elif (
+        isinstance(error, UnusedCliTokensError) and error.unused_tokens and not error.command_chain
+    ):
         given, known = error.unused_tokens[0], [name for name in app if not name.startswith("-")]
         text = f"There is no command {given}."
     elif isinstance(error, UnusedCliTokensError) and error.unused_tokens:
         return f"{' '.join(error.command_chain or ())} takes no further argument: {error.unused_tokens[0]}."
-    elif isinstance(error, CoercionError) and error.argument is not None and error.argument.parameter.help:
+    elif (
+        isinstance(error, CoercionError)
+        and error.argument is not None
+        and error.argument.parameter.help
+    ):
         return f"{text} {error.argument.name}: {error.argument.parameter.help}"
     else:
         return text
@@ -545,7 +766,11 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
         what = f"{error.filename}: " if error.filename else "the output: "
         return _print_complaint(f"{what}{in_words(error)}", FAILED)
     except Exception as error:  # noqa: BLE001  raised again where it is not to be mended by its user
-        return _print_complaint(memory_check.WANTED, FAILED) if memory_check.is_memory_error(error) else _explain_unforeseen(error)
+        return (
+            _print_complaint(memory_check.WANTED, FAILED)
+            if memory_check.is_memory_error(error)
+            else _explain_unforeseen(error)
+        )
     return int(result) if isinstance(result, int) else DONE
 
 

@@ -8,11 +8,29 @@ from engine.errors import OperatorError
 
 MB: Final = 1_000_000
 LEAST: Final = 1_500 * MB
-"""Bytes of address space that a desk and its libraries need; with less, some of these die without a word."""
-SPARING: Final = frozenset({
-    "kill", "stop", "status", "resume", "limits", "order", "modify", "cancel", "reconcile", "config", "completion", "version",
-    "--version", "--help", "-h",
-})  # fmt: skip
+"""Bytes of address space that a desk and its libraries need.
+
+With less, some of these die without a word.
+"""
+SPARING: Final = frozenset(
+    {
+        "kill",
+        "stop",
+        "status",
+        "resume",
+        "limits",
+        "order",
+        "modify",
+        "cancel",
+        "reconcile",
+        "config",
+        "completion",
+        "version",
+        "--version",
+        "--help",
+        "-h",
+    }
+)
 """Commands that need none of those libraries, above all those that stop a desk."""
 WANTED: Final = "there is not enough memory for it, or no thread: see ulimit -v and -u"
 WORDS: Final = ("cannot allocate memory", "map segment", "can't start new thread")
@@ -23,7 +41,9 @@ def check_memory(arguments: Sequence[str]) -> None:
     command = arguments[0] if arguments else "run"
     allowed, _ = resource.getrlimit(resource.RLIMIT_AS)
     if command not in SPARING and allowed != resource.RLIM_INFINITY and allowed < LEAST:
-        raise OperatorError(f"ulimit -v leaves {allowed // MB} MB of address space, {LEAST // MB} are needed: raise it")
+        raise OperatorError(
+            f"ulimit -v leaves {allowed // MB} MB of address space, {LEAST // MB} are needed: raise it"
+        )
 
 
 def is_memory_error(error: BaseException | None) -> bool:

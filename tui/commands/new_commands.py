@@ -59,12 +59,19 @@ def test_it_rides_a_breakout_and_leaves_when_the_channel_breaks():
 
 @new_app.command
 def strategy(
-    name: Annotated[str, Parameter(help="What it is called: small letters, digits and underscores.")],
+    name: Annotated[
+        str, Parameter(help="What it is called: small letters, digits and underscores.")
+    ],
 ) -> int:
     """Write a strategy to begin with, and its test, into the folder of your own strategies."""
     from strategies.strategy_sources import SHIPPED, user_folder  # noqa: PLC0415
 
-    if not name.isidentifier() or name != name.lower() or keyword.iskeyword(name) or name.startswith(("_", "test_")):
+    if (
+        not name.isidentifier()
+        or name != name.lower()
+        or keyword.iskeyword(name)
+        or name.startswith(("_", "test_"))
+    ):
         raise ConfigError(f"{name}: expected small letters, digits and underscores, as my_breakout")
     if name in SHIPPED or name == "other":
         raise ConfigError(f"{name}: there is a strategy of that name; choose another one")
@@ -81,9 +88,13 @@ def strategy(
             with path.open("x", encoding="utf-8") as out:
                 out.write(text)
     except FileExistsError as error:
-        raise ConfigError(f"{error.filename} is there already: choose another name, or remove it") from None
+        raise ConfigError(
+            f"{error.filename} is there already: choose another name, or remove it"
+        ) from None
     except OSError as error:
         raise OperatorError(f"cannot write in {where}: {in_words(error)}") from None
     sys.stdout.write(plain_text(f"{file}") + "\n" + plain_text(f"{test}") + "\n")
-    sys.stderr.write(f"try it: patang backtest {name}\nrun it: add [strategy.{name}] to the configuration\n")
+    sys.stderr.write(
+        f"try it: patang backtest {name}\nrun it: add [strategy.{name}] to the configuration\n"
+    )
     return DONE

@@ -9,7 +9,10 @@ POSITION = "EXCHANGE:SYMBOL:PRODUCT:QUANTITY:PRICE"
 
 
 def carried_shares(texts: tuple[str, ...], option: str) -> tuple[tuple[str, int, float], ...]:
-    """Return (symbol, shares, average price in rupees) of each SYMBOL:SHARES:PRICE; raise `ConfigError` for another text."""
+    """Return (symbol, shares, average price in rupees) of each SYMBOL:SHARES:PRICE.
+
+    Raise `ConfigError` for another text.
+    """
     found = []
     for text in texts:
         symbol, _, rest = text.upper().partition(":")
@@ -21,7 +24,10 @@ def carried_shares(texts: tuple[str, ...], option: str) -> tuple[tuple[str, int,
 
 
 def carried_positions(texts: tuple[str, ...]) -> tuple[tuple[str, str, int, float], ...]:
-    """Return ("EXCHANGE:SYMBOL", product, signed quantity, average price in rupees) of each text; raise `ConfigError`."""
+    """Return ("EXCHANGE:SYMBOL", product, signed quantity, average price in rupees) of each text.
+
+    Raise `ConfigError`.
+    """
     found = []
     for text in texts:
         exchange, _, rest = text.upper().partition(":")
@@ -29,7 +35,9 @@ def carried_positions(texts: tuple[str, ...]) -> tuple[tuple[str, str, int, floa
         product, _, rest = rest.partition(":")
         quantity, price = _quantity_and_price(rest, f"--position {text}", POSITION)
         if not (exchange and symbol and quantity) or product not in PRODUCTS:
-            raise ConfigError(f"--position {text}: expected {POSITION}, a product of {', '.join(PRODUCTS)}")
+            raise ConfigError(
+                f"--position {text}: expected {POSITION}, a product of {', '.join(PRODUCTS)}"
+            )
         found.append((f"{exchange}:{symbol}", product, quantity, price))
     return tuple(found)
 

@@ -28,12 +28,17 @@ SECRET = re.compile(r"password\s*=|^\w+://[^/@\s]*:[^/@\s]*@", re.IGNORECASE)
 
 
 def postgres_target(config: DeskConfig) -> str:
-    """Return how to reach the server; raise `ConfigError` for a password in the configuration, or where nothing says it."""
+    """Return how to reach the server.
+
+    Raise `ConfigError` for a password in the configuration, or where nothing says it.
+    """
     settings = config.store
     if settings.dsn_env:
         found = os.environ.get(settings.dsn_env, "")
         if not found:
-            raise ConfigError(f"store.dsn_env: the environment variable {settings.dsn_env} is not set")
+            raise ConfigError(
+                f"store.dsn_env: the environment variable {settings.dsn_env} is not set"
+            )
         return found
     if SECRET.search(settings.dsn):
         raise ConfigError(
@@ -76,12 +81,18 @@ def shared_dumps(config: DeskConfig) -> "PostgresDumps":
 
 
 def share_dumps(config: DeskConfig) -> int:
-    """Give the Postgres of the bars every dump that is kept here and not there; return how many. Without one do nothing."""
+    """Give the Postgres of the bars every dump that is kept here and not there; return how many.
+
+    Without one do nothing.
+    """
     if config.store.backend != "postgres":
         return 0
     from engine.market.instrument_dumps import DumpFolder, listings_of  # noqa: PLC0415
 
-    kept, shared = DumpFolder(desk_paths(config, os.environ).state / "instruments"), shared_dumps(config)
+    kept, shared = (
+        DumpFolder(desk_paths(config, os.environ).state / "instruments"),
+        shared_dumps(config),
+    )
     count = 0
     for exchange in kept.exchanges():
         there = set(shared.days(exchange))
@@ -104,12 +115,26 @@ def archive_of(config: DeskConfig) -> "ObjectArchive | None":
     settings, place = config.archive, addresses.parse_address(config.archive.endpoint)
     key, secret = archive_keys(config)
     files = S3FileSystem(
-        access_key=key, secret_key=secret, region=settings.region, background_writes=False, connect_timeout=5.0,
-        request_timeout=60.0, retry_strategy=AwsStandardS3RetryStrategy(max_attempts=3),
-        **({"scheme": place.scheme, "endpoint_override": place.root.partition("://")[2]} if place else {}),
-    )  # fmt: skip
+        access_key=key,
+        secret_key=secret,
+        region=settings.region,
+        background_writes=False,
+        connect_timeout=5.0,
+        request_timeout=60.0,
+        retry_strategy=AwsStandardS3RetryStrategy(max_attempts=3),
+        **(
+            {"scheme": place.scheme, "endpoint_override": place.root.partition("://")[2]}
+            if place
+            else {}
+        ),
+    )
     root = f"{settings.bucket}/{settings.prefix}"
-    return ObjectArchive(files, root, desk_paths(config, os.environ).state / "archive-copies", settings.cache_mb * 1_000_000)
+    return ObjectArchive(
+        files,
+        root,
+        desk_paths(config, os.environ).state / "archive-copies",
+        settings.cache_mb * 1_000_000,
+    )
 
 
 def archived_recordings(config: DeskConfig, archive: "ObjectArchive") -> "ArchivedRecordings":
@@ -121,7 +146,10 @@ def archived_recordings(config: DeskConfig, archive: "ObjectArchive") -> "Archiv
 
 
 def archive_keys(config: DeskConfig) -> tuple[str, str]:
-    """Return key id and secret: of the environment, else those that were kept; raise `OperatorError` where there are none."""
+    """Return key id and secret: of the environment, else those that were kept.
+
+    Raise `OperatorError` where there are none.
+    """
     found = tuple(os.environ.get(name, "") for name in KEYS)
     if all(found):
         return found[0], found[1]
@@ -131,21 +159,33 @@ def archive_keys(config: DeskConfig) -> tuple[str, str]:
 
     kept = vault_of(config).get(archive_secret(config))
     if kept is None:
-        raise OperatorError(f"no credentials for the archive: patang bars archive login, or {' and '.join(KEYS)}")
+        raise OperatorError(
+            f"no credentials for the archive: patang bars archive login, or {' and '.join(KEYS)}"
+        )
     key, _, secret = kept.partition(" ")
     return key, secret
 
 
 def archive_secret(config: DeskConfig) -> str:
-    """Return what the credentials are called where they are kept: what is kept for one place goes to no other."""
+    """Return what the credentials are called where they are kept.
+
+    What is kept for one place goes to no other.
+    """
     return f"archive:{config.archive.endpoint or 'aws'}/{config.archive.bucket}"
 
 
-def live_store(config: DeskConfig, mode: str, database: Path, tell: Callable[[str], None], *, embedded: bool) -> BarStore:
-    """Return where a desk keeps the bars it builds; those of an exchange of its own stay beside its run."""
+def live_store(
+    config: DeskConfig, mode: str, database: Path, tell: Callable[[str], None], *, embedded: bool
+) -> BarStore:
+    """Return where a desk keeps the bars it builds.
+
+    Those of an exchange of its own stay beside its run.
+    """
     if embedded or config.store.backend != "postgres":
         return ParquetBars(bars_folder(config, mode, database))
     from store.bars.postgres_bars import PostgresBars  # noqa: PLC0415
     from store.bars.waiting_bars import WaitingBars  # noqa: PLC0415
 
-    return WaitingBars(PostgresBars(postgres_target(config)), state_folder(config, mode) / "bars-waiting", tell)
+    return WaitingBars(
+        PostgresBars(postgres_target(config)), state_folder(config, mode) / "bars-waiting", tell
+    )

@@ -1,4 +1,7 @@
-"""Where orders go and prices come from, for one run: Kite, a sandbox that runs elsewhere, or an embedded one."""
+"""Where orders go and prices come from, for one run.
+
+Kite, a sandbox that runs elsewhere, or an embedded one.
+"""
 
 import os
 import random
@@ -40,14 +43,27 @@ class ExchangeLink(NamedTuple):
 
 
 def exchange_of(station: DeskSession) -> ExchangeLink:
-    """Return the exchange the configuration names, or start the embedded one; or a recorded market."""
+    """Return the exchange the configuration names, or start the embedded one.
+
+    Or a recorded market.
+    """
     if station.rerun is not None:
         market = station.rerun.market
-        return ExchangeLink(Credentials(BrokerEndpoint("", "", "", "", sandbox=True)), SteppedClock(market.begins), market)
-    found = _start_sandbox(station) if station.is_embedded else station.access or find_credentials(station.config)
+        return ExchangeLink(
+            Credentials(BrokerEndpoint("", "", "", "", sandbox=True)),
+            SteppedClock(market.begins),
+            market,
+        )
+    found = (
+        _start_sandbox(station)
+        if station.is_embedded
+        else station.access or find_credentials(station.config)
+    )
     station.access = found
     clock = clock_at(found.place.rest)
-    return ExchangeLink(found, clock, LockstepPacer(found.place.rest) if isinstance(clock, SteppedClock) else None)
+    return ExchangeLink(
+        found, clock, LockstepPacer(found.place.rest) if isinstance(clock, SteppedClock) else None
+    )
 
 
 def sandbox_config(station: DeskSession) -> SandboxConfig:
@@ -65,8 +81,10 @@ def sandbox_config(station: DeskSession) -> SandboxConfig:
         cash=config.cash * 100,
         limits="kite" if speed else "off",
         user_id=run.evening.user if run.evening is not None else "",
-        actions=Path(actions).expanduser() if (actions := station.config.desk.corporate_actions) else None,
-    )  # fmt: skip
+        actions=Path(actions).expanduser()
+        if (actions := station.config.desk.corporate_actions)
+        else None,
+    )
 
 
 def _start_sandbox(station: DeskSession) -> Credentials:
@@ -76,7 +94,11 @@ def _start_sandbox(station: DeskSession) -> Credentials:
     sandbox.on_failure = station.fail
     endpoint = station.endpoint = sandbox.start()
     station.closers.append(sandbox.stop)
-    return Credentials(BrokerEndpoint(endpoint.rest, endpoint.ws, "", endpoint.api_key, endpoint.access_token, sandbox=True))
+    return Credentials(
+        BrokerEndpoint(
+            endpoint.rest, endpoint.ws, "", endpoint.api_key, endpoint.access_token, sandbox=True
+        )
+    )
 
 
 def connect_broker(
@@ -87,40 +109,74 @@ def connect_broker(
     heard: Callable[[int, float], None] | None = None,
     record: FeedRecord | None = None,
 ) -> tuple[KiteBroker, KiteFeed]:
-    """Return the broker and the feed; `died` hears, on the event loop, that the token is refused, `heard` of the dates of answers, `record` gets what the feed sends."""
+    """Return the broker and the feed.
+
+    `died` hears, on the event loop, that the token is refused, `heard` of the dates of answers,
+    `record` gets what the feed sends.
+    """
     if isinstance(exchange.pacer, RecordedMarket):
         return cast("KiteBroker", exchange.pacer), cast("KiteFeed", exchange.pacer)
     place, clock, lockstep = exchange.access.place, exchange.clock, exchange.pacer is not None
     settings = station.config.broker
-    kept = DumpFolder(desk_paths(station.config, os.environ).state / "instruments") if place.rest == REST else None
+    kept = (
+        DumpFolder(desk_paths(station.config, os.environ).state / "instruments")
+        if place.rest == REST
+        else None
+    )
     broker = KiteBroker(
-        place.rest, place.api_key, place.token, clock, settings.workers, settings.timeout_s, limits=not lockstep,
-        on_token_death=died, standing=AccountDefaults(settings.market_protection, settings.algo_id), source=settings.bind_ip,
-        environment=settings.environment, dumps=kept, heard=heard,
-    )  # fmt: skip
+        place.rest,
+        place.api_key,
+        place.token,
+        clock,
+        settings.workers,
+        settings.timeout_s,
+        limits=not lockstep,
+        on_token_death=died,
+        standing=AccountDefaults(settings.market_protection, settings.algo_id),
+        source=settings.bind_ip,
+        environment=settings.environment,
+        dumps=kept,
+        heard=heard,
+    )
     feed = KiteFeed(
-        place.ws, place.api_key, place.token, clock, rng=random.Random(),  # noqa: S311  back-off jitter
-        dead_after=float("inf") if lockstep else station.config.feed.dead_after_s, on_token_death=died,
-        renewable=exchange.access.session is not None, on_gap=on_gap, user_id=place.user,
-        environment=settings.environment, record=record,
-    )  # fmt: skip
+        place.ws,
+        place.api_key,
+        place.token,
+        clock,
+        rng=random.Random(),  # noqa: S311  back-off jitter
+        dead_after=float("inf") if lockstep else station.config.feed.dead_after_s,
+        on_token_death=died,
+        renewable=exchange.access.session is not None,
+        on_gap=on_gap,
+        user_id=place.user,
+        environment=settings.environment,
+        record=record,
+    )
     return broker, feed
 
 
 def latest_day() -> str:
-    """Return the latest trading day on or before today whose hours are known: an exchange of our own needs no list of today."""
+    """Return the latest trading day on or before today whose hours are known.
+
+    An exchange of our own needs no list of today.
+    """
     calendar, day = Calendar.load(), datetime.now(IST).date()
     while True:
         try:
             day = calendar.latest_trading_day(day)
             if calendar.session(day) is not None:
                 return str(day)
-        except DataError:  # a special session whose clock time nobody knows, or a year without a list
+        except (
+            DataError
+        ):  # a special session whose clock time nobody knows, or a year without a list
             day -= timedelta(days=1)
 
 
 def last_days(count: int, last: str) -> list[str]:
-    """Return so many trading days up to one, oldest first; raise `DataError` where the calendar ends."""
+    """Return so many trading days up to one, oldest first.
+
+    Raise `DataError` where the calendar ends.
+    """
     calendar, days, day = Calendar.load(), list[str](), date.fromisoformat(last or latest_day())
     while len(days) < count:
         if calendar.session(day) is not None:

@@ -32,17 +32,21 @@ class AccountSummary(NamedTuple):
 
 
 def confirm_orders(station: DeskSession, access: Credentials) -> None:
-    """Ask for the account and its daily loss limit by hand, or compare `--confirm_orders`; raise `OperatorError` for a no.
+    """Ask for the account and its daily loss limit by hand, or compare `--confirm_orders`.
 
-    A symbol that is not listed is told first: the desk leaves it out. Raises `DataError` on a day without trading, `BusyError` for
-    the database of another account.
+    Raise `OperatorError` for a no.
+
+    A symbol that is not listed is told first: the desk leaves it out. Raises `DataError` on a day
+    without trading, `BusyError` for the database of another account.
     """
     clock = clock_at(access.place.rest)
     day = ist_day(clock.now())
     if Calendar.load().session(day) is None:
         raise DataError(f"{day} is no trading day: the exchange is closed")
     account = asyncio.run(_read_account(station, access))
-    check_owner(owner_of(own_database(station.config, station.run.mode, embedded=False)), account.user)
+    check_owner(
+        owner_of(own_database(station.config, station.run.mode, embedded=False)), account.user
+    )
     missing = unlisted_text(station.config, account.listed)
     _write_line(f"{station.run.mode.upper()} at {access.place.rest}")
     for name, value in _account_terms(station, account):
@@ -55,7 +59,9 @@ def confirm_orders(station: DeskSession, access: Credentials) -> None:
     if station.run.confirm:
         _require_match(station.run.confirm, account.user, "the account")
     elif not sys.stdin.isatty():
-        raise OperatorError('real orders need a word: say --confirm "ACCOUNT", or start at a terminal')
+        raise OperatorError(
+            'real orders need a word: say --confirm "ACCOUNT", or start at a terminal'
+        )
     else:
         _require_match(_ask_line("Type the account to trade: "), account.user, "the account")
         _require_rupees(_ask_line("Type the most it may lose today, in rupees: "), loss)
@@ -64,11 +70,20 @@ def confirm_orders(station: DeskSession, access: Credentials) -> None:
 async def _read_account(station: DeskSession, access: Credentials) -> AccountSummary:
     place, settings = access.place, station.config.broker
     broker = KiteBroker(
-        place.rest, place.api_key, place.token, clock_at(place.rest), 2, settings.timeout_s, limits=False,
-        source=settings.bind_ip, environment=settings.environment,
-    )  # fmt: skip
+        place.rest,
+        place.api_key,
+        place.token,
+        clock_at(place.rest),
+        2,
+        settings.timeout_s,
+        limits=False,
+        source=settings.bind_ip,
+        environment=settings.environment,
+    )
     try:
-        return AccountSummary(await broker.account(), await broker.funds(), await broker.instruments("NSE"))
+        return AccountSummary(
+            await broker.account(), await broker.funds(), await broker.instruments("NSE")
+        )
     finally:
         await broker.close()
 
@@ -90,12 +105,16 @@ def _account_terms(station: DeskSession, account: AccountSummary) -> list[tuple[
 
 def _require_match(word: str, wanted: str, what: str) -> None:
     if word.strip() != wanted:
-        raise OperatorError(f"{what} is {wanted}, not {word.strip() or 'nothing'}; nothing was started")
+        raise OperatorError(
+            f"{what} is {wanted}, not {word.strip() or 'nothing'}; nothing was started"
+        )
 
 
 def _require_rupees(word: str, wanted: int) -> None:
     """Take an amount as it is shown, with or without sign, commas and paise."""
-    typed = re.fullmatch(r"(?:₹|rs\.?)?\s*([0-9][0-9,]*)(?:\.0{1,2})?", word.strip(), re.ASCII | re.IGNORECASE)
+    typed = re.fullmatch(
+        r"(?:₹|rs\.?)?\s*([0-9][0-9,]*)(?:\.0{1,2})?", word.strip(), re.ASCII | re.IGNORECASE
+    )
     if typed is None or int(typed[1].replace(",", "")) != wanted:
         raise OperatorError(
             f"the limit is {rupees(wanted * 100)}, not {word.strip() or 'nothing'}; nothing was started"

@@ -13,7 +13,9 @@ from tui.run.exchange_clock import clock_at
 
 
 class Credentials(NamedTuple):
-    """A broker's place with today's token; `session` None: nobody can renew it, for it stands in a variable or a file.
+    """A broker's place with today's token.
+
+    `session` None: nobody can renew it, for it stands in a variable or a file.
 
     `fetch` returns the session that was stored last; it blocks, and never asks anybody.
     """
@@ -24,7 +26,9 @@ class Credentials(NamedTuple):
 
 
 def find_credentials(config: DeskConfig) -> Credentials:
-    """Find today's token, asking for the vault's passphrase; raise `OperatorError` that names the mend.
+    """Find today's token, asking for the vault's passphrase.
+
+    Raise `OperatorError` that names the mend.
 
     To be called before there is a screen.
     """
@@ -36,10 +40,16 @@ def find_credentials(config: DeskConfig) -> Credentials:
 
     def words(new: bool) -> str:
         if not asking:
-            raise OperatorError("the passphrase of patang's secrets has changed: start the desk anew")
+            raise OperatorError(
+                "the passphrase of patang's secrets has changed: start the desk anew"
+            )
         return ask_passphrase(new)
 
     vault = open_vault(desk_paths(config, os.environ).state / "credentials", words)
     session = kite.todays_session(vault, place.hosts, place.api_key, clock_at(place.rest).now())
     asking = False
-    return Credentials(place.with_session(session), session, lambda: kite.stored_session(vault, place.hosts, place.api_key))
+    return Credentials(
+        place.with_session(session),
+        session,
+        lambda: kite.stored_session(vault, place.hosts, place.api_key),
+    )

@@ -30,7 +30,9 @@ def sandbox_clock(rest: str) -> dict[str, Any] | None:
     if not isinstance(clock, dict) or "now" not in clock:
         return None
     speed = clock.get("speed")
-    if not _is_number_within(clock["now"], int(FIRST), int(LAST)) or not (speed is None or _is_number_within(speed, SLOWEST, FASTEST)):
+    if not _is_number_within(clock["now"], int(FIRST), int(LAST)) or not (
+        speed is None or _is_number_within(speed, SLOWEST, FASTEST)
+    ):
         raise DataError(f"the clock of {rest} shows no time: {str(clock)[:100]}")
     return clock
 
@@ -48,10 +50,13 @@ def clock_at(rest: str) -> ScaledClock | SteppedClock:
     return SteppedClock(now) if speed is None else ScaledClock(now, speed)
 
 
-async def follow_clock(clock: ScaledClock, rest: str, timekeeper: "Timekeeper", loop: "DayLoop") -> None:
+async def follow_clock(
+    clock: ScaledClock, rest: str, timekeeper: "Timekeeper", loop: "DayLoop"
+) -> None:
     """Keep a clock right: by what a sandbox says it is, elsewhere by what the exchange stamps.
 
-    A sandbox slows down where the machine cannot keep up; while its clock is held the desk's goes on.
+    A sandbox slows down where the machine cannot keep up; while its clock is held the desk's goes
+    on.
     """
     if await asyncio.to_thread(sandbox_clock, rest) is None:
         loop.timekeeper = timekeeper

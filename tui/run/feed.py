@@ -23,7 +23,8 @@ KeepBars = Callable[[list[Bar]], None]
 class MarketConnection:
     """The configured exchange as the desk meets it; `beside` is what has to run while it is open.
 
-    `totals` (paise) is what strategies may spend by their own parameters. Where the session can be renewed a dead token holds entries back until the next login; where it cannot it halts.
+    `totals` (paise) is what strategies may spend by their own parameters. Where the session can be
+    renewed a dead token holds entries back until the next login; where it cannot it halts.
     """
 
     def __init__(
@@ -46,12 +47,17 @@ class MarketConnection:
         clock = exchange.clock
         self._timekeeper = Timekeeper(clock) if isinstance(clock, ScaledClock) else None
         heard = self._timekeeper.note_answer if self._timekeeper is not None else None
-        self.broker, self.feed = connect_broker(station, exchange, self._token_died, self._read_missed, heard, record)
+        self.broker, self.feed = connect_broker(
+            station, exchange, self._token_died, self._read_missed, heard, record
+        )
         if self._timekeeper is not None:
             self._timekeeper.on_clock_set = self.broker.shift_clock
 
     def beside(self, loop: DayLoop) -> Iterable[Coroutine[None, None, None]]:
-        """Return what fills the gaps of an opened day, and follows the exchange's clock; nothing where the exchange waits for us."""
+        """Return what fills the gaps of an opened day, and follows the exchange's clock.
+
+        Nothing where the exchange waits for us.
+        """
         if self._exchange.pacer is not None:
             return []
         self._loop = loop
@@ -59,16 +65,27 @@ class MarketConnection:
         if self._keeper is not None and not self._keeper.has_session:
             _mark_session(loop, lives=False)
         self._filler = GapFiller(
-            self.broker.history, clock, self._journal, self._keep_filled,
+            self.broker.history,
+            clock,
+            self._journal,
+            self._keep_filled,
             lambda level, text: loop.log.add_event(level, "gap", text),
-            lambda: [int(position.token) for position in loop.kernel.ledger.account_positions() if position.quantity],
-        )  # fmt: skip
+            lambda: [
+                int(position.token)
+                for position in loop.kernel.ledger.account_positions()
+                if position.quantity
+            ],
+        )
         works = [self._filler.run()]
         if self._timekeeper is not None and isinstance(clock, ScaledClock):
             works.append(follow_clock(clock, access.place.rest, self._timekeeper, loop))
         loop.gaps.ended = self._read_lost
-        if self._station.sends_real_orders and not self.broker.rules.limit_only:  # there no strategy buys anything
-            works.append(BudgetGuard(loop, self.broker.funds, self.broker.margins, self._totals).run())
+        if (
+            self._station.sends_real_orders and not self.broker.rules.limit_only
+        ):  # there no strategy buys anything
+            works.append(
+                BudgetGuard(loop, self.broker.funds, self.broker.margins, self._totals).run()
+            )
         return works
 
     def throughout(self, loop: DayLoop) -> Iterable[Coroutine[None, None, None]]:
@@ -78,9 +95,14 @@ class MarketConnection:
             return []
         self._loop = loop
         self._keeper = SessionKeeper(
-            access.session, self.broker, self.feed, self._exchange.clock, access.fetch,
-            lambda level, text: loop.log.add_event(level, "session", text), self._session_changed,
-        )  # fmt: skip
+            access.session,
+            self.broker,
+            self.feed,
+            self._exchange.clock,
+            access.fetch,
+            lambda level, text: loop.log.add_event(level, "session", text),
+            self._session_changed,
+        )
         return [self._keeper.run()]
 
     def _session_changed(self, lives: bool) -> None:
@@ -94,9 +116,16 @@ class MarketConnection:
             self._keeper.note_token_death()
 
     def _read_missed(self, gaps: Sequence[FeedGap]) -> None:
-        """Have the minutes read that the feed was silent for, where some are due: a night is no gap."""
+        """Have the minutes read that the feed was silent for, where some are due.
+
+        A night is no gap.
+        """
         loop = self._loop
-        found = [gap for gap in gaps if loop is not None and loop.gaps.due_in(gap.token, gap.start, gap.end)]
+        found = [
+            gap
+            for gap in gaps
+            if loop is not None and loop.gaps.due_in(gap.token, gap.start, gap.end)
+        ]
         if found and self._filler is not None:
             self._filler.note_gaps(found)
 
@@ -109,7 +138,9 @@ class MarketConnection:
     def _read_lost(self, gaps: Sequence[MissingMinutes]) -> None:
         """Have the minutes read that the feed lost without a word."""
         if self._filler is not None:
-            self._filler.note_missing_minutes(FeedGap(gap.token, gap.start, gap.end) for gap in gaps)
+            self._filler.note_missing_minutes(
+                FeedGap(gap.token, gap.start, gap.end) for gap in gaps
+            )
 
 
 def _mark_session(loop: DayLoop, *, lives: bool) -> None:

@@ -1,4 +1,7 @@
-"""The end of a run when it does not come by itself: a bound on it, what stays open, and signals that come again."""
+"""The end of a run when it does not come by itself.
+
+A bound on it, what stays open, and signals that come again.
+"""
 
 import os
 import signal
@@ -15,7 +18,10 @@ ENGINE_S: Final = 15.0
 CLOSING_S: Final = 10.0
 """What a run may take to end besides the engine's own patience and the requests under way."""
 SIGNALS: Final = 3
-"""At which signal a desk that was told to stop is ended by force; the second comes from those who ask twice."""
+"""At which signal a desk that was told to stop is ended by force.
+
+The second comes from those who ask twice.
+"""
 
 
 class ForcedEnding:
@@ -23,14 +29,18 @@ class ForcedEnding:
 
     def __init__(self, station: DeskSession, seconds: float | None = None) -> None:
         self._station = station
-        self._seconds = ENGINE_S + station.config.broker.timeout_s + CLOSING_S if seconds is None else seconds
+        self._seconds = (
+            ENGINE_S + station.config.broker.timeout_s + CLOSING_S if seconds is None else seconds
+        )
         self._timer: threading.Timer | None = None
         self._asked = 0
 
     def start_timer(self) -> None:
         """Let the time begin, once."""
         if self._timer is None:
-            self._timer = threading.Timer(self._seconds, self._force_exit, [f"it has not ended for {self._seconds:g} s"])
+            self._timer = threading.Timer(
+                self._seconds, self._force_exit, [f"it has not ended for {self._seconds:g} s"]
+            )
             self._timer.daemon = True
             self._timer.start()
 
@@ -49,12 +59,16 @@ class ForcedEnding:
             self._timer.join()
         for each in (signal.SIGINT, signal.SIGTERM):
             if signal.getsignal(each) == self.count_signal:
-                signal.signal(each, signal.default_int_handler if each == signal.SIGINT else signal.SIG_DFL)
+                signal.signal(
+                    each, signal.default_int_handler if each == signal.SIGINT else signal.SIG_DFL
+                )
 
     def _force_exit(self, why: str) -> None:
         """Say why and what stays open, and leave without waiting for anything more."""
         try:
-            sys.stderr.write(f"\npatang: ended by force: {why}; {open_positions_text(self._station)}\n")
+            sys.stderr.write(
+                f"\npatang: ended by force: {why}; {open_positions_text(self._station)}\n"
+            )
             sys.stderr.flush()
         finally:
             os._exit(FORCED)
@@ -63,7 +77,9 @@ class ForcedEnding:
 def open_positions_text(station: DeskSession) -> str:
     """Say in a line what stays open at the broker, as the desk has last known it."""
     rows = list(station.board.positions.rows)
-    held = ", ".join(f"{row.quantity} {row.symbol}" + ("" if row.stop else " without a stop") for row in rows)
+    held = ", ".join(
+        f"{row.quantity} {row.symbol}" + ("" if row.stop else " without a stop") for row in rows
+    )
     disk = station.board.governor.disk
     late = f"; {disk.ahead} requests had left ahead of their record" if disk.ahead else ""
     return (

@@ -42,7 +42,9 @@ def find_configuration(file: Path | None) -> LoadedConfig:
     from strategies.strategy_sources import SOURCE, names  # noqa: PLC0415  only a run needs them
 
     configuration = settings.load_config(settings.find_config(file, Path.cwd(), os.environ))
-    elsewhere = [name for name, table in configuration.values.strategy.other.items() if table.get(SOURCE)]
+    elsewhere = [
+        name for name, table in configuration.values.strategy.other.items() if table.get(SOURCE)
+    ]
     settings.check_strategies(configuration, [*names(), *elsewhere])
     return configuration
 
@@ -73,8 +75,13 @@ def recorded_day(text: str) -> str:
         raise ConfigError(f"date {text}: expected YYYY-MM-DD, a day that exists") from None
 
 
-def recorded_days(folder: Path, names: tuple[str, ...], day: str, first: str, last: str) -> list[str]:
-    """Return the recorded days from the first to the last that were asked for; raise `ConfigError` or `DataError`."""
+def recorded_days(
+    folder: Path, names: tuple[str, ...], day: str, first: str, last: str
+) -> list[str]:
+    """Return the recorded days from the first to the last that were asked for.
+
+    Raise `ConfigError` or `DataError`.
+    """
     from brokers.sandbox.universe.recorded_tape import tape_days  # noqa: PLC0415  a replay of several days
 
     if day or not first or not last:
@@ -106,7 +113,8 @@ def launch(config: DeskConfig, run: RunPlan, *, no_ui: bool, as_json: bool) -> i
 def launch_days(config: DeskConfig, run: RunPlan, days: Sequence[str], *, as_json: bool) -> int:
     """Run one desk after the other through recorded or simulated days, without a screen, in one database.
 
-    What the account has in the evening it brings into the next morning. Return the exit code of the last day.
+    What the account has in the evening it brings into the next morning. Return the exit code of the
+    last day.
     """
     code = DONE
     for day in days:
@@ -118,15 +126,23 @@ def launch_days(config: DeskConfig, run: RunPlan, days: Sequence[str], *, as_jso
     return code
 
 
-def _run_day(config: DeskConfig, run: RunPlan, *, as_json: bool) -> tuple[int, EveningHandover | None]:
-    """Run a desk through its day; return its exit code and what it leaves, None where the days end with it."""
+def _run_day(
+    config: DeskConfig, run: RunPlan, *, as_json: bool
+) -> tuple[int, EveningHandover | None]:
+    """Run a desk through its day.
+
+    Return its exit code and what it leaves, None where the days end with it.
+    """
     station = DeskSession(config, run)
     code = run_session(station, screen=False, as_json=as_json)
     return code, station.evening() if code in {DONE, KILLED} else None
 
 
 def _free_memory() -> None:
-    """Let go of a day that is over: its parts know each other, and glibc keeps what was freed in threads that have ended."""
+    """Let go of a day that is over.
+
+    Its parts know each other, and glibc keeps what was freed in threads that have ended.
+    """
     gc.collect()
     with contextlib.suppress(AttributeError):  # another C library
         ctypes.CDLL(None).malloc_trim(0)
@@ -178,7 +194,10 @@ def warn_of_an_old_core() -> None:
 
 
 def warn_of_a_latch(station: DeskSession) -> None:
-    """Say first that nothing will be bought: the kill switch is latched from before; or that the start releases it."""
+    """Say first that nothing will be bought: the kill switch is latched from before.
+
+    Or that the start releases it.
+    """
     latch = station.kill.latch
     if latch is not None:
         why = plain_text(f"{latch.level}: {latch.reason}, {latch.who}")
@@ -204,7 +223,9 @@ def run_screen(station: DeskSession, ending: ForcedEnding) -> "Desk":
 
     ui = station.config.ui
     opening = OpeningDesk(station, failed)
-    app = PatangApp(opening, fps=ui.fps, direction=ui.colours, keymap=ui.keys, on_picture=opening.begin)
+    app = PatangApp(
+        opening, fps=ui.fps, direction=ui.colours, keymap=ui.keys, on_picture=opening.begin
+    )
     with handling_signals(station, ending, opening.stop, leave) as caught:
         app.run()
         if signal.SIGHUP in caught:
@@ -221,13 +242,20 @@ def run_screen(station: DeskSession, ending: ForcedEnding) -> "Desk":
     return desk
 
 
-def run_after_screen(station: DeskSession, desk: "Desk", ending: ForcedEnding, error: Exception) -> None:
-    """Go on headless where the screen has died and the terminal is still there; say so there, in the log and as an alarm."""
+def run_after_screen(
+    station: DeskSession, desk: "Desk", ending: ForcedEnding, error: Exception
+) -> None:
+    """Go on headless where the screen has died and the terminal is still there.
+
+    Say so there, in the log and as an alarm.
+    """
     station.fail(SCREEN, error)
     text = f"the screen died: {type(error).__name__}: {error}"
     desk.alarm(f"{text}; the desk goes on without it")
     sys.stderr.write(f"patang: {plain_text(text)}; see {station.state / 'patang.log'}\n")
-    sys.stderr.write("patang: the desk goes on without a screen; ctrl+c stops it, patang kill halts it\n")
+    sys.stderr.write(
+        "patang: the desk goes on without a screen; ctrl+c stops it, patang kill halts it\n"
+    )
     wait_headless(station, desk, ending)
 
 
@@ -251,11 +279,16 @@ def detach_streams() -> None:
 
 
 def wait_headless(station: DeskSession, desk: "Desk", ending: ForcedEnding) -> bool:
-    """Wait headless for the end of the day, with progress on stderr; return whether it was interrupted."""
+    """Wait headless for the end of the day, with progress on stderr.
+
+    Return whether it was interrupted.
+    """
     with handling_signals(station, ending, desk.stop, detach_streams) as caught:
         every = 1.0 if sys.stderr.isatty() else 5.0
         while not desk.done.wait(every):
-            with contextlib.suppress(OSError):  # a terminal may be gone a moment before the signal that tells of it
+            with contextlib.suppress(
+                OSError
+            ):  # a terminal may be gone a moment before the signal that tells of it
                 write_progress(desk)
             if desk.board.header.day_over and station.run.speed != 0:
                 desk.stop()
@@ -298,12 +331,15 @@ def latching_on_signal(station: DeskSession) -> Iterator[None]:
 
 @contextlib.contextmanager
 def handling_signals(
-    station: DeskSession, ending: ForcedEnding, halt: Callable[[], object], leave: Callable[[], object]
+    station: DeskSession,
+    ending: ForcedEnding,
+    halt: Callable[[], object],
+    leave: Callable[[], object],
 ) -> Iterator[list[int]]:
     """Map the process's signals: INT and TERM stop in order, HUP follows the policy for a lost terminal.
 
-    Yields the list of those that have come. A hang-up that is ignored (nohup) stays ignored. After it INT and
-    TERM go on to `ending`: whoever asks again does not break off what ends in order.
+    Yields the list of those that have come. A hang-up that is ignored (nohup) stays ignored. After
+    it INT and TERM go on to `ending`: whoever asks again does not break off what ends in order.
     """
     caught: list[int] = []
 
@@ -322,7 +358,9 @@ def handling_signals(
         if station.run.fleeting:
             halt()
         elif policy != "continue":
-            station.kill.trigger(FLATTEN if policy == "flatten" else HALT, "terminal lost", "signal")
+            station.kill.trigger(
+                FLATTEN if policy == "flatten" else HALT, "terminal lost", "signal"
+            )
         leave()
 
     wanted = {signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGHUP: hang_up}
@@ -333,16 +371,26 @@ def handling_signals(
         yield caught
     finally:
         for number, handler in before.items():
-            signal.signal(number, ending.count_signal if number in {signal.SIGINT, signal.SIGTERM} else handler)
+            signal.signal(
+                number,
+                ending.count_signal if number in {signal.SIGINT, signal.SIGTERM} else handler,
+            )
 
 
-def report_day(station: DeskSession, desk: "Desk", *, interrupted: bool, as_json: bool, screen: bool) -> int:
-    """Print the day's summary on stdout and return the exit code; raise what the engine refused to start with."""
+def report_day(
+    station: DeskSession, desk: "Desk", *, interrupted: bool, as_json: bool, screen: bool
+) -> int:
+    """Print the day's summary on stdout and return the exit code.
+
+    Raise what the engine refused to start with.
+    """
     if desk.error is not None:
         if isinstance(desk.error, PatangError):
             raise desk.error
         why = in_words(desk.error) if isinstance(desk.error, OSError) else str(desk.error)
-        sys.stderr.write(f"patang: the engine died: {plain_text(why)}; see {station.state / 'patang.log'}\n")
+        sys.stderr.write(
+            f"patang: the engine died: {plain_text(why)}; see {station.state / 'patang.log'}\n"
+        )
         return FAILED
     summary = station.summary()
     sys.stderr.write(f"records: {station.database}, {station.state / 'patang.log'}\n")
@@ -369,7 +417,9 @@ def exchange_day(text: str) -> str:
     return recorded_day(text) if text else latest_day()
 
 
-def serve_sandbox(fields: dict[str, Any], faults: tuple[str, ...], choices: tuple[str, ...], *, as_json: bool) -> int:
+def serve_sandbox(
+    fields: dict[str, Any], faults: tuple[str, ...], choices: tuple[str, ...], *, as_json: bool
+) -> int:
     """Serve the exchange made of these `SandboxConfig` fields in the foreground until interrupted."""
     from brokers.sandbox.assumptions import assumptions_from_texts  # noqa: PLC0415
     from brokers.sandbox.config import SandboxConfig, SandboxEndpoint  # noqa: PLC0415
@@ -388,7 +438,9 @@ def serve_sandbox(fields: dict[str, Any], faults: tuple[str, ...], choices: tupl
             sys.stderr.write(f"patang: left behind in the night: {what}\n")
 
     config = SandboxConfig(
-        faults=tuple(rule for text in faults for rule in faults_from_text(text)), choices=assumptions_from_texts(choices), **fields
+        faults=tuple(rule for text in faults for rule in faults_from_text(text)),
+        choices=assumptions_from_texts(choices),
+        **fields,
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sandbox = Sandbox(config, replay_progress())

@@ -1,4 +1,7 @@
-"""What a mode makes of a broker and a feed: where orders go, who else hears the prices, what runs beside the desk."""
+"""What a mode makes of a broker and a feed.
+
+Where orders go, who else hears the prices, what runs beside the desk.
+"""
 
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import NamedTuple
@@ -31,7 +34,9 @@ class ModeAdapters(NamedTuple):
     throughout: Beside
 
 
-def adapters_for_mode(station: DeskSession, market: MarketConnection, world: PaperWorld, *, lockstep: bool) -> ModeAdapters:
+def adapters_for_mode(
+    station: DeskSession, market: MarketConnection, world: PaperWorld, *, lockstep: bool
+) -> ModeAdapters:
     """Return broker and feed of the station's mode."""
     if station.run.mode == "dry-run":
         return ModeAdapters(DryBroker(market.broker), market.feed, market.beside, market.throughout)
@@ -42,21 +47,32 @@ def adapters_for_mode(station: DeskSession, market: MarketConnection, world: Pap
     return ModeAdapters(market.broker, market.feed, market.beside, market.throughout)
 
 
-def _paper_adapters(station: DeskSession, market: MarketConnection, world: PaperWorld, *, lockstep: bool) -> ModeAdapters:
-    broker = PaperBroker(market.broker, world, paper_terms(station, lockstep=lockstep), stamped=not lockstep)
+def _paper_adapters(
+    station: DeskSession, market: MarketConnection, world: PaperWorld, *, lockstep: bool
+) -> ModeAdapters:
+    broker = PaperBroker(
+        market.broker, world, paper_terms(station, lockstep=lockstep), stamped=not lockstep
+    )
     feed = TappedFeed(market.feed, broker.frame)
     broker.hint = feed.hint
     return ModeAdapters(
-        broker, feed, lambda loop: [*market.beside(loop), *([] if lockstep else broker.beside())], market.throughout
+        broker,
+        feed,
+        lambda loop: [*market.beside(loop), *([] if lockstep else broker.beside())],
+        market.throughout,
     )
 
 
-def _shadow_adapters(station: DeskSession, market: MarketConnection, world: PaperWorld, *, lockstep: bool) -> ModeAdapters:
+def _shadow_adapters(
+    station: DeskSession, market: MarketConnection, world: PaperWorld, *, lockstep: bool
+) -> ModeAdapters:
     terms = paper_terms(station, lockstep=lockstep)
 
     def simulate(hear: Callable[[object], None]) -> SimulatedExchange:
         rules = venue_rules(ist_day(world.clock.now()), terms.latency)
-        return SimulatedExchange(rules, terms.slippage_ticks, world.clock, hear, stamped=not lockstep)
+        return SimulatedExchange(
+            rules, terms.slippage_ticks, world.clock, hear, stamped=not lockstep
+        )
 
     def show(pairs: Sequence[OrderPair]) -> None:
         told, board = shadow_summary(pairs), station.board.risk
@@ -72,11 +88,19 @@ def _shadow_adapters(station: DeskSession, market: MarketConnection, world: Pape
     broker = ShadowBroker(market.broker, world.clock, world.calendar, world.journal, simulate, show)
     feed = TappedFeed(market.feed, broker.frame)
     return ModeAdapters(
-        broker, feed, lambda loop: [*market.beside(loop), *([] if lockstep else broker.beside())], market.throughout
+        broker,
+        feed,
+        lambda loop: [*market.beside(loop), *([] if lockstep else broker.beside())],
+        market.throughout,
     )
 
 
 def paper_terms(station: DeskSession, *, lockstep: bool) -> PaperTerms:
-    """Return the configured terms of a simulated exchange; one that is stepped by hand answers at once."""
+    """Return the configured terms of a simulated exchange.
+
+    One that is stepped by hand answers at once.
+    """
     paper = station.config.paper
-    return PaperTerms(paper.cash * 100, 0 if lockstep else paper.latency_ms * MILLISECOND, paper.slippage_ticks)
+    return PaperTerms(
+        paper.cash * 100, 0 if lockstep else paper.latency_ms * MILLISECOND, paper.slippage_ticks
+    )

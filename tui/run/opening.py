@@ -1,4 +1,7 @@
-"""The desk as the screen meets it: first its board alone, then the engine, once there is a picture to watch it on."""
+"""The desk as the screen meets it.
+
+First its board alone, then the engine, once there is a picture to watch it on.
+"""
 
 import itertools
 import threading
@@ -15,9 +18,10 @@ if TYPE_CHECKING:
 class OpeningDesk:
     """A `DeskFace` that exists before its desk: `begin` opens the station in a thread of its own.
 
-    The kill switch works from the first moment. Acts before the desk runs are refused. `failed` is called, in a thread
-    of its own, when the station cannot be opened; `error` holds why. It is called as well when the desk ends before it has
-    begun to trade; then the desk's own `error` says why.
+    The kill switch works from the first moment. Acts before the desk runs are refused. `failed` is
+    called, in a thread of its own, when the station cannot be opened; `error` holds why. It is
+    called as well when the desk ends before it has begun to trade; then the desk's own `error` says
+    why.
     """
 
     def __init__(self, station: DeskSession, failed: Callable[[], None]) -> None:
@@ -79,7 +83,10 @@ class OpeningDesk:
         return number
 
     def trace(self, key: str) -> list[str]:
-        """Return the life of an order as lines; somebody else's (key "x…") goes by the broker's id."""
+        """Return the life of an order as lines.
+
+        Somebody else's (key "x…") goes by the broker's id.
+        """
         from store.decision_trace import trace_decision  # noqa: PLC0415  read when it is asked for
         from tui.commands.desk.trace_commands import trace_lines  # noqa: PLC0415
 

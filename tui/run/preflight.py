@@ -20,7 +20,10 @@ from tui.run.settings import actions_of, enabled_strategies
 
 
 def check_start(station: DeskSession) -> None:
-    """Check all that needs neither an exchange nor a broker; raise `OperatorError` naming the setting and the mend."""
+    """Check all that needs neither an exchange nor a broker.
+
+    Raise `OperatorError` naming the setting and the mend.
+    """
     config = station.config
     check_settings(config)
     _check_files(config, station.run)
@@ -40,10 +43,13 @@ def check_settings(config: DeskConfig) -> None:
 
 
 def check_symbols(station: DeskSession) -> str:
-    """Check every symbol that is named against what is listed; return what was not as it ought to be, and why.
+    """Check every symbol that is named against what is listed.
 
-    The embedded exchange is asked as it would be started; a broker is asked for its list, which needs no session, and
-    where it does not answer the last one kept is looked into. Raises `OperatorError`.
+    Return what was not as it ought to be, and why.
+
+    The embedded exchange is asked as it would be started; a broker is asked for its list, which
+    needs no session, and where it does not answer the last one kept is looked into. Raises
+    `OperatorError`.
     """
     config = station.config
     if station.is_embedded:
@@ -59,11 +65,15 @@ def check_symbols(station: DeskSession) -> str:
     try:
         check_listed(config, listed, station.run.symbols)
     except DataError as error:
-        raise DataError(f"{error} (by the list of {day}; the start asks the broker)" if day else str(error)) from None
+        raise DataError(
+            f"{error} (by the list of {day}; the start asks the broker)" if day else str(error)
+        ) from None
     return left
 
 
-def check_listed(config: DeskConfig, listed: Sequence[Instrument], only: Sequence[str] = ()) -> None:
+def check_listed(
+    config: DeskConfig, listed: Sequence[Instrument], only: Sequence[str] = ()
+) -> None:
     """Check every symbol that is named against a list, or `only` these and the strategies'.
 
     Raises `DataError` for one that is not in it, and for more than the feed serves.
@@ -72,8 +82,13 @@ def check_listed(config: DeskConfig, listed: Sequence[Instrument], only: Sequenc
         raise DataError(missing)
 
 
-def unlisted_text(config: DeskConfig, listed: Sequence[Instrument], only: Sequence[str] = ()) -> str:
-    """Say which symbols that are named are not in a list, empty where all are; raise `DataError` for more than the feed serves."""
+def unlisted_text(
+    config: DeskConfig, listed: Sequence[Instrument], only: Sequence[str] = ()
+) -> str:
+    """Say which symbols that are named are not in a list, empty where all are.
+
+    Raise `DataError` for more than the feed serves.
+    """
     from brokers.kite.kite_feed import CONNECTIONS, PER_CONNECTION  # noqa: PLC0415
     from engine.day.opening import choose_instruments, no_such_symbols  # noqa: PLC0415  the engine, where there is something to check
 
@@ -82,7 +97,9 @@ def unlisted_text(config: DeskConfig, listed: Sequence[Instrument], only: Sequen
     watch = only or config.feed.watch
     chosen, missing = choose_instruments(listed, watch, [*further, *traded])
     if len(chosen) > CONNECTIONS * PER_CONNECTION and watch:
-        raise DataError(f"the feed serves {CONNECTIONS * PER_CONNECTION} instruments; name fewer in feed.watch")
+        raise DataError(
+            f"the feed serves {CONNECTIONS * PER_CONNECTION} instruments; name fewer in feed.watch"
+        )
     return no_such_symbols(missing) if missing else ""
 
 
@@ -93,9 +110,16 @@ async def _broker_listings(config: DeskConfig) -> list[Instrument]:
 
     place, settings = endpoint_of(config), config.broker
     broker = KiteBroker(
-        place.rest, place.api_key, "none", ScaledClock.real(), 1, settings.timeout_s, limits=False,
-        source=settings.bind_ip, environment=settings.environment,
-    )  # fmt: skip
+        place.rest,
+        place.api_key,
+        "none",
+        ScaledClock.real(),
+        1,
+        settings.timeout_s,
+        limits=False,
+        source=settings.bind_ip,
+        environment=settings.environment,
+    )
     try:
         return await broker.instruments("NSE")
     finally:
@@ -103,7 +127,10 @@ async def _broker_listings(config: DeskConfig) -> list[Instrument]:
 
 
 def embedded_listings(station: DeskSession) -> list[Instrument]:
-    """Return what the embedded exchange of a run would list; raise `ConfigError` or `DataError` where it cannot be made."""
+    """Return what the embedded exchange of a run would list.
+
+    Raise `ConfigError` or `DataError` where it cannot be made.
+    """
     from brokers.sandbox.universe.day_universe import build_universe  # noqa: PLC0415  half a second, and only for those who ask
     from tui.run.broker import sandbox_config  # noqa: PLC0415
 
@@ -127,12 +154,20 @@ def _kept_listings(config: DeskConfig) -> tuple[list[Instrument], str]:
 
 
 def strategies_of(config: DeskConfig) -> list[Strategy]:
-    """Build every strategy that runs; raise `ConfigError` for a parameter it cannot use, or for bars nobody builds."""
-    return check_timeframes([build(name, table) for name, _, table in enabled_strategies(config)], config.feed.spans_s)
+    """Build every strategy that runs.
+
+    Raise `ConfigError` for a parameter it cannot use, or for bars nobody builds.
+    """
+    return check_timeframes(
+        [build(name, table) for name, _, table in enabled_strategies(config)], config.feed.spans_s
+    )
 
 
 class UnbuiltStrategy(Strategy):
-    """Stands for a strategy that could not be made again: it fails as that did; what it holds stays protected."""
+    """Stands for a strategy that could not be made again: it fails as that did.
+
+    What it holds stays protected.
+    """
 
     def __init__(self, name: str, span: int, error: BaseException) -> None:
         super().__init__(name, span)
@@ -145,7 +180,10 @@ class UnbuiltStrategy(Strategy):
 
 
 def rebuild_strategies(config: DeskConfig) -> list[Strategy]:
-    """Build every strategy that runs for a later day; one that fails keeps no other, and not the day, from coming."""
+    """Build every strategy that runs for a later day.
+
+    One that fails keeps no other, and not the day, from coming.
+    """
     made: list[Strategy] = []
     for name, _, table in enabled_strategies(config):
         try:
@@ -180,7 +218,9 @@ def _check_files(config: DeskConfig, run: RunPlan) -> None:
 def _check_writable(folder: Path) -> None:
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        raise OperatorError(f"cannot write in {folder}: {there} is no folder that this user may write in")
+        raise OperatorError(
+            f"cannot write in {folder}: {there} is no folder that this user may write in"
+        )
 
 
 def _check_day(config: DeskConfig, run: RunPlan) -> None:

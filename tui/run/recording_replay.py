@@ -1,4 +1,7 @@
-"""A recording played through the whole desk: which one is meant, what it is played on, and whether it came to the same."""
+"""A recording played through the whole desk.
+
+Which one is meant, what it is played on, and whether it came to the same.
+"""
 
 from collections.abc import Sequence
 from datetime import date
@@ -20,7 +23,10 @@ PAST = ("vendor", "live", "imported")
 
 
 def recording_of(config: DeskConfig, path: Path) -> RecordedRun | None:
-    """Return the recording that is meant: a name as `ticks list` has it, a day's folder (its last run), a file; None for none."""
+    """Return the recording that is meant.
+
+    A name as `ticks list` has it, a day's folder (its last run), a file; None for none.
+    """
     if path.suffix == FEED or any(path.glob(f"*{FEED}")):
         folder = path.parent if path.suffix == FEED else path
         there = [each for each in recording_parts(folder.parent) if each.day == folder.name]
@@ -28,20 +34,30 @@ def recording_of(config: DeskConfig, path: Path) -> RecordedRun | None:
             raise DataError(f"{path}: no recording, as DAY/RUN-PART{FEED} below a folder")
         run = next((each.run for each in there if each.path == path), there[-1].run)
         return RecordedRun(
-            folder.parent.parent.name, folder.name, run, tuple(each for each in there if each.run == run)
+            folder.parent.parent.name,
+            folder.name,
+            run,
+            tuple(each for each in there if each.run == run),
         )
     if path.exists() or path.is_absolute():
         return None
     try:
         return find_run(all_runs(config), str(path))
     except NothingFound:
-        raise DataError(f"{path}: no folder of bars, and no recording that `patang ticks list` shows") from None
+        raise DataError(
+            f"{path}: no folder of bars, and no recording that `patang ticks list` shows"
+        ) from None
 
 
 class RecordingReplay:
-    """A recording that is played: the market it gives, and what the desk that recorded it had come to."""
+    """A recording that is played.
 
-    def __init__(self, config: DeskConfig, run: RecordedRun, factor: float, since: int, until: int) -> None:
+    The market it gives, and what the desk that recorded it had come to.
+    """
+
+    def __init__(
+        self, config: DeskConfig, run: RecordedRun, factor: float, since: int, until: int
+    ) -> None:
         self.run, self._config = run, config
         self.reading = RecordedRunReader(run)
         meta = self.reading.meta
@@ -49,13 +65,23 @@ class RecordingReplay:
         self.symbols = tuple(str(each["symbol"]) for each in meta["instruments"])
         self.speed = max(1.0, meta["ahead"] / (AHEAD_S * SECOND))
         """How fast the recorded exchange went."""
-        self.market = RecordedMarket(meta, self.reading.records, self.reading.began, self._past_bars, factor, since, until)
+        self.market = RecordedMarket(
+            meta, self.reading.records, self.reading.began, self._past_bars, factor, since, until
+        )
 
     def summary(self) -> dict[str, object]:
-        """Return what is to be compared: ticks, bars and their hash, here and at the desk that recorded them."""
+        """Return what is to be compared.
+
+        Ticks, bars and their hash, here and at the desk that recorded them.
+        """
         market, there, here = self.market, self.reading.ended, self.market.ended
         same = all(there.get(name) == here.get(name) for name in ("ticks", "bars", "digest"))
-        whole = not (market.playback.lost or market.playback.astray or self.reading.damaged or self.reading.cut)
+        whole = not (
+            market.playback.lost
+            or market.playback.astray
+            or self.reading.damaged
+            or self.reading.cut
+        )
         told = (
             "not played to its end"
             if market.left_early or not here
@@ -64,14 +90,19 @@ class RecordingReplay:
             else None
         )
         return {
-            "recording": self.run.name, "whole": whole and not self.run.lacks_parts, "bars_digest": here.get("digest", ""),
-            "recorded": there, "same_bars_as_the_desk": told or ("yes" if same else "no"),
-        }  # fmt: skip
+            "recording": self.run.name,
+            "whole": whole and not self.run.lacks_parts,
+            "bars_digest": here.get("digest", ""),
+            "recorded": there,
+            "same_bars_as_the_desk": told or ("yes" if same else "no"),
+        }
 
     def _past_bars(self, symbol: str, start: int, end: int, span: int) -> list[Bar]:
         store = history_store(self._config, None)
         try:
-            found: Sequence[list[Bar]] = [store.read(symbol, span, start, end, version) for version in PAST]
+            found: Sequence[list[Bar]] = [
+                store.read(symbol, span, start, end, version) for version in PAST
+            ]
         except (DataError, OperatorError):
             return []
         return next((bars for bars in found if bars), [])

@@ -1,4 +1,7 @@
-"""Recordings of the feed as the command line knows them: runs of a day, and a run played through a kernel again."""
+"""Recordings of the feed as the command line knows them.
+
+Runs of a day, and a run played through a kernel again.
+"""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -49,7 +52,10 @@ class RecordedRun(NamedTuple):
 
 
 class RecordingOutcome(NamedTuple):
-    """What a replay came to; `expected` is what the desk wrote down at its end, empty where it could not."""
+    """What a replay came to.
+
+    `expected` is what the desk wrote down at its end, empty where it could not.
+    """
 
     ticks: int
     bars: int
@@ -71,11 +77,15 @@ class RecordingOutcome(NamedTuple):
     def matches_desk(self) -> bool:
         """Tell whether ticks, bars and digest are those of the desk that recorded it."""
         return {name: self.expected.get(name) for name in ("ticks", "bars", "digest")} == {
-            "ticks": self.ticks, "bars": self.bars, "digest": self.digest,
-        }  # fmt: skip
+            "ticks": self.ticks,
+            "bars": self.bars,
+            "digest": self.digest,
+        }
 
 
-def recorded_runs(folder: Path, mode: str, archive: ArchivedRecordings | None = None) -> list[RecordedRun]:
+def recorded_runs(
+    folder: Path, mode: str, archive: ArchivedRecordings | None = None
+) -> list[RecordedRun]:
     """Return the runs below a mode's folder of recordings and in the archive, oldest first."""
     there = {each[:3]: each for each in archive.parts(mode)} if archive is not None else {}
     there |= {each[:3]: each for each in recording_parts(folder)}
@@ -87,13 +97,23 @@ def all_runs(config: DeskConfig, mode: str | None = None) -> list[RecordedRun]:
     """Return the runs of every mode, or of one, those in the archive included."""
     archive = archive_of(config)
     away = archived_recordings(config, archive) if archive is not None else None
-    return [run for each in MODES if mode in {None, each} for run in recorded_runs(recordings_folder(config, each), each, away)]
+    return [
+        run
+        for each in MODES
+        if mode in {None, each}
+        for run in recorded_runs(recordings_folder(config, each), each, away)
+    ]
 
 
 def find_run(found: Sequence[RecordedRun], name: str) -> RecordedRun:
-    """Return the run of a name as `list` shows it, or the last one of a mode, a day, or of all; raise `NothingFound`."""
+    """Return the run of a name as `list` shows it, or the last one of a mode, a day, or of all.
+
+    Raise `NothingFound`.
+    """
     matching = [
-        run for run in found if not name or run.name == name or run.name.startswith(f"{name}/") or run.day == name
+        run
+        for run in found
+        if not name or run.name == name or run.name.startswith(f"{name}/") or run.day == name
     ]
     if not matching:
         raise NothingFound(
@@ -145,8 +165,14 @@ class RecordedRunReader:
             self.cut = scan.cut
 
 
-def play_run(reading: RecordedRunReader, show: Callable[[TickBatch | TimerEvent | BandUpdate, Sequence[Bar]], None]) -> RecordingOutcome:
-    """Play a run through a kernel without strategies; `show` is handed each event and the bars it closed."""
+def play_run(
+    reading: RecordedRunReader,
+    show: Callable[[TickBatch | TimerEvent | BandUpdate, Sequence[Bar]], None],
+) -> RecordingOutcome:
+    """Play a run through a kernel without strategies.
+
+    `show` is handed each event and the bars it closed.
+    """
     kernel, digest, playback = kernel_of(reading.meta), BarDigest(), FeedPlayback()
     for event in playback.events(reading.records()):
         kernel.handle(event)
@@ -154,10 +180,17 @@ def play_run(reading: RecordedRunReader, show: Callable[[TickBatch | TimerEvent 
         digest.add_bars(bars)
         show(event, bars)
     return RecordingOutcome(
-        int(kernel.tick_count), digest.count, digest.hex(), playback.frames,
-        int(playback.decoder.bad_frames + playback.decoder.bad_packets), playback.lost, playback.astray, reading.damaged,
-        reading.cut, reading.ended,
-    )  # fmt: skip
+        int(kernel.tick_count),
+        digest.count,
+        digest.hex(),
+        playback.frames,
+        int(playback.decoder.bad_frames + playback.decoder.bad_packets),
+        playback.lost,
+        playback.astray,
+        reading.damaged,
+        reading.cut,
+        reading.ended,
+    )
 
 
 def ticks_of(reading: RecordedRunReader, since: int, until: int) -> Iterable[TickBatch]:

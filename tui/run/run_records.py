@@ -26,7 +26,10 @@ def state_folder(config: DeskConfig, mode: str) -> Path:
 
 
 def own_database(config: DeskConfig, mode: str, *, embedded: bool) -> Path:
-    """Return the database of a run to be: the configured one, or with the embedded exchange a new one for each run."""
+    """Return the database of a run to be.
+
+    The configured one, or with the embedded exchange a new one for each run.
+    """
     folder = state_folder(config, mode)
     if config.store.database:
         return desk_paths(config, os.environ).database
@@ -49,7 +52,10 @@ def _remove_old_runs(folder: Path) -> None:
 
 
 def bars_folder(config: DeskConfig, mode: str, database: Path) -> Path:
-    """Return where the bars are kept of the run that writes a database: beside it, where each run has its own."""
+    """Return where the bars are kept of the run that writes a database.
+
+    Beside it, where each run has its own.
+    """
     if config.store.bars_dir:
         return desk_paths(config, os.environ).bars
     if database.name.startswith("run-"):
@@ -63,7 +69,11 @@ def recordings_folder(config: DeskConfig, mode: str) -> Path:
 
 
 def latest_database(config: DeskConfig, mode: str) -> Path:
-    """Return the database to read: the configured one, or that of the last run which began to trade; raise `NothingFound`, `DataError` for one that is lost."""
+    """Return the database to read.
+
+    The configured one, or that of the last run which began to trade; raise `NothingFound`,
+    `DataError` for one that is lost.
+    """
     if config.store.database:
         return desk_paths(config, os.environ).database
     folder = state_folder(config, mode)
@@ -71,27 +81,40 @@ def latest_database(config: DeskConfig, mode: str) -> Path:
     if gone := evidence_of_loss(folder / "desk.db"):
         raise DataError(gone)
     if not there:
-        others = [other for other in MODES if other != mode and _run_databases(state_folder(config, other))]
+        others = [
+            other
+            for other in MODES
+            if other != mode and _run_databases(state_folder(config, other))
+        ]
         named = f"; there are runs of {', '.join(others)}: say --mode" if others else ""
         raise NothingFound(f"nothing has run yet in mode {mode}: no database in {folder}{named}")
     for database in there:
         if has_begun(database):
             return database
-    raise NothingFound(f"no run in mode {mode} has begun to trade: {there[0]} holds a start that failed")
+    raise NothingFound(
+        f"no run in mode {mode} has begun to trade: {there[0]} holds a start that failed"
+    )
 
 
 def database_of_day(config: DeskConfig, mode: str, day: date) -> Path:
-    """Return the last database in which a desk of a mode has opened a day; raise as `latest_database`, which it is without one."""
+    """Return the last database in which a desk of a mode has opened a day.
+
+    Raise as `latest_database`, which it is without one.
+    """
     if config.store.database:
         return desk_paths(config, os.environ).database
     there = sorted(_run_databases(state_folder(config, mode)), key=_last_written, reverse=True)
-    return next((path for path in there if _has_opened(path, day)), None) or latest_database(config, mode)
+    return next((path for path in there if _has_opened(path, day)), None) or latest_database(
+        config, mode
+    )
 
 
 def _has_opened(database: Path, day: date) -> bool:
     try:
         with closing(connect(database, write=False)) as connection:
-            found = connection.execute("SELECT 1 FROM meta WHERE key = ?", (f"start_cash:{day}",)).fetchone()
+            found = connection.execute(
+                "SELECT 1 FROM meta WHERE key = ?", (f"start_cash:{day}",)
+            ).fetchone()
     except sqlite3.Error:
         return False
     return found is not None
@@ -102,7 +125,10 @@ def _run_databases(folder: Path) -> list[Path]:
 
 
 def has_begun(database: Path) -> bool:
-    """Tell whether a desk that writes this database has ever opened; one that cannot be read is for its reader to refuse."""
+    """Tell whether a desk that writes this database has ever opened.
+
+    One that cannot be read is for its reader to refuse.
+    """
     try:
         with closing(connect(database, write=False)) as connection:
             return connection.execute(BEGUN).fetchone() is not None
@@ -123,7 +149,10 @@ def owner_of(database: Path) -> str | None:
 
 
 def kept_latches(database: Path) -> list[KillLogEntry]:
-    """Return what a database has of the kill switch, oldest first; raise `OperatorError` where it cannot be read."""
+    """Return what a database has of the kill switch, oldest first.
+
+    Raise `OperatorError` where it cannot be read.
+    """
     if not database.exists():
         return []
     try:

@@ -1,4 +1,7 @@
-"""One run of the desk with everything around it; light to make, so that a screen can stand before the engine does."""
+"""One run of the desk with everything around it.
+
+Light to make, so that a screen can stand before the engine does.
+"""
 
 import contextlib
 import os
@@ -29,7 +32,10 @@ if TYPE_CHECKING:
     from tui.run.recordings import RecordedRun
 
 OWN_EXCHANGE = ("sandbox", "replay")
-"""Modes in which orders go to an exchange of our own; the others take the market of the configured broker."""
+"""Modes in which orders go to an exchange of our own.
+
+The others take the market of the configured broker.
+"""
 SENDING = ("shadow", "live")
 """Modes in which orders leave for the configured broker."""
 JOIN_S = 30.0
@@ -37,7 +43,10 @@ STOP_IT = "patang status shows it, patang stop ends it"
 
 
 class EveningHandover(NamedTuple):
-    """What a day on an exchange of our own leaves for the next: the account, whose it is, and the desk's database."""
+    """What a day on an exchange of our own leaves for the next.
+
+    The account, whose it is, and the desk's database.
+    """
 
     carried: "CarriedAccount"
     user: str
@@ -46,7 +55,10 @@ class EveningHandover(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """What one run adds to the configuration: a tape to replay, a day, its symbols, a pace (0: lockstep), a seed."""
+    """What one run adds to the configuration.
+
+    A tape to replay, a day, its symbols, a pace (0: lockstep), a seed.
+    """
 
     mode: str = "sandbox"
     tape: Path | None = None
@@ -58,11 +70,17 @@ class RunPlan:
     live: bool = False
     """Whether real orders were asked for in so many words."""
     fleeting: bool = False
-    """Whether it ends with its terminal, whatever the policy for a lost one is: nobody's money is at stake."""
+    """Whether it ends with its terminal, whatever the policy for a lost one is.
+
+    Nobody's money is at stake.
+    """
     evening: EveningHandover | None = None
     """What the day before has left, where this is not the first."""
     recording: "RecordedRun | None" = None
-    """What a desk has recorded of a day, to be played through another one; `since` and `until` (ns UTC) are its part to be seen."""
+    """What a desk has recorded of a day, to be played through another one.
+
+    `since` and `until` (ns UTC) are its part to be seen.
+    """
     since: int = 0
     until: int = 2**62
     confirm: str = ""
@@ -81,7 +99,9 @@ class DeskSession:
         self._inherited = self.kill.latch
         self.board = Board(run.mode.upper())
         if run.mode not in OWN_EXCHANGE:
-            place = config.broker.rest.partition("://")[2] or ("a sandbox" if config.broker.name != "kite" else "")
+            place = config.broker.rest.partition("://")[2] or (
+                "a sandbox" if config.broker.name != "kite" else ""
+            )
             self.board.header = self.board.header._replace(place=place)
         self.spans = tuple(config.feed.spans_s)
         self.failures: list[tuple[str, BaseException]] = []
@@ -107,7 +127,10 @@ class DeskSession:
         """Tell whether the exchange is one of our own, in this process."""
         broker, run = self.config.broker, self.run
         own = run.mode in OWN_EXCHANGE and (
-            broker.name == "kite" or run.tape is not None or run.seed is not None or run.recording is not None
+            broker.name == "kite"
+            or run.tape is not None
+            or run.seed is not None
+            or run.recording is not None
         )
         return own or (broker.name != "kite" and not broker.rest)
 
@@ -117,7 +140,10 @@ class DeskSession:
         return sends_real(self.config, self.run.mode)
 
     def claim(self) -> None:
-        """Hold the state folder until `close`; raise `BusyError` where another desk does, `OperatorError` where nobody can."""
+        """Hold the state folder until `close`.
+
+        Raise `BusyError` where another desk does, `OperatorError` where nobody can.
+        """
         if self._claimed:
             return
         self._settle_folders()
@@ -127,7 +153,10 @@ class DeskSession:
         desk_register.register_desk(self.state, os.environ)
 
     def _settle_folders(self) -> None:
-        """Make the folders of the desk nobody else's; raise `OperatorError` where others can write in them."""
+        """Make the folders of the desk nobody else's.
+
+        Raise `OperatorError` where others can write in them.
+        """
         if self.state.parent == own_state_folder(os.environ):
             private_files.make_private(self.state.parent)
         private_files.make_private(self.state)
@@ -143,15 +172,23 @@ class DeskSession:
             raise OperatorError(f"cannot write in {database.parent}: {in_words(error)}") from None
 
     def _kept_latches(self) -> list[KillLogEntry]:
-        """Return what the database has of the kill switch; that of an exchange of our own has gone with it."""
+        """Return what the database has of the kill switch.
+
+        That of an exchange of our own has gone with it.
+        """
         if self.is_embedded:
             return []
         return kept_latches(
-            desk_paths(self.config, os.environ).database if self.config.store.database else self.state / "desk.db"
+            desk_paths(self.config, os.environ).database
+            if self.config.store.database
+            else self.state / "desk.db"
         )
 
     def open(self) -> "Desk":
-        """Start the exchange, the journal, the door and the desk; return the desk once its thread runs."""
+        """Start the exchange, the journal, the door and the desk.
+
+        Return the desk once its thread runs.
+        """
         from tui.run.wiring import wire_desk  # noqa: PLC0415  the engine is imported when it is started
 
         try:
@@ -163,7 +200,10 @@ class DeskSession:
         return self.desk
 
     def close(self) -> None:
-        """Stop the desk, wait for it, and let go of everything; nothing happens where it was never opened."""
+        """Stop the desk, wait for it, and let go of everything.
+
+        Nothing happens where it was never opened.
+        """
         if self._closed:
             return
         self._closed = True
@@ -182,8 +222,9 @@ class DeskSession:
     def fail(self, name: str, error: BaseException) -> None:
         """Log what killed a thread and latch the kill switch.
 
-        The engine latches it itself, once it has opened; before that an exchange of our own fails by its input, and alone. The screen's own threads die with the terminal, and that is
-        what `desk.on_terminal_loss` is for.
+        The engine latches it itself, once it has opened; before that an exchange of our own fails
+        by its input, and alone. The screen's own threads die with the terminal, and that is what
+        `desk.on_terminal_loss` is for.
         """
         from engine.system import structured_logs  # noqa: PLC0415  see open
 
@@ -234,11 +275,18 @@ def check_mode(config: DeskConfig, run: RunPlan) -> None:
 
 
 def sends_real(config: DeskConfig, mode: str) -> bool:
-    """Tell whether orders of a mode leave for a real account: whatever its name, a sandbox is on this machine."""
+    """Tell whether orders of a mode leave for a real account.
+
+    Whatever its name, a sandbox is on this machine.
+    """
     broker = config.broker
     if broker.name == "kite":
         return mode in SENDING
-    return mode in {*SENDING, *OWN_EXCHANGE} and bool(broker.rest) and not addresses.are_local(broker.rest, broker.ws)
+    return (
+        mode in {*SENDING, *OWN_EXCHANGE}
+        and bool(broker.rest)
+        and not addresses.are_local(broker.rest, broker.ws)
+    )
 
 
 def lock_of(state: Path) -> Path:

@@ -1,4 +1,7 @@
-"""What the configuration says, in the units of the engine; light, for the commands that start no desk."""
+"""What the configuration says, in the units of the engine.
+
+Light, for the commands that start no desk.
+"""
 
 import os
 from collections.abc import Sequence
@@ -37,29 +40,45 @@ def strategy_tables(config: DeskConfig) -> dict[str, dict[str, Any]]:
 
 def strategy_table(name: str, table: dict[str, Any]) -> StrategyTable:
     """Return a strategy as its table has it."""
-    return StrategyTable(name, tuple(str(symbol).upper() for symbol in table.get("symbols", ())), table)
+    return StrategyTable(
+        name, tuple(str(symbol).upper() for symbol in table.get("symbols", ())), table
+    )
 
 
 def enabled_strategies(config: DeskConfig) -> list[StrategyTable]:
     """Return every strategy that runs, in configured order."""
     return [
-        strategy_table(name, table) for name, table in strategy_tables(config).items() if table.get("enabled", True)
+        strategy_table(name, table)
+        for name, table in strategy_tables(config).items()
+        if table.get("enabled", True)
     ]
 
 
 def totals_of(config: DeskConfig) -> dict[str, int]:
-    """Return what each strategy may spend by its own parameters, in paise; one that does not say is left out."""
-    return {name: int(table["total_capital"]) * 100 for name, _, table in enabled_strategies(config) if table.get("total_capital")}
+    """Return what each strategy may spend by its own parameters, in paise.
+
+    One that does not say is left out.
+    """
+    return {
+        name: int(table["total_capital"]) * 100
+        for name, _, table in enabled_strategies(config)
+        if table.get("total_capital")
+    }
 
 
 def exits_of(config: DeskConfig) -> ExitEscalation:
     """Return how exits that rest are pressed."""
     exits = config.exits
-    return ExitEscalation(exits.patience_s, exits.widen_percent, exits.reach_percent, config.gateway.late_s)
+    return ExitEscalation(
+        exits.patience_s, exits.widen_percent, exits.reach_percent, config.gateway.late_s
+    )
 
 
 def calendar_of(config: DeskConfig) -> Calendar:
-    """Return the calendar as the desk keeps it: new hours count when they are certain, or confirmed."""
+    """Return the calendar as the desk keeps it.
+
+    New hours count when they are certain, or confirmed.
+    """
     return Calendar.load(confirmed=[date.fromisoformat(day) for day in config.market.confirmed])
 
 
@@ -92,27 +111,52 @@ def limits_of(config: DeskConfig) -> RiskLimits:
     """Return the configured limits in paise and ns."""
     risk = config.risk
     limits = RiskLimits(
-        risk.max_order_value * 100, risk.max_exposure * 100, risk.max_positions, risk.max_positions_per_symbol,
-        risk.max_trades_per_day, risk.max_daily_loss * 100, risk.max_drawdown * 100, risk.max_consecutive_losses,
-        risk.price_range_percent, int(config.feed.stale_after_s * SECOND), risk.max_symbol_exposure * 100,
-        risk.max_orders_per_minute, risk.strategy_daily_loss * 100, risk.strategy_drawdown * 100,
+        risk.max_order_value * 100,
+        risk.max_exposure * 100,
+        risk.max_positions,
+        risk.max_positions_per_symbol,
+        risk.max_trades_per_day,
+        risk.max_daily_loss * 100,
+        risk.max_drawdown * 100,
+        risk.max_consecutive_losses,
+        risk.price_range_percent,
+        int(config.feed.stale_after_s * SECOND),
+        risk.max_symbol_exposure * 100,
+        risk.max_orders_per_minute,
+        risk.strategy_daily_loss * 100,
+        risk.strategy_drawdown * 100,
         risk.strategy_consecutive_losses,
-    )  # fmt: skip
+    )
     for name, rupees in risk.budget.items():
         limits.budgets[name] = rupees * 100
     return limits
 
 
-def settings_of(config: DeskConfig, strategies: Sequence[Strategy], watch: Sequence[str]) -> dict[str, Any]:
-    """Return what a desk runs with, all that a backtest of its day has to know; `watch` are the symbols it is to see, none: all."""
+def settings_of(
+    config: DeskConfig, strategies: Sequence[Strategy], watch: Sequence[str]
+) -> dict[str, Any]:
+    """Return what a desk runs with, all that a backtest of its day has to know.
+
+    `watch` are the symbols it is to see, none: all.
+    """
     from engine.backtest import run_identity  # noqa: PLC0415  only a desk that begins wants hashes
 
     built = {each.name: each for each in strategies}
     return {
-        "strategies": {name: table for name, _, table in enabled_strategies(config) if name in built},
+        "strategies": {
+            name: table for name, _, table in enabled_strategies(config) if name in built
+        },
         "sources": {name: run_identity.source_hash(each) for name, each in built.items()},
-        "limits": current_limits(limits_of(config)), "watch": list(watch),
-        "slippage_ticks": config.paper.slippage_ticks, "modifies": config.governor.modifies_per_order,
-        "exits": [config.exits.patience_s, config.exits.widen_percent, config.exits.reach_percent, config.gateway.late_s],
-        "square_off_before_s": config.risk.square_off_before_s, "code": run_identity.code_hash(),
-    }  # fmt: skip
+        "limits": current_limits(limits_of(config)),
+        "watch": list(watch),
+        "slippage_ticks": config.paper.slippage_ticks,
+        "modifies": config.governor.modifies_per_order,
+        "exits": [
+            config.exits.patience_s,
+            config.exits.widen_percent,
+            config.exits.reach_percent,
+            config.gateway.late_s,
+        ],
+        "square_off_before_s": config.risk.square_off_before_s,
+        "code": run_identity.code_hash(),
+    }

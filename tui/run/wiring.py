@@ -1,4 +1,7 @@
-"""Hand the outside world to the engine: which exchange, which clock, which files, for one run of the desk."""
+"""Hand the outside world to the engine.
+
+Which exchange, which clock, which files, for one run of the desk.
+"""
 
 import json
 import secrets
@@ -36,20 +39,34 @@ from tui.run.preflight import check_symbols, check_timeframes, rebuild_strategie
 from tui.run.recording_replay import RecordingReplay
 from tui.run.run_records import own_database, recordings_folder
 from tui.run.session import SENDING, DeskSession
-from tui.run.settings import calendar_of, enabled_strategies, exits_of, limits_of, modes_of, settings_of, totals_of
+from tui.run.settings import (
+    calendar_of,
+    enabled_strategies,
+    exits_of,
+    limits_of,
+    modes_of,
+    settings_of,
+    totals_of,
+)
 
 MINUTE_SPAN = 60
 MB = 1_000_000
 LOCKSTEP_SALT = "0000"
 LIVE = "live"
 MOST_PAST = 10_000_000
-"""Minutes of earlier days that may wait for the disk: a whole market is read in one go where the exchange waits for us."""
+"""Minutes of earlier days that may wait for the disk.
+
+A whole market is read in one go where the exchange waits for us.
+"""
 NOBODYS_CASH = 2**62
 """Paise by which an account's cash may differ from that of a run which never touches it."""
 
 
 def wire_desk(station: DeskSession) -> Desk:
-    """Start everything a desk needs, and the desk; what has to be undone goes to `station.closers`."""
+    """Start everything a desk needs, and the desk.
+
+    What has to be undone goes to `station.closers`.
+    """
     try:
         log = structured_logs.open_log(station.state / "patang.log")
     except OSError as error:
@@ -65,7 +82,9 @@ def wire_desk(station: DeskSession) -> Desk:
     station.board.header = station.board.header._replace(speed=speed)
     evening = station.run.evening
     station.database = (
-        evening.database if evening is not None else own_database(config, station.run.mode, embedded=station.is_embedded)
+        evening.database
+        if evening is not None
+        else own_database(config, station.run.mode, embedded=station.is_embedded)
     )
     journal = SqliteJournal(station.database, station.fail)
     station.closers.append(journal.close)
@@ -73,16 +92,31 @@ def wire_desk(station: DeskSession) -> Desk:
     store, version = _bar_store(station, exchange)
     recorded = rerun.market if rerun is not None else None
     record = recorded or (None if lockstep else _feed_record(station))
-    market = MarketConnection(station, exchange, journal, _keep_bars(station, store, version), totals_of(config), record)
+    market = MarketConnection(
+        station, exchange, journal, _keep_bars(station, store, version), totals_of(config), record
+    )
     world = PaperWorld(exchange.clock, calendar_of(config), charges.load_rate_table(), journal)
     trading = adapters_for_mode(station, market, world, lockstep=lockstep)
     ports = EnginePorts(
-        trading.broker, trading.feed, journal, world.clock, station.kill, world.calendar, world.charges,
-        exchange.pacer, market.keep_bars, trading.beside,
-        None if exchange.access.place.sandbox else lambda: rebuild_strategies(config), market.broker.margins,
-        stored_minutes(store, version) if store is not None else None, _consent_source(config, station.run.mode, market),
-        trading.throughout, record, recorded, _keep_past(station, store),
-    )  # fmt: skip
+        trading.broker,
+        trading.feed,
+        journal,
+        world.clock,
+        station.kill,
+        world.calendar,
+        world.charges,
+        exchange.pacer,
+        market.keep_bars,
+        trading.beside,
+        None if exchange.access.place.sandbox else lambda: rebuild_strategies(config),
+        market.broker.margins,
+        stored_minutes(store, version) if store is not None else None,
+        _consent_source(config, station.run.mode, market),
+        trading.throughout,
+        record,
+        recorded,
+        _keep_past(station, store),
+    )
     limit_only = station.run.mode in SENDING and market.broker.rules.limit_only
     salt = LOCKSTEP_SALT if lockstep else _tag_salt(journal)
     settings = _desk_settings(station, strategies, salt, limit_only=limit_only)
@@ -101,9 +135,16 @@ def wire_desk(station: DeskSession) -> Desk:
     frozen = _freeze_guard(station, tell)
     station.closers.append(frozen.close)
     watchdog = Watchdog(
-        config.watchdog, station.board, station.kill, station.state, tell, station.fail, paced=lockstep, engine=desk,
+        config.watchdog,
+        station.board,
+        station.kill,
+        station.state,
+        tell,
+        station.fail,
+        paced=lockstep,
+        engine=desk,
         wind=frozen.wind,
-    )  # fmt: skip
+    )
     station.closers.append(watchdog.close)
     station.release_outlived_latch()
     desk.start()
@@ -125,7 +166,10 @@ def _recording_replay(station: DeskSession) -> RecordingReplay | None:
 
 
 def _freeze_guard(station: DeskSession, tell: Callable[[str], None]) -> FreezeTimer:
-    """Return what ends a process that native code holds for ever; latch and tell where the one before was ended so."""
+    """Return what ends a process that native code holds for ever.
+
+    Latch and tell where the one before was ended so.
+    """
     try:
         record = read_freeze_record(station.state)
         if record:
@@ -148,8 +192,13 @@ def _tag_salt(journal: SqliteJournal) -> str:
     return salt
 
 
-def _consent_source(config: DeskConfig, mode: str, market: MarketConnection) -> Callable[[], bool | None]:
-    """Return what tells whether holdings may be sold without an authorisation by the day; no simulated account needs one."""
+def _consent_source(
+    config: DeskConfig, mode: str, market: MarketConnection
+) -> Callable[[], bool | None]:
+    """Return what tells whether holdings may be sold without an authorisation by the day.
+
+    No simulated account needs one.
+    """
     if mode in {"paper", "dry-run"}:
         return lambda: None
     if config.broker.demat != "auto":
@@ -167,7 +216,9 @@ def _bar_store(station: DeskSession, exchange: ExchangeLink) -> tuple[BarStore |
         structured_logs.log_alarm(text)
         station.desk.alarm(text)
 
-    store = live_store(config, station.run.mode, station.database, tell, embedded=station.is_embedded)
+    store = live_store(
+        config, station.run.mode, station.database, tell, embedded=station.is_embedded
+    )
     if not station.is_embedded:
         station.closers.append(partial(_share_dumps, config))
     shared = isinstance(store, ParquetBars) or not exchange.access.place.sandbox
@@ -192,7 +243,10 @@ def _feed_record(station: DeskSession) -> FeedWriter | None:
 
 
 def _share_dumps(config: DeskConfig) -> None:
-    """Give the day's instrument dumps to the server of the bars; what it does not take now, the next desk gives it."""
+    """Give the day's instrument dumps to the server of the bars.
+
+    What it does not take now, the next desk gives it.
+    """
     try:
         share_dumps(config)
     except OperatorError as error:
@@ -211,7 +265,9 @@ def stored_minutes(store: BarStore, version: str) -> Stored:
     return stored
 
 
-def _keep_bars(station: DeskSession, store: BarStore | None, version: str) -> Callable[[list[Bar]], None] | None:
+def _keep_bars(
+    station: DeskSession, store: BarStore | None, version: str
+) -> Callable[[list[Bar]], None] | None:
     """Return what stores the closed one-minute bars, None where bars are not kept."""
     if store is None:
         return None
@@ -229,7 +285,9 @@ def _keep_past(station: DeskSession, store: BarStore | None) -> Callable[[list[B
     return _bar_keeper(station, store, WARM_UP, MOST_PAST)
 
 
-def _bar_keeper(station: DeskSession, store: BarStore, version: str, capacity: int = CAPACITY) -> Callable[[list[Bar]], None]:
+def _bar_keeper(
+    station: DeskSession, store: BarStore, version: str, capacity: int = CAPACITY
+) -> Callable[[list[Bar]], None]:
     """Return what stores one-minute bars, of which so many may wait for the disk."""
     names: dict[int, str] = {}
     writer = BarWriter(store, names, station.fail, version, capacity=capacity)
@@ -237,7 +295,12 @@ def _bar_keeper(station: DeskSession, store: BarStore, version: str, capacity: i
 
     def keep(bars: list[Bar]) -> None:
         if any(int(bar.token) not in names for bar in bars):
-            names.update({token: market.instrument.symbol for token, market in station.desk.kernel.markets.items()})
+            names.update(
+                {
+                    token: market.instrument.symbol
+                    for token, market in station.desk.kernel.markets.items()
+                }
+            )
         writer.offer(bar for bar in bars if bar.span == MINUTE_SPAN)
 
     return keep
@@ -246,10 +309,14 @@ def _bar_keeper(station: DeskSession, store: BarStore, version: str, capacity: i
 # settings
 
 
-def _desk_settings(station: DeskSession, strategies: Sequence[Strategy], salt: str, *, limit_only: bool) -> EngineSettings:
+def _desk_settings(
+    station: DeskSession, strategies: Sequence[Strategy], salt: str, *, limit_only: bool
+) -> EngineSettings:
     config = station.config
     governor, gateway = config.governor, config.gateway
-    watch = station.run.symbols or (station.rerun.symbols if station.rerun else tuple(config.feed.watch))
+    watch = station.run.symbols or (
+        station.rerun.symbols if station.rerun else tuple(config.feed.watch)
+    )
     return EngineSettings(
         mode=station.run.mode,
         limit_only=limit_only,
@@ -261,13 +328,19 @@ def _desk_settings(station: DeskSession, strategies: Sequence[Strategy], salt: s
         watch_mode=config.feed.mode,
         modes={} if station.run.symbols or station.rerun else modes_of(config),
         rates=GovernorRates(
-            governor.orders_per_second, governor.orders_per_minute, governor.orders_per_day,
+            governor.orders_per_second,
+            governor.orders_per_minute,
+            governor.orders_per_day,
             governor.reserve_per_second,
         ),
         modifies=governor.modifies_per_order,
         exits=exits_of(config),
         patience=LookupPolicy(
-            gateway.settle_s, gateway.lookup_every_s, gateway.lookups, gateway.entry_wait_s, gateway.late_s
+            gateway.settle_s,
+            gateway.lookup_every_s,
+            gateway.lookups,
+            gateway.entry_wait_s,
+            gateway.late_s,
         ),
         poll_s=gateway.poll_s,
         positions_every_s=gateway.positions_every_s,
@@ -282,9 +355,11 @@ def _desk_settings(station: DeskSession, strategies: Sequence[Strategy], salt: s
         late_after_s=config.feed.late_after_s * max(1.0, station.board.header.speed),
         bands_every_s=config.feed.bands_every_s,
         jitter=0 if salt == LOCKSTEP_SALT else secrets.randbits(32),
-        actions=Path(config.desk.corporate_actions).expanduser() if config.desk.corporate_actions else None,
+        actions=Path(config.desk.corporate_actions).expanduser()
+        if config.desk.corporate_actions
+        else None,
         square_off_before_s=config.risk.square_off_before_s,
         subscriptions={name: symbols for name, symbols, _ in enabled_strategies(config)},
         tag_salt=salt,
         ran=json.dumps(settings_of(config, strategies, watch)),
-    )  # fmt: skip
+    )

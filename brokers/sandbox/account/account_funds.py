@@ -1,9 +1,9 @@
 """What can be spent.
 
-Delivery buys take their full value, delivery sales give it back at once; intraday takes a fifth of the value of what is
-open; MTF half; bought options their premium; futures and sold options what `span.py` says of everything on their
-underlying together. Realised intraday P&L moves the balance, unrealised does not. Charges are booked overnight (they
-come with the contract note).
+Delivery buys take their full value, delivery sales give it back at once; intraday takes a fifth of
+the value of what is open; MTF half; bought options their premium; futures and sold options what
+`span.py` says of everything on their underlying together. Realised intraday P&L moves the balance,
+unrealised does not. Charges are booked overnight (they come with the contract note).
 """
 
 from collections.abc import Iterable
@@ -37,22 +37,44 @@ class AccountFunds:
         return self.spans.unit_margin(listing, side)
 
     def required(self, ask: OrderRequest, price: float, live: Iterable[ClientOrder]) -> int:
-        """Return what an order at `price` would block, paise: only the part that opens or adds counts."""
+        """Return what an order at `price` would block, paise.
+
+        Only the part that opens or adds counts.
+        """
         if ask.listing.contract is None:
-            return round(self.opening_quantity(ask, live) * self.unit_margin(ask.listing, ask.product, ask.side, price) * 100)
+            return round(
+                self.opening_quantity(ask, live)
+                * self.unit_margin(ask.listing, ask.product, ask.side, price)
+                * 100
+            )
         same = [
-            (order.ask.listing, order.ask.side * order.pending) for order in live if order.ask.listing is ask.listing
+            (order.ask.listing, order.ask.side * order.pending)
+            for order in live
+            if order.ask.listing is ask.listing
         ]
-        return round(self._contract_margin(ask, price, [*self.open_contracts(), *same], self.opening_quantity(ask, live)) * 100)
+        return round(
+            self._contract_margin(
+                ask, price, [*self.open_contracts(), *same], self.opening_quantity(ask, live)
+            )
+            * 100
+        )
 
     def open_contracts(self) -> list[tuple[ExchangeListing, int]]:
         """Return the contracts that are open, whatever their product."""
-        open_ones = (one for one in self._portfolio.positions.values() if one.listing.contract is not None)
+        open_ones = (
+            one for one in self._portfolio.positions.values() if one.listing.contract is not None
+        )
         return [(one.listing, one.quantity) for one in open_ones if one.quantity]
 
-    def _contract_margin(self, ask: OrderRequest, price: float, legs: list[tuple[ExchangeListing, int]], opening: int) -> float:
+    def _contract_margin(
+        self, ask: OrderRequest, price: float, legs: list[tuple[ExchangeListing, int]], opening: int
+    ) -> float:
         """Return what an order adds to the margin of legs in rupees, and its premium where it buys an option."""
-        paid = opening * price * ask.listing.multiplier if ask.buys and ask.listing.instrument.kind != "FUT" else 0.0
+        paid = (
+            opening * price * ask.listing.multiplier
+            if ask.buys and ask.listing.instrument.kind != "FUT"
+            else 0.0
+        )
         name = ask.listing.contract.name if ask.listing.contract else ""
         near = [leg for leg in legs if leg[0].contract and leg[0].contract.name == name]
         after = self.spans.portfolio_margin([*near, (ask.listing, ask.side * ask.quantity)]).total
@@ -65,7 +87,10 @@ class AccountFunds:
         return ask.quantity - min(ask.quantity, max(0, self._shares_against(ask) - closing))
 
     def _shares_against(self, ask: OrderRequest) -> int:
-        """Return the shares that stand against an order: of an opposite position, or of a holding it sells."""
+        """Return the shares that stand against an order.
+
+        Of an opposite position, or of a holding it sells.
+        """
         if ask.product in DELIVERY and ask.buys:
             return 0
         token = int(ask.listing.instrument.token)
@@ -86,7 +111,10 @@ class AccountFunds:
             if ask.listing.contract is None:
                 total += round(opening * price * SHARE_OF_VALUE[ask.product] * 100)
             else:
-                total += round(self._contract_margin(ask._replace(quantity=pending), price, legs, opening) * 100)
+                total += round(
+                    self._contract_margin(ask._replace(quantity=pending), price, legs, opening)
+                    * 100
+                )
                 legs.append((ask.listing, ask.side * pending))
         return total
 
@@ -97,17 +125,24 @@ class AccountFunds:
             if position.product == "CNC":
                 total += position.buy_value - position.sell_value
             elif position.listing.contract is None:
-                total += round(abs(position.cost) * SHARE_OF_VALUE[position.product]) - position.realised
+                total += (
+                    round(abs(position.cost) * SHARE_OF_VALUE[position.product]) - position.realised
+                )
             else:
                 total += _premium_paid(position) - position.realised
-        return -(-(total + round(self.spans.portfolio_margin(self.open_contracts()).total * 1e4)) // 100)
+        return -(
+            -(total + round(self.spans.portfolio_margin(self.open_contracts()).total * 1e4)) // 100
+        )
 
     def available(self, live: Iterable[ClientOrder]) -> int:
         """Return what can be spent, paise."""
         return self.cash - self.used(live)
 
     def segment_row(self, live: list[ClientOrder], *, enabled: bool) -> dict[str, object]:
-        """Return one segment of `GET /user/margins`; commodity stands there empty, equity pays for everything."""
+        """Return one segment of `GET /user/margins`.
+
+        Commodity stands there empty, equity pays for everything.
+        """
         cash = self.cash if enabled else 0
         debits = self.used(live) if enabled else 0
         positions = self._portfolio.positions.values() if enabled else []
@@ -154,5 +189,8 @@ def _cover_key(ask: OrderRequest) -> tuple[object, str, int]:
 
 
 def reserve_price(ask: OrderRequest) -> float:
-    """Return the price at which an order reserves funds: its limit, else its trigger, else the last price."""
+    """Return the price at which an order reserves funds.
+
+    Its limit, else its trigger, else the last price.
+    """
     return ask.price or ask.trigger or ask.listing.ltp

@@ -16,16 +16,15 @@ APP_ID = 1201
 OWN = "sbx"
 """How the sandbox's own API keys begin."""
 REAL = re.compile("[a-z0-9]{16}")
-REAL_KEY = (
-    "This looks like the key of a real account. Do not send real credentials to a sandbox; use the ones it printed."
-)
+REAL_KEY = "This looks like the key of a real account. Do not send real credentials to a sandbox; use the ones it printed."
 
 
 @final
 class SandboxSession:
     """API key, secret and the access tokens of the day; a new login ends the old one.
 
-    All of them follow from the configuration's salt, key and secret from it alone; without one nobody can foresee them.
+    All of them follow from the configuration's salt, key and secret from it alone; without one
+    nobody can foresee them.
     """
 
     def __init__(self, config: SandboxConfig, exchanges: tuple[str, ...]) -> None:
@@ -65,7 +64,9 @@ class SandboxSession:
         self._requests.add(token)
         return token
 
-    def exchange_token(self, api_key: str, request_token: str, checksum: str, now: int) -> dict[str, object]:
+    def exchange_token(
+        self, api_key: str, request_token: str, checksum: str, now: int
+    ) -> dict[str, object]:
         """Trade a request token for an access token."""
         self._refuse_real(api_key)
         expected = sha256((self.api_key + request_token + self.api_secret).encode()).hexdigest()
@@ -90,7 +91,11 @@ class SandboxSession:
 
     def is_valid_pair(self, api_key: str, access_token: str) -> bool:
         """Tell whether this pair may speak."""
-        return bool(access_token) and api_key == self.api_key and access_token in {self.access_token, *self._others}
+        return (
+            bool(access_token)
+            and api_key == self.api_key
+            and access_token in {self.access_token, *self._others}
+        )
 
     def authorise(self, header: str) -> None:
         """Check an `Authorization: token key:access` header."""
@@ -149,15 +154,27 @@ class SandboxSession:
         }
 
     def renew(self, api_key: str, refresh_token: str, checksum: str) -> dict[str, object]:
-        """Trade a refresh token for the next access token; only approved platforms are given one."""
+        """Trade a refresh token for the next access token.
+
+        Only approved platforms are given one.
+        """
         self._refuse_real(api_key)
         if not refresh_token or refresh_token != self._refresh:
-            raise _forbidden_error(f"Invalid `refresh_token`{'' if refresh_token else ': it is empty'}.")
-        if checksum != sha256((self.api_key + refresh_token + self.api_secret).encode()).hexdigest():
+            raise _forbidden_error(
+                f"Invalid `refresh_token`{'' if refresh_token else ': it is empty'}."
+            )
+        if (
+            checksum
+            != sha256((self.api_key + refresh_token + self.api_secret).encode()).hexdigest()
+        ):
             raise _forbidden_error("Invalid `checksum`.")
         self.access_token = self._issue_token("access")
         self._refresh = self._issue_token("refresh")
-        return {"user_id": self.user_id, "access_token": self.access_token, "refresh_token": self._refresh}
+        return {
+            "user_id": self.user_id,
+            "access_token": self.access_token,
+            "refresh_token": self._refresh,
+        }
 
     def forget_refresh(self, api_key: str, refresh_token: str) -> bool:
         """End a refresh token."""

@@ -1,4 +1,7 @@
-"""Margins and charges of orders that are not placed: order margins, baskets, virtual contract notes."""
+"""Margins and charges of orders that are not placed.
+
+Order margins, baskets, virtual contract notes.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import final
@@ -35,7 +38,9 @@ NOTHING: Mapping[str, object] = {
 class MarginEstimates:
     """What orders would cost on the sandbox's day; unrounded, as Kite answers."""
 
-    def __init__(self, listings: Listings, rates: RateTable, date: str, funds: AccountFunds) -> None:
+    def __init__(
+        self, listings: Listings, rates: RateTable, date: str, funds: AccountFunds
+    ) -> None:
         self._listings = listings
         self._rates = rates
         self._day = int(date.replace("-", ""))
@@ -49,32 +54,52 @@ class MarginEstimates:
     def basket(
         self, body: object, live: list[ClientOrder], *, consider: bool, compact: bool = False
     ) -> dict[str, object]:
-        """Answer `POST /margins/basket`; `consider` counts what positions and holdings already cover as free."""
+        """Answer `POST /margins/basket`.
+
+        `consider` counts what positions and holdings already cover as free.
+        """
         forms = _body_forms(body)
         orders = [self._margin_row(form) for form in forms]
         asks = [self._read_request(form, "price") for form in forms]
         final = self._basket_margin(asks, live, consider=consider)
         rows = {"initial": _sum_margins(orders), "final": _sum_margins([final])}
         if compact:
-            return {name: _compact_row(row) for name, row in rows.items()} | {"orders": [_compact_row(row) for row in orders]}
+            return {name: _compact_row(row) for name, row in rows.items()} | {
+                "orders": [_compact_row(row) for row in orders]
+            }
         each = [self._estimate_charges(ask) for ask in asks]
         counted = {
-            "sebi_turnover_charge": sum(one.sebi for one in each), "brokerage": sum(one.brokerage for one in each),
-        }  # fmt: skip
+            "sebi_turnover_charge": sum(one.sebi for one in each),
+            "brokerage": sum(one.brokerage for one in each),
+        }
         return rows | {"orders": orders, "charges": _no_charges() | counted}
 
-    def _basket_margin(self, asks: list[OrderRequest], live: list[ClientOrder], *, consider: bool) -> dict[str, object]:
+    def _basket_margin(
+        self, asks: list[OrderRequest], live: list[ClientOrder], *, consider: bool
+    ) -> dict[str, object]:
         """Return what a basket needs as one: contracts on one underlying offset each other."""
         legs = self._funds.open_contracts() if consider else []
-        contracts = [(ask.listing, ask.side * ask.quantity) for ask in asks if ask.listing.contract is not None]
-        before, after = self._funds.spans.portfolio_margin(legs), self._funds.spans.portfolio_margin([*legs, *contracts])
+        contracts = [
+            (ask.listing, ask.side * ask.quantity)
+            for ask in asks
+            if ask.listing.contract is not None
+        ]
+        before, after = (
+            self._funds.spans.portfolio_margin(legs),
+            self._funds.spans.portfolio_margin([*legs, *contracts]),
+        )
         shares = [ask for ask in asks if ask.listing.contract is None]
         parts = {
             "span": max(0.0, after.span - before.span),
             "exposure": max(0.0, after.exposure - before.exposure),
-            "option_premium": sum(self._option_premium(ask) for ask in asks if ask.listing.contract is not None),
+            "option_premium": sum(
+                self._option_premium(ask) for ask in asks if ask.listing.contract is not None
+            ),
             "var": sum(
-                self._funds.required(ask, ask.price, live) / 100 if consider else self._blocked_value(ask) for ask in shares
+                self._funds.required(ask, ask.price, live) / 100
+                if consider
+                else self._blocked_value(ask)
+                for ask in shares
             ),
         }
         return {**parts, "total": sum(parts.values())}
@@ -83,7 +108,11 @@ class MarginEstimates:
         return self._funds.unit_margin(ask.listing, ask.product, ask.side, ask.price) * ask.quantity
 
     def _option_premium(self, ask: OrderRequest) -> float:
-        return self._blocked_value(ask) if ask.buys and ask.listing.instrument.kind in {"CE", "PE"} else 0.0
+        return (
+            self._blocked_value(ask)
+            if ask.buys and ask.listing.instrument.kind in {"CE", "PE"}
+            else 0.0
+        )
 
     def _margin_parts(self, ask: OrderRequest) -> dict[str, float]:
         """Return the margin of one order by itself, under the names it goes by."""
@@ -91,7 +120,11 @@ class MarginEstimates:
             parts = {"var": self._blocked_value(ask)}
         else:
             margin = self._funds.spans.portfolio_margin([(ask.listing, ask.side * ask.quantity)])
-            parts = {"span": margin.span, "exposure": margin.exposure, "option_premium": self._option_premium(ask)}
+            parts = {
+                "span": margin.span,
+                "exposure": margin.exposure,
+                "option_premium": self._option_premium(ask),
+            }
         return parts | {"total": sum(parts.values())}
 
     def contract_note(self, body: object) -> list[dict[str, object]]:
@@ -139,7 +172,9 @@ class MarginEstimates:
             raise invalid("Invalid `quantity`.")
         return OrderRequest(
             listing=listing,
-            side=order_checks.SIDES[choice_field(form, "transaction_type", tuple(order_checks.SIDES))],
+            side=order_checks.SIDES[
+                choice_field(form, "transaction_type", tuple(order_checks.SIDES))
+            ],
             quantity=quantity,
             order_type=choice_field(form, "order_type", order_checks.TYPES),
             product=choice_field(form, "product", PRODUCTS),
@@ -162,12 +197,16 @@ class MarginEstimates:
 
     def _estimate_charges(self, ask: OrderRequest) -> ChargeBreakdown:
         quantity = ask.quantity * ask.listing.multiplier
-        return estimate_charges(self._rates_of(ask, ask.product), Side(ask.side), quantity, ask.price)
+        return estimate_charges(
+            self._rates_of(ask, ask.product), Side(ask.side), quantity, ask.price
+        )
 
     def _rates_of(self, ask: OrderRequest, product: str) -> ChargeRates:
         instrument = ask.listing.instrument
         asset = asset_of(instrument.symbol, instrument.name)
-        segment = CONTRACTS.get(instrument.kind) or security_segment(asset, CHARGED_AS.get(product, Product.CNC))
+        segment = CONTRACTS.get(instrument.kind) or security_segment(
+            asset, CHARGED_AS.get(product, Product.CNC)
+        )
         if instrument.exchange == "MCX":
             segment = f"COM_{segment}"
         return self._rates.rates(segment, instrument.exchange, self._day)
@@ -181,14 +220,25 @@ class MarginEstimates:
             rates = self._rates_of(ask, ask.product)
             intraday = self._rates_of(ask, "MIS") if ask.product == "CNC" else None
             notes.fill(
-                int(instrument.token), rates, intraday, trade.trade_id, trade.ts, int(trade.order.order_id),
-                Side(ask.side), trade.quantity, int(value),
-            )  # fmt: skip
+                int(instrument.token),
+                rates,
+                intraday,
+                trade.trade_id,
+                trade.ts,
+                int(trade.order.order_id),
+                Side(ask.side),
+                trade.quantity,
+                int(value),
+            )
         return int(notes.total)
 
 
 def _body_forms(body: object) -> list[Form]:
-    if not isinstance(body, list) or not body or not all(isinstance(item, Mapping) for item in body):
+    if (
+        not isinstance(body, list)
+        or not body
+        or not all(isinstance(item, Mapping) for item in body)
+    ):
         raise invalid("Invalid JSON body: expected a list of orders.")
     return [{str(k): "" if v is None else str(v) for k, v in item.items()} for item in body]
 

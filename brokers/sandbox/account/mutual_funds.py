@@ -1,4 +1,7 @@
-"""Mutual funds: orders, monthly plans and what is held of them. Nothing is settled within a day, so orders stay OPEN."""
+"""Mutual funds: orders, monthly plans and what is held of them.
+
+Nothing is settled within a day, so orders stay OPEN.
+"""
 
 import csv
 import io
@@ -7,7 +10,15 @@ from typing import final
 from uuid import NAMESPACE_URL, uuid5
 
 from brokers.sandbox import ist
-from brokers.sandbox.http import Form, choice_field, decimal_field, invalid, not_found, required_field, whole_field
+from brokers.sandbox.http import (
+    Form,
+    choice_field,
+    decimal_field,
+    invalid,
+    not_found,
+    required_field,
+    whole_field,
+)
 
 Row = dict[str, object]
 
@@ -30,7 +41,10 @@ COLUMNS = (
     "last_price",
     "last_price_date",
 )
-FUNDS = (("INF000S01010", "Sandbox Index Fund", 214.31), ("INF000S01028", "Sandbox Liquid Fund", 3_127.45))
+FUNDS = (
+    ("INF000S01010", "Sandbox Index Fund", 214.31),
+    ("INF000S01028", "Sandbox Liquid Fund", 3_127.45),
+)
 ORDER_ID = "5a000000-0000-4000-8000-000000000001"
 SIP_ID = "181635213661372"
 FREQUENCIES = ("weekly", "monthly", "quarterly")
@@ -41,7 +55,9 @@ PAID = 10_000.0
 
 @final
 class MutualFunds:
-    """One holding that one order bought, one monthly plan, and what is added; `midnight` (ns UTC) of the virtual day.
+    """One holding that one order bought, one monthly plan, and what is added.
+
+    `midnight` (ns UTC) of the virtual day.
 
     With `closed` nothing can be placed, changed or cancelled, as on the live API.
     """
@@ -73,15 +89,30 @@ class MutualFunds:
         if decimal_field(form, wanted) <= 0.0 or len(form.get("tag", "")) > TAG_LIMIT:
             raise invalid(f"Invalid `{wanted if decimal_field(form, wanted) <= 0.0 else 'tag'}`.")
         order_id = str(uuid5(NAMESPACE_URL, f"{self._bought}:order:{len(self._orders)}"))
-        self._orders.append({
-            "order_id": order_id, "exchange_order_id": None, "tradingsymbol": symbol, "status": "OPEN",
-            "status_message": "", "folio": None, "fund": fund, "order_timestamp": ist.text(self._now()),
-            "exchange_timestamp": None, "settlement_id": None, "transaction_type": side, "variety": "regular",
-            "purchase_type": "ADDITIONAL" if symbol == FUNDS[0][0] else "FRESH",
-            "quantity": decimal_field(form, "quantity") if side == "SELL" else 0,
-            "amount": decimal_field(form, "amount") if side == "BUY" else 0, "last_price": price,
-            "last_price_date": self._yesterday, "average_price": 0, "placed_by": "sandbox", "tag": form.get("tag"),
-        })  # fmt: skip
+        self._orders.append(
+            {
+                "order_id": order_id,
+                "exchange_order_id": None,
+                "tradingsymbol": symbol,
+                "status": "OPEN",
+                "status_message": "",
+                "folio": None,
+                "fund": fund,
+                "order_timestamp": ist.text(self._now()),
+                "exchange_timestamp": None,
+                "settlement_id": None,
+                "transaction_type": side,
+                "variety": "regular",
+                "purchase_type": "ADDITIONAL" if symbol == FUNDS[0][0] else "FRESH",
+                "quantity": decimal_field(form, "quantity") if side == "SELL" else 0,
+                "amount": decimal_field(form, "amount") if side == "BUY" else 0,
+                "last_price": price,
+                "last_price_date": self._yesterday,
+                "average_price": 0,
+                "placed_by": "sandbox",
+                "tag": form.get("tag"),
+            }
+        )
         return {"order_id": order_id}
 
     def cancel(self, order_id: str) -> dict[str, str]:
@@ -102,14 +133,31 @@ class MutualFunds:
             raise invalid("Missing or empty field `amount`")
         sip_id = str(int(SIP_ID) + len(self._plans))
         count = whole_field(form, "instalments")
-        self._plans.append({
-            "sip_id": sip_id, "tradingsymbol": symbol, "fund": fund, "dividend_type": "growth",
-            "transaction_type": "BUY", "status": "ACTIVE", "sip_type": "sip", "created": ist.text(self._now()),
-            "frequency": choice_field(form, "frequency", FREQUENCIES), "instalment_amount": decimal_field(form, "amount"),
-            "instalments": count, "last_instalment": ist.text(self._now()), "pending_instalments": count,
-            "instalment_day": whole_field(form, "instalment_day"), "completed_instalments": 0, "next_instalment": self._next,
-            "trigger_price": 0, "step_up": {}, "sip_reg_num": None, "fund_source": "pool", "tag": form.get("tag", ""),
-        })  # fmt: skip
+        self._plans.append(
+            {
+                "sip_id": sip_id,
+                "tradingsymbol": symbol,
+                "fund": fund,
+                "dividend_type": "growth",
+                "transaction_type": "BUY",
+                "status": "ACTIVE",
+                "sip_type": "sip",
+                "created": ist.text(self._now()),
+                "frequency": choice_field(form, "frequency", FREQUENCIES),
+                "instalment_amount": decimal_field(form, "amount"),
+                "instalments": count,
+                "last_instalment": ist.text(self._now()),
+                "pending_instalments": count,
+                "instalment_day": whole_field(form, "instalment_day"),
+                "completed_instalments": 0,
+                "next_instalment": self._next,
+                "trigger_price": 0,
+                "step_up": {},
+                "sip_reg_num": None,
+                "fund_source": "pool",
+                "tag": form.get("tag", ""),
+            }
+        )
         return {"sip_id": sip_id}
 
     def change_plan(self, sip_id: str, form: Form) -> dict[str, str]:
@@ -231,8 +279,15 @@ class MutualFunds:
         if not found:
             raise not_found("tradingsymbol")
         keys = (
-            "fund", "tradingsymbol", "average_price", "variety", "exchange_timestamp", "amount", "folio", "quantity",
-        )  # fmt: skip
+            "fund",
+            "tradingsymbol",
+            "average_price",
+            "variety",
+            "exchange_timestamp",
+            "amount",
+            "folio",
+            "quantity",
+        )
         return [{key: order[key] for key in keys} for order in found]
 
     def instruments(self) -> bytes:
@@ -242,9 +297,20 @@ class MutualFunds:
         writer.writerow(COLUMNS)
         for symbol, name, price in FUNDS:
             sizes = (1, 1, 500.0, 1.0, 500.0, 0.001, 0.001)
-            writer.writerow((
-                symbol, "SANDBOX_MF", name, *sizes, "growth", "equity", "direct", "T2", price, self._yesterday,
-            ))  # fmt: skip
+            writer.writerow(
+                (
+                    symbol,
+                    "SANDBOX_MF",
+                    name,
+                    *sizes,
+                    "growth",
+                    "equity",
+                    "direct",
+                    "T2",
+                    price,
+                    self._yesterday,
+                )
+            )
         return out.getvalue().encode()
 
 

@@ -21,7 +21,9 @@ OTHER: Final = {"NSE": ("BSE", 4), "BSE": ("NSE", 1)}
 class ShareHolding:
     """Shares brought over from earlier days; `unsettled` (T1) ones were bought the day before."""
 
-    def __init__(self, listing: ExchangeListing, quantity: int, average: float, unsettled: int = 0) -> None:
+    def __init__(
+        self, listing: ExchangeListing, quantity: int, average: float, unsettled: int = 0
+    ) -> None:
         self.listing = listing
         self.quantity = quantity
         self.average = average
@@ -37,9 +39,12 @@ class ShareHolding:
 
 @final
 class AccountPortfolio:
-    """Positions and holdings of a day; `consent`: shares can be sold without an authorisation at the depository.
+    """Positions and holdings of a day.
 
-    `other_listing` gives the exchange and token that a holding is listed under, where that is not its own.
+    `consent`: shares can be sold without an authorisation at the depository.
+
+    `other_listing` gives the exchange and token that a holding is listed under, where that is not
+    its own.
     """
 
     def __init__(
@@ -55,7 +60,9 @@ class AccountPortfolio:
         self.holdings = {int(holding.listing.instrument.token): holding for holding in holdings}
         self._by_isin = {isin(holding.listing): holding for holding in self.holdings.values()}
         self._elsewhere = elsewhere
-        self.positions = {(int(one.listing.instrument.token), one.product): one for one in positions}
+        self.positions = {
+            (int(one.listing.instrument.token), one.product): one for one in positions
+        }
         self._consent = consent
 
     def apply_trade(self, trade: ClientTrade) -> None:
@@ -65,7 +72,9 @@ class AccountPortfolio:
 
     def position(self, listing: ExchangeListing, product: str) -> ProductPosition:
         """Return the position of a product, a new one where there is none."""
-        return self.positions.setdefault((int(listing.instrument.token), product), ProductPosition(listing, product))
+        return self.positions.setdefault(
+            (int(listing.instrument.token), product), ProductPosition(listing, product)
+        )
 
     def net_quantity(self, token: int, product: str) -> int:
         """Return the net quantity of a product."""
@@ -73,7 +82,10 @@ class AccountPortfolio:
         return position.quantity if position else 0
 
     def sellable_quantity(self, listing: ExchangeListing) -> int:
-        """Return the shares from earlier days that may still be sold here: those sold at the other exchange are gone."""
+        """Return the shares from earlier days that may still be sold here.
+
+        Those sold at the other exchange are gone.
+        """
         holding = self._by_isin.get(isin(listing))
         if holding is None:
             return 0
@@ -108,10 +120,15 @@ class AccountPortfolio:
                 holding.authorised_at = ist.text(now)
 
     def position_rows(self) -> dict[str, object]:
-        """Return net and day positions; what was financed on earlier days stands among the holdings."""
+        """Return net and day positions.
+
+        What was financed on earlier days stands among the holdings.
+        """
         rows = list(self.positions.values())
         return {
-            "net": [p.row(day=p.product == "MTF") for p in rows if p.product != "MTF" or p.was_traded],
+            "net": [
+                p.row(day=p.product == "MTF") for p in rows if p.product != "MTF" or p.was_traded
+            ],
             "day": [position.row(day=True) for position in rows if position.was_traded],
         }
 
@@ -122,9 +139,14 @@ class AccountPortfolio:
             for (token, product), position in self.positions.items()
             if product == "MTF" and position.overnight
         }
-        bare = [ShareHolding(financed[token].listing, 0, 0.0) for token in financed if token not in self.holdings]
+        bare = [
+            ShareHolding(financed[token].listing, 0, 0.0)
+            for token in financed
+            if token not in self.holdings
+        ]
         return [
-            self._holding_row(held) | {"mtf": _financed_fields(financed.get(int(held.listing.instrument.token)))}
+            self._holding_row(held)
+            | {"mtf": _financed_fields(financed.get(int(held.listing.instrument.token)))}
             for held in (*self.holdings.values(), *bare)
         ]
 
@@ -153,7 +175,11 @@ class AccountPortfolio:
         }
 
     def _holding_row(self, holding: ShareHolding) -> dict[str, object]:
-        instrument, last, sold = holding.listing.instrument, holding.listing.ltp, self.sold_quantity(holding)
+        instrument, last, sold = (
+            holding.listing.instrument,
+            holding.listing.ltp,
+            self.sold_quantity(holding),
+        )
         settled = holding.quantity - min(sold, holding.quantity)
         unsettled = holding.unsettled - max(0, sold - holding.quantity)
         change = last - instrument.close
@@ -189,9 +215,18 @@ class AccountPortfolio:
 
 
 def _financed_fields(position: ProductPosition | None) -> dict[str, object]:
-    """Return what a holding row says of shares bought on margin; what was sold of them today is used."""
+    """Return what a holding row says of shares bought on margin.
+
+    What was sold of them today is used.
+    """
     if position is None:
-        return {"quantity": 0, "used_quantity": 0, "average_price": 0, "value": 0, "initial_margin": 0}
+        return {
+            "quantity": 0,
+            "used_quantity": 0,
+            "average_price": 0,
+            "value": 0,
+            "initial_margin": 0,
+        }
     used = min(position.overnight, max(0, position.sold - position.bought))
     left, average = position.overnight - used, position.carried / 1e4 / position.overnight
     return {
@@ -204,12 +239,22 @@ def _financed_fields(position: ProductPosition | None) -> dict[str, object]:
 
 
 def isin(listing: ExchangeListing) -> str:
-    """Return the ISIN of a share: twelve characters made of its symbol, the same at both exchanges."""
+    """Return the ISIN of a share.
+
+    Twelve characters made of its symbol, the same at both exchanges.
+    """
     return f"INE{crc32(listing.instrument.symbol.encode()) % 10**9:09d}"
 
 
-def other_listing(listings: Mapping[str, ExchangeListing | ListedIndex], listing: ExchangeListing) -> tuple[str, int]:
-    """Return the exchange and token of a share's other listing; the token is made up where it is not listed there."""
+def other_listing(
+    listings: Mapping[str, ExchangeListing | ListedIndex], listing: ExchangeListing
+) -> tuple[str, int]:
+    """Return the exchange and token of a share's other listing.
+
+    The token is made up where it is not listed there.
+    """
     symbol, (other, segment) = listing.instrument.symbol, OTHER[listing.instrument.exchange]
     twin = listings.get(f"{other}:{symbol}")
-    return other, int(twin.instrument.token) if twin else (500_000 + crc32(symbol.encode()) % 50_000) << 8 | segment
+    return other, int(twin.instrument.token) if twin else (
+        500_000 + crc32(symbol.encode()) % 50_000
+    ) << 8 | segment

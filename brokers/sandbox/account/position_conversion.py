@@ -11,13 +11,22 @@ from brokers.sandbox.market.order_checks import Listings
 SHORT = "Short positions cannot be converted into delivery."
 
 
-def convert_position(listings: Listings, portfolio: AccountPortfolio, funds: AccountFunds, form: Form, live: list[ClientOrder]) -> bool:
+def convert_position(
+    listings: Listings,
+    portfolio: AccountPortfolio,
+    funds: AccountFunds,
+    form: Form,
+    live: list[ClientOrder],
+) -> bool:
     """Answer `PUT /portfolio/positions`; a refused conversion leaves everything as it was."""
     listing = order_checks.find_listing(listings, form)
     side = order_checks.SIDES[choice_field(form, "transaction_type", tuple(order_checks.SIDES))]
     overnight = choice_field(form, "position_type", ("day", "overnight")) == "overnight"
     products = ("NRML", "MIS") if listing.instrument.kind != "EQ" else ("CNC", "MIS", "MTF")
-    old, new = choice_field(form, "old_product", products), choice_field(form, "new_product", products)
+    old, new = (
+        choice_field(form, "old_product", products),
+        choice_field(form, "new_product", products),
+    )
     quantity = whole_field(form, "quantity")
     if old == new:
         raise invalid("Invalid `new_product`. It is the old one.")

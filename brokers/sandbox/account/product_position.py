@@ -7,9 +7,14 @@ from brokers.sandbox.market.exchange_listing import ExchangeListing
 
 @final
 class ProductPosition:
-    """Money inside in ten-thousandths of a rupee, exact; `overnight` shares (signed) came at `carried` from before."""
+    """Money inside in ten-thousandths of a rupee, exact.
 
-    def __init__(self, listing: ExchangeListing, product: str, overnight: int = 0, carried: int = 0) -> None:
+    `overnight` shares (signed) came at `carried` from before.
+    """
+
+    def __init__(
+        self, listing: ExchangeListing, product: str, overnight: int = 0, carried: int = 0
+    ) -> None:
         self.listing = listing
         self.product = product
         self.overnight = overnight
@@ -97,7 +102,10 @@ class ProductPosition:
         carried = 0 if day else self.carried
         quantity = overnight + self.bought - self.sold
         bought, sold = self.bought + max(0, overnight), self.sold - min(0, overnight)
-        buy_value, sell_value = (self.buy_value + max(0, carried)) / 1e4, (self.sell_value - min(0, carried)) / 1e4
+        buy_value, sell_value = (
+            (self.buy_value + max(0, carried)) / 1e4,
+            (self.sell_value - min(0, carried)) / 1e4,
+        )
         day_buy, day_sell = self.buy_value / 1e4, self.sell_value / 1e4
         close = instrument.close if overnight else 0.0
         buy_m2m = max(0, overnight) * close * times + day_buy
@@ -141,11 +149,18 @@ class ProductPosition:
         return _safe_ratio(value, quantity * self.listing.multiplier)
 
     def _open_cost(self, day: bool) -> float:
-        """Return the cost of the open quantity; of today's part of it, what its own side was traded at."""
+        """Return the cost of the open quantity.
+
+        Of today's part of it, what its own side was traded at.
+        """
         if not (day and self.overnight):
             return self.cost
         net = self.bought - self.sold
-        return _safe_ratio(self.buy_value, self.bought) * net if net > 0 else _safe_ratio(self.sell_value, self.sold) * net
+        return (
+            _safe_ratio(self.buy_value, self.bought) * net
+            if net > 0
+            else _safe_ratio(self.sell_value, self.sold) * net
+        )
 
 
 def _safe_ratio(value: float, quantity: int) -> float:

@@ -1,8 +1,11 @@
-"""What futures and sold options block: the worst of sixteen scenarios over all legs of an underlying, plus exposure.
+"""What futures and sold options block.
 
-The method is SPAN's (price scan range, volatility scan, two extreme moves of which a third counts, options that were
-paid for cover what they are worth); the ranges are plausible, not the clearing houses'. Prices are those of the
-morning (the previous closes), as in a risk parameter file, so that a margin does not move with every tick.
+The worst of sixteen scenarios over all legs of an underlying, plus exposure.
+
+The method is SPAN's (price scan range, volatility scan, two extreme moves of which a third counts,
+options that were paid for cover what they are worth); the ranges are plausible, not the clearing
+houses'. Prices are those of the morning (the previous closes), as in a risk parameter file, so that
+a margin does not move with every tick.
 """
 
 from collections.abc import Iterable
@@ -17,7 +20,9 @@ VOLATILITY_SCAN = 0.25
 EXTREME, EXTREME_COVER = 2.0, 0.35
 """Price scan ranges of an extreme move, and the part of its loss that counts."""
 MOVES = (-1.0, -2 / 3, -1 / 3, 0.0, 1 / 3, 2 / 3, 1.0)
-SCENARIOS = [(move, wide, 1.0) for move in MOVES for wide in (1.0 - VOLATILITY_SCAN, 1.0 + VOLATILITY_SCAN)] + [
+SCENARIOS = [
+    (move, wide, 1.0) for move in MOVES for wide in (1.0 - VOLATILITY_SCAN, 1.0 + VOLATILITY_SCAN)
+] + [
     (-EXTREME, 1.0, EXTREME_COVER),
     (EXTREME, 1.0, EXTREME_COVER),
 ]
@@ -28,13 +33,20 @@ Legs = Iterable[tuple[ExchangeListing, int]]
 
 
 class UnderlyingRisk(NamedTuple):
-    """What a class of underlyings may do: price scan range and exposure margin, as parts of the price."""
+    """What a class of underlyings may do.
+
+    Price scan range and exposure margin, as parts of the price.
+    """
 
     scan: float
     exposure: float
 
 
-INDEX, SHARE, COMMODITY = UnderlyingRisk(0.093, 0.02), UnderlyingRisk(0.142, 0.035), UnderlyingRisk(0.09, 0.01)
+INDEX, SHARE, COMMODITY = (
+    UnderlyingRisk(0.093, 0.02),
+    UnderlyingRisk(0.142, 0.035),
+    UnderlyingRisk(0.09, 0.01),
+)
 
 
 class ContractMargin(NamedTuple):
@@ -75,7 +87,10 @@ class SpanMargins:
         self._profiles: dict[int, _ScenarioProfile] = {}
 
     def unit_margin(self, listing: ExchangeListing, side: int) -> float:
-        """Return what one unit bought (1) or sold (-1) alone blocks, rupees; a bought option nothing."""
+        """Return what one unit bought (1) or sold (-1) alone blocks, rupees.
+
+        A bought option nothing.
+        """
         return self.portfolio_margin([(listing, side)]).total
 
     def portfolio_margin(self, legs: Legs) -> ContractMargin:
@@ -83,7 +98,9 @@ class SpanMargins:
         groups: dict[str, list[tuple[_ScenarioProfile, int]]] = {}
         for listing, quantity in legs:
             if quantity and listing.contract is not None:
-                groups.setdefault(listing.contract.name, []).append((self._scenario_profile(listing), quantity))
+                groups.setdefault(listing.contract.name, []).append(
+                    (self._scenario_profile(listing), quantity)
+                )
         span = sum(_worst_loss(group) for group in groups.values())
         exposure = sum(
             profile.exposure * profile.notional * abs(quantity)
@@ -101,19 +118,32 @@ class SpanMargins:
 
 
 def _worst_loss(group: list[tuple[_ScenarioProfile, int]]) -> float:
-    losses = (-sum(profile.gains[n] * quantity for profile, quantity in group) for n in range(len(SCENARIOS)))
-    return max(0.0, max(losses) - sum(profile.worth * quantity for profile, quantity in group if quantity > 0))
+    losses = (
+        -sum(profile.gains[n] * quantity for profile, quantity in group)
+        for n in range(len(SCENARIOS))
+    )
+    return max(
+        0.0,
+        max(losses) - sum(profile.worth * quantity for profile, quantity in group if quantity > 0),
+    )
 
 
 def _make_profile(listing: ExchangeListing) -> _ScenarioProfile:
-    contract, instrument, (scan, exposure) = listing.contract, listing.instrument, underlying_risk(listing)
+    contract, instrument, (scan, exposure) = (
+        listing.contract,
+        listing.instrument,
+        underlying_risk(listing),
+    )
     assert contract is not None
     unit = listing.multiplier
     if instrument.kind == "FUT" or contract.underlying is None:
         gains = tuple(move * scan * instrument.close * part * unit for move, _, part in SCENARIOS)
         return _ScenarioProfile(gains, 0.0, instrument.close * unit, exposure)
     sign, spot = 1 if instrument.kind == "CE" else -1, contract.underlying.instrument.close
-    discounted, root = contract.strike * exp(-RATE * contract.years), contract.sigma * contract.years**0.5
+    discounted, root = (
+        contract.strike * exp(-RATE * contract.years),
+        contract.sigma * contract.years**0.5,
+    )
     now = premium(spot, discounted, root, sign)
     gains = tuple(
         (premium(spot * (1.0 + move * scan), discounted, root * wide, sign) - now) * part * unit

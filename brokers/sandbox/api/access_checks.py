@@ -1,7 +1,10 @@
-"""Who may speak to the sandbox over its port: programs of this machine, never a page of another site in its browser.
+"""Who may speak to the sandbox over its port.
 
-A page is told by the headers that a browser sets and no script can change: `Host` names whom the browser thinks it
-speaks to, `Origin` and `Sec-Fetch-Site` whose page asks (Fetch Standard, "HTTP extensions"; W3C Fetch Metadata).
+Programs of this machine, never a page of another site in its browser.
+
+A page is told by the headers that a browser sets and no script can change: `Host` names whom the
+browser thinks it speaks to, `Origin` and `Sec-Fetch-Site` whose page asks (Fetch Standard, "HTTP
+extensions"; W3C Fetch Metadata).
 """
 
 import hmac
@@ -15,7 +18,10 @@ from brokers.sandbox.config import LOOPBACK
 from brokers.sandbox.http import SandboxApiError
 
 PAGES: Final = ("/connect/login", "/connect/finish")
-"""What a browser is led to by a program's own page; it has to be the whole window, so that the page is left for it."""
+"""What a browser is led to by a program's own page.
+
+It has to be the whole window, so that the page is left for it.
+"""
 USUAL_PORT: Final = 80
 _HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::([0-9]{1,5}))?", re.IGNORECASE)
 
@@ -31,16 +37,22 @@ class RequestHeaders(Protocol):
 def check_visitor(method: str, path: str, headers: RequestHeaders, port: int, served: str) -> None:
     """Raise `SandboxApiError` for a request by a page of another origin, or under a name that is not ours.
 
-    `served` is the host that the sandbox was told to listen on. Beyond this machine any address counts, but no name:
-    what a name stands for is decided by whoever owns it.
+    `served` is the host that the sandbox was told to listen on. Beyond this machine any address
+    counts, but no name: what a name stands for is decided by whoever owns it.
     """
     hosts = headers.getall("Host", ())
     if len(hosts) != 1 or not _is_own_host(hosts[0], port, served):
-        raise _forbidden_error("The sandbox answers to its own address only: the `Host` header names another.")
-    if any(origin.lower() != f"http://{hosts[0].lower()}" for origin in headers.getall("Origin", ())):
+        raise _forbidden_error(
+            "The sandbox answers to its own address only: the `Host` header names another."
+        )
+    if any(
+        origin.lower() != f"http://{hosts[0].lower()}" for origin in headers.getall("Origin", ())
+    ):
         raise _forbidden_error("Pages of another origin are refused.")
     sites = headers.getall("Sec-Fetch-Site", ())
-    if any(site not in {"same-origin", "none"} for site in sites) and not _is_navigation(method, path, headers):
+    if any(site not in {"same-origin", "none"} for site in sites) and not _is_navigation(
+        method, path, headers
+    ):
         raise _forbidden_error("Pages of another site are refused.")
 
 
@@ -55,13 +67,17 @@ def _is_own_host(host: str, port: int, served: str) -> bool:
     if match is None or int(match[2] or USUAL_PORT) != port:
         return False
     name = match[1].strip("[]").lower()
-    return name in LOOPBACK or (served not in LOOPBACK and (name == served.lower() or _is_address(name)))
+    return name in LOOPBACK or (
+        served not in LOOPBACK and (name == served.lower() or _is_address(name))
+    )
 
 
 def _is_navigation(method: str, path: str, headers: RequestHeaders) -> bool:
     """Tell whether the window itself is led here, for a login."""
     said = {name: headers.getall(f"Sec-Fetch-{name}", ()) for name in ("Mode", "Dest")}
-    return method == "GET" and path in PAGES and said == {"Mode": ["navigate"], "Dest": ["document"]}
+    return (
+        method == "GET" and path in PAGES and said == {"Mode": ["navigate"], "Dest": ["document"]}
+    )
 
 
 def _is_address(name: str) -> bool:

@@ -1,6 +1,9 @@
-"""The key to a sandbox's own routes: made anew in each run, kept where only its user can read it, and used from here.
+"""The key to a sandbox's own routes.
 
-Whoever started the sandbox in this process, and every program of the same user, finds it by the port.
+Made anew in each run, kept where only its user can read it, and used from here.
+
+Whoever started the sandbox in this process, and every program of the same user, finds it by the
+port.
 """
 
 import contextlib
@@ -25,7 +28,10 @@ LONGEST = 100
 
 
 def key_folder(environ: Mapping[str, str]) -> Path:
-    """Return where keys are kept: in the user's runtime folder, or where there is none, in that of the state."""
+    """Return where keys are kept.
+
+    In the user's runtime folder, or where there is none, in that of the state.
+    """
     place = desk_register.runtime_folder(environ)
     return own_state_folder(environ) / "keys" if place is None else place / "patang-keys"
 
@@ -51,7 +57,9 @@ def read_key(rest: str) -> str:
     return ""
 
 
-def call_admin(rest: str, method: str, path: str, body: object = None, patience: float = 10.0) -> Any:
+def call_admin(
+    rest: str, method: str, path: str, body: object = None, patience: float = 10.0
+) -> Any:
     """Return the answer of one of the sandbox's own routes; raise `ConnectionFailed`. Blocks."""
     packed = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json", **bearer_header(read_key(rest))}
@@ -67,7 +75,13 @@ class _RedirectRefusal(urllib.request.HTTPRedirectHandler):
     """Goes nowhere else: the key is for this address."""
 
     def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: Message,
+        newurl: str,
     ) -> None:
         """Return None: a redirect is an error."""
 

@@ -1,4 +1,7 @@
-"""The sandbox's own routes: its clock, its books, and its faults; for this machine only, and whoever has the run's key."""
+"""The sandbox's own routes: its clock, its books, and its faults.
+
+For this machine only, and whoever has the run's key.
+"""
 
 from brokers.sandbox import fault_moods
 from brokers.sandbox.api.routing import ApiRoute, Parts, bare_response, path_segments, route
@@ -11,7 +14,10 @@ ADMIN = "sandbox"
 """The first part of their paths."""
 ADVANCE = "/sandbox/advance"
 PACE = "/sandbox/pace"
-"""A WebSocket for whoever advances the clock often: a text is the body of an `ADVANCE`, and is answered with its answer."""
+"""A WebSocket for whoever advances the clock often.
+
+A text is the body of an `ADVANCE`, and is answered with its answer.
+"""
 HOLD = "/sandbox/hold"
 WAKE = "/sandbox/wake"
 FAULTS = "/sandbox/faults"
@@ -25,17 +31,38 @@ def is_admin(path: str) -> bool:
 def admin_table(x: SandboxExchange) -> list[ApiRoute]:
     """Return the admin routes of an exchange."""
     return [
-        route("GET", "/sandbox/clock", lambda _r, _p: bare_response(x.clock_row()), "", public=True),
+        route(
+            "GET", "/sandbox/clock", lambda _r, _p: bare_response(x.clock_row()), "", public=True
+        ),
         route("POST", HOLD, lambda _r, _p: _hold_clock(x, on=True), "", public=True, changes=False),
-        route("DELETE", HOLD, lambda _r, _p: _hold_clock(x, on=False), "", public=True, changes=False),
+        route(
+            "DELETE", HOLD, lambda _r, _p: _hold_clock(x, on=False), "", public=True, changes=False
+        ),
         route("POST", ADVANCE, lambda r, _p: _advance_clock(x, r), "", public=True, changes=False),
         route(
-            "POST", WAKE, lambda r, _p: bare_response({"listed": r.value("key") in x.listings}), "", public=True, changes=False
+            "POST",
+            WAKE,
+            lambda r, _p: bare_response({"listed": r.value("key") in x.listings}),
+            "",
+            public=True,
+            changes=False,
         ),
-        route("GET", "/sandbox/books", lambda _r, _p: bare_response(_account_books(x)), "", public=True),
+        route(
+            "GET",
+            "/sandbox/books",
+            lambda _r, _p: bare_response(_account_books(x)),
+            "",
+            public=True,
+        ),
         route("GET", FAULTS, lambda _r, _p: bare_response(x.faults.rows()), "", public=True),
         route("POST", FAULTS, lambda r, _p: _add_faults(x, r), "", public=True),
-        route("DELETE", FAULTS, lambda _r, _p: bare_response({"removed": x.faults.remove()}), "", public=True),
+        route(
+            "DELETE",
+            FAULTS,
+            lambda _r, _p: bare_response({"removed": x.faults.remove()}),
+            "",
+            public=True,
+        ),
         route("DELETE", "/sandbox/faults/{id}", lambda _r, p: _remove_fault(x, p), "", public=True),
     ]
 

@@ -16,9 +16,21 @@ STATUSES = {
     "refuse": (HTTPStatus.BAD_REQUEST, "OrderException", "The order was refused by the exchange."),
     "403": (HTTPStatus.FORBIDDEN, "PermissionException", "Insufficient permission for that call."),
     "429": (HTTPStatus.TOO_MANY_REQUESTS, "NetworkException", "Too many requests"),
-    "500": (HTTPStatus.INTERNAL_SERVER_ERROR, "GeneralException", "Something went wrong. Please try after some time."),
-    "502": (HTTPStatus.BAD_GATEWAY, "DataException", "Bad response from the order management system."),
-    "503": (HTTPStatus.SERVICE_UNAVAILABLE, "NetworkException", "The order management system is unavailable."),
+    "500": (
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "GeneralException",
+        "Something went wrong. Please try after some time.",
+    ),
+    "502": (
+        HTTPStatus.BAD_GATEWAY,
+        "DataException",
+        "Bad response from the order management system.",
+    ),
+    "503": (
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "NetworkException",
+        "The order management system is unavailable.",
+    ),
     "504": (HTTPStatus.GATEWAY_TIMEOUT, "NetworkException", "Gateway timed out"),
 }
 DELAY_SECONDS = 1.0
@@ -32,9 +44,13 @@ class PastAnswers:
     """What a request was answered with some time ago, as far as somebody asked then."""
 
     def __init__(self) -> None:
-        self._answers: dict[tuple[str, tuple[tuple[str, str], ...]], deque[tuple[int, SandboxResponse]]] = {}
+        self._answers: dict[
+            tuple[str, tuple[tuple[str, str], ...]], deque[tuple[int, SandboxResponse]]
+        ] = {}
 
-    def delayed_answer(self, request: SandboxRequest, answer: SandboxResponse, now: int, seconds: float) -> SandboxResponse:
+    def delayed_answer(
+        self, request: SandboxRequest, answer: SandboxResponse, now: int, seconds: float
+    ) -> SandboxResponse:
         """Keep an answer; return the newest one that is `seconds` old, where there is none the oldest."""
         kept = self._answers.setdefault((request.text, tuple(request.query)), deque())
         kept.append((now, answer))
@@ -43,8 +59,13 @@ class PastAnswers:
         return kept[0][1]
 
 
-def faulty_response(fault: Fault, perform: Callable[[], SandboxResponse], session: SandboxSession, *, frozen: bool) -> SandboxResponse:
-    """Return what a struck request is answered with; `frozen`: time stands still, so a time-out need not be waited for."""
+def faulty_response(
+    fault: Fault, perform: Callable[[], SandboxResponse], session: SandboxSession, *, frozen: bool
+) -> SandboxResponse:
+    """Return what a struck request is answered with.
+
+    `frozen`: time stands still, so a time-out need not be waited for.
+    """
     if fault.kind in STATUSES or fault.kind == "html":
         if fault.accept:
             perform()
@@ -71,4 +92,6 @@ def refusal_response(fault: Fault) -> SandboxResponse:
     if fault.kind == "html":
         return SandboxResponse(HTTPStatus.BAD_GATEWAY, PAGE, "text/html")
     status, error_type, message = STATUSES[fault.kind]
-    return SandboxApiError(status, fault.error_type or error_type, fault.message or message).response()
+    return SandboxApiError(
+        status, fault.error_type or error_type, fault.message or message
+    ).response()

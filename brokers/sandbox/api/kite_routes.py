@@ -55,9 +55,16 @@ class SandboxApi:
         if exchange.faults and not is_admin(request.path):
             fault = exchange.faults.strike(REQUEST, request.text, request.fields, exchange.now)
             if fault is not None and fault.kind == "behind":
-                return self._past.delayed_answer(request, self.perform(request), exchange.now, fault.seconds_or(BEHIND_SECONDS))
+                return self._past.delayed_answer(
+                    request, self.perform(request), exchange.now, fault.seconds_or(BEHIND_SECONDS)
+                )
             if fault is not None:
-                return faulty_response(fault, lambda: self.perform(request), exchange.session, frozen=exchange.clock_stands)
+                return faulty_response(
+                    fault,
+                    lambda: self.perform(request),
+                    exchange.session,
+                    frozen=exchange.clock_stands,
+                )
         return self.perform(request)
 
     def perform(self, request: SandboxRequest) -> SandboxResponse:
@@ -108,13 +115,23 @@ class SandboxApi:
             route("POST", "/session/refresh_token", self._renew_session, public=True),
             route("GET", "/user/profile", lambda _r, _p: x.session.profile()),
             route("GET", "/user/profile/full", lambda _r, _p: x.session.full_profile()),
-            route("GET", "/user/margins", lambda _r, _p: {name: self._funds_segment(name) for name in SEGMENTS}),
-            route("GET", "/user/margins/{segment}", lambda _r, p: self._funds_segment(p["segment"])),
+            route(
+                "GET",
+                "/user/margins",
+                lambda _r, _p: {name: self._funds_segment(name) for name in SEGMENTS},
+            ),
+            route(
+                "GET", "/user/margins/{segment}", lambda _r, p: self._funds_segment(p["segment"])
+            ),
             route("POST", "/orders/{variety}", self._place_order, "order"),
             route("PUT", "/orders/{variety}/{order_id}", self._modify_order),
             route("DELETE", "/orders/{variety}/{order_id}", self._cancel_order),
             route("GET", "/orders", lambda _r, _p: success_from_json(x.orders.book_json())),
-            route("GET", "/orders/{order_id}", lambda _r, p: x.orders.find_order(p["order_id"]).shown_history()),
+            route(
+                "GET",
+                "/orders/{order_id}",
+                lambda _r, p: x.orders.find_order(p["order_id"]).shown_history(),
+            ),
             route("GET", "/orders/{order_id}/trades", self._order_trades),
             route("GET", "/trades", lambda _r, _p: x.orders.trade_rows()),
             route("GET", "/portfolio/positions", lambda _r, _p: x.portfolio.position_rows()),
@@ -127,15 +144,34 @@ class SandboxApi:
             route("GET", "/instruments", self._instrument_dump, public=True),
             route("GET", "/instruments/{exchange}", self._instrument_dump, public=True),
             route("GET", "/instruments/trigger_range/{side}", self._trigger_range),
-            route("GET", "/instruments/historical/{token}/{interval}", self._candle_history, "historical"),
+            route(
+                "GET",
+                "/instruments/historical/{token}/{interval}",
+                self._candle_history,
+                "historical",
+            ),
             route("GET", "/quote", lambda r, _p: self._quote_rows("quote", r), "quote"),
             route("GET", "/quote/ohlc", lambda r, _p: self._quote_rows("ohlc", r), "quote"),
             route("GET", "/quote/ltp", lambda r, _p: self._quote_rows("ltp", r), "quote"),
-            route("GET", "/gtt/triggers", lambda _r, _p: success_from_json(x.gtts.listed_json(x.now))),
-            route("POST", "/gtt/triggers", lambda r, _p: {"trigger_id": x.gtts.place_gtt(r.form, x.now)}),
+            route(
+                "GET", "/gtt/triggers", lambda _r, _p: success_from_json(x.gtts.listed_json(x.now))
+            ),
+            route(
+                "POST",
+                "/gtt/triggers",
+                lambda r, _p: {"trigger_id": x.gtts.place_gtt(r.form, x.now)},
+            ),
             route("GET", "/gtt/triggers/{id}", lambda _r, p: x.gtts.find_gtt(p["id"]).row()),
-            route("PUT", "/gtt/triggers/{id}", lambda r, p: {"trigger_id": x.gtts.modify_gtt(p["id"], r.form, x.now)}),
-            route("DELETE", "/gtt/triggers/{id}", lambda _r, p: {"trigger_id": x.gtts.delete_gtt(p["id"], x.now)}),
+            route(
+                "PUT",
+                "/gtt/triggers/{id}",
+                lambda r, p: {"trigger_id": x.gtts.modify_gtt(p["id"], r.form, x.now)},
+            ),
+            route(
+                "DELETE",
+                "/gtt/triggers/{id}",
+                lambda _r, p: {"trigger_id": x.gtts.delete_gtt(p["id"], x.now)},
+            ),
             route("POST", "/alerts", lambda r, _p: x.alerts.create(r.form, x.now)),
             route("GET", "/alerts", lambda _r, _p: x.alerts.rows()),
             route("DELETE", "/alerts", lambda r, _p: x.alerts.delete(r.values("uuid"), x.now)),
@@ -144,15 +180,24 @@ class SandboxApi:
             route("GET", "/alerts/{uuid}/history", lambda _r, p: x.alerts.find(p["uuid"]).history),
             route("POST", "/margins/orders", self._order_margins, changes=False),
             route("POST", "/margins/basket", self._basket_margins, changes=False),
-            route("POST", "/charges/orders", lambda r, _p: x.estimates.contract_note(r.body), changes=False),
-            *_mutual_fund_routes(MutualFunds(x.today, lambda: x.now, closed=not x.config.choices.mutual_funds)),
+            route(
+                "POST",
+                "/charges/orders",
+                lambda r, _p: x.estimates.contract_note(r.body),
+                changes=False,
+            ),
+            *_mutual_fund_routes(
+                MutualFunds(x.today, lambda: x.now, closed=not x.config.choices.mutual_funds)
+            ),
         ]
 
     def _answer_login(self, request: SandboxRequest, _parts: Parts) -> SandboxResponse:
         token = self._exchange.session.request_token(request.value("api_key"))
         target = self._exchange.config.redirect or "/connect/finish"
         told = {"request_token": token, "action": "login", "type": "login", "status": "success"}
-        query = urlencode([*told.items(), *parse_qsl(request.value("redirect_params"), keep_blank_values=True)])
+        query = urlencode(
+            [*told.items(), *parse_qsl(request.value("redirect_params"), keep_blank_values=True)]
+        )
         joint = "&" if "?" in target else "?"
         return SandboxResponse(HTTPStatus.FOUND, b"", "text/html", f"{target}{joint}{query}")
 
@@ -164,17 +209,25 @@ class SandboxApi:
     def _create_session(self, request: SandboxRequest, _parts: Parts) -> object:
         form = request.form
         api_key, token = required_field(form, "api_key"), required_field(form, "request_token")
-        return self._exchange.session.exchange_token(api_key, token, required_field(form, "checksum"), self._exchange.now)
+        return self._exchange.session.exchange_token(
+            api_key, token, required_field(form, "checksum"), self._exchange.now
+        )
 
     def _end_session(self, request: SandboxRequest, _parts: Parts) -> object:
         if request.value("refresh_token"):
-            return self._exchange.session.forget_refresh(request.value("api_key"), request.value("refresh_token"))
-        return self._exchange.session.logout(request.value("api_key"), request.value("access_token"))
+            return self._exchange.session.forget_refresh(
+                request.value("api_key"), request.value("refresh_token")
+            )
+        return self._exchange.session.logout(
+            request.value("api_key"), request.value("access_token")
+        )
 
     def _funds_segment(self, name: str) -> dict[str, object]:
         if name not in SEGMENTS:
             raise invalid("Invalid `segment`.")
-        return self._exchange.funds.segment_row(self._exchange.orders.live_orders(), enabled=name == "equity")
+        return self._exchange.funds.segment_row(
+            self._exchange.orders.live_orders(), enabled=name == "equity"
+        )
 
     def _require_open(self) -> SandboxExchange:
         if self._exchange.is_over:
@@ -186,7 +239,9 @@ class SandboxApi:
         if parts["variety"] != "amo":
             self._require_open()
         slices = request.form.get("autoslice", "").lower() == "true"
-        ask = order_checks.read_order(exchange.listings, request.form, parts["variety"], frozen=not slices)
+        ask = order_checks.read_order(
+            exchange.listings, request.form, parts["variety"], frozen=not slices
+        )
         if exchange.config.choices.tags == "alphanumeric" and not TAG.fullmatch(ask.tag or ""):
             raise invalid("Invalid `tag`. Only letters and digits are allowed.")
         placed = exchange.place_order(ask, slices=slices)
@@ -218,7 +273,9 @@ class SandboxApi:
         if exchange.varieties.is_squared_off(listing):
             raise refused(SQUARED_OFF)
         live = exchange.orders.live_orders()
-        return convert_position(exchange.listings, exchange.portfolio, exchange.funds, request.form, live)
+        return convert_position(
+            exchange.listings, exchange.portfolio, exchange.funds, request.form, live
+        )
 
     def _authorise_holdings(self, request: SandboxRequest, _parts: Parts) -> object:
         exchange = self._exchange
@@ -247,15 +304,23 @@ class SandboxApi:
     def _candle_history(self, request: SandboxRequest, parts: Parts) -> object:
         x = self._exchange
         listing = x.find_by_token(parts["token"])
-        return {"candles": candle_rows(listing, parts["interval"], request, x.past, x.today, x.now, x.faults)}
+        return {
+            "candles": candle_rows(
+                listing, parts["interval"], request, x.past, x.today, x.now, x.faults
+            )
+        }
 
     def _order_margins(self, request: SandboxRequest, _parts: Parts) -> object:
-        return self._exchange.estimates.margins(request.body, compact=request.value("mode") == "compact")
+        return self._exchange.estimates.margins(
+            request.body, compact=request.value("mode") == "compact"
+        )
 
     def _basket_margins(self, request: SandboxRequest, _parts: Parts) -> object:
         consider = request.value("consider_positions", "true").lower() == "true"
         live, compact = self._exchange.orders.live_orders(), request.value("mode") == "compact"
-        return self._exchange.estimates.basket(request.body, live, consider=consider, compact=compact)
+        return self._exchange.estimates.basket(
+            request.body, live, consider=consider, compact=compact
+        )
 
 
 def _mutual_fund_routes(funds: MutualFunds) -> list[ApiRoute]:
@@ -265,7 +330,12 @@ def _mutual_fund_routes(funds: MutualFunds) -> list[ApiRoute]:
         route("GET", "/mf/sips", lambda _r, _p: funds.plans()),
         route("GET", "/mf/sips/{id}", lambda _r, p: funds.plan(p["id"])),
         route("GET", "/mf/holdings", lambda _r, _p: funds.holdings()),
-        route("GET", "/mf/instruments", lambda _r, _p: SandboxResponse(HTTPStatus.OK, funds.instruments(), CSV), public=True),
+        route(
+            "GET",
+            "/mf/instruments",
+            lambda _r, _p: SandboxResponse(HTTPStatus.OK, funds.instruments(), CSV),
+            public=True,
+        ),
         route("GET", "/mf/holdings/{isin}", lambda _r, p: funds.holding(p["isin"])),
         route("GET", "/mf/allotments", lambda _r, _p: funds.allotted()),
         route("POST", "/mf/orders", lambda r, _p: funds.place(r.form)),

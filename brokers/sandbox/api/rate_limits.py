@@ -14,9 +14,14 @@ WINDOWS: dict[str, tuple[tuple[int, int], ...]] = {
     "historical": ((SECOND, 3),),
     "other": ((SECOND, 10),),
 }
-"""Class of request → the most of them in a sliding window of so many ns; orders have theirs from the dated rules."""
+"""Class of request → the most of them in a sliding window of so many ns.
+
+Orders have theirs from the dated rules.
+"""
 BURST = 3
-"""Requests of a class beside orders that "kite" takes at once, however few a second may be sent: over the internet the
+"""Requests of a class beside orders that "kite" takes at once, however few a second may be sent.
+
+Over the internet the
 next one arrives later than it does on this machine."""
 Strictness = Literal["off", "kite", "strict"]
 """No limits; Kite's, with a small burst for all but orders; Kite's by count."""
@@ -36,7 +41,9 @@ class RequestRateLimits:
         order = ((SECOND, orders.per_second), (MINUTE, orders.per_minute), (DAY, orders.per_day))
         windows = {"order": order, **WINDOWS}
         self._windows = {} if strictness == "off" else windows
-        self._seen: dict[str, deque[int]] = {name: deque(maxlen=spans[-1][1]) for name, spans in windows.items()}
+        self._seen: dict[str, deque[int]] = {
+            name: deque(maxlen=spans[-1][1]) for name, spans in windows.items()
+        }
 
     def order_counts(self, now: int) -> dict[str, int]:
         """Return the order requests of the last second and minute, and of the day."""
@@ -58,7 +65,12 @@ class RequestRateLimits:
         seen = self._seen[name]
         for span, most in self._windows[name]:
             if len(seen) >= most and seen[-most] > now - span:
-                self._refuse_request(name, "Maximum allowed order requests exceeded" if span == DAY else "Too many requests")
+                self._refuse_request(
+                    name,
+                    "Maximum allowed order requests exceeded"
+                    if span == DAY
+                    else "Too many requests",
+                )
         seen.append(now)
 
     def _admit_from_bucket(self, name: str, now: int) -> None:

@@ -16,7 +16,10 @@ Action = Callable[[SandboxRequest, Parts], object]
 
 
 class ApiRoute(NamedTuple):
-    """One entry: `{name}` in the pattern catches a segment; `rate` names the class it counts to ("": none)."""
+    """One entry: `{name}` in the pattern catches a segment.
+
+    `rate` names the class it counts to ("": none).
+    """
 
     method: str
     pattern: tuple[str, ...]
@@ -46,15 +49,34 @@ class ApiRoute(NamedTuple):
 
 
 def route(
-    method: str, path: str, action: Action, rate: str = "other", *, public: bool = False, changes: bool | None = None
+    method: str,
+    path: str,
+    action: Action,
+    rate: str = "other",
+    *,
+    public: bool = False,
+    changes: bool | None = None,
 ) -> ApiRoute:
-    """Make a table entry from a path like "/orders/{variety}"; what is no GET changes something unless it says not."""
-    return ApiRoute(method, path_segments(path), action, rate, public, method != "GET" if changes is None else changes)
+    """Make a table entry from a path like "/orders/{variety}".
+
+    What is no GET changes something unless it says not.
+    """
+    return ApiRoute(
+        method,
+        path_segments(path),
+        action,
+        rate,
+        public,
+        method != "GET" if changes is None else changes,
+    )
 
 
 @final
 class RouteTable:
-    """Routes by their length and first segment, which none of them catches; within those in the order they were given."""
+    """Routes by their length and first segment, which none of them catches.
+
+    Within those in the order they were given.
+    """
 
     def __init__(self, routes: Iterable[ApiRoute]) -> None:
         self._routes: defaultdict[tuple[int, str], list[ApiRoute]] = defaultdict(list)
@@ -62,7 +84,10 @@ class RouteTable:
             self._routes[len(entry.pattern), entry.pattern[0]].append(entry)
 
     def find_route(self, request: SandboxRequest) -> tuple[ApiRoute, Parts]:
-        """Return the first entry a request matches, with what it catches; raise the documented 404, or 405 for another method."""
+        """Return the first entry a request matches, with what it catches.
+
+        Raise the documented 404, or 405 for another method.
+        """
         path = path_segments(request.path)
         near = self._routes.get((len(path), path[0]), []) if path else []
         for entry in near:

@@ -24,10 +24,21 @@ DELAY_SECONDS = 1.0
 class ClientBroadcast:
     """Every connection of the account's clients."""
 
-    def __init__(self, tokens: Tokens, faults: FaultRules, agenda: ActionScheduler, choices: KiteAssumptions, *, conflate: bool) -> None:
+    def __init__(
+        self,
+        tokens: Tokens,
+        faults: FaultRules,
+        agenda: ActionScheduler,
+        choices: KiteAssumptions,
+        *,
+        conflate: bool,
+    ) -> None:
         self.connections: list[ClientConnection] = []
         self.postbacks: list[Mapping[str, object]] | None = None
-        """Order updates for the app's postback address, where it has one; who sends them takes them out."""
+        """Order updates for the app's postback address, where it has one.
+
+        Who sends them takes them out.
+        """
         self._tokens = tokens
         self._faults = faults
         self._scheduler = agenda
@@ -59,10 +70,17 @@ class ClientBroadcast:
     def connect(self) -> ClientConnection:
         """Open a client connection; raise `SandboxApiError` where there are far too many."""
         if len(self.connections) >= MOST_CONNECTIONS:
-            raise SandboxApiError(HTTPStatus.TOO_MANY_REQUESTS, "NetworkException", "Too many requests")
+            raise SandboxApiError(
+                HTTPStatus.TOO_MANY_REQUESTS, "NetworkException", "Too many requests"
+            )
         connection = ClientConnection(self._tokens, self._choices, conflate=self._conflate)
         if len(self.connections) >= SOFT_CONNECTIONS:
-            connection.queue_text({"type": "error", "data": f"More than {SOFT_CONNECTIONS} connections with one api_key."})
+            connection.queue_text(
+                {
+                    "type": "error",
+                    "data": f"More than {SOFT_CONNECTIONS} connections with one api_key.",
+                }
+            )
         self.connections.append(connection)
         return connection
 
@@ -104,7 +122,12 @@ class ClientBroadcast:
             self._deliver_message(TICKS, "ticks", {}, send, now)
 
     def _deliver_message(
-        self, occasion: str, text: str, fields: Mapping[str, object], send: Callable[[], None], now: int
+        self,
+        occasion: str,
+        text: str,
+        fields: Mapping[str, object],
+        send: Callable[[], None],
+        now: int,
     ) -> None:
         if not self._faults:
             send()
@@ -119,7 +142,10 @@ class ClientBroadcast:
             self._scheduler.add(now + int(fault.seconds_or(DELAY_SECONDS) * SECOND), send)
         elif kind == "reorder":
             self._held[occasion].append(send)
-            self._scheduler.add(now + int(fault.seconds_or(HELD_SECONDS) * SECOND), lambda: self._release_held(occasion))
+            self._scheduler.add(
+                now + int(fault.seconds_or(HELD_SECONDS) * SECOND),
+                lambda: self._release_held(occasion),
+            )
             return
         elif kind == "duplicate":
             send()

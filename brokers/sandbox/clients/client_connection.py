@@ -1,4 +1,7 @@
-"""One WebSocket connection without its socket: what it subscribes, and the bounded queue of what it is owed."""
+"""One WebSocket connection without its socket.
+
+What it subscribes, and the bounded queue of what it is owed.
+"""
 
 import json
 from collections import deque
@@ -23,9 +26,14 @@ Tokens = Mapping[int, ExchangeListing | ListedIndex]
 
 @final
 class ClientConnection:
-    """A client's subscriptions and its outbox; `conflate`: drop tick frames a slow client has not taken."""
+    """A client's subscriptions and its outbox.
 
-    def __init__(self, tokens: Tokens, choices: KiteAssumptions = GUESSED, *, conflate: bool) -> None:
+    `conflate`: drop tick frames a slow client has not taken.
+    """
+
+    def __init__(
+        self, tokens: Tokens, choices: KiteAssumptions = GUESSED, *, conflate: bool
+    ) -> None:
         self.outbox: deque[str | bytes] = deque()
         self.sent = 0
         """Messages put into the outbox and not dropped from it since."""
@@ -73,7 +81,11 @@ class ClientConnection:
             self._queue_error("Invalid message.")
 
     def _subscribe_tokens(self, tokens: list[int]) -> None:
-        new = [token for token in dict.fromkeys(tokens) if token not in self._modes and token not in self._void]
+        new = [
+            token
+            for token in dict.fromkeys(tokens)
+            if token not in self._modes and token not in self._void
+        ]
         room = MOST_TOKENS - len(self._modes) - len(self._void)
         if len(new) > room:
             self._queue_error(f"Can't subscribe to more than {MOST_TOKENS} instruments.")
@@ -119,7 +131,11 @@ class ClientConnection:
         if self._conflate and len(self.outbox) > BACKLOG:
             self._drop_ticks()
         if self._fresh:
-            fresh = {token: self._tokens[token].snapshot(now) for token in self._fresh if token not in changed}
+            fresh = {
+                token: self._tokens[token].snapshot(now)
+                for token in self._fresh
+                if token not in changed
+            }
             everything = {**changed, **fresh}
             changed = {token: everything[token] for token in self._tokens if token in everything}
             self._fresh.clear()

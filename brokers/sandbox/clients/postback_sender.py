@@ -12,7 +12,10 @@ PATIENCE = 5.0
 
 
 async def post_updates(url: str, waiting: list[Mapping[str, object]]) -> None:
-    """Post every update once, in order, as raw JSON; what the other side does with it is its own affair."""
+    """Post every update once, in order, as raw JSON.
+
+    What the other side does with it is its own affair.
+    """
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE)) as http:
         while True:
             while waiting:

@@ -38,7 +38,9 @@ def dump_csv(rows: Iterable[Row]) -> str:
     writer.writerow(COLUMNS)
     for row in rows:
         index = row.kind == "INDEX"
-        tick, lot, segment = (0.0, 0, "INDICES") if index else (row.tick, row.lot, _row_segment(row))
+        tick, lot, segment = (
+            (0.0, 0, "INDICES") if index else (row.tick, row.lot, _row_segment(row))
+        )
         expiry = row.expiry.isoformat() if row.expiry else ""
         head = (row.token, row.token >> 8, row.symbol, row.name, 0.0, expiry, row.strike, tick, lot)
         writer.writerow((*head, "EQ" if index else row.kind, segment, row.exchange))
@@ -56,7 +58,9 @@ def dump_part(text: str, exchange: str) -> bytes:
     if not exchange:
         return text.encode()
     head, *lines = text.splitlines()
-    return "\n".join([head, *(line for line in lines if line.rpartition(",")[2] == exchange), ""]).encode()
+    return "\n".join(
+        [head, *(line for line in lines if line.rpartition(",")[2] == exchange), ""]
+    ).encode()
 
 
 def _row_segment(row: Row) -> str:
@@ -66,7 +70,10 @@ def _row_segment(row: Row) -> str:
 
 
 def trigger_range(listings: Listings, request: SandboxRequest) -> dict[str, object]:
-    """Return how far a cover order's stop may stand from the last price; unknown instruments are left out."""
+    """Return how far a cover order's stop may stand from the last price.
+
+    Unknown instruments are left out.
+    """
     found = ((key, listings.get(key)) for key in request.values("i"))
     return {
         key: {
@@ -81,9 +88,17 @@ def trigger_range(listings: Listings, request: SandboxRequest) -> dict[str, obje
 
 
 def quote_rows(
-    kind: str, listings: Listings, tokens: Tokens, request: SandboxRequest, now: int, *, cut: bool = False
+    kind: str,
+    listings: Listings,
+    tokens: Tokens,
+    request: SandboxRequest,
+    now: int,
+    *,
+    cut: bool = False,
 ) -> dict[str, object]:
-    """Return quotes of the instruments asked for, by "EXCHANGE:SYMBOL" or token; unknown ones are left out.
+    """Return quotes of the instruments asked for, by "EXCHANGE:SYMBOL" or token.
+
+    Unknown ones are left out.
 
     `cut`: more than may be asked for are left out, too, instead of refused.
     """
@@ -92,7 +107,10 @@ def quote_rows(
         raise invalid("Missing or empty field `i`")
     if len(asked) > MOST[kind] and not cut:
         raise invalid(f"Maximum of {MOST[kind]} instruments are allowed per request.")
-    found = ((key, tokens.get(int(key)) if key.isdecimal() else listings.get(key)) for key in asked[: MOST[kind]])
+    found = (
+        (key, tokens.get(int(key)) if key.isdecimal() else listings.get(key))
+        for key in asked[: MOST[kind]]
+    )
     return {key: quote_row(kind, listing, now) for key, listing in found if listing is not None}
 
 
@@ -134,4 +152,7 @@ def _market_fields(listing: ExchangeListing, tick: Tick) -> dict[str, object]:
 
 def _depth_side(side: list[tuple[float, int, int]]) -> list[dict[str, object]]:
     padded = [*side, *[(0, 0, 0)] * (LEVELS - len(side))]
-    return [{"price": price, "quantity": quantity, "orders": orders} for price, quantity, orders in padded]
+    return [
+        {"price": price, "quantity": quantity, "orders": orders}
+        for price, quantity, orders in padded
+    ]

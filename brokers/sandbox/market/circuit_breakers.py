@@ -1,7 +1,8 @@
 """What holds prices up: bands that slide under shares with derivatives, and halts of the whole market.
 
-Sources: SEBI's circulars on market-wide circuit breakers (10, 15 and 20 % of the index) and of 24 May 2024 on sliding
-price bands. A band slides after its waiting time, where the price still stands within 0.1 % of its edge.
+Sources: SEBI's circulars on market-wide circuit breakers (10, 15 and 20 % of the index) and of 24
+May 2024 on sliding price bands. A band slides after its waiting time, where the price still stands
+within 0.1 % of its edge.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,10 @@ from brokers.sandbox.market.exchange_listing import ExchangeListing, ListedIndex
 from compiled.model.values import MINUTE
 
 SLIDES = ((0.05, 15), (0.05, 15), (0.03, 30), (0.03, 30), (0.02, 60))
-"""Each slide of a day: by how much of the previous close, after how many minutes at the edge; the last again and again."""
+"""Each slide of a day: by how much of the previous close, after how many minutes at the edge.
+
+The last again and again.
+"""
 LATE, LATE_WAIT = ist.time_of_day("15:00"), 5
 """From then on a slide waits only so many minutes."""
 NEAR = 0.001
@@ -21,7 +25,10 @@ REST: Final = -1
 
 
 class BreakerLevel(NamedTuple):
-    """One circuit breaker: index move, and (until, minutes) of its halts by time of day; afterwards `late`."""
+    """One circuit breaker: index move, and (until, minutes) of its halts by time of day.
+
+    Afterwards `late`.
+    """
 
     move: float
     halts: tuple[tuple[int, int], ...]
@@ -36,7 +43,10 @@ LEVELS = (
 
 
 def halt_minutes(level: BreakerLevel, time_of_day: int) -> int:
-    """Return how long a breaker reached at a time of day (ns since midnight) halts: minutes, 0 not at all, or `REST`."""
+    """Return how long a breaker reached at a time of day (ns since midnight) halts.
+
+    Minutes, 0 not at all, or `REST`.
+    """
     return next((long for until, long in level.halts if time_of_day < until), level.late)
 
 
@@ -58,7 +68,9 @@ class SlidingBand:
     def slide_if_due(self, now: int, time_of_day: int) -> bool:
         """Slide where it is due, and tell whether it has."""
         last = self.listing.last
-        if self._low < last < self._high or self.listing.reference:  # an auction has a band of its own
+        if (
+            self._low < last < self._high or self.listing.reference
+        ):  # an auction has a band of its own
             self._side = 0
             return False
         side = 1 if last >= self._high else -1
@@ -76,7 +88,10 @@ class SlidingBand:
 
 @final
 class CircuitWatch:
-    """Watches prices from second to second; `slid` and `halt` (minutes, or `REST`) act on what it finds."""
+    """Watches prices from second to second.
+
+    `slid` and `halt` (minutes, or `REST`) act on what it finds.
+    """
 
     def __init__(
         self,

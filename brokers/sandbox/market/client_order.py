@@ -123,7 +123,11 @@ class ClientOrder:
     @property
     def average(self) -> float:
         """Return the average price of its fills in rupees, 0 before the first."""
-        return round(self.ask.listing.instrument.price(1) * self.turnover / self.filled, 4) if self.filled else 0.0
+        return (
+            round(self.ask.listing.instrument.price(1) * self.turnover / self.filled, 4)
+            if self.filled
+            else 0.0
+        )
 
     def enter_status(self, status: str) -> None:
         """Enter a status and write it into the order's history."""
@@ -147,9 +151,19 @@ class ClientOrder:
     def row_json(self) -> str:
         """Return what `shown_row` does as JSON, written anew only when something of it has changed."""
         stands = (
-            self.status, self.filled, self.turnover, self.cancelled, self.placed_at, self.exchanged_at, self.modifications,
-            self.message, self.exchange_order_id, len(self.protection_tags), self.veiled_rows is None, self.ask,
-        )  # fmt: skip
+            self.status,
+            self.filled,
+            self.turnover,
+            self.cancelled,
+            self.placed_at,
+            self.exchanged_at,
+            self.modifications,
+            self.message,
+            self.exchange_order_id,
+            len(self.protection_tags),
+            self.veiled_rows is None,
+            self.ask,
+        )
         if self._written is None or self._written[0] != stands:
             self._written = (stands, json.dumps(self.shown_row()))
         return self._written[1]
@@ -163,14 +177,22 @@ class ClientOrder:
         extra = {"auction_number": self.ask.auction} if self.ask.auction else {}
         tags = ([self.ask.tag] if self.ask.tag else []) + [*self.ask.labels, *self.protection_tags]
         modified = {"modified": self.modifications > 0}
-        return self._core_fields() | extra | self._detail_fields() | modified | {"tags": tags, "guid": self._order_guid()}
+        return (
+            self._core_fields()
+            | extra
+            | self._detail_fields()
+            | modified
+            | {"tags": tags, "guid": self._order_guid()}
+        )
 
     def _detail_fields(self) -> dict[str, object]:
         """Return the fields that Kite has added to orders by 2026."""
         return {
             "account_id": self.user_id,
             "status_message_raw": self.message,
-            "exchange_update_timestamp": None if self.exchanged_at is None else ist.text(self.exchanged_at),
+            "exchange_update_timestamp": None
+            if self.exchanged_at is None
+            else ist.text(self.exchanged_at),
             "validity_ttl": self.ask.ttl,
             "market_protection": 0,
             "meta": {"iceberg": self.ask.iceberg.row()} if self.ask.iceberg else {},
@@ -184,7 +206,12 @@ class ClientOrder:
         stamp = ist.text(self.placed_at)
         checksum = sha256(f"{self.order_id}{stamp}{api_secret}".encode()).hexdigest()
         unfilled = self.ask.quantity - self.filled
-        return row | {"user_id": self.user_id, "unfilled_quantity": unfilled, "app_id": app_id, "checksum": checksum}
+        return row | {
+            "user_id": self.user_id,
+            "unfilled_quantity": unfilled,
+            "app_id": app_id,
+            "checksum": checksum,
+        }
 
     def _shown_pending(self) -> int:
         """Return what is open at this step: all that has not filled, until the order is over."""
@@ -208,7 +235,9 @@ class ClientOrder:
             "status": self.status,
             "status_message": self.message,
             "order_timestamp": ist.text(self.placed_at),
-            "exchange_timestamp": None if self.exchanged_at is None else ist.text(self.exchanged_at),
+            "exchange_timestamp": None
+            if self.exchanged_at is None
+            else ist.text(self.exchanged_at),
             "variety": ask.variety,
             "exchange": instrument.exchange,
             "tradingsymbol": instrument.symbol,

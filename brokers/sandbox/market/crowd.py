@@ -1,9 +1,10 @@
 """The seeded crowd: market makers who quote around a moving fair value, and takers who trade against them.
 
-Fair values share an index factor, breathe with the time of day, trend for five to twenty minutes at a time and jump now
-and then. Takers arrive in self-exciting bursts (each trade makes the next likelier for a few seconds, as in a Hawkes
-process). Everything a client sees (depth, last price, volume, average, range) comes out of trades in the book; an
-instrument nobody has traded has no book yet, and prints its fair value instead.
+Fair values share an index factor, breathe with the time of day, trend for five to twenty minutes at
+a time and jump now and then. Takers arrive in self-exciting bursts (each trade makes the next
+likelier for a few seconds, as in a Hawkes process). Everything a client sees (depth, last price,
+volume, average, range) comes out of trades in the book; an instrument nobody has traded has no book
+yet, and prints its fair value instead.
 """
 
 import math
@@ -22,7 +23,10 @@ TAKER_VALUE = 120_000.0
 CALL_SIGMA = 0.004
 """How far from the fair value auction orders are priced."""
 SKIP_SECONDS = 20
-"""How much time one step covers where nobody looks: what happened before the clock starts, or before a waking."""
+"""How much time one step covers where nobody looks.
+
+What happened before the clock starts, or before a waking.
+"""
 DIM_CHANCE = 0.95
 """Of a print, each second, in an instrument without a book; the first is certain."""
 
@@ -45,11 +49,17 @@ class PriceSource(Protocol):
         ...
 
     def step(self, now: int) -> list[ExchangeListing]:
-        """Move at an instant that `next` has named; return the listings it touched, in a fixed order."""
+        """Move at an instant that `next` has named.
+
+        Return the listings it touched, in a fixed order.
+        """
         ...
 
     def leave(self, listing: ExchangeListing) -> None:
-        """Withdraw every order of its own from a listing's book: a call phase begins, or has ended."""
+        """Withdraw every order of its own from a listing's book.
+
+        A call phase begins, or has ended.
+        """
         ...
 
     def match(self, listing: ExchangeListing, now: int) -> None:
@@ -59,7 +69,10 @@ class PriceSource(Protocol):
 
 @final
 class SeededCrowd:
-    """Every name and its traders; moves once a second while anything trades (`windows`: [start, end) in ns UTC)."""
+    """Every name and its traders.
+
+    Moves once a second while anything trades (`windows`: [start, end) in ns UTC).
+    """
 
     def __init__(
         self,
@@ -83,7 +96,10 @@ class SeededCrowd:
         self._by_token = {int(trader.listing.instrument.token): trader for trader in traders}
 
     def next(self, after: int) -> int:
-        """Return the next whole second in which something trades; after the last, the second after."""
+        """Return the next whole second in which something trades.
+
+        After the last, the second after.
+        """
         long = SKIP_SECONDS * SECOND
         second = (
             min(after - after % long + long, self.skips_to)
@@ -108,11 +124,15 @@ class SeededCrowd:
             self._shifted = self.shift
             for traders in self._traders:
                 traders.shift = self.shift
-        return [traders.listing for traders in self._traders if traders.act(market, heat, now, seconds)]
+        return [
+            traders.listing for traders in self._traders if traders.act(market, heat, now, seconds)
+        ]
 
     def recall(self, traders: "InstrumentTraders", hours: Sequence[tuple[int, int]]) -> None:
         """Make up for the day so far of an instrument that has just joined, in its hours of trading (ns UTC)."""
-        traders.recall([one for one in self._lived if any(start <= one[0] < end for start, end in hours)])
+        traders.recall(
+            [one for one in self._lived if any(start <= one[0] < end for start, end in hours)]
+        )
 
     def join(self, traders: "InstrumentTraders") -> None:
         """Let an instrument move from now on."""
@@ -173,7 +193,10 @@ class InstrumentTraders:
         return False
 
     def recall(self, lived: list[tuple[int, float, float]]) -> None:
-        """Make up for a day so far that nobody has seen: what follows another price from its minutes, the rest from `lived`."""
+        """Make up for a day so far that nobody has seen.
+
+        What follows another price from its minutes, the rest from `lived`.
+        """
         fair, listing = self._fair, self.listing
         if isinstance(fair, DriftingValue):
             for now, market, heat in lived:
@@ -183,12 +206,20 @@ class InstrumentTraders:
                 for second, price in zip((0, 20, 40, 59), minute[1:5], strict=True):
                     now = int(minute[0]) + second * SECOND
                     if lived[0][0] <= now <= lived[-1][0]:
-                        self._print_trade(int(listing.instrument.ticks(fair.at(price))), self._clip * SKIP_SECONDS, now)
+                        self._print_trade(
+                            int(listing.instrument.ticks(fair.at(price))),
+                            self._clip * SKIP_SECONDS,
+                            now,
+                        )
         listing.reached_range = None
 
     def _fair_price(self, market: float, heat: float, seconds: int = 1) -> float:
         price = self._fair.step(market, heat, seconds)
-        return price * (1.0 + self.shift) if self.shift and isinstance(self._fair, DriftingValue) else price
+        return (
+            price * (1.0 + self.shift)
+            if self.shift and isinstance(self._fair, DriftingValue)
+            else price
+        )
 
     def _print_value(self, price: float, now: int, seconds: int = 1) -> None:
         random, listing = self._random, self.listing
@@ -234,7 +265,9 @@ class InstrumentTraders:
             if ticks in held or not listing.low_band <= ticks <= listing.high_band:
                 continue
             number = listing.next_number()
-            listing.book.limit(number, side, ticks, lots_at_level(size, random.random(), distance) * self._lot)
+            listing.book.limit(
+                number, side, ticks, lots_at_level(size, random.random(), distance) * self._lot
+            )
             held[ticks] = number
 
     def _take_liquidity(self, heat: float) -> None:
@@ -269,7 +302,9 @@ class InstrumentTraders:
                 ticks = round(around * (1.0 + side * 0.001 + random.gauss(0.0, CALL_SIGMA)))
                 quantity = (int(random.expovariate(0.5 / self._size)) + 1) * self._lot
                 number = listing.next_number()
-                listing.book.limit(number, side, min(listing.high_band, max(listing.low_band, ticks)), quantity)
+                listing.book.limit(
+                    number, side, min(listing.high_band, max(listing.low_band, ticks)), quantity
+                )
                 self._calls.append(number)
         listing.has_changed = True
 

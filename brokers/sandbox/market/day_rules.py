@@ -15,7 +15,10 @@ LOT_VALUE = 750_000.0
 
 @final
 class DayRules:
-    """What `engine/market/rules.json` says of one day; raises `DataError` for a day no row covers."""
+    """What `engine/market/rules.json` says of one day.
+
+    Raises `DataError` for a day no row covers.
+    """
 
     def __init__(self, day: str) -> None:
         self._rules = _load_rules()
@@ -38,30 +41,44 @@ class DayRules:
         return _load_safeguards().bands_futures(self._day, "index" if name in INDICES else "stock")
 
     def tick(self, price: float, kind: TickClass = "stock") -> float:
-        """Return the tick of an NSE share or an NFO contract in rupees; before the table's rows 0.05."""
+        """Return the tick of an NSE share or an NFO contract in rupees.
+
+        Before the table's rows 0.05.
+        """
         try:
-            return self._rules.tick_size(self._day, price, "NSE" if kind == "stock" else "NFO", kind)
+            return self._rules.tick_size(
+                self._day, price, "NSE" if kind == "stock" else "NFO", kind
+            )
         except DataError:
             if kind == "stock":
                 raise
             return OLD_TICK
 
     def lot(self, name: str, price: float) -> int:
-        """Return the lot of the contracts on an underlying: the table's, else about ₹7.5 lakh's worth."""
+        """Return the lot of the contracts on an underlying.
+
+        The table's, else about ₹7.5 lakh's worth.
+        """
         try:
             return self._rules.lot_size(self._day, name)
         except DataError:
             return max(1, round(LOT_VALUE / price / 25)) * 25
 
     def freeze(self, name: str, lot: int) -> int:
-        """Return the largest quantity of one order in the contracts on an underlying: the table's, else forty lots."""
+        """Return the largest quantity of one order in the contracts on an underlying.
+
+        The table's, else forty lots.
+        """
         try:
             return self._rules.freeze_quantity(self._day, name)
         except DataError:
             return 40 * lot
 
     def multiplier(self, exchange: str, symbol: str) -> int:
-        """Return how many units of its price are one at the exchange: 1 but for a commodity's lot that is known."""
+        """Return how many units of its price are one at the exchange.
+
+        1 but for a commodity's lot that is known.
+        """
         return multiplier(self._day, exchange, symbol) or 1
 
     def protection(self, price: float, kind: str = "EQ") -> float:

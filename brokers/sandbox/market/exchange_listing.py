@@ -28,12 +28,18 @@ class SpotSource(Protocol):
         ...
 
     def candles(self) -> Iterable[tuple[int, float, float, float, float, int]]:
-        """Return today's minutes so far: start (ns UTC), open, high, low, close in rupees, volume."""
+        """Return today's minutes so far.
+
+        Start (ns UTC), open, high, low, close in rupees, volume.
+        """
         ...
 
 
 class DerivativeContract(NamedTuple):
-    """What makes an instrument a derivative; `strike` 0.0: a future. `underlying` None: nothing that is listed."""
+    """What makes an instrument a derivative; `strike` 0.0: a future.
+
+    `underlying` None: nothing that is listed.
+    """
 
     name: str
     expiry: date
@@ -57,8 +63,9 @@ class BookFill(NamedTuple):
 class ExchangeListing:
     """A tradable instrument; prices inside are grid indices.
 
-    `prints`: fills in the book are the day's trades (a crowd); otherwise the day is recorded and only `print_trade` counts.
-    The book is made when it is first asked for: until then `has_book` is False, and the depth shows what it will hold.
+    `prints`: fills in the book are the day's trades (a crowd); otherwise the day is recorded and
+    only `print_trade` counts. The book is made when it is first asked for: until then `has_book` is
+    False, and the depth shows what it will hold.
     """
 
     def __init__(
@@ -144,11 +151,16 @@ class ExchangeListing:
             self.asks.clear()
 
     def _drawn_levels(self, side: int) -> list[tuple[int, int]]:
-        """Return (grid index, quantity) of what is quoted: as shown, or what a crowd would quote while it may."""
+        """Return (grid index, quantity) of what is quoted.
+
+        As shown, or what a crowd would quote while it may.
+        """
         if self._shown is not None:
             best, quantity = self._shown[0 if side > 0 else 1], self._shown[2]
             behind = range(best, best - side * LEVELS, -side)
-            return [(ticks, quantity) for ticks in behind if self.low_band <= ticks <= self.high_band]
+            return [
+                (ticks, quantity) for ticks in behind if self.low_band <= ticks <= self.high_band
+            ]
         if not self.prints or not (self.in_call_phase or self.phase == CONTINUOUS):
             return []
         made, low, high = self.instrument, self.low_band, self.high_band
@@ -168,7 +180,10 @@ class ExchangeListing:
         self.move_band(made.lower + by, made.upper + by)
 
     def confine_band(self, percent: float) -> None:
-        """Hold the price band to so many percent about the reference price: the band of the closing auction."""
+        """Hold the price band to so many percent about the reference price.
+
+        The band of the closing auction.
+        """
         price = self.instrument.price(self.reference)
         self.move_band(price * (1.0 - percent / 100.0), price * (1.0 + percent / 100.0))
 
@@ -177,20 +192,32 @@ class ExchangeListing:
         made = self.instrument
         made.lower, made.upper = max(made.tick, made.snap(lower, 1)), made.snap(upper, -1)
         self.low_band, self.high_band = int(made.ticks(made.lower)), int(made.ticks(made.upper))
-        self._reach = min(self._reach[0], max(1, self.low_band)), max(self._reach[1], self.high_band)
+        self._reach = (
+            min(self._reach[0], max(1, self.low_band)),
+            max(self._reach[1], self.high_band),
+        )
         if self._book is not None:
             self._book.widen(*self._reach)
 
     def candles(self) -> Iterator[tuple[int, float, float, float, float, int]]:
-        """Return today's minutes so far: start (ns UTC), open, high, low, close in rupees, volume."""
+        """Return today's minutes so far.
+
+        Start (ns UTC), open, high, low, close in rupees, volume.
+        """
         price = self.instrument.price
-        return ((m[0], price(m[1]), price(m[2]), price(m[3]), price(m[4]), m[5]) for m in self.minutes)
+        return (
+            (m[0], price(m[1]), price(m[2]), price(m[3]), price(m[4]), m[5]) for m in self.minutes
+        )
 
     def vwap(self, since: int) -> float:
         """Return the volume-weighted average price of the minutes from `since` on in rupees, 0.0 without a trade."""
         minutes = [minute for minute in self.minutes if minute[0] >= since]
         volume = sum(minute[5] for minute in minutes)
-        return self.instrument.price(1) * sum(minute[6] for minute in minutes) / volume if volume else 0.0
+        return (
+            self.instrument.price(1) * sum(minute[6] for minute in minutes) / volume
+            if volume
+            else 0.0
+        )
 
     def next_number(self) -> int:
         """Return a fresh order number for the book."""
@@ -228,7 +255,10 @@ class ExchangeListing:
         bar[6] += ticks * quantity
 
     def take_fills(self, now: int) -> list[BookFill]:
-        """Take the fills off the book: print them, and return those of our orders in the order they happened."""
+        """Take the fills off the book.
+
+        Print them, and return those of our orders in the order they happened.
+        """
         if self._book is None:
             return []
         book, own = self._book, self.own_orders
@@ -238,12 +268,17 @@ class ExchangeListing:
             if self.prints:
                 self.print_trade(ticks, quantity, now)
             if own:
-                hits.extend(BookFill(own[side], ticks, quantity) for side in (maker, taker) if side in own)
+                hits.extend(
+                    BookFill(own[side], ticks, quantity) for side in (maker, taker) if side in own
+                )
         book.clear()
         return hits
 
     def snapshot(self, now: int) -> Tick:
-        """Return the tick of this moment, depth included; the totals count the ten best levels of a side."""
+        """Return the tick of this moment, depth included.
+
+        The totals count the ten best levels of a side.
+        """
         price = self.instrument.price
         buying, selling = self.depth(1), self.depth(-1)
         bids = [(price(ticks), quantity, orders) for ticks, quantity, orders in buying[:LEVELS]]
@@ -285,7 +320,9 @@ class ExchangeListing:
 class ListedIndex:
     """An index: `gain` times the average move of its members, on its previous close."""
 
-    def __init__(self, instrument: Instrument, members: list[ExchangeListing], gain: float = 1.0) -> None:
+    def __init__(
+        self, instrument: Instrument, members: list[ExchangeListing], gain: float = 1.0
+    ) -> None:
         self.instrument = instrument
         self.members = members
         self.minutes: list[list[float]] = []
@@ -308,12 +345,17 @@ class ListedIndex:
 
     def candles(self) -> Iterator[tuple[int, float, float, float, float, int]]:
         """Return today's minutes so far, without a volume."""
-        return ((start, m[0], m[1], m[2], m[3], 0) for start, m in zip(self.starts, self.minutes, strict=True))
+        return (
+            (start, m[0], m[1], m[2], m[3], 0)
+            for start, m in zip(self.starts, self.minutes, strict=True)
+        )
 
     def value(self, moves: list[float]) -> float:
         """Return where it stands, on its grid, when its members stand at so many times their previous closes."""
         moved = sum(moves) / len(moves)
-        value = self.instrument.close * (moved if self._gain == 1.0 else 1.0 + self._gain * (moved - 1.0))
+        value = self.instrument.close * (
+            moved if self._gain == 1.0 else 1.0 + self._gain * (moved - 1.0)
+        )
         return self.instrument.snap(max(0.05, value))
 
     def update_value(self, now: int) -> None:
@@ -326,13 +368,18 @@ class ListedIndex:
         last = [int(member.instrument.ticks(member.instrument.close)) for member in self.members]
         for start in sorted(set().union(*bars)):
             for column in (1, 3, 2, 4):
-                last = [each[start][column] if start in each else old for each, old in zip(bars, last, strict=True)]
+                last = [
+                    each[start][column] if start in each else old
+                    for each, old in zip(bars, last, strict=True)
+                ]
                 self._set_value(last, start)
 
     def _set_value(self, prices: list[int], now: int) -> None:
         """Print the value at its members' prices, grid indices."""
         pairs = zip(self.members, prices, strict=True)
-        value = self.value([of.instrument.price(ticks) / of.instrument.close for of, ticks in pairs])
+        value = self.value(
+            [of.instrument.price(ticks) / of.instrument.close for of, ticks in pairs]
+        )
         start = now - now % MINUTE
         if not self.starts or self.starts[-1] != start:
             self.starts.append(start)

@@ -1,4 +1,7 @@
-"""What an instrument is worth from second to second: a drifting share, or what follows from another price."""
+"""What an instrument is worth from second to second.
+
+A drifting share, or what follows from another price.
+"""
 
 import math
 from random import Random
@@ -7,7 +10,10 @@ from typing import final
 from brokers.sandbox.market.exchange_listing import SpotSource
 
 INDEX_SIGMA = 0.00002
-"""Per root second, in the quiet middle of the day; an eighth to a half of what a share does by itself."""
+"""Per root second, in the quiet middle of the day.
+
+An eighth to a half of what a share does by itself.
+"""
 OWN_SIGMA = 0.00005
 JUMP_CHANCE = 1 / 6_000
 JUMP_SIGMA = 0.006
@@ -24,7 +30,9 @@ RATE = 0.065
 class DriftingValue:
     """A share: index factor, own noise, trends that last for minutes, jumps, and rarely a run into the circuit."""
 
-    def __init__(self, close: float, beta: float, random: Random, runs_at: int = -1, runs_to: float = 0.0) -> None:
+    def __init__(
+        self, close: float, beta: float, random: Random, runs_at: int = -1, runs_to: float = 0.0
+    ) -> None:
         self.lean = 0.0
         self._close = close
         self._beta = beta
@@ -45,7 +53,11 @@ class DriftingValue:
             self._draw_regime(opening=self._opening)
             self._opening = False
         self._left -= seconds
-        step = self._beta * market + self._trend * seconds + random.gauss(0.0, OWN_SIGMA * heat * math.sqrt(seconds))
+        step = (
+            self._beta * market
+            + self._trend * seconds
+            + random.gauss(0.0, OWN_SIGMA * heat * math.sqrt(seconds))
+        )
         if random.random() < JUMP_CHANCE * seconds:
             step += random.gauss(0.0, JUMP_SIGMA)
         self._level = min(REACH, max(-REACH, self._level + step))
@@ -76,7 +88,10 @@ class DriftingValue:
 
 @final
 class FollowingValue:
-    """A future, or the twin on another exchange: the price of something else times the cost of carry."""
+    """A future, or the twin on another exchange.
+
+    The price of something else times the cost of carry.
+    """
 
     def __init__(self, spot: SpotSource, years: float = 0.0) -> None:
         self.lean = 0.0
@@ -97,7 +112,9 @@ class FollowingValue:
 class OptionValue:
     """A European option by Black and Scholes at one volatility; `sign` 1: a call, -1: a put."""
 
-    def __init__(self, spot: SpotSource, strike: float, years: float, sigma: float, sign: int) -> None:
+    def __init__(
+        self, spot: SpotSource, strike: float, years: float, sigma: float, sign: int
+    ) -> None:
         self.lean = 0.0
         self.spot = spot
         self._strike = strike
@@ -121,11 +138,17 @@ class OptionValue:
 
 
 Fair = DriftingValue | FollowingValue | OptionValue
-"""A fair value that moves from second to second; `lean`: how far takers lean to the buying side, -0.4 to 0.4."""
+"""A fair value that moves from second to second.
+
+`lean`: how far takers lean to the buying side, -0.4 to 0.4.
+"""
 
 
 def premium(spot: float, discounted: float, root: float, sign: int) -> float:
-    """Return Black and Scholes' price; `discounted`: the strike's present value, `root`: volatility times the root of time."""
+    """Return Black and Scholes' price.
+
+    `discounted`: the strike's present value, `root`: volatility times the root of time.
+    """
     d1 = math.log(spot / discounted) / root + root / 2
     return sign * (spot * _normal_cdf(sign * d1) - discounted * _normal_cdf(sign * (d1 - root)))
 

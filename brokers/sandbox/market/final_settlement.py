@@ -16,7 +16,9 @@ Listings = Mapping[str, ExchangeListing | ListedIndex]
 
 
 def final_price(listing: ExchangeListing, day: date, listings: Listings, *, new: bool) -> float:
-    """Return the price in rupees at which a contract is closed on its last day: its own last one where no underlying is listed.
+    """Return the price in rupees at which a contract is closed on its last day.
+
+    Its own last one where no underlying is listed.
 
     An option is worth what it is in the money. `new`: by rules that are not certain yet.
     """
@@ -35,14 +37,21 @@ def _average_value(spot: ExchangeListing | ListedIndex, day: date, listings: Lis
     """Return the average of a share over all exchanges, or an index at the averages of its members."""
     ends = session_phases.continuous_end(day)
     if isinstance(spot, ListedIndex):
-        return spot.value([_window_average([member], ends) / member.instrument.close for member in spot.members])
+        return spot.value(
+            [_window_average([member], ends) / member.instrument.close for member in spot.members]
+        )
     symbol = spot.instrument.symbol
     others = [listings.get(f"{exchange}:{symbol}") for exchange in ("NSE", "BSE")]
-    return round(_window_average([one for one in others if isinstance(one, ExchangeListing)], ends), 2)
+    return round(
+        _window_average([one for one in others if isinstance(one, ExchangeListing)], ends), 2
+    )
 
 
 def _window_average(shares: Iterable[ExchangeListing], ends: int) -> float:
-    """Return the average price of what has traded in the window, weighted by volume; the last price where nothing has."""
+    """Return the average price of what has traded in the window, weighted by volume.
+
+    The last price where nothing has.
+    """
     volume, value, last = 0, 0.0, 0.0
     for one in shares:
         minutes = [minute for minute in one.minutes if ends - WINDOW <= minute[0] < ends]

@@ -2,7 +2,15 @@
 
 from collections.abc import Mapping
 
-from brokers.sandbox.http import Form, choice_field, decimal_field, invalid, refused, required_field, whole_field
+from brokers.sandbox.http import (
+    Form,
+    choice_field,
+    decimal_field,
+    invalid,
+    refused,
+    required_field,
+    whole_field,
+)
 from brokers.sandbox.market.client_order import IcebergLeg, OrderRequest
 from brokers.sandbox.market.exchange_listing import ExchangeListing, ListedIndex
 
@@ -18,8 +26,12 @@ UNPROTECTED = (
     "Please set market protection or use a Limit order."
 )
 NO_STOP_MARKET = "SL-M orders are not allowed for options, nor on BSE. Please use an SL order."
-NO_STOCK_OPTION_MARKET = "Market orders are not allowed for stock options. Please use a limit order."
-UNKNOWN_INSTRUMENT = "The instrument you are placing an order for has either expired or does not exist."
+NO_STOCK_OPTION_MARKET = (
+    "Market orders are not allowed for stock options. Please use a limit order."
+)
+UNKNOWN_INSTRUMENT = (
+    "The instrument you are placing an order for has either expired or does not exist."
+)
 NO_TRIGGER = "Invalid trigger price entered"
 
 Listings = Mapping[str, ExchangeListing | ListedIndex]
@@ -28,13 +40,17 @@ Listings = Mapping[str, ExchangeListing | ListedIndex]
 
 def find_listing(listings: Listings, form: Form) -> ExchangeListing:
     """Return the instrument an order names."""
-    found = listings.get(f"{required_field(form, 'exchange')}:{required_field(form, 'tradingsymbol')}")
+    found = listings.get(
+        f"{required_field(form, 'exchange')}:{required_field(form, 'tradingsymbol')}"
+    )
     if not isinstance(found, ExchangeListing):
         raise invalid(UNKNOWN_INSTRUMENT)
     return found
 
 
-def read_order(listings: Listings, form: Form, variety: str, *, frozen: bool = True) -> OrderRequest:
+def read_order(
+    listings: Listings, form: Form, variety: str, *, frozen: bool = True
+) -> OrderRequest:
     """Read the form of a new order; `frozen`: no more than the exchange takes in one order."""
     if variety not in VARIETIES:
         raise invalid("Invalid `variety`.")
@@ -58,7 +74,11 @@ def read_order(listings: Listings, form: Form, variety: str, *, frozen: bool = T
     if variety == "auction":
         ask = _auction_request(ask, required_field(form, "auction_number"))
     if variety == "iceberg":
-        return checked_request(_iceberg_first_leg(ask, whole_field(form, "iceberg_legs"), whole_field(form, "iceberg_quantity")))
+        return checked_request(
+            _iceberg_first_leg(
+                ask, whole_field(form, "iceberg_legs"), whole_field(form, "iceberg_quantity")
+            )
+        )
     return checked_request(ask, frozen=frozen)
 
 
@@ -86,7 +106,10 @@ def _auction_request(ask: OrderRequest, number: str) -> OrderRequest:
 
 
 def _iceberg_first_leg(ask: OrderRequest, legs: int, quantity: int) -> OrderRequest:
-    """Return the first leg; the quantity of a leg follows from the number of legs where it is not given."""
+    """Return the first leg.
+
+    The quantity of a leg follows from the number of legs where it is not given.
+    """
     if not LEGS[0] <= legs <= LEGS[1]:
         raise invalid(f"Invalid `iceberg_legs`. It should be between {LEGS[0]} and {LEGS[1]}.")
     if ask.order_type == "MARKET" or ask.validity == "IOC":
@@ -116,7 +139,10 @@ def revised_request(ask: OrderRequest, form: Form) -> OrderRequest:
 
 
 def checked_request(ask: OrderRequest, *, frozen: bool = True) -> OrderRequest:
-    """Return the request with the prices its type does not use taken out; raise `ApiError` for a bad one."""
+    """Return the request with the prices its type does not use taken out.
+
+    Raise `ApiError` for a bad one.
+    """
     if ask.tag is not None and len(ask.tag) > TAG_LENGTH:
         raise invalid("Invalid `tag`. It should be at most 20 characters long.")
     _check_product(ask)
@@ -158,9 +184,15 @@ def _check_product(ask: OrderRequest) -> None:
 
 def _check_type(ask: OrderRequest) -> None:
     kind, contract = ask.listing.instrument.kind, ask.listing.contract
-    if ask.order_type == "SL-M" and (kind in {"CE", "PE"} or ask.listing.instrument.exchange == "BSE"):
+    if ask.order_type == "SL-M" and (
+        kind in {"CE", "PE"} or ask.listing.instrument.exchange == "BSE"
+    ):
         raise invalid(NO_STOP_MARKET)
-    stock_option = kind in {"CE", "PE"} and contract is not None and isinstance(contract.underlying, ExchangeListing)
+    stock_option = (
+        kind in {"CE", "PE"}
+        and contract is not None
+        and isinstance(contract.underlying, ExchangeListing)
+    )
     if ask.order_type == "MARKET" and stock_option:
         raise invalid(NO_STOCK_OPTION_MARKET)
 
@@ -179,11 +211,18 @@ def _check_quantity(ask: OrderRequest, *, frozen: bool) -> None:
     if ask.quantity < 1:
         raise invalid("Invalid `quantity`.")
     if ask.quantity % instrument.lot:
-        raise invalid(f"Invalid `quantity`. It should be a multiple of the lot size {instrument.lot}.")
+        raise invalid(
+            f"Invalid `quantity`. It should be a multiple of the lot size {instrument.lot}."
+        )
     if frozen and ask.quantity > instrument.freeze:
-        lots = ("", "") if instrument.lot == 1 else tuple(
-            f" ({quantity // instrument.lot} lots)" for quantity in (ask.quantity, instrument.freeze)
-        )  # fmt: skip
+        lots = (
+            ("", "")
+            if instrument.lot == 1
+            else tuple(
+                f" ({quantity // instrument.lot} lots)"
+                for quantity in (ask.quantity, instrument.freeze)
+            )
+        )
         raise invalid(
             f"The order quantity {ask.quantity}{lots[0]} is higher than the maximum quantity of "
             f"{instrument.freeze}{lots[1]} "
@@ -236,7 +275,9 @@ def _check_trigger(ask: OrderRequest) -> None:
         )
     if ask.order_type == "SL" and ask.side * (ask.price - ask.trigger) < 0:
         word = "higher" if ask.buys else "lower"
-        raise refused(f"Trigger price for stoploss {side} orders cannot be {word} than the limit price.")
+        raise refused(
+            f"Trigger price for stoploss {side} orders cannot be {word} than the limit price."
+        )
 
 
 def band_refusal(ask: OrderRequest) -> str:
@@ -245,7 +286,9 @@ def band_refusal(ask: OrderRequest) -> str:
     if not ask.price or instrument.lower <= ask.price <= instrument.upper:
         return ""
     low = ask.price < instrument.lower
-    word, side, band = ("lower", "lower", instrument.lower) if low else ("higher", "upper", instrument.upper)
+    word, side, band = (
+        ("lower", "lower", instrument.lower) if low else ("higher", "upper", instrument.upper)
+    )
     return (
         f"Your order price is {word} than the current {side} circuit limit of {band:.2f}. "
         "Place an order within the daily range."
@@ -253,13 +296,23 @@ def band_refusal(ask: OrderRequest) -> str:
 
 
 def protection_percent(ask: OrderRequest) -> float:
-    """Return the market protection in percent: the given one, or the day's slab for the last price."""
+    """Return the market protection in percent.
+
+    The given one, or the day's slab for the last price.
+    """
     kind = ask.listing.instrument.kind
-    return ask.protection if ask.protection > 0 else ask.listing.rules.protection(ask.listing.ltp, kind)
+    return (
+        ask.protection
+        if ask.protection > 0
+        else ask.listing.rules.protection(ask.listing.ltp, kind)
+    )
 
 
 def protected_price(ask: OrderRequest) -> float:
-    """Return the limit a market order becomes: never worse than its protection, inside the band; without one, the band."""
+    """Return the limit a market order becomes: never worse than its protection, inside the band.
+
+    Without one, the band.
+    """
     instrument = ask.listing.instrument
     if not ask.protection:
         return instrument.upper if ask.buys else instrument.lower

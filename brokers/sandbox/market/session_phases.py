@@ -19,7 +19,13 @@ from engine.market.session_table import HoursClass
 
 REFERENCE = "auction reference"
 POST_CLOSE = "post-close"
-CALLING = ("pre-open", "pre-open entry", "pre-open limit-only", "auction entry", "auction limit-only")
+CALLING = (
+    "pre-open",
+    "pre-open entry",
+    "pre-open limit-only",
+    "auction entry",
+    "auction limit-only",
+)
 """Orders are collected, and none is matched."""
 LIMIT_ONLY = ("pre-open limit-only", "auction limit-only")
 MATCHING = ("pre-open match", "auction match")
@@ -46,7 +52,10 @@ Turn = Callable[["SessionGroup", str], None]
 
 
 class SessionGroup(NamedTuple):
-    """Instruments that keep the same hours; `square_off` and `amo` in ns UTC, None where there is none."""
+    """Instruments that keep the same hours.
+
+    `square_off` and `amo` in ns UTC, None where there is none.
+    """
 
     listings: list[ExchangeListing]
     phases: tuple[SessionPhase, ...]
@@ -62,7 +71,9 @@ class SessionGroup(NamedTuple):
     @property
     def last_match(self) -> int:
         """Return when the last continuous phase or auction ends; day orders die then."""
-        return max(phase.end for phase in self.phases if phase.name in {CONTINUOUS, "auction match"})
+        return max(
+            phase.end for phase in self.phases if phase.name in {CONTINUOUS, "auction match"}
+        )
 
     @property
     def trading_stretches(self) -> list[tuple[int, int]]:
@@ -77,34 +88,60 @@ def _session_calendar(*, new: bool = True) -> Calendar:
 
 
 def instrument_hours(derivatives: Collection[str], *, new: bool = True) -> InstrumentHours:
-    """Return the hours of instruments, of which those on these names have derivatives; `new`: by hours not certain yet."""
+    """Return the hours of instruments, of which those on these names have derivatives.
+
+    `new`: by hours not certain yet.
+    """
     return InstrumentHours(_session_calendar(new=new), TradingSafeguards.load(), derivatives)
 
 
 @lru_cache(maxsize=4_096)
 def part_opens(day: str, exchange: str, kind: str) -> tuple[int, ...]:
-    """Return when each part of a day opens in ns UTC; 09:15 where the calendar does not know the day."""
+    """Return when each part of a day opens in ns UTC.
+
+    09:15 where the calendar does not know the day.
+    """
     try:
         session = _session_calendar().session(date.fromisoformat(day), exchange, kind)
     except DataError:
         session = None
-    return tuple(part.start for part in session.parts) if session else (ist.midnight(day) + USUAL_OPEN,)
+    return (
+        tuple(part.start for part in session.parts)
+        if session
+        else (ist.midnight(day) + USUAL_OPEN,)
+    )
 
 
-def group_hours(calendar: Calendar, day: date, by: HoursClass, *, called: bool = True) -> SessionGroup:
-    """Return the hours of a class of instruments, with no listings yet; raise `DataError` for a day without trading.
+def group_hours(
+    calendar: Calendar, day: date, by: HoursClass, *, called: bool = True
+) -> SessionGroup:
+    """Return the hours of a class of instruments, with no listings yet.
+
+    Raise `DataError` for a day without trading.
 
     `called`: it takes part in the pre-open, if its class has one.
     """
     session = calendar.session(day, *by)
     if session is None:
         raise DataError(f"{day} is no trading day of {by.exchange}")
-    phases = session.phases if called else tuple(phase for phase in session.phases if phase.start >= session.open)
-    return SessionGroup([], phases, by.exchange, calendar.square_off(day, *by), calendar.amo(day, by.exchange, by.kind))
+    phases = (
+        session.phases
+        if called
+        else tuple(phase for phase in session.phases if phase.start >= session.open)
+    )
+    return SessionGroup(
+        [],
+        phases,
+        by.exchange,
+        calendar.square_off(day, *by),
+        calendar.amo(day, by.exchange, by.kind),
+    )
 
 
 def called_before_open(day: date, expiry: date, near: date) -> bool:
-    """Tell whether a future is in the pre-open: the near month's, on its last five trading days the next one's too.
+    """Tell whether a future is in the pre-open.
+
+    The near month's, on its last five trading days the next one's too.
 
     Source: NSE's circular on the pre-open of futures, in force since 2025-12-08.
     """
@@ -116,7 +153,10 @@ def called_before_open(day: date, expiry: date, near: date) -> bool:
 
 
 def trading_day(day: date, exchange: str) -> date:
-    """Return a day, or the last one before it on which the exchange trades; itself where no holiday list reaches."""
+    """Return a day, or the last one before it on which the exchange trades.
+
+    Itself where no holiday list reaches.
+    """
     try:
         return _session_calendar().latest_trading_day(day, exchange)
     except DataError:
@@ -124,7 +164,10 @@ def trading_day(day: date, exchange: str) -> date:
 
 
 def is_settlement_day(day: str) -> bool:
-    """Tell whether shares and money change hands on a trading day; yes, where no list of settlement holidays reaches."""
+    """Tell whether shares and money change hands on a trading day.
+
+    Yes, where no list of settlement holidays reaches.
+    """
     try:
         return _session_calendar().settles(date.fromisoformat(day))
     except DataError:
@@ -132,9 +175,16 @@ def is_settlement_day(day: str) -> bool:
 
 
 def auction_start(day: date, *, new: bool) -> int | None:
-    """Return when the closing auction of shares begins (ns UTC): futures keep its band from then on. None without one."""
+    """Return when the closing auction of shares begins (ns UTC).
+
+    Futures keep its band from then on. None without one.
+    """
     session = _session_calendar(new=new).session(day, "NSE", "EQ", cas=True)
-    return next((phase.start for phase in session.phases if phase.name == REFERENCE), None) if session else None
+    return (
+        next((phase.start for phase in session.phases if phase.name == REFERENCE), None)
+        if session
+        else None
+    )
 
 
 def continuous_end(day: date) -> int:
@@ -162,7 +212,10 @@ def trading_windows(groups: Sequence[SessionGroup]) -> list[tuple[int, int]]:
 
 
 def phase_changes(group: SessionGroup, begin: int, seed: int) -> list[tuple[int, str]]:
-    """Return (instant, phase) of every change from `begin` on: gaps are closed, call phases end at a random second."""
+    """Return (instant, phase) of every change from `begin` on.
+
+    Gaps are closed, call phases end at a random second.
+    """
     found: list[tuple[int, str]] = []
     for phase, after in zip(group.phases, (*group.phases[1:], None), strict=True):
         if phase.end <= begin:
@@ -195,7 +248,13 @@ def check_phase_admits(ask: OrderRequest) -> None:
 
 
 def _check_call_phase(ask: OrderRequest, phase: str) -> None:
-    if ask.order_type not in {"MARKET", "LIMIT"} or ask.validity != "DAY" or ask.disclosed or ask.iceberg or ask.stop:
+    if (
+        ask.order_type not in {"MARKET", "LIMIT"}
+        or ask.validity != "DAY"
+        or ask.disclosed
+        or ask.iceberg
+        or ask.stop
+    ):
         raise refused("Only plain MARKET and LIMIT orders for the day are allowed in the auction.")
     if phase in LIMIT_ONLY and ask.order_type == "MARKET":
         raise refused("Market orders are currently not allowed.")
@@ -204,7 +263,9 @@ def _check_call_phase(ask: OrderRequest, phase: str) -> None:
         away = abs(int(ask.listing.instrument.ticks(ask.price)) - reference)
         percent = ask.listing.rules.auction_percent
         if away > reference * percent / 100.0:
-            raise refused(f"The price is outside {percent:g}% of the reference price of the closing auction.")
+            raise refused(
+                f"The price is outside {percent:g}% of the reference price of the closing auction."
+            )
 
 
 def _check_post_close(ask: OrderRequest) -> None:
@@ -212,7 +273,9 @@ def _check_post_close(ask: OrderRequest) -> None:
     if ask.order_type not in {"MARKET", "LIMIT"} or ask.product not in {"CNC", "MTF"}:
         raise refused("Only CNC orders at the closing price are allowed in the post-close session.")
     if ask.price and abs(ask.price - closing) > 1e-6:
-        raise refused(f"Orders in the post-close session are allowed at the closing price {closing:.2f} only.")
+        raise refused(
+            f"Orders in the post-close session are allowed at the closing price {closing:.2f} only."
+        )
 
 
 def orders_frozen(listing: ExchangeListing) -> bool:
@@ -224,7 +287,9 @@ def orders_frozen(listing: ExchangeListing) -> bool:
 class CallAuctioneer:
     """Takes listings from phase to phase: collects, finds the one price, matches."""
 
-    def __init__(self, leave: Callable[[ExchangeListing], None], drop: Callable[[ExchangeListing], None]) -> None:
+    def __init__(
+        self, leave: Callable[[ExchangeListing], None], drop: Callable[[ExchangeListing], None]
+    ) -> None:
         self._leave = leave
         self._drop = drop
 

@@ -1,6 +1,7 @@
 """Price alerts: simple ones that count, and ATO ones that place a basket of orders.
 
-An alert fires when its condition becomes true, and again after it has been false. An ATO alert fires once.
+An alert fires when its condition becomes true, and again after it has been false. An ATO alert
+fires once.
 """
 
 from collections.abc import Callable, Mapping
@@ -33,14 +34,30 @@ NAMESPACE = UUID("6f1f4f2e-6f0b-4a59-9c5a-53414e44424f")
 ATTRIBUTE = "LastTradedPrice"
 INDICES = "INDICES"
 """How alerts name the exchange of an index."""
-OPERATORS: Mapping[str, Callable[[float, float], bool]] = {"<=": le, ">=": ge, "<": lt, ">": gt, "==": eq}
+OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
+    "<=": le,
+    ">=": ge,
+    "<": lt,
+    ">": gt,
+    "==": eq,
+}
 STATUSES = ("enabled", "disabled", "deleted")
 SIDES = ("lhs", "rhs")
 QUIET: dict[str, object] = {
-    "last_trade_time": None, "last_quantity": 0, "buy_quantity": 0, "sell_quantity": 0, "volume": 0, "volume_tick": 0,
-    "average_price": 0, "oi": 0, "oi_day_high": 0, "oi_day_low": 0, "lower_circuit_limit": 0, "upper_circuit_limit": 0,
+    "last_trade_time": None,
+    "last_quantity": 0,
+    "buy_quantity": 0,
+    "sell_quantity": 0,
+    "volume": 0,
+    "volume_tick": 0,
+    "average_price": 0,
+    "oi": 0,
+    "oi_day_high": 0,
+    "oi_day_low": 0,
+    "lower_circuit_limit": 0,
+    "upper_circuit_limit": 0,
     "depth": None,
-}  # fmt: skip
+}
 """What the history of an alert has of an index, which does not trade."""
 
 Place = Callable[[list[OrderRequest]], list[ClientOrder]]
@@ -145,7 +162,9 @@ class AlertDesk:
 
     def rows(self) -> list[dict[str, object]]:
         """Return every alert that is not deleted."""
-        return [alert.row(self._user_id) for alert in self.alerts.values() if alert.status != "deleted"]
+        return [
+            alert.row(self._user_id) for alert in self.alerts.values() if alert.status != "deleted"
+        ]
 
     def row(self, uuid: str) -> dict[str, object]:
         """Return one alert."""
@@ -167,7 +186,11 @@ class AlertDesk:
 
     def _condition_holds(self, form: Form) -> bool:
         left = self._priced_listing(form, "lhs").ltp
-        right = float(form["rhs_constant"]) if form["rhs_type"] == "constant" else self._priced_listing(form, "rhs").ltp
+        right = (
+            float(form["rhs_constant"])
+            if form["rhs_type"] == "constant"
+            else self._priced_listing(form, "rhs").ltp
+        )
         return OPERATORS[form["operator"]](left, right)
 
     def _fire_alert(self, alert: PriceAlert, now: int) -> None:
@@ -182,7 +205,8 @@ class AlertDesk:
         del meta["depth"]
         meta |= {"exchange": form["lhs_exchange"], "tradingsymbol": form["lhs_tradingsymbol"]}
         left, right = (
-            f'{ATTRIBUTE}("{form.get(f"{side}_exchange")}:{form.get(f"{side}_tradingsymbol")}")' for side in SIDES
+            f'{ATTRIBUTE}("{form.get(f"{side}_exchange")}:{form.get(f"{side}_tradingsymbol")}")'
+            for side in SIDES
         )
         against = form["rhs_constant"] if form["rhs_type"] == "constant" else right
         alert.history.append(
@@ -192,12 +216,18 @@ class AlertDesk:
                 "meta": [meta],
                 "condition": f"{left} {form['operator']} {against}",
                 "created_at": ist.text(now),
-                "order_meta": [{"order_id": order.order_id, "status": order.status} for order in orders] or None,
+                "order_meta": [
+                    {"order_id": order.order_id, "status": order.status} for order in orders
+                ]
+                or None,
             }
         )
 
     def _priced_listing(self, form: Form, side: str) -> ExchangeListing | ListedIndex:
-        exchange, symbol = required_field(form, f"{side}_exchange"), required_field(form, f"{side}_tradingsymbol")
+        exchange, symbol = (
+            required_field(form, f"{side}_exchange"),
+            required_field(form, f"{side}_tradingsymbol"),
+        )
         found = self._listings.get(f"{'NSE' if exchange == INDICES else exchange}:{symbol}")
         if found is None or isinstance(found, ListedIndex) != (exchange == INDICES):
             raise invalid(f"Invalid `{side}_tradingsymbol`.")
@@ -230,6 +260,11 @@ class AlertDesk:
         if not forms:
             raise invalid("Invalid `basket`.")
         try:
-            return [order_checks.read_order(self._listings, {k: str(v) for k, v in one.items()}, "regular") for one in forms]
+            return [
+                order_checks.read_order(
+                    self._listings, {k: str(v) for k, v in one.items()}, "regular"
+                )
+                for one in forms
+            ]
         except SandboxApiError as error:
             raise invalid(f"Invalid `basket`: {error.message}") from None

@@ -8,7 +8,15 @@ import msgspec
 
 from brokers.sandbox import ist
 from brokers.sandbox.assumptions import KiteAssumptions
-from brokers.sandbox.http import Form, SandboxApiError, decimal_field, invalid, not_found, parse_json, required_field
+from brokers.sandbox.http import (
+    Form,
+    SandboxApiError,
+    decimal_field,
+    invalid,
+    not_found,
+    parse_json,
+    required_field,
+)
 from brokers.sandbox.market import order_checks
 from brokers.sandbox.market.client_order import ClientOrder, OrderRequest
 from brokers.sandbox.market.exchange_listing import ExchangeListing
@@ -41,7 +49,13 @@ class ClientGtt:
     """One GTT of the account."""
 
     def __init__(
-        self, trigger_id: int, user_id: str, condition: GttCondition, legs: list[OrderRequest], form: dict[str, str], now: int
+        self,
+        trigger_id: int,
+        user_id: str,
+        condition: GttCondition,
+        legs: list[OrderRequest],
+        form: dict[str, str],
+        now: int,
     ) -> None:
         self.trigger_id = trigger_id
         self.form = form
@@ -55,7 +69,10 @@ class ClientGtt:
         self._written: tuple[tuple[object, ...], str] | None = None
 
     def reached_leg(self, low: int, high: int) -> int:
-        """Return which leg prices between `low` and `high` have reached, the lower first; -1: none."""
+        """Return which leg prices between `low` and `high` have reached, the lower first.
+
+        -1: none.
+        """
         condition = self.condition
         ticks = condition.listing.instrument.ticks
         for leg, price in enumerate(condition.triggers):
@@ -91,7 +108,10 @@ class ClientGtt:
                 "trigger_values": list(self.condition.triggers),
                 "instrument_token": instrument.token,
             },
-            "orders": [_leg_row(leg) | {"result": result} for leg, result in zip(self.legs, self.results, strict=True)],
+            "orders": [
+                _leg_row(leg) | {"result": result}
+                for leg, result in zip(self.legs, self.results, strict=True)
+            ],
             "meta": {},
         }
 
@@ -119,7 +139,9 @@ def _leg_row(leg: OrderRequest) -> dict[str, object]:
 class GttDesk:
     """The account's GTTs."""
 
-    def __init__(self, user_id: str, listings: Listings, send: Send, choices: KiteAssumptions) -> None:
+    def __init__(
+        self, user_id: str, listings: Listings, send: Send, choices: KiteAssumptions
+    ) -> None:
         self._choices = choices
         self.triggers: dict[int, ClientGtt] = {}
         self._active: dict[int, list[ClientGtt]] = {}
@@ -142,7 +164,9 @@ class GttDesk:
     def _add_gtt(self, trigger: ClientGtt) -> None:
         self.triggers[trigger.trigger_id] = trigger
         if trigger.status == "active":
-            self._active.setdefault(int(trigger.condition.listing.instrument.token), []).append(trigger)
+            self._active.setdefault(int(trigger.condition.listing.instrument.token), []).append(
+                trigger
+            )
 
     def restore_gtt(self, old: "CarriedGtt") -> None:
         """Put a GTT of an earlier day back, whatever the price has done since."""
@@ -174,7 +198,12 @@ class GttDesk:
         condition, legs = self._read_form(form)
         if condition.listing is not trigger.condition.listing:
             raise invalid("The instrument of a GTT cannot be changed.")
-        trigger.condition, trigger.legs, trigger.updated, trigger.form = condition, legs, now, dict(form)
+        trigger.condition, trigger.legs, trigger.updated, trigger.form = (
+            condition,
+            legs,
+            now,
+            dict(form),
+        )
         trigger.results = [None] * len(legs)
         return trigger.trigger_id
 
@@ -202,11 +231,16 @@ class GttDesk:
         self._active[int(trigger.condition.listing.instrument.token)].remove(trigger)
 
     def fire_reached(self, listing: ExchangeListing, low: int, high: int, now: int) -> bool:
-        """Send the legs that prices between `low` and `high` have reached; tell whether there were any."""
+        """Send the legs that prices between `low` and `high` have reached.
+
+        Tell whether there were any.
+        """
         waiting = self._active.get(int(listing.instrument.token))
         if not waiting:
             return False
-        due = [(trigger, leg) for trigger in waiting if (leg := trigger.reached_leg(low, high)) >= 0]
+        due = [
+            (trigger, leg) for trigger in waiting if (leg := trigger.reached_leg(low, high)) >= 0
+        ]
         for trigger, leg in due:
             self._retire_gtt(trigger, "triggered", now)
             trigger.results[leg] = self._leg_result(trigger, trigger.legs[leg], now)
@@ -233,7 +267,9 @@ class GttDesk:
             },
         }
 
-    def _read_form(self, form: Form, *, fresh: bool = True) -> tuple[GttCondition, list[OrderRequest]]:
+    def _read_form(
+        self, form: Form, *, fresh: bool = True
+    ) -> tuple[GttCondition, list[OrderRequest]]:
         kind = required_field(form, "type")
         if kind not in {"single", "two-leg"}:
             raise invalid("Invalid `type`.")
@@ -256,7 +292,9 @@ class GttDesk:
         last = decimal_field(fields, "last_price")
         if len(triggers) != (1 if kind == "single" else 2):
             raise invalid("Invalid `trigger_values`.")
-        condition = GttCondition(order_checks.find_listing(self._listings, fields), kind, triggers, last)
+        condition = GttCondition(
+            order_checks.find_listing(self._listings, fields), kind, triggers, last
+        )
         if fresh:
             _check_triggers(condition, far=self._choices.gtt_distance)
         return condition
@@ -272,9 +310,18 @@ class GttDesk:
         if form.get("product") not in PRODUCTS:
             raise invalid("Invalid `product`. Only CNC, NRML and MTF are allowed in GTT.")
         instrument = condition.listing.instrument
-        if instrument.kind == "EQ" and condition.kind == "two-leg" and form.get("transaction_type") == "BUY":
+        if (
+            instrument.kind == "EQ"
+            and condition.kind == "two-leg"
+            and form.get("transaction_type") == "BUY"
+        ):
             raise invalid("Buy OCO orders are allowed in F&O only.")
-        form |= {"exchange": instrument.exchange, "tradingsymbol": instrument.symbol, "tag": "", "validity": "DAY"}
+        form |= {
+            "exchange": instrument.exchange,
+            "tradingsymbol": instrument.symbol,
+            "tag": "",
+            "validity": "DAY",
+        }
         return order_checks.read_order({condition.listing.key: condition.listing}, form, "regular")
 
 
@@ -292,12 +339,24 @@ def _check_triggers(condition: GttCondition, *, far: bool) -> None:
     for trigger in condition.triggers:
         order_checks.check_on_grid(condition.listing, trigger)
     if last in condition.triggers:
-        raise invalid("Trigger cannot be created with one of the trigger values equal to the last price.")
+        raise invalid(
+            "Trigger cannot be created with one of the trigger values equal to the last price."
+        )
     if condition.kind == "two-leg" and condition.triggers[0] > last:
-        raise invalid("Trigger cannot be created with the first trigger price more than the last price.")
+        raise invalid(
+            "Trigger cannot be created with the first trigger price more than the last price."
+        )
     if condition.kind == "two-leg" and condition.triggers[1] < last:
-        raise invalid("Trigger cannot be created with the second trigger price less than the last price.")
+        raise invalid(
+            "Trigger cannot be created with the second trigger price less than the last price."
+        )
     limits = condition.listing.rules.gtt
-    if far and any(abs(trigger - ltp) < limits.distance(ltp) - 1e-9 for trigger in condition.triggers):
-        least = f"Rs. {limits.cheap_distance}" if ltp < limits.cheap_below else f"{limits.distance_percent}%"
+    if far and any(
+        abs(trigger - ltp) < limits.distance(ltp) - 1e-9 for trigger in condition.triggers
+    ):
+        least = (
+            f"Rs. {limits.cheap_distance}"
+            if ltp < limits.cheap_below
+            else f"{limits.distance_percent}%"
+        )
         raise invalid(f"Trigger price should be at least {least} away from the last price.")

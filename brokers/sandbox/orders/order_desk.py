@@ -9,9 +9,23 @@ from brokers.sandbox.account.account_funds import AccountFunds, reserve_price
 from brokers.sandbox.account.portfolio import AccountPortfolio
 from brokers.sandbox.assumptions import KiteAssumptions
 from brokers.sandbox.faults import FILLS, ORDERS, RISK, Fault, FaultRules
-from brokers.sandbox.http import Form, SandboxApiError, decimal_field, invalid, not_found, refused, whole_field
+from brokers.sandbox.http import (
+    Form,
+    SandboxApiError,
+    decimal_field,
+    invalid,
+    not_found,
+    refused,
+    whole_field,
+)
 from brokers.sandbox.market import order_checks, session_phases
-from brokers.sandbox.market.client_order import AMO, ClientOrder, ClientTrade, OrderRequest, trade_row
+from brokers.sandbox.market.client_order import (
+    AMO,
+    ClientOrder,
+    ClientTrade,
+    OrderRequest,
+    trade_row,
+)
 from brokers.sandbox.market.exchange_listing import CONTINUOUS, BookFill, ExchangeListing
 from brokers.sandbox.scheduler import ActionScheduler
 from compiled.book.order_book import DAY, IOC, BookRefusal
@@ -78,7 +92,10 @@ class OrderDesk:
     # placing
 
     def place_order(self, ask: OrderRequest, now: int) -> ClientOrder:
-        """Accept an order that has passed the checks; raise `SandboxApiError` where funds, shares or the session forbid it."""
+        """Accept an order that has passed the checks.
+
+        Raise `SandboxApiError` where funds, shares or the session forbid it.
+        """
         session_phases.check_phase_admits(ask)
         if ask.order_type == "MARKET" and not ask.listing.open and ask.listing.phase == CONTINUOUS:
             raise refused(NO_TRADE)
@@ -139,7 +156,9 @@ class OrderDesk:
         order.exchanged_at = now
         self._live_by_id[order.order_id] = order
         if ask.validity == "TTL":
-            self._scheduler.add(now + ask.ttl * MINUTE, lambda: self._expire_order(order, now + ask.ttl * MINUTE))
+            self._scheduler.add(
+                now + ask.ttl * MINUTE, lambda: self._expire_order(order, now + ask.ttl * MINUTE)
+            )
         if ask.order_type in {"SL", "SL-M"}:
             order.enter_status("TRIGGER PENDING")
             self.stops.setdefault(int(ask.listing.instrument.token), []).append(order)
@@ -166,7 +185,9 @@ class OrderDesk:
                 )
             if ask.product == "CNC":
                 self._portfolio.check_authorised(ask.listing, ask.quantity)
-        price = order_checks.protected_price(ask) if ask.order_type == "MARKET" else reserve_price(ask)
+        price = (
+            order_checks.protected_price(ask) if ask.order_type == "MARKET" else reserve_price(ask)
+        )
         need, have = self._funds.required(ask, price, others), self._funds.available(others)
         if need > have:
             raise SandboxApiError(
@@ -178,13 +199,22 @@ class OrderDesk:
     # in the book
 
     def _open_order(self, order: ClientOrder, now: int) -> None:
-        """Send an order to the book; a market order becomes a limit order at its protection price first."""
+        """Send an order to the book.
+
+        A market order becomes a limit order at its protection price first.
+        """
         ask = order.ask
         if ask.order_type in {"MARKET", "SL-M"}:
-            price = ask.listing.ltp if ask.listing.phase == session_phases.POST_CLOSE else order_checks.protected_price(ask)
+            price = (
+                ask.listing.ltp
+                if ask.listing.phase == session_phases.POST_CLOSE
+                else order_checks.protected_price(ask)
+            )
             if ask.protection:
                 order.protection_tags = ["mktp", f"mktp:{order_checks.protection_percent(ask):.2f}"]
-            order.ask = ask._replace(order_type="LIMIT" if ask.protection else "MARKET", price=price)
+            order.ask = ask._replace(
+                order_type="LIMIT" if ask.protection else "MARKET", price=price
+            )
         order.enter_status("OPEN")
         fault = self._striking_fault(ORDERS, order, now)
         if fault is None:
@@ -237,7 +267,9 @@ class OrderDesk:
         order.filled += hit.quantity
         order.turnover += hit.ticks * hit.quantity
         order.exchanged_at = now
-        trade = ClientTrade(f"{10_000_000 + next(self._trade_numbers)}", order, hit.ticks, hit.quantity, now)
+        trade = ClientTrade(
+            f"{10_000_000 + next(self._trade_numbers)}", order, hit.ticks, hit.quantity, now
+        )
         order.trades.append(trade)
         self.trades.append(trade)
         self._portfolio.apply_trade(trade)
@@ -338,7 +370,11 @@ class OrderDesk:
 
     def _revised_request(self, order: ClientOrder, form: Form) -> OrderRequest:
         waiting = order.status in {"TRIGGER PENDING", AMO}
-        old = order.ask if waiting or order.ask.order_type != "SL" else order.ask._replace(order_type="LIMIT")
+        old = (
+            order.ask
+            if waiting or order.ask.order_type != "SL"
+            else order.ask._replace(order_type="LIMIT")
+        )
         if old.stop:
             stop = decimal_field(form, "trigger_price", old.stop)
             order_checks.check_on_grid(old.listing, stop)
@@ -368,7 +404,9 @@ class OrderDesk:
             self._notify(order, "UPDATE")
             listing = ask.listing
             if not ask.auction:
-                listing.book.modify(order.number, listing.instrument.ticks(ask.price), order.pending)
+                listing.book.modify(
+                    order.number, listing.instrument.ticks(ask.price), order.pending
+                )
             self.book_fills(listing, now)
             return
         if was_open:
@@ -385,12 +423,19 @@ class OrderDesk:
             self._open_order(order, now)
 
     def open_reached_stops(self, listing: ExchangeListing, low: int, high: int, now: int) -> bool:
-        """Open the stop orders that prices between `low` and `high` have reached; tell whether there were any."""
+        """Open the stop orders that prices between `low` and `high` have reached.
+
+        Tell whether there were any.
+        """
         stops = self.stops.get(int(listing.instrument.token))
         if not stops:
             return False
         ticks = listing.instrument.ticks
-        due = [o for o in stops if (high >= ticks(o.ask.trigger) if o.ask.buys else low <= ticks(o.ask.trigger))]
+        due = [
+            o
+            for o in stops
+            if (high >= ticks(o.ask.trigger) if o.ask.buys else low <= ticks(o.ask.trigger))
+        ]
         for order in due:
             self.fire_stop(order, now)
         return bool(due)

@@ -1,4 +1,7 @@
-"""What the varieties do beyond a plain order: legs, slices, second legs, auctions, after-market orders."""
+"""What the varieties do beyond a plain order.
+
+Legs, slices, second legs, auctions, after-market orders.
+"""
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -49,7 +52,9 @@ class OrderVarieties:
         self._squared: set[int] = set()
         desk.on_fill = self._after_fill
 
-    def place_order(self, ask: OrderRequest, now: int, *, slices: bool = False) -> list[ClientOrder | SandboxApiError]:
+    def place_order(
+        self, ask: OrderRequest, now: int, *, slices: bool = False
+    ) -> list[ClientOrder | SandboxApiError]:
         """Take an order; return it, or the parts it was sliced into, of which later ones may have been refused."""
         if ask.product in {"MIS", "CO"} and self.is_squared_off(ask.listing):
             raise refused(SQUARED_OFF)
@@ -71,18 +76,26 @@ class OrderVarieties:
         instrument = ask.listing.instrument
         freeze, lot = int(instrument.freeze), int(instrument.lot)
         if ask.quantity <= freeze:
-            raise invalid(f"Quantity should be greater than or equal to {freeze + lot} for order slicing.")
+            raise invalid(
+                f"Quantity should be greater than or equal to {freeze + lot} for order slicing."
+            )
         most = ask.listing.rules.orders.slices
-        quantities = [freeze] * (ask.quantity // freeze) + [ask.quantity % freeze] * bool(ask.quantity % freeze)
+        quantities = [freeze] * (ask.quantity // freeze) + [ask.quantity % freeze] * bool(
+            ask.quantity % freeze
+        )
         if len(quantities) > most:
-            raise invalid(f"Order slicing is limited to {most} orders; the largest quantity is {most * freeze}.")
+            raise invalid(
+                f"Order slicing is limited to {most} orders; the largest quantity is {most * freeze}."
+            )
         first = self._desk.place_order(ask._replace(quantity=quantities[0]), now)
         labels = ("autoslice", f"autoslice:{first.order_id}")
         first.ask = first.ask._replace(labels=labels)
         parts: list[ClientOrder | SandboxApiError] = [first]
         for quantity in quantities[1:]:
             try:
-                parts.append(self._desk.place_order(ask._replace(quantity=quantity, labels=labels), now))
+                parts.append(
+                    self._desk.place_order(ask._replace(quantity=quantity, labels=labels), now)
+                )
             except SandboxApiError as error:
                 parts.append(error)
         return parts
@@ -107,9 +120,15 @@ class OrderVarieties:
             self._desk.grow_stop(second, quantity)
             return
         ask = entry.ask._replace(
-            side=-entry.ask.side, quantity=quantity, order_type="SL-M", price=0.0, trigger=entry.ask.stop, stop=0.0,
-            protection=-1.0, parent=entry.order_id,
-        )  # fmt: skip
+            side=-entry.ask.side,
+            quantity=quantity,
+            order_type="SL-M",
+            price=0.0,
+            trigger=entry.ask.stop,
+            stop=0.0,
+            protection=-1.0,
+            parent=entry.order_id,
+        )
         self._seconds[entry.order_id] = self._desk.place_by_system(ask, now)
 
     def cancel_order(self, order_id: str, variety: str, now: int) -> ClientOrder:
@@ -131,15 +150,21 @@ class OrderVarieties:
             self._schedule_release(order, group)
             return order
         instrument = ask.listing.instrument
-        tomorrow = session_phases.next_amo_window(session_phases.ist_date(self._date), instrument.exchange, instrument.kind)
+        tomorrow = session_phases.next_amo_window(
+            session_phases.ist_date(self._date), instrument.exchange, instrument.kind
+        )
         if tomorrow is None or not tomorrow[0] <= now < tomorrow[1]:
             raise refused(NOT_AFTER_MARKET)
         return self._desk.queue_after_market(ask, now)
 
     def _schedule_release(self, order: ClientOrder, group: SessionGroup) -> None:
         ask = order.ask
-        plain = ask.order_type in {"MARKET", "LIMIT"} and ask.validity == "DAY" and not ask.disclosed
-        due = group.phases[0].start if plain and ask.listing.instrument.kind == "EQ" else group.opens
+        plain = (
+            ask.order_type in {"MARKET", "LIMIT"} and ask.validity == "DAY" and not ask.disclosed
+        )
+        due = (
+            group.phases[0].start if plain and ask.listing.instrument.kind == "EQ" else group.opens
+        )
         self._scheduler.add(due, lambda: self._desk.release_after_market(order, due))
 
     def carry_in(self, asks: list[OrderRequest], now: int) -> None:
@@ -155,7 +180,10 @@ class OrderVarieties:
     # the auction of shares that were not delivered
 
     def auction_rows(self) -> list[dict[str, object]]:
-        """Return what the account holds and the exchange buys in today's auction: half of its holdings, by the seed."""
+        """Return what the account holds and the exchange buys in today's auction.
+
+        Half of its holdings, by the seed.
+        """
         rows = []
         for row in self._portfolio.holding_rows():
             token = int(str(row["instrument_token"]))
@@ -164,7 +192,9 @@ class OrderVarieties:
         return rows
 
     def _check_auction(self, ask: OrderRequest, now: int) -> None:
-        number = {row["isin"]: row["auction_number"] for row in self.auction_rows()}.get(isin(ask.listing))
+        number = {row["isin"]: row["auction_number"] for row in self.auction_rows()}.get(
+            isin(ask.listing)
+        )
         if number != ask.auction:
             raise invalid("Invalid `auction_number`.")
         if now >= self._midnight + AUCTION_CLOSES:
@@ -172,11 +202,17 @@ class OrderVarieties:
 
     def settle_auctions(self, now: int) -> None:
         """Match the auction: what is offered at or below what its buyers pay trades at its own price."""
-        for order in [order for order in self._desk.live_orders() if order.ask.auction and order.status == "OPEN"]:
+        for order in [
+            order
+            for order in self._desk.live_orders()
+            if order.ask.auction and order.status == "OPEN"
+        ]:
             instrument = order.ask.listing.instrument
             draw = Random(f"{self._seed}:{self._date}:price:{instrument.symbol}").random()  # noqa: S311 a simulation
             if order.ask.price <= instrument.close * (1.0 + AUCTION_REACH * draw):
-                self._desk.book_fill(BookFill(order, int(instrument.ticks(order.ask.price)), order.pending), now)
+                self._desk.book_fill(
+                    BookFill(order, int(instrument.ticks(order.ask.price)), order.pending), now
+                )
             else:
                 self._desk.cancel_by_system(order, now, "Not matched in the auction.")
 
@@ -191,14 +227,21 @@ class OrderVarieties:
         tokens = {int(listing.instrument.token) for listing in group.listings}
         self._squared |= tokens
         for order in self._desk.live_orders():
-            if order.ask.product in {"MIS", "CO"} and int(order.ask.listing.instrument.token) in tokens:
-                self._desk.cancel_by_system(order, now, "Intraday orders are cancelled at the square-off time.")
+            if (
+                order.ask.product in {"MIS", "CO"}
+                and int(order.ask.listing.instrument.token) in tokens
+            ):
+                self._desk.cancel_by_system(
+                    order, now, "Intraday orders are cancelled at the square-off time."
+                )
         for (token, product), position in list(self._portfolio.positions.items()):
             if token in tokens and product in {"MIS", "CO"} and position.quantity:
                 self._close_position(position.listing, product, position.quantity, now)
                 react(position.listing)
 
-    def _close_position(self, listing: ExchangeListing, product: str, quantity: int, now: int) -> None:
+    def _close_position(
+        self, listing: ExchangeListing, product: str, quantity: int, now: int
+    ) -> None:
         freeze = int(listing.instrument.freeze)
         left = abs(quantity)
         while left:
@@ -210,7 +253,9 @@ class OrderVarieties:
 
 
 def sliced_answer(parts: list[ClientOrder | SandboxApiError], *, flat: bool = False) -> object:
-    """Return the answer to a sliced order: the first part's id, and a child per later part, refused ones as errors.
+    """Return the answer to a sliced order.
+
+    The first part's id, and a child per later part, refused ones as errors.
 
     `flat`: the older form, one list of all of them.
     """
@@ -221,7 +266,12 @@ def sliced_answer(parts: list[ClientOrder | SandboxApiError], *, flat: bool = Fa
         if isinstance(part, ClientOrder):
             children.append({"order_id": part.order_id})
         else:
-            error = {"code": int(part.status), "error_type": part.error_type, "message": part.message, "data": None}
+            error = {
+                "code": int(part.status),
+                "error_type": part.error_type,
+                "message": part.message,
+                "data": None,
+            }
             children.append({"error": error})
     if flat:
         return [{"order_id": first.order_id}, *children]

@@ -1,4 +1,7 @@
-"""What trades today, and when: the market of a configuration with its instruments, hours and past."""
+"""What trades today, and when.
+
+The market of a configuration with its instruments, hours and past.
+"""
 
 from collections.abc import Collection, Mapping
 from datetime import date
@@ -43,10 +46,15 @@ class DayUniverse(NamedTuple):
     """The dump as it was given."""
 
 
-def build_universe(config: SandboxConfig, watched: Collection[str] | None = None, carried: "CarriedAccount | None" = None) -> DayUniverse:
+def build_universe(
+    config: SandboxConfig,
+    watched: Collection[str] | None = None,
+    carried: "CarriedAccount | None" = None,
+) -> DayUniverse:
     """Return what a configuration lists; raise `ConfigError` or `DataError`.
 
-    `watched`: which of the twenty names shall move from the open; None: all of them. Prices go on from what was `carried`.
+    `watched`: which of the twenty names shall move from the open; None: all of them. Prices go on
+    from what was `carried`.
     """
     closes = carried.closes if carried is not None else {}
     rows, text = known_shares.load_dump(config.instruments)
@@ -59,11 +67,18 @@ def build_universe(config: SandboxConfig, watched: Collection[str] | None = None
     return _crowd_universe(config, rules, watched, symbols)
 
 
-def _dump_universe(config: SandboxConfig, rules: DayRules, rows: list[Row], text: str, closes: Mapping[str, float]) -> DayUniverse:
-    """Return everything a dump lists: the named shares trade in books, the rest is made when it is asked for."""
+def _dump_universe(
+    config: SandboxConfig, rules: DayRules, rows: list[Row], text: str, closes: Mapping[str, float]
+) -> DayUniverse:
+    """Return everything a dump lists.
+
+    The named shares trade in books, the rest is made when it is asked for.
+    """
     day, new = session_phases.ist_date(config.date), config.choices.new_hours
     dump = DumpUniverse(rows, day, rules, config.seed, closes, new_hours=new)
-    named = config.symbols or tuple(name for name in known_shares.NAMES if f"NSE:{name}" in dump.rows)
+    named = config.symbols or tuple(
+        name for name in known_shares.NAMES if f"NSE:{name}" in dump.rows
+    )
     for name in named:
         if f"NSE:{name}" not in dump.rows:
             raise ConfigError(f"symbol {name!r}: {config.instruments} does not list it on NSE")
@@ -79,8 +94,21 @@ def _dump_universe(config: SandboxConfig, rules: DayRules, rows: list[Row], text
         dump.group_of(key).listings.append(one.listing)
     traders = [traders_of(one, config.seed) for one in made.values()]
     main = dump.group_of(f"NSE:{named[0]}")
-    crowd = SeededCrowd([*shares], traders, config.seed, session_phases.trading_windows(dump.groups), _trading_span(main))
-    return DayUniverse(crowd, SeededPast(config.seed, config.date, dump.trading_hours), index, dump.groups, dump, text)
+    crowd = SeededCrowd(
+        [*shares],
+        traders,
+        config.seed,
+        session_phases.trading_windows(dump.groups),
+        _trading_span(main),
+    )
+    return DayUniverse(
+        crowd,
+        SeededPast(config.seed, config.date, dump.trading_hours),
+        index,
+        dump.groups,
+        dump,
+        text,
+    )
 
 
 def traders_of(made: AwakeInstrument, seed: int) -> InstrumentTraders:
@@ -94,28 +122,48 @@ def _trading_span(main: SessionGroup) -> tuple[int, int]:
     return main.opens, max(phase.end for phase in main.phases if phase.name == CONTINUOUS)
 
 
-def _crowd_universe(config: SandboxConfig, rules: DayRules, watched: Collection[str] | None, closes: dict[str, float]) -> DayUniverse:
+def _crowd_universe(
+    config: SandboxConfig,
+    rules: DayRules,
+    watched: Collection[str] | None,
+    closes: dict[str, float],
+) -> DayUniverse:
     """Return the named shares, which trade from the open, and all that is made when it is asked for."""
     names = config.symbols or tuple(known_shares.NAMES)
     if config.size:
         names = names[: config.size]
     awake = names if watched is None else [name for name in names if name in watched] or names[:1]
-    shares = [ExchangeListing(known_shares.default_share(name, rules, closes.get(name)), rules, prints=True) for name in awake]
+    shares = [
+        ExchangeListing(
+            known_shares.default_share(name, rules, closes.get(name)), rules, prints=True
+        )
+        for name in awake
+    ]
     day = session_phases.ist_date(config.date)
     maker = RowMaker(day, rules, config.seed, closes)
     rows = generated_rows(maker, day, names, config)
     optioned = {*names, *known_shares.KNOWN} if config.wide else names
     new = config.choices.new_hours
-    dump = DumpUniverse(rows, day, rules, config.seed, maker.closes | closes, optioned, new_hours=new)
+    dump = DumpUniverse(
+        rows, day, rules, config.seed, maker.closes | closes, optioned, new_hours=new
+    )
     for share in shares:
         if share.key not in dump.rows:
             raise DataError(f"{config.date} is no trading day of NSE")
         dump.group_of(share.key).listings.append(share)
     traders = [_named_traders(share, config.seed) for share in shares]
     main = dump.group_of(f"NSE:{names[0]}")
-    crowd = SeededCrowd([*shares], traders, config.seed, session_phases.trading_windows(dump.groups), _trading_span(main))
+    crowd = SeededCrowd(
+        [*shares],
+        traders,
+        config.seed,
+        session_phases.trading_windows(dump.groups),
+        _trading_span(main),
+    )
     index = ListedIndex(known_shares.nifty_index(), shares)
-    return DayUniverse(crowd, SeededPast(config.seed, config.date, dump.trading_hours), index, dump.groups, dump)
+    return DayUniverse(
+        crowd, SeededPast(config.seed, config.date, dump.trading_hours), index, dump.groups, dump
+    )
 
 
 def _named_traders(share: ExchangeListing, seed: int) -> InstrumentTraders:
@@ -125,33 +173,57 @@ def _named_traders(share: ExchangeListing, seed: int) -> InstrumentTraders:
     runs_at, runs_to = -1, 0.0
     if fate.random() < RUN_CHANCE:
         runs_at, runs_to = fate.randrange(*RUN_FROM), fate.choice((-1.0, 1.0))
-    drift = DriftingValue(share.instrument.close, known_shares.KNOWN[symbol].beta, random, runs_at, runs_to)
+    drift = DriftingValue(
+        share.instrument.close, known_shares.KNOWN[symbol].beta, random, runs_at, runs_to
+    )
     return InstrumentTraders(share, drift, random)
 
 
-def _tape_universe(config: SandboxConfig, rules: DayRules, dump: known_shares.Dump, carried: "CarriedAccount | None") -> DayUniverse:
+def _tape_universe(
+    config: SandboxConfig,
+    rules: DayRules,
+    dump: known_shares.Dump,
+    carried: "CarriedAccount | None",
+) -> DayUniverse:
     assert config.tape is not None
     held = {key.partition(":")[2] for key in carried.held_keys} if carried is not None else ()
     closes = carried.closes if carried is not None else {}
     records = recorded_tape.load_records(config.tape, config.symbols, config.date, held)
     shares = [
-        recorded_tape.recorded_share(symbol, config.date, record, rules, dump, closes.get(f"NSE:{symbol}", 0.0))
+        recorded_tape.recorded_share(
+            symbol, config.date, record, rules, dump, closes.get(f"NSE:{symbol}", 0.0)
+        )
         for symbol, record in records.items()
     ]
     days = [record.bars_of_day(config.date) for record in records.values()]
-    past = {int(share.token): record for share, record in zip(shares, records.values(), strict=True)}
-    market = recorded_tape.RecordedTape([ExchangeListing(share, rules, prints=False) for share in shares], days)
+    past = {
+        int(share.token): record for share, record in zip(shares, records.values(), strict=True)
+    }
+    market = recorded_tape.RecordedTape(
+        [ExchangeListing(share, rules, prints=False) for share in shares], days
+    )
     group = SessionGroup(market.listings, (SessionPhase(CONTINUOUS, market.opens, market.closes),))
     known = _known_hours(config.date)
     if known is not None:
         _check_hours(config, market, known)
         group = group._replace(square_off=known.square_off, amo=known.amo)
-    return DayUniverse(market, RecordedPast(past), ListedIndex(known_shares.nifty_index(), market.listings), [group])
+    return DayUniverse(
+        market,
+        RecordedPast(past),
+        ListedIndex(known_shares.nifty_index(), market.listings),
+        [group],
+    )
 
 
 def _check_hours(config: SandboxConfig, market: PriceSource, known: SessionGroup) -> None:
-    """Refuse a record whose clock is another one: its bars begin before the day does, or go on after its end."""
-    opens, ends = min(phase.start for phase in known.phases), max(phase.end for phase in known.phases)
+    """Refuse a record whose clock is another one.
+
+    Its bars begin before the day does, or go on after its end.
+    """
+    opens, ends = (
+        min(phase.start for phase in known.phases),
+        max(phase.end for phase in known.phases),
+    )
     if market.opens < opens or market.closes > ends:
         bars, hours = (
             f"{ist.text(start)[11:16]} to {ist.text(end)[11:16]}"
@@ -166,14 +238,23 @@ def _check_hours(config: SandboxConfig, market: PriceSource, known: SessionGroup
 def _known_hours(day: str) -> SessionGroup | None:
     """Return Zerodha's times for a recorded day; None where the calendar does not know the day."""
     try:
-        return session_phases.group_hours(Calendar.load(), date.fromisoformat(day), HoursClass("NSE", "EQ"))
+        return session_phases.group_hours(
+            Calendar.load(), date.fromisoformat(day), HoursClass("NSE", "EQ")
+        )
     except DataError:
         return None
 
 
 def starting_instant(config: SandboxConfig, market: PriceSource) -> int:
-    """Return the instant the clock starts at: the open, or the time asked for. A time before 09:15 is meant literally, later ones wait for the open."""
+    """Return the instant the clock starts at: the open, or the time asked for.
+
+    A time before 09:15 is meant literally, later ones wait for the open.
+    """
     if not config.start:
         return market.opens
     asked = ist.midnight(config.date) + ist.time_of_day(config.start)
-    return asked if ist.time_of_day(config.start) < ist.time_of_day("09:15") else max(market.opens, asked)
+    return (
+        asked
+        if ist.time_of_day(config.start) < ist.time_of_day("09:15")
+        else max(market.opens, asked)
+    )

@@ -1,7 +1,10 @@
-"""A universe of rows, of a real instrument dump or generated: each is made into an instrument when it is first asked for.
+"""A universe of rows, of a real instrument dump or generated.
 
-A dump has no prices. A previous close is the middle of the strikes of the nearest expiry, the known price of a named
-share, or drawn within what the row's tick size says; contracts are worth what follows from their underlying.
+Each is made into an instrument when it is first asked for.
+
+A dump has no prices. A previous close is the middle of the strikes of the nearest expiry, the known
+price of a named share, or drawn within what the row's tick size says; contracts are worth what
+follows from their underlying.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -67,8 +70,8 @@ class HoursKey(NamedTuple):
 class DumpUniverse:
     """The rows that are traded on a day.
 
-    `closes`: previous closes that are known, by symbol or underlying, in rupees; `optioned`: shares that have
-    derivatives whatever the rows say.
+    `closes`: previous closes that are known, by symbol or underlying, in rupees; `optioned`: shares
+    that have derivatives whatever the rows say.
     """
 
     def __init__(
@@ -88,7 +91,9 @@ class DumpUniverse:
         self._closes = closes or {}
         self._hours: dict[HoursKey, SessionGroup | None] = {}
         alive = [row for row in rows if row.expiry is None or row.expiry >= day]
-        self._optioned = {row.name for row in alive if row.kind in CONTRACTS and row.exchange in HOMES} | {*optioned}
+        self._optioned = {
+            row.name for row in alive if row.kind in CONTRACTS and row.exchange in HOMES
+        } | {*optioned}
         self.trading_hours = session_phases.instrument_hours(self._optioned, new=new_hours)
         """What says which shares close in an auction."""
         self._near: dict[str, date] = {}
@@ -102,7 +107,10 @@ class DumpUniverse:
         return row.kind == "INDEX" or self.group(row) is not None
 
     def band_slides(self, row: Row) -> bool:
-        """Tell whether the band of a row slides during the day: a share with derivatives, or a future on one."""
+        """Tell whether the band of a row slides during the day.
+
+        A share with derivatives, or a future on one.
+        """
         if row.kind == "EQ":
             return row.exchange == "NSE" and row.symbol in self._optioned
         return row.kind == "FUT" and row.exchange in HOMES
@@ -114,12 +122,21 @@ class DumpUniverse:
 
     def group(self, row: Row) -> SessionGroup | None:
         """Return the hours a row keeps; None where nobody knows them."""
-        called = row.kind != "FUT" or row.exchange == "MCX" or row.expiry is None or session_phases.called_before_open(
-            self._day, row.expiry, self._near[row.exchange]
-        )  # fmt: skip
+        called = (
+            row.kind != "FUT"
+            or row.exchange == "MCX"
+            or row.expiry is None
+            or session_phases.called_before_open(self._day, row.expiry, self._near[row.exchange])
+        )
         keeping = self.trading_hours.hours_class(self._day, row.instrument())
         kind = "CE" if row.kind == "PE" else row.kind
-        key = HoursKey(row.exchange, kind, keeping.cas, keeping.expiring, called and row.kind not in {"CE", "PE"})
+        key = HoursKey(
+            row.exchange,
+            kind,
+            keeping.cas,
+            keeping.expiring,
+            called and row.kind not in {"CE", "PE"},
+        )
         if key not in self._hours:
             try:
                 self._hours[key] = session_phases.group_hours(
@@ -164,7 +181,9 @@ class DumpUniverse:
         """Return an index, which moves with those of the named shares that are in it, or with all of them."""
         of, close = INDEX_NAMES.get(row.symbol), round(self.previous_close(row), 2)
         step = FINE if row.exchange != "NSE" or (of is not None and of.gain != 1.0) else 0.05
-        made = Instrument(row.token, row.exchange, row.symbol, step, kind="INDEX", name=row.name, close=close)
+        made = Instrument(
+            row.token, row.exchange, row.symbol, step, kind="INDEX", name=row.name, close=close
+        )
         if of is None:
             return ListedIndex(made, members)
         inside = [share for share in members if share.instrument.symbol in of.members]
@@ -176,12 +195,27 @@ class DumpUniverse:
         spot = find(self._underlying_key(row))
         if row.kind == "EQ":
             twin = spot if isinstance(spot, ExchangeListing) else None
-            fair: Fair = FollowingValue(twin) if twin else DriftingValue(self.previous_close(row), self._share_beta(row), self._seeded_random(key))
-            return AwakeInstrument(self._make_listing(row, twin.instrument.close if twin else self.previous_close(row), None), fair)
+            fair: Fair = (
+                FollowingValue(twin)
+                if twin
+                else DriftingValue(
+                    self.previous_close(row), self._share_beta(row), self._seeded_random(key)
+                )
+            )
+            return AwakeInstrument(
+                self._make_listing(
+                    row, twin.instrument.close if twin else self.previous_close(row), None
+                ),
+                fair,
+            )
         years = self._years_left(row)
         sigma = SHARE_SIGMA if isinstance(spot, ExchangeListing) else INDEX_SIGMA
-        contract = DerivativeContract(row.name, row.expiry or self._day, row.strike, spot, years, sigma)
-        fair, close = _contract_value(row, contract, self.previous_close(row), self._seeded_random(key))
+        contract = DerivativeContract(
+            row.name, row.expiry or self._day, row.strike, spot, years, sigma
+        )
+        fair, close = _contract_value(
+            row, contract, self.previous_close(row), self._seeded_random(key)
+        )
         return AwakeInstrument(self._make_listing(row, close, contract), fair)
 
     def _share_beta(self, row: Row) -> float:
@@ -189,30 +223,48 @@ class DumpUniverse:
         return known.beta if known else self._seeded_random(f"{row.symbol}:beta").uniform(0.4, 1.6)
 
     def _underlying_key(self, row: Row) -> str:
-        """Return the key of what a row follows: a contract its underlying, a share on BSE the one on NSE."""
+        """Return the key of what a row follows.
+
+        A contract its underlying, a share on BSE the one on NSE.
+        """
         if row.kind == "EQ":
             return f"NSE:{row.symbol}" if row.exchange == "BSE" else ""
         home = HOMES.get(row.exchange, row.exchange)
         exchange, symbol = INDICES.get(row.name, (home, row.name))
         return f"{exchange}:{symbol}"
 
-    def _make_listing(self, row: Row, close: float, contract: DerivativeContract | None) -> ExchangeListing:
+    def _make_listing(
+        self, row: Row, close: float, contract: DerivativeContract | None
+    ) -> ExchangeListing:
         kind: Literal["EQ", "FUT", "CE", "PE"] = row.kind  # type: ignore[assignment]  # no index comes here
         made = Instrument(row.token, row.exchange, row.symbol, row.tick, row.lot, kind, row.name)
         made.expiry = day_as_number(row.expiry)
-        made.freeze = self._rules.freeze(row.name, row.lot) if contract else self._rules.orders.max_quantity
+        made.freeze = (
+            self._rules.freeze(row.name, row.lot) if contract else self._rules.orders.max_quantity
+        )
         made.close = max(row.tick, made.snap(close))
         if kind in {"CE", "PE"}:
             made.lower, made.upper = row.tick, made.snap(made.close * OPTION_REACH + 10.0)
         else:
-            made.lower, made.upper = made.snap(made.close * (1 - BAND), 1), made.snap(made.close * (1 + BAND), -1)
+            made.lower, made.upper = (
+                made.snap(made.close * (1 - BAND), 1),
+                made.snap(made.close * (1 + BAND), -1),
+            )
         times = self._rules.multiplier(row.exchange, row.symbol)
-        listing = ExchangeListing(made, self._rules, prints=True, contract=contract, multiplier=times)
-        listing.oi = row.lot * self._seeded_random(f"{row.symbol}:oi").randrange(500, 50_000) if contract else 0
+        listing = ExchangeListing(
+            made, self._rules, prints=True, contract=contract, multiplier=times
+        )
+        listing.oi = (
+            row.lot * self._seeded_random(f"{row.symbol}:oi").randrange(500, 50_000)
+            if contract
+            else 0
+        )
         return listing
 
 
-def _contract_value(row: Row, contract: DerivativeContract, close: float, random: Random) -> tuple[Fair, float]:
+def _contract_value(
+    row: Row, contract: DerivativeContract, close: float, random: Random
+) -> tuple[Fair, float]:
     """Return what a contract is worth from now on, and was at the previous close."""
     spot = contract.underlying
     if spot is None:
@@ -220,7 +272,9 @@ def _contract_value(row: Row, contract: DerivativeContract, close: float, random
     follows = (
         FollowingValue(spot, contract.years)
         if row.kind == "FUT"
-        else OptionValue(spot, row.strike, contract.years, contract.sigma, 1 if row.kind == "CE" else -1)
+        else OptionValue(
+            spot, row.strike, contract.years, contract.sigma, 1 if row.kind == "CE" else -1
+        )
     )
     return follows, follows.at(spot.instrument.close)
 

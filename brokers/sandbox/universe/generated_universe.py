@@ -1,7 +1,8 @@
 """The rows of a generated universe: what an instrument dump of it would list.
 
-Sizes and expiries are plausible, not the exchanges': NFO contracts expire on the last Tuesday of their month,
-commodities on its 20th, or the trading day before; lots are those of `rules.json` or about ₹7.5 lakh's worth.
+Sizes and expiries are plausible, not the exchanges': NFO contracts expire on the last Tuesday of
+their month, commodities on its 20th, or the trading day before; lots are those of `rules.json` or
+about ₹7.5 lakh's worth.
 """
 
 import calendar
@@ -56,7 +57,9 @@ def monthly_expiries(day: date, months: int, last_weekday: int | None, exchange:
     found: list[date] = []
     year, month = day.year, day.month
     while len(found) < months:
-        expiry = date(year, month, 20 if last_weekday is None else calendar.monthrange(year, month)[1])
+        expiry = date(
+            year, month, 20 if last_weekday is None else calendar.monthrange(year, month)[1]
+        )
         while last_weekday is not None and expiry.weekday() != last_weekday:
             expiry -= timedelta(days=1)
         expiry = session_phases.trading_day(expiry, exchange)
@@ -67,14 +70,25 @@ def monthly_expiries(day: date, months: int, last_weekday: int | None, exchange:
 
 
 def weekly_expiries(day: date, weekday: int, exchange: str) -> list[date]:
-    """Return the next weekly expiries; one on a holiday of the exchange moves to the trading day before."""
+    """Return the next weekly expiries.
+
+    One on a holiday of the exchange moves to the trading day before.
+    """
     first = day + timedelta(days=(weekday - day.weekday()) % 7)
-    dates = (session_phases.trading_day(first + timedelta(weeks=ahead), exchange) for ahead in range(WEEKS + 1))
+    dates = (
+        session_phases.trading_day(first + timedelta(weeks=ahead), exchange)
+        for ahead in range(WEEKS + 1)
+    )
     return [expiry for expiry in dates if expiry >= day][:WEEKS]
 
 
-def contract_symbol(name: str, expiry: date, strike: float = 0.0, kind: str = "FUT", *, weekly: bool = False) -> str:
-    """Return a symbol as Kite writes it: NIFTY26NOVFUT, NIFTY26NOV26000CE, of a weekly option NIFTY26N1026000CE."""
+def contract_symbol(
+    name: str, expiry: date, strike: float = 0.0, kind: str = "FUT", *, weekly: bool = False
+) -> str:
+    """Return a symbol as Kite writes it.
+
+    NIFTY26NOVFUT, NIFTY26NOV26000CE, of a weekly option NIFTY26N1026000CE.
+    """
     month = expiry.strftime("%y%b").upper()
     if weekly:
         month = f"{expiry:%y}{expiry.month if expiry.month < 10 else 'OND'[expiry.month - 10]}{expiry:%d}"
@@ -83,12 +97,16 @@ def contract_symbol(name: str, expiry: date, strike: float = 0.0, kind: str = "F
 
 @final
 class RowMaker:
-    """Makes rows with tokens of their exchange; `closes` collects previous closes in rupees, by symbol or underlying.
+    """Makes rows with tokens of their exchange.
+
+    `closes` collects previous closes in rupees, by symbol or underlying.
 
     Strikes stand around the known prices, wherever a share has `moved` to (rupees, by symbol).
     """
 
-    def __init__(self, day: date, rules: DayRules, seed: int, moved: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self, day: date, rules: DayRules, seed: int, moved: Mapping[str, float] | None = None
+    ) -> None:
         self._day = day
         self._rules = rules
         self._seed = seed
@@ -119,16 +137,34 @@ class RowMaker:
     def commodity(self, name: str, expiry: date) -> Row:
         """Return an MCX future, which has no underlying here."""
         return Row(
-            self._next_token("MCX"), "MCX", contract_symbol(name, expiry), name, "FUT", COMMODITIES[name][1], 1, expiry
+            self._next_token("MCX"),
+            "MCX",
+            contract_symbol(name, expiry),
+            name,
+            "FUT",
+            COMMODITIES[name][1],
+            1,
+            expiry,
         )
 
     def future(self, exchange: str, of: ContractUnderlying, expiry: date) -> Row:
         """Return a future on a share or an index."""
         tick = self._rules.tick(of.close, "index future" if of.is_index else "stock future")
         lot = self._rules.lot(of.name, of.close)
-        return Row(self._next_token(exchange), exchange, contract_symbol(of.name, expiry), of.name, "FUT", tick, lot, expiry)
+        return Row(
+            self._next_token(exchange),
+            exchange,
+            contract_symbol(of.name, expiry),
+            of.name,
+            "FUT",
+            tick,
+            lot,
+            expiry,
+        )
 
-    def option_chain(self, exchange: str, of: ContractUnderlying, expiry: date, *, weekly: bool = False) -> Iterator[Row]:
+    def option_chain(
+        self, exchange: str, of: ContractUnderlying, expiry: date, *, weekly: bool = False
+    ) -> Iterator[Row]:
         """Yield the options of one expiry: calls and puts around the money."""
         step = strike_step(of.close)
         middle = round(of.close / step) * step
@@ -138,18 +174,41 @@ class RowMaker:
             if strike > step and abs(strike / of.close - 1.0) < 0.25:
                 for kind in ("CE", "PE"):
                     symbol = contract_symbol(of.name, expiry, strike, kind, weekly=weekly)
-                    yield Row(self._next_token(exchange), exchange, symbol, of.name, kind, tick, lot, expiry, strike)
+                    yield Row(
+                        self._next_token(exchange),
+                        exchange,
+                        symbol,
+                        of.name,
+                        kind,
+                        tick,
+                        lot,
+                        expiry,
+                        strike,
+                    )
 
     def made_up_share(self, number: int) -> Row:
         """Return an NSE share that is made up."""
         symbol = f"SBX{number:05d}"
         random = Random(f"{self._seed}:{symbol}:close")  # noqa: S311 a simulation, not a secret
         self.closes[symbol] = close = round(10 ** random.uniform(1.3, 3.6), 2)
-        return Row(self._next_token("NSE"), "NSE", symbol, f"SANDBOX {number}", "EQ", self._rules.tick(close), 1)
+        return Row(
+            self._next_token("NSE"),
+            "NSE",
+            symbol,
+            f"SANDBOX {number}",
+            "EQ",
+            self._rules.tick(close),
+            1,
+        )
 
 
-def generated_rows(maker: RowMaker, day: date, names: Sequence[str], config: SandboxConfig) -> list[Row]:
-    """Return the rows of a configuration: the named shares and their index first, made-up shares last."""
+def generated_rows(
+    maker: RowMaker, day: date, names: Sequence[str], config: SandboxConfig
+) -> list[Row]:
+    """Return the rows of a configuration.
+
+    The named shares and their index first, made-up shares last.
+    """
     shares = [maker.share(name) for name in names]
     rows = [*shares, maker.index(NIFTY_50)]
     if config.wide:
@@ -159,10 +218,14 @@ def generated_rows(maker: RowMaker, day: date, names: Sequence[str], config: San
     rows += _contract_rows(maker, day, shares, config)
     if not config.size:
         return rows
-    return rows[: config.size] + [maker.made_up_share(number + 1) for number in range(config.size - len(rows))]
+    return rows[: config.size] + [
+        maker.made_up_share(number + 1) for number in range(config.size - len(rows))
+    ]
 
 
-def _contract_rows(maker: RowMaker, day: date, shares: list[Row], config: SandboxConfig) -> Iterator[Row]:
+def _contract_rows(
+    maker: RowMaker, day: date, shares: list[Row], config: SandboxConfig
+) -> Iterator[Row]:
     exchanges = config.exchanges
     if "BSE" in exchanges:
         yield from (maker.twin(share) for share in shares)
@@ -171,18 +234,28 @@ def _contract_rows(maker: RowMaker, day: date, shares: list[Row], config: Sandbo
         yield from (maker.commodity(name, expiry) for name in COMMODITIES for expiry in dates)
     if "NFO" in exchanges:
         indices = _index_underlyings(NSE_INDICES if config.wide else NSE_INDICES[:1])
-        spots = [ContractUnderlying(share.symbol, maker.closes[share.symbol], is_index=False) for share in shares]
+        spots = [
+            ContractUnderlying(share.symbol, maker.closes[share.symbol], is_index=False)
+            for share in shares
+        ]
         yield from _derivative_rows(maker, day, "NFO", 1, [*indices, *spots])
     if "BFO" in exchanges and config.wide:
         yield from _derivative_rows(maker, day, "BFO", 3, _index_underlyings(BSE_INDICES))
 
 
 def _index_underlyings(names: Sequence[str]) -> list[ContractUnderlying]:
-    return [ContractUnderlying(name, INDEX_NAMES[INDICES[name][1]].level, is_index=True) for name in names]
+    return [
+        ContractUnderlying(name, INDEX_NAMES[INDICES[name][1]].level, is_index=True)
+        for name in names
+    ]
 
 
 def _derivative_rows(
-    maker: RowMaker, day: date, exchange: str, weekday: int, underlyings: Sequence[ContractUnderlying]
+    maker: RowMaker,
+    day: date,
+    exchange: str,
+    weekday: int,
+    underlyings: Sequence[ContractUnderlying],
 ) -> Iterator[Row]:
     """Yield three months of futures, the options of the near month, and of four weeks where there are such."""
     dates = monthly_expiries(day, MONTHS, weekday, exchange)
@@ -190,12 +263,17 @@ def _derivative_rows(
         yield from (maker.future(exchange, of, expiry) for expiry in dates)
     for of in underlyings:
         yield from maker.option_chain(exchange, of, dates[0])
-        for expiry in weekly_expiries(day, WEEKLIES[of.name], exchange) if of.name in WEEKLIES else ():
+        for expiry in (
+            weekly_expiries(day, WEEKLIES[of.name], exchange) if of.name in WEEKLIES else ()
+        ):
             if expiry not in dates:
                 yield from maker.option_chain(exchange, of, expiry, weekly=True)
 
 
 def strike_step(close: float) -> float:
-    """Return the distance between two strikes: about 0.5 % to 1 % of the price, on a round number."""
+    """Return the distance between two strikes.
+
+    About 0.5 % to 1 % of the price, on a round number.
+    """
     steps = (1.0, 2.5, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)
     return next((step for step in steps if step >= close * 0.0035), 1_000.0)

@@ -1,4 +1,7 @@
-"""Everything that is listed, by key and by token; what a dump lists is made when somebody first asks for it."""
+"""Everything that is listed, by key and by token.
+
+What a dump lists is made when somebody first asks for it.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import final
@@ -10,9 +13,14 @@ One = ExchangeListing | ListedIndex
 
 @final
 class InstrumentCatalogue:
-    """The instruments of a day; `asleep` names those that have not been made yet, by token, and `wake` makes one."""
+    """The instruments of a day.
 
-    def __init__(self, made: Iterable[One], asleep: Mapping[int, str], wake: Callable[[str], One]) -> None:
+    `asleep` names those that have not been made yet, by token, and `wake` makes one.
+    """
+
+    def __init__(
+        self, made: Iterable[One], asleep: Mapping[int, str], wake: Callable[[str], One]
+    ) -> None:
         self.awake_by_token: dict[int, One] = {}
         """What moves, in the order it was made in."""
         self._keys: dict[str, One] = {}

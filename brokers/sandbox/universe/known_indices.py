@@ -1,11 +1,17 @@
-"""The indices that are listed: real tokens, plausible levels, and the shares each of them moves with."""
+"""The indices that are listed.
+
+Real tokens, plausible levels, and the shares each of them moves with.
+"""
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
 
 class KnownIndex(NamedTuple):
-    """One index: where it stands, token, plausible level, and how far it moves with its shares; no `members`: all."""
+    """One index: where it stands, token, plausible level, and how far it moves with its shares.
+
+    No `members`: all.
+    """
 
     exchange: str
     token: int
@@ -32,6 +38,9 @@ INDEX_NAMES: Mapping[str, KnownIndex] = {
     "BANKEX": KnownIndex("BSE", 274441, 66_100.0, BANKS),
 }
 FINE = 0.01
-"""The grid of BSE's indices, and of the volatility's; NSE's others step by 0.05 (ticks and minutes of NIFTY 50, 2021 to 2025)."""
+"""The grid of BSE's indices, and of the volatility's.
+
+NSE's others step by 0.05 (ticks and minutes of NIFTY 50, 2021 to 2025).
+"""
 FEWEST = 2
 """An index of which fewer members than that move goes with everything that does."""

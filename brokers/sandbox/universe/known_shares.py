@@ -92,7 +92,10 @@ KNOWN: Mapping[str, KnownShare] = {**NAMES, **REST_OF_NIFTY}
 
 
 def share_token(symbol: str, dump: Dump) -> int:
-    """Return the instrument token: the dump's, else the known one, else one derived from the symbol."""
+    """Return the instrument token.
+
+    The dump's, else the known one, else one derived from the symbol.
+    """
     if symbol in dump:
         return dump[symbol][0]
     known = NAMES.get(symbol)
@@ -107,7 +110,10 @@ def share_title(symbol: str, dump: Dump) -> str:
 
 
 def load_dump(path: Path | None) -> tuple[list[Row], str]:
-    """Return a Kite instrument dump (CSV, may be gzipped) as rows and as text; raise `DataError`."""
+    """Return a Kite instrument dump (CSV, may be gzipped) as rows and as text.
+
+    Raise `DataError`.
+    """
     if path is None:
         return [], ""
     try:
@@ -119,13 +125,26 @@ def load_dump(path: Path | None) -> tuple[list[Row], str]:
 
 def dump_titles(rows: Iterable[Row]) -> dict[str, tuple[int, str]]:
     """Return what a dump says of NSE's shares: symbol → (token, name)."""
-    return {row.symbol: (row.token, row.name) for row in rows if row.exchange == "NSE" and row.kind == "EQ"}
+    return {
+        row.symbol: (row.token, row.name)
+        for row in rows
+        if row.exchange == "NSE" and row.kind == "EQ"
+    }
 
 
-def make_share(symbol: str, close: float, tick: float, band: tuple[float, float], rules: DayRules, dump: Dump) -> Instrument:
+def make_share(
+    symbol: str, close: float, tick: float, band: tuple[float, float], rules: DayRules, dump: Dump
+) -> Instrument:
     """Return an NSE share whose band (rupees) is snapped inwards to its grid."""
     freeze = rules.orders.max_quantity
-    made = Instrument(share_token(symbol, dump), "NSE", symbol, tick, name=share_title(symbol, dump), freeze=freeze)
+    made = Instrument(
+        share_token(symbol, dump),
+        "NSE",
+        symbol,
+        tick,
+        name=share_title(symbol, dump),
+        freeze=freeze,
+    )
     made.lower = made.snap(band[0], 1)
     made.upper = made.snap(band[1], -1)
     made.close = close
@@ -139,7 +158,10 @@ def nifty_index() -> Instrument:
 
 
 def default_share(symbol: str, rules: DayRules, close: float | None = None) -> Instrument:
-    """Return one of the crowd's names, which closed at `close` before; raise `ConfigError` for one that has no price here."""
+    """Return one of the crowd's names, which closed at `close` before.
+
+    Raise `ConfigError` for one that has no price here.
+    """
     name = KNOWN.get(symbol)
     if name is None:
         raise ConfigError(f"symbol {symbol!r}: the sandbox's crowd trades {', '.join(KNOWN)}")
@@ -147,4 +169,6 @@ def default_share(symbol: str, rules: DayRules, close: float | None = None) -> I
     tick = rules.tick(price)
     bare = Instrument(0, "NSE", symbol, tick)
     close = bare.snap(price)
-    return make_share(symbol, close, tick, (close * 0.9, close * 1.1), rules, {symbol: (name.token, name.title)})
+    return make_share(
+        symbol, close, tick, (close * 0.9, close * 1.1), rules, {symbol: (name.token, name.title)}
+    )

@@ -1,4 +1,7 @@
-"""Reads a recorded file of one-minute bars and believes none of it: a wrong cell is named with file, row and column."""
+"""Reads a recorded file of one-minute bars and believes none of it.
+
+A wrong cell is named with file, row and column.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +27,10 @@ Integers = npt.NDArray[np.int64]
 
 
 class MinuteColumns(NamedTuple):
-    """The bars of one symbol by rows of the file: starts in ns UTC, open, high, low and close in rupees, shares."""
+    """The bars of one symbol by rows of the file.
+
+    Starts in ns UTC, open, high, low and close in rupees, shares.
+    """
 
     starts: Integers
     prices: list[Floats]
@@ -32,15 +38,23 @@ class MinuteColumns(NamedTuple):
 
 
 def read_minutes(file: Path) -> MinuteColumns:
-    """Return the bars of a file; stamps without a time zone are IST, volumes may be floats that are whole.
+    """Return the bars of a file.
+
+    Stamps without a time zone are IST, volumes may be floats that are whole.
 
     Raises `DataError` in one line.
     """
     sheet = MinuteFile(file)
     starts, prices = sheet.stamps("timestamp"), [sheet.prices(name) for name in PRICES]
     opened, high, low, closed = prices
-    sheet.refuse_rows("high", high < np.maximum(opened, closed), lambda row: f"{high[row]:g} is below open or close")
-    sheet.refuse_rows("low", low > np.minimum(opened, closed), lambda row: f"{low[row]:g} is above open or close")
+    sheet.refuse_rows(
+        "high",
+        high < np.maximum(opened, closed),
+        lambda row: f"{high[row]:g} is below open or close",
+    )
+    sheet.refuse_rows(
+        "low", low > np.minimum(opened, closed), lambda row: f"{low[row]:g} is above open or close"
+    )
     return MinuteColumns(starts, prices, sheet.shares("volume"))
 
 
@@ -51,7 +65,8 @@ class MinuteFile:
     def __init__(self, file: Path) -> None:
         self._file = file
         try:
-            # neither threads nor `read_table`, which loads the datasets of arrow: both keep memory for good
+            # neither threads nor `read_table`, which loads the datasets of arrow: both keep memory
+            # for good
             source = pq.ParquetFile(file)
             there = source.schema_arrow.names
             lacking = [name for name in COLUMNS if name not in there]
@@ -60,10 +75,17 @@ class MinuteFile:
         except (OSError, ValueError) as error:
             raise DataError(f"tape {file}: {' '.join(str(error).split())}") from error
         if lacking:
-            raise DataError(f"tape {file}: no column {', '.join(lacking)}; there are {', '.join(there) or 'none'}")
+            raise DataError(
+                f"tape {file}: no column {', '.join(lacking)}; there are {', '.join(there) or 'none'}"
+            )
 
-    def refuse_rows(self, name: str, wrong: npt.NDArray[np.bool_], say: Callable[[int], str]) -> None:
-        """Raise `DataError` for the first wrong row, counted from 1; `say` takes it counted from 0."""
+    def refuse_rows(
+        self, name: str, wrong: npt.NDArray[np.bool_], say: Callable[[int], str]
+    ) -> None:
+        """Raise `DataError` for the first wrong row, counted from 1.
+
+        `say` takes it counted from 0.
+        """
         if wrong.any():
             row = int(np.argmax(wrong))
             raise DataError(f"tape {self._file}: row {row + 1}, column {name}: {say(row)}")
@@ -72,20 +94,32 @@ class MinuteFile:
         """Return times in ns UTC, each the beginning of a minute."""
         column = self._filled_column(name)
         if not pa.types.is_timestamp(column.type):
-            raise DataError(f"tape {self._file}: column {name}: expected timestamps, got {column.type}")
+            raise DataError(
+                f"tape {self._file}: column {name}: expected timestamps, got {column.type}"
+            )
         try:
-            stamps: Integers = packed_numbers(column.cast(pa.timestamp("ns", column.type.tz)).cast("int64"), np.int64)
+            stamps: Integers = packed_numbers(
+                column.cast(pa.timestamp("ns", column.type.tz)).cast("int64"), np.int64
+            )
         except pa.ArrowInvalid:
-            raise DataError(f"tape {self._file}: column {name}: a time beyond the years 1678 to 2262") from None
+            raise DataError(
+                f"tape {self._file}: column {name}: a time beyond the years 1678 to 2262"
+            ) from None
         if column.type.tz is None:
             stamps = stamps - ist.OFFSET
-        self.refuse_rows(name, stamps % MINUTE != 0, lambda row: f"{ist.text(int(stamps[row]))} IST begins no minute")
+        self.refuse_rows(
+            name,
+            stamps % MINUTE != 0,
+            lambda row: f"{ist.text(int(stamps[row]))} IST begins no minute",
+        )
         return stamps
 
     def prices(self, name: str) -> Floats:
         """Return prices in rupees."""
         numbers = self._number_column(name)
-        self.refuse_rows(name, ~((numbers > 0) & (numbers < MOST)), lambda row: f"{numbers[row]:g} is no price")
+        self.refuse_rows(
+            name, ~((numbers > 0) & (numbers < MOST)), lambda row: f"{numbers[row]:g} is no price"
+        )
         return numbers
 
     def shares(self, name: str) -> Integers:
@@ -98,7 +132,9 @@ class MinuteFile:
     def _number_column(self, name: str) -> Floats:
         column = self._filled_column(name)
         kind = column.type
-        if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
+        if not (
+            pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+        ):
             raise DataError(f"tape {self._file}: column {name}: expected numbers, got {kind}")
         return packed_numbers(column.cast("float64", safe=False), np.float64)
 

@@ -35,7 +35,13 @@ Past = Callable[[Instrument, int, int], Iterable[PriceCandle]]
 
 
 def candle_rows(
-    listing: ExchangeListing | ListedIndex, interval: str, request: SandboxRequest, past: Past, today: int, now: int, faults: FaultRules
+    listing: ExchangeListing | ListedIndex,
+    interval: str,
+    request: SandboxRequest,
+    past: Past,
+    today: int,
+    now: int,
+    faults: FaultRules,
 ) -> list[list[object]]:
     """Return rows of [stamp, open, high, low, close, volume] that start between `from` and `to`, both included."""
     if interval not in LONGEST:
@@ -53,10 +59,16 @@ def candle_rows(
         end += ist.DAY - 1
     if not minutes:
         start, end = _ist_midnight(start), _ist_midnight(end) + ist.DAY - 1
-    bars = [*past(listing.instrument, _ist_midnight(start), min(_ist_midnight(end) + ist.DAY, today))]
+    bars = [
+        *past(listing.instrument, _ist_midnight(start), min(_ist_midnight(end) + ist.DAY, today))
+    ]
     if end >= today:
         minutes_today = [PriceCandle(*minute) for minute in listing.candles() if minute[0] <= now]
-        bars += _revised_minutes(listing.instrument, minutes_today, faults, now) if faults else minutes_today
+        bars += (
+            _revised_minutes(listing.instrument, minutes_today, faults, now)
+            if faults
+            else minutes_today
+        )
     wanted, trades = request.value("oi") == "1", isinstance(listing, ExchangeListing)
     last = max((bar.start for bar in bars), default=0)
     rows: list[list[object]] = []
@@ -65,12 +77,19 @@ def candle_rows(
             ends = min(last, bar.start + (minutes * MINUTE or ist.DAY))
             tail = [open_interest(listing, ends, today)] if wanted else []
             volume = bar.volume if trades else 0
-            rows.append([ist.candle(bar.start), bar.open, bar.high, bar.low, bar.close, volume, *tail])
+            rows.append(
+                [ist.candle(bar.start), bar.open, bar.high, bar.low, bar.close, volume, *tail]
+            )
     return rows
 
 
-def _revised_minutes(instrument: Instrument, bars: list[PriceCandle], faults: FaultRules, now: int) -> Iterator[PriceCandle]:
-    """Yield today's minutes as a vendor may have revised them: without their extremes, or with an auction's print."""
+def _revised_minutes(
+    instrument: Instrument, bars: list[PriceCandle], faults: FaultRules, now: int
+) -> Iterator[PriceCandle]:
+    """Yield today's minutes as a vendor may have revised them.
+
+    Without their extremes, or with an auction's print.
+    """
     for number, bar in enumerate(bars):
         fields = {"tradingsymbol": instrument.symbol, "minute": ist.candle(bar.start)[11:16]}
         fault = faults.strike(HISTORY, "minute", fields, now)
@@ -84,20 +103,30 @@ def _revised_minutes(instrument: Instrument, bars: list[PriceCandle], faults: Fa
 
 
 def open_interest(listing: ExchangeListing | ListedIndex, ts: int, today: int) -> int:
-    """Return the open contracts of an instrument (units) at a time: today's stand still, and days before led up to them."""
+    """Return the open contracts of an instrument (units) at a time.
+
+    Today's stand still, and days before led up to them.
+    """
     if not isinstance(listing, ExchangeListing) or not listing.oi:
         return 0
     lot = int(listing.instrument.lot)
-    age, passed = max(0, (today - _ist_midnight(ts)) // ist.DAY), (ts + ist.OFFSET) % ist.DAY / ist.DAY
+    age, passed = (
+        max(0, (today - _ist_midnight(ts)) // ist.DAY),
+        (ts + ist.OFFSET) % ist.DAY / ist.DAY,
+    )
 
     def close(age: int) -> float:
         random = Random(f"{listing.key}:interest:{today // ist.DAY - age}")  # noqa: S311 a simulation, not a secret
-        return listing.oi * (1.0 if age <= 1 else max(0.2, 1.0 - 0.01 * age) * random.uniform(0.95, 1.05))
+        return listing.oi * (
+            1.0 if age <= 1 else max(0.2, 1.0 - 0.01 * age) * random.uniform(0.95, 1.05)
+        )
 
     return round((close(age + 1) + (close(age) - close(age + 1)) * passed) / lot) * lot
 
 
-def merged_candles(bars: Sequence[PriceCandle], minutes: int, instrument: Instrument) -> list[PriceCandle]:
+def merged_candles(
+    bars: Sequence[PriceCandle], minutes: int, instrument: Instrument
+) -> list[PriceCandle]:
     """Merge minute bars into longer ones that align to the open of each part of a day (0: one per day, at midnight)."""
     out: list[PriceCandle] = []
     for bar in bars:
@@ -180,7 +209,11 @@ class SeededPast:
             closed = grid.snap(level)
             wick = abs(random.gauss(0.0, 0.0003)) * level
             high, low = grid.snap(max(opened, closed) + wick), grid.snap(min(opened, closed) - wick)
-            rows.append(PriceCandle(start, opened, high, low, closed, int(random.expovariate(level / 8_000_000)) + 1))
+            rows.append(
+                PriceCandle(
+                    start, opened, high, low, closed, int(random.expovariate(level / 8_000_000)) + 1
+                )
+            )
             opened = closed
         return tuple(rows)
 

@@ -1,9 +1,10 @@
 """A recorded day: 1-minute bars played as four prints a minute, against which our orders fill.
 
-Each bar becomes open → nearer extreme → further extreme → close (equally near: the low first) at seconds 0, 20, 40 and
-59, a quarter of its volume each, the rest with the close. Prices, range and volume come from the record alone. At each
-print the replay agent withdraws its quotes, sweeps our resting orders that the price reaches or crosses (up to the
-print's volume), and quotes five levels on each side of the new price.
+Each bar becomes open → nearer extreme → further extreme → close (equally near: the low first) at
+seconds 0, 20, 40 and 59, a quarter of its volume each, the rest with the close. Prices, range and
+volume come from the record alone. At each print the replay agent withdraws its quotes, sweeps our
+resting orders that the price reaches or crosses (up to the print's volume), and quotes five levels
+on each side of the new price.
 """
 
 from collections.abc import Collection
@@ -72,13 +73,17 @@ class TapeRecord:
 
     def days(self, first: str, last: str) -> set[str]:
         """Return the days of a span that have bars."""
-        start, end = np.searchsorted(self._stamps, [ist.midnight(first), ist.midnight(last) + ist.DAY])
+        start, end = np.searchsorted(
+            self._stamps, [ist.midnight(first), ist.midnight(last) + ist.DAY]
+        )
         days = np.unique((self._stamps[start:end] + ist.OFFSET) // ist.DAY)
         return {ist.day_of(int(day) * ist.DAY - ist.OFFSET) for day in days}
 
     def no_bars_error(self, date: str) -> DataError:
         """Return that it has no bars on a day, naming the days there are."""
-        days = [ist.day_of(int(stamp)) for stamp in self._stamps[[0, -1]]] if len(self._stamps) else []
+        days = (
+            [ist.day_of(int(stamp)) for stamp in self._stamps[[0, -1]]] if len(self._stamps) else []
+        )
         there = f"its days run from {days[0]} to {days[1]}" if days else "it is empty"
         return DataError(f"{self.name} has no bars on {date}; {there}")
 
@@ -97,7 +102,10 @@ def folder_symbols(folder: Path) -> list[str]:
 
 
 def _spelt_symbols(folder: Path, wanted: tuple[str, ...]) -> list[str]:
-    """Return the wanted symbols as the folder spells them, all where none are named; raise `DataError` for one it has not."""
+    """Return the wanted symbols as the folder spells them, all where none are named.
+
+    Raise `DataError` for one it has not.
+    """
     there = folder_symbols(folder)
     spelt = {name.upper(): name for name in there}
     found = [name if name in there else spelt.get(name.upper(), name) for name in wanted or there]
@@ -117,31 +125,41 @@ def tape_days(folder: Path, wanted: tuple[str, ...], first: str, last: str) -> l
     return sorted(found)
 
 
-def load_records(folder: Path, wanted: tuple[str, ...], date: str, held: Collection[str] = ()) -> dict[str, TapeRecord]:
+def load_records(
+    folder: Path, wanted: tuple[str, ...], date: str, held: Collection[str] = ()
+) -> dict[str, TapeRecord]:
     """Return the records of the wanted symbols, of all where none are named, that traded on `date`, and of what is `held`.
 
     Raises `DataError` where none did.
     """
     further = (name for name in folder_symbols(folder) if name in held)
-    records = {name: TapeRecord(folder / f"{name}.parquet") for name in dict.fromkeys([*_spelt_symbols(folder, wanted), *further])}
+    records = {
+        name: TapeRecord(folder / f"{name}.parquet")
+        for name in dict.fromkeys([*_spelt_symbols(folder, wanted), *further])
+    }
     traded = {name for name, record in records.items() if record.bars_of_day(date)}
     if not traded:
         raise next(iter(records.values())).no_bars_error(date)
     return {name: record for name, record in records.items() if name in traded or name in held}
 
 
-def recorded_share(symbol: str, date: str, record: TapeRecord, rules: DayRules, dump: Dump, close: float = 0.0) -> Instrument:
+def recorded_share(
+    symbol: str, date: str, record: TapeRecord, rules: DayRules, dump: Dump, close: float = 0.0
+) -> Instrument:
     """Return the share of a recorded day.
 
-    Its previous close is the last recorded one (the day's open where there is none), if no other is given; its tick comes from the date's
-    rule, or is a paisa where the record (adjusted for a split, say) does not stand on that grid; its band is ±10 % of
-    the previous close, widened to what was traded.
+    Its previous close is the last recorded one (the day's open where there is none), if no other is
+    given; its tick comes from the date's rule, or is a paisa where the record (adjusted for a
+    split, say) does not stand on that grid; its band is ±10 % of the previous close, widened to
+    what was traded.
     """
     today = record.bars_of_day(date)
     close = close or record.close_before(date) or today[0].open
     tick = rules.tick(close)
     rule = Instrument(0, "NSE", symbol, tick)
-    if not all(rule.on_grid(price) for candle in today for price in candle[1:5]) or not rule.on_grid(close):
+    if not all(
+        rule.on_grid(price) for candle in today for price in candle[1:5]
+    ) or not rule.on_grid(close):
         tick = 0.01
     low = min([close * 0.9, *(candle.low for candle in today)])
     high = max([close * 1.1, *(candle.high for candle in today)])
@@ -149,9 +167,15 @@ def recorded_share(symbol: str, date: str, record: TapeRecord, rules: DayRules, 
 
 
 def printed_prices(instrument: Instrument, candle: PriceCandle) -> list[float]:
-    """Return the four prices of a bar in the order they are printed: its path in a backtest (`docs/fills.md`, rule 1)."""
+    """Return the four prices of a bar in the order they are printed.
+
+    Its path in a backtest (`docs/fills.md`, rule 1).
+    """
     to_low = intrabar.low_first(instrument, candle.open, candle.high, candle.low)
-    return [intrabar.path_point(k, to_low, candle.open, candle.high, candle.low, candle.close) for k in range(intrabar.POINTS)]
+    return [
+        intrabar.path_point(k, to_low, candle.open, candle.high, candle.low, candle.close)
+        for k in range(intrabar.POINTS)
+    ]
 
 
 @final
@@ -174,7 +198,9 @@ class RecordedTape:
     def _lay_candle(self, listing: ExchangeListing, candle: PriceCandle) -> None:
         quarter = candle.volume // 4
         parts = (quarter, quarter, quarter, candle.volume - 3 * quarter)
-        for second, price, quantity in zip(SECONDS, printed_prices(listing.instrument, candle), parts, strict=True):
+        for second, price, quantity in zip(
+            SECONDS, printed_prices(listing.instrument, candle), parts, strict=True
+        ):
             ticks = listing.instrument.ticks(price)
             row = TapePrint(listing, ticks, quantity, max(1, quarter // LEVELS))
             self._prints.setdefault(candle.start + second * SECOND, []).append(row)
@@ -183,7 +209,11 @@ class RecordedTape:
         """Return the next instant with a print; the end of the session after the last."""
         while self._at < len(self._instants) and self._instants[self._at] <= after:
             self._at += 1
-        return self._instants[self._at] if self._at < len(self._instants) else max(after + SECOND, self.closes)
+        return (
+            self._instants[self._at]
+            if self._at < len(self._instants)
+            else max(after + SECOND, self.closes)
+        )
 
     def step(self, now: int) -> list[ExchangeListing]:
         """Play the prints of an instant."""
@@ -221,7 +251,9 @@ class RecordedTape:
     def match(self, listing: ExchangeListing, now: int) -> None:
         """Print nothing: what the auctions of the day found is in the record."""
 
-    def _quote_level(self, listing: ExchangeListing, side: int, held: dict[int, int], ticks: int, quantity: int) -> None:
+    def _quote_level(
+        self, listing: ExchangeListing, side: int, held: dict[int, int], ticks: int, quantity: int
+    ) -> None:
         if listing.low_band <= ticks <= listing.high_band:
             held[ticks] = listing.next_number()
             listing.book.limit(held[ticks], side, ticks, quantity)

@@ -1,4 +1,7 @@
-"""What the tests of the bias suite share: a run to compare with, the moments to look at it, and how runs are compared."""
+"""What the tests of the bias suite share.
+
+A run to compare with, the moments to look at it, and how runs are compared.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, final
@@ -29,7 +32,10 @@ class BiasResult(NamedTuple):
 
 
 class StopMoments(NamedTuple):
-    """Moments (ns UTC) at which a future begins: openings of sessions, any, and the last bars of days."""
+    """Moments (ns UTC) at which a future begins.
+
+    Openings of sessions, any, and the last bars of days.
+    """
 
     days: list[int]
     moments: list[int]
@@ -42,19 +48,33 @@ class StopMoments(NamedTuple):
         return sorted({*self.days, *self.moments, *self.closings})
 
 
-def plan_moments(subject: BiasSubject, reference: RequestTrace, moments: int, seed: int) -> StopMoments:
+def plan_moments(
+    subject: BiasSubject, reference: RequestTrace, moments: int, seed: int
+) -> StopMoments:
     """Return where to look: ends of sessions evenly, half of the moments right after decisions, the other half anywhere."""
     rng = np.random.default_rng(seed)
     sessions = subject.market.sessions
-    opens, closes = np.array(list(sessions.opens), np.int64), np.array(list(sessions.closes), np.int64)
+    opens, closes = (
+        np.array(list(sessions.opens), np.int64),
+        np.array(list(sessions.closes), np.int64),
+    )
     starts = np.unique(np.concatenate([bars.start for bars in subject.series.values()]))
     starts = starts[(starts > opens[0]) & (starts < closes[-1])]
     days = _evenly_chosen(opens[1:], moments)
     asked = np.unique(np.array([each.ts for each in reference.asks], np.int64))
-    after = starts[np.unique(np.searchsorted(starts, asked[asked <= starts[-1]]))] if len(starts) else starts
+    after = (
+        starts[np.unique(np.searchsorted(starts, asked[asked <= starts[-1]]))]
+        if len(starts)
+        else starts
+    )
     drawn = _drawn_moments(after, (moments + 1) // 2, rng)
     anywhere = _drawn_moments(starts[~np.isin(starts, drawn)], moments - len(drawn), rng)
-    return StopMoments(days, sorted(drawn + anywhere), _closing_moments(opens, closes, starts, subject, moments), len(opens))
+    return StopMoments(
+        days,
+        sorted(drawn + anywhere),
+        _closing_moments(opens, closes, starts, subject, moments),
+        len(opens),
+    )
 
 
 def _evenly_chosen(of: Ints, most: int) -> list[int]:
@@ -63,17 +83,29 @@ def _evenly_chosen(of: Ints, most: int) -> list[int]:
 
 
 def _drawn_moments(of: Ints, most: int, rng: np.random.Generator) -> list[int]:
-    return sorted(int(each) for each in rng.choice(of, min(most, len(of)), replace=False)) if len(of) else []
+    return (
+        sorted(int(each) for each in rng.choice(of, min(most, len(of)), replace=False))
+        if len(of)
+        else []
+    )
 
 
-def _closing_moments(opens: Ints, closes: Ints, starts: Ints, subject: BiasSubject, most: int) -> list[int]:
-    """Return where some days close: their last bar, or where the first instrument trades no more but by auction."""
+def _closing_moments(
+    opens: Ints, closes: Ints, starts: Ints, subject: BiasSubject, most: int
+) -> list[int]:
+    """Return where some days close.
+
+    Their last bar, or where the first instrument trades no more but by auction.
+    """
     found: list[int] = []
     for k in _evenly_chosen(np.arange(len(opens)), most):
         mine = starts[(starts >= opens[k]) & (starts < closes[k])]
         if not len(mine):
             continue
-        last = min([int(each.closes) for each in subject.market.sessions.hours[k].values()], default=int(closes[k]))
+        last = min(
+            [int(each.closes) for each in subject.market.sessions.hours[k].values()],
+            default=int(closes[k]),
+        )
         first = int(mine[min(int(np.searchsorted(mine, last)), len(mine) - 1)])
         found.append(first)
     return found
@@ -83,7 +115,13 @@ def _closing_moments(opens: Ints, closes: Ints, starts: Ints, subject: BiasSubje
 class BiasBench:
     """A subject, what it does with all its bars, twice, and where it stood at the moments that are looked at."""
 
-    def __init__(self, subject: BiasSubject, reference: RequestTrace, again: RequestTrace, go_on: Callable[[int], bool]) -> None:
+    def __init__(
+        self,
+        subject: BiasSubject,
+        reference: RequestTrace,
+        again: RequestTrace,
+        go_on: Callable[[int], bool],
+    ) -> None:
         self.subject = subject
         self.reference = reference
         self.again = again
@@ -93,16 +131,24 @@ class BiasBench:
         """Compare the two runs."""
         one, two = self.reference, self.again
         if one.asks == two.asks and one.digest == two.digest and not two.failures:
-            return BiasResult("pass", f"{len(one.asks):,} requests, digest {one.digest[:12]}, twice")
+            return BiasResult(
+                "pass", f"{len(one.asks):,} requests, digest {one.digest[:12]}, twice"
+            )
         first = first_difference(one.asks, two.asks, two.failures)
         if first is None:
             return BiasResult(
-                "fail", f"the requests are equal, the orders are not: digest {one.digest[:12]}, then {two.digest[:12]}"
+                "fail",
+                f"the requests are equal, the orders are not: digest {one.digest[:12]}, then {two.digest[:12]}",
             )
         return BiasResult("fail", f"the second run differs: {first.text}", first)
 
     def attempt_replay(
-        self, change: Change = unchanged_bars, stops: Sequence[int] = (), *, whole: bool = True, subject: BiasSubject | None = None
+        self,
+        change: Change = unchanged_bars,
+        stops: Sequence[int] = (),
+        *,
+        whole: bool = True,
+        subject: BiasSubject | None = None,
     ) -> RequestTrace:
         """Replay something else; what cannot be made there is a failure of its own."""
         try:
@@ -127,7 +173,13 @@ class BiasBench:
             asked = self.again.asks[: mark.asks]
             first = first_difference(asked, trace.asks, trace.failures)
             if first is None and trace.marks[at].digest != mark.digest:
-                first = RequestDifference(at, "", "", f"orders with digest {mark.digest[:12]}", trace.marks[at].digest[:12])
+                first = RequestDifference(
+                    at,
+                    "",
+                    "",
+                    f"orders with digest {mark.digest[:12]}",
+                    trace.marks[at].digest[:12],
+                )
             if first is not None:
                 failed += 1
                 if worst is None or first.ts < worst[0].ts:
@@ -137,4 +189,6 @@ class BiasBench:
             return BiasResult("pass", f"{tried}, {compared:,} requests compared")
         first, kind = worst
         with_kind = f" ({kind})" if kind else ""
-        return BiasResult("fail", f"{failed} of {tried} differ{with_kind}; first {first.text}", first)
+        return BiasResult(
+            "fail", f"{failed} of {tried} differ{with_kind}; first {first.text}", first
+        )

@@ -33,8 +33,15 @@ TIMES: Final = (1, 2, 4)
 MOST: Final = 3
 """Corporate actions that are looked at."""
 USED_UP: Final = (
-    "POSITIONS", "POSITIONS_PER_SYMBOL", "TRADES_PER_DAY", "THROTTLE", "SYMBOL_EXPOSURE", "EXPOSURE", "STRATEGY_BUDGET", "FUNDS",
-)  # fmt: skip
+    "POSITIONS",
+    "POSITIONS_PER_SYMBOL",
+    "TRADES_PER_DAY",
+    "THROTTLE",
+    "SYMBOL_EXPOSURE",
+    "EXPOSURE",
+    "STRATEGY_BUDGET",
+    "FUNDS",
+)
 """Refusals by limits that have room for some, and not for those who come after them."""
 
 
@@ -47,15 +54,18 @@ def check_same_bar(fills: Sequence[BookedFill]) -> BiasResult:
         return BiasResult("pass", f"{len(fills):,} fills, none before its order")
     fill = min(early, key=lambda each: int(each.ts))
     return BiasResult(
-        "fail", f"{len(early):,} of {len(fills):,} fills before their order; first {fill.order.strategy} at {clock_text(int(fill.ts))}, "
+        "fail",
+        f"{len(early):,} of {len(fills):,} fills before their order; first {fill.order.strategy} at {clock_text(int(fill.ts))}, "
         f"asked for at {clock_text(int(fill.order.created))}",
-    )  # fmt: skip
+    )
 
 
 # other data
 
 
-def _compare_loosely(before: Sequence[TracedRequest], after: RequestTrace, what: str, whose: str) -> BiasResult:
+def _compare_loosely(
+    before: Sequence[TracedRequest], after: RequestTrace, what: str, whose: str
+) -> BiasResult:
     """Compare what was asked for, prices and sizes left aside."""
     if after.failures:
         first = first_difference(before, after.asks, after.failures)
@@ -81,7 +91,10 @@ def check_actions(bench: BiasBench) -> BiasResult:
         return BiasResult("not run", "no list of corporate actions (desk.corporate_actions)")
     first, last = midnight(subject.market.days[0]), midnight(subject.market.days[-1])
     dates = {
-        midnight(step.ex) for steps in subject.steps.values() for step in steps if first < midnight(step.ex) <= last
+        midnight(step.ex)
+        for steps in subject.steps.values()
+        for step in steps
+        if first < midnight(step.ex) <= last
     }
     if not dates:
         return BiasResult("not run", "no share that is traded was split in these days")
@@ -89,10 +102,18 @@ def check_actions(bench: BiasBench) -> BiasResult:
     for at in sorted(dates)[-MOST:]:
         change: Change = partial(bars_known_on, at, subject.raw, subject.steps)
         trace = bench.attempt_replay(change, (at,), whole=False)
-        split = ", ".join(symbol for symbol, steps in subject.steps.items() if moves_prices(steps, at))
+        split = ", ".join(
+            symbol for symbol, steps in subject.steps.items() if moves_prices(steps, at)
+        )
         before = [each for each in bench.reference.asks if each.ts <= at]
-        found = _compare_loosely(before, trace, f"with prices as they were before {clock_text(at)[:10]}", split)
-        if worst is None or ("pass", "warn", "fail").index(found.status) > ("pass", "warn", "fail").index(worst.status):
+        found = _compare_loosely(
+            before, trace, f"with prices as they were before {clock_text(at)[:10]}", split
+        )
+        if worst is None or ("pass", "warn", "fail").index(found.status) > (
+            "pass",
+            "warn",
+            "fail",
+        ).index(worst.status):
             worst = found
     return worst or BiasResult("not run", "no share that is traded was split in these days")
 
@@ -116,7 +137,9 @@ def check_warm_up(bench: BiasBench) -> BiasResult:
     market = subject.market
     spans = {int(each.span) for each in _make_strategies(bench)}
     if DAY_SPAN in spans:
-        return BiasResult("not run", "strategies on days hear all there is before the first, up to 400 days")
+        return BiasResult(
+            "not run", "strategies on days hear all there is before the first, up to 400 days"
+        )
     if not once:
         return BiasResult("not run", "no warm-up was asked for")
     there = np.unique(np.concatenate([ist_days(bars.start) for bars in subject.series.values()]))
@@ -131,24 +154,39 @@ def check_warm_up(bench: BiasBench) -> BiasResult:
     later = market.since(skipped)
     until = int(later.sessions.closes[min(SESSIONS, len(later.days)) - 1])
     traces = [
-        bench.attempt_replay(stops=(until,), whole=False, subject=subject._replace(
-            market=later, settings=subject.settings._replace(warm_up=each * once))) for each in times
-    ]  # fmt: skip
+        bench.attempt_replay(
+            stops=(until,),
+            whole=False,
+            subject=subject._replace(
+                market=later, settings=subject.settings._replace(warm_up=each * once)
+            ),
+        )
+        for each in times
+    ]
     found = [requests_apart(traces[k].asks, traces[-1].asks) for k in range(len(times) - 1)]
     of = f"{len(traces[-1].asks):,} requests from {later.days[0]} to {clock_text(until)[:10]}"
     told = " and ".join(f"{each} ×" for each in times)
     if not traces[-1].asks:
-        return BiasResult("not run", f"nothing was asked for from {later.days[0]} to {clock_text(until)[:10]}")
+        return BiasResult(
+            "not run", f"nothing was asked for from {later.days[0]} to {clock_text(until)[:10]}"
+        )
     if not any(odd for odd, _, _ in found):
         return BiasResult("pass", f"{of}, the same with {told} {once} sessions")
     odd, last, _ = found[0]
     settled = [each for each, (many, _, _) in zip(times, found, strict=False) if not many]
     first = first_difference(traces[0].asks, traces[-1].asks)
-    until_when = f"{odd:,} differ between {times[0]} × and {times[-1]} × {once} sessions, until {clock_text(last)}" if odd else (
-        f"{found[1][0]:,} differ between 2 × and 4 × {once} sessions")  # fmt: skip
+    until_when = (
+        f"{odd:,} differ between {times[0]} × and {times[-1]} × {once} sessions, until {clock_text(last)}"
+        if odd
+        else (f"{found[1][0]:,} differ between 2 × and 4 × {once} sessions")
+    )
     if settled:
-        return BiasResult("warn", f"of {of} {until_when}; --warm-up {settled[0] * once} is enough", first)
-    return BiasResult("fail", f"of {of} {until_when}; more than {times[-2] * once} sessions are needed", first)
+        return BiasResult(
+            "warn", f"of {of} {until_when}; --warm-up {settled[0] * once} is enough", first
+        )
+    return BiasResult(
+        "fail", f"of {of} {until_when}; more than {times[-2] * once} sessions are needed", first
+    )
 
 
 def _make_strategies(bench: BiasBench) -> Sequence[Strategy]:
@@ -160,14 +198,18 @@ def _make_strategies(bench: BiasBench) -> Sequence[Strategy]:
 
 
 def check_order(bench: BiasBench) -> BiasResult:
-    """Run with the symbols in reverse; where limits have refused somebody by then, they explain it."""
+    """Run with the symbols in reverse.
+
+    Where limits have refused somebody by then, they explain it.
+    """
     subject = bench.subject
     if len(subject.series) < 2:
         return BiasResult("not run", "there is one symbol only")
     turned = subject._replace(
-        series=_reversed_mapping(subject.series), market=subject.market._replace(instruments=_reversed_mapping(subject.market.instruments)),
+        series=_reversed_mapping(subject.series),
+        market=subject.market._replace(instruments=_reversed_mapping(subject.market.instruments)),
         symbols={name: tuple(reversed(each)) for name, each in subject.symbols.items()},
-    )  # fmt: skip
+    )
     trace = bench.attempt_replay(subject=turned)
     names = {int(each.token): symbol for symbol, each in subject.market.instruments.items()}
     one, two = _requests_and_fills(bench.reference, names), _requests_and_fills(trace, names)
@@ -179,7 +221,9 @@ def check_order(bench: BiasBench) -> BiasResult:
     turned_by_then = bench.attempt_replay(stops=(at,), whole=False, subject=turned).refusals
     limits = [name for name in USED_UP if by_then.get(name) or turned_by_then.get(name)]
     if limits and not trace.failures:
-        said = ", ".join(f"{name} ({max(by_then.get(name, 0), turned_by_then.get(name, 0))}×)" for name in limits)
+        said = ", ".join(
+            f"{name} ({max(by_then.get(name, 0), turned_by_then.get(name, 0))}×)" for name in limits
+        )
         return BiasResult(
             "warn",
             f"it matters from {clock_text(first.ts)} on, for limits had room for some only: {said}; {first.text}",
@@ -196,11 +240,14 @@ def _requests_and_fills(trace: RequestTrace, names: Mapping[int, str]) -> list[T
     """Return what was asked for and what was filled, by time, whoever came first within a moment."""
     fills = [
         TracedRequest(
-            int(fill.ts), fill.order.strategy, names[int(fill.order.token)], "bought" if fill.order.side is Side.BUY else "sold",
+            int(fill.ts),
+            fill.order.strategy,
+            names[int(fill.order.token)],
+            "bought" if fill.order.side is Side.BUY else "sold",
             (f"{fill.quantity} shares at ₹{fill.price:.2f}",),
         )
         for fill in trace.fills
-    ]  # fmt: skip
+    ]
     return sorted(trace.asks + fills)
 
 

@@ -12,7 +12,13 @@ import numpy as np
 from engine.backtest.bias import bias_checks, changed_futures
 from engine.backtest.bias.bias_bench import BiasBench, BiasResult, StopMoments, plan_moments
 from engine.backtest.bias.bias_tests import TESTS, BiasTest
-from engine.backtest.bias.request_trace import BiasSubject, Change, ReferenceFailed, SuiteStopped, replay_subject
+from engine.backtest.bias.request_trace import (
+    BiasSubject,
+    Change,
+    ReferenceFailed,
+    SuiteStopped,
+    replay_subject,
+)
 from engine.backtest.bias.source_lint import SourceHit
 from engine.backtest.linter.result_linter import STATUSES, LinterFinding, Status
 
@@ -29,16 +35,23 @@ class BiasFinding(NamedTuple):
     def finding(self) -> LinterFinding:
         """Return it as the linter of results says it."""
         test, found = self
-        return LinterFinding(test.id, test.label, found.status, 3, None, found.text, test.why, test.mend)
+        return LinterFinding(
+            test.id, test.label, found.status, 3, None, found.text, test.why, test.mend
+        )
 
     def as_dict(self) -> dict[str, object]:
         """Return it for JSON."""
         first = self.found.first
         return {
-            "test": self.test.id, "label": self.test.label, "what": self.test.what, "status": self.found.status,
-            "text": self.found.text, "why": self.test.why, "mend": self.test.mend,
+            "test": self.test.id,
+            "label": self.test.label,
+            "what": self.test.what,
+            "status": self.found.status,
+            "text": self.found.text,
+            "why": self.test.why,
+            "mend": self.test.mend,
             "first": None if first is None else first._asdict(),
-        }  # fmt: skip
+        }
 
 
 def run_suite(
@@ -49,13 +62,17 @@ def run_suite(
     seed: int = 1,
     expect: Callable[[int], None] = lambda _: None,
 ) -> list[BiasFinding]:
-    """Return what each test says, failures first; `hits` are what `bias_lint.lint` found in the source.
+    """Return what each test says, failures first.
 
-    `moments` is how many ends of sessions, and how many moments, are tried with each other future. `go_on` hears how many
-    bars more are done; where it says no, what is left is not run; `expect` hears how many there are in all, once that is known.
-    Raises `ReferenceFailed`.
+    `hits` are what `bias_lint.lint` found in the source.
+
+    `moments` is how many ends of sessions, and how many moments, are tried with each other future.
+    `go_on` hears how many bars more are done; where it says no, what is left is not run; `expect`
+    hears how many there are in all, once that is known. Raises `ReferenceFailed`.
     """
-    found: dict[str, BiasResult] = {f"lint-{rule}": _source_result(each) for rule, each in hits.items()}
+    found: dict[str, BiasResult] = {
+        f"lint-{rule}": _source_result(each) for rule, each in hits.items()
+    }
     try:
         reference = replay_subject(subject, go_on)
         if reference.failures:
@@ -71,8 +88,14 @@ def run_suite(
                 found[name] = run()
     except SuiteStopped:
         pass
-    found["survivorship"] = BiasResult("not run", "nobody told which symbols there were on which day")
-    why = "the same run twice is not the same" if "state" in found and found["state"].status == "fail" else STOPPED
+    found["survivorship"] = BiasResult(
+        "not run", "nobody told which symbols there were on which day"
+    )
+    why = (
+        "the same run twice is not the same"
+        if "state" in found and found["state"].status == "fail"
+        else STOPPED
+    )
     left = BiasResult("not run", why)
     return sorted(
         (BiasFinding(test, found.get(test.id, left)) for test in TESTS),
@@ -80,10 +103,16 @@ def run_suite(
     )
 
 
-def _suite_runs(bench: BiasBench, stops: StopMoments, seed: int) -> dict[str, Callable[[], BiasResult]]:
+def _suite_runs(
+    bench: BiasBench, stops: StopMoments, seed: int
+) -> dict[str, Callable[[], BiasResult]]:
     kinds = changed_futures.KINDS
     poisons = [
-        (at, changed_futures.poison_future(at, kinds[k % len(kinds)], seed + k), kinds[k % len(kinds)])
+        (
+            at,
+            changed_futures.poison_future(at, kinds[k % len(kinds)], seed + k),
+            kinds[k % len(kinds)],
+        )
         for k, at in enumerate(stops.moments)
     ]
 
@@ -91,10 +120,14 @@ def _suite_runs(bench: BiasBench, stops: StopMoments, seed: int) -> dict[str, Ca
         return [(at, changed_futures.cut_future(at), "") for at in moments]
 
     return {
-        "truncation-days": partial(bench.compare_futures, cuts(stops.days), f"ends of sessions of {stops.sessions - 1}"),
+        "truncation-days": partial(
+            bench.compare_futures, cuts(stops.days), f"ends of sessions of {stops.sessions - 1}"
+        ),
         "truncation-moments": partial(bench.compare_futures, cuts(stops.moments), "moments"),
         "poison": partial(bench.compare_futures, poisons, "moments"),
-        "closing": partial(bench.compare_futures, cuts(stops.closings), f"closes of {stops.sessions}"),
+        "closing": partial(
+            bench.compare_futures, cuts(stops.closings), f"closes of {stops.sessions}"
+        ),
         "actions": partial(bias_checks.check_actions, bench),
         "warm-up": partial(bias_checks.check_warm_up, bench),
         "order": partial(bias_checks.check_order, bench),

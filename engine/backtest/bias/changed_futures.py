@@ -23,7 +23,10 @@ def cut_future(at: int) -> Change:
 
 
 def _cut_bars(at: int, series: Series) -> dict[str, BarSeries]:
-    return {symbol: bars.pick(slice(0, int(np.searchsorted(bars.start, at)))) for symbol, bars in series.items()}
+    return {
+        symbol: bars.pick(slice(0, int(np.searchsorted(bars.start, at))))
+        for symbol, bars in series.items()
+    }
 
 
 def poison_future(at: int, kind: str, seed: int) -> Change:
@@ -35,7 +38,9 @@ def _poison_bars(at: int, kind: str, seed: int, series: Series) -> dict[str, Bar
     names = list(series)
     others = [*names[1:], *names[:1]]
     return {
-        symbol: _replace_after(bars, at, _garbage_bars(bars, series[other], at, kind, np.random.default_rng([seed, n])))
+        symbol: _replace_after(
+            bars, at, _garbage_bars(bars, series[other], at, kind, np.random.default_rng([seed, n]))
+        )
         for n, ((symbol, bars), other) in enumerate(zip(series.items(), others, strict=True))
     }
 
@@ -43,12 +48,17 @@ def _poison_bars(at: int, kind: str, seed: int, series: Series) -> dict[str, Bar
 def _replace_after(bars: BarSeries, at: int, garbage: BarSeries) -> BarSeries:
     first = int(np.searchsorted(bars.start, at))
     columns = [
-        np.concatenate([old[:first], new[: len(old) - first]]) for old, new in zip(bars[1:6], garbage[1:6], strict=True)
+        np.concatenate([old[:first], new[: len(old) - first]])
+        for old, new in zip(bars[1:6], garbage[1:6], strict=True)
     ]
-    return bars._replace(open=columns[0], high=columns[1], low=columns[2], close=columns[3], volume=columns[4])
+    return bars._replace(
+        open=columns[0], high=columns[1], low=columns[2], close=columns[3], volume=columns[4]
+    )
 
 
-def _garbage_bars(bars: BarSeries, other: BarSeries, at: int, kind: str, rng: np.random.Generator) -> BarSeries:
+def _garbage_bars(
+    bars: BarSeries, other: BarSeries, at: int, kind: str, rng: np.random.Generator
+) -> BarSeries:
     """Return garbage for the bars from a time on, as many as there are."""
     future = bars.pick(slice(int(np.searchsorted(bars.start, at)), None))
     count = len(future.start)
@@ -64,10 +74,14 @@ def _garbage_bars(bars: BarSeries, other: BarSeries, at: int, kind: str, rng: np
     )
     prices = [np.round(column * TICK, 2) for column in (open_, high, low, close)]
     volume = rng.integers(1, 1_000_000, count)
-    return future._replace(open=prices[0], high=prices[1], low=prices[2], close=prices[3], volume=volume)
+    return future._replace(
+        open=prices[0], high=prices[1], low=prices[2], close=prices[3], volume=volume
+    )
 
 
-def bars_known_on(at: int, raw: Series, steps: Mapping[str, Sequence[AdjustmentStep]], series: Series) -> dict[str, BarSeries]:
+def bars_known_on(
+    at: int, raw: Series, steps: Mapping[str, Sequence[AdjustmentStep]], series: Series
+) -> dict[str, BarSeries]:
     """Return the bars before a time (ns UTC), adjusted by what had happened by then and no later."""
     found = _cut_bars(at, series)
     for symbol, mine in steps.items():

@@ -23,7 +23,10 @@ from engine.numbers import rupees
 
 Series = Mapping[str, BarSeries]
 Change = Callable[[Series], dict[str, BarSeries]]
-"""What is done to bars by symbol before a run sees them: cut off, replaced by garbage, or nothing."""
+"""What is done to bars by symbol before a run sees them.
+
+Cut off, replaced by garbage, or nothing.
+"""
 Make = Callable[[Change], AbstractContextManager[Sequence[Strategy]]]
 """Makes the strategies anew, in a world whose own history is changed in the same way."""
 
@@ -46,8 +49,9 @@ class ReferenceFailed(Exception):
 class BiasSubject(NamedTuple):
     """A backtest that is to be checked; `series` are its bars, those of the warm-up included.
 
-    `raw` are bars that nothing was adjusted in, and `steps` by what and when they are; `actions` tells whether anybody knows.
-    `newer` are the bars of the next version, `vintages` the names of both. `suspects` are nights that look like splits.
+    `raw` are bars that nothing was adjusted in, and `steps` by what and when they are; `actions`
+    tells whether anybody knows. `newer` are the bars of the next version, `vintages` the names of
+    both. `suspects` are nights that look like splits.
     """
 
     make: Make
@@ -85,7 +89,10 @@ class TracedRequest(NamedTuple):
 
 
 class TraceMark(NamedTuple):
-    """Where a run stood at a moment: the digest of its commands and fills, and how much had been asked for."""
+    """Where a run stood at a moment.
+
+    The digest of its commands and fills, and how much had been asked for.
+    """
 
     digest: str
     asks: int
@@ -106,7 +113,9 @@ class RequestTrace(NamedTuple):
 class WitnessStrategy(Strategy):
     """Stands before a strategy, shows it what the desk shows, and writes down what it asks for."""
 
-    def __init__(self, inner: Strategy, names: Mapping[int, str], asks: list[TracedRequest]) -> None:
+    def __init__(
+        self, inner: Strategy, names: Mapping[int, str], asks: list[TracedRequest]
+    ) -> None:
         super().__init__(inner.name, inner.span, inner.every, inner.wants_ticks)
         self._inner = inner
         self._names = names
@@ -133,7 +142,12 @@ class WitnessStrategy(Strategy):
 
     def _note_requests(self, ctx: Context) -> None:
         self._asks += [
-            TracedRequest(int(ctx.now), self.name, self._names.get(int(each.token), str(each.token)), *_request_words(each))
+            TracedRequest(
+                int(ctx.now),
+                self.name,
+                self._names.get(int(each.token), str(each.token)),
+                *_request_words(each),
+            )
             for each in ctx.requests
         ]
 
@@ -141,12 +155,17 @@ class WitnessStrategy(Strategy):
 def _request_words(request: StrategyRequest) -> tuple[str, tuple[object, ...]]:
     plan, change = request.plan, request.change
     if plan is not None:
-        return ("long" if request.side is Side.BUY else "short"), (*_plan_terms(plan), request.reason)
+        return ("long" if request.side is Side.BUY else "short"), (
+            *_plan_terms(plan),
+            request.reason,
+        )
     if request.order is None:
         return "exit", (request.reason,)
     if change is None:
         return "cancel the entry", ()
-    return "change the entry", (f"{change.quantity} shares, ₹{change.price:g}, trigger ₹{change.trigger:g}",)
+    return "change the entry", (
+        f"{change.quantity} shares, ₹{change.price:g}, trigger ₹{change.trigger:g}",
+    )
 
 
 PLAIN: Final = LadderPlan([], 0)
@@ -175,10 +194,21 @@ def _plan_terms(plan: LadderPlan) -> tuple[str, ...]:
 def _rare_terms(plan: LadderPlan) -> tuple[float, ...]:
     """Return what few plans say anything of."""
     entry, terms = plan.entry, plan.entry.terms
-    return tuple(float(each) for each in (
-        plan.stop_gap_percent, plan.trail, plan.trail_step_percent, plan.trail_seconds, plan.entry_seconds,
-        entry.protection, terms.variety, terms.minutes, terms.legs, terms.disclosed,
-    ))  # fmt: skip
+    return tuple(
+        float(each)
+        for each in (
+            plan.stop_gap_percent,
+            plan.trail,
+            plan.trail_step_percent,
+            plan.trail_seconds,
+            plan.entry_seconds,
+            entry.protection,
+            terms.variety,
+            terms.minutes,
+            terms.legs,
+            terms.disclosed,
+        )
+    )
 
 
 def unchanged_bars(series: Series) -> dict[str, BarSeries]:
@@ -194,10 +224,12 @@ def replay_subject(
     *,
     whole: bool = True,
 ) -> RequestTrace:
-    """Replay a subject's bars and return what it asked for; `go_on` hears how many bars more are done.
+    """Replay a subject's bars and return what it asked for.
 
-    It is looked at before the first bar that starts at or after each of `stops` (ns UTC, in order), and ends there unless the
-    `whole` is wanted. Raises `SuiteStopped`.
+    `go_on` hears how many bars more are done.
+
+    It is looked at before the first bar that starts at or after each of `stops` (ns UTC, in order),
+    and ends there unless the `whole` is wanted. Raises `SuiteStopped`.
     """
     asks: list[TracedRequest] = []
     marks: dict[int, TraceMark] = {}
@@ -205,9 +237,14 @@ def replay_subject(
     with subject.make(change) as strategies:
         witnesses = [WitnessStrategy(each, names, asks) for each in strategies]
         backtest = BacktestRun(
-            witnesses, subject.symbols, change(subject.series), subject.span, subject.market, subject.calendar,
+            witnesses,
+            subject.symbols,
+            change(subject.series),
+            subject.span,
+            subject.market,
+            subject.calendar,
             subject.settings,
-        )  # fmt: skip
+        )
         starts: Ints = np.frombuffer(backtest.columns.starts, np.int64)
         told = 0
 
@@ -240,7 +277,10 @@ def replay_subject(
 
 
 class RequestDifference(NamedTuple):
-    """The first request that differs: when (ns UTC; 0: before any), whose, and what was asked for in either run."""
+    """The first request that differs.
+
+    When (ns UTC; 0: before any), whose, and what was asked for in either run.
+    """
 
     ts: int
     strategy: str
@@ -251,7 +291,11 @@ class RequestDifference(NamedTuple):
     @property
     def text(self) -> str:
         """Return it in a line."""
-        whose = " ".join(filter(None, (clock_text(self.ts) if self.ts else "at once", self.strategy, self.symbol)))
+        whose = " ".join(
+            filter(
+                None, (clock_text(self.ts) if self.ts else "at once", self.strategy, self.symbol)
+            )
+        )
         return f"{whose}: {self.before}; in the other run: {self.after}"
 
 
@@ -259,18 +303,26 @@ NOTHING: Final = "nothing"
 
 
 def first_difference(
-    before: Sequence[TracedRequest], after: Sequence[TracedRequest], failures: Sequence[StrategyFailure] = ()
+    before: Sequence[TracedRequest],
+    after: Sequence[TracedRequest],
+    failures: Sequence[StrategyFailure] = (),
 ) -> RequestDifference | None:
-    """Return the first request that two runs do not have in common, in their order; `failures` are those of the second."""
+    """Return the first request that two runs do not have in common, in their order.
+
+    `failures` are those of the second.
+    """
     n = next(
-        (k for k, (one, two) in enumerate(zip(before, after, strict=False)) if one != two), min(len(before), len(after))
+        (k for k, (one, two) in enumerate(zip(before, after, strict=False)) if one != two),
+        min(len(before), len(after)),
     )
     one = before[n] if n < len(before) else None
     two = after[n] if n < len(after) else None
     failed = f"it fails: {' '.join(error_text(failures[0].error).split())}" if failures else ""
     if one is None and two is None:
         return (
-            RequestDifference(before[-1].ts if before else 0, failures[0].strategy, "", "no failure", failed)
+            RequestDifference(
+                before[-1].ts if before else 0, failures[0].strategy, "", "no failure", failed
+            )
             if failed
             else None
         )
@@ -281,7 +333,9 @@ def first_difference(
     return RequestDifference(*two[:3], NOTHING, two.as_words()) if two is not None else None
 
 
-def requests_apart(before: Sequence[TracedRequest], after: Sequence[TracedRequest]) -> tuple[int, int, TracedRequest | None]:
+def requests_apart(
+    before: Sequence[TracedRequest], after: Sequence[TracedRequest]
+) -> tuple[int, int, TracedRequest | None]:
     """Return how many requests only one of two runs has, prices and sizes left aside, when the last of them was, and the first."""
     one, two = Counter(each.gist for each in before), Counter(each.gist for each in after)
     odd = sorted(((one - two) + (two - one)).elements())

@@ -1,4 +1,7 @@
-"""What the source of a strategy shows: clocks, dice, files, threads and state that a backtest can't make the same again."""
+"""What the source of a strategy shows.
+
+Clocks, dice, files, threads and state that a backtest can't make the same again.
+"""
 
 import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -30,22 +33,83 @@ CLOCKS: Final = (
     "datetime.date.today",
 )
 DICE: Final = ("random.", "numpy.random.", "secrets.", "uuid.uuid1", "uuid.uuid4", "os.urandom")
-SEEDED: Final = ("random.Random", "numpy.random.default_rng", "numpy.random.RandomState", "numpy.random.SeedSequence")
+SEEDED: Final = (
+    "random.Random",
+    "numpy.random.default_rng",
+    "numpy.random.RandomState",
+    "numpy.random.SeedSequence",
+)
 NETWORK: Final = (
-    "socket", "ssl", "http", "urllib", "urllib3", "requests", "aiohttp", "httpx", "websocket", "websockets", "ftplib", "smtplib",
-    "kiteconnect", "yfinance", "brokers",
-)  # fmt: skip
-THREADS: Final = ("threading", "multiprocessing", "concurrent", "asyncio", "subprocess", "_thread", "joblib")
-READERS: Final = ("pyarrow", "duckdb", "sqlite3", "polars", "shelve", "h5py", "store", "engine", "tui")
+    "socket",
+    "ssl",
+    "http",
+    "urllib",
+    "urllib3",
+    "requests",
+    "aiohttp",
+    "httpx",
+    "websocket",
+    "websockets",
+    "ftplib",
+    "smtplib",
+    "kiteconnect",
+    "yfinance",
+    "brokers",
+)
+THREADS: Final = (
+    "threading",
+    "multiprocessing",
+    "concurrent",
+    "asyncio",
+    "subprocess",
+    "_thread",
+    "joblib",
+)
+READERS: Final = (
+    "pyarrow",
+    "duckdb",
+    "sqlite3",
+    "polars",
+    "shelve",
+    "h5py",
+    "store",
+    "engine",
+    "tui",
+)
 FILES: Final = (
-    "open", "io.open", "os.open", "os.environ", "os.getenv", "pickle.load", "numpy.load", "numpy.loadtxt", "numpy.genfromtxt",
-    "numpy.fromfile", "numpy.memmap", "pandas.read_", "pandas.HDFStore", "os.listdir", "os.scandir", "glob.",
-)  # fmt: skip
+    "open",
+    "io.open",
+    "os.open",
+    "os.environ",
+    "os.getenv",
+    "pickle.load",
+    "numpy.load",
+    "numpy.loadtxt",
+    "numpy.genfromtxt",
+    "numpy.fromfile",
+    "numpy.memmap",
+    "pandas.read_",
+    "pandas.HDFStore",
+    "os.listdir",
+    "os.scandir",
+    "glob.",
+)
 PATHS: Final = ("read_text", "read_bytes", "write_text", "write_bytes", "iterdir", "rglob")
 MUTATORS: Final = (
-    "append", "appendleft", "add", "update", "setdefault", "pop", "popleft", "popitem", "extend", "insert", "remove", "discard",
+    "append",
+    "appendleft",
+    "add",
+    "update",
+    "setdefault",
+    "pop",
+    "popleft",
+    "popitem",
+    "extend",
+    "insert",
+    "remove",
+    "discard",
     "clear",
-)  # fmt: skip
+)
 MAKERS: Final = (
     "list",
     "dict",
@@ -56,9 +120,29 @@ MAKERS: Final = (
     "collections.OrderedDict",
 )
 PURE: Final = (
-    "compiled", "strategies", "numpy", "math", "cmath", "statistics", "typing", "collections", "dataclasses", "enum", "functools",
-    "itertools", "operator", "bisect", "heapq", "datetime", "abc", "__future__", "decimal", "fractions", "pandas", "zoneinfo",
-)  # fmt: skip
+    "compiled",
+    "strategies",
+    "numpy",
+    "math",
+    "cmath",
+    "statistics",
+    "typing",
+    "collections",
+    "dataclasses",
+    "enum",
+    "functools",
+    "itertools",
+    "operator",
+    "bisect",
+    "heapq",
+    "datetime",
+    "abc",
+    "__future__",
+    "decimal",
+    "fractions",
+    "pandas",
+    "zoneinfo",
+)
 """Modules by which a strategy reads nothing, but for what `FILES` names."""
 
 
@@ -80,7 +164,9 @@ class SourceTree:
                     )
             elif isinstance(node, ast.ImportFrom):
                 self.imports.setdefault("." * node.level + (node.module or ""), node)
-                self.names |= {each.asname or each.name: f"{node.module}.{each.name}" for each in node.names}
+                self.names |= {
+                    each.asname or each.name: f"{node.module}.{each.name}" for each in node.names
+                }
 
     def dotted_name(self, node: ast.AST) -> str:
         """Return what a name or an attribute stands for as it was imported, empty for anything else."""
@@ -97,13 +183,17 @@ class SourceTree:
 
     def called_names(self) -> Iterator[tuple[ast.Call, str]]:
         """Return every call and what is called."""
-        return ((node, self.dotted_name(node.func)) for node in self.nodes if isinstance(node, ast.Call))
+        return (
+            (node, self.dotted_name(node.func)) for node in self.nodes if isinstance(node, ast.Call)
+        )
 
     def names_used(self, of: Sequence[str]) -> Iterator[tuple[ast.AST, str]]:
         """Return every name that is `matches_any` these."""
         for node in self.nodes:
             if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load):
-                name = self.dotted_name(node) if self._root_name(node) in {*self.names, "open"} else ""
+                name = (
+                    self.dotted_name(node) if self._root_name(node) in {*self.names, "open"} else ""
+                )
                 if matches_any(name, of):
                     yield node, name
 
@@ -133,7 +223,9 @@ def find_clocks(source: SourceTree) -> Iterator[SourceHit]:
 
 def find_dice(source: SourceTree) -> Iterator[SourceHit]:
     """Find whoever throws dice without a seed."""
-    unseeded = {id(call.func) for call, name in source.called_names() if not (call.args or call.keywords)}
+    unseeded = {
+        id(call.func) for call, name in source.called_names() if not (call.args or call.keywords)
+    }
     for node, name in source.names_used(DICE):
         if name not in SEEDED or id(node) in unseeded:
             yield source.hit_at(node, name)
@@ -147,7 +239,10 @@ def find_network(source: SourceTree) -> Iterator[SourceHit]:
 def find_threads(source: SourceTree) -> Iterator[SourceHit]:
     """Find whoever does several things at once."""
     yield from source.imports_of(THREADS)
-    yield from (source.hit_at(node, name) for node, name in source.names_used(("os.fork", "os.system", "os.popen")))
+    yield from (
+        source.hit_at(node, name)
+        for node, name in source.names_used(("os.fork", "os.system", "os.popen"))
+    )
 
 
 def find_files(source: SourceTree) -> Iterator[SourceHit]:
@@ -192,7 +287,10 @@ def find_shared_state(source: SourceTree) -> Iterator[SourceHit]:
                 yield source.hit_at(node, f"changes {attribute} of the class", fails=False)
         for node in ast.walk(made):
             for target in _assignment_targets(node):
-                if isinstance(target, ast.Attribute) and source.dotted_name(target.value) in {"cls", made.name}:
+                if isinstance(target, ast.Attribute) and source.dotted_name(target.value) in {
+                    "cls",
+                    made.name,
+                }:
                     yield source.hit_at(node, f"sets {target.attr} of the class", fails=False)
 
 
@@ -211,7 +309,9 @@ def _mutable_names(source: SourceTree, body: Iterable[ast.stmt]) -> set[str]:
     return {
         target.id
         for node in body
-        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None and _is_mutable(source, node.value)
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        and node.value is not None
+        and _is_mutable(source, node.value)
         for target in _assignment_targets(node)
         if isinstance(target, ast.Name)
     }
@@ -220,36 +320,54 @@ def _mutable_names(source: SourceTree, body: Iterable[ast.stmt]) -> set[str]:
 def _is_mutable(source: SourceTree, value: ast.expr) -> bool:
     if isinstance(value, ast.Call):
         return source.dotted_name(value.func) in MAKERS
-    return isinstance(value, ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp)
+    return isinstance(
+        value, ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp
+    )
 
 
 def _changed_names(source: SourceTree) -> Iterator[tuple[ast.AST, str]]:
-    """Return what is changed in place within functions: its items set, or a method called that changes it."""
+    """Return what is changed in place within functions.
+
+    Its items set, or a method called that changes it.
+    """
     for made in (node for node in source.nodes if isinstance(node, ast.FunctionDef)):
         for node in ast.walk(made):
-            for target in (*_assignment_targets(node), *(node.targets if isinstance(node, ast.Delete) else ())):
+            for target in (
+                *_assignment_targets(node),
+                *(node.targets if isinstance(node, ast.Delete) else ()),
+            ):
                 if isinstance(target, ast.Subscript):
                     yield node, source.dotted_name(target.value)
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in MUTATORS:
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr in MUTATORS
+            ):
                 yield node, source.dotted_name(node.func.value)
 
 
 def find_last_rows(source: SourceTree) -> Iterator[SourceHit]:
     """Find whoever takes the last row of a frame, or a later one than the row at hand."""
-    frames = _names_given(source, lambda value: any(_is_loading_call(source, each) for each in ast.walk(value)))
+    frames = _names_given(
+        source, lambda value: any(_is_loading_call(source, each) for each in ast.walk(value))
+    )
     for node in source.nodes:
         if isinstance(node, ast.Subscript) and _negative_number(node.slice) < 0:
             base = node.value
-            if (isinstance(base, ast.Attribute) and base.attr in {"iloc", "iat"}) or _expression_root(source, base) in frames:
+            if (
+                isinstance(base, ast.Attribute) and base.attr in {"iloc", "iat"}
+            ) or _expression_root(source, base) in frames:
                 yield source.hit_at(node, f"{ast.unparse(node)}: the last row of all there are")
     for call, _ in source.called_names():
         if isinstance(call.func, ast.Attribute):
             if call.func.attr == "shift" and any(
-                _negative_number(each) < 0 for each in (*call.args, *(k.value for k in call.keywords))
+                _negative_number(each) < 0
+                for each in (*call.args, *(k.value for k in call.keywords))
             ):
                 yield source.hit_at(call, f"{ast.unparse(call)}: later rows")
             if call.func.attr in {"bfill", "backfill"} or any(
-                each.arg == "center" and getattr(each.value, "value", False) for each in call.keywords
+                each.arg == "center" and getattr(each.value, "value", False)
+                for each in call.keywords
             ):
                 yield source.hit_at(call, f"{ast.unparse(call)}: later rows")
 
@@ -266,7 +384,10 @@ def _is_loading_call(source: SourceTree, node: ast.AST) -> bool:
 
 
 def _expression_root(source: SourceTree, node: ast.AST) -> str:
-    """Return the name that an expression of attributes, items and calls begins with: self.frame of self.frame["close"]."""
+    """Return the name that an expression of attributes, items and calls begins with.
+
+    Self.frame of self.frame["close"].
+    """
     while True:
         if isinstance(node, ast.Subscript):
             node = node.value
@@ -285,13 +406,19 @@ def _names_given(source: SourceTree, made: Callable[[ast.expr], bool]) -> set[st
     return {
         source.dotted_name(target)
         for node in source.nodes
-        if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign) and node.value is not None and made(node.value)
+        if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign)
+        and node.value is not None
+        and made(node.value)
         for target in _assignment_targets(node)
     } - {""}
 
 
 def _negative_number(node: ast.AST) -> int:
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
+    if (
+        isinstance(node, ast.UnaryOp)
+        and isinstance(node.op, ast.USub)
+        and isinstance(node.operand, ast.Constant)
+    ):
         return -node.operand.value if isinstance(node.operand.value, int) else 0
     return 0
 
@@ -316,9 +443,15 @@ def find_unstable_order(source: SourceTree) -> Iterator[SourceHit]:
 
 Rule = Callable[[SourceTree], Iterable[SourceHit]]
 RULES: Final[Mapping[str, Rule]] = {
-    "clock": find_clocks, "random": find_dice, "network": find_network, "threads": find_threads, "files": find_files, "state": find_shared_state,
-    "last-row": find_last_rows, "order": find_unstable_order,
-}  # fmt: skip
+    "clock": find_clocks,
+    "random": find_dice,
+    "network": find_network,
+    "threads": find_threads,
+    "files": find_files,
+    "state": find_shared_state,
+    "last-row": find_last_rows,
+    "order": find_unstable_order,
+}
 
 
 def strategy_sources(strategies: Iterable[Strategy]) -> list[SourceTree]:
@@ -338,15 +471,23 @@ def lint_strategies(strategies: Iterable[Strategy]) -> dict[str, list[SourceHit]
     """Return what each rule finds, in the order of the files and lines, each line once."""
     texts = strategy_sources(strategies)
     return {
-        name: sorted({(hit.file, hit.line): hit for source in texts for hit in rule(source)}.values())
+        name: sorted(
+            {(hit.file, hit.line): hit for source in texts for hit in rule(source)}.values()
+        )
         for name, rule in RULES.items()
     }
 
 
 def reads_on_its_own(strategies: Iterable[Strategy]) -> bool:
-    """Tell whether strategies might read more than they hear: what they import decides, and what `find_files` finds."""
+    """Tell whether strategies might read more than they hear.
+
+    What they import decides, and what `find_files` finds.
+    """
     return any(
-        any(name.partition(".")[0] not in PURE and name != "engine.errors" for name in source.imports)
+        any(
+            name.partition(".")[0] not in PURE and name != "engine.errors"
+            for name in source.imports
+        )
         or any(True for _ in find_files(source))
         for source in strategy_sources(strategies)
     )

@@ -1,4 +1,7 @@
-"""What the linter measures of fills and bars: when, at which price, and against which volume something was filled."""
+"""What the linter measures of fills and bars.
+
+When, at which price, and against which volume something was filled.
+"""
 
 from typing import Final
 
@@ -21,7 +24,10 @@ FILLABLE: Final = 0.1
 
 
 def oversold_trades(case: LinterCase) -> MeasuredValue:
-    """Measure how many rungs gave away more than they held: two exits, of which one should have ended the other, traded."""
+    """Measure how many rungs gave away more than they held.
+
+    Two exits, of which one should have ended the other, traded.
+    """
     found = sum(trade.exit_reason == OVERSOLD for trade in case.outcome.trades)
     return MeasuredValue(found, f"{counted(found, 'trade')} left by more than held")
 
@@ -38,7 +44,9 @@ def outside_hours(case: LinterCase) -> MeasuredValue:
     begins = np.concatenate(([0], ends[:-1] + 1))
     inside = (ts >= times[begins[at]] - span) & (ts <= times[ends[at]] + span)
     outside = int((~inside).sum())
-    return MeasuredValue(outside, f"{count(outside)} of {counted(len(ts), 'fill')} outside the bars of their day")
+    return MeasuredValue(
+        outside, f"{count(outside)} of {counted(len(ts), 'fill')} outside the bars of their day"
+    )
 
 
 def outside_bar(case: LinterCase) -> MeasuredValue:
@@ -48,7 +56,8 @@ def outside_bar(case: LinterCase) -> MeasuredValue:
         return MeasuredValue(None, BARS)
     value = 100.0 * float((~found.inside).mean())
     return MeasuredValue(
-        value, f"{int((~found.inside).sum()):,} of {len(found.inside):,} fills at prices their bar did not have"
+        value,
+        f"{int((~found.inside).sum()):,} of {len(found.inside):,} fills at prices their bar did not have",
     )
 
 
@@ -72,8 +81,9 @@ def volume_share(case: LinterCase) -> MeasuredValue:
     value = 100.0 * float(np.percentile(found.quantity[known] / found.volume[known], 95))
     room = 100.0 * FILLABLE / value
     return MeasuredValue(
-        value, f"one fill in twenty takes {value:.2f} % of its bar's volume or more; {100 * FILLABLE:.0f} % at {room:.3g} × the money"
-    )  # fmt: skip
+        value,
+        f"one fill in twenty takes {value:.2f} % of its bar's volume or more; {100 * FILLABLE:.0f} % at {room:.3g} × the money",
+    )
 
 
 def price_jumps(case: LinterCase) -> MeasuredValue:

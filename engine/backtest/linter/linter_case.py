@@ -89,19 +89,33 @@ class LinterCase:
 
     @cached_property
     def fills_in_bars(self) -> FillsInBars | None:
-        """Return how every fill stands to the bar that was current; None without the bars of every symbol traded."""
+        """Return how every fill stands to the bar that was current.
+
+        None without the bars of every symbol traded.
+        """
         bars = self.bars
-        if bars is None or not self.fills or not all(name in bars and len(bars[name].start) for name in self.fills):
+        if (
+            bars is None
+            or not self.fills
+            or not all(name in bars and len(bars[name].start) for name in self.fills)
+        ):
             return None
         span = self.outcome.manifest.span * SECOND
         parts = [_fills_in_bars(fills, bars[name], span) for name, fills in self.fills.items()]
         inside, age, volume, quantity = zip(*parts, strict=True)
-        return FillsInBars(np.concatenate(inside), np.concatenate(age), np.concatenate(volume), np.concatenate(quantity))
+        return FillsInBars(
+            np.concatenate(inside),
+            np.concatenate(age),
+            np.concatenate(volume),
+            np.concatenate(quantity),
+        )
 
 
 def _fills_in_bars(fills: SymbolFills, bars: BarSeries, span: int) -> FillsInBars:
     at = np.maximum(np.searchsorted(bars.start, fills.ts, side="right") - 1, 0)
-    ends = np.maximum(np.searchsorted(bars.start, fills.ts, side="left") - 1, 0)  # differs where one ends as one starts
+    ends = np.maximum(
+        np.searchsorted(bars.start, fills.ts, side="left") - 1, 0
+    )  # differs where one ends as one starts
     slack = fills.slack + 0.005
     inside = np.zeros(len(at), np.bool_)
     for bar in (at, ends):

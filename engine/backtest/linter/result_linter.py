@@ -1,4 +1,7 @@
-"""How far a backtest can be believed: rules that look for what usually makes one too good to be true."""
+"""How far a backtest can be believed.
+
+Rules that look for what usually makes one too good to be true.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal, NamedTuple
@@ -14,7 +17,9 @@ STATUSES: Final[tuple[Status, ...]] = ("fail", "warn", "pass", "not run")
 
 
 class LinterFinding(NamedTuple):
-    """What one rule says of a run, in one line; `value` is what was measured, None where it was not run.
+    """What one rule says of a run, in one line.
+
+    `value` is what was measured, None where it was not run.
 
     `severity` is 1 to 3: how much a failure takes from the result. `why` and `mend` are the rule's.
     """
@@ -36,21 +41,27 @@ def lint_outcome(
     ticks: Mapping[str, float] | None = None,
     seed: int = 1,
 ) -> list[LinterFinding]:
-    """Return what each rule says: failures first, then warnings, what passed, what was not run; by severity.
+    """Return what each rule says: failures first, then warnings, what passed, what was not run.
 
-    `metrics` are what `statistics` returned. `bars` are those that were replayed, by symbol, `ticks` tick sizes in rupees:
-    rules that need what was not given are "not run" and say so. `seed` is of the resampling.
+    By severity.
+
+    `metrics` are what `statistics` returned. `bars` are those that were replayed, by symbol,
+    `ticks` tick sizes in rupees: rules that need what was not given are "not run" and say so.
+    `seed` is of the resampling.
     """
     case = LinterCase(outcome, {metric.key: metric.value for metric in metrics}, bars, ticks, seed)
     return sorted(
-        (_rule_finding(rule, case) for rule in RULES), key=lambda each: (STATUSES.index(each.status), -each.severity)
+        (_rule_finding(rule, case) for rule in RULES),
+        key=lambda each: (STATUSES.index(each.status), -each.severity),
     )
 
 
 def _rule_finding(rule: LinterRule, case: LinterCase) -> LinterFinding:
     value, text = rule.check(case)
     status = "not run" if value is None else judge_value(rule, value)
-    return LinterFinding(rule.id, rule.label, status, rule.severity, value, text, rule.why, rule.mend)
+    return LinterFinding(
+        rule.id, rule.label, status, rule.severity, value, text, rule.why, rule.mend
+    )
 
 
 def judge_value(rule: LinterRule, value: float) -> Status:
@@ -71,5 +82,7 @@ def overall_verdict(findings: Sequence[LinterFinding]) -> str:
     counts = {status: [each for each in findings if each.status == status] for status in STATUSES}
     worst: Status = next((status for status in STATUSES if counts[status]), "not run")
     tally = ", ".join(f"{len(found)} {status}" for status, found in counts.items())
-    named = ", ".join(each.label.lower() for each in counts[worst]) if worst in {"fail", "warn"} else ""
+    named = (
+        ", ".join(each.label.lower() for each in counts[worst]) if worst in {"fail", "warn"} else ""
+    )
     return f"{worst}: {tally}" + (f" ({named})" if named else "")

@@ -1,4 +1,7 @@
-"""What the linter measures of a run as a whole: each check returns a number and a line on it, or none and why."""
+"""What the linter measures of a run as a whole.
+
+Each check returns a number and a line on it, or none and why.
+"""
 
 import numpy as np
 
@@ -11,7 +14,10 @@ from engine.numbers import count, counted
 def partial_run(case: LinterCase) -> MeasuredValue:
     """Measure whether it was stopped."""
     stopped = case.outcome.manifest.partial
-    return MeasuredValue(float(stopped), "stopped before its last session" if stopped else "it ran to its last session")
+    return MeasuredValue(
+        float(stopped),
+        "stopped before its last session" if stopped else "it ran to its last session",
+    )
 
 
 def lowest_account(case: LinterCase) -> MeasuredValue:
@@ -40,20 +46,27 @@ def most_parameters(case: LinterCase) -> MeasuredValue:
     strategies = case.outcome.manifest.strategies
     if not strategies:
         return MeasuredValue(None, "the manifest names no strategy")
-    name, most = max(((name, len(given)) for name, given in strategies.items()), key=lambda each: each[1])
+    name, most = max(
+        ((name, len(given)) for name, given in strategies.items()), key=lambda each: each[1]
+    )
     return MeasuredValue(most, f"{name} has {counted(most, 'parameter')}")
 
 
 def not_golden(case: LinterCase) -> MeasuredValue:
     """Measure whether some bars were not golden."""
     is_golden = case.outcome.manifest.golden
-    return MeasuredValue(float(not is_golden), "every bar is a golden one" if is_golden else "not every bar is a golden one")
+    return MeasuredValue(
+        float(not is_golden),
+        "every bar is a golden one" if is_golden else "not every bar is a golden one",
+    )
 
 
 def warnings(case: LinterCase) -> MeasuredValue:
     """Measure how often the run warned."""
     found = case.outcome.manifest.warnings
-    return MeasuredValue(len(found), f"{len(found)}, the first: {found[0]}" if found else "the run warned of nothing")
+    return MeasuredValue(
+        len(found), f"{len(found)}, the first: {found[0]}" if found else "the run warned of nothing"
+    )
 
 
 def warm_up(case: LinterCase) -> MeasuredValue:
@@ -61,7 +74,9 @@ def warm_up(case: LinterCase) -> MeasuredValue:
     found = [each for each in case.outcome.manifest.warnings if "warm" in each.lower()]
     if found:
         return MeasuredValue(len(found), found[0])
-    return MeasuredValue(None, "a run does not tell whether longer warm-up changes its decisions: patang check does")
+    return MeasuredValue(
+        None, "a run does not tell whether longer warm-up changes its decisions: patang check does"
+    )
 
 
 def latency(_: LinterCase) -> MeasuredValue:
@@ -71,7 +86,10 @@ def latency(_: LinterCase) -> MeasuredValue:
 
 def charges_of_turnover(case: LinterCase) -> MeasuredValue:
     """Measure charges, percent of the turnover."""
-    turnover, charges = int(case.outcome.daily.turnover.sum()), int(case.outcome.daily.charges.sum())
+    turnover, charges = (
+        int(case.outcome.daily.turnover.sum()),
+        int(case.outcome.daily.charges.sum()),
+    )
     if turnover <= 0:
         return MeasuredValue(None, "nothing was bought or sold")
     value = 100.0 * charges / turnover
@@ -100,9 +118,14 @@ def one_more_tick(case: LinterCase) -> MeasuredValue:
     missing = sorted(set(case.fills) - set(case.ticks))
     if missing:
         return MeasuredValue(None, f"no tick size of {missing[0]}")
-    cost = sum(100.0 * case.ticks[symbol] * int(fills.quantity.sum()) for symbol, fills in case.fills.items())
+    cost = sum(
+        100.0 * case.ticks[symbol] * int(fills.quantity.sum())
+        for symbol, fills in case.fills.items()
+    )
     value = 100.0 * cost / case.outcome.net
-    return MeasuredValue(value, f"one tick more at each entry and exit takes {value:.1f} % of the net")
+    return MeasuredValue(
+        value, f"one tick more at each entry and exit takes {value:.1f} % of the net"
+    )
 
 
 def best_trade(case: LinterCase) -> MeasuredValue:
@@ -112,7 +135,9 @@ def best_trade(case: LinterCase) -> MeasuredValue:
 
 def best_day(case: LinterCase) -> MeasuredValue:
     """Measure the best day, percent of the net."""
-    return _best_of_net(case, np.diff(case.outcome.daily.equity, prepend=case.outcome.manifest.start_cash), "day")
+    return _best_of_net(
+        case, np.diff(case.outcome.daily.equity, prepend=case.outcome.manifest.start_cash), "day"
+    )
 
 
 def _best_of_net(case: LinterCase, amounts: Ints, what: str) -> MeasuredValue:
@@ -141,13 +166,17 @@ def refused_orders(case: LinterCase) -> MeasuredValue:
     value = 100.0 * refusals / whole
     reason = max(case.outcome.refused, key=case.outcome.refused.__getitem__, default="")
     return MeasuredValue(
-        value, f"{count(refusals)} of {counted(whole, 'order')} refused" + (f", most often {reason}" if reason else "")
+        value,
+        f"{count(refusals)} of {counted(whole, 'order')} refused"
+        + (f", most often {reason}" if reason else ""),
     )
 
 
 def too_good(case: LinterCase) -> MeasuredValue:
     """Measure the Sharpe ratio."""
-    return _measured_figure(case, "sharpe", "the Sharpe ratio is {:.2f}", "the Sharpe ratio is not defined")
+    return _measured_figure(
+        case, "sharpe", "the Sharpe ratio is {:.2f}", "the Sharpe ratio is not defined"
+    )
 
 
 def beats_holding(case: LinterCase) -> MeasuredValue:
@@ -155,14 +184,21 @@ def beats_holding(case: LinterCase) -> MeasuredValue:
     ours, theirs = case.figure("sharpe"), case.figure("buy_and_hold_sharpe")
     if ours is None or theirs is None:
         return MeasuredValue(None, "one of the two Sharpe ratios is not defined")
-    return MeasuredValue(ours - theirs, f"Sharpe {ours:.2f}, that of buying and holding {theirs:.2f}")
+    return MeasuredValue(
+        ours - theirs, f"Sharpe {ours:.2f}, that of buying and holding {theirs:.2f}"
+    )
 
 
 def deflated_sharpe(case: LinterCase) -> MeasuredValue:
     """Measure the deflated Sharpe ratio."""
     if (case.figure("trials") or 1) < 2:
         return MeasuredValue(None, "one trial alone was told of")
-    return _measured_figure(case, "deflated_sharpe", "deflated Sharpe {:.3f}", "the deflated Sharpe ratio is not defined")
+    return _measured_figure(
+        case,
+        "deflated_sharpe",
+        "deflated Sharpe {:.3f}",
+        "the deflated Sharpe ratio is not defined",
+    )
 
 
 def _measured_figure(case: LinterCase, key: str, text: str, why: str) -> MeasuredValue:
@@ -182,7 +218,9 @@ def chance_of_loss(case: LinterCase) -> MeasuredValue:
     """Measure how often resampled days lose, percent."""
     found = significance.resample_days(case.daily, case.seed)
     if found is None:
-        return MeasuredValue(None, f"fewer than {2 * significance.BLOCK} sessions, or one that lost everything")
+        return MeasuredValue(
+            None, f"fewer than {2 * significance.BLOCK} sessions, or one that lost everything"
+        )
     return MeasuredValue(
         100.0 * found.losing,
         f"{100.0 * found.losing:.1f} % of {count(significance.RESAMPLES)} resampled runs lose; nine in ten return {found.low:.1f} to "

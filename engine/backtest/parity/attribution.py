@@ -1,15 +1,17 @@
 """What lies between the P&L of a desk's day and of its backtest, as named parts that add up to the paisa.
 
-Every round trip of either side is in one pair. Of the shares that both have, each leg is taken apart by the market's price
-at the moment of its first fill, which is where the path of the bar stands then (`causes.price_at`):
+Every round trip of either side is in one pair. Of the shares that both have, each leg is taken
+apart by the market's price at the moment of its first fill, which is where the path of the bar
+stands then (`causes.price_at`):
 
     desk's price - backtest's price = (market in the desk's bars - market in the backtest's bars, when the desk filled)   data
                                     + (market when the desk filled - market when the backtest did, in its bars)           timing
                                     + what is left: how each stood to its own market                                      fill
 
-What is still held counts as left at the day's last price. What charges differ by is cost. A leg whose decision does not match
-counts whole for the cause of that, where it is another one than that both sides did it at another moment or price; so does what only
-one side has. The last part is always what is left of the pair: the sum is exact whatever the two sides are.
+What is still held counts as left at the day's last price. What charges differ by is cost. A leg
+whose decision does not match counts whole for the cause of that, where it is another one than that
+both sides did it at another moment or price; so does what only one side has. The last part is
+always what is left of the pair: the sum is exact whatever the two sides are.
 """
 
 from collections.abc import Mapping
@@ -18,7 +20,12 @@ from typing import Final, NamedTuple
 from compiled.accounting.ledger import pro_rata
 from compiled.model.values import SECOND
 from engine.backtest.parity.day_records import BacktestDay, DeskDay, ParityTrip
-from engine.backtest.parity.decision_matching import MatchedDay, PairedDecision, TripPair, match_days
+from engine.backtest.parity.decision_matching import (
+    MatchedDay,
+    PairedDecision,
+    TripPair,
+    match_days,
+)
 from engine.backtest.parity.difference_causes import (
     CAUSES,
     COST,
@@ -35,15 +42,18 @@ from engine.history.bar_series import BarSeries
 Parts = dict[str, int]
 """Paise by cause."""
 RESULTS: Final[Mapping[str, str]] = {
-    DATA: "its bars, or its last price, differ", TIMING: "filled at another moment", FILL: "filled at another price",
+    DATA: "its bars, or its last price, differ",
+    TIMING: "filled at another moment",
+    FILL: "filled at another price",
     COST: "other charges",
-}  # fmt: skip
+}
 
 
 class ParityDifference(NamedTuple):
     """A decision that is not the same on both sides, or came to something else, what it makes, and by which causes.
 
-    `why` is the cause of the decision; of one that is the same on both sides, the one that makes most.
+    `why` is the cause of the decision; of one that is the same on both sides, the one that makes
+    most.
     """
 
     decision: PairedDecision
@@ -57,7 +67,10 @@ class ParityDifference(NamedTuple):
 
 
 class DayParity(NamedTuple):
-    """How a desk's day compares with its backtest; `causes` (paise, in the order of `CAUSES`) add up to `delta`."""
+    """How a desk's day compares with its backtest.
+
+    `causes` (paise, in the order of `CAUSES`) add up to `delta`.
+    """
 
     matched: MatchedDay
     desk: int
@@ -93,7 +106,9 @@ def compare_days(desk: DeskDay, backtest: BacktestDay) -> DayParity:
         elif (pair := ended.get(id(decision))) is not None:
             parts = _ending_parts(pair, prices)
         if (told := why or _result_cause(parts)) is not None and told.cause != COST:
-            causes.note_difference(decision, told)  # before the evening's price of what is held, from which nothing follows
+            causes.note_difference(
+                decision, told
+            )  # before the evening's price of what is held, from which nothing follows
         _add_parts(parts, held)
         if why is not None and why.cause not in {TIMING, FILL}:
             parts = {why.cause: sum(parts.values())}
@@ -105,7 +120,10 @@ def compare_days(desk: DeskDay, backtest: BacktestDay) -> DayParity:
 
 
 def _result_cause(parts: Parts) -> DifferenceCause | None:
-    """Return what makes most of how a decision that is the same on both sides came out; None where nothing does."""
+    """Return what makes most of how a decision that is the same on both sides came out.
+
+    None where nothing does.
+    """
     if not any(parts.values()):
         return None
     cause = max(parts, key=lambda name: abs(parts[name]))
@@ -119,13 +137,19 @@ def _beginning_parts(pair: TripPair, why: DifferenceCause | None, prices: "_LegP
         net = mine.net if mine is not None else -theirs.net if theirs is not None else 0
         return {why.cause if why is not None else UNEXPLAINED: net}
     parts = prices.entry_parts(mine, theirs)
-    rest = mine.net - theirs.net - sum(parts.values()) - sum(prices.exit_parts(mine, theirs).values())
+    rest = (
+        mine.net - theirs.net - sum(parts.values()) - sum(prices.exit_parts(mine, theirs).values())
+    )
     _add_parts(parts, {why.cause if why is not None else FILL: rest})
     return parts
 
 
 def _ending_parts(pair: TripPair, prices: "_LegPrices") -> Parts:
-    return {} if pair.desk is None or pair.backtest is None else prices.exit_parts(pair.desk, pair.backtest)
+    return (
+        {}
+        if pair.desk is None or pair.backtest is None
+        else prices.exit_parts(pair.desk, pair.backtest)
+    )
 
 
 def _add_parts(parts: Parts, more: Mapping[str, int]) -> None:
@@ -147,21 +171,32 @@ class _LegPrices:
     def entry_parts(self, mine: ParityTrip, theirs: ParityTrip) -> Parts:
         """Return what the entries differ by."""
         shares = min(mine.entry.quantity, theirs.entry.quantity)
-        paid = [pro_rata(trip.entry.value, shares, trip.entry.quantity) if shares else 0 for trip in (mine, theirs)]
+        paid = [
+            pro_rata(trip.entry.value, shares, trip.entry.quantity) if shares else 0
+            for trip in (mine, theirs)
+        ]
         at = mine.entry.ts
-        own, then = self._price_at(self._desk, mine.symbol, at), self._price_at(self._backtest, mine.symbol, at)
+        own, then = (
+            self._price_at(self._desk, mine.symbol, at),
+            self._price_at(self._backtest, mine.symbol, at),
+        )
         other = self._price_at(self._backtest, theirs.symbol, theirs.entry.ts)
-        parts = _price_parts(-mine.side, paid[0], paid[1], shares * own, shares * then, shares * other)
+        parts = _price_parts(
+            -mine.side, paid[0], paid[1], shares * own, shares * then, shares * other
+        )
         return parts | {COST: theirs.entry.charges - mine.entry.charges}
 
     def exit_parts(self, mine: ParityTrip, theirs: ParityTrip) -> Parts:
         """Return what the exits differ by, or the last prices of what is still held."""
         shares = min(mine.entry.quantity, theirs.entry.quantity)
         worth = [
-            pro_rata(trip.exit.value + trip.mark, shares, trip.entry.quantity) if shares else 0 for trip in (mine, theirs)
+            pro_rata(trip.exit.value + trip.mark, shares, trip.entry.quantity) if shares else 0
+            for trip in (mine, theirs)
         ]
         at = mine.exit.ts
-        own, then = (shares * self._price_at(bars, mine.symbol, at) for bars in (self._desk, self._backtest))
+        own, then = (
+            shares * self._price_at(bars, mine.symbol, at) for bars in (self._desk, self._backtest)
+        )
         if not mine.exit.quantity:
             own, then = worth[0], _last_price(self._backtest, mine.symbol) * shares or worth[0]
         other = worth[1]
@@ -172,7 +207,10 @@ class _LegPrices:
 
 
 def _price_parts(sign: int, mine: int, theirs: int, own: int, then: int, other: int) -> Parts:
-    """Return data, timing and fill of two values and the market's beside them; without all of these everything is fill."""
+    """Return data, timing and fill of two values and the market's beside them.
+
+    Without all of these everything is fill.
+    """
     if not (own and then and other):
         own = then = other = 0
     data, timing = sign * (own - then), sign * (then - other)

@@ -7,35 +7,63 @@ from compiled.model.values import paise
 from compiled.trading.decision_log import CAUSES
 from compiled.trading.order_store import BookedFill
 from engine.backtest.backtest_run import BacktestRun
-from engine.backtest.parity.day_records import ENTER, RUNG, BacktestDay, ParityTrip, StrategySignal, TripLeg, rung_place
+from engine.backtest.parity.day_records import (
+    ENTER,
+    RUNG,
+    BacktestDay,
+    ParityTrip,
+    StrategySignal,
+    TripLeg,
+    rung_place,
+)
 from engine.history.bar_series import BarSeries
 
 
 def backtest_day_of(
     backtest: BacktestRun, bars: Mapping[str, BarSeries], differs: Mapping[str, str], *, cold: int
 ) -> BacktestDay:
-    """Return what a backtest did whose decisions were kept (`BacktestRun.keep_decisions`); the rest as `BacktestDay` has it."""
+    """Return what a backtest did whose decisions were kept (`BacktestRun.keep_decisions`).
+
+    The rest as `BacktestDay` has it.
+    """
     symbols = {int(each.token): symbol for symbol, each in backtest.market.instruments.items()}
     signals = [
         StrategySignal(
-            number=int(each.number), ts=int(each.ts), strategy=each.strategy, symbol=symbols[int(each.token)], side=int(each.side),
-            kind=each.kind, place=rung_place(each.kind, each.reason), quantity=int(each.quantity), price=float(each.price),
-            verdict=each.verdict.name, detail=each.detail, reason=each.reason, rung=int(each.rung),
+            number=int(each.number),
+            ts=int(each.ts),
+            strategy=each.strategy,
+            symbol=symbols[int(each.token)],
+            side=int(each.side),
+            kind=each.kind,
+            place=rung_place(each.kind, each.reason),
+            quantity=int(each.quantity),
+            price=float(each.price),
+            verdict=each.verdict.name,
+            detail=each.detail,
+            reason=each.reason,
+            rung=int(each.rung),
             asked=CAUSES[each.cause.what],
         )
         for each in backtest.decisions
         if each.kind in {ENTER, RUNG}
-    ]  # fmt: skip
+    ]
     by_rung: dict[int, list[BookedFill]] = {}
     for fill in backtest.fills:
         by_rung.setdefault(int(fill.order.rung), []).append(fill)
     records = {int(each.rung_id): each for each in backtest.rungs}
-    trips = [_trip_of_fills(rung, fills, records.get(rung), symbols, backtest) for rung, fills in by_rung.items()]
+    trips = [
+        _trip_of_fills(rung, fills, records.get(rung), symbols, backtest)
+        for rung, fills in by_rung.items()
+    ]
     return BacktestDay(signals, trips, bars, backtest.span, differs, cold)
 
 
 def _trip_of_fills(
-    rung: int, fills: Sequence[BookedFill], record: RungRecord | None, symbols: Mapping[int, str], backtest: BacktestRun
+    rung: int,
+    fills: Sequence[BookedFill],
+    record: RungRecord | None,
+    symbols: Mapping[int, str],
+    backtest: BacktestRun,
 ) -> ParityTrip:
     order = fills[0].order
     symbol, side = symbols[int(order.token)], order.side
@@ -44,8 +72,16 @@ def _trip_of_fills(
     mark = int(paise(float(backtest.series[symbol].close[-1]), entry.quantity - left.quantity))
     number, ended = (int(record.number), record.ended) if record is not None else (1, "")
     return ParityTrip(
-        rung, order.strategy, symbol, int(side), number, entry, left, mark, ended if left.quantity else ""
-    )  # fmt: skip
+        rung,
+        order.strategy,
+        symbol,
+        int(side),
+        number,
+        entry,
+        left,
+        mark,
+        ended if left.quantity else "",
+    )
 
 
 def _leg_of_fills(fills: Sequence[BookedFill]) -> TripLeg:
@@ -53,5 +89,8 @@ def _leg_of_fills(fills: Sequence[BookedFill]) -> TripLeg:
         return TripLeg()
     value = sum(int(paise(fill.price, fill.quantity)) for fill in fills)
     return TripLeg(
-        int(fills[0].ts), sum(int(fill.quantity) for fill in fills), value, sum(int(fill.charges) for fill in fills)
+        int(fills[0].ts),
+        sum(int(fill.quantity) for fill in fills),
+        value,
+        sum(int(fill.charges) for fill in fills),
     )

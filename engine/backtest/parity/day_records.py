@@ -1,6 +1,9 @@
-"""One day as a desk traded it, and as a backtest does: plain records, nothing that knows where they come from.
+"""One day as a desk traded it, and as a backtest does.
 
-Amounts are paise, prices rupees, quantities shares, times ns UTC; `side` is 1 for a long position, -1 for a short one.
+Plain records, nothing that knows where they come from.
+
+Amounts are paise, prices rupees, quantities shares, times ns UTC; `side` is 1 for a long position,
+-1 for a short one.
 """
 
 import re
@@ -19,8 +22,9 @@ PLACE: Final = re.compile(r"P(\d+) at ")
 class StrategySignal(NamedTuple):
     """One request of a strategy for an entry, or a rung whose price was reached, and what it was answered.
 
-    `place` is the number of the rung in its ladder, `rung` that of its round trip (0: it led to none), `asked` what made the
-    strategy ask: bar, tick, timer or operator. `refused` is why the broker did not take the order of it, empty where it did.
+    `place` is the number of the rung in its ladder, `rung` that of its round trip (0: it led to
+    none), `asked` what made the strategy ask: bar, tick, timer or operator. `refused` is why the
+    broker did not take the order of it, empty where it did.
     """
 
     number: int
@@ -41,13 +45,19 @@ class StrategySignal(NamedTuple):
 
 
 def rung_place(kind: str, reason: str) -> int:
-    """Return which rung of its ladder a request is for: the kernel names it in the reason of a further one."""
+    """Return which rung of its ladder a request is for.
+
+    The kernel names it in the reason of a further one.
+    """
     found = PLACE.match(reason) if kind == RUNG else None
     return int(found[1]) if found else 1
 
 
 class TripLeg(NamedTuple):
-    """The fills of an entry, or of an exit: the first of them, shares, value and charges. Nothing filled: all zero."""
+    """The fills of an entry, or of an exit: the first of them, shares, value and charges.
+
+    Nothing filled: all zero.
+    """
 
     ts: int = 0
     quantity: int = 0
@@ -56,7 +66,10 @@ class TripLeg(NamedTuple):
 
 
 class ParityTrip(NamedTuple):
-    """One round trip of the day. `mark` is the value at the day's last price of what is still held, `reason` why it was left."""
+    """One round trip of the day.
+
+    `mark` is the value at the day's last price of what is still held, `reason` why it was left.
+    """
 
     rung: int
     strategy: str
@@ -104,8 +117,8 @@ FAILED: Final = "failed"
 class DayIncident(NamedTuple):
     """What is on record and had an effect of its own, in [began, ended).
 
-    `what` is one of `KILL`, `LIMIT`, `HAND`, `GAP`, `FAILED`; `symbol` and `strategy` are empty where it was of all. `about`
-    names the limit that was changed.
+    `what` is one of `KILL`, `LIMIT`, `HAND`, `GAP`, `FAILED`; `symbol` and `strategy` are empty
+    where it was of all. `about` names the limit that was changed.
     """
 
     what: str
@@ -134,8 +147,9 @@ class DeskDay(NamedTuple):
 class BacktestDay(NamedTuple):
     """What a backtest of that day does; `bars` are those it has read, of `span` seconds.
 
-    `differs` says of each strategy what is known to be other than on the desk: a parameter, its source. It began without
-    a history, of which its strategies feel the lack until `cold` (ns, 0: it has one).
+    `differs` says of each strategy what is known to be other than on the desk: a parameter, its
+    source. It began without a history, of which its strategies feel the lack until `cold` (ns, 0:
+    it has one).
     """
 
     signals: Sequence[StrategySignal]

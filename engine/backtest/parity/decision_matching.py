@@ -1,10 +1,21 @@
-"""Which decision of the desk is which of the backtest: by strategy, symbol, side and kind, the nearest in time, in order."""
+"""Which decision of the desk is which of the backtest.
+
+By strategy, symbol, side and kind, the nearest in time, in order.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple, TypeVar
 
 from compiled.model.values import SECOND
-from engine.backtest.parity.day_records import ENTER, LEAVE, OK, BacktestDay, DeskDay, ParityTrip, StrategySignal
+from engine.backtest.parity.day_records import (
+    ENTER,
+    LEAVE,
+    OK,
+    BacktestDay,
+    DeskDay,
+    ParityTrip,
+    StrategySignal,
+)
 
 LATER: Final = 30
 """How many bars one decision may be later than the other and still be the same one, taken at another moment."""
@@ -12,10 +23,13 @@ T = TypeVar("T")
 
 
 class PairedDecision(NamedTuple):
-    """One decision as both sides took it, None on the side that did not; an entry, a rung, or that a rung was left.
+    """One decision as both sides took it, None on the side that did not.
 
-    `trip` and `other` are the round trips it began or ended on the desk and in the backtest. `same`: both took it within a bar,
-    with the same answer and for as many shares, and it was filled on both or on none.
+    An entry, a rung, or that a rung was left.
+
+    `trip` and `other` are the round trips it began or ended on the desk and in the backtest.
+    `same`: both took it within a bar, with the same answer and for as many shares, and it was
+    filled on both or on none.
     """
 
     kind: str
@@ -71,7 +85,10 @@ class MatchedDay(NamedTuple):
 
     @property
     def percent(self) -> float:
-        """Return the parity: how many of all decisions of either side are the same; 100 where there are none."""
+        """Return the parity: how many of all decisions of either side are the same.
+
+        100 where there are none.
+        """
         return 100.0 * self.same / len(self.decisions) if self.decisions else 100.0
 
 
@@ -97,7 +114,9 @@ def match_days(desk: DeskDay, backtest: BacktestDay) -> MatchedDay:
         decisions.append(began)
         pairs.append(_ended_pair(one, two, began, within))
     decisions += [pair.ended for pair in pairs if pair.ended is not None]
-    return MatchedDay(sorted(decisions, key=lambda each: (each.ts, each.subject.symbol, each.kind)), pairs)
+    return MatchedDay(
+        sorted(decisions, key=lambda each: (each.ts, each.subject.symbol, each.kind)), pairs
+    )
 
 
 def _trips_by_rung(trips: Iterable[ParityTrip]) -> dict[int, list[ParityTrip]]:
@@ -107,7 +126,9 @@ def _trips_by_rung(trips: Iterable[ParityTrip]) -> dict[int, list[ParityTrip]]:
     return found
 
 
-def _take_trip(trips: dict[int, list[ParityTrip]], signal: StrategySignal | None) -> ParityTrip | None:
+def _take_trip(
+    trips: dict[int, list[ParityTrip]], signal: StrategySignal | None
+) -> ParityTrip | None:
     """Take out the round trip that a signal led to."""
     there = trips.get(signal.rung) if signal is not None and signal.rung else None
     return there.pop(0) if there else None
@@ -122,7 +143,9 @@ def _pair_signals(
     for key in dict.fromkeys([*left, *right]):
         paired, one, two = pair_nearest(left.get(key, []), right.get(key, []), within, _signal_ts)
         found += paired
-        late, one, two = pair_nearest(_accepted_signals(one), _accepted_signals(two), LATER * within, _signal_ts, (one, two))
+        late, one, two = pair_nearest(
+            _accepted_signals(one), _accepted_signals(two), LATER * within, _signal_ts, (one, two)
+        )
         found += late
         found += [(each, None) for each in one]
         found += [(None, each) for each in two]
@@ -138,12 +161,18 @@ def _signal_ts(signal: StrategySignal) -> int:
 
 
 def pair_nearest(
-    left: Sequence[T], right: Sequence[T], within: int, moment: Callable[[T], int],
+    left: Sequence[T],
+    right: Sequence[T],
+    within: int,
+    moment: Callable[[T], int],
     among: tuple[Sequence[T], Sequence[T]] | None = None,
-) -> tuple[list[tuple[T, T]], list[T], list[T]]:  # fmt: skip
-    """Pair what lies at most `within` ns apart, in order of time, as many as can be; return what is left besides.
+) -> tuple[list[tuple[T, T]], list[T], list[T]]:
+    """Pair what lies at most `within` ns apart, in order of time, as many as can be.
 
-    What is left is taken from `among`, where that is given. For one distance the earliest pairs first leave most.
+    Return what is left besides.
+
+    What is left is taken from `among`, where that is given. For one distance the earliest pairs
+    first leave most.
     """
     one, two = (sorted(each, key=moment) for each in (left, right))
     pairs: list[tuple[T, T]] = []
@@ -159,21 +188,34 @@ def pair_nearest(
             j += 1
     done = {id(each) for pair in pairs for each in pair}
     rest, other = among or (one, two)
-    return pairs, [each for each in rest if id(each) not in done], [each for each in other if id(each) not in done]
+    return (
+        pairs,
+        [each for each in rest if id(each) not in done],
+        [each for each in other if id(each) not in done],
+    )
 
 
-def _signals_by_key(signals: Iterable[StrategySignal]) -> dict[tuple[object, ...], list[StrategySignal]]:
+def _signals_by_key(
+    signals: Iterable[StrategySignal],
+) -> dict[tuple[object, ...], list[StrategySignal]]:
     found: dict[tuple[object, ...], list[StrategySignal]] = {}
     for each in signals:
-        found.setdefault((each.strategy, each.symbol, each.side, each.kind, each.place), []).append(each)
+        found.setdefault((each.strategy, each.symbol, each.side, each.kind, each.place), []).append(
+            each
+        )
     return found
 
 
 def _are_alike(mine: StrategySignal, theirs: StrategySignal, within: int) -> bool:
-    return abs(mine.ts - theirs.ts) <= within and (mine.verdict, mine.quantity) == (theirs.verdict, theirs.quantity)
+    return abs(mine.ts - theirs.ts) <= within and (mine.verdict, mine.quantity) == (
+        theirs.verdict,
+        theirs.quantity,
+    )
 
 
-def _ended_pair(mine: ParityTrip | None, theirs: ParityTrip | None, began: PairedDecision, within: int) -> TripPair:
+def _ended_pair(
+    mine: ParityTrip | None, theirs: ParityTrip | None, began: PairedDecision, within: int
+) -> TripPair:
     left = [trip is not None and trip.exit.quantity > 0 for trip in (mine, theirs)]
     ended = None
     if any(left):

@@ -1,9 +1,12 @@
-"""Why a decision is not the same on both sides: the first of the rules below that holds, in their order.
+"""Why a decision is not the same on both sides.
 
-What is on record comes before what is inferred: an act of the operator, then of the broker, then what is known to differ in code or
-configuration, then what the desk's feed is known to have missed. Where nothing is on record, a decision follows from an
-earlier difference of its strategy in its instrument, or of the account where the account refused; or it was taken by both at
-another moment. What is left has no cause.
+The first of the rules below that holds, in their order.
+
+What is on record comes before what is inferred: an act of the operator, then of the broker, then
+what is known to differ in code or configuration, then what the desk's feed is known to have missed.
+Where nothing is on record, a decision follows from an earlier difference of its strategy in its
+instrument, or of the account where the account refused; or it was taken by both at another moment.
+What is left has no cause.
 """
 
 from collections.abc import Mapping
@@ -46,20 +49,37 @@ CAUSES: Final = (DATA, TIMING, FILL, COST, OPERATOR, BROKER, CODE, UNEXPLAINED)
 LOOKS_BACK: Final = 30
 """How many bars before a decision a bar that differs, or a gap, still counts as what made it differ."""
 LIMITS: Final[Mapping[str, str]] = {
-    "ORDER_VALUE": "max_order_value", "PRICE_RANGE": "price_range_percent", "THROTTLE": "max_orders_per_minute",
-    "POSITIONS": "max_positions", "POSITIONS_PER_SYMBOL": "max_positions_per_symbol", "TRADES_PER_DAY": "max_trades_per_day",
-    "EXPOSURE": "max_exposure", "SYMBOL_EXPOSURE": "max_symbol_exposure", "STRATEGY_BUDGET": "budget.",
-}  # fmt: skip
+    "ORDER_VALUE": "max_order_value",
+    "PRICE_RANGE": "price_range_percent",
+    "THROTTLE": "max_orders_per_minute",
+    "POSITIONS": "max_positions",
+    "POSITIONS_PER_SYMBOL": "max_positions_per_symbol",
+    "TRADES_PER_DAY": "max_trades_per_day",
+    "EXPOSURE": "max_exposure",
+    "SYMBOL_EXPOSURE": "max_symbol_exposure",
+    "STRATEGY_BUDGET": "budget.",
+}
 """Which limit an answer is of."""
-OF_ACCOUNT: Final = frozenset({
-    "FUNDS", "EXPOSURE", "POSITIONS", "TRADES_PER_DAY", "STRATEGY_BUDGET", "THROTTLE", "KILLED", "STRATEGY_STOPPED",
-})  # fmt: skip
+OF_ACCOUNT: Final = frozenset(
+    {
+        "FUNDS",
+        "EXPOSURE",
+        "POSITIONS",
+        "TRADES_PER_DAY",
+        "STRATEGY_BUDGET",
+        "THROTTLE",
+        "KILLED",
+        "STRATEGY_STOPPED",
+    }
+)
 """Answers that depend on everything that was done before, in whatever instrument."""
 CLOCK: Final = "timer"
 UNHEARD: Final = frozenset({"STALE_DATA", "WARMING"})
 FORCED: Final[Mapping[str, tuple[str, str]]] = {
-    "flatten": (OPERATOR, "flattened"), "operator": (OPERATOR, "left by hand"), "written off": (BROKER, "gone from his books"),
-}  # fmt: skip
+    "flatten": (OPERATOR, "flattened"),
+    "operator": (OPERATOR, "left by hand"),
+    "written off": (BROKER, "gone from his books"),
+}
 """Why a rung was left, where somebody wanted it to be: whose act it was, and what it was."""
 
 
@@ -72,7 +92,10 @@ class DifferenceCause(NamedTuple):
 
 @final
 class CauseFinder:
-    """Finds the causes of a day's decisions; they have to be asked for in order of time, and told what each came to."""
+    """Finds the causes of a day's decisions.
+
+    They have to be asked for in order of time, and told what each came to.
+    """
 
     def __init__(self, desk: DeskDay, backtest: BacktestDay) -> None:
         self._desk = desk
@@ -82,13 +105,16 @@ class CauseFinder:
         self._prices: dict[tuple[str, str], list[tuple[int, DifferenceCause]]] = {}
         self._last: DifferenceCause | None = None
         self._other: dict[str, Ints] = {}
-        self._phases = {each.strategy: each.ts % self._length for each in desk.signals if each.asked == CLOCK}
+        self._phases = {
+            each.strategy: each.ts % self._length for each in desk.signals if each.asked == CLOCK
+        }
         """How long after a bar's end a strategy's clock stands on the desk (ns)."""
 
     def note_difference(self, decision: PairedDecision, why: DifferenceCause) -> None:
         """Take note of a difference, from which others follow as long as either side holds what came of it, and a while after.
 
-        What was decided alike and filled otherwise has an effect on the ladder it is of: on its further rungs and its stops.
+        What was decided alike and filled otherwise has an effect on the ladder it is of: on its
+        further rungs and its stops.
         """
         trips = [trip for trip in (decision.trip, decision.other) if trip is not None]
         if not trips:
@@ -114,8 +140,13 @@ class CauseFinder:
             or DifferenceCause(UNEXPLAINED, "nothing on record")
         )
 
-    def _forced_cause(self, trip: ParityTrip | None, other: ParityTrip | None) -> DifferenceCause | None:
-        """Return why a round trip was left otherwise, where that was somebody's act; None where it was not."""
+    def _forced_cause(
+        self, trip: ParityTrip | None, other: ParityTrip | None
+    ) -> DifferenceCause | None:
+        """Return why a round trip was left otherwise, where that was somebody's act.
+
+        None where it was not.
+        """
         for each in (trip, other):
             if each is not None and each.exit.quantity and each.reason in FORCED:
                 cause, text = FORCED[each.reason]
@@ -125,10 +156,17 @@ class CauseFinder:
     # the rules
 
     def _operator_cause(self, decision: PairedDecision) -> DifferenceCause | None:
-        of, signals = decision.subject, [each for each in (decision.desk, decision.backtest) if each is not None]
+        of, signals = (
+            decision.subject,
+            [each for each in (decision.desk, decision.backtest) if each is not None],
+        )
         if of.strategy == BY_HAND:
             return DifferenceCause(OPERATOR, "by hand")
-        if forced := self._forced_cause(decision.trip, decision.other) if decision.kind == LEAVE else None:
+        if (
+            forced := self._forced_cause(decision.trip, decision.other)
+            if decision.kind == LEAVE
+            else None
+        ):
             return forced
         kept = decision.desk is None or decision.desk.verdict != OK
         if decision.kind != LEAVE and kept and (text := self._kill_text(decision.ts)):
@@ -172,17 +210,32 @@ class CauseFinder:
             return DifferenceCause(DATA, decision.desk.detail or "ticks came late, or not at all")
         since = ts - LOOKS_BACK * self._length
         for each in self._desk.incidents:
-            if each.what == GAP and each.began <= ts and each.ended > since and each.symbol in {symbol, ""}:
+            if (
+                each.what == GAP
+                and each.began <= ts
+                and each.ended > since
+                and each.symbol in {symbol, ""}
+            ):
                 return DifferenceCause(DATA, each.text)
         other = self._differing_bars(symbol)
         at = np.searchsorted(other, [since, ts])
         if at[1] > at[0]:
-            return DifferenceCause(DATA, f"{at[1] - at[0]} of the {LOOKS_BACK} bars before it differ")
-        return DifferenceCause(DATA, "the backtest began without a history") if ts < self._backtest.cold else None
+            return DifferenceCause(
+                DATA, f"{at[1] - at[0]} of the {LOOKS_BACK} bars before it differ"
+            )
+        return (
+            DifferenceCause(DATA, "the backtest began without a history")
+            if ts < self._backtest.cold
+            else None
+        )
 
-    def _following_cause(self, decision: PairedDecision, of: StrategySignal | ParityTrip) -> DifferenceCause | None:
+    def _following_cause(
+        self, decision: PairedDecision, of: StrategySignal | ParityTrip
+    ) -> DifferenceCause | None:
         for told in (self._before,) if decision.kind == ENTER else (self._before, self._prices):
-            alive = [why for until, why in told.get((of.strategy, of.symbol), []) if decision.ts <= until]
+            alive = [
+                why for until, why in told.get((of.strategy, of.symbol), []) if decision.ts <= until
+            ]
             if alive:
                 return alive[-1]._replace(text=_after_text(alive[-1].text, of.symbol))
         answers = {each.verdict for each in (decision.desk, decision.backtest) if each is not None}
@@ -198,7 +251,11 @@ class CauseFinder:
         signal = decision.desk or decision.backtest
         if signal is None or signal.asked != CLOCK:
             return None
-        at = signal.ts if decision.desk is not None else signal.ts + self._phases.get(signal.strategy, 0)
+        at = (
+            signal.ts
+            if decision.desk is not None
+            else signal.ts + self._phases.get(signal.strategy, 0)
+        )
         end = at - at % self._length
         if at == end:
             return None
@@ -225,18 +282,25 @@ class CauseFinder:
         return [
             each
             for each in self._desk.incidents
-            if each.what == what and each.began <= ts < each.ended and (not symbol or each.symbol == symbol)
+            if each.what == what
+            and each.began <= ts < each.ended
+            and (not symbol or each.symbol == symbol)
         ]
 
     def _differing_bars(self, symbol: str) -> Ints:
         """Return the starts of the bars that are not the same, or only on one side."""
         if symbol not in self._other:
-            self._other[symbol] = differing_starts(self._desk.bars.get(symbol), self._backtest.bars.get(symbol))
+            self._other[symbol] = differing_starts(
+                self._desk.bars.get(symbol), self._backtest.bars.get(symbol)
+            )
         return self._other[symbol]
 
 
 def differing_starts(mine: BarSeries | None, theirs: BarSeries | None) -> Ints:
-    """Return the starts of the bars whose prices are not the same, or that only one side has; none where one has no bars at all."""
+    """Return the starts of the bars whose prices are not the same, or that only one side has.
+
+    None where one has no bars at all.
+    """
     if mine is None or theirs is None:
         return np.zeros(0, np.int64)
     both, at, there = np.intersect1d(mine.start, theirs.start, return_indices=True)
@@ -278,20 +342,44 @@ def _unfilled_cause(decision: PairedDecision) -> DifferenceCause | None:
         return None
     if (decision.trip is None) == (decision.other is None):
         return None
-    return DifferenceCause(FILL, f"not filled {'on the desk' if decision.trip is None else 'in the backtest'}")
+    return DifferenceCause(
+        FILL, f"not filled {'on the desk' if decision.trip is None else 'in the backtest'}"
+    )
 
 
 def _other_moment_cause(decision: PairedDecision) -> DifferenceCause | None:
-    """Return why both have decided, and not the same: at another moment, sized at another price, left for another reason."""
+    """Return why both have decided, and not the same.
+
+    At another moment, sized at another price, left for another reason.
+    """
     when, then = decision.desk_ts, decision.backtest_ts
     if when is None or then is None:
         return None
     mine, theirs = decision.desk, decision.backtest
-    if mine is not None and theirs is not None and mine.verdict == theirs.verdict and mine.price != theirs.price:
-        return DifferenceCause(TIMING, f"asked at {mine.price:.2f}, the backtest at {theirs.price:.2f}")
-    if decision.trip is not None and decision.other is not None and decision.trip.reason != decision.other.reason:
-        return DifferenceCause(FILL, f"left by {decision.trip.reason}, in the backtest by {decision.other.reason}")
+    if (
+        mine is not None
+        and theirs is not None
+        and mine.verdict == theirs.verdict
+        and mine.price != theirs.price
+    ):
+        return DifferenceCause(
+            TIMING, f"asked at {mine.price:.2f}, the backtest at {theirs.price:.2f}"
+        )
+    if (
+        decision.trip is not None
+        and decision.other is not None
+        and decision.trip.reason != decision.other.reason
+    ):
+        return DifferenceCause(
+            FILL, f"left by {decision.trip.reason}, in the backtest by {decision.other.reason}"
+        )
     if mine is not None and theirs is not None and mine.verdict != theirs.verdict:
         return None
     apart = (when - then) // SECOND
-    return DifferenceCause(TIMING, f"{abs(apart)} s {'later' if apart > 0 else 'earlier'} than the backtest") if apart else None
+    return (
+        DifferenceCause(
+            TIMING, f"{abs(apart)} s {'later' if apart > 0 else 'earlier'} than the backtest"
+        )
+        if apart
+        else None
+    )

@@ -13,9 +13,10 @@ from engine.history.bar_series import BarSeries, Floats, Ints
 class ParityCurves(NamedTuple):
     """P&L after charges (paise) at the end of every bar of the day (ns UTC), and what the two have in common.
 
-    `correlation` is that of their changes from bar to bar, None where one of them never moves. `distance` is dynamic time
-    warping: the least sum of |desk - backtest| (₹) over a path that goes through both from end to end, and may wait
-    on either side, over the steps of both (Sakoe and Chiba 1978).
+    `correlation` is that of their changes from bar to bar, None where one of them never moves.
+    `distance` is dynamic time warping: the least sum of |desk - backtest| (₹) over a path that goes
+    through both from end to end, and may wait on either side, over the steps of both (Sakoe and
+    Chiba 1978).
     """
 
     times: Ints
@@ -26,10 +27,16 @@ class ParityCurves(NamedTuple):
 
 
 def parity_curves(desk: DeskDay, backtest: BacktestDay) -> ParityCurves:
-    """Return the curves of both sides, each by its own bars; a round trip is held from its first fill to its first exit."""
+    """Return the curves of both sides, each by its own bars.
+
+    A round trip is held from its first fill to its first exit.
+    """
     starts = [bars.start for day in (desk, backtest) for bars in day.bars.values()]
     times = np.unique(np.concatenate([np.zeros(0, np.int64), *starts])) + backtest.span * SECOND
-    one, two = _side_curve(desk.trips, desk.bars, times), _side_curve(backtest.trips, backtest.bars, times)
+    one, two = (
+        _side_curve(desk.trips, desk.bars, times),
+        _side_curve(backtest.trips, backtest.bars, times),
+    )
     changes = [np.diff(each, prepend=0) for each in (one, two)]
     moves = len(times) > 1 and all(change.any() and np.ptp(change) > 0 for change in changes)
     correlation = float(np.corrcoef(changes[0], changes[1])[0, 1]) if moves else None
@@ -53,7 +60,10 @@ def _side_curve(trips: Sequence[ParityTrip], bars: Mapping[str, BarSeries], time
 
 
 def warping_distance(one: Floats, two: Floats) -> float:
-    """Return the distance of two curves by dynamic time warping, over the steps of both; 0 where one is empty."""
+    """Return the distance of two curves by dynamic time warping, over the steps of both.
+
+    0 where one is empty.
+    """
     if not len(one) or not len(two):
         return 0.0
     before = np.full(len(two) + 1, np.inf)

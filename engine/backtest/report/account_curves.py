@@ -1,4 +1,7 @@
-"""What a run looked like over time: the account, how far under water it was, its Sharpe ratio, what it had at stake."""
+"""What a run looked like over time.
+
+The account, how far under water it was, its Sharpe ratio, what it had at stake.
+"""
 
 from collections.abc import Sequence
 from typing import Final
@@ -60,11 +63,25 @@ def equity_chart(outcome: RunOutcome) -> HtmlMarkup:
     names = legend(("net", "after charges"), ("before", "before charges"), *HELD[: not cut])
 
     def read(i: int) -> str:
-        beside = f", buy and hold {money(float(daily.benchmark[i]))}" if np.isfinite(daily.benchmark[i]) else ""
+        beside = (
+            f", buy and hold {money(float(daily.benchmark[i]))}"
+            if np.isfinite(daily.benchmark[i])
+            else ""
+        )
         return f"{money(float(daily.equity[i]))}, before charges {money(float(daily.gross[i]))}{beside}"
 
     marks = short_money(round_ticks(up, 6))
-    return _session_chart("Account", told, daily, up, marks, joined_markup([drawn, bands(daily.day, read)]), "tall", names, 6)
+    return _session_chart(
+        "Account",
+        told,
+        daily,
+        up,
+        marks,
+        joined_markup([drawn, bands(daily.day, read)]),
+        "tall",
+        names,
+        6,
+    )
 
 
 def underwater_chart(outcome: RunOutcome) -> HtmlMarkup:
@@ -87,8 +104,21 @@ def underwater_chart(outcome: RunOutcome) -> HtmlMarkup:
     if np.isfinite(held).any():
         told += f"; buy and hold's deepest is {percent(float(np.nanmin(held)))}{LEFT_OUT if cut else ''}"
     names = legend(("sunk", "after charges"), *HELD[: not cut])
-    read = bands(daily.day, lambda i: f"{percent(float(below[i + 1]))}, buy and hold {percent(float(held[i + 1]))}")
-    return _session_chart("Under water", told, daily, up, _percent_labels(up, 4), joined_markup([drawn, read]), "", names, 4)
+    read = bands(
+        daily.day,
+        lambda i: f"{percent(float(below[i + 1]))}, buy and hold {percent(float(held[i + 1]))}",
+    )
+    return _session_chart(
+        "Under water",
+        told,
+        daily,
+        up,
+        _percent_labels(up, 4),
+        joined_markup([drawn, read]),
+        "",
+        names,
+        4,
+    )
 
 
 def rolling_chart(outcome: RunOutcome, window: int = 60) -> HtmlMarkup:
@@ -96,38 +126,63 @@ def rolling_chart(outcome: RunOutcome, window: int = 60) -> HtmlMarkup:
     values = result_tables.rolling_sharpe(outcome, window)
     title = f"Sharpe ratio of {window} sessions"
     if len(values.days) < 2:
-        return chart(title, "too few sessions", size="none", note="there are too few sessions for it")
+        return chart(
+            title, "too few sessions", size="none", note="there are too few sessions for it"
+        )
     daily = outcome.daily
     at = np.searchsorted(daily.day, np.array(values.days, np.int64)).astype(np.float64) + 1.0
     y = np.array(values.values, np.float64)
     across, up = AxisScale(0.0, float(len(daily.day))), scale_of(y, zero=True)
-    told = f"between {ratio(float(y.min()))} and {ratio(float(y.max()))}, last {ratio(float(y[-1]))}"
+    told = (
+        f"between {ratio(float(y.min()))} and {ratio(float(y.max()))}, last {ratio(float(y[-1]))}"
+    )
     ticks = round_ticks(up, 4)
     known = dict(zip(at.astype(np.int64).tolist(), y.tolist(), strict=True))
     read = bands(daily.day, lambda i: ratio(known.get(i + 1)))
-    drawn = joined_markup([rule(up.share(0.0)), stretched_plot(curve(at, y, across, up, "net")), read])
-    return _session_chart(title, told, daily, up, [f"{each:.{places(ticks)}f}" for each in ticks], drawn, "dated", None, 4)
+    drawn = joined_markup(
+        [rule(up.share(0.0)), stretched_plot(curve(at, y, across, up, "net")), read]
+    )
+    return _session_chart(
+        title,
+        told,
+        daily,
+        up,
+        [f"{each:.{places(ticks)}f}" for each in ticks],
+        drawn,
+        "dated",
+        None,
+        4,
+    )
 
 
 def exposure_chart(outcome: RunOutcome) -> HtmlMarkup:
     """Draw the value of all positions at each close as a share of the account."""
     daily = outcome.daily
     with np.errstate(divide="ignore", invalid="ignore"):
-        shares = np.nan_to_num(daily.exposure / daily.equity * 100.0, nan=0.0, posinf=0.0, neginf=0.0)
+        shares = np.nan_to_num(
+            daily.exposure / daily.equity * 100.0, nan=0.0, posinf=0.0, neginf=0.0
+        )
     across, closes = _session_axis(daily)
     y: Floats = np.concatenate((shares[:1], shares))
     up = scale_of(y, zero=True)
-    told = (
-        f"mean {percent(float(shares.mean()))}, highest {percent(float(shares.max()))} of the account, at daily closes"
+    told = f"mean {percent(float(shares.mean()))}, highest {percent(float(shares.max()))} of the account, at daily closes"
+    drawn = stretched_plot(
+        area(closes, y, across, up, "fill"), curve(closes, y, across, up, "stake")
     )
-    drawn = stretched_plot(area(closes, y, across, up, "fill"), curve(closes, y, across, up, "stake"))
-    read = bands(daily.day, lambda i: f"{percent(float(shares[i]))}, {money(float(daily.exposure[i]))}")
+    read = bands(
+        daily.day, lambda i: f"{percent(float(shares[i]))}, {money(float(daily.exposure[i]))}"
+    )
     marks = _percent_labels(up, 4)
-    return _session_chart("Exposure at the close", told, daily, up, marks, joined_markup([drawn, read]), "", None, 4)
+    return _session_chart(
+        "Exposure at the close", told, daily, up, marks, joined_markup([drawn, read]), "", None, 4
+    )
 
 
 def strategies_chart(outcome: RunOutcome) -> HtmlMarkup | None:
-    """Draw what each strategy has made by its closed trades, the largest ones first; nothing for a single one."""
+    """Draw what each strategy has made by its closed trades, the largest ones first.
+
+    Nothing for a single one.
+    """
     daily = outcome.daily
     made: dict[str, Ints] = {}
     for each in outcome.trades:
@@ -141,23 +196,50 @@ def strategies_chart(outcome: RunOutcome) -> HtmlMarkup | None:
     lines = {name: made[name].cumsum().astype(np.float64) for name in largest}
     across, closes = _session_axis(daily)
     up = scale_of(np.concatenate(list(lines.values())), zero=True)
-    drawn = stretched_plot(*(curve(closes, y, across, up, f"s{i}") for i, y in enumerate(lines.values())))
+    drawn = stretched_plot(
+        *(curve(closes, y, across, up, f"s{i}") for i, y in enumerate(lines.values()))
+    )
     read = bands(
-        daily.day, lambda i: ", ".join(f"{name} {money(float(y[i + 1]), signed=True)}" for name, y in lines.items())
+        daily.day,
+        lambda i: ", ".join(
+            f"{name} {money(float(y[i + 1]), signed=True)}" for name, y in lines.items()
+        ),
     )
     left_out = f"; the {DRAWN} largest of {len(made)}" if len(made) > DRAWN else ""
     marks = short_money(round_ticks(up, 5))
     names = legend(*((f"s{i}", name) for i, name in enumerate(lines)))
     told = f"closed trades after charges, by strategy{left_out}"
-    return _session_chart("Strategies", told, daily, up, marks, joined_markup([rule(up.share(0.0)), drawn, read]), "", names, 5)
+    return _session_chart(
+        "Strategies",
+        told,
+        daily,
+        up,
+        marks,
+        joined_markup([rule(up.share(0.0)), drawn, read]),
+        "",
+        names,
+        5,
+    )
 
 
 def _session_chart(
-    title: str, told: str, daily: DailyColumns, up: AxisScale, labels: Sequence[str], drawn: HtmlMarkup, size: str,
-    names: HtmlMarkup | None, most: int,
-) -> HtmlMarkup:  # fmt: skip
-    ticks = [AxisTick(up.share(each), name) for each, name in zip(round_ticks(up, most), labels, strict=True)]
-    return chart(title, told, axes(day_ticks(daily.day), ticks), drawn, size=size, legend=names, note=told)
+    title: str,
+    told: str,
+    daily: DailyColumns,
+    up: AxisScale,
+    labels: Sequence[str],
+    drawn: HtmlMarkup,
+    size: str,
+    names: HtmlMarkup | None,
+    most: int,
+) -> HtmlMarkup:
+    ticks = [
+        AxisTick(up.share(each), name)
+        for each, name in zip(round_ticks(up, most), labels, strict=True)
+    ]
+    return chart(
+        title, told, axes(day_ticks(daily.day), ticks), drawn, size=size, legend=names, note=told
+    )
 
 
 def _session_axis(daily: DailyColumns) -> tuple[AxisScale, Floats]:
@@ -171,7 +253,10 @@ def _with_start(start: float, values: Ints | Floats) -> Floats:
 
 
 def _moment_places(outcome: RunOutcome) -> tuple[Floats, Floats]:
-    """Return where each moment stands among the sessions, and the account there; each session is equally wide."""
+    """Return where each moment stands among the sessions, and the account there.
+
+    Each session is equally wide.
+    """
     start = float(outcome.manifest.start_cash)
     session = np.searchsorted(outcome.daily.day, ist_days(outcome.times))
     first = np.searchsorted(session, session)

@@ -50,16 +50,32 @@ class HtmlCell(NamedTuple):
 
 
 class HtmlColumn(NamedTuple):
-    """A column: its name, and the class of its cells: n (numbers, to the right), t (times, in one line)."""
+    """A column: its name, and the class of its cells.
+
+    N (numbers, to the right), t (times, in one line).
+    """
 
     name: str
     kind: str = ""
 
 
-def table(name: str, columns: Sequence[HtmlColumn], rows: Iterable[Sequence[HtmlCell]], **attributes: Attribute) -> HtmlMarkup:
-    """Return a table that scrolls sideways where there is no room for it; the first cell of a row is its heading."""
-    head = tag("tr", *(tag("th", each.name, scope="col", class_=each.kind or None) for each in columns))
-    body = joined_markup(tag("tr", *(_cell_markup(i, cell, columns[i]) for i, cell in enumerate(row))) for row in rows)
+def table(
+    name: str,
+    columns: Sequence[HtmlColumn],
+    rows: Iterable[Sequence[HtmlCell]],
+    **attributes: Attribute,
+) -> HtmlMarkup:
+    """Return a table that scrolls sideways where there is no room for it.
+
+    The first cell of a row is its heading.
+    """
+    head = tag(
+        "tr", *(tag("th", each.name, scope="col", class_=each.kind or None) for each in columns)
+    )
+    body = joined_markup(
+        tag("tr", *(_cell_markup(i, cell, columns[i]) for i, cell in enumerate(row)))
+        for row in rows
+    )
     made = tag("table", tag("thead", head), tag("tbody", body), **attributes)
     return tag("div", made, class_="scroll", role="region", aria_label=name, tabindex=0)
 

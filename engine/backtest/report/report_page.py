@@ -1,4 +1,7 @@
-"""The report of a backtest as one page: its parts in order, its style, and the one script that it may run."""
+"""The report of a backtest as one page.
+
+Its parts in order, its style, and the one script that it may run.
+"""
 
 import base64
 import hashlib
@@ -21,9 +24,7 @@ _HERE: Final = Path(__file__).parent
 SCRIPT: Final = (_HERE / "page.js").read_text(encoding="utf-8")
 STYLE: Final = (_HERE / "page.css").read_text(encoding="utf-8")
 _HASH: Final = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
-POLICY: Final = (
-    f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'"
-)
+POLICY: Final = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'"
 """What a browser lets the page do: nothing but be painted, and run its own script."""
 
 
@@ -36,28 +37,47 @@ def html(
 ) -> str:
     """Return the report of a run as one page of HTML that needs nothing else.
 
-    `candles` returns the bars around the trades that are drawn: the noteworthy ones, and those whose numbers are `asked`
-    for; without it none are.
+    `candles` returns the bars around the trades that are drawn: the noteworthy ones, and those
+    whose numbers are `asked` for; without it none are.
     """
     parts = (
-        _page_parts(outcome, metrics, findings, candles, asked) if len(outcome.daily.day) else _empty_parts(outcome, findings)
+        _page_parts(outcome, metrics, findings, candles, asked)
+        if len(outcome.daily.day)
+        else _empty_parts(outcome, findings)
     )
     shown = [(name, title, each) for name, title, each in parts if each]
-    links = tag("nav", tag("div", *(tag("a", title, href=f"#{name}") for name, title, _ in shown)), aria_label="Parts")
-    body = joined_markup([
-        tag("header", *_page_header(outcome, findings)),
-        links,
-        tag("main", *(tag("section", tag("h2", title), each, id=name) for name, title, each in shown)),
-        tag("footer", f"{outcome.manifest.command or 'patang'} · digest {outcome.manifest.digest}"),
-        tag("script", HtmlMarkup(SCRIPT)),
-    ])  # fmt: skip
+    links = tag(
+        "nav",
+        tag("div", *(tag("a", title, href=f"#{name}") for name, title, _ in shown)),
+        aria_label="Parts",
+    )
+    body = joined_markup(
+        [
+            tag("header", *_page_header(outcome, findings)),
+            links,
+            tag(
+                "main",
+                *(tag("section", tag("h2", title), each, id=name) for name, title, each in shown),
+            ),
+            tag(
+                "footer",
+                f"{outcome.manifest.command or 'patang'} · digest {outcome.manifest.digest}",
+            ),
+            tag("script", HtmlMarkup(SCRIPT)),
+        ]
+    )
     head = joined_markup(
         [
-            HtmlMarkup('<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'),
+            HtmlMarkup(
+                '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+            ),
             HtmlMarkup(
                 f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><meta name="referrer" content="no-referrer">'
             ),
-            tag("title", f"{outcome.manifest.name}: backtest {outcome.manifest.first} to {outcome.manifest.last}"),
+            tag(
+                "title",
+                f"{outcome.manifest.name}: backtest {outcome.manifest.first} to {outcome.manifest.last}",
+            ),
             tag("style", HtmlMarkup(STYLE)),
         ]
     )
@@ -69,31 +89,75 @@ Part = tuple[str, str, Content]
 
 
 def _page_parts(
-    outcome: RunOutcome, metrics: Sequence[RunMetric], findings: Sequence[LinterFinding], candles: Candles | None, asked: Collection[int]
-) -> list[Part]:  # fmt: skip
+    outcome: RunOutcome,
+    metrics: Sequence[RunMetric],
+    findings: Sequence[LinterFinding],
+    candles: Candles | None,
+    asked: Collection[int],
+) -> list[Part]:
     years = result_tables.yearly_returns(outcome)
     return [
         ("figures", "Key figures", _metric_tiles(metrics)),
-        ("account", "Account", joined_markup([account_curves.equity_chart(outcome), account_curves.underwater_chart(outcome), account_curves.exposure_chart(outcome)])),
-        ("returns", "Returns", _figure_pairs(
-            result_spreads.months_table(years), result_spreads.years_chart(years), result_spreads.distribution_chart(outcome), account_curves.rolling_chart(outcome),
-        ) if years else None),
+        (
+            "account",
+            "Account",
+            joined_markup(
+                [
+                    account_curves.equity_chart(outcome),
+                    account_curves.underwater_chart(outcome),
+                    account_curves.exposure_chart(outcome),
+                ]
+            ),
+        ),
+        (
+            "returns",
+            "Returns",
+            _figure_pairs(
+                result_spreads.months_table(years),
+                result_spreads.years_chart(years),
+                result_spreads.distribution_chart(outcome),
+                account_curves.rolling_chart(outcome),
+            )
+            if years
+            else None,
+        ),
         ("costs", "Costs", result_spreads.waterfall_table(outcome)),
-        ("behaviour", "Trades as a whole", _figure_pairs(result_spreads.excursion_charts(outcome.trades))),
-        ("breakdowns", "Breakdowns", joined_markup([account_curves.strategies_chart(outcome), report_sections.breakdown_tables(outcome)])),
+        (
+            "behaviour",
+            "Trades as a whole",
+            _figure_pairs(result_spreads.excursion_charts(outcome.trades)),
+        ),
+        (
+            "breakdowns",
+            "Breakdowns",
+            joined_markup(
+                [
+                    account_curves.strategies_chart(outcome),
+                    report_sections.breakdown_tables(outcome),
+                ]
+            ),
+        ),
         ("drawdowns", "Drawdowns", report_sections.drawdown_table(outcome)),
         ("checks", "Checks", report_sections.checks_table(findings)),
         ("trades", "Trades to look at", _trade_pictures(outcome, candles, asked)),
-        ("stress", "Stress days", report_sections.stress_tables(outcome, stress_days.load_stress_table())),
+        (
+            "stress",
+            "Stress days",
+            report_sections.stress_tables(outcome, stress_days.load_stress_table()),
+        ),
         ("metrics", "All metrics", report_sections.metrics_cards(metrics)),
         ("ledger", "Ledger", tag("div", ledger_markup(outcome.trades), class_="card")),
         ("manifest", "Manifest", report_sections.manifest_tables(outcome)),
-    ]  # fmt: skip
+    ]
 
 
 def _empty_parts(outcome: RunOutcome, findings: Sequence[LinterFinding]) -> list[Part]:
     return [
-        ("figures", "Key figures", tag("p", "No session was replayed: there is nothing to show.", class_="quiet")),
+        (
+            "figures",
+            "Key figures",
+            tag("p", "No session was replayed: there is nothing to show.", class_="quiet"),
+        ),
         ("checks", "Checks", report_sections.checks_table(findings)),
         ("manifest", "Manifest", report_sections.manifest_tables(outcome)),
     ]
@@ -101,31 +165,46 @@ def _empty_parts(outcome: RunOutcome, findings: Sequence[LinterFinding]) -> list
 
 def _page_header(outcome: RunOutcome, findings: Sequence[LinterFinding]) -> list[HtmlMarkup]:
     held = outcome.manifest
-    worst = next((each for each in ("fail", "warn", "pass") if any(one.status == each for one in findings)), "none")
+    worst = next(
+        (each for each in ("fail", "warn", "pass") if any(one.status == each for one in findings)),
+        "none",
+    )
     symbols = held.symbols[0] if len(held.symbols) == 1 else f"{count(len(held.symbols))} symbols"
     told = (
         f"{held.first} to {held.last}, {count(len(outcome.daily.day))} sessions",
-        symbols, report_sections.span_text(held.span), ", ".join(held.strategies), f"slippage {held.slippage}",
+        symbols,
+        report_sections.span_text(held.span),
+        ", ".join(held.strategies),
+        f"slippage {held.slippage}",
         "golden bars" if held.golden else "bars that are not all golden",
-    )  # fmt: skip
-    notices = (["stopped before its last session: this is a part of the run"] if held.partial else []) + held.warnings
+    )
+    notices = (
+        ["stopped before its last session: this is a part of the run"] if held.partial else []
+    ) + held.warnings
     return [
         tag("h1", held.name),
         tag("p", " · ".join(told), class_="about"),
         tag("p", f"run {held.run}, made {held.made}", class_="about"),
-        tag("p", tag("strong", overall_verdict(findings), class_=worst), tag("a", "see the checks", href="#checks"), class_=f"verdict {worst}"),
+        tag(
+            "p",
+            tag("strong", overall_verdict(findings), class_=worst),
+            tag("a", "see the checks", href="#checks"),
+            class_=f"verdict {worst}",
+        ),
         *(tag("p", each, class_="notice") for each in notices),
-    ]  # fmt: skip
+    ]
 
 
 def _metric_tiles(metrics: Sequence[RunMetric]) -> HtmlMarkup:
     tiles = (
         tag(
-            "div", tag("dt", each.label, title=DEFINITIONS[each.key].means),
-            tag("dd", figure(each), class_=report_sections.metric_tone(each) or None), class_="tile",
+            "div",
+            tag("dt", each.label, title=DEFINITIONS[each.key].means),
+            tag("dd", figure(each), class_=report_sections.metric_tone(each) or None),
+            class_="tile",
         )
         for each in key_figures(metrics)
-    )  # fmt: skip
+    )
     return tag("dl", *tiles, class_="tiles")
 
 
@@ -133,7 +212,9 @@ def _figure_pairs(*figures: Content) -> HtmlMarkup:
     return tag("div", *figures, class_="grid2")
 
 
-def _trade_pictures(outcome: RunOutcome, candles: Candles | None, asked: Collection[int]) -> Content:
+def _trade_pictures(
+    outcome: RunOutcome, candles: Candles | None, asked: Collection[int]
+) -> Content:
     chosen = noteworthy_trades(outcome.trades, asked)
     if candles is None or not chosen:
         return None

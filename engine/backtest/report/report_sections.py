@@ -4,7 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from engine.backtest.linter.result_linter import LinterFinding
-from engine.backtest.report.html_markup import Content, HtmlCell, HtmlColumn, HtmlMarkup, joined_markup, table, tag
+from engine.backtest.report.html_markup import (
+    Content,
+    HtmlCell,
+    HtmlColumn,
+    HtmlMarkup,
+    joined_markup,
+    table,
+    tag,
+)
 from engine.backtest.results.figure_text import (
     NONE,
     SIGNED,
@@ -26,9 +34,15 @@ from engine.backtest.statistics.stress_days import StressTable
 from engine.numbers import count
 
 TITLES: Final = {
-    "strategy": "Strategy", "symbol": "Symbol", "side": "Side", "rung": "Rung", "exit": "Why out",
-    "hour": "Hour of entry (IST)", "weekday": "Weekday of entry", "month": "Month of entry",
-}  # fmt: skip
+    "strategy": "Strategy",
+    "symbol": "Symbol",
+    "side": "Side",
+    "rung": "Rung",
+    "exit": "Why out",
+    "hour": "Hour of entry (IST)",
+    "weekday": "Weekday of entry",
+    "month": "Month of entry",
+}
 FOLDED: Final = 24
 """Rows from which on a breakdown can be folded away."""
 MARKS: Final = {"pass": "✓ pass", "warn": "! warn", "fail": "✕ fail", "not run": f"{NONE} not run"}
@@ -57,7 +71,9 @@ def _money_cell(paise: float) -> HtmlCell:
 
 
 def _percent_cell(value: float | None, places: int = 2) -> HtmlCell:
-    return HtmlCell(percent(value, signed=True, places=places), tone(value and round(value, places)))
+    return HtmlCell(
+        percent(value, signed=True, places=places), tone(value and round(value, places))
+    )
 
 
 def _titled_card(title: str, *content: Content, class_: str = "") -> HtmlMarkup:
@@ -74,51 +90,97 @@ def breakdown_tables(outcome: RunOutcome) -> Content:
 def _breakdown_card(name: str, groups: Sequence[result_tables.TradeGroup]) -> HtmlMarkup:
     columns = [
         HtmlColumn(TITLES[name]),
-        *_number_columns("Trades", "Won", "Net", "Average", "Gross", "Charges", "Slippage", "Profit factor", "MAE", "MFE"),
+        *_number_columns(
+            "Trades",
+            "Won",
+            "Net",
+            "Average",
+            "Gross",
+            "Charges",
+            "Slippage",
+            "Profit factor",
+            "MAE",
+            "MFE",
+        ),
     ]
     rows = [
         [
-            HtmlCell(each.name), HtmlCell(count(each.trades)), HtmlCell(percent(each.win_rate, places=1)), _money_cell(each.net),
-            _money_cell(each.average), HtmlCell(money(each.gross, signed=True)), HtmlCell(money(each.charges)),
-            HtmlCell(money(each.slippage)), HtmlCell(ratio(each.profit_factor)), HtmlCell(money(each.mae, signed=True)),
+            HtmlCell(each.name),
+            HtmlCell(count(each.trades)),
+            HtmlCell(percent(each.win_rate, places=1)),
+            _money_cell(each.net),
+            _money_cell(each.average),
+            HtmlCell(money(each.gross, signed=True)),
+            HtmlCell(money(each.charges)),
+            HtmlCell(money(each.slippage)),
+            HtmlCell(ratio(each.profit_factor)),
+            HtmlCell(money(each.mae, signed=True)),
             HtmlCell(money(each.mfe, signed=True)),
         ]
         for each in groups
-    ]  # fmt: skip
+    ]
     made = table(TITLES[name], columns, rows)
     title = f"By {TITLES[name][0].lower()}{TITLES[name][1:]}"
     if len(rows) <= FOLDED:
         return _titled_card(title, made)
     return _titled_card(
-        title, tag("details", tag("summary", f"{count(len(rows))} rows"), made, open="" if name != "month" else None)
+        title,
+        tag(
+            "details",
+            tag("summary", f"{count(len(rows))} rows"),
+            made,
+            open="" if name != "month" else None,
+        ),
     )
 
 
 def drawdown_table(outcome: RunOutcome) -> Content:
     """Return the deepest ways down from a peak and back."""
-    columns = [HtmlColumn("#", "n"), *_number_columns("Depth", "Amount"), HtmlColumn("Peak", "t"), HtmlColumn("Bottom", "t"), HtmlColumn("Back", "t"),
-               *_number_columns("Length", "Recovery")]  # fmt: skip
+    columns = [
+        HtmlColumn("#", "n"),
+        *_number_columns("Depth", "Amount"),
+        HtmlColumn("Peak", "t"),
+        HtmlColumn("Bottom", "t"),
+        HtmlColumn("Back", "t"),
+        *_number_columns("Length", "Recovery"),
+    ]
     rows = [
         [
-            HtmlCell(i), _percent_cell(each.depth), _money_cell(each.amount), HtmlCell(moment_text(each.start)),
-            HtmlCell(moment_text(each.trough)), HtmlCell(moment_text(each.end) if each.end else "not yet"), HtmlCell(duration_text(each.length)),
+            HtmlCell(i),
+            _percent_cell(each.depth),
+            _money_cell(each.amount),
+            HtmlCell(moment_text(each.start)),
+            HtmlCell(moment_text(each.trough)),
+            HtmlCell(moment_text(each.end) if each.end else "not yet"),
+            HtmlCell(duration_text(each.length)),
             HtmlCell(duration_text(each.recovery)),
         ]
         for i, each in enumerate(result_tables.drawdowns(outcome), 1)
-    ]  # fmt: skip
+    ]
     return _table_card("Drawdowns", columns, rows, "There were none.")
 
 
 def checks_table(findings: Sequence[LinterFinding]) -> HtmlMarkup:
     """Return what each rule found, why it matters, and how to mend it."""
-    columns = [HtmlColumn("Check"), HtmlColumn("Status"), HtmlColumn("Found"), HtmlColumn("Why it matters"), HtmlColumn("How to mend it")]
+    columns = [
+        HtmlColumn("Check"),
+        HtmlColumn("Status"),
+        HtmlColumn("Found"),
+        HtmlColumn("Why it matters"),
+        HtmlColumn("How to mend it"),
+    ]
     rows = [
         [
-            HtmlCell(each.label), HtmlCell(MARKS[each.status], f"status {each.status if each.status != 'not run' else 'none'}"),
-            HtmlCell(each.text), HtmlCell(each.why), HtmlCell(each.mend if each.status in {"warn", "fail"} else NONE),
+            HtmlCell(each.label),
+            HtmlCell(
+                MARKS[each.status], f"status {each.status if each.status != 'not run' else 'none'}"
+            ),
+            HtmlCell(each.text),
+            HtmlCell(each.why),
+            HtmlCell(each.mend if each.status in {"warn", "fail"} else NONE),
         ]
         for each in findings
-    ]  # fmt: skip
+    ]
     return _table_card("Checks", columns, rows, "No check was made.", class_="checks")
 
 
@@ -128,38 +190,67 @@ def stress_tables(outcome: RunOutcome, table_: StressTable) -> Content:
     if len(kinds) < 2:
         return None
     of_kinds = [HtmlColumn("Kind"), *_number_columns("Days", "Net", "Mean return", "Worst")]
-    of_days = [HtmlColumn("Day", "t"), HtmlColumn("What happened"), *_number_columns("Net", "Account", "Buy and hold")]
+    of_days = [
+        HtmlColumn("Day", "t"),
+        HtmlColumn("What happened"),
+        *_number_columns("Net", "Account", "Buy and hold"),
+    ]
     summed = [
-        [HtmlCell(each.name), HtmlCell(count(each.days)), _money_cell(each.net), _percent_cell(each.mean, 3),
-         _percent_cell(each.worst)]
+        [
+            HtmlCell(each.name),
+            HtmlCell(count(each.days)),
+            _money_cell(each.net),
+            _percent_cell(each.mean, 3),
+            _percent_cell(each.worst),
+        ]
         for each in kinds
-    ]  # fmt: skip
+    ]
     dated = [
-        [HtmlCell(day_text(each.day)), HtmlCell(each.what), _money_cell(each.net), _percent_cell(each.account),
-         _percent_cell(each.held)]
+        [
+            HtmlCell(day_text(each.day)),
+            HtmlCell(each.what),
+            _money_cell(each.net),
+            _percent_cell(each.account),
+            _percent_cell(each.held),
+        ]
         for each in days
-    ]  # fmt: skip
+    ]
     parts = [_titled_card("Days of a kind", table("Days of a kind", of_kinds, summed))]
     if dated:
-        parts.append(_titled_card("Days with a name", table("Days with a name", of_days, dated, class_="days")))
+        parts.append(
+            _titled_card(
+                "Days with a name", table("Days with a name", of_days, dated, class_="days")
+            )
+        )
     return tag("div", *parts, class_="tables")
 
 
 def metrics_cards(listed: Sequence[RunMetric]) -> HtmlMarkup:
-    """Return every metric under its heading; a pointer that rests on a name is told what it means."""
+    """Return every metric under its heading.
+
+    A pointer that rests on a name is told what it means.
+    """
     cards = []
     for group, members in metrics_by_group(listed).items():
         rows = (
             tag(
-                "tr", tag("th", each.label, scope="row", title=definition.means),
+                "tr",
+                tag("th", each.label, scope="row", title=definition.means),
                 tag("td", figure(each), class_=f"n {metric_tone(each)}".strip()),
             )
             for each, definition in members
-        )  # fmt: skip
+        )
         cards.append(_titled_card(group, tag("table", tag("tbody", *rows))))
-    means = (tag("tr", tag("th", each.label, scope="row"), tag("td", definition.means))
-             for members in metrics_by_group(listed).values() for each, definition in members)  # fmt: skip
-    defined = tag("details", tag("summary", "What each metric is"), tag("table", tag("tbody", *means), class_="facts"))
+    means = (
+        tag("tr", tag("th", each.label, scope="row"), tag("td", definition.means))
+        for members in metrics_by_group(listed).values()
+        for each, definition in members
+    )
+    defined = tag(
+        "details",
+        tag("summary", "What each metric is"),
+        tag("table", tag("tbody", *means), class_="facts"),
+    )
     return joined_markup([tag("div", *cards, class_="metrics"), tag("div", defined, class_="card")])
 
 
@@ -174,7 +265,10 @@ def manifest_tables(outcome: RunOutcome) -> HtmlMarkup:
         *((f"Source of {name}", source) for name, source in held.sources.items()),
         ("Symbols", ", ".join(held.symbols)),
         ("Sessions", f"{held.first} to {held.last}, {count(len(outcome.daily.day))}"),
-        ("Bars", f"{count(outcome.bars)} {span_text(held.span)}, {'all golden' if held.golden else 'not all golden'}"),
+        (
+            "Bars",
+            f"{count(outcome.bars)} {span_text(held.span)}, {'all golden' if held.golden else 'not all golden'}",
+        ),
         ("Orders", count(outcome.orders)),
         ("Refused", _pairs_text(outcome.refused) or "none"),
         ("Cash at the beginning", money(held.start_cash)),
@@ -197,10 +291,17 @@ def manifest_tables(outcome: RunOutcome) -> HtmlMarkup:
         HtmlColumn("Hash"),
     ]
     data = [
-        [HtmlCell(symbol), HtmlCell(each.version), HtmlCell(count(each.bars)), HtmlCell(moment_text(each.first)), HtmlCell(moment_text(each.last)),
-         HtmlCell("adjusted" if each.adjusted else "as traded"), HtmlCell(each.sha256[:16])]
+        [
+            HtmlCell(symbol),
+            HtmlCell(each.version),
+            HtmlCell(count(each.bars)),
+            HtmlCell(moment_text(each.first)),
+            HtmlCell(moment_text(each.last)),
+            HtmlCell("adjusted" if each.adjusted else "as traded"),
+            HtmlCell(each.sha256[:16]),
+        ]
         for symbol, each in held.data.items()
-    ]  # fmt: skip
+    ]
     return joined_markup(
         [
             tag("div", tag("table", tag("tbody", *rows), class_="facts"), class_="card"),
@@ -214,7 +315,11 @@ def _pairs_text(values: Mapping[str, object]) -> str:
 
 
 def _table_card(
-    name: str, columns: Sequence[HtmlColumn], rows: Sequence[Sequence[HtmlCell]], none: str, class_: str | None = None
+    name: str,
+    columns: Sequence[HtmlColumn],
+    rows: Sequence[Sequence[HtmlCell]],
+    none: str,
+    class_: str | None = None,
 ) -> HtmlMarkup:
     held = table(name, columns, rows, class_=class_) if rows else tag("p", none, class_="quiet")
     return tag("div", held, class_="card")

@@ -50,14 +50,20 @@ def months_table(years: Sequence[YearReturns]) -> HtmlMarkup:
     ]
     caption = tag("figcaption", "Months", tag("small", "return in percent"))
     made = tag("table", tag("thead", head), tag("tbody", *rows), class_="heat")
-    return tag("figure", caption, tag("div", made, class_="scroll", role="region", aria_label="Months", tabindex=0))
+    return tag(
+        "figure",
+        caption,
+        tag("div", made, class_="scroll", role="region", aria_label="Months", tabindex=0),
+    )
 
 
 def _month_cell(value: float | None, most: float) -> HtmlMarkup:
     if value is None:
         return tag("td")
     shade = min(floor(abs(value) / most * SHADES) + 1, SHADES) if most and round(value, 1) else 0
-    return tag("td", _brief_percent(value), class_=f"{'g' if value > 0 else 'l'}{shade}" if shade else None)
+    return tag(
+        "td", _brief_percent(value), class_=f"{'g' if value > 0 else 'l'}{shade}" if shade else None
+    )
 
 
 def _brief_percent(value: float, whole: float = 9.95) -> str:
@@ -68,32 +74,60 @@ def _brief_percent(value: float, whole: float = 9.95) -> str:
 def years_chart(years: Sequence[YearReturns]) -> HtmlMarkup:
     """Draw the return of each year beside buy and hold's."""
     held = [each.benchmark for each in years]
-    up = _with_headroom(scale_of([each.total for each in years] + [each for each in held if each is not None], zero=True))
+    up = _with_headroom(
+        scale_of(
+            [each.total for each in years] + [each for each in held if each is not None], zero=True
+        )
+    )
     ground, width = up.share(0.0), 1 / max(len(years), 1)
     half = min(width * 0.3, 0.09)
     drawn, named = [], []
     for i, year in enumerate(years):
-        middle, top, text = (i + 0.5) * width, up.share(year.total), percent(year.total, signed=True, places=1)
+        middle, top, text = (
+            (i + 0.5) * width,
+            up.share(year.total),
+            percent(year.total, signed=True, places=1),
+        )
         told = f"{year.year}: {percent(year.total, signed=True)}"
-        drawn.append(bar(middle - half, middle, ground, top, "gain" if year.total >= 0 else "loss", told))
+        drawn.append(
+            bar(middle - half, middle, ground, top, "gain" if year.total >= 0 else "loss", told)
+        )
         rises = -5 if year.total >= 0 else 14
-        named.append(label(middle - half / 2, top, text, "value wide" if len(years) > 5 else "value", dy=rises))
+        named.append(
+            label(
+                middle - half / 2, top, text, "value wide" if len(years) > 5 else "value", dy=rises
+            )
+        )
         if year.benchmark is not None:
             told = f"{year.year}: buy and hold {percent(year.benchmark, signed=True)}"
             right = middle + half * 0.8
-            drawn.append(bar(middle + half * 0.06, right, ground, up.share(year.benchmark), "other", told))
+            drawn.append(
+                bar(middle + half * 0.06, right, ground, up.share(year.benchmark), "other", told)
+            )
     levels = round_ticks(up, 4)
     ticks = [AxisTick(up.share(each), percent(each, places=places(levels))) for each in levels]
     across = [AxisTick((i + 0.5) * width, str(year.year)) for i, year in enumerate(years)]
     told = ", ".join(f"{each.year} {percent(each.total, signed=True)}" for each in years)
     names = legend(("gain", "gain"), ("loss", "loss"), ("other", "buy and hold"))
-    return chart("Years", told, axes(across, ticks), *drawn, rule(ground), *named, legend=names, note="after charges")
+    return chart(
+        "Years",
+        told,
+        axes(across, ticks),
+        *drawn,
+        rule(ground),
+        *named,
+        legend=names,
+        note="after charges",
+    )
 
 
 def _with_headroom(scale: AxisScale) -> AxisScale:
     """Return a scale with room for the value above or below each bar."""
     room = (scale.high - scale.low) * 0.1
-    return AxisScale(scale.low - room if scale.low < 0 else scale.low, scale.high + room if scale.high > 0 else scale.high)
+    return AxisScale(
+        scale.low - room if scale.low < 0 else scale.low,
+        scale.high + room if scale.high > 0 else scale.high,
+    )
 
 
 def distribution_chart(outcome: RunOutcome) -> HtmlMarkup:
@@ -104,13 +138,19 @@ def distribution_chart(outcome: RunOutcome) -> HtmlMarkup:
     across, up = AxisScale(edges[0], edges[-1]), scale_of([0.0, *map(float, counts)], zero=True)
     drawn = [
         bar(
-            across.share(low) + 0.001, across.share(high) - 0.001, 0.0, up.share(number),
-            "gain" if low + high > 0 else "loss", f"{percent(low)} to {percent(high)}: {number} days",
+            across.share(low) + 0.001,
+            across.share(high) - 0.001,
+            0.0,
+            up.share(number),
+            "gain" if low + high > 0 else "loss",
+            f"{percent(low)} to {percent(high)}: {number} days",
         )
         for low, high, number in zip(edges[:-1], edges[1:], counts, strict=True)
         if number
-    ]  # fmt: skip
-    ticks = [AxisTick(up.share(each), f"{each:.0f}") for each in round_ticks(up, 4) if each == int(each)]
+    ]
+    ticks = [
+        AxisTick(up.share(each), f"{each:.0f}") for each in round_ticks(up, 4) if each == int(each)
+    ]
     marks = round_ticks(across, 8)
     below = [
         AxisTick(across.share(each), percent(each, places=places(marks)), wide=i % 2 != 0)
@@ -127,7 +167,8 @@ def excursion_charts(trades: Sequence[RoundTrip]) -> HtmlMarkup:
     closed = [each for each in trades if not each.is_open and each.entry_price > 0]
     value = np.array([each.entry_price * each.quantity for each in closed], np.float64)
     net, worst, best = (
-        np.array([getattr(each, name) for each in closed], np.float64) / value for name in ("net", "mae", "mfe")
+        np.array([getattr(each, name) for each in closed], np.float64) / value
+        for name in ("net", "mae", "mfe")
     )
     return joined_markup(
         [
@@ -137,7 +178,9 @@ def excursion_charts(trades: Sequence[RoundTrip]) -> HtmlMarkup:
     )
 
 
-def _scatter_chart(title: str, verb: str, x: Floats, y: Floats, unit: tuple[str, str]) -> HtmlMarkup:
+def _scatter_chart(
+    title: str, verb: str, x: Floats, y: Floats, unit: tuple[str, str]
+) -> HtmlMarkup:
     if not len(x):
         return chart(title, "no trades", size="none", note="there are no closed trades")
     across = AxisScale(0.0, float(np.percentile(x, 99.5)) * 1.05 or 1.0)
@@ -148,20 +191,26 @@ def _scatter_chart(title: str, verb: str, x: Floats, y: Floats, unit: tuple[str,
     level = up.units(y.clip(up.low, up.high), TALL // 4) * 4
     won, lost = y > 0, y < 0
     drawn = stretched_plot(
-        dots(at[lost], level[lost], "loss"), dots(at[won], level[won], "gain"), dots(at[y == 0], level[y == 0], "other")
+        dots(at[lost], level[lost], "loss"),
+        dots(at[won], level[won], "gain"),
+        dots(at[y == 0], level[y == 0], "other"),
     )
     below = [
         AxisTick(across.share(each), f"{unit[0] if each else ''}{each:g}{unit[1]}", wide=i % 2 != 0)
         for i, each in enumerate(round_ticks(across, 8))
         if across.share(each) < 0.97
     ]
-    ticks = [AxisTick(up.share(each), f"{each:+g}%" if each else "0%") for each in round_ticks(up, 5)]
+    ticks = [
+        AxisTick(up.share(each), f"{each:+g}%" if each else "0%") for each in round_ticks(up, 5)
+    ]
     told = f"{len(x):,} closed trades, {int(won.sum()):,} won: net result against how far each {verb}, in percent of its entry value"
     note = f"net result (up) by how far a trade {verb}, in percent of its entry" + (
         f"; {outside} beyond the edge stand on it" if outside else ""
     )
     names = legend(("dotted gain", "won"), ("dotted loss", "lost"))
-    return chart(title, told, axes(below, ticks), rule(up.share(0.0)), drawn, legend=names, note=note)
+    return chart(
+        title, told, axes(below, ticks), rule(up.share(0.0)), drawn, legend=names, note=note
+    )
 
 
 def waterfall_table(outcome: RunOutcome) -> HtmlMarkup:
@@ -170,7 +219,9 @@ def waterfall_table(outcome: RunOutcome) -> HtmlMarkup:
     levels: list[tuple[float, float]] = []
     running = 0.0
     for step in steps:
-        before, running = (0.0, float(step.amount)) if step.total else (running, running + step.amount)
+        before, running = (
+            (0.0, float(step.amount)) if step.total else (running, running + step.amount)
+        )
         levels.append((before, running))
     across = scale_of([each for pair in levels for each in pair], zero=True, wider=0.0)
     first, turnover = steps[0].amount, int(outcome.daily.turnover.sum())
@@ -179,23 +230,59 @@ def waterfall_table(outcome: RunOutcome) -> HtmlMarkup:
             "tr",
             tag("th", step.label, scope="row"),
             tag(
-                "td", _waterfall_bar(across, pair, "sum" if step.total else "gain" if step.amount > 0 else "loss"), class_="bar"
+                "td",
+                _waterfall_bar(
+                    across, pair, "sum" if step.total else "gain" if step.amount > 0 else "loss"
+                ),
+                class_="bar",
             ),
             tag("td", money(step.amount, signed=True), class_="n"),
-            tag("td", percent(100 * step.amount / first, places=1) if first > 0 else NONE, class_="n wide"),
-            tag("td", percent(100 * step.amount / turnover, places=4) if turnover else NONE, class_="n wide"),
+            tag(
+                "td",
+                percent(100 * step.amount / first, places=1) if first > 0 else NONE,
+                class_="n wide",
+            ),
+            tag(
+                "td",
+                percent(100 * step.amount / turnover, places=4) if turnover else NONE,
+                class_="n wide",
+            ),
             class_="total" if step.total else None,
         )
         for step, pair in zip(steps, levels, strict=True)
     ]
-    heads = (("", None), ("", None), ("₹", "n"), ("of the first", "n wide"), ("of turnover", "n wide"))
-    head = tag("thead", tag("tr", *(tag("th", name, scope="col", class_=kind) for name, kind in heads)))
-    caption = tag("figcaption", "Where the money went", tag("small", "from gross before slippage to net"))
+    heads = (
+        ("", None),
+        ("", None),
+        ("₹", "n"),
+        ("of the first", "n wide"),
+        ("of turnover", "n wide"),
+    )
+    head = tag(
+        "thead", tag("tr", *(tag("th", name, scope="col", class_=kind) for name, kind in heads))
+    )
+    caption = tag(
+        "figcaption", "Where the money went", tag("small", "from gross before slippage to net")
+    )
     return tag("figure", caption, tag("table", head, tag("tbody", *rows), class_="fall"))
 
 
 def _waterfall_bar(across: AxisScale, pair: tuple[float, float], tone: str) -> HtmlMarkup:
     left, right = sorted(map(across.share, pair))
-    drawn = tag("rect", x=percent_share(left), width=percent_share(max(right - left, 0.002)), y="0", height="100%", class_=tone)
-    zero = tag("line", x1=percent_share(across.share(0.0)), x2=percent_share(across.share(0.0)), y1="0", y2="100%", class_="zero")
+    drawn = tag(
+        "rect",
+        x=percent_share(left),
+        width=percent_share(max(right - left, 0.002)),
+        y="0",
+        height="100%",
+        class_=tone,
+    )
+    zero = tag(
+        "line",
+        x1=percent_share(across.share(0.0)),
+        x2=percent_share(across.share(0.0)),
+        y1="0",
+        y2="100%",
+        class_="zero",
+    )
     return tag("svg", drawn, zero, aria_hidden="true")

@@ -51,7 +51,9 @@ class AxisScale(NamedTuple):
         return np.rint((values - self.low) / (self.high - self.low) * size).astype(np.int64)
 
 
-def scale_of(values: Sequence[float] | Floats, *, zero: bool = False, wider: float = 0.04) -> AxisScale:
+def scale_of(
+    values: Sequence[float] | Floats, *, zero: bool = False, wider: float = 0.04
+) -> AxisScale:
     """Return a scale that holds all finite values with some room, and 0 when it is to."""
     array = np.asarray(values, np.float64)
     array = array[np.isfinite(array)]
@@ -59,7 +61,10 @@ def scale_of(values: Sequence[float] | Floats, *, zero: bool = False, wider: flo
     if zero:
         low, high = min(low, 0.0), max(high, 0.0)
     room = (high - low) * wider or abs(high) * 0.05 or 1.0
-    return AxisScale(low if zero and low == 0 else low - room, high if zero and high == 0 and low < 0 else high + room)
+    return AxisScale(
+        low if zero and low == 0 else low - room,
+        high if zero and high == 0 and low < 0 else high + room,
+    )
 
 
 def spreads_wider(other: Floats, own: Floats, times: float = 5.0) -> bool:
@@ -101,18 +106,27 @@ def day_ticks(days: Ints) -> list[AxisTick]:
 
 
 def thinned_points(x: Floats, y: Floats, columns: int = COLUMNS) -> tuple[Floats, Floats]:
-    """Return the points that are seen: of each column of the screen the first, the lowest, the highest and the last."""
+    """Return the points that are seen.
+
+    Of each column of the screen the first, the lowest, the highest and the last.
+    """
     if len(x) <= 4 * columns:
         return x, y
     edges = np.unique(np.searchsorted(x, np.linspace(x[0], x[-1], columns + 1)[:-1]))
     groups = np.split(np.arange(len(x)), edges[1:])
-    kept = [sorted({part[0], part[np.argmin(y[part])], part[np.argmax(y[part])], part[-1]}) for part in groups]
+    kept = [
+        sorted({part[0], part[np.argmin(y[part])], part[np.argmax(y[part])], part[-1]})
+        for part in groups
+    ]
     rows = np.concatenate([np.array(each) for each in kept])
     return x[rows], y[rows]
 
 
 def line_path(x: Ints, y: Ints) -> str:
-    """Return the path through points in units of a plot, from the top down; points on one spot are drawn once."""
+    """Return the path through points in units of a plot, from the top down.
+
+    Points on one spot are drawn once.
+    """
     if not len(x):
         return ""
     moves = np.stack((np.diff(x), -np.diff(y)))
@@ -128,7 +142,9 @@ def curve(x: Floats, y: Floats, across: AxisScale, up: AxisScale, class_: str) -
     return tag("path", d=line_path(across.units(x, WIDE), up.units(y, TALL)), class_=class_)
 
 
-def area(x: Floats, y: Floats, across: AxisScale, up: AxisScale, class_: str, base: float = 0.0) -> HtmlMarkup:
+def area(
+    x: Floats, y: Floats, across: AxisScale, up: AxisScale, class_: str, base: float = 0.0
+) -> HtmlMarkup:
     """Return what lies between a curve and a level."""
     if not len(x):
         return HtmlMarkup()
@@ -142,12 +158,21 @@ def area(x: Floats, y: Floats, across: AxisScale, up: AxisScale, class_: str, ba
 def dots(x: Ints, y: Ints, class_: str) -> HtmlMarkup:
     """Return a round dot at each point; points on one spot are drawn once."""
     spots = np.unique(np.stack((x, TALL - y)), axis=1)
-    return tag("path", d="".join(f"M{a} {b}h0" for a, b in spots.T.tolist()), class_=f"dot {class_}")
+    return tag(
+        "path", d="".join(f"M{a} {b}h0" for a, b in spots.T.tolist()), class_=f"dot {class_}"
+    )
 
 
 def stretched_plot(*content: Content) -> HtmlMarkup:
     """Return what stretches with the plot, in units of it."""
-    return tag("svg", *content, viewBox=f"0 0 {WIDE} {TALL}", preserveAspectRatio="none", width="100%", height="100%")
+    return tag(
+        "svg",
+        *content,
+        viewBox=f"0 0 {WIDE} {TALL}",
+        preserveAspectRatio="none",
+        width="100%",
+        height="100%",
+    )
 
 
 def percent_share(value: float) -> str:
@@ -155,40 +180,83 @@ def percent_share(value: float) -> str:
     return f"{value * 100:.2f}".rstrip("0").rstrip(".") + "%"
 
 
-def bar(left: float, right: float, low: float, high: float, class_: str, told: str = "") -> HtmlMarkup:
+def bar(
+    left: float, right: float, low: float, high: float, class_: str, told: str = ""
+) -> HtmlMarkup:
     """Return a bar between shares of the plot, counted from the left and from below, that says what it is."""
     low, high = min(low, high), max(low, high)
     return tag(
         "rect",
         tag("title", told) if told else None,
-        x=percent_share(left), y=percent_share(1 - high), width=percent_share(right - left), height=percent_share(max(high - low, 0.001)), class_=class_,
-    )  # fmt: skip
+        x=percent_share(left),
+        y=percent_share(1 - high),
+        width=percent_share(right - left),
+        height=percent_share(max(high - low, 0.001)),
+        class_=class_,
+    )
 
 
 def bands(days: Ints, told: Callable[[int], str], most: int = 120) -> HtmlMarkup:
-    """Return what a pointer that rests on a chart of sessions is told: of each of so many bands its last session."""
+    """Return what a pointer that rests on a chart of sessions is told.
+
+    Of each of so many bands its last session.
+    """
     n = len(days)
     last = sorted({(i + 1) * n // most - 1 for i in range(most)} - {-1}) if n > most else range(n)
     edges = [0, *(i + 1 for i in last)]
     return joined_markup(
-        bar(left / n, right / n, 0.0, 1.0, "band", f"{numbered_day(int(days[right - 1]))}: {told(right - 1)}")
+        bar(
+            left / n,
+            right / n,
+            0.0,
+            1.0,
+            "band",
+            f"{numbered_day(int(days[right - 1]))}: {told(right - 1)}",
+        )
         for left, right in pairwise(edges)
     )
 
 
-def label(at: float, up: float, text: str, class_: str = "", dx: int = 0, dy: int = 0) -> HtmlMarkup:
+def label(
+    at: float, up: float, text: str, class_: str = "", dx: int = 0, dy: int = 0
+) -> HtmlMarkup:
     """Return a text at shares of the plot, counted from the left and from below."""
-    return tag("text", text, x=percent_share(at), y=percent_share(1 - up), dx=dx or None, dy=dy or None, class_=class_ or None)
+    return tag(
+        "text",
+        text,
+        x=percent_share(at),
+        y=percent_share(1 - up),
+        dx=dx or None,
+        dy=dy or None,
+        class_=class_ or None,
+    )
 
 
 def axes(across: Sequence[AxisTick], up: Sequence[AxisTick]) -> HtmlMarkup:
     """Return the lines of a grid and what they stand for: values at the left, times below."""
-    lines = [tag("line", x1="0", x2="100%", y1=percent_share(1 - each.at), y2=percent_share(1 - each.at), class_="grid") for each in up]
+    lines = [
+        tag(
+            "line",
+            x1="0",
+            x2="100%",
+            y1=percent_share(1 - each.at),
+            y2=percent_share(1 - each.at),
+            class_="grid",
+        )
+        for each in up
+    ]
     left = [label(0, each.at, each.label, "y", dx=-8, dy=4) for each in up]
-    below = [label(each.at, 0, each.label, "x wide" if each.wide else "x", dy=18) for each in across]
+    below = [
+        label(each.at, 0, each.label, "x wide" if each.wide else "x", dy=18) for each in across
+    ]
     marks = [
         tag(
-            "line", x1=percent_share(each.at), x2=percent_share(each.at), y1="0", y2="100%", class_="grid wide" if each.wide else "grid"
+            "line",
+            x1=percent_share(each.at),
+            x2=percent_share(each.at),
+            y1="0",
+            y2="100%",
+            class_="grid wide" if each.wide else "grid",
         )
         for each in across
     ]
@@ -197,15 +265,26 @@ def axes(across: Sequence[AxisTick], up: Sequence[AxisTick]) -> HtmlMarkup:
 
 def rule(at: float, class_: str = "zero") -> HtmlMarkup:
     """Return a level line at a share of the height."""
-    return tag("line", x1="0", x2="100%", y1=percent_share(1 - at), y2=percent_share(1 - at), class_=class_)
+    return tag(
+        "line", x1="0", x2="100%", y1=percent_share(1 - at), y2=percent_share(1 - at), class_=class_
+    )
 
 
 def chart(
-    title: str, told: str, *content: Content, size: str = "", legend: Content = None, note: Content = None
+    title: str,
+    told: str,
+    *content: Content,
+    size: str = "",
+    legend: Content = None,
+    note: Content = None,
 ) -> HtmlMarkup:
     """Return a chart with its title; `told` says in words what it shows, for who cannot see it."""
-    picture = tag("svg", tag("title", f"{title}: {told}"), *content, role="img", class_=f"plot {size}".strip())
-    return tag("figure", tag("figcaption", title, tag("small", note) if note else None), legend, picture)
+    picture = tag(
+        "svg", tag("title", f"{title}: {told}"), *content, role="img", class_=f"plot {size}".strip()
+    )
+    return tag(
+        "figure", tag("figcaption", title, tag("small", note) if note else None), legend, picture
+    )
 
 
 def legend(*entries: tuple[str, str]) -> HtmlMarkup:
@@ -213,7 +292,13 @@ def legend(*entries: tuple[str, str]) -> HtmlMarkup:
     drawn = (
         tag(
             "span",
-            tag("svg", tag("path", d=_swatch_path(class_), class_=class_), width=26, height=10, aria_hidden="true"),
+            tag(
+                "svg",
+                tag("path", d=_swatch_path(class_), class_=class_),
+                width=26,
+                height=10,
+                aria_hidden="true",
+            ),
             name,
         )
         for class_, name in entries

@@ -25,10 +25,16 @@ from engine.market.calendar import DAY, ist_day
 from engine.numbers import SECOND, count, price, time_of_day
 
 Candles = Callable[[str, int, int], BarSeries]
-"""Returns the bars of a symbol that start between two times (ns UTC), both included; none where there are none."""
+"""Returns the bars of a symbol that start between two times (ns UTC), both included.
+
+None where there are none.
+"""
 
 BEFORE, AFTER, MOST = 40, 24, 120
-"""Bars shown before the entry, after the exit, and candles at most: longer trades have several bars to a candle."""
+"""Bars shown before the entry, after the exit, and candles at most.
+
+Longer trades have several bars to a candle.
+"""
 
 
 def trade_picture(trade: RoundTrip, why: str, candles: Candles, span: int) -> HtmlMarkup:
@@ -74,29 +80,56 @@ def grouped_bars(bars: BarSeries, most: int = MOST) -> BarSeries:
 
 def _draw_trade(title: str, words: str, trade: RoundTrip, bars: BarSeries) -> HtmlMarkup:
     n = len(bars.start)
-    up = scale_of(np.concatenate((bars.low, bars.high, [trade.entry_price, trade.exit_price])), wider=0.08)
+    up = scale_of(
+        np.concatenate((bars.low, bars.high, [trade.entry_price, trade.exit_price])), wider=0.08
+    )
     middle: Ints = np.rint((np.arange(n) + 0.5) * WIDE / n).astype(np.int64)
     half = max(int(WIDE / n * 0.34), 1)
-    open_, high, low, close = (TALL - up.units(each, TALL) for each in (bars.open, bars.high, bars.low, bars.close))
+    open_, high, low, close = (
+        TALL - up.units(each, TALL) for each in (bars.open, bars.high, bars.low, bars.close)
+    )
     rises = bars.close >= bars.open
     drawn: list[HtmlMarkup] = []
     for rows, tone in ((rises, "gain"), (~rises, "loss")):
         wicks, bodies = "", ""
-        for x, o, h, b, c in zip(*(each[rows].tolist() for each in (middle, open_, high, low, close)), strict=True):
+        for x, o, h, b, c in zip(
+            *(each[rows].tolist() for each in (middle, open_, high, low, close)), strict=True
+        ):
             wicks += f"M{x} {h}V{b}"
             bodies += f"M{x - half} {min(o, c)}h{2 * half}v{max(abs(o - c), 3)}h{-2 * half}z"
-        drawn += [tag("path", d=wicks, class_=f"wick {tone}"), tag("path", d=bodies, class_=f"body {tone}")]
+        drawn += [
+            tag("path", d=wicks, class_=f"wick {tone}"),
+            tag("path", d=bodies, class_=f"body {tone}"),
+        ]
     entry = _bar_place(bars, trade.entry_ts, n)
     exit_ = _bar_place(bars, trade.exit_ts, n) if trade.exit_ts else 1.0
-    fills = joined_markup([
-        _trade_line(entry, exit_, up.share(trade.entry_price), up.share(trade.exit_price)),
-        _fill_mark(entry, up.share(trade.entry_price), f"in {price(trade.entry_price)}", bought=trade.side > 0, left=True),
-        _fill_mark(exit_, up.share(trade.exit_price), f"{'out' if trade.exit_ts else 'now'} {price(trade.exit_price)}",
-              bought=trade.side < 0, left=False),
-    ])  # fmt: skip
+    fills = joined_markup(
+        [
+            _trade_line(entry, exit_, up.share(trade.entry_price), up.share(trade.exit_price)),
+            _fill_mark(
+                entry,
+                up.share(trade.entry_price),
+                f"in {price(trade.entry_price)}",
+                bought=trade.side > 0,
+                left=True,
+            ),
+            _fill_mark(
+                exit_,
+                up.share(trade.exit_price),
+                f"{'out' if trade.exit_ts else 'now'} {price(trade.exit_price)}",
+                bought=trade.side < 0,
+                left=False,
+            ),
+        ]
+    )
     levels = round_ticks(up, 4)
-    ticks = [AxisTick(up.share(each), price(each) if places(levels) else count(round(each))) for each in levels]
-    return chart(title, words, axes(_time_ticks(bars), ticks), stretched_plot(*drawn), fills, note=words)
+    ticks = [
+        AxisTick(up.share(each), price(each) if places(levels) else count(round(each)))
+        for each in levels
+    ]
+    return chart(
+        title, words, axes(_time_ticks(bars), ticks), stretched_plot(*drawn), fills, note=words
+    )
 
 
 def _bar_place(bars: BarSeries, ts: int, n: int) -> float:
@@ -105,14 +138,23 @@ def _bar_place(bars: BarSeries, ts: int, n: int) -> float:
 
 
 def _trade_line(entry: float, exit_: float, low: float, high: float) -> HtmlMarkup:
-    return tag("line", x1=percent_share(entry), y1=percent_share(1 - low), x2=percent_share(exit_), y2=percent_share(1 - high), class_="way")
+    return tag(
+        "line",
+        x1=percent_share(entry),
+        y1=percent_share(1 - low),
+        x2=percent_share(exit_),
+        y2=percent_share(1 - high),
+        class_="way",
+    )
 
 
 def _fill_mark(at: float, up: float, text: str, *, bought: bool, left: bool) -> HtmlMarkup:
     """Return a mark that points up where something was bought and down where it was sold, with its price beside it."""
     mark = label(at, up, "▲" if bought else "▼", "mark", dy=16 if bought else -6)
     beside = "fill-left" if (left and at > 0.25) or at > 0.75 else "fill-right"
-    words = label(at, up, text, beside, dx=-10 if beside == "fill-left" else 10, dy=15 if bought else -6)
+    words = label(
+        at, up, text, beside, dx=-10 if beside == "fill-left" else 10, dy=15 if bought else -6
+    )
     return joined_markup([mark, words])
 
 
@@ -122,12 +164,17 @@ def _time_ticks(bars: BarSeries) -> list[AxisTick]:
     turns = [int(each) + 1 for each in np.flatnonzero(np.diff(days))]
     if len(turns) < 2:
         places = range(n // 8, n, max(n // 4, 1))
-        marks = [AxisTick((i + 0.5) / n, time_of_day(int(bars.start[i]))[:5], wide=k % 2 == 1) for k, i in enumerate(places)]
+        marks = [
+            AxisTick((i + 0.5) / n, time_of_day(int(bars.start[i]))[:5], wide=k % 2 == 1)
+            for k, i in enumerate(places)
+        ]
         if not turns:
             return marks
         if not 0.05 < turns[0] / n < 0.95:
             return marks
-        return [each for each in marks if abs(each.at - turns[0] / n) > 0.12] + [_day_tick(bars, turns[0])]
+        return [each for each in marks if abs(each.at - turns[0] / n) > 0.12] + [
+            _day_tick(bars, turns[0])
+        ]
     every = -(-len(turns) // 5)
     return [_day_tick(bars, i) for i in turns[::every] if 0.05 < i / n < 0.95]
 

@@ -16,17 +16,51 @@ NONE: Final = "\N{EN DASH}"
 """What is shown for a value that there is none of."""
 
 KEY: Final = (
-    "net", "cagr", "max_drawdown", "sharpe", "deflated_sharpe",
-    "profit_factor", "win_rate", "expectancy", "trades", "charges",
-)  # fmt: skip
+    "net",
+    "cagr",
+    "max_drawdown",
+    "sharpe",
+    "deflated_sharpe",
+    "profit_factor",
+    "win_rate",
+    "expectancy",
+    "trades",
+    "charges",
+)
 """The ten metrics that matter, first."""
 
-SIGNED: Final = frozenset({
-    "net", "gross", "return", "cagr", "best_day", "worst_day", "best_month", "worst_month", "max_drawdown",
-    "max_drawdown_amount", "max_drawdown_close", "average_drawdown", "open_pnl", "best_trade", "worst_trade", "average_win",
-    "average_loss", "expectancy", "long_net", "short_net", "buy_and_hold", "buy_and_hold_drawdown", "market_return",
-    "alpha", "average_mae", "average_mfe", "sharpe", "sortino",
-})  # fmt: skip
+SIGNED: Final = frozenset(
+    {
+        "net",
+        "gross",
+        "return",
+        "cagr",
+        "best_day",
+        "worst_day",
+        "best_month",
+        "worst_month",
+        "max_drawdown",
+        "max_drawdown_amount",
+        "max_drawdown_close",
+        "average_drawdown",
+        "open_pnl",
+        "best_trade",
+        "worst_trade",
+        "average_win",
+        "average_loss",
+        "expectancy",
+        "long_net",
+        "short_net",
+        "buy_and_hold",
+        "buy_and_hold_drawdown",
+        "market_return",
+        "alpha",
+        "average_mae",
+        "average_mfe",
+        "sharpe",
+        "sortino",
+    }
+)
 """Metrics whose sign says whether money was made or lost."""
 
 DEFINITIONS: Final = {each.key: each for each in METRICS}
@@ -45,7 +79,11 @@ def figure(metric: RunMetric) -> str:
         return count(round(value))
     if metric.unit == "time":
         return duration_text(value)
-    return f"{value:.3f}" if metric.unit == "probability" else f"{value:.2f}{'×' if metric.unit == '×' else ''}"
+    return (
+        f"{value:.3f}"
+        if metric.unit == "probability"
+        else f"{value:.2f}{'×' if metric.unit == '×' else ''}"
+    )
 
 
 def money(paise: float, *, signed: bool = False) -> str:
@@ -59,9 +97,22 @@ def short_money(paise: Sequence[float]) -> list[str]:
     """Return paise as rupees for the side of a chart, with the decimals it takes to tell them apart: ₹12.5 L, -₹3.0 L."""
     values = [each / 100 for each in paise]
     largest = max(map(abs, values), default=0.0)
-    size, unit = (10_000_000, " Cr") if largest >= 10_000_000 else (100_000, " L") if largest >= 100_000 else (1, "")
+    size, unit = (
+        (10_000_000, " Cr")
+        if largest >= 10_000_000
+        else (100_000, " L")
+        if largest >= 100_000
+        else (1, "")
+    )
     step = min((abs(b - a) for a, b in pairwise(values)), default=0.0) or largest
-    places = next((n for n in range(6) if all(abs(round(x / size, n) * size - x) <= step / 50 for x in values)), 6)
+    places = next(
+        (
+            n
+            for n in range(6)
+            if all(abs(round(x / size, n) * size - x) <= step / 50 for x in values)
+        ),
+        6,
+    )
     return [_short_text(x / size, places, unit) for x in values]
 
 
@@ -115,7 +166,9 @@ def tone(value: float | None) -> str:
     return "" if not value else "up" if value > 0 else "down"
 
 
-def metrics_by_group(metrics: Iterable[RunMetric]) -> dict[str, list[tuple[RunMetric, MetricDefinition]]]:
+def metrics_by_group(
+    metrics: Iterable[RunMetric],
+) -> dict[str, list[tuple[RunMetric, MetricDefinition]]]:
     """Return metrics with their definitions under the headings they are shown under."""
     groups: dict[str, list[tuple[RunMetric, MetricDefinition]]] = {}
     for metric in metrics:
@@ -136,7 +189,10 @@ def side_word(trade: RoundTrip) -> str:
 
 
 def noteworthy_trades(trades: Sequence[RoundTrip], asked: Iterable[int] = ()) -> dict[int, str]:
-    """Return the numbers of the trades to look at, each with why: asked for, best, worst, and what stands out."""
+    """Return the numbers of the trades to look at, each with why.
+
+    Asked for, best, worst, and what stands out.
+    """
     chosen = dict.fromkeys(asked, "asked for")
     closed = [each for each in trades if not each.is_open]
     if closed:
@@ -144,9 +200,14 @@ def noteworthy_trades(trades: Sequence[RoundTrip], asked: Iterable[int] = ()) ->
             ("best trade", max(closed, key=lambda each: each.net)),
             ("worst trade", min(closed, key=lambda each: each.net)),
             ("gave back most", max(closed, key=lambda each: each.mfe - each.gross)),
-            ("stood deepest under water and won", min(closed, key=lambda each: each.mae if each.net > 0 else 0)),
+            (
+                "stood deepest under water and won",
+                min(closed, key=lambda each: each.mae if each.net > 0 else 0),
+            ),
             ("most slippage", max(closed, key=lambda each: each.slippage)),
             ("held longest", max(closed, key=lambda each: each.exit_ts - each.entry_ts)),
         ):
-            chosen[found.number] = f"{chosen[found.number]}, {why}" if found.number in chosen else why
+            chosen[found.number] = (
+                f"{chosen[found.number]}, {why}" if found.number in chosen else why
+            )
     return chosen

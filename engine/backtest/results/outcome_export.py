@@ -1,7 +1,9 @@
-"""A backtest for other programs: JSON that says all of it, and its tables as CSV, Parquet, workbooks and frames.
+"""A backtest for other programs.
 
-In JSON amounts are paise and times ns UTC, as in `engine.backtest.run_outcome`. In tables amounts are rupees, exact to the
-paisa, and times those of India.
+JSON that says all of it, and its tables as CSV, Parquet, workbooks and frames.
+
+In JSON amounts are paise and times ns UTC, as in `engine.backtest.run_outcome`. In tables amounts
+are rupees, exact to the paisa, and times those of India.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,9 +29,20 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 Format = Literal["json", "csv", "parquet", "xlsx"]
-MONEY: Final = frozenset({
-    "gross", "charges", "net", "slippage", "mae", "mfe", "equity", "exposure", "turnover", "benchmark",
-})  # fmt: skip
+MONEY: Final = frozenset(
+    {
+        "gross",
+        "charges",
+        "net",
+        "slippage",
+        "mae",
+        "mfe",
+        "equity",
+        "exposure",
+        "turnover",
+        "benchmark",
+    }
+)
 """Columns that an outcome holds in paise, and a table in rupees."""
 INDIA: Final = timezone(timedelta(seconds=IST), "IST")
 ZONE: Final = "Asia/Kolkata"
@@ -38,8 +51,13 @@ Columns = Mapping[str, Sequence[object]]
 """A table by its columns: texts, whole numbers, rupees, days, times (ns UTC) named `*_time` or `time`; None for none."""
 
 
-def as_json(outcome: RunOutcome, metrics: Sequence[RunMetric] = (), findings: Sequence[LinterFinding] = ()) -> bytes:
-    """Return all of a run as one JSON object with its `schema`; columns for what is long, objects for the rest."""
+def as_json(
+    outcome: RunOutcome, metrics: Sequence[RunMetric] = (), findings: Sequence[LinterFinding] = ()
+) -> bytes:
+    """Return all of a run as one JSON object with its `schema`.
+
+    Columns for what is long, objects for the rest.
+    """
     daily = {name: _nullable_list(getattr(outcome.daily, name)) for name in DailyColumns._fields}
     return msgspec.json.encode(
         {
@@ -72,7 +90,8 @@ def outcome_tables(outcome: RunOutcome, metrics: Sequence[RunMetric] = ()) -> di
             "metric": [each.label for each in metrics],
             "unit": [each.unit for each in metrics],
             "value": [
-                None if isinstance(each.value, str) or each.value is None else float(each.value) for each in metrics
+                None if isinstance(each.value, str) or each.value is None else float(each.value)
+                for each in metrics
             ],
             "shown": [figure(each) for each in metrics],
         },
@@ -80,18 +99,27 @@ def outcome_tables(outcome: RunOutcome, metrics: Sequence[RunMetric] = ()) -> di
 
 
 def export_outcome(
-    out: Path, format: Format, outcome: RunOutcome, metrics: Sequence[RunMetric] = (), findings: Sequence[LinterFinding] = ()
+    out: Path,
+    format: Format,
+    outcome: RunOutcome,
+    metrics: Sequence[RunMetric] = (),
+    findings: Sequence[LinterFinding] = (),
 ) -> list[Path]:
-    """Write a run to `out` and return the files: one for json and xlsx, a folder with one for each table for csv and parquet.
+    """Write a run to `out` and return the files.
 
-    Each is written whole or not at all. Raises `OperatorError`: cannot be written, xlsx without openpyxl, or too long for it.
+    One for json and xlsx, a folder with one for each table for csv and parquet.
+
+    Each is written whole or not at all. Raises `OperatorError`: cannot be written, xlsx without
+    openpyxl, or too long for it.
     """
     if format == "json":
         write_whole(out, lambda fresh: fresh.write_bytes(as_json(outcome, metrics, findings)))
         return [out]
     held = outcome_tables(outcome, metrics)
     if format == "xlsx":
-        write_workbook(out, [_workbook_sheet(name, each, zoned=False) for name, each in held.items()])
+        write_workbook(
+            out, [_workbook_sheet(name, each, zoned=False) for name, each in held.items()]
+        )
         return [out]
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -109,14 +137,19 @@ def export_outcome(
 
 
 def frames(outcome: RunOutcome, metrics: Sequence[RunMetric] = ()) -> dict[str, "DataFrame"]:
-    """Return the tables of a run as frames: trades by number, equity by time, daily by day, metrics by key."""
+    """Return the tables of a run as frames.
+
+    Trades by number, equity by time, daily by day, metrics by key.
+    """
     import pandas as pd  # noqa: PLC0415 - half a second, for notebooks alone
 
     held = outcome_tables(outcome, metrics)
     made = {name: pd.DataFrame(dict(each)) for name, each in held.items()}
     for frame in made.values():
         for name in filter(_is_time_column, frame.columns):
-            frame[name] = pd.to_datetime(frame[name].astype("Int64"), unit="ns", utc=True).dt.tz_convert(ZONE)
+            frame[name] = pd.to_datetime(
+                frame[name].astype("Int64"), unit="ns", utc=True
+            ).dt.tz_convert(ZONE)
     made["daily"]["day"] = pd.to_datetime(made["daily"]["day"])
     keys = {"trades": "number", "equity": "time", "daily": "day", "metrics": "key"}
     return {name: frame.set_index(keys[name]) for name, frame in made.items()}
@@ -161,7 +194,8 @@ def _nullable_list(values: Ints | Floats) -> list[object]:
     if values.dtype.kind == "i":
         return list(values.tolist())
     return [
-        value if finite else None for value, finite in zip(values.tolist(), np.isfinite(values).tolist(), strict=True)
+        value if finite else None
+        for value, finite in zip(values.tolist(), np.isfinite(values).tolist(), strict=True)
     ]
 
 
@@ -175,7 +209,10 @@ def _is_time_column(name: object) -> bool:
 
 def _workbook_sheet(name: str, columns: Columns, *, zoned: bool) -> SpreadsheetTable:
     """Return a table with its times as texts that name their zone, or as times without one, which is all a workbook knows."""
-    told = [_times_shown(values, zoned=zoned) if _is_time_column(key) else values for key, values in columns.items()]
+    told = [
+        _times_shown(values, zoned=zoned) if _is_time_column(key) else values
+        for key, values in columns.items()
+    ]
     return SpreadsheetTable(name, tuple(columns), list(zip(*told, strict=True)))
 
 
@@ -183,7 +220,13 @@ def _times_shown(times: Sequence[object], *, zoned: bool) -> list[object]:
     found: list[object] = []
     for each in times:
         moment = datetime.fromtimestamp(each // SECOND, INDIA) if isinstance(each, int) else None
-        found.append(moment if moment is None else moment.isoformat() if zoned else moment.replace(tzinfo=None))
+        found.append(
+            moment
+            if moment is None
+            else moment.isoformat()
+            if zoned
+            else moment.replace(tzinfo=None)
+        )
     return found
 
 
@@ -194,5 +237,7 @@ def _write_parquet(file: Path, columns: Columns, run: str) -> None:
     types = {name: pa.timestamp("ns", ZONE) for name in columns if _is_time_column(name)}
     types |= dict.fromkeys(MONEY & set(columns), pa.float64())
     arrays = {name: pa.array(values, types.get(name)) for name, values in columns.items()}
-    table = pa.table(arrays).replace_schema_metadata({"patang.schema": str(SCHEMA), "patang.run": run})
+    table = pa.table(arrays).replace_schema_metadata(
+        {"patang.schema": str(SCHEMA), "patang.run": run}
+    )
     write_whole(file, lambda fresh: parquet.write_table(table, fresh, compression="zstd"))

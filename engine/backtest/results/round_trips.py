@@ -1,4 +1,7 @@
-"""The round trips of a run, made of its fills: what each cost, what it lost to slippage, and how far it stood off."""
+"""The round trips of a run, made of its fills.
+
+What each cost, what it lost to slippage, and how far it stood off.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
@@ -32,22 +35,36 @@ class FillColumns(NamedTuple):
     slippage: Ints
 
 
-def fill_columns(fills: Sequence[BookedFill], symbols: Mapping[int, int], series: Sequence[BarSeries]) -> FillColumns:
-    """Return fills as arrays; `symbols` numbers the tokens, and `series` has the bars that were replayed by that number.
+def fill_columns(
+    fills: Sequence[BookedFill], symbols: Mapping[int, int], series: Sequence[BarSeries]
+) -> FillColumns:
+    """Return fills as arrays.
 
-    What a fill lost is the distance from the price it met: the open it came with, or the trigger that the price reached.
+    `symbols` numbers the tokens, and `series` has the bars that were replayed by that number.
+
+    What a fill lost is the distance from the price it met: the open it came with, or the trigger
+    that the price reached.
     """
     rows = [
         (
-            fill.ts, symbols[int(fill.order.token)], fill.order.rung, int(fill.order.side), fill.quantity,
-            paise(fill.price, fill.quantity), fill.charges,
+            fill.ts,
+            symbols[int(fill.order.token)],
+            fill.order.rung,
+            int(fill.order.side),
+            fill.quantity,
+            paise(fill.price, fill.quantity),
+            fill.charges,
         )
         for fill in fills
-    ]  # fmt: skip
-    ts, symbol, rung, side, quantity, value, charges = np.array(rows, np.int64).reshape(len(rows), 7).T
+    ]
+    ts, symbol, rung, side, quantity, value, charges = (
+        np.array(rows, np.int64).reshape(len(rows), 7).T
+    )
     price = np.array([fill.price for fill in fills])
     triggers = np.array([fill.order.trigger for fill in fills])
-    columns = FillColumns(ts, symbol, rung, side, quantity, price, value, charges, np.zeros(len(rows), np.int64))
+    columns = FillColumns(
+        ts, symbol, rung, side, quantity, price, value, charges, np.zeros(len(rows), np.int64)
+    )
     for number, bars in enumerate(series):
         mine = np.flatnonzero(columns.symbol == number)
         if not len(mine):
@@ -55,11 +72,15 @@ def fill_columns(fills: Sequence[BookedFill], symbols: Mapping[int, int], series
         at = np.searchsorted(bars.start, columns.ts[mine], side="right") - 1
         met = np.where(bars.start[at] == columns.ts[mine], bars.open[at], triggers[mine])
         lost = columns.side[mine] * (columns.price[mine] - met) * columns.quantity[mine] * 100.0
-        columns.slippage[mine] = np.where(met > 0.0, np.rint(np.maximum(lost, 0.0)), 0.0).astype(np.int64)
+        columns.slippage[mine] = np.where(met > 0.0, np.rint(np.maximum(lost, 0.0)), 0.0).astype(
+            np.int64
+        )
     return columns
 
 
-def kept_overnight(fills: Sequence[BookedFill], symbols: Mapping[int, int], names: Sequence[str]) -> list[str]:
+def kept_overnight(
+    fills: Sequence[BookedFill], symbols: Mapping[int, int], names: Sequence[str]
+) -> list[str]:
     """Name the intraday positions that no bar was there to leave with on their day, as "INFY on 2024-06-04"."""
     held: dict[tuple[date, int], int] = {}
     for fill in fills:
@@ -84,7 +105,9 @@ class _TripBuilder:
         self.first = self.last = int(fill.ts)
         self.bought = self.paid = self.sold = self.got = self.charges = self.slippage = 0
 
-    def add_fill(self, ts: int, side: int, quantity: int, value: int, charges: int, slippage: int) -> None:
+    def add_fill(
+        self, ts: int, side: int, quantity: int, value: int, charges: int, slippage: int
+    ) -> None:
         self.last = ts
         self.charges, self.slippage = self.charges + charges, self.slippage + slippage
         if side == self.side:
@@ -100,7 +123,9 @@ def trades_of(
     names: Sequence[str],
     series: Sequence[BarSeries],
 ) -> list[RoundTrip]:
-    """Return the round trips in the order in which they were entered; what is still held stands at its last close.
+    """Return the round trips in the order in which they were entered.
+
+    What is still held stands at its last close.
 
     `names` and `series` are by the number of a symbol.
     """
@@ -113,7 +138,9 @@ def trades_of(
         trip.add_fill(ts, side, quantity, *amounts)
     records = {int(each.rung_id): each for each in rungs}
     found: list[RoundTrip] = []
-    for number, (rung, trip) in enumerate(sorted(trips.items(), key=lambda item: item[1].first), start=1):
+    for number, (rung, trip) in enumerate(
+        sorted(trips.items(), key=lambda item: item[1].first), start=1
+    ):
         bars, done = series[trip.symbol], records.get(rung)
         held = trip.bought - trip.sold
         last = float(bars.close[-1])
@@ -143,7 +170,9 @@ def trades_of(
     return _with_excursions(found, names, series)
 
 
-def _with_excursions(trades: list[RoundTrip], names: Sequence[str], series: Sequence[BarSeries]) -> list[RoundTrip]:
+def _with_excursions(
+    trades: list[RoundTrip], names: Sequence[str], series: Sequence[BarSeries]
+) -> list[RoundTrip]:
     """Return the trades with the worst and best they stood at between their entry and the bar they were left in."""
     by_symbol: dict[str, list[int]] = {}
     for k, trade in enumerate(trades):
@@ -160,7 +189,9 @@ def _with_excursions(trades: list[RoundTrip], names: Sequence[str], series: Sequ
             prices = [trade.entry_price, trade.exit_price]
             if end > start:
                 prices += [float(bars.low[start:end].min()), float(bars.high[start:end].max())]
-            worst, best = (min(prices), max(prices)) if trade.side > 0 else (max(prices), min(prices))
+            worst, best = (
+                (min(prices), max(prices)) if trade.side > 0 else (max(prices), min(prices))
+            )
             trades[k] = trade._replace(
                 mae=round(trade.side * (worst - trade.entry_price) * trade.quantity * 100.0),
                 mfe=round(trade.side * (best - trade.entry_price) * trade.quantity * 100.0),

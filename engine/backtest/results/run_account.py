@@ -1,4 +1,7 @@
-"""The account of a run, day by day: what it was worth, what it cost, and what holding the market would have made."""
+"""The account of a run, day by day.
+
+What it was worth, what it cost, and what holding the market would have made.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -15,9 +18,14 @@ from engine.market.charges import fee
 from engine.market.instruments import day_as_number
 
 NAMES: Mapping[str, str] = {
-    "brokerage": "brokerage", "tax": "STT", "txn": "exchange", "ipft": "IPFT", "sebi": "SEBI", "stamp": "stamp duty",
+    "brokerage": "brokerage",
+    "tax": "STT",
+    "txn": "exchange",
+    "ipft": "IPFT",
+    "sebi": "SEBI",
+    "stamp": "stamp duty",
     "gst": "GST",
-}  # fmt: skip
+}
 """What the parts of the charges are called."""
 DEPOSITORY = "depository"
 """What it costs that shares leave the account: in no contract note, and not in the desk's books."""
@@ -33,12 +41,20 @@ class RunAccount(NamedTuple):
 
 
 def account_of(
-    cash: int, days: Sequence[date], closes: Ints, curve: tuple[Ints, Ints], notes: Sequence[Sequence[int]],
-    fills: FillColumns, trades: Sequence[RoundTrip], series: Sequence[BarSeries], index: BarSeries | None,
-) -> RunAccount:  # fmt: skip
+    cash: int,
+    days: Sequence[date],
+    closes: Ints,
+    curve: tuple[Ints, Ints],
+    notes: Sequence[Sequence[int]],
+    fills: FillColumns,
+    trades: Sequence[RoundTrip],
+    series: Sequence[BarSeries],
+    index: BarSeries | None,
+) -> RunAccount:
     """Return the account: `closes` are the ends of the sessions (ns), `curve` times and P&L after charges (paise).
 
-    The depository's debits, one for each share and day that delivered some, come on top of what the desk's books say.
+    The depository's debits, one for each share and day that delivered some, come on top of what the
+    desk's books say.
     """
     done = len(notes)
     days, closes = days[:done], closes[:done]
@@ -59,17 +75,30 @@ def account_of(
         charges=charges,
         exposure=_exposure_values(fills, closes, last),
         turnover=_day_sums(numbers, ist_days(fills.ts), fills.value),
-        closed=_day_sums(numbers, ist_days(np.array([each.exit_ts for each in trades if each.exit_ts], np.int64)), None),
+        closed=_day_sums(
+            numbers,
+            ist_days(np.array([each.exit_ts for each in trades if each.exit_ts], np.int64)),
+            None,
+        ),
         benchmark=_buy_and_hold(cash, last),
         market=_closing_prices(index, closes) if index is not None else np.full(done, np.nan),
     )
     costs = {NAMES[name]: int(lines[:, k].sum()) for k, name in enumerate(CHARGES)}
-    worth = cash + net - np.concatenate([[0], owed])[np.searchsorted(at, np.arange(len(net)), side="right")]
+    worth = (
+        cash
+        + net
+        - np.concatenate([[0], owed])[np.searchsorted(at, np.arange(len(net)), side="right")]
+    )
     return RunAccount(daily, worth, {**costs, DEPOSITORY: int(debits.sum())}, debits)
 
 
-def with_debits(trades: Sequence[RoundTrip], days: Sequence[date], debits: Ints, fills: FillColumns) -> list[RoundTrip]:
-    """Return the trades with what the depository debits for each share and day: the first one that delivers some bears it."""
+def with_debits(
+    trades: Sequence[RoundTrip], days: Sequence[date], debits: Ints, fills: FillColumns
+) -> list[RoundTrip]:
+    """Return the trades with what the depository debits for each share and day.
+
+    The first one that delivers some bears it.
+    """
     found = list(trades)
     number = {rung: k for k, rung in enumerate(dict.fromkeys(fills.rung.tolist()))}
     of = ist_days(fills.ts)
@@ -80,7 +109,9 @@ def with_debits(trades: Sequence[RoundTrip], days: Sequence[date], debits: Ints,
         symbols, moved = fills.symbol[today], fills.side[today] * fills.quantity[today]
         sold = np.bincount(symbols, moved) < 0
         bears: dict[int, int] = {}
-        for rung, symbol, shares in zip(fills.rung[today].tolist(), symbols.tolist(), moved.tolist(), strict=True):
+        for rung, symbol, shares in zip(
+            fills.rung[today].tolist(), symbols.tolist(), moved.tolist(), strict=True
+        ):
             if shares < 0 and sold[symbol] and ist_day(found[number[rung]].entry_ts) < day:
                 bears.setdefault(symbol, number[rung])
         for place, k in enumerate(bears.values()):

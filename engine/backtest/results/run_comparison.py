@@ -22,10 +22,20 @@ class OutcomeChange(NamedTuple):
 
 
 def compare_outcomes(
-    before: RunOutcome, before_metrics: Sequence[RunMetric], after: RunOutcome, after_metrics: Sequence[RunMetric]
+    before: RunOutcome,
+    before_metrics: Sequence[RunMetric],
+    after: RunOutcome,
+    after_metrics: Sequence[RunMetric],
 ) -> list[OutcomeChange]:
-    """Return what differs between two results: first what they were made of, then metrics, then round trips."""
-    return [*_manifest_changes(before, after), *_metric_changes(before_metrics, after_metrics), *_trade_changes(before.trades, after.trades)]
+    """Return what differs between two results.
+
+    First what they were made of, then metrics, then round trips.
+    """
+    return [
+        *_manifest_changes(before, after),
+        *_metric_changes(before_metrics, after_metrics),
+        *_trade_changes(before.trades, after.trades),
+    ]
 
 
 def _manifest_changes(before: RunOutcome, after: RunOutcome) -> list[OutcomeChange]:
@@ -58,14 +68,22 @@ def _metric_changes(before: Sequence[RunMetric], after: Sequence[RunMetric]) -> 
         change = ""
         if isinstance(first, int | float) and isinstance(second, int | float):
             change = f"{second - first:+.4g}"
-        found.append(OutcomeChange(f"{named.label} [{named.unit}]", _value_text(first), _value_text(second), change))
+        found.append(
+            OutcomeChange(
+                f"{named.label} [{named.unit}]", _value_text(first), _value_text(second), change
+            )
+        )
     return found
 
 
 def _trade_changes(before: Sequence[RoundTrip], after: Sequence[RoundTrip]) -> list[OutcomeChange]:
     left, right = ({_trade_key(each): each for each in trades} for trades in (before, after))
     gone, new = [key for key in left if key not in right], [key for key in right if key not in left]
-    other = [key for key in left if key in right and _trade_result(left[key]) != _trade_result(right[key])]
+    other = [
+        key
+        for key in left
+        if key in right and _trade_result(left[key]) != _trade_result(right[key])
+    ]
     found = []
     for name, count in (
         ("round trips only before", len(gone)),

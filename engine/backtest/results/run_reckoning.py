@@ -10,7 +10,10 @@ from engine.history.bar_series import BarSeries
 
 
 class RunReckoning(NamedTuple):
-    """Fills, round trips and account of a run; `over_night` names intraday positions that no bar was there to leave with."""
+    """Fills, round trips and account of a run.
+
+    `over_night` names intraday positions that no bar was there to leave with.
+    """
 
     fills: FillColumns
     trades: list[RoundTrip]
@@ -21,15 +24,28 @@ class RunReckoning(NamedTuple):
 def reckon_run(backtest: BacktestRun, index: BarSeries | None = None) -> RunReckoning:
     """Return what a run came to that has been played; `index` has the bars it is compared with."""
     names, series = list(backtest.series), list(backtest.series.values())
-    numbers = {int(each.token): names.index(symbol) for symbol, each in backtest.market.instruments.items()}
+    numbers = {
+        int(each.token): names.index(symbol) for symbol, each in backtest.market.instruments.items()
+    }
     fills, days = backtest.fills, backtest.market.days
     columns = fill_columns(fills, numbers, series)
     trades = trades_of(fills, columns, backtest.rungs, names, series)
     account = account_of(
-        backtest.settings.cash, days, backtest.closes, backtest.curve, backtest.notes, columns, trades, series, index
+        backtest.settings.cash,
+        days,
+        backtest.closes,
+        backtest.curve,
+        backtest.notes,
+        columns,
+        trades,
+        series,
+        index,
     )
     return RunReckoning(
-        columns, with_debits(trades, days, account.debits, columns), account, kept_overnight(fills, numbers, names)
+        columns,
+        with_debits(trades, days, account.debits, columns),
+        account,
+        kept_overnight(fills, numbers, names),
     )
 
 
@@ -37,6 +53,13 @@ def outcome_of(backtest: BacktestRun, came_to: RunReckoning, manifest: RunManife
     """Return all that a run made."""
     account = came_to.account
     return RunOutcome(
-        manifest, account.daily, backtest.curve[0], account.curve, came_to.trades, account.costs,
-        dict(backtest.kernel.decisions.refusals), backtest.bars_done, len({int(fill.order.intent) for fill in backtest.fills}),
-    )  # fmt: skip
+        manifest,
+        account.daily,
+        backtest.curve[0],
+        account.curve,
+        came_to.trades,
+        account.costs,
+        dict(backtest.kernel.decisions.refusals),
+        backtest.bars_done,
+        len({int(fill.order.intent) for fill in backtest.fills}),
+    )

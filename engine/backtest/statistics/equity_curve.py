@@ -11,7 +11,10 @@ Numbers = Ints | Floats
 
 
 def returns(equity: Numbers, first: float) -> Floats:
-    """Return each value over the one before, less 1, the first over `first`; empty if one of those is not above 0."""
+    """Return each value over the one before, less 1, the first over `first`.
+
+    Empty if one of those is not above 0.
+    """
     before = np.concatenate(([float(first)], equity[:-1]))
     if not bool((before > 0.0).all()):
         return np.empty(0)
@@ -20,7 +23,10 @@ def returns(equity: Numbers, first: float) -> Floats:
 
 
 def below_peak(values: Numbers, first: float) -> Floats:
-    """Return each value over the highest so far, `first` included, less 1; `first` must be above 0."""
+    """Return each value over the highest so far, `first` included, less 1.
+
+    `first` must be above 0.
+    """
     found: Floats = values / np.maximum(np.maximum.accumulate(values), first) - 1.0
     return found
 
@@ -28,8 +34,8 @@ def below_peak(values: Numbers, first: float) -> Floats:
 class DrawdownSpans(NamedTuple):
     """Ways down from a peak, in order, as places in a curve; -1 is what was before its first value.
 
-    `peak` is the last place before it falls, `end` the one at which the peak is reached again: the curve's length where it
-    is not. `depth` is a fraction, at most 0.
+    `peak` is the last place before it falls, `end` the one at which the peak is reached again: the
+    curve's length where it is not. `depth` is a fraction, at most 0.
     """
 
     peak: Ints

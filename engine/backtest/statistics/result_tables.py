@@ -36,10 +36,12 @@ BINS: Final = 30
 
 
 class DrawdownRow(NamedTuple):
-    """One way down from a peak and back. `end` and `recovery` are None while the peak is not reached again.
+    """One way down from a peak and back.
 
-    `depth` is in percent and `amount` in paise, both negative; `length` is from peak to `end`, or to the last moment,
-    `recovery` from trough to `end`.
+    `end` and `recovery` are None while the peak is not reached again.
+
+    `depth` is in percent and `amount` in paise, both negative; `length` is from peak to `end`, or
+    to the last moment, `recovery` from trough to `end`.
     """
 
     start: int
@@ -52,7 +54,9 @@ class DrawdownRow(NamedTuple):
 
 
 class YearReturns(NamedTuple):
-    """Returns of a calendar year in percent: the whole, and each of twelve months, None where nothing was replayed.
+    """Returns of a calendar year in percent.
+
+    The whole, and each of twelve months, None where nothing was replayed.
 
     `benchmark` is buy and hold's, `market` the index's, None where there is none.
     """
@@ -66,7 +70,9 @@ class YearReturns(NamedTuple):
 
 
 class TradeGroup(NamedTuple):
-    """Closed trades that have something in common. Amounts in paise; `win_rate` in percent; `average` is the mean net.
+    """Closed trades that have something in common.
+
+    Amounts in paise; `win_rate` in percent; `average` is the mean net.
 
     `profit_factor` is None without a loss. `mae` and `mfe` are means.
     """
@@ -85,7 +91,10 @@ class TradeGroup(NamedTuple):
 
 
 class CostStep(NamedTuple):
-    """One step from the gross before slippage down to the net, in paise: a cost is negative, `total` says which are sums."""
+    """One step from the gross before slippage down to the net, in paise.
+
+    A cost is negative, `total` says which are sums.
+    """
 
     key: str
     label: str
@@ -109,7 +118,10 @@ class RollingFigure(NamedTuple):
 
 WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 BREAKDOWNS: Final = ("strategy", "symbol", "side", "rung", "exit", "hour", "weekday", "month")
-"""What `breakdowns` divides trades by: hour of entry in IST ("09" to "15"), weekday and month ("2024-06") of entry."""
+"""What `breakdowns` divides trades by.
+
+Hour of entry in IST ("09" to "15"), weekday and month ("2024-06") of entry.
+"""
 
 
 def drawdowns(outcome: RunOutcome, most: int = 10) -> list[DrawdownRow]:
@@ -120,13 +132,22 @@ def drawdowns(outcome: RunOutcome, most: int = 10) -> list[DrawdownRow]:
     below = below_peak(curve, cash)
     down = drawdown_spans(below)
     deepest = np.argsort(down.depth, kind="stable")[:most].tolist()
-    return [_drawdown_row(below, curve, times, cash, int(down.peak[at]), int(down.end[at])) for at in deepest]
+    return [
+        _drawdown_row(below, curve, times, cash, int(down.peak[at]), int(down.end[at]))
+        for at in deepest
+    ]
 
 
-def _drawdown_row(below: Floats, curve: Ints, times: Ints, cash: int, peak: int, end: int) -> DrawdownRow:
+def _drawdown_row(
+    below: Floats, curve: Ints, times: Ints, cash: int, peak: int, end: int
+) -> DrawdownRow:
     trough = peak + 1 + int(below[peak + 1 : end].argmin())
     top = cash if peak < 0 else int(curve[peak])
-    start, bottom, over = int(times[max(peak, 0)]), int(times[trough]), int(times[min(end, len(times) - 1)])
+    start, bottom, over = (
+        int(times[max(peak, 0)]),
+        int(times[trough]),
+        int(times[min(end, len(times) - 1)]),
+    )
     back = over if end < len(times) else None
     return DrawdownRow(
         start,
@@ -146,7 +167,9 @@ def yearly_returns(outcome: RunOutcome) -> list[YearReturns]:
         return []
     month = month_numbers(daily.day)
     ends = last_places(month)
-    monthly = dict(zip(month[ends].tolist(), (100.0 * returns(daily.equity[ends], cash)).tolist(), strict=True))
+    monthly = dict(
+        zip(month[ends].tolist(), (100.0 * returns(daily.equity[ends], cash)).tolist(), strict=True)
+    )
     year = month // 12
     last = last_places(year)
     equity = daily.equity[last]
@@ -159,12 +182,21 @@ def yearly_returns(outcome: RunOutcome) -> list[YearReturns]:
         strict=True,
     )
     return [
-        YearReturns(number, total, [monthly.get(12 * (number - 1970) + each) for each in range(12)], net, benchmark, market)
+        YearReturns(
+            number,
+            total,
+            [monthly.get(12 * (number - 1970) + each) for each in range(12)],
+            net,
+            benchmark,
+            market,
+        )
         for number, total, net, benchmark, market in rows
     ]
 
 
-def _yearly_changes(values: Floats, last: Sequence[int] | npt.NDArray[np.intp], first: float | None) -> list[float | None]:
+def _yearly_changes(
+    values: Floats, last: Sequence[int] | npt.NDArray[np.intp], first: float | None
+) -> list[float | None]:
     """Return percents between the last known values of years, the first year's from `first` or the first known one."""
     known = np.flatnonzero(np.isfinite(values))
     if not len(known):
@@ -202,12 +234,16 @@ def distribution(outcome: RunOutcome) -> ReturnBins:
     places = np.floor(percents / width + 1e-9).astype(np.int64)
     low, high = int(places.min()), int(places.max())
     return ReturnBins(
-        [width * at for at in range(low, high + 2)], np.bincount(places - low, minlength=high - low + 1).tolist()
+        [width * at for at in range(low, high + 2)],
+        np.bincount(places - low, minlength=high - low + 1).tolist(),
     )
 
 
 def breakdowns(outcome: RunOutcome) -> dict[str, list[TradeGroup]]:
-    """Return the closed trades by each of `BREAKDOWNS`: by net, best first; hours, weekdays, months and rungs in order."""
+    """Return the closed trades by each of `BREAKDOWNS`: by net, best first.
+
+    Hours, weekdays, months and rungs in order.
+    """
     every = round_trip_columns(outcome.trades)
     left = closed_places(every)
     made = every.pick(left)
@@ -230,7 +266,9 @@ def breakdowns(outcome: RunOutcome) -> dict[str, list[TradeGroup]]:
         "exit": by_name("exit_reason"),
         "hour": by_number((made.entry_ts + IST) // HOUR % 24, "{:02}".format),
         "weekday": by_number((day + 3) % 7, WEEKDAYS.__getitem__),
-        "month": by_number(month_numbers(day), lambda month: f"{1970 + month // 12}-{month % 12 + 1:02}"),
+        "month": by_number(
+            month_numbers(day), lambda month: f"{1970 + month // 12}-{month % 12 + 1:02}"
+        ),
     }
 
 
@@ -242,7 +280,9 @@ def _trade_groups(names: Sequence[str], places: Ints, made: RoundTripColumns) ->
 
     count = np.bincount(places, minlength=len(names))
     won, lost = total(np.maximum(made.net, 0)), total(np.maximum(-made.net, 0))
-    net, gross, charges, slippage = (total(values) for values in (made.net, made.gross, made.charges, made.slippage))
+    net, gross, charges, slippage = (
+        total(values) for values in (made.net, made.gross, made.charges, made.slippage)
+    )
     wins, mae, mfe = total(made.net > 0), total(made.mae), total(made.mfe)
     return [
         TradeGroup(
@@ -265,12 +305,16 @@ def _trade_groups(names: Sequence[str], places: Ints, made: RoundTripColumns) ->
 def cost_steps(outcome: RunOutcome) -> list[CostStep]:
     """Return the steps from the gross before slippage through slippage and every charge to the net.
 
-    The first step and the costs below it add up to the net exactly; what the parts of the charges leave unsaid is "Other".
+    The first step and the costs below it add up to the net exactly; what the parts of the charges
+    leave unsaid is "Other".
     """
     net, charges = outcome.net, int(outcome.daily.charges.sum())
     slippage = sum(trade.slippage for trade in outcome.trades)
     other = charges - sum(outcome.costs.values())
-    costs = [CostStep(key, key[:1].upper() + key[1:], -paise, total=False) for key, paise in outcome.costs.items()]
+    costs = [
+        CostStep(key, key[:1].upper() + key[1:], -paise, total=False)
+        for key, paise in outcome.costs.items()
+    ]
     return [
         CostStep("before_slippage", "Gross before slippage", net + charges + slippage, total=True),
         CostStep("slippage", "Slippage", -slippage, total=False),
@@ -282,6 +326,9 @@ def cost_steps(outcome: RunOutcome) -> list[CostStep]:
 
 
 def underwater(outcome: RunOutcome) -> list[float]:
-    """Return how far below its highest close so far (%) the account was at each daily close; 0 or negative."""
+    """Return how far below its highest close so far (%) the account was at each daily close.
+
+    0 or negative.
+    """
     cash = outcome.manifest.start_cash
     return (100.0 * below_peak(outcome.daily.equity, cash)).tolist() if cash > 0 else []

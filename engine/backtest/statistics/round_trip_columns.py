@@ -32,17 +32,23 @@ class RoundTripColumns(NamedTuple):
         """Return some of them."""
         side, rung, quantity, entry_ts, entry_price, exit_ts, exit_price, *amounts = self
         times = entry_ts[rows], entry_price[rows], exit_ts[rows], exit_price[rows]
-        return RoundTripColumns(side[rows], rung[rows], quantity[rows], *times, *(amount[rows] for amount in amounts))
+        return RoundTripColumns(
+            side[rows], rung[rows], quantity[rows], *times, *(amount[rows] for amount in amounts)
+        )
 
 
 def round_trip_columns(trades: Sequence[RoundTrip]) -> RoundTripColumns:
     """Return trades as arrays, in the order given."""
 
     def whole(name: str) -> Ints:
-        return np.fromiter(map(itemgetter(RoundTrip._fields.index(name)), trades), np.int64, len(trades))
+        return np.fromiter(
+            map(itemgetter(RoundTrip._fields.index(name)), trades), np.int64, len(trades)
+        )
 
     def price(name: str) -> Floats:
-        return np.fromiter(map(itemgetter(RoundTrip._fields.index(name)), trades), np.float64, len(trades))
+        return np.fromiter(
+            map(itemgetter(RoundTrip._fields.index(name)), trades), np.float64, len(trades)
+        )
 
     gross, charges = whole("gross"), whole("charges")
     return RoundTripColumns(

@@ -9,8 +9,18 @@ import numpy.typing as npt
 from compiled.model.values import SECOND
 from engine.backtest.run_outcome import RunOutcome
 from engine.backtest.statistics import significance
-from engine.backtest.statistics.equity_curve import below_peak, drawdown_spans, last_places, month_numbers, returns
-from engine.backtest.statistics.round_trip_columns import RoundTripColumns, closed_places, round_trip_columns
+from engine.backtest.statistics.equity_curve import (
+    below_peak,
+    drawdown_spans,
+    last_places,
+    month_numbers,
+    returns,
+)
+from engine.backtest.statistics.round_trip_columns import (
+    RoundTripColumns,
+    closed_places,
+    round_trip_columns,
+)
 from engine.backtest.statistics.run_metrics import METRICS, RunMetric
 from engine.history.bar_series import Floats, Ints, numbered_day
 
@@ -27,14 +37,18 @@ def statistics(
 ) -> list[RunMetric]:
     """Return one metric for each of `METRICS`, in that order.
 
-    `risk_free` is a year's rate (0.065), `trials` how many variants were tried before this one was chosen, `deviation` the
-    standard deviation of their daily Sharpe ratios, where that is known.
+    `risk_free` is a year's rate (0.065), `trials` how many variants were tried before this one was
+    chosen, `deviation` the standard deviation of their daily Sharpe ratios, where that is known.
     """
     every = round_trip_columns(outcome.trades)
     daily = returns(outcome.daily.equity, outcome.manifest.start_cash)
     rate = rate_of_day(risk_free)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        found = _run_figures(outcome) | _return_figures(outcome, daily) | {"risk_free": 100.0 * risk_free, "trials": trials}
+        found = (
+            _run_figures(outcome)
+            | _return_figures(outcome, daily)
+            | {"risk_free": 100.0 * risk_free, "trials": trials}
+        )
         found |= _risk_figures(daily, rate) | _belief_figures(daily - rate, trials, deviation)
         found |= (
             _drawdown_figures(outcome)
@@ -44,8 +58,13 @@ def statistics(
         )
         found |= _open_figures(every) | _benchmark_figures(outcome, daily, rate)
     found["calmar"] = _ratio_or_none(found["cagr"], _size_or_none(found["max_drawdown"]))
-    found["recovery_factor"] = _ratio_or_none(found["net"], _size_or_none(found["max_drawdown_amount"]))
-    return [RunMetric(each.key, each.label, each.unit, _plain_figure(found.get(each.key))) for each in METRICS]
+    found["recovery_factor"] = _ratio_or_none(
+        found["net"], _size_or_none(found["max_drawdown_amount"])
+    )
+    return [
+        RunMetric(each.key, each.label, each.unit, _plain_figure(found.get(each.key)))
+        for each in METRICS
+    ]
 
 
 def rate_of_day(risk_free: float) -> float:
@@ -124,8 +143,17 @@ def _return_figures(outcome: RunOutcome, daily: Floats) -> Figures:
 
 
 def sharpe(daily: Floats, rate: float = 0.0) -> float | None:
-    """Return the annualised Sharpe ratio of daily returns, None where they do not differ; `rate` is a day's."""
-    return _ratio_or_none(math.sqrt(SESSIONS) * float((daily - rate).mean()), significance.deviation(daily)) if len(daily) else None
+    """Return the annualised Sharpe ratio of daily returns, None where they do not differ.
+
+    `rate` is a day's.
+    """
+    return (
+        _ratio_or_none(
+            math.sqrt(SESSIONS) * float((daily - rate).mean()), significance.deviation(daily)
+        )
+        if len(daily)
+        else None
+    )
 
 
 def _risk_figures(daily: Floats, rate: float) -> Figures:
@@ -152,19 +180,28 @@ def _belief_figures(excess: Floats, trials: int, deviation: float | None) -> Fig
         return {}
     days, ratio = len(excess), float(excess.mean()) / spread
     skew, kurtosis = significance.moment(excess, 3), significance.moment(excess, 4)
-    best = significance.best_of_trials(trials, 1.0 / math.sqrt(days - 1) if deviation is None else deviation)
+    best = significance.best_of_trials(
+        trials, 1.0 / math.sqrt(days - 1) if deviation is None else deviation
+    )
     record = significance.min_track_record(ratio, skew, kurtosis)
     return {
         "skew": skew,
         "kurtosis": kurtosis - 3.0,
         "probabilistic_sharpe": significance.probabilistic_sharpe(ratio, skew, kurtosis, days),
         "deflated_sharpe": significance.probabilistic_sharpe(ratio, skew, kurtosis, days, best),
-        "min_track_record": None if record is None or not math.isfinite(record) else math.ceil(record),
+        "min_track_record": None
+        if record is None or not math.isfinite(record)
+        else math.ceil(record),
     }
 
 
 def _drawdown_figures(outcome: RunOutcome) -> Figures:
-    cash, equity, curve, times = outcome.manifest.start_cash, outcome.daily.equity, outcome.curve, outcome.times
+    cash, equity, curve, times = (
+        outcome.manifest.start_cash,
+        outcome.daily.equity,
+        outcome.curve,
+        outcome.times,
+    )
     found: Figures = {"max_drawdown": None, "max_drawdown_amount": None}
     if cash <= 0 or not len(curve) or not len(equity):
         return found
@@ -172,7 +209,8 @@ def _drawdown_figures(outcome: RunOutcome) -> Figures:
     down = drawdown_spans(below)
     found |= {
         "max_drawdown": 100.0 * below.min(),
-        "max_drawdown_amount": int((curve - np.maximum(np.maximum.accumulate(curve), cash)).min()) / RUPEE,
+        "max_drawdown_amount": int((curve - np.maximum(np.maximum.accumulate(curve), cash)).min())
+        / RUPEE,
         "max_drawdown_close": 100.0 * closes.min(),
         "ulcer": 100.0 * math.sqrt(float((closes**2).mean())),
     }
@@ -246,7 +284,9 @@ def _trade_figures(made: RoundTripColumns) -> Figures:
     return found | {
         "best_trade": int(net.max()) / RUPEE,
         "worst_trade": int(net.min()) / RUPEE,
-        "sqn": _ratio_or_none(math.sqrt(count) * float(net.mean()), significance.deviation(net.astype(np.float64))),
+        "sqn": _ratio_or_none(
+            math.sqrt(count) * float(net.mean()), significance.deviation(net.astype(np.float64))
+        ),
         "kelly": 100.0 * (share - (1.0 - share) / payoff) if payoff else None,
         "median_holding": float(np.median(held)),
         "longest_holding": held.max(),
@@ -268,7 +308,9 @@ def _cost_figures(outcome: RunOutcome, every: RoundTripColumns) -> Figures:
     slippage, charges = _sum_in_rupees(every.slippage), _sum_in_rupees(outcome.daily.charges)
     return {
         "slippage": slippage,
-        "break_even_turnover": _ratio_or_none(100.0 * (charges + slippage), _sum_in_rupees(outcome.daily.turnover)),
+        "break_even_turnover": _ratio_or_none(
+            100.0 * (charges + slippage), _sum_in_rupees(outcome.daily.turnover)
+        ),
     }
 
 
@@ -288,11 +330,16 @@ def _benchmark_figures(outcome: RunOutcome, daily: Floats, rate: float) -> Figur
     ours, theirs = daily[1:][both], (market[1:][both] / market[:-1][both]) - 1.0
     apart = significance.deviation(ours - theirs)
     found["tracking_error"] = 100.0 * math.sqrt(SESSIONS) * apart
-    found["information_ratio"] = _ratio_or_none(math.sqrt(SESSIONS) * float((ours - theirs).mean()), apart)
+    found["information_ratio"] = _ratio_or_none(
+        math.sqrt(SESSIONS) * float((ours - theirs).mean()), apart
+    )
     if significance.deviation(theirs) == 0.0:
         return found
     beta = float(np.cov(ours, theirs)[0, 1]) / float(theirs.var(ddof=1))
-    found |= {"beta": beta, "alpha": 100.0 * SESSIONS * (ours.mean() - rate - beta * (theirs.mean() - rate))}
+    found |= {
+        "beta": beta,
+        "alpha": 100.0 * SESSIONS * (ours.mean() - rate - beta * (theirs.mean() - rate)),
+    }
     if significance.deviation(ours) > 0.0:
         found["correlation"] = float(np.corrcoef(ours, theirs)[0, 1])
     return found

@@ -1,7 +1,10 @@
-"""What chance alone would show: the Sharpe ratio's probability, deflation and track record, a t-test, resampled days.
+"""What chance alone would show.
 
-Sharpe ratios here are of one day, not annualised; `skew` and `kurtosis` (3 for a normal one) those of the daily returns.
-Bailey and López de Prado, "The Sharpe Ratio Efficient Frontier" (2012) and "The Deflated Sharpe Ratio" (2014).
+The Sharpe ratio's probability, deflation and track record, a t-test, resampled days.
+
+Sharpe ratios here are of one day, not annualised; `skew` and `kurtosis` (3 for a normal one) those
+of the daily returns. Bailey and López de Prado, "The Sharpe Ratio Efficient Frontier" (2012) and
+"The Deflated Sharpe Ratio" (2014).
 """
 
 import math
@@ -20,7 +23,10 @@ RESAMPLES: Final = 2000
 
 
 def deviation(values: Floats) -> float:
-    """Return the standard deviation (ddof 1); 0 where there is none but for the last bits, or none that a float squares."""
+    """Return the standard deviation (ddof 1).
+
+    0 where there is none but for the last bits, or none that a float squares.
+    """
     if len(values) < 2 or np.ptp(values) <= max(1e-12 * float(np.abs(values).max()), 1e-75):
         return 0.0
     return float(values.std(ddof=1))
@@ -32,7 +38,9 @@ def moment(values: Floats, power: int) -> float:
     return float((away**power).mean() / (away**2).mean() ** (power / 2))
 
 
-def probabilistic_sharpe(sharpe: float, skew: float, kurtosis: float, days: int, target: float = 0.0) -> float | None:
+def probabilistic_sharpe(
+    sharpe: float, skew: float, kurtosis: float, days: int, target: float = 0.0
+) -> float | None:
     """Return how probable it is that the true Sharpe ratio is above `target`, where that is defined."""
     spread = _sharpe_variance(sharpe, skew, kurtosis)
     return None if spread <= 0.0 else NORMAL.cdf((sharpe - target) * math.sqrt((days - 1) / spread))
@@ -43,11 +51,14 @@ def best_of_trials(trials: int, deviation: float) -> float:
     if trials < 2:
         return 0.0
     return deviation * (
-        (1.0 - EULER) * NORMAL.inv_cdf(1.0 - 1.0 / trials) + EULER * NORMAL.inv_cdf(1.0 - 1.0 / (trials * math.e))
+        (1.0 - EULER) * NORMAL.inv_cdf(1.0 - 1.0 / trials)
+        + EULER * NORMAL.inv_cdf(1.0 - 1.0 / (trials * math.e))
     )
 
 
-def min_track_record(sharpe: float, skew: float, kurtosis: float, sure: float = 0.95) -> float | None:
+def min_track_record(
+    sharpe: float, skew: float, kurtosis: float, sure: float = 0.95
+) -> float | None:
     """Return the days that such a Sharpe ratio needs to be above 0 with that probability, None where it is not above."""
     if sharpe <= 0.0:
         return None
@@ -59,7 +70,10 @@ def _sharpe_variance(sharpe: float, skew: float, kurtosis: float) -> float:
 
 
 def above_zero(returns: Floats) -> float | None:
-    """Return the one-tailed p of Student's t-test: how often returns without merit would have such a mean or a better one."""
+    """Return the one-tailed p of Student's t-test.
+
+    How often returns without merit would have such a mean or a better one.
+    """
     spread = deviation(returns)
     if spread == 0.0:
         return None
@@ -72,14 +86,25 @@ def _student_area(t: float, freedom: int) -> float:
     """Return the area of Student's density from 0 to `t`, by Simpson's rule over its angle."""
     angles, step = np.linspace(0.0, math.atan(t / math.sqrt(freedom)), 2001, retstep=True)
     heights = np.cos(angles) ** (freedom - 1)
-    area = float(step) / 3.0 * float(heights[0] + 4.0 * heights[1::2].sum() + 2.0 * heights[2:-1:2].sum() + heights[-1])
-    return area * math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)) / math.sqrt(math.pi)
+    area = (
+        float(step)
+        / 3.0
+        * float(heights[0] + 4.0 * heights[1::2].sum() + 2.0 * heights[2:-1:2].sum() + heights[-1])
+    )
+    return (
+        area
+        * math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2))
+        / math.sqrt(math.pi)
+    )
 
 
 class ResampledRuns(NamedTuple):
-    """What else the same days could have made: `losing` is the share of resamples that end below their start.
+    """What else the same days could have made.
 
-    `low` and `high` are the 5th and the 95th percentile of their returns, `drawdown` the 5th of their max. drawdowns, in %.
+    `losing` is the share of resamples that end below their start.
+
+    `low` and `high` are the 5th and the 95th percentile of their returns, `drawdown` the 5th of
+    their max. drawdowns, in %.
     """
 
     losing: float

@@ -24,7 +24,10 @@ class StressDay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StressPeriod(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Days of a kind by rule, both ends included: every session, or the last of a weekday (Monday 0) in each month."""
+    """Days of a kind by rule, both ends included.
+
+    Every session, or the last of a weekday (Monday 0) in each month.
+    """
 
     kind: str
     first: date | None = None
@@ -42,7 +45,10 @@ class StressTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StressDayResult(NamedTuple):
-    """One day of the list that was replayed: returns of the account and of buy and hold in percent, P&L in paise."""
+    """One day of the list that was replayed.
+
+    Returns of the account and of buy and hold in percent, P&L in paise.
+    """
 
     day: int
     what: str
@@ -52,7 +58,10 @@ class StressDayResult(NamedTuple):
 
 
 class StressKindResult(NamedTuple):
-    """All days of a kind that were replayed: how many, their P&L (paise), mean and worst return in percent."""
+    """All days of a kind that were replayed.
+
+    How many, their P&L (paise), mean and worst return in percent.
+    """
 
     name: str
     days: int
@@ -70,9 +79,18 @@ def day_results(outcome: RunOutcome, table: StressTable) -> list[StressDayResult
     """Return what became of the account on each day of the list, in order."""
     place = {int(day): i for i, day in enumerate(outcome.daily.day)}
     net, account, held = _day_returns(outcome)
-    found = [(place.get(day_number(each.day)), each) for each in sorted(table.days, key=lambda each: each.day)]
+    found = [
+        (place.get(day_number(each.day)), each)
+        for each in sorted(table.days, key=lambda each: each.day)
+    ]
     return [
-        StressDayResult(int(outcome.daily.day[i]), each.what, int(net[i]), float(account[i]), _finite_or_none(held[i]))
+        StressDayResult(
+            int(outcome.daily.day[i]),
+            each.what,
+            int(net[i]),
+            float(account[i]),
+            _finite_or_none(held[i]),
+        )
         for i, each in found
         if i is not None
     ]
@@ -86,15 +104,24 @@ def kind_results(outcome: RunOutcome, table: StressTable) -> list[StressKindResu
     marked: dict[str, npt.NDArray[np.bool_]] = {}
     for kind in table.kinds:
         dated = [day_number(each.day) for each in table.days if each.kind == kind]
-        ruled = [day for each in table.stretches if each.kind == kind for day in _ruled_days(days, each)]
+        ruled = [
+            day for each in table.stretches if each.kind == kind for day in _ruled_days(days, each)
+        ]
         marked[kind] = np.isin(days, np.array(dated + ruled, np.int64))
     net, account, _ = _day_returns(outcome)
     other = ~np.logical_or.reduce(list(marked.values()))
     named: Mapping[str, npt.NDArray[np.bool_]] = {
-        **{table.kinds[kind]: rows for kind, rows in marked.items()}, "All other days": other,
-    }  # fmt: skip
+        **{table.kinds[kind]: rows for kind, rows in marked.items()},
+        "All other days": other,
+    }
     return [
-        StressKindResult(name, int(rows.sum()), int(net[rows].sum()), float(account[rows].mean()), float(account[rows].min()))
+        StressKindResult(
+            name,
+            int(rows.sum()),
+            int(net[rows].sum()),
+            float(account[rows].mean()),
+            float(account[rows].min()),
+        )
         for name, rows in named.items()
         if rows.any()
     ]
@@ -107,7 +134,8 @@ def _day_returns(outcome: RunOutcome) -> tuple[Ints, Floats, Floats]:
     held = np.concatenate(([float(start)], outcome.daily.benchmark))
     with np.errstate(divide="ignore", invalid="ignore"):
         account, kept = (
-            np.nan_to_num(np.diff(each) / each[:-1] * 100.0, posinf=0.0, neginf=0.0) for each in (equity, held)
+            np.nan_to_num(np.diff(each) / each[:-1] * 100.0, posinf=0.0, neginf=0.0)
+            for each in (equity, held)
         )
     return np.diff(equity), account, np.where(np.isfinite(outcome.daily.benchmark), kept, np.nan)
 

@@ -1,7 +1,7 @@
 """The account day by day: what each contract note took and gave, the broker's fees, and the balance.
 
-Amounts are paise. Charges are those of the contract notes (one per day, exchange and segment), which the desk's books
-add up to; a debit from the depository follows for each share that left.
+Amounts are paise. Charges are those of the contract notes (one per day, exchange and segment),
+which the desk's books add up to; a debit from the depository follows for each share that left.
 """
 
 from collections.abc import Iterable
@@ -11,7 +11,13 @@ from typing import NamedTuple
 from compiled.accounting.charges import RateTable
 from compiled.model.values import Side
 from engine.errors import DataError
-from engine.market.accounts.deals import AccountDeal, charge_day, deals_by_note, note_charges, rates_of
+from engine.market.accounts.deals import (
+    AccountDeal,
+    charge_day,
+    deals_by_note,
+    note_charges,
+    rates_of,
+)
 from engine.market.charges import fee
 
 NOTE = "contract note"
@@ -33,20 +39,36 @@ class AccountPosting(NamedTuple):
 
 
 def account_postings(
-    deals: Iterable[AccountDeal], table: RateTable, first: date, last: date, opening: int = 0, gaps: set[str] | None = None
+    deals: Iterable[AccountDeal],
+    table: RateTable,
+    first: date,
+    last: date,
+    opening: int = 0,
+    gaps: set[str] | None = None,
 ) -> list[AccountPosting]:
-    """Return the postings from `first` to `last`; raise `DataError` for a day without rates, or name it among the `gaps`."""
+    """Return the postings from `first` to `last`.
+
+    Raise `DataError` for a day without rates, or name it among the `gaps`.
+    """
     found: list[AccountPosting] = []
-    for (day, exchange, segment), rows in deals_by_note(deal for deal in deals if first <= deal.day <= last).items():
+    for (day, exchange, segment), rows in deals_by_note(
+        deal for deal in deals if first <= deal.day <= last
+    ).items():
         bought, sold = (sum(deal.value for deal in rows if deal.side is side) for side in Side)
         charged = note_charges(rows, rates_of(table, segment, exchange, day, gaps))
-        found.append(AccountPosting(day, exchange, segment, NOTE, bought, sold, charged, sold - bought - charged, 0))
+        found.append(
+            AccountPosting(
+                day, exchange, segment, NOTE, bought, sold, charged, sold - bought - charged, 0
+            )
+        )
         if segment in DELIVERED:
             found += _depository_postings(day, exchange, segment, rows, gaps)
     return _with_balances(sorted(found, key=lambda posting: posting.day), opening)
 
 
-def _depository_postings(day: date, exchange: str, segment: str, rows: list[AccountDeal], gaps: set[str] | None) -> list[AccountPosting]:
+def _depository_postings(
+    day: date, exchange: str, segment: str, rows: list[AccountDeal], gaps: set[str] | None
+) -> list[AccountPosting]:
     sold = sorted({deal.symbol for deal in rows if deal.side is Side.SELL})
     if not sold:
         return []
@@ -57,7 +79,10 @@ def _depository_postings(day: date, exchange: str, segment: str, rows: list[Acco
             gaps.add(f"depository at {exchange} on {day}")
             return []
         raise DataError(str(error.args[0])) from error
-    return [AccountPosting(day, exchange, segment, f"depository, {symbol}", 0, 0, debit, -debit, 0) for symbol in sold]
+    return [
+        AccountPosting(day, exchange, segment, f"depository, {symbol}", 0, 0, debit, -debit, 0)
+        for symbol in sold
+    ]
 
 
 def _with_balances(postings: list[AccountPosting], balance: int) -> list[AccountPosting]:

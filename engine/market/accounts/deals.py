@@ -1,6 +1,9 @@
-"""The trades that tax and account statements are made from: one executed part of an order, with what it cost.
+"""The trades that tax and account statements are made from.
 
-Rows come from the desk's own fills, or from a broker's tradebook (`tradebook.py`); values and charges are paise.
+One executed part of an order, with what it cost.
+
+Rows come from the desk's own fills, or from a broker's tradebook (`tradebook.py`); values and
+charges are paise.
 """
 
 from collections import defaultdict
@@ -46,8 +49,8 @@ class NoteKey(NamedTuple):
 class AccountDeal(NamedTuple):
     """One executed trade; `segment` is that of `charges.json`, `ts` ns UTC.
 
-    `charges` are its share of the day's contract note and include STT or CTT; `stt` is that tax on it alone, to the paisa.
-    `group` is BSE's, where it is known.
+    `charges` are its share of the day's contract note and include STT or CTT; `stt` is that tax on
+    it alone, to the paisa. `group` is BSE's, where it is known.
     """
 
     day: date
@@ -80,8 +83,9 @@ class AccountDeal(NamedTuple):
 def deals_of(fills: Iterable[Mapping[str, object]]) -> list[AccountDeal]:
     """Return the desk's fills as deals; raise `DataError` for a row that cannot be read.
 
-    A row needs ts (ns UTC), exchange, symbol, side, quantity, price (₹), order_id and trade_id; `product` is CNC where
-    it is missing, `asset` what the symbol says. What they cost, `charged_deals` works out.
+    A row needs ts (ns UTC), exchange, symbol, side, quantity, price (₹), order_id and trade_id;
+    `product` is CNC where it is missing, `asset` what the symbol says. What they cost,
+    `charged_deals` works out.
     """
     found = []
     for row in fills:
@@ -93,25 +97,32 @@ def deals_of(fills: Iterable[Mapping[str, object]]) -> list[AccountDeal]:
     return found
 
 
-def charged_deals(deals: Iterable[AccountDeal], table: RateTable, gaps: set[str] | None = None) -> list[AccountDeal]:
+def charged_deals(
+    deals: Iterable[AccountDeal], table: RateTable, gaps: set[str] | None = None
+) -> list[AccountDeal]:
     """Return the deals, oldest first, with the segment they are charged in and their shares of its contract notes.
 
-    Raises `DataError` where the table does not cover a day; where there is a set for the `gaps`, they are told there and
-    charged nothing.
+    Raises `DataError` where the table does not cover a day; where there is a set for the `gaps`,
+    they are told there and charged nothing.
     """
     deals = list(deals)
     found = [deal for deal in deals if deal.segment == OPENING]
     for note, rows in deals_by_note(deals).items():
         rates = rates_of(table, note.segment, note.exchange, note.day, gaps)
         weights = _charge_weights(rows, rates)
-        for deal, share in zip(rows, proportional_shares(note_charges(rows, rates), weights), strict=True):
+        for deal, share in zip(
+            rows, proportional_shares(note_charges(rows, rates), weights), strict=True
+        ):
             rate = int(rates.tax_buy if deal.side is Side.BUY else rates.tax_sell)
             found.append(deal._replace(charges=share, stt=(deal.value * rate + NANO // 2) // NANO))
     return sorted(found, key=lambda deal: deal.time_key)
 
 
 def deals_by_note(deals: Iterable[AccountDeal]) -> dict[NoteKey, list[AccountDeal]]:
-    """Return the deals by contract note, oldest first; delivery that was closed on its day is intraday."""
+    """Return the deals by contract note, oldest first.
+
+    Delivery that was closed on its day is intraday.
+    """
     found: defaultdict[NoteKey, list[AccountDeal]] = defaultdict(list)
     for deal in sorted(by_product(deals), key=lambda each: each.time_key):
         if deal.segment != OPENING:
@@ -121,7 +132,10 @@ def deals_by_note(deals: Iterable[AccountDeal]) -> dict[NoteKey, list[AccountDea
 
 
 def without_repeats(deals: Iterable[AccountDeal]) -> tuple[list[AccountDeal], int]:
-    """Return each trade once, and how many were told again: those of one day, exchange, security, side and number."""
+    """Return each trade once, and how many were told again.
+
+    Those of one day, exchange, security, side and number.
+    """
     known: dict[tuple[object, ...], AccountDeal] = {}
     unnumbered = []
     again = 0
@@ -136,7 +150,10 @@ def without_repeats(deals: Iterable[AccountDeal]) -> tuple[list[AccountDeal], in
 
 
 def renamed_deals(deals: Iterable[AccountDeal]) -> list[AccountDeal]:
-    """Return the deals under the last symbol that their ISIN was traded by: a renamed share is one share."""
+    """Return the deals under the last symbol that their ISIN was traded by.
+
+    A renamed share is one share.
+    """
     deals = list(deals)
     last: dict[str, tuple[date, str]] = {}
     for deal in deals:
@@ -147,7 +164,9 @@ def renamed_deals(deals: Iterable[AccountDeal]) -> list[AccountDeal]:
         names[deal.symbol] = last[deal.isin][1]
     isins = {deal.symbol: deal.isin for deal in deals if deal.isin}
     return [
-        deal._replace(symbol=names.get(deal.symbol, deal.symbol), isin=deal.isin or isins.get(deal.symbol, ""))
+        deal._replace(
+            symbol=names.get(deal.symbol, deal.symbol), isin=deal.isin or isins.get(deal.symbol, "")
+        )
         if deal.is_security
         else deal
         for deal in deals
@@ -171,13 +190,18 @@ def _order_values(rows: Iterable[AccountDeal]) -> dict[tuple[Side, str], int]:
 
 
 def _charge_weights(rows: Iterable[AccountDeal], rates: ChargeRates) -> list[int]:
-    """Return what each deal's part of its order would cost by itself: as a note is rounded, shares are in proportion."""
+    """Return what each deal's part of its order would cost by itself.
+
+    As a note is rounded, shares are in proportion.
+    """
     orders = _order_values(rows)
     return [
-        int(order_charges(rates, deal.side, 1, min(orders[deal.side, deal.order_id], int(LIMIT)))) * deal.value * NANO
+        int(order_charges(rates, deal.side, 1, min(orders[deal.side, deal.order_id], int(LIMIT))))
+        * deal.value
+        * NANO
         // (orders[deal.side, deal.order_id] or 1)
         for deal in rows
-    ]  # fmt: skip
+    ]
 
 
 def proportional_shares(total: int, weights: Sequence[int]) -> list[int]:
@@ -190,21 +214,29 @@ def proportional_shares(total: int, weights: Sequence[int]) -> list[int]:
 
 
 def by_product(deals: Iterable[AccountDeal]) -> list[AccountDeal]:
-    """Return the deals with the segment they are charged in: delivery that was closed on its day is intraday.
+    """Return the deals with the segment they are charged in.
 
-    The smaller quantity of the two sides is, in one instrument at one exchange, the earliest shares of either side.
+    Delivery that was closed on its day is intraday.
+
+    The smaller quantity of the two sides is, in one instrument at one exchange, the earliest shares
+    of either side.
     """
     groups: defaultdict[tuple[date, str, str, str], list[AccountDeal]] = defaultdict(list)
     for deal in deals:
         groups[deal.day, deal.exchange, deal.symbol, deal.segment].append(deal)
     found: list[AccountDeal] = []
     for (_, _, _, segment), rows in groups.items():
-        sides = [sum(deal.quantity for deal in rows if deal.side is side) for side in (Side.BUY, Side.SELL)]
+        sides = [
+            sum(deal.quantity for deal in rows if deal.side is side)
+            for side in (Side.BUY, Side.SELL)
+        ]
         if segment not in charges.CLOSED or not min(sides):
             found += rows
             continue
         for side in (Side.BUY, Side.SELL):
-            found += _split_intraday([deal for deal in rows if deal.side is side], min(sides), charges.CLOSED[segment])
+            found += _split_intraday(
+                [deal for deal in rows if deal.side is side], min(sides), charges.CLOSED[segment]
+            )
     return found
 
 
@@ -230,18 +262,36 @@ def part_of(amount: int, part: Quantity, whole: Quantity) -> int:
 def _deal_of_fill(row: Mapping[str, object], ts: int, product: str) -> AccountDeal:
     exchange, symbol, kind = str(row["exchange"]), str(row["symbol"]), Product[product]
     asset = AssetClass(str(row.get("asset") or asset_of(symbol)))
-    side, quantity, price = Side[str(row["side"])], float(str(row["quantity"])), float(str(row["price"]))
+    side, quantity, price = (
+        Side[str(row["side"])],
+        float(str(row["quantity"])),
+        float(str(row["price"])),
+    )
     if not FIRST <= ts < LAST:
         raise ValueError(f"ts {ts}: no time of these days")
     if not (1 <= quantity <= int(HELD) and quantity == int(quantity)):
         raise ValueError(f"quantity {row['quantity']}: expected a whole number from 1 to {HELD}")
     if not 0.0 < price <= PRICE or paise(price, int(quantity)) > TURNOVER:
-        raise ValueError(f"price {row['price']}: expected more than nothing, and no trade above ₹1,000 crore")
+        raise ValueError(
+            f"price {row['price']}: expected more than nothing, and no trade above ₹1,000 crore"
+        )
     value = int(paise(price, int(quantity)))
     return AccountDeal(
-        ist_day(ts), ts, exchange, symbol, segment_of(exchange, symbol, asset, kind), side, int(quantity), value, 0, 0,
-        str(row["order_id"]), str(row.get("trade_id") or ""), "", asset,
-    )  # fmt: skip
+        ist_day(ts),
+        ts,
+        exchange,
+        symbol,
+        segment_of(exchange, symbol, asset, kind),
+        side,
+        int(quantity),
+        value,
+        0,
+        0,
+        str(row["order_id"]),
+        str(row.get("trade_id") or ""),
+        "",
+        asset,
+    )
 
 
 def segment_of(exchange: str, symbol: str, asset: AssetClass, product: Product) -> str:
@@ -251,8 +301,13 @@ def segment_of(exchange: str, symbol: str, asset: AssetClass, product: Product) 
     return found or charges.charge_segment(Instrument(0, exchange, symbol, 0.01, 1, kind), product)
 
 
-def rates_of(table: RateTable, segment: str, exchange: str, day: date, gaps: set[str] | None = None) -> ChargeRates:
-    """Return what is charged on a day; raise `DataError` where the table does not cover it, or name the gap."""
+def rates_of(
+    table: RateTable, segment: str, exchange: str, day: date, gaps: set[str] | None = None
+) -> ChargeRates:
+    """Return what is charged on a day.
+
+    Raise `DataError` where the table does not cover it, or name the gap.
+    """
     lacking: list[str] | None = None if gaps is None else []
     try:
         rates = table.rates(segment, exchange, charge_day(day), lacking)

@@ -1,9 +1,12 @@
-"""Matches sales with purchases, first in first out: delivery by share, intraday by day, derivatives by contract.
+"""Matches sales with purchases, first in first out.
 
-What is bought and sold on one day is intraday, up to the smaller quantity. The rest of a share is delivery: purchases
-wait as lots, over all exchanges, and corporate actions change them (a split multiplies the shares, a bonus adds lots
-that cost nothing, a demerger moves a part of the cost to the new share). Derivatives wait in both directions.
-All amounts are paise; what a lot gives up is rounded so that its parts add up to the whole.
+Delivery by share, intraday by day, derivatives by contract.
+
+What is bought and sold on one day is intraday, up to the smaller quantity. The rest of a share is
+delivery: purchases wait as lots, over all exchanges, and corporate actions change them (a split
+multiplies the shares, a bonus adds lots that cost nothing, a demerger moves a part of the cost to
+the new share). Derivatives wait in both directions. All amounts are paise; what a lot gives up is
+rounded so that its parts add up to the whole.
 """
 
 from collections import defaultdict, deque
@@ -89,12 +92,21 @@ class MatchedLots(NamedTuple):
 Waiting = defaultdict[str, deque[OpenLot]]
 
 
-def match_lots(deals: Iterable[AccountDeal], actions: CorporateActions | None = None, until: date = date.max) -> MatchedLots:
-    """Match the deals up to `until`, in any order; without `actions` no corporate action is looked for.
+def match_lots(
+    deals: Iterable[AccountDeal], actions: CorporateActions | None = None, until: date = date.max
+) -> MatchedLots:
+    """Match the deals up to `until`, in any order.
+
+    Without `actions` no corporate action is looked for.
 
     Raises `DataError` for a corporate action on shares in hand whose effect is not known.
     """
-    named = (deal._replace(symbol=actions.current_symbol(deal.symbol)) if actions and deal.is_security else deal for deal in deals)
+    named = (
+        deal._replace(symbol=actions.current_symbol(deal.symbol))
+        if actions and deal.is_security
+        else deal
+        for deal in deals
+    )
     known = sorted((deal for deal in named if deal.day <= until), key=lambda deal: deal.time_key)
     by_day: defaultdict[date, list[AccountDeal]] = defaultdict(list)
     for deal in known:
@@ -110,12 +122,22 @@ def match_lots(deals: Iterable[AccountDeal], actions: CorporateActions | None = 
         _match_securities([deal for deal in by_day.get(day, []) if deal.is_security], shares, found)
         for deal in by_day.get(day, []):
             if not deal.is_security:
-                _close_lots(_lot_of_deal(deal), contracts[f"{deal.exchange}:{deal.symbol}"], DERIVATIVES, found, deal.segment)
-    found.open.extend(lot for waiting in (shares, contracts) for lots in waiting.values() for lot in lots)
+                _close_lots(
+                    _lot_of_deal(deal),
+                    contracts[f"{deal.exchange}:{deal.symbol}"],
+                    DERIVATIVES,
+                    found,
+                    deal.segment,
+                )
+    found.open.extend(
+        lot for waiting in (shares, contracts) for lots in waiting.values() for lot in lots
+    )
     return found
 
 
-def _actions_by_day(symbols: set[str], actions: CorporateActions | None) -> dict[date, list[CorporateAction]]:
+def _actions_by_day(
+    symbols: set[str], actions: CorporateActions | None
+) -> dict[date, list[CorporateAction]]:
     """Return by ex-date what can happen to these shares, and to those that come out of them."""
     events: defaultdict[date, list[CorporateAction]] = defaultdict(list)
     ahead = sorted(symbols) if actions else []
@@ -136,7 +158,12 @@ def _match_securities(deals: list[AccountDeal], shares: Waiting, found: MatchedL
     for deal in deals:
         # units bought off the exchange have one price a day and are never intraday
         side = deal.side.name if deal.segment.startswith("MF_") else ""
-        _close_lots(_lot_of_deal(deal), today[deal.exchange, deal.symbol, deal.segment + side], INTRADAY, found)
+        _close_lots(
+            _lot_of_deal(deal),
+            today[deal.exchange, deal.symbol, deal.segment + side],
+            INTRADAY,
+            found,
+        )
     for rest in today.values():
         for lot in rest:
             if lot.side is Side.BUY:
@@ -146,12 +173,22 @@ def _match_securities(deals: list[AccountDeal], shares: Waiting, found: MatchedL
 
 
 def _close_lots(
-    lot: OpenLot, waiting: deque[OpenLot], section: str, found: MatchedLots, segment: str = "", *, wait: bool = True
+    lot: OpenLot,
+    waiting: deque[OpenLot],
+    section: str,
+    found: MatchedLots,
+    segment: str = "",
+    *,
+    wait: bool = True,
 ) -> OpenLot | None:
     """Close the oldest lots of the other side; what is left waits, or is returned."""
     while lot.quantity and waiting and waiting[0].side is not lot.side:
         quantity = min(lot.quantity, waiting[0].quantity)
-        found.lines.append(_closed_lot(section, waiting[0].take_part(quantity), lot.take_part(quantity), segment in OPTIONS))
+        found.lines.append(
+            _closed_lot(
+                section, waiting[0].take_part(quantity), lot.take_part(quantity), segment in OPTIONS
+            )
+        )
         if not waiting[0].quantity:
             waiting.popleft()
     if lot.quantity and wait:
@@ -162,18 +199,37 @@ def _close_lots(
 def _closed_lot(section: str, first: OpenLot, second: OpenLot, option: bool) -> ClosedLot:
     bought, sold = (first, second) if first.side is Side.BUY else (second, first)
     return ClosedLot(
-        section, second.exchange, second.symbol, "long" if first.side is Side.BUY else "short", first.quantity,
-        first.day, second.day, bought.value, sold.value, first.charges + second.charges, first.stt + second.stt, option,
-        second.asset, second.listed,
-    )  # fmt: skip
+        section,
+        second.exchange,
+        second.symbol,
+        "long" if first.side is Side.BUY else "short",
+        first.quantity,
+        first.day,
+        second.day,
+        bought.value,
+        sold.value,
+        first.charges + second.charges,
+        first.stt + second.stt,
+        option,
+        second.asset,
+        second.listed,
+    )
 
 
 def _lot_of_deal(deal: AccountDeal) -> OpenLot:
     listed = not deal.segment.startswith("MF_")
     return OpenLot(
-        deal.exchange, deal.symbol, deal.side, deal.day, deal.quantity, deal.value, deal.charges, deal.stt, deal.asset,
+        deal.exchange,
+        deal.symbol,
+        deal.side,
+        deal.day,
+        deal.quantity,
+        deal.value,
+        deal.charges,
+        deal.stt,
+        deal.asset,
         listed,
-    )  # fmt: skip
+    )
 
 
 def _apply_action(action: CorporateAction, actions: CorporateActions, shares: Waiting) -> None:
@@ -188,26 +244,47 @@ def _apply_action(action: CorporateAction, actions: CorporateActions, shares: Wa
     if action.kind is ActionKind.BONUS:
         extra = floor(float(sum(lot.quantity for lot in lots)) * (action.ratio - 1.0) + 1e-9)
         if extra:
-            lots.append(OpenLot(lots[0].exchange, action.symbol, Side.BUY, action.ex, extra, 0, 0, 0))
+            lots.append(
+                OpenLot(lots[0].exchange, action.symbol, Side.BUY, action.ex, extra, 0, 0, 0)
+            )
         return
     for lot, quantity in zip(lots, _multiplied_shares(lots, action.ratio), strict=True):
         lot.quantity = quantity
 
 
-def _apply_demerger(action: CorporateAction, actions: CorporateActions, lots: deque[OpenLot], shares: Waiting) -> None:
+def _apply_demerger(
+    action: CorporateAction, actions: CorporateActions, lots: deque[OpenLot], shares: Waiting
+) -> None:
     row = actions.demerger(action)
     for lot, quantity in zip(list(lots), _multiplied_shares(lots, row.ratio), strict=True):
         moved = [round(amount * (1.0 - row.share)) for amount in (lot.value, lot.charges, lot.stt)]
-        lot.value, lot.charges, lot.stt = lot.value - moved[0], lot.charges - moved[1], lot.stt - moved[2]
+        lot.value, lot.charges, lot.stt = (
+            lot.value - moved[0],
+            lot.charges - moved[1],
+            lot.stt - moved[2],
+        )
         if quantity:
             value, charges, stt = moved
             shares[row.into].append(
-                OpenLot(lot.exchange, row.into, Side.BUY, lot.day, quantity, value, charges, stt, lot.asset)
+                OpenLot(
+                    lot.exchange,
+                    row.into,
+                    Side.BUY,
+                    lot.day,
+                    quantity,
+                    value,
+                    charges,
+                    stt,
+                    lot.asset,
+                )
             )
 
 
 def _multiplied_shares(lots: Iterable[OpenLot], ratio: float) -> list[int]:
-    """Return each lot's shares after a ratio; what is no whole share of the sum is lost, as it is paid out in cash."""
+    """Return each lot's shares after a ratio.
+
+    What is no whole share of the sum is lost, as it is paid out in cash.
+    """
     before, after = 0.0, [0]
     for lot in lots:
         before += float(lot.quantity)

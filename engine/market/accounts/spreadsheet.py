@@ -1,7 +1,8 @@
 """Read a table that somebody exported or saved from a spreadsheet: CSV in any common form, or xlsx.
 
-A table begins at its header, wherever that stands; column names are told apart without case, spaces and dots. Rows
-without a value are left out. Everything raises `DataError`: one line with file, line and what to do.
+A table begins at its header, wherever that stands; column names are told apart without case, spaces
+and dots. Rows without a value are left out. Everything raises `DataError`: one line with file, line
+and what to do.
 """
 
 import csv
@@ -20,7 +21,9 @@ from engine.errors import DataError, in_words
 from engine.texts import from_csv_cell
 
 SAVE_AS = "save it as CSV (UTF-8) or xlsx"
-_NUMBER = re.compile(r"[+-]?(\d{1,30}(\.\d{0,30})?|\.\d{1,30})(E[+-]?\d{1,2})?", re.ASCII | re.IGNORECASE)
+_NUMBER = re.compile(
+    r"[+-]?(\d{1,30}(\.\d{0,30})?|\.\d{1,30})(E[+-]?\d{1,2})?", re.ASCII | re.IGNORECASE
+)
 _EPOCH = date(1899, 12, 30)
 """Day 0 of a spreadsheet."""
 _PARTED = re.compile(r"(\d{1,2})[-/. ](\d{1,2})[-/. ](\d{4}|\d{2})\b")
@@ -35,8 +38,12 @@ class SheetRow(NamedTuple):
     cells: dict[str, str]
 
 
-def read_sheet(file: Path, needed: Sequence[str], names: Mapping[str, str], what: str) -> list[SheetRow]:
-    """Return the rows of a table with the columns `needed`; `names` maps what columns are also called.
+def read_sheet(
+    file: Path, needed: Sequence[str], names: Mapping[str, str], what: str
+) -> list[SheetRow]:
+    """Return the rows of a table with the columns `needed`.
+
+    `names` maps what columns are also called.
 
     `what` says in an error what the file is none of.
     """
@@ -51,11 +58,15 @@ def read_sheet(file: Path, needed: Sequence[str], names: Mapping[str, str], what
     raise DataError(f"{file}: no {what}, it lacks {', '.join(best)}")
 
 
-def _sheet_rows(header: Sequence[str], lines: Iterable[tuple[int, list[str]]]) -> Iterator[SheetRow]:
+def _sheet_rows(
+    header: Sequence[str], lines: Iterable[tuple[int, list[str]]]
+) -> Iterator[SheetRow]:
     for number, cells in lines:
         if any(cells):
             padded = [*cells, *[""] * (len(header) - len(cells))]
-            yield SheetRow(number, {name: cell for name, cell in zip(header, padded, strict=False) if name})
+            yield SheetRow(
+                number, {name: cell for name, cell in zip(header, padded, strict=False) if name}
+            )
 
 
 def _column_name(cell: str, names: Mapping[str, str]) -> str:
@@ -123,7 +134,10 @@ def _cell_text(value: object) -> str:
 
 
 def decimal_of(text: str) -> Decimal:
-    """Return a number as people write it: thousands apart, a currency before it; raise `ValueError`."""
+    """Return a number as people write it: thousands apart, a currency before it.
+
+    Raise `ValueError`.
+    """
     plain = re.sub(r"[,\s₹]|Rs\.?", "", text)
     if not _NUMBER.fullmatch(plain):
         raise ValueError(f"{_short_repr(text)} is no number")
@@ -135,20 +149,31 @@ def _short_repr(text: str) -> str:
 
 
 def identifier_of(text: str) -> str:
-    """Return the number of a trade or an order; raise `ValueError` where a spreadsheet has rounded it."""
+    """Return the number of a trade or an order.
+
+    Raise `ValueError` where a spreadsheet has rounded it.
+    """
     if re.fullmatch(r"\d(\.\d+)?[eE]\+?\d+", text):
-        raise ValueError(f"a spreadsheet has rounded the number {text}: export the file again and save it in none")
+        raise ValueError(
+            f"a spreadsheet has rounded the number {text}: export the file again and save it in none"
+        )
     return text.removesuffix(".0").lstrip("'")
 
 
 def month_first(texts: Iterable[str]) -> bool:
-    """Tell whether dates in figures have their month first: where one of them cannot be read otherwise."""
+    """Tell whether dates in figures have their month first.
+
+    Where one of them cannot be read otherwise.
+    """
     parts = [found for text in texts if (found := _PARTED.match(text))]
     return any(int(part[2]) > 12 for part in parts) and not any(int(part[1]) > 12 for part in parts)
 
 
 def day_of(text: str, *, american: bool = False) -> date:
-    """Return a day as exports and spreadsheets write it: ISO, 31-01-2024, 31/1/24, 31-Jan-2024, 45322."""
+    """Return a day as exports and spreadsheets write it.
+
+    ISO, 31-01-2024, 31/1/24, 31-Jan-2024, 45322.
+    """
     if re.fullmatch(r"\d{5}(\.\d+)?", text):
         return _EPOCH + timedelta(days=int(float(text)))
     if found := _PARTED.match(text):
@@ -158,7 +183,9 @@ def day_of(text: str, *, american: bool = False) -> date:
     if found := _NAMED.match(text):
         year = int(found[3])
         if found[2].lower() in _MONTHS:
-            return date(year + 2000 if year < 100 else year, _MONTHS.index(found[2].lower()), int(found[1]))
+            return date(
+                year + 2000 if year < 100 else year, _MONTHS.index(found[2].lower()), int(found[1])
+            )
     try:
         return datetime.fromisoformat(text).date()
     except ValueError:

@@ -1,9 +1,12 @@
-"""A financial year (April to March) as the tax return asks for it: capital gains, intraday and derivatives.
+"""A financial year (April to March) as the tax return asks for it.
 
-Rates, holding periods and the rule of turnover are dated rows of `tax.json`. Amounts are paise. A delivery sale is a
-capital gain: short or long by the holding period, STT is no cost of it. Intraday is speculative business, derivatives
-are business that is not; there every charge is a cost. Turnover is the sum of the differences, gains and losses alike
-(ICAI, Guidance Note on Tax Audit under section 44AB).
+Capital gains, intraday and derivatives.
+
+Rates, holding periods and the rule of turnover are dated rows of `tax.json`. Amounts are paise. A
+delivery sale is a capital gain: short or long by the holding period, STT is no cost of it. Intraday
+is speculative business, derivatives are business that is not; there every charge is a cost.
+Turnover is the sum of the differences, gains and losses alike (ICAI, Guidance Note on Tax Audit
+under section 44AB).
 """
 
 from collections import defaultdict
@@ -16,7 +19,13 @@ import msgspec
 
 from engine.errors import ConfigError
 from engine.market.accounts.deals import Quantity
-from engine.market.accounts.lot_matching import DELIVERY, DERIVATIVES, INTRADAY, ClosedLot, MatchedLots
+from engine.market.accounts.lot_matching import (
+    DELIVERY,
+    DERIVATIVES,
+    INTRADAY,
+    ClosedLot,
+    MatchedLots,
+)
 from engine.market.asset_classes import AssetClass
 from engine.market.dated_rows import PeriodRow, read_table, row_on
 
@@ -71,7 +80,10 @@ class FinancialYear(NamedTuple):
 
 
 class TaxEntry(NamedTuple):
-    """One closed part as the return wants it: `gain` after the charges that count, `percent` the rate of a gain."""
+    """One closed part as the return wants it.
+
+    `gain` after the charges that count, `percent` the rate of a gain.
+    """
 
     line: ClosedLot
     term: str
@@ -81,7 +93,10 @@ class TaxEntry(NamedTuple):
 
 
 class GainsBucket(NamedTuple):
-    """All gains of one term and rate, losses taken off; `equity`: on shares and equity funds, of which some are free."""
+    """All gains of one term and rate, losses taken off.
+
+    `equity`: on shares and equity funds, of which some are free.
+    """
 
     term: str
     percent: float
@@ -90,7 +105,10 @@ class GainsBucket(NamedTuple):
 
 
 class BusinessIncome(NamedTuple):
-    """Intraday (speculative) or derivatives (not): turnover, profit before charges, charges, profit."""
+    """Intraday (speculative) or derivatives (not).
+
+    Turnover, profit before charges, charges, profit.
+    """
 
     section: str
     turnover: int
@@ -123,10 +141,16 @@ class TaxRules:
         """Read the table; raise `DataError` where it is missing or malformed."""
         return cls(read_table(file, _TaxTable))
 
-    def gains(self, sold: date, asset: AssetClass = AssetClass.SHARE, bought: date = date.max) -> GainsRule:
+    def gains(
+        self, sold: date, asset: AssetClass = AssetClass.SHARE, bought: date = date.max
+    ) -> GainsRule:
         """Return how a gain of that day is taxed."""
         rows = self._table.gains if asset in EQUITY else self._table.other_gains
-        chosen = [row for row in rows if asset in row.assets and row.bought_from <= bought <= row.bought_until]
+        chosen = [
+            row
+            for row in rows
+            if asset in row.assets and row.bought_from <= bought <= row.bought_until
+        ]
         return row_on(chosen, sold, "capital gains rate", FILE)
 
     def exemption(self, year: FinancialYear) -> int:
@@ -148,7 +172,13 @@ class TaxRules:
         if line.section == DELIVERY:
             term, rule = self.term(line), self.gains(line.closed, line.asset, line.opened)
             percent = rule.long_percent if term == "long" else rule.short_percent
-            return TaxEntry(line, term, SLAB if percent is None else percent, line.difference - line.charges + line.stt, 0)
+            return TaxEntry(
+                line,
+                term,
+                SLAB if percent is None else percent,
+                line.difference - line.charges + line.stt,
+                0,
+            )
         turnover = abs(line.difference)
         if line.option and self.premium_counts(line.closed):
             turnover += line.proceeds
@@ -156,20 +186,34 @@ class TaxRules:
 
     def report(self, matched: MatchedLots, year: FinancialYear) -> TaxReport:
         """Return one financial year of what was matched; an earlier year's sales stay out of it."""
-        entries = [self.entry(line) for line in matched.lines if year.first <= line.closed <= year.last]
+        entries = [
+            self.entry(line) for line in matched.lines if year.first <= line.closed <= year.last
+        ]
         gains = _gains_buckets(entries)
         exemption = self.exemption(year)
         taxable = _taxable_gains(gains, exemption)
-        tax = sum(round(bucket.gain * bucket.percent / 100.0) for bucket in taxable if bucket.percent != SLAB)
+        tax = sum(
+            round(bucket.gain * bucket.percent / 100.0)
+            for bucket in taxable
+            if bucket.percent != SLAB
+        )
         business = [_business_income(section, entries) for section in (INTRADAY, DERIVATIVES)]
-        unmatched = sum(lot.quantity for lot in matched.unmatched if year.first <= lot.day <= year.last)
+        unmatched = sum(
+            lot.quantity for lot in matched.unmatched if year.first <= lot.day <= year.last
+        )
         return TaxReport(year, entries, gains, exemption, taxable, tax, business, unmatched)
 
 
 def financial_year(text: str) -> FinancialYear:
     """Return the year a name such as "2025-26" stands for; raise `ConfigError`."""
     head, _, tail = text.partition("-")
-    if not (text.isascii() and head.isdecimal() and len(head) == 4 and tail.isdecimal() and len(tail) == 2):
+    if not (
+        text.isascii()
+        and head.isdecimal()
+        and len(head) == 4
+        and tail.isdecimal()
+        and len(tail) == 2
+    ):
         raise ConfigError(f'financial year {text!r}: expected two years as in "2025-26"')
     first = int(head)
     if (first + 1) % 100 != int(tail):
@@ -188,18 +232,27 @@ def _gains_buckets(entries: Iterable[TaxEntry]) -> list[GainsBucket]:
     for entry in entries:
         if entry.line.section == DELIVERY:
             sums[entry.term, entry.percent, entry.line.asset in EQUITY] += entry.gain
-    return [GainsBucket(term, percent, gain, equity) for (term, percent, equity), gain in sorted(sums.items())]
+    return [
+        GainsBucket(term, percent, gain, equity)
+        for (term, percent, equity), gain in sorted(sums.items())
+    ]
 
 
 def _taxable_gains(gains: list[GainsBucket], exemption: int) -> list[GainsBucket]:
     """Return what is taxed: losses, then the exemption, come off the gains with the highest rate first.
 
-    A short-term loss is set off against gains of both terms, a long-term loss against long-term gains alone; what is
-    left of a loss is carried to later years and is not in the result. What is taxed at the slab rate comes last; the
-    exemption is for shares and equity funds alone.
+    A short-term loss is set off against gains of both terms, a long-term loss against long-term
+    gains alone; what is left of a loss is carried to later years and is not in the result. What is
+    taxed at the slab rate comes last; the exemption is for shares and equity funds alone.
     """
-    left = sorted((bucket for bucket in gains if bucket.gain > 0), key=lambda bucket: (bucket.term, -bucket.percent))
-    loss = {term: -sum(b.gain for b in gains if b.term == term and b.gain < 0) for term in ("short", "long")}
+    left = sorted(
+        (bucket for bucket in gains if bucket.gain > 0),
+        key=lambda bucket: (bucket.term, -bucket.percent),
+    )
+    loss = {
+        term: -sum(b.gain for b in gains if b.term == term and b.gain < 0)
+        for term in ("short", "long")
+    }
     left, _ = _take_off_amount(left, loss["long"], "long")
     left, short = _take_off_amount(left, loss["short"], "short")
     left, _ = _take_off_amount(left, short, "long")
@@ -207,10 +260,14 @@ def _taxable_gains(gains: list[GainsBucket], exemption: int) -> list[GainsBucket
     return left
 
 
-def _take_off_amount(gains: list[GainsBucket], amount: int, term: str, *, equity: bool = False) -> tuple[list[GainsBucket], int]:
+def _take_off_amount(
+    gains: list[GainsBucket], amount: int, term: str, *, equity: bool = False
+) -> tuple[list[GainsBucket], int]:
     kept = []
     for bucket in gains:
-        taken = min(bucket.gain, amount) if bucket.term == term and (bucket.equity or not equity) else 0
+        taken = (
+            min(bucket.gain, amount) if bucket.term == term and (bucket.equity or not equity) else 0
+        )
         amount -= taken
         kept.append(bucket._replace(gain=bucket.gain - taken))
     return kept, amount

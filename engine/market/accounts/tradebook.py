@@ -1,7 +1,10 @@
-"""Read what a broker gives out about an account: tradebooks, and holdings as the stock to begin with.
+"""Read what a broker gives out about an account.
 
-Tradebooks are those of Zerodha's Console, today's and those of before 2021: shares, funds and bonds (EQ), derivatives
-(FO, CDS, COM) and units bought off the exchange (MF). They tell no product: what is no derivative is taken for delivery.
+Tradebooks, and holdings as the stock to begin with.
+
+Tradebooks are those of Zerodha's Console, today's and those of before 2021: shares, funds and bonds
+(EQ), derivatives (FO, CDS, COM) and units bought off the exchange (MF). They tell no product: what
+is no derivative is taken for delivery.
 """
 
 import re
@@ -30,34 +33,68 @@ from engine.texts import checked_symbol as symbol_of
 
 NEEDED = ("symbol", "trade_date", "exchange", "trade_type", "quantity", "price", "order_id")
 NAMES = {
-    "tradingsymbol": "symbol", "trading_symbol": "symbol", "scrip": "symbol", "date": "trade_date", "type": "trade_type",
-    "transaction_type": "trade_type", "qty": "quantity", "trade_price": "price", "average_price": "price",
-    "order_no": "order_id", "order_number": "order_id", "trade_no": "trade_id", "trade_number": "trade_id",
-    "execution_time": "order_execution_time", "trade_time": "order_execution_time",
-}  # fmt: skip
+    "tradingsymbol": "symbol",
+    "trading_symbol": "symbol",
+    "scrip": "symbol",
+    "date": "trade_date",
+    "type": "trade_type",
+    "transaction_type": "trade_type",
+    "qty": "quantity",
+    "trade_price": "price",
+    "average_price": "price",
+    "order_no": "order_id",
+    "order_number": "order_id",
+    "trade_no": "trade_id",
+    "trade_number": "trade_id",
+    "execution_time": "order_execution_time",
+    "trade_time": "order_execution_time",
+}
 HELD = ("symbol", "quantity", "price", "date")
 HELD_NAMES = {
-    "instrument": "symbol", "tradingsymbol": "symbol", "qty": "quantity", "quantity_available": "quantity",
-    "avg_cost": "price", "average_price": "price", "average_cost": "price", "cost": "price", "buy_price": "price",
-    "buy_date": "date", "purchase_date": "date", "trade_date": "date", "allotment_date": "date", "acquired": "date",
-}  # fmt: skip
+    "instrument": "symbol",
+    "tradingsymbol": "symbol",
+    "qty": "quantity",
+    "quantity_available": "quantity",
+    "avg_cost": "price",
+    "average_price": "price",
+    "average_cost": "price",
+    "cost": "price",
+    "buy_price": "price",
+    "buy_date": "date",
+    "purchase_date": "date",
+    "trade_date": "date",
+    "allotment_date": "date",
+    "acquired": "date",
+}
 SIDES = {"BUY": Side.BUY, "B": Side.BUY, "SELL": Side.SELL, "S": Side.SELL}
 MARKETS = {
-    ("NSE", "FO"): "NFO", ("BSE", "FO"): "BFO", ("NSE", "CDS"): "CDS", ("NSE", "CD"): "CDS", ("BSE", "CDS"): "BCD",
+    ("NSE", "FO"): "NFO",
+    ("BSE", "FO"): "BFO",
+    ("NSE", "CDS"): "CDS",
+    ("NSE", "CD"): "CDS",
+    ("BSE", "CDS"): "BCD",
     ("BSE", "CD"): "BCD",
-}  # fmt: skip
+}
 _CONTRACT = re.compile(r"\d{2}[A-Z]{3}FUT$|\d(CE|PE)$")
 
 
 def read_tradebook(file: Path) -> list[AccountDeal]:
-    """Return the trades of a tradebook; raise `DataError` naming file, line and the mend. MCX counts lots in it."""
+    """Return the trades of a tradebook; raise `DataError` naming file, line and the mend.
+
+    MCX counts lots in it.
+    """
     rows = read_sheet(file, NEEDED, NAMES, "tradebook")
     american = month_first(row.cells["trade_date"] for row in rows)
-    return [_read_row(file, row, lambda each: _trade_of_row(each, american=american)) for row in rows]
+    return [
+        _read_row(file, row, lambda each: _trade_of_row(each, american=american)) for row in rows
+    ]
 
 
 def read_holdings(file: Path) -> list[AccountDeal]:
-    """Return what was held without a trade (an IPO, a transfer, a gift) as lots without charges; raise `DataError`."""
+    """Return what was held without a trade (an IPO, a transfer, a gift) as lots without charges.
+
+    Raise `DataError`.
+    """
     try:
         rows = read_sheet(file, HELD, HELD_NAMES, "list of holdings")
     except DataError as error:
@@ -67,7 +104,9 @@ def read_holdings(file: Path) -> list[AccountDeal]:
             f"{file}: add a column `date`, the day from which each is held: of an IPO the allotment, of a gift the giver's"
         ) from error
     american = month_first(row.cells["date"] for row in rows)
-    return [_read_row(file, row, lambda each: _holding_of_row(each, american=american)) for row in rows]
+    return [
+        _read_row(file, row, lambda each: _holding_of_row(each, american=american)) for row in rows
+    ]
 
 
 def _read_row(file: Path, row: SheetRow, read: Callable[[SheetRow], AccountDeal]) -> AccountDeal:
@@ -84,11 +123,17 @@ def _trade_of_row(row: SheetRow, *, american: bool) -> AccountDeal:
     ts = midnight(day) + (seconds_of(told) or 0) * SECOND
     symbol, exchange = symbol_of(cells["symbol"]).upper(), _exchange_of(cells)
     isin, off = cells.get("isin", ""), cells.get("segment", "").upper() == "MF"
-    asset = asset_of(symbol, symbol if off else "", isin) if exchange in {"NSE", "BSE"} else AssetClass.SHARE
+    asset = (
+        asset_of(symbol, symbol if off else "", isin)
+        if exchange in {"NSE", "BSE"}
+        else AssetClass.SHARE
+    )
     if off:
         segment = "MF_EQUITY" if asset is AssetClass.EQUITY_FUND else "MF_OTHER"
     else:
-        segment = segment_of(exchange, symbol, asset, Product.CNC if exchange in {"NSE", "BSE"} else Product.NRML)
+        segment = segment_of(
+            exchange, symbol, asset, Product.CNC if exchange in {"NSE", "BSE"} else Product.NRML
+        )
     quantity = _quantity_of(cells["quantity"])
     if exchange == "MCX":
         quantity *= _lot_units(day, exchange, symbol)
@@ -97,23 +142,55 @@ def _trade_of_row(row: SheetRow, *, american: bool) -> AccountDeal:
         raise ValueError(f"trade_type {cells['trade_type']!r}: expected buy or sell")
     group = cells.get("series", "").upper() if exchange == "BSE" else ""
     return AccountDeal(
-        day, ts, exchange, symbol, segment, side, quantity, _value_of(cells["price"], quantity), 0, 0,
-        identifier_of(cells["order_id"]), identifier_of(cells.get("trade_id", "")), isin, asset, group,
-    )  # fmt: skip
+        day,
+        ts,
+        exchange,
+        symbol,
+        segment,
+        side,
+        quantity,
+        _value_of(cells["price"], quantity),
+        0,
+        0,
+        identifier_of(cells["order_id"]),
+        identifier_of(cells.get("trade_id", "")),
+        isin,
+        asset,
+        group,
+    )
 
 
 def _holding_of_row(row: SheetRow, *, american: bool) -> AccountDeal:
     cells = row.cells
     day = day_of(cells["date"], american=american)
-    symbol, isin, quantity = symbol_of(cells["symbol"]).upper(), cells.get("isin", ""), _quantity_of(cells["quantity"])
+    symbol, isin, quantity = (
+        symbol_of(cells["symbol"]).upper(),
+        cells.get("isin", ""),
+        _quantity_of(cells["quantity"]),
+    )
     return AccountDeal(
-        day, midnight(day), cells.get("exchange", "") or "NSE", symbol, OPENING, Side.BUY, quantity,
-        _value_of(cells["price"], quantity), 0, 0, "", "", isin, asset_of(symbol, "", isin),
-    )  # fmt: skip
+        day,
+        midnight(day),
+        cells.get("exchange", "") or "NSE",
+        symbol,
+        OPENING,
+        Side.BUY,
+        quantity,
+        _value_of(cells["price"], quantity),
+        0,
+        0,
+        "",
+        "",
+        isin,
+        asset_of(symbol, "", isin),
+    )
 
 
 def _agreed_day(text: str, told: str, *, american: bool) -> date:
-    """Return the day of a trade; the time of execution has it too, and a spreadsheet leaves that as it was."""
+    """Return the day of a trade.
+
+    The time of execution has it too, and a spreadsheet leaves that as it was.
+    """
     day = day_of(text, american=american)
     if not re.match(r"\d{4}-\d{2}-\d{2}", told):
         return day
@@ -133,14 +210,18 @@ def _exchange_of(cells: dict[str, str]) -> str:
 def _quantity_of(text: str) -> Quantity:
     number = decimal_of(text)
     if not 0 < number <= int(number_bounds.HELD):
-        raise ValueError(f"quantity {text!r}: expected more than nothing, at most {number_bounds.HELD}")
+        raise ValueError(
+            f"quantity {text!r}: expected more than nothing, at most {number_bounds.HELD}"
+        )
     return int(number) if number == int(number) else number
 
 
 def _value_of(price: str, quantity: Quantity) -> int:
     each = decimal_of(price)
     if not 0 <= each <= int(number_bounds.PRICE):
-        raise ValueError(f"price {price!r}: expected nothing below zero, at most {number_bounds.PRICE:.0f}")
+        raise ValueError(
+            f"price {price!r}: expected nothing below zero, at most {number_bounds.PRICE:.0f}"
+        )
     value = int((each * quantity * 100).quantize(Decimal(1), ROUND_HALF_UP))
     if value > number_bounds.TURNOVER:
         raise ValueError(f"{quantity} at {price}: worth more than ₹1,000 crore")
@@ -150,5 +231,7 @@ def _value_of(price: str, quantity: Quantity) -> int:
 def _lot_units(day: date, exchange: str, symbol: str) -> int:
     units = multiplier(day, exchange, symbol)
     if not units:
-        raise DataError(f"nobody knows what a lot of {symbol} holds: add it to `units` in engine/market/rules.json")
+        raise DataError(
+            f"nobody knows what a lot of {symbol} holds: add it to `units` in engine/market/rules.json"
+        )
     return units

@@ -1,8 +1,9 @@
 """Corporate actions by date: what they do to prices and positions, bars adjusted for them, and orders they will hit.
 
-Splits, bonuses and dividends are read from NSE's list; what that leaves out (what a demerger took away, which dividend
-is extraordinary) stands in `corporate_actions.json`. An action whose effect is not known raises `DataError` instead of
-passing for none. Rights issues and other schemes are not adjusted for: `not_adjusted` lists them.
+Splits, bonuses and dividends are read from NSE's list; what that leaves out (what a demerger took
+away, which dividend is extraordinary) stands in `corporate_actions.json`. An action whose effect is
+not known raises `DataError` instead of passing for none. Rights issues and other schemes are not
+adjusted for: `not_adjusted` lists them.
 """
 
 from collections import defaultdict
@@ -34,7 +35,10 @@ CONSEQUENCES = {
 
 
 class CorporateAction(NamedTuple):
-    """One corporate action of a share; `ratio` shares after per share before, `amount` rupees per share."""
+    """One corporate action of a share.
+
+    `ratio` shares after per share before, `amount` rupees per share.
+    """
 
     symbol: str
     ex: date
@@ -45,7 +49,10 @@ class CorporateAction(NamedTuple):
 
 
 class AdjustmentStep(NamedTuple):
-    """What the bars before a day are adjusted by: prices divided by `price`, volumes multiplied by `shares`."""
+    """What the bars before a day are adjusted by.
+
+    Prices divided by `price`, volumes multiplied by `shares`.
+    """
 
     ex: date
     price: float
@@ -53,7 +60,10 @@ class AdjustmentStep(NamedTuple):
 
 
 class StandingItem(NamedTuple):
-    """Something that waits at a price of today: a GTT or a ladder, its share, and its prices in rupees."""
+    """Something that waits at a price of today.
+
+    A GTT or a ladder, its share, and its prices in rupees.
+    """
 
     what: str
     symbol: str
@@ -61,7 +71,10 @@ class StandingItem(NamedTuple):
 
 
 class ActionFlag(NamedTuple):
-    """What an action does to something that stands; `prices` are where it would stand afterwards."""
+    """What an action does to something that stands.
+
+    `prices` are where it would stand afterwards.
+    """
 
     what: str
     action: CorporateAction
@@ -111,42 +124,66 @@ class CorporateActions:
 
     @classmethod
     def load(cls, list_file: Path) -> Self:
-        """Read NSE's list (Parquet with symbol, series, exDate, subject); raise `DataError` where that fails."""
+        """Read NSE's list (Parquet with symbol, series, exDate, subject).
+
+        Raise `DataError` where that fails.
+        """
         import pyarrow as pa  # noqa: PLC0415  0.1 s that a desk without the list need not pay
         import pyarrow.parquet as pq  # noqa: PLC0415
 
         try:
-            rows = pq.read_table(list_file, columns=["symbol", "series", "exDate", "subject"]).to_pylist()
+            rows = pq.read_table(
+                list_file, columns=["symbol", "series", "exDate", "subject"]
+            ).to_pylist()
         except FileNotFoundError:
             raise DataError(f"{list_file}: no such file") from None
         except (OSError, KeyError, pa.ArrowException) as error:
-            raise DataError(f"{list_file}: no list of corporate actions: {' '.join(str(error).split())}") from error
+            raise DataError(
+                f"{list_file}: no list of corporate actions: {' '.join(str(error).split())}"
+            ) from error
         equity = (row for row in rows if row["series"] == "EQ" and row["exDate"] is not None)
-        return cls(each for row in equity for each in parsed_actions(row["symbol"], row["exDate"].date(), row["subject"]))
+        return cls(
+            each
+            for row in equity
+            for each in parsed_actions(row["symbol"], row["exDate"].date(), row["subject"])
+        )
 
     def current_symbol(self, symbol: str) -> str:
         """Return what a share is called today, as NSE's list calls it on every day."""
         return self._table.renamed.get(symbol, symbol)
 
-    def of_symbol(self, symbol: str, first: date = date.min, last: date = date.max) -> list[CorporateAction]:
+    def of_symbol(
+        self, symbol: str, first: date = date.min, last: date = date.max
+    ) -> list[CorporateAction]:
         """Return the actions of a share with an ex-date from `first` to `newest_ex_date`, both included, oldest first."""
-        return [action for action in self._by_symbol.get(self.current_symbol(symbol), []) if first <= action.ex <= last]
+        return [
+            action
+            for action in self._by_symbol.get(self.current_symbol(symbol), [])
+            if first <= action.ex <= last
+        ]
 
     @property
     def newest_ex_date(self) -> date:
         """Return the newest ex-date there is, `date.min` where there is none."""
-        return max((action.ex for actions in self._by_symbol.values() for action in actions), default=date.min)
+        return max(
+            (action.ex for actions in self._by_symbol.values() for action in actions),
+            default=date.min,
+        )
 
     def on_ex_date(self, day: date) -> list[CorporateAction]:
         """Return all actions with this ex-date, in order of symbol."""
-        found = (action for actions in self._by_symbol.values() for action in actions if action.ex == day)
+        found = (
+            action for actions in self._by_symbol.values() for action in actions if action.ex == day
+        )
         return sorted(found, key=lambda action: action.symbol)
 
     def demerger(self, action: CorporateAction) -> DemergerTerms:
         """Return what a demerger left and gave; raise `DataError` where no row tells."""
         row = self._demergers.get((action.symbol, action.ex))
         if row is None:
-            raise DataError(f"the demerger of {action.symbol} on {action.ex}: its share is not known, add it to {FILE}")
+            raise DataError(
+                f"the demerger of {action.symbol} on {action.ex}: its share is not known, add it to {FILE}"
+            )
         return row
 
     def demerged_symbol(self, action: CorporateAction) -> str:
@@ -155,16 +192,24 @@ class CorporateActions:
         return row.into if row is not None and action.kind is ActionKind.DEMERGER else ""
 
     def steps(
-        self, symbol: str, after: date, until: date, closes: Closes | None = None, *, demergers: bool = True
+        self,
+        symbol: str,
+        after: date,
+        until: date,
+        closes: Closes | None = None,
+        *,
+        demergers: bool = True,
     ) -> list[AdjustmentStep]:
         """Return the adjustments with an ex-date in (after, until], oldest first.
 
-        Splits, consolidations and bonuses always count, demergers unless they are left out. With `closes`, the
-        extraordinary dividends count too: the share loses amount / close of the day before. Raises `DataError` for an
-        action whose effect is not known.
+        Splits, consolidations and bonuses always count, demergers unless they are left out. With
+        `closes`, the extraordinary dividends count too: the share loses amount / close of the day
+        before. Raises `DataError` for an action whose effect is not known.
         """
         found = [
-            self._adjustment_step(action, closes, demergers=demergers) for action in self.of_symbol(symbol) if after < action.ex <= until
+            self._adjustment_step(action, closes, demergers=demergers)
+            for action in self.of_symbol(symbol)
+            if after < action.ex <= until
         ]
         return [step for step in found if step is not None]
 
@@ -184,8 +229,12 @@ class CorporateActions:
         """Tell whether a dividend is, at the close (₹) before its ex-date."""
         return action.amount * 100.0 >= self._extraordinary_percent(action.ex) * close
 
-    def flags(self, day: date, standing: Iterable[StandingItem], closes: Mapping[str, float]) -> list[ActionFlag]:
-        """Return what the actions of an ex-date do to GTTs and ladders; `closes` are yesterday's by symbol, in rupees.
+    def flags(
+        self, day: date, standing: Iterable[StandingItem], closes: Mapping[str, float]
+    ) -> list[ActionFlag]:
+        """Return what the actions of an ex-date do to GTTs and ladders.
+
+        `closes` are yesterday's by symbol, in rupees.
 
         An ordinary dividend is no reason; without a close every dividend is one.
         """
@@ -193,7 +242,12 @@ class CorporateActions:
         for each in standing:
             close = closes.get(each.symbol)
             found += [
-                ActionFlag(each.what, action, CONSEQUENCES[action.kind], self._prices_after(action, each.prices, close))
+                ActionFlag(
+                    each.what,
+                    action,
+                    CONSEQUENCES[action.kind],
+                    self._prices_after(action, each.prices, close),
+                )
                 for action in self.of_symbol(each.symbol, day, day)
                 if not self._is_ordinary_dividend(action, close)
             ]
@@ -204,7 +258,9 @@ class CorporateActions:
             return False
         return not self.is_extraordinary(action, close)
 
-    def _prices_after(self, action: CorporateAction, prices: tuple[float, ...], close: float | None) -> tuple[float, ...]:
+    def _prices_after(
+        self, action: CorporateAction, prices: tuple[float, ...], close: float | None
+    ) -> tuple[float, ...]:
         """Return the prices after the action, none where that is not known."""
         if action.kind in SHARES and action.ratio > 0:
             return tuple(round(price / action.ratio, 4) for price in prices)
@@ -212,7 +268,9 @@ class CorporateActions:
             return tuple(round(price * (close - action.amount) / close, 4) for price in prices)
         return ()
 
-    def _adjustment_step(self, action: CorporateAction, closes: Closes | None, *, demergers: bool) -> AdjustmentStep | None:
+    def _adjustment_step(
+        self, action: CorporateAction, closes: Closes | None, *, demergers: bool
+    ) -> AdjustmentStep | None:
         if action.kind in SHARES:
             if action.ratio <= 0:
                 raise DataError(f"{action.symbol} on {action.ex}: no ratio in {action.text!r}")
@@ -224,9 +282,13 @@ class CorporateActions:
         return None
 
     def _dividend_step(self, action: CorporateAction, closes: Closes) -> AdjustmentStep | None:
-        close = closes[max(before)] if (before := [day for day in closes if day < action.ex]) else 0.0
+        close = (
+            closes[max(before)] if (before := [day for day in closes if day < action.ex]) else 0.0
+        )
         if close <= 0:
-            raise DataError(f"{action.symbol} on {action.ex}: no close before the ex-date of {action.text!r}")
+            raise DataError(
+                f"{action.symbol} on {action.ex}: no close before the ex-date of {action.text!r}"
+            )
         if action.amount < 0:
             raise DataError(f"{action.symbol} on {action.ex}: no amount in {action.text!r}")
         if not self.is_extraordinary(action, close):
@@ -234,10 +296,15 @@ class CorporateActions:
         return AdjustmentStep(action.ex, close / (close - action.amount), 1.0)
 
     def _extraordinary_percent(self, day: date) -> float:
-        return row_on(self._table.extraordinary, day, "rule on extraordinary dividends", FILE).percent
+        return row_on(
+            self._table.extraordinary, day, "rule on extraordinary dividends", FILE
+        ).percent
 
 
 def parsed_actions(symbol: str, ex: date, subject: str) -> list[CorporateAction]:
     """Return the actions that one line of NSE's list announces."""
     text = " ".join(subject.split())
-    return [CorporateAction(symbol, ex, effect.kind, effect.ratio, effect.amount, text) for effect in subject_effects(text)]
+    return [
+        CorporateAction(symbol, ex, effect.kind, effect.ratio, effect.amount, text)
+        for effect in subject_effects(text)
+    ]

@@ -31,13 +31,18 @@ class ActionEffect(NamedTuple):
 NUMBER = r"(\d+(?:\.\d+)?)"
 FACE = re.compile(rf"from\s+r[se]\.?\s*{NUMBER}.*?to\s+r[se]\.?\s*{NUMBER}", re.IGNORECASE)
 PAIR = re.compile(rf"{NUMBER}\s*:\s*{NUMBER}")
-DIVIDEND = re.compile(rf"div(?!is)\w*(?:[\s\-:.]|of|per|r\s?[se])*{NUMBER}|div(?!is)\w*", re.IGNORECASE)
+DIVIDEND = re.compile(
+    rf"div(?!is)\w*(?:[\s\-:.]|of|per|r\s?[se])*{NUMBER}|div(?!is)\w*", re.IGNORECASE
+)
 NOT_SHARES = re.compile(r"ncrps|debenture|preference", re.IGNORECASE)
 SCHEMES = re.compile(r"arr?angement|amalgamation|merger|capital reduction", re.IGNORECASE)
 
 
 def subject_effects(subject: str) -> list[ActionEffect]:
-    """Return what a subject says that moves prices or positions: nothing for a meeting or a buy-back."""
+    """Return what a subject says that moves prices or positions.
+
+    Nothing for a meeting or a buy-back.
+    """
     found: list[ActionEffect] = []
     words = subject.lower()
     if "split" in words or "sub-division" in words or "consolidation" in words:
@@ -70,4 +75,6 @@ def _bonus_effect(subject: str) -> ActionEffect:
 def _dividend_effect(subject: str) -> ActionEffect:
     """Add up the dividends of one subject; one without its amount leaves the sum unknown."""
     amounts = DIVIDEND.findall(subject)
-    return ActionEffect(ActionKind.DIVIDEND, 1.0, round(sum(map(float, amounts)), 6) if all(amounts) else -1.0)
+    return ActionEffect(
+        ActionKind.DIVIDEND, 1.0, round(sum(map(float, amounts)), 6) if all(amounts) else -1.0
+    )

@@ -10,13 +10,21 @@ from engine.market.corporate_actions.action_list import ActionFlag, CorporateAct
 from engine.market.instruments import DERIVATIVES
 
 
-def standing_items(gtts: Iterable[Gtt], ladders: Iterable[Ladder], instruments: Mapping[int, Instrument]) -> list[StandingItem]:
-    """Return the live GTTs with their triggers, and the open rungs with stop and target; `instruments` by token.
+def standing_items(
+    gtts: Iterable[Gtt], ladders: Iterable[Ladder], instruments: Mapping[int, Instrument]
+) -> list[StandingItem]:
+    """Return the live GTTs with their triggers, and the open rungs with stop and target.
+
+    `instruments` by token.
 
     A contract stands under the name of its share, whose actions change it too.
     """
     waiting = [
-        StandingItem(f"GTT {gtt.gtt_id}", _share_symbol(instruments[gtt.token]), tuple(leg.trigger for leg in gtt.legs))
+        StandingItem(
+            f"GTT {gtt.gtt_id}",
+            _share_symbol(instruments[gtt.token]),
+            tuple(leg.trigger for leg in gtt.legs),
+        )
         for gtt in gtts
         if gtt.live
     ]
@@ -44,9 +52,7 @@ def _flag_line(flag: ActionFlag) -> str:
     moved = " and ".join(f"{price:.2f}" for price in flag.prices)
     afterwards = f"; afterwards it would stand at {moved}" if moved else ""
     action = flag.action
-    return (
-        f"{action.symbol}, {action.kind.value} from today ({action.text}), {flag.what}: {flag.consequence}{afterwards}"
-    )
+    return f"{action.symbol}, {action.kind.value} from today ({action.text}), {flag.what}: {flag.consequence}{afterwards}"
 
 
 def _share_symbol(instrument: Instrument) -> str:

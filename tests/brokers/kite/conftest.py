@@ -1,4 +1,7 @@
-"""Stub servers that misbehave on purpose: raw HTTP for the broker, WebSocket for the feed, and a clock to go by."""
+"""Stub servers that misbehave on purpose.
+
+Raw HTTP for the broker, WebSocket for the feed, and a clock to go by.
+"""
 
 import asyncio
 import json
@@ -74,7 +77,9 @@ class HttpStub:
                 body = await reader.readexactly(int(headers.get("content-length", 0)))
                 request = Request(method, target, headers, body)
                 self.requests.append(request)
-                answer = self.script.get(f"{method} {request.path}", self.script.get("*", NOT_FOUND))
+                answer = self.script.get(
+                    f"{method} {request.path}", self.script.get("*", NOT_FOUND)
+                )
                 if isinstance(answer, bytes):
                     writer.write(answer)
                     await writer.drain()
@@ -177,7 +182,9 @@ class SocketStub:
 
     def subscribed(self, number):
         """Return the tokens that connection `number` asked for in full mode."""
-        return [t for n, ask in self.asked if n == number and ask["a"] == "mode" for t in ask["v"][1]]
+        return [
+            t for n, ask in self.asked if n == number and ask["a"] == "mode" for t in ask["v"][1]
+        ]
 
     async def _serve(self, request):
         self.queries.append(dict(request.query))

@@ -1,4 +1,7 @@
-"""MCX counts lots, the desk units of the price: a lot of GOLD is 100 of them, at the broker and everywhere above it."""
+"""MCX counts lots, the desk units of the price.
+
+A lot of GOLD is 100 of them, at the broker and everywhere above it.
+"""
 
 import pytest
 
@@ -9,7 +12,17 @@ from brokers.sandbox.api import admin_key
 from compiled.accounting.charges import order_charges
 from compiled.accounting.ledger import Ledger
 from compiled.model.order_terms import OrderChange
-from compiled.model.values import Gtt, GttLeg, Instrument, Order, OrderPurpose, OrderType, Product, Side, paise
+from compiled.model.values import (
+    Gtt,
+    GttLeg,
+    Instrument,
+    Order,
+    OrderPurpose,
+    OrderType,
+    Product,
+    Side,
+    paise,
+)
 from compiled.trading.ladder import LadderPlan, RungPlan
 from compiled.trading.risk import rung_size
 from engine.day.price_bands import fill_in_bands
@@ -35,7 +48,9 @@ class Exchange:
             pass
 
     def ask(self, path, body=None):
-        return admin_key.call_admin(self.end.rest, "GET" if body is None else "POST", path, body, 30)
+        return admin_key.call_admin(
+            self.end.rest, "GET" if body is None else "POST", path, body, 30
+        )
 
     def books(self):
         return self.ask("/sandbox/books")
@@ -44,7 +59,9 @@ class Exchange:
 @pytest.fixture
 def exchange():
     sandbox = Sandbox(
-        SandboxConfig(speed=None, symbols=("INFY",), exchanges=("NSE", "MCX"), cash=10 * CRORE, limits="off")
+        SandboxConfig(
+            speed=None, symbols=("INFY",), exchanges=("NSE", "MCX"), cash=10 * CRORE, limits="off"
+        )
     )
     yield Exchange(sandbox.start())
     sandbox.stop()
@@ -65,7 +82,9 @@ async def gold(broker):
 
 def an_order(gold, side, quantity, order_type=OrderType.LIMIT, **fields):
     purpose = OrderPurpose.ENTRY if side is Side.BUY else OrderPurpose.EXIT
-    return Order(1, "patang1", "s", gold.token, side, quantity, order_type, Product.NRML, purpose, **fields)
+    return Order(
+        1, "patang1", "s", gold.token, side, quantity, order_type, Product.NRML, purpose, **fields
+    )
 
 
 @pytest.mark.parametrize(
@@ -87,9 +106,16 @@ def test_a_lot_holds_what_the_contract_says(symbol, units):
 
 def test_a_commodity_of_which_nobody_knows_the_lot_cannot_be_traded():
     row = {
-        "instrument_token": 7, "exchange": "MCX", "tradingsymbol": "SAFFRON26NOVFUT", "tick_size": 1.0, "lot_size": 1,
-        "segment": "MCX-FUT", "instrument_type": "FUT", "name": "SAFFRON", "expiry": "",
-    }  # fmt: skip
+        "instrument_token": 7,
+        "exchange": "MCX",
+        "tradingsymbol": "SAFFRON26NOVFUT",
+        "tick_size": 1.0,
+        "lot_size": 1,
+        "segment": "MCX-FUT",
+        "instrument_type": "FUT",
+        "name": "SAFFRON",
+        "expiry": "",
+    }
     day = ist_day(1_790_000_000 * SECOND)
     assert instrument(row, day) is None
     known = instrument(row | {"tradingsymbol": "GOLD26DECFUT"}, day)
@@ -151,9 +177,11 @@ def test_a_round_trip_of_two_lots_by_hand():
     ledger.mark(1, 128_440.0)
     assert ledger.unrealised == 8_000_00
     assert ledger.fill("s", 1, Side.SELL, 200, 128_450.0) == 10_000_00
-    # turnover 2,56,80,000: brokerage 20, txn 539.28, SEBI 25.68, stamp 513.60, GST 18 % of 584.96 = 105.2928
+    # turnover 2,56,80,000: brokerage 20, txn 539.28, SEBI 25.68, stamp 513.60, GST 18 % of 584.96 =
+    # 105.2928
     assert order_charges(rates, Side.BUY, 200, paise(128_400.0, 200)) == 1_203_85
-    # turnover 2,56,90,000: brokerage 20, CTT 2,569, txn 539.49, SEBI 25.69, GST 18 % of 585.18 = 105.3324
+    # turnover 2,56,90,000: brokerage 20, CTT 2,569, txn 539.49, SEBI 25.69, GST 18 % of 585.18 =
+    # 105.3324
     assert order_charges(rates, Side.SELL, 200, paise(128_450.0, 200)) == 3_259_51
 
 

@@ -1,4 +1,7 @@
-"""Positions, funds, instruments, bands and history: how they are asked for, and what the answers become."""
+"""Positions, funds, instruments, bands and history.
+
+How they are asked for, and what the answers become.
+"""
 
 import asyncio
 import gzip
@@ -30,7 +33,10 @@ async def test_positions_are_the_net_ones_with_the_flat(stub, broker, script):
             "average_price": average,
         }
 
-    stub.on("GET /portfolio/positions", script.ok({"net": [row("INFY", -5, 1500.05), row("TCS", 0, 0)], "day": []}))
+    stub.on(
+        "GET /portfolio/positions",
+        script.ok({"net": [row("INFY", -5, 1500.05), row("TCS", 0, 0)], "day": []}),
+    )
     assert await broker.positions() == [
         BrokerPosition(1, "INFY", "MIS", -5, 1500.05),
         BrokerPosition(1, "TCS", "MIS", 0, 0.0),
@@ -60,23 +66,45 @@ async def test_holdings_count_what_came_from_earlier_days(stub, broker, script):
 
 async def test_a_holding_says_what_it_is_and_what_may_be_sold_of_it_today(stub, broker, script):
     row = {
-        "tradingsymbol": "SBIN", "exchange": "BSE", "instrument_token": 128_028_676, "isin": "INE062A01020",
-        "average_price": 800.0, "quantity": 7, "t1_quantity": 0, "used_quantity": 3, "opening_quantity": 10,
+        "tradingsymbol": "SBIN",
+        "exchange": "BSE",
+        "instrument_token": 128_028_676,
+        "isin": "INE062A01020",
+        "average_price": 800.0,
+        "quantity": 7,
+        "t1_quantity": 0,
+        "used_quantity": 3,
+        "opening_quantity": 10,
         "authorised_quantity": 2,
-        "mtf": {"quantity": 4, "used_quantity": 1, "average_price": 810.5, "value": 0, "initial_margin": 0},
-    }  # fmt: skip
+        "mtf": {
+            "quantity": 4,
+            "used_quantity": 1,
+            "average_price": 810.5,
+            "value": 0,
+            "initial_margin": 0,
+        },
+    }
     stub.on("GET /portfolio/holdings", script.ok([row]))
-    own = BrokerHolding(128_028_676, "SBIN", 10, 800.0, "CNC", "BSE", "INE062A01020", unauthorised=5)
+    own = BrokerHolding(
+        128_028_676, "SBIN", 10, 800.0, "CNC", "BSE", "INE062A01020", unauthorised=5
+    )
     financed = own._replace(quantity=5, average=810.5, product="MTF", unauthorised=0)
     assert await broker.holdings() == [own, financed]
 
 
 @pytest.mark.parametrize(
     ("meta", "consents"),
-    [({"demat_consent": "consent"}, True), ({"demat_consent": "physical"}, False), ({"demat_consent": ""}, False),
-     ({}, None), (None, None)],
-)  # fmt: skip
-async def test_the_profile_tells_whether_holdings_may_be_sold_at_any_time(stub, broker, script, meta, consents):
+    [
+        ({"demat_consent": "consent"}, True),
+        ({"demat_consent": "physical"}, False),
+        ({"demat_consent": ""}, False),
+        ({}, None),
+        (None, None),
+    ],
+)
+async def test_the_profile_tells_whether_holdings_may_be_sold_at_any_time(
+    stub, broker, script, meta, consents
+):
     stub.on("GET /user/profile", script.ok({"user_id": "AB1234", "meta": meta}))
     assert broker.consents() is None
     assert await broker.account() == "AB1234"
@@ -109,12 +137,25 @@ async def test_instruments_come_from_the_csv_and_an_index_is_an_index(stub, brok
     stub.on("GET /instruments/NSE", script.http(200, (HEADER + rows).encode(), "text/csv"))
     stub.on("POST /orders/regular", script.ok({"order_id": "1"}))
     index, share, option = await broker.instruments("NSE")
-    assert [(each.token, each.symbol, each.tick, each.lot, each.kind) for each in (index, share, option)] == [
+    assert [
+        (each.token, each.symbol, each.tick, each.lot, each.kind) for each in (index, share, option)
+    ] == [
         (256265, "NIFTY 50", 0.01, 1, "INDEX"),
         (2953217, "TCS", 0.1, 1, "EQ"),
         (9004034, "NIFTY26JAN25000CE", 0.05, 65, "CE"),
     ]
-    order = Order(1, "t", "s", 2953217, Side.BUY, 5, OrderType.LIMIT, Product.CNC, OrderPurpose.ENTRY, price=3000.1)
+    order = Order(
+        1,
+        "t",
+        "s",
+        2953217,
+        Side.BUY,
+        5,
+        OrderType.LIMIT,
+        Product.CNC,
+        OrderPurpose.ENTRY,
+        price=3000.1,
+    )
     assert await broker.place(order) == "1"
     assert stub.requests[1].form["tradingsymbol"] == "TCS"
 
@@ -124,7 +165,11 @@ async def test_the_instrument_dump_is_handed_on_as_kite_wrote_it(stub, broker, s
     for route in ("GET /instruments/NSE", "GET /instruments"):
         stub.on(route, script.http(200, body, "text/csv"))
     assert [await broker.dump("NSE"), await broker.dump()] == [body, body]
-    for answer in (script.http(200, b"<html>", "text/csv"), script.ok([]), script.error(503, "NetworkException")):
+    for answer in (
+        script.http(200, b"<html>", "text/csv"),
+        script.ok([]),
+        script.error(503, "NetworkException"),
+    ):
         stub.on("GET /instruments", answer)
         with pytest.raises(RetryableError):
             await broker.dump()
@@ -132,7 +177,10 @@ async def test_the_instrument_dump_is_handed_on_as_kite_wrote_it(stub, broker, s
 
 async def test_kites_clock_is_read_from_its_answers(stub, broker, script):
     answer = script.ok({"user_id": "AB1234"})
-    stub.on("GET /user/profile", answer.replace(b"\r\n", b"\r\nDate: Fri, 02 Jan 2026 03:45:07 GMT\r\n", 1))
+    stub.on(
+        "GET /user/profile",
+        answer.replace(b"\r\n", b"\r\nDate: Fri, 02 Jan 2026 03:45:07 GMT\r\n", 1),
+    )
     assert await broker.server_time() == OPEN_NS + 7 * SECOND
     stub.on("GET /user/profile", answer)
     with pytest.raises(RetryableError):
@@ -160,7 +208,11 @@ async def test_the_whole_instrument_dump_of_a_real_day_is_read(stub, clock, scri
 
 async def test_bands_are_asked_for_500_at_a_time_once_a_second(stub, broker, script, clock):
     async def quotes(request, writer):
-        quote = {"lower_circuit_limit": 90.05, "upper_circuit_limit": 110.0, "ohlc": {"close": 100.05}}
+        quote = {
+            "lower_circuit_limit": 90.05,
+            "upper_circuit_limit": 110.0,
+            "ohlc": {"close": 100.05},
+        }
         writer.write(script.ok({name: quote for name in request.query["i"] if name != "NSE:S7"}))
 
     stub.on("GET /quote", quotes)
@@ -178,7 +230,9 @@ async def test_an_index_has_no_band_but_a_close(stub, broker, script):
     assert await broker.bands([nifty]) == [(256265, 0.0, 0.0, 25000.35)]
 
 
-async def test_history_is_read_in_the_documented_windows_three_a_second(stub, broker, script, clock):
+async def test_history_is_read_in_the_documented_windows_three_a_second(
+    stub, broker, script, clock
+):
     stub.on("*", script.ok({"candles": []}))
     assert await broker.history(408065, OPEN_NS, OPEN_NS + 190 * DAY, 60) == []
     assert [(each.query["from"][0], each.query["to"][0]) for each in stub.requests] == [
@@ -187,7 +241,9 @@ async def test_history_is_read_in_the_documented_windows_three_a_second(stub, br
         ("2026-05-02 09:15:00", "2026-07-01 09:14:59"),
         ("2026-07-01 09:15:00", "2026-07-11 09:14:59"),
     ]
-    assert [ts - OPEN_NS for ts in clock.slept] == [1_100_000_000], "the fourth, a second after the first and some more"
+    assert [ts - OPEN_NS for ts in clock.slept] == [1_100_000_000], (
+        "the fourth, a second after the first and some more"
+    )
 
 
 @pytest.mark.parametrize(
@@ -203,7 +259,9 @@ async def test_history_is_read_in_the_documented_windows_three_a_second(stub, br
         (86_400, "day", 2_000),
     ],
 )
-async def test_each_span_has_its_interval_and_its_window(stub, broker, script, span, interval, days):
+async def test_each_span_has_its_interval_and_its_window(
+    stub, broker, script, span, interval, days
+):
     stub.on(f"GET /instruments/historical/408065/{interval}", script.ok({"candles": []}))
     await broker.history(408065, OPEN_NS, OPEN_NS + days * DAY, span)
     assert len(stub.requests) == 1
@@ -212,7 +270,10 @@ async def test_each_span_has_its_interval_and_its_window(stub, broker, script, s
 
 
 async def test_bars_are_those_that_start_within_the_range(stub, broker, script):
-    candles = [[f"2026-01-02T09:{minute}:00+0530", 100.0, 101.5, 99.5, 100.05, 1_200] for minute in range(14, 18)]
+    candles = [
+        [f"2026-01-02T09:{minute}:00+0530", 100.0, 101.5, 99.5, 100.05, 1_200]
+        for minute in range(14, 18)
+    ]
     stub.on("*", script.ok({"candles": candles}))
     bars = await broker.history(408065, OPEN_NS, OPEN_NS + 120 * SECOND, 60)
     assert [(each.start - OPEN_NS, each.span, each.token) for each in bars] == [
@@ -231,7 +292,9 @@ async def test_bars_are_those_that_start_within_the_range(stub, broker, script):
 async def test_a_day_bar_starts_at_midnight_in_india(stub, broker, script):
     stub.on("*", script.ok({"candles": [["2026-01-02T00:00:00+0530", 1.0, 1.0, 1.0, 1.0, 5]]}))
     midnight = int(datetime.fromisoformat("2026-01-01T18:30:00+00:00").timestamp()) * SECOND
-    assert [each.start for each in await broker.history(408065, midnight, midnight + DAY, 86_400)] == [midnight]
+    assert [
+        each.start for each in await broker.history(408065, midnight, midnight + DAY, 86_400)
+    ] == [midnight]
 
 
 async def test_a_span_that_kite_does_not_keep_is_named(broker):
@@ -273,4 +336,7 @@ async def test_without_limits_nothing_waits(stub, clock, script):
 def test_importing_the_adapter_does_not_import_the_client():
     code = "import sys, brokers.kite.kite_broker, brokers.kite.kite_feed; sys.exit(bool({'twisted', 'kiteconnect'} & set(sys.modules)))"
     root = Path(__file__).parents[3]
-    assert subprocess.run([sys.executable, "-c", code], cwd=root, timeout=60, check=False).returncode == 0
+    assert (
+        subprocess.run([sys.executable, "-c", code], cwd=root, timeout=60, check=False).returncode
+        == 0
+    )

@@ -65,17 +65,33 @@ def well(path):
 
 def a_patient(body, folder, **changes):
     values = {
-        "broker": body, "feed": body, "clock": SimpleNamespace(now=lambda: NOON + SECOND // 2), "state": folder,
-        "database": folder / "desk.db", "server_time": body.server_time, "whole": well, "outgoing": ip_address("203.0.113.7"),
+        "broker": body,
+        "feed": body,
+        "clock": SimpleNamespace(now=lambda: NOON + SECOND // 2),
+        "state": folder,
+        "database": folder / "desk.db",
+        "server_time": body.server_time,
+        "whole": well,
+        "outgoing": ip_address("203.0.113.7"),
         "registered": ip_address("203.0.113.7"),
-    }  # fmt: skip
+    }
     return doctor.HealthSubject(**(values | changes))
 
 
 async def test_a_healthy_desk_is_well_in_every_respect(tmp_path):
     checks = await doctor.examine(a_patient(Body(), tmp_path, expires=1_767_400_200 * SECOND))
     assert [(check.name, check.state, check.mend) for check in checks] == [
-        (name, "ok", "") for name in ("disk", "database", "token", "clock", "address", "instruments", "history", "feed")
+        (name, "ok", "")
+        for name in (
+            "disk",
+            "database",
+            "token",
+            "clock",
+            "address",
+            "instruments",
+            "history",
+            "feed",
+        )
     ]
     assert checks[2].text == "account AB1234, until 03 Jan 06:00 IST"
     assert doctor.worst_state(checks) == "ok"
@@ -138,9 +154,13 @@ async def test_a_slow_answer_makes_the_clock_uncertain_and_not_wrong(tmp_path):
         ("2001:4860:4860::8888", "2001:4860:4860::8888", "ok"),
     ],
 )
-def test_the_address_orders_leave_from_is_compared_with_the_registered_one(leaves, registered, state, monkeypatch):
+def test_the_address_orders_leave_from_is_compared_with_the_registered_one(
+    leaves, registered, state, monkeypatch
+):
     # 203.0.113.0/24 is for examples, and so private to Python; here it plays the public one
-    monkeypatch.setattr("ipaddress.IPv4Address.is_private", property(lambda self: str(self).startswith("192.168")))
+    monkeypatch.setattr(
+        "ipaddress.IPv4Address.is_private", property(lambda self: str(self).startswith("192.168"))
+    )
     pair = [None if text is None else ip_address(text) for text in (leaves, registered)]
     assert doctor.check_address(*pair).state == state
 
@@ -156,7 +176,9 @@ def test_the_way_out_of_this_machine_is_found_without_sending_anything():
 
 @pytest.mark.parametrize(("free", "state"), [(0.1, "fail"), (1.0, "warn"), (50.0, "ok")])
 def test_a_disk_that_is_nearly_full_is_told(tmp_path, monkeypatch, free, state):
-    monkeypatch.setattr("shutil.disk_usage", lambda _path: SimpleNamespace(free=int(free * 1024**3)))
+    monkeypatch.setattr(
+        "shutil.disk_usage", lambda _path: SimpleNamespace(free=int(free * 1024**3))
+    )
     assert doctor.check_disk(tmp_path).state == state
 
 
@@ -191,25 +213,31 @@ def test_a_database_is_looked_at_without_touching_it(tmp_path):
     assert doctor.check_database(path, well).state == "fail"
 
 
-@pytest.mark.parametrize(("count", "state"), [(2_000, "ok"), (20, "warn"), (RetryableError("empty"), "fail")])
+@pytest.mark.parametrize(
+    ("count", "state"), [(2_000, "ok"), (20, "warn"), (RetryableError("empty"), "fail")]
+)
 async def test_a_short_instrument_list_is_suspicious_except_at_the_sandbox(tmp_path, count, state):
     body = Body()
     body.count = count
     (check,) = await doctor.check_instruments(a_patient(body, tmp_path))
     assert check.state == state
     if count == 20:
-        assert [each.state for each in await doctor.check_instruments(a_patient(body, tmp_path, sandbox=True))] == [
-            "ok"
-        ]
+        assert [
+            each.state
+            for each in await doctor.check_instruments(a_patient(body, tmp_path, sandbox=True))
+        ] == ["ok"]
 
 
 async def test_a_symbol_that_is_not_listed_is_a_fault(tmp_path):
     (tmp_path / "config.toml").write_text('[feed]\nwatch = ["S1", "NOSUCH", "INFY"]\n')
     config = load_config(tmp_path / "config.toml").values
-    checks = await doctor.check_instruments(a_patient(Body(), tmp_path, check_listed=partial(check_listed, config)))
+    checks = await doctor.check_instruments(
+        a_patient(Body(), tmp_path, check_listed=partial(check_listed, config))
+    )
     assert [(check.state, check.text) for check in checks] == [
-        ("ok", "2000 on NSE"), ("fail", "no such symbol on NSE: NOSUCH, INFY"),
-    ]  # fmt: skip
+        ("ok", "2000 on NSE"),
+        ("fail", "no such symbol on NSE: NOSUCH, INFY"),
+    ]
 
 
 async def test_a_feed_that_does_not_connect_says_why(tmp_path, monkeypatch):
@@ -221,8 +249,15 @@ async def test_a_feed_that_does_not_connect_says_why(tmp_path, monkeypatch):
 
 
 def test_the_report_has_a_line_for_each_check_and_one_for_each_mend():
-    checks = [doctor.HealthCheck("disk", "ok", "fine"), doctor.HealthCheck("token", "fail", "dead", "patang login")]
-    assert list(doctor.report_lines(checks)) == ["ok    disk   fine", "fail  token  dead", "             → patang login"]
+    checks = [
+        doctor.HealthCheck("disk", "ok", "fine"),
+        doctor.HealthCheck("token", "fail", "dead", "patang login"),
+    ]
+    assert list(doctor.report_lines(checks)) == [
+        "ok    disk   fine",
+        "fail  token  dead",
+        "             → patang login",
+    ]
 
 
 async def test_the_real_adapter_at_the_sandbox_is_well_and_a_wrong_token_is_not(tmp_path, clock):
@@ -230,7 +265,10 @@ async def test_the_real_adapter_at_the_sandbox_is_well_and_a_wrong_token_is_not(
     endpoint = sandbox.start()
     try:
         for token, states in (
-            (endpoint.access_token, {"token": "ok", "instruments": "ok", "history": "ok", "feed": "ok"}),
+            (
+                endpoint.access_token,
+                {"token": "ok", "instruments": "ok", "history": "ok", "feed": "ok"},
+            ),
             ("wrong", {"token": "fail", "instruments": "warn", "history": "warn", "feed": "warn"}),
         ):
             broker = KiteBroker(endpoint.rest, endpoint.api_key, token, clock)
@@ -239,31 +277,47 @@ async def test_the_real_adapter_at_the_sandbox_is_well_and_a_wrong_token_is_not(
             found = {check.name: check.state for check in await doctor.examine(patient)}
             assert found.items() >= states.items()
             if token != "wrong":
-                assert 0 <= await broker.server_time() - 1_795_146_300 * SECOND < 60 * SECOND, "the sandbox plays 09:15"
+                assert 0 <= await broker.server_time() - 1_795_146_300 * SECOND < 60 * SECOND, (
+                    "the sandbox plays 09:15"
+                )
             await broker.close()
     finally:
         sandbox.stop()
 
 
-def test_patang_doctor_warns_of_holdings_that_lack_their_authorisation(tmp_path, monkeypatch, capsys):
+def test_patang_doctor_warns_of_holdings_that_lack_their_authorisation(
+    tmp_path, monkeypatch, capsys
+):
     from tui.commands.cli import run_command
 
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    sandbox = Sandbox(SandboxConfig(consent=False, symbols=("INFY",), holdings=(("INFY", 10, 1_500.0),), limits="off"))
+    sandbox = Sandbox(
+        SandboxConfig(
+            consent=False, symbols=("INFY",), holdings=(("INFY", 10, 1_500.0),), limits="off"
+        )
+    )
     endpoint = sandbox.start()
     config = tmp_path / "config.toml"
-    broker = "".join(f'{name} = "{getattr(endpoint, name)}"\n' for name in ("rest", "ws", "api_key", "access_token"))
+    broker = "".join(
+        f'{name} = "{getattr(endpoint, name)}"\n'
+        for name in ("rest", "ws", "api_key", "access_token")
+    )
     found = {}
     try:
         for demat in ("auto", "daily", "standing"):
             config.write_text(f'[broker]\n{broker}demat = "{demat}"\n')
             assert run_command(["doctor", "--json", "--config", str(config)]) == 0
             report = json.loads(capsys.readouterr().out)
-            found[demat] = [(c["state"], c["text"], c["mend"]) for c in report["checks"] if c["name"] == "demat"]
+            found[demat] = [
+                (c["state"], c["text"], c["mend"]) for c in report["checks"] if c["name"] == "demat"
+            ]
     finally:
         sandbox.stop()
     [(state, text, mend)] = found["auto"]
-    assert (state, text) == ("warn", "each day's sale of holdings needs an authorisation; not authorised today: INFY")
+    assert (state, text) == (
+        "warn",
+        "each day's sale of holdings needs an authorisation; not authorised today: INFY",
+    )
     assert "TPIN" in mend
     assert "DDPI" in mend
     assert (found["daily"], found["standing"]) == (found["auto"], [])
@@ -276,8 +330,20 @@ def test_patang_doctor_reports_in_json_and_fails_with_a_dead_token(tmp_path, mon
     assert run_command(["doctor", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert (report["state"], [check["name"] for check in report["checks"]]) == (
-        "ok", ["mode", "day", "environment", "disk", "database", "token", "instruments", "history", "feed", "budget"],
-    )  # fmt: skip
+        "ok",
+        [
+            "mode",
+            "day",
+            "environment",
+            "disk",
+            "database",
+            "token",
+            "instruments",
+            "history",
+            "feed",
+            "budget",
+        ],
+    )
     sandbox = Sandbox(SandboxConfig(symbols=("INFY",)))
     endpoint = sandbox.start()
     config = tmp_path / "config.toml"
@@ -305,7 +371,9 @@ def report(tmp_path, text, now=NOON):
 
 def test_the_mode_says_where_it_leads_and_a_real_one_what_goes_with_each_order(tmp_path):
     assert report(tmp_path, "")["mode"].text == "sandbox at the embedded sandbox"
-    live = '[desk]\nmode = "live"\n[broker]\nname = "kite"\nalgo_id = "A7"\nmarket_protection = 2.5\n'
+    live = (
+        '[desk]\nmode = "live"\n[broker]\nname = "kite"\nalgo_id = "A7"\nmarket_protection = 2.5\n'
+    )
     told = report(tmp_path, live)["mode"]
     for part in ("live at Kite", "--live", "2.5 %", "A7"):
         assert part in told.text
@@ -327,5 +395,8 @@ def test_where_tokens_are_kept_is_told_and_one_from_a_variable_is_warned_of(tmp_
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setitem(__import__("sys").modules, "keyring", None)
     kite = '[desk]\nmode = "paper"\n[broker]\nname = "kite"\n'
-    assert f"in {tmp_path / 'patang' / 'credentials'}, without a session" in report(tmp_path, kite)["secrets"].text
+    assert (
+        f"in {tmp_path / 'patang' / 'credentials'}, without a session"
+        in report(tmp_path, kite)["secrets"].text
+    )
     assert report(tmp_path, kite + 'access_token_env = "KITE_TOKEN"\n')["secrets"].state == "warn"

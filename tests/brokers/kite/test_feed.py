@@ -33,7 +33,9 @@ async def running(feed, sink):
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_tokens_are_asked_for_in_full_mode_and_frames_are_stamped(sockets, clock, sink, frame):
+async def test_tokens_are_asked_for_in_full_mode_and_frames_are_stamped(
+    sockets, clock, sink, frame
+):
     async def behave(socket, number):
         await socket.send_bytes(frame(408065, 150005))
 
@@ -75,7 +77,9 @@ async def test_a_closing_server_is_reconnected_and_asked_again(sockets, clock, s
         await until(lambda: sink.frames and sockets.subscribed(4))
     assert sockets.subscribed(4) == [1, 2]
     assert sink.links == [True, False] * 4
-    assert [text.split(";")[0] for _, text in sink.notices] == ["feed connection 1: closed by the server (1000)"] * 3
+    assert [text.split(";")[0] for _, text in sink.notices] == [
+        "feed connection 1: closed by the server (1000)"
+    ] * 3
 
 
 async def test_a_silent_server_is_dropped_although_it_answers_pings(sockets, clock, sink, frame):
@@ -91,7 +95,9 @@ async def test_a_silent_server_is_dropped_although_it_answers_pings(sockets, clo
     assert len(sockets.queries) == 2
 
 
-async def test_a_server_that_answers_no_ping_is_dropped_and_waited_for_longer_each_time(sockets, clock, sink):
+async def test_a_server_that_answers_no_ping_is_dropped_and_waited_for_longer_each_time(
+    sockets, clock, sink
+):
     sockets.pong = False
     feed = a_feed(sockets, clock, ping_every=0.1, first_delay=0.1, longest_delay=10.0)
     async with running(feed, sink):
@@ -136,7 +142,9 @@ async def test_a_server_that_never_finishes_the_handshake_is_given_up(clock, sin
 
     server = await asyncio.start_server(hold, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    feed = KiteFeed(f"ws://127.0.0.1:{port}", "k", "t", clock, rng=random.Random(1), first_delay=0.01)
+    feed = KiteFeed(
+        f"ws://127.0.0.1:{port}", "k", "t", clock, rng=random.Random(1), first_delay=0.01
+    )
     async with running(feed, sink):
         await until(lambda: len(arrived) == 2)
     server.close()
@@ -168,7 +176,9 @@ async def test_a_token_that_dies_on_a_living_feed_takes_the_link_down(sockets, c
 
 async def test_other_refusals_are_tried_again_and_name_no_secret(sockets, clock, sink):
     sockets.refuse = 429
-    feed = KiteFeed(sockets.url, "KEYSECRET", "TOKENSECRET", clock, rng=random.Random(1), first_delay=0.02)
+    feed = KiteFeed(
+        sockets.url, "KEYSECRET", "TOKENSECRET", clock, rng=random.Random(1), first_delay=0.02
+    )
     async with running(feed, sink):
         await until(lambda: len(sink.notices) == 2)
         sockets.refuse = 0
@@ -178,14 +188,18 @@ async def test_other_refusals_are_tried_again_and_name_no_secret(sockets, clock,
 
 
 async def test_the_delay_doubles_to_its_limit_and_keeps_half_of_it(sockets, clock):
-    feed = KiteFeed(sockets.url, "k", "t", clock, rng=random.Random(7), first_delay=0.5, longest_delay=30.0)
+    feed = KiteFeed(
+        sockets.url, "k", "t", clock, rng=random.Random(7), first_delay=0.5, longest_delay=30.0
+    )
     for failures, longest in ((0, 0.5), (1, 1.0), (3, 4.0), (6, 30.0), (5_000, 30.0)):
         delays = [feed._reconnect_delay(failures) for _ in range(200)]
         assert longest / 2 <= min(delays) < 0.55 * longest
         assert 0.95 * longest < max(delays) <= longest
 
 
-async def test_a_connection_that_delivered_is_made_anew_without_a_longer_wait(sockets, clock, sink, frame):
+async def test_a_connection_that_delivered_is_made_anew_without_a_longer_wait(
+    sockets, clock, sink, frame
+):
     async def behave(socket, number):
         await socket.send_bytes(frame(1, 100))
         await socket.close()
@@ -217,10 +231,14 @@ async def test_text_becomes_hints_and_notices_and_poison_is_let_go(sockets, cloc
     async def behave(socket, number):
         for text in poison:
             await socket.send_str(text)
-        await socket.send_str(json.dumps({"type": "error", "data": "Can't subscribe to more than 3000 instruments."}))
+        await socket.send_str(
+            json.dumps({"type": "error", "data": "Can't subscribe to more than 3000 instruments."})
+        )
         await socket.send_str(json.dumps({"type": "message", "data": "Markets close\nearly"}))
         await socket.send_str(json.dumps({"type": "error", "data": {"long": "x" * 1_000}}))
-        await socket.send_str(json.dumps({"type": "order", "data": {"order_id": "240101000000001", "status": "OPEN"}}))
+        await socket.send_str(
+            json.dumps({"type": "order", "data": {"order_id": "240101000000001", "status": "OPEN"}})
+        )
 
     sockets.behave = behave
     feed = a_feed(sockets, clock)
@@ -238,7 +256,10 @@ async def test_text_becomes_hints_and_notices_and_poison_is_let_go(sockets, cloc
 
 
 async def test_text_that_is_no_utf8_costs_nothing(clock, sink):
-    """A raw server, because aiohttp's own would not send it: opcode 1, two bytes that are no UTF-8, then a hint."""
+    """A raw server, because aiohttp's own would not send it.
+
+    Opcode 1, two bytes that are no UTF-8, then a hint.
+    """
     from base64 import b64encode
     from hashlib import sha1
 
@@ -246,10 +267,15 @@ async def test_text_that_is_no_utf8_costs_nothing(clock, sink):
 
     async def serve(reader, writer):
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        key = next(line.split(": ")[1] for line in head.split("\r\n") if line.lower().startswith("sec-websocket-key"))
+        key = next(
+            line.split(": ")[1]
+            for line in head.split("\r\n")
+            if line.lower().startswith("sec-websocket-key")
+        )
         accept = b64encode(sha1(f"{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest())
         writer.write(
-            b"HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s" % accept
+            b"HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s"
+            % accept
         )
         writer.write(b"\r\n\r\n\x81\x02\xff\xfe" + bytes([0x81, len(hint)]) + hint)
         await reader.read()
@@ -312,14 +338,24 @@ async def test_a_sink_that_raises_is_not_silenced(sockets, clock, sink, frame):
 
 @pytest.mark.parametrize(
     ("text", "stale", "dead"),
-    [("stale_after_s = 600", 600.0, 10.0), ("dead_after_s = 6", 10.0, 6.0), ("dead_after_s = 60", 10.0, 60.0)],
+    [
+        ("stale_after_s = 600", 600.0, 10.0),
+        ("dead_after_s = 6", 10.0, 6.0),
+        ("dead_after_s = 60", 10.0, 60.0),
+    ],
 )
-def test_how_long_an_instrument_may_be_silent_says_nothing_of_a_dead_connection(monkeypatch, clock, text, stale, dead):
+def test_how_long_an_instrument_may_be_silent_says_nothing_of_a_dead_connection(
+    monkeypatch, clock, text, stale, dead
+):
     config = parse_config(f"[feed]\n{text}\n", Path("config.toml")).values
     monkeypatch.setattr("tui.run.broker.KiteBroker", lambda *_, **__: None)
     monkeypatch.setattr("tui.run.broker.KiteFeed", lambda *_, **options: options)
     station = SimpleNamespace(config=config)
-    exchange = ExchangeLink(Credentials(BrokerEndpoint("http://x", "ws://x", "", "key", "token", sandbox=True)), clock, None)
+    exchange = ExchangeLink(
+        Credentials(BrokerEndpoint("http://x", "ws://x", "", "key", "token", sandbox=True)),
+        clock,
+        None,
+    )
     _, options = connect_broker(station, exchange, lambda: None)
     assert (config.feed.stale_after_s, options["dead_after"]) == (stale, dead)
 
@@ -345,13 +381,27 @@ async def test_each_token_is_asked_for_in_its_mode_now_and_after_a_reconnect(soc
         await feed.subscribe([4])
         await until(lambda: len(sockets.asked) == 10)
     assert [ask["v"] for _, ask in sockets.asked] == [
-        [1, 2], ["full", [1, 2]], [3, 4], ["ltp", [3, 4]], [4], ["full", [4]],
-        [1, 2, 4], ["full", [1, 2, 4]], [3], ["ltp", [3]],
-    ]  # fmt: skip
+        [1, 2],
+        ["full", [1, 2]],
+        [3, 4],
+        ["ltp", [3, 4]],
+        [4],
+        ["full", [4]],
+        [1, 2, 4],
+        ["full", [1, 2, 4]],
+        [3],
+        ["ltp", [3]],
+    ]
 
 
 @pytest.mark.parametrize(
-    "text", ['watch = ["INFY"]\nltp = ["INFY"]', 'quote = ["INFY"]\nltp = ["INFY"]', 'mode = "all"', 'ltp = "INFY"']
+    "text",
+    [
+        'watch = ["INFY"]\nltp = ["INFY"]',
+        'quote = ["INFY"]\nltp = ["INFY"]',
+        'mode = "all"',
+        'ltp = "INFY"',
+    ],
 )
 def test_an_instrument_is_asked_for_in_one_mode(text):
     with pytest.raises(ConfigError, match="feed"):

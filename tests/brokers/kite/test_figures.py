@@ -1,4 +1,7 @@
-"""A bad figure in a row makes the whole book unreadable; an answer about something else tells nothing."""
+"""A bad figure in a row makes the whole book unreadable.
+
+An answer about something else tells nothing.
+"""
 
 from datetime import date
 
@@ -14,7 +17,7 @@ from brokers.kite.translation import (
     order_update,
     position,
     trade,
-)  # fmt: skip
+)
 from compiled.model.order_terms import OrderChange
 from compiled.model.values import Gtt, Product
 from engine.errors import OrderUnknown, RetryableError
@@ -23,17 +26,32 @@ from tests.brokers.kite.test_orders import gtt_row, order_row
 NOW = 1_767_325_500_000_000_000
 NONSENSE = (float("nan"), float("inf"), float("-inf"), 10**30, "ten", True, [], {}, 1.5)
 TRADE = {
-    "trade_id": "7", "order_id": "1", "exchange": "NSE", "tradingsymbol": "INFY", "instrument_token": 408065,
-    "transaction_type": "BUY", "quantity": 3, "average_price": 1500.05, "fill_timestamp": "2026-01-02 09:15:02",
-}  # fmt: skip
+    "trade_id": "7",
+    "order_id": "1",
+    "exchange": "NSE",
+    "tradingsymbol": "INFY",
+    "instrument_token": 408065,
+    "transaction_type": "BUY",
+    "quantity": 3,
+    "average_price": 1500.05,
+    "fill_timestamp": "2026-01-02 09:15:02",
+}
 POSITION = {
-    "tradingsymbol": "INFY", "instrument_token": 408065, "product": "CNC", "quantity": -3, "multiplier": 1,
+    "tradingsymbol": "INFY",
+    "instrument_token": 408065,
+    "product": "CNC",
+    "quantity": -3,
+    "multiplier": 1,
     "average_price": 1500.05,
-}  # fmt: skip
+}
 HOLDING = {
-    "tradingsymbol": "INFY", "instrument_token": 408065, "quantity": 3, "t1_quantity": 0, "opening_quantity": 3,
+    "tradingsymbol": "INFY",
+    "instrument_token": 408065,
+    "quantity": 3,
+    "t1_quantity": 0,
+    "opening_quantity": 3,
     "average_price": 1500.05,
-}  # fmt: skip
+}
 
 
 def read_order(row):
@@ -49,13 +67,17 @@ def read_gtt(row):
 
 
 BOOKS = {
-    "order": (read_order, order_row(), ("quantity", "filled_quantity", "instrument_token"),
-              ("price", "trigger_price", "average_price")),
+    "order": (
+        read_order,
+        order_row(),
+        ("quantity", "filled_quantity", "instrument_token"),
+        ("price", "trigger_price", "average_price"),
+    ),
     "trade": (read_trade, TRADE, ("quantity", "instrument_token"), ("average_price",)),
     "position": (position, POSITION, ("instrument_token", "multiplier"), ("average_price",)),
     "holding": (holdings, HOLDING, ("opening_quantity", "instrument_token"), ("average_price",)),
     "GTT": (read_gtt, gtt_row(), ("id",), ()),
-}  # fmt: skip
+}
 CASES = [
     (book, key, value)
     for book, (_, _, counts, prices) in BOOKS.items()
@@ -106,7 +128,9 @@ def test_an_id_is_a_number_or_its_digits(text, number):
     assert strict_figures.number_of(text) == number
 
 
-@pytest.mark.parametrize("value", ["", "1_0", "\u0661", "+1", " 1", "12a", 0, -1, 2**63, "9" * 30, 1.0, None, True])
+@pytest.mark.parametrize(
+    "value", ["", "1_0", "\u0661", "+1", " 1", "12a", 0, -1, 2**63, "9" * 30, 1.0, None, True]
+)
 def test_anything_else_is_no_id(value):
     with pytest.raises(ValueError, match="no id"):
         strict_figures.number_of(value)
@@ -124,8 +148,12 @@ async def test_an_answer_about_another_order_or_gtt_tells_nothing(stub, broker, 
     stub.on("*", script.ok({"order_id": "21", "trigger_id": 78}))
     gtt = Gtt(1, "s", 408065, Product.CNC, 1, 1500.0, read_gtt(gtt_row()).legs)
     gtt.gtt_id, gtt.pending = 77, gtt.legs
-    for request in (broker.cancel("20"), broker.modify("20", OrderChange(price=1500.0)), broker.delete_gtt(77),
-                    broker.modify_gtt(gtt)):  # fmt: skip
+    for request in (
+        broker.cancel("20"),
+        broker.modify("20", OrderChange(price=1500.0)),
+        broker.delete_gtt(77),
+        broker.modify_gtt(gtt),
+    ):
         with pytest.raises(OrderUnknown, match="unreadable"):
             await request
 
@@ -134,18 +162,30 @@ async def test_an_answer_about_another_order_or_gtt_tells_nothing(stub, broker, 
 async def test_an_answer_with_an_id_of_the_wrong_kind_tells_nothing(stub, broker, script, named):
     stub.on("*", script.ok({"trigger_id": named}))
     with pytest.raises(OrderUnknown, match="unreadable"):
-        await broker.place_gtt(Gtt(1, "s", 408065, Product.CNC, 1, 1500.0, read_gtt(gtt_row()).legs))
+        await broker.place_gtt(
+            Gtt(1, "s", 408065, Product.CNC, 1, 1500.0, read_gtt(gtt_row()).legs)
+        )
 
 
 # bounds
 
 PRICES = [1e7 + 1, 1e8, 1e12, 1e300, -5.0, -1e-9]
 COUNTS = {"order": 10**8, "trade": 10**8, "position": 10**9, "holding": 10**9}
-STAMPS = ["0001-01-01 00:00:00", "1999-12-31 09:15:00", "2100-01-01 09:15:00", "9999-12-31 23:59:59", 5, True, "now"]
+STAMPS = [
+    "0001-01-01 00:00:00",
+    "1999-12-31 09:15:00",
+    "2100-01-01 09:15:00",
+    "9999-12-31 23:59:59",
+    5,
+    True,
+    "now",
+]
 
 
 @pytest.mark.parametrize("value", PRICES)
-@pytest.mark.parametrize(("book", "key"), [(book, key) for book, (_, _, _, keys) in BOOKS.items() for key in keys])
+@pytest.mark.parametrize(
+    ("book", "key"), [(book, key) for book, (_, _, _, keys) in BOOKS.items() for key in keys]
+)
 def test_a_price_beyond_all_prices_makes_its_row_unreadable(book, key, value):
     read, row, _, _ = BOOKS[book]
     with pytest.raises((ValueError, ArithmeticError)):
@@ -156,8 +196,12 @@ def test_a_price_beyond_all_prices_makes_its_row_unreadable(book, key, value):
 def test_more_shares_than_there_are_make_their_row_unreadable(book):
     read, row, keys, prices = BOOKS[book]
     cheap = row | dict.fromkeys(prices, 0.05)
-    for key in ("quantity",) if book == "position" else [key for key in keys if key != "instrument_token"]:
-        most = {key: COUNTS[book]} | ({"quantity": COUNTS[book]} if key == "filled_quantity" else {})
+    for key in (
+        ("quantity",) if book == "position" else [key for key in keys if key != "instrument_token"]
+    ):
+        most = {key: COUNTS[book]} | (
+            {"quantity": COUNTS[book]} if key == "filled_quantity" else {}
+        )
         assert read(cheap | most) is not None
         with pytest.raises((ValueError, ArithmeticError)):
             read(cheap | {each: value + 1 for each, value in most.items()})
@@ -179,14 +223,23 @@ def test_what_is_held_is_worth_less_than_a_lakh_crore(book):
 
 
 @pytest.mark.parametrize("stamp", STAMPS)
-@pytest.mark.parametrize(("book", "key"), [("order", "order_timestamp"), ("trade", "fill_timestamp")])
+@pytest.mark.parametrize(
+    ("book", "key"), [("order", "order_timestamp"), ("trade", "fill_timestamp")]
+)
 def test_a_time_of_no_day_of_ours_makes_its_row_unreadable(book, key, stamp):
     read, row, _, _ = BOOKS[book]
     with pytest.raises((ValueError, TypeError)):
         read(row | {"exchange_update_timestamp": None, key: stamp})
 
 
-CANDLE = {"date": "2026-01-02T09:15:00+05:30", "open": 100.0, "high": 101.0, "low": 99.0, "close": 100.5, "volume": 10}
+CANDLE = {
+    "date": "2026-01-02T09:15:00+05:30",
+    "open": 100.0,
+    "high": 101.0,
+    "low": 99.0,
+    "close": 100.5,
+    "volume": 10,
+}
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0, 0.0, 1e8, 1e300, "x", None])
@@ -204,9 +257,16 @@ def test_a_candle_of_no_volume_is_unreadable(value):
 
 
 LISTED = {
-    "instrument_token": "408065", "exchange": "NSE", "tradingsymbol": "INFY", "tick_size": 0.05, "lot_size": 1,
-    "segment": "NSE", "instrument_type": "EQ", "name": "INFOSYS", "expiry": "",
-}  # fmt: skip
+    "instrument_token": "408065",
+    "exchange": "NSE",
+    "tradingsymbol": "INFY",
+    "tick_size": 0.05,
+    "lot_size": 1,
+    "segment": "NSE",
+    "instrument_type": "EQ",
+    "name": "INFOSYS",
+    "expiry": "",
+}
 LISTINGS = {
     "instrument_token": [0, -1, 2**70, "x", ""],
     "tick_size": [float("nan"), float("inf"), -0.05, 1e-9, 1e300],
@@ -214,7 +274,9 @@ LISTINGS = {
 }
 
 
-@pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in LISTINGS.items() for value in values])
+@pytest.mark.parametrize(
+    ("key", "value"), [(key, value) for key, values in LISTINGS.items() for value in values]
+)
 def test_an_instrument_off_every_grid_is_unreadable(key, value):
     assert instrument(LISTED, date(2026, 1, 2)).tick == 0.05
     with pytest.raises((ValueError, TypeError, ArithmeticError)):

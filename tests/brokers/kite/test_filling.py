@@ -1,4 +1,7 @@
-"""What the feed did not hear: written down at once, read when Kite has it, tried again when Kite is busy."""
+"""What the feed did not hear.
+
+Written down at once, read when Kite has it, tried again when Kite is busy.
+"""
 
 import asyncio
 
@@ -24,11 +27,22 @@ class Pages:
 
 class Desk:
     def __init__(self, clock, failures=0):
-        self.asked, self.kept, self.told, self.journal, self.failures = [], [], [], Pages(), failures
+        self.asked, self.kept, self.told, self.journal, self.failures = (
+            [],
+            [],
+            [],
+            Pages(),
+            failures,
+        )
         self.clock = clock
         self.filler = GapFiller(
-            self.history, clock, self.journal, self.kept.extend, lambda *told: self.told.append(told), lambda: [2]
-        )  # fmt: skip
+            self.history,
+            clock,
+            self.journal,
+            self.kept.extend,
+            lambda *told: self.told.append(told),
+            lambda: [2],
+        )
 
     async def history(self, token, start, end, span):
         self.asked.append((self.clock.now(), token, start, end))
@@ -53,18 +67,28 @@ async def test_a_gap_is_read_once_its_last_minute_has_settled_and_what_is_held_g
     minutes = (OPEN + MINUTE, OPEN + 4 * MINUTE)
     assert [(token, *span) for _, token, *span in desk.asked] == [(2, *minutes), (1, *minutes)]
     assert desk.asked[0][0] >= OPEN + 4 * MINUTE
-    assert [(bar.token, bar.start) for bar in desk.kept[:3]] == [(2, OPEN + n * MINUTE) for n in (1, 2, 3)]
+    assert [(bar.token, bar.start) for bar in desk.kept[:3]] == [
+        (2, OPEN + n * MINUTE) for n in (1, 2, 3)
+    ]
     assert {(row["state"], row["bars"]) for row in desk.journal.rows.values()} == {("filled", 3)}
     assert desk.told == [("info", "the feed missed 2 stretches; 6 minutes were read")]
 
 
 async def test_minutes_without_a_bar_are_read_unless_the_feed_has_told_of_them(clock):
     desk = Desk(clock)
-    two, six = (FeedGap(token, OPEN + 2 * MINUTE, OPEN + 3 * MINUTE) for token in (1, 2)), OPEN + 6 * MINUTE
+    two, six = (
+        (FeedGap(token, OPEN + 2 * MINUTE, OPEN + 3 * MINUTE) for token in (1, 2)),
+        OPEN + 6 * MINUTE,
+    )
     desk.filler.note_gaps([FeedGap(1, OPEN + 90 * SECOND, OPEN + 200 * SECOND)])
     desk.filler.note_missing_minutes(two)
-    await desk.fill(FeedGap(1, OPEN + 230 * SECOND, OPEN + 235 * SECOND))  # within a minute that is read: written down, too
-    assert sorted((token, (end - start) // MINUTE) for _, token, start, end in desk.asked) == [(1, 3), (2, 1)]
+    await desk.fill(
+        FeedGap(1, OPEN + 230 * SECOND, OPEN + 235 * SECOND)
+    )  # within a minute that is read: written down, too
+    assert sorted((token, (end - start) // MINUTE) for _, token, start, end in desk.asked) == [
+        (1, 3),
+        (2, 1),
+    ]
     assert len(desk.journal.rows) == 3
     desk.told.clear()
     desk.filler.note_missing_minutes([FeedGap(1, six - MINUTE, six)])

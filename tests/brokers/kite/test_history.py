@@ -64,12 +64,17 @@ class Archive:
 
 @pytest.fixture
 def run(tmp_path, clock):
-    """Download with a clock at NOW; what was kept is in `run.kept`, once for each time it was kept."""
+    """Download with a clock at NOW.
+
+    What was kept is in `run.kept`, once for each time it was kept.
+    """
     clock.time = NOW
 
     async def go(archive, *wanted, keep=None):
         store = keep or (lambda wanted, bars: go.kept.extend(int(bar.start) for bar in bars))
-        return await download(archive, wanted, store, DownloadProgress(tmp_path / "progress"), Calendar.load(), clock)
+        return await download(
+            archive, wanted, store, DownloadProgress(tmp_path / "progress"), Calendar.load(), clock
+        )
 
     go.kept = []
     return go
@@ -80,7 +85,11 @@ def a_week(start="2026-01-05T00:00", end="2026-01-10T00:00", span=60):
 
 
 def test_windows_are_the_documented_ones_and_end_at_midnight():
-    found = list(request_windows(WantedBars(INFY, 60, 0, 0), [(ist("2026-01-02T10:00"), ist("2026-05-01T12:00"))]))
+    found = list(
+        request_windows(
+            WantedBars(INFY, 60, 0, 0), [(ist("2026-01-02T10:00"), ist("2026-05-01T12:00"))]
+        )
+    )
     assert [(each.start, each.end) for each in found] == [
         (ist("2026-01-02T10:00"), ist("2026-03-03T00:00")),
         (ist("2026-03-03T00:00"), ist("2026-05-01T12:00")),  # 59.5 days
@@ -89,7 +98,11 @@ def test_windows_are_the_documented_ones_and_end_at_midnight():
         list(request_windows(WantedBars(INFY, 45, 0, 0), [(0, 1)]))
 
 
-@given(some.integers(0, 4 * 10**9), some.integers(1, 3 * 10**8), some.sampled_from([60, 300, 900, 3600, 86_400]))
+@given(
+    some.integers(0, 4 * 10**9),
+    some.integers(1, 3 * 10**8),
+    some.sampled_from([60, 300, 900, 3600, 86_400]),
+)
 @settings(max_examples=60)
 def test_windows_cover_everything_once_within_what_kite_allows(start, length, span):
     most = {60: 60, 300: 100, 900: 200, 3600: 400, 86_400: 2_000}[span]
@@ -126,7 +139,11 @@ async def test_what_is_stored_is_not_asked_for_again_and_a_longer_range_only_for
 async def test_three_windows_are_under_way_at_most(run):
     archive = Archive()
     await run(
-        archive, *(WantedBars(Instrument(n, "NSE", f"S{n}", 0.05), 60, ist("2026-01-05T00:00"), NOW) for n in range(9))
+        archive,
+        *(
+            WantedBars(Instrument(n, "NSE", f"S{n}", 0.05), 60, ist("2026-01-05T00:00"), NOW)
+            for n in range(9)
+        ),
     )
     assert (len(archive.asked), archive.most) == (9, 3)
 
@@ -146,18 +163,28 @@ async def test_a_crash_between_keeping_and_noting_repeats_that_window_and_no_oth
     assert (len(archive.asked), result.unread) == (len(first) + 1, ())
 
 
-async def test_a_busy_kite_is_asked_again_more_patiently_and_a_stubborn_window_is_reported(run, clock):
+async def test_a_busy_kite_is_asked_again_more_patiently_and_a_stubborn_window_is_reported(
+    run, clock
+):
     start = ist("2026-01-05T00:00")
     archive = Archive(fails={start: 3})
     [result] = await run(archive, a_week())
     assert (len(archive.asked), result.unread) == (4, ())
-    assert [b - a for a, b in zip(clock.slept, clock.slept[1:], strict=False)] == [4 * 10**9, 8 * 10**9]
+    assert [b - a for a, b in zip(clock.slept, clock.slept[1:], strict=False)] == [
+        4 * 10**9,
+        8 * 10**9,
+    ]
 
-    other = WantedBars(Instrument(1, "NSE", "X", 0.05), 60, ist("2026-01-06T00:00"), ist("2026-01-08T00:00"))
+    other = WantedBars(
+        Instrument(1, "NSE", "X", 0.05), 60, ist("2026-01-06T00:00"), ist("2026-01-08T00:00")
+    )
     archive = Archive(fails={other.start: 99})
     fine = other._replace(instrument=Instrument(2, "NSE", "Y", 0.05), start=ist("2026-01-07T00:00"))
     results = await run(archive, other, fine)
-    assert [(each.bars, each.unread) for each in results] == [(0, ((other.start, other.end),)), (375, ())]
+    assert [(each.bars, each.unread) for each in results] == [
+        (0, ((other.start, other.end),)),
+        (375, ()),
+    ]
 
 
 async def test_a_dead_token_ends_the_download_and_the_next_one_goes_on(run):
@@ -197,10 +224,16 @@ async def test_missing_bars_are_reported_in_stretches_also_by_the_next_run(run):
 def test_holidays_and_weekends_are_no_gaps_and_a_missing_day_bar_is_one():
     calendar = Calendar.load()
     window = HistoryWindow(
-        a_week("2026-01-24T00:00", "2026-01-29T00:00", 86_400), ist("2026-01-24T00:00"), ist("2026-01-29T00:00")
+        a_week("2026-01-24T00:00", "2026-01-29T00:00", 86_400),
+        ist("2026-01-24T00:00"),
+        ist("2026-01-29T00:00"),
     )
-    bars = [Bar(408065, ist(f"2026-01-{day}T00:00"), 86_400, 1.0, 1.0, 1.0, 1.0, 1) for day in (27,)]
-    assert [gap.start for gap in missing_in_window(calendar, window, bars)] == [ist("2026-01-28T09:15")]  # 26th: Republic Day
+    bars = [
+        Bar(408065, ist(f"2026-01-{day}T00:00"), 86_400, 1.0, 1.0, 1.0, 1.0, 1) for day in (27,)
+    ]
+    assert [gap.start for gap in missing_in_window(calendar, window, bars)] == [
+        ist("2026-01-28T09:15")
+    ]  # 26th: Republic Day
 
 
 def test_a_window_in_the_middle_of_a_day_misses_nothing_beyond_it():

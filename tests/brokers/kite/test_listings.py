@@ -17,7 +17,10 @@ HEAD = (
 
 
 def listed(*names):
-    rows = (f"{256 * n + 1},{n},{name},{name} LTD,0,,0,0.05,1,EQ,NSE,NSE\n" for n, name in enumerate(names, 1))
+    rows = (
+        f"{256 * n + 1},{n},{name},{name} LTD,0,,0,0.05,1,EQ,NSE,NSE\n"
+        for n, name in enumerate(names, 1)
+    )
     return (HEAD + "".join(rows)).encode()
 
 

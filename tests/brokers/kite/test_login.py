@@ -29,11 +29,16 @@ def place(tmp_path, monkeypatch):
     """A sandbox whose login page comes back to a free port, and a configuration that names it."""
     with LoginRedirect(0, "") as free:
         port = int(free.url.split(":")[2].strip("/"))
-    sandbox = Sandbox(SandboxConfig(speed=None, symbols=("INFY",), limits="off", redirect=f"http://127.0.0.1:{port}/"))
+    sandbox = Sandbox(
+        SandboxConfig(
+            speed=None, symbols=("INFY",), limits="off", redirect=f"http://127.0.0.1:{port}/"
+        )
+    )
     endpoint = sandbox.start()
     config = tmp_path / "config.toml"
     config.write_text(
-        f'[broker]\nrest = "{endpoint.rest}"\nws = "{endpoint.ws}"\napi_key = "{endpoint.api_key}"\n', "utf-8"
+        f'[broker]\nrest = "{endpoint.rest}"\nws = "{endpoint.ws}"\napi_key = "{endpoint.api_key}"\n',
+        "utf-8",
     )
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("KITE_API_SECRET", endpoint.api_secret)
@@ -45,17 +50,25 @@ def place(tmp_path, monkeypatch):
 
 
 def log_in(config, port, *more):
-    return run_command(["login", "--config", str(config), "--port", str(port), "--wait", "10", *more])
+    return run_command(
+        ["login", "--config", str(config), "--port", str(port), "--wait", "10", *more]
+    )
 
 
-def test_patang_login_ends_with_a_token_the_desk_can_use_and_no_secret_on_the_screen(place, monkeypatch, capsys):
+def test_patang_login_ends_with_a_token_the_desk_can_use_and_no_secret_on_the_screen(
+    place, monkeypatch, capsys
+):
 
     def stored_token():
         values = load_config(config).values
-        return kite.stored_session(vault_of(values), endpoint_of(values).hosts, endpoint.api_key).access_token
+        return kite.stored_session(
+            vault_of(values), endpoint_of(values).hosts, endpoint.api_key
+        ).access_token
 
     endpoint, config, port = place
-    monkeypatch.setattr("webbrowser.open", lambda url: threading.Thread(target=visit, args=(url,)).start() or True)
+    monkeypatch.setattr(
+        "webbrowser.open", lambda url: threading.Thread(target=visit, args=(url,)).start() or True
+    )
     assert log_in(config, port, "--json", "--keep-secret") == 0
     out, err = capsys.readouterr()
     said = json.loads(out)
@@ -70,7 +83,9 @@ def test_patang_login_ends_with_a_token_the_desk_can_use_and_no_secret_on_the_sc
     assert stored_token() != token
 
 
-def test_without_a_browser_the_address_is_printed_and_a_pasted_one_taken(place, monkeypatch, capsys):
+def test_without_a_browser_the_address_is_printed_and_a_pasted_one_taken(
+    place, monkeypatch, capsys
+):
     endpoint, config, port = place
     reading, writing = os.pipe()
     opener = urllib.request.build_opener(NoRedirect)
@@ -94,7 +109,9 @@ def test_without_a_browser_the_address_is_printed_and_a_pasted_one_taken(place, 
     assert f"logged in as {endpoint.user_id} until" in out
 
 
-def test_a_login_without_a_key_a_broker_or_a_terminal_says_what_is_missing(place, monkeypatch, capsys):
+def test_a_login_without_a_key_a_broker_or_a_terminal_says_what_is_missing(
+    place, monkeypatch, capsys
+):
     _, config, port = place
     monkeypatch.delenv("KITE_API_SECRET")
     assert log_in(config, port) == 2
@@ -108,14 +125,23 @@ def test_a_login_without_a_key_a_broker_or_a_terminal_says_what_is_missing(place
 
 
 PLACES = {
-    "api.kite.trade": True, "ws.kite.trade": True, "sandbox.kite.trade": True, "127.0.0.1": True, "localhost": True,
-    "kite.trade.evil.example": False, "evilkite.trade": False, "evil.example": False, "192.168.1.5": False,
-}  # fmt: skip
+    "api.kite.trade": True,
+    "ws.kite.trade": True,
+    "sandbox.kite.trade": True,
+    "127.0.0.1": True,
+    "localhost": True,
+    "kite.trade.evil.example": False,
+    "evilkite.trade": False,
+    "evil.example": False,
+    "192.168.1.5": False,
+}
 
 
 @pytest.mark.parametrize("field", ["rest", "ws"])
 @pytest.mark.parametrize("host", PLACES)
-def test_a_host_that_is_neither_kites_nor_ours_is_asked_for_by_name(tmp_path, monkeypatch, field, host):
+def test_a_host_that_is_neither_kites_nor_ours_is_asked_for_by_name(
+    tmp_path, monkeypatch, field, host
+):
     file = tmp_path / "config.toml"
     hosts = {"rest": "api.kite.trade", "ws": "ws.kite.trade"} | {field: host}
     file.write_text(
@@ -147,7 +173,9 @@ def test_a_host_that_is_neither_kites_nor_ours_is_asked_for_by_name(tmp_path, mo
 
 def test_what_is_kept_for_one_host_is_not_there_for_another(place, monkeypatch, capsys):
     endpoint, config, port = place
-    monkeypatch.setattr("webbrowser.open", lambda url: threading.Thread(target=visit, args=(url,)).start() or True)
+    monkeypatch.setattr(
+        "webbrowser.open", lambda url: threading.Thread(target=visit, args=(url,)).start() or True
+    )
     assert log_in(config, port, "--keep-secret") == 0
     monkeypatch.delenv("KITE_API_SECRET")
     text = config.read_text()
@@ -159,13 +187,19 @@ def test_what_is_kept_for_one_host_is_not_there_for_another(place, monkeypatch, 
     assert "KITE_API_SECRET" in capsys.readouterr().err, "the secret is not there either"
     config.write_text(text)
     again = load_config(config).values
-    assert kite.stored_session(vault_of(again), endpoint_of(again).hosts, endpoint.api_key) is not None
+    assert (
+        kite.stored_session(vault_of(again), endpoint_of(again).hosts, endpoint.api_key) is not None
+    )
 
 
-def test_patang_logout_ends_the_session_at_kite_and_forgets_token_and_secret(place, monkeypatch, capsys):
+def test_patang_logout_ends_the_session_at_kite_and_forgets_token_and_secret(
+    place, monkeypatch, capsys
+):
 
     endpoint, config, port = place
-    monkeypatch.setattr("webbrowser.open", lambda url: threading.Thread(target=visit, args=(url,)).start() or True)
+    monkeypatch.setattr(
+        "webbrowser.open", lambda url: threading.Thread(target=visit, args=(url,)).start() or True
+    )
     assert log_in(config, port, "--keep-secret") == 0
     values = load_config(config).values
     where = endpoint_of(values).hosts
@@ -179,7 +213,9 @@ def test_patang_logout_ends_the_session_at_kite_and_forgets_token_and_secret(pla
     assert kite.stored_session(vault, where, endpoint.api_key) is None
     assert vault.get(f"api-secret:{where}:{endpoint.api_key}") is None
     kite.invalidate_session(endpoint.rest, session)  # dead already: nothing to complain of
-    broker = KiteBroker(endpoint.rest, endpoint.api_key, session.access_token, ScaledClock.real(), limits=False)
+    broker = KiteBroker(
+        endpoint.rest, endpoint.api_key, session.access_token, ScaledClock.real(), limits=False
+    )
 
     async def ask():
         try:
@@ -195,12 +231,20 @@ def test_patang_logout_ends_the_session_at_kite_and_forgets_token_and_secret(pla
 
 def test_a_logout_that_reaches_nobody_says_where_and_keeps_the_token(tmp_path, monkeypatch, capsys):
     config = tmp_path / "config.toml"
-    config.write_text('[broker]\nrest = "http://127.0.0.1:9"\nws = "ws://127.0.0.1:9"\napi_key = "KEY"\n')
+    config.write_text(
+        '[broker]\nrest = "http://127.0.0.1:9"\nws = "ws://127.0.0.1:9"\napi_key = "KEY"\n'
+    )
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("PATANG_PASSPHRASE", "the right words")
     monkeypatch.setitem(__import__("sys").modules, "keyring", None)
     vault = FileVault(tmp_path / "state" / "patang" / "credentials", lambda _: "the right words")
-    kite.keep_session(vault, "127.0.0.1:9", kite.KiteSession("KEY", "TOKENSECRET", "AB1234", kite.token_expiry(ScaledClock.real().now())))
+    kite.keep_session(
+        vault,
+        "127.0.0.1:9",
+        kite.KiteSession(
+            "KEY", "TOKENSECRET", "AB1234", kite.token_expiry(ScaledClock.real().now())
+        ),
+    )
     assert run_command(["logout", "--config", str(config)]) == 3
     assert "nobody answers at http://127.0.0.1:9" in capsys.readouterr().err
     assert kite.stored_session(vault, "127.0.0.1:9", "KEY") is not None

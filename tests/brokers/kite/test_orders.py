@@ -24,7 +24,9 @@ SECOND = 1_000_000_000
 
 def an_order(order_type=OrderType.LIMIT, **changes):
     fields = {"price": 1500.05, "trigger": 1490.0, **changes}
-    return Order(1, "tag-1", "s", 408065, Side.SELL, 5, order_type, Product.MIS, OrderPurpose.EXIT, **fields)
+    return Order(
+        1, "tag-1", "s", 408065, Side.SELL, 5, order_type, Product.MIS, OrderPurpose.EXIT, **fields
+    )
 
 
 COMMON = {
@@ -48,13 +50,27 @@ COMMON = {
             {"order_type": "LIMIT", "price": "1500.05", "validity": "IOC"},
         ),
         (an_order(OrderType.MARKET), {"order_type": "MARKET", "market_protection": "-1"}),
-        (an_order(OrderType.MARKET, protection=0.0), {"order_type": "MARKET", "market_protection": "-1"}),
-        (an_order(OrderType.MARKET, protection=2.5), {"order_type": "MARKET", "market_protection": "2.5"}),
-        (an_order(OrderType.SL), {"order_type": "SL", "price": "1500.05", "trigger_price": "1490.0"}),
-        (an_order(OrderType.SLM), {"order_type": "SL-M", "trigger_price": "1490.0", "market_protection": "-1"}),
+        (
+            an_order(OrderType.MARKET, protection=0.0),
+            {"order_type": "MARKET", "market_protection": "-1"},
+        ),
+        (
+            an_order(OrderType.MARKET, protection=2.5),
+            {"order_type": "MARKET", "market_protection": "2.5"},
+        ),
+        (
+            an_order(OrderType.SL),
+            {"order_type": "SL", "price": "1500.05", "trigger_price": "1490.0"},
+        ),
+        (
+            an_order(OrderType.SLM),
+            {"order_type": "SL-M", "trigger_price": "1490.0", "market_protection": "-1"},
+        ),
     ],
 )
-async def test_an_order_goes_out_with_exactly_the_fields_of_its_type(stub, broker, script, order, fields):
+async def test_an_order_goes_out_with_exactly_the_fields_of_its_type(
+    stub, broker, script, order, fields
+):
     stub.on("POST /orders/regular", script.ok({"order_id": "260102000000001"}))
     assert await broker.place(order) == "260102000000001"
     assert stub.requests[0].form == COMMON | fields
@@ -77,8 +93,14 @@ async def test_what_kite_could_only_reject_is_refused_before_it_is_sent(stub, br
     assert stub.requests == []
 
 
-async def test_a_tag_of_21_characters_and_an_unknown_instrument_are_refused_before_they_are_sent(stub, broker):
-    for change, code in (({"tag": "x" * 21}, "TAG"), ({"tag": ""}, "TAG"), ({"token": 1}, "INSTRUMENT")):
+async def test_a_tag_of_21_characters_and_an_unknown_instrument_are_refused_before_they_are_sent(
+    stub, broker
+):
+    for change, code in (
+        ({"tag": "x" * 21}, "TAG"),
+        ({"tag": ""}, "TAG"),
+        ({"token": 1}, "INSTRUMENT"),
+    ):
         order = an_order()
         for name, value in change.items():
             setattr(order, name, value)
@@ -116,7 +138,9 @@ def order_row(**changes):
 
 async def test_the_order_book_keeps_its_order_and_every_field(stub, broker, script):
     rows = [
-        order_row(order_id="9", tag="tag-1", status="COMPLETE", filled_quantity=10, average_price=1499.95),
+        order_row(
+            order_id="9", tag="tag-1", status="COMPLETE", filled_quantity=10, average_price=1499.95
+        ),
         order_row(
             order_id="8",
             transaction_type="SELL",
@@ -129,7 +153,20 @@ async def test_the_order_book_keeps_its_order_and_every_field(stub, broker, scri
     stub.on("GET /orders", script.ok(rows))
     book = await broker.orders()
     assert [vars_of(each) for each in book] == [
-        (OPEN_NS + SECOND, "9", "tag-1", 408065, Side.BUY, OrderStatus.COMPLETE, 10, 10, 1500.05, 0.0, 1499.95, ""),
+        (
+            OPEN_NS + SECOND,
+            "9",
+            "tag-1",
+            408065,
+            Side.BUY,
+            OrderStatus.COMPLETE,
+            10,
+            10,
+            1500.05,
+            0.0,
+            1499.95,
+            "",
+        ),
         (
             OPEN_NS + 2 * SECOND,
             "8",
@@ -167,14 +204,29 @@ async def test_only_three_statuses_end_an_order_and_every_other_one_is_live(stub
         "UPDATE",
         "SOMETHING NEW",
     ]
-    ends = {"COMPLETE": OrderStatus.COMPLETE, "CANCELLED": OrderStatus.CANCELLED, "REJECTED": OrderStatus.REJECTED}
-    expected = dict.fromkeys(live, OrderStatus.OPEN) | {"TRIGGER PENDING": OrderStatus.TRIGGER_PENDING} | ends
+    ends = {
+        "COMPLETE": OrderStatus.COMPLETE,
+        "CANCELLED": OrderStatus.CANCELLED,
+        "REJECTED": OrderStatus.REJECTED,
+    }
+    expected = (
+        dict.fromkeys(live, OrderStatus.OPEN)
+        | {"TRIGGER PENDING": OrderStatus.TRIGGER_PENDING}
+        | ends
+    )
     stub.on("GET /orders", script.ok([order_row(order_id=name, status=name) for name in expected]))
     assert {each.order_id: each.status for each in await broker.orders()} == expected
 
 
 async def test_a_row_without_what_it_must_have_fails_the_whole_book(stub, broker, script):
-    for field in ("order_id", "status", "instrument_token", "quantity", "filled_quantity", "transaction_type"):
+    for field in (
+        "order_id",
+        "status",
+        "instrument_token",
+        "quantity",
+        "filled_quantity",
+        "transaction_type",
+    ):
         broken = order_row()
         del broken[field]
         stub.on("GET /orders", script.ok([order_row(), broken]))
@@ -184,7 +236,10 @@ async def test_a_row_without_what_it_must_have_fails_the_whole_book(stub, broker
 
 async def test_an_order_of_another_variety_is_cancelled_as_what_it_is(stub, broker, script):
     leg = order_row(order_id="22", variety="co", parent_order_id="21")
-    stub.on("GET /orders", script.ok([order_row(order_id="20"), leg, order_row(order_id="23", variety="amo")]))
+    stub.on(
+        "GET /orders",
+        script.ok([order_row(order_id="20"), leg, order_row(order_id="23", variety="amo")]),
+    )
     for order_id, route in (("20", "regular"), ("22", "co"), ("23", "amo")):
         stub.on(f"DELETE /orders/{route}/{order_id}", script.ok({"order_id": order_id}))
     await broker.orders()
@@ -215,8 +270,17 @@ async def test_trades_come_oldest_first_and_keep_their_order_within_a_second(stu
 
     stub.on("GET /trades", script.ok([row("c", 5), row("b", 2), row("a", 2)]))
     trades = await broker.trades()
-    assert [(t.trade_id, t.ts - OPEN_NS) for t in trades] == [("b", 2 * SECOND), ("a", 2 * SECOND), ("c", 5 * SECOND)]
-    assert (trades[0].side, trades[0].quantity, trades[0].price, trades[0].token) == (Side.BUY, 3, 1500.05, 408065)
+    assert [(t.trade_id, t.ts - OPEN_NS) for t in trades] == [
+        ("b", 2 * SECOND),
+        ("a", 2 * SECOND),
+        ("c", 5 * SECOND),
+    ]
+    assert (trades[0].side, trades[0].quantity, trades[0].price, trades[0].token) == (
+        Side.BUY,
+        3,
+        1500.05,
+        408065,
+    )
 
 
 def a_gtt(*legs):
@@ -257,7 +321,9 @@ async def test_a_modified_gtt_goes_out_with_its_pending_legs(stub, broker, scrip
     await broker.modify_gtt(gtt)
     form = stub.requests[0].form
     assert (form["type"], json.loads(form["condition"])["trigger_values"]) == ("single", [1450.0])
-    assert [(each["price"], each["quantity"]) for each in json.loads(form["orders"])] == [(1449.0, 4)]
+    assert [(each["price"], each["quantity"]) for each in json.loads(form["orders"])] == [
+        (1449.0, 4)
+    ]
 
 
 async def test_a_gtt_is_deleted_by_its_id(stub, broker, script):
@@ -267,14 +333,25 @@ async def test_a_gtt_is_deleted_by_its_id(stub, broker, script):
 
 
 async def test_a_gtt_without_legs_or_off_the_grid_is_refused_before_it_is_sent(stub, broker):
-    for legs in ([], [STOP] * 3, [GttLeg(1400.01, 1399.0, Side.SELL, 5)], [GttLeg(1400.0, 1399.01, Side.SELL, 5)]):
+    for legs in (
+        [],
+        [STOP] * 3,
+        [GttLeg(1400.01, 1399.0, Side.SELL, 5)],
+        [GttLeg(1400.0, 1399.01, Side.SELL, 5)],
+    ):
         with pytest.raises(OrderRefused):
             await broker.place_gtt(a_gtt(*legs))
     assert stub.requests == []
 
 
 def gtt_row(**changes):
-    order = {"transaction_type": "SELL", "quantity": 5, "price": 1398.95, "product": "CNC", "result": None}
+    order = {
+        "transaction_type": "SELL",
+        "quantity": 5,
+        "price": 1398.95,
+        "product": "CNC",
+        "result": None,
+    }
     row = {
         "id": 5,
         "type": "single",
@@ -300,7 +377,11 @@ def result(status, order_id, reason=""):
 
 async def test_gtts_come_by_id_with_their_legs_by_trigger(stub, broker, script):
     pair = gtt_row(id=6, type="two-leg", meta=None)
-    pair["condition"] = {"exchange": "NSE", "tradingsymbol": "INFY", "trigger_values": [1600.0, 1400.0]}
+    pair["condition"] = {
+        "exchange": "NSE",
+        "tradingsymbol": "INFY",
+        "trigger_values": [1600.0, 1400.0],
+    }
     sell = {"transaction_type": "SELL", "quantity": 5, "result": None}
     pair["orders"] = [sell | {"price": 1599.0}, sell | {"price": 1399.0}]
     stub.on("GET /gtt/triggers", script.ok([pair, gtt_row()]))
@@ -321,7 +402,9 @@ async def test_gtts_come_by_id_with_their_legs_by_trigger(stub, broker, script):
 async def test_a_triggered_gtt_names_its_order_and_a_failed_leg_its_reason(stub, broker, script):
     sent, failed = gtt_row(id=1, status="triggered"), gtt_row(id=2, status="triggered")
     sent["orders"] = [sent["orders"][0] | {"result": result("success", "260102000000009")}]
-    failed["orders"] = [failed["orders"][0] | {"result": result("failed", "77", "above the circuit limit")}]
+    failed["orders"] = [
+        failed["orders"][0] | {"result": result("failed", "77", "above the circuit limit")}
+    ]
     rejected = gtt_row(id=3, status="rejected", meta={"rejection_reason": "no such product"})
     stub.on("GET /gtt/triggers", script.ok([sent, failed, rejected]))
     got = [(each.status, each.order_ids, each.reason) for each in await broker.gtts()]
@@ -333,7 +416,19 @@ async def test_a_triggered_gtt_names_its_order_and_a_failed_leg_its_reason(stub,
 
 
 async def test_every_gtt_status_has_its_own_and_an_unheard_of_one_is_unknown(stub, broker, script):
-    names = ["active", "triggered", "disabled", "expired", "cancelled", "rejected", "deleted", "parked"]
-    stub.on("GET /gtt/triggers", script.ok([gtt_row(id=i, status=name) for i, name in enumerate(names, 1)]))
+    names = [
+        "active",
+        "triggered",
+        "disabled",
+        "expired",
+        "cancelled",
+        "rejected",
+        "deleted",
+        "parked",
+    ]
+    stub.on(
+        "GET /gtt/triggers",
+        script.ok([gtt_row(id=i, status=name) for i, name in enumerate(names, 1)]),
+    )
     statuses = [each.status.name.lower() for each in await broker.gtts()]
     assert statuses == [*names[:-1], "unknown"]

@@ -1,4 +1,7 @@
-"""Whatever Kite, or the line to it, does to a request: done, refused, retry or unknown, and never sent twice."""
+"""Whatever Kite, or the line to it, does to a request.
+
+Done, refused, retry or unknown, and never sent twice.
+"""
 
 import asyncio
 import gc
@@ -14,9 +17,24 @@ from brokers.kite.call_outcome import SessionExpired
 from brokers.kite.call_pool import CallPool
 from brokers.kite.kite_broker import KiteBroker
 from brokers.kite.thread_client import _decode_body
-from compiled.model.values import Gtt, GttLeg, Instrument, Order, OrderPurpose, OrderType, Product, Side
+from compiled.model.values import (
+    Gtt,
+    GttLeg,
+    Instrument,
+    Order,
+    OrderPurpose,
+    OrderType,
+    Product,
+    Side,
+)
 from engine.day.desk_clocks import ScaledClock
-from engine.errors import ConnectionFailed, OperatorError, OrderRefused, OrderUnknown, RetryableError
+from engine.errors import (
+    ConnectionFailed,
+    OperatorError,
+    OrderRefused,
+    OrderUnknown,
+    RetryableError,
+)
 
 HTML = b"<html>502 Bad Gateway</html>"
 REFUSALS = {
@@ -32,11 +50,25 @@ REFUSALS = {
 
 
 def an_order():
-    return Order(1, "t1", "s", 408065, Side.BUY, 5, OrderType.LIMIT, Product.CNC, OrderPurpose.ENTRY, price=1500.05)
+    return Order(
+        1,
+        "t1",
+        "s",
+        408065,
+        Side.BUY,
+        5,
+        OrderType.LIMIT,
+        Product.CNC,
+        OrderPurpose.ENTRY,
+        price=1500.05,
+    )
 
 
 def odd_answers(script):
-    """Answers that leave open what happened; each breaks the client, or the contract, in its own way."""
+    """Answers that leave open what happened.
+
+    Each breaks the client, or the contract, in its own way.
+    """
     http, error = script.http, script.error
     return {
         "500 with a Kite error": error(500, "OrderException"),
@@ -54,12 +86,18 @@ def odd_answers(script):
         "a number on top": http(200, b"7"),
         "null on top": http(200, b"null"),
         "error without a type": http(400, {"status": "error", "message": "m", "data": None}),
-        "error whose type is no text": http(400, {"status": "error", "message": "m", "error_type": 7}),
-        "error without a message and status 500": http(500, {"status": "error", "error_type": "OrderException"}),
+        "error whose type is no text": http(
+            400, {"status": "error", "message": "m", "error_type": 7}
+        ),
+        "error without a message and status 500": http(
+            500, {"status": "error", "error_type": "OrderException"}
+        ),
         "data null": http(200, {"status": "success", "data": None}),
         "data a text": http(200, {"status": "success", "data": "fine"}),
         "no content type": b"HTTP/1.1 204 X\r\n\r\n",
-        "500 that looks like a success": http(500, {"data": {"order_id": "1", "trigger_id": 1, "user_id": "A"}}),
+        "500 that looks like a success": http(
+            500, {"data": {"order_id": "1", "trigger_id": 1, "user_id": "A"}}
+        ),
         "broken UTF-8": http(200, b'{"data": "\xff\xfe"}'),
         "deep nesting": http(200, b"[" * 100_000),
     }
@@ -70,12 +108,16 @@ async def close_at_once(request, writer):
 
 
 async def reset(request, writer):
-    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.get_extra_info("socket").setsockopt(
+        socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+    )
     writer.close()
 
 
 async def stop_half_way(request, writer):
-    writer.write(b'HTTP/1.1 200 X\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"status"')
+    writer.write(
+        b'HTTP/1.1 200 X\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"status"'
+    )
     await writer.drain()
     writer.close()
 
@@ -86,7 +128,9 @@ async def say_nothing(request, writer):
 
 
 async def drip(request, writer):
-    writer.write(b"HTTP/1.1 200 X\r\nContent-Type: application/json\r\nContent-Length: 9999\r\n\r\n")
+    writer.write(
+        b"HTTP/1.1 200 X\r\nContent-Type: application/json\r\nContent-Length: 9999\r\n\r\n"
+    )
     for _ in range(300):
         writer.write(b" ")
         await writer.drain()
@@ -102,7 +146,9 @@ BROKEN_LINES = {
 
 
 @pytest.mark.parametrize("kind", REFUSALS)
-async def test_a_kite_error_on_a_4xx_is_a_definite_no_under_the_name_on_the_wire(stub, broker, script, kind):
+async def test_a_kite_error_on_a_4xx_is_a_definite_no_under_the_name_on_the_wire(
+    stub, broker, script, kind
+):
     stub.on("POST /orders/regular", script.error(REFUSALS[kind], kind, "Insufficient funds."))
     with pytest.raises(OrderRefused) as refused:
         await broker.place(an_order())
@@ -119,13 +165,18 @@ async def test_a_refusal_without_a_message_is_still_a_refusal(stub, broker, scri
 
 
 async def test_a_rate_limit_means_that_nothing_was_accepted(stub, broker, script):
-    for answer in (script.error(429, "NetworkException", "Too many requests"), script.http(429, HTML, "text/html")):
+    for answer in (
+        script.error(429, "NetworkException", "Too many requests"),
+        script.http(429, HTML, "text/html"),
+    ):
         stub.on("*", answer)
         with pytest.raises(RetryableError, match="429"):
             await broker.place(an_order())
 
 
-async def test_every_odd_answer_to_an_order_leaves_it_unknown_and_is_not_sent_again(stub, broker, script):
+async def test_every_odd_answer_to_an_order_leaves_it_unknown_and_is_not_sent_again(
+    stub, broker, script
+):
     for number, (name, answer) in enumerate(odd_answers(script).items(), start=1):
         stub.on("POST /orders/regular", answer)
         with pytest.raises(OrderUnknown):
@@ -158,7 +209,9 @@ async def test_an_id_that_is_missing_or_empty_is_no_confirmation(stub, broker, s
 async def test_where_nobody_listens_nothing_has_happened(clock):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        broker = KiteBroker(f"http://127.0.0.1:{taken.getsockname()[1]}", "key", "token", clock, timeout=0.4)
+        broker = KiteBroker(
+            f"http://127.0.0.1:{taken.getsockname()[1]}", "key", "token", clock, timeout=0.4
+        )
         broker.add_instruments([Instrument(408065, "NSE", "INFY", 0.05)])
         with pytest.raises(RetryableError, match="nobody answers"):
             await broker.place(an_order())
@@ -209,7 +262,9 @@ def reads(broker):
     }
 
 
-async def test_an_unreadable_answer_to_a_read_is_an_error_and_never_an_empty_list(stub, broker, script):
+async def test_an_unreadable_answer_to_a_read_is_an_error_and_never_an_empty_list(
+    stub, broker, script
+):
     for name, answer in odd_answers(script).items():
         stub.on("*", answer)
         for read, call in reads(broker).items():
@@ -255,7 +310,9 @@ async def test_a_change_that_finds_no_free_thread_in_time_is_not_sent(stub, cloc
     stub.on("*", drip)
     broker = KiteBroker(stub.url, "key", "token", clock, workers=2, timeout=0.3)
     broker.add_instruments([Instrument(408065, "NSE", "INFY", 0.05)])
-    first, second = await asyncio.gather(*(broker.place(an_order()) for _ in range(2)), return_exceptions=True)
+    first, second = await asyncio.gather(
+        *(broker.place(an_order()) for _ in range(2)), return_exceptions=True
+    )
     await broker.close()
     assert (type(first), type(second)) == (OrderUnknown, RetryableError)
     assert len(stub.requests) == 1
@@ -279,7 +336,9 @@ async def test_reads_that_hang_do_not_hold_up_an_order(stub, clock, script):
         assert await broker.place(an_order()) == "42"
     assert not any(each.done() for each in hanging)
     enough.set()
-    assert {type(each) for each in await asyncio.gather(*hanging, return_exceptions=True)} == {RetryableError}
+    assert {type(each) for each in await asyncio.gather(*hanging, return_exceptions=True)} == {
+        RetryableError
+    }
     await broker.close()
 
 
@@ -305,7 +364,9 @@ async def test_a_thread_keeps_its_connection_and_reads_every_kind_of_body(stub, 
     body = b'{"status": "success", "data": {"user_id": "AB1234"}}'
     head = b"HTTP/1.1 200 X\r\nContent-Type: application/json\r\n"
     packed = gzip.compress(body)
-    zipped = head + f"Content-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n".encode() + packed
+    zipped = (
+        head + f"Content-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n".encode() + packed
+    )
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:7], body[7:], b""))
     broker = KiteBroker(stub.url, "key", "token", clock, workers=2)
     for answer in (head + f"Content-Length: {len(body)}\r\n\r\n".encode() + body, zipped):
@@ -319,7 +380,9 @@ async def test_a_thread_keeps_its_connection_and_reads_every_kind_of_body(stub, 
 
 async def test_an_answer_without_a_length_ends_with_its_connection(stub, broker):
     async def answer(request, writer):
-        writer.write(b'HTTP/1.1 200 X\r\nContent-Type: application/json\r\n\r\n{"data": {"user_id": "AB1234"}}')
+        writer.write(
+            b'HTTP/1.1 200 X\r\nContent-Type: application/json\r\n\r\n{"data": {"user_id": "AB1234"}}'
+        )
         await writer.drain()
         writer.close()
 
@@ -339,7 +402,11 @@ async def test_the_failure_of_a_call_whose_caller_is_gone_is_no_complaint():
             return jobs[0]
 
     calls = CallPool(
-        ("http://127.0.0.1:1", "key", "token", 7.0, "", False), ScaledClock.real(), 2, lambda *_: Pool(), limits=False
+        ("http://127.0.0.1:1", "key", "token", 7.0, "", False),
+        ScaledClock.real(),
+        2,
+        lambda *_: Pool(),
+        limits=False,
     )
     caller = asyncio.create_task(calls.read(lambda kite: kite.orders()))
     await asyncio.sleep(0)

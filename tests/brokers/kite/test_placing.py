@@ -6,14 +6,33 @@ from brokers.kite.kite_broker import KiteBroker
 from brokers.kite.order_varieties import VARIETY
 from brokers.kite.translation import AccountDefaults
 from compiled.model.order_terms import OrderChange, OrderTerms, Variety
-from compiled.model.values import Instrument, Order, OrderPurpose, OrderType, Product, Side, Validity
+from compiled.model.values import (
+    Instrument,
+    Order,
+    OrderPurpose,
+    OrderType,
+    Product,
+    Side,
+    Validity,
+)
 from engine.errors import OrderRefused, OrderUnknown, RetryableError
 from engine.ports import SlicedOrder
 
 
 def an_order(order_type=OrderType.LIMIT, product=Product.MIS, quantity=50, **changes):
     fields = {"price": 1500.05, "trigger": 1490.0, **changes}
-    return Order(1, "tag-1", "s", 408065, Side.BUY, quantity, order_type, product, OrderPurpose.ENTRY, **fields)
+    return Order(
+        1,
+        "tag-1",
+        "s",
+        408065,
+        Side.BUY,
+        quantity,
+        order_type,
+        product,
+        OrderPurpose.ENTRY,
+        **fields,
+    )
 
 
 TTL = {"validity": Validity.TTL}
@@ -24,20 +43,45 @@ TTL = {"validity": Validity.TTL}
     [
         (an_order(), OrderTerms(Variety.AMO), {"variety": "amo"}),
         (an_order(**TTL), OrderTerms(minutes=7), {"validity": "TTL", "validity_ttl": "7"}),
-        (an_order(quantity=101), OrderTerms(Variety.ICEBERG, legs=10), {"iceberg_legs": "10", "iceberg_quantity": "11"}),
-        (an_order(), OrderTerms(Variety.COVER), {"order_type": "LIMIT", "price": "1500.05", "trigger_price": "1490.0"}),
-        (an_order(OrderType.MARKET), OrderTerms(Variety.COVER), {"trigger_price": "1490.0", "market_protection": "-1"}),
+        (
+            an_order(quantity=101),
+            OrderTerms(Variety.ICEBERG, legs=10),
+            {"iceberg_legs": "10", "iceberg_quantity": "11"},
+        ),
+        (
+            an_order(),
+            OrderTerms(Variety.COVER),
+            {"order_type": "LIMIT", "price": "1500.05", "trigger_price": "1490.0"},
+        ),
+        (
+            an_order(OrderType.MARKET),
+            OrderTerms(Variety.COVER),
+            {"trigger_price": "1490.0", "market_protection": "-1"},
+        ),
         (an_order(), OrderTerms(disclosed=5), {"disclosed_quantity": "5"}),
-        (an_order(), OrderTerms(Variety.AUCTION, auction="22"), {"variety": "auction", "auction_number": "22"}),
+        (
+            an_order(),
+            OrderTerms(Variety.AUCTION, auction="22"),
+            {"variety": "auction", "auction_number": "22"},
+        ),
     ],
 )
-async def test_each_variety_goes_out_with_its_own_parameters(stub, broker, script, order, terms, fields):
+async def test_each_variety_goes_out_with_its_own_parameters(
+    stub, broker, script, order, terms, fields
+):
     stub.on(f"POST /orders/{VARIETY[terms.variety]}", script.ok({"order_id": "1"}))
     order.terms = terms
     assert await broker.place(order) == "1"
     form = stub.requests[0].form
     assert form.items() >= fields.items()
-    extra = {"validity_ttl", "iceberg_legs", "iceberg_quantity", "disclosed_quantity", "auction_number", "autoslice"}
+    extra = {
+        "validity_ttl",
+        "iceberg_legs",
+        "iceberg_quantity",
+        "disclosed_quantity",
+        "auction_number",
+        "autoslice",
+    }
     assert form.keys() & extra == fields.keys() & extra
 
 
@@ -67,7 +111,9 @@ async def test_an_iceberg_of_a_lot_is_cut_in_whole_lots(stub, broker, script):
         (an_order(), OrderTerms(autoslice=True), "AUTOSLICE"),
     ],
 )
-async def test_terms_that_kite_could_only_reject_are_refused_before_they_are_sent(stub, broker, order, terms, code):
+async def test_terms_that_kite_could_only_reject_are_refused_before_they_are_sent(
+    stub, broker, order, terms, code
+):
     order.terms = terms
     with pytest.raises(OrderRefused) as refused:
         await broker.place(order)
@@ -75,7 +121,9 @@ async def test_terms_that_kite_could_only_reject_are_refused_before_they_are_sen
     assert stub.requests == []
 
 
-async def test_market_protection_and_algo_id_of_the_account_stand_on_every_order(stub, clock, script):
+async def test_market_protection_and_algo_id_of_the_account_stand_on_every_order(
+    stub, clock, script
+):
     stub.on("*", script.ok({"order_id": "1"}))
     broker = KiteBroker(stub.url, "key", "token", clock, standing=AccountDefaults(2.5, "ALGO7"))
     broker.add_instruments([Instrument(408065, "NSE", "INFY", 0.05)])
@@ -118,10 +166,15 @@ async def placed(stub, broker, script, order_id="77"):
         ({"price": 1501.0}, {"price": "1501.0"}),
         ({"trigger": 1490.05}, {"trigger_price": "1490.05"}),
         ({"quantity": 40}, {"quantity": "40"}),
-        ({"quantity": 1, "price": 1.0, "trigger": 1.0}, {"quantity": "1", "price": "1.0", "trigger_price": "1.0"}),
+        (
+            {"quantity": 1, "price": 1.0, "trigger": 1.0},
+            {"quantity": "1", "price": "1.0", "trigger_price": "1.0"},
+        ),
     ],
 )
-async def test_a_modification_says_what_changes_and_nothing_else(stub, broker, script, change, fields):
+async def test_a_modification_says_what_changes_and_nothing_else(
+    stub, broker, script, change, fields
+):
     await placed(stub, broker, script)
     stub.on("PUT /orders/regular/77", script.ok({"order_id": "77"}))
     await broker.modify("77", OrderChange(**change))
@@ -130,16 +183,26 @@ async def test_a_modification_says_what_changes_and_nothing_else(stub, broker, s
 
 async def test_an_order_of_another_variety_is_modified_as_what_it_is(stub, broker, script):
     row = {
-        "order_id": "22", "variety": "co", "parent_order_id": "21", "status": "TRIGGER PENDING", "quantity": 5,
-        "filled_quantity": 0, "exchange": "NSE", "instrument_token": 408065, "transaction_type": "SELL",
-    }  # fmt: skip
+        "order_id": "22",
+        "variety": "co",
+        "parent_order_id": "21",
+        "status": "TRIGGER PENDING",
+        "quantity": 5,
+        "filled_quantity": 0,
+        "exchange": "NSE",
+        "instrument_token": 408065,
+        "transaction_type": "SELL",
+    }
     stub.on("GET /orders", script.ok([row]))
     stub.on("PUT /orders/co/22", script.ok({"order_id": "22"}))
     await broker.orders()
     await broker.modify("22", OrderChange(trigger=1480.0))
     assert stub.requests[1].form == {
-        "variety": "co", "order_id": "22", "parent_order_id": "21", "trigger_price": "1480.0",
-    }  # fmt: skip
+        "variety": "co",
+        "order_id": "22",
+        "parent_order_id": "21",
+        "trigger_price": "1480.0",
+    }
 
 
 @pytest.mark.parametrize(
@@ -171,19 +234,27 @@ def slice_error(kind, code, message="because"):
 
 SHAPES = {
     "parent and children": lambda ids, errors: {
-        "order_id": ids[0], "children": [*({"order_id": each} for each in ids[1:]), *errors],
+        "order_id": ids[0],
+        "children": [*({"order_id": each} for each in ids[1:]), *errors],
     },
     "flat list": lambda ids, errors: [*({"order_id": each} for each in ids), *errors],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-async def test_both_shapes_of_a_sliced_order_give_every_id_and_every_failure(stub, broker, script, shape):
-    errors = [slice_error("MarginException", 400, "Insufficient funds."), slice_error("NetworkException", 503)]
+async def test_both_shapes_of_a_sliced_order_give_every_id_and_every_failure(
+    stub, broker, script, shape
+):
+    errors = [
+        slice_error("MarginException", 400, "Insufficient funds."),
+        slice_error("NetworkException", 503),
+    ]
     stub.on("POST /orders/regular", script.ok(SHAPES[shape](["1", "2", "3"], errors)))
     got = await broker.place_sliced(an_order())
     assert got.order_ids == ("1", "2", "3")
-    assert [(each.code, "Insufficient funds." in each.reason) for each in got.refused] == [("MarginException", True)]
+    assert [(each.code, "Insufficient funds." in each.reason) for each in got.refused] == [
+        ("MarginException", True)
+    ]
     assert len(got.unknown) == 1
     assert stub.requests[0].form["autoslice"] == "true"
     stub.on("PUT /orders/regular/3", script.ok({"order_id": "3"}))
@@ -244,13 +315,18 @@ def faults(script):
         "no data": (script.http(200, {"status": "success"}), OrderUnknown),
         "null": (script.http(200, {"status": "success", "data": None}), OrderUnknown),
         "no content type": (b"HTTP/1.1 204 X\r\n\r\n", OrderUnknown),
-        "cut": (b"HTTP/1.1 200 X\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{", OrderUnknown),
+        "cut": (
+            b"HTTP/1.1 200 X\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{",
+            OrderUnknown,
+        ),
         "closed": (close_at_once, OrderUnknown),
     }
 
 
 @pytest.mark.parametrize("call", ["place", "amo", "sliced", "modify", "cancel"])
-async def test_every_fault_has_its_outcome_for_every_change_and_nothing_is_sent_twice(stub, hasty, script, call):
+async def test_every_fault_has_its_outcome_for_every_change_and_nothing_is_sent_twice(
+    stub, hasty, script, call
+):
     await placed(stub, hasty, script)
     calls = {
         "place": lambda: hasty.place(an_order()),

@@ -28,7 +28,11 @@ def packets(*pairs):
 
 
 def prices(frames):
-    return [(int(t.token), round(t.ltp * 100)) for frame in frames for t in FrameDecoder().decode(frame, 0)]
+    return [
+        (int(t.token), round(t.ltp * 100))
+        for frame in frames
+        for t in FrameDecoder().decode(frame, 0)
+    ]
 
 
 # conflation
@@ -36,14 +40,23 @@ def prices(frames):
 
 def test_the_newest_packet_of_each_token_is_kept_and_the_others_are_counted():
     held = PacketConflation()
-    for frame in (packets((257, 100), (513, 200)), packets((257, 101)), packets((769, 300), (257, 102))):
+    for frame in (
+        packets((257, 100), (513, 200)),
+        packets((257, 101)),
+        packets((769, 300), (257, 102)),
+    ):
         held.add(frame)
     assert (len(held), held.conflated) == (3, 2)
     assert prices(held.release()) == [(513, 200), (769, 300), (257, 102)]
     assert (len(held), held.release()) == (0, [])
 
 
-@given(some.lists(some.lists(some.tuples(some.integers(1, 6), some.integers(1, 2**31)), max_size=8), max_size=20))
+@given(
+    some.lists(
+        some.lists(some.tuples(some.integers(1, 6), some.integers(1, 2**31)), max_size=8),
+        max_size=20,
+    )
+)
 def test_whatever_comes_the_last_price_of_every_token_goes_on_and_every_packet_is_counted(frames):
     held, last, count = PacketConflation(), {}, 0
     for frame in frames:
@@ -68,7 +81,11 @@ def test_a_frame_that_cannot_be_read_goes_on_whole():
 def test_many_tokens_go_on_in_frames_the_kernel_takes_in_milliseconds():
     held = PacketConflation()
     held.add(packets(*((number << 8 | 1, 5) for number in range(2_500))))
-    assert [int.from_bytes(frame[:2], "big") for frame in held.release()] == [PER_FRAME, PER_FRAME, 500]
+    assert [int.from_bytes(frame[:2], "big") for frame in held.release()] == [
+        PER_FRAME,
+        PER_FRAME,
+        500,
+    ]
 
 
 def test_invented_tokens_fill_no_memory(monkeypatch):
@@ -116,12 +133,16 @@ async def test_a_desk_that_fell_behind_gets_the_newest_prices_unless_in_lockstep
         told.set()
         await asyncio.sleep(0)
         time.sleep(0.3)  # noqa: ASYNC251 (a desk that computes)
-        await until(lambda: prices([payload for payload, _ in sink.frames])[-2:] == [(257, 400), (513, 400)])
+        await until(
+            lambda: prices([payload for payload, _ in sink.frames])[-2:] == [(257, 400), (513, 400)]
+        )
         seen = prices([payload for payload, _ in sink.frames])
     assert feed.frames_received == 400
     assert feed.conflation.conflated == 800 - len(seen)
     assert (feed.conflation.conflated > 0) is holds
-    assert [price for token, price in seen if token == 257] == sorted(price for token, price in seen if token == 257)
+    assert [price for token, price in seen if token == 257] == sorted(
+        price for token, price in seen if token == 257
+    )
 
 
 async def test_a_desk_in_time_gets_every_packet(sockets, clock, sink):
@@ -133,10 +154,15 @@ async def test_a_desk_in_time_gets_every_packet(sockets, clock, sink):
     feed = a_feed(sockets, clock, late_after=5.0)
     async with running(feed, sink):
         await until(lambda: len(sink.frames) == 300)
-    assert (len(prices([payload for payload, _ in sink.frames])), feed.conflation.conflated) == (300, 0)
+    assert (len(prices([payload for payload, _ in sink.frames])), feed.conflation.conflated) == (
+        300,
+        0,
+    )
 
 
-async def test_each_token_has_its_gap_from_the_lost_connection_to_its_own_first_tick(sockets, clock, sink):
+async def test_each_token_has_its_gap_from_the_lost_connection_to_its_own_first_tick(
+    sockets, clock, sink
+):
     gaps = []
 
     async def behave(socket, number):
@@ -156,7 +182,10 @@ async def test_each_token_has_its_gap_from_the_lost_connection_to_its_own_first_
     await feed.subscribe([257, 513, 769])
     async with running(feed, sink):
         await until(lambda: len(sink.frames) == 3)
-    assert gaps == [FeedGap(257, OPEN_NS, OPEN_NS + 30 * MINUTE), FeedGap(513, OPEN_NS, OPEN_NS + 31 * MINUTE)]
+    assert gaps == [
+        FeedGap(257, OPEN_NS, OPEN_NS + 30 * MINUTE),
+        FeedGap(513, OPEN_NS, OPEN_NS + 31 * MINUTE),
+    ]
 
 
 async def test_tokens_that_stay_silent_are_asked_for_again_and_told_of_once(sockets, clock, sink):
@@ -170,14 +199,20 @@ async def test_tokens_that_stay_silent_are_asked_for_again_and_told_of_once(sock
     await feed.subscribe([257, 513])
     async with running(feed, sink):
         await until(lambda: len([ask for _, ask in sockets.asked if ask["a"] == "subscribe"]) >= 5)
-        assert [ask["v"] for _, ask in sockets.asked if ask["a"] == "subscribe"][:3] == [[257, 513], [513], [513]]
+        assert [ask["v"] for _, ask in sockets.asked if ask["a"] == "subscribe"][:3] == [
+            [257, 513],
+            [513],
+            [513],
+        ]
         sockets.behave = None
     assert [text for _, text in sink.notices] == [
         "feed connection 1: no tick of 1 instruments, although they were asked for again"
     ]
 
 
-async def test_a_connection_with_heartbeats_and_no_ticks_is_asked_again_for_everything(sockets, clock, sink):
+async def test_a_connection_with_heartbeats_and_no_ticks_is_asked_again_for_everything(
+    sockets, clock, sink
+):
     async def behave(socket, number):
         await socket.send_bytes(packets((257, 1), (513, 1)))
         for _ in range(40):
@@ -230,7 +265,9 @@ async def test_gaps_are_filled_positions_first_and_what_cannot_be_read_is_given_
         return [Bar(token, start, span, 1.0, 1.0, 1.0, 1.0, 5)]
 
     gaps = [FeedGap(token, OPEN_NS + 1, OPEN_NS + 2) for token in (1, 2, 3)]
-    unread = await read_gap_bars(history, gaps, lambda gap, bars: filled.update({gap.token: len(bars)}), first=[3])
+    unread = await read_gap_bars(
+        history, gaps, lambda gap, bars: filled.update({gap.token: len(bars)}), first=[3]
+    )
     assert asked == [(token, OPEN_NS, OPEN_NS + MINUTE, 60) for token in (3, 1, 2)]
     assert filled == {3: 1, 1: 1}
     assert unread == [FeedGap(2, OPEN_NS, OPEN_NS + MINUTE)]

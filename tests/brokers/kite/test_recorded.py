@@ -34,7 +34,9 @@ def told(events):
 
 def frames_of(sink):
     decoded = [(now, FrameDecoder().decode(payload, now)) for payload, now in sink.frames]
-    return [(now, [(int(t.token), t.ltp, int(t.ts)) for t in ticks]) for now, ticks in decoded if ticks]
+    return [
+        (now, [(int(t.token), t.ltp, int(t.ts)) for t in ticks]) for now, ticks in decoded if ticks
+    ]
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["in time", "late"])
@@ -66,7 +68,9 @@ async def test_the_desk_hears_the_same_from_the_recording(sockets, clock, sink, 
     kinds = [each.kind for each in record.records]
     assert (RecordKind.HELD in kinds) is late
     assert sum(kind in {RecordKind.FRAME, RecordKind.HELD} for kind in kinds) == 202
-    assert [each.payload for each in record.records if each.kind == RecordKind.TEXT] == [b'{"type":"message","data":"hello"}']
+    assert [each.payload for each in record.records if each.kind == RecordKind.TEXT] == [
+        b'{"type":"message","data":"hello"}'
+    ]
     assert kinds.count(RecordKind.BEAT) == 1
     assert [each.payload for each in record.records if each.kind == RecordKind.LINK] == [b"up"]
     playback = FeedPlayback()
@@ -90,13 +94,21 @@ def test_a_timer_comes_after_as_many_frames_as_the_kernel_had_taken():
     timer = RecordedEvent(RecordKind.TIMER, 0, 9, COUNT.pack(1))
     band = RecordedEvent(RecordKind.BAND, 0, 9, BAND.pack(2, 257, 90.0, 110.0))
     # two frames had come when the timer was taken, one of them had been taken
-    assert names([frame(1, 5), frame(2, 6), timer, frame(3, 7), band]) == ([5, TimerEvent, 6, BandUpdate, 7], 0, 0)
+    assert names([frame(1, 5), frame(2, 6), timer, frame(3, 7), band]) == (
+        [5, TimerEvent, 6, BandUpdate, 7],
+        0,
+        0,
+    )
 
 
 def test_frames_that_were_lost_are_counted_where_they_were():
     lost = RecordedEvent(RecordKind.LOST, 0, 2, LOST.pack(2, 3))
     timer = RecordedEvent(RecordKind.TIMER, 0, 9, COUNT.pack(4))
-    assert names([frame(1, 5), lost, frame(3, 7), frame(4, 8), timer]) == ([5, 7, TimerEvent, 8], 3, 0)
+    assert names([frame(1, 5), lost, frame(3, 7), frame(4, 8), timer]) == (
+        [5, 7, TimerEvent, 8],
+        3,
+        0,
+    )
 
 
 def test_a_recording_that_contradicts_itself_says_so():

@@ -1,4 +1,7 @@
-"""A session that ends and the one that follows it: broker, feed, and what keeps both, without a restart."""
+"""A session that ends and the one that follows it.
+
+Broker, feed, and what keeps both, without a restart.
+"""
 
 import asyncio
 import random
@@ -78,13 +81,21 @@ async def test_a_late_refusal_of_the_old_token_does_not_bury_the_new_one(stub, c
     assert died == []
 
 
-async def test_a_renewable_feed_waits_for_a_login_and_comes_back_with_its_tokens(sockets, clock, sink):
+async def test_a_renewable_feed_waits_for_a_login_and_comes_back_with_its_tokens(
+    sockets, clock, sink
+):
     died = []
     sockets.refuse = 403
     feed = KiteFeed(
-        sockets.url, "key", "old", clock, rng=random.Random(1), first_delay=0.02, renewable=True,
+        sockets.url,
+        "key",
+        "old",
+        clock,
+        rng=random.Random(1),
+        first_delay=0.02,
+        renewable=True,
         on_token_death=lambda: died.append(1),
-    )  # fmt: skip
+    )
     await feed.subscribe([1, 2])
     async with running(feed.run(sink)) as task:
         await until(lambda: died)
@@ -99,7 +110,9 @@ async def test_a_renewable_feed_waits_for_a_login_and_comes_back_with_its_tokens
 
 
 async def test_a_living_feed_is_made_anew_with_the_new_token(sockets, clock, sink):
-    feed = KiteFeed(sockets.url, "key", "old", clock, rng=random.Random(1), first_delay=0.02, renewable=True)
+    feed = KiteFeed(
+        sockets.url, "key", "old", clock, rng=random.Random(1), first_delay=0.02, renewable=True
+    )
     await feed.subscribe([7])
     async with running(feed.run(sink)):
         await until(lambda: sink.links == [True])
@@ -166,8 +179,14 @@ class Watch:
         self.told, self.lives, self.stored, self.looks = [], [], None, 0
         self.old = KiteSession("key", "old", "AB1234", SIX)
         self.keeper = SessionKeeper(
-            self.old, self.kite, self.feed, self.clock, self.fetch, lambda *told: self.told.append(told), self.lives.append
-        )  # fmt: skip
+            self.old,
+            self.kite,
+            self.feed,
+            self.clock,
+            self.fetch,
+            lambda *told: self.told.append(told),
+            self.lives.append,
+        )
 
     def fetch(self):
         self.looks += 1
@@ -248,7 +267,9 @@ async def test_somebody_elses_login_is_not_traded_on(watch, who):
     for _ in range(3):
         await watch.look(fresh)
     assert (watch.feed.tokens, watch.lives) == ([], [False])
-    assert [text for level, text in watch.told if "ZZ9999" in text] == [watch.told[-1][1]], "told once"
+    assert [text for level, text in watch.told if "ZZ9999" in text] == [watch.told[-1][1]], (
+        "told once"
+    )
 
 
 @pytest.mark.parametrize("trouble", [OperatorError("the vault is locked"), RetryableError("busy")])

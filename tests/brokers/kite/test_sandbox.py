@@ -1,4 +1,7 @@
-"""The adapter against the sandbox: a buy, its protection and its end, over real HTTP and WebSocket."""
+"""The adapter against the sandbox.
+
+A buy, its protection and its end, over real HTTP and WebSocket.
+"""
 
 import asyncio
 import random
@@ -10,7 +13,17 @@ from brokers.kite.kite_broker import KiteBroker
 from brokers.kite.kite_feed import KiteFeed
 from brokers.sandbox import Sandbox, SandboxConfig
 from brokers.sandbox.lockstep import LockstepPacer
-from compiled.model.values import Gtt, GttLeg, GttStatus, Order, OrderPurpose, OrderStatus, OrderType, Product, Side
+from compiled.model.values import (
+    Gtt,
+    GttLeg,
+    GttStatus,
+    Order,
+    OrderPurpose,
+    OrderStatus,
+    OrderType,
+    Product,
+    Side,
+)
 from engine.day.price_bands import fill_in_bands
 from engine.errors import OrderRefused
 
@@ -29,7 +42,12 @@ async def desk(endpoint, clock, sink):
     """A broker and a running feed on a sandbox in lockstep, and what moves its clock."""
     broker = KiteBroker(endpoint.rest, endpoint.api_key, endpoint.access_token, clock, limits=False)
     feed = KiteFeed(
-        endpoint.ws, endpoint.api_key, endpoint.access_token, clock, rng=random.Random(1), dead_after=float("inf")
+        endpoint.ws,
+        endpoint.api_key,
+        endpoint.access_token,
+        clock,
+        rng=random.Random(1),
+        dead_after=float("inf"),
     )
     pacer = LockstepPacer(endpoint.rest)
     start = await pacer.start()
@@ -70,7 +88,11 @@ async def test_a_position_is_opened_protected_and_closed(desk, endpoint, sink):
     order_id = await broker.place(an_order(infy, Side.BUY, OrderType.MARKET))
     await move(5)
     [bought] = await broker.orders()
-    assert (bought.order_id, bought.tag, bought.status) == (order_id, "patang1", OrderStatus.COMPLETE)
+    assert (bought.order_id, bought.tag, bought.status) == (
+        order_id,
+        "patang1",
+        OrderStatus.COMPLETE,
+    )
     trades = await broker.trades()
     assert sum(each.quantity for each in trades) == bought.filled == 5
     value = sum(each.quantity * each.price for each in trades)
@@ -91,7 +113,11 @@ async def test_a_position_is_opened_protected_and_closed(desk, endpoint, sink):
     gtt.pending = [GttLeg(infy.snap(price * 0.96), infy.snap(price * 0.95), Side.SELL, 5), legs[1]]
     await broker.modify_gtt(gtt)
     [active] = await broker.gtts()
-    assert (active.gtt_id, active.token, active.status) == (gtt.gtt_id, infy.token, GttStatus.ACTIVE)
+    assert (active.gtt_id, active.token, active.status) == (
+        gtt.gtt_id,
+        infy.token,
+        GttStatus.ACTIVE,
+    )
     assert [leg.trigger for leg in active.legs] == [leg.trigger for leg in gtt.pending]
     await broker.delete_gtt(gtt.gtt_id)
     assert [each.status for each in await broker.gtts() if each.status == GttStatus.ACTIVE] == []
@@ -123,7 +149,10 @@ async def test_its_history_is_read_in_whole_minutes(desk):
     nine_fifteen = 1_795_146_300 * SECOND  # 2026-11-20 09:15 IST
     bars = await broker.history(infy.token, nine_fifteen, nine_fifteen + 180 * SECOND, 60)
     assert [(each.start - nine_fifteen) // SECOND for each in bars] == [0, 60, 120]
-    assert all(each.low <= min(each.open, each.close) <= max(each.open, each.close) <= each.high for each in bars)
+    assert all(
+        each.low <= min(each.open, each.close) <= max(each.open, each.close) <= each.high
+        for each in bars
+    )
 
 
 async def test_a_wrong_token_is_a_dead_one_for_broker_and_feed(endpoint, clock, sink):

@@ -1,4 +1,7 @@
-"""A whole renewal against the sandbox: the token dies under a running desk's broker and feed, somebody logs in, both go on."""
+"""A whole renewal against the sandbox.
+
+The token dies under a running desk's broker and feed, somebody logs in, both go on.
+"""
 
 import asyncio
 import random
@@ -17,7 +20,15 @@ from brokers.sandbox.faults import Fault
 from brokers.session import kite_login as kite
 from brokers.session.session_keeper import SessionKeeper
 from compiled.model.order_terms import OrderChange, OrderTerms, Variety
-from compiled.model.values import Order, OrderPurpose, OrderStatus, OrderType, Product, Side, Validity
+from compiled.model.values import (
+    Order,
+    OrderPurpose,
+    OrderStatus,
+    OrderType,
+    Product,
+    Side,
+    Validity,
+)
 from engine.day.desk_clocks import ScaledClock
 from engine.day.price_bands import fill_in_bands
 from engine.errors import OrderRefused
@@ -55,22 +66,40 @@ async def test_a_desk_whose_token_died_goes_on_after_the_next_login(endpoint, si
 
     session = await asyncio.to_thread(log_in, endpoint, clock.now())
     broker = KiteBroker(
-        endpoint.rest, endpoint.api_key, session.access_token, clock, limits=False,
+        endpoint.rest,
+        endpoint.api_key,
+        session.access_token,
+        clock,
+        limits=False,
         on_token_death=died,
-    )  # fmt: skip
+    )
     feed = KiteFeed(
-        endpoint.ws, endpoint.api_key, session.access_token, clock, rng=random.Random(1), first_delay=0.05,
-        renewable=True, on_token_death=died,
-    )  # fmt: skip
+        endpoint.ws,
+        endpoint.api_key,
+        session.access_token,
+        clock,
+        rng=random.Random(1),
+        first_delay=0.05,
+        renewable=True,
+        on_token_death=died,
+    )
     keeper = SessionKeeper(
-        session, broker, feed, clock, lambda: stored[-1] if stored else None, lambda *text: told.append(text), lives.append
-    )  # fmt: skip
+        session,
+        broker,
+        feed,
+        clock,
+        lambda: stored[-1] if stored else None,
+        lambda *text: told.append(text),
+        lives.append,
+    )
     infy = next(each for each in await broker.instruments("NSE") if each.symbol == "INFY")
     await feed.subscribe([infy.token])
     tasks = [asyncio.ensure_future(work) for work in (feed.run(sink), keeper.run())]
     try:
         await until(lambda: sink.frames)
-        stored.append(await asyncio.to_thread(log_in, endpoint, clock.now()))  # a new login ends the old token
+        stored.append(
+            await asyncio.to_thread(log_in, endpoint, clock.now())
+        )  # a new login ends the old token
         with pytest.raises(SessionExpired):
             await broker.orders()
         await until(lambda: lives == [False, True])
@@ -90,7 +119,9 @@ async def test_a_desk_whose_token_died_goes_on_after_the_next_login(endpoint, si
 @pytest.fixture
 async def market(endpoint):
     """A broker, and the day's first band of INFY."""
-    broker = KiteBroker(endpoint.rest, endpoint.api_key, endpoint.access_token, ScaledClock.real(), limits=False)
+    broker = KiteBroker(
+        endpoint.rest, endpoint.api_key, endpoint.access_token, ScaledClock.real(), limits=False
+    )
     infy = next(each for each in await broker.instruments("NSE") if each.symbol == "INFY")
     fill_in_bands([infy], await broker.bands([infy]))
     yield broker, infy
@@ -101,7 +132,17 @@ def a_bid(infy, percent, quantity=6, order_type=OrderType.LIMIT, **fields):
     """A buy that rests, so many percent below the last close."""
     price = infy.snap(infy.close * (1 - percent / 100))
     return Order(
-        1, "tag7", "s", infy.token, Side.BUY, quantity, order_type, Product.CNC, OrderPurpose.ENTRY, price=price, **fields
+        1,
+        "tag7",
+        "s",
+        infy.token,
+        Side.BUY,
+        quantity,
+        order_type,
+        Product.CNC,
+        OrderPurpose.ENTRY,
+        price=price,
+        **fields,
     )
 
 
@@ -139,7 +180,9 @@ async def freeze_of(broker, infy):
     return int(re.search(r"equal to (\d+) for", refused.value.reason)[1]) - 1
 
 
-async def test_a_sliced_order_is_several_with_one_tag_and_one_not_above_the_freeze_quantity_is_refused(market):
+async def test_a_sliced_order_is_several_with_one_tag_and_one_not_above_the_freeze_quantity_is_refused(
+    market,
+):
     broker, infy = market
     freeze = await freeze_of(broker, infy)
     placed = await broker.place_sliced(a_bid(infy, 8, 2 * freeze + 5))
@@ -153,13 +196,19 @@ async def test_slices_the_account_cannot_pay_for_are_refused_one_by_one(market):
     broker, infy = market
     freeze = await freeze_of(broker, infy)
     order = a_bid(infy, 8, 3 * freeze)
-    poor = Sandbox(SandboxConfig(symbols=("INFY", "TCS"), limits="off", cash=int(order.price * freeze * 150)))
+    poor = Sandbox(
+        SandboxConfig(symbols=("INFY", "TCS"), limits="off", cash=int(order.price * freeze * 150))
+    )
     endpoint = poor.start()
-    broker = KiteBroker(endpoint.rest, endpoint.api_key, endpoint.access_token, ScaledClock.real(), limits=False)
+    broker = KiteBroker(
+        endpoint.rest, endpoint.api_key, endpoint.access_token, ScaledClock.real(), limits=False
+    )
     broker.add_instruments([infy])
     try:
         placed = await broker.place_sliced(order)
-        working = [each.order_id for each in await broker.orders() if each.status == OrderStatus.OPEN]
+        working = [
+            each.order_id for each in await broker.orders() if each.status == OrderStatus.OPEN
+        ]
     finally:
         await broker.close()
         poor.stop()
@@ -179,16 +228,29 @@ async def test_slices_the_account_cannot_pay_for_are_refused_one_by_one(market):
     ],
 )
 async def test_each_fault_of_the_stream_is_survived_and_said(sink, fault, links, says):
-    sandbox = Sandbox(SandboxConfig(symbols=("INFY", "TCS"), limits="off", speed=20.0, faults=(fault,)))
+    sandbox = Sandbox(
+        SandboxConfig(symbols=("INFY", "TCS"), limits="off", speed=20.0, faults=(fault,))
+    )
     endpoint = sandbox.start()
     feed = KiteFeed(
-        endpoint.ws, endpoint.api_key, endpoint.access_token, ScaledClock.real(), rng=random.Random(1),
-        dead_after=1.0, first_delay=0.05, longest_delay=0.1,
-    )  # fmt: skip
+        endpoint.ws,
+        endpoint.api_key,
+        endpoint.access_token,
+        ScaledClock.real(),
+        rng=random.Random(1),
+        dead_after=1.0,
+        first_delay=0.05,
+        longest_delay=0.1,
+    )
     await feed.subscribe([408065, 2953217])
     task = asyncio.ensure_future(feed.run(sink))
     try:
-        await until(lambda: sink.links[: len(links)] == links and (fault.kind == "silent" or len(sink.frames) > 10))
+        await until(
+            lambda: (
+                sink.links[: len(links)] == links
+                and (fault.kind == "silent" or len(sink.frames) > 10)
+            )
+        )
         assert not task.done()
     finally:
         task.cancel()

@@ -50,7 +50,11 @@ def test_a_token_dies_at_the_next_six_in_the_morning_in_india(now, dies):
 def test_the_login_page_gets_the_key_and_echoes_the_state():
     url = urlsplit(kite.login_url("KEY", "st-1"))
     assert f"{url.scheme}://{url.netloc}{url.path}" == "https://kite.zerodha.com/connect/login"
-    assert parse_qs(url.query) == {"v": ["3"], "api_key": ["KEY"], "redirect_params": ["state=st-1"]}
+    assert parse_qs(url.query) == {
+        "v": ["3"],
+        "api_key": ["KEY"],
+        "redirect_params": ["state=st-1"],
+    }
 
 
 @pytest.mark.parametrize(
@@ -94,7 +98,11 @@ def test_the_redirect_is_caught_and_strangers_are_turned_away():
     seen = []
 
     def browse(url):
-        queries = ("favicon.ico", "?request_token=evil&status=success&state=other", "?request_token=abc&state=mine")
+        queries = (
+            "favicon.ico",
+            "?request_token=evil&status=success&state=other",
+            "?request_token=abc&state=mine",
+        )
         seen.extend(visit(url + query) for query in queries)
 
     with LoginRedirect(0, "mine") as redirect:
@@ -120,7 +128,9 @@ def test_whoever_only_holds_the_line_does_not_keep_the_browser_out():
 
         def crowd_and_browse():
             for number in range(200):
-                line = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60))
+                line = stack.enter_context(
+                    socket.create_connection(("127.0.0.1", port), timeout=60)
+                )
                 with contextlib.suppress(OSError):
                     line.sendall(halves[number % len(halves)])
             seen.append(visit(redirect.url + "?request_token=abc&status=success&state=mine"))
@@ -138,7 +148,11 @@ def test_whoever_only_holds_the_line_does_not_keep_the_browser_out():
 def test_a_pasted_address_ends_the_wait_after_a_wrong_one_was_told():
     reading, writing = os.pipe()
     told = []
-    with LoginRedirect(0, "mine") as redirect, os.fdopen(reading) as lines, os.fdopen(writing, "w") as terminal:
+    with (
+        LoginRedirect(0, "mine") as redirect,
+        os.fdopen(reading) as lines,
+        os.fdopen(writing, "w") as terminal,
+    ):
 
         def tell(text):
             told.append(text)
@@ -183,10 +197,15 @@ def endpoint():
 
 
 def test_a_login_at_the_sandbox_gives_a_token_that_works(endpoint):
-    def browse(url):  # the sandbox sends the browser to a page of its own: carry its query to ours by hand
+    def browse(
+        url,
+    ):  # the sandbox sends the browser to a page of its own: carry its query to ours by hand
         page = urllib.request.build_opener(NoRedirect).open
         try:
-            page(kite.login_url(endpoint.api_key, "mine", endpoint.rest + "/connect/login"), timeout=5)
+            page(
+                kite.login_url(endpoint.api_key, "mine", endpoint.rest + "/connect/login"),
+                timeout=5,
+            )
         except urllib.error.HTTPError as answer:
             visit(url + "?" + urlsplit(answer.headers["Location"]).query)
 
@@ -197,7 +216,10 @@ def test_a_login_at_the_sandbox_gives_a_token_that_works(endpoint):
     assert (session.user_id, session.expires) == (endpoint.user_id, SIX_NEXT_DAY)
     asked = urllib.request.Request(
         endpoint.rest + "/user/profile",
-        headers={"Authorization": f"token {endpoint.api_key}:{session.access_token}", "X-Kite-Version": "3"},
+        headers={
+            "Authorization": f"token {endpoint.api_key}:{session.access_token}",
+            "X-Kite-Version": "3",
+        },
     )
     with urllib.request.urlopen(asked, timeout=5) as answer:
         assert json.loads(answer.read())["data"]["user_id"] == endpoint.user_id
@@ -271,7 +293,9 @@ def test_the_keyring_is_used_where_it_works_and_the_file_where_it_does_not(tmp_p
     vault = open_vault(tmp_path / "credentials", ask)
     kite.keep_session(vault, "there", a_session())
     assert list(ring.kept) == [("patang", "session:there:KEY")]
-    assert kite.stored_session(vault, "elsewhere", "KEY") is None, "it opens nothing but where it was made"
+    assert kite.stored_session(vault, "elsewhere", "KEY") is None, (
+        "it opens nothing but where it was made"
+    )
     assert kite.stored_session(vault, "there", "KEY") == a_session()
     kite.forget_session(vault, "there", "KEY")
     kite.forget_session(vault, "there", "KEY")
@@ -293,7 +317,9 @@ UNKNOWN = {
     "no keyring": a_ring("keyring.backends.fail", 0),
     "nothing": a_ring("keyring.backends.null", -1),
     "a known one that does not work": a_ring("keyring.backends.kwallet", 0),
-    "a chain of plain files": a_ring("keyring.backends.chainer", 10, backends=[a_ring("keyrings.alt.file", 9)]),
+    "a chain of plain files": a_ring(
+        "keyring.backends.chainer", 10, backends=[a_ring("keyrings.alt.file", 9)]
+    ),
 }
 
 
@@ -306,7 +332,9 @@ def test_a_keyring_that_may_be_a_plain_file_is_none(name, tmp_path, monkeypatch)
 def test_of_a_chain_the_known_keyring_alone_is_asked(tmp_path, monkeypatch):
     plain, known = a_ring("keyrings.alt.file", 9), a_ring()
     monkeypatch.setitem(
-        sys.modules, "keyring", package(a_ring("keyring.backends.chainer", 10, backends=[plain, known]))
+        sys.modules,
+        "keyring",
+        package(a_ring("keyring.backends.chainer", 10, backends=[plain, known])),
     )
     open_vault(tmp_path / "credentials", words()[0]).put("a", "SECRET")
     assert (plain.kept, known.kept) == ({}, {("patang", "a"): "SECRET"})
@@ -323,7 +351,9 @@ def test_a_short_passphrase_keeps_nothing(tmp_path, said):
     assert FileVault(file, words("x" * 12)[0]).get("a") == "SECRET"
 
 
-def test_the_file_goes_through_no_link_and_under_no_name_that_can_be_foreseen(tmp_path, monkeypatch):
+def test_the_file_goes_through_no_link_and_under_no_name_that_can_be_foreseen(
+    tmp_path, monkeypatch
+):
     target, names = tmp_path / "precious", []
     target.write_text("precious")
     opened = os.open
@@ -407,7 +437,9 @@ def test_a_full_disk_leaves_the_old_file_whole(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OperatorError, match=r"cannot write .*no space left on device: free some space"):
+    with pytest.raises(
+        OperatorError, match=r"cannot write .*no space left on device: free some space"
+    ):
         vault.put("a", "new")
     assert list(tmp_path.iterdir()) == [file]
     assert FileVault(file, words("the right words")[0]).get("a") == "old"
@@ -428,6 +460,8 @@ def test_todays_token_comes_from_the_vault_and_every_lack_names_the_mend():
         kite.todays_session(vault, "there", "KEY", NOON)
     kite.keep_session(vault, "there", a_session())
     assert kite.todays_session(vault, "there", "KEY", NOON).access_token == "TOKENSECRET"
-    assert kite.todays_session(vault, "there", "KEY", SIX_NEXT_DAY - 1).access_token == "TOKENSECRET"
+    assert (
+        kite.todays_session(vault, "there", "KEY", SIX_NEXT_DAY - 1).access_token == "TOKENSECRET"
+    )
     with pytest.raises(OperatorError, match="06:00"):
         kite.todays_session(vault, "there", "KEY", SIX_NEXT_DAY)

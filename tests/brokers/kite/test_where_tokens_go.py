@@ -1,4 +1,7 @@
-"""Where an order and a token may go: to the address that was named, by the way that was named, and no further."""
+"""Where an order and a token may go.
+
+To the address that was named, by the way that was named, and no further.
+"""
 
 import asyncio
 import random
@@ -34,7 +37,18 @@ def moved(code, to):
 
 
 def an_order():
-    return Order(1, "tag-1", "s", 408065, Side.BUY, 10, OrderType.LIMIT, Product.CNC, OrderPurpose.ENTRY, price=1500.0)
+    return Order(
+        1,
+        "tag-1",
+        "s",
+        408065,
+        Side.BUY,
+        10,
+        OrderType.LIMIT,
+        Product.CNC,
+        OrderPurpose.ENTRY,
+        price=1500.0,
+    )
 
 
 def a_gtt():
@@ -42,14 +56,21 @@ def a_gtt():
 
 
 @pytest.mark.parametrize("code", CODES)
-@pytest.mark.parametrize("to", ["/orders/regular", "{elsewhere}/orders/regular", "//{host}/x", "file:///etc/passwd"])
+@pytest.mark.parametrize(
+    "to", ["/orders/regular", "{elsewhere}/orders/regular", "//{host}/x", "file:///etc/passwd"]
+)
 async def test_no_redirect_sends_anything_a_second_time(stub, broker, elsewhere, code, to):
-    stub.script["*"] = moved(code, to.format(elsewhere=elsewhere.url, host=elsewhere.url.removeprefix("http://")))
+    stub.script["*"] = moved(
+        code, to.format(elsewhere=elsewhere.url, host=elsewhere.url.removeprefix("http://"))
+    )
     broker._orders["7"] = KnownOrder(408065)
     changes = (
-        lambda: broker.place(an_order()), lambda: broker.modify("7", OrderChange(price=1501.0)), lambda: broker.cancel("7"),
-        lambda: broker.place_gtt(a_gtt()), lambda: broker.delete_gtt(1),
-    )  # fmt: skip
+        lambda: broker.place(an_order()),
+        lambda: broker.modify("7", OrderChange(price=1501.0)),
+        lambda: broker.cancel("7"),
+        lambda: broker.place_gtt(a_gtt()),
+        lambda: broker.delete_gtt(1),
+    )
     for sent, change in enumerate(changes, 1):
         with pytest.raises(OrderUnknown, match=str(code)):
             await change()
@@ -61,10 +82,19 @@ async def test_no_redirect_sends_anything_a_second_time(stub, broker, elsewhere,
 
 
 @pytest.mark.parametrize("code", CODES)
-async def test_the_feed_follows_nobody_with_the_token_in_its_address(stub, elsewhere, clock, sink, code):
-    stub.script["*"] = moved(code, elsewhere.url.replace("http", "ws") + "/?api_key=KEYSECRET&access_token=TOKENSECRET")
+async def test_the_feed_follows_nobody_with_the_token_in_its_address(
+    stub, elsewhere, clock, sink, code
+):
+    stub.script["*"] = moved(
+        code, elsewhere.url.replace("http", "ws") + "/?api_key=KEYSECRET&access_token=TOKENSECRET"
+    )
     feed = KiteFeed(
-        stub.url.replace("http", "ws"), "KEYSECRET", "TOKENSECRET", clock, rng=random.Random(1), first_delay=0.01
+        stub.url.replace("http", "ws"),
+        "KEYSECRET",
+        "TOKENSECRET",
+        clock,
+        rng=random.Random(1),
+        first_delay=0.01,
     )
     async with running(feed, sink):
         await until(lambda: sink.notices)
@@ -84,7 +114,14 @@ async def asked(rest, clock, **more):
 @pytest.fixture
 def surroundings(elsewhere, tmp_path, monkeypatch):
     """An environment that wants everything to go elsewhere, under another name."""
-    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+    for name in (
+        "HTTP_PROXY",
+        "http_proxy",
+        "HTTPS_PROXY",
+        "https_proxy",
+        "ALL_PROXY",
+        "all_proxy",
+    ):
         monkeypatch.setenv(name, elsewhere.url)
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
@@ -118,12 +155,18 @@ async def test_a_proxy_counts_only_where_it_was_said(clock, surroundings):
 def test_no_file_replaces_the_token_anywhere(surroundings, environment):
     line = _DirectSession(environment=environment)
     asked = line.prepare_request(
-        requests.Request("GET", "https://broker.invalid/orders", {"Authorization": "token key:TOKEN"})
+        requests.Request(
+            "GET", "https://broker.invalid/orders", {"Authorization": "token key:TOKEN"}
+        )
     )
     assert asked.headers["Authorization"] == "token key:TOKEN"
     assert (
         requests.Session()
-        .prepare_request(requests.Request("GET", "https://broker.invalid/orders", {"Authorization": "token key:TOKEN"}))
+        .prepare_request(
+            requests.Request(
+                "GET", "https://broker.invalid/orders", {"Authorization": "token key:TOKEN"}
+            )
+        )
         .headers["Authorization"]
         .startswith("Basic ")
     ), "as it would be without"
@@ -132,6 +175,8 @@ def test_no_file_replaces_the_token_anywhere(surroundings, environment):
 async def test_a_logout_follows_nobody_either(stub, elsewhere):
     stub.script["*"] = moved(307, elsewhere.url + "/session/token")
     with pytest.raises(OperatorError, match="307"):
-        await asyncio.to_thread(invalidate_session, stub.url, KiteSession("key", "TOKEN", "AB1234", 0))
+        await asyncio.to_thread(
+            invalidate_session, stub.url, KiteSession("key", "TOKEN", "AB1234", 0)
+        )
     assert len(stub.requests) == 1
     assert elsewhere.requests == []

@@ -1,11 +1,14 @@
-"""The paper exchange behind the broker port: prices come from a source, and nothing but questions goes to it."""
+"""The paper exchange behind the broker port.
+
+Prices come from a source, and nothing but questions goes to it.
+"""
 
 import asyncio
 from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from brokers.paper import paper_broker as paper_broker
+from brokers.paper import paper_broker
 from brokers.paper.paper_broker import PaperBroker, PaperWorld
 from compiled.market_data.kite_frames import FULL, encode_frame, pack_depth
 from compiled.model.order_terms import OrderChange, OrderTerms, Variety
@@ -80,7 +83,9 @@ class Paper:
     async def open(self, **terms):
         self.journal = SqliteJournal(self.file, lambda *told: self.failures.append(told))
         world = PaperWorld(self.clock, Calendar.load(), charges.load_rate_table(), self.journal)
-        self.broker = PaperBroker(Source(), world, paper_broker.PaperTerms(**{"cash": CASH, **terms}), stamped=True)
+        self.broker = PaperBroker(
+            Source(), world, paper_broker.PaperTerms(**{"cash": CASH, **terms}), stamped=True
+        )
         self.broker.hint = self.hints.append
         listed = await self.broker.instruments("NSE")
         fill_in_bands(listed, await self.broker.bands(listed))
@@ -135,19 +140,43 @@ NUMBERS = iter(range(1, 10_000))
 
 def order(side=Side.BUY, quantity=10, kind=OrderType.MARKET, price=0.0, product=Product.CNC):
     number = next(NUMBERS)
-    return Order(number, f"t{number}", "s", TOKEN, side, quantity, kind, product, OrderPurpose.ENTRY, price=price)
+    return Order(
+        number,
+        f"t{number}",
+        "s",
+        TOKEN,
+        side,
+        quantity,
+        kind,
+        product,
+        OrderPurpose.ENTRY,
+        price=price,
+    )
 
 
 def gtt(trigger, price, quantity=10, last=1500.0):
-    return Gtt(next(NUMBERS), "s", TOKEN, Product.CNC, 0, last, [GttLeg(trigger, price, Side.SELL, quantity)])
+    return Gtt(
+        next(NUMBERS),
+        "s",
+        TOKEN,
+        Product.CNC,
+        0,
+        last,
+        [GttLeg(trigger, price, Side.SELL, quantity)],
+    )
 
 
 async def test_a_market_order_takes_the_visible_book_of_the_next_tick(paper):
     await paper.prices(1500.0)
     order_id = await paper.broker.place(order(quantity=30))
-    assert (await paper.status(order_id)).status is OrderStatus.OPEN, "never on the tick that caused it"
+    assert (await paper.status(order_id)).status is OrderStatus.OPEN, (
+        "never on the tick that caused it"
+    )
     await paper.tick(1500.0, 10, [(1499.95, 100)], [(1500.05, 20), (1500.10, 100)])
-    assert [(int(each.quantity), each.price) for each in await paper.broker.trades()] == [(20, 1500.05), (10, 1500.10)]
+    assert [(int(each.quantity), each.price) for each in await paper.broker.trades()] == [
+        (20, 1500.05),
+        (10, 1500.10),
+    ]
     assert (await paper.status(order_id)).status is OrderStatus.COMPLETE
     assert set(paper.hints) == {order_id}
     assert await paper.broker.funds() == CASH - 20 * 150_005 - 10 * 150_010
@@ -250,10 +279,15 @@ async def test_a_gtt_that_fires_sells_and_the_desk_learns_which_order_it_sent(pa
     assert fired.status is GttStatus.TRIGGERED
     sold = await paper.status(fired.order_ids[0])
     assert (sold.side, sold.status, int(sold.filled)) == (Side.SELL, OrderStatus.COMPLETE, 10)
-    assert [(each.quantity, each.product) for each in await paper.broker.positions()] == [(0, "CNC")]
+    assert [(each.quantity, each.product) for each in await paper.broker.positions()] == [
+        (0, "CNC")
+    ]
     other = await paper.broker.place_gtt(gtt(1400.0, 1395.0, last=1488.0))
     await paper.broker.delete_gtt(other)
-    assert [each.status for each in await paper.broker.gtts()] == [GttStatus.TRIGGERED, GttStatus.DELETED]
+    assert [each.status for each in await paper.broker.gtts()] == [
+        GttStatus.TRIGGERED,
+        GttStatus.DELETED,
+    ]
 
 
 async def test_orders_gtts_positions_and_money_outlive_a_restart(paper):
@@ -266,20 +300,25 @@ async def test_orders_gtts_positions_and_money_outlive_a_restart(paper):
     await paper.restart(cash=5)
     book = {each.order_id: each for each in await paper.broker.orders()}
     assert {key: each.status for key, each in book.items()} == {
-        bought: OrderStatus.COMPLETE, resting: OrderStatus.OPEN,
-    }  # fmt: skip
+        bought: OrderStatus.COMPLETE,
+        resting: OrderStatus.OPEN,
+    }
     assert await paper.broker.funds() == before
     assert [each.quantity for each in await paper.broker.positions()] == [10]
     assert len(await paper.broker.trades()) == 1
     await paper.prices(1494.0)
     filled = await paper.status(resting)
     assert (filled.status, int(filled.filled)) == (OrderStatus.COMPLETE, 7)
-    assert (await paper.broker.trades())[-1].price == 1495.0, "at its limit, although the price had gone through it"
+    assert (await paper.broker.trades())[-1].price == 1495.0, (
+        "at its limit, although the price had gone through it"
+    )
     await paper.prices(1479.0)
     await paper.prices(1479.0)
     fired = (await paper.broker.gtts())[0]
     assert (fired.gtt_id, fired.status) == (gtt_id, GttStatus.TRIGGERED)
-    ids = [each.order_id for each in await paper.broker.orders()] + [t.trade_id for t in await paper.broker.trades()]
+    ids = [each.order_id for each in await paper.broker.orders()] + [
+        t.trade_id for t in await paper.broker.trades()
+    ]
     assert len(set(ids)) == len(ids), "no number was used twice"
 
 
@@ -299,7 +338,8 @@ async def test_overnight_charges_are_paid_shares_delivered_and_day_orders_gone(p
     assert await paper.broker.positions() == []
     held = await paper.broker.holdings()
     assert [(each.symbol, each.quantity, each.average) for each in held] == [("INFY", 100, 1500.05)]
-    # on ₹150,005: STT 0.1 % = 150, stamp duty 0.015 % = 22.50, exchange and SEBI fees below 0.0035 % with GST = 5 to 6
+    # on ₹150,005: STT 0.1 % = 150, stamp duty 0.015 % = 22.50, exchange and SEBI fees below 0.0035
+    # % with GST = 5 to 6
     paid = CASH - 100 * 150_005 - await paper.broker.funds()
     assert 177_00 < paid < 179_50
     await paper.prices(1500.0)
@@ -332,7 +372,9 @@ async def test_what_is_intraday_blocks_its_margin_and_is_squared_off_in_time(pap
     assert await paper.broker.funds() == CASH - 10 * 150_000 // 5
     await paper.at(ns(19, 15, 25))
     await paper.tick(1500.0, 10, [(1499.95, 100)], [(1500.0, 100)])
-    assert [(each.quantity, each.product) for each in await paper.broker.positions()] == [(0, "MIS")]
+    assert [(each.quantity, each.product) for each in await paper.broker.positions()] == [
+        (0, "MIS")
+    ]
     last = (await paper.broker.orders())[-1]
     assert (last.tag, last.side, last.status) == ("", Side.BUY, OrderStatus.COMPLETE)
 

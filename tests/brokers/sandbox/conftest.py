@@ -17,14 +17,18 @@ class Client:
 
     def __init__(self, **config):
         self.exchange = SandboxExchange(
-            SandboxConfig(**({"speed": None, "symbols": ("INFY", "SBIN"), "salt": "a test"} | config))
+            SandboxConfig(
+                **({"speed": None, "symbols": ("INFY", "SBIN"), "salt": "a test"} | config)
+            )
         )
         self.api = SandboxApi(self.exchange)
 
     def call(self, method, path, form=None, query=(), body=None):
         session = self.exchange.session
         header = f"token {session.api_key}:{session.access_token}"
-        response = self.api.respond(SandboxRequest(method, path, list(query), form or {}, body, header))
+        response = self.api.respond(
+            SandboxRequest(method, path, list(query), form or {}, body, header)
+        )
         return response.status, json.loads(response.content)
 
     def ok(self, *args, **kwargs):
@@ -38,7 +42,9 @@ class Client:
         assert answer["data"] is None
         return status, answer["error_type"], answer["message"]
 
-    def form(self, symbol="INFY", side="BUY", quantity=10, product="MIS", order_type="LIMIT", **more):
+    def form(
+        self, symbol="INFY", side="BUY", quantity=10, product="MIS", order_type="LIMIT", **more
+    ):
         fields = {
             "exchange": "NSE",
             "tradingsymbol": symbol,
@@ -57,7 +63,9 @@ class Client:
         return self.refusal("POST", "/orders/regular", self.form(**fields))
 
     def buy(self, quantity=10, **fields):
-        return self.place(**({"quantity": quantity, "order_type": "MARKET", "market_protection": -1} | fields))
+        return self.place(
+            **({"quantity": quantity, "order_type": "MARKET", "market_protection": -1} | fields)
+        )
 
     def order(self, order_id):
         return next(row for row in self.ok("GET", "/orders") if row["order_id"] == order_id)

@@ -1,4 +1,7 @@
-"""The sandbox's past and hours are the calendar's: holidays, special sessions, the closing auction."""
+"""The sandbox's past and hours are the calendar's.
+
+Holidays, special sessions, the closing auction.
+"""
 
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -30,8 +33,12 @@ def past(today, first, last):
 def test_the_past_has_the_days_and_minutes_of_the_calendar():
     days = past("2024-05-22", "2024-05-15", "2024-05-21")
     assert {str(day): len(bars) for day, bars in days.items()} == {
-        "2024-05-15": 375, "2024-05-16": 375, "2024-05-17": 375, "2024-05-18": 105, "2024-05-21": 375,
-    }  # fmt: skip
+        "2024-05-15": 375,
+        "2024-05-16": 375,
+        "2024-05-17": 375,
+        "2024-05-18": 105,
+        "2024-05-21": 375,
+    }
     assert [clock(bar.start) for bar in days[date(2024, 5, 18)][44:46]] == ["09:59", "11:30"]
     assert days[date(2024, 5, 21)][-1].close == SHARE.close
 
@@ -39,21 +46,33 @@ def test_the_past_has_the_days_and_minutes_of_the_calendar():
 def test_the_past_ends_at_the_auction_since_there_is_one():
     days = past("2026-08-05", "2026-07-31", "2026-08-04")
     assert {str(day): len(bars) for day, bars in days.items()} == {
-        "2026-07-31": 375, "2026-08-03": 360, "2026-08-04": 360,
-    }  # fmt: skip
+        "2026-07-31": 375,
+        "2026-08-03": 360,
+        "2026-08-04": 360,
+    }
 
 
 def test_a_session_of_unknown_clock_time_has_left_no_past():
-    assert list(past("2026-11-11", "2026-11-06", "2026-11-10")) == [date(2026, 11, 6), date(2026, 11, 9)]
+    assert list(past("2026-11-11", "2026-11-06", "2026-11-10")) == [
+        date(2026, 11, 6),
+        date(2026, 11, 9),
+    ]
 
 
 def test_longer_candles_of_a_day_in_two_parts_begin_anew_with_the_second():
     parts = ((at("2024-05-18", "09:15"), 45), (at("2024-05-18", "11:30"), 60))
-    minutes = [PriceCandle(begin + n * MINUTE, 1.0, 1.0, 1.0, 1.0, 1) for begin, count in parts for n in range(count)]
+    minutes = [
+        PriceCandle(begin + n * MINUTE, 1.0, 1.0, 1.0, 1.0, 1)
+        for begin, count in parts
+        for n in range(count)
+    ]
     bars = price_history.merged_candles(minutes, 30, SHARE)
     assert [(clock(bar.start), bar.volume) for bar in bars] == [
-        ("09:15", 30), ("09:45", 15), ("11:30", 30), ("12:00", 30),
-    ]  # fmt: skip
+        ("09:15", 30),
+        ("09:45", 15),
+        ("11:30", 30),
+        ("12:00", 30),
+    ]
 
 
 @pytest.mark.parametrize(

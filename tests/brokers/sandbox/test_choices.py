@@ -62,12 +62,18 @@ def test_quantity_in_a_modification_is_the_total_or_the_rest(chosen, meaning, to
     order_id = client.place(quantity=offered + 7, price=best)
     filled = client.order(order_id)["filled_quantity"]
     assert filled == offered
-    client.ok("PUT", f"/orders/regular/{order_id}", {"quantity": str(filled + 8 if meaning == "total" else 11)})
+    client.ok(
+        "PUT",
+        f"/orders/regular/{order_id}",
+        {"quantity": str(filled + 8 if meaning == "total" else 11)},
+    )
     assert client.order(order_id)["quantity"] == filled + total
 
 
 @pytest.mark.parametrize(("keeps", "pending"), [(True, 10), (False, 0)])
-def test_a_cancelled_row_shows_its_quantity_as_pending_like_the_official_mock(chosen, keeps, pending):
+def test_a_cancelled_row_shows_its_quantity_as_pending_like_the_official_mock(
+    chosen, keeps, pending
+):
     client = chosen(cancelled_pending=keeps)
     order_id = client.place(price=client.at(-3))
     client.ok("DELETE", f"/orders/regular/{order_id}")
@@ -77,16 +83,30 @@ def test_a_cancelled_row_shows_its_quantity_as_pending_like_the_official_mock(ch
 
 def gtt(client, percent, order_type="LIMIT"):
     ltp = client.ltp()
-    leg = {"exchange": "NSE", "tradingsymbol": "INFY", "transaction_type": "BUY", "quantity": 5,
-           "order_type": order_type, "product": "CNC", "price": client.at(1)}  # fmt: skip
-    condition = {"exchange": "NSE", "tradingsymbol": "INFY", "trigger_values": [client.at(percent)], "last_price": ltp}
+    leg = {
+        "exchange": "NSE",
+        "tradingsymbol": "INFY",
+        "transaction_type": "BUY",
+        "quantity": 5,
+        "order_type": order_type,
+        "product": "CNC",
+        "price": client.at(1),
+    }
+    condition = {
+        "exchange": "NSE",
+        "tradingsymbol": "INFY",
+        "trigger_values": [client.at(percent)],
+        "last_price": ltp,
+    }
     return {"type": "single", "condition": json.dumps(condition), "orders": json.dumps([leg])}
 
 
 def test_market_legs_and_close_triggers_of_gtts_can_be_allowed(chosen):
     strict, lenient = chosen(), chosen(gtt_market=True, gtt_distance=False, gtt_success="COMPLETE")
     assert "Only LIMIT" in strict.refusal("POST", "/gtt/triggers", gtt(strict, -1, "MARKET"))[2]
-    assert "away from the last price" in strict.refusal("POST", "/gtt/triggers", gtt(strict, -0.05))[2]
+    assert (
+        "away from the last price" in strict.refusal("POST", "/gtt/triggers", gtt(strict, -0.05))[2]
+    )
     trigger = lenient.ok("POST", "/gtt/triggers", gtt(lenient, -0.05, "MARKET"))["trigger_id"]
     while (row := lenient.ok("GET", f"/gtt/triggers/{trigger}"))["status"] == "active":
         lenient.seconds(30)
@@ -130,12 +150,17 @@ def test_a_refusal_gets_the_status_and_type_that_are_chosen_for_it(chosen):
 
 
 def test_the_heartbeat_comes_when_it_is_chosen_to():
-    sandbox = Sandbox(SandboxConfig(speed=0.01, symbols=("INFY",), choices=KiteAssumptions(heartbeat=0.05)))
+    sandbox = Sandbox(
+        SandboxConfig(speed=0.01, symbols=("INFY",), choices=KiteAssumptions(heartbeat=0.05))
+    )
     endpoint = sandbox.start()
 
     async def beats():
         query = {"api_key": endpoint.api_key, "access_token": endpoint.access_token}
-        async with aiohttp.ClientSession() as http, http.ws_connect(endpoint.ws, params=query) as socket:
+        async with (
+            aiohttp.ClientSession() as http,
+            http.ws_connect(endpoint.ws, params=query) as socket,
+        ):
             return [(await socket.receive(timeout=2)).data for _ in range(3)]
 
     try:
@@ -145,9 +170,9 @@ def test_the_heartbeat_comes_when_it_is_chosen_to():
 
 
 def test_choices_are_read_from_the_command_line_and_a_wrong_one_is_named():
-    assert assumptions_from_texts(("default_mode=full", "heartbeat=1", "gtt_market=true")) == KiteAssumptions(
-        default_mode="full", heartbeat=1.0, gtt_market=True
-    )
+    assert assumptions_from_texts(
+        ("default_mode=full", "heartbeat=1", "gtt_market=true")
+    ) == KiteAssumptions(default_mode="full", heartbeat=1.0, gtt_market=True)
     for text, words in (
         ("default_mod=full", "did you mean default_mode"),
         ("default_mode=all", "default_mode=all"),
@@ -159,7 +184,9 @@ def test_choices_are_read_from_the_command_line_and_a_wrong_one_is_named():
         SandboxConfig(choices=KiteAssumptions(heartbeat=0.0)).check()
 
 
-def test_a_socket_without_its_parameters_is_a_bad_request_and_another_method_is_not_allowed(chosen, start):
+def test_a_socket_without_its_parameters_is_a_bad_request_and_another_method_is_not_allowed(
+    chosen, start
+):
     client = chosen()
     assert client.refusal("PATCH", "/orders")[:2] == (405, "GeneralException")
     assert client.refusal("GET", "/nothing")[:2] == (404, "GeneralException")
@@ -179,14 +206,21 @@ def test_options_and_bse_take_no_stop_market_and_stock_options_no_market_order(m
     client = make_client(exchanges=("NSE", "NFO", "BSE"), symbols=("INFY",), cash=10**11)
     client.seconds(60)
     option = client.exchange.listings["NFO:INFY26NOV1540CE"]
-    fields = {"exchange": "NFO", "product": "NRML", "quantity": int(option.instrument.lot), "market_protection": -1}
+    fields = {
+        "exchange": "NFO",
+        "product": "NRML",
+        "quantity": int(option.instrument.lot),
+        "market_protection": -1,
+    }
     market = client.form(option.instrument.symbol, order_type="MARKET", **fields)
     assert "stock options" in client.refusal("POST", "/orders/regular", market)[2]
     index = market | {"tradingsymbol": "NIFTY26NOV26000CE", "quantity": "65"}
     client.ok("POST", "/orders/regular", index)
     stop = index | {"order_type": "SL-M", "trigger_price": "500"}
     assert "SL-M" in client.refusal("POST", "/orders/regular", stop)[2]
-    bse = client.form(exchange="BSE", order_type="SL-M", trigger_price=client.at(2), market_protection=-1)
+    bse = client.form(
+        exchange="BSE", order_type="SL-M", trigger_price=client.at(2), market_protection=-1
+    )
     assert "SL-M" in client.refusal("POST", "/orders/regular", bse)[2]
 
 
@@ -194,6 +228,7 @@ def test_a_halt_is_told_to_everybody(make_client):
     client = make_client()
     connection = client.exchange.connect()
     client.exchange._halt_market(45)
-    assert {"type": "message", "data": "Trading is halted: a market-wide circuit breaker has been triggered."} in [
-        json.loads(text) for text in connection.outbox if isinstance(text, str)
-    ]
+    assert {
+        "type": "message",
+        "data": "Trading is halted: a market-wide circuit breaker has been triggered.",
+    } in [json.loads(text) for text in connection.outbox if isinstance(text, str)]

@@ -34,18 +34,26 @@ def crashed(make_client, clock, share, **config):
 @pytest.mark.parametrize(
     ("move", "clock", "expected"),
     [
-        (0.10, "12:59", 45), (0.10, "13:00", 15), (0.10, "14:29", 15), (0.10, "14:30", 0),
-        (0.15, "12:59", 105), (0.15, "13:00", 45), (0.15, "14:00", REST),
-        (0.20, "09:20", REST), (0.20, "14:45", REST),
+        (0.10, "12:59", 45),
+        (0.10, "13:00", 15),
+        (0.10, "14:29", 15),
+        (0.10, "14:30", 0),
+        (0.15, "12:59", 105),
+        (0.15, "13:00", 45),
+        (0.15, "14:00", REST),
+        (0.20, "09:20", REST),
+        (0.20, "14:45", REST),
     ],
-)  # fmt: skip
+)
 def test_the_length_of_a_halt_follows_the_circular(move, clock, expected):
     hours, minute = map(int, clock.split(":"))
     level = next(level for level in LEVELS if level.move == move)
     assert halt_minutes(level, (hours * 60 + minute) * MINUTE) == expected
 
 
-def test_a_tenth_off_the_index_halts_everything_but_commodities_and_re_opens_with_a_call(make_client):
+def test_a_tenth_off_the_index_halts_everything_but_commodities_and_re_opens_with_a_call(
+    make_client,
+):
     client = crashed(make_client, "09:20", 0.12)
     resting = client.place(side="SELL", price=client.at(4), quantity=1)
     client.exchange.run(at(client, "09:20") + MINUTE)
@@ -55,8 +63,9 @@ def test_a_tenth_off_the_index_halts_everything_but_commodities_and_re_opens_wit
     assert (share.phase, option.phase, gold.phase) == ("halted", "halted", "continuous")
     assert client.order(resting)["status"] == "CANCELLED"
     assert client.refused(price=client.at(-1))[1:] == (
-        "OrderException", "Trading is halted: a market-wide circuit breaker has been triggered.",
-    )  # fmt: skip
+        "OrderException",
+        "Trading is halted: a market-wide circuit breaker has been triggered.",
+    )
     volume, last = share.volume, share.last
     client.seconds(43 * 60)
     assert (share.volume, share.last, share.phase) == (volume, last, "halted"), (
@@ -88,7 +97,11 @@ def test_a_fifth_ends_the_day_without_a_closing_auction(make_client):
     assert client.share().phase == "halted"
     volume = client.share().volume
     client.exchange.run(at(client, "15:31"))
-    assert (client.share().phase, client.share().in_call_phase, client.share().volume) == ("halted", False, volume)
+    assert (client.share().phase, client.share().in_call_phase, client.share().volume) == (
+        "halted",
+        False,
+        volume,
+    )
     client.exchange.run(client.exchange.closes)
     assert client.exchange.is_over
 
@@ -97,7 +110,9 @@ def test_a_fault_moves_every_price_and_gives_it_back_when_it_ends(make_client):
     client = make_client()
     client.seconds(60)
     before = client.ltp()
-    client.exchange.faults.add(Fault("rise", share=0.05, seconds=20.0, lasts=120.0), client.exchange.now)
+    client.exchange.faults.add(
+        Fault("rise", share=0.05, seconds=20.0, lasts=120.0), client.exchange.now
+    )
     client.seconds(60)
     assert client.ltp() == pytest.approx(before * 1.05, rel=0.01)
     client.seconds(120)

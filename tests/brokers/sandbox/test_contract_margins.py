@@ -16,12 +16,22 @@ def rich(make_client):
 
 
 def item(symbol, side, quantity, exchange="NFO", **more):
-    return {"exchange": exchange, "tradingsymbol": symbol, "transaction_type": side, "variety": "regular",
-            "product": "NRML", "order_type": "MARKET", "quantity": quantity, **more}  # fmt: skip
+    return {
+        "exchange": exchange,
+        "tradingsymbol": symbol,
+        "transaction_type": side,
+        "variety": "regular",
+        "product": "NRML",
+        "order_type": "MARKET",
+        "quantity": quantity,
+        **more,
+    }
 
 
 def trade(client, symbol, side, quantity, exchange="NFO"):
-    form = client.form(symbol, side, quantity, "NRML", "MARKET", exchange=exchange, market_protection=-1)
+    form = client.form(
+        symbol, side, quantity, "NRML", "MARKET", exchange=exchange, market_protection=-1
+    )
     order = client.ok("POST", "/orders/regular", form)["order_id"]
     client.seconds(5)
     assert client.order(order)["status"] == "COMPLETE"
@@ -39,7 +49,8 @@ def call_price(spot, strike, years, sigma):
 
 
 def test_a_sold_call_blocks_the_worst_of_sixteen_scenarios(rich):
-    # three days to expiry (23 November), 13 % volatility, index at 26,000; scan range 9.3 %, volatility a quarter
+    # three days to expiry (23 November), 13 % volatility, index at 26,000; scan range 9.3 %,
+    # volatility a quarter
     years, lot = 3 / 365, 65
     now = call_price(26_000, 26_000, years, 0.13)
     worst = call_price(26_000 * 1.093, 26_000, years, 0.13 * 1.25) - now
@@ -80,7 +91,9 @@ def test_the_hedge_in_the_book_frees_what_the_sold_option_blocked(rich):
     assert hedged["net"] > naked["net"]
     # closing the hedge alone needs the naked margin again
     rich.exchange.funds.cash -= int(hedged["net"] * 100)
-    form = rich.form("NIFTY26NOV26200CE", "SELL", 65, "NRML", "MARKET", exchange="NFO", market_protection=-1)
+    form = rich.form(
+        "NIFTY26NOV26200CE", "SELL", 65, "NRML", "MARKET", exchange="NFO", market_protection=-1
+    )
     assert rich.refusal("POST", "/orders/regular", form)[1] == "MarginException"
 
 
@@ -89,8 +102,12 @@ def test_a_calendar_spread_of_futures_blocks_little_but_both_exposures(rich):
     lot = int(near.instrument.lot)
     legs = [item("INFY26NOVFUT", "BUY", lot), item("INFY26DECFUT", "SELL", lot)]
     final = rich.ok("POST", "/margins/basket", body=legs)["final"]
-    assert 0 < final["span"] < 0.02 * 0.142 * lot * far.instrument.close, "what the two months differ by"
-    assert final["exposure"] == pytest.approx(0.035 * lot * (near.instrument.close + far.instrument.close))
+    assert 0 < final["span"] < 0.02 * 0.142 * lot * far.instrument.close, (
+        "what the two months differ by"
+    )
+    assert final["exposure"] == pytest.approx(
+        0.035 * lot * (near.instrument.close + far.instrument.close)
+    )
 
 
 def test_a_pending_order_blocks_what_it_was_asked_for(rich):

@@ -20,14 +20,32 @@ instrument_token,exchange_token,tradingsymbol,name,last_price,expiry,strike,tick
 15001602,58600,NIFTY26AUGFUT,NIFTY,0.0,2026-08-25,0.0,0.1,65,FUT,NFO-FUT,NFO
 """.strip()
 SOURCES = {
-    "default": ({"exchanges": ("NSE", "NFO", "BSE", "MCX")},
-                ("NSE:INFY", "NFO:NIFTY26NOVFUT", "NFO:INFY26NOVFUT", "NFO:NIFTY26NOV26000PE", "NFO:INFY26NOV1540CE",
-                 "BSE:INFY", "MCX:GOLD26DECFUT")),
+    "default": (
+        {"exchanges": ("NSE", "NFO", "BSE", "MCX")},
+        (
+            "NSE:INFY",
+            "NFO:NIFTY26NOVFUT",
+            "NFO:INFY26NOVFUT",
+            "NFO:NIFTY26NOV26000PE",
+            "NFO:INFY26NOV1540CE",
+            "BSE:INFY",
+            "MCX:GOLD26DECFUT",
+        ),
+    ),
     "size": ({"size": 60}, ("NSE:INFY", "NSE:SBX00001", "NSE:SBX00057")),
-    "dump": ({"date": "2026-08-18"},
-             ("NSE:INFY", "NSE:ACC", "BSE:INFY", "NFO:INFY26AUGFUT", "NFO:INFY26AUG1540CE", "NFO:NIFTY26AUG24600CE",
-              "NFO:NIFTY26AUGFUT")),
-}  # fmt: skip
+    "dump": (
+        {"date": "2026-08-18"},
+        (
+            "NSE:INFY",
+            "NSE:ACC",
+            "BSE:INFY",
+            "NFO:INFY26AUGFUT",
+            "NFO:INFY26AUG1540CE",
+            "NFO:NIFTY26AUG24600CE",
+            "NFO:NIFTY26AUGFUT",
+        ),
+    ),
+}
 
 
 class Trader:
@@ -42,16 +60,27 @@ class Trader:
         now = admin_key.call_admin(self._rest, "GET", "/sandbox/clock")["now"]
         until = now + count * SECOND
         while now < until:
-            now = admin_key.call_admin(self._rest, "POST", "/sandbox/advance", {"until": until})["now"]
+            now = admin_key.call_admin(self._rest, "POST", "/sandbox/advance", {"until": until})[
+                "now"
+            ]
 
     def order(self, key, side, quantity, price=0.0, **more):
         exchange, _, symbol = key.partition(":")
-        kind = {"order_type": "LIMIT", "price": price} if price else {"order_type": "MARKET", "market_protection": -1}
+        kind = (
+            {"order_type": "LIMIT", "price": price}
+            if price
+            else {"order_type": "MARKET", "market_protection": -1}
+        )
         product = "MIS" if exchange in {"NSE", "BSE"} else "NRML"
-        return self.kite.place_order("regular", exchange, symbol, side, quantity, product, **(kind | more))
+        return self.kite.place_order(
+            "regular", exchange, symbol, side, quantity, product, **(kind | more)
+        )
 
     def fills(self, order_id):
-        return [(trade["average_price"], trade["quantity"]) for trade in self.kite.order_trades(order_id)]
+        return [
+            (trade["average_price"], trade["quantity"])
+            for trade in self.kite.order_trades(order_id)
+        ]
 
 
 def walked(levels, quantity, limit=None):
@@ -90,18 +119,23 @@ def test_the_first_order_gets_what_the_depth_shows(trader):
         if key.startswith("NFO:"):  # no more than one order may have
             quantity = min(quantity, 1_800 // lot * lot if "NIFTY" in key else 40 * lot)
         stock_option = key.startswith("NFO:INFY") and row["instrument_type"] == "CE"
-        # a market order in an option of a share is refused, and a limit of 5 % more pays what is offered, too
+        # a market order in an option of a share is refused, and a limit of 5 % more pays what is
+        # offered, too
         far = round(round(asks[0]["price"] * 1.05 / row["tick_size"]) * row["tick_size"], 2)
         order = trader.order(key, "BUY", quantity, far if stock_option or quantity % 2 else 0.0)
         assert trader.fills(order) == walked(asks, quantity), key
         after = trader.kite.quote(key)[key]
         assert after["last_price"] == walked(asks, quantity)[-1][0], key
         assert after["depth"]["buy"] == bids, key
-        assert trader.fills(trader.order(key, "SELL", lot, bids[-1]["price"])) == [(bids[0]["price"], lot)], key
+        assert trader.fills(trader.order(key, "SELL", lot, bids[-1]["price"])) == [
+            (bids[0]["price"], lot)
+        ], key
         trader.seconds(5)
         # nobody trades with an order of ours that is not there any more
         if row["instrument_type"] in {"EQ", "FUT"}:
-            assert trader.kite.quote(key)[key]["last_price"] == pytest.approx(shown["last_price"], rel=0.01), key
+            assert trader.kite.quote(key)[key]["last_price"] == pytest.approx(
+                shown["last_price"], rel=0.01
+            ), key
     assert {row["status"] for row in trader.kite.orders()} == {"COMPLETE"}
 
 
@@ -113,9 +147,22 @@ def test_a_first_order_far_above_the_ask_fires_no_stop(trader):
     ask = shown["depth"]["sell"][0]["price"]
     near = round(ask * 1.004, 0)
     stop = trader.order(key, "BUY", 65, near + 5, order_type="SL", trigger_price=near)
-    trader.kite.place_gtt("single", "NIFTY26NOVFUT", "NFO", [near], shown["last_price"],
-                          [{"transaction_type": "BUY", "quantity": 65, "order_type": "LIMIT", "product": "NRML",
-                            "price": near + 5}])  # fmt: skip
+    trader.kite.place_gtt(
+        "single",
+        "NIFTY26NOVFUT",
+        "NFO",
+        [near],
+        shown["last_price"],
+        [
+            {
+                "transaction_type": "BUY",
+                "quantity": 65,
+                "order_type": "LIMIT",
+                "product": "NRML",
+                "price": near + 5,
+            }
+        ],
+    )
     assert trader.fills(trader.order(key, "BUY", 65, round(ask * 1.05, 0))) == [(ask, 65)]
     trader.seconds(3)
     assert trader.kite.order_history(stop)[-1]["status"] == "TRIGGER PENDING"
@@ -132,13 +179,19 @@ def test_an_order_before_the_open_meets_what_the_depth_shows_at_the_match(make_c
     client.exchange.run(client.exchange.today + (9 * 3600 + 15 * 60) * SECOND)
     row = client.order(order)
     assert row["status"] == "COMPLETE"
-    assert row["average_price"] == pytest.approx(best["price"], rel=0.02), "one price for everybody, near the depth"
+    assert row["average_price"] == pytest.approx(best["price"], rel=0.02), (
+        "one price for everybody, near the depth"
+    )
 
 
 def test_nothing_is_shown_where_nothing_trades(make_client):
     client = make_client(start="09:04", exchanges=("NSE", "NFO"))
-    quote = client.ok("GET", "/quote", query=[("i", "NFO:NIFTY26NOV26000CE")])["NFO:NIFTY26NOV26000CE"]
-    assert {level["quantity"] for side in quote["depth"].values() for level in side} == {0}, "options have no pre-open"
+    quote = client.ok("GET", "/quote", query=[("i", "NFO:NIFTY26NOV26000CE")])[
+        "NFO:NIFTY26NOV26000CE"
+    ]
+    assert {level["quantity"] for side in quote["depth"].values() for level in side} == {0}, (
+        "options have no pre-open"
+    )
 
 
 @pytest.mark.parametrize("key", ["NSE:ACC", "NFO:INFY26AUGFUT", "NFO:NIFTY26AUG24600CE"])
@@ -156,8 +209,14 @@ def test_what_is_woken_has_been_trading_all_the_while(make_client, tmp_path, key
         assert quote["last_price"] / quote["ohlc"]["close"] == pytest.approx(moved, abs=2e-4)
         assert abs(moved - 1.0) > 1e-3
     exchange, symbol = key.split(":")
-    form = client.form(symbol, exchange=exchange, product="MIS", quantity={"ACC": 1, "INFY26AUGFUT": 400}.get(symbol, 65),
-                       order_type="MARKET", market_protection=-1)  # fmt: skip
+    form = client.form(
+        symbol,
+        exchange=exchange,
+        product="MIS",
+        quantity={"ACC": 1, "INFY26AUGFUT": 400}.get(symbol, 65),
+        order_type="MARKET",
+        market_protection=-1,
+    )
     order = client.ok("POST", "/orders/regular", form)["order_id"]
     assert client.order(order)["average_price"] == quote["depth"]["sell"][0]["price"]
 

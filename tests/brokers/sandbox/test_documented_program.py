@@ -1,4 +1,7 @@
-"""Programs written from the official client's public documentation, run as they are: only the addresses are replaced."""
+"""Programs written from the official client's public documentation, run as they are.
+
+Only the addresses are replaced.
+"""
 
 import json
 import os
@@ -116,8 +119,13 @@ os._exit(0)
 
 
 def run(program, endpoint):
-    names = {"REST": endpoint.rest, "WS": endpoint.ws, "KEY": endpoint.api_key, "SECRET": endpoint.api_secret,
-             "TOKEN": endpoint.access_token}  # fmt: skip
+    names = {
+        "REST": endpoint.rest,
+        "WS": endpoint.ws,
+        "KEY": endpoint.api_key,
+        "SECRET": endpoint.api_secret,
+        "TOKEN": endpoint.access_token,
+    }
     done = subprocess.run(
         [sys.executable, "-c", ADDRESSES + program],
         env=os.environ | names,

@@ -51,17 +51,23 @@ def test_every_row_of_the_dump_is_listed_as_it_was_given(start, dump):
     _, endpoint = start(instruments=dump, date=DAY, symbols=("INFY",), limits="off")
     kite = KiteConnect(endpoint.api_key, endpoint.access_token, root=endpoint.rest)
     rows = kite.instruments()
-    assert [row["instrument_token"] for row in rows] == [int(line.split(",")[0]) for line in ROWS.splitlines()]
+    assert [row["instrument_token"] for row in rows] == [
+        int(line.split(",")[0]) for line in ROWS.splitlines()
+    ]
     assert {row["tradingsymbol"] for row in kite.instruments("BSE")} == {"INFY"}
     assert rows[4]["name"] == "ACC, LIMITED"
     assert rows[6]["expiry"] == dt.date(2026, 8, 25)
 
 
 def test_prices_are_where_the_strikes_are(client):
-    assert client.share("INFY").instrument.close == 1_120.0, "the middle of the strikes of the nearest expiry"
+    assert client.share("INFY").instrument.close == 1_120.0, (
+        "the middle of the strikes of the nearest expiry"
+    )
     assert quote(client, "NSE:NIFTY 50")["ohlc"]["close"] == 24_600.0
     assert client.share("SBIN").instrument.close == 968.2, "the known price, on a tick of 0.10"
-    assert 1_000 < quote(client, "NSE:ACC")["ohlc"]["close"] < 5_000, "what a tick of 0.10 stands for"
+    assert 1_000 < quote(client, "NSE:ACC")["ohlc"]["close"] < 5_000, (
+        "what a tick of 0.10 stands for"
+    )
 
 
 def test_what_nobody_asked_for_is_not_there_and_then_moves(client):
@@ -86,11 +92,19 @@ def test_contracts_follow_their_underlying_and_trade(client):
     future = quote(client, "NFO:INFY26AUGFUT")
     client.seconds(120)
     future, spot = quote(client, "NFO:INFY26AUGFUT"), client.ltp("INFY")
-    assert future["last_price"] == pytest.approx(spot * 1.00125, rel=2e-3), "a week's carry at 6.5 %"
+    assert future["last_price"] == pytest.approx(spot * 1.00125, rel=2e-3), (
+        "a week's carry at 6.5 %"
+    )
     call = quote(client, "NFO:INFY26AUG1100CE")
     assert call["last_price"] > spot - 1_100
-    form = client.form("INFY26AUGFUT", exchange="NFO", product="NRML", quantity=400, order_type="MARKET",
-                       market_protection=-1)  # fmt: skip
+    form = client.form(
+        "INFY26AUGFUT",
+        exchange="NFO",
+        product="NRML",
+        quantity=400,
+        order_type="MARKET",
+        market_protection=-1,
+    )
     order = client.ok("POST", "/orders/regular", form)["order_id"]
     client.seconds(5)
     assert client.order(order)["status"] == "COMPLETE"
@@ -101,7 +115,9 @@ def test_contracts_follow_their_underlying_and_trade(client):
 
 def test_an_expired_contract_is_refused_as_kite_does(client):
     form = client.form("INFY26JULFUT", exchange="NFO", product="NRML", quantity=400, price=1100)
-    assert "has either expired or does not exist" in client.refusal("POST", "/orders/regular", form)[2]
+    assert (
+        "has either expired or does not exist" in client.refusal("POST", "/orders/regular", form)[2]
+    )
 
 
 def test_indices_move_with_the_basket(client):
@@ -127,12 +143,21 @@ def test_a_restart_wakes_what_was_awake_at_the_same_instant(dump, tmp_path):
     from brokers.sandbox.http import SandboxRequest
     from brokers.sandbox.state import SandboxStateFile
 
-    config = SandboxConfig(speed=None, instruments=dump, date=DAY, symbols=("INFY",), state=tmp_path / "state.db")
+    config = SandboxConfig(
+        speed=None, instruments=dump, date=DAY, symbols=("INFY",), state=tmp_path / "state.db"
+    )
 
     def opened(state):
         exchange, api = state.open_exchange(config)
         header = f"token {exchange.session.api_key}:{exchange.session.access_token}"
-        return exchange, lambda key: api.respond(SandboxRequest("GET", "/quote", [("i", key)], authorization=header)).content
+        return (
+            exchange,
+            lambda key: (
+                api.respond(
+                    SandboxRequest("GET", "/quote", [("i", key)], authorization=header)
+                ).content
+            ),
+        )
 
     with SandboxStateFile(config.state) as state:
         exchange, ask = opened(state)
@@ -163,7 +188,13 @@ def test_a_whole_real_dump_is_listed_and_any_of_it_can_be_traded(market_data, ma
     assert len(client.exchange.dump.rows) > 49_000
     assert len(client.exchange.listings) < 30, "asleep until somebody asks"
     client.seconds(30)
-    keys = ["NFO:NIFTY26AUGFUT", "NFO:BANKNIFTY26AUG56300CE", "BFO:SENSEX26AUGFUT", "NSE:MRF", "NSE:NIFTY BANK"]
+    keys = [
+        "NFO:NIFTY26AUGFUT",
+        "NFO:BANKNIFTY26AUG56300CE",
+        "BFO:SENSEX26AUGFUT",
+        "NSE:MRF",
+        "NSE:NIFTY BANK",
+    ]
     client.ok("GET", "/quote", query=[("i", key) for key in keys])
     client.seconds(30)
     quotes = client.ok("GET", "/quote", query=[("i", key) for key in keys])

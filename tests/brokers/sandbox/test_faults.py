@@ -209,7 +209,15 @@ def test_a_rule_holds_from_its_time_of_day_for_as_long_as_it_says(make_client):
 
 def test_a_rule_skips_and_is_spent(make_client):
     client = make_client(faults=(Fault("503", on="GET /orders", skip=2, times=3),))
-    assert [client.call("GET", "/orders")[0] for _ in range(7)] == [200, 200, 503, 503, 503, 200, 200]
+    assert [client.call("GET", "/orders")[0] for _ in range(7)] == [
+        200,
+        200,
+        503,
+        503,
+        503,
+        200,
+        200,
+    ]
     [row] = client.call("GET", "/sandbox/faults")[1]
     assert (row["id"], row["strikes"], row["kind"]) == (1, 3, "503")
 
@@ -226,11 +234,22 @@ def test_a_rule_is_taken_back(make_client):
 
 def test_only_what_a_rule_names_is_struck(make_client):
     client = make_client(
-        faults=(Fault("refuse", on="POST /orders/*", where={"tradingsymbol": "SBIN"}, message="No SBIN today."),)
+        faults=(
+            Fault(
+                "refuse",
+                on="POST /orders/*",
+                where={"tradingsymbol": "SBIN"},
+                message="No SBIN today.",
+            ),
+        )
     )
     client.seconds(60)
     client.buy()
-    assert client.refused(symbol="SBIN", price=client.at(-1, "SBIN")) == (400, "OrderException", "No SBIN today.")
+    assert client.refused(symbol="SBIN", price=client.at(-1, "SBIN")) == (
+        400,
+        "OrderException",
+        "No SBIN today.",
+    )
 
 
 def test_an_error_after_acceptance_leaves_the_order_behind(make_client):
@@ -289,7 +308,9 @@ def test_a_rule_that_makes_no_sense_is_refused(client, given, words):
 
 def test_a_file_of_timed_faults_is_read_and_what_is_wrong_in_it_is_named(tmp_path):
     file = tmp_path / "faults.toml"
-    file.write_text('[[fault]]\nkind = "silent"\nat = "10:00"\nlasts = 30\n\n[[fault]]\nkind = "429"\nchance = 0.1\n')
+    file.write_text(
+        '[[fault]]\nkind = "silent"\nat = "10:00"\nlasts = 30\n\n[[fault]]\nkind = "429"\nchance = 0.1\n'
+    )
     config = SandboxConfig(faults_file=file, faults=(Fault("poison"),))
     assert [fault.kind for fault in config.all_faults()] == ["poison", "silent", "429"]
     file.write_text('[[fault]]\nkind = "silent"\n[[fault]]\nknid = "429"\n')
@@ -303,9 +324,9 @@ def test_a_file_of_timed_faults_is_read_and_what_is_wrong_in_it_is_named(tmp_pat
 
 
 def test_a_rule_is_read_from_a_command_line():
-    assert faults.fault_from_text('504 on="POST /orders/*" chance=0.1 accept=true where.tradingsymbol=INFY') == Fault(
-        "504", on="POST /orders/*", chance=0.1, accept=True, where={"tradingsymbol": "INFY"}
-    )
+    assert faults.fault_from_text(
+        '504 on="POST /orders/*" chance=0.1 accept=true where.tradingsymbol=INFY'
+    ) == Fault("504", on="POST /orders/*", chance=0.1, accept=True, where={"tradingsymbol": "INFY"})
     for text, words in (("", "kind"), ("504 chance", "key=value"), ("504 chanse=1", "'chance'")):
         with pytest.raises(ConfigError, match=words):
             faults.fault_from_text(text)
@@ -327,7 +348,10 @@ WILD = (
 
 
 def wild_hour(make_client, seed):
-    """Trade at random through every kind of fault; return the exchange and everything anybody was told."""
+    """Trade at random through every kind of fault.
+
+    Return the exchange and everything anybody was told.
+    """
     client = make_client(seed=seed, faults=WILD, limits="off")
     connection = client.exchange.connect()
     connection.receive('{"a": "subscribe", "v": [408065, 779521]}')
@@ -335,7 +359,9 @@ def wild_hour(make_client, seed):
     for _ in range(300):
         client.seconds(random.randrange(1, 20))
         price = client.at(random.uniform(-0.4, 0.4))
-        form = client.form(side=random.choice(("BUY", "SELL")), quantity=random.randrange(1, 30), price=price)
+        form = client.form(
+            side=random.choice(("BUY", "SELL")), quantity=random.randrange(1, 30), price=price
+        )
         told.append(client.call("POST", "/orders/regular", form))
         told.append(client.call("GET", "/orders"))
     client.exchange.faults.remove()
@@ -357,12 +383,18 @@ def test_an_hour_of_random_faults_leaves_books_that_agree_with_each_other(make_c
     assert len({trade["trade_id"] for trade in trades}) == len(trades)
     for order in orders:
         mine = [trade for trade in trades if trade["order_id"] == order["order_id"]]
-        assert order["filled_quantity"] == sum(trade["quantity"] for trade in mine) <= order["quantity"]
+        assert (
+            order["filled_quantity"]
+            == sum(trade["quantity"] for trade in mine)
+            <= order["quantity"]
+        )
         assert order["status"] != "COMPLETE" or order["filled_quantity"] == order["quantity"]
         assert client.statuses(order["order_id"])[-1] == order["status"]
     [position] = client.ok("GET", "/portfolio/positions")["net"]
     signs = {"BUY": 1, "SELL": -1}
-    assert position["quantity"] == sum(signs[trade["transaction_type"]] * trade["quantity"] for trade in trades)
+    assert position["quantity"] == sum(
+        signs[trade["transaction_type"]] * trade["quantity"] for trade in trades
+    )
     share = client.share()
     assert share.volume == sum(minute[5] for minute in share.minutes)
 
@@ -375,6 +407,14 @@ def test_every_kind_comes_from_a_flag_a_file_and_the_admin_route_alike(client, t
     assert faults.faults_from_file(file) == [flagged]
     posted = ok({"kind": kind, "at": "10:30", "lasts": 60, "chance": 0.5}, client)
     assert {key: posted[key] for key in ("kind", "at", "lasts", "chance")} == {
-        "kind": flagged.kind, "at": flagged.at, "lasts": flagged.lasts, "chance": flagged.chance,
-    }  # fmt: skip
-    assert faults.read_fault({key: posted[key] for key in posted if key not in {"id", "strikes"}}, "again") == flagged
+        "kind": flagged.kind,
+        "at": flagged.at,
+        "lasts": flagged.lasts,
+        "chance": flagged.chance,
+    }
+    assert (
+        faults.read_fault(
+            {key: posted[key] for key in posted if key not in {"id", "strikes"}}, "again"
+        )
+        == flagged
+    )

@@ -14,8 +14,17 @@ from kiteconnect.exceptions import DataException, NetworkException, TokenExcepti
 
 from brokers.sandbox.api import admin_key
 
-ORDER = {"variety": "regular", "exchange": "NSE", "tradingsymbol": "INFY", "transaction_type": "BUY", "quantity": 1,
-         "product": "MIS", "order_type": "LIMIT", "price": 1400.0, "tag": "once"}  # fmt: skip
+ORDER = {
+    "variety": "regular",
+    "exchange": "NSE",
+    "tradingsymbol": "INFY",
+    "transaction_type": "BUY",
+    "quantity": 1,
+    "product": "MIS",
+    "order_type": "LIMIT",
+    "price": 1400.0,
+    "tag": "once",
+}
 
 
 def fault(endpoint, **rule):
@@ -95,7 +104,9 @@ def test_a_dead_token_calls_the_session_hook_and_refuses_the_socket_until_the_ne
 
     async def connect():
         async with aiohttp.ClientSession() as http:
-            await http.ws_connect(f"{endpoint.ws}/?api_key={endpoint.api_key}&access_token={endpoint.access_token}")
+            await http.ws_connect(
+                f"{endpoint.ws}/?api_key={endpoint.api_key}&access_token={endpoint.access_token}"
+            )
 
     with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
         asyncio.run(connect())
@@ -175,9 +186,15 @@ def test_the_servers_date_header_shows_virtual_time_and_its_skew(start):
     _, endpoint = start()
     header = {"Authorization": f"token {endpoint.api_key}:{endpoint.access_token}"}
     url = f"{endpoint.rest}/orders"
-    assert requests.get(url, headers=header, timeout=5).headers["Date"] == "Fri, 20 Nov 2026 03:45:00 GMT"
+    assert (
+        requests.get(url, headers=header, timeout=5).headers["Date"]
+        == "Fri, 20 Nov 2026 03:45:00 GMT"
+    )
     fault(endpoint, kind="skew", seconds=30)
-    assert requests.get(url, headers=header, timeout=5).headers["Date"] == "Fri, 20 Nov 2026 03:45:30 GMT"
+    assert (
+        requests.get(url, headers=header, timeout=5).headers["Date"]
+        == "Fri, 20 Nov 2026 03:45:30 GMT"
+    )
 
 
 def test_an_exception_nobody_foresaw_is_its_senders_and_written_down(start, monkeypatch, caplog):

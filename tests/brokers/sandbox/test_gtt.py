@@ -6,7 +6,9 @@ from brokers.sandbox import SandboxConfig, overnight
 from brokers.sandbox.exchange import SandboxExchange
 
 
-def gtt(client, triggers, last=None, *, prices=None, side="SELL", product="CNC", quantity=10, **leg):
+def gtt(
+    client, triggers, last=None, *, prices=None, side="SELL", product="CNC", quantity=10, **leg
+):
     prices = prices or triggers
     condition = {
         "exchange": "NSE",
@@ -43,13 +45,20 @@ def until_triggered(client, trigger_id, seconds=3_000):
 def test_a_stop_sends_a_limit_order_that_can_be_found_from_the_gtt(client):
     client.buy(product="CNC", quantity=10)
     stop = client.at(-0.3)
-    trigger_id = client.ok("POST", "/gtt/triggers", gtt(client, [stop], prices=[client.at(-1)]))["trigger_id"]
+    trigger_id = client.ok("POST", "/gtt/triggers", gtt(client, [stop], prices=[client.at(-1)]))[
+        "trigger_id"
+    ]
     row = until_triggered(client, trigger_id)
     assert client.share().instrument.price(client.share().low) <= stop
     result = row["orders"][0]["result"]["order_result"]
     assert (result["status"], result["rejection_reason"]) == ("success", "")
     order = client.order(result["order_id"])
-    assert (order["status"], order["order_type"], order["validity"], order["tag"]) == ("COMPLETE", "LIMIT", "DAY", None)
+    assert (order["status"], order["order_type"], order["validity"], order["tag"]) == (
+        "COMPLETE",
+        "LIMIT",
+        "DAY",
+        None,
+    )
     assert order["order_timestamp"] == row["updated_at"]
 
 
@@ -69,7 +78,9 @@ def test_a_gtt_waits_until_the_price_reaches_its_trigger(client):
 def test_last_price_decides_the_direction(client):
     client.buy(product="CNC", quantity=10)
     above = client.at(0.4)
-    falling = client.ok("POST", "/gtt/triggers", gtt(client, [above], last=client.at(0.6)))["trigger_id"]
+    falling = client.ok("POST", "/gtt/triggers", gtt(client, [above], last=client.at(0.6)))[
+        "trigger_id"
+    ]
     rising = client.ok("POST", "/gtt/triggers", gtt(client, [above]))["trigger_id"]
     placed = client.exchange.now
     while client.share().last_trade == placed or client.share().last_trade < client.exchange.now:
@@ -93,7 +104,9 @@ def test_when_one_leg_of_an_oco_fires_the_other_dies(client):
 
 
 def test_a_leg_without_shares_fails_at_its_trigger_and_says_why(client):
-    trigger_id = client.ok("POST", "/gtt/triggers", gtt(client, [client.at(-0.4), client.at(0.4)]))["trigger_id"]
+    trigger_id = client.ok("POST", "/gtt/triggers", gtt(client, [client.at(-0.4), client.at(0.4)]))[
+        "trigger_id"
+    ]
     row = until_triggered(client, trigger_id)
     result = next(leg["result"] for leg in row["orders"] if leg["result"])["order_result"]
     assert result == {
@@ -135,9 +148,21 @@ def test_a_gtt_can_be_moved_and_deleted(client):
     [
         ([-0.2], None, "Trigger price should be at least 0.25% away from the last price."),
         ([0.2], None, "Trigger price should be at least 0.25% away from the last price."),
-        ([-1.0], -1.0, "Trigger cannot be created with one of the trigger values equal to the last price."),
-        ([0.5, 1.0], None, "Trigger cannot be created with the first trigger price more than the last price."),
-        ([-1.0, -0.5], None, "Trigger cannot be created with the second trigger price less than the last price."),
+        (
+            [-1.0],
+            -1.0,
+            "Trigger cannot be created with one of the trigger values equal to the last price.",
+        ),
+        (
+            [0.5, 1.0],
+            None,
+            "Trigger cannot be created with the first trigger price more than the last price.",
+        ),
+        (
+            [-1.0, -0.5],
+            None,
+            "Trigger cannot be created with the second trigger price less than the last price.",
+        ),
         ([-1.0], -200.0, "Invalid `trigger_values`."),
     ],
 )
@@ -149,20 +174,31 @@ def test_a_trigger_in_the_wrong_place_is_refused(client, percents, last, words):
 
 @pytest.mark.parametrize("trigger", [float("nan"), float("inf"), 1e30, 0, 1500.03])
 def test_a_trigger_that_is_no_price_is_refused(client, trigger):
-    assert client.refusal("POST", "/gtt/triggers", gtt(client, [trigger], prices=[1500]))[:2] == (400, "InputException")
+    assert client.refusal("POST", "/gtt/triggers", gtt(client, [trigger], prices=[1500]))[:2] == (
+        400,
+        "InputException",
+    )
     client.seconds(5)
 
 
 def test_a_trigger_a_quarter_percent_away_is_accepted(client):
     for percent in (-0.26, 0.26):
         client.ok("POST", "/gtt/triggers", gtt(client, [client.at(percent)]))
-    standing = [(row["status"], row["condition"]["trigger_values"]) for row in client.ok("GET", "/gtt/triggers")]
+    standing = [
+        (row["status"], row["condition"]["trigger_values"])
+        for row in client.ok("GET", "/gtt/triggers")
+    ]
     assert sorted(standing) == [("active", [client.at(-0.26)]), ("active", [client.at(0.26)])]
 
 
-@pytest.mark.parametrize("leg", [{"order_type": "MARKET"}, {"product": "MIS"}, {"quantity": 0}, {"price": 1500.03}])
+@pytest.mark.parametrize(
+    "leg", [{"order_type": "MARKET"}, {"product": "MIS"}, {"quantity": 0}, {"price": 1500.03}]
+)
 def test_a_leg_that_no_gtt_may_have_is_refused(client, leg):
-    assert client.refusal("POST", "/gtt/triggers", gtt(client, [client.at(-1)], **leg))[:2] == (400, "InputException")
+    assert client.refusal("POST", "/gtt/triggers", gtt(client, [client.at(-1)], **leg))[:2] == (
+        400,
+        "InputException",
+    )
 
 
 def test_a_two_leg_gtt_with_one_order_is_refused(client):
@@ -173,7 +209,9 @@ def test_a_two_leg_gtt_with_one_order_is_refused(client):
     )
 
 
-@pytest.mark.parametrize("change", [{"type": "triple"}, {"condition": "{"}, {"orders": "7"}, {"condition": "[]"}])
+@pytest.mark.parametrize(
+    "change", [{"type": "triple"}, {"condition": "{"}, {"orders": "7"}, {"condition": "[]"}]
+)
 def test_an_unreadable_gtt_is_refused_and_not_fatal(client, change):
     form = gtt(client, [client.at(-1)]) | change
     assert client.refusal("POST", "/gtt/triggers", form)[:2] == (400, "InputException")
@@ -183,22 +221,34 @@ def test_five_hundred_gtts_are_the_most(client):
     form = gtt(client, [client.at(-5)])
     for _ in range(500):
         client.ok("POST", "/gtt/triggers", form)
-    assert client.refusal("POST", "/gtt/triggers", form)[2] == "You can have at most 500 active GTTs."
+    assert (
+        client.refusal("POST", "/gtt/triggers", form)[2] == "You can have at most 500 active GTTs."
+    )
 
 
 def test_no_id_of_a_gtt_comes_back_on_a_later_day(make_client):
     today = make_client(date="2026-11-19")
-    standing, gone = (today.ok("POST", "/gtt/triggers", gtt(today, [today.at(-2)]))["trigger_id"] for _ in range(2))
+    standing, gone = (
+        today.ok("POST", "/gtt/triggers", gtt(today, [today.at(-2)]))["trigger_id"]
+        for _ in range(2)
+    )
     today.ok("DELETE", f"/gtt/triggers/{gone}")
     evening = overnight.collect_account(today.exchange)
-    assert [(old.trigger_id, old.status) for old in evening.gtts] == [(standing, "active"), (gone, "deleted")]
-    tomorrow = SandboxExchange(SandboxConfig(speed=None, date="2026-11-20", symbols=("INFY", "SBIN")), evening)
+    assert [(old.trigger_id, old.status) for old in evening.gtts] == [
+        (standing, "active"),
+        (gone, "deleted"),
+    ]
+    tomorrow = SandboxExchange(
+        SandboxConfig(speed=None, date="2026-11-20", symbols=("INFY", "SBIN")), evening
+    )
     assert tomorrow.gtts.place_gtt(gtt(today, [today.at(-2)]), tomorrow.now) == gone + 1
 
 
 def test_the_list_of_gtts_shows_each_as_it_stands_by_itself(client):
-    ids = [client.ok("POST", "/gtt/triggers", gtt(client, legs))["trigger_id"]
-           for legs in ([client.at(-2)], [client.at(-0.4), client.at(0.4)])]  # fmt: skip
+    ids = [
+        client.ok("POST", "/gtt/triggers", gtt(client, legs))["trigger_id"]
+        for legs in ([client.at(-2)], [client.at(-0.4), client.at(0.4)])
+    ]
 
     def stands():
         listed = client.ok("GET", "/gtt/triggers")

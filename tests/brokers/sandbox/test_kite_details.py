@@ -1,4 +1,7 @@
-"""What programs written for Kite rely on: public lists, strict numbers, bad bodies, rates, dated rules, rows in full."""
+"""What programs written for Kite rely on.
+
+Public lists, strict numbers, bad bodies, rates, dated rules, rows in full.
+"""
 
 import asyncio
 import contextlib
@@ -22,7 +25,12 @@ def test_lists_of_instruments_need_no_session(client, path):
     assert (answer.status, answer.content_type) == (200, "text/csv")
     head = "instrument_token,exchange_token" if "mf" not in path else "tradingsymbol,amc"
     assert answer.content.decode().startswith(head)
-    assert client.api.respond(SandboxRequest("GET", "/instruments/trigger_range/buy", [("i", "NSE:INFY")])).status == 403
+    assert (
+        client.api.respond(
+            SandboxRequest("GET", "/instruments/trigger_range/buy", [("i", "NSE:INFY")])
+        ).status
+        == 403
+    )
 
 
 # numbers
@@ -69,9 +77,16 @@ def test_numbers_as_programs_write_them_are_read(text, value):
     assert decimal_field({"x": text}, "x") == value
 
 
-@pytest.mark.parametrize("triggers", [["1_400"], ["1400"], [True], [None], [[1400]], {"a": 1}, ["\uff11\uff14"]])
+@pytest.mark.parametrize(
+    "triggers", [["1_400"], ["1400"], [True], [None], [[1400]], {"a": 1}, ["\uff11\uff14"]]
+)
 def test_triggers_of_a_gtt_are_numbers(client, triggers):
-    condition = {"exchange": "NSE", "tradingsymbol": "INFY", "trigger_values": triggers, "last_price": client.ltp()}
+    condition = {
+        "exchange": "NSE",
+        "tradingsymbol": "INFY",
+        "trigger_values": triggers,
+        "last_price": client.ltp(),
+    }
     orders = [client.form(product="CNC", side="SELL", price=1400)]
     form = {"type": "single", "condition": json.dumps(condition), "orders": json.dumps(orders)}
     assert client.refusal("POST", "/gtt/triggers", form)[:2] == (400, "InputException")
@@ -97,11 +112,20 @@ def test_every_bad_body_is_refused_in_kites_json_and_nobody_is_told_of_a_failure
     failures = []
     sandbox.on_failure = lambda name, error: failures.append((name, error))
     headers = {"Authorization": f"token {endpoint.api_key}:{endpoint.access_token}"}
-    for path in ("/orders/regular", "/margins/orders", "/sandbox/advance", "/session/token", "/gtt/triggers"):
+    for path in (
+        "/orders/regular",
+        "/margins/orders",
+        "/sandbox/advance",
+        "/session/token",
+        "/gtt/triggers",
+    ):
         for name, (content_type, body, status) in BODIES.items():
             opens = bearer_header(endpoint.admin) if path.startswith("/sandbox/") else headers
             answer = requests.post(
-                endpoint.rest + path, data=body, headers=opens | {"Content-Type": content_type}, timeout=30
+                endpoint.rest + path,
+                data=body,
+                headers=opens | {"Content-Type": content_type},
+                timeout=30,
             )
             assert answer.status_code == status, (path, name, answer.text)
             assert answer.json()["status"] == "error", (path, name)
@@ -118,8 +142,21 @@ def test_bad_texts_leave_a_socket_as_it_is(start):
     sandbox, endpoint = start(symbols=("INFY",))
     failures = []
     sandbox.on_failure = lambda name, error: failures.append((name, error))
-    texts = ["", "x", "{", "[" * 100_000, "null", "7", "[]", "{}", '{"a": []}', '{"a": "mode", "v": [[], []]}',
-             '{"a": {"b": 1}, "v": 1}', '{"a": "mode", "v": "full"}', '{"a": "subscribe", "v": [1e400, "x", null]}']  # fmt: skip
+    texts = [
+        "",
+        "x",
+        "{",
+        "[" * 100_000,
+        "null",
+        "7",
+        "[]",
+        "{}",
+        '{"a": []}',
+        '{"a": "mode", "v": [[], []]}',
+        '{"a": {"b": 1}, "v": 1}',
+        '{"a": "mode", "v": "full"}',
+        '{"a": "subscribe", "v": [1e400, "x", null]}',
+    ]
 
     async def talk():
         address = f"{endpoint.ws}/?api_key={endpoint.api_key}&access_token={endpoint.access_token}"
@@ -154,7 +191,12 @@ def admitted(limits, name, moments):
     [
         ("strict", "quote", [0.0, 0.1, 1.0], [1, 0, 1]),
         # three at once, then one a second: at 1.5 s one is there again, at 4.5 s all three
-        ("kite", "quote", [0.0, 0.1, 0.2, 0.3, 1.5, 1.6, 4.6, 4.6, 4.6, 4.6], [1, 1, 1, 0, 1, 0, 1, 1, 1, 0]),
+        (
+            "kite",
+            "quote",
+            [0.0, 0.1, 0.2, 0.3, 1.5, 1.6, 4.6, 4.6, 4.6, 4.6],
+            [1, 1, 1, 0, 1, 0, 1, 1, 1, 0],
+        ),
         ("kite", "historical", [0.0] * 4 + [0.34], [1, 1, 1, 0, 1]),
         ("kite", "other", [0.0] * 11, [1] * 10 + [0]),
         ("kite", "order", [0.0] * 11 + [0.99, 1.0], [1] * 10 + [0, 0, 1]),
@@ -162,7 +204,9 @@ def admitted(limits, name, moments):
     ],
 )
 def test_request_rates_by_strictness(strictness, name, moments, expected):
-    limits = RequestRateLimits(OrderRules.load().order_limits(date(2026, 11, 20)), strictness, frozen=False)
+    limits = RequestRateLimits(
+        OrderRules.load().order_limits(date(2026, 11, 20)), strictness, frozen=False
+    )
     start = 1_000_000 * SECOND
     assert admitted(limits, name, [start + round(at * SECOND) for at in moments]) == expected
 
@@ -178,7 +222,12 @@ def test_before_april_2026_a_market_order_needs_no_protection(make_client):
     assert words.startswith("Market orders without market protection are not allowed")
     depth = before.ok("GET", "/quote", query=[("i", "NSE:INFY")])["NSE:INFY"]["depth"]["sell"]
     order = before.order(before.place(order_type="MARKET"))
-    assert (order["status"], order["order_type"], order["price"], order["tags"]) == ("COMPLETE", "MARKET", 0.0, [])
+    assert (order["status"], order["order_type"], order["price"], order["tags"]) == (
+        "COMPLETE",
+        "MARKET",
+        0.0,
+        [],
+    )
     assert order["average_price"] == depth[0]["price"]
     assert depth[0]["quantity"] >= 10
     protected = before.order(before.place(order_type="MARKET", market_protection=-1))
@@ -193,15 +242,26 @@ def test_an_orders_history_has_what_was_open_at_each_step(client):
     client.ok("PUT", f"/orders/regular/{order_id}", {"quantity": "6"})
     client.ok("DELETE", f"/orders/regular/{order_id}")
     history = client.ok("GET", f"/orders/{order_id}")
-    steps = [(row["status"], row["quantity"], row["pending_quantity"], row["cancelled_quantity"]) for row in history]
+    steps = [
+        (row["status"], row["quantity"], row["pending_quantity"], row["cancelled_quantity"])
+        for row in history
+    ]
     assert steps[:4] == [
-        ("PUT ORDER REQ RECEIVED", 10, 10, 0), ("VALIDATION PENDING", 10, 10, 0), ("OPEN PENDING", 10, 10, 0),
+        ("PUT ORDER REQ RECEIVED", 10, 10, 0),
+        ("VALIDATION PENDING", 10, 10, 0),
+        ("OPEN PENDING", 10, 10, 0),
         ("OPEN", 10, 10, 0),
-    ]  # fmt: skip
+    ]
     assert [step for step in steps if step[0] == "CANCEL PENDING"] == [("CANCEL PENDING", 6, 6, 0)]
     assert {step[2] for step in steps if step[0].startswith("MODIFY")} <= {6, 10}
     assert steps[-1][0] == "CANCELLED"
-    fields = {"status_message_raw", "exchange_update_timestamp", "validity_ttl", "market_protection", "meta"}
+    fields = {
+        "status_message_raw",
+        "exchange_update_timestamp",
+        "validity_ttl",
+        "market_protection",
+        "meta",
+    }
     assert all(fields <= row.keys() for row in history)
 
 
@@ -218,16 +278,22 @@ def test_past_candles_have_open_interest_and_an_index_has_no_volume(make_client)
 
     def rows(token, interval, begin, end):
         query = [("from", begin), ("to", end), ("oi", "1")]
-        return client.ok("GET", f"/instruments/historical/{token}/{interval}", query=query)["candles"]
+        return client.ok("GET", f"/instruments/historical/{token}/{interval}", query=query)[
+            "candles"
+        ]
 
     days = rows(future.instrument.token, "day", "2026-11-10", "2026-11-19")
     assert len({row[6] for row in days}) == len(days) > 4
     assert all(row[6] > 0 and row[6] % future.instrument.lot == 0 for row in days)
     minutes = rows(future.instrument.token, "minute", "2026-11-17 09:15:00", "2026-11-17 15:29:00")
     assert minutes[-1][6] != minutes[0][6]
-    assert {row[6] for row in rows(future.instrument.token, "minute", "2026-11-20", "2026-11-20")} == {future.oi}
+    assert {
+        row[6] for row in rows(future.instrument.token, "minute", "2026-11-20", "2026-11-20")
+    } == {future.oi}
     assert days == rows(future.instrument.token, "day", "2026-11-10", "2026-11-19")
-    index = rows(client.exchange.listings["NSE:NIFTY 50"].instrument.token, "day", "2026-11-10", "2026-11-19")
+    index = rows(
+        client.exchange.listings["NSE:NIFTY 50"].instrument.token, "day", "2026-11-10", "2026-11-19"
+    )
     assert {(row[5], row[6]) for row in index} == {(0, 0)}
 
 
@@ -240,10 +306,24 @@ def test_plans_of_mutual_funds_name_their_registration_and_where_the_money_comes
 @pytest.mark.parametrize("against", ["constant", "instrument"])
 def test_the_history_of_an_alert_quotes_its_condition_and_the_whole_market(client, against):
     last = client.ltp()
-    right = {"rhs_constant": "1.5"} if against == "constant" else {"rhs_exchange": "NSE", "rhs_tradingsymbol": "SBIN",
-                                                                  "rhs_attribute": "LastTradedPrice"}  # fmt: skip
-    form = {"name": "x", "type": "simple", "lhs_exchange": "NSE", "lhs_tradingsymbol": "INFY", "operator": ">=",
-            "lhs_attribute": "LastTradedPrice", "rhs_type": against} | right  # fmt: skip
+    right = (
+        {"rhs_constant": "1.5"}
+        if against == "constant"
+        else {
+            "rhs_exchange": "NSE",
+            "rhs_tradingsymbol": "SBIN",
+            "rhs_attribute": "LastTradedPrice",
+        }
+    )
+    form = {
+        "name": "x",
+        "type": "simple",
+        "lhs_exchange": "NSE",
+        "lhs_tradingsymbol": "INFY",
+        "operator": ">=",
+        "lhs_attribute": "LastTradedPrice",
+        "rhs_type": against,
+    } | right
     assert last > client.ltp("SBIN")
     uuid = client.ok("POST", "/alerts", form)["uuid"]
     client.seconds(5)
@@ -253,6 +333,19 @@ def test_the_history_of_an_alert_quotes_its_condition_and_the_whole_market(clien
     [meta] = entry["meta"]
     assert (meta["exchange"], meta["tradingsymbol"]) == ("NSE", "INFY")
     assert meta["lower_circuit_limit"] == client.share().instrument.lower
-    whole_market = {"ohlc", "net_change", "last_trade_time", "last_quantity", "buy_quantity", "sell_quantity", "volume",
-                    "volume_tick", "average_price", "oi", "oi_day_high", "oi_day_low", "upper_circuit_limit"}  # fmt: skip
+    whole_market = {
+        "ohlc",
+        "net_change",
+        "last_trade_time",
+        "last_quantity",
+        "buy_quantity",
+        "sell_quantity",
+        "volume",
+        "volume_tick",
+        "average_price",
+        "oi",
+        "oi_day_high",
+        "oi_day_low",
+        "upper_circuit_limit",
+    }
     assert whole_market <= meta.keys()

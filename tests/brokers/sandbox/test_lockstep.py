@@ -23,7 +23,9 @@ class Desk:
 
     async def call(self, method, path, **form):
         headers = {"Authorization": f"token {self.endpoint.api_key}:{self.endpoint.access_token}"}
-        async with self.http.request(method, self.endpoint.rest + path, data=form or None, headers=headers) as answer:
+        async with self.http.request(
+            method, self.endpoint.rest + path, data=form or None, headers=headers
+        ) as answer:
             return await answer.json()
 
     async def hear(self, sent):
@@ -50,8 +52,15 @@ async def desk_run(endpoint, play):
 
 
 def order(**more):
-    fields = {"exchange": "NSE", "tradingsymbol": "INFY", "transaction_type": "BUY", "quantity": "10",
-              "product": "MIS", "order_type": "MARKET", "market_protection": "-1"}  # fmt: skip
+    fields = {
+        "exchange": "NSE",
+        "tradingsymbol": "INFY",
+        "transaction_type": "BUY",
+        "quantity": "10",
+        "product": "MIS",
+        "order_type": "MARKET",
+        "market_protection": "-1",
+    }
     return fields | {key: str(value) for key, value in more.items()}
 
 
@@ -65,7 +74,11 @@ async def three_minutes(desk, now):
             answer = await desk.call("POST", "/orders/regular", **order(quantity=turns))
             assert answer["status"] == "success"
         if turns % 50 == 0:
-            await desk.call("POST", "/orders/regular", **order(order_type="LIMIT", price=1500, transaction_type="BUY"))
+            await desk.call(
+                "POST",
+                "/orders/regular",
+                **order(order_type="LIMIT", price=1500, transaction_type="BUY"),
+            )
 
 
 def digest(messages):
@@ -125,14 +138,19 @@ def test_the_day_ends_and_says_so(start):
     _, endpoint = start(start="15:29:55", date="2026-07-31", symbols=("INFY", "SBIN", "HDFCBANK"))
 
     async def play(desk, now):
-        resting = await desk.call("POST", "/orders/regular", **order(order_type="LIMIT", price=1400, product="CNC"))
+        resting = await desk.call(
+            "POST", "/orders/regular", **order(order_type="LIMIT", price=1400, product="CNC")
+        )
         over, turns = False, 0
         while not over:
             now, over = await desk.turn(now + 60 * SECOND)
             turns += 1
             assert turns < 20
         last = json.loads(next(m for m in reversed(desk.messages) if isinstance(m, str)))
-        assert (last["data"]["order_id"], last["data"]["status"]) == (resting["data"]["order_id"], "CANCELLED")
+        assert (last["data"]["order_id"], last["data"]["status"]) == (
+            resting["data"]["order_id"],
+            "CANCELLED",
+        )
         late = await desk.call("POST", "/orders/regular", **order())
         assert late["error_type"] == "OrderException"
         assert (await desk.turn(now + 60 * SECOND)) == (now, True)
@@ -187,7 +205,10 @@ def test_whoever_leads_the_clock_over_a_socket_is_answered_as_over_http(start):
     moved, bad, empty = asyncio.run(lead(endpoint.rest, [json.dumps({"until": until}), "{", "[1]"]))
     assert moved == {"now": until, "sent": 0, "over": False}
     for refused in (bad, empty):
-        assert (refused["error_type"], refused["message"]) == ("InputException", "Missing or empty field `until`")
+        assert (refused["error_type"], refused["message"]) == (
+            "InputException",
+            "Missing or empty field `until`",
+        )
     _, paced = start(symbols=("INFY",), speed=1.0)
     (answer,) = asyncio.run(lead(paced.rest, ["{}"]))
     assert "only a sandbox in lockstep can be advanced" in answer["message"]

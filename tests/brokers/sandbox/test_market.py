@@ -18,7 +18,9 @@ def shares(exchange):
 
 def test_several_names_trend_in_the_first_ten_minutes():
     for seed in (7, 8, 9):
-        moved = [abs(share.ltp / share.instrument.close - 1) for share in shares(run(10, seed=seed))]
+        moved = [
+            abs(share.ltp / share.instrument.close - 1) for share in shares(run(10, seed=seed))
+        ]
         assert len(moved) == 20
         assert sum(move >= 0.015 for move in moved) >= 3
 
@@ -46,7 +48,9 @@ def test_another_seed_is_another_day_and_the_same_seed_the_same():
 def test_the_index_is_the_average_move_of_its_members():
     exchange = run(5)
     moves = [share.ltp / share.instrument.close for share in shares(exchange)]
-    assert exchange.index.ltp == round(round(26_000 * sum(moves) / 20 / 0.05) * 0.05, 2), "in steps of 0.05"
+    assert exchange.index.ltp == round(round(26_000 * sum(moves) / 20 / 0.05) * 0.05, 2), (
+        "in steps of 0.05"
+    )
 
 
 def test_the_day_is_busier_at_its_ends():

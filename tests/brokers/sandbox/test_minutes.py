@@ -1,4 +1,7 @@
-"""Recorded files are believed in nothing: what can be meant is read, the rest is one line with file, row and column."""
+"""Recorded files are believed in nothing.
+
+What can be meant is read, the rest is one line with file, row and column.
+"""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -15,8 +18,14 @@ IST = timezone(timedelta(hours=5, minutes=30))
 NINE_FIFTEEN = 1_704_858_300 * 10**9
 """2024-01-10 09:15 IST in ns UTC."""
 NAIVE = [datetime(2024, 1, 10, 9, 15 + minute) for minute in range(3)]
-GOOD = {"timestamp": NAIVE, "open": [100.0, 101.0, 102.0], "high": [102.0, 103.0, 104.0], "low": [99.0, 100.0, 101.0],
-        "close": [101.0, 102.0, 103.0], "volume": [10, 20, 30]}  # fmt: skip
+GOOD = {
+    "timestamp": NAIVE,
+    "open": [100.0, 101.0, 102.0],
+    "high": [102.0, 103.0, 104.0],
+    "low": [99.0, 100.0, 101.0],
+    "close": [101.0, 102.0, 103.0],
+    "volume": [10, 20, 30],
+}
 
 
 @pytest.fixture
@@ -31,14 +40,20 @@ def file(tmp_path):
 
 @pytest.mark.parametrize(
     "stamps",
-    [NAIVE, [at.replace(tzinfo=IST) for at in NAIVE], [at.replace(tzinfo=IST).astimezone(UTC) for at in NAIVE]],
+    [
+        NAIVE,
+        [at.replace(tzinfo=IST) for at in NAIVE],
+        [at.replace(tzinfo=IST).astimezone(UTC) for at in NAIVE],
+    ],
     ids=["naive", "IST", "UTC"],
 )
 @pytest.mark.parametrize("volume", [[10, 20, 30], [10.0, 20.0, 30.0]], ids=["whole", "float"])
 def test_naive_stamps_are_indian_and_whole_floats_are_volumes(file, stamps, volume):
     bars = read_minutes(file(timestamp=stamps, volume=volume))
     assert bars.starts.tolist() == [NINE_FIFTEEN + minute * 60 * 10**9 for minute in range(3)]
-    assert [column.tolist() for column in bars.prices] == [GOOD[name] for name in ("open", "high", "low", "close")]
+    assert [column.tolist() for column in bars.prices] == [
+        GOOD[name] for name in ("open", "high", "low", "close")
+    ]
     assert bars.volumes.tolist() == [10, 20, 30]
     assert str(bars.volumes.dtype) == "int64"
 
@@ -46,22 +61,38 @@ def test_naive_stamps_are_indian_and_whole_floats_are_volumes(file, stamps, volu
 WRONG = {
     "an empty cell": ({"close": [101.0, None, 103.0]}, "row 2, column close: empty"),
     "an empty time": ({"timestamp": [*NAIVE[:2], None]}, "row 3, column timestamp: empty"),
-    "half a share": ({"volume": [10, 20, 30.5]}, "row 3, column volume: 30.5 is no number of shares"),
-    "shares given back": ({"volume": [-10, 20, 30]}, "row 1, column volume: -10 is no number of shares"),
+    "half a share": (
+        {"volume": [10, 20, 30.5]},
+        "row 3, column volume: 30.5 is no number of shares",
+    ),
+    "shares given back": (
+        {"volume": [-10, 20, 30]},
+        "row 1, column volume: -10 is no number of shares",
+    ),
     "no number": ({"open": [100.0, float("nan"), 102.0]}, "row 2, column open: nan is no price"),
     "a price of nothing": ({"low": [99.0, 0.0, 101.0]}, "row 2, column low: 0 is no price"),
-    "a high that is none": ({"high": [102.0, 101.5, 104.0]}, "row 2, column high: 101.5 is below open or close"),
-    "a low that is none": ({"low": [99.0, 100.0, 102.5]}, "row 3, column low: 102.5 is above open or close"),
+    "a high that is none": (
+        {"high": [102.0, 101.5, 104.0]},
+        "row 2, column high: 101.5 is below open or close",
+    ),
+    "a low that is none": (
+        {"low": [99.0, 100.0, 102.5]},
+        "row 3, column low: 102.5 is above open or close",
+    ),
     "seconds": (
         {"timestamp": [NAIVE[0], NAIVE[1] + timedelta(seconds=59), NAIVE[2]]},
         "row 2, column timestamp: 2024-01-10 09:16:59 IST begins no minute",
     ),
-    "texts for times": ({"timestamp": ["09:15", "09:16", "09:17"]}, "column timestamp: expected timestamps, got string"),
+    "texts for times": (
+        {"timestamp": ["09:15", "09:16", "09:17"]},
+        "column timestamp: expected timestamps, got string",
+    ),
     "texts for prices": ({"high": ["1", "2", "3"]}, "column high: expected numbers, got string"),
     "a column that lacks": (
-        {"volume": None}, "no column volume; there are timestamp, open, high, low, close",
+        {"volume": None},
+        "no column volume; there are timestamp, open, high, low, close",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -92,7 +123,7 @@ def test_a_record_by_another_clock_is_refused(file):
     assert str(refusal.value) == (
         f"tape {config.tape}: its bars of 2024-01-10 run from 03:45 to 03:48 IST, the market from 09:00 to 16:00: "
         "stamps without a time zone are taken for IST"
-    )  # fmt: skip
+    )
 
 
 def test_a_symbol_of_a_tape_may_be_typed_in_small_letters(file):

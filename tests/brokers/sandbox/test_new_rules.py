@@ -25,11 +25,17 @@ def late(tmp_path, monkeypatch):
             row["phases"][0][1] = "15:12"
 
     file = changed(tmp_path, opens_late)
-    monkeypatch.setattr(session_phases, "_session_calendar", lambda *, new=True: Calendar.load(file, held_back=not new))
+    monkeypatch.setattr(
+        session_phases,
+        "_session_calendar",
+        lambda *, new=True: Calendar.load(file, held_back=not new),
+    )
 
 
 def exchange(day, carried=None, **changes):
-    config = SandboxConfig(date=day, symbols=("INFY",), user_id="SB0001", limits="off", cash=50_000_000_00, **changes)
+    config = SandboxConfig(
+        date=day, symbols=("INFY",), user_id="SB0001", limits="off", cash=50_000_000_00, **changes
+    )
     return SandboxExchange(config, carried)
 
 
@@ -39,9 +45,18 @@ def held(account):
 
 
 def order(account, side, quantity, **more):
-    form = {"exchange": "NSE", "tradingsymbol": "INFY", "transaction_type": side, "quantity": str(quantity),
-            "order_type": "MARKET", "product": "CNC", "market_protection": "-1"} | more  # fmt: skip
-    asked = overnight.order_checks.read_order(account.listings, form, "iceberg" if "iceberg_legs" in more else "regular")
+    form = {
+        "exchange": "NSE",
+        "tradingsymbol": "INFY",
+        "transaction_type": side,
+        "quantity": str(quantity),
+        "order_type": "MARKET",
+        "product": "CNC",
+        "market_protection": "-1",
+    } | more
+    asked = overnight.order_checks.read_order(
+        account.listings, form, "iceberg" if "iceberg_legs" in more else "regular"
+    )
     (made,) = account.varieties.place_order(asked, account.now)
     account.react_to_prices(asked.listing)
     return made
@@ -93,8 +108,12 @@ def bands(account, *keys):
         ("2026-12-07", True, "15:30", True),
     ],
 )
-def test_shares_and_futures_keep_three_percent_from_the_closing_auction_on(late, day, new_hours, begins, index_bound):
-    account = exchange(day, exchanges=("NSE", "NFO"), size=9, choices=KiteAssumptions(new_hours=new_hours))
+def test_shares_and_futures_keep_three_percent_from_the_closing_auction_on(
+    late, day, new_hours, begins, index_bound
+):
+    account = exchange(
+        day, exchanges=("NSE", "NFO"), size=9, choices=KiteAssumptions(new_hours=new_hours)
+    )
     month = date.fromisoformat(day).strftime("%y%b").upper()
     keys = ("NSE:INFY", f"NFO:INFY{month}FUT", f"NFO:NIFTY{month}FUT")
     account.run(at(day, begins) - 1)
@@ -105,21 +124,30 @@ def test_shares_and_futures_keep_three_percent_from_the_closing_auction_on(late,
 
 
 @pytest.mark.parametrize(("day", "stays"), [("2026-12-07", False), ("2027-02-08", True)])
-def test_icebergs_are_carried_into_the_auction_since_february_2027(tmp_path, monkeypatch, day, stays):
+def test_icebergs_are_carried_into_the_auction_since_february_2027(
+    tmp_path, monkeypatch, day, stays
+):
     def opens_late(raw):
         for year in raw["holidays"][:]:
             if year["year"] == 2026:
-                raw["holidays"].append(year | {"year": 2027, "closed": [], "morning_closed": [], "evening_closed": []})
+                raw["holidays"].append(
+                    year | {"year": 2027, "closed": [], "morning_closed": [], "evening_closed": []}
+                )
         raw["phases"] = [row for row in raw["phases"] if row["part"] == "main"]
         for row in raw["phases"]:
             row["phases"][0][1] = "15:28"
 
     file = changed(tmp_path, opens_late)
-    monkeypatch.setattr(session_phases, "_session_calendar", lambda *, new=True: Calendar.load(file, held_back=not new))
+    monkeypatch.setattr(
+        session_phases,
+        "_session_calendar",
+        lambda *, new=True: Calendar.load(file, held_back=not new),
+    )
     account = exchange(day)
     account.run(account.start + 5_000_000_000)
     near, far = (
-        account.listings["NSE:INFY"].instrument.snap(account.listings["NSE:INFY"].ltp * part) for part in (0.98, 0.93)
+        account.listings["NSE:INFY"].instrument.snap(account.listings["NSE:INFY"].ltp * part)
+        for part in (0.98, 0.93)
     )
     iceberg = {"order_type": "LIMIT", "iceberg_legs": "2", "iceberg_quantity": "500"}
     inside = order(account, "BUY", 1000, price=str(near), **iceberg)
@@ -131,8 +159,12 @@ def test_icebergs_are_carried_into_the_auction_since_february_2027(tmp_path, mon
 @pytest.mark.parametrize(
     ("new_hours", "index_ends", "stock_ends"), [(True, "15:30", "15:45"), (False, "15:40", "15:40")]
 )
-def test_an_index_contract_that_expires_stops_before_the_stock_contracts_do(late, new_hours, index_ends, stock_ends):
-    account = exchange("2026-12-29", exchanges=("NSE", "NFO"), size=9, choices=KiteAssumptions(new_hours=new_hours))
+def test_an_index_contract_that_expires_stops_before_the_stock_contracts_do(
+    late, new_hours, index_ends, stock_ends
+):
+    account = exchange(
+        "2026-12-29", exchanges=("NSE", "NFO"), size=9, choices=KiteAssumptions(new_hours=new_hours)
+    )
     for key, ends in (
         ("NFO:NIFTY26DECFUT", index_ends),
         ("NFO:INFY26DECFUT", stock_ends),
@@ -141,11 +173,24 @@ def test_an_index_contract_that_expires_stops_before_the_stock_contracts_do(late
         group = account._hours[int(account.listings[key].instrument.token)]
         assert group.last_match == at("2026-12-29", ends), key
     account.run(at("2026-12-29", index_ends))
-    form = {"exchange": "NFO", "transaction_type": "BUY", "quantity": "75", "order_type": "LIMIT", "product": "NRML"}
+    form = {
+        "exchange": "NFO",
+        "transaction_type": "BUY",
+        "quantity": "75",
+        "order_type": "LIMIT",
+        "product": "NRML",
+    }
     dead = account.listings["NFO:NIFTY26DECFUT"]
     with pytest.raises(SandboxApiError, match="Markets are closed right now"):
-        session_phases.check_phase_admits(overnight.order_checks.read_order(
-            account.listings,
-            form | {"tradingsymbol": "NIFTY26DECFUT", "quantity": str(dead.instrument.lot), "price": str(dead.ltp)},
-            "regular",
-        ))  # fmt: skip
+        session_phases.check_phase_admits(
+            overnight.order_checks.read_order(
+                account.listings,
+                form
+                | {
+                    "tradingsymbol": "NIFTY26DECFUT",
+                    "quantity": str(dead.instrument.lot),
+                    "price": str(dead.ltp),
+                },
+                "regular",
+            )
+        )

@@ -54,8 +54,12 @@ def test_an_order_lives_from_place_to_trade(kite):
     order_id = buy(kite, tag="p1")
     history = kite.order_history(order_id)
     assert [row["status"] for row in history] == [
-        "PUT ORDER REQ RECEIVED", "VALIDATION PENDING", "OPEN PENDING", "OPEN", "COMPLETE",
-    ]  # fmt: skip
+        "PUT ORDER REQ RECEIVED",
+        "VALIDATION PENDING",
+        "OPEN PENDING",
+        "OPEN",
+        "COMPLETE",
+    ]
     (row,) = kite.orders()
     assert (row["order_id"], row["tag"], row["filled_quantity"]) == (order_id, "p1", 10)
     assert row["order_timestamp"] == dt.datetime(2026, 11, 20, 9, 16)
@@ -84,7 +88,9 @@ def test_modify_and_cancel_reach_the_order(kite):
 def test_refusals_arrive_as_the_clients_own_exceptions(kite):
     with pytest.raises(exceptions.InputException, match="Market orders without market protection"):
         buy(kite, market_protection=None)
-    with pytest.raises(exceptions.GeneralException, match=r"Insufficient funds\. Required margin is"):
+    with pytest.raises(
+        exceptions.GeneralException, match=r"Insufficient funds\. Required margin is"
+    ):
         buy(kite, quantity=50_000, order_type="LIMIT", price=1500)
 
 
@@ -92,7 +98,12 @@ def test_unknown_routes_get_the_documented_body(session):
     answer = requests.get(f"{session.endpoint.rest}/no/such/route", timeout=5)
     assert answer.status_code == 404
     assert answer.headers["Content-Type"].startswith("application/json")
-    body = {"status": "error", "message": "Route not found", "data": None, "error_type": "GeneralException"}
+    body = {
+        "status": "error",
+        "message": "Route not found",
+        "data": None,
+        "error_type": "GeneralException",
+    }
     assert answer.json() == body
 
 
@@ -143,9 +154,15 @@ def test_the_instrument_dump_parses_and_names_real_tokens(kite):
     assert kite.instruments("MCX") == []
     by_symbol = {row["tradingsymbol"]: row for row in rows}
     assert set(by_symbol) == {*NAMES, "NIFTY 50"}
-    assert (by_symbol["INFY"]["instrument_token"], by_symbol["INFY"]["exchange_token"]) == (408065, "1594")
+    assert (by_symbol["INFY"]["instrument_token"], by_symbol["INFY"]["exchange_token"]) == (
+        408065,
+        "1594",
+    )
     assert (by_symbol["INFY"]["tick_size"], by_symbol["MARUTI"]["tick_size"]) == (0.1, 1.0)
-    assert (by_symbol["NIFTY 50"]["instrument_token"], by_symbol["NIFTY 50"]["segment"]) == (256265, "INDICES")
+    assert (by_symbol["NIFTY 50"]["instrument_token"], by_symbol["NIFTY 50"]["segment"]) == (
+        256265,
+        "INDICES",
+    )
 
 
 def test_quotes_agree_with_each_other(kite):
@@ -171,7 +188,9 @@ def test_candles_merge_into_longer_ones(kite):
         bars = kite.historical_data(408065, day, day + dt.timedelta(hours=16), interval)
         groups = [minutes[i : i + span] for i in range(0, 360, span)]
         assert [bar["high"] for bar in bars] == [max(m["high"] for m in group) for group in groups]
-        assert [bar["volume"] for bar in bars] == [sum(m["volume"] for m in group) for group in groups]
+        assert [bar["volume"] for bar in bars] == [
+            sum(m["volume"] for m in group) for group in groups
+        ]
         assert [bar["date"] for bar in bars] == [group[0]["date"] for group in groups]
     (daily,) = kite.historical_data(408065, "2026-11-19", "2026-11-19", "day")
     assert daily["close"] == minutes[-1]["close"] == 1538.7
@@ -180,14 +199,18 @@ def test_candles_merge_into_longer_ones(kite):
 
 def test_todays_candles_are_what_has_printed(session):
     session.advance(3 * MINUTE)
-    bars = session.kite.historical_data(408065, "2026-11-20 09:15:00", "2026-11-20 15:30:00", "minute")
+    bars = session.kite.historical_data(
+        408065, "2026-11-20 09:15:00", "2026-11-20 15:30:00", "minute"
+    )
     quote = session.kite.quote("NSE:INFY")["NSE:INFY"]
     assert sum(bar["volume"] for bar in bars) == quote["volume"]
     assert max(bar["high"] for bar in bars) == quote["ohlc"]["high"]
     assert bars[-1]["close"] == quote["last_price"]
 
 
-@pytest.mark.parametrize(("interval", "days"), [("minute", 60), ("5minute", 100), ("60minute", 400), ("day", 2000)])
+@pytest.mark.parametrize(
+    ("interval", "days"), [("minute", 60), ("5minute", 100), ("60minute", 400), ("day", 2000)]
+)
 def test_a_request_for_too_many_days_is_refused(kite, interval, days):
     end = dt.datetime(2026, 11, 19)
     kite.historical_data(408065, end - dt.timedelta(days=7), end, interval)
@@ -197,7 +220,13 @@ def test_a_request_for_too_many_days_is_refused(kite, interval, days):
 
 def test_gtts_go_through_the_client(kite):
     ltp = kite.ltp("NSE:INFY")["NSE:INFY"]["last_price"]
-    leg = {"transaction_type": "SELL", "quantity": 10, "order_type": "LIMIT", "product": "CNC", "price": 1400}
+    leg = {
+        "transaction_type": "SELL",
+        "quantity": 10,
+        "order_type": "LIMIT",
+        "product": "CNC",
+        "price": 1400,
+    }
     made = kite.place_gtt("single", "INFY", "NSE", [1450], ltp, [leg])
     assert made == {"trigger_id": 100001}
     kite.modify_gtt(100001, "single", "INFY", "NSE", [1440], ltp, [leg])
@@ -209,9 +238,15 @@ def test_gtts_go_through_the_client(kite):
 
 def test_margins_and_contract_notes_go_through_the_client(kite):
     order = {
-        "exchange": "NSE", "tradingsymbol": "INFY", "transaction_type": "BUY", "variety": "regular",
-        "product": "CNC", "order_type": "LIMIT", "quantity": 10, "price": 1500,
-    }  # fmt: skip
+        "exchange": "NSE",
+        "tradingsymbol": "INFY",
+        "transaction_type": "BUY",
+        "variety": "regular",
+        "product": "CNC",
+        "order_type": "LIMIT",
+        "quantity": 10,
+        "price": 1500,
+    }
     assert kite.order_margins([order])[0]["total"] == 15_000
     assert kite.basket_order_margins([order, order])["initial"]["total"] == 30_000
     (note,) = kite.get_virtual_contract_note([order | {"order_id": "x", "average_price": 1500}])
@@ -220,7 +255,9 @@ def test_margins_and_contract_notes_go_through_the_client(kite):
 
 
 def test_what_few_programs_call_goes_through_the_client_too(start):
-    _, endpoint = start(limits="off", holdings=(("INFY", 50, 1500.0), ("SBIN", 40, 900.0)), seed=9, cash=10**13)
+    _, endpoint = start(
+        limits="off", holdings=(("INFY", 50, 1500.0), ("SBIN", 40, 900.0)), seed=9, cash=10**13
+    )
     made = Session(endpoint)
     made.advance(MINUTE)
     kite = made.kite
@@ -237,23 +274,41 @@ def test_what_few_programs_call_goes_through_the_client_too(start):
         price=kite.ltp("NSE:WIPRO")["NSE:WIPRO"]["last_price"],
     )
     assert [set(child) for child in sliced["children"]] == [{"order_id"}, {"order_id"}]
-    entry = kite.place_order("co", "NSE", "INFY", "BUY", 5, "MIS", "MARKET", trigger_price=1500, market_protection=-1)
+    entry = kite.place_order(
+        "co", "NSE", "INFY", "BUY", 5, "MIS", "MARKET", trigger_price=1500, market_protection=-1
+    )
     second = next(row for row in kite.orders() if row["parent_order_id"] == entry)
     assert kite.exit_order("co", second["order_id"], parent_order_id=entry) == second["order_id"]
-    berg = kite.place_order("iceberg", "NSE", "INFY", "BUY", 20, "CNC", "LIMIT", price=1450, iceberg_legs=2,
-                            iceberg_quantity=10, validity="TTL", validity_ttl=5)  # fmt: skip
+    berg = kite.place_order(
+        "iceberg",
+        "NSE",
+        "INFY",
+        "BUY",
+        20,
+        "CNC",
+        "LIMIT",
+        price=1450,
+        iceberg_legs=2,
+        iceberg_quantity=10,
+        validity="TTL",
+        validity_ttl=5,
+    )
     assert kite.order_history(berg)[-1]["status"] == "OPEN"
     assert {row["tradingsymbol"] for row in kite.get_auction_instruments()} == {"INFY", "SBIN"}
     assert kite.trigger_range("BUY", "NSE:INFY")["NSE:INFY"]["percentage"] == 10
     [order], [plan] = kite.mf_orders(), kite.mf_sips()
     assert kite.mf_orders(order["order_id"])["order_id"] == order["order_id"]
     assert kite.mf_sips(plan["sip_id"])["sip_id"] == plan["sip_id"]
-    assert kite.mf_holdings()[0]["tradingsymbol"] in {row["tradingsymbol"] for row in kite.mf_instruments()}
+    assert kite.mf_holdings()[0]["tradingsymbol"] in {
+        row["tradingsymbol"] for row in kite.mf_instruments()
+    }
     bought = kite.place_mf_order("INF000S01010", "BUY", amount=1000, tag="save")["order_id"]
     assert kite.mf_orders()[-1]["order_id"] == bought
     assert isinstance(kite.mf_orders(bought)["order_timestamp"], dt.datetime)
     assert kite.cancel_mf_order(bought) == {"order_id": bought}
-    begun = kite.place_mf_sip("INF000S01010", 1000, 12, "monthly", initial_amount=5000, instalment_day=5)["sip_id"]
+    begun = kite.place_mf_sip(
+        "INF000S01010", 1000, 12, "monthly", initial_amount=5000, instalment_day=5
+    )["sip_id"]
     assert kite.modify_mf_sip(begun, amount=500, status="paused")["sip_id"] == begun
     assert kite.mf_sips(begun)["status"] == "PAUSED"
     assert kite.cancel_mf_sip(begun)["sip_id"] == begun

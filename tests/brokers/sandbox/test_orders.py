@@ -5,7 +5,12 @@ from brokers.sandbox.market.session_phases import SHUT
 
 def test_a_limit_order_walks_through_the_documented_statuses(client):
     order_id = client.place(price=client.at(-1))
-    assert client.statuses(order_id) == ["PUT ORDER REQ RECEIVED", "VALIDATION PENDING", "OPEN PENDING", "OPEN"]
+    assert client.statuses(order_id) == [
+        "PUT ORDER REQ RECEIVED",
+        "VALIDATION PENDING",
+        "OPEN PENDING",
+        "OPEN",
+    ]
     rows = client.ok("GET", f"/orders/{order_id}")
     assert [row["exchange_order_id"] is None for row in rows] == [True, True, True, False]
     client.ok("DELETE", f"/orders/regular/{order_id}")
@@ -56,12 +61,32 @@ def test_a_big_market_order_rests_at_its_protection_price(client):
             "InputException",
             "Market orders without market protection are not allowed via API.",
         ),
-        ({"order_type": "MARKET", "market_protection": 0}, "InputException", "Market orders without market protection"),
-        ({"order_type": "MARKET", "market_protection": 101}, "InputException", "Invalid `market_protection`."),
-        ({"order_type": "SL-M", "trigger_price": 1600}, "InputException", "Market orders without market protection"),
+        (
+            {"order_type": "MARKET", "market_protection": 0},
+            "InputException",
+            "Market orders without market protection",
+        ),
+        (
+            {"order_type": "MARKET", "market_protection": 101},
+            "InputException",
+            "Invalid `market_protection`.",
+        ),
+        (
+            {"order_type": "SL-M", "trigger_price": 1600},
+            "InputException",
+            "Market orders without market protection",
+        ),
         ({"tag": "x" * 21, "price": 1500}, "InputException", "Invalid `tag`."),
-        ({"tag": "two words", "price": 1500}, "InputException", "Invalid `tag`. Only letters and digits"),
-        ({"tag": "caf\u00e9", "price": 1500}, "InputException", "Invalid `tag`. Only letters and digits"),
+        (
+            {"tag": "two words", "price": 1500},
+            "InputException",
+            "Invalid `tag`. Only letters and digits",
+        ),
+        (
+            {"tag": "caf\u00e9", "price": 1500},
+            "InputException",
+            "Invalid `tag`. Only letters and digits",
+        ),
         ({"price": 1500.07}, "InputException", "Tick size for this script is 0.10."),
         ({"price": 1500, "quantity": 0}, "InputException", "Invalid `quantity`."),
         ({"price": 1500, "quantity": "ten"}, "InputException", "Invalid `quantity`."),
@@ -71,11 +96,23 @@ def test_a_big_market_order_rests_at_its_protection_price(client):
             "The order quantity 100001 is higher than the maximum",
         ),
         ({"price": 1500, "quantity": 70_000}, "InputException", "The order value exceeds"),
-        ({"price": 1500, "product": "NRML"}, "InputException", "Trading in NSE is not allowed using NRML"),
+        (
+            {"price": 1500, "product": "NRML"},
+            "InputException",
+            "Trading in NSE is not allowed using NRML",
+        ),
         ({"price": 1500, "product": ""}, "InputException", "Missing or empty field `product`"),
         ({"price": 1500, "product": "XYZ"}, "InputException", "Invalid `product`."),
-        ({"price": 1500, "symbol": "NOSUCH"}, "InputException", "The instrument you are placing an order for"),
-        ({"price": 1500, "symbol": "NIFTY 50"}, "InputException", "The instrument you are placing an order for"),
+        (
+            {"price": 1500, "symbol": "NOSUCH"},
+            "InputException",
+            "The instrument you are placing an order for",
+        ),
+        (
+            {"price": 1500, "symbol": "NIFTY 50"},
+            "InputException",
+            "The instrument you are placing an order for",
+        ),
         ({}, "InputException", "Missing or empty field `price`"),
         ({"price": "nan"}, "InputException", "Invalid `price`."),
         ({"order_type": "SL", "price": 1600}, "InputException", "Invalid trigger price entered"),
@@ -92,7 +129,11 @@ def test_a_big_market_order_rests_at_its_protection_price(client):
                 "Please try placing the order with trigger price above 1384.90."
             ),
         ),
-        ({"price": 1500, "side": "SELL", "product": "CNC"}, "HoldingException", "Insufficient stock holding."),
+        (
+            {"price": 1500, "side": "SELL", "product": "CNC"},
+            "HoldingException",
+            "Insufficient stock holding.",
+        ),
         (
             {"price": 1500, "quantity": 700, "product": "CNC"},
             "MarginException",
@@ -109,7 +150,10 @@ def test_an_order_is_refused_in_kites_words(client, fields, error, words):
 
 def test_the_margin_message_names_both_amounts(client):
     _, _, message = client.refused(price=1500, quantity=700, product="CNC")
-    assert message == "Insufficient funds. Required margin is 1050000.00 but available margin is 1000000.00."
+    assert (
+        message
+        == "Insufficient funds. Required margin is 1050000.00 but available margin is 1000000.00."
+    )
 
 
 def test_a_price_outside_the_band_is_rejected_by_the_exchange(client):
@@ -136,9 +180,13 @@ def test_open_orders_block_funds_until_they_end(client):
 def test_shares_bought_today_can_be_sold_once(client):
     client.buy(quantity=10, product="CNC")
     client.place(side="SELL", quantity=6, product="CNC", price=client.at(3))
-    status, error, message = client.refused(side="SELL", quantity=5, product="CNC", price=client.at(3))
+    status, error, message = client.refused(
+        side="SELL", quantity=5, product="CNC", price=client.at(3)
+    )
     assert (status, error) == (400, "HoldingException")
-    assert message == "Insufficient stock holding. Required quantity is 5 but available quantity is 4."
+    assert (
+        message == "Insufficient stock holding. Required quantity is 5 but available quantity is 4."
+    )
     client.place(side="SELL", quantity=4, product="CNC", price=client.at(3))
 
 
@@ -149,7 +197,10 @@ def test_holdings_of_earlier_days_can_be_sold(make_client):
     row = client.ok("GET", "/portfolio/holdings")[0]
     assert (row["quantity"], row["used_quantity"]) == (5, 20)
     assert row["pnl"] == pytest.approx((client.ltp() - 1400.0) * 5)
-    assert client.refused(side="SELL", quantity=6, product="CNC", price=client.at(1))[1] == "HoldingException"
+    assert (
+        client.refused(side="SELL", quantity=6, product="CNC", price=client.at(1))[1]
+        == "HoldingException"
+    )
 
 
 def test_closing_an_intraday_position_needs_no_margin(make_client):
@@ -184,8 +235,12 @@ def test_a_modification_walks_its_statuses_and_changes_price_and_quantity(client
     client.ok("PUT", f"/orders/regular/{order_id}", {"price": str(price), "quantity": "7"})
     rows = client.ok("GET", f"/orders/{order_id}")
     assert [row["status"] for row in rows[3:]] == [
-        "OPEN", "MODIFY VALIDATION PENDING", "MODIFY PENDING", "MODIFIED", "OPEN",
-    ]  # fmt: skip
+        "OPEN",
+        "MODIFY VALIDATION PENDING",
+        "MODIFY PENDING",
+        "MODIFIED",
+        "OPEN",
+    ]
     assert rows[-2]["price"] == rows[3]["price"]
     assert (rows[-1]["price"], rows[-1]["quantity"]) == (price, 7)
 
@@ -195,21 +250,32 @@ def test_the_twenty_sixth_modification_is_refused(client):
     for turn in range(25):
         client.ok("PUT", f"/orders/regular/{order_id}", {"quantity": str(11 + turn)})
     status, error, message = client.refusal("PUT", f"/orders/regular/{order_id}", {"quantity": "9"})
-    assert (status, error, message) == (400, "OrderException", "Maximum allowed order modifications exceeded.")
+    assert (status, error, message) == (
+        400,
+        "OrderException",
+        "Maximum allowed order modifications exceeded.",
+    )
     assert client.order(order_id)["quantity"] == 35
 
 
 def test_a_refused_modification_leaves_the_order_alone(client):
     order_id = client.place(price=client.at(-1))
     before = client.order(order_id)
-    for change in ({"price": "1500.03"}, {"price": "1200"}, {"quantity": "60000"}, {"order_type": "MARKET"}):
+    for change in (
+        {"price": "1500.03"},
+        {"price": "1200"},
+        {"quantity": "60000"},
+        {"order_type": "MARKET"},
+    ):
         assert client.refusal("PUT", f"/orders/regular/{order_id}", change)[0] == 400
     assert client.order(order_id) == before
 
 
 def test_a_limit_order_can_become_a_market_order(client):
     order_id = client.place(price=client.at(-1))
-    client.ok("PUT", f"/orders/regular/{order_id}", {"order_type": "MARKET", "market_protection": "-1"})
+    client.ok(
+        "PUT", f"/orders/regular/{order_id}", {"order_type": "MARKET", "market_protection": "-1"}
+    )
     assert client.order(order_id)["status"] == "COMPLETE"
 
 
@@ -222,7 +288,9 @@ def test_a_modification_across_the_spread_trades_at_once(client):
 def test_a_finished_order_is_neither_modified_nor_cancelled(client):
     order_id = client.buy()
     for method, verb in (("PUT", "modified"), ("DELETE", "cancelled")):
-        status, error, message = client.refusal(method, f"/orders/regular/{order_id}", {"quantity": "5"})
+        status, error, message = client.refusal(
+            method, f"/orders/regular/{order_id}", {"quantity": "5"}
+        )
         assert (status, error) == (400, "OrderException")
         assert verb in message
 

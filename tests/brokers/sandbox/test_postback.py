@@ -42,7 +42,11 @@ def test_updates_are_posted_with_their_checksum_and_placing_is_not(start, receiv
     while not heard and time.monotonic() < end_by:
         time.sleep(0.01)
     [update] = heard
-    assert (update["order_id"], update["status"], update["unfilled_quantity"]) == (order, "CANCELLED", 1)
+    assert (update["order_id"], update["status"], update["unfilled_quantity"]) == (
+        order,
+        "CANCELLED",
+        1,
+    )
     signed = f"{update['order_id']}{update['order_timestamp']}{end.api_secret}"
     assert update["checksum"] == sha256(signed.encode()).hexdigest()
     assert not {"tags", "modified", "validity_ttl", "account_id"} & set(update)

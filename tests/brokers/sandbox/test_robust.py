@@ -7,10 +7,41 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 NUMBERS = st.sampled_from(
-    ["", "0", "-1", "1", "10", "1e9", "nan", "inf", "-inf", "1500", "1500.1", "1499.97", "9" * 40, "x"]
+    [
+        "",
+        "0",
+        "-1",
+        "1",
+        "10",
+        "1e9",
+        "nan",
+        "inf",
+        "-inf",
+        "1500",
+        "1500.1",
+        "1499.97",
+        "9" * 40,
+        "x",
+    ]
 )
 WORDS = st.sampled_from(
-    ["", "NSE", "INFY", "NIFTY 50", "BUY", "SELL", "MARKET", "LIMIT", "SL", "SL-M", "CNC", "MIS", "MTF", "IOC", "₹"]
+    [
+        "",
+        "NSE",
+        "INFY",
+        "NIFTY 50",
+        "BUY",
+        "SELL",
+        "MARKET",
+        "LIMIT",
+        "SL",
+        "SL-M",
+        "CNC",
+        "MIS",
+        "MTF",
+        "IOC",
+        "₹",
+    ]
 )
 ORDERS = st.fixed_dictionaries(
     {
@@ -83,9 +114,18 @@ def test_no_gtt_and_no_body_however_odd_breaks_the_exchange(busy, condition, ord
 
 
 @settings(max_examples=300)
-@given(values=st.lists(st.floats(), max_size=3), last=st.floats(), prices=st.lists(st.floats(), max_size=3))
+@given(
+    values=st.lists(st.floats(), max_size=3),
+    last=st.floats(),
+    prices=st.lists(st.floats(), max_size=3),
+)
 def test_no_price_of_a_gtt_breaks_the_exchange(busy, values, last, prices):
-    condition = {"exchange": "NSE", "tradingsymbol": "INFY", "trigger_values": values, "last_price": last}
+    condition = {
+        "exchange": "NSE",
+        "tradingsymbol": "INFY",
+        "trigger_values": values,
+        "last_price": last,
+    }
     leg = {"transaction_type": "SELL", "quantity": 1, "order_type": "LIMIT", "product": "CNC"}
     orders = [leg | {"price": price} for price in prices]
     kind = "single" if len(values) == 1 else "two-leg"
@@ -96,15 +136,29 @@ def test_no_price_of_a_gtt_breaks_the_exchange(busy, values, last, prices):
 
 @settings(max_examples=200)
 @given(
-    form=st.dictionaries(st.sampled_from(["name", "type", "operator", "basket", "rhs_type", "rhs_constant"]), WORDS),
+    form=st.dictionaries(
+        st.sampled_from(["name", "type", "operator", "basket", "rhs_type", "rhs_constant"]), WORDS
+    ),
     basket=JSON,
     fault=JSON,
 )
 def test_no_alert_conversion_or_fault_however_odd_breaks_the_exchange(busy, form, basket, fault):
-    base = {"name": "n", "type": "ato", "lhs_exchange": "NSE", "lhs_tradingsymbol": "INFY", "operator": ">=",
-            "lhs_attribute": "LastTradedPrice", "rhs_type": "constant", "rhs_constant": "1"}  # fmt: skip
+    base = {
+        "name": "n",
+        "type": "ato",
+        "lhs_exchange": "NSE",
+        "lhs_tradingsymbol": "INFY",
+        "operator": ">=",
+        "lhs_attribute": "LastTradedPrice",
+        "rhs_type": "constant",
+        "rhs_constant": "1",
+    }
     envelope(*busy.call("POST", "/alerts", base | {"basket": json.dumps(basket)} | form))
-    envelope(*busy.call("PUT", "/portfolio/positions", {**form, "exchange": "NSE", "tradingsymbol": "INFY"}))
+    envelope(
+        *busy.call(
+            "PUT", "/portfolio/positions", {**form, "exchange": "NSE", "tradingsymbol": "INFY"}
+        )
+    )
     status, _ = busy.call("POST", "/sandbox/faults", body=fault)
     assert status in {200, 400}
     busy.call("DELETE", "/sandbox/faults")

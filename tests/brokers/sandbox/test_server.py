@@ -72,7 +72,9 @@ def test_in_the_foreground_it_serves_until_interrupted():
         "Sandbox(SandboxConfig(speed=None)).serve_forever(lambda end: print(end.rest, flush=True))"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, env=environment) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, env=environment
+    ) as process:
         rest = process.stdout.readline().decode().strip()
         assert admin_key.call_admin(rest, "GET", "/sandbox/clock")["over"] is False
         process.send_signal(signal.SIGINT)
@@ -105,7 +107,12 @@ def test_the_clock_runs_at_its_speed(start):
     most = 20 * (time.monotonic() - asked)
     assert 0.8 * least < (after - before) / SECOND < most + 1
     body = {"until": after}
-    answer = requests.post(f"{endpoint.rest}/sandbox/advance", json=body, headers=bearer_header(endpoint.admin), timeout=5)
+    answer = requests.post(
+        f"{endpoint.rest}/sandbox/advance",
+        json=body,
+        headers=bearer_header(endpoint.admin),
+        timeout=5,
+    )
     assert (answer.status_code, answer.json()["error_type"]) == (400, "InputException")
 
 
@@ -141,23 +148,39 @@ def test_an_idle_socket_gets_heartbeats_only_when_time_runs(start, speed, beats)
 def test_requests_beyond_the_documented_rate_get_429(start):
     _, endpoint = start(speed=1.0)
     headers = {"Authorization": f"token {endpoint.api_key}:{endpoint.access_token}"}
-    order = {"exchange": "NSE", "tradingsymbol": "INFY", "transaction_type": "BUY", "quantity": "1",
-             "product": "MIS", "order_type": "LIMIT", "price": "1400"}  # fmt: skip
+    order = {
+        "exchange": "NSE",
+        "tradingsymbol": "INFY",
+        "transaction_type": "BUY",
+        "quantity": "1",
+        "product": "MIS",
+        "order_type": "LIMIT",
+        "price": "1400",
+    }
     with requests.Session() as http:
         http.headers.update(headers)
-        answers = within_a_second(lambda: http.post(f"{endpoint.rest}/orders/regular", data=order, timeout=60), 11)
+        answers = within_a_second(
+            lambda: http.post(f"{endpoint.rest}/orders/regular", data=order, timeout=60), 11
+        )
         assert [answer.status_code for answer in answers] == [200] * 10 + [429]
         assert answers[-1].json()["error_type"] == "NetworkException"
         assert answers[-1].json()["message"] == "Too many requests"
         # one quote a second, and three at once: over the internet the second would not be here yet
-        quotes = within_a_second(lambda: http.get(f"{endpoint.rest}/quote/ltp?i=NSE:INFY", timeout=60), 4)
+        quotes = within_a_second(
+            lambda: http.get(f"{endpoint.rest}/quote/ltp?i=NSE:INFY", timeout=60), 4
+        )
         assert [answer.status_code for answer in quotes] == [200, 200, 200, 429]
         time.sleep(1.1)
-        assert http.post(f"{endpoint.rest}/orders/regular", data=order, timeout=60).status_code == 200
+        assert (
+            http.post(f"{endpoint.rest}/orders/regular", data=order, timeout=60).status_code == 200
+        )
 
 
 def within_a_second(ask, times):
-    """Return the answers to as many requests, all made within one second; a busy machine gets some more tries."""
+    """Return the answers to as many requests, all made within one second.
+
+    A busy machine gets some more tries.
+    """
     for _ in range(10):
         time.sleep(1.1)
         began = time.monotonic()
@@ -199,7 +222,10 @@ def test_a_thread_that_dies_tells_its_owner(start, monkeypatch):
 
 
 def test_a_market_too_big_for_its_pace_slows_down_and_still_answers():
-    """Each look at the wall clock costs 60 ms here: a second of this market takes longer than it has."""
+    """Each look at the wall clock costs 60 ms here.
+
+    A second of this market takes longer than it has.
+    """
 
     class Wall:
         now = 0.0
@@ -226,7 +252,10 @@ def test_a_held_clock_stands_while_requests_are_answered_and_goes_on_from_there(
     held = admin_key.call_admin(endpoint.rest, "POST", "/sandbox/hold")
     assert held["held"]
     headers = {"Authorization": f"token {endpoint.api_key}:{endpoint.access_token}"}
-    answers = [requests.get(f"{endpoint.rest}/orders", headers=headers, timeout=5).status_code for _ in range(30)]
+    answers = [
+        requests.get(f"{endpoint.rest}/orders", headers=headers, timeout=5).status_code
+        for _ in range(30)
+    ]
     assert answers == [200] * 30, "on a clock that stands, waiting for a rate would never end"
     time.sleep(0.5)
     assert clock(endpoint)["now"] == held["now"]
@@ -236,13 +265,19 @@ def test_a_held_clock_stands_while_requests_are_answered_and_goes_on_from_there(
 
 
 def test_time_goes_on_after_the_day_so_that_the_request_rates_let_go_again():
-    exchange, now = SandboxExchange(SandboxConfig(symbols=("INFY",), start="15:34", speed=60.0)), [0.0]
+    exchange, now = (
+        SandboxExchange(SandboxConfig(symbols=("INFY",), start="15:34", speed=60.0)),
+        [0.0],
+    )
     pace, api = VirtualClockDriver(exchange, lambda: now[0]), SandboxApi(exchange)
 
     def statuses(count):
         session = exchange.session
         header = f"token {session.api_key}:{session.access_token}"
-        return [api.respond(SandboxRequest("GET", "/orders", [], {}, None, header)).status for _ in range(count)]
+        return [
+            api.respond(SandboxRequest("GET", "/orders", [], {}, None, header)).status
+            for _ in range(count)
+        ]
 
     now[0] += 10.0
     pace.catch_up()

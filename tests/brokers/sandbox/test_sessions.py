@@ -23,13 +23,33 @@ def phase(client):
 @pytest.mark.parametrize(
     ("date", "times"),
     [
-        (OLD, {"09:00": "pre-open entry", "09:08": "pre-open match", "09:12": "pre-open buffer", "09:15": "continuous",
-               "15:29:59": "continuous", "15:30": "closing"}),
-        (NEW, {"09:00": "pre-open entry", "09:05": "pre-open limit-only", "09:10": "pre-open match",
-               "09:15": "continuous", "15:15": "auction reference", "15:20": "auction entry",
-               "15:25": "auction limit-only", "15:30": "auction match", "15:35": "closing"}),
+        (
+            OLD,
+            {
+                "09:00": "pre-open entry",
+                "09:08": "pre-open match",
+                "09:12": "pre-open buffer",
+                "09:15": "continuous",
+                "15:29:59": "continuous",
+                "15:30": "closing",
+            },
+        ),
+        (
+            NEW,
+            {
+                "09:00": "pre-open entry",
+                "09:05": "pre-open limit-only",
+                "09:10": "pre-open match",
+                "09:15": "continuous",
+                "15:15": "auction reference",
+                "15:20": "auction entry",
+                "15:25": "auction limit-only",
+                "15:30": "auction match",
+                "15:35": "closing",
+            },
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_phases_are_those_of_the_date(make_client, date, times):
     client = make_client(date=date, start="08:59")
     for clock, name in times.items():
@@ -49,18 +69,31 @@ def test_the_opening_auction_finds_one_price_for_everybody(make_client):
     share = client.share()
     opening = share.instrument.price(share.open)
     assert share.volume > 12
-    assert [client.order(order)["status"] for order in (dear, market, cheap)] == ["COMPLETE", "COMPLETE", "OPEN"]
+    assert [client.order(order)["status"] for order in (dear, market, cheap)] == [
+        "COMPLETE",
+        "COMPLETE",
+        "OPEN",
+    ]
     assert {trade["average_price"] for trade in client.ok("GET", "/trades")} == {opening}
     to(client, "09:16")
-    assert client.order(cheap)["status"] == "OPEN", "what was left over goes on into continuous trading"
+    assert client.order(cheap)["status"] == "OPEN", (
+        "what was left over goes on into continuous trading"
+    )
     assert share.book.best(1) < share.book.best(-1)
 
 
 def test_an_auction_takes_only_plain_orders_and_later_no_market_orders(make_client):
     client = make_client(start="08:59")
     to(client, "09:01")
-    for fields in ({"validity": "IOC"}, {"order_type": "SL", "trigger_price": client.at(1)}, {"disclosed_quantity": 5}):
-        assert "Only plain MARKET and LIMIT orders" in client.refused(price=client.at(1.1), **fields)[2]
+    for fields in (
+        {"validity": "IOC"},
+        {"order_type": "SL", "trigger_price": client.at(1)},
+        {"disclosed_quantity": 5},
+    ):
+        assert (
+            "Only plain MARKET and LIMIT orders"
+            in client.refused(price=client.at(1.1), **fields)[2]
+        )
     to(client, "09:06")
     refusal = client.refused(order_type="MARKET", market_protection=-1)
     assert refusal == (400, "OrderException", "Market orders are currently not allowed.")
@@ -85,11 +118,19 @@ def test_the_call_phase_ends_at_a_random_second_of_its_last_two_minutes(make_cli
 def test_the_closing_auction_drops_stops_keeps_limits_and_trades_at_one_price(make_client):
     client = make_client(start="15:10", square_off=False)
     client.seconds(5)
-    stop = client.place(order_type="SL-M", side="SELL", market_protection=-1, trigger_price=client.at(-5))
+    stop = client.place(
+        order_type="SL-M", side="SELL", market_protection=-1, trigger_price=client.at(-5)
+    )
     hidden = client.place(price=client.at(-5), quantity=100, disclosed_quantity=10)
-    limit = client.place(price=client.at(2), product="CNC", quantity=3) and client.place(price=client.at(-2.5))
+    limit = client.place(price=client.at(2), product="CNC", quantity=3) and client.place(
+        price=client.at(-2.5)
+    )
     to(client, "15:15")
-    assert [client.order(order)["status"] for order in (stop, hidden, limit)] == ["CANCELLED", "CANCELLED", "OPEN"]
+    assert [client.order(order)["status"] for order in (stop, hidden, limit)] == [
+        "CANCELLED",
+        "CANCELLED",
+        "OPEN",
+    ]
     assert "before the auction" in client.order(stop)["status_message"]
     volume = client.share().volume
     to(client, "15:20:01")
@@ -133,9 +174,9 @@ def test_the_post_close_session_trades_at_the_closing_price_only_when_it_is_aske
     to(client, "15:41")
     close = client.ltp()
     assert f"{close:.2f} only" in client.refused(price=client.at(1), product="CNC")[2]
-    assert "Only CNC orders" in client.refused(price=close, product="MIS")[2] or client.exchange.varieties.is_squared_off(
-        client.share()
-    )
+    assert "Only CNC orders" in client.refused(price=close, product="MIS")[
+        2
+    ] or client.exchange.varieties.is_squared_off(client.share())
     order = client.buy(product="CNC")
     client.seconds(2)
     assert client.order(order)["average_price"] == close

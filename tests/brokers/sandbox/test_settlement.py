@@ -28,19 +28,29 @@ def share(day, symbol, close, trades, exchange="NSE"):
 
 def contract(day, spot, kind, strike=0.0):
     made = Instrument(9, "NFO", "CONTRACT", 0.05, kind=kind, lower=0.05, upper=9999.0, close=100.0)
-    return ExchangeListing(made, DayRules(str(day)), prints=True, contract=DerivativeContract("X", day, strike, spot))
+    return ExchangeListing(
+        made, DayRules(str(day)), prints=True, contract=DerivativeContract("X", day, strike, spot)
+    )
 
 
 def an_index(day):
-    # the last half hour of A: (100 at 110 and 300 at 130) / 400 = 125, a quarter up; B has not traded in it: 220, a tenth up
+    # the last half hour of A: (100 at 110 and 300 at 130) / 400 = 125, a quarter up; B has not
+    # traded in it: 220, a tenth up
     a = share(
         day,
         "A",
         100.0,
-        [("14:59:59", 60.0, 900), ("15:00:00", 110.0, 100), ("15:29:59", 130.0, 300), ("15:38:00", 90.0, 700)],
+        [
+            ("14:59:59", 60.0, 900),
+            ("15:00:00", 110.0, 100),
+            ("15:29:59", 130.0, 300),
+            ("15:38:00", 90.0, 700),
+        ],
     )
     b = share(day, "B", 200.0, [("10:00:00", 220.0, 5)])
-    index = ListedIndex(Instrument(3, "NSE", "NIFTY 50", 0.05, kind="INDEX", close=20_000.0), [a, b])
+    index = ListedIndex(
+        Instrument(3, "NSE", "NIFTY 50", 0.05, kind="INDEX", close=20_000.0), [a, b]
+    )
     index.update_value(0)
     return index
 
@@ -55,7 +65,9 @@ def an_index(day):
         ("CE", 23_500.0, 0.0),
     ],
 )
-def test_an_index_settles_at_its_members_averages_of_the_last_half_hour_of_continuous_trading(kind, strike, worth):
+def test_an_index_settles_at_its_members_averages_of_the_last_half_hour_of_continuous_trading(
+    kind, strike, worth
+):
     assert final_price(contract(NEW, an_index(NEW), kind, strike), NEW, {}, new=True) == worth
 
 
@@ -80,10 +92,14 @@ def test_a_contract_without_an_underlying_settles_at_its_own_last_price():
 def test_the_account_is_paid_the_settlement_price_of_what_it_holds_on_the_last_day():
     exchange = SandboxExchange(
         SandboxConfig(
-            date="2026-12-08", start="15:28", speed=None, exchanges=("NSE", "NFO"), symbols=("INFY", "TCS"),
+            date="2026-12-08",
+            start="15:28",
+            speed=None,
+            exchanges=("NSE", "NFO"),
+            symbols=("INFY", "TCS"),
             positions=(("NFO:NIFTY26D0826000CE", "NRML", 75, 100.0),),
         )
-    )  # fmt: skip
+    )
     exchange.run(exchange.closes)
     index, moves = exchange.listings["NSE:NIFTY 50"], []
     since = int(datetime(2026, 12, 8, 15, tzinfo=IST).timestamp()) * 10**9

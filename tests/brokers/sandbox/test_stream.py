@@ -14,7 +14,9 @@ SECOND = 1_000_000_000
 def listings(count):
     made, rules = {}, DayRules("2026-11-20")
     for number in range(1, count + 1):
-        instrument = Instrument(number << 8 | 1, "NSE", f"S{number}", 0.05, lower=90.0, upper=110.0, close=100.0)
+        instrument = Instrument(
+            number << 8 | 1, "NSE", f"S{number}", 0.05, lower=90.0, upper=110.0, close=100.0
+        )
         made[number << 8 | 1] = ExchangeListing(instrument, rules, prints=True)
     return made
 
@@ -91,7 +93,10 @@ def test_tokens_of_nothing_bring_no_ticks_and_count_until_they_are_let_go():
     say(connection, "subscribe", [257, *(n << 8 | 2 for n in range(1, 3_000))])
     assert not connection.outbox
     say(connection, "subscribe", [3_000 << 8 | 2])
-    assert json.loads(connection.outbox.pop())["data"] == "Can't subscribe to more than 3000 instruments."
+    assert (
+        json.loads(connection.outbox.pop())["data"]
+        == "Can't subscribe to more than 3000 instruments."
+    )
     say(connection, "unsubscribe", [1 << 8 | 2])
     say(connection, "subscribe", [3_000 << 8 | 2])
     connection.queue_ticks({}, SECOND)
@@ -100,7 +105,15 @@ def test_tokens_of_nothing_bring_no_ticks_and_count_until_they_are_let_go():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "7", '{"a":"mode","v":["loud",[257]]}', '{"a":"dance","v":[]}', '{"a":"subscribe","v":257}']
+    "text",
+    [
+        "",
+        "[]",
+        "7",
+        '{"a":"mode","v":["loud",[257]]}',
+        '{"a":"dance","v":[]}',
+        '{"a":"subscribe","v":257}',
+    ],
 )
 def test_an_unreadable_request_gets_an_error_and_nothing_else(text):
     connection = ClientConnection(listings(1), conflate=False)

@@ -63,7 +63,10 @@ def heard(exchange):
 
 
 def bars_of(ticks, token):
-    """Rebuild minute bars from ticks alone: first, highest, lowest, last price, and the growth of the volume."""
+    """Rebuild minute bars from ticks alone.
+
+    First, highest, lowest, last price, and the growth of the volume.
+    """
     bars, volume = {}, 0
     for tick in ticks:
         if tick.token != token:
@@ -80,20 +83,33 @@ def bars_of(ticks, token):
 @pytest.mark.parametrize(
     ("date", "symbols"),
     [
-        ("2024-06-04", ("HDFCBANK", "CANBK", "MRF")),  # the election crash; a split-adjusted share; a gappy one
+        (
+            "2024-06-04",
+            ("HDFCBANK", "CANBK", "MRF"),
+        ),  # the election crash; a split-adjusted share; a gappy one
         ("2024-11-01", ("INFY", "MARUTI")),  # the evening session of an hour
         ("2025-04-16", ("BPCL", "ADANIENT")),
     ],
 )
 def test_bars_rebuilt_from_the_ticks_equal_the_recorded_bars(market_data, date, symbols):
-    exchange = SandboxExchange(SandboxConfig(speed=None, tape=market_data / "nse_1min", date=date, symbols=symbols))
+    exchange = SandboxExchange(
+        SandboxConfig(speed=None, tape=market_data / "nse_1min", date=date, symbols=symbols)
+    )
     ticks = heard(exchange)
     for listing in exchange.market.listings:
-        frame = pq.read_table(market_data / "nse_1min" / f"{listing.instrument.symbol}.parquet").to_pandas()
+        frame = pq.read_table(
+            market_data / "nse_1min" / f"{listing.instrument.symbol}.parquet"
+        ).to_pandas()
         frame = frame.drop_duplicates("timestamp", keep="last").sort_values("timestamp")
         frame = frame[frame.timestamp.dt.strftime("%Y-%m-%d") == date]
         recorded = {
-            int(row.timestamp.timestamp()) * SECOND: (row.open, row.high, row.low, row.close, row.volume)
+            int(row.timestamp.timestamp()) * SECOND: (
+                row.open,
+                row.high,
+                row.low,
+                row.close,
+                row.volume,
+            )
             for row in frame.itertuples()
         }
         assert len(recorded) >= 55
@@ -105,27 +121,60 @@ def test_yesterdays_bars_serve_history_and_the_previous_close(market_data, make_
     client = make_client(tape=market_data / "nse_1min", date="2024-06-04", symbols=("HDFCBANK",))
     listing = client.exchange.market.listings[0]
     query = [("from", "2024-06-03"), ("to", "2024-06-03")]
-    (day,) = client.ok("GET", f"/instruments/historical/{listing.instrument.token}/day", query=query)["candles"]
+    (day,) = client.ok(
+        "GET", f"/instruments/historical/{listing.instrument.token}/day", query=query
+    )["candles"]
     frame = pq.read_table(market_data / "nse_1min" / "HDFCBANK.parquet").to_pandas()
     frame = frame[frame.timestamp.dt.strftime("%Y-%m-%d") == "2024-06-03"]
-    assert day[1:] == [frame.open.iloc[0], frame.high.max(), frame.low.min(), frame.close.iloc[-1], frame.volume.sum()]
+    assert day[1:] == [
+        frame.open.iloc[0],
+        frame.high.max(),
+        frame.low.min(),
+        frame.close.iloc[-1],
+        frame.volume.sum(),
+    ]
     assert listing.instrument.close == frame.close.iloc[-1]
 
 
 def test_a_bar_is_walked_to_its_nearer_extreme_first():
     share = Instrument(1, "NSE", "X", 0.05)
-    assert printed_prices(share, PriceCandle(0, 100.0, 102.0, 99.0, 101.0, 8)) == [100.0, 99.0, 102.0, 101.0]
-    assert printed_prices(share, PriceCandle(0, 100.0, 100.5, 98.0, 99.0, 8)) == [100.0, 100.5, 98.0, 99.0]
-    assert printed_prices(share, PriceCandle(0, 100.0, 101.0, 99.0, 100.5, 8)) == [100.0, 99.0, 101.0, 100.5]
-    assert printed_prices(share, PriceCandle(0, 100.15, 105.8, 94.5, 100.5, 8)) == [100.15, 94.5, 105.8, 100.5]  # 5.65 both ways
+    assert printed_prices(share, PriceCandle(0, 100.0, 102.0, 99.0, 101.0, 8)) == [
+        100.0,
+        99.0,
+        102.0,
+        101.0,
+    ]
+    assert printed_prices(share, PriceCandle(0, 100.0, 100.5, 98.0, 99.0, 8)) == [
+        100.0,
+        100.5,
+        98.0,
+        99.0,
+    ]
+    assert printed_prices(share, PriceCandle(0, 100.0, 101.0, 99.0, 100.5, 8)) == [
+        100.0,
+        99.0,
+        101.0,
+        100.5,
+    ]
+    assert printed_prices(share, PriceCandle(0, 100.15, 105.8, 94.5, 100.5, 8)) == [
+        100.15,
+        94.5,
+        105.8,
+        100.5,
+    ]  # 5.65 both ways
 
 
 def test_prints_fall_on_four_seconds_of_the_minute_and_share_the_volume(tape):
     client = tape((0, 100, 102, 99, 101, 43))
-    ticks = [tick for tick in heard(client.exchange) if tick.volume > 0 and tick.last_trade_ts == tick.ts]
+    ticks = [
+        tick for tick in heard(client.exchange) if tick.volume > 0 and tick.last_trade_ts == tick.ts
+    ]
     assert [((tick.ts - OPEN) // SECOND, tick.ltp, tick.volume) for tick in ticks] == [
-        (0, 100.0, 10), (20, 99.0, 20), (40, 102.0, 30), (59, 101.0, 43),
-    ]  # fmt: skip
+        (0, 100.0, 10),
+        (20, 99.0, 20),
+        (40, 102.0, 30),
+        (59, 101.0, 43),
+    ]
 
 
 def test_five_levels_stand_on_each_side_of_the_price_a_tick_apart(tape):
@@ -147,8 +196,9 @@ def test_a_resting_order_is_filled_at_its_price_when_the_tape_reaches_it(tape):
     assert client.ok("GET", "/trades") == []
     seconds(client, 2)
     assert [(row["order_id"], row["average_price"]) for row in client.ok("GET", "/trades")] == [
-        (crossed, 99.5), (reached, 99.0),
-    ]  # fmt: skip
+        (crossed, 99.5),
+        (reached, 99.0),
+    ]
     assert client.order(missed)["filled_quantity"] == 0
 
 
@@ -180,9 +230,20 @@ def test_a_gtt_fires_on_the_print_that_reaches_it(tape):
     client = tape((0, 100, 102, 99, 101, 4_000))
     seconds(client, 1)
     client.buy(symbol="X", quantity=5, product="CNC")
-    condition = {"exchange": "NSE", "tradingsymbol": "X", "trigger_values": [99.0, 102.0], "last_price": 100.0}
-    leg = {"exchange": "NSE", "tradingsymbol": "X", "transaction_type": "SELL", "quantity": 5,
-           "order_type": "LIMIT", "product": "CNC"}  # fmt: skip
+    condition = {
+        "exchange": "NSE",
+        "tradingsymbol": "X",
+        "trigger_values": [99.0, 102.0],
+        "last_price": 100.0,
+    }
+    leg = {
+        "exchange": "NSE",
+        "tradingsymbol": "X",
+        "transaction_type": "SELL",
+        "quantity": 5,
+        "order_type": "LIMIT",
+        "product": "CNC",
+    }
     orders = [leg | {"price": 98.5}, leg | {"price": 102.0}]
     form = {"type": "two-leg", "condition": json.dumps(condition), "orders": json.dumps(orders)}
     trigger_id = client.ok("POST", "/gtt/triggers", form)["trigger_id"]
@@ -199,7 +260,11 @@ def test_a_repeated_stamp_keeps_its_last_bar(tape):
     client = tape((0, 100, 102, 99, 101, 400), (0, 100, 103, 99, 101, 500))
     seconds(client, 60)
     listing = client.exchange.market.listings[0]
-    assert (listing.ltp, listing.instrument.price(listing.high), listing.volume) == (101.0, 103.0, 500)
+    assert (listing.ltp, listing.instrument.price(listing.high), listing.volume) == (
+        101.0,
+        103.0,
+        500,
+    )
 
 
 def test_a_start_within_the_day_has_what_came_before_behind_it(tape):
@@ -218,7 +283,9 @@ def test_what_is_missing_is_named_with_what_is_there(tmp_path):
 
     def refusal(**config):
         with pytest.raises(DataError) as refused:
-            SandboxExchange(SandboxConfig(**({"speed": None, "tape": tmp_path, "date": DATE} | config)))
+            SandboxExchange(
+                SandboxConfig(**({"speed": None, "tape": tmp_path, "date": DATE} | config))
+            )
         return str(refused.value)
 
     assert refusal(symbols=("Y",)).endswith("no symbol Y; there are X")
@@ -239,7 +306,10 @@ def test_a_dump_gives_the_real_tokens(tmp_path):
     instrument = SandboxExchange(config).market.listings[0].instrument
     assert (instrument.token, instrument.name) == (257, "XYZ LIMITED")
     derived = [
-        SandboxExchange(SandboxConfig(speed=None, tape=tmp_path, date=DATE)).market.listings[0].instrument.token for _ in "ab"
+        SandboxExchange(SandboxConfig(speed=None, tape=tmp_path, date=DATE))
+        .market.listings[0]
+        .instrument.token
+        for _ in "ab"
     ]
     assert derived[0] == derived[1]
     assert derived[0] & 0xFF == 1
@@ -248,7 +318,10 @@ def test_a_dump_gives_the_real_tokens(tmp_path):
 def carried(**changes):
     share = CarriedHolding("NSE:Y", 4, 99.0)
     return CarriedAccount(
-        **({"cash": 1_000_00, "holdings": [share], "day": "2024-01-09", "closes": {"NSE:Y": 100.0}} | changes)
+        **(
+            {"cash": 1_000_00, "holdings": [share], "day": "2024-01-09", "closes": {"NSE:Y": 100.0}}
+            | changes
+        )
     )
 
 
@@ -260,17 +333,27 @@ def test_a_name_without_bars_on_the_day_is_left_out_and_what_is_held_of_it_stand
     exchange = SandboxExchange(config, carried())
     exchange.run(exchange.closes)
     still = exchange.listings["NSE:Y"]
-    assert (still.ltp, still.volume, exchange.portfolio.holdings[int(still.instrument.token)].total) == (100.0, 0, 4)
+    assert (
+        still.ltp,
+        still.volume,
+        exchange.portfolio.holdings[int(still.instrument.token)].total,
+    ) == (100.0, 0, 4)
     assert exchange.dropped == []
 
 
 @pytest.mark.parametrize(("opens", "shares", "close"), [(20.4, 20, 20.0), (101.0, 4, 100.0)])
-def test_a_split_counts_where_the_record_shows_it_and_not_where_it_is_adjusted_for_it(tmp_path, opens, shares, close):
+def test_a_split_counts_where_the_record_shows_it_and_not_where_it_is_adjusted_for_it(
+    tmp_path, opens, shares, close
+):
     write(tmp_path, "Y", [YESTERDAY, (0, opens, opens, opens, opens, 400)])
     line = "Face Value Split From Rs 10/- To Rs 2/-"
-    rows = [{"symbol": "Y", "series": "EQ", "exDate": datetime.fromisoformat(DATE), "subject": line}]
+    rows = [
+        {"symbol": "Y", "series": "EQ", "exDate": datetime.fromisoformat(DATE), "subject": line}
+    ]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path.parent / f"{tmp_path.name}.parquet")
-    config = SandboxConfig(speed=None, tape=tmp_path, date=DATE, actions=tmp_path.parent / f"{tmp_path.name}.parquet")
+    config = SandboxConfig(
+        speed=None, tape=tmp_path, date=DATE, actions=tmp_path.parent / f"{tmp_path.name}.parquet"
+    )
     found = apply_corporate_actions(config, carried())
     assert (found.holdings[0].quantity, found.closes["NSE:Y"]) == (shares, close)
     assert SandboxExchange(config, found).listings["NSE:Y"].instrument.close == close

@@ -45,7 +45,9 @@ def test_the_ticker_hears_ticks_order_updates_and_errors(ticker):
     made, endpoint, heard = ticker
     kite = KiteConnect(endpoint.api_key, endpoint.access_token, root=endpoint.rest)
     waited(lambda: len(heard["ticks"]) >= 10)
-    infy = [tick for ticks in heard["ticks"] for tick in ticks if tick["instrument_token"] == 408065]
+    infy = [
+        tick for ticks in heard["ticks"] for tick in ticks if tick["instrument_token"] == 408065
+    ]
     assert {tick["mode"] for tick in infy} == {"full"}
     stamps = [tick["exchange_timestamp"] for tick in infy]
     assert stamps == sorted(set(stamps)), "at most one tick per instrument per second"
@@ -53,12 +55,16 @@ def test_the_ticker_hears_ticks_order_updates_and_errors(ticker):
     assert volumes == sorted(volumes)
     assert infy[-1]["depth"]["buy"][0]["price"] < infy[-1]["depth"]["sell"][0]["price"]
     assert infy[-1]["ohlc"]["close"] == 1538.7
-    index = [tick for ticks in heard["ticks"] for tick in ticks if tick["instrument_token"] == 256265]
+    index = [
+        tick for ticks in heard["ticks"] for tick in ticks if tick["instrument_token"] == 256265
+    ]
     assert index[-1]["tradable"] is False
     assert index[-1]["ohlc"]["close"] == 26_000
 
     resting = kite.place_order("regular", "NSE", "INFY", "BUY", 5, "CNC", "LIMIT", price=1400)
-    filled = kite.place_order("regular", "NSE", "INFY", "BUY", 5, "CNC", "MARKET", market_protection=-1, tag="t")
+    filled = kite.place_order(
+        "regular", "NSE", "INFY", "BUY", 5, "CNC", "MARKET", market_protection=-1, tag="t"
+    )
     kite.cancel_order("regular", resting)
     waited(lambda: len(heard["orders"]) >= 2)
     seen = [(data["order_id"], data["status"]) for data in heard["orders"]]

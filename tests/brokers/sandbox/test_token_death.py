@@ -36,7 +36,9 @@ def test_a_login_after_six_lasts_through_the_day(make_client):
     client.seconds(2)
     session = client.exchange.session
     token = session.request_token(session.api_key)
-    client.exchange.session.exchange_token(session.api_key, token, checksum(session, token), client.exchange.now)
+    client.exchange.session.exchange_token(
+        session.api_key, token, checksum(session, token), client.exchange.now
+    )
     client.exchange.run(client.exchange.closes)
     assert client.call("GET", "/orders")[0] == 200
 
@@ -57,7 +59,10 @@ def test_on_a_running_clock_rest_and_socket_end_at_six_and_a_login_brings_both_b
 
     async def closed():
         query = {"api_key": endpoint.api_key, "access_token": endpoint.access_token}
-        async with aiohttp.ClientSession() as http, http.ws_connect(endpoint.ws, params=query) as socket:
+        async with (
+            aiohttp.ClientSession() as http,
+            http.ws_connect(endpoint.ws, params=query) as socket,
+        ):
             async for _ in socket:
                 pass
             return socket.close_code
@@ -72,7 +77,9 @@ def test_on_a_running_clock_rest_and_socket_end_at_six_and_a_login_brings_both_b
                 return error.status
 
     assert kite.orders() == []
-    assert asyncio.run(asyncio.wait_for(closed(), 20)) == 1001, "the server goes away with a closing handshake"
+    assert asyncio.run(asyncio.wait_for(closed(), 20)) == 1001, (
+        "the server goes away with a closing handshake"
+    )
     with pytest.raises(TokenException):
         kite.orders()
     assert hooked == [True]

@@ -26,29 +26,43 @@ def test_a_ttl_order_is_cancelled_when_its_minutes_are_over(client):
 @pytest.mark.parametrize("minutes", [0, 121])
 def test_a_ttl_is_between_a_minute_and_two_hours(client, minutes):
     refusal = client.refused(price=client.at(-3), validity="TTL", validity_ttl=minutes)
-    assert refusal == (400, "InputException", "Invalid `validity_ttl`. It should be between 1 and 120 minutes.")
+    assert refusal == (
+        400,
+        "InputException",
+        "Invalid `validity_ttl`. It should be between 1 and 120 minutes.",
+    )
 
 
 def test_an_iceberg_shows_one_leg_and_sends_the_next_when_it_has_traded(client):
-    first = put(client, "iceberg", quantity=25, iceberg_legs=3, iceberg_quantity=10, price=client.at(1.0))
+    first = put(
+        client, "iceberg", quantity=25, iceberg_legs=3, iceberg_quantity=10, price=client.at(1.0)
+    )
     rows = client.ok("GET", "/orders")
     assert [row["quantity"] for row in rows] == [10, 10, 5]
     assert [row["status"] for row in rows] == ["COMPLETE"] * 3
     assert rows[0]["order_id"] == first
     assert [row["meta"]["iceberg"]["leg"] for row in rows] == [1, 2, 3]
     assert rows[1]["meta"]["iceberg"] == {
-        "leg": 2, "legs": 3, "leg_quantity": 10, "total_quantity": 25, "remaining_quantity": 5,
-    }  # fmt: skip
+        "leg": 2,
+        "legs": 3,
+        "leg_quantity": 10,
+        "total_quantity": 25,
+        "remaining_quantity": 5,
+    }
     assert client.ok("GET", "/portfolio/positions")["net"][0]["quantity"] == 25
     counts = client.call("GET", "/sandbox/books")[1]["counts"]
-    assert (counts["second"], counts["day"]) == (1, 3), "legs count towards the day, not towards the second"
+    assert (counts["second"], counts["day"]) == (1, 3), (
+        "legs count towards the day, not towards the second"
+    )
 
 
 def test_a_cancelled_leg_ends_the_iceberg(client):
     first = put(client, "iceberg", quantity=30, iceberg_legs=3, price=client.at(-2))
     client.ok("DELETE", f"/orders/iceberg/{first}")
     client.seconds(5)
-    assert [(row["status"], row["quantity"]) for row in client.ok("GET", "/orders")] == [("CANCELLED", 10)]
+    assert [(row["status"], row["quantity"]) for row in client.ok("GET", "/orders")] == [
+        ("CANCELLED", 10)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +76,9 @@ def test_a_cancelled_leg_ends_the_iceberg(client):
     ],
 )
 def test_an_iceberg_that_does_not_divide_is_refused(client, fields, words):
-    status, kind, message = refuse(client, "iceberg", **({"quantity": 30, "price": client.at(-2)} | fields))
+    status, kind, message = refuse(
+        client, "iceberg", **({"quantity": 30, "price": client.at(-2)} | fields)
+    )
     assert (status, kind) == (400, "InputException")
     assert words in message
 
@@ -110,9 +126,18 @@ def test_a_cover_order_gets_its_second_leg_with_the_fill_and_is_left_by_it(clien
     stop = client.at(-1.0)
     first = put(client, "co", order_type="MARKET", market_protection=-1, trigger_price=stop)
     entry, second = client.ok("GET", "/orders")
-    assert (entry["order_id"], entry["status"], entry["variety"], entry["product"]) == (first, "COMPLETE", "co", "CO")
+    assert (entry["order_id"], entry["status"], entry["variety"], entry["product"]) == (
+        first,
+        "COMPLETE",
+        "co",
+        "CO",
+    )
     assert (second["parent_order_id"], second["status"]) == (first, "TRIGGER PENDING")
-    assert (second["transaction_type"], second["quantity"], second["trigger_price"]) == ("SELL", 10, stop)
+    assert (second["transaction_type"], second["quantity"], second["trigger_price"]) == (
+        "SELL",
+        10,
+        stop,
+    )
     client.ok("PUT", f"/orders/co/{second['order_id']}", {"trigger_price": str(client.at(-1.5))})
     assert client.order(second["order_id"])["trigger_price"] == client.at(-1.5)
     client.ok("DELETE", f"/orders/co/{second['order_id']}", query=[("parent_order_id", first)])
@@ -123,7 +148,11 @@ def test_a_cover_order_gets_its_second_leg_with_the_fill_and_is_left_by_it(clien
 
 def test_a_cover_order_that_waits_takes_a_new_price_and_a_new_stop(client):
     first = put(client, "co", price=client.at(-2), trigger_price=client.at(-3))
-    client.ok("PUT", f"/orders/co/{first}", {"price": str(client.at(1)), "trigger_price": str(client.at(-2.5))})
+    client.ok(
+        "PUT",
+        f"/orders/co/{first}",
+        {"price": str(client.at(1)), "trigger_price": str(client.at(-2.5))},
+    )
     entry, second = client.ok("GET", "/orders")
     assert entry["status"] == "COMPLETE"
     assert second["trigger_price"] == entry["trigger_price"]
@@ -154,17 +183,30 @@ def test_an_after_market_order_waits_for_the_morning_and_is_sent_then(make_clien
     client = make_client(start="08:00")
     share = client.share()
     order = put(client, "amo", price=client.at(1.0), product="CNC")
-    assert client.statuses(order) == ["PUT ORDER REQ RECEIVED", "VALIDATION PENDING", "AMO REQ RECEIVED"]
+    assert client.statuses(order) == [
+        "PUT ORDER REQ RECEIVED",
+        "VALIDATION PENDING",
+        "AMO REQ RECEIVED",
+    ]
     client.ok("PUT", f"/orders/amo/{order}", {"quantity": "12"})
     assert client.order(order)["quantity"] == 12
-    stop = put(client, "amo", side="SELL", order_type="SL-M", market_protection=-1, trigger_price=client.at(-3))
+    stop = put(
+        client,
+        "amo",
+        side="SELL",
+        order_type="SL-M",
+        market_protection=-1,
+        trigger_price=client.at(-3),
+    )
     gone = put(client, "amo", price=client.at(-1))
     client.ok("DELETE", f"/orders/amo/{gone}")
     client.seconds(3_600 - 1)
     assert client.order(order)["status"] == "AMO REQ RECEIVED"
     client.seconds(1)
     assert client.order(order)["status"] == "OPEN"
-    assert client.order(stop)["status"] == "AMO REQ RECEIVED", "stop orders are sent when continuous trading begins"
+    assert client.order(stop)["status"] == "AMO REQ RECEIVED", (
+        "stop orders are sent when continuous trading begins"
+    )
     client.seconds(901)
     assert client.order(order)["status"] == "COMPLETE"
     assert client.order(order)["average_price"] == share.instrument.price(share.open), (
@@ -194,7 +236,9 @@ def test_an_unknown_variety_and_another_orders_variety_are_refused(client):
 
 
 def test_shares_are_offered_in_the_auction_that_buys_them(make_client):
-    client = make_client(holdings=(("INFY", 50, 1500.0), ("SBIN", 40, 900.0)), start="14:50", seed=9)
+    client = make_client(
+        holdings=(("INFY", 50, 1500.0), ("SBIN", 40, 900.0)), start="14:50", seed=9
+    )
     rows = client.ok("GET", "/portfolio/holdings/auctions")
     assert rows, "this seed's auction buys something the account holds"
     row = rows[0]
@@ -212,7 +256,8 @@ def test_shares_are_offered_in_the_auction_that_buys_them(make_client):
     assert client.order(sold)["status"] == "OPEN"
     assert client.order(sold)["auction_number"] == row["auction_number"]
     assert (
-        refuse(client, "auction", price=close, **(fields | {"auction_number": "0"}))[2] == "Invalid `auction_number`."
+        refuse(client, "auction", price=close, **(fields | {"auction_number": "0"}))[2]
+        == "Invalid `auction_number`."
     )
     client.seconds(600)
     assert (client.order(sold)["status"], client.order(dear)["status"]) == ("COMPLETE", "CANCELLED")
@@ -230,11 +275,19 @@ def test_intraday_positions_are_squared_off_at_zerodhas_time(make_client):
     assert client.order(waiting)["status"] == "OPEN"
     client.seconds(1)
     assert client.order(waiting)["status"] == "CANCELLED"
-    by_product = {row["product"]: row["quantity"] for row in client.ok("GET", "/portfolio/positions")["net"]}
+    by_product = {
+        row["product"]: row["quantity"] for row in client.ok("GET", "/portfolio/positions")["net"]
+    }
     assert by_product == {"MIS": 0, "CNC": 20}
     last = client.ok("GET", "/orders")[-1]
-    assert (last["placed_by"], last["transaction_type"], last["status"]) == ("ADMINSQF", "SELL", "COMPLETE")
-    assert client.refused(price=client.at(-1))[2].startswith("Intraday orders (MIS, CO) are not accepted")
+    assert (last["placed_by"], last["transaction_type"], last["status"]) == (
+        "ADMINSQF",
+        "SELL",
+        "COMPLETE",
+    )
+    assert client.refused(price=client.at(-1))[2].startswith(
+        "Intraday orders (MIS, CO) are not accepted"
+    )
     client.place(price=client.at(-1), product="CNC")
 
 
@@ -255,14 +308,25 @@ def test_every_way_an_order_goes_is_in_its_history_in_order(make_client):
     stop = client.place(order_type="SL", trigger_price=client.at(0.3), price=client.at(0.6))
     client.ok("PUT", f"/orders/regular/{stop}", {"trigger_price": str(client.at(0.4))})
     client.ok("DELETE", f"/orders/regular/{stop}")
-    assert client.statuses(stop) == [*waits, *modified, "TRIGGER PENDING", "CANCEL PENDING", "CANCELLED"]
+    assert client.statuses(stop) == [
+        *waits,
+        *modified,
+        "TRIGGER PENDING",
+        "CANCEL PENDING",
+        "CANCELLED",
+    ]
     cover = client.form(order_type="MARKET", trigger_price=client.at(-2), market_protection=-1)
     entry = client.ok("POST", "/orders/co", cover)["order_id"]
-    second = next(row["order_id"] for row in client.ok("GET", "/orders") if row["parent_order_id"] == entry)
+    second = next(
+        row["order_id"] for row in client.ok("GET", "/orders") if row["parent_order_id"] == entry
+    )
     client.ok("DELETE", f"/orders/co/{second}")
     assert client.statuses(entry) == [*opens, "COMPLETE"]
     assert client.statuses(second) == [*waits, "OPEN", "COMPLETE"]
-    assert client.statuses(client.place(validity="IOC", price=client.at(-1))) == [*opens, "CANCELLED"]
+    assert client.statuses(client.place(validity="IOC", price=client.at(-1))) == [
+        *opens,
+        "CANCELLED",
+    ]
     rejected = client.place(price=client.share().instrument.upper + 10)
     assert client.statuses(rejected) == [*begins, "REJECTED"]
     share = client.share()

@@ -15,8 +15,15 @@ from brokers.sandbox.api.admin_routes import is_admin
 from brokers.sandbox.api.kite_routes import SandboxApi
 from brokers.sandbox.http import SandboxApiError
 
-PART = {"variety": "regular", "order_id": "1", "exchange": "NSE", "side": "buy", "token": "408065",
-        "interval": "minute", "segment": "equity"}  # fmt: skip
+PART = {
+    "variety": "regular",
+    "order_id": "1",
+    "exchange": "NSE",
+    "side": "buy",
+    "token": "408065",
+    "interval": "minute",
+    "segment": "equity",
+}
 """What stands where a route catches something."""
 
 
@@ -36,7 +43,13 @@ def place():
 def routes(make_module_client):
     table = make_module_client().api._routes._routes
     found = [
-        (entry.method, "/" + "/".join(PART.get(part[1:-1], "1") if part[:1] == "{" else part for part in entry.pattern))
+        (
+            entry.method,
+            "/"
+            + "/".join(
+                PART.get(part[1:-1], "1") if part[:1] == "{" else part for part in entry.pattern
+            ),
+        )
         for entries in table.values()
         for entry in entries
     ]
@@ -47,13 +60,22 @@ def routes(make_module_client):
 
 def opens(place, path):
     end = place.endpoint
-    return {"Authorization": f"Bearer {end.admin}" if is_admin(path) else f"token {end.api_key}:{end.access_token}"}
+    return {
+        "Authorization": f"Bearer {end.admin}"
+        if is_admin(path)
+        else f"token {end.api_key}:{end.access_token}"
+    }
 
 
 def ours(place):
-    """Return what the sandbox's own books and clock say; it is there, and nobody's clock is held."""
+    """Return what the sandbox's own books and clock say.
+
+    It is there, and nobody's clock is held.
+    """
     assert place.failures == []
-    return admin_key.call_admin(place.endpoint.rest, "GET", "/sandbox/books"), admin_key.call_admin(place.endpoint.rest, "GET", "/sandbox/clock")
+    return admin_key.call_admin(place.endpoint.rest, "GET", "/sandbox/books"), admin_key.call_admin(
+        place.endpoint.rest, "GET", "/sandbox/clock"
+    )
 
 
 FOREIGN = {
@@ -65,8 +87,16 @@ FOREIGN = {
     "an empty origin": {"Origin": ""},
     "our name in theirs": {"Origin": "http://127.0.0.1:{port}.evil.example"},
     "an extension": {"Origin": "chrome-extension://abcdefghijklmnop"},
-    "an image of another site": {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"},
-    "a frame of another port": {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"},
+    "an image of another site": {
+        "Sec-Fetch-Site": "cross-site",
+        "Sec-Fetch-Mode": "no-cors",
+        "Sec-Fetch-Dest": "image",
+    },
+    "a frame of another port": {
+        "Sec-Fetch-Site": "same-site",
+        "Sec-Fetch-Mode": "navigate",
+        "Sec-Fetch-Dest": "iframe",
+    },
     "a rebound name": {"Host": "evil.example:{port}", "Origin": "http://evil.example:{port}"},
     "a rebound name without origin": {"Host": "evil.example:{port}"},
     "our address without its port": {"Host": "127.0.0.1"},
@@ -76,28 +106,45 @@ FOREIGN = {
     "a name with a user": {"Host": "127.0.0.1:{port}@evil.example"},
     "no host": {"Host": ""},
     "every address": {"Host": "0.0.0.0:{port}"},
-}  # fmt: skip
+}
 
 
-def test_no_page_of_another_origin_reaches_any_route_even_with_the_secrets(place, routes, monkeypatch):
+def test_no_page_of_another_origin_reaches_any_route_even_with_the_secrets(
+    place, routes, monkeypatch
+):
     reached = []
     respond = SandboxApi.respond
-    monkeypatch.setattr(SandboxApi, "respond", lambda api, request: reached.append(request.text) or respond(api, request))
+    monkeypatch.setattr(
+        SandboxApi,
+        "respond",
+        lambda api, request: reached.append(request.text) or respond(api, request),
+    )
     line = http.client.HTTPConnection("127.0.0.1", place.port, timeout=60)
     tried = 0
     for method, path in routes:
         for name, told in FOREIGN.items():
-            headers = {header: text.format(port=place.port, other=place.port ^ 1) for header, text in told.items()}
-            for upgrade in ({}, {"Upgrade": "websocket", "Connection": "Upgrade"}) if method == "GET" else ({},):
+            headers = {
+                header: text.format(port=place.port, other=place.port ^ 1)
+                for header, text in told.items()
+            }
+            for upgrade in (
+                ({}, {"Upgrade": "websocket", "Connection": "Upgrade"})
+                if method == "GET"
+                else ({},)
+            ):
                 line.request(method, path, headers=headers | upgrade | opens(place, path))
                 answer = line.getresponse()
                 text = answer.read()
                 assert answer.status == 403, (name, method, path, text)
                 assert b"access_token" not in text
-                assert not {"Access-Control-Allow-Origin", "Location", "Set-Cookie"} & {*answer.headers}
+                assert not {"Access-Control-Allow-Origin", "Location", "Set-Cookie"} & {
+                    *answer.headers
+                }
                 tried += 1
         line.request(
-            "OPTIONS", path, headers={"Origin": "https://evil.example", "Access-Control-Request-Method": method}
+            "OPTIONS",
+            path,
+            headers={"Origin": "https://evil.example", "Access-Control-Request-Method": method},
         )
         answer = line.getresponse()
         answer.read()
@@ -108,13 +155,20 @@ def test_no_page_of_another_origin_reaches_any_route_even_with_the_secrets(place
 
 
 def test_a_window_may_be_led_to_the_login_page_and_nothing_else_of_a_page(place):
-    led = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    led = {
+        "Sec-Fetch-Site": "cross-site",
+        "Sec-Fetch-Mode": "navigate",
+        "Sec-Fetch-Dest": "document",
+    }
     line = http.client.HTTPConnection("127.0.0.1", place.port, timeout=60)
     statuses = []
     for method, path in (
-        ("GET", f"/connect/login?v=3&api_key={place.endpoint.api_key}&redirect_params=a%0d%0ab"), ("GET", "/connect/finish"),
-        ("GET", "/instruments"), ("GET", "/sandbox/clock"), ("POST", "/connect/login"),
-    ):  # fmt: skip
+        ("GET", f"/connect/login?v=3&api_key={place.endpoint.api_key}&redirect_params=a%0d%0ab"),
+        ("GET", "/connect/finish"),
+        ("GET", "/instruments"),
+        ("GET", "/sandbox/clock"),
+        ("POST", "/connect/login"),
+    ):
         line.request(method, path, headers=led)
         answer = line.getresponse()
         answer.read()
@@ -125,11 +179,17 @@ def test_a_window_may_be_led_to_the_login_page_and_nothing_else_of_a_page(place)
 @pytest.mark.parametrize(
     ("served", "host", "let_in"),
     [
-        ("127.0.0.1", "127.0.0.1:8080", True), ("127.0.0.1", "LocalHost:8080", True), ("::1", "[::1]:8080", True),
-        ("127.0.0.1", "192.168.1.5:8080", False), ("0.0.0.0", "192.168.1.5:8080", True), ("0.0.0.0", "[fe80::1]:8080", True),
-        ("0.0.0.0", "evil.example:8080", False), ("desk.lan", "desk.lan:8080", True), ("0.0.0.0", "1.2.3.4.evil.example:8080", False),
+        ("127.0.0.1", "127.0.0.1:8080", True),
+        ("127.0.0.1", "LocalHost:8080", True),
+        ("::1", "[::1]:8080", True),
+        ("127.0.0.1", "192.168.1.5:8080", False),
+        ("0.0.0.0", "192.168.1.5:8080", True),
+        ("0.0.0.0", "[fe80::1]:8080", True),
+        ("0.0.0.0", "evil.example:8080", False),
+        ("desk.lan", "desk.lan:8080", True),
+        ("0.0.0.0", "1.2.3.4.evil.example:8080", False),
     ],
-)  # fmt: skip
+)
 def test_beyond_this_machine_any_address_counts_but_no_name(served, host, let_in):
     class Headers:
         def getall(self, name, default):
@@ -160,7 +220,7 @@ BODIES = {
     "broken parts": ("multipart/form-data; boundary=x", b"--x\r\nnonsense"),
     "no type": ("\xff\xfe", b"\x00" * 100),
     "too large": ("application/json", b" " * 1_100_000),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("known", [False, True])
@@ -170,10 +230,19 @@ def test_no_body_on_any_route_is_more_than_its_senders_trouble(place, routes, kn
     seen = set()
     for method, path in routes:
         for name, (kind, body) in BODIES.items():
-            if name == "too large" and path not in {"/orders/regular", "/sandbox/hold", "/connect/login"}:
+            if name == "too large" and path not in {
+                "/orders/regular",
+                "/sandbox/hold",
+                "/connect/login",
+            }:
                 continue
-            headers = (opens(place, path) if known else {}) | ({"Content-Type": kind} if kind else {})
-            if known and (method, path) in {("DELETE", "/session/token"), ("POST", "/sandbox/hold")}:
+            headers = (opens(place, path) if known else {}) | (
+                {"Content-Type": kind} if kind else {}
+            )
+            if known and (method, path) in {
+                ("DELETE", "/session/token"),
+                ("POST", "/sandbox/hold"),
+            }:
                 continue
             line.request(method, path, body, headers)
             answer = line.getresponse()
@@ -210,12 +279,16 @@ HALVES = {
     "a byte in a header": b"GET /sandbox/clock HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer \xff\xfe\r\n\r\n",
     "a byte in the token": b"GET /orders HTTP/1.1\r\nHost: {host}\r\nAuthorization: token \xff:\xfe\r\n\r\n",
     "a byte in the host": b"GET /orders HTTP/1.1\r\nHost: \xff\xfe\r\n\r\n",
-    "a flood of headers": b"GET /orders HTTP/1.1\r\nHost: {host}\r\n" + b"".join(b"X-%d: y\r\n" % n for n in range(5_000)) + b"\r\n",
-    "a header without end": b"GET /orders HTTP/1.1\r\nHost: {host}\r\nX: " + b"y" * 300_000 + b"\r\n\r\n",
+    "a flood of headers": b"GET /orders HTTP/1.1\r\nHost: {host}\r\n"
+    + b"".join(b"X-%d: y\r\n" % n for n in range(5_000))
+    + b"\r\n",
+    "a header without end": b"GET /orders HTTP/1.1\r\nHost: {host}\r\nX: "
+    + b"y" * 300_000
+    + b"\r\n\r\n",
     "a line without end": b"GET /" + b"y" * 300_000 + b" HTTP/1.1\r\nHost: {host}\r\n\r\n",
     "a socket without key": b"GET /?api_key={key}&access_token={token} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
     "a body and a socket": b"POST / HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nContent-Length: 3\r\n\r\nabc",
-}  # fmt: skip
+}
 
 
 def test_nothing_that_is_no_request_is_more_than_its_senders_trouble(place, monkeypatch):
@@ -246,12 +319,23 @@ def test_nothing_that_is_no_request_is_more_than_its_senders_trouble(place, monk
 
 def test_frames_that_are_no_messages_end_at_most_their_own_socket(place):
     async def talk(url, headers, send):
-        async with aiohttp.ClientSession() as session, session.ws_connect(url, headers=headers) as line:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(url, headers=headers) as line,
+        ):
             await send(line)
             await line.close()
 
     async def text(line):
-        for words in ("", "\x00", "[" * 100_000, '{"until": 1e999}', '{"a": "\\ud800", "v": 1}', "[1]", "9" * 5_000):
+        for words in (
+            "",
+            "\x00",
+            "[" * 100_000,
+            '{"until": 1e999}',
+            '{"a": "\\ud800", "v": 1}',
+            "[1]",
+            "9" * 5_000,
+        ):
             await line.send_str(words)
 
     async def raw(line):
@@ -267,7 +351,9 @@ def test_frames_that_are_no_messages_end_at_most_their_own_socket(place):
 
 
 @pytest.mark.parametrize(("most", "files"), [(8, 1024), (100, 16)])
-def test_silent_visitors_make_room_and_those_who_said_who_they_are_stay(most, files, start, monkeypatch):
+def test_silent_visitors_make_room_and_those_who_said_who_they_are_stay(
+    most, files, start, monkeypatch
+):
     monkeypatch.setattr(server, "MOST_VISITORS", most)
     monkeypatch.setattr(server, "_open_file_limit", lambda: files)
     _, end = start(symbols=("INFY",), limits="off")
@@ -285,7 +371,9 @@ def test_silent_visitors_make_room_and_those_who_said_who_they_are_stay(most, fi
         each.close()
 
 
-def test_the_key_lies_where_only_its_user_can_read_it_and_goes_with_the_sandbox(start, tmp_path, monkeypatch):
+def test_the_key_lies_where_only_its_user_can_read_it_and_goes_with_the_sandbox(
+    start, tmp_path, monkeypatch
+):
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     sandbox, end = start(symbols=("INFY",))
     [file] = (tmp_path / "patang-keys").iterdir()
@@ -312,7 +400,12 @@ def test_a_planted_link_is_no_place_for_the_key(tmp_path, monkeypatch):
 def test_no_two_runs_have_a_secret_in_common_and_a_salt_gives_the_same_again(make_client):
     def secrets(**config):
         session = make_client(**config).exchange.session
-        return session.api_key, session.api_secret, session.access_token, session.request_token(session.api_key)
+        return (
+            session.api_key,
+            session.api_secret,
+            session.access_token,
+            session.request_token(session.api_key),
+        )
 
     first, second = secrets(salt=""), secrets(salt="")
     assert not {*first} & {*second}
@@ -323,7 +416,9 @@ def test_no_two_runs_have_a_secret_in_common_and_a_salt_gives_the_same_again(mak
     assert not {*day[2:]} & {*next_day[2:]}, "tokens are the day's"
 
 
-def test_a_state_keeps_key_and_secret_over_the_days_and_restarts_and_from_everybody_else(start, tmp_path):
+def test_a_state_keeps_key_and_secret_over_the_days_and_restarts_and_from_everybody_else(
+    start, tmp_path
+):
     file = tmp_path / "state.db"
     ends = []
     for date in ("2026-11-20", "2026-11-20", "2026-11-23"):
@@ -340,5 +435,7 @@ def test_a_state_keeps_key_and_secret_over_the_days_and_restarts_and_from_everyb
 def test_an_endpoint_does_not_show_its_secrets(place):
     shown = repr(place.endpoint)
     assert place.endpoint.rest in shown
-    assert not any(secret in shown for secret in (place.endpoint.admin, place.endpoint.access_token))
+    assert not any(
+        secret in shown for secret in (place.endpoint.admin, place.endpoint.access_token)
+    )
     assert json.dumps(place.endpoint.api_key) not in shown

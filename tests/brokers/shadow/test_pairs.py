@@ -8,7 +8,9 @@ from compiled.model.values import Side
 SECOND = 1_000_000_000
 
 
-def pair(side=Side.BUY, real=(), twin=(), sent=100 * SECOND, answered=100 * SECOND, status="COMPLETE"):
+def pair(
+    side=Side.BUY, real=(), twin=(), sent=100 * SECOND, answered=100 * SECOND, status="COMPLETE"
+):
     """Fills are (seconds after sending, shares, rupees)."""
     made = OrderPair(1, "order", "s", 408065, "INFY", side, 10, sent, answered, "17")
     for half, fills in ((made.real, real), (made.twin, twin)):
@@ -26,8 +28,12 @@ def test_a_purchase_that_cost_more_than_its_twin_is_worse_by_the_difference():
 
 
 def test_a_sale_that_brought_less_than_its_twin_is_worse_too():
-    assert twin_difference(pair(Side.SELL, real=[(1, 10, 99.5)], twin=[(1, 10, 100.0)])).price == pytest.approx(0.5)
-    assert twin_difference(pair(Side.SELL, real=[(1, 10, 100.5)], twin=[(1, 10, 100.0)])).price == pytest.approx(-0.5)
+    assert twin_difference(
+        pair(Side.SELL, real=[(1, 10, 99.5)], twin=[(1, 10, 100.0)])
+    ).price == pytest.approx(0.5)
+    assert twin_difference(
+        pair(Side.SELL, real=[(1, 10, 100.5)], twin=[(1, 10, 100.0)])
+    ).price == pytest.approx(-0.5)
 
 
 def test_where_one_side_has_not_filled_only_the_shares_are_compared():
@@ -36,14 +42,16 @@ def test_where_one_side_has_not_filled_only_the_shares_are_compared():
 
 
 def test_a_summary_counts_money_on_the_shares_both_have_filled():
-    told = shadow_summary([
-        pair(real=[(1, 4, 101.0)], twin=[(1, 10, 100.0)], answered=100 * SECOND + SECOND // 2),
-        pair(Side.SELL, real=[(5, 10, 101.0)], twin=[(1, 10, 100.0)], answered=101 * SECOND),
-        pair(real=[(1, 10, 100.0)]),
-        pair(twin=[(1, 10, 100.0)]),
-        pair(),
-        pair(real=[(1, 10, 100.0)], status="none"),
-    ])  # fmt: skip
+    told = shadow_summary(
+        [
+            pair(real=[(1, 4, 101.0)], twin=[(1, 10, 100.0)], answered=100 * SECOND + SECOND // 2),
+            pair(Side.SELL, real=[(5, 10, 101.0)], twin=[(1, 10, 100.0)], answered=101 * SECOND),
+            pair(real=[(1, 10, 100.0)]),
+            pair(twin=[(1, 10, 100.0)]),
+            pair(),
+            pair(real=[(1, 10, 100.0)], status="none"),
+        ]
+    )
     assert (told.orders, told.both, told.only_live, told.only_twin, told.neither) == (5, 2, 1, 1, 1)
     assert told.cost == 4.0 - 10.0
     assert (told.bps, told.worst_bps) == (0.0, 100.0)

@@ -96,13 +96,22 @@ class Real:
         pass
 
     def fills(self, order_id, quantity, price, ts, side=Side.BUY):
-        self.book.append(OrderUpdate(ts, order_id, "", TOKEN, side, OrderStatus.COMPLETE, quantity, quantity))
+        self.book.append(
+            OrderUpdate(ts, order_id, "", TOKEN, side, OrderStatus.COMPLETE, quantity, quantity)
+        )
         self.traded.append(BrokerTrade(ts, f"T{order_id}", order_id, TOKEN, side, quantity, price))
 
 
 class Shadow:
     def __init__(self, file):
-        self.file, self.clock, self.real, self.volume, self.shown, self.failures = file, Clock(), Real(), 1_000, [], []
+        self.file, self.clock, self.real, self.volume, self.shown, self.failures = (
+            file,
+            Clock(),
+            Real(),
+            1_000,
+            [],
+            [],
+        )
 
     async def open(self, latency=0):
         self.journal = SqliteJournal(self.file, lambda *told: self.failures.append(told))
@@ -112,8 +121,13 @@ class Shadow:
             return SimulatedExchange(rules, 0, self.clock, hear, stamped=True)
 
         self.broker = ShadowBroker(
-            self.real, self.clock, Calendar.load(), self.journal, simulate, lambda pairs: self.shown.append(list(pairs))
-        )  # fmt: skip
+            self.real,
+            self.clock,
+            Calendar.load(),
+            self.journal,
+            simulate,
+            lambda pairs: self.shown.append(list(pairs)),
+        )
         listed = await self.broker.instruments("NSE")
         fill_in_bands(listed, await self.broker.bands(listed))
 
@@ -146,7 +160,18 @@ async def shadow(tmp_path):
 
 
 def order(intent, kind=OrderType.MARKET, price=0.0):
-    return Order(intent, f"t{intent}", "s", TOKEN, Side.BUY, 10, kind, Product.CNC, OrderPurpose.ENTRY, price=price)
+    return Order(
+        intent,
+        f"t{intent}",
+        "s",
+        TOKEN,
+        Side.BUY,
+        10,
+        kind,
+        Product.CNC,
+        OrderPurpose.ENTRY,
+        price=price,
+    )
 
 
 def gtt(intent, trigger):
@@ -160,9 +185,22 @@ async def test_both_sides_of_an_order_are_written_down(shadow):
     await shadow.tick(1500.0)
     shadow.real.fills("R1", 10, 1500.25, sent + 3 * SECOND)
     row = (await shadow.pairs())[1]
-    assert (row["order_id"], row["symbol"], row["strategy"], row["sent"]) == ("R1", "INFY", "s", sent)
-    assert (row["real_filled"], row["real_value"], row["real_first"]) == (10, 1_500_250, sent + 3 * SECOND)
-    assert (row["twin_filled"], row["twin_value"], row["twin_first"]) == (10, 1_500_050, sent + SECOND)
+    assert (row["order_id"], row["symbol"], row["strategy"], row["sent"]) == (
+        "R1",
+        "INFY",
+        "s",
+        sent,
+    )
+    assert (row["real_filled"], row["real_value"], row["real_first"]) == (
+        10,
+        1_500_250,
+        sent + 3 * SECOND,
+    )
+    assert (row["twin_filled"], row["twin_value"], row["twin_first"]) == (
+        10,
+        1_500_050,
+        sent + SECOND,
+    )
     await shadow.tick(1500.0, after=2 * SECOND)
     told = twin_difference(shadow.shown[-1][0])
     assert told.price == pytest.approx(0.20)
@@ -191,7 +229,11 @@ async def test_what_the_broker_refuses_ends_the_twin(shadow):
         await shadow.broker.place(order(1, OrderType.LIMIT, 1499.0))
     await shadow.tick(1490.0)
     row = (await shadow.pairs())[1]
-    assert (row["real_status"], row["twin_status"], row["twin_filled"]) == ("REFUSED", "CANCELLED", 0)
+    assert (row["real_status"], row["twin_status"], row["twin_filled"]) == (
+        "REFUSED",
+        "CANCELLED",
+        0,
+    )
 
 
 async def test_an_order_whose_outcome_nobody_told_is_found_by_its_tag(shadow):
@@ -201,7 +243,9 @@ async def test_an_order_whose_outcome_nobody_told_is_found_by_its_tag(shadow):
     await shadow.tick(1500.0)
     row = (await shadow.pairs())[1]
     assert (row["real_status"], row["twin_filled"], row["order_id"]) == ("UNKNOWN", 10, "")
-    shadow.real.book.append(OrderUpdate(TEN, "R8", "t1", TOKEN, Side.BUY, OrderStatus.COMPLETE, 10, 10))
+    shadow.real.book.append(
+        OrderUpdate(TEN, "R8", "t1", TOKEN, Side.BUY, OrderStatus.COMPLETE, 10, 10)
+    )
     shadow.real.traded.append(BrokerTrade(TEN, "T8", "R8", TOKEN, Side.BUY, 10, 1501.0))
     row = (await shadow.pairs())[1]
     assert (row["real_status"], row["real_value"], row["order_id"]) == ("COMPLETE", 1_501_000, "R8")
@@ -248,7 +292,9 @@ async def test_the_orders_of_a_gtt_and_of_its_twin_make_one_pair(shadow):
     await shadow.tick(1489.0)
     await shadow.tick(1489.0)
     legs = gtt(5, 1490.0).legs
-    shadow.real.triggers.append(GttUpdate(shadow.clock.time, 77, TOKEN, GttStatus.TRIGGERED, legs, ["R9"]))
+    shadow.real.triggers.append(
+        GttUpdate(shadow.clock.time, 77, TOKEN, GttStatus.TRIGGERED, legs, ["R9"])
+    )
     shadow.real.fills("R9", 10, 1488.0, shadow.clock.time, Side.SELL)
     row = (await shadow.pairs())[5]
     assert (row["kind"], row["order_id"], row["side"]) == ("gtt", "R9", "SELL")

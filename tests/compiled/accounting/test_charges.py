@@ -24,72 +24,103 @@ from engine.market import charges
 TABLE = charges.load_rate_table()
 PARTS = ("brokerage", "tax", "txn", "ipft", "sebi", "stamp", "gst", "total")
 
-# name, day, segment, exchange, legs (side, quantity, price), exact components, contract note components
+# name, day, segment, exchange, legs (side, quantity, price), exact components, contract note
+# components
 EXAMPLES = [
     (
-        "delivery of one share in 2023", 20230705, "EQ_DELIVERY", "NSE",
+        "delivery of one share in 2023",
+        20230705,
+        "EQ_DELIVERY",
+        "NSE",
         [(Side.BUY, 1, 560.0)],
         "0 0.56 0.0182 0.00056 0.00056 0.084 0.0034776 0.6667976",
         "0 1 0.02 0 0 0 0 1.02",
     ),
     (
-        "delivery of one share in 2022, before the investor protection fund", 20220601, "EQ_DELIVERY", "NSE",
+        "delivery of one share in 2022, before the investor protection fund",
+        20220601,
+        "EQ_DELIVERY",
+        "NSE",
         [(Side.BUY, 1, 1498.0)],
         "0 1.498 0.051681 0 0.001498 0.2247 0.00957222 1.78545122",
         "0 2 0.05 0 0 0 0 2.05",
     ),
     (
-        "delivery round trip", 20261120, "EQ_DELIVERY", "NSE",
+        "delivery round trip",
+        20261120,
+        "EQ_DELIVERY",
+        "NSE",
         [(Side.BUY, 100, 1000.0), (Side.SELL, 100, 1005.0)],
         "0 200.5 6.1551495 0.0002005 0.2005 15 1.144053 222.999903",
         "0 201 6.16 0 0.2 15 1.14 223.5",
     ),
     (
-        "intraday round trip at NSE", 20261120, "EQ_INTRADAY", "NSE",
+        "intraday round trip at NSE",
+        20261120,
+        "EQ_INTRADAY",
+        "NSE",
         [(Side.BUY, 100, 1000.0), (Side.SELL, 100, 1005.0)],
         "40 25.125 6.1551495 0.0002005 0.2005 3 8.344053 82.824903",
         "40 25 6.16 0 0.2 3 8.34 82.7",
     ),
     (
-        "intraday round trip at BSE", 20261120, "EQ_INTRADAY", "BSE",
+        "intraday round trip at BSE",
+        20261120,
+        "EQ_INTRADAY",
+        "BSE",
         [(Side.BUY, 100, 1000.0), (Side.SELL, 100, 1005.0)],
         "40 25.125 7.51875 0 0.2005 3 8.589465 84.433715",
         "40 25 7.52 0 0.2 3 8.58 84.3",
     ),
     (
-        "index future round trip", 20261120, "FUT", "NFO",
+        "index future round trip",
+        20261120,
+        "FUT",
+        "NFO",
         [(Side.BUY, 65, 26000.0), (Side.SELL, 65, 26050.0)],
         "40 846.625 61.91009175 0.00338325 3.38325 33.8 18.9534105 1004.6751355",
         "40 847 61.91 0 3.38 34 18.96 1005.25",
     ),
     (
-        "index option round trip", 20261120, "OPT", "NFO",
+        "index option round trip",
+        20261120,
+        "OPT",
+        "NFO",
         [(Side.BUY, 65, 146.0), (Side.SELL, 65, 146.0)],
         "40 14.235 6.743594 0 0.01898 0.2847 8.41726332 69.69953732",
         "40 14 6.74 0 0.02 0 8.42 69.18",
     ),
     (
-        "currency future round trip", 20261120, "CUR_FUT", "CDS",
+        "currency future round trip",
+        20261120,
+        "CUR_FUT",
+        "CDS",
         [(Side.BUY, 1000, 88.10), (Side.SELL, 1000, 88.20)],
         "40 0 0.61705 0 0.1763 0.0881 7.342803 48.224253",
         "40 0 0.62 0 0.18 0 7.34 48.14",
     ),
     (
-        "commodity future round trip", 20261120, "COM_FUT", "MCX",
+        "commodity future round trip",
+        20261120,
+        "COM_FUT",
+        "MCX",
         [(Side.BUY, 10, 120000.0), (Side.SELL, 10, 120100.0)],
         "40 120.1 50.421 0 2.401 24 16.70796 253.62996",
         "40 120 50.42 0 2.4 24 16.7 253.52",
     ),
     (
-        "option sold on the last day of the old STT", 20260331, "OPT", "NSE",
+        "option sold on the last day of the old STT",
+        20260331,
+        "OPT",
+        "NSE",
         [(Side.SELL, 65, 146.0)],
         "20 9.49 3.371797 0 0.00949 0 4.20863166 37.07991866",
         "20 9 3.37 0 0.01 0 4.2 36.58",
     ),
-]  # fmt: skip
+]
 
-# segment, exchange, first day of the new rate, side, then what ₹1 crore costs in STT, exchange fee, IPFT and SEBI's
-# fee on the day before and on the day: from the circulars, in rupees per crore
+# segment, exchange, first day of the new rate, side, then what ₹1 crore costs in STT, exchange fee,
+# IPFT and SEBI's fee on the day before and on the day: from the circulars, in rupees per crore
 CHANGES = [
     ("EQ_DELIVERY", "NSE", 20210101, Side.SELL, (10_000, 325, 0, 5), (10_000, 345, 0, 5)),
     ("EQ_DELIVERY", "NSE", 20210401, Side.SELL, (10_000, 345, 0, 5), (10_000, 345, 0, 10)),
@@ -115,9 +146,15 @@ CHANGES = [
 ]
 
 DAY_BEFORE = {
-    20210101: 20201231, 20210401: 20210331, 20230101: 20221231, 20230401: 20230331, 20240401: 20240331,
-    20241001: 20240930, 20260301: 20260228, 20260401: 20260331,
-}  # fmt: skip
+    20210101: 20201231,
+    20210401: 20210331,
+    20230101: 20221231,
+    20230401: 20230331,
+    20240401: 20240331,
+    20241001: 20240930,
+    20260301: 20260228,
+    20260401: 20260331,
+}
 
 
 def components(text):
@@ -134,7 +171,9 @@ def test_an_estimate_is_the_exact_sum_of_the_worked_example(example):
     rates = TABLE.rates(segment, exchange, day)
     estimates = [estimate_charges(rates, side, quantity, price) for side, quantity, price in legs]
     for part, expected in vars(components(exact)).items():
-        assert sum(getattr(charged, part) for charged in estimates) == pytest.approx(expected, abs=1e-9), part
+        assert sum(getattr(charged, part) for charged in estimates) == pytest.approx(
+            expected, abs=1e-9
+        ), part
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=[example[0] for example in EXAMPLES])
@@ -143,7 +182,9 @@ def test_a_contract_note_rounds_every_line_as_the_worked_example(example):
     traded = {Side.BUY: [], Side.SELL: []}
     for side, quantity, price in legs:
         traded[side].append(round(quantity * price * 100))
-    charged = contract_note(TABLE.rates(segment, exchange, day), traded[Side.BUY], traded[Side.SELL])
+    charged = contract_note(
+        TABLE.rates(segment, exchange, day), traded[Side.BUY], traded[Side.SELL]
+    )
     for part, expected in vars(components(rounded)).items():
         assert getattr(charged, part) == pytest.approx(expected, abs=1e-9), part
 
@@ -152,13 +193,20 @@ def test_a_contract_note_rounds_every_line_as_the_worked_example(example):
 def test_the_paise_booked_per_order_are_the_estimate_rounded_half_up(example):
     _, day, segment, exchange, legs, exact, _ = example
     rates = TABLE.rates(segment, exchange, day)
-    booked = [order_charges(rates, side, quantity, round(quantity * price * 100)) for side, quantity, price in legs]
+    booked = [
+        order_charges(rates, side, quantity, round(quantity * price * 100))
+        for side, quantity, price in legs
+    ]
     assert sum(booked) == pytest.approx(float(exact.split()[-1]) * 100, abs=0.5 * len(legs))
     if len(legs) == 1:
-        assert booked == [int(Decimal(exact.split()[-1]).quantize(Decimal("0.01"), ROUND_HALF_UP) * 100)]
+        assert booked == [
+            int(Decimal(exact.split()[-1]).quantize(Decimal("0.01"), ROUND_HALF_UP) * 100)
+        ]
 
 
-@pytest.mark.parametrize("change", CHANGES, ids=[f"{c[0]}-{c[1]}-{c[2]}-{c[3].name}" for c in CHANGES])
+@pytest.mark.parametrize(
+    "change", CHANGES, ids=[f"{c[0]}-{c[1]}-{c[2]}-{c[3].name}" for c in CHANGES]
+)
 def test_a_rate_changes_on_its_day_and_not_before(change):
     segment, exchange, day, side, before, after = change
     for when, expected in ((DAY_BEFORE[day], before), (day, after)):
@@ -202,7 +250,9 @@ def test_brokerage_is_charged_per_executed_order_and_all_else_on_the_sum_of_the_
 
 def test_stamp_duty_of_a_note_is_rounded_once_to_the_rupee():
     rates = TABLE.rates("EQ_DELIVERY", "NSE", 20261120)
-    assert contract_note(rates, [9_999_99], []).stamp == 1.0  # 1.4999985: by way of 1.50 it would be 2
+    assert (
+        contract_note(rates, [9_999_99], []).stamp == 1.0
+    )  # 1.4999985: by way of 1.50 it would be 2
     assert contract_note(rates, [10_000_00], []).stamp == 2.0
 
 
@@ -216,7 +266,13 @@ def test_an_order_that_traded_nothing_costs_nothing():
 
 @given(
     st.sampled_from(
-        [("EQ_DELIVERY", "NSE"), ("EQ_INTRADAY", "BSE"), ("FUT", "NFO"), ("OPT", "NFO"), ("COM_OPT", "MCX")]
+        [
+            ("EQ_DELIVERY", "NSE"),
+            ("EQ_INTRADAY", "BSE"),
+            ("FUT", "NFO"),
+            ("OPT", "NFO"),
+            ("COM_OPT", "MCX"),
+        ]
     ),
     st.sampled_from([Side.BUY, Side.SELL]),
     st.integers(1, 100_000_000_000_0),
@@ -225,11 +281,17 @@ def test_the_booked_paise_are_exact_for_any_turnover(where, side, value):
     rates = TABLE.rates(*where, 20261120)
     nano = Decimal("1e-9")
     turnover = Decimal(value)
-    brokerage = min(turnover * rates.brokerage * nano, Decimal(2000)) if where[0] != "EQ_DELIVERY" else Decimal(0)
+    brokerage = (
+        min(turnover * rates.brokerage * nano, Decimal(2000))
+        if where[0] != "EQ_DELIVERY"
+        else Decimal(0)
+    )
     if where[0].endswith("OPT"):
         brokerage = Decimal(2000)
     served = brokerage + turnover * (rates.txn + rates.ipft + rates.sebi) * nano
-    rate = rates.tax_buy + rates.stamp_buy if side == Side.BUY else rates.tax_sell + rates.stamp_sell
+    rate = (
+        rates.tax_buy + rates.stamp_buy if side == Side.BUY else rates.tax_sell + rates.stamp_sell
+    )
     total = served * Decimal("1.18") + turnover * rate * nano
     assert order_charges(rates, side, 1, value) == total.quantize(Decimal(1), ROUND_HALF_UP)
 
@@ -253,7 +315,9 @@ def test_an_order_beyond_exact_arithmetic_is_refused():
     ],
 )
 def test_a_day_the_table_does_not_cover_is_refused_with_the_file_to_extend(segment, exchange, day):
-    with pytest.raises(LookupError, match=rf"{segment} at .* on {day}: add the row to engine/market/charges.json"):
+    with pytest.raises(
+        LookupError, match=rf"{segment} at .* on {day}: add the row to engine/market/charges.json"
+    ):
         TABLE.rates(segment, exchange, day)
 
 
@@ -263,7 +327,10 @@ def test_the_table_covers_its_first_day():
 
 def test_rows_are_taken_in_any_order():
     later, earlier = row(20240101, FOREVER, buy=7), row(20200101, 20231231, buy=3)
-    rest = [row(20200101, FOREVER, charge) for charge in ("brokerage", "txn", "ipft", "sebi", "stamp", "gst")]
+    rest = [
+        row(20200101, FOREVER, charge)
+        for charge in ("brokerage", "txn", "ipft", "sebi", "stamp", "gst")
+    ]
     table = RateTable([later, *rest, earlier])
     assert table.rates("EQ_DELIVERY", "NSE", 20231231).tax_buy == 3
     assert table.rates("EQ_DELIVERY", "NSE", 20240101).tax_buy == 7
@@ -272,9 +339,15 @@ def test_rows_are_taken_in_any_order():
 @pytest.mark.parametrize(
     ("rows", "complaint"),
     [
-        ([row(20200101, 20231231), row(20231231, FOREVER)], "20231231-99991231: overlaps .* 20200101-20231231"),
+        (
+            [row(20200101, 20231231), row(20231231, FOREVER)],
+            "20231231-99991231: overlaps .* 20200101-20231231",
+        ),
         ([row(20200101, FOREVER), row(20240101, FOREVER)], "20240101-99991231: overlaps"),
-        ([row(20200101, 20240228), row(20240301, FOREVER)], "20240301-99991231: leaves a gap after"),
+        (
+            [row(20200101, 20240228), row(20240301, FOREVER)],
+            "20240301-99991231: leaves a gap after",
+        ),
         ([row(20240101, 20231231)], "20240101-20231231: ends before it begins"),
         ([row(20200101, FOREVER, "toll")], "toll EQ_DELIVERY NSE .*: no such charge"),
     ],
@@ -330,10 +403,14 @@ def test_a_missing_file_is_named(tmp_path):
     ],
 )
 def test_the_segment_follows_from_the_instrument_and_the_product(exchange, kind, product, expected):
-    assert charges.charge_segment(Instrument(1, exchange, "X", 0.05, kind=kind), product) == expected
+    assert (
+        charges.charge_segment(Instrument(1, exchange, "X", 0.05, kind=kind), product) == expected
+    )
 
 
-@pytest.mark.parametrize(("exchange", "kind", "product"), [("NSE", "INDEX", Product.CNC), ("NSE", "EQ", Product.NRML)])
+@pytest.mark.parametrize(
+    ("exchange", "kind", "product"), [("NSE", "INDEX", Product.CNC), ("NSE", "EQ", Product.NRML)]
+)
 def test_what_nobody_can_trade_has_no_segment(exchange, kind, product):
     with pytest.raises(ValueError, match="no charge segment for NSE:X"):
         charges.charge_segment(Instrument(1, exchange, "X", 0.05, kind=kind), product)
@@ -341,7 +418,12 @@ def test_what_nobody_can_trade_has_no_segment(exchange, kind, product):
 
 @pytest.mark.parametrize(
     ("name", "day", "paise"),
-    [("dp", 20240930, 15_93), ("dp", 20241001, 15_34), ("dp", 20261120, 15_34), ("square_off", 20261120, 59_00)],
+    [
+        ("dp", 20240930, 15_93),
+        ("dp", 20241001, 15_34),
+        ("dp", 20261120, 15_34),
+        ("square_off", 20261120, 59_00),
+    ],
 )
 def test_fees_outside_the_note_are_dated_too(name, day, paise):
     assert charges.fee(name, day) == paise

@@ -97,21 +97,35 @@ def test_cash_is_the_starting_cash_plus_sales_minus_purchases_minus_charges(orde
     bought = sum(position.buy_value for position in ledger.positions())
     sold = sum(position.sell_value for position in ledger.positions())
     assert ledger.cash == 1_000_000_00 + sold - bought - sum(charges)
-    assert ledger.charges == sum(charges) == sum(position.charges for position in ledger.account_positions())
+    assert (
+        ledger.charges
+        == sum(charges)
+        == sum(position.charges for position in ledger.account_positions())
+    )
 
 
 @given(fills)
-def test_a_position_that_is_flat_again_has_realised_its_sales_minus_its_purchases_by_both_methods(orders):
+def test_a_position_that_is_flat_again_has_realised_its_sales_minus_its_purchases_by_both_methods(
+    orders,
+):
     ledger = Ledger(0)
     play(ledger, orders)
     for position in ledger.positions():
         left = position.quantity
         if left:
-            ledger.fill(position.strategy, position.token, Side.SELL if left > 0 else Side.BUY, abs(left), 12.35)
+            ledger.fill(
+                position.strategy,
+                position.token,
+                Side.SELL if left > 0 else Side.BUY,
+                abs(left),
+                12.35,
+            )
         assert position.value == 0
         assert position.average == 0.0
         assert position.unrealised == 0
-        assert position.realised == position.realised_fifo == position.sell_value - position.buy_value
+        assert (
+            position.realised == position.realised_fifo == position.sell_value - position.buy_value
+        )
 
 
 @given(fills, st.lists(st.tuples(st.sampled_from([1, 2, 3]), st.integers(1, 60_000)), max_size=9))
@@ -123,11 +137,16 @@ def test_the_totals_are_the_sums_over_the_positions_after_every_mark(orders, mar
         ledger.mark(token, float(price))
         for position in ledger.positions():
             if position.token == token:
-                assert position.unrealised == whole(price * position.quantity * 100) - position.value
+                assert (
+                    position.unrealised == whole(price * position.quantity * 100) - position.value
+                )
     assert ledger.realised == sum(position.realised for position in ledger.positions())
     assert ledger.unrealised == sum(position.unrealised for position in ledger.positions())
     assert ledger.net == ledger.realised + ledger.unrealised - ledger.charges
-    worth = [whole(abs(Decimal(p.quantity)) * Decimal(str(p.last)) * 100) for p in ledger.account_positions()]
+    worth = [
+        whole(abs(Decimal(p.quantity)) * Decimal(str(p.last)) * 100)
+        for p in ledger.account_positions()
+    ]
     assert ledger.exposure == sum(worth)
 
 
@@ -213,7 +232,10 @@ def test_a_second_strategy_begins_at_the_last_price_and_not_at_its_own_late_fill
     ledger.fill("ladder", 1, Side.BUY, 10, 100.0)
     ledger.mark(1, 101.0)
     ledger.fill("cross", 1, Side.BUY, 10, 99.0)
-    assert [(position.last, position.unrealised) for position in ledger.positions()] == [(101.0, 10_00), (101.0, 20_00)]
+    assert [(position.last, position.unrealised) for position in ledger.positions()] == [
+        (101.0, 10_00),
+        (101.0, 20_00),
+    ]
 
 
 def test_a_mark_of_an_instrument_nobody_holds_changes_nothing():
@@ -252,7 +274,9 @@ def test_first_in_first_out_holds_over_thousands_of_open_lots():
         ledger.fill("ladder", 1, Side.BUY, 1, 100.0 + i)
     for i in range(1_000):
         ledger.fill("ladder", 1, Side.SELL, 1, 5_000.0)
-        assert ledger.position("ladder", 1).realised_fifo == sum(4_900 - k for k in range(i + 1)) * 100
+        assert (
+            ledger.position("ladder", 1).realised_fifo == sum(4_900 - k for k in range(i + 1)) * 100
+        )
 
 
 @given(st.integers(-(10**15), 10**15), st.integers(1, 2**31 - 1), st.data())

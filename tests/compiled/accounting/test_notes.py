@@ -17,16 +17,23 @@ DELIVERY, INTRADAY = RATES["EQ_DELIVERY"], RATES["EQ_INTRADAY"]
 def tell(book, fill, number):
     ts, symbol, segment, order, side, quantity, value = fill
     other = INTRADAY if segment == "EQ_DELIVERY" else None
-    return book.fill(symbol, RATES[segment], other, f"T{number}", ts, order, Side(side), quantity, value)
+    return book.fill(
+        symbol, RATES[segment], other, f"T{number}", ts, order, Side(side), quantity, value
+    )
 
 
 FILLS = st.lists(
     st.tuples(
-        st.sampled_from([257, 513]), st.sampled_from(["EQ_DELIVERY", "EQ_DELIVERY", "EQ_INTRADAY"]), st.integers(1, 6),
-        st.sampled_from([1, -1]), st.integers(1, 300), st.integers(1, 9_000_000_00),
+        st.sampled_from([257, 513]),
+        st.sampled_from(["EQ_DELIVERY", "EQ_DELIVERY", "EQ_INTRADAY"]),
+        st.integers(1, 6),
+        st.sampled_from([1, -1]),
+        st.integers(1, 300),
+        st.integers(1, 9_000_000_00),
     ),
-    min_size=1, max_size=14,
-)  # fmt: skip
+    min_size=1,
+    max_size=14,
+)
 
 
 @given(FILLS, st.randoms(use_true_random=False))
@@ -48,7 +55,8 @@ def test_a_sale_on_the_day_turns_the_purchase_into_intraday():
     book = DayNotes()
     # 1,00,000 bought: STT 100, exchange 3.22, SEBI 0.10, IPFT 0.10, stamp 15, GST 2 x 0.31
     assert tell(book, (1, 257, "EQ_DELIVERY", 1, 1, 100, 1_00_000_00), 1) == 119_04
-    # together as intraday: brokerage 40, STT 25.125, stamp 3, exchange 6.46, SEBI 0.20, IPFT 0.20, GST 2 x 4.22
+    # together as intraday: brokerage 40, STT 25.125, stamp 3, exchange 6.46, SEBI 0.20, IPFT 0.20,
+    # GST 2 x 4.22
     assert tell(book, (2, 257, "EQ_DELIVERY", 2, -1, 100, 1_00_500_00), 2) == 83_30 - 119_04
 
 
@@ -77,11 +85,22 @@ def test_what_a_restart_books_again_leaves_the_next_fill_charged_as_without_it()
     ]
     straight, again = DayNotes(), DayNotes()
     charges = [tell(straight, fill, n) for n, fill in enumerate(fills, start=8)]
-    for n, fill in sorted(zip(range(8, 11), fills[:3], strict=True), key=lambda each: f"T{each[0]}"):
+    for n, fill in sorted(
+        zip(range(8, 11), fills[:3], strict=True), key=lambda each: f"T{each[0]}"
+    ):
         ts, symbol, segment, order, side, quantity, value = fill
         again.enter(
-            symbol, RATES[segment], INTRADAY, f"T{n}", ts, order, Side(side), quantity, value, charges[n - 8]
-        )  # fmt: skip
+            symbol,
+            RATES[segment],
+            INTRADAY,
+            f"T{n}",
+            ts,
+            order,
+            Side(side),
+            quantity,
+            value,
+            charges[n - 8],
+        )
     assert tell(again, fills[3], 11) == charges[3]
     assert again.total == straight.total == sum(charges)
 
@@ -95,7 +114,9 @@ def test_a_day_is_charged_anew():
 
 @given(st.lists(st.integers(1, LIMIT), max_size=30), st.lists(st.integers(1, LIMIT), max_size=30))
 def test_a_note_of_any_turnover_is_exact(buys, sells):
-    orders = [(1, reference.Decimal(v) / 100) for v in buys] + [(-1, reference.Decimal(v) / 100) for v in sells]
+    orders = [(1, reference.Decimal(v) / 100) for v in buys] + [
+        (-1, reference.Decimal(v) / 100) for v in sells
+    ]
     expected = reference.note(INTRADAY, orders)
     brokerage = 0
     for value in (*buys, *sells):

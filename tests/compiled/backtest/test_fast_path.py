@@ -18,7 +18,10 @@ THREE = (257, 513, 769)
 
 
 class Bares(Strategy):
-    """Enters and leaves bare positions at random; now and then it looks at them, cancels, or wants a stop."""
+    """Enters and leaves bare positions at random.
+
+    Now and then it looks at them, cancels, or wants a stop.
+    """
 
     def __init__(self, seed, every=0, look=0.0, stops=0.0, products=(Product.CNC, Product.NRML)):
         super().__init__(f"bare{seed}", 60, every)
@@ -28,7 +31,9 @@ class Bares(Strategy):
 
     def on_bar(self, ctx, bar):
         self.act(ctx, bar.token)
-        self.seen.append((bar.token, bar.start, bar.close, ctx.position(bar.token), ctx.ltp(bar.token)))
+        self.seen.append(
+            (bar.token, bar.start, bar.close, ctx.position(bar.token), ctx.ltp(bar.token))
+        )
 
     def on_timer(self, ctx, ts):
         for token in list(ctx.instruments):
@@ -42,7 +47,9 @@ class Bares(Strategy):
             product = self.rng.choice(self.products)
             side = Side.BUY if product is Product.CNC or self.rng.random() < 0.5 else Side.SELL
             stop = 1.0 if self.rng.random() < self.stops else 0.0
-            ctx.enter(token, side, 20_000_00, stop, product=product, reason=self.rng.choice(("", "up")))
+            ctx.enter(
+                token, side, 20_000_00, stop, product=product, reason=self.rng.choice(("", "up"))
+            )
         elif draw < 0.23:
             ctx.exit(token, self.rng.choice(("", "down")))
         elif draw < 0.235:
@@ -54,10 +61,19 @@ class Bares(Strategy):
 
     def watch(self, ctx, token):
         ladders = [
-            (ladder.ladder_id, ladder.created, ladder.reason, ladder.leaving, *map(rung_of, ladder.rungs))
+            (
+                ladder.ladder_id,
+                ladder.created,
+                ladder.reason,
+                ladder.leaving,
+                *map(rung_of, ladder.rungs),
+            )
             for ladder in ctx.ladders(token)
         ]
-        orders = [(o.intent, o.tag, o.order_id, int(o.status), o.quantity, o.created) for o in ctx.orders(token)]
+        orders = [
+            (o.intent, o.tag, o.order_id, int(o.status), o.quantity, o.created)
+            for o in ctx.orders(token)
+        ]
         self.seen.append((ladders, orders, len(ctx.all_ladders())))
         if self.rng.random() < 0.3:
             for order in ctx.orders(token):
@@ -79,14 +95,19 @@ SET_UPS = {
     "two strategies": {"strategies": lambda: [Bares(7), Bares(8, look=0.05)]},
     "timers": {"strategies": lambda: [Bares(9, every=90)]},
     "intraday between": {"strategies": lambda: [Bares(10, products=(Product.CNC, Product.MIS))]},
-    "a share of the volume": {"strategies": lambda: [Bares(11)], "slippage": lambda: VolumeShare(0.02, 0.1)},
+    "a share of the volume": {
+        "strategies": lambda: [Bares(11)],
+        "slippage": lambda: VolumeShare(0.02, 0.1),
+    },
     "closed on their day": {"strategies": lambda: [Bares(16, look=0.02), Bares(17)], "nets": True},
     "slippage": {"strategies": lambda: [Bares(12)], "slippage": lambda: FixedTicks(3)},
     "a narrow band": {"strategies": lambda: [Bares(13)], "tokens": ONE, "band": True},
     "limits that halt": {
         "strategies": lambda: [Bares(14, look=0.02)],
         "slippage": lambda: FixedTicks(2),
-        "limits": lambda: RiskLimits(max_daily_loss=1_200_00, max_positions=2, max_consecutive_losses=6),
+        "limits": lambda: RiskLimits(
+            max_daily_loss=1_200_00, max_positions=2, max_consecutive_losses=6
+        ),
     },
     "limits of strategies": {
         "strategies": lambda: [Bares(15)],
@@ -102,7 +123,10 @@ SET_UPS = {
 
 
 def band_of(rows):
-    """Return a band that a tenth of the closes is below, and a tenth above: nobody trades at its edges."""
+    """Return a band that a tenth of the closes is below, and a tenth above.
+
+    Nobody trades at its edges.
+    """
     closes = sorted(row[5] for row in rows)
     return closes[len(closes) // 10], closes[-len(closes) // 10]
 
@@ -113,17 +137,36 @@ def state(kernel, venue, fills, curve, strategies):
     return {
         "digest": kernel.digest(),
         "curve": curve,
-        "sums": (ledger.net, ledger.cash, ledger.charges, kernel.round_trips, kernel.losses, kernel.entry_count),
+        "sums": (
+            ledger.net,
+            ledger.cash,
+            ledger.charges,
+            kernel.round_trips,
+            kernel.losses,
+            kernel.entry_count,
+        ),
         "limits": (kernel.peak, kernel.refusal_count, kernel.halted),
-        "numbers": (kernel.next_number, kernel.order_store.next_intent, venue.reports.next_id, kernel.decisions.next_number),
+        "numbers": (
+            kernel.next_number,
+            kernel.order_store.next_intent,
+            venue.reports.next_id,
+            kernel.decisions.next_number,
+        ),
         "counts": (kernel.tick_count, kernel.bar_count),
-        "fills": [(f.ts, f.trade_id, f.quantity, f.price, f.charges, f.realised, *order_of(f.order)) for f in fills],
-        "markets": [(m.ltp, m.bid, m.volume, m.version, m.heard_at, m.live) for m in kernel.markets.values()],
+        "fills": [
+            (f.ts, f.trade_id, f.quantity, f.price, f.charges, f.realised, *order_of(f.order))
+            for f in fills
+        ],
+        "markets": [
+            (m.ltp, m.bid, m.volume, m.version, m.heard_at, m.live) for m in kernel.markets.values()
+        ],
         "positions": [
             (p.token, p.quantity, p.value, p.last, p.realised, p.realised_fifo, p.marked, p.charges)
             for p in ledger.positions() + ledger.account_positions()
         ],
-        "strategies": [(s.signals, s.last_signal, s.losses, s.peak, s.stopped) for s in kernel.slots],
+        "strategies": [
+            (s.signals, s.last_signal, s.losses, s.peak, s.stopped) for s in kernel.slots
+        ],
         "seen": [strategy.seen for strategy in strategies],
     }
 

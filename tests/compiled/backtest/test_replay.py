@@ -1,4 +1,7 @@
-"""Replays: the shortcut against the long way, a naive loop to the paisa, both builds, refusals. Rules 22 to 26."""
+"""Replays: the shortcut against the long way, a naive loop to the paisa, both builds, refusals.
+
+Rules 22 to 26.
+"""
 
 import json
 import os
@@ -39,21 +42,43 @@ PERCENT = 10_000_000  # of a turnover, in billionths
 def rates(segment="EQ_DELIVERY", tax=PERCENT // 10):
     """Return STT 0.1 % both ways, brokerage 0.03 %, 18 % GST on it."""
     rows = {"brokerage": 3 * PERCENT // 100, "tax": tax, "gst": 18 * PERCENT}
-    row = {name: ChargeRow(name, segment, "NSE", 0, 99991231, rate, rate) for name, rate in rows.items()}
-    none = [ChargeRow(name, segment, "NSE", 0, 99991231, 0, 0) for name in ("txn", "ipft", "sebi", "stamp")]
+    row = {
+        name: ChargeRow(name, segment, "NSE", 0, 99991231, rate, rate)
+        for name, rate in rows.items()
+    }
+    none = [
+        ChargeRow(name, segment, "NSE", 0, 99991231, 0, 0)
+        for name in ("txn", "ipft", "sebi", "stamp")
+    ]
     return ChargeRates(row["brokerage"], row["tax"], none[0], none[1], none[2], none[3], row["gst"])
 
 
 def desk(strategies, tokens, slippage=None, spans=(60,), limits=None, grace=0, nets=False, **rules):
-    """Return a kernel and a venue of that many instruments; cash ₹10 crore. `nets`: what closes on its day is cheaper."""
+    """Return a kernel and a venue of that many instruments; cash ₹10 crore.
+
+    `nets`: what closes on its day is cheaper.
+    """
     instruments = [Instrument(token, "NSE", f"S{token}", 0.05) for token in tokens]
-    setup = KernelSetup(OPEN, OPEN + LENGTH, 10**10, limits or RiskLimits(), list(spans), grace=grace)
-    charged = {8 * token + product: rates() for token in tokens for product in (Product.CNC, Product.MIS)}
+    setup = KernelSetup(
+        OPEN, OPEN + LENGTH, 10**10, limits or RiskLimits(), list(spans), grace=grace
+    )
+    charged = {
+        8 * token + product: rates() for token in tokens for product in (Product.CNC, Product.MIS)
+    }
     if nets:
-        charged |= {8 * token + Product.MIS: rates("EQ_INTRADAY", PERCENT // 80) for token in tokens}
-    kernel = Kernel(setup, instruments, [StrategyState(strategy, list(tokens)) for strategy in strategies], charged)
+        charged |= {
+            8 * token + Product.MIS: rates("EQ_INTRADAY", PERCENT // 80) for token in tokens
+        }
+    kernel = Kernel(
+        setup,
+        instruments,
+        [StrategyState(strategy, list(tokens)) for strategy in strategies],
+        charged,
+    )
     slabs = PercentSlabs([100.0, 500.0], [2.0, 1.0, 0.5])
-    return kernel, SimulatedVenue(instruments, VenueRules(slabs, slabs, gtt_percent=0.25, **rules), slippage or Slippage())
+    return kernel, SimulatedVenue(
+        instruments, VenueRules(slabs, slabs, gtt_percent=0.25, **rules), slippage or Slippage()
+    )
 
 
 def walk(seed, tokens, minutes, days=1, holes=0.0):
@@ -68,10 +93,15 @@ def walk(seed, tokens, minutes, days=1, holes=0.0):
                     continue
                 begun = price[token] + rng.randrange(-8, 9)
                 close = begun + rng.randrange(-25, 26)
-                high, low = max(begun, close) + rng.randrange(15), min(begun, close) - rng.randrange(15)
+                high, low = (
+                    max(begun, close) + rng.randrange(15),
+                    min(begun, close) - rng.randrange(15),
+                )
                 price[token] = max(close, 500)
                 shown = [round(ticks * 0.05, 2) for ticks in (begun, high, low, close)]
-                rows.append((token, OPEN + day * DAY + minute * MINUTE, *shown, rng.randrange(200, 50_000)))
+                rows.append(
+                    (token, OPEN + day * DAY + minute * MINUTE, *shown, rng.randrange(200, 50_000))
+                )
     return rows
 
 
@@ -90,7 +120,9 @@ def days(count):
 
 
 def sessions(count=1):
-    return RecordedSessions([begun for begun, _ in days(count)], [close for _, close in days(count)])
+    return RecordedSessions(
+        [begun for begun, _ in days(count)], [close for _, close in days(count)]
+    )
 
 
 class Restless(Strategy):
@@ -119,10 +151,18 @@ class Restless(Strategy):
     def act(self, ctx, token):
         draw = self.rng.random()
         if draw < 0.03:
-            ctx.enter(token, Side.BUY, 20_000_00, self.stop, 2.0 * self.stop if self.rng.random() < 0.5 else 0.0)
+            ctx.enter(
+                token,
+                Side.BUY,
+                20_000_00,
+                self.stop,
+                2.0 * self.stop if self.rng.random() < 0.5 else 0.0,
+            )
         elif draw < 0.05:
             plan = LadderPlan(
-                [RungPlan(0.0, 2.5, 3.0), RungPlan(0.25, 2.5), RungPlan(0.5, 4.0)], 10_000_00, trail_step_percent=0.1
+                [RungPlan(0.0, 2.5, 3.0), RungPlan(0.25, 2.5), RungPlan(0.5, 4.0)],
+                10_000_00,
+                trail_step_percent=0.1,
             )
             ctx.ladder(token, Side.BUY, plan, "climb")
         elif draw < 0.065:
@@ -144,11 +184,22 @@ class Intraday(Restless):
             price = instrument.snap(last * 0.998)
             ctx.buy(token, 50, self.stop, price=price, product=Product.MIS, target_percent=target)
         elif draw < 0.11:
-            ctx.sell(token, 50, self.stop, trigger=instrument.snap(last * 0.997), product=Product.MIS, trail=False)
+            ctx.sell(
+                token,
+                50,
+                self.stop,
+                trigger=instrument.snap(last * 0.997),
+                product=Product.MIS,
+                trail=False,
+            )
         elif draw < 0.2:
             for order in ctx.orders(token):
                 if draw < 0.17:
-                    ctx.modify(order, price=instrument.snap(last * 0.999) if order.price else 0.0, quantity=60)
+                    ctx.modify(
+                        order,
+                        price=instrument.snap(last * 0.999) if order.price else 0.0,
+                        quantity=60,
+                    )
                 else:
                     ctx.cancel(order)
         elif draw < 0.215:
@@ -162,16 +213,25 @@ SET_UPS = {
     },
     "stops that trail": {"strategies": lambda: [Restless(1)]},
     "many strategies on many spans": {
-        "strategies": lambda: [Restless(2), Restless(3, span=300), Restless(4, span=900, every=120)],
+        "strategies": lambda: [
+            Restless(2),
+            Restless(3, span=300),
+            Restless(4, span=900, every=120),
+        ],
         "spans": (60, 300, 900),
     },
     "ticks of the path": {"strategies": lambda: [Restless(5, ticks=True), Restless(6)]},
     "no stops": {"strategies": lambda: [Restless(7, stop=0.0)]},
-    "a share of the volume": {"strategies": lambda: [Restless(8)], "slippage": lambda: VolumeShare(0.002, 0.1)},
+    "a share of the volume": {
+        "strategies": lambda: [Restless(8)],
+        "slippage": lambda: VolumeShare(0.002, 0.1),
+    },
     "a limit that halts": {
         "strategies": lambda: [Restless(9)],
         "slippage": lambda: FixedTicks(2),
-        "limits": lambda: RiskLimits(max_daily_loss=1_500_00, max_positions=4, max_consecutive_losses=6),
+        "limits": lambda: RiskLimits(
+            max_daily_loss=1_500_00, max_positions=4, max_consecutive_losses=6
+        ),
     },
 }
 
@@ -199,7 +259,8 @@ def test_23_the_shortcut_gives_what_the_long_way_gives(name, seed):
 def vars_of(strategy):
     """Return everything a strategy has heard."""
     return [
-        (b.token, b.start, b.span, b.open, b.high, b.low, b.close, b.volume, b.ticks) for b in strategy.bars
+        (b.token, b.start, b.span, b.open, b.high, b.low, b.close, b.volume, b.ticks)
+        for b in strategy.bars
     ], strategy.ticks
 
 
@@ -218,8 +279,9 @@ def test_22_an_entry_is_protected_in_the_bar_whose_open_filled_it():
     result = run_bars(kernel, venue, columns(rows, (257,)), 60, sessions())
     # bought at the open of 101; the stop 2.5 % below on the grid is 98.45 and its bar falls to 98
     assert [(f.order.side, f.quantity, f.price, f.ts) for f in result.fills] == [
-        (Side.BUY, 100, 101.0, OPEN + MINUTE), (Side.SELL, 100, 98.45, OPEN + MINUTE + 40 * SECOND),
-    ]  # fmt: skip
+        (Side.BUY, 100, 101.0, OPEN + MINUTE),
+        (Side.SELL, 100, 98.45, OPEN + MINUTE + 40 * SECOND),
+    ]
 
 
 @pytest.mark.parametrize("begun", [100.0, 101.0], ids=["at the first third", "with the open"])
@@ -227,7 +289,9 @@ def test_2_a_rung_that_is_reached_early_in_a_bar_enters_at_the_next_open(begun):
     class Once(Strategy):
         def on_bar(self, ctx, bar):
             if bar.start == OPEN:
-                plan = LadderPlan([RungPlan(0.0, 5.0), RungPlan(0.5, 5.0)], 10_000_00, Product.CNC, trail=False)
+                plan = LadderPlan(
+                    [RungPlan(0.0, 5.0), RungPlan(0.5, 5.0)], 10_000_00, Product.CNC, trail=False
+                )
                 ctx.ladder(bar.token, Side.BUY, plan, "once")
 
     kernel, venue = desk([Once("once", 60)], (257,))
@@ -239,8 +303,9 @@ def test_2_a_rung_that_is_reached_early_in_a_bar_enters_at_the_next_open(begun):
     ]
     result = run_bars(kernel, venue, columns(rows, (257,)), 60, sessions())
     assert [(f.order.side, f.price, f.ts) for f in result.fills] == [
-        (Side.BUY, 100.0, OPEN + MINUTE), (Side.BUY, 100.1, OPEN + 3 * MINUTE),
-    ]  # fmt: skip
+        (Side.BUY, 100.0, OPEN + MINUTE),
+        (Side.BUY, 100.1, OPEN + 3 * MINUTE),
+    ]
 
 
 def naive(rows, fast, slow, quantity):
@@ -264,7 +329,11 @@ def naive(rows, fast, slow, quantity):
         above = now
     if held:
         cash += Decimal(str(rows[-1][5])) * quantity
-    tax = (turnover * Decimal("0.001")).quantize(Decimal("0.01"), ROUND_HALF_UP).quantize(Decimal(1), ROUND_HALF_UP)
+    tax = (
+        (turnover * Decimal("0.001"))
+        .quantize(Decimal("0.01"), ROUND_HALF_UP)
+        .quantize(Decimal(1), ROUND_HALF_UP)
+    )
     gst = 2 * (brokerage * Decimal("0.09")).quantize(Decimal("0.01"), ROUND_HALF_UP)
     return trades, int((cash - brokerage - tax - gst) * 100)
 
@@ -319,10 +388,24 @@ def test_compiled_and_interpreted_twins_trade_alike_on_many_instruments():
 def test_a_long_run_keeps_of_what_is_over_nothing_but_its_fills():
     tokens = (257, 513, 769)
     kernel, venue = desk([Restless(21), SmaCross("cross", 60, 3, 7, 10, 0.5)], tokens)
-    result = run_bars(kernel, venue, columns(walk(21, tokens, 370, days=8), tokens), 60, sessions(8))
+    result = run_bars(
+        kernel, venue, columns(walk(21, tokens, 370, days=8), tokens), 60, sessions(8)
+    )
     assert len(result.fills) > 1_500
-    kept = [kernel.rungs, kernel.owners, kernel.order_store.orders, kernel.order_store.gtts, kernel.order_store.by_gtt_id]
-    kept += [kernel.order_store.by_tag, kernel.order_store.by_order_id, kernel.applied, kernel.decisions.fresh, kernel.changed_rungs]
+    kept = [
+        kernel.rungs,
+        kernel.owners,
+        kernel.order_store.orders,
+        kernel.order_store.gtts,
+        kernel.order_store.by_gtt_id,
+    ]
+    kept += [
+        kernel.order_store.by_tag,
+        kernel.order_store.by_order_id,
+        kernel.applied,
+        kernel.decisions.fresh,
+        kernel.changed_rungs,
+    ]
     assert max(map(len, kept)) < 300
 
 
@@ -356,11 +439,18 @@ def traded(result):
 @pytest.mark.parametrize("stop", [0.0, 5.0])
 @pytest.mark.parametrize("other", [(), (300,)])
 def test_2_what_is_asked_with_a_day_trades_at_the_next_open(stop, other):
-    rows = [(257, OPEN + k * DAY, 100.0 + k, 102.0 + k, 99.0 + k, 101.0 + k, 1_000) for k in range(5)]
-    kernel, venue = desk([Planned(86_400, 0, 2, stop), *(Restless(1, span) for span in other)], (257,), spans=(86_400,))
+    rows = [
+        (257, OPEN + k * DAY, 100.0 + k, 102.0 + k, 99.0 + k, 101.0 + k, 1_000) for k in range(5)
+    ]
+    kernel, venue = desk(
+        [Planned(86_400, 0, 2, stop), *(Restless(1, span) for span in other)],
+        (257,),
+        spans=(86_400,),
+    )
     result = run_bars(kernel, venue, columns(rows, (257,)), 86_400, sessions(5))
     assert traded(result) == [(Side.BUY, 101.0, OPEN + DAY), (Side.SELL, 103.0, OPEN + 3 * DAY)]
-    # 101 is also the close of the first day, by which the size was reckoned: ₹ 10,000 / 101 = 99 shares
+    # 101 is also the close of the first day, by which the size was reckoned: ₹ 10,000 / 101 = 99
+    # shares
     assert [fill.quantity for fill in result.fills] == [99, 99]
 
 
@@ -368,7 +458,10 @@ def test_2_a_day_built_of_minutes_is_acted_upon_at_the_next_open_too():
     rows = walk(3, (257,), 375, days=3)
     kernel, venue = desk([Planned(86_400, 0, 1, 0.0)], (257,), spans=(60, 86_400))
     result = run_bars(kernel, venue, columns(rows, (257,)), 60, sessions(3))
-    assert traded(result) == [(Side.BUY, rows[375][2], OPEN + DAY), (Side.SELL, rows[750][2], OPEN + 2 * DAY)]
+    assert traded(result) == [
+        (Side.BUY, rows[375][2], OPEN + DAY),
+        (Side.SELL, rows[750][2], OPEN + 2 * DAY),
+    ]
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -381,7 +474,12 @@ def test_23_days_give_what_the_long_way_gives(seed):
         if rng.random() > 0.1 or index < 3
     ]
     made = [
-        desk([Restless(5), Restless(6, 86_400, stop=0.0), Restless(7, 86_400)], tokens, spans=(86_400,)) for _ in "ab"
+        desk(
+            [Restless(5), Restless(6, 86_400, stop=0.0), Restless(7, 86_400)],
+            tokens,
+            spans=(86_400,),
+        )
+        for _ in "ab"
     ]
     result = run_bars(*made[0], columns(rows, tokens), 86_400, sessions(120))
     way = LongWay(*made[1])
@@ -398,8 +496,9 @@ def test_25_an_exit_asked_with_the_last_bar_of_a_session_leaves_at_the_next_open
     last = len(starts) - 1
     rows = [
         (257, start + day * DAY, 100.0 + day, 100.5 + day, 99.5 + day, 100.0 + day, 1_000)
-        for day in (0, 1) for start in starts
-    ]  # fmt: skip
+        for day in (0, 1)
+        for start in starts
+    ]
     kernel, venue = desk([Planned(span, 1, last, stop)], (257,), spans=(span,))
     result = run_bars(kernel, venue, columns(rows, (257,)), span, sessions(2))
     assert traded(result) == [(Side.BUY, 100.0, starts[2]), (Side.SELL, 101.0, OPEN + DAY)]
@@ -415,7 +514,11 @@ def test_25_a_session_ends_its_orders_and_lifts_the_halt_of_the_day_before():
             self.held.append(ctx.position(bar.token))
             ctx.enter(bar.token, Side.BUY, 10_000_00, 5.0)
 
-    rows = [(257, OPEN + day * DAY + m * MINUTE, 100.0, 100.0, 100.0, 100.0, 10) for day in (0, 1) for m in (0, 1, 2)]
+    rows = [
+        (257, OPEN + day * DAY + m * MINUTE, 100.0, 100.0, 100.0, 100.0, 10)
+        for day in (0, 1)
+        for m in (0, 1, 2)
+    ]
     rows[2] = (257, OPEN + 2 * MINUTE, 96.0, 96.0, 96.0, 96.0, 10)
     strategy = Daily()
     kernel, venue = desk([strategy], (257,), limits=RiskLimits(max_daily_loss=100_00))
@@ -452,14 +555,23 @@ def tape(seed, tokens, count, depth):
         best = ticks[token]
         bids = [(round((best - n) * 0.05, 2), rng.randrange(1, 400), 1) for n in range(1, 6)]
         asks = [(round((best + n) * 0.05, 2), rng.randrange(1, 400), 1) for n in range(5)]
-        rows.append((token, ts, round(best * 0.05, 2), day[token], pack_depth(token, bids, asks) if depth else b""))
+        rows.append(
+            (
+                token,
+                ts,
+                round(best * 0.05, 2),
+                day[token],
+                pack_depth(token, bids, asks) if depth else b"",
+            )
+        )
     return rows
 
 
 def tick_columns(rows, tokens):
     slots = struct.pack(f"<{len(rows)}q", *(tokens.index(row[0]) for row in rows))
     packed = [
-        struct.pack(f"<{len(rows)}{letter}", *(row[k] for row in rows)) for k, letter in ((1, "q"), (2, "d"), (3, "q"))
+        struct.pack(f"<{len(rows)}{letter}", *(row[k] for row in rows))
+        for k, letter in ((1, "q"), (2, "d"), (3, "q"))
     ]
     return TickColumns(list(tokens), slots, *packed, b"".join(row[4] for row in rows))
 
@@ -490,7 +602,11 @@ def by_events(kernel, venue, rows):
             timer += SECOND
         hear(ts - 1)
         if token:
-            bid, ask = (struct.unpack_from(">i", depth, at)[0] / 100.0 for at in (4, 64)) if depth else (0.0, 0.0)
+            bid, ask = (
+                (struct.unpack_from(">i", depth, at)[0] / 100.0 for at in (4, 64))
+                if depth
+                else (0.0, 0.0)
+            )
             tick = Tick(token, ts, ltp, volume, bid=bid, ask=ask, depth=depth)
             venue.meet_tick(tick)
             tell(TickBatch(ts, [tick]), ts)
@@ -508,7 +624,13 @@ def test_26_run_ticks_gives_what_the_events_give(depth, latency, ticks):
     tokens = (257, 513)
     rows = tape(31, tokens, 6_000, depth)
     made = [
-        desk([Restless(41, ticks=ticks)], tokens, grace=SECOND, to_exchange=latency, from_exchange=latency)
+        desk(
+            [Restless(41, ticks=ticks)],
+            tokens,
+            grace=SECOND,
+            to_exchange=latency,
+            from_exchange=latency,
+        )
         for _ in range(2)
     ]
     result = run_ticks(*made[0], tick_columns(rows, tokens), sessions())
@@ -528,7 +650,10 @@ def test_26_a_tick_is_heard_before_the_fill_it_brings():
                 ctx.enter(tick.token, Side.BUY, 10_000_00, 5.0)
 
     kernel, venue = desk([Watcher("watcher", 60, wants_ticks=True)], (257,))
-    rows = [(257, OPEN + k * SECOND, ltp, 10 + 10 * k, b"") for k, ltp in enumerate((100.0, 101.0, 102.0))]
+    rows = [
+        (257, OPEN + k * SECOND, ltp, 10 + 10 * k, b"")
+        for k, ltp in enumerate((100.0, 101.0, 102.0))
+    ]
     run_ticks(kernel, venue, tick_columns(rows, (257,)), sessions())
     assert heard == [(100.0, 0), (101.0, 0), (102.0, 100)]
 
@@ -541,7 +666,9 @@ def test_bars_out_of_order_are_refused_by_row():
     good = columns(rows, (257,))
     starts = struct.pack("<3q", rows[0][1], rows[2][1], rows[1][1])
     with pytest.raises(ValueError, match="row 2: not in order"):
-        BarColumns([257], good.slots, starts, good.opens, good.highs, good.lows, good.closes, good.volumes)
+        BarColumns(
+            [257], good.slots, starts, good.opens, good.highs, good.lows, good.closes, good.volumes
+        )
 
 
 @pytest.mark.parametrize("high", [99.0, float("nan"), -1.0])
@@ -553,7 +680,9 @@ def test_prices_that_are_no_bar_are_refused_by_row(high):
 def test_a_bar_outside_every_session_is_refused():
     kernel, venue = desk([], (257,))
     with pytest.raises(ValueError, match="lies in no session"):
-        run_bars(kernel, venue, columns([(257, OPEN - 1, 1.0, 1.0, 1.0, 1.0, 1)], (257,)), 60, sessions())
+        run_bars(
+            kernel, venue, columns([(257, OPEN - 1, 1.0, 1.0, 1.0, 1.0, 1)], (257,)), 60, sessions()
+        )
 
 
 def test_a_kernel_that_waits_for_late_ticks_is_refused():
@@ -595,9 +724,14 @@ def test_both_builds_give_the_same_digest():
     for first in (native, ROOT):
         environment = {**os.environ, "PYTHONPATH": f"{first}{os.pathsep}{ROOT}"}
         run = subprocess.run(
-            [sys.executable, "-c", SCRIPT], capture_output=True, text=True, env=environment, cwd=first, check=True,
+            [sys.executable, "-c", SCRIPT],
+            capture_output=True,
+            text=True,
+            env=environment,
+            cwd=first,
+            check=True,
             timeout=100,
-        )  # fmt: skip
+        )
         answers.append(json.loads(run.stdout))
     assert [answer[0] for answer in answers] == [True, False]
     assert answers[0][1:] == answers[1][1:]

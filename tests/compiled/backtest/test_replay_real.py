@@ -1,4 +1,7 @@
-"""A month of real NSE minutes: the shortcut against the long way, and what every fill must satisfy."""
+"""A month of real NSE minutes.
+
+The shortcut against the long way, and what every fill must satisfy.
+"""
 
 import struct
 from datetime import datetime, timedelta, timezone
@@ -29,11 +32,18 @@ def july(market_data):
                       and timestamp < timestamptz '2024-08-01 00:00:00+05:30' order by 1"""
         seen = {}
         for start, *prices, volume in duckdb.sql(query).fetchall():
-            seen[start] = (token, start, *(round(round(p / 0.05) * 0.05, 2) for p in prices), int(volume))
+            seen[start] = (
+                token,
+                start,
+                *(round(round(p / 0.05) * 0.05, 2) for p in prices),
+                int(volume),
+            )
         rows += seen.values()
     rows.sort(key=lambda row: (row[1], row[0]))
     days = sorted({datetime.fromtimestamp(row[1] // SECOND, IST).date() for row in rows})
-    opens = [int(datetime(d.year, d.month, d.day, 9, 15, tzinfo=IST).timestamp()) * SECOND for d in days]
+    opens = [
+        int(datetime(d.year, d.month, d.day, 9, 15, tzinfo=IST).timestamp()) * SECOND for d in days
+    ]
     return rows, [(begun, begun + 375 * MINUTE) for begun in opens]
 
 
@@ -46,13 +56,22 @@ def columns(rows):
 
 
 def setup():
-    return desk([SmaCross("cross", 60, 20, 50, 100, stop_percent=0.5)], tuple(SYMBOLS), slippage=FixedTicks(1))
+    return desk(
+        [SmaCross("cross", 60, 20, 50, 100, stop_percent=0.5)],
+        tuple(SYMBOLS),
+        slippage=FixedTicks(1),
+    )
 
 
 @pytest.mark.real_data
 def test_a_month_of_real_minutes_gives_the_same_digest_both_ways(july):
     rows, sessions = july
-    result = run_bars(*setup(), columns(rows), 60, RecordedSessions([s[0] for s in sessions], [s[1] for s in sessions]))
+    result = run_bars(
+        *setup(),
+        columns(rows),
+        60,
+        RecordedSessions([s[0] for s in sessions], [s[1] for s in sessions]),
+    )
     kernel, venue = setup()
     way = LongWay(kernel, venue)
     way.run(rows, 60, sessions)
@@ -65,7 +84,12 @@ def test_a_month_of_real_minutes_gives_the_same_digest_both_ways(july):
 @pytest.mark.real_data
 def test_every_fill_of_a_real_month_lies_within_its_bar_and_its_slippage(july):
     rows, sessions = july
-    result = run_bars(*setup(), columns(rows), 60, RecordedSessions([s[0] for s in sessions], [s[1] for s in sessions]))
+    result = run_bars(
+        *setup(),
+        columns(rows),
+        60,
+        RecordedSessions([s[0] for s in sessions], [s[1] for s in sessions]),
+    )
     bars = {(row[0], row[1]): row for row in rows}
     held = dict.fromkeys(SYMBOLS, 0)
     for fill in result.fills:

@@ -268,7 +268,11 @@ def test_a_refused_order_leaves_the_book_as_it_was(book, order, code):
     book.limit(1, BUY, 95, 10)
     book.limit(2, SELL, 105, 10)
     assert book.limit(*order) == code
-    assert (book.depth(BUY, 9), book.depth(SELL, 9), book.fills()) == ([(95, 10, 1)], [(105, 10, 1)], 0)
+    assert (book.depth(BUY, 9), book.depth(SELL, 9), book.fills()) == (
+        [(95, 10, 1)],
+        [(105, 10, 1)],
+        0,
+    )
     assert book.limit(3, BUY, 100, 1) == 0
 
 
@@ -365,7 +369,14 @@ def test_a_long_run_uses_the_same_records_again():
     live: list[int] = []
     for order in range(1, 60_001):
         side = rng.choice((BUY, SELL))
-        book.limit(order, side, 1050 - side * rng.randint(-2, 20), rng.randint(1, 50), 0, rng.choice((DAY, DAY, IOC)))
+        book.limit(
+            order,
+            side,
+            1050 - side * rng.randint(-2, 20),
+            rng.randint(1, 50),
+            0,
+            rng.choice((DAY, DAY, IOC)),
+        )
         live.append(order)
         if len(live) > 200:
             book.cancel(live.pop(rng.randrange(len(live))))

@@ -32,13 +32,19 @@ def test_orders_of_a_call_phase_rest_though_they_cross(book):
 def test_the_price_with_the_most_volume_wins():
     book = OrderBook(100, 110)
     book.collect()
-    schedule = {103: (13_500, 11_500), 104: (9_500, 9_800), 105: (12_000, 15_000), 106: (6_500, 12_000)}
+    schedule = {
+        103: (13_500, 11_500),
+        104: (9_500, 9_800),
+        105: (12_000, 15_000),
+        106: (6_500, 12_000),
+    }
     order = 0
     for price, (bought, sold) in schedule.items():
         book.limit(order + 1, BUY, price, bought)
         book.limit(order + 2, SELL, price, sold)
         order += 2
-    # demand 41,500 28,000 18,500 6,500; supply 11,500 21,300 36,300 48,300: 21,300 trade at 104, 6,700 short of sellers
+    # demand 41,500 28,000 18,500 6,500; supply 11,500 21,300 36,300 48,300: 21,300 trade at 104,
+    # 6,700 short of sellers
     assert book.indicative(103) == (104, 21_300, 6_700)
     assert book.uncross(103) == (104, 21_300)
 
@@ -197,7 +203,11 @@ def test_outside_a_call_phase_there_is_nothing_to_uncross():
 
 
 crowds = st.lists(
-    st.tuples(st.sampled_from((BUY, SELL)), st.one_of(st.none(), st.integers(LOW, HIGH)), st.integers(1, 20)),
+    st.tuples(
+        st.sampled_from((BUY, SELL)),
+        st.one_of(st.none(), st.integers(LOW, HIGH)),
+        st.integers(1, 20),
+    ),
     max_size=14,
 )
 
@@ -207,7 +217,11 @@ def test_any_crowd_clears_as_a_search_of_every_price_says(crowd, reference):
     book = OrderBook(LOW, HIGH)
     book.collect()
     for order, (side, price, quantity) in enumerate(crowd, 1):
-        taken = book.market(order, side, quantity) if price is None else book.limit(order, side, price, quantity)
+        taken = (
+            book.market(order, side, quantity)
+            if price is None
+            else book.limit(order, side, price, quantity)
+        )
         assert taken == 0
     buys = [(price, quantity) for side, price, quantity in crowd if side == BUY]
     sells = [(price, quantity) for side, price, quantity in crowd if side == SELL]
@@ -246,7 +260,12 @@ def test_a_wider_band_keeps_the_market_orders_of_an_auction_ahead_of_all_others(
             book.widen(50, 300)
         book.limit(5, -1, 95, 7)
         told.append(
-            (book.indicative(100), book.uncross(100), [book.fill(n) for n in range(book.fills())], book.depth(1, 9))
+            (
+                book.indicative(100),
+                book.uncross(100),
+                [book.fill(n) for n in range(book.fills())],
+                book.depth(1, 9),
+            )
         )
     assert told[0] == told[1]
     assert told[0][2][0][0] == 2

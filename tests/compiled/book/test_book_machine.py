@@ -56,9 +56,17 @@ class BookMachine(RuleBasedStateMachine):
     def limit(self, side, price, quantity, owner, tif, peak):
         order, peak = self.fresh(), min(peak, quantity)
         words = (order, side, price, quantity, owner, tif, peak)
-        self.enter(order, quantity, lambda: self.book.limit(*words), lambda: self.reference.limit(*words))
+        self.enter(
+            order, quantity, lambda: self.book.limit(*words), lambda: self.reference.limit(*words)
+        )
 
-    @rule(side=sides, quantity=quantities, owner=owners, protect=st.one_of(st.just(-1), prices), rest=st.booleans())
+    @rule(
+        side=sides,
+        quantity=quantities,
+        owner=owners,
+        protect=st.one_of(st.just(-1), prices),
+        rest=st.booleans(),
+    )
     def market(self, side, quantity, owner, protect, rest):
         order = self.fresh()
         price = protect if protect >= 0 else self.band[1] if side > 0 else self.band[0]
@@ -107,16 +115,18 @@ class BookMachine(RuleBasedStateMachine):
     def refuse(self, side, beyond, quantity):
         price = {0: -1, 1: self.band[1] + 1, -1: self.band[0] - 1}[beyond]
         assert self.book.limit(self.last + 1, side, price, quantity) == BookRefusal.OFF_BAND
-        assert self.book.limit(self.last, side, LOW, quantity) == (BookRefusal.USED_ID if self.last else BookRefusal.BAD_ID)
+        assert self.book.limit(self.last, side, LOW, quantity) == (
+            BookRefusal.USED_ID if self.last else BookRefusal.BAD_ID
+        )
 
     @invariant()
     def every_level_is_the_reference_level(self):
         for side in (1, -1):
             assert self.book.depth(side, 99) == self.reference.depth(side)
             assert self.book.best(side) == self.reference.best(side)
-            assert sum(self.book.quantity_at(side, price) for price in range(WIDE[0], WIDE[1] + 1)) == sum(
-                entry.shown for entry in self.reference.orders.values() if entry.side == side
-            )
+            assert sum(
+                self.book.quantity_at(side, price) for price in range(WIDE[0], WIDE[1] + 1)
+            ) == sum(entry.shown for entry in self.reference.orders.values() if entry.side == side)
 
     @invariant()
     def every_order_stands_where_the_reference_has_it(self):

@@ -1,4 +1,7 @@
-"""Indicators that the desk keeps for a strategy: the same trades as where the strategy keeps them, and fewer calls."""
+"""Indicators that the desk keeps for a strategy.
+
+The same trades as where the strategy keeps them, and fewer calls.
+"""
 
 import re
 
@@ -102,7 +105,9 @@ def test_stored_bars_warm_up_what_the_desk_keeps():
     strategy = Follows(0.0)
     kernel, _ = desk([strategy], ONE)
     closes = [100.0] * 12 + [101.0, 99.0, 95.0, 90.0]
-    kernel.warm_up([Bar(257, OPEN - (16 - n) * MINUTE, 60, c, c, c, c, 10) for n, c in enumerate(closes)])
+    kernel.warm_up(
+        [Bar(257, OPEN - (16 - n) * MINUTE, 60, c, c, c, c, 10) for n, c in enumerate(closes)]
+    )
     cross, swing = strategy.kept[257]
     assert (cross.ready, swing.ready) == (True, True)
     assert [value for _, _, value, _ in strategy.heard] == [1.0, -1.0]
@@ -122,17 +127,27 @@ def test_a_fault_in_follow_stops_that_strategy_and_no_other(answer):
     for strategies in ([Follows(0.0)], [Broken("broken", 60), Follows(0.0)]):
         kernel, venue = desk(strategies, ONE)
         made = run_bars(kernel, venue, columns(rows, ONE), 60, sessions()).fills
-        told.append(([(fill.ts, fill.price) for fill in made], [slot.stopped for slot in kernel.slots]))
+        told.append(
+            ([(fill.ts, fill.price) for fill in made], [slot.stopped for slot in kernel.slots])
+        )
     stopped, other = told[1][1]
     assert other == ""
-    assert stopped == "ValueError: no averages for 257" if answer == "a fault" else stopped.startswith("TypeError: ")
+    assert (
+        stopped == "ValueError: no averages for 257"
+        if answer == "a fault"
+        else stopped.startswith("TypeError: ")
+    )
     assert told[0][0] == told[1][0] != []
 
 
 @pytest.mark.parametrize("name", ["Breakout", "Averages"])
 def test_the_examples_of_the_authors_page_trade(name):
     page = (ROOT / "docs/strategies.md").read_text(encoding="utf-8")
-    [code] = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if f"class {name}(" in block]
+    [code] = [
+        block
+        for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+        if f"class {name}(" in block
+    ]
     known = {"__name__": "page"}
     exec(code, known)  # it stands with its imports
     table = {"timeframe_s": 60, "stop_percent": 1.0, "bars": 20, "capital": 100_000}

@@ -61,13 +61,24 @@ def keltner(period, width, atr):
 
 def ichimoku(conversion, base, span):
     ahead_a, ahead_b = (middle(conversion) + middle(base)) / 2, middle(span)
-    columns = [middle(conversion), middle(base), ahead_a, ahead_b, delayed(ahead_a, base), delayed(ahead_b, base)]
+    columns = [
+        middle(conversion),
+        middle(base),
+        ahead_a,
+        ahead_b,
+        delayed(ahead_a, base),
+        delayed(ahead_b, base),
+    ]
     return [column + 0 * columns[-1] for column in columns]
 
 
 def directional(period):
     adx = talib.ADX(HIGH, LOW, CLOSE, period)
-    return adx, talib.PLUS_DI(HIGH, LOW, CLOSE, period) + 0 * adx, talib.MINUS_DI(HIGH, LOW, CLOSE, period) + 0 * adx
+    return (
+        adx,
+        talib.PLUS_DI(HIGH, LOW, CLOSE, period) + 0 * adx,
+        talib.MINUS_DI(HIGH, LOW, CLOSE, period) + 0 * adx,
+    )
 
 
 def psar(acceleration, maximum):
@@ -112,13 +123,33 @@ CASES = [
 ]
 
 MAKERS = [
-    lambda: ind.SMA(20), lambda: ind.EMA(20), lambda: ind.WMA(20), lambda: ind.ROC(20), ind.RSI, ind.MACD, ind.Bollinger,
-    ind.ZScore, ind.ATR, ind.ADX, ind.Stochastic, ind.CCI, ind.OBV, ind.MFI, ind.Donchian, ind.Keltner, ind.PSAR,
-    ind.Ichimoku, ind.Supertrend, ind.VWAP, lambda: ind.Cross(ind.SMA(5), ind.EMA(20)),
-]  # fmt: skip
+    lambda: ind.SMA(20),
+    lambda: ind.EMA(20),
+    lambda: ind.WMA(20),
+    lambda: ind.ROC(20),
+    ind.RSI,
+    ind.MACD,
+    ind.Bollinger,
+    ind.ZScore,
+    ind.ATR,
+    ind.ADX,
+    ind.Stochastic,
+    ind.CCI,
+    ind.OBV,
+    ind.MFI,
+    ind.Donchian,
+    ind.Keltner,
+    ind.PSAR,
+    ind.Ichimoku,
+    ind.Supertrend,
+    ind.VWAP,
+    lambda: ind.Cross(ind.SMA(5), ind.EMA(20)),
+]
 
 
-@pytest.mark.parametrize(("indicator", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+@pytest.mark.parametrize(
+    ("indicator", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
+)
 def test_every_output_is_ta_libs_from_the_same_bar_on(indicator, expected):
     columns = ind.batch(indicator, *MARKET)
     assert len(columns) == len(indicator.names()) == len(expected)
@@ -134,19 +165,36 @@ def test_every_output_is_ta_libs_from_the_same_bar_on(indicator, expected):
 @pytest.mark.parametrize(
     ("indicator", "bars"),
     [
-        (ind.SMA(20), 20), (ind.EMA(20), 20), (ind.WMA(20), 20), (ind.ROC(20), 21), (ind.RSI(14), 15),
-        (ind.MACD(12, 26, 9), 34), (ind.Bollinger(20), 20), (ind.ZScore(20), 20), (ind.ATR(14), 15), (ind.ADX(14), 28),
-        (ind.Stochastic(14, 3, 3), 18), (ind.CCI(20), 20), (ind.OBV(), 1), (ind.MFI(14), 15), (ind.Donchian(20), 20),
-        (ind.Keltner(20, 2.0, 10), 20), (ind.PSAR(), 2), (ind.Ichimoku(9, 26, 52), 78), (ind.Supertrend(10), 11),
+        (ind.SMA(20), 20),
+        (ind.EMA(20), 20),
+        (ind.WMA(20), 20),
+        (ind.ROC(20), 21),
+        (ind.RSI(14), 15),
+        (ind.MACD(12, 26, 9), 34),
+        (ind.Bollinger(20), 20),
+        (ind.ZScore(20), 20),
+        (ind.ATR(14), 15),
+        (ind.ADX(14), 28),
+        (ind.Stochastic(14, 3, 3), 18),
+        (ind.CCI(20), 20),
+        (ind.OBV(), 1),
+        (ind.MFI(14), 15),
+        (ind.Donchian(20), 20),
+        (ind.Keltner(20, 2.0, 10), 20),
+        (ind.PSAR(), 2),
+        (ind.Ichimoku(9, 26, 52), 78),
+        (ind.Supertrend(10), 11),
         (ind.Cross(ind.SMA(5), ind.RSI(14)), 15),
     ],
     ids=lambda value: type(value).__name__,
-)  # fmt: skip
+)
 def test_an_indicator_is_ready_with_the_bar_its_docstring_says_and_zero_before(indicator, bars):
     for i in range(bars - 1):
         indicator.step(HIGH[i], LOW[i], CLOSE[i], VOLUME[i])
         assert not indicator.ready
-        assert [indicator.output(k) for k in range(len(indicator.names()))] == [0.0] * len(indicator.names())
+        assert [indicator.output(k) for k in range(len(indicator.names()))] == [0.0] * len(
+            indicator.names()
+        )
     indicator.step(HIGH[bars - 1], LOW[bars - 1], CLOSE[bars - 1], VOLUME[bars - 1])
     assert indicator.ready
 
@@ -173,8 +221,12 @@ def test_the_supertrend_follows_the_published_rule():
     lower = (HIGH + LOW) / 2 - width * atr
     up = False
     for i in range(period + 1, len(CLOSE)):
-        upper[i] = upper[i] if upper[i] < upper[i - 1] or CLOSE[i - 1] > upper[i - 1] else upper[i - 1]
-        lower[i] = lower[i] if lower[i] > lower[i - 1] or CLOSE[i - 1] < lower[i - 1] else lower[i - 1]
+        upper[i] = (
+            upper[i] if upper[i] < upper[i - 1] or CLOSE[i - 1] > upper[i - 1] else upper[i - 1]
+        )
+        lower[i] = (
+            lower[i] if lower[i] > lower[i - 1] or CLOSE[i - 1] < lower[i - 1] else lower[i - 1]
+        )
         up = CLOSE[i] >= lower[i] if up else CLOSE[i] > upper[i]
         assert direction[i] == (1.0 if up else -1.0)
         assert line[i] == pytest.approx(lower[i] if up else upper[i], **NEAR)
@@ -208,8 +260,12 @@ def test_the_batch_form_gives_what_streaming_gives(make):
     columns = ind.batch(make(), *MARKET)
     for i in range(300):
         streamed.step(HIGH[i], LOW[i], CLOSE[i], VOLUME[i])
-        assert [streamed.output(k) for k in range(len(columns))] == [column[i] for column in columns]
-        assert [getattr(streamed, name) for name in streamed.names()] == [column[i] for column in columns]
+        assert [streamed.output(k) for k in range(len(columns))] == [
+            column[i] for column in columns
+        ]
+        assert [getattr(streamed, name) for name in streamed.names()] == [
+            column[i] for column in columns
+        ]
 
 
 @pytest.mark.parametrize("make", MAKERS)
@@ -249,7 +305,9 @@ def test_a_million_updates_end_where_a_fresh_reckoning_ends():
     mean = math.fsum(window) / 50
     deviation = math.sqrt(math.fsum((x - mean) ** 2 for x in window) / 50)
     assert sma.value == pytest.approx(mean, rel=1e-13)
-    assert wma.value == pytest.approx(math.fsum((k + 1) * x for k, x in enumerate(window)) / 1275, rel=1e-13)
+    assert wma.value == pytest.approx(
+        math.fsum((k + 1) * x for k, x in enumerate(window)) / 1275, rel=1e-13
+    )
     assert bollinger.upper == pytest.approx(mean + 2 * deviation, rel=1e-12)
     assert zscore.value == pytest.approx((window[-1] - mean) / deviation, rel=1e-9)
     fresh = ind.MFI(50)
@@ -334,7 +392,9 @@ def test_recorded_minutes_of_a_share_give_ta_libs_values(market_data):
     file = min((market_data / "nse_1min").rglob("*.parquet"))
     table = pq.read_table(file).slice(0, 20_000)
     columns = {name.lower(): table.column(name) for name in table.column_names}
-    high, low, close, volume = (np.array(columns[name], dtype=float) for name in ("high", "low", "close", "volume"))
+    high, low, close, volume = (
+        np.array(columns[name], dtype=float) for name in ("high", "low", "close", "volume")
+    )
     bars = [vec[float](column) for column in (high, low, close, volume)]
     for indicator, expected in (
         (ind.RSI(14), talib.RSI(close, 14)),
@@ -346,7 +406,9 @@ def test_recorded_minutes_of_a_share_give_ta_libs_values(market_data):
     ):
         got = np.array(ind.batch(indicator, *bars)[0])
         warm = int(np.isnan(expected).sum())
-        assert got[warm:] == pytest.approx(expected[warm:], rel=1e-8, abs=1e-8), type(indicator).__name__
+        assert got[warm:] == pytest.approx(expected[warm:], rel=1e-8, abs=1e-8), type(
+            indicator
+        ).__name__
 
 
 def test_a_cross_tells_when_the_fast_average_passes_the_slow_one_and_equal_is_not_above():

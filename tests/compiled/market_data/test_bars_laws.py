@@ -78,7 +78,14 @@ class Naive:
         if end <= self.clock or (bar and ts < bar["start"]):
             return True
         if bar is None:
-            bar = {"token": token, "span": span, "start": start, "end": end, "open": price, "close": price}
+            bar = {
+                "token": token,
+                "span": span,
+                "start": start,
+                "end": end,
+                "open": price,
+                "close": price,
+            }
             self.open[token, span] = bar | {"high": price, "low": price, "ticks": 1}
             return False
         bar["high"] = max(bar["high"], price)
@@ -95,7 +102,9 @@ class Naive:
 
     def take(self):
         order = {token: slot for slot, token in enumerate(self.tokens)}
-        bars = sorted(self.closed, key=lambda b: (b["end"], self.spans.index(b["span"]), order[b["token"]]))
+        bars = sorted(
+            self.closed, key=lambda b: (b["end"], self.spans.index(b["span"]), order[b["token"]])
+        )
         self.closed = []
         return [tuple(b[name] for name in FIELDS) for b in bars]
 
@@ -125,7 +134,10 @@ def orderly(draw):
     """A feed as it is: time creeps on, now and then a tick comes late, the clock follows behind."""
     events, now, volume = [], OPEN, 0
     for step in draw(
-        st.lists(st.tuples(st.integers(0, 25), st.integers(-30, 2), prices, st.integers(-3, 9)), max_size=80)
+        st.lists(
+            st.tuples(st.integers(0, 25), st.integers(-30, 2), prices, st.integers(-3, 9)),
+            max_size=80,
+        )
     ):
         now += step[0] * S // 10
         volume += step[3]
@@ -179,7 +191,10 @@ def test_streaming_builds_the_bars_of_the_naive_reading(spans, events):
 @given(st.sampled_from(SPANS), st.lists(wild, max_size=60))
 def test_batch_builds_the_same_bars_as_streaming(spans, events):
     columns = list(zip(*[event[1:] for event in events], strict=True)) or [(), (), (), ()]
-    packed = [struct.pack(f"<{len(column)}{kind}", *column) for column, kind in zip(columns, "qqdq", strict=True)]
+    packed = [
+        struct.pack(f"<{len(column)}{kind}", *column)
+        for column, kind in zip(columns, "qqdq", strict=True)
+    ]
     assert rows(batch(spans, OPEN, CLOSE, *packed)) == play(spans, events)
 
 
@@ -198,8 +213,15 @@ def test_the_bars_of_every_span_add_up_to_the_same_volume_once_volume_is_known_a
     start = [("tick", token, OPEN, 1.0, 0) for token in (1, 2, 3)]
     taken = play([1, 4, 12, DAY], start + events)
     for token in (1, 2, 3):
-        totals = {span: sum(bar[7] for bar in taken if bar[0] == token and bar[2] == span) for span in (1, 4, 12, DAY)}
-        heard = [event[4] for event in events if event[1] == token and event[3] > 0 and OPEN <= event[2] <= CLOSE]
+        totals = {
+            span: sum(bar[7] for bar in taken if bar[0] == token and bar[2] == span)
+            for span in (1, 4, 12, DAY)
+        }
+        heard = [
+            event[4]
+            for event in events
+            if event[1] == token and event[3] > 0 and OPEN <= event[2] <= CLOSE
+        ]
         assert set(totals.values()) == {max([0, *heard])}
 
 
@@ -216,5 +238,12 @@ def test_memory_does_not_grow_with_sessions():
                 bars.take_bars()
         bars.take_bars()
         if day > 1:
-            sizes.add((len(bars._whole), len(bars._price), len(bars._closed_whole), len(bars._closed_price)))
+            sizes.add(
+                (
+                    len(bars._whole),
+                    len(bars._price),
+                    len(bars._closed_whole),
+                    len(bars._closed_price),
+                )
+            )
     assert len(sizes) == 1

@@ -41,7 +41,9 @@ def recorded(folder, symbol, order):
 
 
 def columns(db, order):
-    table = db.execute(f"select 7::bigint token, ts, ltp, volume from ticks order by {order}").fetchnumpy()
+    table = db.execute(
+        f"select 7::bigint token, ts, ltp, volume from ticks order by {order}"
+    ).fetchnumpy()
     kinds = {"token": "<i8", "ts": "<i8", "ltp": "<f8", "volume": "<i8"}
     return [table[name].astype(kind).tobytes() for name, kind in kinds.items()]
 
@@ -117,7 +119,9 @@ def kite_bars(folder, name):
     for ts, price in ticks:
         bars.update(1, ts, price, -1)
     bars.advance(NEVER)
-    ours = {(bar.span, bar.start): (bar.open, bar.high, bar.low, bar.close) for bar in bars.take_bars()}
+    ours = {
+        (bar.span, bar.start): (bar.open, bar.high, bar.low, bar.close) for bar in bars.take_bars()
+    }
     theirs = {}
     for minutes in (1, 5):
         candles = db.execute(
@@ -137,7 +141,9 @@ def test_the_minute_the_recorder_built_from_these_ticks_is_equal_to_ours(market_
 
 
 @pytest.mark.parametrize("name", KITE)
-def test_our_ranges_lie_inside_the_recorders_but_for_ticks_received_at_a_boundary(market_data, name):
+def test_our_ranges_lie_inside_the_recorders_but_for_ticks_received_at_a_boundary(
+    market_data, name
+):
     ticks, ours, theirs = kite_bars(market_data, name)
     compared = 0
     for (span, start), candle in theirs.items():

@@ -24,7 +24,16 @@ def at(seconds):
 
 
 def row(bar):
-    return ((bar.start - OPEN) // S, bar.span, bar.open, bar.high, bar.low, bar.close, bar.volume, bar.ticks)
+    return (
+        (bar.start - OPEN) // S,
+        bar.span,
+        bar.open,
+        bar.high,
+        bar.low,
+        bar.close,
+        bar.volume,
+        bar.ticks,
+    )
 
 
 def rows(bars):
@@ -33,7 +42,13 @@ def rows(bars):
 
 def test_a_minute_is_built_from_its_ticks():
     bars = started(60)
-    for second, price, volume in ((0, 100.0, 10), (20, 103.0, 15), (40, 99.0, 40), (59, 101.0, 41), (60, 102.0, 50)):
+    for second, price, volume in (
+        (0, 100.0, 10),
+        (20, 103.0, 15),
+        (40, 99.0, 40),
+        (59, 101.0, 41),
+        (60, 102.0, 50),
+    ):
         bars.update(1, at(second), price, volume)
     assert rows(bars) == [(0, 60, 100.0, 103.0, 99.0, 101.0, 41, 4)]
     assert row(bars.current(1, 60)) == (60, 60, 102.0, 102.0, 102.0, 102.0, 9, 1)
@@ -132,7 +147,10 @@ def test_a_tick_that_comes_after_its_second_was_closed_still_counts_in_its_minut
     bars.advance(at(5))
     bars.update(1, at(3), 104.0, 30)
     bars.advance(at(60))
-    assert rows(bars) == [(1, 1, 100.0, 100.0, 100.0, 100.0, 0, 1), (0, 60, 100.0, 104.0, 100.0, 104.0, 30, 2)]
+    assert rows(bars) == [
+        (1, 1, 100.0, 100.0, 100.0, 100.0, 0, 1),
+        (0, 60, 100.0, 104.0, 100.0, 104.0, 30, 2),
+    ]
     assert bars.late == 1
 
 
@@ -204,7 +222,13 @@ def test_bars_come_by_end_then_span_then_the_order_in_which_tokens_were_first_se
             bars.update(token, at(second), 10.0, -1)
     bars.advance(CLOSE)
     order = [((bar.end - OPEN) // S, bar.span, bar.token) for bar in bars.take_bars()]
-    assert order == [(end, span, t) for end in (1, 2, 3, 4) for span in (1, 2) if end % span == 0 for t in (9, 3, 7)]
+    assert order == [
+        (end, span, t)
+        for end in (1, 2, 3, 4)
+        for span in (1, 2)
+        if end % span == 0
+        for t in (9, 3, 7)
+    ]
 
 
 def test_a_bar_that_ends_by_now_closes_without_a_tick_and_one_that_does_not_stays():
@@ -255,7 +279,10 @@ def test_columns_that_are_not_one_table_are_refused():
 
 
 def own(bars, token, closes, pause=0, resumes=0):
-    bars.set_hours(token, TradingHours(OPEN, at(closes), at(pause) if pause else 0, at(resumes) if resumes else 0))
+    bars.set_hours(
+        token,
+        TradingHours(OPEN, at(closes), at(pause) if pause else 0, at(resumes) if resumes else 0),
+    )
 
 
 def test_a_token_that_closes_earlier_has_its_last_bars_cut_and_the_others_do_not():
@@ -267,7 +294,16 @@ def test_a_token_that_closes_earlier_has_its_last_bars_cut_and_the_others_do_not
     assert bars.outside == 1
     bars.advance(at(21_600))
     assert rows(bars) == [
-        (21_540, 60, 100.0, 100.0, 100.0, 100.0, 0, 2),  # token 1, with the tick stamped at its close
+        (
+            21_540,
+            60,
+            100.0,
+            100.0,
+            100.0,
+            100.0,
+            0,
+            2,
+        ),  # token 1, with the tick stamped at its close
         (21_540, 60, 100.0, 100.0, 100.0, 100.0, 0, 1),
         (19_800, 1_800, 100.0, 100.0, 100.0, 100.0, 0, 2),
         (19_800, 1_800, 100.0, 100.0, 100.0, 100.0, 0, 1),
@@ -275,8 +311,10 @@ def test_a_token_that_closes_earlier_has_its_last_bars_cut_and_the_others_do_not
     ]
     bars.advance(CLOSE)
     assert [(start, span, ticks) for start, span, *_, ticks in rows(bars)] == [
-        (21_600, 60, 2), (21_600, 1_800, 2), (0, DAY, 3),
-    ]  # fmt: skip
+        (21_600, 60, 2),
+        (21_600, 1_800, 2),
+        (0, DAY, 3),
+    ]
 
 
 @pytest.mark.parametrize("bulk", [False, True])

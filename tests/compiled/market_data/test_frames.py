@@ -24,9 +24,28 @@ S = 1_000_000_000
 NOW = 1_759_808_700 * S + 123
 WORDS = {8: 1, 28: 6, 32: 7, 44: 10}
 FIELDS = [
-    "token", "ts", "ltp", "volume", "last_quantity", "average_price", "buy_quantity", "sell_quantity", "open", "high",
-    "low", "close", "last_trade_ts", "oi", "oi_high", "oi_low", "bid", "bid_quantity", "ask", "ask_quantity", "depth",
-]  # fmt: skip
+    "token",
+    "ts",
+    "ltp",
+    "volume",
+    "last_quantity",
+    "average_price",
+    "buy_quantity",
+    "sell_quantity",
+    "open",
+    "high",
+    "low",
+    "close",
+    "last_trade_ts",
+    "oi",
+    "oi_high",
+    "oi_low",
+    "bid",
+    "bid_quantity",
+    "ask",
+    "ask_quantity",
+    "depth",
+]
 
 
 def values(tick):
@@ -34,15 +53,23 @@ def values(tick):
 
 
 def frame_of(*packets):
-    return struct.pack(">H", len(packets)) + b"".join(struct.pack(">H", len(p)) + p for p in packets)
+    return struct.pack(">H", len(packets)) + b"".join(
+        struct.pack(">H", len(p)) + p for p in packets
+    )
 
 
 def plain(token=256_265, ltp=2_514_165):
     return struct.pack(">II", token, ltp)
 
 
-u32 = st.one_of(st.integers(0, 2**32 - 1), st.integers(0, 10**6), st.sampled_from([0, 2**31 - 1, 2**31, 2**32 - 1]))
-tokens = st.builds(lambda number, segment: number << 8 | segment, st.integers(0, 2**24 - 1), st.integers(1, 12))
+u32 = st.one_of(
+    st.integers(0, 2**32 - 1),
+    st.integers(0, 10**6),
+    st.sampled_from([0, 2**31 - 1, 2**31, 2**32 - 1]),
+)
+tokens = st.builds(
+    lambda number, segment: number << 8 | segment, st.integers(0, 2**24 - 1), st.integers(1, 12)
+)
 stamps = st.integers(0, 2**31 - 1)
 
 
@@ -55,8 +82,17 @@ def packets(draw, length=None):
         if length == 32:
             words[-1] = draw(stamps)
         return struct.pack(f">I{len(words)}I", token, *words)
-    head = [draw(u32) for _ in range(10)] + [draw(stamps), draw(u32), draw(u32), draw(u32), draw(stamps)]
-    depth = b"".join(struct.pack(">IIHH", draw(u32), draw(u32), draw(st.integers(0, 65_535)), 0) for _ in range(10))
+    head = [draw(u32) for _ in range(10)] + [
+        draw(stamps),
+        draw(u32),
+        draw(u32),
+        draw(u32),
+        draw(stamps),
+    ]
+    depth = b"".join(
+        struct.pack(">IIHH", draw(u32), draw(u32), draw(st.integers(0, 65_535)), 0)
+        for _ in range(10)
+    )
     return struct.pack(">I15I", token, *head) + depth
 
 
@@ -84,7 +120,10 @@ def assert_same(tick, theirs):
     assert tick.buy_quantity == theirs.get("total_buy_quantity", 0)
     assert tick.sell_quantity == theirs.get("total_sell_quantity", 0)
     assert tick.oi == theirs.get("oi", 0)
-    assert (tick.oi_high, tick.oi_low) == (theirs.get("oi_day_high", 0), theirs.get("oi_day_low", 0))
+    assert (tick.oi_high, tick.oi_low) == (
+        theirs.get("oi_day_high", 0),
+        theirs.get("oi_day_low", 0),
+    )
     stamp = theirs.get("exchange_timestamp")
     seconds = int(stamp.timestamp()) if stamp else 0
     assert tick.ts == (seconds * S or NOW)
@@ -117,28 +156,83 @@ def test_each_packet_length_has_the_values_of_the_official_client(official, leng
 
 @pytest.mark.parametrize(
     ("segment", "expected"),
-    [(1, 100), (2, 100), (3, 10_000_000), (4, 100), (5, 100), (6, 10_000), (7, 100), (8, 100), (9, 100), (12, 10_000)],
+    [
+        (1, 100),
+        (2, 100),
+        (3, 10_000_000),
+        (4, 100),
+        (5, 100),
+        (6, 10_000),
+        (7, 100),
+        (8, 100),
+        (9, 100),
+        (12, 10_000),
+    ],
 )
 def test_every_segment_has_its_divisor(segment, expected):
     assert price_divisor(5_720_322 << 8 | segment) == expected
 
 
 def test_a_full_packet_reads_as_it_is_written_down():
-    depth = struct.pack(">IIHH", 75, 14_130, 3, 0) + bytes(48) + struct.pack(">IIHH", 50, 14_140, 2, 0) + bytes(48)
-    head = (408_065, 14_135, 5, 14_001, 9_000, 1_200, 800, 13_900, 14_200, 13_850, 13_950, 1_759_808_701, 11, 22, 9)
-    tick = FrameDecoder().decode(frame_of(struct.pack(">16I", *head, 1_759_808_702) + depth), NOW)[0]
+    depth = (
+        struct.pack(">IIHH", 75, 14_130, 3, 0)
+        + bytes(48)
+        + struct.pack(">IIHH", 50, 14_140, 2, 0)
+        + bytes(48)
+    )
+    head = (
+        408_065,
+        14_135,
+        5,
+        14_001,
+        9_000,
+        1_200,
+        800,
+        13_900,
+        14_200,
+        13_850,
+        13_950,
+        1_759_808_701,
+        11,
+        22,
+        9,
+    )
+    tick = FrameDecoder().decode(frame_of(struct.pack(">16I", *head, 1_759_808_702) + depth), NOW)[
+        0
+    ]
     assert values(tick) == {
-        "token": 408_065, "ts": 1_759_808_702 * S, "ltp": 141.35, "volume": 9_000, "last_quantity": 5,
-        "average_price": 140.01, "buy_quantity": 1_200, "sell_quantity": 800, "open": 139.0, "high": 142.0,
-        "low": 138.5, "close": 139.5, "last_trade_ts": 1_759_808_701 * S, "oi": 11, "oi_high": 22, "oi_low": 9,
-        "bid": 141.3, "bid_quantity": 75, "ask": 141.4, "ask_quantity": 50, "depth": depth,
-    }  # fmt: skip
+        "token": 408_065,
+        "ts": 1_759_808_702 * S,
+        "ltp": 141.35,
+        "volume": 9_000,
+        "last_quantity": 5,
+        "average_price": 140.01,
+        "buy_quantity": 1_200,
+        "sell_quantity": 800,
+        "open": 139.0,
+        "high": 142.0,
+        "low": 138.5,
+        "close": 139.5,
+        "last_trade_ts": 1_759_808_701 * S,
+        "oi": 11,
+        "oi_high": 22,
+        "oi_low": 9,
+        "bid": 141.3,
+        "bid_quantity": 75,
+        "ask": 141.4,
+        "ask_quantity": 50,
+        "depth": depth,
+    }
     assert depth_levels(tick) == ([(141.3, 75, 3)], [(141.4, 50, 2)])
 
 
 def test_a_tick_without_an_exchange_time_has_the_time_of_receipt():
     index = frame_of(struct.pack(">8I", 256_265, 1, 1, 1, 1, 1, 0, 0))
-    assert [tick.ts for tick in FrameDecoder().decode(frame_of(plain()), NOW) + FrameDecoder().decode(index, NOW)] == [NOW, NOW]
+    assert [
+        tick.ts
+        for tick in FrameDecoder().decode(frame_of(plain()), NOW)
+        + FrameDecoder().decode(index, NOW)
+    ] == [NOW, NOW]
 
 
 def test_one_byte_is_a_heartbeat():
@@ -151,7 +245,13 @@ def test_whole_frames_are_counted_and_none_is_called_bad():
     decoder = FrameDecoder()
     decoder.decode(frame_of(plain(), plain()), NOW)
     decoder.decode(frame_of(), NOW)
-    assert (decoder.frames, decoder.packets, decoder.bad_frames, decoder.bad_packets, decoder.kept_bad_frames()) == (2, 2, 0, 0, [])
+    assert (
+        decoder.frames,
+        decoder.packets,
+        decoder.bad_frames,
+        decoder.bad_packets,
+        decoder.kept_bad_frames(),
+    ) == (2, 2, 0, 0, [])
 
 
 @pytest.mark.parametrize("cut", range(1, 9))
@@ -159,7 +259,11 @@ def test_a_truncated_frame_keeps_the_packets_before_the_cut(cut):
     whole = frame_of(plain(1), plain(2), plain(3))
     decoder = FrameDecoder()
     assert [tick.token for tick in decoder.decode(whole[:-cut], NOW)] == [1, 2]
-    assert (decoder.bad_frames, decoder.bad_packets, decoder.kept_bad_frames()) == (1, 0, [whole[:-cut]])
+    assert (decoder.bad_frames, decoder.bad_packets, decoder.kept_bad_frames()) == (
+        1,
+        0,
+        [whole[:-cut]],
+    )
 
 
 def test_bytes_after_the_last_packet_are_a_bad_frame_with_good_packets():
@@ -176,7 +280,9 @@ def test_a_packet_of_unknown_length_is_skipped_and_those_around_it_are_kept():
     assert decoder.kept_bad_frames() == [frame]
 
 
-@pytest.mark.parametrize("frame", [b"", b"\xff\xff", b"\x00\x01\x00", b"\x00\x01\xff\xff" + bytes(100)])
+@pytest.mark.parametrize(
+    "frame", [b"", b"\xff\xff", b"\x00\x01\x00", b"\x00\x01\xff\xff" + bytes(100)]
+)
 def test_a_frame_that_lies_about_its_packets_is_bad_and_gives_none(frame):
     decoder = FrameDecoder()
     assert decoder.decode(frame, NOW) == []
@@ -246,7 +352,15 @@ def test_encoding_what_was_decoded_gives_the_same_ticks(made):
 
 
 def test_an_index_is_sent_in_its_own_short_form(official):
-    tick = Tick(256_265, 1_759_808_702 * S, 25_110.65, open=25_085.3, high=25_139.7, low=25_002.0, close=25_077.65)
+    tick = Tick(
+        256_265,
+        1_759_808_702 * S,
+        25_110.65,
+        open=25_085.3,
+        high=25_139.7,
+        low=25_002.0,
+        close=25_077.65,
+    )
     full = official(encode_frame([tick], [FULL]))[0]
     assert full["ohlc"] == {"open": 25_085.3, "high": 25_139.7, "low": 25_002.0, "close": 25_077.65}
     assert (full["tradable"], full["mode"], int(full["exchange_timestamp"].timestamp())) == (
@@ -272,7 +386,10 @@ def test_a_tick_without_depth_is_sent_with_the_best_level_it_has(official):
 
 def test_what_does_not_fit_the_wire_is_cut_to_fit():
     tick = Tick(408_065, 0, 10.0, volume=-1, buy_quantity=2**40)
-    assert [(t.volume, t.buy_quantity) for t in FrameDecoder().decode(encode_frame([tick], [QUOTE]), NOW)] == [(0, 2**32 - 1)]
+    assert [
+        (t.volume, t.buy_quantity)
+        for t in FrameDecoder().decode(encode_frame([tick], [QUOTE]), NOW)
+    ] == [(0, 2**32 - 1)]
 
 
 def test_depth_is_packed_level_by_level_in_the_divisor_of_its_segment():
@@ -310,17 +427,34 @@ def test_columns_hold_the_last_state_of_every_token(sent):
 
 def test_columns_keep_what_a_poorer_packet_does_not_carry():
     columns = LatestTicks()
-    tick = Tick(408_065, 1_759_808_702 * S, 10.0, 500, bid=9.95, bid_quantity=7, ask=10.05, ask_quantity=8)
+    tick = Tick(
+        408_065, 1_759_808_702 * S, 10.0, 500, bid=9.95, bid_quantity=7, ask=10.05, ask_quantity=8
+    )
     columns.update(encode_frame([tick], [FULL]), NOW)
     columns.update(frame_of(plain(408_065, 1_111)), NOW + 1)
     state = columns.tick(408_065)
-    assert (state.ltp, state.volume, state.bid, state.ask, state.ask_quantity) == (11.11, 500, 9.95, 10.05, 8)
-    assert (columns.volume(408_065), columns.bid(408_065), columns.ask(408_065)) == (500, 9.95, 10.05)
+    assert (state.ltp, state.volume, state.bid, state.ask, state.ask_quantity) == (
+        11.11,
+        500,
+        9.95,
+        10.05,
+        8,
+    )
+    assert (columns.volume(408_065), columns.bid(408_065), columns.ask(408_065)) == (
+        500,
+        9.95,
+        10.05,
+    )
 
 
 def test_columns_know_nothing_of_a_token_they_never_saw():
     columns = LatestTicks()
-    assert (columns.tick(1), columns.ltp(1), columns.volume(1), columns.received(1)) == (None, 0.0, -1, 0)
+    assert (columns.tick(1), columns.ltp(1), columns.volume(1), columns.received(1)) == (
+        None,
+        0.0,
+        -1,
+        0,
+    )
 
 
 @settings(max_examples=100)

@@ -6,7 +6,11 @@ from hypothesis import strategies as st
 
 from compiled.model.int_map import IntMap
 
-NUMBER = st.integers(0, 40) | st.integers(-(2**62), 2**62) | st.integers(0, 40).map(lambda n: n * 256 + 1)
+NUMBER = (
+    st.integers(0, 40)
+    | st.integers(-(2**62), 2**62)
+    | st.integers(0, 40).map(lambda n: n * 256 + 1)
+)
 STEP = st.tuples(st.sampled_from(["put", "put", "put", "take", "clear", "default"]), NUMBER)
 
 

@@ -1,4 +1,7 @@
-"""A scene, the books of its broker as lists, and what compares and decides; time moves a second with each look."""
+"""A scene, the books of its broker as lists, and what compares and decides.
+
+Time moves a second with each look.
+"""
 
 import asyncio
 
@@ -16,7 +19,10 @@ BOUND = 500_000
 
 
 class Books:
-    """A broker whose books are lists; `during` is called between the reading of positions and of orders."""
+    """A broker whose books are lists.
+
+    `during` is called between the reading of positions and of orders.
+    """
 
     def __init__(self):
         self.at = {"positions": [], "holdings": [], "gtts": [], "orders": [], "trades": []}
@@ -63,7 +69,11 @@ class Notes:
     def load(self, table, where="", parameters=()):
         del table, where
         begins = parameters[0].rstrip("%")
-        return [{"key": k, "value": v} for k, v in self.meta.items() if v is not None and k.startswith(begins)]
+        return [
+            {"key": k, "value": v}
+            for k, v in self.meta.items()
+            if v is not None and k.startswith(begins)
+        ]
 
 
 class Queue:
@@ -85,11 +95,20 @@ class Desk:
         self.clock = SteppedClock(self.scene.now)
         self.board = Board("SANDBOX")
         self.journal = journal or Notes()
-        self.reconciler = Reconciler(self.scene.kernel, self.books, self.journal, self.clock, self.board, ReconcileTerms(BOUND))
+        self.reconciler = Reconciler(
+            self.scene.kernel,
+            self.books,
+            self.journal,
+            self.clock,
+            self.board,
+            ReconcileTerms(BOUND),
+        )
         self.gateway = Queue()
         self.answers = {}
         self.posted = []
-        self.choices = ReconcileActions(self.reconciler, self.gateway, self.posted.append, self.answers.__setitem__)
+        self.choices = ReconcileActions(
+            self.reconciler, self.gateway, self.posted.append, self.answers.__setitem__
+        )
 
     def look(self, times=1, **options):
         """Compare, a second apart; return (key, kind, figure) of what stands."""
@@ -106,17 +125,27 @@ class Desk:
         return standing.difference
 
     def hold(self, quantity=100):
-        """Have the desk hold CANBK, bought at ₹100.00, protected by GTT 7; the broker knows order, trade, GTT and cash."""
+        """Have the desk hold CANBK, bought at ₹100.00, protected by GTT 7.
+
+        The broker knows order, trade, GTT and cash.
+        """
         self.scene.hold(quantity)
         at, now = self.books.at, self.scene.now
         at["positions"] = [BrokerPosition(CANBK, "CANBK", "CNC", quantity, 100.0)]
-        at["orders"] = [OrderUpdate(now, "B1", "T1", CANBK, Side.BUY, OrderStatus.COMPLETE, quantity, quantity)]
+        at["orders"] = [
+            OrderUpdate(now, "B1", "T1", CANBK, Side.BUY, OrderStatus.COMPLETE, quantity, quantity)
+        ]
         at["trades"] = [BrokerTrade(now, "tB1", "B1", CANBK, Side.BUY, quantity, 100.0)]
-        at["gtts"] = [GttUpdate(now, 7, CANBK, GttStatus.ACTIVE, list(self.scene.rung.gtt.legs), [])]
+        at["gtts"] = [
+            GttUpdate(now, 7, CANBK, GttStatus.ACTIVE, list(self.scene.rung.gtt.legs), [])
+        ]
         self.books.cash = CASH - quantity * 10_000
 
     def decide(self, text):
-        """Decide, and hand what follows to the kernel; return what the operator is told and what the kernel asks for."""
+        """Decide, and hand what follows to the kernel.
+
+        Return what the operator is told and what the kernel asks for.
+        """
         number = len(self.answers) + 1
         if refusal := self.choices.queue_decision(number, text):
             return refusal, []

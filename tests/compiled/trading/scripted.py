@@ -1,4 +1,7 @@
-"""A kernel of two instruments and a strategy that asks for what a test tells it to; time moves only when told."""
+"""A kernel of two instruments and a strategy that asks for what a test tells it to.
+
+Time moves only when told.
+"""
 
 from compiled.accounting.charges import ChargeRates, ChargeRow
 from compiled.model.events import (
@@ -16,7 +19,16 @@ from compiled.model.events import (
     TickBatch,
     TimerEvent,
 )
-from compiled.model.values import MINUTE, SECOND, Instrument, OrderPurpose, OrderStatus, Product, Side, Tick
+from compiled.model.values import (
+    MINUTE,
+    SECOND,
+    Instrument,
+    OrderPurpose,
+    OrderStatus,
+    Product,
+    Side,
+    Tick,
+)
 from compiled.trading.kernel import Kernel, KernelSetup
 from compiled.trading.positions import StrategyState
 from compiled.trading.risk import RiskLimits
@@ -51,20 +63,35 @@ class Script(Strategy):
 
 
 class Scene:
-    """A desk's kernel one minute after the open, ready, with CANBK at ₹100.00; `act` asks through the strategy."""
+    """A desk's kernel one minute after the open, ready, with CANBK at ₹100.00.
+
+    `act` asks through the strategy.
+    """
 
     def __init__(
-        self, now=OPEN + MINUTE, close=CLOSE, limits=None, first=1, hours=None,
-        products=(Product.CNC, Product.MIS), *, quoted=True, rates=None,
-    ):  # fmt: skip
+        self,
+        now=OPEN + MINUTE,
+        close=CLOSE,
+        limits=None,
+        first=1,
+        hours=None,
+        products=(Product.CNC, Product.MIS),
+        *,
+        quoted=True,
+        rates=None,
+    ):
         self.script = Script()
         self.now = now
         listed = instruments()
         free = dict.fromkeys(products, no_charges()) if rates is None else rates
         charged = {
-            8 * int(each.token) + int(product): each_rates for each in listed for product, each_rates in free.items()
+            8 * int(each.token) + int(product): each_rates
+            for each in listed
+            for product, each_rates in free.items()
         }
-        setup = KernelSetup(OPEN, close, 10**10, limits or RiskLimits(), [60], "T", first, hours=hours)
+        setup = KernelSetup(
+            OPEN, close, 10**10, limits or RiskLimits(), [60], "T", first, hours=hours
+        )
         self.kernel = Kernel(setup, listed, [StrategyState(self.script, [CANBK, BEL])], charged)
         self.asked = []
         self.after = lambda: None
@@ -100,7 +127,9 @@ class Scene:
         return self.tell(OperatorInstruction(self.now, act, **what))
 
     def answer(self, intent, outcome, broker_id="", verb=RequestVerb.PLACE, reason="", wait=0):
-        return self.tell(BrokerAnswer(self.now, intent, verb, outcome, broker_id, reason, wait=wait))
+        return self.tell(
+            BrokerAnswer(self.now, intent, verb, outcome, broker_id, reason, wait=wait)
+        )
 
     def answered(self, order, outcome, broker_id="", verb=RequestVerb.PLACE, reason="", parts=1):
         return BrokerAnswer(self.now, order.intent, verb, outcome, broker_id, reason, parts)
@@ -108,12 +137,21 @@ class Scene:
     def accept(self, order, order_id):
         return self.answer(order.intent, RequestOutcome.ACCEPTED, order_id)
 
-    def book(self, order_id, status, filled=0, tag=None, quantity=0, price=0.0, side=Side.BUY, **more):
-        """Show a row of the order book; without a `tag`, with that of the order known under its id."""
+    def book(
+        self, order_id, status, filled=0, tag=None, quantity=0, price=0.0, side=Side.BUY, **more
+    ):
+        """Show a row of the order book.
+
+        Without a `tag`, with that of the order known under its id.
+        """
         if tag is None:
             known = self.kernel.order_store.by_order_id.get(order_id)
             tag = known.tag if known else ""
-        return self.tell(OrderUpdate(self.now, order_id, tag, CANBK, side, status, quantity, filled, price, **more))
+        return self.tell(
+            OrderUpdate(
+                self.now, order_id, tag, CANBK, side, status, quantity, filled, price, **more
+            )
+        )
 
     def trade(self, trade_id, order_id, quantity, price, side=Side.BUY):
         """Show a trade; the book has listed its order before, as the books are read."""
@@ -124,14 +162,18 @@ class Scene:
 
     def gtt(self, gtt, status, order_ids=(), reason=""):
         legs = list(gtt.legs)
-        return self.tell(GttUpdate(self.now, gtt.gtt_id, CANBK, status, legs, list(order_ids), reason))
+        return self.tell(
+            GttUpdate(self.now, gtt.gtt_id, CANBK, status, legs, list(order_ids), reason)
+        )
 
     # whole stretches of a day
 
     def enter(self, quantity=100, target=0.0, stop=2.0, **more):
         """Ask for a position and return its order, not answered yet."""
         side = more.pop("side", Side.BUY)
-        found = self.act(lambda ctx: ctx.enter(CANBK, side, 0, stop, target, quantity=quantity, **more))
+        found = self.act(
+            lambda ctx: ctx.enter(CANBK, side, 0, stop, target, quantity=quantity, **more)
+        )
         return only(found, PlaceOrder).order
 
     def fill(self, order, order_id="B1", price=100.0):
@@ -173,7 +215,11 @@ class Scene:
         return 0 if position is None else int(position.quantity)
 
     def exits(self):
-        return [c.order for c in self.asked if isinstance(c, PlaceOrder) and c.order.purpose is OrderPurpose.EXIT]
+        return [
+            c.order
+            for c in self.asked
+            if isinstance(c, PlaceOrder) and c.order.purpose is OrderPurpose.EXIT
+        ]
 
     def alarms(self):
         return [c.name for c in self.asked if isinstance(c, KernelAlert) and c.level == "alarm"]

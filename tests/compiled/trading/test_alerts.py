@@ -13,11 +13,15 @@ MARKETS = {5: SimpleNamespace(instrument=SimpleNamespace(symbol="INFY"))}
 @pytest.mark.parametrize(
     ("text", "token", "told"),
     [
-        ("an exit did not fill before the close; a new stop stands", 5, "INFY: an exit did not fill before the close; a new stop stands"),
+        (
+            "an exit did not fill before the close; a new stop stands",
+            5,
+            "INFY: an exit did not fill before the close; a new stop stands",
+        ),
         ("momentum INFY: SIZE_ZERO", 5, "momentum INFY: SIZE_ZERO"),
         ("momentum stopped: ValueError", 0, "momentum stopped: ValueError"),
     ],
-)  # fmt: skip
+)
 def test_an_alert_about_an_instrument_names_it(text, token, told):
     loop = SimpleNamespace(kernel=SimpleNamespace(markets=MARKETS))
     assert DayLoop._alert_text(loop, KernelAlert(0, "alarm", "x", text, token)) == told

@@ -3,7 +3,14 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compiled.model.events import BrokerAnswer, BrokerTrade, OrderUpdate, PlaceOrder, RequestOutcome, RequestVerb
+from compiled.model.events import (
+    BrokerAnswer,
+    BrokerTrade,
+    OrderUpdate,
+    PlaceOrder,
+    RequestOutcome,
+    RequestVerb,
+)
 from compiled.model.order_terms import OrderTerms, Variety
 from compiled.model.values import OrderPurpose, OrderStatus, Product, Side
 from tests.compiled.trading.scripted import CANBK, Scene, only
@@ -13,14 +20,20 @@ LEGS = ("B1", 34), ("B2", 34), ("B3", 32)
 
 def plain(scene):
     """Return an order, and everything the broker tells of it: an answer, its book, its trades."""
-    order = only(scene.act(lambda ctx: ctx.buy(CANBK, 100, 2.0, product=Product.MIS)), PlaceOrder).order
+    order = only(
+        scene.act(lambda ctx: ctx.buy(CANBK, 100, 2.0, product=Product.MIS)), PlaceOrder
+    ).order
     now = scene.now
     said = [
         BrokerAnswer(now, order.intent, RequestVerb.PLACE, RequestOutcome.SENT),
         BrokerAnswer(now, order.intent, RequestVerb.PLACE, RequestOutcome.ACCEPTED, "B1"),
         *(
             OrderUpdate(now, "B1", order.tag, CANBK, Side.BUY, status, 100, filled, 101.0)
-            for status, filled in ((OrderStatus.OPEN, 0), (OrderStatus.OPEN, 40), (OrderStatus.COMPLETE, 100))
+            for status, filled in (
+                (OrderStatus.OPEN, 0),
+                (OrderStatus.OPEN, 40),
+                (OrderStatus.COMPLETE, 100),
+            )
         ),
         BrokerTrade(now, "t1", "B1", CANBK, Side.BUY, 40, 100.0),
         BrokerTrade(now, "t2", "B1", CANBK, Side.BUY, 60, 100.0),
@@ -31,13 +44,22 @@ def plain(scene):
 def iceberg(scene):
     """Return an iceberg of three legs, and everything the broker tells of it."""
     order = only(
-        scene.act(lambda ctx: ctx.buy(CANBK, 100, 2.0, price=100.0, terms=OrderTerms(Variety.ICEBERG, legs=3))), PlaceOrder
+        scene.act(
+            lambda ctx: ctx.buy(
+                CANBK, 100, 2.0, price=100.0, terms=OrderTerms(Variety.ICEBERG, legs=3)
+            )
+        ),
+        PlaceOrder,
     ).order
     now = scene.now
     said = [BrokerAnswer(now, order.intent, RequestVerb.PLACE, RequestOutcome.ACCEPTED, "B1")]
     for order_id, quantity in LEGS:
         for status, filled in ((OrderStatus.OPEN, 0), (OrderStatus.COMPLETE, quantity)):
-            said.append(OrderUpdate(now, order_id, order.tag, CANBK, Side.BUY, status, quantity, filled, 100.0))
+            said.append(
+                OrderUpdate(
+                    now, order_id, order.tag, CANBK, Side.BUY, status, quantity, filled, 100.0
+                )
+            )
         said.append(BrokerTrade(now, "t" + order_id, order_id, CANBK, Side.BUY, quantity, 100.0))
     return order, said
 
@@ -45,7 +67,11 @@ def iceberg(scene):
 def stop(scene):
     """Return the stop of an intraday position, and everything the broker tells until it has sold all of it."""
     scene.fill(scene.enter(product=Product.MIS), "E1")
-    order = [c.order for c in scene.asked if isinstance(c, PlaceOrder) and c.order.purpose is OrderPurpose.PROTECT][-1]
+    order = [
+        c.order
+        for c in scene.asked
+        if isinstance(c, PlaceOrder) and c.order.purpose is OrderPurpose.PROTECT
+    ][-1]
     now = scene.now
     said = [
         BrokerAnswer(now, order.intent, RequestVerb.PLACE, RequestOutcome.SENT),
@@ -53,13 +79,15 @@ def stop(scene):
         *(
             OrderUpdate(now, "G1", order.tag, CANBK, Side.SELL, status, 100, filled)
             for status, filled in (
-                (OrderStatus.TRIGGER_PENDING, 0), (OrderStatus.OPEN, 0), (OrderStatus.OPEN, 30),
+                (OrderStatus.TRIGGER_PENDING, 0),
+                (OrderStatus.OPEN, 0),
+                (OrderStatus.OPEN, 30),
                 (OrderStatus.COMPLETE, 100),
             )
         ),
         BrokerTrade(now, "s1", "G1", CANBK, Side.SELL, 30, 97.9),
         BrokerTrade(now, "s2", "G1", CANBK, Side.SELL, 70, 97.8),
-    ]  # fmt: skip
+    ]
     return order, said
 
 
@@ -68,12 +96,21 @@ def books(scene, order):
     ledger, rung = scene.kernel.ledger, scene.rung
     chain = []
     while order is not None:
-        chain.append((order.order_id, order.status, int(order.filled), int(order.traded), int(order.value)))
+        chain.append(
+            (order.order_id, order.status, int(order.filled), int(order.traded), int(order.value))
+        )
         order = order.sibling
     return (
-        sorted(chain), scene.account, int(ledger.cash), int(ledger.realised), int(rung.bought), int(rung.sold),
-        int(rung.bought_value), int(rung.sold_value), scene.kernel.orphans,
-    )  # fmt: skip
+        sorted(chain),
+        scene.account,
+        int(ledger.cash),
+        int(ledger.realised),
+        int(rung.bought),
+        int(rung.sold),
+        int(rung.bought_value),
+        int(rung.sold_value),
+        scene.kernel.orphans,
+    )
 
 
 def told(story, indexes):
@@ -113,6 +150,8 @@ def test_with_news_missing_nothing_is_booked_that_was_not_told(missing, rng):
     rng.shuffle(kept)
     for index in kept:
         scene.tell(said[index])
-    linked = bool({2, 3, 4} & set(kept))  # the book's word: an answer may name somebody else's order
+    linked = bool(
+        {2, 3, 4} & set(kept)
+    )  # the book's word: an answer may name somebody else's order
     expected = (40 * (5 in kept) + 60 * (6 in kept)) if linked else 0
     assert (scene.account, int(order.traded)) == (expected, expected)

@@ -1,4 +1,7 @@
-"""What is turned away again and again: it is asked for ever less often, said once, and what cannot be done waits for the next session."""
+"""What is turned away again and again.
+
+It is asked for ever less often, said once, and what cannot be done waits for the next session.
+"""
 
 import asyncio
 import random
@@ -51,7 +54,15 @@ def test_each_refusal_in_a_row_doubles_the_wait_up_to_the_longest_and_jitter_tak
         now += waits[-1]
     for wait, whole in zip(waits, (1, 2, 4, 8, 16, 32, 64, 128, 180), strict=True):
         assert whole * SECOND / 2 <= wait <= whole * SECOND
-    assert len({wait / whole for wait, whole in zip(waits, (1, 2, 4, 8, 16, 32, 64, 128, 180), strict=True)}) == 9
+    assert (
+        len(
+            {
+                wait / whole
+                for wait, whole in zip(waits, (1, 2, 4, 8, 16, 32, 64, 128, 180), strict=True)
+            }
+        )
+        == 9
+    )
 
 
 def test_a_burst_of_refusals_counts_once_and_what_goes_through_begins_anew():
@@ -65,7 +76,11 @@ def test_a_burst_of_refusals_counts_once_and_what_goes_through_begins_anew():
 
 def test_the_longest_wait_is_short_while_prices_move_and_never_reaches_over_the_opening():
     hours = TradingHours(
-        OPEN, CLOSE, auction=CLOSE + 5 * MINUTE, auction_ends=CLOSE + 10 * MINUTE, ends=CLOSE + 20 * MINUTE
+        OPEN,
+        CLOSE,
+        auction=CLOSE + 5 * MINUTE,
+        auction_ends=CLOSE + 10 * MINUTE,
+        ends=CLOSE + 20 * MINUTE,
     )
     assert longest_wait(hours, OrderPurpose.PROTECT, CLOSE + 6 * MINUTE) == BUSY
     assert longest_wait(hours, OrderPurpose.EXIT, OPEN) == HURRY
@@ -77,7 +92,9 @@ def test_the_longest_wait_is_short_while_prices_move_and_never_reaches_over_the_
 # what the gateway and the kernel make of it
 
 
-def test_the_gateway_says_how_long_to_wait_after_a_busy_broker_and_begins_anew_when_it_answers(engine):
+def test_the_gateway_says_how_long_to_wait_after_a_busy_broker_and_begins_anew_when_it_answers(
+    engine,
+):
     async def story():
         order = engine.scene.enter()
         engine.scene.accept(order, "B1")
@@ -85,7 +102,13 @@ def test_the_gateway_says_how_long_to_wait_after_a_busy_broker_and_begins_anew_w
         waits = []
         for busy in (True, True, True, False, True):
             engine.broker.busy = busy
-            await engine.gateway._await_change(order.intent, RequestVerb.MODIFY, "B1", engine.broker.modify("B1", None), OrderPurpose.ENTRY)
+            await engine.gateway._await_change(
+                order.intent,
+                RequestVerb.MODIFY,
+                "B1",
+                engine.broker.modify("B1", None),
+                OrderPurpose.ENTRY,
+            )
             waits.append(engine.inbox.pop().wait)
             engine.scene.now += 20 * SECOND
             engine.clock.set(engine.scene.now)
@@ -98,13 +121,18 @@ def test_the_gateway_says_how_long_to_wait_after_a_busy_broker_and_begins_anew_w
     assert waits[4] <= SECOND
 
 
-def test_a_stop_that_was_turned_away_is_asked_for_after_the_wait_and_an_exit_does_not_wait_for_it(scene):
+def test_a_stop_that_was_turned_away_is_asked_for_after_the_wait_and_an_exit_does_not_wait_for_it(
+    scene,
+):
     gtt = only(scene.fill(scene.enter()), PlaceGtt).gtt
     scene.answer(gtt.intent, RequestOutcome.REFUSED, reason=BUSY_ANSWER, wait=90 * SECOND)
     assert some(scene.seconds(89), PlaceGtt) == []
     again = only(scene.timer(), PlaceGtt).gtt
     scene.answer(again.intent, RequestOutcome.REFUSED, reason=BUSY_ANSWER, wait=90 * SECOND)
-    assert only(scene.operate(OperatorAct.EXIT, token=CANBK), PlaceOrder).order.purpose is OrderPurpose.EXIT
+    assert (
+        only(scene.operate(OperatorAct.EXIT, token=CANBK), PlaceOrder).order.purpose
+        is OrderPurpose.EXIT
+    )
 
 
 def test_a_cancellation_that_was_turned_away_waits_unless_the_operator_asks(scene):
@@ -112,10 +140,24 @@ def test_a_cancellation_that_was_turned_away_waits_unless_the_operator_asks(scen
     scene.accept(order, "B1")
     scene.book("B1", OrderStatus.OPEN, tag=order.tag, quantity=100)
     only(scene.seconds(31), CancelOrder)
-    scene.answer(order.intent, RequestOutcome.REFUSED, "B1", RequestVerb.CANCEL, BUSY_ANSWER, wait=60 * SECOND)
+    scene.answer(
+        order.intent,
+        RequestOutcome.REFUSED,
+        "B1",
+        RequestVerb.CANCEL,
+        BUSY_ANSWER,
+        wait=60 * SECOND,
+    )
     assert some(scene.seconds(59), CancelOrder) == []
     only(scene.timer(), CancelOrder)
-    scene.answer(order.intent, RequestOutcome.REFUSED, "B1", RequestVerb.CANCEL, BUSY_ANSWER, wait=60 * SECOND)
+    scene.answer(
+        order.intent,
+        RequestOutcome.REFUSED,
+        "B1",
+        RequestVerb.CANCEL,
+        BUSY_ANSWER,
+        wait=60 * SECOND,
+    )
     only(scene.operate(OperatorAct.CANCEL, intent=order.intent), CancelOrder)
 
 
@@ -123,12 +165,16 @@ def test_a_deletion_and_a_change_of_a_stop_that_were_turned_away_wait(scene):
     gtt = scene.hold()
     scene.tick(103.0, after=10)
     only(scene.asked[-1:], ModifyGtt)
-    scene.answer(gtt.intent, RequestOutcome.REFUSED, "7", RequestVerb.MODIFY, BUSY_ANSWER, wait=40 * SECOND)
+    scene.answer(
+        gtt.intent, RequestOutcome.REFUSED, "7", RequestVerb.MODIFY, BUSY_ANSWER, wait=40 * SECOND
+    )
     assert some(scene.seconds(39), ModifyGtt) == []
     only(scene.timer(), ModifyGtt)
     scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.MODIFY)
     only(scene.operate(OperatorAct.EXIT, token=CANBK), DeleteGtt)
-    scene.answer(gtt.intent, RequestOutcome.REFUSED, "7", RequestVerb.CANCEL, BUSY_ANSWER, wait=4 * SECOND)
+    scene.answer(
+        gtt.intent, RequestOutcome.REFUSED, "7", RequestVerb.CANCEL, BUSY_ANSWER, wait=4 * SECOND
+    )
     assert some(scene.seconds(3), DeleteGtt) == []
     only(scene.timer(), DeleteGtt)
 
@@ -137,7 +183,11 @@ def test_a_deletion_and_a_change_of_a_stop_that_were_turned_away_wait(scene):
 
 
 def told(scene, name):
-    return [command.text for command in scene.asked if isinstance(command, KernelAlert) and command.name == name]
+    return [
+        command.text
+        for command in scene.asked
+        if isinstance(command, KernelAlert) and command.name == name
+    ]
 
 
 def left_over(scene):
@@ -150,7 +200,9 @@ def left_over(scene):
     return only(scene.book("S1", OrderStatus.CANCELLED, 0, order.tag, side=Side.SELL), PlaceGtt).gtt
 
 
-def test_an_exit_left_over_after_the_close_is_told_once_however_often_its_stop_is_turned_away(scene):
+def test_an_exit_left_over_after_the_close_is_told_once_however_often_its_stop_is_turned_away(
+    scene,
+):
     gtt = left_over(scene)
     for _ in range(20):
         scene.answer(gtt.intent, RequestOutcome.REFUSED, reason=BUSY_ANSWER, wait=60 * SECOND)
@@ -220,10 +272,14 @@ def test_a_state_told_thousands_of_times_is_one_line_with_a_count(written):
         written.log.add_repeated("alarm", "gtt_refused", "protection refused")
         written.log.add_repeated("warn", "order_refused", "no")
     assert [(row.seq, row.text, row.times) for row in written.board.events] == [
-        (1, "protection refused", 3_975), (2, "no", 3_975),
-    ]  # fmt: skip
+        (1, "protection refused", 3_975),
+        (2, "no", 3_975),
+    ]
     # the disk hears of the second, the fourth, the eighth time and so on
-    assert written.rows() == [(1, "alarm", "protection refused (2048 times)"), (2, "warn", "no (2048 times)")]
+    assert written.rows() == [
+        (1, "alarm", "protection refused (2048 times)"),
+        (2, "warn", "no (2048 times)"),
+    ]
 
 
 def test_a_state_that_comes_back_and_what_happens_again_are_lines_of_their_own(written):
@@ -267,15 +323,21 @@ def test_a_stop_that_still_stands_clear_of_the_price_is_kept_over_night(scene):
 
 
 class Night:
-    """What `run_night` needs of a loop at rest: something is amiss until its books are read the third time."""
+    """What `run_night` needs of a loop at rest.
+
+    Something is amiss until its books are read the third time.
+    """
 
     def __init__(self):
         self.clock, self.wake = SteppedClock(OPEN), asyncio.Event()
         self.stopping = self.hinted = self.compare_soon = False
         self.holds, self.inbox, self.looked, self.compared = {}, [], [], []
         self.gateway = SimpleNamespace(
-            moves=0, in_flight=0, poll_due=lambda: None, lookups=SimpleNamespace(is_seeking=False, paused_until=0)
-        )  # fmt: skip
+            moves=0,
+            in_flight=0,
+            poll_due=lambda: None,
+            lookups=SimpleNamespace(is_seeking=False, paused_until=0),
+        )
         self.choices = SimpleNamespace(waiting=())
         self.books, self.behind, self.beside = self, False, 0
         self.bound = lambda: None

@@ -1,4 +1,7 @@
-"""Numbers over the whole range of 64 bits: every check of money against a reckoning in whole numbers of any size."""
+"""Numbers over the whole range of 64 bits.
+
+Every check of money against a reckoning in whole numbers of any size.
+"""
 
 import math
 from fractions import Fraction
@@ -32,13 +35,19 @@ I64 = st.integers(-(2**63), 2**63 - 1)
 COUNTS = st.one_of(I64, st.integers(0, 62).map(lambda n: 2**n), st.integers(-5, 10**9))
 MONEY = int(number_bounds.MONEY)
 AMOUNTS = st.one_of(st.integers(0, 2**63 - 1), st.integers(0, MONEY))
-PRICES = st.one_of(st.floats(), st.floats(0.0, 1e7), st.sampled_from([0.0, 0.05, 1500.0, 1e7, 1e12, 1e300]))
+PRICES = st.one_of(
+    st.floats(), st.floats(0.0, 1e7), st.sampled_from([0.0, 0.05, 1500.0, 1e7, 1e12, 1e300])
+)
 SHARE = Instrument(1, "NSE", "SHARE", 0.05)
 
 
 def worth(price, quantity):
     """Return the exact value in paise: prices in ten-thousandths, halves away from zero."""
-    e4 = int(Fraction(price * E4) + Fraction(1, 2)) if price >= 0 else -int(Fraction(1, 2) - Fraction(price * E4))
+    e4 = (
+        int(Fraction(price * E4) + Fraction(1, 2))
+        if price >= 0
+        else -int(Fraction(1, 2) - Fraction(price * E4))
+    )
     exact = abs(e4 * quantity)
     return (exact + 50) // 100 * (1 if e4 * quantity >= 0 else -1)
 
@@ -51,7 +60,9 @@ def test_a_value_is_exact_or_the_most_there_is_and_never_small_for_being_large(p
     found = int(paise(price, quantity))
     if quantity == 0:
         assert found == 0
-    elif not math.isfinite(price) or abs(Fraction(price) * quantity * 100) >= MONEY * (1 + Fraction(1, 10**12)):
+    elif not math.isfinite(price) or abs(Fraction(price) * quantity * 100) >= MONEY * (
+        1 + Fraction(1, 10**12)
+    ):
         less = math.isfinite(price) and Fraction(price) * quantity < 0
         assert found == (-MONEY if less else MONEY) or (math.isinf(price) and abs(found) == MONEY)
     elif abs(Fraction(price) * quantity * 100) < MONEY * (1 - Fraction(1, 10**12)):
@@ -78,7 +89,11 @@ def test_no_order_passes_that_is_worth_more_than_its_limit(price, quantity, limi
 def test_where_no_freeze_quantity_is_known_a_bound_of_our_own_stands(quantity):
     reason = check_order(SHARE, quantity, 1.0, 1.0, RiskLimits(), several=True)
     assert reason is (
-        RefusalReason.SIZE_ZERO if quantity <= 0 else RefusalReason.OK if quantity <= 10_000_000 else RefusalReason.FREEZE_QUANTITY
+        RefusalReason.SIZE_ZERO
+        if quantity <= 0
+        else RefusalReason.OK
+        if quantity <= 10_000_000
+        else RefusalReason.FREEZE_QUANTITY
     )
 
 
@@ -103,14 +118,18 @@ def test_what_is_used_and_what_is_asked_for_add_up_whatever_their_size(used, dat
         setattr(limits, name, limit)
     else:
         limits.budgets["mine"] = limit
-    assert check_usage("mine", value, usage, limits) is (reason if there + value > limit else RefusalReason.OK)
+    assert check_usage("mine", value, usage, limits) is (
+        reason if there + value > limit else RefusalReason.OK
+    )
 
 
 @given(I64, I64)
 def test_funds_are_compared_whatever_their_size(value, funds):
     usage = LimitUsage()
     usage.funds = funds
-    assert check_usage("mine", value, usage, RiskLimits()) is (RefusalReason.FUNDS if value > funds else RefusalReason.OK)
+    assert check_usage("mine", value, usage, RiskLimits()) is (
+        RefusalReason.FUNDS if value > funds else RefusalReason.OK
+    )
 
 
 @given(I64, st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1))
@@ -119,8 +138,13 @@ def test_a_loss_halts_whatever_its_size(net, peak, loss, drawdown):
     lost = loss > 0 and net <= -loss
     fell = drawdown > 0 and peak - net >= drawdown
     wanted = "daily loss limit" if lost else "drawdown limit" if fell else ""
-    assert halt_reason(net, peak, 0, RiskLimits(max_daily_loss=loss, max_drawdown=drawdown)) == wanted
-    assert stop_reason(net, peak, 0, RiskLimits(strategy_daily_loss=loss, strategy_drawdown=drawdown)) == wanted
+    assert (
+        halt_reason(net, peak, 0, RiskLimits(max_daily_loss=loss, max_drawdown=drawdown)) == wanted
+    )
+    assert (
+        stop_reason(net, peak, 0, RiskLimits(strategy_daily_loss=loss, strategy_drawdown=drawdown))
+        == wanted
+    )
 
 
 @given(st.integers(0, 2**63 - 1), PRICES, st.integers(1, 10**9))
@@ -141,7 +165,9 @@ def test_a_size_by_risk_and_swing_is_a_number(price, swing, capital, risk):
 @given(I64, I64)
 def test_a_sum_is_held_at_the_ends(a, b):
     found = int(number_bounds.saturating_add(a, b))
-    assert found == max(-(2**63), min(a + b, 2**63 - 1)) or (a + b < -(2**63) + 1 and found == -(2**63) + 1)
+    assert found == max(-(2**63), min(a + b, 2**63 - 1)) or (
+        a + b < -(2**63) + 1 and found == -(2**63) + 1
+    )
 
 
 def test_what_charges_are_reckoned_of_is_one_number():
@@ -207,7 +233,12 @@ def test_a_plain_plan_is_within_the_bounds():
 
 
 @pytest.mark.parametrize(
-    "change", [*(OrderChange(n) for n in COUNTED), *(OrderChange(price=x) for x in ODD), *(OrderChange(trigger=x) for x in ODD)]
+    "change",
+    [
+        *(OrderChange(n) for n in COUNTED),
+        *(OrderChange(price=x) for x in ODD),
+        *(OrderChange(trigger=x) for x in ODD),
+    ],
 )
 def test_a_change_out_of_bounds_is_refused_with_its_number(change):
     scene = Scene()
@@ -216,7 +247,9 @@ def test_a_change_out_of_bounds_is_refused_with_its_number(change):
     scene.tick(100.0)
     order = next(iter(scene.kernel.order_store.orders.values()))
     scene.accept(order, "B1")
-    wish = ManualRequest(scene.now, StrategyRequest(order.token, order.side, None, "", order, change))
+    wish = ManualRequest(
+        scene.now, StrategyRequest(order.token, order.side, None, "", order, change)
+    )
     assert some(scene.tell(wish), ModifyOrder) == []
     assert wish.verdict is RefusalReason.BOUNDS
     assert "is not from" in scene.kernel.decisions.fresh[-1].detail
@@ -229,7 +262,9 @@ def test_a_modification_whose_outcome_nobody_knows_counts_as_made():
     scene.tick(100.0)
     order = next(iter(scene.kernel.order_store.orders.values()))
     scene.accept(order, "B1")
-    wish = ManualRequest(scene.now, StrategyRequest(order.token, order.side, None, "", order, OrderChange(90)))
+    wish = ManualRequest(
+        scene.now, StrategyRequest(order.token, order.side, None, "", order, OrderChange(90))
+    )
     scene.tell(wish)
     assert wish.verdict is RefusalReason.OK
     assert order.quantity == 10
@@ -244,7 +279,16 @@ def test_a_modification_whose_outcome_nobody_knows_counts_as_made():
 
 @pytest.mark.parametrize(
     ("quantity", "price"),
-    [(-7, 100.0), (0, 100.0), (10**10, 100.0), (10, -5.0), (10, 0.0), (10, math.nan), (10, math.inf), (10, 1e300)],
+    [
+        (-7, 100.0),
+        (0, 100.0),
+        (10**10, 100.0),
+        (10, -5.0),
+        (10, 0.0),
+        (10, math.nan),
+        (10, math.inf),
+        (10, 1e300),
+    ],
 )
 def test_a_trade_that_cannot_be_is_told_and_not_booked(quantity, price):
     scene = Scene()
@@ -253,7 +297,11 @@ def test_a_trade_that_cannot_be_is_told_and_not_booked(quantity, price):
     scene.tick(100.0)
     order = next(iter(scene.kernel.order_store.orders.values()))
     scene.accept(order, "B1")
-    told = [alert for _ in range(2) for alert in some(scene.trade("T1", "B1", quantity, price), KernelAlert)]
+    told = [
+        alert
+        for _ in range(2)
+        for alert in some(scene.trade("T1", "B1", quantity, price), KernelAlert)
+    ]
     assert [alert.name for alert in told] == ["unbookable"]
     assert (order.traded, scene.kernel.ledger.cash) == (0, scene.kernel.ledger.start_cash)
     scene.trade("T2", "B1", 10, 100.0)

@@ -14,7 +14,9 @@ def fresh(scene):
 
 
 def ask(scene, price=100.0, quantity=100, token=CANBK):
-    scene.script.todo.append(lambda ctx: ctx.enter(token, Side.BUY, 0, 2.0, quantity=quantity, reason="because"))
+    scene.script.todo.append(
+        lambda ctx: ctx.enter(token, Side.BUY, 0, 2.0, quantity=quantity, reason="because")
+    )
     scene.tick(price)
 
 
@@ -22,8 +24,17 @@ def test_a_request_is_a_decision_with_the_tick_that_caused_it_its_size_and_its_o
     scene = Scene()
     ask(scene, 101.0)
     [decision] = fresh(scene)
-    assert (decision.strategy, decision.reason, decision.side, decision.token) == ("script", "because", Side.BUY, CANBK)
-    assert (decision.cause.what, decision.cause.ts, decision.cause.price) == (TICK, scene.now, 101.0)
+    assert (decision.strategy, decision.reason, decision.side, decision.token) == (
+        "script",
+        "because",
+        Side.BUY,
+        CANBK,
+    )
+    assert (decision.cause.what, decision.cause.ts, decision.cause.price) == (
+        TICK,
+        scene.now,
+        101.0,
+    )
     assert (decision.quantity, decision.price, decision.verdict) == (100, 101.0, RefusalReason.OK)
     order = scene.kernel.order_store.orders[decision.intent]
     assert (order.rung, order.quantity) == (decision.rung, 100)
@@ -77,7 +88,10 @@ def test_two_reasons_are_two_decisions():
     ask(scene)
     scene.operate(OperatorAct.HALT)
     ask(scene)
-    assert [each.verdict for each in fresh(scene)] == [RefusalReason.ORDER_VALUE, RefusalReason.KILLED]
+    assert [each.verdict for each in fresh(scene)] == [
+        RefusalReason.ORDER_VALUE,
+        RefusalReason.KILLED,
+    ]
 
 
 def test_a_rung_that_a_price_reaches_is_a_decision_of_its_own():
@@ -114,4 +128,8 @@ def test_a_bar_is_named_by_its_end_and_its_close():
     scene.tick(100.5)
     scene.seconds(70)
     [decision] = fresh(scene)
-    assert (decision.cause.what, decision.cause.ts, decision.cause.price) == (BAR, OPEN + 2 * MINUTE, 100.5)
+    assert (decision.cause.what, decision.cause.ts, decision.cause.price) == (
+        BAR,
+        OPEN + 2 * MINUTE,
+        100.5,
+    )

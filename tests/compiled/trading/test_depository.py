@@ -1,4 +1,7 @@
-"""Shares that lack their authorisation at the depository: when they count as unprotected, and what is told."""
+"""Shares that lack their authorisation at the depository.
+
+When they count as unprotected, and what is told.
+"""
 
 import asyncio
 
@@ -23,7 +26,9 @@ def books(lacking, quantity=100):
 
 def watching(scene, refused=(), *, standing):
     told = []
-    return DepositoryWatch(scene.kernel, lambda *line: told.append(line), set(refused), standing=standing), told
+    return DepositoryWatch(
+        scene.kernel, lambda *line: told.append(line), set(refused), standing=standing
+    ), told
 
 
 @pytest.fixture
@@ -50,7 +55,9 @@ def test_what_is_held_from_earlier_days_is_bare_until_it_is_authorised(carried):
     assert (carried.kernel.naked(), len(told)) == (0, 2)
 
 
-def test_an_account_with_a_standing_authorisation_is_asked_for_none_before_a_sale_is_refused(carried):
+def test_an_account_with_a_standing_authorisation_is_asked_for_none_before_a_sale_is_refused(
+    carried,
+):
     watch, told = watching(carried, standing=True)
     watch.compare_holdings(books(100))
     assert (carried.kernel.naked(), told) == (0, [])
@@ -59,7 +66,9 @@ def test_an_account_with_a_standing_authorisation_is_asked_for_none_before_a_sal
     assert (carried.kernel.naked(), len(told)) == (1, 1)
     watch.compare_holdings(books(0))
     watch.compare_holdings(books(100))
-    assert carried.kernel.naked() == 0, "it was authorised, and the next morning may say so by its refusal"
+    assert carried.kernel.naked() == 0, (
+        "it was authorised, and the next morning may say so by its refusal"
+    )
 
 
 def test_what_is_bought_today_or_intraday_needs_none():
@@ -94,11 +103,16 @@ def test_a_sale_that_is_refused_for_want_of_one_is_asked_for_again_after_five_mi
         engine = Engine(tmp_path)
         engine.scene.hold()
         leaving = engine.scene.leave()
-        engine.broker.outcome = failing(OrderRefused("OrderException", "100 shares need authorisation at depository"))
+        engine.broker.outcome = failing(
+            OrderRefused("OrderException", "100 shares need authorisation at depository")
+        )
         engine.gateway.put(PlaceOrder(leaving))
         await engine.gateway.drain()
         await engine.look()
-        assert (leaving.status, engine.gateway.unauthorised_tokens) == (OrderStatus.REJECTED, {CANBK})
+        assert (leaving.status, engine.gateway.unauthorised_tokens) == (
+            OrderStatus.REJECTED,
+            {CANBK},
+        )
         assert some(engine.scene.seconds(299), PlaceOrder) == []
         assert only(engine.scene.seconds(2), PlaceOrder).order.quantity == 100
 

@@ -1,10 +1,20 @@
-"""Splits and bonuses of what is carried: what happens to rungs, ledger and GTTs, and when a desk believes in one."""
+"""Splits and bonuses of what is carried.
+
+What happens to rungs, ledger and GTTs, and when a desk believes in one.
+"""
 
 from datetime import date
 
 import pytest
 
-from compiled.model.events import CarriedDivision, DeleteGtt, OperatorAct, PlaceGtt, PlaceOrder, ShareShortfall
+from compiled.model.events import (
+    CarriedDivision,
+    DeleteGtt,
+    OperatorAct,
+    PlaceGtt,
+    PlaceOrder,
+    ShareShortfall,
+)
 from compiled.model.values import MINUTE, GttStatus, Product, Side
 from compiled.trading.ladder import LadderPlan, RungPlan
 from engine.books.share_divisions import ShareDivision, kept_divisions, recognise_divisions
@@ -33,7 +43,10 @@ def figures(scene):
     ledger = scene.kernel.ledger
     position = ledger.position("script", CANBK)
     return (
-        [(int(rung.quantity), rung.average, rung.stop, rung.target, rung.high) for rung in scene.kernel.rungs.values()],
+        [
+            (int(rung.quantity), rung.average, rung.stop, rung.target, rung.high)
+            for rung in scene.kernel.rungs.values()
+        ],
         (int(position.quantity), position.average, int(ledger.net - scene.kernel.net_at_open)),
     )
 
@@ -51,7 +64,9 @@ def test_five_for_one_divides_shares_prices_and_averages_and_moves_the_stop_to_t
     found = scene.tell(SPLIT)
     assert figures(scene) == ([(105, 20.0, 19.6, 20.8, 20.0)], (105, 20.0, 0))
     assert only(found, DeleteGtt).gtt.gtt_id == 7
-    assert some(found, PlaceGtt) == some(found, PlaceOrder) == [], "the books have not been compared"
+    assert some(found, PlaceGtt) == some(found, PlaceOrder) == [], (
+        "the books have not been compared"
+    )
     scene.gtt(only(found, DeleteGtt).gtt, GttStatus.DISABLED)
     scene.kernel.begin_session(OPEN + DAY, OPEN + DAY + 375 * MINUTE)
     scene.now = OPEN + DAY + MINUTE
@@ -105,13 +120,19 @@ def test_a_restart_finds_it_whether_the_rungs_have_been_written_down_since_or_no
     mine = [rung for rung in again.kernel.rungs.values() if rung.quantity]
     assert figures(again)[1][:2] == before[1][:2]
     was = [row for row in before[0] if row[0]]
-    assert [(int(rung.quantity), rung.average, rung.stop, rung.target, rung.high) for rung in mine] == was
-    assert all(rung.gtt is None or rung.gtt.created > MORNING for rung in mine), "no stop of the old prices"
+    assert [
+        (int(rung.quantity), rung.average, rung.stop, rung.target, rung.high) for rung in mine
+    ] == was
+    assert all(rung.gtt is None or rung.gtt.created > MORNING for rung in mine), (
+        "no stop of the old prices"
+    )
 
 
 def test_fractions_of_a_share_are_lost_once_and_not_by_rung(life):
     def three(scene):
-        plan = LadderPlan([RungPlan(0.0, 9.0), RungPlan(1.0, 9.0), RungPlan(1.0, 9.0)], 0, Product.CNC, quantity=5)
+        plan = LadderPlan(
+            [RungPlan(0.0, 9.0), RungPlan(1.0, 9.0), RungPlan(1.0, 9.0)], 0, Product.CNC, quantity=5
+        )
         order = only(scene.act(lambda ctx: ctx.ladder(CANBK, Side.BUY, plan)), PlaceOrder).order
         for number, price in enumerate((100.0, 102.0, 105.0)):
             scene.fill(order, f"B{number}", price)
@@ -157,8 +178,13 @@ class Owner:
         return self.shares
 
 
-def seen(life, *, holding=21, average=100.0, close=20.1, apart=0, actions=None, disable=False, stop=2.0):
-    """Hold 21 bought at ₹100.00 under a stop, and open the next day; return (ratio or None, doubt)."""
+def seen(
+    life, *, holding=21, average=100.0, close=20.1, apart=0, actions=None, disable=False, stop=2.0
+):
+    """Hold 21 bought at ₹100.00 under a stop, and open the next day.
+
+    Return (ratio or None, doubt).
+    """
     life.run(lambda scene: scene.hold(21, stop=stop))
     scene, _ = life.again(day=1)
     if disable:
@@ -176,12 +202,21 @@ def seen(life, *, holding=21, average=100.0, close=20.1, apart=0, actions=None, 
     ("books", "ratio"),
     [
         ({"holding": 105, "average": 20.0}, 5),
-        ({"holding": 355, "average": 31.0, "apart": 50}, 5),  # of the owner's fifty nobody knows the price
-        ({"holding": 105, "average": 20.0, "close": 26.0}, None),  # no price that five for one explains
+        (
+            {"holding": 355, "average": 31.0, "apart": 50},
+            5,
+        ),  # of the owner's fifty nobody knows the price
+        (
+            {"holding": 105, "average": 20.0, "close": 26.0},
+            None,
+        ),  # no price that five for one explains
         ({"holding": 105, "average": 33.0}, None),  # not what ours have cost
         ({"holding": 21, "average": 100.0}, None),  # not credited, and no list
         ({"holding": 97, "average": 21.65}, None),  # no whole ratio
-        ({"holding": 28, "average": 75.0, "close": 73.0}, None),  # 4:3, or what three for two left of a fraction
+        (
+            {"holding": 28, "average": 75.0, "close": 73.0},
+            None,
+        ),  # 4:3, or what three for two left of a fraction
     ],
 )
 def test_without_a_list_shares_cost_and_close_have_to_say_the_same(life, books, ratio):
@@ -227,7 +262,14 @@ class Night:
         desk.scene.gtt(desk.scene.rung.gtt, GttStatus.DISABLED)
         desk.books.at |= {"positions": [], "orders": [], "trades": [], "gtts": []}
         desk.journal.meta["ignored:CANBK:CNC"] = "50"
-        desk.reconciler = Reconciler(desk.scene.kernel, desk.books, desk.journal, desk.clock, desk.board, ReconcileTerms(10**12))
+        desk.reconciler = Reconciler(
+            desk.scene.kernel,
+            desk.books,
+            desk.journal,
+            desk.clock,
+            desk.board,
+            ReconcileTerms(10**12),
+        )
         desk.choices.reconciler = desk.reconciler
         self.credit(holding)
 
@@ -236,9 +278,17 @@ class Night:
 
     def divide(self, ratio_of_books):
         desk = self.desk
-        bonus = CorporateAction("CANBK", TODAY, ActionKind.BONUS, float(ratio_of_books), 0.0, "Bonus 4:1")
+        bonus = CorporateAction(
+            "CANBK", TODAY, ActionKind.BONUS, float(ratio_of_books), 0.0, "Bonus 4:1"
+        )
         found = recognise_divisions(
-            desk.scene.kernel, CorporateActions([bonus]), desk.books.at["holdings"], desk.reconciler, YESTERDAY, TODAY, MORNING
+            desk.scene.kernel,
+            CorporateActions([bonus]),
+            desk.books.at["holdings"],
+            desk.reconciler,
+            YESTERDAY,
+            TODAY,
+            MORNING,
         )
         for division, _ in found:
             desk.scene.tell(desk.reconciler.record_division(division, "CANBK"))
@@ -266,7 +316,9 @@ def test_what_is_credited_later_is_awaited_and_then_the_owners_and_ours():
     assert desk.look(2) == [("CANBK:CNC", "awaited", -84)]
     assert desk.reconciler.open_differences == (), "it comes by itself"
     assert list(lacks(desk).values()) == [84], "no more is sold than is there beside the owner's"
-    again = Reconciler(desk.scene.kernel, desk.books, desk.journal, desk.clock, desk.board, ReconcileTerms(10**12))
+    again = Reconciler(
+        desk.scene.kernel, desk.books, desk.journal, desk.clock, desk.board, ReconcileTerms(10**12)
+    )
     desk.reconciler = again
     assert desk.look(2) == [("CANBK:CNC", "awaited", -84)], "a restart knows it, too"
     night.credit(355, 20.0)
@@ -285,8 +337,12 @@ def test_what_a_stop_has_sold_while_nobody_looked_is_not_awaited_though_the_owne
     assert (desk.reconciler.apart("CANBK", "CNC"), list(lacks(desk).values())) == (28, [84])
 
 
-@pytest.mark.parametrize(("choice", "quantity", "stop"), [("adopt", 105, 19.6), ("ignore", 21, 98.0)])
-def test_where_it_is_not_certain_nothing_is_sold_until_the_operator_has_chosen(choice, quantity, stop):
+@pytest.mark.parametrize(
+    ("choice", "quantity", "stop"), [("adopt", 105, 19.6), ("ignore", 21, 98.0)]
+)
+def test_where_it_is_not_certain_nothing_is_sold_until_the_operator_has_chosen(
+    choice, quantity, stop
+):
     night = Night(355)
     desk = night.desk
     desk.reconciler.doubted[CANBK] = "why not"

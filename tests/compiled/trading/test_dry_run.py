@@ -13,7 +13,9 @@ REASON = "DRY_RUN: decided and not sent"
 
 
 def withhold(scene, reason=REASON):
-    scene.answer(only(scene.asked[-2:], PlaceOrder).order.intent, RequestOutcome.REFUSED, reason=reason)
+    scene.answer(
+        only(scene.asked[-2:], PlaceOrder).order.intent, RequestOutcome.REFUSED, reason=reason
+    )
 
 
 def test_what_was_decided_is_not_asked_for_again():
@@ -45,7 +47,9 @@ def test_a_refusal_of_the_broker_is_not_remembered():
 
 
 def test_it_is_remembered_over_a_restart_until_the_day_is_over(life):  # noqa: F811
-    life.run(lambda scene: scene.answer(scene.enter(10).intent, RequestOutcome.REFUSED, reason=REASON))
+    life.run(
+        lambda scene: scene.answer(scene.enter(10).intent, RequestOutcome.REFUSED, reason=REASON)
+    )
     scene, unknown = life.again()
     scene.tick(100.0)
     assert (unknown, ask(scene)) == ([], RefusalReason.DUPLICATE)
@@ -63,4 +67,8 @@ def test_the_screen_says_what_was_not_sent_and_what_it_would_use_of_the_limits()
     [row] = board.orders.rows
     assert (row.status, row.filled, row.quantity) == ("NOT SENT", 0, 10)
     used = RiskView(board, scene.kernel, None, None)._limit_usage()
-    assert [used[name] for name in ("max_exposure", "max_symbol_exposure", "max_positions")] == [1_000.0, 1_000.0, 1]
+    assert [used[name] for name in ("max_exposure", "max_symbol_exposure", "max_positions")] == [
+        1_000.0,
+        1_000.0,
+        1,
+    ]

@@ -1,4 +1,7 @@
-"""An exit that rests is pressed: its one order is moved, step by step, within the band and the desk's limits."""
+"""An exit that rests is pressed.
+
+Its one order is moved, step by step, within the band and the desk's limits.
+"""
 
 import pytest
 
@@ -63,14 +66,23 @@ def test_each_step_is_told(scene):
     scene.tick(98.0)
     moved(scene, order, 25)
     told = [command.text for command in scene.asked if getattr(command, "name", "") == "escalated"]
-    assert told == ["CANBK: exit moved to 97.05, last price 98.0", "CANBK: exit moved to 96.05, last price 98.0"]
+    assert told == [
+        "CANBK: exit moved to 97.05, last price 98.0",
+        "CANBK: exit moved to 96.05, last price 98.0",
+    ]
 
 
 def test_a_move_that_is_refused_ends_in_a_cancellation_and_a_new_exit_for_the_rest(scene):
     order = resting_exit(scene)
     scene.tick(98.0)
     only(scene.timer(11), ModifyOrder)
-    found = scene.answer(order.intent, RequestOutcome.REFUSED, "S1", RequestVerb.MODIFY, "OrderException: cannot be modified")
+    found = scene.answer(
+        order.intent,
+        RequestOutcome.REFUSED,
+        "S1",
+        RequestVerb.MODIFY,
+        "OrderException: cannot be modified",
+    )
     assert only(found, CancelOrder).order is order
     scene.book("S1", OrderStatus.CANCELLED, 30, side=Side.SELL)
     assert [each.quantity for each in scene.exits()] == [100, 70]
@@ -82,7 +94,13 @@ def test_a_move_of_an_exit_that_filled_meanwhile_does_no_harm(scene):
     only(scene.timer(11), ModifyOrder)
     scene.book("S1", OrderStatus.COMPLETE, 100, side=Side.SELL)
     scene.trade("t6", "S1", 70, 99.0, Side.SELL)
-    scene.answer(order.intent, RequestOutcome.REFUSED, "S1", RequestVerb.MODIFY, "OrderException: already complete")
+    scene.answer(
+        order.intent,
+        RequestOutcome.REFUSED,
+        "S1",
+        RequestVerb.MODIFY,
+        "OrderException: already complete",
+    )
     scene.seconds(30)
     assert (scene.account, scene.exits(), some(scene.asked, CancelOrder)) == (0, [order], [])
 
@@ -133,7 +151,9 @@ def test_a_buyback_is_moved_upwards(scene):
 
 def test_the_operators_limits_are_kept():
     scene = Scene()
-    scene.kernel.order_store.exits = ExitEscalation(patience=3, widen_percent=2.0, reach_percent=3.0)
+    scene.kernel.order_store.exits = ExitEscalation(
+        patience=3, widen_percent=2.0, reach_percent=3.0
+    )
     order = resting_exit(scene)
     assert isinstance(scene.kernel, Kernel)
     assert moved(scene, order, 15) == [98.0, 97.0]

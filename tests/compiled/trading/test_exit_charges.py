@@ -21,10 +21,13 @@ def leaving(scene):
     return row.leaving
 
 
-def test_an_exit_of_today_s_delivery_costs_what_intraday_does_and_of_yesterday_s_what_delivery_does(life):  # noqa: F811
+def test_an_exit_of_today_s_delivery_costs_what_intraday_does_and_of_yesterday_s_what_delivery_does(
+    life,  # noqa: F811
+):
     scene = Scene(rates=RATES)
     scene.hold()
-    # a sale of ₹10,000: brokerage 3.00, STT 2.50, exchange 0.297, SEBI 0.01, IPFT 0.01, GST 18 % of 3.317 or less
+    # a sale of ₹10,000: brokerage 3.00, STT 2.50, exchange 0.297, SEBI 0.01, IPFT 0.01, GST 18 % of
+    # 3.317 or less
     assert 6_40 <= leaving(scene) <= 6_42
     life.run(lambda scene: scene.hold(), rates=RATES)
     scene, _ = life.again(day=1, rates=RATES)

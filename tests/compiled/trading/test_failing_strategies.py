@@ -1,4 +1,7 @@
-"""Whatever a strategy raises, wherever it is called: it stops that strategy, its neighbour goes on, and why is kept."""
+"""Whatever a strategy raises, wherever it is called.
+
+It stops that strategy, its neighbour goes on, and why is kept.
+"""
 
 import asyncio
 from types import SimpleNamespace
@@ -17,7 +20,16 @@ from engine.errors import ConfigError
 from engine.ops.hung_strategies import StrategyHung
 from engine.system import structured_logs
 from strategies import build
-from tests.compiled.trading.scripted import BEL, CANBK, CLOSE, OPEN, Scene, Script, instruments, no_charges
+from tests.compiled.trading.scripted import (
+    BEL,
+    CANBK,
+    CLOSE,
+    OPEN,
+    Scene,
+    Script,
+    instruments,
+    no_charges,
+)
 
 
 class Mute(Exception):
@@ -41,11 +53,20 @@ def deep(depth=0):
 
 
 ERRORS = {
-    "sys.exit()": SystemExit(0), "KeyboardInterrupt": KeyboardInterrupt(), "GeneratorExit": GeneratorExit(),
-    "CancelledError": asyncio.CancelledError(), "a BaseException": BaseException("odd"), "one of its own": Own("odd"),
-    "no text": Mute(), "a text that leaves": Leaving(), "StopIteration": StopIteration(), "MemoryError": MemoryError(),
-    "Hung": StrategyHung(), "a group": BaseExceptionGroup("both", [SystemExit(1), Mute()]), "no UTF-8": ValueError("\ud800"),
-}  # fmt: skip
+    "sys.exit()": SystemExit(0),
+    "KeyboardInterrupt": KeyboardInterrupt(),
+    "GeneratorExit": GeneratorExit(),
+    "CancelledError": asyncio.CancelledError(),
+    "a BaseException": BaseException("odd"),
+    "one of its own": Own("odd"),
+    "no text": Mute(),
+    "a text that leaves": Leaving(),
+    "StopIteration": StopIteration(),
+    "MemoryError": MemoryError(),
+    "Hung": StrategyHung(),
+    "a group": BaseExceptionGroup("both", [SystemExit(1), Mute()]),
+    "no UTF-8": ValueError("\ud800"),
+}
 HOOKS = ("follow", "on_bar", "on_tick", "on_timer", "warm-up")
 
 
@@ -87,7 +108,9 @@ class Company(Scene):
         self.script = Script()
         setup = KernelSetup(OPEN, CLOSE, 10**10, RiskLimits(), [60], "T", 1)
         slots = [StrategyState(strategy, [CANBK, BEL]), StrategyState(self.script, [CANBK, BEL])]
-        self.kernel = Kernel(setup, instruments(), slots, {8 * CANBK + p: no_charges() for p in range(8)})
+        self.kernel = Kernel(
+            setup, instruments(), slots, {8 * CANBK + p: no_charges() for p in range(8)}
+        )
 
 
 @pytest.mark.parametrize("hook", HOOKS)
@@ -114,7 +137,10 @@ def test_whatever_a_strategy_raises_stops_that_strategy_and_nothing_else(hook, w
     assert strategy.heard == told, "it is not called again"
     monkeypatch.setattr(structured_logs, "log_strategy", lambda *_: None)
     failures = StrategyFailures(
-        kernel.slots, Board("TEST"), SimpleNamespace(append=lambda _, row: kept.append(row)), SteppedClock(OPEN)
+        kernel.slots,
+        Board("TEST"),
+        SimpleNamespace(append=lambda _, row: kept.append(row)),
+        SteppedClock(OPEN),
     )
     failures.record_new()
     assert [row["who"] for row in kept] == ["failing"]
@@ -135,5 +161,7 @@ def test_a_strategy_that_cannot_be_made_is_a_line_of_the_configuration(what, mon
         raise ERRORS[what]
 
     monkeypatch.setattr("strategies.factory", lambda *_: make)
-    with pytest.raises(ConfigError, match=r"strategy momentum_ladder cannot be made: .*test_failing_strategies\.py"):
+    with pytest.raises(
+        ConfigError, match=r"strategy momentum_ladder cannot be made: .*test_failing_strategies\.py"
+    ):
         build("momentum_ladder", {})

@@ -3,7 +3,13 @@
 import pytest
 
 from compiled.market_data.kite_frames import FULL, QUOTE, FrameDecoder, encode_frame, pack_depth
-from compiled.model.events import OperatorAct, OperatorInstruction, PlaceOrder, TickBatch, TimerEvent
+from compiled.model.events import (
+    OperatorAct,
+    OperatorInstruction,
+    PlaceOrder,
+    TickBatch,
+    TimerEvent,
+)
 from compiled.model.values import MINUTE, SECOND, Bar, Side, Tick, day_start
 from compiled.trading.ladder import LadderPlan, RungPlan
 from compiled.trading.risk import RefusalReason
@@ -24,7 +30,11 @@ class Listener(Strategy):
     def on_tick(self, ctx, tick):
         self.ticks.append(tick.ltp)
         if len(self.ticks) == 1:
-            ctx.ladder(tick.token, Side.BUY, LadderPlan([RungPlan(0.0, 2.5), RungPlan(1.0, 2.5)], 10_000_00))
+            ctx.ladder(
+                tick.token,
+                Side.BUY,
+                LadderPlan([RungPlan(0.0, 2.5), RungPlan(1.0, 2.5)], 10_000_00),
+            )
 
     def on_bar(self, ctx, bar):
         self.bars.append((bar.open, bar.high, bar.low, bar.close, bar.volume))
@@ -32,14 +42,18 @@ class Listener(Strategy):
 
 def full(second, ltp, volume, trade):
     """Return a tick of a full packet, as the decoder reads it from the wire."""
-    tick = Tick(257, OPEN + second * SECOND, ltp, volume, last_trade_ts=trade, bid=39.9, bid_quantity=10)
+    tick = Tick(
+        257, OPEN + second * SECOND, ltp, volume, last_trade_ts=trade, bid=39.9, bid_quantity=10
+    )
     tick.depth = pack_depth(257, [(39.9, 10, 1)], [(40.1, 10, 1)])
     return FrameDecoder().decode(encode_frame([tick], [FULL]), OPEN)[0]
 
 
 def quote(second, ltp, volume, _trade):
     """Return a tick of a quote packet, which has no time of the last trade."""
-    tick = FrameDecoder().decode(encode_frame([Tick(257, 0, ltp, volume)], [QUOTE]), OPEN + second * SECOND)[0]
+    tick = FrameDecoder().decode(
+        encode_frame([Tick(257, 0, ltp, volume)], [QUOTE]), OPEN + second * SECOND
+    )[0]
     assert tick.last_trade_ts == 0
     return tick
 
@@ -50,9 +64,11 @@ def test_the_last_price_of_yesterday_is_in_no_bar_of_today_and_nobody_hears_it(p
     kernel, _ = desk([listener], (257,))
     kernel.handle(OperatorInstruction(OPEN, OperatorAct.READY))
     morning = [
-        packet(0, 100.0, 0, YESTERDAY), packet(3, 100.0, 0, YESTERDAY),
-        packet(5, 40.0, 100, OPEN + 5 * SECOND), packet(20, 41.0, 150, OPEN + 20 * SECOND),
-    ]  # fmt: skip
+        packet(0, 100.0, 0, YESTERDAY),
+        packet(3, 100.0, 0, YESTERDAY),
+        packet(5, 40.0, 100, OPEN + 5 * SECOND),
+        packet(20, 41.0, 150, OPEN + 20 * SECOND),
+    ]
     kernel.handle(TickBatch(OPEN, morning[:2]))
     assert listener.ticks == []
     assert kernel.markets[257].last == 100.0  # what is held is valued by it
@@ -66,7 +82,9 @@ def test_the_last_price_of_yesterday_is_in_no_bar_of_today_and_nobody_hears_it(p
 def test_yesterdays_volume_with_yesterdays_price_counts_for_nothing_either():
     listener = Listener()
     kernel, _ = desk([listener], (257,))
-    kernel.handle(TickBatch(OPEN, [full(0, 100.0, 90_000, YESTERDAY), full(5, 40.0, 100, OPEN + 5 * SECOND)]))
+    kernel.handle(
+        TickBatch(OPEN, [full(0, 100.0, 90_000, YESTERDAY), full(5, 40.0, 100, OPEN + 5 * SECOND)])
+    )
     kernel.handle(TimerEvent(OPEN + MINUTE))
     assert listener.bars == [(40.0, 40.0, 40.0, 40.0, 100)]
 
@@ -95,7 +113,10 @@ def test_an_entry_waits_for_a_price_of_today():
     plan = LadderPlan([RungPlan(0.0, 2.5)], 10_000_00)
     entry = plan.entry
     kernel.handle(TickBatch(OPEN, [full(1, 100.0, 0, YESTERDAY)]))
-    assert kernel.check_entry_gate(market, "planned", Side.BUY, plan, entry) is RefusalReason.STALE_DATA
+    assert (
+        kernel.check_entry_gate(market, "planned", Side.BUY, plan, entry)
+        is RefusalReason.STALE_DATA
+    )
     kernel.handle(TickBatch(OPEN, [full(2, 40.0, 10, OPEN + 2 * SECOND)]))
     assert kernel.check_entry_gate(market, "planned", Side.BUY, plan, entry) is RefusalReason.OK
 
@@ -106,7 +127,9 @@ def test_the_simulated_exchange_fires_nothing_by_a_price_of_yesterday():
     exchange.tick(100.0, traded=10)
     exchange.gtt(100.0, (95.0, 90.0), quantity=10)
     exchange.events()
-    exchange.venue.meet_tick(Tick(TOKEN, exchange.now + SECOND, 90.0, exchange.volume, last_trade_ts=day_start(OPEN) - 1))
+    exchange.venue.meet_tick(
+        Tick(TOKEN, exchange.now + SECOND, 90.0, exchange.volume, last_trade_ts=day_start(OPEN) - 1)
+    )
     assert exchange.events() == []
     exchange.now += 2 * SECOND
     exchange.tick(94.0, traded=10)
@@ -117,7 +140,10 @@ def test_the_simulated_exchange_fires_nothing_by_a_price_of_yesterday():
 
 
 def days_before(count):
-    return [Bar(257, OPEN - (count - k) * DAY, 86_400, 100.0, 102.0, 99.0, 101.0, 1_000) for k in range(count)]
+    return [
+        Bar(257, OPEN - (count - k) * DAY, 86_400, 100.0, 102.0, 99.0, 101.0, 1_000)
+        for k in range(count)
+    ]
 
 
 def morning(now, enters):

@@ -32,7 +32,9 @@ def warmed(broker):
     told = []
     hours = InstrumentHours(Calendar.load(), TradingSafeguards.load(), set())
     clock = SteppedClock(OPEN + 2 * MINUTE)
-    bars = asyncio.run(read_history(broker, hours, instruments(), {60}, clock, lambda *line: told.append(line)))
+    bars = asyncio.run(
+        read_history(broker, hours, instruments(), {60}, clock, lambda *line: told.append(line))
+    )
     return [bar.token for bar in bars], told
 
 

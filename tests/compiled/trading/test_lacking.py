@@ -42,7 +42,9 @@ def lack(scene, quantity, product=Product.CNC, side=Side.BUY):
 def test_the_stop_is_for_what_is_there_and_for_nothing_where_nothing_is(scene):
     gtt = scene.hold(100)
     scene.seconds(2)
-    assert [leg.quantity for leg in only([*lack(scene, 40), *scene.seconds(2)], ModifyGtt).gtt.pending] == [60]
+    assert [
+        leg.quantity for leg in only([*lack(scene, 40), *scene.seconds(2)], ModifyGtt).gtt.pending
+    ] == [60]
     scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.MODIFY)
     assert scene.kernel.naked() == 0
     assert only(lack(scene, 100), DeleteGtt).gtt is gtt
@@ -50,7 +52,12 @@ def test_the_stop_is_for_what_is_there_and_for_nothing_where_nothing_is(scene):
     scene.asked.clear()
     scene.tick(90.0)  # far beyond the stop
     scene.seconds(60)
-    assert (some(scene.asked, PlaceGtt), scene.exits(), scene.kernel.naked(), scene.account) == ([], [], 0, 100)
+    assert (some(scene.asked, PlaceGtt), scene.exits(), scene.kernel.naked(), scene.account) == (
+        [],
+        [],
+        0,
+        100,
+    )
 
 
 def test_what_is_there_again_is_protected_again(scene):
@@ -82,7 +89,11 @@ def test_an_intraday_position_that_somebody_has_closed_has_no_stop_and_is_not_sq
     scene = Scene()
     stop = scene.hold_intraday(side=side)
     assert only(lack(scene, 100, Product.MIS, side), CancelOrder).order is stop
-    scene.book("G1", OrderStatus.CANCELLED, side=scene.rung.stop_order.side if scene.rung.stop_order else side)
+    scene.book(
+        "G1",
+        OrderStatus.CANCELLED,
+        side=scene.rung.stop_order.side if scene.rung.stop_order else side,
+    )
     scene.asked.clear()
     scene.operate(OperatorAct.FLATTEN)
     scene.seconds(30)
@@ -92,7 +103,9 @@ def test_an_intraday_position_that_somebody_has_closed_has_no_stop_and_is_not_sq
 def test_an_intraday_stop_is_made_smaller_with_its_position(scene):
     scene.hold_intraday()
     scene.seconds(2)
-    assert only([*lack(scene, 25, Product.MIS), *scene.seconds(2)], ModifyOrder).change.quantity == 75
+    assert (
+        only([*lack(scene, 25, Product.MIS), *scene.seconds(2)], ModifyOrder).change.quantity == 75
+    )
 
 
 def test_until_the_books_have_been_compared_nothing_leaves_but_by_flatten(scene):
@@ -108,7 +121,9 @@ def test_what_was_seen_once_is_not_compared(second):
     desk = Desk()
     desk.scene.hold(10)
     desk.scene.kernel.is_blind = True
-    loop = SimpleNamespace(kernel=desk.scene.kernel, reconciler=desk.reconciler, clock=desk.clock, inbox=[])
+    loop = SimpleNamespace(
+        kernel=desk.scene.kernel, reconciler=desk.reconciler, clock=desk.clock, inbox=[]
+    )
     desk.look()
     DayLoop.post_lacking(loop)
     if second == "fails":
@@ -122,7 +137,10 @@ def test_what_was_seen_once_is_not_compared(second):
     desk.look(1)
     DayLoop.post_lacking(loop)
     lacking, compared = loop.inbox
-    assert (lacking.quantity, compared.act) == (10 if second == "fails" else 6, OperatorAct.COMPARED)
+    assert (lacking.quantity, compared.act) == (
+        10 if second == "fails" else 6,
+        OperatorAct.COMPARED,
+    )
 
 
 def test_flatten_does_not_wait_for_books_that_cannot_be_read(scene):
@@ -132,12 +150,22 @@ def test_flatten_does_not_wait_for_books_that_cannot_be_read(scene):
 
 
 def fires(scene, gtt, price=97.5):
-    update = GttUpdate(scene.now - 10**13, gtt.gtt_id, CANBK, GttStatus.TRIGGERED, list(gtt.legs), ["Y1"], fired=price)
+    update = GttUpdate(
+        scene.now - 10**13,
+        gtt.gtt_id,
+        CANBK,
+        GttStatus.TRIGGERED,
+        list(gtt.legs),
+        ["Y1"],
+        fired=price,
+    )
     update.past = True
     return scene.tell(update)
 
 
-def test_a_stop_that_fired_on_an_earlier_day_counts_as_having_sold_until_the_books_say_otherwise(scene):
+def test_a_stop_that_fired_on_an_earlier_day_counts_as_having_sold_until_the_books_say_otherwise(
+    scene,
+):
     fires(scene, scene.hold(100))
     scene.tick(90.0)
     scene.seconds(30)
@@ -150,7 +178,11 @@ def test_what_a_stop_has_sold_is_written_off_at_its_price(scene):
     fires(scene, scene.hold(100))
     scene.tick(120.0)
     scene.tell(WriteOff(scene.now, CANBK, Product.CNC, Side.BUY, 100))
-    assert (scene.rung.exit_average, scene.rung.exit_reason, scene.account) == (97.5, "written off", 0)
+    assert (scene.rung.exit_average, scene.rung.exit_reason, scene.account) == (
+        97.5,
+        "written off",
+        0,
+    )
 
 
 # what the books say of ours, beside the owner's
@@ -173,13 +205,17 @@ def test_what_a_stop_has_sold_is_written_off_at_its_price(scene):
         ("MIS", 10, 4, 0, 6),
     ],
 )
-def test_of_ours_lacks_what_the_books_do_not_hold_beside_the_owners(product, ours, theirs, owners, lacks):
+def test_of_ours_lacks_what_the_books_do_not_hold_beside_the_owners(
+    product, ours, theirs, owners, lacks
+):
     desk = Desk()
     if product == "CNC":
         desk.scene.hold(ours)
     else:
         desk.scene.hold_intraday(ours)
-    desk.books.at["positions"] = [BrokerPosition(CANBK, "CANBK", product, theirs, 100.0)] if theirs else []
+    desk.books.at["positions"] = (
+        [BrokerPosition(CANBK, "CANBK", product, theirs, 100.0)] if theirs else []
+    )
     desk.reconciler._ignored = {f"CANBK:{product}": owners} if owners else {}
     desk.look(2)
     found = desk.reconciler.lacking_shares()
@@ -230,7 +266,11 @@ def test_what_is_written_off_lacks_no_more_and_the_stop_stays_for_the_rest(scene
 def covered_beside_intraday():
     """Return a desk that holds 10 shares intraday and 100 of a cover order, of which the broker has the 10 alone."""
     desk = Desk()
-    desk.scene.tell(ShareAdoption(desk.scene.now, CANBK, Product.MIS, 10, 100.0, "adopted", 2.0, False, False, 0, None))
+    desk.scene.tell(
+        ShareAdoption(
+            desk.scene.now, CANBK, Product.MIS, 10, 100.0, "adopted", 2.0, False, False, 0, None
+        )
+    )
     desk.scene.fill(buy(desk.scene, product=Product.MIS, terms=OrderTerms(Variety.COVER)), "B2")
     desk.books.at["positions"] = [BrokerPosition(CANBK, "CANBK", "MIS", 10, 100.0)]
     desk.look(3)
@@ -240,14 +280,22 @@ def covered_beside_intraday():
 def test_a_cover_order_that_is_gone_is_written_off_and_not_the_intraday_shares_beside_it():
     desk = covered_beside_intraday()
     desk.decide("CANBK:CO adopt")
-    assert [sum(rung.quantity for rung in each.rungs) for each in desk.scene.kernel.ladders.values()] == [10]
+    assert [
+        sum(rung.quantity for rung in each.rungs) for each in desk.scene.kernel.ladders.values()
+    ] == [10]
 
 
-@pytest.mark.parametrize(("side", "there"), [(Side.BUY, 0), (Side.BUY, 4), (Side.SELL, 0), (Side.SELL, -4)])
-def test_intraday_shares_that_are_missing_cannot_be_ignored_for_ours_would_be_sold_beside_them(side, there):
+@pytest.mark.parametrize(
+    ("side", "there"), [(Side.BUY, 0), (Side.BUY, 4), (Side.SELL, 0), (Side.SELL, -4)]
+)
+def test_intraday_shares_that_are_missing_cannot_be_ignored_for_ours_would_be_sold_beside_them(
+    side, there
+):
     desk = Desk()
     desk.scene.hold_intraday(10, side=side)
-    desk.books.at["positions"] = [BrokerPosition(CANBK, "CANBK", "MIS", there, 100.0)] if there else []
+    desk.books.at["positions"] = (
+        [BrokerPosition(CANBK, "CANBK", "MIS", there, 100.0)] if there else []
+    )
     desk.look(2)
     assert desk.decide("CANBK:MIS ignore")[0].endswith("takes adopt")
     assert desk.decide("all ignore")[0] == "done: 0 ignored"
@@ -261,7 +309,9 @@ def test_an_owner_who_closes_his_own_short_has_brought_nothing_that_could_be_tak
     desk.decide("CANBK:MIS ignore")
     stop = desk.scene.hold_intraday(10)
     waits = OrderStatus.TRIGGER_PENDING
-    desk.books.at["orders"] = [OrderUpdate(desk.scene.now, "G1", stop.tag, CANBK, Side.SELL, waits, 10, 0)]
+    desk.books.at["orders"] = [
+        OrderUpdate(desk.scene.now, "G1", stop.tag, CANBK, Side.SELL, waits, 10, 0)
+    ]
     for there in (-2, 10, 15):
         desk.books.at["positions"] = [BrokerPosition(CANBK, "CANBK", "MIS", there, 100.0)]
         desk.look(3)
@@ -287,7 +337,11 @@ def test_what_the_owner_buys_is_not_what_was_missing(came):
     assert desk.reconciler.lacking_shares() == lacks
     desk.decide("CANBK:CNC adopt")
     desk.look(2)
-    assert (desk.scene.account, desk.reconciler._ignored["CANBK:CNC"], desk.reconciler.lacking_shares()) == (0, came, {})
+    assert (
+        desk.scene.account,
+        desk.reconciler._ignored["CANBK:CNC"],
+        desk.reconciler.lacking_shares(),
+    ) == (0, came, {})
 
 
 @pytest.mark.parametrize("there", [10, 12])
@@ -300,8 +354,14 @@ def test_only_a_word_about_this_very_share_says_that_it_was_the_owners_that_went
     desk.books.at["holdings"] = [BrokerHolding(CANBK, "CANBK", there, 90.0)]
     desk.look(3)
     lacks = {(CANBK, Product.CNC, Side.BUY): 14 - there}
-    assert (desk.decide("all ignore")[0], desk.reconciler.lacking_shares()) == ("done: 0 ignored", lacks)
+    assert (desk.decide("all ignore")[0], desk.reconciler.lacking_shares()) == (
+        "done: 0 ignored",
+        lacks,
+    )
     told = desk.decide("CANBK:CNC ignore")[0]
     assert told.endswith(f"; {14 - there} of the owner's count as gone, and ours as there")
     desk.look(2)
-    assert (desk.reconciler.lacking_shares(), desk.reconciler._ignored["CANBK:CNC"]) == ({}, there - 4)
+    assert (desk.reconciler.lacking_shares(), desk.reconciler._ignored["CANBK:CNC"]) == (
+        {},
+        there - 4,
+    )

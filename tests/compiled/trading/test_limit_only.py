@@ -1,4 +1,7 @@
-"""A broker that takes LIMIT orders only: entries by hand, exits as limits that trade, nothing protected, nothing asked for in vain."""
+"""A broker that takes LIMIT orders only.
+
+Entries by hand, exits as limits that trade, nothing protected, nothing asked for in vain.
+"""
 
 import pytest
 
@@ -30,7 +33,12 @@ def scene():
 
 def wish(scene, entry=AT_100, stop=0.0, product=Product.CNC):
     """Ask by hand for 100 CANBK; return the verdict and the order, if there is one."""
-    asked = ManualRequest(scene.now, StrategyRequest(CANBK, Side.BUY, single_rung_plan(100, stop, 0.0, product, False, entry), "by hand"))
+    asked = ManualRequest(
+        scene.now,
+        StrategyRequest(
+            CANBK, Side.BUY, single_rung_plan(100, stop, 0.0, product, False, entry), "by hand"
+        ),
+    )
     placed = some(scene.tell(asked), PlaceOrder)
     return asked.verdict, placed[0].order if placed else None
 
@@ -59,7 +67,10 @@ def test_anything_but_a_plain_limit_without_a_stop_is_refused(scene, entry, stop
 def test_a_strategy_does_not_enter(scene):
     bare = single_rung_plan(100, 0.0, 0.0, Product.CNC, False, AT_100)
     for plan in (bare, single_rung_plan(100, 2.0, 0.0, Product.CNC, True, EntryPlan())):
-        assert some(scene.act(lambda ctx, plan=plan: ctx.ladder(CANBK, Side.BUY, plan)), PlaceOrder) == []
+        assert (
+            some(scene.act(lambda ctx, plan=plan: ctx.ladder(CANBK, Side.BUY, plan)), PlaceOrder)
+            == []
+        )
     assert scene.kernel.refusal_count == 2
     assert {each.verdict for each in scene.kernel.decisions.fresh} == {RefusalReason.LIMIT_ONLY}
 
@@ -75,7 +86,11 @@ def test_an_exit_is_a_limit_one_percent_beyond_the_last_price_and_is_pressed_fro
     held(scene)
     scene.tick(98.0)
     order = only(scene.operate(OperatorAct.EXIT, token=CANBK), PlaceOrder).order
-    assert (order.side, order.order_type, order.price) == (Side.SELL, OrderType.LIMIT, 97.05)  # 97.02, up to the grid
+    assert (order.side, order.order_type, order.price) == (
+        Side.SELL,
+        OrderType.LIMIT,
+        97.05,
+    )  # 97.02, up to the grid
     scene.accept(order, "S1")
     scene.book("S1", OrderStatus.OPEN, 0, order.tag, 100, 97.05, Side.SELL)
     prices = []
@@ -116,6 +131,10 @@ def test_without_a_price_an_exit_waits_and_says_so_once(scene):
 
 
 def test_shares_that_are_taken_on_get_no_stop(scene):
-    asked = scene.tell(ShareAdoption(scene.now, CANBK, Product.CNC, 10, 100.0, "adopted", 5.0, True, False, 0, None))
+    asked = scene.tell(
+        ShareAdoption(
+            scene.now, CANBK, Product.CNC, 10, 100.0, "adopted", 5.0, True, False, 0, None
+        )
+    )
     assert some([*asked, *scene.seconds(30)], PlaceGtt) == []
     assert scene.kernel.naked() == 1

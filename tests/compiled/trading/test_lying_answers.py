@@ -1,6 +1,9 @@
-"""What arrives late, twice or under another name: the tag outranks the id, the books outrank the answer.
+"""What arrives late, twice or under another name.
 
-Whatever left or came too much is a position of the desk at once: protected, or brought back at the market.
+The tag outranks the id, the books outrank the answer.
+
+Whatever left or came too much is a position of the desk at once: protected, or brought back at the
+market.
 """
 
 import asyncio
@@ -22,7 +25,16 @@ from compiled.model.events import (
     RequestVerb,
 )
 from compiled.model.order_terms import OrderChange, OrderTerms, Variety
-from compiled.model.values import SECOND, GttLeg, GttStatus, OrderPurpose, OrderStatus, OrderType, Product, Side
+from compiled.model.values import (
+    SECOND,
+    GttLeg,
+    GttStatus,
+    OrderPurpose,
+    OrderStatus,
+    OrderType,
+    Product,
+    Side,
+)
 from compiled.trading.ladder import standing_quantity
 from engine.errors import OrderRefused, OrderUnknown, RetryableError
 from tests.compiled.trading.scripted import BEL, CANBK, Scene, only, some
@@ -71,7 +83,9 @@ def resting(scene):
 # an exit of which nobody knows
 
 
-def test_an_exit_that_was_given_up_is_not_sent_again_while_it_may_still_arrive_but_has_its_stop_back(scene):
+def test_an_exit_that_was_given_up_is_not_sent_again_while_it_may_still_arrive_but_has_its_stop_back(
+    scene,
+):
     scene.hold()
     first = scene.leave()
     gtt = only(give_up(scene, first), PlaceGtt).gtt
@@ -125,7 +139,9 @@ def test_of_an_exit_and_its_late_forerunner_one_is_cancelled_until_it_is_gone(sc
     give_up(scene, first)
     scene.seconds(2)
     scene.accept(scene.exits()[1], "S2")
-    asked = only(scene.book("S1", OrderStatus.OPEN, 0, first.tag, 100, side=Side.SELL), CancelOrder).order
+    asked = only(
+        scene.book("S1", OrderStatus.OPEN, 0, first.tag, 100, side=Side.SELL), CancelOrder
+    ).order
     assert asked is first
     assert scene.kernel.naked() == 1  # more could be sold than is held
     scene.answer(first.intent, RequestOutcome.UNKNOWN, "S1", RequestVerb.CANCEL)
@@ -145,7 +161,12 @@ def test_what_was_sold_twice_is_bought_back_at_the_market_at_once(scene):
     found = listed(scene, "S1", first)
     assert "oversold" in scene.alarms()
     back = only(found + scene.seconds(2), PlaceOrder).order
-    assert (back.side, back.quantity, back.order_type, back.purpose) == (Side.BUY, 100, OrderType.MARKET, OrderPurpose.EXIT)
+    assert (back.side, back.quantity, back.order_type, back.purpose) == (
+        Side.BUY,
+        100,
+        OrderType.MARKET,
+        OrderPurpose.EXIT,
+    )
     assert (back.product, scene.kernel.naked()) == (Product.CNC, 1)
     scene.fill(back, "B9", 99.5)
     scene.seconds(1)
@@ -223,7 +244,13 @@ def test_a_position_whose_stop_order_cannot_grow_with_a_twin_is_left_at_the_mark
     asked = []
     for _ in range(3):
         asked.append(only(scene.seconds(7), ModifyOrder).change.quantity)
-        scene.answer(stop.intent, RequestOutcome.REFUSED, "G1", RequestVerb.MODIFY, "InputException: more than the exchange takes")
+        scene.answer(
+            stop.intent,
+            RequestOutcome.REFUSED,
+            "G1",
+            RequestVerb.MODIFY,
+            "InputException: more than the exchange takes",
+        )
     assert asked == [200, 200, 200]
     assert only(scene.seconds(1), CancelOrder).order is stop
     scene.book("G1", OrderStatus.CANCELLED, 0, stop.tag, 100, side=Side.SELL)
@@ -246,11 +273,17 @@ def test_the_second_of_two_entries_that_works_is_cancelled_and_what_it_has_bough
 def test_two_stop_orders_of_one_request_do_not_both_stay(scene):
     stop = scene.hold_intraday()
     scene.book("G1", OrderStatus.TRIGGER_PENDING, 0, stop.tag, 100, side=Side.SELL)
-    found = scene.book("G2", OrderStatus.TRIGGER_PENDING, 0, stop.tag, 100, side=Side.SELL, trigger=98.0)
+    found = scene.book(
+        "G2", OrderStatus.TRIGGER_PENDING, 0, stop.tag, 100, side=Side.SELL, trigger=98.0
+    )
     assert only(found, CancelOrder).order.order_id == "G2"
     assert scene.kernel.naked() == 1
     scene.book("G2", OrderStatus.CANCELLED, 0, stop.tag, 100, side=Side.SELL)
-    assert (scene.kernel.naked(), scene.rung.stop_order, standing_quantity(scene.rung)) == (0, stop, 100)
+    assert (scene.kernel.naked(), scene.rung.stop_order, standing_quantity(scene.rung)) == (
+        0,
+        stop,
+        100,
+    )
 
 
 def test_a_twin_is_ours_after_a_restart_and_one_that_works_is_still_cancelled(life):
@@ -382,8 +415,12 @@ def test_nothing_is_changed_or_cancelled_under_an_id_that_no_book_has_shown(engi
 # a refusal of what was done
 
 
-@pytest.mark.parametrize("error", [RetryableError("Too many requests"), OrderRefused("OrderException", "no")])
-def test_an_order_that_was_made_although_it_was_refused_is_found_before_the_next_is_sent(engine, error):
+@pytest.mark.parametrize(
+    "error", [RetryableError("Too many requests"), OrderRefused("OrderException", "no")]
+)
+def test_an_order_that_was_made_although_it_was_refused_is_found_before_the_next_is_sent(
+    engine, error
+):
     async def story():
         order = engine.scene.enter()
         await send(engine, order, failing(error))
@@ -465,7 +502,9 @@ def test_a_gtt_of_somebody_else_is_not_taken_for_a_twin(engine):
         legs = [GttLeg(leg.trigger, leg.price, leg.side, leg.quantity + 1) for leg in gtt.legs]
         other = GttUpdate(engine.scene.now, 10, CANBK, GttStatus.ACTIVE, legs, [])
         elsewhere = GttUpdate(engine.scene.now, 11, BEL, GttStatus.ACTIVE, list(gtt.legs), [])
-        before = GttUpdate(gtt.created - 60 * SECOND, 12, CANBK, GttStatus.ACTIVE, list(gtt.legs), [])
+        before = GttUpdate(
+            gtt.created - 60 * SECOND, 12, CANBK, GttStatus.ACTIVE, list(gtt.legs), []
+        )
         engine.broker.listed = [mine, other, elsewhere, before]
         assert some(await engine.look(3), DeleteGtt) == []
 
@@ -475,7 +514,9 @@ def test_a_gtt_of_somebody_else_is_not_taken_for_a_twin(engine):
 def test_a_gtt_on_the_shares_of_another_product_is_not_taken_for_the_one_that_is_missing(engine):
     async def story():
         gtt = await gtt_sent(engine, failing(OrderUnknown("timed out")))
-        margin = GttUpdate(engine.scene.now, 8, CANBK, GttStatus.ACTIVE, list(gtt.legs), [], product="MTF")
+        margin = GttUpdate(
+            engine.scene.now, 8, CANBK, GttStatus.ACTIVE, list(gtt.legs), [], product="MTF"
+        )
         engine.broker.listed = [margin]
         await engine.look()
         assert (gtt.gtt_id, gtt.status) == (0, GttStatus.UNKNOWN)
@@ -536,14 +577,18 @@ def test_a_gtt_of_an_earlier_run_whose_last_move_the_disk_has_lost_is_ours(engin
     async def story():
         gtt = await gtt_sent(engine, named(9))
         engine.gateway.lookups.expect_proof(int(gtt.intent), restored=True)
-        engine.broker.listed = [GttUpdate(engine.scene.now - 60 * SECOND, 9, CANBK, GttStatus.ACTIVE, legs, [])]
+        engine.broker.listed = [
+            GttUpdate(engine.scene.now - 60 * SECOND, 9, CANBK, GttStatus.ACTIVE, legs, [])
+        ]
         await engine.look(4)
         assert (gtt.gtt_id == 9, gtt.proven) == (ours, ours)
 
     asyncio.run(story())
 
 
-@pytest.mark.parametrize(("ago", "also", "ours"), [(0, False, True), (60, False, False), (0, True, False)])
+@pytest.mark.parametrize(
+    ("ago", "also", "ours"), [(0, False, True), (60, False, False), (0, True, False)]
+)
 def test_a_gtt_that_somebody_changes_before_it_is_listed_is_ours_unless_it_is_older_or_ours_is_listed_beside_it(
     engine, ago, also, ours
 ):
@@ -552,7 +597,9 @@ def test_a_gtt_that_somebody_changes_before_it_is_listed_is_ours_unless_it_is_ol
         edited, stamp = [GttLeg(99.0, 98.5, Side.SELL, 7)], engine.scene.now - ago * SECOND
         engine.broker.listed = [GttUpdate(stamp, 9, CANBK, GttStatus.ACTIVE, edited, [])]
         if also:
-            engine.broker.listed.append(GttUpdate(stamp, 10, CANBK, GttStatus.ACTIVE, list(gtt.made), []))
+            engine.broker.listed.append(
+                GttUpdate(stamp, 10, CANBK, GttStatus.ACTIVE, list(gtt.made), [])
+            )
         await engine.look(4)
         assert (gtt.gtt_id == 9, gtt.proven) == (ours, ours or also)
 
@@ -609,7 +656,9 @@ def test_an_entry_is_not_asked_again_while_it_may_still_arrive(engine):
         await engine.look(29)
         assert order.status is OrderStatus.UNKNOWN
         assert engine.scene.kernel.has_work()
-        assert not engine.gateway.lookups.is_seeking, "the comparison of the books goes on meanwhile"
+        assert not engine.gateway.lookups.is_seeking, (
+            "the comparison of the books goes on meanwhile"
+        )
         await engine.look(2)
         assert order.status is OrderStatus.LOST
         assert not engine.scene.kernel.has_work()
@@ -643,14 +692,20 @@ def test_two_unknown_gtts_that_ask_for_the_same_do_not_find_the_same_one(engine)
     async def story():
         engine.broker.place_gtt = failing(OrderUnknown("timed out"))
         legs = [GttLeg(98.0, 97.5, Side.SELL, 10)]
-        twins = [engine.scene.kernel.order_store.place_gtt("script", CANBK, Product.CNC, 0, 100.0, legs) for _ in range(2)]
+        twins = [
+            engine.scene.kernel.order_store.place_gtt("script", CANBK, Product.CNC, 0, 100.0, legs)
+            for _ in range(2)
+        ]
         for gtt in twins:
             engine.gateway.put(PlaceGtt(gtt))
         await engine.gateway.drain()
         engine.turn()
         engine.broker.listed = [engine.list_gtt(twins[0], 9, GttStatus.ACTIVE)]
         await engine.look()
-        assert [(int(gtt.gtt_id), gtt.status) for gtt in twins] == [(9, GttStatus.ACTIVE), (0, GttStatus.UNKNOWN)]
+        assert [(int(gtt.gtt_id), gtt.status) for gtt in twins] == [
+            (9, GttStatus.ACTIVE),
+            (0, GttStatus.UNKNOWN),
+        ]
         engine.broker.listed.append(engine.list_gtt(twins[1], 11, GttStatus.ACTIVE))
         await engine.look()
         assert [int(gtt.gtt_id) for gtt in twins] == [9, 11], "it was looked for no longer"
@@ -688,11 +743,16 @@ def test_what_was_sold_too_much_counts_against_the_limits(scene):
 
 def test_of_an_iceberg_that_came_twice_the_second_is_cancelled(scene):
     terms = OrderTerms(Variety.ICEBERG, legs=2)
-    order = only(scene.act(lambda ctx: ctx.buy(CANBK, 17, 2.0, price=100.0, terms=terms)), PlaceOrder).order
+    order = only(
+        scene.act(lambda ctx: ctx.buy(CANBK, 17, 2.0, price=100.0, terms=terms)), PlaceOrder
+    ).order
     scene.accept(order, "B1")
     scene.book("B1", OrderStatus.OPEN, 0, order.tag, 9)
     assert some(scene.asked, CancelOrder) == []
-    assert only(scene.book("B2", OrderStatus.OPEN, 0, order.tag, 9), CancelOrder).order.order_id == "B2"
+    assert (
+        only(scene.book("B2", OrderStatus.OPEN, 0, order.tag, 9), CancelOrder).order.order_id
+        == "B2"
+    )
     assert scene.alarms() == ["doubled"]
     scene.book("B2", OrderStatus.CANCELLED, 0, order.tag, 9)
     scene.book("B1", OrderStatus.COMPLETE, 9, order.tag, 9)
@@ -708,7 +768,7 @@ def test_an_answer_does_not_take_the_id_from_the_order_that_has_it(scene):
     scene.book("B1", OrderStatus.OPEN, 0, first.tag, 100)
     second = scene.kernel.order_store.place_order(
         "script", BEL, Side.BUY, 50, OrderType.MARKET, Product.CNC, OrderPurpose.ENTRY, 0
-    )  # fmt: skip
+    )
     scene.accept(second, "B1")
     assert (second.status, second.order_id) == (OrderStatus.UNKNOWN, "")
     scene.answer(second.intent, RequestOutcome.UNKNOWN, reason="not its own")
@@ -718,7 +778,9 @@ def test_an_answer_does_not_take_the_id_from_the_order_that_has_it(scene):
 
 def test_an_answer_does_not_take_the_id_from_the_gtt_that_has_it(scene):
     first = scene.hold()
-    second = scene.kernel.order_store.place_gtt("script", BEL, Product.CNC, 0, 200.0, [GttLeg(190.0, 189.0, Side.SELL, 5)])
+    second = scene.kernel.order_store.place_gtt(
+        "script", BEL, Product.CNC, 0, 200.0, [GttLeg(190.0, 189.0, Side.SELL, 5)]
+    )
     scene.answer(second.intent, RequestOutcome.ACCEPTED, "7")
     assert (second.status, int(second.gtt_id)) == (GttStatus.UNKNOWN, 0)
     scene.gtt(first, GttStatus.TRIGGERED, ["F1"])

@@ -12,7 +12,15 @@ from compiled.model.events import (
     RequestOutcome,
     RequestVerb,
 )
-from compiled.model.values import MINUTE, GttStatus, OrderPurpose, OrderStatus, OrderType, Product, Side
+from compiled.model.values import (
+    MINUTE,
+    GttStatus,
+    OrderPurpose,
+    OrderStatus,
+    OrderType,
+    Product,
+    Side,
+)
 from compiled.trading.ladder import LadderPlan, RungPlan
 from tests.compiled.trading.scripted import CANBK, STRANGER, Scene, only, some
 
@@ -57,11 +65,16 @@ def test_shares_that_fill_when_the_price_is_at_the_stop_are_not_left_naked(scene
     scene.trade("t2", "B1", 60, 100.0)
     scene.tick(98.10)
     scene.seconds(30)
-    # 98.10 is within 0.3 % of the stop at 98.00, too near for a changed GTT: all hundred leave instead, the stop first
+    # 98.10 is within 0.3 % of the stop at 98.00, too near for a changed GTT: all hundred leave
+    # instead, the stop first
     only(scene.asked, DeleteGtt)
     assert some(scene.asked, ModifyGtt) == []
     scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.CANCEL)
-    exits = [each.order.quantity for each in some(scene.asked, PlaceOrder) if each.order.purpose is OrderPurpose.EXIT]
+    exits = [
+        each.order.quantity
+        for each in some(scene.asked, PlaceOrder)
+        if each.order.purpose is OrderPurpose.EXIT
+    ]
     assert exits == [100]
 
 
@@ -113,14 +126,19 @@ def test_a_position_is_sold_only_when_its_gtt_is_gone(scene):
     found = scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.CANCEL)
     order = only(found, PlaceOrder).order
     assert (order.side, order.quantity, order.order_type, order.purpose) == (
-        Side.SELL, 100, OrderType.MARKET, OrderPurpose.EXIT,
-    )  # fmt: skip
+        Side.SELL,
+        100,
+        OrderType.MARKET,
+        OrderPurpose.EXIT,
+    )
 
 
 def test_a_gtt_that_fires_while_its_deletion_is_refused_is_the_exit(scene):
     gtt = scene.hold()
     scene.operate(OperatorAct.EXIT, token=CANBK)
-    scene.answer(gtt.intent, RequestOutcome.REFUSED, "7", RequestVerb.CANCEL, "GeneralException: not active")
+    scene.answer(
+        gtt.intent, RequestOutcome.REFUSED, "7", RequestVerb.CANCEL, "GeneralException: not active"
+    )
     scene.gtt(gtt, GttStatus.TRIGGERED, ["S1"])
     scene.trade("t9", "S1", 100, 97.95, Side.SELL)
     scene.book("S1", OrderStatus.COMPLETE, 100, side=Side.SELL)
@@ -240,14 +258,23 @@ def test_an_exit_turned_away_as_busy_is_sent_again_within_seconds(scene):
 
 
 def reject_exits(scene, seconds):
-    """Reject every exit and take every GTT request, second by second; return how many GTTs stood meanwhile."""
+    """Reject every exit and take every GTT request, second by second.
+
+    Return how many GTTs stood meanwhile.
+    """
     stood = 0
     for _ in range(seconds):
         scene.timer()
-        for gtt in [command.gtt for command in some(scene.asked, PlaceGtt) if command.gtt.status is GttStatus.INTENT]:
+        for gtt in [
+            command.gtt
+            for command in some(scene.asked, PlaceGtt)
+            if command.gtt.status is GttStatus.INTENT
+        ]:
             stood += 1
             scene.answer(gtt.intent, RequestOutcome.ACCEPTED, str(gtt.intent))
-        for gtt in [command.gtt for command in some(scene.asked, DeleteGtt) if command.gtt.deleting]:
+        for gtt in [
+            command.gtt for command in some(scene.asked, DeleteGtt) if command.gtt.deleting
+        ]:
             scene.answer(gtt.intent, RequestOutcome.ACCEPTED, str(gtt.gtt_id), RequestVerb.CANCEL)
         for order in [order for order in scene.exits() if order.live]:
             scene.accept(order, f"S{order.intent}")
@@ -273,15 +300,21 @@ def test_an_exit_rejected_three_times_gives_the_position_its_stop_back_until_the
     assert scene.rung.leaving
 
 
-def test_a_stop_given_back_below_a_price_that_has_fallen_through_the_old_one_stands_below_that_price(scene):
+def test_a_stop_given_back_below_a_price_that_has_fallen_through_the_old_one_stands_below_that_price(
+    scene,
+):
     scene.hold()
     scene.leave()
     scene.tick(90.0)
     reject_exits(scene, 25)
-    assert [leg.trigger for leg in scene.rung.gtt.legs] == [88.2]  # 2 % below the last price, on the grid of 0.05
+    assert [leg.trigger for leg in scene.rung.gtt.legs] == [
+        88.2
+    ]  # 2 % below the last price, on the grid of 0.05
 
 
-def test_an_exit_counts_as_protection_from_the_first_on_but_after_a_rejection_once_it_has_stood(scene):
+def test_an_exit_counts_as_protection_from_the_first_on_but_after_a_rejection_once_it_has_stood(
+    scene,
+):
     scene.hold()
     first = scene.leave()
     scene.accept(first, "S1")
@@ -304,7 +337,13 @@ def test_a_refused_cancel_is_not_asked_for_again_at_the_same_instant(scene):
     order = scene.enter()
     scene.accept(order, "B1")
     only(scene.timer(31), CancelOrder)
-    found = scene.answer(order.intent, RequestOutcome.REFUSED, "B1", RequestVerb.CANCEL, "OrderException: already complete")
+    found = scene.answer(
+        order.intent,
+        RequestOutcome.REFUSED,
+        "B1",
+        RequestVerb.CANCEL,
+        "OrderException: already complete",
+    )
     assert some(found, CancelOrder) == []
     assert len(some(scene.timer(), CancelOrder)) == 1
 
@@ -385,7 +424,9 @@ def test_no_protection_is_taken_away_before_the_market_opens(scene):
 
 
 def test_an_entry_in_a_product_without_charges_is_refused_before_it_is_sent(scene):
-    found = scene.act(lambda ctx: ctx.enter(CANBK, Side.BUY, 0, 2.0, product=Product.MTF, quantity=5))
+    found = scene.act(
+        lambda ctx: ctx.enter(CANBK, Side.BUY, 0, 2.0, product=Product.MTF, quantity=5)
+    )
     assert some(found, PlaceOrder) == []
 
 

@@ -1,4 +1,7 @@
-"""Corners of the order path, each of them found by breaking the code there: what no other test would have noticed."""
+"""Corners of the order path, each of them found by breaking the code there.
+
+What no other test would have noticed.
+"""
 
 import asyncio
 from types import SimpleNamespace
@@ -20,7 +23,16 @@ from compiled.model.events import (
     RequestVerb,
 )
 from compiled.model.order_terms import OrderChange
-from compiled.model.values import SECOND, GttLeg, GttStatus, OrderPurpose, OrderStatus, OrderType, Product, Side
+from compiled.model.values import (
+    SECOND,
+    GttLeg,
+    GttStatus,
+    OrderPurpose,
+    OrderStatus,
+    OrderType,
+    Product,
+    Side,
+)
 from engine.day.pacing import BooksWatch
 from engine.errors import OperatorError, OrderUnknown, RetryableError
 from tests.compiled.trading.scripted import CANBK, Scene, only, some
@@ -52,7 +64,9 @@ def test_a_change_that_nobody_has_answered_is_not_taken_for_done(engine):
         async def time_out(order_id, change):
             raise OrderUnknown(f"{order_id} to {change.price} timed out")
 
-        order = only(engine.scene.act(lambda ctx: ctx.buy(CANBK, 100, 2.0, price=99.5)), PlaceOrder).order
+        order = only(
+            engine.scene.act(lambda ctx: ctx.buy(CANBK, 100, 2.0, price=99.5)), PlaceOrder
+        ).order
         engine.scene.accept(order, "B1")
         engine.scene.book("B1", OrderStatus.OPEN, 0, order.tag, 100, 99.5)
         engine.broker.modify = time_out
@@ -90,11 +104,16 @@ def test_an_entry_that_was_cancelled_before_it_left_does_not_leave(engine):
     async def story():
         order = engine.scene.enter()
         engine.gateway.put(PlaceOrder(order))
-        assert some(engine.scene.operate(OperatorAct.CANCEL, intent=order.intent), CancelOrder) == []
+        assert (
+            some(engine.scene.operate(OperatorAct.CANCEL, intent=order.intent), CancelOrder) == []
+        )
         await engine.gateway.drain()
         engine.turn()
         assert engine.broker.placed == []
-        assert (order.status, order.reason) == (OrderStatus.REJECTED, "cancelled before it was sent")
+        assert (order.status, order.reason) == (
+            OrderStatus.REJECTED,
+            "cancelled before it was sent",
+        )
 
     asyncio.run(story())
 
@@ -162,7 +181,9 @@ def test_an_exit_that_was_forgotten_on_a_full_disk_is_known_before_a_stop_is_mis
         gtt = engine.scene.hold()
         now = engine.scene.now
         # the exit has left and taken its stop away; the journal kept neither
-        engine.broker.book = [OrderUpdate(now, "S1", "T40", CANBK, Side.SELL, OrderStatus.OPEN, 100, 0, 99.0)]
+        engine.broker.book = [
+            OrderUpdate(now, "S1", "T40", CANBK, Side.SELL, OrderStatus.OPEN, 100, 0, 99.0)
+        ]
         engine.broker.listed = [engine.list_gtt(gtt, 7, GttStatus.DELETED)]
         assert some(await engine.look(), PlaceGtt) == []
         assert engine.scene.rung.exit.order_id == "S1"
@@ -170,7 +191,9 @@ def test_an_exit_that_was_forgotten_on_a_full_disk_is_known_before_a_stop_is_mis
     asyncio.run(story())
 
 
-def test_a_gtt_whose_request_is_under_way_is_not_taken_for_the_twin_of_one_that_asks_for_the_same(engine):
+def test_a_gtt_whose_request_is_under_way_is_not_taken_for_the_twin_of_one_that_asks_for_the_same(
+    engine,
+):
     async def story():
         asked, answered = asyncio.Event(), asyncio.Event()
 
@@ -180,14 +203,19 @@ def test_a_gtt_whose_request_is_under_way_is_not_taken_for_the_twin_of_one_that_
             return 10
 
         legs = [GttLeg(98.0, 97.5, Side.SELL, 10)]
-        one, other = (engine.scene.kernel.order_store.place_gtt("script", CANBK, Product.CNC, 0, 100.0, legs) for _ in range(2))
+        one, other = (
+            engine.scene.kernel.order_store.place_gtt("script", CANBK, Product.CNC, 0, 100.0, legs)
+            for _ in range(2)
+        )
         engine.scene.answer(one.intent, RequestOutcome.ACCEPTED, "9")
         engine.broker.place_gtt = hang
         engine.gateway.put(PlaceGtt(other))
         sending = asyncio.create_task(engine.gateway.drain())
         await asyncio.wait_for(asked.wait(), 30)
         engine.turn()
-        engine.broker.listed = [engine.list_gtt(one, number, GttStatus.ACTIVE) for number in (9, 10)]
+        engine.broker.listed = [
+            engine.list_gtt(one, number, GttStatus.ACTIVE) for number in (9, 10)
+        ]
         await engine.look()
         assert "doubled" not in engine.scene.alarms()
         answered.set()
@@ -198,7 +226,9 @@ def test_a_gtt_whose_request_is_under_way_is_not_taken_for_the_twin_of_one_that_
     asyncio.run(story())
 
 
-@pytest.mark.parametrize("over", [OrderStatus.COMPLETE, OrderStatus.CANCELLED, OrderStatus.REJECTED])
+@pytest.mark.parametrize(
+    "over", [OrderStatus.COMPLETE, OrderStatus.CANCELLED, OrderStatus.REJECTED]
+)
 def test_what_is_over_stays_so_whatever_an_old_row_says(scene, over):
     order = scene.enter()
     filled = 100 if over is OrderStatus.COMPLETE else 0
@@ -216,7 +246,10 @@ def test_the_books_are_not_compared_while_an_outcome_is_looked_for():
             compared.append(loop.clock.now() // SECOND)
             return 0
 
-        loop.reconciler, loop.differences = SimpleNamespace(compare_once=compare, open_differences=()), ()
+        loop.reconciler, loop.differences = (
+            SimpleNamespace(compare_once=compare, open_differences=()),
+            (),
+        )
         watch = BooksWatch(loop, 1_000 * SECOND, 5 * SECOND)
         for second in range(1, 21):
             loop.gateway.lookups = SimpleNamespace(is_seeking=second < 12, paused_until=0)
@@ -261,7 +294,9 @@ def test_a_gtt_that_has_fired_and_shows_no_order_for_ten_seconds_is_left_at_the_
     scene.seconds(9)
     assert scene.exits() == []
     scene.seconds(2)
-    assert [(int(order.quantity), order.order_type) for order in scene.exits()] == [(100, OrderType.MARKET)]
+    assert [(int(order.quantity), order.order_type) for order in scene.exits()] == [
+        (100, OrderType.MARKET)
+    ]
     assert scene.rung.exit_reason == "trigger without an order"
 
 
@@ -289,7 +324,9 @@ def test_the_order_of_a_fired_gtt_is_known_after_a_restart(life):
     assert (gtt.status, gtt.order_id, scene.rung.exit.order_id) == (GttStatus.TRIGGERED, "G9", "G9")
     known = len(scene.kernel.order_store.orders)
     scene.gtt(gtt, GttStatus.TRIGGERED, ["G9"])
-    assert len(scene.kernel.order_store.orders) == known, "it is one order, however often its GTT is listed"
+    assert len(scene.kernel.order_store.orders) == known, (
+        "it is one order, however often its GTT is listed"
+    )
 
 
 def test_an_id_that_only_an_answer_has_named_is_not_proven_by_a_restart(life):
@@ -301,7 +338,9 @@ def test_an_id_that_only_an_answer_has_named_is_not_proven_by_a_restart(life):
     assert scene.account == 100
 
 
-def test_an_exit_that_was_given_up_before_a_restart_is_not_sent_again_while_it_may_still_arrive(life):
+def test_an_exit_that_was_given_up_before_a_restart_is_not_sent_again_while_it_may_still_arrive(
+    life,
+):
     def give_an_exit_up(scene):
         scene.hold()
         found = give_up(scene, scene.leave())

@@ -14,7 +14,15 @@ from compiled.model.events import (
     RequestVerb,
 )
 from compiled.model.order_terms import PLAIN, OrderChange, OrderTerms, Variety
-from compiled.model.values import MINUTE, OrderPurpose, OrderStatus, OrderType, Product, Side, Validity
+from compiled.model.values import (
+    MINUTE,
+    OrderPurpose,
+    OrderStatus,
+    OrderType,
+    Product,
+    Side,
+    Validity,
+)
 from compiled.trading.ladder import entry_plan, single_rung_plan
 from compiled.trading.risk import RefusalReason, RiskLimits
 from compiled.trading.strategy import BARE, ManualRequest, StrategyRequest
@@ -51,16 +59,28 @@ def refused(scene, call):
 )
 def test_prices_say_what_kind_of_order_it_is(scene, more, kind):
     order = buy(scene, **more)
-    assert (order.order_type, order.price, order.trigger) == (kind, more.get("price", 0.0), more.get("trigger", 0.0))
+    assert (order.order_type, order.price, order.trigger) == (
+        kind,
+        more.get("price", 0.0),
+        more.get("trigger", 0.0),
+    )
     assert (order.purpose, order.side, order.quantity, order.validity) == (
-        OrderPurpose.ENTRY, Side.BUY, 100, Validity.DAY,
-    )  # fmt: skip
+        OrderPurpose.ENTRY,
+        Side.BUY,
+        100,
+        Validity.DAY,
+    )
 
 
 def test_every_term_of_an_order_reaches_the_order(scene):
     terms = OrderTerms(minutes=5, disclosed=10)
     order = buy(scene, price=99.5, validity=Validity.TTL, terms=terms, protection=1.5)
-    assert (order.validity, order.terms.minutes, order.terms.disclosed, order.protection) == (Validity.TTL, 5, 10, 1.5)
+    assert (order.validity, order.terms.minutes, order.terms.disclosed, order.protection) == (
+        Validity.TTL,
+        5,
+        10,
+        1.5,
+    )
 
 
 def test_a_limit_order_rests_for_its_day_and_a_market_order_for_seconds(scene):
@@ -163,7 +183,13 @@ def test_a_change_of_an_order_whose_id_is_not_known_yet_waits_for_it(scene):
 def test_a_refused_modification_leaves_the_order_as_it_was(scene):
     order = working_limit(scene)
     scene.act(lambda ctx: ctx.modify(order, price=99.8))
-    scene.answer(order.intent, RequestOutcome.REFUSED, "B1", RequestVerb.MODIFY, "OrderException: being processed")
+    scene.answer(
+        order.intent,
+        RequestOutcome.REFUSED,
+        "B1",
+        RequestVerb.MODIFY,
+        "OrderException: being processed",
+    )
     assert (order.price, order.pending, order.status) == (99.5, None, OrderStatus.OPEN)
 
 
@@ -194,7 +220,13 @@ def test_a_cancellation_that_crosses_a_fill_leaves_a_protected_position(scene):
     order = working_limit(scene)
     found = scene.act(lambda ctx: ctx.cancel(order))
     assert only(found, CancelOrder).order is order
-    scene.answer(order.intent, RequestOutcome.REFUSED, "B1", RequestVerb.CANCEL, "OrderException: already complete")
+    scene.answer(
+        order.intent,
+        RequestOutcome.REFUSED,
+        "B1",
+        RequestVerb.CANCEL,
+        "OrderException: already complete",
+    )
     scene.book("B1", OrderStatus.COMPLETE, 100)
     assert only(scene.trade("t1", "B1", 100, 99.5), PlaceGtt).gtt.legs[0].quantity == 100
 
@@ -220,7 +252,9 @@ def test_an_order_is_modified_as_often_as_the_governor_allows_and_no_more(scene)
 def test_a_busy_brokers_refusal_does_not_use_up_a_modification(scene):
     order = working_limit(scene)
     scene.act(lambda ctx: ctx.modify(order, price=99.8))
-    scene.answer(order.intent, RequestOutcome.REFUSED, "B1", RequestVerb.MODIFY, "busy: Too many requests")
+    scene.answer(
+        order.intent, RequestOutcome.REFUSED, "B1", RequestVerb.MODIFY, "busy: Too many requests"
+    )
     assert order.modifies == 0
 
 
@@ -260,7 +294,8 @@ def test_the_legs_of_an_iceberg_are_one_entry(scene):
         scene.trade(f"t{leg}", order_id, quantity, 99.5)
         scene.book(order_id, OrderStatus.COMPLETE, quantity, order.tag, quantity)
     assert (scene.account, scene.rung.quantity, scene.alarms()) == (100, 100, [])
-    # the stop was asked for with the first leg's shares and has no answer yet: all hundred are bare, and it grows with them
+    # the stop was asked for with the first leg's shares and has no answer yet: all hundred are
+    # bare, and it grows with them
     assert scene.kernel.naked() == 1
     gtt = only(scene.asked, PlaceGtt).gtt
     assert scene.rung.entry.status is OrderStatus.COMPLETE
@@ -278,7 +313,8 @@ def test_between_two_legs_an_iceberg_is_not_taken_for_complete(scene):
     assert scene.kernel.has_work()
     scene.book("B2", OrderStatus.OPEN, 0, order.tag, 34)
     assert [
-        command.order.order_id for command in some(scene.act(lambda ctx: ctx.cancel(order.sibling)), CancelOrder)
+        command.order.order_id
+        for command in some(scene.act(lambda ctx: ctx.cancel(order.sibling)), CancelOrder)
     ] == ["B2"]
 
 
@@ -294,7 +330,13 @@ def test_a_halt_between_two_legs_cancels_the_next_one_when_it_shows(scene):
 def test_all_slices_of_an_order_are_one_entry_and_a_missing_one_is_told(scene):
     order = buy(scene, price=99.5, terms=OrderTerms(autoslice=True))
     scene.tell(
-        scene.answered(order, RequestOutcome.ACCEPTED, "B1", reason="1 slices are missing: MarginException: no", parts=2)
+        scene.answered(
+            order,
+            RequestOutcome.ACCEPTED,
+            "B1",
+            reason="1 slices are missing: MarginException: no",
+            parts=2,
+        )
     )
     assert "slices" in scene.alarms()
     scene.book("B1", OrderStatus.COMPLETE, 60, order.tag, 60)
@@ -327,13 +369,27 @@ def covered(scene):
     scene.accept(order, "B1")
     scene.book("B1", OrderStatus.COMPLETE, 100, order.tag, 100)
     scene.trade("t1", "B1", 100, 100.0)
-    scene.book("B2", OrderStatus.TRIGGER_PENDING, 0, order.tag, 100, side=Side.SELL, parent="B1", trigger=98.0)
+    scene.book(
+        "B2",
+        OrderStatus.TRIGGER_PENDING,
+        0,
+        order.tag,
+        100,
+        side=Side.SELL,
+        parent="B1",
+        trigger=98.0,
+    )
     return scene.rung.stop_order
 
 
 def test_the_second_leg_of_a_cover_order_is_the_stop_and_the_desk_places_none(scene):
     leg = covered(scene)
-    assert (leg.order_id, leg.purpose, leg.trigger, leg.quantity) == ("B2", OrderPurpose.PROTECT, 98.0, 100)
+    assert (leg.order_id, leg.purpose, leg.trigger, leg.quantity) == (
+        "B2",
+        OrderPurpose.PROTECT,
+        98.0,
+        100,
+    )
     assert (len(some(scene.asked, PlaceOrder)), scene.kernel.naked(), scene.alarms()) == (1, 0, [])
 
 
@@ -341,7 +397,16 @@ def test_a_second_leg_that_shows_before_the_trade_of_the_first_is_left_standing(
     order = buy(scene, product=Product.MIS, terms=OrderTerms(Variety.COVER))
     scene.accept(order, "B1")
     scene.book("B1", OrderStatus.COMPLETE, 100, order.tag, 100)
-    scene.book("B2", OrderStatus.TRIGGER_PENDING, 0, order.tag, 100, side=Side.SELL, parent="B1", trigger=98.0)
+    scene.book(
+        "B2",
+        OrderStatus.TRIGGER_PENDING,
+        0,
+        order.tag,
+        100,
+        side=Side.SELL,
+        parent="B1",
+        trigger=98.0,
+    )
     scene.trade("t1", "B1", 100, 100.0)
     assert some(scene.asked, CancelOrder) == []
     assert scene.kernel.naked() == 0
@@ -351,7 +416,9 @@ def test_a_second_leg_without_our_tag_is_known_by_its_parent(scene):
     order = buy(scene, product=Product.MIS, terms=OrderTerms(Variety.COVER))
     scene.accept(order, "B1")
     scene.trade("t1", "B1", 100, 100.0)
-    scene.book("B2", OrderStatus.TRIGGER_PENDING, 0, "", 100, side=Side.SELL, parent="B1", trigger=98.0)
+    scene.book(
+        "B2", OrderStatus.TRIGGER_PENDING, 0, "", 100, side=Side.SELL, parent="B1", trigger=98.0
+    )
     assert scene.rung.stop_order.order_id == "B2"
 
 
@@ -368,12 +435,23 @@ def test_a_cover_order_is_left_by_cancelling_its_second_leg_which_then_sells(sce
     assert scene.rung.exit_reason == "operator"
 
 
-def test_the_stop_of_a_cover_order_stays_where_the_broker_has_put_it_though_the_entry_filled_better(scene):
+def test_the_stop_of_a_cover_order_stays_where_the_broker_has_put_it_though_the_entry_filled_better(
+    scene,
+):
     order = buy(scene, product=Product.MIS, price=100.0, terms=OrderTerms(Variety.COVER))
     scene.accept(order, "B1")
     scene.trade("t1", "B1", 100, 99.0)
     scene.book("B1", OrderStatus.COMPLETE, 100, order.tag, 100)
-    scene.book("B2", OrderStatus.TRIGGER_PENDING, 0, order.tag, 100, side=Side.SELL, parent="B1", trigger=98.0)
+    scene.book(
+        "B2",
+        OrderStatus.TRIGGER_PENDING,
+        0,
+        order.tag,
+        100,
+        side=Side.SELL,
+        parent="B1",
+        trigger=98.0,
+    )
     assert (scene.rung.stop, some(scene.seconds(20), ModifyOrder)) == (98.0, [])
 
 
@@ -416,7 +494,9 @@ def wish(scene, request):
 
 
 def plan(quantity=10, stop=2.0, price=0.0, product=Product.CNC):
-    return single_rung_plan(quantity, stop, 0.0, product, True, entry_plan(price, 0.0, Validity.DAY, -1.0, PLAIN))
+    return single_rung_plan(
+        quantity, stop, 0.0, product, True, entry_plan(price, 0.0, Validity.DAY, -1.0, PLAIN)
+    )
 
 
 def test_the_operators_order_passes_the_same_checks_and_is_protected(scene):
@@ -435,7 +515,9 @@ def test_the_operator_may_enter_twice_and_a_refusal_names_its_code(scene):
 
 def test_the_operator_may_move_a_stop_that_rests_at_the_exchange(scene):
     stop = scene.hold_intraday()
-    found, verdict = wish(scene, StrategyRequest(CANBK, stop.side, None, "", stop, OrderChange(trigger=99.0)))
+    found, verdict = wish(
+        scene, StrategyRequest(CANBK, stop.side, None, "", stop, OrderChange(trigger=99.0))
+    )
     assert verdict is RefusalReason.OK
     assert only(found, ModifyOrder).change.trigger == 99.0
     scene.answer(stop.intent, RequestOutcome.ACCEPTED, "G1", RequestVerb.MODIFY)
@@ -445,8 +527,12 @@ def test_the_operator_may_move_a_stop_that_rests_at_the_exchange(scene):
 # the freeze quantity
 
 
-@pytest.mark.parametrize("terms", [OrderTerms(autoslice=True), OrderTerms(Variety.ICEBERG, legs=3), PLAIN])
-def test_more_than_the_freeze_quantity_is_not_entered_with_a_stop_that_no_order_could_be(scene, terms):
+@pytest.mark.parametrize(
+    "terms", [OrderTerms(autoslice=True), OrderTerms(Variety.ICEBERG, legs=3), PLAIN]
+)
+def test_more_than_the_freeze_quantity_is_not_entered_with_a_stop_that_no_order_could_be(
+    scene, terms
+):
     scene.kernel.markets[CANBK].instrument.freeze = 60
     _, verdict = wish(scene, StrategyRequest(CANBK, Side.BUY, with_terms(terms, stop=2.0), ""))
     assert verdict is RefusalReason.FREEZE_QUANTITY
@@ -457,12 +543,17 @@ def test_more_than_the_freeze_quantity_is_not_entered_with_a_stop_that_no_order_
 
 
 def with_terms(terms, stop):
-    return single_rung_plan(100, stop, 0.0, Product.CNC, True, entry_plan(99.5, 0.0, Validity.DAY, -1.0, terms))
+    return single_rung_plan(
+        100, stop, 0.0, Product.CNC, True, entry_plan(99.5, 0.0, Validity.DAY, -1.0, terms)
+    )
 
 
 def test_what_was_bought_beyond_the_freeze_quantity_leaves_in_slices(scene):
     scene.kernel.markets[CANBK].instrument.freeze = 60
-    found, _ = wish(scene, StrategyRequest(CANBK, Side.BUY, with_terms(OrderTerms(autoslice=True), stop=0.0), ""))
+    found, _ = wish(
+        scene,
+        StrategyRequest(CANBK, Side.BUY, with_terms(OrderTerms(autoslice=True), stop=0.0), ""),
+    )
     order = only(found, PlaceOrder).order
     scene.accept(order, "B1")
     scene.trade("t1", "B1", 100, 99.5)
@@ -480,26 +571,46 @@ def test_a_position_whose_gtt_cannot_grow_with_it_is_left_at_the_market(scene):
     scene.book("B1", OrderStatus.COMPLETE, 100, order.tag, 100)
     for _ in range(3):
         scene.seconds(10)
-        scene.answer(gtt.intent, RequestOutcome.REFUSED, "7", RequestVerb.MODIFY, "InputException: too many")
+        scene.answer(
+            gtt.intent, RequestOutcome.REFUSED, "7", RequestVerb.MODIFY, "InputException: too many"
+        )
     assert (len(some(scene.asked, ModifyGtt)), only(scene.asked, DeleteGtt).gtt) == (3, gtt)
-    assert only(scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.CANCEL), PlaceOrder).order.quantity == 100
+    assert (
+        only(
+            scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.CANCEL), PlaceOrder
+        ).order.quantity
+        == 100
+    )
 
 
 # paper trading
 
 
 @pytest.mark.parametrize("variety", [Variety.COVER, Variety.AMO, Variety.AUCTION])
-def test_what_the_simulated_exchange_does_not_know_is_refused_before_anything_is_sent(scene, variety):
+def test_what_the_simulated_exchange_does_not_know_is_refused_before_anything_is_sent(
+    scene, variety
+):
     scene.kernel.simulated = True
-    plan = single_rung_plan(100, 2.0, 0.0, Product.MIS, True, entry_plan(99.5, 0.0, Validity.DAY, -1.0, OrderTerms(variety)))
+    plan = single_rung_plan(
+        100,
+        2.0,
+        0.0,
+        Product.MIS,
+        True,
+        entry_plan(99.5, 0.0, Validity.DAY, -1.0, OrderTerms(variety)),
+    )
     found, verdict = wish(scene, StrategyRequest(CANBK, Side.BUY, plan, ""))
     assert (some(found, PlaceOrder), verdict) == ([], RefusalReason.VARIETY)
     assert list(scene.kernel.order_store.orders.values()) == []
 
 
-@pytest.mark.parametrize("terms", [PLAIN, OrderTerms(Variety.ICEBERG, legs=2), OrderTerms(minutes=2)])
+@pytest.mark.parametrize(
+    "terms", [PLAIN, OrderTerms(Variety.ICEBERG, legs=2), OrderTerms(minutes=2)]
+)
 def test_what_it_knows_is_sent_to_it(scene, terms):
     scene.kernel.simulated = True
     validity = Validity.TTL if terms.minutes else Validity.DAY
-    plan = single_rung_plan(100, 2.0, 0.0, Product.CNC, True, entry_plan(99.5, 0.0, validity, -1.0, terms))
+    plan = single_rung_plan(
+        100, 2.0, 0.0, Product.CNC, True, entry_plan(99.5, 0.0, validity, -1.0, terms)
+    )
     assert wish(scene, StrategyRequest(CANBK, Side.BUY, plan, ""))[1] is RefusalReason.OK

@@ -62,7 +62,10 @@ class Desk:
 
 @pytest.fixture
 def state(house):
-    """Return the state folder of an upgraded desk that runs: what was left open to readers before is not any more."""
+    """Return the state folder of an upgraded desk that runs.
+
+    What was left open to readers before is not any more.
+    """
     folder = house / "state"
     folder.mkdir(mode=0o755)
     with sqlite3.connect(folder / "desk.db") as database:
@@ -154,7 +157,9 @@ def test_nothing_is_sent_to_somebody_else_who_listens(house):
             heard = listener.accept()[0].recv(1_000)
             os._exit(1 if heard else 0)
     os.read(up[0], 1)
-    with pytest.raises(ConnectionFailed, match=rf"another user \({NOBODY}\) listens at .*: nothing was sent to him"):
+    with pytest.raises(
+        ConnectionFailed, match=rf"another user \({NOBODY}\) listens at .*: nothing was sent to him"
+    ):
         send_request(path, {"cmd": "kill", "flatten": True})
     assert os.waitpid(child, 0)[1] == 0
     for descriptor in up:

@@ -1,4 +1,7 @@
-"""The owner acts beside the desk: what he has just taken counts at once, what he has changed is told, what is his stays so."""
+"""The owner acts beside the desk.
+
+What he has just taken counts at once, what he has changed is told, what is his stays so.
+"""
 
 import asyncio
 from collections import deque
@@ -51,7 +54,9 @@ def desk():
 
 def row(desk, order_id, side, filled, product="CNC", tag="", ts=None):
     now = desk.scene.now if ts is None else ts
-    return OrderUpdate(now, order_id, tag, CANBK, side, OrderStatus.COMPLETE, filled, filled, product=product)
+    return OrderUpdate(
+        now, order_id, tag, CANBK, side, OrderStatus.COMPLETE, filled, filled, product=product
+    )
 
 
 def strange(desk, order_id, side, filled, ts=None):
@@ -68,7 +73,9 @@ def holds(desk, quantity=100):
 
 
 def positions(desk, quantity, product="CNC"):
-    desk.books.at["positions"] = [BrokerPosition(CANBK, "CANBK", product, quantity, 100.0)] if quantity else []
+    desk.books.at["positions"] = (
+        [BrokerPosition(CANBK, "CANBK", product, quantity, 100.0)] if quantity else []
+    )
 
 
 # what somebody has just taken
@@ -108,11 +115,17 @@ def test_an_order_that_a_stop_of_ours_may_have_sent_is_nobodys_until_the_next_lo
     strange(desk, "X1", Side.SELL, int(gtt.legs[0].quantity))
     assert desk.look() == []
     assert desk.soon == SECOND
-    desk.books.at["gtts"] = [GttUpdate(desk.scene.now, int(gtt.gtt_id), CANBK, GttStatus.TRIGGERED, gtt.legs, ["X1"])]
+    desk.books.at["gtts"] = [
+        GttUpdate(desk.scene.now, int(gtt.gtt_id), CANBK, GttStatus.TRIGGERED, gtt.legs, ["X1"])
+    ]
     assert desk.look(1) == [], "the list says that it has fired: what it sold is taken in first"
-    desk.books.at["gtts"] = [GttUpdate(desk.scene.now, int(gtt.gtt_id), CANBK, GttStatus.ACTIVE, gtt.legs, [])]
+    desk.books.at["gtts"] = [
+        GttUpdate(desk.scene.now, int(gtt.gtt_id), CANBK, GttStatus.ACTIVE, gtt.legs, [])
+    ]
     desk.look(1)
-    assert desk.look(1)[0] == ("CANBK:CNC", DifferenceKind.MISSING, -100), "it has not: somebody else has sold them"
+    assert desk.look(1)[0] == ("CANBK:CNC", DifferenceKind.MISSING, -100), (
+        "it has not: somebody else has sold them"
+    )
 
 
 def test_what_somebody_else_trades_of_what_we_hold_has_the_books_compared_at_once_and_once_a_second():
@@ -124,7 +137,10 @@ def test_what_somebody_else_trades_of_what_we_hold_has_the_books_compared_at_onc
             return 0
 
         loop.gateway.lookups = SimpleNamespace(is_seeking=False, paused_until=0)
-        loop.reconciler, loop.differences = SimpleNamespace(compare_once=compare, open_differences=()), ()
+        loop.reconciler, loop.differences = (
+            SimpleNamespace(compare_once=compare, open_differences=()),
+            (),
+        )
         watch = BooksWatch(loop, 1_000 * SECOND, 1_000 * SECOND)
         for tenth in range(1, 40):
             loop.beside += 5 * (tenth in {4, 6, 8, 30})
@@ -140,14 +156,22 @@ def test_what_somebody_else_trades_of_what_we_hold_has_the_books_compared_at_onc
 @pytest.mark.parametrize(
     ("token", "tag", "counts"), [(CANBK, "", 7), (BEL, "", 0), (STRANGER, "", 7), (CANBK, "T1", 0)]
 )
-def test_of_what_others_trade_counts_what_we_hold_and_what_may_be_another_listing_of_it(desk, token, tag, counts):
+def test_of_what_others_trade_counts_what_we_hold_and_what_may_be_another_listing_of_it(
+    desk, token, tag, counts
+):
     desk.hold()
-    known = OrderUpdate(desk.scene.now, "X1", tag or "", token, Side.SELL, OrderStatus.COMPLETE, 7, 7)
+    known = OrderUpdate(
+        desk.scene.now, "X1", tag or "", token, Side.SELL, OrderStatus.COMPLETE, 7, 7
+    )
     if tag:
         known.tag = next(iter(desk.scene.kernel.order_store.by_tag))
     desk.books.at["orders"] = [known]
-    lookups = SimpleNamespace(wants_gtts=False, pause_reads=None, resolve=lambda *_: None, awaits_proof=lambda _: False)
-    gateway = SimpleNamespace(moves=0, verify_ids=lambda *_: None, lookups=lookups, clock=desk.clock, touched={})
+    lookups = SimpleNamespace(
+        wants_gtts=False, pause_reads=None, resolve=lambda *_: None, awaits_proof=lambda _: False
+    )
+    gateway = SimpleNamespace(
+        moves=0, verify_ids=lambda *_: None, lookups=lookups, clock=desk.clock, touched={}
+    )
     books = BrokerPoller(desk.scene.kernel, desk.books, gateway, lambda _: None)
     asyncio.run(books.poll())
     assert books.foreign_shares == counts
@@ -158,9 +182,15 @@ def test_in_lockstep_the_books_are_compared_when_nothing_else_is_left_to_do():
     gateway = SimpleNamespace(poll_due=lambda: None)
     books = SimpleNamespace(foreign_shares=0)
     loop = SimpleNamespace(
-        gateway=gateway, poller=books, bands=None, inbox=deque(), has_hint=True, reconcile_actions=SimpleNamespace(waiting=()),
-        apply_comparison=lambda: done.append("reconciled"), turn=lambda: done.append("turn"),
-    )  # fmt: skip
+        gateway=gateway,
+        poller=books,
+        bands=None,
+        inbox=deque(),
+        has_hint=True,
+        reconcile_actions=SimpleNamespace(waiting=()),
+        apply_comparison=lambda: done.append("reconciled"),
+        turn=lambda: done.append("turn"),
+    )
 
     async def drain():
         return False
@@ -191,7 +221,9 @@ def engine(tmp_path):
 def books(engine, order_id, side, filled, product="CNC", status=OrderStatus.COMPLETE, tag=""):
     now = engine.scene.now
     engine.broker.book = [each for each in engine.broker.book if each.order_id != order_id]
-    engine.broker.book.append(OrderUpdate(now, order_id, tag, CANBK, side, status, 100, filled, product=product))
+    engine.broker.book.append(
+        OrderUpdate(now, order_id, tag, CANBK, side, status, 100, filled, product=product)
+    )
 
 
 def a_look(engine):
@@ -251,7 +283,9 @@ def test_books_that_cannot_be_read_do_not_bring_back_what_others_have_taken(desk
     desk.scene.tell(ShareShortfall(desk.scene.now, *LACKS, 40))
     desk.books.error = "positions", RetryableError("no answer")
     desk.look()
-    loop = SimpleNamespace(reconciler=desk.reconciler, kernel=kernel, clock=desk.clock, inbox=posted)
+    loop = SimpleNamespace(
+        reconciler=desk.reconciler, kernel=kernel, clock=desk.clock, inbox=posted
+    )
     DayLoop.post_lacking(loop)
     assert posted == []
     desk.books.error = None
@@ -287,7 +321,17 @@ def test_orders_that_lag_behind_the_positions_and_the_stream_are_no_difference(d
     desk.scene.accept(order, "S1")
     desk.books.at["orders"] = [
         row(desk, "B1", Side.BUY, 100, tag="T1", ts=desk.scene.now - 60 * SECOND),
-        OrderUpdate(desk.scene.now, "S1", order.tag, CANBK, Side.SELL, OrderStatus.OPEN, 100, 0, product="CNC"),
+        OrderUpdate(
+            desk.scene.now,
+            "S1",
+            order.tag,
+            CANBK,
+            Side.SELL,
+            OrderStatus.OPEN,
+            100,
+            0,
+            product="CNC",
+        ),
     ]
     positions(desk, 0)
     desk.reconciler.note_order_event("S1")
@@ -298,7 +342,9 @@ def test_orders_that_lag_behind_the_positions_and_the_stream_are_no_difference(d
 def test_what_the_owner_converts_counts_although_no_order_tells_of_it(desk):
     desk.scene.hold_intraday(100)
     desk.books.at["orders"] = [row(desk, "B1", Side.BUY, 100, "MIS", "T1")]
-    desk.books.at["trades"] = [BrokerTrade(desk.scene.now, "tB1", "B1", CANBK, Side.BUY, 100, 100.0)]
+    desk.books.at["trades"] = [
+        BrokerTrade(desk.scene.now, "tB1", "B1", CANBK, Side.BUY, 100, 100.0)
+    ]
     positions(desk, 100)
     found = {key: figure for key, _, figure in desk.look(2)}
     assert (found["CANBK:MIS"], found["CANBK:CNC"]) == (-100, 100)
@@ -359,7 +405,9 @@ def test_what_they_have_sold_again_is_no_difference_and_lacks_nowhere(desk):
     strange(desk, "X3", Side.SELL, 5)
     positions(desk, 39)
     desk.look(2)
-    assert desk.reconciler.lacking_shares() == {LACKS: 5}, "what they had bought before the books agreed is reckoned in"
+    assert desk.reconciler.lacking_shares() == {LACKS: 5}, (
+        "what they had bought before the books agreed is reckoned in"
+    )
 
 
 @pytest.mark.parametrize("choice", ["ignore", "adopt"])
@@ -378,14 +426,20 @@ def test_over_a_restart_it_stays_reckoned_in(desk):
     strange(desk, "X3", Side.SELL, 5)
     positions(desk, 52)
     notes = desk.journal
-    again = Reconciler(desk.scene.kernel, desk.books, notes, desk.clock, desk.board, ReconcileTerms(BOUND))
+    again = Reconciler(
+        desk.scene.kernel, desk.books, notes, desk.clock, desk.board, ReconcileTerms(BOUND)
+    )
     desk.reconciler = again
     desk.look(2)
     assert again.lacking_shares() == {LACKS: 5}
 
 
 def test_what_others_have_sold_short_is_not_there_for_a_short_of_ours(desk):
-    desk.scene.tell(ShareAdoption(desk.scene.now, CANBK, Product.MIS, -10, 100.0, "adopted", 2.0, False, False, 0, None))
+    desk.scene.tell(
+        ShareAdoption(
+            desk.scene.now, CANBK, Product.MIS, -10, 100.0, "adopted", 2.0, False, False, 0, None
+        )
+    )
     desk.books.at["orders"] = [row(desk, "B1", Side.SELL, 10, "MIS", "T1")]
     positions(desk, -10, "MIS")
     desk.look()
@@ -406,10 +460,28 @@ def test_what_is_gone_is_not_sold_while_a_trade_of_the_same_share_is_undecided(d
     assert desk.reconciler.lacking_shares() == {LACKS: 40}
 
 
-@pytest.mark.parametrize(("there", "side", "lacks"), [(-10, Side.BUY, 10), (4, Side.SELL, 4), (-30, Side.BUY, 10)])
-def test_where_ours_are_long_and_short_what_comes_or_goes_is_missing_on_its_side(desk, there, side, lacks):
+@pytest.mark.parametrize(
+    ("there", "side", "lacks"), [(-10, Side.BUY, 10), (4, Side.SELL, 4), (-30, Side.BUY, 10)]
+)
+def test_where_ours_are_long_and_short_what_comes_or_goes_is_missing_on_its_side(
+    desk, there, side, lacks
+):
     for ours in (10, -10):
-        desk.scene.tell(ShareAdoption(desk.scene.now, CANBK, Product.MIS, ours, 100.0, "adopted", 2.0, False, False, 0, None))
+        desk.scene.tell(
+            ShareAdoption(
+                desk.scene.now,
+                CANBK,
+                Product.MIS,
+                ours,
+                100.0,
+                "adopted",
+                2.0,
+                False,
+                False,
+                0,
+                None,
+            )
+        )
     positions(desk, there, "MIS")
     desk.look(2)
     assert desk.reconciler.lacking_shares() == {(CANBK, Product.MIS, side): lacks}
@@ -421,9 +493,12 @@ def test_where_ours_are_long_and_short_what_comes_or_goes_is_missing_on_its_side
 
 
 @pytest.mark.parametrize(
-    ("product", "days", "cash"), [(Product.MIS, 0, 0), (Product.MIS, 1, -1_000_000), (Product.CNC, 0, -1_000_000)]
+    ("product", "days", "cash"),
+    [(Product.MIS, 0, 0), (Product.MIS, 1, -1_000_000), (Product.CNC, 0, -1_000_000)],
 )
-def test_the_cash_of_an_intraday_position_of_an_earlier_day_has_moved_on_that_day(scene, product, days, cash):
+def test_the_cash_of_an_intraday_position_of_an_earlier_day_has_moved_on_that_day(
+    scene, product, days, cash
+):
     if product is Product.MIS:
         scene.hold_intraday()
     else:
@@ -454,11 +529,17 @@ def test_the_same_decision_twice_does_not_go_on_to_what_is_ignored(desk):
 
 
 def changed(scene, trigger, quantity=100, limit=-0.5, target=0.0):
-    """Have the broker list GTT 7 as somebody has made it; return what the desk asks for in the seconds after."""
+    """Have the broker list GTT 7 as somebody has made it.
+
+    Return what the desk asks for in the seconds after.
+    """
     scene.seconds(60)
     legs = [GttLeg(trigger, trigger + limit, Side.SELL, quantity)]
     legs += [GttLeg(target, target, Side.SELL, quantity)] if target else []
-    return [*scene.tell(GttUpdate(scene.now, 7, CANBK, GttStatus.ACTIVE, legs, [])), *scene.seconds(6)]
+    return [
+        *scene.tell(GttUpdate(scene.now, 7, CANBK, GttStatus.ACTIVE, legs, [])),
+        *scene.seconds(6),
+    ]
 
 
 def told(commands, name):
@@ -532,7 +613,10 @@ def test_a_list_that_shows_a_gtt_as_it_was_before_our_last_change_changes_nothin
 
 
 def leaving_after_the_close(scene, cause):
-    """Hold 100 shares under GTT 7 whose exit waits behind it: for the next session, or because it may still arrive."""
+    """Hold 100 shares under GTT 7 whose exit waits behind it.
+
+    For the next session, or because it may still arrive.
+    """
     gtt = listed(scene, scene.hold())
     if cause == "closed":
         scene.now = CLOSE + 60 * SECOND
@@ -546,12 +630,15 @@ def leaving_after_the_close(scene, cause):
 
 @pytest.mark.parametrize("cause", ["closed", "in doubt"])
 @pytest.mark.parametrize(("trigger", "quantity"), [(97.0, 100), (98.0, 300), (97.0, 300)])
-def test_a_stop_that_is_changed_while_the_exit_waits_behind_it_is_put_right(scene, cause, trigger, quantity):
+def test_a_stop_that_is_changed_while_the_exit_waits_behind_it_is_put_right(
+    scene, cause, trigger, quantity
+):
     leaving_after_the_close(scene, cause)
     found = changed(scene, trigger, quantity)
-    assert [(each.gtt.pending[0].trigger, each.gtt.pending[0].quantity) for each in some(found, ModifyGtt)] == [
-        (98.0, 100)
-    ]
+    assert [
+        (each.gtt.pending[0].trigger, each.gtt.pending[0].quantity)
+        for each in some(found, ModifyGtt)
+    ] == [(98.0, 100)]
 
 
 def test_a_stop_that_stands_as_it_should_while_the_exit_waits_behind_it_is_left_alone(scene):
@@ -585,7 +672,10 @@ def test_a_gtt_that_somebody_deletes_is_named_with_what_it_stood_for(scene):
 
 def waiting(scene, trigger, quantity=100, status=OrderStatus.TRIGGER_PENDING, side=Side.SELL):
     scene.seconds(60)
-    return [*scene.book("G1", status, quantity=quantity, side=side, trigger=trigger), *scene.seconds(6)]
+    return [
+        *scene.book("G1", status, quantity=quantity, side=side, trigger=trigger),
+        *scene.seconds(6),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -598,7 +688,9 @@ def waiting(scene, trigger, quantity=100, status=OrderStatus.TRIGGER_PENDING, si
         (Side.SELL, 103.0, 100, (102.0, 0)),
     ],
 )
-def test_of_two_intraday_stops_the_tighter_stands_and_is_told(scene, side, trigger, quantity, asked):
+def test_of_two_intraday_stops_the_tighter_stands_and_is_told(
+    scene, side, trigger, quantity, asked
+):
     stop = scene.hold_intraday(side=side)
     ours = stop.trigger
     waiting(scene, ours, side=stop.side)
@@ -627,7 +719,9 @@ def test_an_intraday_stop_that_is_moved_away_twice_does_not_stand_the_second_tim
 def test_an_intraday_stop_that_somebody_cancels_is_told_and_placed_again(scene):
     waiting(scene, scene.hold_intraday().trigger)
     found = waiting(scene, 98.0, status=OrderStatus.CANCELLED)
-    assert told(found, "stop_gone") == ["stop order G1, SELL 100 at 98.00, is CANCELLED at the broker"]
+    assert told(found, "stop_gone") == [
+        "stop order G1, SELL 100 at 98.00, is CANCELLED at the broker"
+    ]
     assert only(found, PlaceOrder).order.trigger == 98.0
 
 
@@ -635,7 +729,9 @@ def test_an_intraday_stop_that_somebody_cancels_is_told_and_placed_again(scene):
 
 
 def theirs(desk, gtt_id, token=CANBK, side=Side.BUY, quantity=5):
-    return GttUpdate(desk.scene.now, gtt_id, token, GttStatus.ACTIVE, [GttLeg(90.0, 91.0, side, quantity)], [])
+    return GttUpdate(
+        desk.scene.now, gtt_id, token, GttStatus.ACTIVE, [GttLeg(90.0, 91.0, side, quantity)], []
+    )
 
 
 @pytest.mark.parametrize("side", [Side.BUY, Side.SELL])

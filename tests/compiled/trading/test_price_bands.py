@@ -1,4 +1,8 @@
-"""Protection against the band: a stop can always fill when it is triggered, follows a band that moves, and counts as none where it could not."""
+"""Protection against the band.
+
+A stop can always fill when it is triggered, follows a band that moves, and counts as none where it
+could not.
+"""
 
 import asyncio
 from types import SimpleNamespace
@@ -19,7 +23,17 @@ from compiled.model.events import (
     ShareAdoption,
 )
 from compiled.model.price_band import could_fill, limit_beyond
-from compiled.model.values import MINUTE, SECOND, GttLeg, GttStatus, Instrument, OrderStatus, OrderType, Product, Side
+from compiled.model.values import (
+    MINUTE,
+    SECOND,
+    GttLeg,
+    GttStatus,
+    Instrument,
+    OrderStatus,
+    OrderType,
+    Product,
+    Side,
+)
 from engine.day.price_bands import BandWatch
 from engine.errors import RetryableError
 from engine.ports import PriceBand
@@ -50,11 +64,16 @@ def limit_of(gtt):
 
 
 @given(
-    side=st.sampled_from((Side.BUY, Side.SELL)), trigger=st.integers(1_800, 2_200),
-    lower=st.integers(1_500, 2_000), width=st.integers(1, 600), gap=st.floats(0.0, 5.0),
-)  # fmt: skip
+    side=st.sampled_from((Side.BUY, Side.SELL)),
+    trigger=st.integers(1_800, 2_200),
+    lower=st.integers(1_500, 2_000),
+    width=st.integers(1, 600),
+    gap=st.floats(0.0, 5.0),
+)
 def test_a_stop_can_fill_whatever_the_band(side, trigger, lower, width, gap):
-    canbk = Instrument(CANBK, "NSE", "CANBK", 0.05, lower=lower * 0.05, upper=(lower + width) * 0.05)
+    canbk = Instrument(
+        CANBK, "NSE", "CANBK", 0.05, lower=lower * 0.05, upper=(lower + width) * 0.05
+    )
     limit = canbk.ticks(limit_beyond(canbk, side, canbk.price(trigger), gap))
     assert (limit >= trigger) if side is Side.BUY else (limit <= trigger)
     assert not lower <= trigger <= lower + width or lower <= limit <= lower + width
@@ -73,7 +92,9 @@ def test_a_stop_below_the_band_keeps_its_gap_and_one_in_it_stays_in_it(scene):
 def test_a_limit_held_back_by_the_band_gives_way_when_the_band_does(scene):
     banded(scene, 97.80, 120.0)
     gtt = scene.hold()
-    assert some(banded(scene, 92.80, 120.0), ModifyGtt) == []  # five seconds between two requests about one stop
+    assert (
+        some(banded(scene, 92.80, 120.0), ModifyGtt) == []
+    )  # five seconds between two requests about one stop
     assert only(scene.seconds(6), ModifyGtt).gtt.pending[0].price == 97.5
     scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.MODIFY)
     banded(scene, 92.00, 120.0)
@@ -93,7 +114,9 @@ def test_a_band_that_rises_over_a_limit_makes_the_stop_none_until_it_is_moved(sc
 def test_a_stop_off_the_grid_of_a_new_day_counts_as_none_and_is_moved_onto_it_once(life):
     life.run(lambda scene: scene.hold(target=11.1))
     scene, _ = life.again(day=1)
-    scene.kernel.markets[CANBK].instrument.tick_e4 = 2_000  # ₹0.20: neither 97.5 nor 111.1 is a price any more
+    scene.kernel.markets[
+        CANBK
+    ].instrument.tick_e4 = 2_000  # ₹0.20: neither 97.5 nor 111.1 is a price any more
     tomorrow(scene)
     assert scene.kernel.naked() == 1
     [found] = some(scene.asked, ModifyGtt)
@@ -130,7 +153,9 @@ def test_shares_whose_stop_cannot_be_made_to_fill_leave_after_the_third_refusal(
     scene.seconds(10)
     meddled(scene, 98.0, 98.5)
     for _ in range(3):
-        scene.answer(gtt.intent, RequestOutcome.REFUSED, "7", RequestVerb.MODIFY, "InputException: no")
+        scene.answer(
+            gtt.intent, RequestOutcome.REFUSED, "7", RequestVerb.MODIFY, "InputException: no"
+        )
         scene.seconds(10)
     scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.CANCEL)
     assert [order.quantity for order in scene.exits()] == [100]
@@ -149,7 +174,11 @@ def test_a_stop_restored_under_the_next_days_band_is_fitted_to_it(life):
 
 def adopted(scene, limit):
     legs = [GttLeg(97.0, limit, Side.SELL, 10)]
-    return scene.tell(ShareAdoption(scene.now, CANBK, Product.CNC, 10, 101.0, "adopted", 5.0, False, False, 9, legs))
+    return scene.tell(
+        ShareAdoption(
+            scene.now, CANBK, Product.CNC, 10, 101.0, "adopted", 5.0, False, False, 9, legs
+        )
+    )
 
 
 def test_an_adopted_stop_that_can_fill_stays_as_its_owner_made_it(scene):
@@ -167,7 +196,9 @@ def test_an_adopted_stop_that_cannot_fill_counts_as_none_and_is_mended(scene):
 # exits that rest
 
 
-def test_an_exit_left_behind_by_the_price_counts_as_none_and_is_pressed_within_the_band_of_now(scene):
+def test_an_exit_left_behind_by_the_price_counts_as_none_and_is_pressed_within_the_band_of_now(
+    scene,
+):
     banded(scene, 98.0, 120.0)
     gtt = scene.hold()
     scene.tick(98.0)
@@ -187,7 +218,9 @@ def test_an_exit_left_behind_by_the_price_counts_as_none_and_is_pressed_within_t
 # intraday stops, which the exchange takes inside the band only
 
 
-@pytest.mark.parametrize(("side", "band", "edge"), [(Side.BUY, (99.0, 120.0), 99.0), (Side.SELL, (80.0, 101.0), 101.0)])
+@pytest.mark.parametrize(
+    ("side", "band", "edge"), [(Side.BUY, (99.0, 120.0), 99.0), (Side.SELL, (80.0, 101.0), 101.0)]
+)
 def test_an_intraday_stop_off_the_band_stands_at_its_edge(scene, side, band, edge):
     banded(scene, *band)
     stop = scene.hold_intraday(side=side)
@@ -223,7 +256,10 @@ class Quotes:
         self.asked.append([each.symbol for each in instruments])
         if self.error:
             raise self.error
-        return [PriceBand(int(i.token), *self.bands_now.get(i.symbol, (90.0, 110.0)), 100.0) for i in instruments]
+        return [
+            PriceBand(int(i.token), *self.bands_now.get(i.symbol, (90.0, 110.0)), 100.0)
+            for i in instruments
+        ]
 
 
 class Watching:
@@ -236,9 +272,13 @@ class Watching:
             for name, at in hours.items():
                 setattr(market.instrument.hours, name, at)
         self.watch = BandWatch(
-            self.scene.kernel, self.quotes, self.quotes, self.posted.append, lambda *line: self.told.append(line[2]),
+            self.scene.kernel,
+            self.quotes,
+            self.quotes,
+            self.posted.append,
+            lambda *line: self.told.append(line[2]),
             30 * SECOND,
-        )  # fmt: skip
+        )
 
     def pass_time(self, seconds):
         """Return what was asked for, by second."""
@@ -295,7 +335,12 @@ def test_a_price_near_an_edge_is_asked_about_and_one_in_the_middle_is_not():
 
 def test_every_band_is_asked_for_when_the_closing_auction_opens_and_when_it_takes_orders():
     auction = OPEN + 3 * MINUTE
-    desk = Watching(closes=OPEN + 2 * MINUTE, auction=auction, auction_ends=auction + MINUTE, ends=auction + 2 * MINUTE)
+    desk = Watching(
+        closes=OPEN + 2 * MINUTE,
+        auction=auction,
+        auction_ends=auction + MINUTE,
+        ends=auction + 2 * MINUTE,
+    )
     everything = ["CANBK", "BEL"]
     assert desk.pass_time(300) == {61: everything, 121: everything}
 

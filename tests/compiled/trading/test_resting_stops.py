@@ -22,16 +22,32 @@ def scene():
 
 
 def stops(scene):
-    return [c.order for c in scene.asked if isinstance(c, PlaceOrder) and c.order.purpose is OrderPurpose.PROTECT]
+    return [
+        c.order
+        for c in scene.asked
+        if isinstance(c, PlaceOrder) and c.order.purpose is OrderPurpose.PROTECT
+    ]
 
 
 def test_a_filled_intraday_entry_gets_a_stop_order_and_no_gtt(scene):
     order = scene.enter(100, product=Product.MIS)
     scene.accept(order, "B1")
     stop = only(scene.trade("t1", "B1", 40, 100.0), PlaceOrder).order
-    assert (stop.side, stop.quantity, stop.order_type, stop.trigger, stop.product, stop.purpose) == (
-        Side.SELL, 40, OrderType.SLM, 98.0, Product.MIS, OrderPurpose.PROTECT,
-    )  # fmt: skip
+    assert (
+        stop.side,
+        stop.quantity,
+        stop.order_type,
+        stop.trigger,
+        stop.product,
+        stop.purpose,
+    ) == (
+        Side.SELL,
+        40,
+        OrderType.SLM,
+        98.0,
+        Product.MIS,
+        OrderPurpose.PROTECT,
+    )
     assert some(scene.asked, PlaceGtt) == []
     assert scene.kernel.naked() == 1
     scene.accept(stop, "G1")
@@ -52,7 +68,9 @@ def test_shares_that_fill_later_are_added_to_the_stop_order(scene):
     scene.accept(stop, "G1")
     scene.trade("t2", "B1", 60, 100.0)
     assert scene.kernel.naked() == 1
-    change = only(scene.seconds(1), ModifyOrder).change  # a stop that trails rests for five seconds, shares do not wait
+    change = only(
+        scene.seconds(1), ModifyOrder
+    ).change  # a stop that trails rests for five seconds, shares do not wait
     assert (change.quantity, change.trigger) == (100, 0.0)
     scene.answer(stop.intent, RequestOutcome.ACCEPTED, "G1", RequestVerb.MODIFY)
     assert (scene.kernel.naked(), stop.quantity) == (0, 100)
@@ -61,7 +79,9 @@ def test_shares_that_fill_later_are_added_to_the_stop_order(scene):
 def test_the_stop_order_trails_the_price_and_only_a_confirmed_trigger_counts(scene):
     stop = scene.hold_intraday()
     found = scene.tick(103.0, after=6)
-    assert only(found, ModifyOrder).change.trigger == 100.9  # 2 % below 103 is 100.94, on the grid away from the price
+    assert (
+        only(found, ModifyOrder).change.trigger == 100.9
+    )  # 2 % below 103 is 100.94, on the grid away from the price
     assert scene.rung.stop == 98.0
     scene.answer(stop.intent, RequestOutcome.ACCEPTED, "G1", RequestVerb.MODIFY)
     assert (scene.rung.stop, stop.trigger, scene.rung.trailed) == (100.9, 100.9, 1)
@@ -76,13 +96,23 @@ def test_an_exit_is_sent_only_when_the_stop_order_is_known_to_be_gone(scene):
     assert scene.exits() == []
     found = scene.book("G1", OrderStatus.CANCELLED)
     order = only(found, PlaceOrder).order
-    assert (order.quantity, order.order_type, order.purpose) == (100, OrderType.MARKET, OrderPurpose.EXIT)
+    assert (order.quantity, order.order_type, order.purpose) == (
+        100,
+        OrderType.MARKET,
+        OrderPurpose.EXIT,
+    )
 
 
 def test_a_stop_that_was_triggered_while_its_cancellation_was_on_the_way_is_the_exit(scene):
     stop = scene.hold_intraday()
     scene.operate(OperatorAct.EXIT, token=CANBK)
-    scene.answer(stop.intent, RequestOutcome.REFUSED, "G1", RequestVerb.CANCEL, "OrderException: as it is being processed")
+    scene.answer(
+        stop.intent,
+        RequestOutcome.REFUSED,
+        "G1",
+        RequestVerb.CANCEL,
+        "OrderException: as it is being processed",
+    )
     scene.book("G1", OrderStatus.COMPLETE, 100, side=Side.SELL)
     scene.trade("t9", "G1", 100, 97.9, Side.SELL)
     scene.seconds(5)

@@ -1,4 +1,7 @@
-"""What cannot be true closes no bar, moves no stop and fires no strategy; what is true, however wild, is not held back."""
+"""What cannot be true closes no bar, moves no stop and fires no strategy.
+
+What is true, however wild, is not held back.
+"""
 
 import pytest
 
@@ -39,15 +42,21 @@ class Desk:
         ]
         self.heard = Listener()
         slot = StrategyState(self.heard, [SHARE, INDEX, OPTION])
-        self.kernel = Kernel(KernelSetup(NINE, CLOSE, 10_000_000, RiskLimits(), [60]), self.instruments, [slot], {})
+        self.kernel = Kernel(
+            KernelSetup(NINE, CLOSE, 10_000_000, RiskLimits(), [60]), self.instruments, [slot], {}
+        )
         self.kernel.tick_filter = TickFilter(300 * SECOND)
         self.volume = 0
 
-    def trade(self, second, price, token=SHARE, *, stamp=None, traded=None, volume=None, received=None):
+    def trade(
+        self, second, price, token=SHARE, *, stamp=None, traded=None, volume=None, received=None
+    ):
         """A trade at so many seconds past the open."""
         at = NINE + int(second * SECOND)
         self.volume += 10
-        tick = Tick(token, at if stamp is None else stamp, price, self.volume if volume is None else volume)
+        tick = Tick(
+            token, at if stamp is None else stamp, price, self.volume if volume is None else volume
+        )
         tick.last_trade_ts = at if traded is None else traded
         self.kernel.handle(TickBatch(at if received is None else received, [tick]))
 
@@ -161,7 +170,9 @@ def test_what_is_normal_is_no_letter():
     desk.trade(6, 1_000.0)
     desk.trade(7, 1_000.5, volume=1)  # rule 18: the volume dips
     desk.trade(8, 1_000.0, stamp=NINE + 5 * SECOND)  # rule 13: late
-    desk.trade(90, 880.0 + 25, volume=900)  # a minute and more without a trade says nothing about the next
+    desk.trade(
+        90, 880.0 + 25, volume=900
+    )  # a minute and more without a trade says nothing about the next
     assert desk.dead == []
 
 

@@ -1,9 +1,29 @@
-"""Each instrument keeps its own hours: when the kernel enters, leaves, squares off and calls its strategies."""
+"""Each instrument keeps its own hours.
+
+When the kernel enters, leaves, squares off and calls its strategies.
+"""
 
 import pytest
 
-from compiled.model.events import CancelOrder, DeleteGtt, KernelAlert, PlaceGtt, PlaceOrder, RequestOutcome, RequestVerb
-from compiled.model.values import MINUTE, SECOND, Instrument, OrderPurpose, OrderStatus, Product, Side, TradingHours
+from compiled.model.events import (
+    CancelOrder,
+    DeleteGtt,
+    KernelAlert,
+    PlaceGtt,
+    PlaceOrder,
+    RequestOutcome,
+    RequestVerb,
+)
+from compiled.model.values import (
+    MINUTE,
+    SECOND,
+    Instrument,
+    OrderPurpose,
+    OrderStatus,
+    Product,
+    Side,
+    TradingHours,
+)
 from compiled.trading.kernel import Kernel, KernelSetup
 from compiled.trading.positions import StrategyState
 from compiled.trading.risk import RiskLimits
@@ -12,7 +32,11 @@ from tests.compiled.trading.scripted import BEL, CANBK, CLOSE, OPEN, Scene, only
 
 AUCTION = CLOSE - 15 * MINUTE  # continuous trading of CANBK ends a quarter of an hour before BEL's
 BY_AUCTION = TradingHours(
-    OPEN, AUCTION, auction=AUCTION + 5 * MINUTE, auction_ends=AUCTION + 10 * MINUTE, ends=AUCTION + 20 * MINUTE
+    OPEN,
+    AUCTION,
+    auction=AUCTION + 5 * MINUTE,
+    auction_ends=AUCTION + 10 * MINUTE,
+    ends=AUCTION + 20 * MINUTE,
 )
 IN_TWO_PARTS = TradingHours(OPEN, OPEN + 195 * MINUTE, OPEN + 45 * MINUTE, OPEN + 135 * MINUTE)
 MIS = (Product.CNC, Product.MIS)
@@ -23,7 +47,9 @@ def by_auction(now=AUCTION - MINUTE):
 
 
 def refused(found):
-    return [command.text.rpartition(" ")[2] for command in found if isinstance(command, KernelAlert)]
+    return [
+        command.text.rpartition(" ")[2] for command in found if isinstance(command, KernelAlert)
+    ]
 
 
 def ask(scene, token=CANBK, product=Product.CNC, stop=2.0):
@@ -43,7 +69,8 @@ def test_a_share_that_closes_by_auction_takes_no_entry_after_its_continuous_trad
 
 
 @pytest.mark.parametrize(
-    ("minute", "enters"), [(-1, False), (0, True), (44, True), (45, False), (134, False), (135, True), (195, False)]
+    ("minute", "enters"),
+    [(-1, False), (0, True), (44, True), (45, False), (134, False), (135, True), (195, False)],
 )
 def test_a_day_in_two_parts_takes_entries_inside_its_parts_only(minute, enters):
     scene = Scene(OPEN + minute * MINUTE, hours={CANBK: IN_TWO_PARTS})
@@ -57,7 +84,10 @@ def test_an_exit_asked_for_before_the_closing_auction_waits_for_it_behind_its_gt
     scene.act(lambda ctx: ctx.exit(CANBK))
     assert not some(scene.seconds(299), DeleteGtt)
     only(scene.timer(), DeleteGtt)
-    exit_ = only(scene.answer(scene.rung.gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.CANCEL), PlaceOrder).order
+    exit_ = only(
+        scene.answer(scene.rung.gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.CANCEL),
+        PlaceOrder,
+    ).order
     assert exit_.purpose is OrderPurpose.EXIT
     assert scene.now == BY_AUCTION.auction
 
@@ -81,7 +111,9 @@ def test_an_exit_that_came_too_late_for_the_auction_is_protected_over_night():
     scene.leave()
     exit_ = scene.exits()[-1]
     scene.now += SECOND
-    found = scene.answer(exit_.intent, RequestOutcome.REFUSED, reason="Market orders are currently not allowed.")
+    found = scene.answer(
+        exit_.intent, RequestOutcome.REFUSED, reason="Market orders are currently not allowed."
+    )
     found += scene.seconds(3)
     carried = only(found, PlaceGtt).gtt
     assert carried is not gtt
@@ -114,7 +146,9 @@ def intraday(now):
 
 
 def test_intraday_entries_end_with_the_square_off_and_others_do_not():
-    assert some(ask(intraday(CLOSE - 10 * MINUTE - SECOND), product=Product.MIS, stop=0.0), PlaceOrder)
+    assert some(
+        ask(intraday(CLOSE - 10 * MINUTE - SECOND), product=Product.MIS, stop=0.0), PlaceOrder
+    )
     late = intraday(CLOSE - 10 * MINUTE)
     assert refused(ask(late, product=Product.MIS, stop=0.0)) == ["SQUARE_OFF"]
     assert some(ask(late), PlaceOrder)
@@ -127,8 +161,11 @@ def test_intraday_positions_are_left_at_the_square_off_and_others_stay():
     assert not some(scene.seconds(599), PlaceOrder)
     exit_ = only(scene.timer(), PlaceOrder).order
     assert (exit_.product, exit_.side, exit_.quantity, exit_.purpose) == (
-        Product.MIS, Side.SELL, 10, OrderPurpose.EXIT,
-    )  # fmt: skip
+        Product.MIS,
+        Side.SELL,
+        10,
+        OrderPurpose.EXIT,
+    )
     assert scene.rung.exit_reason == "square-off"
 
     scene = intraday(CLOSE - 20 * MINUTE)
@@ -169,8 +206,10 @@ def clockwork(hours, until):
     strategy = Clockwork()
     kernel = Kernel(
         KernelSetup(OPEN, CLOSE, 0, RiskLimits(), [60, 900], hours={CANBK: hours}),
-        [Instrument(CANBK, "NSE", "CANBK", 0.05)], [StrategyState(strategy, [CANBK])], {},
-    )  # fmt: skip
+        [Instrument(CANBK, "NSE", "CANBK", 0.05)],
+        [StrategyState(strategy, [CANBK])],
+        {},
+    )
     for second in range(int((until - OPEN) // SECOND)):
         ts = OPEN + second * SECOND
         if second % 60 == 0 and hours.is_trading(ts):

@@ -2,7 +2,15 @@
 
 import pytest
 
-from compiled.model.events import CancelOrder, DeleteGtt, KernelAlert, PlaceGtt, PlaceOrder, RequestOutcome, RequestVerb
+from compiled.model.events import (
+    CancelOrder,
+    DeleteGtt,
+    KernelAlert,
+    PlaceGtt,
+    PlaceOrder,
+    RequestOutcome,
+    RequestVerb,
+)
 from compiled.model.order_terms import OrderTerms, Variety
 from compiled.model.values import MINUTE, SECOND, OrderStatus, Product, TradingHours
 from tests.compiled.trading.scripted import CANBK, CLOSE, OPEN, Scene, only, some
@@ -15,7 +23,12 @@ LAST_ENTRY = EARLIER - 2 * MINUTE
 
 def unsure(now=LAST_ENTRY - MINUTE, *, clears=False):
     hours = TradingHours(
-        OPEN, EARLIER, ends=LATER, square_off=EARLIER - 5 * MINUTE, last_entry=LAST_ENTRY, clears=clears
+        OPEN,
+        EARLIER,
+        ends=LATER,
+        square_off=EARLIER - 5 * MINUTE,
+        last_entry=LAST_ENTRY,
+        clears=clears,
     )
     return Scene(now, LATER, hours={CANBK: hours})
 
@@ -45,7 +58,9 @@ def test_an_entry_that_rests_is_taken_back_before_the_earlier_close():
 
 def test_an_after_market_entry_of_the_evening_is_left_alone():
     scene = unsure(LATER + 30 * MINUTE)
-    order = only(scene.act(lambda ctx: ctx.buy(CANBK, 100, 2.0, price=99.0, terms=AMO)), PlaceOrder).order
+    order = only(
+        scene.act(lambda ctx: ctx.buy(CANBK, 100, 2.0, price=99.0, terms=AMO)), PlaceOrder
+    ).order
     scene.accept(order, "B1")
     scene.book("B1", OrderStatus.OPEN, tag=order.tag, quantity=100, price=99.0)
     assert not some(scene.seconds(60), CancelOrder)
@@ -70,7 +85,9 @@ def test_an_exit_that_rests_at_the_earlier_close_is_taken_back_and_a_gtt_stands_
     assert only(found, CancelOrder).order is exit_
     assert scene.now > EARLIER
     scene.answer(exit_.intent, RequestOutcome.ACCEPTED, "X1", RequestVerb.CANCEL)
-    found = scene.book("X1", OrderStatus.CANCELLED, tag=exit_.tag, quantity=100, price=97.0, side=exit_.side)
+    found = scene.book(
+        "X1", OrderStatus.CANCELLED, tag=exit_.tag, quantity=100, price=97.0, side=exit_.side
+    )
     assert only(found + scene.seconds(3), PlaceGtt).gtt.legs[0].trigger == 98.0
 
 
@@ -83,7 +100,9 @@ def test_a_cancellation_that_the_exchange_refuses_is_asked_for_again_at_the_pace
     for _ in range(65):
         if some(scene.timer(), CancelOrder):
             tries += 1
-            scene.answer(exit_.intent, RequestOutcome.REFUSED, "X1", RequestVerb.CANCEL, "not in this phase")
+            scene.answer(
+                exit_.intent, RequestOutcome.REFUSED, "X1", RequestVerb.CANCEL, "not in this phase"
+            )
     assert 5 <= tries <= 7  # the exit's patience is 10 s
 
 
@@ -92,7 +111,9 @@ def test_a_refusal_after_the_earlier_close_is_expected_and_one_before_it_is_not(
     scene = held_until(EARLIER - 3 * SECOND)
     exit_ = scene.leave()
     scene.now = EARLIER if late else EARLIER - 2 * SECOND
-    found = scene.answer(exit_.intent, RequestOutcome.REFUSED, reason="Markets are closed right now.")
+    found = scene.answer(
+        exit_.intent, RequestOutcome.REFUSED, reason="Markets are closed right now."
+    )
     told = next(each for each in some(found, KernelAlert) if each.name == "order_refused")
     assert told.level == level
     assert ("expected: its hours are not confirmed" in told.text) is late
@@ -105,7 +126,9 @@ def test_protection_that_is_refused_after_the_earlier_close_is_never_given_up_fo
     gtt = only(scene.fill(order), PlaceGtt).gtt
     scene.now = EARLIER
     for _ in range(5):
-        found = scene.answer(gtt.intent, RequestOutcome.REFUSED, reason="Markets are closed right now.")
+        found = scene.answer(
+            gtt.intent, RequestOutcome.REFUSED, reason="Markets are closed right now."
+        )
         found += scene.seconds(120)
         gtt = some(found, PlaceGtt)[-1].gtt
     assert scene.rung.refusals == 0

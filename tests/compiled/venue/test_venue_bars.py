@@ -4,8 +4,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiled.model.events import CancelOrder, DeleteGtt, GttUpdate, ModifyGtt, OrderUpdate, RequestOutcome, RequestVerb
-from compiled.model.values import MINUTE, GttLeg, GttStatus, Instrument, OrderStatus, OrderType, Side, Validity
+from compiled.model.events import (
+    CancelOrder,
+    DeleteGtt,
+    GttUpdate,
+    ModifyGtt,
+    OrderUpdate,
+    RequestOutcome,
+    RequestVerb,
+)
+from compiled.model.values import (
+    MINUTE,
+    GttLeg,
+    GttStatus,
+    Instrument,
+    OrderStatus,
+    OrderType,
+    Side,
+    Validity,
+)
 from compiled.venue import intrabar
 from compiled.venue.slippage import FixedTicks, SpreadFraction, VolumeShare
 from tests.reference.exchange import CLOSE, OPEN, TOKEN, Exchange
@@ -25,11 +42,18 @@ def test_1_with_both_extremes_as_near_the_low_comes_first():
     assert points(100.0, 101.0, 99.0, 100.5) == [100.0, 99.0, 101.0, 100.5]
 
 
-@given(st.sampled_from([0.01, 0.05, 0.1, 1.0]), st.integers(2, 600_000), st.integers(0, 2_000), st.integers(-3, 3))
+@given(
+    st.sampled_from([0.01, 0.05, 0.1, 1.0]),
+    st.integers(2, 600_000),
+    st.integers(0, 2_000),
+    st.integers(-3, 3),
+)
 def test_1_a_tie_is_a_tie_whatever_rounding_makes_of_the_differences(tick, begun, away, more):
     instrument = Instrument(1, "NSE", "X", tick)
     down = min(away, begun - 1)
-    begin, high, low = (instrument.price(at) for at in (begun, begun + max(0, down + more), begun - down))
+    begin, high, low = (
+        instrument.price(at) for at in (begun, begun + max(0, down + more), begun - down)
+    )
     assert intrabar.low_first(instrument, begin, high, low) == (max(0, down + more) >= down)
 
 
@@ -197,7 +221,10 @@ def test_8_a_market_order_without_protection_is_refused():
     exchange = Exchange()
     exchange.order(Side.BUY, 100, protection=0.0)
     (answer,) = exchange.events()
-    assert (answer.outcome, answer.reason) == (RequestOutcome.REFUSED, "market orders need a market protection")
+    assert (answer.outcome, answer.reason) == (
+        RequestOutcome.REFUSED,
+        "market orders need a market protection",
+    )
 
 
 def test_9_slippage_is_against_the_order_and_no_worse_than_its_limit():
@@ -245,7 +272,11 @@ def test_10_a_price_outside_the_band_is_refused():
     exchange.order(Side.BUY, 100, OrderType.LIMIT, 89.95)
     exchange.order(Side.SELL, 100, OrderType.LIMIT, 110.05)
     exchange.order(Side.SELL, 100, OrderType.LIMIT, 110.0)
-    assert [e.outcome for e in exchange.events()] == [RequestOutcome.REFUSED, RequestOutcome.REFUSED, RequestOutcome.ACCEPTED]
+    assert [e.outcome for e in exchange.events()] == [
+        RequestOutcome.REFUSED,
+        RequestOutcome.REFUSED,
+        RequestOutcome.ACCEPTED,
+    ]
 
 
 def test_10_a_gtt_beyond_the_band_is_taken_and_its_order_is_judged_by_the_band_of_its_moment():
@@ -292,7 +323,11 @@ def test_11_a_malformed_order_is_refused_with_its_reason(quantity, kind, price, 
     exchange.bar(100.0, 100.0, 100.0, 100.0)
     exchange.order(Side.BUY, quantity, kind, price, trigger)
     (answer,) = exchange.events()
-    assert (answer.outcome, answer.verb, answer.reason) == (RequestOutcome.REFUSED, RequestVerb.PLACE, reason)
+    assert (answer.outcome, answer.verb, answer.reason) == (
+        RequestOutcome.REFUSED,
+        RequestVerb.PLACE,
+        reason,
+    )
 
 
 def test_11_an_order_outside_the_session_is_refused():
@@ -328,7 +363,10 @@ def test_12_ioc_fills_at_the_next_open_or_is_cancelled_there():
     exchange.events()
     exchange.venue.open_bar(TOKEN, OPEN, 100.0, 101.0, 98.0, 10_000)
     reports = exchange.events()
-    assert [e.status for e in reports if isinstance(e, OrderUpdate)] == [OrderStatus.COMPLETE, OrderStatus.CANCELLED]
+    assert [e.status for e in reports if isinstance(e, OrderUpdate)] == [
+        OrderStatus.COMPLETE,
+        OrderStatus.CANCELLED,
+    ]
 
 
 def test_13_the_day_cancels_orders_and_keeps_gtts():
@@ -338,7 +376,11 @@ def test_13_the_day_cancels_orders_and_keeps_gtts():
     exchange.bar(100.0, 100.5, 99.5, 100.0)
     exchange.venue.end_session(CLOSE)
     (update,) = exchange.events()
-    assert (update.status, update.filled, update.reason) == (OrderStatus.CANCELLED, 0, "the day is over")
+    assert (update.status, update.filled, update.reason) == (
+        OrderStatus.CANCELLED,
+        0,
+        "the day is over",
+    )
     exchange.venue.begin_session(CLOSE, CLOSE + 375 * MINUTE)
     assert exchange.bar(98.0, 98.0, 94.0, 96.0) == [(100, 97.5)]
 
@@ -370,7 +412,10 @@ def test_14_a_gtt_that_fired_cannot_be_modified():
     gtt = exchange.gtt(100.0, (97.5, 97.0))
     exchange.bar(100.0, 100.0, 97.0, 99.0)
     exchange.venue.take_commands([ModifyGtt(gtt), DeleteGtt(gtt)], exchange.now)
-    assert [e.outcome for e in exchange.events()] == [RequestOutcome.REFUSED, RequestOutcome.REFUSED]
+    assert [e.outcome for e in exchange.events()] == [
+        RequestOutcome.REFUSED,
+        RequestOutcome.REFUSED,
+    ]
 
 
 def test_15_a_gtt_tells_its_order_before_the_order_tells_its_trade():
@@ -397,8 +442,10 @@ def test_15_a_gtt_whose_order_the_exchange_refuses_has_triggered_without_one():
     exchange.venue.move_price(TOKEN, OPEN, 97.3)
     (fired,) = exchange.events()
     assert (fired.status, fired.order_ids, fired.reason) == (
-        GttStatus.TRIGGERED, [], "price is outside the day's band",
-    )  # fmt: skip
+        GttStatus.TRIGGERED,
+        [],
+        "price is outside the day's band",
+    )
 
 
 def test_a_volume_in_lots_bounds_an_order_in_units():
@@ -406,4 +453,6 @@ def test_a_volume_in_lots_bounds_an_order_in_units():
     exchange = Exchange(VolumeShare(0.1, 0.0), gold)
     exchange.order(Side.BUY, 500)
     # a tenth of thirty lots
-    assert sum(quantity for quantity, _ in exchange.bar(100.0, 100.0, 100.0, 100.0, volume=30)) == 300
+    assert (
+        sum(quantity for quantity, _ in exchange.bar(100.0, 100.0, 100.0, 100.0, volume=30)) == 300
+    )

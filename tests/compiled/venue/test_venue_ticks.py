@@ -60,7 +60,10 @@ def test_17_what_the_visible_depth_cannot_fill_takes_again_with_the_next_tick():
     exchange = Exchange()
     exchange.order(Side.BUY, 5_000, protection=5.0)
     assert sum(quantity for quantity, _ in exchange.tick(100.0, 0, BIDS, ASKS)) == 3_000
-    assert exchange.tick(100.1, 0, BIDS, [(100.1, 600), (100.15, 5_000)]) == [(600, 100.1), (1_400, 100.15)]
+    assert exchange.tick(100.1, 0, BIDS, [(100.1, 600), (100.15, 5_000)]) == [
+        (600, 100.1),
+        (1_400, 100.15),
+    ]
 
 
 def test_17_two_orders_of_ours_do_not_take_the_same_shares():
@@ -107,7 +110,9 @@ def test_18_trades_at_its_price_go_to_the_queue_ahead_first():
 def test_18_cancels_leave_the_queue_evenly_ahead_of_it_and_behind():
     exchange = rest()  # 500 ahead of it
     exchange.tick(100.0, 0, [(99.95, 300), (99.9, 1_000)], ASKS)  # 500 more, behind it
-    exchange.tick(100.0, 0, [(99.95, 300), (99.9, 600)], ASKS)  # 400 of 1,000 cancelled: 200 of them ahead
+    exchange.tick(
+        100.0, 0, [(99.95, 300), (99.9, 600)], ASKS
+    )  # 400 of 1,000 cancelled: 200 of them ahead
     assert exchange.tick(99.9, 310, [(99.9, 400)], ASKS) == [(10, 99.9)]
 
 
@@ -135,7 +140,9 @@ def test_18_an_order_out_of_sight_queues_behind_what_comes_into_sight():
 def test_18_a_price_that_goes_through_the_order_fills_what_was_traded_and_leaves_it_first_in_line():
     exchange = rest(quantity=992)
     assert exchange.tick(99.85, 66, [(99.85, 700)], ASKS) == [(66, 99.9)]
-    assert exchange.tick(99.9, 100, [(99.9, 300)], ASKS) == [(100, 99.9)]  # nobody of the 500 is left before it
+    assert exchange.tick(99.9, 100, [(99.9, 300)], ASKS) == [
+        (100, 99.9)
+    ]  # nobody of the 500 is left before it
     assert exchange.tick(99.85, 2_000, [(99.85, 700)], ASKS) == [(826, 99.9)]
 
 
@@ -150,7 +157,11 @@ def test_18_a_price_that_goes_through_the_order_fills_all_of_it_where_no_volume_
     exchange = Exchange()
     exchange.order(Side.BUY, 992, OrderType.LIMIT, 99.9)
     for step, ltp in enumerate((100.0, 99.85)):
-        exchange.venue.meet_tick(Tick(TOKEN, OPEN + step, ltp, bid=ltp - 0.05, bid_quantity=10, ask=100.1, ask_quantity=10))
+        exchange.venue.meet_tick(
+            Tick(
+                TOKEN, OPEN + step, ltp, bid=ltp - 0.05, bid_quantity=10, ask=100.1, ask_quantity=10
+            )
+        )
     assert exchange.trades() == [(992, 99.9)]
 
 
@@ -164,7 +175,10 @@ def test_18_an_old_last_price_beyond_the_order_is_no_trade():
 
 def test_18_the_other_side_coming_to_the_order_fills_it_at_its_own_price():
     exchange = rest(quantity=500)
-    assert exchange.tick(100.0, 0, [(99.8, 10)], [(99.85, 300), (99.9, 100), (99.95, 50)]) == [(300, 99.9), (100, 99.9)]
+    assert exchange.tick(100.0, 0, [(99.8, 10)], [(99.85, 300), (99.9, 100), (99.95, 50)]) == [
+        (300, 99.9),
+        (100, 99.9),
+    ]
 
 
 def test_18_the_same_holds_for_a_sale():
@@ -260,11 +274,16 @@ def lots(slippage=None):
 def test_17_a_depth_in_lots_fills_an_order_in_units():
     exchange = lots()
     exchange.order(Side.BUY, 500)
-    assert exchange.tick(100.0, 0, [(99.95, 3)], [(100.0, 2), (100.05, 9)]) == [(200, 100.0), (300, 100.05)]
+    assert exchange.tick(100.0, 0, [(99.95, 3)], [(100.0, 2), (100.05, 9)]) == [
+        (200, 100.0),
+        (300, 100.05),
+    ]
 
 
 def test_18_the_queue_and_what_trades_there_are_in_lots_too():
     exchange = lots()
     exchange.order(Side.BUY, 200, OrderType.LIMIT, 99.9)
-    assert exchange.tick(100.0, 10, [(99.95, 3), (99.9, 5)], [(100.0, 2)]) == []  # 500 units ahead of it
+    assert (
+        exchange.tick(100.0, 10, [(99.95, 3), (99.9, 5)], [(100.0, 2)]) == []
+    )  # 500 units ahead of it
     assert exchange.tick(99.9, 6, [(99.9, 5)], [(100.0, 2)]) == [(100, 99.9)]

@@ -32,10 +32,17 @@ def walk(days=DAYS, seed=1, price=500.0):
     for day in days:
         ticks = np.round(price / 0.05) + rng.integers(-30, 31, BARS + 1).cumsum()
         opens, closes = np.round(ticks[:-1] * 0.05, 2), np.round(ticks[1:] * 0.05, 2)
-        high, low = np.round(np.maximum(opens, closes) + 0.5, 2), np.round(np.minimum(opens, closes) - 0.5, 2)
+        high, low = (
+            np.round(np.maximum(opens, closes) + 0.5, 2),
+            np.round(np.minimum(opens, closes) - 0.5, 2),
+        )
         start = at(day, "09:15") + np.arange(BARS) * 15 * MINUTE
         whole = np.full(BARS, 100_000)
-        parts.append(BarSeries(start, opens, high, low, closes, whole, np.full(BARS, 4), np.ones(BARS, np.int64)))
+        parts.append(
+            BarSeries(
+                start, opens, high, low, closes, whole, np.full(BARS, 4), np.ones(BARS, np.int64)
+            )
+        )
         price = float(closes[-1])
     return joined(*parts)
 
@@ -49,7 +56,12 @@ def subject(make, series=None, days=DAYS, limits=None, warm_up=1, derivatives=No
     series = two() if series is None else series
     calendar = Calendar.load()
     market = market_of(
-        instruments_of(series, None, days[-1]), days, calendar, charges.load_rate_table(), derivatives, 120 * SECOND
+        instruments_of(series, None, days[-1]),
+        days,
+        calendar,
+        charges.load_rate_table(),
+        derivatives,
+        120 * SECOND,
     )
 
     @contextmanager

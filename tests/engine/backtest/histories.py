@@ -12,13 +12,18 @@ MINUTES = 375
 
 
 def day_of(day, opens, token=1, spread=0.5, volume=100_000):
-    """Return the minutes of a session from 09:15 whose opens are given (₹); each closes at the next one's open."""
+    """Return the minutes of a session from 09:15 whose opens are given (₹).
+
+    Each closes at the next one's open.
+    """
     opens = np.asarray(opens, np.float64)
     closes = np.append(opens[1:], opens[-1])
     start = at(day, "09:15") + np.arange(len(opens), dtype=np.int64) * MINUTE
     high, low = np.maximum(opens, closes) + spread, np.minimum(opens, closes) - spread
     whole = np.full(len(opens), volume, np.int64)
-    return BarSeries(start, opens, high, low, closes, whole, np.full(len(opens), 4), np.full(len(opens), token))
+    return BarSeries(
+        start, opens, high, low, closes, whole, np.full(len(opens), 4), np.full(len(opens), token)
+    )
 
 
 def joined(*days):
@@ -46,7 +51,10 @@ def history(folder, series, version="imported", span=60):
 
 
 class Told(Strategy):
-    """Asks, at the bar that starts at a time, for what it was told: (symbol's token, quantity), 0 to leave."""
+    """Asks, at the bar that starts at a time, for what it was told.
+
+    (symbol's token, quantity), 0 to leave.
+    """
 
     def __init__(self, orders, stop=5.0, name="told", span=60):
         super().__init__(name, span)
@@ -62,4 +70,6 @@ class Told(Strategy):
         if quantity == 0:
             ctx.exit(bar.token, "told to")
         else:
-            ctx.enter(bar.token, Side.BUY, 0, self.stop, quantity=quantity, reason="told to", trail=False)
+            ctx.enter(
+                bar.token, Side.BUY, 0, self.stop, quantity=quantity, reason="told to", trail=False
+            )

@@ -1,11 +1,20 @@
-"""Outcomes of backtests that were never run: small ones, whose figures can be worked out by hand."""
+"""Outcomes of backtests that were never run.
+
+Small ones, whose figures can be worked out by hand.
+"""
 
 from datetime import date, datetime, timedelta, timezone
 
 import numpy as np
 
 from compiled.model.values import MINUTE, SECOND
-from engine.backtest.run_outcome import DailyColumns, DataManifest, RoundTrip, RunManifest, RunOutcome
+from engine.backtest.run_outcome import (
+    DailyColumns,
+    DataManifest,
+    RoundTrip,
+    RunManifest,
+    RunOutcome,
+)
 from engine.history.bar_series import day_number
 
 IST = timezone(timedelta(hours=5, minutes=30))
@@ -26,10 +35,22 @@ def weekdays(count, first=MONDAY):
 def trade(number=1, gross=0, charges=0, **given):
     """Return a trade of 10 shares bought at 10:00 on the first Monday and sold at 10:30."""
     plain = {
-        "strategy": "one", "symbol": "INFY", "side": 1, "ladder": number, "rung": 1, "quantity": 10,
-        "entry_ts": at(MONDAY, "10:00"), "entry_price": 100.0, "exit_ts": at(MONDAY, "10:30"), "exit_price": 101.0,
-        "slippage": 0, "mae": 0, "mfe": 0, "entry_reason": "signal", "exit_reason": "target",
-    }  # fmt: skip
+        "strategy": "one",
+        "symbol": "INFY",
+        "side": 1,
+        "ladder": number,
+        "rung": 1,
+        "quantity": 10,
+        "entry_ts": at(MONDAY, "10:00"),
+        "entry_price": 100.0,
+        "exit_ts": at(MONDAY, "10:30"),
+        "exit_price": 101.0,
+        "slippage": 0,
+        "mae": 0,
+        "mfe": 0,
+        "entry_reason": "signal",
+        "exit_reason": "target",
+    }
     return RoundTrip(number=number, gross=gross, charges=charges, **(plain | given))
 
 
@@ -50,7 +71,10 @@ def outcome(
     orders=0,
     **manifest,
 ):
-    """Return an outcome whose account is `equity` (paise) at the closes; without a `curve` at no other moment."""
+    """Return an outcome whose account is `equity` (paise) at the closes.
+
+    Without a `curve` at no other moment.
+    """
     days = weekdays(len(equity)) if days is None else days
     nothing = np.zeros(len(equity), np.int64)
     paid = nothing if charges is None else np.array(charges, np.int64)
@@ -63,17 +87,38 @@ def outcome(
         exposure=nothing,
         turnover=nothing if turnover is None else np.array(turnover, np.int64),
         closed=nothing,
-        benchmark=np.full(len(equity), float(cash)) if benchmark is None else np.array(benchmark, float),
+        benchmark=np.full(len(equity), float(cash))
+        if benchmark is None
+        else np.array(benchmark, float),
         market=np.full(len(equity), np.nan) if market is None else np.array(market, float),
     )
     if times is None:
         times = [at(day, "15:30") for day in days]
-    made = RunManifest(**{
-        "run": "r", "made": "2024-06-30T00:00:00Z", "name": "made up", "strategies": {"one": {"fast": 5}},
-        "sources": {}, "symbols": ["INFY"], "first": "", "last": "", "span": 60, "data": {}, "golden": True,
-        "slippage": "", "config": "", "code": "", "versions": {}, "native": True, "start_cash": cash, "limits": {},
-        "digest": "", "seconds": 1.0,
-    } | manifest)  # fmt: skip
+    made = RunManifest(
+        **{
+            "run": "r",
+            "made": "2024-06-30T00:00:00Z",
+            "name": "made up",
+            "strategies": {"one": {"fast": 5}},
+            "sources": {},
+            "symbols": ["INFY"],
+            "first": "",
+            "last": "",
+            "span": 60,
+            "data": {},
+            "golden": True,
+            "slippage": "",
+            "config": "",
+            "code": "",
+            "versions": {},
+            "native": True,
+            "start_cash": cash,
+            "limits": {},
+            "digest": "",
+            "seconds": 1.0,
+        }
+        | manifest
+    )
     return RunOutcome(
         manifest=made,
         daily=daily,
@@ -98,4 +143,6 @@ def minutes(day, count, first="09:16"):
 
 
 def adjusted_data():
-    return {"INFY": DataManifest(version="golden-1", bars=1, first=0, last=0, sha256="", adjusted=True)}
+    return {
+        "INFY": DataManifest(version="golden-1", bars=1, first=0, last=0, sha256="", adjusted=True)
+    }

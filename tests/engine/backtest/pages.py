@@ -11,7 +11,14 @@ class Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__(convert_charrefs=True)
-        self.open, self.tags, self.texts, self.scripts, self.rows, self.titled = [], [], [], [], [], []
+        self.open, self.tags, self.texts, self.scripts, self.rows, self.titled = (
+            [],
+            [],
+            [],
+            [],
+            [],
+            [],
+        )
         self.style, self.held = "", defaultdict(list)
         self.feed(text)
         self.close()

@@ -1,9 +1,18 @@
-"""Hand-made days of a desk and of a backtest: bars that stand at known prices, signals and round trips at known times."""
+"""Hand-made days of a desk and of a backtest.
+
+Bars that stand at known prices, signals and round trips at known times.
+"""
 
 import numpy as np
 
 from compiled.model.values import MINUTE, SECOND
-from engine.backtest.parity.day_records import BacktestDay, DeskDay, ParityTrip, StrategySignal, TripLeg
+from engine.backtest.parity.day_records import (
+    BacktestDay,
+    DeskDay,
+    ParityTrip,
+    StrategySignal,
+    TripLeg,
+)
 from engine.history.bar_series import BarSeries
 from tests.engine.backtest.made_up import at
 
@@ -16,20 +25,35 @@ def when(clock, seconds=0):
 
 
 def flat(price=100.0, first="09:15", count=375, changes=()):
-    """Return minutes that stand at a price; `changes` are (clock, price) from which on they stand elsewhere."""
+    """Return minutes that stand at a price.
+
+    `changes` are (clock, price) from which on they stand elsewhere.
+    """
     start = when(first) + np.arange(count, dtype=np.int64) * MINUTE
     prices = np.full(count, price)
     for clock, value in changes:
         prices[start >= when(clock)] = value
     whole = np.full(count, 1_000)
-    return BarSeries(start, prices, prices, prices, prices, whole, np.full(count, 4), np.full(count, 1))
+    return BarSeries(
+        start, prices, prices, prices, prices, whole, np.full(count, 4), np.full(count, 1)
+    )
 
 
 def signal(clock, seconds=0, rung=1, **fields):
     usual = {
-        "number": rung, "strategy": "told", "symbol": SYMBOL, "side": 1, "kind": "enter", "place": 1, "quantity": 10, "price": 100.0,
-        "verdict": "OK", "detail": "", "reason": "told to", "asked": "bar",
-    }  # fmt: skip
+        "number": rung,
+        "strategy": "told",
+        "symbol": SYMBOL,
+        "side": 1,
+        "kind": "enter",
+        "place": 1,
+        "quantity": 10,
+        "price": 100.0,
+        "verdict": "OK",
+        "detail": "",
+        "reason": "told to",
+        "asked": "bar",
+    }
     return StrategySignal(ts=when(clock, seconds), rung=rung, **(usual | fields))
 
 
@@ -43,9 +67,13 @@ def trip(entry, left=None, rung=1, reason="stop", mark=0, **fields):
     usual = {"strategy": "told", "symbol": SYMBOL, "side": 1, "place": 1}
     held = entry.quantity - left.quantity
     return ParityTrip(
-        rung=rung, entry=entry, exit=left, mark=round(mark * held * 100), reason=reason if left.quantity else "",
+        rung=rung,
+        entry=entry,
+        exit=left,
+        mark=round(mark * held * 100),
+        reason=reason if left.quantity else "",
         **(usual | fields),
-    )  # fmt: skip
+    )
 
 
 def desk(signals=(), trips=(), incidents=(), bars=None):

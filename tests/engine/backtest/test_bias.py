@@ -10,10 +10,21 @@ from compiled.trading.order_store import BookedFill
 from compiled.trading.risk import RiskLimits
 from engine.backtest.backtest_run import BacktestRun, StrategyFailure
 from engine.backtest.bias.bias_bench import plan_moments
-from engine.backtest.bias.bias_checks import check_actions, check_order, check_same_bar, check_vintage, check_warm_up
+from engine.backtest.bias.bias_checks import (
+    check_actions,
+    check_order,
+    check_same_bar,
+    check_vintage,
+    check_warm_up,
+)
 from engine.backtest.bias.bias_suite import run_suite
 from engine.backtest.bias.changed_futures import KINDS, cut_future, poison_future
-from engine.backtest.bias.request_trace import ReferenceFailed, RequestTrace, first_difference, replay_subject
+from engine.backtest.bias.request_trace import (
+    ReferenceFailed,
+    RequestTrace,
+    first_difference,
+    replay_subject,
+)
 from engine.config.schema import DeskConfig
 from engine.history.bar_adjustment import adjusted_series
 from engine.market.calendar import midnight
@@ -39,7 +50,7 @@ from tests.engine.backtest.biased import (
     subject,
     two,
     walk,
-)  # fmt: skip
+)
 from tests.engine.backtest.histories import walk as minutes
 from tests.engine.backtest.made_up import at, weekdays
 from tui.commands.backtest.backtest_request import BacktestRequest, chosen_strategies
@@ -54,15 +65,24 @@ def statuses(found, *tests):
 def test_an_honest_strategy_passes_all_that_can_be_run():
     found = checked(subject(Trader, days=DAYS[1:]))
     assert {each.status for each in found.values()} == {"pass", "not run"}
-    assert {test for test, each in found.items() if each.status == "not run" and not test.startswith("lint")} == {
-        "actions", "survivorship", "vintage",
-    }  # fmt: skip
+    assert {
+        test
+        for test, each in found.items()
+        if each.status == "not run" and not test.startswith("lint")
+    } == {
+        "actions",
+        "survivorship",
+        "vintage",
+    }
     assert "requests, digest" in found["state"].text
 
 
 @pytest.mark.parametrize("name", ["momentum_ladder", "moving_average_cross"])
 def test_what_is_shipped_passes(name):
-    settings = ("timeframe_s=900", *(("momentum_percent=0.1", "scan_s=900") if name == "momentum_ladder" else ()))
+    settings = (
+        "timeframe_s=900",
+        *(("momentum_percent=0.1", "scan_s=900") if name == "momentum_ladder" else ()),
+    )
     [(_, _, table)] = chosen_strategies(DeskConfig(), BacktestRequest(name, settings=settings))
     found = checked(subject(lambda _: build(name, table), days=DAYS[1:]), moments=2)
     assert statuses(found, *FUTURES, "state", "same-bar", "warm-up", "order") == ["pass"] * 8
@@ -109,7 +129,10 @@ def test_who_fails_without_the_future_is_caught_too():
     class Careless(NextBar):
         def wants(self, ctx, bar, closes):
             frame = self.frame(ctx, bar)
-            return bar.end >= at(DAYS[-1], "15:30") or frame.close[np.searchsorted(frame.start, bar.end)] > bar.close
+            return (
+                bar.end >= at(DAYS[-1], "15:30")
+                or frame.close[np.searchsorted(frame.start, bar.end)] > bar.close
+            )
 
     found = checked(subject(Careless))["truncation-moments"]
     assert found.status == "fail"
@@ -144,7 +167,10 @@ def test_a_strategy_that_fails_in_the_plain_run_is_no_finding():
 
 def test_who_stops_it_gets_what_is_done_and_the_rest_is_not_run():
     done = []
-    found = checked(subject(Trader), go_on=lambda more: done.append(more) or sum(done) < 3 * 2 * BARS * len(DAYS))
+    found = checked(
+        subject(Trader),
+        go_on=lambda more: done.append(more) or sum(done) < 3 * 2 * BARS * len(DAYS),
+    )
     assert found["state"].status == "pass"
     assert (found["order"].status, found["order"].text) == ("not run", "stopped before")
 
@@ -168,7 +194,9 @@ def test_a_day_that_ends_in_an_auction_closes_where_that_begins():
 
 def test_a_witness_changes_nothing():
     made = subject(Trader)
-    plain = BacktestRun([Trader()], {}, made.series, made.span, made.market, made.calendar, made.settings)
+    plain = BacktestRun(
+        [Trader()], {}, made.series, made.span, made.market, made.calendar, made.settings
+    )
     plain.run()
     assert replay_subject(made, lambda _: True).digest == plain.digest
     assert len(plain.fills) > 20
@@ -184,7 +212,9 @@ def test_garbage_is_a_market_of_its_own_from_a_moment_on_and_the_past_stays():
         for name, bars in series.items():
             n = int(np.searchsorted(bars.start, moment))
             other = changed[name]
-            assert [column[:n].tolist() for column in other] == [column[:n].tolist() for column in bars]
+            assert [column[:n].tolist() for column in other] == [
+                column[:n].tolist() for column in bars
+            ]
             assert other.start.tolist() == bars.start.tolist()
             assert (other.close[n:] != bars.close[n:]).mean() > 0.9
             assert (other.low <= np.minimum(other.open, other.close)).all()
@@ -199,7 +229,9 @@ def test_garbage_is_a_market_of_its_own_from_a_moment_on_and_the_past_stays():
 # other pasts
 
 
-@pytest.mark.parametrize(("strategy", "status"), [(Trader, "pass"), (LongMemory, "warn"), (SinceTheBeginning, "fail")])
+@pytest.mark.parametrize(
+    ("strategy", "status"), [(Trader, "pass"), (LongMemory, "warn"), (SinceTheBeginning, "fail")]
+)
 def test_a_warm_up_that_is_too_short_is_told_from_one_that_never_is_enough(strategy, status):
     days = weekdays(6)
     found = check_warm_up(bench(subject(strategy, two(days), days[4:])))
@@ -226,7 +258,9 @@ def test_who_prefers_whoever_comes_first_is_caught_and_limits_explain_where_they
     assert "limits had room for some only: POSITIONS" in found.text
     found = check_order(bench(subject(Once, limits=RiskLimits(max_positions=1))))
     assert (found.status, found.first.symbol) == ("warn", "INFY")
-    assert found.first.before.startswith("bought"), "the requests are the same, and one of them is refused"
+    assert found.first.before.startswith("bought"), (
+        "the requests are the same, and one of them is refused"
+    )
     assert check_order(bench(subject(Once))).status == "pass"
     assert check_order(bench(subject(Trader, {"INFY": walk()}))).status == "not run"
 
@@ -236,34 +270,50 @@ def test_who_prefers_whoever_comes_first_is_caught_and_limits_explain_where_they
 
 def test_prices_that_know_of_a_later_split_are_told_from_those_of_the_day():
     split = AdjustmentStep(DAYS[2], 2.0, 2.0)
-    halved = {name: bars._replace(**{  # as it is stored: ₹500 until the split, ₹250 from then on
-        field: np.where(bars.start < midnight(DAYS[2]), column, column / 2)
-        for field, column in zip(("open", "high", "low", "close"), bars[1:5], strict=True)
-    }) for name, bars in two().items()}  # fmt: skip
+    halved = {
+        name: bars._replace(
+            **{  # as it is stored: ₹500 until the split, ₹250 from then on
+                field: np.where(bars.start < midnight(DAYS[2]), column, column / 2)
+                for field, column in zip(("open", "high", "low", "close"), bars[1:5], strict=True)
+            }
+        )
+        for name, bars in two().items()
+    }
     steps = {name: [split] for name in halved}
     series = {name: adjusted_series(bars, [split]) for name, bars in halved.items()}
     given = {"actions": True, "raw": halved, "steps": steps}
     assert check_actions(bench(subject(Cheap, series, **given))).status == "fail"
     assert check_actions(bench(subject(Trader, series, **given))).status == "pass"
-    assert "no share that is traded was split" in check_actions(bench(subject(Trader, actions=True))).text
+    assert (
+        "no share that is traded was split"
+        in check_actions(bench(subject(Trader, actions=True))).text
+    )
     assert check_actions(bench(subject(Trader, suspects=["looks like a split"]))).status == "warn"
 
 
 def test_decisions_that_a_newer_version_of_the_data_changes_are_counted():
     series = two()
     names = ("golden-1", "golden-2")
-    assert check_vintage(bench(subject(Trader, series, newer=series, vintages=names))).status == "pass"
+    assert (
+        check_vintage(bench(subject(Trader, series, newer=series, vintages=names))).status == "pass"
+    )
     fixed = series["INFY"].close.copy()
     fixed[10] += 5.0
     bars = series["INFY"]._replace(close=fixed, high=np.maximum(series["INFY"].high, fixed))
-    found = check_vintage(bench(subject(Trader, series, newer={**series, "INFY": bars}, vintages=names)))
+    found = check_vintage(
+        bench(subject(Trader, series, newer={**series, "INFY": bars}, vintages=names))
+    )
     assert found.status == "warn"
-    assert at(DAYS[0], "12:00") <= found.first.ts <= at(DAYS[0], "14:30"), "a mean of ten bars knows it for ten bars"
+    assert at(DAYS[0], "12:00") <= found.first.ts <= at(DAYS[0], "14:30"), (
+        "a mean of ten bars knows it for ten bars"
+    )
     assert found.first.symbol == "INFY"
     assert (
-        checked(subject(Trader, series, newer={"INFY": walk(seed=7), "ITC": walk(seed=8)}, vintages=names))[
-            "vintage"
-        ].status
+        checked(
+            subject(
+                Trader, series, newer={"INFY": walk(seed=7), "ITC": walk(seed=8)}, vintages=names
+            )
+        )["vintage"].status
         == "fail"
     )
 
@@ -271,7 +321,16 @@ def test_decisions_that_a_newer_version_of_the_data_changes_are_counted():
 def test_a_fill_before_its_order_is_caught():
     def fill(asked, filled):
         order = Order(
-            1, "B1", "told", 1, Side.BUY, 10, OrderType.MARKET, Product.CNC, OrderPurpose.ENTRY, created=at(DAYS[0], asked)
+            1,
+            "B1",
+            "told",
+            1,
+            Side.BUY,
+            10,
+            OrderType.MARKET,
+            Product.CNC,
+            OrderPurpose.ENTRY,
+            created=at(DAYS[0], asked),
         )
         return BookedFill(at(DAYS[0], filled), "T1", order, 10, 100.0, 0, 0)
 

@@ -1,4 +1,7 @@
-"""`patang check`, as it is typed: what it says, its codes, and that what reads the history on its own finds no future there."""
+"""`patang check`, as it is typed.
+
+What it says, its codes, and that what reads the history on its own finds no future there.
+"""
 
 import inspect
 import io
@@ -95,8 +98,15 @@ def test_who_reads_the_history_on_its_own_is_caught_whatever_it_has_kept(
         (own / "reader.py").write_text(READER)
         arguments = ["reader", *FEW]
     before = sorted((path, path.stat().st_mtime_ns) for path in state.rglob("*"))
-    found = {each["test"]: each for each in json.loads(said(capsys, *arguments, "--json", code=1).out)["tests"]}
-    assert [found[each]["status"] for each in ("truncation-moments", "poison", "state")] == ["fail", "fail", "pass"]
+    found = {
+        each["test"]: each
+        for each in json.loads(said(capsys, *arguments, "--json", code=1).out)["tests"]
+    }
+    assert [found[each]["status"] for each in ("truncation-moments", "poison", "state")] == [
+        "fail",
+        "fail",
+        "pass",
+    ]
     assert found["truncation-moments"]["first"]["strategy"] == "reader"
     assert found["lint-files"]["status"] == "warn"
     assert "reader" in found["lint-files"]["text"]
@@ -106,27 +116,43 @@ def test_who_reads_the_history_on_its_own_is_caught_whatever_it_has_kept(
 
 def test_who_reads_the_history_up_to_now_passes(state, capsys, tmp_path):
     (tmp_path / "reader.py").write_text(
-        READER.replace("n < len(bars.start) and bars.close[n] > bar.close", "bars.close[n - 1] > bars.open[n - 1]")
+        READER.replace(
+            "n < len(bars.start) and bars.close[n] > bar.close",
+            "bars.close[n - 1] > bars.open[n - 1]",
+        )
     )
     (tmp_path / "mine.toml").write_text(
         f'[strategy.reader]\nsource = "{tmp_path}/reader.py"\ntimeframe_s = {SPAN}\n'
         "[strategy.momentum_ladder]\nenabled = false\n[strategy.moving_average_cross]\nenabled = false\n"
     )
     found = {
-        each["test"]: each for each in json.loads(said(capsys, "mine.toml", "--moments", "2", "--json").out)["tests"]
+        each["test"]: each
+        for each in json.loads(said(capsys, "mine.toml", "--moments", "2", "--json").out)["tests"]
     }
-    assert [found[each]["status"] for each in ("truncation-days", "truncation-moments", "poison", "closing", "lint-files")] == [
-        "pass", "pass", "pass", "pass", "warn",
-    ]  # fmt: skip
+    assert [
+        found[each]["status"]
+        for each in ("truncation-days", "truncation-moments", "poison", "closing", "lint-files")
+    ] == [
+        "pass",
+        "pass",
+        "pass",
+        "pass",
+        "warn",
+    ]
 
 
-def test_a_history_elsewhere_cannot_be_cut_for_who_reads_on_its_own_and_that_is_said(state, capsys, tmp_path):
+def test_a_history_elsewhere_cannot_be_cut_for_who_reads_on_its_own_and_that_is_said(
+    state, capsys, tmp_path
+):
     own = tmp_path / "config" / "patang" / "strategies"
     own.mkdir(parents=True)
     (own / "reader.py").write_text(READER)
     arguments = ("reader", *FEW[:2], "--moments", "1", "--folder", str(state / "history"), "--json")
     told = json.loads(said(capsys, *arguments).out)
-    assert "a history outside the state folder is not cut for what strategies read on their own" in told["warnings"]
+    assert (
+        "a history outside the state folder is not cut for what strategies read on their own"
+        in told["warnings"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -135,7 +161,11 @@ def test_a_history_elsewhere_cannot_be_cut_for_who_reads_on_its_own_and_that_is_
         (["momentum_lader"], 2, "did you mean momentum_ladder?"),
         (["moving_average_cross", *FEW, "--symbols", "TCS"], 1, "no bars of TCS of 900 s"),
         (["moving_average_cross", "--moments", "0"], 2, "--moments 0: expected 1 to 1,000"),
-        (["moving_average_cross", "--warm-up", "101"], 2, "--warm-up 101: expected 0 to 100 sessions"),
+        (
+            ["moving_average_cross", "--warm-up", "101"],
+            2,
+            "--warm-up 101: expected 0 to 100 sessions",
+        ),
         (["moving_average_cross", "--cash", "-1"], 2, "expected rupees up to 1,000 crore"),
     ],
 )
@@ -183,7 +213,12 @@ def test_ctrl_c_ends_it_in_order_and_what_is_left_is_not_run(state):
 @pytest.mark.parametrize("width", [80, 160])
 def test_a_table_fits_its_terminal_and_a_failure_says_its_mend(width):
     out = Console(file=io.StringIO(), width=width, highlight=False, markup=False, emoji=False)
-    print_findings(bias_suite.run_suite(subject(LastRow), {}, lambda _: True, 1), "last row", ["not reconciled"], out)
+    print_findings(
+        bias_suite.run_suite(subject(LastRow), {}, lambda _: True, 1),
+        "last row",
+        ["not reconciled"],
+        out,
+    )
     lines = out.file.getvalue().splitlines()
     assert lines[0].startswith("✕ fail: ")
     assert "! not reconciled" in " ".join(lines)
@@ -200,22 +235,38 @@ def test_its_options_are_those_of_a_backtest():
 
 
 def test_splits_and_versions_are_looked_at_where_the_history_tells_of_them(state, capsys, tmp_path):
-    """As stored, one share halves on Thursday: adjusted for that it does what it did, and so it does without."""
+    """As stored, one share halves on Thursday.
+
+    Adjusted for that it does what it did, and so it does without.
+    """
     ex = DAYS[3]
     halved = {
-        name: bars if name == "ITC" else bars._replace(**{
-            field: np.where(bars.start < midnight(ex), column, column / 2)
-            for field, column in zip(("open", "high", "low", "close"), bars[1:5], strict=True)
-        })
+        name: bars
+        if name == "ITC"
+        else bars._replace(
+            **{
+                field: np.where(bars.start < midnight(ex), column, column / 2)
+                for field, column in zip(("open", "high", "low", "close"), bars[1:5], strict=True)
+            }
+        )
         for name, bars in two().items()
-    }  # fmt: skip
+    }
     for version in ("golden-1", "golden-2"):
         history(state / "history", halved, version, span=SPAN)
         (state / "history" / f"{version}.json").write_text("{}")
-    row = {"symbol": "INFY", "series": "EQ", "exDate": datetime(ex.year, ex.month, ex.day), "subject": "Bonus 1:1"}
+    row = {
+        "symbol": "INFY",
+        "series": "EQ",
+        "exDate": datetime(ex.year, ex.month, ex.day),
+        "subject": "Bonus 1:1",
+    }
     pq.write_table(pa.Table.from_pylist([row]), tmp_path / "actions.parquet")
-    (tmp_path / "config.toml").write_text(f'[desk]\ncorporate_actions = "{tmp_path}/actions.parquet"\n')
-    told = json.loads(said(capsys, "moving_average_cross", *FEW, "--config", "config.toml", "--json").out)
+    (tmp_path / "config.toml").write_text(
+        f'[desk]\ncorporate_actions = "{tmp_path}/actions.parquet"\n'
+    )
+    told = json.loads(
+        said(capsys, "moving_average_cross", *FEW, "--config", "config.toml", "--json").out
+    )
     found = {each["test"]: each for each in told["tests"]}
     assert found["vintage"]["status"] == "pass"
     assert "none differs between golden-2 and golden-1" in found["vintage"]["text"]
@@ -230,13 +281,28 @@ def test_splits_and_versions_are_looked_at_where_the_history_tells_of_them(state
 
 @pytest.mark.real_data
 @pytest.mark.parametrize(
-    ("name", "setting"), [("momentum_ladder", "momentum_percent=0.3"), ("moving_average_cross", "slow=21")]
+    ("name", "setting"),
+    [("momentum_ladder", "momentum_percent=0.3"), ("moving_average_cross", "slow=21")],
 )
 def test_what_is_shipped_passes_on_real_minutes(state, capsys, market_data, name, setting):
     for symbol in ("INFY", "LT"):
-        assert run_command(["bars", "import", str(market_data / "nse_1min" / f"{symbol}.parquet")]) == 0
+        assert (
+            run_command(["bars", "import", str(market_data / "nse_1min" / f"{symbol}.parquet")])
+            == 0
+        )
     days = ("--from", "2024-06-03", "--to", "2024-06-04")  # a rise, and the fall after the election
-    arguments = (name, "--set", setting, "--symbols", "INFY,LT", *days, "--moments", "1", "--warm-up", "1")
+    arguments = (
+        name,
+        "--set",
+        setting,
+        "--symbols",
+        "INFY,LT",
+        *days,
+        "--moments",
+        "1",
+        "--warm-up",
+        "1",
+    )
     capsys.readouterr()
     found = json.loads(said(capsys, *arguments, "--json").out)
     assert {each["test"] for each in found["tests"] if each["status"] != "pass"} == {

@@ -17,38 +17,82 @@ CHEATS = [
     ("random", "import random\nx = random.random()", 2, "random.random"),
     ("random", "import random\nx = random.Random()", 2, "random.Random"),
     ("random", "import numpy as np\nx = np.random.normal()", 2, "numpy.random.normal"),
-    ("random", "from numpy.random import default_rng\nx = default_rng()", 2, "numpy.random.default_rng"),
+    (
+        "random",
+        "from numpy.random import default_rng\nx = default_rng()",
+        2,
+        "numpy.random.default_rng",
+    ),
     ("network", "import requests", 1, "imports requests"),
     ("network", "from urllib.request import urlopen", 1, "imports urllib.request"),
-    ("threads", "from concurrent.futures import ThreadPoolExecutor", 1, "imports concurrent.futures"),
+    (
+        "threads",
+        "from concurrent.futures import ThreadPoolExecutor",
+        1,
+        "imports concurrent.futures",
+    ),
     ("threads", "import os\nos.system('true')", 2, "os.system"),
     ("files", "x = open('a')", 1, "open"),
     ("files", "import pandas as pd\nx = pd.read_csv('a')", 2, "pandas.read_csv"),
     ("files", "from pathlib import Path\nx = Path('a').read_text()", 2, ".read_text()"),
     ("files", "import duckdb", 1, "imports duckdb"),
-    ("files", "from store.bars.parquet_bars import ParquetBars", 1, "imports store.bars.parquet_bars"),
+    (
+        "files",
+        "from store.bars.parquet_bars import ParquetBars",
+        1,
+        "imports store.bars.parquet_bars",
+    ),
     ("state", "SEEN = {}\ndef f(a):\n    SEEN[a] = 1", 3, "changes SEEN of the module"),
-    ("state", "from collections import deque\nLAST = deque()\ndef f(a):\n    LAST.append(a)", 4, "changes LAST of the module"),
-    ("state", "class A:\n    seen = []\n    def f(self, a):\n        self.seen.append(a)", 4, "changes seen of the class"),
+    (
+        "state",
+        "from collections import deque\nLAST = deque()\ndef f(a):\n    LAST.append(a)",
+        4,
+        "changes LAST of the module",
+    ),
+    (
+        "state",
+        "class A:\n    seen = []\n    def f(self, a):\n        self.seen.append(a)",
+        4,
+        "changes seen of the class",
+    ),
     ("state", "class A:\n    n = 0\n    def f(self):\n        A.n = 1", 4, "sets n of the class"),
     ("state", "n = 0\ndef f():\n    global n\n    n = 1", 3, "global n"),
     ("state", "def f(a=[]):\n    return a", 1, "f has a mutable default"),
-    ("last-row", "import pandas as pd\nbars = pd.read_parquet('a')\nx = bars['close'].values[-1]", 3, "the last row"),
-    ("last-row", ("class A:\n    def __init__(self, store):\n        self.bars = store.columns('A')\n    def f(self):\n"
-                 "        return self.bars.close[-1]"), 5, "the last row"),
+    (
+        "last-row",
+        "import pandas as pd\nbars = pd.read_parquet('a')\nx = bars['close'].values[-1]",
+        3,
+        "the last row",
+    ),
+    (
+        "last-row",
+        (
+            "class A:\n    def __init__(self, store):\n        self.bars = store.columns('A')\n    def f(self):\n"
+            "        return self.bars.close[-1]"
+        ),
+        5,
+        "the last row",
+    ),
     ("last-row", "def f(frame):\n    return frame.iloc[-1]", 2, "the last row"),
     ("last-row", "def f(frame):\n    return frame.shift(-1)", 2, "later rows"),
     ("last-row", "def f(frame):\n    return frame.rolling(5, center=True)", 2, "later rows"),
     ("order", "x = hash('a')", 1, "hash()"),
     ("order", "def f(names):\n    for each in set(names):\n        pass", 2, "the order of a set"),
-    ("order", "class A:\n    def __init__(self):\n        self.names = set()\n    def f(self):\n        return [x for x in self.names]", 5,
-     "the order of a set"),
-]  # fmt: skip
+    (
+        "order",
+        "class A:\n    def __init__(self):\n        self.names = set()\n    def f(self):\n        return [x for x in self.names]",
+        5,
+        "the order of a set",
+    ),
+]
 
 
 @pytest.mark.parametrize(("rule", "text", "line", "what"), CHEATS)
 def test_a_cheat_is_found_on_its_line(rule, text, line, what):
-    hits = {name: [(hit.line, hit.what) for hit in found(SourceTree("mine.py", text))] for name, found in RULES.items()}
+    hits = {
+        name: [(hit.line, hit.what) for hit in found(SourceTree("mine.py", text))]
+        for name, found in RULES.items()
+    }
     assert any(at == line and what in said for at, said in hits[rule])
 
 
@@ -85,7 +129,9 @@ class Mine:
 
 def test_what_looks_like_it_and_is_none_is_left_alone():
     source = SourceTree("mine.py", HONEST)
-    assert {name: [hit.text for hit in rule(source)] for name, rule in RULES.items()} == {name: [] for name in RULES}
+    assert {name: [hit.text for hit in rule(source)] for name, rule in RULES.items()} == {
+        name: [] for name in RULES
+    }
 
 
 def test_a_hit_names_file_and_line_of_a_class_and_of_what_it_is_made_of(tmp_path, monkeypatch):

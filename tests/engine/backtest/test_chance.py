@@ -13,7 +13,10 @@ from engine.backtest.statistics import significance
 
 
 def test_the_published_example_of_the_deflated_sharpe_ratio():
-    """Bailey and López de Prado 2014: 100 trials, variance of their annual Sharpe ratios ½, 250 days a year."""
+    """Bailey and López de Prado 2014.
+
+    100 trials, variance of their annual Sharpe ratios ½, 250 days a year.
+    """
     best = significance.best_of_trials(100, math.sqrt(0.5 / 250))
     assert round(best, 4) == 0.1132
     deflated = significance.probabilistic_sharpe(2.5 / math.sqrt(250), -3.0, 10.0, 1250, best)
@@ -42,16 +45,25 @@ def test_after_the_min_track_record_the_probability_is_what_was_asked_for():
 @pytest.mark.parametrize(
     ("t", "freedom", "p"),
     [  # of printed tables, one-tailed
-        (6.314, 1, 0.05), (63.657, 1, 0.005), (2.920, 2, 0.05), (2.015, 5, 0.05), (1.812, 10, 0.05), (2.764, 10, 0.01),
-        (1.697, 30, 0.05), (2.457, 30, 0.01), (1.660, 100, 0.05),
+        (6.314, 1, 0.05),
+        (63.657, 1, 0.005),
+        (2.920, 2, 0.05),
+        (2.015, 5, 0.05),
+        (1.812, 10, 0.05),
+        (2.764, 10, 0.01),
+        (1.697, 30, 0.05),
+        (2.457, 30, 0.01),
+        (1.660, 100, 0.05),
     ],
-)  # fmt: skip
+)
 def test_students_t_is_that_of_the_tables(t, freedom, p):
     assert 0.5 - significance._student_area(t, freedom) == pytest.approx(p, abs=6e-5)
 
 
 def test_with_many_days_students_t_is_the_normal_one():
-    assert 0.5 + significance._student_area(1.3, 200_000) == pytest.approx(NormalDist().cdf(1.3), abs=1e-5)
+    assert 0.5 + significance._student_area(1.3, 200_000) == pytest.approx(
+        NormalDist().cdf(1.3), abs=1e-5
+    )
 
 
 def test_the_p_of_a_mean_goes_by_its_t_and_its_sign():
@@ -65,7 +77,11 @@ def test_the_p_of_a_mean_goes_by_its_t_and_its_sign():
 
 def test_resampling_is_the_same_for_the_same_seed_and_another_for_another():
     days = np.random.default_rng(5).normal(0.001, 0.01, 250)
-    assert significance.resample_days(days, 1) == significance.resample_days(days, 1) != significance.resample_days(days, 2)
+    assert (
+        significance.resample_days(days, 1)
+        == significance.resample_days(days, 1)
+        != significance.resample_days(days, 2)
+    )
 
 
 def test_resampled_days_that_all_win_never_lose_and_never_fall():
@@ -98,7 +114,12 @@ def test_more_trials_never_raise_the_deflated_sharpe_ratio(days, trials):
     spread = significance.deviation(values)
     if spread == 0.0:
         return
-    args = float(values.mean()) / spread, significance.moment(values, 3), significance.moment(values, 4), len(values)
+    args = (
+        float(values.mean()) / spread,
+        significance.moment(values, 3),
+        significance.moment(values, 4),
+        len(values),
+    )
     plain, deflated = (
         significance.probabilistic_sharpe(*args),
         significance.probabilistic_sharpe(*args, significance.best_of_trials(trials, 0.1)),

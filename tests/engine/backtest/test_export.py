@@ -41,11 +41,15 @@ def test_json_says_all_of_a_run_in_its_own_units(run):
     told = json.loads(as_json(outcome, metrics, findings))
     assert told["schema"] == SCHEMA
     assert told["manifest"]["digest"] == outcome.manifest.digest
-    assert [each["gross"] - each["charges"] for each in told["trades"]] == [each.net for each in outcome.trades]
+    assert [each["gross"] - each["charges"] for each in told["trades"]] == [
+        each.net for each in outcome.trades
+    ]
     assert told["equity"] == {"times": outcome.times.tolist(), "curve": outcome.curve.tolist()}
     assert told["daily"]["equity"] == outcome.daily.equity.tolist()
     assert [i for i, each in enumerate(told["daily"]["market"]) if each is None] == [3]
-    assert {each["key"]: each["value"] for each in told["metrics"]} == {each.key: each.value for each in metrics}
+    assert {each["key"]: each["value"] for each in told["metrics"]} == {
+        each.key: each.value for each in metrics
+    }
     assert [each["rule"] for each in told["findings"]] == [each.rule for each in findings]
     assert told["costs"] == outcome.costs
 
@@ -54,7 +58,9 @@ def test_csv_has_rupees_and_times_that_name_their_zone(run, tmp_path):
     outcome, metrics = run
     files = export_outcome(tmp_path / "out", "csv", outcome, metrics)
     assert [each.name for each in files] == ["trades.csv", "equity.csv", "daily.csv", "metrics.csv"]
-    trades, equity, daily, figures = (list(csv.DictReader(each.read_text().splitlines())) for each in files)
+    trades, equity, daily, figures = (
+        list(csv.DictReader(each.read_text().splitlines())) for each in files
+    )
     assert [paise(each["net"]) for each in trades] == [each.net for each in outcome.trades]
     assert [paise(each["mae"]) for each in trades] == [each.mae for each in outcome.trades]
     assert trades[0]["entry_time"].endswith("+05:30")
@@ -74,15 +80,21 @@ def test_parquet_keeps_types_and_says_its_schema(run, tmp_path):
     trades = parquet.read_table(files[0])
     assert trades.schema.metadata[b"patang.schema"] == str(SCHEMA).encode()
     assert str(trades.schema.field("entry_time").type) == "timestamp[ns, tz=Asia/Kolkata]"
-    assert trades["entry_time"].cast("int64").to_pylist() == [each.entry_ts for each in outcome.trades]
-    assert [round(each * 100) for each in trades["net"].to_pylist()] == [each.net for each in outcome.trades]
+    assert trades["entry_time"].cast("int64").to_pylist() == [
+        each.entry_ts for each in outcome.trades
+    ]
+    assert [round(each * 100) for each in trades["net"].to_pylist()] == [
+        each.net for each in outcome.trades
+    ]
     assert parquet.read_table(files[2])["market"].null_count == 1
     assert parquet.read_table(files[1])["time"].cast("int64").to_pylist() == outcome.times.tolist()
 
 
 def test_a_workbook_has_a_sheet_for_each_table_and_works_nothing_out(tmp_path):
     outcome, _ = demo(trades=30, days=3, loud="=1+1")
-    outcome = outcome._replace(trades=[each._replace(symbol=f"=cmd|{each.symbol}") for each in outcome.trades])
+    outcome = outcome._replace(
+        trades=[each._replace(symbol=f"=cmd|{each.symbol}") for each in outcome.trades]
+    )
     (file,) = export_outcome(tmp_path / "run.xlsx", "xlsx", outcome, statistics(outcome))
     book = openpyxl.load_workbook(file)
     assert book.sheetnames == ["trades", "equity", "daily", "metrics"]
@@ -91,14 +103,25 @@ def test_a_workbook_has_a_sheet_for_each_table_and_works_nothing_out(tmp_path):
     symbols = [row[columns.index("symbol")] for row in rows]
     assert [each.value for each in symbols] == [each.symbol for each in outcome.trades]
     assert {each.data_type for each in symbols} == {"s"}
-    assert [paise(row[columns.index("net")].value) for row in rows] == [each.net for each in outcome.trades]
+    assert [paise(row[columns.index("net")].value) for row in rows] == [
+        each.net for each in outcome.trades
+    ]
     entry = rows[0][columns.index("entry_time")].value
-    assert entry == datetime.fromtimestamp(outcome.trades[0].entry_ts / 1e9, UTC).replace(tzinfo=None) + INDIA
+    assert (
+        entry
+        == datetime.fromtimestamp(outcome.trades[0].entry_ts / 1e9, UTC).replace(tzinfo=None)
+        + INDIA
+    )
 
 
-def test_a_sheet_too_long_for_a_workbook_is_refused_before_anything_is_written(run, tmp_path, monkeypatch):
+def test_a_sheet_too_long_for_a_workbook_is_refused_before_anything_is_written(
+    run, tmp_path, monkeypatch
+):
     monkeypatch.setattr(workbook, "MOST_ROWS", 100)
-    with pytest.raises(OperatorError, match=r"trades has 120 rows, more than a workbook holds: write csv or parquet"):
+    with pytest.raises(
+        OperatorError,
+        match=r"trades has 120 rows, more than a workbook holds: write csv or parquet",
+    ):
         export_outcome(tmp_path / "run.xlsx", "xlsx", *run)
     assert list(tmp_path.iterdir()) == []
 
@@ -113,7 +136,10 @@ def test_a_place_that_cannot_be_written_is_named(run, tmp_path, format):
 @pytest.mark.parametrize("format", ["json", "csv", "parquet", "xlsx"])
 def test_a_run_without_trades_can_be_exported(tmp_path, format):
     outcome, _ = demo(trades=0, days=2)
-    assert all(each.stat().st_size for each in export_outcome(tmp_path / "out", format, outcome, statistics(outcome)))
+    assert all(
+        each.stat().st_size
+        for each in export_outcome(tmp_path / "out", format, outcome, statistics(outcome))
+    )
 
 
 def test_frames_are_ready_for_a_notebook(run):
@@ -127,7 +153,9 @@ def test_frames_are_ready_for_a_notebook(run):
     assert round(trades.groupby("strategy")["net"].sum()["momentum_ladder"] * 100) == by_hand
     assert held["equity"]["equity"].iloc[-1] == outcome.curve[-1] / 100
     assert held["daily"].index[0].date() == datetime(2023, 5, 2).date()
-    assert held["metrics"].loc["trades", "value"] == sum(not each.is_open for each in outcome.trades)
+    assert held["metrics"].loc["trades", "value"] == sum(
+        not each.is_open for each in outcome.trades
+    )
 
 
 def test_frames_of_a_run_without_trades_have_their_columns():
@@ -138,7 +166,8 @@ def test_frames_of_a_run_without_trades_have_their_columns():
 def test_the_columns_are_those_of_the_docs(run):
     page = (ROOT / "docs" / "reports.md").read_text()
     told = {
-        name: re.findall(r"`(\w+)`", cells) for name, cells in re.findall(r"^\| (\w+) \| (`.*) \|$", page, re.MULTILINE)
+        name: re.findall(r"`(\w+)`", cells)
+        for name, cells in re.findall(r"^\| (\w+) \| (`.*) \|$", page, re.MULTILINE)
     }
     assert told == {name: list(columns) for name, columns in outcome_tables(*run).items()}
     assert f"`schema` ({SCHEMA})" in page

@@ -6,11 +6,26 @@ import numpy as np
 import pytest
 
 from engine.backtest.linter.linter_rules import RULES
-from engine.backtest.linter.result_linter import STATUSES, judge_value, lint_outcome, overall_verdict
+from engine.backtest.linter.result_linter import (
+    STATUSES,
+    judge_value,
+    lint_outcome,
+    overall_verdict,
+)
 from engine.backtest.statistics import significance
 from engine.backtest.statistics.run_statistics import statistics
 from engine.history.bar_series import BarSeries
-from tests.engine.backtest.made_up import CASH, MONDAY, adjusted_data, at, minutes, outcome, trade, walk, weekdays
+from tests.engine.backtest.made_up import (
+    CASH,
+    MONDAY,
+    adjusted_data,
+    at,
+    minutes,
+    outcome,
+    trade,
+    walk,
+    weekdays,
+)
 
 RULE = {rule.id: rule for rule in RULES}
 
@@ -26,32 +41,67 @@ def series(starts, price=100.0, *, spread=1.0, volume=1000):
     prices = np.full(count, price)
     whole = np.zeros(count, np.int64)
     return BarSeries(
-        np.array(starts, np.int64), prices, prices + spread, prices - spread, prices, whole + volume, whole, whole
+        np.array(starts, np.int64),
+        prices,
+        prices + spread,
+        prices - spread,
+        prices,
+        whole + volume,
+        whole,
+        whole,
     )
 
 
 def steady(days=260):
-    """Return a run to which nothing is to be said: a little every day, many trades, charges, bars that fit."""
+    """Return a run to which nothing is to be said.
+
+    A little every day, many trades, charges, bars that fit.
+    """
     noise = np.random.default_rng(2).normal(0.0, 130_00, days)
     equity = CASH + np.cumsum(np.rint(20_00 + noise).astype(np.int64))
     dates = weekdays(days)
     entry = [at(day, "10:00") for day in dates]
-    trades = [trade(k, gross=45_00 if k % 3 else -20_00, charges=3_00, entry_ts=ts, exit_ts=ts + 30 * 60 * 10**9,
-                    entry_price=100.0, exit_price=100.5) for k, ts in enumerate(entry)]  # fmt: skip
+    trades = [
+        trade(
+            k,
+            gross=45_00 if k % 3 else -20_00,
+            charges=3_00,
+            entry_ts=ts,
+            exit_ts=ts + 30 * 60 * 10**9,
+            entry_price=100.0,
+            exit_price=100.5,
+        )
+        for k, ts in enumerate(entry)
+    ]
     times = [moment for day in dates for moment in minutes(day, 60, "09:46")]
     made = outcome(
-        equity, trades, times=times, curve=np.repeat(equity, 60), charges=[3_00] * days, turnover=[2005_00] * days,
-        orders=2 * days, benchmark=walk(days, seed=9, drift=-0.001),
-    )  # fmt: skip
+        equity,
+        trades,
+        times=times,
+        curve=np.repeat(equity, 60),
+        charges=[3_00] * days,
+        turnover=[2005_00] * days,
+        orders=2 * days,
+        benchmark=walk(days, seed=9, drift=-0.001),
+    )
     return made, {"INFY": series(times)}
 
 
 def test_a_sound_run_passes_whatever_can_be_looked_at():
     made, bars = steady()
     found = findings(made, bars=bars, ticks={"INFY": 0.05})
-    assert {each.rule: each.text for each in found.values() if each.status in {"fail", "warn"}} == {}
-    assert {each.rule for each in found.values() if each.status == "not run"} == {"deflated", "latency", "warm_up"}
-    assert overall_verdict(list(found.values())) == f"pass: 0 fail, 0 warn, {len(RULES) - 3} pass, 3 not run"
+    assert {
+        each.rule: each.text for each in found.values() if each.status in {"fail", "warn"}
+    } == {}
+    assert {each.rule for each in found.values() if each.status == "not run"} == {
+        "deflated",
+        "latency",
+        "warm_up",
+    }
+    assert (
+        overall_verdict(list(found.values()))
+        == f"pass: 0 fail, 0 warn, {len(RULES) - 3} pass, 3 not run"
+    )
 
 
 def test_what_was_not_given_is_not_run_and_says_so():
@@ -101,32 +151,80 @@ def test_rules_have_a_name_of_their_own():
         ("costs", "fail", lambda: outcome([CASH - 1], charges=[100])),
         ("costs", "warn", lambda: outcome([CASH + 40], charges=[60])),
         ("costs", "not run", lambda: outcome([CASH - 200], charges=[100])),
-        ("hours", "fail", lambda: outcome([CASH], [trade(exit_ts=at(MONDAY, "16:00"))], times=minutes(MONDAY, 375))),
-        ("hours", "fail", lambda: outcome([CASH], [trade(entry_ts=at("2024-06-02", "10:00"))], times=minutes(MONDAY, 375))),
-        ("hours", "fail", lambda: outcome([CASH], [trade(exit_ts=at("2024-06-04", "10:00"))], times=minutes(MONDAY, 375))),
-        ("hours", "pass", lambda: outcome([CASH], [trade(entry_ts=at(MONDAY, "09:15"))], times=minutes(MONDAY, 375))),
+        (
+            "hours",
+            "fail",
+            lambda: outcome(
+                [CASH], [trade(exit_ts=at(MONDAY, "16:00"))], times=minutes(MONDAY, 375)
+            ),
+        ),
+        (
+            "hours",
+            "fail",
+            lambda: outcome(
+                [CASH], [trade(entry_ts=at("2024-06-02", "10:00"))], times=minutes(MONDAY, 375)
+            ),
+        ),
+        (
+            "hours",
+            "fail",
+            lambda: outcome(
+                [CASH], [trade(exit_ts=at("2024-06-04", "10:00"))], times=minutes(MONDAY, 375)
+            ),
+        ),
+        (
+            "hours",
+            "pass",
+            lambda: outcome(
+                [CASH], [trade(entry_ts=at(MONDAY, "09:15"))], times=minutes(MONDAY, 375)
+            ),
+        ),
         ("legs", "fail", lambda: outcome([CASH], [trade(exit_reason="oversold")])),
         ("trades", "fail", lambda: outcome([CASH])),
         ("trades", "warn", lambda: outcome([CASH], [trade(k) for k in range(30)])),
         ("sessions", "fail", lambda: outcome([CASH] * 19)),
         ("sessions", "warn", lambda: outcome([CASH] * 119)),
-        ("best_trade", "fail", lambda: outcome([CASH + 100], [trade(1, gross=150), trade(2, gross=-50)])),
+        (
+            "best_trade",
+            "fail",
+            lambda: outcome([CASH + 100], [trade(1, gross=150), trade(2, gross=-50)]),
+        ),
         ("best_trade", "warn", lambda: outcome([CASH + 100], [trade(k, gross=50) for k in (1, 2)])),
         ("best_trade", "not run", lambda: outcome([CASH - 100], [trade(1, gross=150)])),
         ("best_day", "fail", lambda: outcome([CASH + 150, CASH + 100])),
         ("best_day", "warn", lambda: outcome([CASH + 50, CASH + 100])),
-        ("open", "fail", lambda: outcome([CASH], [trade(1, gross=100), trade(2, gross=-100, exit_ts=0)])),
-        ("open", "warn", lambda: outcome([CASH], [trade(1, gross=300), trade(2, gross=100, exit_ts=0)])),
+        (
+            "open",
+            "fail",
+            lambda: outcome([CASH], [trade(1, gross=100), trade(2, gross=-100, exit_ts=0)]),
+        ),
+        (
+            "open",
+            "warn",
+            lambda: outcome([CASH], [trade(1, gross=300), trade(2, gross=100, exit_ts=0)]),
+        ),
         ("open", "not run", lambda: outcome([CASH])),
         ("t_test", "fail", lambda: outcome(walk(100, drift=-0.002))),
         ("t_test", "not run", lambda: outcome([CASH] * 9)),
         ("resampled", "fail", lambda: outcome(walk(100, drift=-0.002))),
         ("resampled", "not run", lambda: outcome(walk(39))),
         ("good", "warn", lambda: outcome(walk(100, drift=0.01))),
-        ("holding", "warn", lambda: outcome(walk(100, drift=-0.002), benchmark=walk(100, drift=0.003))),
+        (
+            "holding",
+            "warn",
+            lambda: outcome(walk(100, drift=-0.002), benchmark=walk(100, drift=0.003)),
+        ),
         ("holding", "not run", lambda: outcome([CASH] * 9)),
-        ("parameters", "warn", lambda: outcome([CASH], strategies={"one": {}, "two": dict.fromkeys("abcdefghijk", 1)})),
-        ("parameters", "pass", lambda: outcome([CASH], strategies={"one": dict.fromkeys("abcdefghij", 1)})),
+        (
+            "parameters",
+            "warn",
+            lambda: outcome([CASH], strategies={"one": {}, "two": dict.fromkeys("abcdefghijk", 1)}),
+        ),
+        (
+            "parameters",
+            "pass",
+            lambda: outcome([CASH], strategies={"one": dict.fromkeys("abcdefghij", 1)}),
+        ),
         ("parameters", "not run", lambda: outcome([CASH], strategies={})),
         ("golden", "warn", lambda: outcome([CASH], golden=False)),
         ("refused", "warn", lambda: outcome([CASH], refused={"FUNDS": 1}, orders=9)),
@@ -137,7 +235,7 @@ def test_rules_have_a_name_of_their_own():
         ("warnings", "warn", lambda: outcome([CASH], warnings=["INFY: a gap"])),
         ("latency", "not run", lambda: outcome([CASH])),
     ],
-)  # fmt: skip
+)
 def test_a_rule_on_a_run_that_breaks_it(rule, status, made):
     found = findings(made())[rule]
     assert found.status == status, found.text
@@ -160,12 +258,19 @@ def test_findings_say_what_was_measured():
 
 
 def test_one_tick_more_is_counted_at_entry_and_exit_and_at_the_entry_alone_of_what_is_open():
-    trades = [trade(1, quantity=10), trade(2, quantity=5, exit_ts=0), trade(3, symbol="SBIN", quantity=2)]
+    trades = [
+        trade(1, quantity=10),
+        trade(2, quantity=5, exit_ts=0),
+        trade(3, symbol="SBIN", quantity=2),
+    ]
     found = findings(outcome([CASH + 5_00], trades), ticks={"INFY": 0.05, "SBIN": 0.1})["ticks"]
     cost = 25 * 0.05 + 4 * 0.1
     assert found.value == pytest.approx(100 * cost / 5.0)
     assert found.status == "pass"
-    assert findings(outcome([CASH + 1_65], trades), ticks={"INFY": 0.05, "SBIN": 0.1})["ticks"].status == "fail"
+    assert (
+        findings(outcome([CASH + 1_65], trades), ticks={"INFY": 0.05, "SBIN": 0.1})["ticks"].status
+        == "fail"
+    )
     assert findings(outcome([CASH], trades), ticks={"INFY": 0.05})["ticks"].status == "not run"
 
 
@@ -173,7 +278,9 @@ def test_one_tick_more_is_counted_at_entry_and_exit_and_at_the_entry_alone_of_wh
 def test_a_price_that_the_bar_or_the_one_that_just_ended_had_is_one(clock):
     bars = series([at(MONDAY, "10:00"), at(MONDAY, "10:01")])
     bars.high[:] = [105.0, 101.0]
-    sold = trade(entry_ts=at(MONDAY, "10:00"), entry_price=100.0, exit_ts=at(MONDAY, clock), exit_price=105.0)
+    sold = trade(
+        entry_ts=at(MONDAY, "10:00"), entry_price=100.0, exit_ts=at(MONDAY, clock), exit_price=105.0
+    )
     assert findings(outcome([CASH], [sold]), bars={"INFY": bars})["bar"].status == "pass"
 
 
@@ -210,7 +317,10 @@ def test_a_price_that_halves_overnight_was_not_adjusted():
     found = findings(outcome([CASH]), bars={"INFY": bars})["jumps"]
     assert (found.status, found.value) == ("warn", 1)
     assert found.text == "1 jump of more than 20 % between two sessions, first in INFY"
-    assert findings(outcome([CASH], data=adjusted_data()), bars={"INFY": bars})["jumps"].status == "pass"
+    assert (
+        findings(outcome([CASH], data=adjusted_data()), bars={"INFY": bars})["jumps"].status
+        == "pass"
+    )
     inside = series(minutes(MONDAY, 6))
     inside.open[3:] /= 2.0
     assert findings(outcome([CASH]), bars={"INFY": inside})["jumps"].status == "pass"

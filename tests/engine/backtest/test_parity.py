@@ -51,7 +51,10 @@ def whys(parity):
 
 
 def one_sided(on_desk, **fields):
-    """Return the comparison of a day on which only one side has bought; `incidents` are the desk's, other fields the backtest's."""
+    """Return the comparison of a day on which only one side has bought.
+
+    `incidents` are the desk's, other fields the backtest's.
+    """
     incidents = fields.pop("incidents", ())
     bars, other = fields.pop("bars", None), fields.pop("other", None)
     mine, theirs = ([signal("10:00")], [BOUGHT]), ((), ())
@@ -65,7 +68,8 @@ def one_sided(on_desk, **fields):
 
 def test_two_equal_days_are_alike_to_the_paisa():
     parity = compare_days(
-        desk([signal("10:00")], [BOUGHT]), backtest([signal("10:00", rung=77)], [BOUGHT._replace(rung=77)])
+        desk([signal("10:00")], [BOUGHT]),
+        backtest([signal("10:00", rung=77)], [BOUGHT._replace(rung=77)]),
     )
     assert (parity.percent, parity.delta, parity.desk) == (100.0, 0, 900)
     assert (made(parity), parity.differences) == ({}, [])
@@ -78,7 +82,8 @@ def test_days_on_which_nothing_was_decided_are_alike():
 
 def test_a_decision_a_few_seconds_later_is_the_same_one():
     parity = compare_days(
-        desk([signal("10:00", 3)], [BOUGHT]), backtest([signal("10:00", rung=2)], [BOUGHT._replace(rung=2)])
+        desk([signal("10:00", 3)], [BOUGHT]),
+        backtest([signal("10:00", rung=2)], [BOUGHT._replace(rung=2)]),
     )
     assert parity.percent == 100.0
 
@@ -94,9 +99,18 @@ def test_decisions_are_paired_in_their_order_and_as_many_as_can_be():
 
 
 def test_signals_of_another_side_kind_or_rung_are_not_the_same():
-    mine = [signal("10:00", rung=1), signal("10:01", rung=2, side=-1), signal("10:02", rung=3, kind="rung", place=2)]
+    mine = [
+        signal("10:00", rung=1),
+        signal("10:01", rung=2, side=-1),
+        signal("10:02", rung=3, kind="rung", place=2),
+    ]
     theirs = [signal("10:01", rung=1), signal("10:01", rung=2, kind="rung", place=3)]
-    assert [each.same for each in match_days(desk(mine), backtest(theirs)).decisions] == [True, False, False, False]
+    assert [each.same for each in match_days(desk(mine), backtest(theirs)).decisions] == [
+        True,
+        False,
+        False,
+        False,
+    ]
 
 
 # what both have done, and not the same came of it
@@ -112,14 +126,18 @@ def test_another_price_at_the_same_moment_is_fill():
 def test_another_moment_is_timing_by_what_the_market_has_moved_meanwhile():
     bars = {SYMBOL: flat(changes=[("10:01", 100.5)])}
     late = trip(leg("10:01", 100.55), leg("11:00", 101.0))
-    parity = compare_days(desk([signal("10:00")], [late], bars=bars), backtest([signal("10:00")], [BOUGHT], bars))
+    parity = compare_days(
+        desk([signal("10:00")], [late], bars=bars), backtest([signal("10:00")], [BOUGHT], bars)
+    )
     assert made(parity) == {TIMING: -5.0, FILL: -0.5}
 
 
 def test_what_the_market_was_in_the_bars_of_the_desk_alone_is_data():
     mine, theirs = {SYMBOL: flat(changes=[("10:00", 100.3), ("10:01", 100.0)])}, {SYMBOL: flat()}
     other = trip(leg("10:00", 100.3), leg("11:00", 101.0))
-    parity = compare_days(desk([signal("10:00")], [other], bars=mine), backtest([signal("10:00")], [BOUGHT], theirs))
+    parity = compare_days(
+        desk([signal("10:00")], [other], bars=mine), backtest([signal("10:00")], [BOUGHT], theirs)
+    )
     assert made(parity) == {DATA: -3.0}
 
 
@@ -130,7 +148,9 @@ def test_other_charges_are_cost():
 
 
 def test_a_short_position_gains_where_it_sells_higher():
-    mine, theirs = (trip(leg("10:00", price), leg("11:00", 99.0), side=-1) for price in (100.2, 100.0))
+    mine, theirs = (
+        trip(leg("10:00", price), leg("11:00", 99.0), side=-1) for price in (100.2, 100.0)
+    )
     short = signal("10:00", side=-1)
     assert made(compare_days(desk([short], [mine]), backtest([short], [theirs]))) == {FILL: 2.0}
 
@@ -180,7 +200,8 @@ def test_a_stop_that_fired_later_is_what_the_market_did_meanwhile():
 
 def test_a_decision_taken_more_than_a_bar_later_is_timing():
     parity = compare_days(
-        desk([signal("10:05")], [trip(leg("10:05", 100.0), leg("11:00", 101.0))]), backtest([signal("10:00")], [BOUGHT])
+        desk([signal("10:05")], [trip(leg("10:05", 100.0), leg("11:00", 101.0))]),
+        backtest([signal("10:00")], [BOUGHT]),
     )
     assert whys(parity) == [("enter", TIMING, "300 s later than the backtest")]
     assert parity.percent == 50.0
@@ -188,7 +209,10 @@ def test_a_decision_taken_more_than_a_bar_later_is_timing():
 
 def test_a_request_sized_at_another_price_is_timing():
     parity = compare_days(
-        desk([signal("10:00", 1, quantity=9, price=101.0)], [trip(leg("10:00", 100.0, 9), leg("11:00", 101.0, 9))]),
+        desk(
+            [signal("10:00", 1, quantity=9, price=101.0)],
+            [trip(leg("10:00", 100.0, 9), leg("11:00", 101.0, 9))],
+        ),
         backtest([signal("10:00")], [BOUGHT]),
     )
     assert made(parity) == {TIMING: -1.0}
@@ -213,7 +237,9 @@ def test_a_clock_that_stands_elsewhere_than_the_bars_is_timing():
     )
     # and where the desk looks a second later the backtest's price is gone
     other = signal("11:00", 1, rung=0, asked="timer", verdict="SIZE_ZERO")
-    parity = compare_days(desk([other], bars=bars), backtest([signal("10:00", asked="timer"), other], [BOUGHT], bars))
+    parity = compare_days(
+        desk([other], bars=bars), backtest([signal("10:00", asked="timer"), other], [BOUGHT], bars)
+    )
     assert whys(parity)[0][1] == TIMING
 
 
@@ -244,11 +270,17 @@ def test_a_kill_switch_does_not_explain_what_the_desk_entered():
     assert made(one_sided(True, incidents=[kill])) == {UNEXPLAINED: 9.0}
 
 
-@pytest.mark.parametrize(("reason", "cause"), [("flatten", OPERATOR), ("operator", OPERATOR), ("written off", BROKER)])
+@pytest.mark.parametrize(
+    ("reason", "cause"), [("flatten", OPERATOR), ("operator", OPERATOR), ("written off", BROKER)]
+)
 def test_what_somebody_has_sold_is_his_whole(reason, cause):
     bars = {SYMBOL: flat(changes=[("10:30", 95.0)])}
     parity = compare_days(
-        desk([signal("10:00")], [trip(leg("10:00", 100.0), leg("10:30", 94.9), reason=reason)], bars=bars),
+        desk(
+            [signal("10:00")],
+            [trip(leg("10:00", 100.0), leg("10:30", 94.9), reason=reason)],
+            bars=bars,
+        ),
         backtest([signal("10:00")], [BOUGHT], bars),
     )
     assert made(parity) == {cause: -61.0}
@@ -256,19 +288,29 @@ def test_what_somebody_has_sold_is_his_whole(reason, cause):
 
 def test_an_entry_by_hand_is_the_operators():
     parity = compare_days(
-        desk([signal("10:00", strategy="operator", asked="operator")], [BOUGHT._replace(strategy="operator")]),
+        desk(
+            [signal("10:00", strategy="operator", asked="operator")],
+            [BOUGHT._replace(strategy="operator")],
+        ),
         backtest(),
     )
     assert made(parity) == {OPERATOR: 9.0}
 
 
 def test_a_limit_that_was_changed_explains_the_answers_that_are_of_it():
-    limit = DayIncident(LIMIT, when("09:30"), when("15:30"), "limit max_exposure set to 1000: quiet", about="max_exposure")
+    limit = DayIncident(
+        LIMIT,
+        when("09:30"),
+        when("15:30"),
+        "limit max_exposure set to 1000: quiet",
+        about="max_exposure",
+    )
     refused = signal("10:00", rung=0, verdict="EXPOSURE")
     parity = compare_days(desk([refused], incidents=[limit]), backtest([signal("10:00")], [BOUGHT]))
     assert made(parity) == {OPERATOR: -9.0}
     other = compare_days(
-        desk([refused._replace(verdict="POSITIONS")], incidents=[limit]), backtest([signal("10:00")], [BOUGHT])
+        desk([refused._replace(verdict="POSITIONS")], incidents=[limit]),
+        backtest([signal("10:00")], [BOUGHT]),
     )
     assert made(other) == {UNEXPLAINED: -9.0}
     # one that was loosened explains what only the desk could do
@@ -279,7 +321,8 @@ def test_a_limit_that_was_changed_explains_the_answers_that_are_of_it():
 def test_an_order_changed_by_hand_explains_what_comes_after_it_in_its_instrument():
     hand = DayIncident(HAND, when("10:30"), when("15:30"), "cancelled by hand", symbol=SYMBOL)
     parity = compare_days(
-        desk([signal("10:00")], [trip(leg("10:00", 100.0), mark=100.0)], [hand]), backtest([signal("10:00")], [BOUGHT])
+        desk([signal("10:00")], [trip(leg("10:00", 100.0), mark=100.0)], [hand]),
+        backtest([signal("10:00")], [BOUGHT]),
     )
     assert whys(parity)[-1][1:] == (OPERATOR, "cancelled by hand")
 
@@ -292,12 +335,16 @@ def test_a_refusal_of_the_brokers_is_his():
 
 
 def test_shares_that_moved_without_an_order_are_the_brokers():
-    assert made(compare_days(desk(trips=[BOUGHT._replace(strategy="")]), backtest())) == {BROKER: 9.0}
+    assert made(compare_days(desk(trips=[BOUGHT._replace(strategy="")]), backtest())) == {
+        BROKER: 9.0
+    }
 
 
 def test_an_order_that_a_dry_run_did_not_send_is_the_operators():
     unsent = signal("10:00", refused="rejected, DRY_RUN: decided and not sent (order)")
-    assert made(compare_days(desk([unsent]), backtest([signal("10:00")], [BOUGHT]))) == {OPERATOR: -9.0}
+    assert made(compare_days(desk([unsent]), backtest([signal("10:00")], [BOUGHT]))) == {
+        OPERATOR: -9.0
+    }
 
 
 def test_a_strategy_that_is_another_is_code_or_configuration():
@@ -313,13 +360,17 @@ def test_a_strategy_that_failed_is_code_or_configuration():
 def test_a_gap_in_the_feed_is_data_for_half_an_hour():
     gap = DayIncident(GAP, when("09:40"), when("09:45"), "not heard", symbol=SYMBOL)
     assert made(one_sided(False, incidents=[gap])) == {DATA: -9.0}
-    assert made(one_sided(False, incidents=[gap._replace(ended=when("09:30"))])) == {UNEXPLAINED: -9.0}
+    assert made(one_sided(False, incidents=[gap._replace(ended=when("09:30"))])) == {
+        UNEXPLAINED: -9.0
+    }
     assert made(one_sided(False, incidents=[gap._replace(symbol="SBIN")])) == {UNEXPLAINED: -9.0}
 
 
 @pytest.mark.parametrize("verdict", ["STALE_DATA", "WARMING"])
 def test_ticks_that_came_late_or_not_are_data(verdict):
-    parity = compare_days(desk([signal("10:00", rung=0, verdict=verdict)]), backtest([signal("10:00")], [BOUGHT]))
+    parity = compare_days(
+        desk([signal("10:00", rung=0, verdict=verdict)]), backtest([signal("10:00")], [BOUGHT])
+    )
     assert made(parity) == {DATA: -9.0}
 
 
@@ -341,8 +392,10 @@ def test_the_operator_comes_before_the_broker_and_both_before_the_data():
     refused = signal("10:00", refused="rejected", verdict="KILLED")
     theirs = backtest([signal("10:00")], [BOUGHT], cold=when("15:30"), differs={"told": "other"})
     for incidents, mine, cause in (
-        ([kill, gap], refused, OPERATOR), ([gap], refused, BROKER), ([gap], refused._replace(refused=""), CODE),
-    ):  # fmt: skip
+        ([kill, gap], refused, OPERATOR),
+        ([gap], refused, BROKER),
+        ([gap], refused._replace(refused=""), CODE),
+    ):
         assert made(compare_days(desk([mine], incidents=incidents), theirs)) == {cause: -9.0}
 
 
@@ -352,15 +405,22 @@ def test_the_operator_comes_before_the_broker_and_both_before_the_data():
 def test_what_follows_in_the_same_instrument_has_the_cause_of_what_it_follows():
     gap = DayIncident(GAP, when("09:40"), when("09:45"), "not heard", symbol=SYMBOL)
     again = trip(leg("10:20", 100.0), leg("11:10", 101.0), rung=2)
-    parity = compare_days(desk(incidents=[gap]), backtest([signal("10:00"), signal("10:20", rung=2)], [BOUGHT, again]))
+    parity = compare_days(
+        desk(incidents=[gap]), backtest([signal("10:00"), signal("10:20", rung=2)], [BOUGHT, again])
+    )
     assert made(parity) == {DATA: -18.0}
     assert whys(parity)[1][2].startswith(f"after another in {SYMBOL}")
 
 
 def test_what_is_held_for_long_follows_its_entry_whatever_came_and_went_meanwhile():
     gap = DayIncident(GAP, when("09:40"), when("09:45"), "not heard", symbol=SYMBOL)
-    held, brief = trip(leg("10:00", 100.0), leg("14:00", 101.0)), trip(leg("10:05", 100.0), leg("10:10", 101.0), rung=2)
-    theirs = backtest([signal("10:00"), signal("10:05", rung=2, kind="rung", place=2)], [held, brief])
+    held, brief = (
+        trip(leg("10:00", 100.0), leg("14:00", 101.0)),
+        trip(leg("10:05", 100.0), leg("10:10", 101.0), rung=2),
+    )
+    theirs = backtest(
+        [signal("10:00"), signal("10:05", rung=2, kind="rung", place=2)], [held, brief]
+    )
     parity = compare_days(desk(incidents=[gap]), theirs)
     assert [cause for _, cause, _ in whys(parity)] == [DATA] * 4
     assert parity.differences[-1].decision.ts == when("14:00")
@@ -369,11 +429,15 @@ def test_what_is_held_for_long_follows_its_entry_whatever_came_and_went_meanwhil
 def test_what_comes_long_after_does_not_follow():
     gap = DayIncident(GAP, when("09:40"), when("09:45"), "not heard", symbol=SYMBOL)
     again = trip(leg("11:31", 100.0), leg("11:40", 101.0), rung=2)
-    parity = compare_days(desk(incidents=[gap]), backtest([signal("10:00"), signal("11:31", rung=2)], [BOUGHT, again]))
+    parity = compare_days(
+        desk(incidents=[gap]), backtest([signal("10:00"), signal("11:31", rung=2)], [BOUGHT, again])
+    )
     assert made(parity) == {DATA: -9.0, UNEXPLAINED: -9.0}
 
 
-@pytest.mark.parametrize(("kind", "causes"), [("rung", {FILL: -4.5}), ("enter", {FILL: -4.0, UNEXPLAINED: -0.5})])
+@pytest.mark.parametrize(
+    ("kind", "causes"), [("rung", {FILL: -4.5}), ("enter", {FILL: -4.0, UNEXPLAINED: -0.5})]
+)
 def test_a_rung_follows_from_the_price_its_ladder_began_with_and_an_entry_does_not(kind, causes):
     first, other = trip(leg("10:00", 100.0), mark=100.0), trip(leg("10:00", 100.4), mark=100.0)
     second = trip(leg("10:10", 100.0), mark=100.0, rung=2)
@@ -387,9 +451,13 @@ def test_a_rung_follows_from_the_price_its_ladder_began_with_and_an_entry_does_n
 def test_nothing_follows_from_the_last_price_of_what_is_held():
     bars = {SYMBOL: flat(changes=[("15:29", 104.0)])}
     held, other = trip(leg("10:00", 100.0), mark=104.0), trip(leg("10:00", 100.0), mark=100.0)
-    second, later = (trip(leg("10:10", 100.0), leg(clock, 101.0), rung=2) for clock in ("10:30", "11:30"))
+    second, later = (
+        trip(leg("10:10", 100.0), leg(clock, 101.0), rung=2) for clock in ("10:30", "11:30")
+    )
     signals = [signal("10:00"), signal("10:10", rung=2, kind="rung", place=2)]
-    parity = compare_days(desk(signals, [held, second], bars=bars), backtest(signals, [other, later]))
+    parity = compare_days(
+        desk(signals, [held, second], bars=bars), backtest(signals, [other, later])
+    )
     assert made(parity) == {DATA: 40.0}
     assert whys(parity)[-1][1] == TIMING
 
@@ -399,7 +467,8 @@ def test_an_answer_of_the_account_follows_from_what_was_done_in_another_instrume
     gap = DayIncident(GAP, when("09:40"), when("09:45"), "not heard", symbol="SBIN")
     theirs = [signal("10:00", symbol="SBIN", rung=5), signal("10:05", verdict="FUNDS", rung=0)]
     parity = compare_days(
-        desk([signal("10:05")], [BOUGHT], [gap], bars), backtest(theirs, [BOUGHT._replace(symbol="SBIN", rung=5)], bars)
+        desk([signal("10:05")], [BOUGHT], [gap], bars),
+        backtest(theirs, [BOUGHT._replace(symbol="SBIN", rung=5)], bars),
     )
     assert made(parity) == {}
     assert [why[1] for why in whys(parity)] == [DATA, DATA, DATA, DATA]
@@ -412,27 +481,61 @@ MOMENTS = st.integers(when("09:15"), when("15:29"))
 LEGS = st.builds(TripLeg, MOMENTS, st.integers(0, 40), st.integers(0, 10**9), st.integers(0, 10**5))
 NAMES = st.sampled_from([SYMBOL, "SBIN", "gone"])
 TRIPS = st.builds(
-    ParityTrip, st.integers(0, 9), st.sampled_from(["told", "operator", ""]), NAMES, st.sampled_from([1, -1]), st.integers(1, 3), LEGS,
-    LEGS, st.integers(-(10**9), 10**9), st.sampled_from(["stop", "target", "flatten", "operator", "written off", ""]),
-)  # fmt: skip
+    ParityTrip,
+    st.integers(0, 9),
+    st.sampled_from(["told", "operator", ""]),
+    NAMES,
+    st.sampled_from([1, -1]),
+    st.integers(1, 3),
+    LEGS,
+    LEGS,
+    st.integers(-(10**9), 10**9),
+    st.sampled_from(["stop", "target", "flatten", "operator", "written off", ""]),
+)
 SIGNALS = st.builds(
-    StrategySignal, st.integers(1, 99), MOMENTS, st.sampled_from(["told", "operator"]), NAMES, st.sampled_from([1, -1]),
-    st.sampled_from(["enter", "rung"]), st.integers(1, 3), st.integers(0, 40), st.floats(0.0, 1e6),
-    st.sampled_from(["OK", "FUNDS", "EXPOSURE", "STALE_DATA", "KILLED"]), st.just(""), st.just(""), st.integers(0, 9),
-    st.sampled_from(["bar", "timer"]), st.sampled_from(["", "rejected"]),
-)  # fmt: skip
+    StrategySignal,
+    st.integers(1, 99),
+    MOMENTS,
+    st.sampled_from(["told", "operator"]),
+    NAMES,
+    st.sampled_from([1, -1]),
+    st.sampled_from(["enter", "rung"]),
+    st.integers(1, 3),
+    st.integers(0, 40),
+    st.floats(0.0, 1e6),
+    st.sampled_from(["OK", "FUNDS", "EXPOSURE", "STALE_DATA", "KILLED"]),
+    st.just(""),
+    st.just(""),
+    st.integers(0, 9),
+    st.sampled_from(["bar", "timer"]),
+    st.sampled_from(["", "rejected"]),
+)
 INCIDENTS = st.builds(
-    DayIncident, st.sampled_from([KILL, LIMIT, HAND, GAP, FAILED]), MOMENTS, MOMENTS, st.just("text"), NAMES,
-    st.sampled_from(["told", ""]), st.sampled_from(["max_exposure", ""]),
-)  # fmt: skip
-BARS = st.sampled_from([{}, {SYMBOL: flat(count=12)}, {SYMBOL: flat(105.0, count=9), "SBIN": flat(7.0, count=15)}])
+    DayIncident,
+    st.sampled_from([KILL, LIMIT, HAND, GAP, FAILED]),
+    MOMENTS,
+    MOMENTS,
+    st.just("text"),
+    NAMES,
+    st.sampled_from(["told", ""]),
+    st.sampled_from(["max_exposure", ""]),
+)
+BARS = st.sampled_from(
+    [{}, {SYMBOL: flat(count=12)}, {SYMBOL: flat(105.0, count=9), "SBIN": flat(7.0, count=15)}]
+)
 
 
 @settings(max_examples=40, deadline=None)
 @given(
-    st.lists(SIGNALS, max_size=6), st.lists(TRIPS, max_size=6), st.lists(INCIDENTS, max_size=3), BARS,
-    st.lists(SIGNALS, max_size=6), st.lists(TRIPS, max_size=6), BARS, st.sampled_from([0, when("11:00")]),
-)  # fmt: skip
+    st.lists(SIGNALS, max_size=6),
+    st.lists(TRIPS, max_size=6),
+    st.lists(INCIDENTS, max_size=3),
+    BARS,
+    st.lists(SIGNALS, max_size=6),
+    st.lists(TRIPS, max_size=6),
+    BARS,
+    st.sampled_from([0, when("11:00")]),
+)
 def test_the_causes_add_up_to_the_paisa_whatever_the_two_days_are(
     mine, trips, incidents, seen, theirs, others, read, cold
 ):
@@ -441,7 +544,12 @@ def test_the_causes_add_up_to_the_paisa_whatever_the_two_days_are(
     delta = sum(each.net for each in trips) - sum(each.net for each in others)
     assert sum(parity.causes.values()) == delta
     assert sum(each.amount for each in parity.differences) == delta
-    found = [trip for pair in parity.matched.pairs for trip in (pair.desk, pair.backtest) if trip is not None]
+    found = [
+        trip
+        for pair in parity.matched.pairs
+        for trip in (pair.desk, pair.backtest)
+        if trip is not None
+    ]
     assert sorted(map(repr, found)) == sorted(map(repr, [*trips, *others]))
     assert 0.0 <= parity.percent <= 100.0
     assert parity_curves(one, two).distance >= 0.0
@@ -451,8 +559,13 @@ def test_the_causes_add_up_to_the_paisa_whatever_the_two_days_are(
 
 
 def test_the_price_at_a_moment_walks_the_path_of_its_bar():
-    bars = flat(count=1)._replace(high=np.array([103.0]), low=np.array([99.0]), close=np.array([102.0]))
-    at = [price_at(bars, when("09:15", seconds), MINUTE) for seconds in (-1, 0, 19, 20, 40, 58, 59, 600)]
+    bars = flat(count=1)._replace(
+        high=np.array([103.0]), low=np.array([99.0]), close=np.array([102.0])
+    )
+    at = [
+        price_at(bars, when("09:15", seconds), MINUTE)
+        for seconds in (-1, 0, 19, 20, 40, 58, 59, 600)
+    ]
     assert at == [0, 10_000, 10_000, 9_900, 10_300, 10_300, 10_200, 10_200]
     assert price_at(None, when("09:15"), MINUTE) == 0
 
@@ -480,4 +593,6 @@ def test_curves_that_move_alike_correlate_and_those_that_wait_are_near_by_warpin
     assert warping_distance(one, np.array([])) == 0.0
     bars = {SYMBOL: flat(count=5, first="10:00", changes=[("10:01", 102.0)])}
     held = trip(leg("10:00", 100.0), mark=102.0)
-    assert parity_curves(desk([], [held], bars=bars), backtest([], [held], bars)).correlation == pytest.approx(1.0)
+    assert parity_curves(
+        desk([], [held], bars=bars), backtest([], [held], bars)
+    ).correlation == pytest.approx(1.0)

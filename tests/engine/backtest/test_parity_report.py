@@ -20,19 +20,37 @@ LONG = "a_strategy_with_a_long_name"
 
 def result():
     """Return a day with a match that was filled otherwise, a refusal, a short position, and what only the backtest did."""
-    gap = DayIncident(GAP, when("12:00"), when("12:10"), "the feed was not heard: gap unread", symbol=SYMBOL)
+    gap = DayIncident(
+        GAP, when("12:00"), when("12:10"), "the feed was not heard: gap unread", symbol=SYMBOL
+    )
     mine = desk(
-        [signal("10:00"), signal("11:00", rung=0, verdict="SIZE_ZERO"), signal("13:00", rung=4, strategy=LONG, side=-1)],
-        [trip(leg("10:00", 100.2), leg("10:30", 101.0)), trip(leg("13:00", 100.0), mark=99.0, rung=4, strategy=LONG, side=-1)],
+        [
+            signal("10:00"),
+            signal("11:00", rung=0, verdict="SIZE_ZERO"),
+            signal("13:00", rung=4, strategy=LONG, side=-1),
+        ],
+        [
+            trip(leg("10:00", 100.2), leg("10:30", 101.0)),
+            trip(leg("13:00", 100.0), mark=99.0, rung=4, strategy=LONG, side=-1),
+        ],
         [gap],
-    )  # fmt: skip
+    )
     theirs = backtest(
         [signal("10:00"), signal("12:05", rung=2)],
-        [trip(leg("10:00", 100.0), leg("10:30", 101.0)), trip(leg("12:05", 100.0), mark=100.0, rung=2)],
+        [
+            trip(leg("10:00", 100.0), leg("10:30", 101.0)),
+            trip(leg("12:05", 100.0), mark=100.0, rung=2),
+        ],
     )
     return ParityResult(
-        "paper", date(2024, 6, 4), Path("desk.db"), "live", compare_days(mine, theirs), parity_curves(mine, theirs), []
-    )  # fmt: skip
+        "paper",
+        date(2024, 6, 4),
+        Path("desk.db"),
+        "live",
+        compare_days(mine, theirs),
+        parity_curves(mine, theirs),
+        [],
+    )
 
 
 def test_the_percent_and_the_difference_come_first_then_the_causes_then_what_does_not_match():
@@ -41,8 +59,17 @@ def test_the_percent_and_the_difference_come_first_then_the_causes_then_what_doe
     assert found[1] == "paper, Tue 4 Jun 2024: 2 of 5 decisions are the same"
     fall = found[5:15]
     assert [line.split()[0] for line in fall] == [
-        "backtest", "data", "timing", "fill", "cost", "operator", "broker", "code", "unexplained", "desk",
-    ]  # fmt: skip
+        "backtest",
+        "data",
+        "timing",
+        "fill",
+        "cost",
+        "operator",
+        "broker",
+        "code",
+        "unexplained",
+        "desk",
+    ]
     assert [line.split()[1] for line in fall[:4]] == ["+₹8.50", "+₹0.50", "₹0.00", "-₹2.00"]
     assert fall[8].split()[1:] == ["+₹9.50", "+" * 24]
     assert found[16] == "Decisions that do not match (3)"
@@ -59,7 +86,10 @@ def test_no_line_is_wider_than_the_terminal(width):
     found = list(parity_lines(result(), width, every=False))
     assert max(map(len, found)) <= width
     whole = "\n".join(found)
-    assert all(text in whole for text in (LONG, "SIZE_ZERO", "short", "data: the feed was not heard", "10 at 100.20"))
+    assert all(
+        text in whole
+        for text in (LONG, "SIZE_ZERO", "short", "data: the feed was not heard", "10 at 100.20")
+    )
 
 
 def test_a_wide_terminal_has_a_line_for_each():

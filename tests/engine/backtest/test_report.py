@@ -62,15 +62,23 @@ def unpacked(page):
 
 
 def test_a_page_asks_nobody_for_anything(page, text):
-    assert "//" not in re.sub(r"//# ?", "", "".join(value or "" for _, held in page.tags for value in held.values()))
-    assert not {"src", "srcset", "action", "background", "poster"} & {name for _, held in page.tags for name in held}
+    assert "//" not in re.sub(
+        r"//# ?", "", "".join(value or "" for _, held in page.tags for value in held.values())
+    )
+    assert not {"src", "srcset", "action", "background", "poster"} & {
+        name for _, held in page.tags for name in held
+    }
     assert all(each["href"].startswith("#") for each in page.named("a"))
     assert not re.search(r"https?:|@import|url\(", text)
     assert not {"link", "img", "iframe", "object", "embed", "base"} & {tag for tag, _ in page.tags}
 
 
 def test_a_page_may_run_its_own_script_and_no_other(page):
-    (policy,) = [each["content"] for each in page.named("meta") if each.get("http-equiv") == "Content-Security-Policy"]
+    (policy,) = [
+        each["content"]
+        for each in page.named("meta")
+        if each.get("http-equiv") == "Content-Security-Policy"
+    ]
     own = base64.b64encode(hashlib.sha256(page.scripts[-1].encode()).digest()).decode()
     assert f"script-src 'sha256-{own}';" in policy
     assert policy.startswith("default-src 'none';")
@@ -105,19 +113,38 @@ def test_the_key_figures_are_those_of_the_run(run, page):
     won = sum(each.net > 0 for each in closed)
     shown = dict(zip(page.texts_of("dt"), page.texts_of("dd"), strict=True))
     assert len(shown) == 10
-    assert shown["Net"] == rupees(int(outcome.daily.equity[-1]) - outcome.manifest.start_cash, signed=True)
+    assert shown["Net"] == rupees(
+        int(outcome.daily.equity[-1]) - outcome.manifest.start_cash, signed=True
+    )
     assert shown["Charges"] == rupees(int(outcome.daily.charges.sum()))
     assert shown["Trades"] == f"1,{len(closed) - 1_000}"
     assert shown["Win Rate"] == f"{100 * won / len(closed):.2f}%"
-    assert shown["Expectancy"] == rupees(round(sum(each.net for each in closed) / len(closed)), signed=True)
-    low = (outcome.curve / np.maximum.accumulate(np.maximum(outcome.curve, outcome.manifest.start_cash)) - 1).min()
+    assert shown["Expectancy"] == rupees(
+        round(sum(each.net for each in closed) / len(closed)), signed=True
+    )
+    low = (
+        outcome.curve
+        / np.maximum.accumulate(np.maximum(outcome.curve, outcome.manifest.start_cash))
+        - 1
+    ).min()
     assert shown["Max. Drawdown"] == f"{100 * low:.2f}%"
 
 
 def test_the_ledger_holds_every_trade_to_the_paisa(run, page):
     outcome, _ = run
     held = unpacked(page)
-    for name in ("number", "strategy", "symbol", "side", "rung", "quantity", "charges", "slippage", "mae", "mfe"):
+    for name in (
+        "number",
+        "strategy",
+        "symbol",
+        "side",
+        "rung",
+        "quantity",
+        "charges",
+        "slippage",
+        "mae",
+        "mfe",
+    ):
         assert held[name] == [getattr(each, name) for each in outcome.trades], name
     assert held["entry"] == [each.entry_ts // 10**9 for each in outcome.trades]
     assert held["in"] == [round(each.entry_price * 100) for each in outcome.trades]
@@ -135,8 +162,14 @@ def test_the_first_trades_stand_on_the_page_without_a_script(run, page):
     for trade, row in zip(outcome.trades, rows, strict=False):
         assert row[0] == str(trade.number)
         assert row[1:4] == [trade.strategy, trade.symbol, "long" if trade.side > 0 else "short"]
-        assert row[10:13] == [rupees(trade.gross, signed=True), rupees(trade.charges), rupees(trade.net, signed=True)]
-        assert row[6] == str(np.datetime64(trade.entry_ts, "ns") + np.timedelta64(330, "m"))[:16].replace("T", " ")
+        assert row[10:13] == [
+            rupees(trade.gross, signed=True),
+            rupees(trade.charges),
+            rupees(trade.net, signed=True),
+        ]
+        assert row[6] == str(np.datetime64(trade.entry_ts, "ns") + np.timedelta64(330, "m"))[
+            :16
+        ].replace("T", " ")
 
 
 def test_the_costs_add_up_on_the_page(run, page):
@@ -188,9 +221,16 @@ def test_what_each_strategy_had_made_by_a_day_is_told_on_that_day(run, page):
     told = [text for text in page.texts_of("title") if "opening_range" in text]
     assert len(told) == 120
     for text in told:
-        end = int((np.datetime64(text[:10]) + 1).astype("datetime64[ns]").astype(np.int64)) - 330 * 60 * 10**9
+        end = (
+            int((np.datetime64(text[:10]) + 1).astype("datetime64[ns]").astype(np.int64))
+            - 330 * 60 * 10**9
+        )
         for name in outcome.manifest.strategies:
-            net = sum(each.net for each in outcome.trades if each.strategy == name and 0 < each.exit_ts < end)
+            net = sum(
+                each.net
+                for each in outcome.trades
+                if each.strategy == name and 0 < each.exit_ts < end
+            )
             assert f"{name} {rupees(net, signed=True)}" in text
 
 
@@ -198,7 +238,9 @@ def test_what_is_asked_for_and_what_stands_out_is_drawn(run, page):
     outcome, _ = run
     closed = [each for each in outcome.trades if not each.is_open]
     best = max(closed, key=lambda each: each.net)
-    drawn = [each for each in page.texts if re.match(r"#\d+ ", each) and "after charges" not in each]
+    drawn = [
+        each for each in page.texts if re.match(r"#\d+ ", each) and "after charges" not in each
+    ]
     assert "#100 " in drawn[0]
     assert "asked for" in drawn[0]
     assert any(each.startswith(f"#{best.number} {best.symbol}: best trade") for each in drawn)
@@ -210,7 +252,9 @@ def test_a_gain_has_a_plus_and_a_loss_a_minus_wherever_they_are_painted(page):
     downs = [text for tones, text in painted if "down" in tones]
     assert len(ups) > 50
     assert len(downs) > 20
-    assert all(each.startswith("+") or re.fullmatch(r"\d+\.\d\d", each) for each in ups), "but for ratios"
+    assert all(each.startswith("+") or re.fullmatch(r"\d+\.\d\d", each) for each in ups), (
+        "but for ratios"
+    )
     assert all(each.startswith("-") for each in downs)
 
 
@@ -250,14 +294,18 @@ def test_a_run_of_any_kind_has_a_report(case):
     outcome, candles = demo(**case)
     page = Page(report(outcome, candles, asked=(1, 999)))
     assert not re.search(r"\b(nan|NaN|inf|None)\b", page.text)
-    assert not re.search(r"\b(nan|inf)\b", " ".join(str(value) for tag, held in page.tags for value in held.values()))
+    assert not re.search(
+        r"\b(nan|inf)\b", " ".join(str(value) for tag, held in page.tags for value in held.values())
+    )
     assert overall_verdict(lint_outcome(outcome, statistics(outcome, trials=24))) in page.texts
 
 
 def test_a_run_without_prices_of_what_it_is_compared_with_has_a_report(run):
     outcome, _ = run
     empty = np.full(len(outcome.daily.day), np.nan)
-    page = Page(report(outcome._replace(daily=outcome.daily._replace(benchmark=empty, market=empty))))
+    page = Page(
+        report(outcome._replace(daily=outcome.daily._replace(benchmark=empty, market=empty)))
+    )
     assert "nan" not in page.text
 
 
@@ -267,7 +315,9 @@ def test_an_account_that_came_to_nothing_has_a_report():
     lost[-3:] = 0
     curve = outcome.curve.copy()
     curve[-200:] = 0
-    page = Page(report(outcome._replace(daily=outcome.daily._replace(equity=lost), curve=curve), candles))
+    page = Page(
+        report(outcome._replace(daily=outcome.daily._replace(equity=lost), curve=curve), candles)
+    )
     assert "nan" not in page.text
 
 
@@ -275,10 +325,17 @@ def test_an_account_that_hardly_moves_is_not_flattened_by_what_it_is_compared_wi
     outcome, _ = run
     start = outcome.manifest.start_cash
     small = outcome.daily._replace(
-        **{name: start + (getattr(outcome.daily, name) - start) // 1_000 for name in ("equity", "gross")}
+        **{
+            name: start + (getattr(outcome.daily, name) - start) // 1_000
+            for name in ("equity", "gross")
+        }
     )
-    text = Page(report(outcome._replace(daily=small, curve=start + (outcome.curve - start) // 1_000))).text
-    assert text.count("too far off to be drawn beside it") == 4, "in words, and beside each of both charts"
+    text = Page(
+        report(outcome._replace(daily=small, curve=start + (outcome.curve - start) // 1_000))
+    ).text
+    assert text.count("too far off to be drawn beside it") == 4, (
+        "in words, and beside each of both charts"
+    )
     assert re.search(r"buy and hold ends at \S+, too far off", text)
     assert not re.search(r"buy and hold ends at \S+, too far off", page.text)
 

@@ -82,13 +82,22 @@ def test_durations_have_two_units(seconds, text):
 @pytest.mark.parametrize(
     ("key", "value", "text"),
     [
-        ("net", 123_456.78, "+₹1,23,456.78"), ("charges", 12.5, "₹12.50"), ("max_drawdown", -4.768, "-4.77%"),
-        ("win_rate", 46.987, "46.99%"), ("break_even_turnover", 0.01743, "0.0174%"), ("sharpe", 1.234, "1.23"),
-        ("trades", 123_456, "1,23,456"), ("deflated_sharpe", 0.9004, "0.900"), ("annual_turnover", 3.2, "3.20×"),
-        ("average_holding", 5_400, "1 h 30 m"), ("start", "2024-06-04", "2024-06-04"), ("alpha", None, figure_text.NONE),
-        ("skew", -0.5, "-0.50"), ("cagr", 0.0, "0.00%"),
+        ("net", 123_456.78, "+₹1,23,456.78"),
+        ("charges", 12.5, "₹12.50"),
+        ("max_drawdown", -4.768, "-4.77%"),
+        ("win_rate", 46.987, "46.99%"),
+        ("break_even_turnover", 0.01743, "0.0174%"),
+        ("sharpe", 1.234, "1.23"),
+        ("trades", 123_456, "1,23,456"),
+        ("deflated_sharpe", 0.9004, "0.900"),
+        ("annual_turnover", 3.2, "3.20×"),
+        ("average_holding", 5_400, "1 h 30 m"),
+        ("start", "2024-06-04", "2024-06-04"),
+        ("alpha", None, figure_text.NONE),
+        ("skew", -0.5, "-0.50"),
+        ("cagr", 0.0, "0.00%"),
     ],
-)  # fmt: skip
+)
 def test_a_figure_is_spelt_by_its_unit(key, value, text):
     unit = next(each.unit for each in METRICS if each.key == key)
     assert figure_text.figure(RunMetric(key, key, unit, value)) == text
@@ -120,7 +129,10 @@ def test_what_is_no_markup_is_escaped():
 
 @given(st.integers(0, 2**32), st.integers(1, 3_000), st.integers(2, 50))
 def test_a_thinned_curve_keeps_its_ends_its_highest_and_its_lowest(seed, points, columns):
-    x, y = np.arange(points, dtype=np.float64), np.random.default_rng(seed).normal(size=points).cumsum()
+    x, y = (
+        np.arange(points, dtype=np.float64),
+        np.random.default_rng(seed).normal(size=points).cumsum(),
+    )
     kept_x, kept_y = svg_charts.thinned_points(x, y, columns)
     assert len(kept_x) <= max(4 * columns, 4)
     assert (kept_x[0], kept_x[-1]) == (x[0], x[-1])
@@ -141,7 +153,14 @@ def test_ticks_are_round_inside_the_scale_and_few(low, size, most):
 
 @pytest.mark.parametrize(
     ("ticks", "places"),
-    [([0, 5, 10], 0), ([-5.0, -2.5, 0.0], 1), ([0.0, 0.25], 2), ([0.0, 0.1, 0.2], 1), ([0.0], 0), ([], 0)],
+    [
+        ([0, 5, 10], 0),
+        ([-5.0, -2.5, 0.0], 1),
+        ([0.0, 0.25], 2),
+        ([0.0, 0.1, 0.2], 1),
+        ([0.0], 0),
+        ([], 0),
+    ],
 )
 def test_ticks_have_the_decimals_it_takes_to_tell_them_apart(ticks, places):
     assert svg_charts.places(ticks) == places
@@ -184,11 +203,24 @@ def test_candles_of_several_bars_span_them():
     n = 301
     low = np.arange(n) + 1.0
     bars = BarSeries(
-        np.arange(n), low + 1, low + 3, low, low + 2, np.ones(n, np.int64), np.ones(n, np.int64), np.zeros(n, np.int64)
+        np.arange(n),
+        low + 1,
+        low + 3,
+        low,
+        low + 2,
+        np.ones(n, np.int64),
+        np.ones(n, np.int64),
+        np.zeros(n, np.int64),
     )
     made = grouped_bars(bars, 120)
     assert len(made.start) == 101
-    assert (made.open[0], made.high[0], made.low[0], made.close[0], made.volume[0]) == (2, 6, 1, 5, 3)
+    assert (made.open[0], made.high[0], made.low[0], made.close[0], made.volume[0]) == (
+        2,
+        6,
+        1,
+        5,
+        3,
+    )
     assert (made.open[-1], made.close[-1], made.volume[-1]) == (302, 303, 1)
 
 
@@ -197,9 +229,15 @@ def dots(drawn, tone):
 
 
 def test_what_won_and_what_lost_are_told_apart_among_excursions():
-    won, lost = (trade(i, gross=gross, mae=-i * 1_000, mfe=i * 1_000) for i, gross in ((1, 900), (2, -1_700)))
-    drawn = result_spreads.excursion_charts([won, lost, trade(3, gross=-2_900, mae=-3_000, mfe=100), trade(4, gross=1, exit_ts=0)])
-    assert (dots(drawn, "gain"), dots(drawn, "loss")) == (2, 4), "on each of two charts, without the open one"
+    won, lost = (
+        trade(i, gross=gross, mae=-i * 1_000, mfe=i * 1_000) for i, gross in ((1, 900), (2, -1_700))
+    )
+    drawn = result_spreads.excursion_charts(
+        [won, lost, trade(3, gross=-2_900, mae=-3_000, mfe=100), trade(4, gross=1, exit_ts=0)]
+    )
+    assert (dots(drawn, "gain"), dots(drawn, "loss")) == (2, 4), (
+        "on each of two charts, without the open one"
+    )
 
 
 @pytest.mark.parametrize(("side", "marks"), [(1, ["▲", "▼"]), (-1, ["▼", "▲"])])
@@ -218,7 +256,9 @@ def test_fills_point_up_where_something_was_bought(side, marks):
 
 def luminance(colour):
     parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    r, g, b = (each / 12.92 if each <= 0.03928 else ((each + 0.055) / 1.055) ** 2.4 for each in parts)
+    r, g, b = (
+        each / 12.92 if each <= 0.03928 else ((each + 0.055) / 1.055) ** 2.4 for each in parts
+    )
     return 0.2126 * r + 0.7152 * g + 0.0722 * b
 
 
@@ -236,7 +276,20 @@ def colours(scheme):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_texts_and_lines_stand_out_from_what_they_stand_on(scheme):
     named = colours(scheme)
-    for ink in ("ink", "dim", "gain", "loss", "pass", "warn", "fail", "none", "net", "before", "held", "sum"):
+    for ink in (
+        "ink",
+        "dim",
+        "gain",
+        "loss",
+        "pass",
+        "warn",
+        "fail",
+        "none",
+        "net",
+        "before",
+        "held",
+        "sum",
+    ):
         for ground in ("paper", "card", "raised"):
             assert contrast(named[ink], named[ground]) >= 4.5, (ink, ground)
     for shade in ("g1", "g2", "g3", "g4", "l1", "l2", "l3", "l4"):
@@ -261,7 +314,9 @@ def test_the_days_to_remember_are_sessions_in_order():
     days = [each.day for each in table.days]
     assert days == sorted(set(days))
     assert [each for each in days if not calendar.is_trading_day(each)] == []
-    assert {each.kind for each in table.days} | {each.kind for each in table.stretches} == set(table.kinds)
+    assert {each.kind for each in table.days} | {each.kind for each in table.stretches} == set(
+        table.kinds
+    )
 
 
 def numbered(days):
@@ -269,12 +324,23 @@ def numbered(days):
 
 
 @pytest.mark.parametrize(
-    "expiry", [date(2023, 11, 30), date(2024, 3, 28), date(2024, 6, 27), date(2025, 8, 28), date(2025, 9, 30), date(2026, 3, 30)]
-)  # fmt: skip
+    "expiry",
+    [
+        date(2023, 11, 30),
+        date(2024, 3, 28),
+        date(2024, 6, 27),
+        date(2025, 8, 28),
+        date(2025, 9, 30),
+        date(2026, 3, 30),
+    ],
+)
 def test_monthly_expiries_are_the_last_thursday_then_the_last_tuesday_or_the_session_before(expiry):
     days = numbered(Calendar.load().trading_days(date(2023, 1, 2), date(2026, 4, 30)))
     found = {
-        each for stretch in stress_days.load_stress_table().stretches if stretch.kind == "expiry" for each in stress_days._ruled_days(days, stretch)
+        each
+        for stretch in stress_days.load_stress_table().stretches
+        if stretch.kind == "expiry"
+        for each in stress_days._ruled_days(days, stretch)
     }
     assert day_number(expiry) in found
     months = {f"{numbered_day(each):%Y-%m}" for each in found}
@@ -283,18 +349,25 @@ def test_monthly_expiries_are_the_last_thursday_then_the_last_tuesday_or_the_ses
 
 def test_what_became_of_the_account_on_a_day_to_remember():
     outcome, _ = demo(trades=900, days=320)
-    found = {each.what: each for each in stress_days.day_results(outcome, stress_days.load_stress_table())}
+    found = {
+        each.what: each
+        for each in stress_days.day_results(outcome, stress_days.load_stress_table())
+    }
     day = found["General election: votes counted, NIFTY -5.9 %"]
     i = int(np.flatnonzero(outcome.daily.day == day_number(date(2024, 6, 4)))[0])
     before, after = (int(outcome.daily.equity[k]) for k in (i - 1, i))
     assert day.net == after - before
     assert day.account == pytest.approx(100 * (after - before) / before)
-    assert day.held == pytest.approx(100 * (outcome.daily.benchmark[i] / outcome.daily.benchmark[i - 1] - 1))
+    assert day.held == pytest.approx(
+        100 * (outcome.daily.benchmark[i] / outcome.daily.benchmark[i - 1] - 1)
+    )
 
 
 def test_kinds_of_days_and_all_others_are_the_whole_run():
     outcome, _ = demo(trades=200, days=60)
-    table = stress_days.StressTable("", {"a": "A"}, [], [stress_days.StressDay(date(2023, 5, 8), "a", "x")])
+    table = stress_days.StressTable(
+        "", {"a": "A"}, [], [stress_days.StressDay(date(2023, 5, 8), "a", "x")]
+    )
     one, others = stress_days.kind_results(outcome, table)
     assert (one.name, one.days, others.days) == ("A", 1, 59)
     assert one.net + others.net == int(outcome.daily.equity[-1]) - outcome.manifest.start_cash

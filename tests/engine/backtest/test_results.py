@@ -21,7 +21,12 @@ from tests.engine.backtest.made_up import CASH, outcome, trade
 
 
 def result(run="20241001-120000-abcd", **given):
-    made = outcome([CASH + 500, CASH + 1200], [trade(1, 800, 100), trade(2, 700, 200, symbol="SBIN")], run=run, **given)
+    made = outcome(
+        [CASH + 500, CASH + 1200],
+        [trade(1, 800, 100), trade(2, 700, 200, symbol="SBIN")],
+        run=run,
+        **given,
+    )
     metrics = statistics(made)
     return made, metrics, lint_outcome(made, metrics), "fail: 1 fail"
 
@@ -33,7 +38,12 @@ def test_what_is_kept_is_what_was_made_whatever_its_folder_is_called(tmp_path, n
     store.keep(made, metrics, findings, verdict)
     assert (tmp_path / name).exists()
     [row] = store.runs()
-    assert (row.run, row.trades, row.net, row.verdict) == (made.manifest.run, 2, 1200, "fail: 1 fail")
+    assert (row.run, row.trades, row.net, row.verdict) == (
+        made.manifest.run,
+        2,
+        1200,
+        "fail: 1 fail",
+    )
     kept = store.load(row.run)
     assert kept.outcome.manifest == made.manifest
     assert kept.outcome.trades == made.trades
@@ -49,9 +59,13 @@ def test_what_is_kept_is_what_was_made_whatever_its_folder_is_called(tmp_path, n
 @given(st.lists(st.tuples(st.integers(0, 2**62), st.integers(-(2**50), 2**50))))
 def test_a_curve_comes_back_as_it_was(points):
     times, worth = (
-        (np.array(column, np.int64) for column in zip(*points, strict=True)) if points else (np.zeros(0, np.int64),) * 2
+        (np.array(column, np.int64) for column in zip(*points, strict=True))
+        if points
+        else (np.zeros(0, np.int64),) * 2
     )
-    for one, two in zip(unpack_curve(len(points), pack_curve(times, worth)), (times, worth), strict=True):
+    for one, two in zip(
+        unpack_curve(len(points), pack_curve(times, worth)), (times, worth), strict=True
+    ):
         np.testing.assert_array_equal(one, two)
 
 
@@ -71,7 +85,9 @@ def test_a_result_is_found_by_the_beginning_of_its_number_and_the_newest_is_the_
     assert [each.run for each in store.runs()] == ["20241002-090000-abcd", "20241001-120001-ef01"]
     with sqlite3.connect(tmp_path / "results.db") as database:
         for name in ("metrics", "equity", "curves", "trades", "findings"):
-            assert database.execute(f"SELECT count(DISTINCT run) FROM backtest_{name}").fetchone() == (2,)
+            assert database.execute(
+                f"SELECT count(DISTINCT run) FROM backtest_{name}"
+            ).fetchone() == (2,)
 
 
 def test_a_file_of_a_newer_version_or_of_no_database_is_refused(tmp_path):
@@ -106,7 +122,9 @@ def test_a_process_that_is_killed_while_it_keeps_leaves_all_of_a_result_or_nothi
     seen = set()
     for number, wait in enumerate((0.0, 0.01, 0.03, 0.06, 5.0)):
         run = f"20250101-00000{number}-aaaa"
-        process = subprocess.Popen([sys.executable, "-c", KEEPER, str(path), run], stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            [sys.executable, "-c", KEEPER, str(path), run], stdout=subprocess.PIPE, text=True
+        )
         assert process.stdout.readline() == "ready\n"
         if wait < 1.0:
             time.sleep(wait)
@@ -120,7 +138,9 @@ def test_a_process_that_is_killed_while_it_keeps_leaves_all_of_a_result_or_nothi
             assert (len(kept.trades), len(kept.daily.day)) == (20_000, 200)
         with sqlite3.connect(path) as database:
             assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-            rows = database.execute("SELECT count(*) FROM backtest_trades WHERE run = ?", (run,)).fetchone()
+            rows = database.execute(
+                "SELECT count(*) FROM backtest_trades WHERE run = ?", (run,)
+            ).fetchone()
             assert rows == ((20_000,) if run in found else (0,))
     assert True in seen
 

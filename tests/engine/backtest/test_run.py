@@ -1,4 +1,7 @@
-"""Backtests through the kernel: what is replayed, what it costs, and that stopping, parts and builds change nothing."""
+"""Backtests through the kernel.
+
+What is replayed, what it costs, and that stopping, parts and builds change nothing.
+"""
 
 from datetime import date
 
@@ -27,11 +30,25 @@ CASH = 1_000_000_00
 FLAT = [100.0] * 375
 
 
-def made(series, strategies, days=(TUESDAY, WEDNESDAY, THURSDAY), slippage=None, warm_up=5, span=60, symbols=None):
+def made(
+    series,
+    strategies,
+    days=(TUESDAY, WEDNESDAY, THURSDAY),
+    slippage=None,
+    warm_up=5,
+    span=60,
+    symbols=None,
+):
     found = [day for day in days_of(series.values(), days[0], days[-1]) if day in days]
     calendar = Calendar.load()
     market = market_of(
-        instruments_of(series, None, found[-1]), found, calendar, charges.load_rate_table(), None, 120 * SECOND, span
+        instruments_of(series, None, found[-1]),
+        found,
+        calendar,
+        charges.load_rate_table(),
+        None,
+        120 * SECOND,
+        span,
     )
     settings = RunSettings(CASH, RiskLimits(), slippage or Slippage(), warm_up=warm_up)
     return BacktestRun(strategies, symbols or {}, series, span, market, calendar, settings)
@@ -44,15 +61,28 @@ def reckoned(backtest):
 
 
 def independent(backtest):
-    """Return what the account's statement makes of the fills, day by day: contract notes, depository, balance."""
+    """Return what the account's statement makes of the fills, day by day.
+
+    Contract notes, depository, balance.
+    """
     symbols = {int(each.token): each.symbol for each in backtest.market.instruments.values()}
     rows = [
-        {"ts": fill.ts, "exchange": "NSE", "symbol": symbols[int(fill.order.token)], "side": fill.order.side.name,
-         "quantity": int(fill.quantity), "price": fill.price, "order_id": fill.order.order_id, "trade_id": fill.trade_id}
+        {
+            "ts": fill.ts,
+            "exchange": "NSE",
+            "symbol": symbols[int(fill.order.token)],
+            "side": fill.order.side.name,
+            "quantity": int(fill.quantity),
+            "price": fill.price,
+            "order_id": fill.order.order_id,
+            "trade_id": fill.trade_id,
+        }
         for fill in backtest.fills
-    ]  # fmt: skip
+    ]
     table = charges.load_rate_table()
-    return account_postings(charged_deals(deals_of(rows), table), table, date(2020, 1, 1), date(2030, 1, 1), CASH)
+    return account_postings(
+        charged_deals(deals_of(rows), table), table, date(2020, 1, 1), date(2030, 1, 1), CASH
+    )
 
 
 def test_a_round_trip_costs_what_its_open_its_slippage_and_the_contract_note_say():
@@ -67,7 +97,11 @@ def test_a_round_trip_costs_what_its_open_its_slippage_and_the_contract_note_say
     assert trade.slippage == 2 * round(2 * tick * 10 * 100)
     assert trade.gross == round((2.0 - 4 * tick) * 10 * 100)
     assert (trade.entry_reason, trade.exit_reason) == ("told to", "exit: told to")
-    assert account.daily.equity[-1] == CASH + trade.gross - trade.charges == independent(backtest)[-1].balance
+    assert (
+        account.daily.equity[-1]
+        == CASH + trade.gross - trade.charges
+        == independent(backtest)[-1].balance
+    )
     assert account.daily.turnover.tolist() == [round((trade.entry_price + trade.exit_price) * 1000)]
     assert account.daily.closed.tolist() == [1]
     assert account.costs["depository"] == 0, "bought and sold on one day, nothing was delivered"
@@ -75,23 +109,42 @@ def test_a_round_trip_costs_what_its_open_its_slippage_and_the_contract_note_say
 
 def test_the_account_is_the_statements_to_the_paisa_delivery_and_depository_included():
     days = (TUESDAY, WEDNESDAY, THURSDAY)
-    series = {name: walk(days, seed, token=seed) for seed, name in enumerate(("INFY", "SBIN", "TCS"), start=1)}
-    orders = {at(day, clock): shares for day, clock, shares in (
-        (TUESDAY, "09:20", 12), (TUESDAY, "11:00", 0), (TUESDAY, "14:00", 30), (WEDNESDAY, "10:00", 0),
-        (WEDNESDAY, "10:30", 7), (WEDNESDAY, "15:20", 0), (THURSDAY, "09:30", 5),
-    )}  # fmt: skip
+    series = {
+        name: walk(days, seed, token=seed)
+        for seed, name in enumerate(("INFY", "SBIN", "TCS"), start=1)
+    }
+    orders = {
+        at(day, clock): shares
+        for day, clock, shares in (
+            (TUESDAY, "09:20", 12),
+            (TUESDAY, "11:00", 0),
+            (TUESDAY, "14:00", 30),
+            (WEDNESDAY, "10:00", 0),
+            (WEDNESDAY, "10:30", 7),
+            (WEDNESDAY, "15:20", 0),
+            (THURSDAY, "09:30", 5),
+        )
+    }
     backtest = made(series, [Told(orders, stop=20.0)], days, FixedTicks(1))
     assert backtest.run()
     trades, account = reckoned(backtest)
     lines = independent(backtest)
     held = sum(
-        round(float(backtest.series[each.symbol].close[-1]) * each.quantity * 100) for each in trades if each.is_open
+        round(float(backtest.series[each.symbol].close[-1]) * each.quantity * 100)
+        for each in trades
+        if each.is_open
     )
     assert [each.is_open for each in trades].count(True) == 3
     assert account.daily.equity[-1] == lines[-1].balance + held
-    assert sum(account.costs.values()) == account.daily.charges.sum() == sum(each.charges for each in trades)
+    assert (
+        sum(account.costs.values())
+        == account.daily.charges.sum()
+        == sum(each.charges for each in trades)
+    )
     assert sum(each.net for each in trades) == account.daily.equity[-1] - CASH
-    assert account.costs["depository"] == 3 * 1593  # ₹15.93 for each of three shares that left on Wednesday
+    assert (
+        account.costs["depository"] == 3 * 1593
+    )  # ₹15.93 for each of three shares that left on Wednesday
     for number, day in enumerate(days):
         spent = sum(each.charges for each in lines if each.day == day)
         assert account.daily.charges[number] == spent
@@ -102,7 +155,11 @@ def test_the_account_is_the_statements_to_the_paisa_delivery_and_depository_incl
 def test_a_position_that_is_delivered_over_several_days_bears_the_depository_on_each():
     days = (TUESDAY, WEDNESDAY, THURSDAY)
     volumes = (100_000, 1_000, 1_000)  # of which an order takes a hundredth in a minute
-    series = {"INFY": joined(*(day_of(day, FLAT, volume=each) for day, each in zip(days, volumes, strict=True)))}
+    series = {
+        "INFY": joined(
+            *(day_of(day, FLAT, volume=each) for day, each in zip(days, volumes, strict=True))
+        )
+    }
     orders = {at(TUESDAY, "09:20"): 200, at(WEDNESDAY, "15:25"): 0}
     backtest = made(series, [Told(orders, stop=20.0)], days, VolumeShare(0.01, 0.0))
     assert backtest.run()
@@ -118,7 +175,8 @@ def test_a_position_that_is_delivered_over_several_days_bears_the_depository_on_
 def test_of_two_shares_sold_the_one_that_was_bought_again_is_not_delivered_and_bears_nothing():
     days = (TUESDAY, WEDNESDAY)
     series = {
-        name: joined(*(day_of(day, FLAT, token=token) for day in days)) for token, name in ((1, "INFY"), (2, "SBIN"))
+        name: joined(*(day_of(day, FLAT, token=token) for day in days))
+        for token, name in ((1, "INFY"), (2, "SBIN"))
     }
     both = {at(TUESDAY, "09:20"): 10, at(WEDNESDAY, "09:20"): 0}
     again = Told({at(WEDNESDAY, "10:00"): 10}, stop=20.0, name="again")
@@ -126,7 +184,9 @@ def test_of_two_shares_sold_the_one_that_was_bought_again_is_not_delivered_and_b
     backtest = made(series, [Told(both, stop=20.0), again], days, symbols=names)
     assert backtest.run()
     trades, account = reckoned(backtest)
-    assert account.costs["depository"] == 1593  # the ten INFY sold and the ten bought again are intraday
+    assert (
+        account.costs["depository"] == 1593
+    )  # the ten INFY sold and the ten bought again are intraday
     shares = {each.symbol: each.charges for each in trades if each.exit_ts}
     assert shares["SBIN"] - shares["INFY"] >= 1593
     assert sum(each.charges for each in trades) == sum(account.costs.values())
@@ -151,20 +211,28 @@ class Shorts(Told):
 @pytest.mark.parametrize("span", [60, 180, 300, 900, 1_800, 3_600, 86_400])
 def test_nothing_intraday_is_held_over_night_whatever_the_length_of_the_bars(span):
     days = (TUESDAY, WEDNESDAY, THURSDAY)
-    starts = [at(day, "09:15") + k * span * SECOND for day in days for k in range(-(-375 * 60 // span))]
-    bars = joined(*(day_of(day, FLAT[: len(starts) // 3]) for day in days))._replace(start=np.array(starts))
+    starts = [
+        at(day, "09:15") + k * span * SECOND for day in days for k in range(-(-375 * 60 // span))
+    ]
+    bars = joined(*(day_of(day, FLAT[: len(starts) // 3]) for day in days))._replace(
+        start=np.array(starts)
+    )
     backtest = made({"INFY": bars}, [Shorts({}, span=span)], days, span=span)
     assert backtest.run()
     assert all(fill.order.product is Product.MIS for fill in backtest.fills)
     trades, _ = reckoned(backtest)
-    assert all(each.entry_ts // (86_400 * SECOND) == each.exit_ts // (86_400 * SECOND) for each in trades)
+    assert all(
+        each.entry_ts // (86_400 * SECOND) == each.exit_ts // (86_400 * SECOND) for each in trades
+    )
     assert not any(each.is_open for each in trades)
     if span == 86_400:
         assert not trades
         assert backtest.kernel.decisions.refusals["SQUARE_OFF"] == 2
     else:
         assert [each.exit_reason for each in trades] == ["square-off"] * 3
-        assert all(at(TUESDAY, "15:15") <= trades[0].exit_ts < at(TUESDAY, "15:20") for each in trades)
+        assert all(
+            at(TUESDAY, "15:15") <= trades[0].exit_ts < at(TUESDAY, "15:20") for each in trades
+        )
 
 
 def test_an_intraday_position_that_no_bar_was_there_to_leave_with_is_named():
@@ -197,7 +265,10 @@ def test_worst_and_best_are_those_of_the_bars_between_entry_and_exit():
 
 def test_parts_of_any_size_give_the_same_run(monkeypatch):
     days = (TUESDAY, WEDNESDAY)
-    series = {name: walk(days, seed, token=seed) for seed, name in enumerate(("INFY", "SBIN", "TCS"), start=1)}
+    series = {
+        name: walk(days, seed, token=seed)
+        for seed, name in enumerate(("INFY", "SBIN", "TCS"), start=1)
+    }
     orders = {at(TUESDAY, "09:15") + k * 17 * MINUTE: 0 if k % 2 else 10 for k in range(20)}
     digests = set()
     for size in (1, 7, 1_000, 10**9):
@@ -205,7 +276,14 @@ def test_parts_of_any_size_give_the_same_run(monkeypatch):
         backtest = made(series, [Told(orders)], days)
         assert backtest.run()
         trades, account = reckoned(backtest)
-        digests.add((backtest.digest, tuple(trades), account.daily.equity.tobytes(), account.curve.tobytes()))
+        digests.add(
+            (
+                backtest.digest,
+                tuple(trades),
+                account.daily.equity.tobytes(),
+                account.curve.tobytes(),
+            )
+        )
     assert len(digests) == 1
     assert len(next(iter(digests))[1]) > 20
 
@@ -214,7 +292,9 @@ def test_a_run_that_is_stopped_keeps_what_was_done(monkeypatch):
     monkeypatch.setattr("engine.backtest.backtest_run.CHUNK", 300)
     days = (TUESDAY, WEDNESDAY)
     series = {"INFY": walk(days, 1)}
-    orders = {at(day, clock): shares for day in days for clock, shares in (("09:30", 5), ("12:00", 0))}
+    orders = {
+        at(day, clock): shares for day in days for clock, shares in (("09:30", 5), ("12:00", 0))
+    }
     stopped, whole = (made(series, [Told(orders)], days) for _ in range(2))
     assert not stopped.run(lambda done, _all: done < 300)
     assert whole.run()
@@ -270,7 +350,11 @@ def test_charges_are_those_of_each_day():
     """From October 2024 the exchange's fee and the depository's debit are others."""
     before, after = date(2024, 9, 30), date(2024, 10, 1)
     series = {"INFY": joined(day_of(before, FLAT), day_of(after, FLAT))}
-    orders = {at(day, clock): shares for day in (before, after) for clock, shares in (("10:00", 1000), ("11:00", 0))}
+    orders = {
+        at(day, clock): shares
+        for day in (before, after)
+        for clock, shares in (("10:00", 1000), ("11:00", 0))
+    }
     backtest = made(series, [Told(orders)], (before, after))
     assert backtest.run()
     _, account = reckoned(backtest)
@@ -337,7 +421,9 @@ def test_prices_stand_on_the_grid_and_the_grid_is_what_they_stand_on():
     assert (snapped.low <= np.minimum(snapped.open, snapped.close)).all()
 
 
-@pytest.mark.parametrize("symbol", ["NIFTY26NOVFUT", "NIFTY26N1026000CE", "INFY26NOV1500PE", "NIFTY2610226000CE"])
+@pytest.mark.parametrize(
+    "symbol", ["NIFTY26NOVFUT", "NIFTY26N1026000CE", "INFY26NOV1500PE", "NIFTY2610226000CE"]
+)
 def test_a_contract_is_refused(symbol):
     with pytest.raises(DataError, match="is a contract: the desk trades shares"):
         instruments_of({symbol: day_of(TUESDAY, FLAT)}, None, TUESDAY)
@@ -362,7 +448,11 @@ def test_only_what_starts_in_a_session_is_kept():
 def test_a_day_that_the_calendar_does_not_know_is_left_out_and_a_run_of_such_days_is_refused():
     sunday = date(2024, 6, 2)
     series = {"INFY": joined(day_of(sunday, FLAT), day_of(TUESDAY, FLAT))}
-    instruments, calendar, table = instruments_of(series, None, TUESDAY), Calendar.load(), charges.load_rate_table()
+    instruments, calendar, table = (
+        instruments_of(series, None, TUESDAY),
+        Calendar.load(),
+        charges.load_rate_table(),
+    )
     market = market_of(instruments, [sunday, TUESDAY], calendar, table, None, 0)
     assert (market.days, list(market.left)) == ([TUESDAY], [sunday])
     with pytest.raises(DataError, match="no day of these can be traded"):

@@ -32,17 +32,26 @@ DAILY = daily_of(EQUITY)
 NETS = (50_00, -20_00, 0, 30_00, 10_00, -40_00, -5_00, 80_00)
 TRADES = [
     trade(
-        number, gross=net + 3_00, charges=3_00, slippage=50, side=1 if number % 3 else -1, mae=-100 * number,
-        mfe=200 * number, entry_ts=at(MONDAY, "10:00"), exit_ts=at(MONDAY, f"10:{5 * number:02}"),
+        number,
+        gross=net + 3_00,
+        charges=3_00,
+        slippage=50,
+        side=1 if number % 3 else -1,
+        mae=-100 * number,
+        mfe=200 * number,
+        entry_ts=at(MONDAY, "10:00"),
+        exit_ts=at(MONDAY, f"10:{5 * number:02}"),
     )
     for number, net in enumerate(NETS, start=1)
-]  # fmt: skip
+]
 
 
 def test_there_is_one_metric_for_each_definition_in_order():
     found = statistics(outcome(EQUITY, TRADES))
     assert [(each.key, each.label, each.unit) for each in found] == [each[:3] for each in METRICS]
-    assert len({each.key for each in METRICS}) == len({each.label for each in METRICS}) == len(METRICS)
+    assert (
+        len({each.key for each in METRICS}) == len({each.label for each in METRICS}) == len(METRICS)
+    )
     assert list(dict.fromkeys(each.group for each in METRICS)) == list(GROUPS)
 
 
@@ -50,10 +59,19 @@ def test_every_metric_is_defined_for_a_run_that_has_everything():
     days = weekdays(90)
     market = walk(90, seed=5, start=22_000_00)
     left = [*TRADES, trade(9, gross=-7_00, exit_ts=0)]
-    made = outcome(EQUITY, left, market=market, benchmark=walk(90, seed=6), turnover=[1000_00] * 90, charges=[10] * 90,
-                   times=[at(day, "10:30") for day in days])  # fmt: skip
+    made = outcome(
+        EQUITY,
+        left,
+        market=market,
+        benchmark=walk(90, seed=6),
+        turnover=[1000_00] * 90,
+        charges=[10] * 90,
+        times=[at(day, "10:30") for day in days],
+    )
     up = outcome([*EQUITY[:-1], 2 * CASH], left, market=market, turnover=[1000_00] * 90)
-    missing = {key for key, value in figures(made).items() if value is None and figures(up)[key] is None}
+    missing = {
+        key for key, value in figures(made).items() if value is None and figures(up)[key] is None
+    }
     assert missing == set()
 
 
@@ -93,8 +111,15 @@ def test_without_cash_at_the_start_there_is_no_return(cash):
     made = outcome([CASH], cash=cash)
     found = sound(statistics(made))
     assert found["net"] == (CASH - cash) / 100
-    assert found["return"] is found["cagr"] is found["max_drawdown"] is found["buy_and_hold"] is None
-    assert result_tables.drawdowns(made) == result_tables.underwater(made) == result_tables.yearly_returns(made) == []
+    assert (
+        found["return"] is found["cagr"] is found["max_drawdown"] is found["buy_and_hold"] is None
+    )
+    assert (
+        result_tables.drawdowns(made)
+        == result_tables.underwater(made)
+        == result_tables.yearly_returns(made)
+        == []
+    )
 
 
 def test_a_doubled_account_has_doubled_in_a_year_of_365_days():
@@ -103,8 +128,16 @@ def test_a_doubled_account_has_doubled_in_a_year_of_365_days():
 
 
 def test_months_compound_from_the_last_close_of_the_month_before():
-    days = [date(2024, 6, 27), date(2024, 6, 28), date(2024, 7, 1), date(2024, 7, 2), date(2024, 8, 1)]
-    found = figures(outcome([CASH, CASH * 11 // 10, CASH, CASH * 99 // 100, CASH * 99 // 100], days=days))
+    days = [
+        date(2024, 6, 27),
+        date(2024, 6, 28),
+        date(2024, 7, 1),
+        date(2024, 7, 2),
+        date(2024, 8, 1),
+    ]
+    found = figures(
+        outcome([CASH, CASH * 11 // 10, CASH, CASH * 99 // 100, CASH * 99 // 100], days=days)
+    )
     assert found["best_month"] == pytest.approx(10.0)
     assert found["worst_month"] == pytest.approx(100 * (0.99 / 1.1 - 1))
 
@@ -119,7 +152,9 @@ def test_risk(risk_free):
     assert found["sharpe"] == pytest.approx(YEAR * plain.mean(excess) / plain.stdev(excess))
     below = math.sqrt(sum(min(day, 0) ** 2 for day in excess) / 90)
     assert found["sortino"] == pytest.approx(YEAR * plain.mean(excess) / below)
-    assert found["omega"] == pytest.approx(sum(d for d in excess if d > 0) / -sum(d for d in excess if d < 0))
+    assert found["omega"] == pytest.approx(
+        sum(d for d in excess if d > 0) / -sum(d for d in excess if d < 0)
+    )
     assert found["calmar"] == pytest.approx(found["cagr"] / -found["max_drawdown"])
 
 
@@ -192,14 +227,20 @@ def test_drawdowns_are_those_of_a_walk_through_every_moment(seed):
     assert found["average_drawdown"] == pytest.approx(100 * plain.mean(fall[1] for fall in falls))
     assert found["max_drawdown_duration"] == pytest.approx(max(lengths))
     assert found["average_drawdown_duration"] == pytest.approx(plain.mean(lengths))
-    assert found["max_drawdown_recovery"] == (None if end is None else pytest.approx((end - trough) / 1e9))
+    assert found["max_drawdown_recovery"] == (
+        None if end is None else pytest.approx((end - trough) / 1e9)
+    )
     peaks = [max(CASH, *curve[: k + 1].tolist()) for k in range(150)]
     amount = min(value - peak for value, peak in zip(curve.tolist(), peaks, strict=True)) / 100
     assert found["max_drawdown_amount"] == pytest.approx(amount)
     assert found["recovery_factor"] == pytest.approx(found["net"] / -amount)
-    closes = [close / max(CASH, *equity[: k + 1].tolist()) - 1 for k, close in enumerate(equity.tolist())]
+    closes = [
+        close / max(CASH, *equity[: k + 1].tolist()) - 1 for k, close in enumerate(equity.tolist())
+    ]
     assert found["max_drawdown_close"] == pytest.approx(100 * min(closes))
-    assert found["ulcer"] == pytest.approx(100 * math.sqrt(plain.mean(close**2 for close in closes)))
+    assert found["ulcer"] == pytest.approx(
+        100 * math.sqrt(plain.mean(close**2 for close in closes))
+    )
 
 
 def test_a_drawdown_inside_a_day_is_one_though_the_close_does_not_show_it():
@@ -231,9 +272,15 @@ def test_trades():
     wins, losses = [net / 100 for net in NETS if net > 0], [net / 100 for net in NETS if net < 0]
     nets = [net / 100 for net in NETS]
     payoff = plain.mean(wins) / -plain.mean(losses)
-    assert {key: found[key] for key in ("trades", "open_trades", "draws", "max_wins", "max_losses")} == {
-        "trades": 8, "open_trades": 0, "draws": 1, "max_wins": 2, "max_losses": 2,
-    }  # fmt: skip
+    assert {
+        key: found[key] for key in ("trades", "open_trades", "draws", "max_wins", "max_losses")
+    } == {
+        "trades": 8,
+        "open_trades": 0,
+        "draws": 1,
+        "max_wins": 2,
+        "max_losses": 2,
+    }
     assert found["win_rate"] == pytest.approx(50.0)
     assert (found["best_trade"], found["worst_trade"]) == (80.0, -40.0)
     assert found["average_win"] == pytest.approx(plain.mean(wins))
@@ -264,15 +311,28 @@ def test_long_and_short():
 
 
 def test_consecutive_ones_go_by_the_order_of_exits():
-    later = [trade(k, gross=net, exit_ts=at(MONDAY, clock)) for k, (net, clock) in enumerate(
-        ((100, "11:00"), (-100, "10:10"), (100, "12:00"), (-100, "10:20"), (-100, "10:15"), (0, "11:30")))]  # fmt: skip
+    later = [
+        trade(k, gross=net, exit_ts=at(MONDAY, clock))
+        for k, (net, clock) in enumerate(
+            (
+                (100, "11:00"),
+                (-100, "10:10"),
+                (100, "12:00"),
+                (-100, "10:20"),
+                (-100, "10:15"),
+                (0, "11:30"),
+            )
+        )
+    ]
     found = figures(outcome(EQUITY, later))
     assert (found["max_losses"], found["max_wins"]) == (3, 1)
 
 
 def test_costs_count_open_trades_where_they_say_so():
     left = trade(9, gross=-100_00, charges=7_00, slippage=3_00, exit_ts=0)
-    found = figures(outcome([CASH + 500_00], [*TRADES, left], charges=[31_00], turnover=[20_000_00]))
+    found = figures(
+        outcome([CASH + 500_00], [*TRADES, left], charges=[31_00], turnover=[20_000_00])
+    )
     assert (found["open_trades"], found["open_pnl"]) == (1, -107.0)
     assert found["slippage"] == pytest.approx(8 * 0.5 + 3.0)
     assert found["break_even"] == pytest.approx(3.5)
@@ -290,7 +350,9 @@ def test_the_benchmarks():
     beta = plain.covariance(ours, theirs) / plain.variance(theirs)
     assert found["buy_and_hold"] == pytest.approx(100 * (held[-1] / CASH - 1))
     holding = daily_of(held)[1:]
-    assert found["buy_and_hold_sharpe"] == pytest.approx(YEAR * (plain.mean(holding) - rate) / plain.stdev(holding))
+    assert found["buy_and_hold_sharpe"] == pytest.approx(
+        YEAR * (plain.mean(holding) - rate) / plain.stdev(holding)
+    )
     fall = min(value / max(CASH, *held[: k + 1]) - 1 for k, value in enumerate(held))
     assert found["buy_and_hold_drawdown"] == pytest.approx(100 * fall)
     assert found["market_return"] == pytest.approx(100 * (market[-1] / market[0] - 1))
@@ -299,7 +361,9 @@ def test_the_benchmarks():
     assert found["alpha"] == pytest.approx(100 * 252 * alpha)
     assert found["correlation"] == pytest.approx(plain.correlation(ours, theirs))
     assert found["tracking_error"] == pytest.approx(100 * YEAR * plain.stdev(apart))
-    assert found["information_ratio"] == pytest.approx(YEAR * plain.mean(apart) / plain.stdev(apart))
+    assert found["information_ratio"] == pytest.approx(
+        YEAR * plain.mean(apart) / plain.stdev(apart)
+    )
 
 
 def test_days_on_which_the_index_has_no_close_are_left_out():
@@ -341,7 +405,14 @@ def test_an_account_that_never_moves():
         == found["exposure_time"]
         == 0.0
     )
-    assert found["sharpe"] is found["sortino"] is found["calmar"] is found["profit_factor"] is found["omega"] is None
+    assert (
+        found["sharpe"]
+        is found["sortino"]
+        is found["calmar"]
+        is found["profit_factor"]
+        is found["omega"]
+        is None
+    )
     assert found["max_drawdown_duration"] is found["probabilistic_sharpe"] is None
 
 
@@ -353,7 +424,11 @@ def test_one_day_has_a_return_and_no_deviation():
 
 def test_a_single_losing_trade():
     found = sound(statistics(outcome([CASH - 100], [trade(gross=-100)])))
-    assert (found["win_rate"], found["profit_factor"], found["expectancy_ratio"]) == (0.0, 0.0, -1.0)
+    assert (found["win_rate"], found["profit_factor"], found["expectancy_ratio"]) == (
+        0.0,
+        0.0,
+        -1.0,
+    )
     assert found["payoff"] is found["kelly"] is found["sqn"] is found["average_win"] is None
 
 
@@ -379,12 +454,16 @@ def test_a_year_in_a_day_is_no_infinite_return():
 accounts = st.lists(st.integers(-1000, 10**7), max_size=12)
 rounds = st.lists(
     st.builds(
-        trade, st.integers(1, 99), gross=st.integers(-(10**6), 10**6), charges=st.integers(-100, 10**4),
-        side=st.sampled_from((1, -1)), quantity=st.integers(1, 100),
+        trade,
+        st.integers(1, 99),
+        gross=st.integers(-(10**6), 10**6),
+        charges=st.integers(-100, 10**4),
+        side=st.sampled_from((1, -1)),
+        quantity=st.integers(1, 100),
         exit_ts=st.sampled_from((0, at(MONDAY, "10:00"), at(MONDAY, "10:30"), at(MONDAY, "15:29"))),
     ),
     max_size=8,
-)  # fmt: skip
+)
 
 
 @settings(deadline=None, max_examples=50)
@@ -405,7 +484,21 @@ def test_nothing_that_is_no_number_ever_comes_out(equity, trades, trials, risk_f
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.integers(10**5, 10**7), min_size=2, max_size=12), st.integers(2, 50))
 def test_figures_that_are_ratios_do_not_depend_on_the_size_of_the_account(equity, times):
-    small, large = figures(outcome(equity)), figures(outcome([times * each for each in equity], cash=times * CASH))
-    for key in ("sharpe", "sortino", "calmar", "omega", "max_drawdown", "cagr", "ulcer", "probabilistic_sharpe"):
+    small, large = (
+        figures(outcome(equity)),
+        figures(outcome([times * each for each in equity], cash=times * CASH)),
+    )
+    for key in (
+        "sharpe",
+        "sortino",
+        "calmar",
+        "omega",
+        "max_drawdown",
+        "cagr",
+        "ulcer",
+        "probabilistic_sharpe",
+    ):
         assert (small[key] is None) == (large[key] is None), key
-        assert small[key] is None or large[key] == pytest.approx(small[key], rel=1e-6, abs=1e-9), key
+        assert small[key] is None or large[key] == pytest.approx(small[key], rel=1e-6, abs=1e-9), (
+            key
+        )

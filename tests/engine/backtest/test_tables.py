@@ -19,7 +19,16 @@ def figure(made, key):
 
 def test_drawdowns_are_told_from_peak_over_trough_to_recovery():
     times = minutes(MONDAY, 8)
-    curve = [CASH, CASH - 500, CASH - 300, CASH + 100, CASH - 900, CASH - 1000, CASH + 100, CASH + 50]
+    curve = [
+        CASH,
+        CASH - 500,
+        CASH - 300,
+        CASH + 100,
+        CASH - 900,
+        CASH - 1000,
+        CASH + 100,
+        CASH + 50,
+    ]
     first, second, third = result_tables.drawdowns(outcome([CASH + 50], times=times, curve=curve))
     peak = CASH + 100
     assert first[:3] == (times[3], times[5], times[6])
@@ -29,11 +38,16 @@ def test_drawdowns_are_told_from_peak_over_trough_to_recovery():
     assert (second.amount, second.length, second.recovery) == (-500, 180.0, 120.0)
     assert third[:3] == (times[6], times[7], None)
     assert (third.amount, third.length, third.recovery) == (-50, 60.0, None)
-    assert [each.depth for each in result_tables.drawdowns(outcome([CASH], times=times, curve=curve), most=1)] == [first.depth]
+    assert [
+        each.depth
+        for each in result_tables.drawdowns(outcome([CASH], times=times, curve=curve), most=1)
+    ] == [first.depth]
 
 
 def test_a_loss_at_the_first_moment_falls_from_the_starting_cash():
-    [only] = result_tables.drawdowns(outcome([CASH - 7], times=minutes(MONDAY, 2), curve=[CASH - 10, CASH - 7]))
+    [only] = result_tables.drawdowns(
+        outcome([CASH - 7], times=minutes(MONDAY, 2), curve=[CASH - 10, CASH - 7])
+    )
     assert (only.amount, only.end, only.start) == (-10, None, at(MONDAY, "09:16"))
 
 
@@ -47,10 +61,24 @@ def test_the_deepest_drawdown_is_the_metric(seed):
 
 
 def test_years_and_months():
-    days = [date(2023, 12, 28), date(2023, 12, 29), date(2024, 1, 1), date(2024, 3, 1), date(2024, 3, 4)]
-    equity = [CASH * 102 // 100, CASH * 104 // 100, CASH * 100 // 100, CASH * 90 // 100, CASH * 99 // 100]
+    days = [
+        date(2023, 12, 28),
+        date(2023, 12, 29),
+        date(2024, 1, 1),
+        date(2024, 3, 1),
+        date(2024, 3, 4),
+    ]
+    equity = [
+        CASH * 102 // 100,
+        CASH * 104 // 100,
+        CASH * 100 // 100,
+        CASH * 90 // 100,
+        CASH * 99 // 100,
+    ]
     market = [float("nan"), 200.0, 210.0, float("nan"), 190.0]
-    made = outcome(equity, days=days, benchmark=[CASH, CASH * 1.1, CASH, CASH, CASH * 1.21], market=market)
+    made = outcome(
+        equity, days=days, benchmark=[CASH, CASH * 1.1, CASH, CASH, CASH * 1.21], market=market
+    )
     first, second = result_tables.yearly_returns(made)
     assert (first.year, second.year) == (2023, 2024)
     assert first.total == pytest.approx(4.0)
@@ -63,7 +91,10 @@ def test_years_and_months():
     assert (first.net, second.net) == (CASH * 4 // 100, CASH * -5 // 100)
     assert (first.benchmark, second.benchmark) == (pytest.approx(10.0), pytest.approx(10.0))
     assert (first.market, second.market) == (pytest.approx(0.0), pytest.approx(-5.0))
-    assert [year.market for year in result_tables.yearly_returns(outcome(equity, days=days))] == [None, None]
+    assert [year.market for year in result_tables.yearly_returns(outcome(equity, days=days))] == [
+        None,
+        None,
+    ]
 
 
 @settings(deadline=None)
@@ -114,7 +145,9 @@ def test_every_day_is_in_one_bin_of_the_distribution(equity):
 
 
 def test_a_distribution_has_bins_of_round_width():
-    edges, counts = result_tables.distribution(outcome([CASH * 101 // 100, CASH * 104 // 100, CASH, CASH * 95 // 100]))
+    edges, counts = result_tables.distribution(
+        outcome([CASH * 101 // 100, CASH * 104 // 100, CASH, CASH * 95 // 100])
+    )
     assert edges[1] - edges[0] == pytest.approx(0.5)
     assert edges[0] == pytest.approx(-5.0)
     assert sum(counts) == 4
@@ -122,13 +155,22 @@ def test_a_distribution_has_bins_of_round_width():
 
 TRADES = [
     trade(
-        number, gross=(-1) ** number * 100 * number + 7 * number, charges=20 + number % 3, slippage=number,
-        strategy=("one", "two")[number % 2], symbol=("INFY", "SBIN", "TCS")[number % 3], side=1 if number % 5 else -1,
-        rung=1 + number % 4, mae=-number, mfe=2 * number, exit_reason=("target", "stop", "square-off")[number % 3],
-        entry_ts=at(day, f"{9 + number % 7:02}:30"), exit_ts=at(day, "15:30"),
+        number,
+        gross=(-1) ** number * 100 * number + 7 * number,
+        charges=20 + number % 3,
+        slippage=number,
+        strategy=("one", "two")[number % 2],
+        symbol=("INFY", "SBIN", "TCS")[number % 3],
+        side=1 if number % 5 else -1,
+        rung=1 + number % 4,
+        mae=-number,
+        mfe=2 * number,
+        exit_reason=("target", "stop", "square-off")[number % 3],
+        entry_ts=at(day, f"{9 + number % 7:02}:30"),
+        exit_ts=at(day, "15:30"),
     )
     for number, day in enumerate(weekdays(60), start=1)
-]  # fmt: skip
+]
 
 NAMES = {
     "strategy": lambda each: each.strategy,
@@ -147,7 +189,9 @@ def test_a_breakdown_is_what_going_through_the_trades_finds(by):
     groups = defaultdict(list)
     for each in TRADES:
         groups[NAMES[by](each)].append(each)
-    found = result_tables.breakdowns(outcome([CASH], [trade(99, gross=10**6, exit_ts=0), *TRADES]))[by]
+    found = result_tables.breakdowns(outcome([CASH], [trade(99, gross=10**6, exit_ts=0), *TRADES]))[
+        by
+    ]
     assert {group.name for group in found} == set(groups)
     for group in found:
         mine = groups[group.name]
@@ -160,14 +204,18 @@ def test_a_breakdown_is_what_going_through_the_trades_finds(by):
         for field in ("gross", "charges", "slippage"):
             assert getattr(group, field) == sum(getattr(each, field) for each in mine)
         for field in ("mae", "mfe"):
-            assert getattr(group, field) == pytest.approx(sum(getattr(each, field) for each in mine) / len(mine))
+            assert getattr(group, field) == pytest.approx(
+                sum(getattr(each, field) for each in mine) / len(mine)
+            )
         assert group.profit_factor == (pytest.approx(won / lost) if lost else None)
 
 
 def test_breakdowns_come_in_an_order_that_can_be_read():
     found = result_tables.breakdowns(outcome([CASH], TRADES))
     for by in ("strategy", "symbol", "exit"):
-        assert [group.net for group in found[by]] == sorted((group.net for group in found[by]), reverse=True)
+        assert [group.net for group in found[by]] == sorted(
+            (group.net for group in found[by]), reverse=True
+        )
     for by in ("hour", "month", "rung"):
         assert [group.name for group in found[by]] == sorted(group.name for group in found[by])
     assert [group.name for group in found["weekday"]] == list(result_tables.WEEKDAYS[:5])
@@ -194,22 +242,41 @@ def test_the_ladder_of_costs_leads_from_the_gross_before_slippage_to_the_net():
     ]
 
 
-@given(st.integers(-(10**9), 10**9), st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6))
+@given(
+    st.integers(-(10**9), 10**9),
+    st.integers(0, 10**6),
+    st.integers(0, 10**6),
+    st.integers(0, 10**6),
+)
 def test_the_ladder_adds_up_to_the_paisa(net, slippage, brokerage, other):
     made = outcome(
-        [CASH + net], [trade(slippage=slippage)], charges=[brokerage + other], costs={"brokerage": brokerage}
+        [CASH + net],
+        [trade(slippage=slippage)],
+        charges=[brokerage + other],
+        costs={"brokerage": brokerage},
     )
     steps = result_tables.cost_steps(made)
-    assert steps[0].amount + sum(step.amount for step in steps if not step.total) == steps[-1].amount == net
+    assert (
+        steps[0].amount + sum(step.amount for step in steps if not step.total)
+        == steps[-1].amount
+        == net
+    )
 
 
 def test_below_water():
-    assert result_tables.underwater(outcome([CASH * 9 // 10, CASH * 2, CASH])) == pytest.approx([-10.0, 0.0, -50.0])
+    assert result_tables.underwater(outcome([CASH * 9 // 10, CASH * 2, CASH])) == pytest.approx(
+        [-10.0, 0.0, -50.0]
+    )
 
 
 def test_tables_of_a_run_of_nothing_are_empty():
     made = outcome()
-    assert result_tables.drawdowns(made) == result_tables.yearly_returns(made) == result_tables.underwater(made) == []
+    assert (
+        result_tables.drawdowns(made)
+        == result_tables.yearly_returns(made)
+        == result_tables.underwater(made)
+        == []
+    )
     assert result_tables.distribution(made) == result_tables.rolling_sharpe(made) == ([], [])
     assert [step.amount for step in result_tables.cost_steps(made)] == [0, 0, 0, 0]
 

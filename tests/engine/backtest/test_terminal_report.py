@@ -18,8 +18,15 @@ from tui.commands.backtest.backtest_report import print_report
 
 def shown(outcome, width=80, *, terminal=False):
     metrics = statistics(outcome, trials=24)
-    out = Console(file=io.StringIO(), width=width, force_terminal=terminal, color_system="truecolor" if terminal else None,
-                  highlight=False, markup=False, emoji=False)  # fmt: skip
+    out = Console(
+        file=io.StringIO(),
+        width=width,
+        force_terminal=terminal,
+        color_system="truecolor" if terminal else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
     print_report(outcome, metrics, lint_outcome(outcome, metrics), out)
     return out.file.getvalue()
 
@@ -33,7 +40,9 @@ def run():
 def test_the_report_fits_its_terminal_and_begins_with_the_verdict(run, width):
     text = shown(run, width)
     assert max(map(cell_len, text.splitlines())) <= width
-    assert overall_verdict(lint_outcome(run, statistics(run, trials=24)))[:60] in text.splitlines()[0]
+    assert (
+        overall_verdict(lint_outcome(run, statistics(run, trials=24)))[:60] in text.splitlines()[0]
+    )
     assert "\x1b" not in text
     assert "…" not in text
 
@@ -42,7 +51,9 @@ def test_twelve_months_that_all_lose_are_shown_whole(run):
     days = len(run.daily.day)
     falling = run.manifest.start_cash * 0.996 ** np.arange(1, days + 1)
     year = run._replace(
-        daily=run.daily._replace(day=19_724 + np.arange(days) * 365 // days, equity=falling.astype(np.int64))
+        daily=run.daily._replace(
+            day=19_724 + np.arange(days) * 365 // days, equity=falling.astype(np.int64)
+        )
     )
     months = shown(year, 80).split("Months, %")[1].split("Where the money went")[0]
     assert "…" not in months
@@ -91,7 +102,9 @@ def test_a_terminal_gets_colours_and_a_pipe_gets_none(run):
 
 
 def test_a_wide_terminal_is_told_more(run):
-    assert "MFE" not in shown(run, 80).split("Run  ")[0].split("By strategy")[1].split("By symbol")[0]
+    assert (
+        "MFE" not in shown(run, 80).split("Run  ")[0].split("By strategy")[1].split("By symbol")[0]
+    )
     assert "MFE" in shown(run, 200).split("By strategy")[1].split("By symbol")[0]
 
 
@@ -99,7 +112,9 @@ def test_foreign_names_change_nothing_on_the_terminal():
     outcome, _ = demo(trades=40, days=4, loud=HOSTILE)
     text = shown(outcome, 200)
     assert not [each for each in obeyed(text) if len(each) == 1]
-    assert not [line for line in text.splitlines() if line[:2].strip() and FORGED in line[:8]], "none begins with it"
+    assert not [line for line in text.splitlines() if line[:2].strip() and FORGED in line[:8]], (
+        "none begins with it"
+    )
     assert "[bold]" in text
 
 

@@ -148,7 +148,7 @@ ADDRESSES = {
     "http+unix://127.0.0.1": NONE,
     "https": NONE,
     "https://": NONE,
-}  # fmt: skip
+}
 
 
 def test_there_are_enough_addresses():
@@ -167,7 +167,8 @@ def written(tmp_path, name, rest, ws="ws://127.0.0.1:1", mode="shadow"):
     escaped = "".join(f"\\U{ord(character):08x}" for character in rest)
     file = tmp_path / "config.toml"
     file.write_text(
-        f'[desk]\nmode = "{mode}"\n[broker]\nname = "{name}"\nrest = "{escaped}"\nws = "{ws}"\napi_key = "k"\n', "utf-8"
+        f'[desk]\nmode = "{mode}"\n[broker]\nname = "{name}"\nrest = "{escaped}"\nws = "{ws}"\napi_key = "k"\n',
+        "utf-8",
     )
     return load_config(file).values
 
@@ -214,7 +215,9 @@ def test_the_socket_counts_as_much_as_the_rest(tmp_path):
     ],
 )
 def test_orders_that_leave_this_machine_are_real_whatever_the_broker_is_called(mode, rest, ws):
-    config = DeskConfig(desk=DeskSettings(mode=mode), broker=BrokerSettings(name="sandbox", rest=rest, ws=ws))
+    config = DeskConfig(
+        desk=DeskSettings(mode=mode), broker=BrokerSettings(name="sandbox", rest=rest, ws=ws)
+    )
     leaves = mode in {"sandbox", "replay", "shadow", "live"}
     assert sends_real(config, mode) is leaves
     if leaves:
@@ -224,7 +227,9 @@ def test_orders_that_leave_this_machine_are_real_whatever_the_broker_is_called(m
 
 @pytest.mark.parametrize("mode", ["sandbox", "shadow"])
 def test_a_sandbox_on_this_machine_is_not_real(mode):
-    config = DeskConfig(broker=BrokerSettings(name="sandbox", rest="http://127.0.0.1:1", ws="ws://[::1]:1"))
+    config = DeskConfig(
+        broker=BrokerSettings(name="sandbox", rest="http://127.0.0.1:1", ws="ws://[::1]:1")
+    )
     assert not sends_real(config, mode)
     assert not sends_real(DeskConfig(), mode)
     check_mode(config, RunPlan(mode))

@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 
 from engine.config import schema as configuration
 from engine.config.schema import DeskConfig, load_config, parse_config
-from engine.config.toml_reader import OTHER, bare_type, describe_type, field_meaning, is_table, locate_lines
+from engine.config.toml_reader import (
+    OTHER,
+    bare_type,
+    describe_type,
+    field_meaning,
+    is_table,
+    locate_lines,
+)
 from engine.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -44,20 +51,35 @@ def leaves(kind, at=()):
 
 def test_no_file_means_the_defaults_of_the_brief():
     config = load_config(None).values
-    assert (config.desk.mode, config.broker.name, config.broker.timeout_s) == ("sandbox", "sandbox", 7.0)
+    assert (config.desk.mode, config.broker.name, config.broker.timeout_s) == (
+        "sandbox",
+        "sandbox",
+        7.0,
+    )
     assert (config.sandbox.seed, config.sandbox.start, config.sandbox.cash) == (7, "", 1_000_000)
     governor = config.governor
-    assert (governor.orders_per_second, governor.orders_per_minute, governor.orders_per_day) == (9, 380, 4_800)
+    assert (governor.orders_per_second, governor.orders_per_minute, governor.orders_per_day) == (
+        9,
+        380,
+        4_800,
+    )
     assert (governor.modifies_per_order, governor.reserve_per_second) == (24, 3)
-    assert (config.risk.max_order_value, config.risk.max_exposure, config.risk.max_positions) == (200_000, 240_000, 90)
+    assert (config.risk.max_order_value, config.risk.max_exposure, config.risk.max_positions) == (
+        200_000,
+        240_000,
+        90,
+    )
     rungs = config.strategy.momentum_ladder.rung
     assert [(r.trigger_percent, r.stop_percent, r.target_percent) for r in rungs] == [
-        (0.0, 2.5, 5.0), (0.25, 2.5, 0.0), (1.0, 5.0, 0.0),
-    ]  # fmt: skip
+        (0.0, 2.5, 5.0),
+        (0.25, 2.5, 0.0),
+        (1.0, 5.0, 0.0),
+    ]
 
 
 @pytest.mark.parametrize(
-    ("mode", "trusted"), [(0o600, True), (0o644, True), (0o640, True), (0o646, False), (0o666, False), (0o602, False)]
+    ("mode", "trusted"),
+    [(0o600, True), (0o644, True), (0o640, True), (0o646, False), (0o666, False), (0o602, False)],
 )
 def test_a_file_that_others_can_write_decides_nothing(tmp_path, mode, trusted):
     file = tmp_path / "config.toml"
@@ -74,11 +96,17 @@ def test_a_group_may_write_it_where_it_is_the_owners_alone(tmp_path, monkeypatch
     file = tmp_path / "config.toml"
     file.write_text("")
     file.chmod(0o664)
-    group, user = SimpleNamespace(gr_name="me", gr_mem=["me"]), SimpleNamespace(pw_name="me", pw_gid=file.stat().st_gid)
+    group, user = (
+        SimpleNamespace(gr_name="me", gr_mem=["me"]),
+        SimpleNamespace(pw_name="me", pw_gid=file.stat().st_gid),
+    )
     monkeypatch.setattr("grp.getgrgid", lambda _: group)
     monkeypatch.setattr("pwd.getpwuid", lambda _: user)
     assert configuration.load_config(file).values == DeskConfig()
-    for others in (SimpleNamespace(gr_name="me", gr_mem=["you"]), SimpleNamespace(gr_name="staff", gr_mem=[])):
+    for others in (
+        SimpleNamespace(gr_name="me", gr_mem=["you"]),
+        SimpleNamespace(gr_name="staff", gr_mem=[]),
+    ):
         monkeypatch.setattr("grp.getgrgid", lambda _, others=others: others)
         with pytest.raises(ConfigError, match="others can write it"):
             configuration.load_config(file)
@@ -88,10 +116,17 @@ def test_a_file_of_another_user_decides_nothing_and_roots_does(tmp_path, monkeyp
     file = tmp_path / "config.toml"
     file.write_text("")
     found = os.fstat
-    for owner, trusted in ((os.getuid(), True), (0, True), (os.getuid() + 1, False), (65_534, False)):
+    for owner, trusted in (
+        (os.getuid(), True),
+        (0, True),
+        (os.getuid() + 1, False),
+        (65_534, False),
+    ):
         monkeypatch.setattr(
             "os.fstat",
-            lambda number, owner=owner: os.stat_result((*found(number)[:4], owner, *found(number)[5:10])),
+            lambda number, owner=owner: os.stat_result(
+                (*found(number)[:4], owner, *found(number)[5:10])
+            ),
         )
         if trusted:
             assert configuration.load_config(file).values == DeskConfig()
@@ -106,7 +141,9 @@ def test_a_variable_of_ours_may_be_named(name):
 
 
 @pytest.mark.parametrize("field", ["api_key_env", "access_token_env", "api_secret_env"])
-@pytest.mark.parametrize("name", ["AWS_SECRET_ACCESS_KEY", "HOME", "MY_KITE", "kite_token", "KITE TOKEN", "KITE=x"])
+@pytest.mark.parametrize(
+    "name", ["AWS_SECRET_ACCESS_KEY", "HOME", "MY_KITE", "kite_token", "KITE TOKEN", "KITE=x"]
+)
 def test_no_other_variable_can_be_sent_anywhere(field, name):
     with pytest.raises(ConfigError, match=rf"broker.{field}.*begins with PATANG or KITE"):
         values(f"[broker]\n{field} = '{name}'")
@@ -126,7 +163,11 @@ def test_the_shipped_file_holds_every_setting_at_its_default():
 
 
 @pytest.mark.parametrize(
-    ("name", "render"), [("config.toml", configuration.example_config), ("docs/configuration.md", configuration.reference_page)]
+    ("name", "render"),
+    [
+        ("config.toml", configuration.example_config),
+        ("docs/configuration.md", configuration.reference_page),
+    ],
 )
 def test_the_shipped_file_and_the_documentation_are_what_the_structs_say(name, render):
     """PATANG_UPDATE=1 writes them anew."""
@@ -152,29 +193,68 @@ def test_every_setting_is_explained_where_it_is_declared_and_every_number_is_bou
             'desk.toml:3: governor.orders_per_secnd: no such key; did you mean "orders_per_second"?',
         ),
         ("[ui]\nfps = 10\nqqq = 1", "desk.toml:3: ui.qqq: no such key; valid: colours, fps, keys"),
-        ("governor.orders_per_second = 40", "desk.toml:1: governor.orders_per_second: expected a whole number from 1 to 10, got 40"),
+        (
+            "governor.orders_per_second = 40",
+            "desk.toml:1: governor.orders_per_second: expected a whole number from 1 to 10, got 40",
+        ),
         ("[store]\nbars = 1", "desk.toml:2: store.bars: expected true or false, got 1"),
-        ("[desk]\nmode = 'lve'", 'desk.toml:2: desk.mode: expected one of "sandbox", "replay", "dry-run", "paper", "shadow", "live", got "lve"'),
-        ("[risk]\nprice_range_percent = nan", "desk.toml:2: risk.price_range_percent: expected a number from 0.1 to 50, got nan"),
-        ("[gateway]\nsettle_s = inf", "desk.toml:2: gateway.settle_s: expected a number from 1 to 300, got inf"),
-        ("[risk]\nmax_positions = true", "desk.toml:2: risk.max_positions: expected a whole number from 1 to 10_000, got true"),
+        (
+            "[desk]\nmode = 'lve'",
+            'desk.toml:2: desk.mode: expected one of "sandbox", "replay", "dry-run", "paper", "shadow", "live", got "lve"',
+        ),
+        (
+            "[risk]\nprice_range_percent = nan",
+            "desk.toml:2: risk.price_range_percent: expected a number from 0.1 to 50, got nan",
+        ),
+        (
+            "[gateway]\nsettle_s = inf",
+            "desk.toml:2: gateway.settle_s: expected a number from 1 to 300, got inf",
+        ),
+        (
+            "[risk]\nmax_positions = true",
+            "desk.toml:2: risk.max_positions: expected a whole number from 1 to 10_000, got true",
+        ),
         ("risk = 3", "desk.toml:1: risk: expected a table, got 3"),
-        ("[risk.budget]\na = 1\nb = 'x'", 'desk.toml:3: risk.budget.b: expected a whole number from 1 to 10_000_000_000, got "x"'),
-        ("[feed]\nspans_s = [\n  60,\n  'q',\n]", 'desk.toml:2: feed.spans_s[2]: expected a whole number from 1 to 86_400, got "q"'),
+        (
+            "[risk.budget]\na = 1\nb = 'x'",
+            'desk.toml:3: risk.budget.b: expected a whole number from 1 to 10_000_000_000, got "x"',
+        ),
+        (
+            "[feed]\nspans_s = [\n  60,\n  'q',\n]",
+            'desk.toml:2: feed.spans_s[2]: expected a whole number from 1 to 86_400, got "q"',
+        ),
         ("[feed]\nspans_s = []", "desk.toml:2: feed.spans_s: expected 1 to 16 entries, got 0"),
-        ("[feed]\nwatch = ['NSE:INFY']", 'desk.toml:2: feed.watch[1]: expected a symbol as "INFY", got "NSE:INFY"'),
-        ("[sandbox]\nstart = '9:15'", 'desk.toml:2: sandbox.start: expected a time as "09:15", or empty, got "9:15"'),
-        ("[sandbox]\ndate = 2026-11-20", 'desk.toml:2: sandbox.date: expected a date as "2026-11-20", or empty, got 2026-11-20'),
-        ("[sandbox]\nseed = 9223372036854775808", "desk.toml:2: sandbox.seed: expected a whole number from 0 to 9_223_372_036_854_775_807, got 9223372036854775808"),
-        ("[broker]\nrest = 'localhost'", 'desk.toml:2: broker.rest: expected a URL as "https://host:port" and nothing after it, or empty, got "localhost"'),
+        (
+            "[feed]\nwatch = ['NSE:INFY']",
+            'desk.toml:2: feed.watch[1]: expected a symbol as "INFY", got "NSE:INFY"',
+        ),
+        (
+            "[sandbox]\nstart = '9:15'",
+            'desk.toml:2: sandbox.start: expected a time as "09:15", or empty, got "9:15"',
+        ),
+        (
+            "[sandbox]\ndate = 2026-11-20",
+            'desk.toml:2: sandbox.date: expected a date as "2026-11-20", or empty, got 2026-11-20',
+        ),
+        (
+            "[sandbox]\nseed = 9223372036854775808",
+            "desk.toml:2: sandbox.seed: expected a whole number from 0 to 9_223_372_036_854_775_807, got 9223372036854775808",
+        ),
+        (
+            "[broker]\nrest = 'localhost'",
+            'desk.toml:2: broker.rest: expected a URL as "https://host:port" and nothing after it, or empty, got "localhost"',
+        ),
         (
             "[[strategy.momentum_ladder.rung]]\ntrigger_percent = 0.0\nstop_percent = 2.0\n",
             "desk.toml:1: strategy.momentum_ladder.rung[1]: the key target_percent is missing; expected a number from 0 to 500",
         ),
-        ("[strategy]\nmomentum_lader = 1", 'desk.toml:2: strategy.momentum_lader: no such key; did you mean "momentum_ladder"?'),
+        (
+            "[strategy]\nmomentum_lader = 1",
+            'desk.toml:2: strategy.momentum_lader: no such key; did you mean "momentum_ladder"?',
+        ),
         ("[strategy.other]\nx = 1", None),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_key_or_value_is_named_with_its_line_and_the_mend(text, expected):
     if expected is None:
         assert values(text).strategy.other == {"other": {"x": 1}}
@@ -197,7 +277,10 @@ def test_a_wrong_value_in_a_later_table_of_a_list_has_that_table_s_line():
     ("text", "expected"),
     [
         ("[desk]\nmode = ", "desk.toml:2: not TOML: invalid value"),
-        ("[desk]\nmode = 'sandbox' ]", "desk.toml:2: not TOML: expected newline or end of document after a statement"),
+        (
+            "[desk]\nmode = 'sandbox' ]",
+            "desk.toml:2: not TOML: expected newline or end of document after a statement",
+        ),
         ("[desk]\n[desk]\n", "desk.toml:2: not TOML: cannot declare ('desk',) twice"),
         ("x = " + "[" * 5000, "desk.toml: not TOML: nested too deep"),
     ],
@@ -212,21 +295,53 @@ def test_broken_toml_is_named_with_its_line(text, expected):
         ("[sandbox]\ndate = '2026-02-30'", "sandbox.date", "there is no 2026-02-30"),
         ("[feed]\nspans_s = [60, 90]", "feed.spans_s", "ascending"),
         ("[feed]\nspans_s = [300, 60]", "feed.spans_s", "ascending"),
-        ("[archive]\nendpoint = 'http://s3.example.com'", "archive.endpoint", "would travel in the clear"),
-        ("[archive]\nbucket = 'our-bars'\n[feed]\nrecord = true", "archive.recording_days", "or they never get there"),
-        ("[governor]\norders_per_second = 3", "governor.reserve_per_second", "less than orders_per_second"),
+        (
+            "[archive]\nendpoint = 'http://s3.example.com'",
+            "archive.endpoint",
+            "would travel in the clear",
+        ),
+        (
+            "[archive]\nbucket = 'our-bars'\n[feed]\nrecord = true",
+            "archive.recording_days",
+            "or they never get there",
+        ),
+        (
+            "[governor]\norders_per_second = 3",
+            "governor.reserve_per_second",
+            "less than orders_per_second",
+        ),
         ("[risk]\nmax_exposure = 100000", "risk.max_order_value", "at most max_exposure"),
-        ("[strategy.momentum_ladder]\nema_fast = 21", "strategy.momentum_ladder.ema_fast", "fewer bars than ema_slow"),
-        ("[strategy.momentum_ladder]\ncapital = 300000", "strategy.momentum_ladder.capital", "at most total_capital"),
-        ("[strategy.moving_average_cross]\nslow = 9", "strategy.moving_average_cross.fast", "fewer bars than slow"),
-        ("[strategy.moving_average_cross]\ntimeframe_s = 120", "strategy.moving_average_cross.timeframe_s", "one of feed.spans_s"),
+        (
+            "[strategy.momentum_ladder]\nema_fast = 21",
+            "strategy.momentum_ladder.ema_fast",
+            "fewer bars than ema_slow",
+        ),
+        (
+            "[strategy.momentum_ladder]\ncapital = 300000",
+            "strategy.momentum_ladder.capital",
+            "at most total_capital",
+        ),
+        (
+            "[strategy.moving_average_cross]\nslow = 9",
+            "strategy.moving_average_cross.fast",
+            "fewer bars than slow",
+        ),
+        (
+            "[strategy.moving_average_cross]\ntimeframe_s = 120",
+            "strategy.moving_average_cross.timeframe_s",
+            "one of feed.spans_s",
+        ),
         ("[desk]\nmode = 'live'", "desk.mode", "needs broker.name"),
         ("[broker]\nrest = 'http://localhost:1'", "broker.ws", "belong together"),
         ("[broker]\nws = 'ws://localhost:1'", "broker.rest", "belong together"),
         ("[broker]\napi_key = 'a'\napi_key_env = 'KITE_B'", "broker.api_key_env", "not both"),
-        ("[desk]\nmode = 'live'\n[broker]\nname = 'kite'\naccess_token = 'abcdef'", "broker.access_token", "access_token_env"),
+        (
+            "[desk]\nmode = 'live'\n[broker]\nname = 'kite'\naccess_token = 'abcdef'",
+            "broker.access_token",
+            "access_token_env",
+        ),
     ],
-)  # fmt: skip
+)
 def test_values_that_contradict_each_other_are_refused(text, key, expected):
     message = complaint(text)
     assert f": {key}: " in message
@@ -259,15 +374,22 @@ def test_a_file_changes_what_it_names_and_nothing_else():
 
 
 def test_a_table_of_an_unknown_strategy_is_passed_on_and_checked_against_the_known_names():
-    loaded = parse_config("[strategy.pairs]\nlegs = ['INFY', 'TCS']\n[strategy.pairs.entry]\nz = 2.0", FILE)
+    loaded = parse_config(
+        "[strategy.pairs]\nlegs = ['INFY', 'TCS']\n[strategy.pairs.entry]\nz = 2.0", FILE
+    )
     assert loaded.values.strategy.other == {"pairs": {"legs": ["INFY", "TCS"], "entry": {"z": 2.0}}}
     configuration.check_strategies(loaded, ["momentum_ladder", "pairs"])
-    with pytest.raises(ConfigError, match=r'^desk\.toml:1: strategy\.pairs: no such strategy; did you mean "pair"\?$'):
+    with pytest.raises(
+        ConfigError,
+        match=r'^desk\.toml:1: strategy\.pairs: no such strategy; did you mean "pair"\?$',
+    ):
         configuration.check_strategies(loaded, ["momentum_ladder", "pair"])
 
 
 def test_show_gives_every_value_its_origin_and_can_be_read_again():
-    loaded = parse_config("[governor]\n# slow\norders_per_second = 5\n\n[strategy.pairs]\nz = 2", FILE)
+    loaded = parse_config(
+        "[governor]\n# slow\norders_per_second = 5\n\n[strategy.pairs]\nz = 2", FILE
+    )
     shown = configuration.render_config(loaded)
     assert "orders_per_second = 5  # desk.toml:3" in shown
     assert "orders_per_minute = 380  # default" in shown
@@ -288,20 +410,27 @@ TOML = st.recursive(
     | st.integers(-(2**63), 2**63 - 1)
     | st.floats(allow_nan=False)
     | st.text(st.characters(codec="utf-8")),
-    lambda item: st.lists(item, max_size=3) | st.dictionaries(st.text(st.characters(codec="utf-8")), item, max_size=3),
+    lambda item: (
+        st.lists(item, max_size=3)
+        | st.dictionaries(st.text(st.characters(codec="utf-8")), item, max_size=3)
+    ),
     max_leaves=6,
 )
 
 
 @given(
-    budget=st.dictionaries(st.text(st.characters(codec="utf-8")), st.integers(1, 10**10), max_size=4),
+    budget=st.dictionaries(
+        st.text(st.characters(codec="utf-8")), st.integers(1, 10**10), max_size=4
+    ),
     stop=st.floats(0.25, 50),
     table=st.dictionaries(st.text(st.characters(codec="utf-8")), TOML, max_size=4),
 )
 def test_whatever_is_shown_reads_as_the_same_configuration(budget, stop, table):
     default = DeskConfig()
     cross = msgspec.structs.replace(default.strategy.moving_average_cross, stop_percent=stop)
-    strategy = msgspec.structs.replace(default.strategy, moving_average_cross=cross, other={"mine": table})
+    strategy = msgspec.structs.replace(
+        default.strategy, moving_average_cross=cross, other={"mine": table}
+    )
     risk = msgspec.structs.replace(default.risk, budget=budget)
     config = msgspec.structs.replace(default, risk=risk, strategy=strategy)
     assert values(configuration.render_config(configuration.LoadedConfig(config))) == config
@@ -352,9 +481,13 @@ def test_the_file_asked_for_comes_before_the_folder_s_and_that_before_the_user_s
     assert configuration.find_config(None, here, environ) == own
     (here / "config.toml").touch()
     assert configuration.find_config(None, here, environ) == here / "config.toml"
-    assert configuration.find_config(tmp_path / "asked.toml", here, environ) == tmp_path / "asked.toml"
+    assert (
+        configuration.find_config(tmp_path / "asked.toml", here, environ) == tmp_path / "asked.toml"
+    )
     (here / "config.toml").unlink()
-    assert configuration.find_config(None, here, environ | {"XDG_CONFIG_HOME": str(tmp_path)}) is None
+    assert (
+        configuration.find_config(None, here, environ | {"XDG_CONFIG_HOME": str(tmp_path)}) is None
+    )
 
 
 def test_the_desk_keeps_its_things_in_the_state_folder_unless_told_otherwise():
@@ -362,20 +495,31 @@ def test_the_desk_keeps_its_things_in_the_state_folder_unless_told_otherwise():
     assert plain.state == Path("/home/asha/.local/state/patang")
     assert plain.database == plain.state / "desk.db"
     assert plain.bars == plain.state / "bars"
-    assert configuration.desk_paths(DeskConfig(), {"HOME": "/h", "XDG_STATE_HOME": "/s"}).state == Path("/s/patang")
+    assert configuration.desk_paths(
+        DeskConfig(), {"HOME": "/h", "XDG_STATE_HOME": "/s"}
+    ).state == Path("/s/patang")
     config = values("[desk]\nstate_dir = '/d'\n[store]\ndatabase = '/x/y.db'")
     assert configuration.desk_paths(config, {"HOME": "/h"}) == (
-        Path("/d"), Path("/x/y.db"), Path("/d/bars"), Path("/d/history"),
-    )  # fmt: skip
-    assert configuration.desk_paths(values("[desk]\nstate_dir = '~/d'"), {"HOME": "/h"}).state == Path("/h/d")
+        Path("/d"),
+        Path("/x/y.db"),
+        Path("/d/bars"),
+        Path("/d/history"),
+    )
+    assert configuration.desk_paths(
+        values("[desk]\nstate_dir = '~/d'"), {"HOME": "/h"}
+    ).state == Path("/h/d")
 
 
 def test_credentials_come_from_the_file_or_from_the_environment_it_names():
-    assert values("[broker]\napi_key = 'k'\naccess_token = 't'").broker.credentials({}) == ("k", "t")
+    assert values("[broker]\napi_key = 'k'\naccess_token = 't'").broker.credentials({}) == (
+        "k",
+        "t",
+    )
     broker = values("[broker]\napi_key = 'k'\naccess_token_env = 'PATANG_TOKEN'").broker
     assert broker.credentials({"PATANG_TOKEN": "t"}) == ("k", "t")
     with pytest.raises(
-        ConfigError, match=r"broker\.access_token_env: the environment variable PATANG_TOKEN is not set"
+        ConfigError,
+        match=r"broker\.access_token_env: the environment variable PATANG_TOKEN is not set",
     ):
         broker.credentials({"PATANG_TOKEN": ""})
 

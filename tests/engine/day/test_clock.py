@@ -1,4 +1,7 @@
-"""The desk's clock beside an exchange's: it runs at its speed, and follows an exchange that does not."""
+"""The desk's clock beside an exchange's.
+
+It runs at its speed, and follows an exchange that does not.
+"""
 
 import asyncio
 import time

@@ -19,7 +19,12 @@ class Scene:
 
     def __init__(self, day, time, instruments=(SHARE, SMALL)):
         self.day, self.told, self.passed = day, [], []
-        self.gaps = MinuteGaps(HOURS, instruments, at(day, time), lambda level, _, text: self.told.append((level, text)))
+        self.gaps = MinuteGaps(
+            HOURS,
+            instruments,
+            at(day, time),
+            lambda level, _, text: self.told.append((level, text)),
+        )
         self.gaps.ended = self.passed.extend
 
     def bar(self, token, time):
@@ -37,7 +42,10 @@ class Scene:
 
 def minutes(first, count):
     hour, minute = map(int, first.split(":"))
-    return [f"{(hour * 60 + minute + n) // 60:02d}:{(hour * 60 + minute + n) % 60:02d}" for n in range(count)]
+    return [
+        f"{(hour * 60 + minute + n) // 60:02d}:{(hour * 60 + minute + n) % 60:02d}"
+        for n in range(count)
+    ]
 
 
 def test_a_gap_is_counted_at_once_and_told_when_it_ends():
@@ -54,7 +62,9 @@ def test_a_gap_is_counted_at_once_and_told_when_it_ends():
 def test_a_minute_is_put_down_to_the_feed_only_where_the_thirty_before_it_all_had_a_bar():
     scene = Scene("2026-07-31", "10:00")
     for time in minutes("10:00", STEADY - 1):
-        scene.minute(time, 1, *([2] if time != "10:10" else []))  # the second name does not trade every minute
+        scene.minute(
+            time, 1, *([2] if time != "10:10" else [])
+        )  # the second name does not trade every minute
     scene.minute("10:29", 1, 2)
     scene.minute("10:30")
     scene.minute("10:31")
@@ -70,9 +80,16 @@ def test_a_minute_is_put_down_to_the_feed_only_where_the_thirty_before_it_all_ha
 
 def test_the_history_tells_who_is_steady_at_the_opening_and_is_not_asked_for_what_it_lacks():
     scene = Scene("2026-08-04", "09:20")
-    yesterday = {1: HOURS.expected_bars(date(2026, 8, 3), SHARE), 2: HOURS.expected_bars(date(2026, 8, 3), SMALL)[:-9]}
+    yesterday = {
+        1: HOURS.expected_bars(date(2026, 8, 3), SHARE),
+        2: HOURS.expected_bars(date(2026, 8, 3), SMALL)[:-9],
+    }
     today = [at("2026-08-04", time) for time in minutes("09:15", 3)]
-    found = [Bar(token, start, 60, 1.0, 1.0, 1.0, 1.0, 1) for token in (1, 2) for start in (*yesterday[token], *today)]
+    found = [
+        Bar(token, start, 60, 1.0, 1.0, 1.0, 1.0, 1)
+        for token in (1, 2)
+        for start in (*yesterday[token], *today)
+    ]
     scene.gaps.check_history(found, at("2026-08-04", "09:20"))
     assert scene.passed == []
     scene.minute("09:20")
@@ -92,7 +109,9 @@ def test_a_gap_of_everything_is_a_warning_in_one_line():
     scene = Scene("2026-07-31", "10:00")
     scene.minute("10:00")
     scene.minute("10:01", 1, 2)
-    assert scene.told == [("warn", "no bars of CANBK, SMALLCAP: 1 minute, 31 Jul 10:00 to 31 Jul 10:01")]
+    assert scene.told == [
+        ("warn", "no bars of CANBK, SMALLCAP: 1 minute, 31 Jul 10:00 to 31 Jul 10:01")
+    ]
 
 
 def test_a_minute_is_not_missed_before_its_bar_can_have_come():
@@ -132,8 +151,14 @@ def test_the_opening_looks_through_the_last_session_and_today_so_far():
     now = at("2026-08-04", "09:20")
     scene = Scene("2026-08-04", "09:20")
     yesterday = HOURS.calendar.expected_bars(date(2026, 8, 3), cas=True)  # to 15:15
-    today = [at("2026-08-04", time) for time in ("09:15", "09:16")]  # 09:17 is missing, 09:18 may still come
-    found = [Bar(token, start, 60, 1.0, 1.0, 1.0, 1.0, 1) for token in (1, 2) for start in (*yesterday, *today)]
+    today = [
+        at("2026-08-04", time) for time in ("09:15", "09:16")
+    ]  # 09:17 is missing, 09:18 may still come
+    found = [
+        Bar(token, start, 60, 1.0, 1.0, 1.0, 1.0, 1)
+        for token in (1, 2)
+        for start in (*yesterday, *today)
+    ]
     scene.gaps.check_history(found, now)
     scene.gaps.tell_lacking()
     assert scene.told == [

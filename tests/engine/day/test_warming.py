@@ -5,7 +5,13 @@ from datetime import date
 
 import pytest
 
-from compiled.model.events import OperatorAct, OperatorInstruction, PlaceOrder, TickBatch, TimerEvent
+from compiled.model.events import (
+    OperatorAct,
+    OperatorInstruction,
+    PlaceOrder,
+    TickBatch,
+    TimerEvent,
+)
 from compiled.model.values import MINUTE, Bar, Instrument, Product, Side, Tick
 from compiled.trading.kernel import Kernel, KernelSetup
 from compiled.trading.ladder import AT_MARKET, single_rung_plan
@@ -19,14 +25,28 @@ from engine.market.calendar import Calendar, midnight
 from engine.market.instrument_hours import InstrumentHours
 from engine.market.safeguards import TradingSafeguards
 from engine.ports import PriceBand
-from tests.compiled.trading.scripted import BEL, CANBK, OPEN, Scene, instruments, no_charges, only, some
+from tests.compiled.trading.scripted import (
+    BEL,
+    CANBK,
+    OPEN,
+    Scene,
+    instruments,
+    no_charges,
+    only,
+    some,
+)
 
 NOW = OPEN + 3 * MINUTE
 DAY = date(2025, 10, 7)
 HOURS = InstrumentHours(Calendar.load(), TradingSafeguards.load(), set())
 SHARE = instruments()[0]
 EVENING = HOURS.expected_bars(HOURS.session_before(DAY, SHARE).day, SHARE)
-DAYS = [midnight(date(2024, 8, 1)), midnight(date(2025, 10, 3)), midnight(date(2025, 10, 6)), midnight(DAY)]
+DAYS = [
+    midnight(date(2024, 8, 1)),
+    midnight(date(2025, 10, 3)),
+    midnight(date(2025, 10, 6)),
+    midnight(DAY),
+]
 MORNING = [OPEN, OPEN + MINUTE, OPEN + 2 * MINUTE]
 
 
@@ -35,7 +55,10 @@ def minutes(token, starts):
 
 
 class Broker:
-    """Has every minute of everything; turns requests for the tokens in `busy` away, so many times."""
+    """Has every minute of everything.
+
+    Turns requests for the tokens in `busy` away, so many times.
+    """
 
     def __init__(self, **busy):
         self.busy = {CANBK: busy.get("canbk", 0), BEL: busy.get("bel", 0)}
@@ -46,7 +69,11 @@ class Broker:
         self.asked.append((token, start))
         self.during()
         if span == 86_400:
-            return [Bar(token, day, span, 90.0, 120.0, 80.0, 110.0, 5) for day in DAYS if start <= day < end]
+            return [
+                Bar(token, day, span, 90.0, 120.0, 80.0, 110.0, 5)
+                for day in DAYS
+                if start <= day < end
+            ]
         if self.busy[token]:
             self.busy[token] -= 1
             raise RetryableError("Too many requests (HTTP 429)")
@@ -72,13 +99,21 @@ class Cold:
     def __init__(self, broker=None, stored=None):
         self.scene = Scene(now=NOW)
         self.heard = []
-        self.scene.script.on_bar = lambda _, bar: self.heard.append((int(bar.token), int(bar.start)))
+        self.scene.script.on_bar = lambda _, bar: self.heard.append(
+            (int(bar.token), int(bar.start))
+        )
         self.broker = broker or Broker()
         self.taken, self.told = [], []
         self.warming = WarmUp(
-            self.scene.kernel, self.broker, HOURS, Still(), {60}, lambda *line: self.told.append(line),
-            lambda each, bars, read: self.taken.append((each.symbol, len(bars), len(read))), stored,
-        )  # fmt: skip
+            self.scene.kernel,
+            self.broker,
+            HOURS,
+            Still(),
+            {60},
+            lambda *line: self.told.append(line),
+            lambda each, bars, read: self.taken.append((each.symbol, len(bars), len(read))),
+            stored,
+        )
 
     def begin(self):
         watched = [market.instrument for market in self.scene.kernel.markets.values()]
@@ -92,7 +127,13 @@ def wanted(scene, strategy):
         scene.tick(250.0, BEL)
         return scene.kernel.decisions.fresh[-1].verdict
     wish = ManualRequest(
-        scene.now, StrategyRequest(CANBK, Side.BUY, single_rung_plan(5, 2.0, 0.0, Product.CNC, trail=True, entry=AT_MARKET), "by hand")
+        scene.now,
+        StrategyRequest(
+            CANBK,
+            Side.BUY,
+            single_rung_plan(5, 2.0, 0.0, Product.CNC, trail=True, entry=AT_MARKET),
+            "by hand",
+        ),
     )
     scene.tell(wish)
     return wish.verdict
@@ -121,9 +162,13 @@ def test_no_strategy_hears_or_enters_what_is_cold_while_orders_by_hand_go_throug
 
 def test_what_closes_while_the_history_is_read_is_heard_after_it_and_once():
     cold = Cold()
-    live = minutes(CANBK, [OPEN + 2 * MINUTE, OPEN + 3 * MINUTE]) + minutes(BEL, [OPEN + 3 * MINUTE])
+    live = minutes(CANBK, [OPEN + 2 * MINUTE, OPEN + 3 * MINUTE]) + minutes(
+        BEL, [OPEN + 3 * MINUTE]
+    )
     passed = []
-    cold.broker.during = lambda: passed.extend(cold.warming.hold_back(live)) if len(cold.broker.asked) == 1 else None
+    cold.broker.during = lambda: (
+        passed.extend(cold.warming.hold_back(live)) if len(cold.broker.asked) == 1 else None
+    )
     cold.begin()
     whole = [*EVENING, *MORNING, OPEN + 3 * MINUTE]
     assert cold.heard == [(token, start) for token in (CANBK, BEL) for start in whole]
@@ -143,7 +188,11 @@ def test_what_closes_while_the_history_is_read_is_heard_after_it_and_once():
     ],
 )
 def test_what_is_kept_is_not_asked_for_again(kept, asked):
-    cold = Cold(stored=lambda symbols, start, end: {"CANBK": minutes(CANBK, kept)} if start == EVENING[0] else {})
+    cold = Cold(
+        stored=lambda symbols, start, end: (
+            {"CANBK": minutes(CANBK, kept)} if start == EVENING[0] else {}
+        )
+    )
     cold.begin()
     assert [each for each in cold.broker.asked if each[0] == CANBK] == asked
     assert [start for token, start in cold.heard if token == CANBK] == [*EVENING, *MORNING]
@@ -155,7 +204,9 @@ def test_what_a_busy_broker_turns_away_is_asked_for_twice_more_and_then_goes_wit
     cold = Cold(Broker(canbk=2, bel=3))
     cold.begin()
     assert sorted(token for token, _ in cold.broker.asked) == [CANBK] * 3 + [BEL] * 3
-    assert cold.told == [("warn", "history", "BEL: no history from the broker (Too many requests (HTTP 429))")]
+    assert cold.told == [
+        ("warn", "history", "BEL: no history from the broker (Too many requests (HTTP 429))")
+    ]
     assert {token for token, _ in cold.heard} == {CANBK}
     assert cold.warming.cold_count == 0
 
@@ -209,7 +260,9 @@ class OnDays(Strategy):
 
 
 @pytest.mark.parametrize("early", [True, False])
-@pytest.mark.parametrize("stored", [None, lambda *_: {"CANBK": minutes(CANBK, [*EVENING, *MORNING])}])
+@pytest.mark.parametrize(
+    "stored", [None, lambda *_: {"CANBK": minutes(CANBK, [*EVENING, *MORNING])}]
+)
 def test_a_strategy_on_days_hears_the_exchanges_own_days_and_enters_at_the_open(stored, early):
     begun = OPEN - 7 * MINUTE if early else OPEN + MINUTE
 
@@ -224,9 +277,12 @@ def test_a_strategy_on_days_hears_the_exchanges_own_days_and_enters_at_the_open(
     kernel.begin_moment(begun)
     broker = Broker()
     broker.during = lambda: kernel.begin_moment(OPEN + 2 * MINUTE)  # the history takes its time
-    warming = WarmUp(kernel, broker, HOURS, Clock(), {60, 86_400}, lambda *_: None, lambda *_: None, stored)
+    warming = WarmUp(
+        kernel, broker, HOURS, Clock(), {60, 86_400}, lambda *_: None, lambda *_: None, stored
+    )
     asyncio.run(warming.begin([SHARE], ()))
-    # four hundred days back from today's midnight: neither the day before that nor today's unfinished one
+    # four hundred days back from today's midnight: neither the day before that nor today's
+    # unfinished one
     assert strategy.days == [(day, 120.0, 110.0) for day in DAYS[1:3]]
     now = OPEN + 3 * MINUTE
     kernel.handle(OperatorInstruction(now, OperatorAct.READY))

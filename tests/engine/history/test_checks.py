@@ -24,7 +24,14 @@ def honest():
     high, low = np.maximum(opened, close) + 0.05, np.minimum(opened, close) - 0.05
     nothing = np.zeros(count, np.int64)
     return BarSeries(
-        EXPECTED.starts.copy(), opened, high, low, close, rng.integers(500, 2_000, count), nothing, nothing
+        EXPECTED.starts.copy(),
+        opened,
+        high,
+        low,
+        close,
+        rng.integers(500, 2_000, count),
+        nothing,
+        nothing,
     )
 
 
@@ -63,8 +70,12 @@ def spoiled(honest, code):
         volume[row : row + 375] = 1
     else:
         row = 375 * 4  # the fifth day opens at half the price
-        opened[row:], high[row:], low[row:], close[row:] = (column[row:] / 2 for column in (opened, high, low, close))
-    return honest._replace(start=start, open=opened, high=high, low=low, close=close, volume=volume), row
+        opened[row:], high[row:], low[row:], close[row:] = (
+            column[row:] / 2 for column in (opened, high, low, close)
+        )
+    return honest._replace(
+        start=start, open=opened, high=high, low=low, close=close, volume=volume
+    ), row
 
 
 @pytest.mark.parametrize("code", [code for code in CODES if code != "HOURS"])

@@ -1,4 +1,7 @@
-"""`patang bars` as a person uses it: real files in, what is there, what is missing, what is asked of it."""
+"""`patang bars` as a person uses it.
+
+Real files in, what is there, what is missing, what is asked of it.
+"""
 
 import csv
 import io
@@ -40,7 +43,9 @@ def history(tmp_path):
 
 
 def test_a_second_archiving_is_kept_out_by_the_first(patang, history, tmp_path, monkeypatch):
-    (tmp_path / "config.toml").write_text('[archive]\nbucket = "shelf"\nendpoint = "http://127.0.0.1:1"\n')
+    (tmp_path / "config.toml").write_text(
+        '[archive]\nbucket = "shelf"\nendpoint = "http://127.0.0.1:1"\n'
+    )
     (tmp_path / "config.toml").chmod(0o600)
     for name in ("PATANG_ARCHIVE_KEY", "PATANG_ARCHIVE_SECRET"):
         monkeypatch.setenv(name, "x")
@@ -48,7 +53,10 @@ def test_a_second_archiving_is_kept_out_by_the_first(patang, history, tmp_path, 
     first = FileHold(history.parent / "archive.lock", "it", "wait")
     told = patang("archive", "push")
     assert (told.returncode, told.stdout) == (2, "")
-    assert f"archive.lock is held by process {os.getpid()}; wait for the end of its patang" in told.stderr
+    assert (
+        f"archive.lock is held by process {os.getpid()}; wait for the end of its patang"
+        in told.stderr
+    )
     first.release()
     assert "NETWORK_CONNECTION" in patang("archive", "push").stderr
 
@@ -56,7 +64,9 @@ def test_a_second_archiving_is_kept_out_by_the_first(patang, history, tmp_path, 
 @pytest.mark.real_data
 def test_a_year_of_minutes_comes_in_once_with_its_known_hole(patang, market_data, history):
     for name in FILES:
-        assert patang("import", market_data / "nse_1min" / f"{name}.parquet", "--json").returncode == 0
+        assert (
+            patang("import", market_data / "nse_1min" / f"{name}.parquet", "--json").returncode == 0
+        )
     listed = {row["symbol"]: row for row in json.loads(patang("list", "--json").stdout)}
     # counted with SQL over the files themselves, each time of continuous trading once
     counted = {
@@ -69,13 +79,22 @@ def test_a_year_of_minutes_comes_in_once_with_its_known_hole(patang, market_data
     files = {path: path.read_bytes() for path in history.rglob("*.parquet")}
     again = json.loads(patang("import", market_data / "nse_1min" / "INFY.parquet", "--json").stdout)
     assert again["bars"] == counted["INFY"]
-    assert {path: path.read_bytes() for path in history.rglob("*.parquet")} == files, "nothing has changed"
+    assert {path: path.read_bytes() for path in history.rglob("*.parquet")} == files, (
+        "nothing has changed"
+    )
     runs = json.loads(patang("gaps", "--symbols", "INFY", "--least", "100", "--json").stdout)
-    assert [(run["from"], run["bars"]) for run in runs] == [("2025-01-07 10:09", 250), ("2025-04-21 10:09", 321)]
+    assert [(run["from"], run["bars"]) for run in runs] == [
+        ("2025-01-07 10:09", 250),
+        ("2025-04-21 10:09", 321),
+    ]
     checked = patang("check", "--json")
     assert checked.returncode == 1
-    assert [(row["symbol"], row["code"], row["bars"]) for row in json.loads(checked.stdout)] == [("MRF", "ZERO", 16)]
-    assert sum(len(content) for content in files.values()) / sum(counted.values()) < 6, "bytes a bar"
+    assert [(row["symbol"], row["code"], row["bars"]) for row in json.loads(checked.stdout)] == [
+        ("MRF", "ZERO", 16)
+    ]
+    assert sum(len(content) for content in files.values()) / sum(counted.values()) < 6, (
+        "bytes a bar"
+    )
 
 
 @pytest.mark.real_data
@@ -83,9 +102,13 @@ def test_an_index_stamped_at_the_end_of_its_bars_lacks_what_the_outage_took(pata
     done = patang("import", market_data / "index_1min" / "NIFTY.parquet", "--json")
     (row,) = json.loads(done.stdout)["series"]
     assert (row["stamp"], row["symbol"], row["span"]) == ("end", "NIFTY", 60)
-    found = json.loads(patang("gaps", "--from", "2021-02-24", "--to", "2021-02-24", "--json").stdout)
+    found = json.loads(
+        patang("gaps", "--from", "2021-02-24", "--to", "2021-02-24", "--json").stdout
+    )
     # its stamps go from 10:08 to 15:46, which trading resumed with at 15:45
-    assert [(run["from"], run["to"], run["bars"]) for run in found] == [("2021-02-24 10:08", "2021-02-24 15:30", 322)]
+    assert [(run["from"], run["to"], run["bars"]) for run in found] == [
+        ("2021-02-24 10:08", "2021-02-24 15:30", 322)
+    ]
 
 
 def test_what_was_imported_comes_out_as_it_went_in(patang, tmp_path):
@@ -95,8 +118,9 @@ def test_what_was_imported_comes_out_as_it_went_in(patang, tmp_path):
     assert patang("import", "M&M.csv").returncode == 0
     written = list(csv.DictReader(io.StringIO(patang("export").stdout)))
     assert [(row["symbol"], row["start"], row["close"], row["volume"]) for row in written] == [
-        ("M&M", "2024-06-04T09:15:00+05:30", "100.5", "1000"), ("M&M", "2024-06-04T09:16:00+05:30", "100.25", "7"),
-    ]  # fmt: skip
+        ("M&M", "2024-06-04T09:15:00+05:30", "100.5", "1000"),
+        ("M&M", "2024-06-04T09:16:00+05:30", "100.25", "7"),
+    ]
     assert patang("export", "--format", "parquet", "--out", "out.parquet").returncode == 0
     assert patang("import", "out.parquet", "--version", "again").returncode == 0
     answer = patang(
@@ -119,12 +143,17 @@ def test_a_query_sees_a_bar_that_waits_in_a_batch_instead_of_the_older_one(patan
     store.write([bar(1, 102.0), bar(2, 103.0)], {1: "M&M"}, "live")
     store.write([bar(2, 104.0)], {1: "M&M"}, "live")
     answer = patang(
-        "sql", "SELECT start, close, high, low FROM bars WHERE symbol = 'M&M' ORDER BY start", "--format", "csv"
+        "sql",
+        "SELECT start, close, high, low FROM bars WHERE symbol = 'M&M' ORDER BY start",
+        "--format",
+        "csv",
     )
     assert answer.stdout.splitlines() == [
-        "start,close,high,low", "2024-06-04 09:15:00+05:30,100.0,200.0,50.0", "2024-06-04 09:16:00+05:30,102.0,200.0,50.0",
+        "start,close,high,low",
+        "2024-06-04 09:15:00+05:30,100.0,200.0,50.0",
+        "2024-06-04 09:16:00+05:30,102.0,200.0,50.0",
         "2024-06-04 09:17:00+05:30,104.0,200.0,50.0",
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize(
@@ -168,12 +197,20 @@ def test_columns_of_one_name_are_told_apart_and_no_number_is_null_in_json(patang
     read = duckdb.sql(f"SELECT * FROM 'out.{format}'")
     assert read.columns == ["x", "x_1", "x_2", "n"]
     assert read.fetchall()[0][:3] == (1, 2, 3)
-    assert format != "json" or json.loads(Path("out.json").read_text()) == [{"x": 1, "x_1": 2, "x_2": 3, "n": None}]
+    assert format != "json" or json.loads(Path("out.json").read_text()) == [
+        {"x": 1, "x_1": 2, "x_2": 3, "n": None}
+    ]
 
 
 def test_a_type_that_parquet_has_not_is_one_line(patang):
-    done = patang("sql", "SELECT INTERVAL 1 DAY AS i", "--format", "parquet", "--out", "out.parquet")
-    assert (done.returncode, len(done.stderr.splitlines()), Path("out.parquet").exists()) == (2, 1, False)
+    done = patang(
+        "sql", "SELECT INTERVAL 1 DAY AS i", "--format", "parquet", "--out", "out.parquet"
+    )
+    assert (done.returncode, len(done.stderr.splitlines()), Path("out.parquet").exists()) == (
+        2,
+        1,
+        False,
+    )
     assert "cast it to VARCHAR" in done.stderr
 
 
@@ -183,7 +220,9 @@ def test_of_two_files_with_the_same_bar_the_later_by_name_counts(patang, tmp_pat
         bars = "".join(f"2024-06-04 09:{minute},9,12,8,{close}\n" for minute in (15, 16))
         (tmp_path / "shelf" / name).write_text(f"date,open,high,low,close\n{bars}")
     assert patang("import", "shelf", "--symbol", "INFY").returncode == 0
-    assert [float(row["close"]) for row in csv.DictReader(io.StringIO(patang("export").stdout))] == [11, 11]
+    assert [
+        float(row["close"]) for row in csv.DictReader(io.StringIO(patang("export").stdout))
+    ] == [11, 11]
 
 
 def test_several_kinds_of_bars_are_a_choice_and_a_stranger_is_named(patang, history):
@@ -192,15 +231,23 @@ def test_several_kinds_of_bars_are_a_choice_and_a_stranger_is_named(patang, hist
         store.write([Bar(1, OPEN, span, 1.0, 1.0, 1.0, 1.0, 1)], {1: "INFY"}, version)
     done = patang("gaps")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "choose one: --version live --span 60; --version live --span 300; --version vendor --span 60" in done.stderr
-    assert "no bars of SBIN; there are INFY" in patang("check", "--version", "vendor", "--symbols", "SBIN").stderr
+    assert (
+        "choose one: --version live --span 60; --version live --span 300; --version vendor --span 60"
+        in done.stderr
+    )
+    assert (
+        "no bars of SBIN; there are INFY"
+        in patang("check", "--version", "vendor", "--symbols", "SBIN").stderr
+    )
     assert patang("list", "--version", "golden").returncode == 1
 
 
 def test_a_file_of_a_folder_that_holds_no_bars_is_told_and_the_rest_comes_in(patang, tmp_path):
     folder = tmp_path / "files"
     folder.mkdir()
-    (folder / "INFY.csv").write_text("date,open,high,low,close\n2024-06-04,1,2,1,2\n2024-06-05,1,2,1,2\n")
+    (folder / "INFY.csv").write_text(
+        "date,open,high,low,close\n2024-06-04,1,2,1,2\n2024-06-05,1,2,1,2\n"
+    )
     (folder / "notes.csv").write_text("a,b\n1,2\n")
     done = patang("import", folder)
     assert done.returncode == 1
@@ -211,14 +258,20 @@ def test_a_file_of_a_folder_that_holds_no_bars_is_told_and_the_rest_comes_in(pat
 @pytest.mark.parametrize(
     "wrong",
     [
-        ("import", "nothing.csv"), ("import", "x.csv", "--map", "open"), ("import", "x.csv", "--span", "-1"),
-        ("gaps", "--from", "2024-13-01"), ("export", "--from", "2024-06-05", "--to", "2024-06-04"), ("list",),
+        ("import", "nothing.csv"),
+        ("import", "x.csv", "--map", "open"),
+        ("import", "x.csv", "--span", "-1"),
+        ("gaps", "--from", "2024-13-01"),
+        ("export", "--from", "2024-06-05", "--to", "2024-06-04"),
+        ("list",),
         ("download", "--symbols", "@nothing", "--from", "2024-06-04"),
         ("download", "--symbols", "INFY", "--from", "2024-06-04", "--to", "2024-06-03"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_question_is_one_line_and_a_code(patang, wrong, tmp_path, history):
-    (tmp_path / "x.csv").write_text("date,open,high,low,close\n2024-06-04,1,2,1,2\n2024-06-05,1,2,1,2\n")
+    (tmp_path / "x.csv").write_text(
+        "date,open,high,low,close\n2024-06-04,1,2,1,2\n2024-06-05,1,2,1,2\n"
+    )
     if wrong[0] in {"gaps", "export"}:
         ParquetBars(history).write([Bar(1, OPEN, 60, 1.0, 1.0, 1.0, 1.0, 1)], {1: "INFY"}, "live")
     done = patang(*wrong)
@@ -230,7 +283,9 @@ def test_a_wrong_question_is_one_line_and_a_code(patang, wrong, tmp_path, histor
 
 def test_averages_are_stored_and_asked_beside_the_bars(patang, history):
     ParquetBars(history).write(
-        [Bar(1, OPEN + n * MINUTE, 60, 9.0, 9.0, 9.0, 9.0, 1) for n in range(21)], {1: "M&M"}, "live"
+        [Bar(1, OPEN + n * MINUTE, 60, 9.0, 9.0, 9.0, 9.0, 1) for n in range(21)],
+        {1: "M&M"},
+        "live",
     )
     assert patang("averages").returncode == 0
     query = "SELECT symbol, b.close, ema_9, ema_50 FROM bars b JOIN averages USING (symbol, span, version, start) ORDER BY start DESC LIMIT 1"

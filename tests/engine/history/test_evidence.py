@@ -18,8 +18,16 @@ from engine.history.tick_evidence import (
 S = 10**9
 M = 60 * S
 BAR = (100.0, 102.0, 99.0, 101.0, 30)
-TICKS = [(0, 0.2, 100.0, 110), (20, 20.1, 102.0, 120), (40, 40.3, 99.0, 130), (59, 59.4, 101.0, 130)]
-"""The ticks of a bar: stamp and receipt in seconds after its start, price, the day's volume; before it were 100."""
+TICKS = [
+    (0, 0.2, 100.0, 110),
+    (20, 20.1, 102.0, 120),
+    (40, 40.3, 99.0, 130),
+    (59, 59.4, 101.0, 130),
+]
+"""The ticks of a bar: stamp and receipt in seconds after its start, price, the day's volume.
+
+Before it were 100.
+"""
 
 
 def evidence(ticks, absences=(), held=()):
@@ -40,7 +48,9 @@ def evidence(ticks, absences=(), held=()):
 def changed(number, **fields):
     names = ("ts", "came", "price", "volume")
     return [
-        tuple(fields.get(name, value) for name, value in zip(names, tick, strict=True)) if at == number else tick
+        tuple(fields.get(name, value) for name, value in zip(names, tick, strict=True))
+        if at == number
+        else tick
         for at, tick in enumerate(TICKS)
     ]
 
@@ -53,7 +63,12 @@ def ask(found, raw, vendor=BAR):
     ("ticks", "held", "raw", "cause"),
     [
         (changed(3, came=75), (), (100.0, 102.0, 99.0, 99.0, 30), LATE),
-        ([*TICKS[:3], (61, 60.5, 101.5, 140), (59, 60.7, 101.0, 130)], (), (100.0, 102.0, 99.0, 99.0, 30), LATE),
+        (
+            [*TICKS[:3], (61, 60.5, 101.5, 140), (59, 60.7, 101.0, 130)],
+            (),
+            (100.0, 102.0, 99.0, 99.0, 30),
+            LATE,
+        ),
         (TICKS, (1,), (100.0, 101.0, 99.0, 101.0, 30), CONFLATED),
         (TICKS, (), (100.0, 101.0, 99.0, 101.0, 30), LETTER),
         ([*TICKS[:1], *TICKS[2:]], (), (100.0, 101.0, 99.0, 101.0, 30), UNSENT),
@@ -64,7 +79,10 @@ def ask(found, raw, vendor=BAR):
     ],
 )
 def test_what_came_and_when_says_why(ticks, held, raw, cause):
-    """A tick that came past the grace, or after one of the next bar, was late; one within it was not."""
+    """A tick that came past the grace, or after one of the next bar, was late.
+
+    One within it was not.
+    """
     assert ask(evidence(ticks, held=held), raw) == cause
 
 

@@ -1,4 +1,7 @@
-"""Files of others become bars: whose format it is, in which zone, which end of the bar, and what is left out and why."""
+"""Files of others become bars.
+
+Whose format it is, in which zone, which end of the bar, and what is left out and why.
+"""
 
 import gzip
 from datetime import date, datetime, timedelta, timezone
@@ -46,9 +49,12 @@ NAIVE_UTC = """datetime,open,high,low,close,volume
 2024-06-04T03:45:00,1419.9,1420,1413.05,1417.65,212006
 2024-06-04T03:46:00,1418.85,1423.75,1416.95,1418.05,183144
 """
-ENDS = "timestamp,open,high,low,close,volume\n2024-06-04 09:16,1419.9,1420,1413.05,1417.65,212006\n" + "".join(
-    f"2024-06-04 {minute // 60:02}:{minute % 60:02},1418.85,1423.75,1416.95,1418.05,183144\n"
-    for minute in range(557, 931)
+ENDS = (
+    "timestamp,open,high,low,close,volume\n2024-06-04 09:16,1419.9,1420,1413.05,1417.65,212006\n"
+    + "".join(
+        f"2024-06-04 {minute // 60:02}:{minute % 60:02},1418.85,1423.75,1416.95,1418.05,183144\n"
+        for minute in range(557, 931)
+    )
 )
 MINUTES = [
     (datetime(2024, 6, 4, 9, 15, tzinfo=IST), 1419.9, 1420.0, 1413.05, 1417.65, 212_006),
@@ -102,7 +108,9 @@ Date,,,,,,,,,,
 
 
 def plain(times, symbol=""):
-    return "date,symbol,open,high,low,close\n" + "".join(f"{time},{symbol},10,11,9,10\n" for time in times)
+    return "date,symbol,open,high,low,close\n" + "".join(
+        f"{time},{symbol},10,11,9,10\n" for time in times
+    )
 
 
 @pytest.fixture(scope="module")
@@ -141,11 +149,26 @@ def rows(one):
         (NAIVE_UTC, "INFY.csv", "start"),
         ("﻿" + KITE.replace("\n", "\r\n"), "INFY.csv", "start"),
     ],
-    ids=["kite", "kite-gz", "yfinance", "amibroker", "metastock", "vendor", "epoch", "naive-utc", "bom-crlf"],
+    ids=[
+        "kite",
+        "kite-gz",
+        "yfinance",
+        "amibroker",
+        "metastock",
+        "vendor",
+        "epoch",
+        "naive-utc",
+        "bom-crlf",
+    ],
 )
 def test_two_minutes_are_the_same_two_minutes_in_every_format(brought, text, name, side):
     (one,) = brought(text, name)
-    assert (one.symbol, one.report.span, one.report.side, one.report.left_out) == ("INFY", 60, side, ())
+    assert (one.symbol, one.report.span, one.report.side, one.report.left_out) == (
+        "INFY",
+        60,
+        side,
+        (),
+    )
     assert rows(one) == MINUTES
 
 
@@ -153,27 +176,42 @@ def test_two_minutes_are_the_same_two_minutes_in_every_format(brought, text, nam
 def test_a_bhavcopy_is_a_day_of_every_share_and_of_no_other_series(brought, text):
     (one,) = brought(text, "bhavcopy.csv")
     assert (one.symbol, one.report.span) == ("INFY", DAY)
-    assert rows(one) == [(datetime(2024, 6, 4, 9, 15, tzinfo=IST), 1402.8, 1410.0, 1358.35, 1377.55, 16_044_404)]
-    assert [(left.why, left.total) for left in one.report.left_out] == ([("another series", 1)] if text is FULL else [])
+    assert rows(one) == [
+        (datetime(2024, 6, 4, 9, 15, tzinfo=IST), 1402.8, 1410.0, 1358.35, 1377.55, 16_044_404)
+    ]
+    assert [(left.why, left.total) for left in one.report.left_out] == (
+        [("another series", 1)] if text is FULL else []
+    )
 
 
 def test_contracts_of_a_bhavcopy_are_called_by_their_own_names(brought):
-    assert {one.symbol: rows(one)[0][1:] for one in brought(CONTRACTS, "fo.csv") if one.report.bars} == {
-        "NIFTY24JULFUT": (24350, 24390, 24300, 24360, 5000), "NIFTY24JUL24000CE": (500, 510, 450, 480, 25),
-    }  # fmt: skip
+    assert {
+        one.symbol: rows(one)[0][1:] for one in brought(CONTRACTS, "fo.csv") if one.report.bars
+    } == {
+        "NIFTY24JULFUT": (24350, 24390, 24300, 24360, 5000),
+        "NIFTY24JUL24000CE": (500, 510, 450, 480, 25),
+    }
 
 
 def test_of_a_symbols_series_the_share_is_taken_and_what_has_none_refuses_no_file(brought):
-    found = {one.symbol: (one.report.span, [row[1:5] for row in rows(one)]) for one in brought(SHARES, "bhav.csv")}
+    found = {
+        one.symbol: (one.report.span, [row[1:5] for row in rows(one)])
+        for one in brought(SHARES, "bhav.csv")
+    }
     assert found == {
-        "BHARTIARTL": (DAY, [(1420, 1430, 1410, 1425)]), "NHAI": (DAY, []), "SHRIRAMFIN": (DAY, [(2850, 2860, 2840, 2855)]),
-    }  # fmt: skip
+        "BHARTIARTL": (DAY, [(1420, 1430, 1410, 1425)]),
+        "NHAI": (DAY, []),
+        "SHRIRAMFIN": (DAY, [(2850, 2860, 2840, 2855)]),
+    }
 
 
 @pytest.mark.parametrize("text", TWO_TICKERS.values(), ids=TWO_TICKERS)
 def test_yfinances_tickers_beside_each_other_are_each_its_own_symbol(brought, text):
     found = {one.symbol: [(row[0].day, *row[1:5]) for row in rows(one)] for one in brought(text)}
-    assert found == {"INFY": [(3, 11, 13, 10, 12)], "SBIN": [(3, 21, 23, 20, 22), (4, 31, 33, 30, 32)]}
+    assert found == {
+        "INFY": [(3, 11, 13, 10, 12)],
+        "SBIN": [(3, 21, 23, 20, 22), (4, 31, 33, 30, 32)],
+    }
 
 
 def test_a_share_that_seldom_trades_is_read_as_the_rest_of_its_file(brought):
@@ -181,12 +219,19 @@ def test_a_share_that_seldom_trades_is_read_as_the_rest_of_its_file(brought):
         f"2024-06-04T{minute // 60:02}:{minute % 60:02}:00" for minute in range(225, 600)
     ]  # 09:15 to 15:29 in UTC
     busy, seldom, once = (
-        plain(times, name) for times, name in ((minutes, "BUSY"), (minutes[330::5], "SELDOM"), (minutes[374:], "ONCE"))
+        plain(times, name)
+        for times, name in ((minutes, "BUSY"), (minutes[330::5], "SELDOM"), (minutes[374:], "ONCE"))
     )
-    found = {one.symbol: one for one in brought(busy + seldom.split("\n", 1)[1] + once.split("\n", 1)[1])}
-    assert {name: (one.report.span, one.report.zone, one.report.bars) for name, one in found.items()} == {
-        "BUSY": (60, "UTC", 375), "SELDOM": (60, "UTC", 9), "ONCE": (60, "UTC", 1),
-    }  # fmt: skip
+    found = {
+        one.symbol: one for one in brought(busy + seldom.split("\n", 1)[1] + once.split("\n", 1)[1])
+    }
+    assert {
+        name: (one.report.span, one.report.zone, one.report.bars) for name, one in found.items()
+    } == {
+        "BUSY": (60, "UTC", 375),
+        "SELDOM": (60, "UTC", 9),
+        "ONCE": (60, "UTC", 1),
+    }
     assert rows(found["ONCE"])[0][0] == datetime(2024, 6, 4, 15, 29, tzinfo=IST)
 
 
@@ -202,7 +247,9 @@ def test_ends_of_hours_and_half_hours_are_known_on_their_grid(brought, ends, spa
     (one,) = brought(plain([f"2024-06-04 {end}" for end in ends], "INFY"))
     first = datetime(2024, 6, 4, 9, 15, tzinfo=IST)
     assert (one.report.side, one.report.span, one.report.left_out) == ("end", span, ())
-    assert [row[0] for row in rows(one)] == [first + timedelta(seconds=span * n) for n in range(len(ends))]
+    assert [row[0] for row in rows(one)] == [
+        first + timedelta(seconds=span * n) for n in range(len(ends))
+    ]
 
 
 @pytest.mark.parametrize(
@@ -255,21 +302,28 @@ def test_stamps_that_name_the_end_of_a_bar_are_known_by_the_close(brought):
 def test_what_is_no_bar_is_left_out_and_named_by_its_row(brought):
     head, first, second = KITE.splitlines()
     lines = [
-        head, first, second,
+        head,
+        first,
+        second,
         first,  # repeated: row 3
-        second.replace("1418.05", "1419.05"),  # the same time, another close: the last row counts, row 2 is left out
+        second.replace(
+            "1418.05", "1419.05"
+        ),  # the same time, another close: the last row counts, row 2 is left out
         "2024-06-04 09:17:00+05:30,,1,1,1,1,0",  # empty: row 5
         "2024-06-04 09:18:00+05:30,10,9,8,9,1,0",  # high below open: row 6
         "2024-06-04 09:19:00+05:30,10,11,-1,10,1,0",  # row 7
         "2024-06-04 09:08:00+05:30,10,11,9,10,1,0",  # the pre-open: row 8
         "2024-06-02 09:15:00+05:30,10,11,9,10,1,0",  # a Sunday: row 9
         "2024-06-04 09:20:00+05:30,10,11,9,10,-5,0",  # row 10
-    ]  # fmt: skip
+    ]
     (one,) = brought("\n".join(lines) + "\n")
     assert {left.why: (left.total, left.rows) for left in one.report.left_out} == {
-        "empty": (1, (5,)), "impossible": (3, (6, 7, 10)), "outside the session": (2, (8, 9)),
-        "repeated": (1, (1,)), "conflicting": (1, (2,)),
-    }  # fmt: skip
+        "empty": (1, (5,)),
+        "impossible": (3, (6, 7, 10)),
+        "outside the session": (2, (8, 9)),
+        "repeated": (1, (1,)),
+        "conflicting": (1, (2,)),
+    }
     assert [row[4] for row in rows(one)] == [1417.65, 1419.05]
 
 
@@ -279,7 +333,9 @@ def test_prices_of_floats_are_rounded_to_a_ten_thousandth_and_counted(brought):
 
 
 def test_a_day_of_unknown_hours_is_taken_and_told(brought):
-    text = KITE.replace("2024-06-04 09", "2026-11-08 18")  # muhurat trading whose clock times are in no list yet
+    text = KITE.replace(
+        "2024-06-04 09", "2026-11-08 18"
+    )  # muhurat trading whose clock times are in no list yet
     (one,) = brought(text)
     assert (one.report.bars, one.report.unknown) == (2, (date(2026, 11, 8),))
 
@@ -288,9 +344,17 @@ def test_a_day_of_unknown_hours_is_taken_and_told(brought):
     ("text", "given", "says"),
     [
         ("", {}, "empty"),
-        ("a,b\nx,y\n", {}, "no column for date, open, high, low, close among a, b; name it: --map date=COLUMN"),
+        (
+            "a,b\nx,y\n",
+            {},
+            "no column for date, open, high, low, close among a, b; name it: --map date=COLUMN",
+        ),
         (KITE, {"open": "opened"}, "--map open=opened: "),
-        (KITE, {"opening": "open"}, "--map opening=open: there is no opening; there are stamp, date, time, open"),
+        (
+            KITE,
+            {"opening": "open"},
+            "--map opening=open: there is no opening; there are stamp, date, time, open",
+        ),
         (KITE.replace("212006", "many"), {}, "many"),
         (
             KITE.replace("2024-06-04 09:16:00+05:30", "yesterday"),
@@ -298,21 +362,31 @@ def test_a_day_of_unknown_hours_is_taken_and_told(brought):
             "row 2: 'yesterday' is no time as '2024-06-04 09:15:00+05:30' is",
         ),
         ("1,2,3\n", {}, "no header, and its first line is not"),
-        (KITE.splitlines()[0] + "\n" + KITE.splitlines()[1] + "\n", {}, "one bar does not tell its length"),
+        (
+            KITE.splitlines()[0] + "\n" + KITE.splitlines()[1] + "\n",
+            {},
+            "one bar does not tell its length",
+        ),
         ("PK\x03\x04", {}, "save it as CSV (UTF-8)"),
         (OLD_CONTRACTS, {}, "contracts that only EXPIRY_DT, STRIKE_PR, OPTION_TYP tell apart"),
         (plain(["2024-05-06", "2024-05-13", "2024-05-20"]), {}, "bars are mostly 7 days apart"),
         (
-            plain(["2024-06-04 09:15"], "INFY.NSE") + plain(["2024-06-04 09:15"], "INFY.BSE").split("\n", 1)[1],
+            plain(["2024-06-04 09:15"], "INFY.NSE")
+            + plain(["2024-06-04 09:15"], "INFY.BSE").split("\n", 1)[1],
             {"symbol": "symbol"},
             "one bar does not tell its length",
         ),
         (
-            plain(["2024-06-04 09:15", "2024-06-04 09:16"], "INFY.NSE") + "2024-06-04 09:15,INFY.BSE,10,11,9,10\n",
+            plain(["2024-06-04 09:15", "2024-06-04 09:16"], "INFY.NSE")
+            + "2024-06-04 09:15,INFY.BSE,10,11,9,10\n",
             {},
             "holds INFY.BSE and INFY.NSE, both INFY: a file for each exchange",
         ),
-        (KITE + "2024-06-04 09:17:00,10,11,9,10,1,0\n", {}, "row 3: '2024-06-04 09:17:00' is no time as"),
+        (
+            KITE + "2024-06-04 09:17:00,10,11,9,10,1,0\n",
+            {},
+            "row 3: '2024-06-04 09:17:00' is no time as",
+        ),
         (KITE.replace(",1419.9,", ',"1419,9",'), {}, "1419,9"),
         (plain(["240604", "240605"]), {}, "240605 is no time"),
     ],
@@ -327,18 +401,24 @@ def test_what_cannot_be_read_is_one_line_with_the_mend(brought, text, given, say
 @pytest.mark.parametrize(
     ("name", "symbol"),
     [
-        ("INFY_minute.csv", "INFY"), ("M&M__EQ__NSE__NSE__MINUTE.csv.gz", "M&M"), ("NIFTY_50.parquet", "NIFTY 50"),
-        ("BAJAJ-AUTO.NS.csv", "BAJAJ-AUTO"), ("candles_1min_NIFTY25O0725000CE_9827074_20251007.csv", "NIFTY25O0725000CE"),
+        ("INFY_minute.csv", "INFY"),
+        ("M&M__EQ__NSE__NSE__MINUTE.csv.gz", "M&M"),
+        ("NIFTY_50.parquet", "NIFTY 50"),
+        ("BAJAJ-AUTO.NS.csv", "BAJAJ-AUTO"),
+        ("candles_1min_NIFTY25O0725000CE_9827074_20251007.csv", "NIFTY25O0725000CE"),
         ("reliance 5min data.csv", "RELIANCE"),
     ],
-)  # fmt: skip
+)
 def test_a_symbol_is_what_a_files_name_says_besides_words_of_bars(tmp_path, name, symbol):
     assert symbol_of(tmp_path / name) == symbol
 
 
 def test_parquet_of_any_type_of_time_is_the_same(tmp_path, expected):
     stamps = np.array(["2024-06-04T09:15", "2024-06-04T09:16"], "datetime64[ns]")
-    prices = {name: [row[n] for row in MINUTES] for n, name in enumerate(("open", "high", "low", "close", "volume"), 1)}
+    prices = {
+        name: [row[n] for row in MINUTES]
+        for n, name in enumerate(("open", "high", "low", "close", "volume"), 1)
+    }
     utc = stamps - np.timedelta64(330, "m")
     kinds = {
         "naive": pa.array(stamps, pa.timestamp("ms")),

@@ -1,4 +1,7 @@
-"""The history's commands killed at any step, and two of them at the same time: nothing is lost, nothing doubled."""
+"""The history's commands killed at any step, and two of them at the same time.
+
+Nothing is lost, nothing doubled.
+"""
 
 import json
 
@@ -26,7 +29,9 @@ def prepare(place):
 def raw_is_there(place):
     store = ParquetBars(place)
     for version, bars in (("live", RAW), ("vendor", VENDOR)):
-        there = [each for name in NAMES.values() for each in store.read(name, 60, 0, FOREVER, version)]
+        there = [
+            each for name in NAMES.values() for each in store.read(name, 60, 0, FOREVER, version)
+        ]
         assert fields(there) == fields(bars)
 
 
@@ -84,11 +89,16 @@ def test_a_compaction_killed_at_any_step_changes_no_answer(tmp_path, alone, stri
 
 def test_two_builds_at_once_are_two_versions(tmp_path, alone, capfd):
     prepare(tmp_path / "bars")
-    both = [started(tmp_path, "bars", "golden", "build", "--folder", tmp_path / "bars") for _ in range(3)]
+    both = [
+        started(tmp_path, "bars", "golden", "build", "--folder", tmp_path / "bars")
+        for _ in range(3)
+    ]
     assert [each.wait(60) for each in both] == [WHOLE] * 3, [each.stderr.read() for each in both]
     assert golden_versions(tmp_path / "bars") == ["golden-1", "golden-2", "golden-3"]
     for version in golden_versions(tmp_path / "bars"):
-        assert told(capfd, "bars", "golden", "verify", version, "--folder", tmp_path / "bars")[0] == 0
+        assert (
+            told(capfd, "bars", "golden", "verify", version, "--folder", tmp_path / "bars")[0] == 0
+        )
 
 
 def halves(folder):
@@ -96,9 +106,14 @@ def halves(folder):
     for number in range(2):
         (folder / f"files-{number}").mkdir()
         for symbol in ("INFY", "SBIN", "TCS"):
-            stamps = [f"2024-06-04 {9 + (15 + m) // 60:02}:{(15 + m) % 60:02}" for m in range(number, 120, 2)]
+            stamps = [
+                f"2024-06-04 {9 + (15 + m) // 60:02}:{(15 + m) % 60:02}"
+                for m in range(number, 120, 2)
+            ]
             rows = "".join(f"{stamp},{100 + number},102,99,{100 + number}\n" for stamp in stamps)
-            (folder / f"files-{number}" / f"{symbol}.csv").write_text("date,open,high,low,close\n" + rows)
+            (folder / f"files-{number}" / f"{symbol}.csv").write_text(
+                "date,open,high,low,close\n" + rows
+            )
 
 
 def test_two_imports_at_once_lose_nothing(tmp_path, alone):
@@ -108,7 +123,10 @@ def test_two_imports_at_once_lose_nothing(tmp_path, alone):
     assert [each.wait(60) for each in both] == [WHOLE] * 2, [each.stderr.read() for each in both]
     store = ParquetBars(tmp_path / "bars")
     for symbol in ("INFY", "SBIN", "TCS"):
-        assert [b.close for b in store.read(symbol, 60, 0, FOREVER, "imported")] == [100.0, 101.0] * 60
+        assert [b.close for b in store.read(symbol, 60, 0, FOREVER, "imported")] == [
+            100.0,
+            101.0,
+        ] * 60
 
 
 @pytest.fixture
@@ -135,7 +153,17 @@ def downloaded(folder):
 def test_a_download_killed_again_and_again_under_strict_limits_ends_with_what_one_in_peace_has(
     tmp_path, alone, vendor, stride, first
 ):
-    words = ("bars", "download", "--symbols", "INFY,SBIN", "--from", first, "--to", "2026-11-19", "--json")
+    words = (
+        "bars",
+        "download",
+        "--symbols",
+        "INFY,SBIN",
+        "--from",
+        first,
+        "--to",
+        "2026-11-19",
+        "--json",
+    )
     done = started(tmp_path, *words, "--folder", tmp_path / "whole")
     told, why = done.communicate(timeout=120)
     assert done.returncode == WHOLE, why

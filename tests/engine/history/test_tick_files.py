@@ -20,12 +20,16 @@ def test_ticks_become_minutes_in_order_of_time(tmp_path, capsys):
         "15:30:01,90,70",
     ]
     file.write_text("timestamp,ltp,volume\n" + "".join(f"2021-04-26 {line}\n" for line in lines))
-    assert run_command(["ticks", "import", str(file), "--folder", str(tmp_path / "bars"), "--json"]) == 0
+    assert (
+        run_command(["ticks", "import", str(file), "--folder", str(tmp_path / "bars"), "--json"])
+        == 0
+    )
     assert '"bars": 2, "outside": 2' in capsys.readouterr().out
     bars = ParquetBars(tmp_path / "bars").read("INFY", 60, 0, 2**62, "imported")
     assert [(b.start - OPEN, b.open, b.high, b.low, b.close, b.volume) for b in bars] == [
-        (0, 100.0, 102.0, 98.0, 102.0, 35), (60 * 10**9, 101.0, 101.0, 101.0, 101.0, 20),
-    ]  # fmt: skip
+        (0, 100.0, 102.0, 98.0, 102.0, 35),
+        (60 * 10**9, 101.0, 101.0, 101.0, 101.0, 20),
+    ]
     other = tmp_path / "other.csv"
     other.write_text("a,b\n1,2\n")
     assert run_command(["ticks", "import", str(other), "--folder", str(tmp_path / "bars")]) == 2
@@ -41,7 +45,12 @@ def test_ticks_become_minutes_in_order_of_time(tmp_path, capsys):
     ],
 )
 def test_files_of_two_recorders_come_in(market_data, tmp_path, name, capsys):
-    assert run_command(["ticks", "import", f"{market_data}/{name}", "--symbol", "X", "--folder", str(tmp_path)]) == 0
+    assert (
+        run_command(
+            ["ticks", "import", f"{market_data}/{name}", "--symbol", "X", "--folder", str(tmp_path)]
+        )
+        == 0
+    )
     bars = ParquetBars(tmp_path).read("X", 60, 0, 2**62, "imported")
     found = duckdb.execute(
         f"""select epoch_us(time_bucket(interval 1 minute, "timestamp")) * 1000 - 19800000000000, max(ltp), min(ltp), count(*)

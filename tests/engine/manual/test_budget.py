@@ -23,10 +23,13 @@ def limits(exposure, **budgets):
         ({"a": 800, "b": 800}, {}, 1_000),
     ],
     ids=[
-        "without a budget the limit on exposure holds", "one without a budget may use it all", "budgets add up",
-        "a budget goes before a strategy's own total", "exposure bounds them all together",
+        "without a budget the limit on exposure holds",
+        "one without a budget may use it all",
+        "budgets add up",
+        "a budget goes before a strategy's own total",
+        "exposure bounds them all together",
     ],
-)  # fmt: skip
+)
 def test_what_strategies_may_have_in_positions(budgets, totals, most):
     assert committed_paise(["a", "b"], limits(1_000, **budgets), totals) == most
 

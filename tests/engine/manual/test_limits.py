@@ -1,4 +1,7 @@
-"""Limits of a strategy, of an instrument, of a minute; sizes by risk and by swing; limits that change under way."""
+"""Limits of a strategy, of an instrument, of a minute; sizes by risk and by swing.
+
+Limits that change under way.
+"""
 
 import math
 
@@ -154,7 +157,10 @@ def test_money_is_told_in_rupees_and_kept_in_paise():
     assert limits.current_limits(kept)["max_daily_loss"] == 15_000
     budget = limits.limit_event(5, "budget.ladder", 2_000)
     kept.set_limit(budget.name, budget.value)
-    assert (kept.budgets["ladder"], limits.current_limits(kept)["budget.ladder"]) == (200_000, 2_000)
+    assert (kept.budgets["ladder"], limits.current_limits(kept)["budget.ladder"]) == (
+        200_000,
+        2_000,
+    )
 
 
 @pytest.mark.parametrize(
@@ -186,8 +192,16 @@ def test_a_looser_limit_asks_to_be_confirmed_and_every_change_needs_a_reason():
         ("max_position", 5, "no limit max_position"),
         ("max_positions", 0, "max_positions: expected a whole number from 1 to 10_000, got 0"),
         ("max_positions", 2.5, "max_positions: expected a whole number from 1 to 10_000, got 2.5"),
-        ("max_positions", math.inf, "max_positions: expected a whole number from 1 to 10_000, got inf"),
-        ("price_range_percent", math.nan, "price_range_percent: expected a number from 0.1 to 50, got nan"),
+        (
+            "max_positions",
+            math.inf,
+            "max_positions: expected a whole number from 1 to 10_000, got inf",
+        ),
+        (
+            "price_range_percent",
+            math.nan,
+            "price_range_percent: expected a number from 0.1 to 50, got nan",
+        ),
         ("budget.mine", 0, "budget.mine: expected a whole number from 1 to "),
     ],
 )
@@ -205,14 +219,23 @@ class Kept:
 
     def load(self, table, where="", parameters=()):
         assert (table, where) == ("limits", "day = ?")
-        row = {"day": "2026-11-20", "name": "max_positions", "value": 3.0, "reason": "less", "who": "me", "ts": 1}
+        row = {
+            "day": "2026-11-20",
+            "name": "max_positions",
+            "value": 3.0,
+            "reason": "less",
+            "who": "me",
+            "ts": 1,
+        }
         return [row] if parameters == ("2026-11-20",) else []
 
 
 def test_a_changed_limit_ends_with_its_day():
     kept = RiskLimits(max_positions=5, max_daily_loss=1_000_000)
     configured = limits.current_limits(kept)
-    assert set(limits.restore_limits(kept, configured, Kept(), "2026-11-20", told)) == {"max_positions"}
+    assert set(limits.restore_limits(kept, configured, Kept(), "2026-11-20", told)) == {
+        "max_positions"
+    }
     kept.set_limit("budget.ladder", 5_000.0)
     assert (kept.max_positions, kept.max_daily_loss) == (3, 1_000_000)
     assert limits.restore_limits(kept, configured, Kept(), "2026-11-21", told) == {}
@@ -221,17 +244,30 @@ def test_a_changed_limit_ends_with_its_day():
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("max_order_value", 1e300), ("max_order_value", -1.0), ("max_positions", 0.0), ("max_daily_loss", 1e15),
-     ("price_range_percent", math.inf), ("budget.mine", -5.0), ("no_such_limit", 5.0)],
-)  # fmt: skip
+    [
+        ("max_order_value", 1e300),
+        ("max_order_value", -1.0),
+        ("max_positions", 0.0),
+        ("max_daily_loss", 1e15),
+        ("price_range_percent", math.inf),
+        ("budget.mine", -5.0),
+        ("no_such_limit", 5.0),
+    ],
+)
 def test_a_limit_in_the_database_that_could_not_have_been_set_is_told_and_not_believed(name, value):
     class Damaged:
         def load(self, table, where="", parameters=()):
             return [{"day": "d", "name": name, "value": value, "reason": "r", "who": "w", "ts": 1}]
 
-    kept, heard = RiskLimits(max_order_value=20_000_000, max_positions=5, max_daily_loss=1_000_000), []
+    kept, heard = (
+        RiskLimits(max_order_value=20_000_000, max_positions=5, max_daily_loss=1_000_000),
+        [],
+    )
     configured = limits.current_limits(kept)
-    assert limits.restore_limits(kept, configured, Damaged(), "d", lambda *words: heard.append(words)) == {}
+    assert (
+        limits.restore_limits(kept, configured, Damaged(), "d", lambda *words: heard.append(words))
+        == {}
+    )
     assert limits.current_limits(kept) == configured
     assert len(heard) == 1
     assert (heard[0][0], name in heard[0][2]) == ("alarm", True)

@@ -52,23 +52,42 @@ def weighed(preview, margins):
 def test_the_preview_says_what_it_is_costs_and_blocks_and_sends_nothing(scene, counter):
     async def margins(orders):
         [order] = orders
-        assert (order.token, order.quantity, order.price, order.product) == (CANBK, 10, 99.5, Product.CNC)
+        assert (order.token, order.quantity, order.price, order.product) == (
+            CANBK,
+            10,
+            99.5,
+            Product.CNC,
+        )
         return [99_612]
 
     assert weighed(counter.preview_order(ticket(price=99.5, target=4.0)), margins) == {
-        "order": "BUY 10 CANBK LIMIT at 99.50 DAY CNC, stop 2 %, target 4 %", "value": 995.0, "charges": 0.0,
-        "charges_both_ways": 0.0, "charges_rest_on": "", "margin_broker": 996.12, "margin_estimate": 995.0, "margin_missing": "",
-    }  # fmt: skip
+        "order": "BUY 10 CANBK LIMIT at 99.50 DAY CNC, stop 2 %, target 4 %",
+        "value": 995.0,
+        "charges": 0.0,
+        "charges_both_ways": 0.0,
+        "charges_rest_on": "",
+        "margin_broker": 996.12,
+        "margin_estimate": 995.0,
+        "margin_missing": "",
+    }
     assert list(scene.kernel.order_store.orders.values()) == []
 
 
 @pytest.mark.parametrize(
     ("exchange", "name", "text"),
     [
-        ("BSE", "CANARA BANK", "charged as BSE's groups A and B: X, XC, XD, XT, Z and ZP pay 0.1 % to the exchange, SS and ST 1 %"),
-        ("NSE", "NIPPON INDIA ETF NIFTY 50 BEES", "charged as a unit of an equity fund (STT 0.001 % on the sale), by its name"),
+        (
+            "BSE",
+            "CANARA BANK",
+            "charged as BSE's groups A and B: X, XC, XD, XT, Z and ZP pay 0.1 % to the exchange, SS and ST 1 %",
+        ),
+        (
+            "NSE",
+            "NIPPON INDIA ETF NIFTY 50 BEES",
+            "charged as a unit of an equity fund (STT 0.001 % on the sale), by its name",
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_preview_says_what_charges_rest_on_where_the_list_of_instruments_leaves_it_open(
     scene, counter, exchange, name, text
 ):
@@ -91,11 +110,19 @@ def test_the_log_says_it_once_for_each_instrument(scene):
 
 
 def test_an_intraday_order_blocks_a_fifth_by_our_estimate(counter):
-    assert weighed(counter.preview_order(ticket(price=99.5, product="MIS")), None)["margin_estimate"] == 199.0
+    assert (
+        weighed(counter.preview_order(ticket(price=99.5, product="MIS")), None)["margin_estimate"]
+        == 199.0
+    )
 
 
 @pytest.mark.parametrize(
-    "error", [RetryableError("Too many requests"), OperatorError("no session"), ConnectionFailed("nobody there")]
+    "error",
+    [
+        RetryableError("Too many requests"),
+        OperatorError("no session"),
+        ConnectionFailed("nobody there"),
+    ],
 )
 def test_the_preview_says_that_the_broker_could_not_be_asked(counter, error):
     async def margins(_):
@@ -103,19 +130,44 @@ def test_the_preview_says_that_the_broker_could_not_be_asked(counter, error):
 
     shown = weighed(counter.preview_order(ticket()), margins)
     assert (shown["margin_broker"], shown["margin_missing"]) == (None, str(error))
-    assert preview_text(shown).endswith(f"blocks ₹1,000.00 by our estimate; the broker could not be asked: {error}")
+    assert preview_text(shown).endswith(
+        f"blocks ₹1,000.00 by our estimate; the broker could not be asked: {error}"
+    )
 
 
 def test_an_order_is_placed_with_everything_the_ticket_says(scene, counter):
     told, commands = counter.place_order(
         scene.now,
-        ticket(price=99.5, validity="TTL", minutes=3, disclosed=5, product="MIS", side="SELL", protection=1.0),
+        ticket(
+            price=99.5,
+            validity="TTL",
+            minutes=3,
+            disclosed=5,
+            product="MIS",
+            side="SELL",
+            protection=1.0,
+        ),
     )
     order = only(commands, PlaceOrder).order
-    assert told == f"done: order {order.intent}: SELL 10 CANBK LIMIT at 99.50 TTL 3 min MIS 5 disclosed, stop 2 %"
-    assert (order.side, order.order_type, order.price, order.validity, order.product, order.protection) == (
-        Side.SELL, OrderType.LIMIT, 99.5, Validity.TTL, Product.MIS, 1.0,
-    )  # fmt: skip
+    assert (
+        told
+        == f"done: order {order.intent}: SELL 10 CANBK LIMIT at 99.50 TTL 3 min MIS 5 disclosed, stop 2 %"
+    )
+    assert (
+        order.side,
+        order.order_type,
+        order.price,
+        order.validity,
+        order.product,
+        order.protection,
+    ) == (
+        Side.SELL,
+        OrderType.LIMIT,
+        99.5,
+        Validity.TTL,
+        Product.MIS,
+        1.0,
+    )
     assert (order.terms.minutes, order.terms.disclosed, order.strategy) == (3, 5, "operator")
 
 
@@ -130,7 +182,9 @@ def test_an_iceberg_by_hand_is_an_iceberg(scene, counter):
     assert only(commands, PlaceOrder).order.terms.variety is Variety.ICEBERG
 
 
-def test_before_the_first_tick_and_after_a_lost_feed_the_refusal_says_what_is_missing(scene, counter):
+def test_before_the_first_tick_and_after_a_lost_feed_the_refusal_says_what_is_missing(
+    scene, counter
+):
     unheard = ticket(symbol="BEL")
     told = "refused: STALE_DATA: BEL has no price yet; try again when it ticks"
     assert counter.preview_order(unheard) == told
@@ -138,7 +192,8 @@ def test_before_the_first_tick_and_after_a_lost_feed_the_refusal_says_what_is_mi
     assert isinstance(counter.preview_order(ticket()), OrderPreview)
     scene.tell(FeedStatus(scene.now, 0, live=False))
     assert (
-        counter.preview_order(ticket()) == "refused: STALE_DATA: the instrument has not ticked lately, or its ticks come late"
+        counter.preview_order(ticket())
+        == "refused: STALE_DATA: the instrument has not ticked lately, or its ticks come late"
     )
 
 
@@ -154,20 +209,43 @@ def test_a_refusal_tells_what_its_code_means(scene, counter):
         ("[1]", "refused: expected one JSON object"),
         ("{}", 'refused: symbol is missing: expected a symbol as "INFY"'),
         (ticket(symbol="NOSUCH"), "NOSUCH is not watched"),
-        (ticket(quantity=0), "refused: quantity: expected a whole number from 1 to 10_000_000, got 0"),
-        (ticket(quantity=10**30), "refused: quantity: expected a whole number from 1 to 10_000_000, got 1000"),
-        (ticket(stop=1500.0), "refused: stop: expected percent of the average price, from 0 to 50, got 1500.0"),
-        (ticket(target=1600.0), "refused: target: expected percent of the average price, from 0 to 500, got 1600.0"),
-        (ticket(price=float("nan")), "refused: price: expected a number from 0 to 10_000_000, got NaN"),
-        (ticket(validity="GTC"), 'refused: validity: expected one of "DAY", "IOC", "TTL", got "GTC"'),
+        (
+            ticket(quantity=0),
+            "refused: quantity: expected a whole number from 1 to 10_000_000, got 0",
+        ),
+        (
+            ticket(quantity=10**30),
+            "refused: quantity: expected a whole number from 1 to 10_000_000, got 1000",
+        ),
+        (
+            ticket(stop=1500.0),
+            "refused: stop: expected percent of the average price, from 0 to 50, got 1500.0",
+        ),
+        (
+            ticket(target=1600.0),
+            "refused: target: expected percent of the average price, from 0 to 500, got 1600.0",
+        ),
+        (
+            ticket(price=float("nan")),
+            "refused: price: expected a number from 0 to 10_000_000, got NaN",
+        ),
+        (
+            ticket(validity="GTC"),
+            'refused: validity: expected one of "DAY", "IOC", "TTL", got "GTC"',
+        ),
         (ticket(colour="red"), 'refused: no such field "colour"; valid: '),
         (ticket(pirce=1), 'refused: no such field "pirce"; did you mean "price"?'),
-        (ticket(price=99.52), "refused: TICK: the price is off the grid: ₹99.5200 is no multiple of ₹0.05"),
+        (
+            ticket(price=99.52),
+            "refused: TICK: the price is off the grid: ₹99.5200 is no multiple of ₹0.05",
+        ),
         (ticket(validity="TTL"), "TERMS"),
         (ticket(product="MTF"), "PRODUCT"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_in_one_line_and_sends_nothing(scene, counter, detail, says):
+def test_what_cannot_be_meant_is_refused_in_one_line_and_sends_nothing(
+    scene, counter, detail, says
+):
     told, commands = counter.place_order(scene.now, detail)
     assert told.startswith("refused: ")
     assert says in told
@@ -177,7 +255,9 @@ def test_what_cannot_be_meant_is_refused_in_one_line_and_sends_nothing(scene, co
 
 
 def test_a_refusal_carries_the_figure_and_the_limit():
-    counter = ManualOrderDesk(Scene(limits=RiskLimits(max_order_value=200_000_00, price_range_percent=5.0)).kernel)
+    counter = ManualOrderDesk(
+        Scene(limits=RiskLimits(max_order_value=200_000_00, price_range_percent=5.0)).kernel
+    )
     assert counter.preview_order(ticket(price=120.0)) == (
         "refused: PRICE_RANGE: the price is too far from the last one: ₹120.00 is more than 5 % from ₹100.00"
     )
@@ -191,16 +271,24 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=5,
 )
-FIELDS = st.sampled_from([*OrderTicket.__struct_fields__, *OrderAlteration.__struct_fields__, "\ud800"])
+FIELDS = st.sampled_from(
+    [*OrderTicket.__struct_fields__, *OrderAlteration.__struct_fields__, "\ud800"]
+)
 
 
 @given(
-    st.text() | JSON.map(json.dumps) | st.dictionaries(FIELDS, JSON | st.sampled_from(["1", "CANBK"])).map(json.dumps)
+    st.text()
+    | JSON.map(json.dumps)
+    | st.dictionaries(FIELDS, JSON | st.sampled_from(["1", "CANBK"])).map(json.dumps)
 )
 def test_whatever_is_filled_in_is_answered_in_words_and_nothing_leaks(detail):
     scene = Scene()
     counter = ManualOrderDesk(scene.kernel)
-    for told in (counter.preview_order(detail), counter.place_order(scene.now, detail)[0], counter.alter_order(scene.now, detail)[0]):
+    for told in (
+        counter.preview_order(detail),
+        counter.place_order(scene.now, detail)[0],
+        counter.alter_order(scene.now, detail)[0],
+    ):
         assert isinstance(told, OrderPreview) or told.startswith(("done: ", "refused: "))
         assert not isinstance(told, str) or not re.search(r"Expected `|at `|malformed|\n", told)
 
@@ -231,7 +319,11 @@ def test_a_change_that_cannot_be_meant_is_refused_in_one_line(scene, counter, ch
     told, commands = counter.alter_order(scene.now, json.dumps(change))
     assert told.startswith("refused: ")
     assert says in told
-    assert not [each for each in commands if not isinstance(each, KernelAlert)]  # a verdict of risk is told
+    assert not [
+        each for each in commands if not isinstance(each, KernelAlert)
+    ]  # a verdict of risk is told
     assert scene.kernel.order_store.orders[1].pending is None
     told, commands = counter.alter_order(scene.now, json.dumps({"order": "1", "price": 99.55}))
-    assert only(commands, ModifyOrder).change.price == 99.55, told  # the same order takes a change that can be meant
+    assert only(commands, ModifyOrder).change.price == 99.55, (
+        told
+    )  # the same order takes a change that can be meant

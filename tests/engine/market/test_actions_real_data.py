@@ -1,7 +1,9 @@
-"""Adjustment factors against two vendors' files: minutes adjusted to April 2025, days adjusted to January 2026.
+"""Adjustment factors against two vendors' files.
 
-The minutes are adjusted for splits and bonuses alone, the days for demergers and extraordinary dividends too. So the
-ratio of their prices on a day must equal the product of what lies between.
+Minutes adjusted to April 2025, days adjusted to January 2026.
+
+The minutes are adjusted for splits and bonuses alone, the days for demergers and extraordinary
+dividends too. So the ratio of their prices on a day must equal the product of what lies between.
 """
 
 from datetime import date
@@ -23,7 +25,9 @@ HOLE = date(2025, 1, 7)
 
 @pytest.fixture(scope="module")
 def book(market_data):
-    return CorporateActions.load(market_data / "corporate_actions" / "nse_corporate_actions_2019_2026H1.parquet")
+    return CorporateActions.load(
+        market_data / "corporate_actions" / "nse_corporate_actions_2019_2026H1.parquet"
+    )
 
 
 @cache
@@ -31,7 +35,9 @@ def minute_ranges(file):
     """Return by day (middle of the range, last close) and the last day, which may be cut short."""
     table = pq.read_table(file, columns=["timestamp", "high", "low", "close"])
     days = {}
-    for stamp, high, low, close in zip(*(table[name].to_pylist() for name in table.column_names), strict=True):
+    for stamp, high, low, close in zip(
+        *(table[name].to_pylist() for name in table.column_names), strict=True
+    ):
         top, bottom, _ = days.get(stamp.date(), (high, low, close))
         days[stamp.date()] = (max(top, high), min(bottom, low), close)
     return {day: (high + low, close) for day, (high, low, close) in days.items()}
@@ -47,13 +53,20 @@ def ratios(market_data, symbol):
     minutes = minute_ranges(market_data / "nse_1min" / f"{symbol}.parquet")
     days = daily_rows(market_data / "daily" / "nifty48_daily.parquet")
     last = max(minutes)
-    shared = {day: days[symbol, day] for day in minutes if (symbol, day) in days and day not in {HOLE, last}}
+    shared = {
+        day: days[symbol, day]
+        for day in minutes
+        if (symbol, day) in days and day not in {HOLE, last}
+    }
     return {day: minutes[day][0] / (row["high"] + row["low"]) for day, row in shared.items()}, last
 
 
 def closes(market_data, symbol, later):
     """Return unadjusted closes: the minutes', and later the days' made raw again by the factors that are given."""
-    raw = {day: close for day, (_, close) in minute_ranges(market_data / "nse_1min" / f"{symbol}.parquet").items()}
+    raw = {
+        day: close
+        for day, (_, close) in minute_ranges(market_data / "nse_1min" / f"{symbol}.parquet").items()
+    }
     days = daily_rows(market_data / "daily" / "nifty48_daily.parquet")
     for (name, day), row in days.items():
         if name == symbol and day > max(raw):
@@ -77,7 +90,9 @@ def closes(market_data, symbol, later):
         ("MARUTI", {}),
     ],
 )
-def test_the_ratio_of_two_vendors_is_the_product_of_the_actions_between_them(market_data, book, symbol, later):
+def test_the_ratio_of_two_vendors_is_the_product_of_the_actions_between_them(
+    market_data, book, symbol, later
+):
     found, last = ratios(market_data, symbol)
     known = closes(market_data, symbol, later)
     assert len(found) > 150
@@ -105,7 +120,9 @@ def test_the_recorded_ratios_are_those_that_were_measured(market_data, symbol, d
     assert ratios(market_data, symbol)[0][day] == pytest.approx(ratio, abs=3e-4)
 
 
-def test_the_days_of_unilever_are_not_adjusted_for_its_demerger_and_our_table_knows_none(market_data, book):
+def test_the_days_of_unilever_are_not_adjusted_for_its_demerger_and_our_table_knows_none(
+    market_data, book
+):
     found, _ = ratios(market_data, "HINDUNILVR")
     assert found[date(2024, 6, 4)] == pytest.approx(1.0, abs=2e-4)
     (action,) = [each for each in book.of_symbol("HINDUNILVR") if each.kind is ActionKind.DEMERGER]

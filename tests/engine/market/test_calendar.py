@@ -1,4 +1,7 @@
-"""The trading calendar against its written facts; times are built with zoneinfo, not with the calendar's arithmetic."""
+"""The trading calendar against its written facts.
+
+Times are built with zoneinfo, not with the calendar's arithmetic.
+"""
 
 from datetime import date, datetime, timedelta
 from functools import cache
@@ -19,12 +22,30 @@ pytestmark = pytest.mark.filterwarnings("ignore:Series.values returning an ndarr
 CALENDAR = Calendar.load()
 TABLE = CALENDAR._table
 IST = ZoneInfo("Asia/Kolkata")
-KINDS = {"NSE": ["EQ", "INDEX"], "BSE": ["EQ", "INDEX"], "NFO": ["FUT", "CE"], "CDS": ["FUT"], "MCX": ["FUT"]}
+KINDS = {
+    "NSE": ["EQ", "INDEX"],
+    "BSE": ["EQ", "INDEX"],
+    "NFO": ["FUT", "CE"],
+    "CDS": ["FUT"],
+    "MCX": ["FUT"],
+}
 
 SPECIAL_DAYS = [
-    "2019-10-27", "2020-02-01", "2020-11-14", "2021-11-04", "2022-10-24", "2023-11-12", "2024-01-20", "2024-03-02",
-    "2024-05-18", "2024-11-01", "2025-02-01", "2025-10-21", "2026-02-01", "2026-11-08",
-]  # fmt: skip
+    "2019-10-27",
+    "2020-02-01",
+    "2020-11-14",
+    "2021-11-04",
+    "2022-10-24",
+    "2023-11-12",
+    "2024-01-20",
+    "2024-03-02",
+    "2024-05-18",
+    "2024-11-01",
+    "2025-02-01",
+    "2025-10-21",
+    "2026-02-01",
+    "2026-11-08",
+]
 
 
 def at(day, clock):
@@ -100,16 +121,22 @@ def test_only_stocks_have_auctions_on_a_special_day():
 
 def test_a_muhurat_without_a_clock_time_is_a_trading_day_whose_session_is_refused():
     assert CALENDAR.is_trading_day(date(2026, 11, 8))
-    with pytest.raises(DataError, match=r"muhurat session of 2026-11-08 is not known.*sessions\.json"):
+    with pytest.raises(
+        DataError, match=r"muhurat session of 2026-11-08 is not known.*sessions\.json"
+    ):
         CALENDAR.session(date(2026, 11, 8))
     with pytest.raises(DataError, match="not known"):
         CALENDAR.expects_bar(at("2026-11-08", "18:15"), 60)
     assert CALENDAR.phase(at("2026-11-08", "18:30")).name == "closed"
 
 
-@pytest.mark.parametrize(("exchange", "year"), [("NSE", 2027), ("NSE", 2018), ("MCX", 2025), ("CDS", 2024)])
+@pytest.mark.parametrize(
+    ("exchange", "year"), [("NSE", 2027), ("NSE", 2018), ("MCX", 2025), ("CDS", 2024)]
+)
 def test_a_year_without_a_holiday_list_fails_closed_and_names_the_file(exchange, year):
-    with pytest.raises(DataError, match=rf"no holiday list of {exchange} for {year}.*sessions\.json"):
+    with pytest.raises(
+        DataError, match=rf"no holiday list of {exchange} for {year}.*sessions\.json"
+    ):
         CALENDAR.is_trading_day(date(year, 6, 2), exchange)
     with pytest.raises(DataError, match=str(year)):
         CALENDAR.phase(at(f"{year}-06-02", "10:00"), exchange, "FUT" if exchange != "NSE" else "EQ")
@@ -131,7 +158,9 @@ def test_the_last_day_before_the_closing_auction_trades_to_half_past_three():
 
 
 @pytest.mark.parametrize("text", ["2026-08-03", "2026-11-20", "2026-12-04"])
-def test_since_the_closing_auction_a_stock_with_derivatives_has_no_bar_after_a_quarter_past_three(text):
+def test_since_the_closing_auction_a_stock_with_derivatives_has_no_bar_after_a_quarter_past_three(
+    text,
+):
     assert CALENDAR.expects_bar(at(text, "15:14"), 60, cas=True)
     assert not CALENDAR.expects_bar(at(text, "15:15"), 60, cas=True)
     assert clock(CALENDAR.expected_bars(day(text), 60, cas=True)[-1]) == "15:14"
@@ -244,9 +273,18 @@ def test_the_square_off_of_a_special_session_is_not_guessed():
 
 
 def test_after_market_orders_for_monday_are_taken_from_friday_afternoon():
-    assert CALENDAR.amo(date(2026, 11, 23)) == (at("2026-11-20", "16:00"), at("2026-11-23", "08:58"))
-    assert CALENDAR.amo(date(2026, 11, 23), "NFO", "FUT") == (at("2026-11-20", "15:45"), at("2026-11-23", "09:10"))
-    assert CALENDAR.amo(date(2026, 11, 23), "MCX", "FUT") == (at("2026-11-20", "23:55"), at("2026-11-23", "08:58"))
+    assert CALENDAR.amo(date(2026, 11, 23)) == (
+        at("2026-11-20", "16:00"),
+        at("2026-11-23", "08:58"),
+    )
+    assert CALENDAR.amo(date(2026, 11, 23), "NFO", "FUT") == (
+        at("2026-11-20", "15:45"),
+        at("2026-11-23", "09:10"),
+    )
+    assert CALENDAR.amo(date(2026, 11, 23), "MCX", "FUT") == (
+        at("2026-11-20", "23:55"),
+        at("2026-11-23", "08:58"),
+    )
 
 
 def test_the_after_market_window_is_not_known_beside_a_special_day_or_the_edge_of_the_lists():
@@ -254,7 +292,10 @@ def test_the_after_market_window_is_not_known_beside_a_special_day_or_the_edge_o
     assert CALENDAR.amo(date(2026, 11, 9), "MCX", "FUT") is None
     assert CALENDAR.amo(date(2019, 1, 1)) is None
     assert CALENDAR.amo(date(2026, 1, 1), "MCX", "FUT") is None
-    assert CALENDAR.amo(date(2026, 2, 2)) == (at("2026-02-01", "16:00"), at("2026-02-02", "08:58"))  # a regular Sunday
+    assert CALENDAR.amo(date(2026, 2, 2)) == (
+        at("2026-02-01", "16:00"),
+        at("2026-02-02", "08:58"),
+    )  # a regular Sunday
 
 
 def test_the_phase_between_two_days_is_closed_until_the_next_pre_open():
@@ -264,7 +305,11 @@ def test_the_phase_between_two_days_is_closed_until_the_next_pre_open():
 
 
 def test_the_break_between_two_sessions_of_one_day_is_closed():
-    assert CALENDAR.phase(at("2024-03-02", "10:30")) == ("closed", at("2024-03-02", "10:00"), at("2024-03-02", "11:15"))
+    assert CALENDAR.phase(at("2024-03-02", "10:30")) == (
+        "closed",
+        at("2024-03-02", "10:00"),
+        at("2024-03-02", "11:15"),
+    )
 
 
 def test_a_phase_begins_with_its_first_nanosecond_and_ends_before_the_next():
@@ -302,7 +347,10 @@ def test_phases_tile_the_year_without_a_gap_or_an_overlap(minutes, exchange, sec
 def test_an_hour_bar_is_aligned_to_the_open_and_the_last_one_is_cut():
     bars = [clock(ts) for ts in CALENDAR.expected_bars(date(2026, 7, 31), 3600)]
     assert bars == ["09:15", "10:15", "11:15", "12:15", "13:15", "14:15", "15:15"]
-    assert [clock(ts) for ts in CALENDAR.expected_bars(date(2024, 5, 18), 3600)] == ["09:15", "11:30"]
+    assert [clock(ts) for ts in CALENDAR.expected_bars(date(2024, 5, 18), 3600)] == [
+        "09:15",
+        "11:30",
+    ]
     assert CALENDAR.expected_bars(date(2024, 5, 18), 86_400) == [at("2024-05-18", "09:15")]
 
 
@@ -337,12 +385,21 @@ def test_a_gap_reaches_over_the_break_of_a_day_in_two_parts():
 
 
 def test_no_two_rows_of_one_kind_hold_on_the_same_day():
-    for rows in ([r for r in TABLE.phases if r.part == "main"], [r for r in TABLE.phases if r.part == "pre-open"],
-                 TABLE.square_off, TABLE.amo):  # fmt: skip
+    for rows in (
+        [r for r in TABLE.phases if r.part == "main"],
+        [r for r in TABLE.phases if r.part == "pre-open"],
+        TABLE.square_off,
+        TABLE.amo,
+    ):
         for one, other in combinations(rows, 2):
             apart = one.last < other.first or other.last < one.first
-            apart |= not set(one.exchanges) & set(other.exchanges) or not set(one.kinds) & set(other.kinds)
-            apart |= {one.cas, other.cas} == {True, False} or {one.expiring, other.expiring} == {True, False}
+            apart |= not set(one.exchanges) & set(other.exchanges) or not set(one.kinds) & set(
+                other.kinds
+            )
+            apart |= {one.cas, other.cas} == {True, False} or {one.expiring, other.expiring} == {
+                True,
+                False,
+            }
             assert apart, (one, other)
 
 

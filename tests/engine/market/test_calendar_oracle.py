@@ -17,14 +17,27 @@ CALENDAR = Calendar.load()
 FIRST, LAST = date(2026, 8, 3), date(2026, 12, 24)
 UNKNOWN = date(2026, 11, 8)
 """The muhurat of 2026, whose clock time nobody knows and the package makes up."""
-SEGMENTS = {"NSE_EQUITY_FNO_UNDERLYING": ("NSE", "EQ", True), "NSE_EQUITY_DERIVATIVES": ("NFO", "FUT", False)}
-NAMES = {"CONTINUOUS": {"continuous"}, "CLOSING_AUCTION": {
-    "auction reference", "auction entry", "auction limit-only", "auction match",
-}}  # fmt: skip
+SEGMENTS = {
+    "NSE_EQUITY_FNO_UNDERLYING": ("NSE", "EQ", True),
+    "NSE_EQUITY_DERIVATIVES": ("NFO", "FUT", False),
+}
+NAMES = {
+    "CONTINUOUS": {"continuous"},
+    "CLOSING_AUCTION": {
+        "auction reference",
+        "auction entry",
+        "auction limit-only",
+        "auction match",
+    },
+}
 
 
 def days():
-    return [FIRST + timedelta(days=n) for n in range((LAST - FIRST).days + 1) if FIRST + timedelta(days=n) != UNKNOWN]
+    return [
+        FIRST + timedelta(days=n)
+        for n in range((LAST - FIRST).days + 1)
+        if FIRST + timedelta(days=n) != UNKNOWN
+    ]
 
 
 @pytest.mark.parametrize("segment", SEGMENTS)
@@ -38,7 +51,11 @@ def test_trading_and_auction_phases_are_the_same_at_every_five_minutes(segment):
             if theirs in NAMES:
                 assert ours in NAMES[theirs], (day, clock, theirs)
             else:
-                assert ours not in NAMES["CONTINUOUS"] | NAMES["CLOSING_AUCTION"], (day, clock, theirs)
+                assert ours not in NAMES["CONTINUOUS"] | NAMES["CLOSING_AUCTION"], (
+                    day,
+                    clock,
+                    theirs,
+                )
 
 
 def test_settlement_days_are_the_same():

@@ -58,7 +58,9 @@ def test_the_expected_bars_of_every_recorded_day_are_those_that_were_recorded(ma
 @pytest.mark.parametrize("symbol", WHOLE)
 def test_the_only_gap_of_a_year_is_the_hole_of_the_seventh_of_january(market_data, symbol):
     days = bars_by_day(market_data / "nse_1min" / f"{symbol}.parquet")
-    gaps = {day: found for day, starts in days.items() if (found := CALENDAR.missing_bars(starts, day))}
+    gaps = {
+        day: found for day, starts in days.items() if (found := CALENDAR.missing_bars(starts, day))
+    }
     assert gaps == {HOLE: [BarGap(at(2025, 1, 7, 9, 15), at(2025, 1, 7, 13, 25), 250)]}
 
 
@@ -69,7 +71,9 @@ def test_the_outage_of_february_2021_is_one_gap_and_the_reopening_is_none(market
     assert gaps == [BarGap(at(2021, 2, 24, 10, 8), at(2021, 2, 24, 15, 30), 322)]
 
 
-def test_index_bars_of_two_years_cover_every_session_but_the_outage_and_four_holes_of_the_vendor(market_data):
+def test_index_bars_of_two_years_cover_every_session_but_the_outage_and_four_holes_of_the_vendor(
+    market_data,
+):
     days = bars_by_day(market_data / "index_1min" / "NIFTY.parquet")
     assert sorted(days) == CALENDAR.trading_days(min(days), max(days))
     missing = {}
@@ -77,11 +81,19 @@ def test_index_bars_of_two_years_cover_every_session_but_the_outage_and_four_hol
         gaps = CALENDAR.missing_bars([end - 60_000_000_000 for end in ends], day, kind="INDEX")
         if gaps:
             missing[day.isoformat()] = sum(gap.bars for gap in gaps)
-    assert missing == {"2021-02-24": 322, "2021-07-23": 41, "2021-11-01": 4, "2022-01-21": 13, "2022-03-07": 40}
+    assert missing == {
+        "2021-02-24": 322,
+        "2021-07-23": 41,
+        "2021-11-01": 4,
+        "2022-01-21": 13,
+        "2022-03-07": 40,
+    }
 
 
 def test_the_trading_days_of_five_years_are_the_days_of_the_daily_bars(market_data):
-    column = pq.read_table(market_data / "daily" / "nifty48_daily.parquet", columns=["date"])["date"]
+    column = pq.read_table(market_data / "daily" / "nifty48_daily.parquet", columns=["date"])[
+        "date"
+    ]
     recorded = sorted({date.fromisoformat(text) for text in column.to_pylist()})
     assert len(recorded) == 1367
     assert CALENDAR.trading_days(recorded[0], recorded[-1]) == recorded

@@ -7,7 +7,9 @@ from engine.market.corporate_actions.action_list import CorporateActions, parsed
 from tests.compiled.trading.scripted import Scene
 
 DAY = date(2025, 10, 7)
-SPLIT = parsed_actions("CANBK", DAY, "Face Value Split (Sub-Division) - From Rs 10/- Per Share To Rs 2/- Per Share")
+SPLIT = parsed_actions(
+    "CANBK", DAY, "Face Value Split (Sub-Division) - From Rs 10/- Per Share To Rs 2/- Per Share"
+)
 
 
 def flagged(scene, actions, day=DAY):
@@ -40,5 +42,9 @@ def test_nothing_is_flagged_that_does_not_stand_or_on_another_day():
 def test_a_list_that_has_come_to_its_end_is_told():
     _, told = flagged(Scene(), CorporateActions(SPLIT), date(2025, 10, 8))
     assert told == [
-        ("warn", "ex_date", "the list of corporate actions ends on 2025-10-07: later ones are not known"),
-    ]  # fmt: skip
+        (
+            "warn",
+            "ex_date",
+            "the list of corporate actions ends on 2025-10-07: later ones are not known",
+        ),
+    ]

@@ -1,4 +1,7 @@
-"""Texts of strangers in tables: a spreadsheet works none of them out, and what is no symbol is refused where it enters."""
+"""Texts of strangers in tables.
+
+A spreadsheet works none of them out, and what is no symbol is refused where it enters.
+"""
 
 from decimal import Decimal
 
@@ -26,7 +29,17 @@ FORMULAS = (
     "\x1b=1",
     "\ufeff=1",
 )
-NO_SYMBOLS = (*FORMULAS, "", "\u202eYFNI", "IN\x00FY", "IN\nFY", "'INFY", "[bold]", "I" * 101, "INFY\ud800")
+NO_SYMBOLS = (
+    *FORMULAS,
+    "",
+    "\u202eYFNI",
+    "IN\x00FY",
+    "IN\nFY",
+    "'INFY",
+    "[bold]",
+    "I" * 101,
+    "INFY\ud800",
+)
 SYMBOLS = (
     "INFY",
     "M&M",
@@ -56,7 +69,9 @@ def test_numbers_stay_numbers():
 
 def test_our_own_table_is_read_back_as_it_was(tmp_path):
     file = tmp_path / "own.csv"
-    file.write_text(as_csv(SpreadsheetTable("a", ("symbol", "reason"), [("INFY", "=1+1"), ("TCS", "'x'")])))
+    file.write_text(
+        as_csv(SpreadsheetTable("a", ("symbol", "reason"), [("INFY", "=1+1"), ("TCS", "'x'")]))
+    )
     rows = read_sheet(file, ("symbol", "reason"), {}, "table")
     assert [each.cells["reason"] for each in rows] == ["=1+1", "'x'"]
 
@@ -82,11 +97,17 @@ def test_a_tradebook_holdings_and_a_dump_name_the_line_of_what_is_no_symbol(tmp_
     with pytest.raises(DataError, match=r"book\.csv, line 2: .* is no symbol"):
         read_tradebook(book(tmp_path, row("buy", "10", "100", symbol=text)))
     with pytest.raises(DataError, match=r"book\.csv, line 2: .* is no symbol"):
-        read_holdings(book(tmp_path, f"{text},10,100,2025-06-02", header="symbol,quantity,price,date"))
+        read_holdings(
+            book(tmp_path, f"{text},10,100,2025-06-02", header="symbol,quantity,price,date")
+        )
     head = ",".join(COLUMNS)
     fields = dict.fromkeys(COLUMNS, "") | {
-        "instrument_token": "1", "tradingsymbol": text, "tick_size": "0.05", "lot_size": "1", "exchange": "NSE",
-    }  # fmt: skip
+        "instrument_token": "1",
+        "tradingsymbol": text,
+        "tick_size": "0.05",
+        "lot_size": "1",
+        "exchange": "NSE",
+    }
     with pytest.raises(DataError, match=r"dump\.csv, line 2: .* is no symbol"):
         read_dump(f"{head}\n{','.join(fields[name] for name in COLUMNS)}\n", "dump.csv")
 

@@ -9,7 +9,11 @@ from compiled.model.values import Gtt, GttLeg, GttStatus, Instrument, Product, S
 from compiled.trading.ladder import Ladder, LadderPlan, Rung, RungPlan, RungState
 from engine.errors import DataError
 from engine.market.calendar import Calendar
-from engine.market.corporate_actions.action_list import CorporateActions, StandingItem, parsed_actions
+from engine.market.corporate_actions.action_list import (
+    CorporateActions,
+    StandingItem,
+    parsed_actions,
+)
 from engine.market.corporate_actions.ex_date_flags import standing_items
 from engine.market.instrument_dumps import listings_of
 from engine.market.instrument_hours import InstrumentHours
@@ -30,7 +34,9 @@ def clock(ts):
 
 
 def at(day, time):
-    return int(datetime.fromisoformat(f"{day} {time}").replace(tzinfo=IST).timestamp()) * 1_000_000_000
+    return (
+        int(datetime.fromisoformat(f"{day} {time}").replace(tzinfo=IST).timestamp()) * 1_000_000_000
+    )
 
 
 def last_bar(hours, day, instrument):
@@ -39,7 +45,12 @@ def last_bar(hours, day, instrument):
 
 @pytest.mark.parametrize(
     ("instrument", "before", "since"),
-    [(SHARE, "15:29", "15:14"), (SMALL, "15:29", "15:29"), (FUTURE, "15:29", "15:39"), (INDEX, "15:29", "15:14")],
+    [
+        (SHARE, "15:29", "15:14"),
+        (SMALL, "15:29", "15:29"),
+        (FUTURE, "15:29", "15:39"),
+        (INDEX, "15:29", "15:14"),
+    ],
 )
 def test_each_instrument_has_its_own_last_bar_since_the_closing_auction(instrument, before, since):
     assert last_bar(HOURS, BEFORE, instrument) == before
@@ -65,12 +76,20 @@ def test_a_real_dump_tells_who_closes_by_auction(market_data):
         symbol: last_bar(hours, book.day, book.get("NSE", symbol).instrument())
         for symbol in ("CANBK", "INFY", "CDSL", "NIFTYBEES", "BSE")
     }
-    assert last == {"CANBK": "15:14", "INFY": "15:14", "CDSL": "15:29", "NIFTYBEES": "15:29", "BSE": "15:14"}
+    assert last == {
+        "CANBK": "15:14",
+        "INFY": "15:14",
+        "CDSL": "15:29",
+        "NIFTYBEES": "15:29",
+        "BSE": "15:14",
+    }
     assert last_bar(hours, book.day, book.get("NFO", "CANBK26AUGFUT").instrument()) == "15:39"
 
 
 def gtt(number, token, status, *triggers):
-    made = Gtt(number, "s", token, Product.CNC, 1, 100.0, [GttLeg(t, t, Side.SELL, 10) for t in triggers])
+    made = Gtt(
+        number, "s", token, Product.CNC, 1, 100.0, [GttLeg(t, t, Side.SELL, 10) for t in triggers]
+    )
     made.gtt_id, made.status = 500 + number, status
     return made
 
@@ -91,7 +110,11 @@ def test_live_gtts_and_open_rungs_stand_and_the_others_do_not():
         gtt(2, 1, GttStatus.TRIGGERED, 95.0),
         gtt(3, 3, GttStatus.ACTIVE, 9.0),
     ]
-    rungs = [(RungState.OPEN, 95.0, 0.0), (RungState.CLOSED, 94.0, 0.0), (RungState.WAITING, 0.0, 0.0)]
+    rungs = [
+        (RungState.OPEN, 95.0, 0.0),
+        (RungState.CLOSED, 94.0, 0.0),
+        (RungState.WAITING, 0.0, 0.0),
+    ]
     assert standing_items(gtts, [ladder(7, SHARE, *rungs)], known) == [
         StandingItem("GTT 501", "CANBK", (95.0, 110.0)),
         StandingItem("GTT 503", "CANBK", (9.0,)),
@@ -103,7 +126,9 @@ def test_a_split_of_the_share_flags_its_gtt_its_contract_and_its_ladder():
     text = "Face Value Split (Sub-Division) - From Rs 10/- Per Share To Rs 2/- Per Share"
     book = CorporateActions(parsed_actions("CANBK", date(2024, 5, 15), text))
     waiting = standing_items(
-        [gtt(1, 1, GttStatus.ACTIVE, 550.0)], [ladder(7, FUTURE, (RungState.OPEN, 540.0, 700.0))], {1: SHARE}
+        [gtt(1, 1, GttStatus.ACTIVE, 550.0)],
+        [ladder(7, FUTURE, (RungState.OPEN, 540.0, 700.0))],
+        {1: SHARE},
     )
     flags = book.flags(date(2024, 5, 15), waiting, {"CANBK": 560.0})
     assert [(flag.what, flag.prices) for flag in flags] == [
@@ -123,17 +148,39 @@ def shown(*times):
 def test_the_core_gets_each_instruments_own_day():
     hours = HOURS.hours_of_day(SINCE, [SHARE, SMALL, FUTURE], early=120 * 1_000_000_000)
     share, small, future = hours[1], hours[2], hours[3]
-    assert shown(share.opens, share.closes, share.auction, share.auction_ends, share.ends, share.square_off) == [
-        "09:15", "15:15", "15:20", "15:25", "15:35", "15:10",
-    ]  # fmt: skip
-    assert shown(small.closes, small.auction, small.ends, small.square_off) == ["15:30", "", "15:30", "15:23"]
-    assert shown(future.closes, future.auction, future.ends, future.square_off) == ["15:40", "", "15:40", "15:24"]
+    assert shown(
+        share.opens, share.closes, share.auction, share.auction_ends, share.ends, share.square_off
+    ) == [
+        "09:15",
+        "15:15",
+        "15:20",
+        "15:25",
+        "15:35",
+        "15:10",
+    ]
+    assert shown(small.closes, small.auction, small.ends, small.square_off) == [
+        "15:30",
+        "",
+        "15:30",
+        "15:23",
+    ]
+    assert shown(future.closes, future.auction, future.ends, future.square_off) == [
+        "15:40",
+        "",
+        "15:40",
+        "15:24",
+    ]
     assert shown(HOURS.hours_of_day(BEFORE, [SHARE])[1].closes) == ["15:30"]
 
 
 def test_a_day_in_two_parts_has_its_pause_and_no_intraday_positions():
     two = HOURS.trading_hours(date(2024, 5, 18), SHARE)
-    assert shown(two.opens, two.pause, two.resumes, two.closes) == ["09:15", "10:00", "11:30", "12:30"]
+    assert shown(two.opens, two.pause, two.resumes, two.closes) == [
+        "09:15",
+        "10:00",
+        "11:30",
+        "12:30",
+    ]
     assert two.square_off == two.opens
     muhurat = HOURS.trading_hours(date(2024, 11, 1), SHARE)
     assert shown(muhurat.opens, muhurat.closes, muhurat.pause) == ["18:00", "19:00", ""]

@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from engine.errors import DataError
-from engine.market.instrument_dumps import DumpFolder, ban_list, content_of, listings_of, surveillance_list
+from engine.market.instrument_dumps import (
+    DumpFolder,
+    ban_list,
+    content_of,
+    listings_of,
+    surveillance_list,
+)
 from engine.market.instruments import InstrumentList, InstrumentListing, ListingChange, read_dump
 
 DAY = date(2026, 8, 18)
@@ -58,8 +64,15 @@ def test_an_index_gets_a_grid_of_its_own():
 def test_contracts_are_found_by_underlying_expiry_strike_and_kind():
     august = date(2026, 8, 25)
     assert symbols(book().derivatives("INFY", "FUT")) == ["INFY26AUGFUT"]
-    assert symbols(book().derivatives("INFY", "CE")) == ["INFY26AUG1500CE", "INFY26AUG1520CE", "INFY26SEP1500CE"]
-    assert symbols(book().derivatives("INFY", expiry=august, strike=1500.0)) == ["INFY26AUG1500CE", "INFY26AUG1500PE"]
+    assert symbols(book().derivatives("INFY", "CE")) == [
+        "INFY26AUG1500CE",
+        "INFY26AUG1520CE",
+        "INFY26SEP1500CE",
+    ]
+    assert symbols(book().derivatives("INFY", expiry=august, strike=1500.0)) == [
+        "INFY26AUG1500CE",
+        "INFY26AUG1500PE",
+    ]
     assert book().derivatives("WITH") == []
     assert book().has_derivatives("INFY")
     assert not book().has_derivatives("WITH")
@@ -67,7 +80,11 @@ def test_contracts_are_found_by_underlying_expiry_strike_and_kind():
 
 def test_an_option_chain_pairs_calls_and_puts_by_strike():
     first, second = book().chain("INFY", date(2026, 8, 25))
-    assert (first.price, first.call.symbol, first.put.symbol) == (1500.0, "INFY26AUG1500CE", "INFY26AUG1500PE")
+    assert (first.price, first.call.symbol, first.put.symbol) == (
+        1500.0,
+        "INFY26AUG1500CE",
+        "INFY26AUG1500PE",
+    )
     assert (second.price, second.put) == (1520.0, None)
 
 
@@ -92,9 +109,11 @@ def test_a_search_finds_symbols_before_names_and_shares_before_contracts():
 
 
 def test_a_token_that_a_new_contract_took_over_is_told_from_the_old_one():
-    later = book(ROWS.replace("11,1,INFY26AUGFUT", "77,1,INFY26AUGFUT") + (
-        "11,1,INFY26OCTFUT,INFY,0.0,2026-10-27,0.0,0.1,400,FUT,NFO-FUT,NFO\n"
-    ), date(2026, 8, 26))  # fmt: skip
+    later = book(
+        ROWS.replace("11,1,INFY26AUGFUT", "77,1,INFY26AUGFUT")
+        + ("11,1,INFY26OCTFUT,INFY,0.0,2026-10-27,0.0,0.1,400,FUT,NFO-FUT,NFO\n"),
+        date(2026, 8, 26),
+    )
     then, now = later.reused_tokens(book())[11]
     assert (then.symbol, now.symbol) == ("INFY26AUGFUT", "INFY26OCTFUT")
     assert later.changes_since(book()) == [
@@ -105,7 +124,9 @@ def test_a_token_that_a_new_contract_took_over_is_told_from_the_old_one():
 
 
 def test_changes_of_tick_and_lot_and_what_is_gone_are_told():
-    later = book(ROWS.replace("0.1,400,FUT", "0.5,425,FUT").replace(ROWS.splitlines()[2] + "\n", ""))
+    later = book(
+        ROWS.replace("0.1,400,FUT", "0.5,425,FUT").replace(ROWS.splitlines()[2] + "\n", "")
+    )
     assert later.changes_since(book()) == [
         ListingChange("tick", "NFO", "INFY26AUGFUT", 0.1, 0.5),
         ListingChange("lot", "NFO", "INFY26AUGFUT", 400, 425),
@@ -165,7 +186,20 @@ def test_a_surveillance_list_needs_its_columns():
 
 @pytest.mark.parametrize(
     "exchange",
-    ["../../out", "..", ".", "", "/tmp/out", "NSE/../../out", "nse", "N S E", "NSE\x00", "=cmd|", "X" * 200, "lists"],
+    [
+        "../../out",
+        "..",
+        ".",
+        "",
+        "/tmp/out",
+        "NSE/../../out",
+        "nse",
+        "N S E",
+        "NSE\x00",
+        "=cmd|",
+        "X" * 200,
+        "lists",
+    ],
 )
 def test_an_exchange_that_is_none_writes_nothing_anywhere(tmp_path, exchange):
     home = tmp_path / "deep" / "folder"
@@ -201,7 +235,10 @@ def test_the_same_dump_is_stored_once_and_another_one_of_the_day_beside_it(tmp_p
     first = dumps.keep(DAY, (HEAD + ROWS).encode())
     assert dumps.keep(DAY, (HEAD + ROWS).encode()) == first
     dumps.keep(DAY, (HEAD + ROWS.replace(",INFOSYS,", ",INFOSYS LTD,")).encode())
-    assert [version.path.name for version in dumps.versions("NSE")] == ["2026-08-18.csv.gz", "2026-08-18.2.csv.gz"]
+    assert [version.path.name for version in dumps.versions("NSE")] == [
+        "2026-08-18.csv.gz",
+        "2026-08-18.2.csv.gz",
+    ]
     assert [version.path.name for version in dumps.versions("NFO")] == ["2026-08-18.csv.gz"]
     assert dumps.load(DAY).get("NSE", "INFY").name == "INFOSYS LTD"
 
@@ -236,7 +273,9 @@ def test_the_lists_of_the_day_come_with_its_dump(tmp_path):
     dumps = DumpFolder(tmp_path)
     dumps.keep(DAY, (HEAD + ROWS).encode())
     (tmp_path / "lists").mkdir()
-    (tmp_path / "lists" / "2026-08-18-ban.csv").write_text("Securities in Ban For Trade Date 18-AUG-2026:\n1,INFY\n")
+    (tmp_path / "lists" / "2026-08-18-ban.csv").write_text(
+        "Securities in Ban For Trade Date 18-AUG-2026:\n1,INFY\n"
+    )
     (tmp_path / "lists" / "2026-08-18-surveillance.csv").write_text("symbol,measure\nINFY,ESM\n")
     listed = dumps.load(DAY)
     assert listed.held_against(listed.get("NFO", "INFY26AUGFUT")) == ("F&O ban", "ESM")
@@ -249,7 +288,9 @@ def test_dumps_of_two_days_are_no_one_list():
 
 @pytest.fixture(scope="module")
 def dump(market_data):
-    return InstrumentList(DAY, listings_of(market_data / "instruments" / "kite_combined_NSE_NFO_BFO_2026-08.csv.gz"))
+    return InstrumentList(
+        DAY, listings_of(market_data / "instruments" / "kite_combined_NSE_NFO_BFO_2026-08.csv.gz")
+    )
 
 
 @pytest.mark.real_data
@@ -273,7 +314,14 @@ def test_every_contract_of_a_real_dump_leads_to_what_it_is_on_or_says_that_it_do
 def test_the_expiries_of_a_real_dump_are_those_of_august_2026(dump):
     monthly = [date(2026, 8, 25), date(2026, 9, 29), date(2026, 10, 27)]
     assert dump.expiries("BANKNIFTY", "FUT") == monthly
-    weekly = [date(2026, 8, 18), *monthly[:1], date(2026, 9, 1), date(2026, 9, 8), date(2026, 9, 15), monthly[1]]
+    weekly = [
+        date(2026, 8, 18),
+        *monthly[:1],
+        date(2026, 9, 1),
+        date(2026, 9, 8),
+        date(2026, 9, 15),
+        monthly[1],
+    ]
     assert dump.expiries("NIFTY", "CE")[:6] == weekly
     assert dump.monthly_expiries("NIFTY", "CE")[:3] == monthly
     assert dump.nearest_expiry("NIFTY", "CE") == DAY

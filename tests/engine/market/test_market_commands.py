@@ -21,7 +21,18 @@ from store.sqlite_journal import SqliteJournal
 from tui.commands.cli import app, run_command
 
 NOON = 1_763_620_200_000_000_000  # 2025-11-20 12:00 IST
-OPTION = ["--exchange", "NSE", "--segment", "OPT", "--side", "SELL", "--qty", "65", "--price", "146"]
+OPTION = [
+    "--exchange",
+    "NSE",
+    "--segment",
+    "OPT",
+    "--side",
+    "SELL",
+    "--qty",
+    "65",
+    "--price",
+    "146",
+]
 PARTS = ["brokerage", "tax", "txn", "ipft", "sebi", "gst", "stamp", "total"]
 DUMP = (
     "instrument_token,exchange_token,tradingsymbol,name,last_price,expiry,strike,tick_size,lot_size,"
@@ -84,7 +95,11 @@ def test_the_last_day_of_the_lists_has_no_known_next_day(answer):
 
 @pytest.mark.parametrize(
     ("day", "complaint"),
-    [("2027-01-04", "no holiday list of NSE for 2027"), ("2026-11-08", "is not known"), ("2026-13-01", "YYYY-MM-DD")],
+    [
+        ("2027-01-04", "no holiday list of NSE for 2027"),
+        ("2026-11-08", "is not known"),
+        ("2026-13-01", "YYYY-MM-DD"),
+    ],
 )
 def test_a_day_that_is_not_known_is_one_line_and_exit_2(run, day, complaint):
     code, out, err = run("calendar", "--date", day)
@@ -113,9 +128,24 @@ def test_the_charges_of_an_option_are_itemised_exactly_and_as_the_note(answer):
 
 def test_the_legs_of_one_day_share_a_note(answer):
     told = answer(
-        "charges", "--exchange", "NSE", "--segment", "EQ_INTRADAY", "--side", "BUY", "--side", "SELL", "--qty", "100",
-        "--price", "1000", "--price", "1005", "--date", "2026-11-20",
-    )  # fmt: skip
+        "charges",
+        "--exchange",
+        "NSE",
+        "--segment",
+        "EQ_INTRADAY",
+        "--side",
+        "BUY",
+        "--side",
+        "SELL",
+        "--qty",
+        "100",
+        "--price",
+        "1000",
+        "--price",
+        "1005",
+        "--date",
+        "2026-11-20",
+    )
     assert told["estimate"]["total"] == pytest.approx(82.824903)
     assert told["note"]["total"] == 82.7
     assert [leg["side"] for leg in told["legs"]] == ["BUY", "SELL"]
@@ -145,15 +175,34 @@ def test_legs_are_read_from_a_file(answer, tmp_path):
         (["--file", "absent.csv"], "absent.csv"),
         ([], "--exchange is given not at all"),
         ([*OPTION, "--file", "legs.csv"], "not from both"),
-        ([*OPTION[:7], "100000000", "--price", "1000000"], "100000000 at 1000000: turnover above ₹1,000 crore"),
         (
-            [*["--exchange", "NSE", "--segment", "EQ_MTF", "--side", "BUY", "--qty", "1", "--price", "9999999999"]],
+            [*OPTION[:7], "100000000", "--price", "1000000"],
+            "100000000 at 1000000: turnover above ₹1,000 crore",
+        ),
+        (
+            [
+                *[
+                    "--exchange",
+                    "NSE",
+                    "--segment",
+                    "EQ_MTF",
+                    "--side",
+                    "BUY",
+                    "--qty",
+                    "1",
+                    "--price",
+                    "9999999999",
+                ]
+            ],
             "turnover above",
         ),
         ([*OPTION, "--tick", "nan"], "--tick nan"),
         ([*OPTION, "--tick", "-0.05"], "--tick -0.05"),
         ([*OPTION, "--tick", "1e-9"], "--tick 1e-09: expected rupees, 0.0001 or more"),
-        (["--exchange", "NFO", "--segment", "EQ_DELIVERY", *OPTION[4:]], "NFO trades FUT and OPT, no EQ_DELIVERY"),
+        (
+            ["--exchange", "NFO", "--segment", "EQ_DELIVERY", *OPTION[4:]],
+            "NFO trades FUT and OPT, no EQ_DELIVERY",
+        ),
     ],
 )
 def test_legs_that_cannot_be_charged_are_one_line_and_exit_2(run, arguments, complaint):
@@ -184,7 +233,9 @@ def test_a_row_with_too_few_or_too_many_values_is_named(run, tmp_path, row):
         ("FUT", "NSE", Side.BUY, 65, 26000.0, 0.1, 155),
     ],
 )
-def test_break_even_is_the_tick_that_a_note_by_hand_gives(segment, exchange, side, quantity, price, tick, first):
+def test_break_even_is_the_tick_that_a_note_by_hand_gives(
+    segment, exchange, side, quantity, price, tick, first
+):
     rates = charges.load_rate_table().rates(segment, exchange, 20261120)
     assert break_even_ticks(rates, side, quantity, price, tick) == first
 
@@ -223,10 +274,24 @@ def test_a_cheap_option_sold_alone_never_pays_its_charges():
 
 
 def test_break_even_of_a_future_needs_its_tick(answer, run):
-    future = ["--exchange", "NFO", "--segment", "FUT", "--side", "BUY", "--qty", "65", "--price", "26000"]
+    future = [
+        "--exchange",
+        "NFO",
+        "--segment",
+        "FUT",
+        "--side",
+        "BUY",
+        "--qty",
+        "65",
+        "--price",
+        "26000",
+    ]
     assert answer("charges", *future, "--date", "2026-11-20")["break_even_ticks"] is None
     # 422.5 + 30.96 + 1.69 + 33.8 + 40 + 18 % of 72.6 are ₹1,004 for 65 shares
-    assert answer("charges", *future, "--date", "2026-11-20", "--tick", "0.1")["break_even_ticks"] == 155
+    assert (
+        answer("charges", *future, "--date", "2026-11-20", "--tick", "0.1")["break_even_ticks"]
+        == 155
+    )
     assert "name the --tick" in run("charges", *future, "--date", "2026-11-20")[1]
 
 
@@ -234,10 +299,22 @@ def trade(number, day, side, quantity, price, product="CNC", symbol="INFY"):
     ts = NOON + day * 86_400_000_000_000 + number
     common = {"intent": number, "token": 408065, "symbol": symbol, "exchange": "NSE", "side": side}
     fill = common | {
-        "trade_id": f"T{number}", "order_id": f"O{number}", "rung": 1, "strategy": "s", "quantity": quantity,
-        "price": price, "ts": ts, "charges": 10_00, "realised": 0,
-    }  # fmt: skip
-    return fill, common | {"tag": f"t{number}", "kind": "order", "quantity": quantity, "product": product}
+        "trade_id": f"T{number}",
+        "order_id": f"O{number}",
+        "rung": 1,
+        "strategy": "s",
+        "quantity": quantity,
+        "price": price,
+        "ts": ts,
+        "charges": 10_00,
+        "realised": 0,
+    }
+    return fill, common | {
+        "tag": f"t{number}",
+        "kind": "order",
+        "quantity": quantity,
+        "product": product,
+    }
 
 
 @pytest.fixture
@@ -251,7 +328,9 @@ def database(tmp_path):
         trade(4, 6, "SELL", 5, 98.0, "MIS", "BEL"),
     ]
     written_off, intent = trade(5, 7, "SELL", 6, 1700.0)
-    rows.append((written_off | {"order_id": "correction-5"}, intent))  # no trade of the desk: the tradebook has it
+    rows.append(
+        (written_off | {"order_id": "correction-5"}, intent)
+    )  # no trade of the desk: the tradebook has it
 
     async def write():
         for fill, intent in rows:
@@ -268,12 +347,15 @@ def test_the_tax_statement_of_the_desk_s_fills_is_csv_in_rupees(run, database):
     code, out, err = run("tax", "--fy", "2025-26", "--database", database)
     assert code == 0, err
     rows = list(csv.DictReader(io.StringIO(out)))
-    assert [(row["section"], row["symbol"], row["quantity"], row["cost"], row["proceeds"]) for row in rows] == [
+    assert [
+        (row["section"], row["symbol"], row["quantity"], row["cost"], row["proceeds"])
+        for row in rows
+    ] == [
         ("delivery", "INFY", "4", "6000.00", "6400.00"),
         ("intraday", "BEL", "5", "500.00", "490.00"),
     ]
-    # notes: purchase STT 15 + NSE 0.45 + IPFT 0.02 + SEBI 0.02 + stamp 2 + GST 0.08, sale STT 6 + 0.19 + 0.01 + 0.01 + 0.04;
-    # 4/10 of 17.57 and 6.25 are charged, ₹6.40 + 4/10 of ₹15.00 are STT
+    # notes: purchase STT 15 + NSE 0.45 + IPFT 0.02 + SEBI 0.02 + stamp 2 + GST 0.08, sale STT 6 +
+    # 0.19 + 0.01 + 0.01 + 0.04; 4/10 of 17.57 and 6.25 are charged, ₹6.40 + 4/10 of ₹15.00 are STT
     assert (rows[0]["charges"], rows[0]["stt"], rows[0]["gain"]) == ("13.28", "12.40", "399.12")
     assert (rows[0]["term"], rows[0]["percent"], rows[0]["days"]) == ("short", "20.0", "5")
     assert (rows[1]["turnover"], rows[1]["gain"]) == ("10.00", "-10.39")
@@ -281,12 +363,16 @@ def test_the_tax_statement_of_the_desk_s_fills_is_csv_in_rupees(run, database):
 
 def test_the_other_views_and_json_tell_the_same(run, answer, database):
     told = answer("tax", "--fy", "2025-26", "--database", database)
-    assert [line["amount"] for line in told["summary"] if line["item"].startswith("short-term gains")] == [
+    assert [
+        line["amount"] for line in told["summary"] if line["item"].startswith("short-term gains")
+    ] == [
         399.12,
         399.12,
     ]
     assert [(lot["symbol"], lot["quantity"]) for lot in told["open"]] == [("INFY", 6)]
-    assert told["account"][-1]["balance"] == pytest.approx(sum(line["amount"] for line in told["account"]))
+    assert told["account"][-1]["balance"] == pytest.approx(
+        sum(line["amount"] for line in told["account"])
+    )
     _, out, _ = run("tax", "--fy", "2025-26", "--database", database, "--view", "summary")
     assert "intraday turnover,,10.00" in out
     _, out, _ = run("tax", "--fy", "2026-27", "--database", database)
@@ -300,7 +386,9 @@ def test_a_tradebook_of_an_earlier_year_joins_the_fills(run, database, tmp_path)
         "INFY,2024-05-02,NSE,buy,3,1400,X,2024-05-02T10:00:00\n"
     )
     out = tmp_path / "tax.csv"
-    code, _, _ = run("tax", "--fy", "2025-26", "--database", database, "--trades", book, "--out", out)
+    code, _, _ = run(
+        "tax", "--fy", "2025-26", "--database", database, "--trades", book, "--out", out
+    )
     rows = list(csv.DictReader(io.StringIO(out.read_text())))
     assert code == 0
     assert [(row["term"], row["quantity"], row["cost"]) for row in rows[:2]] == [
@@ -309,9 +397,13 @@ def test_a_tradebook_of_an_earlier_year_joins_the_fills(run, database, tmp_path)
     ]
 
 
-def test_a_fill_that_the_tradebook_has_too_is_one_trade_with_the_desk_s_product(run, database, tmp_path):
+def test_a_fill_that_the_tradebook_has_too_is_one_trade_with_the_desk_s_product(
+    run, database, tmp_path
+):
     alone = run("tax", "--fy", "2025-26", "--database", database)[1]
-    day = next(row for row in csv.DictReader(io.StringIO(alone)) if row["symbol"] == "BEL")["closed"]
+    day = next(row for row in csv.DictReader(io.StringIO(alone)) if row["symbol"] == "BEL")[
+        "closed"
+    ]
     book = tmp_path / "book.csv"
     book.write_text(
         "symbol,trade_date,exchange,trade_type,quantity,price,trade_id,order_id,order_execution_time\n"
@@ -357,7 +449,17 @@ def test_a_statement_before_anything_has_run_says_so_and_is_exit_1(run):
 
 def test_a_workbook_without_its_library_names_the_extra(run, database, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "openpyxl", None)
-    arguments = ["tax", "--fy", "2025-26", "--database", database, "--format", "xlsx", "--out", tmp_path / "tax.xlsx"]
+    arguments = [
+        "tax",
+        "--fy",
+        "2025-26",
+        "--database",
+        database,
+        "--format",
+        "xlsx",
+        "--out",
+        tmp_path / "tax.xlsx",
+    ]
     code, _, err = run(*arguments)
     assert code == 2
     assert "patang[xlsx]" in err
@@ -392,7 +494,9 @@ def test_every_view_is_handed_to_the_workbook(run, database, tmp_path, monkeypat
     cell = SimpleNamespace(WriteOnlyCell=Text)
     monkeypatch.setitem(sys.modules, "openpyxl", SimpleNamespace(Workbook=Recorder, cell=cell))
     file = tmp_path / "tax.xlsx"
-    code, out, err = run("tax", "--fy", "2025-26", "--database", database, "--format", "xlsx", "--out", file)
+    code, out, err = run(
+        "tax", "--fy", "2025-26", "--database", database, "--format", "xlsx", "--out", file
+    )
     assert (code, out, err) == (0, "", "")
     pages = json.loads(file.read_text())
     assert list(pages) == ["trades", "summary", "open", "account"]
@@ -403,7 +507,9 @@ def test_every_view_is_handed_to_the_workbook(run, database, tmp_path, monkeypat
 def test_a_workbook_holds_one_sheet_per_view(run, database, tmp_path):
     openpyxl = pytest.importorskip("openpyxl", reason="the xlsx extra is not installed")
     file = tmp_path / "tax.xlsx"
-    code, _, err = run("tax", "--fy", "2025-26", "--database", database, "--format", "xlsx", "--out", file)
+    code, _, err = run(
+        "tax", "--fy", "2025-26", "--database", database, "--format", "xlsx", "--out", file
+    )
     assert code == 0, err
     book = openpyxl.load_workbook(file)
     assert book.sheetnames == ["trades", "summary", "open", "account"]
@@ -413,7 +519,9 @@ def test_a_workbook_holds_one_sheet_per_view(run, database, tmp_path):
 def test_a_workbook_that_cannot_be_written_is_an_operator_error(tmp_path):
     pytest.importorskip("openpyxl", reason="the xlsx extra is not installed")
     with pytest.raises(OperatorError, match="cannot write"):
-        write_workbook(tmp_path / "absent" / "tax.xlsx", [SpreadsheetTable("a", ("b",), [(date(2025, 1, 1),)])])
+        write_workbook(
+            tmp_path / "absent" / "tax.xlsx", [SpreadsheetTable("a", ("b",), [(date(2025, 1, 1),)])]
+        )
 
 
 def test_a_dump_is_kept_and_looked_into(run, answer, tmp_path):
@@ -427,7 +535,9 @@ def test_a_dump_is_kept_and_looked_into(run, answer, tmp_path):
     assert len(answer("instruments", "find", "infosys", "--date", "2026-08-19")) == 1
     (only,) = answer("instruments", "find", "INFY", "--exchange", "NSE", "--date", "2026-08-19")
     assert only["kind"] == "EQ"
-    assert answer("instruments", "find", "INFY", "--exchange", "nse", "--date", "2026-08-19") == [only]
+    assert answer("instruments", "find", "INFY", "--exchange", "nse", "--date", "2026-08-19") == [
+        only
+    ]
     assert run("instruments", "find", "408065", "--exchange", "NFO", "--date", "2026-08-19")[0] == 2
     (call_,) = answer(
         "instruments",
@@ -443,7 +553,9 @@ def test_a_dump_is_kept_and_looked_into(run, answer, tmp_path):
         "2026-08-19",
     )
     assert call_["token"] == 12
-    told = run("instruments", "find", "INFY", "--kind", "PE", "--strike", "1500", "--date", "2026-08-19")
+    told = run(
+        "instruments", "find", "INFY", "--kind", "PE", "--strike", "1500", "--date", "2026-08-19"
+    )
     assert told == (2, "", "patang: the dump of 2026-08-18 lists nothing like INFY PE 1500.0\n")
     assert answer("instruments", "chain", "INFY", "--date", "2026-08-18") == [
         {"strike": 1500.0, "call": "INFY26AUG1500CE", "put": ""}
@@ -463,7 +575,9 @@ def test_two_days_are_compared(run, answer, tmp_path):
     dump = tmp_path / "instruments.csv"
     dump.write_text(DUMP)
     run("instruments", "keep", dump, "--date", "2026-08-18")
-    dump.write_text(DUMP.replace("12,2,INFY26AUG1500CE", "12,2,INFY26SEP1500CE").replace("0.1,400", "0.1,500"))
+    dump.write_text(
+        DUMP.replace("12,2,INFY26AUG1500CE", "12,2,INFY26SEP1500CE").replace("0.1,400", "0.1,500")
+    )
     run("instruments", "keep", dump, "--date", "2026-08-26")
     told = answer("instruments", "changes", "2026-08-18", "2026-08-26")
     assert [(row["what"], row["symbol"], row["reused"]) for row in told] == [
@@ -499,7 +613,9 @@ def test_corporate_actions_are_listed_by_share_and_by_day(answer, market_data):
         "amount": 0.0,
         "text": "Bonus 1:1",
     } in told
-    assert "HDFCBANK" in {row["symbol"] for row in answer("instruments", "actions", file, "--date", "2025-08-26")}
+    assert "HDFCBANK" in {
+        row["symbol"] for row in answer("instruments", "actions", file, "--date", "2025-08-26")
+    }
 
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -514,13 +630,31 @@ DOCUMENTED = [
 
 @pytest.mark.parametrize("line", DOCUMENTED)
 def test_every_command_of_the_manuals_is_one(line):
-    command, _, ignored = app.parse_args(shlex.split(line)[1:], exit_on_error=False, print_error=False)
+    command, _, ignored = app.parse_args(
+        shlex.split(line)[1:], exit_on_error=False, print_error=False
+    )
     assert callable(command)
     assert command.__module__.startswith("tui.")
     assert not ignored
 
 
 def test_the_manuals_show_every_command():
-    assert {line.split()[1] for line in DOCUMENTED} == {"calendar", "charges", "export", "instruments", "tax"}
+    assert {line.split()[1] for line in DOCUMENTED} == {
+        "calendar",
+        "charges",
+        "export",
+        "instruments",
+        "tax",
+    }
     shown = {line.split()[2] for line in DOCUMENTED if line.startswith("patang instruments")}
-    assert shown == {"keep", "find", "chain", "expiries", "changes", "actions", "terms", "days", "share"}
+    assert shown == {
+        "keep",
+        "find",
+        "chain",
+        "expiries",
+        "changes",
+        "actions",
+        "terms",
+        "days",
+        "share",
+    }

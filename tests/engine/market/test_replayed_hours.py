@@ -54,7 +54,8 @@ def fills(result, token, purpose=None):
     return [
         clock(fill.ts)
         for fill in result.fills
-        if int(fill.order.token) == token and (purpose is None or fill.order.purpose.name == purpose)
+        if int(fill.order.token) == token
+        and (purpose is None or fill.order.purpose.name == purpose)
     ]
 
 
@@ -82,34 +83,51 @@ def test_an_exit_asked_for_at_the_close_goes_into_the_auction_and_fills_with_its
     minutes = [(SHARE, SINCE, "15:13", 2), (SHARE, SINCE, "15:34", 1), (SMALL, SINCE, "15:13", 17)]
     _, result, kernel = replayed([SINCE], minutes)
     assert fills(result, SHARE) == ["15:14", "15:34"]
-    (exit_,) = [order for order in kernel.order_store.orders.values() if order.token == SHARE and order.purpose.name == "EXIT"]
+    (exit_,) = [
+        order
+        for order in kernel.order_store.orders.values()
+        if order.token == SHARE and order.purpose.name == "EXIT"
+    ]
     assert clock(exit_.created) == "15:20"
 
 
 def test_days_without_trading_have_no_session():
-    sessions = HOURS.sessions([date(2026, 8, 1), date(2026, 8, 2), SINCE], [Instrument(1, "NSE", "CANBK", 0.05)])
+    sessions = HOURS.sessions(
+        [date(2026, 8, 1), date(2026, 8, 2), SINCE], [Instrument(1, "NSE", "CANBK", 0.05)]
+    )
     assert [clock(int(ts)) for ts in (*sessions.opens, *sessions.closes)] == ["09:15", "15:35"]
 
 
 @pytest.mark.real_data
 def test_a_real_week_with_a_saturday_in_two_parts_is_replayed_whole(market_data):
     table = pq.read_table(market_data / "nse_1min" / "CANBK.parquet").to_pandas()
-    kept = table[(table.timestamp >= "2024-05-17 00:00+05:30") & (table.timestamp < "2024-05-22 00:00+05:30")]
+    kept = table[
+        (table.timestamp >= "2024-05-17 00:00+05:30") & (table.timestamp < "2024-05-22 00:00+05:30")
+    ]
     kept = kept.drop_duplicates("timestamp")
     strategy = Eager()
     kernel, venue = desk([strategy], [SHARE])
     instrument = kernel.markets[SHARE].instrument
     instrument.symbol = "CANBK"
     rows = [
-        (SHARE, int(row.timestamp.value) // 1_000_000_000 * 1_000_000_000, row.open, row.high, row.low, row.close,
-         int(row.volume))
+        (
+            SHARE,
+            int(row.timestamp.value) // 1_000_000_000 * 1_000_000_000,
+            row.open,
+            row.high,
+            row.low,
+            row.close,
+            int(row.volume),
+        )
         for row in kept.itertuples()
-    ]  # fmt: skip
+    ]
     days = HOURS.calendar.trading_days(date(2024, 5, 17), date(2024, 5, 21))
     assert [str(day) for day in days] == ["2024-05-17", "2024-05-18", "2024-05-21"]
     result = run_bars(kernel, venue, columns(rows, [SHARE]), 60, HOURS.sessions(days, [instrument]))
     saturday = [
-        clock(fill.ts) for fill in result.fills if at("2024-05-18", "00:00") <= fill.ts < at("2024-05-19", "00:00")
+        clock(fill.ts)
+        for fill in result.fills
+        if at("2024-05-18", "00:00") <= fill.ts < at("2024-05-19", "00:00")
     ]
     assert len(saturday) > 50
     assert all("09:15" <= time < "10:00" or "11:30" <= time < "12:30" for time in saturday)

@@ -17,10 +17,20 @@ TODAY = date(2026, 11, 20)
 @pytest.mark.parametrize(
     ("price", "tick"),
     [
-        (0.5, 0.01), (249.99, 0.01), (250.0, 0.05), (1000.0, 0.05), (1000.1, 0.1), (5000.0, 0.1), (5000.1, 0.5),
-        (10000.0, 0.5), (10001.0, 1.0), (20000.0, 1.0), (20001.0, 5.0), (130000.0, 5.0),
+        (0.5, 0.01),
+        (249.99, 0.01),
+        (250.0, 0.05),
+        (1000.0, 0.05),
+        (1000.1, 0.1),
+        (5000.0, 0.1),
+        (5000.1, 0.5),
+        (10000.0, 0.5),
+        (10001.0, 1.0),
+        (20000.0, 1.0),
+        (20001.0, 5.0),
+        (130000.0, 5.0),
     ],
-)  # fmt: skip
+)
 def test_a_stock_s_tick_grows_with_its_price_since_april_2025(price, tick):
     assert RULES.tick_size(date(2025, 4, 15), price) == tick
     assert RULES.tick_size(TODAY, price, "NFO", "stock future") == tick
@@ -33,7 +43,9 @@ def test_a_stock_s_tick_followed_two_older_rules_before():
     assert RULES.tick_size(date(2025, 4, 15), 12816.85) == 1.0
 
 
-@pytest.mark.parametrize(("index", "tick"), [(14000, 0.05), (15000, 0.05), (25000, 0.1), (30000, 0.1), (58000, 0.2)])
+@pytest.mark.parametrize(
+    ("index", "tick"), [(14000, 0.05), (15000, 0.05), (25000, 0.1), (30000, 0.1), (58000, 0.2)]
+)
 def test_an_index_future_s_tick_goes_by_the_index(index, tick):
     assert RULES.tick_size(TODAY, index, "NFO", "index future") == tick
 
@@ -74,19 +86,36 @@ def test_what_is_not_known_for_a_day_is_a_data_error_that_names_the_file():
 @pytest.mark.parametrize(
     ("kind", "price", "percent"),
     [
-        ("EQ", 99.95, 2.0), ("EQ", 100.0, 1.0), ("EQ", 500.0, 1.0), ("EQ", 500.05, 0.5), ("FUT", 24000.0, 0.5),
-        ("CE", 9.95, 5.0), ("PE", 10.0, 3.0), ("CE", 250.0, 2.0), ("PE", 500.05, 1.0),
+        ("EQ", 99.95, 2.0),
+        ("EQ", 100.0, 1.0),
+        ("EQ", 500.0, 1.0),
+        ("EQ", 500.05, 0.5),
+        ("FUT", 24000.0, 0.5),
+        ("CE", 9.95, 5.0),
+        ("PE", 10.0, 3.0),
+        ("CE", 250.0, 2.0),
+        ("PE", 500.05, 1.0),
     ],
-)  # fmt: skip
+)
 def test_the_automatic_protection_band_narrows_as_the_price_rises(kind, price, percent):
     assert RULES.protection_percent(TODAY, price, kind) == percent
 
 
 def test_zerodha_s_order_limits_are_those_of_2026():
     limits = RULES.order_limits(TODAY)
-    assert (limits.per_second, limits.per_minute, limits.per_day, limits.modifications) == (10, 400, 5000, 25)
+    assert (limits.per_second, limits.per_minute, limits.per_day, limits.modifications) == (
+        10,
+        400,
+        5000,
+        25,
+    )
     assert (limits.max_value, limits.max_quantity) == (10_00_00_000, 1_00_000)
-    assert (limits.low_percent, limits.high_percent, limits.ttl_minutes, limits.slices) == (50.0, 150.0, 120, 10)
+    assert (limits.low_percent, limits.high_percent, limits.ttl_minutes, limits.slices) == (
+        50.0,
+        150.0,
+        120,
+        10,
+    )
     assert RULES.order_limits(date(2024, 6, 4)).confidence == "low"
 
 
@@ -123,7 +152,9 @@ def test_a_malformed_table_is_a_data_error(tmp_path):
 @pytest.mark.real_data
 @pytest.mark.parametrize("symbol", ["IRFC", "INFY", "MARUTI", "MRF"])
 def test_recorded_prices_stand_on_the_tick_of_their_day_and_no_coarser_one(market_data, symbol):
-    table = pq.read_table(market_data / "nse_1min" / f"{symbol}.parquet", columns=["timestamp", "close"])
+    table = pq.read_table(
+        market_data / "nse_1min" / f"{symbol}.parquet", columns=["timestamp", "close"]
+    )
     days = {}
     for row in table.to_pylist():
         days.setdefault(row["timestamp"].date(), []).append(row["close"])
@@ -138,10 +169,18 @@ def test_recorded_prices_stand_on_the_tick_of_their_day_and_no_coarser_one(marke
 
 @pytest.mark.real_data
 def test_lots_and_option_ticks_agree_with_an_instrument_dump(market_data):
-    dump = pyarrow.csv.read_csv(market_data / "instruments" / "kite_combined_NSE_NFO_BFO_2026-08.csv.gz").to_pylist()
+    dump = pyarrow.csv.read_csv(
+        market_data / "instruments" / "kite_combined_NSE_NFO_BFO_2026-08.csv.gz"
+    ).to_pylist()
     names = {row.name for row in RULES._table.lots}
-    seen = {(row["name"], row["lot_size"]) for row in dump if row["name"] in names and row["instrument_type"] == "FUT"}
-    assert seen == {(name, RULES.lot_size(date(2026, 8, 18), name)) for name in names}
-    assert {row["tick_size"] for row in dump if row["name"] in names and row["instrument_type"] in {"CE", "PE"}} == {
-        0.05
+    seen = {
+        (row["name"], row["lot_size"])
+        for row in dump
+        if row["name"] in names and row["instrument_type"] == "FUT"
     }
+    assert seen == {(name, RULES.lot_size(date(2026, 8, 18), name)) for name in names}
+    assert {
+        row["tick_size"]
+        for row in dump
+        if row["name"] in names and row["instrument_type"] in {"CE", "PE"}
+    } == {0.05}

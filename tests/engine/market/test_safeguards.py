@@ -47,9 +47,13 @@ def test_halts_before_the_rule_are_not_known():
 def test_the_band_of_a_derivative_stock_flexes_by_five_three_and_two():
     found = RULES.flexes(TODAY, 6)
     assert found == [
-        BandFlex(15.0, 15, 5), BandFlex(20.0, 15, 5), BandFlex(23.0, 30, 30), BandFlex(26.0, 30, 30), BandFlex(28.0, 60, 60),
+        BandFlex(15.0, 15, 5),
+        BandFlex(20.0, 15, 5),
+        BandFlex(23.0, 30, 30),
+        BandFlex(26.0, 30, 30),
+        BandFlex(28.0, 60, 60),
         BandFlex(30.0, 60, 60),
-    ]  # fmt: skip
+    ]
     assert RULES.band_percents(TODAY, "derivative stock") == [10.0]
     assert RULES.band_percents(TODAY, "fixed") == [2.0, 5.0, 10.0, 20.0]
     assert RULES.flexes(TODAY, 3, "fixed") == []
@@ -95,7 +99,9 @@ def test_no_grid_price_within_the_percent_lies_outside_the_band(ticks, percent, 
         ("BFO", "FUT", "stock", 40.0, 38.5, 41.5),
     ],
 )
-def test_limit_price_protection_is_a_percent_and_at_least_some_rupees(exchange, kind, underlying, reference, low, high):
+def test_limit_price_protection_is_a_percent_and_at_least_some_rupees(
+    exchange, kind, underlying, reference, low, high
+):
     found = RULES.execution_range(TODAY, exchange, kind, underlying, reference)
     assert found == pytest.approx((low, high))
 
@@ -125,7 +131,9 @@ def test_the_limit_of_a_stop_order_stays_near_its_trigger():
         (date(2026, 8, 3), "NSE", "BSE", True, True),
     ],
 )
-def test_a_stock_with_derivatives_closes_by_auction_since_august_2026(day, exchange, symbol, derivatives, auction):
+def test_a_stock_with_derivatives_closes_by_auction_since_august_2026(
+    day, exchange, symbol, derivatives, auction
+):
     assert RULES.closes_by_auction(day, exchange, symbol, has_derivatives=derivatives) is auction
 
 
@@ -147,11 +155,15 @@ def test_an_expiry_on_a_holiday_is_on_the_day_before():
 def test_nifty_moved_from_thursday_to_tuesday_in_september_2025():
     found = RULES.expiries(CALENDAR, "NIFTY", date(2025, 8, 20), date(2025, 9, 12))
     assert found == [date(2025, 8, 21), date(2025, 8, 28), date(2025, 9, 2), date(2025, 9, 9)]
-    assert date(2025, 10, 7) in RULES.expiries(CALENDAR, "NIFTY", date(2025, 10, 1), date(2025, 10, 31))
+    assert date(2025, 10, 7) in RULES.expiries(
+        CALENDAR, "NIFTY", date(2025, 10, 1), date(2025, 10, 31)
+    )
 
 
 def test_the_last_expiry_of_a_month_is_the_monthly_one():
-    found = RULES.expiries(CALENDAR, "SENSEX", date(2026, 9, 1), date(2026, 10, 31), "BFO", monthly=True)
+    found = RULES.expiries(
+        CALENDAR, "SENSEX", date(2026, 9, 1), date(2026, 10, 31), "BFO", monthly=True
+    )
     assert found == [date(2026, 9, 24), date(2026, 10, 29)]
 
 
@@ -189,7 +201,13 @@ def test_a_misspelt_column_of_the_table_is_refused(tmp_path):
 @pytest.mark.real_data
 @pytest.mark.parametrize(
     ("name", "exchange"),
-    [("NIFTY", "NFO"), ("BANKNIFTY", "NFO"), ("CANBK", "NFO"), ("SENSEX", "BFO"), ("BANKEX", "BFO")],
+    [
+        ("NIFTY", "NFO"),
+        ("BANKNIFTY", "NFO"),
+        ("CANBK", "NFO"),
+        ("SENSEX", "BFO"),
+        ("BANKEX", "BFO"),
+    ],
 )
 def test_the_expiries_of_a_real_dump_are_those_of_the_rules(market_data, name, exchange):
     dump = listings_of(market_data / "instruments" / "kite_combined_NSE_NFO_BFO_2026-08.csv.gz")
@@ -199,4 +217,6 @@ def test_the_expiries_of_a_real_dump_are_those_of_the_rules(market_data, name, e
     assert set(listed) <= set(ruled)
     near = min(date(2026, 9, 16), listed[-1])
     assert [day for day in ruled if day <= near] == [day for day in listed if day <= near]
-    assert RULES.closes_by_auction(book.day, "NSE", "CANBK", has_derivatives=book.has_derivatives("CANBK"))
+    assert RULES.closes_by_auction(
+        book.day, "NSE", "CANBK", has_derivatives=book.has_derivatives("CANBK")
+    )

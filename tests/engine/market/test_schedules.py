@@ -1,4 +1,7 @@
-"""Who trades at what time before and after each change of the hours: every boundary, worked out by hand from the circulars."""
+"""Who trades at what time before and after each change of the hours.
+
+Every boundary, worked out by hand from the circulars.
+"""
 
 import copy
 from datetime import date
@@ -43,7 +46,9 @@ OLD_DAY = """
 """
 AUGUST = OLD_DAY.replace(
     "09:05 pre-open limit-only|pre-open limit-only", "09:05 pre-open entry|pre-open entry"
-).replace("09:10 pre-open match|pre-open match|pre-open", "09:08 pre-open match|pre-open match|pre-open")
+).replace(
+    "09:10 pre-open match|pre-open match|pre-open", "09:08 pre-open match|pre-open match|pre-open"
+)
 JULY = """
 09:00 pre-open entry|pre-open entry|pre-open|closed|pre-open|closed
 09:08 pre-open match|pre-open match|pre-open|closed|pre-open|closed
@@ -111,7 +116,9 @@ BOTH_EXPIRY = """
 def test_each_instrument_is_in_its_own_phase_at_every_boundary(hours, day, table):
     for line in table.strip().splitlines():
         time, _, phases = line.partition(" ")
-        assert [hours.phase(at(day, time), each).name for each in ALL] == phases.split("|"), f"{day} {time}"
+        assert [hours.phase(at(day, time), each).name for each in ALL] == phases.split("|"), (
+            f"{day} {time}"
+        )
 
 
 def test_a_phase_lasts_until_the_nanosecond_before_the_next():
@@ -127,7 +134,8 @@ def test_a_phase_lasts_until_the_nanosecond_before_the_next():
 @pytest.mark.parametrize(
     ("hours", "day", "instrument", "expected"),
     [
-        # opens, closes, auction, auction_ends, ends, square_off, last_entry; intraday ends two minutes early
+        # opens, closes, auction, auction_ends, ends, square_off, last_entry; intraday ends two
+        # minutes early
         (CONFIRMED, "2026-12-04", CAS, ["09:15", "15:15", "15:20", "15:25", "15:35", "15:10", ""]),
         (CONFIRMED, "2026-12-07", CAS, ["09:15", "15:30", "15:31", "15:36", "15:45", "15:10", ""]),
         (CONFIRMED, "2026-12-07", PLAIN, ["09:15", "15:30", "", "", "15:30", "15:23", ""]),
@@ -139,9 +147,19 @@ def test_a_phase_lasts_until_the_nanosecond_before_the_next():
         (UNCONFIRMED, "2026-12-08", LATER, ["09:15", "15:40", "", "", "15:45", "15:24", "15:38"]),
     ],
 )
-def test_the_core_gets_the_day_that_is_confirmed_or_the_one_right_under_both(hours, day, instrument, expected):
+def test_the_core_gets_the_day_that_is_confirmed_or_the_one_right_under_both(
+    hours, day, instrument, expected
+):
     made = hours.trading_hours(date.fromisoformat(day), instrument, 120 * 1_000_000_000)
-    times = (made.opens, made.closes, made.auction, made.auction_ends, made.ends, made.square_off, made.last_entry)
+    times = (
+        made.opens,
+        made.closes,
+        made.auction,
+        made.auction_ends,
+        made.ends,
+        made.square_off,
+        made.last_entry,
+    )
     assert shown(*times) == expected
     assert made.clears is (hours is UNCONFIRMED and instrument is OPTION)
 
@@ -152,14 +170,22 @@ def test_an_entry_is_taken_back_a_minute_before_the_earlier_close_at_the_latest(
 
 def test_while_nobody_knows_the_core_enters_nothing_and_takes_a_refusal_as_it_comes():
     made = UNCONFIRMED.trading_hours(date(2026, 12, 7), CAS, 120 * 1_000_000_000)
-    entries = [made.takes_entries(at("2026-12-07", time)) for time in ("15:12", "15:13", "15:20", "15:32")]
+    entries = [
+        made.takes_entries(at("2026-12-07", time)) for time in ("15:12", "15:13", "15:20", "15:32")
+    ]
     assert entries == [True, False, False, False]
-    exits = [made.takes_exits(at("2026-12-07", time)) for time in ("15:14", "15:15", "15:20", "15:32")]
+    exits = [
+        made.takes_exits(at("2026-12-07", time)) for time in ("15:14", "15:15", "15:20", "15:32")
+    ]
     assert exits == [True, False, False, False]
-    unsure = [made.is_unconfirmed(at("2026-12-07", time)) for time in ("15:14", "15:15", "15:44", "15:45")]
+    unsure = [
+        made.is_unconfirmed(at("2026-12-07", time)) for time in ("15:14", "15:15", "15:44", "15:45")
+    ]
     assert unsure == [False, True, True, False]
     sure = CONFIRMED.trading_hours(date(2026, 12, 7), CAS)
-    assert not any(sure.is_unconfirmed(at("2026-12-07", f"15:{minute}")) for minute in range(10, 60))
+    assert not any(
+        sure.is_unconfirmed(at("2026-12-07", f"15:{minute}")) for minute in range(10, 60)
+    )
     assert sure.gathers_orders(at("2026-12-07", "15:44"))
 
 
@@ -169,7 +195,11 @@ def test_doubts_name_the_day_the_sources_and_when_they_were_read():
     (doubt,) = calendar.doubts(date(2026, 12, 7))
     assert doubt.since == date(2026, 12, 7)
     assert doubt.exchanges == ("NSE", "BSE", "NFO", "BFO")
-    assert (doubt.confidence, doubt.source, doubt.read) == ("medium", ("SEBI-23843",), date(2026, 11, 28))
+    assert (doubt.confidence, doubt.source, doubt.read) == (
+        "medium",
+        ("SEBI-23843",),
+        date(2026, 11, 28),
+    )
     assert Calendar.load(confirmed=[date(2026, 12, 7)]).doubts(date(2026, 12, 7)) == []
     assert Calendar.load().doubts(date(2026, 12, 7)) == []
 
@@ -187,7 +217,9 @@ def test_a_row_that_has_become_certain_needs_nobody_to_confirm_it(tmp_path):
         for row in raw["phases"]:
             row["confidence"] = "high"
 
-    hours = InstrumentHours(Calendar.load(changed(tmp_path, certain), confirmed=()), RULES, {"INFY"})
+    hours = InstrumentHours(
+        Calendar.load(changed(tmp_path, certain), confirmed=()), RULES, {"INFY"}
+    )
     assert shown(hours.trading_hours(date(2026, 12, 7), CAS).closes) == ["15:30"]
     assert hours.calendar.doubts(date(2026, 12, 7)) == []
 
@@ -207,34 +239,53 @@ def test_a_new_square_off_that_is_not_certain_counts_only_where_it_is_the_earlie
 def evening(raw):
     for year in raw["holidays"][:]:
         if year["year"] == 2026:
-            raw["holidays"].append(year | {"year": 2027, "closed": [], "morning_closed": [], "evening_closed": []})
+            raw["holidays"].append(
+                year | {"year": 2027, "closed": [], "morning_closed": [], "evening_closed": []}
+            )
     raw["days"].append(
         {
-            "date": "2027-10-31", "name": "muhurat", "exchanges": ["NSE", "NFO"], "source": ["archive"],
-            "phases": [["pre-open", "18:00", "18:15"], ["continuous", "18:15", "19:15"]], "confidence": "high",
+            "date": "2027-10-31",
+            "name": "muhurat",
+            "exchanges": ["NSE", "NFO"],
+            "source": ["archive"],
+            "phases": [["pre-open", "18:00", "18:15"], ["continuous", "18:15", "19:15"]],
+            "confidence": "high",
         }
-    )  # fmt: skip
+    )
 
 
 def test_a_special_day_ends_as_a_usual_one_moved_to_its_own_close(tmp_path):
     hours = InstrumentHours(Calendar.load(changed(tmp_path, evening)), RULES, {"INFY", "NIFTY"})
     day = date(2027, 10, 31)
     told = {
-        each.symbol: [(phase.name, clock(phase.start), clock(phase.end)) for phase in hours.session(day, each).phases]
+        each.symbol: [
+            (phase.name, clock(phase.start), clock(phase.end))
+            for phase in hours.session(day, each).phases
+        ]
         for each in (CAS, PLAIN, FUTURE)
     }
     opening = [("pre-open", "18:00", "18:15"), ("continuous", "18:15", "19:15")]
     assert told["INFY"] == [
-        *opening, ("auction reference", "19:15", "19:16"), ("auction entry", "19:16", "19:21"),
-        ("auction limit-only", "19:21", "19:25"), ("auction match", "19:25", "19:30"), ("closing", "19:30", "19:35"),
+        *opening,
+        ("auction reference", "19:15", "19:16"),
+        ("auction entry", "19:16", "19:21"),
+        ("auction limit-only", "19:21", "19:25"),
+        ("auction match", "19:25", "19:30"),
+        ("closing", "19:30", "19:35"),
         ("post-close", "19:35", "19:45"),
-    ]  # fmt: skip
-    assert told["SMALLCAP"] == [*opening, ("closing", "19:15", "19:35"), ("post-close", "19:35", "19:45")]
+    ]
+    assert told["SMALLCAP"] == [
+        *opening,
+        ("closing", "19:15", "19:35"),
+        ("post-close", "19:35", "19:45"),
+    ]
     assert told["INFY26DECFUT"] == [("continuous", "18:15", "19:30")]
 
 
 def test_a_special_day_whose_rule_is_not_confirmed_ends_with_its_own_close(tmp_path):
-    hours = InstrumentHours(Calendar.load(changed(tmp_path, evening), confirmed=()), RULES, {"INFY"})
+    hours = InstrumentHours(
+        Calendar.load(changed(tmp_path, evening), confirmed=()), RULES, {"INFY"}
+    )
     made = hours.trading_hours(date(2027, 10, 31), CAS)
     assert shown(made.closes, made.auction, made.ends) == ["19:15", "", "19:30"]
     assert shown(hours.trading_hours(date(2027, 10, 31), FUTURE).closes) == ["19:15"]
@@ -276,7 +327,10 @@ def test_the_list_of_the_next_year_is_asked_for_from_december_on(tmp_path):
 
 def test_futures_keep_the_auctions_band_those_on_an_index_since_september():
     before, since = date(2026, 9, 4), date(2026, 9, 7)
-    assert [RULES.bands_futures(date(2026, 8, 2), each) for each in ("stock", "index")] == [False, False]
+    assert [RULES.bands_futures(date(2026, 8, 2), each) for each in ("stock", "index")] == [
+        False,
+        False,
+    ]
     assert [RULES.bands_futures(before, each) for each in ("stock", "index")] == [True, False]
     assert [RULES.bands_futures(since, each) for each in ("stock", "index")] == [True, True]
     assert [RULES.icebergs_stay(date(2027, 2, day)) for day in (5, 8)] == [False, True]

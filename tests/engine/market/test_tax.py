@@ -13,7 +13,13 @@ from engine.market import charges
 from engine.market.accounts.account_statement import account_postings
 from engine.market.accounts.deals import AccountDeal, charged_deals, deals_of, proportional_shares
 from engine.market.accounts.lot_matching import match_lots
-from engine.market.accounts.tax_report import FinancialYear, GainsBucket, TaxRules, financial_year, year_of
+from engine.market.accounts.tax_report import (
+    FinancialYear,
+    GainsBucket,
+    TaxRules,
+    financial_year,
+    year_of,
+)
 from engine.market.corporate_actions.action_list import CorporateActions, parsed_actions
 
 TABLE = charges.load_rate_table()
@@ -22,13 +28,32 @@ BUY, SELL = Side.BUY, Side.SELL
 
 
 def deal(
-    day, side, quantity, price, symbol="X", segment="EQ_DELIVERY", charged=0, stt=0, exchange="NSE", order="", ts=0
+    day,
+    side,
+    quantity,
+    price,
+    symbol="X",
+    segment="EQ_DELIVERY",
+    charged=0,
+    stt=0,
+    exchange="NSE",
+    order="",
+    ts=0,
 ):
     when = date.fromisoformat(day)
     return AccountDeal(
-        when, ts, exchange, symbol, segment, side, quantity, round(quantity * price * 100), charged, stt,
+        when,
+        ts,
+        exchange,
+        symbol,
+        segment,
+        side,
+        quantity,
+        round(quantity * price * 100),
+        charged,
+        stt,
         order or f"{day} {side.name} {quantity}",
-    )  # fmt: skip
+    )
 
 
 def option(day, side, quantity, price, **more):
@@ -36,7 +61,11 @@ def option(day, side, quantity, price, **more):
 
 
 def actions(*rows):
-    return CorporateActions(each for symbol, ex, text in rows for each in parsed_actions(symbol, date.fromisoformat(ex), text))
+    return CorporateActions(
+        each
+        for symbol, ex, text in rows
+        for each in parsed_actions(symbol, date.fromisoformat(ex), text)
+    )
 
 
 def report(deals, fy="2025-26", book=None):
@@ -60,7 +89,9 @@ def test_the_oldest_shares_are_sold_first():
 
 
 def test_shares_bought_at_two_exchanges_are_one_holding():
-    matched = match_lots([deal("2025-05-02", BUY, 10, 100.0, exchange="BSE"), deal("2025-05-05", SELL, 10, 101.0)])
+    matched = match_lots(
+        [deal("2025-05-02", BUY, 10, 100.0, exchange="BSE"), deal("2025-05-05", SELL, 10, 101.0)]
+    )
     assert [(line.section, line.exchange) for line in matched.lines] == [("delivery", "NSE")]
     assert not matched.open
     assert not matched.unmatched
@@ -73,7 +104,10 @@ def test_what_is_bought_and_sold_on_one_day_is_intraday_and_the_rest_delivery():
         deal("2025-05-05", BUY, 60, 98.0, ts=2),
     ]
     matched = match_lots(deals)
-    assert [(line.section, line.direction, line.quantity, line.cost, line.proceeds) for line in matched.lines] == [
+    assert [
+        (line.section, line.direction, line.quantity, line.cost, line.proceeds)
+        for line in matched.lines
+    ] == [
         ("intraday", "short", 60, 5_880_00, 6_000_00),
         ("delivery", "long", 90, 8_100_00, 9_000_00),
     ]
@@ -100,7 +134,9 @@ def test_a_sale_without_a_purchase_on_record_is_told_and_no_gain():
         ("2025-11-20", "2026-11-20", "short", 20.0),
     ],
 )
-def test_the_term_goes_by_the_months_held_and_the_rate_by_the_day_of_sale(bought, sold, term, percent):
+def test_the_term_goes_by_the_months_held_and_the_rate_by_the_day_of_sale(
+    bought, sold, term, percent
+):
     (line,) = match_lots([deal(bought, BUY, 1, 100.0), deal(sold, SELL, 1, 110.0)]).lines
     entry = RULES.entry(line)
     assert (entry.term, entry.percent) == (term, percent)
@@ -130,7 +166,10 @@ def test_every_charge_lowers_the_profit_of_a_business():
 
 @pytest.mark.parametrize(
     ("day", "fy", "turnover"),
-    [("2022-03-31", "2021-22", 130_00 + 130_00 + 780_00 + 520_00), ("2022-04-01", "2022-23", 130_00 + 130_00)],
+    [
+        ("2022-03-31", "2021-22", 130_00 + 130_00 + 780_00 + 520_00),
+        ("2022-04-01", "2022-23", 130_00 + 130_00),
+    ],
 )
 def test_turnover_adds_gains_and_losses_and_before_april_2022_the_premium_too(day, fy, turnover):
     deals = [
@@ -145,8 +184,10 @@ def test_turnover_adds_gains_and_losses_and_before_april_2022_the_premium_too(da
 
 def test_a_future_s_turnover_never_counts_its_value():
     day = "2021-06-01"
-    deals = [deal(day, side, 25, price, "BANKNIFTY21JUNFUT", "FUT", exchange="NFO", ts=n)
-             for n, (side, price) in enumerate([(BUY, 35000.0), (SELL, 34990.0)])]  # fmt: skip
+    deals = [
+        deal(day, side, 25, price, "BANKNIFTY21JUNFUT", "FUT", exchange="NFO", ts=n)
+        for n, (side, price) in enumerate([(BUY, 35000.0), (SELL, 34990.0)])
+    ]
     (_, business) = report(deals, "2021-22").business
     assert (business.turnover, business.difference) == (250_00, -250_00)
 
@@ -159,14 +200,23 @@ def test_a_short_option_that_is_carried_over_the_year_counts_when_it_closes():
 
 
 def test_contracts_do_not_mix_and_neither_do_they_with_shares():
-    deals = [option("2025-05-02", BUY, 65, 10.0), deal("2025-05-02", SELL, 65, 10.0, "OTHER", "OPT", exchange="NFO")]
+    deals = [
+        option("2025-05-02", BUY, 65, 10.0),
+        deal("2025-05-02", SELL, 65, 10.0, "OTHER", "OPT", exchange="NFO"),
+    ]
     matched = match_lots(deals)
     assert not matched.lines
     assert len(matched.open) == 2
 
 
 def test_a_split_multiplies_the_shares_and_keeps_cost_and_day():
-    book = actions(("X", "2025-06-16", "Face Value Split (Sub-Division) - From Rs 10/- Per Share To Rs 2/- Per Share"))
+    book = actions(
+        (
+            "X",
+            "2025-06-16",
+            "Face Value Split (Sub-Division) - From Rs 10/- Per Share To Rs 2/- Per Share",
+        )
+    )
     deals = [deal("2025-05-02", BUY, 10, 1000.0), deal("2025-06-16", SELL, 25, 210.0)]
     matched = match_lots(deals, book)
     (line,) = matched.lines
@@ -176,7 +226,10 @@ def test_a_split_multiplies_the_shares_and_keeps_cost_and_day():
 
 def test_bonus_shares_cost_nothing_and_are_held_since_their_ex_date():
     book = actions(("HDFCBANK", "2025-08-26", "Bonus 1:1"))
-    deals = [deal("2024-05-02", BUY, 15, 1500.0, "HDFCBANK"), deal("2025-09-01", SELL, 30, 950.0, "HDFCBANK")]
+    deals = [
+        deal("2024-05-02", BUY, 15, 1500.0, "HDFCBANK"),
+        deal("2025-09-01", SELL, 30, 950.0, "HDFCBANK"),
+    ]
     found = report(deals, book=book)
     assert [(e.line.quantity, e.line.cost, e.term, e.gain) for e in found.entries] == [
         (15, 22_500_00, "long", 14_250_00 - 22_500_00),
@@ -186,7 +239,9 @@ def test_bonus_shares_cost_nothing_and_are_held_since_their_ex_date():
 
 def test_a_fraction_of_a_bonus_share_is_lost():
     book = actions(("X", "2025-08-26", "Bonus 1:3"))
-    matched = match_lots([deal("2025-05-02", BUY, 5, 300.0), deal("2025-09-01", SELL, 6, 250.0)], book)
+    matched = match_lots(
+        [deal("2025-05-02", BUY, 5, 300.0), deal("2025-09-01", SELL, 6, 250.0)], book
+    )
     assert sum(line.quantity for line in matched.lines) == 6
     assert not matched.unmatched
     assert not matched.open
@@ -217,11 +272,15 @@ def test_a_demerger_of_unknown_share_stops_the_report_only_where_shares_are_held
 
 def test_losses_come_off_the_highest_rate_first_and_then_the_exemption():
     deals = [
-        deal("2023-04-03", BUY, 100, 1000.0, "A"), deal("2024-06-03", SELL, 100, 2000.0, "A"),
-        deal("2023-04-03", BUY, 100, 1000.0, "B"), deal("2024-08-05", SELL, 100, 3000.0, "B"),
-        deal("2024-05-02", BUY, 100, 1000.0, "C"), deal("2024-08-05", SELL, 100, 500.0, "C"),
-        deal("2024-05-02", BUY, 100, 1000.0, "D"), deal("2024-06-05", SELL, 100, 1200.0, "D"),
-    ]  # fmt: skip
+        deal("2023-04-03", BUY, 100, 1000.0, "A"),
+        deal("2024-06-03", SELL, 100, 2000.0, "A"),
+        deal("2023-04-03", BUY, 100, 1000.0, "B"),
+        deal("2024-08-05", SELL, 100, 3000.0, "B"),
+        deal("2024-05-02", BUY, 100, 1000.0, "C"),
+        deal("2024-08-05", SELL, 100, 500.0, "C"),
+        deal("2024-05-02", BUY, 100, 1000.0, "D"),
+        deal("2024-06-05", SELL, 100, 1200.0, "D"),
+    ]
     found = report(deals, "2024-25")
     assert found.gains == [
         GainsBucket("long", 10.0, 1_00_000_00),
@@ -229,7 +288,8 @@ def test_losses_come_off_the_highest_rate_first_and_then_the_exemption():
         GainsBucket("short", 15.0, 20_000_00),
         GainsBucket("short", 20.0, -50_000_00),
     ]
-    # 50,000 lost: 20,000 off the short gain, 30,000 off the long one at 12.5 %; then 1,25,000 are free
+    # 50,000 lost: 20,000 off the short gain, 30,000 off the long one at 12.5 %; then 1,25,000 are
+    # free
     assert {(b.term, b.percent): b.gain for b in found.taxable} == {
         ("long", 12.5): 45_000_00,
         ("long", 10.0): 1_00_000_00,
@@ -240,9 +300,11 @@ def test_losses_come_off_the_highest_rate_first_and_then_the_exemption():
 
 def test_a_long_term_loss_does_not_lower_short_term_gains():
     deals = [
-        deal("2024-05-02", BUY, 10, 1000.0, "A"), deal("2025-06-03", SELL, 10, 500.0, "A"),
-        deal("2025-05-02", BUY, 10, 1000.0, "B"), deal("2025-06-03", SELL, 10, 1100.0, "B"),
-    ]  # fmt: skip
+        deal("2024-05-02", BUY, 10, 1000.0, "A"),
+        deal("2025-06-03", SELL, 10, 500.0, "A"),
+        deal("2025-05-02", BUY, 10, 1000.0, "B"),
+        deal("2025-06-03", SELL, 10, 1100.0, "B"),
+    ]
     found = report(deals)
     assert found.taxable == [GainsBucket("short", 20.0, 1_000_00)]
     assert found.tax == 200_00
@@ -272,7 +334,11 @@ def of_assets(rows):
     """Return the rows that one purchase is taxed by, day by day."""
     for asset in {asset for row in rows for asset in row.assets}:
         for bought in (date(2023, 3, 31), date(2023, 4, 1)):
-            yield [row for row in rows if asset in row.assets and row.bought_from <= bought <= row.bought_until]
+            yield [
+                row
+                for row in rows
+                if asset in row.assets and row.bought_from <= bought <= row.bought_until
+            ]
 
 
 def test_the_rows_of_the_table_meet_and_name_known_sources():
@@ -286,7 +352,11 @@ def test_the_rows_of_the_table_meet_and_name_known_sources():
 @given(
     st.lists(
         st.tuples(
-            st.integers(0, 40), st.sampled_from(Side), st.integers(1, 50), st.integers(1, 10**7), st.integers(0, 999)
+            st.integers(0, 40),
+            st.sampled_from(Side),
+            st.integers(1, 50),
+            st.integers(1, 10**7),
+            st.integers(0, 999),
         ),
         max_size=40,
     ),
@@ -295,7 +365,19 @@ def test_the_rows_of_the_table_meet_and_name_known_sources():
 def test_no_share_and_no_paisa_is_lost_or_made(rows, segment):
     exchange = "NSE" if segment == "EQ_DELIVERY" else "NFO"
     deals = [
-        AccountDeal(date.fromordinal(739_000 + day), n, exchange, "X", segment, side, quantity, value, cost, cost // 2, str(n))
+        AccountDeal(
+            date.fromordinal(739_000 + day),
+            n,
+            exchange,
+            "X",
+            segment,
+            side,
+            quantity,
+            value,
+            cost,
+            cost // 2,
+            str(n),
+        )
         for n, (day, side, quantity, value, cost) in enumerate(rows)
     ]
     matched = match_lots(deals)
@@ -305,9 +387,9 @@ def test_no_share_and_no_paisa_is_lost_or_made(rows, segment):
         left = [lot for lot in rest if lot.side is side]
         closed = [line.cost if side is Side.BUY else line.proceeds for line in matched.lines]
         assert sum(each.value for each in own) == sum(closed) + sum(lot.value for lot in left)
-        assert sum(each.quantity for each in own) == sum(line.quantity for line in matched.lines) + sum(
-            lot.quantity for lot in left
-        )
+        assert sum(each.quantity for each in own) == sum(
+            line.quantity for line in matched.lines
+        ) + sum(lot.quantity for lot in left)
     assert sum(each.charges for each in deals) == sum(line.charges for line in matched.lines) + sum(
         lot.charges for lot in rest
     )
@@ -316,15 +398,47 @@ def test_no_share_and_no_paisa_is_lost_or_made(rows, segment):
 def test_fills_of_the_desk_become_deals_with_stt_and_segment():
     ts = 1_763_610_300_000_000_000  # 2025-11-20 09:15 IST
     rows = [
-        {"trade_id": "2", "order_id": "B", "ts": ts + 5, "exchange": "NFO", "symbol": "NIFTY25NOV26000CE", "side": "SELL",
-         "quantity": 75, "price": 100.0, "product": "NRML"},
-        {"trade_id": "1", "order_id": "A", "ts": ts, "exchange": "NSE", "symbol": "INFY", "side": "BUY",
-         "quantity": 10, "price": 1500.0, "product": None},
-        {"trade_id": "3", "order_id": "C", "ts": ts + 9, "exchange": "NSE", "symbol": "INFY", "side": "SELL",
-         "quantity": 10, "price": 1500.0, "product": "MIS"},
-    ]  # fmt: skip
+        {
+            "trade_id": "2",
+            "order_id": "B",
+            "ts": ts + 5,
+            "exchange": "NFO",
+            "symbol": "NIFTY25NOV26000CE",
+            "side": "SELL",
+            "quantity": 75,
+            "price": 100.0,
+            "product": "NRML",
+        },
+        {
+            "trade_id": "1",
+            "order_id": "A",
+            "ts": ts,
+            "exchange": "NSE",
+            "symbol": "INFY",
+            "side": "BUY",
+            "quantity": 10,
+            "price": 1500.0,
+            "product": None,
+        },
+        {
+            "trade_id": "3",
+            "order_id": "C",
+            "ts": ts + 9,
+            "exchange": "NSE",
+            "symbol": "INFY",
+            "side": "SELL",
+            "quantity": 10,
+            "price": 1500.0,
+            "product": "MIS",
+        },
+    ]
     first, second, third = charged_deals(deals_of(rows), TABLE)
-    assert (first.day, first.segment, first.value, first.stt) == (date(2025, 11, 20), "EQ_DELIVERY", 15_000_00, 15_00)
+    assert (first.day, first.segment, first.value, first.stt) == (
+        date(2025, 11, 20),
+        "EQ_DELIVERY",
+        15_000_00,
+        15_00,
+    )
     # STT 15, NSE 0.45, IPFT 0.02, SEBI 0.02, stamp 2.25 billed as 2, GST 2 x 0.04
     assert first.charges == 17_57
     # brokerage 20, STT 7.50 billed as 8, NSE 2.63, IPFT 0.04, SEBI 0.01, GST 2 x 2.04
@@ -336,8 +450,16 @@ def test_fills_of_the_desk_become_deals_with_stt_and_segment():
 def test_a_fill_that_cannot_be_read_is_named():
     with pytest.raises(DataError, match="fill 7"):
         deals_of([{"trade_id": "7", "ts": 1, "exchange": "NSE"}])
-    row = {"trade_id": "8", "order_id": "A", "ts": 1, "exchange": "NSE", "symbol": "X", "side": "HOLD", "quantity": 1,
-           "price": 1.0}  # fmt: skip
+    row = {
+        "trade_id": "8",
+        "order_id": "A",
+        "ts": 1,
+        "exchange": "NSE",
+        "symbol": "X",
+        "side": "HOLD",
+        "quantity": 1,
+        "price": 1.0,
+    }
     with pytest.raises(DataError, match="fill 8"):
         deals_of([row])
 
@@ -348,7 +470,8 @@ def test_the_account_posts_the_contract_note_the_depository_and_the_balance():
         deal("2026-11-20", SELL, 100, 1005.0, order="B"),
     ]
     found = account_postings(deals, TABLE, date(2026, 4, 1), date(2027, 3, 31), 2_00_000_00)
-    # bought: STT 100, NSE 3.07, SEBI 0.10, stamp 15, GST 2 x 0.29; sold: STT 100.50 billed as 101, 3.09, 0.10, 2 x 0.29
+    # bought: STT 100, NSE 3.07, SEBI 0.10, stamp 15, GST 2 x 0.29; sold: STT 100.50 billed as 101,
+    # 3.09, 0.10, 2 x 0.29
     assert [(p.what, p.charges, p.amount, p.balance) for p in found] == [
         ("contract note", 118_75, -1_00_118_75, 99_881_25),
         ("contract note", 104_77, 1_00_395_23, 2_00_276_48),
@@ -359,13 +482,19 @@ def test_the_account_posts_the_contract_note_the_depository_and_the_balance():
 def test_delivery_that_was_closed_on_its_day_is_charged_as_intraday_and_owes_no_depository():
     deals = [deal("2026-11-20", BUY, 100, 1000.0), deal("2026-11-20", SELL, 100, 1005.0, ts=1)]
     (posting,) = account_postings(deals, TABLE, date(2026, 4, 1), date(2027, 3, 31))
-    assert (posting.segment, posting.charges, posting.amount) == ("EQ_INTRADAY", 82_70, 500_00 - 82_70)
+    assert (posting.segment, posting.charges, posting.amount) == (
+        "EQ_INTRADAY",
+        82_70,
+        500_00 - 82_70,
+    )
 
 
 def test_several_trades_of_one_order_pay_one_brokerage():
     parts = [option("2026-11-20", SELL, 65, 146.0, order="A", ts=n) for n in range(3)]
     (posting,) = account_postings(parts, TABLE, date(2026, 4, 1), date(2027, 3, 31))
-    (single,) = account_postings([option("2026-11-20", SELL, 195, 146.0)], TABLE, date(2026, 4, 1), date(2027, 3, 31))
+    (single,) = account_postings(
+        [option("2026-11-20", SELL, 195, 146.0)], TABLE, date(2026, 4, 1), date(2027, 3, 31)
+    )
     assert posting == single
 
 
@@ -383,8 +512,8 @@ def test_shares_that_were_bought_and_sold_on_a_day_are_charged_as_intraday():
         ("EQ_DELIVERY", BUY, 50, 40_000_00, 40_00),
         ("EQ_INTRADAY", SELL, 100, 79_000_00, 19_75),
     ]
-    # the note of intraday: brokerage 40, STT 20, exchange 4.72, IPFT and SEBI 0.16, stamp 2, GST 2 x 4.05;
-    # of itself, the purchase costs 28.99 and the sale 46.31
+    # the note of intraday: brokerage 40, STT 20, exchange 4.72, IPFT and SEBI 0.16, stamp 2, GST 2
+    # x 4.05; of itself, the purchase costs 28.99 and the sale 46.31
     assert (deals[0].charges, deals[2].charges) == (28_93, 75_14 - 28_93)
     (line,) = match_lots(deals).lines
     assert (line.section, line.difference, line.stt) == ("intraday", -1000_00, 19_75)
@@ -405,20 +534,43 @@ def test_shares_of_a_note_add_up_to_it_and_follow_the_weights(total, weights):
 @given(
     st.lists(
         st.tuples(
-            st.integers(0, 3), st.sampled_from(["X", "Y"]), st.sampled_from(["EQ_DELIVERY", "EQ_INTRADAY", "OPT"]),
-            st.sampled_from(Side), st.integers(1, 50), st.integers(1, 10**8), st.integers(1, 4),
+            st.integers(0, 3),
+            st.sampled_from(["X", "Y"]),
+            st.sampled_from(["EQ_DELIVERY", "EQ_INTRADAY", "OPT"]),
+            st.sampled_from(Side),
+            st.integers(1, 50),
+            st.integers(1, 10**8),
+            st.integers(1, 4),
         ),
         max_size=30,
     )
-)  # fmt: skip
+)
 def test_gains_open_lots_and_account_are_charged_the_same(rows):
     deals = [
-        AccountDeal(date.fromordinal(739_400 + day), n, "NFO" if segment == "OPT" else "NSE", name, segment, side, quantity,
-             value, 0, 0, f"{segment} {name} {side} {order}", str(n))
+        AccountDeal(
+            date.fromordinal(739_400 + day),
+            n,
+            "NFO" if segment == "OPT" else "NSE",
+            name,
+            segment,
+            side,
+            quantity,
+            value,
+            0,
+            0,
+            f"{segment} {name} {side} {order}",
+            str(n),
+        )
         for n, (day, name, segment, side, quantity, value, order) in enumerate(rows)
-    ]  # fmt: skip
+    ]
     year = year_of(date.fromordinal(739_400))
     priced = charged_deals(deals, TABLE)
     matched = match_lots(priced, None, year.last)
-    notes = sum(posting.charges for posting in account_postings(deals, TABLE, *year) if posting.what == "contract note")
-    assert notes == sum(each.charges for each in (*matched.lines, *matched.open, *matched.unmatched))
+    notes = sum(
+        posting.charges
+        for posting in account_postings(deals, TABLE, *year)
+        if posting.what == "contract note"
+    )
+    assert notes == sum(
+        each.charges for each in (*matched.lines, *matched.open, *matched.unmatched)
+    )

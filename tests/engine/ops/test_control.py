@@ -75,11 +75,20 @@ def test_silent_visitors_keep_neither_the_kill_file_nor_others_waiting(door, kil
 @pytest.mark.parametrize(
     "line",
     [
-        b"", b"nonsense\n", b"[]\n", b'{"cmd": "answer", "number": "x"}\n', b"\xff\n", b'{"cmd": null}\n', b'{"cmd": {}}\n',
-        b'{"cmd": "answer", "number": Infinity}\n', b'{"cmd": "kill", "reason": []}\n', b"[" * 60_000 + b"\n", b"1" * 70_000,
+        b"",
+        b"nonsense\n",
+        b"[]\n",
+        b'{"cmd": "answer", "number": "x"}\n',
+        b"\xff\n",
+        b'{"cmd": null}\n',
+        b'{"cmd": {}}\n',
+        b'{"cmd": "answer", "number": Infinity}\n',
+        b'{"cmd": "kill", "reason": []}\n',
+        b"[" * 60_000 + b"\n",
+        b"1" * 70_000,
         b'{"cmd": "answer", "number": 1' + b"0" * 5_000 + b"}\n",
     ],
-)  # fmt: skip
+)
 def test_what_is_no_request_is_answered_and_the_door_stays_open(door, heard, line):
     with visitor(door) as connection:
         connection.sendall(line)
@@ -94,7 +103,7 @@ def test_what_may_not_be_submitted_from_outside_is_refused(door, heard):
         told = send_request(door, {"cmd": "submit", "act": act, "detail": "x"})
         assert told == {
             "error": f"no such act {act}; there are cancel, preview, order, modify, reconcile, acknowledge"
-        }  # fmt: skip
+        }
     assert heard == []
 
 
@@ -145,7 +154,9 @@ def test_a_folder_with_a_long_name_has_its_door_in_it_and_nowhere_else(tmp_path,
 
 def test_a_folder_in_place_of_the_door_is_one_line(tmp_path, kill):
     socket_path(tmp_path).mkdir()
-    with pytest.raises(OperatorError, match=r"cannot listen at .*desk\.sock: it is a folder; remove it"):
+    with pytest.raises(
+        OperatorError, match=r"cannot listen at .*desk\.sock: it is a folder; remove it"
+    ):
         ControlSocket(socket_path(tmp_path), Desk(), kill, print)
 
 
@@ -165,7 +176,9 @@ class Short:
         self.listener.close()
 
 
-def test_a_shortage_of_descriptors_ends_neither_the_door_nor_the_desk(tmp_path, kill, heard, monkeypatch):
+def test_a_shortage_of_descriptors_ends_neither_the_door_nor_the_desk(
+    tmp_path, kill, heard, monkeypatch
+):
     monkeypatch.setattr(control_socket, "WATCH_S", 0.01)
     made = ControlSocket(socket_path(tmp_path), Desk(), kill, lambda *what: heard.append(what))
     made._socket = short = Short(made._socket, 3)
@@ -175,9 +188,14 @@ def test_a_shortage_of_descriptors_ends_neither_the_door_nor_the_desk(tmp_path, 
     made.close()
 
 
-def test_what_goes_wrong_at_the_door_is_told_once_and_it_goes_on(tmp_path, kill, heard, monkeypatch):
+def test_what_goes_wrong_at_the_door_is_told_once_and_it_goes_on(
+    tmp_path, kill, heard, monkeypatch
+):
     monkeypatch.setattr(control_socket, "WATCH_S", 0.01)
-    made, wrong = ControlSocket(socket_path(tmp_path), Desk(), kill, lambda *what: heard.append(what)), [1, 2, 3]
+    made, wrong = (
+        ControlSocket(socket_path(tmp_path), Desk(), kill, lambda *what: heard.append(what)),
+        [1, 2, 3],
+    )
     right, kill.check_file = kill.check_file, lambda: 1 // 0 if wrong and wrong.pop() else right()
     wait_for(lambda: not wrong, "it has gone wrong three times")
     assert send_request(socket_path(tmp_path), {"cmd": "status"}) == {"state": "running"}
@@ -213,7 +231,8 @@ def test_descriptors_kept_in_reserve_are_there_when_no_other_is():
     assert reserve.check_shortage() == ""
     try:
         resource.setrlimit(
-            resource.RLIMIT_NOFILE, (max(int(each.name) for each in Path("/dev/fd").iterdir()) + 8, usual[1])
+            resource.RLIMIT_NOFILE,
+            (max(int(each.name) for each in Path("/dev/fd").iterdir()) + 8, usual[1]),
         )
         with pytest.raises(OSError, match="Too many"):  # noqa: PT012
             while True:

@@ -11,7 +11,9 @@ from engine.errors import OperatorError
 from engine.system import private_files
 
 SOMEBODY = 65_534
-OTHERS_FILE = pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file to another user")
+OTHERS_FILE = pytest.mark.skipif(
+    os.getuid() != 0, reason="only root can give a file to another user"
+)
 
 
 def mode(path):
@@ -42,12 +44,16 @@ def test_what_an_earlier_version_has_left_open_to_readers_is_tightened(tmp_path)
         path.chmod(0o755)
     private_files.make_private(folder)
     assert [mode(path) for path in files] == [0o600] * 3
-    assert [mode(path) for path in (folder, folder / "bars", folder / "bars" / "2024")] == [0o700] * 3
+    assert [mode(path) for path in (folder, folder / "bars", folder / "bars" / "2024")] == [
+        0o700
+    ] * 3
     assert mode(outside) == 0o644
 
 
 @pytest.mark.parametrize("open_", ["state", "above"])
-def test_a_folder_in_which_others_can_write_is_refused_with_the_command_that_mends_it(tmp_path, open_):
+def test_a_folder_in_which_others_can_write_is_refused_with_the_command_that_mends_it(
+    tmp_path, open_
+):
     above, folder = tmp_path / "the house", tmp_path / "the house" / "state"
     folder.mkdir(parents=True)
     loose = folder if open_ == "state" else above
@@ -76,11 +82,23 @@ def test_a_link_into_a_folder_of_others_is_looked_through(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "primary", "members", "others"),
-    [("me", 7, [], False), ("me", 7, ["me"], False), ("me", 7, ["me", "you"], True), ("users", 7, [], True), ("me", 8, [], True)],
-)  # fmt: skip
-def test_a_group_of_which_nobody_else_is_a_member_is_nobody_else(monkeypatch, name, primary, members, others):
-    monkeypatch.setattr(private_files.pwd, "getpwuid", lambda _: SimpleNamespace(pw_name="me", pw_gid=primary))
-    monkeypatch.setattr(private_files.grp, "getgrgid", lambda _: SimpleNamespace(gr_name=name, gr_mem=members))
+    [
+        ("me", 7, [], False),
+        ("me", 7, ["me"], False),
+        ("me", 7, ["me", "you"], True),
+        ("users", 7, [], True),
+        ("me", 8, [], True),
+    ],
+)
+def test_a_group_of_which_nobody_else_is_a_member_is_nobody_else(
+    monkeypatch, name, primary, members, others
+):
+    monkeypatch.setattr(
+        private_files.pwd, "getpwuid", lambda _: SimpleNamespace(pw_name="me", pw_gid=primary)
+    )
+    monkeypatch.setattr(
+        private_files.grp, "getgrgid", lambda _: SimpleNamespace(gr_name=name, gr_mem=members)
+    )
     for bits, wanted in ((0o775, others), (0o755, False), (0o757, True)):
         facts = SimpleNamespace(st_mode=stat.S_IFDIR | bits, st_gid=7)
         assert private_files.others_write(facts) is wanted
@@ -91,7 +109,9 @@ def test_a_folder_within_that_others_can_write_in_is_not_tightened_in_silence(tm
     inner.mkdir(parents=True)
     (tmp_path / "state").chmod(0o755)
     inner.chmod(0o777)
-    with pytest.raises(OperatorError, match=rf"^others can write in {inner}: chmod -R go= {inner}$"):
+    with pytest.raises(
+        OperatorError, match=rf"^others can write in {inner}: chmod -R go= {inner}$"
+    ):
         private_files.make_private(tmp_path / "state")
     assert mode(inner) == 0o777
 

@@ -1,4 +1,7 @@
-"""Desks are on record by folder and process; nobody who got the number of one that ended is ever meant."""
+"""Desks are on record by folder and process.
+
+Nobody who got the number of one that ended is ever meant.
+"""
 
 import os
 import signal
@@ -35,7 +38,11 @@ def other():
 def environ(tmp_path):
     (tmp_path / "run").mkdir(mode=0o700)
     (tmp_path / "desk").mkdir()
-    return {"XDG_RUNTIME_DIR": str(tmp_path / "run"), "XDG_STATE_HOME": str(tmp_path / "state"), "HOME": str(tmp_path)}
+    return {
+        "XDG_RUNTIME_DIR": str(tmp_path / "run"),
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+        "HOME": str(tmp_path),
+    }
 
 
 def test_a_signal_reaches_the_very_process_and_nobody_with_its_number(other):
@@ -50,7 +57,9 @@ def test_a_signal_reaches_the_very_process_and_nobody_with_its_number(other):
     assert other[0].stdout.readline() == "heard\n"
     other[0].kill()
     os.waitid(os.P_PID, heeds.pid, os.WEXITED | os.WNOWAIT)
-    assert (heeds.is_alive, heeds.send(signal.SIGUSR1)) == (False, False), "dead, though still in the table"
+    assert (heeds.is_alive, heeds.send(signal.SIGUSR1)) == (False, False), (
+        "dead, though still in the table"
+    )
     other[0].wait()
     assert (heeds.is_alive, heeds.send(signal.SIGUSR1)) == (False, False)
 
@@ -94,18 +103,30 @@ def test_one_that_runs_outranks_what_is_left_of_another_run(tmp_path, environ):
     desk_register.register_desk(tmp_path / "desk", environ)
     [file] = (tmp_path / "run" / "patang").iterdir()
     file.write_text(file.read_text().replace(f'"pid": {os.getpid()}', '"pid": 1'))
-    assert desk_register.registered_desks(environ) == [desk_register.DeskEntry(tmp_path / "desk", this_process())]
+    assert desk_register.registered_desks(environ) == [
+        desk_register.DeskEntry(tmp_path / "desk", this_process())
+    ]
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\xff", b"[]", b'{"folder": 5}', b'{"folder": "/", "pid": 1e400, "start": ""}', b"[" * 9_999]
+    "content",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b'{"folder": 5}',
+        b'{"folder": "/", "pid": 1e400, "start": ""}',
+        b"[" * 9_999,
+    ],
 )
 def test_what_is_no_entry_is_passed_over_and_cleared_away(tmp_path, environ, content):
     desk_register.register_desk(tmp_path / "desk", environ)
     spoilt = tmp_path / "run" / "patang" / "spoilt"
     spoilt.write_bytes(content)
     os.mkfifo(spoilt.with_name("fifo"))
-    assert [entry.folder for entry in desk_register.registered_desks(environ)] == [tmp_path / "desk"]
+    assert [entry.folder for entry in desk_register.registered_desks(environ)] == [
+        tmp_path / "desk"
+    ]
     desk_register.register_desk(tmp_path / "desk", environ)
     assert not spoilt.exists()
 
@@ -139,7 +160,9 @@ def test_a_desk_that_cannot_be_put_on_record_is_refused(tmp_path, environ, monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(private_files, "replace_private", full)
-    with pytest.raises(OperatorError, match=r"cannot be registered for patang kill: .*No space left"):
+    with pytest.raises(
+        OperatorError, match=r"cannot be registered for patang kill: .*No space left"
+    ):
         desk_register.register_desk(tmp_path / "desk", environ)
 
 

@@ -28,7 +28,9 @@ def leave_and_fail(ctx):
 
 
 def test_what_a_strategy_asked_for_before_it_failed_is_not_done(scene):
-    assert [alert.name for alert in scene.act(ask_and_fail)] == ["strategy_stopped"], "nor is it refused"
+    assert [alert.name for alert in scene.act(ask_and_fail)] == ["strategy_stopped"], (
+        "nor is it refused"
+    )
     assert (scene.kernel.slots[0].stopped, scene.kernel.refusal_count) == ("ValueError: odd", 0)
 
 
@@ -48,7 +50,12 @@ def test_a_failure_is_written_down_once_and_marked_until_somebody_has_looked(sce
     for _ in range(2):
         failures.record_new()
     [(table, row)] = kept
-    assert (table, row["ts"], row["who"], row["act"]) == ("audit", OPEN, "script", "strategy_failed")
+    assert (table, row["ts"], row["who"], row["act"]) == (
+        "audit",
+        OPEN,
+        "script",
+        "strategy_failed",
+    )
     assert "in ask_and_fail" in row["detail"]
     assert row["detail"].endswith("ValueError: odd")
     assert [mark.strategy for mark in board.failures.rows] == ["script"]

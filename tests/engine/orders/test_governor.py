@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 from compiled.model.values import SECOND, OrderPurpose
 from engine.orders.governor import Governor, GovernorRates
 
-RATES = GovernorRates(per_second=9, per_minute=40, per_day=1_000, reserve_per_second=3, day_reserve=200)
+RATES = GovernorRates(
+    per_second=9, per_minute=40, per_day=1_000, reserve_per_second=3, day_reserve=200
+)
 
 
 def sent(governor, purposes, start=0):

@@ -17,8 +17,16 @@ from tests.engine.orders.test_order_path_restart import MIDNIGHT, Life
 HUGE, HELD, PRICE, MONEY = 2**62, 10**9, 1e7, 10**14
 WRONG = [
     *(("intents", column, n) for column in ("quantity", "filled") for n in (-7, HELD + 1, HUGE)),
-    *(("intents", column, x) for column in ("price", "trigger_price") for x in (-5.0, PRICE * 2, 1e300, "9e999")),
-    *(("intents", column, n) for column in ("value", "charged") for n in (-MONEY - 1, MONEY + 1, HUGE)),
+    *(
+        ("intents", column, x)
+        for column in ("price", "trigger_price")
+        for x in (-5.0, PRICE * 2, 1e300, "9e999")
+    ),
+    *(
+        ("intents", column, n)
+        for column in ("value", "charged")
+        for n in (-MONEY - 1, MONEY + 1, HUGE)
+    ),
     *(("intents", "protection", x) for x in (-2.0, 101.0, "9e999")),
     *(("intents", "created", n) for n in (-1, HUGE)),
     *(("intents", column, n) for column in ("token", "rung") for n in (-1, HUGE)),
@@ -26,7 +34,11 @@ WRONG = [
     *(("fills", "price", x) for x in (-5.0, 0.0, PRICE * 2, 1e300, "9e999")),
     *(("fills", "charges", n) for n in (-MONEY - 1, MONEY + 1)),
     *(("fills", "ts", n) for n in (-1, HUGE)),
-    *(("trades", column, x) for column in ("stop_loss", "target", "high_water") for x in (-5.0, 1e300, "9e999")),
+    *(
+        ("trades", column, x)
+        for column in ("stop_loss", "target", "high_water")
+        for x in (-5.0, 1e300, "9e999")
+    ),
     *(("trades", "position_number", n) for n in (0, -1, 101)),
     *(("ladders", "created", n) for n in (-1, HUGE)),
 ]
@@ -41,8 +53,15 @@ PLANS = [
     ("product", "NONE"),
     ("no_such_field", 1),
 ]
-LEGS = [[-5.0, 97.0, -1, 100], [97.5, 1e300, -1, 100], [97.5, 97.0, -1, -7], [97.5, 97.0, -1, 10**30],
-        [97.5, 97.0, 5, 100], [97.5, float("nan"), -1, 100], [97.5]]  # fmt: skip
+LEGS = [
+    [-5.0, 97.0, -1, 100],
+    [97.5, 1e300, -1, 100],
+    [97.5, 97.0, -1, -7],
+    [97.5, 97.0, -1, 10**30],
+    [97.5, 97.0, 5, 100],
+    [97.5, float("nan"), -1, 100],
+    [97.5],
+]
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +106,9 @@ def test_a_number_out_of_bounds_is_named_and_not_believed(database, table, colum
         write(database, f"UPDATE {table} SET {column} = {value}")  # SQLite's infinity
     else:
         write(database, f"UPDATE {table} SET {column} = ?", value)
-    with pytest.raises(DataError, match=rf"^{table}, row .*: {column} .* is not from .*; the database is damaged"):
+    with pytest.raises(
+        DataError, match=rf"^{table}, row .*: {column} .* is not from .*; the database is damaged"
+    ):
         brought_back(database)
 
 
@@ -104,14 +125,31 @@ def test_a_plan_that_cannot_have_been_is_not_believed(database, field, value):
 @pytest.mark.parametrize("key", ["legs", "pending", "made"])
 def test_a_leg_that_cannot_have_been_is_not_believed(database, leg, key):
     with sqlite3.connect(database) as connection:
-        [(request,)] = connection.execute("SELECT request FROM intents WHERE kind = 'gtt'").fetchall()
-    write(database, "UPDATE intents SET request = ? WHERE kind = 'gtt'", json.dumps(json.loads(request) | {key: [leg]}))
+        [(request,)] = connection.execute(
+            "SELECT request FROM intents WHERE kind = 'gtt'"
+        ).fetchall()
+    write(
+        database,
+        "UPDATE intents SET request = ? WHERE kind = 'gtt'",
+        json.dumps(json.loads(request) | {key: [leg]}),
+    )
     with pytest.raises(DataError, match="the database is damaged"):
         brought_back(database)
 
 
-@pytest.mark.parametrize("request_", ["[", "[]", "5", '{"minutes": 1e999}', '{"whole": -1}', '{"variety": "NONE"}',
-                                      '{"parts": "x"}', "[" * 5000])  # fmt: skip
+@pytest.mark.parametrize(
+    "request_",
+    [
+        "[",
+        "[]",
+        "5",
+        '{"minutes": 1e999}',
+        '{"whole": -1}',
+        '{"variety": "NONE"}',
+        '{"parts": "x"}',
+        "[" * 5000,
+    ],
+)
 def test_terms_that_cannot_have_been_are_not_believed(database, request_):
     write(database, "UPDATE intents SET request = ? WHERE kind = 'order'", request_)
     with pytest.raises(DataError, match="the database is damaged"):
@@ -127,7 +165,9 @@ def test_a_peak_that_cannot_have_been_is_not_believed(database, peak):
         brought_back(database)
 
 
-@pytest.mark.parametrize("text", ["", "x", "1.5", "1e9", "inf", "nan", "\u0661", "--1", "9" * 25, str(MONEY + 1)])
+@pytest.mark.parametrize(
+    "text", ["", "x", "1.5", "1e9", "inf", "nan", "\u0661", "--1", "9" * 25, str(MONEY + 1)]
+)
 def test_a_whole_number_kept_as_text_is_one(text):
     with pytest.raises(DataError, match=r"^meta, row cash: .*the database is damaged"):
         whole_number("meta, row cash:", text)

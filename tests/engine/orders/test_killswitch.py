@@ -1,4 +1,7 @@
-"""The kill switch and its file: whatever is put there halts, nothing is lost that is written late, all is on record."""
+"""The kill switch and its file.
+
+Whatever is put there halts, nothing is lost that is written late, all is on record.
+"""
 
 import errno
 import itertools
@@ -70,7 +73,11 @@ last = Last(KillSwitch(Path(sys.argv[1])))
 
 def test_a_latch_while_the_interpreter_ends_is_written_and_holds_nothing_up(kill):
     done = subprocess.run(
-        [sys.executable, "-c", LAST, str(kill.path)], check=False, timeout=30, capture_output=True, text=True
+        [sys.executable, "-c", LAST, str(kill.path)],
+        check=False,
+        timeout=30,
+        capture_output=True,
+        text=True,
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert record(kill) == [("latch", HALT, "finalizing True", "the last breath")]
@@ -85,7 +92,10 @@ def test_what_is_written_late_into_an_empty_file_still_counts(kill):
         file.flush()
         kill.check_file()
     assert kill.latch.level == FLATTEN
-    assert record(kill) == [("latch", "halt", "flag file", "file"), ("latch", "flatten", "flatten", "file")]
+    assert record(kill) == [
+        ("latch", "halt", "flag file", "file"),
+        ("latch", "flatten", "flatten", "file"),
+    ]
 
 
 def test_a_flatten_that_somebody_puts_there_is_not_overwritten_by_a_halt_of_ours(kill):
@@ -95,7 +105,9 @@ def test_a_flatten_that_somebody_puts_there_is_not_overwritten_by_a_halt_of_ours
     assert KillSwitch(kill.path).latch.level == FLATTEN
 
 
-@pytest.mark.parametrize("text", ["", "stop it", "flatten", '{"level": "halt"}', '{"ts": 1e999}', "[" * 100_000, "5"])
+@pytest.mark.parametrize(
+    "text", ["", "stop it", "flatten", '{"level": "halt"}', '{"ts": 1e999}', "[" * 100_000, "5"]
+)
 def test_any_file_latches_once_and_again_after_a_restart_with_one_record(kill, text):
     kill.path.write_text(text)
     for switch in (kill, KillSwitch(kill.path), KillSwitch(kill.path)):
@@ -109,7 +121,8 @@ def test_any_file_latches_once_and_again_after_a_restart_with_one_record(kill, t
 
 
 @pytest.mark.parametrize(
-    "content", [b"\xff\xfe\x00", b'{"level": "halt", "reason": "\\ud800\\n\\u001b[2J"}', b'{"ts": 1e300}']
+    "content",
+    [b"\xff\xfe\x00", b'{"level": "halt", "reason": "\\ud800\\n\\u001b[2J"}', b'{"ts": 1e300}'],
 )
 def test_bytes_that_are_no_text_are_made_valid_on_one_line(tmp_path, content):
     (tmp_path / "KILL").write_bytes(content)
@@ -117,7 +130,9 @@ def test_bytes_that_are_no_text_are_made_valid_on_one_line(tmp_path, content):
         assert switch.latch.level == HALT
         assert switch.latch.reason.encode().decode().isprintable()
         assert 0 < switch.latch.ts < 2**63
-    (tmp_path / "KILL.log").write_bytes(b'\xff\n{"act": \xff}\n' + (tmp_path / "KILL.log").read_bytes() + b"[" * 5_000)
+    (tmp_path / "KILL.log").write_bytes(
+        b'\xff\n{"act": \xff}\n' + (tmp_path / "KILL.log").read_bytes() + b"[" * 5_000
+    )
     assert len(KillSwitch(tmp_path / "KILL").history()) == 1
 
 
@@ -158,8 +173,9 @@ def test_a_file_of_somebody_else_halts_and_its_word_does_not_flatten(kill, monke
     monkeypatch.setattr(private_files, "TRUSTED", 4_712)
     kill.check_file()
     assert (kill.latch.level, kill.latch.reason) == (
-        HALT, f"kill file unreadable: belongs to another user ({os.getuid()})",
-    )  # fmt: skip
+        HALT,
+        f"kill file unreadable: belongs to another user ({os.getuid()})",
+    )
 
 
 def test_a_latch_of_ours_is_found_by_the_next_run_as_it_was(kill):
@@ -168,7 +184,10 @@ def test_a_latch_of_ours_is_found_by_the_next_run_as_it_was(kill):
     kill.trigger(HALT, "late", "watchdog")
     assert json.loads(kill.path.read_text()) == kill.latch._asdict()
     assert KillSwitch(kill.path).latch == kill.latch
-    assert record(kill) == [("latch", "halt", "SIGUSR1", "signal"), ("latch", "flatten", "out", "screen")]
+    assert record(kill) == [
+        ("latch", "halt", "SIGUSR1", "signal"),
+        ("latch", "flatten", "out", "screen"),
+    ]
 
 
 def test_a_look_at_the_file_that_began_before_a_resumption_does_not_latch_again(kill, monkeypatch):
@@ -195,7 +214,9 @@ def test_a_look_at_the_file_that_began_before_a_resumption_does_not_latch_again(
 
 def test_entries_are_forbidden_before_anything_waits_for_the_disk(kill):
     with kill._lock:
-        pulled = threading.Thread(target=kill.trigger, args=(HALT, "stalled disk", "screen"), daemon=True)
+        pulled = threading.Thread(
+            target=kill.trigger, args=(HALT, "stalled disk", "screen"), daemon=True
+        )
         pulled.start()
         for _ in range(1_000):
             if kill.latched:
@@ -214,7 +235,9 @@ LOST = ("file", "log", "database")
 """What may be gone after a crash, a full disk, or a hand that removes it."""
 
 
-@pytest.mark.parametrize("lost", [set(lost) for n in range(3) for lost in itertools.combinations(LOST, n)])
+@pytest.mark.parametrize(
+    "lost", [set(lost) for n in range(3) for lost in itertools.combinations(LOST, n)]
+)
 @pytest.mark.parametrize("levels", [(HALT,), (FLATTEN,), (HALT, FLATTEN)])
 def test_of_file_log_and_database_one_is_enough_and_the_strictest_holds(kill, lost, levels):
     for level in levels:
@@ -283,7 +306,10 @@ def test_a_full_disk_is_told_is_asked_again_and_takes_no_release(kill, monkeypat
         kill.trigger(HALT, "enough", "me")
         assert (kill.latched, kill.unkept) == (True, "no space left on device: free some space")
         assert list(kill.path.parent.iterdir()) == []
-        with pytest.raises(OperatorError, match=r"^not released: KILL\.log: no space left on device: free some space$"):
+        with pytest.raises(
+            OperatorError,
+            match=r"^not released: KILL\.log: no space left on device: free some space$",
+        ):
             kill.resume("seen", "me")
         assert kill.latched
     kill.check_file()
@@ -355,7 +381,8 @@ def test_file_log_and_folder_are_synced_before_a_latch_counts_as_kept(kill, monk
 
     monkeypatch.setattr(private_files.os, "fsync", note)
     kill.trigger(HALT, "enough", "me")
-    # the new file beside its place, the folder that names it, the new log, the folder that names that
+    # the new file beside its place, the folder that names it, the new log, the folder that names
+    # that
     assert synced == ["/", "", "/KILL.log", ""]
     kill.unkept = "x"
     synced.clear()

@@ -1,4 +1,7 @@
-"""The order path between the kernel and the broker: what is unknown, what has vanished, what must not wait."""
+"""The order path between the kernel and the broker.
+
+What is unknown, what has vanished, what must not wait.
+"""
 
 import asyncio
 import threading
@@ -20,7 +23,15 @@ from compiled.model.events import (
     RequestVerb,
 )
 from compiled.model.order_terms import OrderChange, OrderTerms
-from compiled.model.values import SECOND, GttStatus, OrderPurpose, OrderStatus, OrderType, Product, Side
+from compiled.model.values import (
+    SECOND,
+    GttStatus,
+    OrderPurpose,
+    OrderStatus,
+    OrderType,
+    Product,
+    Side,
+)
 from engine.day.desk_clocks import SteppedClock
 from engine.day.pacing import BooksWatch
 from engine.desk import EngineSettings
@@ -95,9 +106,15 @@ class Engine:
         self.kill = KillSwitch(folder / "KILL")
         self.inbox = []
         self.gateway = OrderGateway(
-            self.scene.kernel, self.broker, Disk(), self.clock, Governor(GovernorRates()), self.kill, LookupPolicy(),
+            self.scene.kernel,
+            self.broker,
+            Disk(),
+            self.clock,
+            Governor(GovernorRates()),
+            self.kill,
+            LookupPolicy(),
             self.inbox.append,
-        )  # fmt: skip
+        )
         self.books = BrokerPoller(self.scene.kernel, self.broker, self.gateway, self.inbox.append)
 
     def turn(self):
@@ -129,7 +146,9 @@ def engine(tmp_path):
 async def unknown_gtt(engine):
     """Return the GTT of a position, sent and unanswered."""
     gtt = only(engine.scene.fill(engine.scene.enter()), PlaceGtt).gtt
-    engine.broker.book = [OrderUpdate(engine.scene.now, "B1", "T1", CANBK, Side.BUY, OrderStatus.COMPLETE, 100, 100)]
+    engine.broker.book = [
+        OrderUpdate(engine.scene.now, "B1", "T1", CANBK, Side.BUY, OrderStatus.COMPLETE, 100, 100)
+    ]
     engine.gateway.put(PlaceGtt(gtt))
     await engine.gateway.drain()
     engine.turn()
@@ -148,7 +167,9 @@ def test_an_order_of_unknown_outcome_is_found_by_its_tag_and_sent_once(engine):
         await engine.gateway.drain()
         engine.turn()
         assert order.status is OrderStatus.UNKNOWN
-        engine.broker.book = [OrderUpdate(0, "B1", order.tag, CANBK, Side.BUY, OrderStatus.OPEN, 100, 0)]
+        engine.broker.book = [
+            OrderUpdate(0, "B1", order.tag, CANBK, Side.BUY, OrderStatus.OPEN, 100, 0)
+        ]
         await engine.look()
         assert (order.status, order.order_id) == (OrderStatus.OPEN, "B1")
         assert engine.broker.placed == [order]
@@ -161,7 +182,11 @@ def test_a_quantity_that_has_changed_at_the_broker_and_nothing_else_is_heard(eng
     async def story():
         order = engine.scene.enter()
         for quantity in (100, 60):
-            engine.broker.book = [OrderUpdate(0, "B1", order.tag, CANBK, Side.BUY, OrderStatus.OPEN, quantity, 0, 99.0)]
+            engine.broker.book = [
+                OrderUpdate(
+                    0, "B1", order.tag, CANBK, Side.BUY, OrderStatus.OPEN, quantity, 0, 99.0
+                )
+            ]
             await engine.look()
             assert order.quantity == quantity
 
@@ -218,11 +243,24 @@ def test_an_exit_does_not_wait_behind_entries_whose_answers_hang(engine):
         out = engine.scene.kernel.order_store
         entry = engine.scene.enter()
         for _ in range(3):
-            engine.gateway.put(PlaceOrder(out.place_order(
-                "script", BEL, Side.BUY, 5, entry.order_type, entry.product, OrderPurpose.ENTRY, 0
-            )))  # fmt: skip
+            engine.gateway.put(
+                PlaceOrder(
+                    out.place_order(
+                        "script",
+                        BEL,
+                        Side.BUY,
+                        5,
+                        entry.order_type,
+                        entry.product,
+                        OrderPurpose.ENTRY,
+                        0,
+                    )
+                )
+            )
         await asyncio.sleep(0.05)
-        leaving = out.place_order("script", CANBK, Side.SELL, 5, entry.order_type, entry.product, OrderPurpose.EXIT, 0)
+        leaving = out.place_order(
+            "script", CANBK, Side.SELL, 5, entry.order_type, entry.product, OrderPurpose.EXIT, 0
+        )
         engine.gateway.put(PlaceOrder(leaving))
         await until(lambda: leaving in engine.broker.placed)
         sending.cancel()
@@ -242,9 +280,20 @@ def test_an_entry_that_waits_for_a_lane_does_not_keep_the_loop_busy(engine):
         sending = asyncio.create_task(engine.gateway.run(2))
         out = engine.scene.kernel.order_store
         for _ in range(2):
-            engine.gateway.put(PlaceOrder(out.place_order(
-                "script", BEL, Side.BUY, 5, OrderType.MARKET, Product.CNC, OrderPurpose.ENTRY, 0
-            )))  # fmt: skip
+            engine.gateway.put(
+                PlaceOrder(
+                    out.place_order(
+                        "script",
+                        BEL,
+                        Side.BUY,
+                        5,
+                        OrderType.MARKET,
+                        Product.CNC,
+                        OrderPurpose.ENTRY,
+                        0,
+                    )
+                )
+            )
         await until(lambda: engine.broker.placed)
         assert len(engine.broker.placed) == 1
         assert engine.gateway.next_due() is None
@@ -277,12 +326,25 @@ class Kite(KiteBroker):
 def test_an_entry_that_waits_for_a_thread_does_not_leave_after_the_latch(engine):
     async def story():
         engine.gateway.broker = broker = Kite(engine.clock)
-        sending = asyncio.create_task(engine.gateway.run(EngineSettings.__dataclass_fields__["lanes"].default))
+        sending = asyncio.create_task(
+            engine.gateway.run(EngineSettings.__dataclass_fields__["lanes"].default)
+        )
         out = engine.scene.kernel.order_store
         for _ in range(3):
-            engine.gateway.put(PlaceOrder(out.place_order(
-                "script", BEL, Side.BUY, 5, OrderType.MARKET, Product.CNC, OrderPurpose.ENTRY, 0
-            )))  # fmt: skip
+            engine.gateway.put(
+                PlaceOrder(
+                    out.place_order(
+                        "script",
+                        BEL,
+                        Side.BUY,
+                        5,
+                        OrderType.MARKET,
+                        Product.CNC,
+                        OrderPurpose.ENTRY,
+                        0,
+                    )
+                )
+            )
         async with asyncio.timeout(30):
             while not broker.tags:  # noqa: ASYNC110 (the thread signals nobody)
                 await asyncio.sleep(0.01)
@@ -312,7 +374,10 @@ def test_a_gtt_of_unknown_outcome_is_found_by_what_it_asks_for(engine):
 def test_a_dead_gtt_that_asked_for_the_same_is_not_taken_for_ours(engine):
     async def story():
         gtt = await unknown_gtt(engine)
-        engine.broker.listed = [engine.list_gtt(gtt, 8, GttStatus.DELETED), engine.list_gtt(gtt, 9, GttStatus.ACTIVE)]
+        engine.broker.listed = [
+            engine.list_gtt(gtt, 8, GttStatus.DELETED),
+            engine.list_gtt(gtt, 9, GttStatus.ACTIVE),
+        ]
         await engine.look()
         assert (gtt.gtt_id, gtt.status) == (9, GttStatus.ACTIVE)
 
@@ -327,8 +392,9 @@ def test_a_gtt_given_up_as_lost_that_stands_after_all_does_not_guard_the_shares_
         second = only(engine.scene.seconds(5), PlaceGtt).gtt
         engine.scene.answer(second.intent, RequestOutcome.ACCEPTED, "10")
         engine.broker.listed = [
-            engine.list_gtt(first, 9, GttStatus.ACTIVE), engine.list_gtt(second, 10, GttStatus.ACTIVE),
-        ]  # fmt: skip
+            engine.list_gtt(first, 9, GttStatus.ACTIVE),
+            engine.list_gtt(second, 10, GttStatus.ACTIVE),
+        ]
         deleted = [command.gtt.gtt_id for command in some(await engine.look(3), DeleteGtt)]
         assert deleted in ([9], [10])
 
@@ -339,7 +405,9 @@ def test_a_gtt_that_has_vanished_from_the_brokers_list_is_not_taken_for_protecti
     async def story():
         engine.scene.hold()
         engine.broker.book = [
-            OrderUpdate(engine.scene.now, "B1", "T1", CANBK, Side.BUY, OrderStatus.COMPLETE, 100, 100)
+            OrderUpdate(
+                engine.scene.now, "B1", "T1", CANBK, Side.BUY, OrderStatus.COMPLETE, 100, 100
+            )
         ]
         engine.broker.listed = []
         again = only(await engine.look(5), PlaceGtt).gtt
@@ -355,7 +423,16 @@ def test_a_position_can_be_left_when_its_deleted_gtt_has_vanished_from_the_list(
     async def story():
         gtt = engine.scene.hold()
         engine.scene.operate(OperatorAct.EXIT, token=CANBK)
-        engine.inbox.append(BrokerAnswer(engine.scene.now, gtt.intent, RequestVerb.CANCEL, RequestOutcome.UNKNOWN, "7", "timed out"))
+        engine.inbox.append(
+            BrokerAnswer(
+                engine.scene.now,
+                gtt.intent,
+                RequestVerb.CANCEL,
+                RequestOutcome.UNKNOWN,
+                "7",
+                "timed out",
+            )
+        )
         engine.turn()
         engine.broker.listed = []
         found = await engine.look(10)
@@ -374,7 +451,10 @@ def test_a_refused_order_ends_its_rung(engine):
         engine.gateway.put(PlaceOrder(order))
         await engine.gateway.drain()
         await engine.look()
-        assert (order.status, order.reason) == (OrderStatus.REJECTED, "MarginException: insufficient funds")
+        assert (order.status, order.reason) == (
+            OrderStatus.REJECTED,
+            "MarginException: insufficient funds",
+        )
         assert not engine.scene.kernel.has_work()
 
     asyncio.run(story())
@@ -393,7 +473,10 @@ def test_a_sent_order_is_known_to_be_on_its_way_before_anybody_answers(engine):
         engine.gateway.put(PlaceOrder(order))
         await engine.gateway.drain()
         assert seen == [OrderStatus.INTENT], "the gateway leaves the order's life to the kernel"
-        assert [event.outcome for event in engine.inbox] == [RequestOutcome.SENT, RequestOutcome.ACCEPTED]
+        assert [event.outcome for event in engine.inbox] == [
+            RequestOutcome.SENT,
+            RequestOutcome.ACCEPTED,
+        ]
         engine.turn()
         assert order.status is OrderStatus.OPEN
 
@@ -404,14 +487,19 @@ def test_an_entry_that_waited_too_long_is_dropped_and_an_exit_is_not(engine):
     async def story():
         out = engine.scene.kernel.order_store
         entry = engine.scene.enter()
-        leaving = out.place_order("script", CANBK, Side.SELL, 5, OrderType.MARKET, Product.CNC, OrderPurpose.EXIT, 0)
+        leaving = out.place_order(
+            "script", CANBK, Side.SELL, 5, OrderType.MARKET, Product.CNC, OrderPurpose.EXIT, 0
+        )
         engine.gateway.put(PlaceOrder(entry))
         engine.gateway.put(PlaceOrder(leaving))
         engine.clock.set(engine.scene.now + 6 * SECOND)
         await engine.gateway.drain()
         engine.turn()
         assert engine.broker.placed == [leaving]
-        assert (entry.status, entry.reason) == (OrderStatus.REJECTED, "it waited too long to be sent")
+        assert (entry.status, entry.reason) == (
+            OrderStatus.REJECTED,
+            "it waited too long to be sent",
+        )
 
     asyncio.run(story())
 
@@ -421,14 +509,26 @@ def test_what_waits_for_the_governor_can_be_seen_the_most_urgent_first(engine):
         out = engine.scene.kernel.order_store
         entry = engine.scene.enter()
         engine.gateway.put(PlaceOrder(entry))
-        engine.gateway.put(PlaceOrder(
-            out.place_order("script", CANBK, Side.SELL, 5, OrderType.MARKET, Product.CNC, OrderPurpose.EXIT, 0)
-        ))  # fmt: skip
+        engine.gateway.put(
+            PlaceOrder(
+                out.place_order(
+                    "script",
+                    CANBK,
+                    Side.SELL,
+                    5,
+                    OrderType.MARKET,
+                    Product.CNC,
+                    OrderPurpose.EXIT,
+                    0,
+                )
+            )
+        )
         engine.gateway.governor.back_off(OrderPurpose.ENTRY, engine.scene.now + 3 * SECOND)
         queue = engine.gateway.queued_requests()
         assert [(item.purpose, item.what, item.symbol) for item in queue] == [
-            ("EXIT", "PlaceOrder", "CANBK"), ("ENTRY", "PlaceOrder", "CANBK"),
-        ]  # fmt: skip
+            ("EXIT", "PlaceOrder", "CANBK"),
+            ("ENTRY", "PlaceOrder", "CANBK"),
+        ]
         assert [item.due - engine.scene.now for item in queue] == [0, 3 * SECOND]
 
     asyncio.run(story())
@@ -448,7 +548,9 @@ def test_a_request_that_hangs_is_looked_for_while_it_hangs(engine):
         sending = asyncio.create_task(engine.gateway.drain())
         await until(lambda: engine.broker.placed)
         assert engine.gateway.poll_due() == engine.scene.now + 5 * SECOND
-        engine.broker.book = [OrderUpdate(0, "B1", order.tag, CANBK, Side.BUY, OrderStatus.OPEN, 100, 0)]
+        engine.broker.book = [
+            OrderUpdate(0, "B1", order.tag, CANBK, Side.BUY, OrderStatus.OPEN, 100, 0)
+        ]
         await engine.look(3)
         assert (order.status, order.order_id) == (OrderStatus.OPEN, "B1")
         assert engine.gateway.poll_due() == engine.scene.now + 2 * SECOND
@@ -473,8 +575,14 @@ def test_a_modification_reaches_the_broker_and_a_busy_one_holds_its_class_back(e
         engine.turn()
         assert engine.broker.changed == [("B1", change)]
         assert (order.pending, order.modifies) == (None, 0)
-        assert engine.gateway.governor.order_due(OrderPurpose.ENTRY, engine.scene.now) > engine.scene.now
-        assert engine.gateway.governor.order_due(OrderPurpose.EXIT, engine.scene.now) == engine.scene.now
+        assert (
+            engine.gateway.governor.order_due(OrderPurpose.ENTRY, engine.scene.now)
+            > engine.scene.now
+        )
+        assert (
+            engine.gateway.governor.order_due(OrderPurpose.EXIT, engine.scene.now)
+            == engine.scene.now
+        )
 
     asyncio.run(story())
 
@@ -532,7 +640,9 @@ class Looked:
     def __init__(self, start):
         self.clock = SteppedClock(start)
         self.hinted = self.compare_soon = False
-        self.gateway = SimpleNamespace(poll_due=lambda: None, unresolved=(), lookups=SimpleNamespace(paused_until=0))
+        self.gateway = SimpleNamespace(
+            poll_due=lambda: None, unresolved=(), lookups=SimpleNamespace(paused_until=0)
+        )
         self.choices = SimpleNamespace(waiting=())
         self.wake = asyncio.Event()
         self.books, self.behind, self.beside = self, False, 0

@@ -45,7 +45,10 @@ MIDNIGHT = OPEN - (9 * 60 + 15) * MINUTE
 
 
 class Life:
-    """Runs of a desk on one database; a run is a `Scene` whose every change is recorded before the next event."""
+    """Runs of a desk on one database.
+
+    A run is a `Scene` whose every change is recorded before the next event.
+    """
 
     def __init__(self, path):
         self.path = path
@@ -91,9 +94,14 @@ def _apart(journal):
 
 
 @pytest.mark.parametrize("exchange", ["NSE", "BSE"])
-def test_a_share_that_is_listed_anew_keeps_its_position_by_its_isin_wherever_it_is_held(life, exchange):
+def test_a_share_that_is_listed_anew_keeps_its_position_by_its_isin_wherever_it_is_held(
+    life, exchange
+):
     life.run(lambda scene: scene.hold(100))
-    was, now = (Instrument(token, "NSE", name, 0.05) for token, name in ((CANBK, "CANBK"), (BEL, "CANARABANK")))
+    was, now = (
+        Instrument(token, "NSE", name, 0.05)
+        for token, name in ((CANBK, "CANBK"), (BEL, "CANARABANK"))
+    )
     told = []
 
     async def morning(listed, token, symbol):
@@ -111,7 +119,9 @@ def test_a_share_that_is_listed_anew_keeps_its_position_by_its_isin_wherever_it_
     asyncio.run(morning([now], BEL, "CANARABANK"))
     assert _apart(journal) == {"ignored:CANARABANK:CNC": "40"}, "what is the owner's stays his"
     journal.close()
-    assert told == [("warn", "renamed", "CANBK is listed as CANARABANK now; its position goes on under it")]
+    assert told == [
+        ("warn", "renamed", "CANBK is listed as CANARABANK now; its position goes on under it")
+    ]
     scene, _ = life.again(day=1)
     [ladder] = scene.kernel.ladders.values()
     [rung] = ladder.rungs
@@ -120,7 +130,9 @@ def test_a_share_that_is_listed_anew_keeps_its_position_by_its_isin_wherever_it_
     assert scene.kernel.ledger.cash == 10**10, "it was paid for on an earlier day"
 
 
-def test_a_share_under_another_token_keeps_its_position_by_its_symbol_whatever_the_broker_holds(life):
+def test_a_share_under_another_token_keeps_its_position_by_its_symbol_whatever_the_broker_holds(
+    life,
+):
     life.run(lambda scene: scene.hold(100))
     told = []
 
@@ -140,7 +152,11 @@ def test_a_share_under_another_token_keeps_its_position_by_its_symbol_whatever_t
     assert told == [("warn", "renamed", text)]
     scene, _ = life.again(day=1)
     [ladder] = scene.kernel.ladders.values()
-    assert (ladder.instrument.token, ladder.rungs[0].quantity, ladder.rungs[0].gtt.token) == (BEL, 100, BEL)
+    assert (ladder.instrument.token, ladder.rungs[0].quantity, ladder.rungs[0].gtt.token) == (
+        BEL,
+        100,
+        BEL,
+    )
 
 
 def two_rungs(scene):
@@ -158,14 +174,19 @@ def two_rungs(scene):
 
 def sells_the_rest(scene):
     scene.fill(scene.leave(), "S2", 103.0)
-    return int(scene.kernel.order_store.fills[-1].realised), scene.kernel.ledger.position("script", CANBK).realised
+    return int(scene.kernel.order_store.fills[-1].realised), scene.kernel.ledger.position(
+        "script", CANBK
+    ).realised
 
 
 def test_the_average_over_several_rungs_goes_on_over_a_night_as_if_the_desk_had_never_ended(life):
     unbroken = Scene()
     two_rungs(unbroken)
     # 200 shares at 101.00 on average; 100 leave at 101.50
-    assert (unbroken.kernel.ledger.realised, unbroken.kernel.ledger.account(CANBK).average) == (50_00, 101.0)
+    assert (unbroken.kernel.ledger.realised, unbroken.kernel.ledger.account(CANBK).average) == (
+        50_00,
+        101.0,
+    )
     life.run(two_rungs)
     scene, _ = life.again(day=1)
     assert scene.rung.average == 100.0
@@ -185,12 +206,19 @@ def test_a_protected_position_comes_back_as_it_was(life):
     scene, unknown = life.again()
     scene.seconds(30)
     assert unknown == []
-    assert (scene.account, scene.kernel.naked(), scene.rung.stop, scene.rung.target) == (100, 0, 98.0, 104.0)
+    assert (scene.account, scene.kernel.naked(), scene.rung.stop, scene.rung.target) == (
+        100,
+        0,
+        98.0,
+        104.0,
+    )
     assert scene.asked == []
 
 
 @pytest.mark.parametrize("flatten", [False, True])
-def test_nothing_is_sent_for_intraday_shares_of_an_earlier_day_which_the_broker_has_closed(life, flatten):
+def test_nothing_is_sent_for_intraday_shares_of_an_earlier_day_which_the_broker_has_closed(
+    life, flatten
+):
     life.run(lambda scene: scene.hold_intraday(100))
     scene, _ = life.again(day=1)
     tomorrow(scene)
@@ -200,12 +228,16 @@ def test_nothing_is_sent_for_intraday_shares_of_an_earlier_day_which_the_broker_
     scene.tick(50.0)
     scene.seconds(120)
     assert some(scene.asked, PlaceOrder) == []
-    assert scene.kernel.naked() == 1, "it stands as a difference, and is counted until it is written off"
+    assert scene.kernel.naked() == 1, (
+        "it stands as a difference, and is counted until it is written off"
+    )
     scene.tell(WriteOff(scene.now, CANBK, Product.MIS, Side.BUY, 100))
     assert (scene.rung.quantity, scene.kernel.naked(), some(scene.asked, PlaceOrder)) == (0, 0, [])
 
 
-def test_a_stop_that_fired_while_the_desk_was_away_counts_as_sold_over_another_restart_even_to_a_flatten(life):
+def test_a_stop_that_fired_while_the_desk_was_away_counts_as_sold_over_another_restart_even_to_a_flatten(
+    life,
+):
     life.run(lambda scene: fires(scene, scene.hold(100)))
     scene, _ = life.again()
     scene.kernel.is_blind = True
@@ -227,8 +259,8 @@ def test_a_sale_after_the_restart_makes_the_purchase_before_it_intraday(life):
     # 10,000 bought: STT 10, exchange 0.30, IPFT and SEBI 0.01, stamp 1.50 billed as 2, GST 2 x 0.03
     assert scene.kernel.ledger.charges == 12_38
     scene.fill(scene.leave(), "S1", 101.0)
-    # as intraday, with 10,100 sold: brokerage 6.03, STT 2.525 billed as 3, exchange 0.60, IPFT and SEBI 0.02, stamp 0.30
-    # billed as 0, GST 2 x 0.60
+    # as intraday, with 10,100 sold: brokerage 6.03, STT 2.525 billed as 3, exchange 0.60, IPFT and
+    # SEBI 0.02, stamp 0.30 billed as 0, GST 2 x 0.60
     assert scene.kernel.ledger.charges == 10_87
 
 
@@ -301,7 +333,10 @@ def test_an_exit_that_rested_at_yesterdays_close_does_not_keep_todays_protection
 def test_a_ladder_that_was_over_stays_over_and_its_symbol_is_free(life):
     life.run(trade_and_finish)
     scene, _ = life.again()
-    assert len(some(scene.act(lambda ctx: ctx.enter(CANBK, Side.BUY, 0, 2.0, quantity=5)), PlaceOrder)) == 1
+    assert (
+        len(some(scene.act(lambda ctx: ctx.enter(CANBK, Side.BUY, 0, 2.0, quantity=5)), PlaceOrder))
+        == 1
+    )
 
 
 def test_entries_of_earlier_days_are_not_counted_today(life):
@@ -335,9 +370,17 @@ def test_losing_trades_in_a_row_are_counted_over_a_restart_and_not_over_a_night(
 
     life.run(lose)
     scene, _ = life.again()
-    assert (scene.kernel.losses, scene.kernel.slots[0].losses, scene.kernel.round_trips) == (1, 1, 1)
+    assert (scene.kernel.losses, scene.kernel.slots[0].losses, scene.kernel.round_trips) == (
+        1,
+        1,
+        1,
+    )
     scene, _ = life.again(day=1)
-    assert (scene.kernel.losses, scene.kernel.slots[0].losses, scene.kernel.round_trips) == (0, 0, 0)
+    assert (scene.kernel.losses, scene.kernel.slots[0].losses, scene.kernel.round_trips) == (
+        0,
+        0,
+        0,
+    )
 
 
 def test_the_days_highest_profit_is_known_after_a_restart_and_forgotten_over_a_night(life):
@@ -391,8 +434,18 @@ def test_an_intraday_stop_comes_back_as_the_stop_and_is_not_placed_twice(life):
     scene, unknown = life.again()
     scene.seconds(30)
     stop = scene.rung.stop_order
-    assert (stop.order_id, stop.trigger, stop.order_type, stop.modifies) == ("G1", 100.9, OrderType.SLM, 1)
-    assert (unknown, scene.kernel.naked(), scene.rung.stop, some(scene.asked, PlaceOrder)) == ([], 0, 100.9, [])
+    assert (stop.order_id, stop.trigger, stop.order_type, stop.modifies) == (
+        "G1",
+        100.9,
+        OrderType.SLM,
+        1,
+    )
+    assert (unknown, scene.kernel.naked(), scene.rung.stop, some(scene.asked, PlaceOrder)) == (
+        [],
+        0,
+        100.9,
+        [],
+    )
 
 
 def test_a_stop_order_that_died_unanswered_is_looked_for_and_not_sent_again(life):
@@ -411,7 +464,11 @@ def test_a_stop_triggered_while_the_desk_was_dead_closes_the_position(life):
     scene.book("G1", OrderStatus.COMPLETE, 100, side=Side.SELL)
     scene.trade("t9", "G1", 100, 97.9, Side.SELL)
     scene.seconds(5)
-    assert (scene.account, scene.kernel.open_positions(), some(scene.asked, PlaceOrder)) == (0, 0, [])
+    assert (scene.account, scene.kernel.open_positions(), some(scene.asked, PlaceOrder)) == (
+        0,
+        0,
+        [],
+    )
 
 
 def test_a_rung_that_was_leaving_alone_still_leaves_after_the_restart(life):
@@ -459,7 +516,9 @@ def test_an_exit_that_left_on_a_full_disk_is_recalled_by_its_tag_and_not_sent_ag
     assert "F1" not in scene.kernel.externals
 
 
-def test_an_exit_that_left_on_a_full_disk_is_recalled_although_its_entry_was_not_known_to_have_filled(life):
+def test_an_exit_that_left_on_a_full_disk_is_recalled_although_its_entry_was_not_known_to_have_filled(
+    life,
+):
     def enter(scene):
         scene.accept(scene.enter(), "B1")
 
@@ -484,10 +543,15 @@ def test_what_is_held_counts_in_full_before_its_first_price_after_a_restart(life
     assert len(some(scene.tick(100.0, BEL), PlaceOrder)) == 1
 
 
-def test_an_intraday_exit_that_left_on_a_full_disk_is_recalled_although_its_old_stop_seems_to_stand(life):
+def test_an_intraday_exit_that_left_on_a_full_disk_is_recalled_although_its_old_stop_seems_to_stand(
+    life,
+):
     def live(scene):
         entry = only(
-            scene.act(lambda ctx: ctx.enter(CANBK, Side.BUY, 0, 2.0, quantity=100, product=Product.MIS)), PlaceOrder
+            scene.act(
+                lambda ctx: ctx.enter(CANBK, Side.BUY, 0, 2.0, quantity=100, product=Product.MIS)
+            ),
+            PlaceOrder,
         ).order
         stop = only(scene.fill(entry), PlaceOrder).order
         scene.accept(stop, "G1")
@@ -505,7 +569,11 @@ def test_an_intraday_exit_that_left_on_a_full_disk_is_recalled_although_its_old_
 def test_an_iceberg_comes_back_with_its_legs_and_goes_on(life):
     def die_in_the_second_leg(scene):
         order = only(
-            scene.act(lambda ctx: ctx.buy(CANBK, 100, 2.0, price=99.5, terms=OrderTerms(Variety.ICEBERG, legs=3))),
+            scene.act(
+                lambda ctx: ctx.buy(
+                    CANBK, 100, 2.0, price=99.5, terms=OrderTerms(Variety.ICEBERG, legs=3)
+                )
+            ),
             PlaceOrder,
         ).order
         scene.accept(order, "B1")
@@ -516,7 +584,12 @@ def test_an_iceberg_comes_back_with_its_legs_and_goes_on(life):
     life.run(die_in_the_second_leg)
     scene, unknown = life.again()
     order = scene.rung.entry
-    assert (order.terms.legs, order.whole, order.quantity, order.sibling.order_id) == (3, 100, 34, "B2")
+    assert (order.terms.legs, order.whole, order.quantity, order.sibling.order_id) == (
+        3,
+        100,
+        34,
+        "B2",
+    )
     scene.trade("t2", "B2", 34, 99.5)
     scene.book("B2", OrderStatus.COMPLETE, 34, order.tag, 34)
     scene.book("B3", OrderStatus.COMPLETE, 32, order.tag, 32)
@@ -530,7 +603,10 @@ def test_an_evening_order_lives_into_the_next_day_and_an_ordinary_one_does_not(l
         scene.now = OPEN + 376 * MINUTE
         scene.timer()
         evening = only(
-            scene.act(lambda ctx: ctx.buy(CANBK, 100, 2.0, price=99.5, terms=OrderTerms(Variety.AMO))), PlaceOrder
+            scene.act(
+                lambda ctx: ctx.buy(CANBK, 100, 2.0, price=99.5, terms=OrderTerms(Variety.AMO))
+            ),
+            PlaceOrder,
         ).order
         scene.accept(evening, "B1")
 

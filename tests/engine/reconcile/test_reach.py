@@ -1,4 +1,7 @@
-"""When the books have to be compared before anything more leaves: after a dead token at once, after silence in time."""
+"""When the books have to be compared before anything more leaves.
+
+After a dead token at once, after silence in time.
+"""
 
 from types import SimpleNamespace
 
@@ -17,9 +20,13 @@ def seen(error, failing_s, holds=(), unheard=False):
     """Return what a look asks of the kernel while books have failed with an error for so many seconds."""
     lookups = SimpleNamespace(failing_since=NOW - int(failing_s * SECOND) if failing_s else 0)
     loop = SimpleNamespace(
-        gateway=SimpleNamespace(waiting_since=lambda: (0, ""), lookups=lookups), holds=dict.fromkeys(holds, "why"),
-        poller=SimpleNamespace(error=error), has_missed_events=unheard, reconciler=SimpleNamespace(books=object()), inbox=[],
-    )  # fmt: skip
+        gateway=SimpleNamespace(waiting_since=lambda: (0, ""), lookups=lookups),
+        holds=dict.fromkeys(holds, "why"),
+        poller=SimpleNamespace(error=error),
+        has_missed_events=unheard,
+        reconciler=SimpleNamespace(books=object()),
+        inbox=[],
+    )
     BrokerReach(loop, 5 * SECOND).watch(NOW)
     assert (loop.reconciler.books is None) is bool(loop.inbox)
     return [each.act for each in loop.inbox]
@@ -37,5 +44,7 @@ def seen(error, failing_s, holds=(), unheard=False):
         (None, 0, (), True, True),
     ],
 )
-def test_the_books_come_first_after_a_dead_token_a_lost_feed_or_a_long_silence(error, failing_s, holds, unheard, blind):
+def test_the_books_come_first_after_a_dead_token_a_lost_feed_or_a_long_silence(
+    error, failing_s, holds, unheard, blind
+):
     assert seen(error, failing_s, holds, unheard) == ([OperatorAct.UNSEEN] if blind else [])

@@ -1,4 +1,7 @@
-"""The broker's books against ours: what counts as a difference, when it counts, and when it is gone."""
+"""The broker's books against ours.
+
+What counts as a difference, when it counts, and when it is gone.
+"""
 
 import pytest
 
@@ -63,7 +66,10 @@ def test_a_holding_listed_under_the_other_exchange_is_no_difference(desk):
 
 def test_a_holding_under_another_symbol_is_known_by_its_isin_over_a_restart(desk):
     desk.hold()
-    desk.books.at |= {"positions": [], "holdings": [BrokerHolding(CANBK, "CANBK", 100, 100.0, isin=ISIN)]}
+    desk.books.at |= {
+        "positions": [],
+        "holdings": [BrokerHolding(CANBK, "CANBK", 100, 100.0, isin=ISIN)],
+    }
     assert desk.look(2) == []
     again = Desk(desk.journal)
     again.hold()
@@ -83,7 +89,9 @@ def test_settled_and_unsettled_shares_under_two_exchanges_are_one_holding(desk, 
 @pytest.mark.parametrize("exchange", ["NSE", "BSE"])
 def test_what_is_sold_of_it_at_either_exchange_is_missing_once(desk, exchange):
     desk.hold()
-    sold = BrokerPosition({"NSE": CANBK, "BSE": ELSEWHERE}[exchange], "CANBK", "CNC", -30, 101.0, exchange)
+    sold = BrokerPosition(
+        {"NSE": CANBK, "BSE": ELSEWHERE}[exchange], "CANBK", "CNC", -30, 101.0, exchange
+    )
     desk.books.at |= {"positions": [sold], "holdings": [held_elsewhere(100)]}
     assert desk.look(2) == [("CANBK:CNC", DifferenceKind.QUANTITY, -30)]
 
@@ -108,16 +116,27 @@ def test_what_may_stand_under_a_name_nobody_knows_is_never_written_off(desk):
     desk.hold()
     desk.books.at |= {"positions": [], "holdings": [held_elsewhere(100, "RENAMED")]}
     found = {key: kind for key, kind, _ in desk.look(2)}
-    assert found == {"CANBK:CNC": DifferenceKind.MISSING, f"RENAMED@{ELSEWHERE}:CNC": DifferenceKind.UNMANAGED}
-    assert [each.difference.choices for each in desk.reconciler.standing.values()] == [(DifferenceChoice.IGNORE,)] * 2
+    assert found == {
+        "CANBK:CNC": DifferenceKind.MISSING,
+        f"RENAMED@{ELSEWHERE}:CNC": DifferenceKind.UNMANAGED,
+    }
+    assert [each.difference.choices for each in desk.reconciler.standing.values()] == [
+        (DifferenceChoice.IGNORE,)
+    ] * 2
 
 
 def test_shares_bought_on_margin_are_a_holding_of_their_own(desk):
     desk.books.at["holdings"] = [
-        BrokerHolding(BEL, "BEL", 12, 250.0), BrokerHolding(BEL, "BEL", 4, 260.0, "MTF"),
-    ]  # fmt: skip
-    assert desk.look(2) == [("BEL:CNC", DifferenceKind.UNMANAGED, 12), ("BEL:MTF", DifferenceKind.UNMANAGED, 4)]
-    assert [each.difference.choices for each in desk.reconciler.standing.values()] == [tuple(DifferenceChoice)] * 2
+        BrokerHolding(BEL, "BEL", 12, 250.0),
+        BrokerHolding(BEL, "BEL", 4, 260.0, "MTF"),
+    ]
+    assert desk.look(2) == [
+        ("BEL:CNC", DifferenceKind.UNMANAGED, 12),
+        ("BEL:MTF", DifferenceKind.UNMANAGED, 4),
+    ]
+    assert [each.difference.choices for each in desk.reconciler.standing.values()] == [
+        tuple(DifferenceChoice)
+    ] * 2
 
 
 # positions
@@ -128,7 +147,12 @@ def test_shares_that_only_the_broker_holds_are_unmanaged(desk):
     assert desk.look(2) == [("BEL:CNC", DifferenceKind.UNMANAGED, 12)]
     found = desk.only()
     assert (found.theirs, found.ours, found.average) == ("12 at 250.00", "none", 250.0)
-    assert found.choices == (DifferenceChoice.ADOPT, DifferenceChoice.ASSIGN, DifferenceChoice.IGNORE, DifferenceChoice.FLATTEN)
+    assert found.choices == (
+        DifferenceChoice.ADOPT,
+        DifferenceChoice.ASSIGN,
+        DifferenceChoice.IGNORE,
+        DifferenceChoice.FLATTEN,
+    )
 
 
 def test_shares_that_only_we_hold_are_missing(desk):
@@ -142,10 +166,14 @@ def test_a_gtt_that_has_fired_and_is_not_taken_in_yet_says_nothing_about_the_pos
     desk.hold(100)
     gtt = desk.scene.rung.gtt
     desk.books.at["positions"] = []
-    desk.books.at["gtts"] = [GttUpdate(desk.scene.now, 7, CANBK, GttStatus.TRIGGERED, list(gtt.legs), ["B2"])]
+    desk.books.at["gtts"] = [
+        GttUpdate(desk.scene.now, 7, CANBK, GttStatus.TRIGGERED, list(gtt.legs), ["B2"])
+    ]
     assert [kind for _, kind, _ in desk.look(3)] == []
     assert desk.soon == SOON, "it is looked again as soon as it can be told"
-    desk.books.at["gtts"] = [GttUpdate(desk.scene.now, 7, CANBK, GttStatus.ACTIVE, list(gtt.legs), [])]
+    desk.books.at["gtts"] = [
+        GttUpdate(desk.scene.now, 7, CANBK, GttStatus.ACTIVE, list(gtt.legs), [])
+    ]
     assert [kind for _, kind, _ in desk.look(2)] == ["missing"]
 
 
@@ -155,16 +183,25 @@ def test_a_share_under_two_tokens_hides_neither_row(desk):
     desk.books.at["positions"] = []
     desk.books.at["holdings"] = [BrokerHolding(BEL, "CANBK", 100, 100.0)]
     desk.look(2)
-    found = {(each.difference.token, each.difference.figure): key for key, each in desk.reconciler.standing.items()}
+    found = {
+        (each.difference.token, each.difference.figure): key
+        for key, each in desk.reconciler.standing.items()
+    }
     assert sorted(found) == sorted([(CANBK, -100), (BEL, 100)])
     assert len(set(found.values())) == 2
 
 
 @pytest.mark.parametrize(
     ("theirs", "figure", "choices"),
-    [(140, 40, tuple(DifferenceChoice)), (60, -40, (DifferenceChoice.ADOPT, DifferenceChoice.IGNORE)), (-5, -105, (DifferenceChoice.ADOPT, DifferenceChoice.IGNORE))],
+    [
+        (140, 40, tuple(DifferenceChoice)),
+        (60, -40, (DifferenceChoice.ADOPT, DifferenceChoice.IGNORE)),
+        (-5, -105, (DifferenceChoice.ADOPT, DifferenceChoice.IGNORE)),
+    ],
 )
-def test_another_quantity_is_a_difference_of_what_is_missing_or_too_many(desk, theirs, figure, choices):
+def test_another_quantity_is_a_difference_of_what_is_missing_or_too_many(
+    desk, theirs, figure, choices
+):
     desk.hold()
     desk.books.at["positions"] = [BrokerPosition(CANBK, "CANBK", "CNC", theirs, 100.0)]
     assert desk.look(2) == [("CANBK:CNC", DifferenceKind.QUANTITY, figure)]
@@ -174,7 +211,10 @@ def test_another_quantity_is_a_difference_of_what_is_missing_or_too_many(desk, t
 def test_the_same_shares_under_another_product_are_two_differences(desk):
     desk.hold()
     desk.books.at["positions"] = [BrokerPosition(CANBK, "CANBK", "MIS", 100, 100.0)]
-    assert desk.look(2) == [("CANBK:CNC", DifferenceKind.MISSING, -100), ("CANBK:MIS", DifferenceKind.UNMANAGED, 100)]
+    assert desk.look(2) == [
+        ("CANBK:CNC", DifferenceKind.MISSING, -100),
+        ("CANBK:MIS", DifferenceKind.UNMANAGED, 100),
+    ]
 
 
 def test_what_the_desk_does_not_watch_can_only_be_ignored(desk):
@@ -212,20 +252,26 @@ def test_what_is_left_of_a_holding_keeps_its_average(desk):
 
 
 def test_a_working_order_with_our_tag_that_nobody_here_sent_is_a_difference(desk):
-    desk.books.at["orders"] = [OrderUpdate(desk.scene.now, "X9", "T77", BEL, Side.BUY, OrderStatus.OPEN, 10, 0)]
+    desk.books.at["orders"] = [
+        OrderUpdate(desk.scene.now, "X9", "T77", BEL, Side.BUY, OrderStatus.OPEN, 10, 0)
+    ]
     assert desk.look(2) == [("order:X9", DifferenceKind.ORDER, 10)]
     assert desk.only().choices == (DifferenceChoice.IGNORE, DifferenceChoice.FLATTEN)
 
 
 @pytest.mark.parametrize("tag", ["", "mine"])
 def test_an_order_of_somebody_else_is_no_difference(desk, tag):
-    desk.books.at["orders"] = [OrderUpdate(desk.scene.now, "X9", tag, BEL, Side.BUY, OrderStatus.OPEN, 10, 0)]
+    desk.books.at["orders"] = [
+        OrderUpdate(desk.scene.now, "X9", tag, BEL, Side.BUY, OrderStatus.OPEN, 10, 0)
+    ]
     assert desk.look(2) == []
 
 
 def test_a_second_order_under_the_same_tag_is_a_difference(desk):
     desk.hold()
-    desk.books.at["orders"].append(OrderUpdate(desk.scene.now, "B2", "T1", CANBK, Side.BUY, OrderStatus.OPEN, 100, 0))
+    desk.books.at["orders"].append(
+        OrderUpdate(desk.scene.now, "B2", "T1", CANBK, Side.BUY, OrderStatus.OPEN, 100, 0)
+    )
     assert desk.look(2) == [("order:B2", DifferenceKind.ORDER, 100)]
 
 
@@ -269,14 +315,20 @@ def test_a_gtt_that_stands_on_what_was_sold_today_is_a_difference(desk):
     at, now = desk.books.at, desk.scene.now
     assert desk.scene.kernel.ladders.values() == []
     at["positions"] = [BrokerPosition(CANBK, "CANBK", "CNC", 0, 0.0)]
-    at["orders"].append(OrderUpdate(now, "B2", exit_order.tag, CANBK, Side.SELL, OrderStatus.COMPLETE, 100, 100))
+    at["orders"].append(
+        OrderUpdate(now, "B2", exit_order.tag, CANBK, Side.SELL, OrderStatus.COMPLETE, 100, 100)
+    )
     at["trades"].append(BrokerTrade(now, "tB2", "B2", CANBK, Side.SELL, 100, 101.0))
-    at["gtts"] = [GttUpdate(now, 55, CANBK, GttStatus.ACTIVE, [GttLeg(90.0, 89.5, Side.SELL, 100)], [])]
+    at["gtts"] = [
+        GttUpdate(now, 55, CANBK, GttStatus.ACTIVE, [GttLeg(90.0, 89.5, Side.SELL, 100)], [])
+    ]
     desk.books.cash = CASH + 100 * 100
     assert desk.look(2) == [("gtt:55", DifferenceKind.GTT, 100)]
 
 
-@pytest.mark.parametrize(("token", "status"), [(STRANGER, GttStatus.ACTIVE), (CANBK, GttStatus.DELETED)])
+@pytest.mark.parametrize(
+    ("token", "status"), [(STRANGER, GttStatus.ACTIVE), (CANBK, GttStatus.DELETED)]
+)
 def test_a_gtt_on_what_is_not_watched_and_one_that_is_over_are_none(desk, token, status):
     desk.hold()
     legs = [GttLeg(90.0, 89.5, Side.SELL, 100)]
@@ -316,7 +368,9 @@ def test_the_loan_that_a_sale_of_financed_shares_pays_back_is_no_difference(desk
 
 def test_cash_is_not_compared_while_an_order_blocks_some(desk):
     desk.books.cash = 0
-    desk.books.at["orders"] = [OrderUpdate(desk.scene.now, "X9", "", BEL, Side.BUY, OrderStatus.OPEN, 10, 0)]
+    desk.books.at["orders"] = [
+        OrderUpdate(desk.scene.now, "X9", "", BEL, Side.BUY, OrderStatus.OPEN, 10, 0)
+    ]
     assert desk.look(2) == []
 
 
@@ -350,7 +404,11 @@ def test_a_difference_keeps_the_time_when_it_was_first_seen(desk):
     first = desk.clock.now() + SECOND
     desk.look(5)
     [row] = desk.board.differences.rows
-    assert (row.since, row.kind, row.choices) == (first, "unmanaged", ("adopt", "assign", "ignore", "flatten"))
+    assert (row.since, row.kind, row.choices) == (
+        first,
+        "unmanaged",
+        ("adopt", "assign", "ignore", "flatten"),
+    )
 
 
 def test_a_position_that_moves_during_the_comparison_is_left_for_the_next(desk):
@@ -365,7 +423,9 @@ def test_a_fill_on_its_way_never_becomes_a_position_difference(desk):
     order = desk.scene.enter(10)
     desk.scene.accept(order, "B1")
     at = desk.books.at
-    at["orders"] = [OrderUpdate(desk.scene.now, "B1", "T1", CANBK, Side.BUY, OrderStatus.COMPLETE, 10, 10)]
+    at["orders"] = [
+        OrderUpdate(desk.scene.now, "B1", "T1", CANBK, Side.BUY, OrderStatus.COMPLETE, 10, 10)
+    ]
     at["trades"] = [BrokerTrade(desk.scene.now, "t1", "B1", CANBK, Side.BUY, 10, 100.0)]
     at["positions"] = [BrokerPosition(CANBK, "CANBK", "CNC", 10, 100.0)]
     assert desk.look(2) == [("trade:B1", DifferenceKind.TRADE, 10)]
@@ -392,7 +452,9 @@ def test_books_that_cannot_be_read_twice_hold_the_desk_and_change_nothing_else(d
     desk.books.error = None
     desk.books.at["holdings"].append(BrokerHolding(CANBK, "CANBK", 5, 100.0))
     assert desk.look() == stood
-    assert desk.reconciler.open_differences[0] == AGAIN, "what is new after the silence is looked at twice, and the desk stays held"
+    assert desk.reconciler.open_differences[0] == AGAIN, (
+        "what is new after the silence is looked at twice, and the desk stays held"
+    )
     desk.books.at["holdings"].pop()
     assert desk.look() == stood
     assert len(desk.reconciler.open_differences) == 1
@@ -419,7 +481,8 @@ def test_while_nothing_reaches_the_broker_that_stands_beside_what_stood_and_goes
     stood = desk.look(2)
     desk.reconciler.show_unreached("the broker does not answer (HTTP 502)")
     assert [(row.kind, row.theirs) for row in desk.board.differences.rows][-1] == (
-        "unreadable", "the broker does not answer (HTTP 502)",
-    )  # fmt: skip
+        "unreadable",
+        "the broker does not answer (HTTP 502)",
+    )
     desk.reconciler.show_unreached("")
     assert [row.key for row in desk.board.differences.rows] == [key for key, *_ in stood] != []

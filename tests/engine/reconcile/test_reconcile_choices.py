@@ -18,7 +18,16 @@ from compiled.model.events import (
     RequestVerb,
     WriteOff,
 )
-from compiled.model.values import MINUTE, SECOND, GttLeg, GttStatus, OrderPurpose, OrderStatus, Product, Side
+from compiled.model.values import (
+    MINUTE,
+    SECOND,
+    GttLeg,
+    GttStatus,
+    OrderPurpose,
+    OrderStatus,
+    Product,
+    Side,
+)
 from compiled.trading.ladder import protected_quantity
 from engine.errors import RetryableError
 from engine.orders.records import JournalRecorder
@@ -39,7 +48,10 @@ def desk():
 
 @pytest.fixture
 def stranger(desk):
-    """A desk whose broker holds 12 BEL at ₹250.00 that it knows nothing of; BEL stands at ₹240.00."""
+    """A desk whose broker holds 12 BEL at ₹250.00 that it knows nothing of.
+
+    BEL stands at ₹240.00.
+    """
     desk.scene.tick(240.0, BEL)
     desk.books.at["holdings"] = [BrokerHolding(BEL, "BEL", 12, 250.0)]
     assert [kind for _, kind, _ in desk.look(2)] == ["unmanaged"]
@@ -47,7 +59,9 @@ def stranger(desk):
 
 
 def ladder(desk, token=BEL):
-    [found] = [each for each in desk.scene.kernel.ladders.values() if each.instrument.token == token]
+    [found] = [
+        each for each in desk.scene.kernel.ladders.values() if each.instrument.token == token
+    ]
     return found
 
 
@@ -64,7 +78,11 @@ def test_adopted_shares_get_a_ladder_and_a_stop_below_the_last_price(stranger):
     assert told.startswith("done")
     assert [(leg.trigger, leg.side, leg.quantity) for leg in gtt.legs] == [(228.0, Side.SELL, 12)]
     adopted = ladder(stranger)
-    assert (adopted.strategy, adopted.rungs[0].quantity, adopted.rungs[0].average) == ("adopted", 12, 250.0)
+    assert (adopted.strategy, adopted.rungs[0].quantity, adopted.rungs[0].average) == (
+        "adopted",
+        12,
+        250.0,
+    )
     assert stranger.look(3) == []
 
 
@@ -125,7 +143,10 @@ def test_a_gtt_that_sells_the_shares_of_another_product_is_not_taken_over(strang
 def test_more_than_the_freeze_quantity_is_not_adopted_for_no_stop_could_protect_it(stranger):
     stranger.scene.kernel.markets[BEL].instrument.freeze = 11
     told, asked = stranger.decide("BEL:CNC adopt")
-    assert told == "refused: no stop takes more than 11, the exchange's freeze quantity; flatten it, or ignore it"
+    assert (
+        told
+        == "refused: no stop takes more than 11, the exchange's freeze quantity; flatten it, or ignore it"
+    )
     assert asked == []
     assert stranger.decide("BEL:CNC flatten")[0].startswith("done")
 
@@ -166,13 +187,21 @@ def test_a_strategy_that_does_not_follow_the_instrument_is_given_nothing(strange
 def test_shares_without_a_price_are_not_adopted_yet(desk):
     desk.books.at["holdings"] = [BrokerHolding(BEL, "BEL", 12, 250.0)]
     desk.look(2)
-    assert desk.decide("BEL:CNC adopt") == ("refused: BEL has no price yet; try again when it ticks", [])
+    assert desk.decide("BEL:CNC adopt") == (
+        "refused: BEL has no price yet; try again when it ticks",
+        [],
+    )
 
 
 def test_flattened_shares_are_sold_at_once_and_never_protected(stranger):
     _, asked = stranger.decide("BEL:CNC flatten")
     order = only(asked, PlaceOrder).order
-    assert (order.side, order.quantity, order.purpose, order.product) == (Side.SELL, 12, OrderPurpose.EXIT, Product.CNC)
+    assert (order.side, order.quantity, order.purpose, order.product) == (
+        Side.SELL,
+        12,
+        OrderPurpose.EXIT,
+        Product.CNC,
+    )
     assert some(asked, PlaceGtt) == []
 
 
@@ -181,12 +210,21 @@ def test_intraday_shares_get_a_stop_order(desk):
     desk.books.at["positions"] = [BrokerPosition(BEL, "BEL", "MIS", -5, 250.0)]
     desk.look(2)
     order = only(desk.decide("BEL:MIS adopt")[1], PlaceOrder).order
-    assert (order.side, order.quantity, order.purpose, order.trigger) == (Side.BUY, 5, OrderPurpose.PROTECT, 252.0)
+    assert (order.side, order.quantity, order.purpose, order.trigger) == (
+        Side.BUY,
+        5,
+        OrderPurpose.PROTECT,
+        252.0,
+    )
     assert desk.look(3) == []
 
 
-@pytest.mark.parametrize(("quantity", "choice"), [(-5, "adopt"), (5, "adopt"), (-5, "flatten"), (5, "flatten")])
-def test_the_cash_of_intraday_shares_agrees_with_the_broker_before_and_after(desk, quantity, choice):
+@pytest.mark.parametrize(
+    ("quantity", "choice"), [(-5, "adopt"), (5, "adopt"), (-5, "flatten"), (5, "flatten")]
+)
+def test_the_cash_of_intraday_shares_agrees_with_the_broker_before_and_after(
+    desk, quantity, choice
+):
     desk.scene.tick(240.0, BEL)
     desk.books.at["positions"] = [BrokerPosition(BEL, "BEL", "MIS", 10_000 * quantity, 240.0)]
     margin = 10_000 * abs(quantity) * 240_00 // 5
@@ -236,7 +274,10 @@ def test_two_decisions_at_the_same_moment_are_one(stranger):
 
 def test_shares_that_went_meanwhile_are_not_adopted(stranger):
     stranger.books.at["holdings"] = []
-    assert stranger.decide("BEL:CNC adopt") == ("refused: no difference BEL:CNC stands; there is none", [])
+    assert stranger.decide("BEL:CNC adopt") == (
+        "refused: no difference BEL:CNC stands; there is none",
+        [],
+    )
 
 
 def test_figures_that_change_meanwhile_are_decided_again(stranger):
@@ -244,12 +285,17 @@ def test_figures_that_change_meanwhile_are_decided_again(stranger):
     assert "changing just now" in stranger.decide("BEL:CNC adopt")[0]
 
 
-def test_what_was_asked_of_one_figure_is_not_done_with_another_that_has_come_to_stand_meanwhile(stranger):
+def test_what_was_asked_of_one_figure_is_not_done_with_another_that_has_come_to_stand_meanwhile(
+    stranger,
+):
     assert stranger.choices.queue_decision(1, "BEL:CNC ignore") == ""
     stranger.books.at["holdings"] = [BrokerHolding(BEL, "BEL", 20, 250.0)]
     stranger.look(2)
     asyncio.run(stranger.choices.carry_out())
-    assert "it is another one since; look again: BEL:CNC: unmanaged: the broker has 20" in stranger.answers[1]
+    assert (
+        "it is another one since; look again: BEL:CNC: unmanaged: the broker has 20"
+        in stranger.answers[1]
+    )
     assert stranger.decide("BEL:CNC ignore")[0].startswith("done")
 
 
@@ -266,7 +312,9 @@ def test_nothing_is_decided_on_books_that_cannot_be_read(stranger):
 def test_an_ignored_difference_leaves_the_desk_clean_and_on_the_board(stranger):
     stranger.decide("BEL:CNC ignore")
     assert stranger.reconciler.open_differences == ()
-    assert [(row.key, row.ignored) for row in stranger.board.differences.rows] == [("BEL:CNC", True)]
+    assert [(row.key, row.ignored) for row in stranger.board.differences.rows] == [
+        ("BEL:CNC", True)
+    ]
 
 
 def test_what_we_trade_beside_ignored_shares_leaves_them_ignored(desk):
@@ -275,7 +323,11 @@ def test_what_we_trade_beside_ignored_shares_leaves_them_ignored(desk):
     desk.decide("CANBK:CNC ignore")
     desk.hold()
     assert [figure for _, _, figure in desk.look(2)] == [0]
-    assert (desk.only().apart, desk.only().theirs, desk.reconciler.open_differences) == (30, "130 at 97.69, 30 of them ignored", ())
+    assert (desk.only().apart, desk.only().theirs, desk.reconciler.open_differences) == (
+        30,
+        "130 at 97.69, 30 of them ignored",
+        (),
+    )
 
 
 def test_an_ignored_difference_stays_ignored_over_a_restart_until_its_figure_changes(stranger):
@@ -373,7 +425,9 @@ def test_shares_beyond_ours_are_sold_and_ours_stay(desk):
 
 
 def stray(desk):
-    desk.books.at["orders"] = [OrderUpdate(desk.scene.now, "X9", "T77", BEL, Side.BUY, OrderStatus.OPEN, 10, 0)]
+    desk.books.at["orders"] = [
+        OrderUpdate(desk.scene.now, "X9", "T77", BEL, Side.BUY, OrderStatus.OPEN, 10, 0)
+    ]
     desk.look(2)
     return desk
 
@@ -480,15 +534,29 @@ def figures(scene):
     """Return what a run knows of its positions and its day."""
     kernel = scene.kernel
     rungs = [
-        (r.rung_id, r.state, int(r.quantity), r.average, r.stop, int(protected_quantity(kernel.owners[r.ladder_id], r, 244.0)))
+        (
+            r.rung_id,
+            r.state,
+            int(r.quantity),
+            r.average,
+            r.stop,
+            int(protected_quantity(kernel.owners[r.ladder_id], r, 244.0)),
+        )
         for r in kernel.rungs.values()
         if r.live
     ]
-    return rungs, int(kernel.ledger.net - kernel.net_at_open), int(kernel.ledger.cash), int(kernel.entry_count)
+    return (
+        rungs,
+        int(kernel.ledger.net - kernel.net_at_open),
+        int(kernel.ledger.cash),
+        int(kernel.entry_count),
+    )
 
 
 def test_adopted_intraday_shares_come_back_with_their_cash(tmp_path):
-    journal = SqliteJournal(tmp_path / "desk.db", lambda name, error: pytest.fail(f"{name}: {error}"))
+    journal = SqliteJournal(
+        tmp_path / "desk.db", lambda name, error: pytest.fail(f"{name}: {error}")
+    )
     desk = Desk()
     desk.scene.after = JournalRecorder(desk.scene.kernel, journal).flush
     desk.scene.tick(240.0, BEL)
@@ -498,7 +566,9 @@ def test_adopted_intraday_shares_come_back_with_their_cash(tmp_path):
     desk.scene.accept(stop, "S1")
     desk.scene.book("S1", OrderStatus.TRIGGER_PENDING, 0, stop.tag, 12, side=Side.BUY)
     journal.close()
-    journal = SqliteJournal(tmp_path / "desk.db", lambda name, error: pytest.fail(f"{name}: {error}"))
+    journal = SqliteJournal(
+        tmp_path / "desk.db", lambda name, error: pytest.fail(f"{name}: {error}")
+    )
     scene = Scene()
     restore_kernel(scene.kernel, journal, MIDNIGHT)
     journal.close()
@@ -510,7 +580,9 @@ def test_adopted_intraday_shares_come_back_with_their_cash(tmp_path):
 @pytest.mark.parametrize("written_off", [0, 5])
 def test_adopted_shares_come_back_as_they_were(tmp_path, written_off):
     def journal():
-        return SqliteJournal(tmp_path / "desk.db", lambda name, error: pytest.fail(f"{name}: {error}"))
+        return SqliteJournal(
+            tmp_path / "desk.db", lambda name, error: pytest.fail(f"{name}: {error}")
+        )
 
     first = journal()
     desk = Desk()
@@ -553,10 +625,15 @@ def test_what_is_left_after_a_write_off_leaves_at_once_however_often_more_was_re
         scene.answer(order.intent, RequestOutcome.REFUSED, reason="HoldingException: 8 are there")
         for _ in range(400):
             scene.seconds(1)
-            if scene.kernel.order_store.orders[order.intent] is not some(scene.asked, PlaceOrder)[-1].order:
+            if (
+                scene.kernel.order_store.orders[order.intent]
+                is not some(scene.asked, PlaceOrder)[-1].order
+            ):
                 break
     scene.answer(
-        some(scene.asked, PlaceOrder)[-1].order.intent, RequestOutcome.REFUSED, reason="HoldingException: 8 are there"
+        some(scene.asked, PlaceOrder)[-1].order.intent,
+        RequestOutcome.REFUSED,
+        reason="HoldingException: 8 are there",
     )
     scene.seconds(1)
     again = some(scene.asked, PlaceGtt)[-1].gtt
@@ -564,5 +641,7 @@ def test_what_is_left_after_a_write_off_leaves_at_once_however_often_more_was_re
     assert again.legs[0].quantity == 100
     found = scene.tell(WriteOff(scene.now, CANBK, Product.CNC, Side.BUY, 92))
     assert only(found, DeleteGtt).gtt is again
-    left = only(scene.answer(again.intent, RequestOutcome.ACCEPTED, "8", RequestVerb.CANCEL), PlaceOrder).order
+    left = only(
+        scene.answer(again.intent, RequestOutcome.ACCEPTED, "8", RequestVerb.CANCEL), PlaceOrder
+    ).order
     assert (left.purpose, left.quantity) == (OrderPurpose.EXIT, 8)

@@ -16,7 +16,9 @@ SHARES = st.integers(-40, 160)
 books = st.fixed_dictionaries(
     {},
     optional={
-        (token, product): SHARES.filter(bool) for token in NAMES for product in ("CNC", "MIS", "NRML", "holding")
+        (token, product): SHARES.filter(bool)
+        for token in NAMES
+        for product in ("CNC", "MIS", "NRML", "holding")
     },
 )
 
@@ -66,12 +68,24 @@ def test_adopting_what_can_be_adopted_makes_the_books_agree(theirs, holding):
         if product == Product.MIS.name or (product == Product.CNC.name and quantity > 0)
     }
     assert ours == wanted
-    left = {each.difference.key for each in desk.reconciler.standing.values() if each.difference.kind in POSITIONS}
-    assert left == {f"{NAMES[token]}:{product}" for token, product in shares(theirs).keys() - wanted.keys()}
+    left = {
+        each.difference.key
+        for each in desk.reconciler.standing.values()
+        if each.difference.kind in POSITIONS
+    }
+    assert left == {
+        f"{NAMES[token]}:{product}" for token, product in shares(theirs).keys() - wanted.keys()
+    }
     ledger = desk.scene.kernel.ledger
     for token in NAMES:
         account = ledger.account(token)
-        assert (account.quantity if account else 0) == sum(q for (t, _), q in wanted.items() if t == token)
+        assert (account.quantity if account else 0) == sum(
+            q for (t, _), q in wanted.items() if t == token
+        )
     assert ledger.net - desk.scene.kernel.net_at_open == 0
-    intraday = sum(quantity * PRICES[token] * 100 for (token, product), quantity in wanted.items() if product == "MIS")
+    intraday = sum(
+        quantity * PRICES[token] * 100
+        for (token, product), quantity in wanted.items()
+        if product == "MIS"
+    )
     assert ledger.cash == CASH - (50 * 100_00 if holding else 0) - intraday

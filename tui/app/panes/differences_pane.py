@@ -66,7 +66,11 @@ class DifferencesPaneView(View[DifferenceRow]):
         parts = [PaneCell(f"{stands} to decide: read-only", "danger")] if stands else []
         if unread := [row for row in rows if row.kind == UNREADABLE]:
             rests = unread[0].ignored
-            parts.append(PaneCell("not compared", "dim") if rests else PaneCell("not compared: read-only", "danger"))
+            parts.append(
+                PaneCell("not compared", "dim")
+                if rests
+                else PaneCell("not compared: read-only", "danger")
+            )
         parts = parts or [PaneCell("clean", "dim")]
         return [*parts, PaneCell(f"{ignored} ignored", "dim")] if ignored else parts
 

@@ -7,7 +7,12 @@ from engine.board_rows import Board, EventRow
 from engine.numbers import count, time_of_day
 from tui.app.widgets.pane_view import PaneCell, PaneColumn, View
 
-_MARKS = {"info": ("·", "dim"), "fill": ("◆", "title"), "warn": ("▲", "notice"), "alarm": ("■", "danger")}
+_MARKS = {
+    "info": ("·", "dim"),
+    "fill": ("◆", "title"),
+    "warn": ("▲", "notice"),
+    "alarm": ("■", "danger"),
+}
 _INKS = {"info": "dim", "fill": "", "warn": "notice", "alarm": "danger"}
 
 
@@ -60,7 +65,11 @@ class EventsPaneView(View[EventRow]):
         """Return the line of one event."""
         del now, widths
         mark, tone = _MARKS.get(row.level, ("·", "dim"))
-        return PaneCell(time_of_day(row.ts), "faint"), PaneCell(mark, tone), PaneCell(event_text(row), _INKS.get(row.level, "dim"))
+        return (
+            PaneCell(time_of_day(row.ts), "faint"),
+            PaneCell(mark, tone),
+            PaneCell(event_text(row), _INKS.get(row.level, "dim")),
+        )
 
     def summary(self, board: Board) -> list[PaneCell]:
         """Count what has left the board; the store has it all."""

@@ -56,4 +56,8 @@ class KillsPaneView(View[KillRow]):
     def summary(self, board: Board) -> list[PaneCell]:
         """Say how the switch stands."""
         kill = board.header.kill
-        return [PaneCell(f"{kill}: {board.header.kill_reason}", "danger") if kill else PaneCell("not latched", "dim")]
+        return [
+            PaneCell(f"{kill}: {board.header.kill_reason}", "danger")
+            if kill
+            else PaneCell("not latched", "dim")
+        ]

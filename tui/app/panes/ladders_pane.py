@@ -59,7 +59,9 @@ class LaddersPaneView(View[LadderRow]):
         return (
             PaneCell(row.symbol, "faint" if over else "strong"),
             PaneCell(marks, "notice" if "triggered" in row.rungs else "faint" if over else "title"),
-            PaneCell("" if over else meter_bar(row.distance / _FULL, widths[_BAR]), tone, still=True),
+            PaneCell(
+                "" if over else meter_bar(row.distance / _FULL, widths[_BAR]), tone, still=True
+            ),
             PaneCell("" if over else f"{row.distance:.2f}%", tone, still=True),
             PaneCell(price(row.stop)),
             PaneCell(price(row.high), "faint"),
@@ -72,4 +74,7 @@ class LaddersPaneView(View[LadderRow]):
         """Count ladders and what has triggered."""
         rows = board.ladders.rows[:]
         fired = sum(state == "triggered" for row in rows for state in row.rungs)
-        return [PaneCell(str(len(rows)), "dim"), *([PaneCell(f"{fired} triggered", "notice")] if fired else [])]
+        return [
+            PaneCell(str(len(rows)), "dim"),
+            *([PaneCell(f"{fired} triggered", "notice")] if fired else []),
+        ]

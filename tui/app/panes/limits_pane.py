@@ -62,11 +62,19 @@ class LimitsPaneView(View[LimitRow]):
         changed = row.limit != row.configured
         return (
             PaneCell(row.name, "danger" if self.attention(row) else ""),
-            PaneCell(limit_figure(row.used) if row.used >= 0 else "", "danger" if self.attention(row) else "strong"),
+            PaneCell(
+                limit_figure(row.used) if row.used >= 0 else "",
+                "danger" if self.attention(row) else "strong",
+            ),
             PaneCell(meter_bar(share, widths[_BAR]) if share >= 0 else "", tone, still=True),
-            PaneCell(limit_figure(row.limit) if row.limit else "off", "notice" if changed else "dim"),
+            PaneCell(
+                limit_figure(row.limit) if row.limit else "off", "notice" if changed else "dim"
+            ),
             PaneCell(limit_figure(max(0.0, row.limit - row.used)) if share >= 0 else "", "dim"),
-            PaneCell((limit_figure(row.configured) if row.configured else "off") if changed else "", "faint"),
+            PaneCell(
+                (limit_figure(row.configured) if row.configured else "off") if changed else "",
+                "faint",
+            ),
             PaneCell(row.note, "faint"),
         )
 

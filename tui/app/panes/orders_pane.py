@@ -97,7 +97,10 @@ class OrdersPaneView(View[OrderRow]):
         rows = board.orders.rows[:]
         working = sum(order_state(row) not in ENDED for row in rows)
         bad = sum(self.attention(row) for row in rows)
-        parts = [PaneCell(str(len(rows)), "dim"), PaneCell(f"{working} working", "title" if working else "dim")]
+        parts = [
+            PaneCell(str(len(rows)), "dim"),
+            PaneCell(f"{working} working", "title" if working else "dim"),
+        ]
         return [*parts, PaneCell(f"{bad} refused", "danger")] if bad else parts
 
 

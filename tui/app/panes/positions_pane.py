@@ -80,7 +80,10 @@ class PositionsPaneView(View[PositionRow]):
             return [PaneCell("flat", "dim")]
         pnl = sum(row.pnl for row in rows)
         bare = sum(is_naked(row) for row in rows)
-        parts = [PaneCell(str(len(rows)), "dim"), PaneCell(gain(pnl), "up" if pnl > 0 else "down" if pnl < 0 else "dim")]
+        parts = [
+            PaneCell(str(len(rows)), "dim"),
+            PaneCell(gain(pnl), "up" if pnl > 0 else "down" if pnl < 0 else "dim"),
+        ]
         return [*parts, PaneCell(f"{bare} NAKED", "danger")] if bare else parts
 
 

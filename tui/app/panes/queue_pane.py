@@ -74,5 +74,7 @@ class QueuePaneView(View[QueueRow]):
 
 def _disk_cells(disk: DiskState) -> list[PaneCell]:
     """Say how long the disk keeps requests waiting, and whether some could not wait for it."""
-    late = [PaneCell(f"disk behind {disk.behind:.1f} s", "danger")] if disk.behind >= SHOWN_S else []
+    late = (
+        [PaneCell(f"disk behind {disk.behind:.1f} s", "danger")] if disk.behind >= SHOWN_S else []
+    )
     return [*late, PaneCell(f"{disk.ahead} left ahead of it", "notice")] if disk.ahead else late

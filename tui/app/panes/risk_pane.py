@@ -27,7 +27,11 @@ def exceeded_limits(board: Board) -> list[PaneCell]:
     """Return what is over its limit or had better be zero, by name; every screen says the same."""
     rows = {row.name: row.text for row in board.risk.rows[:] if row.bad}
     names = [f"{name} {amount(text)}" for name, text in rows.items()]
-    names += [row.name for row in board.limits.rows[:] if is_reached(row) and _SAME.get(row.name) not in rows]
+    names += [
+        row.name
+        for row in board.limits.rows[:]
+        if is_reached(row) and _SAME.get(row.name) not in rows
+    ]
     if not names:
         return [PaneCell("within limits", "dim")]
     more = [PaneCell(f"+{len(names) - 2} more", "danger")] if len(names) > 2 else []
@@ -75,7 +79,9 @@ class RiskPaneView(View[RiskRow]):
         return (
             PaneCell(row.name, "danger" if row.bad else ""),
             PaneCell(used, "danger" if row.bad else "strong"),
-            PaneCell(meter_bar(row.used, widths[_BAR]) if row.used >= 0.0 else "", tone, still=True),
+            PaneCell(
+                meter_bar(row.used, widths[_BAR]) if row.used >= 0.0 else "", tone, still=True
+            ),
             PaneCell(of, "dim"),
         )
 

@@ -68,4 +68,7 @@ class WatchlistPaneView(View[WatchRow]):
         """Count instruments and stale ones."""
         rows = board.watch.rows
         stale = sum(row.stale for row in rows)
-        return [PaneCell(str(len(rows)), "dim"), *([PaneCell(f"{stale} stale", "notice")] if stale else [])]
+        return [
+            PaneCell(str(len(rows)), "dim"),
+            *([PaneCell(f"{stale} stale", "notice")] if stale else []),
+        ]

@@ -1,4 +1,7 @@
-"""The command palette, below the bands: every action in reach with its keys, every symbol under watch."""
+"""The command palette, below the bands.
+
+Every action in reach with its keys, every symbol under watch.
+"""
 
 from collections.abc import Sequence
 from typing import ClassVar, Final, NamedTuple
@@ -29,7 +32,10 @@ class PaletteChoice(NamedTuple):
 
 
 def closeness(typed: str, words: str) -> int:
-    """Return how well a name answers what was typed, 0: not at all. Its letters must come in order; a beginning is best."""
+    """Return how well a name answers what was typed, 0: not at all.
+
+    Its letters must come in order; a beginning is best.
+    """
     typed, words = typed.lower().strip(), words.lower()
     if not typed:
         return 1
@@ -44,11 +50,16 @@ def closeness(typed: str, words: str) -> int:
 
 
 def matching_choices(choices: Sequence[PaletteChoice], typed: str) -> list[PaletteChoice]:
-    """Return the choices that answer what was typed, the closest first; a word of the help counts least."""
+    """Return the choices that answer what was typed, the closest first.
+
+    A word of the help counts least.
+    """
     ranked = [(closeness(typed, choice.words), choice) for choice in choices]
     found = [choice for rank, choice in sorted(ranked, key=lambda each: -each[0]) if rank]
     wanted = typed.lower().strip()
-    return found + [choice for rank, choice in ranked if not rank and wanted and wanted in choice.help.lower()]
+    return found + [
+        choice for rank, choice in ranked if not rank and wanted and wanted in choice.help.lower()
+    ]
 
 
 class ChoiceList(Widget):
@@ -76,13 +87,19 @@ class ChoiceList(Widget):
         first = max(0, min(self.cursor - ROWS // 2, len(self.shown) - ROWS))
         lines = []
         for number, choice in enumerate(self.shown[first : first + ROWS], first):
-            line = Text("▎" if number == self.cursor else " ", tones.ink("focus"), no_wrap=True, end="")
+            line = Text(
+                "▎" if number == self.cursor else " ", tones.ink("focus"), no_wrap=True, end=""
+            )
             line.append(plain_text(choice.words).ljust(_WORDS), tones.ink("strong"))
             line.append(choice.keys.ljust(_KEYS), tones.ink("focus"))
             line.append(choice.help, tones.ink("" if number == self.cursor else "dim"))
             line.truncate(width, overflow="ellipsis")
             lines.append(line)
-        return Text("\n", end="").join(lines) if lines else Text(" nothing of that name", tones.ink("dim"), end="")
+        return (
+            Text("\n", end="").join(lines)
+            if lines
+            else Text(" nothing of that name", tones.ink("dim"), end="")
+        )
 
 
 class ActionPalette(ModalDialog[str | None]):

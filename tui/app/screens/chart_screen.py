@@ -1,4 +1,7 @@
-"""The chart: candles with volume below, EMA 9 and 21, and the desk's own fills; drawn at most once a second."""
+"""The chart: candles with volume below, EMA 9 and 21, and the desk's own fills.
+
+Drawn at most once a second.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final
@@ -47,14 +50,20 @@ def span_name(seconds: int) -> str:
     return f"{seconds // 60}m" if seconds < 3_600 else f"{seconds // 3_600}h"
 
 
-def fill_marks(fills: Sequence[FillMark], token: int, bars: Sequence[BarRow], span: int) -> list[tuple[int, float, str]]:
+def fill_marks(
+    fills: Sequence[FillMark], token: int, bars: Sequence[BarRow], span: int
+) -> list[tuple[int, float, str]]:
     """Place the fills of one instrument on its bars: (index of the bar, price, side)."""
     if not bars:
         return []
     where = {bar.start: i for i, bar in enumerate(bars)}
     width = span * SECOND
     offset = bars[0].start % width
-    found = ((where.get((fill.ts - offset) // width * width + offset), fill) for fill in fills if fill.token == token)
+    found = (
+        (where.get((fill.ts - offset) // width * width + offset), fill)
+        for fill in fills
+        if fill.token == token
+    )
     return [(i, fill.price, fill.side) for i, fill in found if i is not None]
 
 
@@ -90,7 +99,10 @@ def caption_text(symbol: str, span: int, bars: Sequence[BarRow], tones: ToneStyl
         for name, value in (("O", last.open), ("H", last.high), ("L", last.low), ("C", last.close)):
             text.append(f" {name} ", tones.ink("faint"))
             text.append(price(round(value, 4)), tones.ink(""))
-        text.append(f"  {percent_move(change)}  ", tones.ink("up" if change > 0 else "down" if change < 0 else "dim"))
+        text.append(
+            f"  {percent_move(change)}  ",
+            tones.ink("up" if change > 0 else "down" if change < 0 else "dim"),
+        )
         text.append(f"vol {compact(last.volume)}", tones.ink("dim"))
         text.append("    ── EMA 9", tones.ink("focus"))
         text.append("  ── EMA 21", tones.ink("notice"))
@@ -210,7 +222,9 @@ class ChartScreen(FullScreen):
             return
         self._drawn = drawn
         self._caption.show_caption(caption_text(row.symbol, self._span, bars, self._tones()))
-        averages = [ema([bar.close for bar in bars], n)[-(canvas // _STRIDE) :] for n in (FAST, SLOW)]
+        averages = [
+            ema([bar.close for bar in bars], n)[-(canvas // _STRIDE) :] for n in (FAST, SLOW)
+        ]
         shown = bars[-(canvas // _STRIDE) :]
         self._draw_prices(shown, averages, fill_marks(fills, row.token, shown, self._span), canvas)
         self._draw_volume(shown, canvas)
@@ -230,7 +244,11 @@ class ChartScreen(FullScreen):
         return plot
 
     def _draw_prices(
-        self, bars: Sequence[BarRow], averages: list[list[float]], fills: list[tuple[int, float, str]], canvas: int
+        self,
+        bars: Sequence[BarRow],
+        averages: list[list[float]],
+        fills: list[tuple[int, float, str]],
+        canvas: int,
     ) -> None:
         plot = self._blank_plot(self._plot, canvas)
         plot.xaxes(False, False)
@@ -243,7 +261,9 @@ class ChartScreen(FullScreen):
             plot.yticks(ticks, [price(round(x, 2)).rjust(_AXIS - 2) for x in ticks], "right")
             at = [i * _STRIDE for i in range(len(bars))]
             for values, name in zip(averages, ("title-focus", "notice"), strict=True):
-                plot.plot(at, values, marker="braille", color=self._theme_colour(name), yside="right")
+                plot.plot(
+                    at, values, marker="braille", color=self._theme_colour(name), yside="right"
+                )
             plot.candlestick(
                 at,
                 {
@@ -257,7 +277,9 @@ class ChartScreen(FullScreen):
             )
             for i, paid, side in fills:
                 mark, ink = ("▲", "ink-strong") if side == "BUY" else ("▼", "ink-strong")
-                plot.scatter([i * _STRIDE], [paid], marker=mark, color=self._theme_colour(ink), yside="right")
+                plot.scatter(
+                    [i * _STRIDE], [paid], marker=mark, color=self._theme_colour(ink), yside="right"
+                )
         self._plot.refresh()
 
     def _draw_volume(self, bars: Sequence[BarRow], canvas: int) -> None:
@@ -269,8 +291,12 @@ class ChartScreen(FullScreen):
             plot.yticks([0, top], ["0".rjust(_AXIS - 2), compact(top).rjust(_AXIS - 2)], "right")
             every = max(16 // _STRIDE, 1)
             times = range(0, len(bars), every)
-            plot.xticks([i * _STRIDE for i in times], [time_of_day(bars[i].start)[:5] for i in times])
+            plot.xticks(
+                [i * _STRIDE for i in times], [time_of_day(bars[i].start)[:5] for i in times]
+            )
             for i, bar in enumerate(bars):
                 colour = self._theme_colour("up" if bar.close > bar.open else "down")
-                plot.plot([i * _STRIDE] * 2, [0, bar.volume], marker="sd", color=colour, yside="right")
+                plot.plot(
+                    [i * _STRIDE] * 2, [0, bar.volume], marker="sd", color=colour, yside="right"
+                )
         self._volume.refresh()

@@ -48,7 +48,9 @@ def day_card(board: Board, tones: ToneStyles, *, low: bool = False) -> Group:
 
 
 def _signed_money(paise: int, tones: ToneStyles) -> Text:
-    return Text(gain(paise).strip(), tones.ink("up" if paise > 0 else "down" if paise < 0 else "dim"))
+    return Text(
+        gain(paise).strip(), tones.ink("up" if paise > 0 else "down" if paise < 0 else "dim")
+    )
 
 
 def _profit_line(board: Board, tones: ToneStyles) -> Iterator[Text]:
@@ -133,12 +135,20 @@ def _trouble_lines(board: Board, tones: ToneStyles) -> Sequence[Text]:
         for text, times in alarms[-ALARMS:]
     ]
     if len(alarms) > ALARMS:
-        lines.append(Text(f"and {len(alarms) - ALARMS} alarms before, in the log", tones.ink("dim")))
-    lines += [Text(cell.text, tones.ink("danger")) for cell in exceeded_limits(board) if cell.tone == "danger"]
+        lines.append(
+            Text(f"and {len(alarms) - ALARMS} alarms before, in the log", tones.ink("dim"))
+        )
+    lines += [
+        Text(cell.text, tones.ink("danger"))
+        for cell in exceeded_limits(board)
+        if cell.tone == "danger"
+    ]
     rows = [row for row in board.differences.rows[:] if not row.ignored]
     if any(row.kind == UNREADABLE for row in rows):
         lines.append(Text("the broker's books cannot be compared: screen 6", tones.ink("danger")))
     if differing := sum(row.kind != UNREADABLE for row in rows):
         what = "difference" if differing == 1 else "differences"
-        lines.append(Text(f"{differing} {what} from the broker's books: screen 6", tones.ink("danger")))
+        lines.append(
+            Text(f"{differing} {what} from the broker's books: screen 6", tones.ink("danger"))
+        )
     return lines or [Text("nothing", tones.ink("dim"))]

@@ -30,7 +30,10 @@ WIDE, HIGH = 170, 40
 """From both of these on there are two columns of three, each pane as high as most days need it."""
 
 _WIDE_ORDER: Final = ("watch", "positions", "ladders", "orders", "risk", "events")
-"""The panes row by row, where there is room for all of each; one that is not named here comes last."""
+"""The panes row by row, where there is room for all of each.
+
+One that is not named here comes last.
+"""
 
 
 class PaneTabs(Widget):
@@ -150,9 +153,21 @@ class DeskScreen(PanedScreen):
             self._panes.set_class(name == ("-column" if column else self._grid), name)
         order = list(self.panes)
         if self._grid == "-wide" and not column:
-            order.sort(key=lambda name: _WIDE_ORDER.index(name) if name in _WIDE_ORDER else len(_WIDE_ORDER))
-        self._panes.sort_children(key=lambda pane: order.index((pane.id or "").removeprefix("pane-")))
-        shown = {self._current} if self._zoomed else {"positions", self._beside} if column else set(self.panes)
+            order.sort(
+                key=lambda name: (
+                    _WIDE_ORDER.index(name) if name in _WIDE_ORDER else len(_WIDE_ORDER)
+                )
+            )
+        self._panes.sort_children(
+            key=lambda pane: order.index((pane.id or "").removeprefix("pane-"))
+        )
+        shown = (
+            {self._current}
+            if self._zoomed
+            else {"positions", self._beside}
+            if column
+            else set(self.panes)
+        )
         for name, pane in self.panes.items():
             pane.display = name in shown
         self._tabs.display = column

@@ -6,7 +6,13 @@ from typing import Any, TypeVar
 from rich.console import RenderableType
 from textual.app import App
 
-from tui.app.screens.modal_dialogs import EntryDialog, EntryField, HelpDialog, ModalDialog, QuestionDialog
+from tui.app.screens.modal_dialogs import (
+    EntryDialog,
+    EntryField,
+    HelpDialog,
+    ModalDialog,
+    QuestionDialog,
+)
 
 Kind = TypeVar("Kind", bound=ModalDialog[Any])
 
@@ -31,7 +37,13 @@ class DialogSet:
         return made
 
     def ask_question(
-        self, title: str, body: str | Callable[[], str], yes: str, then: Callable[[], None], *, keep: str = "Keep it"
+        self,
+        title: str,
+        body: str | Callable[[], str],
+        yes: str,
+        then: Callable[[], None],
+        *,
+        keep: str = "Keep it",
     ) -> None:
         """Ask, and go on only by the second button."""
         question = self.modal(QuestionDialog)

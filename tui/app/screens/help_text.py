@@ -37,25 +37,43 @@ class KeyTable:
             for action in ACTIONS:
                 if action.scope == scope:
                     keys = Text(key_caps(keys_of(action, self._keymap)), tones.ink("focus"))
-                    table.add_row(keys, Text(action.verb, tones.ink("strong")), self._action_text(action, options.max_width))
+                    table.add_row(
+                        keys,
+                        Text(action.verb, tones.ink("strong")),
+                        self._action_text(action, options.max_width),
+                    )
             yield Text(SCOPES[scope], tones.ink("title"))
             yield table
 
     def _action_text(self, action: KeyAction, width: int) -> Text:
         brief = width < _WHOLE and not action.fixed
-        what = Text(action.help, self._tones.ink("dim"), no_wrap=brief, overflow="ellipsis" if brief else "fold")
+        what = Text(
+            action.help,
+            self._tones.ink("dim"),
+            no_wrap=brief,
+            overflow="ellipsis" if brief else "fold",
+        )
         room = width - _KEYS - _VERBS - 2
         if action.twin and len(what) % room + len(action.twin) + 4 <= room:
             what.append(f"  $ {action.twin}", self._tones.ink("title"))
         return what
 
 
-def help_text(view: View[Any] | None, scopes: set[str], keymap: Mapping[str, str], tones: ToneStyles) -> tuple[str, Group]:
-    """Return title and text, beginning with what is in reach now; `view` None stands for the chart."""
+def help_text(
+    view: View[Any] | None, scopes: set[str], keymap: Mapping[str, str], tones: ToneStyles
+) -> tuple[str, Group]:
+    """Return title and text, beginning with what is in reach now.
+
+    `view` None stands for the chart.
+    """
     own = view.name if view else "chart"
-    near = [scope for scope in (own, "anywhere", "list", "desk") if scope in scopes and scope in SCOPES]
+    near = [
+        scope for scope in (own, "anywhere", "list", "desk") if scope in scopes and scope in SCOPES
+    ]
     far = [scope for scope in SCOPES if scope not in near]
     title = view.title.capitalize() if view else "Chart"
     words = Text(view.help if view else _CHART, tones.ink(""))
     elsewhere = Text("\nElsewhere", tones.ink("title"))
-    return title, Group(KeyTable(near, keymap, tones), Text(), words, elsewhere, KeyTable(far, keymap, tones))
+    return title, Group(
+        KeyTable(near, keymap, tones), Text(), words, elsewhere, KeyTable(far, keymap, tones)
+    )

@@ -1,6 +1,7 @@
 """Modals: one asks, with the focus on the button that changes nothing, one takes figures and texts, one explains.
 
-Each is made once and shown again: a screen that is closed is garbage of the kind that is collected rarely.
+Each is made once and shown again: a screen that is closed is garbage of the kind that is collected
+rarely.
 """
 
 from collections.abc import Callable, Sequence
@@ -64,7 +65,10 @@ class ModalDialog(DrawnScreen, ModalScreen[Answer]):
 
 
 class QuestionDialog(ModalDialog[bool]):
-    """Ask; dismissed with True only by the second button. The body follows the market while it stands."""
+    """Ask; dismissed with True only by the second button.
+
+    The body follows the market while it stands.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(False)", show=False),
@@ -79,7 +83,10 @@ class QuestionDialog(ModalDialog[bool]):
         self._body: Callable[[], str] = str
 
     def prepare(self, title: str, body: str | Callable[[], str], yes: str, keep: str) -> None:
-        """Take the words of the next question; a body that is called says how it is at each frame."""
+        """Take the words of the next question.
+
+        A body that is called says how it is at each frame.
+        """
         self._title, self._yes, self._keep = title, yes, keep
         self._body = body if callable(body) else lambda: body
 
@@ -128,7 +135,10 @@ FIELDS: Final = 2
 
 
 class EntryDialog(ModalDialog[list[str] | None]):
-    """Take up to two texts; it stays open until they are right, and is dismissed with None by escape."""
+    """Take up to two texts.
+
+    It stays open until they are right, and is dismissed with None by escape.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", show=False),
@@ -150,8 +160,13 @@ class EntryDialog(ModalDialog[list[str] | None]):
         self._fields: Sequence[EntryField] = ()
         self._check: Callable[[list[str]], str] = lambda _: ""
 
-    def prepare(self, title: str, body: str, fields: Sequence[EntryField], check: Callable[[list[str]], str]) -> None:
-        """Take the words of the next entry; `check` says what is wrong with the texts, "" where nothing is."""
+    def prepare(
+        self, title: str, body: str, fields: Sequence[EntryField], check: Callable[[list[str]], str]
+    ) -> None:
+        """Take the words of the next entry.
+
+        `check` says what is wrong with the texts, "" where nothing is.
+        """
         self._title, self._body, self._fields, self._check = title, body, fields, check
 
     def compose(self) -> ComposeResult:
@@ -172,7 +187,10 @@ class EntryDialog(ModalDialog[list[str] | None]):
         self.query_one("#body", Static).update(_plain_text(self._body))
         self.query_one("#error", Static).update("")
         for number in range(FIELDS):
-            label, field = self.query_one(f"#label-{number}", Label), self.query_one(f"#field-{number}", Input)
+            label, field = (
+                self.query_one(f"#label-{number}", Label),
+                self.query_one(f"#field-{number}", Input),
+            )
             label.display = field.display = number < len(self._fields)
             field.value = ""
             if number < len(self._fields):
@@ -183,7 +201,9 @@ class EntryDialog(ModalDialog[list[str] | None]):
     @property
     def texts(self) -> list[str]:
         """What stands in the fields."""
-        return [self.query_one(f"#field-{n}", Input).value.strip() for n in range(len(self._fields))]
+        return [
+            self.query_one(f"#field-{n}", Input).value.strip() for n in range(len(self._fields))
+        ]
 
     @on(Input.Submitted)
     def _field_submitted(self, event: Input.Submitted) -> None:

@@ -20,14 +20,19 @@ class PanedScreen(FullScreen):
     """Tables by the name of their view; `first` has the focus at the start."""
 
     class DecisionMade(Message):
-        """The operator wants the engine to do something: a label for it, and what `DeskFace.submit` takes."""
+        """The operator wants the engine to do something.
+
+        A label for it, and what `DeskFace.submit` takes.
+        """
 
         def __init__(self, label: str, command: tuple[str, int, str]) -> None:
             super().__init__()
             self.label = label
             self.command = command
 
-    def __init__(self, mode: str, tones: Callable[[], ToneStyles], tables: list[LiveTable[Any]], first: str) -> None:
+    def __init__(
+        self, mode: str, tones: Callable[[], ToneStyles], tables: list[LiveTable[Any]], first: str
+    ) -> None:
         super().__init__()
         self._tones = tones
         self._bands = StatusBands(mode)

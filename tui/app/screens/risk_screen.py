@@ -49,13 +49,17 @@ class RiskScreen(PanedScreen):
 
     def __init__(self, mode: str, tones: Callable[[], ToneStyles], dialogs: DialogSet) -> None:
         super().__init__(
-            mode, tones,
+            mode,
+            tones,
             [
-                DifferencesTable(DifferencesPaneView(), tones), LimitsTable(LimitsPaneView(), tones), LiveTable(QueuePaneView(), tones),
-                LiveTable(KillsPaneView(), tones), LiveTable(ExternalsPaneView(), tones),
+                DifferencesTable(DifferencesPaneView(), tones),
+                LimitsTable(LimitsPaneView(), tones),
+                LiveTable(QueuePaneView(), tones),
+                LiveTable(KillsPaneView(), tones),
+                LiveTable(ExternalsPaneView(), tones),
             ],
             "differences",
-        )  # fmt: skip
+        )
         self._panes = Container(*self.panes.values(), id="risk-panes")
         self._zoomed = False
         self._dialogs = dialogs
@@ -98,7 +102,10 @@ class RiskScreen(PanedScreen):
     # the difference under the cursor
 
     def action_reconcile(self, choice: str) -> None:
-        """Decide the difference under the cursor: ask for what is missing, and before anything that acts."""
+        """Decide the difference under the cursor.
+
+        Ask for what is missing, and before anything that acts.
+        """
         row = self.panes["differences"].table.chosen
         if not isinstance(row, DifferenceRow):
             return
@@ -106,7 +113,10 @@ class RiskScreen(PanedScreen):
             able = ", ".join(row.choices) or "nothing: it is looked at again by itself"
             self.notify(f"{row.key}: {row.kind} takes {able}", severity="warning", markup=False)
             return
-        body, detail = plain_text(f"The broker has {row.theirs}, we have {row.ours}."), f"{row.key} {choice}"
+        body, detail = (
+            plain_text(f"The broker has {row.theirs}, we have {row.ours}."),
+            f"{row.key} {choice}",
+        )
         if choice == "ignore":
             self._post_decision(detail)
         elif choice == "flatten":
@@ -114,19 +124,31 @@ class RiskScreen(PanedScreen):
             self._ask_decision(f"Flatten {row.key}?", body, "Flatten", detail)
         elif choice == "assign":
             self._ask_detail(
-                f"Assign {row.key}", body, EntryField("strategy", "its name"),
-                lambda text: "" if text else "a strategy is needed", lambda text: f"{detail} {text}",
-            )  # fmt: skip
+                f"Assign {row.key}",
+                body,
+                EntryField("strategy", "its name"),
+                lambda text: "" if text else "a strategy is needed",
+                lambda text: f"{detail} {text}",
+            )
         elif "flatten" in row.choices:
             field = EntryField("stop, in percent below the price", "empty: as configured")
-            self._ask_detail(f"Adopt {row.key}", body, field, _stop_complaint, lambda text: _with_stop(detail, text))
+            self._ask_detail(
+                f"Adopt {row.key}",
+                body,
+                field,
+                _stop_complaint,
+                lambda text: _with_stop(detail, text),
+            )
         else:
             self._ask_decision(f"Take the broker's word on {row.key}?", body, "Adopt", detail)
 
     def action_ignore_all(self) -> None:
         """Ask whether to ignore every difference that may be ignored."""
         rows = self.panes["differences"].table.rows
-        stand = sum(isinstance(row, DifferenceRow) and "ignore" in row.choices and not row.ignored for row in rows)
+        stand = sum(
+            isinstance(row, DifferenceRow) and "ignore" in row.choices and not row.ignored
+            for row in rows
+        )
         if stand:
             body = "Each stays ignored until its figures change."
             self._ask_decision(f"Ignore {stand} differences?", body, "Ignore", "all ignore")
@@ -135,20 +157,32 @@ class RiskScreen(PanedScreen):
         self.post_message(self.DecisionMade(detail, ("reconcile", 0, detail)))
 
     def _ask_decision(self, title: str, body: str, yes: str, detail: str) -> None:
-        self._dialogs.ask_question(title, body, yes, lambda: self._post_decision(detail), keep="Leave it")
+        self._dialogs.ask_question(
+            title, body, yes, lambda: self._post_decision(detail), keep="Leave it"
+        )
 
     def _ask_detail(
-        self, title: str, body: str, field: EntryField, check: Callable[[str], str], detail: Callable[[str], str]
+        self,
+        title: str,
+        body: str,
+        field: EntryField,
+        check: Callable[[str], str],
+        detail: Callable[[str], str],
     ) -> None:
         def wrong(texts: list[str]) -> str:
             return check(texts[0])
 
-        self._dialogs.ask_entry(title, body, [field], wrong, lambda texts: self._post_decision(detail(texts[0])))
+        self._dialogs.ask_entry(
+            title, body, [field], wrong, lambda texts: self._post_decision(detail(texts[0]))
+        )
 
     # the limit under the cursor
 
     def action_limit(self) -> None:
-        """Change the limit under the cursor for the rest of the day: ask for value and reason, and before a looser one."""
+        """Change the limit under the cursor for the rest of the day.
+
+        Ask for value and reason, and before a looser one.
+        """
         row = self.panes["limits"].table.chosen
         if not isinstance(row, LimitRow):
             return
@@ -163,13 +197,19 @@ class RiskScreen(PanedScreen):
             return ""
 
         self._dialogs.ask_entry(
-            f"Change {row.name}", body, [EntryField("value", now), EntryField("reason", "why, for the record")],
-            wrong, lambda texts: self._submit_limit_change(row, _read_limit_change(row, *texts)),
-        )  # fmt: skip
+            f"Change {row.name}",
+            body,
+            [EntryField("value", now), EntryField("reason", "why, for the record")],
+            wrong,
+            lambda texts: self._submit_limit_change(row, _read_limit_change(row, *texts)),
+        )
 
     def _submit_limit_change(self, row: LimitRow, change: DayLimitChange) -> None:
         """Submit a change; one that allows more asks first."""
-        label, command = f"{row.name} {limit_figure(change.value)}", ("limit", 0, change_detail(change, row.limit))
+        label, command = (
+            f"{row.name} {limit_figure(change.value)}",
+            ("limit", 0, change_detail(change, row.limit)),
+        )
 
         def decided() -> None:
             self.post_message(self.DecisionMade(label, command))
@@ -178,7 +218,9 @@ class RiskScreen(PanedScreen):
             decided()
             return
         body = f"From {limit_figure(row.limit)} to {limit_figure(change.value) if change.value else 'off'}: {change.reason}"
-        self._dialogs.ask_question(f"Allow more: {row.name}?", body, "Allow", decided, keep="Leave it")
+        self._dialogs.ask_question(
+            f"Allow more: {row.name}?", body, "Allow", decided, keep="Leave it"
+        )
 
     # panes
 
@@ -215,6 +257,10 @@ def _read_limit_change(row: LimitRow, value: str, reason: str) -> DayLimitChange
 def _stop_complaint(text: str) -> str:
     """Say what is wrong with a stop in percent; empty is as configured."""
     try:
-        return "" if not text or 0 < float(text.removesuffix("%")) < 100 else "between 0 and 100 percent"
+        return (
+            ""
+            if not text or 0 < float(text.removesuffix("%")) < 100
+            else "between 0 and 100 percent"
+        )
     except ValueError:
         return f"{text} is no number of percent"

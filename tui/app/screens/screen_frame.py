@@ -28,7 +28,11 @@ class ScreenFrame(NamedTuple):
 def show_bands(bands: StatusBands, frame: ScreenFrame) -> None:
     """Bring a screen's bands up to date."""
     header = frame.board.header
-    note = "FROZEN · space resumes" if frame.frozen else header.place and f"at {header.place}, not Kite"
+    note = (
+        "FROZEN · space resumes"
+        if frame.frozen
+        else header.place and f"at {header.place}, not Kite"
+    )
     bands.show_status(header.mode, note, header.speed, frame.kill)
 
 

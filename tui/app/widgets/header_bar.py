@@ -20,9 +20,12 @@ STALLED: Final = 2 * SECOND
 
 _LONG: Final = {"continuous", "closed"}
 _SOON: Final = {
-    "auction reference": "closing auction", "continuous": "open", "closing": "close", "closed": "close",
+    "auction reference": "closing auction",
+    "continuous": "open",
+    "closing": "close",
+    "closed": "close",
     "unconfirmed": "unconfirmed hours",
-}  # fmt: skip
+}
 
 _SLOW, _DEAD = 2 * SECOND, 5 * SECOND
 
@@ -31,7 +34,10 @@ _BRIEF: Final = {"day's P&L after charges": "P&L", "strategies": "strat"}
 
 
 class HeaderField(NamedTuple):
-    """One figure of the header with its label; the lowest `rank` stays longest on a narrow terminal."""
+    """One figure of the header with its label.
+
+    The lowest `rank` stays longest on a narrow terminal.
+    """
 
     label: str
     text: str
@@ -40,12 +46,20 @@ class HeaderField(NamedTuple):
 
 
 def header_fields(board: Board, lag: int, kill: KillState) -> list[HeaderField]:
-    """Return the header's figures; `lag` is how old the engine's heartbeat is (ns, -1: none yet)."""
+    """Return the header's figures.
+
+    `lag` is how old the engine's heartbeat is (ns, -1: none yet).
+    """
     header = board.header
     pnl = "up" if header.pnl > 0 else "down" if header.pnl < 0 else "dim"
     return [
         HeaderField(f"{day_name(header.now)} IST".strip(), time_of_day(header.now), "strong"),
-        HeaderField("session", _session_text(header), "notice" if UNCONFIRMED in {header.phase, header.then} else "", 1),
+        HeaderField(
+            "session",
+            _session_text(header),
+            "notice" if UNCONFIRMED in {header.phase, header.then} else "",
+            1,
+        ),
         HeaderField("day's P&L after charges", gain(header.pnl).strip(), pnl),
         HeaderField("charges", rupees(header.charges), "dim", 4),
         HeaderField("cash", rupees(header.cash), "dim", 5),
@@ -65,14 +79,28 @@ def _strategies_field(board: Board) -> list[HeaderField]:
     failed = bool(board.failures.rows)
     if failed:
         return [HeaderField("strategies", f"{runs}/{len(rows)} FAILED: d", "danger")]
-    return [HeaderField("strategies", f"{runs}/{len(rows)}", "dim" if runs == len(rows) else "notice", 3)] if rows else []
+    return (
+        [
+            HeaderField(
+                "strategies", f"{runs}/{len(rows)}", "dim" if runs == len(rows) else "notice", 3
+            )
+        ]
+        if rows
+        else []
+    )
 
 
 def _broker_field(header: BoardHeader) -> list[HeaderField]:
-    """Say that only a login helps, and how many intraday positions nobody can leave; nothing while the broker is there."""
+    """Say that only a login helps, and how many intraday positions nobody can leave.
+
+    Nothing while the broker is there.
+    """
     if not (header.login or header.overdue):
         return []
-    what = [*(["LOG IN"] if header.login else []), *([f"{header.overdue} INTRADAY LEFT"] if header.overdue else [])]
+    what = [
+        *(["LOG IN"] if header.login else []),
+        *([f"{header.overdue} INTRADAY LEFT"] if header.overdue else []),
+    ]
     return [HeaderField("broker", ": ".join(what), "danger")]
 
 
@@ -124,7 +152,9 @@ def header_line(shown: list[HeaderField], width: int, tones: ToneStyles) -> Text
     """Return everything in one line for a low terminal."""
     kept = [field._replace(label=_BRIEF.get(field.label, field.label)) for field in shown]
     if kept and kept[0].label.endswith("IST"):
-        kept[0] = HeaderField("IST", f"{' '.join(kept[0].label.split()[1:3])} {kept[0].text}".strip(), kept[0].tone)
+        kept[0] = HeaderField(
+            "IST", f"{' '.join(kept[0].label.split()[1:3])} {kept[0].text}".strip(), kept[0].tone
+        )
     kept = _fitting_fields(kept, width, lambda field: len(_short_text(field)))
     text = Text(" ", no_wrap=True, end="")
     for field in kept:
@@ -140,7 +170,9 @@ def _field_style(field: HeaderField, tones: ToneStyles) -> Style:
     return style + Style(bold=True) if field.tone in {"up", "down"} else style
 
 
-def _fitting_fields(shown: list[HeaderField], width: int, size: Callable[[HeaderField], int]) -> list[HeaderField]:
+def _fitting_fields(
+    shown: list[HeaderField], width: int, size: Callable[[HeaderField], int]
+) -> list[HeaderField]:
     """Return the fields that fit, the most important ones first to be placed, in their order."""
     room = width - 1
     kept: list[HeaderField] = []
@@ -156,7 +188,9 @@ def _field_width(field: HeaderField) -> int:
 
 
 def _short_text(field: HeaderField) -> str:
-    return field.text if field.label in {"IST", "session", "engine"} else f"{field.label} {field.text}"
+    return (
+        field.text if field.label in {"IST", "session", "engine"} else f"{field.label} {field.text}"
+    )
 
 
 class HeaderBar(Widget):

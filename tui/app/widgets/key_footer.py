@@ -14,11 +14,17 @@ from tui.key_actions import ACTIONS, KeyAction, key_caps, keys_of
 def footer_keys(scopes: set[str], keymap: Mapping[str, str]) -> list[KeyAction]:
     """Return the actions the footer names where these scopes are in reach, most important first."""
     shown = [action for action in ACTIONS if action.footer and action.scope in scopes]
-    return [action._replace(keys=keys_of(action, keymap)) for action in sorted(shown, key=lambda action: action.footer)]
+    return [
+        action._replace(keys=keys_of(action, keymap))
+        for action in sorted(shown, key=lambda action: action.footer)
+    ]
 
 
 def footer_line(shown: list[KeyAction], status: PaneCell, width: int, tones: ToneStyles) -> Text:
-    """Return the footer: keys from the left as far as they fit, the first of each; the status at the right end."""
+    """Return the footer: keys from the left as far as they fit, the first of each.
+
+    The status at the right end.
+    """
     words = plain_text(status.text)
     room = width - (len(words) + 3 if words else 1)
     text = Text(" ", no_wrap=True, end="")
@@ -29,7 +35,11 @@ def footer_line(shown: list[KeyAction], status: PaneCell, width: int, tones: Ton
         text.append(cap, tones.ink("danger" if action.fixed else "focus"))
         text.append(f" {action.verb}  ", tones.ink("dim"))
     if words:
-        words = words if len(words) < width - len(text) - 1 else words[: max(width - len(text) - 3, 0)] + "…"
+        words = (
+            words
+            if len(words) < width - len(text) - 1
+            else words[: max(width - len(text) - 3, 0)] + "…"
+        )
         text.append(" " * max(width - len(text) - len(words) - 1, 0))
         text.append(words, tones.ink(status.tone))
     return text

@@ -1,4 +1,7 @@
-"""A table that repaints only the lines that changed: ScrollView, `render_line`, one cached Strip per row."""
+"""A table that repaints only the lines that changed.
+
+ScrollView, `render_line`, one cached Strip per row.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import ClassVar, Final, Generic
@@ -14,7 +17,16 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from engine.board_rows import Board
-from tui.app.widgets.pane_view import ColumnSlot, PaneCell, Row, View, fit_columns, fit_text, widened_columns, widths_of
+from tui.app.widgets.pane_view import (
+    ColumnSlot,
+    PaneCell,
+    Row,
+    View,
+    fit_columns,
+    fit_text,
+    widened_columns,
+    widths_of,
+)
 from tui.app.widgets.theme import ToneStyles
 from tui.key_actions import scope_bindings
 
@@ -23,10 +35,15 @@ FLASH: Final = 3
 
 
 def _flash_backdrop(old: PaneCell, new: PaneCell) -> str:
-    """Return the backdrop of a cell that changed: a gain or a loss keeps to its own sign, other values tell which way."""
+    """Return the backdrop of a cell that changed.
+
+    A gain or a loss keeps to its own sign, other values tell which way.
+    """
     if new.tone in {"up", "down"}:
         return f"flash-{new.tone}"
-    return "flash-up" if new.value > old.value else "flash-down" if new.value < old.value else "flash"
+    return (
+        "flash-up" if new.value > old.value else "flash-down" if new.value < old.value else "flash"
+    )
 
 
 class _PaintedLine(Generic[Row]):
@@ -95,7 +112,10 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
     # what the desk calls
 
     def pull(self, board: Board, frame: int) -> None:
-        """Take one frame from the board; a row that was not looked at in the frame before changes without a flash."""
+        """Take one frame from the board.
+
+        A row that was not looked at in the frame before changes without a flash.
+        """
         self._frame = frame
         self._now = board.header.now
         version = self.view.version(board)
@@ -106,7 +126,11 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         width, height = self.size
         self._fit_columns(width)
         shown = range(top, min(top + height - 1, len(self._rows)))
-        dirty = [Region(0, index + 1 - top, width, 1) for index in shown if self._update_line(self._rows[index])]
+        dirty = [
+            Region(0, index + 1 - top, width, 1)
+            for index in shown
+            if self._update_line(self._rows[index])
+        ]
         if dirty:
             self.refresh(*dirty)
 
@@ -135,7 +159,10 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
     # rows and lines
 
     def _fit_columns(self, width: int) -> None:
-        """Lay the columns out for a width; a frame may come before the resize event that belongs to it."""
+        """Lay the columns out for a width.
+
+        A frame may come before the resize event that belongs to it.
+        """
         if width != self._width:
             self._width = width
             self._slots = fit_columns(self._columns, width)
@@ -146,7 +173,11 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         at_end = self.cursor >= len(self._rows) - 1
         self._all = rows
         if self.wanted:
-            rows = [row for row in rows if any(isinstance(x, str) and self.wanted in x.lower() for x in row)]
+            rows = [
+                row
+                for row in rows
+                if any(isinstance(x, str) and self.wanted in x.lower() for x in row)
+            ]
         before, self._rows = self._rows, rows
         columns = widened_columns(self._columns, rows)
         if columns != self._columns:
@@ -174,7 +205,9 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         line = self._lines.get(row[0])
         if line is None:
             stamp = self.view.stamp(row, self._now)
-            line = _PaintedLine(row, stamp, self.view.cells(row, self._now, self._widths), self._frame)
+            line = _PaintedLine(
+                row, stamp, self.view.cells(row, self._now, self._widths), self._frame
+            )
             self._lines[row[0]] = line
         return line
 
@@ -229,13 +262,22 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         self.refresh(Region(0, index + 1 - self.scroll_offset.y, self.size.width, 1))
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """Render lines past Textual's style cache, which costs more than the painting: no border or padding here."""
+        """Render lines past Textual's style cache, which costs more than the painting.
+
+        No border or padding here.
+        """
         strips = [self.render_line(y) for y in crop.line_range]
         for line_filter in self.get_line_filters():
             if not isinstance(line_filter, ANSIToTruecolor):
-                strips = [strip.apply_filter(line_filter, self.background_colors[1]) for strip in strips]
+                strips = [
+                    strip.apply_filter(line_filter, self.background_colors[1]) for strip in strips
+                ]
         left, right = crop.column_span
-        return strips if (left, right) == (0, self.size.width) else [strip.crop(left, right) for strip in strips]
+        return (
+            strips
+            if (left, right) == (0, self.size.width)
+            else [strip.crop(left, right) for strip in strips]
+        )
 
     def render_line(self, y: int) -> Strip:
         """Render one line of the viewport: the column heads first, rows below."""
@@ -250,11 +292,17 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
             return self._row_strip(self._tones, index, width)
         if index == 0:
             text = "nothing matches" if self.wanted else self.view.empty
-            return Strip([Segment(fit_text(f" {text}", width, right=False), self._tones.style("faint"))], width)
+            return Strip(
+                [Segment(fit_text(f" {text}", width, right=False), self._tones.style("faint"))],
+                width,
+            )
         return Strip.blank(width, self.rich_style)
 
     def _head_strip(self, tones: ToneStyles, width: int) -> Strip:
-        text = "".join(" " * s.gap + fit_text(self.view.columns[s.column].title, s.width, s.right) for s in self._slots)
+        text = "".join(
+            " " * s.gap + fit_text(self.view.columns[s.column].title, s.width, s.right)
+            for s in self._slots
+        )
         return Strip([Segment(fit_text(text, width, right=False), tones.style("faint"))], width)
 
     def _row_strip(self, tones: ToneStyles, index: int, width: int) -> Strip:
@@ -266,7 +314,9 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
             line.strip = self._paint_line(tones, line, width, "")
         return line.strip
 
-    def _paint_line(self, tones: ToneStyles, line: _PaintedLine[Row], width: int, backdrop: str) -> Strip:
+    def _paint_line(
+        self, tones: ToneStyles, line: _PaintedLine[Row], width: int, backdrop: str
+    ) -> Strip:
         segments: list[Segment] = []
         blank = tones.style("", backdrop)
         text, style, used = "", blank, 0

@@ -88,4 +88,6 @@ class NoticeBar(Widget):
     def render(self) -> Text:
         """Render the lines."""
         tones = self._tones()
-        return Text("\n", end="").join([notice_line(notice, self.size.width, tones) for notice in self._shown])
+        return Text("\n", end="").join(
+            [notice_line(notice, self.size.width, tones) for notice in self._shown]
+        )

@@ -83,7 +83,11 @@ class Pane(Vertical):
         if fields:
             fields.first().focus()
             return
-        field = Input(self.table.wanted, placeholder="filter: enter keeps it, esc drops it", select_on_focus=False)
+        field = Input(
+            self.table.wanted,
+            placeholder="filter: enter keeps it, esc drops it",
+            select_on_focus=False,
+        )
         self.mount(field)
         field.focus()
 

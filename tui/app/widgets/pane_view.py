@@ -12,10 +12,12 @@ Row = TypeVar("Row", bound=tuple[object, ...])
 
 
 class PaneColumn(NamedTuple):
-    """One column: `width` cells at least, up to `most` where there is room; the highest `rank` goes first when not.
+    """One column: `width` cells at least, up to `most` where there is room.
 
-    A column that `names` a field of the row is as wide as the longest one: a call and a put that are cut to the same
-    text are not told apart.
+    The highest `rank` goes first when not.
+
+    A column that `names` a field of the row is as wide as the longest one: a call and a put that
+    are cut to the same text are not told apart.
     """
 
     title: str
@@ -57,7 +59,10 @@ class View(Generic[Row]):
     help = ""
     columns: tuple[PaneColumn, ...] = ()
     follows = False
-    """Whether the end is what matters: the view stays at the last row until the cursor leaves it."""
+    """Whether the end is what matters.
+
+    The view stays at the last row until the cursor leaves it.
+    """
     empty = "nothing yet"
 
     def version(self, board: Board) -> int:
@@ -69,7 +74,10 @@ class View(Generic[Row]):
         raise NotImplementedError
 
     def cells(self, row: Row, now: int, widths: Sequence[int]) -> tuple[PaneCell, ...]:
-        """Return one cell per column; `now` is the desk's clock (ns UTC), `widths` what each column has (0: dropped)."""
+        """Return one cell per column.
+
+        `now` is the desk's clock (ns UTC), `widths` what each column has (0: dropped).
+        """
         raise NotImplementedError
 
     def stamp(self, row: Row, now: int) -> int:
@@ -104,7 +112,9 @@ def widened_columns(columns: Sequence[PaneColumn], rows: Sequence[Row]) -> list[
 
 
 def fit_columns(columns: Sequence[PaneColumn], width: int) -> list[ColumnSlot]:
-    """Lay columns out in `width` cells with a margin of one: drop by rank, grow what may grow, then widen the gaps.
+    """Lay columns out in `width` cells with a margin of one.
+
+    Drop by rank, grow what may grow, then widen the gaps.
 
     Where the pane is too narrow even so, what names something gives way last of all.
     """
@@ -120,7 +130,9 @@ def fit_columns(columns: Sequence[PaneColumn], width: int) -> list[ColumnSlot]:
         spare -= len(growing[:spare])
     wider = min(max(spare, 0) // max(len(kept) - 1, 1), _MOST_GAP - 1)
     return [
-        ColumnSlot(i, widths[i], columns[i].right, 1 if n == 0 else 1 + wider, bool(columns[i].names))
+        ColumnSlot(
+            i, widths[i], columns[i].right, 1 if n == 0 else 1 + wider, bool(columns[i].names)
+        )
         for n, i in enumerate(kept)
     ]
 
@@ -134,9 +146,9 @@ def widths_of(slots: Sequence[ColumnSlot], columns: Sequence[PaneColumn]) -> lis
 def fit_text(text: str, width: int, right: bool, *, names: bool = False) -> str:
     """Return `text` in exactly `width` cells, free of control characters.
 
-    What is too long is cut with an ellipsis, at its end, or where it `names` something in its middle: strike and side of
-    an option stand at its end. A number (right-aligned) loses its commas first, then its decimals: a cut number would be
-    a wrong one.
+    What is too long is cut with an ellipsis, at its end, or where it `names` something in its
+    middle: strike and side of an option stand at its end. A number (right-aligned) loses its commas
+    first, then its decimals: a cut number would be a wrong one.
     """
     if names and len(text) > width > _MIDDLE:
         text = text[: (width - 1) // 3] + "…" + text[(width - 1) // 3 + 1 - width :]
@@ -155,7 +167,12 @@ def fit_text(text: str, width: int, right: bool, *, names: bool = False) -> str:
 
 def _squeezed_number(number: str, width: int) -> str:
     bare = number.replace(",", "")
-    for shorter in (bare, bare.replace(" ", ""), bare.partition(".")[0], bare.partition(".")[0].replace(" ", "")):
+    for shorter in (
+        bare,
+        bare.replace(" ", ""),
+        bare.partition(".")[0],
+        bare.partition(".")[0].replace(" ", ""),
+    ):
         if cell_len(shorter) <= width:
             return " " * (width - cell_len(shorter)) + shorter
     return "#" * width
@@ -167,10 +184,17 @@ def view_text(view: View[Row], board: Board, width: int) -> list[str]:
     widths = widths_of(slots, view.columns)
     now = board.header.now
     lines = [" ".join([view.title, *(cell.text for cell in view.summary(board))])]
-    lines.append("".join(" " * s.gap + fit_text(view.columns[s.column].title, s.width, s.right) for s in slots).rstrip())
+    lines.append(
+        "".join(
+            " " * s.gap + fit_text(view.columns[s.column].title, s.width, s.right) for s in slots
+        ).rstrip()
+    )
     for row in view.rows(board):
         cells = view.cells(row, now, widths)
         lines.append(
-            "".join(" " * s.gap + fit_text(cells[s.column].text, s.width, s.right, names=s.names) for s in slots).rstrip()
+            "".join(
+                " " * s.gap + fit_text(cells[s.column].text, s.width, s.right, names=s.names)
+                for s in slots
+            ).rstrip()
         )
     return lines

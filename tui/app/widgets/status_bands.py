@@ -1,4 +1,7 @@
-"""What stands above every screen, modals included, and cannot be hidden: the mode, and the kill switch when it is set."""
+"""What stands above every screen, modals included, and cannot be hidden.
+
+The mode, and the kill switch when it is set.
+"""
 
 from typing import ClassVar, Final, NamedTuple
 
@@ -24,7 +27,9 @@ def mode_text(mode: str, width: int, note: str = "", speed: float = 1.0) -> Text
     """Return the mode band: the mode spelled out in the middle, the pace where it is not that of life, a note at the right."""
     name = plain_text(mode)
     pace = "" if speed == 1.0 else f"{speed:g} ×" if speed else "as fast as it can"
-    words = "   ".join(filter(None, (" ".join(name) if width >= 60 else name, pace, MODES.get(mode, ""))))
+    words = "   ".join(
+        filter(None, (" ".join(name) if width >= 60 else name, pace, MODES.get(mode, "")))
+    )
     line = words[:width].center(width)
     text = Text(line, no_wrap=True, end="")
     text.stylize("bold", 0, len(line) - len(line.lstrip()) + len(name) * 2)
@@ -36,7 +41,10 @@ def mode_text(mode: str, width: int, note: str = "", speed: float = 1.0) -> Text
 
 
 class KillState(NamedTuple):
-    """How the kill switch stands: `level` "", "halt" or "flatten", and whether the engine says so and is flat."""
+    """How the kill switch stands.
+
+    `level` "", "halt" or "flatten", and whether the engine says so and is flat.
+    """
 
     level: str = ""
     reason: str = ""
@@ -52,7 +60,10 @@ class KillState(NamedTuple):
 
 
 def kill_lines(state: KillState, width: int) -> list[str]:
-    """Return the lines of the kill band: what has happened, what can be done; how to go on is never left out."""
+    """Return the lines of the kill band: what has happened, what can be done.
+
+    How to go on is never left out.
+    """
     kill, reason, confirmed, flat = state
     flattened = "FLAT" if flat else "FLATTENING"
     done = {"halt": "HALTED" if confirmed else "HALTING", "flatten": flattened}
@@ -69,7 +80,9 @@ def kill_lines(state: KillState, width: int) -> list[str]:
             f"^k ^k flattens · {resume}",
         ]
     else:
-        choices = [f"{'every position is out' if flat else 'every position is being exited'} · {resume}"]
+        choices = [
+            f"{'every position is out' if flat else 'every position is being exited'} · {resume}"
+        ]
     todo = next((choice for choice in [*choices, resume] if len(choice) <= width), "^r goes on")
     return [_hazard_line(what, width), _centred_line(todo, width)]
 

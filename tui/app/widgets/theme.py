@@ -7,8 +7,8 @@ from rich.style import Style
 from textual.color import Color
 from textual.theme import Theme
 
-# The greys are all but colourless on purpose: a terminal with 256 colours then maps them to its grey ramp and the panes
-# stay apart; with more blue in them they would all become black.
+# The greys are all but colourless on purpose: a terminal with 256 colours then maps them to its
+# grey ramp and the panes stay apart; with more blue in them they would all become black.
 _BASE: Final = {
     "ink": "#cdd5dd",
     "ink-strong": "#f3f6f9",
@@ -76,11 +76,13 @@ THEMES: Final = tuple(_make_theme(name, up, down) for name, (up, down) in DIRECT
 
 
 class ToneStyles:
-    """The styles behind the tones a cell may have, for one theme: tone (ink) on backdrop, made once each.
+    """The styles behind the tones a cell may have, for one theme.
 
-    Tones: "", strong, dim, faint, up, down, buy, sell, notice, danger, title, focus. Backdrops: "", cursor, and flash,
-    flash-up, flash-down, each also with "-fading". `ink` is a tone without a backdrop. A flash never takes the ink of a
-    gain or a loss: it makes it bold.
+    Tone (ink) on backdrop, made once each.
+
+    Tones: "", strong, dim, faint, up, down, buy, sell, notice, danger, title, focus. Backdrops: "",
+    cursor, and flash, flash-up, flash-down, each also with "-fading". `ink` is a tone without a
+    backdrop. A flash never takes the ink of a gain or a loss: it makes it bold.
     """
 
     def __init__(self, variables: Mapping[str, str]) -> None:
@@ -127,6 +129,10 @@ class ToneStyles:
         if style is None:
             bright = backdrop.startswith("flash") and not backdrop.endswith("ing")
             ink = self._inks["strong" if bright and tone not in _SIGNED else tone]
-            style = Style(color=ink, bgcolor=self._backs[backdrop], bold=tone in _BOLD or (bright and tone in _SIGNED))
+            style = Style(
+                color=ink,
+                bgcolor=self._backs[backdrop],
+                bold=tone in _BOLD or (bright and tone in _SIGNED),
+            )
             self._styles[tone, backdrop] = style
         return style

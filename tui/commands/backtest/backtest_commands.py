@@ -1,4 +1,7 @@
-"""`patang backtest` and `patang results`: run strategies on the history, and look at what came of it."""
+"""`patang backtest` and `patang results`.
+
+Run strategies on the history, and look at what came of it.
+"""
 
 import sys
 from contextlib import redirect_stdout
@@ -34,9 +37,13 @@ if TYPE_CHECKING:
     from store.backtest_results import ResultStore, StoredResult
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
-Run = Annotated[str, Parameter(help="Which result: its number or the beginning of it; last: the newest.")]
+Run = Annotated[
+    str, Parameter(help="Which result: its number or the beginning of it; last: the newest.")
+]
 ReportFile = Annotated[Path | None, Parameter(help="Write a report into this HTML file.")]
-DrawnTrades = Annotated[str, Parameter(help="Numbers of round trips that the report draws, with commas between.")]
+DrawnTrades = Annotated[
+    str, Parameter(help="Numbers of round trips that the report draws, with commas between.")
+]
 LONGEST_WARM_UP = 400
 Format = Literal["json", "csv", "parquet", "xlsx"]
 
@@ -54,12 +61,17 @@ def backtest(
     bars: BarsVersion = "",
     cash: Cash = 0,
     slippage: Annotated[
-        str, Parameter(help="none, ticks:N, spread:FRACTION:PERCENT or volume:SHARE:IMPACT; empty: paper's ticks.")
+        str,
+        Parameter(
+            help="none, ticks:N, spread:FRACTION:PERCENT or volume:SHARE:IMPACT; empty: paper's ticks."
+        ),
     ] = "",
     warm_up: WarmUp = 5,
     report: ReportFile = None,
     trades: DrawnTrades = "",
-    keep: Annotated[bool, Parameter(negative="--no-keep", help="Keep the result for patang results.")] = True,
+    keep: Annotated[
+        bool, Parameter(negative="--no-keep", help="Keep the result for patang results.")
+    ] = True,
     folder: Folder = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -72,7 +84,7 @@ def backtest(
         raise ConfigError(f"--warm-up {warm_up}: expected 0 to {LONGEST_WARM_UP} sessions")
     request, file = read_request(
         strategy, symbols, since, until, span, settings, bars, cash, warm_up, folder, slippage
-    )  # fmt: skip
+    )
     values = configuration(file or config)
     chosen = trade_numbers(trades)
     running = BacktestJob(values, request)
@@ -112,12 +124,18 @@ def list_results(*, config: ConfigFile = None, as_json: AsJson = False) -> int:
         return FAILED
     rows = [
         {
-            "run": run.run, "strategies": run.name, "days": f"{run.first} to {run.last}", "symbols": run.symbols,
-            "trades": run.trades, "net": rupees(run.net), "sharpe": _two_decimals(run.sharpe), "drawdown %": _two_decimals(run.drawdown),
+            "run": run.run,
+            "strategies": run.name,
+            "days": f"{run.first} to {run.last}",
+            "symbols": run.symbols,
+            "trades": run.trades,
+            "net": rupees(run.net),
+            "sharpe": _two_decimals(run.sharpe),
+            "drawdown %": _two_decimals(run.drawdown),
             "checks": run.verdict.partition(":")[0] + (", stopped" if run.partial else ""),
         }
         for run in runs
-    ]  # fmt: skip
+    ]
     print_table([run._asdict() for run in runs] if as_json else rows, as_json=as_json)
     return DONE
 
@@ -137,7 +155,9 @@ def show(
     values = configuration(config)
     chosen, found = trade_numbers(trades), _load_result(values, run)
     if report is not None:
-        write_report(report, found.outcome, found.metrics, found.findings, _ResultBars(values, found), chosen)
+        write_report(
+            report, found.outcome, found.metrics, found.findings, _ResultBars(values, found), chosen
+        )
         narrate(f"report: {report}")
     if as_json:
         from engine.backtest.results.outcome_export import as_json as exported  # noqa: PLC0415
@@ -149,7 +169,9 @@ def show(
 
 
 @results_app.command
-def diff(before: Run, after: Run = "last", *, config: ConfigFile = None, as_json: AsJson = False) -> int:
+def diff(
+    before: Run, after: Run = "last", *, config: ConfigFile = None, as_json: AsJson = False
+) -> int:
     """Compare two results: of what they were made, and what came of it."""
     from engine.backtest.results.run_comparison import compare_outcomes  # noqa: PLC0415
     from tui.commands.shared.text_tables import print_table  # noqa: PLC0415
@@ -161,7 +183,10 @@ def diff(before: Run, after: Run = "last", *, config: ConfigFile = None, as_json
         sys.stdout.write("the same in all but their time\n")
         return DONE
     names = (left.outcome.manifest.run, right.outcome.manifest.run)
-    shown = [{"what": row.what, names[0]: row.before, names[1]: row.after, "change": row.change} for row in rows]
+    shown = [
+        {"what": row.what, names[0]: row.before, names[1]: row.after, "change": row.change}
+        for row in rows
+    ]
     print_table([row._asdict() for row in rows] if as_json else shown, as_json=as_json)
     return DONE
 
@@ -209,16 +234,25 @@ def trade_numbers(text: str) -> tuple[int, ...]:
 
 
 def write_report(
-    path: Path, outcome: "RunOutcome", metrics: "Sequence[RunMetric]", findings: "Sequence[LinterFinding]",
-    series: "Mapping[str, BarSeries]", asked: "Sequence[int]",
-) -> None:  # fmt: skip
-    """Write the report of a run; raise `ConfigError` for round trips that it does not have, `OperatorError` as disks do."""
+    path: Path,
+    outcome: "RunOutcome",
+    metrics: "Sequence[RunMetric]",
+    findings: "Sequence[LinterFinding]",
+    series: "Mapping[str, BarSeries]",
+    asked: "Sequence[int]",
+) -> None:
+    """Write the report of a run.
+
+    Raise `ConfigError` for round trips that it does not have, `OperatorError` as disks do.
+    """
     from engine.backtest.report import html  # noqa: PLC0415
     from engine.system.whole_files import write_whole  # noqa: PLC0415
 
     there = {each.number for each in outcome.trades}
     if strange := [number for number in asked if number not in there]:
-        raise ConfigError(f"--trades {strange[0]}: there are round trips 1 to {max(there, default=0)}")
+        raise ConfigError(
+            f"--trades {strange[0]}: there are round trips 1 to {max(there, default=0)}"
+        )
 
     def candles(symbol: str, start: int, end: int) -> "BarSeries":
         bars = series[symbol]
@@ -229,7 +263,10 @@ def write_report(
 
 
 class _ResultBars(dict[str, "BarSeries"]):
-    """The bars that a kept result was made of, read when they are asked for; none where they are gone, or others now."""
+    """The bars that a kept result was made of, read when they are asked for.
+
+    None where they are gone, or others now.
+    """
 
     def __init__(self, config: "DeskConfig", kept: "StoredResult") -> None:
         super().__init__()

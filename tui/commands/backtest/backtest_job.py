@@ -1,4 +1,7 @@
-"""Make a backtest of a configuration, run it, and say what came of it; where the rooms below meet."""
+"""Make a backtest of a configuration, run it, and say what came of it.
+
+Where the rooms below meet.
+"""
 
 import json
 import os
@@ -69,7 +72,10 @@ class BacktestResult(NamedTuple):
 
 
 class PreparedBacktest(NamedTuple):
-    """What a run is made of besides its strategies: `symbols` of each, bars, market and settings; `between` are ns UTC."""
+    """What a run is made of besides its strategies: `symbols` of each, bars, market and settings.
+
+    `between` are ns UTC.
+    """
 
     symbols: dict[str, tuple[str, ...]]
     loaded: LoadedBars
@@ -109,7 +115,9 @@ class BacktestJob:
     def versions(self) -> BarVersions:
         """Return what the history has."""
         if self._versions is None:
-            self._versions = BarVersions(history_store(self.config, self.request.folder), self.folder)
+            self._versions = BarVersions(
+                history_store(self.config, self.request.folder), self.folder
+            )
         return self._versions
 
     def strategies(self) -> list[Strategy]:
@@ -123,7 +131,10 @@ class BacktestJob:
         return self._run_result(prepared, strategies, self._make_backtest(prepared, strategies))
 
     def prepare(self, strategies: Sequence[Strategy]) -> PreparedBacktest:
-        """Return the bars, their market and the settings of a run; raise `PatangError` for whatever is not right."""
+        """Return the bars, their market and the settings of a run.
+
+        Raise `PatangError` for whatever is not right.
+        """
         config, request = self.config, self.request
         span = self._bar_span(strategies)
         symbols = self._traded_symbols(span)
@@ -143,9 +154,19 @@ class BacktestJob:
         if not days:
             raise NothingFound(f"no bars from {first} to {last}: see patang bars list")
         adjusted = [symbol for symbol, each in loaded.manifests.items() if each.adjusted]
-        instruments = instruments_of(loaded.series, listed_on(config, "NSE", last), last, adjusted=adjusted)
+        instruments = instruments_of(
+            loaded.series, listed_on(config, "NSE", last), last, adjusted=adjusted
+        )
         calendar, early = calendar_of(config), int(config.risk.square_off_before_s * SECOND)
-        market = market_of(instruments, days, calendar, charges.load_rate_table(), with_derivatives(config, last), early, span)
+        market = market_of(
+            instruments,
+            days,
+            calendar,
+            charges.load_rate_table(),
+            with_derivatives(config, last),
+            early,
+            span,
+        )
         for day, why in list(market.left.items())[:DAYS_LEFT_OUT]:
             loaded.warnings.append(f"{day} is left out: {why}")
         if len(market.left) > DAYS_LEFT_OUT:
@@ -153,20 +174,32 @@ class BacktestJob:
         model, slippage = slippage_of(request.slippage, config.paper.slippage_ticks)
         cash = (request.cash or config.paper.cash) * 100
         settings = RunSettings(
-            cash, limits_of(config), model, exits_of(config), config.governor.modifies_per_order, request.warm_up
+            cash,
+            limits_of(config),
+            model,
+            exits_of(config),
+            config.governor.modifies_per_order,
+            request.warm_up,
         )
         named = {table.name: table.symbols for table in self.tables}
-        return PreparedBacktest(named, loaded, span, market, calendar, settings, slippage, actions, (begin, end))
+        return PreparedBacktest(
+            named, loaded, span, market, calendar, settings, slippage, actions, (begin, end)
+        )
 
     def _bar_span(self, strategies: Sequence[Strategy]) -> int:
-        """Return the length of the bars that are replayed; raise `ConfigError` where no such bars are there."""
+        """Return the length of the bars that are replayed.
+
+        Raise `ConfigError` where no such bars are there.
+        """
         named = () if self.request.span else self._named_symbols()
         spans = self.versions.spans(named, self.request.bars) or self.versions.spans()
         return span_for(spans, self.request.span, [each.span for each in strategies])
 
     def _named_symbols(self) -> tuple[str, ...]:
         """Return the symbols that are asked for, or else by strategies."""
-        return self.request.symbols or tuple(dict.fromkeys(each for table in self.tables for each in table.symbols))
+        return self.request.symbols or tuple(
+            dict.fromkeys(each for table in self.tables for each in table.symbols)
+        )
 
     def _traded_symbols(self, span: int) -> list[str]:
         """Return the symbols that are asked for, or the strategies', or all there are but indices."""
@@ -177,22 +210,38 @@ class BacktestJob:
         named = self._named_symbols()
         if self.request.symbols or (named and all(table.symbols for table in self.tables)):
             if strange := [each for each in named if each not in there]:
-                raise NothingFound(f"no bars of {first_names(strange)} of {span} s: see patang bars list")
+                raise NothingFound(
+                    f"no bars of {first_names(strange)} of {span} s: see patang bars list"
+                )
             return list(named)
         return [each for each in there if each in named or each not in INDEX_NAMES]
 
-    def _make_backtest(self, prepared: PreparedBacktest, strategies: Sequence[Strategy]) -> BacktestRun:
+    def _make_backtest(
+        self, prepared: PreparedBacktest, strategies: Sequence[Strategy]
+    ) -> BacktestRun:
         loaded = prepared.loaded
         backtest = BacktestRun(
-            strategies, prepared.symbols, loaded.series, prepared.span, prepared.market, prepared.calendar, prepared.settings
-        )  # fmt: skip
+            strategies,
+            prepared.symbols,
+            loaded.series,
+            prepared.span,
+            prepared.market,
+            prepared.calendar,
+            prepared.settings,
+        )
         if backtest.dropped_bars:
-            loaded.warnings.append(f"{backtest.dropped_bars:,} bars outside the sessions of their days are left out")
+            loaded.warnings.append(
+                f"{backtest.dropped_bars:,} bars outside the sessions of their days are left out"
+            )
         if not backtest.warmed_sessions:
-            loaded.warnings.append("no warm-up: the history begins with the first session, and indicators with nothing")
+            loaded.warnings.append(
+                "no warm-up: the history begins with the first session, and indicators with nothing"
+            )
         return backtest
 
-    def _run_result(self, prepared: PreparedBacktest, strategies: Sequence[Strategy], backtest: BacktestRun) -> BacktestResult:
+    def _run_result(
+        self, prepared: PreparedBacktest, strategies: Sequence[Strategy], backtest: BacktestRun
+    ) -> BacktestResult:
         begun = time.perf_counter()
         whole = self._run_with_progress(backtest)
         seconds = time.perf_counter() - begun
@@ -202,11 +251,17 @@ class BacktestJob:
         if kept := came_to.over_night:
             why = "intraday, and held over night for want of a bar to leave with"
             prepared.loaded.warnings.append(f"{why}: {first_names(kept)}")
-        outcome = outcome_of(backtest, came_to, self._make_manifest(prepared, strategies, backtest, seconds, whole=whole))
+        outcome = outcome_of(
+            backtest,
+            came_to,
+            self._make_manifest(prepared, strategies, backtest, seconds, whole=whole),
+        )
         metrics = statistics(outcome)
         ticks = {symbol: float(each.tick) for symbol, each in backtest.market.instruments.items()}
         findings = lint_outcome(outcome, metrics, backtest.series, ticks)
-        return BacktestResult(outcome, metrics, findings, overall_verdict(findings), backtest.series)
+        return BacktestResult(
+            outcome, metrics, findings, overall_verdict(findings), backtest.series
+        )
 
     def _index_bars(self, span: int) -> BarSeries | None:
         """Return the bars of the index that results are compared with, None where the history has none."""
@@ -216,31 +271,58 @@ class BacktestJob:
         return None
 
     def _run_with_progress(self, backtest: BacktestRun) -> bool:
-        """Run it with a progress line; the first ctrl-c ends it in order, and what is done counts."""
+        """Run it with a progress line.
+
+        The first ctrl-c ends it in order, and what is done counts.
+        """
         line = ProgressLine(backtest.bars)
         with interruptible() as interruption:
             try:
-                return backtest.run(lambda done, _all: line.show_progress(done) and not interruption.has_come)
+                return backtest.run(
+                    lambda done, _all: line.show_progress(done) and not interruption.has_come
+                )
             finally:
                 line.close()
                 self.was_stopped = interruption.has_come
 
     def _make_manifest(
-        self, prepared: PreparedBacktest, strategies: Sequence[Strategy], backtest: BacktestRun, seconds: float, *, whole: bool
+        self,
+        prepared: PreparedBacktest,
+        strategies: Sequence[Strategy],
+        backtest: BacktestRun,
+        seconds: float,
+        *,
+        whole: bool,
     ) -> RunManifest:
-        now, config, loaded, cash = datetime.now(UTC), self.config, prepared.loaded, prepared.settings.cash
+        now, config, loaded, cash = (
+            datetime.now(UTC),
+            self.config,
+            prepared.loaded,
+            prepared.settings.cash,
+        )
         days = prepared.market.days[: len(backtest.notes)]
-        limits = {name: int(value) for name, value in current_limits(backtest.kernel.limits).items()}
+        limits = {
+            name: int(value) for name, value in current_limits(backtest.kernel.limits).items()
+        }
         settings = {
-            "limits": limits, "cash": cash, "slippage": prepared.slippage, "span": prepared.span, "warm_up": backtest.warmed_sessions,
-            "exits": repr(config.exits), "square_off": config.risk.square_off_before_s, "modifies": config.governor.modifies_per_order,
-            "confirmed": config.market.confirmed, "symbols": prepared.symbols,
-        }  # fmt: skip
+            "limits": limits,
+            "cash": cash,
+            "slippage": prepared.slippage,
+            "span": prepared.span,
+            "warm_up": backtest.warmed_sessions,
+            "exits": repr(config.exits),
+            "square_off": config.risk.square_off_before_s,
+            "modifies": config.governor.modifies_per_order,
+            "confirmed": config.market.confirmed,
+            "symbols": prepared.symbols,
+        }
         return RunManifest(
             run=run_identity.run_number(now, backtest.digest),
             made=now.isoformat(timespec="seconds"),
             name=self.name,
-            strategies=run_identity.parameters_of((table.name, table.parameters) for table in self.tables),
+            strategies=run_identity.parameters_of(
+                (table.name, table.parameters) for table in self.tables
+            ),
             sources={each.name: run_identity.source_hash(each) for each in strategies},
             symbols=list(loaded.series),
             first=str(days[0]),
@@ -264,14 +346,19 @@ class BacktestJob:
 
 
 def strategy_failure(failures: Sequence[StrategyFailure]) -> BaseException:
-    """Print the tracebacks of strategies that have failed, and return what is to be raised: `StrategyFailed`, or what ctrl-c did."""
+    """Print the tracebacks of strategies that have failed, and return what is to be raised.
+
+    `StrategyFailed`, or what ctrl-c did.
+    """
     if isinstance(failures[0].error, KeyboardInterrupt):
         return failures[0].error
     for each in failures:
         lines = "".join(traceback.format_exception(each.error)).splitlines()
         sys.stderr.writelines(f"{plain_text(line)}\n" for line in lines)
     first = failures[0]
-    return StrategyFailed(f"strategy {first.strategy} failed, and there is no result: {failure_text(first.error)}")
+    return StrategyFailed(
+        f"strategy {first.strategy} failed, and there is no result: {failure_text(first.error)}"
+    )
 
 
 def results_of(config: DeskConfig) -> ResultStore:
@@ -279,10 +366,19 @@ def results_of(config: DeskConfig) -> ResultStore:
     return ResultStore(desk_paths(config, os.environ).state / "results.db")
 
 
-def result_json(outcome: RunOutcome, metrics: Sequence[RunMetric], findings: Sequence[LinterFinding]) -> str:
+def result_json(
+    outcome: RunOutcome, metrics: Sequence[RunMetric], findings: Sequence[LinterFinding]
+) -> str:
     """Return a result as one line of JSON, without its days and round trips."""
-    return json.dumps({
-        "schema": SCHEMA, "run": outcome.manifest.run, "verdict": overall_verdict(findings),
-        "metrics": {each.key: each.value for each in metrics}, "costs": dict(outcome.costs), "refused": dict(outcome.refused),
-        "findings": [each._asdict() for each in findings], "manifest": msgspec.to_builtins(outcome.manifest),
-    })  # fmt: skip
+    return json.dumps(
+        {
+            "schema": SCHEMA,
+            "run": outcome.manifest.run,
+            "verdict": overall_verdict(findings),
+            "metrics": {each.key: each.value for each in metrics},
+            "costs": dict(outcome.costs),
+            "refused": dict(outcome.refused),
+            "findings": [each._asdict() for each in findings],
+            "manifest": msgspec.to_builtins(outcome.manifest),
+        }
+    )

@@ -1,4 +1,7 @@
-"""The report of a backtest for a terminal: the verdict and the figures that matter, the curves, then the tables."""
+"""The report of a backtest for a terminal.
+
+The verdict and the figures that matter, the curves, then the tables.
+"""
 
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -39,9 +42,14 @@ WIDE: Final = 130
 WIDEST: Final = 160
 """Columns of a chart at most."""
 NAMES: Final = {
-    "strategy": "Strategy", "symbol": "Symbol", "side": "Side", "rung": "Rung", "exit": "Why out",
-    "hour": "Hour", "weekday": "Weekday",
-}  # fmt: skip
+    "strategy": "Strategy",
+    "symbol": "Symbol",
+    "side": "Side",
+    "rung": "Rung",
+    "exit": "Why out",
+    "hour": "Hour",
+    "weekday": "Weekday",
+}
 MARKS: Final = {"fail": "✕", "warn": "!", "pass": "✓", "not run": "·"}
 STYLES: Final = {
     "fail": "bold red",
@@ -58,19 +66,32 @@ Cell = tuple[str, str]
 
 
 def print_report(
-    outcome: RunOutcome, metrics: Sequence[RunMetric], findings: Sequence[LinterFinding], console: "Console | None" = None
+    outcome: RunOutcome,
+    metrics: Sequence[RunMetric],
+    findings: Sequence[LinterFinding],
+    console: "Console | None" = None,
 ) -> None:
-    """Print the report on stdout, or on `console`: in colours on a terminal, plainly where it is piped."""
+    """Print the report on stdout, or on `console`.
+
+    In colours on a terminal, plainly where it is piped.
+    """
     from rich.console import Console  # noqa: PLC0415 - 50 ms, for who shows a report
 
     out = console or Console(highlight=False, markup=False, emoji=False)
-    for part in _report_parts(outcome, metrics, findings, out.width, coloured=out.color_system is not None):
+    for part in _report_parts(
+        outcome, metrics, findings, out.width, coloured=out.color_system is not None
+    ):
         out.print(part)
         out.print()
 
 
 def _report_parts(
-    outcome: RunOutcome, metrics: Sequence[RunMetric], findings: Sequence[LinterFinding], width: int, *, coloured: bool
+    outcome: RunOutcome,
+    metrics: Sequence[RunMetric],
+    findings: Sequence[LinterFinding],
+    width: int,
+    *,
+    coloured: bool,
 ) -> "Iterable[RenderableType]":
     yield verdict_line(findings)
     yield _run_remarks(outcome)
@@ -82,7 +103,11 @@ def _report_parts(
     yield _months_table(outcome, width)
     yield _cost_ladder(outcome, width)
     groups = result_tables.breakdowns(outcome)
-    yield from (_breakdown_table(title, groups[name], width) for name, title in NAMES.items() if groups.get(name))
+    yield from (
+        _breakdown_table(title, groups[name], width)
+        for name, title in NAMES.items()
+        if groups.get(name)
+    )
     yield _drawdown_table(outcome, width)
     yield _stress_table(outcome)
     yield findings_table("Checks", findings)
@@ -95,16 +120,31 @@ def _styled_text(text: str, style: str = "") -> "Text":
     return Text(plain_text(text), STYLES.get(style, style))
 
 
-def _report_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], left: int = 1) -> "Table":
+def _report_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], left: int = 1
+) -> "Table":
     """Return a table whose first `left` columns are texts and whose others are numbers, to the right."""
     from rich import box  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    edges = box.MINIMAL if left > 1 else box.SIMPLE_HEAD  # where texts wrap each line shows whose it is
-    made = Table(title=_styled_text(title, "bold"), title_justify="left", box=edges, pad_edge=False, header_style="dim")
+    edges = (
+        box.MINIMAL if left > 1 else box.SIMPLE_HEAD
+    )  # where texts wrap each line shows whose it is
+    made = Table(
+        title=_styled_text(title, "bold"),
+        title_justify="left",
+        box=edges,
+        pad_edge=False,
+        header_style="dim",
+    )
     for i, name in enumerate(columns):
         wraps = 0 < i < left  # a name that wraps could pass for a row of its own
-        made.add_column(_styled_text(name), justify="left" if i < left else "right", no_wrap=not wraps, overflow="ellipsis")
+        made.add_column(
+            _styled_text(name),
+            justify="left" if i < left else "right",
+            no_wrap=not wraps,
+            overflow="ellipsis",
+        )
     for row in rows:
         made.add_row(*(_styled_text(*cell) for cell in row))
     return made
@@ -120,7 +160,10 @@ def _signed_percent(value: float, places: int = 2) -> Cell:
 
 def verdict_line(findings: Sequence[LinterFinding]) -> "Text":
     """Return the verdict with its mark."""
-    worst = next((each for each in ("fail", "warn", "pass") if any(one.status == each for one in findings)), "not run")
+    worst = next(
+        (each for each in ("fail", "warn", "pass") if any(one.status == each for one in findings)),
+        "not run",
+    )
     return _styled_text(f"{MARKS[worst]} {overall_verdict(findings)}", STYLES[worst])
 
 
@@ -131,11 +174,14 @@ def _run_remarks(outcome: RunOutcome) -> "RunRemarks":
         f"{held.name}: {held.first} to {held.last}, {count(len(outcome.daily.day))} sessions, {count(len(held.symbols))} symbols, "
         f"slippage {held.slippage}, {'golden bars' if held.golden else 'bars not all golden'}, digest {held.digest[:12]}{part}",
         held.warnings,
-    )  # fmt: skip
+    )
 
 
 class RunRemarks:
-    """What was run, and below it what has to be said of its bars; behind a bar, so that no wrapped line passes for one of ours."""
+    """What was run, and below it what has to be said of its bars.
+
+    Behind a bar, so that no wrapped line passes for one of ours.
+    """
 
     def __init__(self, about: str, warnings: Sequence[str]) -> None:
         self._texts = [(about, ""), *((f"! {each}", "warn") for each in warnings)]
@@ -154,13 +200,20 @@ def _key_figures(metrics: Sequence[RunMetric], width: int) -> "Table":
     from rich.text import Text  # noqa: PLC0415
 
     cells = [
-        Text.assemble((f"{each.label}  ", "dim"), (figure(each), f"bold {_metric_style(each)}".strip()), no_wrap=True)
+        Text.assemble(
+            (f"{each.label}  ", "dim"),
+            (figure(each), f"bold {_metric_style(each)}".strip()),
+            no_wrap=True,
+        )
         for each in key_figures(metrics)
     ]
     rows = [cells]
     for number in (5, 2, 1):
         rows = [cells[i : i + number] for i in range(0, len(cells), number)]
-        if sum(max(each.cell_len for each in column) + 3 for column in zip(*rows, strict=True)) <= width:
+        if (
+            sum(max(each.cell_len for each in column) + 3 for column in zip(*rows, strict=True))
+            <= width
+        ):
             break
     made = Table.grid(padding=(0, 3, 0, 0))
     for row in rows:
@@ -173,7 +226,9 @@ def _metric_style(metric: RunMetric) -> str:
     return STYLES[tone(value)] if metric.key in SIGNED and isinstance(value, int | float) else ""
 
 
-def _equity_curves(outcome: RunOutcome, width: int, *, coloured: bool) -> "Iterable[RenderableType]":
+def _equity_curves(
+    outcome: RunOutcome, width: int, *, coloured: bool
+) -> "Iterable[RenderableType]":
     daily, start = outcome.daily, outcome.manifest.start_cash
     equity = np.concatenate(([start], daily.equity)) / 100
     held = np.concatenate(([float(start)], daily.benchmark)) / 100
@@ -185,16 +240,28 @@ def _equity_curves(outcome: RunOutcome, width: int, *, coloured: bool) -> "Itera
     depths = [percent(each, places=places) for each in _axis_ticks(below)]
     title, lines = "Account after charges, and buy and hold (dotted)", [equity, held]
     if spreads_wider(held, equity):
-        title, lines = "Account after charges (buy and hold moves so much more that it is left out)", [equity]
+        title, lines = (
+            "Account after charges (buy and hold moves so much more that it is left out)",
+            [equity],
+        )
     levels = short_money([each * 100 for each in _axis_ticks(np.concatenate(lines))])
     yield _plot_lines(title, lines, ends, width, 16, levels, coloured=coloured)
     lowest = np.minimum.reduceat(below, starts)
-    yield _plot_lines("Under water, % of the highest close", [lowest], ends, width, 9, depths, coloured=coloured)
+    yield _plot_lines(
+        "Under water, % of the highest close", [lowest], ends, width, 9, depths, coloured=coloured
+    )
 
 
 def _plot_lines(
-    title: str, lines: Sequence[Floats], ends: Sequence[str], width: int, height: int, labels: Sequence[str], *, coloured: bool
-) -> "Text":  # fmt: skip
+    title: str,
+    lines: Sequence[Floats],
+    ends: Sequence[str],
+    width: int,
+    height: int,
+    labels: Sequence[str],
+    *,
+    coloured: bool,
+) -> "Text":
     """Draw lines above the days they begin and end on; the first one thinly, another with dots."""
     import plotext  # noqa: PLC0415 - as much as all the rest
     from rich.text import Text  # noqa: PLC0415
@@ -207,7 +274,10 @@ def _plot_lines(
     for line, (marker, colour) in reversed(list(zip(lines, looks, strict=False))):
         there = np.isfinite(line)
         plotext.plot(
-            np.flatnonzero(there).tolist(), line[there].tolist(), marker=marker, color=colour if coloured else None
+            np.flatnonzero(there).tolist(),
+            line[there].tolist(),
+            marker=marker,
+            color=colour if coloured else None,
         )
     ticks = _axis_ticks(np.concatenate(lines))
     plotext.ylim(ticks[0], ticks[-1])
@@ -228,14 +298,34 @@ def _axis_ticks(values: Floats) -> list[float]:
 
 
 def _months_table(outcome: RunOutcome, width: int) -> "Table":
-    names = ("", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Year")
+    names = (
+        "",
+        "Jan",
+        "Feb",
+        "Mar",
+        "Apr",
+        "May",
+        "Jun",
+        "Jul",
+        "Aug",
+        "Sep",
+        "Oct",
+        "Nov",
+        "Dec",
+        "Year",
+    )
 
     def cell(value: float | None) -> Cell:
         if value is None:
             return "", ""
-        return percent(value, places=1 if abs(value) < 9.95 else 0).rstrip("%"), tone(round(value, 1))
+        return percent(value, places=1 if abs(value) < 9.95 else 0).rstrip("%"), tone(
+            round(value, 1)
+        )
 
-    rows = [((str(year.year), ""), *map(cell, year.months), cell(year.total)) for year in result_tables.yearly_returns(outcome)]
+    rows = [
+        ((str(year.year), ""), *map(cell, year.months), cell(year.total))
+        for year in result_tables.yearly_returns(outcome)
+    ]
     made = _report_table("Months, %", names, rows)
     made.padding = (0, 1 if width >= 90 else 0, 0, 0)
     return made
@@ -247,11 +337,13 @@ def _cost_ladder(outcome: RunOutcome, width: int) -> "Table":
     room = 18 if width < WIDE else 60
     rows = [
         (
-            (each.label, "bold" if each.total else ""), _signed_money(each.amount),
-            (percent(100 * each.amount / whole, places=1), ""), ("█" * round(abs(each.amount) / whole * room), "dim"),
+            (each.label, "bold" if each.total else ""),
+            _signed_money(each.amount),
+            (percent(100 * each.amount / whole, places=1), ""),
+            ("█" * round(abs(each.amount) / whole * room), "dim"),
         )
         for each in steps
-    ]  # fmt: skip
+    ]
     made = _report_table("Where the money went", ("", "₹", "of the largest", ""), rows)
     made.columns[-1].justify = "left"
     return made
@@ -263,11 +355,18 @@ def _breakdown_table(title: str, groups: Sequence[result_tables.TradeGroup], wid
     rows = []
     for each in groups:
         row: list[Cell] = [
-            (each.name, ""), (count(each.trades), ""), (percent(each.win_rate, places=1), ""), _signed_money(each.net),
-            _signed_money(each.average), (ratio(each.profit_factor), ""),
-        ]  # fmt: skip
+            (each.name, ""),
+            (count(each.trades), ""),
+            (percent(each.win_rate, places=1), ""),
+            _signed_money(each.net),
+            _signed_money(each.average),
+            (ratio(each.profit_factor), ""),
+        ]
         if wide:
-            row += [(money(value), "") for value in (each.gross, each.charges, each.slippage, each.mae, each.mfe)]
+            row += [
+                (money(value), "")
+                for value in (each.gross, each.charges, each.slippage, each.mae, each.mfe)
+            ]
         rows.append(row)
     columns += ["Gross", "Charges", "Slippage", "MAE", "MFE"] * wide
     made = _report_table(f"By {title.lower()}", columns, rows)
@@ -279,19 +378,35 @@ def _breakdown_table(title: str, groups: Sequence[result_tables.TradeGroup], wid
 def _drawdown_table(outcome: RunOutcome, width: int) -> "Table":
     rows: list[list[Cell]] = []
     for each in result_tables.drawdowns(outcome, 5):
-        row = [(moment_text(each.start)[:10], ""), (moment_text(each.trough)[:10], ""), (moment_text(each.end)[:10] if each.end else "not yet", ""),
-               _signed_percent(each.depth), (duration_text(each.length), "")]  # fmt: skip
-        rows.append([*row, _signed_money(each.amount), (duration_text(each.recovery), "")] if width >= WIDE else row)
+        row = [
+            (moment_text(each.start)[:10], ""),
+            (moment_text(each.trough)[:10], ""),
+            (moment_text(each.end)[:10] if each.end else "not yet", ""),
+            _signed_percent(each.depth),
+            (duration_text(each.length), ""),
+        ]
+        rows.append(
+            [*row, _signed_money(each.amount), (duration_text(each.recovery), "")]
+            if width >= WIDE
+            else row
+        )
     more = ("Amount", "Recovery") if width >= WIDE else ()
-    return _report_table("Deepest drawdowns", ("Peak", "Bottom", "Back", "Depth", "Length", *more), rows, left=3)
+    return _report_table(
+        "Deepest drawdowns", ("Peak", "Bottom", "Back", "Depth", "Length", *more), rows, left=3
+    )
 
 
 def _stress_table(outcome: RunOutcome) -> "Table":
     rows = [
-        ((each.name, ""), (count(each.days), ""), _signed_money(each.net), _signed_percent(each.mean, 3),
-         _signed_percent(each.worst))
+        (
+            (each.name, ""),
+            (count(each.days), ""),
+            _signed_money(each.net),
+            _signed_percent(each.mean, 3),
+            _signed_percent(each.worst),
+        )
         for each in stress_days.kind_results(outcome, stress_days.load_stress_table())
-    ]  # fmt: skip
+    ]
     return _report_table("Days of a kind", ("", "Days", "Net", "Mean", "Worst"), rows)
 
 
@@ -311,7 +426,11 @@ def _metric_tables(metrics: Sequence[RunMetric], width: int) -> "RenderableType"
     from rich.columns import Columns  # noqa: PLC0415
 
     groups = [
-        _report_table(name, ("", ""), [((each.label, ""), (figure(each), _metric_style(each))) for each, _ in members])
+        _report_table(
+            name,
+            ("", ""),
+            [((each.label, ""), (figure(each), _metric_style(each))) for each, _ in members],
+        )
         for name, members in metrics_by_group(metrics).items()
     ]
     for each in groups:

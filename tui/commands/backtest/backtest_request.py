@@ -1,4 +1,7 @@
-"""What a backtest is asked for: strategies with their parameters, symbols, days, and what a fill costs."""
+"""What a backtest is asked for.
+
+Strategies with their parameters, symbols, days, and what a fill costs.
+"""
 
 import tomllib
 from pathlib import Path
@@ -16,16 +19,27 @@ MOST_CASH = 10**10
 """Rupees."""
 
 StrategyName = Annotated[
-    str, Parameter(help="A strategy's name, or a configuration file; empty: all strategies that are enabled.")
+    str,
+    Parameter(
+        help="A strategy's name, or a configuration file; empty: all strategies that are enabled."
+    ),
 ]
 TradedSymbols = Annotated[
-    str, Parameter(help="Only these, with commas between, or @FILE; empty: the strategy's, or all there are.")
+    str,
+    Parameter(
+        help="Only these, with commas between, or @FILE; empty: the strategy's, or all there are."
+    ),
 ]
-ReplayedSpan = Annotated[int, Parameter(help="Length of the bars in seconds; 0: the shortest every strategy can hear.")]
+ReplayedSpan = Annotated[
+    int, Parameter(help="Length of the bars in seconds; 0: the shortest every strategy can hear.")
+]
 Settings = Annotated[
-    list[str] | None, Parameter(name="--set", help="PARAMETER=VALUE of the strategy; may be given several times.")
+    list[str] | None,
+    Parameter(name="--set", help="PARAMETER=VALUE of the strategy; may be given several times."),
 ]
-BarsVersion = Annotated[str, Parameter(help="Version of the bars; empty: golden where there are any, else raw.")]
+BarsVersion = Annotated[
+    str, Parameter(help="Version of the bars; empty: golden where there are any, else raw.")
+]
 Cash = Annotated[int, Parameter(help="Rupees to begin with; 0: paper.cash.")]
 WarmUp = Annotated[int, Parameter(help="Sessions before the first that the strategies hear.")]
 
@@ -33,7 +47,8 @@ WarmUp = Annotated[int, Parameter(help="Sessions before the first that the strat
 class BacktestRequest(NamedTuple):
     """What is asked for: `strategy` is a name, empty texts are what the configuration says.
 
-    `cash` in rupees, `span` and `warm_up` in seconds and sessions, `bars` a version; `settings` are KEY=VALUE texts.
+    `cash` in rupees, `span` and `warm_up` in seconds and sessions, `bars` a version; `settings` are
+    KEY=VALUE texts.
     """
 
     strategy: str = ""
@@ -50,17 +65,38 @@ class BacktestRequest(NamedTuple):
 
 
 def read_request(
-    strategy: str, symbols: str, since: str, until: str, span: int, settings: list[str] | None, bars: str, cash: int,
-    warm_up: int, folder: Path | None, slippage: str = "",
-) -> tuple[BacktestRequest, Path | None]:  # fmt: skip
-    """Return what a command line asks for, and the configuration file where that is what it names; raise `ConfigError`."""
+    strategy: str,
+    symbols: str,
+    since: str,
+    until: str,
+    span: int,
+    settings: list[str] | None,
+    bars: str,
+    cash: int,
+    warm_up: int,
+    folder: Path | None,
+    slippage: str = "",
+) -> tuple[BacktestRequest, Path | None]:
+    """Return what a command line asks for, and the configuration file where that is what it names.
+
+    Raise `ConfigError`.
+    """
     if not 0 <= cash <= MOST_CASH:
         raise ConfigError(f"--cash {cash}: expected rupees up to 1,000 crore")
     file = Path(strategy) if strategy.endswith(".toml") else None
     request = BacktestRequest(
-        "" if file else strategy, tuple(symbol_list(symbols)), since, until, span, bars, tuple(settings or ()), cash, slippage,
-        warm_up, folder,
-    )  # fmt: skip
+        "" if file else strategy,
+        tuple(symbol_list(symbols)),
+        since,
+        until,
+        span,
+        bars,
+        tuple(settings or ()),
+        cash,
+        slippage,
+        warm_up,
+        folder,
+    )
     return request, file
 
 
@@ -85,7 +121,9 @@ def _apply_setting(tables: dict[str, dict[str, Any]], text: str) -> None:
         raise ConfigError(f"--set {text}: expected PARAMETER=VALUE, or STRATEGY.PARAMETER=VALUE")
     if not dot:
         if len(tables) > 1:
-            raise ConfigError(f"--set {text}: of which strategy? {', '.join(f'{each}.{parameter}' for each in tables)}")
+            raise ConfigError(
+                f"--set {text}: of which strategy? {', '.join(f'{each}.{parameter}' for each in tables)}"
+            )
         name = next(iter(tables))
     if name not in tables:
         raise ConfigError(f"--set {text}: {name} does not run; {', '.join(tables)} do")
@@ -96,7 +134,9 @@ def _apply_setting(tables: dict[str, dict[str, Any]], text: str) -> None:
 
 
 def slippage_of(text: str, ticks: int) -> tuple[Slippage, str]:
-    """Return a slippage model and what it is called: `ticks:N`, `spread:FRACTION:PERCENT`, `volume:SHARE:IMPACT` or `none`.
+    """Return a slippage model and what it is called.
+
+    `ticks:N`, `spread:FRACTION:PERCENT`, `volume:SHARE:IMPACT` or `none`.
 
     Without a text it is that of paper trading. Raises `ConfigError`.
     """
@@ -108,9 +148,13 @@ def slippage_of(text: str, ticks: int) -> tuple[Slippage, str]:
             case ["ticks", count]:
                 return FixedTicks(int(_bounded_number(int(count)))), called
             case ["spread", fraction, percent]:
-                return SpreadFraction(_bounded_number(float(fraction)), _bounded_number(float(percent))), called
+                return SpreadFraction(
+                    _bounded_number(float(fraction)), _bounded_number(float(percent))
+                ), called
             case ["volume", share, impact]:
-                return VolumeShare(_bounded_number(float(share)), _bounded_number(float(impact))), called
+                return VolumeShare(
+                    _bounded_number(float(share)), _bounded_number(float(impact))
+                ), called
     except ValueError:
         pass
     raise ConfigError(

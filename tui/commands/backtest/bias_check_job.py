@@ -41,7 +41,9 @@ WARM_UPS: Final = 4
 class BiasCheckJob:
     """A check from its data to its findings."""
 
-    def __init__(self, config: DeskConfig, request: BacktestRequest, moments: int, seed: int) -> None:
+    def __init__(
+        self, config: DeskConfig, request: BacktestRequest, moments: int, seed: int
+    ) -> None:
         self.config = config
         self.request = request
         self.moments = moments
@@ -83,7 +85,9 @@ class BiasCheckJob:
 
         with interruptible() as interruption:
             try:
-                return run_suite(subject, lint_strategies(strategies), go_on, self.moments, self.seed, expect)
+                return run_suite(
+                    subject, lint_strategies(strategies), go_on, self.moments, self.seed, expect
+                )
             except ReferenceFailed as error:
                 raise strategy_failure(error.failures) from None
             finally:
@@ -94,12 +98,16 @@ class BiasCheckJob:
 
         @contextlib.contextmanager
         def make(change: Change) -> Iterator[Sequence[Strategy]]:
-            with self._changed_world(change) if worldly and here and change is not unchanged_bars else contextlib.nullcontext():
+            with (
+                self._changed_world(change)
+                if worldly and here and change is not unchanged_bars
+                else contextlib.nullcontext()
+            ):
                 yield self._running.strategies()
 
-        here = self.request.folder is None and desk_paths(self.config, os.environ).history.is_relative_to(
-            own_state_folder(os.environ)
-        )
+        here = self.request.folder is None and desk_paths(
+            self.config, os.environ
+        ).history.is_relative_to(own_state_folder(os.environ))
         if worldly and not here:
             prepared.loaded.warnings.append(
                 "a history outside the state folder is not cut for what strategies read on their own"
@@ -107,20 +115,39 @@ class BiasCheckJob:
         raw, steps = self._raw_bars(prepared)
         newer, vintages = self._newer_bars(prepared)
         return BiasSubject(
-            make, prepared.symbols, prepared.loaded.series, prepared.span, prepared.market, prepared.calendar,
-            prepared.settings._replace(warm_up=self.request.warm_up), prepared.actions is not None, raw, steps,
-            unadjusted_splits(prepared.loaded.series) if prepared.actions is None else (), newer, vintages,
-        )  # fmt: skip
+            make,
+            prepared.symbols,
+            prepared.loaded.series,
+            prepared.span,
+            prepared.market,
+            prepared.calendar,
+            prepared.settings._replace(warm_up=self.request.warm_up),
+            prepared.actions is not None,
+            raw,
+            steps,
+            unadjusted_splits(prepared.loaded.series) if prepared.actions is None else (),
+            newer,
+            vintages,
+        )
 
-    def _raw_bars(self, prepared: PreparedBacktest) -> tuple[dict[str, BarSeries], dict[str, list[AdjustmentStep]]]:
+    def _raw_bars(
+        self, prepared: PreparedBacktest
+    ) -> tuple[dict[str, BarSeries], dict[str, list[AdjustmentStep]]]:
         """Return the bars of what was adjusted as they are stored, and what they were adjusted by."""
         names = [symbol for symbol, each in prepared.loaded.manifests.items() if each.adjusted]
         if prepared.actions is None or not names:
             return {}, {}
-        loaded = self._running.versions.load(names, prepared.span, *prepared.between, self.request.bars, None)
-        return loaded.series, {name: adjustment_steps(bars, prepared.actions, name) for name, bars in loaded.series.items()}
+        loaded = self._running.versions.load(
+            names, prepared.span, *prepared.between, self.request.bars, None
+        )
+        return loaded.series, {
+            name: adjustment_steps(bars, prepared.actions, name)
+            for name, bars in loaded.series.items()
+        }
 
-    def _newer_bars(self, prepared: PreparedBacktest) -> tuple[dict[str, BarSeries], tuple[str, str]]:
+    def _newer_bars(
+        self, prepared: PreparedBacktest
+    ) -> tuple[dict[str, BarSeries], tuple[str, str]]:
         """Return the bars of the golden version after the one that is run or, where it is the newest, before it."""
         versions, ours = self._running.versions, prepared.loaded.series
         ran = {each.version.partition(AND)[0] for each in prepared.loaded.manifests.values()}
@@ -135,11 +162,16 @@ class BiasCheckJob:
         if not names:
             return {}, ("", "")
         loaded = versions.load(names, prepared.span, *prepared.between, other, prepared.actions)
-        return {symbol: continued_series(bars, ours[symbol]) for symbol, bars in loaded.series.items()}, (name, other)
+        return {
+            symbol: continued_series(bars, ours[symbol]) for symbol, bars in loaded.series.items()
+        }, (name, other)
 
     @contextlib.contextmanager
     def _changed_world(self, change: Change) -> Iterator[None]:
-        """Let strategies that look find a history that is changed like the bars; all else of the state is as it is."""
+        """Let strategies that look find a history that is changed like the bars.
+
+        All else of the state is as it is.
+        """
         history, state = desk_paths(self.config, os.environ).history, own_state_folder(os.environ)
         store = ParquetBars(history)
         with tempfile.TemporaryDirectory(prefix="patang-check-") as folder:
@@ -179,7 +211,9 @@ def own_modules() -> dict[str, ModuleType]:
     return {
         name: module
         for name, module in sys.modules.items()
-        if name != "__main__" and (file := getattr(module, "__file__", None)) and not str(file).startswith(others)
+        if name != "__main__"
+        and (file := getattr(module, "__file__", None))
+        and not str(file).startswith(others)
     }
 
 
@@ -188,14 +222,27 @@ def own_modules() -> dict[str, ModuleType]:
 
 def findings_json(checking: BiasCheckJob, found: Sequence[BiasFinding]) -> str:
     """Return the findings as one line of JSON."""
-    return json.dumps({
-        "strategies": {name: table for name, _, table in checking.tables}, "verdict": overall_verdict([each.finding for each in found]),
-        "about": checking.about, "warnings": checking.warnings, "stopped": checking.was_stopped, "moments": checking.moments,
-        "seed": checking.seed, "tests": [each.as_dict() for each in found],
-    }, default=str)  # fmt: skip
+    return json.dumps(
+        {
+            "strategies": {name: table for name, _, table in checking.tables},
+            "verdict": overall_verdict([each.finding for each in found]),
+            "about": checking.about,
+            "warnings": checking.warnings,
+            "stopped": checking.was_stopped,
+            "moments": checking.moments,
+            "seed": checking.seed,
+            "tests": [each.as_dict() for each in found],
+        },
+        default=str,
+    )
 
 
-def print_findings(found: Sequence[BiasFinding], about: str, warnings: Sequence[str], console: "Console | None" = None) -> None:
+def print_findings(
+    found: Sequence[BiasFinding],
+    about: str,
+    warnings: Sequence[str],
+    console: "Console | None" = None,
+) -> None:
     """Print the verdict, what was run, and a table of what each test has found."""
     from rich.console import Console  # noqa: PLC0415
 

@@ -32,7 +32,9 @@ def check(
     bars: BarsVersion = "",
     cash: Cash = 0,
     warm_up: WarmUp = 5,
-    moments: Annotated[int, Parameter(help="How many moments are tried with each other future.")] = 8,
+    moments: Annotated[
+        int, Parameter(help="How many moments are tried with each other future.")
+    ] = 8,
     seed: Annotated[int, Parameter(help="Which moments, and which noise.")] = 1,
     folder: Folder = None,
     config: ConfigFile = None,
@@ -46,10 +48,14 @@ def check(
     from tui.commands.backtest.bias_check_job import findings_json as in_json  # noqa: PLC0415
 
     if not 0 <= warm_up <= 100:
-        raise ConfigError(f"--warm-up {warm_up}: expected 0 to 100 sessions, of which four times as many are tried")
+        raise ConfigError(
+            f"--warm-up {warm_up}: expected 0 to 100 sessions, of which four times as many are tried"
+        )
     if not 1 <= moments <= 1_000:
         raise ConfigError(f"--moments {moments}: expected 1 to 1,000")
-    request, file = read_request(strategy, symbols, since, until, span, settings, bars, cash, warm_up, folder)
+    request, file = read_request(
+        strategy, symbols, since, until, span, settings, bars, cash, warm_up, folder
+    )
     checking = BiasCheckJob(configuration(file or config), request, moments, abs(seed))
     found = checking.execute()
     if as_json:

@@ -21,17 +21,30 @@ Mode = Literal["paper", "shadow", "live", "sandbox", "replay", "dry-run"]
 
 def parity(
     *,
-    day: Annotated[str, Parameter(name="--date", help="Which day, YYYY-MM-DD; empty: the last of the journal.")] = "",
-    mode: Annotated[Mode | None, Parameter(help="Whose desk; without it the configured one.")] = None,
+    day: Annotated[
+        str, Parameter(name="--date", help="Which day, YYYY-MM-DD; empty: the last of the journal.")
+    ] = "",
+    mode: Annotated[
+        Mode | None, Parameter(help="Whose desk; without it the configured one.")
+    ] = None,
     database: Annotated[
         Path | None, Parameter(help="Its journal; without it that of its last run on that day.")
     ] = None,
     bars: Annotated[
-        str, Parameter(help="live: those the desk saw; history: those a backtest reads; or a version of the history.")
+        str,
+        Parameter(
+            help="live: those the desk saw; history: those a backtest reads; or a version of the history."
+        ),
     ] = "live",
-    every: Annotated[bool, Parameter(name="--all", negative="", help="Show every difference.")] = False,
-    history: Annotated[bool, Parameter(negative="", help="Show the days that were compared.")] = False,
-    keep: Annotated[bool, Parameter(negative="--no-keep", help="Keep the result for --history.")] = True,
+    every: Annotated[
+        bool, Parameter(name="--all", negative="", help="Show every difference.")
+    ] = False,
+    history: Annotated[
+        bool, Parameter(negative="", help="Show the days that were compared.")
+    ] = False,
+    keep: Annotated[
+        bool, Parameter(negative="--no-keep", help="Keep the result for --history.")
+    ] = True,
     folder: Folder = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -48,11 +61,15 @@ def parity(
         days = results_of(values).parity_days(mode or "")
         if not days:
             raise NothingFound("no day has been compared yet: see patang parity --date")
-        sys.stdout.write(json.dumps([each._asdict() for each in days]) + "\n" if as_json else history_text(days))
+        sys.stdout.write(
+            json.dumps([each._asdict() for each in days]) + "\n" if as_json else history_text(days)
+        )
         return DONE
     from tui.commands.backtest.parity_run import ParityRequest, ParityRun  # noqa: PLC0415  the core, and what a desk is made of
 
-    request = ParityRequest(mode or values.desk.mode, read_day(day) if day else None, database, bars, folder)
+    request = ParityRequest(
+        mode or values.desk.mode, read_day(day) if day else None, database, bars, folder
+    )
     result = ParityRun(values, request).execute()
     narrate(f"by {result.database}; bars: {result.bars}")
     for warning in result.warnings:
@@ -71,24 +88,51 @@ def _history_row(result: "ParityResult") -> "ParityDay":
     from store.backtest_results import ParityDay  # noqa: PLC0415
 
     found, made = result.parity, result.curves
-    data, timing, fill, cost, operator, broker, code, unexplained = (found.causes[name] for name in CAUSES)
+    data, timing, fill, cost, operator, broker, code, unexplained = (
+        found.causes[name] for name in CAUSES
+    )
     return ParityDay(
-        result.mode, str(result.day), found.percent, found.matched.same, len(found.matched.decisions), found.desk, found.backtest,
-        data, timing, fill, cost, operator, broker, code, unexplained, made.correlation, made.distance, result.bars,
+        result.mode,
+        str(result.day),
+        found.percent,
+        found.matched.same,
+        len(found.matched.decisions),
+        found.desk,
+        found.backtest,
+        data,
+        timing,
+        fill,
+        cost,
+        operator,
+        broker,
+        code,
+        unexplained,
+        made.correlation,
+        made.distance,
+        result.bars,
         str(result.database),
-    )  # fmt: skip
+    )
 
 
 def _result_fields(result: "ParityResult") -> dict[str, object]:
     found, made = result.parity, result.curves
     return {
-        "mode": result.mode, "date": str(result.day), "database": str(result.database), "bars": result.bars,
-        "parity": round(found.percent, 4), "same": found.matched.same, "decisions": len(found.matched.decisions),
-        "desk": found.desk / 100, "backtest": found.backtest / 100, "delta": found.delta / 100,
+        "mode": result.mode,
+        "date": str(result.day),
+        "database": str(result.database),
+        "bars": result.bars,
+        "parity": round(found.percent, 4),
+        "same": found.matched.same,
+        "decisions": len(found.matched.decisions),
+        "desk": found.desk / 100,
+        "backtest": found.backtest / 100,
+        "delta": found.delta / 100,
         "causes": {name: paise / 100 for name, paise in found.causes.items()},
-        "correlation": made.correlation, "dtw": round(made.distance, 4),
-        "differences": [_difference_fields(each) for each in found.differences], "warnings": result.warnings,
-    }  # fmt: skip
+        "correlation": made.correlation,
+        "dtw": round(made.distance, 4),
+        "differences": [_difference_fields(each) for each in found.differences],
+        "warnings": result.warnings,
+    }
 
 
 def _difference_fields(each: "ParityDifference") -> dict[str, object]:
@@ -96,8 +140,15 @@ def _difference_fields(each: "ParityDifference") -> dict[str, object]:
 
     decision = each.decision
     return {
-        "ts": decision.ts, "strategy": decision.subject.strategy, "symbol": decision.subject.symbol, "kind": decision.kind,
-        "same": decision.same, "desk": side_text(decision, desk=True), "backtest": side_text(decision, desk=False),
-        "cause": each.why.cause, "why": each.why.text, "amount": each.amount / 100,
+        "ts": decision.ts,
+        "strategy": decision.subject.strategy,
+        "symbol": decision.subject.symbol,
+        "kind": decision.kind,
+        "same": decision.same,
+        "desk": side_text(decision, desk=True),
+        "backtest": side_text(decision, desk=False),
+        "cause": each.why.cause,
+        "why": each.why.text,
+        "amount": each.amount / 100,
         "parts": {name: paise / 100 for name, paise in each.parts.items()},
-    }  # fmt: skip
+    }

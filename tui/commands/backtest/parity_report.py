@@ -36,7 +36,10 @@ def print_parity(result: "ParityResult", *, every: bool, console: "Console | Non
 
 
 def parity_lines(result: "ParityResult", width: int, *, every: bool) -> Iterator[str]:
-    """Return the lines of a comparison, none longer than `width`; a difference is one line where all of them fit."""
+    """Return the lines of a comparison, none longer than `width`.
+
+    A difference is one line where all of them fit.
+    """
     parity, curves = result.parity, result.curves
     yield f"Parity {percent(parity.percent)}   \N{GREEK CAPITAL LETTER DELTA}\N{INDIAN RUPEE SIGN} {_signed_money(parity.delta)}"
     yield f"{result.mode}, {result.day:%a %-d %b %Y}: {parity.matched.same} of {len(parity.matched.decisions)} decisions are the same"
@@ -46,7 +49,10 @@ def parity_lines(result: "ParityResult", width: int, *, every: bool) -> Iterator
     yield ""
     yield from _waterfall_lines(parity)
     other = [each for each in parity.differences if not each.decision.same]
-    same = sorted((each for each in parity.differences if each.decision.same), key=lambda each: -abs(each.amount))
+    same = sorted(
+        (each for each in parity.differences if each.decision.same),
+        key=lambda each: -abs(each.amount),
+    )
     yield from _difference_list("Decisions that do not match", other, width, every=every)
     yield from _difference_list("The same decisions, another result", same, width, every=every)
 
@@ -54,14 +60,19 @@ def parity_lines(result: "ParityResult", width: int, *, every: bool) -> Iterator
 def _waterfall_lines(parity: DayParity) -> Iterator[str]:
     rows = [("backtest", parity.backtest), *parity.causes.items(), ("desk", parity.desk)]
     most = max(abs(paise) for _, paise in rows[1:-1]) or 1
-    names, amounts = max(len(name) for name, _ in rows), max(len(_signed_money(paise)) for _, paise in rows)
+    names, amounts = (
+        max(len(name) for name, _ in rows),
+        max(len(_signed_money(paise)) for _, paise in rows),
+    )
     for name, paise in rows:
         share = 0 if name in {"backtest", "desk"} else round(BAR * abs(paise) / most)
         mark = ("+" if paise > 0 else "-") * share
         yield f"  {name:<{names}}  {_signed_money(paise):>{amounts}}  {mark}".rstrip()
 
 
-def _difference_list(title: str, found: Sequence[ParityDifference], width: int, *, every: bool) -> Iterator[str]:
+def _difference_list(
+    title: str, found: Sequence[ParityDifference], width: int, *, every: bool
+) -> Iterator[str]:
     if not found:
         return
     yield ""
@@ -74,17 +85,36 @@ def _difference_list(title: str, found: Sequence[ParityDifference], width: int, 
 
 
 def _wide_lines(found: Iterable[ParityDifference]) -> Iterator[str]:
-    head = ("time", "strategy", "symbol", "what", "desk", "backtest", "\N{INDIAN RUPEE SIGN}", "cause")
+    head = (
+        "time",
+        "strategy",
+        "symbol",
+        "what",
+        "desk",
+        "backtest",
+        "\N{INDIAN RUPEE SIGN}",
+        "cause",
+    )
     rows = [
-        (*_decision_words(each), side_text(each.decision, desk=True), side_text(each.decision, desk=False), _signed_money(each.amount), _cause_text(each))
+        (
+            *_decision_words(each),
+            side_text(each.decision, desk=True),
+            side_text(each.decision, desk=False),
+            _signed_money(each.amount),
+            _cause_text(each),
+        )
         for each in found
-    ]  # fmt: skip
+    ]
     yield from column_text(head, rows).splitlines()
 
 
 def _narrow_lines(found: Iterable[ParityDifference], width: int) -> Iterator[str]:
     for each in found:
-        yield from wrap(f"{'  '.join(_decision_words(each))}  {_signed_money(each.amount)}", width, subsequent_indent=INDENT)
+        yield from wrap(
+            f"{'  '.join(_decision_words(each))}  {_signed_money(each.amount)}",
+            width,
+            subsequent_indent=INDENT,
+        )
         both = f"desk {side_text(each.decision, desk=True)}; backtest {side_text(each.decision, desk=False)}"
         for text in (both, _cause_text(each)):
             yield from wrap(text, width, initial_indent=INDENT, subsequent_indent=INDENT)
@@ -93,7 +123,12 @@ def _narrow_lines(found: Iterable[ParityDifference], width: int) -> Iterator[str
 def _decision_words(each: ParityDifference) -> tuple[str, str, str, str]:
     decision = each.decision
     of = decision.subject
-    return time_of_day(decision.ts), of.strategy or "nobody", of.symbol, f"{decision.kind} P{of.place} {SIDES[of.side]}"
+    return (
+        time_of_day(decision.ts),
+        of.strategy or "nobody",
+        of.symbol,
+        f"{decision.kind} P{of.place} {SIDES[of.side]}",
+    )
 
 
 def _cause_text(each: ParityDifference) -> str:
@@ -103,7 +138,9 @@ def _cause_text(each: ParityDifference) -> str:
 def side_text(decision: PairedDecision, *, desk: bool) -> str:
     """Return what one side did: when, for how many shares and at which price, or what it was answered."""
     signal, trip, at = (
-        (decision.desk, decision.trip, decision.desk_ts) if desk else (decision.backtest, decision.other, decision.backtest_ts)
+        (decision.desk, decision.trip, decision.desk_ts)
+        if desk
+        else (decision.backtest, decision.other, decision.backtest_ts)
     )
     if at is None:
         return "still holds" if decision.kind == LEAVE and trip is not None else "nothing"
@@ -124,11 +161,14 @@ def history_text(days: Sequence["ParityDay"]) -> str:
     """Return the days that were compared, the newest first."""
     rows = [
         {
-            "date": each.date, "mode": each.mode, "parity": percent(each.percent), "same": f"{each.same}/{each.decisions}",
+            "date": each.date,
+            "mode": each.mode,
+            "parity": percent(each.percent),
+            "same": f"{each.same}/{each.decisions}",
             "delta": _signed_money(each.desk - each.backtest),
             **{name: _signed_money(paise) for name, paise in each.causes.items() if paise},
         }
         for each in days
-    ]  # fmt: skip
+    ]
     names = list(dict.fromkeys(name for row in rows for name in row))
     return column_text(names, [[row.get(name, "") for name in names] for row in rows])

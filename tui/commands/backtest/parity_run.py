@@ -34,7 +34,14 @@ from tui.run.bar_stores import history_store as shelf
 from tui.run.bar_stores import local_store
 from tui.run.preflight import strategies_of
 from tui.run.run_records import bars_folder, database_of_day, latest_database
-from tui.run.settings import actions_of, calendar_of, limits_of, listed_on, settings_of, with_derivatives
+from tui.run.settings import (
+    actions_of,
+    calendar_of,
+    limits_of,
+    listed_on,
+    settings_of,
+    with_derivatives,
+)
 
 MINUTE: Final = 60
 LIVE: Final = "live"
@@ -45,7 +52,8 @@ ONE_DAY: Final = timedelta(days=1)
 class ParityRequest(NamedTuple):
     """What is asked for: empty texts are the configured mode and the last day of its last run.
 
-    `bars` is `live` (those the desk saw), `history` (those a backtest reads) or a version of the history.
+    `bars` is `live` (those the desk saw), `history` (those a backtest reads) or a version of the
+    history.
     """
 
     mode: str
@@ -91,18 +99,29 @@ class ParityRun:
         kept = kept_day(path, day, seen)
         if kept.carried:
             self._warnings.append(f"held from days before, and left out: {', '.join(kept.carried)}")
-        ran = kept.ran[0] if kept.ran else settings_of(config, strategies_of(config), config.feed.watch)
+        ran = (
+            kept.ran[0]
+            if kept.ran
+            else settings_of(config, strategies_of(config), config.feed.watch)
+        )
         if not kept.ran:
-            self._warnings.append("the journal does not say with what the desk ran: the configuration is taken")
+            self._warnings.append(
+                "the journal does not say with what the desk ran: the configuration is taken"
+            )
         strategies = {name: build(name, table) for name, table in ran["strategies"].items()}
         series, version = self._backtest_series(store, seen, ran, strategies.values(), day)
         backtest = self._run_backtest(kept, ran, strategies, series, day)
         today = {name: bars.pick(bars.start >= midnight(day)) for name, bars in series.items()}
         done = backtest_day_of(
-            backtest, today, self._known_differences(kept.ran, ran, strategies), cold=_cold_until(backtest, strategies.values())
+            backtest,
+            today,
+            self._known_differences(kept.ran, ran, strategies),
+            cold=_cold_until(backtest, strategies.values()),
         )
         parity = compare_days(kept.day, done)
-        return ParityResult(request.mode, day, path, version, parity, parity_curves(kept.day, done), self._warnings)
+        return ParityResult(
+            request.mode, day, path, version, parity, parity_curves(kept.day, done), self._warnings
+        )
 
     def _desk_store(self, path: Path) -> BarStore:
         """Return where the desk that wrote a database keeps its bars."""
@@ -114,19 +133,28 @@ class ParityRun:
         return ParquetBars(bars_folder(self._config, self._request.mode, path))
 
     def _backtest_series(
-        self, store: BarStore, seen: Mapping[str, BarSeries], ran: Mapping[str, Any], strategies: Iterable[Strategy], day: date
-    ) -> tuple[dict[str, BarSeries], str]:  # fmt: skip
+        self,
+        store: BarStore,
+        seen: Mapping[str, BarSeries],
+        ran: Mapping[str, Any],
+        strategies: Iterable[Strategy],
+        day: date,
+    ) -> tuple[dict[str, BarSeries], str]:
         """Return the bars of the backtest with those before, by symbol in the desk's order, and what they are called."""
         spans = {each.span for each in strategies}
         span_for([MINUTE], 0, spans)
         since = (
-            day - timedelta(days=DAYS_BACK) if DAY_SPAN in spans else self._calendar.latest_trading_day(day - ONE_DAY)
+            day - timedelta(days=DAYS_BACK)
+            if DAY_SPAN in spans
+            else self._calendar.latest_trading_day(day - ONE_DAY)
         )
         history = BarVersions(shelf(self._config, self._request.folder), self._history_folder)
         wanted = self._request.bars
         own = wanted == LIVE and bool(seen)
         if wanted == LIVE and not seen:
-            self._warnings.append("the desk has kept no bars of that day: those of the history are read")
+            self._warnings.append(
+                "the desk has kept no bars of that day: those of the history are read"
+            )
         names = [*dict.fromkeys([*ran["watch"], *(seen or history.symbols(MINUTE))])]
         version = "" if wanted in {LIVE, HISTORY} else wanted
         found: dict[str, BarSeries] = {}
@@ -135,7 +163,12 @@ class ParityRun:
             try:
                 choice = history.choose(name, MINUTE, version)
                 past = history.load(
-                    [name], MINUTE, midnight(since), midnight(day) + DAY, choice, actions_of(self._config)
+                    [name],
+                    MINUTE,
+                    midnight(since),
+                    midnight(day) + DAY,
+                    choice,
+                    actions_of(self._config),
                 ).series[name]
             except NothingFound:
                 past = None
@@ -152,32 +185,54 @@ class ParityRun:
             found[name] = merge([before, today]) if len(before.start) else today
         if not found:
             of = f" of version {version}" if version else ""
-            raise NothingFound(f"no bars{of} on {day}, of the desk or in the history: see patang bars list")
+            raise NothingFound(
+                f"no bars{of} on {day}, of the desk or in the history: see patang bars list"
+            )
         return found, LIVE if own else ", ".join(sorted(versions))
 
     def _run_backtest(
-        self, kept: KeptDay, ran: Mapping[str, Any], strategies: Mapping[str, Strategy], series: Mapping[str, BarSeries], day: date
-    ) -> BacktestRun:  # fmt: skip
+        self,
+        kept: KeptDay,
+        ran: Mapping[str, Any],
+        strategies: Mapping[str, Strategy],
+        series: Mapping[str, BarSeries],
+        day: date,
+    ) -> BacktestRun:
         config = self._config
         instruments = instruments_of(series, listed_on(config, "NSE", day), day)
         early = int(ran["square_off_before_s"] * SECOND)
-        market = market_of(instruments, [day], self._calendar, charges.load_rate_table(), with_derivatives(config, day), early)
+        market = market_of(
+            instruments,
+            [day],
+            self._calendar,
+            charges.load_rate_table(),
+            with_derivatives(config, day),
+            early,
+        )
         limits = limits_of(config)
         for name, value in ran["limits"].items():
             change = limit_event(0, name, value)
             limits.set_limit(change.name, change.value)
         settings = RunSettings(
-            kept.cash or config.paper.cash * 100, limits, FixedTicks(ran["slippage_ticks"]), ExitEscalation(*ran["exits"]),
-            ran["modifies"], 1, kept.opened,
-        )  # fmt: skip
+            kept.cash or config.paper.cash * 100,
+            limits,
+            FixedTicks(ran["slippage_ticks"]),
+            ExitEscalation(*ran["exits"]),
+            ran["modifies"],
+            1,
+            kept.opened,
+        )
         subscribed = {
-            name: [str(each).upper() for each in table.get("symbols", ())] for name, table in ran["strategies"].items()
+            name: [str(each).upper() for each in table.get("symbols", ())]
+            for name, table in ran["strategies"].items()
         }
         backtest = BacktestRun(
             list(strategies.values()), subscribed, series, MINUTE, market, self._calendar, settings
-        )  # fmt: skip
+        )
         if not backtest.warmed_sessions:
-            self._warnings.append("no bars of the session before: the backtest's strategies begin with nothing")
+            self._warnings.append(
+                "no bars of the session before: the backtest's strategies begin with nothing"
+            )
         backtest.keep_decisions()
         backtest.run()
         for failure in backtest.failures:
@@ -185,7 +240,10 @@ class ParityRun:
         return backtest
 
     def _known_differences(
-        self, opened: Sequence[Mapping[str, Any]], ran: Mapping[str, Any], strategies: Mapping[str, Strategy]
+        self,
+        opened: Sequence[Mapping[str, Any]],
+        ran: Mapping[str, Any],
+        strategies: Mapping[str, Strategy],
     ) -> dict[str, str]:
         """Say of each strategy what is known to be other than on the desk, and of the core in a warning."""
         if opened and opened[0]["code"] != run_identity.code_hash():
@@ -205,7 +263,10 @@ class ParityRun:
 
 
 def _cold_until(backtest: BacktestRun, strategies: Iterable[Strategy]) -> int:
-    """Return until when (ns) strategies lack the history that a backtest had none of: as many bars as a difference is felt for."""
+    """Return until when (ns) strategies lack the history that a backtest had none of.
+
+    As many bars as a difference is felt for.
+    """
     if backtest.warmed_sessions:
         return 0
     begun = max(int(backtest.opens[0]), backtest.settings.begins)
@@ -214,14 +275,18 @@ def _cold_until(backtest: BacktestRun, strategies: Iterable[Strategy]) -> int:
 
 def _kept_bars(store: BarStore, day: date) -> dict[str, BarSeries]:
     """Return the bars that a desk has kept of a day, by symbol."""
-    names = [each.symbol for each in store.contents() if each.version == LIVE and each.span == MINUTE]
+    names = [
+        each.symbol for each in store.contents() if each.version == LIVE and each.span == MINUTE
+    ]
     found = {name: _live_bars(store, name, midnight(day), midnight(day) + DAY) for name in names}
     return {name: bars for name, bars in found.items() if len(bars.start)}
 
 
 def _warm_up_bars(store: BarStore, symbol: str, start: int, end: int) -> BarSeries:
     """Return with what a desk was warmed up: its own bars of earlier days, and what it had read."""
-    return merge([_live_bars(store, symbol, start, end), store.columns(symbol, MINUTE, start, end, WARM_UP)])
+    return merge(
+        [_live_bars(store, symbol, start, end), store.columns(symbol, MINUTE, start, end, WARM_UP)]
+    )
 
 
 def _live_bars(store: BarStore, symbol: str, start: int, end: int) -> BarSeries:

@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 
 DONE, FAILED = 0, 1
 
-archive = App(name="archive", help="Keep old bars and recordings in S3-compatible storage.", help_format="plaintext")
+archive = App(
+    name="archive",
+    help="Keep old bars and recordings in S3-compatible storage.",
+    help_format="plaintext",
+)
 
 
 @archive.command
@@ -38,7 +42,10 @@ def push(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Move what is older than archive.days and archive.recording_days; each copy is read back before anything here goes."""
+    """Move what is older than archive.days and archive.recording_days.
+
+    Each copy is read back before anything here goes.
+    """
     from engine.market.calendar import ist_day  # noqa: PLC0415
     from store.bars.archived_bars import ArchivedBars  # noqa: PLC0415
 
@@ -46,19 +53,36 @@ def push(
     today = ist_day(time.time_ns())
     recordings, settings = archived_recordings(values, there), values.archive
     rows: list[dict[str, object]] = []
-    with _exclusive_lock(desk_paths(values, os.environ).state / "archive.lock"), _terminal_progress() as tell:
+    with (
+        _exclusive_lock(desk_paths(values, os.environ).state / "archive.lock"),
+        _terminal_progress() as tell,
+    ):
         store = ArchivedBars(local_store(values), there)
-        bars = store.push(today - timedelta(days=settings.days - 1), keep=keep, dry=dry_run, tell=tell)
+        bars = store.push(
+            today - timedelta(days=settings.days - 1), keep=keep, dry=dry_run, tell=tell
+        )
         rows += [
-            {"what": f"bars {each.version} {each.span} s", "series": each.symbols, "periods": each.periods, "bars": each.bars, "bytes": each.bytes}
+            {
+                "what": f"bars {each.version} {each.span} s",
+                "series": each.symbols,
+                "periods": each.periods,
+                "bars": each.bars,
+                "bytes": each.bytes,
+            }
             for each in bars
-        ]  # fmt: skip
+        ]
         for mode in MODES:
             before = today - timedelta(days=settings.recording_days - 1)
             rows += [
-                {"what": f"recordings {mode}/{each.day}", "series": each.files, "periods": None, "bars": None, "bytes": each.bytes}
+                {
+                    "what": f"recordings {mode}/{each.day}",
+                    "series": each.files,
+                    "periods": None,
+                    "bars": None,
+                    "bytes": each.bytes,
+                }
                 for each in recordings.push(mode, before, keep=keep, dry=dry_run, tell=tell)
-            ]  # fmt: skip
+            ]
     did = "would go" if dry_run else "copied" if keep else "moved, each read back first"
     print_table(
         rows,
@@ -87,16 +111,27 @@ def list_(*, config: ConfigFile = None, as_json: AsJson = False) -> int:
         )
         rows.append(
             {
-                "what": shelf, "from": months[0], "to": months[-1], "objects": len(stored), "bytes": sum(one.size for one in stored)
+                "what": shelf,
+                "from": months[0],
+                "to": months[-1],
+                "objects": len(stored),
+                "bytes": sum(one.size for one in stored),
             }
-        )  # fmt: skip
-    print_table(rows, as_json=as_json, summary=f"{len(found)} objects, {sum(each.size for _, each in found) / 1e6:,.1f} MB")
+        )
+    print_table(
+        rows,
+        as_json=as_json,
+        summary=f"{len(found)} objects, {sum(each.size for _, each in found) / 1e6:,.1f} MB",
+    )
     return DONE
 
 
 @archive.command
 def verify(*, config: ConfigFile = None, as_json: AsJson = False) -> int:
-    """Read everything back and hold it against the hash in its name; exits with 1 where something differs."""
+    """Read everything back and hold it against the hash in its name.
+
+    Exits with 1 where something differs.
+    """
     from store.object_archive import AT_ONCE  # noqa: PLC0415
 
     _, there = _open_archive(config)
@@ -115,7 +150,9 @@ def verify(*, config: ConfigFile = None, as_json: AsJson = False) -> int:
         {"object": each.name, "wrong": text} for each, text in zip(found, told, strict=True) if text
     ]
     text = (
-        f"{len(rows)} of {len(found)} objects are damaged" if rows else f"{len(found)} objects are what their names say"
+        f"{len(rows)} of {len(found)} objects are damaged"
+        if rows
+        else f"{len(found)} objects are what their names say"
     )
     print_table(rows, as_json=as_json, summary=text)
     return FAILED if rows else DONE
@@ -130,7 +167,8 @@ def login(*, config: ConfigFile = None) -> int:
     values = configuration(config)
     _require_bucket(values)
     key, secret = (
-        ask_secret(f"{what} of the archive: ", name) for what, name in zip(("Key id", "Secret"), KEYS, strict=True)
+        ask_secret(f"{what} of the archive: ", name)
+        for what, name in zip(("Key id", "Secret"), KEYS, strict=True)
     )
     vault = vault_of(values)
     vault.put(archive_secret(values), f"{key} {secret}")
@@ -150,7 +188,9 @@ def _open_archive(config: Path | None) -> "tuple[DeskConfig, ObjectArchive]":
 
 def _require_bucket(config: DeskConfig) -> None:
     if not config.archive.bucket:
-        raise ConfigError("there is no archive: name its bucket in archive.bucket (docs/history.md)")
+        raise ConfigError(
+            "there is no archive: name its bucket in archive.bucket (docs/history.md)"
+        )
 
 
 def _shelf_name(stem: str) -> str:
@@ -168,7 +208,9 @@ def _exclusive_lock(lock: Path) -> Iterator[None]:
         lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise OperatorError(f"cannot write in {lock.parent}: {in_words(error)}") from None
-    hold = FileHold(lock, f"the archive's lock {lock}", "wait for the end of its patang bars archive push")
+    hold = FileHold(
+        lock, f"the archive's lock {lock}", "wait for the end of its patang bars archive push"
+    )
     try:
         yield
     finally:

@@ -20,15 +20,25 @@ NAMED = 40
 """Symbols that a refusal names."""
 
 Folder = Annotated[Path | None, Parameter(help="Folder of bars instead of the history.")]
-ConfigFile = Annotated[Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")]
-AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")]
+ConfigFile = Annotated[
+    Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")
+]
+AsJson = Annotated[
+    bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")
+]
 Symbols = Annotated[str, Parameter(help="Only these, with commas between.")]
-Version = Annotated[str, Parameter(help="Which version of the bars; empty: all, or the one there is.")]
+Version = Annotated[
+    str, Parameter(help="Which version of the bars; empty: all, or the one there is.")
+]
 Span = Annotated[int, Parameter(help="Length of the bars in seconds; 0: all, or the one there is.")]
-From = Annotated[str, Parameter(name="--from", help="First day, YYYY-MM-DD; empty: the first bar's.")]
+From = Annotated[
+    str, Parameter(name="--from", help="First day, YYYY-MM-DD; empty: the first bar's.")
+]
 To = Annotated[str, Parameter(name="--to", help="Last day, YYYY-MM-DD; empty: the last bar's.")]
 Exchange = Annotated[Literal["NSE", "BSE", "NFO", "BFO"], Parameter(help="Whose hours count.")]
-Kind = Annotated[Literal["EQ", "INDEX", "FUT", "OPT"], Parameter(help="What the hours are those of.")]
+Kind = Annotated[
+    Literal["EQ", "INDEX", "FUT", "OPT"], Parameter(help="What the hours are those of.")
+]
 
 
 class BarSelection(NamedTuple):
@@ -67,13 +77,19 @@ def expected_bars(exchange: str, kind: str) -> "ExpectedBars":
     return ExpectedBars(Calendar.load(), exchange, kind)
 
 
-def select_bars(folder: Path | None, config: Path | None, symbols: str, version: str, span: int) -> BarSelection:
-    """Return the one version and span that is meant; raise `ConfigError` where there are several to choose from."""
+def select_bars(
+    folder: Path | None, config: Path | None, symbols: str, version: str, span: int
+) -> BarSelection:
+    """Return the one version and span that is meant.
+
+    Raise `ConfigError` where there are several to choose from.
+    """
     store = store_of(folder, config)
     there = [
-        each for each in store.contents()
+        each
+        for each in store.contents()
         if each.version == (version or each.version) and each.span == (span or each.span)
-    ]  # fmt: skip
+    ]
     kinds = sorted({(each.version, each.span) for each in there})
     if not kinds:
         raise NothingFound(f"no such bars in {folder_of(folder, config)}: see patang bars import")
@@ -93,7 +109,13 @@ def select_bars(folder: Path | None, config: Path | None, symbols: str, version:
 
 def months_of(archived: Sequence[str]) -> str:
     """Return what is said of months in the archive."""
-    return "" if not archived else f"{archived[0]} to {archived[-1]}" if len(archived) > 1 else archived[0]
+    return (
+        ""
+        if not archived
+        else f"{archived[0]} to {archived[-1]}"
+        if len(archived) > 1
+        else archived[0]
+    )
 
 
 def archived_files(store: "BarStore", start: int, end: int) -> "Sequence[Path]":
@@ -135,4 +157,6 @@ def day_range(starts: Any, first: str, last: str) -> tuple[date, date]:
     from engine.market.calendar import ist_day  # noqa: PLC0415
     from tui.commands.market.charge_commands import read_day  # noqa: PLC0415
 
-    return read_day(first) if first else ist_day(int(starts[0])), read_day(last) if last else ist_day(int(starts[-1]))
+    return read_day(first) if first else ist_day(int(starts[0])), read_day(
+        last
+    ) if last else ist_day(int(starts[-1]))

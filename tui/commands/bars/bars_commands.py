@@ -1,4 +1,7 @@
-"""The history from the command line: bring bars in, see what there is, what is missing and what is wrong."""
+"""The history from the command line.
+
+Bring bars in, see what there is, what is missing and what is wrong.
+"""
 
 import os
 import sys
@@ -56,9 +59,15 @@ bars.command(
     name="import",
     help="Bring files of bars in; what is there already stays, the same bar again replaces itself.",
 )
-bars.command("tui.commands.bars.golden_commands:golden", name="golden", help="Make, compare and verify golden bars.")
 bars.command(
-    "tui.commands.bars.archive_commands:archive", name="archive", help="Keep old bars and recordings in S3-compatible storage."
+    "tui.commands.bars.golden_commands:golden",
+    name="golden",
+    help="Make, compare and verify golden bars.",
+)
+bars.command(
+    "tui.commands.bars.archive_commands:archive",
+    name="archive",
+    help="Keep old bars and recordings in S3-compatible storage.",
 )
 
 
@@ -68,13 +77,18 @@ def download(
     symbols: Annotated[str, Parameter(help="Whose bars, with commas between; @FILE: a line each.")],
     first: Annotated[str, Parameter(name="--from", help="First day, YYYY-MM-DD.")],
     last: Annotated[str, Parameter(name="--to", help="Last day, YYYY-MM-DD; empty: today.")] = "",
-    span: Annotated[int, Parameter(help="Length of the bars in seconds, as the broker has them.")] = 60,
+    span: Annotated[
+        int, Parameter(help="Length of the bars in seconds, as the broker has them.")
+    ] = 60,
     exchange: Exchange = "NSE",
     folder: Folder = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Store the broker's history as version vendor, within its rates; what is there already is not asked for again."""
+    """Store the broker's history as version vendor, within its rates.
+
+    What is there already is not asked for again.
+    """
     from tui.commands.bars.bars_download import fetch_history  # noqa: PLC0415
     from tui.commands.market.charge_commands import read_day  # noqa: PLC0415
     from tui.run.bar_stores import history_store  # noqa: PLC0415
@@ -85,7 +99,9 @@ def download(
         raise ConfigError(f"--from {first} is after --to {last or 'today'}")
     values = configuration(config)
     where = folder or desk_paths(values, os.environ).history
-    return fetch_history(values, history_store(values, folder), where, names, *days, span, exchange, as_json=as_json)
+    return fetch_history(
+        values, history_store(values, folder), where, names, *days, span, exchange, as_json=as_json
+    )
 
 
 @bars.command(name="list")
@@ -104,7 +120,11 @@ def list_(
     from engine.history.expected_bars import missing_starts  # noqa: PLC0415
     from engine.market.calendar import ist_day  # noqa: PLC0415
 
-    store, expected, wanted = store_of(folder, config), expected_bars(exchange, kind), symbol_set(symbols)
+    store, expected, wanted = (
+        store_of(folder, config),
+        expected_bars(exchange, kind),
+        symbol_set(symbols),
+    )
     rows: list[dict[str, object]] = []
     for each in store.contents():
         if (
@@ -118,13 +138,24 @@ def list_(
             between = int(((lacking > starts[0]) & (lacking < starts[-1])).sum())
             rows.append(
                 {
-                    "symbol": each.symbol, "span": each.span, "version": each.version, "from": str(first), "to": str(last),
-                    "bars": len(starts), "missing": between, "bytes": each.size, "archived": months_of(each.archived),
+                    "symbol": each.symbol,
+                    "span": each.span,
+                    "version": each.version,
+                    "from": str(first),
+                    "to": str(last),
+                    "bars": len(starts),
+                    "missing": between,
+                    "bytes": each.size,
+                    "archived": months_of(each.archived),
                 }
-            )  # fmt: skip
+            )
     if not rows:
         raise NothingFound(f"no such bars in {folder_of(folder, config)}: see patang bars import")
-    print_table(rows, as_json=as_json, summary=f"{len(rows)} series, {sum(int(str(row['bars'])) for row in rows):,} bars")
+    print_table(
+        rows,
+        as_json=as_json,
+        summary=f"{len(rows)} series, {sum(int(str(row['bars'])) for row in rows):,} bars",
+    )
     return DONE
 
 
@@ -143,21 +174,33 @@ def gaps(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Tell which bars the calendar expects and nobody has, by symbol and day; first those that every symbol lacks."""
+    """Tell which bars the calendar expects and nobody has, by symbol and day.
+
+    First those that every symbol lacks.
+    """
     import numpy as np  # noqa: PLC0415
 
     from engine.history.expected_bars import missing_runs, missing_starts  # noqa: PLC0415
 
-    chosen, expected = select_bars(folder, config, symbols, version, span), expected_bars(exchange, kind)
+    chosen, expected = (
+        select_bars(folder, config, symbols, version, span),
+        expected_bars(exchange, kind),
+    )
     lacking, ranges = {}, []
     for symbol in chosen.symbols:
         starts = chosen.store.starts(symbol, chosen.span, chosen.version)
         ranges.append(day_range(starts, first, last))
         lacking[symbol] = missing_starts(starts, expected.between(*ranges[-1], chosen.span))
-    whole = expected.between(min(low for low, _ in ranges), max(high for _, high in ranges), chosen.span)
+    whole = expected.between(
+        min(low for low, _ in ranges), max(high for _, high in ranges), chosen.span
+    )
     shared = reduce(np.intersect1d, lacking.values())
     named = {f"all {len(lacking)}": shared} | lacking if len(lacking) > 1 else lacking
-    runs = [run for name, absent in named.items() for run in missing_runs(name, absent, whole, chosen.span)]
+    runs = [
+        run
+        for name, absent in named.items()
+        for run in missing_runs(name, absent, whole, chosen.span)
+    ]
     rows = [_gap_row(run) for run in runs if run.bars >= least]
     missing = sum(map(len, lacking.values()))
     summary = f"{missing:,} bars are missing of {len(lacking)} symbols"
@@ -185,23 +228,39 @@ def check(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Look for bars that cannot be true or are likely wrong; each kind has a code. Exits with 1 where there are some."""
+    """Look for bars that cannot be true or are likely wrong; each kind has a code.
+
+    Exits with 1 where there are some.
+    """
     from engine.history.bar_checks import check_bars as findings  # noqa: PLC0415
     from store.export import ist_text  # noqa: PLC0415
 
-    chosen, expected = select_bars(folder, config, symbols, version, span), expected_bars(exchange, kind)
+    chosen, expected = (
+        select_bars(folder, config, symbols, version, span),
+        expected_bars(exchange, kind),
+    )
     rows: list[dict[str, object]] = []
     for symbol in chosen.symbols:
         series = chosen.store.columns(symbol, chosen.span, *time_range(first, last), chosen.version)
         if len(series.start):
             wanted = expected.between(*day_range(series.start, first, last), chosen.span)
             rows += [
-                {"symbol": symbol, "code": each.code, "bars": each.total, "first": ist_text(each.starts[0]), "why": each.why}
+                {
+                    "symbol": symbol,
+                    "code": each.code,
+                    "bars": each.total,
+                    "first": ist_text(each.starts[0]),
+                    "why": each.why,
+                }
                 for each in findings(series, chosen.span, wanted)
             ]
     counts = Counter(str(row["code"]) for row in rows)
     text = ", ".join(f"{code} {count}" for code, count in sorted(counts.items())) or "nothing found"
-    print_table(rows, as_json=as_json, summary=f"{len(chosen.symbols)} symbols of version {chosen.version}: {text}")
+    print_table(
+        rows,
+        as_json=as_json,
+        summary=f"{len(chosen.symbols)} symbols of version {chosen.version}: {text}",
+    )
     return FAILED if rows else DONE
 
 
@@ -213,10 +272,13 @@ def export(
     last: To = "",
     version: Version = "",
     span: Span = 0,
-    format: Annotated[Literal["csv", "json", "parquet"], Parameter(help="How to write it.")] = "csv",
+    format: Annotated[
+        Literal["csv", "json", "parquet"], Parameter(help="How to write it.")
+    ] = "csv",
     out: Annotated[Path | None, Parameter(help="File to write; without one, stdout.")] = None,
     actions: Annotated[
-        Path | None, Parameter(help="Adjusted by these corporate actions (Parquet) to the last bar's day.")
+        Path | None,
+        Parameter(help="Adjusted by these corporate actions (Parquet) to the last bar's day."),
     ] = None,
     folder: Folder = None,
     config: ConfigFile = None,
@@ -238,7 +300,11 @@ def export(
     )
     if not count:
         raise NothingFound(f"no such bars in {source}")
-    sys.stderr.write(plain_text(f"{count:,} bars of {len(chosen.symbols)} symbols{f' in {out}' if out else ''}\n"))
+    sys.stderr.write(
+        plain_text(
+            f"{count:,} bars of {len(chosen.symbols)} symbols{f' in {out}' if out else ''}\n"
+        )
+    )
     return DONE
 
 
@@ -253,22 +319,40 @@ def adjust(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Store bars as if every split, bonus and demerger had always held, as VERSION-adjusted; the raw ones stay."""
+    """Store bars as if every split, bonus and demerger had always held, as VERSION-adjusted.
+
+    The raw ones stay.
+    """
     from engine.history.bar_adjustment import adjusted_series, adjustment_steps  # noqa: PLC0415
     from engine.market.calendar import ist_day  # noqa: PLC0415
     from engine.market.corporate_actions.action_list import CorporateActions  # noqa: PLC0415
 
-    chosen, book = select_bars(folder, config, symbols, version, span), CorporateActions.load(actions)
+    chosen, book = (
+        select_bars(folder, config, symbols, version, span),
+        CorporateActions.load(actions),
+    )
     rows: list[dict[str, object]] = []
     for symbol in chosen.symbols:
         series = chosen.store.columns(symbol, chosen.span, 0, END_OF_TIME, chosen.version)
         steps = adjustment_steps(series, book, symbol)
-        chosen.store.write_columns(symbol, chosen.span, f"{chosen.version}-adjusted", adjusted_series(series, steps))
-        rows += [{"symbol": symbol, "ex": str(step.ex), "price": step.price, "shares": step.shares} for step in steps]
+        chosen.store.write_columns(
+            symbol, chosen.span, f"{chosen.version}-adjusted", adjusted_series(series, steps)
+        )
+        rows += [
+            {"symbol": symbol, "ex": str(step.ex), "price": step.price, "shares": step.shares}
+            for step in steps
+        ]
         first, last = ist_day(int(series.start[0])), ist_day(int(series.start[-1]))
         for left in book.not_adjusted(symbol, first, last):
-            sys.stderr.write(plain_text(f"{symbol} {left.ex}: {left.text}: its effect stays in the prices") + "\n")
-    print_table(rows, as_json=as_json, summary=f"{len(chosen.symbols)} symbols stored as version {chosen.version}-adjusted")
+            sys.stderr.write(
+                plain_text(f"{symbol} {left.ex}: {left.text}: its effect stays in the prices")
+                + "\n"
+            )
+    print_table(
+        rows,
+        as_json=as_json,
+        summary=f"{len(chosen.symbols)} symbols stored as version {chosen.version}-adjusted",
+    )
     return DONE
 
 
@@ -291,8 +375,15 @@ def averages(
         series = chosen.store.columns(symbol, chosen.span, 0, END_OF_TIME, chosen.version)
         found = made(series.close)
         chosen.store.write_averages(symbol, chosen.span, chosen.version, series.start, found)
-        rows.append({"symbol": symbol} | {name: round(float(values[-1]), 4) for name, values in found.items()})
-    print_table(rows, as_json=as_json, summary=f"{len(rows)} symbols of version {chosen.version}, as of the last bar")
+        rows.append(
+            {"symbol": symbol}
+            | {name: round(float(values[-1]), 4) for name, values in found.items()}
+        )
+    print_table(
+        rows,
+        as_json=as_json,
+        summary=f"{len(rows)} symbols of version {chosen.version}, as of the last bar",
+    )
     return DONE
 
 
@@ -308,14 +399,25 @@ def sql(
     query: Annotated[str, Parameter(help="One SELECT, in DuckDB's SQL.")],
     *,
     mode: Annotated[
-        Mode | None, Parameter(help="Whose last run the tables trades, orders and fills are of; empty: as configured.")
+        Mode | None,
+        Parameter(
+            help="Whose last run the tables trades, orders and fills are of; empty: as configured."
+        ),
     ] = None,
     database: Annotated[Path | None, Parameter(help="Database to read instead.")] = None,
-    format: Annotated[Literal["table", "csv", "json", "parquet"], Parameter(help="How to write it.")] = "table",
+    format: Annotated[
+        Literal["table", "csv", "json", "parquet"], Parameter(help="How to write it.")
+    ] = "table",
     out: Annotated[Path | None, Parameter(help="File to write; without one, stdout.")] = None,
-    first: Annotated[str, Parameter(name="--from", help="Of what is archived only the months from this day on.")] = "",
-    last: Annotated[str, Parameter(name="--to", help="Of what is archived only the months up to this day.")] = "",
-    date: Annotated[str, Parameter(help="Whose instruments, YYYY-MM-DD; empty: those of the last dumps.")] = "",
+    first: Annotated[
+        str, Parameter(name="--from", help="Of what is archived only the months from this day on.")
+    ] = "",
+    last: Annotated[
+        str, Parameter(name="--to", help="Of what is archived only the months up to this day.")
+    ] = "",
+    date: Annotated[
+        str, Parameter(help="Whose instruments, YYYY-MM-DD; empty: those of the last dumps.")
+    ] = "",
     folder: Folder = None,
     config: ConfigFile = None,
 ) -> int:
@@ -333,14 +435,24 @@ def sql(
             source = latest_database(values, mode or values.desk.mode)
     dumps = desk_paths(values, os.environ).state / "instruments"
     store = history_store(values, folder)
-    there = folder or (store if values.store.backend == "postgres" else desk_paths(values, os.environ).history)
+    there = folder or (
+        store if values.store.backend == "postgres" else desk_paths(values, os.environ).history
+    )
     archived = partial(archived_files, store, *time_range(first, last))
     answer = run_query(query, there, source, dumps, archived, read_day(date) if date else day.max)
     if format == "table" and out is None:
-        sys.stdout.write(column_text(answer.column_names, list(answer_rows(answer.slice(0, SHOWN))), plainly=True))
+        sys.stdout.write(
+            column_text(
+                answer.column_names, list(answer_rows(answer.slice(0, SHOWN))), plainly=True
+            )
+        )
     else:
         write_answer(answer, "csv" if format == "table" else format, out)
-    more = f", the first {SHOWN} are shown: --format csv" if format == "table" and len(answer) > SHOWN else ""
+    more = (
+        f", the first {SHOWN} are shown: --format csv"
+        if format == "table" and len(answer) > SHOWN
+        else ""
+    )
     sys.stderr.write(f"{len(answer):,} rows{plain_text(f' in {out}') if out else ''}{more}\n")
     return DONE
 
@@ -349,6 +461,9 @@ def _gap_row(run: "MissingRun") -> dict[str, object]:
     from store.export import ist_text  # noqa: PLC0415
 
     return {
-        "symbol": run.symbol, "from": ist_text(run.start)[:16].replace("T", " "), "to": ist_text(run.end)[:16].replace("T", " "),
-        "bars": run.bars, "whole_days": run.days,
-    }  # fmt: skip
+        "symbol": run.symbol,
+        "from": ist_text(run.start)[:16].replace("T", " "),
+        "to": ist_text(run.end)[:16].replace("T", " "),
+        "bars": run.bars,
+        "whole_days": run.days,
+    }

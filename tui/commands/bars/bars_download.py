@@ -8,7 +8,13 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import NamedTuple, final
 
-from brokers.backfill.bar_download import DownloadProgress, DownloadResult, WantedBars, download, request_windows
+from brokers.backfill.bar_download import (
+    DownloadProgress,
+    DownloadResult,
+    WantedBars,
+    download,
+    request_windows,
+)
 from brokers.kite.kite_broker import KiteBroker
 from compiled.model.values import Bar, Instrument
 from engine.config.schema import DeskConfig
@@ -32,7 +38,10 @@ NAMED = 5
 
 
 class DownloadState(NamedTuple):
-    """What the store has of what was asked for: bars, expected ones that are missing, parts the broker did not give."""
+    """What the store has of what was asked for.
+
+    Bars, expected ones that are missing, parts the broker did not give.
+    """
 
     symbol: str
     span: int
@@ -65,42 +74,80 @@ class WindowLine(StatusLine):
 
 
 def fetch_history(
-    config: DeskConfig, store: BarStore, folder: Path, names: Sequence[str], first: date, last: date, span: int, exchange: str, *, as_json: bool
-) -> int:  # fmt: skip
-    """Store the broker's bars of the days from `first` to `last`; return 1 where a part was not to be had."""
+    config: DeskConfig,
+    store: BarStore,
+    folder: Path,
+    names: Sequence[str],
+    first: date,
+    last: date,
+    span: int,
+    exchange: str,
+    *,
+    as_json: bool,
+) -> int:
+    """Store the broker's bars of the days from `first` to `last`.
+
+    Return 1 where a part was not to be had.
+    """
     with open_endpoint(config) as place:
-        results = asyncio.run(_fetch_windows(config, place, store, folder, names, first, last, span, exchange))
+        results = asyncio.run(
+            _fetch_windows(config, place, store, folder, names, first, last, span, exchange)
+        )
     if as_json:
         sys.stdout.write(json.dumps([state._asdict() for state in results]) + "\n")
     else:
         for state in results:
             left = f", {state.not_had} parts were not to be had: ask again" if state.not_had else ""
-            line = f"{state.symbol}  {state.bars:,} bars, {state.missing:,} expected are missing{left}"
+            line = (
+                f"{state.symbol}  {state.bars:,} bars, {state.missing:,} expected are missing{left}"
+            )
             sys.stdout.write(plain_text(line) + "\n")
     return FAILED if any(state.not_had for state in results) else DONE
 
 
 async def _fetch_windows(
-    config: DeskConfig, place: BrokerEndpoint, store: BarStore, folder: Path, names: Sequence[str], first: date, last: date, span: int, exchange: str
-) -> list[DownloadState]:  # fmt: skip
+    config: DeskConfig,
+    place: BrokerEndpoint,
+    store: BarStore,
+    folder: Path,
+    names: Sequence[str],
+    first: date,
+    last: date,
+    span: int,
+    exchange: str,
+) -> list[DownloadState]:
     clock, calendar = clock_at(place.rest), calendar_of(config)
     broker = KiteBroker(
-        place.rest, place.api_key, place.token or "none", clock, 4, config.broker.timeout_s, source=config.broker.bind_ip,
+        place.rest,
+        place.api_key,
+        place.token or "none",
+        clock,
+        4,
+        config.broker.timeout_s,
+        source=config.broker.bind_ip,
         environment=config.broker.environment,
-    )  # fmt: skip
+    )
     expected = ExpectedBars(calendar, exchange)
     try:
         wanted = [
             WantedBars(instrument, span, midnight(first), midnight(last + timedelta(days=1)))
-            for instrument in _named_instruments(await broker.instruments(exchange), names, exchange)
+            for instrument in _named_instruments(
+                await broker.instruments(exchange), names, exchange
+            )
         ]
         progress = DownloadProgress(folder / f"download-{exchange}.jsonl")
-        todo = sum(1 for each in wanted for _ in request_windows(each, progress.missing_parts(each)))
+        todo = sum(
+            1 for each in wanted for _ in request_windows(each, progress.missing_parts(each))
+        )
         line = WindowLine(todo)
 
         def keep(each: WantedBars, bars: list[Bar]) -> None:
             if bars:
-                store.write(_session_bars(bars, span, expected), {int(each.instrument.token): each.instrument.symbol}, VENDOR)
+                store.write(
+                    _session_bars(bars, span, expected),
+                    {int(each.instrument.token): each.instrument.symbol},
+                    VENDOR,
+                )
             line.add_window(len(bars))
 
         results = await download(broker, wanted, keep, progress, calendar, clock)
@@ -111,7 +158,9 @@ async def _fetch_windows(
     return [_download_state(store, result, expected, today) for result in results]
 
 
-def _download_state(store: BarStore, result: DownloadResult, expected: ExpectedBars, today: date) -> DownloadState:
+def _download_state(
+    store: BarStore, result: DownloadResult, expected: ExpectedBars, today: date
+) -> DownloadState:
     """Return how far one instrument is; what has not been traded yet is not missing."""
     wanted, symbol = result.wanted, result.wanted.instrument.symbol
     starts = store.starts(symbol, wanted.span, VENDOR)
@@ -130,11 +179,15 @@ def _session_bars(bars: list[Bar], span: int, expected: ExpectedBars) -> list[Ba
     return to_bars(series._replace(start=day_starts(series.start, expected)), span)
 
 
-def _named_instruments(listed: Sequence[Instrument], names: Sequence[str], exchange: str) -> list[Instrument]:
+def _named_instruments(
+    listed: Sequence[Instrument], names: Sequence[str], exchange: str
+) -> list[Instrument]:
     by_symbol = {each.symbol: each for each in listed}
     if strange := [name for name in names if name not in by_symbol]:
         more = f" and {len(strange) - NAMED} more" if len(strange) > NAMED else ""
-        raise DataError(f"{exchange} lists no {', '.join(strange[:NAMED])}{more}: see patang instruments find")
+        raise DataError(
+            f"{exchange} lists no {', '.join(strange[:NAMED])}{more}: see patang instruments find"
+        )
     if not names:
         raise OperatorError("whose bars? name them: --symbols INFY,SBIN or --symbols @FILE")
     return [by_symbol[name] for name in names]

@@ -10,7 +10,15 @@ from cyclopts import Parameter
 
 from engine.errors import ConfigError, DataError, NothingFound
 from engine.texts import plain_text
-from tui.commands.bars.bar_selection import AsJson, ConfigFile, Exchange, Folder, Kind, expected_bars, store_of
+from tui.commands.bars.bar_selection import (
+    AsJson,
+    ConfigFile,
+    Exchange,
+    Folder,
+    Kind,
+    expected_bars,
+    store_of,
+)
 
 if TYPE_CHECKING:
     from engine.history.bar_import import ImportReport
@@ -18,28 +26,42 @@ if TYPE_CHECKING:
 
 DONE, FAILED = 0, 1
 HELD = 2_000_000
-"""Bars that an import gathers before it writes them: days of many symbols rewrite each symbol's file once, not once a day."""
+"""Bars that an import gathers before it writes them.
+
+Days of many symbols rewrite each symbol's file once, not once a day.
+"""
 
 
 def import_(
     path: Annotated[Path, Parameter(help="A CSV or Parquet file, or a folder of them.")],
     *,
-    symbol: Annotated[str, Parameter(help="Whose bars; empty: by a column, or by the file's name.")] = "",
+    symbol: Annotated[
+        str, Parameter(help="Whose bars; empty: by a column, or by the file's name.")
+    ] = "",
     column: Annotated[
-        tuple[str, ...], Parameter(name="--map", help="ROLE=COLUMN where the guess is wrong; may be repeated.")
+        tuple[str, ...],
+        Parameter(name="--map", help="ROLE=COLUMN where the guess is wrong; may be repeated."),
     ] = (),
     zone: Annotated[
-        Literal["", "IST", "UTC"], Parameter(help="Of times without a zone; empty: whichever lies within the session.")
+        Literal["", "IST", "UTC"],
+        Parameter(help="Of times without a zone; empty: whichever lies within the session."),
     ] = "",
     stamp: Annotated[
-        Literal["", "start", "end"], Parameter(help="What a bar's time names; empty: by the first and last of a day.")
+        Literal["", "start", "end"],
+        Parameter(help="What a bar's time names; empty: by the first and last of a day."),
     ] = "",
-    span: Annotated[int, Parameter(help="Length of the bars in seconds; 0: by their distance.")] = 0,
+    span: Annotated[
+        int, Parameter(help="Length of the bars in seconds; 0: by their distance.")
+    ] = 0,
     exchange: Exchange = "NSE",
     kind: Kind = "EQ",
-    outside: Annotated[bool, Parameter(negative="", help="Keep bars outside the session, too.")] = False,
+    outside: Annotated[
+        bool, Parameter(negative="", help="Keep bars outside the session, too.")
+    ] = False,
     version: Annotated[str, Parameter(help="Version to store them under.")] = "imported",
-    dry_run: Annotated[bool, Parameter(negative="", help="Only tell what would be stored.")] = False,
+    dry_run: Annotated[
+        bool, Parameter(negative="", help="Only tell what would be stored.")
+    ] = False,
     folder: Folder = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -53,7 +75,9 @@ def import_(
     if not 0 <= span <= 86_400:
         raise ConfigError(f"span {span}: expected 1 to 86400 seconds, or 0")
     if not version or version.startswith(PREFIX):
-        raise ConfigError(f"--version {version!r}: bars of others are not golden; name them otherwise, as imported")
+        raise ConfigError(
+            f"--version {version!r}: bars of others are not golden; name them otherwise, as imported"
+        )
     options = ImportOptions(symbol.upper(), span, zone or None, stamp or None, outside)
     store, expected = store_of(folder, config), expected_bars(exchange, kind)
     rows: list[dict[str, object]] = []
@@ -95,7 +119,10 @@ def import_(
     put()
     total = sum(int(str(row["bars"])) for row in rows)
     if as_json:
-        sys.stdout.write(json.dumps({"version": version, "bars": total, "stored": not dry_run, "series": rows}) + "\n")
+        sys.stdout.write(
+            json.dumps({"version": version, "bars": total, "stored": not dry_run, "series": rows})
+            + "\n"
+        )
     else:
         what = "would be stored" if dry_run else f"stored as version {version}"
         sys.stderr.write(plain_text(f"{total:,} bars of {len(rows)} series {what}\n"))
@@ -115,12 +142,21 @@ def _report_row(report: "ImportReport") -> dict[str, object]:
     from store.export import ist_text  # noqa: PLC0415
 
     return {
-        "symbol": report.symbol, "span": report.span, "zone": report.zone, "stamp": report.side, "rows": report.rows,
-        "bars": report.bars, "first": ist_text(report.first) if report.bars else None,
-        "last": ist_text(report.last) if report.bars else None, "rounded": report.rounded,
-        "left_out": [{"why": left.why, "rows": left.total, "first": list(left.rows)} for left in report.left_out],
+        "symbol": report.symbol,
+        "span": report.span,
+        "zone": report.zone,
+        "stamp": report.side,
+        "rows": report.rows,
+        "bars": report.bars,
+        "first": ist_text(report.first) if report.bars else None,
+        "last": ist_text(report.last) if report.bars else None,
+        "rounded": report.rounded,
+        "left_out": [
+            {"why": left.why, "rows": left.total, "first": list(left.rows)}
+            for left in report.left_out
+        ],
         "hours_not_known": [str(day) for day in report.unknown],
-    }  # fmt: skip
+    }
 
 
 def _print_report(file: Path, columns: str, report: "ImportReport") -> None:

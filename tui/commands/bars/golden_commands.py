@@ -44,35 +44,55 @@ def build(
     span: Annotated[int, Parameter(help="Length of the bars in seconds.")] = 60,
     dry_run: Annotated[bool, Parameter(negative="", help="Only tell what differs.")] = False,
     recordings: Annotated[
-        bool, Parameter(help="Look for causes in the recordings of the feed of the days that differ.")
+        bool,
+        Parameter(help="Look for causes in the recordings of the feed of the days that differ."),
     ] = True,
     folder: Folder = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Make the next version from the broker's bars and, where it has none, the raw ones; tell what differed, and why."""
+    """Make the next version from the broker's bars and, where it has none, the raw ones.
+
+    Tell what differed, and why.
+    """
     from engine.history import golden_bars as made  # noqa: PLC0415
     from tui.commands.bars.tick_evidence import runs_by_day  # noqa: PLC0415
     from tui.run.launch import configuration  # noqa: PLC0415
     from tui.run.recordings import all_runs  # noqa: PLC0415
 
     store, place = store_of(folder, config), folder_of(folder, config)
-    there = [each for each in store.contents() if each.span == span and each.version in {*made.RAW, made.VENDOR}]
+    there = [
+        each
+        for each in store.contents()
+        if each.span == span and each.version in {*made.RAW, made.VENDOR}
+    ]
     wanted = symbol_set(symbols)
     known = sorted({each.symbol for each in there if not wanted or each.symbol in wanted})
     if strange := sorted(wanted - {*known}):
         raise DataError(f"no raw bars and none of the broker's of {', '.join(strange)}")
     if not known:
-        raise NothingFound(f"no bars of {span} s to make golden ones of: see patang bars import and download")
+        raise NothingFound(
+            f"no bars of {span} s to make golden ones of: see patang bars import and download"
+        )
     name = (
-        made.next_version(place, [each.version for each in store.contents()]) if dry_run else made.claim_version(store, place)
+        made.next_version(place, [each.version for each in store.contents()])
+        if dry_run
+        else made.claim_version(store, place)
     )
     days = runs_by_day(all_runs(configuration(config))) if recordings else {}
     parts, results = {}, {}
     for symbol in known:
-        raw = [(version, store.columns(symbol, span, -END_OF_TIME, END_OF_TIME, version)) for version in made.RAW]
+        raw = [
+            (version, store.columns(symbol, span, -END_OF_TIME, END_OF_TIME, version))
+            for version in made.RAW
+        ]
         vendor = store.columns(symbol, span, -END_OF_TIME, END_OF_TIME, made.VENDOR)
-        result = made.make_golden(symbol, [(version, series) for version, series in raw if len(series.start)], vendor, days)
+        result = made.make_golden(
+            symbol,
+            [(version, series) for version, series in raw if len(series.start)],
+            vendor,
+            days,
+        )
         if not dry_run:
             store.write_columns(symbol, span, name, result.series)
         results[symbol] = result._replace(series=result.series.pick(slice(0, 0)))
@@ -81,8 +101,12 @@ def build(
         parts[symbol] = part
         rows += [each._asdict() | {"day": str(each.day)} for each in found]
     manifest = made.GoldenManifest(
-        version=name, span=span, made=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", by=f"patang {version_of('patang')}", symbols=parts
-    )  # fmt: skip
+        version=name,
+        span=span,
+        made=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        by=f"patang {version_of('patang')}",
+        symbols=parts,
+    )
     if not dry_run:
         store.fold()
         made.write_manifest(place, manifest)
@@ -108,10 +132,15 @@ def list_(*, folder: Folder = None, config: ConfigFile = None, as_json: AsJson =
         healed = sum(sum(part.healed.values()) for part in manifest.symbols.values())
         rows.append(
             {
-                "version": name, "made": manifest.made, "span": manifest.span, "symbols": len(manifest.symbols),
-                "bars": sum(part.bars for part in manifest.symbols.values()), "differed": healed, "sha256": manifest.sha256[:16],
+                "version": name,
+                "made": manifest.made,
+                "span": manifest.span,
+                "symbols": len(manifest.symbols),
+                "bars": sum(part.bars for part in manifest.symbols.values()),
+                "differed": healed,
+                "sha256": manifest.sha256[:16],
             }
-        )  # fmt: skip
+        )
     if not rows:
         raise NothingFound(f"no golden version in {place}: see patang bars golden build")
     print_table(rows, as_json=as_json, summary=f"{len(rows)} versions")
@@ -119,8 +148,17 @@ def list_(*, folder: Folder = None, config: ConfigFile = None, as_json: AsJson =
 
 
 @golden.command
-def verify(version: Version = "", *, folder: Folder = None, config: ConfigFile = None, as_json: AsJson = False) -> int:
-    """Hold the stored bars of a version against the hashes of its manifest; exits with 1 where one differs."""
+def verify(
+    version: Version = "",
+    *,
+    folder: Folder = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> int:
+    """Hold the stored bars of a version against the hashes of its manifest.
+
+    Exits with 1 where one differs.
+    """
     from engine.history.golden_bars import read_manifest, series_digest  # noqa: PLC0415
 
     store, place = store_of(folder, config), folder_of(folder, config)
@@ -130,7 +168,9 @@ def verify(version: Version = "", *, folder: Folder = None, config: ConfigFile =
         series = store.columns(symbol, manifest.span, -END_OF_TIME, END_OF_TIME, manifest.version)
         if series_digest(series) != part.sha256:
             rows.append({"symbol": symbol, "bars": len(series.start), "expected": part.bars})
-    for symbol in sorted({*store.symbols(manifest.span, manifest.version)} - manifest.symbols.keys()):
+    for symbol in sorted(
+        {*store.symbols(manifest.span, manifest.version)} - manifest.symbols.keys()
+    ):
         series = store.columns(symbol, manifest.span, -END_OF_TIME, END_OF_TIME, manifest.version)
         rows.append({"symbol": symbol, "bars": len(series.start), "expected": 0})
     text = (
@@ -152,13 +192,18 @@ def diff(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Tell which symbols have other bars in the second of two versions; exits with 1 where there are some."""
+    """Tell which symbols have other bars in the second of two versions.
+
+    Exits with 1 where there are some.
+    """
     from engine.history.golden_bars import count_changes  # noqa: PLC0415
 
     store = store_of(folder, config)
     there = {each.version for each in store.contents() if each.span == span}
     if strange := [version for version in (before, after) if version not in there]:
-        raise DataError(f"no bars of version {', '.join(strange)}; there are {', '.join(sorted(there)) or 'none'}")
+        raise DataError(
+            f"no bars of version {', '.join(strange)}; there are {', '.join(sorted(there)) or 'none'}"
+        )
 
     def read(version: str, symbol: str) -> "BarSeries":
         return store.columns(symbol, span, -END_OF_TIME, END_OF_TIME, version)
@@ -168,14 +213,19 @@ def diff(
         new, gone, other = count_changes(read(before, symbol), read(after, symbol))
         if new or gone or other:
             rows.append({"symbol": symbol, "new": new, "gone": gone, "changed": other})
-    print_table(rows, as_json=as_json, summary=f"{len(rows)} symbols differ" if rows else "the same bars")
+    print_table(
+        rows, as_json=as_json, summary=f"{len(rows)} symbols differ" if rows else "the same bars"
+    )
     return FAILED if rows else DONE
 
 
 def _explained_results(
     results: "dict[str, GoldenBars]", span: int, days: "dict[date, list[RecordedRun]]"
 ) -> "Iterator[tuple[str, list[GoldenDifference], SeriesManifest]]":
-    """Yield each symbol's differences with their causes, and its part of the manifest; a day's recording is read once."""
+    """Yield each symbol's differences with their causes, and its part of the manifest.
+
+    A day's recording is read once.
+    """
     from engine.history.golden_bars import explain_differences  # noqa: PLC0415
     from engine.market.calendar import ist_day  # noqa: PLC0415
     from tui.commands.bars.tick_evidence import evidence_of  # noqa: PLC0415

@@ -9,7 +9,14 @@ import numpy as np
 
 from compiled.market_data.kite_frames import FrameDecoder
 from engine.history.feed_recording import RecordedEvent, RecordKind
-from engine.history.tick_evidence import DESK_AWAY, FEED_AWAY, UNRECORDED, RecordingAbsence, SeenTicks, TickEvidence
+from engine.history.tick_evidence import (
+    DESK_AWAY,
+    FEED_AWAY,
+    UNRECORDED,
+    RecordingAbsence,
+    SeenTicks,
+    TickEvidence,
+)
 from engine.market.calendar import midnight
 from tui.run.recordings import RecordedRun, RecordedRunReader
 
@@ -41,8 +48,13 @@ def runs_by_day(found: Sequence[RecordedRun]) -> dict[date, list[RecordedRun]]:
     return days
 
 
-def evidence_of(day: date, found: Sequence[RecordedRun], symbols: Collection[str]) -> dict[str, TickEvidence]:
-    """Return what the runs of a day have of these symbols; raise `DataError`, `OperatorError` for one that cannot be read."""
+def evidence_of(
+    day: date, found: Sequence[RecordedRun], symbols: Collection[str]
+) -> dict[str, TickEvidence]:
+    """Return what the runs of a day have of these symbols.
+
+    Raise `DataError`, `OperatorError` for one that cannot be read.
+    """
     came: dict[str, list[ReceivedTick]] = {symbol: [] for symbol in symbols}
     absences: list[tuple[RecordingAbsence, tuple[int, int] | None]] = []
     over = midnight(day)
@@ -58,16 +70,25 @@ def evidence_of(day: date, found: Sequence[RecordedRun], symbols: Collection[str
                 link, held = (run.number, record.connection), record.kind == RecordKind.HELD
                 for tick in decoder.decode(record.payload, record.ts):
                     if (kept := wanted.get(int(tick.token))) is not None and tick.ltp > 0:
-                        kept.append(ReceivedTick(int(tick.ts), record.ts, tick.ltp, int(tick.volume), held, link))
+                        kept.append(
+                            ReceivedTick(
+                                int(tick.ts), record.ts, tick.ltp, int(tick.volume), held, link
+                            )
+                        )
         over = watch.note_end(damaged=bool(reading.damaged))
     absences.append((RecordingAbsence(over, midnight(day + timedelta(days=1)), DESK_AWAY), None))
     return {symbol: _make_evidence(ticks, absences) for symbol, ticks in came.items()}
 
 
 class _AbsenceWatch:
-    """Follows a run's records, and notes when nothing could come or be kept: of one connection, or (None) of all."""
+    """Follows a run's records, and notes when nothing could come or be kept.
 
-    def __init__(self, run: int, over: int, absences: list[tuple[RecordingAbsence, tuple[int, int] | None]]) -> None:
+    Of one connection, or (None) of all.
+    """
+
+    def __init__(
+        self, run: int, over: int, absences: list[tuple[RecordingAbsence, tuple[int, int] | None]]
+    ) -> None:
         self._run, self._over, self._absences = run, over, absences
         self._began = self._last = 0
         self._down: dict[int, int] = {}
@@ -82,23 +103,31 @@ class _AbsenceWatch:
         elif record.kind == RecordKind.LINK and record.payload != UP:
             self._down.setdefault(record.connection, record.ts)
         elif record.kind == RecordKind.LINK and (since := self._down.pop(record.connection, 0)):
-            self._absences.append((RecordingAbsence(since, record.ts, FEED_AWAY), (self._run, record.connection)))
+            self._absences.append(
+                (RecordingAbsence(since, record.ts, FEED_AWAY), (self._run, record.connection))
+            )
         self._last = max(self._last, record.ts)
 
     def note_end(self, *, damaged: bool) -> int:
         """Note what is still away, and return when the run was over."""
         for connection, since in self._down.items():
-            self._absences.append((RecordingAbsence(since, self._last, FEED_AWAY), (self._run, connection)))
+            self._absences.append(
+                (RecordingAbsence(since, self._last, FEED_AWAY), (self._run, connection))
+            )
         if damaged:
             self._absences.append((RecordingAbsence(self._began, self._last, UNRECORDED), None))
         return self._last
 
 
-def _make_evidence(ticks: list[ReceivedTick], absences: Sequence[tuple[RecordingAbsence, tuple[int, int] | None]]) -> TickEvidence:
+def _make_evidence(
+    ticks: list[ReceivedTick], absences: Sequence[tuple[RecordingAbsence, tuple[int, int] | None]]
+) -> TickEvidence:
     links = {tick.link for tick in ticks}
     seen = SeenTicks(
-        np.array([tick.ts for tick in ticks], np.int64), np.array([tick.came for tick in ticks], np.int64),
-        np.array([tick.price for tick in ticks], np.float64), np.array([tick.volume for tick in ticks], np.int64),
+        np.array([tick.ts for tick in ticks], np.int64),
+        np.array([tick.came for tick in ticks], np.int64),
+        np.array([tick.price for tick in ticks], np.float64),
+        np.array([tick.volume for tick in ticks], np.int64),
         np.array([tick.held for tick in ticks], np.bool_),
-    )  # fmt: skip
+    )
     return TickEvidence(seen, [each for each, link in absences if link is None or link in links])

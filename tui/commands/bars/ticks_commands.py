@@ -21,12 +21,24 @@ from tui.commands.shared.text_tables import print_table
 from tui.formats import aligned_fields
 from tui.run.launch import configuration
 from tui.run.recording_replay import recorded_range
-from tui.run.recordings import RecordedRun, RecordedRunReader, RecordingOutcome, all_runs, find_run, play_run, ticks_of
+from tui.run.recordings import (
+    RecordedRun,
+    RecordedRunReader,
+    RecordingOutcome,
+    all_runs,
+    find_run,
+    play_run,
+    ticks_of,
+)
 
 DONE, FAILED = 0, 1
 MB = 1_000_000
 
-ticks = App(name="ticks", help="Recordings of the feed: see, check, replay and export them.", help_format="plaintext")
+ticks = App(
+    name="ticks",
+    help="Recordings of the feed: see, check, replay and export them.",
+    help_format="plaintext",
+)
 
 Recording = Annotated[
     str,
@@ -35,19 +47,40 @@ Recording = Annotated[
     ),
 ]
 OfMode = Annotated[Mode | None, Parameter(help="Only those of this mode.")]
-ConfigFile = Annotated[Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")]
-AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")]
+ConfigFile = Annotated[
+    Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")
+]
+AsJson = Annotated[
+    bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")
+]
 Symbols = Annotated[str, Parameter(help="Only these, with commas between.")]
-From = Annotated[str, Parameter(name="--from", help="From this time of day on, IST, HH:MM or HH:MM:SS.")]
+From = Annotated[
+    str, Parameter(name="--from", help="From this time of day on, IST, HH:MM or HH:MM:SS.")
+]
 To = Annotated[str, Parameter(name="--to", help="Up to this time of day.")]
 
 COLUMNS = [
-    ("received", ColumnKind.TIME), ("ts", ColumnKind.TIME), ("symbol", ColumnKind.TEXT), ("token", ColumnKind.INT), ("ltp", ColumnKind.PRICE),
-    ("volume", ColumnKind.INT), ("last_quantity", ColumnKind.INT), ("average_price", ColumnKind.PRICE), ("last_trade", ColumnKind.TIME),
-    ("bid", ColumnKind.PRICE), ("bid_quantity", ColumnKind.INT), ("ask", ColumnKind.PRICE), ("ask_quantity", ColumnKind.INT),
-    ("buy_quantity", ColumnKind.INT), ("sell_quantity", ColumnKind.INT), ("open", ColumnKind.PRICE), ("high", ColumnKind.PRICE),
-    ("low", ColumnKind.PRICE), ("close", ColumnKind.PRICE), ("oi", ColumnKind.INT),
-]  # fmt: skip
+    ("received", ColumnKind.TIME),
+    ("ts", ColumnKind.TIME),
+    ("symbol", ColumnKind.TEXT),
+    ("token", ColumnKind.INT),
+    ("ltp", ColumnKind.PRICE),
+    ("volume", ColumnKind.INT),
+    ("last_quantity", ColumnKind.INT),
+    ("average_price", ColumnKind.PRICE),
+    ("last_trade", ColumnKind.TIME),
+    ("bid", ColumnKind.PRICE),
+    ("bid_quantity", ColumnKind.INT),
+    ("ask", ColumnKind.PRICE),
+    ("ask_quantity", ColumnKind.INT),
+    ("buy_quantity", ColumnKind.INT),
+    ("sell_quantity", ColumnKind.INT),
+    ("open", ColumnKind.PRICE),
+    ("high", ColumnKind.PRICE),
+    ("low", ColumnKind.PRICE),
+    ("close", ColumnKind.PRICE),
+    ("oi", ColumnKind.INT),
+]
 
 
 @ticks.command(name="list")
@@ -58,16 +91,23 @@ def list_(*, mode: OfMode = None, config: ConfigFile = None, as_json: AsJson = F
         raise NothingFound("nothing has been recorded: set feed.record = true, and run the desk")
     rows = [_recording_row(run, plainly=as_json) for run in found]
     print_table(
-        rows, as_json=as_json, summary=f"{len(rows)} recordings, {sum(float(str(row['mb'])) for row in rows):,.1f} MB"
+        rows,
+        as_json=as_json,
+        summary=f"{len(rows)} recordings, {sum(float(str(row['mb'])) for row in rows):,.1f} MB",
     )
     return DONE
 
 
 @ticks.command
 def verify(recording: Recording = "", *, config: ConfigFile = None, as_json: AsJson = False) -> int:
-    """Play a recording through a kernel: tell whether it is whole, and its bars are those of the desk that recorded it."""
+    """Play a recording through a kernel.
+
+    Tell whether it is whole, and its bars are those of the desk that recorded it.
+    """
     run = find_run(all_runs(configuration(config)), recording)
-    return _print_outcome(run, play_run(RecordedRunReader(run), lambda _event, _bars: None), as_json=as_json)
+    return _print_outcome(
+        run, play_run(RecordedRunReader(run), lambda _event, _bars: None), as_json=as_json
+    )
 
 
 @ticks.command
@@ -82,7 +122,10 @@ def replay(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Play a recording, and print each bar as it closes; what comes before --from is played at once and not printed."""
+    """Play a recording, and print each bar as it closes.
+
+    What comes before --from is played at once and not printed.
+    """
     from tui.commands.cli import speed_of  # noqa: PLC0415  it imports the commands
 
     run, factor = find_run(all_runs(configuration(config)), recording), speed_of(speed)
@@ -112,7 +155,9 @@ def replay(
 
     if not as_json:
         sys.stdout.write("start,symbol,span,open,high,low,close,volume\n")
-    return _print_outcome(run, play_run(reading, show), as_json=as_json, out=sys.stdout if as_json else sys.stderr)
+    return _print_outcome(
+        run, play_run(reading, show), as_json=as_json, out=sys.stdout if as_json else sys.stderr
+    )
 
 
 @ticks.command
@@ -122,7 +167,9 @@ def export(
     symbols: Symbols = "",
     since: From = "",
     until: To = "",
-    format: Annotated[Literal["csv", "json", "parquet"], Parameter(help="How to write it.")] = "csv",
+    format: Annotated[
+        Literal["csv", "json", "parquet"], Parameter(help="How to write it.")
+    ] = "csv",
     out: Annotated[Path | None, Parameter(help="File to write; without one, stdout.")] = None,
     config: ConfigFile = None,
 ) -> int:
@@ -133,7 +180,9 @@ def export(
     count = write_rows(out, format, COLUMNS, _tick_rows(reading, names, start, end))
     if not count:
         raise NothingFound(f"no such ticks in {run.name}")
-    sys.stderr.write(plain_text(f"{count:,} ticks of {run.name}{f' in {out}' if out else ''}") + "\n")
+    sys.stderr.write(
+        plain_text(f"{count:,} ticks of {run.name}{f' in {out}' if out else ''}") + "\n"
+    )
     return DONE
 
 
@@ -141,7 +190,9 @@ def export(
 def import_(
     path: Annotated[Path, Parameter(help="A CSV or Parquet file of ticks, or a folder of them.")],
     *,
-    symbol: Annotated[str, Parameter(help="Whose ticks; empty: by a column, or by the file's name.")] = "",
+    symbol: Annotated[
+        str, Parameter(help="Whose ticks; empty: by a column, or by the file's name.")
+    ] = "",
     version: Annotated[str, Parameter(help="Version to store the bars under.")] = "imported",
     folder: Annotated[Path | None, Parameter(help="Folder of bars instead of the history.")] = None,
     config: ConfigFile = None,
@@ -176,7 +227,10 @@ def import_(
 
 
 class PlaybackPace:
-    """Lets the recorded time pass `factor` times as fast as it did, from `start` on; 0: as fast as it goes."""
+    """Lets the recorded time pass `factor` times as fast as it did, from `start` on.
+
+    0: as fast as it goes.
+    """
 
     def __init__(self, factor: float, start: int) -> None:
         self._factor = factor
@@ -203,7 +257,15 @@ def _recording_row(run: RecordedRun, *, plainly: bool) -> dict[str, object]:
     heads = [head for scan in scans for head in scan.headers()]
     damaged = sum(scan.damaged for scan in scans)
     first, last = min((h.first for h in heads), default=0), max((h.last for h in heads), default=0)
-    state = "beheaded" if run.lacks_parts else "cut" if scans[-1].cut else "damaged" if damaged else "whole"
+    state = (
+        "beheaded"
+        if run.lacks_parts
+        else "cut"
+        if scans[-1].cut
+        else "damaged"
+        if damaged
+        else "whole"
+    )
     return {
         "recording": run.name,
         "from": first if plainly else ist_text(first)[11:19],
@@ -215,11 +277,22 @@ def _recording_row(run: RecordedRun, *, plainly: bool) -> dict[str, object]:
     }
 
 
-def _print_outcome(run: RecordedRun, outcome: RecordingOutcome, *, as_json: bool, out: Any = None) -> int:
-    """Tell what a replay came to; return whether it is whole and, where the desk wrote it down, the same as there."""
+def _print_outcome(
+    run: RecordedRun, outcome: RecordingOutcome, *, as_json: bool, out: Any = None
+) -> int:
+    """Tell what a replay came to.
+
+    Return whether it is whole and, where the desk wrote it down, the same as there.
+    """
     whole = outcome.is_whole and not run.lacks_parts
     good = whole and (outcome.matches_desk or not outcome.expected)
-    same = "yes" if outcome.matches_desk else "no" if outcome.expected else "the desk has not written down its end"
+    same = (
+        "yes"
+        if outcome.matches_desk
+        else "no"
+        if outcome.expected
+        else "the desk has not written down its end"
+    )
     told = {"recording": run.name, **outcome._asdict(), "whole": whole, "same_as_the_desk": same}
     out = out or sys.stdout
     out.write(json.dumps(told) + "\n" if as_json else aligned_fields(told))
@@ -235,13 +308,32 @@ def _chosen_tokens(reading: RecordedRunReader, symbols: str) -> dict[int, str]:
     return {token: symbol for token, symbol in there.items() if not wanted or symbol in wanted}
 
 
-def _tick_rows(reading: RecordedRunReader, names: dict[int, str], start: int, end: int) -> Iterator[Sequence[object]]:
+def _tick_rows(
+    reading: RecordedRunReader, names: dict[int, str], start: int, end: int
+) -> Iterator[Sequence[object]]:
     for event in ticks_of(reading, start, end):
         for t in event.ticks:
             token = int(t.token)
             if token in names:
                 yield (
-                    int(event.ts), int(t.ts), names[token], token, t.ltp, int(t.volume), int(t.last_quantity),
-                    t.average_price, int(t.last_trade_ts), t.bid, int(t.bid_quantity), t.ask, int(t.ask_quantity),
-                    int(t.buy_quantity), int(t.sell_quantity), t.open, t.high, t.low, t.close, int(t.oi),
-                )  # fmt: skip
+                    int(event.ts),
+                    int(t.ts),
+                    names[token],
+                    token,
+                    t.ltp,
+                    int(t.volume),
+                    int(t.last_quantity),
+                    t.average_price,
+                    int(t.last_trade_ts),
+                    t.bid,
+                    int(t.bid_quantity),
+                    t.ask,
+                    int(t.ask_quantity),
+                    int(t.buy_quantity),
+                    int(t.sell_quantity),
+                    t.open,
+                    t.high,
+                    t.low,
+                    t.close,
+                    int(t.oi),
+                )

@@ -43,7 +43,9 @@ def show_status(file: Path | None, *, as_json: bool) -> int:
             answers.append(send_request(socket_path(place.folder), {"cmd": "status"}))
         except ConnectionFailed:
             if place.process is not None:
-                answers.append({"mode": place.mode.upper(), "state": "no answer", "process": place.process.pid})
+                answers.append(
+                    {"mode": place.mode.upper(), "state": "no answer", "process": place.process.pid}
+                )
     if not answers:
         raise ConnectionFailed("no desk is running")
     for answer in answers:
@@ -60,10 +62,14 @@ def _all_desks(file: Path | None) -> list[DeskPlace]:
 def stop_desks(file: Path | None, mode: str, *, as_json: bool) -> int:
     """End the running desks, each by SIGTERM to who holds its folder; return when they have ended.
 
-    Works while a desk is still opening. Raises `ConnectionFailed` where none runs, `OperatorError` where one may not be
-    stopped by this user or does not end.
+    Works while a desk is still opening. Raises `ConnectionFailed` where none runs, `OperatorError`
+    where one may not be stopped by this user or does not end.
     """
-    running = [(place, place.process) for place in _all_desks(file) if place.process and mode in {"", place.mode}]
+    running = [
+        (place, place.process)
+        for place in _all_desks(file)
+        if place.process and mode in {"", place.mode}
+    ]
     if not running:
         raise ConnectionFailed(f"no {mode} desk is running" if mode else "no desk is running")
     for place, process in running:
@@ -91,15 +97,26 @@ def _await_end(mode: str, process: UserProcess) -> None:
     ends = time.monotonic() + STOP_S
     while process.is_alive:
         if time.monotonic() > ends:
-            raise OperatorError(f"the {mode} desk (process {process.pid}) has not ended within {STOP_S:g} s")
+            raise OperatorError(
+                f"the {mode} desk (process {process.pid}) has not ended within {STOP_S:g} s"
+            )
         time.sleep(PAUSE_S)
 
 
 def export_table(
-    what: str, format: str, out: Path | None, mode: str, database: Path | None, symbol: str, actions: Path | None,
+    what: str,
+    format: str,
+    out: Path | None,
+    mode: str,
+    database: Path | None,
+    symbol: str,
+    actions: Path | None,
     file: Path | None,
-) -> int:  # fmt: skip
-    """Write a table of the last run of a mode ("": the configured one); raise `NothingFound` where it has no row, and was written so."""
+) -> int:
+    """Write a table of the last run of a mode ("": the configured one).
+
+    Raise `NothingFound` where it has no row, and was written so.
+    """
     from engine.market.corporate_actions.action_list import CorporateActions  # noqa: PLC0415
     from store.bars.parquet_bars import ParquetBars  # noqa: PLC0415
     from store.export import BarRange  # noqa: PLC0415
@@ -120,13 +137,30 @@ def export_table(
         there = store.symbols(MINUTE_SPAN, "live")
         if symbol and there and symbol not in there:
             raise DataError(f"no bars of {symbol} in {folder}; there are {', '.join(there)}")
-        symbols, book = (symbol,) if symbol else tuple(there), CorporateActions.load(actions) if actions else None
+        symbols, book = (
+            (symbol,) if symbol else tuple(there),
+            CorporateActions.load(actions) if actions else None,
+        )
         source = folder
-        count = write(source, what, out, format, BarRange(store, symbols, MINUTE_SPAN, 0, END_OF_TIME, actions=book))
+        count = write(
+            source,
+            what,
+            out,
+            format,
+            BarRange(store, symbols, MINUTE_SPAN, 0, END_OF_TIME, actions=book),
+        )
     if not count:
-        dry = "; a dry run sends nothing: orders has what would have been sent" if mode == "dry-run" else ""
-        raise NothingFound(f"no {what} in {source}{dry if what in {'trades', 'fills', 'positions'} else ''}")
-    sys.stderr.write(f"{plain_text(f'{count} {what} of {source}')}{plain_text(f' in {out}') if out else ''}\n")
+        dry = (
+            "; a dry run sends nothing: orders has what would have been sent"
+            if mode == "dry-run"
+            else ""
+        )
+        raise NothingFound(
+            f"no {what} in {source}{dry if what in {'trades', 'fills', 'positions'} else ''}"
+        )
+    sys.stderr.write(
+        f"{plain_text(f'{count} {what} of {source}')}{plain_text(f' in {out}') if out else ''}\n"
+    )
     return DONE
 
 

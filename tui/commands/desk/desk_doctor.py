@@ -1,4 +1,7 @@
-"""Examine whether the desk could trade: what is asked of the machine, the broker and the configuration."""
+"""Examine whether the desk could trade.
+
+What is asked of the machine, the broker and the configuration.
+"""
 
 import asyncio
 import ipaddress
@@ -43,8 +46,15 @@ KEYLOG = "SSLKEYLOGFILE"
 SIMULATED = {"dry-run": "DRY-", "paper": "PAPER-"}
 """What stands before the account's name in the database of a mode that sends nothing."""
 SURROUNDINGS = (
-    "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", KEYLOG,
-)  # fmt: skip
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    KEYLOG,
+)
 """Variables by which requests find proxies and authorities; in capitals or small letters."""
 IST = timezone(timedelta(hours=5, minutes=30))
 
@@ -85,7 +95,10 @@ def _bars_check(config: DeskConfig) -> ops.HealthCheck:
             store.close()
     except PatangError as error:
         return ops.HealthCheck(
-            "bars", ops.WARN, str(error), "start the server, or mend store.dsn: until then bars wait on this disk"
+            "bars",
+            ops.WARN,
+            str(error),
+            "start the server, or mend store.dsn: until then bars wait on this disk",
         )
 
 
@@ -101,7 +114,9 @@ def _archive_check(config: DeskConfig) -> ops.HealthCheck:
         found = archive.objects("")
     except PatangError as error:
         mend = "mend [archive], the network or the credentials: until then what is archived cannot be read"
-        return ops.HealthCheck("archive", ops.WARN, str(error).removesuffix("; see patang doctor"), mend)
+        return ops.HealthCheck(
+            "archive", ops.WARN, str(error).removesuffix("; see patang doctor"), mend
+        )
     size = sum(each.size for each in found) / 1e6
     return ops.HealthCheck("archive", ops.OK, f"{where}: {len(found):,} objects, {size:,.1f} MB")
 
@@ -118,7 +133,9 @@ def open_endpoint(config: DeskConfig) -> Iterator[BrokerEndpoint]:
     sandbox = Sandbox(SandboxConfig())
     endpoint: SandboxEndpoint = sandbox.start()
     try:
-        yield BrokerEndpoint(endpoint.rest, endpoint.ws, "", endpoint.api_key, endpoint.access_token, sandbox=True)
+        yield BrokerEndpoint(
+            endpoint.rest, endpoint.ws, "", endpoint.api_key, endpoint.access_token, sandbox=True
+        )
     finally:
         sandbox.stop()
 
@@ -131,7 +148,10 @@ def _with_token(place: BrokerEndpoint, config: DeskConfig) -> BrokerEndpoint:
 
 
 def local_checks(config: DeskConfig, place: BrokerEndpoint, now: int) -> list[ops.HealthCheck]:
-    """Look at what needs no broker: the mode, the day, where secrets are, the address to leave from."""
+    """Look at what needs no broker.
+
+    The mode, the day, where secrets are, the address to leave from.
+    """
     checks = [
         _mode_check(config),
         *_settings_checks(config),
@@ -156,7 +176,11 @@ def _mode_check(config: DeskConfig) -> ops.HealthCheck:
     except ConfigError as error:
         return ops.HealthCheck("mode", ops.FAIL, str(error), "mend desk.mode or broker.name")
     if real:
-        protection = "the broker's bands" if broker.market_protection < 0 else f"{broker.market_protection:g} %"
+        protection = (
+            "the broker's bands"
+            if broker.market_protection < 0
+            else f"{broker.market_protection:g} %"
+        )
         text += f": real orders, with --live; market protection {protection}, algo id {broker.algo_id or 'none'}"
     return ops.HealthCheck("mode", ops.OK, text)
 
@@ -173,14 +197,29 @@ def _settings_checks(config: DeskConfig) -> list[ops.HealthCheck]:
 def _day_checks(config: DeskConfig, now: int) -> list[ops.HealthCheck]:
     """Tell whether today trades, and what is not sure of the days to come."""
     day, book = ist_day(now), calendar_of(config)
-    unsure = [ops.HealthCheck("calendar", ops.WARN, remark, "see patang calendar") for remark in book.remarks(day)]
+    unsure = [
+        ops.HealthCheck("calendar", ops.WARN, remark, "see patang calendar")
+        for remark in book.remarks(day)
+    ]
     try:
         session = book.session(day)
     except DataError as error:
-        return [ops.HealthCheck("day", ops.FAIL, str(error), "bring engine/market/sessions.json up to date"), *unsure]
+        return [
+            ops.HealthCheck(
+                "day", ops.FAIL, str(error), "bring engine/market/sessions.json up to date"
+            ),
+            *unsure,
+        ]
     if session is None:
-        return [ops.HealthCheck("day", ops.WARN, f"{day} is no trading day", "the desk will not open today"), *unsure]
-    opens, closes = (datetime.fromtimestamp(ts // SECOND, IST) for ts in (session.open, session.close))
+        return [
+            ops.HealthCheck(
+                "day", ops.WARN, f"{day} is no trading day", "the desk will not open today"
+            ),
+            *unsure,
+        ]
+    opens, closes = (
+        datetime.fromtimestamp(ts // SECOND, IST) for ts in (session.open, session.close)
+    )
     return [ops.HealthCheck("day", ops.OK, f"{day}, {opens:%H:%M} to {closes:%H:%M} IST"), *unsure]
 
 
@@ -194,7 +233,9 @@ def environment_check(environ: Mapping[str, str], *, counts: bool) -> ops.Health
         return ops.HealthCheck("environment", ops.OK, "it names no proxy and no authorities")
     if counts:
         text = f"requests go as {', '.join(named)} say"
-        return ops.HealthCheck("environment", ops.WARN, text, "set broker.environment = false, unless they have to")
+        return ops.HealthCheck(
+            "environment", ops.WARN, text, "set broker.environment = false, unless they have to"
+        )
     text = f"{', '.join(named)}: set, and of no account (broker.environment)"
     return ops.HealthCheck("environment", ops.OK, text)
 
@@ -204,10 +245,15 @@ def _secrets_check(config: DeskConfig, place: BrokerEndpoint) -> ops.HealthCheck
     if config.broker.access_token_env:
         text = f"the token comes from {config.broker.access_token_env}"
         return ops.HealthCheck(
-            "secrets", ops.WARN, text, "use patang login: such a token cannot be renewed while the desk runs"
+            "secrets",
+            ops.WARN,
+            text,
+            "use patang login: such a token cannot be renewed while the desk runs",
         )
     found = "with a session" if place.token else "without a session"
-    return ops.HealthCheck("secrets", ops.OK, f"in {vault_of(config).where}, {found} of this API key")
+    return ops.HealthCheck(
+        "secrets", ops.OK, f"in {vault_of(config).where}, {found} of this API key"
+    )
 
 
 def _bind_check(address: str) -> ops.HealthCheck:
@@ -217,41 +263,67 @@ def _bind_check(address: str) -> ops.HealthCheck:
             probe.bind((address, 0))
     except OSError as error:
         return ops.HealthCheck(
-            "bind", ops.FAIL, f"{address}: {error.strerror}", "name one of this machine's own in broker.bind_ip"
+            "bind",
+            ops.FAIL,
+            f"{address}: {error.strerror}",
+            "name one of this machine's own in broker.bind_ip",
         )
     return ops.HealthCheck("bind", ops.OK, f"requests leave from {address}")
 
 
 async def _budget_check(config: DeskConfig, broker: "KiteBroker") -> ops.HealthCheck:
     """Compare what the strategies may spend with what the account has, before margins."""
-    most = committed_paise([name for name, _, _ in enabled_strategies(config)], limits_of(config), totals_of(config))
+    most = committed_paise(
+        [name for name, _, _ in enabled_strategies(config)], limits_of(config), totals_of(config)
+    )
     try:
         funds = await broker.funds()
     except PatangError as error:
-        return ops.HealthCheck("budget", ops.WARN, f"the funds cannot be read: {error}", "try again in a moment")
+        return ops.HealthCheck(
+            "budget", ops.WARN, f"the funds cannot be read: {error}", "try again in a moment"
+        )
     text = f"strategies may have {rupees(most)} in positions, the account has {rupees(funds)}"
     if most > funds:
         return ops.HealthCheck(
-            "budget", ops.WARN, text, "lower risk.max_exposure or risk.budget, unless they hold the rest already"
+            "budget",
+            ops.WARN,
+            text,
+            "lower risk.max_exposure or risk.budget, unless they hold the rest already",
         )
     return ops.HealthCheck("budget", ops.OK, text)
 
 
 async def _demat_checks(config: DeskConfig, broker: "KiteBroker") -> list[ops.HealthCheck]:
     """Warn of an account whose holdings need an authorisation by the day, and name those that lack today's."""
-    standing = broker.consents() if config.broker.demat == "auto" else config.broker.demat == "standing"
+    standing = (
+        broker.consents() if config.broker.demat == "auto" else config.broker.demat == "standing"
+    )
     if standing is not False:
         return []
     try:
         lacking = sorted(each.symbol for each in await broker.holdings() if each.unauthorised)
     except PatangError as error:
-        return [ops.HealthCheck("demat", ops.WARN, f"the holdings cannot be read: {error}", "try again in a moment")]
-    named = f"; not authorised today: {', '.join(lacking)}" if lacking else "; all that is held is authorised today"
+        return [
+            ops.HealthCheck(
+                "demat", ops.WARN, f"the holdings cannot be read: {error}", "try again in a moment"
+            )
+        ]
+    named = (
+        f"; not authorised today: {', '.join(lacking)}"
+        if lacking
+        else "; all that is held is authorised today"
+    )
     mend = f'{MEND}; if it has one, say so: broker.demat = "standing"'
-    return [ops.HealthCheck("demat", ops.WARN, f"each day's sale of holdings needs an authorisation{named}", mend)]
+    return [
+        ops.HealthCheck(
+            "demat", ops.WARN, f"each day's sale of holdings needs an authorisation{named}", mend
+        )
+    ]
 
 
-async def _broker_checks(config: DeskConfig, place: BrokerEndpoint, registered: ops.Address | None) -> list[ops.HealthCheck]:
+async def _broker_checks(
+    config: DeskConfig, place: BrokerEndpoint, registered: ops.Address | None
+) -> list[ops.HealthCheck]:
     from brokers.kite.kite_broker import KiteBroker  # noqa: PLC0415
     from brokers.kite.kite_feed import KiteFeed  # noqa: PLC0415  Twisted comes with the client below it
     from store.database_integrity import check_database  # noqa: PLC0415
@@ -259,11 +331,24 @@ async def _broker_checks(config: DeskConfig, place: BrokerEndpoint, registered: 
 
     clock = ScaledClock.real()
     broker = KiteBroker(
-        place.rest, place.api_key, place.token or "none", clock, 2, config.broker.timeout_s, source=config.broker.bind_ip,
+        place.rest,
+        place.api_key,
+        place.token or "none",
+        clock,
+        2,
+        config.broker.timeout_s,
+        source=config.broker.bind_ip,
         environment=config.broker.environment,
-    )  # fmt: skip
-    feed = KiteFeed(place.ws, place.api_key, place.token or "none", clock, rng=random.Random(), user_id=place.user,  # noqa: S311  back-off jitter
-                    environment=config.broker.environment)  # fmt: skip
+    )
+    feed = KiteFeed(
+        place.ws,
+        place.api_key,
+        place.token or "none",
+        clock,
+        rng=random.Random(),  # noqa: S311
+        user_id=place.user,
+        environment=config.broker.environment,
+    )
     state = state_folder(config, config.desk.mode)
     try:
         database = latest_database(config, config.desk.mode)
@@ -271,18 +356,34 @@ async def _broker_checks(config: DeskConfig, place: BrokerEndpoint, registered: 
         database = state / "desk.db"
     try:
         bound = _read_address(config.broker.bind_ip)
-        checks = await ops.examine(ops.HealthSubject(
-            broker, feed, clock, state, database, broker.server_time, partial(check_database, new=True), place.expires,
-            bound or outgoing_address(_host_name(place.rest)), registered, place.sandbox,
-            partial(check_listed, config),
-        ))  # fmt: skip
+        checks = await ops.examine(
+            ops.HealthSubject(
+                broker,
+                feed,
+                clock,
+                state,
+                database,
+                broker.server_time,
+                partial(check_database, new=True),
+                place.expires,
+                bound or outgoing_address(_host_name(place.rest)),
+                registered,
+                place.sandbox,
+                partial(check_listed, config),
+            )
+        )
         if broker.rules.limit_only:
             checks.append(ops.HealthCheck("orders", ops.WARN, LIMIT_ONLY))
         known = any(check.name == "token" and check.state == ops.OK for check in checks)
         if not known:
             return checks
         owner = _owner_checks(config.desk.mode, database, broker.user)
-        return [*checks, *owner, await _budget_check(config, broker), *await _demat_checks(config, broker)]
+        return [
+            *checks,
+            *owner,
+            await _budget_check(config, broker),
+            *await _demat_checks(config, broker),
+        ]
     finally:
         await broker.close()
 
@@ -292,7 +393,11 @@ def _owner_checks(mode: str, database: Path, account: str) -> list[ops.HealthChe
     try:
         check_owner(owner_of(database), f"{SIMULATED.get(mode, '')}{account}")
     except BusyError as error:
-        return [ops.HealthCheck("account", ops.FAIL, str(error), "log in as that account, or set desk.state_dir")]
+        return [
+            ops.HealthCheck(
+                "account", ops.FAIL, str(error), "log in as that account, or set desk.state_dir"
+            )
+        ]
     return []
 
 
@@ -302,7 +407,10 @@ def _host_name(rest: str) -> str:
 
 
 def outgoing_address(host: str, connect: Callable[[str], str] | None = None) -> ops.Address | None:
-    """Return the local address from which `host` is reached, None where there is no way; nothing is sent."""
+    """Return the local address from which `host` is reached, None where there is no way.
+
+    Nothing is sent.
+    """
     try:
         return ipaddress.ip_address((connect or _local_name)(host))
     except (OSError, ValueError):
@@ -310,7 +418,10 @@ def outgoing_address(host: str, connect: Callable[[str], str] | None = None) -> 
 
 
 def _local_name(host: str) -> str:
-    """Return the source address the system would choose: a connected datagram socket has one, and sends nothing."""
+    """Return the source address the system would choose.
+
+    A connected datagram socket has one, and sends nothing.
+    """
     family, kind, protocol, _, address = socket.getaddrinfo(host, 443, type=socket.SOCK_DGRAM)[0]
     with socket.socket(family, kind, protocol) as probe:
         probe.connect(address)

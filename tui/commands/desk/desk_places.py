@@ -33,7 +33,10 @@ class DeskPlace(NamedTuple):
 
 
 class DeskSetup(NamedTuple):
-    """What the configuration says that applies here: where desks stand, and which one a start would start."""
+    """What the configuration says that applies here.
+
+    Where desks stand, and which one a start would start.
+    """
 
     root: Path
     mode: str
@@ -42,7 +45,10 @@ class DeskSetup(NamedTuple):
 
 
 def known_desks() -> list[DeskPlace]:
-    """Return every desk on record and every one of the user's own state folder; reads no configuration."""
+    """Return every desk on record and every one of the user's own state folder.
+
+    Reads no configuration.
+    """
     entries = {entry.folder: entry.process for entry in desk_register.registered_desks(os.environ)}
     return _desk_places([*entries, *mode_folders(own_state_folder(os.environ))], entries)
 
@@ -60,7 +66,10 @@ def mode_folders(root: Path) -> list[Path]:
 
 
 def desk_setup(file: Path | None) -> DeskSetup:
-    """Read the configuration that applies here; a mistake in it is told in one line, and in nobody's way."""
+    """Read the configuration that applies here.
+
+    A mistake in it is told in one line, and in nobody's way.
+    """
     found = file
     try:
         found = settings.find_config(file, Path.cwd(), os.environ)
@@ -68,10 +77,14 @@ def desk_setup(file: Path | None) -> DeskSetup:
         return DeskSetup(desk_paths(config, os.environ).state, config.desk.mode, config)
     except (PatangError, OSError, ValueError, RecursionError) as error:
         told = error.strerror or "" if isinstance(error, OSError) else str(error)
-        sys.stderr.write(f"patang: {told.splitlines()[0] if told else 'the configuration cannot be read'}\n")
+        sys.stderr.write(
+            f"patang: {told.splitlines()[0] if told else 'the configuration cannot be read'}\n"
+        )
     default = DeskConfig()
     root = _state_dir_in(found) if found is not None else ""
-    return DeskSetup(Path(root).expanduser() if root else own_state_folder(os.environ), default.desk.mode, None)
+    return DeskSetup(
+        Path(root).expanduser() if root else own_state_folder(os.environ), default.desk.mode, None
+    )
 
 
 def _state_dir_in(file: Path) -> str:
@@ -85,16 +98,26 @@ def _state_dir_in(file: Path) -> str:
 
 
 def _desk_places(found: list[Path], entries: dict[Path, UserProcess]) -> list[DeskPlace]:
-    """Return each folder once, with who runs its desk: who holds its lock, or who is on record for it and still alive."""
+    """Return each folder once, with who runs its desk.
+
+    Who holds its lock, or who is on record for it and still alive.
+    """
     there: dict[str, DeskPlace] = {}
     for folder in found:
         process = holding_process(lock_of(folder)) or entries.get(folder)
-        there.setdefault(os.path.realpath(folder), DeskPlace(folder, process if process and process.is_alive else None))
+        there.setdefault(
+            os.path.realpath(folder),
+            DeskPlace(folder, process if process and process.is_alive else None),
+        )
     return sorted(there.values(), key=lambda place: place.folder)
 
 
 def database_of(place: DeskPlace, config: DeskConfig | None) -> Path:
     """Return the database of a desk, as far as it is known here where that is."""
-    if config is not None and config.store.database and state_folder(config, place.mode) == place.folder:
+    if (
+        config is not None
+        and config.store.database
+        and state_folder(config, place.mode) == place.folder
+    ):
         return desk_paths(config, os.environ).database
     return place.folder / "desk.db"

@@ -1,4 +1,7 @@
-"""`patang kill_desks` and `patang resume_desk`: latch every desk of this user, or release one, whatever is broken."""
+"""`patang kill_desks` and `patang resume_desk`.
+
+Latch every desk of this user, or release one, whatever is broken.
+"""
 
 import signal
 import sys
@@ -24,17 +27,22 @@ ANSWER_S, ALL_S = 2.0, 20.0
 def kill_desks(file: Path | None, reason: str, *, flatten: bool, as_json: bool) -> int:
     """Latch every desk of this user, running or not, then say which was reached by which way.
 
-    Those on record come first, and without a configuration. Nothing is printed before all are latched. Returns 1 where one
-    was not reached, or its latch is not on disk.
+    Those on record come first, and without a configuration. Nothing is printed before all are
+    latched. Returns 1 where one was not reached, or its latch is not on disk.
     """
     level, reason = FLATTEN if flatten else HALT, reason[:LONGEST_TEXT]
     known = desk_places.known_desks()
     told = _latch_all(known, level, reason)
-    told += _latch_all(desk_places.further_desks(desk_places.desk_setup(file), known), level, reason)
+    told += _latch_all(
+        desk_places.further_desks(desk_places.desk_setup(file), known), level, reason
+    )
     for answer in told:
         if "error" in answer:
             sys.stderr.write(
-                plain_text(f"patang: the {str(answer['mode']).lower()} desk of {answer['folder']}: {answer['error']}") + "\n"
+                plain_text(
+                    f"patang: the {str(answer['mode']).lower()} desk of {answer['folder']}: {answer['error']}"
+                )
+                + "\n"
             )
     for answer in told:
         print_answer(answer, as_json=as_json)
@@ -64,7 +72,12 @@ def _place_fields(place: DeskPlace) -> dict[str, object]:
 
 def _latch_desk(place: DeskPlace, level: str, reason: str) -> dict[str, object]:
     """Latch one desk through its door; where nobody answers there, by its file and by a signal."""
-    request: dict[str, object] = {"cmd": "kill", "flatten": level == FLATTEN, "reason": reason, "who": WHO}
+    request: dict[str, object] = {
+        "cmd": "kill",
+        "flatten": level == FLATTEN,
+        "reason": reason,
+        "who": WHO,
+    }
     try:
         answer = send_request(socket_path(place.folder), request, ANSWER_S)
     except ConnectionFailed:
@@ -103,7 +116,11 @@ def _not_on_disk(why: object) -> str:
 def _signal_kill(place: DeskPlace) -> bool:
     """Send SIGUSR1 to a desk, and to nothing that would die of it."""
     try:
-        return place.process is not None and place.process.heeds_kill and place.process.send(signal.SIGUSR1)
+        return (
+            place.process is not None
+            and place.process.heeds_kill
+            and place.process.send(signal.SIGUSR1)
+        )
     except OSError:
         return False
 
@@ -118,23 +135,30 @@ class LatchedDesk(NamedTuple):
 
 
 def resume_desk(file: Path | None, reason: str, mode: str, *, as_json: bool) -> int:
-    """Release one desk: the only one that is latched, or that of the mode; one that runs writes it to its audit log.
+    """Release one desk: the only one that is latched, or that of the mode.
 
-    Raises `NothingFound` where none is latched, `OperatorError` where several are, or the disk does not take the release.
+    One that runs writes it to its audit log.
+
+    Raises `NothingFound` where none is latched, `OperatorError` where several are, or the disk does
+    not take the release.
     """
     if not reason.strip():
         raise OperatorError("a reason is needed: patang resume --reason TEXT")
     here = desk_places.desk_setup(file)
     known = desk_places.known_desks()
     own = desk_places.further_desks(here, known)
-    everyone = [_latched_desk(place, desk_places.database_of(place, here.config)) for place in known + own]
+    everyone = [
+        _latched_desk(place, desk_places.database_of(place, here.config)) for place in known + own
+    ]
     held = [one for one in everyone if one is not None and mode in {"", one.place.mode}]
     if len({one.place.mode for one in held}) == 1 < len(held):
         held = [one for one in held if one.place.folder.parent == here.root] or held
     if not held:
         raise NothingFound(f"no {mode} desk is latched" if mode else "no desk is latched")
     if len(held) > 1:
-        named = ", ".join(f"{one.place.mode} ({one.place.folder}: {one.level}, {one.reason})" for one in held)
+        named = ", ".join(
+            f"{one.place.mode} ({one.place.folder}: {one.level}, {one.reason})" for one in held
+        )
         alike = len({one.place.mode for one in held}) == 1
         mend = "say --config with the configuration of one" if alike else "name one with --mode"
         raise OperatorError(f"{len(held)} desks are latched, nothing was released: {named}; {mend}")
@@ -147,7 +171,9 @@ def _latched_desk(place: DeskPlace, database: Path) -> LatchedDesk | None:
     try:
         answer = send_request(socket_path(place.folder), {"cmd": "status"})
         level = str(answer.get("kill", ""))
-        return LatchedDesk(place, level, str(answer.get("kill_reason", "")), None) if level else None
+        return (
+            LatchedDesk(place, level, str(answer.get("kill_reason", "")), None) if level else None
+        )
     except ConnectionFailed:
         switch = KillSwitch(place.folder / "KILL", kept=kept_latches(database))
         latch = switch.latch
@@ -158,7 +184,9 @@ def _release_desk(held: LatchedDesk, reason: str) -> dict[str, object]:
     place = held.place
     named = _place_fields(place)
     if held.switch is None:
-        answer = send_request(socket_path(place.folder), {"cmd": "resume", "reason": reason, "who": WHO})
+        answer = send_request(
+            socket_path(place.folder), {"cmd": "resume", "reason": reason, "who": WHO}
+        )
         if "error" in answer:
             raise OperatorError(str(answer["error"]))
         return named | answer

@@ -1,7 +1,8 @@
 """`patang run_drill`: stop a trading desk every way there is, and measure in the exchange's own books how well it stopped.
 
-Each exercise is a desk of its own on an exchange of its own, at real pace, with positions open and entries at work. One
-way halts it, another presses flatten. All lines of the result are what the exchange saw.
+Each exercise is a desk of its own on an exchange of its own, at real pace, with positions open and
+entries at work. One way halts it, another presses flatten. All lines of the result are what the
+exchange saw.
 """
 
 import json
@@ -33,14 +34,19 @@ from tui.run.launch import handling_signals, latching_on_signal
 from tui.run.session import DeskSession, RunPlan
 
 DONE, BROKEN = 0, 1
-LIVE: Final = frozenset({"OPEN", "TRIGGER PENDING", "PUT ORDER REQ RECEIVED", "OPEN PENDING", "VALIDATION PENDING"})
+LIVE: Final = frozenset(
+    {"OPEN", "TRIGGER PENDING", "PUT ORDER REQ RECEIVED", "OPEN PENDING", "VALIDATION PENDING"}
+)
 POSITIONS, RESTING = 3, 3
 READY_S, HALT_S, FLAT_S = 40.0, 20.0, 45.0
 HALT_MS, FLAT_MS = 5_000.0, 30_000.0
 """What is promised; a broker that is slow or busy is waited for in addition."""
 LEFT_OPEN: Final = {
-    "kind": "slow", "on": "orders", "where": {"transaction_type": "BUY", "quantity": "1"}, "seconds": 3_600,
-}  # fmt: skip
+    "kind": "slow",
+    "on": "orders",
+    "where": {"transaction_type": "BUY", "quantity": "1"},
+    "seconds": 3_600,
+}
 """Single shares are not matched, so that there are entries at work."""
 LINGER_S = 1.5
 """How long the desk is watched after it has halted: an entry that slips through comes at once."""
@@ -61,13 +67,20 @@ EXERCISES: Final = (
     DrillExercise("signal"),
     DrillExercise("file"),
     DrillExercise("limit"),
-    DrillExercise("door", "slow broker", {"kind": "delay", "on": "* /orders/*", "seconds": 1.0}, 15_000.0),
-    DrillExercise("door", "busy broker", {"kind": "429", "on": "POST /orders/*", "chance": 0.5}, 15_000.0),
+    DrillExercise(
+        "door", "slow broker", {"kind": "delay", "on": "* /orders/*", "seconds": 1.0}, 15_000.0
+    ),
+    DrillExercise(
+        "door", "busy broker", {"kind": "429", "on": "POST /orders/*", "chance": 0.5}, 15_000.0
+    ),
 )
 
 
 class DrillResult(NamedTuple):
-    """What the exchange saw of one exercise; times in milliseconds, -1.0 where it never came to that."""
+    """What the exchange saw of one exercise.
+
+    Times in milliseconds, -1.0 where it never came to that.
+    """
 
     trigger: str
     fault: str
@@ -81,7 +94,10 @@ class DrillResult(NamedTuple):
 
 
 class DrillStrategy(Strategy):
-    """Buys a few shares, then never stops wanting more: single shares, whose orders the exchange leaves open."""
+    """Buys a few shares, then never stops wanting more.
+
+    Single shares, whose orders the exchange leaves open.
+    """
 
     def __init__(self) -> None:
         super().__init__("drill", 60, every=1)
@@ -89,7 +105,9 @@ class DrillStrategy(Strategy):
     def on_timer(self, ctx: Context, ts: int) -> None:
         """Ask for one more thing a second on whatever is free."""
         del ts
-        free = [token for token in ctx.instruments if ctx.ltp(token) > 0.0 and not ctx.ladders(token)]
+        free = [
+            token for token in ctx.instruments if ctx.ltp(token) > 0.0 and not ctx.ladders(token)
+        ]
         if not free:
             return
         if sum(1 for token in ctx.instruments if ctx.position(token)) < POSITIONS:
@@ -112,7 +130,9 @@ class ExchangeBooks:
     @property
     def working_entries(self) -> list[dict[str, object]]:
         """Return the buying orders that are still at work."""
-        return [row for row in self.orders if row["transaction_type"] == "BUY" and row["status"] in LIVE]
+        return [
+            row for row in self.orders if row["transaction_type"] == "BUY" and row["status"] in LIVE
+        ]
 
     @property
     def naked_positions(self) -> int:
@@ -123,7 +143,9 @@ class ExchangeBooks:
                 symbol = str(row["tradingsymbol"])
                 leaving[symbol] = leaving.get(symbol, 0) + int(str(row["pending_quantity"]))
         return sum(
-            1 for symbol, shares in self.held.items() if shares > self.guarded.get(symbol, 0) + leaving.get(symbol, 0)
+            1
+            for symbol, shares in self.held.items()
+            if shares > self.guarded.get(symbol, 0) + leaving.get(symbol, 0)
         )
 
 
@@ -141,7 +163,10 @@ class LatchWatch:
 
 
 def run_drill(runs: int, *, as_json: bool) -> int:
-    """Run every exercise `runs` times; print what was measured, and return 1 if a promise was broken."""
+    """Run every exercise `runs` times.
+
+    Print what was measured, and return 1 if a promise was broken.
+    """
     results = [_run_exercise(each, seed) for seed in range(7, 7 + runs) for each in EXERCISES]
     worst = {
         "time_to_halt_ms": max(result.time_to_halt_ms for result in results),
@@ -162,14 +187,19 @@ def run_drill(runs: int, *, as_json: bool) -> int:
 
 def _run_exercise(exercise: DrillExercise, seed: int) -> DrillResult:
     with tempfile.TemporaryDirectory(prefix="patang-drill-") as folder:
-        station = DeskSession(_drill_config(Path(folder)), RunPlan(seed=seed, speed=1.0, start="11:00"))
+        station = DeskSession(
+            _drill_config(Path(folder)), RunPlan(seed=seed, speed=1.0, start="11:00")
+        )
         station.strategies = [DrillStrategy()]
         watch = LatchWatch(station)
         station.kill.listeners.append(watch.note_latch)
         desk, ending = station.open(), ForcedEnding(station)
         try:
             admin_key.call_admin(station.endpoint.rest, "POST", FAULTS, [LEFT_OPEN])
-            with latching_on_signal(station), handling_signals(station, ending, desk.stop, _abort_drill):
+            with (
+                latching_on_signal(station),
+                handling_signals(station, ending, desk.stop, _abort_drill),
+            ):
                 result = _measure_exercise(exercise, station, watch)
         finally:
             station.close()
@@ -200,32 +230,58 @@ def _drill_config(folder: Path) -> DeskConfig:
     return msgspec.convert(values, DeskConfig)
 
 
-def _measure_exercise(exercise: DrillExercise, station: DeskSession, watch: LatchWatch) -> DrillResult:
+def _measure_exercise(
+    exercise: DrillExercise, station: DeskSession, watch: LatchWatch
+) -> DrillResult:
     rest = station.endpoint.rest
-    _wait_until(READY_S, lambda: _entries_working(station, rest), "the desk holds positions and has entries at work")
+    _wait_until(
+        READY_S,
+        lambda: _entries_working(station, rest),
+        "the desk holds positions and has entries at work",
+    )
     if exercise.rule is not None:
         admin_key.call_admin(rest, "POST", FAULTS, [exercise.rule])
     began = time.monotonic()
     _TRIGGERS[exercise.trigger](station)
-    halted = _wait_until(HALT_S, lambda: bool(watch.latched) and not _read_books(rest).working_entries, "")
+    halted = _wait_until(
+        HALT_S, lambda: bool(watch.latched) and not _read_books(rest).working_entries, ""
+    )
     halt_ms = (time.monotonic() - began) * 1e3 if halted else -1.0
     naked = _lingering_naked(rest)
     began = time.monotonic()
-    send_request(socket_path(station.state), {"cmd": "kill", "flatten": True, "reason": "drill", "who": "drill"})
+    send_request(
+        socket_path(station.state),
+        {"cmd": "kill", "flatten": True, "reason": "drill", "who": "drill"},
+    )
     flat = _wait_until(FLAT_S, lambda: not _read_books(rest).held, "")
     flat_ms = (time.monotonic() - began) * 1e3 if flat else -1.0
     books = _read_books(rest)
-    return DrillResult(exercise.trigger, exercise.fault, round(halt_ms, 1), round(flat_ms, 1), 0, len(books.held),
-                  max(naked, books.naked_positions), "")  # fmt: skip
+    return DrillResult(
+        exercise.trigger,
+        exercise.fault,
+        round(halt_ms, 1),
+        round(flat_ms, 1),
+        0,
+        len(books.held),
+        max(naked, books.naked_positions),
+        "",
+    )
 
 
 def _entries_working(station: DeskSession, rest: str) -> bool:
     books = _read_books(rest)
-    return station.board.header.naked == 0 and len(books.held) >= POSITIONS and len(books.working_entries) >= RESTING
+    return (
+        station.board.header.naked == 0
+        and len(books.held) >= POSITIONS
+        and len(books.working_entries) >= RESTING
+    )
 
 
 def _lingering_naked(rest: str) -> int:
-    """Watch the halted desk a little; return the fewest positions without protection, for one look is no proof."""
+    """Watch the halted desk a little.
+
+    Return the fewest positions without protection, for one look is no proof.
+    """
     end, fewest = time.monotonic() + LINGER_S, 1_000_000
     while time.monotonic() < end:
         fewest = min(fewest, _read_books(rest).naked_positions)
@@ -278,8 +334,11 @@ def _kill_by_limit(station: DeskSession) -> None:
 
 
 _TRIGGERS: Final[dict[str, Callable[[DeskSession], None]]] = {
-    "door": _kill_by_door, "signal": _kill_by_signal, "file": _kill_by_file, "limit": _kill_by_limit,
-}  # fmt: skip
+    "door": _kill_by_door,
+    "signal": _kill_by_signal,
+    "file": _kill_by_file,
+    "limit": _kill_by_limit,
+}
 
 
 # the exchange's books
@@ -292,7 +351,9 @@ def _read_books(rest: str) -> ExchangeBooks:
         if trigger["status"] == "active":
             symbol = trigger["condition"]["tradingsymbol"]
             guarded[symbol] = guarded.get(symbol, 0) + int(trigger["orders"][0]["quantity"])
-    held = {row["tradingsymbol"]: int(row["quantity"]) for row in found["positions"] if row["quantity"]}
+    held = {
+        row["tradingsymbol"]: int(row["quantity"]) for row in found["positions"] if row["quantity"]
+    }
     return ExchangeBooks(found["orders"], held, guarded)
 
 

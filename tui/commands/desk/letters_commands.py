@@ -24,13 +24,19 @@ from tui.run.run_records import latest_database
 DONE, FAILED = 0, 1
 
 letters = App(
-    name="letters", help="What the feed sent that cannot be true: see it, and judge it again.", help_format="plaintext"
+    name="letters",
+    help="What the feed sent that cannot be true: see it, and judge it again.",
+    help_format="plaintext",
 )
 
 OfMode = Annotated[Mode | None, Parameter(help="Whose last run; empty: as configured.")]
 Database = Annotated[Path | None, Parameter(help="Database to read instead.")]
-ConfigFile = Annotated[Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")]
-AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")]
+ConfigFile = Annotated[
+    Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")
+]
+AsJson = Annotated[
+    bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")
+]
 
 
 @letters.command(name="list")
@@ -48,7 +54,11 @@ def list_(
         raise NothingFound("no dead letters" + (f" of reason {reason}" if reason else ""))
     counts = {each: sum(letter.reason == each for letter in found) for each in WORDS}
     told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    print_table([_letter_row(each) for each in found], as_json=as_json, summary=f"{len(found)} letters: {told}")
+    print_table(
+        [_letter_row(each) for each in found],
+        as_json=as_json,
+        summary=f"{len(found)} letters: {told}",
+    )
     return DONE
 
 
@@ -62,21 +72,42 @@ def show(
     as_json: AsJson = False,
 ) -> int:
     """Show one letter whole: what came, and what it was judged by."""
-    letter = next((each for each in _read_letters(config, mode, database) if _letter_name(each) == name.lower()), None)
+    letter = next(
+        (
+            each
+            for each in _read_letters(config, mode, database)
+            if _letter_name(each) == name.lower()
+        ),
+        None,
+    )
     if letter is None:
         raise NothingFound(f"no letter {name}: `patang letters list` shows those that are kept")
-    told = {**_letter_row(letter), "why": WORDS[letter.reason], **json.loads(letter.facts), "payload": letter.payload}
+    told = {
+        **_letter_row(letter),
+        "why": WORDS[letter.reason],
+        **json.loads(letter.facts),
+        "payload": letter.payload,
+    }
     sys.stdout.write(json.dumps(told) + "\n" if as_json else aligned_fields(told))
     return DONE
 
 
 @letters.command
 def replay(
-    *, mode: OfMode = None, database: Database = None, config: ConfigFile = None, as_json: AsJson = False
+    *,
+    mode: OfMode = None,
+    database: Database = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
 ) -> int:
-    """Judge every letter by the rules of this version: which of them would be taken now? Changes nothing."""
+    """Judge every letter by the rules of this version.
+
+    Which of them would be taken now? Changes nothing.
+    """
     found = _read_letters(config, mode, database)
-    rows: list[dict[str, object]] = [{**_letter_row(each), "now": _judge_again(each)} for each in found]
+    rows: list[dict[str, object]] = [
+        {**_letter_row(each), "now": _judge_again(each)} for each in found
+    ]
     taken = sum(row["now"] == "taken" for row in rows)
     print_table(rows, as_json=as_json, summary=f"{taken} of {len(rows)} letters would be taken now")
     return DONE
@@ -104,7 +135,9 @@ def _read_letters(config: Path | None, mode: str | None, database: Path | None) 
     sys.stderr.write(plain_text(f"by {database}") + "\n")
     with open_for_reading(database) as connection, closing(connection.cursor()) as cursor:
         try:
-            rows = cursor.execute("SELECT * FROM letters ORDER BY ts DESC, reason, number DESC").fetchall()
+            rows = cursor.execute(
+                "SELECT * FROM letters ORDER BY ts DESC, reason, number DESC"
+            ).fetchall()
         except sqlite3.OperationalError:
             return []  # written by a version that kept none
     return [DeadLetter(*row) for row in rows]

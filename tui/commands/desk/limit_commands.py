@@ -16,12 +16,18 @@ from tui.commands.desk.desk_commands import WHO, desk_folders
 from tui.run.launch import configuration
 
 DONE = 0
-ConfigFile = Annotated[Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")]
-AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")]
+ConfigFile = Annotated[
+    Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")
+]
+AsJson = Annotated[
+    bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")
+]
 Which = Annotated[Mode | None, Parameter(help="Only the desk of this mode.")]
 
 limits_app = App(
-    name="limits", help="Show the limits of a running desk, or change one for the day.", help_format="plaintext"
+    name="limits",
+    help="Show the limits of a running desk, or change one for the day.",
+    help_format="plaintext",
 )
 
 
@@ -36,20 +42,36 @@ def show(*, mode: Which = None, config: ConfigFile = None, as_json: AsJson = Fal
 
 @limits_app.command(name="set")
 def set_limit(
-    name: Annotated[str, Parameter(help="As in [risk] of config.toml; budget.STRATEGY for a strategy's budget.")],
-    value: Annotated[float, Parameter(help="Rupees, a count or a percentage; 0: not limited, where that is allowed.")],
+    name: Annotated[
+        str, Parameter(help="As in [risk] of config.toml; budget.STRATEGY for a strategy's budget.")
+    ],
+    value: Annotated[
+        float,
+        Parameter(help="Rupees, a count or a percentage; 0: not limited, where that is allowed."),
+    ],
     *,
     reason: Annotated[str, Parameter(help="Why; kept in the audit log.")],
-    yes: Annotated[bool, Parameter(negative="", help="Confirm a change that allows more than now.")] = False,
+    yes: Annotated[
+        bool, Parameter(negative="", help="Confirm a change that allows more than now.")
+    ] = False,
     mode: Which = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Change a limit of a running desk until the end of the day; the configuration stays as it is."""
+    """Change a limit of a running desk until the end of the day.
+
+    The configuration stays as it is.
+    """
     desks = _running_desks(config, mode)
     if len(desks) > 1:
         raise ConfigError("more than one desk is running; name one with --mode")
-    request: dict[str, object] = {"cmd": "limit", "name": name, "value": value, "reason": reason, "who": WHO}
+    request: dict[str, object] = {
+        "cmd": "limit",
+        "name": name,
+        "value": value,
+        "reason": reason,
+        "who": WHO,
+    }
     answer = send_request(desks[0], request | {"confirmed": yes})
     if "error" in answer:
         raise ConfigError(str(answer["error"]))
@@ -82,6 +104,10 @@ def _limits_text(answer: dict[str, object]) -> str:
     text = f"{plain_text(str(answer['mode']))}\n"
     for row in rows:
         configured, value = (amount(f"{row[key]:.12g}") for key in ("configured", "value"))
-        changed = plain_text(f"  configured {configured}; {row['who']}: {row['reason']}") if "reason" in row else ""
+        changed = (
+            plain_text(f"  configured {configured}; {row['who']}: {row['reason']}")
+            if "reason" in row
+            else ""
+        )
         text += f"{plain_text(row['name']):<{width}}  {value:>14}{changed}\n"
     return text

@@ -57,8 +57,13 @@ class BrokerEndpoint(NamedTuple):
         return f"Place(rest={self.rest!r})"
 
 
-def log_in(file: Path | None, port: int | None, seconds: float, *, keep_secret: bool, as_json: bool) -> int:
-    """Let the operator log in, in a browser, and keep the token of the day; no secret is printed."""
+def log_in(
+    file: Path | None, port: int | None, seconds: float, *, keep_secret: bool, as_json: bool
+) -> int:
+    """Let the operator log in, in a browser, and keep the token of the day.
+
+    No secret is printed.
+    """
     from brokers.session.login_redirect import LoginRedirect  # noqa: PLC0415  only a login listens
     from tui.run.launch import configuration  # noqa: PLC0415
 
@@ -71,7 +76,12 @@ def log_in(file: Path | None, port: int | None, seconds: float, *, keep_secret: 
         _open_browser(kite.login_url(place.api_key, state, place.page), redirect.url)
         token = redirect.wait(seconds, _readable_stream(sys.stdin), _write_line)
     session = kite.exchange_token(
-        place.rest, place.api_key, secret, token, clock_at(place.rest).now(), environment=config.broker.environment
+        place.rest,
+        place.api_key,
+        secret,
+        token,
+        clock_at(place.rest).now(),
+        environment=config.broker.environment,
     )
     kite.keep_session(vault, place.hosts, session)
     if keep_secret:
@@ -96,13 +106,19 @@ def log_out(file: Path | None, *, keep_secret: bool, as_json: bool) -> int:
     if not keep_secret:
         vault.forget(_secret_name(place))
     user = "" if session is None else session.user_id
-    text = f"logged out {user}; the token is dead and forgotten" if user else "nobody was logged in with this API key"
+    text = (
+        f"logged out {user}; the token is dead and forgotten"
+        if user
+        else "nobody was logged in with this API key"
+    )
     sys.stdout.write(f"{json.dumps({'user_id': user}) if as_json else plain_text(text)}\n")
     return DONE
 
 
 def _open_browser(url: str, back: str) -> None:
-    _write_line(f"waiting at {back}; the redirect address of your Kite application must be exactly this")
+    _write_line(
+        f"waiting at {back}; the redirect address of your Kite application must be exactly this"
+    )
     if not webbrowser.open(url):
         _write_line("there is no browser here; open this address in one:")
     _write_line(url)
@@ -128,7 +144,10 @@ def vault_of(config: DeskConfig) -> SecretVault:
 
 
 def ask_passphrase(new: bool) -> str:
-    """Ask for the passphrase of the encrypted file, twice for a new one; the environment may hold it."""
+    """Ask for the passphrase of the encrypted file, twice for a new one.
+
+    The environment may hold it.
+    """
     if os.environ.get(PASSPHRASE_VARIABLE):
         return os.environ[PASSPHRASE_VARIABLE]
     words = ask_secret("Passphrase of patang's secrets: ", PASSPHRASE_VARIABLE)
@@ -168,7 +187,9 @@ def _check_host(place: addresses.BrokerAddress) -> None:
         return
     named = os.environ.get(HOST_VARIABLE, "").split(",")
     if host not in named and sys.stdin.isatty():
-        _write_line(f"the configuration sends orders, and the token with them, to {host}: neither Kite nor this machine")
+        _write_line(
+            f"the configuration sends orders, and the token with them, to {host}: neither Kite nor this machine"
+        )
         sys.stderr.write("Type its name to go on: ")
         sys.stderr.flush()
         named = [sys.stdin.readline().strip().lower()]
@@ -180,10 +201,15 @@ def _check_host(place: addresses.BrokerAddress) -> None:
 
 
 def endpoint_of(config: DeskConfig) -> BrokerEndpoint:
-    """Return where the configured broker is; raise `ConfigError` where there is nothing to log in to."""
+    """Return where the configured broker is.
+
+    Raise `ConfigError` where there is nothing to log in to.
+    """
     broker = config.broker
     if not broker.rest and broker.name != "kite":
-        raise ConfigError('broker.name: the embedded sandbox needs no login; set "kite", or give broker.rest')
+        raise ConfigError(
+            'broker.name: the embedded sandbox needs no login; set "kite", or give broker.rest'
+        )
     theirs = zerodha_sandbox.is_zerodha_sandbox(broker.rest)
     if theirs and broker.name != "kite":
         raise ConfigError('broker.name: Kite\'s own sandbox is a broker; set "kite"')
@@ -193,10 +219,18 @@ def endpoint_of(config: DeskConfig) -> BrokerEndpoint:
         )
     api_key = broker.key(os.environ) or (zerodha_sandbox.API_KEY if theirs else "")
     if not api_key:
-        raise ConfigError("broker.api_key: the key of your Kite application is needed, here or in broker.api_key_env")
+        raise ConfigError(
+            "broker.api_key: the key of your Kite application is needed, here or in broker.api_key_env"
+        )
     if not broker.rest:
         return BrokerEndpoint(kite.REST, kite.WS, kite.LOGIN, api_key)
     for place in filter(None, map(addresses.parse_address, (broker.rest, broker.ws))):
         _check_host(place)
     root, prefix = zerodha_sandbox.split_root(broker.rest)
-    return BrokerEndpoint(root + prefix, broker.ws, f"{root}/connect/login", api_key, sandbox=addresses.are_local(root, broker.ws))
+    return BrokerEndpoint(
+        root + prefix,
+        broker.ws,
+        f"{root}/connect/login",
+        api_key,
+        sandbox=addresses.are_local(root, broker.ws),
+    )

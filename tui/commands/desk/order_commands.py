@@ -15,35 +15,61 @@ def order(
     symbol: Annotated[str, Parameter(help="What to trade, as INFY.")],
     quantity: Annotated[int, Parameter(help="Shares.")],
     *,
-    stop: Annotated[float, Parameter(help="Percent of the average price at which a stop protects it, as 2.")] = 0.0,
+    stop: Annotated[
+        float, Parameter(help="Percent of the average price at which a stop protects it, as 2.")
+    ] = 0.0,
     bare: Annotated[bool, Parameter(negative="", help="Without a stop.")] = False,
-    target: Annotated[float, Parameter(help="Percent of the average price at which it is left; 0: none.")] = 0.0,
+    target: Annotated[
+        float, Parameter(help="Percent of the average price at which it is left; 0: none.")
+    ] = 0.0,
     price: Annotated[float, Parameter(help="Limit in rupees: LIMIT, with a trigger SL.")] = 0.0,
     trigger: Annotated[float, Parameter(help="Trigger in rupees: SL-M, with a price SL.")] = 0.0,
     product: Literal["CNC", "MIS", "NRML", "MTF"] = "CNC",
     validity: Literal["DAY", "IOC", "TTL"] = "DAY",
     minutes: Annotated[int, Parameter(help="Life of a TTL order.")] = 0,
-    variety: Annotated[Literal["regular", "amo", "co", "iceberg"], Parameter(help="Kite's kind of order.")] = "regular",
+    variety: Annotated[
+        Literal["regular", "amo", "co", "iceberg"], Parameter(help="Kite's kind of order.")
+    ] = "regular",
     legs: Annotated[int, Parameter(help="Of an iceberg, 2 to 50.")] = 0,
     disclosed: Annotated[int, Parameter(help="Shares shown.")] = 0,
-    slices: Annotated[bool, Parameter(negative="", help="Cut at the exchange's freeze quantity.")] = False,
-    protection: Annotated[float, Parameter(help="Market protection in percent; -1: the exchange's.")] = -1.0,
+    slices: Annotated[
+        bool, Parameter(negative="", help="Cut at the exchange's freeze quantity.")
+    ] = False,
+    protection: Annotated[
+        float, Parameter(help="Market protection in percent; -1: the exchange's.")
+    ] = -1.0,
     trail: Annotated[bool, Parameter(help="Whether the stop follows the price.")] = True,
     yes: Annotated[bool, Parameter(negative="", help="Place it without asking.")] = False,
     mode: Annotated[Mode | None, Parameter(help="Which desk, where several run.")] = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Enter a position by hand on the running desk: shows what it is and costs, and asks before it is sent."""
+    """Enter a position by hand on the running desk.
+
+    Shows what it is and costs, and asks before it is sent.
+    """
     if not stop >= 0.0:
         raise ConfigError(f"--stop {stop:g}: expected percent of the average price, from 0 to 50")
     if bare == (stop > 0.0):
         raise ConfigError("say --stop PERCENT, or --bare for a position without a stop")
     wanted = {
-        "symbol": symbol, "side": side.upper(), "quantity": quantity, "stop": stop, "target": target, "price": price,
-        "trigger": trigger, "product": product, "validity": validity, "minutes": minutes, "variety": variety,
-        "legs": legs, "disclosed": disclosed, "slices": slices, "protection": protection, "trail": trail,
-    }  # fmt: skip
+        "symbol": symbol,
+        "side": side.upper(),
+        "quantity": quantity,
+        "stop": stop,
+        "target": target,
+        "price": price,
+        "trigger": trigger,
+        "product": product,
+        "validity": validity,
+        "minutes": minutes,
+        "variety": variety,
+        "legs": legs,
+        "disclosed": disclosed,
+        "slices": slices,
+        "protection": protection,
+        "trail": trail,
+    }
     return order_requests.place_order(config, mode or "", wanted, yes=yes, as_json=as_json)
 
 

@@ -1,4 +1,7 @@
-"""`patang place_order`, `modify_order` and `cancel_order`: orders by hand, through the door of a running desk."""
+"""`patang place_order`, `modify_order` and `cancel_order`.
+
+Orders by hand, through the door of a running desk.
+"""
 
 import json
 import sys
@@ -15,8 +18,13 @@ PATIENCE_S = 20.0
 PAUSE_S = 0.05
 
 
-def place_order(file: Path | None, mode: str, ticket: dict[str, Any], *, yes: bool, as_json: bool) -> int:
-    """Show what an order is and costs, have it confirmed, and place it; raise `OperatorError` where it is refused."""
+def place_order(
+    file: Path | None, mode: str, ticket: dict[str, Any], *, yes: bool, as_json: bool
+) -> int:
+    """Show what an order is and costs, have it confirmed, and place it.
+
+    Raise `OperatorError` where it is refused.
+    """
     door = find_desk(file, mode)
     detail = json.dumps(ticket)
     preview = json.loads(submit_act(door, "preview", detail))
@@ -36,13 +44,18 @@ def place_order(file: Path | None, mode: str, ticket: dict[str, Any], *, yes: bo
 
 def preview_text(preview: dict[str, Any]) -> str:
     """Return a preview as `engine.manual.margin.OrderPreview` makes it in one line."""
-    theirs, ours = preview["margin_broker"], f"{_rupees_text(preview['margin_estimate'])} by our estimate"
+    theirs, ours = (
+        preview["margin_broker"],
+        f"{_rupees_text(preview['margin_estimate'])} by our estimate",
+    )
     blocks = f"blocks {ours}; the broker could not be asked: {preview['margin_missing']}"
     if theirs is not None:
         blocks = f"blocks {_rupees_text(theirs)} by the broker, {ours}"
     charges = f"{_rupees_text(preview['charges'])}, {_rupees_text(preview['charges_both_ways'])} with the way back"
     charges += f" ({preview['charges_rest_on']})" if preview["charges_rest_on"] else ""
-    return f"{preview['order']}; worth {_rupees_text(preview['value'])}, charges {charges}; {blocks}"
+    return (
+        f"{preview['order']}; worth {_rupees_text(preview['value'])}, charges {charges}; {blocks}"
+    )
 
 
 def _rupees_text(amount: float) -> str:
@@ -62,7 +75,10 @@ def cancel_order(file: Path | None, mode: str, name: str, *, as_json: bool) -> i
 
 
 def find_desk(file: Path | None, mode: str) -> tuple[Path, str]:
-    """Return door and mode of the one desk that runs; raise `ConnectionFailed` for none, `OperatorError` for several."""
+    """Return door and mode of the one desk that runs.
+
+    Raise `ConnectionFailed` for none, `OperatorError` for several.
+    """
     from tui.run.launch import configuration  # noqa: PLC0415  see tui/commands/desk/reconcile_commands.py
 
     found = []
@@ -82,7 +98,10 @@ def find_desk(file: Path | None, mode: str) -> tuple[Path, str]:
 
 
 def submit_act(desk: tuple[Path, str], act: str, detail: str) -> str:
-    """Submit an act and return what became of it; raise `OperatorError` where it is refused or not answered."""
+    """Submit an act and return what became of it.
+
+    Raise `OperatorError` where it is refused or not answered.
+    """
     taken = send_request(desk[0], {"cmd": "submit", "act": act, "detail": detail})
     if "number" not in taken:
         raise OperatorError(str(taken.get("error", "the desk did not take it")))
@@ -90,7 +109,9 @@ def submit_act(desk: tuple[Path, str], act: str, detail: str) -> str:
     ends = time.monotonic() + PATIENCE_S
     while not (told := str(send_request(desk[0], {"cmd": "answer", "number": number})["answer"])):
         if time.monotonic() > ends:
-            raise OperatorError(f"the desk has not answered within {PATIENCE_S:g} s; look before you ask again")
+            raise OperatorError(
+                f"the desk has not answered within {PATIENCE_S:g} s; look before you ask again"
+            )
         time.sleep(PAUSE_S)
     if not told.startswith("done: "):
         raise OperatorError(told)

@@ -24,7 +24,10 @@ def list_differences(file: Path | None, mode: str, *, as_json: bool) -> int:
 
 
 def decide_difference(file: Path | None, mode: str, detail: str, *, as_json: bool) -> int:
-    """Have the running desk carry out "KEY CHOICE [STRATEGY] [stop=PERCENT] [ratio=A:B]"; raise `OperatorError` if it refuses."""
+    """Have the running desk carry out "KEY CHOICE [STRATEGY] [stop=PERCENT] [ratio=A:B]".
+
+    Raise `OperatorError` if it refuses.
+    """
     told = submit_act(find_desk(file, mode), "reconcile", detail)
     sys.stdout.write((json.dumps({"answer": told}) if as_json else plain_text(told)) + "\n")
     return DONE
@@ -52,19 +55,31 @@ def _differences_text(answer: dict[str, Any]) -> str:
     unread = [row["theirs"] for row in answer["differences"] if row["kind"] == UNREADABLE]
     ignored = sum(row["ignored"] for row in rows)
     stands = len(rows) - ignored
-    told = f"{stands or 'no'} difference{'' if stands == 1 else 's'}" + (f", {ignored} ignored" if ignored else "")
-    told = f"not compared: {unread[0]}" + (f"; before that {told}" if rows else "") if unread else told
+    told = f"{stands or 'no'} difference{'' if stands == 1 else 's'}" + (
+        f", {ignored} ignored" if ignored else ""
+    )
+    told = (
+        f"not compared: {unread[0]}" + (f"; before that {told}" if rows else "") if unread else told
+    )
     lines = [f"{plain_text(answer['mode'])}  {plain_text(answer['state'])}  {plain_text(told)}"]
     table: list[tuple[str, ...]] = [("key", "kind", "broker", "here", "since", "choices")]
     for row in rows:
         at = datetime.fromtimestamp(row["since"] / 1e9, UTC) + IST
         since = at.strftime("%H:%M:%S") if row["since"] else ""
         choices = "ignored; " if row["ignored"] and row["choices"] else ""
-        texts = (row["key"], row["kind"], row["theirs"], row["ours"], since, choices + " ".join(row["choices"]))
+        texts = (
+            row["key"],
+            row["kind"],
+            row["theirs"],
+            row["ours"],
+            since,
+            choices + " ".join(row["choices"]),
+        )
         table.append(tuple(map(plain_text, texts)))
     if rows:
         widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
         lines += [
-            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+            for line in table
         ]
     return "\n".join(lines) + "\n"

@@ -36,7 +36,9 @@ def compare_shadow(file: Path | None, day: str, *, as_json: bool) -> int:
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
     for row in rows:
         left = "  ".join(cell.ljust(width) for cell, width in zip(row[:3], widths, strict=False))
-        right = "  ".join(cell.rjust(width) for cell, width in zip(row[3:], widths[3:], strict=True))
+        right = "  ".join(
+            cell.rjust(width) for cell, width in zip(row[3:], widths[3:], strict=True)
+        )
         sys.stdout.write(f"{left}  {right}\n")
     sys.stdout.write(aligned_fields(told._asdict()))
     return DONE
@@ -50,7 +52,8 @@ def _read_pairs(path: Path, day: date | None) -> list[OrderPair]:
             raise NothingFound(f"no order has been sent in shadow yet: nothing in {path}")
         start = midnight(day or ist_day(last))
         rows = database.execute(
-            "SELECT * FROM shadow WHERE sent >= ? AND sent < ? ORDER BY sent, intent", (start, start + DAY)
+            "SELECT * FROM shadow WHERE sent >= ? AND sent < ? ORDER BY sent, intent",
+            (start, start + DAY),
         )
         found = [pair_of(row) for row in rows]
     if not found:
@@ -61,14 +64,26 @@ def _read_pairs(path: Path, day: date | None) -> list[OrderPair]:
 def _pair_fields(pair: OrderPair) -> dict[str, object]:
     told = twin_difference(pair)
     return {
-        "intent": pair.intent, "kind": pair.kind, "order_id": pair.order_id, "sent": pair.sent,
-        "strategy": pair.strategy, "symbol": pair.symbol, "side": pair.side.name, "quantity": pair.quantity,
-        "live_status": pair.real.status, "live_filled": pair.real.filled, "live_average": round(pair.real.average, 4),
-        "twin_status": pair.twin.status, "twin_filled": pair.twin.filled, "twin_average": round(pair.twin.average, 4),
-        "filled_difference": told.filled, "worse_by": _rounded_value(told.price, 4), "bps": _rounded_value(told.bps, 2),
+        "intent": pair.intent,
+        "kind": pair.kind,
+        "order_id": pair.order_id,
+        "sent": pair.sent,
+        "strategy": pair.strategy,
+        "symbol": pair.symbol,
+        "side": pair.side.name,
+        "quantity": pair.quantity,
+        "live_status": pair.real.status,
+        "live_filled": pair.real.filled,
+        "live_average": round(pair.real.average, 4),
+        "twin_status": pair.twin.status,
+        "twin_filled": pair.twin.filled,
+        "twin_average": round(pair.twin.average, 4),
+        "filled_difference": told.filled,
+        "worse_by": _rounded_value(told.price, 4),
+        "bps": _rounded_value(told.bps, 2),
         "later_by_s": None if told.delay is None else round(told.delay / SECOND, 3),
         "answer_s": round((pair.answered - pair.sent) / SECOND, 3) if pair.answered else None,
-    }  # fmt: skip
+    }
 
 
 def _rounded_value(value: float | None, digits: int) -> float | None:
@@ -79,11 +94,18 @@ def _pair_cells(pair: OrderPair) -> Sequence[str]:
     told = twin_difference(pair)
     at = datetime.fromtimestamp(pair.sent // SECOND, IST)
     return (
-        f"{at:%H:%M:%S}", plain_text(pair.symbol), pair.side.name, str(pair.quantity), str(pair.real.filled),
-        _price_text(pair.real.average), str(pair.twin.filled), _price_text(pair.twin.average),
-        "-" if told.price is None else f"{told.price:+.2f}", "-" if told.bps is None else f"{told.bps:+.1f}",
+        f"{at:%H:%M:%S}",
+        plain_text(pair.symbol),
+        pair.side.name,
+        str(pair.quantity),
+        str(pair.real.filled),
+        _price_text(pair.real.average),
+        str(pair.twin.filled),
+        _price_text(pair.twin.average),
+        "-" if told.price is None else f"{told.price:+.2f}",
+        "-" if told.bps is None else f"{told.bps:+.1f}",
         "-" if told.delay is None else f"{told.delay / SECOND:+.1f} s",
-    )  # fmt: skip
+    )
 
 
 def _price_text(value: float) -> str:

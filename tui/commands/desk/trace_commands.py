@@ -30,7 +30,9 @@ def trace(
         ),
     ] = "",
     *,
-    why: Annotated[str, Parameter(help="Instead: a symbol; tells what its requests were answered today.")] = "",
+    why: Annotated[
+        str, Parameter(help="Instead: a symbol; tells what its requests were answered today.")
+    ] = "",
     strategy: Annotated[str, Parameter(help="Only this strategy's requests.")] = "",
     mode: Annotated[
         Mode | None,
@@ -40,7 +42,9 @@ def trace(
     config: Annotated[
         Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")
     ] = None,
-    as_json: Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")] = False,
+    as_json: Annotated[
+        bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")
+    ] = False,
 ) -> int:
     """Follow one id from the tick that caused it to its fills, or tell why a symbol was not traded."""
     if bool(name) == bool(why):
@@ -52,7 +56,9 @@ def trace(
     else:
         found = read_trace(file, name)
         sys.stdout.write(
-            json.dumps(_trace_fields(found)) + "\n" if as_json else "".join(f"{plain_text(line)}\n" for line in trace_lines(found))
+            json.dumps(_trace_fields(found)) + "\n"
+            if as_json
+            else "".join(f"{plain_text(line)}\n" for line in trace_lines(found))
         )
     if database is None:
         sys.stderr.write(f"{plain_text(f'by {file}')}\n")
@@ -74,19 +80,30 @@ def trace_lines(found: DecisionTrace) -> list[str]:
     """Return a trace as text: one line per step, its time in IST and what has passed since the step before."""
     row = found.decision
     if found.strategy:
-        return [f"strategy {found.strategy}", *(line for step in found.steps for line in _failure_lines(step))]
+        return [
+            f"strategy {found.strategy}",
+            *(line for step in found.steps for line in _failure_lines(step)),
+        ]
     title = (
-        f"D{row['decision']}  {row['strategy']}  {row['symbol']}  {row['verdict']}" if row else "no decision of ours"
+        f"D{row['decision']}  {row['strategy']}  {row['symbol']}  {row['verdict']}"
+        if row
+        else "no decision of ours"
     )
     return [
         title,
-        *(f"{instant(step.ts)}  {gap:>10}  {step.what:<10}  {step.text}" for step, gap in _step_gaps(found.steps)),
+        *(
+            f"{instant(step.ts)}  {gap:>10}  {step.what:<10}  {step.text}"
+            for step, gap in _step_gaps(found.steps)
+        ),
     ]
 
 
 def _failure_lines(step: TraceStep) -> list[str]:
     """Return the traceback of a strategy, what it raised first."""
-    return [f"{instant(step.ts)}  failed: {_last_line(step)}", *(f"  {line}" for line in step.text.splitlines())]
+    return [
+        f"{instant(step.ts)}  failed: {_last_line(step)}",
+        *(f"  {line}" for line in step.text.splitlines()),
+    ]
 
 
 def _last_line(step: TraceStep) -> str:
@@ -95,7 +112,10 @@ def _last_line(step: TraceStep) -> str:
 
 
 def _step_gaps(steps: tuple[TraceStep, ...]) -> list[tuple[TraceStep, str]]:
-    """Return each step with the time since those before; none for the first, and for a stamp that lies before theirs."""
+    """Return each step with the time since those before.
+
+    None for the first, and for a stamp that lies before theirs.
+    """
     told: list[tuple[TraceStep, str]] = []
     latest = 0
     for step in steps:
@@ -120,18 +140,32 @@ def _trace_fields(found: DecisionTrace) -> dict[str, object]:
     return {
         "decision": {key: value for key, value in found.decision.items() if value is not None},
         "steps": [
-            {"ts": step.ts, "ms": round((step.ts - first) / MS, 3), "what": step.what, "text": step.text}
+            {
+                "ts": step.ts,
+                "ms": round((step.ts - first) / MS, 3),
+                "what": step.what,
+                "text": step.text,
+            }
             for step in found.steps
         ],
     }
 
 
-def _why_fields(symbol: str, answers: list[VerdictCount], failed: list[tuple[str, TraceStep]]) -> dict[str, object]:
+def _why_fields(
+    symbol: str, answers: list[VerdictCount], failed: list[tuple[str, TraceStep]]
+) -> dict[str, object]:
     listed = [
-        answer._asdict() | {"meaning": reason_meaning(answer.code), "decision": f"D{answer.decision}"} for answer in answers
+        answer._asdict()
+        | {"meaning": reason_meaning(answer.code), "decision": f"D{answer.decision}"}
+        for answer in answers
     ]
     fallen = [{"strategy": name, "ts": step.ts, "error": _last_line(step)} for name, step in failed]
-    return {"symbol": symbol, "asked": sum(answer.times for answer in answers), "answers": listed, "failed": fallen}
+    return {
+        "symbol": symbol,
+        "asked": sum(answer.times for answer in answers),
+        "answers": listed,
+        "failed": fallen,
+    }
 
 
 def _why_text(answers: list[VerdictCount], failed: list[tuple[str, TraceStep]]) -> str:
@@ -143,5 +177,10 @@ def _why_text(answers: list[VerdictCount], failed: list[tuple[str, TraceStep]]) 
             f"  (D{answer.decision})\n  {plain_text(words)}\n"
         )
     for name, step in failed:
-        text += plain_text(f"{name}  failed at {instant(step.ts)}: {_last_line(step)}  (patang trace {name})") + "\n"
+        text += (
+            plain_text(
+                f"{name}  failed at {instant(step.ts)}: {_last_line(step)}  (patang trace {name})"
+            )
+            + "\n"
+        )
     return text

@@ -1,4 +1,7 @@
-"""The calendar beside a second source: day by day, holiday by holiday, and how the market stands now."""
+"""The calendar beside a second source.
+
+Day by day, holiday by holiday, and how the market stands now.
+"""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -25,18 +28,25 @@ class CalendarFinding(NamedTuple):
 
 
 class CalendarComparison:
-    """Holds what Upstox tells against our hours: those of stocks without derivatives, and of futures.
+    """Holds what Upstox tells against our hours.
 
-    `desk` is the calendar as the desk keeps it. Upstox tells one open and one close of an exchange, which stocks with
-    derivatives do not keep; how those stand, only its status says.
+    Those of stocks without derivatives, and of futures.
+
+    `desk` is the calendar as the desk keeps it. Upstox tells one open and one close of an exchange,
+    which stocks with derivatives do not keep; how those stand, only its status says.
     """
 
     def __init__(self, desk: Calendar) -> None:
         self._desk = desk
         self._new, self._old = Calendar.load(), Calendar.load(held_back=True)
 
-    def compare_day(self, day: date, theirs: Mapping[str, TradingSpan]) -> Iterator[CalendarFinding]:
-        """Compare the hours of a day: a finding for all exchanges that agree, and one for each that does not."""
+    def compare_day(
+        self, day: date, theirs: Mapping[str, TradingSpan]
+    ) -> Iterator[CalendarFinding]:
+        """Compare the hours of a day.
+
+        A finding for all exchanges that agree, and one for each that does not.
+        """
         same = []
         for exchange in EXCHANGES:
             finding = self._compare_hours(day, exchange, theirs.get(exchange))
@@ -46,32 +56,56 @@ class CalendarComparison:
                 yield finding
         if same:
             said = {exchange: _span_text(theirs.get(exchange)) for exchange in same}
-            alike = {text: [each for each in same if said[each] == text] for text in dict.fromkeys(said.values())}
-            yield CalendarFinding(True, f"{day}  " + "; ".join(f"{', '.join(who)} {text}" for text, who in alike.items()))
+            alike = {
+                text: [each for each in same if said[each] == text]
+                for text in dict.fromkeys(said.values())
+            }
+            yield CalendarFinding(
+                True,
+                f"{day}  " + "; ".join(f"{', '.join(who)} {text}" for text, who in alike.items()),
+            )
 
-    def _compare_hours(self, day: date, exchange: str, theirs: TradingSpan | None) -> CalendarFinding | None:
+    def _compare_hours(
+        self, day: date, exchange: str, theirs: TradingSpan | None
+    ) -> CalendarFinding | None:
         """Return what is to be told of an exchange on a day, None where both sides say the same."""
         try:
-            new, old = _session_span(self._new, day, exchange), _session_span(self._old, day, exchange)
+            new, old = (
+                _session_span(self._new, day, exchange),
+                _session_span(self._old, day, exchange),
+            )
         except DataError as error:
-            return CalendarFinding(False, f"{day}  {exchange}: Upstox has {_span_text(theirs)}; {error}")
+            return CalendarFinding(
+                False, f"{day}  {exchange}: Upstox has {_span_text(theirs)}; {error}"
+            )
         doubts = [str(each.since) for each in self._desk.doubts(day) if exchange in each.exchanges]
         if new == old or not doubts:
             return (
                 None
                 if theirs == new
-                else CalendarFinding(False, f"{day}  {exchange}: ours {_span_text(new)}, Upstox {_span_text(theirs)}")
+                else CalendarFinding(
+                    False, f"{day}  {exchange}: ours {_span_text(new)}, Upstox {_span_text(theirs)}"
+                )
             )
         if theirs == new:
             since = ", ".join(doubts)
             return CalendarFinding(
-                True, f"{day}  {exchange}: {_span_text(new)}, as the new hours from {since} on, which are not confirmed"
+                True,
+                f"{day}  {exchange}: {_span_text(new)}, as the new hours from {since} on, which are not confirmed",
             )
         text = "as before" if theirs == old else "as neither the new hours nor those before"
-        return CalendarFinding(False, f"{day}  {exchange}: Upstox {_span_text(theirs)}, {text}; ours {_span_text(new)}, not confirmed")
+        return CalendarFinding(
+            False,
+            f"{day}  {exchange}: Upstox {_span_text(theirs)}, {text}; ours {_span_text(new)}, not confirmed",
+        )
 
-    def compare_holidays(self, first: date, theirs: list[UpstoxHoliday]) -> Iterator[CalendarFinding]:
-        """Compare the holidays from a day on: each of theirs, and those of ours that they do not have."""
+    def compare_holidays(
+        self, first: date, theirs: list[UpstoxHoliday]
+    ) -> Iterator[CalendarFinding]:
+        """Compare the holidays from a day on.
+
+        Each of theirs, and those of ours that they do not have.
+        """
         known = {each.date: each for each in theirs}
         for each in sorted(theirs, key=lambda one: one.date):
             if each.date >= first:
@@ -93,15 +127,25 @@ class CalendarComparison:
             except DataError as error:
                 yield CalendarFinding(False, f"{name}: {error}")
                 return
-            yield CalendarFinding(not settles, f"{name}: ours {'settles' if settles else 'does not settle'}")
+            yield CalendarFinding(
+                not settles, f"{name}: ours {'settles' if settles else 'does not settle'}"
+            )
             return
-        wrong = [each for each in theirs.closed_exchanges if each in EXCHANGES and self._is_trading(day, each) is not False]
+        wrong = [
+            each
+            for each in theirs.closed_exchanges
+            if each in EXCHANGES and self._is_trading(day, each) is not False
+        ]
         at = trading_spans(theirs.open_exchanges)
-        found = [self._compare_hours(day, each, span) for each, span in at.items() if each in EXCHANGES]
+        found = [
+            self._compare_hours(day, each, span) for each, span in at.items() if each in EXCHANGES
+        ]
         told = [each for each in found if each is not None]
         yield from told
         if wrong:
-            yield CalendarFinding(False, f"{name}: {', '.join(wrong)} closed, ours trades or is not known")
+            yield CalendarFinding(
+                False, f"{name}: {', '.join(wrong)} closed, ours trades or is not known"
+            )
         elif not told:
             yield CalendarFinding(True, name)
 
@@ -114,7 +158,10 @@ class CalendarComparison:
             else ""
         )
         agrees = (theirs.status == OPEN) == (phase == CONTINUOUS)
-        return CalendarFinding(agrees, f"{ist_day(now)} {clock_text(now)}  {theirs.exchange} {theirs.status}, ours {phase}{cas}")
+        return CalendarFinding(
+            agrees,
+            f"{ist_day(now)} {clock_text(now)}  {theirs.exchange} {theirs.status}, ours {phase}{cas}",
+        )
 
     def _is_trading(self, day: date, exchange: str) -> bool | None:
         """Tell whether an exchange trades on a day, None where we do not know."""

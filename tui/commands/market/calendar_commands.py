@@ -1,4 +1,7 @@
-"""When the market trades, from the command line: one day of the calendar, what is unsure in it, and a second source."""
+"""When the market trades, from the command line.
+
+One day of the calendar, what is unsure in it, and a second source.
+"""
 
 import asyncio
 import json
@@ -21,7 +24,16 @@ from engine.market.safeguards import TradingSafeguards
 from engine.market.session_table import HoursClass
 from engine.texts import plain_text
 from tui.commands.desk.login_commands import ask_secret, vault_of
-from tui.commands.market.charge_commands import DONE, IST, KINDS, AsJson, Day, clock_text, moment_text, read_day
+from tui.commands.market.charge_commands import (
+    DONE,
+    IST,
+    KINDS,
+    AsJson,
+    Day,
+    clock_text,
+    moment_text,
+    read_day,
+)
 from tui.run.settings import calendar_of
 
 DIFFERS, NOT_CHECKED = 1, 1
@@ -45,18 +57,31 @@ def calendar(
     day: Day = "",
     *,
     exchange: Literal["NSE", "BSE", "NFO", "BFO", "CDS", "BCD", "MCX"] = "NSE",
-    kind: Annotated[Literal["", "EQ", "INDEX", "FUT", "CE", "PE"], Parameter(help="EQ or FUT where empty.")] = "",
-    cas: Annotated[bool, Parameter(name="--cas", negative="", help="A stock with derivatives.")] = False,
-    expiring: Annotated[bool, Flag, Parameter(help="An index contract on the day it expires.")] = False,
+    kind: Annotated[
+        Literal["", "EQ", "INDEX", "FUT", "CE", "PE"], Parameter(help="EQ or FUT where empty.")
+    ] = "",
+    cas: Annotated[
+        bool, Parameter(name="--cas", negative="", help="A stock with derivatives.")
+    ] = False,
+    expiring: Annotated[
+        bool, Flag, Parameter(help="An index contract on the day it expires.")
+    ] = False,
     check: Annotated[bool, Flag, Parameter(help="Compare the next days with Upstox.")] = False,
-    keep_token: Annotated[bool, Flag, Parameter(help="Ask for Upstox's Analytics token and keep it.")] = False,
+    keep_token: Annotated[
+        bool, Flag, Parameter(help="Ask for Upstox's Analytics token and keep it.")
+    ] = False,
     forget_token: Annotated[bool, Flag, Parameter(help="Drop that token.")] = False,
-    config: Annotated[Path | None, Parameter(help="Configuration file instead of ./config.toml.")] = None,
+    config: Annotated[
+        Path | None, Parameter(help="Configuration file instead of ./config.toml.")
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Tell when the market trades on a day: its phases, square-off, settlement, neighbours, and what is not sure of it.
+    """Tell when the market trades on a day.
 
-    The hours are the desk's: where new ones are not confirmed, what is right under the old ones, too.
+    Its phases, square-off, settlement, neighbours, and what is not sure of it.
+
+    The hours are the desk's: where new ones are not confirmed, what is right under the old ones,
+    too.
     """
     from tui.run.launch import configuration  # noqa: PLC0415
 
@@ -69,7 +94,12 @@ def calendar(
     by = HoursClass(exchange, kind or ("EQ" if exchange in KINDS else "FUT"), cas, expiring)
     early = int(settings.risk.square_off_before_s * SECOND)
     facts = _day_facts(book, on, by, early)
-    if by.kind == "EQ" and not cas and (auction := by._replace(cas=True)) and _sessions_differ(book, on, by, auction):
+    if (
+        by.kind == "EQ"
+        and not cas
+        and (auction := by._replace(cas=True))
+        and _sessions_differ(book, on, by, auction)
+    ):
         facts["stocks_with_derivatives"] = _trading_times(book, on, auction, early)
     if not day:
         now = int(datetime.now(IST).timestamp()) * SECOND
@@ -96,7 +126,9 @@ def _day_facts(book: Calendar, on: date, by: HoursClass, early: int) -> dict[str
         facts["settlement_day"] = _value_if_known(lambda: book.settles(on, by.exchange))
         if session is not None:
             facts["settles_on"] = _value_if_known(lambda: str(book.settlement(on, by.exchange)))
-    facts["previous_trading_day"] = _value_if_known(lambda: str(book.previous_trading_day(on, by.exchange)))
+    facts["previous_trading_day"] = _value_if_known(
+        lambda: str(book.previous_trading_day(on, by.exchange))
+    )
     facts["next_trading_day"] = _value_if_known(lambda: str(book.next_trading_day(on, by.exchange)))
     return facts
 
@@ -108,15 +140,29 @@ def _sessions_differ(book: Calendar, on: date, by: HoursClass, other: HoursClass
 def _trading_times(book: Calendar, on: date, by: HoursClass, early: int) -> dict[str, object]:
     """Return when continuous trading begins and ends, when the broker squares off, and what the desk makes of that."""
     name = next(iter(INDICES)) if by.expiring else ""
-    one = Instrument(1, by.exchange, "ONE", 0.05, kind=by.kind, name=name, expiry=day_as_number(on) if by.expiring else 0)
-    own = InstrumentHours(book, TradingSafeguards.load(), ["ONE"] if by.cas else []).trading_hours(on, one, early)
+    one = Instrument(
+        1,
+        by.exchange,
+        "ONE",
+        0.05,
+        kind=by.kind,
+        name=name,
+        expiry=day_as_number(on) if by.expiring else 0,
+    )
+    own = InstrumentHours(book, TradingSafeguards.load(), ["ONE"] if by.cas else []).trading_hours(
+        on, one, early
+    )
     assert own is not None
     known, last = book.square_off(on, *by), own.last_entry or own.closes
     return {
-        "open": clock_text(own.opens), "close": clock_text(own.closes), "square_off": clock_text(known),
+        "open": clock_text(own.opens),
+        "close": clock_text(own.closes),
+        "square_off": clock_text(known),
         "desk_last_entry": clock_text(min(last, own.square_off) if own.clears else last),
-        "desk_leaves_all" if own.clears else "desk_leaves_intraday": "takes none" if known is None else clock_text(own.square_off),
-    }  # fmt: skip
+        "desk_leaves_all" if own.clears else "desk_leaves_intraday": "takes none"
+        if known is None
+        else clock_text(own.square_off),
+    }
 
 
 def _phase_row(phase: SessionPhase) -> dict[str, str | None]:
@@ -145,7 +191,13 @@ def _facts_text(facts: dict[str, object]) -> str:
         elif isinstance(value, list):
             lines.append(f"{name:<23} {' to '.join(map(str, value))}")
         else:
-            said = "not known" if value is None else ("no", "yes")[value] if isinstance(value, bool) else value
+            said = (
+                "not known"
+                if value is None
+                else ("no", "yes")[value]
+                if isinstance(value, bool)
+                else value
+            )
             lines.append(f"{name:<23} {said}")
     return "\n".join(lines) + "\n"
 
@@ -156,7 +208,9 @@ def _facts_text(facts: dict[str, object]) -> str:
 def _manage_token(config: DeskConfig, *, keep: bool) -> int:
     vault = vault_of(config)
     if keep:
-        vault.put(SECRET, os.environ.get(VARIABLE) or ask_secret("Analytics token of Upstox: ", VARIABLE))
+        vault.put(
+            SECRET, os.environ.get(VARIABLE) or ask_secret("Analytics token of Upstox: ", VARIABLE)
+        )
         sys.stdout.write(f"the token is kept in {vault.where}\n")
     else:
         vault.forget(SECRET)
@@ -172,7 +226,9 @@ def _check_calendar(config: DeskConfig, first: date, *, as_json: bool) -> int:
     token = vault_of(config).get(SECRET)
     if token is None:
         plan = WOULD.format(rest=rest, first=first, last=last)
-        sys.stdout.write(json.dumps({"checked": False, "text": plan}) + "\n" if as_json else plan + "\n")
+        sys.stdout.write(
+            json.dumps({"checked": False, "text": plan}) + "\n" if as_json else plan + "\n"
+        )
         return NOT_CHECKED
 
     async def compare() -> list[CalendarFinding]:
@@ -182,12 +238,17 @@ def _check_calendar(config: DeskConfig, first: date, *, as_json: bool) -> int:
                 finding
                 for ahead in range(AHEAD)
                 for finding in comparison.compare_day(
-                    first + timedelta(days=ahead), await source.timings(first + timedelta(days=ahead))
+                    first + timedelta(days=ahead),
+                    await source.timings(first + timedelta(days=ahead)),
                 )
             ]
             found += comparison.compare_holidays(first, await source.holidays())
             if first == now.date():
-                found.append(comparison.compare_status(int(now.timestamp()) * SECOND, await source.status("NSE")))
+                found.append(
+                    comparison.compare_status(
+                        int(now.timestamp()) * SECOND, await source.status("NSE")
+                    )
+                )
         return found
 
     found = asyncio.run(compare())
@@ -197,5 +258,8 @@ def _check_calendar(config: DeskConfig, first: date, *, as_json: bool) -> int:
         sys.stdout.write(json.dumps(facts) + "\n")
     else:
         told = [f"{'agrees ' if each.agrees else 'DIFFERS'}  {each.text}" for each in found]
-        sys.stdout.write("\n".join([*map(plain_text, told), f"{len(found) - differ} agree, {differ} differ"]) + "\n")
+        sys.stdout.write(
+            "\n".join([*map(plain_text, told), f"{len(found) - differ} agree, {differ} differ"])
+            + "\n"
+        )
     return DIFFERS if differ else DONE

@@ -41,14 +41,24 @@ TICK_CLASSES: dict[str, tuple[str, TickClass]] = {
     "ETF_EQUITY_DELIVERY": ("", "etf"),
     "OPT": ("NFO", "option"),
 }
-"""Exchange and class of a segment's tick; a future's goes by what it is on, which a segment does not tell."""
-TRADED = {"NFO": ("FUT", "OPT"), "BFO": ("FUT", "OPT"), "CDS": ("CUR_FUT", "CUR_OPT"), "BCD": ("CUR_FUT", "CUR_OPT")}
+"""Exchange and class of a segment's tick.
+
+A future's goes by what it is on, which a segment does not tell.
+"""
+TRADED = {
+    "NFO": ("FUT", "OPT"),
+    "BFO": ("FUT", "OPT"),
+    "CDS": ("CUR_FUT", "CUR_OPT"),
+    "BCD": ("CUR_FUT", "CUR_OPT"),
+}
 """The segments of the derivatives markets."""
 TOO_MUCH = 1e12
 LEAST_TICK = 0.0001
 COLUMNS = ("exchange", "segment", "side", "qty", "price")
 
-AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")]
+AsJson = Annotated[
+    bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")
+]
 Many = Parameter(negative="", consume_multiple=False)
 Day = Annotated[str, Parameter(name="--date", help="YYYY-MM-DD, IST; empty: today.")]
 
@@ -66,17 +76,25 @@ class ChargeLeg(NamedTuple):
 def charges(
     *,
     exchange: Annotated[
-        tuple[str, ...], Many, Parameter(help="NSE, BSE, MCX, or a derivatives market; repeat for further legs.")
+        tuple[str, ...],
+        Many,
+        Parameter(help="NSE, BSE, MCX, or a derivatives market; repeat for further legs."),
     ] = (),
     segment: Annotated[
-        tuple[str, ...], Many, Parameter(help="As in charges.json: EQ_DELIVERY, EQ_INTRADAY, FUT, OPT ...")
+        tuple[str, ...],
+        Many,
+        Parameter(help="As in charges.json: EQ_DELIVERY, EQ_INTRADAY, FUT, OPT ..."),
     ] = (),
     side: Annotated[tuple[str, ...], Many, Parameter(help="BUY or SELL.")] = (),
     qty: Annotated[tuple[str, ...], Many, Parameter(help="Shares, or units of the contract.")] = (),
-    price: Annotated[tuple[str, ...], Many, Parameter(help="Rupees; for an option the premium.")] = (),
+    price: Annotated[
+        tuple[str, ...], Many, Parameter(help="Rupees; for an option the premium.")
+    ] = (),
     day: Day = "",
     tick: Annotated[float, Parameter(help="Tick in rupees; 0: by the dated rules.")] = 0.0,
-    file: Annotated[Path | None, Parameter(help="CSV of legs: exchange,segment,side,qty,price.")] = None,
+    file: Annotated[
+        Path | None, Parameter(help="CSV of legs: exchange,segment,side,qty,price.")
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
     """Work out what trades cost: exact per order, as the contract note of the day, and the ticks to break even.
@@ -103,7 +121,9 @@ def named_legs(*columns: Sequence[str]) -> list[ChargeLeg]:
     for name, values in zip(COLUMNS, columns, strict=True):
         if len(values) not in {1, count}:
             what = f"{len(values)} times" if values else "not at all"
-            raise ConfigError(f"--{name} is given {what}: name each leg's, or one for all (or legs in a --file)")
+            raise ConfigError(
+                f"--{name} is given {what}: name each leg's, or one for all (or legs in a --file)"
+            )
     wide = [list(values) * count if len(values) == 1 else list(values) for values in columns]
     return [_read_leg(dict(zip(COLUMNS, row, strict=True)), "") for row in zip(*wide, strict=True)]
 
@@ -120,7 +140,9 @@ def legs_of(file: Path) -> list[ChargeLeg]:
     legs = []
     for row in _csv_rows(file, rows):
         if None in row or None in row.values():
-            raise ConfigError(f"{file}, line {rows.line_num}: expected {len(rows.fieldnames or ())} values")
+            raise ConfigError(
+                f"{file}, line {rows.line_num}: expected {len(rows.fieldnames or ())} values"
+            )
         legs.append(_read_leg(row, f"{file}, line {rows.line_num}: "))
     if not legs:
         raise ConfigError(f"{file}: there is no leg in it")
@@ -151,7 +173,10 @@ def _read_leg(row: Mapping[str, str], where: str) -> ChargeLeg:
 
 
 def legs_cost(legs: Sequence[ChargeLeg], on: date, tick: float) -> dict[str, object]:
-    """Return what the legs of one day cost; raise `DataError` where the table does not cover one."""
+    """Return what the legs of one day cost.
+
+    Raise `DataError` where the table does not cover one.
+    """
     table = rate_tables.load_rate_table()
     told, parts = [], []
     for leg in legs:
@@ -159,14 +184,26 @@ def legs_cost(legs: Sequence[ChargeLeg], on: date, tick: float) -> dict[str, obj
         grid = tick or _tick_size(leg, on)
         try:
             part = estimate_charges(rates, leg.side, leg.quantity, leg.price)
-            ticks = break_even_ticks(rates, leg.side, leg.quantity, leg.price, grid) if grid else None
+            ticks = (
+                break_even_ticks(rates, leg.side, leg.quantity, leg.price, grid) if grid else None
+            )
         except ValueError as error:
-            raise ConfigError(f"{leg.side.name} {leg.quantity} at {leg.price:g}: {error}") from error
+            raise ConfigError(
+                f"{leg.side.name} {leg.quantity} at {leg.price:g}: {error}"
+            ) from error
         parts.append(part)
-        told.append({
-            "exchange": leg.exchange, "segment": leg.segment, "side": leg.side.name, "quantity": leg.quantity,
-            "price": leg.price, "tick": grid or None, "estimate": _charge_items([part]), "break_even_ticks": ticks,
-        })  # fmt: skip
+        told.append(
+            {
+                "exchange": leg.exchange,
+                "segment": leg.segment,
+                "side": leg.side.name,
+                "quantity": leg.quantity,
+                "price": leg.price,
+                "tick": grid or None,
+                "estimate": _charge_items([part]),
+                "break_even_ticks": ticks,
+            }
+        )
     known = [leg["break_even_ticks"] for leg in told]
     return {
         "date": str(on),
@@ -184,9 +221,16 @@ def _contract_notes(legs: Sequence[ChargeLeg], table: RateTable, on: date) -> li
         groups[HOME.get(leg.exchange, leg.exchange), leg.segment].append(leg)
     found = []
     for (exchange, segment), group in groups.items():
-        values = {side: [int(paise(leg.price, leg.quantity)) for leg in group if leg.side is side] for side in Side}
+        values = {
+            side: [int(paise(leg.price, leg.quantity)) for leg in group if leg.side is side]
+            for side in Side
+        }
         try:
-            found.append(contract_note(rates_of(table, segment, exchange, on), values[Side.BUY], values[Side.SELL]))
+            found.append(
+                contract_note(
+                    rates_of(table, segment, exchange, on), values[Side.BUY], values[Side.SELL]
+                )
+            )
         except ValueError as error:
             raise ConfigError(str(error)) from error
     return found
@@ -220,7 +264,9 @@ def _bill_text(facts: dict[str, object]) -> str:
         for leg in legs
     ]
     lines += ["", f"{'':<10} {'estimate':>14} {'note':>14}"]
-    lines += [f"{name:<10} {exact[name]:>14,.4f} {billed[name]:>14,.2f}" for name in (*CHARGES, "total")]
+    lines += [
+        f"{name:<10} {exact[name]:>14,.4f} {billed[name]:>14,.2f}" for name in (*CHARGES, "total")
+    ]
     return "\n".join(lines) + "\n"
 
 

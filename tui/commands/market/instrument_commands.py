@@ -29,9 +29,15 @@ if TYPE_CHECKING:
 DONE, FAILED = 0, 1
 
 Folder = Annotated[Path | None, Parameter(help="Folder of the dumps instead of the desk's own.")]
-ConfigFile = Annotated[Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")]
+ConfigFile = Annotated[
+    Path | None, Parameter(name="--config", help="Configuration file instead of ./config.toml.")
+]
 
-instruments = App(name="instruments", help="Keep and look into the daily instrument dumps.", help_format="plaintext")
+instruments = App(
+    name="instruments",
+    help="Keep and look into the daily instrument dumps.",
+    help_format="plaintext",
+)
 
 
 @instruments.command
@@ -70,7 +76,10 @@ def days(*, folder: Folder = None, config: ConfigFile = None, as_json: AsJson = 
     dumps = _kept_dumps(folder, config)
     there = [(exchange, dumps.days(exchange)) for exchange in dumps.exchanges()]
     _print_rows(
-        [{"exchange": name, "from": str(found[0]), "to": str(found[-1]), "days": len(found)} for name, found in there],
+        [
+            {"exchange": name, "from": str(found[0]), "to": str(found[-1]), "days": len(found)}
+            for name, found in there
+        ],
         as_json=as_json,
     )
     return DONE
@@ -86,26 +95,46 @@ def terms(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Tell token, tick and lot of a day, by its dump or the last before it; stderr says which one that was."""
-    found = instruments_of_day(_kept_dumps(folder, config), read_day(day), exchange.upper(), symbol_list(symbols))
+    """Tell token, tick and lot of a day, by its dump or the last before it.
+
+    Stderr says which one that was.
+    """
+    found = instruments_of_day(
+        _kept_dumps(folder, config), read_day(day), exchange.upper(), symbol_list(symbols)
+    )
     if found.remark:
         sys.stderr.write(plain_text(found.remark) + "\n")
     rows = [
-        {"symbol": name, "token": each.token, "kind": each.kind, "tick": each.tick, "lot": each.lot, "dump": str(found.dump)}
+        {
+            "symbol": name,
+            "token": each.token,
+            "kind": each.kind,
+            "tick": each.tick,
+            "lot": each.lot,
+            "dump": str(found.dump),
+        }
         for name, each in found.instruments.items()
-    ]  # fmt: skip
+    ]
     _print_rows(rows, as_json=as_json)
     return FAILED if found.missing else DONE
 
 
 @instruments.command
 def find(
-    text: Annotated[str, Parameter(help="Beginning of a symbol, part of a name, a token, or an underlying.")],
+    text: Annotated[
+        str, Parameter(help="Beginning of a symbol, part of a name, a token, or an underlying.")
+    ],
     *,
     exchange: Annotated[str, Parameter(help="Only this exchange.")] = "",
-    kind: Annotated[Literal["", "FUT", "CE", "PE"], Parameter(help="Only such contracts on the underlying.")] = "",
-    expiry: Annotated[str, Parameter(help="Only contracts on the underlying of this expiry, YYYY-MM-DD.")] = "",
-    strike: Annotated[float | None, Parameter(help="Only contracts on the underlying at this strike, rupees.")] = None,
+    kind: Annotated[
+        Literal["", "FUT", "CE", "PE"], Parameter(help="Only such contracts on the underlying.")
+    ] = "",
+    expiry: Annotated[
+        str, Parameter(help="Only contracts on the underlying of this expiry, YYYY-MM-DD.")
+    ] = "",
+    strike: Annotated[
+        float | None, Parameter(help="Only contracts on the underlying at this strike, rupees.")
+    ] = None,
     day: Day = "",
     folder: Folder = None,
     config: ConfigFile = None,
@@ -115,12 +144,20 @@ def find(
     book = _latest_listings(folder, config, day)
     market = exchange.upper()
     if kind or expiry or strike is not None:
-        found = book.derivatives(text.upper(), kind, read_day(expiry) if expiry else None, strike, market)
+        found = book.derivatives(
+            text.upper(), kind, read_day(expiry) if expiry else None, strike, market
+        )
     else:
         token = book.by_token(int(text)) if text.isascii() and text.isdecimal() else None
-        found = [each for each in ([token] if token else book.search(text)) if market in {"", each.exchange}]
+        found = [
+            each
+            for each in ([token] if token else book.search(text))
+            if market in {"", each.exchange}
+        ]
     if not found:
-        asked = " ".join(str(each) for each in (text, market, kind, expiry, strike) if each not in {"", None})
+        asked = " ".join(
+            str(each) for each in (text, market, kind, expiry, strike) if each not in {"", None}
+        )
         raise DataError(f"the dump of {book.day} lists nothing like {asked}")
     _print_rows([_listing_row(book, each) for each in found], as_json=as_json)
     return DONE
@@ -138,7 +175,11 @@ def chain(
 ) -> int:
     """List the option chain of one expiry."""
     name, book = name.upper(), _latest_listings(folder, config, day)
-    on = read_day(expiry) if expiry else book.nearest_expiry(name, "CE", read_day(day) if day else None)
+    on = (
+        read_day(expiry)
+        if expiry
+        else book.nearest_expiry(name, "CE", read_day(day) if day else None)
+    )
     rows = [
         {
             "strike": each.price,
@@ -158,7 +199,9 @@ def expiries(
     name: Annotated[str, Parameter(help="The underlying, as NIFTY.")],
     *,
     exchange: Annotated[str, Parameter(help="NFO or BFO.")] = "NFO",
-    by_rule: Annotated[bool, Parameter(negative="", help="By the dated rules: the rest of the year.")] = False,
+    by_rule: Annotated[
+        bool, Parameter(negative="", help="By the dated rules: the rest of the year.")
+    ] = False,
     day: Day = "",
     folder: Folder = None,
     config: ConfigFile = None,
@@ -172,10 +215,15 @@ def expiries(
         monthly = rules.expiries(calendar, name, first, last, exchange, monthly=True)
     else:
         book = _latest_listings(folder, config, day)
-        days, monthly = book.expiries(name, exchange=exchange), book.monthly_expiries(name, exchange=exchange)
+        days, monthly = (
+            book.expiries(name, exchange=exchange),
+            book.monthly_expiries(name, exchange=exchange),
+        )
     if not days:
         raise DataError(f"no contract on {name} at {exchange}")
-    _print_rows([{"expiry": str(each), "monthly": each in monthly} for each in days], as_json=as_json)
+    _print_rows(
+        [{"expiry": str(each), "monthly": each in monthly} for each in days], as_json=as_json
+    )
     return DONE
 
 
@@ -214,17 +262,28 @@ def actions(
 
 def _action_row(each: CorporateAction) -> dict[str, object]:
     return {
-        "symbol": each.symbol, "ex": str(each.ex), "kind": each.kind.value, "ratio": each.ratio,
-        "amount": each.amount, "text": each.text,
-    }  # fmt: skip
+        "symbol": each.symbol,
+        "ex": str(each.ex),
+        "kind": each.kind.value,
+        "ratio": each.ratio,
+        "amount": each.amount,
+        "text": each.text,
+    }
 
 
 def _listing_row(book: InstrumentList, each: InstrumentListing) -> dict[str, object]:
     return {
-        "exchange": each.exchange, "symbol": each.symbol, "token": each.token, "kind": each.kind, "name": each.name,
-        "expiry": str(each.expiry or ""), "strike": each.strike, "tick": each.tick, "lot": each.lot,
+        "exchange": each.exchange,
+        "symbol": each.symbol,
+        "token": each.token,
+        "kind": each.kind,
+        "name": each.name,
+        "expiry": str(each.expiry or ""),
+        "strike": each.strike,
+        "tick": each.tick,
+        "lot": each.lot,
         "restrictions": "; ".join(book.held_against(each)),
-    }  # fmt: skip
+    }
 
 
 def _load_config(config: Path | None) -> DeskConfig:
@@ -236,7 +295,11 @@ def _load_config(config: Path | None) -> DeskConfig:
 def _kept_dumps(folder: Path | None, config: Path | None) -> "DumpFolder | PostgresDumps":
     """Return the dumps of this machine, or where it has none those of the server."""
     found = _local_dumps(folder, config)
-    if folder is None and not found.exchanges() and (values := _load_config(config)).store.backend == "postgres":
+    if (
+        folder is None
+        and not found.exchanges()
+        and (values := _load_config(config)).store.backend == "postgres"
+    ):
         return shared_dumps(values)
     return found
 
@@ -254,8 +317,16 @@ def _latest_listings(folder: Path | None, config: Path | None, day: str) -> Inst
 
 def _print_rows(rows: Sequence[dict[str, object]], *, as_json: bool) -> None:
     print_table(
-        [{name: f"{value:g}" if isinstance(value, float) else value for name, value in row.items()} for row in rows]
+        [
+            {
+                name: f"{value:g}" if isinstance(value, float) else value
+                for name, value in row.items()
+            }
+            for row in rows
+        ]
         if not as_json
         else rows,
-        as_json=as_json, summary="" if rows else "nothing", plainly=True,
-    )  # fmt: skip
+        as_json=as_json,
+        summary="" if rows else "nothing",
+        plainly=True,
+    )

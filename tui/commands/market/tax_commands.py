@@ -24,7 +24,14 @@ from engine.market.accounts.deals import (
     without_repeats,
 )
 from engine.market.accounts.lot_matching import MatchedLots, match_lots
-from engine.market.accounts.tax_report import SLAB, GainsBucket, TaxEntry, TaxReport, TaxRules, financial_year
+from engine.market.accounts.tax_report import (
+    SLAB,
+    GainsBucket,
+    TaxEntry,
+    TaxReport,
+    TaxRules,
+    financial_year,
+)
 from engine.market.accounts.tradebook import read_holdings, read_tradebook
 from engine.market.asset_classes import AssetClass
 from engine.market.charges import ARTICLES
@@ -49,35 +56,52 @@ def tax(
     *,
     fy: Annotated[str, Parameter(help="Financial year, April to March, as 2025-26.")],
     view: Annotated[
-        Literal["trades", "summary", "open", "account"], Parameter(help="Which table csv writes; xlsx holds all.")
+        Literal["trades", "summary", "open", "account"],
+        Parameter(help="Which table csv writes; xlsx holds all."),
     ] = "trades",
     format: Annotated[Literal["csv", "xlsx"], Parameter(help="How to write it.")] = "csv",
     out: Annotated[Path | None, Parameter(help="File to write; without one, stdout.")] = None,
     trades: Annotated[
-        tuple[Path, ...], Parameter(negative="", consume_multiple=False, help="Tradebook (CSV, xlsx) to read as well.")
+        tuple[Path, ...],
+        Parameter(
+            negative="", consume_multiple=False, help="Tradebook (CSV, xlsx) to read as well."
+        ),
     ] = (),
     holdings: Annotated[
         tuple[Path, ...],
         Parameter(
-            negative="", consume_multiple=False, help="What came without a trade: symbol, quantity, price, date."
+            negative="",
+            consume_multiple=False,
+            help="What came without a trade: symbol, quantity, price, date.",
         ),
     ] = (),
     actions: Annotated[Path | None, Parameter(help="NSE's corporate actions (Parquet).")] = None,
-    mode: Annotated[Mode | None, Parameter(help="Whose fills, instead of desk.mode: the last database of it.")] = None,
+    mode: Annotated[
+        Mode | None, Parameter(help="Whose fills, instead of desk.mode: the last database of it.")
+    ] = None,
     database: Annotated[Path | None, Parameter(help="Database to read instead.")] = None,
-    config: Annotated[Path | None, Parameter(help="Configuration file instead of ./config.toml.")] = None,
-    as_json: Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")] = False,
+    config: Annotated[
+        Path | None, Parameter(help="Configuration file instead of ./config.toml.")
+    ] = None,
+    as_json: Annotated[
+        bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")
+    ] = False,
 ) -> int:
     """State capital gains, intraday and derivatives of a financial year, first in first out, and the account.
 
-    Reads the desk's fills, or the tradebooks that are named (both, if --database is given with them).
+    Reads the desk's fills, or the tradebooks that are named (both, if --database is given with
+    them).
     """
     year = financial_year(fy)
     if format == "xlsx" and (out is None or as_json):
         raise ConfigError("xlsx is no text: name a file with --out, and leave --json out")
     table = rate_tables.load_rate_table()
     # of a trade that both know, the desk's own fill says the product
-    told = _read_fills(database or _latest_database(mode, config)) if database is not None or not trades else []
+    told = (
+        _read_fills(database or _latest_database(mode, config))
+        if database is not None or not trades
+        else []
+    )
     told += [deal for file in trades for deal in read_tradebook(file)]
     told += [deal for file in holdings for deal in read_holdings(file)]
     told, again = without_repeats(renamed_deals(told))
@@ -89,7 +113,9 @@ def tax(
     sheets = {sheet.name: sheet for sheet in sheets_of(report, matched, postings)}
     _write_warnings(report, deals, again, gaps)
     if as_json:
-        _write_output(out, json.dumps(_report_object(report, list(sheets.values())), default=str) + "\n")
+        _write_output(
+            out, json.dumps(_report_object(report, list(sheets.values())), default=str) + "\n"
+        )
     elif format == "csv":
         _write_output(out, as_csv(sheets[view]))
     elif out is not None:
@@ -97,14 +123,35 @@ def tax(
     return DONE
 
 
-def sheets_of(report: TaxReport, matched: MatchedLots, postings: Sequence[AccountPosting]) -> list[SpreadsheetTable]:
+def sheets_of(
+    report: TaxReport, matched: MatchedLots, postings: Sequence[AccountPosting]
+) -> list[SpreadsheetTable]:
     """Return the tables of a year; money is in rupees."""
-    waiting = [*(("open", lot) for lot in matched.open), *(("no purchase", lot) for lot in matched.unmatched)]
+    waiting = [
+        *(("open", lot) for lot in matched.open),
+        *(("no purchase", lot) for lot in matched.unmatched),
+    ]
     return [
         SpreadsheetTable(
             "trades",
-            ("section", "exchange", "symbol", "direction", "quantity", "opened", "closed", "days", "cost", "proceeds",
-             "charges", "stt", "gain", "term", "percent", "turnover"),
+            (
+                "section",
+                "exchange",
+                "symbol",
+                "direction",
+                "quantity",
+                "opened",
+                "closed",
+                "days",
+                "cost",
+                "proceeds",
+                "charges",
+                "stt",
+                "gain",
+                "term",
+                "percent",
+                "turnover",
+            ),
             [_trade_row(entry) for entry in report.entries],
         ),
         SpreadsheetTable("summary", ("item", "percent", "amount"), _summary_rows(report, postings)),
@@ -112,38 +159,83 @@ def sheets_of(report: TaxReport, matched: MatchedLots, postings: Sequence[Accoun
             "open",
             ("state", "exchange", "symbol", "side", "quantity", "day", "value"),
             [
-                (state, lot.exchange, lot.symbol, lot.side.name, _whole_units(lot.quantity), lot.day, _in_rupees(lot.value))
+                (
+                    state,
+                    lot.exchange,
+                    lot.symbol,
+                    lot.side.name,
+                    _whole_units(lot.quantity),
+                    lot.day,
+                    _in_rupees(lot.value),
+                )
                 for state, lot in waiting
             ],
         ),
         SpreadsheetTable(
             "account",
-            ("day", "exchange", "segment", "what", "bought", "sold", "charges", "amount", "balance"),
+            (
+                "day",
+                "exchange",
+                "segment",
+                "what",
+                "bought",
+                "sold",
+                "charges",
+                "amount",
+                "balance",
+            ),
             [(p.day, p.exchange, p.segment, p.what, *map(_in_rupees, p[4:])) for p in postings],
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _trade_row(entry: TaxEntry) -> tuple[object, ...]:
     line = entry.line
     return (
-        line.section, line.exchange, line.symbol, line.direction, _whole_units(line.quantity), line.opened, line.closed,
-        (line.closed - line.opened).days, _in_rupees(line.cost), _in_rupees(line.proceeds), _in_rupees(line.charges),
-        _in_rupees(line.stt), _in_rupees(entry.gain), entry.term, _percent_text(entry.percent), _in_rupees(entry.turnover),
-    )  # fmt: skip
+        line.section,
+        line.exchange,
+        line.symbol,
+        line.direction,
+        _whole_units(line.quantity),
+        line.opened,
+        line.closed,
+        (line.closed - line.opened).days,
+        _in_rupees(line.cost),
+        _in_rupees(line.proceeds),
+        _in_rupees(line.charges),
+        _in_rupees(line.stt),
+        _in_rupees(entry.gain),
+        entry.term,
+        _percent_text(entry.percent),
+        _in_rupees(entry.turnover),
+    )
 
 
-def _summary_rows(report: TaxReport, postings: Sequence[AccountPosting]) -> list[tuple[object, ...]]:
+def _summary_rows(
+    report: TaxReport, postings: Sequence[AccountPosting]
+) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = [
-        (f"{bucket.term}-term gains{_fund_suffix(bucket)}", _percent_text(bucket.percent), _in_rupees(bucket.gain))
+        (
+            f"{bucket.term}-term gains{_fund_suffix(bucket)}",
+            _percent_text(bucket.percent),
+            _in_rupees(bucket.gain),
+        )
         for bucket in report.gains
     ]
     rows.append(("long-term gains that are free", "", _in_rupees(report.exemption)))
     rows += [
-        (f"{bucket.term}-term gains{_fund_suffix(bucket)} taxed", _percent_text(bucket.percent), _in_rupees(bucket.gain))
+        (
+            f"{bucket.term}-term gains{_fund_suffix(bucket)} taxed",
+            _percent_text(bucket.percent),
+            _in_rupees(bucket.gain),
+        )
         for bucket in report.taxable
     ]
-    slab = ", without those at the slab rate" if any(bucket.percent == SLAB for bucket in report.taxable) else ""
+    slab = (
+        ", without those at the slab rate"
+        if any(bucket.percent == SLAB for bucket in report.taxable)
+        else ""
+    )
     rows.append((f"tax on gains{slab}, before surcharge and cess", "", _in_rupees(report.tax)))
     for business in report.business:
         rows += [
@@ -182,11 +274,15 @@ def _report_object(report: TaxReport, sheets: Sequence[SpreadsheetTable]) -> dic
     return facts
 
 
-def _write_warnings(report: TaxReport, deals: Sequence[AccountDeal], again: int, gaps: set[str]) -> None:
+def _write_warnings(
+    report: TaxReport, deals: Sequence[AccountDeal], again: int, gaps: set[str]
+) -> None:
     """Tell on stderr what the statement rests on."""
     lines = []
     if again:
-        lines.append(f"{again} rows repeat a trade of the same day, exchange and number: each trade counts once")
+        lines.append(
+            f"{again} rows repeat a trade of the same day, exchange and number: each trade counts once"
+        )
     if gaps:
         first, *more = sorted(gaps)
         lines.append(
@@ -196,7 +292,10 @@ def _write_warnings(report: TaxReport, deals: Sequence[AccountDeal], again: int,
     for deal in deals:
         if deal.is_security and deal.asset is not AssetClass.SHARE:
             kinds[deal.asset].add(deal.symbol)
-    lines += [f"taken for {ARTICLES[asset]}: {', '.join(sorted(names))}" for asset, names in sorted(kinds.items())]
+    lines += [
+        f"taken for {ARTICLES[asset]}: {', '.join(sorted(names))}"
+        for asset, names in sorted(kinds.items())
+    ]
     doubtful = sorted({deal.symbol for deal in deals if _lacks_group(deal)})
     if doubtful:
         lines.append(f"charged as BSE's groups A and B, as no group is told: {', '.join(doubtful)}")
@@ -209,7 +308,12 @@ def _write_warnings(report: TaxReport, deals: Sequence[AccountDeal], again: int,
 
 
 def _lacks_group(deal: AccountDeal) -> bool:
-    return deal.exchange == "BSE" and deal.is_security and not deal.group and not deal.segment.startswith(("MF_", OPENING))
+    return (
+        deal.exchange == "BSE"
+        and deal.is_security
+        and not deal.group
+        and not deal.segment.startswith(("MF_", OPENING))
+    )
 
 
 def _write_output(out: Path | None, text: str) -> None:

@@ -56,7 +56,9 @@ class ProgressLine(StatusLine):
         if self.is_due:
             took = self.elapsed_s
             left = took / done * (self.total - done)
-            self.write_status(f"{100 * done // self.total} %, {done / took:,.0f} bars a second, {left:.0f} s left")
+            self.write_status(
+                f"{100 * done // self.total} %, {done / took:,.0f} bars a second, {left:.0f} s left"
+            )
         return True
 
 

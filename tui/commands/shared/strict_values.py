@@ -1,4 +1,8 @@
-"""What stands on the command line: numbers are read strictly, for +1, 1_0, ١٢ and 0x10 are no quantity; texts are made valid, and bounded."""
+"""What stands on the command line.
+
+Numbers are read strictly, for +1, 1_0, ١٢ and 0x10 are no quantity; texts are made valid, and
+bounded.
+"""
 
 import re
 from collections.abc import Sequence
@@ -24,16 +28,23 @@ def number_of(text: str) -> float:
 
 
 def convert_strictly(kind: Any, tokens: Sequence[Token]) -> Any:
-    """Return what the command line means by a parameter of this type; raise `ValueError` for an odd way to write a number."""
+    """Return what the command line means by a parameter of this type.
+
+    Raise `ValueError` for an odd way to write a number.
+    """
     if {int, float} & {kind, *get_args(kind)}:
         whole = float not in {kind, *get_args(kind)}
         for token in tokens:
             if not (WHOLE if whole else NUMBER).fullmatch(token.value):
-                raise ValueError(f"expected a {'whole ' if whole else ''}number, got {token.value[:60]}.")
+                raise ValueError(
+                    f"expected a {'whole ' if whole else ''}number, got {token.value[:60]}."
+                )
     if str in {kind, *get_args(kind)}:
         for token in tokens:
             if len(token.value) > (most := LONGEST.get(token.keyword or "", LONGEST_TEXT)):
-                raise ValueError(f"{len(token.value):,} characters are too many, {most:,} are enough.")
+                raise ValueError(
+                    f"{len(token.value):,} characters are too many, {most:,} are enough."
+                )
         tokens = [token.evolve(value=valid_text(token.value)) for token in tokens]
     return cyclopts.convert(kind, tokens)
 

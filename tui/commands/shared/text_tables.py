@@ -1,4 +1,7 @@
-"""Rows of one shape for a reader: columns, numbers to the right, the first of many; or one JSON array."""
+"""Rows of one shape for a reader: columns, numbers to the right, the first of many.
+
+Or one JSON array.
+"""
 
 import json
 import sys
@@ -12,23 +15,43 @@ SHOWN = 40
 
 
 def print_table(
-    rows: Sequence[Mapping[str, object]], *, as_json: bool, summary: str = "", more: str = "see --json", plainly: bool = False
-) -> None:  # fmt: skip
-    """Print rows on stdout, and on stderr what they come to and where the rest is; `plainly`: numbers as they are."""
+    rows: Sequence[Mapping[str, object]],
+    *,
+    as_json: bool,
+    summary: str = "",
+    more: str = "see --json",
+    plainly: bool = False,
+) -> None:
+    """Print rows on stdout, and on stderr what they come to and where the rest is.
+
+    `plainly`: numbers as they are.
+    """
     if as_json:
         sys.stdout.write(json.dumps(list(rows)) + "\n")
         return
     if rows:
-        sys.stdout.write(column_text(list(rows[0]), [list(row.values()) for row in rows[:SHOWN]], plainly=plainly))
+        sys.stdout.write(
+            column_text(
+                list(rows[0]), [list(row.values()) for row in rows[:SHOWN]], plainly=plainly
+            )
+        )
     if len(rows) > SHOWN:
         sys.stderr.write(f"and {len(rows) - SHOWN:,} more: {more}\n")
     if summary:
         sys.stderr.write(plain_text(summary) + "\n")
 
 
-def column_text(names: Sequence[str], rows: Sequence[Sequence[object]], *, plainly: bool = False) -> str:
-    """Return rows below the names of their columns; those whose first value is a number stand to the right."""
-    lines = [[plain_text(name) for name in names], *([_cell_text(value, plainly=plainly) for value in row] for row in rows)]
+def column_text(
+    names: Sequence[str], rows: Sequence[Sequence[object]], *, plainly: bool = False
+) -> str:
+    """Return rows below the names of their columns.
+
+    Those whose first value is a number stand to the right.
+    """
+    lines = [
+        [plain_text(name) for name in names],
+        *([_cell_text(value, plainly=plainly) for value in row] for row in rows),
+    ]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     right = [_is_number(value) for value in rows[0]] if rows else [False] * len(names)
     return "".join(
