@@ -48,7 +48,7 @@ class LoadedBars(NamedTuple):
 
     @property
     def is_golden(self) -> bool:
-        """Tell whether all of them are of golden versions, and of nothing else."""
+        """Return whether all of them are of golden versions, and of nothing else."""
         return all(
             each.version.startswith(PREFIX) and AND not in each.version
             for each in self.manifests.values()
@@ -215,7 +215,8 @@ def unadjusted_splits(series: Mapping[str, BarSeries]) -> list[str]:
     if not found:
         return []
     return [
-        f"looks like a split not adjusted for: {first_names(found)}; set desk.corporate_actions, or read adjusted bars"
+        f"looks like a split not adjusted for: {first_names(found)}; set desk.corporate_actions, "
+        f"or read adjusted bars"
     ]
 
 
@@ -284,6 +285,7 @@ def span_for(spans: Sequence[int], wanted: int, strategies: Iterable[int]) -> in
         there = ", ".join(map(str, spans)) or "none"
         asked = f"bars of {wanted} s" if wanted else "bars"
         raise ConfigError(
-            f"no {asked} for strategies of {', '.join(map(str, hears))} s: the history has bars of {there} s"
+            f"no {asked} for strategies of {', '.join(map(str, hears))} s: the history has bars "
+            f"of {there} s"
         )
     return min(fits)

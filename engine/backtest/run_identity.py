@@ -67,7 +67,7 @@ def run_number(moment: datetime, digest: str) -> str:
 
 
 def is_native() -> bool:
-    """Tell whether the core of this process is compiled."""
+    """Return whether the core of this process is compiled."""
     return bool(compiled.NATIVE)
 
 

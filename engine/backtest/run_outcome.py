@@ -51,7 +51,7 @@ class RoundTrip(NamedTuple):
 
     @property
     def is_open(self) -> bool:
-        """Tell whether it was still held at the end."""
+        """Return whether it was still held at the end."""
         return self.exit_ts == 0
 
 

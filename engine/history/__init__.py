@@ -1,1 +1,1 @@
-"""Bars of the past: how files of others are read, what the calendar expects, what is missing, and what cannot be true."""
+"""Bars of the past: files of others, the calendar's expectation, gaps, and impossible values."""

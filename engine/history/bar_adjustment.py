@@ -40,7 +40,7 @@ def adjusted_series(series: BarSeries, steps: Sequence[AdjustmentStep]) -> BarSe
 def adjustment_steps(
     series: BarSeries, actions: CorporateActions, symbol: str
 ) -> list[AdjustmentStep]:
-    """Return what the bars of a share are to be adjusted by, to the day of the last.
+    """Return the adjustments of a share's bars to the day of the last.
 
     Raise `DataError` as `CorporateActions.steps`.
     """
@@ -56,7 +56,7 @@ def adjustment_steps(
 
 
 def adjustment_factor(steps: Sequence[AdjustmentStep], start: int) -> float:
-    """Return what a price of a time was divided by.
+    """Return the divisor of the prices of a time.
 
     Times it, the adjusted price is the raw one again.
     """

@@ -1,4 +1,4 @@
-"""What in stored bars cannot be true, or is likely wrong.
+"""Stored bars that cannot be true, or are likely wrong.
 
 Each finding has a code, the bars it stands on, and its reason.
 """
@@ -34,7 +34,7 @@ Bools = npt.NDArray[np.bool_]
 
 
 class BarFinding(NamedTuple):
-    """A rule that bars break: how many, the starts of the first (ns UTC), and what it means."""
+    """A rule that bars break: their number, the starts of the first (ns UTC), and its meaning."""
 
     code: str
     total: int
@@ -46,7 +46,7 @@ NAMED = 5
 
 
 def check_bars(series: BarSeries, span: int, expected: ExpectedStarts) -> list[BarFinding]:
-    """Return what is wrong with the bars of one symbol, rule by rule."""
+    """Return the rules the bars of one symbol break."""
     if not len(series.start):
         return []
     return [found for rule in RULES for found in rule(series, span, expected)]
@@ -122,19 +122,23 @@ def _check_spikes(series: BarSeries, span: int, _expected: ExpectedStarts) -> It
 
 
 def _check_splits(series: BarSeries, _span: int, _expected: ExpectedStarts) -> Iterator[BarFinding]:
-    """Tell of nights that divide the price by a usual ratio.
+    """Yield the nights that divide the price by a usual ratio.
 
-    Bars that are not adjusted for a split or a bonus.
+    Such bars are not adjusted for a split or a bonus.
     """
     found, ratios = split_nights(series)
     marks = np.zeros(len(series.start), np.bool_)
     marks[found] = True
-    why = f"a night that divides the price by {', '.join(f'{each:.2f}' for each in ratios[:NAMED].tolist())}: a split or bonus not adjusted for"
+    why = (
+        f"a night that divides the price by "
+        f"{', '.join(f'{each:.2f}' for each in ratios[:NAMED].tolist())}: a split or bonus not "
+        f"adjusted for"
+    )
     yield from _bars_found("SPLIT", marks, series.start, why)
 
 
 def split_nights(series: BarSeries) -> tuple[npt.NDArray[np.intp], Floats]:
-    """Return the rows before which a night has divided the price by a usual ratio, and the ratios."""
+    """Return the rows after nights that divide the price by a usual ratio, and the ratios."""
     first = np.flatnonzero(np.diff(ist_days(series.start)) != 0) + 1
     before, after = series.close[first - 1], series.open[first]
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -1,7 +1,4 @@
-"""Tables of bars from CSV (any separator, gzipped or not) and Parquet files, as they stand there.
-
-Columns by their role.
-"""
+"""Tables of bars from CSV (any separator, gzipped or not) and Parquet files, columns by role."""
 
 import csv
 import gzip
@@ -55,9 +52,9 @@ Without a symbol where there are fewer.
 
 
 class RawTable(NamedTuple):
-    """The rows of one file, in its order; `symbols` None where the file's name says it.
+    """The rows of one file, in its order.
 
-    Prices that are empty are NaN.
+    `symbols` is None where the file's name says it; prices that are empty are NaN.
     """
 
     file: Path
@@ -129,7 +126,7 @@ def _read_parquet(file: Path, given: Mapping[str, str]) -> pa.Table:
 def _read_csv(file: Path, given: Mapping[str, str]) -> pa.Table:
     """Read the text below the header, wherever that stands.
 
-    Yfinance's columns of several tickers one below the other.
+    Columns of several tickers, as yfinance writes them, come one below the other.
     """
     lines = list(_first_lines(file))
     if not any(line.strip() for line in lines):
@@ -187,7 +184,7 @@ def _read_csv(file: Path, given: Mapping[str, str]) -> pa.Table:
 
 
 def _is_index_line(cells: list[str]) -> bool:
-    """Tell whether a line holds the name of the times and no other, as the last of yfinance's header does."""
+    """Return whether a line holds only the name of the times, as the last of yfinance's header."""
     return (
         bool(cells) and ROLE_OF.get(normal_name(cells[0])) in {DATE, STAMP} and not any(cells[1:])
     )
@@ -280,7 +277,7 @@ def _headless_names(cells: list[str], file: Path) -> list[str]:
 
 
 def _is_clock_text(text: str) -> bool:
-    """Tell whether a whole number can be a time of day, as 0915 or 091500."""
+    """Return whether a whole number can be a time of day, as 0915 or 091500."""
     return text.isdigit() and len(text) in {3, 4, 5, 6} and int(text[-2:]) < 60
 
 
@@ -301,7 +298,7 @@ def _number_column(table: pa.Table, name: str, file: Path) -> Floats:
 
 
 def _row_symbols(table: pa.Table, name: Mapping[str, str], file: Path) -> Words | None:
-    """Return whose row each is, None where only the file's name says it.
+    """Return the symbol of each row, None where only the file's name says it.
 
     A contract is called by its own name.
     """
@@ -323,7 +320,8 @@ def _row_symbols(table: pa.Table, name: Mapping[str, str], file: Path) -> Words 
         pairs = pa.table(dict(zip(["", *told], words, strict=True)))
         if len(pairs.group_by(pairs.column_names).aggregate([])) > len(np.unique(key)):
             raise DataError(
-                f"{file}: contracts that only {', '.join(told)} tell apart: give each a name in a column: --map symbol=COLUMN"
+                f"{file}: contracts that only {', '.join(told)} tell apart: give each a name in a "
+                f"column: --map symbol=COLUMN"
             )
     return symbols
 

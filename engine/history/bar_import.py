@@ -1,11 +1,9 @@
-"""From the rows of a file to bars of a store: zone, end of the stamps, span, session, duplicates.
+"""The way from rows of a file to bars of a store: zone, stamps, span, session, duplicates.
 
-Everything counted.
-
-What a file does not say is detected and told: whether naive times are IST or UTC, by which of the
-two lies within trading hours, and whether a stamp is a bar's start or its end, by which of the
-session's edges carries one. A row that is no bar (an empty price, a high below the close) or lies
-outside the session is left out, and named.
+Facts a file does not state are detected and reported: whether naive times are IST or UTC, by which
+of the two lies within trading hours, and whether a stamp is a bar's start or its end, by which of
+the session's edges carries one. A row that is no bar (an empty price, a high below the close) or
+lies outside the session is left out, counted and named.
 """
 
 import re
@@ -40,7 +38,7 @@ Bools = npt.NDArray[np.bool_]
 
 
 class ImportOptions(NamedTuple):
-    """What the operator declares; None or empty: detected."""
+    """Declarations of the operator; None or empty: detected."""
 
     symbol: str = ""
     span: int = 0
@@ -50,7 +48,11 @@ class ImportOptions(NamedTuple):
 
 
 class FileTiming(NamedTuple):
-    """How a file writes its times, when the bar of each row starts (ns UTC, or NONE), and which is of a series that is taken."""
+    """A file's way of writing times.
+
+    `starts` is when the bar of each row starts (ns UTC, or NONE), beside the rows of a series that
+    is taken.
+    """
 
     zone: str
     span: int
@@ -65,7 +67,7 @@ Why = Literal[
 
 
 class LeftOut(NamedTuple):
-    """Rows that did not become bars, and why.
+    """Rows that did not become bars, and the reason.
 
     `rows` are the first of them, counted from 1 below the header.
     """
@@ -76,7 +78,7 @@ class LeftOut(NamedTuple):
 
 
 class ImportReport(NamedTuple):
-    """What became of a file's rows of one symbol."""
+    """The outcome of a file's rows of one symbol."""
 
     symbol: str
     span: int
@@ -104,7 +106,7 @@ def import_bars(
 ) -> Iterator[ImportedBars]:
     """Yield the bars of each symbol in a file.
 
-    Raise `DataError` where a symbol or the span cannot be told.
+    Raise `DataError` where a symbol or the span cannot be determined.
     """
     if options.symbol and table.symbols is not None and len(np.unique(table.symbols)) > 1:
         raise DataError(f"{table.file} holds several symbols: leave --symbol out")
@@ -114,9 +116,9 @@ def import_bars(
 
 
 def _file_timing(table: RawTable, options: ImportOptions, expected: ExpectedBars) -> FileTiming:
-    """Tell zone, span and side by all rows of a file.
+    """Return zone, span and side by all rows of a file.
 
-    Those of a share that seldom trades would not.
+    The rows of a share that seldom trades would not show them.
     """
     traded = (
         np.isin(table.series, [*TRADED, ""])
@@ -151,7 +153,8 @@ def _rows_by_symbol(table: RawTable, options: ImportOptions) -> Iterator[tuple[s
         plain = re.sub(r"^(NSE|BSE|NFO|BFO):|(-EQ|\.(NS|BO|NSE|BSE|NFO|BFO))$", "", name)
         if whose.setdefault(plain, name) != name:
             raise DataError(
-                f"{table.file} holds {whose[plain]} and {name}, both {plain}: a file for each exchange"
+                f"{table.file} holds {whose[plain]} and {name}, both {plain}: a file for each "
+                f"exchange"
             )
     for symbol, low, high in zip(whose, firsts.tolist(), ends, strict=True):
         if symbol:
@@ -262,14 +265,16 @@ def _detect_span(table: RawTable, names: Words | None, utc: Ints) -> int:
     usual = int(values[np.argmax(counts)]) // SECOND
     if usual >= WEEK_S:
         raise DataError(
-            f"{table.file}: bars are mostly {usual // DAY_S} days apart, and weeks and months are not stored; "
+            f"{table.file}: bars are mostly {usual // DAY_S} days apart, and weeks and months are "
+            f"not stored; "
             "are they of days: --span 86400"
         )
     if usual >= DAY_S:
         return DAY_S
     if usual not in SPANS:
         raise DataError(
-            f"{table.file}: bars are mostly {usual} s apart, which is no usual length: --span SECONDS"
+            f"{table.file}: bars are mostly {usual} s apart, which is no usual length: --span "
+            f"SECONDS"
         )
     return usual
 
@@ -307,7 +312,7 @@ def _bar_starts(
 def day_starts(utc: Ints, expected: ExpectedBars) -> Ints:
     """Return when the session of each bar's day opens.
 
-    At 09:15 where its hours are not known, or it has none.
+    It is 09:15 where its hours are not known, or it has none.
     """
     days, place = np.unique(ist_days(utc), return_inverse=True)
     opens = []
@@ -322,7 +327,7 @@ def day_starts(utc: Ints, expected: ExpectedBars) -> Ints:
 def _in_session(
     start: Ints, span: int, expected: ExpectedBars
 ) -> tuple[Bools, Bools, tuple[date, ...]]:
-    """Return whether the hours of each bar's day are known, whether it lies within them, and the days they are not."""
+    """Return whether each bar lies within known hours of its day, and the days of unknown ones."""
     if not len(start):
         return np.zeros(0, np.bool_), np.zeros(0, np.bool_), ()
     wanted = expected.between(ist_day(int(start.min())), ist_day(int(start.max())), span)

@@ -1,4 +1,4 @@
-"""Bars of one symbol and span as arrays: what stores, files and backtests hand to each other."""
+"""Bars of one symbol and span as arrays: the form that stores, files and backtests exchange."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -19,7 +19,7 @@ EPOCH: Final = date(1970, 1, 1).toordinal()
 class BarSeries(NamedTuple):
     """Bars of one symbol and span, one array per field.
 
-    `start` in ns UTC, prices in rupees, `volume` in shares.
+    `start` is ns UTC, prices are rupees, `volume` is shares.
     """
 
     start: Ints
@@ -39,9 +39,9 @@ class BarSeries(NamedTuple):
 
 
 class StoredSeries(NamedTuple):
-    """The bars of one symbol and span that a store holds under a version; `size` in bytes on disk.
+    """The bars of one symbol and span in a store under a version; `size` in bytes on disk.
 
-    `archived` are the months ("2024-06") of which bars lie in an archive.
+    `archived` are the months ("2024-06") with bars in an archive.
     """
 
     version: str
@@ -121,5 +121,5 @@ def numbered_day(number: int) -> date:
 
 
 def day_number(day: date) -> int:
-    """Return what `ist_days` counts a day as."""
+    """Return the number of a day in `ist_days`."""
     return day.toordinal() - EPOCH

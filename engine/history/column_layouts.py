@@ -1,7 +1,4 @@
-"""What the columns of a file of bars are, by their names.
-
-Kite, NSE's bhavcopies, yfinance, AmiBroker, plain tables.
-"""
+"""Layouts of bar files by column names: Kite, NSE's bhavcopies, yfinance, AmiBroker, plain."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -38,7 +35,9 @@ NAMES = {
     HIGH: "high high_price hghpric h hi",
     LOW: "low low_price lwpric l lo",
     CLOSE: "close close_price clspric c cl",
-    VOLUME: "volume vol ttl_trd_qnty tottrdqty ttltradgvol v qty total_traded_quantity traded_quantity",
+    VOLUME: (
+        "volume vol ttl_trd_qnty tottrdqty ttltradgvol v qty total_traded_quantity traded_quantity"
+    ),
     SYMBOL: "symbol ticker tckrsymb tradingsymbol name scrip instrument_name",
     SERIES: "series sctysrs",
     INTEREST: "oi open_interest openinterest o_i opnintrst openint",
@@ -71,9 +70,9 @@ NO_SYMBOL = re.compile(
 
 
 class ColumnLayout(NamedTuple):
-    """Which column has which role, by the names that stand in the file.
+    """Roles of columns, by the names in the file.
 
-    `format` says whose table it is.
+    `format` is the source of the table.
     """
 
     format: str
@@ -112,7 +111,8 @@ def layout_of(names: Sequence[str], given: Mapping[str, str], file: Path) -> Col
         lacking.insert(0, DATE)
     if lacking:
         raise DataError(
-            f"{file}: no column for {', '.join(lacking)} among {', '.join(names)}; name it: --map {lacking[0]}=COLUMN"
+            f"{file}: no column for {', '.join(lacking)} among {', '.join(names)}; name it: --map "
+            f"{lacking[0]}=COLUMN"
         )
     plain = {normal_name(name) for name in names}
     whose = next((form for form, marks in KNOWN.items() if marks <= plain), "a plain table")
@@ -127,7 +127,7 @@ def normal_name(name: str) -> str:
 def symbol_of(file: Path) -> str:
     """Return the symbol in a file's name.
 
-    `INFY_minute.csv`, `M&M__EQ__NSE__NSE__MINUTE.csv`, `NSE_INFY, 1.csv`.
+    Read are `INFY_minute.csv`, `M&M__EQ__NSE__NSE__MINUTE.csv`, `NSE_INFY, 1.csv`.
     """
     name = re.sub(r"\.(gz|csv|txt|parquet|pq)", "", file.name, flags=re.IGNORECASE).partition(",")[
         0

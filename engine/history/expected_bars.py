@@ -22,10 +22,8 @@ DAY_S = 86_400
 class ExpectedStarts(NamedTuple):
     """The starts of all bars of some days (ns UTC), in order.
 
-    `optional` are those after the close of others.
-
-    `unknown` are the days whose hours, or whose year's holidays, are not known: nothing is expected
-    on them.
+    `optional` are those after the close of others. `unknown` are the days whose hours, or whose
+    year's holidays, are not known: nothing is expected on them.
     """
 
     starts: Ints
@@ -50,9 +48,9 @@ class MissingRun(NamedTuple):
 
 @final
 class ExpectedBars:
-    """What the calendar expects of one exchange's instruments of a kind.
+    """The calendar's bars of one exchange's instruments of a kind.
 
-    Asked day by day, kept for the next symbol.
+    It is computed day by day, and kept for the next symbol.
     """
 
     def __init__(self, calendar: Calendar, exchange: str = "NSE", kind: str = "EQ") -> None:
@@ -63,7 +61,7 @@ class ExpectedBars:
     def on(self, day: date, span: int) -> tuple[list[int], list[int]] | None:
         """Return the day's starts, and those only some instruments have.
 
-        None where the hours are not known.
+        They are None where the hours are not known.
         """
         key = day, span
         if key not in self._days:
@@ -166,6 +164,6 @@ def missing_runs(
 
 
 def is_among(values: Ints, ordered: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Tell which values are among others that are in order."""
+    """Return which values are among others that are in order."""
     place = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
     return ordered[place] == values if len(ordered) else np.zeros(len(values), np.bool_)

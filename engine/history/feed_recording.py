@@ -1,6 +1,4 @@
-"""What a recording of the feed holds.
-
-What came, when the desk's kernel took it, and what its bars came to.
+"""A recording of the feed: its frames, when the kernel took them, and the bars that resulted.
 
 The kernel takes frames later than they come, and its timers close bars. So every timer is noted
 with how many frames had been taken before it, and the recording can be played through another
@@ -29,7 +27,10 @@ LOST: Final = struct.Struct("<QQ")
 
 
 class RecordKind(IntEnum):
-    """What one record is; its payload is what is said here, and its time that of receipt or of the desk's clock."""
+    """The kind of a record, with its payload.
+
+    Its time is that of receipt or of the desk's clock.
+    """
 
     META = 1
     """A desk's day begins: JSON. With connection 1 it is repeated at the head of a file."""
@@ -59,7 +60,7 @@ class RecordKind(IntEnum):
 
 
 class RecordedEvent(NamedTuple):
-    """One thing that came; `ts` in ns UTC, `connection` 0 for what the desk itself noted."""
+    """One recorded thing; `ts` in ns UTC, `connection` 0 for the desk's own notes."""
 
     kind: int
     connection: int
@@ -95,9 +96,9 @@ class BarDigest:
 
 @final
 class FeedRecording:
-    """What a desk adds to the recording of its feed.
+    """The desk's part in the recording of its feed.
 
-    How its day begins, when its kernel takes what, and how it ends.
+    It notes how its day begins, when its kernel takes frames and timers, and how the day ends.
     """
 
     def __init__(self, record: FeedRecord, kernel: Kernel, mode: str, spans: Sequence[int]) -> None:
@@ -109,7 +110,7 @@ class FeedRecording:
         self._taken = 0
 
     def begin_day(self, now: int) -> None:
-        """Begin a day: what comes from now on belongs to it."""
+        """Begin a day, which all later records belong to."""
         self._record.put(
             RecordKind.META,
             0,
@@ -118,7 +119,7 @@ class FeedRecording:
         )
 
     def note_event(self, event: object) -> None:
-        """Note what the kernel takes next, where bars follow from it."""
+        """Note the kernel's next event, where bars follow from it."""
         if isinstance(event, TickBatch):
             self._taken += 1
         elif isinstance(event, TimerEvent):
@@ -135,7 +136,7 @@ class FeedRecording:
         self._bars.add_bars(bars)
 
     def end_day(self, now: int) -> None:
-        """Write down what the day came to."""
+        """Write down the day's bars."""
         told = {
             "taken": self._taken,
             "ticks": int(self._kernel.tick_count),
@@ -146,7 +147,7 @@ class FeedRecording:
 
 
 def recording_header(kernel: Kernel, mode: str, spans: Sequence[int]) -> dict[str, object]:
-    """Return what another kernel needs to build the same bars."""
+    """Return the facts another kernel needs to build the same bars."""
     return {
         "format": FORMAT,
         "mode": mode,
@@ -198,7 +199,7 @@ def instruments_of(meta: dict[str, Any]) -> list[Instrument]:
 def kernel_of(meta: dict[str, Any]) -> Kernel:
     """Return a kernel without strategies that builds the bars of a recorded desk.
 
-    Raise `DataError` for what none has written.
+    Raise `DataError` for a header that no desk has written.
     """
     try:
         if meta["format"] != FORMAT:

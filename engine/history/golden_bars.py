@@ -1,4 +1,4 @@
-"""Golden bars: the broker's where there are any, the desk's or imported ones where there are none, each difference named.
+"""Golden bars: the broker's, then the desk's or imported ones, with each difference named.
 
 A golden version is made once and never changed. Its manifest says what it was made of, what was
 healed and why, and the hash of every series, by which it can be verified and by which later results
@@ -57,7 +57,9 @@ MEANINGS: Final = {
     EXTRA: "the vendor has no such bar: raw is kept",
     THIN: "raw lies within the vendor's range: ticks came late, conflated or not at all",
     EDGE: "only the first or last price of the session differs: the auction's print",
-    WIDER: "raw reaches beyond the vendor's range: the vendor has left prints out, or corrected them",
+    WIDER: (
+        "raw reaches beyond the vendor's range: the vendor has left prints out, or corrected them"
+    ),
     VOLUME: "the prices are equal",
     LATE: "the ticks came, some of them after the bar had closed",
     CONFLATED: "the ticks came while the desk was late, which then takes the newest of a token",
@@ -76,7 +78,7 @@ Bools = npt.NDArray[np.bool_]
 
 
 class GoldenDifference(NamedTuple):
-    """What differs between raw and vendor of a symbol on a day: bars, by cause."""
+    """Differences between raw and vendor of a symbol on a day: bars, by cause."""
 
     symbol: str
     day: date
@@ -86,11 +88,10 @@ class GoldenDifference(NamedTuple):
 
 
 class DifferingBar(NamedTuple):
-    """One bar that differs, on a day of which there is a recording.
+    """One bar that differs, on a day with a recording.
 
-    Its start (ns UTC), the cause by its prices, and both bars.
-
-    `raw` is None where there is none; `last` tells that it ends its session.
+    It has its start (ns UTC), the cause by its prices, and both bars. `raw` is None where there is
+    none; `last` says that it ends its session.
     """
 
     start: int
@@ -101,9 +102,9 @@ class DifferingBar(NamedTuple):
 
 
 class SeriesManifest(msgspec.Struct, frozen=True):
-    """What one symbol of a version holds.
+    """One symbol of a version.
 
-    Bars, first and last start (ns UTC), how many are whose, healed by cause.
+    It has bars, first and last start (ns UTC), the bars by source, and those healed by cause.
     """
 
     bars: int
@@ -131,10 +132,10 @@ class GoldenManifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GoldenBars(NamedTuple):
-    """The golden bars of a symbol, what differed day by day, and its part of the manifest.
+    """The golden bars of a symbol, its differences day by day, and its part of the manifest.
 
-    `differing` is what differed on recorded days, whose causes are still to be looked up:
-    `explain_differences` adds it.
+    `differing` are the differences of recorded days, whose causes are still to be looked up:
+    `explain_differences` adds them.
     """
 
     series: BarSeries
@@ -181,7 +182,10 @@ def make_golden(
 def explain_differences(
     symbol: str, made: GoldenBars, span: int, evidence: Mapping[date, TickEvidence]
 ) -> tuple[list[GoldenDifference], SeriesManifest]:
-    """Return all differences of a symbol, and its part of the manifest, with the causes that recordings know."""
+    """Return all differences of a symbol, and its part of the manifest.
+
+    They have the causes that recordings know.
+    """
     counts: Counter[tuple[date, str, str]] = Counter()
     for day, bars in groupby(
         made.differing, key=lambda each: numbered_day((each.start + IST) // DAY)
@@ -196,7 +200,7 @@ def explain_differences(
 
 
 def _difference_cause(each: DifferingBar, span: int, known: TickEvidence | None) -> tuple[str, str]:
-    """Return the cause of a difference, and whether the prices told it or a recording."""
+    """Return the cause of a difference, and whether prices or a recording show it."""
     if known is None:
         return each.cause, PRICES
     end = each.start + span
@@ -216,9 +220,9 @@ def _difference_cause(each: DifferingBar, span: int, known: TickEvidence | None)
 
 
 def series_digest(series: BarSeries) -> str:
-    """Return a hash of what bars say, whatever store they lie in.
+    """Return a hash of bars that does not depend on their store.
 
-    Starts, prices in ten-thousandths of a rupee, volumes.
+    It is of starts, prices in ten-thousandths of a rupee, and volumes.
     """
     sha = hashlib.sha256()
     for column in (series.start, *(np.rint(price * E4) for price in series[1:5]), series.volume):
@@ -238,7 +242,7 @@ def count_changes(before: BarSeries, after: BarSeries) -> tuple[int, int, int]:
 def read_manifest(folder: Path, version: str) -> GoldenManifest:
     """Return the manifest of a version.
 
-    Raise `DataError` where there is none, or none that can be read.
+    Raise `DataError` where there is none that can be read.
     """
     file = folder / f"{version}.json"
     try:
@@ -278,9 +282,9 @@ def next_version(folder: Path, stored: Sequence[str]) -> str:
 
 
 def claim_version(store: BarStore, folder: Path) -> str:
-    """Take the next name that nobody else has taken, who may be building at the same time.
+    """Take the next free name, also against others that build at the same time.
 
-    What is cut off keeps its name.
+    A build that was cut off keeps its name.
     """
     taken = [each.version for each in store.contents()]
     while not store.claim(name := next_version(folder, taken)):
@@ -336,7 +340,7 @@ def _find_differences(
 def _differing_rows(
     at: Ints, why: npt.NDArray[np.str_], raw: BarSeries, vendor: BarSeries, edges: Ints
 ) -> list[DifferingBar]:
-    """Return what differs bar by bar, in order of time."""
+    """Return the bars that differ, in order of time."""
     ours, theirs = (
         {
             row[0]: row[1:]
@@ -367,7 +371,7 @@ def _healed_counts(found: Sequence[GoldenDifference]) -> dict[str, int]:
 
 
 def _day_edges(starts: Ints) -> Bools:
-    """Tell which of some bars are the first or the last of their day."""
+    """Return which of some bars are the first or the last of their day."""
     days = ist_days(starts)
     edge = np.ones(len(starts), np.bool_)
     edge[1:-1] = (days[1:-1] != days[:-2]) | (days[1:-1] != days[2:])

@@ -1,7 +1,4 @@
-"""Minutes that should have a bar and have none.
-
-In the history at the opening, and live after each minute.
-"""
+"""Minutes without an expected bar, in the history at the opening and live after each minute."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta, timezone
@@ -18,7 +15,7 @@ SETTLED: Final = 5 * SECOND
 LONG: Final = 5
 """Minutes from which on a gap of one instrument is a warning; some just do not trade."""
 STEADY: Final = 30
-"""Minutes in a row with a bar after which a missing one is put down to the feed, not to the instrument.
+"""Minutes in a row with a bar after which a missing one is the feed's fault, not the instrument's.
 
 A name that trades in a part p of its minutes is so asked for (1 - p) · p³⁰ times a minute: once in
 80 minutes at most.
@@ -50,9 +47,9 @@ class MissingMinutes(NamedTuple):
 class MinuteGaps:
     """Holds the minutes of an opened day against the calendar.
 
-    `count` is how many are missing today and have not been read since, `ended` hears of the lost
-    ones when they are over: whoever can fill them hangs in there. What the history lacked at the
-    opening is not asked for again.
+    `count` is the number that are missing today and have not been read since; `ended` is called
+    with the lost ones when a gap is over, for their filling. Gaps of the history at the opening are
+    not asked for again.
     """
 
     def __init__(
@@ -85,11 +82,10 @@ class MinuteGaps:
     def check_history(
         self, bars: Sequence[Bar], now: int, tokens: Iterable[int] | None = None
     ) -> None:
-        """Look through what was read of some instruments, or of all.
+        """Look through the history of some instruments, or of all.
 
-        The last session before today, and today up to two minutes ago.
-
-        What is missing is told with the next `check_minutes`.
+        It is that of the last session before today, and today's up to two minutes ago. Gaps are
+        logged with the next `check_minutes`.
         """
         looked = (
             {token: self._instruments[token] for token in tokens}
@@ -142,7 +138,7 @@ class MinuteGaps:
         )
 
     def due_in(self, token: int, start: int, end: int) -> bool:
-        """Tell whether a bar of today is expected to have traded between two times (ns UTC)."""
+        """Return whether a bar of today is expected to have traded between two times (ns UTC)."""
         return any(
             start < minute + MINUTE and minute < end for minute in self._expected.get(token, ())
         )
@@ -154,7 +150,7 @@ class MinuteGaps:
     def check_minutes(self, now: int, *, over: bool = False) -> None:
         """Look at the minutes that are over, once a minute.
 
-        A gap is told when it ends, at the latest with the day.
+        A gap is logged when it ends, at the latest with the day.
         """
         if now < self._due and not over:
             return
@@ -174,7 +170,7 @@ class MinuteGaps:
         self._report_gaps(ended, "no bars of")
 
     def tell_lacking(self) -> None:
-        """Tell what the history lacks, as far as it has been looked through."""
+        """Log the gaps of the history, as far as it has been looked through."""
         lacking, self._lacking = self._lacking, []
         self._report_gaps(lacking, "the history lacks")
 
@@ -192,7 +188,7 @@ class MinuteGaps:
         self._open[token] = gap._replace(end=start + MINUTE, bars=gap.bars + 1)
 
     def _report_gaps(self, gaps: Sequence[MissingMinutes], what: str) -> None:
-        """Tell gaps, those of one stretch in one line, and pass on what was lost."""
+        """Log gaps, those of one stretch in one line, and pass on the lost minutes."""
         stretches: dict[tuple[int, int, int], list[str]] = {}
         for gap in gaps:
             names = stretches.setdefault((gap.start, gap.end, gap.bars), [])

@@ -1,6 +1,4 @@
-"""Why a bar differs from the broker's, by what the feed brought and when.
-
-The recording of the day knows.
+"""The cause of a bar's difference from the broker's, by the recording of the day.
 
 Without a recording the prices alone have to say (`engine.history.golden_bars`); with one every tick
 that came is looked at, with the time it came at, and when there was no feed, no desk, or no room
@@ -20,7 +18,7 @@ LATE, CONFLATED, LETTER, UNSENT = "late ticks", "conflated", "dead letter", "not
 FEED_AWAY, DESK_AWAY, UNRECORDED = "feed away", "desk away", "not recorded"
 
 GRACE: Final = SECOND
-"""How long the kernel of a desk waits for the last ticks of a bar (`compiled.trading.kernel.KernelSetup`)."""
+"""The kernel's wait for the last ticks of a bar (`compiled.trading.kernel.KernelSetup`)."""
 Row = tuple[float, float, float, float, int]
 """Open, high, low, close in rupees, and the volume of a bar."""
 
@@ -42,7 +40,7 @@ class SeenTicks(NamedTuple):
 
 
 class RecordingAbsence(NamedTuple):
-    """Ticks that came in [start, end) ns UTC are not in the recording: `why` is one of the last three causes."""
+    """A gap [start, end) ns UTC of the recording; `why` is one of the last three causes."""
 
     start: int
     end: int
@@ -51,7 +49,7 @@ class RecordingAbsence(NamedTuple):
 
 @final
 class TickEvidence:
-    """What the recordings of a day have of one token."""
+    """One token in the recordings of a day."""
 
     def __init__(self, seen: SeenTicks, absences: Sequence[RecordingAbsence]) -> None:
         self._arrived = order = np.argsort(seen.ts, kind="stable")
@@ -64,7 +62,10 @@ class TickEvidence:
     def cause(
         self, start: int, end: int, raw: Row | None, vendor: Row, *, last: bool = False
     ) -> str:
-        """Return why the bar of [start, end) differs, empty where the prices alone can say; `last`: it takes the tick at its end, too."""
+        """Return why the bar of [start, end) differs, empty where the prices alone can say.
+
+        With `last` the bar takes the tick at its end, too.
+        """
         low, high = np.searchsorted(self._seen.ts, [start, end + last]).tolist()
         away = self.absence_cause(start, end)
         if high == low:
@@ -83,14 +84,20 @@ class TickEvidence:
         return self._unused_cause(low, high, end)
 
     def was_printed(self, start: int, end: int, price: float) -> bool:
-        """Tell whether a price came with a stamp of [start, end), or may have: the recording does not have all of it."""
+        """Return whether a price came, or may have come, with a stamp of [start, end).
+
+        It may have where the recording does not have all of it.
+        """
         low, high = np.searchsorted(self._seen.ts, [start, end])
         return bool((self._seen.price[low:high] == price).any()) or bool(
             self.absence_cause(start, end)
         )
 
     def absence_cause(self, start: int, end: int) -> str:
-        """Return why ticks of [start, end) may be missing, those included that came within the grace; empty where all are there."""
+        """Return why ticks of [start, end) may be missing, empty where all are there.
+
+        Those that came within the grace are included.
+        """
         return next(
             (each.why for each in self._absences if each.start < end + GRACE and start < each.end),
             "",
@@ -107,9 +114,9 @@ class TickEvidence:
         return CONFLATED if bool(self._seen.held[low:high].any()) else LETTER
 
     def _came_late(self, low: int, high: int, end: int) -> bool:
-        """Tell whether one of some ticks came when their bar was over.
+        """Return whether one of some ticks came when their bar was over.
 
-        Past the kernel's grace, or after a newer one.
+        That is past the kernel's grace, or after a newer one.
         """
         newer = self._arrived[int(np.searchsorted(self._seen.ts, end)) :]
         first = int(newer.min()) if len(newer) else len(self._arrived)

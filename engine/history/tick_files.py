@@ -1,4 +1,4 @@
-"""Tick files of others: a time, a price, and the day's volume where there is one, made into bars of one minute."""
+"""Tick files of others (time, price, maybe the day's volume), made into bars of one minute."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,9 +22,9 @@ TIME, PRICE, VOLUME, TOKEN, SYMBOL = "timestamp", "ltp", "volume", "token", "sym
 
 
 class TickReport(NamedTuple):
-    """What the ticks of a symbol came to.
+    """The outcome of a symbol's ticks.
 
-    Bars, and how many were outside the session, without a price, of a lower volume.
+    It has the bars, and the ticks outside the session, without a price, of a lower volume.
     """
 
     symbol: str
@@ -36,11 +36,11 @@ class TickReport(NamedTuple):
 
 
 def bars_of(file: Path, symbol: str, calendar: Calendar) -> Iterator[tuple[TickReport, list[Bar]]]:
-    """Yield the minutes of each symbol in a file, by the rules of `docs/bars.md`, its ticks in order of time.
+    """Yield the minutes of each symbol in a file, its ticks in order of time.
 
-    Columns are `timestamp` (IST where it names no zone) and `ltp`, and where there are any `volume`
-    (the day's so far), `token` and `symbol`; without that, `symbol` or the file's name says it.
-    Raises `DataError` for another file.
+    The rules are those of `docs/bars.md`. Columns are `timestamp` (IST where it names no zone) and
+    `ltp`, and where there are any `volume` (the day's so far), `token` and `symbol`; without that,
+    `symbol` or the file's name says it. Raises `DataError` for another file.
     """
     table = _read_ticks(file)
     stamps = read_stamps(table[TIME], f"{file}: column {TIME}")

@@ -1,7 +1,4 @@
-"""Times as files of others write them: ISO, Indian dates, epochs, whole numbers.
-
-In which zone, at which end of the bar.
-"""
+"""Times in files of others: ISO, Indian dates, epochs, whole numbers; their zone and side."""
 
 import re
 from typing import Literal, NamedTuple
@@ -46,9 +43,9 @@ OLDEST = -(2**31)
 
 
 class TimeStamps(NamedTuple):
-    """Times in ns: since the epoch in UTC where `zoned`, else of the clock on some wall.
+    """Times in ns, -2**63 where there is none.
 
-    -2**63 where there is none.
+    They are since the epoch in UTC where `zoned`, else of the clock on some wall.
     """
 
     ns: Ints
@@ -178,7 +175,8 @@ def _formatted_stamps(text: pa.ChunkedArray, first: str | None, where: str) -> T
     if best is None:
         raise DataError(f"{where}: {first!r} is no time")
     raise DataError(
-        f"{where}: row {best[0] + 1}: {text[best[0]].as_py()!r} is no time as {best[1]!r}, which the rows before are"
+        f"{where}: row {best[0] + 1}: {text[best[0]].as_py()!r} is no time as {best[1]!r}, which "
+        f"the rows before are"
     )
 
 

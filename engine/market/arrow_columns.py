@@ -1,4 +1,7 @@
-"""Arrow's columns to and from numpy without arrow's own way, which first loads pandas wherever that is installed."""
+"""Arrow's columns to and from numpy, without arrow's own way.
+
+That first loads pandas wherever it is installed.
+"""
 
 from collections.abc import Sequence
 from itertools import accumulate

@@ -1,9 +1,7 @@
-"""What a security of the cash market is, as charges and taxes see it.
+"""The kind of a cash-market security, for charges and taxes: share, fund unit or bond.
 
-A share, a fund's unit or a bond.
-
-The ISIN tells a fund (INF...) and a government's or a company's bond; without one, what the
-exchange calls it does. What a fund holds, only its name tells: gold, silver and foreign shares, or
+The ISIN tells a fund (INF...) and a government's or a company's bond; without one, the exchange's
+own class does. The holdings of a fund show in its name alone: gold, silver and foreign shares, or
 debt; otherwise it is taken for an equity fund.
 """
 
@@ -45,17 +43,22 @@ _FUND_NAME = re.compile(
 )
 _BOND = re.compile(r"-(GB|GS|SG|TB|N[0-9A-Z])$")
 _DEBT = re.compile(
-    r"LIQUI?D|LIQGRW|GILT|G-?SEC|\bSDL|SDL[0-9]|\bBOND|BBETF|OVERNIGHT|1D RATE|MONEY MARKET|CASHIETF|DEBT|DURATION"
+    r"LIQUI?D|LIQGRW|GILT|G-?SEC|\bSDL|SDL[0-9]|\bBOND|BBETF|OVERNIGHT|1D RATE|MONEY "
+    r"MARKET|CASHIETF|DEBT|DURATION"
     r"|\bTERM\b|CREDIT RISK|CORPORATE|FLOATER|BANKING (AND|&) PSU"
 )
 _OTHER = re.compile(
-    r"GOLD|SILV|SLVR|NASDAQ|NYSE|S&P 500|HANG ?SENG|HNGSNG|FANG|MON100|MONQ50|MASPTOP50|MAHKTECH|GLOBAL|OVERSEAS|WORLD"
+    r"GOLD|SILV|SLVR|NASDAQ|NYSE|S&P 500|HANG "
+    r"?SENG|HNGSNG|FANG|MON100|MONQ50|MASPTOP50|MAHKTECH|GLOBAL|OVERSEAS|WORLD"
 )
 
 
 @cache
 def asset_of(symbol: str, name: str = "", isin: str = "") -> AssetClass:
-    """Return what a security is, by its ISIN where there is one, by its symbol at the exchange and its name."""
+    """Return the kind of a security.
+
+    Its ISIN decides where there is one, else its symbol at the exchange and its name.
+    """
     text = f"{symbol} {name}".upper()
     if isin.startswith("INF") or (not isin and _is_fund(symbol.upper(), name.upper())):
         return (

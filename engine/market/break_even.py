@@ -1,4 +1,4 @@
-"""How far a price must move until a round trip has paid for itself."""
+"""The move of a price after which a round trip has paid for itself."""
 
 from compiled.accounting.charges import ChargeRates, order_charges
 from compiled.model.values import Side, nearest, paise

@@ -1,4 +1,4 @@
-"""When the exchanges trade: holidays, special sessions and phases, from the dated table in `sessions.json`.
+"""The hours of the exchanges: holidays, special sessions and phases, from `sessions.json`.
 
 Times are nanoseconds UTC, days are IST dates. A year without a holiday list, or a session whose
 clock time is not known, raises `DataError`: the calendar never guesses. `cas` says that a stock has
@@ -53,7 +53,10 @@ class SessionPhase(NamedTuple):
 
 
 class TradingSession(NamedTuple):
-    """One trading day: `open` and `close` of continuous trading in ns UTC, and all phases in order."""
+    """One trading day.
+
+    `open` and `close` bound continuous trading in ns UTC; `phases` are all of them in order.
+    """
 
     day: date
     exchange: str
@@ -68,7 +71,7 @@ class TradingSession(NamedTuple):
 
 
 class HoursDoubt(NamedTuple):
-    """New hours, in force from `since` on, that are neither certain nor confirmed by an operator."""
+    """New hours, in force from `since` on, neither certain nor confirmed by an operator."""
 
     since: date
     exchanges: tuple[str, ...]
@@ -79,9 +82,12 @@ class HoursDoubt(NamedTuple):
     def __str__(self) -> str:
         """Say what it means, and what ends it."""
         return (
-            f"new hours from {self.since} on ({', '.join(self.exchanges)}) are not confirmed: {', '.join(self.source)}, "
-            f"{self.confidence} confidence, read {self.read}; the desk does only what is right under the old ones, too. If an "
-            f'official notice says so, set confirmed = ["{self.since}"] under [market] in config.toml'
+            f"new hours from {self.since} on ({', '.join(self.exchanges)}) are not confirmed: "
+            f"{', '.join(self.source)}, "
+            f"{self.confidence} confidence, read {self.read}; the desk does only what is right "
+            f"under the old ones, too. If an "
+            f'official notice says so, set confirmed = ["{self.since}"] under [market] in '
+            f"config.toml"
         )
 
 
@@ -143,7 +149,7 @@ class Calendar:
             raise DataError(f"{file}: {in_words(error)}") from error
 
     def is_trading_day(self, day: date, exchange: str = "NSE") -> bool:
-        """Tell whether the exchange trades on `day`, if only for an hour.
+        """Return whether the exchange trades on `day`, if only for an hour.
 
         Raise `DataError` without a list.
         """
@@ -238,7 +244,7 @@ class Calendar:
     ) -> list[int]:
         """Return the starts of the day's bars of `span` seconds.
 
-        Aligned to the open, the last one cut at the close.
+        They are aligned to the open; the last one is cut at the close.
         """
         session = self.session(day, exchange, kind, cas, expiring)
         if session is None:
@@ -252,7 +258,7 @@ class Calendar:
     def expects_bar(
         self, start: int, span: int, exchange: str = "NSE", kind: str = "EQ", cas: bool = False
     ) -> bool:
-        """Tell whether continuous trading makes a bar of `span` seconds that starts at `start`."""
+        """Return whether continuous trading makes a bar of `span` seconds from `start` on."""
         session = self.session(ist_day(start), exchange, kind, cas)
         if session is None:
             return False
@@ -299,7 +305,7 @@ class Calendar:
     ) -> int | None:
         """Return when Zerodha squares off MIS positions on `day`.
 
-        None without trading, or on a special day.
+        It is None without trading, or on a special day.
         """
         by = HoursClass(exchange, kind, cas, expiring)
         session, row = self._cached_session(day, by), row_of(self._table.square_off, day, by)
@@ -315,7 +321,10 @@ class Calendar:
         )
 
     def amo(self, day: date, exchange: str = "NSE", kind: str = "EQ") -> tuple[int, int] | None:
-        """Return [from, to) of the after-market orders that are sent on `day`; None where it is not known."""
+        """Return [from, to) of the after-market orders that are sent on `day`.
+
+        It is None where the times are not known.
+        """
         row = row_of(self._table.amo, day, HoursClass(exchange, kind))
         if (
             row is None
@@ -336,7 +345,7 @@ class Calendar:
     def doubts(self, day: date) -> list[HoursDoubt]:
         """Return the new hours of a day that do not count alone.
 
-        What it has instead is right under the old ones, too.
+        Such a day has the hours that are right under the old ones, too.
         """
         found: dict[date, list[DayPhases]] = {}
         for row in self._main:
@@ -355,9 +364,9 @@ class Calendar:
         ]
 
     def remarks(self, today: date) -> list[str]:
-        """Return what an operator should know of the table, a line each.
+        """Return an operator's remarks on the table, a line each.
 
-        Hours nobody has confirmed, lists to come.
+        They name unconfirmed hours, and lists to come.
         """
         soon = (
             doubt for ahead in range(SOON) for doubt in self.doubts(today + timedelta(days=ahead))
@@ -370,7 +379,7 @@ class Calendar:
         return frozenset(row.first for row in (*self._table.phases, *self._table.square_off))
 
     def settles(self, day: date, exchange: str = "NSE") -> bool:
-        """Tell whether shares and money change hands on `day`.
+        """Return whether shares and money change hands on `day`.
 
         Raise `DataError` for a year without a list.
         """
@@ -384,9 +393,9 @@ class Calendar:
         )
 
     def settlement(self, day: date, exchange: str = "NSE") -> date:
-        """Return when what is traded on `day` settles (T+1): funds and shares are there on it.
+        """Return the settlement day (T+1) of trades on `day`, when funds and shares are there.
 
-        Raise `DataError`.
+        Raise `DataError` for a year without a list.
         """
         day += timedelta(days=1)
         while not self.settles(day, exchange):
@@ -394,9 +403,7 @@ class Calendar:
         return day
 
     def missing_lists(self, today: date) -> list[str]:
-        """Return what the table lacks for the year to come, a line each.
-
-        Nobody is asked before December.
+        """Return the holiday lists missing for the year to come, a line each; none before December.
 
         NSE publishes its list of the next year about 12 December.
         """
@@ -409,7 +416,8 @@ class Calendar:
             return []
         return [
             (
-                f"no holiday list of {', '.join(lacking)} for {year}: without one the desk does not open from {year}-01-01 "
+                f"no holiday list of {', '.join(lacking)} for {year}: without one the desk does "
+                f"not open from {year}-01-01 "
                 f'on; add it to "holidays" in {FILE}'
             )
         ]
@@ -459,12 +467,13 @@ class Calendar:
     def _special_clocks(self, special: SpecialDay, main: DayPhases, by: HoursClass) -> list[Clock]:
         """Return the phases of a special day.
 
-        Since there is a rule for it, what follows the usual close follows its own.
+        Since there is a rule for it, the phases after the usual close follow the special one.
         """
         day = special.date
         if special.phases is None:
             raise DataError(
-                f"the clock time of the {special.name} session of {day} is not known: add it to {FILE}"
+                f"the clock time of the {special.name} session of {day} is not known: add it to "
+                f"{FILE}"
             )
         own = [clock for clock in special.phases if by.kind == "EQ" or clock[0] == CONTINUOUS]
         rules = [row for row in self._table.special_closing if row.first <= day <= row.last]
@@ -480,16 +489,16 @@ class Calendar:
         return later if self._trusts_row(rule, rule.first) else common_phases(later, own)
 
     def _trusts_row(self, row: TableRow, first: date) -> bool:
-        """Tell whether a row counts alone.
+        """Return whether a row counts alone.
 
-        It is certain, an operator answers for it, or nobody's money is at stake.
+        It does where it is certain, confirmed by an operator, or without money at stake.
         """
         return row.confidence == "high" or self._confirmed is None or first in self._confirmed
 
     def _row_before(self, rows: list[Row], row: Row, by: HoursClass) -> Row | None:
         """Return the row before one that does not count alone, None where there is none.
 
-        Nobody trades an index.
+        An index has none, as it is not traded.
         """
         if self._trusts_row(row, row.first) or by.kind == "INDEX":
             return None
@@ -511,7 +520,7 @@ class Calendar:
         return session.phases if session else ()
 
     def _closed_edge(self, day: date, step: int, by: HoursClass) -> int:
-        """Return the end of the last phase before `day` (step -1), or the start of the first one after it (step 1)."""
+        """Return the last phase's end before `day` (step -1), or the next start (step 1)."""
         while (by.exchange, (day + timedelta(days=step)).year) in self._years:
             day += timedelta(days=step)
             phases = self._day_phases(day, by)

@@ -156,7 +156,8 @@ def charge_segment(instrument: Instrument, product: Product) -> str:
     if market is not None and instrument.kind in {"FUT", "CE", "PE"}:
         return market + ("FUT" if instrument.kind == "FUT" else "OPT")
     raise ValueError(
-        f"no charge segment for {instrument.exchange}:{instrument.symbol} ({instrument.kind}, {product.name})"
+        f"no charge segment for {instrument.exchange}:{instrument.symbol} ({instrument.kind}, "
+        f"{product.name})"
     )
 
 
@@ -182,11 +183,14 @@ def charge_exchange(exchange: str, group: str) -> str:
 
 
 def charge_doubt(instrument: Instrument) -> str:
-    """Say what its charges rest on where the instrument list leaves it open, "" where it does not."""
+    """Return the doubt in a charge that the instrument list leaves open, "" without one."""
     if instrument.kind != "EQ":
         return ""
     if instrument.exchange == "BSE":
-        return "charged as BSE's groups A and B: X, XC, XD, XT, Z and ZP pay 0.1 % to the exchange, SS and ST 1 %"
+        return (
+            "charged as BSE's groups A and B: X, XC, XD, XT, Z and ZP pay 0.1 % to the exchange, "
+            "SS and ST 1 %"
+        )
     asset = asset_of(instrument.symbol, instrument.name)
     return "" if asset is AssetClass.SHARE else f"charged as {ARTICLES[asset]}, by its name"
 

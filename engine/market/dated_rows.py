@@ -1,4 +1,4 @@
-"""Tables of dated rows: each says from when to when it holds, where it comes from, and how sure that is."""
+"""Tables of dated rows: each with its validity, its source, and its certainty."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -21,7 +21,7 @@ class PeriodRow(
 ):
     """One dated row of a table; it holds from `first` to `last`, both included.
 
-    `read_table` is when its source was, where that is not the table's own day.
+    `read_table` is the day its source was read, where that is not the table's own day.
     """
 
     first: date
@@ -46,7 +46,7 @@ def read_table(file: Path, table: type[Table]) -> Table:
 def row_on(rows: Iterable[Dated], day: date, what: str, file: Path) -> Dated:
     """Return the row that holds on a day.
 
-    Raise `DataError` naming what is not known and the file to extend.
+    Raise `DataError` naming the missing row and the file to extend.
     """
     for row in rows:
         if row.first <= day <= row.last:

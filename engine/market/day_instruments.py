@@ -1,7 +1,4 @@
-"""What shares and contracts were on a day that is over.
-
-Symbols, tokens, ticks and lots, for whoever replays or tests it.
-"""
+"""Shares and contracts of a past day: symbols, tokens, ticks and lots, for replays and tests."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -37,7 +34,7 @@ class DayInstruments(NamedTuple):
 
     @property
     def remark(self) -> str:
-        """Return what is to be said of it, empty where the day has a dump of its own that lists everything."""
+        """Return the remark on a day without a complete dump of its own, empty where it has one."""
         told = (
             []
             if self.dump == self.day
@@ -53,11 +50,9 @@ def instruments_of_day(
 ) -> DayInstruments:
     """Return an exchange's instruments of a day, or only these symbols.
 
-    Raise `DataError` where no dump is kept.
-
-    A day without a dump has those of the last one before it: what was listed then is what traded.
-    Before the first dump it is the first, whose ticks and lots may be later ones; `dump` and
-    `remark` tell.
+    Raise `DataError` where no dump is kept. A day without a dump has those of the last one before
+    it: what was listed then is what traded. Before the first dump it is the first, whose ticks and
+    lots may be later ones; `dump` and `remark` say so.
     """
     days = dumps.days(exchange)
     if not days:

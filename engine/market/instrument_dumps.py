@@ -1,6 +1,6 @@
-"""Keeps the instrument dumps of every day, and the ban and surveillance lists that came with them.
+"""Daily instrument dumps, with the ban and surveillance lists that came with them.
 
-    FOLDER/NSE/2026-08-18.csv.gz      the first dump of that day; 2026-08-18.2.csv.gz another one fetched later
+    FOLDER/NSE/2026-08-18.csv.gz      the first dump of that day; 2026-08-18.2.csv.gz a later one
     FOLDER/lists/2026-08-18-ban.csv   NSE's list of securities in the F&O ban period, where given
     FOLDER/lists/2026-08-18-surveillance.csv   columns symbol and measure, where given
 
@@ -73,11 +73,11 @@ class DumpFolder:
         return sorted(found)
 
     def days(self, exchange: str) -> list[date]:
-        """Return the days of which there is a dump of an exchange, oldest first."""
+        """Return the days with a dump of an exchange, oldest first."""
         return sorted({each.day for each in self.versions(exchange)})
 
     def exchanges(self) -> list[str]:
-        """Return the exchanges of which a dump is stored."""
+        """Return the exchanges with a dump."""
         return sorted(
             path.name
             for path in self.folder.glob("*")
@@ -104,7 +104,7 @@ class DumpFolder:
         return InstrumentList.union(parts)
 
     def latest(self, on: date, exchanges: Iterable[str] = ()) -> InstrumentList:
-        """Return the instruments of the last day on or before `on` of which there is a dump."""
+        """Return the instruments of the last dump on or before `on`."""
         wanted = list(exchanges)
         days = [
             {each.day for each in self.versions(exchange) if each.day <= on}
@@ -128,7 +128,8 @@ class DumpFolder:
         earlier = [each for each in self.versions(exchange) if each.day <= day]
         if earlier and rows < KEPT * len(listings_of(earlier[-1].path)):
             raise DataError(
-                f"dump of {day}: {rows} instruments of {exchange}, fewer than half of those in {earlier[-1].path}"
+                f"dump of {day}: {rows} instruments of {exchange}, fewer than half of those in "
+                f"{earlier[-1].path}"
             )
 
     def _store_dump(self, day: date, exchange: str, text: str) -> DumpVersion:
@@ -208,7 +209,7 @@ def surveillance_list(text: str, source: str) -> list[tuple[str, str]]:
 
 
 def content_of(path: Path) -> bytes:
-    """Return what a file holds, but no more than the beginning of one too large to be a list.
+    """Return the content of a file, of one too large to be a list no more than the beginning.
 
     Raise `OSError`.
     """
@@ -234,7 +235,7 @@ def _file_text(path: Path) -> str:
 
 
 def _exchange_rows(text: str, exchange: str) -> str:
-    """Return the header and the rows of one exchange, which stands in the last column, as Kite writes it."""
+    """Return the header and the rows of one exchange, which Kite writes in the last column."""
     rows = list(csv.reader(text.splitlines()))
     column = rows[0].index("exchange")
     kept = io.StringIO()

@@ -1,7 +1,4 @@
-"""The calendar asked for an instrument instead of its class.
-
-Who closes by auction is known by who has derivatives.
-"""
+"""The calendar by instrument instead of class; derivatives decide the closing auction."""
 
 from collections.abc import Collection, Iterable
 from datetime import date
@@ -24,9 +21,9 @@ After it that may be refused.
 
 
 class DayStage(NamedTuple):
-    """Where several instruments stand in their day.
+    """The common stage of several instruments in their day.
 
-    The phase, when it ends (ns UTC), and the phase after it.
+    It is the phase, its end (ns UTC), and the phase after it.
     """
 
     name: str
@@ -36,12 +33,11 @@ class DayStage(NamedTuple):
 
 @final
 class InstrumentHours:
-    """When each instrument trades.
+    """The trading hours of each instrument.
 
-    `derivatives` are the names on which contracts are listed (`Instruments.names`).
-
-    Where they are not known (None) every share counts as having some: its continuous trading then
-    ends no later than it may.
+    `derivatives` are the names on which contracts are listed (`Instruments.names`). Where they are
+    not known (None) every share counts as having some: its continuous trading then ends no later
+    than it may.
     """
 
     def __init__(
@@ -52,14 +48,14 @@ class InstrumentHours:
         self._derivatives = None if derivatives is None else frozenset(derivatives)
 
     def cas(self, day: date, instrument: Instrument) -> bool:
-        """Tell whether its day ends in the closing auction."""
+        """Return whether its day ends in the closing auction."""
         listed = self._derivatives is None or instrument.symbol in self._derivatives
         return instrument.kind == "EQ" and self._safeguards.closes_by_auction(
             day, instrument.exchange, instrument.symbol, has_derivatives=listed
         )
 
     def hours_class(self, day: date, instrument: Instrument) -> HoursClass:
-        """Return whose hours it keeps on a day."""
+        """Return the class of its hours on a day."""
         expiring = int(instrument.expiry) == day_as_number(day) and instrument.name in INDICES
         return HoursClass(instrument.exchange, instrument.kind, self.cas(day, instrument), expiring)
 
@@ -75,7 +71,7 @@ class InstrumentHours:
         return self.calendar.phase(ts, *self.hours_class(ist_day(ts), instrument))
 
     def square_off(self, day: date, instrument: Instrument) -> int | None:
-        """Return when the broker squares off its MIS positions (ns UTC), None where there is no known time."""
+        """Return when the broker squares off its MIS positions (ns UTC), None if unknown."""
         return self.calendar.square_off(day, *self.hours_class(day, instrument))
 
     def expected_bars(self, day: date, instrument: Instrument, span: int = 60) -> list[int]:
@@ -142,7 +138,7 @@ class InstrumentHours:
     ) -> RecordedSessions:
         """Return the sessions of the days that trade, for a replay.
 
-        Each from the first open to the last order's end.
+        Each is from the first open to the last order's end.
         """
         opens, closes, hours = [], [], []
         for day in days:
@@ -190,9 +186,9 @@ class InstrumentHours:
                 return session
 
     def stage(self, ts: int, instruments: Iterable[Instrument]) -> DayStage:
-        """Return where instruments stand at `ts`: continuous while any trades.
+        """Return the stage of instruments at `ts`: continuous while any trades.
 
-        Of several phases the first to end.
+        Of several phases it is the first to end.
         """
         day = ist_day(ts)
         classes = {self.hours_class(day, each) for each in instruments} or {HoursClass("NSE", "EQ")}

@@ -1,6 +1,4 @@
-"""What can be traded on a day.
-
-One day's instrument dumps, looked up by symbol, token, underlying, expiry and strike.
+"""One day's instrument dumps, looked up by symbol, token, underlying, expiry and strike.
 
 A symbol of one exchange names one instrument of a day; a token is given to another contract after
 expiry. So (exchange, tradingsymbol) is what is remembered across days, and a token is only ever
@@ -52,7 +50,10 @@ INDICES = {
 
 @final
 class InstrumentListing(msgspec.Struct, frozen=True):
-    """One row of a dump; `kind` is EQ, FUT, CE, PE or INDEX, `name` the underlying of a derivative, `strike` rupees."""
+    """One row of a dump.
+
+    `kind` is EQ, FUT, CE, PE or INDEX, `name` the underlying of a derivative, `strike` rupees.
+    """
 
     token: int
     exchange: str
@@ -65,7 +66,7 @@ class InstrumentListing(msgspec.Struct, frozen=True):
     strike: float = 0.0
 
     def instrument(self) -> Instrument:
-        """Return what the core knows of it."""
+        """Return its instrument of the core."""
         made = Instrument(
             self.token, self.exchange, self.symbol, self.tick, self.lot, self.kind, self.name
         )
@@ -87,7 +88,7 @@ class ChainStrike(NamedTuple):
 
 
 class ListingChange(NamedTuple):
-    """What became of one symbol between two days: `what` is listed, gone, token, tick or lot."""
+    """The change of one symbol between two days: `what` is listed, gone, token, tick or lot."""
 
     what: str
     exchange: str
@@ -99,7 +100,7 @@ class ListingChange(NamedTuple):
 class InstrumentList:
     """The instruments of one day.
 
-    `restrictions` says by underlying what a list of the day holds against it.
+    `restrictions` are the day's lists (F&O ban, surveillance) by underlying.
     """
 
     def __init__(
@@ -167,7 +168,7 @@ class InstrumentList:
     def search(self, text: str) -> list[InstrumentListing]:
         """Return the instruments whose symbol begins with `text`, then those whose name holds it.
 
-        Shares first.
+        Shares come first.
         """
         wanted = text.upper()
         hits = [
@@ -187,7 +188,7 @@ class InstrumentList:
     ) -> list[InstrumentListing]:
         """Return the contracts on an underlying, by expiry, strike and kind.
 
-        Empty or None asks for all.
+        Empty or None stands for all.
         """
         return [
             each
@@ -199,7 +200,7 @@ class InstrumentList:
         ]
 
     def has_derivatives(self, name: str) -> bool:
-        """Tell whether a contract on the underlying is listed."""
+        """Return whether a contract on the underlying is listed."""
         return name in self._derivatives
 
     @property
@@ -246,7 +247,7 @@ class InstrumentList:
         ]
 
     def held_against(self, listing: InstrumentListing) -> tuple[str, ...]:
-        """Return what the day's lists hold against an instrument.
+        """Return the day's restrictions of an instrument.
 
         An F&O ban concerns the derivatives alone.
         """
@@ -255,9 +256,10 @@ class InstrumentList:
         return tuple(why for why in self.restrictions.get(listing.symbol, ()) if why != BANNED)
 
     def changes_since(self, before: "InstrumentList") -> list[ListingChange]:
-        """Return what is new, gone, or has another token, tick or lot than in an earlier dump, in order of symbol.
+        """Return the changes since an earlier dump, in order of symbol.
 
-        Only exchanges that both days have are compared.
+        They are listed and gone symbols, new tokens, ticks and lots. Only exchanges that both days
+        have are compared.
         """
         exchanges = {each.exchange for each in self} & {each.exchange for each in before}
         found: list[ListingChange] = []
@@ -286,7 +288,8 @@ class InstrumentList:
         for there in (self._by_symbol.get(key), self._by_token.get(each.token)):
             if there is not None:
                 raise DataError(
-                    f"instruments of {self.day}: {each.exchange}:{each.symbol} (token {each.token}) and "
+                    f"instruments of {self.day}: {each.exchange}:{each.symbol} (token "
+                    f"{each.token}) and "
                     f"{there.exchange}:{there.symbol} (token {there.token}) exclude each other"
                 )
         self._by_symbol[key] = self._by_token[each.token] = each
@@ -322,9 +325,8 @@ def _listing_changes(
 def read_dump(text: str, source: str) -> list[InstrumentListing]:
     """Return the rows of a Kite dump (CSV).
 
-    Raise `DataError` naming `source`, the line and what is wrong with it.
-
-    An index, which Kite lists with tick and lot 0, gets 0.01 and 1.
+    Raise `DataError` naming `source`, the line and the fault. An index, which Kite lists with tick
+    and lot 0, gets 0.01 and 1.
     """
     rows = csv.DictReader(io.StringIO(text))
     found: list[InstrumentListing] = []

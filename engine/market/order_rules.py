@@ -1,4 +1,4 @@
-"""Dated order rules: tick sizes, lots and freeze quantities, protection bands, order and GTT limits.
+"""Dated order rules: ticks, lots, freeze quantities, protection bands, order and GTT limits.
 
 Prices and values are in rupees. A date before the first row of a rule raises `DataError`. The
 instrument dump of the day has the last word on tick size and lot: these rules serve days without
@@ -26,7 +26,7 @@ Step = tuple[float | None, float]
 
 
 class OrderLimits(PeriodRow, frozen=True, kw_only=True):
-    """What Zerodha accepts: rates over all segments of an account, and the size and price of one order.
+    """Zerodha's limits: rates over all segments of an account, size and price of one order.
 
     `max_quantity` in shares, `low_percent` and `high_percent` of the last price for a limit price,
     `ttl_minutes` the longest TTL, `slices` of one autoslice order. Under `api_rules` market orders
@@ -47,7 +47,7 @@ class OrderLimits(PeriodRow, frozen=True, kw_only=True):
 
 
 class GttLimits(PeriodRow, frozen=True, kw_only=True):
-    """How many GTTs may be active, for how many days, and how far a trigger stands from the last price."""
+    """Limits of GTTs: active ones, days, and a trigger's distance from the last price."""
 
     active: int
     days: int
@@ -147,7 +147,7 @@ class OrderRules:
         ).lot
 
     def lot_units(self, day: date, name: str) -> int:
-        """Return how many units of what its price is for are in a lot of a commodity."""
+        """Return the units of a commodity's price in one lot."""
         return row_on(
             (row for row in self._table.units if row.name == name),
             day,
@@ -161,7 +161,7 @@ class OrderRules:
         return row_on(rows, day, f"freeze quantity of {name}", FILE).quantity
 
     def protection_percent(self, day: date, price: float, kind: str = "EQ") -> float:
-        """Return how far from `price` a market order with market_protection -1 may trade, in percent."""
+        """Return the range of a market order with market_protection -1, percent of `price`."""
         return _step_value(self.protection_steps(day, kind), price)
 
     def protection_steps(self, day: date, kind: str = "EQ") -> list[Step]:
@@ -179,11 +179,10 @@ class OrderRules:
 
 
 def venue_rules(day: date, latency: int = 0) -> VenueRules:
-    """Return what the simulated exchange goes by on a day.
+    """Return the rules of the simulated exchange on a day.
 
-    `latency` (ns) is the way there, and the way back.
-
-    Days before the table begins go by its first rows.
+    `latency` (ns) is the way there, and the way back. Days before the table begins have its first
+    rows.
     """
     dated = OrderRules.load()
     day = max(day, dated.begins)
@@ -206,9 +205,9 @@ def venue_rules(day: date, latency: int = 0) -> VenueRules:
 
 
 def multiplier(day: date, exchange: str, symbol: str) -> int:
-    """Return how many units of its price an exchange counts as one.
+    """Return the units of price in one unit of quantity at an exchange.
 
-    1 but on MCX, which counts lots; 0 for an unknown one.
+    It is 1 but on MCX, which counts lots; 0 for an unknown one.
     """
     return 1 if exchange != "MCX" else _commodity_lot(day, symbol)
 

@@ -23,7 +23,10 @@ Underlying = Literal["index", "stock"]
 
 
 class MarketHalt(NamedTuple):
-    """A market-wide halt: `minutes` long (None: the rest of the day), then a pre-open of `pre_open_minutes`."""
+    """A market-wide halt, then a pre-open of `pre_open_minutes`.
+
+    `minutes` is its length, None the rest of the day.
+    """
 
     percent: float
     minutes: int | None
@@ -31,9 +34,9 @@ class MarketHalt(NamedTuple):
 
 
 class BandFlex(NamedTuple):
-    """A price band that has given way.
+    """A flexed price band.
 
-    Its percent, and how many minutes it takes, later in the day or in its end.
+    It has a percent, and the minutes the flexing takes, later in the day or in its end.
     """
 
     percent: float
@@ -115,7 +118,10 @@ class TradingSafeguards:
         return cls(read_table(file, _SafeguardTable))
 
     def halt(self, day: date, percent: float, clock: str) -> MarketHalt | None:
-        """Return the halt when NIFTY 50 or SENSEX has moved by `percent` (either way) at `clock` (IST, HH:MM)."""
+        """Return the halt after a move of NIFTY 50 or SENSEX by `percent` (either way).
+
+        `clock` is the time of day in IST, HH:MM.
+        """
         row_on(self._table.halts, day, "market-wide halts", FILE)
         hit = None
         for row in self._table.halts:
@@ -125,7 +131,7 @@ class TradingSafeguards:
         return MarketHalt(hit.percent, hit.minutes, hit.pre_open_minutes) if hit else None
 
     def band_percents(self, day: date, kind: BandClass) -> list[float]:
-        """Return the price bands a share of this class can begin the day with, in percent of the close before."""
+        """Return the price bands a share of this class can begin the day with, in percent."""
         return self._band_row(day, kind).start
 
     def flexes(self, day: date, count: int, kind: BandClass = "derivative stock") -> list[BandFlex]:
@@ -143,26 +149,35 @@ class TradingSafeguards:
         return row_on(self._table.auction, day, "closing auction", FILE).percent
 
     def bands_futures(self, day: date, underlying: Underlying) -> bool:
-        """Tell whether the band of the closing auction bounds futures as well, from its beginning to their own close."""
+        """Return whether the closing auction's band bounds futures as well.
+
+        It then does so from its beginning to their own close.
+        """
         return any(
             underlying in row.futures for row in self._table.auction if row.first <= day <= row.last
         )
 
     def icebergs_stay(self, day: date) -> bool:
-        """Tell whether an iceberg order within the band is carried into the closing auction, and not cancelled."""
+        """Return whether an iceberg order within the band is carried into the closing auction.
+
+        Otherwise it is cancelled.
+        """
         return any(row.icebergs_stay for row in self._table.auction if row.first <= day <= row.last)
 
     def closes_by_auction(
         self, day: date, exchange: str, symbol: str, *, has_derivatives: bool
     ) -> bool:
-        """Tell whether a share's day ends in the closing auction: what the calendar calls `cas`."""
+        """Return whether a share's day ends in the closing auction (`cas` in the calendar)."""
         rows = (row for row in self._table.auction if row.first <= day <= row.last)
         return has_derivatives and any(f"{exchange}:{symbol}" not in row.but for row in rows)
 
     def execution_range(
         self, day: date, exchange: str, kind: str, underlying: Underlying, reference: float
     ) -> tuple[float, float]:
-        """Return where limit price protection lets a contract trade, around the average of the last 30 seconds."""
+        """Return the range in which limit price protection lets a contract trade.
+
+        It lies around the average of the last 30 seconds.
+        """
         rows = (
             row
             for row in self._table.protection
@@ -174,7 +189,7 @@ class TradingSafeguards:
         return max(reference - distance, 0.0), reference + distance
 
     def stop_limit_gap(self, day: date, kind: str, trigger: float) -> float:
-        """Return the largest distance between the trigger and the limit of a stop order in an index contract."""
+        """Return the largest gap of trigger and limit of a stop order in an index contract."""
         rows = (row for row in self._table.stop_gap if kind in row.kinds)
         return row_on(rows, day, f"stop-limit gap of {kind}", FILE).at(trigger)
 
@@ -220,7 +235,7 @@ class TradingSafeguards:
 
 
 def price_band(close: float, percent: float, tick: float) -> tuple[float, float]:
-    """Return the lowest and the highest price on the grid that stand within `percent` of a close."""
+    """Return the lowest and the highest price on the grid within `percent` of a close."""
     grid = tick * 100.0
     lowest = ceil(round(close * (100.0 - percent) / grid, 6))
     highest = floor(round(close * (100.0 + percent) / grid, 6))

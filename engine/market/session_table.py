@@ -1,6 +1,4 @@
-"""The rows of `sessions.json`.
-
-Who keeps which hours from when to when, and what follows of two rows, or of a special day.
+"""Rows of `sessions.json`: dated hours by class, and hours derived from two rows or special days.
 
 Times of day are IST, written HH:MM.
 """
@@ -14,11 +12,11 @@ CONTINUOUS: Final = "continuous"
 CLOSED: Final = "closed"
 MATCHES: Final = "auction match"
 UNCONFIRMED: Final = "unconfirmed"
-"""From the earlier close of two schedules, of which nobody has confirmed the newer, to the end of both."""
+"""From the earlier close of two schedules, the newer unconfirmed, to the end of both."""
 
 
 class HoursClass(NamedTuple):
-    """Who keeps the same hours."""
+    """A class of instruments that keep the same hours."""
 
     exchange: str
     kind: str
@@ -31,7 +29,7 @@ Clock = tuple[str, str, str]
 
 
 class TableRow(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What every row tells: for whom it holds, where it comes from, how sure that is, and when it was read."""
+    """The fields every row has: its class, source, certainty, and the day it was read."""
 
     exchanges: list[str]
     source: list[str]
@@ -75,7 +73,7 @@ class SpecialClosing(TableRow, rename={"first": "from", "last": "until"}, kw_onl
 class DatedRow(TableRow, rename={"first": "from", "last": "until"}, kw_only=True):
     """A row that holds from `first` to `last`, both included.
 
-    `cas` and `expiring` None: it does not matter.
+    `cas` and `expiring` are None where they do not matter.
     """
 
     kinds: list[str]
@@ -85,7 +83,7 @@ class DatedRow(TableRow, rename={"first": "from", "last": "until"}, kw_only=True
     last: date = date.max
 
     def serves(self, day: date, by: HoursClass) -> bool:
-        """Tell whether it holds for somebody on a day."""
+        """Return whether it holds for a class on a day."""
         return (
             self.first <= day <= self.last
             and by.exchange in self.exchanges
@@ -103,14 +101,14 @@ class DayPhases(DatedRow, kw_only=True):
 
 
 class SquareOff(DatedRow, kw_only=True):
-    """When the broker ends intraday positions: at a time, or so long before the close."""
+    """The end of intraday positions at the broker: a time, or so long before the close."""
 
     at: str = ""
     before_close_minutes: int = 0
 
 
 class AfterMarket(DatedRow, kw_only=True):
-    """When after-market orders are taken; `opens` empty: from the close on."""
+    """The hours of after-market orders; `opens` empty: from the close on."""
 
     opens: str
     closes: str
@@ -135,7 +133,7 @@ class SessionTable(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def row_of(rows: list[Row], day: date, by: HoursClass) -> Row | None:
-    """Return the row that holds for somebody on a day."""
+    """Return the row that holds for a class on a day."""
     return next((row for row in rows if row.serves(day, by)), None)
 
 
@@ -145,9 +143,9 @@ def close_of(clocks: list[Clock]) -> str:
 
 
 def common_phases(new: list[Clock], old: list[Clock]) -> list[Clock]:
-    """Return what is right under two schedules.
+    """Return the phases that are right under two schedules.
 
-    Trading while both trade, then nothing that counts until both have ended.
+    Trading counts while both trade, then nothing until both have ended.
     """
     opens = max(
         min(start for name, start, _ in clocks if name == CONTINUOUS) for clocks in (new, old)
@@ -167,7 +165,7 @@ def common_phases(new: list[Clock], old: list[Clock]) -> list[Clock]:
 
 
 def moved_phases(usual: list[Clock], own: list[Clock], close: str) -> list[Clock]:
-    """Return a special day's own phases up to its close, and a usual day's after `close`, moved along with it."""
+    """Return a special day's phases to its close, then a usual day's, moved along."""
     ends = close_of(own)
     by = minutes_of(ends) - minutes_of(close)
     day = [clock for clock in own if clock[1] < ends]

@@ -138,7 +138,8 @@ class BiasBench:
         if first is None:
             return BiasResult(
                 "fail",
-                f"the requests are equal, the orders are not: digest {one.digest[:12]}, then {two.digest[:12]}",
+                f"the requests are equal, the orders are not: digest {one.digest[:12]}, then "
+                f"{two.digest[:12]}",
             )
         return BiasResult("fail", f"the second run differs: {first.text}", first)
 

@@ -55,7 +55,8 @@ def check_same_bar(fills: Sequence[BookedFill]) -> BiasResult:
     fill = min(early, key=lambda each: int(each.ts))
     return BiasResult(
         "fail",
-        f"{len(early):,} of {len(fills):,} fills before their order; first {fill.order.strategy} at {clock_text(int(fill.ts))}, "
+        f"{len(early):,} of {len(fills):,} fills before their order; first {fill.order.strategy} "
+        f"at {clock_text(int(fill.ts))}, "
         f"asked for at {clock_text(int(fill.order.created))}",
     )
 
@@ -149,7 +150,8 @@ def check_warm_up(bench: BiasBench) -> BiasResult:
     if len(times) < 2:
         return BiasResult(
             "not run",
-            f"{before + skipped} sessions before the first that could be run: twice the warm-up is {2 * once}",
+            f"{before + skipped} sessions before the first that could be run: twice the warm-up "
+            f"is {2 * once}",
         )
     later = market.since(skipped)
     until = int(later.sessions.closes[min(SESSIONS, len(later.days)) - 1])
@@ -176,7 +178,8 @@ def check_warm_up(bench: BiasBench) -> BiasResult:
     settled = [each for each, (many, _, _) in zip(times, found, strict=False) if not many]
     first = first_difference(traces[0].asks, traces[-1].asks)
     until_when = (
-        f"{odd:,} differ between {times[0]} × and {times[-1]} × {once} sessions, until {clock_text(last)}"
+        f"{odd:,} differ between {times[0]} × and {times[-1]} × {once} sessions, until "
+        f"{clock_text(last)}"
         if odd
         else (f"{found[1][0]:,} differ between 2 × and 4 × {once} sessions")
     )
@@ -226,12 +229,14 @@ def check_order(bench: BiasBench) -> BiasResult:
         )
         return BiasResult(
             "warn",
-            f"it matters from {clock_text(first.ts)} on, for limits had room for some only: {said}; {first.text}",
+            f"it matters from {clock_text(first.ts)} on, for limits had room for some only: "
+            f"{said}; {first.text}",
             first,
         )
     return BiasResult(
         "fail",
-        f"no limit of the desk refused anybody by then: the strategy itself prefers whoever comes first; {first.text}",
+        f"no limit of the desk refused anybody by then: the strategy itself prefers whoever comes "
+        f"first; {first.text}",
         first,
     )
 

@@ -21,8 +21,10 @@ TESTS: Final = (
         "state",
         "State over runs",
         "The same run twice, in one process, with strategies made anew.",
-        "What a run leaves behind is the future of the next one, and a run nobody can repeat proves nothing.",
-        "Keep state in self, made in __init__; no class or module state, no clock, no dice without a seed.",
+        "What a run leaves behind is the future of the next one, and a run nobody can repeat "
+        "proves nothing.",
+        "Keep state in self, made in __init__; no class or module state, no clock, no dice "
+        "without a seed.",
     ),
     BiasTest(
         "truncation-days",
@@ -34,14 +36,16 @@ TESTS: Final = (
     BiasTest(
         "truncation-moments",
         "Future cut away, at moments",
-        "The run up to a moment, half of them right after a decision, with all later bars cut away.",
+        "The run up to a moment, half of them right after a decision, with all later bars cut "
+        "away.",
         "A decision that needs the next bar is made at its close, and can only be made up.",
         READ_LESS,
     ),
     BiasTest(
         "poison",
         "Future poisoned",
-        "The run up to a moment, with garbage after it: another symbol's bars, its own in reverse, noise.",
+        "The run up to a moment, with garbage after it: another symbol's bars, its own in "
+        "reverse, noise.",
         "What is loaded around the Context knows how the day ends.",
         READ_LESS,
     ),
@@ -56,7 +60,8 @@ TESTS: Final = (
         "actions",
         "Corporate actions",
         "The run up to a split, with the prices as they were then.",
-        "Prices adjusted by a later split know of it: a limit in rupees, or a number of shares, then picks what is about to split.",
+        "Prices adjusted by a later split know of it: a limit in rupees, or a number of shares, "
+        "then picks what is about to split.",
         "Compare prices with prices, not with rupees; size by capital.",
     ),
     BiasTest(
@@ -70,7 +75,8 @@ TESTS: Final = (
         "warm-up",
         "Warm-up",
         "The same sessions with 1, 2 and 4 times the warm-up.",
-        "An indicator that has not settled yet says something of the day the run began, not of the market.",
+        "An indicator that has not settled yet says something of the day the run began, not of "
+        "the market.",
         "A longer --warm-up, or indicators that remember less.",
     ),
     BiasTest(
@@ -78,7 +84,8 @@ TESTS: Final = (
         "Order of symbols",
         "The run with the symbols in reverse.",
         "Who comes first in a list is no reason to trade it.",
-        "Rank what is wanted, and ask for the best; or less capital, so that limits leave room for all.",
+        "Rank what is wanted, and ask for the best; or less capital, so that limits leave room "
+        "for all.",
     ),
     BiasTest(
         "vintage",

@@ -91,5 +91,5 @@ def bars_known_on(
 
 
 def moves_prices(steps: Sequence[AdjustmentStep], at: int) -> bool:
-    """Tell whether what happens at or after a time (ns UTC) moves the prices before it."""
+    """Return whether what happens at or after a time (ns UTC) moves the prices before it."""
     return prod(step.price for step in steps if midnight(step.ex) >= at) != 1.0

@@ -185,7 +185,10 @@ def _plan_terms(plan: LadderPlan) -> tuple[str, ...]:
     )
     at = ""
     if entry.order_type is not OrderType.MARKET or entry.validity != PLAIN.entry.validity:
-        at = f"{entry.order_type.name} ₹{entry.price!r} trigger ₹{entry.trigger!r} {entry.validity.name}"
+        at = (
+            f"{entry.order_type.name} ₹{entry.price!r} trigger ₹{entry.trigger!r} "
+            f"{entry.validity.name}"
+        )
     rest = _rare_terms(plan)
     others = "" if rest == _rare_terms(PLAIN) else " ".join(f"{each:g}" for each in rest)
     return size, risk, swing, rungs, plan.product.name, at, others

@@ -212,7 +212,7 @@ class SourceTree:
 
 
 def matches_any(name: str, of: Sequence[str]) -> bool:
-    """Tell whether a name is one of these, or begins with one that ends in a dot or an underscore."""
+    """Return whether a name is one of these, or begins with one that ends in a dot or an underscore."""
     return any(name == each or (each[-1] in "._" and name.startswith(each)) for each in of)
 
 
@@ -479,7 +479,7 @@ def lint_strategies(strategies: Iterable[Strategy]) -> dict[str, list[SourceHit]
 
 
 def reads_on_its_own(strategies: Iterable[Strategy]) -> bool:
-    """Tell whether strategies might read more than they hear.
+    """Return whether strategies might read more than they hear.
 
     What they import decides, and what `find_files` finds.
     """

@@ -57,7 +57,8 @@ def outside_bar(case: LinterCase) -> MeasuredValue:
     value = 100.0 * float((~found.inside).mean())
     return MeasuredValue(
         value,
-        f"{int((~found.inside).sum()):,} of {len(found.inside):,} fills at prices their bar did not have",
+        f"{int((~found.inside).sum()):,} of {len(found.inside):,} fills at prices their bar did "
+        f"not have",
     )
 
 
@@ -82,7 +83,8 @@ def volume_share(case: LinterCase) -> MeasuredValue:
     room = 100.0 * FILLABLE / value
     return MeasuredValue(
         value,
-        f"one fill in twenty takes {value:.2f} % of its bar's volume or more; {100 * FILLABLE:.0f} % at {room:.3g} × the money",
+        f"one fill in twenty takes {value:.2f} % of its bar's volume or more; "
+        f"{100 * FILLABLE:.0f} % at {room:.3g} × the money",
     )
 
 
@@ -101,5 +103,6 @@ def price_jumps(case: LinterCase) -> MeasuredValue:
         return MeasuredValue(0, "no price jumps between two sessions")
     return MeasuredValue(
         len(found),
-        f"{counted(len(found), 'jump')} of more than {100 * JUMP:.0f} % between two sessions, first in {found[0]}",
+        f"{counted(len(found), 'jump')} of more than {100 * JUMP:.0f} % between two sessions, "
+        f"first in {found[0]}",
     )

@@ -198,7 +198,8 @@ RULES: Final = (
         "sessions",
         120,
         20,
-        "Annualised figures of a short run are extrapolated; one kind of market is not all of them.",
+        "Annualised figures of a short run are extrapolated; one kind of market is not all of "
+        "them.",
         "A longer time.",
         run_checks.sessions,
         below=True,

@@ -223,6 +223,7 @@ def chance_of_loss(case: LinterCase) -> MeasuredValue:
         )
     return MeasuredValue(
         100.0 * found.losing,
-        f"{100.0 * found.losing:.1f} % of {count(significance.RESAMPLES)} resampled runs lose; nine in ten return {found.low:.1f} to "
+        f"{100.0 * found.losing:.1f} % of {count(significance.RESAMPLES)} resampled runs lose; "
+        f"nine in ten return {found.low:.1f} to "
         f"{found.high:.1f} %; one in twenty falls {-found.drawdown:.1f} % or more",
     )

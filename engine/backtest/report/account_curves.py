@@ -55,7 +55,8 @@ def equity_chart(outcome: RunOutcome) -> HtmlMarkup:
         curve(at, net, across, up, "net"),
     )
     told = (
-        f"from {money(start)} to {money(float(daily.equity[-1]))}, lowest {money(float(net.min()))}, "
+        f"from {money(start)} to {money(float(daily.equity[-1]))}, lowest "
+        f"{money(float(net.min()))}, "
         f"highest {money(float(net.max()))}"
     )
     if np.isfinite(held[-1]):
@@ -68,7 +69,10 @@ def equity_chart(outcome: RunOutcome) -> HtmlMarkup:
             if np.isfinite(daily.benchmark[i])
             else ""
         )
-        return f"{money(float(daily.equity[i]))}, before charges {money(float(daily.gross[i]))}{beside}"
+        return (
+            f"{money(float(daily.equity[i]))}, before charges "
+            f"{money(float(daily.gross[i]))}{beside}"
+        )
 
     marks = short_money(round_ticks(up, 6))
     return _session_chart(
@@ -100,9 +104,15 @@ def underwater_chart(outcome: RunOutcome) -> HtmlMarkup:
         curve(closes, below, across, up, "sunk"),
     )
     worst = int(below.argmin())
-    told = f"deepest {percent(float(below[worst]))} on {day_text(int(daily.day[max(worst - 1, 0)]))}, at daily closes"
+    told = (
+        f"deepest {percent(float(below[worst]))} on "
+        f"{day_text(int(daily.day[max(worst - 1, 0)]))}, at daily closes"
+    )
     if np.isfinite(held).any():
-        told += f"; buy and hold's deepest is {percent(float(np.nanmin(held)))}{LEFT_OUT if cut else ''}"
+        told += (
+            f"; buy and hold's deepest is "
+            f"{percent(float(np.nanmin(held)))}{LEFT_OUT if cut else ''}"
+        )
     names = legend(("sunk", "after charges"), *HELD[: not cut])
     read = bands(
         daily.day,
@@ -165,7 +175,10 @@ def exposure_chart(outcome: RunOutcome) -> HtmlMarkup:
     across, closes = _session_axis(daily)
     y: Floats = np.concatenate((shares[:1], shares))
     up = scale_of(y, zero=True)
-    told = f"mean {percent(float(shares.mean()))}, highest {percent(float(shares.max()))} of the account, at daily closes"
+    told = (
+        f"mean {percent(float(shares.mean()))}, highest {percent(float(shares.max()))} of the "
+        f"account, at daily closes"
+    )
     drawn = stretched_plot(
         area(closes, y, across, up, "fill"), curve(closes, y, across, up, "stake")
     )

@@ -24,7 +24,10 @@ _HERE: Final = Path(__file__).parent
 SCRIPT: Final = (_HERE / "page.js").read_text(encoding="utf-8")
 STYLE: Final = (_HERE / "page.css").read_text(encoding="utf-8")
 _HASH: Final = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
-POLICY: Final = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'"
+POLICY: Final = (
+    f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{_HASH}'; base-uri "
+    f"'none'; form-action 'none'"
+)
 """What a browser lets the page do: nothing but be painted, and run its own script."""
 
 
@@ -69,14 +72,17 @@ def html(
     head = joined_markup(
         [
             HtmlMarkup(
-                '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+                '<meta charset="utf-8"><meta name="viewport" content="width=device-width, '
+                'initial-scale=1">'
             ),
             HtmlMarkup(
-                f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><meta name="referrer" content="no-referrer">'
+                f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><meta '
+                f'name="referrer" content="no-referrer">'
             ),
             tag(
                 "title",
-                f"{outcome.manifest.name}: backtest {outcome.manifest.first} to {outcome.manifest.last}",
+                f"{outcome.manifest.name}: backtest {outcome.manifest.first} to "
+                f"{outcome.manifest.last}",
             ),
             tag("style", HtmlMarkup(STYLE)),
         ]

@@ -203,7 +203,10 @@ def _scatter_chart(
     ticks = [
         AxisTick(up.share(each), f"{each:+g}%" if each else "0%") for each in round_ticks(up, 5)
     ]
-    told = f"{len(x):,} closed trades, {int(won.sum()):,} won: net result against how far each {verb}, in percent of its entry value"
+    told = (
+        f"{len(x):,} closed trades, {int(won.sum()):,} won: net result against how far each "
+        f"{verb}, in percent of its entry value"
+    )
     note = f"net result (up) by how far a trade {verb}, in percent of its entry" + (
         f"; {outside} beyond the edge stand on it" if outside else ""
     )

@@ -68,7 +68,7 @@ def scale_of(
 
 
 def spreads_wider(other: Floats, own: Floats, times: float = 5.0) -> bool:
-    """Tell whether other values spread so much wider than one's own that these would be a level line beside them."""
+    """Return whether other values spread so much wider than one's own that these would be a level line beside them."""
     there = other[np.isfinite(other)]
     return len(there) > 0 and float(np.ptp(there)) > times * float(np.ptp(own)) > 0.0
 

@@ -41,8 +41,10 @@ def trade_picture(trade: RoundTrip, why: str, candles: Candles, span: int) -> Ht
     """Draw one trade among its bars; a line of words where there are none."""
     title = f"#{trade.number} {trade.symbol}: {why}"
     words = (
-        f"{trade.strategy}, {side_word(trade)} {count(trade.quantity)}, {money(trade.net, signed=True)} after charges, "
-        f"{moment_text(trade.entry_ts)} to {moment_text(trade.exit_ts) if trade.exit_ts else 'the end'}"
+        f"{trade.strategy}, {side_word(trade)} {count(trade.quantity)}, "
+        f"{money(trade.net, signed=True)} after charges, "
+        f"{moment_text(trade.entry_ts)} to "
+        f"{moment_text(trade.exit_ts) if trade.exit_ts else 'the end'}"
     )
     bars = _bars_around(trade, candles, span)
     if not len(bars.start):

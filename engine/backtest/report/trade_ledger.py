@@ -76,7 +76,10 @@ def ledger_markup(trades: Sequence[RoundTrip]) -> HtmlMarkup:
         id="pages",
         hidden="",
     )
-    rest = f"The first {SHOWN} of {count(len(trades))} trades; a browser with scripts shows all, an export has them, too."
+    rest = (
+        f"The first {SHOWN} of {count(len(trades))} trades; a browser with scripts shows all, an "
+        f"export has them, too."
+    )
     shown = table(
         "Trades",
         COLUMNS,

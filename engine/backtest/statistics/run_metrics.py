@@ -59,14 +59,16 @@ METRICS: Final = (
         "CAGR",
         "%",
         RETURN,
-        "(End / start equity)^(1 / years) − 1; years are calendar days / 365.25, first and last included.",
+        "(End / start equity)^(1 / years) − 1; years are calendar days / 365.25, first and last "
+        "included.",
     ),
     MetricDefinition(
         "best_day",
         "Best Day",
         "%",
         RETURN,
-        "Largest daily return: equity at the close / equity at the close before − 1, the first day's against the start equity.",
+        "Largest daily return: equity at the close / equity at the close before − 1, the first "
+        "day's against the start equity.",
     ),
     MetricDefinition("worst_day", "Worst Day", "%", RETURN, "Smallest daily return."),
     MetricDefinition(
@@ -101,14 +103,16 @@ METRICS: Final = (
         "Sharpe Ratio",
         "ratio",
         RISK,
-        "Arithmetic mean of daily returns above the risk-free rate / their standard deviation (ddof 1) × √252.",
+        "Arithmetic mean of daily returns above the risk-free rate / their standard deviation "
+        "(ddof 1) × √252.",
     ),
     MetricDefinition(
         "probabilistic_sharpe",
         "Probabilistic Sharpe",
         "probability",
         RISK,
-        "Φ[SR·√(T−1) / √(1 − γ₃·SR + (γ₄−1)/4·SR²)]: how probable a true Sharpe ratio above 0 is; SR of a day, γ₃ skew, γ₄ kurtosis (normal: 3), T sessions.",
+        "Φ[SR·√(T−1) / √(1 − γ₃·SR + (γ₄−1)/4·SR²)]: how probable a true Sharpe ratio above 0 is; "
+        "SR of a day, γ₃ skew, γ₄ kurtosis (normal: 3), T sessions.",
     ),
     MetricDefinition(
         "trials",
@@ -122,21 +126,25 @@ METRICS: Final = (
         "Deflated Sharpe",
         "probability",
         RISK,
-        "The same against SR₀, the best Sharpe that so many trials without merit would show: σ·[(1−γ)·Φ⁻¹(1−1/N) + γ·Φ⁻¹(1−1/(N·e))], γ = 0.5772. σ is the deviation of the trials' daily Sharpe ratios, 1/√(T−1) where it is not known. One trial: SR₀ = 0.",
+        "The same against SR₀, the best Sharpe that so many trials without merit would show: "
+        "σ·[(1−γ)·Φ⁻¹(1−1/N) + γ·Φ⁻¹(1−1/(N·e))], γ = 0.5772. σ is the deviation of the trials' "
+        "daily Sharpe ratios, 1/√(T−1) where it is not known. One trial: SR₀ = 0.",
     ),
     MetricDefinition(
         "min_track_record",
         "Min. Track Record",
         "count",
         RISK,
-        "Sessions it takes until such a Sharpe ratio is above 0 with 95 %: 1 + (1 − γ₃·SR + (γ₄−1)/4·SR²)·(1.645/SR)²; none at or below 0.",
+        "Sessions it takes until such a Sharpe ratio is above 0 with 95 %: 1 + (1 − γ₃·SR + "
+        "(γ₄−1)/4·SR²)·(1.645/SR)²; none at or below 0.",
     ),
     MetricDefinition(
         "sortino",
         "Sortino Ratio",
         "ratio",
         RISK,
-        "Mean of daily returns above the risk-free rate / root of the mean of min(that, 0)² over all days × √252.",
+        "Mean of daily returns above the risk-free rate / root of the mean of min(that, 0)² over "
+        "all days × √252.",
     ),
     MetricDefinition("calmar", "Calmar Ratio", "ratio", RISK, "CAGR / size of the max. drawdown."),
     MetricDefinition(
@@ -186,7 +194,8 @@ METRICS: Final = (
         "Max. Drawdown",
         "%",
         DRAWDOWN,
-        "Smallest account / highest account so far − 1, at every moment that had a bar; the start equity is the first peak.",
+        "Smallest account / highest account so far − 1, at every moment that had a bar; the start "
+        "equity is the first peak.",
     ),
     MetricDefinition(
         "max_drawdown_amount",
@@ -214,7 +223,8 @@ METRICS: Final = (
         "Max. Drawdown Recovery",
         "time",
         DRAWDOWN,
-        "Time from the bottom of the deepest drawdown until its peak is reached again; none while it is not.",
+        "Time from the bottom of the deepest drawdown until its peak is reached again; none while "
+        "it is not.",
     ),
     MetricDefinition(
         "average_drawdown", "Avg. Drawdown", "%", DRAWDOWN, "Mean depth of all drawdowns."
@@ -252,7 +262,8 @@ METRICS: Final = (
         "Avg. Gross Exposure",
         "%",
         EXPOSURE,
-        "Value of open trades, long and short added, at their entry prices / account, mean of all moments that had a bar.",
+        "Value of open trades, long and short added, at their entry prices / account, mean of all "
+        "moments that had a bar.",
     ),
     MetricDefinition("max_exposure", "Max. Gross Exposure", "%", EXPOSURE, "The largest of them."),
     MetricDefinition("turnover", "Turnover (amount)", "₹", EXPOSURE, "Value bought and sold."),
@@ -268,7 +279,8 @@ METRICS: Final = (
         "Trades",
         "count",
         TRADES,
-        "Closed round trips: a rung that was entered and left. All below are of these, after charges, unless they say otherwise.",
+        "Closed round trips: a rung that was entered and left. All below are of these, after "
+        "charges, unless they say otherwise.",
     ),
     MetricDefinition(
         "open_trades",
@@ -387,7 +399,8 @@ METRICS: Final = (
         "Break-even per Trade",
         "₹",
         COSTS,
-        "Charges and slippage of closed trades / their number: what a trade has to earn before it earns.",
+        "Charges and slippage of closed trades / their number: what a trade has to earn before it "
+        "earns.",
     ),
     MetricDefinition(
         "break_even_turnover",
@@ -408,7 +421,8 @@ METRICS: Final = (
         "Buy & Hold Return",
         "%",
         MARKET,
-        "Return of the starting cash in equal parts of the same symbols, bought at their first close, before charges.",
+        "Return of the starting cash in equal parts of the same symbols, bought at their first "
+        "close, before charges.",
     ),
     MetricDefinition(
         "buy_and_hold_sharpe",
@@ -429,14 +443,16 @@ METRICS: Final = (
         "Market Return",
         "%",
         MARKET,
-        "Of the index, from its first close in the run to its last. The ones below are of the days on which the index has a close and had one on the session before.",
+        "Of the index, from its first close in the run to its last. The ones below are of the "
+        "days on which the index has a close and had one on the session before.",
     ),
     MetricDefinition(
         "alpha",
         "Alpha (ann.)",
         "%",
         MARKET,
-        "(Mean return − rf − beta × (mean return of the market − rf)) × 252, of daily returns, rf of a day.",
+        "(Mean return − rf − beta × (mean return of the market − rf)) × 252, of daily returns, rf "
+        "of a day.",
     ),
     MetricDefinition(
         "beta",

@@ -1,4 +1,4 @@
-"""The account day by day: what each contract note took and gave, the broker's fees, and the balance.
+"""The account day by day: contract notes, the broker's fees, and the balance.
 
 Amounts are paise. Charges are those of the contract notes (one per day, exchange and segment),
 which the desk's books add up to; a debit from the depository follows for each share that left.

@@ -1,6 +1,4 @@
-"""The trades that tax and account statements are made from.
-
-One executed part of an order, with what it cost.
+"""Trades as tax and account statements see them: executed parts of orders, with their costs.
 
 Rows come from the desk's own fills, or from a broker's tradebook (`tradebook.py`); values and
 charges are paise.
@@ -39,7 +37,7 @@ Quantity = int | Decimal
 
 
 class NoteKey(NamedTuple):
-    """Which contract note: of one day, at one exchange, in one segment."""
+    """The key of a contract note: one day, one exchange, one segment."""
 
     day: date
     exchange: str
@@ -71,12 +69,15 @@ class AccountDeal(NamedTuple):
 
     @property
     def time_key(self) -> tuple[date, int, int, str]:
-        """Return its place in time: among those of one moment, exchanges number trades as they come."""
+        """Return its place in time, by trade number among those of one moment.
+
+        An exchange numbers trades as they come.
+        """
         return self.day, self.ts, len(self.trade_id), self.trade_id
 
     @property
     def is_security(self) -> bool:
-        """Tell whether it is a share, a fund's unit or a bond, which can be delivered."""
+        """Return whether it is a share, a fund's unit or a bond, which can be delivered."""
         return self.segment.startswith(SECURITIES)
 
 
@@ -100,10 +101,10 @@ def deals_of(fills: Iterable[Mapping[str, object]]) -> list[AccountDeal]:
 def charged_deals(
     deals: Iterable[AccountDeal], table: RateTable, gaps: set[str] | None = None
 ) -> list[AccountDeal]:
-    """Return the deals, oldest first, with the segment they are charged in and their shares of its contract notes.
+    """Return the deals, oldest first, with their segment and their shares of its contract notes.
 
     Raises `DataError` where the table does not cover a day; where there is a set for the `gaps`,
-    they are told there and charged nothing.
+    the day is added to it and charged nothing.
     """
     deals = list(deals)
     found = [deal for deal in deals if deal.segment == OPENING]
@@ -132,9 +133,9 @@ def deals_by_note(deals: Iterable[AccountDeal]) -> dict[NoteKey, list[AccountDea
 
 
 def without_repeats(deals: Iterable[AccountDeal]) -> tuple[list[AccountDeal], int]:
-    """Return each trade once, and how many were told again.
+    """Return each trade once, and how many were repeated.
 
-    Those of one day, exchange, security, side and number.
+    A trade is its day, exchange, security, side and number.
     """
     known: dict[tuple[object, ...], AccountDeal] = {}
     unnumbered = []
@@ -150,10 +151,7 @@ def without_repeats(deals: Iterable[AccountDeal]) -> tuple[list[AccountDeal], in
 
 
 def renamed_deals(deals: Iterable[AccountDeal]) -> list[AccountDeal]:
-    """Return the deals under the last symbol that their ISIN was traded by.
-
-    A renamed share is one share.
-    """
+    """Return the deals under the last symbol of their ISIN, as a renamed share is one share."""
     deals = list(deals)
     last: dict[str, tuple[date, str]] = {}
     for deal in deals:
@@ -190,9 +188,9 @@ def _order_values(rows: Iterable[AccountDeal]) -> dict[tuple[Side, str], int]:
 
 
 def _charge_weights(rows: Iterable[AccountDeal], rates: ChargeRates) -> list[int]:
-    """Return what each deal's part of its order would cost by itself.
+    """Return the charges each deal's part of its order would bear by itself.
 
-    As a note is rounded, shares are in proportion.
+    As a note is rounded, its parts are taken in proportion to these.
     """
     orders = _order_values(rows)
     return [
@@ -304,9 +302,9 @@ def segment_of(exchange: str, symbol: str, asset: AssetClass, product: Product) 
 def rates_of(
     table: RateTable, segment: str, exchange: str, day: date, gaps: set[str] | None = None
 ) -> ChargeRates:
-    """Return what is charged on a day.
+    """Return the rates of a day.
 
-    Raise `DataError` where the table does not cover it, or name the gap.
+    Raise `DataError` where the table does not cover it, or add the day to the gaps.
     """
     lacking: list[str] | None = None if gaps is None else []
     try:

@@ -1,12 +1,11 @@
-"""Matches sales with purchases, first in first out.
+"""Matching of sales with purchases, first in first out.
 
-Delivery by share, intraday by day, derivatives by contract.
-
-What is bought and sold on one day is intraday, up to the smaller quantity. The rest of a share is
-delivery: purchases wait as lots, over all exchanges, and corporate actions change them (a split
-multiplies the shares, a bonus adds lots that cost nothing, a demerger moves a part of the cost to
-the new share). Derivatives wait in both directions. All amounts are paise; what a lot gives up is
-rounded so that its parts add up to the whole.
+Delivery is matched by share, intraday by day, derivatives by contract. What is bought and sold on
+one day is intraday, up to the smaller quantity. The rest of a share is delivery: purchases wait as
+lots, over all exchanges, and corporate actions change them (a split multiplies the shares, a bonus
+adds lots that cost nothing, a demerger moves a part of the cost to the new share). Derivatives wait
+in both directions. All amounts are paise; what a lot gives up is rounded so that its parts add up
+to the whole.
 """
 
 from collections import defaultdict, deque
@@ -56,7 +55,7 @@ class ClosedLot(NamedTuple):
 
 @dataclass(slots=True)
 class OpenLot:
-    """What has been opened and waits to be closed."""
+    """An opened quantity that waits to be closed."""
 
     exchange: str
     symbol: str
@@ -82,7 +81,7 @@ class OpenLot:
 
 
 class MatchedLots(NamedTuple):
-    """What closed, what is still open, and what was sold without a purchase on record."""
+    """The closed lots, the open ones, and the sales without a purchase on record."""
 
     lines: list[ClosedLot]
     open: list[OpenLot]
@@ -283,7 +282,7 @@ def _apply_demerger(
 def _multiplied_shares(lots: Iterable[OpenLot], ratio: float) -> list[int]:
     """Return each lot's shares after a ratio.
 
-    What is no whole share of the sum is lost, as it is paid out in cash.
+    The fraction of the sum is lost, as it is paid out in cash.
     """
     before, after = 0.0, [0]
     for lot in lots:

@@ -1,8 +1,8 @@
-"""Read a table that somebody exported or saved from a spreadsheet: CSV in any common form, or xlsx.
+"""Tables exported or saved from a spreadsheet: CSV in any common form, or xlsx.
 
-A table begins at its header, wherever that stands; column names are told apart without case, spaces
+A table begins at its header, wherever that stands; column names are compared without case, spaces
 and dots. Rows without a value are left out. Everything raises `DataError`: one line with file, line
-and what to do.
+and the remedy.
 """
 
 import csv
@@ -43,9 +43,7 @@ def read_sheet(
 ) -> list[SheetRow]:
     """Return the rows of a table with the columns `needed`.
 
-    `names` maps what columns are also called.
-
-    `what` says in an error what the file is none of.
+    `names` maps other names of columns to ours; `what` names the expected table in an error.
     """
     lines = list(_file_lines(file))
     best: list[str] = list(needed)
@@ -111,7 +109,8 @@ def _workbook_lines(file: Path, content: bytes) -> Iterator[tuple[int, list[str]
         openpyxl = importlib.import_module("openpyxl")
     except ImportError:
         raise DataError(
-            f'{file}: xlsx needs openpyxl: install the extra, pip install "patang[xlsx]", or save it as CSV (UTF-8)'
+            f'{file}: xlsx needs openpyxl: install the extra, pip install "patang[xlsx]", or save '
+            f"it as CSV (UTF-8)"
         ) from None
     try:
         book = openpyxl.load_workbook(BytesIO(content), read_only=True, data_only=True)
@@ -155,15 +154,16 @@ def identifier_of(text: str) -> str:
     """
     if re.fullmatch(r"\d(\.\d+)?[eE]\+?\d+", text):
         raise ValueError(
-            f"a spreadsheet has rounded the number {text}: export the file again and save it in none"
+            f"a spreadsheet has rounded the number {text}: export the file again and save it in "
+            f"none"
         )
     return text.removesuffix(".0").lstrip("'")
 
 
 def month_first(texts: Iterable[str]) -> bool:
-    """Tell whether dates in figures have their month first.
+    """Return whether dates in figures have their month first.
 
-    Where one of them cannot be read otherwise.
+    They do where one of them cannot be read otherwise.
     """
     parts = [found for text in texts if (found := _PARTED.match(text))]
     return any(int(part[2]) > 12 for part in parts) and not any(int(part[1]) > 12 for part in parts)
@@ -172,7 +172,7 @@ def month_first(texts: Iterable[str]) -> bool:
 def day_of(text: str, *, american: bool = False) -> date:
     """Return a day as exports and spreadsheets write it.
 
-    ISO, 31-01-2024, 31/1/24, 31-Jan-2024, 45322.
+    Read are ISO, 31-01-2024, 31/1/24, 31-Jan-2024, 45322.
     """
     if re.fullmatch(r"\d{5}(\.\d+)?", text):
         return _EPOCH + timedelta(days=int(float(text)))
@@ -193,7 +193,7 @@ def day_of(text: str, *, american: bool = False) -> date:
 
 
 def seconds_of(text: str) -> int | None:
-    """Return the seconds since midnight that a time of day names anywhere in a text, None where there is none."""
+    """Return the seconds since midnight of a time of day anywhere in a text, None without one."""
     found = re.search(r"(\d{1,2}):(\d{2})(?::(\d{2}))?(?:\.\d+)?\s*([AaPp][Mm])?", text)
     if found is None:
         return None

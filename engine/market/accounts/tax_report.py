@@ -38,7 +38,10 @@ EQUITY: Final = (AssetClass.SHARE, AssetClass.EQUITY_FUND)
 
 
 class GainsRule(PeriodRow, frozen=True, kw_only=True):
-    """How gains are taxed; `months` is the longest short-term holding, a percent of None the slab rate."""
+    """A rule of taxation of gains: the longest short-term holding, and the rates.
+
+    `months` is the longest short-term holding, a percent of None the slab rate.
+    """
 
     assets: tuple[AssetClass, ...] = EQUITY
     bought_from: date = date.min
@@ -82,7 +85,7 @@ class FinancialYear(NamedTuple):
 class TaxEntry(NamedTuple):
     """One closed part as the return wants it.
 
-    `gain` after the charges that count, `percent` the rate of a gain.
+    `gain` is after the charges that count, `percent` the rate of a gain.
     """
 
     line: ClosedLot
@@ -93,9 +96,9 @@ class TaxEntry(NamedTuple):
 
 
 class GainsBucket(NamedTuple):
-    """All gains of one term and rate, losses taken off.
+    """All gains of one term and rate, less losses.
 
-    `equity`: on shares and equity funds, of which some are free.
+    `equity` says that they are on shares and equity funds, whose gains are free up to an amount.
     """
 
     term: str
@@ -105,9 +108,9 @@ class GainsBucket(NamedTuple):
 
 
 class BusinessIncome(NamedTuple):
-    """Intraday (speculative) or derivatives (not).
+    """Intraday (speculative) or derivatives (not) business income.
 
-    Turnover, profit before charges, charges, profit.
+    It has turnover, profit before charges, charges, and profit.
     """
 
     section: str
@@ -118,7 +121,10 @@ class BusinessIncome(NamedTuple):
 
 
 class TaxReport(NamedTuple):
-    """One financial year; `tax` on gains is before surcharge and cess, without the slab rate's and earlier losses."""
+    """One financial year.
+
+    `tax` on gains is before surcharge and cess, without the slab rate's and earlier losses.
+    """
 
     year: FinancialYear
     entries: list[TaxEntry]
@@ -158,11 +164,14 @@ class TaxRules:
         return row_on(self._table.exemption, year.last, "exemption", FILE).amount * 100
 
     def premium_counts(self, day: date) -> bool:
-        """Tell whether the premium of options sold counts into turnover."""
+        """Return whether the premium of options sold counts into turnover."""
         return row_on(self._table.turnover, day, "rule of turnover", FILE).premium
 
     def term(self, line: ClosedLot) -> str:
-        """Return "long" or "short": long-term is a holding of more than the months of the day of sale."""
+        """Return "long" or "short".
+
+        Long-term is a holding of more than the months of the day of sale.
+        """
         rule = self.gains(line.closed, line.asset, line.opened)
         months = rule.months if line.listed else max(rule.months, rule.months_unlisted)
         return "long" if line.closed > _months_after(line.opened, months) else "short"
@@ -239,11 +248,11 @@ def _gains_buckets(entries: Iterable[TaxEntry]) -> list[GainsBucket]:
 
 
 def _taxable_gains(gains: list[GainsBucket], exemption: int) -> list[GainsBucket]:
-    """Return what is taxed: losses, then the exemption, come off the gains with the highest rate first.
+    """Return the taxable gains: losses, then the exemption, come off the highest rate first.
 
     A short-term loss is set off against gains of both terms, a long-term loss against long-term
-    gains alone; what is left of a loss is carried to later years and is not in the result. What is
-    taxed at the slab rate comes last; the exemption is for shares and equity funds alone.
+    gains alone; what is left of a loss is carried to later years and is not in the result. Gains at
+    the slab rate come last; the exemption is for shares and equity funds alone.
     """
     left = sorted(
         (bucket for bucket in gains if bucket.gain > 0),

@@ -1,10 +1,8 @@
-"""Read what a broker gives out about an account.
-
-Tradebooks, and holdings as the stock to begin with.
+"""A broker's files about an account: tradebooks, and holdings as the stock to begin with.
 
 Tradebooks are those of Zerodha's Console, today's and those of before 2021: shares, funds and bonds
-(EQ), derivatives (FO, CDS, COM) and units bought off the exchange (MF). They tell no product: what
-is no derivative is taken for delivery.
+(EQ), derivatives (FO, CDS, COM) and units bought off the exchange (MF). They name no product: all
+but derivatives is taken for delivery.
 """
 
 import re
@@ -79,9 +77,9 @@ _CONTRACT = re.compile(r"\d{2}[A-Z]{3}FUT$|\d(CE|PE)$")
 
 
 def read_tradebook(file: Path) -> list[AccountDeal]:
-    """Return the trades of a tradebook; raise `DataError` naming file, line and the mend.
+    """Return the trades of a tradebook, of MCX in lots.
 
-    MCX counts lots in it.
+    Raise `DataError` naming file, line and remedy.
     """
     rows = read_sheet(file, NEEDED, NAMES, "tradebook")
     american = month_first(row.cells["trade_date"] for row in rows)
@@ -101,7 +99,8 @@ def read_holdings(file: Path) -> list[AccountDeal]:
         if not str(error).endswith("lacks date"):
             raise
         raise DataError(
-            f"{file}: add a column `date`, the day from which each is held: of an IPO the allotment, of a gift the giver's"
+            f"{file}: add a column `date`, the day from which each is held: of an IPO the "
+            f"allotment, of a gift the giver's"
         ) from error
     american = month_first(row.cells["date"] for row in rows)
     return [
@@ -232,6 +231,7 @@ def _lot_units(day: date, exchange: str, symbol: str) -> int:
     units = multiplier(day, exchange, symbol)
     if not units:
         raise DataError(
-            f"nobody knows what a lot of {symbol} holds: add it to `units` in engine/market/rules.json"
+            f"nobody knows what a lot of {symbol} holds: add it to `units` in "
+            f"engine/market/rules.json"
         )
     return units

@@ -1,4 +1,4 @@
-"""Corporate actions by date: what they do to prices and positions, bars adjusted for them, and orders they will hit.
+"""Corporate actions by date, applied to prices, positions, bars, and standing orders.
 
 Splits, bonuses and dividends are read from NSE's list; what that leaves out (what a demerger took
 away, which dividend is extraordinary) stands in `corporate_actions.json`. An action whose effect is
@@ -29,7 +29,9 @@ CONSEQUENCES = {
     ActionKind.BONUS: "the broker disables the GTT: place it again at the new prices",
     ActionKind.DIVIDEND: "the broker cancels the GTT: place it again",
     ActionKind.RIGHTS: "the broker cancels the GTT: place it again",
-    ActionKind.DEMERGER: "the price falls by what is split off; what the broker does with the GTT is not known: look",
+    ActionKind.DEMERGER: (
+        "the price falls by what is split off; what the broker does with the GTT is not known: look"
+    ),
     ActionKind.SCHEME: "what the scheme does to the price and the GTT is not known: look",
 }
 
@@ -37,7 +39,7 @@ CONSEQUENCES = {
 class CorporateAction(NamedTuple):
     """One corporate action of a share.
 
-    `ratio` shares after per share before, `amount` rupees per share.
+    `ratio` is shares after per share before, `amount` rupees per share.
     """
 
     symbol: str
@@ -49,9 +51,9 @@ class CorporateAction(NamedTuple):
 
 
 class AdjustmentStep(NamedTuple):
-    """What the bars before a day are adjusted by.
+    """The adjustment of the bars before a day.
 
-    Prices divided by `price`, volumes multiplied by `shares`.
+    Prices are divided by `price`, volumes multiplied by `shares`.
     """
 
     ex: date
@@ -60,10 +62,7 @@ class AdjustmentStep(NamedTuple):
 
 
 class StandingItem(NamedTuple):
-    """Something that waits at a price of today.
-
-    A GTT or a ladder, its share, and its prices in rupees.
-    """
+    """A GTT or a ladder that waits at a price of today: its share, its prices in rupees."""
 
     what: str
     symbol: str
@@ -71,7 +70,7 @@ class StandingItem(NamedTuple):
 
 
 class ActionFlag(NamedTuple):
-    """What an action does to something that stands.
+    """The effect of an action on a standing item.
 
     `prices` are where it would stand afterwards.
     """
@@ -83,7 +82,10 @@ class ActionFlag(NamedTuple):
 
 
 class DemergerTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What stays (`share` of the cost) and what comes of one share (`ratio` shares of `into`)."""
+    """The split of a demerged share: `share` of the cost stays.
+
+    `ratio` shares of `into` come of one share.
+    """
 
     symbol: str
     ex: date
@@ -126,7 +128,7 @@ class CorporateActions:
     def load(cls, list_file: Path) -> Self:
         """Read NSE's list (Parquet with symbol, series, exDate, subject).
 
-        Raise `DataError` where that fails.
+        Raise `DataError` where it cannot be read.
         """
         import pyarrow as pa  # noqa: PLC0415  0.1 s that a desk without the list need not pay
         import pyarrow.parquet as pq  # noqa: PLC0415
@@ -155,7 +157,10 @@ class CorporateActions:
     def of_symbol(
         self, symbol: str, first: date = date.min, last: date = date.max
     ) -> list[CorporateAction]:
-        """Return the actions of a share with an ex-date from `first` to `newest_ex_date`, both included, oldest first."""
+        """Return the actions of a share, oldest first.
+
+        Their ex-dates are from `first` to `newest_ex_date`, both included.
+        """
         return [
             action
             for action in self._by_symbol.get(self.current_symbol(symbol), [])
@@ -182,7 +187,8 @@ class CorporateActions:
         row = self._demergers.get((action.symbol, action.ex))
         if row is None:
             raise DataError(
-                f"the demerger of {action.symbol} on {action.ex}: its share is not known, add it to {FILE}"
+                f"the demerger of {action.symbol} on {action.ex}: its share is not known, add it "
+                f"to {FILE}"
             )
         return row
 
@@ -218,7 +224,10 @@ class CorporateActions:
         return prod(step.price for step in self.steps(symbol, day, until, closes))
 
     def not_adjusted(self, symbol: str, after: date, until: date) -> list[CorporateAction]:
-        """Return the rights issues and schemes with an ex-date in (after, until]: their effect stays in the prices."""
+        """Return the rights issues and schemes with an ex-date in (after, until].
+
+        Their effect stays in the prices.
+        """
         return [
             action
             for action in self.of_symbol(symbol)
@@ -226,17 +235,16 @@ class CorporateActions:
         ]
 
     def is_extraordinary(self, action: CorporateAction, close: float) -> bool:
-        """Tell whether a dividend is, at the close (₹) before its ex-date."""
+        """Return whether a dividend is, at the close (₹) before its ex-date."""
         return action.amount * 100.0 >= self._extraordinary_percent(action.ex) * close
 
     def flags(
         self, day: date, standing: Iterable[StandingItem], closes: Mapping[str, float]
     ) -> list[ActionFlag]:
-        """Return what the actions of an ex-date do to GTTs and ladders.
+        """Return the effects of an ex-date's actions on GTTs and ladders.
 
-        `closes` are yesterday's by symbol, in rupees.
-
-        An ordinary dividend is no reason; without a close every dividend is one.
+        `closes` are yesterday's by symbol, in rupees. An ordinary dividend is no reason; without a
+        close every dividend is one.
         """
         found: list[ActionFlag] = []
         for each in standing:

@@ -1,4 +1,4 @@
-"""Reads the subject line of NSE's list of corporate actions: what happens, and in what ratio."""
+"""The subject line of NSE's list of corporate actions: kind and ratio of the action."""
 
 import re
 from enum import Enum
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class ActionKind(Enum):
-    """What a corporate action is, as far as prices and positions are concerned."""
+    """The kind of a corporate action, as far as prices and positions are concerned."""
 
     SPLIT = "split"
     CONSOLIDATION = "consolidation"
@@ -18,9 +18,10 @@ class ActionKind(Enum):
 
 
 class ActionEffect(NamedTuple):
-    """One effect of a subject: `ratio` shares after per share before (1.0 where they stay), `amount` rupees a share.
+    """One effect of a subject: shares per share, or rupees a share.
 
-    `ratio` is 0.0 and `amount` -1.0 where the text does not tell.
+    `ratio` is shares after per share before (1.0 where they stay), 0.0 where the text has none;
+    `amount` is rupees a share, -1.0 where the text has none.
     """
 
     kind: ActionKind
@@ -39,10 +40,7 @@ SCHEMES = re.compile(r"arr?angement|amalgamation|merger|capital reduction", re.I
 
 
 def subject_effects(subject: str) -> list[ActionEffect]:
-    """Return what a subject says that moves prices or positions.
-
-    Nothing for a meeting or a buy-back.
-    """
+    """Return the effects of a subject on prices or positions, none of a meeting or a buy-back."""
     found: list[ActionEffect] = []
     words = subject.lower()
     if "split" in words or "sub-division" in words or "consolidation" in words:

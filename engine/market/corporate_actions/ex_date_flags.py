@@ -1,4 +1,4 @@
-"""What of the desk's own stands at a price, for the corporate actions of a day to be held against."""
+"""Standing GTTs and open rungs, for the corporate actions of a day to be held against."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date
@@ -15,9 +15,8 @@ def standing_items(
 ) -> list[StandingItem]:
     """Return the live GTTs with their triggers, and the open rungs with stop and target.
 
-    `instruments` by token.
-
-    A contract stands under the name of its share, whose actions change it too.
+    `instruments` are by token. A contract stands under the name of its share, whose actions change
+    it too.
     """
     waiting = [
         StandingItem(
@@ -40,7 +39,7 @@ def standing_items(
 
 
 def flagged_lines(actions: CorporateActions, day: date, kernel: Kernel) -> tuple[str, ...]:
-    """Return what the actions of an ex-date do to what a desk has standing, a line each."""
+    """Return the effects of an ex-date's actions on what a desk has standing, a line each."""
     instruments = {token: market.instrument for token, market in kernel.markets.items()}
     gtts = [gtt for gtt in kernel.order_store.gtts.values() if int(gtt.token) in instruments]
     closes = {each.symbol: each.close for each in instruments.values() if each.close > 0.0}
@@ -52,7 +51,10 @@ def _flag_line(flag: ActionFlag) -> str:
     moved = " and ".join(f"{price:.2f}" for price in flag.prices)
     afterwards = f"; afterwards it would stand at {moved}" if moved else ""
     action = flag.action
-    return f"{action.symbol}, {action.kind.value} from today ({action.text}), {flag.what}: {flag.consequence}{afterwards}"
+    return (
+        f"{action.symbol}, {action.kind.value} from today ({action.text}), {flag.what}: "
+        f"{flag.consequence}{afterwards}"
+    )
 
 
 def _share_symbol(instrument: Instrument) -> str:
