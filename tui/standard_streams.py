@@ -48,7 +48,9 @@ def take_streams() -> None:
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:  # in this order each opens the number that is free: its own
             setattr(
-                sys, name, Path(os.devnull).open("r" if name == "stdin" else "w", encoding="utf-8")  # noqa: SIM115
+                sys,
+                name,
+                Path(os.devnull).open("r" if name == "stdin" else "w", encoding="utf-8"),  # noqa: SIM115
             )
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)

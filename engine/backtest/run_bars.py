@@ -215,8 +215,10 @@ def unadjusted_splits(series: Mapping[str, BarSeries]) -> list[str]:
     if not found:
         return []
     return [
-        f"looks like a split not adjusted for: {first_names(found)}; set desk.corporate_actions, "
-        f"or read adjusted bars"
+        (
+            f"looks like a split not adjusted for: {first_names(found)}; set desk.corporate_actions, "
+            f"or read adjusted bars"
+        )
     ]
 
 

@@ -267,8 +267,10 @@ def manifest_tables(outcome: RunOutcome) -> HtmlMarkup:
         ("Sessions", f"{held.first} to {held.last}, {count(len(outcome.daily.day))}"),
         (
             "Bars",
-            f"{count(outcome.bars)} {span_text(held.span)}, "
-            f"{'all golden' if held.golden else 'not all golden'}",
+            (
+                f"{count(outcome.bars)} {span_text(held.span)}, "
+                f"{'all golden' if held.golden else 'not all golden'}"
+            ),
         ),
         ("Orders", count(outcome.orders)),
         ("Refused", _pairs_text(outcome.refused) or "none"),

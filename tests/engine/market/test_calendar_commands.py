@@ -238,7 +238,11 @@ def test_the_token_travels_in_one_header_and_is_told_nowhere(upstox, run, tmp_pa
     ],
 )
 def test_an_answer_that_is_none_is_one_line_and_no_redirect_is_followed(
-    upstox, run, refuses, body, told  # noqa: F811
+    upstox,
+    run,
+    refuses,
+    body,
+    told,  # noqa: F811
 ):
     upstox.refuses, upstox.body = refuses, body
     code, out, err = run("calendar", "--check", "--date", "2026-12-04")
