@@ -239,10 +239,10 @@ def test_the_token_travels_in_one_header_and_is_told_nowhere(upstox, run, tmp_pa
 )
 def test_an_answer_that_is_none_is_one_line_and_no_redirect_is_followed(
     upstox,
-    run,
+    run,  # noqa: F811
     refuses,
     body,
-    told,  # noqa: F811
+    told,
 ):
     upstox.refuses, upstox.body = refuses, body
     code, out, err = run("calendar", "--check", "--date", "2026-12-04")
