@@ -27,41 +27,58 @@ from store.schema import BUSY_MS, refusal
 SCHEMA: Final = 2
 TABLES: Final = """
 CREATE TABLE IF NOT EXISTS backtest_runs (
-    run TEXT PRIMARY KEY, made TEXT NOT NULL, name TEXT NOT NULL, first TEXT NOT NULL, last TEXT NOT NULL,
+    run TEXT PRIMARY KEY, made TEXT NOT NULL, name TEXT NOT NULL, first TEXT NOT NULL,
+    last TEXT NOT NULL,
     symbols INTEGER NOT NULL, trades INTEGER NOT NULL, net INTEGER NOT NULL, gross INTEGER NOT NULL,
-    charges INTEGER NOT NULL, sharpe REAL, drawdown REAL, verdict TEXT NOT NULL, partial INTEGER NOT NULL,
-    digest TEXT NOT NULL, bars INTEGER NOT NULL, orders INTEGER NOT NULL, costs TEXT NOT NULL, refused TEXT NOT NULL,
+    charges INTEGER NOT NULL, sharpe REAL, drawdown REAL, verdict TEXT NOT NULL,
+    partial INTEGER NOT NULL,
+    digest TEXT NOT NULL, bars INTEGER NOT NULL, orders INTEGER NOT NULL, costs TEXT NOT NULL,
+    refused TEXT NOT NULL,
     manifest TEXT NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS backtest_metrics (
-    run TEXT NOT NULL REFERENCES backtest_runs ON DELETE CASCADE, key TEXT NOT NULL, label TEXT NOT NULL,
+    run TEXT NOT NULL REFERENCES backtest_runs ON DELETE CASCADE, key TEXT NOT NULL,
+    label TEXT NOT NULL,
     unit TEXT NOT NULL, value ANY, place INTEGER NOT NULL, PRIMARY KEY (run, key)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS backtest_equity (
-    run TEXT NOT NULL REFERENCES backtest_runs ON DELETE CASCADE, day INTEGER NOT NULL, equity INTEGER NOT NULL,
-    gross INTEGER NOT NULL, charges INTEGER NOT NULL, exposure INTEGER NOT NULL, turnover INTEGER NOT NULL,
+    run TEXT NOT NULL REFERENCES backtest_runs ON DELETE CASCADE, day INTEGER NOT NULL,
+    equity INTEGER NOT NULL,
+    gross INTEGER NOT NULL, charges INTEGER NOT NULL, exposure INTEGER NOT NULL,
+    turnover INTEGER NOT NULL,
     closed INTEGER NOT NULL, benchmark REAL, market REAL, PRIMARY KEY (run, day)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS backtest_curves (
-    run TEXT PRIMARY KEY REFERENCES backtest_runs ON DELETE CASCADE, moments INTEGER NOT NULL, packed BLOB NOT NULL
+    run TEXT PRIMARY KEY REFERENCES backtest_runs ON DELETE CASCADE, moments INTEGER NOT NULL,
+    packed BLOB NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS backtest_trades (
-    run TEXT NOT NULL REFERENCES backtest_runs ON DELETE CASCADE, number INTEGER NOT NULL, strategy TEXT NOT NULL,
-    symbol TEXT NOT NULL, side INTEGER NOT NULL, ladder INTEGER NOT NULL, rung INTEGER NOT NULL, quantity INTEGER NOT NULL,
-    entry_ts INTEGER NOT NULL, entry_price REAL NOT NULL, exit_ts INTEGER NOT NULL, exit_price REAL NOT NULL,
-    gross INTEGER NOT NULL, charges INTEGER NOT NULL, slippage INTEGER NOT NULL, mae INTEGER NOT NULL, mfe INTEGER NOT NULL,
+    run TEXT NOT NULL REFERENCES backtest_runs ON DELETE CASCADE, number INTEGER NOT NULL,
+    strategy TEXT NOT NULL,
+    symbol TEXT NOT NULL, side INTEGER NOT NULL, ladder INTEGER NOT NULL, rung INTEGER NOT NULL,
+    quantity INTEGER NOT NULL,
+    entry_ts INTEGER NOT NULL, entry_price REAL NOT NULL, exit_ts INTEGER NOT NULL,
+    exit_price REAL NOT NULL,
+    gross INTEGER NOT NULL, charges INTEGER NOT NULL, slippage INTEGER NOT NULL,
+    mae INTEGER NOT NULL, mfe INTEGER NOT NULL,
     entry_reason TEXT NOT NULL, exit_reason TEXT NOT NULL, PRIMARY KEY (run, number)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS backtest_findings (
-    run TEXT NOT NULL REFERENCES backtest_runs ON DELETE CASCADE, rule TEXT NOT NULL, label TEXT NOT NULL,
-    status TEXT NOT NULL, severity INTEGER NOT NULL, value REAL, finding TEXT NOT NULL, why TEXT NOT NULL,
+    run TEXT NOT NULL REFERENCES backtest_runs ON DELETE CASCADE, rule TEXT NOT NULL,
+    label TEXT NOT NULL,
+    status TEXT NOT NULL, severity INTEGER NOT NULL, value REAL, finding TEXT NOT NULL,
+    why TEXT NOT NULL,
     mend TEXT NOT NULL, place INTEGER NOT NULL, PRIMARY KEY (run, rule)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS parity_days (
-    mode TEXT NOT NULL, date TEXT NOT NULL, percent REAL NOT NULL, same INTEGER NOT NULL, decisions INTEGER NOT NULL,
-    desk INTEGER NOT NULL, backtest INTEGER NOT NULL, data INTEGER NOT NULL, timing INTEGER NOT NULL, fill INTEGER NOT NULL,
-    cost INTEGER NOT NULL, operator INTEGER NOT NULL, broker INTEGER NOT NULL, code INTEGER NOT NULL, unexplained INTEGER NOT NULL,
-    correlation REAL, distance REAL NOT NULL, bars TEXT NOT NULL, database TEXT NOT NULL, PRIMARY KEY (mode, date)
+    mode TEXT NOT NULL, date TEXT NOT NULL, percent REAL NOT NULL, same INTEGER NOT NULL,
+    decisions INTEGER NOT NULL,
+    desk INTEGER NOT NULL, backtest INTEGER NOT NULL, data INTEGER NOT NULL,
+    timing INTEGER NOT NULL, fill INTEGER NOT NULL,
+    cost INTEGER NOT NULL, operator INTEGER NOT NULL, broker INTEGER NOT NULL,
+    code INTEGER NOT NULL, unexplained INTEGER NOT NULL,
+    correlation REAL, distance REAL NOT NULL, bars TEXT NOT NULL, database TEXT NOT NULL,
+    PRIMARY KEY (mode, date)
 ) STRICT, WITHOUT ROWID;
 """
 FINDING: Final = ("rule", "label", "status", "severity", "value", "finding", "why", "mend")
@@ -222,7 +239,8 @@ class ResultStore:
             return text if text in match else match[0]
         named = ", ".join((match or found)[:5]) or "none"
         raise NothingFound(
-            f"{text}: {'several results begin so' if match else 'no such result'}; there are {named}"
+            f"{text}: {'several results begin so' if match else 'no such result'}; there are "
+            f"{named}"
         )
 
     def load(self, run: str) -> StoredResult:

@@ -76,7 +76,10 @@ def _loss_text(path: Path, state: str) -> str:
     evidence = next((each for each in (mark_of(path), log_of(path)) if _file_size(each)), None)
     if evidence is None:
         return ""
-    return f"database {path} {state}, and a desk has written it: restore a copy, or remove {evidence} to begin anew"
+    return (
+        f"database {path} {state}, and a desk has written it: restore a copy, or remove "
+        f"{evidence} to begin anew"
+    )
 
 
 def shortened_log(path: Path) -> str:
@@ -89,7 +92,8 @@ def shortened_log(path: Path) -> str:
     if state != b"open" or there >= was:
         return ""
     return (
-        f"the log {log_of(path)} has {there} of {was} bytes: unless another program has folded it in, the last rows of the "
+        f"the log {log_of(path)} has {there} of {was} bytes: unless another program has folded it "
+        "in, the last rows of the "
         "database are lost; the broker's books are compared"
     )
 
@@ -158,7 +162,8 @@ def _check_length(path: Path) -> None:
     wanted = int.from_bytes(head[28:32], "big") * (65_536 if page == 1 else page)
     if len(head) < HEAD or (_file_size(path) < wanted and not _file_size(log_of(path))):
         raise DataError(
-            f"database {path} is cut short, {_file_size(path)} of {max(wanted, HEAD)} bytes: {RECOVER}"
+            f"database {path} is cut short, {_file_size(path)} of {max(wanted, HEAD)} bytes: "
+            f"{RECOVER}"
         )
 
 

@@ -48,23 +48,29 @@ _FIND = (
 
 _OF_INTENT = """
 SELECT decisions.* FROM decisions JOIN intents ON intents.rung = decisions.rung
-WHERE intents.intent = ? AND decisions.verdict = 'OK' AND decisions.kind IN ('enter', 'rung') ORDER BY decision DESC
+WHERE intents.intent = ? AND decisions.verdict = 'OK' AND decisions.kind IN ('enter', 'rung')
+    ORDER BY decision DESC
 """
 
 _EVENTS = """
 SELECT order_events.*, kind, side, quantity, purpose, order_type, symbol, tag FROM order_events
 JOIN intents USING (intent)
-WHERE {where} AND NOT (order_events.status = 'SENT' AND intents.reason LIKE 'DRY_RUN:%') ORDER BY seq
+WHERE {where} AND NOT (order_events.status = 'SENT' AND intents.reason LIKE 'DRY_RUN:%')
+    ORDER BY seq
 """
 
 _WHY = """
 SELECT strategy, verdict, SUM(times) AS times, MAX(last) AS last, MAX(decision) AS decision,
-    MAX(intent IN (SELECT intent FROM intents WHERE reason LIKE 'DRY_RUN:%')) AS unsent FROM decisions
+    MAX(intent IN (SELECT intent FROM intents WHERE reason LIKE 'DRY_RUN:%')) AS unsent
+    FROM decisions
 WHERE symbol = ?1 AND kind != 'exit' AND ts >= ?2 AND strategy = COALESCE(?3, strategy)
 GROUP BY strategy, verdict ORDER BY last DESC
 """
 
-_FAILURES = "SELECT ts, who, detail FROM audit WHERE act = 'strategy_failed' AND who = COALESCE(?, who) ORDER BY ts, seq"
+_FAILURES = (
+    "SELECT ts, who, detail FROM audit WHERE act = 'strategy_failed' AND who = COALESCE(?, who) "
+    "ORDER BY ts, seq"
+)
 
 Row = dict[str, object]
 
@@ -118,7 +124,8 @@ def trace_decision(database: Path, name: str) -> DecisionTrace:
         if found := _failed_strategies(db, name.strip()):
             return DecisionTrace({}, tuple(step for _, step in found), name.strip())
     raise DataError(
-        f"{name}: no decision (D12), intent, tag, order, GTT or trade of that name in {database}, and no strategy that failed"
+        f"{name}: no decision (D12), intent, tag, order, GTT or trade of that name in {database}, "
+        "and no strategy that failed"
     )
 
 
@@ -190,7 +197,10 @@ def _trace_steps(db: sqlite3.Connection, decision: Row, intent: int) -> list[Tra
         return _ordered_steps(_intent_steps(db, "intent = ?", intent))
     steps = _judgement_steps(decision)
     if decision["kind"] == "exit":
-        rungs = "rung IN (SELECT rung FROM decisions WHERE ladder = ? AND verdict = 'OK' AND kind != 'exit')"
+        rungs = (
+            "rung IN (SELECT rung FROM decisions WHERE ladder = ? AND verdict = 'OK' AND kind != "
+            "'exit')"
+        )
         life = _intent_steps(db, rungs, decision["ladder"])
         asked = int(str(decision["ts"]))
         steps += [step for step, at in zip(life, _step_moments(life), strict=True) if at >= asked]
@@ -267,7 +277,10 @@ def _intent_steps(db: sqlite3.Connection, where: str, value: object) -> list[Tra
     fills = db.execute(f"SELECT * FROM fills WHERE {where} ORDER BY ts", (value,))  # noqa: S608  one of our own conditions
     for row in fills.fetchall():
         verb = "bought" if row["side"] == "BUY" else "sold"
-        text = f"{verb} {row['quantity']} {row['symbol']} at {row['price']:.2f}, trade {row['trade_id']}"
+        text = (
+            f"{verb} {row['quantity']} {row['symbol']} at {row['price']:.2f}, trade "
+            f"{row['trade_id']}"
+        )
         steps.append(TraceStep(row["ts"], "fill", f"#{row['intent']} {text}", row["intent"]))
     return steps
 
@@ -277,7 +290,10 @@ def _event_step(row: sqlite3.Row) -> TraceStep:
     if row["kind"] == "gtt":
         name = f"#{row['intent']} GTT {row['order_id']}".rstrip()
     else:
-        name = f"#{row['intent']} {row['purpose'].lower()} {row['side']} {row['quantity']} {row['order_type']}"
+        name = (
+            f"#{row['intent']} {row['purpose'].lower()} {row['side']} {row['quantity']} "
+            f"{row['order_type']}"
+        )
         name += (
             f", order {row['order_id']}"
             if row["order_id"]

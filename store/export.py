@@ -48,10 +48,16 @@ class ColumnKind(Enum):
 Column = tuple[str, ColumnKind]
 Rows = Iterable[Sequence[object]]
 
-PRICES = "price trigger_price average_price entry_price exit_price stop_loss target high_water pnl_pct open high low close"
+PRICES = (
+    "price trigger_price average_price entry_price exit_price stop_loss target high_water pnl_pct "
+    "open high low close"
+)
 MONEY = "charges realised pnl"
 TIMES = "ts placed updated entry_time exit_time since start"
-TEXTS = "order_id trade_id strategy symbol exchange side order_type product status reason exit_reason tag"
+TEXTS = (
+    "order_id trade_id strategy symbol exchange side order_type product status reason exit_reason "
+    "tag"
+)
 KINDS = (
     dict.fromkeys(PRICES.split(), ColumnKind.PRICE)
     | dict.fromkeys(MONEY.split(), ColumnKind.MONEY)
@@ -60,12 +66,16 @@ KINDS = (
 )
 
 DECIDED = """
-SELECT '' AS order_id, intent, tag, strategy, token, symbol, exchange, side, quantity, 0, 0, price, trigger_price, 0.0,
+SELECT '' AS order_id, intent, tag, strategy, token, symbol, exchange, side, quantity, 0, 0, price,
+    trigger_price, 0.0,
        order_type, product, 'DRY_RUN', 'would have been sent', created, updated
 FROM intents WHERE kind = 'order' AND reason LIKE 'DRY_RUN:%'
 """
 QUERIES = {
-    "trades": "SELECT * FROM trades WHERE exit_reason IS NULL OR exit_reason NOT LIKE 'DRY_RUN:%' ORDER BY trade_id",
+    "trades": (
+        "SELECT * FROM trades WHERE exit_reason IS NULL OR exit_reason NOT LIKE 'DRY_RUN:%' "
+        "ORDER BY trade_id"
+    ),
     "orders": f"SELECT * FROM orders UNION ALL {DECIDED} ORDER BY placed, order_id, intent",  # noqa: S608  our own
     "fills": "SELECT * FROM fills ORDER BY ts, trade_id",
 }

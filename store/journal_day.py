@@ -37,15 +37,19 @@ NOT_TAKEN: Final = ("REJECTED", "LOST")
 ACTS: Final = {"cancel": "cancelled by hand", "modify": "changed by hand"}
 SIGNALS: Final = """
 SELECT d.decision, d.ts, d.strategy, d.symbol, d.side, d.kind, d.quantity, d.price,
-    d.verdict, d.detail, d.cause, d.reason, d.rung, ifnull(i.status, '') AS status, ifnull(i.reason, '') AS told
+    d.verdict, d.detail, d.cause, d.reason, d.rung, ifnull(i.status, '') AS status, ifnull(i.reason,
+    '') AS told
 FROM decisions d
     LEFT JOIN intents i ON i.intent = d.intent
 WHERE d.ts >= ? AND d.ts < ? AND d.kind IN ('enter', 'rung') ORDER BY d.decision
 """
 FILLS: Final = """
-SELECT f.trade_id, f.order_id, ifnull(f.rung, 0) AS rung, f.strategy, f.symbol, f.side, f.quantity, f.price, f.ts, f.charges,
-    ifnull(t.side, f.side) AS way, ifnull(t.position_number, 1) AS place, ifnull(t.entry_time, 0) AS entered,
-    ifnull(t.exit_reason, '') AS exit_reason, ifnull(t.status, '') AS status, ifnull(t.pnl, 0) AS pnl,
+SELECT f.trade_id, f.order_id, ifnull(f.rung, 0) AS rung, f.strategy, f.symbol, f.side, f.quantity,
+    f.price, f.ts, f.charges,
+    ifnull(t.side, f.side) AS way, ifnull(t.position_number, 1) AS place, ifnull(t.entry_time,
+    0) AS entered,
+    ifnull(t.exit_reason, '') AS exit_reason, ifnull(t.status, '') AS status, ifnull(t.pnl,
+    0) AS pnl,
     ifnull(t.charges, 0) AS paid
 FROM fills f LEFT JOIN trades t ON t.trade_id = f.rung WHERE f.ts < ? ORDER BY f.ts, f.trade_id
 """
@@ -75,7 +79,8 @@ def last_day(path: Path) -> date:
     """
     with open_for_reading(path) as database:
         found = database.execute(
-            "SELECT max(ts) FROM (SELECT max(ts) AS ts FROM decisions UNION ALL SELECT max(ts) FROM fills "
+            "SELECT max(ts) FROM (SELECT max(ts) AS ts FROM decisions UNION ALL SELECT max(ts) "
+            "FROM fills "
             "UNION ALL SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'opened')"
         ).fetchone()
     if found[0] is None:
@@ -233,7 +238,8 @@ def _kill_latches(database: sqlite3.Connection, start: int, end: int) -> list[Da
     `kill_log` has the same by the machine's clock, which is not that of an exchange of our own.
     """
     rows = database.execute(
-        "SELECT ts, name, text FROM events WHERE name IN ('killed', 'resumed') AND ts >= ? AND ts < ? ORDER BY seq",
+        "SELECT ts, name, text FROM events WHERE name IN ('killed', 'resumed') AND ts >= ? AND "
+        "ts < ? ORDER BY seq",
         (start, end),
     ).fetchall()
     found: list[DayIncident] = []

@@ -93,7 +93,8 @@ class ObjectArchive:
                 out.write(content)
             if not self._reads_back(made):
                 raise DataError(
-                    f"archive: {made.name} did not come back as it was sent; nothing was removed: once more"
+                    f"archive: {made.name} did not come back as it was sent; nothing was removed: "
+                    "once more"
                 )
         return made
 
@@ -128,7 +129,8 @@ class ObjectArchive:
         size = sum(each.size for each in stored)
         if size > self.most:
             raise OperatorError(
-                f"{size / 1e6:,.0f} MB of it are archived, and archive.cache_mb takes {self.most / 1e6:,.0f}:"
+                f"{size / 1e6:,.0f} MB of it are archived, and archive.cache_mb takes "
+                f"{self.most / 1e6:,.0f}:"
                 " name fewer days with --from and --to, or raise it"
             )
         self.contents(stored)

@@ -25,8 +25,12 @@ HINTS = {
     sqlite3.SQLITE_PROTOCOL: "another program holds it locked: close that program",
     sqlite3.SQLITE_IOERR: "the disk refuses to write: check its space, quota and health",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened: name a folder that exists and is writable",
-    sqlite3.SQLITE_CORRUPT: "it is damaged: restore a copy, or save what can be read with sqlite3 and its .recover",
-    sqlite3.SQLITE_ERROR: "it is not as this patang has written it: restore a copy, or name another file",
+    sqlite3.SQLITE_CORRUPT: (
+        "it is damaged: restore a copy, or save what can be read with sqlite3 and its .recover"
+    ),
+    sqlite3.SQLITE_ERROR: (
+        "it is not as this patang has written it: restore a copy, or name another file"
+    ),
     sqlite3.SQLITE_NOTADB: "it is no SQLite database: name another file",
 }
 
@@ -127,7 +131,8 @@ def schema_version(connection: sqlite3.Connection, path: Path) -> int:
         )
     if not str(row[0]).isdecimal():
         raise DataError(
-            f"database {path} has schema version {plain_text(str(row[0]))}, which is none: restore a copy"
+            f"database {path} has schema version {plain_text(str(row[0]))}, which is none: "
+            "restore a copy"
         )
     return int(row[0])
 
@@ -142,7 +147,8 @@ def known_version(
     have, known = schema_version(connection, path), migrations[-1].number
     if have > known:
         raise OperatorError(
-            f"database {path} has schema version {have}, this patang knows {known}: install the newer version"
+            f"database {path} has schema version {have}, this patang knows {known}: install the "
+            "newer version"
         )
     return have
 

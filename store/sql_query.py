@@ -2,7 +2,8 @@
 
 Bars and instruments as they lie on disk, the records of a run beside them.
 
-bars          symbol, span, version, start (IST), open, high, low, close (rupees), volume, ticks, token
+bars          symbol, span, version, start (IST), open, high, low, close (rupees), volume, ticks,
+              token
 instruments   of each exchange the last dump kept on or before a day, with Kite's columns and `day`
 instruments_by_day   all dumps that are kept, the last of each day
 trades, orders, fills, and the other tables of a run: as docs/store.md has them
@@ -41,22 +42,32 @@ MOST_ROWS = 50_000_000
 """About 5 GB in memory."""
 READING = frozenset({"SELECT", "EXPLAIN"})
 E4 = "1e4"
-COLUMNS = """union_by_name = true, filename = true, types = {'instrument_token': 'BIGINT', 'expiry': 'DATE', 'strike': 'DOUBLE',
+COLUMNS = """union_by_name = true, filename = true,
+    types = {'instrument_token': 'BIGINT', 'expiry': 'DATE', 'strike': 'DOUBLE',
     'tick_size': 'DOUBLE', 'lot_size': 'BIGINT'}"""
 
 FIELDS = f"""token, CAST(start AS TIMESTAMPTZ) AS start, open * unit / {E4} AS open,
-    (greatest(open, close) + upper_wick) * unit / {E4} AS high, (least(open, close) - lower_wick) * unit / {E4} AS low,
+    (greatest(open, close) + upper_wick) * unit / {E4} AS high,
+    (least(open, close) - lower_wick) * unit / {E4} AS low,
     close * unit / {E4} AS close, volume, ticks"""
-STORED = "SELECT version, CAST(span AS BIGINT) AS span, symbol, {fields} FROM read_parquet([{paths}], hive_partitioning = true, hive_types_autocast = false)"
+STORED = (
+    "SELECT version, CAST(span AS BIGINT) AS span, symbol, {fields} FROM read_parquet([{paths}], "
+    "hive_partitioning = true, hive_types_autocast = false)"
+)
 LAYERED = """SELECT version, CAST(span AS BIGINT) AS span, symbol, {fields} FROM (
-    SELECT *, row_number() OVER (PARTITION BY version, span, symbol, token, start ORDER BY filename DESC) AS age
-    FROM read_parquet([{paths}], hive_partitioning = true, hive_types_autocast = false, filename = true)) WHERE age = 1"""
+    SELECT *, row_number() OVER (
+        PARTITION BY version, span, symbol, token, start ORDER BY filename DESC) AS age
+    FROM read_parquet([{paths}], hive_partitioning = true, hive_types_autocast = false,
+    filename = true)) WHERE age = 1"""
 """Of files that may hold the same bar: that of the later name counts."""
 KEYS = "version, span, symbol, token, start"
-AVERAGES = """SELECT version, CAST(span AS BIGINT) AS span, url_decode(parse_filename(filename, true)) AS symbol,
+AVERAGES = """SELECT version, CAST(span AS BIGINT) AS span,
+    url_decode(parse_filename(filename, true)) AS symbol,
     CAST(start AS TIMESTAMPTZ) AS start, * EXCLUDE (version, span, start, filename)
-    FROM read_parquet([{paths}], hive_partitioning = true, hive_types_autocast = false, filename = true)"""
-NONE = """SELECT '' AS version, 0::BIGINT AS span, '' AS symbol, 0::BIGINT AS token, now() AS start, 0::DOUBLE AS open, 0::DOUBLE AS high,
+    FROM read_parquet([{paths}], hive_partitioning = true, hive_types_autocast = false,
+    filename = true)"""
+NONE = """SELECT '' AS version, 0::BIGINT AS span, '' AS symbol, 0::BIGINT AS token, now() AS start,
+    0::DOUBLE AS open, 0::DOUBLE AS high,
     0::DOUBLE AS low, 0::DOUBLE AS close, 0::BIGINT AS volume, 0::BIGINT AS ticks WHERE false"""
 """No bars, with the columns of some."""
 
@@ -165,7 +176,9 @@ def _make_instruments(connection: "DuckDBPyConnection", dumps: DumpFolder, day: 
 
 
 def _dump_query(paths: Sequence[Path]) -> str:
-    return f"SELECT * EXCLUDE (filename), CAST(parse_filename(filename)[:10] AS DATE) AS day FROM read_csv([{', '.join(map(_quoted_path, paths))}], {COLUMNS})"  # noqa: S608 - the paths are quoted
+    files = f"read_csv([{', '.join(map(_quoted_path, paths))}], {COLUMNS})"
+    day = "CAST(parse_filename(filename)[:10] AS DATE) AS day"
+    return f"SELECT * EXCLUDE (filename), {day} FROM {files}"  # noqa: S608 - the paths are quoted
 
 
 def _make_bar_view(connection: "DuckDBPyConnection", folder: Path, more: Archived) -> list[Path]:
@@ -201,13 +214,14 @@ def _copy_bars(connection: "DuckDBPyConnection", store: BarStore) -> list[Path]:
         count += len(series.start)
         if count > MOST_ROWS:
             raise ConfigError(
-                f"more than {MOST_ROWS:,} bars are there: ask the server itself (market_data.bars_in_rupees)"
+                f"more than {MOST_ROWS:,} bars are there: ask the server itself "
+                "(market_data.bars_in_rupees)"
             )
         names = pa.table(dict(zip(series._fields, map(array_of_numbers, series), strict=True)))
         connection.register("fresh", names)
         connection.execute(
-            "INSERT INTO bars SELECT ?, ?, ?, token, CAST(make_timestamp_ns(start) AS TIMESTAMP) AT TIME ZONE 'UTC', open, high, low,"
-            " close, volume, ticks FROM fresh",
+            "INSERT INTO bars SELECT ?, ?, ?, token, CAST(make_timestamp_ns(start) AS TIMESTAMP) "
+            "AT TIME ZONE 'UTC', open, high, low, close, volume, ticks FROM fresh",
             (version, span, symbol),
         )
         connection.unregister("fresh")
@@ -226,7 +240,8 @@ def _bars_query(archived: Sequence[Path], stored: Sequence[Path], waiting: Seque
     ]
     query = parts[0] if parts else NONE
     for fresh in parts[1:]:
-        query = f"WITH fresh AS ({fresh}) SELECT * FROM ({query}) WHERE ({KEYS}) NOT IN (SELECT ({KEYS}) FROM fresh) UNION ALL FROM fresh"  # noqa: S608 - the paths are quoted
+        query = f"""WITH fresh AS ({fresh}) SELECT * FROM ({query})
+            WHERE ({KEYS}) NOT IN (SELECT ({KEYS}) FROM fresh) UNION ALL FROM fresh"""  # noqa: S608 - the paths are quoted
     return query
 
 
@@ -240,7 +255,8 @@ def _record_tables(database: Path) -> Iterator[tuple[str, pa.Table]]:
             names = [
                 row[0]
                 for row in connection.execute(
-                    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+                    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE "
+                    "'sqlite_%'"
                 )
             ]
             for name in names:

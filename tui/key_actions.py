@@ -206,7 +206,8 @@ ACTIONS: Final = (
         "t",
         "orders",
         "app.trace_order",
-        "Show the life of the order under the cursor with its times, from the tick behind it to its fills.",
+        "Show the life of the order under the cursor with its times, from the tick behind it to "
+        "its fills.",
         "patang trace NO",
         6,
     ),
@@ -226,7 +227,8 @@ ACTIONS: Final = (
         "a",
         "differences",
         "screen.reconcile('adopt')",
-        "Take the shares on in a ladder of the desk's own, or take the broker's word; asks for the stop.",
+        "Take the shares on in a ladder of the desk's own, or take the broker's word; asks for "
+        "the stop.",
         "patang reconcile KEY adopt",
         5,
     ),

@@ -44,7 +44,10 @@ def keys_page() -> str:
     lines = [
         "# Keys",
         "",
-        "Written by `python -m tui.keymap` from the action registry. Every key but the kill switch can be changed under",
+        (
+            "Written by `python -m tui.keymap` from the action registry. Every key but the kill "
+            "switch can be changed under"
+        ),
         "`[ui.keys]` in `config.toml`, by the action's id.",
     ]
     for scope, title in SCOPES.items():

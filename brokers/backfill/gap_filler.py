@@ -99,7 +99,10 @@ class GapFiller:
             whole = next((each for each in stretches if _covers_gap(each, gap)), gap)
             self._record_gap(gap, "filled" if whole in read else "unread", read.get(whole, 0))
         lost = f", {len(left)} could not be read" if left else ""
-        text = f"the feed missed {len(stretches)} stretches; {sum(read.values())} minutes were read{lost}"
+        text = (
+            f"the feed missed {len(stretches)} stretches; {sum(read.values())} minutes were "
+            f"read{lost}"
+        )
         self._tell("warn" if left else "info", text)
 
     async def _read_in_session(self, token: int, start: int, end: int, span: int) -> list[Bar]:

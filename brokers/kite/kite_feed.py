@@ -215,7 +215,8 @@ class KiteFeed:
         limit = CONNECTIONS * self._per_connection
         if len(self._placed) + len(new) > limit:
             raise OperatorError(
-                f"Kite serves {limit} instruments at most; {len(self._placed) + len(new)} are asked for"
+                f"Kite serves {limit} instruments at most; {len(self._placed) + len(new)} are "
+                "asked for"
             )
         self._placed.update(new)
         for connection in self._connections:

@@ -140,7 +140,8 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ConfigError(f"fault kind {self.kind!r}: {_suggestion_text(self.kind, KINDS)}")
         if self.occasion not in KINDS[self.kind]:
             raise ConfigError(
-                f"fault {self.kind} cannot be on {self.on!r}; it strikes {' or '.join(KINDS[self.kind])}"
+                f"fault {self.kind} cannot be on {self.on!r}; it strikes "
+                f"{' or '.join(KINDS[self.kind])}"
             )
         if not 0.0 <= self.chance <= 1.0 or not 0.0 <= self.share < 1.0:
             raise ConfigError(f"fault {self.kind}: chance and share are between 0 and 1")
@@ -164,7 +165,8 @@ def read_fault(given: object, source: str) -> Fault:
         for key in given:
             if key not in Fault.__struct_fields__:
                 raise ConfigError(
-                    f"{source}: unknown key {key!r}; {_suggestion_text(str(key), Fault.__struct_fields__)}"
+                    f"{source}: unknown key {key!r}; "
+                    f"{_suggestion_text(str(key), Fault.__struct_fields__)}"
                 )
     try:
         return msgspec.convert(given, Fault).check()

@@ -167,7 +167,10 @@ def restore_requests(carried: CarriedAccount, exchange: "SandboxExchange") -> No
     for alert in carried.alerts:
         put(f"alert {alert['name']}", partial(exchange.alerts.create, alert, exchange.now))
     for form in carried.after_market:
-        what = f"after-market order {form['transaction_type']} {form['quantity']} {form['tradingsymbol']}"
+        what = (
+            f"after-market order {form['transaction_type']} {form['quantity']} "
+            f"{form['tradingsymbol']}"
+        )
         put(what, partial(_queue_evening_order, exchange, form))
 
 

@@ -32,7 +32,8 @@ from engine.errors import ConfigError, DataError
 
 SCHEMA = """
 create table if not exists day (
-    date text primary key, config text not null, carried text, now integer not null default 0, prices text
+    date text primary key, config text not null, carried text, now integer not null default 0,
+    prices text
 ) strict;
 create table if not exists request (
     id integer primary key, date text not null, now integer not null, request text not null
@@ -127,7 +128,8 @@ class SandboxStateFile:
             api = SandboxApi(exchange)
         elif last[0] > config.date:
             raise ConfigError(
-                f"sandbox state {self._path} has come to {last[0]}; it cannot go back to {config.date}"
+                f"sandbox state {self._path} has come to {last[0]}; it cannot go back to "
+                f"{config.date}"
             )
         else:
             _check_shape(config, last[1], self._path)
@@ -288,5 +290,6 @@ def _check_shape(config: SandboxConfig, kept: str, path: Path) -> None:
     for key in SHAPE:
         if now[key] != then.get(key, now[key]):
             raise ConfigError(
-                f"sandbox state {path}: {config.date} was begun with {key} {then[key]!r}, not {now[key]!r}"
+                f"sandbox state {path}: {config.date} was begun with {key} {then[key]!r}, not "
+                f"{now[key]!r}"
             )

@@ -62,7 +62,8 @@ def new_state() -> str:
 
 def login_url(api_key: str, state: str, page: str = LOGIN) -> str:
     """Return the address of the login page; Kite sends `state` back with the redirect."""
-    return f"{page}?{urlencode({'v': 3, 'api_key': api_key})}&redirect_params={quote(f'state={state}', safe='')}"
+    query = urlencode({"v": 3, "api_key": api_key})
+    return f"{page}?{query}&redirect_params={quote(f'state={state}', safe='')}"
 
 
 def request_token(text: str, state: str = "") -> str:

@@ -117,7 +117,8 @@ class SessionKeeper:
                 return False
             if found.user_id != self.session.user_id:
                 self._complain_once(
-                    f"the new login is {found.user_id}'s, this desk trades {self.session.user_id}'s account"
+                    f"the new login is {found.user_id}'s, this desk trades "
+                    f"{self.session.user_id}'s account"
                 )
                 return False
             self._broker.renew(found.access_token)

@@ -180,7 +180,8 @@ class FileVault:
         cipher = self._derive_cipher(salt, new=True)
         if len(self._words) < LEAST:
             raise OperatorError(
-                f"{self._file}: a passphrase of at least {LEAST} characters is needed; {self._mending_hint()}"
+                f"{self._file}: a passphrase of at least {LEAST} characters is needed; "
+                f"{self._mending_hint()}"
             )
         sealed = cipher.encrypt(nonce, json.dumps(secrets).encode(), head)
         try:

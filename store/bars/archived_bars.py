@@ -184,7 +184,8 @@ class ArchivedBars:
                     found[key].append(PeriodPart(match["period"], int(match["part"]), stored))
             if count and not found:
                 raise OperatorError(
-                    "bars have gone to an archive, and the one that is configured has none: mend [archive]"
+                    "bars have gone to an archive, and the one that is configured has none: mend "
+                    "[archive]"
                 )
             self._parts, self._seen = {key: sorted(parts) for key, parts in found.items()}, count
         return self._parts

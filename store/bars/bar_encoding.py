@@ -76,7 +76,8 @@ def to_e4(series: BarSeries, prices: Floats) -> Ints:
     if wrong.any():
         row = int(np.argmax(wrong))
         raise DataError(
-            f"a bar of token {series.token[row]} at {np.datetime64(int(series.start[row]), 'ns')}Z has the price "
+            f"a bar of token {series.token[row]} at "
+            f"{np.datetime64(int(series.start[row]), 'ns')}Z has the price "
             f"{prices[row]!r}, which no grid of 0.0001 rupees holds"
         )
     return whole.astype(np.int64)

@@ -55,13 +55,18 @@ LARGEST = 2**31 - 1
 CHUNK = 1 << 20
 MONTH = """CREATE TABLE IF NOT EXISTS market_data.bars_{name} PARTITION OF market_data.bars
     FOR VALUES FROM ('{first}-01 00:00:00+00') TO ('{after}-01 00:00:00+00')"""
-UPSERT = f"""INSERT INTO market_data.bars ({NAMES}) SELECT {NAMES} FROM fresh ON CONFLICT (series, start, token) DO UPDATE SET
-    unit = excluded.unit, open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
+UPSERT = f"""INSERT INTO market_data.bars ({NAMES}) SELECT {NAMES} FROM fresh
+    ON CONFLICT (series, start, token) DO UPDATE SET
+    unit = excluded.unit, open = excluded.open, high = excluded.high,
+    low = excluded.low, close = excluded.close,
     volume = excluded.volume, ticks = excluded.ticks"""  # noqa: S608 - names of our own
 
-REMOVE = """DELETE FROM market_data.bars b USING fresh f WHERE (b.series, b.start, b.token, b.volume, b.ticks) =
-    (f.series, f.start, f.token, f.volume, f.ticks) AND b.open::bigint * b.unit = f.open::bigint * f.unit
-    AND b.high::bigint * b.unit = f.high::bigint * f.unit AND b.low::bigint * b.unit = f.low::bigint * f.unit
+REMOVE = """DELETE FROM market_data.bars b USING fresh f
+    WHERE (b.series, b.start, b.token, b.volume, b.ticks)
+        = (f.series, f.start, f.token, f.volume, f.ticks)
+    AND b.open::bigint * b.unit = f.open::bigint * f.unit
+    AND b.high::bigint * b.unit = f.high::bigint * f.unit
+    AND b.low::bigint * b.unit = f.low::bigint * f.unit
     AND b.close::bigint * b.unit = f.close::bigint * f.unit"""
 
 
@@ -129,7 +134,10 @@ class PostgresBars:
             if series is None:
                 return np.zeros(0, ROW)
             low, high = _ceil_micros(start), _ceil_micros(end)
-            where = f"series = {series} AND start >= {_moment_sql(low)} AND start < {_moment_sql(high)} ORDER BY start, token"
+            where = (
+                f"series = {series} AND start >= {_moment_sql(low)} AND start < "
+                f"{_moment_sql(high)} ORDER BY start, token"
+            )
             return _copy_out(connection, f"SELECT {NAMES} FROM market_data.bars WHERE {where}")  # noqa: S608 - numbers of our own
 
         return _decode_rows(self._run_work(rows))
@@ -140,7 +148,10 @@ class PostgresBars:
 
     def symbols(self, span: int, version: str) -> list[str]:
         """Return the symbols that have bars, in order."""
-        query = "SELECT symbol FROM market_data.series s WHERE span = %s AND version = %s AND EXISTS (SELECT FROM market_data.bars WHERE series = s.id)"
+        query = (
+            "SELECT symbol FROM market_data.series s WHERE span = %s AND version = %s AND EXISTS "
+            "(SELECT FROM market_data.bars WHERE series = s.id)"
+        )
         return sorted(
             self._run_work(
                 lambda connection: [row[0] for row in connection.execute(query, (span, version))]
@@ -154,9 +165,15 @@ class PostgresBars:
         """
 
         def there(connection: Any) -> list[StoredSeries]:
-            query = "SELECT version, span, symbol, count(*) FROM market_data.bars JOIN market_data.series ON id = series GROUP BY version, span, symbol"
+            query = (
+                "SELECT version, span, symbol, count(*) FROM market_data.bars JOIN "
+                "market_data.series ON id = series GROUP BY version, span, symbol"
+            )
             rows = connection.execute(query).fetchall()
-            sizes = "SELECT coalesce(sum(pg_total_relation_size(relid)), 0) FROM pg_partition_tree('market_data.bars')"
+            sizes = (
+                "SELECT coalesce(sum(pg_total_relation_size(relid)), 0) FROM "
+                "pg_partition_tree('market_data.bars')"
+            )
             if self.extension.version:
                 sizes = "SELECT hypertable_size('market_data.bars')"
             size, total = connection.execute(sizes).fetchone()[0], sum(count for *_, count in rows)
@@ -190,7 +207,10 @@ class PostgresBars:
                 connection.execute(
                     "DELETE FROM market_data.ohlcv_data WHERE symbol = %s", (symbol,)
                 )
-                into = f'COPY market_data.ohlcv_data (symbol, "timestamp", open, high, low, close, volume, {names}) FROM STDIN'
+                into = (
+                    'COPY market_data.ohlcv_data (symbol, "timestamp", open, high, low, close, '
+                    f"volume, {names}) FROM STDIN"
+                )
                 with connection.cursor().copy(into) as copy:
                     for micros, *values in rows:
                         stamp = np.datetime64(micros + EPOCH // 1_000, "us")
@@ -211,7 +231,8 @@ class PostgresBars:
         """
         del span, version  # the table holds those of the version they were last made of
         names = ("ema_9", "ema_21", "ema_50", "ema_200")
-        query = f"""SELECT (extract(epoch FROM "timestamp") * 1000000)::bigint, {", ".join(names)} FROM market_data.ohlcv_data
+        query = f"""SELECT (extract(epoch FROM "timestamp") * 1000000)::bigint, {", ".join(names)}
+        FROM market_data.ohlcv_data
             WHERE symbol = %s ORDER BY 1"""  # noqa: S608 - names of our own
         rows = self._run_work(lambda connection: connection.execute(query, (symbol,)).fetchall())
         if not rows:
@@ -254,7 +275,10 @@ class PostgresBars:
         Return False where there is one of it already.
         """
         taken = "SELECT 1 FROM market_data.series WHERE version = %s LIMIT 1"
-        name = "INSERT INTO market_data.series (version, span, symbol) VALUES (%s, 0, '') ON CONFLICT DO NOTHING RETURNING id"
+        name = (
+            "INSERT INTO market_data.series (version, span, symbol) VALUES (%s, 0, '') ON "
+            "CONFLICT DO NOTHING RETURNING id"
+        )
 
         def take(connection: Any) -> bool:
             if connection.execute(taken, (version,)).fetchone() is not None:
@@ -277,7 +301,8 @@ class PostgresBars:
             if extension.version
             else "no TimescaleDB: tables by month"
         )
-        return f"Postgres {version}, {timescale}{'' if not extension.version or extension.compresses else ', without compression'}"
+        plain = bool(extension.version) and not extension.compresses
+        return f"Postgres {version}, {timescale}{', without compression' if plain else ''}"
 
     def run(self, work: Callable[[Any], Answer]) -> Answer:
         """Do something else with the connection, by the same rules.
@@ -319,7 +344,8 @@ class PostgresBars:
         found = self._find_series(connection, key)
         if found is None:
             connection.execute(
-                "INSERT INTO market_data.series (version, span, symbol) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+                "INSERT INTO market_data.series (version, span, symbol) VALUES (%s, %s, %s) ON "
+                "CONFLICT DO NOTHING",
                 key,
             )
             found = self._find_series(connection, key)
@@ -417,7 +443,11 @@ def _import_psycopg() -> Any:
 def _overlaps_stored(connection: Any, rows: npt.NDArray[np.void]) -> bool:
     """Tell whether there are bars of this series already between the first and the last of the new ones."""
     first, last = int(rows["start"][0]), int(rows["start"][-1])
-    query = f"SELECT EXISTS (SELECT FROM market_data.bars WHERE series = {int(rows['series'][0])} AND start BETWEEN {_moment_sql(first)} AND {_moment_sql(last)})"  # noqa: S608 - numbers of our own
+    where = (
+        f"series = {int(rows['series'][0])} AND start BETWEEN {_moment_sql(first)} AND "
+        f"{_moment_sql(last)}"
+    )
+    query = f"SELECT EXISTS (SELECT FROM market_data.bars WHERE {where})"  # noqa: S608 - numbers of our own
     return bool(connection.execute(query).fetchone()[0])
 
 
@@ -452,7 +482,8 @@ def _encode_rows(number: int, series: BarSeries) -> npt.NDArray[np.void]:
     ):
         if name != "volume" and len(values) and int(values.max()) > LARGEST:
             raise DataError(
-                f"a bar of token {series.token[int(np.argmax(values))]}: {int(values.max()) * unit / E4:g} rupees are too many here"
+                f"a bar of token {series.token[int(np.argmax(values))]}: "
+                f"{int(values.max()) * unit / E4:g} rupees are too many here"
             )
         rows[name] = values
     rows["series"], rows["start"], rows["token"], rows["unit"] = (

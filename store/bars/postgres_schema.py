@@ -37,58 +37,78 @@ CREATE TABLE market_data.bars (
 COMMENT ON COLUMN market_data.bars.unit IS 'what prices count, in ten-thousandths of a rupee';
 """
 VIEWS = """
-CREATE FUNCTION market_data.rupees(price integer, unit integer) RETURNS double precision LANGUAGE sql IMMUTABLE PARALLEL SAFE
+CREATE FUNCTION market_data.rupees(price integer, unit integer) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS 'SELECT (price::bigint * unit)::double precision / 10000';
 CREATE VIEW market_data.bars_in_rupees AS
-    SELECT s.version, s.span, s.symbol, b.start, b.token, market_data.rupees(b.open, b.unit) AS open,
+    SELECT s.version, s.span, s.symbol, b.start, b.token,
+        market_data.rupees(b.open, b.unit) AS open,
         market_data.rupees(b.high, b.unit) AS high, market_data.rupees(b.low, b.unit) AS low,
         market_data.rupees(b.close, b.unit) AS close, b.volume, b.ticks
     FROM market_data.bars b JOIN market_data.series s ON s.id = b.series;
 CREATE VIEW market_data.bars_1m AS
     SELECT * FROM market_data.bars_in_rupees WHERE span = 60 AND version IN ('live', 'imported');
-CREATE VIEW market_data.bars_1m_recon AS SELECT * FROM market_data.bars_in_rupees WHERE span = 60 AND version = 'vendor';
+CREATE VIEW market_data.bars_1m_recon AS
+    SELECT * FROM market_data.bars_in_rupees WHERE span = 60 AND version = 'vendor';
 CREATE VIEW market_data.bars_1m_golden AS
-    SELECT DISTINCT ON (symbol, start) version, symbol, start, token, open, high, low, close, volume, ticks
+    SELECT DISTINCT ON (symbol, start)
+        version, symbol, start, token, open, high, low, close, volume, ticks
     FROM market_data.bars_in_rupees WHERE span = 60 AND version IN ('vendor', 'live', 'imported')
     ORDER BY symbol, start, array_position(ARRAY['vendor', 'live', 'imported'], version);
 COMMENT ON VIEW market_data.bars_1m_golden IS 'reconciled bars, and raw ones where there is none';
 CREATE VIEW market_data.candle_aggregation AS
-    SELECT symbol, minutes, at AS start, (array_agg(open ORDER BY start))[1] AS open, max(high) AS high, min(low) AS low,
-        (array_agg(close ORDER BY start DESC))[1] AS close, sum(volume)::bigint AS volume, count(*)::integer AS minutes_there
+    SELECT symbol, minutes, at AS start, (array_agg(open ORDER BY start))[1] AS open,
+        max(high) AS high, min(low) AS low,
+        (array_agg(close ORDER BY start DESC))[1] AS close, sum(volume)::bigint AS volume,
+        count(*)::integer AS minutes_there
     FROM (SELECT g.*, minutes, date_bin(make_interval(mins => minutes), start,
-            (date_trunc('day', start AT TIME ZONE 'Asia/Kolkata') + interval '9 hours 15 minutes') AT TIME ZONE 'Asia/Kolkata') AS at
+            (date_trunc('day', start AT TIME ZONE 'Asia/Kolkata') + interval '9 hours 15 minutes')
+            AT TIME ZONE 'Asia/Kolkata') AS at
         FROM market_data.bars_1m_golden g, unnest(ARRAY[3, 5, 15]) AS minutes) AS placed
     GROUP BY symbol, minutes, at;
 COMMENT ON VIEW market_data.candle_aggregation IS '3, 5 and 15 minutes, counted from 09:15 IST';
 CREATE TABLE market_data.ohlcv_data (
-    symbol text NOT NULL, "timestamp" timestamptz NOT NULL, open double precision NOT NULL, high double precision NOT NULL,
+    symbol text NOT NULL, "timestamp" timestamptz NOT NULL, open double precision NOT NULL,
+    high double precision NOT NULL,
     low double precision NOT NULL, close double precision NOT NULL, volume bigint NOT NULL,
-    ema_9 double precision, ema_21 double precision, ema_50 double precision, ema_200 double precision,
+    ema_9 double precision, ema_21 double precision, ema_50 double precision,
+    ema_200 double precision,
     PRIMARY KEY (symbol, "timestamp")
 );
-COMMENT ON TABLE market_data.ohlcv_data IS 'golden minutes in rupees with exponential averages of their closes';
+COMMENT ON TABLE market_data.ohlcv_data IS
+    'golden minutes in rupees with exponential averages of their closes';
 """
 REMOVALS = """
-CREATE TABLE market_data.removals (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at timestamptz NOT NULL DEFAULT now());
-COMMENT ON TABLE market_data.removals IS 'when bars went to the archive: who has listed it before lists it again';
+CREATE TABLE market_data.removals (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE market_data.removals IS
+    'when bars went to the archive: who has listed it before lists it again';
 """
 INSTRUMENTS = """
 CREATE TABLE market_data.instruments (
-    day date NOT NULL, exchange text NOT NULL, symbol text NOT NULL, token bigint NOT NULL, name text NOT NULL, kind text NOT NULL,
-    expiry date, strike double precision NOT NULL, tick double precision NOT NULL, lot integer NOT NULL,
+    day date NOT NULL, exchange text NOT NULL, symbol text NOT NULL, token bigint NOT NULL,
+    name text NOT NULL, kind text NOT NULL,
+    expiry date, strike double precision NOT NULL, tick double precision NOT NULL,
+    lot integer NOT NULL,
     PRIMARY KEY (day, exchange, symbol)
 );
-COMMENT ON TABLE market_data.instruments IS 'what was listed, by the day of the dump; kind is EQ, FUT, CE, PE or INDEX, strike and tick in rupees';
-CREATE FUNCTION market_data.instruments_of(wanted date) RETURNS SETOF market_data.instruments LANGUAGE sql STABLE
+COMMENT ON TABLE market_data.instruments IS 'what was listed, by the day of the dump; '
+    'kind is EQ, FUT, CE, PE or INDEX, strike and tick in rupees';
+CREATE FUNCTION market_data.instruments_of(wanted date) RETURNS SETOF market_data.instruments
+    LANGUAGE sql STABLE
     AS 'SELECT i.* FROM market_data.instruments i JOIN (
-            SELECT exchange, max(day) AS day FROM market_data.instruments WHERE day <= wanted GROUP BY exchange) last USING (exchange, day)';
-COMMENT ON FUNCTION market_data.instruments_of IS 'of each exchange the last dump on or before a day';
+            SELECT exchange, max(day) AS day FROM market_data.instruments WHERE day <= wanted
+            GROUP BY exchange) last USING (exchange, day)';
+COMMENT ON FUNCTION market_data.instruments_of IS
+    'of each exchange the last dump on or before a day';
 """
 HYPERTABLE = """
 SELECT create_hypertable('market_data.bars', by_range('start', INTERVAL '1 month'));
 """
 COMPRESSION = """
-ALTER TABLE market_data.bars SET (timescaledb.compress, timescaledb.compress_segmentby = 'series', timescaledb.compress_orderby = 'start');
+ALTER TABLE market_data.bars SET (timescaledb.compress, timescaledb.compress_segmentby = 'series',
+    timescaledb.compress_orderby = 'start');
 """
 NATIVE = " PARTITION BY RANGE (start)"
 
@@ -141,7 +161,8 @@ def migrate(connection: Any) -> TimescaleExtension:
             connection.execute("SELECT to_regclass('public.patang_steps')").fetchone()[0] is None
         ):  # who only reads may not make it
             connection.execute(
-                "CREATE TABLE public.patang_steps (number integer PRIMARY KEY, name text NOT NULL, at timestamptz NOT NULL)"
+                "CREATE TABLE public.patang_steps (number integer PRIMARY KEY, name text NOT "
+                "NULL, at timestamptz NOT NULL)"
             )
         done = connection.execute(
             "SELECT coalesce(max(number), 0) FROM public.patang_steps"
@@ -149,7 +170,8 @@ def migrate(connection: Any) -> TimescaleExtension:
         todo = schema_steps(there)
         if done > len(todo):
             raise OperatorError(
-                f"the bars in Postgres were made by a later version (step {done}; this one knows {len(todo)})"
+                f"the bars in Postgres were made by a later version (step {done}; this one knows "
+                f"{len(todo)})"
             )
         for number, (name, text) in enumerate(todo[done:], done + 1):
             connection.execute(text)

@@ -157,7 +157,8 @@ class FeedWriter:
         for record in records:
             if record.kind == RecordKind.LOST:
                 self._tell(
-                    f"the recording of the feed is behind: {LostRecords().more(record).records} records are left out"
+                    f"the recording of the feed is behind: {LostRecords().more(record).records} "
+                    "records are left out"
                 )
         before = self._lost
         try:

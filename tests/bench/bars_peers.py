@@ -95,8 +95,10 @@ def duckdb(
         return [tuple(db.execute(query(span)).fetchnumpy().values()) for span in spans]
 
     def query(span: int) -> str:
-        return f"""select token, (ts - {OPEN}) // {span * SECOND} as bucket, arg_min(price, (ts, seq)) as o,
-                          max(price) as h, min(price) as l, arg_max(price, (ts, seq)) as c, count(*) as n
+        return f"""select token, (ts - {OPEN}) // {span * SECOND} as bucket, arg_min(price, (ts,
+        seq)) as o,
+                          max(price) as h, min(price) as l, arg_max(price, (ts, seq)) as c,
+                          count(*) as n
                    from ticks group by 1, 2"""
 
     return build, lambda made, _: made

@@ -332,9 +332,10 @@ def run(rounds: int = 3, scale: float = 1.0) -> dict[str, object]:
         "ticks with depth, through the kernel, million a second": round(
             tape.count / depth / 1e6, 2
         ),
-        "ticks with depth, venue alone, a bid and an offer resting, from Python, million a second": round(
-            quote.count / min(quoting(quote, 100)[0] for _ in range(rounds)) / 1e6, 2
-        ),
+        (
+            "ticks with depth, venue alone, a bid and an offer resting, from Python, million a "
+            "second"
+        ): round(quote.count / min(quoting(quote, 100)[0] for _ in range(rounds)) / 1e6, 2),
         "first result, s": round(min(first_result() for _ in range(rounds)), 3),
     }
     gc.enable()

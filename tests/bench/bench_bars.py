@@ -47,8 +47,10 @@ def run(*, quick: bool = False) -> dict[str, object]:
     late = single["p99.9"]
     return section(
         "Bars",
-        f"{plural(count, 'tick')} of 500 tokens in time order, most of which close a one-second bar;"
-        f" {told['patang'][0]['bars']:,} bars of 1 s, 1, 3, 5 and 15 min. patang builds all spans in one pass, the others in"
+        f"{plural(count, 'tick')} of 500 tokens in time order, most of which close a one-second "
+        "bar;"
+        f" {told['patang'][0]['bars']:,} bars of 1 s, 1, 3, 5 and 15 min. patang builds all spans "
+        "in one pass, the others in"
         " one query a span. All give the same open, high, low, close and count.",
         [
             table("In bulk", rows(told, count)),

@@ -296,9 +296,12 @@ def run(*, quick: bool = False) -> dict[str, object]:
     calls = min(told["calls_per_second"] for told in figures.values()) / 1e6
     return section(
         "Order book",
-        f"Two seeded mixes of {plural(count, 'message')}; CPU time. The C++ ladder has the same semantics, is compiled by this run"
-        " (g++ -O3) and makes the same fills. The other books get the mix with each modification as a cancellation and a"
-        " new order. Pure Python is a dict of orders, a deque per price and a SortedDict of prices, with methods to call;"
+        f"Two seeded mixes of {plural(count, 'message')}; CPU time. The C++ ladder has the same "
+        "semantics, is compiled by this run"
+        " (g++ -O3) and makes the same fills. The other books get the mix with each modification "
+        "as a cancellation and a"
+        " new order. Pure Python is a dict of orders, a deque per price and a SortedDict of "
+        "prices, with methods to call;"
         " pared down, it cancels in the loop that drives it, and keeps no depth.",
         tables,
         [

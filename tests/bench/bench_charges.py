@@ -82,7 +82,8 @@ def run(*, quick: bool = False) -> dict[str, object]:
     speed = {name: each / timed(call, rounds) / 1e6 for name, (each, call) in contenders.items()}
     return section(
         "Charges",
-        f"{plural(count, 'executed order')} of equity intraday at NSE, called from interpreted Python; the decimal"
+        f"{plural(count, 'executed order')} of equity intraday at NSE, called from interpreted "
+        "Python; the decimal"
         " arithmetic comes to the same paise.",
         [
             table(

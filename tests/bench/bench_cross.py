@@ -51,7 +51,8 @@ def measure(symbols: int, bars: int, names: tuple[str, ...], repeats: int) -> Re
         if "absent" not in reports[0]:
             same = all(reports[0][key] == wanted[key] for key in ("trips", "checksum"))
             assert same, (
-                f"{name} made other trades: {reports[0]['trips']} round trips, not {wanted['trips']}"
+                f"{name} made other trades: {reports[0]['trips']} round trips, not "
+                f"{wanted['trips']}"
             )
     return told
 
@@ -219,13 +220,20 @@ def run(*, quick: bool = False) -> dict[str, object]:
     goals.append(goal("tick backtest with depth, M events/s", "≥ 8", tick_rate, tick_rate >= 8))
     return section(
         "Backtests",
-        "A cross of the averages of 10 and 30 closes: 100 shares bought at the next open, sold at the open after the cross"
-        " back, 0.03 % a side; every contender makes the same trades, bar and price. Ours run the kernel of the live desk"
-        " (risk, order life cycle, ledger, charges) on the simulated venue, with an equity curve; a Python strategy that follows"
-        " lets the desk keep its averages and hears the bars at which they cross. vectorbt compiles in its"
-        " first run. backtesting.py runs symbol by symbol. nautilus_trader fills at the close of the bar an order comes"
-        " from, so it gets bars that close at the next open. Slow contenders get shorter data. With depth, a market order"
-        " a minute; a tick is one event to us and twelve rows to hftbacktest, which compiles in its first run. Garbage"
+        "A cross of the averages of 10 and 30 closes: 100 shares bought at the next open, sold at "
+        "the open after the cross"
+        " back, 0.03 % a side; every contender makes the same trades, bar and price. Ours run the "
+        "kernel of the live desk"
+        " (risk, order life cycle, ledger, charges) on the simulated venue, with an equity curve; "
+        "a Python strategy that follows"
+        " lets the desk keep its averages and hears the bars at which they cross. vectorbt "
+        "compiles in its"
+        " first run. backtesting.py runs symbol by symbol. nautilus_trader fills at the close of "
+        "the bar an order comes"
+        " from, so it gets bars that close at the next open. Slow contenders get shorter data. "
+        "With depth, a market order"
+        " a minute; a tick is one event to us and twelve rows to hftbacktest, which compiles in "
+        "its first run. Garbage"
         " collection is off in every contender.",
         tables,
         goals,

@@ -89,12 +89,15 @@ def run(*, quick: bool = False) -> dict[str, object]:
     share, late = max(one["core, %"] for one in live), live[0]["p99 ms"]
     return section(
         "Feed",
-        f"{plural(packets, 'full packet')} in frames of 200 over a local WebSocket, from a process that sends as fast as the"
-        " client takes them; then 9,000 a second, the most Kite sends to one account. From the first frame to the last.",
+        f"{plural(packets, 'full packet')} in frames of 200 over a local WebSocket, from a "
+        "process that sends as fast as the"
+        " client takes them; then 9,000 a second, the most Kite sends to one account. From the "
+        "first frame to the last.",
         [
             table("From the socket to ticks", rows),
             table(
-                "From the socket to a command: 9,000 instruments, a minute's bars, a Python strategy of 25 µs on 300 of them",
+                "From the socket to a command: 9,000 instruments, a minute's bars, a Python "
+                "strategy of 25 µs on 300 of them",
                 live,
             ),
         ],

@@ -151,8 +151,10 @@ def run(*, quick: bool = False) -> dict[str, object]:
     beyond = full["official"] / full["columns"]
     return section(
         "Frame decoder",
-        f"Frames of {PACKETS} packets (the last of 8); the peer is `KiteTicker._parse_binary` of kiteconnect"
-        f" {version('kiteconnect')}. Ticks are native objects with their depth, columns the last state of each token.",
+        f"Frames of {PACKETS} packets (the last of 8); the peer is `KiteTicker._parse_binary` of "
+        "kiteconnect"
+        f" {version('kiteconnect')}. Ticks are native objects with their depth, columns the last "
+        "state of each token.",
         [table("One frame", rows)],
         [
             goal(

@@ -115,7 +115,8 @@ def run(*, quick: bool = False) -> dict[str, object]:
         )
     return section(
         "History and backtests",
-        f"{plural(rows, 'minute')} of {symbols} symbols over {days} sessions. Peers read the same bars from plain Parquet files"
+        f"{plural(rows, 'minute')} of {symbols} symbols over {days} sessions. Peers read the same "
+        "bars from plain Parquet files"
         " (a timestamp and five numbers, zstd).",
         [
             table("Bars out of the store", disk),
@@ -150,7 +151,10 @@ def _stored(
 
     files = str(folder / "S*.parquet")
     whole = f"SELECT * FROM read_parquet('{files}')"
-    part = f"SELECT * FROM read_parquet('{folder / name}.parquet') WHERE epoch_ns(timestamp) >= {month[0]} AND epoch_ns(timestamp) < {month[1]}"
+    part = (
+        f"SELECT * FROM read_parquet('{folder / name}.parquet') WHERE epoch_ns(timestamp) >= "
+        f"{month[0]} AND epoch_ns(timestamp) < {month[1]}"
+    )
 
     def cpu(work: Callable[[], object], rounds: int = 3) -> float:
         return timed(work, rounds, time.process_time)

@@ -38,7 +38,8 @@ def run(*, quick: bool = False) -> dict[str, object]:
     held = rows[0]["peak"]
     return section(
         "Memory",
-        "Megabytes of a process, and what a run adds to them after its second part (a day, a round, a backtest). A book"
+        "Megabytes of a process, and what a run adds to them after its second part (a day, a "
+        "round, a backtest). A book"
         " keeps four to eight bytes for each id it has seen, for no id may come twice in its life.",
         [table("Long runs, MB", rows)],
         [

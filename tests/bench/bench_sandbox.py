@@ -327,8 +327,10 @@ def run(*, quick: bool = False) -> dict[str, object]:
         socket.append(official(account, seconds))
     return section(
         "Sandbox",
-        "The exchange in a process of its own, with a seeded crowd, in lockstep and without rate limits; the official"
-        f" client and ticker (kiteconnect {version('kiteconnect')}) in this one. The figures of ticks include the market"
+        "The exchange in a process of its own, with a seeded crowd, in lockstep and without rate "
+        "limits; the official"
+        f" client and ticker (kiteconnect {version('kiteconnect')}) in this one. The figures of "
+        "ticks include the market"
         " that makes them.",
         [
             table("REST, through the official client", rest),

@@ -86,10 +86,14 @@ def run(*, quick: bool = False) -> dict[str, object]:
         )
     return section(
         "Sweeps",
-        f"{len(sweep_peers.PAIRS)} pairs of averages (5 to 50 and 60 to 250 closes) over {bars:,} one-minute bars of one"
-        " symbol, with the orders, fees and equity curve of Backtests; the fills of every tenth pair are the same in all,"
-        " and so are the best pair and, but for the rounding of fees to the paisa, its P&L. patang runs each pair through the kernel and the venue, in two processes that are there"
-        " when the clock starts; vectorbt holds all pairs as columns, and its functions are compiled by then.",
+        f"{len(sweep_peers.PAIRS)} pairs of averages (5 to 50 and 60 to 250 closes) over {bars:,} "
+        "one-minute bars of one"
+        " symbol, with the orders, fees and equity curve of Backtests; the fills of every tenth "
+        "pair are the same in all,"
+        " and so are the best pair and, but for the rounding of fees to the paisa, its P&L. "
+        "patang runs each pair through the kernel and the venue, in two processes that are there"
+        " when the clock starts; vectorbt holds all pairs as columns, and its functions are "
+        "compiled by then.",
         [table("200 pairs", rows)],
         goals,
     )

@@ -5,8 +5,10 @@ import compiled
 Row = dict[str, object]
 
 HOW = (
-    "Contenders take turns in several passes. Speeds are those of the best pass, for the machine is shared and at times half as"
-    " fast; ratios are the median of those within one pass. A contender is measured only after it has given the same trades or"
+    "Contenders take turns in several passes. Speeds are those of the best pass, for the machine "
+    "is shared and at times half as"
+    " fast; ratios are the median of those within one pass. A contender is measured only after it "
+    "has given the same trades or"
     " values. Each runs in a process of its own, and its peak memory is that process's."
 )
 

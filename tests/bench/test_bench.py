@@ -54,7 +54,8 @@ def test_a_benchmark_that_fails_does_not_cost_the_others_their_figures(
         "def run(*, quick):\n    assert not quick, 'other trades'\n"
     )
     (tmp_path / "bench_right.py").write_text(
-        "from report import section\n\ndef run(*, quick):\n    return section('Right', 'It ran.', [], [])\n"
+        "from report import section\n\ndef run(*, quick):\n"
+        "    return section('Right', 'It ran.', [], [])\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(run, "MODULES", {"wrong": "bench_wrong", "right": "bench_right"})
@@ -70,7 +71,8 @@ def test_a_run_of_everything_writes_the_page_with_the_machine(monkeypatch, tmp_p
     import run
 
     (tmp_path / "bench_whole.py").write_text(
-        "from report import section\n\ndef run(*, quick):\n    return section('Whole', 'It ran.', [], [])\n"
+        "from report import section\n\ndef run(*, quick):\n"
+        "    return section('Whole', 'It ran.', [], [])\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(run, "MODULES", {"whole": "bench_whole"})
@@ -211,7 +213,8 @@ def test_patang_bench_hands_names_and_flags_to_the_script(monkeypatch, tmp_path)
 
     script = tmp_path / "run.py"
     script.write_text(
-        "import sys, pathlib\npathlib.Path(__file__).with_name('got').write_text(' '.join(sys.argv[1:]))\n"
+        "import sys, pathlib\npathlib.Path(__file__).with_name('got').write_text(' "
+        "'.join(sys.argv[1:]))\n"
     )
     monkeypatch.setattr(tui.bench, "SCRIPT", script)
     assert tui.bench.run_benchmarks(["book", "bars"], quick=True, write=False, as_json=True) == 0

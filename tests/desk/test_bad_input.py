@@ -106,7 +106,8 @@ def test_a_state_folder_that_cannot_be_written_is_named(patang):
 
 def test_a_broker_that_is_not_there_is_exit_code_three_and_latches_nothing(patang):
     (patang.home / "config.toml").write_text(
-        '[broker]\nrest = "http://127.0.0.1:9"\nws = "ws://127.0.0.1:9"\napi_key = "k"\naccess_token = "t"\n'
+        '[broker]\nrest = "http://127.0.0.1:9"\nws = "ws://127.0.0.1:9"\napi_key = "k"\n'
+        'access_token = "t"\n'
     )
     assert "http://127.0.0.1:9" in one_line(patang.call("run", "--no-ui"), 3)
     assert not (patang.state() / "KILL").exists()
@@ -216,14 +217,16 @@ def test_a_latched_run_says_so_first(patang):
     done = patang.call("replay", "bars", "--date", "2024-06-04", "--no-ui")
     first, second = done.stderr.splitlines()
     assert first == (
-        "patang: the kill switch is latched (halt: enough, terminal): no entries until patang resume --reason TEXT"
+        "patang: the kill switch is latched (halt: enough, terminal): no entries until patang "
+        "resume --reason TEXT"
     )
     assert "X.parquet" in second
 
 
 def test_symbols_at_a_broker_that_is_away_are_checked_by_the_last_list_that_was_kept(patang):
     (patang.home / "config.toml").write_text(
-        '[desk]\nmode = "paper"\n[broker]\nname = "kite"\napi_key = "abc"\nrest = "http://127.0.0.1:1"\n'
+        '[desk]\nmode = "paper"\n[broker]\nname = "kite"\napi_key = "abc"\n'
+        'rest = "http://127.0.0.1:1"\n'
         'ws = "ws://127.0.0.1:1"\n[feed]\nwatch = ["infy", "NOSUCH"]\n'
     )
     unknown = patang.call("config", "check")
@@ -235,7 +238,8 @@ def test_symbols_at_a_broker_that_is_away_are_checked_by_the_last_list_that_was_
     kept = patang.call("instruments", "keep", "dump.csv", "--date", "2026-11-20")
     assert kept.returncode == 0, kept.stderr
     assert one_line(patang.call("config", "check"), 2) == (
-        "patang: no such symbol on NSE: NOSUCH (by the list of 2026-11-20; the start asks the broker)"
+        "patang: no such symbol on NSE: NOSUCH (by the list of 2026-11-20; the start asks the "
+        "broker)"
     )
     file = patang.home / "config.toml"
     file.write_text(file.read_text().replace(', "NOSUCH"', ""))

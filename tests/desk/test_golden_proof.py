@@ -87,7 +87,8 @@ def lived(station, tape, tmp_path, monkeypatch, speed, *, feed=(), history=()):
     folder, place = bars_folder(made.config, "replay", made.database), made.endpoint
     other = tmp_path / "vendor.toml"
     other.write_text(
-        f'[broker]\nrest = "{place.rest}"\nws = "{place.ws}"\napi_key = "{place.api_key}"\naccess_token = "{place.access_token}"\n'
+        f'[broker]\nrest = "{place.rest}"\nws = "{place.ws}"\napi_key = "{place.api_key}"\n'
+        f'access_token = "{place.access_token}"\n'
     )
     other.chmod(0o600)
     about = ("--config", str(other), "--folder", str(folder))

@@ -68,7 +68,8 @@ def held_back(file):
     )
     working = rows(
         file,
-        "SELECT * FROM intents WHERE purpose = 'ENTRY' AND status IN ('INTENT', 'SENT', 'OPEN', 'UNKNOWN')",
+        "SELECT * FROM intents WHERE purpose = 'ENTRY' AND status IN ('INTENT', 'SENT', 'OPEN', "
+        "'UNKNOWN')",
     )
     refused = rows(
         file,
@@ -275,7 +276,10 @@ def test_flatten_squares_off_and_takes_the_protection_away(patang):
         rows(file, "SELECT * FROM gtts WHERE status IN ('ACTIVE', 'SENT', 'INTENT', 'UNKNOWN')")
         == []
     )
-    net = "SELECT SUM(CASE side WHEN 'BUY' THEN quantity ELSE -quantity END) AS net FROM fills GROUP BY symbol"
+    net = (
+        "SELECT SUM(CASE side WHEN 'BUY' THEN quantity ELSE -quantity END) AS net FROM fills "
+        "GROUP BY symbol"
+    )
     assert {row["net"] for row in rows(file, net)} == {0}
 
 

@@ -46,7 +46,10 @@ def a_config(folder, text):
 
 def test_its_address_is_enough_to_know_where_everything_is(tmp_path, monkeypatch):
     monkeypatch.delenv("KITE_API_KEY", raising=False)
-    text = '[broker]\nname = "kite"\nrest = "https://sandbox.kite.trade"\nws = "wss://ws-sandbox.kite.trade"\n'
+    text = (
+        '[broker]\nname = "kite"\nrest = "https://sandbox.kite.trade"\n'
+        'ws = "wss://ws-sandbox.kite.trade"\n'
+    )
     place = endpoint_of(a_config(tmp_path, text))
     assert (place.rest, place.ws) == (
         "https://sandbox.kite.trade/oms",

@@ -267,7 +267,10 @@ def test_a_paper_desk_goes_on_after_a_restart_with_what_it_held(station, kite_li
     wait_for(lambda: len(made.board.positions.rows) > 2, "it trades")
     wait_for(lambda: made.board.header.naked == 0, "it protects")
     made.close()
-    held = "SELECT symbol, sum(CASE side WHEN 'BUY' THEN quantity ELSE -quantity END) AS n FROM fills GROUP BY symbol"
+    held = (
+        "SELECT symbol, sum(CASE side WHEN 'BUY' THEN quantity ELSE -quantity END) AS n FROM "
+        "fills GROUP BY symbol"
+    )
     before = {row["symbol"]: row["n"] for row in rows(made.database, held)}
     again = admitted(station, RunPlan("paper"), kite.text + "[risk]\nmax_trades_per_day = 1\n")
     desk = again.open()
@@ -373,7 +376,8 @@ def test_a_token_that_dies_holds_entries_back_and_the_next_login_goes_on_without
     wait_for(
         lambda: told("logged in again"),
         lambda: (
-            f"it finds the login: {made.board.header} {[row.text for row in made.board.events][-60:]}"
+            f"it finds the login: {made.board.header} "
+            f"{[row.text for row in made.board.events][-60:]}"
         ),
     )
     wait_for(lambda: made.board.header.state == "running", "it trades again")

@@ -231,7 +231,8 @@ def asked_for(patang, exchange):
     for name, number in itertools.product([*NAMES, "budget.mine"], NUMBERS):
         told = raw(
             door,
-            f'{{"cmd": "limit", "name": "{name}", "value": {number}, "reason": "r", "confirmed": true}}',
+            f'{{"cmd": "limit", "name": "{name}", "value": {number}, "reason": "r", "confirmed": '
+            f"true}}",
         )
         assert name in str(told.get("error", "not a change of a limit")) or "not a" in str(
             told["error"]

@@ -195,7 +195,8 @@ def test_a_strategy_that_was_changed_since_is_code(compared, tmp_path):
     text = STRATEGY.replace("tests.desk.scripted:Scripted", str(file))
     other = source.replace(
         "    pass",
-        '    def on_bar(self, ctx, bar):\n        self.enter = {("15:03", "SBIN")}\n        super().on_bar(ctx, bar)',
+        '    def on_bar(self, ctx, bar):\n        self.enter = {("15:03", "SBIN")}\n'
+        "        super().on_bar(ctx, bar)",
     )
     told = compared(text=text, meanwhile=lambda: file.write_text(other))
     # charges are rounded by the note, in which others stand too

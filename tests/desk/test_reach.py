@@ -28,7 +28,8 @@ from tui.run.session import Run, Station
 class Desk:
     def describe(self):
         latch = station.kill.latch
-        return json.dumps({"mode": "PAPER", "kill": latch.level if latch else "", "kill_reason": latch.reason if latch else ""})
+        level, reason = (latch.level, latch.reason) if latch else ("", "")
+        return json.dumps({"mode": "PAPER", "kill": level, "kill_reason": reason})
     def resume(self, reason, who):
         return station.kill.resume(reason, who)
 

@@ -434,7 +434,7 @@ def test_the_books_are_compared_when_the_feed_comes_back(world):
     there.differences("INFY:CNC", "funds")
 
 
-def test_shares_that_lack_their_authorisation_count_as_unprotected_and_are_not_offered_again_and_again(
+def test_shares_without_their_authorisation_count_as_unprotected_and_are_not_offered_again(
     world,
 ):
     there = world(holdings=(("INFY", 10, 1_500.0),), consent=False).open()

@@ -97,7 +97,10 @@ def test_a_recording_is_played_through_the_whole_desk_to_the_same_bars_and_twice
     station, patang, faults
 ):
     _, desk, run = recorded(station, faults, 30)
-    eager = "[strategy.momentum_ladder]\nmomentum_bars = 1\nmomentum_percent = 0.01\nema_fast = 1\nema_slow = 2\n"
+    eager = (
+        "[strategy.momentum_ladder]\nmomentum_bars = 1\nmomentum_percent = 0.01\nema_fast = 1\n"
+        "ema_slow = 2\n"
+    )
     (patang.home / "config.toml").write_text(TEXT.replace("record = true", "") + eager)
     code, first = replayed(patang, run.name, "--speed", "max")
     assert (code, first["same_bars_as_the_desk"], first["whole"]) == (0, "yes", True)

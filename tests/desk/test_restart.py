@@ -97,7 +97,8 @@ def compare(patang, books):
     held = {p["tradingsymbol"]: p["quantity"] for p in books["positions"] if p["quantity"]}
     booked = rows(
         database,
-        "SELECT symbol, SUM(CASE side WHEN 'BUY' THEN quantity ELSE -quantity END) AS q FROM fills GROUP BY symbol",
+        "SELECT symbol, SUM(CASE side WHEN 'BUY' THEN quantity ELSE -quantity END) AS q FROM "
+        "fills GROUP BY symbol",
     )
     assert {row["symbol"]: row["q"] for row in booked if row["q"]} == held
     assert held

@@ -54,7 +54,8 @@ def first(database, query, *parameters):
 def test_the_trace_of_a_decision_goes_from_its_cause_to_its_fill_and_its_protection(ran):
     row = first(
         ran,
-        "SELECT * FROM decisions WHERE verdict = 'OK' AND rung IN (SELECT rung FROM fills) ORDER BY decision",
+        "SELECT * FROM decisions WHERE verdict = 'OK' AND rung IN (SELECT rung FROM fills) ORDER "
+        "BY decision",
     )
     found = trace_decision(ran, f"D{row['decision']}")
     told = [step.what for step in found.steps]
@@ -120,7 +121,8 @@ def test_every_name_of_an_order_leads_to_the_decision_behind_it(ran):
 def test_the_order_a_gtt_has_sent_belongs_to_the_decision_that_opened_its_rung(ran):
     with sqlite3.connect(ran) as connection:
         sent = connection.execute(
-            "SELECT gtts.order_id, rung FROM gtts WHERE status = 'TRIGGERED' AND order_id != 'none' AND order_id != ''"
+            "SELECT gtts.order_id, rung FROM gtts WHERE status = 'TRIGGERED' AND order_id != "
+            "'none' AND order_id != ''"
         ).fetchall()
     assert sent, "no stop was reached in these minutes"
     for order_id, rung in sent:
@@ -136,7 +138,8 @@ def test_an_unknown_name_is_one_line(ran):
 def test_why_counts_the_answers_and_names_the_limit_that_was_hit(ran):
     refused = first(
         ran,
-        "SELECT symbol, COUNT(*) AS n FROM decisions WHERE verdict = 'POSITIONS' GROUP BY symbol ORDER BY n DESC",
+        "SELECT symbol, COUNT(*) AS n FROM decisions WHERE verdict = 'POSITIONS' GROUP BY symbol "
+        "ORDER BY n DESC",
     )
     found = {answer.code: answer for answer in verdicts_of_symbol(ran, refused["symbol"])}
     counted = rows(

@@ -61,6 +61,7 @@ def test_the_core_imports_nothing_of_ours_and_nothing_heavy():
 
 def test_the_command_line_itself_imports_nothing_heavy():
     names = loaded(
-        "import tui.commands.cli, sys, json; print(json.dumps(sorted({n.split('.')[0] for n in sys.modules})))"
+        "import tui.commands.cli, sys, json; print(json.dumps(sorted({n.split('.')[0] for n in "
+        "sys.modules})))"
     )
     assert not names & (HEAVY - {"rich"})

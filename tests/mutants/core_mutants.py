@@ -69,7 +69,8 @@ CORE = (
     Mutant(
         "the id of an order that is known is taken for ours",
         ANSWERS,
-        "return stranger or (known is not None and known is not order and known.parent != order.intent)",
+        "return stranger or (known is not None and known is not order and known.parent != "
+        "order.intent)",
         "return False",
     ),
     Mutant(
@@ -161,7 +162,8 @@ CORE = (
     Mutant(
         "an entry accepted after the latch stays",
         KERNEL,
-        "            # an entry accepted after the latch closed has its order id only now\n            self._halt_entries()\n",
+        "            # an entry accepted after the latch closed has its order id only now\n"
+        "            self._halt_entries()\n",
         "",
     ),
     Mutant("what a strategy died of is forgotten", KERNEL, "        slot.error = error\n", ""),
@@ -241,7 +243,8 @@ CORE = (
     Mutant(
         "a second exit stays beside the first",
         ANSWERS,
-        "                rung.exit = order\n            else:\n                self._cancel_stray(order)",
+        "                rung.exit = order\n            else:\n"
+        "                self._cancel_stray(order)",
         "                rung.exit = order",
     ),
     Mutant(
@@ -259,13 +262,18 @@ CORE = (
     Mutant(
         "the sibling of an exit is not deleted",
         PROTECTION,
-        "        out.delete_gtt(gtt)\n    if entry is not None and not is_settled(entry):\n        return\n    unguarded",
-        "        pass\n    if entry is not None and not is_settled(entry):\n        return\n    unguarded",
+        "        out.delete_gtt(gtt)\n    if entry is not None and not is_settled(entry):\n"
+        "        return\n    unguarded",
+        "        pass\n    if entry is not None and not is_settled(entry):\n        return\n"
+        "    unguarded",
     ),
     Mutant(
         "an exit leaves while its stop still stands",
         PROTECTION,
-        "    if gtt is not None and gtt.live:\n        if not takes:\n            _correct_stop(out, ladder, rung, last)\n        elif gtt.status is GttStatus.ACTIVE:\n            out.delete_gtt(gtt)\n        return\n",
+        "    if gtt is not None and gtt.live:\n        if not takes:\n"
+        "            _correct_stop(out, ladder, rung, last)\n"
+        "        elif gtt.status is GttStatus.ACTIVE:\n            out.delete_gtt(gtt)\n"
+        "        return\n",
         "",
     ),
     Mutant(
@@ -283,7 +291,8 @@ CORE = (
     Mutant(
         "a stop follows the price down",
         PROTECTION,
-        "    stop = trailed_stop(ladder, rung, rung.high) if ladder.plan.trail else rung.stop\n    if not _needs_change",
+        "    stop = trailed_stop(ladder, rung, rung.high) if ladder.plan.trail else rung.stop\n"
+        "    if not _needs_change",
         "    stop = stop_at(ladder, rung, last)\n    if not _needs_change",
     ),
     Mutant(
@@ -307,7 +316,8 @@ CORE = (
     Mutant(
         "a stop stays beside the exit it stood for",
         PROTECTION,
-        "    if rung.gtt is not None and rung.gtt.live:\n        out.delete_gtt(rung.gtt)\n    stop_orders.withdraw_stop_order(out, rung)\n    if offered_quantity",
+        "    if rung.gtt is not None and rung.gtt.live:\n        out.delete_gtt(rung.gtt)\n"
+        "    stop_orders.withdraw_stop_order(out, rung)\n    if offered_quantity",
         "    if offered_quantity",
     ),
     Mutant(
@@ -509,19 +519,22 @@ CORE = (
     Mutant(
         "an order that follows a rejection counts at once",
         LADDER,
-        "0 if turned and order.seen - order.created < PROVEN * SECOND else outstanding_quantity(order)",
+        "0 if turned and order.seen - order.created < PROVEN * SECOND else "
+        "outstanding_quantity(order)",
         "outstanding_quantity(order)",
     ),
     Mutant(
         "nothing protects what waits for the closing auction",
         PROTECTION,
         "    if out.now < rung.protect_at or last <= 0.0:\n        return\n    bare",
-        "    if out.now < rung.protect_at or last <= 0.0 or hours.closes <= out.now < hours.auction:\n        return\n    bare",
+        "    if out.now < rung.protect_at or last <= 0.0 or hours.closes <= out.now < "
+        "hours.auction:\n        return\n    bare",
     ),
     Mutant(
         "a stop that cannot fill counts as protection",
         LADDER,
-        "return (leg.quantity if could_fill(ladder.instrument, ladder.exit_side, leg.trigger, leg.price) else 0)",
+        "return (leg.quantity if could_fill(ladder.instrument, ladder.exit_side, leg.trigger, "
+        "leg.price) else 0)",
         "return leg.quantity",
     ),
     Mutant(
@@ -548,7 +561,8 @@ CORE = (
     Mutant(
         "an exit is pressed off the band",
         EXITS,
-        "return clamp_to_band(ladder.instrument, ladder.instrument.snap(last * (1.0 + float(sign) * percent / 100.0), -sign))",
+        "return clamp_to_band(ladder.instrument, ladder.instrument.snap(last * (1.0 + "
+        "float(sign) * percent / 100.0), -sign))",
         "return ladder.instrument.snap(last * (1.0 + float(sign) * percent / 100.0), -sign)",
     ),
     Mutant(
@@ -566,13 +580,15 @@ CORE = (
     Mutant(
         "a stop that somebody has moved away stands",
         "compiled/trading/gtt_reports.py",
-        "stands = self.order_store.yields_to_others and float(ladder.sign) * (theirs - ours) >= 0.0",
+        "stands = self.order_store.yields_to_others and float(ladder.sign) * (theirs - ours) >= "
+        "0.0",
         "stands = self.order_store.yields_to_others",
     ),
     Mutant(
         "a stop that is changed while its exit waits for the next session stays so",
         PROTECTION,
-        "        if not takes:\n            _correct_stop(out, ladder, rung, last)\n        elif gtt.status",
+        "        if not takes:\n            _correct_stop(out, ladder, rung, last)\n"
+        "        elif gtt.status",
         "        if takes and gtt.status",
     ),
     Mutant(

@@ -146,13 +146,15 @@ ENGINE = (
     Mutant(
         "a GTT whose request is under way is taken for a twin",
         BOOKS,
-        "if any(gtt.status in UNDER_WAY or self.gateway.touched.get(gtt.intent, -1) > began for gtt in made):",
+        "if any(gtt.status in UNDER_WAY or self.gateway.touched.get(gtt.intent, -1) > began for "
+        "gtt in made):",
         "if False:",
     ),
     Mutant(
         "an unknown order is given up at the first miss",
         LOOKUPS,
-        "if item.misses < self.patience.looks or now - item.since < self.patience.settle_s * SECOND:",
+        "if item.misses < self.patience.looks or now - item.since < self.patience.settle_s * "
+        "SECOND:",
         "if item.misses < 1:",
     ),
     Mutant(
@@ -204,7 +206,8 @@ ENGINE = (
         "an unknown order is sent again",
         GATEWAY,
         "            self._post_unknown(intent, str(error))",
-        '            self._post_answer(intent, RequestVerb.PLACE, RequestOutcome.REFUSED, reason=f"busy: {error}")',
+        "            self._post_answer(intent, RequestVerb.PLACE, RequestOutcome.REFUSED, "
+        'reason=f"busy: {error}")',
     ),
     Mutant(
         "a request leaves before it is on disk",
@@ -227,7 +230,8 @@ ENGINE = (
     Mutant(
         "an unknown change counts as done",
         GATEWAY,
-        "            self._post_turned_away(intent, verb, broker_id, str(error), purpose, RequestOutcome.UNKNOWN)",
+        "            self._post_turned_away(intent, verb, broker_id, str(error), purpose, "
+        "RequestOutcome.UNKNOWN)",
         "            self._post_answer(intent, verb, RequestOutcome.ACCEPTED, broker_id)",
     ),
     Mutant(
@@ -260,7 +264,8 @@ ENGINE = (
     Mutant(
         "a change that is turned away is asked for again at once",
         GATEWAY,
-        "return (self.back_off.count_refusal(kind, now, most) if busy or verb is not RequestVerb.PLACE else 0)",
+        "return (self.back_off.count_refusal(kind, now, most) if busy or verb is not "
+        "RequestVerb.PLACE else 0)",
         "return 0",
     ),
     Mutant(
@@ -278,7 +283,8 @@ ENGINE = (
     Mutant(
         "an entry is changed after the latch",
         GATEWAY,
-        "        if self._is_barred(order):\n            self._post_answer(order.intent, RequestVerb.MODIFY",
+        "        if self._is_barred(order):\n            self._post_answer(order.intent, "
+        "RequestVerb.MODIFY",
         "        if False:\n            self._post_answer(order.intent, RequestVerb.MODIFY",
     ),
     Mutant(
@@ -395,7 +401,8 @@ ENGINE = (
     Mutant(
         "hints put off the reading of GTTs",
         PACING,
-        "if polled:  # GTTs are read then only: hints may not put that off\n                self._next_poll = now + self._poll",
+        "if polled:  # GTTs are read then only: hints may not put that off\n"
+        "                self._next_poll = now + self._poll",
         "self._next_poll = now + self._poll",
     ),
     Mutant(
@@ -582,7 +589,8 @@ ENGINE = (
     Mutant(
         "missing intraday shares may be ignored",
         "engine/books/differences.py",
-        "(DifferenceChoice.ADOPT,) if _reduces_ours(figure + owners, long, short) else ADOPT_OR_IGNORE",
+        "(DifferenceChoice.ADOPT,) if _reduces_ours(figure + owners, long, short) else "
+        "ADOPT_OR_IGNORE",
         "ADOPT_OR_IGNORE",
     ),
     Mutant(
@@ -633,7 +641,8 @@ ENGINE = (
     Mutant(
         "a decision is carried out on another figure",
         "engine/reconcile/reconcile_actions.py",
-        "seen.apart != difference.apart or not self.reconciler.is_same_figure(difference, seen.figure)",
+        "seen.apart != difference.apart or not self.reconciler.is_same_figure(difference, "
+        "seen.figure)",
         "False",
     ),
     Mutant(
@@ -718,7 +727,8 @@ ENGINE = (
     Mutant(
         "a whole ratio is believed whatever the price says",
         "engine/books/share_divisions.py",
-        "if ratio == 1 or not has_jumped(market, rungs) or not explains_close(ratio, market, rungs):",
+        "if ratio == 1 or not has_jumped(market, rungs) or not explains_close(ratio, market, "
+        "rungs):",
         "if ratio == 1:",
     ),
     Mutant(

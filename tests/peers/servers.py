@@ -62,7 +62,10 @@ class Postgres:
         self.start()
 
     def start(self):
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self.folder} -c shared_buffers=256MB -c max_wal_size=4GB"
+        options = (
+            f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self.folder} -c "
+            "shared_buffers=256MB -c max_wal_size=4GB"
+        )
         self._run(
             "pg_ctl",
             "-D",

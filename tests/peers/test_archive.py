@@ -45,7 +45,8 @@ def desk(storage, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     configured(
         tmp_path,
-        f'bucket = "{storage.BUCKET}"\nendpoint = "{storage.endpoint}"\nprefix = "{tmp_path.name}"\n',
+        f'bucket = "{storage.BUCKET}"\nendpoint = "{storage.endpoint}"\n'
+        f'prefix = "{tmp_path.name}"\n',
     )
     return tmp_path
 

@@ -255,7 +255,8 @@ def test_a_page_of_another_origin_gets_nothing_and_changes_nothing(
     visit(url)
     seen = told(evil, tmp_path)
     print(
-        f"{origin}: {seen['tried']} tried, {len(place.refused)} refused, {len(place.reached)} reached"
+        f"{origin}: {seen['tried']} tried, {len(place.refused)} refused, {len(place.reached)} "
+        "reached"
     )
     assert seen["tried"] > 500
     assert (seen["read"], seen["opened"]) == ([], [])

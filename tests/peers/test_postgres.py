@@ -57,7 +57,10 @@ def test_bars_lie_in_the_partition_of_their_month_under_one_key(store, asked):
         ("market_data.bars_2024_06",),
         ("market_data.bars_2024_07",),
     ]
-    keys = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'p' AND conrelid = 'market_data.bars'::regclass"
+    keys = (
+        "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'p' AND conrelid = "
+        "'market_data.bars'::regclass"
+    )
     assert asked(keys) == [("PRIMARY KEY (series, start, token)",)]
 
 
@@ -106,7 +109,8 @@ def test_the_views_have_rupees_and_prefer_the_reconciled_bar(store, asked):
     )
     store.write([Bar(1, OPEN + MINUTE, 60, 101.05, 103.0, 98.0, 101.55, 20, 0)], names, "vendor")
     golden = asked(
-        "SELECT version, to_char(start, 'HH24:MI'), open, high, low, close, volume FROM market_data.bars_1m_golden ORDER BY start"
+        "SELECT version, to_char(start, 'HH24:MI'), open, high, low, close, volume FROM "
+        "market_data.bars_1m_golden ORDER BY start"
     )
     assert golden == [
         ("live", "09:15", 100.0, 101.0, 99.0, 100.5, 10),
@@ -115,7 +119,8 @@ def test_the_views_have_rupees_and_prefer_the_reconciled_bar(store, asked):
         ("live", "09:18", 103.0, 104.0, 102.0, 103.5, 10),
     ]
     candles = asked(
-        "SELECT minutes, to_char(start, 'HH24:MI'), open, high, low, close, volume, minutes_there FROM market_data.candle_aggregation"
+        "SELECT minutes, to_char(start, 'HH24:MI'), open, high, low, close, volume, minutes_there "
+        "FROM market_data.candle_aggregation"
         " WHERE minutes < 15 ORDER BY minutes, start"
     )
     assert candles == [
@@ -203,7 +208,8 @@ def test_the_history_is_in_the_server_by_one_line_of_configuration(
     )
     (tmp_path / "config.toml").chmod(0o600)
     (tmp_path / "M&M.csv").write_text(
-        "timestamp,open,high,low,close\n2024-06-04 09:15,1,2,1,2\n2024-06-04 09:16,1,2,1,2\n2024-06-04 09:18,1,2,1,2\n"
+        "timestamp,open,high,low,close\n2024-06-04 09:15,1,2,1,2\n2024-06-04 09:16,1,2,1,2\n"
+        "2024-06-04 09:18,1,2,1,2\n"
     )
     assert run_command(["bars", "import", "M&M.csv"]) == 0
     capfd.readouterr()
@@ -286,7 +292,10 @@ def test_instruments_are_there_by_day_and_one_asks_for_those_of_a_date(store, as
     assert dumps.exchanges() == ["NFO", "NSE"]
     book = dumps.load(date(2026, 8, 18), ["NFO"])
     assert sorted(book, key=lambda each: each.token) == listings()[1:]
-    lots = "SELECT symbol, day::text, lot, tick FROM market_data.instruments_of(%s) WHERE kind <> 'CE' ORDER BY symbol"
+    lots = (
+        "SELECT symbol, day::text, lot, tick FROM market_data.instruments_of(%s) WHERE kind <> "
+        "'CE' ORDER BY symbol"
+    )
     assert asked(lots, date(2026, 8, 30)) == [
         ("INFY", "2026-08-19", 1, 0.05),
         ("INFY26AUGFUT", "2026-08-18", 400, 0.1),

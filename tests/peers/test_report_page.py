@@ -18,7 +18,10 @@ from tests.peers import chromium
 pytestmark = pytest.mark.peers
 
 SHOWN = "!document.getElementById('filters').hidden"
-ROWS = "[...document.getElementById('rows').tBodies[0].rows].map((row) => [...row.cells].map((cell) => cell.textContent))"
+ROWS = (
+    "[...document.getElementById('rows').tBodies[0].rows].map((row) => [...row.cells].map((cell) "
+    "=> cell.textContent))"
+)
 TOLD = "document.getElementById('told').textContent"
 OVERFLOWING = """
 [...document.querySelectorAll('dd, dt, figcaption, h1, h2, p, .heat :is(th, td)')]
@@ -65,7 +68,8 @@ async def opened(folder, url, width, **options):
     async with chromium.tab(folder) as tab:
         await tab.open(url, width, **options)
         await tab.run(
-            f"new Promise((done) => {{ const look = () => {SHOWN} ? done() : setTimeout(look, 20); look(); }})"
+            f"new Promise((done) => {{ const look = () => {SHOWN} ? done() : setTimeout(look, "
+            f"20); look(); }})"
         )
         yield tab
 
@@ -88,7 +92,8 @@ async def test_the_page_asks_nobody_complains_of_nothing_and_fits(page, tmp_path
         if width > 1_000:
             assert (
                 await tab.run(
-                    "(({scrollWidth, clientWidth}) => scrollWidth - clientWidth)(document.querySelector('.heat').parentNode)"
+                    "(({scrollWidth, clientWidth}) => scrollWidth - "
+                    "clientWidth)(document.querySelector('.heat').parentNode)"
                 )
                 <= 1
             )
@@ -97,7 +102,8 @@ async def test_the_page_asks_nobody_complains_of_nothing_and_fits(page, tmp_path
 async def test_a_script_that_somebody_put_in_would_not_run(page, tmp_path):
     async with opened(tmp_path, page, 1280) as tab:
         await tab.run(
-            "document.body.append(Object.assign(document.createElement('script'), {textContent: 'window.bad = 1'}))"
+            "document.body.append(Object.assign(document.createElement('script'), {textContent: "
+            "'window.bad = 1'}))"
         )
         assert await tab.run("window.bad") is None
         assert any("Content Security Policy" in str(each) for each in tab.said)

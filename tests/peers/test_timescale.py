@@ -38,7 +38,10 @@ def target():
     )
     try:
         assert process.stdout.readline().strip() == "ready"
-        yield f"host=127.0.0.1 port={port} user=postgres password=postgres dbname=postgres sslmode=disable"
+        yield (
+            f"host=127.0.0.1 port={port} user=postgres password=postgres dbname=postgres "
+            "sslmode=disable"
+        )
     finally:
         process.kill()
         process.wait(PATIENCE_S)
@@ -57,7 +60,8 @@ def connection(target):
     with made:
         migrate(made)
         rows = ", ".join(
-            f"(1, to_timestamp({OPEN // 10**9 + 60 * minute + 86_400 * day}), 1, 500, {2000 + minute}, {2010 + minute}, {1990 + minute}, {2005 + minute}, 10, 1)"
+            f"(1, to_timestamp({OPEN // 10**9 + 60 * minute + 86_400 * day}), 1, 500, "
+            f"{2000 + minute}, {2010 + minute}, {1990 + minute}, {2005 + minute}, 10, 1)"
             for day in (0, 40)
             for minute in range(10)
         )
@@ -72,7 +76,10 @@ def test_the_extension_is_seen_and_the_bars_are_a_hypertable_of_months(connectio
     there = find_extension(connection)
     assert there.version.startswith("2.")
     assert there.compresses
-    chunks = "SELECT count(*) FROM timescaledb_information.chunks WHERE hypertable_schema = 'market_data' AND hypertable_name = 'bars'"
+    chunks = (
+        "SELECT count(*) FROM timescaledb_information.chunks WHERE hypertable_schema = "
+        "'market_data' AND hypertable_name = 'bars'"
+    )
     assert connection.execute(chunks).fetchone() == (2,)
 
 
@@ -97,7 +104,10 @@ def test_compressed_months_answer_as_before(connection):
     done = "SELECT count(*) FROM timescaledb_information.chunks WHERE is_compressed"
     assert connection.execute(done).fetchone() == (2,)
     assert connection.execute(query).fetchall() == before
-    candles = "SELECT minutes, count(*) FROM market_data.candle_aggregation GROUP BY minutes ORDER BY minutes"
+    candles = (
+        "SELECT minutes, count(*) FROM market_data.candle_aggregation GROUP BY minutes ORDER BY "
+        "minutes"
+    )
     assert connection.execute(candles).fetchall() == [(3, 8), (5, 4), (15, 2)]
 
 

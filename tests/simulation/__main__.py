@@ -32,7 +32,8 @@ def main(first, days, kind, *, stop):
                 return broken
     spent = time.process_time() - began
     print(
-        f"{days} days from seed {first}: {broken} broken, {1000 * spent / days:.0f} ms of processor a day"
+        f"{days} days from seed {first}: {broken} broken, {1000 * spent / days:.0f} ms of "
+        "processor a day"
     )
     for name in Figures._fields[:-1]:
         column = [float(getattr(each, name)) for each in figures]

@@ -473,7 +473,8 @@ class Checks:
             position = kernel.ledger.account(token)
             if (0 if position is None else int(position.quantity)) != quantity:
                 self._broken(
-                    f"ledger of {token}: {position and int(position.quantity)}, its fills make {quantity}"
+                    f"ledger of {token}: {position and int(position.quantity)}, its fills make "
+                    f"{quantity}"
                 )
 
     def _corrections(self, kernel):
@@ -529,7 +530,8 @@ class Checks:
                 self.worst_bare = max(self.worst_bare, fair)
                 if fair > self._bound():
                     self._broken(
-                        f"rung {number} holds {position.held}, {position.is_covered} of it protected, for {fair:.1f} s"
+                        f"rung {number} holds {position.held}, {position.is_covered} of it "
+                        f"protected, for {fair:.1f} s"
                     )
             elif now - position.bare_since > TOLD_WITHIN_S and not self._told(process, kernel):
                 self._broken(f"rung {number} is unprotected, and nobody has been told")
@@ -635,7 +637,8 @@ class Checks:
         for where in theirs.keys() | ours.keys():
             if theirs.get(where, 0) != ours.get(where, 0):
                 self._broken(
-                    f"{where}: the account holds {theirs.get(where, 0)}, the desk knows of {ours.get(where, 0)}"
+                    f"{where}: the account holds {theirs.get(where, 0)}, the desk knows of "
+                    f"{ours.get(where, 0)}"
                 )
 
     def over_night(self, exchange):

@@ -56,7 +56,8 @@ class Disk:
             key = self.shapes[table].key
             rest = ", ".join(f"{c} = excluded.{c}" for c in columns if c not in key)
             known = self._statements[shape] = (
-                f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) "
+                f"INSERT INTO {table} ({', '.join(columns)}) VALUES "
+                f"({', '.join('?' * len(columns))}) "
                 f"ON CONFLICT ({', '.join(key)}) DO {'UPDATE SET ' + rest if rest else 'NOTHING'}"
             )
         return known

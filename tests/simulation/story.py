@@ -43,4 +43,7 @@ def _order(order):
     ask = order.ask
     side = "buy" if ask.buys else "sell"
     trades = ", ".join(f"{trade.quantity} as {trade.trade_id}" for trade in order.trades)
-    return f"order {order.order_id} {ask.tag or '-'}: {side} {ask.quantity} {ask.listing.instrument.symbol}, {order.status}, {trades or 'no trade'}"
+    return (
+        f"order {order.order_id} {ask.tag or '-'}: {side} {ask.quantity} "
+        f"{ask.listing.instrument.symbol}, {order.status}, {trades or 'no trade'}"
+    )

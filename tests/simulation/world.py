@@ -468,4 +468,7 @@ def _exchange(request, answer, lost):
         or ("cut" if answer.cut is not None else "")
         or (f"{answer.hold:.1f} s late" if answer.hold else "")
     )
-    return f"{request.text} {what} -> {answer.status} {answer.content[:100].decode(errors='replace')} {fate}".rstrip()
+    return (
+        f"{request.text} {what} -> {answer.status} "
+        f"{answer.content[:100].decode(errors='replace')} {fate}"
+    ).rstrip()

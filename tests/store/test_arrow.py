@@ -21,10 +21,11 @@ import sys
 from compiled.model.values import Bar
 from store.bars.parquet_bars import ParquetBars
 bars, names = ParquetBars(__import__("pathlib").Path(sys.argv[1])), {1: "A", 2: "M&M"}
-made = [Bar(token, start * 60_000_000_000, 60, 10.0, 11.0, 9.5, 10.5, 7, 3) for token in names for start in range(3)]
+minutes = [start * 60_000_000_000 for start in range(3)]
+made = [Bar(token, at, 60, 10.0, 11.0, 9.5, 10.5, 7, 3) for token in names for at in minutes]
 bars.write(made, names, "live")
 assert bars.symbols(60, "live") == ["A", "M&M"]
-assert [bar.start for bar in bars.read("M&M", 60, 0, 10**15, "live")] == [0, 60_000_000_000, 120_000_000_000]
+assert [bar.start for bar in bars.read("M&M", 60, 0, 10**15, "live")] == minutes
 assert len(bars.read_many(["A", "M&M"], 60, 0, 10**15, "live")["A"]) == 3
 bars.fold()
 bars.write(made, names, "live")

@@ -130,7 +130,8 @@ def test_a_full_disk_leaves_the_bars_that_were_there(store, tmp_path):
         "import resource, sys\nfrom pathlib import Path\nfrom compiled.model.values import Bar\n"
         "from engine.errors import OperatorError\nfrom store.bars.parquet_bars import ParquetBars\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))\n"
-        "try:\n    ParquetBars(Path(sys.argv[1])).write([Bar(1, 0, 60, 1.0, 1.0, 1.0, 1.0, 1)], {1: 'RELIANCE'}, 'live')\n"
+        "try:\n    ParquetBars(Path(sys.argv[1])).write([Bar(1, 0, 60, 1.0, 1.0, 1.0, 1.0, 1)], "
+        "{1: 'RELIANCE'}, 'live')\n"
         "except OperatorError as error:\n    print(error)\n"
     )
     environment = {**os.environ, "PYTHONPATH": os.environ.get("PYTHONPATH", str(ROOT))}

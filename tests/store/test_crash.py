@@ -117,7 +117,8 @@ def test_a_disk_that_refuses_to_grow_fails_the_commit_in_one_line_and_keeps_what
                 except OperatorError as error:
                     print(error)
             print(len(heard), [row["seq"] for row in journal.load("audit")])
-            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            boundless = resource.RLIM_INFINITY, resource.RLIM_INFINITY
+            resource.setrlimit(resource.RLIMIT_FSIZE, boundless)
             await journal.commit()
             print(len(journal.load("audit")))
             journal.close()
@@ -250,7 +251,8 @@ def test_a_crash_in_the_middle_of_a_migration_leaves_the_old_schema(database):
         connection = connect(path, write=True)
         connection.create_function("crash", 0, lambda: os._exit(9))
         fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) "
-        sql = "CREATE TABLE half (n INTEGER); INSERT INTO half " + fill + "SELECT i FROM n; SELECT crash();"
+        sql = "CREATE TABLE half (n INTEGER); INSERT INTO half "
+        sql += fill + "SELECT i FROM n; SELECT crash();"
         migrate(connection, path, [Migration(1, "first", ""), Migration(2, "half", sql)])
     """
     process = start(program, database)

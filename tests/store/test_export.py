@@ -238,7 +238,8 @@ def test_bars_are_exported_with_their_prices(database, tmp_path):
         == 1
     )
     assert out.read_text() == (
-        "symbol,start,open,high,low,close,volume,ticks\nSBIN,2024-06-04T09:15:00+05:30,100.05,101.0,99.95,100.5,1200,9\n"
+        "symbol,start,open,high,low,close,volume,ticks\n"
+        "SBIN,2024-06-04T09:15:00+05:30,100.05,101.0,99.95,100.5,1200,9\n"
     )
 
 
@@ -296,9 +297,11 @@ def test_without_a_file_the_rows_go_to_standard_output(journal, database, capfdb
 
 def test_an_export_sees_what_a_desk_committed_before_it_was_killed(database, tmp_path):
     program = (
-        "import asyncio, os, sys\nfrom pathlib import Path\nfrom store.sqlite_journal import SqliteJournal\n"
+        "import asyncio, os, sys\nfrom pathlib import Path\n"
+        "from store.sqlite_journal import SqliteJournal\n"
         "async def main():\n    journal = SqliteJournal(Path(sys.argv[1]), print)\n"
-        "    journal.append('fills', {'trade_id': 'T9', 'order_id': 'O9', 'side': 'BUY', 'quantity': 1})\n"
+        "    journal.append('fills', {'trade_id': 'T9', 'order_id': 'O9', 'side': 'BUY', "
+        "'quantity': 1})\n"
         "    await journal.commit()\n    os._exit(9)\nasyncio.run(main())\n"
     )
     environment = {**os.environ, "PYTHONPATH": os.environ.get("PYTHONPATH", str(ROOT))}

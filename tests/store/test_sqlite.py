@@ -254,7 +254,7 @@ async def test_a_full_queue_is_told_and_every_later_commit_raises(database, ear)
         journal.close()
 
 
-async def test_a_writer_that_dies_fails_the_waiting_and_the_coming_and_takes_every_row_without_a_word(
+async def test_a_writer_that_dies_fails_the_waiting_and_the_coming_and_takes_every_row_silently(
     database, ear, monkeypatch
 ):
     journal = SqliteJournal(database, ear)

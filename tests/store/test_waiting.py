@@ -58,7 +58,10 @@ def test_bars_wait_while_the_server_is_away_and_follow_with_the_next(store, serv
         store.write([bar(minute), bar(minute, token=2)], NAMES, "live")
     store.write([bar(2, close=100.9)], NAMES, "live")
     assert told == [
-        f"bars in Postgres: connection refused: bars wait in {tmp_path / 'waiting'} until it is back"
+        (
+            f"bars in Postgres: connection refused: bars wait in {tmp_path / 'waiting'} until it "
+            "is back"
+        )
     ]
     with pytest.raises(OperatorError):
         store.read("INFY", 60, 0, FOREVER, "live")

@@ -243,7 +243,8 @@ from store.sqlite_journal import SqliteJournal
 
 async def write():
     for seq in range(21, 401):
-        journal.append("events", {"seq": seq, "ts": seq, "level": "info", "name": "x", "text": "x" * 500})
+        row = {"seq": seq, "ts": seq, "level": "info", "name": "x", "text": "x" * 500}
+        journal.append("events", row)
     await journal.commit()
 
 journal = SqliteJournal(Path(sys.argv[1]), print)

@@ -106,8 +106,10 @@ def test_parameters_have_defaults_that_are_checked_as_any_value_is(own):
         "class Mine(Strategy):\n"
         "    def __init__(self, p):\n"
         "        super().__init__(p.name, 60)\n"
-        "        self.got = (p.number('percent', low=1.0, default=2.5), p.paise('capital', default=100), p.flag('fast', default=False),\n"
-        "                    p.text('how', default='slow', among=('slow', 'quick')), p.sides('direction', default='both'))\n"
+        "        self.got = (p.number('percent', low=1.0, default=2.5), p.paise('capital', "
+        "default=100), p.flag('fast', default=False),\n"
+        "                    p.text('how', default='slow', among=('slow', 'quick')), "
+        "p.sides('direction', default='both'))\n"
     )
     assert strategies.build("mine", {}).got == (2.5, 10_000, False, "slow", (Side.BUY, Side.SELL))
     table = {"percent": 3, "capital": 20, "fast": True, "how": "quick", "direction": "short"}

@@ -37,7 +37,10 @@ class Cost(PatangApp):
             own += time.process_time() - before
             frames += 1
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu - own
-        self.result = f"{frames} updates, {self.size.width}x{self.size.height}, {100 * cpu / wall:.1f} % of a core"
+        self.result = (
+            f"{frames} updates, {self.size.width}x{self.size.height}, {100 * cpu / wall:.1f} % of "
+            "a core"
+        )
         self.exit()
 
     def tick(self, frame):

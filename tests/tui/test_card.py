@@ -65,7 +65,7 @@ def test_shares_that_are_protected_in_part_are_named_so():
     )
 
 
-async def test_the_card_comes_up_once_when_the_day_is_over_and_whoever_sees_it_has_looked_at_what_failed():
+async def test_the_card_comes_up_once_when_the_day_is_over_and_seeing_it_acknowledges_failures():
     async with running() as (app, pilot):
         app.face.close()
         await settle(app, pilot)

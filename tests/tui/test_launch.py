@@ -116,7 +116,8 @@ def test_the_latch_of_a_demo_does_not_carry_into_the_next(latched, capsys):
     made.release_outlived_latch()
     assert not made.kill.latched
     assert capsys.readouterr().err == (
-        "patang: the kill switch was latched (halt: daily loss limit, limit): released, for the exchange it was of is gone\n"
+        "patang: the kill switch was latched (halt: daily loss limit, limit): released, for the "
+        "exchange it was of is gone\n"
     )
     assert made.kill.history()[-1][1:] == (
         "resume",

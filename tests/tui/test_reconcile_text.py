@@ -28,7 +28,10 @@ SILENT = DifferenceRow(
         ([SILENT], "not compared: the broker does not answer (HTTP 502)"),
         (
             [STANDS, IGNORED, SILENT],
-            "not compared: the broker does not answer (HTTP 502); before that 1 difference, 1 ignored",
+            (
+                "not compared: the broker does not answer (HTTP 502); before that 1 difference, "
+                "1 ignored"
+            ),
         ),
     ],
 )

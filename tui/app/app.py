@@ -338,7 +338,8 @@ class PatangApp(App[None]):
     def action_refuse_suspend(self) -> None:
         """Say why the desk is not suspended."""
         self.warn(
-            "ctrl+z would stop the engine with the screen: detach (in tmux: ctrl+b d), the desk goes on"
+            "ctrl+z would stop the engine with the screen: detach (in tmux: ctrl+b d), the desk "
+            "goes on"
         )
 
     def action_freeze(self) -> None:

@@ -89,8 +89,10 @@ class OperatorActions:
         def body() -> str:
             now = next((each for each in self._face.board.orders.rows[:] if each.key == key), row)
             return (
-                f"{now.side} {count(now.quantity)} {plain_text(now.symbol)} at {price(now.price) or 'market'}, "
-                f"{count(now.filled)} filled\nno {plain_text(key)} of {plain_text(now.strategy)}, {plain_text(order_state(now))}"
+                f"{now.side} {count(now.quantity)} {plain_text(now.symbol)} at "
+                f"{price(now.price) or 'market'}, "
+                f"{count(now.filled)} filled\nno {plain_text(key)} of {plain_text(now.strategy)}, "
+                f"{plain_text(order_state(now))}"
             )
 
         self._dialogs.ask_question(
@@ -120,7 +122,10 @@ class OperatorActions:
         if not header.kill:
             self._bench.warn("the kill switch is not latched: there is nothing to resume")
             return
-        body = f"{plain_text(f'{header.kill}: {header.kill_reason}')}\nStrategies may enter again at once."
+        body = (
+            f"{plain_text(f'{header.kill}: {header.kill_reason}')}\n"
+            "Strategies may enter again at once."
+        )
         self._dialogs.ask_entry(
             "Let the desk go on?",
             body,
@@ -180,7 +185,10 @@ def exit_text(rungs: list[PositionRow], symbol: str) -> str:
     lines = [
         f"{_exit_side(rungs)} {plain_text(symbol)} at about {price(last)}",
         f"worth {price(abs(quantity) * last)} · P&L {gain(sum(row.pnl for row in rungs)).strip()}",
-        f"charges of the exit about {rupees(sum(row.leaving for row in rungs))}, not in that P&L yet",
+        (
+            f"charges of the exit about {rupees(sum(row.leaving for row in rungs))}, not in that "
+            "P&L yet"
+        ),
     ]
     for name in dict.fromkeys(row.strategy for row in rungs):
         own = [row for row in rungs if row.strategy == name]

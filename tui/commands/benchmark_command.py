@@ -20,7 +20,8 @@ def run_benchmarks(names: Iterable[str], *, quick: bool, write: bool, as_json: b
     """
     if not SCRIPT.exists():
         raise DataError(
-            "the benchmarks come with the source, not with the installed package: run this in a checkout"
+            "the benchmarks come with the source, not with the installed package: run this in a "
+            "checkout"
         )
     wanted = {"--quick": quick, "--write": write, "--json": as_json}
     flags = [flag for flag, given in wanted.items() if given]

@@ -162,7 +162,10 @@ def replay(
     path: Annotated[
         Path,
         Parameter(
-            help="Folder of SYMBOL.parquet files with 1-minute bars; or a recording of the feed: MODE/DAY/RUN as `ticks list` has it, a day's folder, a file."
+            help=(
+                "Folder of SYMBOL.parquet files with 1-minute bars; or a recording of the feed: "
+                "MODE/DAY/RUN as `ticks list` has it, a day's folder, a file."
+            )
         ),
     ],
     *,
@@ -171,7 +174,10 @@ def replay(
         str,
         Parameter(
             name="--from",
-            help="The first of several days, which one account lives on through; without a screen. Of a recording: the time, HH:MM, up to which it is played at once.",
+            help=(
+                "The first of several days, which one account lives on through; without a "
+                "screen. Of a recording: the time, HH:MM, up to which it is played at once."
+            ),
         ),
     ] = "",
     until: Annotated[
@@ -279,13 +285,19 @@ def sandbox(
     position: Annotated[
         tuple[str, ...],
         Parameter(
-            help="A position carried overnight, EXCHANGE:SYMBOL:PRODUCT:QUANTITY:PRICE; may be repeated."
+            help=(
+                "A position carried overnight, EXCHANGE:SYMBOL:PRODUCT:QUANTITY:PRICE; may be "
+                "repeated."
+            )
         ),
     ] = (),
     limits: Annotated[
         Literal["off", "kite", "strict"] | None,
         Parameter(
-            help="Request rates: none, Kite's with a small burst, Kite's by count. [default: kite; off at max]"
+            help=(
+                "Request rates: none, Kite's with a small burst, Kite's by count. [default: kite; "
+                "off at max]"
+            )
         ),
     ] = None,
     consent: Annotated[
@@ -733,7 +745,10 @@ def _misread_text(error: CycloptsError) -> str:
         given, known = error.unused_tokens[0], [name for name in app if not name.startswith("-")]
         text = f"There is no command {given}."
     elif isinstance(error, UnusedCliTokensError) and error.unused_tokens:
-        return f"{' '.join(error.command_chain or ())} takes no further argument: {error.unused_tokens[0]}."
+        return (
+            f"{' '.join(error.command_chain or ())} takes no further argument: "
+            f"{error.unused_tokens[0]}."
+        )
     elif (
         isinstance(error, CoercionError)
         and error.argument is not None

@@ -42,7 +42,8 @@ def check_memory(arguments: Sequence[str]) -> None:
     allowed, _ = resource.getrlimit(resource.RLIMIT_AS)
     if command not in SPARING and allowed != resource.RLIM_INFINITY and allowed < LEAST:
         raise OperatorError(
-            f"ulimit -v leaves {allowed // MB} MB of address space, {LEAST // MB} are needed: raise it"
+            f"ulimit -v leaves {allowed // MB} MB of address space, {LEAST // MB} are needed: "
+            "raise it"
         )
 
 

@@ -39,16 +39,19 @@ class {name}(Strategy):
             if bar.close < lower:
                 ctx.exit(bar.token, "below the channel")
         elif bar.close > upper:
-            ctx.enter(bar.token, Side.BUY, self.capital, self.stop_percent, reason="above the channel")
+            ctx.enter(
+                bar.token, Side.BUY, self.capital, self.stop_percent, reason="above the channel"
+            )
 '''
-TEST = '''"""What {name} does with prices that are known: pytest {file}"""
+TEST = '''"""{name} on prices that are known: pytest {file}"""
 
 from strategies import build
 from strategies.testing import replay
 
 
 def test_it_rides_a_breakout_and_leaves_when_the_channel_breaks():
-    prices = [100.0] * 30 + [100.0 + step * 0.5 for step in range(1, 21)] + [109.0, 104.0] * 15 + [100.0] * 20
+    breakout = [100.0 + step * 0.5 for step in range(1, 21)]
+    prices = [100.0] * 30 + breakout + [109.0, 104.0] * 15 + [100.0] * 20
     trades = replay(build("{name}", {{"bars": 10, "stop_percent": 10}}), prices)
     assert len(trades) > 0
     assert trades[0].entry_reason == "above the channel"

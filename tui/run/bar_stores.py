@@ -42,11 +42,13 @@ def postgres_target(config: DeskConfig) -> str:
         return found
     if SECRET.search(settings.dsn):
         raise ConfigError(
-            "store.dsn holds a password: put it into ~/.pgpass, or the whole into a variable named by store.dsn_env"
+            "store.dsn holds a password: put it into ~/.pgpass, or the whole into a variable "
+            "named by store.dsn_env"
         )
     if not settings.dsn:
         raise ConfigError(
-            'store.backend is "postgres": say where in store.dsn, as "host=db dbname=patang", or in store.dsn_env'
+            'store.backend is "postgres": say where in store.dsn, as "host=db dbname=patang", or '
+            "in store.dsn_env"
         )
     return settings.dsn
 

@@ -117,7 +117,8 @@ def _require_rupees(word: str, wanted: int) -> None:
     )
     if typed is None or int(typed[1].replace(",", "")) != wanted:
         raise OperatorError(
-            f"the limit is {rupees(wanted * 100)}, not {word.strip() or 'nothing'}; nothing was started"
+            f"the limit is {rupees(wanted * 100)}, not {word.strip() or 'nothing'}; nothing was "
+            "started"
         )
 
 

@@ -83,6 +83,7 @@ def open_positions_text(station: DeskSession) -> str:
     disk = station.board.governor.disk
     late = f"; {disk.ahead} requests had left ahead of their record" if disk.ahead else ""
     return (
-        f"{f'open are {held}' if held else 'nothing is open'}, as far as the desk knew; stops that were placed stand at the "
+        f"{f'open are {held}' if held else 'nothing is open'}, as far as the desk knew; stops "
+        "that were placed stand at the "
         f"broker{late}; start it again to see"
     )

@@ -305,7 +305,8 @@ def write_progress(desk: "Desk") -> None:
     else:
         clock = datetime.fromtimestamp(header.now // 1_000_000_000, IST).strftime("%H:%M:%S")
         text = (
-            f"{clock} IST  orders {len(desk.board.orders.rows)}  open rungs {len(desk.board.positions.rows)}  "
+            f"{clock} IST  orders {len(desk.board.orders.rows)}  open rungs "
+            f"{len(desk.board.positions.rows)}  "
             f"P&L {header.pnl / 100:+,.2f} after charges  naked {header.naked}"
         )
     if sys.stderr.isatty():
@@ -395,7 +396,10 @@ def report_day(
     summary = station.summary()
     sys.stderr.write(f"records: {station.database}, {station.state / 'patang.log'}\n")
     if station.run.fleeting and station.run.speed and station.rerun is None:
-        told = f"played at {station.run.speed:g} times real time: only --speed max gives the same decisions and fills again"
+        told = (
+            f"played at {station.run.speed:g} times real time: only --speed max gives the same "
+            "decisions and fills again"
+        )
         sys.stderr.write(f"patang: {told}\n")
     if as_json:
         sys.stdout.write(json.dumps(summary) + "\n")

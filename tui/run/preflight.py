@@ -199,7 +199,8 @@ def check_timeframes(strategies: Sequence[Strategy], spans: Iterable[int]) -> li
         if strategy.span not in spans:
             there = ", ".join(map(str, spans))
             raise ConfigError(
-                f"strategy.{strategy.name}.timeframe_s: no bar has {strategy.span} seconds; feed.spans_s builds {there}"
+                f"strategy.{strategy.name}.timeframe_s: no bar has {strategy.span} seconds; "
+                f"feed.spans_s builds {there}"
             )
     return list(strategies)
 

@@ -148,7 +148,8 @@ class RecordedRunReader:
                 return _record_object(records[0])
             break
         raise DataError(
-            f"{self._run.name}: the recording does not say how its day began: {self._run.parts[0].path} is damaged"
+            f"{self._run.name}: the recording does not say how its day began: "
+            f"{self._run.parts[0].path} is damaged"
         )
 
     def records(self, since: int = 0) -> Iterator[RecordedEvent]:

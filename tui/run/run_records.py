@@ -16,7 +16,10 @@ from store.schema import connect, refusal
 
 IST = timezone(timedelta(hours=5, minutes=30))
 KEPT = 20
-LATCHES = "SELECT ifnull(ts, 0), ifnull(act, ''), ifnull(level, ''), ifnull(reason, ''), ifnull(who, '') FROM kill_log ORDER BY seq"
+LATCHES = (
+    "SELECT ifnull(ts, 0), ifnull(act, ''), ifnull(level, ''), ifnull(reason, ''), ifnull(who, "
+    "'') FROM kill_log ORDER BY seq"
+)
 BEGUN = "SELECT 1 FROM meta WHERE key = 'opened' UNION SELECT 1 FROM intents LIMIT 1"
 
 

@@ -174,7 +174,10 @@ def _freeze_guard(station: DeskSession, tell: Callable[[str], None]) -> FreezeTi
         record = read_freeze_record(station.state)
         if record:
             structured_logs.log_alarm(record)
-            text = "native code of a strategy held the desk before, and it was ended: patang.log tells where"
+            text = (
+                "native code of a strategy held the desk before, and it was ended: patang.log "
+                "tells where"
+            )
             station.kill.trigger(HALT, text, "watchdog")
             tell(f"{text}; take that strategy out, then resume")
         return FreezeTimer(station.state)

@@ -16,7 +16,10 @@ APP_ID = 1201
 OWN = "sbx"
 """How the sandbox's own API keys begin."""
 REAL = re.compile("[a-z0-9]{16}")
-REAL_KEY = "This looks like the key of a real account. Do not send real credentials to a sandbox; use the ones it printed."
+REAL_KEY = (
+    "This looks like the key of a real account. Do not send real credentials to a sandbox; use "
+    "the ones it printed."
+)
 
 
 @final

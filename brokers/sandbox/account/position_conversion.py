@@ -43,7 +43,8 @@ def convert_position(
         raise SandboxApiError(
             400,
             "MarginException",
-            f"Insufficient funds. Required margin is {needs - frees:.2f} but available margin is {have:.2f}.",
+            f"Insufficient funds. Required margin is {needs - frees:.2f} but available margin is "
+            f"{have:.2f}.",
         )
     position.convert(quantity, portfolio.position(listing, new), overnight=overnight)
     return True

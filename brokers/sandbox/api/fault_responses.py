@@ -11,7 +11,10 @@ from brokers.sandbox.faults import Fault
 from brokers.sandbox.http import SandboxApiError, SandboxRequest, SandboxResponse
 from compiled.model.values import SECOND
 
-PAGE = b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body><h1>502 Bad Gateway</h1></body>\r\n</html>\r\n"
+PAGE = (
+    b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n"
+    b"<body><h1>502 Bad Gateway</h1></body>\r\n</html>\r\n"
+)
 STATUSES = {
     "refuse": (HTTPStatus.BAD_REQUEST, "OrderException", "The order was refused by the exchange."),
     "403": (HTTPStatus.FORBIDDEN, "PermissionException", "Insufficient permission for that call."),

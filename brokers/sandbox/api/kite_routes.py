@@ -203,7 +203,10 @@ class SandboxApi:
 
     def _finish_login(self, request: SandboxRequest, _parts: Parts) -> SandboxResponse:
         token = "".join(letter for letter in request.value("request_token") if letter.isalnum())
-        page = f"<!doctype html><title>Sandbox login</title><p>Logged in. Request token: <code>{token}</code></p>"
+        page = (
+            "<!doctype html><title>Sandbox login</title><p>Logged in. Request token: "
+            f"<code>{token}</code></p>"
+        )
         return SandboxResponse(HTTPStatus.OK, page.encode(), "text/html")
 
     def _create_session(self, request: SandboxRequest, _parts: Parts) -> object:

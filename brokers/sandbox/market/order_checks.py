@@ -173,7 +173,8 @@ def _check_product(ask: OrderRequest) -> None:
     instrument = ask.listing.instrument
     if instrument.kind == "EQ" and ask.product == "NRML":
         raise invalid(
-            f"Trading in {instrument.exchange} is not allowed using NRML product type. Try placing an order in CNC/MIS."
+            f"Trading in {instrument.exchange} is not allowed using NRML product type. Try "
+            "placing an order in CNC/MIS."
         )
     if instrument.kind != "EQ" and ask.product in {"CNC", "MTF"}:
         raise invalid(
@@ -271,7 +272,8 @@ def _check_trigger(ask: OrderRequest) -> None:
     if ask.side * (ask.trigger - ltp) <= 0:
         word = "higher" if ask.buys else "lower"
         raise refused(
-            f"Trigger price for stoploss {side} orders should be {word} than the last traded price ({ltp:.2f})."
+            f"Trigger price for stoploss {side} orders should be {word} than the last traded "
+            f"price ({ltp:.2f})."
         )
     if ask.order_type == "SL" and ask.side * (ask.price - ask.trigger) < 0:
         word = "higher" if ask.buys else "lower"

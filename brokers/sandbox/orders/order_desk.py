@@ -33,7 +33,10 @@ from compiled.model.values import MINUTE, SECOND
 
 SLOW_SECONDS = 1.0
 NO_RETURN = "Order cannot be {} as it is being processed. Try later."
-NO_MARGIN = "RMS:Margin Exceeds, Required:{required:.2f}, Available:0.00 for entity account-{user} across exchange across segment across product"
+NO_MARGIN = (
+    "RMS:Margin Exceeds, Required:{required:.2f}, Available:0.00 for entity account-{user} across "
+    "exchange across segment across product"
+)
 """As the risk check of Kite's order system words it."""
 NO_TRADE = "There is no trade in this instrument yet. Please use a limit order."
 
@@ -193,7 +196,8 @@ class OrderDesk:
             raise SandboxApiError(
                 HTTPStatus.BAD_REQUEST,
                 "MarginException",
-                f"Insufficient funds. Required margin is {need / 100:.2f} but available margin is {have / 100:.2f}.",
+                f"Insufficient funds. Required margin is {need / 100:.2f} but available margin "
+                f"is {have / 100:.2f}.",
             )
 
     # in the book

@@ -85,7 +85,8 @@ class OrderVarieties:
         )
         if len(quantities) > most:
             raise invalid(
-                f"Order slicing is limited to {most} orders; the largest quantity is {most * freeze}."
+                f"Order slicing is limited to {most} orders; the largest quantity is "
+                f"{most * freeze}."
             )
         first = self._desk.place_order(ask._replace(quantity=quantities[0]), now)
         labels = ("autoslice", f"autoslice:{first.order_id}")

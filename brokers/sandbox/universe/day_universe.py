@@ -84,7 +84,8 @@ def _dump_universe(
             raise ConfigError(f"symbol {name!r}: {config.instruments} does not list it on NSE")
     if not named:
         raise DataError(
-            f"instrument dump {config.instruments}: it lists none of {', '.join(known_shares.NAMES)}; name symbols"
+            f"instrument dump {config.instruments}: it lists none of "
+            f"{', '.join(known_shares.NAMES)}; name symbols"
         )
     made = {f"NSE:{name}": dump.make(f"NSE:{name}", lambda _: None) for name in named}
     shares = [one.listing for one in made.values()]
@@ -230,7 +231,8 @@ def _check_hours(config: SandboxConfig, market: PriceSource, known: SessionGroup
             for start, end in ((market.opens, market.closes), (opens, ends))
         )
         raise DataError(
-            f"tape {config.tape}: its bars of {config.date} run from {bars} IST, the market from {hours}: "
+            f"tape {config.tape}: its bars of {config.date} run from {bars} IST, the market from "
+            f"{hours}: "
             "stamps without a time zone are taken for IST"
         )
 

@@ -91,7 +91,8 @@ def contract_symbol(
     """
     month = expiry.strftime("%y%b").upper()
     if weekly:
-        month = f"{expiry:%y}{expiry.month if expiry.month < 10 else 'OND'[expiry.month - 10]}{expiry:%d}"
+        digit = expiry.month if expiry.month < 10 else "OND"[expiry.month - 10]
+        month = f"{expiry:%y}{digit}{expiry:%d}"
     return f"{name}{month}FUT" if not strike else f"{name}{month}{strike:g}{kind}"
 
 

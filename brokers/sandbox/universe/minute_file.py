@@ -76,7 +76,8 @@ class MinuteFile:
             raise DataError(f"tape {file}: {' '.join(str(error).split())}") from error
         if lacking:
             raise DataError(
-                f"tape {file}: no column {', '.join(lacking)}; there are {', '.join(there) or 'none'}"
+                f"tape {file}: no column {', '.join(lacking)}; there are "
+                f"{', '.join(there) or 'none'}"
             )
 
     def refuse_rows(

@@ -334,7 +334,10 @@ async def test_without_limits_nothing_waits(stub, clock, script):
 
 
 def test_importing_the_adapter_does_not_import_the_client():
-    code = "import sys, brokers.kite.kite_broker, brokers.kite.kite_feed; sys.exit(bool({'twisted', 'kiteconnect'} & set(sys.modules)))"
+    code = (
+        "import sys, brokers.kite.kite_broker, brokers.kite.kite_feed; sys.exit(bool({'twisted', "
+        "'kiteconnect'} & set(sys.modules)))"
+    )
     root = Path(__file__).parents[3]
     assert (
         subprocess.run([sys.executable, "-c", code], cwd=root, timeout=60, check=False).returncode

@@ -348,7 +348,8 @@ def test_patang_doctor_reports_in_json_and_fails_with_a_dead_token(tmp_path, mon
     endpoint = sandbox.start()
     config = tmp_path / "config.toml"
     config.write_text(
-        f'[broker]\nrest = "{endpoint.rest}"\nws = "{endpoint.ws}"\napi_key = "{endpoint.api_key}"\n'
+        f'[broker]\nrest = "{endpoint.rest}"\nws = "{endpoint.ws}"\n'
+        f'api_key = "{endpoint.api_key}"\n'
         'access_token = "TOKENSECRET"\n',
         "utf-8",
     )

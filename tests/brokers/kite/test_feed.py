@@ -274,8 +274,8 @@ async def test_text_that_is_no_utf8_costs_nothing(clock, sink):
         )
         accept = b64encode(sha1(f"{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest())
         writer.write(
-            b"HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s"
-            % accept
+            b"HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: %s" % accept
         )
         writer.write(b"\r\n\r\n\x81\x02\xff\xfe" + bytes([0x81, len(hint)]) + hint)
         await reader.read()

@@ -37,7 +37,8 @@ def place(tmp_path, monkeypatch):
     endpoint = sandbox.start()
     config = tmp_path / "config.toml"
     config.write_text(
-        f'[broker]\nrest = "{endpoint.rest}"\nws = "{endpoint.ws}"\napi_key = "{endpoint.api_key}"\n',
+        f'[broker]\nrest = "{endpoint.rest}"\nws = "{endpoint.ws}"\n'
+        f'api_key = "{endpoint.api_key}"\n',
         "utf-8",
     )
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
@@ -145,7 +146,8 @@ def test_a_host_that_is_neither_kites_nor_ours_is_asked_for_by_name(
     file = tmp_path / "config.toml"
     hosts = {"rest": "api.kite.trade", "ws": "ws.kite.trade"} | {field: host}
     file.write_text(
-        f'[broker]\nname = "kite"\napi_key = "K"\nrest = "https://{hosts["rest"]}"\nws = "wss://{hosts["ws"]}"\n'
+        f'[broker]\nname = "kite"\napi_key = "K"\nrest = "https://{hosts["rest"]}"\n'
+        f'ws = "wss://{hosts["ws"]}"\n'
     )
     config = load_config(file).values
     monkeypatch.setattr("sys.stdin", io.StringIO())

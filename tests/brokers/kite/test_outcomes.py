@@ -381,7 +381,8 @@ async def test_a_thread_keeps_its_connection_and_reads_every_kind_of_body(stub, 
 async def test_an_answer_without_a_length_ends_with_its_connection(stub, broker):
     async def answer(request, writer):
         writer.write(
-            b'HTTP/1.1 200 X\r\nContent-Type: application/json\r\n\r\n{"data": {"user_id": "AB1234"}}'
+            b"HTTP/1.1 200 X\r\nContent-Type: application/json\r\n\r\n"
+            b'{"data": {"user_id": "AB1234"}}'
         )
         await writer.drain()
         writer.close()

@@ -180,7 +180,7 @@ async def freeze_of(broker, infy):
     return int(re.search(r"equal to (\d+) for", refused.value.reason)[1]) - 1
 
 
-async def test_a_sliced_order_is_several_with_one_tag_and_one_not_above_the_freeze_quantity_is_refused(
+async def test_a_sliced_order_is_several_with_one_tag_and_none_below_the_freeze_quantity(
     market,
 ):
     broker, infy = market

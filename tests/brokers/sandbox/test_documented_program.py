@@ -57,14 +57,20 @@ placed = kite.place_gtt(
     trigger_values=[round(last * 0.98, 1), round(last * 1.02, 1)],
     last_price=last,
     orders=[
-        {"exchange": "NSE", "tradingsymbol": "INFY", "transaction_type": kite.TRANSACTION_TYPE_SELL, "quantity": 1,
+        {"exchange": "NSE", "tradingsymbol": "INFY", "quantity": 1,
+         "transaction_type": kite.TRANSACTION_TYPE_SELL,
          "order_type": "LIMIT", "product": "CNC", "price": round(last * factor, 1)}
         for factor in (0.975, 1.02)
     ],
 )
 told["gtt"] = kite.get_gtt(placed["trigger_id"])["status"]
 try:
-    kite.place_mf_order(tradingsymbol="INF090I01239", transaction_type=kite.TRANSACTION_TYPE_BUY, amount=5000, tag="mytag")
+    kite.place_mf_order(
+        tradingsymbol="INF090I01239",
+        transaction_type=kite.TRANSACTION_TYPE_BUY,
+        amount=5000,
+        tag="mytag",
+    )
 except Exception as e:
     told["fund"] = type(e).__name__
 told["funds"] = len(kite.mf_instruments()) > 0

@@ -309,7 +309,8 @@ def test_a_rule_that_makes_no_sense_is_refused(client, given, words):
 def test_a_file_of_timed_faults_is_read_and_what_is_wrong_in_it_is_named(tmp_path):
     file = tmp_path / "faults.toml"
     file.write_text(
-        '[[fault]]\nkind = "silent"\nat = "10:00"\nlasts = 30\n\n[[fault]]\nkind = "429"\nchance = 0.1\n'
+        '[[fault]]\nkind = "silent"\nat = "10:00"\nlasts = 30\n\n[[fault]]\nkind = "429"\n'
+        "chance = 0.1\n"
     )
     config = SandboxConfig(faults_file=file, faults=(Fault("poison"),))
     assert [fault.kind for fault in config.all_faults()] == ["poison", "silent", "429"]

@@ -112,7 +112,9 @@ def test_a_leg_without_shares_fails_at_its_trigger_and_says_why(client):
     assert result == {
         "status": "failed",
         "order_id": "",
-        "rejection_reason": "Insufficient stock holding. Required quantity is 10 but available quantity is 0.",
+        "rejection_reason": (
+            "Insufficient stock holding. Required quantity is 10 but available quantity is 0."
+        ),
     }
     assert client.ok("GET", "/orders") == []
 

@@ -121,7 +121,8 @@ def test_a_record_by_another_clock_is_refused(file):
     with pytest.raises(DataError) as refusal:
         build_universe(config)
     assert str(refusal.value) == (
-        f"tape {config.tape}: its bars of 2024-01-10 run from 03:45 to 03:48 IST, the market from 09:00 to 16:00: "
+        f"tape {config.tape}: its bars of 2024-01-10 run from 03:45 to 03:48 IST, the market from "
+        "09:00 to 16:00: "
         "stamps without a time zone are taken for IST"
     )
 

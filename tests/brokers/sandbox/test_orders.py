@@ -160,7 +160,10 @@ def test_a_price_outside_the_band_is_rejected_by_the_exchange(client):
     order_id = client.place(price=1300, side="BUY")
     assert client.statuses(order_id) == ["PUT ORDER REQ RECEIVED", "VALIDATION PENDING", "REJECTED"]
     row = client.order(order_id)
-    words = "Your order price is lower than the current lower circuit limit of 1384.90. Place an order within the daily range."
+    words = (
+        "Your order price is lower than the current lower circuit limit of 1384.90. Place an "
+        "order within the daily range."
+    )
     assert row["status_message"] == words
     assert row["exchange_order_id"] is None
 

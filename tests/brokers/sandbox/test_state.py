@@ -329,7 +329,10 @@ def test_what_a_new_tick_size_refuses_is_dropped_and_told(tmp_path):
 def test_what_is_listed_no_more_is_dropped_and_told(tmp_path):
     file = tmp_path / "sandbox.db"
     dump = tmp_path / "dump.csv"
-    header = "instrument_token,exchange_token,tradingsymbol,name,last_price,expiry,strike,tick_size,lot_size,instrument_type,segment,exchange\n"
+    header = (
+        "instrument_token,exchange_token,tradingsymbol,name,last_price,expiry,strike,tick_size,"
+        "lot_size,instrument_type,segment,exchange\n"
+    )
     lines = [
         f"{token * 256 + 1},{token},{name},{name},0,,0,0.05,1,EQ,NSE,NSE\n"
         for token, name in ((1594, "INFY"), (3045, "SBIN"))

@@ -300,7 +300,10 @@ def test_what_is_missing_is_named_with_what_is_there(tmp_path):
 def test_a_dump_gives_the_real_tokens(tmp_path):
     write(tmp_path, "X", [YESTERDAY, (0, 100, 102, 99, 101, 400)])
     dump = tmp_path / "dump.csv"
-    head = "instrument_token,exchange_token,tradingsymbol,name,last_price,expiry,strike,tick_size,lot_size,instrument_type,segment,exchange"
+    head = (
+        "instrument_token,exchange_token,tradingsymbol,name,last_price,expiry,strike,tick_size,"
+        "lot_size,instrument_type,segment,exchange"
+    )
     dump.write_text(f"{head}\n257,1,X,XYZ LIMITED,0.0,,0.0,0.05,1,EQ,NSE,NSE\n")
     config = SandboxConfig(speed=None, tape=tmp_path, date=DATE, instruments=dump)
     instrument = SandboxExchange(config).market.listings[0].instrument

@@ -112,7 +112,10 @@ def test_contracts_are_traded_in_lots_as_nrml_and_blocked_by_their_kind(wide):
         ({"quantity": str(lot + 1)}, "multiple of the lot size"),
         (
             {"product": "CNC"},
-            "Trading in NFO is not allowed using CNC product type. Try placing an order in NRML/MIS.",
+            (
+                "Trading in NFO is not allowed using CNC product type. Try placing an order in "
+                "NRML/MIS."
+            ),
         ),
         ({"disclosed_quantity": str(lot)}, "not allowed on NFO"),
     )

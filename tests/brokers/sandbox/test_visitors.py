@@ -264,20 +264,41 @@ HALVES = {
     "no method": b"\r\n\r\n\x00\xff\r\n\r\n",
     "another protocol": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 64,
     "half the headers": b"GET /orders HTTP/1.1\r\nHost: 127.0.0.1",
-    "half a body": b"POST /orders/regular HTTP/1.1\r\nHost: {host}\r\nContent-Length: 100\r\n\r\na=1",
-    "half a chunk": b"POST /orders/regular HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\nff\r\na",
-    "two lengths": b"POST /sandbox/hold HTTP/1.1\r\nHost: {host}\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
-    "length and chunks": b"POST /sandbox/hold HTTP/1.1\r\nHost: {host}\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "half a body": (
+        b"POST /orders/regular HTTP/1.1\r\nHost: {host}\r\nContent-Length: 100\r\n\r\na=1"
+    ),
+    "half a chunk": (
+        b"POST /orders/regular HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"ff\r\na"
+    ),
+    "two lengths": (
+        b"POST /sandbox/hold HTTP/1.1\r\nHost: {host}\r\nContent-Length: 1\r\n"
+        b"Content-Length: 2\r\n\r\nab"
+    ),
+    "length and chunks": (
+        b"POST /sandbox/hold HTTP/1.1\r\nHost: {host}\r\nContent-Length: 5\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    ),
     "no length": b"POST /sandbox/hold HTTP/1.1\r\nHost: {host}\r\nContent-Length: -1\r\n\r\n",
     "two hosts": b"POST /sandbox/hold HTTP/1.1\r\nHost: {host}\r\nHost: evil.example\r\n\r\n",
     "no host": b"POST /sandbox/hold HTTP/1.0\r\n\r\n",
     "a whole address": b"GET http://evil.example/sandbox/clock HTTP/1.1\r\nHost: {host}\r\n\r\n",
-    "a path in disguise": b"POST //sandbox//hold HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n",
-    "a path in percents": b"POST /%73andbox%2fhold HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n",
-    "a path with dots": b"POST /orders/../sandbox/hold HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n",
+    "a path in disguise": (
+        b"POST //sandbox//hold HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n"
+    ),
+    "a path in percents": (
+        b"POST /%73andbox%2fhold HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n"
+    ),
+    "a path with dots": (
+        b"POST /orders/../sandbox/hold HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n"
+    ),
     "broken percents": b"GET /orders/%ff%fe%zz?i=%ff&%=%00 HTTP/1.1\r\nHost: {host}\r\n\r\n",
-    "a byte in a header": b"GET /sandbox/clock HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer \xff\xfe\r\n\r\n",
-    "a byte in the token": b"GET /orders HTTP/1.1\r\nHost: {host}\r\nAuthorization: token \xff:\xfe\r\n\r\n",
+    "a byte in a header": (
+        b"GET /sandbox/clock HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer \xff\xfe\r\n\r\n"
+    ),
+    "a byte in the token": (
+        b"GET /orders HTTP/1.1\r\nHost: {host}\r\nAuthorization: token \xff:\xfe\r\n\r\n"
+    ),
     "a byte in the host": b"GET /orders HTTP/1.1\r\nHost: \xff\xfe\r\n\r\n",
     "a flood of headers": b"GET /orders HTTP/1.1\r\nHost: {host}\r\n"
     + b"".join(b"X-%d: y\r\n" % n for n in range(5_000))
@@ -286,8 +307,14 @@ HALVES = {
     + b"y" * 300_000
     + b"\r\n\r\n",
     "a line without end": b"GET /" + b"y" * 300_000 + b" HTTP/1.1\r\nHost: {host}\r\n\r\n",
-    "a socket without key": b"GET /?api_key={key}&access_token={token} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
-    "a body and a socket": b"POST / HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nContent-Length: 3\r\n\r\nabc",
+    "a socket without key": (
+        b"GET /?api_key={key}&access_token={token} HTTP/1.1\r\nHost: {host}\r\n"
+        b"Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+    ),
+    "a body and a socket": (
+        b"POST / HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Content-Length: 3\r\n\r\nabc"
+    ),
 }
 
 

@@ -27,7 +27,8 @@ def july(market_data):
     rows = []
     for token, symbol in SYMBOLS.items():
         file = market_data / "nse_1min" / f"{symbol}.parquet"
-        query = f"""select epoch_ns(timestamp), open, high, low, close, volume from read_parquet('{file}')
+        query = f"""select epoch_ns(timestamp), open, high, low, close, volume
+        from read_parquet('{file}')
                     where timestamp >= timestamptz '2024-07-01 00:00:00+05:30'
                       and timestamp < timestamptz '2024-08-01 00:00:00+05:30' order by 1"""
         seen = {}

@@ -29,11 +29,14 @@ for order in range(1, 12_001):
         told = (*book.indicative(mid), *book.uncross(mid))
     elif kind < 0.55:
         peak = rng.choice((0, 0, 0, max(1, quantity // 7)))
-        told = book.limit(order, side, mid - side * rng.randint(-3, 30), quantity, rng.randint(0, 6), 0, peak)
+        price = mid - side * rng.randint(-3, 30)
+        told = book.limit(order, side, price, quantity, rng.randint(0, 6), 0, peak)
     elif kind < 0.65:
-        told = book.limit(order, side, mid + side * 3, quantity, rng.randint(0, 6), rng.choice((1, 2)))
+        price = mid + side * 3
+        told = book.limit(order, side, price, quantity, rng.randint(0, 6), rng.choice((1, 2)))
     elif kind < 0.72:
-        told = book.market(order, side, quantity, 0, rng.choice((-1, mid, mid + side * 5)), rng.random() < 0.3)
+        bound = rng.choice((-1, mid, mid + side * 5))
+        told = book.market(order, side, quantity, 0, bound, rng.random() < 0.3)
     elif kind < 0.87:
         told = book.cancel(rng.randint(1, order))
     else:

@@ -34,7 +34,8 @@ def recorded(folder, symbol, order):
         f"""create table ticks as
             select (epoch_us("timestamp") - 19800000000) * 1000 as ts, ltp, volume, seq
             from (select *, row_number() over () as seq
-                  from read_csv('{folder}/ticks_nse_2021/2021-04-26_{symbol}.csv.gz', parallel = false))
+                  from read_csv('{folder}/ticks_nse_2021/2021-04-26_{symbol}.csv.gz',
+                  parallel = false))
             order by {order}"""
     )
     return db
@@ -55,12 +56,15 @@ def sql_bars(db, span):
                 select *, max(volume) over (order by ts, seq) as day, least(ts, {CLOSE - 1}) as t
                 from ticks where ts between {OPEN} and {CLOSE}),
             grouped as (
-                select {OPEN} + (t - {OPEN}) // {width} * {width} as start, first(ltp order by ts, seq) as open,
-                       max(ltp) as high, min(ltp) as low, last(ltp order by ts, seq) as close, max(day) as day,
+                select {OPEN} + (t - {OPEN}) // {width} * {width} as start, first(ltp
+                order by ts, seq) as open,
+                       max(ltp) as high, min(ltp) as low, last(ltp
+                       order by ts, seq) as close, max(day) as day,
                        count(*) as n, first(day order by ts, seq) as first_day
                 from inside group by 1)
             select start, {span}, open, high, low, close,
-                   day - coalesce(lag(day) over (order by start), if(start = {OPEN}, 0, first_day)), n
+                   day - coalesce(lag(day) over (order by start), if(start = {OPEN}, 0, first_day)),
+                   n
             from grouped order by start"""
     ).fetchall()
 
@@ -83,7 +87,8 @@ def test_late_ticks_of_a_recorded_day_move_only_the_minutes_they_belong_to(marke
     built.advance(NEVER)
     touched = db.execute(
         f"""select {OPEN} + (least(ts, {CLOSE - 1}) - {OPEN}) // {60 * S} * {60 * S} from (
-                select ts, max(ts) over (order by seq rows between unbounded preceding and 1 preceding) as newest
+                select ts, max(ts) over (order by seq rows between unbounded preceding
+                and 1 preceding) as newest
                 from ticks where ts between {OPEN} and {CLOSE}) where ts < newest"""
     ).fetchall()
     assert built.late == len(touched) > 50
@@ -99,7 +104,8 @@ def test_no_recorded_volume_is_lost_or_counted_twice_and_none_is_negative(market
     db = recorded(market_data, symbol, "seq")
     bars = batch(SPANS, OPEN, CLOSE, *columns(db, "seq"))
     (last, first) = db.execute(
-        f"select max(volume), first(volume order by seq) from ticks where ts between {OPEN} and {CLOSE}"
+        f"select max(volume), first(volume order by seq) from ticks where ts between {OPEN} and "
+        f"{CLOSE}"
     ).fetchone()
     for span in SPANS:
         volumes = [bar.volume for bar in bars if bar.span == span]
@@ -112,7 +118,8 @@ def kite_bars(folder, name):
     db = duckdb.connect()
     ticks = db.execute(
         f"""select (epoch_us("timestamp") - 19800000000) * 1000, ltp
-            from read_csv('{folder}/ticks_kite/ticks_{KITE[name]}_20251007.csv', parallel = false)"""
+            from read_csv('{folder}/ticks_kite/ticks_{KITE[name]}_20251007.csv',
+            parallel = false)"""
     ).fetchall()
     bars = BarBuilder([60, 300])
     bars.begin_session(KITE_OPEN, KITE_OPEN + 22_500 * S)
@@ -126,7 +133,8 @@ def kite_bars(folder, name):
     for minutes in (1, 5):
         candles = db.execute(
             f"""select (epoch_us("timestamp") - 19800000000) * 1000, open, high, low, close
-                from read_csv('{folder}/ticks_kite/candles_{minutes}min_{name}_20251007.csv', parallel = false)"""
+                from read_csv('{folder}/ticks_kite/candles_{minutes}min_{name}_20251007.csv',
+                parallel = false)"""
         ).fetchall()
         theirs |= {(60 * minutes, start): tuple(candle) for start, *candle in candles}
     return ticks, ours, theirs

@@ -47,7 +47,7 @@ def engine(tmp_path):
 # how long to wait
 
 
-def test_each_refusal_in_a_row_doubles_the_wait_up_to_the_longest_and_jitter_takes_up_to_half_of_it():
+def test_each_refusal_in_a_row_doubles_the_wait_to_the_longest_and_jitter_takes_half_at_most():
     back_off, now, waits = BackOff(random.Random(1)), 0, []
     for _ in range(9):
         waits.append(back_off.count_refusal("gtt", now, SHUT))

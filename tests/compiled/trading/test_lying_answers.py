@@ -83,7 +83,7 @@ def resting(scene):
 # an exit of which nobody knows
 
 
-def test_an_exit_that_was_given_up_is_not_sent_again_while_it_may_still_arrive_but_has_its_stop_back(
+def test_an_exit_given_up_is_not_sent_again_while_it_may_arrive_but_has_its_stop_back(
     scene,
 ):
     scene.hold()
@@ -589,7 +589,7 @@ def test_a_gtt_of_an_earlier_run_whose_last_move_the_disk_has_lost_is_ours(engin
 @pytest.mark.parametrize(
     ("ago", "also", "ours"), [(0, False, True), (60, False, False), (0, True, False)]
 )
-def test_a_gtt_that_somebody_changes_before_it_is_listed_is_ours_unless_it_is_older_or_ours_is_listed_beside_it(
+def test_a_gtt_changed_before_it_is_listed_is_ours_unless_older_or_ours_is_listed_beside_it(
     engine, ago, also, ours
 ):
     async def story():

@@ -300,7 +300,7 @@ def test_an_exit_rejected_three_times_gives_the_position_its_stop_back_until_the
     assert scene.rung.leaving
 
 
-def test_a_stop_given_back_below_a_price_that_has_fallen_through_the_old_one_stands_below_that_price(
+def test_a_stop_given_back_after_the_price_fell_through_it_stands_below_that_price(
     scene,
 ):
     scene.hold()

@@ -128,7 +128,7 @@ def test_an_order_that_a_stop_of_ours_may_have_sent_is_nobodys_until_the_next_lo
     )
 
 
-def test_what_somebody_else_trades_of_what_we_hold_has_the_books_compared_at_once_and_once_a_second():
+def test_a_trade_not_ours_in_a_share_we_hold_has_the_books_compared_at_once_and_once_a_second():
     async def story():
         loop, compared = Looked(0), []
 
@@ -570,7 +570,8 @@ def test_of_two_stops_the_tighter_stands_and_is_told(scene, trigger, quantity, y
     assert [(leg.trigger, leg.quantity) for leg in legs] == ([asked] if asked else [])
     [text] = told(found, "gtt_edited")
     assert text.startswith(
-        f"GTT 7 was changed by somebody else: SELL {quantity} at {trigger:.2f} instead of SELL 100 at 98.00; "
+        f"GTT 7 was changed by somebody else: SELL {quantity} at {trigger:.2f} instead of SELL "
+        "100 at 98.00; "
     )
     assert ("this stands" in text) is (yields and trigger >= 98.0)
 
@@ -700,7 +701,8 @@ def test_of_two_intraday_stops_the_tighter_stands_and_is_told(
     name = stop.side.name
     [text] = told(found, "stop_edited")
     assert text.startswith(
-        f"stop order G1 was changed by somebody else: {name} {quantity} at {trigger:.2f} instead of {name} 100 at {ours:.2f}; "
+        f"stop order G1 was changed by somebody else: {name} {quantity} at {trigger:.2f} instead "
+        f"of {name} 100 at {ours:.2f}; "
     )
     assert text.endswith("ours is put back") is (asked is not None and asked[0] > 0.0)
 

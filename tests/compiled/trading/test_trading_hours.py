@@ -58,7 +58,7 @@ def ask(scene, token=CANBK, product=Product.CNC, stop=2.0):
     return scene.act(lambda ctx: ctx.enter(token, Side.BUY, 0, stop, product=product, quantity=10))
 
 
-def test_a_share_that_closes_by_auction_takes_no_entry_after_its_continuous_trading_while_another_still_does():
+def test_a_share_that_closes_by_auction_takes_no_entry_after_continuous_trading_another_does():
     scene = by_auction(AUCTION - SECOND)
     assert some(ask(scene), PlaceOrder)
     scene = by_auction(AUCTION)

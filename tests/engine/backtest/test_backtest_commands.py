@@ -148,7 +148,8 @@ def test_a_strategy_that_fails_gives_no_result_and_its_traceback(state, capsys, 
     monkeypatch.setattr("strategies.moving_average_cross.MovingAverageCross.on_bar", broken)
     told = said(capsys, "backtest", "moving_average_cross", code=1)
     assert re.search(
-        r"strategy moving_average_cross failed.*test_backtest_commands.py:\d+: ZeroDivisionError: by hand",
+        r"strategy moving_average_cross failed.*test_backtest_commands.py:\d+: "
+        r"ZeroDivisionError: by hand",
         told.err,
     )
     assert not (state / "results.db").exists()

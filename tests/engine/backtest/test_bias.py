@@ -339,8 +339,8 @@ def test_a_fill_before_its_order_is_caught():
     found = check_same_bar([fill("09:20", "09:20"), fill("09:20", "09:19")])
     assert found.status == "fail"
     assert (
-        "1 of 2 fills before their order; first told at 2024-06-03 09:19:00, asked for at 2024-06-03 09:20:00"
-        in found.text
+        "1 of 2 fills before their order; first told at 2024-06-03 09:19:00, asked for at "
+        "2024-06-03 09:20:00" in found.text
     )
 
 

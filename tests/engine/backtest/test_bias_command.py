@@ -36,7 +36,8 @@ from compiled.trading.strategy import Strategy
 
 @functools.cache
 def frame(symbol):
-    return ParquetBars(Path(os.environ["XDG_STATE_HOME"]) / "patang" / "history").columns(symbol, 900, 0, 2**62, "imported")
+    bars = ParquetBars(Path(os.environ["XDG_STATE_HOME"]) / "patang" / "history")
+    return bars.columns(symbol, 900, 0, 2**62, "imported")
 
 class Reader(Strategy):
     def __init__(self, parameters):
@@ -89,7 +90,8 @@ def test_who_reads_the_history_on_its_own_is_caught_whatever_it_has_kept(
         monkeypatch.syspath_prepend(tmp_path)
         (tmp_path / "config.toml").write_text(
             f'[strategy.reader]\nsource = "patang_reader_of_a_test:Reader"\ntimeframe_s = {SPAN}\n'
-            "[strategy.momentum_ladder]\nenabled = false\n[strategy.moving_average_cross]\nenabled = false\n"
+            "[strategy.momentum_ladder]\nenabled = false\n[strategy.moving_average_cross]\n"
+            "enabled = false\n"
         )
         arguments = ["config.toml", "--moments", "2"]
     else:
@@ -123,7 +125,8 @@ def test_who_reads_the_history_up_to_now_passes(state, capsys, tmp_path):
     )
     (tmp_path / "mine.toml").write_text(
         f'[strategy.reader]\nsource = "{tmp_path}/reader.py"\ntimeframe_s = {SPAN}\n'
-        "[strategy.momentum_ladder]\nenabled = false\n[strategy.moving_average_cross]\nenabled = false\n"
+        "[strategy.momentum_ladder]\nenabled = false\n[strategy.moving_average_cross]\n"
+        "enabled = false\n"
     )
     found = {
         each["test"]: each

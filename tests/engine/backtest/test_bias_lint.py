@@ -67,7 +67,8 @@ CHEATS = [
     (
         "last-row",
         (
-            "class A:\n    def __init__(self, store):\n        self.bars = store.columns('A')\n    def f(self):\n"
+            "class A:\n    def __init__(self, store):\n        self.bars = store.columns('A')\n"
+            "    def f(self):\n"
             "        return self.bars.close[-1]"
         ),
         5,
@@ -80,7 +81,10 @@ CHEATS = [
     ("order", "def f(names):\n    for each in set(names):\n        pass", 2, "the order of a set"),
     (
         "order",
-        "class A:\n    def __init__(self):\n        self.names = set()\n    def f(self):\n        return [x for x in self.names]",
+        (
+            "class A:\n    def __init__(self):\n        self.names = set()\n    def f(self):\n"
+            "        return [x for x in self.names]"
+        ),
         5,
         "the order of a set",
     ),
@@ -137,10 +141,12 @@ def test_what_looks_like_it_and_is_none_is_left_alone():
 def test_a_hit_names_file_and_line_of_a_class_and_of_what_it_is_made_of(tmp_path, monkeypatch):
     base, mine = tmp_path / "patang_base_of_a_test.py", tmp_path / "mine.py"
     base.write_text(
-        "import time\nfrom compiled.trading.strategy import Strategy\nclass Base(Strategy):\n    at = time.time()\n"
+        "import time\nfrom compiled.trading.strategy import Strategy\nclass Base(Strategy):\n"
+        "    at = time.time()\n"
     )
     mine.write_text(
-        "from patang_base_of_a_test import Base\nclass Mine(Base):\n    def __init__(self, p):\n        super().__init__(p.name, 60)\n"
+        "from patang_base_of_a_test import Base\nclass Mine(Base):\n    def __init__(self, p):\n"
+        "        super().__init__(p.name, 60)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     [hit] = lint_strategies([build("mine", {"source": f"{mine}:Mine"})])["clock"]

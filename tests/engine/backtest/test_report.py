@@ -85,7 +85,7 @@ def test_a_page_may_run_its_own_script_and_no_other(page):
     assert not [name for _, held in page.tags for name in held if name.startswith("on")]
 
 
-def test_a_page_of_five_thousand_trades_stays_below_a_megabyte_and_one_of_seventy_five_thousand_below_three():
+def test_a_page_of_5000_trades_stays_below_a_megabyte_and_one_of_75000_below_three():
     outcome, candles = demo(trades=5_000, days=750)
     metrics = statistics(outcome)
     assert len(html(outcome, metrics, lint_outcome(outcome, metrics), candles).encode()) < 1_000_000
@@ -209,8 +209,8 @@ def test_a_pointer_on_a_chart_is_told_what_the_account_was_that_day(run, page):
         text = days.pop(str(numbered_day(number)), None)
         if text:
             assert (
-                f": {rupees(int(outcome.daily.equity[i]))}, before charges {rupees(int(outcome.daily.gross[i]))}, "
-                in text
+                f": {rupees(int(outcome.daily.equity[i]))}, before charges "
+                f"{rupees(int(outcome.daily.gross[i]))}, " in text
             )
     assert days == {}
     assert told[-1].startswith(outcome.manifest.last)

@@ -25,7 +25,10 @@ def metrics():
 def rules():
     yield "| rule | severity | measures | limits | why | mend |\n|---|---|---|---|---|---|"
     for rule in RULES:
-        yield f"| {rule.label} | {rule.severity} | {rule.measures} | {rule.threshold} | {rule.why} | {rule.mend} |"
+        yield (
+            f"| {rule.label} | {rule.severity} | {rule.measures} | {rule.threshold} | {rule.why} "
+            f"| {rule.mend} |"
+        )
 
 
 @pytest.mark.parametrize("part", [metrics, rules], ids=lambda part: part.__name__)

@@ -167,7 +167,8 @@ def written(tmp_path, name, rest, ws="ws://127.0.0.1:1", mode="shadow"):
     escaped = "".join(f"\\U{ord(character):08x}" for character in rest)
     file = tmp_path / "config.toml"
     file.write_text(
-        f'[desk]\nmode = "{mode}"\n[broker]\nname = "{name}"\nrest = "{escaped}"\nws = "{ws}"\napi_key = "k"\n',
+        f'[desk]\nmode = "{mode}"\n[broker]\nname = "{name}"\nrest = "{escaped}"\nws = "{ws}"\n'
+        'api_key = "k"\n',
         "utf-8",
     )
     return load_config(file).values

@@ -190,7 +190,10 @@ def test_every_setting_is_explained_where_it_is_declared_and_every_number_is_bou
         ("[governer]\nx = 1", 'desk.toml:1: governer: no such key; did you mean "governor"?'),
         (
             "[governor]\n\norders_per_secnd = 1",
-            'desk.toml:3: governor.orders_per_secnd: no such key; did you mean "orders_per_second"?',
+            (
+                "desk.toml:3: governor.orders_per_secnd: no such key; did you mean "
+                '"orders_per_second"?'
+            ),
         ),
         ("[ui]\nfps = 10\nqqq = 1", "desk.toml:3: ui.qqq: no such key; valid: colours, fps, keys"),
         (
@@ -200,7 +203,10 @@ def test_every_setting_is_explained_where_it_is_declared_and_every_number_is_bou
         ("[store]\nbars = 1", "desk.toml:2: store.bars: expected true or false, got 1"),
         (
             "[desk]\nmode = 'lve'",
-            'desk.toml:2: desk.mode: expected one of "sandbox", "replay", "dry-run", "paper", "shadow", "live", got "lve"',
+            (
+                'desk.toml:2: desk.mode: expected one of "sandbox", "replay", "dry-run", '
+                '"paper", "shadow", "live", got "lve"'
+            ),
         ),
         (
             "[risk]\nprice_range_percent = nan",
@@ -238,15 +244,24 @@ def test_every_setting_is_explained_where_it_is_declared_and_every_number_is_bou
         ),
         (
             "[sandbox]\nseed = 9223372036854775808",
-            "desk.toml:2: sandbox.seed: expected a whole number from 0 to 9_223_372_036_854_775_807, got 9223372036854775808",
+            (
+                "desk.toml:2: sandbox.seed: expected a whole number from 0 to "
+                "9_223_372_036_854_775_807, got 9223372036854775808"
+            ),
         ),
         (
             "[broker]\nrest = 'localhost'",
-            'desk.toml:2: broker.rest: expected a URL as "https://host:port" and nothing after it, or empty, got "localhost"',
+            (
+                'desk.toml:2: broker.rest: expected a URL as "https://host:port" and nothing '
+                'after it, or empty, got "localhost"'
+            ),
         ),
         (
             "[[strategy.momentum_ladder.rung]]\ntrigger_percent = 0.0\nstop_percent = 2.0\n",
-            "desk.toml:1: strategy.momentum_ladder.rung[1]: the key target_percent is missing; expected a number from 0 to 500",
+            (
+                "desk.toml:1: strategy.momentum_ladder.rung[1]: the key target_percent is "
+                "missing; expected a number from 0 to 500"
+            ),
         ),
         (
             "[strategy]\nmomentum_lader = 1",
@@ -263,7 +278,10 @@ def test_a_wrong_key_or_value_is_named_with_its_line_and_the_mend(text, expected
 
 
 def test_a_wrong_value_in_a_later_table_of_a_list_has_that_table_s_line():
-    rung = "[[strategy.momentum_ladder.rung]]\ntrigger_percent = {}\nstop_percent = 2.0\ntarget_percent = 0.0\n"
+    rung = (
+        "[[strategy.momentum_ladder.rung]]\ntrigger_percent = {}\nstop_percent = 2.0\n"
+        "target_percent = 0.0\n"
+    )
     text = rung.format("0.0") + rung.format("0.5") + rung.format("'x'")
     assert complaint(text).startswith(
         "desk.toml:10: strategy.momentum_ladder.rung[3].trigger_percent: expected a number"
@@ -356,7 +374,8 @@ def test_a_disabled_strategy_may_have_any_timeframe():
 @pytest.mark.parametrize("triggers", [(0.5,), (0.0, 0.0)])
 def test_only_the_first_rung_begins_at_once(triggers):
     text = "".join(
-        f"[[strategy.momentum_ladder.rung]]\ntrigger_percent={trigger}\nstop_percent=2\ntarget_percent=0\n"
+        f"[[strategy.momentum_ladder.rung]]\ntrigger_percent={trigger}\nstop_percent=2\n"
+        "target_percent=0\n"
         for trigger in triggers
     )
     assert f"rung[{len(triggers)}].trigger_percent: expected" in complaint(text)
@@ -364,7 +383,8 @@ def test_only_the_first_rung_begins_at_once(triggers):
 
 def test_a_file_changes_what_it_names_and_nothing_else():
     config = values(
-        "[risk]\nmax_positions = 12\n[risk.budget]\nmomentum_ladder = 50000\n[feed]\nwatch = ['INFY', 'M&M']"
+        "[risk]\nmax_positions = 12\n[risk.budget]\nmomentum_ladder = 50000\n[feed]\n"
+        "watch = ['INFY', 'M&M']"
     )
     assert config.risk.max_positions == 12
     assert config.risk.budget == {"momentum_ladder": 50_000}
@@ -439,7 +459,8 @@ def test_whatever_is_shown_reads_as_the_same_configuration(budget, stop, table):
 def test_lines_are_found_through_every_form_a_toml_key_can_have():
     text = (
         '# comment\na = """\n[not.a.table]\n"""\nb.c = 1\n"quoted key" = 2\n'
-        "[t]\nx = [\n 1, # one\n 2,\n]\n[[t.list]]\ny = 1\n[t.list.sub]\nz = 1\n[[t.list]]\ny = 2\ninline = { k = { l = 1 } }\n"
+        "[t]\nx = [\n 1, # one\n 2,\n]\n[[t.list]]\ny = 1\n[t.list.sub]\nz = 1\n[[t.list]]\n"
+        "y = 2\ninline = { k = { l = 1 } }\n"
     )
     lines = locate_lines(text)
     assert lines[("a",)] == 2

@@ -113,7 +113,8 @@ def test_an_index_stamped_at_the_end_of_its_bars_lacks_what_the_outage_took(pata
 
 def test_what_was_imported_comes_out_as_it_went_in(patang, tmp_path):
     (tmp_path / "M&M.csv").write_text(
-        "timestamp,open,high,low,close,volume\n2024-06-04 09:15,100.05,101,99.95,100.5,1000\n2024-06-04 09:16,100.5,100.5,100,100.25,7\n"
+        "timestamp,open,high,low,close,volume\n2024-06-04 09:15,100.05,101,99.95,100.5,1000\n"
+        "2024-06-04 09:16,100.5,100.5,100,100.25,7\n"
     )
     assert patang("import", "M&M.csv").returncode == 0
     written = list(csv.DictReader(io.StringIO(patang("export").stdout)))
@@ -125,7 +126,8 @@ def test_what_was_imported_comes_out_as_it_went_in(patang, tmp_path):
     assert patang("import", "out.parquet", "--version", "again").returncode == 0
     answer = patang(
         "sql",
-        "SELECT a.close = b.close AS same FROM bars a JOIN bars b USING (symbol, start) WHERE a.version < b.version",
+        "SELECT a.close = b.close AS same FROM bars a JOIN bars b USING (symbol, start) WHERE "
+        "a.version < b.version",
         "--format",
         "json",
     )
@@ -232,8 +234,8 @@ def test_several_kinds_of_bars_are_a_choice_and_a_stranger_is_named(patang, hist
     done = patang("gaps")
     assert (done.returncode, done.stdout) == (2, "")
     assert (
-        "choose one: --version live --span 60; --version live --span 300; --version vendor --span 60"
-        in done.stderr
+        "choose one: --version live --span 60; --version live --span 300; --version vendor --span "
+        "60" in done.stderr
     )
     assert (
         "no bars of SBIN; there are INFY"
@@ -288,7 +290,10 @@ def test_averages_are_stored_and_asked_beside_the_bars(patang, history):
         "live",
     )
     assert patang("averages").returncode == 0
-    query = "SELECT symbol, b.close, ema_9, ema_50 FROM bars b JOIN averages USING (symbol, span, version, start) ORDER BY start DESC LIMIT 1"
+    query = (
+        "SELECT symbol, b.close, ema_9, ema_50 FROM bars b JOIN averages USING (symbol, span, "
+        "version, start) ORDER BY start DESC LIMIT 1"
+    )
     assert json.loads(patang("sql", query, "--format", "json").stdout) == [
         {"symbol": "M&M", "close": 9.0, "ema_9": 9.0, "ema_50": None}
     ]

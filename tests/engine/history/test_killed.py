@@ -135,7 +135,8 @@ def vendor(tmp_path):
     sandbox = Sandbox(SandboxConfig(symbols=("INFY", "SBIN"), date="2026-11-20", limits="strict"))
     place = sandbox.start()
     (tmp_path / "config.toml").write_text(
-        f'[broker]\nrest = "{place.rest}"\nws = "{place.ws}"\napi_key = "{place.api_key}"\naccess_token = "{place.access_token}"\n'
+        f'[broker]\nrest = "{place.rest}"\nws = "{place.ws}"\napi_key = "{place.api_key}"\n'
+        f'access_token = "{place.access_token}"\n'
     )
     (tmp_path / "config.toml").chmod(0o600)
     yield sandbox

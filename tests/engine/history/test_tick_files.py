@@ -53,8 +53,10 @@ def test_files_of_two_recorders_come_in(market_data, tmp_path, name, capsys):
     )
     bars = ParquetBars(tmp_path).read("X", 60, 0, 2**62, "imported")
     found = duckdb.execute(
-        f"""select epoch_us(time_bucket(interval 1 minute, "timestamp")) * 1000 - 19800000000000, max(ltp), min(ltp), count(*)
-            from read_csv('{market_data}/{name}') where "timestamp"::time >= '09:15' and "timestamp"::time < '15:30'
+        f"""select epoch_us(time_bucket(interval 1 minute, "timestamp")) * 1000 - 19800000000000,
+        max(ltp), min(ltp), count(*)
+            from read_csv('{market_data}/{name}') where "timestamp"::time >= '09:15'
+            and "timestamp"::time < '15:30'
             group by 1 order by 1"""
     ).fetchall()
     closing = bars[-1].start  # takes the print of 15:30:00, too

@@ -79,7 +79,10 @@ def test_the_preview_says_what_it_is_costs_and_blocks_and_sends_nothing(scene, c
         (
             "BSE",
             "CANARA BANK",
-            "charged as BSE's groups A and B: X, XC, XD, XT, Z and ZP pay 0.1 % to the exchange, SS and ST 1 %",
+            (
+                "charged as BSE's groups A and B: X, XC, XD, XT, Z and ZP pay 0.1 % to the "
+                "exchange, SS and ST 1 %"
+            ),
         ),
         (
             "NSE",
@@ -149,9 +152,9 @@ def test_an_order_is_placed_with_everything_the_ticket_says(scene, counter):
         ),
     )
     order = only(commands, PlaceOrder).order
-    assert (
-        told
-        == f"done: order {order.intent}: SELL 10 CANBK LIMIT at 99.50 TTL 3 min MIS 5 disclosed, stop 2 %"
+    assert told == (
+        f"done: order {order.intent}: SELL 10 CANBK LIMIT at 99.50 TTL 3 min MIS 5 disclosed, "
+        "stop 2 %"
     )
     assert (
         order.side,
@@ -259,7 +262,8 @@ def test_a_refusal_carries_the_figure_and_the_limit():
         Scene(limits=RiskLimits(max_order_value=200_000_00, price_range_percent=5.0)).kernel
     )
     assert counter.preview_order(ticket(price=120.0)) == (
-        "refused: PRICE_RANGE: the price is too far from the last one: ₹120.00 is more than 5 % from ₹100.00"
+        "refused: PRICE_RANGE: the price is too far from the last one: ₹120.00 is more than 5 % "
+        "from ₹100.00"
     )
     told = "refused: ORDER_VALUE: the order is too large: ₹200100.00 is above ₹200000.00"
     assert counter.preview_order(ticket(quantity=2_001)) == told

@@ -120,7 +120,8 @@ def test_a_source_that_has_loaded_the_new_hours_speaks_for_them(upstox, run):  #
     assert lines(out, "DIFFERS") == []
     agrees = lines(out, "agrees")
     assert agrees[0] == (
-        "2026-12-04  NSE, BSE 09:15-15:30; NFO, BFO 09:15-15:40; CDS, BCD 09:00-17:00; MCX 09:00-23:55"
+        "2026-12-04  NSE, BSE 09:15-15:30; NFO, BFO 09:15-15:40; CDS, BCD 09:00-17:00; MCX "
+        "09:00-23:55"
     )
     assert "2026-12-05  NSE, BSE, NFO, BFO, CDS, BCD, MCX closed" in agrees
     assert (
@@ -208,8 +209,8 @@ def test_today_the_state_of_the_market_is_asked_for_too(upstox, run, monkeypatch
     code, out, _ = run("calendar", "--check")
     assert code == 1
     assert (
-        '2026-12-07 12:00  NSE NORMAL_CLOSE, ours continuous; stocks that close by auction: {"a": 1}'
-        in lines(out, "DIFFERS")
+        '2026-12-07 12:00  NSE NORMAL_CLOSE, ours continuous; stocks that close by auction: {"a": '
+        "1}" in lines(out, "DIFFERS")
     )
 
 

@@ -22,7 +22,10 @@ def test_a_carried_rung_and_its_gtt_are_flagged_on_the_ex_date():
     scene = Scene()
     scene.hold(stop=2.0)
     found, told = flagged(scene, CorporateActions(SPLIT))
-    said = "the broker disables the GTT: place it again at the new prices; afterwards it would stand at 19.60"
+    said = (
+        "the broker disables the GTT: place it again at the new prices; afterwards it would stand "
+        "at 19.60"
+    )
     assert [line.partition("), ")[2] for line in found] == [
         f"GTT 7: {said}",
         f"rung 1 of ladder {scene.rung.ladder_id}: {said}",

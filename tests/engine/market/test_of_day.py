@@ -97,13 +97,19 @@ def test_sql_sees_the_instruments_of_a_date_of_every_exchange_and_the_last_fetch
             for row in run_query(query, tmp_path / "bars", None, dumps.folder, day=day).to_pylist()
         ]
 
-    query = "SELECT tradingsymbol, lot_size, day::text FROM instruments WHERE instrument_type <> 'CE' ORDER BY ALL"
+    query = (
+        "SELECT tradingsymbol, lot_size, day::text FROM instruments WHERE instrument_type <> 'CE' "
+        "ORDER BY ALL"
+    )
     assert asked(query) == [("INFY", 1, "2026-08-20"), ("INFY26AUGFUT", 400, "2026-08-18")]
     assert asked(query, date(2026, 8, 17)) == [
         ("INFY", 1, "2026-08-10"),
         ("INFY26AUGFUT", 350, "2026-08-10"),
     ]
-    lots = "SELECT day::text, lot_size FROM instruments_by_day WHERE tradingsymbol = 'INFY26AUGFUT' ORDER BY day"
+    lots = (
+        "SELECT day::text, lot_size FROM instruments_by_day WHERE tradingsymbol = 'INFY26AUGFUT' "
+        "ORDER BY day"
+    )
     assert asked(lots) == [("2026-08-10", 350), ("2026-08-18", 400)]
     assert asked("SELECT DISTINCT typeof(expiry), typeof(strike) FROM instruments") == [
         ("DATE", "DOUBLE")

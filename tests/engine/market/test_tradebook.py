@@ -57,7 +57,10 @@ def row(
     series="EQ",
     order="",
 ):
-    return f"{symbol},{isin},{day},{exchange},{segment},{series},{side},false,{quantity},{price},{number},{order or number},{day}T10:00:00"
+    return (
+        f"{symbol},{isin},{day},{exchange},{segment},{series},{side},false,{quantity},{price},"
+        f"{number},{order or number},{day}T10:00:00"
+    )
 
 
 def book(tmp_path, *rows, header=HEADER, name="book.csv"):

@@ -102,7 +102,10 @@ def test_what_may_not_be_submitted_from_outside_is_refused(door, heard):
     for act in ("limit", "resumed", "alarm", "nonsense"):
         told = send_request(door, {"cmd": "submit", "act": act, "detail": "x"})
         assert told == {
-            "error": f"no such act {act}; there are cancel, preview, order, modify, reconcile, acknowledge"
+            "error": (
+                f"no such act {act}; there are cancel, preview, order, modify, reconcile, "
+                "acknowledge"
+            )
         }
     assert heard == []
 

@@ -17,7 +17,10 @@ from engine.system import private_files
 from engine.system.file_hold import holding_process
 from engine.system.processes import UserProcess, process_start, this_process
 
-WAITS = "import signal; signal.signal(signal.SIGUSR1, {}); print('up', flush=True)\nwhile True: signal.pause()"
+WAITS = (
+    "import signal; signal.signal(signal.SIGUSR1, {}); print('up', flush=True)\n"
+    "while True: signal.pause()"
+)
 
 
 @pytest.fixture

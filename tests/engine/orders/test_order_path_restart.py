@@ -235,7 +235,7 @@ def test_nothing_is_sent_for_intraday_shares_of_an_earlier_day_which_the_broker_
     assert (scene.rung.quantity, scene.kernel.naked(), some(scene.asked, PlaceOrder)) == (0, 0, [])
 
 
-def test_a_stop_that_fired_while_the_desk_was_away_counts_as_sold_over_another_restart_even_to_a_flatten(
+def test_a_stop_that_fired_while_away_counts_as_sold_over_another_restart_even_to_a_flatten(
     life,
 ):
     life.run(lambda scene: fires(scene, scene.hold(100)))
@@ -516,7 +516,7 @@ def test_an_exit_that_left_on_a_full_disk_is_recalled_by_its_tag_and_not_sent_ag
     assert "F1" not in scene.kernel.externals
 
 
-def test_an_exit_that_left_on_a_full_disk_is_recalled_although_its_entry_was_not_known_to_have_filled(
+def test_an_exit_that_left_on_a_full_disk_is_recalled_although_its_entry_was_not_known_filled(
     life,
 ):
     def enter(scene):

@@ -143,9 +143,9 @@ def test_a_gtt_that_sells_the_shares_of_another_product_is_not_taken_over(strang
 def test_more_than_the_freeze_quantity_is_not_adopted_for_no_stop_could_protect_it(stranger):
     stranger.scene.kernel.markets[BEL].instrument.freeze = 11
     told, asked = stranger.decide("BEL:CNC adopt")
-    assert (
-        told
-        == "refused: no stop takes more than 11, the exchange's freeze quantity; flatten it, or ignore it"
+    assert told == (
+        "refused: no stop takes more than 11, the exchange's freeze quantity; flatten it, or "
+        "ignore it"
     )
     assert asked == []
     assert stranger.decide("BEL:CNC flatten")[0].startswith("done")

@@ -18,9 +18,12 @@ class DifferencesPaneView(View[DifferenceRow]):
     name = "differences"
     title = "DIFFERENCES"
     help = (
-        "What the broker's books say and ours do not, or the other way round. While one stands that is not ignored, the "
-        "desk is read-only: no entries; exits and protection go on. a adopts (a ladder with a stop at the broker, or the "
-        "broker's word taken), s assigns to a strategy, i ignores until the figures change, f flattens, after asking. "
+        "What the broker's books say and ours do not, or the other way round. While one stands "
+        "that is not ignored, the "
+        "desk is read-only: no entries; exits and protection go on. a adopts (a ladder with a "
+        "stop at the broker, or the "
+        "broker's word taken), s assigns to a strategy, i ignores until the figures change, f "
+        "flattens, after asking. "
         "docs/reconciliation.md says what each does."
     )
     empty = "the books agree"

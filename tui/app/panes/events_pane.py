@@ -34,7 +34,10 @@ class EventsPaneView(View[EventRow]):
 
     name = "events"
     title = "EVENTS"
-    help = "What the desk did and what happened to it: · information, ◆ fill, ▲ warning, ■ alarm (rings the bell once)."
+    help = (
+        "What the desk did and what happened to it: · information, ◆ fill, ▲ warning, ■ alarm "
+        "(rings the bell once)."
+    )
     empty = "quiet"
     follows = True
     columns = (

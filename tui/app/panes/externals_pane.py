@@ -13,7 +13,8 @@ class ExternalsPaneView(OrdersPaneView):
     name = "externals"
     title = "EXTERNAL ORDERS"
     help = (
-        "Orders on the account that are neither the desk's nor its GTTs'. The desk never touches them; what they trade "
+        "Orders on the account that are neither the desk's nor its GTTs'. The desk never touches "
+        "them; what they trade "
         "comes up as a difference."
     )
     empty = "nobody else's order"

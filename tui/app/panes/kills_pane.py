@@ -20,7 +20,8 @@ class KillsPaneView(View[KillRow]):
     name = "kills"
     title = "KILL SWITCH"
     help = (
-        "Every time the desk was stopped and let go again, by whom and why; kept beside the kill file over restarts. ctrl+k or "
+        "Every time the desk was stopped and let go again, by whom and why; kept beside the kill "
+        "file over restarts. ctrl+k or "
         "f12 halts, a second press flattens; patang resume --reason TEXT lets it go."
     )
     empty = "never pulled"

@@ -21,7 +21,8 @@ class LaddersPaneView(View[LadderRow]):
     name = "ladders"
     title = "LADDERS"
     help = (
-        "The ladders and their GTTs. P1 P2 P3: · not entered, ◔ entering, ● armed (its stop rests at the broker), "
+        "The ladders and their GTTs. P1 P2 P3: · not entered, ◔ entering, ● armed (its stop rests "
+        "at the broker), "
         "▲ triggered, ✓ closed. The bar is the way left to the nearest stop, full at 5 %."
     )
     empty = "no ladder"

@@ -27,8 +27,10 @@ class LimitsPaneView(View[LimitRow]):
     name = "limits"
     title = "LIMITS"
     help = (
-        "Every limit with its use and what is left of it; rupees, counts or percent as in [risk] of config.toml. e changes "
-        "one for the rest of the day: a value and a reason. A change that allows more asks first. What differs from the "
+        "Every limit with its use and what is left of it; rupees, counts or percent as in [risk] "
+        "of config.toml. e changes "
+        "one for the rest of the day: a value and a reason. A change that allows more asks first. "
+        "What differs from the "
         "configuration is marked, with who changed it and why."
     )
     empty = "no limit yet"

@@ -39,8 +39,10 @@ class OrdersPaneView(View[OrderRow]):
     name = "orders"
     title = "ORDERS"
     help = (
-        "Every order of the day. Unknown means that the broker never answered: the desk looks it up and never sends "
-        "it again blindly. External orders were placed by somebody else. The number is what `patang cancel`, `patang modify` "
+        "Every order of the day. Unknown means that the broker never answered: the desk looks it "
+        "up and never sends "
+        "it again blindly. External orders were placed by somebody else. The number is what "
+        "`patang cancel`, `patang modify` "
         "and `patang trace` call an order. x cancels a working one, after asking."
     )
     empty = "no order today"

@@ -23,9 +23,11 @@ class PositionsPaneView(View[PositionRow]):
     name = "positions"
     title = "POSITIONS"
     help = (
-        "What is open, one line per rung. P&L is what it has made and would make at the last price, after "
+        "What is open, one line per rung. P&L is what it has made and would make at the last "
+        "price, after "
         "the charges so far. The last column is the cover at "
-        "the broker: ● every share under a live stop, ◐ some, ○ none. x exits every rung of the symbol, after asking."
+        "the broker: ● every share under a live stop, ◐ some, ○ none. x exits every rung of the "
+        "symbol, after asking."
     )
     empty = "flat"
     columns = (

@@ -16,9 +16,12 @@ class QueuePaneView(View[QueueRow]):
     name = "queue"
     title = "GOVERNOR"
     help = (
-        "Requests leave at a bounded rate: exits first, then protection, then entries, and part of each second is kept for "
-        "exits. The title shows orders of this second, this minute and today. After a busy answer (429) a class is held "
-        "back; exits never are. A disk that does not keep up holds entries back, exits and protection for a second."
+        "Requests leave at a bounded rate: exits first, then protection, then entries, and part "
+        "of each second is kept for "
+        "exits. The title shows orders of this second, this minute and today. After a busy answer "
+        "(429) a class is held "
+        "back; exits never are. A disk that does not keep up holds entries back, exits and "
+        "protection for a second."
     )
     empty = "nothing waits"
     columns = (
@@ -63,7 +66,10 @@ class QueuePaneView(View[QueueRow]):
         state = board.governor
         if not state.per_second:
             return []
-        rates = f"{state.last_second}/{state.per_second} s  {state.last_minute}/{state.per_minute} min  "
+        rates = (
+            f"{state.last_second}/{state.per_second} s  {state.last_minute}/{state.per_minute} "
+            "min  "
+        )
         parts = [PaneCell(f"{rates}{count(state.today)}/{count(state.per_day)} day", "dim")]
         waiting = [f"{number} {name.lower()}" for name, number in state.waiting if number]
         held = [f"{name.lower()} held {ns / SECOND:.1f} s" for name, ns in state.held if ns]

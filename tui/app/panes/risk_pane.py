@@ -48,7 +48,8 @@ class RiskPaneView(View[RiskRow]):
     name = "risk"
     title = "RISK"
     help = (
-        "Every limit with its use, and what had better be zero. A bar turns amber at three quarters and red at nine "
+        "Every limit with its use, and what had better be zero. A bar turns amber at three "
+        "quarters and red at nine "
         "tenths; those rows stand first. What is over is named beside the title, on every screen."
     )
     empty = "no limit reported"

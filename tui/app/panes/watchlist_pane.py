@@ -16,8 +16,10 @@ class WatchlistPaneView(View[WatchRow]):
     name = "watch"
     title = "WATCHLIST"
     help = (
-        "The instruments under watch. Change is against the previous close; the spark shows the closes of the last "
-        "minutes between their own lowest and highest. A line without a tick for too long is dim and its age amber: "
+        "The instruments under watch. Change is against the previous close; the spark shows the "
+        "closes of the last "
+        "minutes between their own lowest and highest. A line without a tick for too long is dim "
+        "and its age amber: "
         "entries in it are inhibited until ticks come again."
     )
     empty = "no instrument under watch"

@@ -113,7 +113,9 @@ class ActionPalette(ModalDialog[str | None]):
     DEFAULT_CSS = """
     ActionPalette {
         align: center top; background: $background 40%;
-        #box { width: 92; max-width: 98%; height: auto; margin-top: 5; background: $panel; padding: 0 1;
+        #box {
+            width: 92; max-width: 98%; height: auto; margin-top: 5; background: $panel;
+            padding: 0 1;
                border-left: thick $accent; }
         Input, Input:focus { height: 1; border: none; background: $surface; margin: 1 0; }
     }

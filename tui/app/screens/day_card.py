@@ -115,7 +115,8 @@ def _open_lines(board: Board, tones: ToneStyles) -> Iterator[Text]:
     for order in board.orders.rows[:]:
         if order_state(order) not in ENDED and order.purpose == "ENTRY":
             yield Text(
-                f"entry {order.key} still works: {order.side} {count(order.quantity)} {plain_text(order.symbol)}",
+                f"entry {order.key} still works: {order.side} {count(order.quantity)} "
+                f"{plain_text(order.symbol)}",
                 tones.ink("notice"),
             )
 

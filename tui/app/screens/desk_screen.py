@@ -97,11 +97,13 @@ class DeskScreen(PanedScreen):
     #panes.-column Pane { height: 11fr; }
     #panes.-column #pane-positions { height: 9fr; }
     #panes.-two {
-        layout: grid; grid-size: 3 3; grid-columns: 56fr 19fr 43fr; grid-rows: 13fr 11fr 11fr; grid-gutter: 0 1;
+        layout: grid; grid-size: 3 3; grid-columns: 56fr 19fr 43fr; grid-rows: 13fr 11fr 11fr;
+        grid-gutter: 0 1;
         #pane-watch, #pane-positions, #pane-events { column-span: 2; }
     }
     #panes.-wide {
-        layout: grid; grid-size: 2 3; grid-columns: 82fr 117fr; grid-rows: 23fr 16fr 17fr; grid-gutter: 0 1;
+        layout: grid; grid-size: 2 3; grid-columns: 82fr 117fr; grid-rows: 23fr 16fr 17fr;
+        grid-gutter: 0 1;
     }
     """
 

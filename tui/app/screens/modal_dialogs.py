@@ -23,13 +23,18 @@ from tui.app.widgets.status_bands import StatusBands
 _BOX = """
     align: center middle;
     background: $background 70%;
-    #box { width: 68; max-width: 96%; height: auto; max-height: 80%; background: $panel; padding: 1 2;
+    #box {
+        width: 68; max-width: 96%; height: auto; max-height: 80%; background: $panel;
+        padding: 1 2;
            border-left: thick $accent; }
     #title { text-style: bold; color: $ink-strong; }
     #body { margin: 1 0; height: auto; color: $ink; }
     #keys { color: $ink-faint; width: 1fr; height: 1; }
     #buttons { height: 1; align-horizontal: right; }
-    Button { height: 1; min-width: 12; border: none; margin-left: 2; background: $surface; color: $ink-dim; }
+    Button {
+        height: 1; min-width: 12; border: none; margin-left: 2; background: $surface;
+        color: $ink-dim;
+    }
     Button:focus { background: $accent; color: $background; text-style: bold; }
     #yes { color: $danger; }
     #yes:focus { background: $danger; color: $background; }

@@ -38,7 +38,8 @@ class RiskScreen(PanedScreen):
     RiskScreen { background: $background; }
     RiskScreen.-low HeaderBar { height: 1; padding: 0; }
     RiskScreen #risk-panes {
-        height: 1fr; layout: grid; grid-size: 2 4; grid-columns: 4fr 3fr; grid-rows: 4fr 3fr 3fr 3fr; grid-gutter: 0 1;
+        height: 1fr; layout: grid; grid-size: 2 4; grid-columns: 4fr 3fr;
+        grid-rows: 4fr 3fr 3fr 3fr; grid-gutter: 0 1;
         #pane-differences { column-span: 2; }
         #pane-limits { row-span: 3; }
     }
@@ -187,7 +188,10 @@ class RiskScreen(PanedScreen):
         if not isinstance(row, LimitRow):
             return
         now = limit_figure(row.limit) if row.limit else "off"
-        body = f"Now {now}, configured {limit_figure(row.configured) if row.configured else 'off'}. Holds until the end of the day."
+        body = (
+            f"Now {now}, configured {limit_figure(row.configured) if row.configured else 'off'}. "
+            "Holds until the end of the day."
+        )
 
         def wrong(texts: list[str]) -> str:
             try:
@@ -217,7 +221,10 @@ class RiskScreen(PanedScreen):
         if row.limit == 0 or 0 < change.value <= row.limit:
             decided()
             return
-        body = f"From {limit_figure(row.limit)} to {limit_figure(change.value) if change.value else 'off'}: {change.reason}"
+        body = (
+            f"From {limit_figure(row.limit)} to "
+            f"{limit_figure(change.value) if change.value else 'off'}: {change.reason}"
+        )
         self._dialogs.ask_question(
             f"Allow more: {row.name}?", body, "Allow", decided, keep="Leave it"
         )

@@ -111,7 +111,10 @@ def _session_text(header: BoardHeader) -> str:
     if header.phase_ends <= header.now or not header.now:
         return phase
     if header.then and header.phase in _LONG:
-        return f"{_SOON.get(header.then, header.then.partition(' ')[0])} in {countdown(header.phase_ends - header.now)}"
+        return (
+            f"{_SOON.get(header.then, header.then.partition(' ')[0])} in "
+            f"{countdown(header.phase_ends - header.now)}"
+        )
     return f"{phase} {countdown(header.phase_ends - header.now)}"
 
 

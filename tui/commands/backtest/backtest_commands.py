@@ -63,7 +63,10 @@ def backtest(
     slippage: Annotated[
         str,
         Parameter(
-            help="none, ticks:N, spread:FRACTION:PERCENT or volume:SHARE:IMPACT; empty: paper's ticks."
+            help=(
+                "none, ticks:N, spread:FRACTION:PERCENT or volume:SHARE:IMPACT; empty: paper's "
+                "ticks."
+            )
         ),
     ] = "",
     warm_up: WarmUp = 5,

@@ -171,8 +171,10 @@ def _run_remarks(outcome: RunOutcome) -> "RunRemarks":
     held = outcome.manifest
     part = "; stopped before its last session" if held.partial else ""
     return RunRemarks(
-        f"{held.name}: {held.first} to {held.last}, {count(len(outcome.daily.day))} sessions, {count(len(held.symbols))} symbols, "
-        f"slippage {held.slippage}, {'golden bars' if held.golden else 'bars not all golden'}, digest {held.digest[:12]}{part}",
+        f"{held.name}: {held.first} to {held.last}, {count(len(outcome.daily.day))} sessions, "
+        f"{count(len(held.symbols))} symbols, "
+        f"slippage {held.slippage}, {'golden bars' if held.golden else 'bars not all golden'}, "
+        f"digest {held.digest[:12]}{part}",
         held.warnings,
     )
 

@@ -122,7 +122,8 @@ def _apply_setting(tables: dict[str, dict[str, Any]], text: str) -> None:
     if not dot:
         if len(tables) > 1:
             raise ConfigError(
-                f"--set {text}: of which strategy? {', '.join(f'{each}.{parameter}' for each in tables)}"
+                f"--set {text}: of which strategy? "
+                f"{', '.join(f'{each}.{parameter}' for each in tables)}"
             )
         name = next(iter(tables))
     if name not in tables:
@@ -158,7 +159,8 @@ def slippage_of(text: str, ticks: int) -> tuple[Slippage, str]:
     except ValueError:
         pass
     raise ConfigError(
-        f"--slippage {text}: expected none, ticks:N, spread:FRACTION:PERCENT (of the price, where no spread is quoted) or "
+        f"--slippage {text}: expected none, ticks:N, spread:FRACTION:PERCENT (of the price, where "
+        "no spread is quoted) or "
         "volume:SHARE:IMPACT, as ticks:1 or volume:0.025:0.1"
     )
 

@@ -110,7 +110,8 @@ class BiasCheckJob:
         ).history.is_relative_to(own_state_folder(os.environ))
         if worldly and not here:
             prepared.loaded.warnings.append(
-                "a history outside the state folder is not cut for what strategies read on their own"
+                "a history outside the state folder is not cut for what strategies read on their "
+                "own"
             )
         raw, steps = self._raw_bars(prepared)
         newer, vintages = self._newer_bars(prepared)

@@ -49,7 +49,8 @@ def check(
 
     if not 0 <= warm_up <= 100:
         raise ConfigError(
-            f"--warm-up {warm_up}: expected 0 to 100 sessions, of which four times as many are tried"
+            f"--warm-up {warm_up}: expected 0 to 100 sessions, of which four times as many are "
+            "tried"
         )
     if not 1 <= moments <= 1_000:
         raise ConfigError(f"--moments {moments}: expected 1 to 1,000")

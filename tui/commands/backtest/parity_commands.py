@@ -33,7 +33,10 @@ def parity(
     bars: Annotated[
         str,
         Parameter(
-            help="live: those the desk saw; history: those a backtest reads; or a version of the history."
+            help=(
+                "live: those the desk saw; history: those a backtest reads; or a version of the "
+                "history."
+            )
         ),
     ] = "live",
     every: Annotated[

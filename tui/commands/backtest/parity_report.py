@@ -41,11 +41,23 @@ def parity_lines(result: "ParityResult", width: int, *, every: bool) -> Iterator
     A difference is one line where all of them fit.
     """
     parity, curves = result.parity, result.curves
-    yield f"Parity {percent(parity.percent)}   \N{GREEK CAPITAL LETTER DELTA}\N{INDIAN RUPEE SIGN} {_signed_money(parity.delta)}"
-    yield f"{result.mode}, {result.day:%a %-d %b %Y}: {parity.matched.same} of {len(parity.matched.decisions)} decisions are the same"
-    yield f"P&L of the desk {money(parity.desk, signed=True)}, of the backtest {money(parity.backtest, signed=True)}, after charges"
+    yield (
+        f"Parity {percent(parity.percent)}   \N{GREEK CAPITAL LETTER DELTA}\N{INDIAN RUPEE SIGN} "
+        f"{_signed_money(parity.delta)}"
+    )
+    yield (
+        f"{result.mode}, {result.day:%a %-d %b %Y}: {parity.matched.same} of "
+        f"{len(parity.matched.decisions)} decisions are the same"
+    )
+    yield (
+        f"P&L of the desk {money(parity.desk, signed=True)}, of the backtest "
+        f"{money(parity.backtest, signed=True)}, after charges"
+    )
     alike = "none" if curves.correlation is None else f"{curves.correlation:.3f}"
-    yield f"curves: correlation of returns {alike}, DTW distance \N{INDIAN RUPEE SIGN}{curves.distance:,.2f} a step"
+    yield (
+        f"curves: correlation of returns {alike}, DTW distance "
+        f"\N{INDIAN RUPEE SIGN}{curves.distance:,.2f} a step"
+    )
     yield ""
     yield from _waterfall_lines(parity)
     other = [each for each in parity.differences if not each.decision.same]
@@ -115,7 +127,10 @@ def _narrow_lines(found: Iterable[ParityDifference], width: int) -> Iterator[str
             width,
             subsequent_indent=INDENT,
         )
-        both = f"desk {side_text(each.decision, desk=True)}; backtest {side_text(each.decision, desk=False)}"
+        both = (
+            f"desk {side_text(each.decision, desk=True)}; backtest "
+            f"{side_text(each.decision, desk=False)}"
+        )
         for text in (both, _cause_text(each)):
             yield from wrap(text, width, initial_indent=INDENT, subsequent_indent=INDENT)
 

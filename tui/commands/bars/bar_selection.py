@@ -100,7 +100,8 @@ def select_bars(
     wanted = symbol_set(symbols)
     if strange := sorted(wanted - {*known}):
         raise DataError(
-            f"no bars of {', '.join(strange)}; there are {', '.join(known[:NAMED])}{' …' if len(known) > NAMED else ''}"
+            f"no bars of {', '.join(strange)}; there are "
+            f"{', '.join(known[:NAMED])}{' …' if len(known) > NAMED else ''}"
         )
     meant = [each for each in there if not wanted or each.symbol in wanted]
     archived = sorted({month for each in meant for month in each.archived})

@@ -67,7 +67,8 @@ class WindowLine(StatusLine):
             took = self.elapsed_s
             left = took / self._done * (self._total - self._done)
             self.write_status(
-                f"{self._done} of {self._total} windows, {self._bars:,} bars, {self._bars / took:,.0f} a second, {left:.0f} s left"
+                f"{self._done} of {self._total} windows, {self._bars:,} bars, "
+                f"{self._bars / took:,.0f} a second, {left:.0f} s left"
             )
         if over:
             self.close(keep=True)

@@ -76,7 +76,8 @@ def import_(
         raise ConfigError(f"span {span}: expected 1 to 86400 seconds, or 0")
     if not version or version.startswith(PREFIX):
         raise ConfigError(
-            f"--version {version!r}: bars of others are not golden; name them otherwise, as imported"
+            f"--version {version!r}: bars of others are not golden; name them otherwise, as "
+            "imported"
         )
     options = ImportOptions(symbol.upper(), span, zone or None, stamp or None, outside)
     store, expected = store_of(folder, config), expected_bars(exchange, kind)
@@ -162,11 +163,17 @@ def _report_row(report: "ImportReport") -> dict[str, object]:
 def _print_report(file: Path, columns: str, report: "ImportReport") -> None:
     fields = _report_row(report)
     lines = [
-        f"{report.symbol}  {report.bars:,} bars of {report.span} s  {fields['first']} to {fields['last']}",
+        (
+            f"{report.symbol}  {report.bars:,} bars of {report.span} s  {fields['first']} to "
+            f"{fields['last']}"
+        ),
         f"  {file.name}: {columns}; times {report.zone}, of the {report.side} of each bar",
     ]
     lines += [
-        f"  {left.total:,} rows left out, {left.why}: row {', '.join(map(str, left.rows))}{' …' if left.total > len(left.rows) else ''}"
+        (
+            f"  {left.total:,} rows left out, {left.why}: row "
+            f"{', '.join(map(str, left.rows))}{' …' if left.total > len(left.rows) else ''}"
+        )
         for left in report.left_out
     ]
     if report.rounded:

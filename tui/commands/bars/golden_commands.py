@@ -115,7 +115,9 @@ def build(
     print_table(
         rows,
         as_json=as_json,
-        summary=f"{name} {what} {total:,} bars of {len(parts)} symbols, sha256 {manifest.sha256[:16]}",
+        summary=(
+            f"{name} {what} {total:,} bars of {len(parts)} symbols, sha256 {manifest.sha256[:16]}"
+        ),
     )
     return DONE
 
@@ -202,7 +204,8 @@ def diff(
     there = {each.version for each in store.contents() if each.span == span}
     if strange := [version for version in (before, after) if version not in there]:
         raise DataError(
-            f"no bars of version {', '.join(strange)}; there are {', '.join(sorted(there)) or 'none'}"
+            f"no bars of version {', '.join(strange)}; there are "
+            f"{', '.join(sorted(there)) or 'none'}"
         )
 
     def read(version: str, symbol: str) -> "BarSeries":

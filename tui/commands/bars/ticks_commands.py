@@ -43,7 +43,10 @@ ticks = App(
 Recording = Annotated[
     str,
     Parameter(
-        help="MODE/DAY/RUN as `ticks list` has it, a part of it for the last one, or nothing for the last of all."
+        help=(
+            "MODE/DAY/RUN as `ticks list` has it, a part of it for the last one, or nothing for "
+            "the last of all."
+        )
     ),
 ]
 OfMode = Annotated[Mode | None, Parameter(help="Only those of this mode.")]

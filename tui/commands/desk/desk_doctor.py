@@ -113,7 +113,10 @@ def _archive_check(config: DeskConfig) -> ops.HealthCheck:
         assert archive is not None
         found = archive.objects("")
     except PatangError as error:
-        mend = "mend [archive], the network or the credentials: until then what is archived cannot be read"
+        mend = (
+            "mend [archive], the network or the credentials: until then what is archived cannot "
+            "be read"
+        )
         return ops.HealthCheck(
             "archive", ops.WARN, str(error).removesuffix("; see patang doctor"), mend
         )
@@ -170,7 +173,8 @@ def _mode_check(config: DeskConfig) -> ops.HealthCheck:
     broker = config.broker
     where = broker.rest or ("Kite" if broker.name == "kite" else "the embedded sandbox")
     real = sends_real(config, config.desk.mode)
-    text = f"{config.desk.mode} at {'the embedded sandbox' if config.desk.mode in OWN_EXCHANGE and not broker.rest else where}"
+    own = config.desk.mode in OWN_EXCHANGE and not broker.rest
+    text = f"{config.desk.mode} at {'the embedded sandbox' if own else where}"
     try:
         check_mode(config, RunPlan(config.desk.mode, live=real))
     except ConfigError as error:
@@ -181,7 +185,10 @@ def _mode_check(config: DeskConfig) -> ops.HealthCheck:
             if broker.market_protection < 0
             else f"{broker.market_protection:g} %"
         )
-        text += f": real orders, with --live; market protection {protection}, algo id {broker.algo_id or 'none'}"
+        text += (
+            f": real orders, with --live; market protection {protection}, algo id "
+            f"{broker.algo_id or 'none'}"
+        )
     return ops.HealthCheck("mode", ops.OK, text)
 
 
@@ -227,7 +234,10 @@ def environment_check(environ: Mapping[str, str], *, counts: bool) -> ops.Health
     """Tell what in the environment could lead requests another way, or let somebody read them, and whether it counts."""
     named = [name for name in SURROUNDINGS if environ.get(name) or environ.get(name.lower())]
     if KEYLOG in named:
-        text = f"{KEYLOG} is set: what the connection to the broker keeps secret is written to {environ.get(KEYLOG)}"
+        text = (
+            f"{KEYLOG} is set: what the connection to the broker keeps secret is written to "
+            f"{environ.get(KEYLOG)}"
+        )
         return ops.HealthCheck("environment", ops.WARN, text, f"unset {KEYLOG}")
     if not named:
         return ops.HealthCheck("environment", ops.OK, "it names no proxy and no authorities")

@@ -40,7 +40,8 @@ def kill_desks(file: Path | None, reason: str, *, flatten: bool, as_json: bool) 
         if "error" in answer:
             sys.stderr.write(
                 plain_text(
-                    f"patang: the {str(answer['mode']).lower()} desk of {answer['folder']}: {answer['error']}"
+                    f"patang: the {str(answer['mode']).lower()} desk of {answer['folder']}: "
+                    f"{answer['error']}"
                 )
                 + "\n"
             )
@@ -192,7 +193,8 @@ def _release_desk(held: LatchedDesk, reason: str) -> dict[str, object]:
         return named | answer
     if place.process is not None:
         raise OperatorError(
-            f"the {place.mode} desk (process {place.process.pid}) does not answer, nothing was released: "
+            f"the {place.mode} desk (process {place.process.pid}) does not answer, nothing was "
+            "released: "
             f"patang stop --mode {place.mode} ends it"
         )
     there = held.switch.path.exists()

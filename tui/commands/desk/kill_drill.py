@@ -209,7 +209,8 @@ def _run_exercise(exercise: DrillExercise, seed: int) -> DrillResult:
     result = result._replace(broken=", ".join(_broken_promises(exercise, result)))
     words = result.broken or "kept"
     sys.stderr.write(
-        f"{' with a '.join(filter(None, (result.trigger, result.fault)))}: halted in {result.time_to_halt_ms:.0f} ms, "
+        f"{' with a '.join(filter(None, (result.trigger, result.fault)))}: halted in "
+        f"{result.time_to_halt_ms:.0f} ms, "
         f"flat in {result.time_to_flat_ms:.0f} ms: {words}\n"
     )
     return result

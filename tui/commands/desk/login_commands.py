@@ -88,7 +88,10 @@ def log_in(
         vault.put(_secret_name(place), secret)
     until = datetime.fromtimestamp(session.expires // SECOND, IST)
     facts = {"user_id": session.user_id, "expires": until.isoformat(), "kept_in": vault.where}
-    text = f"logged in as {session.user_id} until {until:%d %b %H:%M} IST; the token is kept in {vault.where}"
+    text = (
+        f"logged in as {session.user_id} until {until:%d %b %H:%M} IST; the token is kept in "
+        f"{vault.where}"
+    )
     sys.stdout.write(f"{json.dumps(facts) if as_json else plain_text(text)}\n")
     return DONE
 
@@ -188,7 +191,8 @@ def _check_host(place: addresses.BrokerAddress) -> None:
     named = os.environ.get(HOST_VARIABLE, "").split(",")
     if host not in named and sys.stdin.isatty():
         _write_line(
-            f"the configuration sends orders, and the token with them, to {host}: neither Kite nor this machine"
+            f"the configuration sends orders, and the token with them, to {host}: neither Kite "
+            "nor this machine"
         )
         sys.stderr.write("Type its name to go on: ")
         sys.stderr.flush()
@@ -196,7 +200,8 @@ def _check_host(place: addresses.BrokerAddress) -> None:
         _NAMED.update(each for each in named if each == host)
     if host not in named:
         raise OperatorError(
-            f"broker.rest, broker.ws: {host} is neither Kite nor this machine: say {HOST_VARIABLE}={host}"
+            f"broker.rest, broker.ws: {host} is neither Kite nor this machine: say "
+            f"{HOST_VARIABLE}={host}"
         )
 
 
@@ -215,12 +220,14 @@ def endpoint_of(config: DeskConfig) -> BrokerEndpoint:
         raise ConfigError('broker.name: Kite\'s own sandbox is a broker; set "kite"')
     if theirs and broker.access_token_env:
         raise ConfigError(
-            "broker.access_token_env: Kite's own sandbox asks whose token it is; run `patang login` instead"
+            "broker.access_token_env: Kite's own sandbox asks whose token it is; run `patang "
+            "login` instead"
         )
     api_key = broker.key(os.environ) or (zerodha_sandbox.API_KEY if theirs else "")
     if not api_key:
         raise ConfigError(
-            "broker.api_key: the key of your Kite application is needed, here or in broker.api_key_env"
+            "broker.api_key: the key of your Kite application is needed, here or in "
+            "broker.api_key_env"
         )
     if not broker.rest:
         return BrokerEndpoint(kite.REST, kite.WS, kite.LOGIN, api_key)

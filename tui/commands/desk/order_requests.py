@@ -51,7 +51,10 @@ def preview_text(preview: dict[str, Any]) -> str:
     blocks = f"blocks {ours}; the broker could not be asked: {preview['margin_missing']}"
     if theirs is not None:
         blocks = f"blocks {_rupees_text(theirs)} by the broker, {ours}"
-    charges = f"{_rupees_text(preview['charges'])}, {_rupees_text(preview['charges_both_ways'])} with the way back"
+    charges = (
+        f"{_rupees_text(preview['charges'])}, {_rupees_text(preview['charges_both_ways'])} with "
+        "the way back"
+    )
     charges += f" ({preview['charges_rest_on']})" if preview["charges_rest_on"] else ""
     return (
         f"{preview['order']}; worth {_rupees_text(preview['value'])}, charges {charges}; {blocks}"

@@ -26,7 +26,10 @@ def trace(
     name: Annotated[
         str,
         Parameter(
-            help="Decision (D12), intent (12), tag, the broker's order, GTT or trade id, or a strategy that failed."
+            help=(
+                "Decision (D12), intent (12), tag, the broker's order, GTT or trade id, or a "
+                "strategy that failed."
+            )
         ),
     ] = "",
     *,
@@ -173,7 +176,8 @@ def _why_text(answers: list[VerdictCount], failed: list[tuple[str, TraceStep]]) 
     for answer in answers:
         words = ": ".join(filter(None, (reason_meaning(answer.code), answer.detail))) or "sent"
         text += (
-            f"{plain_text(answer.strategy)}  {plain_text(answer.code)}  {answer.times} times, last {instant(answer.last)}"
+            f"{plain_text(answer.strategy)}  {plain_text(answer.code)}  {answer.times} times, "
+            f"last {instant(answer.last)}"
             f"  (D{answer.decision})\n  {plain_text(words)}\n"
         )
     for name, step in failed:

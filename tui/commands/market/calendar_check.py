@@ -91,12 +91,14 @@ class CalendarComparison:
             since = ", ".join(doubts)
             return CalendarFinding(
                 True,
-                f"{day}  {exchange}: {_span_text(new)}, as the new hours from {since} on, which are not confirmed",
+                f"{day}  {exchange}: {_span_text(new)}, as the new hours from {since} on, which "
+                "are not confirmed",
             )
         text = "as before" if theirs == old else "as neither the new hours nor those before"
         return CalendarFinding(
             False,
-            f"{day}  {exchange}: Upstox {_span_text(theirs)}, {text}; ours {_span_text(new)}, not confirmed",
+            f"{day}  {exchange}: Upstox {_span_text(theirs)}, {text}; ours {_span_text(new)}, "
+            "not confirmed",
         )
 
     def compare_holidays(
@@ -119,7 +121,10 @@ class CalendarComparison:
     def _compare_holiday(self, theirs: UpstoxHoliday) -> Iterator[CalendarFinding]:
         day, name = (
             theirs.date,
-            f"{theirs.date}  {theirs.description} ({theirs.holiday_type.lower().replace('_', ' ')})",
+            (
+                f"{theirs.date}  {theirs.description} "
+                f"({theirs.holiday_type.lower().replace('_', ' ')})"
+            ),
         )
         if theirs.holiday_type == SETTLEMENT:
             try:
@@ -160,7 +165,8 @@ class CalendarComparison:
         agrees = (theirs.status == OPEN) == (phase == CONTINUOUS)
         return CalendarFinding(
             agrees,
-            f"{ist_day(now)} {clock_text(now)}  {theirs.exchange} {theirs.status}, ours {phase}{cas}",
+            f"{ist_day(now)} {clock_text(now)}  {theirs.exchange} {theirs.status}, ours "
+            f"{phase}{cas}",
         )
 
     def _is_trading(self, day: date, exchange: str) -> bool | None:

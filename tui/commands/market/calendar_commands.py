@@ -43,10 +43,14 @@ SECRET: Final = "upstox-analytics-token"  # noqa: S105 (its name in the vault)
 VARIABLE: Final = "UPSTOX_ANALYTICS_TOKEN"
 """May hold the token while it is put into the vault."""
 WOULD: Final = (
-    "no Analytics token of Upstox is kept, so nothing was compared. With one, --check asks {rest} for\n"
-    "  GET /v2/market/timings/DATE     {first} to {last}, for each day: opens and closes of each exchange\n"
-    "  GET /v2/market/holidays         trading and settlement holidays and special timings from today on\n"
-    "  GET /v2/market/status/NSE       how the exchange stands now, stocks that close by auction for themselves\n"
+    "no Analytics token of Upstox is kept, so nothing was compared. With one, --check asks {rest} "
+    "for\n"
+    "  GET /v2/market/timings/DATE     {first} to {last}, for each day: opens and closes of each "
+    "exchange\n"
+    "  GET /v2/market/holidays         trading and settlement holidays and special timings from "
+    "today on\n"
+    "  GET /v2/market/status/NSE       how the exchange stands now, stocks that close by auction "
+    "for themselves\n"
     "and tells what differs. The token can only read; keep it with: patang calendar --keep-token"
 )
 

@@ -259,7 +259,8 @@ def _bill_text(facts: dict[str, object]) -> str:
     assert isinstance(billed, dict)
     assert isinstance(legs, list)
     lines = [
-        f"{leg['side']} {leg['quantity']} at {leg['price']:,.2f}, {plain_text(leg['exchange'])} {plain_text(leg['segment'])}: "
+        f"{leg['side']} {leg['quantity']} at {leg['price']:,.2f}, {plain_text(leg['exchange'])} "
+        f"{plain_text(leg['segment'])}: "
         f"{leg['estimate']['total']:,.4f}, {_break_even_text(leg)}"
         for leg in legs
     ]

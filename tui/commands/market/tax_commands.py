@@ -281,12 +281,14 @@ def _write_warnings(
     lines = []
     if again:
         lines.append(
-            f"{again} rows repeat a trade of the same day, exchange and number: each trade counts once"
+            f"{again} rows repeat a trade of the same day, exchange and number: each trade counts "
+            "once"
         )
     if gaps:
         first, *more = sorted(gaps)
         lines.append(
-            f"no rate is known for {first}{f' and {len(more)} more' if more else ''}: nothing is charged for it there"
+            f"no rate is known for {first}{f' and {len(more)} more' if more else ''}: nothing is "
+            "charged for it there"
         )
     kinds: defaultdict[AssetClass, set[str]] = defaultdict(set)
     for deal in deals:
@@ -301,8 +303,10 @@ def _write_warnings(
         lines.append(f"charged as BSE's groups A and B, as no group is told: {', '.join(doubtful)}")
     if report.unmatched:
         lines.append(
-            f"{report.unmatched} shares were sold without a purchase on record: they are not in the gains; name the "
-            "tradebooks of earlier years with --trades, and what came without a trade with --holdings"
+            f"{report.unmatched} shares were sold without a purchase on record: they are not in "
+            "the gains; name the "
+            "tradebooks of earlier years with --trades, and what came without a trade with "
+            "--holdings"
         )
     sys.stderr.write("".join(f"{plain_text(line)}\n" for line in lines))
 
