@@ -1,1 +1,1 @@
-"""Where trades and bars are kept."""
+"""Stores of the house: trades, bars, recordings."""

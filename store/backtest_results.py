@@ -1,6 +1,6 @@
 """Results of backtests in one SQLite file.
 
-A run with its manifest, metrics, days, round trips and findings.
+A run is its manifest, metrics, days, round trips and findings.
 
 A run is written in one transaction, manifest and all: there is no half result, and none without its
 manifest.
@@ -87,7 +87,7 @@ LAST: Final = "last"
 
 
 class StoredRun(NamedTuple):
-    """A run as it is listed.
+    """A run of the list.
 
     `net` in paise, `drawdown` in percent, `verdict` of the linter in one line.
     """
@@ -108,9 +108,9 @@ class StoredRun(NamedTuple):
 
 
 class ParityDay(NamedTuple):
-    """How the desk of a mode compared with a backtest on a day.
+    """Comparison of the desk of a mode with a backtest, on one day.
 
-    P&L and causes in paise, `causes` add up to `desk` less `backtest`.
+    P&L and causes in paise; `causes` add up to `desk` less `backtest`.
     """
 
     mode: str
@@ -150,7 +150,7 @@ class ParityDay(NamedTuple):
 
 
 class StoredResult(NamedTuple):
-    """All that is kept of a run."""
+    """Everything that is kept of a run."""
 
     outcome: RunOutcome
     metrics: list[RunMetric]
@@ -171,7 +171,10 @@ class ResultStore:
         findings: Sequence[LinterFinding],
         verdict: str,
     ) -> None:
-        """Store a run; raise `OperatorError` where the file cannot be written, and then nothing is."""
+        """Store a run.
+
+        Raise `OperatorError`, and store nothing of it, where the file cannot be written.
+        """
         manifest, daily, run = outcome.manifest, outcome.daily, outcome.manifest.run
         values = {each.key: each.value for each in metrics}
         row = (
@@ -227,7 +230,7 @@ class ResultStore:
     def find(self, text: str) -> str:
         """Return the run whose number begins so, or the `last`.
 
-        Raise `NothingFound` where none or several do.
+        Raise `NothingFound` where there is none, or several.
         """
         found = [each.run for each in self.runs()]
         if text == LAST:
@@ -312,7 +315,7 @@ class ResultStore:
     def _write_transaction(self) -> Iterator[sqlite3.Connection]:
         """Open the file for one transaction.
 
-        Raise `OperatorError` where it cannot be written, and then nothing is.
+        Raise `OperatorError` where it cannot be written; then nothing of it is.
         """
         with closing(self._open_file(write=True)) as database:
             try:
@@ -385,7 +388,7 @@ def unpack_curve(moments: int, content: bytes) -> tuple[Ints, Ints]:
 
 
 def _nullable_values(column: Ints | Floats) -> list[object]:
-    """Return an array's values, None for what is not a number."""
+    """Return an array's values, None for those that are no number."""
     return [
         None if missing else value
         for value, missing in zip(column.tolist(), np.isnan(column), strict=True)

@@ -1,8 +1,8 @@
-"""Whether a database is one of ours and whole, and whether one that should be there has been lost.
+"""Checks that a database is one of ours, whole, and the one that was written before.
 
-Beside a database stands its mark, a line that says that a desk has written it, whether that desk
-still has it open, and how long the log was after its last commit. What is gone, empty or shorter
-than it was is told by it.
+Beside a database stands its mark: a line by which a desk has written it, whether that desk still
+has it open, and how long the log was after its last commit. A database that is gone, empty or
+shorter than it was is recognised by its mark.
 """
 
 import contextlib
@@ -34,9 +34,9 @@ def log_of(path: Path) -> Path:
 
 @final
 class DatabaseMark:
-    """The mark of a database that this process has opened.
+    """Mark of a database that this process has opened.
 
-    `note_log` its log after each commit, `close` it at the end.
+    `note_log` notes the log's length after each commit, `close` is called at the end.
     """
 
     def __init__(self, path: Path) -> None:
@@ -62,13 +62,14 @@ class DatabaseMark:
         if self._file < 0:
             return
         with contextlib.suppress(OSError):
+            # of fixed width: the new line covers the old one whole
             os.pwrite(self._file, f"patang {state:6} {_file_size(self._log):020}\n".encode(), 0)
             if sync:
                 os.fsync(self._file)
 
 
 def evidence_of_loss(path: Path) -> str:
-    """Return what shows that a database which is gone or empty has been written, empty where nothing does."""
+    """Return the evidence that a database that is gone or empty has been written, or nothing."""
     return "" if _file_size(path) else _loss_text(path, "is empty" if path.exists() else "is gone")
 
 
@@ -83,12 +84,13 @@ def _loss_text(path: Path, state: str) -> str:
 
 
 def shortened_log(path: Path) -> str:
-    """Return what is to be told of a log that is shorter than its desk left it, empty where it is not."""
+    """Return a warning for a log that is shorter than its desk left it, empty where it is not."""
     try:
         _, state, size = private_files.read_private(mark_of(path), LONGEST).split()
         there, was = _file_size(log_of(path)), int(size)
     except (OSError, ValueError):
         return ""
+    # a desk that closed it has folded the log in
     if state != b"open" or there >= was:
         return ""
     return (
@@ -101,7 +103,7 @@ def shortened_log(path: Path) -> str:
 def check_database(path: Path, *, new: bool = False) -> None:
     """Raise `OperatorError` unless a file is a whole database of ours.
 
-    `new`: or one that no desk has written yet, to be written.
+    With `new` a file that no desk has written yet passes, too.
     """
     if gone := evidence_of_loss(path):
         raise DataError(gone)
@@ -134,7 +136,7 @@ def check_database(path: Path, *, new: bool = False) -> None:
 def open_for_reading(path: Path) -> Iterator[sqlite3.Connection]:
     """Open one of our databases to read it.
 
-    Raise `OperatorError` for any other, and for one that cannot be read.
+    Raise `OperatorError` for any other and an unreadable one.
     """
     check_database(path)
     try:
@@ -158,8 +160,10 @@ def _check_length(path: Path) -> None:
         raise DataError(
             f"database {path} is no SQLite database: name another file, or restore a copy"
         )
+    # SQLite's header: page size at 16, where 1 stands for 65,536, and the length in pages at 28
     page = int.from_bytes(head[16:18], "big")
     wanted = int.from_bytes(head[28:32], "big") * (65_536 if page == 1 else page)
+    # pages that a commit has added may still be in the log alone
     if len(head) < HEAD or (_file_size(path) < wanted and not _file_size(log_of(path))):
         raise DataError(
             f"database {path} is cut short, {_file_size(path)} of {max(wanted, HEAD)} bytes: "

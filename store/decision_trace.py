@@ -1,4 +1,4 @@
-"""Reads the way of a decision out of the journal.
+"""The way of a decision, read out of the journal.
 
 From the tick that caused it to its fills, and why others went no further.
 """
@@ -85,11 +85,10 @@ class TraceStep(NamedTuple):
 
 
 class DecisionTrace(NamedTuple):
-    """What is known of one id.
+    """Decision of one id, and the steps that followed it.
 
-    `decision` is empty for an order that no decision of ours stands behind.
-
-    Of a strategy that has failed the steps are its failures, each with its traceback.
+    `decision` is empty for an order that no decision of ours stands behind. Of a strategy that has
+    failed the steps are its failures, each with its traceback.
     """
 
     decision: Row
@@ -98,7 +97,7 @@ class DecisionTrace(NamedTuple):
 
 
 class VerdictCount(NamedTuple):
-    """How often a strategy's requests met one answer.
+    """Count of one verdict on a strategy's requests.
 
     `detail` is that of the last, `decision` its number.
     """
@@ -112,7 +111,9 @@ class VerdictCount(NamedTuple):
 
 
 def trace_decision(database: Path, name: str) -> DecisionTrace:
-    """Return the trace of a decision (D12), an intent (12), a tag, a broker's order, GTT or trade id, or a strategy that failed.
+    """Return the trace of a decision (D12), intent (12), tag, broker's id, or failed strategy.
+
+    The broker's id is that of an order, GTT or trade.
 
     Raises `DataError` where there is none of that name, `OperatorError` where the database cannot
     be read.
@@ -136,7 +137,7 @@ def strategy_failures(database: Path) -> list[tuple[str, TraceStep]]:
 
 
 def verdicts_of_symbol(database: Path, symbol: str, strategy: str = "") -> list[VerdictCount]:
-    """Return what the requests for a symbol were answered on the journal's last day, the latest answer first."""
+    """Return the verdicts on a symbol's requests on the journal's last day, the latest first."""
     with _open_rows(database) as db:
         newest = int(db.execute("SELECT COALESCE(MAX(ts), 0) FROM events").fetchone()[0])
         day = (newest + IST) // DAY * DAY - IST
@@ -177,7 +178,10 @@ def _open_rows(database: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _find_decision(db: sqlite3.Connection, name: str) -> tuple[Row, int]:
-    """Return the decision behind a name, empty if there is none, and the intent it named, 0 for a decision's own."""
+    """Return the decision behind a name and the intent it named.
+
+    The decision is empty if there is none, the intent 0 where the name is a decision's own.
+    """
     if match := re.fullmatch(r"[dD](\d{1,18})", name):
         return _one_row(db, "SELECT * FROM decisions WHERE decision = ?", int(match[1])), 0
     for query in _FIND:
@@ -251,7 +255,7 @@ def _judgement_steps(row: Row) -> list[TraceStep]:
 def _step_moments(steps: list[TraceStep]) -> list[int]:
     """Return when each step takes place among the others (ns).
 
-    A fill, stamped with a whole second, not before its order was accepted.
+    A fill is stamped with a whole second, and must not come before its order was accepted.
     """
     since: dict[int, int] = {}
     for what in ("sent", "accepted"):

@@ -1,4 +1,4 @@
-"""Writes trades, orders, fills, positions and bars for other programs.
+"""Trades, orders, fills, positions and bars, written for other programs.
 
 Rupees with two decimals, times in IST.
 """
@@ -36,7 +36,7 @@ BATCH = 10_000
 
 
 class ColumnKind(Enum):
-    """What a column holds, and so how it is written."""
+    """Kind of a column, and so how it is written."""
 
     TEXT = "text"
     INT = "int"
@@ -85,7 +85,9 @@ BAR_COLUMNS = ("symbol", "start", "open", "high", "low", "close", "volume", "tic
 
 
 class BarRange(NamedTuple):
-    """Which bars to export: those of the symbols, in order, of a span (seconds), that start in [start, end) ns UTC.
+    """Bars to export, of the symbols, in order.
+
+    Their span is in seconds, and they start in [start, end) ns UTC.
 
     With `actions` prices and volumes are adjusted to the day of a symbol's last bar, without them
     they are raw.
@@ -102,7 +104,7 @@ class BarRange(NamedTuple):
     def read(self, symbol: str) -> list[Bar]:
         """Return the bars of one symbol.
 
-        Raise `DataError` for a corporate action whose effect is not known.
+        Raise `DataError` for a corporate action of unknown effect.
         """
         series = self.store.columns(symbol, self.span, self.start, self.end, self.version)
         if self.actions is not None:
@@ -113,9 +115,7 @@ class BarRange(NamedTuple):
 def export_table(
     database: Path, what: str, out: Path | None, format: str, bars: BarRange | None = None
 ) -> int:
-    """Write a table to the file `out`, whole or not at all, or to standard output.
-
-    Return the number of rows.
+    """Write a table to the file `out`, whole or not at all, or to standard output; return its rows.
 
     `what` is one of `WHAT`, `format` one of `FORMATS`; `bars` says which when `what` is "bars". The
     database is opened read-only, whether its desk runs or not. Raises `ConfigError` for an unknown

@@ -1,6 +1,6 @@
 """A desk's day out of its journal, as parity compares it.
 
-What was asked for, traded and done, and what happened to it.
+Requests, round trips, orders, and the events that explain them.
 """
 
 import json
@@ -56,10 +56,9 @@ FROM fills f LEFT JOIN trades t ON t.trade_id = f.rung WHERE f.ts < ? ORDER BY f
 
 
 class KeptDay(NamedTuple):
-    """What a journal has of a day.
+    """Records that a journal has of a day.
 
-    The desk's day, what it ran with (`ran`, one for each opening with other settings), its first
-    cash.
+    The desk's day, its settings (`ran`, one for each opening with other settings), its first cash.
 
     `carried` are the symbols of round trips from earlier days: they are no part of it. `cash`
     (paise) and when it was `opened` first (ns) are 0 where that is not known.
@@ -75,7 +74,7 @@ class KeptDay(NamedTuple):
 def last_day(path: Path) -> date:
     """Return the last day on which a desk has opened or decided anything.
 
-    Raise `NothingFound` where there is none.
+    Raise `NothingFound` for none.
     """
     with open_for_reading(path) as database:
         found = database.execute(
@@ -161,9 +160,9 @@ def _journal_signal(row: sqlite3.Row) -> StrategySignal:
 def _round_trips(
     rows: Sequence[sqlite3.Row], start: int, bars: Mapping[str, BarSeries], *, whole: bool
 ) -> tuple[list[ParityTrip], list[str]]:
-    """Return the round trips that were entered since `start`, and the symbols of older ones that were still traded.
+    """Return the round trips entered since `start`, and the symbols of older ones still traded.
 
-    `whole`: the journal ends with this day, and what it says of an open rung is of the evening.
+    `whole`: the journal ends with this day, and its state of an open rung is that of the evening.
     """
     grouped: dict[object, list[sqlite3.Row]] = {}
     for row in rows:
@@ -233,9 +232,8 @@ def _leg_of_fills(fills: Sequence[sqlite3.Row]) -> TripLeg:
 def _kill_latches(database: sqlite3.Connection, start: int, end: int) -> list[DayIncident]:
     """Return when the kill switch was latched, by the clock of the desk.
 
-    An inherited latch is told at the opening.
-
-    `kill_log` has the same by the machine's clock, which is not that of an exchange of our own.
+    An inherited latch is reported at the opening. `kill_log` has the same by the machine's clock,
+    which differs from that of an exchange of our own.
     """
     rows = database.execute(
         "SELECT ts, name, text FROM events WHERE name IN ('killed', 'resumed') AND ts >= ? AND "
@@ -288,10 +286,7 @@ def _operator_acts(database: sqlite3.Connection, start: int, end: int) -> list[D
 
 
 def _symbol_of(database: sqlite3.Connection, detail: str) -> str:
-    """Return the symbol of the order that an act was about.
-
-    It names our number, or the broker's.
-    """
+    """Return the symbol of the order that an act was about, by our number or the broker's."""
     try:
         told = json.loads(detail)
     except ValueError:

@@ -22,7 +22,7 @@ from engine.errors import DataError, OperatorError, in_words
 from engine.system import private_files
 
 LEFT_S: Final = 3_600
-"""Age of a half-written copy that nobody is writing any more."""
+"""Age at which the half-written copy of a killed process is removed."""
 AT_ONCE: Final = 8
 """Objects on their way at the same time."""
 _NAME: Final = re.compile(r"(?P<stem>.+)-(?P<sha>[0-9a-f]{64})\.parquet")
@@ -37,7 +37,7 @@ class StoredObject(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Return what it is called below the archive's root."""
+        """Return the object's name below the archive's root."""
         return f"{self.stem}-{self.sha}.parquet"
 
 
@@ -45,21 +45,17 @@ class StoredObject(NamedTuple):
 class ObjectArchive:
     """The objects below `root` ("bucket/prefix") of a pyarrow file system.
 
-    Copies of at most `most` bytes in `cache`.
-
-    Raises `OperatorError` where the storage or the disk refuses, `DataError` for an object that is
-    not what its name says.
+    Copies of at most `most` bytes lie in `cache`. Raises `OperatorError` where the storage or the
+    disk refuses, `DataError` for an object whose content does not have the hash of its name.
     """
 
     def __init__(self, files: Any, root: str, cache: Path, most: int) -> None:
         self._files, self._root, self._cache, self.most = files, root.rstrip("/"), cache, most
+        # so that the first fetch trims, whatever earlier processes have left
         self._fetched = most
 
     def objects(self, below: str) -> list[StoredObject]:
-        """Return the objects below a folder as they are now, by name.
-
-        What we have not put there is left out.
-        """
+        """Return the objects below a folder as they are now, by name, without foreign ones."""
         from pyarrow.fs import FileSelector  # noqa: PLC0415  only where there is an archive
 
         selector = FileSelector(f"{self._root}/{below}", recursive=True, allow_not_found=True)
@@ -78,12 +74,13 @@ class ObjectArchive:
         )
 
     def put(self, stem: str, content: bytes, there: Iterable[StoredObject] = ()) -> StoredObject:
-        """Store content and read it back; return when it is there, whole.
+        """Store content, read it back, and return its object.
 
         `there`: objects that may hold it already.
         """
         sha = hashlib.sha256(content).hexdigest()
         made = next((each for each in there if each.sha == sha), None)
+        # an archiving that was broken off may have sent it; sent it may still be damaged
         if made is None or not self._reads_back(made):
             made = made or StoredObject(stem, sha, len(content))
             with (
@@ -99,16 +96,18 @@ class ObjectArchive:
         return made
 
     def content(self, stored: StoredObject) -> bytes:
-        """Return what an object holds, from this disk where it is there."""
+        """Return the content of an object, from this disk where it is there."""
         path = self._cache / stored.name
         with contextlib.suppress(OSError):
             content = path.read_bytes()
             if _has_hash(content, stored.sha):
+                # copies are trimmed by age: that of their last use
                 path.touch()
                 return content
         content = self.fetched(stored)
         keep_copy(path, content)
         self._fetched += stored.size
+        # a walk through the whole cache, and so not after every object
         if self._fetched > self.most // 8:
             self._fetched = 0
             trim_copies(self._cache, ".parquet", self.most)
@@ -124,7 +123,7 @@ class ObjectArchive:
     def copies(self, stored: Sequence[StoredObject]) -> list[Path]:
         """Return verified copies on this disk.
 
-        Raise `OperatorError` where they are more than may be here at once.
+        Raise `OperatorError` where they exceed the cache.
         """
         size = sum(each.size for each in stored)
         if size > self.most:
@@ -137,9 +136,9 @@ class ObjectArchive:
         return [self._cache / each.name for each in stored]
 
     def fetched(self, stored: StoredObject) -> bytes:
-        """Return what an object holds, from the storage.
+        """Return an object's content from the storage.
 
-        Raise `DataError` where that is not what its name says.
+        Raise `DataError` where its hash is another.
         """
         with (
             self._archive_errors(),
@@ -178,9 +177,11 @@ def keep_copy(path: Path, content: bytes) -> None:
 
 
 def trim_copies(folder: Path, ending: str, most: int, used: Path | None = None) -> None:
-    """Remove copies (files ending in `ending`), the oldest first, down to `most` bytes, and what a killed process left half-written.
+    """Remove the oldest copies (files ending in `ending`) down to `most` bytes.
 
-    `used` stays.
+    Half-written ones of killed processes go, too.
+
+    Copies in `used` stay.
     """
     copies = []
     for path in folder.rglob(f"*{ending}*"):

@@ -51,10 +51,7 @@ class TableShape(NamedTuple):
 
 
 def refusal(path: Path, error: sqlite3.Error) -> OperatorError:
-    """Return what the operator reads when the database says no.
-
-    The file, what happened, the mend.
-    """
+    """Return an error of the database as the operator's: the file, what happened, the mend."""
     if path.is_dir():
         return OperatorError(f"database {path} is a folder: name a file")
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -90,6 +87,8 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
             # a log that a reader has held up, or a long day, shrinks again when it begins anew
             connection.execute(f"PRAGMA journal_size_limit = {CHECKPOINT_PAGES * PAGE}")
         else:
+            # SQLite opens the file with its first statement: a refusal belongs here, not to a later
+            # query
             connection.execute("SELECT 1 FROM sqlite_schema")
     except sqlite3.Error:
         connection.close()
@@ -112,7 +111,7 @@ def shipped_migrations() -> list[SchemaMigration]:
 def schema_version(connection: sqlite3.Connection, path: Path) -> int:
     """Return the number of the last migration applied, 0 for an empty database.
 
-    Raise `DataError` for one of another program.
+    Raise `DataError` for a database of another program.
     """
     names = [
         str(row[0])
@@ -142,7 +141,7 @@ def known_version(
 ) -> int:
     """Return the schema's version.
 
-    Raise `OperatorError` besides for a database that a newer version has written.
+    Raise `OperatorError` for a database that a newer version wrote.
     """
     have, known = schema_version(connection, path), migrations[-1].number
     if have > known:
@@ -156,9 +155,9 @@ def known_version(
 def migrate(
     connection: sqlite3.Connection, path: Path, migrations: Sequence[SchemaMigration]
 ) -> None:
-    """Apply what is missing, each migration whole or not at all.
+    """Apply the missing migrations, each whole or not at all.
 
-    Raises `OperatorError` as `known_version`.
+    Raise `OperatorError` as `known_version`.
     """
     have = known_version(connection, path, migrations)
     for migration in migrations:
@@ -172,6 +171,7 @@ def _apply_migration(connection: sqlite3.Connection, migration: SchemaMigration)
         "ON CONFLICT (key) DO UPDATE SET value = excluded.value;"
     )
     try:
+        # step and number in one transaction: a crash leaves the old schema under its old number
         connection.executescript(f"BEGIN IMMEDIATE;\n{migration.sql}\n{stamp}\nCOMMIT;")
     except sqlite3.Error:
         if connection.in_transaction:

@@ -80,7 +80,7 @@ def run_query(
     archived: Archived = tuple,
     day: date = date.max,
 ) -> pa.Table:
-    """Answer one SELECT; raise `ConfigError` for what is no query, `DataError` for what cannot be read.
+    """Answer one SELECT; raise `ConfigError` for another query, `DataError` for unreadable files.
 
     `dumps` is the folder of the instrument dumps, `day` the one whose `instruments` are meant.
     `archived` returns further files of bars, before which those of the folder count; it is asked
@@ -102,7 +102,7 @@ def run_query(
 
 
 def answer_rows(answer: pa.Table) -> Iterator[list[object]]:
-    """Yield the rows of an answer with times in IST, and what is no number as text.
+    """Yield the rows of an answer with times in IST, and values that are no numbers as text.
 
     Raise `ConfigError` for a value there is no word for.
     """
@@ -113,9 +113,10 @@ def answer_rows(answer: pa.Table) -> Iterator[list[object]]:
 
 
 def write_answer(answer: pa.Table, format: str, out: Path | None) -> None:
-    """Write an answer as "csv", "json" or "parquet" to a file, whole or not at all, or to standard output.
+    """Write an answer as "csv", "json" or "parquet" to a file, or to standard output without one.
 
-    Raises `ConfigError` for a value the format has not, `OperatorError` for a full disk.
+    The file is whole or not there. Raises `ConfigError` for a value the format has not,
+    `OperatorError` for a full disk.
     """
     if out is None:
         if format == "parquet" and sys.stdout.isatty():
@@ -138,7 +139,7 @@ def _make_tables(
     dumps: Sequence[Path],
     archived: Archived,
 ) -> None:
-    """Make the tables; afterwards nothing but the files of the bars can be read, and nothing written."""
+    """Make the tables; then nothing but the files of the bars can be read, and nothing written."""
     connection.execute("SET TimeZone = 'Asia/Kolkata'")
     files = (
         _make_bar_view(connection, bars, archived)
@@ -150,6 +151,7 @@ def _make_tables(
             connection.register(f"arrow_{name}", table)
             connection.execute(f'CREATE TABLE "{name}" AS FROM "arrow_{name}"')
             connection.unregister(f"arrow_{name}")
+    # in this order: each forbids what the one before it needs, the last to change them back
     connection.execute(f"SET allowed_paths = [{', '.join(map(_quoted_path, [*files, *dumps]))}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
@@ -203,9 +205,9 @@ def _make_bar_view(connection: "DuckDBPyConnection", folder: Path, more: Archive
 
 
 def _copy_bars(connection: "DuckDBPyConnection", store: BarStore) -> list[Path]:
-    """Copy all bars of a server, whose own scanner DuckDB has not.
+    """Copy all bars of a server; raise `ConfigError` where they are too many.
 
-    Raise `ConfigError` where they are too many.
+    A server has no files that DuckDB could read where they lie.
     """
     connection.execute(f"CREATE TABLE bars AS {NONE}")
     count = 0
@@ -231,7 +233,7 @@ def _copy_bars(connection: "DuckDBPyConnection", store: BarStore) -> list[Path]:
 def _bars_query(archived: Sequence[Path], stored: Sequence[Path], waiting: Sequence[Path]) -> str:
     """Return the query of all bars.
 
-    One that waits in a batch replaces the one in its symbol's file, that one the archive's.
+    A bar that waits in a batch replaces the one in its symbol's file, that one the archive's.
     """
     parts = [
         form.format(fields=FIELDS, paths=", ".join(map(_quoted_path, paths)))
@@ -246,10 +248,7 @@ def _bars_query(archived: Sequence[Path], stored: Sequence[Path], waiting: Seque
 
 
 def _record_tables(database: Path) -> Iterator[tuple[str, pa.Table]]:
-    """Yield the tables of a run's database.
-
-    Money is in paise and times in ns UTC, as they stand there.
-    """
+    """Yield the tables of a run's database, money in paise and times in ns UTC as they stand."""
     try:
         with contextlib.closing(connect(database, write=False)) as connection:
             names = [
@@ -277,7 +276,7 @@ def _record_tables(database: Path) -> Iterator[tuple[str, pa.Table]]:
 
 
 def _column_array(values: list[Any]) -> pa.Array:
-    """Return a column of SQLite, whose cells are free to differ in type: as text where they do."""
+    """Return a column of SQLite, as text where its cells differ in type."""
     kinds = {type(value) for value in values if value is not None}
     if kinds <= {int} or kinds <= {int, float}:
         return pa.array(values, pa.int64() if kinds <= {int} else pa.float64())
@@ -296,7 +295,7 @@ def _refuse_changes(connection: "DuckDBPyConnection", query: str) -> None:
 
 
 def _distinct_columns(answer: pa.Table) -> pa.Table:
-    """Return a table whose columns of one name, as of a join, are told apart: open, open_1."""
+    """Return a table with distinct column names; the second of a name, as of a join, is open_1."""
     names: list[str] = []
     for name in answer.column_names:
         again = (f"{name}_{number}" for number in count(1))

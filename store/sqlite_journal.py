@@ -1,4 +1,4 @@
-"""The desk's durable record: one writer thread, one connection, one fsync for everything that waits."""
+"""The desk's durable record: one writer thread, one connection, one fsync for all waiting rows."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from store import database_integrity
 from store.schema import TableShape, connect, migrate, refusal, shipped_migrations, table_shapes
 
 LINGER = 0.05
-"""Seconds that rows nobody waits for may wait for company before they are written."""
+"""Seconds that rows without a waiting commit may wait for company before they are written."""
 
 IDLE = 0.5
 """Seconds of silence after which the log is folded into the database."""
@@ -32,7 +32,7 @@ _BAD_ROW = (
     ValueError,
     TypeError,
 )
-"""What a row is refused with that no disk is to blame for."""
+"""Errors by which a row is refused, for which no disk is to blame."""
 
 
 class JournalRow(NamedTuple):
@@ -43,7 +43,7 @@ class JournalRow(NamedTuple):
 
 
 class CommitWaiter(NamedTuple):
-    """Somebody who awaits a commit, on his own event loop."""
+    """Waiter for a commit, on its own event loop."""
 
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[None]
@@ -51,13 +51,13 @@ class CommitWaiter(NamedTuple):
 
 @final
 class SqliteJournal:
-    """Implements `engine.ports.Journal` on SQLite in WAL mode with `synchronous=FULL`.
+    """An `engine.ports.Journal` on SQLite in WAL mode with `synchronous=FULL`.
 
     `append` and `commit` may be called from any thread, `commit` on an event loop. Rows reach the
     database in the order of their `append`. When the disk refuses, the rows are kept and tried
     again with the next commit; at `capacity` waiting rows, and once the writer has died, further
-    ones are lost, which `failure` hears and every later `commit` raises. A row that cannot be
-    written whatever the disk does is set aside; `failure` hears of it and the commit raises.
+    ones are lost: `failure` is called with it and every later `commit` raises. A row that cannot be
+    written whatever the disk does is set aside; `failure` is called and the commit raises.
 
     Raises `BusyError` when another desk holds the database, `OperatorError` when it cannot be
     opened, is newer, of another program, cut short, or gone though a desk has written it.
@@ -67,16 +67,19 @@ class SqliteJournal:
         self._path = path
         self._failure = failure
         self._capacity = capacity
+        # before any look at the file: another desk may be writing it
         lock = path.with_name(path.name + ".lock")
         self._lock = FileHold(lock, f"the database {path}", "stop it, or name another database")
+        # before anything opens the database: SQLite may take the log in, and its length is gone
         self.remark = database_integrity.shortened_log(path)
-        """What is to be told of how the database was found."""
+        """Warning about the state in which the database was found, empty without one."""
         try:
             database_integrity.check_database(path, new=True)
             self._connection, self._reader, self._tables = _open_database(path)
         except BaseException:
             self._lock.release()
             raise
+        # after the tables are there: a mark beside an empty file says that a database was lost
         self._mark = database_integrity.DatabaseMark(path)
         self._statements: dict[tuple[str, ...], str] = {}
         self._reading = threading.Lock()
@@ -90,11 +93,14 @@ class SqliteJournal:
         self._dead = False
         self._closing = False
         self._unfolded = False
+        # daemon: a disk that hangs must not keep the process alive after its end was forced
         self._thread = threading.Thread(target=self._run_writer, name=THREAD, daemon=True)
         self._thread.start()
 
     def append(self, table: str, row: dict[str, object]) -> None:
-        """Write `row` soon; the given columns replace those of the row with the same key, a new key adds a row.
+        """Write `row` soon.
+
+        A row with the same key has the given columns replaced, a new key adds a row.
 
         Raises `ValueError` for a table or column that does not exist, `OperatorError` after
         `close`.
@@ -114,6 +120,7 @@ class SqliteJournal:
                         tuple(valid_text(v) if isinstance(v, str) else v for v in row.values()),
                     )
                 )
+                # at any other number the writer is awake, or woken already
                 if len(self._rows) == 1:
                     self._changed.notify()
         if full and self._lost == 1:
@@ -141,10 +148,8 @@ class SqliteJournal:
     ) -> list[dict[str, object]]:
         """Read the committed rows of `table` in key order.
 
-        `where` is an SQL condition with ? for `parameters`.
-
-        Raises `ValueError` for a table that does not exist, `OperatorError` when the database
-        cannot be read.
+        `where` is an SQL condition with ? for `parameters`. Raises `ValueError` for a table that
+        does not exist, `OperatorError` when the database cannot be read.
         """
         shape = self._table_shape(table)
         condition = f" WHERE {where}" if where else ""
@@ -172,6 +177,8 @@ class SqliteJournal:
             sqlite3.Error
         ):  # everything committed is safe in the log, folded or not
             self._connection.close()
+        # after the connection, which folds the log in as it closes: "closed" means that no log is
+        # needed
         self._mark.close()
         self._lock.release()
         if self._kept or self._lost:
@@ -227,14 +234,18 @@ class SqliteJournal:
             else:
                 idle = False
                 self._changed.wait_for(self._has_urgent_work, LINGER)
+            # rows count against the capacity, and waiters can be failed by `_give_up`, until the
+            # commit is over: both stay in attributes
             rows, self._rows = self._kept + self._rows, []
             self._kept = rows
             self._served, self._waiters = self._waiters, []
             closing = self._closing
         if idle:
+            # only in silence: this thread commits, and waiters would wait for the folding, too
             self._fold_log()
         else:
             refused = self._write_rows(rows)
+            # before the waiters go on: the mark covers all that any of them was promised
             self._mark.note_log()
             self._settle_waiters(self._served, refused)
         return not closing
@@ -265,10 +276,14 @@ class SqliteJournal:
         return bad or (self._loss_error() if self._lost else None)
 
     def _execute_rows(self, rows: list[JournalRow]) -> OperatorError | None:
-        """Run the statements; a row that breaks a constraint is set aside and reported, the others go on."""
+        """Run the statements.
+
+        A row that breaks a constraint is set aside, reported, and skipped.
+        """
         bad: OperatorError | None = None
         for row in rows:
             try:
+                # a refused statement undoes itself alone; the transaction and its other rows stand
                 self._connection.execute(row.statement, row.values)
             except _BAD_ROW as error:
                 bad = OperatorError(

@@ -1,4 +1,4 @@
-"""Bars of which the older ones lie in an archive: they are read as if they were here.
+"""Bars whose older part lies in an archive and is read as if it were here.
 
 A month of a symbol (of bars of days a year) is one object, and another one where bars of it have
 come in since. A bar that is here counts before one of the archive, and one of a later object before
@@ -48,9 +48,9 @@ Key = tuple[str, int, str]
 
 
 class PeriodPart(NamedTuple):
-    """An object that holds bars of a month, "2024-06", or a year.
+    """Object that holds bars of a month, "2024-06", or of a year.
 
-    Of one period a later part counts before an earlier.
+    Of one period a later part counts first.
     """
 
     period: str
@@ -59,7 +59,7 @@ class PeriodPart(NamedTuple):
 
 
 class PushedBars(NamedTuple):
-    """What an archiving has moved of a version and span, or would.
+    """Total of what an archiving has moved of a version and span, or would.
 
     Bytes are those of the objects.
     """
@@ -132,7 +132,7 @@ class ArchivedBars:
         return sorted({*near, *(key[2] for key in self.parts() if key[:2] == (version, span))})
 
     def contents(self) -> list[StoredSeries]:
-        """Return what there is, with the months or years that are archived.
+        """Return the series with the months or years of each that are archived.
 
         The size is that on this disk or server.
         """
@@ -171,9 +171,9 @@ class ArchivedBars:
         self.local.fold()
 
     def parts(self) -> dict[Key, list[PeriodPart]]:
-        """Return what the archive holds.
+        """Return the parts in the archive by series.
 
-        Listed anew whenever bars have been removed here since, for those are there now.
+        They are listed anew whenever bars have been removed here since: the archive has those now.
         """
         count = self.local.removals()
         if count != self._seen:
@@ -191,7 +191,7 @@ class ArchivedBars:
         return self._parts
 
     def files(self, start: int, end: int) -> list[Path]:
-        """Return files on this disk with all archived bars of the months and years that [start, end) touches."""
+        """Return files on this disk with the archived bars of the periods [start, end) touches."""
         return self.archive.copies(
             [
                 each
@@ -205,10 +205,10 @@ class ArchivedBars:
     ) -> list[PushedBars]:
         """Move the bars of whole months, those of days by whole years, before a day to the archive.
 
-        With `keep` copy them only, `dry`: only count.
+        With `keep` bars are copied and stay, with `dry` they are counted only.
 
-        What is removed here has been read back from there before. Stopped at any moment, bars are
-        here, or there, or both.
+        Bars are removed here once they have been read back from there. Stopped at any moment, bars
+        are here, or there, or both.
         """
         there = self.parts()
         found: defaultdict[tuple[str, int], list[PushedBars]] = defaultdict(list)
@@ -224,6 +224,7 @@ class ArchivedBars:
                 periods = by_period(series, period_unit(span))
                 size = 0 if dry else self._put_periods(key, periods, there.get(key, ()))
                 if not dry and not keep:
+                    # only what `_put_periods` has read back
                     self.local.remove(symbol, span, version, series)
                 found[version, span].append(
                     PushedBars(version, span, 1, len(periods), len(series.start), size)
@@ -237,10 +238,7 @@ class ArchivedBars:
     def _put_periods(
         self, key: Key, periods: list[tuple[str, BarSeries]], there: Sequence[PeriodPart]
     ) -> int:
-        """Return when parts of a symbol's bars are in the archive and have been read back.
-
-        The bytes of their objects.
-        """
+        """Archive parts of a symbol's bars, read them back, return the bytes of their objects."""
         version, span, symbol = key
         folder = (
             f"{SHELF}/version={quote(version, safe='')}/span={span}/symbol={quote(symbol, safe='')}"
@@ -261,12 +259,13 @@ class ArchivedBars:
         far = self._archived_series(key, start, end)
         if not far:
             return near
+        # of equal bars the last counts: those here before the archive's
         found = merge([*far, near])
         low, high = np.searchsorted(found.start, [start, end])
         return found.pick(slice(int(low), int(high)))
 
     def _archived_series(self, key: Key, start: int, end: int) -> list[BarSeries]:
-        """Return the archived bars of the periods that [start, end) touches, earlier parts first."""
+        """Return the archived bars of periods that [start, end) touches, earlier parts first."""
         wanted = _touched_objects(self.parts().get(key, ()), start, end)
         return [_unpack_bars(content) for content in self.archive.contents(wanted)]
 
@@ -289,6 +288,7 @@ def by_period(series: BarSeries, unit: str) -> list[tuple[str, BarSeries]]:
 def _touched_objects(parts: Sequence[PeriodPart], start: int, end: int) -> list[StoredObject]:
     """Return the objects of the months and years that [start, end) touches."""
     first, last = (
+        # clamped: a range without end would overflow by the hours of IST
         str(np.datetime64(min(max(int(ts), -FAR), FAR) + IST, "ns").astype("datetime64[M]"))
         for ts in (start, end - 1)
     )
@@ -302,7 +302,7 @@ def _touched_objects(parts: Sequence[PeriodPart], start: int, end: int) -> list[
 def _pack_bars(series: BarSeries) -> bytes:
     """Return bars as the content of a Parquet file.
 
-    Raise `DataError` where they would not come back as they are.
+    Raise `DataError` where they would not come back.
     """
     out = io.BytesIO()
     write_table(encode_bars(series), out)

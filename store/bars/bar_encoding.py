@@ -40,6 +40,7 @@ def encode_bars(series: BarSeries) -> pa.Table:
     open_, high, low, close = (to_e4(series, prices) for prices in series[1:5])
     body = np.maximum(open_, close), np.minimum(open_, close)
     parts = open_, high - body[0], body[1] - low, close
+    # of the coarsest grid that fits, which makes the smallest numbers
     unit = next(grid for grid in GRIDS if not any((part % grid).any() for part in parts))
     scaled = [part // unit for part in parts]
     units = np.full(len(open_), unit, np.int64)
@@ -67,11 +68,12 @@ def decode_bars(table: pa.Table) -> BarSeries:
 def to_e4(series: BarSeries, prices: Floats) -> Ints:
     """Return prices in ten-thousandths of a rupee.
 
-    Raise `DataError` for a finer one, naming its bar.
+    Raise `DataError`, naming the bar, for a finer one.
     """
     exact = prices * E4
     whole = np.rint(exact)
     with np.errstate(invalid="ignore"):  # infinity less itself is no number, and as wrong as any
+        # what doubles are off by is far below this bound, a price between the grid's far above
         wrong = ~(np.abs(exact - whole) <= 1e-3)
     if wrong.any():
         row = int(np.argmax(wrong))

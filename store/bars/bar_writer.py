@@ -17,11 +17,11 @@ WARM_UP = "warm-up"
 
 @final
 class BarWriter:
-    """Stores what it is offered every `seconds`, every `rows` bars, and at `close`.
+    """Writer that stores the offered bars every `seconds`, every `rows` bars, and at `close`.
 
-    `failure` hears of a batch the disk refuses (it is kept and tried again), of one that can never
-    be stored, and of the first bar lost because `capacity` were waiting. `symbols` may grow while
-    the writer runs.
+    `failure` is called with a text for a batch that the disk refuses (it is kept and tried again),
+    for one that can never be stored, and for the first bar lost because `capacity` were waiting.
+    `symbols` may grow while the writer runs.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class BarWriter:
             self._failure(THREAD, OperatorError(text))
 
     def close(self) -> None:
-        """Store what waits and end the thread.
+        """Store waiting bars and end the thread.
 
         Raise `OperatorError` naming how many bars were lost.
         """
@@ -109,6 +109,7 @@ class BarWriter:
     def _write_batch(self, *, again: bool) -> None:
         try:
             self._store.write(self._refused, self._symbols, self._version)
+        # no disk will ever take it: kept, it would hold up every batch after it
         except DataError as error:
             with self._changed:
                 self._lost += len(self._refused)

@@ -60,7 +60,7 @@ REMOVALS = "removals"
 
 @final
 class ParquetBars:
-    """Implements `engine.ports.BarStore` under the folder `root`, for any number of reading and writing processes.
+    """An `engine.ports.BarStore` under the folder `root`, for any number of processes.
 
     Raises `DataError` for a bar that cannot be stored or a file that cannot be read,
     `OperatorError` when the disk refuses; what was stored before then stands unchanged.
@@ -70,10 +70,7 @@ class ParquetBars:
         self._root = root
 
     def write(self, bars: Sequence[Bar], symbols: dict[int, str], version: str) -> None:
-        """Store bars of any spans; the same bar (token, span, start) again replaces it.
-
-        Durable when it returns.
-        """
+        """Store bars of any spans, durably; the same bar (token, span, start) again replaces it."""
         unnamed = {bar.token for bar in bars} - symbols.keys()
         if unnamed:
             raise DataError(
@@ -99,6 +96,7 @@ class ParquetBars:
         folder = self._span_folder(version, span)
         start, end = max(start, -LAST), min(end, LAST)
         with _storage_errors(folder):
+            # the batches first: one that is folded in meanwhile is then found in the files
             recent = _recent_series(folder)
             first, last = str(_file_period(start, span)), str(_file_period(end, span))
             found = {}
@@ -125,9 +123,9 @@ class ParquetBars:
         return sorted(found)
 
     def contents(self) -> list[StoredSeries]:
-        """Return what there is, by version, span and symbol.
+        """Return the stored series by version, span and symbol.
 
-        What waits in batches counts without its size.
+        Bars that wait in batches count without their size.
         """
         found: list[StoredSeries] = []
         with _storage_errors(self._root):
@@ -147,7 +145,7 @@ class ParquetBars:
     def starts(self, symbol: str, span: int, version: str) -> Ints:
         """Return when the bars of a symbol start (ns UTC), each time once.
 
-        A fraction of what reading them costs.
+        It takes a fraction of the time that reading the bars takes.
         """
         folder = self._span_folder(version, span)
         with _storage_errors(folder):
@@ -227,11 +225,13 @@ class ParquetBars:
     def remove(self, symbol: str, span: int, version: str, columns: BarSeries) -> None:
         """Remove bars where they still are as given: another bar of the same time stays.
 
-        Counted before they go.
+        The removal is counted before they go.
         """
         with self._write_lock():
             folder = self._span_folder(version, span)
             _fold_batches(folder, span)
+            # counted first: a reader lists the archive anew by this count, and must before the bars
+            # go
             with replacing(self._root / REMOVALS) as fresh:
                 fresh.write_text(str(self.removals() + 1))
             for path in _parquet_files(_symbol_folder(folder, symbol)):
@@ -247,7 +247,7 @@ class ParquetBars:
     def removals(self) -> int:
         """Return how often bars have been removed.
 
-        Once read, a removal that began before is counted.
+        Once it is read, a removal that began before is counted.
         """
         with _storage_errors(self._root):
             try:
@@ -268,7 +268,7 @@ class ParquetBars:
     def fold(self) -> None:
         """Move every batch into the files of its symbols.
 
-        Done now and then by itself, and best at the end of a day.
+        Writing does this now and then by itself; the end of a day is the best time for it.
         """
         with self._write_lock():
             for folder in sorted(self._root.glob("version=*/span=*")):
@@ -300,6 +300,8 @@ class ParquetBars:
             self._root.mkdir(parents=True, exist_ok=True)
             lock = os.open(self._root / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             try:
+                # the kernel releases it with the process, however that ends; readers need none, for
+                # files are replaced whole
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield
             finally:
@@ -334,10 +336,7 @@ def _parquet_files(folder: Path) -> list[Path]:
 
 
 def _file_period(ts: int, span: int) -> np.datetime64:
-    """Return which file holds a time.
-
-    That of its year in IST, or of its month for bars of seconds.
-    """
+    """Return the period whose file holds a time: its year in IST, its month for bars of seconds."""
     period: np.datetime64 = np.datetime64(int(ts) + IST, "ns").astype(
         f"datetime64[{'M' if span < 60 else 'Y'}]"
     )
@@ -407,6 +406,7 @@ def _fold_batches(folder: Path, span: int) -> None:
     columns = decode_bars(batches)
     for symbol in sorted(set(symbols.tolist())):
         _merge_into_files(folder, span, symbol, columns.pick(symbols == symbol))
+    # batches go last: a crash before leaves their bars in both places, where they count once
     for path in paths:
         path.unlink()
     sync(folder / "recent")
@@ -429,6 +429,8 @@ def _merge_into_files(folder: Path, span: int, symbol: str, columns: BarSeries) 
         if path.exists() and last > first:
             fresh = merge([decode_bars(pq.ParquetFile(path).read(use_threads=False)), fresh])
         if last > first:
+            # all are encoded before one is replaced: a price that cannot be stored leaves every
+            # file be
             tables.append((path, encode_bars(fresh)))
     for path, table in tables:
         _replace_file(path, table)

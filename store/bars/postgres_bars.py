@@ -1,8 +1,8 @@
 """Bars in Postgres, for a desk that shares them with other machines.
 
-Binary COPY in and out, partitions by month.
+They go in and out by binary COPY, into partitions by month.
 
-Needs the extra `postgres` (psycopg 3). A password comes from `.pgpass`, a service file or the
+This needs the extra `postgres` (psycopg 3). A password comes from `.pgpass`, a service file or the
 environment, as libpq finds it; none stands in the configuration.
 """
 
@@ -35,6 +35,14 @@ Answer = TypeVar("Answer")
 
 EPOCH = 946_684_800 * SECOND
 """2000-01-01 UTC, from which Postgres counts microseconds."""
+# Binary COPY, big-endian:
+#
+#   head  signature (11 bytes), flags (4), length of an extension (4), both 0
+#   row   number of fields (2), then of each its length (4) and its bytes
+#   tail  -1 in the place of a row's number of fields (2)
+#
+# All our fields have a fixed length, so a row is one numpy record, and a table is a head, an
+# array of records and a tail.
 HEAD = b"PGCOPY\n\xff\r\n\x00" + struct.pack(">ii", 0, 0)
 TAIL = struct.pack(">h", -1)
 FIELDS: tuple[tuple[str, str], ...] = (
@@ -61,6 +69,7 @@ UPSERT = f"""INSERT INTO market_data.bars ({NAMES}) SELECT {NAMES} FROM fresh
     low = excluded.low, close = excluded.close,
     volume = excluded.volume, ticks = excluded.ticks"""  # noqa: S608 - names of our own
 
+# prices are compared by value: the same one may be stored in another unit
 REMOVE = """DELETE FROM market_data.bars b USING fresh f
     WHERE (b.series, b.start, b.token, b.volume, b.ticks)
         = (f.series, f.start, f.token, f.volume, f.ticks)
@@ -98,10 +107,7 @@ class PostgresBars:
         self.extension = TimescaleExtension("", compresses=False)
 
     def write(self, bars: Sequence[Bar], symbols: dict[int, str], version: str) -> None:
-        """Store bars of any spans; the same bar (token, span, start) again replaces it.
-
-        Durable when it returns.
-        """
+        """Store bars of any spans, durably; the same bar (token, span, start) again replaces it."""
         unnamed = {bar.token for bar in bars} - symbols.keys()
         if unnamed:
             raise DataError(
@@ -159,7 +165,7 @@ class PostgresBars:
         )
 
     def contents(self) -> list[StoredSeries]:
-        """Return what there is, by version, span and symbol.
+        """Return the stored series by version, span and symbol.
 
         The size is a share of the table's, by rows.
         """
@@ -187,7 +193,10 @@ class PostgresBars:
     def write_averages(
         self, symbol: str, span: int, version: str, starts: Ints, columns: Mapping[str, Floats]
     ) -> None:
-        """Store the bars of a symbol with their averages in `ohlcv_data`, in place of all there were; NaN is none yet."""
+        """Store the bars of a symbol with their averages in `ohlcv_data`, in place of all before.
+
+        NaN stands for no average yet.
+        """
         series = self.columns(symbol, span, -(2**62), 2**62, version)
         names = ", ".join(columns)
         rows = zip(
@@ -250,6 +259,8 @@ class PostgresBars:
             series = self._find_series(connection, (version, span, symbol))
             if series is not None and len(columns.start):
                 with connection.transaction():
+                    # with the removal in one transaction: no reader sees bars gone under the old
+                    # count
                     connection.execute("INSERT INTO market_data.removals DEFAULT VALUES")
                     connection.execute(
                         "CREATE TEMP TABLE fresh (LIKE market_data.bars) ON COMMIT DROP"
@@ -272,7 +283,7 @@ class PostgresBars:
     def claim(self, version: str) -> bool:
         """Write the name of a version down as a series without bars.
 
-        Return False where there is one of it already.
+        Return False where it is taken.
         """
         taken = "SELECT 1 FROM market_data.series WHERE version = %s LIMIT 1"
         name = (
@@ -291,7 +302,7 @@ class PostgresBars:
         """Do nothing: there are no batches here."""
 
     def describe(self) -> str:
-        """Return which server it is, and what there is of TimescaleDB."""
+        """Return the version of the server and that of its TimescaleDB."""
         version = self._run_work(
             lambda connection: connection.info.parameter_status("server_version")
         )
@@ -305,7 +316,7 @@ class PostgresBars:
         return f"Postgres {version}, {timescale}{', without compression' if plain else ''}"
 
     def run(self, work: Callable[[Any], Answer]) -> Answer:
-        """Do something else with the connection, by the same rules.
+        """Run other work with the connection, by the same rules.
 
         A transaction is the work's own.
         """
@@ -325,8 +336,11 @@ class PostgresBars:
             rows = np.concatenate(encoded, dtype=ROW)
             self._make_partitions(connection, rows["start"])
             with connection.transaction():
+                # the look for overlaps holds until the commit; in one order, so that no two desks
+                # wait for each other
                 for number in sorted(numbers.values()):
                     connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (LOCK, number))
+                # new bars come after all others as a rule, and then need no table beside
                 if any(_overlaps_stored(connection, part) for part in encoded):
                     connection.execute(
                         "CREATE TEMP TABLE fresh (LIKE market_data.bars) ON COMMIT DROP"
@@ -374,6 +388,7 @@ class PostgresBars:
             {str(each) for each in np.unique(stamps.astype("datetime64[M]"))} - self._months
         ):
             with connection.transaction():
+                # IF NOT EXISTS alone fails where two desks make the same table at once
                 connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
                 connection.execute(
                     MONTH.format(
@@ -403,6 +418,7 @@ class PostgresBars:
             )
             self._connection.execute("SET TimeZone = 'UTC'")
             self.extension = migrate(self._connection)
+            # it may be another server, or one restored, where series have other numbers
             self._series.clear()
             self._months.clear()
         return self._connection
@@ -441,7 +457,7 @@ def _import_psycopg() -> Any:
 
 
 def _overlaps_stored(connection: Any, rows: npt.NDArray[np.void]) -> bool:
-    """Tell whether there are bars of this series already between the first and the last of the new ones."""
+    """Return whether bars of this series are stored between the first and the last new one."""
     first, last = int(rows["start"][0]), int(rows["start"][-1])
     where = (
         f"series = {int(rows['series'][0])} AND start BETWEEN {_moment_sql(first)} AND "
@@ -527,7 +543,7 @@ def _ceil_micros(ts: int) -> int:
 def _moment_sql(micros: int) -> str:
     """Return a time as SQL that needs no parsing of dates.
 
-    Beyond what Postgres knows it is the first or the last.
+    A time beyond those of Postgres is its first or its last.
     """
     if micros < -(2**47):
         return "'-infinity'::timestamptz"

@@ -13,7 +13,7 @@ FIELDS: Final = "day, exchange, symbol, token, name, kind, expiry, strike, tick,
 
 @final
 class PostgresDumps:
-    """The dumps of a server (`engine.market.day_instruments.KeptDumps`), through the connection of its bars, with its errors."""
+    """Instrument dumps on a server (`KeptDumps`), with the connection and errors of its bars."""
 
     def __init__(self, bars: PostgresBars) -> None:
         self._bars = bars
@@ -52,7 +52,7 @@ class PostgresDumps:
         self._bars.run(store)
 
     def days(self, exchange: str) -> Sequence[date]:
-        """Return the days of which there is a dump of an exchange, oldest first."""
+        """Return the days that have a dump of an exchange, oldest first."""
         query = "SELECT DISTINCT day FROM market_data.instruments WHERE exchange = %s ORDER BY day"
         return [
             row[0]
@@ -62,7 +62,7 @@ class PostgresDumps:
         ]
 
     def exchanges(self) -> list[str]:
-        """Return the exchanges of which there is a dump."""
+        """Return the exchanges that have a dump."""
         query = "SELECT DISTINCT exchange FROM market_data.instruments ORDER BY exchange"
         return [
             row[0]

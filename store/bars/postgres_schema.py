@@ -1,10 +1,8 @@
-"""The tables of a Postgres that keeps bars, made by numbered steps.
+"""Tables of a Postgres that keeps bars, made by numbered steps.
 
-A hypertable where TimescaleDB is there.
-
-Everything lies in the schema `market_data`. Bars are in one table, partitioned by month, prices as
-whole numbers of a unit; the views give rupees and the names people ask for. A step that has run is
-never changed: the next one is added.
+Everything lies in the schema `market_data`. Bars are in one table, partitioned by month, a
+hypertable where TimescaleDB is there, prices as whole numbers of a unit; the views give rupees and
+the names people ask for. A step that has run is never changed: the next one is added.
 """
 
 from datetime import UTC, datetime
@@ -114,10 +112,7 @@ NATIVE = " PARTITION BY RANGE (start)"
 
 
 class TimescaleExtension(NamedTuple):
-    """What there is of TimescaleDB.
-
-    Its version ("" without it), and whether its licence lets chunks be compressed.
-    """
+    """State of TimescaleDB: its version, "" without it, and whether its licence has compression."""
 
     version: str
     compresses: bool
@@ -156,6 +151,7 @@ def migrate(connection: Any) -> TimescaleExtension:
     """
     there = find_extension(connection)
     with connection.transaction():
+        # two desks that start at once take the steps one after the other
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
         if (
             connection.execute("SELECT to_regclass('public.patang_steps')").fetchone()[0] is None

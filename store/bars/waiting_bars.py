@@ -22,13 +22,11 @@ END_OF_TIME = 2**62
 
 @final
 class WaitingBars:
-    """A `BarStore` in front of another.
+    """A `BarStore` in front of another that may be away.
 
-    What that one refuses is kept in `folder`, and handed on with the next write.
-
-    `tell` hears once that the server is away and that bars wait, and once that they have followed.
-    What waits answers questions, too. Raises `OperatorError` only where the local disk refuses as
-    well.
+    Bars the other refuses are kept in `folder`, and handed on with the next write. `tell` is called
+    once when the server is away and bars wait, and once when they have followed. Waiting bars are
+    read, too. Raises `OperatorError` only where the local disk refuses as well.
     """
 
     def __init__(self, server: BarStore, folder: Path, tell: Callable[[str], None]) -> None:
@@ -52,7 +50,10 @@ class WaitingBars:
                 self._kept.write_columns(symbol, span, version, columns)
 
     def read(self, symbol: str, span: int, start: int, end: int, version: str) -> list[Bar]:
-        """Return the bars of a symbol that start in [start, end), oldest first; raise `OperatorError` without a server."""
+        """Return the bars of a symbol that start in [start, end), oldest first.
+
+        Raise `OperatorError` without a server.
+        """
         return to_bars(self.columns(symbol, span, start, end, version), span)
 
     def read_many(
@@ -136,7 +137,7 @@ class WaitingBars:
         return True
 
     def _hand_on_waiting(self) -> int:
-        """Store what waits and forget all of it at once.
+        """Store waiting bars and forget all of them at once.
 
         Of two batches with the same bar the older must not stay behind alone.
         """
@@ -147,6 +148,8 @@ class WaitingBars:
             self._server.write_columns(symbol, span, version, series)
             count += len(series.start)
         if self._folder.is_dir():
+            # the one step that forgets them all; the rest of a removal that was broken off goes
+            # next time
             self._folder.rename(gone)
             shutil.rmtree(gone)
         return count

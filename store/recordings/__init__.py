@@ -1,1 +1,1 @@
-"""Recordings of the feed: compressed files of checksummed blocks, written beside a desk and read back."""
+"""Recordings of the feed in compressed files of checksummed blocks."""

@@ -48,7 +48,7 @@ class MovedDay(NamedTuple):
 class ArchivedRecordings:
     """The recordings of all modes in an archive.
 
-    `here` says where those of a mode lie on this disk.
+    `here` returns where those of a mode lie on this disk.
     """
 
     def __init__(self, archive: ObjectArchive, here: Callable[[str], Path], copies: Path) -> None:
@@ -60,9 +60,9 @@ class ArchivedRecordings:
         return sorted(self._part_copy(*key) for key in self._archived_objects() if key[0] == mode)
 
     def bring(self, mode: str, part: RecordingPart) -> Path:
-        """Return the file of an archived part on this disk, fetched where it is not.
+        """Return the file of an archived part on this disk, fetched where it is not there.
 
-        Raise `OperatorError`, `DataError`.
+        Raise `OperatorError` or `DataError` as the archive does.
         """
         if not part.path.exists():
             stored = self._archived_objects()[mode, part.day, part.run, part.part]
@@ -97,6 +97,7 @@ class ArchivedRecordings:
             pack_recording(content),
             [each for each in self._archived_objects().values() if each.stem == stem],
         )
+        # a desk may have written to it since it was read
         if not keep and part.path.stat().st_size == len(content):
             part.path.unlink()
             if not any(part.path.parent.iterdir()):
@@ -120,7 +121,7 @@ class ArchivedRecordings:
 def pack_recording(content: bytes) -> bytes:
     """Return a file of a recording as the content of a Parquet file.
 
-    The blocks are compressed already.
+    Parquet does not compress it: the blocks are compressed already.
     """
     rows = [
         (
@@ -154,10 +155,7 @@ def pack_recording(content: bytes) -> bytes:
 
 
 def unpack_recording(content: bytes) -> bytes:
-    """Return the file that `pack_recording` was given.
-
-    Raise `DataError` for what it has not made.
-    """
+    """Return the file that `pack_recording` was given; raise `DataError` for any other content."""
     try:
         table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
         found = b"".join(table.column("block").to_pylist())

@@ -1,4 +1,4 @@
-"""A thread that writes down what the feed sends.
+"""A thread that writes down the messages of the feed.
 
 A slow disk costs the recording, never the desk.
 """
@@ -28,9 +28,10 @@ RECORD: Final = 150
 
 
 class RecordingBounds(NamedTuple):
-    """How much is kept, and how: days, bytes of one mode, bytes left free on the disk.
+    """Bounds of a recording.
 
-    Seconds and bytes of a block, of a file, of the queue.
+    Days that are kept, bytes of one mode, bytes left free on the disk; seconds and bytes of a
+    block, bytes of a file and of the queue.
     """
 
     days: int = 30
@@ -43,13 +44,13 @@ class RecordingBounds(NamedTuple):
 
 
 class LostRecords(NamedTuple):
-    """What is not in a recording: frames for the kernel, and records in all."""
+    """Count of records that a recording lacks: frames for the kernel, and records in all."""
 
     frames: int = 0
     records: int = 0
 
     def more(self, record: RecordedEvent) -> "LostRecords":
-        """Return this and one record more, or what that one tells of."""
+        """Return this and one record more; a record of losses counts as those it reports."""
         if record.kind == RecordKind.LOST:
             frames, records = LOST.unpack(record.payload)
             return LostRecords(self.frames + frames, self.records + records)
@@ -59,18 +60,17 @@ class LostRecords(NamedTuple):
         )
 
     def record(self, ts: int) -> RecordedEvent:
-        """Return what tells of it in the recording."""
+        """Return the record that reports these losses in the recording."""
         return RecordedEvent(RecordKind.LOST, 0, ts, LOST.pack(*self))
 
 
 @final
 class FeedWriter:
-    """Writes blocks below `folder`, one folder per day, as `engine.ports.FeedRecord`.
+    """Writer of blocks below `folder`, one folder per day, as `engine.ports.FeedRecord`.
 
-    `close` writes the last.
-
-    What the queue has no room for, or the disk does not take, is left out, counted in the recording
-    (`RecordKind.LOST`) and told when it begins and ends; a file always ends with a whole block.
+    Records that the queue has no room for, or the disk does not take, are left out, counted in the
+    recording (`RecordKind.LOST`) and reported when it begins and ends; a file always ends with a
+    whole block. `close` writes the last one.
     """
 
     def __init__(self, folder: Path, bounds: RecordingBounds, tell: Callable[[str], None]) -> None:
@@ -101,6 +101,7 @@ class FeedWriter:
         if held > self._bounds.queue or not self._thread.is_alive():
             self._left_out = self._left_out.more(record)
             return
+        # the hole is recorded where it lies, before the first record after it
         if self._left_out.records:
             self._enqueue_record(self._left_out.record(ts))
             self._left_out = LostRecords()
@@ -162,9 +163,12 @@ class FeedWriter:
                 )
         before = self._lost
         try:
+            # the journal may lie on the same disk: the recording stops while there is room for the
+            # rest
             self._check_space()
             head = (
                 []
+                # each file begins with its day's META, and can be read without the files before it
                 if self._file >= 0 or first.kind == RecordKind.META
                 else [self._meta._replace(connection=AGAIN)]
             )
@@ -199,6 +203,7 @@ class FeedWriter:
                 (each.run for each in recording_parts(self._folder) if each.day == self._day),
                 default=0,
             )
+        # EXCL: a part of another run is never written into
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         self._part += 1
         self._file = os.open(folder / part_name(self._run, self._part), flags, 0o600)
@@ -213,6 +218,7 @@ class FeedWriter:
                 left = left[os.write(self._file, left) :]
         except OSError:
             try:
+                # half a block goes again, so that the next one follows a whole one
                 os.ftruncate(self._file, self._length)
                 os.lseek(self._file, self._length, os.SEEK_SET)
             except OSError:
@@ -227,9 +233,10 @@ class FeedWriter:
             self._file = -1
 
     def _remove_old_files(self) -> None:
-        """Remove what is too old, and the oldest of what is too much."""
+        """Remove files that are too old, then the oldest while the rest are too many bytes."""
         there = [(each, each.path.stat().st_size) for each in recording_parts(self._folder)]
         oldest = str(date.fromisoformat(self._day) - timedelta(days=self._bounds.days))
+        # with the file that is about to begin
         total = sum(size for _, size in there) + self._bounds.part
         for each, size in there:
             if each.day <= oldest or total > self._bounds.size:

@@ -21,15 +21,25 @@ from engine.history.feed_recording import RecordedEvent, RecordKind
 LENGTHS: Final = (184, 44, 32, 28, 8)
 """Of packets, as the wire knows them."""
 MOST: Final = 1 << 28
-"""Bytes of one block, unpacked: what claims more is damaged."""
+"""Bytes of one block, unpacked: a block that claims more is damaged."""
 
+# A block, unpacked; arrays are little-endian, one after the other:
+#
+#   counts        records, packets, bytes of all payloads (_HEAD)
+#   kinds         one byte a record
+#   connections   one byte a record
+#   times         8 bytes a record, what each adds to the one before
+#   sizes         4 bytes a record, of its payload
+#   starts        4 bytes a packet, in the joined payloads, what each adds to the one before
+#   lengths       one byte a packet
+#   packets       for each of LENGTHS that occurs: order by token, then planes of bytes
+#   rest          the bytes of the payloads that are in no packet
+#
+# The arrays come first because they say how long everything after them is.
 _HEAD = struct.Struct("<IIQ")
 _LTP, _AVERAGE, _TRADED, _STAMP = 1, 3, 11, 15
 _DEPTH = range(17, 46, 3)
-"""Words of a full packet that stand near another one.
-
-Prices near the last price, times near the exchange's.
-"""
+"""Words of a full packet that stand near another: prices the last price, times the exchange's."""
 
 _Bytes = NDArray[np.uint8]
 _Words = NDArray[np.uint32]
@@ -77,6 +87,7 @@ def unpack_records(raw: bytes) -> list[RecordedEvent]:
 
 def _unpack_arrays(raw: bytes) -> list[RecordedEvent]:
     count, packets, size = _HEAD.unpack_from(raw)
+    # before anything of that size is allocated: the block may be damaged, or made up
     if max(count, packets, size) > MOST:
         raise DataError("no block of a recording: it claims too much")
     cut = _ArrayReader(raw, _HEAD.size)
@@ -125,6 +136,7 @@ def _packet_starts(records: Sequence[RecordedEvent]) -> NDArray[np.int64]:
 def _spread_rows(rows: _Bytes) -> list[bytes]:
     """Return the order of rows by token, and their differences, byte by byte."""
     words = rows.view(">u4").astype(np.uint32)
+    # stable: packets of a token stay in the order of their times, where neighbours differ least
     order = np.argsort(words[:, 0], kind="stable")
     words = words[order]
     _relate_words(words, np.subtract)
@@ -132,6 +144,7 @@ def _spread_rows(rows: _Bytes) -> list[bytes]:
     folded = (words << np.uint32(1)) ^ (
         np.uint32(0) - (words >> np.uint32(31))
     )  # small numbers of either sign
+    # the upper bytes of small differences are zero: side by side they compress to almost nothing
     planes = np.ascontiguousarray(folded.astype("<u4").view(np.uint8).T)
     return [order.astype("<u4").tobytes(), planes.tobytes()]
 
@@ -150,7 +163,7 @@ def _gather_rows(cut: "_ArrayReader", count: int, length: int) -> _Bytes:
 
 
 def _relate_words(words: _Words, how: "np.ufunc") -> None:
-    """Set the words of full packets that stand near another one off against it, or the other way round."""
+    """Replace words of full packets by their distance from a near word, or the other way round."""
     if words.shape[1] * 4 != LENGTHS[0]:
         return
     for column in (_AVERAGE, *_DEPTH):

@@ -23,6 +23,14 @@ from store.recordings.record_packing import MOST, pack_records, unpack_records
 FILE: Final = b"patang feed 1\n\0\0"
 LEVEL: Final = 3
 
+# A file is FILE, then blocks; all numbers are little-endian:
+#
+#   0    4      8        12    20   28      32     36   40       44       48
+#   ┌────┬──────┬────────┬─────┬────┬───────┬──────┬────┬────────┬────────┬──── ─ ─ ─
+#   │PFB1│length│unpacked│first│last│records│frames│came│body CRC│head CRC│body, one zstd frame
+#   └────┴──────┴────────┴─────┴────┴───────┴──────┴────┴────────┴────────┴──── ─ ─ ─
+#
+# The header has a CRC of its own: a length that is wrong would lead past healthy blocks.
 _MARK: Final = b"PFB1"
 _HEAD = struct.Struct("<4sIIqqIIII")
 _CRC = struct.Struct("<I")
@@ -31,9 +39,9 @@ _NAME = re.compile(r"(\d{4})-(\d{4,})\.feed")
 
 
 class BlockHeader(NamedTuple):
-    """What a block says of itself.
+    """Header of a block.
 
-    Bytes, first and last time (ns UTC), records, frames and their bytes, the body's CRC.
+    Bytes, first and last time (ns UTC), records, frames and their bytes, CRC of the body.
     """
 
     length: int
@@ -56,7 +64,7 @@ class RecordingPart(NamedTuple):
 
 
 def part_name(run: int, part: int) -> str:
-    """Return what a file is called."""
+    """Return the name of a part's file."""
     return f"{run:04}-{part:04}.feed"
 
 
@@ -99,7 +107,7 @@ def pack_block(records: Sequence[RecordedEvent]) -> bytes:
 
 @final
 class BlockScan:
-    """Reads one file block by block.
+    """Reader of one file, block by block.
 
     Afterwards `damaged` is how many bytes belong to no whole block, `cut` whether those are its
     last.
@@ -111,12 +119,12 @@ class BlockScan:
         self.cut = False
 
     def headers(self) -> Iterator[BlockHeader]:
-        """Go through what the blocks say of themselves, without a look at what is in them."""
+        """Go through the headers of the blocks without reading their bodies."""
         for head, _ in self._read_blocks():
             yield head
 
     def records(self, since: int = 0) -> Iterator[list[RecordedEvent]]:
-        """Go through the records block by block, without the blocks that end before `since` (ns UTC)."""
+        """Go through the records by blocks, without those that end before `since` (ns UTC)."""
         for head, body in self._read_blocks():
             if head.last < since:
                 continue
@@ -142,10 +150,7 @@ class BlockScan:
 
 
 def file_pieces(content: "bytes | mmap.mmap") -> Iterator[tuple[BlockHeader | None, bytes]]:
-    """Cut a file's content into its blocks, and what belongs to none.
-
-    Its head, and what is damaged.
-    """
+    """Cut a file's content into its blocks and the bytes of none: its head, and damage."""
     at, size = 0, len(content)
     if content[: len(FILE)] == FILE:
         yield None, FILE
@@ -154,6 +159,8 @@ def file_pieces(content: "bytes | mmap.mmap") -> Iterator[tuple[BlockHeader | No
         head = _read_header(content[at : at + HEADER])
         after = at + HEADER + head.length if head is not None else size + 1
         if after > size:
+            # the next mark is where reading can begin again: damage costs the blocks it lies in,
+            # not the day
             head, after = None, content.find(_MARK, at + 1)
             after = size if after < 0 else after
         yield head, content[at:after]
@@ -168,4 +175,5 @@ def _read_header(head: bytes) -> BlockHeader | None:
     ):
         return None
     found = BlockHeader(*_HEAD.unpack_from(head)[1:])
+    # as much as it claims is allocated before the body is unpacked
     return found if found.unpacked <= MOST else None
