@@ -1,1 +1,1 @@
-"""Backtests: recorded bars through the desk's own kernel, what came of them, and how far it can be believed."""
+"""Backtests: recorded bars through the desk's own kernel, their results, and their credibility."""

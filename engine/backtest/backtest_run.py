@@ -1,4 +1,4 @@
-"""One backtest: strategies, bars and a market through the desk's kernel, as far as it is let run."""
+"""One backtest: strategies, bars and a market through the desk's kernel."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
@@ -33,12 +33,11 @@ TAG: Final = "B"
 
 
 class RunSettings(NamedTuple):
-    """What a run goes by besides its data.
+    """The settings of a run besides its data.
 
-    The first cash (paise), the limits, and what a fill costs beyond its price.
-
-    `warm_up` is how many sessions before the first the strategies hear; what of the first starts
-    before `begins` (ns) they hear so too.
+    They are the first cash (paise), the limits, and a fill's cost beyond its price. `warm_up` is
+    how many sessions before the first are shown to the strategies; bars of the first that start
+    before `begins` (ns) are so, too.
     """
 
     cash: int
@@ -61,10 +60,8 @@ class StrategyFailure(NamedTuple):
 class BacktestRun:
     """Strategies on bars of `span` seconds.
 
-    `symbols` are those of each strategy by its name, none: all of them.
-
-    What is not in a session is left out (`dropped_bars` counts it), prices are put on the grid of
-    their instrument.
+    `symbols` are those of each strategy by its name; none: all of them. Bars outside a session are
+    left out (`dropped_bars` counts them), prices are put on the grid of their instrument.
     """
 
     def __init__(
@@ -140,7 +137,7 @@ class BacktestRun:
         ]
 
     def keep_decisions(self) -> None:
-        """Let `decisions` be all there are; before `run`.
+        """Keep every decision in `decisions`; call it before `run`.
 
         Bare positions then are positions like others.
         """
@@ -181,27 +178,27 @@ class BacktestRun:
 
     @property
     def fills(self) -> list[BookedFill]:
-        """Return what was traded, in order."""
+        """Return the fills, in order."""
         return self._result.fills
 
     @property
     def rungs(self) -> list[RungRecord]:
-        """Return what fills do not tell of their rungs."""
+        """Return the facts of rungs that their fills do not have."""
         return self._result.rungs
 
     @property
     def decisions(self) -> list[DecisionRecord]:
-        """Return what was asked for, with the answer; all of it after `keep_decisions`."""
+        """Return the decisions with their answers; all of them after `keep_decisions`."""
         return self.kernel.decisions.fresh
 
     @property
     def notes(self) -> list[list[int]]:
-        """Return the lines of each session's contract notes (`compiled.accounting.contract_notes.DayNotes.lines`)."""
+        """Return the lines of each session's contract notes (`DayNotes.lines`)."""
         return self._result.notes
 
     @property
     def curve(self) -> tuple[Ints, Ints]:
-        """Return times (ns) and P&L after charges (paise), a point for each moment that had a bar."""
+        """Return times (ns) and P&L after charges (paise), a point for each moment with a bar."""
         points = int(self.replay.points)
         times, equity = (
             np.frombuffer(cast("Any", packed), np.int64)
@@ -214,7 +211,7 @@ class BacktestRun:
     ) -> int:
         """Show the strategies the sessions before the first, at most those that are asked for.
 
-        Return how many there were.
+        Return their number.
         """
         wanted = {int(slot.span) for slot in slots}
         days = np.unique(np.concatenate([ist_days(bars.start) for bars in series.values()]))
@@ -248,7 +245,7 @@ class BacktestRun:
 def _session_opens(calendar: Calendar, days: Sequence[date]) -> list[int]:
     """Return when each part of the days opens, ns UTC.
 
-    Of a day that the calendar does not know, its midnight.
+    Of a day that the calendar does not know, it is midnight.
     """
     opens: list[int] = []
     for day in days:

@@ -1,4 +1,4 @@
-"""The bars of a backtest: which version of each symbol, adjusted where it has to be, on one clock for the core."""
+"""The bars of a backtest: a version of each symbol, adjusted if need be, on one clock."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
@@ -37,10 +37,7 @@ Of the first, and beyond its ends of the other.
 
 
 class LoadedBars(NamedTuple):
-    """Bars by symbol, warm-up included, in the order of the symbols.
-
-    What they are, and what has to be said of them.
-    """
+    """Bars by symbol, warm-up included, in the symbols' order, with their versions and remarks."""
 
     series: dict[str, BarSeries]
     manifests: dict[str, DataManifest]
@@ -56,7 +53,7 @@ class LoadedBars(NamedTuple):
 
 
 class BarVersions:
-    """Which bars a history has, and which of them a backtest reads.
+    """The versions of bars in a history, and the ones a backtest reads.
 
     `folder` has the manifests of golden versions.
     """
@@ -80,9 +77,9 @@ class BarVersions:
         return [*self._golden[::-1]]
 
     def spans(self, symbols: Iterable[str] = (), version: str = "") -> list[int]:
-        """Return the lengths of the bars there are, in seconds.
+        """Return the lengths of the stored bars, in seconds.
 
-        With symbols those of which each has some.
+        With symbols they are those that each symbol has.
         """
         every = {each.span for each in self._there}
         return sorted(span for span in every if set(symbols) <= set(self.symbols(span, version)))
@@ -110,7 +107,7 @@ class BarVersions:
         version: str,
         actions: CorporateActions | None,
     ) -> LoadedBars:
-        """Return the bars that start in [start, end) ns UTC, adjusted for the actions to the last of them.
+        """Return the bars that start in [start, end) ns UTC, adjusted to the last of them.
 
         A symbol without any is left out and named. Raises `NothingFound` where none has any,
         `DataError` for an action whose effect is not known.
@@ -175,7 +172,7 @@ class BarVersions:
 def read_bars(
     store: BarStore, symbol: str, span: int, start: int, end: int, version: str
 ) -> BarSeries:
-    """Return the bars of a symbol that start in [start, end), each time once; of two versions as `AND` says."""
+    """Return the bars of a symbol in [start, end), each time once; `AND` joins two versions."""
     first, _, other = version.partition(AND)
     series = _unique_starts(store.columns(symbol, span, start, end, first))
     if not other:
@@ -204,7 +201,7 @@ def _without_tokens(series: BarSeries) -> BarSeries:
 
 
 def unadjusted_splits(series: Mapping[str, BarSeries]) -> list[str]:
-    """Name the nights that divide a price as a split does: nobody has adjusted for them."""
+    """Name the unadjusted nights that divide a price as a split does."""
     from engine.history.bar_checks import split_nights  # noqa: PLC0415  only where no list of actions is known
 
     found = [
@@ -216,8 +213,8 @@ def unadjusted_splits(series: Mapping[str, BarSeries]) -> list[str]:
         return []
     return [
         (
-            f"looks like a split not adjusted for: {first_names(found)}; set desk.corporate_actions, "
-            f"or read adjusted bars"
+            f"looks like a split not adjusted for: {first_names(found)}; "
+            f"set desk.corporate_actions, or read adjusted bars"
         )
     ]
 
@@ -232,7 +229,7 @@ def bars_within(series: BarSeries, opens: Ints, closes: Ints) -> BarSeries:
 def prices_on_grid(series: BarSeries, tick: float) -> BarSeries:
     """Return the bars with every price on the grid of a tick (₹), as `Instrument.snap` rounds it.
 
-    Half away from zero.
+    It rounds half away from zero.
     """
     tick_e4 = round(tick * E4)
     prices = [np.floor(column * E4 / tick_e4 + 0.5) * tick_e4 / E4 for column in series[1:5]]
@@ -240,7 +237,7 @@ def prices_on_grid(series: BarSeries, tick: float) -> BarSeries:
 
 
 def one_clock(series: Mapping[str, BarSeries], tokens: Mapping[str, int]) -> BarColumns:
-    """Return the bars of all symbols by start, those of one start in the order in which the symbols first appear.
+    """Return the bars of all symbols by start, then by the symbols' first appearance.
 
     Raises `ValueError` for prices that are no bar.
     """
@@ -275,9 +272,8 @@ def days_of(series: Iterable[BarSeries], first: date, last: date) -> list[date]:
 def span_for(spans: Sequence[int], wanted: int, strategies: Iterable[int]) -> int:
     """Return the length of the bars that are replayed.
 
-    What is asked for, or the shortest that every strategy can hear.
-
-    Raises `ConfigError` where there is none.
+    It is the given one, or the shortest that suits every strategy. Raises `ConfigError` where there
+    is none.
     """
     hears = sorted(set(strategies))
     fits = [span for span in spans if all(each % span == 0 for each in hears)]

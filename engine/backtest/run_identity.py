@@ -1,4 +1,4 @@
-"""What tells two runs apart: hashes of the code, of the strategies, of the settings, and the number of a run."""
+"""The identity of a run: hashes of code, strategies and settings, and its number."""
 
 import hashlib
 import inspect
@@ -59,9 +59,9 @@ def library_versions() -> dict[str, str]:
 
 
 def run_number(moment: datetime, digest: str) -> str:
-    """Return what a run is called.
+    """Return the number of a run.
 
-    Its time in UTC to the millisecond, and the beginning of its digest.
+    It is its time in UTC to the millisecond, and the beginning of its digest.
     """
     return f"{moment.astimezone(UTC):%Y%m%d-%H%M%S}-{moment.microsecond // 1_000:03d}{digest[:4]}"
 
@@ -74,7 +74,7 @@ def is_native() -> bool:
 def parameters_of(
     tables: Iterable[tuple[str, Mapping[str, object]]],
 ) -> dict[str, dict[str, object]]:
-    """Return the parameters of strategies by name, without what says where and whether they run."""
+    """Return the parameters of strategies by name, without those on where and whether they run."""
     return {
         name: {key: value for key, value in table.items() if key not in {"enabled", "symbols"}}
         for name, table in tables

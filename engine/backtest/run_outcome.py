@@ -1,4 +1,4 @@
-"""What a backtest made: its trades, its days, and the manifest that says of what it was made.
+"""The results of a backtest: its trades, its days, and the manifest of its ingredients.
 
 Amounts are paise, prices rupees, times ns UTC, days numbers counted from 1970-01-01
 (`engine.history.bar_series.ist_days`).
@@ -18,11 +18,10 @@ SCHEMA = 1
 class RoundTrip(NamedTuple):
     """One round trip: a rung that was entered and left.
 
-    An open one has `exit_ts` 0 and stands at the last price.
-
-    `side` is 1 for a long one, -1 for a short one; prices are averages of its fills. `slippage` is
-    what its fills lost against the price they met, `mae` and `mfe` the worst (at most 0) and best
-    (at least 0) it has stood at, before charges.
+    An open one has `exit_ts` 0 and stands at the last price. `side` is 1 for a long one, -1 for a
+    short one; prices are averages of its fills. `slippage` is the loss of its fills against the
+    price they met, `mae` and `mfe` the worst (at most 0) and best (at least 0) it has stood at,
+    before charges.
     """
 
     number: int
@@ -60,9 +59,9 @@ class DailyColumns(NamedTuple):
 
     `equity` is the account after charges, `gross` without any; `charges`, `turnover` (value bought
     and sold) and `closed` (round trips) are the day's own. `exposure` is the value of all
-    positions, long and short added. `benchmark` is what the starting cash would be worth had it
-    bought the same symbols in equal parts at their first close and held them, before charges;
-    `market` the close of the index that the history has, NaN where it has none.
+    positions, long and short added. `benchmark` is the worth of the starting cash in equal parts of
+    the same symbols, bought at their first close and held, before charges; `market` the close of
+    the index in the history, NaN where it has none.
     """
 
     day: Ints
@@ -77,10 +76,7 @@ class DailyColumns(NamedTuple):
 
 
 class DataManifest(msgspec.Struct, frozen=True, kw_only=True):
-    """Which bars of a symbol a run has read.
-
-    Their version, how many, first and last start, and a hash of what they say.
-    """
+    """The bars of a symbol that a run has read: version, number, first and last start, and hash."""
 
     version: str
     bars: int
@@ -91,7 +87,7 @@ class DataManifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunManifest(msgspec.Struct, frozen=True, kw_only=True):
-    """Of what a result was made: the same manifest gives the same digest."""
+    """The ingredients of a result: the same manifest gives the same digest."""
 
     run: str
     made: str
@@ -130,10 +126,11 @@ class RunManifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunOutcome(NamedTuple):
-    """All that a run made. `times` and `curve` are the account after charges at every moment that had a bar.
+    """All results of a run.
 
-    `costs` are the parts of the charges by name, in the order of a contract note; `refused` counts
-    refusals by reason code. `bars` counts what was replayed, `orders` what was sent.
+    `times` and `curve` are the account after charges at every moment with a bar. `costs` are the
+    parts of the charges by name, in the order of a contract note; `refused` counts refusals by
+    reason code. `bars` counts the replayed ones, `orders` the sent ones.
     """
 
     manifest: RunManifest
@@ -148,7 +145,7 @@ class RunOutcome(NamedTuple):
 
     @property
     def net(self) -> int:
-        """Return what the run earned after charges."""
+        """Return the run's result after charges."""
         return (
             int(self.daily.equity[-1]) - self.manifest.start_cash if len(self.daily.equity) else 0
         )

@@ -1,4 +1,4 @@
-"""The market of a backtest: its instruments, their sessions, and what each day charges, all of them as of the days."""
+"""The market of a backtest as of its days: instruments, sessions, and daily charges."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -27,9 +27,9 @@ CONTRACT: Final = re.compile(r"\d{2}([A-Z]{3}|[1-9OND]\d{2})\d*(\.\d+)?(FUT|CE|P
 
 
 class TradedMarket(NamedTuple):
-    """What is traded and when.
+    """The traded instruments and their sessions.
 
-    `days` are those of the sessions, `left` those that could not be had, and why.
+    `days` are those of the sessions, `left` the omitted ones with the reason.
     """
 
     instruments: dict[str, Instrument]
@@ -55,10 +55,10 @@ def instruments_of(
     *,
     adjusted: Collection[str] = (),
 ) -> dict[str, Instrument]:
-    """Return the instruments by symbol, as the list of a day has them, or else as its rules and their prices do.
+    """Return the instruments by symbol, as the list of a day has them, else as rules and prices do.
 
-    What a list does not have gets a token of its own, above all that an exchange gives. Raises
-    `DataError` for a contract: the desk trades shares.
+    An instrument missing in the list gets a token of its own, above all that an exchange gives.
+    Raises `DataError` for a contract: the desk trades shares.
     """
     found: dict[str, Instrument] = {}
     rules = OrderRules.load()
@@ -88,9 +88,9 @@ def instruments_of(
 
 
 def tick_of(bars: BarSeries, usual: float) -> float:
-    """Return the grid (₹) that prices stand on.
+    """Return the grid (₹) of prices.
 
-    The usual one where they all do, or the coarsest finer one on which they do.
+    It is the usual one where they all stand on it, or the coarsest finer one on which they do.
     """
     for tick in (usual, *(each for each in TICKS if each < usual)):
         if all(_are_on_grid(column, tick) for column in bars[1:5]):
@@ -114,11 +114,10 @@ def market_of(
 ) -> TradedMarket:
     """Return the sessions of some days, each with its hours and charges.
 
-    `early` (ns) as `InstrumentHours.trading` has it.
-
-    Intraday positions are left with a bar of `span` seconds that begins before the broker squares
-    them off: where none does, as with bars of days, there are none. A day of which the calendar or
-    the table of charges does not know enough is left out and named.
+    `early` (ns) as `InstrumentHours.trading` has it. Intraday positions are left with a bar of
+    `span` seconds that begins before the broker squares them off: where none does, as with bars of
+    days, there are none. A day unknown to the calendar or the table of charges is left out and
+    named.
     """
     hours = InstrumentHours(calendar, TradingSafeguards.load(), derivatives)
     traded = [each for each in instruments.values() if each.kind != "INDEX"]
@@ -167,7 +166,7 @@ def _day_charges(
 ) -> dict[int, ChargeRates]:
     """Return the charges of a day by 8 * token + product.
 
-    The same object as long as they do not change.
+    It is the same object as long as they do not change.
     """
     rates: dict[tuple[str, str], ChargeRates] = {}
     for product in PRODUCTS:

@@ -1,7 +1,4 @@
-"""What the tests of the bias suite share.
-
-A run to compare with, the moments to look at it, and how runs are compared.
-"""
+"""The common ground of the bias suite: a run to compare with, moments to look at, comparisons."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, final
@@ -24,7 +21,7 @@ from engine.history.bar_series import Ints
 
 
 class BiasResult(NamedTuple):
-    """What a test has found, in a line; `first` is the first decision that differs."""
+    """The finding of a test, in a line; `first` is the first decision that differs."""
 
     status: Status
     text: str
@@ -34,7 +31,7 @@ class BiasResult(NamedTuple):
 class StopMoments(NamedTuple):
     """Moments (ns UTC) at which a future begins.
 
-    Openings of sessions, any, and the last bars of days.
+    They are openings of sessions, any times, and the last bars of days.
     """
 
     days: list[int]
@@ -51,7 +48,10 @@ class StopMoments(NamedTuple):
 def plan_moments(
     subject: BiasSubject, reference: RequestTrace, moments: int, seed: int
 ) -> StopMoments:
-    """Return where to look: ends of sessions evenly, half of the moments right after decisions, the other half anywhere."""
+    """Return the moments to look at.
+
+    They are ends of sessions, spread evenly, then half right after decisions, half anywhere.
+    """
     rng = np.random.default_rng(seed)
     sessions = subject.market.sessions
     opens, closes = (
@@ -95,7 +95,7 @@ def _closing_moments(
 ) -> list[int]:
     """Return where some days close.
 
-    Their last bar, or where the first instrument trades no more but by auction.
+    It is their last bar, or where the first instrument trades no more but by auction.
     """
     found: list[int] = []
     for k in _evenly_chosen(np.arange(len(opens)), most):
@@ -113,7 +113,7 @@ def _closing_moments(
 
 @final
 class BiasBench:
-    """A subject, what it does with all its bars, twice, and where it stood at the moments that are looked at."""
+    """A subject, its requests with all bars, run twice, and its state at the chosen moments."""
 
     def __init__(
         self,
@@ -151,7 +151,7 @@ class BiasBench:
         whole: bool = True,
         subject: BiasSubject | None = None,
     ) -> RequestTrace:
-        """Replay something else; what cannot be made there is a failure of its own."""
+        """Replay a changed subject; a replay that cannot be made is a failure of its own."""
         try:
             return replay_subject(subject or self.subject, self.go_on, change, stops, whole=whole)
         except SuiteStopped:

@@ -1,4 +1,4 @@
-"""The tests of the bias suite that change the past, the order or the data, and what they say."""
+"""The tests of the bias suite that change the past, the order or the data, and their findings."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -67,7 +67,7 @@ def check_same_bar(fills: Sequence[BookedFill]) -> BiasResult:
 def _compare_loosely(
     before: Sequence[TracedRequest], after: RequestTrace, what: str, whose: str
 ) -> BiasResult:
-    """Compare what was asked for, prices and sizes left aside."""
+    """Compare the requests, prices and sizes left aside."""
     if after.failures:
         first = first_difference(before, after.asks, after.failures)
         return BiasResult("fail", f"{whose}: {first.text if first else ''}", first)
@@ -203,7 +203,7 @@ def _make_strategies(bench: BiasBench) -> Sequence[Strategy]:
 def check_order(bench: BiasBench) -> BiasResult:
     """Run with the symbols in reverse.
 
-    Where limits have refused somebody by then, they explain it.
+    Refusals by limits until then explain a difference.
     """
     subject = bench.subject
     if len(subject.series) < 2:
@@ -242,7 +242,7 @@ def check_order(bench: BiasBench) -> BiasResult:
 
 
 def _requests_and_fills(trace: RequestTrace, names: Mapping[int, str]) -> list[TracedRequest]:
-    """Return what was asked for and what was filled, by time, whoever came first within a moment."""
+    """Return requests and fills by time, sorted within a moment whatever the symbols' order."""
     fills = [
         TracedRequest(
             int(fill.ts),

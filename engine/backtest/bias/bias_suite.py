@@ -1,6 +1,7 @@
-"""The bias suite: runs a backtest again with another future, past or order, and says which decision that changes.
+"""The bias suite: a backtest run again with another future, past or order.
 
-The kernel is deterministic, so that whatever differs comes of what was changed.
+It names the first decision that changes. The kernel is deterministic, so that every difference
+comes from the change.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +27,7 @@ STOPPED: Final = "stopped before"
 
 
 class BiasFinding(NamedTuple):
-    """What one test says; `first` is the first decision that differs, None where none does."""
+    """The finding of one test; `first` is the first decision that differs, None where none does."""
 
     test: BiasTest
     found: BiasResult
@@ -62,13 +63,12 @@ def run_suite(
     seed: int = 1,
     expect: Callable[[int], None] = lambda _: None,
 ) -> list[BiasFinding]:
-    """Return what each test says, failures first.
+    """Return each test's finding, failures first.
 
-    `hits` are what `bias_lint.lint` found in the source.
-
-    `moments` is how many ends of sessions, and how many moments, are tried with each other future.
-    `go_on` hears how many bars more are done; where it says no, what is left is not run; `expect`
-    hears how many there are in all, once that is known. Raises `ReferenceFailed`.
+    `hits` are the findings of `lint_strategies` in the source. `moments` is how many ends of
+    sessions, and how many moments, are tried with each other future. `go_on` is called with how
+    many bars more are done; where it says no, the rest is not run; `expect` is called with their
+    number in all, once that is known. Raises `ReferenceFailed`.
     """
     found: dict[str, BiasResult] = {
         f"lint-{rule}": _source_result(each) for rule, each in hits.items()
@@ -144,7 +144,7 @@ def _source_result(hits: Sequence[SourceHit]) -> BiasResult:
 
 
 def bars_to_do(subject: BiasSubject, stops: StopMoments) -> int:
-    """Return how many bars all runs of a check replay together, but for those that look into a difference."""
+    """Return the number of bars in all runs of a check but those that look into a difference."""
     sessions = subject.market.sessions
     starts = np.sort(np.concatenate([bars.start for bars in subject.series.values()]))
     starts = starts[np.searchsorted(starts, int(min(sessions.opens))) :]

@@ -1,4 +1,4 @@
-"""The tests of the bias suite: what each asks, why it matters, and what mends it."""
+"""The tests of the bias suite: their questions, reasons and remedies."""
 
 from typing import Final, NamedTuple
 

@@ -1,4 +1,4 @@
-"""Other futures: bars whose end is cut away or replaced by garbage, and bars as they were known on a day."""
+"""Other futures: bars cut away, bars replaced by garbage, and bars as they were known on a day."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -18,7 +18,7 @@ TICK: Final = 0.05
 
 
 def cut_future(at: int) -> Change:
-    """Return what leaves out every bar that starts at or after a time (ns UTC)."""
+    """Return a change that leaves out every bar that starts at or after a time (ns UTC)."""
     return partial(_cut_bars, at)
 
 
@@ -30,7 +30,7 @@ def _cut_bars(at: int, series: Series) -> dict[str, BarSeries]:
 
 
 def poison_future(at: int, kind: str, seed: int) -> Change:
-    """Return what replaces the prices and volumes of every bar that starts at or after a time by garbage of a kind."""
+    """Return a change of every bar from a time on to garbage of a kind, in prices and volumes."""
     return partial(_poison_bars, at, kind, seed)
 
 
@@ -82,7 +82,7 @@ def _garbage_bars(
 def bars_known_on(
     at: int, raw: Series, steps: Mapping[str, Sequence[AdjustmentStep]], series: Series
 ) -> dict[str, BarSeries]:
-    """Return the bars before a time (ns UTC), adjusted by what had happened by then and no later."""
+    """Return the bars before a time (ns UTC), adjusted by the actions up to then and no later."""
     found = _cut_bars(at, series)
     for symbol, mine in steps.items():
         past = [step for step in mine if midnight(step.ex) < at]
@@ -91,5 +91,5 @@ def bars_known_on(
 
 
 def moves_prices(steps: Sequence[AdjustmentStep], at: int) -> bool:
-    """Return whether what happens at or after a time (ns UTC) moves the prices before it."""
+    """Return whether an action at or after a time (ns UTC) moves the prices before it."""
     return prod(step.price for step in steps if midnight(step.ex) >= at) != 1.0

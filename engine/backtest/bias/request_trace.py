@@ -1,4 +1,4 @@
-"""What strategies ask for in a run, request by request, and how the bars can be replayed to a moment and no further."""
+"""A run's requests one by one, and replays of its bars to a moment and no further."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +35,7 @@ NO_BARS: Final[Series] = MappingProxyType({})
 
 
 class SuiteStopped(Exception):
-    """Somebody has ended it."""
+    """The operator has ended the suite."""
 
 
 class ReferenceFailed(Exception):
@@ -47,11 +47,11 @@ class ReferenceFailed(Exception):
 
 
 class BiasSubject(NamedTuple):
-    """A backtest that is to be checked; `series` are its bars, those of the warm-up included.
+    """A backtest to be checked; `series` are its bars, those of the warm-up included.
 
-    `raw` are bars that nothing was adjusted in, and `steps` by what and when they are; `actions`
-    tells whether anybody knows. `newer` are the bars of the next version, `vintages` the names of
-    both. `suspects` are nights that look like splits.
+    `raw` are unadjusted bars, and `steps` their adjustments with their times; `actions` says
+    whether those are known. `newer` are the bars of the next version, `vintages` the names of both.
+    `suspects` are nights that look like splits.
     """
 
     make: Make
@@ -70,7 +70,7 @@ class BiasSubject(NamedTuple):
 
 
 class TracedRequest(NamedTuple):
-    """One request of a strategy: when (ns UTC), whose, and what; `terms` are all of its numbers."""
+    """One request of a strategy: time (ns UTC), strategy and text; `terms` are all its numbers."""
 
     ts: int
     strategy: str
@@ -84,14 +84,14 @@ class TracedRequest(NamedTuple):
         return self.ts, self.strategy, self.symbol, self.what
 
     def as_words(self) -> str:
-        """Return what was asked for, in a few words."""
+        """Return the request in a few words."""
         return f"{self.what} {' '.join(str(each) for each in self.terms if each != '')}".strip()
 
 
 class TraceMark(NamedTuple):
-    """Where a run stood at a moment.
+    """The state of a run at a moment.
 
-    The digest of its commands and fills, and how much had been asked for.
+    It is the digest of its commands and fills, and the number of its requests.
     """
 
     digest: str
@@ -99,7 +99,7 @@ class TraceMark(NamedTuple):
 
 
 class RequestTrace(NamedTuple):
-    """What a run asked for, where it stood at the moments it was looked at, how often limits refused, and who failed."""
+    """A run's requests, its state at chosen moments, its refusals by limits, its failures."""
 
     asks: list[TracedRequest]
     marks: dict[int, TraceMark]
@@ -111,7 +111,7 @@ class RequestTrace(NamedTuple):
 
 @final
 class WitnessStrategy(Strategy):
-    """Stands before a strategy, shows it what the desk shows, and writes down what it asks for."""
+    """A wrapper of a strategy that shows it the desk, and writes down its requests."""
 
     def __init__(
         self, inner: Strategy, names: Mapping[int, str], asks: list[TracedRequest]
@@ -172,7 +172,7 @@ PLAIN: Final = LadderPlan([], 0)
 
 
 def _plan_terms(plan: LadderPlan) -> tuple[str, ...]:
-    """Return all that a plan says, in words; what nobody has changed is left out."""
+    """Return all settings of a plan in words, without those left at their default."""
     entry = plan.entry
     size = f"{plan.quantity} shares" if plan.quantity else f"₹{rupees(int(plan.capital))}"
     risk = f"risk ₹{rupees(int(plan.risk))}" if plan.risk else ""
@@ -195,7 +195,7 @@ def _plan_terms(plan: LadderPlan) -> tuple[str, ...]:
 
 
 def _rare_terms(plan: LadderPlan) -> tuple[float, ...]:
-    """Return what few plans say anything of."""
+    """Return the settings that few plans use."""
     entry, terms = plan.entry, plan.entry.terms
     return tuple(
         float(each)
@@ -227,12 +227,11 @@ def replay_subject(
     *,
     whole: bool = True,
 ) -> RequestTrace:
-    """Replay a subject's bars and return what it asked for.
+    """Replay a subject's bars and return its requests.
 
-    `go_on` hears how many bars more are done.
-
-    It is looked at before the first bar that starts at or after each of `stops` (ns UTC, in order),
-    and ends there unless the `whole` is wanted. Raises `SuiteStopped`.
+    `go_on` is called with how many bars more are done. The run is looked at before the first bar
+    that starts at or after each of `stops` (ns UTC, in order), and ends there unless the `whole` is
+    wanted. Raises `SuiteStopped`.
     """
     asks: list[TracedRequest] = []
     marks: dict[int, TraceMark] = {}
@@ -282,7 +281,7 @@ def replay_subject(
 class RequestDifference(NamedTuple):
     """The first request that differs.
 
-    When (ns UTC; 0: before any), whose, and what was asked for in either run.
+    It has a time (ns UTC; 0: before any), a strategy, and the request of either run.
     """
 
     ts: int
@@ -339,7 +338,10 @@ def first_difference(
 def requests_apart(
     before: Sequence[TracedRequest], after: Sequence[TracedRequest]
 ) -> tuple[int, int, TracedRequest | None]:
-    """Return how many requests only one of two runs has, prices and sizes left aside, when the last of them was, and the first."""
+    """Return the number of requests in only one of two runs, their last time, and the first.
+
+    Prices and sizes are left aside.
+    """
     one, two = Counter(each.gist for each in before), Counter(each.gist for each in after)
     odd = sorted(((one - two) + (two - one)).elements())
     if not odd:

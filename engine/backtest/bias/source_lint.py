@@ -1,7 +1,4 @@
-"""What the source of a strategy shows.
-
-Clocks, dice, files, threads and state that a backtest can't make the same again.
-"""
+"""A strategy's source, searched for irreproducible means: clocks, dice, files, threads, state."""
 
 import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,7 +9,7 @@ from engine.backtest.run_identity import source_file
 
 
 class SourceHit(NamedTuple):
-    """Something a source should not have: where, what, and whether it fails or only warns."""
+    """A fault of a source: its place, its name, and whether it fails or only warns."""
 
     file: str
     line: int
@@ -147,7 +144,7 @@ PURE: Final = (
 
 
 class SourceTree:
-    """The source of one file: its tree, and what its names stand for."""
+    """The source of one file: its tree, and the meanings of its names."""
 
     def __init__(self, file: str, text: str) -> None:
         self.file = file
@@ -169,7 +166,7 @@ class SourceTree:
                 }
 
     def dotted_name(self, node: ast.AST) -> str:
-        """Return what a name or an attribute stands for as it was imported, empty for anything else."""
+        """Return the imported name behind a name or an attribute, empty for anything else."""
         if isinstance(node, ast.Name):
             return self.names.get(node.id, node.id)
         if isinstance(node, ast.Attribute):
@@ -182,7 +179,7 @@ class SourceTree:
         return SourceHit(self.file, _line_number(node), what, fails)
 
     def called_names(self) -> Iterator[tuple[ast.Call, str]]:
-        """Return every call and what is called."""
+        """Return every call with the name it calls."""
         return (
             (node, self.dotted_name(node.func)) for node in self.nodes if isinstance(node, ast.Call)
         )
@@ -212,12 +209,12 @@ class SourceTree:
 
 
 def matches_any(name: str, of: Sequence[str]) -> bool:
-    """Return whether a name is one of these, or begins with one that ends in a dot or an underscore."""
+    """Return whether a name is one of these, or begins with one ending in a dot or underscore."""
     return any(name == each or (each[-1] in "._" and name.startswith(each)) for each in of)
 
 
 def find_clocks(source: SourceTree) -> Iterator[SourceHit]:
-    """Find whoever asks what time it is."""
+    """Find calls that read a clock."""
     return (source.hit_at(node, name) for node, name in source.names_used(CLOCKS))
 
 
@@ -246,7 +243,7 @@ def find_threads(source: SourceTree) -> Iterator[SourceHit]:
 
 
 def find_files(source: SourceTree) -> Iterator[SourceHit]:
-    """Find whoever reads what no bar has told."""
+    """Find calls that read more than bars."""
     for each in source.imports_of(READERS):
         yield each._replace(fails=False)
     for node, name in source.names_used(FILES):
@@ -257,7 +254,10 @@ def find_files(source: SourceTree) -> Iterator[SourceHit]:
 
 
 def find_shared_state(source: SourceTree) -> Iterator[SourceHit]:
-    """Find what outlives a run: module and class state that is changed, `global`, mutable defaults."""
+    """Find state that outlives a run.
+
+    It is changed module and class state, `global`, and mutable defaults.
+    """
     for node in source.nodes:
         if isinstance(node, ast.Global):
             yield source.hit_at(node, f"global {', '.join(node.names)}", fails=False)
@@ -326,9 +326,9 @@ def _is_mutable(source: SourceTree, value: ast.expr) -> bool:
 
 
 def _changed_names(source: SourceTree) -> Iterator[tuple[ast.AST, str]]:
-    """Return what is changed in place within functions.
+    """Return the names changed in place within functions.
 
-    Its items set, or a method called that changes it.
+    Their items are set, or a method is called that changes them.
     """
     for made in (node for node in source.nodes if isinstance(node, ast.FunctionDef)):
         for node in ast.walk(made):
@@ -386,7 +386,7 @@ def _is_loading_call(source: SourceTree, node: ast.AST) -> bool:
 def _expression_root(source: SourceTree, node: ast.AST) -> str:
     """Return the name that an expression of attributes, items and calls begins with.
 
-    Self.frame of self.frame["close"].
+    Of `self.frame["close"]` it is `self.frame`.
     """
     while True:
         if isinstance(node, ast.Subscript):
@@ -424,7 +424,7 @@ def _negative_number(node: ast.AST) -> int:
 
 
 def find_unstable_order(source: SourceTree) -> Iterator[SourceHit]:
-    """Find what differs from process to process: hashes, addresses, the order of a set."""
+    """Find values that differ from process to process: hashes, addresses, the order of a set."""
     for call, name in source.called_names():
         if name in {"hash", "id"}:
             yield source.hit_at(call, f"{name}()")
@@ -455,7 +455,7 @@ RULES: Final[Mapping[str, Rule]] = {
 
 
 def strategy_sources(strategies: Iterable[Strategy]) -> list[SourceTree]:
-    """Return the sources of strategies and of the classes they are made of, but for the core's, each file once."""
+    """Return the sources of strategies and of their classes, without the core's, each file once."""
     found: dict[str, SourceTree] = {}
     for strategy in strategies:
         for each in type(strategy).__mro__:
@@ -468,7 +468,7 @@ def strategy_sources(strategies: Iterable[Strategy]) -> list[SourceTree]:
 
 
 def lint_strategies(strategies: Iterable[Strategy]) -> dict[str, list[SourceHit]]:
-    """Return what each rule finds, in the order of the files and lines, each line once."""
+    """Return each rule's hits, in the order of the files and lines, each line once."""
     texts = strategy_sources(strategies)
     return {
         name: sorted(
@@ -479,9 +479,9 @@ def lint_strategies(strategies: Iterable[Strategy]) -> dict[str, list[SourceHit]
 
 
 def reads_on_its_own(strategies: Iterable[Strategy]) -> bool:
-    """Return whether strategies might read more than they hear.
+    """Return whether strategies might read more than they are shown.
 
-    What they import decides, and what `find_files` finds.
+    Their imports decide, and the hits of `find_files`.
     """
     return any(
         any(

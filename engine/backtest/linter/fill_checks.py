@@ -1,7 +1,4 @@
-"""What the linter measures of fills and bars.
-
-When, at which price, and against which volume something was filled.
-"""
+"""The linter's measures of fills and bars: times, prices and volumes of fills."""
 
 from typing import Final
 
@@ -26,7 +23,7 @@ FILLABLE: Final = 0.1
 def oversold_trades(case: LinterCase) -> MeasuredValue:
     """Measure how many rungs gave away more than they held.
 
-    Two exits, of which one should have ended the other, traded.
+    In them two exits traded, where one should have ended the other.
     """
     found = sum(trade.exit_reason == OVERSOLD for trade in case.outcome.trades)
     return MeasuredValue(found, f"{counted(found, 'trade')} left by more than held")
@@ -72,7 +69,7 @@ def stale_fills(case: LinterCase) -> MeasuredValue:
 
 
 def volume_share(case: LinterCase) -> MeasuredValue:
-    """Measure the 95th percentile of what fills take of their bar's volume, percent."""
+    """Measure the 95th percentile of fills in percent of their bar's volume."""
     found = case.fills_in_bars
     if found is None:
         return MeasuredValue(None, BARS)

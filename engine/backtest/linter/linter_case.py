@@ -20,7 +20,7 @@ from engine.history.bar_series import BarSeries, Floats, Ints
 
 
 class MeasuredValue(NamedTuple):
-    """What a check found: `value` is None where it was not run, and `text` then says why."""
+    """A check's finding: `value` is None where it was not run, and `text` then says why."""
 
     value: float | None
     text: str
@@ -36,7 +36,11 @@ class SymbolFills(NamedTuple):
 
 
 class FillsInBars(NamedTuple):
-    """Fills against their bars: whether the bar had the price, ns since the last bar ended, its volume, their quantity."""
+    """Fills against their bars.
+
+    The arrays are whether the bar had the price, ns since the last bar ended, its volume, and the
+    quantity of the fill.
+    """
 
     inside: npt.NDArray[np.bool_]
     age: Ints
@@ -45,7 +49,10 @@ class FillsInBars(NamedTuple):
 
 
 class LinterCase:
-    """A run to be judged; `figures` are its metrics by key, `bars` and `ticks` by symbol where they were given."""
+    """A run to be judged.
+
+    `figures` are its metrics by key, `bars` and `ticks` by symbol where they were given.
+    """
 
     def __init__(
         self,
@@ -89,9 +96,9 @@ class LinterCase:
 
     @cached_property
     def fills_in_bars(self) -> FillsInBars | None:
-        """Return how every fill stands to the bar that was current.
+        """Return every fill beside the bar that was current.
 
-        None without the bars of every symbol traded.
+        It is None without the bars of every symbol traded.
         """
         bars = self.bars
         if (

@@ -1,4 +1,4 @@
-"""The rules of the linter: what each measures, from where it warns and fails, why it matters, and what mends it."""
+"""The rules of the linter: measures, limits of warning and failure, reasons, and remedies."""
 
 from typing import Final, NamedTuple
 
@@ -7,7 +7,7 @@ from engine.backtest.linter.linter_case import Check
 
 
 class LinterRule(NamedTuple):
-    """One rule. `warn` and `fail` are limits of what `check` measures; None: it never does.
+    """One rule. `warn` and `fail` are limits of the measure of `check`; None: it never does.
 
     It warns or fails at the limit and above, or `below` it. `severity` is 3 where the result cannot
     be used, 2 where it is probably too good, 1 where it is to be read with care.

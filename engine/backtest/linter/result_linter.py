@@ -1,7 +1,4 @@
-"""How far a backtest can be believed.
-
-Rules that look for what usually makes one too good to be true.
-"""
+"""A backtest's credibility: rules for the usual reasons of results too good to be true."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal, NamedTuple
@@ -17,11 +14,10 @@ STATUSES: Final[tuple[Status, ...]] = ("fail", "warn", "pass", "not run")
 
 
 class LinterFinding(NamedTuple):
-    """What one rule says of a run, in one line.
+    """The finding of one rule on a run, in one line.
 
-    `value` is what was measured, None where it was not run.
-
-    `severity` is 1 to 3: how much a failure takes from the result. `why` and `mend` are the rule's.
+    `value` is the measure, None where it was not run. `severity` is 1 to 3: how much a failure
+    takes from the result. `why` and `mend` are the rule's.
     """
 
     rule: str
@@ -41,13 +37,11 @@ def lint_outcome(
     ticks: Mapping[str, float] | None = None,
     seed: int = 1,
 ) -> list[LinterFinding]:
-    """Return what each rule says: failures first, then warnings, what passed, what was not run.
+    """Return each rule's finding: failures, then warnings, passes, and rules not run, by severity.
 
-    By severity.
-
-    `metrics` are what `statistics` returned. `bars` are those that were replayed, by symbol,
-    `ticks` tick sizes in rupees: rules that need what was not given are "not run" and say so.
-    `seed` is of the resampling.
+    `metrics` are those of `statistics`. `bars` are those that were replayed, by symbol, `ticks`
+    tick sizes in rupees: rules without their data are "not run" and say so. `seed` is of the
+    resampling.
     """
     case = LinterCase(outcome, {metric.key: metric.value for metric in metrics}, bars, ticks, seed)
     return sorted(
@@ -65,7 +59,7 @@ def _rule_finding(rule: LinterRule, case: LinterCase) -> LinterFinding:
 
 
 def judge_value(rule: LinterRule, value: float) -> Status:
-    """Return what a rule says of what was measured."""
+    """Return a rule's verdict on its measure."""
     if _is_beyond(rule.fail, value, rule.below):
         return "fail"
     return "warn" if _is_beyond(rule.warn, value, rule.below) else "pass"
@@ -78,7 +72,7 @@ def _is_beyond(limit: float | None, value: float, below: bool) -> bool:
 
 
 def overall_verdict(findings: Sequence[LinterFinding]) -> str:
-    """Return one line: the worst status, how many of each, and what failed or, if nothing has, warned."""
+    """Return one line: the worst status, the count of each, and the failures or warnings."""
     counts = {status: [each for each in findings if each.status == status] for status in STATUSES}
     worst: Status = next((status for status in STATUSES if counts[status]), "not run")
     tally = ", ".join(f"{len(found)} {status}" for status, found in counts.items())

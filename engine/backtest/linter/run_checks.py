@@ -1,7 +1,4 @@
-"""What the linter measures of a run as a whole.
-
-Each check returns a number and a line on it, or none and why.
-"""
+"""The linter's measures of a run as a whole: a number and a line each, or none and the reason."""
 
 import numpy as np
 
@@ -80,7 +77,7 @@ def warm_up(case: LinterCase) -> MeasuredValue:
 
 
 def latency(_: LinterCase) -> MeasuredValue:
-    """Measure nothing: bars do not tell."""
+    """Measure nothing, as bars do not show it."""
     return MeasuredValue(None, "bars do not tell what a quarter of a second costs")
 
 
@@ -110,7 +107,7 @@ def return_earned(case: LinterCase) -> MeasuredValue:
 
 
 def one_more_tick(case: LinterCase) -> MeasuredValue:
-    """Measure what one tick more at entry and exit takes, percent of the net."""
+    """Measure the cost of one tick more at entry and exit, percent of the net."""
     if case.outcome.net <= 0:
         return MeasuredValue(None, "there is no profit to lose")
     if case.ticks is None:
@@ -148,7 +145,7 @@ def _best_of_net(case: LinterCase, amounts: Ints, what: str) -> MeasuredValue:
 
 
 def open_share(case: LinterCase) -> MeasuredValue:
-    """Measure what open trades stand at, percent of that and of what closed ones made, signs left out."""
+    """Measure the open trades' worth, percent of theirs and the closed ones', signs left out."""
     left = abs(int(case.round_trips.net[case.round_trips.exit_ts == 0].sum()))
     whole = left + abs(int(case.closed_trips.net.sum()))
     if not whole:
@@ -158,7 +155,7 @@ def open_share(case: LinterCase) -> MeasuredValue:
 
 
 def refused_orders(case: LinterCase) -> MeasuredValue:
-    """Measure refusals, percent of what was wanted."""
+    """Measure refusals, percent of the requests."""
     refusals = sum(case.outcome.refused.values())
     whole = refusals + case.outcome.orders
     if not whole:

@@ -1,1 +1,1 @@
-"""Parity: what a desk did on a day beside what a backtest of that day does, and a cause for every rupee between them."""
+"""Parity: a desk's day beside a backtest of that day, and a cause for every rupee between them."""

@@ -1,17 +1,18 @@
-"""What lies between the P&L of a desk's day and of its backtest, as named parts that add up to the paisa.
+"""The difference between the P&L of a day's desk and backtest, as parts that add up to the paisa.
 
 Every round trip of either side is in one pair. Of the shares that both have, each leg is taken
 apart by the market's price at the moment of its first fill, which is where the path of the bar
-stands then (`causes.price_at`):
+stands then (`difference_causes.price_at`):
 
-    desk's price - backtest's price = (market in the desk's bars - market in the backtest's bars, when the desk filled)   data
-                                    + (market when the desk filled - market when the backtest did, in its bars)           timing
-                                    + what is left: how each stood to its own market                                      fill
+    desk's price - backtest's price
+        = (market in the desk's bars - market in the backtest's, when the desk filled)   data
+        + (market when the desk filled - when the backtest did, in the backtest's bars)  timing
+        + the rest: how each stood to its own market                                     fill
 
-What is still held counts as left at the day's last price. What charges differ by is cost. A leg
-whose decision does not match counts whole for the cause of that, where it is another one than that
-both sides did it at another moment or price; so does what only one side has. The last part is
-always what is left of the pair: the sum is exact whatever the two sides are.
+Shares that are still held count as left at the day's last price. A difference in charges is cost. A
+leg whose decision does not match counts whole for the cause of that, where it is another one than
+that both sides did it at another moment or price; so does a trip that only one side has. The last
+part is always the rest of the pair: the sum is exact whatever the two sides are.
 """
 
 from collections.abc import Mapping
@@ -50,7 +51,7 @@ RESULTS: Final[Mapping[str, str]] = {
 
 
 class ParityDifference(NamedTuple):
-    """A decision that is not the same on both sides, or came to something else, what it makes, and by which causes.
+    """A decision that differs between the sides, or in its outcome: its amount, by cause.
 
     `why` is the cause of the decision; of one that is the same on both sides, the one that makes
     most.
@@ -62,12 +63,12 @@ class ParityDifference(NamedTuple):
 
     @property
     def amount(self) -> int:
-        """Return what the desk made more than the backtest, in paise."""
+        """Return the desk's result less the backtest's, in paise."""
         return sum(self.parts.values())
 
 
 class DayParity(NamedTuple):
-    """How a desk's day compares with its backtest.
+    """The comparison of a desk's day with its backtest.
 
     `causes` (paise, in the order of `CAUSES`) add up to `delta`.
     """
@@ -120,9 +121,9 @@ def compare_days(desk: DeskDay, backtest: BacktestDay) -> DayParity:
 
 
 def _result_cause(parts: Parts) -> DifferenceCause | None:
-    """Return what makes most of how a decision that is the same on both sides came out.
+    """Return the largest cause of the difference in a decision that both sides took.
 
-    None where nothing does.
+    It is None where none makes a difference.
     """
     if not any(parts.values()):
         return None
@@ -169,7 +170,7 @@ class _LegPrices:
         return price_at(bars.get(symbol), ts, self._length)
 
     def entry_parts(self, mine: ParityTrip, theirs: ParityTrip) -> Parts:
-        """Return what the entries differ by."""
+        """Return the parts of the entries' difference."""
         shares = min(mine.entry.quantity, theirs.entry.quantity)
         paid = [
             pro_rata(trip.entry.value, shares, trip.entry.quantity) if shares else 0
@@ -187,7 +188,7 @@ class _LegPrices:
         return parts | {COST: theirs.entry.charges - mine.entry.charges}
 
     def exit_parts(self, mine: ParityTrip, theirs: ParityTrip) -> Parts:
-        """Return what the exits differ by, or the last prices of what is still held."""
+        """Return the parts of the exits' difference, or of the last prices of trips still held."""
         shares = min(mine.entry.quantity, theirs.entry.quantity)
         worth = [
             pro_rata(trip.exit.value + trip.mark, shares, trip.entry.quantity) if shares else 0

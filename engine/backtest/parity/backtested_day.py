@@ -22,9 +22,9 @@ from engine.history.bar_series import BarSeries
 def backtest_day_of(
     backtest: BacktestRun, bars: Mapping[str, BarSeries], differs: Mapping[str, str], *, cold: int
 ) -> BacktestDay:
-    """Return what a backtest did whose decisions were kept (`BacktestRun.keep_decisions`).
+    """Return a finished backtest as `BacktestDay`, its decisions kept (`keep_decisions`).
 
-    The rest as `BacktestDay` has it.
+    The other arguments are fields of it.
     """
     symbols = {int(each.token): symbol for symbol, each in backtest.market.instruments.items()}
     signals = [

@@ -20,11 +20,11 @@ PLACE: Final = re.compile(r"P(\d+) at ")
 
 
 class StrategySignal(NamedTuple):
-    """One request of a strategy for an entry, or a rung whose price was reached, and what it was answered.
+    """One request of a strategy for an entry, or a rung whose price was reached, with the answer.
 
     `place` is the number of the rung in its ladder, `rung` that of its round trip (0: it led to
-    none), `asked` what made the strategy ask: bar, tick, timer or operator. `refused` is why the
-    broker did not take the order of it, empty where it did.
+    none), `asked` the cause of the request: bar, tick, timer or operator. `refused` is why the
+    broker did not take its order, empty where it did.
     """
 
     number: int
@@ -56,7 +56,7 @@ def rung_place(kind: str, reason: str) -> int:
 class TripLeg(NamedTuple):
     """The fills of an entry, or of an exit: the first of them, shares, value and charges.
 
-    Nothing filled: all zero.
+    Without fills all are zero.
     """
 
     ts: int = 0
@@ -68,7 +68,7 @@ class TripLeg(NamedTuple):
 class ParityTrip(NamedTuple):
     """One round trip of the day.
 
-    `mark` is the value at the day's last price of what is still held, `reason` why it was left.
+    `mark` is the value of the shares still held, at the day's last price; `reason` why it was left.
     """
 
     rung: int
@@ -93,7 +93,7 @@ class ParityTrip(NamedTuple):
 
     @property
     def charges(self) -> int:
-        """Return what it has cost."""
+        """Return its charges."""
         return self.entry.charges + self.exit.charges
 
     @property
@@ -115,7 +115,7 @@ FAILED: Final = "failed"
 
 
 class DayIncident(NamedTuple):
-    """What is on record and had an effect of its own, in [began, ended).
+    """A recorded incident with an effect of its own, in [began, ended).
 
     `what` is one of `KILL`, `LIMIT`, `HAND`, `GAP`, `FAILED`; `symbol` and `strategy` are empty
     where it was of all. `about` names the limit that was changed.
@@ -131,7 +131,7 @@ class DayIncident(NamedTuple):
 
 
 class DeskDay(NamedTuple):
-    """What a desk did on a day; `bars` are those it saw, by symbol."""
+    """A desk's day; `bars` are those it saw, by symbol."""
 
     signals: Sequence[StrategySignal]
     trips: Sequence[ParityTrip]
@@ -145,11 +145,10 @@ class DeskDay(NamedTuple):
 
 
 class BacktestDay(NamedTuple):
-    """What a backtest of that day does; `bars` are those it has read, of `span` seconds.
+    """A backtest of that day; `bars` are those it has read, of `span` seconds.
 
-    `differs` says of each strategy what is known to be other than on the desk: a parameter, its
-    source. It began without a history, of which its strategies feel the lack until `cold` (ns, 0:
-    it has one).
+    `differs` names by strategy the known differences to the desk: a parameter, its source. It began
+    without a history, whose lack its strategies feel until `cold` (ns, 0: it has one).
     """
 
     signals: Sequence[StrategySignal]

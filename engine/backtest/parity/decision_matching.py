@@ -1,6 +1,6 @@
-"""Which decision of the desk is which of the backtest.
+"""The pairing of the desk's decisions with the backtest's.
 
-By strategy, symbol, side and kind, the nearest in time, in order.
+Within a strategy, symbol, side and kind, the nearest in time are paired, in order.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -18,7 +18,7 @@ from engine.backtest.parity.day_records import (
 )
 
 LATER: Final = 30
-"""How many bars one decision may be later than the other and still be the same one, taken at another moment."""
+"""Bars by which one decision may be later than the other and still be the same one."""
 T = TypeVar("T")
 
 
@@ -64,7 +64,10 @@ class PairedDecision(NamedTuple):
 
 
 class TripPair(NamedTuple):
-    """A round trip on both sides, or None on one, with the decisions that began and ended it (None: it is still held)."""
+    """A round trip on both sides, or None on one, with its decisions.
+
+    They are those that began and ended it (None: it is still held).
+    """
 
     desk: ParityTrip | None
     backtest: ParityTrip | None
@@ -85,9 +88,9 @@ class MatchedDay(NamedTuple):
 
     @property
     def percent(self) -> float:
-        """Return the parity: how many of all decisions of either side are the same.
+        """Return the parity: the percentage of all decisions of either side that are the same.
 
-        100 where there are none.
+        It is 100 where there are none.
         """
         return 100.0 * self.same / len(self.decisions) if self.decisions else 100.0
 
@@ -137,7 +140,7 @@ def _take_trip(
 def _pair_signals(
     mine: Iterable[StrategySignal], theirs: Iterable[StrategySignal], within: int
 ) -> list[tuple[StrategySignal | None, StrategySignal | None]]:
-    """Pair signals of one kind: first within a bar, then those that were answered alike, within `LATER` bars."""
+    """Pair signals of one kind: within a bar, then those answered alike, within `LATER` bars."""
     found: list[tuple[StrategySignal | None, StrategySignal | None]] = []
     left, right = _signals_by_key(mine), _signals_by_key(theirs)
     for key in dict.fromkeys([*left, *right]):
@@ -167,12 +170,10 @@ def pair_nearest(
     moment: Callable[[T], int],
     among: tuple[Sequence[T], Sequence[T]] | None = None,
 ) -> tuple[list[tuple[T, T]], list[T], list[T]]:
-    """Pair what lies at most `within` ns apart, in order of time, as many as can be.
+    """Pair items at most `within` ns apart, in order of time, as many as can be; return the rest.
 
-    Return what is left besides.
-
-    What is left is taken from `among`, where that is given. For one distance the earliest pairs
-    first leave most.
+    The rest is taken from `among`, where that is given. For one distance the earliest pairs first
+    leave most.
     """
     one, two = (sorted(each, key=moment) for each in (left, right))
     pairs: list[tuple[T, T]] = []

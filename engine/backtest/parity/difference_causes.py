@@ -1,12 +1,9 @@
-"""Why a decision is not the same on both sides.
+"""The reason of a decision that differs: the first of the rules below that holds.
 
-The first of the rules below that holds, in their order.
-
-What is on record comes before what is inferred: an act of the operator, then of the broker, then
-what is known to differ in code or configuration, then what the desk's feed is known to have missed.
-Where nothing is on record, a decision follows from an earlier difference of its strategy in its
-instrument, or of the account where the account refused; or it was taken by both at another moment.
-What is left has no cause.
+Facts on record come before inferences: an act of the operator, then of the broker, then known
+differences in code or configuration, then known gaps of the desk's feed. Where nothing is on
+record, a decision follows from an earlier difference of its strategy in its instrument, or of the
+account where the account refused; or it was taken by both at another moment. The rest has no cause.
 """
 
 from collections.abc import Mapping
@@ -47,7 +44,7 @@ CAUSES: Final = (DATA, TIMING, FILL, COST, OPERATOR, BROKER, CODE, UNEXPLAINED)
 """In the order in which they are shown."""
 
 LOOKS_BACK: Final = 30
-"""How many bars before a decision a bar that differs, or a gap, still counts as what made it differ."""
+"""Bars before a decision in which a differing bar, or a gap, still counts as its cause."""
 LIMITS: Final[Mapping[str, str]] = {
     "ORDER_VALUE": "max_order_value",
     "PRICE_RANGE": "price_range_percent",
@@ -84,7 +81,7 @@ FORCED: Final[Mapping[str, tuple[str, str]]] = {
 
 
 class DifferenceCause(NamedTuple):
-    """A cause and what is known of it."""
+    """A cause with the facts known of it."""
 
     cause: str
     text: str
@@ -92,9 +89,9 @@ class DifferenceCause(NamedTuple):
 
 @final
 class CauseFinder:
-    """Finds the causes of a day's decisions.
+    """The search for causes of a day's decisions.
 
-    They have to be asked for in order of time, and told what each came to.
+    They have to be asked for in order of time, each followed by a note of its outcome.
     """
 
     def __init__(self, desk: DeskDay, backtest: BacktestDay) -> None:
@@ -111,10 +108,10 @@ class CauseFinder:
         """How long after a bar's end a strategy's clock stands on the desk (ns)."""
 
     def note_difference(self, decision: PairedDecision, why: DifferenceCause) -> None:
-        """Take note of a difference, from which others follow as long as either side holds what came of it, and a while after.
+        """Take note of a difference, from which others follow.
 
-        What was decided alike and filled otherwise has an effect on the ladder it is of: on its
-        further rungs and its stops.
+        They do as long as either side holds its position, and a while after. Decisions alike but
+        filled otherwise have an effect on their ladder: on its further rungs and its stops.
         """
         trips = [trip for trip in (decision.trip, decision.other) if trip is not None]
         if not trips:
@@ -143,9 +140,9 @@ class CauseFinder:
     def _forced_cause(
         self, trip: ParityTrip | None, other: ParityTrip | None
     ) -> DifferenceCause | None:
-        """Return why a round trip was left otherwise, where that was somebody's act.
+        """Return why a round trip was left otherwise by an act of the operator or the broker.
 
-        None where it was not.
+        It is None where it was not.
         """
         for each in (trip, other):
             if each is not None and each.exit.quantity and each.reason in FORCED:
@@ -244,7 +241,7 @@ class CauseFinder:
         return None
 
     def _clock_cause(self, decision: PairedDecision, symbol: str) -> DifferenceCause | None:
-        """Return whether one side asked by its clock where the other does not look, and the price has moved to there.
+        """Return whether only one side asked by its clock, and the price has moved by then.
 
         In a backtest clocks turn at the end of a bar, on a desk whenever they stand so.
         """
@@ -299,7 +296,7 @@ class CauseFinder:
 def differing_starts(mine: BarSeries | None, theirs: BarSeries | None) -> Ints:
     """Return the starts of the bars whose prices are not the same, or that only one side has.
 
-    None where one has no bars at all.
+    It is None where one has no bars at all.
     """
     if mine is None or theirs is None:
         return np.zeros(0, np.int64)
@@ -311,9 +308,10 @@ def differing_starts(mine: BarSeries | None, theirs: BarSeries | None) -> Ints:
 
 
 def price_at(series: BarSeries | None, ts: int, length: int) -> int:
-    """Return the price (paise) at a moment, by the path of the bar it lies in (`docs/fills.md`, rule 1); 0 before the first.
+    """Return the price (paise) at a moment, by the path of its bar; 0 before the first.
 
-    `length` of a bar in ns. After the end of a bar, and in its last second, the price is its close.
+    The path is rule 1 of `docs/fills.md`; `length` of a bar is ns. After the end of a bar, and in
+    its last second, the price is its close.
     """
     at = -1 if series is None else int(np.searchsorted(series.start, ts, side="right")) - 1
     if series is None or at < 0:
@@ -348,9 +346,9 @@ def _unfilled_cause(decision: PairedDecision) -> DifferenceCause | None:
 
 
 def _other_moment_cause(decision: PairedDecision) -> DifferenceCause | None:
-    """Return why both have decided, and not the same.
+    """Return why both sides have decided, and not the same.
 
-    At another moment, sized at another price, left for another reason.
+    They did at another moment, sized at another price, or left for another reason.
     """
     when, then = decision.desk_ts, decision.backtest_ts
     if when is None or then is None:

@@ -11,7 +11,7 @@ from engine.history.bar_series import BarSeries, Floats, Ints
 
 
 class ParityCurves(NamedTuple):
-    """P&L after charges (paise) at the end of every bar of the day (ns UTC), and what the two have in common.
+    """P&L after charges (paise) at the end of every bar of the day (ns UTC), and its likeness.
 
     `correlation` is that of their changes from bar to bar, None where one of them never moves.
     `distance` is dynamic time warping: the least sum of |desk - backtest| (₹) over a path that goes
@@ -62,7 +62,7 @@ def _side_curve(trips: Sequence[ParityTrip], bars: Mapping[str, BarSeries], time
 def warping_distance(one: Floats, two: Floats) -> float:
     """Return the distance of two curves by dynamic time warping, over the steps of both.
 
-    0 where one is empty.
+    It is 0 where one is empty.
     """
     if not len(one) or not len(two):
         return 0.0

@@ -1,7 +1,4 @@
-"""What a run looked like over time.
-
-The account, how far under water it was, its Sharpe ratio, what it had at stake.
-"""
+"""A run over time: the account, its drawdown, its Sharpe ratio, its exposure."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -40,7 +37,7 @@ DRAWN: Final = 6
 
 
 def equity_chart(outcome: RunOutcome) -> HtmlMarkup:
-    """Draw the account after charges at every moment, beside what it would be without them and buy and hold."""
+    """Draw the account after charges, with the one before charges and buy and hold."""
     daily, start = outcome.daily, float(outcome.manifest.start_cash)
     across, closes = _session_axis(daily)
     at, net = _moment_places(outcome)
@@ -192,9 +189,9 @@ def exposure_chart(outcome: RunOutcome) -> HtmlMarkup:
 
 
 def strategies_chart(outcome: RunOutcome) -> HtmlMarkup | None:
-    """Draw what each strategy has made by its closed trades, the largest ones first.
+    """Draw each strategy's result by its closed trades, the largest ones first.
 
-    Nothing for a single one.
+    A single one is not drawn.
     """
     daily = outcome.daily
     made: dict[str, Ints] = {}
@@ -266,7 +263,7 @@ def _with_start(start: float, values: Ints | Floats) -> Floats:
 
 
 def _moment_places(outcome: RunOutcome) -> tuple[Floats, Floats]:
-    """Return where each moment stands among the sessions, and the account there.
+    """Return the place of each moment among the sessions, and the account there.
 
     Each session is equally wide.
     """

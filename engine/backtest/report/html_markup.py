@@ -20,14 +20,17 @@ Content = str | int | float | None
 
 
 def as_markup(content: Content) -> str:
-    """Return content as markup: texts are escaped and lose what a reader could not see."""
+    """Return content as markup: texts are escaped and lose invisible characters."""
     if isinstance(content, HtmlMarkup):
         return content
     return "" if content is None else escape(plain_text(str(content)))
 
 
 def tag(name: str, /, *content: Content, **attributes: Attribute) -> HtmlMarkup:
-    """Return an element; an attribute's underscores stand for hyphens (one at the end for nothing), None leaves it out."""
+    """Return an element; an attribute's underscores stand for hyphens, None leaves it out.
+
+    One underscore at the end stands for nothing.
+    """
     listed = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escape(plain_text(str(value)))}"'
         for key, value in attributes.items()
@@ -52,7 +55,7 @@ class HtmlCell(NamedTuple):
 class HtmlColumn(NamedTuple):
     """A column: its name, and the class of its cells.
 
-    N (numbers, to the right), t (times, in one line).
+    The class is n (numbers, to the right) or t (times, in one line).
     """
 
     name: str

@@ -1,7 +1,4 @@
-"""The report of a backtest as one page.
-
-Its parts in order, its style, and the one script that it may run.
-"""
+"""The report of a backtest as one page: its parts in order, its style, and its only script."""
 
 import base64
 import hashlib

@@ -50,13 +50,13 @@ MARKS: Final = {"pass": "✓ pass", "warn": "! warn", "fail": "✕ fail", "not r
 
 
 def metric_tone(metric: RunMetric) -> str:
-    """Return what a metric is painted as."""
+    """Return the tone of a metric."""
     value = metric.value
     return tone(value) if metric.key in SIGNED and isinstance(value, int | float) else ""
 
 
 def span_text(seconds: int) -> str:
-    """Return what a bar's length is called."""
+    """Return the name of a bar's length."""
     if seconds % 86_400 == 0:
         return "daily bars" if seconds == 86_400 else f"bars of {seconds // 86_400} days"
     return f"{seconds // 60}-minute bars" if seconds % 60 == 0 else f"{seconds}-second bars"
@@ -81,7 +81,7 @@ def _titled_card(title: str, *content: Content, class_: str = "") -> HtmlMarkup:
 
 
 def breakdown_tables(outcome: RunOutcome) -> Content:
-    """Return the closed trades by what they have in common; months folded away."""
+    """Return the closed trades by their common fields; months folded away."""
     groups = result_tables.breakdowns(outcome)
     made = [_breakdown_card(name, groups[name]) for name in TITLES if groups.get(name)]
     return tag("div", *made, class_="tables groups") if made else None
@@ -161,7 +161,7 @@ def drawdown_table(outcome: RunOutcome) -> Content:
 
 
 def checks_table(findings: Sequence[LinterFinding]) -> HtmlMarkup:
-    """Return what each rule found, why it matters, and how to mend it."""
+    """Return each rule's finding, its reason, and its remedy."""
     columns = [
         HtmlColumn("Check"),
         HtmlColumn("Status"),
@@ -185,7 +185,7 @@ def checks_table(findings: Sequence[LinterFinding]) -> HtmlMarkup:
 
 
 def stress_tables(outcome: RunOutcome, table_: StressTable) -> Content:
-    """Return what became of the account on days on which the market was not itself, and on days of each kind."""
+    """Return the account's results on days of stress, and on days of each kind."""
     days, kinds = lived.day_results(outcome, table_), lived.kind_results(outcome, table_)
     if len(kinds) < 2:
         return None
@@ -228,7 +228,7 @@ def stress_tables(outcome: RunOutcome, table_: StressTable) -> Content:
 def metrics_cards(listed: Sequence[RunMetric]) -> HtmlMarkup:
     """Return every metric under its heading.
 
-    A pointer that rests on a name is told what it means.
+    A pointer that rests on a name shows its meaning.
     """
     cards = []
     for group, members in metrics_by_group(listed).items():
@@ -255,7 +255,7 @@ def metrics_cards(listed: Sequence[RunMetric]) -> HtmlMarkup:
 
 
 def manifest_tables(outcome: RunOutcome) -> HtmlMarkup:
-    """Return of what the run was made."""
+    """Return the ingredients of the run."""
     held = outcome.manifest
     facts: list[tuple[str, str]] = [
         ("Run", held.run),

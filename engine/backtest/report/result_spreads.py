@@ -1,4 +1,4 @@
-"""How results are spread: months, years, daily returns, and how far trades stood from where they ended."""
+"""Spreads of results: months, years, daily returns, and excursions of trades before their end."""
 
 from collections.abc import Sequence
 from math import floor
@@ -163,7 +163,7 @@ def distribution_chart(outcome: RunOutcome) -> HtmlMarkup:
 
 
 def excursion_charts(trades: Sequence[RoundTrip]) -> HtmlMarkup:
-    """Draw for each closed trade where it ended against the worst and the best it had stood at, in % of its entry."""
+    """Draw each closed trade's end against its worst and its best, in % of its entry."""
     closed = [each for each in trades if not each.is_open and each.entry_price > 0]
     value = np.array([each.entry_price * each.quantity for each in closed], np.float64)
     net, worst, best = (
@@ -217,7 +217,7 @@ def _scatter_chart(
 
 
 def waterfall_table(outcome: RunOutcome) -> HtmlMarkup:
-    """Return how the gross before slippage becomes the net, step by step, as a table with a bar in each row."""
+    """Return the steps from the gross before slippage to the net, a table row with a bar each."""
     steps = result_tables.cost_steps(outcome)
     levels: list[tuple[float, float]] = []
     running = 0.0

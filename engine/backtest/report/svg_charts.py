@@ -1,4 +1,4 @@
-"""Charts that fit any width: curves stretch with the page, their texts keep the size of the page's."""
+"""Charts that fit any width: curves stretch with the page, texts keep the page's size."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ _PERIODS: Final[tuple[tuple[Callable[[date], object], str], ...]] = (
 
 
 class AxisTick(NamedTuple):
-    """A mark on an axis: where (0 to 1), what it says, and whether only wide screens have room for it."""
+    """A mark on an axis: its place (0 to 1), its text, and whether only wide screens show it."""
 
     at: float
     label: str
@@ -37,7 +37,7 @@ class AxisTick(NamedTuple):
 
 
 class AxisScale(NamedTuple):
-    """What lies between the two ends of an axis."""
+    """The range between the two ends of an axis."""
 
     low: float
     high: float
@@ -68,7 +68,7 @@ def scale_of(
 
 
 def spreads_wider(other: Floats, own: Floats, times: float = 5.0) -> bool:
-    """Return whether other values spread so much wider than one's own that these would be a level line beside them."""
+    """Return whether one's own values would be a level line beside the spread of others."""
     there = other[np.isfinite(other)]
     return len(there) > 0 and float(np.ptp(there)) > times * float(np.ptp(own)) > 0.0
 
@@ -82,13 +82,16 @@ def round_ticks(scale: AxisScale, most: int = 5) -> list[float]:
 
 
 def places(ticks: Sequence[float]) -> int:
-    """Return how many decimals it takes to tell ticks apart."""
+    """Return the decimals that keep ticks distinct."""
     step = ticks[1] - ticks[0] if len(ticks) > 1 else ticks[0] if ticks else 0.0
     return next((n for n in range(4) if abs(step * 10**n - round(step * 10**n)) < 1e-6), 4)
 
 
 def day_ticks(days: Ints) -> list[AxisTick]:
-    """Return marks at the first session of years, quarters, months or weeks, whichever are few enough to be read."""
+    """Return marks at the first session of years, quarters, months or weeks.
+
+    Whichever are few enough to be read are taken.
+    """
     dates = [numbered_day(int(each)) for each in days]
     if len(dates) < 3:
         return [AxisTick((i + 0.5) / len(dates), f"{each:%-d %b}") for i, each in enumerate(dates)]
@@ -108,7 +111,7 @@ def day_ticks(days: Ints) -> list[AxisTick]:
 def thinned_points(x: Floats, y: Floats, columns: int = COLUMNS) -> tuple[Floats, Floats]:
     """Return the points that are seen.
 
-    Of each column of the screen the first, the lowest, the highest and the last.
+    They are the first, the lowest, the highest and the last of each column of the screen.
     """
     if len(x) <= 4 * columns:
         return x, y
@@ -145,7 +148,7 @@ def curve(x: Floats, y: Floats, across: AxisScale, up: AxisScale, class_: str) -
 def area(
     x: Floats, y: Floats, across: AxisScale, up: AxisScale, class_: str, base: float = 0.0
 ) -> HtmlMarkup:
-    """Return what lies between a curve and a level."""
+    """Return the area between a curve and a level."""
     if not len(x):
         return HtmlMarkup()
     x, y = thinned_points(x, y)
@@ -164,7 +167,7 @@ def dots(x: Ints, y: Ints, class_: str) -> HtmlMarkup:
 
 
 def stretched_plot(*content: Content) -> HtmlMarkup:
-    """Return what stretches with the plot, in units of it."""
+    """Return the parts that stretch with the plot, in units of it."""
     return tag(
         "svg",
         *content,
@@ -183,7 +186,7 @@ def percent_share(value: float) -> str:
 def bar(
     left: float, right: float, low: float, high: float, class_: str, told: str = ""
 ) -> HtmlMarkup:
-    """Return a bar between shares of the plot, counted from the left and from below, that says what it is."""
+    """Return a labelled bar between shares of the plot, counted from the left and from below."""
     low, high = min(low, high), max(low, high)
     return tag(
         "rect",
@@ -197,9 +200,9 @@ def bar(
 
 
 def bands(days: Ints, told: Callable[[int], str], most: int = 120) -> HtmlMarkup:
-    """Return what a pointer that rests on a chart of sessions is told.
+    """Return the labels of a chart of sessions for a resting pointer.
 
-    Of each of so many bands its last session.
+    Each of so many bands has that of its last session.
     """
     n = len(days)
     last = sorted({(i + 1) * n // most - 1 for i in range(most)} - {-1}) if n > most else range(n)
@@ -233,7 +236,7 @@ def label(
 
 
 def axes(across: Sequence[AxisTick], up: Sequence[AxisTick]) -> HtmlMarkup:
-    """Return the lines of a grid and what they stand for: values at the left, times below."""
+    """Return the lines of a grid and their labels: values at the left, times below."""
     lines = [
         tag(
             "line",
@@ -278,7 +281,7 @@ def chart(
     legend: Content = None,
     note: Content = None,
 ) -> HtmlMarkup:
-    """Return a chart with its title; `told` says in words what it shows, for who cannot see it."""
+    """Return a chart with its title; `told` describes it in words, for screen readers."""
     picture = tag(
         "svg", tag("title", f"{title}: {told}"), *content, role="img", class_=f"plot {size}".strip()
     )
@@ -288,7 +291,7 @@ def chart(
 
 
 def legend(*entries: tuple[str, str]) -> HtmlMarkup:
-    """Return what the lines of a chart are: the class of each, and its name."""
+    """Return the legend of a chart: the class of each line, and its name."""
     drawn = (
         tag(
             "span",

@@ -151,7 +151,7 @@ def _trade_line(entry: float, exit_: float, low: float, high: float) -> HtmlMark
 
 
 def _fill_mark(at: float, up: float, text: str, *, bought: bool, left: bool) -> HtmlMarkup:
-    """Return a mark that points up where something was bought and down where it was sold, with its price beside it."""
+    """Return a mark at a fill, up for a purchase and down for a sale, with its price beside it."""
     mark = label(at, up, "▲" if bought else "▼", "mark", dy=16 if bought else -6)
     beside = "fill-left" if (left and at > 0.25) or at > 0.75 else "fill-right"
     words = label(

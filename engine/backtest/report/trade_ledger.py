@@ -127,7 +127,7 @@ def packed_trades(trades: Sequence[RoundTrip]) -> str:
     """Return all trades as base64 of deflated JSON: texts once each, columns of whole numbers.
 
     Times are seconds UTC, prices and amounts paise. Numbers and entries are steps from the one
-    before, exits are what they are off their entries, and gross is what it is off the product of
+    before, exits are offsets from their entries, and gross is the offset from the product of
     quantity and difference: small numbers pack well.
     """
     columns: dict[str, list[int]] = {

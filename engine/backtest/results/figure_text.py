@@ -1,4 +1,4 @@
-"""How reports spell the figures of a backtest: ₹1,23,456.78, 12.50%, 3 d 4 h."""
+"""The spelling of a backtest's figures in reports: ₹1,23,456.78, 12.50%, 3 d 4 h."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -94,7 +94,10 @@ def money(paise: float, *, signed: bool = False) -> str:
 
 
 def short_money(paise: Sequence[float]) -> list[str]:
-    """Return paise as rupees for the side of a chart, with the decimals it takes to tell them apart: ₹12.5 L, -₹3.0 L."""
+    """Return paise as rupees for the side of a chart: ₹12.5 L, -₹3.0 L.
+
+    It has the decimals that keep the values distinct.
+    """
     values = [each / 100 for each in paise]
     largest = max(map(abs, values), default=0.0)
     size, unit = (
@@ -162,7 +165,7 @@ def day_text(number: int) -> str:
 
 
 def tone(value: float | None) -> str:
-    """Return what a signed value is painted as: up, down, or nothing."""
+    """Return the tone of a signed value: up, down, or nothing."""
     return "" if not value else "up" if value > 0 else "down"
 
 
@@ -189,9 +192,9 @@ def side_word(trade: RoundTrip) -> str:
 
 
 def noteworthy_trades(trades: Sequence[RoundTrip], asked: Iterable[int] = ()) -> dict[int, str]:
-    """Return the numbers of the trades to look at, each with why.
+    """Return the numbers of the trades to look at, each with the reason.
 
-    Asked for, best, worst, and what stands out.
+    They are those asked for, best, worst, and outliers.
     """
     chosen = dict.fromkeys(asked, "asked for")
     closed = [each for each in trades if not each.is_open]

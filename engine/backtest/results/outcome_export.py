@@ -48,7 +48,10 @@ INDIA: Final = timezone(timedelta(seconds=IST), "IST")
 ZONE: Final = "Asia/Kolkata"
 
 Columns = Mapping[str, Sequence[object]]
-"""A table by its columns: texts, whole numbers, rupees, days, times (ns UTC) named `*_time` or `time`; None for none."""
+"""A table by its columns: texts, whole numbers, rupees, days, times (ns UTC); None for none.
+
+Columns of times are named `time` or `*_time`.
+"""
 
 
 def as_json(
@@ -56,7 +59,7 @@ def as_json(
 ) -> bytes:
     """Return all of a run as one JSON object with its `schema`.
 
-    Columns for what is long, objects for the rest.
+    Long tables are columns, the rest are objects.
     """
     daily = {name: _nullable_list(getattr(outcome.daily, name)) for name in DailyColumns._fields}
     return msgspec.json.encode(
@@ -139,7 +142,7 @@ def export_outcome(
 def frames(outcome: RunOutcome, metrics: Sequence[RunMetric] = ()) -> dict[str, "DataFrame"]:
     """Return the tables of a run as frames.
 
-    Trades by number, equity by time, daily by day, metrics by key.
+    They are trades by number, equity by time, daily by day, metrics by key.
     """
     import pandas as pd  # noqa: PLC0415 - half a second, for notebooks alone
 
@@ -208,7 +211,10 @@ def _is_time_column(name: object) -> bool:
 
 
 def _workbook_sheet(name: str, columns: Columns, *, zoned: bool) -> SpreadsheetTable:
-    """Return a table with its times as texts that name their zone, or as times without one, which is all a workbook knows."""
+    """Return a table whose times are texts with their zone, or times without one.
+
+    A workbook knows only times without a zone.
+    """
     told = [
         _times_shown(values, zoned=zoned) if _is_time_column(key) else values
         for key, values in columns.items()

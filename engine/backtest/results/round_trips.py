@@ -1,7 +1,4 @@
-"""The round trips of a run, made of its fills.
-
-What each cost, what it lost to slippage, and how far it stood off.
-"""
+"""The round trips of a run, made of its fills: costs, slippage, and excursions."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
@@ -22,7 +19,10 @@ OPEN = "open"
 
 
 class FillColumns(NamedTuple):
-    """Fills as arrays: `symbol` counts into a list, `side` is 1 or -1, amounts are paise, prices rupees."""
+    """Fills as arrays.
+
+    `symbol` counts into a list, `side` is 1 or -1, amounts are paise, prices rupees.
+    """
 
     ts: Ints
     symbol: Ints
@@ -40,10 +40,9 @@ def fill_columns(
 ) -> FillColumns:
     """Return fills as arrays.
 
-    `symbols` numbers the tokens, and `series` has the bars that were replayed by that number.
-
-    What a fill lost is the distance from the price it met: the open it came with, or the trigger
-    that the price reached.
+    `symbols` numbers the tokens, and `series` has the bars that were replayed by that number. The
+    loss of a fill is the distance from the price it met: the open it came with, or the trigger that
+    the price reached.
     """
     rows = [
         (
@@ -81,7 +80,7 @@ def fill_columns(
 def kept_overnight(
     fills: Sequence[BookedFill], symbols: Mapping[int, int], names: Sequence[str]
 ) -> list[str]:
-    """Name the intraday positions that no bar was there to leave with on their day, as "INFY on 2024-06-04"."""
+    """Name the intraday positions without a bar to be left with, as "INFY on 2024-06-04"."""
     held: dict[tuple[date, int], int] = {}
     for fill in fills:
         if fill.order.product is Product.MIS:
@@ -123,11 +122,9 @@ def trades_of(
     names: Sequence[str],
     series: Sequence[BarSeries],
 ) -> list[RoundTrip]:
-    """Return the round trips in the order in which they were entered.
+    """Return the round trips in the order of their entries.
 
-    What is still held stands at its last close.
-
-    `names` and `series` are by the number of a symbol.
+    Shares still held stand at their last close. `names` and `series` are by the number of a symbol.
     """
     trips: dict[int, _TripBuilder] = {}
     rows = zip(*(column.tolist() for column in columns), strict=True)
@@ -173,7 +170,7 @@ def trades_of(
 def _with_excursions(
     trades: list[RoundTrip], names: Sequence[str], series: Sequence[BarSeries]
 ) -> list[RoundTrip]:
-    """Return the trades with the worst and best they stood at between their entry and the bar they were left in."""
+    """Return the trades with their worst and best values between entry and the bar of the exit."""
     by_symbol: dict[str, list[int]] = {}
     for k, trade in enumerate(trades):
         by_symbol.setdefault(trade.symbol, []).append(k)

@@ -1,7 +1,4 @@
-"""The account of a run, day by day.
-
-What it was worth, what it cost, and what holding the market would have made.
-"""
+"""The account of a run, day by day: its worth, its costs, and the result of holding the market."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -32,7 +29,11 @@ DEPOSITORY = "depository"
 
 
 class RunAccount(NamedTuple):
-    """The days of a run, its worth at every moment (paise), the parts of its charges, and the depository's debits by day."""
+    """The account of a run.
+
+    It has the days, its worth at every moment (paise), the parts of its charges, and the
+    depository's debits by day.
+    """
 
     daily: DailyColumns
     curve: Ints
@@ -51,10 +52,11 @@ def account_of(
     series: Sequence[BarSeries],
     index: BarSeries | None,
 ) -> RunAccount:
-    """Return the account: `closes` are the ends of the sessions (ns), `curve` times and P&L after charges (paise).
+    """Return the account.
 
-    The depository's debits, one for each share and day that delivered some, come on top of what the
-    desk's books say.
+    `closes` are the ends of the sessions (ns), `curve` times and P&L after charges (paise). The
+    depository's debits, one for each share and day with a delivery, are added to the charges in the
+    desk's books.
     """
     done = len(notes)
     days, closes = days[:done], closes[:done]
@@ -95,9 +97,9 @@ def account_of(
 def with_debits(
     trades: Sequence[RoundTrip], days: Sequence[date], debits: Ints, fills: FillColumns
 ) -> list[RoundTrip]:
-    """Return the trades with what the depository debits for each share and day.
+    """Return the trades with the depository's debits for each share and day.
 
-    The first one that delivers some bears it.
+    The first trade that delivers some bears it.
     """
     found = list(trades)
     number = {rung: k for k, rung in enumerate(dict.fromkeys(fills.rung.tolist()))}
@@ -147,14 +149,14 @@ def _exposure_values(fills: FillColumns, closes: Ints, last: Floats) -> Ints:
 
 
 def _day_sums(days: Ints, of: Ints, what: Ints | None) -> Ints:
-    """Return what falls on each of some days, or how many."""
+    """Return the sums of some days, or the counts."""
     at = np.searchsorted(days, of)
     found: Ints = np.bincount(at, what, minlength=len(days) + 1)[: len(days)].astype(np.int64)
     return found
 
 
 def _buy_and_hold(cash: int, last: Floats) -> Floats:
-    """Return what the cash would be worth in equal parts of all symbols, each bought at its first close; in paise."""
+    """Return the worth (paise) of the cash in equal parts of all symbols from their first close."""
     first = np.array([row[~np.isnan(row)][0] if (~np.isnan(row)).any() else np.nan for row in last])
     grown = np.where(np.isnan(last), 1.0, last / first[:, None])
     found: Floats = cash * np.nanmean(np.where(np.isnan(first)[:, None], np.nan, grown), axis=0)

@@ -1,4 +1,4 @@
-"""Two results side by side: of what they were made, what came of it, and which round trips are not in both."""
+"""Two results side by side: their ingredients, their metrics, and the round trips of only one."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -27,10 +27,7 @@ def compare_outcomes(
     after: RunOutcome,
     after_metrics: Sequence[RunMetric],
 ) -> list[OutcomeChange]:
-    """Return what differs between two results.
-
-    First what they were made of, then metrics, then round trips.
-    """
+    """Return the differences of two results: ingredients, then metrics, then round trips."""
     return [
         *_manifest_changes(before, after),
         *_metric_changes(before_metrics, after_metrics),

@@ -1,4 +1,4 @@
-"""What a run came to: its fills as columns, its round trips with all they cost, and the account day by day."""
+"""A run's reckoning: fills as columns, round trips with all costs, and the account day by day."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from engine.history.bar_series import BarSeries
 class RunReckoning(NamedTuple):
     """Fills, round trips and account of a run.
 
-    `over_night` names intraday positions that no bar was there to leave with.
+    `over_night` names intraday positions without a bar to be left with.
     """
 
     fills: FillColumns
@@ -22,7 +22,7 @@ class RunReckoning(NamedTuple):
 
 
 def reckon_run(backtest: BacktestRun, index: BarSeries | None = None) -> RunReckoning:
-    """Return what a run came to that has been played; `index` has the bars it is compared with."""
+    """Return the reckoning of a finished run; `index` has the bars it is compared with."""
     names, series = list(backtest.series), list(backtest.series.values())
     numbers = {
         int(each.token): names.index(symbol) for symbol, each in backtest.market.instruments.items()

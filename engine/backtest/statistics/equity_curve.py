@@ -13,7 +13,7 @@ Numbers = Ints | Floats
 def returns(equity: Numbers, first: float) -> Floats:
     """Return each value over the one before, less 1, the first over `first`.
 
-    Empty if one of those is not above 0.
+    It is empty if one of those is not above 0.
     """
     before = np.concatenate(([float(first)], equity[:-1]))
     if not bool((before > 0.0).all()):
@@ -32,7 +32,7 @@ def below_peak(values: Numbers, first: float) -> Floats:
 
 
 class DrawdownSpans(NamedTuple):
-    """Ways down from a peak, in order, as places in a curve; -1 is what was before its first value.
+    """Ways down from a peak, in order, as places in a curve; -1 is the one before its first.
 
     `peak` is the last place before it falls, `end` the one at which the peak is reached again: the
     curve's length where it is not. `depth` is a fraction, at most 0.

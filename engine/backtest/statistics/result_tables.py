@@ -1,4 +1,4 @@
-"""The tables of a backtest: drawdowns, months, years, trades by what they have in common, and where the money went.
+"""The tables of a backtest: drawdowns, months, years, trades by field, and costs.
 
 Amounts are paise, returns percent, times ns UTC, durations seconds.
 """
@@ -93,7 +93,7 @@ class TradeGroup(NamedTuple):
 class CostStep(NamedTuple):
     """One step from the gross before slippage down to the net, in paise.
 
-    A cost is negative, `total` says which are sums.
+    A cost is negative; `total` marks sums.
     """
 
     key: str
@@ -103,7 +103,7 @@ class CostStep(NamedTuple):
 
 
 class ReturnBins(NamedTuple):
-    """How often daily returns (%) fell between neighbouring `edges`: one count fewer than edges."""
+    """Counts of daily returns (%) between neighbouring `edges`: one count fewer than edges."""
 
     edges: list[float]
     counts: list[int]
@@ -197,7 +197,10 @@ def yearly_returns(outcome: RunOutcome) -> list[YearReturns]:
 def _yearly_changes(
     values: Floats, last: Sequence[int] | npt.NDArray[np.intp], first: float | None
 ) -> list[float | None]:
-    """Return percents between the last known values of years, the first year's from `first` or the first known one."""
+    """Return the changes in percent between the last known values of years.
+
+    The first year's is from `first` or the first known one.
+    """
     known = np.flatnonzero(np.isfinite(values))
     if not len(known):
         return [None] * len(last)
@@ -212,7 +215,7 @@ def _yearly_changes(
 
 
 def rolling_sharpe(outcome: RunOutcome, window: int = 60, risk_free: float = 0.0) -> RollingFigure:
-    """Return the Sharpe ratio of the last `window` sessions, for each day that has so many and where it is defined."""
+    """Return the Sharpe ratio of the last `window` sessions, for each day where it is defined."""
     daily = returns(outcome.daily.equity, outcome.manifest.start_cash)
     if len(daily) < window or window < 2:
         return RollingFigure([], [])
@@ -224,7 +227,10 @@ def rolling_sharpe(outcome: RunOutcome, window: int = 60, risk_free: float = 0.0
 
 
 def distribution(outcome: RunOutcome) -> ReturnBins:
-    """Return how daily returns are distributed, in at most `BINS` bins of a round width, one or two more at the ends."""
+    """Return the counts of daily returns in at most `BINS` bins of a round width.
+
+    There may be one or two more at the ends.
+    """
     percents = 100.0 * returns(outcome.daily.equity, outcome.manifest.start_cash)
     if not len(percents):
         return ReturnBins([], [])
@@ -242,7 +248,7 @@ def distribution(outcome: RunOutcome) -> ReturnBins:
 def breakdowns(outcome: RunOutcome) -> dict[str, list[TradeGroup]]:
     """Return the closed trades by each of `BREAKDOWNS`: by net, best first.
 
-    Hours, weekdays, months and rungs in order.
+    Hours, weekdays, months and rungs are in their own order.
     """
     every = round_trip_columns(outcome.trades)
     left = closed_places(every)
@@ -305,8 +311,8 @@ def _trade_groups(names: Sequence[str], places: Ints, made: RoundTripColumns) ->
 def cost_steps(outcome: RunOutcome) -> list[CostStep]:
     """Return the steps from the gross before slippage through slippage and every charge to the net.
 
-    The first step and the costs below it add up to the net exactly; what the parts of the charges
-    leave unsaid is "Other".
+    The first step and the costs below it add up to the net exactly; the remainder besides the named
+    parts of the charges is "Other".
     """
     net, charges = outcome.net, int(outcome.daily.charges.sum())
     slippage = sum(trade.slippage for trade in outcome.trades)
@@ -326,9 +332,6 @@ def cost_steps(outcome: RunOutcome) -> list[CostStep]:
 
 
 def underwater(outcome: RunOutcome) -> list[float]:
-    """Return how far below its highest close so far (%) the account was at each daily close.
-
-    0 or negative.
-    """
+    """Return the drawdown from the highest close so far (%) at each daily close, 0 or negative."""
     cash = outcome.manifest.start_cash
     return (100.0 * below_peak(outcome.daily.equity, cash)).tolist() if cash > 0 else []

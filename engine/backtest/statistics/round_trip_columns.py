@@ -69,7 +69,7 @@ def round_trip_columns(trades: Sequence[RoundTrip]) -> RoundTripColumns:
 
 
 def names_and_places(trades: Sequence[RoundTrip], field: str) -> tuple[list[str], Ints]:
-    """Return the names that a field of trades has, in the order in which they come, and for each trade the place of its own."""
+    """Return the names in a field of trades, as they appear, and each trade's place among them."""
     names = list(map(itemgetter(RoundTrip._fields.index(field)), trades))
     place = {name: at for at, name in enumerate(dict.fromkeys(names))}
     return list(place), np.fromiter(map(place.__getitem__, names), np.int64, len(names))

@@ -1,15 +1,18 @@
-"""The metrics of a backtest: what each is called, its unit, and what exactly it is."""
+"""The metrics of a backtest: name, unit, and exact definition of each."""
 
 from typing import Final, Literal, NamedTuple
 
 Unit = Literal["%", "₹", "×", "ratio", "count", "time", "date", "probability"]
-"""Of a value: % is 12.5 for an eighth, ₹ rupees, × a multiple, time seconds, date an ISO day, probability 0 to 1."""
+"""The unit of a value.
+
+% is 12.5 for an eighth, ₹ rupees, × a multiple, time seconds, date an ISO day, probability 0 to 1.
+"""
 
 
 class RunMetric(NamedTuple):
     """One figure; `value` is None where it is not defined, and never NaN or infinite.
 
-    Times in seconds, money in rupees.
+    Times are seconds, money is rupees.
     """
 
     key: str
@@ -19,7 +22,7 @@ class RunMetric(NamedTuple):
 
 
 class MetricDefinition(NamedTuple):
-    """What a metric is; `group` is the heading under which reports show it."""
+    """The definition of a metric; `group` is its heading in reports."""
 
     key: str
     label: str
@@ -483,4 +486,4 @@ METRICS: Final = (
         "Standard deviation (ddof 1) of daily returns less the market's × √252.",
     ),
 )
-"""Every metric, in the order in which `engine.backtest.statistics.run_statistics.statistics` returns them."""
+"""Every metric, in the order of `engine.backtest.statistics.run_statistics.statistics`."""

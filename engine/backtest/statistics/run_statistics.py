@@ -68,12 +68,12 @@ def statistics(
 
 
 def rate_of_day(risk_free: float) -> float:
-    """Return what a year's risk-free rate is for one day."""
+    """Return the risk-free rate of one day from that of a year."""
     return float((1.0 + risk_free) ** (1.0 / SESSIONS) - 1.0)
 
 
 def _plain_figure(value: float | str | None) -> float | int | str | None:
-    """Return a figure without numpy's types; None for what is no number."""
+    """Return a figure without numpy's types; None for NaN and infinity."""
     if value is None or isinstance(value, (int, str)):
         return value
     return float(value) if math.isfinite(value) else None

@@ -1,6 +1,4 @@
-"""What chance alone would show.
-
-The Sharpe ratio's probability, deflation and track record, a t-test, resampled days.
+"""Results by chance: the Sharpe ratio's probability and deflation, a t-test, resampled days.
 
 Sharpe ratios here are of one day, not annualised; `skew` and `kurtosis` (3 for a normal one) those
 of the daily returns. Bailey and López de Prado, "The Sharpe Ratio Efficient Frontier" (2012) and
@@ -25,7 +23,7 @@ RESAMPLES: Final = 2000
 def deviation(values: Floats) -> float:
     """Return the standard deviation (ddof 1).
 
-    0 where there is none but for the last bits, or none that a float squares.
+    It is 0 where there is none but for the last bits, or none that a float squares.
     """
     if len(values) < 2 or np.ptp(values) <= max(1e-12 * float(np.abs(values).max()), 1e-75):
         return 0.0
@@ -41,13 +39,16 @@ def moment(values: Floats, power: int) -> float:
 def probabilistic_sharpe(
     sharpe: float, skew: float, kurtosis: float, days: int, target: float = 0.0
 ) -> float | None:
-    """Return how probable it is that the true Sharpe ratio is above `target`, where that is defined."""
+    """Return the probability of a true Sharpe ratio above `target`, where that is defined."""
     spread = _sharpe_variance(sharpe, skew, kurtosis)
     return None if spread <= 0.0 else NORMAL.cdf((sharpe - target) * math.sqrt((days - 1) / spread))
 
 
 def best_of_trials(trials: int, deviation: float) -> float:
-    """Return the best Sharpe ratio to expect of so many trials without merit, whose ratios deviate so much."""
+    """Return the best Sharpe ratio to expect of so many trials without merit.
+
+    `deviation` is that of the trials' ratios.
+    """
     if trials < 2:
         return 0.0
     return deviation * (
@@ -59,7 +60,10 @@ def best_of_trials(trials: int, deviation: float) -> float:
 def min_track_record(
     sharpe: float, skew: float, kurtosis: float, sure: float = 0.95
 ) -> float | None:
-    """Return the days that such a Sharpe ratio needs to be above 0 with that probability, None where it is not above."""
+    """Return the days after which such a Sharpe ratio is above 0 with that probability.
+
+    It is None where the ratio is not above 0.
+    """
     if sharpe <= 0.0:
         return None
     return 1.0 + _sharpe_variance(sharpe, skew, kurtosis) * (NORMAL.inv_cdf(sure) / sharpe) ** 2
@@ -72,7 +76,7 @@ def _sharpe_variance(sharpe: float, skew: float, kurtosis: float) -> float:
 def above_zero(returns: Floats) -> float | None:
     """Return the one-tailed p of Student's t-test.
 
-    How often returns without merit would have such a mean or a better one.
+    It is how often returns without merit would have such a mean or a better one.
     """
     spread = deviation(returns)
     if spread == 0.0:
@@ -99,12 +103,10 @@ def _student_area(t: float, freedom: int) -> float:
 
 
 class ResampledRuns(NamedTuple):
-    """What else the same days could have made.
+    """Runs resampled from the same days.
 
-    `losing` is the share of resamples that end below their start.
-
-    `low` and `high` are the 5th and the 95th percentile of their returns, `drawdown` the 5th of
-    their max. drawdowns, in %.
+    `losing` is the share of resamples that end below their start. `low` and `high` are the 5th and
+    the 95th percentile of their returns, `drawdown` the 5th of their max. drawdowns, in %.
     """
 
     losing: float
@@ -114,9 +116,10 @@ class ResampledRuns(NamedTuple):
 
 
 def resample_days(returns: Floats, seed: int) -> ResampledRuns | None:
-    """Draw `RESAMPLES` runs from blocks of `BLOCK` days, the last day followed by the first (circular block bootstrap).
+    """Draw `RESAMPLES` runs from blocks of `BLOCK` days (circular block bootstrap).
 
-    None where there are fewer than two blocks, or a day that lost everything.
+    The last day is followed by the first. It is None where there are fewer than two blocks, or a
+    day that lost everything.
     """
     days = len(returns)
     if days < 2 * BLOCK or float(returns.min()) <= -1.0:

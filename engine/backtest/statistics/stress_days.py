@@ -1,4 +1,4 @@
-"""Days on which the market was not itself, and what an account made of them."""
+"""Days of stress in the market, and an account's results on them."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
@@ -16,7 +16,7 @@ FILE: Final = Path(__file__).with_name("stress.json")
 
 
 class StressDay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A day, its kind, and what happened on it."""
+    """A day, its kind, and its event."""
 
     day: date
     kind: str
@@ -26,7 +26,7 @@ class StressDay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class StressPeriod(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Days of a kind by rule, both ends included.
 
-    Every session, or the last of a weekday (Monday 0) in each month.
+    They are every session, or the last of a weekday (Monday 0) in each month.
     """
 
     kind: str
@@ -36,7 +36,7 @@ class StressPeriod(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StressTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The dated list; `kind_results` says what each kind is called."""
+    """The dated list; `kind_results` has the names of the kinds."""
 
     about: str
     kinds: dict[str, str]
@@ -47,7 +47,7 @@ class StressTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class StressDayResult(NamedTuple):
     """One day of the list that was replayed.
 
-    Returns of the account and of buy and hold in percent, P&L in paise.
+    Returns of the account and of buy and hold are percent, P&L is paise.
     """
 
     day: int
@@ -60,7 +60,7 @@ class StressDayResult(NamedTuple):
 class StressKindResult(NamedTuple):
     """All days of a kind that were replayed.
 
-    How many, their P&L (paise), mean and worst return in percent.
+    It has their number, their P&L (paise), mean and worst return in percent.
     """
 
     name: str
@@ -76,7 +76,7 @@ def load_stress_table() -> StressTable:
 
 
 def day_results(outcome: RunOutcome, table: StressTable) -> list[StressDayResult]:
-    """Return what became of the account on each day of the list, in order."""
+    """Return the account's result on each day of the list, in order."""
     place = {int(day): i for i, day in enumerate(outcome.daily.day)}
     net, account, held = _day_returns(outcome)
     found = [
@@ -97,7 +97,7 @@ def day_results(outcome: RunOutcome, table: StressTable) -> list[StressDayResult
 
 
 def kind_results(outcome: RunOutcome, table: StressTable) -> list[StressKindResult]:
-    """Return what became of the account on all days of each kind, and on all others."""
+    """Return the account's results on all days of each kind, and on all others."""
     days = outcome.daily.day
     if not len(days):
         return []
@@ -128,7 +128,7 @@ def kind_results(outcome: RunOutcome, table: StressTable) -> list[StressKindResu
 
 
 def _day_returns(outcome: RunOutcome) -> tuple[Ints, Floats, Floats]:
-    """Return each day's P&L in paise, and the returns of the account and of buy and hold in percent."""
+    """Return each day's P&L in paise, and the returns of account and buy and hold in percent."""
     start = outcome.manifest.start_cash
     equity = np.concatenate(([start], outcome.daily.equity))
     held = np.concatenate(([float(start)], outcome.daily.benchmark))
