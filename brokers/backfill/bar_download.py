@@ -34,7 +34,10 @@ class HistorySource(Protocol):
 
 
 class WantedBars(NamedTuple):
-    """Bars of `span` seconds that start in [start, end) (ns UTC); `cas`: the stock closes in the closing auction."""
+    """Bars of `span` seconds that start in [start, end) (ns UTC).
+
+    `cas`: the stock closes in the closing auction.
+    """
 
     instrument: Instrument
     span: int

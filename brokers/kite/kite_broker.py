@@ -378,7 +378,10 @@ class KiteBroker:
         return found
 
     async def history(self, token: int, start: int, end: int, span: int) -> list[Bar]:
-        """Return stored bars of `span` seconds that start in [start, end); a day's bar starts at 00:00 IST."""
+        """Return stored bars of `span` seconds that start in [start, end).
+
+        A day's bar starts at 00:00 IST.
+        """
         if span not in INTERVALS:
             raise DataError(
                 f"Kite has no bars of {span} s; it has {', '.join(map(str, INTERVALS))}"

@@ -1,4 +1,4 @@
-"""A local exchange that speaks Kite Connect v3, so that any program written on Kite runs without an account."""
+"""A local exchange that speaks Kite Connect v3: programs for Kite run without an account."""
 
 from brokers.sandbox.config import SandboxConfig, SandboxEndpoint
 from brokers.sandbox.faults import Fault

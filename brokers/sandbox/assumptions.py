@@ -1,4 +1,4 @@
-"""What nobody outside Zerodha knows for sure of Kite, as settings.
+"""Assumptions about Kite that only Zerodha could confirm, as settings.
 
 Each default is this exchange's guess.
 """
@@ -21,11 +21,11 @@ class KiteAssumptions:
     heartbeat: float = 2.5
     """Seconds of wall time without a frame after which a socket gets a byte."""
     resubscribe_resets: bool = False
-    """A subscription of what is subscribed sets its mode back to the default."""
+    """A second subscription of a token sets its mode back to the default."""
     autoslice: Literal["parent", "list"] = "parent"
     """The answer: `{order_id, children}`, or the older flat list."""
     modify_quantity: Literal["total", "remaining"] = "total"
-    """What `quantity` means when an order is modified."""
+    """Meaning of `quantity` when an order is modified."""
     cancelled_pending: bool = True
     """A CANCELLED row keeps its open quantity in `pending_quantity`, as in the official mocks."""
     gtt_market: bool = False
@@ -37,19 +37,16 @@ class KiteAssumptions:
     quote_excess: Literal["refuse", "cut"] = "refuse"
     """More instruments than a quote request may have: refused, or the rest left out."""
     tags: Literal["alphanumeric", "any"] = "alphanumeric"
-    """What an order's tag may hold.
+    """Characters of an order's tag.
 
-    What is documented, or anything, as the live API has been seen to take.
+    Those documented, or any, as the live API has been seen to take.
     """
     one_session: bool = True
     """A login ends the token of the one before."""
     registered_ip: bool = True
     """False: orders come from an address that is not registered, and are refused."""
     holdings: Literal["own", "other"] = "own"
-    """The exchange a holding is listed under, with its token.
-
-    Where it was bought, or the other one.
-    """
+    """The exchange and token a holding is listed under: where it was bought, or the other one."""
     mutual_funds: bool = True
     """Orders and plans of mutual funds are taken; the live API has refused them for some years."""
     refresh_token: bool = False
@@ -57,9 +54,7 @@ class KiteAssumptions:
     halt_cancels: bool = True
     """A market-wide halt cancels working orders."""
     new_hours: bool = True
-    """Hours that no official notice is known for hold on their day (2026-12-07).
-
-    False: those before go on.
+    """Hours without an official notice hold on their day (2026-12-07); False: those before go on.
     """
     errors: tuple[tuple[str, int, str], ...] = ()
     """Refusals whose message begins with a text: their HTTP status and `error_type`."""
@@ -69,10 +64,7 @@ GUESSED = KiteAssumptions()
 
 
 def assumptions_from_texts(texts: tuple[str, ...]) -> KiteAssumptions:
-    """Return the choices of `name=value` texts.
-
-    Raise `ConfigError` naming the one that is wrong.
-    """
+    """Return the choices of `name=value` texts; raise `ConfigError` naming the wrong one."""
     names = [field.name for field in fields(KiteAssumptions) if field.name != "errors"]
     given: dict[str, str] = {}
     for text in texts:

@@ -1,4 +1,4 @@
-"""What a sandbox is made from, and where a started one is reached."""
+"""Configuration of a sandbox, and the address of a started one."""
 
 import re
 from dataclasses import dataclass
@@ -30,24 +30,21 @@ class SandboxConfig:
     date: str = "2026-11-20"
     """The virtual day, YYYY-MM-DD."""
     start: str = ""
-    """IST time of day at which the clock starts.
+    """IST time of day at which the clock starts; empty: the open.
 
-    What comes before it in the session has already happened. Empty: the open.
+    The session before it has already happened.
     """
     speed: float | None = 1.0
     """Virtual seconds per second; None: lockstep, time moves only by `POST /sandbox/advance`."""
     symbols: tuple[str, ...] = ()
-    """What is listed; empty: the twenty names of `universe.py`, or every symbol of the tape."""
+    """Listed symbols; empty: the twenty names of `universe.py`, or every symbol of the tape."""
     exchanges: tuple[str, ...] = ("NSE",)
-    """Where the crowd trades besides NSE.
+    """Exchanges of the crowd besides NSE.
 
-    NFO (futures and options on what is listed), BSE (the same shares), BFO, MCX.
+    NFO (futures and options on the listed shares), BSE (the same shares), BFO, MCX.
     """
     wide: bool = False
-    """List the rest of the NIFTY 50, the common indices and the contracts on them, too.
-
-    They sleep until asked for.
-    """
+    """List the rest of the NIFTY 50, the common indices and the contracts on them, asleep."""
     size: int = 0
     """How many instruments are listed in all, up to 9,000; 0: what the names and exchanges give."""
     tape: Path | None = None
@@ -60,10 +57,7 @@ class SandboxConfig:
     public: bool = False
     """Let `host` be an address that other machines reach; the admin routes stay on this one."""
     salt: str = ""
-    """What key, secret and tokens are made of.
-
-    Empty: new in every run, with `state` in every file.
-    """
+    """Source of key, secret and tokens; empty: new in every run, with `state` in every file."""
     cash: int = 10_00_000_00
     """Opening balance, paise."""
     holdings: tuple[tuple[str, int, float], ...] = ()
@@ -71,37 +65,29 @@ class SandboxConfig:
     unsettled: tuple[tuple[str, int, float], ...] = ()
     """Shares bought the day before (T1), likewise."""
     positions: tuple[tuple[str, str, int, float], ...] = ()
-    """Positions carried overnight.
-
-    ("EXCHANGE:SYMBOL", product, signed quantity, average price in rupees).
-    """
+    """Positions carried overnight: ("EXCHANGE:SYMBOL", product, signed quantity, rupees a unit)."""
     consent: bool = True
-    """Shares can be sold without an authorisation at the depository.
-
-    False: the sale needs one (428).
+    """Shares can be sold without an authorisation at the depository; False: sales need one (428).
     """
     square_off: bool = True
     """Close intraday positions at Zerodha's time for the day."""
     post_close: bool = False
-    """Keep the day open for the post-close session.
-
-    False: it is over when the last order has been matched.
-    """
+    """Keep the day open for the post-close session; False: it ends with the last match."""
     postback: str = ""
     """Where order updates are posted as well, http://… on this machine."""
     state: Path | None = None
-    """SQLite file that keeps the account, so that a restart goes on where it was and a later date carries it over."""
+    """SQLite file that keeps the account over restarts, and carries it over to a later date."""
     actions: Path | None = None
     """NSE's list of corporate actions (Parquet).
 
-    What of it falls between two days of the account is done to it.
+    Those between two days of the account are applied to it.
     """
     user_id: str = ""
     """Empty: derived from seed, date, tape and symbols; with `state` those of the first day."""
     redirect: str = ""
     """Where the login page sends the browser; empty: a page of the sandbox itself."""
     choices: KiteAssumptions = GUESSED
-    """What is not known of Kite for sure."""
+    """Assumptions about Kite that are not certain."""
     limits: Strictness = "kite"
     """Answer 429 beyond the documented request rates."""
     faults: tuple[Fault, ...] = ()
@@ -163,7 +149,7 @@ class SandboxConfig:
 
 @dataclass(frozen=True, slots=True)
 class SandboxEndpoint:
-    """Where a started sandbox is reached, and as whom."""
+    """Address and credentials of a started sandbox."""
 
     rest: str
     ws: str

@@ -1,4 +1,4 @@
-"""What corporate actions do to an account between two of its days."""
+"""Corporate actions, applied to an account between two of its days."""
 
 import json
 from datetime import date
@@ -19,7 +19,7 @@ FINEST = 1_000
 
 
 def apply_corporate_actions(config: SandboxConfig, carried: CarriedAccount) -> CarriedAccount:
-    """Return what is carried into the day of a configuration, after the actions with an ex-date since; raise `DataError`.
+    """Return the carried account after the actions with an ex-date since; raise `DataError`.
 
     Shares become more or fewer, their GTTs are disabled, as are those that an extraordinary
     dividend or a rights issue cancels. A record whose prices are adjusted for a split already has
@@ -55,11 +55,9 @@ def apply_corporate_actions(config: SandboxConfig, carried: CarriedAccount) -> C
 def split_shares(
     carried: CarriedAccount, symbol: str, ratio: Fraction, opening: int
 ) -> CarriedAccount:
-    """Return an account of which `ratio` shares stand where one did, at the price that follows.
+    """Return an account in which each share has become `ratio` shares, at the price that follows.
 
-    `opening` in ns UTC.
-
-    Fractions of a share are paid out to the bank.
+    `opening` in ns UTC. Fractions of a share are paid out to the bank.
     """
 
     def mine(key: str) -> bool:
@@ -85,10 +83,7 @@ def split_shares(
 
 
 def _prices_know_split(config: SandboxConfig, action: CorporateAction, symbol: str) -> bool:
-    """Tell whether the prices of a day know of a split.
-
-    Those of a crowd do, those of a record may be adjusted for it.
-    """
+    """Return whether prices of a day know of a split: a crowd's do, a record's may be adjusted."""
     if config.tape is None:
         return True
     record = recorded_tape.TapeRecord(config.tape / f"{symbol}.parquet")

@@ -46,16 +46,16 @@ TOKENS_DIE = ist.time_of_day("06:00")
 
 
 def stopped_by_halt(group: SessionGroup) -> bool:
-    """Tell whether a market-wide halt stops a group: all but commodities."""
+    """Return whether a market-wide halt stops a group: all but commodities."""
     return group.exchange != "MCX"
 
 
 @final
 class SandboxExchange:
-    """One virtual trading day; `carried` is what the account brings from the day before.
+    """One virtual trading day of an account, `carried` from the day before.
 
-    `watched`: which of the twenty names anybody will look at, None for all: the others stand still,
-    and so does the index's circuit breaker, which they alone cannot reach.
+    `watched` are those of the twenty names that a request may name, None for all: the others stand
+    still, and so does the index's circuit breaker, which the watched ones alone cannot reach.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class SandboxExchange:
         )
         self.listings, self.tokens = self.catalogue.by_key, self.catalogue.by_token
         self.on_wake: Callable[[str], None] | None = None
-        """Hears the key of what was asleep until now: whoever keeps the state."""
+        """Called with the key of an instrument that wakes: the state keeps it."""
         self._indices = [self.index]
         self._phases: dict[int, list[tuple[int, str]]] = {}
         """(instant, phase) that each group has been through, by its listings."""
@@ -139,7 +139,7 @@ class SandboxExchange:
         )
         self.is_over = False
         self.clock_stands = config.speed is None
-        """Whether the clock stands still until somebody moves it, or lets it go on."""
+        """Whether the clock stands still until it is moved, or let go on."""
         self._groups = day.groups
         self._halted_for_day = False
         self.start = starting_instant(config, self.market)
@@ -175,7 +175,7 @@ class SandboxExchange:
         return self._text
 
     def _wake_instrument(self, key: str) -> ExchangeListing | ListedIndex:
-        """Make what a dump lists, now that somebody has asked for it; from now on it moves."""
+        """Make an instrument of the dump, now that it is asked for; from now on it moves."""
         assert self.dump is not None
         row = self.dump.rows[key]
         if row.kind == "INDEX":
@@ -241,7 +241,7 @@ class SandboxExchange:
         return max(ends)
 
     def _end_session(self) -> None:
-        """Let the tokens of the day before die; who streams with one is shown the door."""
+        """End the tokens of the day before, and the streams opened with them."""
         self.session.expire()
         self.clients.close_connections()
 
@@ -290,7 +290,7 @@ class SandboxExchange:
                 )
 
     def _bound_futures(self) -> None:
-        """Hold futures to the band of the closing auction about their own average, until they close."""
+        """Hold futures to the closing auction's band about their average, until they close."""
         for group in self._groups:
             for listing in group.listings:
                 made = listing.instrument
@@ -308,7 +308,7 @@ class SandboxExchange:
                     self._cancel_outside_band(listing)
 
     def _halt_market(self, minutes: int) -> None:
-        """Stop everything but commodities, for some minutes and a call auction, or for the rest of the day."""
+        """Stop all but commodities, for minutes and a call auction, or for the rest of the day."""
         self.clients.send_notice(session_phases.HALT)
         stopped = [group for group in self._groups if stopped_by_halt(group)]
         resumes = self.now + minutes * MINUTE
@@ -355,10 +355,7 @@ class SandboxExchange:
         return self.clients.connect()
 
     def next_instant(self) -> int:
-        """Return when something happens next.
-
-        The market moves, something falls due, a client is owed its first ticks.
-        """
+        """Return when something happens next: a move, a scheduled action, a client's first ticks."""
         due = min(self._next, self.closes)
         if self.scheduler.next_due is not None:
             due = min(due, self.scheduler.next_due)
@@ -464,10 +461,7 @@ class SandboxExchange:
         return found
 
     def hold_clock(self, *, on: bool) -> None:
-        """Stop the clock, or let it go on from where it stands.
-
-        Requests are answered all the while.
-        """
+        """Stop the clock, or let it go on from where it stands; requests are answered meanwhile."""
         self.clock_stands = self.limits.clock_stands = on or self.config.speed is None
 
     def clock_row(self) -> dict[str, object]:

@@ -30,19 +30,16 @@ MOODS: Final[Mapping[str, tuple[Fault, ...]]] = {
     "late-feed": (Fault("delay", on="ticks", seconds=120.0),),
     "no-history": (Fault("403", on="GET /instruments/historical/*"),),
 }
-"""Maintenance pages, REST behind the order stream and the reverse, trades after COMPLETE, refusals of the risk check, …"""
+"""Moods: maintenance pages, REST behind the order stream or ahead, refusals of the risk check, …"""
 
 
 def mood_faults(name: str, **changes: Any) -> list[Fault]:
-    """Return the faults of a mood, some of their fields changed (`lasts`, `at`, `seconds`, `where`, …)."""
+    """Return the faults of a mood, some fields changed (`lasts`, `at`, `seconds`, `where`, …)."""
     return [msgspec.structs.replace(fault, **changes).check() for fault in MOODS[name]]
 
 
 def read_faults(given: object, source: str) -> list[Fault]:
-    """Return what a mapping asks for, a fault, or by the name of a `mood_faults` several.
-
-    Raise `ConfigError`.
-    """
+    """Return the fault of a mapping, or the several of a mood it names; raise `ConfigError`."""
     if not isinstance(given, Mapping) or given.get("mood") not in MOODS:
         return [faults.read_fault(given, source)]
     name, changes = (
@@ -54,9 +51,9 @@ def read_faults(given: object, source: str) -> list[Fault]:
 
 
 def faults_from_text(text: str) -> list[Fault]:
-    """Return what a command line asks for, as `maintenance at=11:00 lasts=600`.
+    """Return the faults of a command line such as `maintenance at=11:00 lasts=600`.
 
-    Else as `faults.faults_from_text`.
+    Other texts are read as by `faults.faults_from_text`.
     """
     name, _, rest = text.partition(" ")
     if name not in MOODS or name in faults.KINDS:

@@ -1,4 +1,4 @@
-"""What goes wrong, by rule: which request, order update, tick frame, order or fill, when, how often, and how.
+"""Faults by rule: of which request, update, frame, order or fill, when, how often, and how.
 
 A rule's chance is drawn from the seed and the occasion itself, not from a running generator: the
 same occasion at the same virtual time has the same fate, in whatever order requests arrive.
@@ -78,12 +78,12 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: str
     """One of `KINDS`."""
     on: str = ""
-    """A request as "METHOD /path" with * and ?, or "socket", "updates", "ticks", "risk", "orders", "fills", "clock", "market", "history"."""
-    where: dict[str, str] = msgspec.field(default_factory=dict)
-    """Fields the request's parameters, or the order's row, must have, e.g.
+    """A request as "METHOD /path" with * and ?, or one of the other occasions.
 
-    {"tradingsymbol": "INFY"}.
+    "socket", "updates", "ticks", "risk", "orders", "fills", "clock", "market", "history".
     """
+    where: dict[str, str] = msgspec.field(default_factory=dict)
+    """Fields of the request's parameters or the order's row, such as {"tradingsymbol": "INFY"}."""
     at: str = ""
     """IST time of day from which it holds; empty: at once."""
     lasts: float = 0.0
@@ -95,14 +95,15 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     times: int = 0
     """Strikes after which it is spent; 0: never (`token`, `close` and `poison`: 1)."""
     seconds: float | None = None
-    """How long: a delay, a time-out, a skew.
+    """Length of a delay, a time-out, a skew.
 
     Wall seconds for answers to requests, virtual ones otherwise.
     """
     share: float = 0.5
-    """`partial`: of the quantity that is let in at first; `cut`: of the body that is sent.
+    """Part that is struck.
 
-    `fall`, `rise`: of every price; `auction`: of a minute's range.
+    `partial`: of the quantity that is let in at first; `cut`: of the body that is sent; `fall`,
+    `rise`: of every price; `auction`: of a minute's range.
     """
     accept: bool = False
     """The request is carried out before it goes wrong."""
@@ -177,7 +178,7 @@ def read_fault(given: object, source: str) -> Fault:
 def fault_from_text(text: str) -> Fault:
     """Return a rule from a command line, as `504 on="POST /orders/*" chance=0.1 accept=true`.
 
-    Raise `ConfigError`.
+    Raise `ConfigError` for any other text.
     """
     try:
         kind, *pairs = shlex.split(text)
@@ -233,7 +234,7 @@ class FaultRule:
         self.strikes = 0
 
     def holds(self, now: int) -> bool:
-        """Tell whether it is in force."""
+        """Return whether it is in force."""
         spent = self.fault.max_strikes and self.strikes >= self.fault.max_strikes
         return now >= self.since and (self.until is None or now < self.until) and not spent
 
@@ -279,10 +280,7 @@ class FaultRules:
         return bool(self._rules)
 
     def strike(self, occasion: str, text: str, fields: Mapping[str, Any], now: int) -> Fault | None:
-        """Return the first rule that strikes an occasion.
-
-        `text` names it ("POST /orders/regular" for a request).
-        """
+        """Return the first rule that strikes an occasion, named as "POST /orders/regular" is."""
         for rule in self._rules:
             if (
                 rule.fault.occasion == occasion
@@ -318,13 +316,13 @@ class FaultRules:
         return int.from_bytes(drawn[:8], "big") < rule.fault.chance * 2**64
 
     def is_silent(self, now: int) -> bool:
-        """Tell whether nothing leaves on any socket, heartbeats included."""
+        """Return whether nothing leaves on any socket, heartbeats included."""
         return any(rule.fault.kind == "silent" and rule.holds(now) for rule in self._rules)
 
     def shift(self, now: int) -> float:
-        """Return how far every price is moved, as a part of it.
+        """Return by what part every price is moved by the rules in force.
 
-        Rules that hold, each reached within its seconds.
+        Each reaches its full size within its seconds.
         """
         moved = 0.0
         for rule in self._rules:

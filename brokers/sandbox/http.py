@@ -20,13 +20,16 @@ WHOLE = re.compile(r"-?[0-9]{1,18}")
 DECIMAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]*)?|-?\.[0-9]+")
 """Numbers as programs write them.
 
-What else Python takes for one (1_0, +1, spaces, digits of other scripts) is a text.
+Others that Python takes (1_0, +1, spaces, digits of other scripts) are texts.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class SandboxRequest:
-    """One REST call: `query` keeps repeated keys, `form` is the url-encoded body, `body` the parsed JSON one."""
+    """One REST call.
+
+    `query` keeps repeated keys, `form` is the url-encoded body, `body` the parsed JSON one.
+    """
 
     method: str
     path: str
@@ -57,7 +60,7 @@ class SandboxRequest:
 
 @dataclass(frozen=True, slots=True)
 class SandboxResponse:
-    """What goes back: status, content type, body, where a redirect leads, and what a fault does to it.
+    """Response to a call: status, content type, body, target of a redirect, and what a fault does.
 
     It is held for `hold` seconds; only `cut` bytes of the body leave before the connection breaks
     (None: all of it, -1: not even a status line).
@@ -112,7 +115,7 @@ def refused(message: str) -> SandboxApiError:
 
 
 def not_found(what: str) -> SandboxApiError:
-    """Refuse an id nobody knows."""
+    """Refuse an unknown id."""
     return SandboxApiError(
         HTTPStatus.NOT_FOUND, "GeneralException", f"Couldn't find that `{what}`."
     )
@@ -144,9 +147,9 @@ def decimal_field(form: Form, key: str, default: float = 0.0) -> float:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Return what a JSON text says.
+    """Return the value of a JSON text.
 
-    Raise `ValueError` for any that says nothing, however deep, or half a character.
+    Raise `ValueError` for a text without one, one too deep, or half a character.
     """
     try:
         value = json.loads(text)

@@ -21,10 +21,7 @@ def midnight(day: str) -> int:
 
 
 def time_of_day(text: str) -> int:
-    """Return "HH:MM" or "HH:MM:SS" as ns since midnight.
-
-    Raise `ConfigError` where that is no time.
-    """
+    """Return "HH:MM" or "HH:MM:SS" as ns since midnight; raise `ConfigError` for another text."""
     try:
         parsed = time.fromisoformat(text)
     except ValueError:
@@ -64,9 +61,9 @@ def candle(ts: int) -> str:
 
 
 def parse(stamp: str) -> int:
-    """Return ns UTC of a Kite request time, with or without its time of day.
+    """Return ns UTC of a Kite request time, its time of day optional.
 
-    Raise `ValueError` for another text.
+    Raise `ValueError` otherwise.
     """
     naive = datetime.fromisoformat(stamp)
     if naive.tzinfo is not None:

@@ -1,7 +1,4 @@
-"""The desk's hand on the sandbox's clock.
-
-Time stands still until the desk has nothing in flight.
-"""
+"""The desk's hand on the sandbox's clock: time stands still while the desk has work in flight."""
 
 from typing import Any, Self, final
 
@@ -27,16 +24,13 @@ class LockstepPacer:
         self._rest = rest.rstrip("/")
         self._http: aiohttp.ClientSession | None = None
         self._socket: aiohttp.ClientWebSocketResponse | None = None
-        """What the clock is advanced over.
+        """The socket over which the clock is advanced.
 
         A day takes thousands of steps, and a request each costs several times as much.
         """
 
     async def start(self) -> int:
-        """Return the exchange's time in ns UTC, which stands still until `advance`.
-
-        Raise `ConnectionFailed`.
-        """
+        """Stop the clock until `advance`; return its time in ns UTC; raise `ConnectionFailed`."""
         clock = await self._call_admin("GET", "/sandbox/clock")
         if clock["speed"] is not None:
             raise ConnectionFailed(
@@ -45,7 +39,7 @@ class LockstepPacer:
         return int(clock["now"])
 
     async def advance(self, until: int) -> tuple[int, int, bool]:
-        """Move the exchange to its next emission, at the latest `until`.
+        """Move the exchange to its next message, at the latest `until`.
 
         Return (time, messages sent, day over).
         """

@@ -1,7 +1,4 @@
-"""What an account takes from one day into the next.
-
-Cash, shares, carried positions, GTTs, alerts, evening orders.
-"""
+"""The account between two days: cash, shares, carried positions, GTTs, alerts, evening orders."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -43,10 +40,7 @@ class CarriedPosition(msgspec.Struct, frozen=True):
 
 
 class CarriedGtt(msgspec.Struct, frozen=True):
-    """A GTT that is still listed.
-
-    Its request, id, when it was made and last changed (ns UTC), and what its legs have sent.
-    """
+    """A GTT that is still listed: request, id, times (ns UTC), and what its legs have sent."""
 
     trigger_id: int
     form: dict[str, str]
@@ -59,7 +53,7 @@ class CarriedGtt(msgspec.Struct, frozen=True):
 class CarriedAccount(msgspec.Struct, frozen=True):
     """An account in the morning.
 
-    `cash` in paise, `next_gtt` the id of the next GTT: none ever comes back.
+    `cash` is in paise, `next_gtt` the id of the next GTT: none ever comes back.
 
     `day` is the one it comes from, with the `closes` of its shares (rupees, by key).
     """
@@ -83,10 +77,7 @@ class CarriedAccount(msgspec.Struct, frozen=True):
 def configured_account(
     config: SandboxConfig, listings: Mapping[str, ExchangeListing | ListedIndex]
 ) -> CarriedAccount:
-    """Return the account a configuration begins with.
-
-    Raise `ConfigError` for what is not listed.
-    """
+    """Return the account a configuration begins with; raise `ConfigError` for unlisted symbols."""
     settled = {
         symbol: CarriedHolding(f"NSE:{symbol}", quantity, price)
         for symbol, quantity, price in config.holdings
@@ -115,8 +106,8 @@ def morning_portfolio(
 ) -> AccountPortfolio:
     """Return the account's portfolio in the morning.
 
-    What came over a night and is listed no more is `dropped`; what was asked for and is not listed
-    raises `ConfigError`.
+    A share that came over a night and is listed no more is `dropped`; one that was asked for and is
+    not listed raises `ConfigError`.
     """
 
     def there(one: CarriedHolding | CarriedPosition) -> bool:
@@ -153,7 +144,7 @@ def _find_listing(
 
 
 def restore_requests(carried: CarriedAccount, exchange: "SandboxExchange") -> None:
-    """Put GTTs, alerts and evening orders back; what the new day refuses is dropped."""
+    """Put GTTs, alerts and evening orders back; those the new day refuses are dropped."""
 
     def put(what: str, back: Callable[[], object]) -> None:
         try:
@@ -181,10 +172,7 @@ def _queue_evening_order(exchange: "SandboxExchange", form: dict[str, str]) -> N
 
 
 def collect_account(exchange: "SandboxExchange") -> CarriedAccount:
-    """Return what a day that is over leaves.
-
-    T+1 shares, settled profits, the day's charges taken off.
-    """
+    """Return the account after a day: T+1 shares, settled profits, the day's charges taken off."""
     positions = [
         one for one in exchange.portfolio.positions.values() if one.quantity or one.was_traded
     ]
@@ -224,8 +212,7 @@ def last_prices(exchange: "SandboxExchange") -> dict[str, float]:
 def _settle_overnight(one: ProductPosition, exchange: "SandboxExchange") -> tuple[int, bool]:
     """Return what a position adds to cash (e4) and whether it is carried.
 
-    Intraday leftovers settle at the last price, contracts that have expired at their final
-    settlement price.
+    Intraday leftovers settle at the last price, expired contracts at their final settlement price.
     """
     if one.product == "CNC":
         return one.sell_value - one.buy_value, False
@@ -242,9 +229,9 @@ def _settle_overnight(one: ProductPosition, exchange: "SandboxExchange") -> tupl
 def _evening_holdings(
     portfolio: AccountPortfolio, bought: list[ProductPosition], *, settled: bool
 ) -> list[CarriedHolding]:
-    """Return one holding for each share, what was bought of it today unsettled, at whichever exchange.
+    """Return one holding for each share, today's purchases unsettled, at whichever exchange.
 
-    What was bought before is `settled` by the day, unless that was a settlement holiday.
+    Earlier ones are `settled` by the day, unless that was a settlement holiday.
     """
     held: dict[str, CarriedHolding] = {}
     for holding in portfolio.holdings.values():

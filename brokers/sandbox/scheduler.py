@@ -1,4 +1,4 @@
-"""What is to happen later, in virtual time."""
+"""Actions to come, in virtual time."""
 
 import heapq
 from collections.abc import Callable
@@ -9,7 +9,7 @@ Action = Callable[[], None]
 
 @final
 class ActionScheduler:
-    """Actions by the instant they are due (ns UTC), those of one instant in the order they were put in."""
+    """Actions by the instant they are due (ns UTC), then by the order they were put in."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, Action]] = []
@@ -26,7 +26,7 @@ class ActionScheduler:
         return self._heap[0][0] if self._heap else None
 
     def run_due(self, now: int) -> bool:
-        """Do everything that is due at or before `now`; tell whether there was anything."""
+        """Do every action due at or before `now`; return whether there was any."""
         ran = False
         while self._heap and self._heap[0][0] <= now:
             heapq.heappop(self._heap)[2]()

@@ -60,7 +60,7 @@ LONGEST_LINE = 128 * 1024
 MOST_VISITORS = 100
 """Connections at a time, or half as many as files may be open.
 
-Beyond them the oldest that has not said who it is makes room.
+Beyond them the oldest that has not authenticated makes room.
 """
 QUIET_SECONDS = 60.0
 ACCEPTED = 10
@@ -69,7 +69,7 @@ IDLE_SECONDS = 60.0
 """How long a connection may be silent between two requests, or within the first line of one."""
 BODY_SECONDS = 10.0
 LONGEST_TURN = 0.1
-"""Seconds the market may move before whoever waits for an answer gets it."""
+"""Seconds the market may move before a waiting request is answered."""
 LONGEST_SLEEP = 0.25
 """Seconds; a request may have put something on the agenda meanwhile."""
 READER_TURNS = 6
@@ -93,9 +93,8 @@ class VirtualClockDriver:
     def catch_up(self) -> None:
         """Let everything happen that is due by now.
 
-        Where that takes too long, time slows down instead.
-
-        After the day nothing happens any more, and time still passes.
+        Where that takes too long, time slows down instead. After the day nothing happens any more,
+        and time still passes.
         """
         exchange, begin = self._exchange, self._wall()
         if self._speed is None:
@@ -126,8 +125,8 @@ class VirtualClockDriver:
 class SandboxService:
     """One exchange behind one port: REST, WebSocket and admin routes.
 
-    `on_failure` hears when the market breaks; what goes wrong with a request is its sender's affair
-    and ends as 500.
+    `on_failure` is called when the market breaks; a failure within a request concerns its sender
+    alone, and ends as 500.
     """
 
     def __init__(
@@ -151,7 +150,7 @@ class SandboxService:
         self._posting: asyncio.Task[None] | None = None
         self._wakers: dict[ClientConnection, asyncio.Event] = {}
         self._leaders: set[web.WebSocketResponse] = set()
-        """Who advances the clock over a socket."""
+        """The socket that advances the clock."""
         self._pace: VirtualClockDriver | None = None
         self._pacing: asyncio.Task[None] | None = None
         self._runner: web.AppRunner | None = None
@@ -218,10 +217,7 @@ class SandboxService:
         return self._runner.server()
 
     async def finish(self) -> None:
-        """Return when the clock has stopped by itself; raises what stopped it.
-
-        In lockstep it never does.
-        """
+        """Return when the clock has stopped by itself, never in lockstep; raise what stopped it."""
         assert self._pacing is not None
         await self._pacing
         await asyncio.Event().wait()
@@ -261,9 +257,9 @@ class SandboxService:
                 waker.set()
 
     async def _answer_safely(self, request: web.Request) -> web.StreamResponse:
-        """Turn a refusal into its body, and what nobody foresaw into one.
+        """Turn a refusal into its body, and an unforeseen error into one.
 
-        Neither is anybody's but the sender's.
+        Neither concerns anybody but the sender.
         """
         try:
             return await self._answer_request(request)
@@ -320,12 +316,12 @@ class SandboxService:
         self._pace.catch_up()
 
     def _api_response(self, request: SandboxRequest) -> SandboxResponse:
-        """Answer; a clock that breaks while it is advanced is no visitor's doing, for that takes the key."""
+        """Answer; a clock that breaks while it is advanced concerns its owner, who has the key."""
         answer = partial(self._api.respond, request)
         return self._run_guarded(answer) if is_admin(request.path) else answer()
 
     def _run_guarded(self, move: Callable[[], T]) -> T:
-        """Do what moves the market; where that breaks, tell its owner."""
+        """Do work that moves the market; where that breaks, call `on_failure`."""
         try:
             return move()
         except Exception as error:
@@ -377,7 +373,7 @@ class SandboxService:
         return socket
 
     async def _serve_pace_socket(self, http: web.Request) -> web.StreamResponse:
-        """Let whoever leads the clock advance it over one socket."""
+        """Let the leader of the clock advance it over one socket."""
         http[UPGRADED] = socket = web.WebSocketResponse()
         await socket.prepare(http)
         self._leaders.add(socket)
@@ -423,9 +419,9 @@ class SandboxService:
 
 
 def _loop_exception_handler() -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
-    """Return what takes note of what nobody has caught.
+    """Return a handler that notes uncaught errors.
 
-    Visitors who cannot be let in are told of in a line a minute.
+    Visitors who cannot be let in are one log line a minute.
     """
     quiet_until = -math.inf
 
@@ -448,7 +444,7 @@ def _open_file_limit() -> int:
 
 
 async def _readers_first() -> None:
-    """Let those who read the sockets take what has arrived before time moves."""
+    """Let the readers of sockets take what has arrived before time moves."""
     for _ in range(READER_TURNS):
         await asyncio.sleep(0)
 
@@ -461,7 +457,7 @@ def _parsed_json(text: object) -> object:
 
 
 async def _read_request(http: web.Request) -> SandboxRequest:
-    """Read a request; raise `SandboxApiError` for a body that cannot be read, is too large, or does not come."""
+    """Read a request; raise `SandboxApiError` for a body unreadable, too large, or missing."""
     form: dict[str, str] = {}
     body: object = None
     try:
@@ -514,10 +510,8 @@ async def _send_torn(http: web.Request, response: SandboxResponse, cut: int) -> 
 class Sandbox:
     """A sandbox in a thread of its own, or in the foreground.
 
-    `progress` hears of a day that is played again first.
-
-    `carried` is what its account brings from the day before, where no `state` file of the
-    configuration tells.
+    `progress` is called while a day is played again. `carried` is its account from the day before,
+    where no `state` file of the configuration has one.
     """
 
     def __init__(
@@ -529,7 +523,7 @@ class Sandbox:
         self.config = config or SandboxConfig()
         self._carried = carried
         self.exchange: SandboxExchange | None = None
-        """What it serves, once it is started."""
+        """Its endpoint, once it is started."""
         self._progress = progress
         self.endpoint: SandboxEndpoint | None = None
         self.on_failure: Failure | None = None
@@ -540,7 +534,7 @@ class Sandbox:
         self._error: BaseException | None = None
 
     def start(self) -> SandboxEndpoint:
-        """Start in a thread and return where it is.
+        """Start in a thread and return the endpoint.
 
         Raise `BusyError`, `ConfigError` or `DataError`.
         """
@@ -569,16 +563,19 @@ class Sandbox:
             self._thread = None
 
     def evening_account(self) -> CarriedAccount:
-        """Return what the account takes into the next day, once it is stopped.
+        """Return the account for the next day, once it is stopped.
 
-        What is left of the day is played.
+        The rest of the day is played.
         """
         assert self.exchange is not None
         self.exchange.run(self.exchange.closes)
         return collect_account(self.exchange)
 
     def serve_forever(self, started: Callable[[SandboxEndpoint], None] | None = None) -> None:
-        """Serve in the calling thread until it is interrupted; `started` hears where."""
+        """Serve in the calling thread until it is interrupted.
+
+        `started` is called with the endpoint.
+        """
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(self._serve_exchange(started))
 

@@ -1,4 +1,4 @@
-"""A sandbox's memory: a SQLite file from which the account comes back after a restart, and goes on into later days.
+"""A sandbox's memory: the account in a SQLite file, over restarts and into later days.
 
 The exchange is a pure function of its configuration and of the requests that changed something, so
 these are what is kept: a restart plays them again. A later date plays the last day to its end and
@@ -63,11 +63,11 @@ SHAPE = (
 
 
 LEG = 10 * MINUTE
-"""How far a day is played again before the progress is told, ns."""
+"""Time that is played again between two calls of the progress, ns."""
 INDEX_WORDS = ("NIFTY", "SENSEX", "BANKEX", "INDIA VIX")
 
 Progress = Callable[[str, int], None]
-"""Hears which day is being played again, and to what instant (ns UTC) it has come."""
+"""Called with the day that is played again, and the instant (ns UTC) it has reached."""
 
 
 @final
@@ -102,7 +102,7 @@ class SandboxStateFile:
         self.close()
 
     def open_exchange(self, config: SandboxConfig) -> tuple[SandboxExchange, SandboxApi]:
-        """Return the exchange of a date as the file knows it.
+        """Return the exchange of a date from the file.
 
         Raise `ConfigError` where the two do not fit.
         """
@@ -152,7 +152,7 @@ class SandboxStateFile:
     def remember_prices(self, exchange: SandboxExchange, *, last: bool = False) -> None:
         """Keep the last prices of all shares, now and then and at the `last`.
 
-        The next day plays only what was named again.
+        The next day plays only the names that requests named.
         """
         if exchange.now - self._priced < LEG and not last:
             return
@@ -248,7 +248,7 @@ def _config_as_begun(config: SandboxConfig, day: tuple[Any, ...]) -> SandboxConf
 
 
 def _account_config(config: SandboxConfig, last: tuple[Any, ...]) -> SandboxConfig:
-    """Return a configuration for the account of the file, which keeps its user over the days unless another is named."""
+    """Return a configuration for the file's account, with its user unless another is named."""
     old = _config_as_begun(config, last)
     user = old.user_id if old.date == config.date else old.user
     return replace(config, user_id=config.user_id or user)
@@ -259,10 +259,7 @@ def _packed_shape(config: SandboxConfig) -> str:
 
 
 def _watched_names(config: SandboxConfig, named: str) -> set[str] | None:
-    """Return which of the twenty names a day's requests name in any way.
-
-    None where all of them matter.
-    """
+    """Return those of the twenty names that a day's requests name, None where all matter."""
     own = config.symbols or config.tape or config.instruments
     if own or config.all_faults() or FAULTS in named or any(word in named for word in INDEX_WORDS):
         return None

@@ -34,7 +34,9 @@ class RenewableBroker(RenewableConnection, Protocol):
 
 @final
 class SessionKeeper:
-    """Watches one session; `note_token_death` is what broker and feed call when Kite refuses the token before its hour.
+    """Watches one session.
+
+    `note_token_death` is what broker and feed call when Kite refuses the token before its hour.
 
     `fetch` returns the stored session, blocking (it is called in a thread). `tell` takes a level
     and a text. `living` hears False when the session ends, True when the next one has begun: no

@@ -1,4 +1,4 @@
-"""What can be spent.
+"""Money that can be spent.
 
 Delivery buys take their full value, delivery sales give it back at once; intraday takes a fifth of
 the value of what is open; MTF half; bought options their premium; futures and sold options what
@@ -69,7 +69,7 @@ class AccountFunds:
     def _contract_margin(
         self, ask: OrderRequest, price: float, legs: list[tuple[ExchangeListing, int]], opening: int
     ) -> float:
-        """Return what an order adds to the margin of legs in rupees, and its premium where it buys an option."""
+        """Return what an order adds to a margin of legs in rupees, and a bought option's premium."""
         paid = (
             opening * price * ask.listing.multiplier
             if ask.buys and ask.listing.instrument.kind != "FUT"
@@ -81,16 +81,13 @@ class AccountFunds:
         return paid + max(0.0, after - self.spans.portfolio_margin(near).total)
 
     def opening_quantity(self, ask: OrderRequest, live: Iterable[ClientOrder]) -> int:
-        """Return the shares of an order that no position, holding or older closing order stands against."""
+        """Return the shares of an order beyond positions, holdings and older closing orders."""
         key = _cover_key(ask)
         closing = sum(order.pending for order in live if _cover_key(order.ask) == key)
         return ask.quantity - min(ask.quantity, max(0, self._shares_against(ask) - closing))
 
     def _shares_against(self, ask: OrderRequest) -> int:
-        """Return the shares that stand against an order.
-
-        Of an opposite position, or of a holding it sells.
-        """
+        """Return the opposite position's shares, or the holding's it sells, against an order."""
         if ask.product in DELIVERY and ask.buys:
             return 0
         token = int(ask.listing.instrument.token)
@@ -141,7 +138,7 @@ class AccountFunds:
     def segment_row(self, live: list[ClientOrder], *, enabled: bool) -> dict[str, object]:
         """Return one segment of `GET /user/margins`.
 
-        Commodity stands there empty, equity pays for everything.
+        Equity pays for everything, commodity is empty.
         """
         cash = self.cash if enabled else 0
         debits = self.used(live) if enabled else 0
@@ -189,8 +186,5 @@ def _cover_key(ask: OrderRequest) -> tuple[object, str, int]:
 
 
 def reserve_price(ask: OrderRequest) -> float:
-    """Return the price at which an order reserves funds.
-
-    Its limit, else its trigger, else the last price.
-    """
+    """Return the price at which an order reserves funds: its limit, trigger, or the last price."""
     return ask.price or ask.trigger or ask.listing.ltp

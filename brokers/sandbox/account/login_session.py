@@ -1,4 +1,4 @@
-"""Who is logged in."""
+"""The login of the account's user."""
 
 import hmac
 import re
@@ -26,8 +26,8 @@ REAL_KEY = (
 class SandboxSession:
     """API key, secret and the access tokens of the day; a new login ends the old one.
 
-    All of them follow from the configuration's salt, key and secret from it alone; without one
-    nobody can foresee them.
+    All of them follow from the configuration's salt, key and secret from it alone; without a salt
+    they cannot be foreseen.
     """
 
     def __init__(self, config: SandboxConfig, exchanges: tuple[str, ...]) -> None:
@@ -93,7 +93,7 @@ class SandboxSession:
         }
 
     def is_valid_pair(self, api_key: str, access_token: str) -> bool:
-        """Tell whether this pair may speak."""
+        """Return whether this pair is the account's."""
         return (
             bool(access_token)
             and api_key == self.api_key
@@ -127,7 +127,7 @@ class SandboxSession:
         self.access_token = ""
 
     def profile(self) -> dict[str, object]:
-        """Return who this is."""
+        """Return the user's profile."""
         return {
             "user_id": self.user_id,
             "user_type": "individual",

@@ -1,7 +1,4 @@
-"""Margins and charges of orders that are not placed.
-
-Order margins, baskets, virtual contract notes.
-"""
+"""Margins and charges of orders that are not placed: single ones, baskets, contract notes."""
 
 from collections.abc import Iterable, Mapping
 from typing import final
@@ -36,7 +33,7 @@ NOTHING: Mapping[str, object] = {
 
 @final
 class MarginEstimates:
-    """What orders would cost on the sandbox's day; unrounded, as Kite answers."""
+    """Estimates of orders' costs on the sandbox's day, unrounded, as Kite answers."""
 
     def __init__(
         self, listings: Listings, rates: RateTable, date: str, funds: AccountFunds
@@ -56,7 +53,7 @@ class MarginEstimates:
     ) -> dict[str, object]:
         """Answer `POST /margins/basket`.
 
-        `consider` counts what positions and holdings already cover as free.
+        `consider`: what positions and holdings cover already is free.
         """
         forms = _body_forms(body)
         orders = [self._margin_row(form) for form in forms]

@@ -1,4 +1,4 @@
-"""Mutual funds: orders, monthly plans and what is held of them.
+"""Mutual funds: orders, monthly plans and holdings.
 
 Nothing is settled within a day, so orders stay OPEN.
 """
@@ -55,11 +55,10 @@ PAID = 10_000.0
 
 @final
 class MutualFunds:
-    """One holding that one order bought, one monthly plan, and what is added.
+    """One holding bought with one order, one monthly plan, and what is added to them.
 
-    `midnight` (ns UTC) of the virtual day.
-
-    With `closed` nothing can be placed, changed or cancelled, as on the live API.
+    `midnight` (ns UTC) is that of the virtual day. With `closed` nothing can be placed, changed or
+    cancelled, as on the live API.
     """
 
     def __init__(self, midnight: int, now: Callable[[], int], *, closed: bool) -> None:
@@ -76,7 +75,7 @@ class MutualFunds:
         return self._orders
 
     def allotted(self) -> list[Row]:
-        """Return the orders whose units have been allotted."""
+        """Return the orders that have been allotted units."""
         return [order for order in self._orders if order["status"] == "COMPLETE"]
 
     def place(self, form: Form) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What the account holds: positions of today and carried ones, and holdings, settled or waiting for it (T1)."""
+"""The account's shares: positions of today, carried ones, and holdings, settled or waiting (T1)."""
 
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
@@ -102,7 +102,7 @@ class AccountPortfolio:
         )
 
     def check_authorised(self, listing: ExchangeListing, quantity: int) -> None:
-        """Raise the documented 428 where a sale of holdings lacks the depository's authorisation."""
+        """Raise the documented 428 where a sale of holdings lacks its authorisation."""
         holding = self._by_isin.get(isin(listing))
         if self._consent or holding is None:
             return
@@ -120,10 +120,7 @@ class AccountPortfolio:
                 holding.authorised_at = ist.text(now)
 
     def position_rows(self) -> dict[str, object]:
-        """Return net and day positions.
-
-        What was financed on earlier days stands among the holdings.
-        """
+        """Return net and day positions; shares financed on earlier days are among the holdings."""
         rows = list(self.positions.values())
         return {
             "net": [
@@ -215,10 +212,7 @@ class AccountPortfolio:
 
 
 def _financed_fields(position: ProductPosition | None) -> dict[str, object]:
-    """Return what a holding row says of shares bought on margin.
-
-    What was sold of them today is used.
-    """
+    """Return the fields of a holding row about shares bought on margin, less those sold today."""
     if position is None:
         return {
             "quantity": 0,
@@ -239,10 +233,7 @@ def _financed_fields(position: ProductPosition | None) -> dict[str, object]:
 
 
 def isin(listing: ExchangeListing) -> str:
-    """Return the ISIN of a share.
-
-    Twelve characters made of its symbol, the same at both exchanges.
-    """
+    """Return the ISIN of a share: twelve characters made of its symbol, the same everywhere."""
     return f"INE{crc32(listing.instrument.symbol.encode()) % 10**9:09d}"
 
 

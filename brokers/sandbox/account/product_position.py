@@ -7,7 +7,7 @@ from brokers.sandbox.market.exchange_listing import ExchangeListing
 
 @final
 class ProductPosition:
-    """Money inside in ten-thousandths of a rupee, exact.
+    """Position in a product, its money in ten-thousandths of a rupee, exact.
 
     `overnight` shares (signed) came at `carried` from before.
     """
@@ -32,11 +32,11 @@ class ProductPosition:
 
     @property
     def was_traded(self) -> bool:
-        """Tell whether anything happened in it today."""
+        """Return whether it was traded today."""
         return bool(self.bought or self.sold)
 
     def add_trade(self, side: int, ticks: int, quantity: int) -> None:
-        """Add a trade; what closes is realised against the average cost."""
+        """Add a trade; the part that closes is realised against the average cost."""
         self.add_value(side, quantity, quantity * self._tick_value * ticks)
 
     def add_value(self, side: int, quantity: int, value: int) -> None:
@@ -78,7 +78,7 @@ class ProductPosition:
 
     @property
     def _tick_value(self) -> int:
-        """Return what one tick of one unit is worth."""
+        """Return the value of one tick of one unit."""
         return int(self.listing.instrument.tick_e4) * self.listing.multiplier
 
     @property
@@ -87,7 +87,7 @@ class ProductPosition:
         return self.quantity * self.listing.last * self._tick_value - self.cost
 
     def worth(self, price: float) -> int:
-        """Return what the open quantity is worth at a price in rupees."""
+        """Return the value of the open quantity at a price in rupees."""
         return round(self.quantity * self.listing.multiplier * price * 10_000)
 
     @property
@@ -151,7 +151,7 @@ class ProductPosition:
     def _open_cost(self, day: bool) -> float:
         """Return the cost of the open quantity.
 
-        Of today's part of it, what its own side was traded at.
+        Today's part of it at the average of its own side.
         """
         if not (day and self.overnight):
             return self.cost

@@ -1,6 +1,6 @@
-"""What futures and sold options block.
+"""Margin that futures and sold options block.
 
-The worst of sixteen scenarios over all legs of an underlying, plus exposure.
+It is the worst of sixteen scenarios over all legs of an underlying, plus exposure.
 
 The method is SPAN's (price scan range, volatility scan, two extreme moves of which a third counts,
 options that were paid for cover what they are worth); the ranges are plausible, not the clearing
@@ -33,10 +33,7 @@ Legs = Iterable[tuple[ExchangeListing, int]]
 
 
 class UnderlyingRisk(NamedTuple):
-    """What a class of underlyings may do.
-
-    Price scan range and exposure margin, as parts of the price.
-    """
+    """Risk of a class of underlyings: price range and exposure margin, as parts of the price."""
 
     scan: float
     exposure: float
@@ -50,7 +47,7 @@ INDEX, SHARE, COMMODITY = (
 
 
 class ContractMargin(NamedTuple):
-    """What a portfolio of contracts blocks, rupees."""
+    """Margin that a portfolio of contracts blocks, rupees."""
 
     span: float
     exposure: float
@@ -62,7 +59,7 @@ class ContractMargin(NamedTuple):
 
 
 class _ScenarioProfile(NamedTuple):
-    """One unit bought: what each scenario makes it gain, and what an exposure margin is taken of."""
+    """Gain of one bought unit in each scenario, and the value its exposure margin is a part of."""
 
     gains: tuple[float, ...]
     worth: float
@@ -81,7 +78,7 @@ def underlying_risk(listing: ExchangeListing) -> UnderlyingRisk:
 
 @final
 class SpanMargins:
-    """Margins of contracts; what a scenario does to each of them is worked out once a day."""
+    """Margins of contracts; the effect of each scenario on each is worked out once a day."""
 
     def __init__(self) -> None:
         self._profiles: dict[int, _ScenarioProfile] = {}
@@ -89,7 +86,7 @@ class SpanMargins:
     def unit_margin(self, listing: ExchangeListing, side: int) -> float:
         """Return what one unit bought (1) or sold (-1) alone blocks, rupees.
 
-        A bought option nothing.
+        Nothing for a bought option.
         """
         return self.portfolio_margin([(listing, side)]).total
 

@@ -1,10 +1,8 @@
-"""Who may speak to the sandbox over its port.
+"""Checks of who may speak to the sandbox: programs of this machine, never a page of another site.
 
-Programs of this machine, never a page of another site in its browser.
-
-A page is told by the headers that a browser sets and no script can change: `Host` names whom the
-browser thinks it speaks to, `Origin` and `Sec-Fetch-Site` whose page asks (Fetch Standard, "HTTP
-extensions"; W3C Fetch Metadata).
+A page is recognised by the headers that a browser sets and no script can change: `Host` names the
+host the browser thinks it speaks to, `Origin` and `Sec-Fetch-Site` the page that asks (Fetch
+Standard, "HTTP extensions"; W3C Fetch Metadata).
 """
 
 import hmac
@@ -18,9 +16,9 @@ from brokers.sandbox.config import LOOPBACK
 from brokers.sandbox.http import SandboxApiError
 
 PAGES: Final = ("/connect/login", "/connect/finish")
-"""What a browser is led to by a program's own page.
+"""Paths that a program's own page leads a browser to.
 
-It has to be the whole window, so that the page is left for it.
+They have to be the whole window, so that the page is left for them.
 """
 USUAL_PORT: Final = 80
 _HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::([0-9]{1,5}))?", re.IGNORECASE)
@@ -35,10 +33,10 @@ class RequestHeaders(Protocol):
 
 
 def check_visitor(method: str, path: str, headers: RequestHeaders, port: int, served: str) -> None:
-    """Raise `SandboxApiError` for a request by a page of another origin, or under a name that is not ours.
+    """Raise `SandboxApiError` for a page of another origin, or a host name that is not ours.
 
-    `served` is the host that the sandbox was told to listen on. Beyond this machine any address
-    counts, but no name: what a name stands for is decided by whoever owns it.
+    `served` is the host that the sandbox listens on. Beyond this machine any address counts, but no
+    name: the owner of a name decides where it leads.
     """
     hosts = headers.getall("Host", ())
     if len(hosts) != 1 or not _is_own_host(hosts[0], port, served):
@@ -57,7 +55,7 @@ def check_visitor(method: str, path: str, headers: RequestHeaders, port: int, se
 
 
 def check_key(authorization: str, key: str) -> None:
-    """Raise `SandboxApiError` for a request that does not bring the administration key of this run."""
+    """Raise `SandboxApiError` for a request without the administration key of this run."""
     if not hmac.compare_digest(authorization.encode(errors="replace"), f"Bearer {key}".encode()):
         raise _forbidden_error("Administration needs this run's key, as `Authorization: Bearer …`.")
 
@@ -73,7 +71,7 @@ def _is_own_host(host: str, port: int, served: str) -> bool:
 
 
 def _is_navigation(method: str, path: str, headers: RequestHeaders) -> bool:
-    """Tell whether the window itself is led here, for a login."""
+    """Return whether the window itself is led here, for a login."""
     said = {name: headers.getall(f"Sec-Fetch-{name}", ()) for name in ("Mode", "Dest")}
     return (
         method == "GET" and path in PAGES and said == {"Mode": ["navigate"], "Dest": ["document"]}

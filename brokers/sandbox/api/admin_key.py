@@ -1,9 +1,7 @@
-"""The key to a sandbox's own routes.
+"""The key to a sandbox's own routes, made anew in each run.
 
-Made anew in each run, kept where only its user can read it, and used from here.
-
-Whoever started the sandbox in this process, and every program of the same user, finds it by the
-port.
+It is kept where only its user can read it: the program that started the sandbox, and every other of
+the same user, find it by the port.
 """
 
 import contextlib
@@ -28,10 +26,7 @@ LONGEST = 100
 
 
 def key_folder(environ: Mapping[str, str]) -> Path:
-    """Return where keys are kept.
-
-    In the user's runtime folder, or where there is none, in that of the state.
-    """
+    """Return the folder of keys: the user's runtime folder, or without one that of the state."""
     place = desk_register.runtime_folder(environ)
     return own_state_folder(environ) / "keys" if place is None else place / "patang-keys"
 
@@ -48,7 +43,7 @@ def write_key(port: int, key: str) -> Path:
 
 
 def read_key(rest: str) -> str:
-    """Return the key of the sandbox at an address of this machine, empty where there is none of this user's."""
+    """Return the key of this user's sandbox at an address of this machine, empty without one."""
     place = addresses.parse_address(rest)
     if place is None or not place.is_local:
         return ""

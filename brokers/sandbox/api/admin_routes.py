@@ -1,6 +1,6 @@
 """The sandbox's own routes: its clock, its books, and its faults.
 
-For this machine only, and whoever has the run's key.
+They are for programs of this machine that have the run's key.
 """
 
 from brokers.sandbox import fault_moods
@@ -14,7 +14,7 @@ ADMIN = "sandbox"
 """The first part of their paths."""
 ADVANCE = "/sandbox/advance"
 PACE = "/sandbox/pace"
-"""A WebSocket for whoever advances the clock often.
+"""A WebSocket for a program that advances the clock often.
 
 A text is the body of an `ADVANCE`, and is answered with its answer.
 """

@@ -1,4 +1,4 @@
-"""What a fault makes of a request: performed or not, and answered with what."""
+"""Answers under a fault: whether the request is performed, and what it is answered with."""
 
 from collections import deque
 from collections.abc import Callable
@@ -44,7 +44,7 @@ NOTHING = -1
 
 @final
 class PastAnswers:
-    """What a request was answered with some time ago, as far as somebody asked then."""
+    """Earlier answers to requests, as far as they were asked for."""
 
     def __init__(self) -> None:
         self._answers: dict[
@@ -54,7 +54,7 @@ class PastAnswers:
     def delayed_answer(
         self, request: SandboxRequest, answer: SandboxResponse, now: int, seconds: float
     ) -> SandboxResponse:
-        """Keep an answer; return the newest one that is `seconds` old, where there is none the oldest."""
+        """Keep an answer; return the newest that is `seconds` old, or else the oldest."""
         kept = self._answers.setdefault((request.text, tuple(request.query)), deque())
         kept.append((now, answer))
         while len(kept) > 1 and kept[1][0] <= now - int(seconds * SECOND):
@@ -65,7 +65,7 @@ class PastAnswers:
 def faulty_response(
     fault: Fault, perform: Callable[[], SandboxResponse], session: SandboxSession, *, frozen: bool
 ) -> SandboxResponse:
-    """Return what a struck request is answered with.
+    """Return the answer to a struck request.
 
     `frozen`: time stands still, so a time-out need not be waited for.
     """

@@ -43,7 +43,7 @@ class SandboxApi:
 
     def __init__(self, exchange: SandboxExchange) -> None:
         self.on_performed: Callable[[SandboxRequest, int], None] | None = None
-        """Hears of every request that changed something, and when: whoever keeps the state."""
+        """Called with every request that changed something, and its time: the state keeps it."""
         self._exchange = exchange
         self._past = PastAnswers()
         exchange.on_wake = self._remember_waking
@@ -80,7 +80,7 @@ class SandboxApi:
         return answer if isinstance(answer, SandboxResponse) else success_response(answer)
 
     def _admit_request(self, entry: ApiRoute, request: SandboxRequest) -> None:
-        """Raise `SandboxApiError` for a request without a session, from the wrong address, or one too many."""
+        """Raise `SandboxApiError` without a session, from a wrong address, or beyond the rate."""
         if not entry.public:
             self._exchange.session.authorise(request.authorization)
         if entry.places_order and not self._exchange.config.choices.registered_ip:

@@ -14,22 +14,23 @@ WINDOWS: dict[str, tuple[tuple[int, int], ...]] = {
     "historical": ((SECOND, 3),),
     "other": ((SECOND, 10),),
 }
-"""Class of request → the most of them in a sliding window of so many ns.
-
-Orders have theirs from the dated rules.
+"""Class of request → the most of them in a sliding window of so many ns; orders have dated rules.
 """
 BURST = 3
 """Requests of a class beside orders that "kite" takes at once, however few a second may be sent.
 
-Over the internet the
-next one arrives later than it does on this machine."""
+Over the internet the next one arrives later than it does on this machine.
+"""
 Strictness = Literal["off", "kite", "strict"]
 """No limits; Kite's, with a small burst for all but orders; Kite's by count."""
 
 
 @final
 class RequestRateLimits:
-    """Counts requests; a clock that stands (`clock_stands`) bounds orders only, since waiting would never end there."""
+    """Limits of requests.
+
+    A clock that stands (`clock_stands`) bounds orders only: waiting would never end there.
+    """
 
     def __init__(self, orders: OrderLimits, strictness: Strictness, *, frozen: bool) -> None:
         self.clock_stands = frozen
@@ -74,7 +75,7 @@ class RequestRateLimits:
         seen.append(now)
 
     def _admit_from_bucket(self, name: str, now: int) -> None:
-        """Admit a request from a bucket that fills at the documented rate and holds no less than `BURST`."""
+        """Admit a request from a bucket of `BURST` at least, filled at the documented rate."""
         span, most = self._windows[name][0]
         each = span // most
         full = max(self._full.get(name, 0), now) + each

@@ -1,4 +1,4 @@
-"""How a route is written down, and how a request finds its own."""
+"""Notation of routes, and the search for a request's own."""
 
 import json
 from collections import defaultdict
@@ -16,10 +16,7 @@ Action = Callable[[SandboxRequest, Parts], object]
 
 
 class ApiRoute(NamedTuple):
-    """One entry: `{name}` in the pattern catches a segment.
-
-    `rate` names the class it counts to ("": none).
-    """
+    """One entry: `{name}` in the pattern catches a segment, `rate` names its class ("": none)."""
 
     method: str
     pattern: tuple[str, ...]
@@ -32,7 +29,7 @@ class ApiRoute(NamedTuple):
 
     @property
     def places_order(self) -> bool:
-        """Tell whether it places, modifies or cancels an order."""
+        """Return whether it places, modifies or cancels an order."""
         return self.method != "GET" and self.pattern[:1] == ("orders",)
 
     def match(self, method: str, path: tuple[str, ...]) -> Parts | None:
@@ -59,7 +56,7 @@ def route(
 ) -> ApiRoute:
     """Make a table entry from a path like "/orders/{variety}".
 
-    What is no GET changes something unless it says not.
+    Any method but GET changes something, unless the entry says otherwise.
     """
     return ApiRoute(
         method,
@@ -73,9 +70,9 @@ def route(
 
 @final
 class RouteTable:
-    """Routes by their length and first segment, which none of them catches.
+    """Routes by their length and first segment, in the order they were given.
 
-    Within those in the order they were given.
+    No pattern catches a first segment.
     """
 
     def __init__(self, routes: Iterable[ApiRoute]) -> None:
@@ -84,9 +81,9 @@ class RouteTable:
             self._routes[len(entry.pattern), entry.pattern[0]].append(entry)
 
     def find_route(self, request: SandboxRequest) -> tuple[ApiRoute, Parts]:
-        """Return the first entry a request matches, with what it catches.
+        """Return the first entry a request matches, and its parts.
 
-        Raise the documented 404, or 405 for another method.
+        Raise the documented 404 or 405.
         """
         path = path_segments(request.path)
         near = self._routes.get((len(path), path[0]), []) if path else []

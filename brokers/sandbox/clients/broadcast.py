@@ -1,4 +1,4 @@
-"""What clients hear: tick frames and order updates, on every connection, through the faults."""
+"""Messages to clients: tick frames and order updates, on every connection, through the faults."""
 
 import struct
 from collections.abc import Callable, Mapping
@@ -37,7 +37,7 @@ class ClientBroadcast:
         self.postbacks: list[Mapping[str, object]] | None = None
         """Order updates for the app's postback address, where it has one.
 
-        Who sends them takes them out.
+        The sender takes them out.
         """
         self._tokens = tokens
         self._faults = faults
@@ -54,17 +54,17 @@ class ClientBroadcast:
 
     @property
     def awaits_first_tick(self) -> bool:
-        """Tell whether a client is owed its first ticks."""
+        """Return whether a client is owed its first ticks."""
         return any(connection.awaits_first_tick for connection in self.connections)
 
     @property
     def subscribed_tokens(self) -> set[int]:
-        """Return every token that somebody subscribes."""
+        """Return every subscribed token."""
         return set().union(*(connection.tokens for connection in self.connections))
 
     @property
     def has_listeners(self) -> bool:
-        """Tell whether anybody listens to order updates."""
+        """Return whether any client listens to order updates."""
         return bool(self.connections) or self.postbacks is not None
 
     def connect(self) -> ClientConnection:
@@ -96,7 +96,7 @@ class ClientBroadcast:
             connection.close_requested = True
 
     def send_notice(self, text: str) -> None:
-        """Send a notice of the broker to everybody."""
+        """Send a notice of the broker to every client."""
         for connection in self.connections:
             connection.queue_text({"type": "message", "data": text})
 
@@ -112,7 +112,7 @@ class ClientBroadcast:
         self._deliver_message(UPDATES, f"{data['order_id']} {data['status']}", data, send, now)
 
     def send_ticks(self, changed: Mapping[int, Tick], now: int) -> None:
-        """Send what changed, and what is newly subscribed."""
+        """Send changed ticks, and those that are newly subscribed."""
 
         def send() -> None:
             for connection in self.connections:

@@ -1,7 +1,4 @@
-"""One WebSocket connection without its socket.
-
-What it subscribes, and the bounded queue of what it is owed.
-"""
+"""One WebSocket connection without its socket: subscriptions and a bounded queue of messages."""
 
 import json
 from collections import deque
@@ -28,7 +25,7 @@ Tokens = Mapping[int, ExchangeListing | ListedIndex]
 class ClientConnection:
     """A client's subscriptions and its outbox.
 
-    `conflate`: drop tick frames a slow client has not taken.
+    `conflate`: tick frames that a slow client has not taken are dropped.
     """
 
     def __init__(
@@ -51,7 +48,7 @@ class ClientConnection:
 
     @property
     def awaits_first_tick(self) -> bool:
-        """Tell whether it is owed a first tick of something."""
+        """Return whether it is owed a first tick of something."""
         return bool(self._fresh)
 
     @property
@@ -65,7 +62,7 @@ class ClientConnection:
         return sum(mode == FULL for mode in self._modes.values())
 
     def receive(self, text: str) -> None:
-        """Take a request; what it subscribes is sent with the next frame of ticks."""
+        """Take a request; its subscriptions are sent with the next frame of ticks."""
         try:
             message = parse_json(text)
             action, value = message["a"], message["v"]
@@ -126,7 +123,7 @@ class ClientConnection:
         self.sent += 1
 
     def queue_ticks(self, changed: Mapping[int, Tick], now: int) -> None:
-        """Queue one frame with everything that changed and is subscribed, in the order of the listings."""
+        """Queue one frame of all changed and subscribed listings, in their order."""
         modes = self._modes
         if self._conflate and len(self.outbox) > BACKLOG:
             self._drop_ticks()

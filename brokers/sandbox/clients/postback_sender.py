@@ -7,15 +7,12 @@ from collections.abc import Mapping
 import aiohttp
 
 EVERY = 0.02
-"""Seconds between two looks at what is to be posted."""
+"""Seconds between two looks for updates to post."""
 PATIENCE = 5.0
 
 
 async def post_updates(url: str, waiting: list[Mapping[str, object]]) -> None:
-    """Post every update once, in order, as raw JSON.
-
-    What the other side does with it is its own affair.
-    """
+    """Post every update once, in order, as raw JSON; the answer is not looked at."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE)) as http:
         while True:
             while waiting:

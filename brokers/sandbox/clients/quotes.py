@@ -70,10 +70,7 @@ def _row_segment(row: Row) -> str:
 
 
 def trigger_range(listings: Listings, request: SandboxRequest) -> dict[str, object]:
-    """Return how far a cover order's stop may stand from the last price.
-
-    Unknown instruments are left out.
-    """
+    """Return how far a cover order's stop may stand from the last price, for known instruments."""
     found = ((key, listings.get(key)) for key in request.values("i"))
     return {
         key: {
@@ -98,9 +95,8 @@ def quote_rows(
 ) -> dict[str, object]:
     """Return quotes of the instruments asked for, by "EXCHANGE:SYMBOL" or token.
 
-    Unknown ones are left out.
-
-    `cut`: more than may be asked for are left out, too, instead of refused.
+    Unknown ones are left out; with `cut` so are those above the permitted number, which is refused
+    otherwise.
     """
     asked = request.values("i")
     if not asked:

@@ -1,4 +1,4 @@
-"""What holds prices up: bands that slide under shares with derivatives, and halts of the whole market.
+"""Limits of prices: bands that slide under shares with derivatives, halts of the whole market.
 
 Sources: SEBI's circulars on market-wide circuit breakers (10, 15 and 20 % of the index) and of 24
 May 2024 on sliding price bands. A band slides after its waiting time, where the price still stands
@@ -13,10 +13,7 @@ from brokers.sandbox.market.exchange_listing import ExchangeListing, ListedIndex
 from compiled.model.values import MINUTE
 
 SLIDES = ((0.05, 15), (0.05, 15), (0.03, 30), (0.03, 30), (0.02, 60))
-"""Each slide of a day: by how much of the previous close, after how many minutes at the edge.
-
-The last again and again.
-"""
+"""Slides of a day: part of the previous close, minutes at the edge; the last one repeats."""
 LATE, LATE_WAIT = ist.time_of_day("15:00"), 5
 """From then on a slide waits only so many minutes."""
 NEAR = 0.001
@@ -25,10 +22,7 @@ REST: Final = -1
 
 
 class BreakerLevel(NamedTuple):
-    """One circuit breaker: index move, and (until, minutes) of its halts by time of day.
-
-    Afterwards `late`.
-    """
+    """One circuit breaker: index move, (until, minutes) of its halts by time, then `late`."""
 
     move: float
     halts: tuple[tuple[int, int], ...]
@@ -43,10 +37,7 @@ LEVELS = (
 
 
 def halt_minutes(level: BreakerLevel, time_of_day: int) -> int:
-    """Return how long a breaker reached at a time of day (ns since midnight) halts.
-
-    Minutes, 0 not at all, or `REST`.
-    """
+    """Return the minutes of a breaker's halt by its time (ns since midnight), 0 or `REST`."""
     return next((long for until, long in level.halts if time_of_day < until), level.late)
 
 
@@ -66,7 +57,7 @@ class SlidingBand:
         self._low, self._high = self.listing.low_band + near, self.listing.high_band - near
 
     def slide_if_due(self, now: int, time_of_day: int) -> bool:
-        """Slide where it is due, and tell whether it has."""
+        """Slide the band if that is due; return whether it has slid."""
         last = self.listing.last
         if (
             self._low < last < self._high or self.listing.reference
@@ -88,10 +79,7 @@ class SlidingBand:
 
 @final
 class CircuitWatch:
-    """Watches prices from second to second.
-
-    `slid` and `halt` (minutes, or `REST`) act on what it finds.
-    """
+    """Watch of prices from second to second; `slid` and `halt` (minutes, or `REST`) act on it."""
 
     def __init__(
         self,
@@ -115,7 +103,7 @@ class CircuitWatch:
         self._bands.append(SlidingBand(listing))
 
     def check(self, now: int) -> None:
-        """Slide the bands that are due, and halt the market where the index has reached another breaker."""
+        """Slide the bands that are due, and halt the market where the index reaches a breaker."""
         time_of_day = now - self._midnight
         for band in self._bands:
             if band.slide_if_due(now, time_of_day):

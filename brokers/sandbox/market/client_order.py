@@ -15,7 +15,7 @@ OVER = ("COMPLETE", "CANCELLED", "CANCELLED AMO", "REJECTED")
 
 
 class IcebergLeg(NamedTuple):
-    """Which leg of an iceberg an order is."""
+    """Leg of an iceberg, by number."""
 
     leg: int
     legs: int
@@ -39,7 +39,7 @@ class IcebergLeg(NamedTuple):
 
 
 class OrderRequest(NamedTuple):
-    """What an order asks for, checked for form; prices in rupees, 0.0 where there is none."""
+    """An order as it was requested, checked for form; prices in rupees, 0.0 where there is none."""
 
     listing: "ExchangeListing"
     side: int
@@ -65,11 +65,11 @@ class OrderRequest(NamedTuple):
     labels: tuple[str, ...] = ()
     """Tags the system puts beside the user's."""
     by: str = ""
-    """Who placed it, if not the user."""
+    """Placer of the order, if not the user."""
 
     @property
     def buys(self) -> bool:
-        """Tell the side."""
+        """Return whether it buys."""
         return self.side > 0
 
 
@@ -107,12 +107,12 @@ class ClientOrder:
         self.trades: list[ClientTrade] = []
         self.history: list[dict[str, object]] = []
         self.veiled_rows: tuple[dict[str, object], list[dict[str, object]]] | None = None
-        """What the order book and the history still show, while a fault lets a trade run ahead of them."""
+        """State that book and history still show, while a fault lets a trade run ahead of them."""
         self._written: tuple[tuple[object, ...], str] | None = None
 
     @property
     def is_live(self) -> bool:
-        """Tell whether it may still trade."""
+        """Return whether it may still trade."""
         return self.status in LIVE
 
     @property
@@ -135,7 +135,7 @@ class ClientOrder:
         self.history.append(self._history_row())
 
     def note_status(self, status: str) -> None:
-        """Write a passing state into the history; the order stays what it is."""
+        """Write a passing state into the history; the order's own state stays."""
         kept, self.status = self.status, status
         self.history.append(self._history_row())
         self.status = kept
@@ -149,7 +149,7 @@ class ClientOrder:
         return self.veiled_rows[0] if self.veiled_rows else self.row()
 
     def row_json(self) -> str:
-        """Return what `shown_row` does as JSON, written anew only when something of it has changed."""
+        """Return `shown_row` as JSON, written anew only when something of it has changed."""
         stands = (
             self.status,
             self.filled,

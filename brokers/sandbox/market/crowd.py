@@ -1,4 +1,4 @@
-"""The seeded crowd: market makers who quote around a moving fair value, and takers who trade against them.
+"""The seeded crowd: makers that quote around a moving fair value, takers that trade with them.
 
 Fair values share an index factor, breathe with the time of day, trend for five to twenty minutes at
 a time and jump now and then. Takers arrive in self-exciting bursts (each trade makes the next
@@ -23,16 +23,13 @@ TAKER_VALUE = 120_000.0
 CALL_SIGMA = 0.004
 """How far from the fair value auction orders are priced."""
 SKIP_SECONDS = 20
-"""How much time one step covers where nobody looks.
-
-What happened before the clock starts, or before a waking.
-"""
+"""Time that one step covers while no client looks: before the clock starts, or a waking."""
 DIM_CHANCE = 0.95
 """Of a print, each second, in an instrument without a book; the first is certain."""
 
 
 class PriceSource(Protocol):
-    """Where prices come from: it trades in the listings' books at instants it names itself."""
+    """Source of prices: it trades in the listings' books at instants it names itself."""
 
     listings: list[ExchangeListing]
     opens: int
@@ -40,7 +37,7 @@ class PriceSource(Protocol):
     closes: int
     """End of continuous trading, ns UTC."""
     skips_to: int
-    """Until then nobody looks, and it may move in long steps; ns UTC."""
+    """End of the time without a client, in which it may move in long steps; ns UTC."""
     shift: float
     """How far a fault moves every price that follows no other, as a part of it."""
 
@@ -51,15 +48,12 @@ class PriceSource(Protocol):
     def step(self, now: int) -> list[ExchangeListing]:
         """Move at an instant that `next` has named.
 
-        Return the listings it touched, in a fixed order.
+        Return the touched listings, in a fixed order.
         """
         ...
 
     def leave(self, listing: ExchangeListing) -> None:
-        """Withdraw every order of its own from a listing's book.
-
-        A call phase begins, or has ended.
-        """
+        """Withdraw its orders from a listing's book: a call phase begins, or has ended."""
         ...
 
     def match(self, listing: ExchangeListing, now: int) -> None:
@@ -69,10 +63,7 @@ class PriceSource(Protocol):
 
 @final
 class SeededCrowd:
-    """Every name and its traders.
-
-    Moves once a second while anything trades (`windows`: [start, end) in ns UTC).
-    """
+    """Every name and its traders, moved once a second within `windows`: [start, end) in ns UTC."""
 
     def __init__(
         self,
@@ -87,19 +78,17 @@ class SeededCrowd:
         self.shift = self._shifted = 0.0
         self._windows = windows
         self.skips_to = 0
-        """Until then it moves in long steps, for nobody looks yet; ns UTC."""
+        """End of the time without a client, in which it moves in long steps; ns UTC."""
         self._lived: list[tuple[int, float, float]] = []
-        """(instant, index factor, heat) of the long steps so far, for who wakes later."""
+        """(instant, index factor, heat) of the long steps so far, for instruments that wake later.
+        """
         self._factor = 0.0
         self._random = Random(f"{seed}:index")  # noqa: S311 a simulation, not a secret
         self._traders = traders
         self._by_token = {int(trader.listing.instrument.token): trader for trader in traders}
 
     def next(self, after: int) -> int:
-        """Return the next whole second in which something trades.
-
-        After the last, the second after.
-        """
+        """Return the next whole second in which something trades, or the one after the last."""
         long = SKIP_SECONDS * SECOND
         second = (
             min(after - after % long + long, self.skips_to)
@@ -112,7 +101,7 @@ class SeededCrowd:
         return second
 
     def step(self, now: int) -> list[ExchangeListing]:
-        """Let everybody trade for one second, or skip some."""
+        """Let every trader trade for one second, or skip some."""
         seconds = SKIP_SECONDS if now <= self.skips_to else 1
         heat = intensity((now - self.opens) // SECOND, max(0, self.closes - now) // SECOND)
         market = self._random.gauss(0.0, INDEX_SIGMA * heat * math.sqrt(seconds))
@@ -129,7 +118,7 @@ class SeededCrowd:
         ]
 
     def recall(self, traders: "InstrumentTraders", hours: Sequence[tuple[int, int]]) -> None:
-        """Make up for the day so far of an instrument that has just joined, in its hours of trading (ns UTC)."""
+        """Make up for the day so far of an instrument that has just joined, in its hours."""
         traders.recall(
             [one for one in self._lived if any(start <= one[0] < end for start, end in hours)]
         )
@@ -174,7 +163,7 @@ class InstrumentTraders:
         self._size = listing.level_lots
 
     def act(self, market: float, heat: float, now: int, seconds: int = 1) -> bool:
-        """Do what the phase of the session allows; tell whether anything may have changed."""
+        """Do what the phase of the session allows; return whether anything may have changed."""
         phase = self.listing.phase
         if phase == CONTINUOUS:
             price = self._fair_price(market, heat, seconds)
@@ -193,9 +182,9 @@ class InstrumentTraders:
         return False
 
     def recall(self, lived: list[tuple[int, float, float]]) -> None:
-        """Make up for a day so far that nobody has seen.
+        """Make up for the unseen part of a day.
 
-        What follows another price from its minutes, the rest from `lived`.
+        A value that follows another price takes that one's minutes, the rest comes from `lived`.
         """
         fair, listing = self._fair, self.listing
         if isinstance(fair, DriftingValue):
@@ -233,7 +222,7 @@ class InstrumentTraders:
         listing.print_trade(min(listing.high_band, max(listing.low_band, ticks)), quantity, now)
 
     def match(self, now: int) -> None:
-        """Print one price for everybody: where it opens, or closes near the reference price."""
+        """Print one price for all: where it opens, or closes near the reference price."""
         listing = self.listing
         if not listing.volume and isinstance(self._fair, DriftingValue):
             self._fair.gap()
@@ -292,7 +281,7 @@ class InstrumentTraders:
             del held[ticks]
 
     def _enter_auction_orders(self) -> None:
-        """Enter auction orders on both sides of what the crowd thinks it is worth."""
+        """Enter auction orders on both sides of the value the crowd sees."""
         random, listing = self._random, self.listing
         if not self._calls and not listing.volume and isinstance(self._fair, DriftingValue):
             self._fair.gap()
@@ -309,7 +298,7 @@ class InstrumentTraders:
         listing.has_changed = True
 
     def _serve_post_close(self) -> None:
-        """Trade after the close with whoever wants to, at the closing price."""
+        """Trade after the close with any order there is, at the closing price."""
         listing, book = self.listing, self.listing.book
         for order in list(listing.own_orders.values()):
             if order.is_live and book.remaining(order.number):

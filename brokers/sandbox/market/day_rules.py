@@ -15,10 +15,7 @@ LOT_VALUE = 750_000.0
 
 @final
 class DayRules:
-    """What `engine/market/rules.json` says of one day.
-
-    Raises `DataError` for a day no row covers.
-    """
+    """Rules of one day, from `engine/market/rules.json`; `DataError` for a day no row covers."""
 
     def __init__(self, day: str) -> None:
         self._rules = _load_rules()
@@ -33,18 +30,15 @@ class DayRules:
 
     @property
     def icebergs_stay(self) -> bool:
-        """Tell whether iceberg orders within the band are carried into the closing auction."""
+        """Return whether iceberg orders within the band are carried into the closing auction."""
         return _load_safeguards().icebergs_stay(self._day)
 
     def bands_futures(self, name: str) -> bool:
-        """Tell whether the futures on an underlying keep the band of the closing auction."""
+        """Return whether the futures on an underlying keep the band of the closing auction."""
         return _load_safeguards().bands_futures(self._day, "index" if name in INDICES else "stock")
 
     def tick(self, price: float, kind: TickClass = "stock") -> float:
-        """Return the tick of an NSE share or an NFO contract in rupees.
-
-        Before the table's rows 0.05.
-        """
+        """Return the tick of an NSE share or NFO contract in rupees, 0.05 before the table's rows."""
         try:
             return self._rules.tick_size(
                 self._day, price, "NSE" if kind == "stock" else "NFO", kind
@@ -55,30 +49,21 @@ class DayRules:
             return OLD_TICK
 
     def lot(self, name: str, price: float) -> int:
-        """Return the lot of the contracts on an underlying.
-
-        The table's, else about ₹7.5 lakh's worth.
-        """
+        """Return the lot of an underlying's contracts: the table's, else about ₹7.5 lakh's worth."""
         try:
             return self._rules.lot_size(self._day, name)
         except DataError:
             return max(1, round(LOT_VALUE / price / 25)) * 25
 
     def freeze(self, name: str, lot: int) -> int:
-        """Return the largest quantity of one order in the contracts on an underlying.
-
-        The table's, else forty lots.
-        """
+        """Return the largest quantity of one order in an underlying's contracts, or forty lots."""
         try:
             return self._rules.freeze_quantity(self._day, name)
         except DataError:
             return 40 * lot
 
     def multiplier(self, exchange: str, symbol: str) -> int:
-        """Return how many units of its price are one at the exchange.
-
-        1 but for a commodity's lot that is known.
-        """
+        """Return the units of one quantity at the exchange: 1 but for a commodity of known lot."""
         return multiplier(self._day, exchange, symbol) or 1
 
     def protection(self, price: float, kind: str = "EQ") -> float:

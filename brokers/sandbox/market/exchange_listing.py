@@ -28,18 +28,12 @@ class SpotSource(Protocol):
         ...
 
     def candles(self) -> Iterable[tuple[int, float, float, float, float, int]]:
-        """Return today's minutes so far.
-
-        Start (ns UTC), open, high, low, close in rupees, volume.
-        """
+        """Return today's minutes: start (ns UTC), open, high, low, close in rupees, volume."""
         ...
 
 
 class DerivativeContract(NamedTuple):
-    """What makes an instrument a derivative; `strike` 0.0: a future.
-
-    `underlying` None: nothing that is listed.
-    """
+    """Terms of a derivative; `strike` 0.0: a future, `underlying` None: one that is not listed."""
 
     name: str
     expiry: date
@@ -125,7 +119,7 @@ class ExchangeListing:
 
     @property
     def has_book(self) -> bool:
-        """Tell whether there is a book."""
+        """Return whether there is a book."""
         return self._book is not None
 
     @property
@@ -143,7 +137,7 @@ class ExchangeListing:
         return self._book
 
     def show_quotes(self, bid: int, ask: int, quantity: int) -> None:
-        """Quote five levels a side from these grid indices on, without a book as long as nobody orders."""
+        """Quote five levels a side from these grid indices on, without a book before an order."""
         self._shown = (bid, ask, quantity)
         if self._book is not None:
             self._book = None
@@ -151,10 +145,7 @@ class ExchangeListing:
             self.asks.clear()
 
     def _drawn_levels(self, side: int) -> list[tuple[int, int]]:
-        """Return (grid index, quantity) of what is quoted.
-
-        As shown, or what a crowd would quote while it may.
-        """
+        """Return (grid index, quantity) of quotes: those shown, or a crowd's while it may quote."""
         if self._shown is not None:
             best, quantity = self._shown[0 if side > 0 else 1], self._shown[2]
             behind = range(best, best - side * LEVELS, -side)
@@ -180,10 +171,7 @@ class ExchangeListing:
         self.move_band(made.lower + by, made.upper + by)
 
     def confine_band(self, percent: float) -> None:
-        """Hold the price band to so many percent about the reference price.
-
-        The band of the closing auction.
-        """
+        """Hold the price band to a percentage about the reference price, as the closing auction."""
         price = self.instrument.price(self.reference)
         self.move_band(price * (1.0 - percent / 100.0), price * (1.0 + percent / 100.0))
 
@@ -200,17 +188,14 @@ class ExchangeListing:
             self._book.widen(*self._reach)
 
     def candles(self) -> Iterator[tuple[int, float, float, float, float, int]]:
-        """Return today's minutes so far.
-
-        Start (ns UTC), open, high, low, close in rupees, volume.
-        """
+        """Return today's minutes: start (ns UTC), open, high, low, close in rupees, volume."""
         price = self.instrument.price
         return (
             (m[0], price(m[1]), price(m[2]), price(m[3]), price(m[4]), m[5]) for m in self.minutes
         )
 
     def vwap(self, since: int) -> float:
-        """Return the volume-weighted average price of the minutes from `since` on in rupees, 0.0 without a trade."""
+        """Return the volume-weighted average of the minutes from `since` on in rupees, or 0.0."""
         minutes = [minute for minute in self.minutes if minute[0] >= since]
         volume = sum(minute[5] for minute in minutes)
         return (
@@ -255,9 +240,9 @@ class ExchangeListing:
         bar[6] += ticks * quantity
 
     def take_fills(self, now: int) -> list[BookFill]:
-        """Take the fills off the book.
+        """Take the fills off the book and print them.
 
-        Print them, and return those of our orders in the order they happened.
+        Return those of our orders, in their order.
         """
         if self._book is None:
             return []
@@ -275,10 +260,7 @@ class ExchangeListing:
         return hits
 
     def snapshot(self, now: int) -> Tick:
-        """Return the tick of this moment, depth included.
-
-        The totals count the ten best levels of a side.
-        """
+        """Return the tick of this moment with depth; its totals count ten levels of a side."""
         price = self.instrument.price
         buying, selling = self.depth(1), self.depth(-1)
         bids = [(price(ticks), quantity, orders) for ticks, quantity, orders in buying[:LEVELS]]
@@ -351,7 +333,7 @@ class ListedIndex:
         )
 
     def value(self, moves: list[float]) -> float:
-        """Return where it stands, on its grid, when its members stand at so many times their previous closes."""
+        """Return the index on its grid, for its members at so many times their previous closes."""
         moved = sum(moves) / len(moves)
         value = self.instrument.close * (
             moved if self._gain == 1.0 else 1.0 + self._gain * (moved - 1.0)

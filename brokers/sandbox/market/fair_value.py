@@ -1,7 +1,4 @@
-"""What an instrument is worth from second to second.
-
-A drifting share, or what follows from another price.
-"""
+"""Fair value of an instrument by the second: a drifting share, or one that follows another."""
 
 import math
 from random import Random
@@ -10,10 +7,7 @@ from typing import final
 from brokers.sandbox.market.exchange_listing import SpotSource
 
 INDEX_SIGMA = 0.00002
-"""Per root second, in the quiet middle of the day.
-
-An eighth to a half of what a share does by itself.
-"""
+"""Noise per root second in the quiet middle of the day: an eighth to a half of a share's own."""
 OWN_SIGMA = 0.00005
 JUMP_CHANCE = 1 / 6_000
 JUMP_SIGMA = 0.006
@@ -28,7 +22,7 @@ RATE = 0.065
 
 @final
 class DriftingValue:
-    """A share: index factor, own noise, trends that last for minutes, jumps, and rarely a run into the circuit."""
+    """A share: index factor, own noise, trends of minutes, jumps, rarely a run into the circuit."""
 
     def __init__(
         self, close: float, beta: float, random: Random, runs_at: int = -1, runs_to: float = 0.0
@@ -88,10 +82,7 @@ class DriftingValue:
 
 @final
 class FollowingValue:
-    """A future, or the twin on another exchange.
-
-    The price of something else times the cost of carry.
-    """
+    """A future, or the twin on another exchange: another price times the cost of carry."""
 
     def __init__(self, spot: SpotSource, years: float = 0.0) -> None:
         self.lean = 0.0

@@ -1,4 +1,4 @@
-"""What a contract is worth when it has expired: final settlement prices by date."""
+"""Final settlement prices of expired contracts, by date."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date
@@ -8,7 +8,10 @@ from brokers.sandbox.market.exchange_listing import ExchangeListing, ListedIndex
 from compiled.model.values import MINUTE
 
 AVERAGED_SINCE = date(2026, 12, 7)
-"""From this day on averages of the underlying settle, its closing value until then (SEBI I/23843/2026, para 4.9.1; medium confidence)."""
+"""Day from which averages of the underlying settle, instead of its closing value.
+
+SEBI I/23843/2026, para 4.9.1; medium confidence.
+"""
 WINDOW = 30 * MINUTE
 """The end of continuous trading in shares that they are taken of."""
 
@@ -18,9 +21,8 @@ Listings = Mapping[str, ExchangeListing | ListedIndex]
 def final_price(listing: ExchangeListing, day: date, listings: Listings, *, new: bool) -> float:
     """Return the price in rupees at which a contract is closed on its last day.
 
-    Its own last one where no underlying is listed.
-
-    An option is worth what it is in the money. `new`: by rules that are not certain yet.
+    An option has its intrinsic value, and any contract its own last price where no underlying is
+    listed. `new`: by rules that are not certain yet.
     """
     contract = listing.contract
     spot = contract.underlying if contract is not None else None
@@ -34,7 +36,7 @@ def final_price(listing: ExchangeListing, day: date, listings: Listings, *, new:
 
 
 def _average_value(spot: ExchangeListing | ListedIndex, day: date, listings: Listings) -> float:
-    """Return the average of a share over all exchanges, or an index at the averages of its members."""
+    """Return the average of a share over all exchanges, or an index at its members' averages."""
     ends = session_phases.continuous_end(day)
     if isinstance(spot, ListedIndex):
         return spot.value(
@@ -48,10 +50,7 @@ def _average_value(spot: ExchangeListing | ListedIndex, day: date, listings: Lis
 
 
 def _window_average(shares: Iterable[ExchangeListing], ends: int) -> float:
-    """Return the average price of what has traded in the window, weighted by volume.
-
-    The last price where nothing has.
-    """
+    """Return the volume-weighted average price in the window, or the last one without a trade."""
     volume, value, last = 0, 0.0, 0.0
     for one in shares:
         minutes = [minute for minute in one.minutes if ends - WINDOW <= minute[0] < ends]

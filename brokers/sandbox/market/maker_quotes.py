@@ -1,4 +1,4 @@
-"""Where market makers quote around a price, and how much.
+"""Quotes of market makers around a price.
 
 As orders in a book, or drawn for one that is not there yet.
 """
@@ -26,10 +26,7 @@ def lots_at_level(average: float, chance: float, distance: int) -> int:
 
 
 def drawn_levels(token: int, last: int, side: int, average: float) -> list[tuple[int, int]]:
-    """Return (grid index, lots) of a side's levels around the last price.
-
-    The same whenever it is drawn.
-    """
+    """Return (grid index, lots) of a side's levels around the last price, always the same."""
     best = best_quotes(last)[0 if side > 0 else 1]
     levels = []
     for distance in range(LEVELS):

@@ -106,10 +106,7 @@ def _auction_request(ask: OrderRequest, number: str) -> OrderRequest:
 
 
 def _iceberg_first_leg(ask: OrderRequest, legs: int, quantity: int) -> OrderRequest:
-    """Return the first leg.
-
-    The quantity of a leg follows from the number of legs where it is not given.
-    """
+    """Return the first leg; the quantity of a leg follows from their number if it is not given."""
     if not LEGS[0] <= legs <= LEGS[1]:
         raise invalid(f"Invalid `iceberg_legs`. It should be between {LEGS[0]} and {LEGS[1]}.")
     if ask.order_type == "MARKET" or ask.validity == "IOC":
@@ -139,7 +136,7 @@ def revised_request(ask: OrderRequest, form: Form) -> OrderRequest:
 
 
 def checked_request(ask: OrderRequest, *, frozen: bool = True) -> OrderRequest:
-    """Return the request with the prices its type does not use taken out.
+    """Return the request without the prices its type does not use.
 
     Raise `ApiError` for a bad one.
     """
@@ -298,10 +295,7 @@ def band_refusal(ask: OrderRequest) -> str:
 
 
 def protection_percent(ask: OrderRequest) -> float:
-    """Return the market protection in percent.
-
-    The given one, or the day's slab for the last price.
-    """
+    """Return the market protection in percent: the given one, or the day's for the last price."""
     kind = ask.listing.instrument.kind
     return (
         ask.protection
@@ -311,10 +305,7 @@ def protection_percent(ask: OrderRequest) -> float:
 
 
 def protected_price(ask: OrderRequest) -> float:
-    """Return the limit a market order becomes: never worse than its protection, inside the band.
-
-    Without one, the band.
-    """
+    """Return the limit a market order becomes: its protection, within the band."""
     instrument = ask.listing.instrument
     if not ask.protection:
         return instrument.upper if ask.buys else instrument.lower

@@ -52,10 +52,7 @@ Turn = Callable[["SessionGroup", str], None]
 
 
 class SessionGroup(NamedTuple):
-    """Instruments that keep the same hours.
-
-    `square_off` and `amo` in ns UTC, None where there is none.
-    """
+    """Instruments of the same hours; `square_off` and `amo` in ns UTC, None where there is none."""
 
     listings: list[ExchangeListing]
     phases: tuple[SessionPhase, ...]
@@ -88,7 +85,7 @@ def _session_calendar(*, new: bool = True) -> Calendar:
 
 
 def instrument_hours(derivatives: Collection[str], *, new: bool = True) -> InstrumentHours:
-    """Return the hours of instruments, of which those on these names have derivatives.
+    """Return the hours of instruments; shares with these names have derivatives.
 
     `new`: by hours not certain yet.
     """
@@ -97,10 +94,7 @@ def instrument_hours(derivatives: Collection[str], *, new: bool = True) -> Instr
 
 @lru_cache(maxsize=4_096)
 def part_opens(day: str, exchange: str, kind: str) -> tuple[int, ...]:
-    """Return when each part of a day opens in ns UTC.
-
-    09:15 where the calendar does not know the day.
-    """
+    """Return when each part of a day opens in ns UTC, 09:15 for a day the calendar lacks."""
     try:
         session = _session_calendar().session(date.fromisoformat(day), exchange, kind)
     except DataError:
@@ -115,9 +109,9 @@ def part_opens(day: str, exchange: str, kind: str) -> tuple[int, ...]:
 def group_hours(
     calendar: Calendar, day: date, by: HoursClass, *, called: bool = True
 ) -> SessionGroup:
-    """Return the hours of a class of instruments, with no listings yet.
+    """Return the hours of a class of instruments, without listings.
 
-    Raise `DataError` for a day without trading.
+    Raise `DataError` for no trading.
 
     `called`: it takes part in the pre-open, if its class has one.
     """
@@ -139,11 +133,10 @@ def group_hours(
 
 
 def called_before_open(day: date, expiry: date, near: date) -> bool:
-    """Tell whether a future is in the pre-open.
+    """Return whether a future is in the pre-open.
 
-    The near month's, on its last five trading days the next one's too.
-
-    Source: NSE's circular on the pre-open of futures, in force since 2025-12-08.
+    The near month's is; on its last five trading days the next one's, too. Source: NSE's circular
+    on the pre-open of futures, in force since 2025-12-08.
     """
     if expiry == near:
         return True
@@ -155,7 +148,7 @@ def called_before_open(day: date, expiry: date, near: date) -> bool:
 def trading_day(day: date, exchange: str) -> date:
     """Return a day, or the last one before it on which the exchange trades.
 
-    Itself where no holiday list reaches.
+    Where no holiday list reaches it is the day itself.
     """
     try:
         return _session_calendar().latest_trading_day(day, exchange)
@@ -164,9 +157,9 @@ def trading_day(day: date, exchange: str) -> date:
 
 
 def is_settlement_day(day: str) -> bool:
-    """Tell whether shares and money change hands on a trading day.
+    """Return whether shares and money change hands on a trading day.
 
-    Yes, where no list of settlement holidays reaches.
+    Without a list of settlement holidays they do.
     """
     try:
         return _session_calendar().settles(date.fromisoformat(day))
@@ -175,9 +168,9 @@ def is_settlement_day(day: str) -> bool:
 
 
 def auction_start(day: date, *, new: bool) -> int | None:
-    """Return when the closing auction of shares begins (ns UTC).
+    """Return when the closing auction of shares begins (ns UTC), None without one.
 
-    Futures keep its band from then on. None without one.
+    Futures keep its band from then on.
     """
     session = _session_calendar(new=new).session(day, "NSE", "EQ", cas=True)
     return (
@@ -188,7 +181,7 @@ def auction_start(day: date, *, new: bool) -> int | None:
 
 
 def continuous_end(day: date) -> int:
-    """Return when continuous trading of shares with derivatives ends on a trading day (ns UTC), by the new hours where there are some."""
+    """Return when continuous trading of F&O shares ends (ns UTC), by new hours if there are."""
     session = _session_calendar().session(day, "NSE", "EQ", cas=True)
     assert session is not None
     return session.close
@@ -279,7 +272,7 @@ def _check_post_close(ask: OrderRequest) -> None:
 
 
 def orders_frozen(listing: ExchangeListing) -> bool:
-    """Tell whether working orders cannot be touched."""
+    """Return whether working orders cannot be touched."""
     return listing.phase in {FROZEN, REFERENCE, "pre-open buffer", *MATCHING}
 
 

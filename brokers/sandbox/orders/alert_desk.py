@@ -72,7 +72,7 @@ class AlertBasketItem(msgspec.Struct):
 
 
 class AlertBasket(msgspec.Struct):
-    """What an ATO alert places."""
+    """Orders that an ATO alert places."""
 
     items: list[AlertBasketItem]
 
@@ -139,7 +139,7 @@ class AlertDesk:
         return alert.row(self._user_id)
 
     def modify(self, uuid: str, form: Form, now: int) -> dict[str, object]:
-        """Replace what an alert says, its status too where one is given."""
+        """Replace the terms of an alert, its status too where one is given."""
         alert = self.find(uuid)
         status = choice_field(form, "status", STATUSES[:2], alert.status)
         merged = alert.form | {key: value for key, value in form.items() if key != "status"}
@@ -175,7 +175,7 @@ class AlertDesk:
         return [alert.form for alert in self.alerts.values() if alert.status == "enabled"]
 
     def fire_due_alerts(self, now: int) -> None:
-        """Fire every alert whose condition has become true."""
+        """Fire every alert with a condition that has become true."""
         for alert in self.alerts.values():
             if alert.status != "enabled":
                 continue

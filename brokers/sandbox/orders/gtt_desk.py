@@ -36,7 +36,7 @@ Send = Callable[[OrderRequest, int], ClientOrder]
 
 
 class GttCondition(NamedTuple):
-    """What a GTT waits for."""
+    """Condition of a GTT."""
 
     listing: ExchangeListing
     kind: str
@@ -69,10 +69,7 @@ class ClientGtt:
         self._written: tuple[tuple[object, ...], str] | None = None
 
     def reached_leg(self, low: int, high: int) -> int:
-        """Return which leg prices between `low` and `high` have reached, the lower first.
-
-        -1: none.
-        """
+        """Return the leg that prices from `low` to `high` have reached, the lower first, or -1."""
         condition = self.condition
         ticks = condition.listing.instrument.ticks
         for leg, price in enumerate(condition.triggers):
@@ -178,13 +175,13 @@ class GttDesk:
         self.next_id = max(self.next_id, old.trigger_id + 1)
 
     def expire_gtts(self, now: int) -> None:
-        """Retire the GTTs whose year, or whose contract, is over."""
+        """Retire the GTTs after their year, or their contract's end."""
         for trigger in list(self.triggers.values()):
             if trigger.status == "active" and now >= trigger.expires:
                 self._retire_gtt(trigger, "expired", now)
 
     def listed_json(self, now: int) -> str:
-        """Return what is listed as JSON, as Kite shows it."""
+        """Return the listed GTTs as JSON, as Kite shows them."""
         return f"[{', '.join(trigger.row_json() for trigger in self.listed_gtts(now))}]"
 
     def listed_gtts(self, now: int) -> list[ClientGtt]:
@@ -233,7 +230,7 @@ class GttDesk:
     def fire_reached(self, listing: ExchangeListing, low: int, high: int, now: int) -> bool:
         """Send the legs that prices between `low` and `high` have reached.
 
-        Tell whether there were any.
+        Return whether any were.
         """
         waiting = self._active.get(int(listing.instrument.token))
         if not waiting:

@@ -108,7 +108,7 @@ class OrderDesk:
         return order
 
     def place_by_system(self, ask: OrderRequest, now: int) -> ClientOrder:
-        """Place an order nobody waits for: what forbids it becomes its rejection."""
+        """Place an order without a waiting client: a refusal becomes its rejection."""
         try:
             return self.place_order(ask, now)
         except SandboxApiError as error:
@@ -176,7 +176,7 @@ class OrderDesk:
         self._notify(order, "REJECTED")
 
     def check_cover(self, ask: OrderRequest, others: list[ClientOrder]) -> None:
-        """Raise `SandboxApiError` where the account cannot pay for an order, or has not the shares to sell."""
+        """Raise `SandboxApiError` where the account cannot pay for an order, or lacks shares."""
         if ask.product in {"CNC", "MTF"} and not ask.buys:
             missing = self._funds.opening_quantity(ask, others)
             if missing:
@@ -205,7 +205,7 @@ class OrderDesk:
     def _open_order(self, order: ClientOrder, now: int) -> None:
         """Send an order to the book.
 
-        A market order becomes a limit order at its protection price first.
+        A market order becomes a limit order at its protection price.
         """
         ask = order.ask
         if ask.order_type in {"MARKET", "SL-M"}:
@@ -245,7 +245,7 @@ class OrderDesk:
             self._withdraw_order(order, now)
 
     def _enter_late(self, order: ClientOrder, entered: int, now: int) -> None:
-        """Let in what a fault held back, unless the order has gone or was entered anew meanwhile."""
+        """Let in a quantity that a fault held back, unless the order is gone or entered anew."""
         if not order.is_live or order.number != entered:
             return
         order.ask.listing.book.cancel(order.number)
@@ -427,9 +427,9 @@ class OrderDesk:
             self._open_order(order, now)
 
     def open_reached_stops(self, listing: ExchangeListing, low: int, high: int, now: int) -> bool:
-        """Open the stop orders that prices between `low` and `high` have reached.
+        """Open stop orders that prices between `low` and `high` have reached.
 
-        Tell whether there were any.
+        Return whether any were.
         """
         stops = self.stops.get(int(listing.instrument.token))
         if not stops:

@@ -1,7 +1,4 @@
-"""What the varieties do beyond a plain order.
-
-Legs, slices, second legs, auctions, after-market orders.
-"""
+"""Varieties beyond a plain order: legs, slices, second legs, auctions, after-market orders."""
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -55,7 +52,7 @@ class OrderVarieties:
     def place_order(
         self, ask: OrderRequest, now: int, *, slices: bool = False
     ) -> list[ClientOrder | SandboxApiError]:
-        """Take an order; return it, or the parts it was sliced into, of which later ones may have been refused."""
+        """Take an order; return it, or its slices, later ones of which may have been refused."""
         if ask.product in {"MIS", "CO"} and self.is_squared_off(ask.listing):
             raise refused(SQUARED_OFF)
         if ask.variety == "amo":
@@ -67,7 +64,7 @@ class OrderVarieties:
         return [self._desk.place_order(ask, now)]
 
     def is_squared_off(self, listing: ExchangeListing) -> bool:
-        """Tell whether the intraday positions of an instrument have been squared off today."""
+        """Return whether the intraday positions of an instrument have been squared off today."""
         return int(listing.instrument.token) in self._squared
 
     # slices
@@ -181,10 +178,7 @@ class OrderVarieties:
     # the auction of shares that were not delivered
 
     def auction_rows(self) -> list[dict[str, object]]:
-        """Return what the account holds and the exchange buys in today's auction.
-
-        Half of its holdings, by the seed.
-        """
+        """Return the shares that today's auction buys: half of the holdings, by the seed."""
         rows = []
         for row in self._portfolio.holding_rows():
             token = int(str(row["instrument_token"]))
@@ -202,7 +196,7 @@ class OrderVarieties:
             raise refused("The auction market is closed.")
 
     def settle_auctions(self, now: int) -> None:
-        """Match the auction: what is offered at or below what its buyers pay trades at its own price."""
+        """Match the auction: offers at or below its buyers' price trade at their own price."""
         for order in [
             order
             for order in self._desk.live_orders()
@@ -254,11 +248,9 @@ class OrderVarieties:
 
 
 def sliced_answer(parts: list[ClientOrder | SandboxApiError], *, flat: bool = False) -> object:
-    """Return the answer to a sliced order.
+    """Return the answer to a sliced order: the first part's id, and a child per later part.
 
-    The first part's id, and a child per later part, refused ones as errors.
-
-    `flat`: the older form, one list of all of them.
+    Refused parts are errors. `flat`: the older form, one list of all of them.
     """
     first, *rest = parts
     assert isinstance(first, ClientOrder)

@@ -1,7 +1,4 @@
-"""What trades today, and when.
-
-The market of a configuration with its instruments, hours and past.
-"""
+"""Universe of a day: the market of a configuration with its instruments, hours and past."""
 
 from collections.abc import Collection, Mapping
 from datetime import date
@@ -70,10 +67,7 @@ def build_universe(
 def _dump_universe(
     config: SandboxConfig, rules: DayRules, rows: list[Row], text: str, closes: Mapping[str, float]
 ) -> DayUniverse:
-    """Return everything a dump lists.
-
-    The named shares trade in books, the rest is made when it is asked for.
-    """
+    """Return the universe of a dump: named shares in books, the rest made when it is asked for."""
     day, new = session_phases.ist_date(config.date), config.choices.new_hours
     dump = DumpUniverse(rows, day, rules, config.seed, closes, new_hours=new)
     named = config.symbols or tuple(
@@ -113,7 +107,7 @@ def _dump_universe(
 
 
 def traders_of(made: AwakeInstrument, seed: int) -> InstrumentTraders:
-    """Return who trades an instrument that is made from a row."""
+    """Return the traders of an instrument that is made from a row."""
     instrument = made.listing.instrument
     random = Random(f"{seed}:{instrument.exchange}:{instrument.symbol}")  # noqa: S311 a simulation, not a secret
     return InstrumentTraders(made.listing, made.fair, random)
@@ -129,7 +123,7 @@ def _crowd_universe(
     watched: Collection[str] | None,
     closes: dict[str, float],
 ) -> DayUniverse:
-    """Return the named shares, which trade from the open, and all that is made when it is asked for."""
+    """Return the universe of named shares, which trade from the open, and of rows on demand."""
     names = config.symbols or tuple(known_shares.NAMES)
     if config.size:
         names = names[: config.size]
@@ -217,10 +211,7 @@ def _tape_universe(
 
 
 def _check_hours(config: SandboxConfig, market: PriceSource, known: SessionGroup) -> None:
-    """Refuse a record whose clock is another one.
-
-    Its bars begin before the day does, or go on after its end.
-    """
+    """Refuse a record with another clock: bars before the day begins, or after its end."""
     opens, ends = (
         min(phase.start for phase in known.phases),
         max(phase.end for phase in known.phases),

@@ -1,6 +1,4 @@
-"""A universe of rows, of a real instrument dump or generated.
-
-Each is made into an instrument when it is first asked for.
+"""A universe of rows, of a real instrument dump or generated, made into instruments on demand.
 
 A dump has no prices. A previous close is the middle of the strikes of the nearest expiry, the known
 price of a named share, or drawn within what the row's tick size says; contracts are worth what
@@ -50,14 +48,14 @@ Find = Callable[[str], ExchangeListing | ListedIndex | None]
 
 
 class AwakeInstrument(NamedTuple):
-    """One instrument that is awake, and what it is worth."""
+    """One instrument that is awake, and its fair value."""
 
     listing: ExchangeListing
     fair: Fair
 
 
 class HoursKey(NamedTuple):
-    """Which group an instrument belongs to."""
+    """Key of the group an instrument belongs to."""
 
     exchange: str
     kind: str
@@ -107,10 +105,7 @@ class DumpUniverse:
         return row.kind == "INDEX" or self.group(row) is not None
 
     def band_slides(self, row: Row) -> bool:
-        """Tell whether the band of a row slides during the day.
-
-        A share with derivatives, or a future on one.
-        """
+        """Return whether the band of a row slides during the day, as for F&O shares and futures."""
         if row.kind == "EQ":
             return row.exchange == "NSE" and row.symbol in self._optioned
         return row.kind == "FUT" and row.exchange in HOMES
@@ -121,7 +116,7 @@ class DumpUniverse:
         return [group for group in self._hours.values() if group is not None]
 
     def group(self, row: Row) -> SessionGroup | None:
-        """Return the hours a row keeps; None where nobody knows them."""
+        """Return the hours a row keeps; None where they are unknown."""
         called = (
             row.kind != "FUT"
             or row.exchange == "MCX"
@@ -178,7 +173,7 @@ class DumpUniverse:
         return Random(f"{self._seed}:{key}")  # noqa: S311 a simulation, not a secret
 
     def index(self, row: Row, members: list[ExchangeListing]) -> ListedIndex:
-        """Return an index, which moves with those of the named shares that are in it, or with all of them."""
+        """Return an index, which moves with its members among the named shares, or with all."""
         of, close = INDEX_NAMES.get(row.symbol), round(self.previous_close(row), 2)
         step = FINE if row.exchange != "NSE" or (of is not None and of.gain != 1.0) else 0.05
         made = Instrument(
@@ -223,10 +218,7 @@ class DumpUniverse:
         return known.beta if known else self._seeded_random(f"{row.symbol}:beta").uniform(0.4, 1.6)
 
     def _underlying_key(self, row: Row) -> str:
-        """Return the key of what a row follows.
-
-        A contract its underlying, a share on BSE the one on NSE.
-        """
+        """Return the key a row follows: a contract its underlying, BSE's share the one on NSE."""
         if row.kind == "EQ":
             return f"NSE:{row.symbol}" if row.exchange == "BSE" else ""
         home = HOMES.get(row.exchange, row.exchange)
@@ -265,7 +257,7 @@ class DumpUniverse:
 def _contract_value(
     row: Row, contract: DerivativeContract, close: float, random: Random
 ) -> tuple[Fair, float]:
-    """Return what a contract is worth from now on, and was at the previous close."""
+    """Return the value of a contract from now on, and at the previous close."""
     spot = contract.underlying
     if spot is None:
         return DriftingValue(close, 0.1, random), close

@@ -35,7 +35,7 @@ STRIKES = 20
 
 
 class ContractUnderlying(NamedTuple):
-    """What contracts are on: its name in their symbols, previous close in rupees, and whether it is an index."""
+    """Underlying of contracts: name in symbols, previous close in rupees, whether an index."""
 
     name: str
     close: float
@@ -45,7 +45,7 @@ class ContractUnderlying(NamedTuple):
 NSE_INDICES = ("NIFTY", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY")
 BSE_INDICES = ("SENSEX", "BANKEX")
 WEEKLIES: Mapping[str, int] = {"NIFTY": 1, "SENSEX": 3}
-"""Index whose options expire every week → on which weekday (Monday 0)."""
+"""Index with options that expire every week → their weekday (Monday 0)."""
 WEEKS = 4
 
 
@@ -70,10 +70,7 @@ def monthly_expiries(day: date, months: int, last_weekday: int | None, exchange:
 
 
 def weekly_expiries(day: date, weekday: int, exchange: str) -> list[date]:
-    """Return the next weekly expiries.
-
-    One on a holiday of the exchange moves to the trading day before.
-    """
+    """Return the next weekly expiries, one on a holiday moved to the trading day before."""
     first = day + timedelta(days=(weekday - day.weekday()) % 7)
     dates = (
         session_phases.trading_day(first + timedelta(weeks=ahead), exchange)
@@ -87,7 +84,7 @@ def contract_symbol(
 ) -> str:
     """Return a symbol as Kite writes it.
 
-    NIFTY26NOVFUT, NIFTY26NOV26000CE, of a weekly option NIFTY26N1026000CE.
+    NIFTY26NOVFUT, NIFTY26NOV26000CE; NIFTY26N1026000CE is a weekly option.
     """
     month = expiry.strftime("%y%b").upper()
     if weekly:
@@ -98,11 +95,10 @@ def contract_symbol(
 
 @final
 class RowMaker:
-    """Makes rows with tokens of their exchange.
+    """Maker of rows with tokens of their exchange.
 
-    `closes` collects previous closes in rupees, by symbol or underlying.
-
-    Strikes stand around the known prices, wherever a share has `moved` to (rupees, by symbol).
+    `closes` collects previous closes in rupees, by symbol or underlying. Strikes stand around the
+    known prices, wherever a share has `moved` to (rupees, by symbol).
     """
 
     def __init__(
@@ -206,10 +202,7 @@ class RowMaker:
 def generated_rows(
     maker: RowMaker, day: date, names: Sequence[str], config: SandboxConfig
 ) -> list[Row]:
-    """Return the rows of a configuration.
-
-    The named shares and their index first, made-up shares last.
-    """
+    """Return the rows of a configuration: named shares and their index first, made-up ones last."""
     shares = [maker.share(name) for name in names]
     rows = [*shares, maker.index(NIFTY_50)]
     if config.wide:
@@ -258,7 +251,7 @@ def _derivative_rows(
     weekday: int,
     underlyings: Sequence[ContractUnderlying],
 ) -> Iterator[Row]:
-    """Yield three months of futures, the options of the near month, and of four weeks where there are such."""
+    """Yield three months of futures, and options of the near month and of four weeks."""
     dates = monthly_expiries(day, MONTHS, weekday, exchange)
     for of in underlyings:
         yield from (maker.future(exchange, of, expiry) for expiry in dates)
@@ -272,9 +265,6 @@ def _derivative_rows(
 
 
 def strike_step(close: float) -> float:
-    """Return the distance between two strikes.
-
-    About 0.5 % to 1 % of the price, on a round number.
-    """
+    """Return the distance between two strikes: 0.5 % to 1 % of the price, on a round number."""
     steps = (1.0, 2.5, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)
     return next((step for step in steps if step >= close * 0.0035), 1_000.0)

@@ -1,6 +1,6 @@
-"""Everything that is listed, by key and by token.
+"""Everything listed, by key and by token.
 
-What a dump lists is made when somebody first asks for it.
+An instrument of a dump is made when it is first asked for.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -48,13 +48,13 @@ class InstrumentCatalogue:
         return self._wake(self._asleep[token]) if found is None and token in self._asleep else found
 
     def __contains__(self, token: int) -> bool:
-        """Tell whether a token is listed; wakes nothing."""
+        """Return whether a token is listed; wakes nothing."""
         return token in self.awake_by_token or token in self._asleep
 
 
 @final
 class CatalogueByKey(Mapping[str, One]):
-    """A catalogue by "EXCHANGE:SYMBOL"; iterating shows what is awake."""
+    """A catalogue by "EXCHANGE:SYMBOL"; iterating yields those awake."""
 
     def __init__(self, catalogue: InstrumentCatalogue) -> None:
         self._catalogue = catalogue
@@ -67,7 +67,7 @@ class CatalogueByKey(Mapping[str, One]):
         return found
 
     def __iter__(self) -> Iterator[str]:
-        """Return the keys of what is awake."""
+        """Return the keys of those awake."""
         return (one.key for one in self._catalogue.awake_by_token.values())
 
     def __len__(self) -> int:
@@ -77,7 +77,7 @@ class CatalogueByKey(Mapping[str, One]):
 
 @final
 class CatalogueByToken(Mapping[int, One]):
-    """A catalogue by token; iterating shows what is awake."""
+    """A catalogue by token; iterating yields those awake."""
 
     def __init__(self, catalogue: InstrumentCatalogue) -> None:
         self._catalogue = catalogue
@@ -90,11 +90,11 @@ class CatalogueByToken(Mapping[int, One]):
         return found
 
     def __contains__(self, token: object) -> bool:
-        """Tell whether a token is listed; wakes nothing."""
+        """Return whether a token is listed; wakes nothing."""
         return isinstance(token, int) and token in self._catalogue
 
     def __iter__(self) -> Iterator[int]:
-        """Return the tokens of what is awake."""
+        """Return the tokens of those awake."""
         return iter(self._catalogue.awake_by_token)
 
     def __len__(self) -> int:

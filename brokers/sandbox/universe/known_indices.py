@@ -1,16 +1,13 @@
-"""The indices that are listed.
-
-Real tokens, plausible levels, and the shares each of them moves with.
-"""
+"""Listed indices: real tokens, plausible levels, and the shares each of them moves with."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
 
 class KnownIndex(NamedTuple):
-    """One index: where it stands, token, plausible level, and how far it moves with its shares.
+    """One index: place, token, plausible level, and how far it moves with its `members`.
 
-    No `members`: all.
+    Without `members` it moves with all shares.
     """
 
     exchange: str
@@ -38,9 +35,9 @@ INDEX_NAMES: Mapping[str, KnownIndex] = {
     "BANKEX": KnownIndex("BSE", 274441, 66_100.0, BANKS),
 }
 FINE = 0.01
-"""The grid of BSE's indices, and of the volatility's.
+"""The grid of BSE's indices, and of the volatility's; NSE's others step by 0.05.
 
-NSE's others step by 0.05 (ticks and minutes of NIFTY 50, 2021 to 2025).
+Seen in ticks and minutes of NIFTY 50, 2021 to 2025.
 """
 FEWEST = 2
-"""An index of which fewer members than that move goes with everything that does."""
+"""Fewest moving members of an index; one with fewer goes with every moving share."""

@@ -1,4 +1,4 @@
-"""What is listed: the default names with their real tokens, tick sizes by date, and bands around the previous close."""
+"""Listed shares: default names with real tokens, ticks by date, bands about the previous close."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -87,15 +87,12 @@ REST_OF_NIFTY: Mapping[str, KnownShare] = {
     "TRENT": KnownShare(1964, 4_386.1, 1.2, "TRENT"),
     "ULTRACEMCO": KnownShare(11532, 11_874.0, 0.8, "ULTRATECH CEMENT"),
 }
-"""With `NAMES` the fifty shares of the index; they sleep until somebody asks for one."""
+"""With `NAMES` the fifty shares of the index; they sleep until they are asked for."""
 KNOWN: Mapping[str, KnownShare] = {**NAMES, **REST_OF_NIFTY}
 
 
 def share_token(symbol: str, dump: Dump) -> int:
-    """Return the instrument token.
-
-    The dump's, else the known one, else one derived from the symbol.
-    """
+    """Return the instrument token: the dump's, the known one, or one derived from the symbol."""
     if symbol in dump:
         return dump[symbol][0]
     known = NAMES.get(symbol)
@@ -110,10 +107,7 @@ def share_title(symbol: str, dump: Dump) -> str:
 
 
 def load_dump(path: Path | None) -> tuple[list[Row], str]:
-    """Return a Kite instrument dump (CSV, may be gzipped) as rows and as text.
-
-    Raise `DataError`.
-    """
+    """Return a Kite instrument dump (CSV, may be gzipped) as rows and text; raise `DataError`."""
     if path is None:
         return [], ""
     try:
@@ -135,7 +129,7 @@ def dump_titles(rows: Iterable[Row]) -> dict[str, tuple[int, str]]:
 def make_share(
     symbol: str, close: float, tick: float, band: tuple[float, float], rules: DayRules, dump: Dump
 ) -> Instrument:
-    """Return an NSE share whose band (rupees) is snapped inwards to its grid."""
+    """Return an NSE share with a band (rupees) snapped inwards to its grid."""
     freeze = rules.orders.max_quantity
     made = Instrument(
         share_token(symbol, dump),
@@ -158,10 +152,7 @@ def nifty_index() -> Instrument:
 
 
 def default_share(symbol: str, rules: DayRules, close: float | None = None) -> Instrument:
-    """Return one of the crowd's names, which closed at `close` before.
-
-    Raise `ConfigError` for one that has no price here.
-    """
+    """Return one of the crowd's names and its `close`; raise `ConfigError` without a price."""
     name = KNOWN.get(symbol)
     if name is None:
         raise ConfigError(f"symbol {symbol!r}: the sandbox's crowd trades {', '.join(KNOWN)}")

@@ -1,4 +1,4 @@
-"""Reads a recorded file of one-minute bars and believes none of it.
+"""A recorded file of one-minute bars, read with every cell checked.
 
 A wrong cell is named with file, row and column.
 """
@@ -27,10 +27,7 @@ Integers = npt.NDArray[np.int64]
 
 
 class MinuteColumns(NamedTuple):
-    """The bars of one symbol by rows of the file.
-
-    Starts in ns UTC, open, high, low and close in rupees, shares.
-    """
+    """The bars of one symbol by rows of the file: starts in ns UTC, prices in rupees, shares."""
 
     starts: Integers
     prices: list[Floats]
@@ -38,11 +35,9 @@ class MinuteColumns(NamedTuple):
 
 
 def read_minutes(file: Path) -> MinuteColumns:
-    """Return the bars of a file.
+    """Return the bars of a file; raise `DataError` in one line.
 
     Stamps without a time zone are IST, volumes may be floats that are whole.
-
-    Raises `DataError` in one line.
     """
     sheet = MinuteFile(file)
     starts, prices = sheet.stamps("timestamp"), [sheet.prices(name) for name in PRICES]

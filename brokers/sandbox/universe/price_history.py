@@ -1,4 +1,4 @@
-"""Historical candles: the days before from the tape or a seeded walk, today from what has printed."""
+"""Historical candles: earlier days from tape or a seeded walk, today from its prints."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -43,7 +43,7 @@ def candle_rows(
     now: int,
     faults: FaultRules,
 ) -> list[list[object]]:
-    """Return rows of [stamp, open, high, low, close, volume] that start between `from` and `to`, both included."""
+    """Return rows of [stamp, open, high, low, close, volume] that start from `from` to `to`."""
     if interval not in LONGEST:
         raise invalid("Invalid `interval`.")
     minutes, days = LONGEST[interval]
@@ -86,10 +86,7 @@ def candle_rows(
 def _revised_minutes(
     instrument: Instrument, bars: list[PriceCandle], faults: FaultRules, now: int
 ) -> Iterator[PriceCandle]:
-    """Yield today's minutes as a vendor may have revised them.
-
-    Without their extremes, or with an auction's print.
-    """
+    """Yield today's minutes as a vendor revises them: without extremes, or with auctions."""
     for number, bar in enumerate(bars):
         fields = {"tradingsymbol": instrument.symbol, "minute": ist.candle(bar.start)[11:16]}
         fault = faults.strike(HISTORY, "minute", fields, now)
@@ -127,7 +124,7 @@ def open_interest(listing: ExchangeListing | ListedIndex, ts: int, today: int) -
 def merged_candles(
     bars: Sequence[PriceCandle], minutes: int, instrument: Instrument
 ) -> list[PriceCandle]:
-    """Merge minute bars into longer ones that align to the open of each part of a day (0: one per day, at midnight)."""
+    """Merge minutes into longer bars aligned to each part of a day's open (0: one per day)."""
     out: list[PriceCandle] = []
     for bar in bars:
         start = _bucket_start(bar.start, minutes, instrument)
@@ -155,7 +152,7 @@ def _ist_midnight(ts: int) -> int:
 
 @final
 class SeededPast:
-    """The crowd's past: the trading days whose hours are known, in seeded minute bars that end at the previous close."""
+    """The crowd's past: trading days of known hours, in seeded minutes up to the previous close."""
 
     def __init__(self, seed: int, today: str, hours: InstrumentHours) -> None:
         self._seed = seed
@@ -177,7 +174,7 @@ class SeededPast:
             yield from self._day(instrument, traded, age)
 
     def _days_before(self, instrument: Instrument) -> Iterator[date]:
-        """Yield the trading days before today, the newest first, as far back as the calendar goes."""
+        """Yield the trading days before today, newest first, as far as the calendar goes back."""
         day = self._today
         while True:
             try:

@@ -39,7 +39,7 @@ class PriceCandle(NamedTuple):
 
 
 class TapePrint(NamedTuple):
-    """One point of the path: which listing, price in ticks, shares, and the size of each quote after it."""
+    """One point of the path: listing, price in ticks, shares, and size of each quote after it."""
 
     listing: ExchangeListing
     ticks: int
@@ -102,10 +102,7 @@ def folder_symbols(folder: Path) -> list[str]:
 
 
 def _spelt_symbols(folder: Path, wanted: tuple[str, ...]) -> list[str]:
-    """Return the wanted symbols as the folder spells them, all where none are named.
-
-    Raise `DataError` for one it has not.
-    """
+    """Return the wanted symbols as the folder spells them, all without any; raise `DataError`."""
     there = folder_symbols(folder)
     spelt = {name.upper(): name for name in there}
     found = [name if name in there else spelt.get(name.upper(), name) for name in wanted or there]
@@ -116,7 +113,10 @@ def _spelt_symbols(folder: Path, wanted: tuple[str, ...]) -> list[str]:
 
 
 def tape_days(folder: Path, wanted: tuple[str, ...], first: str, last: str) -> list[str]:
-    """Return the days of a span on which any of the wanted symbols, of all where none are named, traded; raise `DataError`."""
+    """Return the days of a span on which a wanted symbol (any without one) traded.
+
+    Raise `DataError`.
+    """
     found: set[str] = set()
     for name in _spelt_symbols(folder, wanted):
         found.update(TapeRecord(folder / f"{name}.parquet").days(first, last))
@@ -128,9 +128,9 @@ def tape_days(folder: Path, wanted: tuple[str, ...], first: str, last: str) -> l
 def load_records(
     folder: Path, wanted: tuple[str, ...], date: str, held: Collection[str] = ()
 ) -> dict[str, TapeRecord]:
-    """Return the records of the wanted symbols, of all where none are named, that traded on `date`, and of what is `held`.
+    """Return the records of wanted symbols, all without any, on `date`, and of those `held`.
 
-    Raises `DataError` where none did.
+    Raise `DataError` where none traded.
     """
     further = (name for name in folder_symbols(folder) if name in held)
     records = {
@@ -169,7 +169,7 @@ def recorded_share(
 def printed_prices(instrument: Instrument, candle: PriceCandle) -> list[float]:
     """Return the four prices of a bar in the order they are printed.
 
-    Its path in a backtest (`docs/fills.md`, rule 1).
+    That is its path in a backtest (`docs/fills.md`, rule 1).
     """
     to_low = intrabar.low_first(instrument, candle.open, candle.high, candle.low)
     return [
@@ -249,7 +249,7 @@ class RecordedTape:
             quotes.clear()
 
     def match(self, listing: ExchangeListing, now: int) -> None:
-        """Print nothing: what the auctions of the day found is in the record."""
+        """Print nothing: the record has the prints of the day's auctions."""
 
     def _quote_level(
         self, listing: ExchangeListing, side: int, held: dict[int, int], ticks: int, quantity: int
