@@ -1,7 +1,4 @@
-"""A broker to whom nothing is sent.
-
-Every decision is made, written down and turned away at the door.
-"""
+"""A broker to which nothing is sent: decisions are made, written down and turned away here."""
 
 from typing import final
 
@@ -63,7 +60,7 @@ class DryBroker(MarketOnlyBroker):
         return []
 
     async def positions(self) -> list[BrokerPosition]:
-        """Return nothing: what the account holds is not this run's."""
+        """Return nothing: the account's shares are not this run's."""
         return []
 
     async def holdings(self) -> list[BrokerHolding]:

@@ -1,4 +1,4 @@
-"""What a broker tells of the market, for modes in which it must not hear of our orders."""
+"""A broker's view of the market, for modes in which it must get no order of ours."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,7 @@ from engine.ports import Broker, PriceBand
 
 
 class MarketOnlyBroker:
-    """The reading half of a broker.
-
-    `prefix` keeps the account's database apart from the real one's.
-    """
+    """The reading half of a broker; `prefix` keeps its database apart from the real account's."""
 
     def __init__(self, source: Broker, prefix: str) -> None:
         self._source = source

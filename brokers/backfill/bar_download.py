@@ -1,8 +1,8 @@
-"""Download of historical bars in Kite's windows and at its pace, that goes on where it was stopped.
+"""Download of historical bars in Kite's windows and at its pace, resumed where it was stopped.
 
-What has been stored is written down in a file of JSON lines, one for each window, after its bars
-have been kept: a window that was interrupted is asked for again. With each line stand the bars the
-calendar expected and Kite did not have.
+Each stored window is a line of a JSON-lines file, written after its bars have been kept: a window
+that was interrupted is asked for again. The line names the bars that the calendar expected and Kite
+did not have.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ FIRST_DELAY: Final = 2 * SECOND
 
 
 class HistorySource(Protocol):
-    """Where history comes from."""
+    """Source of history."""
 
     async def history(self, token: int, start: int, end: int, span: int) -> list[Bar]:
         """Return stored bars of `span` seconds that start in [start, end)."""
@@ -47,7 +47,7 @@ class WantedBars(NamedTuple):
 
 
 class HistoryWindow(NamedTuple):
-    """One request's worth of what is wanted."""
+    """One request's part of a download."""
 
     wanted: WantedBars
     start: int
@@ -55,10 +55,7 @@ class HistoryWindow(NamedTuple):
 
 
 class DownloadResult(NamedTuple):
-    """What is there of one thing wanted.
-
-    Bars stored, expected bars that are missing, and [start, end) still to get.
-    """
+    """Result for one series: stored bars, missing bars, and [start, end) still to get."""
 
     wanted: WantedBars
     bars: int
@@ -101,7 +98,7 @@ class DownloadProgress:
             return
 
     def add(self, window: HistoryWindow, bars: int, gaps: Sequence[BarGap]) -> None:
-        """Write down a window whose bars are stored; raise `OperatorError`."""
+        """Note a window whose bars are stored; raise `OperatorError`."""
         token, span = int(window.wanted.instrument.token), window.wanted.span
         row = {
             "token": token,
@@ -124,7 +121,7 @@ class DownloadProgress:
         )
 
     def missing_parts(self, wanted: WantedBars) -> list[tuple[int, int]]:
-        """Return the parts of what is wanted that are not stored, oldest first."""
+        """Return the wanted parts that are not stored, oldest first."""
         parts, at = [], wanted.start
         for done in sorted(self._stored_windows(wanted)):
             if done.start > at:
@@ -152,7 +149,7 @@ class DownloadProgress:
 def request_windows(
     wanted: WantedBars, parts: Iterable[tuple[int, int]]
 ) -> Iterator[HistoryWindow]:
-    """Cut parts of what is wanted into requests of the documented length that end at midnight IST."""
+    """Cut wanted parts into requests of the documented length that end at midnight IST."""
     if wanted.span not in INTERVALS:
         raise DataError(
             f"Kite has no bars of {wanted.span} s; it has {', '.join(map(str, INTERVALS))}"
@@ -215,10 +212,7 @@ async def download(
 
 
 def _final_end(now: int, span: int) -> int:
-    """Return the end of the last bar that can be final.
-
-    A minute ago, or today's midnight for day bars.
-    """
+    """Return the end of the last final bar: a minute ago, or today's midnight for day bars."""
     return midnight(ist_day(now)) if span * SECOND >= DAY else now - max(span, 60) * SECOND
 
 

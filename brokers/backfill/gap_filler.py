@@ -1,4 +1,4 @@
-"""Writes down what the feed did not hear, and reads it from the history as soon as Kite has it."""
+"""The feed's gaps: written down, and read from the history as soon as Kite has it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -18,11 +18,13 @@ DEAD: Final = 10 * SECOND
 
 @final
 class GapFiller:
-    """Fills gaps one batch after the other: rows in `gaps`, bars to `keep`, a line each to `tell`.
+    """Filler of gaps, one batch after the other.
+
+    It writes rows in `gaps`, hands bars to `keep`, and a line each to `tell`.
 
     `history` is `Broker.history`, `held` gives the tokens that go first. A gap that could not be
     read is tried again a minute later, five times in all; while there is no session with the broker
-    all of them wait for the next. The kernel is not told: it decides on what it heard.
+    all of them wait for the next. The kernel gets none of these bars: it decides by the feed alone.
     """
 
     def __init__(
@@ -56,10 +58,7 @@ class GapFiller:
         self._some.set()
 
     def note_missing_minutes(self, gaps: Iterable[FeedGap]) -> None:
-        """Take minutes without a bar, but for those of a token's last gap.
-
-        They are read already.
-        """
+        """Take minutes without a bar, except a token's last gap, which is read already."""
         known = self._known
         self.note_gaps(
             [

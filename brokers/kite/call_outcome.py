@@ -1,4 +1,4 @@
-"""What a call to Kite came to: the one place that decides between done, refused, retry and unknown.
+"""Outcome of a call to Kite: the one place that decides between done, refused, retry, unknown.
 
 Kite has no idempotency key, so the question is never "did it fail" but "can it have happened". The
 table stands in `docs/kite.md`; the error types in Kite Connect v3, "Exceptions and errors".
@@ -26,7 +26,7 @@ class SessionExpired(OperatorError):
 
 
 class CallFailed(Exception):
-    """One failed call: whether it left this machine, the HTTP `status` (0: no answer) and the wire's error type."""
+    """A failed call: whether it left, the HTTP `status` (0: no answer), the wire's error type."""
 
     def __init__(self, text: str, *, sent: bool, status: int = 0, error: str = "") -> None:
         super().__init__(text)
@@ -36,10 +36,7 @@ class CallFailed(Exception):
 
     @property
     def is_refused(self) -> bool:
-        """Tell whether it is a definite no.
-
-        A Kite error type on a 4xx that is not about patience or the path.
-        """
+        """Return whether it is a definite no: an error type on a 4xx, but for patience and path."""
         if not self.sent:
             return bool(self.error)
         decided = 400 <= self.status < 500 and self.status not in {408, 429}
@@ -47,10 +44,7 @@ class CallFailed(Exception):
 
     @property
     def never_happened(self) -> bool:
-        """Tell whether nothing can have come of it.
-
-        Never sent, or turned away at the door (429).
-        """
+        """Return whether it has had no effect: never sent, or turned away at the door (429)."""
         return not self.sent or self.status == 429
 
 
@@ -71,5 +65,5 @@ def read_error(failed: CallFailed) -> PatangError:
 
 
 def greeting_error(failed: CallFailed) -> PatangError:
-    """Return the error of the first call of a session: where nobody answers, say so."""
+    """Return the error of the first call of a session; it names a server that does not answer."""
     return read_error(failed) if failed.status else ConnectionFailed(str(failed))

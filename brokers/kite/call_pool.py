@@ -1,6 +1,6 @@
 """Calls to the official client.
 
-A few threads that may block, the documented rates, one client for each thread.
+They run in a few threads that may block, at the documented rates, each with its own client.
 
 Changes and reads have threads of their own, so that no slow download ever stands before an exit.
 Each thread has its own client and so its own HTTP session, which requests does not share safely.
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class ClientSettings(NamedTuple):
-    """Whom to ask, and as whom: what a `ThreadClient` is made of."""
+    """Address and credentials for a `ThreadClient`."""
 
     rest: str
     api_key: str
@@ -37,14 +37,14 @@ class ClientSettings(NamedTuple):
     environment: bool
     """Whether the proxies and CA files count that the environment names."""
     heard: Callable[[str, float], None] | None = None
-    """Hears, in the thread that asked, the date of each answer that is a success, and how many seconds it took."""
+    """Called in the asking thread with the date of each successful answer and its seconds."""
 
 
 @final
 class CallPool:
-    """Works `work(client)` off in threads.
+    """Threads that work off `work(client)`.
 
-    `on_token_death` hears once, on the event loop, of each token that has died.
+    `on_token_death` is called once, on the event loop, for each token that has died.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class CallPool:
         self._changes = pool(max(1, workers - workers // 2), "kite-change")
         self._reads = pool(max(1, workers // 2), "kite-read")
         self._free = asyncio.Semaphore(max(1, workers // 2))
-        """A read is counted when a thread is free to send it, so that none pile up behind a slow answer."""
+        """A read counts once a thread is free to send it: none pile up behind a slow answer."""
         self._thread = threading.local()
         self._clients: list[ThreadClient] = []
         self._closed = False
@@ -107,7 +107,7 @@ class CallPool:
         pace: RequestPacer | None = None,
         failure: Callable[[call_outcome.CallFailed], PatangError] = call_outcome.read_error,
     ) -> T:
-        """Ask for something, at the pace of its class (that of `others` unless told)."""
+        """Ask for something, at the pace of its class (that of `others` by default)."""
         pace = pace or self.others
         while True:
             async with self._reader_slot():
@@ -182,6 +182,6 @@ class CallPool:
 
 
 def _consume_failure(answer: "asyncio.Future[Any]") -> None:
-    """Take note of an answer whose caller may be gone, so that its failure is no complaint about nobody listening."""
+    """Note an answer without a caller, so that its failure is no unhandled exception."""
     if not answer.cancelled():
         answer.exception()

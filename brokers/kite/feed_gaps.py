@@ -1,4 +1,4 @@
-"""What the feed did not hear: from when to when, token by token, and the minutes that fill it."""
+"""Gaps of the feed: from when to when, token by token, and the minutes that fill them."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, NamedTuple, final
@@ -11,7 +11,7 @@ _BAR: Final = 60
 
 
 class FeedGap(NamedTuple):
-    """No ticks of `token` between `start`, when its connection was last heard, and `end`, its first tick since (ns UTC)."""
+    """Silence of `token`, from its connection's last message to its first tick since (ns UTC)."""
 
     token: int
     start: int
@@ -20,7 +20,7 @@ class FeedGap(NamedTuple):
 
 @final
 class SilentTokens:
-    """The tokens of one connection that have not been heard since it was made, and since when they are missed."""
+    """Tokens of one connection without a tick since it was made, and since when they are missed."""
 
     def __init__(self) -> None:
         self._missed: dict[int, int] = {}
@@ -38,7 +38,7 @@ class SilentTokens:
     def expect(self, tokens: Iterable[int], since: int) -> None:
         """Wait for the first tick of these; a token that is missed already is missed since then.
 
-        0: never heard, no gap.
+        Since 0: it never had a tick, so there is no gap.
         """
         for token in tokens:
             self._missed.setdefault(token, since)
@@ -57,10 +57,7 @@ class SilentTokens:
 
 
 def merged_gaps(gaps: Iterable[FeedGap]) -> list[FeedGap]:
-    """Return one gap per stretch and token, widened to whole minutes; those that touch become one.
-
-    Oldest first.
-    """
+    """Return one gap per stretch and token, oldest first, in whole minutes; touching ones join."""
     found: list[FeedGap] = []
     for gap in sorted(gaps):
         start, end = gap.start // MINUTE * MINUTE, -(-gap.end // MINUTE) * MINUTE
@@ -78,9 +75,7 @@ async def read_gap_bars(
     take: Callable[[FeedGap, list[Bar]], None],
     first: Iterable[int] = (),
 ) -> list[FeedGap]:
-    """Read one-minute bars for each gap and hand them to `take`.
-
-    Return the gaps that could not be read.
+    """Read one-minute bars for each gap and hand them to `take`; return the unread gaps.
 
     The tokens in `first` (open positions) go before all others: Kite gives three answers a second.
     `history` is `Broker.history`. The minute in which a gap ends may be unfinished, and Kite's

@@ -14,10 +14,7 @@ NOTED: Final = frozenset({RecordKind.TIMER, RecordKind.BAND})
 
 
 class PlayedFrame(NamedTuple):
-    """A binary frame that went to the desk, when it was received (ns UTC), and the ticks in it.
-
-    None: no good packet.
-    """
+    """A binary frame that went to the desk, its receipt (ns UTC), its ticks (None: no good one)."""
 
     payload: bytes
     received: int
@@ -26,10 +23,10 @@ class PlayedFrame(NamedTuple):
 
 @final
 class FeedPlayback:
-    """Turns the records of one run into what its desk took.
+    """Playback of one run's records, as its desk took them.
 
-    `lost` counts records that the recording tells of and does not have, `astray` how often it says
-    other than what follows from it: with either, bars may differ from those of the desk.
+    `lost` counts records that the recording reports missing, `astray` how often it disagrees with
+    what follows from it: with either, bars may differ from those of the desk.
     """
 
     def __init__(self) -> None:
@@ -88,7 +85,7 @@ class FeedPlayback:
             self._enqueue_frame(frame, record.ts)
 
     def _frames_before(self, taken: int) -> Iterator[PlayedFrame]:
-        """Take frames until so many with ticks have been taken, and what of others comes before the next."""
+        """Take frames until so many with ticks are taken, and others that come before the next."""
         waiting = self._waiting
         while waiting and (self._taken < taken or not (waiting[0] is None or waiting[0].ticks)):
             frame = waiting.popleft()

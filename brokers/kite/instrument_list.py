@@ -16,12 +16,10 @@ MADE: Final = (8, 30)
 async def todays_list(
     dumps: DumpFolder, exchange: str, now: int, fetch: Callable[[], Awaitable[bytes]]
 ) -> bytes:
-    """Return an exchange's list of today (CSV, gzipped or not).
+    """Return an exchange's list of today (CSV, gzipped or not), the stored one or `fetch`ed.
 
-    The stored one if it is today's, else `fetch` it.
-
-    One that cannot be stored (half of it is missing, no list at all) raises `DataError` and leaves
-    what is there.
+    A list that cannot be stored (half of it is missing, no list at all) raises `DataError` and
+    leaves the stored one.
     """
     stored = await asyncio.to_thread(_stored_list, dumps, exchange, now)
     if stored is not None:

@@ -1,8 +1,7 @@
 """The broker port over the official Kite client.
 
-A few threads that may block, and no doubt hidden from the desk.
-
-A change whose caller is cancelled may still be sent: the caller treats it as unknown.
+Its calls run in a few threads that may block, and every doubt about an outcome reaches the desk. A
+change whose caller is cancelled may still be sent: the caller treats it as unknown.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -63,7 +62,7 @@ _DUMP_HEAD: Final = b"instrument_token,"
 
 
 class KnownOrder(NamedTuple):
-    """What has to be known of an order to change it."""
+    """Facts about an order that a change of it needs."""
 
     token: int
     variety: str = "regular"
@@ -73,19 +72,17 @@ class KnownOrder(NamedTuple):
 class KiteBroker:
     """Kite Connect v3 at `rest` (a host root, or Kite's own sandbox), as `engine.ports.Broker`.
 
-    `rules` is what it takes.
-
-    Instruments become known by `instruments()` or `add_instruments()`; an order in an unknown one
-    is refused here. `timeout` (seconds) bounds each wait for the network and the wait for a free
-    thread. Half of the `workers` serve reads; with two workers changes reach Kite in the order they
-    were asked for. `limits` keeps the documented rates on `clock`; that of new orders is the
-    governor's. `on_token_death` is called once for each token, on the event loop, when Kite first
-    says that it is dead. Every order carries what `standing` says. `source` is the local address
-    that requests leave from, for a machine with several ("": the system chooses): Kite takes orders
-    from registered addresses only. Proxies and CA files that the environment names count only with
-    `environment`. With `dumps` the day's instrument list is asked for once and kept there. `heard`
-    hears, in any thread, the date of each answer that is a success (ns UTC), and how many seconds
-    it took. `pool` makes the threads: so many, so named.
+    `rules` are its limits. Instruments become known by `instruments()` or `add_instruments()`; an
+    order in an unknown one is refused here. `timeout` (seconds) bounds each wait for the network
+    and the wait for a free thread. Half of the `workers` serve reads; with two workers changes
+    reach Kite in the order they were asked for. `limits` keeps the documented rates on `clock`;
+    that of new orders is the governor's. `on_token_death` is called once for each token, on the
+    event loop, when Kite first refuses it as dead. Every order carries the fields of `standing`.
+    `source` is the local address that requests leave from, for a machine with several ("": the
+    system chooses): Kite takes orders from registered addresses only. Proxies and CA files that the
+    environment names count only with `environment`. With `dumps` the day's instrument list is asked
+    for once and kept there. `heard` is called, in any thread, with the date of each successful
+    answer (ns UTC) and its seconds. `pool` makes the threads: so many, so named.
     """
 
     def __init__(
@@ -110,7 +107,7 @@ class KiteBroker:
         self._dumps = dumps
         self._demat: object = None
         self.user = ""
-        """Whose account it is, once `account` has told."""
+        """The account's user id, once `account` has been read."""
         self._standing = standing
         self._clock = clock
         self._calls = CallPool(
@@ -126,9 +123,7 @@ class KiteBroker:
         self._known: dict[int, Instrument] = {}
         self._tokens: dict[tuple[str, str], int] = {}
         self._orders: dict[str, KnownOrder] = {}
-        """By order id: those placed here, and those of any order book read.
-
-        A day has a few thousand at most.
+        """By order id: those placed here, and those of any order book read; a few thousand a day.
         """
         self._book = RowCache[tuple[OrderUpdate, KnownOrder]]()
         self._triggers = RowCache[GttUpdate]()
@@ -142,7 +137,7 @@ class KiteBroker:
     async def account(self) -> str:
         """Return the account's user id.
 
-        Raise `ConnectionFailed` where there is nobody, `OperatorError` on a dead token.
+        Raise `ConnectionFailed` without an answer, `OperatorError` on a dead token.
         """
         profile = await self._calls.read(_read_profile, failure=call_outcome.greeting_error)
         self._demat = (profile.get("meta") or {}).get("demat_consent")
@@ -150,9 +145,9 @@ class KiteBroker:
         return self.user
 
     def consents(self) -> bool | None:
-        """Tell whether sales of holdings need no authorisation by the day, by the profile.
+        """Return whether sales of holdings need no authorisation by the day, by the profile.
 
-        None where `account` has not told.
+        None where `account` has not been read.
         """
         return None if self._demat is None else self._demat == "consent"
 
@@ -185,9 +180,7 @@ class KiteBroker:
         return order_id
 
     async def place_sliced(self, order: Order) -> SlicedOrder:
-        """Send a new order that Kite cuts at the freeze quantity.
-
-        Kite refuses one that is not above it.
+        """Send a new order that Kite cuts at the freeze quantity, and refuses below it.
 
         Returns once at least one slice exists; the others may have been refused, or be unknown.
         """
@@ -199,10 +192,7 @@ class KiteBroker:
         return placed
 
     async def modify(self, order_id: str, change: OrderChange) -> None:
-        """Change a working order.
-
-        Kite allows 25 modifications of one order, which is the desk's to count.
-        """
+        """Change a working order; the desk counts, for Kite allows 25 modifications of one."""
         known = self._orders.get(order_id)
         if known is None:
             raise OrderRefused("ORDER", f"order {order_id} stands in no order book that was read")
@@ -252,10 +242,7 @@ class KiteBroker:
         )
 
     async def orders(self) -> list[OrderUpdate]:
-        """Return today's order book, ours and others', in the order of Kite's rows.
-
-        Oldest first.
-        """
+        """Return today's order book, ours and others', oldest first as Kite's rows are."""
         now = self._clock.now()
 
         def orders(kite: Any) -> list[tuple[OrderUpdate, KnownOrder]]:
@@ -280,7 +267,7 @@ class KiteBroker:
         return sorted(trades, key=lambda each: each.ts)
 
     async def gtts(self) -> list[GttUpdate]:
-        """Return all GTTs the broker lists (live ones, and a week of the others), lowest id first."""
+        """Return all GTTs the broker lists (live ones, a week of the others), lowest id first."""
         if not self.rules.gtts:
             return []
         now = self._clock.now()
@@ -303,10 +290,7 @@ class KiteBroker:
         )
 
     async def holdings(self) -> list[BrokerHolding]:
-        """Return the shares brought over from earlier days.
-
-        What was sold of them today stands in `positions`.
-        """
+        """Return the shares from earlier days; those sold today are in `positions`."""
         return await self._calls.read(
             lambda kite: [each for row in _checked_rows(kite.holdings()) for each in holdings(row)]
         )
@@ -346,9 +330,9 @@ class KiteBroker:
         return found
 
     async def dump(self, exchange: str = "") -> bytes:
-        """Return Kite's instrument list as it comes (CSV), of one exchange or of all.
+        """Return Kite's instrument list (CSV) of one exchange or of all.
 
-        Kite makes it anew at 08:00 IST.
+        It is made at 08:00 IST.
         """
 
         def fetch(kite: Any) -> bytes:
@@ -365,10 +349,7 @@ class KiteBroker:
         return await self._calls.read(fetch)
 
     async def bands(self, instruments: Sequence[Instrument]) -> list[PriceBand]:
-        """Return each instrument's price band and previous close.
-
-        One that has no quote is left out.
-        """
+        """Return the price band and previous close of each instrument that has a quote."""
         found: list[PriceBand] = []
         for first in range(0, len(instruments), _QUOTES_PER_CALL):
             part = instruments[first : first + _QUOTES_PER_CALL]
@@ -420,7 +401,7 @@ class KiteBroker:
     def _order_request(self, order: Order) -> Row:
         """Return the request of a new order.
 
-        Raise `OrderRefused` for what the broker could only reject.
+        Raise `OrderRefused` where it would only be rejected.
         """
         if self.rules.limit_only and order.order_type is not OrderType.LIMIT:
             raise OrderRefused("ORDER_TYPE", "this broker takes LIMIT orders only")
@@ -439,7 +420,7 @@ class KiteBroker:
 def _date_listener(
     heard: Callable[[int, float], None] | None,
 ) -> Callable[[str, float], None] | None:
-    """Return what hears a Date header and passes on what it says, where it says anything."""
+    """Return a listener for a Date header that passes on the time, where it has one."""
     if heard is None:
         return None
 
@@ -484,7 +465,7 @@ def _checked_id(answer: Any) -> str:
 
 
 def _check_subject(answer: Any, *asked: str | int | None) -> None:
-    """Check that an answer is about what was asked; one that names something else tells nothing."""
+    """Check that an answer is about the subject asked for; any other answers nothing."""
     if not isinstance(answer, str | int) or str(answer) not in {
         str(each) for each in asked if each is not None
     }:

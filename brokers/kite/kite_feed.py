@@ -1,6 +1,6 @@
 """Market data over our own asyncio WebSocket client.
 
-Up to three connections that keep themselves alive.
+It keeps up to three connections alive.
 
 Liveness is by data: a connection from which nothing comes, heartbeats included, is dropped and made
 anew. Pings alone do not count, for a server that answers them may still have forgotten its
@@ -56,11 +56,11 @@ _DRAIN: Final = 0.001, 0.1
 
 
 Socket = ClientWebSocketResponse[Literal[False]]
-"""A socket whose text stays bytes, so that broken UTF-8 is ours to judge."""
+"""A socket with texts left as bytes, so that broken UTF-8 is ours to judge."""
 
 
 class FeedConnection:
-    """One connection: the tokens it serves, its socket while it has one, and when it was last heard."""
+    """A connection: the tokens it serves, its socket while it has one, and its last message."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -81,23 +81,23 @@ class FeedConnection:
 class KiteFeed:
     """Kite's WebSocket at `ws`, as `engine.ports.Feed`.
 
-    At most 9,000 tokens on one to three connections.
+    It serves at most 9,000 tokens on one to three connections.
 
     After `dead_after` seconds without a message a connection is dropped (infinity: never, for an
     exchange whose clock may stand still); every `ping_every` seconds of silence it is pinged.
     Reconnection waits `first_delay` seconds, doubled with each failure up to `longest_delay`, half
     of it drawn from `rng`. Tokens without a tick for `ask_after` seconds after they were asked for,
     and all those of a connection without any tick for so long, are asked for again. On a dead token
-    (HTTP 403) it tells the sink, calls `on_token_death`, and waits for `renew` if it is
+    (HTTP 403) it notifies the sink, calls `on_token_death`, and waits for `renew` if it is
     `renewable`, else ends `run`.
 
     When the event loop runs more than `late_after` seconds late, frames are held until the sockets
     are empty and only the newest packet of each token goes on; `conflation` counts the others.
-    `on_gap` hears of each token's silence after a lost connection, when it ends. `user_id` goes
-    into the address where there is one. A redirect is not followed, for the address holds the
+    `on_gap` is called with each token's silence after a lost connection, when it ends. `user_id`
+    goes into the address where there is one. A redirect is not followed, for the address holds the
     token. Proxies and CA files that the environment names count only with `environment`. With an
-    infinite `dead_after` nothing is held and nothing asked for again. `record` is handed everything
-    as it comes.
+    infinite `dead_after` nothing is held and nothing asked for again. `record` is handed every
+    message.
     """
 
     def __init__(
@@ -154,17 +154,14 @@ class KiteFeed:
         self._up = False
 
     async def run(self, sink: FeedSink) -> None:
-        """Connect, subscribe, deliver, and reconnect until cancelled, or until the token is dead and none will follow."""
+        """Connect, subscribe, deliver, and reconnect until cancelled or left with a dead token."""
         await self._run_connections(sink)
         while self._renewable:
             await self._renewed.wait()
             await self._run_connections(sink)
 
     def renew(self, access_token: str) -> None:
-        """Go on with another access token: every connection is made anew with it.
-
-        On the event loop.
-        """
+        """Go on with another access token: every connection is made anew, on the event loop."""
         self._secrets["access_token"] = access_token
         self._renewed.set()
         for connection in self._connections:
@@ -382,7 +379,7 @@ class KiteFeed:
     async def _subscribe_again(
         self, connection: FeedConnection, before: float, sink: FeedSink
     ) -> None:
-        """Ask for what has been silent since `before` (loop time), unless it was asked for since."""
+        """Ask for tokens silent since `before` (loop time), unless asked for since."""
         unheard = connection.silence.tokens
         tokens = unheard or (list(connection.tokens) if connection.ticked_at < before else [])
         if not tokens or connection.socket is None or connection.asked_at >= before:
@@ -394,10 +391,7 @@ class KiteFeed:
         await self._send_subscription(connection, tokens)
 
     async def _send_subscription(self, connection: FeedConnection, tokens: list[int]) -> None:
-        """Ask for tokens, each in its mode.
-
-        Where there is no socket, or it dies, the next connection asks.
-        """
+        """Ask for tokens, each in its mode; without a socket the next connection asks."""
         connection.asked_at = asyncio.get_running_loop().time()
         socket = connection.socket
         if socket is None:
@@ -422,7 +416,7 @@ async def _refuse_redirect(
 
 
 def _public_authorities() -> SSLContext:
-    """Return trust in the public authorities that requests knows, whatever else the environment names."""
+    """Return trust in the authorities that requests knows, whatever the environment names."""
     context = SSLContext(PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(certifi.where())
     return context
@@ -443,7 +437,7 @@ def _loop_deadline(seconds: float | None) -> float | None:
 
 
 def _deliver_text(text: bytes, sink: FeedSink) -> None:
-    """Pass on a text frame; what is not understood is let go, for text never carries prices."""
+    """Pass on a text frame; an unknown one is let go, for text never carries prices."""
     try:
         message = json.loads(text)
     except (ValueError, RecursionError):

@@ -1,6 +1,4 @@
-"""What an order may carry beyond itself.
-
-Its variety and the parameters of that, and what came of one that was sliced.
+"""Varieties of an order and their parameters, and Kite's answers to a sliced one.
 
 Rules from Kite Connect v3, "Orders", and Zerodha's support pages on AMO, cover, iceberg and sliced
 orders.
@@ -25,10 +23,7 @@ ICEBERG_LEGS: Final = range(2, 51)
 
 
 def terms_fields(order: Order, instrument: Instrument) -> dict[str, Any]:
-    """Return the request's fields that an order's terms add.
-
-    Raise `OrderRefused` for what Kite could only reject.
-    """
+    """Return the request's fields of an order's terms; raise `OrderRefused` for impossible ones."""
     terms = order.terms
     _check_terms(order)
     fields: dict[str, Any] = {"variety": VARIETY[terms.variety]}
@@ -76,12 +71,11 @@ def _check_cover(order: Order) -> None:
 
 
 def read_slices(answer: object) -> SlicedOrder:
-    """Read both shapes of Kite's answer: {"order_id", "children".
+    """Read both shapes of Kite's answer.
 
-    [...]}, and the flat list of before 2026-03-25.
-
-    Raises the first refusal or doubt where no order exists for certain, `TypeError` for an answer
-    of another shape.
+    They are {"order_id", "children": [...]}, and the flat list of before 2026-03-25. Raise the
+    first refusal or doubt where no order exists for certain, `TypeError` for an answer of another
+    shape.
     """
     if isinstance(answer, dict):
         parts = [{"order_id": answer["order_id"]}, *(answer.get("children") or [])]

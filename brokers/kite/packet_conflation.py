@@ -1,9 +1,7 @@
 """The newest packet of each token, for a desk that has fallen behind.
 
-What it missed is counted, not queued.
-
-A packet carries the last price, the day's range and the volume of the whole day, so the newest one
-stands for those before it; what is lost is the path in between.
+Older ones are counted, not queued: a packet carries the last price, the day's range and the volume
+of the whole day, so the newest one stands for those before it; the path in between is lost.
 """
 
 from typing import Final, final
@@ -19,7 +17,7 @@ ODD_KEPT: Final = 16
 
 @final
 class PacketConflation:
-    """Holds at most one packet per token.
+    """Holder of at most one packet per token.
 
     `conflated` counts those that a newer one replaced, `lost` those without room.
     """
@@ -62,7 +60,7 @@ class PacketConflation:
             self.lost += 1
 
     def release(self) -> list[bytes]:
-        """Return what is held as frames, in the order in which the packets came, and hold nothing any more."""
+        """Return the held packets as frames, in the order of their arrival, and hold none."""
         packets, odd = list(self._latest.values()), self._odd
         self._latest, self._odd = {}, []
         parts = [packets[first : first + PER_FRAME] for first in range(0, len(packets), PER_FRAME)]

@@ -1,4 +1,4 @@
-"""The official client, which here reads a time in the one form Kite writes without guessing at others first."""
+"""The official client, with times read in Kite's own form before any other is tried."""
 
 from datetime import datetime
 from typing import Any
@@ -21,7 +21,7 @@ STAMP_LENGTH = len("2026-11-20 09:15:00")
 
 
 class QuickClient(KiteConnect):  # type: ignore[misc]  # it has no types
-    """An official client whose order books are read in a third of the time.
+    """An official client that reads order books in a third of the time.
 
     It guesses the form of every time anew (dateutil, 40 µs each); the guess is left for what is
     written otherwise.
@@ -31,7 +31,7 @@ class QuickClient(KiteConnect):  # type: ignore[misc]  # it has no types
     """Whether the rows of the next answer are wanted as they come."""
 
     def book(self, route: str) -> Any:
-        """Return what a route answers, the rows of a list as JSON where they can be told apart.
+        """Return a route's answer, a list's rows as JSON where they can be cut apart.
 
         See `opened`.
         """
@@ -65,7 +65,7 @@ class QuickClient(KiteConnect):  # type: ignore[misc]  # it has no types
 
 
 def _parse_stamps(row: dict[str, Any]) -> bool:
-    """Turn the times of a row into datetimes; tell whether that was all."""
+    """Turn the times of a row into datetimes; return whether that was all."""
     texts = [
         (name, text) for name in STAMPS if (text := row.get(name)) and len(text) == STAMP_LENGTH
     ]

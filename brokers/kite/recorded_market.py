@@ -1,6 +1,6 @@
 """A recorded day in place of a broker's market.
 
-Its instruments, its bands, and its feed, frame by frame as the desk took them.
+It has the day's instruments, its bands, and its feed, frame by frame as the desk took them.
 """
 
 import asyncio
@@ -16,17 +16,17 @@ from engine.history.feed_recording import RecordedEvent, RecordKind, instruments
 from engine.ports import BrokerRules, FeedSink, PriceBand
 
 NAP_S: Final = 0.5
-"""How long nobody looks whether the desk is told to stop."""
+"""Seconds between two looks for a request to stop."""
 Past = Callable[[str, int, int, int], list[Bar]]
 """Stored bars of a symbol that start in [start, end) ns UTC, of a span (seconds)."""
 
 
 @final
 class RecordedMarket:
-    """The reading half of a broker, a feed, the hand on the clock, and the record of what the day comes to, in one.
+    """A recorded day: the reading half of a broker, a feed, the clock's hand, the day's record.
 
-    Nothing of before `since` (ns UTC) is waited for, and nothing from `until` on played; between
-    them time passes `factor` times as fast as it did, 0: as fast as it goes.
+    Time before `since` (ns UTC) is not waited for, and nothing from `until` on played; between them
+    time passes `factor` times as fast as it did, 0: as fast as it goes.
     """
 
     rules = BrokerRules(margins=False)
@@ -62,7 +62,7 @@ class RecordedMarket:
     # what a broker tells
 
     async def account(self) -> str:
-        """Return who the account would be of."""
+        """Return the user id of the account."""
         return "RECORDING"
 
     async def instruments(self, exchange: str) -> list[Instrument]:
@@ -85,7 +85,7 @@ class RecordedMarket:
         return found
 
     def consents(self) -> bool | None:
-        """Return None: nobody knows."""
+        """Return None: it is not known."""
         return None
 
     async def close(self) -> None:
@@ -124,7 +124,7 @@ class RecordedMarket:
         raise AssertionError(f"a recording's clock is not moved to {until}")
 
     async def listening(self) -> int:
-        """Fail: the script waits for whoever listens."""
+        """Fail: the script waits for a listener."""
         raise AssertionError("a recording sends to whoever listens")
 
     # the script
@@ -141,7 +141,7 @@ class RecordedMarket:
     def deliver(
         self, event: PlayedFrame | TimerEvent | BandUpdate
     ) -> TimerEvent | BandUpdate | None:
-        """Send a frame as a feed does; return what is none, for the kernel."""
+        """Send a frame as a feed does; return any other record, for the kernel."""
         if not isinstance(event, PlayedFrame):
             return event
         assert self._sink is not None
@@ -149,7 +149,10 @@ class RecordedMarket:
         return None
 
     async def wait(self, ts: int) -> bool:
-        """Wait until somebody listens, and it is time for what was taken at `ts`, half a second at most; return whether it is."""
+        """Wait for a listener and the time `ts`, half a second at most.
+
+        Return whether it has come.
+        """
         if self._sink is None:
             await self._heard.wait()
         if not self._factor or ts < self._since:

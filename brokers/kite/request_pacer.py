@@ -17,13 +17,10 @@ class RequestRate(NamedTuple):
 QUOTES: Final = RequestRate(1)
 HISTORY: Final = RequestRate(3)
 OTHERS: Final = RequestRate(10, 3)
-"""Kite Connect v3, "Exceptions and errors", rate limits.
-
-Orders have a rate of their own, which is the governor's.
-"""
+"""Kite Connect v3, "Exceptions and errors", rate limits; that of orders is the governor's."""
 
 WINDOW: Final = SECOND + SECOND // 10
-"""What we count as a second: requests reach Kite closer together, or farther apart, than they left."""
+"""A second as we count it: requests arrive closer together, or farther apart, than they left."""
 
 
 @final

@@ -10,10 +10,10 @@ T = TypeVar("T")
 
 @final
 class RowCache(Generic[T]):
-    """What the rows of one book were read as last time; rows come in a steady order, new ones last.
+    """Rows of one book as they were read last time; rows come in a steady order, new ones last.
 
-    A row is whatever can be compared: the JSON it came as costs least. Sharing what was read is
-    safe where nobody changes it.
+    A row is anything that can be compared: the JSON it came as costs least. Values are shared, and
+    must not be changed.
     """
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class RowCache(Generic[T]):
         """Day, rows and what they were read as: one value, since several threads poll."""
 
     def read_rows(self, rows: Sequence[object], day: int, read: Callable[[Any], T]) -> list[T]:
-        """Return what `read` makes of the rows; `day` is what else it depends on."""
+        """Return what `read` makes of the rows; `day` is its other argument."""
         of, old, made = self._last
         known = min(len(old), len(rows)) if of == day else 0
         found = [made[at] if rows[at] == old[at] else read(rows[at]) for at in range(known)]

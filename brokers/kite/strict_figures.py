@@ -1,6 +1,4 @@
-"""Figures of Kite's rows, read strictly.
-
-One that cannot be is an error, and the answer that holds it cannot be read.
+"""Figures of Kite's rows, read strictly: an impossible one makes its answer unreadable.
 
 NaN, infinity, a negative count, a text or a number out of its bounds
 (`compiled/model/number_bounds.py`) in a row of a book would go through every sum that follows.
@@ -63,7 +61,7 @@ def real(value: Any) -> float:
 def price(value: Any) -> float:
     """Return a price in rupees, 0.0 for none.
 
-    Raise `ValueError` for a negative one and for one beyond all prices.
+    Raise `ValueError` for a negative or too large one.
     """
     number = real(0.0 if value is None else value)
     if not 0.0 <= number <= PRICE:
@@ -72,10 +70,7 @@ def price(value: Any) -> float:
 
 
 def paid(value: Any) -> float:
-    """Return the price of a trade in rupees.
-
-    Nothing is traded below the finest grid of any segment.
-    """
+    """Return the price of a trade in rupees, of at least the finest grid of any segment."""
     number = price(value)
     if number * E4 < 1.0:
         raise ValueError(f"no price of a trade: {value!r}")
@@ -83,13 +78,13 @@ def paid(value: Any) -> float:
 
 
 def turnover(price: float, quantity: int) -> None:
-    """Check what a trade is worth: no charges are reckoned of more than ₹1,000 crore."""
+    """Check the value of a trade: charges are reckoned up to ₹1,000 crore."""
     if int(paise(price, quantity)) > TURNOVER:
         raise ValueError(f"out of bounds: {quantity} at {price}")
 
 
 def worth(price: float, quantity: int) -> None:
-    """Check what a position or a holding is worth."""
+    """Check the value of a position or a holding."""
     if abs(int(paise(price, quantity))) >= MONEY:
         raise ValueError(f"out of bounds: {quantity} at {price}")
 

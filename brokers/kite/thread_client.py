@@ -1,6 +1,4 @@
-"""One official client for one thread.
-
-Its HTTP session, its deadline, and what the wire really said.
+"""One official client for one thread: its HTTP session, its deadline, and the raw answers.
 
 Importing this module imports kiteconnect and Twisted below it (0.3 s); `rest.py` does so in the
 thread that calls.
@@ -71,7 +69,7 @@ _UNREADABLE = (
 
 
 class _DirectSession(Session):
-    """Asks whom it was told to ask.
+    """A session that asks the given host only.
 
     No redirect sends a request a second time, and no `.netrc` replaces the token.
     """
@@ -108,8 +106,8 @@ class ThreadClient:
     also reads the body: the client's `timeout` bounds each wait for a byte, the hook bounds the
     whole (four times `timeout`, 64 MiB). `source` is the local address connections are made from
     ("": the system chooses). Proxies and CA files that the environment names count only with
-    `environment`, and never on this machine's own addresses. `heard` hears what `date` an answer
-    has that is a success, and how many seconds it took.
+    `environment`, and never on this machine's own addresses. `heard` is called with the `date` of
+    each successful answer, and its seconds.
     """
 
     def __init__(
@@ -146,10 +144,7 @@ class ThreadClient:
         self._body = b""
 
     def call(self, work: Callable[[Any], T]) -> T:
-        """Return what `work` makes of the client.
-
-        Raise `CallFailed` for everything else that can come of it.
-        """
+        """Return what `work` makes of the client; raise `CallFailed` for any other outcome."""
         self._forget_answer()
         try:
             value = work(self._client)
@@ -165,7 +160,7 @@ class ThreadClient:
 
     @property
     def date(self) -> str:
-        """Return when the server says it gave the last answer (the Date header), empty where it does not say."""
+        """Return the server's time of the last answer (the Date header), empty without one."""
         return "" if self._answer is None else self._answer.headers.get("Date", "")
 
     def close(self) -> None:
@@ -223,9 +218,9 @@ class ThreadClient:
 
 
 def _decode_body(body: bytes, slowly: Callable[[], Any]) -> Any:
-    """Return what a body says, its texts valid.
+    """Return the value of a body, its texts valid.
 
-    One that the quick reader does not take is read the client's own way.
+    A body that the quick reader refuses is read the client's own way.
     """
     try:
         return msgspec.json.decode(body)
@@ -234,10 +229,7 @@ def _decode_body(body: bytes, slowly: Callable[[], Any]) -> Any:
 
 
 def _raw_rows(body: bytes) -> list[bytes] | None:
-    """Return the rows of a book as they came.
-
-    None where the body is anything else, or may need the slow reader.
-    """
+    """Return the rows of a book as they came, None for one that the slow reader must read."""
     if not body.isascii() or b"\\u" in body:  # half a character may stand in it
         return None
     try:

@@ -72,7 +72,7 @@ _PROTECTED: Final = frozenset({OrderType.MARKET, OrderType.SLM})
 
 
 class AccountDefaults(NamedTuple):
-    """What every order of an account carries.
+    """Fields of every order of an account.
 
     The market protection in percent (-1: Kite's bands), and an algo id.
     """
@@ -87,9 +87,8 @@ PLAIN_ACCOUNT: Final = AccountDefaults()
 def order_status(text: str, order_type: str = "") -> OrderStatus:
     """Return our status for Kite's.
 
-    Its list of interim statuses is open, so whatever is not an end is live.
-
-    A stop has been triggered when Kite says OPEN; anything else unheard-of comes before that.
+    Its list of interim statuses is open: any status that is no end is live. A stop has been
+    triggered when Kite says OPEN; any other unknown status comes before that.
     """
     waits = text != "OPEN" and order_type in {"SL", "SL-M"}
     return _STATUS.get(text, OrderStatus.TRIGGER_PENDING if waits else OrderStatus.OPEN)
@@ -101,10 +100,7 @@ def gtt_status(text: str) -> GttStatus:
 
 
 def nanoseconds(value: object, missing: int = 0) -> int:
-    """Return ns UTC for a datetime or its ISO text, IST where it names no zone.
-
-    `missing` for nothing.
-    """
+    """Return ns UTC for a datetime or its ISO text, IST without a zone, `missing` for nothing."""
     if not value:
         return missing
     moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
@@ -124,7 +120,7 @@ def ist_datetime(ts: int) -> datetime:
 def units_per_lot(row: Row, now: int) -> int:
     """Return how many of the desk's units are one of a row's quantity.
 
-    A commodity nobody knows stays in lots.
+    A commodity of unknown lot stays in lots.
     """
     return (
         1
@@ -181,9 +177,7 @@ def trade(row: Row, now: int) -> BrokerTrade:
 
 
 def gtt_update(row: Row, now: int, token_of: Callable[[str, str], int]) -> GttUpdate:
-    """Read a GTT, legs by ascending trigger.
-
-    `token_of` (exchange, symbol) serves rows without a token.
+    """Read a GTT, legs by ascending trigger; `token_of` (exchange, symbol) serves a missing token.
 
     `order_ids` are the orders its legs have sent. "triggered" does not mean that the exchange took
     the order: a leg that failed has no order id, and its rejection is the reason.
@@ -254,9 +248,9 @@ def position(row: Row) -> BrokerPosition:
 
 
 def holdings(row: Row) -> list[BrokerHolding]:
-    """Read a holding with what was sold of it today added back.
+    """Read a holding with the shares sold today added back.
 
-    Kite takes that off at once, and lists it as a position.
+    Kite takes them off at once, and lists them as a position.
 
     T1 shares, bought the day before, count: they are there and can be sold, whether the opening
     quantity has them or not. Shares bought on margin (MTF) stand in the same row with a quantity
@@ -291,9 +285,8 @@ def holdings(row: Row) -> list[BrokerHolding]:
 def instrument(row: Row, day: date) -> Instrument | None:
     """Read a row of the list of a day.
 
-    None for what is no symbol, and a commodity of which nobody knows what a lot holds.
-
-    An index, which Kite lists with tick and lot 0, gets 0.01 and 1.
+    None for a row without a symbol, and for a commodity of unknown lot. An index, which Kite lists
+    with tick and lot 0, gets 0.01 and 1.
     """
     each = multiplier(day, row["exchange"], row["tradingsymbol"])
     if not each or not is_symbol(row["tradingsymbol"]):
@@ -388,10 +381,7 @@ def blocked_margin(row: Row) -> int:
 
 
 def change_fields(change: OrderChange, instrument: Instrument) -> Row:
-    """Return the request of a modification.
-
-    Only what changes, for Kite takes the rest as it stands.
-    """
+    """Return the request of a modification: changed fields only, for Kite keeps the rest."""
     if change.quantity < 0:
         raise OrderRefused(
             "QUANTITY", f"an order cannot be modified to {change.quantity} shares; cancel it"
@@ -411,9 +401,7 @@ def change_fields(change: OrderChange, instrument: Instrument) -> Row:
 def gtt_fields(gtt: Gtt, legs: Sequence[GttLeg], instrument: Instrument) -> Row:
     """Return the request of a GTT with these legs, lower trigger first.
 
-    All of them send LIMIT orders.
-
-    Kite takes the direction of a single trigger from `last_price`.
+    All of them send LIMIT orders. Kite takes the direction of a single trigger from `last_price`.
     """
     if len(legs) not in {1, 2}:
         raise OrderRefused("LEGS", f"a GTT has one or two legs, not {len(legs)}")

@@ -18,7 +18,7 @@ RULES: Final = BrokerRules(limit_only=True, gtts=False, margins=False)
 
 
 def is_zerodha_sandbox(rest: str) -> bool:
-    """Tell whether an address is that of Zerodha's sandbox, or of one that keeps its routes where that does."""
+    """Return whether an address is Zerodha's sandbox, or another with the routes of that."""
     place = addresses.parse_address(rest)
     return place is not None and (place.host == HOST or place.prefix == PREFIX)
 
@@ -29,6 +29,6 @@ def rules_of(rest: str) -> BrokerRules:
 
 
 def split_root(rest: str) -> tuple[str, str]:
-    """Return an address as its root and the path before the routes, which is empty but for such a sandbox."""
+    """Return an address as its root and the path before the routes, mostly empty."""
     place = addresses.parse_address(rest)
     return (place.root, PREFIX) if place is not None and is_zerodha_sandbox(rest) else (rest, "")

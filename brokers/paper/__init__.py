@@ -1,1 +1,1 @@
-"""Paper trading: live prices, the core's own venue as the exchange, and an account that lives in the journal."""
+"""Paper trading: live prices, the core's own venue, and an account in the journal."""

@@ -1,4 +1,4 @@
-"""The paper account: cash, what is held, and what today's trades have made of it."""
+"""The paper account: cash, holdings and positions."""
 
 from typing import Final, NamedTuple, final
 
@@ -27,7 +27,7 @@ class DeliveredLot(NamedTuple):
 
 
 class DayRates(NamedTuple):
-    """What a trade is charged, and what where it is closed on its day (None: the same)."""
+    """Rates of a trade, and of one that closes it on its day (None: the same)."""
 
     rates: ChargeRates
     intraday: ChargeRates | None
@@ -35,9 +35,9 @@ class DayRates(NamedTuple):
 
 @final
 class PaperAccount:
-    """One account. Today's charges leave its cash overnight, as at Zerodha.
+    """One account.
 
-    A purchase is delivered overnight.
+    Today's charges leave its cash overnight, as at Zerodha, and a purchase is delivered overnight.
     """
 
     def __init__(self, cash: int) -> None:
@@ -77,10 +77,7 @@ class PaperAccount:
 
     @property
     def funds(self) -> int:
-        """Return what can be spent, in paise.
-
-        Of an intraday position only its margin is blocked.
-        """
+        """Return what can be spent, in paise; an intraday position blocks only its margin."""
         free = 100 - INTRADAY_PERCENT
         return self.cash + sum(
             int(p.value) * (free if p.quantity > 0 else 100 + INTRADAY_PERCENT) // 100

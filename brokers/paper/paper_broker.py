@@ -1,8 +1,6 @@
-"""A broker whose exchange is simulated.
+"""A broker with a simulated exchange: a real market, orders, books and money of our own.
 
-The market of a real one, orders, books and money of our own.
-
-Nothing here reaches the source of the prices but questions about the market.
+The source of the prices gets no request but questions about the market.
 """
 
 import asyncio
@@ -63,7 +61,10 @@ REFUSED: Final = "PAPER"
 
 
 class PaperTerms(NamedTuple):
-    """The paper account's first cash (paise), the latency each way (ns), and slippage where there is no book (ticks)."""
+    """The paper account's first cash (paise), latency each way (ns), and slippage (ticks).
+
+    Slippage counts where there is no book.
+    """
 
     cash: int
     latency: int = 0
@@ -71,7 +72,7 @@ class PaperTerms(NamedTuple):
 
 
 class PaperWorld(NamedTuple):
-    """What the paper exchange goes by."""
+    """Clock, calendar, charges and journal of the paper exchange."""
 
     clock: Clock
     calendar: Calendar
@@ -81,12 +82,10 @@ class PaperWorld(NamedTuple):
 
 @final
 class PaperBroker(MarketOnlyBroker):
-    """Orders, GTTs, books and money on paper.
-
-    Restores itself from the journal, and writes every change there.
+    """Orders, GTTs, books and money on paper, restored from the journal and written there.
 
     `stamped`: frames happen when they are received; without it (and without latency) at the time
-    they carry, for an exchange in lockstep. `hint` hears of every order that has changed.
+    they carry, for an exchange in lockstep. `hint` is called with every order that has changed.
     """
 
     def __init__(
@@ -128,7 +127,7 @@ class PaperBroker(MarketOnlyBroker):
         return [self._simulation.run(self._roll_day)]
 
     def frame(self, payload: bytes, received: int) -> None:
-        """Let the orders meet the prices of a frame; before the desk hears of them."""
+        """Let the orders meet the prices of a frame, before the desk gets it."""
         self._roll_day()
         self._simulation.take_frame(payload, received)
 
@@ -139,9 +138,9 @@ class PaperBroker(MarketOnlyBroker):
         return found
 
     async def bands(self, instruments: Sequence[Instrument]) -> list[PriceBand]:
-        """Return bands and previous closes, and take the instruments into trading.
+        """Return bands and previous closes in the desk's own bands.
 
-        Here they are in the desk's own bands.
+        Trading begins in the instruments.
         """
         found = await super().bands(instruments)
         self._simulation.list_instruments(instruments)
@@ -152,7 +151,7 @@ class PaperBroker(MarketOnlyBroker):
     async def place(self, order: Order) -> str:
         """Send a new order and return its id.
 
-        An iceberg is one order here, other varieties are refused.
+        An iceberg is one order here, other varieties refused.
         """
         variety = order.terms.variety
         if variety not in {Variety.REGULAR, Variety.ICEBERG}:
@@ -390,10 +389,7 @@ class PaperBroker(MarketOnlyBroker):
         self.hint(trade.order_id)
 
     def _day_rates(self, exchange: str, delivered: str, closed: str) -> DayRates:
-        """Return what the segments of a trade are charged.
-
-        Without a second one, nothing changes where it is closed.
-        """
+        """Return the rates of a trade's segments; without a second one closing costs the same."""
         number, table = int(f"{self._day:%Y%m%d}"), self._world.charges
         return DayRates(
             table.rates(delivered, exchange, number),
@@ -429,7 +425,7 @@ class PaperBroker(MarketOnlyBroker):
     # days
 
     def _roll_day(self) -> None:
-        """End a session that is over, square intraday positions off in time, and begin a new day."""
+        """End a session that is over, square off intraday positions in time, begin a new day."""
         now = self._world.clock.now()
         if self._listed and self._squares and now >= self._squares:
             self._squares = 0
@@ -469,7 +465,7 @@ class PaperBroker(MarketOnlyBroker):
             self._squares = calendar.square_off(self._day, cas=auction) or 0
 
     def _square_off(self) -> None:
-        """Leave what is intraday at the market, as Zerodha does.
+        """Exit intraday positions at the market, as Zerodha does.
 
         The desk sees orders that are not its own.
         """
@@ -508,10 +504,7 @@ class PaperBroker(MarketOnlyBroker):
     # restarts
 
     def _restore_account(self, cash: int, day: date) -> tuple[PaperAccount, date]:
-        """Return the account as the journal has it, and its day.
-
-        With a new journal the first one.
-        """
+        """Return the account and its day from the journal, the first one where it is new."""
         state = next(self._pages.read(pages.ACCOUNT), None)
         self._gtts = {
             int(each.update.gtt_id): each for each in map(pages.gtt_of, self._pages.read(pages.GTT))
@@ -540,7 +533,7 @@ class PaperBroker(MarketOnlyBroker):
         return self._account, self._day
 
     def _restore_standing(self, instruments: dict[int, Instrument]) -> None:
-        """Put orders and GTTs from before a restart back to the exchange, once their instruments trade there."""
+        """Put orders and GTTs of before a restart back, once their instruments trade there."""
         for row in [row for row in self._standing if row["token"] in instruments]:
             self._simulation.restore_order(pages.standing_of(row, instruments[row["token"]]))
             self._standing.remove(row)

@@ -1,4 +1,4 @@
-"""What of the paper exchange outlives the process.
+"""The part of the paper exchange that outlives the process.
 
 Rows of the journal's `paper` table, and how they are read again.
 """
@@ -37,10 +37,7 @@ class WatchedGtt(NamedTuple):
 
 
 class PaperPages:
-    """The journal's `paper` table.
-
-    One row per thing, its state as JSON, the day it belongs to beside it.
-    """
+    """The journal's `paper` table: a row per thing, its state as JSON, the day it belongs to."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -90,7 +87,7 @@ def account_of(state: Fields) -> PaperAccount:
 
 
 def order_state(booked: BookedOrder, standing: RestingOrder | None) -> Fields:
-    """Return an order as its update tells it, and as it stands at the exchange if it works."""
+    """Return an order as its update reports it, and as it stands at the exchange if it works."""
     update = booked.update
     state: Fields = {
         "id": update.order_id,
@@ -158,7 +155,7 @@ def standing_of(state: Fields, instrument: Instrument) -> RestingOrder:
 def trade_state(trade: BrokerTrade, product: Product, note: tuple[str, str, str]) -> Fields:
     """Return a trade, and where it is charged.
 
-    Exchange, segment, and the segment of what is closed on its day.
+    That is its exchange, its segment, and the segment where it is closed on its day.
     """
     return {
         "id": trade.trade_id,

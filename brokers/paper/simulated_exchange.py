@@ -23,12 +23,11 @@ BEAT = SECOND
 
 @final
 class SimulatedExchange:
-    """Tells `hear` every report when it is due.
+    """A simulated exchange that calls `hear` with every report when it is due.
 
-    `stamped`: frames happen when they are received, else at their own time.
-
-    Without latency a request is answered before `send_command` returns, and nothing has to run;
-    else `run` lets time pass.
+    `stamped`: frames happen when they are received, else at their own time. Without latency a
+    request is answered before `send_command` returns, and nothing has to run; else `run` lets time
+    pass.
     """
 
     def __init__(
@@ -123,7 +122,7 @@ class SimulatedExchange:
         self._wake.set()
 
     def pass_time(self) -> None:
-        """Let requests arrive and reports be heard that are due."""
+        """Let the due requests arrive, and deliver the due reports."""
         now = self._clock.now()
         self._now = max(self._now, now)
         self._venue.advance(now)
@@ -138,7 +137,7 @@ class SimulatedExchange:
             await self._sleep_until(self._next_due())
 
     def _next_due(self) -> int:
-        """Return when the next request arrives or the next report is heard, at the latest a beat from now."""
+        """Return when the next request arrives or report is due, at the latest a beat from now."""
         due = min(int(self._venue.due), self._clock.now() + BEAT)
         return min(due, self._arrivals[0]) if self._arrivals else due
 

@@ -355,7 +355,7 @@ class SandboxExchange:
         return self.clients.connect()
 
     def next_instant(self) -> int:
-        """Return when something happens next: a move, a scheduled action, a client's first ticks."""
+        """Return when something happens next: a move, a scheduled action, a client's first tick."""
         due = min(self._next, self.closes)
         if self.scheduler.next_due is not None:
             due = min(due, self.scheduler.next_due)

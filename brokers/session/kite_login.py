@@ -1,8 +1,8 @@
 """A session with Kite: the login page, the token it leads to, and the hour at which that dies.
 
-Nobody but the operator can log in: the page asks for a second factor that never passes through
-here. What comes back is a `request_token`, good once and for minutes, which the API secret turns
-into the access token of the day.
+Only the operator can log in: the page asks for a second factor that never passes through here. It
+returns a `request_token`, good once and for minutes, which the API secret turns into the access
+token of the day.
 """
 
 import json
@@ -18,7 +18,7 @@ from engine.errors import ConnectionFailed, OperatorError
 REST: Final = "https://api.kite.trade"
 WS: Final = "wss://ws.kite.trade"
 DOMAIN: Final = "kite.trade"
-"""Whose hosts are all Kite's, its sandbox's too."""
+"""Domain of Kite's hosts, its sandbox's included."""
 LOGIN: Final = "https://kite.zerodha.com/connect/login"
 """Kite Connect v3: API, market data, login page."""
 
@@ -29,7 +29,7 @@ _SIX_IST: Final = 30 * MINUTE
 
 
 class KiteSession(NamedTuple):
-    """One day's access: whose, with which token, and until when (ns UTC). Never shown whole."""
+    """One day's access: user, token, and its end (ns UTC). Never shown whole."""
 
     api_key: str
     access_token: str
@@ -40,7 +40,7 @@ class KiteSession(NamedTuple):
         return f"Session(user_id={self.user_id!r}, expires={self.expires})"
 
     def is_unexpired(self, now: int) -> bool:
-        """Tell whether it is before its expiry.
+        """Return whether it is before its expiry.
 
         A log-out elsewhere ends it sooner, which only Kite can tell.
         """
@@ -48,15 +48,15 @@ class KiteSession(NamedTuple):
 
 
 def token_expiry(now: int) -> int:
-    """Return when a token obtained at `now` (ns UTC) dies.
+    """Return when a token obtained at `now` (ns UTC) dies: the next 06:00 IST.
 
-    The next 06:00 IST (Kite Connect v3, "User").
+    Kite Connect v3, "User".
     """
     return (now - _SIX_IST) // _DAY * _DAY + _DAY + _SIX_IST
 
 
 def new_state() -> str:
-    """Return what sets one login apart from a redirect that somebody else has set off."""
+    """Return a mark that sets one login apart from a redirect that was set off elsewhere."""
     return secrets.token_urlsafe(16)
 
 
@@ -67,9 +67,7 @@ def login_url(api_key: str, state: str, page: str = LOGIN) -> str:
 
 
 def request_token(text: str, state: str = "") -> str:
-    """Return the request token in a redirect's URL, or a bare one.
-
-    Raise `OperatorError` for anything else.
+    """Return the request token of a redirect's URL, or a bare one; raise `OperatorError` otherwise.
 
     With a `state` the URL must carry it.
     """
@@ -116,16 +114,13 @@ def exchange_token(
 def keep_session(vault: SecretVault, where: str, session: KiteSession) -> None:
     """Put a session into the vault, in place of the one before.
 
-    It opens nothing but `where` it was made.
+    It is good for `where` it was made.
     """
     vault.put(_secret_name(where, session.api_key), json.dumps(session._asdict()))
 
 
 def stored_session(vault: SecretVault, where: str, api_key: str) -> KiteSession | None:
-    """Return the session of an API key at a place from the vault, dead or alive.
-
-    None where there is none.
-    """
+    """Return an API key's session at a place from the vault, dead or alive, None without one."""
     try:
         fields = json.loads(vault.get(_secret_name(where, api_key)) or "null")
         return KiteSession(
@@ -153,7 +148,7 @@ def forget_session(vault: SecretVault, where: str, api_key: str) -> None:
 
 
 def invalidate_session(rest: str, session: KiteSession, *, environment: bool = False) -> None:
-    """End a session at Kite; one that is dead already counts as ended.
+    """End a session at Kite; a dead one counts as ended.
 
     Raise `ConnectionFailed` or `OperatorError`.
     """

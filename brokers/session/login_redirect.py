@@ -1,4 +1,4 @@
-"""The end of a login: the browser's redirect on the loopback interface, or its address pasted into the terminal."""
+"""The end of a login: the browser's redirect on the loopback interface, or its pasted address."""
 
 import contextlib
 import select
@@ -22,7 +22,7 @@ REQUEST_SECONDS = 5.0
 MOST_VISITORS = 32
 """Connections at a time.
 
-Beyond them the oldest makes room, so that nobody who only holds the line keeps the browser out.
+Beyond them the oldest makes room, so that a silent one cannot keep the browser out.
 """
 
 
@@ -52,11 +52,11 @@ class _RedirectServer(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: whoever hangs up is nobody's trouble."""
+        """Log nothing: a connection that hangs up is no error."""
 
 
 class LoginRedirect:
-    """Listens at `url` until left; answers nobody but the browser that comes back with `state`.
+    """Listener at `url` that answers only the browser that comes back with `state`.
 
     Raises `BusyError` where the port is taken, `ConfigError` where there is no such port. The
     redirect address registered with Kite must be this `url`.
@@ -86,9 +86,8 @@ class LoginRedirect:
     ) -> str:
         """Return the request token, from the browser or from a line of `pasted`.
 
-        Raise `OperatorError` after `seconds`.
-
-        A line that is no such address is told, and waiting goes on.
+        Raise `OperatorError` after `seconds`. A line without such an address is reported, and
+        waiting goes on.
         """
         until = monotonic() + seconds
         while (left := until - monotonic()) > 0:

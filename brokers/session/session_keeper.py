@@ -1,7 +1,4 @@
-"""Keeps a running desk in session.
-
-Tells when a token ends, waits for the operator's next login, and goes on with it.
-"""
+"""The session of a running desk: its end, the operator's next login, and the new token."""
 
 import asyncio
 from collections.abc import Callable
@@ -25,7 +22,7 @@ class RenewableConnection(Protocol):
 
 
 class RenewableBroker(RenewableConnection, Protocol):
-    """A broker that goes on with another token, and says whose it is."""
+    """A broker that goes on with another token, and returns its user."""
 
     async def account(self) -> str:
         """Return the account's user id."""
@@ -34,13 +31,12 @@ class RenewableBroker(RenewableConnection, Protocol):
 
 @final
 class SessionKeeper:
-    """Watches one session.
+    """Watch over one session.
 
     `note_token_death` is what broker and feed call when Kite refuses the token before its hour.
-
     `fetch` returns the stored session, blocking (it is called in a thread). `tell` takes a level
-    and a text. `living` hears False when the session ends, True when the next one has begun: no
-    entry may be sent in between.
+    and a text. `living` is called with False when the session ends, with True when the next one has
+    begun: no entry may be sent in between.
     """
 
     def __init__(
@@ -85,10 +81,7 @@ class SessionKeeper:
             self._tell("info", f"logged in again as {self.session.user_id}")
 
     async def _await_end(self) -> None:
-        """Return when the token has died, or reached its hour.
-
-        A quarter of an hour before, say so.
-        """
+        """Return when the token has died, or reached its hour; warn a quarter of an hour before."""
         ends = self.session.expires
         if self._clock.now() < ends and not await self._token_dies_before(ends - WARN_BEFORE):
             self._tell("warn", "the session with Kite ends at 06:00 IST: log in again then")
@@ -107,7 +100,7 @@ class SessionKeeper:
     async def _begin_next_session(self) -> bool:
         """Look for a newer session of the same account and go on with it.
 
-        Tell whether that is done.
+        Return whether there is one.
         """
         try:
             found = await asyncio.to_thread(self._fetch)

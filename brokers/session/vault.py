@@ -1,4 +1,4 @@
-"""Where secrets sleep: the operating system's keyring, or where there is none, an encrypted file.
+"""Vault of secrets: the operating system's keyring, or without one an encrypted file.
 
 The file is AES-256-GCM under a key that scrypt makes of a passphrase; salt, nonce and cost stand
 before it and are authenticated with it. Nothing in it can be read, and no byte of it changed,
@@ -21,16 +21,16 @@ _MAGIC: Final = b"patang-vault-1\n"
 _SALT, _NONCE = 16, 12
 _MOST: Final = 1 << 20
 _COST: Final = 2**15
-"""scrypt's n, with r = 8 and p = 1.
+"""scrypt's n, with r = 8 and p = 1: 32 MiB and about a tenth of a second.
 
-32 MiB and about a tenth of a second (RFC 7914 calls 2**14 interactive).
+RFC 7914 calls 2**14 interactive.
 """
 
 
 LEAST: Final = 12
 """Characters of a passphrase.
 
-Whoever has copied the file tries ten words a second on each core, for as long as they like.
+A copy of the file can be tried ten words a second on each core, for as long as it takes.
 """
 _KNOWN: Final = frozenset(
     f"keyring.backends.{name}"
@@ -46,10 +46,7 @@ class SecretVault(Protocol):
     """How an operator would call it."""
 
     def get(self, name: str) -> str | None:
-        """Return a secret, None where there is none.
-
-        Raise `OperatorError` where it cannot be opened.
-        """
+        """Return a secret, None without one; raise `OperatorError` where it cannot be opened."""
         ...
 
     def put(self, name: str, secret: str) -> None:
@@ -64,9 +61,8 @@ class SecretVault(Protocol):
 def open_vault(file: Path, passphrase: Callable[[bool], str]) -> SecretVault:
     """Return the keyring of a known kind where one works, else the encrypted `file`.
 
-    `passphrase` is asked at its first use.
-
-    `passphrase(True)` is for a new file, `passphrase(False)` for one that exists.
+    `passphrase` is asked at its first use, `passphrase(True)` for a new file, `passphrase(False)`
+    for one that exists.
     """
     try:
         ring = importlib.import_module("keyring")
@@ -82,7 +78,7 @@ def open_vault(file: Path, passphrase: Callable[[bool], str]) -> SecretVault:
 
 
 class KeyringVault:
-    """The keyring of the desktop session, through a back end of the `keyring` package that raises `broken`."""
+    """The keyring of the desktop session, through a back end that raises `broken`."""
 
     where = "the keyring"
 
@@ -91,10 +87,7 @@ class KeyringVault:
         self._broken = broken
 
     def get(self, name: str) -> str | None:
-        """Return a secret, None where there is none.
-
-        Raise `OperatorError` where the keyring is locked.
-        """
+        """Return a secret, None without one; raise `OperatorError` where the keyring is locked."""
         try:
             secret = self._ring.get_password(SERVICE, name)
         except self._broken as error:
@@ -132,7 +125,7 @@ class FileVault:
         self._derived: tuple[bytes, bytes] = b"", b""
 
     def get(self, name: str) -> str | None:
-        """Return a secret, None where there is none.
+        """Return a secret, None without one.
 
         Raise `OperatorError` on a wrong passphrase or a damaged file.
         """

@@ -1,4 +1,4 @@
-"""A real order and its simulated twin side by side, and what many such pairs say about the simulation."""
+"""A real order and its simulated twin side by side, and the statistics of many such pairs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from compiled.model.values import SECOND, OrderStatus, Side, paise
 
 @dataclass(slots=True)
 class PairHalf:
-    """One side of a pair: shares filled, their value in paise, the first and last fill (ns, 0: none), how it stands."""
+    """Side of a pair: shares filled, value in paise, first and last fill (ns, 0: none), state."""
 
     status: str = ""
     filled: int = 0
@@ -33,9 +33,9 @@ class PairHalf:
 
 @dataclass(slots=True)
 class OrderPair:
-    """One order, or (`kind` gtt) the order a GTT has sent.
+    """One order, or (`kind` gtt) the order of a GTT.
 
-    `sent` and `answered` in ns by the desk's clock.
+    `sent` and `answered` in ns of the desk's clock.
     """
 
     intent: int
@@ -53,7 +53,7 @@ class OrderPair:
 
     @property
     def is_live(self) -> bool:
-        """Tell whether the real order may still trade."""
+        """Return whether the real order may still trade."""
         return self.real.status in {"", OrderStatus.OPEN.name, OrderStatus.TRIGGER_PENDING.name}
 
     def row(self) -> dict[str, object]:
@@ -109,9 +109,10 @@ def pair_of(row: Mapping[str, Any]) -> OrderPair:
 
 
 class TwinDifference(NamedTuple):
-    """Live minus twin. `price` in rupees a share and `bps` against us where both have filled, `delay` in ns to the first fill.
+    """Difference live minus twin.
 
-    A positive price is money the simulation did not see us lose.
+    `price` in rupees a share and `bps` against us where both have filled, `delay` in ns to the
+    first fill. A positive price is money the simulation did not see us lose.
     """
 
     filled: int
@@ -132,9 +133,7 @@ def twin_difference(pair: OrderPair) -> TwinDifference:
 
 
 class ShadowSummary(NamedTuple):
-    """What the pairs say together.
-
-    Money in rupees, times in seconds, None where nothing can be compared.
+    """Summary of the pairs: money in rupees, times in seconds, None without a comparison.
 
     `cost` is what live fills cost more than the twins' prices would have, on the shares both have
     filled. `delay_s` compares first fills, `answer_s` is how long the broker took to answer; both

@@ -44,11 +44,9 @@ NO_TWIN: Final = "none"
 class ShadowBroker:
     """`real`, and beside it a twin of each order and GTT at a `SimulatedExchange`.
 
-    Every pair is a row in `shadow`.
-
-    A request goes to the twin at the moment it goes to the broker. What the broker refuses or
-    cancels ends the twin, too. Sliced orders have one twin. `show` hears of all pairs once a second
-    while they change.
+    Every pair is a row in `shadow`. A request goes to the twin at the moment it goes to the broker.
+    An order that the broker refuses or cancels ends its twin, too. Sliced orders have one twin.
+    `show` is called with all pairs once a second while they change.
     """
 
     def __init__(
@@ -70,11 +68,11 @@ class ShadowBroker:
         self._pairs: dict[int, OrderPair] = {}
         self._real_ids: dict[str, OrderPair] = {}
         self._sought: dict[str, OrderPair] = {}
-        """By tag: orders of which nobody knows whether the broker has them."""
+        """By tag: orders that the broker may have, or not."""
         self._twin_ids: dict[str, OrderPair] = {}
         self._twin_orders: dict[int, Order] = {}
         self._twin_gtts: dict[int, Gtt] = {}
-        """The twin's own, by intent: the desk may change the real one before the twin's request arrives."""
+        """The twin's own, by intent: the real one may change before the twin's request arrives."""
         self._gtt_ids: dict[int, OrderPair] = {}
         self._trades: set[tuple[str, str]] = set()
         self._order_book: list[OrderUpdate] = []
@@ -180,7 +178,7 @@ class ShadowBroker:
         return self._trade_book
 
     def _compare_books(self) -> None:
-        """Take over what the broker's books, as they were read last, say of the orders that have a twin."""
+        """Take over the state of orders with a twin from the broker's books, as last read."""
         for update in self._order_book:
             if update.tag in self._sought:
                 self._record_answer(self._sought.pop(update.tag), update.order_id)
@@ -288,7 +286,7 @@ class ShadowBroker:
         self._write_pair(pair)
 
     def _record_failure(self, pair: OrderPair, error: PatangError) -> None:
-        """End the twin of a refused order; one whose outcome nobody told is found by its tag."""
+        """End the twin of a refused order; one of unknown outcome is found by its tag."""
         refused = isinstance(error, OrderRefused)
         pair.real.status = "REFUSED" if refused else "UNKNOWN"
         if refused:
@@ -324,10 +322,7 @@ class ShadowBroker:
     def _record_fired_gtt(
         self, pair: OrderPair, ts: int, order_id: str, legs: Sequence[GttLeg]
     ) -> None:
-        """Take note of the order a real GTT has sent.
-
-        Both halves are timed from the first of the two to fire.
-        """
+        """Note the order a real GTT has sent; both halves are timed from the first one to fire."""
         pair.order_id, pair.side = order_id, legs[0].side
         pair.sent = min(pair.sent, ts) if pair.twin.status else ts
         self._real_ids[order_id] = pair

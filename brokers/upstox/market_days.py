@@ -1,4 +1,4 @@
-"""When the exchanges trade, by Upstox.
+"""Trading days of the exchanges, by Upstox.
 
 GET /v2/market/timings/{date}, /v2/market/holidays, /v2/market/status/{exchange}.
 
@@ -24,7 +24,7 @@ REFUSED: Final = (401, 403)
 
 
 class ExchangeTiming(msgspec.Struct):
-    """When an exchange trades; ms since 1970."""
+    """Trading hours of an exchange; ms since 1970."""
 
     exchange: str
     start_time: int
@@ -43,10 +43,7 @@ class UpstoxHoliday(msgspec.Struct):
 
 
 class ExchangeStatus(msgspec.Struct):
-    """How an exchange stands now.
-
-    `cas_eligible_status`: the same for stocks that close by auction, as it comes.
-    """
+    """Status of an exchange; `cas_eligible_status`: that of stocks that close by auction."""
 
     exchange: str
     status: str
@@ -65,10 +62,7 @@ Data = TypeVar("Data")
 
 @final
 class MarketDays:
-    """A reader of these three; use it as a context.
-
-    The token goes into a header and nowhere else.
-    """
+    """Reader of these three, as a context; the token goes into a header and nowhere else."""
 
     def __init__(self, token: str, rest: str = "") -> None:
         self._rest = (rest or REST).rstrip("/")

@@ -69,7 +69,7 @@ class AccountFunds:
     def _contract_margin(
         self, ask: OrderRequest, price: float, legs: list[tuple[ExchangeListing, int]], opening: int
     ) -> float:
-        """Return what an order adds to a margin of legs in rupees, and a bought option's premium."""
+        """Return what an order adds to a margin of legs in rupees, and a bought option's cost."""
         paid = (
             opening * price * ask.listing.multiplier
             if ask.buys and ask.listing.instrument.kind != "FUT"

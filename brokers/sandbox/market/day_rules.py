@@ -38,7 +38,7 @@ class DayRules:
         return _load_safeguards().bands_futures(self._day, "index" if name in INDICES else "stock")
 
     def tick(self, price: float, kind: TickClass = "stock") -> float:
-        """Return the tick of an NSE share or NFO contract in rupees, 0.05 before the table's rows."""
+        """Return the tick of an NSE share or NFO contract in rupees, 0.05 before the table."""
         try:
             return self._rules.tick_size(
                 self._day, price, "NSE" if kind == "stock" else "NFO", kind
@@ -49,7 +49,7 @@ class DayRules:
             return OLD_TICK
 
     def lot(self, name: str, price: float) -> int:
-        """Return the lot of an underlying's contracts: the table's, else about ₹7.5 lakh's worth."""
+        """Return the lot of an underlying's contracts: the table's, else some ₹7.5 lakh's worth."""
         try:
             return self._rules.lot_size(self._day, name)
         except DataError:
