@@ -139,6 +139,7 @@ class CallPool:
         try:
             return await self._submit_and_wait(pool, work)
         except call_outcome.CallFailed as failed:
+            # a late refusal of an old token does not count against the new one
             if failed.error == call_outcome.TOKEN_EXCEPTION and session is self._session:
                 self._report_token_death()
             raise failure(failed) from None
@@ -156,18 +157,22 @@ class CallPool:
         answer.add_done_callback(_consume_failure)
         try:
             await asyncio.wait({answer}, timeout=self._timeout)
+            # only a job that no thread has begun can be cancelled: nothing was sent. One that is
+            # under way ends with the client's own time-out, and its answer decides.
             if not answer.done() and job.cancel():
                 raise RetryableError(
                     f"no thread came free within {self._timeout:g} s; nothing was sent"
                 )
             return await answer
         finally:
+            # a caller that gives up takes back what no thread has begun
             job.cancel()
 
     def thread_client(self) -> "ThreadClient":
         """Return the client of the calling thread."""
         session = self._session
         known: tuple[object, ThreadClient] | None = getattr(self._thread, "known", None)
+        # by identity: after `renew` each thread makes itself another with the new token
         if known is not None and known[0] is session:
             return known[1]
         from brokers.kite.thread_client import ThreadClient as Official  # noqa: PLC0415 (Twisted comes with it: only where it is used)

@@ -448,6 +448,7 @@ def _known_order(row: Row) -> KnownOrder:
 
 
 def _checked_rows(answer: Any) -> list[Row]:
+    # anything else, read as empty, would look like orders that are gone
     if not isinstance(answer, list):
         raise TypeError("no list")
     return answer
@@ -469,6 +470,7 @@ def _check_subject(answer: Any, *asked: str | int | None) -> None:
     if not isinstance(answer, str | int) or str(answer) not in {
         str(each) for each in asked if each is not None
     }:
+        # the outcome is unknown then: done would be said of a change to another order
         raise ValueError("the answer is about something else")
 
 

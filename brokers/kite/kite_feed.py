@@ -191,6 +191,7 @@ class KiteFeed:
         )
         return ClientSession(
             connector=TCPConnector(ssl=trusted),
+            # a socket lasts the day; its silence is bounded in `_serve_connection`
             timeout=ClientTimeout(total=None),
             trace_configs=[straight],
             trust_env=self._environment and not addresses.are_local(self._ws),
@@ -248,6 +249,7 @@ class KiteFeed:
 
     def _reconnect_delay(self, failures: int) -> float:
         longest = min(self._longest_delay, self._first_delay * 2.0 ** min(failures, 30))
+        # half of it at random: desks that lost the same server do not come back all at once
         return longest * (0.5 + 0.5 * self._rng.random())
 
     def _report_link(self, sink: FeedSink) -> None:
@@ -275,6 +277,8 @@ class KiteFeed:
                     if message.type == WSMsgType.ERROR:
                         return f"broken ({type(message.data).__name__})"
                     silence.reschedule(_loop_deadline(stale))
+                    # with a message, not with the handshake: a server that accepts and drops would
+                    # be asked without a pause
                     connection.failures = 0
                     self._deliver_message(connection, message.type, message.data, sink)
                 if token != self._secrets["access_token"]:
@@ -283,6 +287,7 @@ class KiteFeed:
         except TimeoutError:
             return late
         except WSServerHandshakeError as error:  # its text holds the URL, and so the token
+            # a late refusal of an old token says nothing about the new one
             if error.status == 403 and token == self._secrets["access_token"]:
                 self._renewed.clear()
                 raise SessionExpired from None
@@ -313,6 +318,7 @@ class KiteFeed:
         self, connection: FeedConnection, kind: WSMsgType, data: bytes, sink: FeedSink
     ) -> None:
         if kind == WSMsgType.BINARY:
+            # one byte is a heartbeat
             self.frames_received += len(data) != 1
             if len(data) > 1:
                 self._deliver_frame(connection, data, sink)
@@ -349,6 +355,7 @@ class KiteFeed:
         while True:
             self._due = loop.time() + _BEAT
             await asyncio.sleep(_BEAT)
+            # not due while this task is at work itself: its own turn is no lateness
             late, self._due = loop.time() - self._due, float("inf")
             if self._holding or late > self._late_after:
                 await self._drain_sockets(sink)

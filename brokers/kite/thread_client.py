@@ -145,6 +145,7 @@ class ThreadClient:
 
     def call(self, work: Callable[[Any], T]) -> T:
         """Return what `work` makes of the client; raise `CallFailed` for any other outcome."""
+        # the answer of the call before must not decide this one
         self._forget_answer()
         try:
             value = work(self._client)
@@ -152,6 +153,7 @@ class ThreadClient:
             raise self._call_failure(
                 error
             ) from None  # a requests error would carry URLs into the log
+        # the client takes a 5xx without an error type for success
         if self._answer is not None and not 200 <= self._answer.status_code < 300:
             raise CallFailed(
                 f"HTTP {self._answer.status_code}", sent=True, status=self._answer.status_code
@@ -182,6 +184,7 @@ class ThreadClient:
                 answer.close()
                 raise ReadTimeout("the answer does not end")
         self._body = b"".join(chunks)
+        # the client reads it as it would from the socket
         answer.raw = io.BytesIO(self._body)
         answer.json = partial(self._decode_answer, answer.json)  # type: ignore[method-assign]  # a quicker reader of the same
 
@@ -239,6 +242,7 @@ def _raw_rows(body: bytes) -> list[bytes] | None:
 
 
 def _never_sent(error: Exception) -> bool:
+    # a reset or a time-out while reading may come after the request has left
     if isinstance(error, ConnectTimeout | InvalidURL | InvalidSchema | MissingSchema):
         return True
     reason = getattr(error.args[0], "reason", None) if error.args else None

@@ -129,6 +129,7 @@ class PaperBroker(MarketOnlyBroker):
     def frame(self, payload: bytes, received: int) -> None:
         """Let the orders meet the prices of a frame, before the desk gets it."""
         self._roll_day()
+        # a session that is over has ended before: its orders do not meet this frame
         self._simulation.take_frame(payload, received)
 
     async def instruments(self, exchange: str) -> list[Instrument]:
@@ -438,6 +439,7 @@ class PaperBroker(MarketOnlyBroker):
             self._end_day(day)
 
     def _end_day(self, day: date) -> None:
+        # what was due before midnight belongs to the day that ends
         self._simulation.pass_time()
         self._account.end_day()
         self._orders.clear()
@@ -514,6 +516,7 @@ class PaperBroker(MarketOnlyBroker):
             self._open_day()
             self._save_account()
             return self._account, day
+        # the account is kept as its day began; the day's trades are booked on top of it
         self._account, self._day = pages.account_of(state), date.fromisoformat(state["day"])
         numbers = [state["next"], *self._gtts]
         for row in self._pages.read(pages.ORDER, state["day"]):
@@ -528,6 +531,7 @@ class PaperBroker(MarketOnlyBroker):
                 trade, Product[row["product"]], self._day_rates(*pages.note_of(row))
             )
             numbers.append(int(row["id"].removeprefix("T")))
+        # beyond every id in the journal: none comes twice
         self._simulation.count_from(max(numbers) + 1)
         self._open_day()
         return self._account, self._day

@@ -46,6 +46,7 @@ class SimulatedExchange:
         self._hear = hear
         self._stamped = stamped
         self._decoder = FrameDecoder()
+        # when requests arrive: the venue itself says only when its reports are due
         self._arrivals: deque[int] = deque()
         self._wake = asyncio.Event()
         self._now = 0
@@ -116,6 +117,7 @@ class SimulatedExchange:
         for tick in self._decoder.decode(payload, received):
             if self._stamped:
                 tick.ts = received
+            # time never goes back: a packet may carry an older stamp than one before it
             self._now = tick.ts = max(self._now, int(tick.ts))
             self._venue.meet_tick(tick)
         self._deliver_reports(self._clock.now())

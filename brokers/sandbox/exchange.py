@@ -42,6 +42,7 @@ from engine.market.charges import load_rate_table
 
 DERIVATIVES = ("NFO", "BFO")
 
+# as Kite's do, every day (Kite Connect v3, "User")
 TOKENS_DIE = ist.time_of_day("06:00")
 
 
@@ -151,6 +152,8 @@ class SandboxExchange:
         overnight.restore_requests(carried, self)
         self.gtts.expire_gtts(self.now)
         self._next = self.market.next(min(self.start, self.market.opens) - 1)
+        # the session before the start is lived through: a client finds its prints, minutes and
+        # depth
         while (due := self.next_instant()) < min(self.start, self.closes):
             self._run_instant(due)
         self.now = self.start
@@ -200,6 +203,7 @@ class SandboxExchange:
         assert isinstance(self.market, SeededCrowd)
         traders = traders_of(made, self.config.seed)
         self.market.join(traders)
+        # in the order it would have lived them: call phases, the day's trading, and what came after
         for due, phase in lived:
             if due < group.opens:
                 self._enter_phase(listing, phase, due)
@@ -360,6 +364,7 @@ class SandboxExchange:
         if self.scheduler.next_due is not None:
             due = min(due, self.scheduler.next_due)
         if self.clients.awaits_first_tick:
+            # with the next whole second, when the market's own ticks are sent
             due = min(due, self.now - self.now % SECOND + SECOND)
         return due
 
@@ -381,12 +386,14 @@ class SandboxExchange:
 
     def _run_instant(self, due: int) -> None:
         self.now = max(self.now, due)
+        # before the market moves: a phase that begins at this instant governs its trades
         self._run_scheduler()
         if self._next <= due:
             self._step_market(due)
         if due >= self.closes:
             self.orders.cancel_all(self.now)
             self.is_over = True
+        # last: a tick shows everything of its instant
         self._emit_ticks()
 
     def _run_scheduler(self) -> None:
@@ -410,6 +417,7 @@ class SandboxExchange:
     def react_to_prices(self, listing: ExchangeListing) -> None:
         """Book our fills in a listing and fire what its prices have reached, until it is quiet."""
         self.orders.book_fills(listing, self.now)
+        # an order that fires may trade at once, and move the price to the next trigger
         while listing.reached_range is not None:
             (low, high), listing.reached_range = listing.reached_range, None
             self.orders.open_reached_stops(listing, low, high, self.now)
@@ -436,6 +444,7 @@ class SandboxExchange:
         """Take an order, or the parts it is sliced into."""
         parts = self.varieties.place_order(ask, self.now, slices=slices)
         self.react_to_prices(ask.listing)
+        # the request is counted where it arrives; its further slices and legs are orders as well
         self.limits.add_orders(
             len(parts) - 1 + (ask.iceberg.legs - 1 if ask.iceberg else 0), self.now
         )

@@ -100,6 +100,7 @@ class VirtualClockDriver:
         if self._speed is None:
             return
         if exchange.clock_stands:
+            # moved along, so that time goes on from here
             self._began = begin - (exchange.now - self._origin) / SECOND / self._speed
             return
         due = self._origin + int((begin - self._began) * self._speed * SECOND)
@@ -295,6 +296,7 @@ class SandboxService:
             access_checks.check_key(authorization, self.key)
         if admin or exchange.session.admits(authorization):
             self._known.add(http.protocol)
+        # the market comes to this instant first: a request meets the books of its own time
         self._run_guarded(self._catch_up)
         if http.headers.get("Upgrade", "").lower() == "websocket":
             return await (

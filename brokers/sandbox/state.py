@@ -134,6 +134,7 @@ class SandboxStateFile:
         else:
             _check_shape(config, last[1], self._path)
             exchange, api = self._replay_day(config, last, self._day_requests(config.date))
+        # before the request is answered: a restart plays everything that a client knows of
         api.on_performed = lambda request, now: self._keep_request(config.date, request, now)
         return exchange, api
 
@@ -261,6 +262,7 @@ def _packed_shape(config: SandboxConfig) -> str:
 def _watched_names(config: SandboxConfig, named: str) -> set[str] | None:
     """Return those of the twenty names that a day's requests name, None where all matter."""
     own = config.symbols or config.tape or config.instruments
+    # an index, and a fault that moves prices, need all names to move
     if own or config.all_faults() or FAULTS in named or any(word in named for word in INDEX_WORDS):
         return None
     return {name for name in known_shares.NAMES if name in named}

@@ -78,6 +78,7 @@ class AccountFunds:
         name = ask.listing.contract.name if ask.listing.contract else ""
         near = [leg for leg in legs if leg[0].contract and leg[0].contract.name == name]
         after = self.spans.portfolio_margin([*near, (ask.listing, ask.side * ask.quantity)]).total
+        # a hedge needs nothing more, and frees margin only once it is in the positions
         return paid + max(0.0, after - self.spans.portfolio_margin(near).total)
 
     def opening_quantity(self, ask: OrderRequest, live: Iterable[ClientOrder]) -> int:
@@ -127,6 +128,7 @@ class AccountFunds:
                 )
             else:
                 total += _premium_paid(position) - position.realised
+        # up to a whole paisa: never less than is used
         return -(
             -(total + round(self.spans.portfolio_margin(self.open_contracts()).total * 1e4)) // 100
         )

@@ -106,6 +106,7 @@ class AccountPortfolio:
         holding = self._by_isin.get(isin(listing))
         if self._consent or holding is None:
             return
+        # shares of today need no authorisation
         bought = max(0, self.net_quantity(int(listing.instrument.token), "CNC"))
         missing = quantity + self.sold_quantity(holding) - holding.authorised - bought
         if missing > 0:
@@ -177,6 +178,7 @@ class AccountPortfolio:
             holding.listing.ltp,
             self.sold_quantity(holding),
         )
+        # a sale takes settled shares first, then those of yesterday
         settled = holding.quantity - min(sold, holding.quantity)
         unsettled = holding.unsettled - max(0, sold - holding.quantity)
         change = last - instrument.close

@@ -119,6 +119,7 @@ def _worst_loss(group: list[tuple[_ScenarioProfile, int]]) -> float:
         -sum(profile.gains[n] * quantity for profile, quantity in group)
         for n in range(len(SCENARIOS))
     )
+    # never less than nothing: an option that was paid for frees no margin of other underlyings
     return max(
         0.0,
         max(losses) - sum(profile.worth * quantity for profile, quantity in group if quantity > 0),

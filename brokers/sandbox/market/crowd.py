@@ -19,6 +19,7 @@ from brokers.sandbox.market.session_phases import CALLING, POST_CLOSE
 from compiled.book.order_book import IOC
 from compiled.model.values import SECOND
 
+# rupees of an average taker's order
 TAKER_VALUE = 120_000.0
 CALL_SIGMA = 0.004
 """How far from the fair value auction orders are priced."""
@@ -106,6 +107,7 @@ class SeededCrowd:
         heat = intensity((now - self.opens) // SECOND, max(0, self.closes - now) // SECOND)
         market = self._random.gauss(0.0, INDEX_SIGMA * heat * math.sqrt(seconds))
         self._factor += market
+        # in long steps at every pace: an instrument that wakes later lives through these
         if not now % (SKIP_SECONDS * SECOND):
             self._lived.append((now, self._factor, heat))
             self._factor = 0.0
@@ -152,6 +154,7 @@ class InstrumentTraders:
         self.listing = listing
         self.shift = 0.0
         self._fair = fair
+        # a generator of its own: orders in one name do not change what happens in another
         self._random = random
         self._excited = 0.0
         self._bids, self._asks = listing.bids, listing.asks
@@ -192,6 +195,7 @@ class InstrumentTraders:
                 self._print_value(self._fair_price(market, heat, SKIP_SECONDS), now, SKIP_SECONDS)
         elif lived:
             for minute in fair.spot.candles():
+                # at the seconds at which a tape prints its bars
                 for second, price in zip((0, 20, 40, 59), minute[1:5], strict=True):
                     now = int(minute[0]) + second * SECOND
                     if lived[0][0] <= now <= lived[-1][0]:
@@ -200,6 +204,7 @@ class InstrumentTraders:
                             self._clip * SKIP_SECONDS,
                             now,
                         )
+        # no trigger of ours was there to see these prices
         listing.reached_range = None
 
     def _fair_price(self, market: float, heat: float, seconds: int = 1) -> float:

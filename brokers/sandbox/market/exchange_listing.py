@@ -223,6 +223,8 @@ class ExchangeListing:
         self.last_quantity = quantity
         self.last_trade = now
         self.has_changed = True
+        # the range since triggers were last looked at: between two looks a price may have come and
+        # gone
         low, high = self.reached_range or (ticks, ticks)
         self.reached_range = (min(low, ticks), max(high, ticks))
         self._update_candle(ticks, quantity, now)
@@ -268,6 +270,7 @@ class ExchangeListing:
         bid, ask = bids[0] if bids else (0.0, 0, 0), asks[0] if asks else (0.0, 0, 0)
         return Tick(
             token=self.instrument.token,
+            # Kite's packets are stamped in whole seconds
             ts=now - now % SECOND,
             ltp=price(self.last),
             volume=self.volume,

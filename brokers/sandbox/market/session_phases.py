@@ -293,12 +293,14 @@ class CallAuctioneer:
             average = listing.vwap(now - REFERENCE_SPAN) or listing.ltp
             listing.reference = int(listing.instrument.ticks(average))
             listing.confine_band(listing.rules.auction_percent)
+        # before the book collects: an order that may not stay must not trade in the auction
         if calling and not listing.in_call_phase and listing.volume + len(listing.own_orders) > 0:
             self._drop(listing)
         if calling and not listing.in_call_phase:
             self._leave(listing)
             if listing.has_book:
                 listing.book.collect()
+        # of prices with equal volume and imbalance the one nearest to the reference wins
         elif listing.in_call_phase and not calling and listing.has_book:
             listing.book.uncross(listing.reference or listing.last)
         listing.in_call_phase = calling

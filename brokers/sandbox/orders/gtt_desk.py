@@ -73,6 +73,8 @@ class ClientGtt:
         condition = self.condition
         ticks = condition.listing.instrument.ticks
         for leg, price in enumerate(condition.triggers):
+            # the side a trigger is reached from follows from the price that its client named, as at
+            # Kite
             falling = price < condition.last_price
             if (low <= ticks(price)) if falling else (high >= ticks(price)):
                 return leg
@@ -141,6 +143,7 @@ class GttDesk:
     ) -> None:
         self._choices = choices
         self.triggers: dict[int, ClientGtt] = {}
+        # by token: these alone are looked at with every price
         self._active: dict[int, list[ClientGtt]] = {}
         self._user_id = user_id
         self._listings = listings
@@ -235,10 +238,12 @@ class GttDesk:
         waiting = self._active.get(int(listing.instrument.token))
         if not waiting:
             return False
+        # found first: retiring takes them off the list that is walked
         due = [
             (trigger, leg) for trigger in waiting if (leg := trigger.reached_leg(low, high)) >= 0
         ]
         for trigger, leg in due:
+            # over before its order is sent: a GTT fires once, whatever becomes of the order
             self._retire_gtt(trigger, "triggered", now)
             trigger.results[leg] = self._leg_result(trigger, trigger.legs[leg], now)
         return bool(due)
@@ -292,6 +297,7 @@ class GttDesk:
         condition = GttCondition(
             order_checks.find_listing(self._listings, fields), kind, triggers, last
         )
+        # those of a carried GTT were checked when it was placed, at the price of that day
         if fresh:
             _check_triggers(condition, far=self._choices.gtt_distance)
         return condition
@@ -349,7 +355,9 @@ def _check_triggers(condition: GttCondition, *, far: bool) -> None:
         )
     limits = condition.listing.rules.gtt
     if far and any(
-        abs(trigger - ltp) < limits.distance(ltp) - 1e-9 for trigger in condition.triggers
+        # rounding must not refuse a trigger at exactly this distance
+        abs(trigger - ltp) < limits.distance(ltp) - 1e-9
+        for trigger in condition.triggers
     ):
         least = (
             f"Rs. {limits.cheap_distance}"

@@ -233,6 +233,7 @@ class OrderDesk:
     def _enter_book(self, order: ClientOrder, quantity: int, now: int) -> None:
         ask, listing = order.ask, order.ask.listing
         order.number = listing.next_number()
+        # before the book has it: fills are looked up by this number
         listing.own_orders[order.number] = order
         validity = IOC if ask.validity == "IOC" else DAY
         shown = ask.disclosed if ask.disclosed < quantity else 0
@@ -267,6 +268,7 @@ class OrderDesk:
         order = hit.order
         fault = self._striking_fault(FILLS, order, now)
         if fault is not None and fault.kind == "trade-first":
+            # before the trade changes them: the rows go on as they were until the update is sent
             order.veil_row()
         order.filled += hit.quantity
         order.turnover += hit.ticks * hit.quantity
@@ -395,6 +397,7 @@ class OrderDesk:
             raise invalid("Quantity cannot be less than or equal to the filled quantity.")
         if outside := order_checks.band_refusal(ask):
             raise refused(outside)
+        # covered anew as a whole: its old reservation goes when the change is accepted
         rest = ask._replace(quantity=ask.quantity - order.filled)
         self.check_cover(rest, [other for other in self.live_orders() if other is not order])
         return ask
@@ -402,6 +405,8 @@ class OrderDesk:
     def _replace_order(self, order: ClientOrder, ask: OrderRequest, now: int) -> None:
         was_open = order.status == "OPEN"
         stays = was_open and ask.order_type == "LIMIT" and ask.validity == order.ask.validity
+        # price and quantity change in the book, which decides about the place in the queue; with
+        # any other change it enters as a new order
         if stays and ask.disclosed == order.ask.disclosed:
             order.ask = ask
             order.enter_status("OPEN")
