@@ -940,7 +940,7 @@ REFERENCE = """\
 
 The desk reads one TOML file over its defaults: the one named by `--config`, else `config.toml` in the current
 folder, else `~/.config/patang/config.toml`. A key or table that is not below, a value of another type or beyond its
-bounds, and values that contradict each other stop the desk with file, line, key and the mend. `patang config render_config`
+bounds, and values that contradict each other stop the desk with file, line, key and the mend. `patang config show`
 prints what is in force, and where each value comes from.
 
 Money is in whole rupees, durations in seconds. A `[strategy.NAME]` table of any other name goes to the strategy of

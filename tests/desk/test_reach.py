@@ -20,10 +20,10 @@ from tests.desk.test_bad_input import one_line
 DESK = """
 import json, signal, sys
 from pathlib import Path
-from engine.config.schema import load
-from engine.ops.control_socket import Door, socket_path
-from tui.run.launch import heeding
-from tui.run.session import Run, Station
+from engine.config.schema import load_config
+from engine.ops.control_socket import ControlSocket, socket_path
+from tui.run.launch import latching_on_signal
+from tui.run.session import RunPlan, DeskSession
 
 class Desk:
     def describe(self):
@@ -33,12 +33,12 @@ class Desk:
     def resume(self, reason, who):
         return station.kill.resume(reason, who)
 
-station = Station(load(Path(sys.argv[1])).values, Run("paper"))
+station = DeskSession(load_config(Path(sys.argv[1])).values, RunPlan("paper"))
 station.kill.listeners.append(lambda latch: print(latch.level if latch else "released", flush=True))
-with heeding(station):
+with latching_on_signal(station):
     station.claim()
     if sys.argv[2] == "answers":
-        Door(socket_path(station.state), Desk(), station.kill, print)
+        ControlSocket(socket_path(station.state), Desk(), station.kill, print)
     print("up", flush=True)
     while True:
         signal.pause()

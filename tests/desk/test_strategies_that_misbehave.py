@@ -118,10 +118,10 @@ def test_an_engine_that_ends_unasked_latches_tells_and_fails(running, error, cap
 HELD = """
 import re, sys, threading, time
 from pathlib import Path
-from engine.ops import frozen
+from engine.ops import freeze_timer
 
-frozen.CPU_S = 0.3
-made = frozen.Frozen(Path(sys.argv[1]))
+freeze_timer.CPU_S = 0.3
+made = freeze_timer.FreezeTimer(Path(sys.argv[1]))
 
 def watch():
     while True:

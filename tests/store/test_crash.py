@@ -245,7 +245,7 @@ def test_a_crash_in_the_middle_of_a_migration_leaves_the_old_schema(database):
     program = """
         import os, sys
         from pathlib import Path
-        from store.schema import Migration, connect, migrate
+        from store.schema import SchemaMigration, connect, migrate
 
         path = Path(sys.argv[1])
         connection = connect(path, write=True)
@@ -253,7 +253,7 @@ def test_a_crash_in_the_middle_of_a_migration_leaves_the_old_schema(database):
         fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) "
         sql = "CREATE TABLE half (n INTEGER); INSERT INTO half "
         sql += fill + "SELECT i FROM n; SELECT crash();"
-        migrate(connection, path, [Migration(1, "first", ""), Migration(2, "half", sql)])
+        migrate(connection, path, [SchemaMigration(1, "first", ""), SchemaMigration(2, "half", sql)])
     """
     process = start(program, database)
     process.communicate(timeout=60)

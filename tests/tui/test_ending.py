@@ -16,11 +16,11 @@ from tui.run.forced_ending import ENGINE_S, FORCED, ForcedEnding, open_positions
 STUCK = """
 import os, signal, threading, time
 from types import SimpleNamespace
-from engine.config.schema import Config
+from engine.config.schema import DeskConfig
 from engine.board_rows import Board
-from tui.run.forced_ending import Ending
-ending = Ending(SimpleNamespace(config=Config(), board=Board("LIVE")), {seconds})
-signal.signal(signal.SIGTERM, ending.ask)
+from tui.run.forced_ending import ForcedEnding
+ending = ForcedEnding(SimpleNamespace(config=DeskConfig(), board=Board("LIVE")), {seconds})
+signal.signal(signal.SIGTERM, ending.count_signal)
 for _ in range({signals}):
     os.kill(os.getpid(), signal.SIGTERM)
 {then}
@@ -44,7 +44,7 @@ def test_what_is_stuck_is_ended_after_a_time_and_says_what_stays_open():
 
 
 def test_a_second_signal_breaks_nothing_off_and_a_third_does():
-    assert run(50, 2, "ending.over(); print('closed')").stdout == "closed\n"
+    assert run(50, 2, "ending.cancel_timer(); print('closed')").stdout == "closed\n"
     done = run(50, 3, "print('closed')")
     assert (done.returncode, done.stdout) == (FORCED, "")
     assert "told to end 3 times" in done.stderr

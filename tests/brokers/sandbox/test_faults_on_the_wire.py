@@ -137,7 +137,6 @@ TICKER = """
 import sys, time
 from kiteconnect import KiteTicker
 
-from brokers.sandbox import key
 key, token, root = sys.argv[1:]
 ticker = KiteTicker(key, token, root=root)
 connects, errors, ticks = [], [], []

@@ -13,10 +13,10 @@ ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = """
 import hashlib, random, sys
 import compiled
-from compiled.book.order_book import Book
+from compiled.book.order_book import OrderBook
 
 rng = random.Random(20261120)
-book = Book(900, 1100)
+book = OrderBook(900, 1100)
 answers = hashlib.sha256()
 for order in range(1, 12_001):
     mid = 1000 + (order // 300) % 25

@@ -330,7 +330,7 @@ class Night:
 
     def __init__(self):
         self.clock, self.wake = SteppedClock(OPEN), asyncio.Event()
-        self.stopping = self.hinted = self.compare_soon = False
+        self.stopping = self.has_hint = self.compare_soon = False
         self.holds, self.inbox, self.looked, self.compared = {}, [], [], []
         self.gateway = SimpleNamespace(
             moves=0,
@@ -338,16 +338,16 @@ class Night:
             poll_due=lambda: None,
             lookups=SimpleNamespace(is_seeking=False, paused_until=0),
         )
-        self.choices = SimpleNamespace(waiting=())
-        self.books, self.behind, self.beside = self, False, 0
-        self.bound = lambda: None
+        self.reconcile_actions = SimpleNamespace(waiting=())
+        self.poller, self.is_incomplete, self.foreign_shares = self, False, 0
+        self.post_lacking = lambda: None
         self.reconciler = SimpleNamespace(compare_once=self._compare, open_differences=())
         self.differences, self.timers = (), 0
 
-    def amiss(self):
+    def needs_attention(self):
         return len(self.looked) < 3
 
-    def at_rest(self):
+    def is_at_rest(self):
         return True
 
     def turn(self):
@@ -357,7 +357,7 @@ class Night:
     def publish(self):
         pass
 
-    async def look(self, *, gtts):
+    async def poll(self, *, gtts):
         self.looked.append(((self.clock.now() - OPEN) // SECOND, gtts))
 
     async def _compare(self):

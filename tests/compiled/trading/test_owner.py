@@ -143,7 +143,7 @@ def test_a_trade_not_ours_in_a_share_we_hold_has_the_books_compared_at_once_and_
         )
         watch = BooksWatch(loop, 1_000 * SECOND, 1_000 * SECOND)
         for tenth in range(1, 40):
-            loop.beside += 5 * (tenth in {4, 6, 8, 30})
+            loop.foreign_shares += 5 * (tenth in {4, 6, 8, 30})
             loop.clock.set(tenth * SECOND // 10)
             watch.start_if_due(loop.clock.now())
             await asyncio.sleep(0)
@@ -196,13 +196,13 @@ def test_in_lockstep_the_books_are_compared_when_nothing_else_is_left_to_do():
         return False
 
     async def look(**_):
-        books.beside = 40
+        books.foreign_shares = 40
         return True
 
     async def compare(*, at_once):
         done.append(f"compared, {at_once}")
 
-    gateway.drain, books.look, loop.reconciler = drain, look, SimpleNamespace(compare_once=compare)
+    gateway.drain, books.poll, loop.reconciler = drain, look, SimpleNamespace(compare_once=compare)
     lockstep = LockstepDay(loop, None, None, SteppedClock(0))
     lockstep._next_poll = SECOND
     for _ in range(2):

@@ -639,19 +639,19 @@ class Looked:
 
     def __init__(self, start):
         self.clock = SteppedClock(start)
-        self.hinted = self.compare_soon = False
+        self.has_hint = self.compare_soon = False
         self.gateway = SimpleNamespace(
             poll_due=lambda: None, unresolved=(), lookups=SimpleNamespace(paused_until=0)
         )
-        self.choices = SimpleNamespace(waiting=())
+        self.reconcile_actions = SimpleNamespace(waiting=())
         self.wake = asyncio.Event()
-        self.books, self.behind, self.beside = self, False, 0
+        self.poller, self.is_incomplete, self.foreign_shares = self, False, 0
         self.looks = []
 
-    async def look(self, *, gtts):
+    async def poll(self, *, gtts):
         self.looks.append(gtts)
 
-    def bound(self):
+    def post_lacking(self):
         pass
 
 
@@ -660,7 +660,7 @@ def test_hints_that_come_faster_than_the_poll_do_not_put_off_the_reading_of_gtts
         loop = Looked(0)
         watch = BooksWatch(loop, 7 * SECOND, 1_000 * SECOND)
         for second in range(1, 16):
-            loop.hinted = True
+            loop.has_hint = True
             loop.clock.set(second * SECOND)
             watch.start_if_due(loop.clock.now())
             await asyncio.sleep(0)
