@@ -9,6 +9,8 @@ PatangError
 ├── ConnectionFailed       the broker or the desk cannot be reached
 ├── RetryableError         the same call may work a moment later (rate limit, busy broker)
 ├── OrderRefused           the broker or the risk check said no, with a reason code
+│   ├── SessionLost        for want of a live session: the request itself was not judged
+│   └── SaleUnauthorised   for want of the day's authorisation at the depository
 └── OrderUnknown           it may have happened: look it up, never send it again blindly
 """
 
@@ -83,6 +85,14 @@ class OrderRefused(PatangError):
         super().__init__(f"{code}: {reason}")
         self.code = code
         self.reason = reason
+
+
+class SessionLost(OrderRefused):
+    """A no for want of a live session with the broker: the request itself was not judged."""
+
+
+class SaleUnauthorised(OrderRefused):
+    """A no for want of the day's authorisation at the depository."""
 
 
 class OrderUnknown(PatangError):

@@ -11,6 +11,8 @@ from engine.errors import (
     OrderUnknown,
     PatangError,
     RetryableError,
+    SaleUnauthorised,
+    SessionLost,
 )
 
 TOKEN_EXCEPTION = "TokenException"  # noqa: S105 (the name of an error, no secret)
@@ -51,10 +53,19 @@ class CallFailed(Exception):
 def change_error(failed: CallFailed) -> PatangError:
     """Return the error of a call that was to change something."""
     if failed.is_refused:
-        return OrderRefused(failed.error, str(failed))
+        return _refusal_kind(failed)(failed.error, str(failed))
     if failed.never_happened:
         return RetryableError(str(failed))
     return OrderUnknown(str(failed))
+
+
+def _refusal_kind(failed: CallFailed) -> type[OrderRefused]:
+    """Return which no it is; Kite's 428 says "needs authorisation at depository"."""
+    if failed.error == TOKEN_EXCEPTION:
+        return SessionLost
+    text = str(failed).lower()
+    unauthorised = "authoris" in text and ("depository" in text or "cdsl" in text)
+    return SaleUnauthorised if unauthorised else OrderRefused
 
 
 def read_error(failed: CallFailed) -> PatangError:

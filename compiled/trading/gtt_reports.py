@@ -4,7 +4,14 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from compiled.model.events import BrokerAnswer, GttUpdate, RequestOutcome, RequestVerb
+from compiled.model.events import (
+    BrokerAnswer,
+    GttUpdate,
+    RequestOutcome,
+    RequestVerb,
+    is_refusal,
+    is_transient,
+)
 from compiled.model.values import (
     MINUTE,
     SECOND,
@@ -21,7 +28,6 @@ from compiled.trading.order_reports import (
     REFUSALS_BEFORE_LEAVING,
     OrderReports,
     is_outdated,
-    is_transient_refusal,
     stop_text,
 )
 from compiled.trading.order_states import apply_update, move_status
@@ -77,10 +83,10 @@ class GttReports(OrderReports):
             gtt.reason = event.reason
             self._set_gtt_status(
                 gtt,
-                GttStatus.REJECTED if event.outcome is RequestOutcome.REFUSED else GttStatus.LOST,
+                GttStatus.REJECTED if is_refusal(event.outcome) else GttStatus.LOST,
             )
             if rung is not None:
-                self._retry_protection(gtt, rung, event.reason, event.wait)
+                self._retry_protection(gtt, rung, event)
         self.order_store.mark_gtt_changed(gtt)
         self._tend_rung(gtt.rung)
 
@@ -118,14 +124,17 @@ class GttReports(OrderReports):
         gtt.status = status
         gtt.updated = self.order_store.now
 
-    def _retry_protection(self, gtt: Gtt, rung: Rung, reason: str, wait: i64) -> None:
+    def _retry_protection(self, gtt: Gtt, rung: Rung, event: BrokerAnswer) -> None:
         """Try again later, and after the third refusal leave at the market."""
-        later = is_transient_refusal(reason) or self.has_unconfirmed_hours(gtt.token)
+        later = is_transient(event.outcome) or self.has_unconfirmed_hours(gtt.token)
         if not later:
             rung.refusals += 1
-        rung.protect_at = self.order_store.now + max((rung.refusals + 1) * SECOND, wait)
+        rung.protect_at = self.order_store.now + max((rung.refusals + 1) * SECOND, event.wait)
         self.alert_refusal(
-            "warn" if later else "alarm", "gtt_refused", "protection refused: " + reason, gtt.token
+            "warn" if later else "alarm",
+            "gtt_refused",
+            "protection refused: " + event.reason,
+            gtt.token,
         )
         if rung.refusals >= REFUSALS_BEFORE_LEAVING:
             mark_leaving(rung, "unprotectable")
@@ -135,7 +144,7 @@ class GttReports(OrderReports):
         if event.outcome is RequestOutcome.ACCEPTED:
             gtt.deleting = False
             self._set_gtt_status(gtt, GttStatus.DELETED)
-        elif event.reason.startswith("busy"):
+        elif event.outcome is RequestOutcome.BUSY:
             gtt.deleting = False
         # refused or unknown: the next look at the broker's list tells
 
@@ -146,7 +155,7 @@ class GttReports(OrderReports):
             if rung is not None:
                 rung.refusals = 0
             self._confirm_gtt(gtt, rung)
-        elif event.outcome is RequestOutcome.REFUSED:
+        elif is_refusal(event.outcome):
             gtt.pending = []
             gtt.reason = event.reason
             if rung is not None and rung.gtt is gtt:
@@ -161,8 +170,8 @@ class GttReports(OrderReports):
         if ladder is None:
             return
         if self._lacks_protection(ladder, rung, self.markets[int(gtt.token)].last):
-            self._retry_protection(gtt, rung, event.reason, event.wait)
-        elif not is_transient_refusal(event.reason):
+            self._retry_protection(gtt, rung, event)
+        elif not is_transient(event.outcome):
             rung.needs_refit = False  # it fills as it stands
 
     def _confirm_gtt(self, gtt: Gtt, rung: Rung | None) -> None:

@@ -16,6 +16,8 @@ from compiled.model.events import (
     OrderUpdate,
     RequestOutcome,
     RequestVerb,
+    is_refusal,
+    is_transient,
 )
 from compiled.model.int_map import IntMap
 from compiled.model.number_bounds import HELD, PRICE
@@ -70,11 +72,6 @@ def is_outdated(now: i64, moved: i64, seen: i64) -> bool:
     return seen <= moved and now - moved < LATE_SECONDS * SECOND
 
 
-def is_transient_refusal(reason: str) -> bool:
-    """Tell whether a refusal is about the moment (a busy broker, a dead session), not about the request."""
-    return reason.startswith(("busy", "TokenException", "NetworkException"))
-
-
 class OrderReports(DeskPositions):
     """Applies the broker's word to orders and rungs.
 
@@ -121,9 +118,9 @@ class OrderReports(DeskPositions):
         ):
             accept_order(order, event.broker_id)
             self._note_acceptance(order, event)
-        elif event.outcome is RequestOutcome.REFUSED:
+        elif is_refusal(event.outcome):
             move_status(order, OrderStatus.REJECTED, event.reason)
-            self._handle_order_refusal(order, event.reason, event.wait)
+            self._handle_order_refusal(order, event.reason, event.outcome, event.wait)
         elif event.outcome is RequestOutcome.LOST:
             self._give_up_order(order, event.reason)
         else:
@@ -182,9 +179,9 @@ class OrderReports(DeskPositions):
         else:
             order.pending = None
             order.retry_at = self.order_store.now + event.wait
-            if event.reason.startswith("busy"):
+            if event.outcome is RequestOutcome.BUSY:
                 order.modifies -= 1
-            elif event.outcome is RequestOutcome.REFUSED:
+            elif is_refusal(event.outcome):
                 self.alert_refusal(
                     "warn", "modify_refused", order.strategy + ": " + event.reason, order.token
                 )
@@ -192,12 +189,12 @@ class OrderReports(DeskPositions):
                     order.retry_at = 0
                     self.order_store.cancel_order(order)
                 elif order.purpose is OrderPurpose.PROTECT:
-                    self._note_unchanged_stop_order(order, event.reason)
+                    self._note_unchanged_stop_order(order, event.outcome)
         if order.wanted is not None and order.live and not order.cancelling:
             self.order_store.modify_order(order, order.wanted)
         self.order_store.mark_changed(order)
 
-    def _note_unchanged_stop_order(self, order: Order, reason: str) -> None:
+    def _note_unchanged_stop_order(self, order: Order, outcome: RequestOutcome) -> None:
         """Take note that a stop order stays as it was.
 
         One too small for its rung is as good as refused.
@@ -209,7 +206,7 @@ class OrderReports(DeskPositions):
             or order.quantity - order.traded >= rung.present
         ):
             return
-        if not is_transient_refusal(reason) and not self.has_unconfirmed_hours(order.token):
+        if not is_transient(outcome) and not self.has_unconfirmed_hours(order.token):
             self._count_refusal(rung, order)
 
     def _confirm_stop_order(self, order: Order) -> None:
@@ -305,7 +302,9 @@ class OrderReports(DeskPositions):
             self.strays[order.intent] = order
             self.order_store.cancel_order(order)
 
-    def _handle_order_refusal(self, order: Order, reason: str, wait: i64) -> None:
+    def _handle_order_refusal(
+        self, order: Order, reason: str, outcome: RequestOutcome, wait: i64
+    ) -> None:
         """Tell it; an exit or a stop that is refused again and again is tried ever less often, and a stop at last given up."""
         level = "warn"
         if reason.startswith(DRY_RUN) and order.purpose is OrderPurpose.ENTRY:
@@ -314,7 +313,7 @@ class OrderReports(DeskPositions):
         rung = self.rungs.get(int(order.rung))
         if rung is not None and order.purpose is not OrderPurpose.ENTRY:
             tries: i64 = 1
-            if not is_transient_refusal(reason) and not self.has_unconfirmed_hours(order.token):
+            if not is_transient(outcome) and not self.has_unconfirmed_hours(order.token):
                 tries = self._count_refusal(rung, order)
             again = self.order_store.now + max(min(tries * tries * SECOND, MINUTE), wait)
             if order.purpose is OrderPurpose.PROTECT:
@@ -378,7 +377,7 @@ class OrderReports(DeskPositions):
         if apply_update(order, event):
             self.order_store.mark_changed(order)
             if order.status is OrderStatus.REJECTED and before is not OrderStatus.REJECTED:
-                self._handle_order_refusal(order, order.reason, 0)
+                self._handle_order_refusal(order, order.reason, RequestOutcome.REFUSED, 0)
             self._name_exit_reason(order, event.price)
             if rung is None or stop_order_text(order) == stood or not order.live:
                 self._confirm_stop_order(order)

@@ -19,12 +19,6 @@ NO_STANDING: Final = (
 )
 
 
-def lacks_authorisation(reason: str) -> bool:
-    """Tell whether a refusal is for want of an authorisation at the depository (Kite's 428: "needs authorisation at depository")."""
-    text = reason.lower()
-    return "authoris" in text and ("depository" in text or "cdsl" in text)
-
-
 @final
 class DepositoryWatch:
     """Follows how many shares of what we hold lack their authorisation.

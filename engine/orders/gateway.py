@@ -23,12 +23,20 @@ from compiled.model.events import (
     PlaceOrder,
     RequestOutcome,
     RequestVerb,
+    is_transient,
 )
 from compiled.model.values import SECOND, Order, OrderPurpose
 from compiled.trading.kernel import Kernel
-from compiled.trading.order_reports import is_transient_refusal
-from engine.books.depository import AGAIN, lacks_authorisation
-from engine.errors import OperatorError, OrderRefused, OrderUnknown, RetryableError
+from engine.books.depository import AGAIN
+from engine.errors import (
+    OperatorError,
+    OrderRefused,
+    OrderUnknown,
+    PatangError,
+    RetryableError,
+    SaleUnauthorised,
+    SessionLost,
+)
 from engine.orders.back_off import BUSY, BackOff, longest_wait
 from engine.orders.durable_journal import DurableJournal
 from engine.orders.governor import Governor
@@ -359,13 +367,10 @@ class OrderGateway:
         self._asked[intent] = self.clock.now()
         try:
             made = await request
-        except OrderRefused as error:
-            self._note_refusal(intent, f"{error.code}: {error.reason}", purpose)
         except OrderUnknown as error:
             self._post_unknown(intent, str(error))
-        except RetryableError as error:
-            self.governor.back_off(purpose, self.clock.now() + BACK_OFF)
-            self._note_refusal(intent, f"busy: {error}", purpose)
+        except (OrderRefused, RetryableError) as error:
+            self._note_refusal(intent, error, purpose)
         else:
             self.back_off.note_success((RequestVerb.PLACE, purpose))
             self._post_accepted(intent, made)
@@ -373,14 +378,11 @@ class OrderGateway:
             self._asked.pop(intent, None)
             self.lookups.note_answered(intent)
 
-    def _note_refusal(self, intent: int, reason: str, purpose: OrderPurpose) -> None:
+    def _note_refusal(self, intent: int, error: PatangError, purpose: OrderPurpose) -> None:
         """Have a refusal of something new believed when the books bear it out."""
-        self.lookups.note_refusal(
-            intent,
-            self._moves,
-            reason,
-            self._refusal_wait(intent, RequestVerb.PLACE, reason, purpose),
-        )
+        outcome, reason = _outcome_of(error)
+        wait = self._refusal_wait(intent, RequestVerb.PLACE, error, purpose)
+        self.lookups.note_refusal(intent, self._moves, outcome, reason, wait)
 
     def _post_unknown(self, intent: int, reason: str) -> None:
         self.lookups.look_for(intent)
@@ -423,17 +425,8 @@ class OrderGateway:
         self._asked[intent] = self.clock.now()
         try:
             await request
-        except OrderRefused as error:
-            self._post_turned_away(
-                intent, verb, broker_id, f"{error.code}: {error.reason}", purpose
-            )
-        except OrderUnknown as error:
-            self._post_turned_away(
-                intent, verb, broker_id, str(error), purpose, RequestOutcome.UNKNOWN
-            )
-        except RetryableError as error:
-            self.governor.back_off(purpose, self.clock.now() + BACK_OFF)
-            self._post_turned_away(intent, verb, broker_id, f"busy: {error}", purpose)
+        except (OrderRefused, OrderUnknown, RetryableError) as error:
+            self._post_turned_away(intent, verb, broker_id, error, purpose)
         else:
             self.back_off.note_success((verb, purpose))
             self.back_off.note_success((verb, intent))
@@ -456,18 +449,18 @@ class OrderGateway:
         intent: int,
         verb: RequestVerb,
         broker_id: str,
-        reason: str,
+        error: PatangError,
         purpose: OrderPurpose,
-        outcome: RequestOutcome = RequestOutcome.REFUSED,
     ) -> None:
         """Post that a change came to nothing, and how long to wait before the next."""
-        wait = self._refusal_wait(intent, verb, reason, purpose)
+        outcome, reason = _outcome_of(error)
+        wait = self._refusal_wait(intent, verb, error, purpose)
         self.post(
             BrokerAnswer(self.clock.now(), intent, verb, outcome, broker_id, reason, wait=wait)
         )
 
     def _refusal_wait(
-        self, intent: int, verb: RequestVerb, reason: str, purpose: OrderPurpose
+        self, intent: int, verb: RequestVerb, error: PatangError, purpose: OrderPurpose
     ) -> int:
         """Return how long to wait before the next request (ns).
 
@@ -475,11 +468,13 @@ class OrderGateway:
 
         How often the broker has said no to a new order or GTT itself, the kernel counts.
         """
-        now, busy = self.clock.now(), is_transient_refusal(reason)
+        now, busy = self.clock.now(), is_transient(_outcome_of(error)[0])
+        if isinstance(error, RetryableError):
+            self.governor.back_off(purpose, now + BACK_OFF)
         what = self.kernel.order_store.orders.get(intent) or self.kernel.order_store.gtts.get(
             intent
         )
-        if what is not None and lacks_authorisation(reason):
+        if what is not None and isinstance(error, SaleUnauthorised):
             self.unauthorised_tokens.add(int(what.token))
             return AGAIN
         market = self.kernel.markets.get(int(what.token)) if what is not None else None
@@ -497,6 +492,16 @@ class OrderGateway:
     def _refuse_command(self, command: KernelCommand, reason: str) -> None:
         if isinstance(command, PlaceOrder):
             self._refuse_order(command.order, reason)
+
+
+def _outcome_of(error: PatangError) -> tuple[RequestOutcome, str]:
+    """Return what the error of a call says became of the request, and why."""
+    if isinstance(error, OrderUnknown):
+        return RequestOutcome.UNKNOWN, str(error)
+    if isinstance(error, RetryableError):
+        return RequestOutcome.BUSY, f"busy: {error}"
+    lost = isinstance(error, SessionLost)
+    return RequestOutcome.SESSION_LOST if lost else RequestOutcome.REFUSED, str(error)
 
 
 def _lane_done(

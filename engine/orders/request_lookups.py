@@ -55,6 +55,7 @@ class RequestRefusal:
     """A request that was refused, for the look after `moves`, and how long to wait before the next (ns)."""
 
     moves: int
+    outcome: RequestOutcome
     reason: str
     wait: int
 
@@ -110,12 +111,14 @@ class RequestLookups:
         self._unproven.pop(intent, None)
         self.unresolved[intent] = UnresolvedRequest(now, now)
 
-    def note_refusal(self, intent: int, moves: int, reason: str, wait: int) -> None:
+    def note_refusal(
+        self, intent: int, moves: int, outcome: RequestOutcome, reason: str, wait: int
+    ) -> None:
         """Believe a refusal only when a book read after it (begun later than `moves`) does not show what was asked for.
 
         `wait` (ns) is how long to wait then before the next.
         """
-        self._refused[intent] = RequestRefusal(moves, reason, wait)
+        self._refused[intent] = RequestRefusal(moves, outcome, reason, wait)
 
     def expect_proof(self, intent: int, *, restored: bool = False) -> None:
         """Expect the books to show an intent under the id of its answer, unless they have.
@@ -300,7 +303,7 @@ class RequestLookups:
                     now,
                     intent,
                     RequestVerb.PLACE,
-                    RequestOutcome.REFUSED,
+                    refusal.outcome,
                     reason=why,
                     wait=refusal.wait,
                 )

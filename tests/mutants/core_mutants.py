@@ -4,6 +4,7 @@ from tests.mutants.engine_mutants import Mutant
 
 POSITIONS = "compiled/trading/positions.py"
 KERNEL = "compiled/trading/kernel.py"
+EVENTS = "compiled/model/events.py"
 ANSWERS = "compiled/trading/order_reports.py"
 PROTECTION = "compiled/trading/protection.py"
 ORDERS = "compiled/trading/order_states.py"
@@ -249,8 +250,8 @@ CORE = (
     ),
     Mutant(
         "a busy broker's refusals cost a position its stop",
-        ANSWERS,
-        'return reason.startswith(("busy", "TokenException", "NetworkException"))',
+        EVENTS,
+        "return outcome is RequestOutcome.BUSY or outcome is RequestOutcome.SESSION_LOST",
         "return False",
     ),
     Mutant(
@@ -443,7 +444,7 @@ CORE = (
     Mutant(
         "a refused stop is asked for again at once",
         TRIGGERS,
-        "rung.protect_at = self.order_store.now + max((rung.refusals + 1) * SECOND, wait)",
+        "rung.protect_at = self.order_store.now + max((rung.refusals + 1) * SECOND, event.wait)",
         "rung.protect_at = self.order_store.now",
     ),
     Mutant(

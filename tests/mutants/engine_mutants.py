@@ -206,7 +206,7 @@ ENGINE = (
         "an unknown order is sent again",
         GATEWAY,
         "            self._post_unknown(intent, str(error))",
-        "            self._post_answer(intent, RequestVerb.PLACE, RequestOutcome.REFUSED, "
+        "            self._post_answer(intent, RequestVerb.PLACE, RequestOutcome.BUSY, "
         'reason=f"busy: {error}")',
     ),
     Mutant(
@@ -230,8 +230,7 @@ ENGINE = (
     Mutant(
         "an unknown change counts as done",
         GATEWAY,
-        "            self._post_turned_away(intent, verb, broker_id, str(error), purpose, "
-        "RequestOutcome.UNKNOWN)",
+        "            self._post_turned_away(intent, verb, broker_id, error, purpose)",
         "            self._post_answer(intent, verb, RequestOutcome.ACCEPTED, broker_id)",
     ),
     Mutant(

@@ -34,6 +34,8 @@ from engine.errors import (
     OrderRefused,
     OrderUnknown,
     RetryableError,
+    SaleUnauthorised,
+    SessionLost,
 )
 
 HTML = b"<html>502 Bad Gateway</html>"
@@ -155,6 +157,35 @@ async def test_a_kite_error_on_a_4xx_is_a_definite_no_under_the_name_on_the_wire
     assert refused.value.code == kind
     assert "Insufficient funds." in refused.value.reason
     assert len(stub.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "message", "no"),
+    [
+        (403, "TokenException", "Incorrect `api_key` or `access_token`.", SessionLost),
+        (
+            428,
+            "HoldingException",
+            "10 quantity needs authorisation at depository.",
+            SaleUnauthorised,
+        ),
+        (
+            428,
+            "GeneralException",
+            "10 quantity needs authorisation at depository.",
+            SaleUnauthorised,
+        ),
+        (400, "HoldingException", "Insufficient stock holding.", OrderRefused),
+        (403, "PermissionException", "not authorised", OrderRefused),
+    ],
+)
+async def test_a_no_for_want_of_a_session_or_of_an_authorisation_is_a_kind_of_its_own(
+    stub, broker, script, status, kind, message, no
+):
+    stub.on("POST /orders/regular", script.error(status, kind, message))
+    with pytest.raises(OrderRefused) as refused:
+        await broker.place(an_order())
+    assert type(refused.value) is no
 
 
 async def test_a_refusal_without_a_message_is_still_a_refusal(stub, broker, script):

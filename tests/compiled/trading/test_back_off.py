@@ -125,10 +125,10 @@ def test_a_stop_that_was_turned_away_is_asked_for_after_the_wait_and_an_exit_doe
     scene,
 ):
     gtt = only(scene.fill(scene.enter()), PlaceGtt).gtt
-    scene.answer(gtt.intent, RequestOutcome.REFUSED, reason=BUSY_ANSWER, wait=90 * SECOND)
+    scene.answer(gtt.intent, RequestOutcome.BUSY, reason=BUSY_ANSWER, wait=90 * SECOND)
     assert some(scene.seconds(89), PlaceGtt) == []
     again = only(scene.timer(), PlaceGtt).gtt
-    scene.answer(again.intent, RequestOutcome.REFUSED, reason=BUSY_ANSWER, wait=90 * SECOND)
+    scene.answer(again.intent, RequestOutcome.BUSY, reason=BUSY_ANSWER, wait=90 * SECOND)
     assert (
         only(scene.operate(OperatorAct.EXIT, token=CANBK), PlaceOrder).order.purpose
         is OrderPurpose.EXIT
@@ -142,7 +142,7 @@ def test_a_cancellation_that_was_turned_away_waits_unless_the_operator_asks(scen
     only(scene.seconds(31), CancelOrder)
     scene.answer(
         order.intent,
-        RequestOutcome.REFUSED,
+        RequestOutcome.BUSY,
         "B1",
         RequestVerb.CANCEL,
         BUSY_ANSWER,
@@ -152,7 +152,7 @@ def test_a_cancellation_that_was_turned_away_waits_unless_the_operator_asks(scen
     only(scene.timer(), CancelOrder)
     scene.answer(
         order.intent,
-        RequestOutcome.REFUSED,
+        RequestOutcome.BUSY,
         "B1",
         RequestVerb.CANCEL,
         BUSY_ANSWER,
@@ -166,14 +166,14 @@ def test_a_deletion_and_a_change_of_a_stop_that_were_turned_away_wait(scene):
     scene.tick(103.0, after=10)
     only(scene.asked[-1:], ModifyGtt)
     scene.answer(
-        gtt.intent, RequestOutcome.REFUSED, "7", RequestVerb.MODIFY, BUSY_ANSWER, wait=40 * SECOND
+        gtt.intent, RequestOutcome.BUSY, "7", RequestVerb.MODIFY, BUSY_ANSWER, wait=40 * SECOND
     )
     assert some(scene.seconds(39), ModifyGtt) == []
     only(scene.timer(), ModifyGtt)
     scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.MODIFY)
     only(scene.operate(OperatorAct.EXIT, token=CANBK), DeleteGtt)
     scene.answer(
-        gtt.intent, RequestOutcome.REFUSED, "7", RequestVerb.CANCEL, BUSY_ANSWER, wait=4 * SECOND
+        gtt.intent, RequestOutcome.BUSY, "7", RequestVerb.CANCEL, BUSY_ANSWER, wait=4 * SECOND
     )
     assert some(scene.seconds(3), DeleteGtt) == []
     only(scene.timer(), DeleteGtt)
@@ -205,7 +205,7 @@ def test_an_exit_left_over_after_the_close_is_told_once_however_often_its_stop_i
 ):
     gtt = left_over(scene)
     for _ in range(20):
-        scene.answer(gtt.intent, RequestOutcome.REFUSED, reason=BUSY_ANSWER, wait=60 * SECOND)
+        scene.answer(gtt.intent, RequestOutcome.BUSY, reason=BUSY_ANSWER, wait=60 * SECOND)
         gtt = only(scene.seconds(61), PlaceGtt).gtt
     # 2 % under the last price of 100.00
     assert told(scene, "carried") == ["its exit waits for the next session, under a stop at 98.0"]
@@ -213,7 +213,7 @@ def test_an_exit_left_over_after_the_close_is_told_once_however_often_its_stop_i
 
 def test_while_a_refused_stop_waits_after_the_close_nothing_is_under_way(scene):
     gtt = left_over(scene)
-    scene.answer(gtt.intent, RequestOutcome.REFUSED, reason=BUSY_ANSWER, wait=60 * SECOND)
+    scene.answer(gtt.intent, RequestOutcome.BUSY, reason=BUSY_ANSWER, wait=60 * SECOND)
     assert (scene.kernel.has_work(), scene.kernel.naked()) == (False, 1)
     scene.now += 61 * SECOND
     scene.tick(100.0)

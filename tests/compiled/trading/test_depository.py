@@ -9,9 +9,9 @@ import pytest
 
 from compiled.model.events import PlaceOrder
 from compiled.model.values import OrderStatus, Product
-from engine.books.depository import DepositoryWatch, lacks_authorisation
+from engine.books.depository import DepositoryWatch
 from engine.books.differences import BooksSnapshot
-from engine.errors import OrderRefused
+from engine.errors import SaleUnauthorised
 from engine.ports import BrokerHolding
 from tests.compiled.trading.scripted import CANBK, OPEN, Scene, only, some
 from tests.compiled.trading.test_lying_answers import failing
@@ -85,26 +85,13 @@ def test_what_is_bought_today_or_intraday_needs_none():
     assert intraday.kernel.naked() == 0
 
 
-@pytest.mark.parametrize(
-    ("reason", "is_it"),
-    [
-        ("HoldingException: 10 quantity needs authorisation at depository.", True),
-        ("GeneralException: 10 quantity needs authorisation at depository.", True),
-        ("HoldingException: Insufficient stock holding.", False),
-        ("TokenException: not authorised", False),
-    ],
-)
-def test_a_refusal_for_want_of_an_authorisation_is_known_by_its_words(reason, is_it):
-    assert lacks_authorisation(reason) is is_it
-
-
 def test_a_sale_that_is_refused_for_want_of_one_is_asked_for_again_after_five_minutes(tmp_path):
     async def story():
         engine = Engine(tmp_path)
         engine.scene.hold()
         leaving = engine.scene.leave()
         engine.broker.outcome = failing(
-            OrderRefused("OrderException", "100 shares need authorisation at depository")
+            SaleUnauthorised("OrderException", "100 shares need authorisation at depository")
         )
         engine.gateway.put(PlaceOrder(leaving))
         await engine.gateway.drain()

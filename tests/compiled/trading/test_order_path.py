@@ -253,7 +253,7 @@ def test_an_exit_turned_away_as_busy_is_sent_again_within_seconds(scene):
     scene.hold()
     order = scene.leave()
     for _ in range(5):
-        scene.answer(order.intent, RequestOutcome.REFUSED, reason="busy: Too many requests")
+        scene.answer(order.intent, RequestOutcome.BUSY, reason="busy: Too many requests")
         order = only(scene.seconds(3), PlaceOrder).order
 
 

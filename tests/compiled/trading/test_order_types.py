@@ -253,7 +253,7 @@ def test_a_busy_brokers_refusal_does_not_use_up_a_modification(scene):
     order = working_limit(scene)
     scene.act(lambda ctx: ctx.modify(order, price=99.8))
     scene.answer(
-        order.intent, RequestOutcome.REFUSED, "B1", RequestVerb.MODIFY, "busy: Too many requests"
+        order.intent, RequestOutcome.BUSY, "B1", RequestVerb.MODIFY, "busy: Too many requests"
     )
     assert order.modifies == 0
 

@@ -489,7 +489,7 @@ def test_a_position_is_protected_after_a_restart_before_its_first_tick(life):
         scene.kernel.order_store.commands = []
         scene.trade("t1", "B1", 100, 100.0)
         gtt = scene.rung.gtt
-        scene.answer(gtt.intent, RequestOutcome.REFUSED, reason="busy: later")
+        scene.answer(gtt.intent, RequestOutcome.BUSY, reason="busy: later")
 
     life.run(die_before_the_gtt)
     scene, _ = life.again(quoted=False)
