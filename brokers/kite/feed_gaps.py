@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, NamedTuple, final
 
-from compiled.market_data.kite_frames import FrameDecoder
+from compiled.adapters.kite_frames import FrameDecoder
 from compiled.model.values import MINUTE, Bar
 from engine.errors import RetryableError
 

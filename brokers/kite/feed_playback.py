@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple, final
 
 from brokers.kite.packet_conflation import PacketConflation
-from compiled.market_data.kite_frames import FrameDecoder
+from compiled.adapters.kite_frames import FrameDecoder
 from compiled.model.events import BandUpdate, TickBatch, TimerEvent
 from compiled.model.values import Tick
 from engine.history.feed_recording import BAND, COUNT, LOST, RecordedEvent, RecordKind

@@ -5,7 +5,7 @@ It keeps up to three connections alive.
 Liveness is by data: a connection from which nothing comes, heartbeats included, is dropped and made
 anew. Pings alone do not count, for a server that answers them may still have forgotten its
 subscribers; where heartbeats come but no ticks, its tokens are asked for again. Decoding happens
-elsewhere (`compiled/market_data/kite_frames.py`). All waiting is on the event loop's clock; `clock`
+elsewhere (`compiled/adapters/kite_frames.py`). All waiting is on the event loop's clock; `clock`
 only stamps what is received.
 """
 

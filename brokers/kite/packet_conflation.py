@@ -6,7 +6,7 @@ of the whole day, so the newest one stands for those before it; the path in betw
 
 from typing import Final, final
 
-from compiled.market_data.kite_frames import FrameDecoder
+from compiled.adapters.kite_frames import FrameDecoder
 
 PER_FRAME: Final = 1_000
 """Packets in one released frame: some milliseconds of the kernel's time."""

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import final
 
-from compiled.market_data.kite_frames import FrameDecoder
+from compiled.adapters.kite_frames import FrameDecoder
 from compiled.model.events import KernelCommand
 from compiled.model.values import SECOND, Instrument
 from compiled.venue.instrument_venue import InstrumentVenue, VenueRules

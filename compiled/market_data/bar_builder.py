@@ -6,7 +6,7 @@ from librt.strings import read_f64_le, read_i64_le
 from librt.vecs import extend, vec
 from mypy_extensions import i64
 
-from compiled.market_data.kite_frames import TokenIndex
+from compiled.market_data.token_index import TokenIndex
 from compiled.model.values import NEVER, SECOND, Bar, TradingHours
 
 DAY: Final[i64] = 86_400

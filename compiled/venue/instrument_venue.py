@@ -10,7 +10,7 @@ from typing import final
 from librt.vecs import vec
 from mypy_extensions import i64
 
-from compiled.market_data.kite_frames import price_divisor
+from compiled.market_data.depth_block import price_divisor
 from compiled.model.order_terms import OrderChange, Variety
 from compiled.model.values import GttStatus, Instrument, Order, OrderStatus, OrderType
 from compiled.venue.resting_orders import UNKNOWN, ReportQueue, RestingGtt, RestingOrder

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple, final
 
-from compiled.market_data.kite_frames import FULL, INDICES, LTP, QUOTE, encode_frame
+from compiled.adapters.kite_frames import FULL, INDICES, LTP, QUOTE, encode_frame
 from compiled.model.int_map import IntMap
 from compiled.model.values import Instrument, Tick
 from compiled.trading.positions import InstrumentState

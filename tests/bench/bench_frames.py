@@ -12,15 +12,8 @@ from importlib.metadata import version
 from kiteconnect import KiteTicker
 from report import goal, section, table
 
-from compiled.market_data.kite_frames import (
-    FULL,
-    LTP,
-    QUOTE,
-    FrameDecoder,
-    LatestTicks,
-    encode_frame,
-    pack_depth,
-)
+from compiled.adapters.kite_frames import FULL, LTP, QUOTE, FrameDecoder, LatestTicks, encode_frame
+from compiled.market_data.depth_block import pack_depth
 from compiled.model.values import SECOND, Tick
 
 STAMP = 1_759_808_700 * SECOND

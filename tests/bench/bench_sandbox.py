@@ -23,7 +23,7 @@ from brokers.sandbox import SandboxConfig
 from brokers.sandbox.clients.client_connection import MOST_TOKENS
 from brokers.sandbox.config import EXCHANGES
 from brokers.sandbox.exchange import SandboxExchange
-from compiled.market_data.kite_frames import FrameDecoder
+from compiled.adapters.kite_frames import FrameDecoder
 
 SECOND = 1_000_000_000
 

@@ -73,7 +73,7 @@ class Sink:
     """Decodes every frame into ticks, as the desk does, and says when the last has come."""
 
     def __init__(self, count: int) -> None:
-        from compiled.market_data.kite_frames import FrameDecoder
+        from compiled.adapters.kite_frames import FrameDecoder
 
         self.decode = FrameDecoder().decode
         self.left, self.packets, self.total = count, 0, 0.0

@@ -29,7 +29,7 @@ async def serve(seconds: int, packets: int) -> None:
     from aiohttp import web
     from bench_frames import ticks
 
-    from compiled.market_data.kite_frames import FULL, encode_frame
+    from compiled.adapters.kite_frames import FULL, encode_frame
 
     made, rng = ticks(INSTRUMENTS), random.Random(7)
 
@@ -108,7 +108,7 @@ def desk() -> tuple[object, list[int]]:
 
 def patang(port: int, seconds: int, packets: int) -> dict[str, object]:
     from brokers.kite.kite_feed import KiteFeed
-    from compiled.market_data.kite_frames import FrameDecoder
+    from compiled.adapters.kite_frames import FrameDecoder
     from compiled.model.events import (
         BrokerAnswer,
         PlaceOrder,

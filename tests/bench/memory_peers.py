@@ -34,7 +34,7 @@ def market(days: int, instruments: int, ticks: int) -> dict[str, object]:
 
     Every instrument ticks `ticks` times a day; bars are taken when they close, as a desk does.
     """
-    ours, frames = import_module("bench_frames"), import_module("compiled.market_data.kite_frames")
+    ours, frames = import_module("bench_frames"), import_module("compiled.adapters.kite_frames")
     bars, columns = import_module("compiled.market_data.bar_builder").Bars(SPANS), frames.Columns()
     tokens = np.arange(instruments, dtype=np.int64) * 256 + 257
     made = ours.ticks(instruments)

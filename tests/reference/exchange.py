@@ -1,6 +1,6 @@
 """A venue with one instrument, played bar by bar and tick by tick, for the tests of its rules."""
 
-from compiled.market_data.kite_frames import pack_depth
+from compiled.market_data.depth_block import pack_depth
 from compiled.model.events import BrokerAnswer, BrokerTrade, OrderUpdate, PlaceGtt, PlaceOrder
 from compiled.model.values import (
     MINUTE,

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from compiled.market_data.kite_frames import FULL, encode_frame
+from compiled.adapters.kite_frames import FULL, encode_frame
 from compiled.model.values import SECOND, Instrument, Tick
 from compiled.trading.tick_filter import DeadTick
 from engine.day import dead_letters as module

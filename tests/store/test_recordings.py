@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from compiled.market_data.kite_frames import FULL, LTP, QUOTE, encode_frame
+from compiled.adapters.kite_frames import FULL, LTP, QUOTE, encode_frame
 from compiled.model.values import SECOND, Tick
 from engine.errors import DataError
 from engine.history.feed_recording import LOST, RecordedEvent, RecordKind

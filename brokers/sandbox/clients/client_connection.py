@@ -8,7 +8,7 @@ from typing import final
 from brokers.sandbox.assumptions import GUESSED, KiteAssumptions
 from brokers.sandbox.http import parse_json
 from brokers.sandbox.market.exchange_listing import ExchangeListing, ListedIndex
-from compiled.market_data.kite_frames import FULL, LTP, QUOTE, encode_frame
+from compiled.adapters.kite_frames import FULL, LTP, QUOTE, encode_frame
 from compiled.model.values import Tick
 
 MODES = {"ltp": LTP, "quote": QUOTE, "full": FULL}

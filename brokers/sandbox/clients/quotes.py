@@ -9,7 +9,7 @@ from brokers.sandbox.clients.client_connection import Tokens
 from brokers.sandbox.http import SandboxRequest, invalid
 from brokers.sandbox.market.exchange_listing import LEVELS, ExchangeListing, ListedIndex
 from brokers.sandbox.market.order_checks import Listings
-from compiled.market_data.kite_frames import depth_levels
+from compiled.market_data.depth_block import depth_levels
 from compiled.model.values import Tick
 from engine.market.instruments import InstrumentListing as Row
 

@@ -8,7 +8,7 @@ from brokers.sandbox.market.client_order import ClientOrder
 from brokers.sandbox.market.day_rules import DayRules
 from brokers.sandbox.market.maker_quotes import LEVEL_VALUE, drawn_levels
 from compiled.book.order_book import OrderBook
-from compiled.market_data.kite_frames import pack_depth
+from compiled.market_data.depth_block import pack_depth
 from compiled.model.values import MINUTE, SECOND, Instrument, Tick
 
 LEVELS = 5

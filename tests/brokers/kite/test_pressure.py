@@ -13,7 +13,7 @@ from hypothesis import strategies as some
 from brokers.kite.feed_gaps import FeedGap, SilentTokens, merged_gaps, read_gap_bars
 from brokers.kite.kite_feed import KiteFeed
 from brokers.kite.packet_conflation import PER_FRAME, PacketConflation
-from compiled.market_data.kite_frames import FrameDecoder
+from compiled.adapters.kite_frames import FrameDecoder
 from compiled.model.values import Bar
 from engine.errors import RetryableError
 from tests.waiting import until

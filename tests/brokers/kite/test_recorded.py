@@ -6,7 +6,7 @@ import time
 import pytest
 
 from brokers.kite.feed_playback import FeedPlayback
-from compiled.market_data.kite_frames import FrameDecoder
+from compiled.adapters.kite_frames import FrameDecoder
 from compiled.model.events import BandUpdate, TickBatch, TimerEvent
 from engine.history.feed_recording import BAND, COUNT, LOST, RecordedEvent, RecordKind
 from tests.brokers.kite.test_pressure import a_feed, packets, running, until

@@ -10,7 +10,8 @@ import pytest
 
 from brokers.paper import paper_broker
 from brokers.paper.paper_broker import PaperBroker, PaperWorld
-from compiled.market_data.kite_frames import FULL, encode_frame, pack_depth
+from compiled.adapters.kite_frames import FULL, encode_frame
+from compiled.market_data.depth_block import pack_depth
 from compiled.model.order_terms import OrderChange, OrderTerms, Variety
 from compiled.model.values import (
     Gtt,

@@ -9,7 +9,7 @@ import pytest
 from brokers.sandbox import SandboxConfig
 from brokers.sandbox.assumptions import KiteAssumptions, assumptions_from_texts
 from brokers.sandbox.server import Sandbox
-from compiled.market_data.kite_frames import FrameDecoder
+from compiled.adapters.kite_frames import FrameDecoder
 from engine.errors import ConfigError
 
 

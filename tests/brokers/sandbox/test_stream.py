@@ -5,7 +5,7 @@ import pytest
 from brokers.sandbox.clients.client_connection import BACKLOG, ClientConnection
 from brokers.sandbox.market.day_rules import DayRules
 from brokers.sandbox.market.exchange_listing import ExchangeListing
-from compiled.market_data.kite_frames import FrameDecoder
+from compiled.adapters.kite_frames import FrameDecoder
 from compiled.model.values import Instrument, Tick
 
 SECOND = 1_000_000_000

@@ -10,7 +10,7 @@ from brokers.sandbox.corporate_actions import apply_corporate_actions
 from brokers.sandbox.exchange import SandboxExchange
 from brokers.sandbox.overnight import CarriedAccount, CarriedHolding
 from brokers.sandbox.universe.recorded_tape import PriceCandle, printed_prices
-from compiled.market_data.kite_frames import FrameDecoder
+from compiled.adapters.kite_frames import FrameDecoder
 from compiled.model.values import Instrument
 from engine.errors import DataError
 

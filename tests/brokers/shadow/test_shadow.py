@@ -8,7 +8,8 @@ import pytest
 from brokers.paper.simulated_exchange import SimulatedExchange
 from brokers.shadow.order_pairs import twin_difference
 from brokers.shadow.shadow_broker import ShadowBroker
-from compiled.market_data.kite_frames import FULL, encode_frame, pack_depth
+from compiled.adapters.kite_frames import FULL, encode_frame
+from compiled.market_data.depth_block import pack_depth
 from compiled.model.events import BrokerTrade, GttUpdate, OrderUpdate
 from compiled.model.order_terms import OrderChange
 from compiled.model.values import (

@@ -19,7 +19,7 @@ from compiled.accounting.charges import ChargeRates, ChargeRow
 from compiled.backtest.backtest import run_bars, run_ticks
 from compiled.backtest.recording import BarColumns, RecordedSessions, TickColumns
 from compiled.backtest.sample_strategy import SmaCross
-from compiled.market_data.kite_frames import pack_depth
+from compiled.market_data.depth_block import pack_depth
 from compiled.model.events import OperatorAct, OperatorInstruction, TickBatch, TimerEvent
 from compiled.model.values import MINUTE, SECOND, Instrument, Product, Side, Tick
 from compiled.trading.kernel import Kernel, KernelSetup

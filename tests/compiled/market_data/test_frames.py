@@ -6,18 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compiled.market_data.kite_frames import (
-    FULL,
-    LTP,
-    QUOTE,
-    FrameDecoder,
-    LatestTicks,
-    TokenIndex,
-    depth_levels,
-    encode_frame,
-    pack_depth,
-    price_divisor,
-)
+from compiled.adapters.kite_frames import FULL, LTP, QUOTE, FrameDecoder, LatestTicks, encode_frame
+from compiled.market_data.depth_block import depth_levels, pack_depth, price_divisor
+from compiled.market_data.token_index import TokenIndex
 from compiled.model.values import Tick
 
 S = 1_000_000_000

@@ -2,7 +2,8 @@
 
 import pytest
 
-from compiled.market_data.kite_frames import FULL, QUOTE, FrameDecoder, encode_frame, pack_depth
+from compiled.adapters.kite_frames import FULL, QUOTE, FrameDecoder, encode_frame
+from compiled.market_data.depth_block import pack_depth
 from compiled.model.events import (
     OperatorAct,
     OperatorInstruction,

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from compiled.market_data.kite_frames import FrameDecoder
+from compiled.adapters.kite_frames import FrameDecoder
 from engine.history.feed_recording import RecordedEvent, RecordKind
 from engine.history.tick_evidence import (
     DESK_AWAY,

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from compiled.market_data.kite_frames import FrameDecoder
+from compiled.adapters.kite_frames import FrameDecoder
 from engine.config.desk_modes import Mode
 from engine.day.dead_letters import FRAME, WORDS, DeadLetter, judge_tick
 from engine.errors import NothingFound

@@ -11,75 +11,23 @@ official Python client, whose divisors rule where they differ.
 from collections import deque
 from typing import Final, final
 
-from librt.strings import BytesWriter, read_i16_be, read_i32_be, write_i16_be, write_i32_be
+from librt.strings import BytesWriter, read_i32_be, write_i32_be
 from librt.vecs import append, vec
-from mypy_extensions import i16, i32, i64
+from mypy_extensions import i32, i64
 
+from compiled.market_data.depth_block import pack_depth, price_divisor, read_price
+from compiled.market_data.token_index import TokenIndex
+from compiled.model.byte_fields import U32, put_u16, put_u32, read_u16, read_u32
 from compiled.model.values import SECOND, Tick, nearest
 
 LTP: Final[i64] = 1
 QUOTE: Final[i64] = 2
 FULL: Final[i64] = 3
 
-Level = tuple[float, int, int]
-"""Price in rupees, quantity in shares, number of orders."""
-
-U32: Final[i64] = 0xFFFFFFFF
 INDICES: Final[i64] = 9
 WORDS: Final[i64] = 46
 BAD_KEPT: Final = 16
 BAD_BYTES: Final = 65_536
-NO_DEPTH: Final = bytes(120)
-
-
-def price_divisor(token: i64) -> float:
-    """Return what a price on the wire is divided by; the low byte of `token` is its segment."""
-    segment = token & 0xFF
-    if segment == 3:  # CDS
-        return 10_000_000.0
-    if segment == 6 or segment == 12:  # BCD, NCO
-        return 10_000.0
-    return 100.0
-
-
-def depth_levels(tick: Tick) -> tuple[list[Level], list[Level]]:
-    """Return (bids, asks) of a full tick, best first; empty levels are left out."""
-    bids: list[Level] = []
-    asks: list[Level] = []
-    if len(tick.depth) != 120:
-        return bids, asks
-    scale = price_divisor(tick.token)
-    for index in range(10):
-        at = index * 12
-        quantity = _read_u32(tick.depth, at)
-        if quantity == 0:
-            continue
-        level = (_read_price(tick.depth, at + 4, scale), quantity, _read_u16(tick.depth, at + 8))
-        if index < 5:
-            bids.append(level)
-        else:
-            asks.append(level)
-    return bids, asks
-
-
-def pack_depth(token: i64, bids: list[Level], asks: list[Level]) -> bytes:
-    """Return the 120-byte block of five bids and five asks, best first.
-
-    Levels past the fifth are left out.
-    """
-    out = BytesWriter()
-    scale = price_divisor(token)
-    for side in (bids, asks):
-        for index in range(5):
-            if index < len(side):
-                price, quantity, orders = side[index]
-                _put_u32(out, quantity)
-                _put_u32(out, nearest(price * scale))
-                _put_u16(out, orders)
-                _put_u16(out, 0)
-            else:
-                out.write(bytes(12))
-    return out.getvalue()
 
 
 def encode_frame(ticks: list[Tick], modes: list[int]) -> bytes:
@@ -92,7 +40,7 @@ def encode_frame(ticks: list[Tick], modes: list[int]) -> bytes:
     if len(ticks) != len(modes) or len(ticks) > 0xFFFF:
         raise ValueError(f"{len(ticks)} ticks with {len(modes)} modes do not make a frame")
     out = BytesWriter()
-    _put_u16(out, len(ticks))
+    put_u16(out, len(ticks))
     for index, tick in enumerate(ticks):
         _put_packet(out, tick, modes[index])
     return out.getvalue()
@@ -102,15 +50,15 @@ def _put_packet(out: BytesWriter, tick: Tick, mode: i64) -> None:
     index = tick.token & 0xFF == INDICES
     scale = price_divisor(tick.token)
     if mode == LTP:
-        _put_u16(out, 8)
+        put_u16(out, 8)
     elif mode == QUOTE:
-        _put_u16(out, 28 if index else 44)
+        put_u16(out, 28 if index else 44)
     elif mode == FULL:
-        _put_u16(out, 32 if index else 184)
+        put_u16(out, 32 if index else 184)
     else:
         raise ValueError(f"mode {mode} of token {tick.token} is none of LTP, QUOTE and FULL")
-    _put_u32(out, tick.token)
-    _put_u32(out, nearest(tick.ltp * scale))
+    put_u32(out, tick.token)
+    put_u32(out, nearest(tick.ltp * scale))
     if mode == LTP:
         return
     if index:
@@ -119,30 +67,30 @@ def _put_packet(out: BytesWriter, tick: Tick, mode: i64) -> None:
         _put_quote(out, tick, scale)
     if mode == FULL:
         if not index:
-            _put_u32(out, tick.last_trade_ts // SECOND)
-            _put_u32(out, tick.oi)
-            _put_u32(out, tick.oi_high)
-            _put_u32(out, tick.oi_low)
-        _put_u32(out, tick.ts // SECOND)
+            put_u32(out, tick.last_trade_ts // SECOND)
+            put_u32(out, tick.oi)
+            put_u32(out, tick.oi_high)
+            put_u32(out, tick.oi_low)
+        put_u32(out, tick.ts // SECOND)
         if not index:
             out.write(_depth_of(tick))
 
 
 def _put_index(out: BytesWriter, tick: Tick, scale: float) -> None:
     for price in (tick.high, tick.low, tick.open, tick.close):
-        _put_u32(out, nearest(price * scale))
+        put_u32(out, nearest(price * scale))
     change = nearest(tick.ltp * scale) - nearest(tick.close * scale)
-    _put_u32(out, change & U32)
+    put_u32(out, change & U32)
 
 
 def _put_quote(out: BytesWriter, tick: Tick, scale: float) -> None:
-    _put_u32(out, tick.last_quantity)
-    _put_u32(out, nearest(tick.average_price * scale))
-    _put_u32(out, tick.volume)
-    _put_u32(out, tick.buy_quantity)
-    _put_u32(out, tick.sell_quantity)
+    put_u32(out, tick.last_quantity)
+    put_u32(out, nearest(tick.average_price * scale))
+    put_u32(out, tick.volume)
+    put_u32(out, tick.buy_quantity)
+    put_u32(out, tick.sell_quantity)
     for price in (tick.open, tick.high, tick.low, tick.close):
-        _put_u32(out, nearest(price * scale))
+        put_u32(out, nearest(price * scale))
 
 
 def _depth_of(tick: Tick) -> bytes:
@@ -153,30 +101,8 @@ def _depth_of(tick: Tick) -> bytes:
     return pack_depth(tick.token, bids, asks)
 
 
-def _put_u32(out: BytesWriter, value: i64) -> None:
-    value = max(0, min(value, U32))
-    write_i32_be(out, i32(value if value < 0x80000000 else value - 0x100000000))
-
-
-def _put_u16(out: BytesWriter, value: i64) -> None:
-    value = max(0, min(value, 0xFFFF))
-    write_i16_be(out, i16(value if value < 0x8000 else value - 0x10000))
-
-
-def _read_u32(data: bytes, at: i64) -> i64:
-    return i64(read_i32_be(data, at)) & U32
-
-
-def _read_u16(data: bytes, at: i64) -> i64:
-    return i64(read_i16_be(data, at)) & 0xFFFF
-
-
-def _read_price(data: bytes, at: i64, scale: float) -> float:
-    return float(_read_u32(data, at)) / scale
-
-
 def _read_stamp(data: bytes, at: i64, received: i64) -> i64:
-    seconds = _read_u32(data, at)
+    seconds = read_u32(data, at)
     if seconds == 0:
         return received
     return seconds * SECOND
@@ -184,9 +110,9 @@ def _read_stamp(data: bytes, at: i64, received: i64) -> i64:
 
 def _read_tick(data: bytes, at: i64, length: i64, received: i64) -> Tick:
     """Read the packet of `length` bytes at `at`."""
-    token = _read_u32(data, at)
+    token = read_u32(data, at)
     scale = price_divisor(token)
-    ltp = _read_price(data, at + 4, scale)
+    ltp = read_price(data, at + 4, scale)
     if length == 8:
         return Tick(token, received, ltp)
     if length < 44:
@@ -194,35 +120,35 @@ def _read_tick(data: bytes, at: i64, length: i64, received: i64) -> Tick:
             token,
             _read_stamp(data, at + 28, received) if length == 32 else received,
             ltp,
-            high=_read_price(data, at + 8, scale),
-            low=_read_price(data, at + 12, scale),
-            open=_read_price(data, at + 16, scale),
-            close=_read_price(data, at + 20, scale),
+            high=read_price(data, at + 8, scale),
+            low=read_price(data, at + 12, scale),
+            open=read_price(data, at + 16, scale),
+            close=read_price(data, at + 20, scale),
         )
     tick = Tick(
         token,
         received,
         ltp,
-        _read_u32(data, at + 16),
-        _read_u32(data, at + 8),
-        _read_price(data, at + 12, scale),
-        _read_u32(data, at + 20),
-        _read_u32(data, at + 24),
-        _read_price(data, at + 28, scale),
-        _read_price(data, at + 32, scale),
-        _read_price(data, at + 36, scale),
-        _read_price(data, at + 40, scale),
+        read_u32(data, at + 16),
+        read_u32(data, at + 8),
+        read_price(data, at + 12, scale),
+        read_u32(data, at + 20),
+        read_u32(data, at + 24),
+        read_price(data, at + 28, scale),
+        read_price(data, at + 32, scale),
+        read_price(data, at + 36, scale),
+        read_price(data, at + 40, scale),
     )
     if length == 184:
         tick.ts = _read_stamp(data, at + 60, received)
-        tick.last_trade_ts = _read_u32(data, at + 44) * SECOND
-        tick.oi = _read_u32(data, at + 48)
-        tick.oi_high = _read_u32(data, at + 52)
-        tick.oi_low = _read_u32(data, at + 56)
-        tick.bid_quantity = _read_u32(data, at + 64)
-        tick.bid = _read_price(data, at + 68, scale)
-        tick.ask_quantity = _read_u32(data, at + 124)
-        tick.ask = _read_price(data, at + 128, scale)
+        tick.last_trade_ts = read_u32(data, at + 44) * SECOND
+        tick.oi = read_u32(data, at + 48)
+        tick.oi_high = read_u32(data, at + 52)
+        tick.oi_low = read_u32(data, at + 56)
+        tick.bid_quantity = read_u32(data, at + 64)
+        tick.bid = read_price(data, at + 68, scale)
+        tick.ask_quantity = read_u32(data, at + 124)
+        tick.ask = read_price(data, at + 128, scale)
         tick.depth = data[at + 64 : at + 184]
     return tick
 
@@ -251,7 +177,7 @@ class FrameDecoder:
         """
         ticks: list[Tick] = []
         for at in self.split(frame):
-            ticks.append(_read_tick(frame, at, _read_u16(frame, at - 2), received))  # noqa: PERF401 - native loop
+            ticks.append(_read_tick(frame, at, read_u16(frame, at - 2), received))  # noqa: PERF401 - native loop
         return ticks
 
     def split(self, frame: bytes) -> vec[i64]:
@@ -262,11 +188,11 @@ class FrameDecoder:
             self.heartbeats += 1
             return found
         self.frames += 1
-        left = _read_u16(frame, 0) if size > 1 else i64(1)
+        left = read_u16(frame, 0) if size > 1 else i64(1)
         at: i64 = 2
         good = True
         while left > 0 and at + 2 <= size:
-            length = _read_u16(frame, at)
+            length = read_u16(frame, at)
             at += 2
             if at + length > size:
                 break
@@ -291,58 +217,6 @@ class FrameDecoder:
         At most 16, each cut at 64 KiB.
         """
         return list(self._bad)
-
-
-@final
-class TokenIndex:
-    """Numbers tokens densely from 0, in the order they are first seen."""
-
-    def __init__(self) -> None:
-        self.count: i64 = 0
-        self._tokens = vec[i64]()
-        self._table = vec[i64]([-1 for _ in range(64)])
-        self._mask: i64 = 63
-
-    def token(self, slot: i64) -> i64:
-        """Return the token of a slot; raise IndexError where there is none."""
-        return self._tokens[slot]
-
-    def find(self, token: i64) -> i64:
-        """Return the slot of `token`, -1 where it was never seen."""
-        return self._table[self._probe_place(token)]
-
-    def add(self, token: i64) -> i64:
-        """Return the slot of `token`, a new one where it was never seen."""
-        place = self._probe_place(token)
-        slot = self._table[place]
-        if slot >= 0:
-            return slot
-        slot = self.count
-        self.count += 1
-        self._tokens = append(self._tokens, token)
-        self._table[place] = slot
-        if 2 * slot > self._mask:
-            self._grow_table()
-        return slot
-
-    def _probe_place(self, token: i64) -> i64:
-        table = self._table
-        tokens = self._tokens
-        mask = self._mask
-        # The low byte is the segment, the same for thousands of tokens; the exchange's own numbers
-        # above it are dense.
-        place = (token ^ (token >> 8)) & mask
-        slot = table[place]
-        while slot >= 0 and tokens[slot] != token:
-            place = (place + 1) & mask
-            slot = table[place]
-        return place
-
-    def _grow_table(self) -> None:
-        self._mask = self._mask * 2 + 1
-        self._table = vec[i64]([-1 for _ in range(self._mask + 1)])
-        for slot in range(self.count):
-            self._table[self._probe_place(self._tokens[slot])] = slot
 
 
 @final
@@ -376,8 +250,8 @@ class LatestTicks:
         """
         found = self.decoder.split(frame)
         for at in found:
-            slot = self._token_slot(_read_u32(frame, at))
-            length = _read_u16(frame, at - 2)
+            slot = self._token_slot(read_u32(frame, at))
+            length = read_u16(frame, at - 2)
             words = self._words
             base = slot * WORDS
             for word in range(length // 4):
