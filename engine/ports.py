@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from compiled.model.events import BrokerTrade, GttUpdate, OrderUpdate
 from compiled.model.order_terms import OrderChange
-from compiled.model.values import Bar, Gtt, Instrument, Order
+from compiled.model.values import Bar, Gtt, Instrument, Order, Tick
 from engine.errors import OrderRefused, OrderUnknown
 
 if TYPE_CHECKING:
@@ -189,8 +189,12 @@ class Broker(Protocol):
 class FeedSink(Protocol):
     """Where a feed delivers; called on the engine's event loop."""
 
-    def frame(self, payload: bytes, received: int) -> None:
-        """Take one binary market data frame."""
+    def ticks(self, ticks: list[Tick], received: int, unread: bytes = b"") -> None:
+        """Take the ticks of one message, in their order; those without a time of their own have 0.
+
+        `unread` is the message itself where it did not read whole. The ticks belong to whoever
+        takes them last: one who listens before leaves them as they are.
+        """
         ...
 
     def hint(self, order_id: str) -> None:

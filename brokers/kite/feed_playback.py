@@ -14,11 +14,11 @@ NOTED: Final = frozenset({RecordKind.TIMER, RecordKind.BAND})
 
 
 class PlayedFrame(NamedTuple):
-    """A binary frame that went to the desk, its receipt (ns UTC), its ticks (None: no good one)."""
+    """The ticks of a frame, and when it was received (ns UTC); `unread` is one that is not whole."""
 
-    payload: bytes
     received: int
     ticks: list[Tick]
+    unread: bytes
 
 
 @final
@@ -53,7 +53,7 @@ class FeedPlayback:
     def frames_and_events(
         self, records: Iterable[RecordedEvent]
     ) -> Iterator[PlayedFrame | TimerEvent | BandUpdate]:
-        """Go through what the desk took, frames before they are decoded."""
+        """Go through what the desk took, frame by frame."""
         for record in records:
             kind = record.kind
             if kind == RecordKind.FRAME:
@@ -76,7 +76,9 @@ class FeedPlayback:
         )
 
     def _enqueue_frame(self, payload: bytes, received: int) -> None:
-        self._waiting.append(PlayedFrame(payload, received, self.decoder.decode(payload, received)))
+        ticks = self.decoder.decode(payload, received)
+        unread = b"" if self.decoder.whole else payload
+        self._waiting.append(PlayedFrame(received, ticks, unread))
 
     def _release_held(self, record: RecordedEvent) -> None:
         frames = self._held.release()

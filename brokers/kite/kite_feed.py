@@ -4,8 +4,7 @@ It keeps up to three connections alive.
 
 Liveness is by data: a connection from which nothing comes, heartbeats included, is dropped and made
 anew. Pings alone do not count, for a server that answers them may still have forgotten its
-subscribers; where heartbeats come but no ticks, its tokens are asked for again. Decoding happens
-elsewhere (`compiled/adapters/kite_frames.py`). All waiting is on the event loop's clock; `clock`
+subscribers; where heartbeats come but no ticks, its tokens are asked for again. All waiting is on the event loop's clock; `clock`
 only stamps what is received.
 """
 
@@ -35,6 +34,7 @@ from aiohttp import (
 from brokers.kite.call_outcome import SessionExpired
 from brokers.kite.feed_gaps import FeedGap, SilentTokens
 from brokers.kite.packet_conflation import PacketConflation
+from compiled.adapters.kite_frames import FrameDecoder
 from engine.config import addresses
 from engine.errors import OperatorError
 from engine.history.feed_recording import COUNT, RecordKind
@@ -124,6 +124,7 @@ class KiteFeed:
     ) -> None:
         self.frames_received = 0
         self.conflation = PacketConflation()
+        self._decoder = FrameDecoder()
         self._ws = ws
         self._secrets = {"api_key": api_key, "access_token": access_token} | (
             {"user_id": user_id} if user_id else {}
@@ -341,9 +342,13 @@ class KiteFeed:
         if self._holding:
             self.conflation.add(data)
         else:
-            sink.frame(data, now)
+            self._deliver_ticks(data, now, sink)
         if gaps and self._on_gap is not None:
             self._on_gap(gaps)
+
+    def _deliver_ticks(self, frame: bytes, now: int, sink: FeedSink) -> None:
+        ticks = self._decoder.decode(frame, 0)
+        sink.ticks(ticks, now, b"" if self._decoder.whole else frame)
 
     def _record_message(self, kind: RecordKind, connection: FeedConnection, payload: bytes) -> None:
         if self._record is not None:
@@ -381,7 +386,7 @@ class KiteFeed:
             if self._record is not None:
                 self._record.put(RecordKind.RELEASE, 0, now, COUNT.pack(len(frames)))
             for frame in frames:
-                sink.frame(frame, now)
+                self._deliver_ticks(frame, now, sink)
 
     async def _subscribe_again(
         self, connection: FeedConnection, before: float, sink: FeedSink

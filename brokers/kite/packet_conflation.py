@@ -35,9 +35,8 @@ class PacketConflation:
 
     def add(self, frame: bytes) -> None:
         """Take a frame; one that cannot be read is kept whole, for the desk's decoder to judge."""
-        bad = self._decoder.bad_frames + self._decoder.bad_packets
         found = self._decoder.split(frame)
-        if self._decoder.bad_frames + self._decoder.bad_packets != bad:
+        if not self._decoder.whole:
             self._keep_unreadable(frame)
             return
         latest = self._latest

@@ -145,7 +145,7 @@ class RecordedMarket:
         if not isinstance(event, PlayedFrame):
             return event
         assert self._sink is not None
-        self._sink.frame(event.payload, event.received)
+        self._sink.ticks(event.ticks, event.received, event.unread)
         return None
 
     async def wait(self, ts: int) -> bool:

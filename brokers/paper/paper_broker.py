@@ -40,6 +40,7 @@ from compiled.model.values import (
     OrderType,
     Product,
     Side,
+    Tick,
 )
 from compiled.venue.resting_orders import requested_legs
 from engine.errors import DataError, OrderRefused
@@ -126,11 +127,11 @@ class PaperBroker(MarketOnlyBroker):
         """Return what has to run while the desk does."""
         return [self._simulation.run(self._roll_day)]
 
-    def frame(self, payload: bytes, received: int) -> None:
-        """Let the orders meet the prices of a frame, before the desk gets it."""
+    def take_ticks(self, ticks: Sequence[Tick], received: int) -> None:
+        """Let the orders meet prices, before the desk gets them."""
         self._roll_day()
-        # a session that is over has ended before: its orders do not meet this frame
-        self._simulation.take_frame(payload, received)
+        # a session that is over has ended before: its orders do not meet these prices
+        self._simulation.take_ticks(ticks, received)
 
     async def instruments(self, exchange: str) -> list[Instrument]:
         """Return the exchange's instruments of today."""

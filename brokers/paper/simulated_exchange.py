@@ -1,6 +1,6 @@
 """The core's venue on a clock.
 
-Requests go in as they are made, frames as they come, and its reports come out in time.
+Requests go in as they are made, ticks as they come, and its reports come out in time.
 """
 
 import asyncio
@@ -8,9 +8,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import final
 
-from compiled.adapters.kite_frames import FrameDecoder
 from compiled.model.events import KernelCommand
-from compiled.model.values import SECOND, Instrument
+from compiled.model.values import SECOND, Instrument, Tick
 from compiled.venue.instrument_venue import InstrumentVenue, VenueRules
 from compiled.venue.resting_orders import RestingGtt, RestingOrder
 from compiled.venue.slippage import FixedTicks, Slippage
@@ -25,7 +24,7 @@ BEAT = SECOND
 class SimulatedExchange:
     """A simulated exchange that calls `hear` with every report when it is due.
 
-    `stamped`: frames happen when they are received, else at their own time. Without latency a
+    `stamped`: ticks happen when they are received, else at their own time. Without latency a
     request is answered before `send_command` returns, and nothing has to run; else `run` lets time
     pass.
     """
@@ -45,7 +44,6 @@ class SimulatedExchange:
         self._clock = clock
         self._hear = hear
         self._stamped = stamped
-        self._decoder = FrameDecoder()
         # when requests arrive: the venue itself says only when its reports are due
         self._arrivals: deque[int] = deque()
         self._wake = asyncio.Event()
@@ -112,14 +110,13 @@ class SimulatedExchange:
         self._deliver_reports(now)
         self._wake.set()
 
-    def take_frame(self, payload: bytes, received: int) -> None:
-        """Let our orders meet the prices of a frame."""
-        for tick in self._decoder.decode(payload, received):
-            if self._stamped:
-                tick.ts = received
+    def take_ticks(self, ticks: Iterable[Tick], received: int) -> None:
+        """Let our orders meet prices."""
+        for tick in ticks:
+            ts = received if self._stamped else int(tick.ts) or received
             # time never goes back: a packet may carry an older stamp than one before it
-            self._now = tick.ts = max(self._now, int(tick.ts))
-            self._venue.meet_tick(tick)
+            self._now = max(self._now, ts)
+            self._venue.meet_tick(tick, self._now)
         self._deliver_reports(self._clock.now())
         self._wake.set()
 

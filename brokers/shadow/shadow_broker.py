@@ -22,7 +22,7 @@ from compiled.model.events import (
     RequestOutcome,
 )
 from compiled.model.order_terms import OrderChange
-from compiled.model.values import SECOND, Bar, Gtt, GttLeg, Instrument, Order, Side
+from compiled.model.values import SECOND, Bar, Gtt, GttLeg, Instrument, Order, Side, Tick
 from compiled.venue.resting_orders import requested_legs
 from engine.errors import OrderRefused, PatangError
 from engine.market.calendar import Calendar, ist_day, midnight
@@ -87,10 +87,10 @@ class ShadowBroker:
         """Return what has to run while the desk does."""
         return [self._simulation.run(self._roll_day)]
 
-    def frame(self, payload: bytes, received: int) -> None:
-        """Let the twins meet the prices of a frame."""
+    def take_ticks(self, ticks: Sequence[Tick], received: int) -> None:
+        """Let the twins meet prices."""
         self._roll_day()
-        self._simulation.take_frame(payload, received)
+        self._simulation.take_ticks(ticks, received)
 
     # orders
 

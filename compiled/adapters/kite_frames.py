@@ -168,6 +168,8 @@ class FrameDecoder:
         self.bad_frames: i64 = 0
         self.bad_packets: i64 = 0
         self.heartbeats: i64 = 0
+        self.whole = True
+        """Whether the last frame read whole."""
         self._bad: deque[bytes] = deque(maxlen=BAD_KEPT)
 
     def decode(self, frame: bytes, received: i64) -> list[Tick]:
@@ -184,6 +186,7 @@ class FrameDecoder:
         """Return where the good packets of a frame begin (their length stands two bytes before), and keep account."""
         found = vec[i64]()
         size: i64 = len(frame)
+        self.whole = True
         if size == 1:
             self.heartbeats += 1
             return found
@@ -207,6 +210,7 @@ class FrameDecoder:
         if left > 0 or at != size:
             self.bad_frames += 1
             good = False
+        self.whole = good
         if not good:
             self._bad.append(frame[:BAD_BYTES])
         return found

@@ -289,7 +289,8 @@ def paise(price: float, quantity: i64) -> i64:
 class Tick:
     """One market data packet.
 
-    `ts` is the exchange's time where the packet carries one, else the time of receipt. `volume` is
+    `ts` is the exchange's time where the packet carries one, else the time of receipt (0 on its way
+    from the feed: `stamp_ticks`). `volume` is
     the day's cumulative quantity, -1 where the packet has none. `bid` and `ask` are the best level,
     0.0 where there is none. `depth` is the raw 120-byte block of ten levels
     (`compiled/market_data/depth_block.py` reads it), empty outside full mode.
@@ -349,6 +350,13 @@ class Tick:
         if self.last_trade_ts > 0:
             return self.last_trade_ts >= since
         return self.volume != 0
+
+
+def stamp_ticks(ticks: list[Tick], ts: i64) -> None:
+    """Give ticks without a time of their own the time of receipt."""
+    for tick in ticks:
+        if tick.ts == 0:
+            tick.ts = ts
 
 
 @mypyc_attr(acyclic=True, free_list_len=1)

@@ -242,12 +242,13 @@ class SimulatedVenue:
 
     # market data
 
-    def meet_tick(self, tick: Tick) -> None:
-        """Take in a tick at its time.
+    def meet_tick(self, tick: Tick, at: i64 = 0) -> None:
+        """Take in a tick at a time, ns UTC; 0: at its own.
 
         Requests that were due arrive first, then our orders meet the market.
         """
-        self.advance(tick.ts)
+        ts = at if at > 0 else tick.ts
+        self.advance(ts)
         floor = self.instrument_venues.get(int(tick.token))
         if floor is None or tick.ltp <= 0.0 or not tick.traded_since(self.today):
             return
@@ -257,9 +258,7 @@ class SimulatedVenue:
             seen = queue_position.set_best(
                 floor, tick.bid, tick.bid_quantity, tick.ask, tick.ask_quantity
             )
-        queue_position.meet_tick(
-            floor, tick.ts, floor.instrument.ticks(tick.ltp), tick.volume, seen
-        )
+        queue_position.meet_tick(floor, ts, floor.instrument.ticks(tick.ltp), tick.volume, seen)
 
     def open_bar(
         self, token: i64, ts: i64, open: float, high: float, low: float, volume: i64

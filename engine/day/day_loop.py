@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from compiled.adapters.kite_frames import FrameDecoder
 from compiled.model.events import (
     FeedStatus,
     KernelAlert,
@@ -18,7 +17,7 @@ from compiled.model.events import (
     TickBatch,
     TimerEvent,
 )
-from compiled.model.values import SECOND, Bar, Instrument
+from compiled.model.values import SECOND, Bar, Instrument, Tick, stamp_ticks
 from compiled.trading.gtt_reports import DISABLED, FIRED_AWAY
 from compiled.trading.kernel import Kernel
 from compiled.trading.order_store import BookedFill
@@ -73,7 +72,7 @@ class OperatorRequest(NamedTuple):
 class DayLoop:
     """One opened day. Everything here runs on the engine's event loop, except appending to `requests`.
 
-    It is the feed's sink. `stamped` says whether frames carry their own time of receipt; in
+    It is the feed's sink. `stamped` says whether ticks come with their own time of receipt; in
     lockstep they happen when the exchange's clock says.
     """
 
@@ -167,9 +166,8 @@ class DayLoop:
         board.alarms = {}
         self._keep_bars = keep_bars
         self._stamped = stamped
-        self._decoder = FrameDecoder()
-        self._frames: deque[tuple[bytes, int]] = deque()
-        self._frame_at = -1
+        self._arrivals: deque[tuple[list[Tick], int, bytes]] = deque()
+        self._tick_at = -1
         self._level = ""
         self._published = 0
         self._lag = 0
@@ -179,9 +177,9 @@ class DayLoop:
 
     # FeedSink
 
-    def frame(self, payload: bytes, received: int) -> None:
-        """Take one market data frame."""
-        self._frames.append((payload, received))
+    def ticks(self, ticks: list[Tick], received: int, unread: bytes = b"") -> None:
+        """Take the ticks of one message of the feed."""
+        self._arrivals.append((ticks, received, unread))
         self.wake.set()
 
     def hint(self, order_id: str) -> None:
@@ -220,7 +218,7 @@ class DayLoop:
         while self.requests:
             self._answer_request(self.requests.popleft())
         self.watch_latch()
-        self._decode_frames()
+        self._take_arrivals()
         while self.inbox:
             event = self.inbox.popleft()
             if self.recording is not None:
@@ -245,16 +243,15 @@ class DayLoop:
         self.board.answers.update(verdicts)
         self.has_hint = self.has_hint or wanted
 
-    def _decode_frames(self) -> None:
-        while self._frames:
-            payload, received = self._frames.popleft()
-            self._frame_at = received if self._stamped else self.clock.now()
-            bad = self._decoder.bad_frames + self._decoder.bad_packets
-            ticks = self._decoder.decode(payload, self._frame_at)
-            if self._decoder.bad_frames + self._decoder.bad_packets != bad:
-                self.dead_letters.keep_frame(payload, self._frame_at)
+    def _take_arrivals(self) -> None:
+        while self._arrivals:
+            ticks, received, unread = self._arrivals.popleft()
+            self._tick_at = received if self._stamped else self.clock.now()
+            if unread:
+                self.dead_letters.keep_frame(unread, self._tick_at)
             if ticks:
-                self.inbox.append(TickBatch(self._frame_at, ticks))
+                stamp_ticks(ticks, self._tick_at)
+                self.inbox.append(TickBatch(self._tick_at, ticks))
                 if self.timekeeper is not None:
                     self.timekeeper.note_stamps(tick.ts for tick in ticks)
 
@@ -264,7 +261,7 @@ class DayLoop:
         Nothing has been silent, and nothing left, that long.
         """
         self.gateway.governor.shift_clock(by)
-        self._frame_at += by if self._frame_at >= 0 else 0
+        self._tick_at += by if self._tick_at >= 0 else 0
 
     def _carry_out(self, commands: list[KernelCommand]) -> None:
         """Write down what changed, then queue the requests that follow from it."""
@@ -561,7 +558,7 @@ class DayLoop:
             pnl=int(kernel.ledger.net - kernel.net_at_open),
             charges=int(kernel.ledger.charges),
             naked=int(kernel.naked()),
-            feed_age=now - self._frame_at if self._frame_at >= 0 else -1,
+            feed_age=now - self._tick_at if self._tick_at >= 0 else -1,
             feed_lag=self._lag,
             kill=latch.level if latch else "",
             kill_reason=latch.reason if latch else "",

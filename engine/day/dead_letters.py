@@ -1,11 +1,13 @@
 """Dead letters: what the feed sent and cannot be true is kept with its reason, counted, and goes no further."""
 
+import base64
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple, final
 
-from compiled.adapters.kite_frames import FULL, INDICES, LTP, QUOTE, encode_frame
+import msgspec
+
 from compiled.model.int_map import IntMap
 from compiled.model.values import Instrument, Tick
 from compiled.trading.positions import InstrumentState
@@ -23,6 +25,29 @@ AHEAD_S: Final = 300
 
 A clock may be wrong, but not by more unnoticed.
 """
+TICK_FIELDS: Final = (
+    "token",
+    "ts",
+    "ltp",
+    "volume",
+    "last_quantity",
+    "average_price",
+    "buy_quantity",
+    "sell_quantity",
+    "open",
+    "high",
+    "low",
+    "close",
+    "last_trade_ts",
+    "oi",
+    "oi_high",
+    "oi_low",
+    "bid",
+    "bid_quantity",
+    "ask",
+    "ask_quantity",
+    "depth",
+)
 WORDS: Final = {
     FRAME: "a frame that does not decode",
     "token": "a token that nobody asked for",
@@ -86,7 +111,7 @@ class DeadLetters:
                 symbol,
                 tick.ltp,
                 facts,
-                packed_frame(tick),
+                packed_tick(tick),
             )
 
     def _keep_letter(
@@ -125,17 +150,18 @@ class DeadLetters:
         self._journal.append("letters", row._asdict())
 
 
-def packed_frame(tick: Tick) -> bytes:
-    """Return a tick as the frame it could have come in."""
-    index = int(tick.token) & 0xFF == INDICES
-    mode = (
-        FULL
-        if len(tick.depth) or (index and tick.high)
-        else QUOTE
-        if tick.volume >= 0 and not index
-        else LTP
-    )
-    return encode_frame([tick], [int(mode)])
+def packed_tick(tick: Tick) -> bytes:
+    """Return a tick as JSON, field by field."""
+    return msgspec.json.encode({name: getattr(tick, name) for name in TICK_FIELDS})
+
+
+def unpacked_tick(payload: bytes) -> Tick:
+    """Return the tick of a letter; raise `ValueError` where it holds none."""
+    try:
+        fields = msgspec.json.decode(payload, type=dict[str, Any])
+        return Tick(**(fields | {"depth": base64.b64decode(fields["depth"])}))
+    except (msgspec.MsgspecError, TypeError, KeyError) as error:
+        raise ValueError(f"no tick ({type(error).__name__})") from None
 
 
 def facts_of(instrument: Instrument) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from compiled.model.values import SECOND, Instrument
+from compiled.model.values import SECOND, Instrument, Tick
 from engine.errors import ConnectionFailed, DataError, OperatorError, PatangError
 from engine.ports import Broker, Clock, Feed
 
@@ -299,7 +299,7 @@ class _ConnectionProbe:
         self.up = asyncio.Event()
         self.notices: list[str] = []
 
-    def frame(self, payload: bytes, received: int) -> None:
+    def ticks(self, ticks: list[Tick], received: int, unread: bytes = b"") -> None:
         """Let it go."""
 
     def hint(self, order_id: str) -> None:

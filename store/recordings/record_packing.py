@@ -121,13 +121,12 @@ def _unpack_arrays(raw: bytes) -> list[RecordedEvent]:
 
 def _packet_starts(records: Sequence[RecordedEvent]) -> NDArray[np.int64]:
     """Return where in the joined payloads the packets of whole frames begin."""
-    decoder, base, bad = FrameDecoder(), 0, 0
+    decoder, base = FrameDecoder(), 0
     found = [np.zeros(0, np.int64)]
     for record in records:
         if record.kind in {RecordKind.FRAME, RecordKind.HELD} and len(record.payload) > 1:
             starts = np.frombuffer(memoryview(decoder.split(record.payload)), np.int64)
-            before, bad = bad, decoder.bad_frames + decoder.bad_packets
-            if bad == before:
+            if decoder.whole:
                 found.append(starts + base)
         base += len(record.payload)
     return np.concatenate(found)

@@ -108,7 +108,6 @@ def desk() -> tuple[object, list[int]]:
 
 def patang(port: int, seconds: int, packets: int) -> dict[str, object]:
     from brokers.kite.kite_feed import KiteFeed
-    from compiled.adapters.kite_frames import FrameDecoder
     from compiled.model.events import (
         BrokerAnswer,
         PlaceOrder,
@@ -117,18 +116,20 @@ def patang(port: int, seconds: int, packets: int) -> dict[str, object]:
         TickBatch,
         TimerEvent,
     )
+    from compiled.model.values import Tick, stamp_ticks
 
     kernel, _ = desk()
-    decoder, took = FrameDecoder(), []
+    took = []
     left, began, done, beat = seconds * (INSTRUMENTS // packets), [], asyncio.Event(), 0
 
     class Sink:
-        def frame(self, payload: bytes, received: int) -> None:
+        def ticks(self, ticks: list[Tick], received: int, unread: bytes = b"") -> None:
             nonlocal left, beat
             if not began:
                 began.append(now())
             start = time.thread_time_ns()
-            commands = kernel.handle(TickBatch(received, decoder.decode(payload, received)))
+            stamp_ticks(ticks, received)
+            commands = kernel.handle(TickBatch(received, ticks))
             if any(isinstance(command, PlaceOrder) for command in commands):
                 took.append((time.thread_time_ns() - start) / 1e6)
             for command in commands:

@@ -31,6 +31,7 @@ from brokers.kite.kite_feed import _deliver_text
 from brokers.kite.thread_client import ThreadClient
 from brokers.sandbox import ist
 from brokers.sandbox.http import SandboxRequest
+from compiled.adapters.kite_frames import FrameDecoder
 
 kiteconnect.connect.dateutil = SimpleNamespace(
     parser=SimpleNamespace(parse=functools.lru_cache(20_000)(parse))
@@ -408,4 +409,7 @@ class Feed:
         if isinstance(message, str):
             _deliver_text(message.encode(), self._sink)
         elif len(message) > 1:
-            self._sink.frame(message, self._process.clock.now())
+            decoder = FrameDecoder()
+            ticks = decoder.decode(message, 0)
+            unread = b"" if decoder.whole else message
+            self._sink.ticks(ticks, self._process.clock.now(), unread)

@@ -111,7 +111,22 @@ def test_of_one_reason_so_many_are_kept_and_all_are_counted(tmp_path, ear, monke
 
 
 @pytest.mark.parametrize(
-    ("tick", "size"), [(Tick(257, NINE, 5.0), 8), (Tick(257, NINE + SECOND, 5.0, 3), 44)]
+    "tick",
+    [
+        Tick(257, NINE, 5.0),
+        Tick(257, NINE + SECOND, 5.05, 3, bid=5.0, bid_quantity=7, depth=bytes(range(120))),
+    ],
 )
-def test_a_tick_is_kept_as_the_packet_it_can_have_come_in(tick, size):
-    assert len(module.packed_frame(tick)) == 4 + size
+def test_a_tick_is_kept_with_every_field(tick):
+    kept = module.unpacked_tick(module.packed_tick(tick))
+    assert [getattr(kept, name) for name in module.TICK_FIELDS] == [
+        getattr(tick, name) for name in module.TICK_FIELDS
+    ]
+    public = {name for name in dir(tick) if not name.startswith("_") and name != "traded_since"}
+    assert set(module.TICK_FIELDS) == public
+
+
+@pytest.mark.parametrize("payload", [b"", b"[]", b"{}", b'{"depth":"","size":1}', b"\x00\x01"])
+def test_what_is_no_tick_is_unreadable(payload):
+    with pytest.raises(ValueError, match="no tick"):
+        module.unpacked_tick(payload)

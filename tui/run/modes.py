@@ -53,7 +53,7 @@ def _paper_adapters(
     broker = PaperBroker(
         market.broker, world, paper_terms(station, lockstep=lockstep), stamped=not lockstep
     )
-    feed = TappedFeed(market.feed, broker.frame)
+    feed = TappedFeed(market.feed, broker.take_ticks)
     broker.hint = feed.hint
     return ModeAdapters(
         broker,
@@ -86,7 +86,7 @@ def _shadow_adapters(
             board.put(name, RiskRow(name, text, "", -1.0, bad=False))
 
     broker = ShadowBroker(market.broker, world.clock, world.calendar, world.journal, simulate, show)
-    feed = TappedFeed(market.feed, broker.frame)
+    feed = TappedFeed(market.feed, broker.take_ticks)
     return ModeAdapters(
         broker,
         feed,

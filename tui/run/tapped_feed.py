@@ -1,12 +1,13 @@
 """A feed that somebody else listens to as well, and before the desk does."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import final
 
+from compiled.model.values import Tick
 from engine.ports import Feed, FeedSink
 
-Ear = Callable[[bytes, int], None]
-"""Takes a frame and when it was received (ns)."""
+Ear = Callable[[Sequence[Tick], int], None]
+"""Takes ticks and when they were received (ns), and leaves them as they are."""
 
 
 @final
@@ -20,15 +21,15 @@ class _TappedSink:
         self.notice = sink.notice
         self.link = sink.link
 
-    def frame(self, payload: bytes, received: int) -> None:
-        """Take one market data frame."""
-        self._ear(payload, received)
-        self._sink.frame(payload, received)
+    def ticks(self, ticks: list[Tick], received: int, unread: bytes = b"") -> None:
+        """Take the ticks of one message."""
+        self._ear(ticks, received)
+        self._sink.ticks(ticks, received, unread)
 
 
 @final
 class TappedFeed:
-    """`source`, with an ear on its frames; `hint` passes a hint of one's own to the desk."""
+    """`source`, with an ear on its ticks; `hint` passes a hint of one's own to the desk."""
 
     def __init__(self, source: Feed, ear: Ear) -> None:
         self._source = source

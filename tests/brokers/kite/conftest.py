@@ -218,8 +218,8 @@ class Recorder:
     def __init__(self):
         self.frames, self.hints, self.notices, self.links = [], [], [], []
 
-    def frame(self, payload, received):
-        self.frames.append((payload, received))
+    def ticks(self, ticks, received, unread=b""):
+        self.frames.append((ticks, received, unread))
 
     def hint(self, order_id):
         self.hints.append(order_id)

@@ -49,7 +49,14 @@ async def test_tokens_are_asked_for_in_full_mode_and_frames_are_stamped(
         {"a": "subscribe", "v": [408065, 256265]},
         {"a": "mode", "v": ["full", [408065, 256265]]},
     ]
-    assert sink.frames == [(bytes.fromhex("00010008" + "00063a01" + "000249f5"), clock.now())]
+    [([tick], received, unread)] = sink.frames
+    assert (tick.token, tick.ltp, tick.ts, received, unread) == (
+        408065,
+        1_500.05,
+        0,
+        clock.now(),
+        b"",
+    )
     assert sink.links == [True, False]
 
 

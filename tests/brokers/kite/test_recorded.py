@@ -6,7 +6,6 @@ import time
 import pytest
 
 from brokers.kite.feed_playback import FeedPlayback
-from compiled.adapters.kite_frames import FrameDecoder
 from compiled.model.events import BandUpdate, TickBatch, TimerEvent
 from engine.history.feed_recording import BAND, COUNT, LOST, RecordedEvent, RecordKind
 from tests.brokers.kite.test_pressure import a_feed, packets, running, until
@@ -33,9 +32,10 @@ def told(events):
 
 
 def frames_of(sink):
-    decoded = [(now, FrameDecoder().decode(payload, now)) for payload, now in sink.frames]
     return [
-        (now, [(int(t.token), t.ltp, int(t.ts)) for t in ticks]) for now, ticks in decoded if ticks
+        (now, [(int(t.token), t.ltp, int(t.ts) or now) for t in ticks])
+        for ticks, now, _ in sink.frames
+        if ticks
     ]
 
 

@@ -10,7 +10,6 @@ import pytest
 
 from brokers.paper import paper_broker
 from brokers.paper.paper_broker import PaperBroker, PaperWorld
-from compiled.adapters.kite_frames import FULL, encode_frame
 from compiled.market_data.depth_block import pack_depth
 from compiled.model.order_terms import OrderChange, OrderTerms, Variety
 from compiled.model.values import (
@@ -116,7 +115,7 @@ class Paper:
         self.volume += traded
         tick = Tick(TOKEN, self.clock.time // SECOND * SECOND, ltp, self.volume)
         tick.depth = pack_depth(TOKEN, [(*each, 1) for each in bids], [(*each, 1) for each in asks])
-        self.broker.frame(encode_frame([tick], [FULL]), self.clock.time)
+        self.broker.take_ticks([tick], self.clock.time)
         for _ in range(10):
             await asyncio.sleep(0)
 

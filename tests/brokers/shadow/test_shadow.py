@@ -8,7 +8,6 @@ import pytest
 from brokers.paper.simulated_exchange import SimulatedExchange
 from brokers.shadow.order_pairs import twin_difference
 from brokers.shadow.shadow_broker import ShadowBroker
-from compiled.adapters.kite_frames import FULL, encode_frame
 from compiled.market_data.depth_block import pack_depth
 from compiled.model.events import BrokerTrade, GttUpdate, OrderUpdate
 from compiled.model.order_terms import OrderChange
@@ -142,7 +141,7 @@ class Shadow:
         self.volume += 10
         tick = Tick(TOKEN, self.clock.time // SECOND * SECOND, ltp, self.volume)
         tick.depth = pack_depth(TOKEN, [(ltp - 0.05, 1_000, 1)], [(ltp + 0.05, 1_000, 1)])
-        self.broker.frame(encode_frame([tick], [FULL]), self.clock.time)
+        self.broker.take_ticks([tick], self.clock.time)
 
     async def pairs(self):
         for read in (self.broker.orders, self.broker.trades, self.broker.gtts):

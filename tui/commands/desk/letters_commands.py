@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 
 from compiled.adapters.kite_frames import FrameDecoder
 from engine.config.desk_modes import Mode
-from engine.day.dead_letters import FRAME, WORDS, DeadLetter, judge_tick
+from engine.day.dead_letters import FRAME, WORDS, DeadLetter, judge_tick, unpacked_tick
 from engine.errors import NothingFound
 from engine.texts import plain_text
 from store.database_integrity import open_for_reading
@@ -114,17 +114,15 @@ def replay(
 
 
 def _judge_again(letter: DeadLetter) -> str:
-    decoder = FrameDecoder()
     try:
         payload, facts = bytes.fromhex(letter.payload), json.loads(letter.facts)
+        if letter.reason == FRAME:
+            decoder = FrameDecoder()
+            ticks = decoder.decode(payload, letter.ts)
+            return "taken" if ticks and decoder.whole else FRAME
+        return judge_tick(unpacked_tick(payload), letter.symbol, facts, letter.ts) or "taken"
     except ValueError:
         return "unreadable"
-    ticks = decoder.decode(payload, letter.ts)
-    if decoder.bad_frames or decoder.bad_packets or not ticks:
-        return FRAME
-    if letter.reason == FRAME:
-        return "taken"
-    return judge_tick(ticks[0], letter.symbol, facts, letter.ts) or "taken"
 
 
 def _read_letters(config: Path | None, mode: str | None, database: Path | None) -> list[DeadLetter]:
