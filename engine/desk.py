@@ -72,6 +72,10 @@ from engine.reconcile.reconciler import SOON, Reconciler
 
 __all__ = ["Desk", "EnginePorts", "EngineSettings"]
 
+CLEARANCE = 0.05
+"""Percent of the last price by which a trigger stays clear of the least distance the broker takes."""
+TAG_DIGITS = 6
+"""Of a tag's intent: more than a day's orders have."""
 OPENING_TRIES = 5
 ANSWER_TRIES, ANSWER_WAIT_S = 40, 0.05
 REST = 30 * MINUTE
@@ -431,15 +435,21 @@ class Desk:
         slots = self.slots = [
             slot for strategy in self.strategies if (slot := self._strategy_state(strategy, chosen))
         ]
+        limits, prefix = self.settings.rules, f"P{self.settings.tag_salt}{day:%y%m%d}"
+        if limits.tag_length < len(prefix) + TAG_DIGITS:
+            raise OperatorError(
+                f"the broker's books return {limits.tag_length} characters of a tag: too few to "
+                "tell orders by"
+            )
         setup = KernelSetup(
             min(each.opens for each in own.values()),
             max(each.closes for each in own.values()),
             cash,
             self.settings.limits,
             list(self.settings.spans),
-            f"P{self.settings.tag_salt}{day:%y%m%d}",
+            prefix,
             hours=own,
-            modifies=self.settings.modifies,
+            modifies=min(self.settings.modifies, limits.modifications),
             exits=self.settings.exits,
         )
         changes = restore_limits(
@@ -448,7 +458,8 @@ class Desk:
         keep_settings(journal, day, now, self.settings.ran)
         self.kernel = Kernel(setup, watched, slots, day_rates(ports.charges, watched, day))
         self.kernel.simulated = self.settings.simulated
-        self.kernel.order_store.limit_only = self.settings.limit_only
+        self.kernel.order_store.limit_only = limits.limit_only
+        self.kernel.order_store.trigger_distance = limits.trigger_distance + CLEARANCE
         self.kernel.order_store.yields_to_others = self.settings.reconcile.yields
         self.kernel.begin_moment(now)
         if ports.has_receipt_times:
@@ -469,7 +480,7 @@ class Desk:
         loop.stopping = self._stopping  # whoever asked for it so far had no loop to tell
         loop.gaps.tell_lacking()
         await self._reconcile_books(loop, None if known else day, actions)
-        if self.settings.limit_only:
+        if limits.limit_only:
             self._log.add_event("alarm", "broker", LIMIT_ONLY)
         loop.doubts = len(ports.calendar.doubts(day))
         for remark in ports.calendar.remarks(today):
@@ -547,14 +558,14 @@ class Desk:
             self._log.add_event(
                 "alarm", "left_out", f"{no_such_symbols(missing)}: left out; mend the configuration"
             )
-        most, wanted = self.settings.most_watched - len(urgent), len(chosen)
+        most, wanted = self.settings.rules.instruments - len(urgent), len(chosen)
         if wanted > most and self.settings.watch:
             raise DataError(
-                f"the feed serves {self.settings.most_watched} instruments; name fewer in feed.watch"
+                f"the feed serves {self.settings.rules.instruments} instruments; name fewer in feed.watch"
             )
         if wanted > most:
             chosen = chosen[:most]
-            text = f"the feed serves {self.settings.most_watched} instruments: {wanted - most} of the {wanted} listed are not watched; name yours in feed.watch"
+            text = f"the feed serves {self.settings.rules.instruments} instruments: {wanted - most} of the {wanted} listed are not watched; name yours in feed.watch"
             self._log.add_event("warn", "feed", text)
         return chosen, urgent + chosen
 
@@ -617,12 +628,13 @@ class Desk:
             ports.broker,
             ports.journal,
             ports.clock,
-            Governor(settings.rates),
+            Governor(settings.rates.within(settings.rules)),
             ports.kill,
             settings.patience,
             inbox.append,
             random.Random(settings.jitter),  # noqa: S311  waits, no secrets
             self._log.add_repeated,
+            products=settings.rules.products,
         )
         books = BrokerPoller(self.kernel, ports.broker, self.gateway, inbox.append)
         reconciler = Reconciler(

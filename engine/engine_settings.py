@@ -18,7 +18,16 @@ from engine.market.calendar import Calendar
 from engine.orders.governor import GovernorRates
 from engine.orders.killswitch import KillSwitch
 from engine.orders.request_lookups import LookupPolicy
-from engine.ports import Broker, Clock, ExchangePacer, Feed, FeedRecord, Journal, RecordedScript
+from engine.ports import (
+    Broker,
+    BrokerRules,
+    Clock,
+    ExchangePacer,
+    Feed,
+    FeedRecord,
+    Journal,
+    RecordedScript,
+)
 from engine.reconcile.reconciler import ReconcileTerms
 
 
@@ -37,8 +46,6 @@ class EngineSettings:
     """Further symbols, only watched, and the mode of their packets: "quote" or "ltp"."""
     watch_mode: str = "full"
     """That of what is in `watch` and no strategy trades."""
-    most_watched: int = 9_000
-    """Instruments the feed serves."""
     rates: GovernorRates = field(default_factory=GovernorRates)
     patience: LookupPolicy = field(default_factory=LookupPolicy)
     modifies: int = 24
@@ -65,8 +72,8 @@ class EngineSettings:
     tag_salt: str = "00"
     ran: str = ""
     """What the desk runs with, as JSON: the journal keeps it, so that the day can be run again."""
-    limit_only: bool = False
-    """Whether orders go to a broker that takes LIMIT orders only (`engine.ports.BrokerRules`)."""
+    rules: BrokerRules = field(default_factory=BrokerRules)
+    """What the broker takes that orders go to."""
     simulated: bool = False
     """Whether orders go to the core's own exchange."""
     jitter: int = 0

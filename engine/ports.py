@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from compiled.model.events import BrokerTrade, GttUpdate, OrderUpdate
 from compiled.model.order_terms import OrderChange
-from compiled.model.values import Bar, Gtt, Instrument, Order, Tick
+from compiled.model.values import Bar, Gtt, Instrument, Order, Product, Tick
 from engine.errors import OrderRefused, OrderUnknown
 
 if TYPE_CHECKING:
@@ -85,12 +85,24 @@ class BrokerRules(NamedTuple):
 
     `limit_only`: plain LIMIT orders and nothing else. Without stop orders and GTTs nothing can be
     protected there, so that strategies do not enter. `gtts`: it has GTTs. `margins`: it tells what
-    orders would block.
+    orders would block. The defaults bound nothing, but for the least a desk needs.
     """
 
     limit_only: bool = False
     gtts: bool = True
     margins: bool = True
+    trigger_distance: float = 0.0
+    """Least distance of a GTT's trigger from the last price, percent of it."""
+    tag_length: int = 20
+    """Characters of an order's tag that come back in the books."""
+    modifications: int = 1_000_000
+    """Of one order."""
+    products: frozenset[str] = frozenset(Product.__members__)
+    orders_per_second: int = 1_000_000
+    orders_per_minute: int = 1_000_000
+    orders_per_day: int = 1_000_000
+    instruments: int = 1_000_000
+    """That the feed serves."""
 
 
 class Broker(Protocol):

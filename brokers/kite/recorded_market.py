@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, final
 
 from brokers.kite.feed_playback import FeedPlayback, PlayedFrame
+from brokers.kite.zerodha_sandbox import KITE_RULES
 from compiled.model.events import BandUpdate, TimerEvent
 from compiled.model.values import SECOND, Bar, Instrument
 from engine.history.feed_recording import RecordedEvent, RecordKind, instruments_of
-from engine.ports import BrokerRules, FeedSink, PriceBand
+from engine.ports import FeedSink, PriceBand
 
 NAP_S: Final = 0.5
 """Seconds between two looks for a request to stop."""
@@ -29,7 +30,7 @@ class RecordedMarket:
     time passes `factor` times as fast as it did, 0: as fast as it goes.
     """
 
-    rules = BrokerRules(margins=False)
+    rules = KITE_RULES._replace(margins=False)
     margins = None
 
     def __init__(

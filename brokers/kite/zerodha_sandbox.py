@@ -14,7 +14,18 @@ from engine.ports import BrokerRules
 HOST: Final = "sandbox.kite.trade"
 API_KEY: Final = "sandboxdemo"
 API_SECRET: Final = "sandboxdemo-secret"  # noqa: S105  Zerodha publishes it: everybody's application
-RULES: Final = BrokerRules(limit_only=True, gtts=False, margins=False)
+KITE_RULES: Final = BrokerRules(
+    trigger_distance=0.25,
+    tag_length=20,
+    modifications=25,
+    products=frozenset({"CNC", "MIS", "NRML", "MTF"}),
+    orders_per_second=10,
+    orders_per_minute=400,
+    orders_per_day=5_000,
+    instruments=9_000,
+)
+"""Kite Connect v3: orders, GTT and WebSocket pages of its documentation."""
+RULES: Final = KITE_RULES._replace(limit_only=True, gtts=False, margins=False)
 
 
 def is_zerodha_sandbox(rest: str) -> bool:
@@ -25,7 +36,7 @@ def is_zerodha_sandbox(rest: str) -> bool:
 
 def rules_of(rest: str) -> BrokerRules:
     """Return what the broker at an address takes."""
-    return RULES if is_zerodha_sandbox(rest) else BrokerRules()
+    return RULES if is_zerodha_sandbox(rest) else KITE_RULES
 
 
 def split_root(rest: str) -> tuple[str, str]:

@@ -70,7 +70,7 @@ class OrderStore:
     """Every order and GTT of the desk, and what has changed since the engine last looked.
 
     `tag_prefix` makes tags that no other desk on the account uses; with the intent's number they
-    stay within Kite's 20 characters. Intents, rungs and ladders are numbered from the given firsts
+    stay within the broker's limit. Intents, rungs and ladders are numbered from the given firsts
     on. One order is modified `modifies` times at the most; exits that rest are pressed as `exits`
     says.
     """
@@ -85,6 +85,8 @@ class OrderStore:
 
         No stop and no GTT, so nothing can be protected there.
         """
+        self.trigger_distance = 0.3
+        """How near (percent of the last price) a GTT's trigger is not sent: nearer is at the stop."""
         self.yields_to_others = True
         """Whether a stop that somebody else has moved nearer to the price stands.
 

@@ -51,8 +51,6 @@ REJECTIONS: Final = 3
 """After so many rejections of its exit a rung gets its stop back while it waits for the next try."""
 NO_PRICE: Final = 1e300
 """No new low for `is_idle`; its counterpart, no new high, is 0.0."""
-NEAREST_PERCENT: Final = 0.3
-"""Kite refuses a trigger nearer than 0.25 % to the last price; stay clear of it."""
 
 
 def mark_leaving(rung: Rung, reason: str) -> None:
@@ -349,7 +347,7 @@ def _waits_behind_stop(out: OrderStore, ladder: Ladder, rung: Rung, last: float)
     if (
         stop_orders.reached_exit_level(ladder, rung, last)
         if ladder.plan.resting
-        else _near_level(ladder, rung, last)
+        else _near_level(out, ladder, rung, last)
     ):
         return False
     if ladder.plan.resting:
@@ -385,7 +383,7 @@ def _correct_stop(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> N
     ):
         return
     if not resized and (
-        _is_at_stop(ladder, rung.stop, last) or not _needs_change(ladder, rung, gtt, rung.stop)
+        _is_at_stop(out, ladder, rung.stop, last) or not _needs_change(ladder, rung, gtt, rung.stop)
     ):
         return
     out.modify_gtt(gtt, last, gtt_legs(ladder, rung, rung.stop, rung.present))
@@ -438,7 +436,7 @@ def _protect_overnight(out: OrderStore, ladder: Ladder, rung: Rung, last: float)
     bare = ladder.plan.resting or rung.plan.stop_percent <= 0.0
     told = "no order can leave before the next session, and no GTT serves it: nothing protects it"
     if not bare:
-        _keep_stop_clear(ladder, rung, last)
+        _keep_stop_clear(out, ladder, rung, last)
         told = "its exit waits for the next session, under a stop at " + str(rung.stop)
     if not hours.closes <= out.now < hours.auction:
         _report_wait(out, ladder, rung, told)
@@ -461,7 +459,7 @@ def _protect_anew(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> N
         _correct_stop(out, ladder, rung, last)
     if not missing or last <= 0.0 or rung.plan.stop_percent <= 0.0 or out.now < rung.protect_at:
         return
-    _keep_stop_clear(ladder, rung, last)
+    _keep_stop_clear(out, ladder, rung, last)
     if ladder.plan.resting:
         rung.stop = stop_orders.accepted_trigger(ladder, rung.stop)
         stop_orders.place_stop_order(out, ladder, rung)
@@ -469,9 +467,9 @@ def _protect_anew(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> N
         _place_gtt(out, ladder, rung, last)
 
 
-def _keep_stop_clear(ladder: Ladder, rung: Rung, last: float) -> None:
+def _keep_stop_clear(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> None:
     """Keep the stop of a rung that cannot leave where it is, or give it the plan's distance from a price that is beyond it."""
-    if rung.stop <= 0.0 or _is_at_stop(ladder, rung.stop, last):
+    if rung.stop <= 0.0 or _is_at_stop(out, ladder, rung.stop, last):
         rung.stop = stop_at(ladder, rung, last)
     rung.target = 0.0
 
@@ -517,7 +515,7 @@ def _place_stop(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> Non
     reached = (
         stop_orders.reached_exit_level(ladder, rung, last)
         if ladder.plan.resting
-        else _near_level(ladder, rung, last)
+        else _near_level(out, ladder, rung, last)
     )
     if reached:
         mark_leaving(rung, reached)
@@ -528,13 +526,13 @@ def _place_stop(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> Non
         _place_gtt(out, ladder, rung, last)
 
 
-def _near_level(ladder: Ladder, rung: Rung, last: float) -> str:
+def _near_level(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> str:
     """Return "stop" or "target" where the last price is too near to it for a GTT, or beyond it, else an empty string."""
-    if _is_at_stop(ladder, rung.stop, last):
+    if _is_at_stop(out, ladder, rung.stop, last):
         return "stop"
     if (
         rung.target > 0.0
-        and float(ladder.sign) * (rung.target - last) <= last * NEAREST_PERCENT / 100.0
+        and float(ladder.sign) * (rung.target - last) <= last * out.trigger_distance / 100.0
     ):
         return "target"
     return ""
@@ -549,15 +547,17 @@ def _trail_gtt(out: OrderStore, ladder: Ladder, rung: Rung, gtt: Gtt, last: floa
     if not _needs_change(ladder, rung, gtt, stop) and not resized:
         return
     leg = stop_leg(ladder, gtt)
-    near = last * NEAREST_PERCENT / 100.0
+    near = last * out.trigger_distance / 100.0
     sign = float(ladder.sign)
     if last <= 0.0:
         return
-    if _is_at_stop(ladder, stop, last) or (
+    if _is_at_stop(out, ladder, stop, last) or (
         rung.target > 0.0 and sign * (rung.target - last) <= near
     ):
         # the price is at the stop, and what stands is farther away: somebody else has put it there
-        farther = sign * (rung.stop - leg.trigger) > 0.0 and _is_at_stop(ladder, rung.stop, last)
+        farther = sign * (rung.stop - leg.trigger) > 0.0 and _is_at_stop(
+            out, ladder, rung.stop, last
+        )
         vain = not could_fill(ladder.instrument, ladder.exit_side, leg.trigger, leg.price)
         if resized or ((vain or farther) and ladder.instrument.hours.takes_exits(out.now)):
             mark_leaving(rung, "stop")
@@ -575,9 +575,9 @@ def _needs_change(ladder: Ladder, rung: Rung, gtt: Gtt, stop: float) -> bool:
     return rung.needs_refit or gtt_differs(ladder, rung, gtt, stop)
 
 
-def _is_at_stop(ladder: Ladder, stop: float, last: float) -> bool:
+def _is_at_stop(out: OrderStore, ladder: Ladder, stop: float, last: float) -> bool:
     """Tell whether the last price (rupees) is beyond a stop, or too near to it for a GTT."""
-    return float(ladder.sign) * (last - stop) <= last * NEAREST_PERCENT / 100.0
+    return float(ladder.sign) * (last - stop) <= last * out.trigger_distance / 100.0
 
 
 def _is_too_narrow(ladder: Ladder, leg: GttLeg) -> bool:

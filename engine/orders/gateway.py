@@ -7,7 +7,7 @@ over a settle time.
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from functools import partial
 
 from compiled.model.events import (
@@ -25,7 +25,7 @@ from compiled.model.events import (
     RequestVerb,
     is_transient,
 )
-from compiled.model.values import SECOND, Order, OrderPurpose
+from compiled.model.values import SECOND, Order, OrderPurpose, Product
 from compiled.trading.kernel import Kernel
 from engine.books.depository import AGAIN
 from engine.errors import (
@@ -75,6 +75,7 @@ class OrderGateway:
         post: Callable[[object], None],
         jitter: random.Random | None = None,
         tell: Callable[[str, str, str], None] = _tell_nobody,
+        products: Container[str] = frozenset(Product.__members__),
     ) -> None:
         self.kernel = kernel
         self.broker = broker
@@ -84,6 +85,8 @@ class OrderGateway:
         self.kill = kill
         self.patience = patience
         self.post = post
+        self.products = products
+        """What the broker takes, by name."""
         self.unauthorised_tokens: set[int] = set()
         """Tokens of which a sale was refused for want of an authorisation at the depository."""
         self.back_off = BackOff(jitter or random.Random(0))  # noqa: S311  waits, no secrets
@@ -300,6 +303,9 @@ class OrderGateway:
         await self.durable_journal.commit_for(order.purpose)
         if self._is_barred(order):
             self._refuse_order(order, "the kill switch is latched")
+            return
+        if order.product.name not in self.products:
+            self._refuse_order(order, f"the broker does not take {order.product.name}")
             return
         if order.unwanted:
             self._refuse_order(order, "cancelled before it was sent")

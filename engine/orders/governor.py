@@ -1,13 +1,13 @@
 """The account's rate limits: sliding windows per second and minute, a count per day, a reserve that entries never touch.
 
-Sources: Zerodha's documented limits (10 orders/s, 400/min, 5,000/day; 10 requests/s in all); ours
-stand below them.
+The operator's rates stand below the broker's own (`engine.ports.BrokerRules`).
 """
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from compiled.model.values import MINUTE, SECOND, OrderPurpose
+from engine.ports import BrokerRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,15 @@ class GovernorRates:
     reserve_per_second: int = 3
     day_reserve: int = 200
     """Orders of the day kept for exits: at the broker's cap even exits are blocked."""
+
+    def within(self, rules: BrokerRules) -> "GovernorRates":
+        """Return these rates, none above what the broker takes."""
+        return replace(
+            self,
+            per_second=min(self.per_second, rules.orders_per_second),
+            per_minute=min(self.per_minute, rules.orders_per_minute),
+            per_day=min(self.per_day, rules.orders_per_day),
+        )
 
 
 _LESS = {

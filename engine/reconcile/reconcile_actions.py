@@ -32,7 +32,6 @@ from compiled.model.values import (
     paise,
 )
 from compiled.trading.kernel import Kernel
-from compiled.trading.protection import NEAREST_PERCENT
 from engine.books.differences import (
     COVER,
     POSITIONS,
@@ -306,7 +305,8 @@ class ReconcileActions:
         for update in books.gtts if books else ():
             legs: list[GttLeg] = update.legs
             fits = all(leg.side is Side.SELL and leg.quantity == difference.amount for leg in legs)
-            near = legs[0].trigger >= last * (1.0 - NEAREST_PERCENT / 100.0)
+            distance = self.kernel.order_store.trigger_distance
+            near = legs[0].trigger >= last * (1.0 - distance / 100.0)
             ours = update.gtt_id in self.kernel.order_store.by_gtt_id
             if (
                 update.status is GttStatus.ACTIVE

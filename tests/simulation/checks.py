@@ -7,7 +7,6 @@ from math import floor
 from brokers.sandbox.market.session_phases import CONTINUOUS
 from compiled.model.values import OrderPurpose
 from compiled.trading.order_states import CORRECTION
-from compiled.trading.protection import NEAREST_PERCENT
 from compiled.trading.strategy import OPERATOR
 from engine.books.differences import DifferenceKind
 from engine.orders.killswitch import FLATTEN
@@ -26,6 +25,8 @@ DECIDED_WITHIN_S = 12.0
 SQUARED_OFF_WITHIN_S = 60.0
 """Of fair weather before the broker's square-off, after which nothing intraday of ours may be left for it."""
 PER_SECOND, PER_MINUTE = 10, 400
+NEAR_PERCENT = 0.3
+"""How near to the last price the desk sends no trigger."""
 SLACK = 0.5
 """Rupees by which the price may have moved while a request was on its way."""
 
@@ -363,7 +364,7 @@ class Checks:
                 position.ahead = self.world.disk.commits
             if position.stop and sign * (stop - position.stop) < -1e-9:
                 last = self.world.exchange.tokens[position.where[0]].ltp
-                if sign * (last - position.stop) > last * NEAREST_PERCENT / 100.0 + SLACK:
+                if sign * (last - position.stop) > last * NEAR_PERCENT / 100.0 + SLACK:
                     self._broken(f"{name} moves its stop from {position.stop} to {stop}")
                 position.stop = stop
             position.stop = (
@@ -545,7 +546,7 @@ class Checks:
         """
         token, product = position.where
         listing = self.world.exchange.tokens[token]
-        near = listing.ltp * NEAREST_PERCENT / 100.0 + SLACK
+        near = listing.ltp * NEAR_PERCENT / 100.0 + SLACK
         beside = position.stop > 0.0 and position.sign * (listing.ltp - position.stop) <= near
         beside = beside or any(abs(listing.ltp - price) <= near for price in position.waiting)
         position.pinned = listing.phase != CONTINUOUS and (position.pinned or beside)

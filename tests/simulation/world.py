@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from brokers.kite.call_outcome import CallFailed
+from brokers.kite.zerodha_sandbox import KITE_RULES
 from brokers.sandbox import ist, overnight
 from brokers.sandbox.api.kite_routes import SandboxApi
 from brokers.sandbox.assumptions import KiteAssumptions
@@ -212,6 +213,7 @@ class World:
             **{
                 "mode": "sandbox",
                 "limits": RiskLimits(),
+                "rules": KITE_RULES,
                 "spans": (60,),
                 "patience": LookupPolicy(),
                 "poll_s": 7.0,

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from brokers.kite.kite_feed import CONNECTIONS, PER_CONNECTION
 from brokers.paper.paper_broker import PaperWorld
 from compiled.model.values import Bar
 from compiled.trading.strategy import Strategy
@@ -24,7 +23,7 @@ from engine.ops.watchdog import Watchdog
 from engine.orders.governor import GovernorRates
 from engine.orders.killswitch import HALT
 from engine.orders.request_lookups import LookupPolicy
-from engine.ports import BarStore
+from engine.ports import BarStore, BrokerRules
 from engine.reconcile.reconciler import ReconcileTerms
 from engine.system import structured_logs
 from store.bars.bar_writer import CAPACITY, WARM_UP, BarWriter
@@ -117,9 +116,11 @@ def wire_desk(station: DeskSession) -> Desk:
         recorded,
         _keep_past(station, store),
     )
-    limit_only = station.run.mode in SENDING and market.broker.rules.limit_only
+    rules = market.broker.rules
+    if station.run.mode not in SENDING:  # the exchange is our own
+        rules = rules._replace(limit_only=False)
     salt = LOCKSTEP_SALT if lockstep else _tag_salt(journal)
-    settings = _desk_settings(station, strategies, salt, limit_only=limit_only)
+    settings = _desk_settings(station, strategies, salt, rules)
     desk = station.desk = Desk(settings, ports, strategies, station.fail, station.board)
     door = ControlSocket(socket_path(station.state), desk, station.kill, station.fail)
     station.closers.append(door.close)
@@ -313,7 +314,7 @@ def _bar_keeper(
 
 
 def _desk_settings(
-    station: DeskSession, strategies: Sequence[Strategy], salt: str, *, limit_only: bool
+    station: DeskSession, strategies: Sequence[Strategy], salt: str, rules: BrokerRules
 ) -> EngineSettings:
     config = station.config
     governor, gateway = config.governor, config.gateway
@@ -322,12 +323,11 @@ def _desk_settings(
     )
     return EngineSettings(
         mode=station.run.mode,
-        limit_only=limit_only,
+        rules=rules,
         simulated=station.run.mode == "paper" or station.rerun is not None,
         limits=limits_of(config),
         spans=station.spans,
         watch=watch,
-        most_watched=CONNECTIONS * PER_CONNECTION,
         watch_mode=config.feed.mode,
         modes={} if station.run.symbols or station.rerun else modes_of(config),
         rates=GovernorRates(
