@@ -333,11 +333,11 @@ async def test_a_sink_that_raises_is_not_silenced(sockets, clock, sink, frame):
     async def behave(socket, number):
         await socket.send_bytes(frame(1, 100))
 
-    def broken(payload, received):
+    def broken(ticks, received, unread):
         raise ZeroDivisionError
 
     sockets.behave = behave
-    sink.frame = broken
+    sink.ticks = broken
     with pytest.raises(ExceptionGroup) as raised:
         await asyncio.wait_for(a_feed(sockets, clock).run(sink), 60)
     assert raised.group_contains(ZeroDivisionError)
