@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, final
 
-from brokers.kite.feed_gaps import FeedGap, merged_gaps, read_gap_bars
+from brokers.backfill.feed_gaps import FeedGap, merged_gaps, read_gap_bars
 from compiled.model.values import MINUTE, SECOND, Bar
 from engine.errors import OperatorError
 from engine.ports import Clock, Journal

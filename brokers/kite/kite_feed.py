@@ -31,9 +31,10 @@ from aiohttp import (
     WSServerHandshakeError,
 )
 
+from brokers.backfill.feed_gaps import FeedGap
 from brokers.kite.call_outcome import SessionExpired
-from brokers.kite.feed_gaps import FeedGap, SilentTokens
 from brokers.kite.packet_conflation import PacketConflation
+from brokers.kite.silent_tokens import SilentTokens
 from compiled.adapters.kite_frames import FrameDecoder
 from engine.config import addresses
 from engine.errors import OperatorError

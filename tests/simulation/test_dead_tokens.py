@@ -5,7 +5,7 @@ What was asked for waits for the next session, of the same desk.
 
 import pytest
 
-from brokers.kite.feed_gaps import FeedGap
+from brokers.backfill.feed_gaps import FeedGap
 from compiled.model.values import SECOND
 from tests.simulation.session import InSession
 from tests.simulation.trader import Want

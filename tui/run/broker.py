@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import NamedTuple, cast
 
-from brokers.kite.feed_gaps import FeedGap
+from brokers.backfill.feed_gaps import FeedGap
 from brokers.kite.kite_broker import KiteBroker
 from brokers.kite.kite_feed import KiteFeed
 from brokers.kite.recorded_market import RecordedMarket

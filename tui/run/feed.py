@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 
+from brokers.backfill.feed_gaps import FeedGap
 from brokers.backfill.gap_filler import GapFiller
-from brokers.kite.feed_gaps import FeedGap
 from brokers.session.session_keeper import SessionKeeper
 from compiled.model.values import Bar
 from engine.day.budget_guard import BudgetGuard

@@ -5,8 +5,8 @@ Written down at once, read when Kite has it, tried again when Kite is busy.
 
 import asyncio
 
+from brokers.backfill.feed_gaps import FeedGap
 from brokers.backfill.gap_filler import TRIES, GapFiller
-from brokers.kite.feed_gaps import FeedGap
 from compiled.model.values import Bar
 from engine.errors import RetryableError
 

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from brokers.kite.feed_gaps import FeedGap, SilentTokens, merged_gaps, read_gap_bars
+from brokers.backfill.feed_gaps import FeedGap, merged_gaps, read_gap_bars
 from brokers.kite.kite_feed import KiteFeed
 from brokers.kite.packet_conflation import PER_FRAME, PacketConflation
+from brokers.kite.silent_tokens import SilentTokens
 from compiled.adapters.kite_frames import FrameDecoder
 from compiled.model.values import Bar
 from engine.errors import RetryableError

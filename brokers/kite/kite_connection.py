@@ -1,0 +1,46 @@
+"""Kite as a connection: the REST broker and the market data feed of one session."""
+
+from brokers.connection import BrokerAccess, Connection, ConnectionTerms
+from brokers.kite.kite_broker import KiteBroker
+from brokers.kite.kite_feed import KiteFeed
+from brokers.kite.translation import AccountDefaults
+from brokers.kite.zerodha_sandbox import rules_of
+
+__all__ = ["connect", "rules_of"]
+
+NO_TOKEN = "none"  # noqa: S105  what is sent where nobody has logged in
+
+
+def connect(access: BrokerAccess, terms: ConnectionTerms) -> Connection:
+    """Return broker and feed at the address of `access`."""
+    settings = terms.settings
+    broker = KiteBroker(
+        access.rest,
+        access.api_key,
+        access.token or NO_TOKEN,
+        terms.clock,
+        terms.workers,
+        settings.timeout_s,
+        limits=not terms.paced,
+        on_token_death=terms.on_token_death,
+        standing=AccountDefaults(settings.market_protection, settings.algo_id),
+        source=settings.bind_ip,
+        environment=settings.environment,
+        dumps=terms.dumps,
+        heard=terms.on_answer,
+    )
+    feed = KiteFeed(
+        access.ws,
+        access.api_key,
+        access.token or NO_TOKEN,
+        terms.clock,
+        rng=terms.rng,
+        dead_after=float("inf") if terms.paced else terms.dead_after_s,
+        on_token_death=terms.on_token_death,
+        renewable=terms.renewable,
+        on_gap=terms.on_gap,
+        user_id=access.user,
+        environment=settings.environment,
+        record=terms.record,
+    )
+    return Connection(broker, feed, broker, broker.rules, broker.margins, broker.history)

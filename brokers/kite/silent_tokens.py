@@ -1,0 +1,45 @@
+"""Tokens of a connection that have not been heard since it was made."""
+
+from collections.abc import Iterable
+from typing import final
+
+from brokers.backfill.feed_gaps import FeedGap
+from compiled.adapters.kite_frames import FrameDecoder
+
+
+@final
+class SilentTokens:
+    """Tokens of one connection without a tick since it was made, and since when they are missed."""
+
+    def __init__(self) -> None:
+        self._missed: dict[int, int] = {}
+        self._decoder = FrameDecoder()
+
+    def __len__(self) -> int:
+        """Return how many tokens are waited for."""
+        return len(self._missed)
+
+    @property
+    def tokens(self) -> list[int]:
+        """Return the tokens that are waited for."""
+        return list(self._missed)
+
+    def expect(self, tokens: Iterable[int], since: int) -> None:
+        """Wait for the first tick of these; a token that is missed already is missed since then.
+
+        Since 0: it never had a tick, so there is no gap.
+        """
+        for token in tokens:
+            self._missed.setdefault(token, since)
+
+    def gaps_ended_by(self, frame: bytes, now: int) -> list[FeedGap]:
+        """Take a frame; return the gaps that it ends."""
+        if not self._missed:
+            return []
+        gaps = []
+        for at in self._decoder.split(frame):
+            token = int.from_bytes(frame[at : at + 4], "big")
+            since = self._missed.pop(token, -1)
+            if since > 0:
+                gaps.append(FeedGap(token, since, now))
+        return gaps

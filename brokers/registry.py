@@ -1,0 +1,42 @@
+"""The brokers by name: a line for each."""
+
+from importlib import import_module
+from typing import Final, Protocol, cast
+
+from brokers.connection import BrokerAccess, Connection, ConnectionTerms
+from engine.errors import ConfigError
+from engine.ports import BrokerRules
+
+ADAPTERS: Final = {
+    "kite": "brokers.kite.kite_connection",
+    "sandbox": "brokers.kite.kite_connection",
+}
+"""Each broker's module, read when it is asked for: a client costs half a second."""
+
+
+class BrokerAdapter(Protocol):
+    """What a broker's module has."""
+
+    def connect(self, access: BrokerAccess, terms: ConnectionTerms) -> Connection:
+        """Return a connection; nothing is sent before it is used."""
+        ...
+
+    def rules_of(self, rest: str) -> BrokerRules:
+        """Return what the broker at an address takes."""
+        ...
+
+
+def connect(name: str, access: BrokerAccess, terms: ConnectionTerms) -> Connection:
+    """Return a connection to a broker; nothing is sent before it is used."""
+    return _adapter_of(name).connect(access, terms)
+
+
+def rules_of(name: str, rest: str) -> BrokerRules:
+    """Return what a broker takes at an address."""
+    return _adapter_of(name).rules_of(rest)
+
+
+def _adapter_of(name: str) -> BrokerAdapter:
+    if name not in ADAPTERS:
+        raise ConfigError(f'broker.name: "{name}" is no broker; there are {", ".join(ADAPTERS)}')
+    return cast("BrokerAdapter", import_module(ADAPTERS[name]))
