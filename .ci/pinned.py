@@ -1,4 +1,4 @@
-"""Tell what is installed and stands in no pin, what is pinned without a hash, and what lacks something it needs."""
+"""Report installed packages without a pin, pins without a hash, and missing requirements."""
 
 import re
 import sys

@@ -42,7 +42,7 @@ _OBEYED = re.compile(
 
 
 def obeyed(text):
-    """Return what a terminal would obey in a text of several lines, and the lines that a stranger has forged."""
+    """Return what a terminal would obey in a text, and the lines that a stranger has forged."""
     return _OBEYED.findall(text) + [
         line for line in text.split("\n") if line.lstrip().startswith(FORGED)
     ]

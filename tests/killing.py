@@ -97,7 +97,10 @@ def killed_at(at, folder, work, calls=()):
 
 
 def every_step(folder, prepare, work, check, *, most=400, calls=(), stride=1):
-    """Do `work` in a folder made by `prepare`, killed before each of its steps in turn, and `check` what is there; return how many."""
+    """Do `work` in a `prepare`d folder, killed before each of its steps in turn, and `check`.
+
+    Return the number of steps.
+    """
     for at in range(1, most, stride):
         place = folder / f"at-{at}"
         place.mkdir()

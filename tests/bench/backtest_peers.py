@@ -1,4 +1,6 @@
-"""Backtesters on one job: a cross of the averages of 10 and 30 closes, 100 shares at the next bar's open, 0.03 % a side.
+"""Backtesters on one job: a cross of the averages of 10 and 30 closes, at the next bar's open.
+
+Each trade is 100 shares, at 0.03 % a side.
 
 Prices are whole ticks, so that every average is exact and two equal ones compare as equal in each
 contender; the trades must then be the same to the bar and the tick. `run` of each returns seconds
@@ -39,7 +41,10 @@ def averages(close: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[n
 
 
 def round_trips(trips: list[Trip]) -> dict[str, int]:
-    """Return how many closed trades (symbol, entry bar, entry tick, exit bar, exit tick) there are, and their checksum."""
+    """Return the number of closed trades, and their checksum.
+
+    A trade is (symbol, entry bar, entry tick, exit bar, exit tick).
+    """
     return {"trips": len(trips), "checksum": crc32(repr(sorted(trips)).encode())}
 
 
@@ -393,7 +398,7 @@ def contender(
 
 
 def first_result(path: str) -> dict[str, object]:
-    """Return the seconds from this process's start to the result of one compiled run over stored columns."""
+    """Return the seconds from this process's start to the result of a compiled run."""
     ours = import_module("bench_backtest")
     bars = int(Path(path, "bars").read_text())
     names = ("slots", "starts", "open", "high", "low", "close", "volume")

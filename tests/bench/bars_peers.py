@@ -25,7 +25,7 @@ Bars = tuple[NDArray[np.int64], ...]
 
 
 def workload(count: int, seed: int = 42) -> Columns:
-    """Return ticks of 500 tokens, prices in whole ticks, so dense that most of them close a one-second bar."""
+    """Return ticks of 500 tokens in whole ticks, most of which close a one-second bar."""
     rng = np.random.default_rng(seed)
     length = int(count / 500 / 0.889) + 1
     return {
@@ -38,7 +38,7 @@ def workload(count: int, seed: int = 42) -> Columns:
 
 
 def checksum(bars: Bars) -> int:
-    """Return a checksum of bars (token, bucket, open, high, low, close, ticks) whatever their order."""
+    """Return a checksum of bars (token, bucket, prices, ticks) whatever their order."""
     table = np.stack([np.asarray(column, dtype=np.int64) for column in bars], axis=1)
     return crc32(np.ascontiguousarray(table[np.lexsort((table[:, 1], table[:, 0]))]).tobytes())
 
@@ -128,7 +128,7 @@ def polars(
 
 
 def contender(make: Callable[..., object], package: str) -> Callable[..., dict[str, object]]:
-    """Return a contender: seconds for one-second bars, for one-minute bars, and for all five spans."""
+    """Return a contender: seconds for one-second bars, for one-minute bars, for all five spans."""
 
     def run(path: str, rounds: int) -> dict[str, object]:
         build, read = make(dict(np.load(path)))
@@ -148,7 +148,7 @@ def contender(make: Callable[..., object], package: str) -> Callable[..., dict[s
 
 
 def one_by_one(path: str, count: int) -> dict[str, object]:
-    """Return percentiles of one `update` called from Python, the timer's own cost included, in nanoseconds."""
+    """Return percentiles of one `update` called from Python, the timer included, in ns."""
     ticks = dict(np.load(path))
     bars = import_module("compiled.market_data.bar_builder").Bars(SPANS)
     bars.begin_session(OPEN, int(ticks["close"][0]))

@@ -246,7 +246,7 @@ class Tape:
 
 
 def ticks(tape: Tape, stop: float) -> tuple[float, ReplayResult]:
-    """Return seconds and result of the cross on minutes built from ticks, fills against the depth."""
+    """Return seconds and result of the cross on minutes built from ticks, with depth."""
     columns, sessions = tape.columns(), RecordedSessions([START], [tape.end])
     strategy = SmaCross("cross", 60, FAST, SLOW, QUANTITY, stop)
     kernel, venue = desk([tape.token], [strategy], tape.end)
@@ -256,7 +256,7 @@ def ticks(tape: Tape, stop: float) -> tuple[float, ReplayResult]:
 
 
 def quoting(tape: Tape, every: int) -> tuple[float, int]:
-    """Return seconds and reports of a venue that holds a bid and an offer at the touch, renewed every so many ticks.
+    """Return seconds and reports of a venue with a bid and an offer at the touch, often renewed.
 
     The ticks are handed in one by one from Python, as objects made beforehand.
     """

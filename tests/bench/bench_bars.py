@@ -1,4 +1,4 @@
-"""Measure bars: in one pass over packed columns, and one tick at a time from Python, beside `bars_peers.py`."""
+"""Benchmark of bars: in one pass over packed columns, and tick by tick from Python."""
 
 import tempfile
 from pathlib import Path

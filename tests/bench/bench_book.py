@@ -1,4 +1,4 @@
-"""Measure the order book against a tight C++ ladder, and from an interpreted caller against the books of `book_peers.py`.
+"""Benchmark of the order book, against a tight C++ ladder and the books of `book_peers.py`.
 
 `run()` returns the section of the report; `messages(mix)` is the seeded workload and
 `fill_hash(fills)` the proof of equal trades: a contender that makes other trades is not measured,
@@ -175,7 +175,7 @@ def measure(mix: str, program: Path, count: int, repeats: int) -> dict[str, obje
 
 
 def plain(folder: Path, count: int) -> dict[str, dict[str, int]]:
-    """Return each mix's messages per second and fill hash from a process that runs the plain files."""
+    """Return each mix's messages per second and fill hash from the plain files."""
     target = folder / "plain" / "compiled"
     target.mkdir(parents=True)
     for source in (HERE.parents[1] / "compiled").glob("*.py"):
@@ -192,7 +192,7 @@ def plain(folder: Path, count: int) -> dict[str, dict[str, int]]:
 
 
 def prefixes(count: int) -> dict[str, dict[str, int]]:
-    """Return each mix's messages per second and fill hash on its first `count` messages, in this process."""
+    """Return each mix's messages per second and fill hash on its first `count` messages."""
     told = {}
     for mix in MIXES:
         buffer = packed(messages(mix, count))
@@ -202,7 +202,7 @@ def prefixes(count: int) -> dict[str, dict[str, int]]:
 
 
 def kernel(count: int, repeats: int, prefix: int) -> dict[str, dict[str, object]]:
-    """Return the figures of both mixes, and of a run of the plain files over their first `prefix` messages."""
+    """Return the figures of both mixes, and of the plain files over `prefix` messages."""
     with tempfile.TemporaryDirectory() as folder:
         program = ladder(Path(folder))
         here, interpreted = prefixes(prefix), plain(Path(folder), prefix)

@@ -1,4 +1,4 @@
-"""Measure charges: contract-note arithmetic per order, beside the same sums in decimal arithmetic."""
+"""Benchmark of charges: an order's contract note, beside the same sums in decimals."""
 
 import random
 from collections.abc import Callable

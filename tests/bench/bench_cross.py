@@ -1,4 +1,4 @@
-"""Measure backtests of one strategy in patang and in the backtesters of `backtest_peers.py`, all with the same trades."""
+"""Benchmark of one strategy in patang and in the backtesters of `backtest_peers.py`."""
 
 import tempfile
 from pathlib import Path
@@ -131,7 +131,7 @@ def with_depth(count: int, repeats: int) -> tuple[list[dict[str, object]], float
 
 
 def alone(count: int) -> list[dict[str, object]]:
-    """Return how many M ticks/s with depth ours takes through the kernel, and with orders queueing at the touch."""
+    """Return M ticks/s with depth of ours through the kernel, without and with queueing."""
     whole, quoted = Tape(count), Tape(count // 4)
     return [
         {
@@ -146,7 +146,7 @@ def alone(count: int) -> list[dict[str, object]]:
 
 
 def first_result(bars: int) -> float:
-    """Return the seconds from the start of a process to the result of its first backtest, over stored columns."""
+    """Return the seconds from the start of a process to its first backtest's result."""
     with tempfile.TemporaryDirectory() as folder:
         work, path = Workload(1, bars), Path(folder)
         columns = work.columns()

@@ -37,7 +37,7 @@ def server(*command: str | Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 def measure(count: int, rate: float, repeats: int) -> dict[str, list[dict[str, object]]]:
-    """Return the reports of both clients on so many frames, `rate` a second (0: as fast as taken)."""
+    """Return the reports of both clients on so many frames, `rate` a second (0: unpaced)."""
 
     def one(name: str) -> dict[str, object]:
         with server(HERE / "feed_peers.py", str(count), str(rate)) as (_, port):
@@ -52,7 +52,7 @@ def measure(count: int, rate: float, repeats: int) -> dict[str, list[dict[str, o
 
 
 def path(seconds: int, packets: int) -> dict[str, object]:
-    """Return what the whole live path took for so many seconds of 9,000 instruments, in frames of so many packets."""
+    """Return the time of the whole live path for so many seconds of 9,000 instruments."""
     with server(HERE / "live_path.py", str(seconds), str(packets)) as (_, port):
         told = contend("live_path", "patang", OWN, port=int(port), seconds=seconds, packets=packets)
     return {

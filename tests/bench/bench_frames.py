@@ -1,4 +1,4 @@
-"""Measure the frame decoder against the official client's parser, on the same frames in the same run.
+"""Benchmark of the frame decoder against the official client's parser, on the same frames.
 
 Rounds of the contenders alternate and the best of each counts, so that a busy machine slows all
 alike.
@@ -79,7 +79,7 @@ def best(call: Callable[[], object], repeats: int) -> float:
 
 
 def same(frame: bytes, official: list[dict[str, object]]) -> bool:
-    """Tell whether the decoder and the columns give the official parser's prices, volumes and depth."""
+    """Return whether decoder and columns give the official parser's prices, volumes, depth."""
     theirs = [
         (
             t["instrument_token"],

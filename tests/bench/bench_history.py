@@ -1,4 +1,4 @@
-"""Measure the history: what a bar takes on disk, how fast files come in and bars go out, and a backtest from command to report.
+"""Benchmark of the history: bytes of a bar, import, reading, a backtest from the command on.
 
 CPU time of one process, but for Postgres: the machine is shared. Bars are random walks of whole
 sessions on a grid of 5 paise.

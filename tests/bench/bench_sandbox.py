@@ -114,7 +114,7 @@ def together(account: Account, clients: int, count: int) -> dict[str, object]:
 
 
 async def stream(account: Account, connections: int, seconds: int) -> dict[str, object]:
-    """Return packets a second that reach many connections, each in full mode on everything, while the clock is moved."""
+    """Return packets a second that reach many connections in full mode, as the clock moves."""
     told = [0] * connections
     tokens = account.tokens
     base, query = (
@@ -160,7 +160,7 @@ async def stream(account: Account, connections: int, seconds: int) -> dict[str, 
 
 
 def official(account: Account, seconds: int) -> dict[str, object]:
-    """Return packets a second that reach the official ticker, in full mode on everything, while the clock is moved."""
+    """Return packets a second that reach the official ticker in full mode, as the clock moves."""
     from twisted.internet import (
         reactor,
     )  # the ticker's own; it must not be there before the ticker is
@@ -209,7 +209,7 @@ def official(account: Account, seconds: int) -> dict[str, object]:
 
 
 def slow(size: int, seconds: float) -> dict[str, object]:
-    """Return what a client that subscribes to everything and then reads nothing costs the exchange in memory."""
+    """Return the exchange's memory for a client that subscribes to everything and reads nothing."""
     told: dict[str, object] = {"instruments": size}
     for name, reads in (("reads", True), ("never reads", False)):
         with server(
@@ -272,7 +272,7 @@ def memory(process: int) -> float:
 
 @contextmanager
 def exchange(size: int = 0) -> Iterator[tuple[int, Account]]:
-    """Run a sandbox in lockstep, without limits on the rate of requests, in a process of its own."""
+    """Run a sandbox in lockstep, without rate limits, in a process of its own."""
     with server(
         "-m", "tui.commands.cli", "sandbox", "--json", "--speed", "max", "--size", str(size)
     ) as (process, line):
@@ -280,7 +280,7 @@ def exchange(size: int = 0) -> Iterator[tuple[int, Account]]:
 
 
 def market(size: int, seconds: int) -> dict[str, object]:
-    """Return what a market second costs with so many instruments, streamed in full mode over three connections."""
+    """Return the cost of a market second with so many instruments, streamed in full mode."""
     begin = time.perf_counter()
     exchange = SandboxExchange(
         SandboxConfig(speed=None, exchanges=EXCHANGES if size else ("NSE",), size=size)

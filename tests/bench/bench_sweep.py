@@ -1,4 +1,4 @@
-"""Measure a sweep of 200 parameter pairs on two cores in patang and in vectorbt, with the same trades."""
+"""Benchmark of a sweep of 200 parameter pairs on two cores, in patang and vectorbt."""
 
 import tempfile
 from pathlib import Path

@@ -54,7 +54,7 @@ def read(path: str, count: int) -> list[Message]:
 
 
 def fill_hash(fills: Iterable[Trade]) -> int:
-    """Return the FNV-style hash of fills (maker, taker, tick, quantity) in order, as the C++ ladder computes it."""
+    """Return the FNV-style hash of fills (maker, taker, tick, quantity), as the C++ ladder's."""
     digest = 0xCBF29CE484222325
     for fill in fills:
         for value in fill:
@@ -86,7 +86,7 @@ class Ours:
 
 
 class PurePython:
-    """A good pure-Python book: orders by id, a queue and a total per price, the prices of a side in a SortedDict."""
+    """A good pure-Python book: orders by id, a queue and a total per price, a SortedDict a side."""
 
     def __init__(self) -> None:
         sorted_dict = import_module("sortedcontainers").SortedDict
@@ -250,7 +250,7 @@ class Bourse:
 
 
 class CythonOrderbook:
-    """cython-orderbook; prices are what the caller gives it, here integers, which it compares faster than Decimals."""
+    """cython-orderbook, with integer prices, which it compares faster than Decimals."""
 
     def __init__(self) -> None:
         module = import_module("cython_orderbook")

@@ -59,7 +59,7 @@ def contend(
 
 
 def surroundings(python: Path) -> dict[str, str]:
-    """Give our own contenders the core of this process, native or not, and the peers none of our paths."""
+    """Give our contenders the core of this process, and the peers none of our paths."""
     surroundings = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     if python == OWN:
         import compiled
@@ -71,7 +71,7 @@ def surroundings(python: Path) -> dict[str, str]:
 def passes(
     count: int, contenders: dict[str, Callable[[], dict[str, object]]]
 ) -> dict[str, list[dict[str, object]]]:
-    """Return `count` reports of each contender, taken in turn so that a busy machine slows all alike."""
+    """Return `count` reports of each contender, taken in turn: a busy machine slows all alike."""
     told: dict[str, list[dict[str, object]]] = {name: [] for name in contenders}
     for _ in range(count):
         for name, contender in contenders.items():

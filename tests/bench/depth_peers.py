@@ -1,4 +1,4 @@
-"""Tick backtests on one job: five levels a side move about, and every minute 100 shares are bought or sold at the market.
+"""Tick backtests on one job: 100 shares a minute at the market, against five levels a side.
 
 The book stands still for two seconds around each minute, so that where in that moment an order
 arrives makes no difference: the fills must be the same to the tick. One tick is one Kite packet

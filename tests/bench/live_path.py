@@ -68,7 +68,10 @@ class WallClock:
 
 
 def desk() -> tuple[object, list[int]]:
-    """Return a kernel of 9,000 instruments whose strategy thinks for 25 µs on each tick of 300, and enters at every third."""
+    """Return a kernel of 9,000 instruments with a strategy that enters at every third.
+
+    The strategy thinks for 25 µs on each tick of 300 of them.
+    """
     from compiled.accounting.charges import ChargeRates, ChargeRow
     from compiled.model.events import OperatorAct, OperatorInstruction
     from compiled.model.values import MINUTE, Instrument, Product, Side

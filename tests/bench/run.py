@@ -1,4 +1,4 @@
-"""Run the benchmarks: `run.py [book|frames|bars|charges|backtest|sweep|sandbox|feed|memory|history ...] [--quick] [--json] [--write]`.
+"""Runner of the benchmarks: `run.py [book|frames|bars|…] [--quick] [--json] [--write]`.
 
 The report goes to stdout, progress to stderr; `--write` makes `docs/benchmarks.md` of a run of
 everything. A benchmark that fails (a contender that made other trades, a missing compiler) is

@@ -33,7 +33,7 @@ def checksum(bars: NDArray[np.int64], ticks: NDArray[np.int64]) -> int:
 
 
 class Sweep:
-    """The runs of one process: bars are read once, and every pair gets a kernel and a venue of its own."""
+    """Runs of one process: bars are read once, each pair gets its own kernel and venue."""
 
     def __init__(self, bars: int, strategy: str) -> None:
         gc.disable()  # a run's values hold no cycles, and a sweep throws all of them away
@@ -75,7 +75,7 @@ def check(place: int) -> int:
 
 
 def patang(path: str, bars: int, rounds: int, strategy: str) -> dict[str, object]:
-    """Sweep in two processes that are there, as vectorbt's functions are compiled when its clock starts.
+    """Sweep in two processes that run already, as vectorbt's functions are compiled already.
 
     Each makes the bars of `path` itself.
     """

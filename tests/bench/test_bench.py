@@ -1,4 +1,4 @@
-"""The benchmarks' own proof: contenders that disagree are not timed, goals that are missed are shown as missed."""
+"""Proof of the benchmarks: contenders that disagree are not timed, missed goals are shown."""
 
 import json
 import platform

@@ -88,7 +88,7 @@ class KiteLike:
 
 @pytest.fixture
 def kite_like(tmp_path, monkeypatch):
-    """Make sandboxes that are configured as Kite, with a token in the vault, and stop them afterwards."""
+    """Make sandboxes configured as Kite, with a token in the vault, and stop them afterwards."""
     monkeypatch.setenv("PATANG_PASSPHRASE", "the right words")
     monkeypatch.setitem(__import__("sys").modules, "keyring", None)
     made = []

@@ -1,4 +1,4 @@
-"""A strategy that does at the end of certain minutes what its parameters say, and what else happens then on the desk."""
+"""A strategy that acts at the end of certain minutes, by its parameters, and other events."""
 
 from datetime import datetime, timedelta, timezone
 

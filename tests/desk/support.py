@@ -1,4 +1,4 @@
-"""Whole runs of the desk: through the command line in a process of its own, and what they leave behind."""
+"""Whole runs of the desk: by the command line in a process of its own, and their traces."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""The desk's own process on a real database, on a disk that slows, hangs, fails and forgets (`bad_disk.c`)."""
+"""The desk's process on a real database, on a disk that slows, hangs, fails and forgets."""
 
 import errno
 import fcntl
@@ -22,7 +22,7 @@ SOURCE = Path(__file__).with_name("bad_disk.c")
 HANG_MS = 600_000
 SECTOR = 512
 FIRST_LOCK, LOCKS = 120, 8
-"""Where the locks of a log's index are in its file, and how many (sqlite.org/walformat.html, 2.2.1)."""
+"""Place and number of the locks of a log's index (sqlite.org/walformat.html, 2.2.1)."""
 
 
 @pytest.fixture(scope="session")
@@ -176,7 +176,7 @@ def kept(patang):
 
 
 def recorded(patang, endpoint):
-    """Tell whether every order and every trade of ours at the exchange is on record, each order once."""
+    """Return whether all our orders and trades at the exchange are on record, orders once."""
     theirs, ours = books(endpoint)["trades"], tags(endpoint)
     fills = sorted(
         row["trade_id"] for row in rows(patang.state() / "desk.db", "SELECT trade_id FROM fills")

@@ -1,4 +1,4 @@
-"""Bad input: one line that names the thing and the mend, a documented exit code, nothing half-written."""
+"""Bad input: one line with the thing and the mend, an exit code, nothing half-written."""
 
 import socket
 

@@ -1,4 +1,4 @@
-"""Several days in one run: each evening of the desk equals an account that is made from the exchange's trades alone."""
+"""Several days in one run: each evening equals an account made of the exchange's trades."""
 
 import weakref
 from dataclasses import replace

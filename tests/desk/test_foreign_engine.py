@@ -29,7 +29,7 @@ price_range_percent = 8.0
 
 
 class Stranger(Strategy):
-    """Buys once, with a reason nobody can write down, and fails with such an error when it is told to."""
+    """Buys once, with a reason that cannot be written, and fails with such an error when told."""
 
     def __init__(self):
         super().__init__("stranger", 60, wants_ticks=True)

@@ -429,7 +429,7 @@ def home(tmp_path_factory):
 
 @pytest.fixture
 def shown(home, monkeypatch):
-    """Return a function that runs a command at a terminal and returns what that was sent, and the exit code."""
+    """Return a function that runs a command at a terminal; it returns the bytes and the code."""
     monkeypatch.chdir(home)
     monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(home))

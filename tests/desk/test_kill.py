@@ -49,14 +49,14 @@ def bought(patang):
 
 
 def goes_on(patang):
-    """See that the desk answers without a screen, that nobody stopped it, and that its clock moves."""
+    """See that the desk answers without a screen, is not stopped, and that its clock moves."""
     before = wait_for(lambda: status(patang), "the desk answers without a screen")
     assert (before["state"], before["kill_reason"]) == ("running", "")
     wait_for(lambda: status(patang).get("now", 0) > before["now"], "its clock goes on")
 
 
 def held_back(file):
-    """Return entries that were asked for after the latch, entries that still work, and how often KILLED was the answer."""
+    """Return entries asked for after the latch, working entries, and the count of KILLED."""
     query = "SELECT ts FROM events WHERE name = 'killed' ORDER BY seq LIMIT 1"
     [killed] = wait_for(
         lambda: [row["ts"] for row in rows(file, query)], "the kill is in the journal"

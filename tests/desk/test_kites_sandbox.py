@@ -69,7 +69,7 @@ def test_its_address_is_enough_to_know_where_everything_is(tmp_path, monkeypatch
 
 @pytest.fixture
 def theirs(tmp_path, monkeypatch):
-    """A sandbox that keeps itself as Zerodha's, configured, with an operator who has logged in through its page."""
+    """A sandbox with Zerodha's routes, configured, and an operator logged in by its page."""
     with LoginRedirect(0, "") as free:
         port = int(free.url.split(":")[2].strip("/"))
     back = f"http://127.0.0.1:{port}/"

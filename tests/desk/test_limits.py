@@ -1,4 +1,4 @@
-"""Limits of a running desk: shown, changed through its door, written down, and there again after a restart."""
+"""Limits of a running desk: shown, changed by its socket, recorded, restored."""
 
 import json
 
@@ -13,7 +13,7 @@ KEPT = '[store]\ndatabase = "{database}"\n'
 
 @pytest.fixture
 def running(station, tmp_path):
-    """Return a function that opens a desk at real pace on one database, and the path of its door."""
+    """Return a function that opens a desk at real pace on one database, and its socket."""
 
     def start():
         made = station(

@@ -1,4 +1,4 @@
-"""The opening of a desk, with all its reads, against an exchange that keeps Kite's documented rates."""
+"""The opening of a desk, with all its reads, at an exchange with Kite's documented rates."""
 
 import json
 import signal

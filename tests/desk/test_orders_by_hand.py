@@ -1,4 +1,4 @@
-"""Orders by hand, from the command line through the desk to a real exchange and back, of every kind."""
+"""Orders by hand of every kind, from the command line to a real exchange and back."""
 
 import json
 import re
@@ -64,7 +64,7 @@ def there(exchange, tag):
 
 
 def last_price(patang, symbol):
-    """Return the last price in rupees, as the preview of one share has it, as soon as there is one."""
+    """Return the last price in rupees, as soon as the preview of one share has it."""
     wanted = json.dumps({"symbol": symbol, "side": "BUY", "quantity": 1, "stop": 2.0})
     said = []
 

@@ -1,4 +1,4 @@
-"""`patang kill`, `resume`, `status` and `stop` reach every desk of this user, wherever one stands and whatever is broken."""
+"""`patang kill`, `resume`, `status` and `stop` reach every desk of this user."""
 
 import errno
 import json
@@ -54,7 +54,7 @@ ELSEWHERE = {
 
 @pytest.fixture
 def desk(patang):
-    """Start a desk whose configuration lies in a folder of its own, with a state folder of its own."""
+    """Start a desk with its configuration and its state each in a folder of its own."""
 
     def start(manner):
         home = patang.home / "its own"

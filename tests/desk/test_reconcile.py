@@ -37,7 +37,7 @@ slow = 1000
 
 
 class World:
-    """An exchange, an operator with the official client and the command line, and one desk at a time."""
+    """An exchange, an operator with the official client and the command line, and a desk."""
 
     def __init__(self, station, folder, **day):
         self._station = station

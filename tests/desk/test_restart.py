@@ -29,13 +29,13 @@ max_positions_per_symbol = 4
 
 @pytest.fixture
 def exchange(patang):
-    """Serve an exchange in a process of its own, thirty times as fast as life, and point the configuration at it."""
+    """Serve an exchange in a process of its own, thirty times as fast, in the configuration."""
     with patang.serving(30, CONFIG) as endpoint:
         yield endpoint
 
 
 def survive(patang, endpoint, deaths, seed):
-    """Kill the desk `deaths` times at random moments, then let it settle, halted, and compare everything."""
+    """Kill the desk `deaths` times at random moments, let it settle, halted, and compare all."""
     rng = random.Random(seed)
     for _ in range(deaths):
         desk = patang.start("run", "--no-ui", stdout=-3, stderr=-3)

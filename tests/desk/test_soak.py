@@ -37,7 +37,7 @@ MINUTE = 60_000_000_000
 
 
 def live_through(patang, speed, minutes, seed):
-    """Let the desk trade for so many minutes of the exchange while one fault after the other strikes, then compare.
+    """Let the desk trade for minutes of the exchange under one fault after the other, and compare.
 
     The exchange's clock is stopped first: it runs on while the desk ends, and a GTT would fire for
     nobody.

@@ -1,4 +1,4 @@
-"""What a command does with streams that are closed, full or broken, and with numbers nobody writes."""
+"""Commands on closed, full or broken streams, and with impossible numbers."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The trace of a run: one id from the tick that caused it to its fills, and why a symbol went no further."""
+"""The trace of a run: one id from its tick to its fills, and why a symbol went no further."""
 
 import json
 import sqlite3
@@ -34,7 +34,7 @@ target_percent = 0.5
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
-    """Return the database of a morning to ten o'clock in lockstep, in which two positions are the limit."""
+    """Return the database of a morning to ten in lockstep, with at most two positions."""
     folder = tmp_path_factory.mktemp("trace")
     (folder / "config.toml").write_text(LIMITED + f'[desk]\nstate_dir = "{folder}"\n')
     station = DeskSession(

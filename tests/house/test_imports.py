@@ -1,4 +1,4 @@
-"""Nothing below the screen knows a screen, and the core imports nothing but the standard library and its runtime."""
+"""Nothing below the screen knows a screen; the core imports the standard library alone."""
 
 import json
 import os

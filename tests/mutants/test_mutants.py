@@ -1,4 +1,4 @@
-"""The table of mutants fits the code, and two of them, others with each change of it, are noticed."""
+"""The table of mutants fits the code, and two of them, others each time, are noticed."""
 
 import hashlib
 

@@ -21,7 +21,7 @@ def find():
 
 
 class Tab:
-    """One page; `events` is all it has told, `asked` the addresses it wanted, `said` what stood on its console."""
+    """One page: `events` are its messages, `asked` its addresses, `said` its console."""
 
     def __init__(self, socket):
         self._socket, self._numbers, self._waiting, self.events = socket, itertools.count(1), {}, []
@@ -55,7 +55,7 @@ class Tab:
         return told["result"].get("value")
 
     async def open(self, url, width, height=900, scheme="light", phone=False):
-        """Open an address as a screen of some size and scheme shows it, and return when it stands."""
+        """Open an address on a screen of some size and scheme; return when it stands."""
         self.events.clear()
         await self.ask(
             "Emulation.setDeviceMetricsOverride",

@@ -1,4 +1,4 @@
-"""A real browser opens a page of another origin, which tries every route of the exchange in every way a page has."""
+"""A page of another origin in a real browser, at every route of the exchange in every way."""
 
 import json
 import shutil

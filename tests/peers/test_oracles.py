@@ -133,7 +133,7 @@ def test_days_that_did_not_move_are_no_winners_here_and_none_at_all_there(run, t
 
 
 def test_against_the_market_once_the_first_day_is_left_out_there_too(run, told):
-    """Ours begin with the second session, theirs count the first one as one on which nothing moved."""
+    """Ours begin with the second session, theirs count the first as one without a move."""
     made, equity, market = run
     ours = figures(made, 0.0)
     both = np.array(

@@ -1,4 +1,4 @@
-"""Bars in a real Postgres: the store's conformance suite, crashes, a server that is away, and the views people ask."""
+"""Bars in a real Postgres: conformance, crashes, a server that is away, and the views."""
 
 import json
 import threading
@@ -363,7 +363,7 @@ def test_a_real_dump_goes_in_and_comes_out(store, asked, market_data):
 def test_killed_before_any_step_of_handing_on_what_waited_nothing_is_lost_or_doubled(
     database, tmp_path
 ):
-    """Bars waited; the server is back, and the desk dies at each step of handing them on, and of the write after it."""
+    """The server is back, and the desk dies at each step of handing waiting bars on."""
     waited = [bar(minute, token=token) for token in (1, 2) for minute in range(3)]
     fresh = [bar(3), bar(0, close=100.9)]
     names = {1: "INFY", 2: "M&M"}

@@ -27,7 +27,10 @@ class Account:
         self._held = defaultdict(int)
 
     def live(self, trades, rates):
-        """Live a day; `trades` are (symbol, product, side 1 or -1, quantity, price as text, order) in the order they were made."""
+        """Live a day of `trades`, in the order they were made.
+
+        Each is (symbol, product, side 1 or -1, quantity, price as text, order).
+        """
         fills = []
         for index, (symbol, product, side, quantity, price, order) in enumerate(trades):
             value = Decimal(price) * quantity

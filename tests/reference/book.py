@@ -12,7 +12,7 @@ DAY, IOC, FOK = 0, 1, 2
 
 @dataclass
 class Entry:
-    """A resting order; `hidden` waits behind `shown`, `peak` at a time (0: never more than `shown` was)."""
+    """A resting order; `hidden` waits behind `shown`, `peak` at a time (0: all at once)."""
 
     order_id: int
     side: int

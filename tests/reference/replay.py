@@ -17,7 +17,10 @@ def path_of(open, high, low, close):
 
 
 class LongWay:
-    """Drives a kernel and a venue through rows (token, start, open, high, low, close, volume) by events alone."""
+    """Drives a kernel and a venue through rows of bars by events alone.
+
+    A row is (token, start, open, high, low, close, volume).
+    """
 
     def __init__(self, kernel, venue):
         self.kernel, self.venue = kernel, venue

@@ -1,4 +1,4 @@
-"""`make simulate`: tell one day (SEED), or run many (DAYS from FIRST on) and name the seeds that break a promise.
+"""`make simulate`: tell one day (SEED), or run DAYS from FIRST on and name the bad seeds.
 
 A third word `lies` means the days of a network that lies, `disks` those of bad disks, `owner` those
 with the owner beside the desk, `moods` those of a moody broker; `stop` ends at the first that

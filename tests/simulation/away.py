@@ -24,7 +24,7 @@ DAYS = ("2026-11-19", "2026-11-20", "2026-11-23")
 OWNERS = 10
 """Shares of each name that are the owner's when it begins."""
 WINDOW_S, DECIDES_S, CALM_S = 100.0, 40.0, 45.0
-"""How much of a day is lived, how long before its end the operator decides, and how long nothing new happens then."""
+"""Seconds of a day that are lived, before its end for decisions, and then of quiet."""
 PRESENCE = ("whole", "dies", "dies", "late", "absent")
 
 
@@ -96,7 +96,7 @@ class Away:
             settle(world)
 
     def night(self, number, **changes):
-        """Have the desk killed if it is there, the day end in silence, and the exchange of the next one open, with `changes`."""
+        """Have the desk killed, the day end in silence, and the next exchange open with `changes`."""
         world = self.world
         world.kill_process()
         self.away += 1
@@ -117,7 +117,7 @@ class Away:
         self.world.crash_due = NEVER_S
 
     def _happen(self, opened, *, last):
-        """Let prices run through stops, and people do what they do, while nobody or the desk looks."""
+        """Let prices run through stops, and people act, whether the desk looks or not."""
         rng, loop = self.rng, self.world.loop
         for _ in range(rng.choice((2, 4, 6))):
             loop.call_at(opened + rng.uniform(6.0, WINDOW_S - CALM_S), self._jump)

@@ -37,7 +37,7 @@ class BadDisks(Weather):
 
 
 def build(seed):
-    """Return a day of bad disks that has not begun, and the second at which its calm begins to end."""
+    """Return a day of bad disks before its beginning, and the second its calm begins to end."""
     rng = random.Random(f"{seed}:disks")
     stormy = rng.uniform(30.0, 90.0)
     return weathered(seed, rng, stormy, limits_of(rng), BadDisks)

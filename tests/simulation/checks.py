@@ -1,4 +1,4 @@
-"""What must hold after every step of a simulated day, judged from the exchange's books, the disk and the wire."""
+"""Checks after every step of a simulated day, from the exchange's books, disk and wire."""
 
 from collections import Counter, deque
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ TOLD_WITHIN_S = 60.0
 DECIDED_WITHIN_S = 12.0
 """How long before it leaves an entry may have been decided."""
 SQUARED_OFF_WITHIN_S = 60.0
-"""Of fair weather before the broker's square-off, after which nothing intraday of ours may be left for it."""
+"""Fair weather before the square-off; then nothing intraday of ours may be left."""
 PER_SECOND, PER_MINUTE = 10, 400
 NEAR_PERCENT = 0.3
 """How near to the last price the desk sends no trigger."""
@@ -81,7 +81,8 @@ class Checks:
         self._astray = {}
         """When entries arrived that the network had made of a request again, or much later."""
         self.ratios = {}
-        """By how much shares were divided over night, by token, as long as the desk has not divided its own."""
+        """By how much shares were divided over night, by token, until the desk has divided its own.
+        """
         self.added = {}
         """Shares that divisions have added, by rung."""
         self._taken = []
@@ -204,7 +205,7 @@ class Checks:
         )
 
     def _there(self, position):
-        """Return the shares that the account holds where a rung stands, less what is not the desk's: set apart, or bought beside it."""
+        """Return the shares the account holds where a rung stands, less those that are not the desk's."""
         where, sign, shares = position.where, position.sign, self.shares
         return sign * (shares.account(where) - shares.apart(where)) - shares.bought[where, sign]
 
@@ -447,7 +448,7 @@ class Checks:
                 kept[new] = kept.pop(old)
 
     def _doubted(self, position):
-        """Tell whether the desk holds a rung still until somebody decides whether its share was divided."""
+        """Return whether a rung stands still until it is decided whether its share was divided."""
         process = self.world.process
         doubts = (
             process.desk._loop.reconciler.doubts() if process is not None and process.open else {}
@@ -455,7 +456,7 @@ class Checks:
         return position.where is not None and position.where[0] in doubts
 
     def _ledger(self, kernel):
-        """Every fill of ours is a trade of the exchange's, and with what was corrected they are what the ledger holds."""
+        """Every fill of ours is a trade of the exchange's; with corrections they are the ledger."""
         applied = {key for key in kernel.applied if not key.startswith(CORRECTION)} - self.past
         sums = dict(self.base)
         for trade in self.world.exchange.orders.trades:
@@ -571,7 +572,7 @@ class Checks:
     # at the end of a day that had time to settle
 
     def final(self):
-        """Judge the desk at rest: both sides' books are equal and everything held is protected exactly once."""
+        """Judge the desk at rest: equal books on both sides, everything protected exactly once."""
         process = self.world.process
         if process is None or not process.open:
             self._broken("the desk does not run after the weather has cleared")
@@ -594,7 +595,7 @@ class Checks:
         self._portfolio(process, kernel)
 
     def _left_alone(self, process, trade):
-        """Tell whether the desk forgot the order, and the operator ignores that the account holds something else."""
+        """Return whether the desk forgot the order, and the operator ignores the difference."""
         ask, reconciler = trade.order.ask, process.desk._loop.reconciler
         where = int(ask.listing.instrument.token), ask.product
         if any(
@@ -607,7 +608,7 @@ class Checks:
         )
 
     def _ignored(self, position):
-        """Tell whether the operator ignores that the account holds something else where a rung stands."""
+        """Return whether the operator ignores that the account differs where a rung stands."""
         reconciler = self.world.process.desk._loop.reconciler
         return any(
             (each.token, each.product) == position.where and reconciler.is_ignored(each)
@@ -615,7 +616,7 @@ class Checks:
         )
 
     def _portfolio(self, process, kernel):
-        """What the account holds is what our rungs hold, and what the operator has decided to ignore."""
+        """The account holds what our rungs hold, and the differences the operator ignores."""
         theirs, ours = {}, {}
         portfolio = self.world.exchange.portfolio
         for where, position in portfolio.positions.items():
@@ -737,7 +738,7 @@ class Checks:
                     self.rungs[f"{number}, forgotten with {intent}"] = position
 
     def _blocked(self, position):
-        """Tell whether somebody else's order offers the shares of a rung, so that the exchange takes no other."""
+        """Return whether another's order offers a rung's shares: the exchange takes no second."""
         return any(
             order.order_id in self.manual
             and (int(order.ask.listing.instrument.token), order.ask.product) == position.where

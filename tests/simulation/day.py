@@ -53,7 +53,7 @@ def build(seed):
 
 
 def weathered(seed, rng, stormy, limits, weather):
-    """Return a day of such `weather` for its first `stormy` seconds, and the second at which its calm is to end.
+    """Return a day of `weather` for its first `stormy` seconds, and the second its calm ends.
 
     `weather` is called with the world and these seconds.
     """

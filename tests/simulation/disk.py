@@ -1,4 +1,4 @@
-"""A simulated disk: real SQL on a database in memory, commits that take time, refuse, or are cut off by a crash."""
+"""A simulated disk: real SQL in memory, commits that take time, refuse, or are cut off."""
 
 import asyncio
 import sqlite3

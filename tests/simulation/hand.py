@@ -17,7 +17,7 @@ KINDS = ("market", "limit", "limit", "trigger", "iceberg", "cover", "amo", "slic
 
 
 class Operator:
-    """Orders by hand of every kind, changes and cancellations, limits, and what is done about differences."""
+    """Orders by hand of every kind, changes, limits, and decisions about differences."""
 
     def __init__(self, world, rng):
         self._world = world

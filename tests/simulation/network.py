@@ -1,4 +1,4 @@
-"""A simulated network: the real Kite adapter and the real official client on one side, the sandbox's routes on the other.
+"""A simulated network: the real adapter and official client, and the sandbox's routes.
 
 Each request takes time both ways, may be lost on either, and may find nobody; the exchange moves to
 the instant at which it arrives. Frames and order updates reach the desk's feed in the order they
@@ -46,7 +46,7 @@ STALE_S = 10.0
 
 
 class Job:
-    """A request under way: who sends it and for what, how long it travels, and which way it gets lost."""
+    """A request under way: sender and purpose, travel times, and the way it gets lost."""
 
     def __init__(self, work, asked):
         self.work = work
@@ -155,7 +155,7 @@ class Network:
 
 
 class Session:
-    """Stands where the official client has its HTTP session, and performs its requests on the exchange."""
+    """Stands in for the official client's HTTP session, and performs its requests."""
 
     def __init__(self, world):
         self._world = world
@@ -371,7 +371,7 @@ class Feed:
                 self._sink.link(False)
 
     async def _until_lost(self):
-        """Return when the connection has closed, or nothing, heartbeats included, has come for too long."""
+        """Return when the connection has closed, or has been silent for too long."""
         world = self._world
         while not self._closed.is_set():
             try:

@@ -25,7 +25,7 @@ __all__ = ["beside", "build", "live"]
 OWNERS = 10
 """Shares of each name that are the owner's when it begins."""
 SEEN_WITHIN_S = 5.0
-"""How long after an order of the owner's a stop may still sell what he has sold, in fair weather."""
+"""Seconds after an order of the owner's in which a stop may still sell his shares."""
 CONVERTED_WITHIN_S = 25.0
 """The same of a conversion, of which no order tells.
 
@@ -68,7 +68,7 @@ class Owner:
         self.races = 0
         """Trades of the desk's within those moments that sold what was not there."""
         self.owed = {}
-        """What he has taken of the desk's, signed as his orders were, and nobody has written off yet."""
+        """Shares he has taken of the desk's, signed as his orders, and not yet written off."""
         self._ours = set()
         """Orders of his that sell what is the desk's."""
         self._read = len(world.exchange.orders.trades)
@@ -86,7 +86,7 @@ class Owner:
         return self._world.checks.shares.account(at)
 
     def _follow(self):
-        """Take in what has traded: what he has done changes what is his, what the desk does must leave it."""
+        """Take in new trades: his own change what is his, the desk's must leave it."""
         trades = self._world.exchange.orders.trades
         for trade in trades[self._read :]:
             ask = trade.order.ask
@@ -139,7 +139,7 @@ class Owner:
         self.acted[at] = max(self.acted.get(at, 0.0), self._world.loop.seconds + seconds)
 
     def _keeps(self, at, side):
-        """Raise `Broken` where an exit of the desk's has taken what is the owner's, or sold him short."""
+        """Raise `Broken` where an exit of the desk's took the owner's shares, or sold short."""
         world, process = self._world, self._world.process
         over = self.his.get(at, 0) - self.there(at)
         if side < 0 and over <= world.checks.shares.desks(at, -1):
@@ -480,7 +480,7 @@ class Beside(Weather):
 
 
 def build(seed):
-    """Return a day with the owner beside the desk that has not begun, and the second at which its calm is to end."""
+    """Return a day with the owner beside the desk, and the second its calm is to end."""
     rng = random.Random(f"{seed}:beside")
     return weathered(seed, rng, rng.uniform(40.0, 90.0), limits_of(rng), Beside)
 

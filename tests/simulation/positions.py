@@ -2,7 +2,7 @@
 
 
 class Position:
-    """What was bought and sold for one rung, what guards it, and what the operator had taken on or written off."""
+    """Trades and guards of one rung, and what the operator had taken on or written off."""
 
     def __init__(self):
         self.entries = []
@@ -88,7 +88,7 @@ class Position:
 
     @property
     def amiss(self):
-        """Tell whether it holds shares that nothing would sell, or more would be sold than it holds, and should not."""
+        """Return whether it holds unguarded shares, or more would be sold than it holds."""
         held = self.held
         if held < 0 and self.forgot:
             return False

@@ -15,7 +15,7 @@ LIVES_S = 7 * 86_400
 
 
 class InSession:
-    """Stands before a `World`: a token that dies is for the next login to follow, of which the desk that runs hears by itself."""
+    """Stands before a `World`: a dead token is followed by a login the desk must notice."""
 
     market = None
 

@@ -18,7 +18,8 @@ class Shares:
         self._world = world
         self._checks = checks
         self.bought = Counter()
-        """What others have bought (sold: -1) since the account held what the desk believes, by token and product, and side."""
+        """Shares others have bought (sold: -1) beside the desk's belief, by token, product, side.
+        """
         self._read = 0
 
     def account(self, where):

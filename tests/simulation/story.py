@@ -6,7 +6,7 @@ from tests.simulation.checks import Broken
 
 
 def tell(seed, kind=day):
-    """Run the day of a seed and return its lines, the last of them the outcome, and whether it held.
+    """Run the day of a seed; return its lines, the last one the outcome, and whether it held.
 
     `kind` is the module that builds such days and lives through them.
     """

@@ -9,8 +9,11 @@ from compiled.model.values import SECOND
 from tests.simulation.away import Away, live_through
 
 SEQUENCES = (1, 7, 14, 20, 34, 1095)
-"""Three days each. They saw: GTTs told as deleted that had fired, a stop learnt of after the first comparison, a closed rung
-that kept shares from being written off."""
+"""Three days each.
+
+They saw: GTTs reported deleted that had fired, a stop learnt of after the first comparison, a
+closed rung that kept shares from being written off.
+"""
 SOAK = 500
 
 

@@ -1,4 +1,4 @@
-"""A slow, hanging or locked disk holds entries back, never exits and protection, and a crash in the middle loses nothing else."""
+"""A slow, hanging or locked disk holds entries back, never exits; a crash loses no more."""
 
 import pytest
 

@@ -51,11 +51,15 @@ class Late:
 
 
 SEEN = ((23, POSITIONS, 12.0), (42, ORDERS, 12.0), (47, ORDERS, 3.0), (64, POSITIONS, 3.0))
-"""They saw: as many shares late as had just followed, cash before its order, an order booked as the next came, a GTT that fired between two books."""
+"""Days that saw books apart.
+
+As many shares late as had just followed, cash before its order, an order booked as the next came, a
+GTT that fired between two books.
+"""
 
 
 def a_day(seed, paths, seconds):
-    """Return a world in fair weather in which some books are late, as its strategies trade for a minute."""
+    """Return a world in fair weather with some books late, as its strategies trade."""
     ends = World.opens() + int(ENDS_S * SECOND)
     world = World(seed, lambda: [Whim(f"{seed}:apart", 0.1, ends)])
     late = Late(world, paths, seconds)

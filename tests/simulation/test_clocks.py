@@ -38,7 +38,7 @@ def wrong_by(world, seconds, until=40.0):
 
 
 def dated(world, tell):
-    """Have the desk hear, instead of what answers are dated, what `tell` makes of (the right time in whole seconds, took)."""
+    """Replace the dates of answers by `tell`'s of (the right time in seconds, took)."""
     calls = world.process.broker._calls
     calls._session = calls._session._replace(
         heard=lambda _, took: tell(world.clock.true() // SECOND * SECOND, took)

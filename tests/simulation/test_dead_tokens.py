@@ -72,7 +72,7 @@ def day(monkeypatch):
 
 
 def survived(world):
-    """Check that the desk that runs is the first, is in session, and holds what it wants under its stop."""
+    """Check that the first desk still runs, in session, with its shares under a stop."""
     assert world.deaths == 0
     assert world.process.task.done() is False
     assert world.market._keeper.has_session

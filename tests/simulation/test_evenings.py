@@ -1,4 +1,4 @@
-"""Simulated evenings: the square-off, the closing auction, orders that end with the day, a night, and the next morning."""
+"""Simulated evenings: square-off, closing auction, the end of orders, night and morning."""
 
 import pytest
 

@@ -121,7 +121,7 @@ CASES = (
 
 @pytest.fixture
 def day():
-    """Make a quiet day that wants ten shares, with faults (texts of the command line) from its beginning."""
+    """Make a quiet day that wants ten shares, with faults (command line) from its beginning."""
     worlds = []
 
     def make(*texts):

@@ -1,4 +1,4 @@
-"""The virtual loop itself: time jumps, order is kept, nothing is waited for, and a standstill is told."""
+"""The virtual loop: time jumps, order is kept, nothing waits, a standstill is reported."""
 
 import asyncio
 import time

@@ -10,7 +10,7 @@ from tests.simulation.market_weather import simulate
 from tests.simulation.week import live_through
 
 DAYS = (18, 27, 30, 54, 55, 58)
-"""Days that saw a stop whose limit stood above its trigger, or a desk that did not follow the bands."""
+"""Days that saw a stop's limit above its trigger, or a desk that ignored the bands."""
 SOAK, WEEKS = 400, 40
 
 

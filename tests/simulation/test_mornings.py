@@ -10,10 +10,13 @@ import pytest
 from tests.simulation.mornings import live_through
 
 SEQUENCES = (112, 150, 173, 30_117)
-"""Three days each. They saw: a stop that had fired on the evening before an unlisted bonus, a stop off the new tick size that
-moved down, an exit in the moment in which a division was adopted; two of them a new name of what
-the other exchange listed; the last shares of the owner's, divided, that were as many as his and
-ours before."""
+"""Three days each.
+
+They saw: a stop that had fired on the evening before an unlisted bonus, a stop off the new tick
+size that moved down, an exit in the moment in which a division was adopted; two of them a new name
+of what the other exchange listed; the last shares of the owner's, divided, that were as many as his
+and ours before.
+"""
 SOAK = 500
 
 

@@ -66,7 +66,7 @@ class Weekend(World):
         return [self._session(loop)] if len(self.made) == 1 else []
 
     async def _session(self, loop):
-        """Hold the desk from 06:00 on until the operator has logged in, as the keeper of a real session does."""
+        """Hold the desk from 06:00 on until the operator has logged in, as the keeper does."""
         await self.clock.sleep_until(at("2026-11-21", "06:00"))
         loop.hold("session", "logged out")
         await self.clock.sleep_until(self.logs_in)

@@ -8,9 +8,12 @@ import pytest
 from tests.simulation.owner import beside
 
 DAYS = (10, 22, 26, 49, 60, 90, 20_492, 40_381, 62_008)
-"""They saw: a GTT changed before it was listed, a stop that was lowered and stayed so, shares taken for the desk's by the same
-decision twice; what had been decided before a restart, a decision about another figure, shares
-bought beside the desk's and sold as its own."""
+"""Days with the owner.
+
+They saw: a GTT changed before it was listed, a stop that was lowered and stayed so, shares taken
+for the desk's by the same decision twice; what had been decided before a restart, a decision about
+another figure, shares bought beside the desk's and sold as its own.
+"""
 SOAK = 500
 
 

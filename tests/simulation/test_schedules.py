@@ -1,4 +1,4 @@
-"""The first afternoon of hours nobody has confirmed, at an exchange that keeps them and at one that keeps the old ones.
+"""The first afternoon of unconfirmed hours, at an exchange with them and with the old ones.
 
 In the gate the day opens minutes before its close, so that no morning has to be made up.
 """

@@ -53,7 +53,7 @@ class Whim(Strategy):
         )
 
     def _entry(self, instrument, last, side):
-        """Return how to enter: mostly at the market, else with a limit or a trigger near the last price."""
+        """Return how to enter: mostly at the market, else a limit or trigger near the price."""
         rng = self._rng
         kind = rng.choice(("market",) * 4 + ("limit", "ioc", "trigger"))
         if kind == "market":
@@ -68,7 +68,7 @@ class Whim(Strategy):
 
 
 class Want(Strategy):
-    """Wants to hold `quantity` of one instrument between two instants (ns UTC), whatever has happened so far."""
+    """Wants to hold `quantity` of one instrument between two instants (ns UTC)."""
 
     def __init__(self, token, quantity, start, end, target=0.0):
         super().__init__("want", 60, wants_ticks=True)

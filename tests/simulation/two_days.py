@@ -34,7 +34,7 @@ PLACE = "/orders/regular"
 
 
 class Climb(Strategy):
-    """Builds one ladder from `at` (ns) on, whose rungs follow where those before have risen by so many percent."""
+    """Builds one ladder from `at` (ns) on; rungs follow as those before rise by a percentage."""
 
     def __init__(self, token, at, rises):
         super().__init__("climb", 60, wants_ticks=True)
@@ -51,7 +51,10 @@ class Climb(Strategy):
 
 
 class Account:
-    """What the exchange's trades make of an account, shares by (symbol, product) and money in paise; `his` are the owner's."""
+    """An account of the exchange's trades, shares by (symbol, product), money in paise.
+
+    `his` are the owner's.
+    """
 
     def __init__(self, world, his):
         self._world = world
@@ -178,7 +181,7 @@ class TwoDays(InSession, Moody):
         self.run(self.loop.seconds + seconds)
 
     def drift(self, symbol, share, steps=20):
-        """Let a price move by a part of itself within `steps` half-seconds, and a moment more pass."""
+        """Let a price move by a part of itself within `steps` half-seconds, and a moment pass."""
         (fair,) = [
             each._fair
             for each in self.exchange.market._traders
@@ -257,7 +260,10 @@ class TwoDays(InSession, Moody):
     # the night
 
     def evening(self):
-        """Stop the desk as its operator does, let the day end, and open the exchange of the next one; the desk starts at `STARTS`."""
+        """Stop the desk as its operator does, end the day, open the next exchange.
+
+        The desk starts at `STARTS`.
+        """
         process, ledger = self.process, self.process.kernel.ledger
         symbols = {
             token: market.instrument.symbol for token, market in process.kernel.markets.items()
@@ -274,7 +280,7 @@ class TwoDays(InSession, Moody):
         self.exchange._next = self.exchange.closes
 
     def night(self, ratios, names):
-        """Live through it: shares are split by `ratios`, and get new `names` and tokens, of which GTTs know nothing."""
+        """Live through it: shares split by `ratios`, and get `names` and tokens new to GTTs."""
         self.evening()
         opening = ist.midnight(TWO)
         tokens = {old: self.token(old) for old in names}
@@ -334,7 +340,7 @@ class TwoDays(InSession, Moody):
         self._money(kernel, symbols)
 
     def _money(self, kernel, symbols):
-        """What the desk has gained, on all days together, and what it has in cash are those of its trades and corrections."""
+        """The desk's gain on all days, and its cash, are those of its trades and corrections."""
         account, ledger, written = self.account, kernel.ledger, self.written(symbols)
         intraday = sum(-int(o.side) * int(o.value) for o in self.corrections("MIS"))
         assert int(ledger.cash + ledger.charges - ledger.start_cash) == account.moved + intraday
@@ -347,7 +353,7 @@ class TwoDays(InSession, Moody):
             ), symbol
 
     def written(self, symbols):
-        """Return what the corrections of all days were worth, by symbol, as if they had been bought."""
+        """Return the worth of all days' corrections, by symbol, as if they had been bought."""
         found = Counter(self.earlier)
         for order in self.corrections("CNC", "MIS"):
             found[symbols[int(order.token)]] += int(order.side) * int(order.value)

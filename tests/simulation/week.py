@@ -1,4 +1,4 @@
-"""Several days in a row: an afternoon, its long evening, a night, a morning, an evening again, and the morning after the weekend.
+"""Several days in a row, from an afternoon to the morning after the weekend.
 
 `live_through(seed)` raises `Broken` as a day does. In the first evening the broker turns GTTs away
 for hours, and stops are taken from under the desk; what leaves then, and what is written down, must
@@ -22,7 +22,7 @@ THURSDAY, FRIDAY, MONDAY = "2026-11-19", "2026-11-20", "2026-11-23"
 HOURS = 4
 """For how long at the most the broker turns GTTs away."""
 PER_HOUR = 60
-"""Requests that change something, and lines of the event log, which an hour of such an evening may bring for each position."""
+"""Changing requests, and log lines, that an hour of such an evening may bring a position."""
 
 
 class Week:
@@ -59,7 +59,7 @@ class Week:
         return (at(day, clock) - self.world.clock.start) / SECOND
 
     def reach(self, day, clock):
-        """Live to a time of day, the operator settling differences in the last minute, and judge both sides."""
+        """Live to a time of day, differences settled in the last minute, and judge both sides."""
         world, end = self.world, self.seconds(day, clock)
         world.loop.call_at(
             max(world.loop.seconds, end - 60.0), self.weather.operator.decide_until, end + 60.0
@@ -114,7 +114,7 @@ class Week:
             self.world.checks.books()
 
     def morning(self, day):
-        """Open the exchange of a day at 08:30, with bands so narrow that stops lie beyond them or beside their edge."""
+        """Open the exchange of a day at 08:30, with bands so narrow that stops lie beyond them."""
         self.world.next_exchange(day, "08:30")
         for trader in self.world.exchange.market._traders:
             listing, share = trader.listing, self.rng.choice((*NARROW, 0.1))

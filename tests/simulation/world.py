@@ -1,4 +1,4 @@
-"""One simulated day: exchange, crowd, network, disk, clock and one desk after the other, in one thread and from one seed."""
+"""One simulated day in one thread and from one seed: exchange, crowd, network, disk, desks."""
 
 import asyncio
 import random
@@ -373,7 +373,7 @@ class World:
         self.api = SandboxApi(exchange)
 
     def next_exchange(self, day, start, token=None, night=lambda carried: carried, **changes):
-        """Close the exchange, and open that of the next day, to which the account brings what it has; `token`: a new one.
+        """Close the exchange, and open that of the next day for the account; `token`: a new one.
 
         `night` is what happens to it on the way; `changes` are to the exchange's configuration.
         """

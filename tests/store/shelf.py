@@ -7,7 +7,7 @@ from pyarrow.fs import LocalFileSystem
 
 
 class Shelf:
-    """Objects as files; `spoil` makes of what is written something else, `away` refuses everything."""
+    """Objects as files; `spoil` changes what is written, `away` refuses everything."""
 
     def __init__(self, folder):
         self.folder, self.files = folder, LocalFileSystem()

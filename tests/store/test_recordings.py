@@ -1,4 +1,4 @@
-"""A recording gives back what was put in, whatever cuts or damages it, and costs the desk nothing."""
+"""A recording gives its records back, whatever damages it, and costs the desk nothing."""
 
 import errno
 import json

@@ -303,7 +303,7 @@ async def test_the_log_is_given_back_when_a_reader_that_held_it_up_is_gone(datab
 
 
 def damaged(database, ear, spoil):
-    """Return the journal of a database whose pages after the first few are spoilt, and what it says when it is read."""
+    """Return a journal with spoilt pages after the first few, and its error when read."""
     journal = SqliteJournal(database, ear)
     for number in range(2_000):
         journal.append(

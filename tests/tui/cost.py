@@ -1,4 +1,4 @@
-"""What the screen costs: `python tests/tui/cost.py [symbols] [share] [seconds]` in a terminal, the result on stdout.
+"""Cost of the screen: `python tests/tui/cost.py [symbols] [share] [seconds]` in a terminal.
 
 Every tenth of a second `share` of the symbols get a new row; the CPU time spent on making them is
 not counted.

@@ -14,7 +14,7 @@ from tui.commands import cli
 
 @pytest.fixture
 def native(tmp_path, monkeypatch):
-    """Have a native core beside sources, and a command that fails as one does with a core that lacks a name."""
+    """Have a native core beside sources, and a command that fails for a missing name."""
     (tmp_path / "compiled").mkdir()
     source, built = tmp_path / "compiled" / "kernel.py", tmp_path / "__init__.so"
     source.touch()

@@ -1,4 +1,4 @@
-"""The painter: whatever frames are dropped, the terminal comes to show the latest one, in few bytes."""
+"""The painter: whatever frames are dropped, the terminal shows the latest, in few bytes."""
 
 import random
 

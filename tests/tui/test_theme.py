@@ -1,4 +1,4 @@
-"""Contrast, computed: every ink on every ground it is painted on, in every theme, as WCAG 2.2 §1.4.3 defines it."""
+"""Contrast of every ink on every ground, in every theme, by WCAG 2.2 §1.4.3."""
 
 import pytest
 from textual.color import Color
@@ -71,7 +71,7 @@ def test_the_bands_can_be_read(mode):
 
 
 def painted(app, region):
-    """Return the segments of letters and figures inside a region, with the colours they are painted in."""
+    """Return the segments of letters and figures inside a region, with their colours."""
     for y, strip in enumerate(app.screen._compositor.render_strips()):
         x = 0
         for text, style, _ in strip:

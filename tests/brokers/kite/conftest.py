@@ -46,7 +46,7 @@ class Request:
 
 
 class HttpStub:
-    """Answers each request with the bytes that were scripted for it, or with what a scripted coroutine does."""
+    """A server that answers each request with scripted bytes, or a scripted coroutine's."""
 
     def __init__(self):
         self.requests = []
@@ -55,7 +55,7 @@ class HttpStub:
         self.connections = 0
 
     def on(self, route, answer):
-        """Script `answer` (bytes, or a coroutine function of (request, writer)) for "METHOD /path" or "*"."""
+        """Script `answer` (bytes, or a coroutine function) for "METHOD /path" or "*"."""
         self.script[route] = answer
 
     async def start(self):
@@ -158,7 +158,7 @@ def script():
 
 
 class SocketStub:
-    """A WebSocket server; `behave(socket, number)` says what connection `number` (1 ...) does after the handshake."""
+    """A WebSocket server; `behave(socket, number)` is connection `number`'s life (1 ...)."""
 
     def __init__(self):
         self.queries = []

@@ -1,4 +1,4 @@
-"""The vault on the real `keyring` package, where it is installed, with a backend that keeps its secrets in a file."""
+"""The vault on the real `keyring` package, where it is installed, with secrets in a file."""
 
 import json
 

@@ -32,7 +32,7 @@ def at(clock, hour, minute, day=2):
 
 @pytest.fixture
 async def reader(stub, clock, tmp_path):
-    """A function that reads the symbols with a new broker, as a desk that has just been started does."""
+    """A function that reads the symbols with a new broker, as a newly started desk does."""
 
     async def read():
         broker = KiteBroker(stub.url, "key", "token", clock, dumps=DumpFolder(tmp_path))

@@ -1,4 +1,4 @@
-"""What an order carries beyond itself, modifications, sliced orders, and what every fault does to them."""
+"""Terms of an order, modifications, sliced orders, and the effect of every fault on them."""
 
 import pytest
 

@@ -54,7 +54,7 @@ async def desk(endpoint, clock, sink):
     task = asyncio.ensure_future(feed.run(sink))
 
     async def move(seconds):
-        """Let the exchange's clock run that long and return when every message it sent has been received."""
+        """Let the exchange's clock run that long; return when all its messages have arrived."""
         nonlocal start
         goal, sent = start + seconds * SECOND, 0
         while start < goal:

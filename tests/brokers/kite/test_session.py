@@ -1,4 +1,4 @@
-"""Logging in: the page, the redirect, the exchange, the hour of death, and where the token sleeps."""
+"""The login: page, redirect, exchange, the hour of death, and the token's place at rest."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""Holdings, carried positions, conversion, profile, alerts, mutual funds, and whom the sandbox lets in."""
+"""Holdings, carried positions, conversion, profile, alerts, mutual funds, and access."""
 
 import json
 from hashlib import sha256

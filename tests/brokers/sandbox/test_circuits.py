@@ -20,7 +20,7 @@ def moved(client):
 
 
 def crashed(make_client, clock, share, **config):
-    """Return an exchange a minute before prices fall by a share, and wide bands so that the index may follow."""
+    """Return an exchange a minute before prices fall, with bands wide enough for the index."""
     client = make_client(**({"symbols": ("INFY",), "exchanges": ("NSE", "NFO", "MCX")} | config))
     client.exchange.run(at(client, clock) - MINUTE)
     for listing in client.exchange.market.listings:

@@ -49,7 +49,7 @@ SOURCES = {
 
 
 class Trader:
-    """An ordinary program: quotes, then orders, over real sockets, on a clock that stands still meanwhile."""
+    """An ordinary program: quotes, then orders, over real sockets, while the clock stands."""
 
     def __init__(self, endpoint):
         self.kite = KiteConnect(endpoint.api_key, endpoint.access_token, root=endpoint.rest)

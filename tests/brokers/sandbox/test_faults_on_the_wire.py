@@ -152,7 +152,7 @@ while time.monotonic() < end and 2 not in ticks:
     time.sleep(0.02)
 print(len(errors) > 0, 2 in ticks, flush=True)
 """
-"""In a process of its own: all tickers of a process share one reactor, which cannot be started twice."""
+"""In a process of its own: tickers share one reactor, which cannot be started twice."""
 
 
 def test_a_poison_frame_breaks_the_official_ticker_and_it_comes_back(start):

@@ -1,4 +1,4 @@
-"""Rules that came by date: which shares settle when, whose price band the closing auction holds, what it carries over."""
+"""Dated rules: settlement, the band of the closing auction, and orders carried into it."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""Who gets in: every route against every origin, and every route against everything that is no request."""
+"""Admission: every route against every origin, and against everything that is no request."""
 
 import asyncio
 import http.client

@@ -1,4 +1,4 @@
-"""Charges against worked examples, both sides of every date a rate changed on, and the rules of the table."""
+"""Charges against worked examples, both sides of every change of a rate, and the table's rules."""
 
 import json
 from decimal import ROUND_HALF_UP, Decimal

@@ -65,7 +65,7 @@ fills = st.lists(
 
 
 def play(ledger, orders):
-    """Book the fills; return the references by (strategy, token), the account's under an empty strategy."""
+    """Book the fills; return the references by (strategy, token), "" for the account's."""
     books = {}
     for strategy, token, side, quantity, ticks in orders:
         price = TICKS[token] * ticks

@@ -1,4 +1,4 @@
-"""Bare positions in columns: everything a kernel, a venue, a ledger and a strategy can show is as the long way leaves it."""
+"""Bare positions in columns: kernel, venue, ledger and strategy end as on the long way."""
 
 import random
 

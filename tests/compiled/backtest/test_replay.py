@@ -309,7 +309,7 @@ def test_2_a_rung_that_is_reached_early_in_a_bar_enters_at_the_next_open(begun):
 
 
 def naive(rows, fast, slow, quantity):
-    """Return (trades, P&L in paise) of a cross of averages, long only, at the next open, charged by one day's note."""
+    """Return (trades, P&L in paise) of a cross of averages, long only, charged by a day's note."""
     closes, trades, held, wanted, above = [], [], False, None, None
     cash, turnover, brokerage = Decimal(0), Decimal(0), Decimal(0)
     for _, start, begun, _, _, close, _ in rows:

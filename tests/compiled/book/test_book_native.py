@@ -51,7 +51,7 @@ print(compiled.NATIVE, book.fills(), answers.hexdigest())
 
 
 def told_by(folder):
-    """Run the script in `folder`, whose `compiled` is then the one imported, and return what it printed."""
+    """Run the script in `folder`, with its `compiled`, and return what it printed."""
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT],
         check=True,

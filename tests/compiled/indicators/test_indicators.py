@@ -1,4 +1,4 @@
-"""Indicators against TA-Lib where it has them, against a plain reckoning where it has not, and over long runs."""
+"""Indicators against TA-Lib where it has them, else a plain reckoning, and over long runs."""
 
 import hashlib
 import math
@@ -21,7 +21,7 @@ NEAR = {"rel": 1e-9, "abs": 1e-9}
 
 
 def market(count, seed=7, tick=0.05):
-    """Return high, low, close and volume of a wandering market on the grid, with flat bars and repeated prices."""
+    """Return high, low, close and volume of a wandering market, with flat bars and repeats."""
     draw = random.Random(seed)
     price = 20_000
     high, low, close, volume = [], [], [], []

@@ -114,7 +114,7 @@ def test_no_recorded_volume_is_lost_or_counted_twice_and_none_is_negative(market
 
 
 def kite_bars(folder, name):
-    """Return the recorded ticks (ns, price) of one instrument, its bars, and the recorder's last candle a start."""
+    """Return an instrument's recorded ticks (ns, price), bars, and the last candle of a start."""
     db = duckdb.connect()
     ticks = db.execute(
         f"""select (epoch_us("timestamp") - 19800000000) * 1000, ltp

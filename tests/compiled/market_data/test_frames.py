@@ -1,4 +1,4 @@
-"""Frames against the official client's parser, against bytes written by hand, and against damage."""
+"""Frames against the official client's parser, bytes written by hand, and damage."""
 
 import struct
 

@@ -1,4 +1,4 @@
-"""A law of the order path: what the broker tells may come in any order, twice or late, and ends in the same books."""
+"""A law of the order path: reports in any order, twice or late, end in the same books."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -65,7 +65,7 @@ def iceberg(scene):
 
 
 def stop(scene):
-    """Return the stop of an intraday position, and everything the broker tells until it has sold all of it."""
+    """Return the stop of an intraday position, and all reports until it is sold."""
     scene.fill(scene.enter(product=Product.MIS), "E1")
     order = [
         c.order

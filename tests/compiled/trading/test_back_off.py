@@ -191,7 +191,7 @@ def told(scene, name):
 
 
 def left_over(scene):
-    """Leave an exit that the close has cancelled, and return the stop that is asked for a minute after it."""
+    """Leave an exit that the close has cancelled; return the stop asked for a minute later."""
     scene.hold()
     order = scene.leave()
     scene.accept(order, "S1")

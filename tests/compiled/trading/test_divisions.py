@@ -253,7 +253,7 @@ def test_the_list_is_believed_for_the_days_since_the_desk_was_opened(life, ex, f
 
 
 class Night:
-    """A desk that holds 21 of its own beside fifty of the owner's, on the morning of a bonus of four for one."""
+    """A desk with 21 of its own beside fifty of the owner's, before a bonus of four for one."""
 
     def __init__(self, holding):
         self.desk = desk = Desk(Notes())

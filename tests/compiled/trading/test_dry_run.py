@@ -1,4 +1,4 @@
-"""What a dry run remembers: an order that was decided and not sent counts as held for the rest of the day."""
+"""Memory of a dry run: an order decided and not sent counts as held for the day."""
 
 from compiled.model.events import PlaceOrder, RequestOutcome
 from compiled.trading.risk import RefusalReason, RiskLimits

@@ -1,4 +1,4 @@
-"""With how much a day began, when stops have fired before the broker was asked for the first time."""
+"""First cash of a day on which stops had fired before the broker was asked."""
 
 from compiled.model.values import SECOND, Order, OrderPurpose, OrderType, Product, Side
 from compiled.trading.order_states import CORRECTION

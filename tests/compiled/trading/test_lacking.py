@@ -1,4 +1,4 @@
-"""Nothing is sold or protected beyond what the broker's books hold for the desk, whoever has taken the rest."""
+"""Nothing is sold or protected beyond the shares that the broker's books hold for the desk."""
 
 from types import SimpleNamespace
 
@@ -264,7 +264,7 @@ def test_what_is_written_off_lacks_no_more_and_the_stop_stays_for_the_rest(scene
 
 
 def covered_beside_intraday():
-    """Return a desk that holds 10 shares intraday and 100 of a cover order, of which the broker has the 10 alone."""
+    """Return a desk of 10 intraday shares and 100 of a cover order, the broker with the 10."""
     desk = Desk()
     desk.scene.tell(
         ShareAdoption(

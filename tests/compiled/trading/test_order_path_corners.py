@@ -378,7 +378,7 @@ def test_a_gtt_of_which_one_figure_has_changed_is_written(scene, field):
 
 
 def reader(scene):
-    """Return what shows the desk its GTT with these legs, and returns the numbers of the GTTs whose rows are written."""
+    """Return what shows the desk a GTT of these legs, and returns the written GTTs' numbers."""
     gtt, changed = scene.rung.gtt, scene.kernel.order_store.changed_gtts
 
     def read(legs):

@@ -1,4 +1,4 @@
-"""Orders of every kind: what leaves for the broker, what it makes of it, and what is refused before it leaves."""
+"""Orders of every kind: requests, the broker's answers, and refusals before they leave."""
 
 import pytest
 

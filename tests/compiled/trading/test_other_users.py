@@ -1,4 +1,4 @@
-"""Another user of the machine can neither look into a desk's folder nor hold it up, and poses as nobody."""
+"""Another user of the machine cannot read a desk's folder, hold it up, or pose as its user."""
 
 import fcntl
 import json

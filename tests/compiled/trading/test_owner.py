@@ -379,7 +379,7 @@ def test_a_short_of_the_owners_beside_our_long_cannot_be_adopted(desk):
 
 
 def bought_beside(desk, figure=13):
-    """Hold 44 of which the books agree, and have the owner buy 13, and sell what makes this figure."""
+    """Hold 44 that the books agree about; the owner buys 13 and sells to this figure."""
     holds(desk, 44)
     desk.look()
     strange(desk, "X1", Side.BUY, 13)

@@ -1,4 +1,4 @@
-"""Intraday positions: a stop order rests at the exchange for exactly their shares, and is never beside an exit."""
+"""Intraday positions: a stop rests for exactly their shares, and never beside an exit."""
 
 import pytest
 

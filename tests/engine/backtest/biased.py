@@ -194,7 +194,7 @@ class FirstComes(Trader):
 
 
 class Meddling(Trader):
-    """Asks for what anybody could ask, and lets its stops trail as the last row of the history says."""
+    """Asks all that can be asked, and lets its stops trail by the history's last row."""
 
     def on_bar(self, ctx, bar):
         for ladder in ctx.ladders(bar.token):

@@ -48,7 +48,7 @@ PARTS = {"brokerage": 0.34, "STT": 0.36, "exchange": 0.12, "SEBI": 0.005, "stamp
 
 
 def sessions(number, first=date(2023, 5, 2)):
-    """Return the numbers of so many weekdays, and of the Saturdays and Sundays that had a session among them."""
+    """Return the numbers of so many weekdays, and of weekend days that had a session."""
     special = {
         date(2024, 1, 20),
         date(2024, 3, 2),

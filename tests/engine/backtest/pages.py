@@ -7,7 +7,7 @@ VOID = {"meta", "br", "input", "img", "link", "hr"}
 
 
 class Page(HTMLParser):
-    """Elements in order, their attributes, and the texts of tables by the id or the name of what holds them."""
+    """Elements in order, their attributes, and the texts of tables by the id around them."""
 
     def __init__(self, text):
         super().__init__(convert_charrefs=True)

@@ -1,4 +1,4 @@
-"""The bias suite catches what cheats, by the test that is meant for it, and passes what does not."""
+"""The bias suite catches every cheat by the test meant for it, and passes honest ones."""
 
 from datetime import date
 
@@ -109,7 +109,7 @@ def test_who_reads_what_is_to_come_is_caught_and_the_first_decision_is_named(che
 
 
 def test_the_first_decision_that_differs_is_the_one_before_the_cut():
-    """Whoever looks one bar ahead is wrong at the last bar before the future begins, and only there."""
+    """A look one bar ahead is wrong at the last bar before the future begins, and only there."""
     made = subject(NextBar)
     trace = replay_subject(made, lambda _: True)
     stops = plan_moments(made, trace, 4, 1)
@@ -176,7 +176,10 @@ def test_who_stops_it_gets_what_is_done_and_the_rest_is_not_run():
 
 
 def test_how_much_is_to_be_done_is_known_beforehand():
-    """All of it but a third of the warm-up, four times as much is not there, and a session of the others, to which it begins later."""
+    """All but a third of the warm-up, none of four times as much, and a session of the others.
+
+    To these it begins later.
+    """
     made = subject(Trader, days=DAYS[1:])
     done, told = [], []
     run_suite(made, {}, lambda more: done.append(more) or True, 3, 1, told.append)

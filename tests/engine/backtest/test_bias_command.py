@@ -84,7 +84,7 @@ def test_what_is_honest_passes_with_its_verdict_first_and_as_json(state, capsys)
 def test_who_reads_the_history_on_its_own_is_caught_whatever_it_has_kept(
     state, capsys, tmp_path, monkeypatch, packaged
 ):
-    """The history it finds is cut and poisoned as the bars are, and a module that has read more is read anew."""
+    """The history it finds is cut and poisoned as the bars are, and its modules are read anew."""
     if packaged:
         (tmp_path / "patang_reader_of_a_test.py").write_text(READER)
         monkeypatch.syspath_prepend(tmp_path)

@@ -1,4 +1,4 @@
-"""Every rule of the linter on a run that breaks it, on one that does not, and where it cannot tell."""
+"""Every rule of the linter on a run that breaks it, one that keeps it, and an unclear one."""
 
 from itertools import pairwise
 

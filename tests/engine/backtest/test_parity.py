@@ -1,4 +1,4 @@
-"""Parity on hand-made days: each cause by itself, what follows from what, and a sum that is exact whatever the days are."""
+"""Parity on hand-made days: each cause by itself, its consequences, and an exact sum."""
 
 import numpy as np
 import pytest

@@ -19,7 +19,7 @@ LONG = "a_strategy_with_a_long_name"
 
 
 def result():
-    """Return a day with a match that was filled otherwise, a refusal, a short position, and what only the backtest did."""
+    """Return a day with a match filled otherwise, a refusal, a short, and a backtest's extra."""
     gap = DayIncident(
         GAP, when("12:00"), when("12:10"), "the feed was not heard: gap unread", symbol=SYMBOL
     )

@@ -1,4 +1,4 @@
-"""The report as a page: whole in itself, true to the run, and harmless whatever the run is called."""
+"""The report as a page: whole in itself, true to the run, harmless under any name."""
 
 import base64
 import hashlib

@@ -146,7 +146,7 @@ def test_a_process_that_is_killed_while_it_keeps_leaves_all_of_a_result_or_nothi
 
 
 def test_what_a_killed_process_has_written_of_a_result_is_undone_by_whoever_reads_next(tmp_path):
-    """The file and its journal as they stand in the middle of a transaction that is larger than the cache."""
+    """The file and its journal in the middle of a transaction larger than the cache."""
     store = ResultStore(tmp_path / "results.db")
     store.keep(*result())
     left = tmp_path / "left"

@@ -1,4 +1,4 @@
-"""Every metric against plain Python that says the same, and what all of them do with runs that are hardly any."""
+"""Every metric against plain Python that says the same, and on runs that are hardly any."""
 
 import math
 import statistics as plain

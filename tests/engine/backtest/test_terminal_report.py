@@ -1,4 +1,4 @@
-"""The report on a terminal: the verdict first, then what matters, in as many columns as there are."""
+"""The report on a terminal: the verdict first, then the figures, in any number of columns."""
 
 import io
 import re

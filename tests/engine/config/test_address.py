@@ -1,4 +1,4 @@
-"""Where requests may go: every spelling of an address, and what follows from it, worked out by hand."""
+"""Addresses for requests: every spelling, and its consequences, worked out by hand."""
 
 import pytest
 

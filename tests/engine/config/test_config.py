@@ -1,4 +1,4 @@
-"""The configuration: every complaint names its line, every default stands in the shipped file and in the documentation."""
+"""The configuration: complaints name their line, defaults stand in the file and the docs."""
 
 import os
 import tomllib

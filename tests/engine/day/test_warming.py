@@ -1,4 +1,4 @@
-"""The warm-up: what is cold is left alone, what is kept is not asked for, and nothing is heard twice or missed."""
+"""The warm-up: cold instruments rest, kept bars are not asked for, none counts twice."""
 
 import asyncio
 from datetime import date

@@ -1,4 +1,4 @@
-"""Golden bars: whose bar counts, what differed and why, versions that never change and can be verified."""
+"""Golden bars: which bar counts, differences and causes, versions that never change."""
 
 import json
 import subprocess

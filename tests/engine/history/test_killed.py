@@ -102,7 +102,7 @@ def test_two_builds_at_once_are_two_versions(tmp_path, alone, capfd):
 
 
 def halves(folder):
-    """Write the even minutes of two hours to files in one folder, and the odd ones to those in another."""
+    """Write the even minutes of two hours to files in one folder, the odd ones in another."""
     for number in range(2):
         (folder / f"files-{number}").mkdir()
         for symbol in ("INFY", "SBIN", "TCS"):

@@ -1,4 +1,4 @@
-"""Orders by hand: what is shown before, what is placed, and one line for everything that cannot be meant."""
+"""Orders by hand: their preview, their placing, and one line for each impossible one."""
 
 import asyncio
 import json

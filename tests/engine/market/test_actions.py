@@ -1,4 +1,4 @@
-"""Corporate actions: what the exchange's words mean, and what they do to prices, bars and waiting orders."""
+"""Corporate actions: the exchange's words, and their effect on prices, bars and orders."""
 
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo

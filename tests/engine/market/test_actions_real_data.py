@@ -62,7 +62,7 @@ def ratios(market_data, symbol):
 
 
 def closes(market_data, symbol, later):
-    """Return unadjusted closes: the minutes', and later the days' made raw again by the factors that are given."""
+    """Return unadjusted closes: the minutes', later the days' made raw by the given factors."""
     raw = {
         day: close
         for day, (_, close) in minute_ranges(market_data / "nse_1min" / f"{symbol}.parquet").items()

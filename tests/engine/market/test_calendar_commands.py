@@ -1,4 +1,4 @@
-"""The calendar's command as an operator runs it, beside a small server that speaks Upstox's three routes."""
+"""The calendar's command at a small server that speaks Upstox's three routes."""
 
 import json
 import threading

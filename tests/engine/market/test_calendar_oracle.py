@@ -1,4 +1,4 @@
-"""The hours beside an independent reading of the same circulars, where the package `aion-indian-market-calendar` is installed."""
+"""The hours beside an independent reading of the circulars, `aion-indian-market-calendar`."""
 
 import os
 from datetime import date, datetime, timedelta

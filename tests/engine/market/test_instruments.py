@@ -1,4 +1,4 @@
-"""Instruments of a day: how they are found, what changes from day to day, and a real dump of August 2026."""
+"""Instruments of a day: search, changes from day to day, a real dump of August 2026."""
 
 import gzip
 from datetime import date

@@ -1,4 +1,4 @@
-"""Halts, bands, limit price protection, the closing auction and expiry days against their written rules."""
+"""Halts, bands, price protection, the closing auction and expiry days by written rules."""
 
 from datetime import date
 from itertools import combinations

@@ -1,4 +1,4 @@
-"""What is ours alone: folders are made so, tightened, and refused where others could put something there."""
+"""Private folders: made so, tightened, and refused where others could write."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""A strategy that fails: what it asked for is not done, why it failed is kept, and it is marked until somebody has looked."""
+"""A strategy that fails: requests undone, the reason kept, a mark until it is looked at."""
 
 from types import SimpleNamespace
 

@@ -160,7 +160,7 @@ def test_a_share_under_another_token_keeps_its_position_by_its_symbol_whatever_t
 
 
 def two_rungs(scene):
-    """Buy 100 at ₹100.00 and 100 at ₹102.00 in one ladder, and lose the second to its stop at ₹101.50."""
+    """Buy 100 at ₹100.00 and at ₹102.00 in one ladder; the second stops out at ₹101.50."""
     plan = LadderPlan([RungPlan(0.0, 2.0), RungPlan(1.0, 2.0)], 0, Product.CNC, quantity=100)
     first = only(scene.act(lambda ctx: ctx.ladder(CANBK, Side.BUY, plan)), PlaceOrder).order
     scene.answer(only(scene.fill(first), PlaceGtt).gtt.intent, RequestOutcome.ACCEPTED, "7")

@@ -17,7 +17,7 @@ NOW = 1_000 * SECOND
 
 
 def seen(error, failing_s, holds=(), unheard=False):
-    """Return what a look asks of the kernel while books have failed with an error for so many seconds."""
+    """Return what a look asks of the kernel after books have failed for so many seconds."""
     lookups = SimpleNamespace(failing_since=NOW - int(failing_s * SECOND) if failing_s else 0)
     loop = SimpleNamespace(
         gateway=SimpleNamespace(waiting_since=lambda: (0, ""), lookups=lookups),

@@ -1,4 +1,4 @@
-"""What the operator decides about a difference, kind by kind and choice by choice, and over a restart."""
+"""The operator's choices about a difference, kind by kind, and over a restart."""
 
 import asyncio
 
