@@ -96,7 +96,7 @@ class Away:
             settle(world)
 
     def night(self, number, **changes):
-        """Have the desk killed, the day end in silence, and the next exchange open with `changes`."""
+        """Have the desk killed, the day end in silence, the next exchange open with `changes`."""
         world = self.world
         world.kill_process()
         self.away += 1

@@ -205,7 +205,7 @@ class Checks:
         )
 
     def _there(self, position):
-        """Return the shares the account holds where a rung stands, less those that are not the desk's."""
+        """Return the shares of the account where a rung stands, less those that are not ours."""
         where, sign, shares = position.where, position.sign, self.shares
         return sign * (shares.account(where) - shares.apart(where)) - shares.bought[where, sign]
 
