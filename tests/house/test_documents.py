@@ -4,29 +4,34 @@ Commands and options, settings, calls with their parameters, files.
 """
 
 import ast
-import inspect
+import builtins
 import re
 import shlex
+import tomllib
+from collections import defaultdict
+from functools import cache
+from typing import NamedTuple
 
 import pytest
 
-from brokers.backfill import bar_download
-from brokers.kite.kite_broker import KiteBroker
-from brokers.kite.kite_feed import KiteFeed
-from compiled.model.order_terms import OrderChange, OrderTerms, Variety
 from engine.config.schema import DeskConfig
 from tests.conftest import ROOT
 from tui.commands.cli import app
+from tui.key_actions import ACTIONS
 
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 CODE = {page: page.read_text(encoding="utf-8") for page in PAGES}
-CALLED = {"Terms": OrderTerms, "Change": OrderChange, "download": bar_download.download} | {
-    name: getattr(owner, name)
-    for owner in (KiteFeed, KiteBroker)
-    for name in dir(owner)
-    if not name.startswith("_") and callable(getattr(owner, name))
-}
+ROOMS = ("compiled", "engine", "brokers", "store", "strategies", "tui")
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+INLINE = re.compile(r"`([^`\n]+)`")
 
+FOREIGN_CALLS = {"hash", "sys.exit", "market_data.instruments_of"}
+"""Of Python, and of the tables in Postgres."""
+FOREIGN_NAMES = {"Date", "Host", "Origin", "KiteTicker._parse_binary", "INFY_minute.csv"}
+"""Headers of HTTP, a method of the official client, a file of bars."""
+OTHER = {"fault"}
+"""Tables of other files than the configuration."""
 ENDINGS = {"py", "md", "db", "sock", "lock", "svg"}
 """Of files that are called like a table of settings."""
 
@@ -109,35 +114,182 @@ def test_every_setting_of_a_page_exists():
                 assert hasattr(tables[first], key), f"{page.name}: {first}.{key}"
 
 
-def parameters(called):
-    """Return the names a call takes; a compiled class does not tell them, its plain file does."""
-    if not isinstance(called, type):
-        return [each for each in inspect.signature(called).parameters if each != "self"]
-    file = ROOT / (called.__module__.replace(".", "/") + ".py")
-    [made] = [
-        each
-        for each in ast.walk(ast.parse(file.read_text()))
-        if getattr(each, "name", "") == called.__name__
-    ]
-    [begins] = [each for each in made.body if getattr(each, "name", "") == "__init__"]
-    return [each.arg for each in begins.args.args if each.arg != "self"]
+class Definition(NamedTuple):
+    """A function or class of the house: its file, its parameters, and the names of its parts."""
+
+    module: str
+    parameters: tuple[str, ...]
+    parts: frozenset[str] = frozenset()
 
 
-def test_every_call_of_the_page_on_kite_takes_what_the_page_says():
-    found = re.findall(r"`(\w+)\(([^`]*)\)`", CODE[ROOT / "docs" / "kite.md"])
-    seen = set()
-    for name, inside in found:
-        if name not in CALLED:
-            continue
-        seen.add(name)
-        given = [part.strip() for part in inside.split(",") if part.strip()]
-        if name == "Terms":
-            eval(f"Terms({inside})", {"Terms": OrderTerms, "Variety": Variety})
+def signature(function):
+    """Return the names a function takes, those of a method without its own object."""
+    given = function.args
+    names = [each.arg for each in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
+    return tuple(name for name in names if name not in {"self", "cls"})
+
+
+def class_definition(module, node):
+    """Return a class with the parameters of its `__init__`, or with its fields where it has none."""
+    fields = [each.target.id for each in node.body if isinstance(each, ast.AnnAssign)]
+    methods = {each.name: each for each in node.body if isinstance(each, FUNCTIONS)}
+    plain = {
+        name.id
+        for each in node.body
+        if isinstance(each, ast.Assign)
+        for name in each.targets
+        if isinstance(name, ast.Name)
+    }
+    own = {
+        each.attr
+        for each in ast.walk(node)
+        if isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name)
+        if each.value.id == "self"
+    }
+    begins = methods.get("__init__")
+    takes = signature(begins) if begins else tuple(fields)
+    return Definition(module, takes, frozenset({*fields, *methods, *plain, *own}))
+
+
+@cache
+def house():
+    """Return every function and class of the house by name, and the names of each module."""
+    found, modules = defaultdict(list), {}
+    for room in ROOMS:
+        for file in sorted((ROOT / room).rglob("*.py")):
+            module = ".".join(file.relative_to(ROOT).with_suffix("").parts)
+            tree = ast.parse(file.read_text(encoding="utf-8"))
+            names = set()
+            for node in ast.walk(tree):
+                if isinstance(node, FUNCTIONS):
+                    found[node.name].append(Definition(module, signature(node)))
+                elif isinstance(node, ast.ClassDef):
+                    found[node.name].append(class_definition(module, node))
+            for node in tree.body:
+                names |= {each.asname or each.name for each in getattr(node, "names", ())}
+                targets = [*getattr(node, "targets", ()), getattr(node, "target", None)]
+                names |= {each.id for each in targets if isinstance(each, ast.Name)}
+                names |= {node.name} if hasattr(node, "name") else set()
+            modules[module.removesuffix(".__init__")] = names
+    return found, modules
+
+
+def resolves(path):
+    """Return whether a dotted path of the house leads to a module, or to a name in one."""
+    found, modules = house()
+    parts = path.split(".")
+    for cut in range(len(parts), 0, -1):
+        module, rest = ".".join(parts[:cut]), parts[cut:]
+        if module in modules or (ROOT.joinpath(*parts[:cut]).is_dir()):
+            known = not rest or rest[0] in modules.get(module, ())
+            owners = found.get(rest[0], ()) if len(rest) > 1 else ()
+            return known and (len(rest) < 2 or any(rest[1] in each.parts for each in owners))
+    return False
+
+
+def takes(definition, arguments):
+    """Return whether a definition takes arguments as a page writes them: `…` is whatever is left."""
+    places = iter(definition.parameters)
+    for argument in arguments:
+        keyword, _, value = argument.partition("=")
+        if argument == "…":
+            return True
+        if value and keyword.isidentifier():
+            if keyword not in definition.parameters:
+                return False
         else:
-            assert [part.partition("=")[0] for part in given] == parameters(CALLED[name])[
-                : len(given)
-            ], name
-    assert {"Terms", "place", "modify", "margins", "Change"} <= seen
+            place = next(places, None)
+            named = argument.isidentifier() and argument.islower()
+            if place is None or (named and place != argument):
+                return False
+    return True
+
+
+def calls(text):
+    """Yield the path of each call in a page's inline code, and its arguments."""
+    for span in INLINE.findall(BLOCK.sub("", text)):
+        if found := re.fullmatch(r"([A-Za-z_][\w.]*)\((.*)\)", span):
+            inside = re.sub(r"'[^']*'|\"[^\"]*\"|\([^()]*\)", "...", found[2])
+            yield found[1], [part.strip() for part in inside.split(",") if part.strip()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_call_of_a_page_takes_what_the_page_says(page):
+    found, _ = house()
+    wrong = [
+        f"{path}({', '.join(arguments)})"
+        for path, arguments in calls(CODE[page])
+        if path not in FOREIGN_CALLS
+        if not any(takes(each, arguments) for each in found.get(path.rpartition(".")[2], ()))
+        or (path.partition(".")[0] in ROOMS and not resolves(path))
+    ]
+    assert not wrong
+
+
+def is_known(span):
+    """Return whether a piece of code that has the form of a name of the house is one."""
+    found, _ = house()
+    owner, _, part = span.partition(".")
+    if re.fullmatch(rf"({'|'.join(ROOMS)})(\.\w+)+", span):
+        return resolves(span) or hasattr(getattr(DeskConfig(), owner, None), part)
+    if re.fullmatch(r"[A-Z]\w*[a-z]\w*(\.[a-z]\w*)?", span):
+        if span in FOREIGN_NAMES or hasattr(builtins, owner) or owner.endswith("Exception"):
+            return True  # others', Python's, and the error types of Kite
+        return any(not part or part in each.parts for each in found.get(owner, ()))
+    if re.fullmatch(r"ctx\.\w+", span):
+        return part in found["Context"][0].parts
+    return True
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_name_of_a_page_is_one_of_the_house(page):
+    assert not [span for span in INLINE.findall(BLOCK.sub("", CODE[page])) if not is_known(span)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_program_of_a_page_imports_what_is_there(page):
+    blocks = re.findall(r"^```python\n(.*?)^```", CODE[page], re.MULTILINE | re.DOTALL)
+    imports = [
+        f"{node.module}.{each.name}"
+        for block in blocks
+        for node in ast.walk(ast.parse(block))
+        if isinstance(node, ast.ImportFrom)
+        for each in node.names
+    ]
+    assert not [each for each in imports if each.partition(".")[0] in ROOMS and not resolves(each)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_setting_in_a_block_of_a_page_exists(page):
+    tables = {field: getattr(DeskConfig(), field) for field in DeskConfig.__struct_fields__}
+    for block in re.findall(r"^```toml\n(.*?)^```", CODE[page], re.MULTILINE | re.DOTALL):
+        given = {name: keys for name, keys in tomllib.loads(block).items() if name not in OTHER}
+        assert given.keys() <= tables.keys()
+        free = {"strategy", "ui"}
+        assert not [
+            f"{name}.{key}"
+            for name, keys in given.items()
+            if name not in free
+            for key in keys
+            if not hasattr(tables[name], key)
+        ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_key_of_a_page_is_bound(page):
+    bound = {key for action in ACTIONS for key in action.keys.split(",")}
+    named = {
+        span
+        for span in INLINE.findall(BLOCK.sub("", CODE[page]))
+        if re.fullmatch(r"(ctrl|alt|shift)\+\w+|f\d{1,2}", span)
+    }
+    assert named <= bound
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_name_of_a_page_is_one_of_the_house(page):
+    there = {file.name for room in (*ROOMS, "tests") for file in (ROOT / room).rglob("*.py")}
+    assert set(re.findall(r"`(\w+\.py)`", CODE[page])) <= there
 
 
 def test_every_file_of_a_page_is_there():
