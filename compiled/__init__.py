@@ -1,4 +1,4 @@
-"""The deterministic core: it decides, and touches no clock, socket, disk, thread or random number."""
+"""The deterministic core: decisions without clock, socket, disk, thread or random number."""
 
 from compiled.model import values
 

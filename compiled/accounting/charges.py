@@ -71,9 +71,9 @@ class ChargeRow:
 
 @final
 class ChargeRates:
-    """Everything that is charged in one segment at one exchange on one day.
+    """The rates of one segment at one exchange on one day.
 
-    Rates in billionths, amounts in paise.
+    Rates are billionths, amounts paise.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class ChargeRates:
 
 @final
 class ChargeBreakdown:
-    """What is charged, in rupees.
+    """Charges by kind, in rupees.
 
     `tax` is STT or CTT, `txn` the exchange's fee, `ipft` its investor protection fund.
     """
@@ -151,11 +151,11 @@ class RateTable:
     def rates(
         self, segment: str, exchange: str, day: i64, lacking: list[str] | None = None
     ) -> ChargeRates:
-        """Return what is charged on a day (yyyymmdd); hold on to it for the day.
+        """Return the rates of a day (yyyymmdd); hold on to them for the day.
 
         `exchange` may be the exchange or its derivatives market (NFO, CDS, BFO, BCD). Raises
-        `LookupError` when the table does not cover the day; where there is a list for what is
-        `lacking`, such charges are named there, and nothing.
+        `LookupError` when the table does not cover the day; with a list for `lacking` rates, such
+        charges are named there, and nothing.
         """
         home = HOME.get(exchange, exchange)
         rows = [self._find_row(charge, segment, home, day, lacking) for charge in CHARGES]
@@ -171,7 +171,8 @@ class RateTable:
             lacking.append(charge)
             return ChargeRow(charge, segment, exchange, day, day, 0, 0)
         raise LookupError(
-            f"no {charge} rate for {segment} at {exchange} on {day}: add the row to engine/market/charges.json"
+            f"no {charge} rate for {segment} at {exchange} on {day}: add the row to "
+            f"engine/market/charges.json"
         )
 
 
@@ -198,7 +199,7 @@ def _day_after(day: int) -> int:
 def estimate_charges(
     rates: ChargeRates, side: Side, quantity: i64, price: float
 ) -> ChargeBreakdown:
-    """Return the charges of one executed order, unrounded, as Kite's margin and charges calls give them."""
+    """Return the charges of one executed order, unrounded, as Kite's charges calls do."""
     turnover = float(quantity) * price / float(NANO)
     brokerage = float(rates.flat) / 100.0 + turnover * float(rates.brokerage)
     if rates.cap >= 0:
@@ -219,20 +220,21 @@ def estimate_charges(
 
 
 def rates_key(token: i64, product: i64) -> i64:
-    """Return the number under which a kernel keeps the rates of an instrument (token) in a `Product`."""
+    """Return the number under which a kernel keeps the rates of an instrument and `Product`."""
     return 8 * token + product
 
 
 def order_charges(rates: ChargeRates, side: Side, quantity: i64, value: i64) -> i64:
-    """Return all charges of one order that traded `quantity` shares for `value` paise, rounded half up to the paisa.
+    """Return all charges of one order of `quantity` shares for `value` paise, half up.
 
-    Raises `ValueError` above `LIMIT`.
+    They are rounded to the paisa. Raises `ValueError` above `LIMIT`.
     """
     if quantity == 0:
         return 0
     if value > LIMIT:
         raise ValueError("turnover above ₹1,000 crore")
     buys = side is Side.BUY
+    # GST is on the broker's and the exchange's fees, not on STT and stamp duty.
     taxed = value * (rates.tax_buy + rates.stamp_buy if buys else rates.tax_sell + rates.stamp_sell)
     served = _raw_brokerage(rates, value) + value * (rates.txn + rates.ipft + rates.sebi)
     # what is cut off below a billionth of a paisa cannot reach a half
@@ -282,7 +284,7 @@ def note_total(rates: ChargeRates, bought: i64, sold: i64, brokerage: i64) -> i6
 def note_lines(rates: ChargeRates, bought: i64, sold: i64, brokerage: i64) -> list[int]:
     """Return the lines of a note in paise, in the order of `CHARGES`.
 
-    Together they are `note_total`.
+    They add up to `note_total`.
     """
     tax, txn, ipft, sebi, gst, stamp = _note_lines(rates, bought, sold, brokerage)
     return [int(brokerage), int(tax), int(txn), int(ipft), int(sebi), int(stamp), int(gst)]
@@ -293,10 +295,13 @@ def _note_lines(
 ) -> tuple[i64, i64, i64, i64, i64, i64]:
     """Return STT, the exchange's fee, IPFT, SEBI's fee, GST and stamp duty of a note in paise."""
     turnover = bought + sold
+    # STT is rounded to the paisa, then to the rupee, stamp duty to the rupee at once, as 41 notes
+    # of 2025 show: the two differ at half a rupee.
     tax = (_charge_part(bought, rates.tax_buy, sold, rates.tax_sell, NANO // 2) + 50) // 100 * 100
     txn = _charge_part(turnover, rates.txn, 0, 0, NANO // 2)
     ipft = _charge_part(turnover, rates.ipft, 0, 0, NANO // 2)
     sebi = _charge_part(turnover, rates.sebi, 0, 0, NANO // 2)
+    # CGST and SGST are rounded each by itself, so the sum is always even.
     gst = 2 * _round_half_up((brokerage + txn + ipft + sebi) * rates.gst, 2 * NANO)
     stamp = (_charge_part(bought, rates.stamp_buy, sold, rates.stamp_sell, 0) + 50) // 100 * 100
     return tax, txn, ipft, sebi, gst, stamp
@@ -305,8 +310,9 @@ def _note_lines(
 def _charge_part(amount: i64, rate: i64, other: i64, its_rate: i64, up: i64) -> i64:
     """Return two amounts' parts together in whole paise, after adding `up` billionths.
 
-    No product leaves 63 bits.
+    No product exceeds 63 bits.
     """
+    # Whole billions are multiplied apart: amount times rate of a big day would leave 63 bits.
     whole = amount // NANO * rate + other // NANO * its_rate
     return whole + (amount % NANO * rate + other % NANO * its_rate + up) // NANO
 

@@ -1,8 +1,6 @@
-"""Keep the day's contract notes as known so far.
+"""The day's contract notes as known so far; a fill is charged by its change to them.
 
-A fill is charged by how much it changes what they say.
-
-There is a note for each segment at each exchange. Of what was bought and sold of one instrument for
+There is a note for each segment at each exchange. Of one instrument's purchases and sales for
 delivery on one day, the smaller quantity is intraday, the earliest shares of either side first: a
 sale takes an earlier purchase out of the note of delivery. So the charges of all fills add up to
 the notes, to the paisa, after each of them.
@@ -27,7 +25,7 @@ from compiled.model.values import Side
 
 @final
 class OrderPart:
-    """What one order has traded in one note, and the brokerage on it, in paise."""
+    """One order's trades in one note, and the brokerage on it, in paise."""
 
     def __init__(self) -> None:
         self.value: i64 = 0
@@ -47,11 +45,13 @@ class SegmentNote:
         self._orders: IntMap[OrderPart] = IntMap()
 
     def trade(self, order: i64, side: Side, value: i64) -> None:
-        """Enter what an order has traded; a negative value leaves the note again."""
+        """Enter an order's trade; a negative value leaves the note again."""
         part = self._orders.get(order)
         if part is None:
             part = OrderPart()
             self._orders[order] = part
+        # Brokerage has a cap per order, not per fill: an order's parts are added up before it is
+        # computed, and the difference to before is charged.
         part.value += value
         brokerage = order_brokerage(self.rates, min(part.value, LIMIT))
         self._add_value(side, value, brokerage - part.brokerage)
@@ -92,9 +92,11 @@ class DeliveryFill:
         self.moved: i64 = 0
 
     def follows(self, other: "DeliveryFill") -> bool:
-        """Tell whether it came after another, by time and then by the number of the trade."""
+        """Return whether it came after another, by time and then by the number of the trade."""
         if self.ts != other.ts:
             return self.ts > other.ts
+        # Trade numbers count up within a second; a longer one is a later one, which plain text
+        # order gets wrong at 9 and 10.
         if len(self.trade) != len(other.trade):
             return len(self.trade) > len(other.trade)
         return self.trade >= other.trade
@@ -102,21 +104,19 @@ class DeliveryFill:
 
 @final
 class DayNetting:
-    """One instrument's fills under delivery on one day.
-
-    What is bought and sold moves from one note to the other.
-    """
+    """One instrument's fills under delivery on one day, moved between notes by netting."""
 
     def __init__(self, delivery: SegmentNote, intraday: SegmentNote) -> None:
         self._delivery = delivery
         self._intraday = intraday
         self._bought: list[DeliveryFill] = []
         self._sold: list[DeliveryFill] = []
-        self._buy: i64 = 0  # the first of either that still has shares to deliver
+        # The first of either side that still has shares to deliver.
+        self._buy: i64 = 0
         self._sell: i64 = 0
 
     def trade(self, fill: DeliveryFill) -> None:
-        """Enter a fill and net again; one that is told late takes its place in time."""
+        """Enter a fill and net again; a late report takes its place in time."""
         self._delivery.trade(fill.order, fill.side, fill.value)
         fills = self._bought if fill.side is Side.BUY else self._sold
         if not fills or fill.follows(fills[-1]):
@@ -130,7 +130,7 @@ class DayNetting:
         self._net_fills()
 
     def delivers(self) -> bool:
-        """Tell whether more was sold than bought: shares leave the account."""
+        """Return whether more was sold than bought: shares leave the account."""
         left: i64 = 0
         for fill in self._sold:
             left += fill.quantity
@@ -148,6 +148,8 @@ class DayNetting:
             self._sell += 1 if sell.netted == sell.quantity else 0
 
     def _undo_netting(self) -> None:
+        # A fill that came late changes which shares met which. Starting over costs a day's fills
+        # once, and is right for every order of reports.
         for fills in (self._bought, self._sold):
             for fill in fills:
                 self._set_netted(fill, 0)
@@ -160,6 +162,8 @@ class DayNetting:
         value = moved - fill.moved
         fill.netted = netted
         fill.moved = moved
+        # The value leaves the note of delivery with the order it came with, whose brokerage shrinks
+        # by it.
         if value:
             self._delivery.trade(fill.order, fill.side, -value)
             self._intraday.trade(fill.order, fill.side, value)
@@ -169,7 +173,7 @@ class DayNetting:
 class DayNotes:
     """All notes of one account's day.
 
-    `total` is what they say, `charged` what the fills were charged so far (paise).
+    `total` is their sum, `charged` that of the fills so far (paise).
     """
 
     def __init__(self) -> None:
@@ -177,7 +181,7 @@ class DayNotes:
         self.charged: i64 = 0
         self._notes: dict[str, SegmentNote] = {}
         self._nettings: IntMap[DayNetting] = IntMap()
-        self._last: SegmentNote | None = None  # who asks for a note asks again
+        self._last: SegmentNote | None = None  # fills come in runs of one note
 
     def begin_day(self) -> None:
         """Begin another day."""
@@ -188,7 +192,10 @@ class DayNotes:
         self._last = None
 
     def lines(self) -> list[int]:
-        """Return what the notes say by `compiled.accounting.charges.CHARGES`, and of how many instruments shares are delivered out."""
+        """Return the lines of the notes by `CHARGES`, and the number of deliveries.
+
+        That is the number of instruments whose shares are delivered out.
+        """
         found = [0] * (len(CHARGES) + 1)
         for note in self._notes.values():
             lines = note_lines(note.rates, note.bought, note.sold, note.brokerage)
@@ -223,11 +230,11 @@ class DayNotes:
         quantity: i64,
         value: i64,
     ) -> i64:
-        """Enter a fill worth `value` paise.
+        """Enter a fill worth `value` paise and return its charge.
 
-        Return what it is charged, negative where it makes others cheaper.
+        It is negative where it makes others cheaper.
 
-        `intraday` are the rates of what is closed on its day, None where that changes nothing;
+        `intraday` are the rates of shares closed on their day, None where that changes nothing;
         `order` is any number of the order's own. The brokerage of an order above ₹1,000 crore is
         that of ₹1,000 crore.
         """
@@ -251,7 +258,7 @@ class DayNotes:
     ) -> None:
         """Enter a fill whose charges are known.
 
-        What they lack, or have too much, the next fill makes good.
+        The next fill makes good their difference to the notes.
         """
         self._enter_fill(
             token, rates, intraday, DeliveryFill(ts, trade, order, side, quantity, value)
@@ -259,13 +266,13 @@ class DayNotes:
         self.charged += charges
 
     def fill_whole(self, note: SegmentNote, side: Side, value: i64) -> i64:
-        """Enter an order that trades once, is not netted and stays; return what it is charged."""
+        """Enter an order that trades once, is not netted and stays; return its charge."""
         note.trade_whole(side, value)
         self.total += note.reckon()
         return self.settle()
 
     def settle(self) -> i64:
-        """Return what the notes say and nobody was charged for yet, and count it as charged."""
+        """Return the part of the notes that no fill was charged, and count it as charged."""
         change = self.total - self.charged
         self.charged = self.total
         return change

@@ -1,8 +1,8 @@
-"""Keep positions, average prices, P&L and cash, to the paisa.
+"""Positions, average prices, P&L and cash, to the paisa.
 
 Every amount is whole paise. A fill is worth `model.paise(price, quantity)`; where a part of it, or
-of an open cost, is needed, the part is pro rata, rounded half away from zero, and the rest is what
-remains: nothing is ever lost.
+of an open cost, is needed, the part is pro rata, rounded half away from zero, and the rest is the
+remainder: nothing is ever lost.
 """
 
 from typing import final
@@ -17,9 +17,11 @@ from compiled.model.values import Side, nearest, paise
 def pro_rata(amount: i64, part: i64, whole: i64) -> i64:
     """Return the `part` in `whole` of an amount in paise, rounded half away from zero.
 
-    Exact for `whole` < 2^31.
+    It is exact for `whole` < 2^31.
     """
     size = amount if amount >= 0 else -amount
+    # Quotient and remainder are taken apart: amount times part would leave 63 bits for a large
+    # cost.
     each = size // whole
     rest = size - each * whole
     cut = each * part + (2 * rest * part + whole) // (2 * whole)
@@ -28,7 +30,7 @@ def pro_rata(amount: i64, part: i64, whole: i64) -> i64:
 
 @final
 class Position:
-    """What a strategy holds of one instrument, or (`strategy` empty) what the account holds of it.
+    """A strategy's position in one instrument, or (`strategy` empty) the account's.
 
     Law, for the average method: `carried_value + buy_value - sell_value + realised == value`.
     Quantities are signed shares, values signed paise, `last` the last price in rupees.
@@ -52,9 +54,8 @@ class Position:
         self.sell_value: i64 = 0
         self.carried_quantity: i64 = 0
         self.carried_value: i64 = 0
-        self._lots = vec[
-            i64
-        ]()  # quantity and cost of each open purchase (or short sale), oldest first, both unsigned
+        # Quantity and cost of each open purchase (or short sale), oldest first, both unsigned.
+        self._lots = vec[i64]()
         self._oldest: i64 = 0
 
     @property
@@ -64,7 +65,7 @@ class Position:
 
     @property
     def unrealised(self) -> i64:
-        """Return what its open quantity has gained at the last price, in paise."""
+        """Return the gain of its open quantity at the last price, in paise."""
         quantity = self.quantity
         if quantity == 0:
             return 0
@@ -83,10 +84,7 @@ class Position:
         return self.marked - before
 
     def trade(self, side: Side, quantity: i64, value: i64) -> i64:
-        """Book a fill worth `value` paise.
-
-        Return the P&L it realises by the average method, in paise.
-        """
+        """Book a fill worth `value` paise; return its realised P&L (average method) in paise."""
         if side is Side.BUY:
             self.buy_quantity += quantity
             self.buy_value += value
@@ -98,7 +96,7 @@ class Position:
     def carry(self, quantity: i64, value: i64) -> i64:
         """Book a signed quantity and cost from an earlier day.
 
-        Return what it realises against the position so far.
+        Return the P&L it realises against the position so far.
         """
         self.carried_quantity += quantity
         self.carried_value += value
@@ -109,6 +107,8 @@ class Position:
         self.carried_quantity += quantity - self.quantity
         self.quantity = quantity
         sign: i64 = 1 if quantity > 0 else -1
+        # A division leaves no telling which shares were bought when: they become one lot at the
+        # same cost.
         self._lots = append(append(vec[i64](), sign * quantity), sign * self.value)
         self._oldest = 0
         self.marked = self.unrealised
@@ -121,12 +121,15 @@ class Position:
             self._open_lot(quantity, cost)
             return 0
         closed = min(held, size)
+        # Both sides of the close are cut by the same shares; the remainder stays with the open
+        # part, so that no paisa is lost between a fill's parts.
         paid = pro_rata(cost, closed, size)
         released = pro_rata(self.value, closed, held)
         self.quantity -= sign * closed
         self.value -= released
         self.realised -= released + paid
         self.realised_fifo -= sign * self._release_lots(closed) + paid
+        # A fill larger than the position turns it: its rest opens the other side.
         if size > closed:
             self._open_lot(quantity + sign * closed, cost - paid)
         return -released - paid
@@ -138,7 +141,7 @@ class Position:
         self._lots = append(append(self._lots, sign * quantity), sign * cost)
 
     def _release_lots(self, quantity: i64) -> i64:
-        """Take shares from the oldest lots; return what they had cost, unsigned, in paise."""
+        """Take shares from the oldest lots; return their cost, unsigned, in paise."""
         lots = self._lots
         i = self._oldest
         left = quantity
@@ -152,6 +155,8 @@ class Position:
             left -= taken
             if lots[i] == 0:
                 i += 2
+        # Dropping each spent lot by itself would copy the vector for every sale, dropping none
+        # would let it grow without end.
         if i >= 64 and 2 * i >= len(lots):
             lots = lots[i:]
             i = 0
@@ -176,9 +181,8 @@ class Ledger:
         self.unrealised: i64 = 0
         self._positions: list[Position] = []
         self._accounts: list[Position] = []
-        self._held: IntMap[list[Position]] = (
-            IntMap()
-        )  # token → the account's position, then the strategies'
+        # By token: the account's position, then the strategies'.
+        self._held: IntMap[list[Position]] = IntMap()
 
     @property
     def net(self) -> i64:
@@ -187,7 +191,10 @@ class Ledger:
 
     @property
     def exposure(self) -> i64:
-        """Return what the account's open positions are worth at their last prices, long and short added, in paise."""
+        """Return the worth of the account's open positions in paise, long and short added.
+
+        They are valued at their last prices.
+        """
         total: i64 = 0
         for position in self._accounts:
             value = paise(position.last, position.quantity)
@@ -212,7 +219,7 @@ class Ledger:
     ) -> i64:
         """Book a fill worth `value` paise on a strategy's position and the account's.
 
-        Return what the former realises.
+        Return the P&L it realises for the strategy.
         """
         account.trade(side, quantity, value)
         realised = position.trade(side, quantity, value)
@@ -250,7 +257,7 @@ class Ledger:
     def held(self, token: i64) -> list[Position] | None:
         """Return an instrument's positions for `revalue`: the account's, then the strategies'.
 
-        None before a fill.
+        It is None before a fill.
         """
         return self._held.get(token)
 
@@ -259,6 +266,7 @@ class Ledger:
         held[0].last = price
         for i in range(i64(1), i64(len(held))):
             position = held[i]
+            # Flat positions stay listed for the day's P&L, and need no valuation.
             if position.quantity == 0 and position.marked == 0:
                 position.last = price
             else:
@@ -276,18 +284,19 @@ class Ledger:
         self.mark(token, position.last)
 
     def restate(self, position: Position, quantity: i64, last: float) -> None:
-        """Let a position be of so many shares for what it has cost, at a last price.
+        """Set a position's shares, cost and last price.
 
-        One that was brought over and has been divided.
+        It serves one that was brought over and has been divided.
         """
         before = position.marked
         position.last = last
         position.restate(quantity)
+        # The account's position has no part in the sum of unrealised P&L, which goes by strategies.
         if position.strategy:
             self.unrealised += position.marked - before
 
     def position(self, strategy: str, token: i64) -> Position | None:
-        """Return what a strategy holds, or held, of an instrument."""
+        """Return a strategy's position in an instrument, open or flat."""
         held = self._held.get(token)
         if held is None:
             return None
@@ -297,7 +306,7 @@ class Ledger:
         return None
 
     def account(self, token: i64) -> Position | None:
-        """Return what the account holds, or held, of an instrument: all strategies netted."""
+        """Return the account's position in an instrument: all strategies netted."""
         held = self._held.get(token)
         return None if held is None else held[0]
 
@@ -320,7 +329,7 @@ class Ledger:
     def open_position(self, strategy: str, token: i64, price: float) -> Position:
         """Return a strategy's position in an instrument.
 
-        Where there is none yet, an empty one with that last price (rupees).
+        Where there is none yet, it is an empty one with that last price (rupees).
         """
         position = self.position(strategy, token)
         if position is not None:

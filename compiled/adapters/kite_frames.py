@@ -1,6 +1,4 @@
-"""Kite's binary market data frames, both ways.
-
-Bytes → ticks or last state per token, and ticks → bytes.
+"""Kite's binary market data frames, both ways: bytes to ticks or states, and ticks to bytes.
 
 A frame is a 16-bit count of packets, each behind its 16-bit length; everything is big-endian and
 unsigned. The length alone says what a packet is: 8 LTP, 28 index quote, 32 index full, 44 quote,
@@ -26,6 +24,8 @@ FULL: Final[i64] = 3
 
 INDICES: Final[i64] = 9
 WORDS: Final[i64] = 46
+# Enough bad frames to see a fault of the feed by, and never so many that a broken peer fills the
+# memory.
 BAD_KEPT: Final = 16
 BAD_BYTES: Final = 65_536
 
@@ -33,9 +33,8 @@ BAD_BYTES: Final = 65_536
 def encode_frame(ticks: list[Tick], modes: list[int]) -> bytes:
     """Return the frame an exchange sends for `ticks`, each in its mode.
 
-    What does not fit 32 bits is cut to fit.
-
-    Raises ValueError where there is not one mode per tick, or more ticks than a frame can count.
+    A number beyond 32 bits is cut to fit. Raises ValueError where there is not one mode per tick,
+    or more ticks than a frame can count.
     """
     if len(ticks) != len(modes) or len(ticks) > 0xFFFF:
         raise ValueError(f"{len(ticks)} ticks with {len(modes)} modes do not make a frame")
@@ -96,6 +95,7 @@ def _put_quote(out: BytesWriter, tick: Tick, scale: float) -> None:
 def _depth_of(tick: Tick) -> bytes:
     if len(tick.depth) == 120:
         return tick.depth
+    # A tick that came without depth still shows its best bid and ask, as a book of one level.
     bids = [(tick.bid, int(tick.bid_quantity), 0)] if tick.bid_quantity > 0 else []
     asks = [(tick.ask, int(tick.ask_quantity), 0)] if tick.ask_quantity > 0 else []
     return pack_depth(tick.token, bids, asks)
@@ -155,11 +155,11 @@ def _read_tick(data: bytes, at: i64, length: i64, received: i64) -> Tick:
 
 @final
 class FrameDecoder:
-    """Reads frames, and keeps account of those that were not whole.
+    """Reads frames, and counts those that were not whole.
 
     `packets` counts the good ones. A packet of no known length is skipped and counted in
     `bad_packets`; a frame that ends before its packets do, or goes on after them, counts in
-    `bad_frames`, and what was good in it is delivered.
+    `bad_frames`, and its good packets are delivered.
     """
 
     def __init__(self) -> None:
@@ -173,9 +173,10 @@ class FrameDecoder:
         self._bad: deque[bytes] = deque(maxlen=BAD_KEPT)
 
     def decode(self, frame: bytes, received: i64) -> list[Tick]:
-        """Return the ticks of a frame that came at `received` (ns UTC), the good ones of a bad frame; never raises.
+        """Return the ticks of a frame that came at `received` (ns UTC); never raise.
 
-        `Tick.ts` is the exchange's time where the packet carries one, else `received`.
+        Of a bad frame they are the good ones. `Tick.ts` is the exchange's time where the packet
+        carries one, else `received`.
         """
         ticks: list[Tick] = []
         for at in self.split(frame):
@@ -183,7 +184,10 @@ class FrameDecoder:
         return ticks
 
     def split(self, frame: bytes) -> vec[i64]:
-        """Return where the good packets of a frame begin (their length stands two bytes before), and keep account."""
+        """Return the offsets of a frame's good packets, and count it.
+
+        The length of a packet stands in the two bytes before its offset.
+        """
         found = vec[i64]()
         size: i64 = len(frame)
         self.whole = True
@@ -199,6 +203,8 @@ class FrameDecoder:
             at += 2
             if at + length > size:
                 break
+            # The length alone tells the kind of a packet. An unknown one is stepped over by its
+            # length, so that a new kind does not cost the packets behind it.
             if length == 184 or length == 44 or length == 8 or length == 32 or length == 28:
                 found = append(found, at)
             else:
@@ -248,9 +254,9 @@ class LatestTicks:
         return [self._slots.token(slot) for slot in range(self._slots.count)]
 
     def update(self, frame: bytes, received: i64) -> i64:
-        """Take in a frame that came at `received` (ns UTC) and return the number of good packets.
+        """Take in a frame that came at `received` (ns UTC); return the number of good packets.
 
-        Never raises.
+        It never raises.
         """
         found = self.decoder.split(frame)
         for at in found:
@@ -260,6 +266,8 @@ class LatestTicks:
             base = slot * WORDS
             for word in range(length // 4):
                 words[base + word] = read_i32_be(frame, at + 4 * word)
+            # A poorer packet after a richer one leaves the rest of the record in place, and it
+            # stays readable.
             self._lengths[slot] = max(self._lengths[slot], length)
             self._received[slot] = received
         return len(found)

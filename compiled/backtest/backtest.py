@@ -1,7 +1,4 @@
-"""Backtests: recorded bars or ticks through one kernel and one venue.
-
-`docs/fills.md` states what happens when.
-"""
+"""Backtests: recorded bars or ticks through one kernel and one venue (`docs/fills.md`)."""
 
 from typing import final
 
@@ -20,11 +17,11 @@ from compiled.venue.venue import SimulatedVenue
 
 @final
 class ReplayResult:
-    """What a run made: its fills, its ledger, the digest, and the P&L after charges over time.
+    """The result of a run: its fills, its ledger, the digest, and the P&L after charges over time.
 
     `times` are ns UTC, `equity` paise; both are packed and have the buffer interface. `rows` counts
-    what was replayed. `notes` are the lines of each session's contract notes (`DayNotes.lines`),
-    `rungs` say what fills do not.
+    the replayed ones. `notes` are the lines of each session's contract notes (`DayNotes.lines`),
+    `rungs` have the facts that fills do not.
     """
 
     def __init__(
@@ -42,7 +39,7 @@ class ReplayResult:
 
     @property
     def fills(self) -> list[BookedFill]:
-        """Return what was traded, in order.
+        """Return the fills, in order.
 
         Those of bare positions are made when they are first asked for.
         """
@@ -59,7 +56,7 @@ def run_bars(
     sessions: RecordedSessions,
     curve: bool = True,
 ) -> ReplayResult:
-    """Replay bars of `span` seconds (86400: one a session) and return what came of it.
+    """Replay bars of `span` seconds (86400: one a session) and return the result.
 
     Latencies do not apply inside bars: the venue's are set to zero. `kernel.closed_bars` is not
     filled. Raises `ValueError` for a kernel whose bars wait for late ticks, and for a bar outside
@@ -80,9 +77,9 @@ def run_ticks(
     sessions: RecordedSessions,
     every: i64 = 60,
 ) -> ReplayResult:
-    """Replay ticks and return what came of it, with a point of the curve every so many seconds (0: none).
+    """Replay ticks and return the result, with a point of the curve every so many seconds.
 
-    Raises `ValueError` for a tick outside every session.
+    With 0 there is none. Raises `ValueError` for a tick outside every session.
     """
     replay = TickReplay(kernel, venue, ticks, sessions)
     replay.run(every)

@@ -1,6 +1,4 @@
-"""The loop over recorded bars, which leaves out the events of which nothing can come.
-
-`docs/fills.md` states what happens when.
+"""The loop over recorded bars, without the events that cannot have an effect (`docs/fills.md`).
 
 It gives the commands, fills and digest that a kernel and a venue give when they are handed the four
 points of every bar's path as ticks and a timer at its end.
@@ -30,7 +28,7 @@ DAY: Final[i64] = 86_400
 
 @final
 class BarReplay(SessionLoop):
-    """Bars of one span; strategies of that span hear them as they are, longer ones are built from them."""
+    """Bars of one span; strategies of that span get them as they are, longer ones are built."""
 
     def __init__(
         self,
@@ -43,17 +41,23 @@ class BarReplay(SessionLoop):
         super().__init__(kernel, venue, bars.tokens, sessions)
         self.bars = bars
         self.span = span
+        # An entry asked for at a bar's end meets the next open at the earliest; a patience below
+        # one bar would give it up before it could trade (rule 2).
         kernel.order_store.entry_patience = span * SECOND + 1
         self.builds_bars = False
         for slot in kernel.slots:
             if slot.span != span:
                 self.builds_bars = True
+        # By instrument: 1 where its path is walked this bar, 0 where it was taken in whole, -1
+        # undecided.
         self.active_slots = vec[i64]([0 for _ in bars.tokens])
         self.turned_at: i64 = 0
         self.first: i64 = 0
         """Where the bars begin that are still to come, in bytes of a column."""
         self.no_listener = StrategyState(Strategy("", span), [])
         self.fast_path = FastPath(kernel, venue, self.markets, self.instrument_venues)
+        # Columns serve the plain case. Longer bars, bars of days and ticks need the events in
+        # between.
         if self.builds_bars or span == DAY or any(market.tickers for market in self.markets):
             kernel.lane = None
 
@@ -81,6 +85,7 @@ class BarReplay(SessionLoop):
         whole: i64 = self.bars.count * WORD
         first = self.first
         size = min(whole, first + rows * WORD)
+        # Bars of one start are never parted: they share one moment, and one point of the curve.
         while 0 < size < whole and read_i64_le(starts, size) == read_i64_le(starts, size - WORD):
             size += WORD
         while first < size:
@@ -89,6 +94,8 @@ class BarReplay(SessionLoop):
                 if first == size:
                     break
             start = read_i64_le(starts, first)
+            # Waiting orders become objects first: they did not meet their open, and the end of the
+            # session cancels them.
             if start >= self.close:
                 index = self.sessions.find(start, at_close=False)
                 self.fast_path.settle_waiting()
@@ -105,6 +112,7 @@ class BarReplay(SessionLoop):
             while last < size and read_i64_le(starts, last) == start:
                 last += WORD
             end = self.close if self.span == DAY else min(start + self.span * SECOND, self.close)
+            # From the cheapest way to the dearest, each for the bars the one before had to leave.
             if not self._pass_bare_bars(first, last, start, end) and self._skip_idle_bars(
                 first, last, end
             ):
@@ -117,11 +125,14 @@ class BarReplay(SessionLoop):
         self.first = first
 
     def _run_single_instrument(self, first: i64, size: i64, curve: bool) -> i64:
-        """Take in the bars of one instrument from here, of which nothing can come but what strategies ask for.
+        """Take in one instrument's bars from here, none of which can meet an order.
 
-        Return where they end: at another instrument, a pause or the close, or where something
-        stands or was asked for.
+        Only strategies' requests can follow from them. Return where they end: at another
+        instrument, a pause or the close, or where something stands or was asked for.
         """
+        # The way of a single instrument through a run of bars without an order at the exchange:
+        # nothing happens between the closes, so the loop takes a bar with a few column reads and
+        # leaves at the first bar that might differ (ADR 3).
         bars = self.bars
         starts, slots, volumes = bars.starts, bars.slots, bars.volumes
         opens, highs, lows, closes = bars.opens, bars.highs, bars.lows, bars.closes
@@ -146,10 +157,13 @@ class BarReplay(SessionLoop):
         instrument = floor.instrument
         stands = len(floor.gtts) > 0
         token = market.token
+        # With one instrument every row is its own, and the column of slots need not be read.
         solo = len(self.markets) == 1
         ladders = len(market.ladders) > 0
         limited = kernel.limits.halts
         day = self.day_volumes[slot]
+        # Without timers, halts and work left over, the clock turned at the end of a bar has no
+        # effect, and is not turned.
         restless = kernel.has_timers or kernel.halted or not kernel.clock_idle
         watched = ladders or limited or restless  # something looks at every bar
         at = first
@@ -167,10 +181,13 @@ class BarReplay(SessionLoop):
             and (solo or read_i64_le(slots, at) == slot)
         ):
             following = read_i64_le(starts, at + WORD) if at + WORD < size else NEVER
+            # Another instrument has a bar of this start: both belong to one moment.
             if following == start:
                 break
             begun = read_f64_le(opens, at)
             volume = read_i64_le(volumes, at)
+            # Only our own waiting order may be in flight, as it trades with this open; one of
+            # another instrument waits for a bar that is not in this run.
             if bare.sent > 0 and (
                 line.sent == 0
                 or bare.sent > 1
@@ -179,6 +196,7 @@ class BarReplay(SessionLoop):
                 break
             high = read_f64_le(highs, at)
             low = read_f64_le(lows, at)
+            # A GTT within the range of the bar is met on its path.
             if stands and not intrabar.bar_touches_nothing(
                 floor, instrument.ticks(low), instrument.ticks(high)
             ):
@@ -207,6 +225,8 @@ class BarReplay(SessionLoop):
                     Bar(token, start, span, begun, high, low, close, volume, intrabar.POINTS),
                 )
                 asked = True
+            # Values are brought up to date only before something reads them: a request, a limit, a
+            # clock. Between those a row is valued at once.
             if asked or watched:
                 self._value_bare_position(line, valued, at, start, ladders, curve)
                 valued = at + WORD
@@ -225,6 +245,8 @@ class BarReplay(SessionLoop):
             end += length
             if asked:
                 break
+        # What the long way would have counted and set bar by bar, once for the row: the state after
+        # it is the same, and so is the digest.
         if at > first:
             self._value_bare_position(line, valued, at, start, ladders, curve)
             count = (at - first) // WORD
@@ -249,7 +271,10 @@ class BarReplay(SessionLoop):
     def _value_bare_position(
         self, line: BarePosition, at: i64, to: i64, until: i64, ladders: bool, curve: bool
     ) -> None:
-        """Value what is held bare at the close of each bar of a row, the last of which ends at `until`, and draw the curve."""
+        """Value a bare position at the close of each bar of a row, and draw the curve.
+
+        The last of the row ends at `until`.
+        """
         if at == to:
             return
         kernel = self.kernel
@@ -258,6 +283,8 @@ class BarReplay(SessionLoop):
         length = self.span * SECOND
         net = ledger.net
         top = net
+        # P&L is linear in the price of one position: the rest of the account is one constant beside
+        # it.
         shares: i64 = 0
         beside: i64 = 0
         position = line.position
@@ -300,6 +327,8 @@ class BarReplay(SessionLoop):
         slots, opens, volumes = self.bars.slots, self.bars.opens, self.bars.volumes
         highs, closes = self.bars.highs, self.bars.closes
         lines, days = bare.positions, self.day_volumes
+        # Checked before anything is taken in: a return after half of the instruments would take the
+        # others in twice.
         waits = bare.sent
         at = first
         while waits > 0 and at < last:
@@ -359,6 +388,8 @@ class BarReplay(SessionLoop):
             slot = read_i64_le(bars.slots, at)
             market = self.markets[slot]
             floor = self.instrument_venues[slot]
+            # An instrument without a ladder is asleep whatever the others do: no limit looks at its
+            # price.
             if (
                 market.idle_at_any_price
                 and not floor.orders
@@ -368,6 +399,8 @@ class BarReplay(SessionLoop):
                 awake[slot] = 0
                 self._skip_bar(at, slot, market, floor, end, intrabar.POINTS)
             elif self._is_bar_idle(at, market, floor):
+                # With a ladder it sleeps only if no other may enter: checks on an entry count its
+                # value at the price of that very point.
                 awake[slot] = -1
                 drowsy = True
             else:
@@ -425,10 +458,11 @@ class BarReplay(SessionLoop):
     def _walk_paths(self, first: i64, last: i64, start: i64, end: i64) -> None:
         """Walk the paths of all bars that are awake, point by point.
 
-        What is alone may fall asleep after the open.
+        A single one may fall asleep after the open.
         """
         alone = last == first + WORD
         for k in range(intrabar.POINTS):
+            # Many orders meet the open and are gone: the rest of the path then meets nothing.
             if k == 1 and alone:
                 slot = read_i64_le(self.bars.slots, first)
                 if self._is_bar_idle(first, self.markets[slot], self.instrument_venues[slot]):
@@ -470,6 +504,7 @@ class BarReplay(SessionLoop):
             )
         else:
             intrabar.walk_to(floor, ts, instrument.ticks(price))
+        # The bar's volume is known at its end only; earlier it would be knowledge of the future.
         if k == intrabar.POINTS - 1:
             self.day_volumes[slot] += volume
         self.send_commands(
@@ -478,8 +513,10 @@ class BarReplay(SessionLoop):
         self.deliver_reports(ts)
 
     def _end_bars(self, first: i64, last: i64, start: i64, end: i64) -> None:
-        """Reach the end of the bars: strategies hear them, the clock turns, and what is asked for is passed on."""
+        """End the bars: strategies get them, the clock turns, and requests are passed on."""
         kernel = self.kernel
+        # Strategies first, then timers, rungs and limits (rule 22): limits count what was asked
+        # for.
         kernel.begin_moment(end)
         if self.builds_bars:
             self._build_longer_bars(first, last, start, end)
@@ -540,6 +577,7 @@ class BarReplay(SessionLoop):
             high = read_f64_le(bars.highs, at)
             low = read_f64_le(bars.lows, at)
             close = read_f64_le(bars.closes, at)
+            # The four points of the path stand for the ticks; the volume comes with the last.
             before = self.day_volumes[slot] - read_i64_le(bars.volumes, at)
             to_low = intrabar.low_first(instrument, begun, high, low)
             for k in range(intrabar.POINTS):

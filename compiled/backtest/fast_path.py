@@ -1,6 +1,6 @@
 """Bare positions of a replay, in columns.
 
-What no stop protects needs no ladder, no order and no message until somebody looks.
+A position without a stop needs no ladder, no order and no message until it is looked at.
 
 A market order that enters or leaves such a position waits alone for the open of the next bar and
 trades there, whole. It is numbered, checked, charged, booked and hashed as any other; only the
@@ -38,6 +38,10 @@ from compiled.venue.instrument_venue import InstrumentVenue
 from compiled.venue.resting_orders import resting_order
 from compiled.venue.venue import SimulatedVenue
 
+# A fill as a row of numbers, 14 to a fill:
+#     0 intent       1 order number  2 instrument  3 signed shares  4 enters (0, 1)  5 product
+#     6 rung         7 asked at (ns) 8 filled at   9 price (ticks)  10 value         11 charges
+#     12 realised    13 trade number
 ROW: Final[i64] = 14
 PRODUCTS: Final = list(Product)
 
@@ -46,10 +50,9 @@ PRODUCTS: Final = list(Product)
 class BarePosition:
     """One instrument that one strategy listens to.
 
-    Signed shares held, and signed shares that wait for the next open.
-
-    `bought` is the value of the entry and `charges` what it cost, in paise; times are ns, `row` is
-    where its fill stands.
+    It has the signed shares held, and the signed shares that wait for the next open. `bought` is
+    the value of the entry and `charges` its charges, in paise; times are ns, `row` is the row of
+    its fill.
     """
 
     def __init__(self, index: i64, market: InstrumentState, floor: InstrumentVenue) -> None:
@@ -107,17 +110,17 @@ class FastPath(FastLane):
         self.venue = venue
         self.positions: list[BarePosition] = []
         self.sent: i64 = 0
-        self._rows = vec[
-            i64
-        ]()  # fills without objects (see `_book_trade`), `_filled` numbers of them
+        # Fills without objects (see `_book_trade`), `_filled` numbers of them.
+        self._rows = vec[i64]()
         self._filled: i64 = 0
-        self._shown: dict[
-            int, Order
-        ] = {}  # of those rows: the entries that a ladder has as objects
+        # Of those rows: the entries that a ladder has as objects.
+        self._shown: dict[int, Order] = {}
         for index in range(i64(len(markets))):
             market = markets[index]
             market.position_index = index
             self.positions.append(BarePosition(index, market, floors[index]))
+        # Every reader of ladders or orders asks the lane first, which makes the objects it would
+        # look for.
         kernel.lane = self
         for slot in kernel.slots:
             slot.context.lane = self
@@ -140,14 +143,15 @@ class FastPath(FastLane):
         request: StrategyRequest,
         cause: DecisionCause,
     ) -> bool:
-        """Do what a strategy asks for, where it can be done in columns; return whether it was."""
+        """Carry out a request in columns where that can be done; return whether it was."""
+        # One ladder as an object makes all of them objects: checks across positions would otherwise
+        # have to add up two kinds.
         if self.kernel.ladders:
             return False
         plan = request.plan
         done = False
-        line = self.positions[
-            market.position_index
-        ]  # of the last instrument, where this one has no bars
+        # An instrument without bars has the last one's index; the check below tells it apart.
+        line = self.positions[market.position_index]
         if (
             line.market is not market
             or line.slot is not slot
@@ -160,6 +164,8 @@ class FastPath(FastLane):
         elif request.order is None:
             done = (line.held == 0 and line.sent == 0) or self._send_exit(line, request)
         if not done:
+            # Before the long way runs: it has to find the positions as if there had been no
+            # columns.
             self.make_ladders()
         return done
 
@@ -168,7 +174,7 @@ class FastPath(FastLane):
     ) -> bool:
         """Send the entry of a bare position if sizing and risk allow it.
 
-        What they refuse, the long way refuses and tells.
+        An entry they refuse goes the long way, which refuses and reports it.
         """
         kernel = self.kernel
         market = line.market
@@ -181,8 +187,11 @@ class FastPath(FastLane):
             or plan.entry is not AT_MARKET
         ):
             return False
+        # Intraday positions are squared off by the clock, which columns do not have.
         if plan.product is Product.MIS:
             return False
+        # The one refusal that is frequent (a signal repeated while in position) is worth giving
+        # here.
         if line.held != 0 or line.sent != 0:
             kernel.decline_request(slot.name, request, plan, cause, RefusalReason.DUPLICATE)
             return True
@@ -207,6 +216,8 @@ class FastPath(FastLane):
             is not RefusalReason.OK
         ):
             return False
+        # Numbers of decision, ladder and rung are taken exactly as the long way takes them, so that
+        # either way gives the same ones.
         kernel.decisions.next_number += 1
         kernel.entry_count += 1
         kernel.note_entry(slot.name)
@@ -264,6 +275,7 @@ class FastPath(FastLane):
         quantity = shares if shares > 0 else -shares
         line.intent = out.take_number()
         line.asked_at = out.now
+        # Hashed with the same fields in the same order as an order that is sent.
         out.digest_order(
             line.intent,
             line.market.token,
@@ -279,7 +291,7 @@ class FastPath(FastLane):
         self.sent += 1
 
     def _limit_usage(self, candidate: BarePosition, slot: StrategyState) -> LimitUsage:
-        """Return what is used of the limits, as `Positions._limit_usage` reckons it from ladders."""
+        """Return the used part of the limits, as `Positions._limit_usage` does from ladders."""
         kernel = self.kernel
         usage = LimitUsage()
         pending: i64 = 0
@@ -313,9 +325,11 @@ class FastPath(FastLane):
     # fills
 
     def trades_whole(self, line: BarePosition, open: float, volume: i64) -> bool:
-        """Tell whether the order that waits trades whole at this open (rupees) of a bar of this volume."""
+        """Return whether the waiting order trades whole at the open (rupees) of a bar."""
         floor = line.instrument_venue
         sign: i64 = 1 if line.sent > 0 else -1
+        # The state of the venue is set as `begin_bar` would: what follows reads it, here or on the
+        # long way.
         floor.price_index = floor.instrument.ticks(open)
         floor.close = 0.0
         floor.traded = volume * floor.instrument.multiplier
@@ -349,7 +363,7 @@ class FastPath(FastLane):
     def _book_trade(
         self, line: BarePosition, ts: i64, side: Side, quantity: i64, ticks: i64
     ) -> None:
-        """Book a trade as `Answers._book_trade` does, and what it makes of the position."""
+        """Book a trade as `_book_trade` of the order reports does, and what it makes of the position."""
         kernel = self.kernel
         slot = line.slot
         rates = line.rates
@@ -361,6 +375,8 @@ class FastPath(FastLane):
         out.now = max(out.now, ts)
         price = market.instrument.price(ticks)
         value = paise(price, quantity)
+        # The order of ledger, notes, digest and numbers is that of `_book_trade` in the order
+        # reports.
         ledger = self.ledger
         position = line.position
         account = line.account
@@ -422,7 +438,7 @@ class FastPath(FastLane):
         quantity: i64,
         value: i64,
     ) -> i64:
-        """Return what a trade adds to the day's contract notes."""
+        """Return a trade's addition to the day's contract notes."""
         notes = self.kernel.notes
         intraday = line.intraday
         if intraday is None:
@@ -435,15 +451,15 @@ class FastPath(FastLane):
     # objects
 
     def make_ladders(self) -> None:
-        """Make ladders of the positions and fills of the rows, while a moment lasts.
+        """Make ladders of the positions, and fills of the rows, within a moment.
 
-        What was sent in it is still to go.
+        Commands sent in it are still to go.
         """
         self._follow_positions(passed=False)
         self.make_fills()
 
     def settle_waiting(self) -> None:
-        """Do so between moments, if an order waits.
+        """Make ladders between moments, if an order waits.
 
         Time passes without the bar that it waits for.
         """
@@ -459,6 +475,8 @@ class FastPath(FastLane):
         to_go: list[Order] = []
         for line in sorted(
             [line for line in self.positions if line.held != 0 or line.sent != 0],
+            # In the order they were made, which is the order the long way would have listed them
+            # in.
             key=_ladder_number,
         ):
             order = self._follow_position(line, passed)
@@ -469,7 +487,7 @@ class FastPath(FastLane):
             self.kernel.order_store.commands.append(PlaceOrder(order))
 
     def _follow_position(self, line: BarePosition, passed: bool) -> Order | None:
-        """Make the ladder of a position, and of what was sent an order at the exchange.
+        """Make the ladder of a position, and its sent order one at the exchange.
 
         Return one that is to go there.
         """
@@ -515,7 +533,7 @@ class FastPath(FastLane):
     def _waiting_order(
         self, line: BarePosition, strategy: str, product: Product, rung: i64, passed: bool
     ) -> Order:
-        """Return the order that waits, as it stands at the exchange, or as it is about to go there."""
+        """Return the waiting order, at the exchange or about to go there."""
         out = self.kernel.order_store
         order = Order(
             line.intent,
@@ -535,6 +553,7 @@ class FastPath(FastLane):
             order.order_id = str(line.order_number)
             order.status = OrderStatus.OPEN
             made = resting_order(order, order.order_id, line.market.instrument)
+            # It waits for the next open, as on the long way.
             made.fresh = True
             line.instrument_venue.orders.append(made)
         out.register(order)

@@ -33,7 +33,7 @@ class BarColumns:
         closes: bytes,
         volumes: bytes,
     ) -> None:
-        """Raise `ValueError` naming the first row that is out of order, or whose prices are no bar."""
+        """Raise `ValueError` naming the first row out of order, or whose prices are no bar."""
         self.tokens = tokens
         self.slots = slots
         self.starts = starts
@@ -57,8 +57,12 @@ class BarColumns:
         while at < self.count * WORD:
             start = read_i64_le(self.starts, at)
             slot = read_i64_le(self.slots, at)
+            # Checked once, so that the loops need not: they find the bars of one start side by
+            # side, each instrument once.
             if start < before or (start == before and slot <= last):
                 raise ValueError(f"row {at // WORD}: not in order of start and slot")
+            # Instruments are numbered as they appear, which is the order of everything at one
+            # moment.
             if slot < 0 or slot > newest + 1 or slot >= len(self.tokens):
                 raise ValueError(f"row {at // WORD}: slot {slot} out of turn")
             newest = max(newest, slot)
@@ -123,10 +127,11 @@ class TickColumns:
 
 @final
 class RecordedSessions:
-    """Sessions one after another, [open, close) each, ns UTC; a day's row is looked up from the last one found.
+    """Sessions one after another, [open, close) each, ns UTC.
 
-    `hours` are, for each session, those of the tokens that do not trade the whole of it; `rates`
-    its charges, as a `Kernel` takes them. Without any the kernel's own hold throughout.
+    A day's row is looked up from the last one found. `hours` are, for each session, those of the
+    tokens that do not trade the whole of it; `rates` its charges, as a `Kernel` takes them. Without
+    any the kernel's own hold throughout.
     """
 
     def __init__(
@@ -136,7 +141,7 @@ class RecordedSessions:
         hours: list[dict[int, TradingHours]] | None = None,
         rates: list[dict[int, ChargeRates]] | None = None,
     ) -> None:
-        """Raise `ValueError` unless every session ends after it opens, and before the next one opens."""
+        """Raise `ValueError` unless every session ends after it opens and before the next."""
         if len(opens) != len(closes) or not opens:
             raise ValueError(f"{len(opens)} opens and {len(closes)} closes are no sessions")
         if hours is not None and len(hours) != len(opens):
@@ -153,9 +158,9 @@ class RecordedSessions:
         self.index: i64 = -1
 
     def find(self, ts: i64, at_close: bool) -> i64:
-        """Return which session a time lies in (its close included if `at_close`), from the present one on.
+        """Return the session of a time, from the present one on.
 
-        Raises `ValueError` where it lies in none.
+        Its close is included if `at_close`. Raises `ValueError` where it lies in none.
         """
         index = max(0, self.index)
         while index < len(self.opens):

@@ -1,6 +1,6 @@
-"""A strategy that is compiled with the core.
+"""A strategy that is compiled with the core, for benchmarks and sweeps.
 
-What benchmarks and sweeps run, and an author's pattern for speed.
+It is an author's pattern for speed.
 """
 
 from typing import final
@@ -16,11 +16,10 @@ from compiled.trading.strategy import Context, Strategy
 
 @final
 class SmaTrack:
-    """What `SmaCross` knows of one instrument.
+    """The state of `SmaCross` on one instrument.
 
-    Its last closes in ten-thousandths of a rupee, their sums, whether the fast one is above.
-
-    `place` is where the next close goes, `leaves` the one that leaves the fast sum.
+    It has the last closes in ten-thousandths of a rupee, their sums, and whether the fast one is
+    above. `place` is where the next close goes, `leaves` the one that leaves the fast sum.
     """
 
     def __init__(self, token: i64, fast: i64, slow: i64) -> None:

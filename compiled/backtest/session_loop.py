@@ -1,4 +1,4 @@
-"""What a replay stands on: one kernel, one venue, and the way between them."""
+"""The ground of a replay: one kernel, one venue, and the way between them."""
 
 from typing import Final, final
 
@@ -14,15 +14,13 @@ from compiled.trading.positions import InstrumentState
 from compiled.venue.instrument_venue import InstrumentVenue
 from compiled.venue.venue import SimulatedVenue
 
+# Changes to forget at a time: sweeping after every order costs more than the few it frees.
 FEW: Final[i64] = 32
 
 
 @final
 class RungRecord:
-    """What a fill does not tell of the round trip it belongs to.
-
-    Why it was entered, and why it `ended`.
-    """
+    """The facts of a round trip beyond its fills: why it was entered, and why it `ended`."""
 
     def __init__(self, rung: Rung, reason: str) -> None:
         self.rung_id = rung.rung_id
@@ -54,26 +52,29 @@ class SessionLoop:
         self.close: i64 = 0
         self.rates: dict[int, ChargeRates] | None = None
         self.notes: list[list[int]] = []
-        """Of each session what its contract notes say (`DayNotes.lines`)."""
+        """The lines of each session's contract notes (`DayNotes.lines`)."""
         self.keeps_decisions = False
-        """Whether decisions stay in `Kernel.decisions.fresh`, for who reads them when all is over."""
+        """Whether decisions stay in `Kernel.decisions.fresh`, to be read when all is over."""
         self.rungs: list[RungRecord] = []
         """Of every rung that has bought; of one that stands there twice the later counts."""
 
     def begin_session(self, index: i64) -> None:
         """Begin the session of that index.
 
-        The operator is there, and lifts what halted the day before.
+        The operator is there, and lifts a halt of the day before.
         """
         sessions = self.sessions
         opened = sessions.opens[index]
         self.close = sessions.closes[index]
         sessions.index = index
+        # Days with the same charges share one object, so identity tells whether they have changed.
         if sessions.rates and sessions.rates[index] is not self.rates:
             self.rates = sessions.rates[index]
             self.reprice(sessions.rates[index])
         self.kernel.begin_session(opened, self.close, sessions.hours[index])
         self.venue.begin_session(opened, self.close)
+        # A day's loss limit halts the desk until an operator lifts it; a replay's morning stands
+        # for the operator (docs/fills.md, rule 25).
         if self.kernel.halted:
             self.send_commands(
                 self.kernel.handle(OperatorInstruction(opened, OperatorAct.RESUME)), opened
@@ -81,9 +82,8 @@ class SessionLoop:
         self.send_commands(
             self.kernel.handle(OperatorInstruction(opened, OperatorAct.READY)), opened
         )
-        self.deliver_reports(
-            opened
-        )  # a stop taken away makes room for the exit before the first price
+        # A stop taken away makes room for the exit before the first price.
+        self.deliver_reports(opened)
         for slot in range(i64(len(self.day_volumes))):
             self.day_volumes[slot] = 0
 
@@ -91,6 +91,7 @@ class SessionLoop:
         """End the session at its close: the last timer, then the orders of the day expire."""
         if self.close == 0:
             return
+        # The kernel knows every report of the day before the last timer decides on it (rule 25).
         self.deliver_reports(self.close)
         self.send_commands(self.kernel.handle(TimerEvent(self.close)), self.close)
         self.venue.end_session(self.close)
@@ -102,15 +103,17 @@ class SessionLoop:
         self.kernel.reprice(rates)
 
     def send_commands(self, commands: list[KernelCommand], now: i64) -> None:
-        """Pass on what the kernel asked for."""
+        """Pass on the kernel's commands."""
         if commands:
             self.venue.take_commands(commands, now)
             commands.clear()
 
     def deliver_reports(self, until: i64) -> None:
-        """Let the kernel hear, each at its time, everything the exchange has to tell it by `until`."""
+        """Pass the exchange's reports by `until` to the kernel, each at its time."""
         venue = self.venue
         while True:
+            # A report may cause a request that arrives before the next report is due, so both
+            # queues are looked at in turn.
             venue.advance(until)
             due = venue.reports.due
             if due > until:
@@ -118,9 +121,9 @@ class SessionLoop:
             self.send_commands(self.kernel.handle_next(venue.reports.take_report()), due)
 
     def forget_changes(self) -> None:
-        """Drop what has changed, and what is over.
+        """Drop changes and ended orders.
 
-        Nobody writes it down here, and small tables stay in the cache.
+        They are not written down here, and small tables stay in the cache.
         """
         kernel = self.kernel
         out = kernel.order_store
@@ -133,6 +136,8 @@ class SessionLoop:
         kernel.changed_ladders.clear()
         if not self.keeps_decisions:
             kernel.decisions.forget()
+        # Twice what is left is room until the next time: the cost of pruning stays a share of what
+        # is pruned.
         if len(out.orders) + len(out.gtts) > self.room:
             kernel.prune()
             self.room = max(2 * FEW, 2 * (len(out.orders) + len(out.gtts)))

@@ -18,7 +18,7 @@ from compiled.venue.venue import SimulatedVenue
 class TickReplay(SessionLoop):
     """Ticks with or without depth.
 
-    A timer every second of the session, before the tick of the same time.
+    A timer goes off every second of the session, before the tick of the same time.
     """
 
     def __init__(
@@ -41,6 +41,8 @@ class TickReplay(SessionLoop):
                 self.timer = self.sessions.opens[index]
             if ts >= self.timer:
                 self._run_timers(ts, every)
+            # Reports up to the tick come first, then the requests that reach the exchange before
+            # it, then the tick, then the reports of the same time that it has caused (rule 26).
             if self.venue.has_pending:
                 self.deliver_reports(ts - 1)
                 self.venue.advance(ts)
@@ -52,7 +54,7 @@ class TickReplay(SessionLoop):
         self.collect_open_rungs()
 
     def _run_timers(self, ts: i64, every: i64) -> None:
-        """Let the timers of the session up to `ts` go off, and everything be heard that comes before them."""
+        """Let the timers up to `ts` go off, each after the reports that come before it."""
         while self.timer <= ts and self.timer < self.close:
             now = self.timer
             if self.venue.has_pending:
@@ -79,6 +81,7 @@ class TickReplay(SessionLoop):
         ask = 0.0
         if ticks.deep:
             bid, ask = queue_position.read_touch(floor, ticks.depth, row * DEPTH)
+        # Nothing has traded today: the packet repeats yesterday's price, and only values positions.
         if volume == 0:
             self.kernel.begin_moment(ts)
             self.kernel.note_untraded_quote(market, price, bid, ask, volume)
@@ -92,6 +95,7 @@ class TickReplay(SessionLoop):
             queue_position.meet_tick(floor, ts, floor.instrument.ticks(price), volume, seen)
         else:
             queue_position.pass_tick(floor, price, volume)
+        # Only a strategy that asks for ticks gets objects; the others are served from the columns.
         if market.tickers:
             depth = ticks.depth[row * DEPTH : (row + 1) * DEPTH] if ticks.deep else b""
             tick = Tick(market.token, ts, price, volume, bid=bid, ask=ask, depth=depth)

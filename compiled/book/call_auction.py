@@ -1,4 +1,7 @@
-"""The one price of a call auction (SEBI CIR/MRD/DP/21/2010: most volume, least imbalance, nearest to the reference)."""
+"""The one price of a call auction (SEBI CIR/MRD/DP/21/2010).
+
+Most volume wins, then least imbalance, then the nearest to the reference.
+"""
 
 from librt.vecs import vec
 from mypy_extensions import i64
@@ -9,7 +12,7 @@ from compiled.book.price_levels import COUNT, SHOWN
 def clearing(
     levels: vec[i64], width: i64, low: i64, high: i64, reference: i64
 ) -> tuple[i64, i64, i64]:
-    """Return (price tick or -1, executable quantity, imbalance) of the orders in the `levels` of a book.
+    """Return (price tick or -1, executable quantity, imbalance) of the orders in `levels`.
 
     Candidates are the prices of limit orders. The one with the largest executable quantity wins,
     then the smallest imbalance, then the nearest to `reference`, then the lowest. Where only market
@@ -18,6 +21,8 @@ def clearing(
     """
     sells = levels[width * 4 + SHOWN]
     waiting = min(levels[SHOWN], sells)
+    # Buyers at a tick are those of all ticks above it and sellers those below: one pass upwards
+    # adds the sellers and takes the buyers off, whatever the width of the band.
     buys: i64 = 0
     for level in range(high - low + 2):
         buys += levels[level * 4 + SHOWN]
@@ -29,6 +34,8 @@ def clearing(
         buy = (high - tick + 1) * 4
         sell = (width + tick - low + 1) * 4
         sells += levels[sell + SHOWN]
+        # Between limit prices neither sum changes, so a price between them is never better than one
+        # of them.
         if levels[buy + COUNT] + levels[sell + COUNT] > 0:
             gain = min(buys, sells) - most
             if gain == 0 and price >= 0:

@@ -1,7 +1,4 @@
-"""The price-time limit order book and its matching rules, one instrument.
-
-`docs/book.md` states them in order.
-"""
+"""The price-time limit order book and its matching rules, one instrument (`docs/book.md`)."""
 
 from enum import IntEnum
 from typing import Final, final
@@ -32,6 +29,7 @@ MAX_QUANTITY: Final = 2_147_483_647
 ROOM: Final = 16_384
 """For how many ids more there is room each time it grows."""
 
+# Codes are plain numbers for the compiled code, which would box the members of the enum below.
 _BAD_ID: Final = -1
 _USED_ID: Final = -2
 _UNKNOWN_ORDER: Final = -3
@@ -45,7 +43,7 @@ _NOT_IN_AUCTION: Final = -10
 
 
 class BookRefusal(IntEnum):
-    """Why the book refused a call; it is then as it was before."""
+    """The reason of a refused call, which leaves the book as it was."""
 
     BAD_ID = _BAD_ID
     USED_ID = _USED_ID
@@ -97,11 +95,14 @@ class OrderBook(PriceLevels):
                 return _NOT_IN_AUCTION
             self._rest_order(order_id, level, quantity, owner, 0)
             return 0
+        # Counted before anything trades: a fill-or-kill order leaves no trace if it cannot fill.
         if tif == FOK and not self._is_fillable(level, quantity, owner):
             self._index[order_id] = i32(GONE)
             return 0
         left = quantity
         stays = tif == DAY
+        # Ranks count from either side's best possible price, so two levels cross where their sum is
+        # small: one comparison serves both sides.
         if level + (self._best_sell if side > 0 else self._best_buy) <= self._meet:
             left = self._match_order(order_id, level, quantity, owner)
             stays = stays and left > 0 and not self._stopped
@@ -140,7 +141,7 @@ class OrderBook(PriceLevels):
         return refusal
 
     def cancel(self, order_id: i64) -> i64:
-        """Take an order off the book and return its open quantity, or `BookRefusal.UNKNOWN_ORDER`."""
+        """Take an order off the book; return its open quantity, or `BookRefusal.UNKNOWN_ORDER`."""
         at = self._find_record(order_id)
         if at == 0:
             return _UNKNOWN_ORDER
@@ -153,10 +154,9 @@ class OrderBook(PriceLevels):
     def modify(self, order_id: i64, price: i64, quantity: i64) -> i64:
         """Give an order a new price and open quantity.
 
-        Return what it filled at once, or a negative `BookRefusal`.
-
-        The same price and no more quantity keep its place; anything else enters it anew. A market
-        order waiting for an auction becomes a limit order.
+        Return the quantity it filled at once, or a negative `BookRefusal`. The same price and no
+        more quantity keep its place; anything else enters it anew. A market order waiting for an
+        auction becomes a limit order.
         """
         at = self._find_record(order_id)
         if at == 0:
@@ -168,6 +168,8 @@ class OrderBook(PriceLevels):
         o = self._orders
         level = self._rank_price(1 if i64(o[at]) < self._width else -1, price)
         shown = i64(o[at + OPEN])
+        # An order that asks for less of the same keeps its place, and gives up hidden
+        # quantity first.
         if level == i64(o[at]) and quantity <= shown + i64(o[at + HIDDEN]):
             if quantity > shown:
                 o[at + HIDDEN] = i32(quantity - shown)
@@ -177,6 +179,7 @@ class OrderBook(PriceLevels):
                 self._levels[level * 4 + SHOWN] -= shown - quantity
             return 0
         self._unlink_record(at)
+        # The record is off the book while it trades, or it could meet itself.
         left = quantity
         if not self._calling:
             left = self._match_order(order_id, level, quantity, i64(o[at + OWNER]))
@@ -230,6 +233,8 @@ class OrderBook(PriceLevels):
         """
         self._calling = True
         o = self._orders
+        # By record, not by level: an order released before has no hidden quantity, so free records
+        # pass unharmed.
         for at in range(i64(RECORD), self._top, 8):
             hidden = i64(o[at + HIDDEN])
             if hidden > 0:
@@ -238,11 +243,11 @@ class OrderBook(PriceLevels):
                 self._levels[i64(o[at]) * 4 + SHOWN] += hidden
 
     def indicative(self, reference: i64) -> tuple[int, int, int]:
-        """Return the auction's (price tick or -1, executable quantity, imbalance) as the orders stand.
+        """Return the auction's (price tick or -1, quantity, imbalance) as the orders stand.
 
         The price is the one among the limit prices with the largest executable quantity, then the
         smallest imbalance, then the nearest to `reference`, then the lowest; `reference` itself
-        where only market orders meet. The imbalance is what buyers want less what sellers offer at
+        where only market orders meet. The imbalance is the buyers' quantity less the sellers' at
         that price, or in all where there is no price.
         """
         price, quantity, imbalance = clearing(
@@ -251,7 +256,7 @@ class OrderBook(PriceLevels):
         return int(price), int(quantity), int(imbalance)
 
     def uncross(self, reference: i64) -> tuple[int, int]:
-        """End the call phase: trade at the `indicative` price and return (tick or -1, quantity traded).
+        """End the call phase: trade at the `indicative` price; return (tick or -1, quantity).
 
         Market orders trade first, then better prices, then earlier orders. A market order that is
         left rests as a limit order at that price (at `reference` where there is none, and is
@@ -260,6 +265,8 @@ class OrderBook(PriceLevels):
         tick, traded, _ = self.indicative(reference)
         price = i64(tick)
         left = i64(traded)
+        # The best levels hand out market orders (rank 0) before any price, and earlier orders
+        # first: the queues already stand in the order of an auction.
         while left > 0:
             lv = self._levels
             o = self._orders
@@ -278,7 +285,7 @@ class OrderBook(PriceLevels):
         return tick, traded
 
     def _convert_market_orders(self, base: i64, price: i64) -> None:
-        """Turn the market orders of a side into limit orders at `price`, or drop them where that is off the band."""
+        """Turn a side's market orders into limit orders at `price`; drop them off the band."""
         level = self._rank_price(1 if base == 0 else -1, price)
         at = self._levels[base * 4]
         while at > 0:
@@ -309,9 +316,9 @@ class OrderBook(PriceLevels):
         return 0
 
     def _match_order(self, taker: i64, own: i64, quantity: i64, owner: i64) -> i64:
-        """Trade an order that would stand at level `own` and return what is left.
+        """Trade an order that would stand at level `own`; return the open quantity.
 
-        Tell in `_stopped` of a self-trade.
+        A self-trade sets `_stopped`.
         """
         self._stopped = False
         left = quantity
@@ -321,6 +328,8 @@ class OrderBook(PriceLevels):
             o = self._orders
             at = self._levels[level * 4]
             if owner != 0 and i64(o[at + OWNER]) == owner:
+                # The incoming order is the one to lose its rest: NSE cancels the active order in
+                # its auctions, and the book does so throughout (docs/book.md, rule 3).
                 self._stopped = True
                 return left
             traded = min(left, i64(o[at + OPEN]))
@@ -331,7 +340,7 @@ class OrderBook(PriceLevels):
         return left
 
     def _is_fillable(self, own: i64, quantity: i64, owner: i64) -> bool:
-        """Tell whether `_match_order` would leave nothing.
+        """Return whether `_match_order` would leave nothing.
 
         A hidden quantity comes behind every order of its level.
         """
@@ -343,6 +352,7 @@ class OrderBook(PriceLevels):
             at = self._levels[level * 4]
             while at > 0:
                 if owner != 0 and i64(o[at + OWNER]) == owner:
+                    # A self-trade would stop the order here, whatever stands behind.
                     return total >= quantity
                 total += i64(o[at + OPEN])
                 hidden += i64(o[at + HIDDEN])

@@ -1,18 +1,25 @@
-"""Where the orders of a book rest.
+"""The resting orders of a book: the levels of both sides, their queues, and the fills.
 
-The levels of both sides, the queue of each level, and the fills.
-
-Each side numbers its prices by rank, 1 for the price nobody can better (the upper limit of the
-buyers, the lower limit of the sellers), so both sides run the same code and the best level is the
-lowest set bit of a bitmap. Rank 0 holds the market orders of a call auction. Orders are records in
-one packed array, linked into the queue of their level by their offsets; a record that leaves is
-used again.
+Each side numbers its prices by rank, 1 for its best possible price (the upper limit of the buyers,
+the lower limit of the sellers), so both sides run the same code and the best level is the lowest
+set bit of a bitmap. Rank 0 holds the market orders of a call auction. Orders are records in one
+packed array, linked into the queue of their level by their offsets; a record that leaves is used
+again.
 """
 
 from typing import Final, final
 
 from librt.vecs import extend, vec
 from mypy_extensions import i32, i64
+
+# The book is packed arrays that refer to each other by offset, so that an order costs no
+# object and a fill no allocation:
+#
+#     _index   order id -> offset of its record; 0 never used, GONE used up
+#     _orders  | null | LEVEL OPEN NEXT PREV ID OWNER HIDDEN PEAK | LEVEL ... |     i32
+#     _levels  | buys: rank 0 (market), 1 (best possible), ..., end | sells: 0, 1, ... |   i64
+#                each HEAD TAIL SHOWN COUNT; sells begin at _width
+#     _bits    one bit a level, 32 to a word
 
 # An order's record, eight numbers; the null record at offset 0 is never used.
 LEVEL: Final = 0
@@ -41,9 +48,10 @@ def _zero_vec(count: i64) -> vec[i64]:
 
 
 class PriceLevels:
-    """Both sides of a book, prices in ticks from `low` to `high`, both included, and what can be read from them.
+    """Both sides of a book, with the reading half of its interface.
 
-    Raise ValueError for a band that is empty, below zero or beyond a thousand million.
+    Prices are ticks from `low` to `high`, both included. Raise ValueError for a band that is empty,
+    below zero or beyond a thousand million.
     """
 
     def __init__(self, low: i64, high: i64) -> None:
@@ -62,6 +70,8 @@ class PriceLevels:
         self._best_sell: i64 = 0
         self._one: i64 = 1
         """Shifted instead of a literal, which mypyc would shift as a 32-bit number."""
+        # The lowest set bit by a de Bruijn product: mypyc has no instruction for trailing zeros,
+        # and a loop over 32 bits is what the bitmap is there to spare.
         self._ctz = _zero_vec(32)
         for bit in range(i64(32)):
             self._ctz[(((self._one << bit) * 0x077CB531) & 0xFFFFFFFF) >> 27] = bit
@@ -81,7 +91,9 @@ class PriceLevels:
         """Make empty levels for a band."""
         self._low = low
         self._high = high
+        # Rank 0 for market orders, one for each tick, and the sentinel whose bit ends every search.
         self._end = high - low + 2
+        # The sells begin at a whole word of the bitmap, so that no word is shared by both sides.
         self._width = (self._end + 32) // 32 * 32
         self._meet = self._width + self._end
         self._levels = _zero_vec(8 * self._width)
@@ -104,6 +116,8 @@ class PriceLevels:
         buys = high - self._high
         sells = self._low - low
         self._make_levels(low, high)
+        # A rank counts from the side's best possible price, so a new edge shifts all ranks of a
+        # side by one amount; the queues are carried over whole and keep their order.
         for level in range(2 * width):
             at = lv[level * 4]
             if at > 0:
@@ -144,7 +158,7 @@ class PriceLevels:
 
     @final
     def ahead(self, order_id: i64) -> i64:
-        """Return the displayed quantity that stands before an order at its price, -1 if it does not rest."""
+        """Return the displayed quantity ahead of an order at its price, -1 if it does not rest."""
         at = self._find_record(order_id)
         if at == 0:
             return -1
@@ -161,6 +175,7 @@ class PriceLevels:
         """Return the best tick of a side, -1 if it is empty."""
         base = i64(0) if side > 0 else self._width
         level = self._best_buy if side > 0 else self._best_sell
+        # Rank 0 are market orders of an auction, which have no price to show.
         if level == base:
             level = self._next_level(base + 1)
         return self._level_price(level) if level < base + self._end else i64(-1)
@@ -200,8 +215,8 @@ class PriceLevels:
     def fill(self, index: i64) -> tuple[int, int, int, int]:
         """Return fill `index` since the last `clear` as (maker id, taker id, tick, quantity).
 
-        Nobody takes in an auction: there the buyer stands first, the seller second. Raise
-        IndexError beyond the last.
+        An auction has no taker: there the buyer stands first, the seller second. Raise IndexError
+        beyond the last.
         """
         if index < 0 or index >= self._filled:
             raise IndexError(f"fill {index} of {self._filled}")
@@ -240,6 +255,7 @@ class PriceLevels:
         bits = self._bits
         word = level >> 5
         shift = level & 31
+        # Levels below the one asked for are shifted out, then back in as zeros.
         found = (bits[word] >> shift) << shift
         while found == 0:
             word += 1
@@ -251,6 +267,7 @@ class PriceLevels:
         at = self._filled * 4
         self._filled += 1
         f = self._fills
+        # Doubled at once: appending a number at a time costs about ten instructions each (ADR 4).
         if at == len(f):
             f = extend(f, vec[i32]([0] * int(at)))
             self._fills = f
@@ -280,7 +297,7 @@ class PriceLevels:
 
     @final
     def _split_quantity(self, at: i64, quantity: i64) -> None:
-        """Split an order's open quantity into what is displayed and what is hidden."""
+        """Split an order's open quantity into its displayed and its hidden part."""
         o = self._orders
         peak = i64(o[at + PEAK])
         shown = quantity if peak == 0 or self._calling else min(peak, quantity)
@@ -325,6 +342,7 @@ class PriceLevels:
             o[after + PREV] = i32(before)
         else:
             lv[place + TAIL] = before
+        # The level still has orders: neither its bit nor the best level changes.
         if before + after > 0:
             return
         self._bits[level >> 5] &= ~(self._one << (level & 31))
@@ -347,6 +365,8 @@ class PriceLevels:
             return
         level = i64(o[at])
         self._unlink_record(at)
+        # The next peak of an iceberg loses the priority of the first: it was not in sight
+        # (docs/book.md).
         if i64(o[at + HIDDEN]) > 0:
             self._split_quantity(at, i64(o[at + HIDDEN]))
             self._link_record(at, level)
@@ -357,6 +377,7 @@ class PriceLevels:
     def _release_record(self, at: i64) -> None:
         """Give a record back and keep its id as used."""
         o = self._orders
+        # An id is never free again: a late cancel of the old order would otherwise hit a new one.
         self._index[i64(o[at + ID])] = i32(GONE)
         o[at + HIDDEN] = 0
         o[at + NEXT] = i32(self._free)

@@ -1,4 +1,4 @@
-"""Indicators of one series of prices, and what every indicator has in common."""
+"""Indicators of one series of prices, and the base of every indicator."""
 
 from typing import Final, final
 
@@ -17,11 +17,11 @@ NEAR: Final = 1e-9
 
 
 class Indicator:
-    """A streaming indicator: every update costs the same, allocates nothing and reads nothing but its arguments.
+    """A streaming indicator, whose updates all cost the same and allocate nothing.
 
-    `value` is 0.0 until `ready`, and so is every further output; `update` and `bar` return it.
-    Periods count updates; a period below its least raises `ValueError`. An indicator of a price
-    series takes a bar's close.
+    An update reads nothing but its arguments. `value` is 0.0 until `ready`, and so is every further
+    output; `update` and `bar` return it. Periods count updates; a period below its least raises
+    `ValueError`. An indicator of a price series takes a bar's close.
     """
 
     def __init__(self) -> None:
@@ -70,9 +70,9 @@ class SMA(Indicator):
 
 @final
 class EMA(Indicator):
-    """Exponential moving average, weight 2 / (period + 1), begun with the mean of the first `period` prices.
+    """Exponential moving average, weight 2 / (period + 1).
 
-    Ready after `period` prices. TA-Lib EMA.
+    It begins with the mean of the first `period` prices, and is ready after them. TA-Lib EMA.
     """
 
     def __init__(self, period: i64) -> None:
@@ -103,7 +103,7 @@ class EMA(Indicator):
 class WMA(Indicator):
     """Moving average with weights 1 (oldest) to `period` (newest); ready after `period` prices.
 
-    TA-Lib WMA.
+    It is TA-Lib's WMA.
     """
 
     def __init__(self, period: i64) -> None:
@@ -137,7 +137,7 @@ class WMA(Indicator):
 class ROC(Indicator):
     """Rate of change against the price `period` updates ago, in percent; ready after `period` + 1.
 
-    TA-Lib ROC.
+    It is TA-Lib's ROC.
     """
 
     def __init__(self, period: i64) -> None:
@@ -261,9 +261,10 @@ class MACD(Indicator):
 
 @final
 class Bollinger(Indicator):
-    """Simple average (`value`) with an `upper` and `lower` band `width` population standard deviations away.
+    """Simple average (`value`) within a band (`upper`, `lower`).
 
-    Ready after `period` prices. TA-Lib BBANDS.
+    The band is `width` population standard deviations away. Ready after `period` prices. TA-Lib
+    BBANDS.
     """
 
     def __init__(self, period: i64 = 20, width: float = 2.0) -> None:
@@ -302,11 +303,10 @@ class Bollinger(Indicator):
 
 @final
 class ZScore(Indicator):
-    """How many population standard deviations the price is from its average.
+    """The distance of the price from its average, in population standard deviations.
 
-    Ready after `period` prices.
-
-    0.0 where the prices do not differ. (price - TA-Lib SMA) / TA-Lib STDDEV.
+    It is (price - TA-Lib SMA) / TA-Lib STDDEV, 0.0 where the prices do not differ. Ready after
+    `period` prices.
     """
 
     def __init__(self, period: i64 = 20) -> None:
@@ -330,12 +330,11 @@ class ZScore(Indicator):
 
 @final
 class Cross(Indicator):
-    """Two indicators, and when one crosses the other.
+    """Two indicators and their crossings.
 
-    1.0 as `fast` has risen above `slow`, -1.0 as it has sunk back, else 0.0.
-
-    `above` tells where it stands: values nearer than 1e-9 count as equal, and equal is not above.
-    Ready once both are; the first comparison is no crossing. Each update updates both.
+    An update returns 1.0 as `fast` has risen above `slow`, -1.0 as it has sunk back, else 0.0.
+    `above` is its side: values nearer than 1e-9 count as equal, and equal is not above. Ready once
+    both are; the first comparison is no crossing. Each update updates both.
     """
 
     def __init__(self, fast: Indicator, slow: Indicator) -> None:
@@ -367,10 +366,10 @@ class Cross(Indicator):
 
 @final
 class FollowedIndicators:
-    """What a strategy follows on an instrument (`Strategy.follow`)."""
+    """The indicators a strategy follows on an instrument (`Strategy.follow`)."""
 
     def __init__(self, indicators: list[Indicator]) -> None:
-        """Raise `TypeError` for what is no indicator."""
+        """Raise `TypeError` for objects that are no indicators."""
         for indicator in indicators:
             if not isinstance(indicator, Indicator):
                 raise TypeError(f"{indicator!r} is no indicator")
@@ -378,7 +377,7 @@ class FollowedIndicators:
         self._others = [indicator for indicator in indicators if not isinstance(indicator, Cross)]
 
     def step(self, high: float, low: float, close: float, volume: float) -> bool:
-        """Take one bar; return whether the strategy hears it."""
+        """Take one bar; return whether it is to be passed to the strategy."""
         for indicator in self._others:
             indicator.step(high, low, close, volume)
         heard = not self._crosses

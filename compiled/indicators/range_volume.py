@@ -31,7 +31,7 @@ def true_range(high: float, low: float, before: float) -> float:
 class ATR(Indicator):
     """Average true range by Wilder's average, begun with the second bar.
 
-    Ready after `period` + 1 bars. TA-Lib ATR.
+    It is TA-Lib's ATR, ready after `period` + 1 bars.
     """
 
     def __init__(self, period: i64 = 14) -> None:
@@ -61,10 +61,11 @@ class ATR(Indicator):
 
 @final
 class Stochastic(Indicator):
-    """Slow stochastic: %K (`value`) is where the close stands in the range of `period` bars, averaged over `slow`.
+    """Slow stochastic.
 
-    `signal` (%D) is %K averaged over `smooth`. Ready after `period` + `slow` + `smooth` - 2 bars.
-    TA-Lib STOCH; 0.0 where there was no range.
+    %K (`value`) is the close's place in the range of `period` bars, averaged over `slow`; `signal`
+    (%D) is %K averaged over `smooth`. Ready after `period` + `slow` + `smooth` - 2 bars. TA-Lib
+    STOCH; 0.0 where there was no range.
     """
 
     def __init__(self, period: i64 = 14, slow: i64 = 3, smooth: i64 = 3) -> None:
@@ -140,9 +141,10 @@ class CCI(Indicator):
 
 @final
 class Donchian(Indicator):
-    """The highest high (`upper`) and lowest low (`lower`) of `period` bars, and their middle (`value`).
+    """The highest high (`upper`) and lowest low (`lower`) of `period` bars, and their middle.
 
-    Ready after `period` bars; the last bar is among them. TA-Lib MAX and MIN.
+    The middle is `value`. Ready after `period` bars; the last bar is among them. TA-Lib MAX and
+    MIN.
     """
 
     def __init__(self, period: i64 = 20) -> None:
@@ -244,7 +246,7 @@ class VWAP(Indicator):
         self._volume.clear()
 
     def update(self, price: float, volume: float) -> float:
-        """Take what was traded at a price."""
+        """Take a traded volume at a price."""
         self._value.add(price * volume)
         self._volume.add(volume)
         traded = self._volume.value
@@ -260,9 +262,9 @@ class VWAP(Indicator):
 
 @final
 class OBV(Indicator):
-    """On-balance volume: the volume of rising closes less that of falling ones, begun with the first bar's volume.
+    """On-balance volume: the volume of rising closes less that of falling ones.
 
-    Ready after one bar. TA-Lib OBV.
+    It begins with the first bar's volume, and is ready after one bar. TA-Lib OBV.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,8 @@
-"""Sums, spreads, extremes and averages of the last values: what the indicators are made of.
+"""Sums, spreads, extremes and averages of the last values: the parts of the indicators.
 
 Nothing here allocates after construction, and nothing drifts: sums carry their rounding errors
-along, and what cannot be summed that way is reckoned afresh each time the window has turned over.
+along, and a quantity that cannot be summed that way is computed afresh each time the window has
+turned over.
 """
 
 from math import sqrt
@@ -24,7 +25,7 @@ def zero_vec(count: i64) -> vec[float]:
 
 
 class CompensatedSum:
-    """A sum that keeps what rounding takes from it (Knuth's two-sum, TAOCP vol. 2, 4.2.2)."""
+    """A sum that keeps its rounding errors (Knuth's two-sum, TAOCP vol. 2, 4.2.2)."""
 
     def __init__(self) -> None:
         self._sum = 0.0
@@ -56,7 +57,7 @@ class CompensatedSum:
 class RollingWindow(CompensatedSum):
     """The last `period` values and their sum.
 
-    `oldest` is the value the last `push` put out (0.0 while filling).
+    `oldest` is the value the last `push` has put out (0.0 while filling).
     """
 
     def __init__(self, period: i64) -> None:
@@ -75,7 +76,7 @@ class RollingWindow(CompensatedSum):
         return (self._sum + self._lost) / self._length
 
     def push(self, x: float) -> None:
-        """Take the next value; `turned` tells that it took the ring's last place."""
+        """Take the next value; `turned` is set when it took the ring's last place."""
         ring = self._ring
         i = self._next
         self.oldest = ring[i]
@@ -90,7 +91,7 @@ class RollingWindow(CompensatedSum):
         self._next = i
 
     def weighted(self) -> float:
-        """Return the sum of the values of a full ring that has just turned, weighted 1 (oldest) to `period`."""
+        """Return the sum of a full ring that has just turned, weighted 1 (oldest) to `period`."""
         ring = self._ring
         total = 0.0
         for i in range(self.period):
@@ -98,10 +99,7 @@ class RollingWindow(CompensatedSum):
         return total
 
     def deviation(self) -> float:
-        """Return the mean absolute deviation from the mean of a full window.
-
-        Takes `period` steps.
-        """
+        """Return the mean absolute deviation from the mean of a full window, in `period` steps."""
         ring = self._ring
         mean = self.mean
         total = 0.0
@@ -179,7 +177,7 @@ class RollingSpread:
 class RollingExtreme:
     """The highest of the last `period` values, or (`sign` -1.0) the lowest.
 
-    A queue of those that may still be it.
+    It is kept as a queue of those that may still be it.
     """
 
     def __init__(self, period: i64, sign: float = 1.0) -> None:
@@ -227,7 +225,7 @@ class RollingExtreme:
 
 @final
 class WilderAverage:
-    """Wilder's average: the mean of the first `period` values, then each value moves it by 1 in `period`."""
+    """Wilder's average: the mean of the first `period` values, then moved by 1 in `period`."""
 
     def __init__(self, period: i64) -> None:
         self.period = checked_period(period)

@@ -11,10 +11,10 @@ from compiled.indicators.rolling import WilderAverage, checked_period, zero_vec
 
 @final
 class ADX(Indicator):
-    """Average directional index (`value`) with both directional indicators (`plus`, `minus`), each 0 to 100.
+    """Average directional index (`value`) with both directional indicators.
 
-    Ready after 2 x `period` bars. TA-Lib ADX, PLUS_DI and MINUS_DI: the sums begin with `period` -
-    1 bars, unsmoothed.
+    They are `plus` and `minus`, each 0 to 100. Ready after 2 x `period` bars. TA-Lib ADX, PLUS_DI
+    and MINUS_DI: the sums begin with `period` - 1 bars, unsmoothed.
     """
 
     def __init__(self, period: i64 = 14) -> None:
@@ -234,11 +234,11 @@ class PSAR(Indicator):
 
 @final
 class Ichimoku(Indicator):
-    """Ichimoku: middle of the range over `conversion` bars (`value`), over `base` bars (`base`), and the cloud.
+    """Ichimoku: middles of the ranges over `conversion` and `base` bars, and the cloud.
 
-    `ahead_a` (mean of the two) and `ahead_b` (middle over `span` bars) are drawn `base` bars ahead;
-    `span_a` and `span_b`, reckoned `base` bars ago, are the cloud at this bar. Ready after `span` +
-    `base` bars. Not in TA-Lib; its MAX and MIN are.
+    The former is `value`, the latter `base`; `ahead_a` (mean of the two) and `ahead_b` (middle over
+    `span` bars) are drawn `base` bars ahead; `span_a` and `span_b`, computed `base` bars ago, are
+    the cloud at this bar. Ready after `span` + `base` bars. Not in TA-Lib; its MAX and MIN are.
     """
 
     def __init__(self, conversion: i64 = 9, base: i64 = 26, span: i64 = 52) -> None:

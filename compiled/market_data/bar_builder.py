@@ -12,8 +12,14 @@ from compiled.model.values import NEVER, SECOND, Bar, TradingHours
 DAY: Final[i64] = 86_400
 """The span, in seconds, that means the whole session."""
 
-# One token is a block of integers, and one of prices: the token's own (HEAD), then four for the bar
-# in the making of each span.
+# One token is a block in two vectors of one layout, integers and prices, so that a tick touches
+# two runs of memory and no object:
+#
+#     | HEAD: SEEN VOLUME EDGE TOKEN FROM TO ... | END START TICKS BEFORE | END START ... | ...
+#     | (unused)                                 | OPEN HIGH  LOW   CLOSE | OPEN HIGH ... | ...
+#       0                                    9    HEAD: shortest span      HEAD + 4: next span
+#
+# A price is addressed by the offset of its bar, which is why the second vector carries a head, too.
 END: Final[i64] = 0  # ns; 0: no bar is open
 START: Final[i64] = 1
 TICKS: Final[i64] = 2
@@ -82,12 +88,15 @@ class BarBuilder:
         self._ready: list[Bar] = []
 
     def begin_session(self, open: i64, close: i64) -> None:
-        """Close whatever is open and begin the session [open, close), ns UTC, for all; the day's volume starts anew.
+        """Close all open bars and begin the session [open, close), ns UTC, for all tokens.
 
-        Raises ValueError where the session does not end after it opens.
+        The day's volume starts anew. Raises ValueError where the session does not end after it
+        opens.
         """
         if close <= open:
             raise ValueError(f"a session from {open} to {close} has no length")
+        # Bars of the last session are collected before the hours change: their order goes by ends
+        # that are computed from the hours (`_collect_bars`).
         self.advance(NEVER)
         self._collect_bars()
         self._open = open
@@ -111,19 +120,25 @@ class BarBuilder:
         whole[block + CLOSES] = hours.closes
         whole[block + PAUSE] = hours.pause
         whole[block + RESUMES] = hours.resumes
+        # A day in two parts begins with the first; `_pass_pause` moves the part on with the first
+        # tick beyond it.
         whole[block + TO] = hours.pause if hours.resumes > 0 else hours.closes
 
     def update(self, token: i64, ts: i64, price: float, volume: i64) -> None:
-        """Take in one tick: `ts` ns UTC, `price` rupees, `volume` the day's cumulative shares (-1: unknown)."""
+        """Take in one tick: `ts` ns UTC, `price` rupees.
+
+        `volume` is the day's cumulative shares (-1: unknown).
+        """
         self.add_tick(self.token_block(token), ts, price, volume)
 
     def add_tick(self, block: i64, ts: i64, price: float, volume: i64) -> None:
         """Take in one tick as `update` does, of the token whose `token_block` is `block`."""
+        # The common tick extends the open bar of the shortest span and needs one comparison. The
+        # longer bars are touched only when it closes, which folds it into them.
         whole = self._whole
         at = block + HEAD
-        if (
-            not whole[block + SEEN] <= ts < whole[at + END] or not price > 0.0
-        ):  # a NaN fails this too
+        # written so that a NaN fails it
+        if not whole[block + SEEN] <= ts < whole[at + END] or not price > 0.0:
             ts = self._admit_tick(block, ts, price, volume)
             if ts < 0:
                 return
@@ -145,10 +160,7 @@ class BarBuilder:
             self.dipped += 1
 
     def _admit_tick(self, block: i64, ts: i64, price: float, volume: i64) -> i64:
-        """Return the time a tick counts for, -1 where it makes no bar.
-
-        It lies outside the session, or has no price.
-        """
+        """Return the time a tick counts for, -1 outside the session or without a price."""
         whole = self._whole
         if ts >= whole[block + TO]:
             if whole[block + TO] < ts and whole[block + TO] < whole[block + RESUMES]:
@@ -156,10 +168,13 @@ class BarBuilder:
             if ts > whole[block + TO]:
                 self.outside += 1
                 return -1
+            # The closing print carries the second of the close, and would otherwise begin a bar
+            # that the session does not have (docs/bars.md, rule 5).
             if ts == whole[block + TO]:
                 ts -= 1
         elif ts < whole[block + FROM]:
             self.outside += 1
+            # A tick of the pre-open makes no bar, but says where the day's volume starts (rule 20).
             self._note_preopen_volume(block, volume)
             return -1
         if not price > 0.0:
@@ -168,14 +183,15 @@ class BarBuilder:
         return ts
 
     def feed(self, tokens: bytes, ts: bytes, prices: bytes, volumes: bytes) -> None:
-        """Take in many ticks, oldest first, as columns of little-endian 8-byte values (i64, i64, f64, i64).
+        """Take in many ticks, oldest first, as columns of little-endian 8-byte values.
 
-        Raises ValueError where the columns differ in length.
+        They are i64, i64, f64, i64. Raises ValueError where the columns differ in length.
         """
         size: i64 = len(tokens)
         if len(ts) != size or len(prices) != size or len(volumes) != size or size % 8:
             raise ValueError(
-                f"columns of {size}, {len(ts)}, {len(prices)} and {len(volumes)} bytes are not one table"
+                f"columns of {size}, {len(ts)}, {len(prices)} and {len(volumes)} bytes are not "
+                f"one table"
             )
         at = self._feed_usual_ticks(tokens, ts, prices, volumes, 0)
         while at < size:
@@ -197,6 +213,8 @@ class BarBuilder:
         The usual tick is of a known token, newer than the one before, and ends no bar but the
         shortest. All that it touches is at hand here, which spares a third of the instructions.
         """
+        # Attributes are read into locals once: each costs a load through the object, and nothing in
+        # the loop reassigns them.
         size: i64 = len(tokens)
         slots = self._slots
         whole, price = self._whole, self._price
@@ -219,6 +237,7 @@ class BarBuilder:
             volume = read_i64_le(volumes, at)
             day = whole[block + VOLUME]
             end = whole[head + END]
+            # Left to `update`: a late tick, one without a price, and the first volume of the day.
             if now < whole[block + SEEN] or not paid > 0.0 or day < 0 <= volume:
                 break
             if now < end:
@@ -230,6 +249,8 @@ class BarBuilder:
                 stop = whole[block + TO]
                 if (
                     end == 0
+                    # Left to `update`: no open bar, a longer bar that ends, too, the end of the
+                    # session's part, a bar that `advance` has closed, and rows that need to grow.
                     or now >= whole[block + EDGE]
                     or now >= stop
                     or now < clock
@@ -258,6 +279,7 @@ class BarBuilder:
                         price[longer + HIGH] = max(high, price[longer + HIGH])
                         price[longer + LOW] = min(low, price[longer + LOW])
                         price[longer + CLOSE] = close
+                # Without a gap the next bar begins where this one ended, which spares the division.
                 start = end if now < end + width else now - (now - whole[block + FROM]) % width
                 end = min(start + width, stop)
                 due = min(due, end)
@@ -284,6 +306,8 @@ class BarBuilder:
         if now <= self._clock:
             return
         self._clock = now
+        # `_due` is the earliest end among the open bars of a span: a timer of a second walks
+        # thousands of tokens only when one of their bars is over.
         for k in range(self._count):
             if now < self._due[k]:
                 continue
@@ -293,6 +317,8 @@ class BarBuilder:
                 end = self._whole[block + at + END]
                 if end != 0 and end <= now:
                     self._close_bar(block, k)
+                    # A closed longer bar has to be opened by the next tick; the edge would let it
+                    # pass by.
                     self._whole[block + EDGE] = 0
                 elif end != 0:
                     due = min(due, end)
@@ -300,23 +326,24 @@ class BarBuilder:
 
     @property
     def has_closed_bars(self) -> bool:
-        """Tell whether `take_bars` has a bar to return."""
+        """Return whether `take_bars` has a bar to return."""
         return self._closed > 0 or len(self._ready) > 0
 
     def take_bars(self) -> list[Bar]:
-        """Return the bars closed since the last call, by end, then span, then token (first seen first)."""
+        """Return the bars closed since the last call, by end, then span, then token.
+
+        Tokens are in the order they were first seen.
+        """
         self._collect_bars()
         bars = self._ready
         self._ready = []
         return bars
 
     def drain(self) -> tuple[vec[i64], vec[float]]:
-        """Return what `take_bars` would of this session, for bulk use.
+        """Return this session's bars of `take_bars` as packed rows, for bulk use.
 
-        As packed rows, in the order the bars closed.
-
-        A row is (token, start, span, volume, ticks) in the first, (open, high, low, close) in the
-        second; both have the buffer interface.
+        They are in the order the bars closed. A row is (token, start, span, volume, ticks) in the
+        first, (open, high, low, close) in the second; both have the buffer interface.
         """
         whole = self._closed_whole[: 5 * self._closed]
         prices = self._closed_price[: 4 * self._closed]
@@ -340,6 +367,7 @@ class BarBuilder:
         bar.open = self._price[at + OPEN]
         bar.high = self._price[at + HIGH]
         bar.low = self._price[at + LOW]
+        # Volume is a difference of the day's, and needs no folding.
         bar.volume = self._traded_volume(block, at)
         # What the shorter bars inside it hold has not been folded in yet; the shortest has the
         # newest price.
@@ -380,9 +408,9 @@ class BarBuilder:
         return min(start + self._width[k], part)
 
     def _pass_pause(self, block: i64, ts: i64, volume: i64) -> None:
-        """Go on to the second part.
+        """Go on to the second part of the session.
 
-        What trades before it begins has no part in a bar but the session's.
+        Trades before it begins have no part in a bar but the session's.
         """
         whole = self._whole
         if ts >= whole[block + RESUMES]:
@@ -401,6 +429,8 @@ class BarBuilder:
         seen = whole[block + SEEN]
         if seen < 0 and 0 <= volume < whole[block + VOLUME]:
             whole[block + VOLUME] = -1  # what stood there before the open was yesterday's
+        # Late is older than the newest, or in a bar that `advance` has closed: a closed bar never
+        # gets a second one (rules 10, 13 and 14).
         if ts < seen or (
             ts < self._clock
             and self._bar_end(block, 0, self._bar_start(block, 0, ts)) <= self._clock
@@ -408,11 +438,15 @@ class BarBuilder:
             self._add_late_tick(block, ts, price)
             return
         whole[block + SEEN] = ts
+        # The shortest bar closes first, so that its high and low are in the longer ones before
+        # those close.
         start = whole[block + HEAD + END]
         if start != 0:
             self._close_bar(block, 0)
         if ts >= whole[block + EDGE]:
             self._turn_longer_bars(block, ts, price)
+        # A tick in the span right behind the closed bar begins at its end; after a gap or in
+        # another part of the day the start is computed from the open.
         if ts < start or ts >= start + self._width[0] or start < whole[block + FROM]:
             start = self._bar_start(block, 0, ts)
         self._open_bar(block, 0, start, price, 1)
@@ -431,15 +465,17 @@ class BarBuilder:
         self._whole[block + EDGE] = edge
 
     def _add_late_tick(self, block: i64, ts: i64, price: float) -> None:
-        """Let every bar that contains `ts` and is not closed have the tick.
+        """Add a late tick to every bar that contains `ts` and is not closed.
 
-        Its extremes, its close if the newest.
+        It counts for their extremes, and for their close if it is the newest.
         """
         self.late += 1
         newest = ts >= self._whole[block + SEEN]
         if newest:
             self._whole[block + SEEN] = ts
         self._whole[block + EDGE] = 0
+        # A parent that takes the tick folds it into the longer bars around it when it closes. A
+        # longer bar takes it itself only where no shorter one did, or the tick would count twice.
         taken = vec[i64]([0 for _ in range(self._count)])
         at = block + HEAD
         for k in range(self._count):
@@ -479,7 +515,7 @@ class BarBuilder:
         prices[at + LOW] = min(prices[at + LOW], price)
 
     def _close_bar(self, block: i64, k: i64) -> None:
-        """Close a bar: keep it for `take_bars`, and fold it into the longer ones it is a part of."""
+        """Close a bar: keep it for `take_bars`, and fold it into the longer ones around it."""
         at = block + HEAD + 4 * k
         whole = self._whole
         prices = self._price
@@ -519,18 +555,20 @@ class BarBuilder:
         return day - self._whole[at + BEFORE] if day >= 0 else i64(0)
 
     def _note_preopen_volume(self, block: i64, volume: i64) -> None:
-        """Note what has traded before the session: no bar has a part in it."""
+        """Note the volume traded before the session: no bar has a part in it."""
         if volume >= 0 and self._whole[block + SEEN] < 0:
             self._whole[block + VOLUME] = volume
             for k in range(self._count):
                 self._whole[block + HEAD + 4 * k + BEFORE] = volume
 
     def note_untraded(self, block: i64) -> None:
-        """Note that nothing of the token whose `token_block` is `block` has traded in this session so far."""
+        """Note that the token of `block` (`token_block`) has not traded in this session so far."""
         self._note_preopen_volume(block, 0)
 
     def _assign_first_volume(self, block: i64, ts: i64, volume: i64) -> None:
         """Give volume of unknown time to the bars that began with the session, and to no other."""
+        # A desk that starts at 11:00 would otherwise show a minute with the volume of the morning
+        # (rule 19).
         for k in range(self._count):
             first = ts < self._whole[block + OPENS] + self._width[k]
             self._whole[block + HEAD + 4 * k + BEFORE] = i64(0) if first else volume
@@ -570,6 +608,8 @@ class BarBuilder:
             steps = (
                 self._bar_end(slot * self._block, k, start) - self._open + SECOND - 1
             ) // SECOND
+            # One integer carries end, span and token in that order: a sort by plain ints needs no
+            # tuple a bar.
             keys.append(((steps * self._count + k) << 32) + slot)
             bar = Bar(token, start, self._spans[k], 0.0, 0.0, 0.0, 0.0, 0, whole[5 * row + 4])
             bar.open = prices[4 * row]
@@ -592,7 +632,10 @@ class BarBuilder:
 def batch(
     spans: list[int], open: i64, close: i64, tokens: bytes, ts: bytes, prices: bytes, volumes: bytes
 ) -> list[Bar]:
-    """Return all bars of one session [open, close) (ns UTC) from columns of ticks, as `BarBuilder.feed` takes them."""
+    """Return all bars of one session [open, close) (ns UTC) from columns of ticks.
+
+    The columns are those of `BarBuilder.feed`.
+    """
     bars = BarBuilder(spans)
     bars.begin_session(open, close)
     bars.feed(tokens, ts, prices, volumes)

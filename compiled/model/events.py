@@ -1,4 +1,4 @@
-"""What the kernel hears, and what it answers: events in, commands out."""
+"""Events and commands: the kernel's input and its output."""
 
 from enum import IntEnum
 from typing import final
@@ -36,7 +36,7 @@ def is_refusal(outcome: RequestOutcome) -> bool:
 
 
 class RequestVerb(IntEnum):
-    """Which request an answer belongs to."""
+    """The verb of the request that an answer belongs to."""
 
     PLACE = 1
     CANCEL = 2
@@ -44,7 +44,7 @@ class RequestVerb(IntEnum):
 
 
 class OperatorAct(IntEnum):
-    """What the operator, or a watchdog in the operator's name, asks for."""
+    """An act of the operator, or of a watchdog in the operator's name."""
 
     HALT = 1
     FLATTEN = 2
@@ -111,12 +111,11 @@ class BrokerAnswer:
 @mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class OrderUpdate:
-    """How an order stands in the broker's book.
+    """An order as the broker's book shows it.
 
-    Ours by `tag`, else by `order_id`, else somebody else's.
-
-    `parent` is the id of the cover order's first leg whose second it is, `product` whose shares it
-    moves (empty: not told).
+    It is ours by `tag`, else by `order_id`, else somebody else's. `parent` is the id of the first
+    leg of a cover order whose second it is, `product` that of the shares it moves (empty: not
+    given).
     """
 
     def __init__(
@@ -179,12 +178,11 @@ class BrokerTrade:
 @mypyc_attr(acyclic=True)
 @final
 class GttUpdate:
-    """How a GTT stands at the broker.
+    """A GTT as the broker lists it.
 
-    `order_ids` are the orders it has sent, `symbol` what the broker calls it.
-
-    `product` is whose shares its orders sell. `fired` is the price that has triggered it (rupees,
-    0.0: not told). `past`: its orders are of an earlier day, which no book lists any more.
+    `order_ids` are the orders it has sent, `symbol` is the broker's name, `product` that of the
+    shares its orders sell. `fired` is the price that has triggered it (rupees, 0.0: not given).
+    `past`: its orders are of an earlier day, which no book lists any more.
     """
 
     def __init__(
@@ -229,7 +227,7 @@ class FeedStatus:
 @mypyc_attr(acyclic=True)
 @final
 class BandUpdate:
-    """The exchange has moved an instrument's price band, to [`lower`, `upper`] in rupees (0.0: none)."""
+    """A moved price band of an instrument: [`lower`, `upper`] in rupees (0.0: none)."""
 
     def __init__(self, ts: i64, token: i64, lower: float, upper: float) -> None:
         self.ts = ts
@@ -290,7 +288,7 @@ class ShareAdoption:
 
 @final
 class WriteOff:
-    """Shares of ladders on this side are not at the broker any more.
+    """Shares of ladders on this side that are not at the broker any more.
 
     `cover`: those of cover orders.
     """
@@ -308,7 +306,7 @@ class WriteOff:
 
 @final
 class CarriedDivision:
-    """So many `shares` of an instrument stand where `per` did on days before `before` (ns).
+    """A division of an instrument: `shares` stand where `per` did on days before `before` (ns).
 
     One for one says that they do not.
     """
@@ -323,7 +321,7 @@ class CarriedDivision:
 
 @final
 class ShareShortfall:
-    """So many of the shares that our ladders on this side hold are not in the broker's books for us."""
+    """The number of our ladders' shares on this side that are not in the broker's books for us."""
 
     def __init__(self, ts: i64, token: i64, product: Product, side: Side, quantity: i64) -> None:
         self.ts = ts
@@ -416,7 +414,7 @@ class DeleteGtt(KernelCommand):
 @mypyc_attr(acyclic=True)
 @final
 class KernelAlert(KernelCommand):
-    """Tell the operator; `level` is "info", "warn" or "alarm"."""
+    """An alert to the operator; `level` is "info", "warn" or "alarm"."""
 
     def __init__(self, ts: i64, level: str, name: str, text: str, token: i64 = 0) -> None:
         self.ts = ts

@@ -1,4 +1,7 @@
-"""Values by number, packed: a dict boxes and hashes each number it is asked for, and an order asks for dozens."""
+"""Values by number, packed.
+
+A dict boxes and hashes each number it is asked for, and an order asks for dozens.
+"""
 
 from collections.abc import Iterator
 from typing import Generic, TypeVar, final
@@ -11,11 +14,9 @@ T = TypeVar("T")
 
 @final
 class IntMap(Generic[T]):
-    """What a dict of ints is, as far as the core uses one.
+    """A dict of ints, as far as the core uses one.
 
-    Values stand in the order in which they were first put in.
-
-    Numbers are i64, values never None.
+    Values stand in the order in which they were first put in. Numbers are i64, values never None.
     """
 
     def __init__(self) -> None:
@@ -40,6 +41,8 @@ class IntMap(Generic[T]):
 
     def get(self, number: i64) -> T | None:
         """Return the value of a number, None where there is none."""
+        # Callers ask for one order or instrument several times in a row; the last answer spares the
+        # hash.
         index = self._last
         if index < 0 or self._numbers[index] != number:
             index = self._places[self._probe_place(number)]
@@ -74,7 +77,10 @@ class IntMap(Generic[T]):
         if self.get(number) is None:
             raise KeyError(int(number))
         self._values[self._places[self._probe_place(number)]] = None
+        # Places of removed numbers stay taken, or a probe for a number behind them would stop
+        # short.
         self._gone += 1
+        # A map that empties each moment is made new, not grown by its own past.
         if self._gone == len(self._values) and self._gone > 15:
             self.clear()
 
@@ -126,7 +132,7 @@ class IntMap(Generic[T]):
         return place
 
     def _grow_places(self) -> None:
-        """Make room for as many again, and forget what was taken out."""
+        """Make room for as many again, and drop the removed entries."""
         live = [i for i in range(len(self._values)) if self._values[i] is not None]
         mask: i64 = 63
         while mask < 4 * len(live):

@@ -1,7 +1,7 @@
-"""What a number from outside may be: the one table of bounds, used wherever numbers come in.
+"""Bounds of numbers from outside: the one table, used wherever numbers come in.
 
 Beyond them nothing is known to be right. Within them every sum and product of the core stays within
-63 bits, and what is formed beyond is held at `MONEY`, which no limit and no account reaches.
+63 bits, and any product beyond is held at `MONEY`, which no limit and no account reaches.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""How an order is worked beyond its price and quantity, and what a modification changes."""
+"""The terms of an order beyond its price and quantity, and the content of a modification."""
 
 from enum import IntEnum
 from typing import Final, final
@@ -18,13 +18,12 @@ class Variety(IntEnum):
 
 @final
 class OrderTerms:
-    """How an order is to be worked; the default is a plain one.
+    """Terms of an order; the default is a plain one.
 
-    Shared between orders and never changed.
-
-    `minutes`: life of a TTL order. `legs`: of an iceberg, 2 to 50. `disclosed`: shares shown.
-    `autoslice`: cut at the exchange's freeze quantity. `auction`: number of the auction session. A
-    cover order's `Order.trigger` is the stop of its second leg.
+    They are shared between orders and never changed. `minutes`: life of a TTL order. `legs`: of an
+    iceberg, 2 to 50. `disclosed`: shares shown. `autoslice`: cut at the exchange's freeze quantity.
+    `auction`: number of the auction session. A cover order's `Order.trigger` is the stop of its
+    second leg.
     """
 
     def __init__(
@@ -45,7 +44,7 @@ class OrderTerms:
 
     @property
     def makes_several_orders(self) -> bool:
-        """Tell whether the broker makes several orders of one request, all under its tag."""
+        """Return whether the broker makes several orders of one request, all under its tag."""
         return self.autoslice or self.variety is Variety.ICEBERG
 
 
@@ -55,7 +54,7 @@ SLICED: Final = OrderTerms(autoslice=True)
 
 @final
 class ExitEscalation:
-    """How hard an exit that rests is pressed: the limits of what the desk does by itself.
+    """The escalation of a resting exit: the limits of the desk's own acts.
 
     After `patience` seconds its limit is moved to `widen_percent` from the last price, then to
     twice that, and so on up to `reach_percent`, within the day's band. One that was given up may
@@ -78,9 +77,9 @@ class ExitEscalation:
 @mypyc_attr(acyclic=True)
 @final
 class OrderChange:
-    """What a modification asks for: the new total quantity, limit price and trigger (rupees).
+    """The content of a modification: total quantity, limit price and trigger (rupees).
 
-    0 leaves one as it is.
+    A 0 leaves one as it is.
     """
 
     def __init__(self, quantity: i64 = 0, price: float = 0.0, trigger: float = 0.0) -> None:

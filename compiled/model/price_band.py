@@ -16,7 +16,7 @@ HAIR: Final = 1e-9
 
 
 def is_inside_band(instrument: Instrument, price: float) -> bool:
-    """Tell whether `price` lies in the band."""
+    """Return whether `price` lies in the band."""
     if instrument.lower > 0.0 and price < instrument.lower - HAIR:
         return False
     return instrument.upper <= 0.0 or price <= instrument.upper + HAIR
@@ -45,11 +45,10 @@ def limit_beyond(instrument: Instrument, side: Side, trigger: float, gap_percent
 
 
 def could_fill(instrument: Instrument, side: Side, trigger: float, limit: float) -> bool:
-    """Tell whether an order that `trigger` sends could trade.
+    """Return whether an order that `trigger` sends could trade.
 
-    Its limit lies beyond the trigger, and the exchange takes it.
-
-    It takes none off the day's grid: the tick may be another one than when the stop was placed.
+    It could where its limit lies beyond the trigger, and the exchange takes it: on the day's grid,
+    whose tick may be another one than when the stop was placed.
     """
     sign: i64 = int(side)
     if float(sign) * (limit - trigger) < -HAIR or not instrument.on_grid(limit):

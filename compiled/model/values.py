@@ -31,7 +31,7 @@ class Side(IntEnum):
 
 
 class OrderType(IntEnum):
-    """How an order is priced."""
+    """The pricing of an order."""
 
     MARKET = 1
     LIMIT = 2
@@ -49,7 +49,7 @@ class Product(IntEnum):
 
 
 class Validity(IntEnum):
-    """How long an order lives."""
+    """The life of an order."""
 
     DAY = 1
     IOC = 2
@@ -57,7 +57,7 @@ class Validity(IntEnum):
 
 
 class OrderPurpose(IntEnum):
-    """What an order is for; its class at the governor and the kill switch."""
+    """The purpose of an order; its class at the governor and the kill switch."""
 
     ENTRY = 1
     EXIT = 2
@@ -65,9 +65,9 @@ class OrderPurpose(IntEnum):
 
 
 class OrderStatus(IntEnum):
-    """Where an order stands in its life.
+    """The stages of an order's life.
 
-    `compiled/is_trading/order_states.py` holds the legal transitions.
+    `compiled/trading/order_states.py` holds the legal transitions.
     """
 
     INTENT = 1
@@ -82,7 +82,7 @@ class OrderStatus(IntEnum):
 
 
 class GttStatus(IntEnum):
-    """Where a GTT stands in its life."""
+    """The stages of a GTT's life."""
 
     INTENT = 1
     SENT = 2
@@ -100,17 +100,16 @@ class GttStatus(IntEnum):
 @mypyc_attr(acyclic=True)
 @final
 class TradingHours:
-    """When one instrument trades on one day, in ns UTC.
+    """The trading hours of one instrument on one day, in ns UTC.
 
-    Continuously in [opens, closes), less [pause, resumes).
+    It trades continuously in [opens, closes), less [pause, resumes). Its closing auction takes
+    market orders in [auction, auction_ends) and is matched by `ends`, when the last order of the
+    day is done (without an auction at the close). From `square_off` on (0: never) the desk holds
+    nothing intraday, and nothing at all where it `clears`; from `squared` on (0: not known) the
+    broker has squared the rest off itself, and takes no intraday order any more. From `last_entry`
+    on (0: the close) it enters nothing, and takes back resting entries.
 
-    Its closing auction takes market orders in [auction, auction_ends) and is matched by `ends`,
-    when the last order of the day is done (without an auction at the close). From `square_off` on
-    (0: never) the desk holds nothing intraday, and nothing at all where it `clears`; from `squared`
-    on (0: not known) the broker has squared the rest off itself, and takes no intraday order any
-    more. From `last_entry` on (0: the close) it enters nothing, and takes back what rests.
-
-    Where nobody knows which of two schedules holds, `closes` is the earlier close, there is no
+    Where it is not known which of two schedules holds, `closes` is the earlier close, there is no
     auction, and `ends` is when both are over.
     """
 
@@ -141,40 +140,37 @@ class TradingHours:
         self.squared = squared
 
     def is_trading(self, ts: i64) -> bool:
-        """Tell whether continuous trading is on."""
+        """Return whether continuous trading is on."""
         return self.opens <= ts < self.closes and not self.pause <= ts < self.resumes
 
     def takes_entries(self, ts: i64) -> bool:
-        """Tell whether an entry may leave."""
+        """Return whether an entry may leave."""
         return self.is_trading(ts) and not 0 < self.last_entry <= ts
 
     def withdraws_entry(self, ts: i64, made: i64) -> bool:
-        """Tell whether an entry of an earlier time that still rests is taken back.
-
-        One for tomorrow is not.
-        """
+        """Return whether a resting entry is taken back; one for tomorrow is not."""
         return made < self.last_entry <= ts
 
     def takes_exits(self, ts: i64) -> bool:
-        """Tell whether an order at the market is taken, by continuous trading or by the closing auction."""
+        """Return whether a market order is taken, by continuous trading or the closing auction."""
         return self.is_trading(ts) or self.auction <= ts < self.auction_ends
 
     def gathers_orders(self, ts: i64) -> bool:
-        """Tell whether orders wait for the closing auction to be matched."""
+        """Return whether orders wait for the closing auction to be matched."""
         return self.auction > 0 and self.closes <= ts < self.ends
 
     def is_unconfirmed(self, ts: i64) -> bool:
-        """Tell whether nobody knows that the exchange trades: a refusal is no fault then."""
+        """Return whether it is not known that the exchange trades: a refusal is no fault then."""
         return self.auction == 0 and self.closes <= ts < self.ends
 
     def squares_off(self, ts: i64) -> bool:
-        """Tell whether intraday positions are over for the day."""
+        """Return whether intraday positions are over for the day."""
         return 0 < self.square_off <= ts
 
     def squared_off(self, ts: i64) -> bool:
-        """Tell whether the broker has squared intraday positions off.
+        """Return whether the broker has squared intraday positions off.
 
-        He refuses every order of theirs from then on.
+        It refuses every order of theirs from then on.
         """
         return 0 < self.squared <= ts
 
@@ -189,7 +185,7 @@ class Instrument:
     `expiry` a contract's last day as YYYYMMDD (0: none). `hours` are the day's; the kernel sets
     them when a session begins.
 
-    Where the exchange counts lots (MCX), a share here is one unit of what the price is for, and
+    Where the exchange counts lots (MCX), a share here is one unit of the price's commodity, and
     `multiplier` says how many of them the exchange counts as one: 100 for GOLD, whose lot of 1 kg
     is priced per 10 g. Orders, fills and positions are in units, so that price times quantity is
     the value everywhere; market data has the exchange's own counts.
@@ -237,9 +233,9 @@ class Instrument:
         return float(ticks * self.tick_e4) / E4
 
     def snap(self, price: float, toward: i64 = 0) -> float:
-        """Return `price` on the grid.
+        """Return the nearest `price` on the grid.
 
-        Nearest, or never below it (`toward` 1), or never above it (`toward` -1).
+        With `toward` 1 it is never below the price, with -1 never above.
         """
         exact = price * E4 / float(self.tick_e4)
         index = nearest(exact)
@@ -250,7 +246,7 @@ class Instrument:
         return self.price(index)
 
     def on_grid(self, price: float) -> bool:
-        """Tell whether `price` stands on the grid, to a thousandth of a tick."""
+        """Return whether `price` stands on the grid, to a thousandth of a tick."""
         exact = price * E4 / float(self.tick_e4)
         return abs(exact - float(nearest(exact))) < 1e-3
 
@@ -268,9 +264,9 @@ def nearest(x: float) -> i64:
 
 
 def paise(price: float, quantity: i64) -> i64:
-    """Return the value of `quantity` at `price` in paise, rounded half away from zero and held at `MONEY` either way.
+    """Return the value of `quantity` at `price` in paise, rounded half away from zero.
 
-    What is no number counts as the most.
+    It is held at `MONEY` either way; NaN counts as the most.
     """
     exact = price * E4
     about = exact * float(quantity)
@@ -343,7 +339,7 @@ class Tick:
         self.depth = depth
 
     def traded_since(self, since: i64) -> bool:
-        """Tell whether the last price was made at `since` (ns) or later.
+        """Return whether the last price was made at `since` (ns) or later.
 
         A packet without volume or trade time is believed.
         """
@@ -397,19 +393,19 @@ class Bar:
 class Order:
     """One order of ours, from intent to its end.
 
-    `intent` numbers it within the desk, `tag` is what the broker echoes (at most 20 characters),
-    `order_id` is the broker's, empty until known, and `listed` the one it was last listed under.
-    `rung` names the rung it serves (0: none). `cancelling` while a cancellation has no answer,
-    `unwanted` when it was to be cancelled before its id was known. `pending` is the modification
-    that has no answer yet, `wanted` the one to be asked for then; `moved` (ns) is when the last one
-    was asked for. Before `retry_at` (ns) the desk asks for no change or cancellation of it. The
-    book has shown it as it was at `stamp` (the broker's clock), `seen` (the desk's).
+    `intent` numbers it within the desk, `tag` is the text the broker echoes (at most 20
+    characters), `order_id` is the broker's, empty until known, and `listed` the one it was last
+    listed under. `rung` names the rung it serves (0: none). `cancelling` while a cancellation has
+    no answer, `unwanted` when it was to be cancelled before its id was known. `pending` is the
+    modification that has no answer yet, `wanted` the one to be asked for then; `moved` (ns) is when
+    the last one was asked for. Before `retry_at` (ns) the desk asks for no change or cancellation
+    of it. The book has shown it as it was at `stamp` (the broker's clock), `seen` (the desk's).
 
     `proven` is an id under which the broker's book has listed the tag: an answer alone may name
     somebody else's order.
 
-    What the broker makes into several orders (slices, the legs of an iceberg, a request that came
-    twice) is a chain of orders by `sibling`; the others name the first in `parent`. `parts` is how
+    Several orders that the broker makes of one (slices, the legs of an iceberg, a request that came
+    twice) are a chain of orders by `sibling`; the others name the first in `parent`. `parts` is how
     many there are for certain, `whole` the quantity of all together.
     """
 
@@ -478,7 +474,7 @@ class Order:
 
     @property
     def live(self) -> bool:
-        """Tell whether it may still trade."""
+        """Return whether it may still trade."""
         status = self.status  # compared one by one: an order of enums is reckoned in Python
         return (
             status is not OrderStatus.COMPLETE
@@ -509,7 +505,7 @@ class Gtt:
     while a modification or deletion has no answer yet. Before `retry_at` (ns) the desk asks for
     neither. `proven` is an id under which the broker has listed these legs: those of `stamp` (the
     broker's clock), `seen` (the desk's). `fired` is the price that has triggered it (rupees, 0.0:
-    not told); `past`: on a day of which no book tells any more.
+    not given); `past`: on a day that no book lists any more.
     """
 
     def __init__(
@@ -550,7 +546,7 @@ class Gtt:
 
     @property
     def live(self) -> bool:
-        """Tell whether it may still trigger."""
+        """Return whether it may still trigger."""
         status = self.status
         return (
             status is GttStatus.ACTIVE

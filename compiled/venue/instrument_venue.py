@@ -1,6 +1,4 @@
-"""One instrument at the simulated exchange.
-
-What stands there, how it is admitted, how a fill is reported.
+"""One instrument at the simulated exchange: its resting orders, admission and reports.
 
 Prices in here are grid indexes of the instrument (`Instrument.ticks`), 0 for none.
 """
@@ -40,7 +38,7 @@ class PercentSlabs:
 
 @final
 class VenueRules:
-    """What the simulated exchange goes by; the dated numbers come from `engine/market`.
+    """The rules of the simulated exchange; the dated numbers come from `engine/market`.
 
     `shares` and `options` hold the automatic market protection in percent. `to_exchange` and
     `from_exchange` are the latencies in ns. `touch` lets a resting order trade when the price only
@@ -106,6 +104,8 @@ class InstrumentVenue:
 
     def note_price(self, close: float) -> None:
         """Take the last price (rupees) of a bar or a tick that touched nothing here."""
+        # The grid index is a division; most prices of a replay are overwritten before anything asks
+        # for it.
         self.close = close
 
     def last_index(self) -> i64:
@@ -206,6 +206,7 @@ class InstrumentVenue:
             return "trigger on the wrong side of the last price"
         if trigger > 0 and order.trigger > 0:
             order.trigger = trigger
+        # As at the exchange, less of the same keeps the place in the queue.
         if change.price > 0.0 or change.quantity > order.quantity:
             order.taking = True
             order.ahead = UNKNOWN
@@ -235,6 +236,8 @@ class InstrumentVenue:
                 return reason
             if leg.quantity < 1 or leg.trigger <= 0.0 or not instrument.on_grid(leg.trigger):
                 return "trigger is not on the tick grid"
+            # A billionth of a rupee absorbs the rounding of differences, which would refuse a
+            # trigger at exactly the least distance.
             if last > 0.0 and abs(leg.trigger - last) < away - 1e-9:
                 return "trigger too near to the last price"
         if len(waiting.legs) == 2 and (waiting.falling[0] == 0 or waiting.falling[1] == 1):
@@ -246,7 +249,10 @@ class InstrumentVenue:
         order.limit = self.protection_limit(order.sign, order.protection)
 
     def protection_limit(self, sign: i64, percent: float) -> i64:
-        """Return the limit that a protection (percent, -1.0: the exchange's) makes of the last price; the band caps it."""
+        """Return the limit a protection (percent, -1.0: the exchange's) sets, within the band.
+
+        It is counted from the last price.
+        """
         instrument = self.instrument
         last = instrument.price(self.price_index)
         if percent < 0.0:
@@ -256,13 +262,14 @@ class InstrumentVenue:
                 else self.rules.shares
             )
             percent = slabs.percent(last)
+        # Rounded inwards: a limit beyond the percentage would be refused.
         worst = instrument.snap(last * (1.0 + float(sign) * percent / 100.0), -sign)
         if instrument.upper > 0.0:
             worst = min(instrument.upper, max(instrument.lower, worst))
         return instrument.ticks(worst)
 
     def is_triggered(self, order: RestingOrder, price: i64) -> bool:
-        """Tell whether a last price reaches or crosses a stop's trigger."""
+        """Return whether a last price reaches or crosses a stop's trigger."""
         return order.sign * (price - order.trigger) >= 0
 
     def activate_stop(self, order: RestingOrder, ts: i64) -> None:
@@ -274,7 +281,7 @@ class InstrumentVenue:
         self.reports.report_order(ts, order, OrderStatus.OPEN)
 
     def is_locked(self, sign: i64, price: i64) -> bool:
-        """Tell whether the price stands at the band where nobody trades against this side."""
+        """Return whether the price is locked at the band, with nobody to trade against."""
         instrument = self.instrument
         if instrument.upper <= 0.0:
             return False
@@ -285,7 +292,7 @@ class InstrumentVenue:
     def take_liquidity(self, order: RestingOrder, ts: i64) -> None:
         """Trade an order that takes liquidity at the last price.
 
-        Slippage against it, its limit and the band respected.
+        Slippage counts against it; its limit and the band are respected.
         """
         quantity = self.allowed_quantity(order)
         if quantity > 0:
@@ -294,11 +301,15 @@ class InstrumentVenue:
                 order,
                 ts,
                 quantity,
+                # Slippage is an estimate; the limit is the order's own word, and wins.
                 order.limit if order.sign * (price - order.limit) > 0 else price,
             )
 
     def slipped_price(self, sign: i64, quantity: i64) -> i64:
-        """Return what so many shares cost that take liquidity at the last price, whatever their limit."""
+        """Return the price of so many shares that take liquidity at the last price.
+
+        Their limit is not considered.
+        """
         instrument = self.instrument
         last = instrument.price(self.price_index)
         away = self.slippage.away(last, instrument.tick, quantity, self.traded, self.spread)
@@ -320,7 +331,7 @@ class InstrumentVenue:
             self.orders.remove(order)
 
     def drop_order(self, order: RestingOrder, ts: i64, reason: str) -> None:
-        """Cancel what is left of an order."""
+        """Cancel the rest of an order."""
         self.orders.remove(order)
         self.reports.report_order(ts, order, OrderStatus.CANCELLED, reason)
 
@@ -329,6 +340,8 @@ class InstrumentVenue:
 
         Send its LIMIT order, and return it unless the exchange refuses it.
         """
+        # A GTT fires once, even where the exchange refuses its order: then nothing protects the
+        # position, and the report says so.
         self.gtts.remove(waiting)
         wanted = waiting.legs[leg]
         reason = self.price_refusal(wanted.price)

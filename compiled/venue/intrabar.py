@@ -1,6 +1,7 @@
-"""Execution inside a bar: the price walks open → nearer extreme → further extreme → close, and meets what stands there.
+"""Execution inside a bar: the price walks open → nearer extreme → further extreme → close.
 
-`docs/fills.md` states the rules in order. Prices are grid indexes.
+It meets resting orders on its way. `docs/fills.md` states the rules in order. Prices are grid
+indexes.
 """
 
 from typing import Final, final
@@ -16,10 +17,9 @@ NOTHING: Final[list[RestingOrder]] = []
 
 
 def low_first(instrument: Instrument, open: float, high: float, low: float) -> bool:
-    """Tell whether a bar's path goes to the low first.
+    """Return whether a bar's path goes to the low first.
 
-    It is no farther from the open, counted in ticks of the grid.
-
+    It does where the low is no farther from the open than the high, counted in ticks of the grid.
     Differences of prices in rupees decide a tie by rounding noise: 4.35 - 4.30 is more than 4.40 -
     4.35.
     """
@@ -28,7 +28,7 @@ def low_first(instrument: Instrument, open: float, high: float, low: float) -> b
 
 
 def path_point(k: i64, to_low: bool, open: float, high: float, low: float, close: float) -> float:
-    """Return the price (rupees) at point 0 to 3 of a bar's path, whose first extreme is the low where `to_low` says so."""
+    """Return the price (rupees) at point 0 to 3 of a bar's path; `to_low`: the low comes first."""
     if k == 0:
         return open
     if k == 3:
@@ -39,7 +39,7 @@ def path_point(k: i64, to_low: bool, open: float, high: float, low: float, close
 def path_time(k: i64, start: i64, end: i64) -> i64:
     """Return when a bar's path reaches point 0 to 3 (ns).
 
-    At its start, a third, two thirds, 1 ns before its end.
+    The points are its start, a third, two thirds, and 1 ns before its end.
     """
     if k == 3:
         return end - 1
@@ -49,7 +49,7 @@ def path_time(k: i64, start: i64, end: i64) -> i64:
 @mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class PriceMeeting:
-    """What the price meets next: an order or a GTT's leg, at which level."""
+    """The price's next meeting: an order or a GTT's leg, at a level."""
 
     def __init__(self) -> None:
         self.level: i64 = 0
@@ -79,11 +79,15 @@ def begin_bar(floor: InstrumentVenue, ts: i64, open: i64, high: i64, low: i64, v
     floor.volume_left = floor.slippage.share(floor.traded)
     floor.price_index = open
     floor.close = 0.0
+    # An order sent on the bar before meets this open, never the bar that caused it (rule 2); its
+    # protection counts from here (rule 8).
     for order in floor.orders:
         if order.fresh:
             order.fresh = False
             if order.market and order.trigger == 0:
                 floor.protect_order(order)
+    # While the open is met, levels it has jumped over trade at the open itself (rule 4), and a
+    # target beyond it fires before a stop within the bar (rule 7).
     floor.is_gap = True
     walk_to(floor, ts, open)
     floor.is_gap = False
@@ -95,13 +99,17 @@ def begin_bar(floor: InstrumentVenue, ts: i64, open: i64, high: i64, low: i64, v
 def walk_to(floor: InstrumentVenue, ts: i64, to: i64) -> None:
     """Move the price to the next point of the path.
 
-    Everything on the way is met in the order of its distance.
+    It meets everything on the way in the order of its distance.
     """
     if not floor.orders and not floor.gtts:
         floor.price_index = to
         return
+    # An order with a rest that cannot trade here (volume spent, price locked) would be met again
+    # without end.
     tried: list[RestingOrder] = []
     while floor.orders or floor.gtts:
+        # Looked up anew after each meeting: a fired GTT adds an order, a stop becomes one, and
+        # either may be the next to be met.
         met = _next_meeting(floor, to, tried)
         if met.distance == NEVER:
             break
@@ -115,10 +123,11 @@ def walk_to(floor: InstrumentVenue, ts: i64, to: i64) -> None:
 
 
 def _trade_at_level(floor: InstrumentVenue, order: RestingOrder, ts: i64) -> bool:
-    """Let an order have what it meets.
+    """Trade an order at the level it meets.
 
-    Return whether something of it is left that could not trade.
+    Return whether a part of it is left that could not trade.
     """
+    # A stop becomes an order here and is met again at once, as any other, from where the price is.
     if order.trigger != 0:
         floor.activate_stop(order, ts)
         return False
@@ -140,6 +149,7 @@ def _next_meeting(floor: InstrumentVenue, to: i64, tried: list[RestingOrder]) ->
             and met.take_if_nearer(floor.price_index, _order_level(floor, order, to))
         ):
             met.order = order
+    # Orders before GTTs at one level, older before younger: only a strictly nearer level replaces.
     for waiting in floor.gtts:
         for leg in range(i64(len(waiting.legs))):
             if met.take_if_nearer(floor.price_index, _trigger_level(floor, waiting, leg, to)):
@@ -154,6 +164,7 @@ def _order_level(floor: InstrumentVenue, order: RestingOrder, to: i64) -> i64:
         if floor.is_triggered(order, floor.price_index):
             return floor.price_index
         return order.trigger if floor.is_triggered(order, to) else 0
+    # A market order may trade at its limit: its protection is a bound, not a price it queues at.
     if order.taking:
         if order.crosses(floor.price_index) or (
             (order.market or floor.rules.touch) and order.limit == floor.price_index
@@ -178,6 +189,8 @@ def _trigger_level(floor: InstrumentVenue, waiting: RestingGtt, leg: i64, to: i6
         level = waiting.levels[leg]
     else:
         return 0
+    # Of two legs within one bar the worse is taken, whatever the path says, unless the open was
+    # already beyond the target (rule 7).
     if floor.is_gap or len(waiting.legs) == 1 or leg == waiting.stop_index():
         return level
     stop = waiting.stop_index()
@@ -187,8 +200,10 @@ def _trigger_level(floor: InstrumentVenue, waiting: RestingGtt, leg: i64, to: i6
 
 
 def bar_touches_nothing(floor: InstrumentVenue, low: i64, high: i64) -> bool:
-    """Tell whether a bar between these prices can touch nothing that stands here."""
+    """Return whether a bar between these prices can touch nothing that stands here."""
     for order in floor.orders:
+        # A resting or waiting order is always looked at; only a stop far from the bar is passed
+        # over.
         if order.trigger == 0 or floor.is_triggered(order, low) or floor.is_triggered(order, high):
             return False
     for waiting in floor.gtts:

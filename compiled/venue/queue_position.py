@@ -1,4 +1,4 @@
-"""Execution against ticks: the visible depth, and the place of each resting order in the queue at its price.
+"""Execution against ticks: the visible depth, and queue places of resting orders.
 
 `docs/fills.md` states the rules in order. Prices are grid indexes; five levels a side, bids in the
 places 0 to 4, asks in 5 to 9, size 0 where there is no level.
@@ -21,6 +21,7 @@ U32: Final[i64] = 0xFFFFFFFF
 def read_book(floor: InstrumentVenue, depth: bytes, offset: i64) -> bool:
     """Read Kite's block of ten levels at `offset`; return whether there is a level in it."""
     instrument = floor.instrument
+    # One factor takes a price on the wire to a grid index, in one multiplication a level.
     scale = E4 / (floor.wire_divisor * float(instrument.tick_e4))
     prices = floor.prices
     sizes = floor.sizes
@@ -37,7 +38,10 @@ def read_book(floor: InstrumentVenue, depth: bytes, offset: i64) -> bool:
 
 
 def read_touch(floor: InstrumentVenue, depth: bytes, offset: i64) -> tuple[float, float]:
-    """Return the best bid and ask of Kite's block of ten levels at `offset` in rupees, 0.0 for none."""
+    """Return the best bid and ask of Kite's block of ten levels at `offset`.
+
+    They are rupees, 0.0 for none.
+    """
     bid = float(i64(read_i32_be(depth, offset + 4)) & U32) / floor.wire_divisor
     ask = float(i64(read_i32_be(depth, offset + 64)) & U32) / floor.wire_divisor
     return bid, ask
@@ -46,6 +50,7 @@ def read_touch(floor: InstrumentVenue, depth: bytes, offset: i64) -> tuple[float
 def set_best(floor: InstrumentVenue, bid: float, bid_size: i64, ask: float, ask_size: i64) -> bool:
     """Take a book of one level a side, prices in rupees; return whether there is a level in it."""
     units = floor.instrument.multiplier
+    # What lies behind the best level is out of sight, and not the end of the side.
     floor.visible_levels = 1
     for level in range(i64(10)):
         floor.sizes[level] = 0
@@ -59,18 +64,25 @@ def set_best(floor: InstrumentVenue, bid: float, bid_size: i64, ask: float, ask_
 
 
 def pass_tick(floor: InstrumentVenue, price: float, volume: i64) -> None:
-    """Take in a tick, with a last price in rupees and the day's cumulative volume, where nothing of ours stands."""
+    """Take in a tick where nothing of ours stands.
+
+    It is a last price in rupees and the day's cumulative volume.
+    """
     floor.note_price(price)
     floor.day_volume = max(floor.day_volume, volume)
 
 
 def meet_tick(floor: InstrumentVenue, ts: i64, price: i64, volume: i64, seen: bool) -> None:
-    """Take in a tick: its last price, the day's cumulative volume (-1: unknown), and the book if one was `seen`."""
+    """Take in a tick: its last price, the day's cumulative volume (-1: unknown), and the book.
+
+    The book counts only if one was `seen`.
+    """
     before = floor.last_index()
     traded = _traded_volume(floor, price, volume)
     floor.traded = floor.passed_volume = traded if volume >= 0 else UNKNOWN
     floor.volume_left = i64(-1) if seen else floor.slippage.share(floor.traded)
     if floor.orders:
+        # Without an earlier price the protection counts from this one (rule 21).
         if before == 0:
             floor.price_index = price
         for order in list(floor.orders):
@@ -81,6 +93,7 @@ def meet_tick(floor: InstrumentVenue, ts: i64, price: i64, volume: i64, seen: bo
         for order in list(floor.orders):
             _meet_order(floor, order, ts, traded, seen)
     floor.price_index = price
+    # After the orders: a GTT is the broker's, and its order meets the next tick (rule 20).
     if floor.gtts:
         _fire_gtts(floor, ts)
 
@@ -88,7 +101,7 @@ def meet_tick(floor: InstrumentVenue, ts: i64, price: i64, volume: i64, seen: bo
 def _traded_volume(floor: InstrumentVenue, price: i64, volume: i64) -> i64:
     """Return the volume since the tick before.
 
-    Without volume in the feed, 1 where the price has moved.
+    Without volume in the feed, it is 1 where the price has moved.
     """
     if volume < 0:
         return 1 if price != floor.price_index else 0
@@ -96,6 +109,7 @@ def _traded_volume(floor: InstrumentVenue, price: i64, volume: i64) -> i64:
     if volume > day:
         floor.day_volume = volume
     # a plain 0 on one side would box the other
+    # The first volume of a session is no trade of this moment, and a lower one is a late packet.
     return (volume - day) * floor.instrument.multiplier if 0 <= day < volume else i64(0)
 
 
@@ -131,7 +145,10 @@ def _meet_order(
 
 
 def _trade_by_last_price(floor: InstrumentVenue, order: RestingOrder, ts: i64, traded: i64) -> None:
-    """Trade without a book: what takes trades at the last price, what rests when the price has gone through it."""
+    """Trade without a book.
+
+    Taking orders trade at the last price, resting ones when the price has gone through them.
+    """
     met = order.crosses(floor.price_index) or (
         (floor.rules.touch or order.market) and order.limit == floor.price_index
     )
@@ -161,6 +178,8 @@ def _walk_depth(floor: InstrumentVenue, order: RestingOrder, ts: i64) -> None:
             break
         quantity = min(size, floor.allowed_quantity(order))
         if quantity > 0:
+            # Our next order on this tick finds what is left: two of ours do not take the same
+            # shares.
             floor.sizes[level] = size - quantity
             floor.fill_order(order, ts, quantity, price)
         if order.left == 0:
@@ -173,9 +192,9 @@ def _walk_depth(floor: InstrumentVenue, order: RestingOrder, ts: i64) -> None:
 
 
 def _shown_quantity(floor: InstrumentVenue, order: RestingOrder) -> i64:
-    """Return what the book shows at an order's price.
+    """Return the quantity the book shows at an order's price.
 
-    0 where it is better than the best, -1 where it is out of sight.
+    It is 0 where the order is better than the best, -1 where it is out of sight.
     """
     first = i64(0) if order.sign > 0 else LEVELS
     for level in range(first, first + floor.visible_levels):
@@ -190,10 +209,15 @@ def _shown_quantity(floor: InstrumentVenue, order: RestingOrder) -> i64:
 
 
 def _stand_in_line(floor: InstrumentVenue, order: RestingOrder, ts: i64, traded: i64) -> None:
-    """Trade a resting order: with what traded beyond it, with the other side, or when the queue ahead of it is gone."""
+    """Trade a resting order.
+
+    It trades with the volume beyond it, with the other side, or when the queue ahead is gone.
+    """
     if traded > 0 and order.crosses(floor.price_index):
         order.ahead = 0  # whoever stood before it at its price was met first
         _fill_resting(floor, order, ts, order.left)
+    # The other side has come to the limit: what it shows there trades with the order, whatever
+    # stood ahead of it (rule 18).
     if order.left > 0:
         _meet_other_side(floor, order, ts)
     if order.left == 0:
@@ -209,7 +233,7 @@ def _stand_in_line(floor: InstrumentVenue, order: RestingOrder, ts: i64, traded:
 
 
 def _meet_other_side(floor: InstrumentVenue, order: RestingOrder, ts: i64) -> None:
-    """Trade, at the order's own limit, with what the other side shows at that price or better."""
+    """Trade, at the order's own limit, with the other side's levels at that price or better."""
     first = LEVELS if order.sign > 0 else i64(0)
     for level in range(first, first + LEVELS):
         size = floor.sizes[level]
@@ -222,8 +246,9 @@ def _meet_other_side(floor: InstrumentVenue, order: RestingOrder, ts: i64) -> No
 
 
 def _fill_resting(floor: InstrumentVenue, order: RestingOrder, ts: i64, most: i64) -> None:
-    """Give an order some of what was traded, which no other order of ours has had."""
+    """Give an order some of the traded volume that no other order of ours has had."""
     quantity = min(most, floor.allowed_quantity(order))
+    # One print fills our orders once, the oldest first, however many of them it went through.
     if floor.passed_volume >= 0:
         quantity = min(quantity, floor.passed_volume)
         floor.passed_volume -= quantity
@@ -232,7 +257,10 @@ def _fill_resting(floor: InstrumentVenue, order: RestingOrder, ts: i64, most: i6
 
 
 def _cancels_ahead(floor: InstrumentVenue, order: RestingOrder, traded: i64) -> None:
-    """Let what has left the level without a trade have left it evenly, ahead of the order and behind it."""
+    """Spread the cancellations of a level evenly, ahead of the order and behind it.
+
+    They are the quantity that has left the level without a trade.
+    """
     now = _shown_quantity(floor, order)
     if now < 0:
         order.shown = UNKNOWN

@@ -1,7 +1,4 @@
-"""What stands at the simulated exchange.
-
-Our orders, our GTTs, and the reports that are on their way to us.
-"""
+"""Our standing orders and GTTs at the simulated exchange, and the reports on their way to us."""
 
 from typing import Final, final
 
@@ -32,8 +29,8 @@ class RestingOrder:
 
     `sign` 1 buys, -1 sells. `market` marks an order that was sent without a limit. `taking` holds
     until it has come to rest, `fresh` until the bar that caused it is over (a stop never is).
-    `ahead` is the quantity in front of it at its price, `shown` what the level held when that was
-    reckoned (-1: unknown).
+    `ahead` is the quantity in front of it at its price, `shown` the level's quantity when that was
+    computed (-1: unknown).
     """
 
     def __init__(
@@ -57,12 +54,12 @@ class RestingOrder:
         self.shown: i64 = UNKNOWN
 
     def crosses(self, price: i64) -> bool:
-        """Tell whether a price (grid index) is strictly better than the limit."""
+        """Return whether a price (grid index) is strictly better than the limit."""
         return self.sign * (self.limit - price) > 0
 
 
 def resting_order(order: Order, order_id: str, instrument: Instrument) -> RestingOrder:
-    """Return what the exchange makes of an order of ours."""
+    """Return the exchange's order for an order of ours."""
     made = RestingOrder(order_id, order.tag, instrument, order.side, order.quantity)
     kind = order.order_type
     made.market = kind is OrderType.MARKET or kind is OrderType.SLM
@@ -78,7 +75,10 @@ def resting_order(order: Order, order_id: str, instrument: Instrument) -> Restin
 @mypyc_attr(acyclic=True)
 @final
 class RestingGtt:
-    """One GTT at the broker: `levels` are its triggers as grid indexes, `falling` which of them are reached from above."""
+    """One GTT at the broker: `levels` are its triggers as grid indexes.
+
+    `falling` says which of them are reached from above.
+    """
 
     def __init__(self, gtt_id: i64, instrument: Instrument) -> None:
         self.gtt_id = gtt_id
@@ -88,16 +88,22 @@ class RestingGtt:
         self.falling = vec[i64]()
 
     def arm(self, legs: list[GttLeg], last: float) -> None:
-        """Take these legs; a trigger below the last price (rupees) fires when the price falls to it, one above on a rise."""
+        """Take these legs, each with its direction.
+
+        A trigger below the last price (rupees) fires when the price falls to it, one above on a
+        rise.
+        """
         self.legs = legs
         self.levels = vec[i64]()
         self.falling = vec[i64]()
         for leg in legs:
             self.levels = append(self.levels, self.instrument.ticks(leg.trigger))
+            # The direction is fixed when the legs are taken, as the broker does by the last price
+            # it is given; a later price does not turn a stop into a target.
             self.falling = append(self.falling, 1 if leg.trigger < last else 0)
 
     def is_reached(self, leg: i64, price: i64) -> bool:
-        """Tell whether a price (grid index) has reached or crossed a leg's trigger."""
+        """Return whether a price (grid index) has reached or crossed a leg's trigger."""
         if self.falling[leg]:
             return price <= self.levels[leg]
         return price >= self.levels[leg]
@@ -110,9 +116,9 @@ class RestingGtt:
 
 @final
 class ReportQueue:
-    """What the exchange tells us, in the order in which we hear it, each `delay` ns after it happened.
+    """The exchange's reports in the order of their arrival, each `delay` ns after its event.
 
-    `due` is when the next one is heard, `NEVER` while there is none. Order, trade and GTT ids are
+    `due` is when the next one arrives, `NEVER` while there is none. Order, trade and GTT ids are
     counted from `first` on, and are never used again.
     """
 
@@ -131,12 +137,14 @@ class ReportQueue:
         return number
 
     def add_report(self, ts: i64, event: object) -> None:
-        """Tell something that happened at `ts`; times never go back."""
+        """Add the report of an event at `ts`; times never go back."""
         at: i64 = len(self._events)
         self._events.append(event)
         due = ts + self.delay
         if at == 0:
             self.due = due
+        # The vector is kept when the queue empties, and written over: most reports then cost no
+        # allocation.
         if at < len(self._due):
             self._due[at] = due
         else:
@@ -157,7 +165,7 @@ class ReportQueue:
     def report_order(
         self, ts: i64, order: RestingOrder, status: OrderStatus, reason: str = ""
     ) -> None:
-        """Tell how an order stands."""
+        """Report an order's state."""
         instrument = order.instrument
         heard = ts + self.delay
         self.add_report(
@@ -178,7 +186,7 @@ class ReportQueue:
         )
 
     def report_trade(self, ts: i64, order: RestingOrder, quantity: i64, price: i64) -> None:
-        """Tell a trade at a grid index: first how it leaves the order, then the trade itself."""
+        """Report a trade at a grid index: first the order it leaves, then the trade itself."""
         self.report_order(ts, order, OrderStatus.OPEN if order.left > 0 else OrderStatus.COMPLETE)
         instrument = order.instrument
         trade_id = "T" + str(self.take_number())
@@ -203,7 +211,7 @@ class ReportQueue:
         order_ids: list[str],
         reason: str = "",
     ) -> None:
-        """Tell how a GTT stands."""
+        """Report a GTT's state."""
         heard = ts + self.delay
         self.add_report(
             ts,

@@ -1,7 +1,4 @@
-"""What a fill costs beyond the price that was seen.
-
-Slippage models, where no order book says it better.
-"""
+"""Slippage: the cost of a fill beyond the price that was seen, where there is no order book."""
 
 from typing import final
 
@@ -27,14 +24,14 @@ class Slippage:
     ) -> float:
         """Return how far against us `quantity` shares trade, in rupees a share.
 
-        `volume` is what the market trades in that bar or tick (-1: unknown), `spread` the quoted
-        one in rupees (0.0: unknown). The venue rounds against us to the grid and never passes the
-        order's limit.
+        `volume` is the market's in that bar or tick (-1: unknown), `spread` the quoted one in
+        rupees (0.0: unknown). The venue rounds against us to the grid and never passes the order's
+        limit.
         """
         return 0.0
 
     def share(self, volume: i64) -> i64:  # noqa: ARG002  what the models go by
-        """Return the most shares our orders may take of a bar's or tick's volume together, -1 for no limit."""
+        """Return the most our orders may take of a bar's or tick's volume, -1: no limit."""
         return -1
 
 
@@ -67,10 +64,11 @@ class SpreadFraction(Slippage):
 
 @final
 class VolumeShare(Slippage):
-    """At most `most` of the volume, and a price impact of `impact` times the square of the share taken.
+    """At most `most` of the volume, at a price impact that grows with its square.
 
-    The quadratic impact is that of zipline's VolumeShareSlippage (its defaults: 0.025 and 0.1).
-    Where the volume is unknown there is neither limit nor impact.
+    The impact is `impact` times the square of the share taken, that of zipline's
+    VolumeShareSlippage (its defaults: 0.025 and 0.1). Where the volume is unknown there is neither
+    limit nor impact.
     """
 
     def __init__(self, most: float, impact: float) -> None:

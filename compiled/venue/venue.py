@@ -1,6 +1,4 @@
-"""The simulated exchange of paper trading and backtests.
-
-Commands and market data in, the events a kernel hears out.
+"""The simulated exchange of paper trading and backtests: from commands and prices to events.
 
 `docs/fills.md` states its rules in order. It has no clock: time comes with the market data, and
 with `advance`. Funds and holdings are not checked; the kernel's risk checks stand before it.
@@ -50,7 +48,7 @@ MODIFY: Final[i64] = 3
 class VenueRequest:
     """A request about an order or a GTT on its way to the exchange.
 
-    A GTT's `legs` and `last` as they were when sent.
+    A GTT's `legs` and `last` are as they were when sent.
     """
 
     def __init__(
@@ -91,13 +89,17 @@ class SimulatedVenue:
         self._head: i64 = 0
 
     def begin_session(self, open: i64, close: i64) -> None:
-        """Begin the session [open, close), ns UTC; orders that no `end_session` has ended are gone."""
+        """Begin the session [open, close), ns UTC.
+
+        Orders that no `end_session` has ended are gone.
+        """
         self.open = open
         self.close = close
         self.today = day_start(open)
 
     def end_session(self, ts: i64) -> None:
         """End the session: DAY orders are cancelled, GTTs stay."""
+        # A request sent in time still arrives by the close, and is answered.
         self.advance(ts)
         for floor in self.instrument_venues.values():
             floor.expire_orders(ts)
@@ -105,9 +107,11 @@ class SimulatedVenue:
     # requests
 
     def take_commands(self, commands: list[KernelCommand], now: i64) -> None:
-        """Take what the kernel asked for at `now`; alerts and halts are not for an exchange."""
+        """Take the kernel's commands at `now`; alerts and halts are not for an exchange."""
         for command in commands:
             if isinstance(command, PlaceOrder):
+                # Without latency an order needs no request of its own: an object less for each
+                # order of a backtest.
                 if self._delay == 0:
                     self._place_order(command.order, now)
                 else:
@@ -127,6 +131,7 @@ class SimulatedVenue:
         if self._delay == 0:
             self._deliver_request(errand, now)
             return
+        # One delay for all, so the queue is in order of arrival without sorting.
         self._sent.append(errand)
         self._arrival = append(self._arrival, now + self._delay)
 
@@ -222,6 +227,7 @@ class SimulatedVenue:
         waiting = _find_gtt(floor, gtt.gtt_id)
         reason = "the GTT is not active"
         if waiting is not None:
+            # Checked on a copy: a refused change leaves the GTT as it was.
             wanted = RestingGtt(0, floor.instrument)
             wanted.arm(errand.legs, errand.last)
             reason = floor.gtt_refusal(wanted)
@@ -250,6 +256,8 @@ class SimulatedVenue:
         ts = at if at > 0 else tick.ts
         self.advance(ts)
         floor = self.instrument_venues.get(int(tick.token))
+        # A packet that repeats an earlier day's price would fill orders at a price that is not
+        # there (docs/bars.md, rule 8).
         if floor is None or tick.ltp <= 0.0 or not tick.traded_since(self.today):
             return
         if len(tick.depth) == queue_position.DEPTH:
@@ -274,10 +282,7 @@ class SimulatedVenue:
         intrabar.walk_to(floor, ts, floor.instrument.ticks(price))
 
     def without_latency(self) -> None:
-        """Let requests and reports take no time from here on.
-
-        Inside a bar there is no finer clock.
-        """
+        """Let requests and reports take no time from here on, as a bar has no finer clock."""
         self.advance(NEVER)
         self._delay = 0
         self.reports.delay = 0
@@ -286,12 +291,12 @@ class SimulatedVenue:
 
     @property
     def has_pending(self) -> bool:
-        """Tell whether a request or a report is on its way."""
+        """Return whether a request or a report is on its way."""
         return len(self._sent) > 0 or self.reports.due != NEVER
 
     @property
     def due(self) -> i64:
-        """Return when the kernel hears the next event, `model.NEVER` while there is none."""
+        """Return when the kernel gets the next event, `model.NEVER` while there is none."""
         return self.reports.due
 
     def next_event(self) -> object:
