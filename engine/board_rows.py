@@ -1,8 +1,8 @@
-"""What a screen may see: rows written by the engine thread, read by anyone without a lock.
+"""The screen's rows, written by the engine thread and read by anyone without a lock.
 
-One writer. A row is an immutable tuple that is replaced by reference; every row and every section
-counts its changes, so a reader compares versions and repaints what moved. Money in paise, prices in
-rupees, times in ns UTC.
+There is one writer. A row is an immutable tuple that is replaced by reference; every row and every
+section counts its changes, so a reader compares versions and repaints the changed ones. Money in
+paise, prices in rupees, times in ns UTC.
 """
 
 from collections import deque
@@ -82,7 +82,7 @@ class PositionRow(NamedTuple):
     """Shares under protection that could fill."""
     since: int
     leaving: int = 0
-    """What an exit at the last price would be charged, in paise, as far as is known before the day's note."""
+    """Estimated charges of an exit at the last price, in paise, before the day's note."""
 
 
 class LadderRow(NamedTuple):
@@ -104,7 +104,10 @@ class LadderRow(NamedTuple):
 
 
 class RiskRow(NamedTuple):
-    """One limit: `text` is the use as shown, `used` its share of the limit (1.0: all of it), -1.0 for a bare figure."""
+    """One limit: `text` is the use as shown, `used` its share of the limit.
+
+    1.0 is all of it, -1.0 stands for a bare figure.
+    """
 
     name: str
     text: str
@@ -136,7 +139,7 @@ class OrderRow(NamedTuple):
 class LimitRow(NamedTuple):
     """One limit of the kernel, in rupees, a count or percent.
 
-    `used` -1.0 where nothing is used up, `limit` 0: none.
+    `used` is -1.0 where nothing is used up, `limit` 0: none.
     """
 
     name: str
@@ -173,9 +176,9 @@ class KillRow(NamedTuple):
 
 
 class DiskState(NamedTuple):
-    """How the disk keeps up with the order path.
+    """The disk's pace on the order path.
 
-    Seconds waited now and at most, requests that have left ahead of it.
+    It has the seconds waited now and at most, and the requests that have left ahead of it.
     """
 
     behind: float = 0.0
@@ -184,7 +187,7 @@ class DiskState(NamedTuple):
 
 
 class GovernorState(NamedTuple):
-    """The account's order rates and what waits for them, by class; times in ns."""
+    """The account's order rates and waiting requests, by class; times in ns."""
 
     last_second: int = 0
     per_second: int = 0
@@ -230,7 +233,10 @@ class FailureRow(NamedTuple):
 
 
 class StrategyRow(NamedTuple):
-    """One strategy of the day: `stopped` says why it no longer runs, `net` is its P&L after charges, in paise."""
+    """One strategy of the day, its P&L after charges (`net`) in paise.
+
+    `stopped` says why it no longer runs.
+    """
 
     name: str
     stopped: str

@@ -1,4 +1,4 @@
-"""The engine's face: one thread that runs a trading day, its board, and the few things anyone may ask of it."""
+"""The engine's face: one thread that runs a trading day, its board, and its few requests."""
 
 import asyncio
 import itertools
@@ -88,7 +88,8 @@ T = TypeVar("T")
 class Desk:
     """Runs in a thread of its own from `start` to `join`; never waits for a screen.
 
-    `failure` is called with what killed the thread, after the kill switch has been latched.
+    `failure` is called with the error that ended the thread, after the kill switch has been
+    latched.
     """
 
     def __init__(
@@ -131,7 +132,7 @@ class Desk:
 
     @property
     def opened(self) -> bool:
-        """Tell whether it has met the broker and begun to trade."""
+        """Return whether it has met the broker and begun to trade."""
         return self._opened
 
     @property
@@ -149,7 +150,7 @@ class Desk:
             self._thread.join(timeout)
 
     def stop(self) -> None:
-        """Ask for an orderly end: nothing is cancelled, protection stays, the journal is written."""
+        """Ask for an orderly end: no cancellations, protection stays, the journal is written."""
         self._stopping = True
         self._wake_loop()
 
@@ -162,7 +163,7 @@ class Desk:
         self.submit("alarm", detail=text)
 
     def resume(self, reason: str, who: str) -> KillLatch | None:
-        """Unlatch the kill switch; return what was latched."""
+        """Unlatch the kill switch; return the latch."""
         old = self.ports.kill.resume(reason, who)
         if old is not None:
             self.submit("resumed", detail=f"{who}: {reason}")
@@ -197,12 +198,12 @@ class Desk:
         return "pending: the engine has not answered yet"
 
     def submit(self, act: str, token: int = 0, detail: str = "") -> int:
-        """Ask for "exit" (a token), "cancel" (an order's key) or "reconcile" (`engine.reconcile.reconcile_actions.parse_decision`).
+        """Ask for "exit" (a token), "cancel" (an order's key) or "reconcile".
 
-        "preview" and "order" take a `Ticket` as JSON, "modify" an `Alteration`
-        (`engine.manual.manual_orders`), "acknowledge" the name of a strategy that has failed.
-
-        The outcome appears in `board.answers`.
+        The last is as `engine.reconcile.reconcile_actions.parse_decision` reads it. "preview" and
+        "order" take a `Ticket` as JSON, "modify" an `Alteration` (`engine.manual.manual_orders`),
+        "acknowledge" the name of a strategy that has failed. The outcome appears in
+        `board.answers`.
         """
         number = next(self._numbers)
         self._requests.append(OperatorRequest(number, act, token, detail))
@@ -210,13 +211,13 @@ class Desk:
         return number
 
     def answer(self, number: int) -> str:
-        """Return what became of something that was asked for, empty while it is pending."""
+        """Return the outcome of a request, empty while it is pending."""
         return self.board.answers.get(number, "")
 
     def differences(self) -> str:
-        """Return what stands between the broker's books and ours as one line of JSON.
+        """Return the differences between the broker's books and ours as one line of JSON.
 
-        Safe from any thread.
+        It is safe from any thread.
         """
         header, rows = self.board.header, self.board.differences.rows[:]
         return json.dumps(
@@ -245,9 +246,8 @@ class Desk:
     async def run(self) -> None:
         """Run its day, or its days, on the calling event loop.
 
-        What ends it early is told, kept in `error`, and latches the switch.
-
-        A cancellation is passed on: whoever runs the loop knows whether it was meant.
+        An early end is logged, kept in `error`, and latches the switch. A cancellation is passed
+        on: the owner of the loop knows whether it was meant.
         """
         try:
             await self._run_days()
@@ -335,7 +335,7 @@ class Desk:
     async def _subscribe_feed(self, watched: list[Instrument]) -> set[int]:
         """Subscribe everything in its mode.
 
-        Return the tokens that are not in the fullest: what is only watched.
+        Return the tokens that are not in the fullest: those only watched.
         """
         feed, settings = self.ports.feed, self.settings
         traded = {token for slot in self.kernel.slots for token in slot.tokens}
@@ -354,7 +354,7 @@ class Desk:
         return {token for token, mode in modes.items() if mode != "full"}
 
     async def _widen_subscriptions(self, narrow: set[int]) -> None:
-        """Have everything sent of what was only watched as soon as it is traded by hand or taken on."""
+        """Widen the subscription of a watched instrument as soon as it is traded or taken on."""
         clock = self.ports.clock
         while narrow:
             held = {token for token in narrow if self.kernel.markets[token].ladders}
@@ -364,7 +364,7 @@ class Desk:
             await clock.sleep_until(clock.now() + SECOND)
 
     def _night_times(self, loop: DayLoop, watched: list[Instrument]) -> tuple[int, int]:
-        """Return when the day may come to rest and the next one opens (ns UTC), never where it is the last."""
+        """Return when the day may rest and the next one opens (ns UTC), never for the last."""
         if self.ports.tomorrow is None:
             return loop.ends + REST, NEVER
         day = ist_day(self.ports.clock.now())
@@ -378,7 +378,7 @@ class Desk:
     async def _open_next_day(self) -> tuple[DayLoop, list[Instrument]] | None:
         """Open the next day, however often that has to be tried.
 
-        None where there is none, or when told to stop.
+        Return None where there is none, or when stopped.
         """
         tomorrow, clock = self.ports.tomorrow, self.ports.clock
         while tomorrow is not None and not self._stopping:
@@ -408,7 +408,7 @@ class Desk:
     # opening
 
     async def _open_day(self) -> tuple[DayLoop, list[Instrument]]:
-        """Meet the broker, build the kernel, restore the journal, warm the strategies up, reconcile.
+        """Meet the broker, build the kernel, restore the journal, warm up, reconcile.
 
         A desk that will open another day opens a holiday as the evening of the last trading day.
         """
@@ -537,9 +537,9 @@ class Desk:
         await loop.warming.begin(watched, {int(each.token) for each in banded})
 
     async def _choose_watched(self) -> tuple[list[Instrument], list[Instrument]]:
-        """Return what the strategies may trade, and what is watched: whatever is held, then that.
+        """Return the strategies' instruments, and the watched ones: positions, then those.
 
-        What the broker does not list today is left out, and told: a name may have changed
+        Names that the broker does not list today are left out, and logged: one may have changed
         overnight. Raises `DataError` where nothing is left, or more is named than the feed serves;
         of all shares the last ones are left out.
         """
@@ -561,16 +561,20 @@ class Desk:
         most, wanted = self.settings.rules.instruments - len(urgent), len(chosen)
         if wanted > most and self.settings.watch:
             raise DataError(
-                f"the feed serves {self.settings.rules.instruments} instruments; name fewer in feed.watch"
+                f"the feed serves {self.settings.rules.instruments} instruments; "
+                f"name fewer in feed.watch"
             )
         if wanted > most:
             chosen = chosen[:most]
-            text = f"the feed serves {self.settings.rules.instruments} instruments: {wanted - most} of the {wanted} listed are not watched; name yours in feed.watch"
+            text = (
+                f"the feed serves {self.settings.rules.instruments} instruments: {wanted - most} of "
+                f"the {wanted} listed are not watched; name yours in feed.watch"
+            )
             self._log.add_event("warn", "feed", text)
         return chosen, urgent + chosen
 
     def _restore_journal(self, loop: DayLoop, start: int) -> None:
-        """Bring back what the journal knows; the day begins at `start` (ns)."""
+        """Bring back the journal's state; the day begins at `start` (ns)."""
         for intent in restore_kernel(
             self.kernel, self.ports.journal, start, kept_divisions(self.ports.journal)
         ):
@@ -609,7 +613,7 @@ class Desk:
         return await read()
 
     def _strategy_state(self, strategy: Strategy, chosen: list[Instrument]) -> StrategyState | None:
-        """Return a strategy's place in the kernel, None for one that cannot even say what it is called."""
+        """Return a strategy's place in the kernel, None for one that fails to name itself."""
         try:
             return StrategyState(strategy, self._subscribed_tokens(strategy.name, chosen))
         except BaseException as error:  # noqa: BLE001  a strategy's fault stops that strategy, never the desk
@@ -691,18 +695,19 @@ class Desk:
         ]
 
     def _is_tradable(self, instrument: Instrument) -> bool:
-        """Tell whether a strategy that names nothing trades an instrument.
+        """Return whether a strategy that names nothing trades an instrument.
 
-        No index, and nothing that is only watched.
+        It trades no index, and none that is only watched.
         """
         return instrument.kind != "INDEX" and instrument.symbol not in self.settings.modes
 
     async def _reconcile_books(
         self, loop: DayLoop, begins: date | None, actions: CorporateActions | None
     ) -> None:
-        """Read the books until nothing is unknown, compare them, and open the desk, or open it read-only.
+        """Read the books until nothing is unknown, compare them, and open the desk.
 
-        `begins` is the day whose first cash is still to be found, None where it is known.
+        It opens read-only where they differ. `begins` is the day whose first cash is still to be
+        found, None where it is known.
         """
         await self._resolve_unknown(loop)
         if loop.stopping:
@@ -724,7 +729,10 @@ class Desk:
         loop.turn()
 
     def _apply_divisions(self, loop: DayLoop, actions: CorporateActions | None) -> None:
-        """Carry what was split or multiplied over night over to its new shares and prices, and hold what may have been."""
+        """Carry shares divided over night over to their new number and prices.
+
+        Those that may have been divided are held.
+        """
         now, journal = self.ports.clock.now(), self.ports.journal
         day = ist_day(now)
         loop.flags = flag_ex_dates(
@@ -745,11 +753,10 @@ class Desk:
         loop.turn()
 
     async def _settle_start_cash(self, loop: DayLoop, day: date) -> None:
-        """Let the day begin with what the broker had before it.
+        """Let the day begin with the broker's cash before it.
 
-        Stops may have fired since, and their sales are booked by now.
-
-        What he has is asked for between two looks that find the same trades.
+        Stops may have fired since, and their sales are booked by now. The broker's cash is asked
+        for between two looks that find the same trades.
         """
         ledger, booked = self.kernel.ledger, -1
         cash = int(ledger.start_cash)
@@ -765,7 +772,10 @@ class Desk:
         keep_start_cash(self.ports.journal, day, int(ledger.start_cash))
 
     async def _resolve_unknown(self, loop: DayLoop) -> None:
-        """Look at the books until the outcome of every request of an earlier run is known, and what has become of it since."""
+        """Look at the books until the outcome of every request of an earlier run is known.
+
+        So are the events since.
+        """
         clock, lookups = self.ports.clock, self.gateway.lookups
         while not loop.stopping:
             sought = lookups.is_seeking
@@ -777,7 +787,8 @@ class Desk:
                 raise loop.poller.error
             if self.ports.pacer is not None:
                 raise BusyError(
-                    "an exchange in lockstep cannot be joined in the middle of a request; start it anew"
+                    "an exchange in lockstep cannot be joined in the middle of a request; start "
+                    "it anew"
                 )
             loop.publish(final=True)
             due = self.gateway.poll_due() or clock.now() + SECOND
@@ -843,7 +854,7 @@ class Desk:
         )
 
     def _clock_offset_ms(self) -> int | None:
-        """Return by how many ms the desk's clock is ahead of the exchange's by its latest answers, None where nobody knows."""
+        """Return the clock's lead over the exchange's in ms by its answers, None if unknown."""
         keeper = self._loop.timekeeper if self._loop else None
         offset = keeper.offset if keeper is not None else None
         return None if offset is None else offset // 1_000_000
@@ -855,7 +866,7 @@ def _cancel_tasks(tasks: Iterable[asyncio.Task[None]]) -> None:
 
 
 def _unwrapped_error(error: BaseException) -> BaseException:
-    """Return what a task group wraps."""
+    """Return the error a task group wraps."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error

@@ -1,4 +1,4 @@
-"""What a desk is handed: what the operator has set, and the outside world."""
+"""The desk's arguments: the operator's settings, and the outside world."""
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ from engine.reconcile.reconciler import ReconcileTerms
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """What the operator has set, in the engine's units.
+    """The operator's settings, in the engine's units.
 
     `subscriptions` maps a strategy to its symbols (none: all).
     """
@@ -85,16 +85,14 @@ class EngineSettings:
 class EnginePorts(NamedTuple):
     """The outside world, as the desk is handed it.
 
-    `keep_bars` takes closed bars and must not block.
-
-    `beside` gives what runs beside an opened day, on its loop, until the next one opens,
-    `throughout` what goes on from the first opened day to the end, nights and openings included.
-    `tomorrow` makes the strategies of the next day: with it the desk goes on from day to day,
-    without it the day it opened is its last. `margins` asks the broker what orders would block,
-    `stored` looks up the minutes that this desk has kept, `consents` tells whether holdings may be
-    sold without an authorisation by the day (None: not known), `record` keeps what the feed sends,
-    `script` is what a recorded desk took, in place of a feed, `keep_past` takes the bars of earlier
-    days that were read for the warm-up, as `keep_bars`.
+    `keep_bars` takes closed bars and must not block. `beside` gives tasks beside an opened day, on
+    its loop, until the next one opens, `throughout` those from the first opened day to the end,
+    nights and openings included. `tomorrow` makes the strategies of the next day: with it the desk
+    goes on from day to day, without it the day it opened is its last. `margins` asks the broker for
+    the margin of orders, `stored` looks up the minutes that this desk has kept, `consents` returns
+    whether holdings may be sold without an authorisation by the day (None: not known), `record`
+    keeps the feed's frames, `script` is a recorded desk's script, in place of a feed, `keep_past`
+    takes the bars of earlier days that were read for the warm-up, as `keep_bars`.
     """
 
     broker: Broker
@@ -118,8 +116,8 @@ class EnginePorts(NamedTuple):
 
     @property
     def has_receipt_times(self) -> bool:
-        """Tell whether packets have times of receipt and can be late.
+        """Return whether packets have times of receipt and can be late.
 
-        Where the clocks stand still together none has.
+        They have none where the clocks stand still together.
         """
         return self.pacer is None or self.script is not None

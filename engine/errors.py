@@ -1,4 +1,4 @@
-"""Every error the desk raises on purpose, grouped by what the operator must do.
+"""Errors the desk raises on purpose, grouped by the operator's remedy.
 
 PatangError
 ├── OperatorError          stop: a human is needed
@@ -29,7 +29,10 @@ MENDS: Final = {
 
 
 def in_words(error: Exception) -> str:
-    """Return why a file could not be read or written, in one line without the inner words of the library that tried."""
+    """Return why a file could not be read or written, in one line.
+
+    The inner words of the library that tried are left out.
+    """
     if isinstance(error, OSError) and error.strerror:
         mend = MENDS.get(error.errno or 0)
         return error.strerror.lower() + (f": {mend}" if mend else "")
@@ -65,7 +68,7 @@ class BusyError(OperatorError):
 
 
 class NothingFound(PatangError):
-    """What was asked for was looked for, and there is none; the text names where."""
+    """A search without a result; the text names where."""
 
 
 class ConnectionFailed(PatangError):
@@ -96,4 +99,4 @@ class SaleUnauthorised(OrderRefused):
 
 
 class OrderUnknown(PatangError):
-    """A request whose outcome nobody told: timeout, 5xx, broken or unreadable answer."""
+    """A request of unknown outcome: timeout, 5xx, broken or unreadable answer."""

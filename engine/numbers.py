@@ -35,11 +35,9 @@ def rupees(paise: int) -> str:
 
 
 def amount(text: str) -> str:
-    """Group a text that is a plain number, and leave its decimals out from a thousand on.
+    """Group a text that is a plain number, without decimals from a thousand on.
 
-    1240000.50 → 12,40,001.
-
-    Any other text stays as it is.
+    1240000.50 → 12,40,001. Any other text stays as it is.
     """
     whole, dot, part = text.removeprefix("-").partition(".")
     if not whole.isdecimal() or (dot and not part.isdecimal()):
@@ -50,10 +48,7 @@ def amount(text: str) -> str:
 
 
 def price(x: float) -> str:
-    """Format a price: two decimals, four where its grid is finer.
-
-    An empty string for none (0.0).
-    """
+    """Format a price: two decimals, four where its grid is finer, empty for none (0.0)."""
     if x == 0.0:
         return ""
     text = f"{x:.4f}"
@@ -80,7 +75,7 @@ def gain(paise: int) -> str:
 def compact(n: int) -> str:
     """Format a volume in at most seven characters: 1234567 → 12.35 L, 123456789 → 12.35 Cr.
 
-    -1 is none.
+    -1 stands for none.
     """
     if n < 0:
         return ""
@@ -92,9 +87,9 @@ def compact(n: int) -> str:
 
 
 def age(ns: int) -> str:
-    """Format how long ago something was: 0s, 59s, 12m, 3h.
+    """Format an age: 0s, 59s, 12m, 3h.
 
-    An empty string when it lies ahead by a second or more.
+    It is empty when it lies ahead by a second or more.
     """
     seconds = ns // SECOND
     if seconds < -1:

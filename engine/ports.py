@@ -1,4 +1,4 @@
-"""What the engine needs from the world, as protocols; `tui/run/wiring.py` hands in the real ones.
+"""The engine's needs of the world, as protocols; `tui/run/wiring.py` hands in the real ones.
 
 Everything a port returns is in the core's units: shares, paise, rupees on the grid, nanoseconds
 UTC.
@@ -49,7 +49,7 @@ class BrokerPosition(NamedTuple):
 
 
 class SlicedOrder(NamedTuple):
-    """What became of a sliced order: the ids of the orders that exist, and why others do not.
+    """The outcome of a sliced order: the ids of existing orders, and why others do not exist.
 
     `unknown` slices may exist: they are looked up by the tag, which every slice carries.
     """
@@ -60,9 +60,9 @@ class SlicedOrder(NamedTuple):
 
 
 class BrokerHolding(NamedTuple):
-    """Shares that came from earlier days, waiting for settlement or not, today's sales still counted.
+    """Shares of earlier days, settled or not, today's sales still counted.
 
-    The broker may list them under either exchange, with its token: `isin` says what they are.
+    The broker may list them under either exchange, with its token: `isin` identifies them.
     `product` is CNC, or MTF for those that the broker has financed.
     """
 
@@ -81,11 +81,11 @@ class BrokerHolding(NamedTuple):
 
 
 class BrokerRules(NamedTuple):
-    """What a broker takes and answers.
+    """The abilities of a broker.
 
     `limit_only`: plain LIMIT orders and nothing else. Without stop orders and GTTs nothing can be
-    protected there, so that strategies do not enter. `gtts`: it has GTTs. `margins`: it tells what
-    orders would block. The defaults bound nothing, but for the least a desk needs.
+    protected there, so that strategies do not enter. `gtts`: it has GTTs. `margins`: it returns the
+    margin of orders. The defaults bound nothing, but for the least a desk needs.
     """
 
     limit_only: bool = False
@@ -109,14 +109,14 @@ class Broker(Protocol):
     """Orders, GTTs, books and reference data at a broker.
 
     Every call that changes something either returns (done), raises `OrderRefused` (a definite no),
-    or raises `OrderUnknown` (nobody knows: look it up by tag). Reads raise `RetryableError` when
-    they fail; an unreadable answer is never returned as an empty list.
+    or raises `OrderUnknown` (not known: look it up by tag). Reads raise `RetryableError` when they
+    fail; an unreadable answer is never returned as an empty list.
     """
 
     async def account(self) -> str:
         """Return the account's user id.
 
-        Raise `ConnectionFailed` where there is nobody, `OperatorError` on a dead token.
+        Raise `ConnectionFailed` without an answer, `OperatorError` on a dead token.
         """
         ...
 
@@ -127,7 +127,7 @@ class Broker(Protocol):
     async def place_sliced(self, order: Order) -> SlicedOrder:
         """Send a new order that the broker cuts at the exchange's freeze quantity.
 
-        Return what became of the slices.
+        Return the outcome of the slices.
         """
         ...
 
@@ -168,14 +168,11 @@ class Broker(Protocol):
         ...
 
     async def holdings(self) -> list[BrokerHolding]:
-        """Return the shares brought over from earlier days.
-
-        What was sold of them today stands in `positions`.
-        """
+        """Return the shares brought over from earlier days; today's sales stand in `positions`."""
         ...
 
     async def funds(self) -> int:
-        """Return what can be spent on equity, in paise."""
+        """Return the funds for equity, in paise."""
         ...
 
     async def instruments(self, exchange: str) -> list[Instrument]:
@@ -199,7 +196,7 @@ class Broker(Protocol):
 
 
 class FeedSink(Protocol):
-    """Where a feed delivers; called on the engine's event loop."""
+    """The receiver of a feed; called on the engine's event loop."""
 
     def ticks(self, ticks: list[Tick], received: int, unread: bytes = b"") -> None:
         """Take the ticks of one message, in their order; those without a time of their own have 0.
@@ -214,7 +211,7 @@ class FeedSink(Protocol):
         ...
 
     def notice(self, level: str, text: str) -> None:
-        """Pass on what the broker, or the feed itself, has to tell."""
+        """Pass on a notice of the broker, or of the feed itself."""
         ...
 
     def link(self, up: bool) -> None:
@@ -223,12 +220,12 @@ class FeedSink(Protocol):
 
 
 class FeedRecord(Protocol):
-    """Keeps what the feed sent, as it came; called on the engine's event loop alone."""
+    """Keeps the feed's frames as they came; called on the engine's event loop alone."""
 
     def put(self, kind: int, connection: int, ts: int, payload: bytes) -> None:
         """Keep a record (`engine.history.feed_recording.RecordKind`) of `ts`, ns UTC.
 
-        Never blocks, and never raises.
+        It never blocks, and never raises.
         """
         ...
 
@@ -238,7 +235,7 @@ class Feed(Protocol):
 
     @property
     def frames_received(self) -> int:
-        """WebSocket messages of every kind received so far (heartbeats left out), over all connections."""
+        """Return the number of WebSocket messages on all connections, heartbeats left out."""
         ...
 
     async def run(self, sink: FeedSink) -> None:
@@ -246,7 +243,10 @@ class Feed(Protocol):
         ...
 
     async def subscribe(self, tokens: Iterable[int], mode: str = "full") -> None:
-        """Subscribe these tokens in a mode ("full", "quote" or "ltp"), now and after each reconnect; again: in another one."""
+        """Subscribe these tokens in a mode ("full", "quote" or "ltp"), also after each reconnect.
+
+        Again, it is a change of mode.
+        """
         ...
 
 
@@ -265,7 +265,7 @@ class ExchangePacer(Protocol):
         ...
 
     async def sent(self) -> int:
-        """Return how many WebSocket messages the exchange has sent on our connections so far (heartbeats left out)."""
+        """Return the number of WebSocket messages the exchange has sent us, heartbeats left out."""
         ...
 
     async def listening(self) -> int:
@@ -278,18 +278,18 @@ class ExchangePacer(Protocol):
 
 
 class RecordedScript(Protocol):
-    """What a recorded desk took, for one that takes the same again."""
+    """A recorded desk's events, for one that takes the same again."""
 
     def script(self) -> Iterable[tuple[int, Any]]:
         """Go through it in its order, each with its time (ns UTC)."""
         ...
 
     def deliver(self, event: Any) -> object | None:
-        """Send what a feed sends; return an event of the kernel."""
+        """Send a feed's part; return an event of the kernel."""
         ...
 
     async def wait(self, ts: int) -> bool:
-        """Wait until it is time for what was taken at `ts` (ns UTC), for a moment at most.
+        """Wait until it is time for the event at `ts` (ns UTC), for a moment at most.
 
         Return whether it is.
         """
@@ -302,7 +302,7 @@ class Journal(Protocol):
     def append(self, table: str, row: dict[str, object]) -> None:
         """Write a row soon; a row with the same key replaces the old one.
 
-        Never blocks the caller.
+        It never blocks the caller.
         """
         ...
 
@@ -321,17 +321,17 @@ class Journal(Protocol):
 
 
 class BarStore(Protocol):
-    """Where bars live, apart by version ("live", "imported", "vendor", …), span (seconds) and symbol.
+    """The home of bars, by version ("live", "imported", "vendor", …), span (seconds) and symbol.
 
-    A bar is known by its token and start: the same again replaces it. Raises `DataError` for what
-    cannot be stored or read, `OperatorError` where disk or server refuse; what was stored before
-    then stands unchanged.
+    A bar is known by its token and start: the same again replaces it. Raises `DataError` for bars
+    that cannot be stored or read, `OperatorError` where disk or server refuse; bars stored before
+    then stand unchanged.
     """
 
     def write(self, bars: Sequence[Bar], symbols: dict[int, str], version: str) -> None:
         """Store bars of any spans and tokens; `symbols` names the tokens.
 
-        Durable when it returns.
+        They are durable when it returns.
         """
         ...
 
@@ -346,11 +346,11 @@ class BarStore(Protocol):
     def read_many(
         self, symbols: Sequence[str], span: int, start: int, end: int, version: str
     ) -> dict[str, list[Bar]]:
-        """Return what `read` returns of each symbol."""
+        """Return the bars of `read` for each symbol."""
         ...
 
     def columns(self, symbol: str, span: int, start: int, end: int, version: str) -> "BarSeries":
-        """Return what `read` returns, as arrays."""
+        """Return the bars of `read` as arrays."""
         ...
 
     def starts(self, symbol: str, span: int, version: str) -> "Ints":
@@ -362,7 +362,7 @@ class BarStore(Protocol):
         ...
 
     def contents(self) -> "list[StoredSeries]":
-        """Return what there is, by version, span and symbol."""
+        """Return the stored series, by version, span and symbol."""
         ...
 
     def write_averages(
@@ -370,15 +370,12 @@ class BarStore(Protocol):
     ) -> None:
         """Store averages of closes by the start of their bar, in place of all there were.
 
-        NaN is none yet.
+        NaN stands for none yet.
         """
         ...
 
     def averages(self, symbol: str, span: int, version: str) -> "tuple[Ints, dict[str, Floats]]":
-        """Return the starts of bars with stored averages, and those by name.
-
-        Nothing where there are none.
-        """
+        """Return the starts of bars with stored averages, and those by name, empty without any."""
         ...
 
     def remove(self, symbol: str, span: int, version: str, columns: "BarSeries") -> None:
@@ -391,19 +388,16 @@ class BarStore(Protocol):
     def removals(self) -> int:
         """Return how often bars have been removed.
 
-        Who misses bars, and then asks, is told of their removal.
+        A reader that misses bars, and then asks, learns of their removal.
         """
         ...
 
     def claim(self, version: str) -> bool:
-        """Take the name of a version that nobody has taken yet, and has no bars.
-
-        Return False where somebody has.
-        """
+        """Take the name of a version that is free and has no bars; return False for others."""
         ...
 
     def fold(self) -> None:
-        """Tidy up what many small writes have left; no answer changes."""
+        """Tidy up the rests of many small writes; no answer changes."""
         ...
 
 

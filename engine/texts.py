@@ -24,9 +24,7 @@ LONGEST_SYMBOL: Final = 100
 
 
 def valid_text(text: str) -> str:
-    """Return a text that any file, database or socket can hold.
-
-    Each half of a character becomes a mark.
+    """Return a text that any file, database or socket can hold; halves of characters are marked.
 
     Halves come from a shell, for a byte that is no UTF-8, and from JSON, which can write them.
     """
@@ -36,7 +34,7 @@ def valid_text(text: str) -> str:
 def plain_text(text: str) -> str:
     """Return a text as one line that changes nothing but its own place on a terminal.
 
-    A blank for each control character.
+    Control characters become blanks.
     """
     return text if text.isprintable() else _OBEYED.sub(" ", valid_text(text))
 
@@ -44,7 +42,7 @@ def plain_text(text: str) -> str:
 def csv_cell(text: str) -> str:
     """Return a text as a cell of a CSV file.
 
-    Behind an apostrophe where a spreadsheet would take it for a formula.
+    It stands behind an apostrophe where a spreadsheet would take it for a formula.
     """
     return f"'{text}" if _FORMULA.match(text) else text
 
@@ -55,7 +53,7 @@ def from_csv_cell(text: str) -> str:
 
 
 def is_symbol(text: str) -> bool:
-    """Tell whether a text can be a symbol: one short line that begins with a letter or a digit."""
+    """Return whether a text can be a symbol: one short line from a letter or a digit on."""
     return text[:1].isalnum() and text.isprintable() and len(text) <= LONGEST_SYMBOL
 
 

@@ -1,8 +1,7 @@
 """The strategies that ship with patang, those of its users, and the author's API.
 
-What a strategy imports.
-
-Prices in rupees, money in paise, times in ns UTC, as in `compiled.model.values`.
+A strategy imports from here. Prices in rupees, money in paise, times in ns UTC, as in
+`compiled.model.values`.
 """
 
 import traceback
@@ -44,7 +43,7 @@ OURS = (__file__, factory.__code__.co_filename, "compiled/")
 def build(name: str, table: Mapping[str, object]) -> Strategy:
     """Return the strategy of that name with its parameters.
 
-    Raise `ConfigError` naming the nearest one, or what it fails of.
+    Raise `ConfigError` naming the nearest one, or its failure.
     """
     parameters = Parameters(name, table)
     try:
@@ -58,7 +57,7 @@ def build(name: str, table: Mapping[str, object]) -> Strategy:
 
 
 def failure_text(error: BaseException) -> str:
-    """Return in one line what an author's code has raised, and its file and line where there are any."""
+    """Return an author's error in one line, with file and line where there are any."""
     from compiled.trading.kernel import error_text  # noqa: PLC0415  only what fails needs it
 
     return _author_line(error) + " ".join(error_text(error).split())
@@ -67,7 +66,7 @@ def failure_text(error: BaseException) -> str:
 def _author_line(error: BaseException) -> str:
     """Return file and line of the author's code that raised, where there is any.
 
-    Not ours, not Python's own.
+    Lines of ours and of Python's own are passed over.
     """
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}: "

@@ -1,4 +1,4 @@
-"""Momentum ladder: enter what moves faster than usual, add rungs while it goes on, trail every stop."""
+"""Momentum ladder: enter the fastest movers, add rungs while they go on, trail every stop."""
 
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ class LadderRung(NamedTuple):
 
 
 class MoverTrack:
-    """What is remembered of one instrument: two averages and the last closes."""
+    """The state of one instrument: two averages and the last closes."""
 
     def __init__(self, fast: int, slow: int) -> None:
         self.fast = EMA(fast)
@@ -30,7 +30,7 @@ class MoverTrack:
 
 
 class MomentumLadder(Strategy):
-    """Every scan, take the strongest movers whose fast average stands beyond the slow one.
+    """Takes the strongest movers whose fast average stands beyond the slow one, every scan.
 
     Momentum is the percent change over the last `momentum_bars` bars. Entries, further rungs, stops
     and targets are the ladder's; this class only finds what to climb.
@@ -69,7 +69,7 @@ class MomentumLadder(Strategy):
         track.closes = [*track.closes[-self.bars :], bar.close]
 
     def on_timer(self, ctx: Context, ts: int) -> None:
-        """Scan: rank the movers, strongest first, and ask for a ladder on each while there is room."""
+        """Scan: rank the movers, strongest first, and ask for a ladder on each with room left."""
         open_rungs = sum(rung.live for ladder in ctx.all_ladders() for rung in ladder.rungs)
         used = open_rungs * self.plan.capital
         for momentum, token, side in sorted(self._find_movers(ctx, ts), reverse=True):
@@ -80,7 +80,7 @@ class MomentumLadder(Strategy):
             used += self.plan.capital
 
     def _find_movers(self, ctx: Context, ts: int) -> list[tuple[float, int, Side]]:
-        """Return (momentum in its own direction, token, side) of everything that moves enough and is free."""
+        """Return (momentum in its direction, token, side) of every free instrument that moves."""
         found = []
         for token, track in self.tracks.items():
             if ctx.ladders(token):

@@ -26,7 +26,7 @@ class MovingAverageCross(Strategy):
         self.swings: dict[int, ATR] = {}
 
     def follow(self, token: int) -> list[Indicator]:
-        """Keep the averages of an instrument, and what its price usually moves within a bar where sizes go by that."""
+        """Keep an instrument's averages, and its usual move within a bar if sizes go by that."""
         self.averages[token] = Cross(SMA(self.fast), SMA(self.slow))
         if not self.swing_bars:
             return [self.averages[token]]

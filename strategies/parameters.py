@@ -15,10 +15,9 @@ _SIDES = {"long": (Side.BUY,), "short": (Side.SELL,), "both": (Side.BUY, Side.SE
 class Parameters:
     """The table [strategy.NAME].
 
-    Asking for a parameter checks it, `finish` refuses what nobody asked for.
-
-    What the table does not have is the `default`, without one an error. Every method raises
-    `ConfigError`.
+    Asking for a parameter checks it, `finish` refuses parameters that were not asked for. A
+    parameter missing in the table has its `default`, without one it is an error. Every method
+    raises `ConfigError`.
     """
 
     def __init__(self, name: str, table: Mapping[str, object]) -> None:

@@ -1,6 +1,6 @@
-"""Where the code of a strategy is.
+"""The code of a strategy: shipped, a dotted path, or a file of the user's own.
 
-Shipped, a dotted path, or a file of the user's own, which is read anew each time.
+The file is read anew each time.
 """
 
 import importlib
@@ -48,7 +48,7 @@ def names() -> list[str]:
 
 
 def factory(name: str, table: Mapping[str, object]) -> Factory:
-    """Return what makes the strategy of a name.
+    """Return the factory of a strategy's name.
 
     Raise `ConfigError` where there is none, or as its code does.
     """
@@ -76,7 +76,7 @@ def factory(name: str, table: Mapping[str, object]) -> Factory:
 
 
 def _load_file(path: Path) -> ModuleType:
-    """Run a file as a module of its own; nobody else may have written it."""
+    """Run a file as a module of its own; other users must not have written it."""
     path = path.absolute()
     try:
         facts = path.stat()
@@ -112,5 +112,6 @@ def _only_strategy(module: ModuleType) -> Factory:
         return found[0]
     named = ", ".join(each.__name__ for each in found) or "none"
     raise ConfigError(
-        f"{module.__file__}: expected one class that is a Strategy, found {named}; name it: source = FILE.py:CLASS"
+        f"{module.__file__}: expected one class that is a Strategy, found {named}; name it: "
+        f"source = FILE.py:CLASS"
     )

@@ -23,10 +23,10 @@ CASH = 1_000_000_00
 
 
 def replay(strategy: Strategy, closes: Sequence[float], spread: float = 0.05) -> list[RoundTrip]:
-    """Return the round trips of a strategy on minutes that close at these prices (₹), 375 to a session, without slippage.
+    """Return the round trips of a strategy on minutes that close at these prices (₹).
 
-    Each opens at the close before, and reaches `spread` (₹) beyond both. Raises what the strategy
-    raises.
+    There are 375 to a session, without slippage. Each opens at the close before, and reaches
+    `spread` (₹) beyond both. Raises the strategy's errors.
     """
     bars = minutes(closes, spread)
     calendar = Calendar.load()
@@ -49,7 +49,7 @@ def replay(strategy: Strategy, closes: Sequence[float], spread: float = 0.05) ->
 
 
 def minutes(closes: Sequence[float], spread: float = 0.05) -> BarSeries:
-    """Return minutes that close at these prices (₹), from 09:15 on, as many sessions as they fill."""
+    """Return minutes that close at these prices (₹), from 09:15 on, over as many sessions."""
     calendar = Calendar.load()
     close = np.round(np.asarray(closes, np.float64) / 0.05) * 0.05
     opened = np.concatenate([close[:1], close[:-1]])

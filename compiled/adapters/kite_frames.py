@@ -22,6 +22,18 @@ LTP: Final[i64] = 1
 QUOTE: Final[i64] = 2
 FULL: Final[i64] = 3
 
+# A packet is big-endian words of 32 bits, prices in paise (see `price_divisor`):
+#
+#     word   0      1     2         3        4       5    6     7     8     9    10
+#     ltp    token  ltp                                                               8 bytes
+#     index  token  ltp   high      low      open    close chg  (time: word 7)        28, full 32
+#     quote  token  ltp   last qty  average  volume  buys sells open  high  low close 44
+#
+#     full   quote, then 11 last trade, 12 OI, 13 and 14 OI high and low, 15 time, and from byte 64
+#            ten levels of 12 bytes (quantity, price, orders as 16 bits, 2 bytes of padding),
+#            bids first: 184 in all, 46 words
+#
+# A record of `LatestTicks` is the longest packet, so that every field has one place.
 INDICES: Final[i64] = 9
 WORDS: Final[i64] = 46
 # Enough bad frames to see a fault of the feed by, and never so many that a broken peer fills the
@@ -79,6 +91,7 @@ def _put_index(out: BytesWriter, tick: Tick, scale: float) -> None:
     for price in (tick.high, tick.low, tick.open, tick.close):
         put_u32(out, nearest(price * scale))
     change = nearest(tick.ltp * scale) - nearest(tick.close * scale)
+    # The change is the only signed field: a fall goes out in two's complement.
     put_u32(out, change & U32)
 
 
@@ -103,6 +116,8 @@ def _depth_of(tick: Tick) -> bytes:
 
 def _read_stamp(data: bytes, at: i64, received: i64) -> i64:
     seconds = read_u32(data, at)
+    # An instrument that has not traded has no stamp; the time of receipt keeps it in order with
+    # others.
     if seconds == 0:
         return received
     return seconds * SECOND

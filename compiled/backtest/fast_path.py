@@ -363,7 +363,7 @@ class FastPath(FastLane):
     def _book_trade(
         self, line: BarePosition, ts: i64, side: Side, quantity: i64, ticks: i64
     ) -> None:
-        """Book a trade as `_book_trade` of the order reports does, and what it makes of the position."""
+        """Book a trade as `_book_trade` of the order reports does, with its position."""
         kernel = self.kernel
         slot = line.slot
         rates = line.rates

@@ -34,6 +34,7 @@ class TokenIndex:
         self.count += 1
         self._tokens = append(self._tokens, token)
         self._table[place] = slot
+        # At most half full: probes stay short, and an unknown token finds an empty place soon.
         if 2 * slot > self._mask:
             self._grow_table()
         return slot

@@ -11,6 +11,7 @@ U32: Final[i64] = 0xFFFFFFFF
 def put_u32(out: BytesWriter, value: i64) -> None:
     """Append a value, cut to what 32 bits can say."""
     value = max(0, min(value, U32))
+    # librt writes signed words only; the upper half of the unsigned range is its negative one.
     write_i32_be(out, i32(value if value < 0x80000000 else value - 0x100000000))
 
 

@@ -1,7 +1,4 @@
-"""Write what the kernel knows onto the board, for every screen.
-
-Only what changed costs anything.
-"""
+"""The kernel's state on the board, for every screen; only changes cost anything."""
 
 from collections import deque
 
@@ -105,7 +102,7 @@ class BoardWriter:
         return board.event_seq
 
     def put_repeat(self, seq: int, times: int) -> None:
-        """Show how often a line of the event log has been told, if it is still there."""
+        """Show how often a line of the event log has been repeated, if it is still there."""
         board = self.board
         at = seq - board.events[0].seq if board.events else -1
         if 0 <= at < len(board.events):
@@ -180,9 +177,9 @@ class BoardWriter:
         self.board.positions.keep(keys)
 
     def _exit_charges(self, ladder: Ladder, rung: Rung, last: float) -> int:
-        """Return what an exit would be charged (paise).
+        """Return an exit's charges (paise).
 
-        Of a delivery bought today as the day's note will, intraday.
+        Delivery bought today is charged as the day's note will, intraday.
         """
         token, product, kernel = ladder.instrument.token, ladder.plan.product, self.kernel
         today = kernel.intraday_rates(token, product) if rung.opened >= kernel.open else None
@@ -206,10 +203,7 @@ class BoardWriter:
         self.board.ladders.keep(keys)
 
     def _publish_externals(self) -> None:
-        """Show the orders others have placed on the account.
-
-        One that turns out to be ours is shown as such only.
-        """
+        """Show foreign orders of the account; one that turns out to be ours moves there."""
         board, externals = self.board, self.kernel.externals
         keys: set[object] = {"x" + order_id for order_id in externals}
         if any(row.key not in keys for row in board.externals.rows):
@@ -274,7 +268,7 @@ class BoardWriter:
         self._put_figure("Naked positions", str(naked), bad=naked > 0)
 
     def _put_money_limit(self, name: str, used: int, limit: int) -> None:
-        """Show an amount of money against its limit, both in rupees with Indian grouping left to the screen."""
+        """Show an amount of money against its limit, in rupees; the screen groups digits."""
         share = used / limit if limit else -1.0
         text = f"{used / 100:.2f}"
         row = RiskRow(name, text, f"{limit / 100:.0f}" if limit else "off", share, share >= 1.0)
@@ -291,7 +285,7 @@ class BoardWriter:
 
 
 def unsent_value(kernel: Kernel, order: Order) -> int:
-    """Return what an order would be worth that a dry run has kept back, in paise."""
+    """Return the worth of an order that a dry run has kept back, in paise."""
     return int(paise(kernel.markets[order.token].last, order.quantity))
 
 

@@ -1,4 +1,4 @@
-"""The event log: what happened, a line each, and what goes on, a line that counts."""
+"""The event log: events, a line each, and lasting states, a line that counts."""
 
 import re
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ FIGURES = re.compile(r"\d[\d,.]*")
 
 
 class EventText(NamedTuple):
-    """What a line of the event log says."""
+    """The text of a line of the event log."""
 
     level: str
     name: str
@@ -28,7 +28,7 @@ class EventText(NamedTuple):
 
 @dataclass(slots=True)
 class OpenState:
-    """A state that goes on: its line in the journal and on the board, when it was told last (ns), and how often."""
+    """A lasting state: its lines in journal and on board, its last time (ns), and its count."""
 
     row: int
     shown: int
@@ -54,9 +54,7 @@ class EventLog:
     def add_repeated(
         self, level: str, name: str, text: str, ts: int | None = None, *, alike: bool = False
     ) -> None:
-        """Add one line for a state that goes on.
-
-        Told again within `LASTS`, the same line counts how often.
+        """Add one line for a lasting state; repeated within `LASTS`, the line counts how often.
 
         Texts that are `alike` differ in their figures only.
         """

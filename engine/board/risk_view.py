@@ -1,7 +1,4 @@
-"""What the risk screen and `patang status` show besides.
-
-Every limit and its use, the governor, the kill switch's history.
-"""
+"""The risk screen's own view: every limit and its use, the governor, the kill switch's history."""
 
 from collections.abc import Mapping
 
@@ -30,10 +27,7 @@ OTHERS = "by hand, adopted"
 
 
 class RiskView:
-    """Writes its sections of the board.
-
-    The limits once a second, for they take a look at everything held.
-    """
+    """Writes its sections of the board; limits once a second, as they look at everything held."""
 
     def __init__(
         self, board: Board, kernel: Kernel, gateway: OrderGateway, kill: KillSwitch
@@ -61,9 +55,9 @@ class RiskView:
             self._publish_limits(configured, changes)
 
     def _publish_strategies(self) -> None:
-        """Show each strategy's P&L of the day, and what no strategy of the day has made.
+        """Show each strategy's P&L of the day, and that without a strategy of the day.
 
-        By hand, adopted, left from before.
+        The latter is by hand, adopted, or left from before.
         """
         kernel, section = self.kernel, self.board.strategies
         left = int(kernel.ledger.net - kernel.net_at_open)
@@ -141,7 +135,7 @@ class RiskView:
             )
 
     def _limit_usage(self) -> dict[str, float]:
-        """Return what is used of each limit, money in rupees.
+        """Return the use of each limit, money in rupees.
 
         Those on single orders have no use.
         """
@@ -196,7 +190,7 @@ class RiskView:
 
 
 def governor_fields(state: GovernorState) -> dict[str, object]:
-    """Return the governor's state as `patang status` tells it; times in milliseconds."""
+    """Return the governor's state for `patang status`; times in milliseconds."""
     held = {name: ns // 1_000_000 for name, ns in state.held if ns}
     disk = {
         "behind_ms": round(state.disk.behind * 1e3),

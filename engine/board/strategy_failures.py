@@ -1,7 +1,4 @@
-"""Strategies that have failed.
-
-Their tracebacks are kept, and each stays marked until somebody has looked.
-"""
+"""Failed strategies: their tracebacks are kept, and each stays marked until acknowledged."""
 
 import traceback
 from collections.abc import Sequence
@@ -16,7 +13,7 @@ ACT = "strategy_failed"
 
 
 class StrategyFailures:
-    """What the strategies of a day have died of; belongs to the engine's thread."""
+    """The failures of a day's strategies; belongs to the engine's thread."""
 
     def __init__(
         self, slots: Sequence[StrategyState], board: Board, journal: Journal, clock: Clock
@@ -28,7 +25,7 @@ class StrategyFailures:
         self._told: set[str] = set()
 
     def record_new(self) -> None:
-        """Write down what a strategy has raised since the last look, and mark it."""
+        """Write down a strategy's errors since the last look, and mark it."""
         for slot in self._slots:
             if slot.error is not None and slot.name not in self._told:
                 self._told.add(slot.name)
@@ -46,6 +43,9 @@ class StrategyFailures:
         """Take the mark away, and return the answer to whoever asked for it."""
         marked: set[object] = {row.strategy for row in self._board.failures.rows}
         if name not in marked:
-            return f"refused: {name or 'it'} is not marked; marked: {', '.join(map(str, sorted(marked, key=str))) or 'none'}"
+            return (
+                f"refused: {name or 'it'} is not marked; marked: "
+                f"{', '.join(map(str, sorted(marked, key=str))) or 'none'}"
+            )
         self._board.failures.keep(marked - {name})
         return f"done: {name} is no longer marked; it stays stopped"

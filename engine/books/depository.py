@@ -1,4 +1,4 @@
-"""Shares that the depository would not let go.
+"""Shares bound by the depository.
 
 Without a standing authorisation each day's sale of holdings needs one.
 """
@@ -14,16 +14,15 @@ AGAIN: Final = 5 * MINUTE
 """How long after a refusal for want of an authorisation the sale is tried again by itself."""
 MEND: Final = "authorise them in Kite (CDSL TPIN), or give the broker a DDPI or POA"
 NO_STANDING: Final = (
-    "this account has no standing demat authorisation: from the next day on what it holds cannot be sold, nor its stops "
+    "this account has no standing demat authorisation: from the next day on what it holds cannot "
+    "be sold, nor its stops "
     "fill, before you authorise the day's sale in Kite (CDSL TPIN); a DDPI or POA ends that"
 )
 
 
 @final
 class DepositoryWatch:
-    """Follows how many shares of what we hold lack their authorisation.
-
-    Until then they count as unprotected.
+    """Follows how many of our shares lack their authorisation; until then they are unprotected.
 
     `standing` says whether the account needs none by the day; where a sale was refused for want of
     one, `refused` outranks it.
@@ -44,7 +43,7 @@ class DepositoryWatch:
         self._told: set[int] = set()
 
     def compare_holdings(self, books: BooksSnapshot) -> None:
-        """Bring the core in line with the broker's holdings, and tell what has changed."""
+        """Bring the core in line with the broker's holdings, and log changes."""
         lacking: dict[int, int] = {}
         for each in books.holdings:
             needed = each.token in self._refused or not self._standing
@@ -58,10 +57,13 @@ class DepositoryWatch:
             self._tell_bound(int(token), market.instrument.symbol, shares if market.ladders else 0)
 
     def _tell_bound(self, token: int, symbol: str, shares: int) -> None:
-        """Tell once of shares of ours that are bound, and once that they are no more."""
+        """Log once that shares of ours are bound, and once that they are no more."""
         if shares and token not in self._told:
             self._told.add(token)
-            text = f"{shares} {symbol} need an authorisation before they can be sold; no stop of theirs can fill: {MEND}"
+            text = (
+                f"{shares} {symbol} need an authorisation before they can be sold; no stop of "
+                f"theirs can fill: {MEND}"
+            )
             self._tell("alarm", "unauthorised", text)
         elif token in self._told and not shares:
             self._told.discard(token)

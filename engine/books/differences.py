@@ -1,7 +1,4 @@
-"""What the broker's books say and ours do not, or the other way round.
-
-Seven kinds of difference, and what may be done.
-"""
+"""Differences between the broker's books and ours: seven kinds, and their choices."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,7 +29,7 @@ At = tuple[int, str]
 
 
 class DifferenceKind(StrEnum):
-    """What does not agree."""
+    """The kind of a difference."""
 
     UNMANAGED = "unmanaged"
     """The broker holds shares of an instrument and product of which we hold none."""
@@ -41,7 +38,7 @@ class DifferenceKind(StrEnum):
     QUANTITY = "quantity"
     """Both hold shares, not equally many."""
     ORDER = "order"
-    """A working order with our tag that our journal does not know, or one of ours that the broker does not list."""
+    """A working order with our tag missing in our journal, or one of ours missing at the broker."""
     TRADE = "trade"
     """The trades of an order of ours are not those we have booked."""
     GTT = "gtt"
@@ -58,7 +55,7 @@ class DifferenceKind(StrEnum):
 
 
 class DifferenceChoice(StrEnum):
-    """What the operator may do about a difference."""
+    """A choice of the operator about a difference."""
 
     ADOPT = "adopt"
     ASSIGN = "assign"
@@ -82,10 +79,8 @@ FLATTEN_OR_IGNORE: Final = (DifferenceChoice.IGNORE, DifferenceChoice.FLATTEN)
 class BooksSnapshot(NamedTuple):
     """The broker's books, read one after the other.
 
-    Positions first, so that every fill in them is in the orders, too.
-
-    Holdings, and what is sold of them, stand under our token of the share. `twins` has ours by that
-    of its other listing.
+    Positions come first, so that every fill in them is in the orders, too. Holdings, and sales of
+    them, stand under our token of the share. `twins` has ours by that of its other listing.
     """
 
     positions: list[BrokerPosition]
@@ -96,14 +91,14 @@ class BooksSnapshot(NamedTuple):
     trades: list[BrokerTrade]
     twins: Mapping[int, int]
     gaps: Mapping[At, int] = MappingProxyType({})
-    """By how many shares the positions are not what the day's orders come to, where that differs."""
+    """Shares by which positions differ from the sum of the day's orders, where they do."""
 
 
 class BookDifference(NamedTuple):
-    """One difference; `figure` is what it amounts to (shares the broker has more, paise), `theirs` and `ours` in words.
+    """One difference; `figure` is its size (shares the broker has more, paise).
 
-    Of shares `apart` are left out: those that the operator has set apart as not ours, by ignoring
-    them.
+    `theirs` and `ours` are in words. Of shares `apart` are left out: those that the operator has
+    set apart as not ours, by ignoring them.
     """
 
     key: str
@@ -132,7 +127,7 @@ class BookDifference(NamedTuple):
 
     @property
     def cedes(self) -> bool:
-        """Tell whether ignoring it says that the owner's shares are gone, and ours beside them are still there."""
+        """Return whether ignoring it cedes the owner's shares: they are gone, ours are not."""
         return (
             self.kind is not DifferenceKind.UNMANAGED
             and self.product in DELIVERED
@@ -141,9 +136,9 @@ class BookDifference(NamedTuple):
 
     @property
     def amount(self) -> int:
-        """Return what a choice is about.
+        """Return the amount of a choice.
 
-        The shares that differ, or, where only those set apart do, these.
+        It is the shares that differ, or, where only those set apart do, these.
         """
         return self.figure or self.apart
 
@@ -186,9 +181,9 @@ async def read_books(broker: Broker, shares: ShareRegister) -> BooksSnapshot:
 def _position_gaps(
     positions: list[BrokerPosition], orders: list[OrderUpdate], twins: Mapping[int, int]
 ) -> dict[At, int]:
-    """Return by how many shares positions and the day's orders are apart.
+    """Return the gap in shares between positions and the day's orders.
 
-    What was converted, or what one book lacks still.
+    It comes from a conversion, or from a book that lags.
     """
     found: Counter[At] = Counter()
     for each in positions:
@@ -207,9 +202,9 @@ def _position_gaps(
 
 
 def _sells_holding(position: BrokerPosition) -> bool:
-    """Tell whether a position is what was sold of a holding.
+    """Return whether a position is a sale of a holding.
 
-    What is bought today is not there to be sold elsewhere.
+    Shares bought today are not there to be sold elsewhere.
     """
     return position.quantity < 0 and position.product in DELIVERED
 
@@ -237,9 +232,9 @@ def held_by_side(kernel: Kernel) -> Counter[tuple[int, str, Side]]:
 
 
 class DivisionState(NamedTuple):
-    """What is known of divisions: of which tokens one is thought possible, and why.
+    """The state of divisions: the tokens of possible ones with the reason.
 
-    How many of our shares are awaited.
+    It also has the number of our shares that are awaited.
     """
 
     doubts: Mapping[int, str] = {}
@@ -260,12 +255,10 @@ def compare_books(
 ) -> list[BookDifference]:
     """Return every difference, trades and orders first.
 
-    `before` is what we held when the reading began.
-
-    A position that moved meanwhile is left for the next comparison. `bound` (paise) is how far the
-    funds may differ, `apart` the shares that are not ours by the operator's word, by the key of
-    their difference, `late` by how many shares the positions are still apart from the day's orders,
-    which count.
+    `before` are our positions when the reading began; one that moved meanwhile is left for the next
+    comparison. `bound` (paise) is how far the funds may differ, `apart` the shares that are not
+    ours by the operator's word, by the key of their difference, `late` by how many shares the
+    positions still trail the day's orders, which count.
     """
     return [
         *_trade_differences(kernel, books),
@@ -373,18 +366,18 @@ def _position_differences(
 
 
 def _reduces_ours(figure: int, long: int, short: int) -> bool:
-    """Tell whether shares that went (came, of what is short) may be ours."""
+    """Return whether shares that went (came, in a short position) may be ours."""
     return bool((figure < 0 and long) or (figure > 0 and short))
 
 
 def moving_positions(kernel: Kernel, books: BooksSnapshot, before: Counter[At]) -> set[At]:
-    """Return token and product of the positions of which these books say nothing yet: they move."""
+    """Return token and product of moving positions, about which these books say nothing yet."""
     ours, fired = held_shares(kernel), fired_tokens(kernel, books)
     return {at for at in ours.keys() | before.keys() if ours[at] != before[at] or at[0] in fired}
 
 
 def _apart_positions(kernel: Kernel, apart: Mapping[str, int]) -> set[At]:
-    """Return token and product of the shares that are set apart, of what is watched."""
+    """Return token and product of the shares set apart, among watched instruments."""
     if not any(apart.values()):
         return set()
     tokens = {market.instrument.symbol: int(market.token) for market in kernel.markets.values()}
@@ -397,11 +390,11 @@ def lacking_shares(
     standing: Iterable[BookDifference],
     bought: Mapping[tuple[int, str, Side], int] = MappingProxyType({}),
 ) -> dict[tuple[int, Product, Side], int]:
-    """Return how many of our shares the broker's books do not hold for us, by token, product and side.
+    """Return our shares that the broker's books do not hold for us, by token, product and side.
 
-    Shares set apart are the owner's, and so is, while a difference stands, what others have
-    `bought` (sold short) since the books agreed. Of delivery nothing can be short: a figure below
-    none says that so many of ours are missing, whatever has come since.
+    Shares set apart are the owner's, and so are, while a difference stands, the shares others have
+    `bought` (sold short) since the books agreed. Delivery cannot be short: a figure below none says
+    that so many of ours are missing, whatever has come since.
     """
     parts, found = held_by_side(kernel), {}
     for each in standing:
@@ -431,13 +424,13 @@ def foreign_orders(kernel: Kernel, orders: Iterable[OrderUpdate]) -> Iterator[Or
 
 
 def _foreign_by_token(kernel: Kernel, books: BooksSnapshot) -> Iterator[tuple[int, OrderUpdate]]:
-    """Yield these with our token of what they have traded."""
+    """Yield these with our token of their trades."""
     for update in foreign_orders(kernel, books.orders):
         yield books.twins.get(int(update.token), int(update.token)), update
 
 
 def _foreign_takers(kernel: Kernel, books: BooksSnapshot, at: At, side: int) -> list[OrderUpdate]:
-    """Return the orders that are not ours and have traded on this side, where their product is that of the shares."""
+    """Return foreign orders that traded on this side under the shares' product."""
     return [
         update
         for token, update in _foreign_by_token(kernel, books)
@@ -446,7 +439,7 @@ def _foreign_takers(kernel: Kernel, books: BooksSnapshot, at: At, side: int) -> 
 
 
 def foreign_traded(kernel: Kernel, books: BooksSnapshot) -> Counter[tuple[int, str, Side]]:
-    """Return what others have traded today, by token, product and side."""
+    """Return the trades of others today, by token, product and side."""
     found: Counter[tuple[int, str, Side]] = Counter()
     for token, update in _foreign_by_token(kernel, books):
         found[token, update.product, update.side] += int(update.filled)
@@ -454,9 +447,9 @@ def foreign_traded(kernel: Kernel, books: BooksSnapshot) -> Counter[tuple[int, s
 
 
 def _may_be_stop(kernel: Kernel, update: OrderUpdate) -> bool:
-    """Tell whether a GTT of ours may have sent an order.
+    """Return whether a GTT of ours may have sent an order.
 
-    It stands for as much, and its list was read before the order.
+    It is for as much, and its list was read before the order.
     """
     return any(
         gtt.live
@@ -469,7 +462,7 @@ def _may_be_stop(kernel: Kernel, update: OrderUpdate) -> bool:
 def _probable_cause(kernel: Kernel, token: int, product: str, taken: list[OrderUpdate]) -> str:
     """Say what has probably taken shares of ours.
 
-    A stop that fired while nobody looked, or somebody's order.
+    It is a stop that fired unobserved, or somebody's order.
     """
     said = []
     market = kernel.markets.get(token)
@@ -484,16 +477,17 @@ def _probable_cause(kernel: Kernel, token: int, product: str, taken: list[OrderU
             ):
                 price = f" at about {gtt.fired:.2f}" if gtt.fired else ""
                 said.append(
-                    f"its stop fired on {log_time(int(gtt.updated))}, while the desk was away: {rung.quantity}{price}"
+                    f"its stop fired on {log_time(int(gtt.updated))}, while the desk was away: "
+                    f"{rung.quantity}{price}"
                 )
     said += [f"order {each.order_id}, not ours: {each.side.name} {each.filled}" for each in taken]
     return "; ".join(said)
 
 
 def fired_tokens(kernel: Kernel, books: BooksSnapshot) -> set[int]:
-    """Return the tokens of GTTs of ours that have fired, which we have not taken in.
+    """Return the tokens of fired GTTs of ours that we have not taken in.
 
-    Their orders move what is held.
+    Their orders move the positions.
     """
     found = set()
     for update in books.gtts:
@@ -504,7 +498,7 @@ def fired_tokens(kernel: Kernel, books: BooksSnapshot) -> set[int]:
 
 
 def _broker_shares(books: BooksSnapshot) -> tuple[Counter[At], dict[At, float], dict[int, str]]:
-    """Return the broker's shares and their cost in rupees by token and product, and the symbols by token."""
+    """Return the broker's shares, their cost in rupees by token and product, and the symbols."""
     shares: Counter[At] = Counter()
     costs: dict[At, float] = {}
     names: dict[int, str] = {}
@@ -555,10 +549,7 @@ def _position_choices(
 
 
 def _held_elsewhere(kernel: Kernel, books: BooksSnapshot, product: str, quantity: int) -> bool:
-    """Tell whether what is missing may be a holding that nobody knows, under another name.
-
-    So many of it are there.
-    """
+    """Return whether missing shares may be an unknown holding of as many under another name."""
     return any(
         each.quantity == quantity and each.product == product and each.token not in kernel.markets
         for each in books.holdings
@@ -698,10 +689,8 @@ def _funds_differences(
 ) -> Iterator[BookDifference]:
     """Compare cash while no order blocks any and none has just traded.
 
-    Intraday and financed positions block a part of their value, nobody knows which.
-
-    What is sold of financed shares pays the broker's loan first. Charges leave the broker's cash
-    over night, ours at once.
+    Intraday and financed positions block an unknown part of their value. Sales of financed shares
+    pay the broker's loan first. Charges leave the broker's cash over night, ours at once.
     """
     now = kernel.order_store.now
     if any(

@@ -1,6 +1,6 @@
 """Rows of the journal, read back with the bounds of `compiled/model/number_bounds.py`.
 
-A number that cannot be is a damaged database.
+An impossible number is a damaged database.
 """
 
 from collections.abc import Iterator, Sequence
@@ -63,7 +63,7 @@ def load_rows(
 
 
 def check_number(what: str, value: object, low: float, high: float) -> None:
-    """Raise `DataError` for what is no number from `low` to `high`."""
+    """Raise `DataError` unless it is a number from `low` to `high`."""
     if (
         isinstance(value, bool)
         or not isinstance(value, int | float)
@@ -84,10 +84,7 @@ def whole_number(what: str, value: object, low: float = _MONEY[0], high: float =
 
 @contextmanager
 def readable(what: str) -> Iterator[None]:
-    """Raise `DataError` for what cannot be made of rows.
-
-    A name nobody knows, a number that does not fit.
-    """
+    """Raise `DataError` for rows with an unknown name or a number out of bounds."""
     try:
         yield
     except (

@@ -1,7 +1,4 @@
-"""Splits, bonuses and consolidations of what is carried.
-
-Which have happened, what is not certain, and what is written down.
-"""
+"""Splits, bonuses and consolidations of carried shares: known ones, doubts, and records."""
 
 import json
 from collections import Counter
@@ -24,23 +21,24 @@ from engine.market.corporate_actions.action_list import SHARES, CorporateActions
 from engine.ports import BrokerHolding, Journal
 
 NOTED: Final = "division:"
-"""How the key of a division begins in the journal's `meta`, before its token and the day it counts from."""
+"""The prefix of a division's key in the journal's `meta`, before its token and first day."""
 MOST: Final = 100
 """The most shares for one that are believed without a date."""
 BEYOND, DAYS_MOVE = 0.9, 1.25
 """Of a stop, and of the highest price, beyond which a close says that the share was divided."""
 BETWEEN, CLOSE = 0.05, 0.02
-"""How far from between stop and highest price a ratio may bring the close, and how near it must bring the costs."""
+"""The margin around stop and highest price for a divided close, and around the divided costs."""
 
 Levels = tuple[float, float, float]
 """A rung's stop, target and most favourable price, rupees."""
 
 
 class ShareDivision(NamedTuple):
-    """`shares` of an instrument stand where `per` did from `since` (ns) on; taken in `at` (ns).
+    """A division: `shares` of an instrument stand where `per` did from `since` (ns) on.
 
-    `levels` are those of the rungs before it, `awaited` the shares that were not credited then:
-    (ours, all) by product. One for one: the operator says that there was none.
+    It was taken in `at` (ns). `levels` are those of the rungs before it, `awaited` the shares that
+    were not credited then: (ours, all) by product. One for one: the operator says that there was
+    none.
     """
 
     token: int
@@ -71,7 +69,7 @@ class ShareDivision(NamedTuple):
 
 
 def kept_divisions(journal: Journal) -> list[ShareDivision]:
-    """Return what is written down, by day; raise `DataError` for what cannot be."""
+    """Return the written divisions, by day; raise `DataError` for impossible ones."""
     found = []
     for row in journal.load("meta", "key LIKE ? AND value IS NOT NULL", (NOTED + "%",)):
         where, told = f"meta, row {row['key']}:", json.loads(str(row["value"]))
@@ -109,9 +107,9 @@ def carried_rungs(market: InstrumentState, before: int) -> list[Rung]:
 
 
 def carried_shares(market: InstrumentState, before: int, *, there: bool = False) -> dict[str, int]:
-    """Return how many shares of earlier days than `before` (ns) our rungs hold, by product.
+    """Return our rungs' shares of earlier days than `before` (ns), by product.
 
-    `there`: whose stop has not fired.
+    `there`: those whose stop has not fired.
     """
     found: Counter[str] = Counter()
     for ladder in market.ladders:
@@ -129,12 +127,10 @@ def make_division(
     books: Mapping[str, int],
     apart: Mapping[str, int],
 ) -> ShareDivision:
-    """Return the division of what is carried, to be noted.
+    """Return the division of carried shares, to be noted.
 
-    `books` has the broker's shares, `apart` the owner's, by product.
-
-    Of those that the broker has not credited yet it says how many are ours and how many there are
-    in all. What a stop has sold, when nobody looked, is not awaited.
+    `books` has the broker's shares, `apart` the owner's, by product. Of shares that the broker has
+    not credited yet it has ours and all. Unobserved sales by a stop are not awaited.
     """
     awaited = {}
     for product, ours in carried_shares(market, since, there=True).items():
@@ -152,7 +148,7 @@ def make_division(
 
 
 def divide_event(division: ShareDivision) -> CarriedDivision:
-    """Return what makes the kernel take it in."""
+    """Return the division's event for the kernel."""
     return CarriedDivision(
         division.at, division.token, division.shares, division.per, division.since
     )
@@ -161,7 +157,7 @@ def divide_event(division: ShareDivision) -> CarriedDivision:
 def dated_ratio(
     actions: CorporateActions, symbol: str, after: date, until: date
 ) -> tuple[Fraction, str, date]:
-    """Return by which ratio shares are divided by the list with an ex-date in (after, until], as it says, and from which day."""
+    """Return the list's ratio with an ex-date in (after, until], its text, and its day."""
     found = [
         each
         for each in actions.of_symbol(symbol, after + timedelta(days=1), until)
@@ -180,7 +176,7 @@ def dated_ratio(
 def books_ratio(books: int, ours: int) -> Fraction:
     """Return how many times ours the broker's books have, 1 where that is no whole number.
 
-    Of fractions nobody knows the rest.
+    The rest of fractions is not known.
     """
     if books <= 0 or ours <= 0:
         return Fraction(1)
@@ -189,7 +185,7 @@ def books_ratio(books: int, ours: int) -> Fraction:
 
 
 def has_jumped(market: InstrumentState, rungs: Iterable[Rung]) -> bool:
-    """Tell whether yesterday's close stands so far beyond a stop, or above all prices seen, as hardly any day moves."""
+    """Return whether yesterday's close is so far beyond stop or high as hardly any day moves."""
     close = market.instrument.close
     return close > 0.0 and any(
         rung.stop > 0.0 and not rung.stop * BEYOND <= close <= rung.high * DAYS_MOVE
@@ -198,23 +194,23 @@ def has_jumped(market: InstrumentState, rungs: Iterable[Rung]) -> bool:
 
 
 def explains_close(ratio: Fraction, market: InstrumentState, rungs: Sequence[Rung]) -> bool:
-    """Tell whether yesterday's close stands where a ratio brings the prices that were between stop and high."""
+    """Return whether yesterday's close fits the prices between stop and high after a ratio."""
     close = market.instrument.close * float(ratio)
     least, most = 1.0 - BETWEEN, 1.0 + BETWEEN
     return all(rung.stop * least <= close <= rung.high * most for rung in rungs if rung.stop > 0.0)
 
 
 def costs_the_same(ratio: Fraction, rungs: Sequence[Rung], average: float) -> bool:
-    """Tell whether the broker's average price (rupees) is ours after the ratio."""
+    """Return whether the broker's average price (rupees) is ours after the ratio."""
     shares = sum(int(rung.quantity) for rung in rungs)
     ours = sum(int(rung.quantity) * rung.average for rung in rungs) / shares
     return abs(average * float(ratio) / ours - 1.0) <= CLOSE
 
 
 def disabled_gtts(kernel: Kernel) -> dict[int, str]:
-    """Return the tokens of rungs whose GTT the broker has disabled, and which.
+    """Return the tokens of rungs whose GTT the broker has disabled, and the GTTs.
 
-    He does so for a corporate action.
+    It does so for a corporate action.
     """
     return {
         int(ladder.instrument.token): f"the broker has disabled GTT {rung.gtt.gtt_id}"
@@ -225,7 +221,7 @@ def disabled_gtts(kernel: Kernel) -> dict[int, str]:
 
 
 class OwnerShareKeeper(Protocol):
-    """Who knows what is the owner's, and takes note of what is not certain."""
+    """The keeper of the owner's shares and of doubts."""
 
     doubted: dict[int, str]
 
@@ -243,11 +239,11 @@ def recognise_divisions(
     day: date,
     now: int,
 ) -> list[tuple[ShareDivision, str]]:
-    """Return the divisions since the day `last` of what is carried into `day`, each with what is to be told.
+    """Return the divisions since the day `last` of shares carried into `day`, with their texts.
 
-    The list of actions is believed; without it the broker's shares, his average and yesterday's
-    close have to say the same. Where they do not, and a price or a disabled GTT says that something
-    has happened, it is `doubted`.
+    The list of actions is believed; without it the broker's shares, its average and yesterday's
+    close have to agree. Where they do not, and a price or a disabled GTT says that something has
+    happened, it is `doubted`.
     """
     found, since, off = [], midnight(day), disabled_gtts(kernel)
     for token, market in kernel.markets.items():
@@ -268,7 +264,10 @@ def recognise_divisions(
         if ratio != 1:
             division = make_division(market, ratio, midnight(begins), now, books, apart)
             ours = sum(carried_shares(market, since).values())
-            shares = f"{ratio.numerator} for {ratio.denominator}, {text}: {ours} shares become {floor(ours * ratio)}"
+            shares = (
+                f"{ratio.numerator} for {ratio.denominator}, {text}: {ours} shares become "
+                f"{floor(ours * ratio)}"
+            )
             found.append((division, f"{symbol}: {shares}, their stops and averages with them"))
         elif token in off or has_jumped(market, rungs):
             why = off.get(
@@ -286,7 +285,7 @@ def _ratio_by_books(
     mine: Sequence[BrokerHolding],
     apart: Mapping[str, int],
 ) -> Fraction:
-    """Return the ratio that the broker's books and yesterday's close agree on, 1 where they do not."""
+    """Return the ratio the broker's books and yesterday's close agree on, 1 if they do not."""
     ours = sum(int(rung.quantity) for rung in rungs) + sum(apart.values())
     ratio = books_ratio(sum(each.quantity for each in mine), ours)
     if ratio == 1 or not has_jumped(market, rungs) or not explains_close(ratio, market, rungs):
@@ -299,7 +298,7 @@ def _ratio_by_books(
 def last_opening_day(journal: Journal, day: date) -> date:
     """Return the day on which the desk was opened last before a day.
 
-    A week before it where that is not known.
+    It is a week before where that is not known.
     """
     for row in journal.load("meta", "key = ?", ("opened",)):
         last = ist_day(int(str(row["value"])))

@@ -1,7 +1,4 @@
-"""One share, whatever it is listed as.
-
-Its other exchange, an earlier symbol, the token of another series.
-"""
+"""One share under all its listings: other exchange, earlier symbol, other series."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, final
@@ -26,11 +23,11 @@ IGNORED: Final = "ignored:"
 
 @final
 class ShareRegister:
-    """Says which of our instruments a row of the broker's books is.
+    """Identifies our instrument behind a row of the broker's books.
 
     An instrument of ours is itself. Anything else is the one that has been seen under its ISIN,
     which is noted in the journal whenever a holding of either exchange shows it; else, on the other
-    exchange, the one of the same symbol. What is neither is something of its own.
+    exchange, the one of the same symbol. A row that is neither is something of its own.
     """
 
     def __init__(self, journal: Journal, listed: Iterable[Instrument]) -> None:
@@ -55,7 +52,7 @@ class ShareRegister:
         )
 
     def _listed_token(self, exchange: str, symbol: str, token: int) -> int:
-        """Return under which token of ours something is listed today by its token or, on the other exchange, by its symbol; 0: none."""
+        """Return our token of a listing by its token or, on the other exchange, symbol; 0: none."""
         return (
             token
             if token in self._tokens
@@ -74,7 +71,7 @@ class ShareRegister:
         return {isin: token for isin, token in found.items() if token}
 
     def learn(self, holdings: Iterable[BrokerHolding]) -> None:
-        """Take note of the ISINs of what is held; a known one is for `follow_renames` to change."""
+        """Take note of the ISINs of holdings; a known one is for `follow_renames` to change."""
         for isin, token in self._tokens_today(holdings).items():
             if isin not in self._isins:
                 self._note_isin(isin, token)
@@ -86,12 +83,10 @@ class ShareRegister:
     async def follow_renames(
         self, holdings: Sequence[BrokerHolding], tell: Callable[[str, str, str], None]
     ) -> None:
-        """Let what the journal holds go on under the token it is listed under today.
+        """Let the journal's positions go on under today's token: new name, series or token.
 
-        A new name, another series or token.
-
-        Only where its old token is listed no more; the ISIN says what it has become, else its
-        symbol.
+        It changes only where the old token is listed no more; the ISIN says what it has become,
+        else the symbol.
         """
         now = {
             self._isins[isin]: (isin, token)
@@ -122,9 +117,9 @@ class ShareRegister:
         self.learn(holdings)
 
     def _move_ladder(self, ladder: dict[str, object], token: int) -> None:
-        """Give a ladder and everything that belongs to it another token, and what is noted of it.
+        """Give a ladder and everything that belongs to it another token.
 
-        Divisions, what is the owner's.
+        That includes its notes: divisions, the owner's shares.
         """
         symbol = self._tokens[token]
         self._rename_keys(f"{NOTED_DIVISION}{ladder['token']}:", f"{NOTED_DIVISION}{token}:")
@@ -144,7 +139,7 @@ class ShareRegister:
             )
 
     def _rename_keys(self, old: str, new: str) -> None:
-        """Have what `meta` says under keys that begin in one way stand under keys that begin in another."""
+        """Rename `meta` keys that begin in one way to begin in another."""
         for row in self._journal.load("meta", "key LIKE ? AND value IS NOT NULL", (old + "%",)):
             key = str(row["key"])
             self._journal.append(

@@ -1,6 +1,6 @@
 """Addresses of brokers, read strictly.
 
-A scheme, a host and perhaps a port, in the one spelling that every reader takes alike.
+One is a scheme, a host and perhaps a port, in the one spelling that every reader takes alike.
 """
 
 import re
@@ -8,7 +8,10 @@ from typing import Final, NamedTuple
 
 _LABEL: Final = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
 _BYTE: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-_PORT: Final = r"(?:6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})"  # 1 to 65535
+# 1 to 65535, in the one spelling without leading zeros that all readers of addresses agree on.
+_PORT: Final = (
+    r"(?:6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})"
+)
 _HOST: Final = rf"(?:(?:{_LABEL}\.)*(?=[a-z]){_LABEL}|(?:{_BYTE}\.){{3}}{_BYTE}|\[::1\])"
 PREFIX: Final = "/oms"
 """The one path an address may have: where Kite's own sandbox keeps its routes."""
@@ -28,7 +31,7 @@ _ADDRESS: Final = re.compile(
 
 
 class BrokerAddress(NamedTuple):
-    """Where requests go; `port` 0: the usual one of its scheme."""
+    """The address of requests; `port` 0: the usual one of its scheme."""
 
     scheme: str
     host: str
@@ -37,12 +40,12 @@ class BrokerAddress(NamedTuple):
 
     @property
     def is_local(self) -> bool:
-        """Tell whether it is this machine."""
+        """Return whether it is this machine."""
         return self.host in LOOPBACK
 
     @property
     def is_covered(self) -> bool:
-        """Tell whether nobody on the way can read what is sent there."""
+        """Return whether requests there are encrypted, or never leave the machine."""
         return self.is_local or self.scheme in {"https", "wss"}
 
     @property
@@ -62,5 +65,5 @@ def parse_address(text: str) -> BrokerAddress | None:
 
 
 def are_local(*texts: str) -> bool:
-    """Tell whether all of these are addresses of this machine."""
+    """Return whether all of these are addresses of this machine."""
     return all((address := parse_address(text)) is not None and address.is_local for text in texts)

@@ -1,4 +1,4 @@
-"""What a desk can trade against."""
+"""The modes of a desk."""
 
 from typing import Final, Literal, get_args
 

@@ -1,4 +1,4 @@
-"""The desk's configuration: every setting with its bounds and default, and where it is read from.
+"""The desk's configuration: every setting with its bounds, its default, and its source.
 
 The structs below are the only list of settings: `config.toml` and `docs/configuration.md` are made
 out of them. Money is in whole rupees, durations in seconds, percents are percents.
@@ -38,9 +38,9 @@ def _matching_pattern(pattern: str, expected: str, text: str) -> Meta:
 
 
 def _variable_name(text: str) -> Meta:
-    """Describe a setting that names a variable.
+    """Describe a setting that names a variable of ours.
 
-    One of ours, or whoever writes the file has any secret sent to its host.
+    With any other name, the writer of the file could have any secret sent to its host.
     """
     return _matching_pattern(
         r"^((PATANG|KITE)[A-Z0-9_]*)?$", "a name that begins with PATANG or KITE", text
@@ -70,19 +70,21 @@ class DeskSettings(Struct, frozen=True, kw_only=True):
     corporate_actions: Annotated[
         str,
         _described_as(
-            "NSE's list of corporate actions (Parquet); what stands on an ex-date is flagged when the day opens. Empty: none."
+            "NSE's list of corporate actions (Parquet); what stands on an ex-date is flagged when "
+            "the day opens. Empty: none."
         ),
     ] = ""
     on_terminal_loss: Annotated[
         Literal["flatten", "kill", "continue"],
         _described_as(
-            "What the engine does when its terminal is gone: square off, halt, or go on. A demo or a replay ends."
+            "What the engine does when its terminal is gone: square off, halt, or go on. A demo "
+            "or a replay ends."
         ),
     ] = "continue"
 
 
 class BrokerSettings(Struct, frozen=True, kw_only=True):
-    """Who takes the orders."""
+    """The broker of the orders."""
 
     name: Annotated[
         Literal["sandbox", "kite"],
@@ -93,7 +95,8 @@ class BrokerSettings(Struct, frozen=True, kw_only=True):
         _matching_pattern(
             addresses.REST,
             'a URL as "https://host:port" and nothing after it, or empty',
-            "Address of its REST API, https://sandbox.kite.trade for Kite's own sandbox, which is a broker of name kite; empty: the embedded one, or Kite's API.",
+            "Address of its REST API, https://sandbox.kite.trade for Kite's own sandbox, which is "
+            "a broker of name kite; empty: the embedded one, or Kite's API.",
         ),
     ] = ""
     ws: Annotated[
@@ -121,7 +124,8 @@ class BrokerSettings(Struct, frozen=True, kw_only=True):
     api_secret_env: Annotated[
         str,
         _variable_name(
-            "Environment variable that holds the application's secret, for the login; empty: KITE_API_SECRET."
+            "Environment variable that holds the application's secret, for the login; empty: "
+            "KITE_API_SECRET."
         ),
     ] = ""
     redirect_port: Annotated[
@@ -138,19 +142,23 @@ class BrokerSettings(Struct, frozen=True, kw_only=True):
     bind_ip: Annotated[
         str,
         _described_as(
-            "Address of this machine that requests leave from, where it has several; empty: the system chooses."
+            "Address of this machine that requests leave from, where it has several; empty: the "
+            "system chooses."
         ),
     ] = ""
     environment: Annotated[
         bool,
         _described_as(
-            "Whether proxies and CA files count that the environment names (HTTPS_PROXY, SSL_CERT_FILE and their like)."
+            "Whether proxies and CA files count that the environment names (HTTPS_PROXY, "
+            "SSL_CERT_FILE and their like)."
         ),
     ] = False
     demat: Annotated[
         Literal["auto", "standing", "daily"],
         _described_as(
-            "What the account's holdings need to be sold. standing: nothing, there is a DDPI or POA; daily: the day's authorisation (CDSL TPIN), and what lacks it counts as naked; auto: what the profile says, standing where it says nothing."
+            "What the account's holdings need to be sold. standing: nothing, there is a DDPI or "
+            "POA; daily: the day's authorisation (CDSL TPIN), and what lacks it counts as naked; "
+            "auto: what the profile says, standing where it says nothing."
         ),
     ] = "auto"
     algo_id: Annotated[
@@ -166,7 +174,8 @@ class BrokerSettings(Struct, frozen=True, kw_only=True):
         _within_bounds(
             -1,
             100,
-            "Percent of the price a market order may move where it names no protection; -1: the broker's bands.",
+            "Percent of the price a market order may move where it names no protection; -1: the "
+            "broker's bands.",
         ),
     ] = -1.0
     timeout_s: Annotated[
@@ -257,7 +266,8 @@ class PaperSettings(Struct, frozen=True, kw_only=True):
         _within_bounds(
             0,
             100,
-            "Ticks a taking order loses where the feed shows no order book; with one, the book decides.",
+            "Ticks a taking order loses where the feed shows no order book; with one, the book "
+            "decides.",
         ),
     ] = 1
 
@@ -271,7 +281,8 @@ class MarketSettings(Struct, frozen=True, kw_only=True):
             ...,
         ],
         _described_as(
-            "Days from which new hours hold, by an official notice you have read yourself; until then the desk does only what "
+            "Days from which new hours hold, by an official notice you have read yourself; until "
+            "then the desk does only what "
             "is right under the old hours and the new ones. `patang calendar` names them."
         ),
     ] = ()
@@ -296,7 +307,8 @@ class FeedSettings(Struct, frozen=True, kw_only=True):
         _within_bounds(
             2,
             600,
-            "Age by the exchange's stamp (whole seconds) from which a tick is too late to enter at, or to move a stop by.",
+            "Age by the exchange's stamp (whole seconds) from which a tick is too late to enter "
+            "at, or to move a stop by.",
         ),
     ] = 10.0
     dead_after_s: Annotated[
@@ -304,7 +316,8 @@ class FeedSettings(Struct, frozen=True, kw_only=True):
         _within_bounds(
             6,
             60,
-            "Silence, heartbeats included, after which a connection is dropped and made anew; Kite's come every few seconds.",
+            "Silence, heartbeats included, after which a connection is dropped and made anew; "
+            "Kite's come every few seconds.",
         ),
     ] = 10.0
     spans_s: Annotated[
@@ -330,7 +343,8 @@ class FeedSettings(Struct, frozen=True, kw_only=True):
     mode: Annotated[
         Literal["full", "quote", "ltp"],
         _described_as(
-            "What is sent of what is only watched, traded by no strategy: all (184 bytes a packet), without depth (44), the price (8)."
+            "What is sent of what is only watched, traded by no strategy: all (184 bytes a "
+            "packet), without depth (44), the price (8)."
         ),
     ] = "full"
     quote: Annotated[
@@ -342,7 +356,8 @@ class FeedSettings(Struct, frozen=True, kw_only=True):
     record: Annotated[
         bool,
         _described_as(
-            "Whether everything the feed sends is kept, as it came; never in lockstep, which can be run again."
+            "Whether everything the feed sends is kept, as it came; never in lockstep, which can "
+            "be run again."
         ),
     ] = False
     record_days: Annotated[
@@ -371,7 +386,7 @@ class GovernorSettings(Struct, frozen=True, kw_only=True):
 
 
 class GatewaySettings(Struct, frozen=True, kw_only=True):
-    """How the outcome of a request is found out."""
+    """The search for the outcome of a request."""
 
     settle_s: Annotated[
         float,
@@ -396,7 +411,8 @@ class GatewaySettings(Struct, frozen=True, kw_only=True):
         _within_bounds(
             10,
             600,
-            "How long after it was sent a request without a trace may still arrive and be carried out.",
+            "How long after it was sent a request without a trace may still arrive and be carried "
+            "out.",
         ),
     ] = 60
     poll_s: Annotated[
@@ -428,13 +444,14 @@ class ReconcileSettings(Struct, frozen=True, kw_only=True):
     edited_stop: Annotated[
         Literal["tighter", "desk"],
         _described_as(
-            "Which stop stands where somebody else has changed one of ours: the nearer to the price, or always ours."
+            "Which stop stands where somebody else has changed one of ours: the nearer to the "
+            "price, or always ours."
         ),
     ] = "tighter"
 
 
 class ExitSettings(Struct, frozen=True, kw_only=True):
-    """How hard an exit that rests in the book is pressed; always within the band as it stands."""
+    """The escalation of a resting exit; always within the band as it stands."""
 
     patience_s: Annotated[
         int, _within_bounds(1, 600, "Rest of an exit before its limit is moved.")
@@ -502,7 +519,8 @@ class RiskSettings(Struct, frozen=True, kw_only=True):
         _within_bounds(
             0,
             7_200,
-            "Before the broker's own square-off, intraday (MIS) positions are left and no more are taken.",
+            "Before the broker's own square-off, intraday (MIS) positions are left and no more "
+            "are taken.",
         ),
     ] = 120.0
     price_range_percent: Annotated[
@@ -514,13 +532,14 @@ class RiskSettings(Struct, frozen=True, kw_only=True):
     budget: Annotated[
         dict[str, Annotated[int, Meta(ge=1, le=1_000 * CRORE)]],
         _described_as(
-            "Rupees a strategy may have in positions, by its name; a strategy without a line has no budget of its own."
+            "Rupees a strategy may have in positions, by its name; a strategy without a line has "
+            "no budget of its own."
         ),
     ] = {}
 
 
 class WatchdogSettings(Struct, frozen=True, kw_only=True):
-    """What is watched beside the engine; what stops trading latches the kill switch."""
+    """The watchdog beside the engine; its worst findings latch the kill switch."""
 
     engine_s: Annotated[
         float,
@@ -552,7 +571,7 @@ class WatchdogSettings(Struct, frozen=True, kw_only=True):
 
 
 class StoreSettings(Struct, frozen=True, kw_only=True):
-    """What is kept on disk."""
+    """The data kept on disk."""
 
     database: Annotated[
         str, _described_as("SQLite file; empty: in the mode's folder below state_dir.")
@@ -568,7 +587,8 @@ class StoreSettings(Struct, frozen=True, kw_only=True):
     dsn: Annotated[
         str,
         _described_as(
-            'Which Postgres, as "host=db dbname=patang user=desk"; a password stands in ~/.pgpass, never here.'
+            'Which Postgres, as "host=db dbname=patang user=desk"; a password stands in '
+            "~/.pgpass, never here."
         ),
     ] = ""
     dsn_env: Annotated[
@@ -621,7 +641,8 @@ class ArchiveSettings(Struct, frozen=True, kw_only=True):
         _within_bounds(
             31,
             3_650,
-            "Age in days from which `patang bars archive push` takes bars, by whole months (bars of days: years).",
+            "Age in days from which `patang bars archive push` takes bars, by whole months (bars "
+            "of days: years).",
         ),
     ] = 100
     recording_days: Annotated[
@@ -659,7 +680,8 @@ class RungSettings(Struct, frozen=True, kw_only=True):
         _within_bounds(
             0,
             50,
-            "Gain that enters it: of P1 for P2, of the average of P1 and P2 for P3; 0 for P1, which begins.",
+            "Gain that enters it: of P1 for P2, of the average of P1 and P2 for P3; 0 for P1, "
+            "which begins.",
         ),
     ]
     stop_percent: Annotated[
@@ -737,7 +759,8 @@ class AverageCrossSettings(Struct, frozen=True, kw_only=True):
         _within_bounds(
             0,
             10 * CRORE,
-            "Rupees one position may lose, at its stop or by one swing; 0: its capital is its size.",
+            "Rupees one position may lose, at its stop or by one swing; 0: its capital is its "
+            "size.",
         ),
     ] = 0
     swing_bars: Annotated[
@@ -784,7 +807,7 @@ class DeskConfig(Struct, frozen=True, kw_only=True):
 
 
 class LoadedConfig(NamedTuple):
-    """A configuration and where its values come from.
+    """A configuration and the sources of its values.
 
     `lines` holds the line of every key that `file` sets.
     """
@@ -794,13 +817,13 @@ class LoadedConfig(NamedTuple):
     lines: Mapping[Key, int] = {}
 
     def origin(self, key: Key) -> str:
-        """Say who set a value: "config.toml:12", or "default"."""
+        """Return the source of a value: "config.toml:12", or "default"."""
         line = self.lines.get(key)
         return "default" if self.file is None or line is None else f"{self.file.name}:{line}"
 
 
 class DeskPaths(NamedTuple):
-    """Where the desk keeps its things."""
+    """The desk's places on disk."""
 
     state: Path
     database: Path
@@ -826,7 +849,7 @@ def own_state_folder(environ: Mapping[str, str]) -> Path:
 
 
 def find_config(explicit: Path | None, cwd: Path, environ: Mapping[str, str]) -> Path | None:
-    """Return the file to read: the one asked for, ./config.toml, the user's own, or none of them."""
+    """Return the file to read: the one asked for, ./config.toml, the user's own, or None."""
     if explicit is not None:
         return explicit
     own = _xdg_folder("XDG_CONFIG_HOME", ".config", environ) / "patang" / "config.toml"
@@ -836,7 +859,7 @@ def find_config(explicit: Path | None, cwd: Path, environ: Mapping[str, str]) ->
 def load_config(file: Path | None) -> LoadedConfig:
     """Read `file` over the defaults.
 
-    Raise `ConfigError` with file, line, key and the mend on anything it cannot mean.
+    Raise `ConfigError` with file, line, key and the remedy for any setting out of bounds.
     """
     if file is None:
         return LoadedConfig(DeskConfig())
@@ -853,7 +876,7 @@ def load_config(file: Path | None) -> LoadedConfig:
 
 
 def _read_own_file(file: Path) -> bytes:
-    """Return what a file says that nobody else can have written.
+    """Return the content of a file that only this user can have written.
 
     It decides where orders and tokens go.
     """
@@ -863,11 +886,13 @@ def _read_own_file(file: Path) -> bytes:
             raise ConfigError(f"{file}: no regular file")
         if found.st_uid not in {os.getuid(), private_files.TRUSTED}:
             raise ConfigError(
-                f"{file}: it is another user's, who could send orders and tokens anywhere; copy it and own it"
+                f"{file}: it is another user's, who could send orders and tokens anywhere; copy "
+                f"it and own it"
             )
         if private_files.others_write(found):
             raise ConfigError(
-                f"{file}: others can write it, and send orders and tokens anywhere; say chmod go-w {file}"
+                f"{file}: others can write it, and send orders and tokens anywhere; say chmod "
+                f"go-w {file}"
             )
         return opened.read(LONGEST + 1)
 
@@ -903,7 +928,7 @@ def reference_page() -> str:
 
 
 def check_strategies(configuration: LoadedConfig, known: Iterable[str]) -> None:
-    """Raise `ConfigError` for the first [strategy.NAME] table that no strategy in `known` answers to."""
+    """Raise `ConfigError` for the first [strategy.NAME] table without a strategy in `known`."""
     names = set(known)
     for name in configuration.values.strategy.other:
         if name not in names:
@@ -938,11 +963,12 @@ def _configured_path(text: str, default: Path, home: Path) -> Path:
 REFERENCE = """\
 # Configuration
 
-The desk reads one TOML file over its defaults: the one named by `--config`, else `config.toml` in the current
-folder, else `~/.config/patang/config.toml`. A key or table that is not below, a value of another type or beyond its
-bounds, and values that contradict each other stop the desk with file, line, key and the mend. `patang config show`
-prints what is in force, and where each value comes from.
+The desk reads one TOML file over its defaults: the one named by `--config`, else `config.toml` in
+the current folder, else `~/.config/patang/config.toml`. A key or table that is not below, a value
+of another type or beyond its bounds, and values that contradict each other stop the desk with file,
+line, key and the mend. `patang config show` prints what is in force, and where each value comes
+from.
 
-Money is in whole rupees, durations in seconds. A `[strategy.NAME]` table of any other name goes to the strategy of
-that name.
+Money is in whole rupees, durations in seconds. A `[strategy.NAME]` table of any other name goes to
+the strategy of that name.
 """

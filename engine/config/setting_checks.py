@@ -1,7 +1,4 @@
-"""What settings must not say together.
-
-The bounds of each alone stand in `engine/config/schema.py`.
-"""
+"""Contradictions between settings; the bounds of each are in `engine/config/schema.py`."""
 
 import ipaddress
 from collections.abc import Iterator
@@ -52,7 +49,10 @@ def contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
 
 
 def _mode_contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
-    """Check that no instrument is asked for in two modes, and that what is only watched is traded by nobody."""
+    """Check that no instrument is asked for in two modes.
+
+    No strategy may trade an instrument that is only watched.
+    """
     feed, strategies = config.feed, config.strategy
     traded = {
         *feed.watch,
@@ -64,12 +64,13 @@ def _mode_contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
             if symbol in others:
                 yield (
                     ("feed", field, place),
-                    f"{symbol} is named elsewhere: what is traded or in feed.watch is not only watched",
+                    f"{symbol} is named elsewhere: what is traded or in feed.watch is not only "
+                    f"watched",
                 )
 
 
 def _market_contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
-    """Check that a token stays covered, and that hours begin on each confirmed day.
+    """Check that a token stays encrypted, and that hours begin on each confirmed day.
 
     A slip of the pen would confirm nothing.
     """
@@ -86,7 +87,7 @@ def _market_contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
 
 
 def _archive_contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
-    """Check that what is archived stays covered, and that recordings are still there when the archive would take them."""
+    """Check that archives stay encrypted, and that recordings last until they are archived."""
     place = addresses.parse_address(config.archive.endpoint)
     if place is not None and not place.is_covered:
         yield ("archive", "endpoint"), "bars would travel in the clear; expected https://"
@@ -118,7 +119,10 @@ def _broker_contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
         if place is None or place.is_local:
             continue
         if broker.name == "sandbox":
-            where = 'a sandbox is on this machine (127.0.0.1, localhost, [::1]); a broker elsewhere is real: set broker.name = "kite"'
+            where = (
+                "a sandbox is on this machine (127.0.0.1, localhost, [::1]); a broker elsewhere "
+                'is real: set broker.name = "kite"'
+            )
             yield ("broker", field), where
         elif not place.is_covered:
             yield ("broker", field), f"the token would travel in the clear; expected {scheme}://"

@@ -44,7 +44,7 @@ class TomlReader:
         return self._read_struct(kind, self._table, ())
 
     def error(self, key: Key, complaint: str) -> ConfigError:
-        """Return the complaint about a key, with the line of the key or of the nearest table around it."""
+        """Return the complaint about a key, with its line or that of the nearest table."""
         known = next((key[:n] for n in range(len(key), 0, -1) if key[:n] in self.lines), None)
         line = f":{self.lines[known]}" if known else ""
         return ConfigError(f"{self.file}{line}: {dotted_key(key)}: {complaint}")
@@ -113,7 +113,7 @@ def nearest_hint(name: str, valid: Iterable[str]) -> str:
 def locate_lines(text: str) -> dict[Key, int]:
     """Return the line of every key and table of a valid TOML text.
 
-    tomllib tells no lines, but a statement ends at the first line end up to which it can be parsed
+    tomllib knows no lines, but a statement ends at the first line end up to which it can be parsed
     alone.
     """
     lines: dict[Key, int] = {}
@@ -137,9 +137,9 @@ def locate_lines(text: str) -> dict[Key, int]:
 
 
 def dotted_key(key: Key) -> str:
-    """Write a key as an operator reads it, places in a list counted from 1.
+    """Write a key as an operator reads it, as `strategy.ladder.rung[2].stop_percent`.
 
-    Strategy.ladder.rung[2].stop_percent.
+    Places in a list are counted from 1.
     """
     return "".join(
         f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in key
@@ -147,7 +147,7 @@ def dotted_key(key: Key) -> str:
 
 
 def describe_type(kind: Any) -> str:
-    """Say in words what a setting of this type may be."""
+    """Describe the values of this type in words."""
     meta = _first_meta(kind, lambda m: bool(m.title) or m.ge is not None or m.gt is not None)
     kind = bare_type(kind)
     if meta.title:
@@ -173,7 +173,7 @@ def explain_field(field: FieldInfo) -> str:
 
 
 def field_meaning(field: FieldInfo) -> str:
-    """Return what a setting is for, as declared."""
+    """Return the declared meaning of a setting."""
     return _first_meta(field.type, lambda m: bool(m.description)).description or ""
 
 
@@ -190,7 +190,7 @@ def render_toml(
 def render_tables(struct: Struct) -> str:
     """Render a tree of structs as Markdown.
 
-    One table for each, with type and bounds, default and meaning.
+    There is one table for each, with type and bounds, default and meaning.
     """
     return "\n".join(_markdown_tables(struct, ()))
 
@@ -201,7 +201,7 @@ def bare_type(kind: Any) -> Any:
 
 
 def is_table(kind: Any) -> bool:
-    """Tell whether settings of this type are a table of their own."""
+    """Return whether settings of this type are a table of their own."""
     return isinstance(kind, type) and issubclass(kind, Struct)
 
 
@@ -221,7 +221,7 @@ def _parse_toml(text: str, file: Path) -> dict[str, Any]:
 
 
 def _is_too_deep(table: object) -> bool:
-    """Tell whether something is nested too deep to be looked at part by part."""
+    """Return whether a value is nested too deep to be looked at part by part."""
     level = [table]
     for _ in range(DEEPEST):
         level = [
@@ -336,9 +336,9 @@ def _table_path(key: Key) -> str:
 
 
 def _has_tables(field: FieldInfo) -> bool:
-    """Tell whether a field is written as tables of its own.
+    """Return whether a field is written as tables of its own.
 
-    A struct, a list of structs, or the unread ones.
+    It is for a struct, a list of structs, or the unread ones.
     """
     inner = bare_type(field.type)
     return (
@@ -359,7 +359,9 @@ def _markdown_tables(struct: Struct, at: Key) -> Iterator[str]:
         yield from ("| key | may be | default | meaning |", "|---|---|---|---|")
     for field in own:
         default = "required" if field.required else f"`{_toml_value(getattr(struct, field.name))}`"
-        yield f"| `{field.name}` | {describe_type(field.type)} | {default} | {field_meaning(field)} |"
+        yield (
+            f"| `{field.name}` | {describe_type(field.type)} | {default} | {field_meaning(field)} |"
+        )
     for field in fields(struct):
         value = getattr(struct, field.name)
         if isinstance(value, Struct):

@@ -1,7 +1,4 @@
-"""Whether the broker answers.
-
-Entries wait while he does not, it is told, and afterwards the books come first.
-"""
+"""The broker's reachability: without answers entries wait, and afterwards the books come first."""
 
 from typing import Final, final
 
@@ -64,7 +61,10 @@ class BrokerReach:
         self._loop.hold(BROKER, f"the broker does not answer ({what})")
         if level != self._level:
             self._level = level
-            text = f"the broker has not answered for {waits // SECOND} s ({what}): no entries before he does"
+            text = (
+                f"the broker has not answered for {waits // SECOND} s ({what}): no entries before "
+                f"he does"
+            )
             self._loop.log.add_event(level, BROKER, text)
 
     def _await_comparison(self, now: int, *, failing: bool) -> None:

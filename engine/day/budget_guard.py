@@ -1,4 +1,4 @@
-"""The budget guard: before the first real entry, the account must be able to pay for what the strategies may buy."""
+"""The budget guard: the account must be able to pay for the strategies before the first entry."""
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Final
@@ -28,13 +28,11 @@ PROBE: Final = 100_000_00
 
 
 class BudgetGuard:
-    """Holds entries back until the budgets are covered by funds and by what the desk holds already.
-
-    Then it is done.
+    """Holds entries back until the budgets are covered by funds and the desk's holdings.
 
     A strategy's budget is its limit, else its `totals` (paise), else the account's limit on
-    exposure, which bounds them all together. What a rupee of shares blocks is the broker's own
-    calculation; our estimate is told beside it.
+    exposure, which bounds them all together. The blocked part of a rupee of shares is the broker's
+    own calculation; our estimate is logged beside it. Once covered, it is done.
     """
 
     def __init__(
@@ -77,7 +75,10 @@ class BudgetGuard:
         )
 
     async def _blocked_share(self) -> float:
-        """Return what a rupee of shares blocks by the broker's calculation, the dearest of the strategies' instruments."""
+        """Return the blocked part of a rupee of shares, of the strategies' dearest instrument.
+
+        It is the broker's calculation.
+        """
         probes = list(_probe_orders(self._loop.kernel))
         if not probes:
             return 1.0
@@ -89,7 +90,10 @@ class BudgetGuard:
             ours = estimate_margin(
                 order.product, value, int(order_charges(rates, order.side, order.quantity, value))
             )
-            text = f"{order.quantity} {instrument.symbol} block {_rupee_text(blocked)} by the broker, {_rupee_text(ours)} by our estimate"
+            text = (
+                f"{order.quantity} {instrument.symbol} block {_rupee_text(blocked)} by the "
+                f"broker, {_rupee_text(ours)} by our estimate"
+            )
             self._loop.log.add_event(
                 "info" if abs(blocked - ours) <= ours // 100 else "warn", "margin", text
             )
@@ -100,7 +104,7 @@ class BudgetGuard:
 def committed_paise(
     strategies: Iterable[str], limits: RiskLimits, totals: Mapping[str, int]
 ) -> int:
-    """Return what all these strategies together may have in positions, in paise."""
+    """Return the most all these strategies together may have in positions, in paise."""
     most = int(limits.max_exposure)
     return min(
         most, sum(int(limits.budgets.get(name, totals.get(name, most))) for name in strategies)
@@ -108,7 +112,7 @@ def committed_paise(
 
 
 def shortfall_text(needed: int, share: float, funds: int) -> str:
-    """Return by how much the funds (paise) fall short of `needed` paise of shares, or an empty string."""
+    """Return by how much the funds fall short of `needed` paise of shares, else an empty string."""
     blocked = round(needed * share)
     if blocked <= funds:
         return ""

@@ -1,4 +1,4 @@
-"""What the charges of an instrument rest on, told with its first order."""
+"""Remarks on an instrument's charges, logged with its first order."""
 
 from collections.abc import Callable
 from typing import final
@@ -9,7 +9,7 @@ from engine.market.charges import charge_doubt
 
 @final
 class ChargeRemarks:
-    """Tells once for each instrument what its list leaves open.
+    """Logs once for each instrument the doubts its list leaves open.
 
     `tell` takes level, name and text.
     """

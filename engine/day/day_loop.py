@@ -1,4 +1,4 @@
-"""The loop's one turn: what has come in goes to the kernel, what it asks for goes to the journal and the gateway."""
+"""The loop's one turn: events to the kernel, its commands to the journal and the gateway."""
 
 import asyncio
 from collections import deque
@@ -54,9 +54,9 @@ FRAME = SECOND // 10
 FINISH_S = 5.0
 """How long the last rows of a day are waited for."""
 BY_HAND = "by hand"
-"""The state of an open desk whose strategies do not enter, since its broker takes LIMIT orders only."""
+"""The state of an open desk whose strategies do not enter: its broker takes LIMIT orders only."""
 SESSION, BROKER = "session", "broker"
-"""What entries are held back by while there is no session with the broker, and while he does not answer."""
+"""Names of the holds on entries without a session, and without answers of the broker."""
 LEVELS = ("info", "fill", "warn", "alarm")
 
 
@@ -70,7 +70,7 @@ class OperatorRequest(NamedTuple):
 
 
 class DayLoop:
-    """One opened day. Everything here runs on the engine's event loop, except appending to `requests`.
+    """One opened day, on the engine's event loop except for appending to `requests`.
 
     It is the feed's sink. `stamped` says whether ticks come with their own time of receipt; in
     lockstep they happen when the exchange's clock says.
@@ -109,7 +109,7 @@ class DayLoop:
         )
         """When the last order of the day is done, ns UTC."""
         self.flags: tuple[str, ...] = ()
-        """What an action with its ex-date today does to what stands, a line each."""
+        """Effects of today's corporate actions on standing orders, a line each."""
         self.bands: BandWatch | None = None
         """Follows the price bands, where that has been handed in."""
         self.warming: WarmUp | None = None
@@ -119,7 +119,7 @@ class DayLoop:
         self.recording: FeedRecording | None = None
         """Notes what the kernel takes, where the feed is recorded."""
         self.doubts = 0
-        """How many changes of today's hours nobody has confirmed."""
+        """The number of unconfirmed changes of today's hours."""
         self.gaps = MinuteGaps(hours, self._watched_instruments(), clock.now(), log.add_event)
         self.recorder = JournalRecorder(kernel, journal)
         self.screen = kernel.tick_filter = TickFilter(
@@ -179,23 +179,26 @@ class DayLoop:
 
     def ticks(self, ticks: list[Tick], received: int, unread: bytes = b"") -> None:
         """Take the ticks of one message of the feed."""
+        # Taken in the turn, not here: the socket's callback stays short, and ticks keep their order
+        # with timers.
         self._arrivals.append((ticks, received, unread))
         self.wake.set()
 
     def hint(self, order_id: str) -> None:
         """Look at the books soon: something happened to this order."""
+        # A hint is a reason to look, never an event: it may be lost, repeated or late (ADR 2).
         self.reconciler.note_order_event(order_id)
         self.has_hint = True
         self.wake.set()
 
     def notice(self, level: str, text: str) -> None:
-        """Show what the broker or the feed has to tell."""
+        """Show a notice of the broker or the feed."""
         self.log.add_event(level if level in LEVELS else "warn", "feed", text)
 
     def link(self, up: bool) -> None:
-        """Hold entries back while the feed is lost.
+        """Hold entries back while the feed is lost; look and compare when it is back.
 
-        Look and compare when it is back: hints may have been missed.
+        Hints may have been missed.
         """
         if not up:
             self.inbox.append(FeedStatus(self.clock.now(), 0, live=False))
@@ -205,6 +208,7 @@ class DayLoop:
             self.log.add_event(
                 "info" if up else "warn", "feed", "feed connected" if up else "feed lost"
             )
+        # Everything may have happened while the stream was away: look, and compare.
         self.has_hint = self.has_hint or up
         self.compare_soon = self.compare_soon or up
         self.has_missed_events = self.has_missed_events or (up and self._away)
@@ -214,19 +218,24 @@ class DayLoop:
     # turning
 
     def turn(self) -> None:
-        """Hand everything that has come in to the kernel, and pass on what it asks for."""
+        """Hand all events to the kernel, and pass on its commands."""
         while self.requests:
             self._answer_request(self.requests.popleft())
+        # The latch before any price: an entry must not slip in between a kill and its turn.
         self.watch_latch()
         self._take_arrivals()
         while self.inbox:
             event = self.inbox.popleft()
             if self.recording is not None:
                 self.recording.note_event(event)
+            # One event at a time: its rows and requests are on their way before the next is
+            # handled.
             self._carry_out(self.kernel.handle(event))
         if self.screen.dead:
             dead, self.screen.dead = self.screen.dead, []
             self.dead_letters.keep_ticks(dead)
+        # Taken away before they are shown: whatever a receiver does, the kernel's list is empty
+        # again.
         bars, self.kernel.closed_bars = self.kernel.closed_bars, []
         if bars:
             self.board_writer.put_bars(
@@ -246,6 +255,7 @@ class DayLoop:
     def _take_arrivals(self) -> None:
         while self._arrivals:
             ticks, received, unread = self._arrivals.popleft()
+            # In lockstep the machine's time would differ from run to run.
             self._tick_at = received if self._stamped else self.clock.now()
             if unread:
                 self.dead_letters.keep_frame(unread, self._tick_at)
@@ -264,10 +274,12 @@ class DayLoop:
         self._tick_at += by if self._tick_at >= 0 else 0
 
     def _carry_out(self, commands: list[KernelCommand]) -> None:
-        """Write down what changed, then queue the requests that follow from it."""
+        """Write changes down, then queue the requests that follow from them."""
         for order in self.kernel.order_store.changed_orders.values():
             self.board_writer.put_order(order)
             self._remarks.look(int(order.token))
+        # Facts first: rows of the changes are handed to the journal before any request that follows
+        # from them can leave.
         for fill in self.recorder.flush():
             self.board_writer.put_fill(fill)
             if self.state == "reconciling":
@@ -283,6 +295,8 @@ class DayLoop:
                 )
                 self.failures.record_new()
                 self.compare_soon = self.compare_soon or command.name in {FIRED_AWAY, DISABLED}
+            # A limit of the kernel latches the switch itself: it outlives a restart, which the
+            # kernel's own halt would not.
             elif isinstance(command, LimitHalt):
                 self.kill.trigger(HALT, command.reason, "limit")
             else:
@@ -300,6 +314,7 @@ class DayLoop:
         """Bring the kernel in line with the kill switch."""
         latch = self.kill.latch
         level = latch.level if latch is not None else ""
+        # The latch may fall in any thread; the kernel hears of it here, in its own.
         if level == self._level:
             return
         self._level = level
@@ -345,7 +360,7 @@ class DayLoop:
             self.board.answers[ask.number] = told
 
     def _carry_out_request(self, ask: OperatorRequest, now: int) -> str:
-        """Do what was asked for and say so; say nothing yet where the answer comes later."""
+        """Carry out a request and answer it, unless its answer comes later."""
         if ask.act == "exit":
             self.inbox.append(
                 OperatorInstruction(now, OperatorAct.EXIT, token=ask.token, reason="operator")
@@ -370,6 +385,8 @@ class DayLoop:
             )
             if ask.act == "modify" or placed is None:
                 return told
+            # The answer is the broker's verdict, and comes with the books: that the order was sent
+            # says little.
             self.verdicts.await_verdict(ask.number, placed, told, now)
             return ""
         if ask.act == "limit":
@@ -385,9 +402,9 @@ class DayLoop:
         return f"refused: no such act: {ask.act}"
 
     def _preview_order(self, ask: OperatorRequest) -> str:
-        """Say why an order would be refused.
+        """Answer why an order would be refused.
 
-        What it is and blocks comes when the broker has been asked.
+        Its cost and margin follow when the broker has been asked.
         """
         found = self.order_desk.preview_order(ask.detail)
         if isinstance(found, str):
@@ -397,6 +414,8 @@ class DayLoop:
             self.board.answers[ask.number] = await found.margin_answer(self.margins)
 
         task = asyncio.get_running_loop().create_task(weigh())
+        # The event loop keeps only a weak reference; without this one the task could be collected
+        # half done.
         self._weighing.add(task)
         task.add_done_callback(self._weighing.discard)
         return ""
@@ -421,10 +440,13 @@ class DayLoop:
         text = f"{change.name} {before:g} to {change.value:g}"
         self.log.add_event("warn", "limit", f"{text} by {change.who}: {change.reason}")
         late = self.gateway.durable_journal.state.behind >= DISK_S
-        return f"done: {text}{'; the disk has not taken it yet, and a crash would lose it' if late else ''}"
+        return (
+            f"done: "
+            f"{text}{'; the disk has not taken it yet, and a crash would lose it' if late else ''}"
+        )
 
     def _note_decision(self, number: int, told: str) -> None:
-        """Keep what became of a decision, and compare again to see that it is so."""
+        """Keep the outcome of a decision, and compare again to see that it is so."""
         self.board.answers[number] = told
         self.journal.append(
             "audit", {"ts": self.clock.now(), "who": "desk", "act": "reconciled", "detail": told}
@@ -433,7 +455,7 @@ class DayLoop:
         self.compare_soon = True
 
     def apply_comparison(self) -> None:
-        """Open for entries when the broker's books and ours agree, and only show the desk while they do not."""
+        """Open for entries while the broker's books and ours agree, else only show the desk."""
         self.post_lacking()
         found = self.reconciler.open_differences
         for text in found:
@@ -450,7 +472,7 @@ class DayLoop:
         self._update_entry_state()
 
     def post_lacking(self) -> None:
-        """Tell the kernel which of our shares the broker's books do not hold.
+        """Post to the kernel which of our shares the broker's books do not hold.
 
         It sells and protects no more than they do.
         """
@@ -466,8 +488,12 @@ class DayLoop:
                 not self.reconciler.missed_reads
                 and (token, product.name) not in self.reconciler.unsure
             )
+            # More missing shares are believed at once, fewer only from books that are whole and
+            # still: selling what is not there opens a position.
             if noted < lacks or (noted > lacks and known):
                 self.inbox.append(ShareShortfall(now, token, product, side, lacks))
+        # The first comparison without open questions opens the kernel's eyes; until then it sells
+        # and protects nothing.
         if kernel.is_blind and not self.reconciler.fresh:
             self.inbox.append(OperatorInstruction(now, OperatorAct.COMPARED))
 
@@ -509,14 +535,19 @@ class DayLoop:
         self.wake.set()
 
     def watch_feed(self, now: int) -> None:
-        """Tell once when the feed comes late by the exchange's stamps, and once when it does not any more."""
+        """Log once when the feed comes late by the exchange's stamps, and once when no longer."""
+        # A look goes over all instruments: once a second is enough for what is logged once.
         if now < self._lag_looked + SECOND:
             return
         self._lag_looked, before = now, self._lag
         count, lag = self.kernel.feed_lag()
         self._lag = int(lag)
         if self._lag and not before:
-            text = f"the feed is {self._lag // SECOND} s late with {count} of {len(self.kernel.markets)} instruments by the exchange's stamps, or this machine's clock is ahead: nothing is entered on it, no stop is moved by it"
+            text = (
+                f"the feed is {self._lag // SECOND} s late with {count} of "
+                f"{len(self.kernel.markets)} instruments by the exchange's stamps, or this "
+                f"machine's clock is ahead: nothing is entered on it, no stop is moved by it"
+            )
             self.log.add_event("alarm", "late", text)
         elif before and not self._lag:
             self.log.add_event("info", "late", "the feed is not late any more")
@@ -527,6 +558,8 @@ class DayLoop:
         """Bring the board up to date, at most ten times a second of the machine's time."""
         beat = int(asyncio.get_running_loop().time() * SECOND)
         self.board.heartbeat = beat
+        # The heartbeat above is for the watchdog and is set at every turn; screens need no more
+        # than ten frames a second.
         if beat - self._published < FRAME and not final:
             return
         self._published = beat
@@ -568,16 +601,13 @@ class DayLoop:
         )
 
     def is_at_rest(self) -> bool:
-        """Tell whether nothing is under way.
-
-        No request, no working order, no rung without its protection.
-        """
+        """Return whether nothing is under way: no request, order, or rung without protection."""
         gateway = self.gateway
         busy = gateway.waiting or gateway.in_flight or gateway.unresolved or self.inbox
         return not busy and not self.kernel.has_work()
 
     def needs_attention(self) -> bool:
-        """Tell whether something stands that time alone does not mend."""
+        """Return whether something stands that time alone does not mend."""
         unread = self.reconciler.unreadable or self.poller.is_incomplete
         return bool(unread or self.gateway.unresolved or self.kernel.naked())
 
@@ -585,6 +615,8 @@ class DayLoop:
         """Close the last bars, once, and say so."""
         if self.board.header.day_over:
             return
+        # The last bars wait for the grace of late ticks: the clock is set past it, or they would
+        # close only in the next session.
         end = max(self.clock.now(), self.ends + int(self.kernel.grace))
         self.inbox.append(TimerEvent(end))
         self.turn()
@@ -597,7 +629,7 @@ class DayLoop:
         self.log.add_event("info", "day_over", "the session is over")
 
     async def finish(self) -> None:
-        """Write the last rows, every open rung at its last price, and wait until they are on disk."""
+        """Write the last rows, every open rung at its last price, and wait for the disk."""
         self.turn()
         self.recorder.write_marks()
         self.publish(final=True)
@@ -607,8 +639,5 @@ class DayLoop:
 
 
 def _is_refusal(alert: KernelAlert) -> bool:
-    """Tell whether an alert is of a refusal.
-
-    The broker's words may name other figures each time.
-    """
+    """Return whether an alert is of a refusal, whose words may name other figures each time."""
     return alert.name.endswith("_refused")

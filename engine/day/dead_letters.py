@@ -1,4 +1,4 @@
-"""Dead letters: what the feed sent and cannot be true is kept with its reason, counted, and goes no further."""
+"""Dead letters: impossible packets of the feed, kept with their reason and counted."""
 
 import base64
 import json
@@ -77,7 +77,7 @@ class DeadLetter(NamedTuple):
 class DeadLetters:
     """Keeps the letters of one opened day in the journal.
 
-    `tell` hears of the first of each reason, and of each tenfold.
+    `tell` is called for the first of each reason, and for each tenfold.
     """
 
     def __init__(self, journal: Journal, tell: Callable[[str, str, str], None]) -> None:
@@ -130,7 +130,8 @@ class DeadLetters:
             self._tell(
                 "warn",
                 "dead_letter",
-                f"{WORDS[reason]}{f' ({symbol})' if symbol else ''}: {count} today; patang letters list shows them",
+                f"{WORDS[reason]}{f' ({symbol})' if symbol else ''}: {count} today; patang "
+                f"letters list shows them",
             )
         if count > KEPT:
             return
@@ -165,7 +166,7 @@ def unpacked_tick(payload: bytes) -> Tick:
 
 
 def facts_of(instrument: Instrument) -> dict[str, Any]:
-    """Return what a tick of an instrument was judged by."""
+    """Return the facts a tick of an instrument was judged by."""
     return {
         "exchange": instrument.exchange,
         "tick": instrument.tick,
@@ -178,7 +179,7 @@ def facts_of(instrument: Instrument) -> dict[str, Any]:
 def judge_tick(tick: Tick, symbol: str, facts: dict[str, Any], received: int) -> str:
     """Return why today's rules keep a kept tick out, empty where they take it.
 
-    One that waits for the next trade is told so.
+    One that waits for the next trade has a reason of its own.
     """
     if "tick" not in facts:
         return "token"

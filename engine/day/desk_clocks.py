@@ -10,7 +10,10 @@ SLOWLY = 0.5
 
 
 class ClockCourse(NamedTuple):
-    """How a clock goes: from `start` at full speed since `origin`, but it shows no less than `least`, growing by `pace` of that."""
+    """The course of a clock: from `start` at full speed since `origin`.
+
+    It shows no less than `least`, growing by `pace` of that.
+    """
 
     start: int
     least: int
@@ -19,7 +22,7 @@ class ClockCourse(NamedTuple):
 
 
 class ScaledClock:
-    """A clock that stood at `start` (ns UTC) when it was made and runs `speed` times as fast as the machine's.
+    """A clock from `start` (ns UTC) on, `speed` times as fast as the machine's.
 
     `follow_exchange` sets it to an exchange that has not kept that speed; where it was ahead, it
     stands still until then. `amend` sets it by a difference; where it was ahead, it runs at half
@@ -38,16 +41,17 @@ class ScaledClock:
     def now(self) -> int:
         """Return nanoseconds since the epoch, UTC."""
         course = self._course
+        # The machine's monotonic clock: its time of day jumps when a service sets it.
         gone = (time.monotonic_ns() - course.origin) * self.speed
         return max(course.least + int(gone * course.pace), course.start + int(gone))
 
     def aim(self) -> int:
-        """Return what it would show were it not ahead, ns UTC."""
+        """Return the time it would show were it not ahead, ns UTC."""
         course = self._course
         return course.start + int((time.monotonic_ns() - course.origin) * self.speed)
 
     def follow_exchange(self, ts: int) -> None:
-        """Go on from `ts`, what the exchange's clock shows, unless that is within a tenth of the machine's second."""
+        """Go on from the exchange's clock `ts`, unless within a tenth of the machine's second."""
         if abs(ts - self.aim()) > self.speed * SECOND / 10:
             self._course = ClockCourse(ts, self.now(), time.monotonic_ns(), 0.0)
 

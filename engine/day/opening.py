@@ -1,7 +1,4 @@
-"""What a desk does before it may trade.
-
-Whose account, which instruments, how much cash, what charges, which history.
-"""
+"""A desk's preparations for trading: account, instruments, cash, charges and history."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
@@ -54,9 +51,10 @@ def check_owner(owner: str | None, account: str) -> None:
 def choose_instruments(
     instruments: Iterable[Instrument], watch: Sequence[str], wanted: Iterable[str]
 ) -> tuple[list[Instrument], list[str]]:
-    """Return what to watch: `watch` and what the strategies name, indices too, or besides all shares where `watch` is empty.
+    """Return the instruments to watch, and the symbols that the broker does not have.
 
-    What is named comes first. Second come the symbols that the broker does not have.
+    They are `watch` and the strategies' names, indices too, or besides all shares where `watch` is
+    empty. Named ones come first.
     """
     by_symbol = {i.symbol: i for i in instruments if i.kind in {"EQ", "INDEX"}}
     named = dict.fromkeys([*watch, *wanted])
@@ -68,7 +66,7 @@ def choose_instruments(
 
 
 def no_such_symbols(symbols: Iterable[str]) -> str:
-    """Say that the broker does not have these symbols, and what he calls them now."""
+    """Say that the broker does not have these symbols, and their present names there."""
     known = CorporateActions(())
     told = (
         f"{each} ({name} now)" if (name := known.current_symbol(each)) != each else each
@@ -80,7 +78,7 @@ def no_such_symbols(symbols: Iterable[str]) -> str:
 def fill_in_freezes(instruments: Iterable[Instrument], rules: OrderRules, day: date) -> None:
     """Fill in the most that one order of a share may ask for, which no broker lists.
 
-    Nothing on days without a rule.
+    Days without a rule have none.
     """
     most = 0
     with suppress(DataError):
@@ -91,10 +89,10 @@ def fill_in_freezes(instruments: Iterable[Instrument], rules: OrderRules, day: d
 
 
 async def opening_cash(journal: Journal, broker: Broker, day: date) -> tuple[int, bool]:
-    """Return the day's first cash in paise, and whether it is known from an earlier opening of the day.
+    """Return the day's first cash in paise, and whether an earlier opening of the day knew it.
 
-    If not it is what the broker has now: what has `moved_cash` it since the day began is for the
-    books to tell.
+    If not it is the broker's present cash: its movements since the day began (`moved_cash`) are for
+    the books to find.
     """
     known = _meta_values(journal).get(f"start_cash:{day}")
     return (
@@ -110,7 +108,7 @@ def keep_start_cash(journal: Journal, day: date, cash: int) -> None:
 
 
 def keep_settings(journal: Journal, day: date, now: int, ran: str) -> None:
-    """Write down with what settings (JSON) the day is opened, where they are others than at its last opening."""
+    """Write down the settings (JSON) of the day, where they differ from its last opening's."""
     opened = {
         key: value for key, value in _meta_values(journal).items() if key.startswith(f"{RAN}{day}:")
     }
@@ -119,10 +117,7 @@ def keep_settings(journal: Journal, day: date, now: int, ran: str) -> None:
 
 
 def kept_fills(kernel: Kernel, journal: Journal, since: int) -> list[BookedFill]:
-    """Return what the journal has of the trades since `since` (ns).
-
-    An earlier start of the day has booked them.
-    """
+    """Return the journal's trades since `since` (ns), booked by an earlier start of the day."""
     return [
         BookedFill(
             int(str(row["ts"])),
@@ -148,7 +143,10 @@ def taken_counts(kernel: Kernel) -> tuple[int, int]:
 
 
 def earlier_counts(kernel: Kernel, since: int, early: Iterable[BookedFill]) -> tuple[int, int]:
-    """Return how many of a restored kernel's orders were done, and trades made, before `since` (ns); `early` came later."""
+    """Return a restored kernel's numbers of done orders and trades before `since` (ns).
+
+    `early` came later.
+    """
     orders, fills = taken_counts(kernel)
     today = sum(
         1
@@ -159,7 +157,7 @@ def earlier_counts(kernel: Kernel, since: int, early: Iterable[BookedFill]) -> t
 
 
 def moved_cash(fills: Iterable[BookedFill]) -> int:
-    """Return what deliveries have brought in, in paise: cash of the broker's that has moved.
+    """Return the cash of deliveries, in paise, which the broker has moved.
 
     Charges leave over night.
     """
@@ -186,7 +184,7 @@ def day_rates(
 async def derivative_names(broker: Broker, rules: TradingSafeguards, day: date) -> set[str] | None:
     """Return the names with contracts, which close by auction.
 
-    None where the broker lists none to tell by.
+    It is None where the broker lists none to tell by.
     """
     names: set[str] = set()
     if not rules.closes_by_auction(day, "NSE", "", has_derivatives=True):
@@ -211,13 +209,11 @@ async def read_history(
     tell: Callable[[str, str, str], None],
     days: Collection[int] = (),
 ) -> list[Bar]:
-    """Return the bars since the last trading day's open, oldest first.
-
-    Minutes from the broker, folded here.
+    """Return the bars since the last trading day's open, oldest first, folded from minutes.
 
     Of the tokens in `days` the bars of whole days are the exchange's own, and more of them
-    (`past_day_bars`). What a busy broker turns away is asked for again, as long as it answers some
-    of it.
+    (`past_day_bars`). Instruments that a busy broker turns away are asked for again, as long as it
+    answers some.
     """
     now = clock.now()
     today = ist_day(now)
@@ -263,7 +259,10 @@ async def past_day_bars(broker: Broker, token: int, now: int) -> list[Bar]:
 
 
 def fold_minutes(minutes: Iterable[Bar], span: int, opens: Sequence[int]) -> list[Bar]:
-    """Fold one-minute bars into bars of `span` seconds that are aligned to each part's open (ns), oldest first."""
+    """Fold one-minute bars into bars of `span` seconds, oldest first.
+
+    They are aligned to each part's open (ns).
+    """
     folded: dict[int, Bar] = {}
     for bar in minutes:
         opened = max((open_ for open_ in opens if open_ <= bar.start), default=int(bar.start))
@@ -295,9 +294,9 @@ def flag_ex_dates(
     kernel: Kernel,
     tell: Callable[[str, str, str], None],
 ) -> tuple[str, ...]:
-    """Hold what stands against the corporate actions of a day.
+    """Hold standing items against the corporate actions of a day.
 
-    Return and tell a line for each that it hits.
+    Return and log a line for each that it hits.
     """
     if actions is None:
         return ()
@@ -305,7 +304,8 @@ def flag_ex_dates(
         tell(
             "warn",
             "ex_date",
-            f"the list of corporate actions ends on {actions.newest_ex_date}: later ones are not known",
+            f"the list of corporate actions ends on {actions.newest_ex_date}: later ones are not "
+            f"known",
         )
     found = flagged_lines(actions, day, kernel)
     for line in found:
@@ -316,11 +316,10 @@ def flag_ex_dates(
 async def held_tokens(
     broker: Broker, journal: Journal, shares: ShareRegister, tell: Callable[[str, str, str], None]
 ) -> tuple[set[int], list[BrokerHolding]]:
-    """Return the tokens of what the journal or the broker holds, and the broker's holdings under them.
+    """Return the tokens the journal or the broker holds, and the broker's holdings by token.
 
-    The desk watches them, whatever it is told to watch.
-
-    A broker that cannot be read adds nothing: the comparison that follows says so.
+    The desk watches them, whatever it is told to watch. A broker that cannot be read adds nothing:
+    the comparison that follows says so.
     """
     tokens, holdings = set(), list[BrokerHolding]()
     with suppress(RetryableError, OperatorError):
@@ -338,9 +337,9 @@ async def held_tokens(
 
 
 def unlisted_instruments(journal: Journal, listed: Iterable[Instrument]) -> list[Instrument]:
-    """Return what open ladders stand on although the broker lists it no longer.
+    """Return instruments of open ladders that the broker lists no longer.
 
-    It has no prices, and is not forgotten.
+    They have no prices, and are not forgotten.
     """
     known = {int(each.token) for each in listed}
     rows = {

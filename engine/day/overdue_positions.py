@@ -1,7 +1,4 @@
-"""Intraday positions whose time is over while nothing reaches the broker.
-
-Told with the cause, and until when it can be helped.
-"""
+"""Overdue intraday positions while the broker is out of reach, logged with cause and deadline."""
 
 from typing import final
 
@@ -18,7 +15,7 @@ class OverduePositions:
         self._loop = loop
 
     def watch(self, now: int) -> None:
-        """Look how it stands, and tell what has come to it."""
+        """Look at the positions, and log changes."""
         loop = self._loop
         found = self._overdue_symbols(now) if loop.unreachable else {}
         if found.keys() - loop.overdue:
@@ -26,12 +23,15 @@ class OverduePositions:
             himself = (
                 f"; on {log_time(closes)} the broker does it himself, for a fee" if closes else ""
             )
-            what = f"{', '.join(found)}: intraday, and cannot be squared off now: {loop.unreachable}{himself}"
+            what = (
+                f"{', '.join(found)}: intraday, and cannot be squared off now: "
+                f"{loop.unreachable}{himself}"
+            )
             loop.log.add_event("alarm", "overdue", what)
         loop.overdue = tuple(found)
 
     def _overdue_symbols(self, now: int) -> dict[str, int]:
-        """Return the symbols of what has to be left, and when the broker does it himself (ns UTC, 0: not known)."""
+        """Return the symbols to be left, and when the broker does it (ns UTC, 0: not known)."""
         return {
             ladder.instrument.symbol: int(ladder.instrument.hours.squared)
             for ladder in self._loop.kernel.ladders.values()

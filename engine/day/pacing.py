@@ -1,4 +1,4 @@
-"""The two ways a day passes: with the clock, or in lockstep with an exchange that waits for the desk."""
+"""The two ways a day passes: with the clock, or in lockstep with a waiting exchange."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -20,13 +20,13 @@ LOOK_AGAIN = 2 * MINUTE
 
 
 async def run_live(loop: DayLoop, poll: int, compare: int, beat_s: float, rest: int) -> None:
-    """Turn until told to stop, or from `rest` on (ns UTC) until nothing is left to do, for an hour at the most.
+    """Turn until stopped, or from `rest` on (ns UTC) until at rest, for an hour at most.
 
     Frames and hints are taken as they come, and a timer every second.
 
     The books are read every `poll` ns and compared with ours every `compare` ns; `beat_s` seconds
-    is the longest nap. A stop waits a while for what is under way: working entries are cancelled,
-    exits go out, and what was bought gets its protection.
+    is the longest nap. A stop waits a while for work under way: working entries are cancelled,
+    exits go out, and bought shares get their protection.
     """
     watch, reach = (
         BooksWatch(loop, poll, compare),
@@ -36,6 +36,8 @@ async def run_live(loop: DayLoop, poll: int, compare: int, beat_s: float, rest: 
     if loop.kernel.is_blind:  # what was seen once has to be confirmed, and everything waits for it
         watch.hurry(loop.clock.now() + SECOND)
     ending = 0.0
+    # Timers lie on whole seconds, as the exchange's stamps do, so that bars close at the same
+    # instants in a replay.
     next_timer = loop.clock.now() // SECOND * SECOND + SECOND
     beat = asyncio.create_task(_wake_regularly(loop, beat_s))
     try:
@@ -43,6 +45,8 @@ async def run_live(loop: DayLoop, poll: int, compare: int, beat_s: float, rest: 
             await loop.wake.wait()
             loop.wake.clear()
             now = loop.clock.now()
+            # A halt and not an end: entries are cancelled, exits and protection go on until the
+            # desk is at rest or out of patience.
             if loop.stopping and not ending:
                 ending = _wall_seconds() + STOP_PATIENCE_S
                 loop.inbox.append(OperatorInstruction(now, OperatorAct.HALT, reason="stopping"))
@@ -50,6 +54,8 @@ async def run_live(loop: DayLoop, poll: int, compare: int, beat_s: float, rest: 
             if now >= next_timer:
                 loop.inbox.append(TimerEvent(now))
                 next_timer = now // SECOND * SECOND + SECOND
+            # Events first, then what judges their effect: lateness, overdue positions, the look at
+            # the books.
             loop.turn()
             loop.watch_feed(now)
             overdue.watch(now)
@@ -71,9 +77,9 @@ async def run_live(loop: DayLoop, poll: int, compare: int, beat_s: float, rest: 
 
 
 async def run_night(loop: DayLoop, opens: int, beat_s: float) -> None:
-    """Let the time to `opens` (ns UTC) pass, and on until there is a session with the broker, or a stop.
+    """Let the time to `opens` (ns UTC) pass, and on until a session with the broker, or a stop.
 
-    The screen lives and the operator is heard; the books are looked at only for what he asks for
+    The screen lives and the operator's requests are taken; the books are looked at only for those
     (an after-market order, a cancellation, a choice), and every few minutes while something is
     amiss: shares without a stop, a request of unknown outcome, books that could not be read.
     """
@@ -92,6 +98,8 @@ async def run_night(loop: DayLoop, opens: int, beat_s: float) -> None:
                 if loop.needs_attention():
                     watch.hurry(now)
             loop.turn()
+            # A request of the night has ended, and no stream speaks at night: the books are the
+            # only word on it.
             if loop.gateway.moves != moves and not loop.gateway.in_flight:
                 moves, loop.has_hint = loop.gateway.moves, True
             watch.start_if_due(now)
@@ -108,7 +116,7 @@ def _wall_seconds() -> float:
 class BooksWatch:
     """Looks at the broker's books beside the loop, one look at a time.
 
-    Hints, the poll, the unknown, the comparison.
+    Its reasons are hints, the poll, unknown requests, and the comparison.
     """
 
     def __init__(self, loop: DayLoop, poll: int, compare: int) -> None:
@@ -125,12 +133,14 @@ class BooksWatch:
     def start_if_due(self, now: int) -> None:
         """Begin a look if there is a reason for one and none is under way.
 
-        Raise what the last one died of.
+        Raise the error that ended the last one.
         """
         loop = self._loop
         if self._task is not None:
             if not self._task.done():
                 return
+            # A look that died of a bug ends the day aloud; the loop must not go on without its
+            # eyes.
             self._task.result()
             self._task = None
         unknown = loop.gateway.poll_due()
@@ -138,10 +148,13 @@ class BooksWatch:
         if loop.poller.foreign_shares != self._beside:  # somebody else has traded what we hold
             self._beside, loop.compare_soon = loop.poller.foreign_shares, True
         resting = now < loop.gateway.lookups.paused_until
+        # The operator goes first, even while the books are left alone: a decision reads them
+        # itself.
         if loop.reconcile_actions.waiting:
             self._task = asyncio.create_task(self._carry_out_decisions())
         elif resting:
             return
+        # A look before a comparison: the books then agree with what has just happened, or do not.
         elif loop.has_hint or polled or (unknown is not None and now >= unknown):
             loop.has_hint = False
             if polled:  # GTTs are read then only: hints may not put that off
@@ -153,10 +166,11 @@ class BooksWatch:
             self._task = asyncio.create_task(self._compare_books())
 
     def _comparison_due(self, now: int) -> bool:
-        """Tell whether the books are to be compared now.
+        """Return whether the books are to be compared now.
 
-        The turn has come, or there is reason to, once a second.
+        They are in their turn, or for a reason, once a second.
         """
+        # Not while a request is of unknown outcome: its shares would be somebody else's.
         soon = self._loop.compare_soon and now >= self._soonest
         return (soon or now >= self._next_compare) and not self._loop.gateway.lookups.is_seeking
 
@@ -179,11 +193,12 @@ class BooksWatch:
         loop.apply_comparison()
 
     async def _compare_books(self) -> None:
-        """Compare the books; what is seen for the first time is looked at again, after another look at the orders.
+        """Compare the books; look again at new differences, after another look at the orders.
 
-        After books that could not be read, what has happened meanwhile is taken in before.
+        After books that could not be read, the events meanwhile are taken in before.
         """
         loop = self._loop
+        # Fills missed during an outage first: compared at once they would all count as differences.
         if loop.poller.is_incomplete and await loop.poller.poll(gtts=True):
             self._next_compare = loop.clock.now()
             loop.wake.set()
@@ -220,7 +235,7 @@ class LockstepDay:
         self._beside = 0
 
     async def run(self, tokens: int) -> None:
-        """Run the day to its end, or until told to stop.
+        """Run the day to its end, or until stopped.
 
         `tokens` instruments are being subscribed.
         """
@@ -240,7 +255,7 @@ class LockstepDay:
             loop.end_of_day()
 
     async def follow_script(self, script: RecordedScript) -> None:
-        """Take what a recorded desk took, in its order and at its times.
+        """Take a recorded desk's events, in its order and at its times.
 
         Orders are settled at each instant.
         """
@@ -270,13 +285,15 @@ class LockstepDay:
             await asyncio.sleep(0.005)
 
     def _next_time(self) -> int:
-        """Return when the desk wants to hear the clock next.
+        """Return when the desk wants the clock next.
 
-        Every second while orders work, else when bars close.
+        It is every second while orders work, else when bars close.
         """
         loop, now = self._loop, self._clock.now()
         if loop.gateway.waiting or loop.kernel.has_work():
             return (now // SECOND + 1) * SECOND
+        # A desk with work needs the clock every second; one at rest only where bars close, which
+        # spares most of the turns of a day.
         closing = now // MINUTE * MINUTE + int(loop.kernel.grace)
         return min(
             closing if closing > now else closing + MINUTE, (now // (10 * SECOND) + 1) * 10 * SECOND
@@ -292,6 +309,8 @@ class LockstepDay:
     async def _settle_instant(self) -> None:
         """Send, look and decide until nothing is left to do at this instant."""
         loop = self._loop
+        # The exchange's clock stands still meanwhile: everything that follows from this instant
+        # happens in it, whatever the machine's speed.
         while True:
             moved = await loop.gateway.drain()
             if moved:

@@ -1,7 +1,4 @@
-"""Price bands through the day.
-
-The exchange moves them, and every price of ours has to stand in them as they are now.
-"""
+"""Price bands through the day: the exchange moves them, and every price of ours has to fit."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
@@ -15,16 +12,16 @@ from engine.errors import OperatorError, RetryableError
 from engine.ports import Broker, Clock, PriceBand
 
 SOON = 5 * SECOND
-"""How long after a look a price that lies off its band, or a look that failed, brings the next one."""
+"""The wait for the next look after a price off its band, or a look that failed."""
 NEAR = 0.03
 """An instrument whose price is nearer than this share of it to an edge of its band is watched."""
 
 
 class BandWatch:
-    """Asks for the quotes of what is held, of what trades near an edge of its band, and of all when an auction opens.
+    """Asks for the quotes of positions, of prices near a band's edge, and of all for an auction.
 
-    It asks every `every` ns, and soon where a price lies off the band it knows. What has moved is
-    posted as `BandUpdate`, and told where something is held. Sources of the rule: sliding bands of
+    It asks every `every` ns, and soon where a price lies off the known band. A moved band is posted
+    as `BandUpdate`, and logged where something is held. Sources of the rule: sliding bands of
     shares with derivatives (SEBI, 24 May 2024); the quote's limits become those of the closing
     auction when that opens (kite.trade forum, comment 52692).
     """
@@ -62,7 +59,7 @@ class BandWatch:
     def start_if_due(self, now: int) -> None:
         """Begin a look beside everything else if one is due and none is under way.
 
-        Raise what the last one died of.
+        Raise the error that ended the last one.
         """
         if self._task is not None:
             if not self._task.done():
@@ -78,7 +75,7 @@ class BandWatch:
             self._task.cancel()
 
     def markets_due(self, now: int) -> list[InstrumentState]:
-        """Return what has to be asked for now."""
+        """Return the instruments to ask for now."""
         if now < self._checked + SECOND:
             return []
         self._checked = now
@@ -97,9 +94,9 @@ class BandWatch:
         return []
 
     async def read_bands(self, wanted: Sequence[InstrumentState]) -> None:
-        """Ask for the bands of these instruments and post what has moved.
+        """Ask for the bands of these instruments and post the moved ones.
 
-        Where that fails, soon again.
+        Where that fails, it is tried again soon.
         """
         now = self._clock.now()
         self._asked, self._next = now, now + self._every

@@ -1,6 +1,4 @@
-"""Whether our clock is right.
-
-It is compared with what the exchange stamps, told with its figure, and set.
+"""The rightness of our clock: compared with the exchange's stamps, logged and set.
 
 An answer's `Date` is cut to whole seconds, somewhere between question and answer: it bounds how far
 we are off from both sides. A packet's or an order's stamp was made before it came: it bounds from
@@ -42,7 +40,7 @@ class AdjustableClock(Clock, Protocol):
     """A clock that can be set."""
 
     def aim(self) -> int:
-        """Return what it would show were it not on its way there, ns UTC."""
+        """Return the time it would show were it not on its way there, ns UTC."""
         ...
 
     def amend(self, by: int) -> None:
@@ -51,9 +49,9 @@ class AdjustableClock(Clock, Protocol):
 
 
 class ClockBounds(NamedTuple):
-    """How far the exchange's clock is ahead of ours by one answer: between these, ns.
+    """Bounds of the exchange clock's lead over ours by one answer, ns.
 
-    Heard at `at` (ns, monotonic).
+    The answer came at `at` (ns, monotonic).
     """
 
     low: int
@@ -62,11 +60,11 @@ class ClockBounds(NamedTuple):
 
 
 class Timekeeper:
-    """Takes stamps from any thread; `run` judges them, and tells and sets by a desk's loop."""
+    """Takes stamps from any thread; `run` judges them, logs and sets by a desk's loop."""
 
     def __init__(self, clock: AdjustableClock) -> None:
         self.on_clock_set: Callable[[int], None] = lambda _: None
-        """Hears, besides the loop, by how many ns the clock was set on."""
+        """Called, besides the loop, with how many ns the clock was set on."""
         self._clock = clock
         self._answers: deque[ClockBounds] = deque(maxlen=KEPT)
         self._stamps: deque[int] = deque(maxlen=KEPT)
@@ -76,20 +74,25 @@ class Timekeeper:
 
     @property
     def offset(self) -> int | None:
-        """Return by how much our clock is ahead of the exchange's, ns; None where nobody knows."""
+        """Return by how much our clock is ahead of the exchange's, ns; None if not known."""
         return None if self._ahead is None else self._clock.now() - self._clock.aim() - self._ahead
 
     def note_answer(self, stamp: int, took: float) -> None:
-        """Take note of an answer that has just come, dated `stamp` (whole seconds, ns UTC), `took` seconds after its question."""
+        """Take note of an answer, dated `stamp` (whole seconds, ns UTC).
+
+        It has just come, `took` seconds after its question.
+        """
+        # By the time it is heading for: a clock that is being set would otherwise be corrected
+        # twice.
         heard = self._clock.aim()
         self._answers.append(
             ClockBounds(stamp - heard, stamp + SECOND - heard + int(took * SECOND), _steady_ns())
         )
 
     def note_stamps(self, stamps: Iterable[int]) -> None:
-        """Take note, once a second, of what the exchange has stamped by now (ns UTC).
+        """Take note, once a second, of the exchange's stamps by now (ns UTC).
 
-        What is no whole second is no stamp.
+        Only whole seconds are stamps.
         """
         heard = self._clock.aim()
         if abs(heard - self._stamped) >= SECOND:
@@ -105,9 +108,10 @@ class Timekeeper:
             await asyncio.sleep(EVERY_S)
 
     def judge(self, loop: "DayLoop") -> None:
-        """Compare; tell of a clock that is wrong, and set it, or hold entries back where it is too far off for that."""
+        """Compare; log a wrong clock, and set it, or hold entries back where it is too far off."""
         since = _steady_ns() - LASTS
         answers = [each for each in list(self._answers) if each.at >= since]
+        # Too few to outvote a single wrong one.
         if len(answers) < LEAST:
             return
         low, high = (
@@ -116,6 +120,8 @@ class Timekeeper:
         )
         ahead = self._ahead = (low + high) // 2
         stamps = median(self._stamps) if self._stamps else low
+        # Exchange and broker contradict each other: setting by either could be wrong, so it is
+        # logged only.
         if stamps > high + SLACK:
             loop.log.add_repeated(
                 "alarm",
@@ -129,7 +135,12 @@ class Timekeeper:
             self._correct_clock(loop, ahead, (high - low) / 2 / SECOND)
 
     def _correct_clock(self, loop: "DayLoop", ahead: int, doubt: float) -> None:
-        text = f"the desk's clock is {abs(ahead) / SECOND:.1f} s {'behind' if ahead > 0 else 'ahead of'} the exchange's, to {doubt:.1f} s"
+        text = (
+            f"the desk's clock is {abs(ahead) / SECOND:.1f} s "
+            f"{'behind' if ahead > 0 else 'ahead of'} the exchange's, to {doubt:.1f} s"
+        )
+        # That far off the machine itself is wrong: bars, sessions and square-offs of the day have
+        # been timed by it.
         if abs(ahead) > FARTHEST:
             if NAME not in loop.holds:
                 loop.log.add_event(
@@ -146,10 +157,12 @@ class Timekeeper:
             NAME,
             f"{text}: {done}; set the machine's too, by its time service (patang doctor)",
         )
+        # Answers from before the change would ask for it again.
         self._answers.clear()
         self._stamps.clear()
         self._ahead = 0
         self._clock.amend(ahead)
+        # Set back, the clock only slows down, and no span of time has been skipped.
         if ahead > 0:
             loop.shift_clock(ahead)
             self.on_clock_set(ahead)

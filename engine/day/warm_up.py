@@ -1,4 +1,4 @@
-"""The warm-up: the history that strategies begin with, read instrument by instrument while the desk is already at work."""
+"""The warm-up: the strategies' first history, read while the desk is already at work."""
 
 import asyncio
 import contextlib
@@ -34,14 +34,12 @@ Tell = Callable[[str, str, str], None]
 
 @final
 class WarmUp:
-    """Brings instruments, in the order given, from cold to warm.
+    """Brings instruments, in the order given, from cold to warm: first bands, then bars.
 
-    Their bands, then their bars since the last session's open.
-
-    While one is cold no strategy hears it, and none enters it (`WARMING`); exits, protection and
-    orders by hand go on. Bars that are kept whole come from `stored`, everything else from the
-    broker. `take` is handed each instrument that has become warm, its bars of all spans, and the
-    minutes that the broker was asked for.
+    The bars are those since the last session's open. No strategy gets or enters a cold instrument
+    (`WARMING`); exits, protection and orders by hand go on. Bars that are kept whole come from
+    `stored`, everything else from the broker. `take` is handed each instrument that has become
+    warm, its bars of all spans, and the minutes that the broker was asked for.
     """
 
     def __init__(
@@ -78,7 +76,7 @@ class WarmUp:
         return len(self._cold)
 
     async def begin(self, instruments: Sequence[Instrument], banded: Collection[int]) -> None:
-        """Warm up what can be in the first seconds.
+        """Warm up as many as can be in the first seconds.
 
         Those whose token is in `banded` have their bands.
         """
@@ -91,7 +89,10 @@ class WarmUp:
             async with asyncio.timeout(FIRST_S):
                 await self._warm_queue()
         if self.cold_count:
-            text = f"{self.cold_count} of {self._all} instruments wait for their history; no strategy enters them before"
+            text = (
+                f"{self.cold_count} of {self._all} instruments wait for their history; no "
+                f"strategy enters them before"
+            )
             self._tell("info", "warming", text)
 
     async def run(self) -> None:
@@ -107,7 +108,7 @@ class WarmUp:
         self._tell("info", "warming", f"{read} instruments have their history")
 
     def hold_back(self, bars: list[Bar]) -> list[Bar]:
-        """Keep what closes of cold instruments until strategies may hear it.
+        """Keep closed bars of cold instruments until strategies may have them.
 
         Return the bars of the others.
         """
@@ -121,7 +122,7 @@ class WarmUp:
     async def _warm_queue(self) -> None:
         """Go through the queue.
 
-        What the broker turns away is asked for again, and warm without history in the end.
+        Instruments the broker turns away are asked for again, and warm without history in the end.
         """
         for tried in range(TRIES):
             await self._warm_round()
@@ -163,7 +164,7 @@ class WarmUp:
             )
 
     async def _load_kept(self, part: list[Instrument]) -> None:
-        """Look up what is kept of some instruments, and warm those of which nothing is missing."""
+        """Look up the kept bars of some instruments, and warm those without a missing one."""
         if self._stored is None or not part:
             return
         now = self._clock.now()
@@ -181,7 +182,7 @@ class WarmUp:
     async def _warm_instrument(self, each: Instrument) -> bool:
         """Warm one instrument up, or note that the broker turned it away.
 
-        False while the session is dead.
+        Return False while the session is dead.
         """
         now, read = self._clock.now(), list[Bar]()
         opens = self._session_opens(each, now)
@@ -224,7 +225,7 @@ class WarmUp:
         )
 
     def _missing_since(self, each: Instrument, kept: Sequence[Bar], now: int) -> int:
-        """Return when the first minute that is missing from what is kept began, 0 where none is."""
+        """Return when the first missing minute of the kept bars began, 0 where none is."""
         today = ist_day(now)
         starts = {int(bar.start) for bar in kept}
         expected = self._hours.expected_bars(self._hours.session_before(today, each).day, each)
@@ -239,10 +240,7 @@ class WarmUp:
         return [part.start for session in sessions if session for part in session.parts]
 
     def _release_instrument(self, each: Instrument, bars: list[Bar], read: list[Bar]) -> None:
-        """Let strategies hear an instrument from here on.
-
-        First what was, then what has closed meanwhile.
-        """
+        """Show strategies an instrument from here on: its past, then the bars closed meanwhile."""
         live = self._cold.pop(int(each.token))
         known = {(bar.start, bar.span) for bar in bars}
         whole = bars + [bar for bar in live if (bar.start, bar.span) not in known]

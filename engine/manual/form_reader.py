@@ -1,7 +1,4 @@
-"""Reads what somebody has filled in, one JSON object, into a struct.
-
-Every complaint is in words for whoever filled it in.
-"""
+"""Reading of forms, one JSON object each, into structs; complaints are for their writer."""
 
 import json
 from typing import TypeVar
@@ -15,7 +12,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 def read_form(text: str, kind: type[S]) -> S:
-    """Return the struct; raise `ValueError` naming the field, what it may be and what it was."""
+    """Return the struct; raise `ValueError` naming the field, its bounds and its value."""
     try:
         table = dict(json.loads(text).items())
     except (ValueError, AttributeError, RecursionError):
@@ -42,6 +39,6 @@ def _field_value(name: str, kind: object, item: object) -> object:
 
 
 def shorten_value(item: object) -> str:
-    """Return a value as it was given, cut where it is long, in characters that any file can hold."""
+    """Return a value as it was given, shortened, in characters that any file can hold."""
     text = json.dumps(item)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,7 +1,4 @@
-"""Limits that change while the desk runs.
-
-Checked like the configuration, written down, kept for the day.
-"""
+"""Limits changed while the desk runs: checked like settings, written down, kept for the day."""
 
 import json
 import math
@@ -83,13 +80,13 @@ def current_limits(limits: RiskLimits) -> dict[str, float]:
 
 
 def loosens_limit(limits: RiskLimits, name: str, value: float) -> bool:
-    """Tell whether a change allows more than now: a higher value, or none where there was one."""
+    """Return whether a change allows more than now: a higher value, or none where there was one."""
     now = current_limits(limits).get(name, 0)
     return now > 0 and (value == 0 or value > now)
 
 
 def limit_event(ts: int, name: str, value: float) -> LimitUpdate:
-    """Return the change as the kernel hears it."""
+    """Return the change as an event of the kernel."""
     money = name in RUPEES or name.startswith(BUDGET)
     return LimitUpdate(ts, name, float(value * 100 if money else value))
 
@@ -126,7 +123,7 @@ def request_detail(limits: RiskLimits, change: DayLimitChange, *, confirmed: boo
 
 
 def change_detail(change: DayLimitChange, before: float) -> str:
-    """Return a checked change as the desk's loop takes it, with what it was."""
+    """Return a checked change as the desk's loop takes it, with the value before."""
     return json.dumps(change._asdict() | {"before": before})
 
 
@@ -149,9 +146,9 @@ def restore_limits(
     day: str,
     tell: Callable[[str, str, str], None],
 ) -> dict[str, DayLimitChange]:
-    """Go back to the configured limits but for what was changed on this day; return that by name.
+    """Go back to the configured limits except this day's changes; return those by name.
 
-    A change that could not have been made is told, and the configured limit holds.
+    An impossible change is logged, and the configured limit holds.
     """
     for name, value in (dict.fromkeys(current_limits(limits), 0) | dict(configured)).items():
         made = limit_event(0, name, value)
@@ -167,7 +164,8 @@ def restore_limits(
             tell(
                 "alarm",
                 "limit",
-                f"a change in the database cannot have been made, the configured limit holds: {error}",
+                f"a change in the database cannot have been made, the configured limit holds: "
+                f"{error}",
             )
             continue
         made = limit_event(0, change.name, change.value)
@@ -179,7 +177,7 @@ def restore_limits(
 def listed_limits(
     limits: RiskLimits, configured: Mapping[str, float], changes: Mapping[str, DayLimitChange]
 ) -> list[dict[str, object]]:
-    """Return every limit with its configured value and, where it was changed today, by whom and why."""
+    """Return every limit with its configured value and today's change, with author and reason."""
     return [
         {"name": name, "value": value, "configured": configured.get(name, 0)}
         | ({"who": changes[name].who, "reason": changes[name].reason} if name in changes else {})

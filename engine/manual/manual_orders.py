@@ -1,4 +1,4 @@
-"""Orders by hand: what the operator fills in, what it would be and cost, and what became of it."""
+"""Orders by hand: the operator's form, its preview with costs, and its outcome."""
 
 from typing import Annotated, Literal
 
@@ -42,7 +42,7 @@ KINDS = {
 class OrderTicket(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A new order; prices in rupees, 0: none.
 
-    `stop` and `target` are percent of the average price, `minutes` of a TTL.
+    `stop` and `target` are percent of the average price, `minutes` those of a TTL.
     """
 
     symbol: Symbol
@@ -90,7 +90,7 @@ class ManualOrderDesk:
         self._kernel = kernel
 
     def preview_order(self, detail: str) -> OrderPreview | str:
-        """Return what an order would be, what it is worth and costs, or why it would be refused."""
+        """Return an order's preview with worth and costs, or why it would be refused."""
         try:
             ticket, market, request = self._read_ticket(detail)
         except ValueError as error:
@@ -106,7 +106,7 @@ class ManualOrderDesk:
         return self._make_preview(ticket, market, plan.entry)
 
     def place_order(self, now: int, detail: str) -> tuple[str, list[KernelCommand]]:
-        """Ask the kernel for an order; return the answer and what the kernel wants done."""
+        """Ask the kernel for an order; return the answer and the kernel's commands."""
         try:
             ticket, market, request = self._read_ticket(detail)
         except ValueError as error:
@@ -231,7 +231,7 @@ def describe_ticket(ticket: OrderTicket, entry: EntryPlan) -> str:
 
 
 def _refusal_text(reason: RefusalReason, market: InstrumentState, figures: str = "") -> str:
-    """Return a refusal with its code, what that means, and the figure that met a limit."""
+    """Return a refusal with its code, its meaning, and the figure that met a limit."""
     silent = reason is RefusalReason.STALE_DATA and market.ltp <= 0.0
     words = (
         f"{market.instrument.symbol} has no price yet; try again when it ticks"

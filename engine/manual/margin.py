@@ -1,7 +1,4 @@
-"""What an order would block of the account's money.
-
-The broker's own calculation, and our estimate beside it.
-"""
+"""An order's margin: the broker's own calculation, and our estimate beside it."""
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
@@ -24,17 +21,17 @@ Nothing is sent.
 
 
 def estimate_margin(product: Product, value: int, charges: int) -> int:
-    """Return what an order of so many paise blocks, offline: all of it, of an intraday one a fifth.
+    """Return the estimated margin and charges of an order of so many paise.
 
-    And its charges.
+    It blocks all of its value, an intraday one a fifth.
     """
     return (value * INTRADAY_PERCENT // 100 if product is Product.MIS else value) + charges
 
 
 class OrderPreview(NamedTuple):
-    """An order that could be placed.
+    """An order that could be placed, in words.
 
-    In words, worth `value`, `charges` of its own and `back` of the way back (paise).
+    It has its `value`, its `charges`, and those of the way `back` (paise).
     """
 
     text: str
@@ -48,7 +45,7 @@ class OrderPreview(NamedTuple):
     async def margin_answer(self, margins: Margins | None) -> str:
         """Return "done: " and it all as a JSON object in rupees.
 
-        Says so where the broker could not be asked.
+        It says so where the broker could not be asked.
         """
         theirs, why = None, "" if margins else "this mode has no broker to ask"
         if margins:

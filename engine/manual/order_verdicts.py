@@ -1,7 +1,4 @@
-"""What became of an order by hand.
-
-Whoever asked for it hears the broker's first verdict, not that it was sent.
-"""
+"""The verdicts on orders by hand: the broker's first, not that the order was sent."""
 
 from dataclasses import dataclass
 from typing import Final, final
@@ -20,9 +17,9 @@ OVER: Final = frozenset(
 
 @dataclass(slots=True)
 class AwaitedVerdict:
-    """An order whose verdict is waited for: under which number, how it reads, until when.
+    """An order whose verdict is waited for.
 
-    And the look that is to tell.
+    It has the request's number, its text, its deadline, and the look that is to show it.
     """
 
     number: int
@@ -46,7 +43,7 @@ class OrderVerdicts:
         self._waiting.append(AwaitedVerdict(number, order, text, now + PATIENCE))
 
     def due_verdicts(self, now: int) -> tuple[dict[int, str], bool]:
-        """Return the verdicts that are there, by the number of what was asked, and whether the books are to be looked at."""
+        """Return the verdicts by number of the request, and whether the books are needed."""
         found, wanted = dict[int, str](), False
         for each in self._waiting:
             answer = self._order_verdict(each, now)

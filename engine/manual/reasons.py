@@ -1,7 +1,4 @@
-"""What each reason code means to the operator, and which setting or fact stands behind it.
-
-`docs/risk.md` shows it.
-"""
+"""The meaning of each reason code, and the setting or fact behind it (`docs/risk.md`)."""
 
 from typing import Final, NamedTuple
 
@@ -9,13 +6,16 @@ from compiled.trading.risk import RefusalReason
 
 
 class ReasonMeaning(NamedTuple):
-    """Why an entry was not sent, and the limit that said so."""
+    """The reason of an unsent entry, and the limit behind it."""
 
     text: str
     limit: str
 
 
-LIMIT_ONLY: Final = "this broker takes LIMIT orders only: strategies do not enter, orders are placed by hand, and nothing protects them"
+LIMIT_ONLY: Final = (
+    "this broker takes LIMIT orders only: strategies do not enter, orders are placed by hand, and "
+    "nothing protects them"
+)
 """The state of a desk at such a broker."""
 
 MEANINGS: Final[dict[RefusalReason, ReasonMeaning]] = {
@@ -26,7 +26,8 @@ MEANINGS: Final[dict[RefusalReason, ReasonMeaning]] = {
     ),
     RefusalReason.INDEX: ReasonMeaning("an index is watched, never traded: its contracts are", ""),
     RefusalReason.LIMIT_ONLY: ReasonMeaning(
-        "the broker takes plain LIMIT orders by hand only, and none with a stop: nothing can be protected there",
+        "the broker takes plain LIMIT orders by hand only, and none with a stop: nothing can be "
+        "protected there",
         "[Kite's own sandbox](kite.md#kites-own-sandbox)",
     ),
     RefusalReason.WARMING: ReasonMeaning(
@@ -40,7 +41,8 @@ MEANINGS: Final[dict[RefusalReason, ReasonMeaning]] = {
         "a number of the request is none that an order may have", "[numbers](security.md#numbers)"
     ),
     RefusalReason.SESSION: ReasonMeaning(
-        "the instrument is not in continuous trading, which an entry needs; or it is, and the entry is an after-market order",
+        "the instrument is not in continuous trading, which an entry needs; or it is, and the "
+        "entry is an after-market order",
         "[its hours](calendar.md#the-desks-day)",
     ),
     RefusalReason.SQUARE_OFF: ReasonMeaning(
@@ -55,7 +57,8 @@ MEANINGS: Final[dict[RefusalReason, ReasonMeaning]] = {
     ),
     RefusalReason.SHORT_DELIVERY: ReasonMeaning("delivery shares cannot be sold short", ""),
     RefusalReason.PRODUCT: ReasonMeaning(
-        "the instrument is not traded under this product (shares: CNC, MIS, MTF; contracts: NRML, MIS)",
+        "the instrument is not traded under this product (shares: CNC, MIS, MTF; contracts: NRML, "
+        "MIS)",
         "",
     ),
     RefusalReason.TERMS: ReasonMeaning(
@@ -77,7 +80,8 @@ MEANINGS: Final[dict[RefusalReason, ReasonMeaning]] = {
         "the price is too far from the last one", "`risk.price_range_percent`"
     ),
     RefusalReason.DUPLICATE: ReasonMeaning(
-        "the strategy already has a ladder on the instrument, or would have: a dry run remembers it for the day",
+        "the strategy already has a ladder on the instrument, or would have: a dry run remembers "
+        "it for the day",
         "",
     ),
     RefusalReason.THROTTLE: ReasonMeaning(

@@ -1,9 +1,7 @@
-"""The desk's door for other terminals.
+"""The desk's door for other terminals: a Unix socket, and the kill file, watched by one thread.
 
-A Unix socket for questions, and the kill file, both watched by one thread.
-
-One JSON object per line in, one out. Whoever comes is served by a thread of his own, so that nobody
-who is slow or silent keeps others, or the kill file, waiting. The threads touch nothing but the
+One JSON object per line in, one out. Each visitor is served by a thread of its own, so that a slow
+or silent one keeps neither others nor the kill file waiting. The threads touch nothing but the
 desk's face and the kill switch: they work while the screen, the event loop or the database is
 stuck.
 """
@@ -44,7 +42,7 @@ Limits and resumption have requests of their own, with their checks.
 
 
 class ControlledDesk(Protocol):
-    """What the door needs of a desk."""
+    """The door's needs of a desk."""
 
     def describe(self) -> str:
         """Return the state as one line of JSON."""
@@ -67,7 +65,7 @@ class ControlledDesk(Protocol):
         ...
 
     def differences(self) -> str:
-        """Return what stands between the broker's books and ours as one line of JSON."""
+        """Return the differences between the broker's books and ours as one line of JSON."""
         ...
 
     def submit(self, act: str, token: int = 0, detail: str = "") -> int:
@@ -75,14 +73,14 @@ class ControlledDesk(Protocol):
         ...
 
     def answer(self, number: int) -> str:
-        """Return what became of something that was asked for, empty while it is pending."""
+        """Return the outcome of a request, empty while it is pending."""
         ...
 
 
 def socket_path(state: Path) -> Path:
     """Return where the desk of a state folder listens.
 
-    Always in that folder, into which nobody else can look.
+    It is always in that folder, which is closed to other users.
     """
     return state / "desk.sock"
 
@@ -91,7 +89,7 @@ def socket_path(state: Path) -> Path:
 def _short_address(path: Path) -> Iterator[str]:
     """Yield a name of a socket that is short enough for the kernel.
 
-    A long one by its folder, held open meanwhile.
+    A long one goes by its folder, held open meanwhile.
     """
     if len(os.fsencode(path)) <= LONGEST:
         yield str(path)
@@ -104,7 +102,10 @@ def _short_address(path: Path) -> Iterator[str]:
 
 
 def _stranger_uid(connection: socket.socket) -> int | None:
-    """Return the user at the other end where it is neither ours nor the administrator, by the kernel's word."""
+    """Return the user at the other end if it is neither ours nor the administrator.
+
+    The kernel vouches for it.
+    """
     _, user, _ = struct.unpack(
         "3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     )
@@ -112,7 +113,7 @@ def _stranger_uid(connection: socket.socket) -> int | None:
 
 
 class ControlSocket:
-    """Listens until closed; `failure` hears of it if the thread dies."""
+    """Listens until closed; `failure` is called if the thread dies."""
 
     def __init__(
         self,
@@ -164,7 +165,7 @@ class ControlSocket:
         return listener
 
     def _serve_until_closed(self) -> None:
-        """Serve until closed; what goes wrong in one turn is heard of once and does not end the next."""
+        """Serve until closed; an error of one turn is logged once and does not end the next."""
         while not self._closing.is_set():
             try:
                 self._serve_turn()
@@ -284,9 +285,9 @@ class ControlSocket:
 
 
 def _read_line(connection: socket.socket) -> bytes:
-    """Return what a visitor says.
+    """Return a visitor's line.
 
-    Raise `TimeoutError` where he has not said it within `PATIENCE_S`, however slowly he speaks.
+    Raise `TimeoutError` where it is not complete within `PATIENCE_S`, however slow.
     """
     said, ends = b"", time.monotonic() + PATIENCE_S
     while b"\n" not in said and len(said) < LINE:
@@ -299,14 +300,14 @@ def _read_line(connection: socket.socket) -> bytes:
 
 
 def _text_value(value: object) -> str:
-    """Return a value as valid text; raise `TypeError` for what is no text and no number."""
+    """Return a value as valid text; raise `TypeError` for all but text and numbers."""
     if not isinstance(value, str | int | float):
         raise TypeError(type(value).__name__)
     return valid_text(str(value))
 
 
 def _is_in_use(path: Path) -> bool:
-    """Tell whether somebody listens, however busy he is.
+    """Return whether the socket is listened to, however busy its desk.
 
     A socket that a dead desk has left refuses at once.
     """

@@ -1,14 +1,12 @@
-"""File descriptors kept back for when the process has run out of them.
-
-For the journal, the kill file and the broker.
-"""
+"""File descriptors kept back for journal, kill file and broker in a shortage."""
 
 import os
 from typing import Final
 
 KEPT: Final = 16
 SHORT: Final = (
-    "no file can be opened any more: the last descriptors are kept for journal, kill switch and broker; see what holds so "
+    "no file can be opened any more: the last descriptors are kept for journal, kill switch and "
+    "broker; see what holds so "
     "many (ulimit -n), and start the desk anew"
 )
 
@@ -16,7 +14,7 @@ SHORT: Final = (
 class DescriptorReserve:
     """Holds `KEPT` descriptors while there are enough, and lets them go while there are not.
 
-    Belongs to one thread.
+    It belongs to one thread.
     """
 
     def __init__(self) -> None:
@@ -27,7 +25,7 @@ class DescriptorReserve:
     def check_shortage(self) -> str:
         """Give way to a shortage, or be whole again after it.
 
-        Return what is to be told, once for each.
+        Return the text to log, once for each.
         """
         enough = self._has_spare() if self._held else self._take_descriptors()
         if not enough:

@@ -1,4 +1,4 @@
-"""The desks of this user: which folders they keep, and which processes run them, wherever they were started.
+"""The desks of this user: folders and processes, wherever they were started.
 
 An entry is one small file. It stands in the user's runtime folder, which works on a full disk and
 goes with the session, and in the user's own state folder, which is still there after a restart of
@@ -31,9 +31,8 @@ class DeskEntry(NamedTuple):
 def register_desk(folder: Path, environ: Mapping[str, str]) -> None:
     """Register this process as the one that runs a folder's desk.
 
-    An entry stays, and is nobody's when its process ends.
-
-    Raises `OperatorError` where no register can be written: nobody could be sure to reach the desk.
+    An entry stays, and is void when its process ends. Raises `OperatorError` where no register can
+    be written: the desk could not be reached for certain.
     """
     process = this_process()
     text = json.dumps(
@@ -76,7 +75,7 @@ def _read_entry(file: Path) -> DeskEntry | None:
 
 
 def _folder_exists(folder: Path) -> bool:
-    """Tell whether a folder is there; one that this user may not look at is not."""
+    """Return whether a folder is there; one that this user may not look at is not."""
     try:
         return folder.is_dir()
     except OSError:
@@ -84,9 +83,9 @@ def _folder_exists(folder: Path) -> bool:
 
 
 def register_folders(environ: Mapping[str, str]) -> list[Path]:
-    """Return where desks are registered.
+    """Return the folders of the register.
 
-    The user's runtime folder where he has one, and always his state folder.
+    They are the user's runtime folder, if there is one, and always the state folder.
     """
     place, own = runtime_folder(environ), own_state_folder(environ) / "desks"
     return [own] if place is None else [place / "patang", own]

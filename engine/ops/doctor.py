@@ -1,9 +1,7 @@
-"""What stands between the desk and a trading day.
+"""The obstacles between the desk and a trading day, each looked at once, with its remedy.
 
-Each thing looked at once, with the mend where it is not well.
-
-Nothing here trades, and nothing is repaired. What is looked at comes through the ports and plain
-callables, so that the same checks serve the sandbox and a broker.
+Nothing here trades, and nothing is repaired. The objects of the checks come through the ports and
+plain callables, so that the same checks serve the sandbox and a broker.
 """
 
 import asyncio
@@ -45,7 +43,10 @@ Address = IPv4Address | IPv6Address
 
 
 class HealthCheck(NamedTuple):
-    """One line of the report: `state` is ok, warn or fail, `mend` what to do about it (empty when well)."""
+    """One line of the report: `state` is ok, warn or fail.
+
+    `mend` is the remedy (empty when well).
+    """
 
     name: str
     state: str
@@ -55,8 +56,9 @@ class HealthCheck(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class HealthSubject:
-    """What is examined. `expires` (ns UTC, 0: never) ends the session, `server_time` asks the broker for its clock (ns).
+    """The subject of the checks.
 
+    `expires` (ns UTC, 0: never) ends the session, `server_time` asks the broker for its clock (ns).
     `whole` raises `PatangError` for a database that is lost, cut short or none of ours. `outgoing`
     is the local address requests leave from, `registered` the one Kite takes orders from (None: not
     known). `sandbox`: an exchange of our own, with few instruments, a clock of its own, and no
@@ -106,7 +108,7 @@ def worst_state(checks: list[HealthCheck]) -> str:
 
 
 def check_disk(folder: Path) -> HealthCheck:
-    """Look whether the state folder takes a file that reaches the disk, and how much space there is."""
+    """Check that the state folder takes a file that reaches the disk, and its free space."""
     mend = "free some space, or name another folder in desk.state_dir"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -128,9 +130,9 @@ def check_disk(folder: Path) -> HealthCheck:
 
 
 def check_database(path: Path, whole: Callable[[Path], None]) -> HealthCheck:
-    """Look whether the database is ours and whole, and whether a desk holds it.
+    """Check that the database is ours and whole, and whether a desk holds it.
 
-    None yet is well: the first run makes one.
+    A missing one is well: the first run makes it.
     """
     try:
         whole(path)
@@ -174,7 +176,7 @@ def _lock_holder(lock: Path) -> str:
 
 
 async def check_token(patient: HealthSubject) -> HealthCheck:
-    """Ask the broker who we are."""
+    """Ask the broker for our identity."""
     try:
         user = await patient.broker.account()
     except ConnectionFailed as error:
@@ -199,7 +201,10 @@ async def check_clock(patient: HealthSubject) -> HealthCheck:
         return HealthCheck("clock", WARN, f"the broker tells no time: {error}")
     doubt = (patient.clock.now() - asked) / SECOND / 2
     skew = (asked + (patient.clock.now() - asked) / 2 - (told + SECOND / 2)) / SECOND
-    text = f"{abs(skew):.1f} s {'ahead of' if skew > 0 else 'behind'} the broker, to {doubt + 0.5:.1f} s"
+    text = (
+        f"{abs(skew):.1f} s {'ahead of' if skew > 0 else 'behind'} the broker, to "
+        f"{doubt + 0.5:.1f} s"
+    )
     if abs(skew) > SKEW_FAIL + doubt:
         return HealthCheck("clock", FAIL, text, mend)
     return (
@@ -273,7 +278,10 @@ async def check_instruments(patient: HealthSubject) -> list[HealthCheck]:
 
 async def check_history(patient: HealthSubject) -> HealthCheck:
     """Ask for a candle of a share: Kite's plans are sold with and without historical data."""
-    mend = "without it strategies begin with the minutes this desk has kept, or cold: look at your Kite Connect plan"
+    mend = (
+        "without it strategies begin with the minutes this desk has kept, or cold: look at your "
+        "Kite Connect plan"
+    )
     now = patient.clock.now()
     try:
         shares = {
@@ -306,7 +314,7 @@ class _ConnectionProbe:
         """Let it go."""
 
     def notice(self, level: str, text: str) -> None:
-        """Keep what goes wrong."""
+        """Keep errors."""
         if level != "info":
             self.notices.append(text)
 

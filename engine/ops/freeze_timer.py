@@ -1,6 +1,6 @@
 """The end of a process whose interpreter is held by native code that never returns.
 
-No thread of Python's runs then, not even the watchdog, and no signal is heard. A timer of the
+No thread of Python's runs then, not even the watchdog, and no signal is handled. A timer of the
 kernel needs no interpreter: it counts the processor time since the watchdog last wound it, has
 every thread's place written down, and ends the process. A desk that finds such a record opens
 latched.
@@ -21,7 +21,7 @@ Sleep, SIGSTOP and a suspended machine count for nothing.
 
 
 def read_freeze_record(folder: Path) -> str:
-    """Return what a process that was ended so has left in its state folder.
+    """Return the record a process ended so has left in its state folder.
 
     Raise `OSError` where it cannot be read.
     """

@@ -1,6 +1,6 @@
-"""Strategies that do not come back.
+"""Strategies that do not come back: found by their call counts, ended by an exception.
 
-Found by the count of their calls, and ended by an exception in the engine's thread.
+The exception is raised in the engine's thread.
 """
 
 import ctypes
@@ -13,13 +13,13 @@ SECOND: Final = 1_000_000_000
 
 
 class StrategyHung(BaseException):
-    """What ends a strategy that does not come back.
+    """The end of a strategy that does not come back.
 
     It is raised wherever the strategy is, as soon as that is Python.
     """
 
     def __str__(self) -> str:
-        """Say what it did."""
+        """Return its cause."""
         return "it did not come back, and was ended by the watchdog"
 
 
@@ -52,9 +52,9 @@ class HungStrategies:
 
 
 def end_strategy(slot: StrategyState, call: int, thread: int) -> None:
-    """Raise `StrategyHung` in the thread that a strategy holds up, unless it has come back meanwhile.
+    """Raise `StrategyHung` in the thread held by a strategy, unless it has come back.
 
-    Code that is not Python (a sleep, a lock, a native loop) hears of it when it returns.
+    Code that is not Python (a sleep, a lock, a native loop) gets it when it returns.
     """
     raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
     raise_in(ctypes.c_ulong(thread), ctypes.py_object(StrategyHung))

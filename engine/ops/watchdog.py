@@ -1,8 +1,8 @@
-"""The watchdog: a thread of its own that notices what the engine cannot notice itself, and says what to do.
+"""The watchdog: a thread that notices failures the engine cannot notice itself.
 
 A stalled engine, a clock that jumps and a full disk latch the kill switch; a silent feed and
-growing memory are told. Each is told once, until it is well again. It reads the board and the
-machine, and waits for nobody.
+growing memory are logged. Each is logged once, until it is well again. It reads the board and the
+machine, and never waits.
 """
 
 import shutil
@@ -51,7 +51,7 @@ class MachineSources(NamedTuple):
 
 
 class WatchdogFinding(NamedTuple):
-    """What is wrong, and whether trading stops for it."""
+    """A fault, and whether trading stops for it."""
 
     name: str
     text: str
@@ -59,7 +59,7 @@ class WatchdogFinding(NamedTuple):
 
 
 class WatchedEngine(Protocol):
-    """What the watchdog looks at of a desk."""
+    """The part of a desk the watchdog looks at."""
 
     @property
     def slots(self) -> Sequence[StrategyState]:
@@ -75,10 +75,9 @@ class WatchedEngine(Protocol):
 class Watchdog:
     """Looks four times a second until closed.
 
-    `tell` takes one line for the operator, `failure` hears if it dies.
-
-    `paced`: the exchange waits for the desk, so that neither heartbeat nor silence mean anything.
-    Without an `engine` no strategy is looked at. `wind` is called at every turn.
+    `tell` takes one line for the operator, `failure` is called if it dies. `paced`: the exchange
+    waits for the desk, so that neither heartbeat nor silence mean anything. Without an `engine` no
+    strategy is looked at. `wind` is called at every turn.
     """
 
     def __init__(
@@ -129,7 +128,7 @@ class Watchdog:
             self._failure("watchdog", error)
 
     def check_once(self) -> None:
-        """Look once; latch and tell what is new."""
+        """Look once; latch and log news."""
         found = {finding.name: finding for finding in self._current_findings()}
         for name, finding in found.items():
             if name in self._told:
@@ -154,7 +153,8 @@ class Watchdog:
             yield WatchdogFinding(
                 f"strategy {name}",
                 f"the engine has stood still for {bounds.engine_s:g} s in strategy {name}: "
-                "it is ended there; if it does not come back, end the desk and start it without that strategy",
+                "it is ended there; if it does not come back, end the desk and start it without "
+                "that strategy",
                 halts=True,
             )
         if header.state in AWAKE and not self._paced and not self._hung.is_busy:
@@ -191,8 +191,10 @@ class Watchdog:
         if self._bounds.clock_s and abs(crept) > self._bounds.clock_s:
             yield WatchdogFinding(
                 "crept",
-                f"the machine's clock has moved by more than {self._bounds.clock_s:g} s in small steps "
-                "since the desk began, which keeps its own time and compares it with the exchange's: check its "
+                f"the machine's clock has moved by more than {self._bounds.clock_s:g} s in small "
+                f"steps "
+                "since the desk began, which keeps its own time and compares it with the "
+                "exchange's: check its "
                 "time service (patang doctor)",
                 halts=False,
             )
@@ -209,7 +211,8 @@ class Watchdog:
         if free < self._bounds.disk_mb:
             yield WatchdogFinding(
                 "disk",
-                f"{free} MB are left where {self._folder} is, below {self._bounds.disk_mb}: free some "
+                f"{free} MB are left where {self._folder} is, below {self._bounds.disk_mb}: free "
+                f"some "
                 "space, then resume",
                 halts=True,
             )

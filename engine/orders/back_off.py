@@ -1,7 +1,4 @@
-"""How long to wait before a request that was turned away is made again.
-
-Longer each time, by kind, and never in step.
-"""
+"""The wait before a refused request is made again: longer each time, by kind, and never in step."""
 
 import random
 
@@ -17,11 +14,9 @@ SHUT = 180 * SECOND
 
 
 class BackOff:
-    """Counts refusals in a row by kind.
+    """Counts refusals in a row by kind; one that comes before its wait is over counts once.
 
     `jitter` takes up to a half off each wait, so that requests do not come in step.
-
-    Refusals of one kind that come before their wait is over count once.
     """
 
     def __init__(self, jitter: random.Random) -> None:
@@ -31,9 +26,13 @@ class BackOff:
 
     def count_refusal(self, kind: object, now: int, most: int) -> int:
         """Return how long (ns) to wait after another refusal, at the most `most`."""
+        # Several requests of one kind that were under way together are one refusal: they would
+        # otherwise double the wait several times over.
         if now >= self._until.get(kind, 0):
             self._times[kind] = self._times.get(kind, 0) + 1
         wait = min(FIRST << min(self._times[kind] - 1, 10), most)
+        # Half of the wait is the least a jittered request waits, so only one that has waited counts
+        # anew.
         self._until[kind] = max(self._until.get(kind, 0), now + wait // 2)
         return wait - int(wait * self._jitter.random() / 2)
 

@@ -1,7 +1,4 @@
-"""How long the order path waits for the disk.
-
-Entries until it has them, exits and protection for a second at the most.
-"""
+"""The order path's wait for the disk: entries for good, exits and stops for a second at most."""
 
 import asyncio
 from collections.abc import Callable
@@ -77,17 +74,19 @@ class DurableJournal:
     async def commit_within(self, seconds: float | None) -> None:
         """Have everything so far on disk within some seconds.
 
-        Raise `OperatorError` where it refuses, or takes longer.
-
-        None: until the disk has let anybody wait for `DISK_S`. Where nothing is `bounded`, however
-        long it takes.
+        With None it waits until some request has waited for `DISK_S`; where nothing is `bounded`,
+        however long it takes. Raise `OperatorError` where the disk refuses, or takes longer.
         """
+        # Every request has its own commit; the seconds are counted from the oldest that the disk
+        # still owes, so that ten exits wait one second together and not ten.
         clock, commit = asyncio.get_running_loop(), self._start_commit()
         seconds = seconds if self.bounded else ENDLESS
         ends = clock.time() + (ENDLESS if seconds is None else seconds)
         while not commit.done():
             left = DISK_S - self._seconds_behind() if seconds is None else ends - clock.time()
             await asyncio.wait({commit}, timeout=max(0.0, left))
+            # A timer may come a grain early: within the grain the time counts as over, or the loop
+            # would spin.
             over = seconds is not None or self._seconds_behind() >= DISK_S - GRAIN_S
             if left <= GRAIN_S and over and not commit.done():
                 raise OperatorError(f"the disk has not answered for {self._seconds_behind():.1f} s")
@@ -110,12 +109,15 @@ class DurableJournal:
     def _commit_done(self, begun: float, commit: "asyncio.Future[None]") -> None:
         if commit.cancelled():
             return
+        # Refused rows stay owed and are tried again; later requests would otherwise find the disk
+        # in order.
         if commit.exception() is not None:
             if self.bounded and not self._trying:
                 self._trying = True
                 asyncio.get_running_loop().call_later(AGAIN_S, self._retry_commit)
             return
         self._waited = max(self._waited, self._seconds_behind())
+        # A commit takes everything asked for before it along.
         self._begun = [other for other in self._begun if other > begun]
         if self._told and not self._begun:
             self._told = False

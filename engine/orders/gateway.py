@@ -1,4 +1,4 @@
-"""From a command to the broker: intent on disk, governor, send, and what became of it.
+"""The way of a command to the broker: intent on disk, governor, send, and outcome.
 
 A request either is done, is refused, or is unknown. Unknown ones are looked up in the broker's
 books (`engine/orders/request_lookups.py`), never sent again, and given up only after repeated looks
@@ -105,7 +105,7 @@ class OrderGateway:
 
     @property
     def unresolved(self) -> dict[int, UnresolvedRequest]:
-        """Return what nobody knows the outcome of, by intent."""
+        """Return the requests of unknown outcome, by intent."""
         return self.lookups.unresolved
 
     @property
@@ -124,9 +124,9 @@ class OrderGateway:
         return self._moves
 
     def waiting_since(self) -> tuple[int, str]:
-        """Return since when (ns) something has waited for the broker's answer, and what.
+        """Return since when (ns) a request has waited for the broker's answer, and its text.
 
-        0: nothing does.
+        It is 0 where nothing waits.
         """
         waits = [(asked, "a request under way") for asked in self._asked.values()]
         if (found := self.lookups.waiting_since())[0]:
@@ -136,6 +136,8 @@ class OrderGateway:
 
     def put(self, command: KernelCommand) -> None:
         """Queue one command; cancels, deletions and exits first, then protection, then entries."""
+        # Class first, then age: exits and cancellations pass entries that came before them, and
+        # keep their own order.
         self._number += 1
         self._queue.append(
             (PURPOSES.index(purpose_of(command)), self._number, command, self.clock.now())
@@ -155,7 +157,10 @@ class OrderGateway:
         return tuple(found)
 
     def next_due(self) -> int | None:
-        """Return when the most urgent request that waits for time only may leave (ns), None if there is none."""
+        """Return when the most urgent request that waits for time only may leave (ns).
+
+        It is None if there is none.
+        """
         now = self.clock.now()
         free = [command for _, _, command, _ in self._queue if not self._is_held(command)]
         dues = [due for command in free if (due := self._command_due(command, now)) >= 0]
@@ -163,20 +168,22 @@ class OrderGateway:
 
     def _command_due(self, command: KernelCommand, now: int) -> int:
         if isinstance(command, PlaceOrder):
+            # Due at once, so that it is taken, refused and out of the queue instead of waiting for
+            # its turn.
             if self._is_barred(command.order):
                 return now
             return self.governor.order_due(command.order.purpose, now)
         return self.governor.call_due(purpose_of(command), now)
 
     def _take_command(self) -> KernelCommand | None:
-        """Take the most urgent request that may leave now.
-
-        One that must wait lets less urgent ones pass.
+        """Take the most urgent request that may leave now; one that must wait lets others pass.
 
         Entries leave one lane free: an exit never waits behind entries that hang. An entry that has
         waited too long is refused: its reason is a price of the past.
         """
         now = self.clock.now()
+        # The whole queue is walked: a request that must wait for a limit or a proof does not hold
+        # up the ones behind it.
         for _, _, command, since in sorted(self._queue, key=by_urgency):
             due = self._command_due(command, now)
             late = is_entry(command) and now - since > self.patience.entry_wait_s * SECOND
@@ -194,11 +201,13 @@ class OrderGateway:
         return None
 
     def _is_held(self, command: KernelCommand) -> bool:
-        """Tell whether a request waits for an answer.
+        """Return whether a request waits for an answer.
 
-        An entry for a lane, a change for the proof of what it changes.
+        An entry waits for a lane, a change for the proof of the order it changes.
         """
         if is_entry(command):
+            # One lane is always left to exits: a broker that hangs would otherwise fill all with
+            # entries.
             return 0 < self._lanes - 1 <= self._entering
         changed = changed_intent(command)
         return changed > 0 and self.lookups.awaits_proof(changed)
@@ -212,7 +221,7 @@ class OrderGateway:
         return self.lookups.poll_due()
 
     def verify_ids(self, orders: list[OrderUpdate], gtts: list[GttUpdate] | None) -> None:
-        """Compare the ids of answers with the books just read; what has waited for it may leave."""
+        """Compare the ids of answers with the books just read; release waiting requests."""
         self.lookups.verify_ids(orders, gtts)
         self.wake.set()
 
@@ -237,6 +246,7 @@ class OrderGateway:
         async with asyncio.TaskGroup() as tasks:
             while True:
                 self.wake.clear()
+                # A lane first, then the request: between both a more urgent one may have come.
                 await free.acquire()
                 command = self._take_command()
                 if command is None:
@@ -261,6 +271,7 @@ class OrderGateway:
             waits.append(asyncio.create_task(self._sleep_until(due)))
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        # Either wait may be left over, and would wake the loop for a reason long gone.
         finally:
             for wait in waits:
                 wait.cancel()
@@ -293,7 +304,10 @@ class OrderGateway:
             self._moves += 1
 
     async def _try_order(self, order: Order) -> None:
-        """Place an order; an entry that cannot be kept on disk is refused, and the journal's owner latches the desk."""
+        """Place an order; refuse an entry that cannot be kept on disk.
+
+        The journal's owner latches the desk then.
+        """
         try:
             await self._place_order(order)
         except OperatorError as error:
@@ -301,6 +315,8 @@ class OrderGateway:
 
     async def _place_order(self, order: Order) -> None:
         await self.durable_journal.commit_for(order.purpose)
+        # Once more after the disk: the latch may have fallen while the commit was waited for, and
+        # nothing is awaited between this check and the request.
         if self._is_barred(order):
             self._refuse_order(order, "the kill switch is latched")
             return
@@ -310,6 +326,7 @@ class OrderGateway:
         if order.unwanted:
             self._refuse_order(order, "cancelled before it was sent")
             return
+        # Counted before the answer: a request that hangs has left, and the broker counts it.
         self.governor.order_sent(self.clock.now())
         self._post_answer(order.intent, RequestVerb.PLACE, RequestOutcome.SENT)
         request = (
@@ -343,6 +360,8 @@ class OrderGateway:
 
     async def _send_gtt(self, command: PlaceGtt | ModifyGtt | DeleteGtt) -> None:
         gtt = command.gtt
+        # A list of GTTs read between this mark and the next may be older than the change, and is
+        # not believed about it (`BrokerPoller`).
         self.touched[gtt.intent] = self._moves
         await self.durable_journal.commit_for(OrderPurpose.PROTECT)
         if isinstance(command, PlaceGtt):
@@ -374,8 +393,11 @@ class OrderGateway:
         try:
             made = await request
         except OrderUnknown as error:
+            # A timeout is no refusal: the order may be in the book. It is looked up by its tag and
+            # never sent again.
             self._post_unknown(intent, str(error))
         except (OrderRefused, RetryableError) as error:
+            # Even this is believed only when a book read later does not show the order (ADR 5).
             self._note_refusal(intent, error, purpose)
         else:
             self.back_off.note_success((RequestVerb.PLACE, purpose))
@@ -396,6 +418,8 @@ class OrderGateway:
 
     def _post_accepted(self, intent: int, made: str | int | SlicedOrder) -> None:
         named = made.order_ids[0] if isinstance(made, SlicedOrder) else str(made)
+        # The id of another order in our answer (an answer mixed up on the way) would have us cancel
+        # somebody else's.
         if self.lookups.is_foreign_id(intent, named):
             self._post_unknown(intent, f"the answer named {named}, which is another one's")
             return
@@ -403,6 +427,8 @@ class OrderGateway:
         if not isinstance(made, SlicedOrder):
             self._post_answer(intent, RequestVerb.PLACE, RequestOutcome.ACCEPTED, str(made))
             return
+        # Some slices exist, so the order does: the missing ones are its open quantity, and part of
+        # the reason.
         missing = [*made.refused, *made.unknown]
         reason = f"{len(missing)} slices are missing: {missing[0]}" if missing else ""
         self.post(
@@ -468,11 +494,9 @@ class OrderGateway:
     def _refusal_wait(
         self, intent: int, verb: RequestVerb, error: PatangError, purpose: OrderPurpose
     ) -> int:
-        """Return how long to wait before the next request (ns).
+        """Return the wait before the next request (ns); a busy broker is so for all of a kind.
 
-        A busy broker is so for all of a kind.
-
-        How often the broker has said no to a new order or GTT itself, the kernel counts.
+        Refusals of a new order or GTT itself are counted by the kernel.
         """
         now, busy = self.clock.now(), is_transient(_outcome_of(error)[0])
         if isinstance(error, RetryableError):
@@ -480,11 +504,14 @@ class OrderGateway:
         what = self.kernel.order_store.orders.get(intent) or self.kernel.order_store.gtts.get(
             intent
         )
+        # No backing off helps here: the shares stay bound until the owner has authorised their
+        # sale.
         if what is not None and isinstance(error, SaleUnauthorised):
             self.unauthorised_tokens.add(int(what.token))
             return AGAIN
         market = self.kernel.markets.get(int(what.token)) if what is not None else None
         most = longest_wait(market.instrument.hours, purpose, now) if market is not None else BUSY
+        # A busy broker turns away a whole class; a refusal of one order says nothing of the next.
         kind = (verb, purpose if busy else intent)
         return (
             self.back_off.count_refusal(kind, now, most)

@@ -1,6 +1,7 @@
-"""The account's rate limits: sliding windows per second and minute, a count per day, a reserve that entries never touch.
+"""The account's rate limits: windows per second and minute, a day's count, a reserve.
 
-The operator's rates stand below the broker's own (`engine.ports.BrokerRules`).
+Entries never touch the reserve. The operator's rates stand below the broker's own
+(`engine.ports.BrokerRules`).
 """
 
 from collections import deque
@@ -53,16 +54,19 @@ class Governor:
         self._paused: dict[OrderPurpose, int] = {}
 
     def order_due(self, purpose: OrderPurpose, now: int) -> int:
-        """Return when a new order of this purpose may leave (ns), `now` if at once, -1 if not today."""
+        """Return when a new order of this purpose may leave (ns), `now` at once, -1 not today."""
         entry = purpose is OrderPurpose.ENTRY
         if self.orders_today >= self.rates.per_day - (self.rates.day_reserve if entry else 0):
             return -1
         second = self.rates.per_second - (self.rates.reserve_per_second if entry else 0)
+        # A minute's reserve is ten seconds' worth: an exit of a whole portfolio is a burst, not a
+        # stream.
         minute = self.rates.per_minute - (10 * self.rates.reserve_per_second if entry else 0)
         due = max(
             _next_free(self._second, second, SECOND, now),
             _next_free(self._minute, minute, MINUTE, now),
         )
+        # An order is a request as well: both limits hold, and the later time wins.
         return max(due, self.call_due(purpose, now))
 
     def call_due(self, purpose: OrderPurpose, now: int) -> int:
@@ -70,6 +74,7 @@ class Governor:
 
         Only exits may use the reserve.
         """
+        # Only exits may use the whole second: trailing stops must not fill it before them.
         most = self.rates.per_second - (
             0 if purpose is OrderPurpose.EXIT else self.rates.reserve_per_second
         )
@@ -88,14 +93,18 @@ class Governor:
 
     def back_off(self, purpose: OrderPurpose, until: int) -> None:
         """Hold a class back after a 429, and those that matter less; exits are never held back."""
+        # A 429 is the broker's word that all is too much: less urgent classes give way first, and
+        # exits only wait for their own turn.
         for other in _LESS[purpose]:
             self._paused[other] = until
 
     def shift_clock(self, by: int) -> None:
         """Take note that the clock was set on by so many ns.
 
-        What has left did not leave that much earlier.
+        Requests did not leave that much earlier.
         """
+        # Without it a clock set on by an hour would empty every window, and let a burst out that
+        # the broker still counts.
         for sent in (self._second, self._minute, self._calls):
             sent.extend([sent.popleft() + by for _ in range(len(sent))])
 
@@ -115,9 +124,11 @@ class Governor:
 
 
 def _next_free(sent: deque[int], most: int, window: int, now: int) -> int:
-    """Drop what is older than the window; return when another one fits."""
+    """Drop times older than the window; return when another request fits."""
     while sent and sent[0] <= now - window:
         sent.popleft()
     if len(sent) < most or most <= 0:
         return now
+    # With more in the window than may be (a lowered limit), the wait lasts until enough have left
+    # it.
     return sent[len(sent) - most] + window

@@ -1,7 +1,7 @@
-"""The kill switch: a latch with a reason, checked on the order path itself, kept on disk, restored at start.
+"""The kill switch: a latch with a reason, checked on the order path and kept on disk.
 
-The file `KILL` is the latch as others see it: whoever creates it, stops the desk. It works without
-the event loop, the screen and the database. `KILL.log` beside it keeps every latching and every
+The file `KILL` is the latch as others see it: creating it stops the desk. It works without the
+event loop, the screen and the database. `KILL.log` beside it keeps every latching and every
 release, the database keeps them again: at the start all three are compared and the strictest holds.
 A release is an entry with a reason in the log, never an absence.
 """
@@ -32,7 +32,7 @@ LAST = 2**63 - 1
 
 
 class KillLatch(NamedTuple):
-    """How and why the desk is stopped; `ts` in ns UTC by the machine's clock."""
+    """A latching of the desk, with level and reason; `ts` in ns UTC by the machine's clock."""
 
     level: str
     reason: str
@@ -41,7 +41,7 @@ class KillLatch(NamedTuple):
 
     @property
     def key(self) -> tuple[int, str]:
-        """Return what tells this latch from every other, in the log and in the database."""
+        """Return the latch's identity in the log and in the database."""
         return self.ts, self.level
 
 
@@ -58,9 +58,9 @@ class KillLogEntry(NamedTuple):
 class KillSwitch:
     """Latches once and stays latched, over restarts, until `resume`.
 
-    `now` tells the time of day (ns UTC) for the record, `kept` is what the database has of it,
-    oldest first. `listeners` are called with the latch, or None on resume, from whatever thread
-    acted; they must not block.
+    `now` returns the time of day (ns UTC) for the record, `kept` is the database's record, oldest
+    first. `listeners` are called with the latch, or None on resume, from whatever thread acted;
+    they must not block.
     """
 
     def __init__(
@@ -83,12 +83,14 @@ class KillSwitch:
         self._latch: KillLatch | None = None
         self._standing: list[KillLatch] = []
         """What has latched since the last release, oldest first."""
+        # File first, then the records: whichever of them still holds a latch wins, and a lost file
+        # releases nothing.
         self.check_file()
         self._compare_records(kept)
 
     @property
     def latched(self) -> bool:
-        """Tell whether entries are forbidden; cheap enough for the order path."""
+        """Return whether entries are forbidden; cheap enough for the order path."""
         return self._event.is_set()
 
     @property
@@ -99,21 +101,20 @@ class KillSwitch:
     def trigger(self, level: str, reason: str, who: str) -> None:
         """Latch at `level` ("halt" or "flatten"); a flatten may follow a halt, nothing goes back.
 
-        Waits a moment for the disk; what became of that is in `unkept`, and tried again by
+        It waits a moment for the disk; a failure is kept in `unkept`, and tried again by
         `check_file`.
         """
         self._event.set()  # before anything that a lock or a disk could hold up
         risen = self._raise_latch(KillLatch(level, one_line(reason), one_line(who), self._now()))
+        # A writer that hangs on the disk takes the newest latch along when it wakes; a second one
+        # would only hang beside it.
         if risen or not self._writer.is_alive():
             self._start_writing(DISK_S)
 
     def check_file(self) -> None:
-        """Take over a latch that stands in the file.
+        """Take over a latch that stands in the file, ours from before or another's.
 
-        Ours from before, or one that somebody else put there.
-
-        What somebody else put there is left as it is: whoever made an empty file may still be
-        writing to it.
+        Another's file is left as it is: its writer may not be done.
         """
         if not self._disk.acquire(blocking=False):
             return  # somebody is writing, and takes what is there along
@@ -123,15 +124,18 @@ class KillSwitch:
             self._disk.release()
         if risen:
             self._start_writing(DISK_S)
+        # Tried again at a distance: a full disk is asked once a second, not at every look.
         elif self.unkept and abs(self._now() - self._tried) >= AGAIN:
             self._start_writing(0.0)
 
     def resume(self, reason: str, who: str) -> KillLatch | None:
-        """Unlatch, put that on record and remove the file; return what was latched.
+        """Unlatch, put that on record and remove the file; return the latch.
 
         Raises `OperatorError` where the disk does not take it: the latch then holds.
         """
         done: list[KillLatch | OSError | None] = []
+        # In a thread of its own: a disk that hangs must not hold up the caller, and then the latch
+        # holds.
         _run_bounded(
             lambda: done.append(self._release_latch(one_line(reason), one_line(who))), RELEASE_S
         )
@@ -151,6 +155,7 @@ class KillSwitch:
             return []
         found = []
         for line in lines:
+            # A torn or foreign line costs itself, never the latches behind it.
             with contextlib.suppress(
                 ValueError, AttributeError, TypeError, OverflowError, RecursionError
             ):
@@ -162,7 +167,7 @@ class KillSwitch:
     # memory
 
     def _raise_latch(self, latch: KillLatch) -> bool:
-        """Let a latch hold that is stricter than what does; tell whether it is."""
+        """Let a latch hold that is stricter than the present one; return whether it is."""
         with self._lock:
             if not self._is_stricter(latch.level):
                 return False
@@ -180,6 +185,7 @@ class KillSwitch:
         logged, released = standing_latches(self.history())
         stored, _ = standing_latches(kept)
         missing = [latch for latch in stored if latch.key not in released]
+        # Halts first, a flatten last: of several that stand the strictest is the one that holds.
         for latch in sorted(logged + missing, key=lambda latch: latch.level == FLATTEN):
             if not self._raise_latch(latch):
                 self._standing.append(latch)
@@ -205,6 +211,7 @@ class KillSwitch:
             if latch is None:
                 self.unkept = ""
                 return
+            # Both are tried whatever the other does: one is enough after a restart.
             refused = [
                 _try_write(lambda: self._write_file(latch)),
                 _try_write(lambda: self._record_latch(latch)),
@@ -212,27 +219,27 @@ class KillSwitch:
             self.unkept = refused[0] if all(refused) else ""
 
     def _take_file(self) -> bool:
-        """Let what stands in the file hold, if it is stricter than what does.
-
-        Tell whether it is.
-        """
+        """Let the file's latch hold if it is stricter than the present one; return whether so."""
         put = 0
         try:
             put = self.path.lstat().st_mtime_ns
             text = private_files.read_private(self.path, LONGEST_FILE).decode(errors="replace")
         except FileNotFoundError:
             return False
+        # A file that is there and cannot be read still stops: an unreadable KILL must not mean go.
         except OSError as error:
             text = f"kill file unreadable: {error.strerror}"
         found = _parse_latch(text)
         return self._raise_latch(found if found.ts else found._replace(ts=put or self._now()))
 
     def _write_file(self, latch: KillLatch) -> None:
-        """Keep the latch in the file, unless what stands there is as strict."""
+        """Keep the latch in the file, unless a latch as strict stands there."""
         with contextlib.suppress(OSError):
             found = _parse_latch(
                 private_files.read_private(self.path, LONGEST_FILE).decode(errors="replace")
             )
+            # Another's file is not replaced by the same: its text says who stopped the desk, and
+            # why.
             if found.level == latch.level:
                 return
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -253,7 +260,10 @@ class KillSwitch:
             self.recorded += 1
 
     def _release_latch(self, reason: str, who: str) -> KillLatch | OSError | None:
-        """Put the release on record, behind everything that it releases, then take the file away, then let go."""
+        """Put the release on record, then remove the file, then let go.
+
+        The record stands behind every latch that it releases.
+        """
         with self._disk:
             self._take_file()
             old, releasing = self._latch, tuple(self._standing)
@@ -261,6 +271,7 @@ class KillSwitch:
                 return None
             try:
                 self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                # Record, file, memory, in this order: a crash at any point leaves the desk latched.
                 for latch in releasing:
                     self._record_latch(latch)
                 self._append_log({"act": "resume", "reason": reason, "who": who, "ts": self._now()})
@@ -285,7 +296,7 @@ class KillSwitch:
 def standing_latches(
     history: Iterable[KillLogEntry],
 ) -> tuple[list[KillLatch], set[tuple[int, str]]]:
-    """Return the latches that a record has not released, oldest first, and the keys of those it has."""
+    """Return the unreleased latches, oldest first, and the keys of the released ones."""
     open_: list[KillLatch] = []
     released: set[tuple[int, str]] = set()
     for entry in history:
@@ -309,10 +320,8 @@ def one_line(text: object) -> str:
 def _run_bounded(act: Callable[[], None], seconds: float) -> threading.Thread:
     """Do something with the disk and wait for it, but not longer than some seconds.
 
-    Return who does it.
-
-    While the interpreter ends no thread begins any more, and waiting for one to begin would never
-    end: it is done here.
+    Return the thread that does it. While the interpreter ends no thread begins any more, and
+    waiting for one to begin would never end: it is done here.
     """
     thread = threading.Thread(target=act, name="latch", daemon=True)
     if sys.is_finalizing():
@@ -347,6 +356,7 @@ def _parse_latch(text: str) -> KillLatch:
             one_line(fields.get("who", "file")),
             _valid_instant(fields.get("ts")),
         )
+    # Whoever creates the file in a hurry writes anything, or nothing: all of it means halt.
     except (ValueError, AttributeError, TypeError, OverflowError, RecursionError):
         level = FLATTEN if FLATTEN in text.lower() else HALT
         return KillLatch(level, one_line(text)[:200] or "flag file", "file", 0)

@@ -1,7 +1,4 @@
-"""Rows of the journal, written from what the kernel has changed.
-
-Columns are those of `docs/store.md`.
-"""
+"""Rows of the journal, written from the kernel's changes; columns are those of `docs/store.md`."""
 
 import json
 
@@ -23,7 +20,7 @@ PEAKS = "peaks"
 
 
 class JournalRecorder:
-    """Writes every change of the kernel to the journal, facts before the requests that follow from them."""
+    """Writes every change of the kernel to the journal, facts before the requests they cause."""
 
     def __init__(self, kernel: Kernel, journal: Journal) -> None:
         self.kernel = kernel
@@ -58,7 +55,10 @@ class JournalRecorder:
         return fills
 
     def _note_peaks(self) -> None:
-        """Note the highest P&L of the day, the desk's and each strategy's, once a second while it rises."""
+        """Note the highest P&L of the day, the desk's and each strategy's.
+
+        It is written once a second while it rises.
+        """
         kernel = self.kernel
         if kernel.order_store.now < self._peaked + SECOND:
             return
@@ -208,7 +208,7 @@ class JournalRecorder:
         )
 
     def _write_order(self, order: Order) -> None:
-        """Write an order's intent, its row of the book, and one line of its life if that went on."""
+        """Write an order's intent, its row of the book, and a line of its life if that went on."""
         instrument, now = self._instrument_of(order.token), self.kernel.order_store.now
         common: dict[str, object] = {
             "intent": order.intent,
@@ -387,7 +387,7 @@ def leg_fields(legs: list[GttLeg]) -> list[list[float]]:
 
 
 def order_fields(order: Order) -> dict[str, object]:
-    """Return what an order has beside its columns as plain values, the usual ones left out."""
+    """Return an order's fields beside its columns as plain values, without the usual ones."""
     terms = order.terms
     fields: dict[str, object] = {
         "variety": terms.variety.name,
@@ -427,7 +427,7 @@ def plan_fields(plan: LadderPlan) -> dict[str, object]:
 
 
 def _asset_field(instrument: Instrument) -> dict[str, str]:
-    """Return what a security is by its name, which the tax statement knows no more."""
+    """Return a security's kind by its name, which is lost by the time of the tax statement."""
     asset = (
         asset_of(instrument.symbol, instrument.name)
         if instrument.kind == "EQ"

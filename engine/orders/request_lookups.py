@@ -1,4 +1,4 @@
-"""What became of requests: the broker's books say it, whatever an answer said, or did not say.
+"""The outcome of requests by the broker's books, whatever an answer said.
 
 Orders are known by their tag, GTTs by the legs they were asked for with. An id in an answer is
 believed when the books show it; a refusal, when a book read after it shows nothing.
@@ -23,10 +23,10 @@ NOT_ITS_OWN: Final = "the broker's books do not have it under the id of its answ
 
 @dataclass(frozen=True, slots=True)
 class LookupPolicy:
-    """How long an unknown outcome is looked for before it is given up (seconds, looks), and how long an entry may wait.
+    """The limits of the search for an unknown outcome (seconds, looks), and of an entry's wait.
 
     A request that has had no answer for `settle_s` is looked for as well, while it goes on waiting
-    for it. What was sent may arrive until `late_s` later: an entry is not given up before, and for
+    for it. A sent request may arrive until `late_s` later: an entry is not given up before, and for
     the others the books are watched so long.
     """
 
@@ -39,7 +39,7 @@ class LookupPolicy:
 
 @dataclass(slots=True)
 class UnresolvedRequest:
-    """An intent whose outcome nobody told.
+    """An intent of unknown outcome.
 
     `late`: an entry that the usual looks have not found, and that may still come.
     """
@@ -52,7 +52,7 @@ class UnresolvedRequest:
 
 @dataclass(frozen=True, slots=True)
 class RequestRefusal:
-    """A request that was refused, for the look after `moves`, and how long to wait before the next (ns)."""
+    """A refused request for the look after `moves`, and the wait before the next (ns)."""
 
     moves: int
     outcome: RequestOutcome
@@ -61,7 +61,7 @@ class RequestRefusal:
 
 
 class RequestLookups:
-    """Searches the books just read, and posts what they say of our requests."""
+    """Searches the books just read, and posts the outcome of our requests."""
 
     def __init__(
         self, kernel: Kernel, clock: Clock, patience: LookupPolicy, post: Callable[[object], None]
@@ -84,14 +84,14 @@ class RequestLookups:
         self._unproven: dict[int, int] = {}
         """When the books must show an id at the latest, by intent."""
         self._restored: set[int] = set()
-        """Those of them that are of an earlier run, whose last change may not have reached the disk."""
+        """Those of an earlier run, whose last change may not have reached the disk."""
         self._given_up: dict[int, int] = {}
         """Until when what was given up may still arrive, by intent."""
         self._watch_at = 0
 
     @property
     def is_seeking(self) -> bool:
-        """Tell whether something is looked for that the usual looks may still find."""
+        """Return whether an intent is looked for that the usual looks may still find."""
         return bool(self._refused) or any(not item.late for item in self.unresolved.values())
 
     # what is to be found out
@@ -108,22 +108,25 @@ class RequestLookups:
         """Start looking for the outcome of an intent."""
         now = self.clock.now()
         self.unknown += 1
+        # Being looked for is more than waiting for proof: the id of the answer counts for nothing
+        # any more.
         self._unproven.pop(intent, None)
         self.unresolved[intent] = UnresolvedRequest(now, now)
 
     def note_refusal(
         self, intent: int, moves: int, outcome: RequestOutcome, reason: str, wait: int
     ) -> None:
-        """Believe a refusal only when a book read after it (begun later than `moves`) does not show what was asked for.
+        """Believe a refusal only when a book read after it does not show the request.
 
-        `wait` (ns) is how long to wait then before the next.
+        That book's reading begins later than `moves`; `wait` (ns) is the wait before the next
+        request.
         """
         self._refused[intent] = RequestRefusal(moves, outcome, reason, wait)
 
     def expect_proof(self, intent: int, *, restored: bool = False) -> None:
         """Expect the books to show an intent under the id of its answer, unless they have.
 
-        `restored`: of an earlier run.
+        `restored` marks one of an earlier run.
         """
         out = self.kernel.order_store
         if (each := out.orders.get(intent) or out.gtts.get(intent)) is not None and each.proven:
@@ -140,7 +143,7 @@ class RequestLookups:
         self._unproven.pop(intent, None)
 
     def is_foreign_id(self, intent: int, broker_id: str) -> bool:
-        """Tell whether an id in the answer to an intent is known as that of another order or GTT."""
+        """Return whether the id in the answer to an intent is that of another order or GTT."""
         out = self.kernel.order_store
         order = out.orders.get(intent)
         if order is not None:
@@ -149,9 +152,9 @@ class RequestLookups:
         return known is not None and known.intent != intent
 
     def awaits_proof(self, intent: int) -> bool:
-        """Tell whether nothing may be asked of an intent yet.
+        """Return whether nothing may be asked of an intent yet.
 
-        Its id is not proven, and may be somebody else's.
+        Its id is not proven then, and may be somebody else's.
         """
         return self.clock.now() < self._unproven.get(intent, 0)
 
@@ -165,6 +168,7 @@ class RequestLookups:
             intent in self.kernel.order_store.gtts for intent in self._unproven
         ):
             dues.append(self._watch_at)
+        # A refusal waits for the next look, so the next look is at once.
         if self._refused:
             dues.append(0)
         return max(min(dues), self.paused_until) if dues else None
@@ -173,13 +177,15 @@ class RequestLookups:
         """Leave the books alone for a while, longer each time: they could not be read."""
         self.failing_since = self.failing_since or self.clock.now()
         self.failure = why
+        # Doubling from half the usual pause: the first failure is mostly a hiccup, a long outage is
+        # not to be met with a storm of looks.
         self.paused_until = self._time_in(
             min(self.patience.every_s / 2 * 2 ** min(self._failed, 6), LONGEST_REST_S)
         )
         self._failed += 1
 
     def waiting_since(self) -> tuple[int, str]:
-        """Return since when (ns) the books, or the outcome of a request, are waited for, and what it is; 0: nothing is."""
+        """Return since when (ns, 0: not) the books or an outcome are waited for, and its text."""
         waits = [
             (item.since, "the outcome of a request")
             for item in self.unresolved.values()
@@ -191,7 +197,7 @@ class RequestLookups:
 
     @property
     def wants_gtts(self) -> bool:
-        """Tell whether the list of GTTs is needed."""
+        """Return whether the list of GTTs is needed."""
         asked = {*self.unresolved, *self._unproven, *self._refused, *self._given_up}
         return bool(self.unresolved) or any(
             intent in self.kernel.order_store.gtts for intent in asked
@@ -201,6 +207,8 @@ class RequestLookups:
         """Compare the ids that answers gave with the books, before anything in them is believed."""
         now = self.clock.now()
         rows = {update.order_id: update for update in orders}
+        # The tag is ours and unique; an id is the broker's word in an answer, which may have been
+        # another's. So the tag in the book proves, and the id alone does not.
         tags = {update.tag for update in orders}
         listed = None if gtts is None else {int(update.gtt_id): update for update in gtts}
         for intent, due in list(self._unproven.items()):
@@ -213,12 +221,14 @@ class RequestLookups:
             if proof is None and now < due:
                 continue
             del self._unproven[intent]
+            # The book shows our id with another's tag, or nothing in time: from here on it is an
+            # unknown request.
             if not proof:
                 self.look_for(intent)
                 self._post_answer(intent, RequestOutcome.UNKNOWN, reason=NOT_ITS_OWN)
 
     def _gtt_proof(self, intent: int, listed: dict[int, GttUpdate] | None) -> bool | None:
-        """Tell whether the broker lists a GTT as it was asked for; None: it cannot be told yet."""
+        """Return whether the broker lists a GTT as it was asked for; None: not known yet."""
         gtt = self.kernel.order_store.gtts.get(intent)
         if gtt is None or not gtt.live or gtt.proven:
             return True
@@ -227,6 +237,8 @@ class RequestLookups:
         update = listed.get(int(gtt.gtt_id))
         if update is None:
             return None
+        # GTTs have no tag. Their legs have to serve: product and shares first, then any version of
+        # legs that we have asked for.
         if not same_shares(update, gtt):
             return False
         if any(
@@ -238,9 +250,9 @@ class RequestLookups:
         ) or self._is_foreign_change(update, gtt, listed)
 
     def _is_our_change(self, update: GttUpdate, gtt: Gtt) -> bool:
-        """Tell whether a GTT is one of ours after a change that never reached the disk.
+        """Return whether a GTT is one of ours after a change that never reached the disk.
 
-        Nobody else's, of the same sides.
+        It has the same sides, and is no other one of ours.
         """
         sides = [(leg.side, leg.quantity) for leg in gtt.legs]
         others = (other for other in self.kernel.order_store.gtts.values() if other is not gtt)
@@ -249,11 +261,13 @@ class RequestLookups:
         )
 
     def _is_foreign_change(self, update: GttUpdate, gtt: Gtt, listed: dict[int, GttUpdate]) -> bool:
-        """Tell whether somebody has changed a GTT of ours before it was listed.
+        """Return whether somebody has changed a GTT of ours before it was listed.
 
-        Nobody else's, and none is as it was asked for.
+        It is no other one of ours, and none is as it was asked for.
         """
         sides = {leg.side for leg in gtt.made}
+        # The owner may move a stop in the broker's app before we have seen it listed: made after
+        # ours was asked for, with its sides, and nothing else of ours fits.
         late = update.ts + SKEW >= gtt.created and {leg.side for leg in update.legs} == sides
         others = (other for other in self.kernel.order_store.gtts.values() if other is not gtt)
         return (
@@ -265,9 +279,11 @@ class RequestLookups:
     # what became of it
 
     def resolve(self, orders: list[OrderUpdate], gtts: list[GttUpdate] | None, began: int) -> None:
-        """Search the books just read, of which the reading `began` at that move, for everything unknown."""
+        """Search the books just read for everything unknown; their reading `began` at that move."""
         now = self.clock.now()
         self.failing_since = self.paused_until = self._failed = 0
+        # Requests still waiting for their answer are in these books if they arrived; each gets
+        # another look.
         for intent, due in self._unanswered.items():
             if due <= now:
                 self._unanswered[intent] = self._time_in(self.patience.every_s)
@@ -278,6 +294,8 @@ class RequestLookups:
             tags.setdefault(update.tag, update)
         taken: set[str] = set()
         for intent, refusal in list(self._refused.items()):
+            # A book whose reading began before the refusal came may be older than the request
+            # itself.
             found = self._find_order(intent, tags, gtts, taken) if began > refusal.moves else None
             if found is not None:
                 del self._refused[intent]
@@ -287,6 +305,7 @@ class RequestLookups:
             if found:
                 del self.unresolved[intent]
                 self._post_found(intent, found, taken)
+            # None is no miss: the list it would stand in was not read.
             elif found is not None:
                 self._count_miss(intent, item, now)
 
@@ -294,6 +313,7 @@ class RequestLookups:
         self, intent: int, found: str, taken: set[str], refusal: RequestRefusal | None = None
     ) -> None:
         if found:
+            # Two requests of the same legs must not find the same GTT.
             taken.add(found)
             self._post_answer(intent, RequestOutcome.ACCEPTED, found)
         elif refusal is not None:
@@ -310,9 +330,9 @@ class RequestLookups:
             )
 
     def _count_miss(self, intent: int, item: UnresolvedRequest, now: int) -> None:
-        """Give up what was missed often and long enough.
+        """Give up an intent that was missed often and long enough.
 
-        An entry only when it can no longer arrive.
+        An entry is given up only when it can no longer arrive.
         """
         item.misses += 1
         item.next_look = self._time_in(self.patience.every_s)
@@ -322,6 +342,8 @@ class RequestLookups:
             self.kernel.order_store.orders.get(intent),
             item.since + int(self.patience.late_s * SECOND),
         )
+        # An entry that arrives late would open a position, so it is watched until it cannot; the
+        # others are given up, and the books watched beside (ADR 5).
         if order is not None and order.purpose is OrderPurpose.ENTRY and now < until:
             item.late = True
             return
@@ -344,9 +366,9 @@ class RequestLookups:
         return update.order_id if update else ""
 
     def _find_gtt(self, intent: int, gtts: list[GttUpdate] | None, taken: set[str]) -> str | None:
-        """Return the id of a live GTT at the broker that is nobody's yet and asks for the same.
+        """Return the id of an unclaimed live GTT at the broker with the same legs.
 
-        None: not looked.
+        It is None where the list was not read.
         """
         gtt = self.kernel.order_store.gtts.get(intent)
         if gtts is None or gtt is None:
@@ -371,9 +393,9 @@ class RequestLookups:
 
 
 def _order_proof(order: Order, rows: dict[str, OrderUpdate], tags: set[str]) -> bool | None:
-    """Tell whether the book shows an order, False where the id of its answer is another's.
+    """Return whether the book shows an order, None if that is not known yet.
 
-    None: it cannot be told yet.
+    It is False where the id of its answer is another's.
     """
     if not order.live or order.proven:
         return True
@@ -384,13 +406,10 @@ def _order_proof(order: Order, rows: dict[str, OrderUpdate], tags: set[str]) -> 
 
 
 def asks_for(update: GttUpdate, gtt: Gtt) -> bool:
-    """Tell whether a GTT at the broker is what one of ours was asked for with."""
+    """Return whether a GTT at the broker has the legs one of ours was asked for with."""
     return same_shares(update, gtt) and has_same_legs(update.legs, gtt.made)
 
 
 def same_shares(update: GttUpdate, gtt: Gtt) -> bool:
-    """Tell whether two GTTs sell the same shares.
-
-    Those of one product never stand for those of another.
-    """
+    """Return whether two GTTs sell the same shares; products are never mixed."""
     return update.token == gtt.token and update.product == gtt.product.name

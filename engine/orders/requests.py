@@ -1,4 +1,4 @@
-"""Requests as the gateway sees them: for whom they are, and which goes first."""
+"""Requests as the gateway sees them: their strategy, class and urgency."""
 
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ PURPOSES = (OrderPurpose.EXIT, OrderPurpose.PROTECT, OrderPurpose.ENTRY)
 class QueuedRequest(NamedTuple):
     """A request that waits for the governor.
 
-    For whom, what, since when, and when it may leave (ns, -1: not today).
+    It has its strategy, command, time of arrival, and when it may leave (ns, -1: not today).
     """
 
     purpose: str
@@ -31,12 +31,12 @@ class QueuedRequest(NamedTuple):
 
 
 def is_entry(command: KernelCommand) -> bool:
-    """Tell whether a request is a new entry."""
+    """Return whether a request is a new entry."""
     return isinstance(command, PlaceOrder) and command.order.purpose is OrderPurpose.ENTRY
 
 
 def purpose_of(command: KernelCommand) -> OrderPurpose:
-    """Return the class of a request; what takes an order or a GTT away is as urgent as an exit."""
+    """Return the class of a request; the removal of an order or a GTT is as urgent as an exit."""
     if isinstance(command, PlaceOrder | ModifyOrder):
         return command.order.purpose
     return (
@@ -45,7 +45,7 @@ def purpose_of(command: KernelCommand) -> OrderPurpose:
 
 
 def changed_intent(command: KernelCommand) -> int:
-    """Return the intent of what a request changes at the broker, 0 where it makes something new, or is about a stranger's."""
+    """Return the intent a request changes at the broker, 0 for a new or a foreign one."""
     if isinstance(command, ModifyOrder | CancelOrder):
         return int(command.order.intent)
     return int(command.gtt.intent) if isinstance(command, ModifyGtt | DeleteGtt) else 0
@@ -59,5 +59,5 @@ def token_of(command: KernelCommand) -> int:
 
 
 def by_urgency(item: tuple[int, int, KernelCommand, int]) -> tuple[int, int]:
-    """Order what waits: by class, then by age."""
+    """Order waiting requests: by class, then by age."""
     return item[:2]

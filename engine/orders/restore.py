@@ -43,14 +43,13 @@ _TYPE = {text: kind for kind, text in KIND.items()}
 def restore_kernel(
     kernel: Kernel, journal: Journal, day_start: int, divisions: Sequence[ShareDivision] = ()
 ) -> list[int]:
-    """Fill the kernel from the journal; return the intents whose outcome nobody told.
+    """Fill the kernel from the journal; return the intents of unknown outcome.
 
-    `divisions` are those that were noted, by day: what was held before one is divided again.
-
-    What was held at `day_start` (ns) comes as carried positions: its cash moved on an earlier day.
+    `divisions` are the noted ones, by day: shares held before one are divided again. Positions held
+    at `day_start` (ns) come as carried ones: their cash moved on an earlier day.
 
     Orders of a run that died between intent and answer come back as UNKNOWN: they may be at the
-    broker. Raises `DataError` for a database that holds what cannot be.
+    broker. Raises `DataError` for a database that holds an impossible state.
     """
     with readable("the journal"):
         return _fill_kernel(
@@ -111,7 +110,7 @@ def _fill_kernel(
 def _day_so_far(kernel: Kernel, journal: Journal, day_start: int) -> None:
     """Count today's trades again, and give the limits the day's highest P&L.
 
-    A restart loosens none of them.
+    A restart then loosens none of them.
     """
     over = [row for row in load_rows(journal, "trades") if row["status"] == "closed"]
     for row in sorted(over, key=lambda row: int_column(row, "exit_time")):
@@ -187,7 +186,7 @@ def _restore_rung(kernel: Kernel, plan: Row, row: Row) -> None:
 def _restore_intent(kernel: Kernel, row: Row, day_start: int, divided: Mapping[int, int]) -> int:
     """Restore one intent; return its number if its outcome is unknown.
 
-    `divided`: when what a token stands for was, ns.
+    `divided` is when a token's shares were divided, ns.
     """
     kernel.order_store.next_intent = max(
         kernel.order_store.next_intent, int_column(row, "intent") + 1
@@ -240,7 +239,7 @@ def _restore_order(kernel: Kernel, row: Row, day_start: int) -> int:
 
 
 def _restore_terms(order: Order, fields: Row) -> None:
-    """Give a restored order what has no column of its own."""
+    """Set a restored order's fields without a column of their own."""
     order.parent, order.modifies = int_field(fields, "parent"), int_field(fields, "modifies")
     order.proven = not fields.get("unproven", False)
     order.parts, order.whole = (
@@ -265,7 +264,7 @@ def int_field(fields: Row, name: str, usual: int = 0) -> int:
 
 
 def _attach_order(kernel: Kernel, order: Order, day_start: int) -> None:
-    """Make an order again what it was for its rung."""
+    """Give an order its place in its rung again."""
     rung = kernel.rungs.get(order.rung)
     if rung is None:
         return
@@ -338,7 +337,7 @@ def _last_price(request: Row) -> float:
 def _kept_gtt(kernel: Kernel, rung: Rung, one: Gtt | None, other: Gtt) -> Gtt:
     """Return the stop of a rung.
 
-    Of two that live the one that stands where the rung's stop does, and delete the other.
+    Of two that live it is the one at the rung's stop; the other is deleted.
     """
     if one is None or not one.live or not one.gtt_id or not other.live:
         return other
@@ -361,7 +360,7 @@ def _restore_legs(kept: list[list[float]]) -> list[GttLeg]:
 
 
 def _lower_rungs(kernel: Kernel, divisions: Sequence[ShareDivision]) -> None:
-    """Bring the prices of rungs that were written down before a division to what they are after it."""
+    """Bring prices of rungs written before a division to their level after it."""
     for division in divisions:
         for rung_id, levels in division.levels.items():
             rung = kernel.rungs.get(rung_id)
@@ -374,10 +373,10 @@ def _lower_rungs(kernel: Kernel, divisions: Sequence[ShareDivision]) -> None:
 def _evening_costs(
     fills: list[Row], divisions: Sequence[ShareDivision]
 ) -> dict[tuple[str, int], tuple[int, int]]:
-    """Return what the strategies held in the evening and what it had cost (signed paise), by strategy and token.
+    """Return the strategies' positions of the evening and their cost, by strategy and token.
 
-    What is still paid for is all that was, less what was sold, and what that has realised: whatever
-    the order within a day.
+    The cost (signed paise) is the sum of all that was paid, less sales and their realised P&L,
+    whatever the order within a day.
     """
     held: dict[tuple[str, int], tuple[int, int]] = {}
     waiting = deque(divisions)
@@ -410,13 +409,12 @@ def _carry_positions(
     costs: dict[tuple[str, int], tuple[int, int]],
     divided: Sequence[CarriedDivision],
 ) -> None:
-    """Give the ledger what earlier days have left open.
+    """Give the ledger the open positions of earlier days.
 
-    The day's P&L counts from the previous close.
-
-    It goes on with the average it had, over all rungs of a strategy. Intraday shares of an earlier
-    day are gone: the broker has closed or converted them. No stop and no exit is sent for them,
-    which would open a position; they stand as a difference until the operator has written them off.
+    The day's P&L counts from the previous close. A position goes on with the average it had, over
+    all rungs of a strategy. Intraday shares of an earlier day are gone: the broker has closed or
+    converted them. No stop and no exit is sent for them, which would open a position; they stand as
+    a difference until the operator has written them off.
     """
     held: dict[tuple[str, int], tuple[int, float]] = {}
     for ladder in kernel.ladders.values():
@@ -487,9 +485,7 @@ def _rebook_correction(kernel: Kernel, order: Order, ts: int, price: float) -> N
 
 
 def _settle_ladder(kernel: Kernel, ladder: Ladder) -> None:
-    """Give up what only the old run's memory knew.
-
-    Settled exits and stops, and ladders that are over.
+    """Give up the old run's memory: settled exits and stops, and ladders that are over.
 
     A rung with a reason to leave is leaving, unless its exit is an order that a GTT has sent.
     """

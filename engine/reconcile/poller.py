@@ -1,7 +1,4 @@
-"""Looking at the broker's books.
-
-What changed since the last look, as events in an order that cannot matter less.
-"""
+"""Looks at the broker's books: changes since the last look, as events in a harmless order."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -27,10 +24,10 @@ UNDER_WAY = frozenset({GttStatus.INTENT, GttStatus.SENT, GttStatus.UNKNOWN})
 
 
 class BrokerPoller:
-    """Reads orders, trades and, when they may have changed, GTTs; posts only what is new.
+    """Reads orders, trades and, when they may have changed, GTTs; posts only news.
 
-    What others have taken of what we hold goes first, so that nothing is done with it, and orders
-    of ours that the journal has lost, before anything is done without them; then GTTs, so that an
+    Shares that others have taken from us go first, so that nothing is done with them, and orders of
+    ours that the journal has lost, before anything is done without them; then GTTs, so that an
     order a GTT has sent is known before its row; then orders, then trades. A GTT that was being
     changed while it was read is left for the next look: the answer may be older than the change.
     """
@@ -49,9 +46,9 @@ class BrokerPoller:
         self.is_incomplete = False
         """Whether a look has failed since all books were read last."""
         self.foreign_shares = 0
-        """Shares that orders of somebody else have traded today in what we hold, or in what may be another listing of it."""
+        """Shares traded today by foreign orders in our positions, or maybe in other listings."""
         self._others: dict[str, int] = {}
-        """What orders of somebody else had traded at the last look."""
+        """Trades of foreign orders at the last look, in shares."""
         self._gone: dict[int, int] = {}
         self._left_out = False
         self._orders: dict[str, tuple[object, ...]] = {}
@@ -59,13 +56,17 @@ class BrokerPoller:
         self._traded: dict[str, int] = {}
 
     async def poll(self, *, gtts: bool = False) -> bool:
-        """Read the books and post what changed.
+        """Read the books and post the changes.
 
         Return False where they could not be read (nothing is posted).
         """
+        # Requests that begin or end during the reading make parts of it old; `began` tells them
+        # apart.
         began = self.gateway.moves
         try:
             orders = await self.broker.orders()
+            # The trade book is asked for only when an order says it has traded: most looks find
+            # nothing new, and calls are rationed.
             trades = await self.broker.trades() if self._lacks_trades(orders) else []
             wanted = (
                 gtts
@@ -83,6 +84,7 @@ class BrokerPoller:
             return False
         self.polls += 1
         self.is_incomplete = self.is_incomplete and triggers is None
+        # Ids first: until they are proven, rows under them may be another's.
         self.gateway.verify_ids(orders, triggers)
         strange = list(foreign_orders(self.kernel, orders))
         self._post_taken(strange, triggers or [])
@@ -99,13 +101,14 @@ class BrokerPoller:
                     trade.quantity
                 )
                 self.post(trade)
+        # Last: an order that this look has found is no unknown one any more.
         self.gateway.lookups.resolve(orders, triggers, began)
         return True
 
     def _post_taken(self, strange: list[OrderUpdate], triggers: list[GttUpdate]) -> None:
-        """Have what `strange` orders have taken of what we hold since the last look count as gone until the books are compared.
+        """Count shares `strange` orders have taken of ours as gone until a comparison.
 
-        What a GTT of ours has sent, or may have, is not theirs. Before the first look everything
+        Orders of our GTTs, certain or possible, are not theirs. Before the first look everything
         waits for a comparison.
         """
         now, ours = self.gateway.clock.now(), self.kernel.order_store.by_gtt_id
@@ -113,6 +116,8 @@ class BrokerPoller:
             each for each in triggers if each.status is GttStatus.TRIGGERED and each.gtt_id in ours
         ]
         sent = {order_id for each in fired for order_id in each.order_ids}
+        # A fired GTT whose order id is still missing explains an unknown sale of its share for a
+        # while.
         unsaid = {int(each.token) for each in fired if not each.order_ids and now - each.ts < LATE}
         taken: Counter[tuple[int, str, Side]] = Counter()
         for update in strange:
@@ -133,13 +138,14 @@ class BrokerPoller:
 
     def _post_orders(self, updates: Iterable[OrderUpdate]) -> None:
         for update in updates:
+            # Polling repeats every row of the day; only a change is an event.
             state = (update.status, update.quantity, update.filled, update.price, update.trigger)
             if self._orders.get(update.order_id) != state:
                 self._orders[update.order_id] = state
                 self.post(update)
 
     def _is_forgotten(self, update: OrderUpdate) -> bool:
-        """Tell whether an order carries our tag, but is not known.
+        """Return whether an order carries our tag, but is not known.
 
         It left on a full disk, before a crash.
         """
@@ -148,16 +154,16 @@ class BrokerPoller:
         return ours and update.tag not in out.by_tag and update.order_id not in out.by_order_id
 
     def _lacks_trades(self, orders: list[OrderUpdate]) -> bool:
-        """Tell whether an order says it has traded more than the trades seen so far."""
+        """Return whether an order says it has traded more than the trades seen so far."""
         return any(update.filled > self._traded.get(update.order_id, 0) for update in orders)
 
     def _is_foreign(self, update: OrderUpdate) -> bool:
-        """Tell whether an order is not ours by id or tag."""
+        """Return whether an order is not ours by id or tag."""
         out = self.kernel.order_store
         return update.order_id not in out.by_order_id and update.tag not in out.by_tag
 
     def _has_new_foreign(self, orders: list[OrderUpdate]) -> bool:
-        """Tell whether there are orders that are not ours and were not seen before.
+        """Return whether there are foreign orders that were not seen before.
 
         A GTT may have sent them.
         """
@@ -167,7 +173,7 @@ class BrokerPoller:
         )
 
     def _concerns_held(self, update: OrderUpdate) -> bool:
-        """Tell whether an order trades what we hold, or what may be the same share elsewhere."""
+        """Return whether an order trades a share we hold, or maybe the same one elsewhere."""
         market = self.kernel.markets.get(int(update.token))
         return market is None or bool(market.ladders)
 
@@ -191,17 +197,17 @@ class BrokerPoller:
         self._drop_missing_gtts({int(update.gtt_id) for update in updates}, began)
 
     def _claim_gtt(self, update: GttUpdate, began: int) -> None:
-        """Take over a GTT of ours that nobody knows.
+        """Take over a GTT of ours that the kernel does not know.
 
-        It was given up or refused, or the request for it has come twice.
-
-        Ours is what has the very legs of a request of ours and was made after it.
+        It was given up or refused, or the request for it has come twice. It has the very legs of a
+        request of ours and was made after it.
         """
         made = [
             gtt
             for gtt in self.kernel.order_store.gtts.values()
             if asks_for(update, gtt) and gtt.created <= update.ts + SKEW
         ]
+        # A request under way may be the very one this GTT came from; its answer decides.
         if any(
             gtt.status in UNDER_WAY or self.gateway.touched.get(gtt.intent, -1) > began
             for gtt in made

@@ -1,7 +1,4 @@
-"""What the operator decides about a difference, and how it is done.
-
-Only after the books were read once more.
-"""
+"""The operator's decisions about differences, carried out after the books were read once more."""
 
 from collections import deque
 from collections.abc import Callable
@@ -49,17 +46,18 @@ OWN = "adopted"
 """The strategy that holds what no strategy of the operator's does."""
 EVERYTHING = "all"
 AGAIN = 10 * SECOND
-"""How long after a decision about shares the same one is a repetition of it, and not about those that are ignored."""
+"""The time (ns) in which a second decision about shares repeats the first.
+
+Later it is about the ignored ones.
+"""
 LEAST_STOP, MOST_STOP = 0.25, 50.0
 
 
 class ReconcileDecision(NamedTuple):
-    """What the operator wants done.
+    """A decision of the operator.
 
-    `stop` percent below the last price, 0.0 for the configured one.
-
-    `ratio` says how many shares stand for one where they were divided, 0 where the broker's books
-    tell.
+    `stop` is percent below the last price, 0.0 for the configured one. `ratio` is how many shares
+    stand for one where they were divided, 0 where the broker's books decide.
     """
 
     number: int
@@ -73,7 +71,10 @@ class ReconcileDecision(NamedTuple):
 
 
 def parse_decision(number: int, text: str) -> ReconcileDecision | str:
-    """Read "KEY CHOICE [STRATEGY] [stop=PERCENT] [ratio=AFTER:BEFORE]", or return why it cannot be meant."""
+    """Read "KEY CHOICE [STRATEGY] [stop=PERCENT] [ratio=AFTER:BEFORE]".
+
+    Return why it makes no sense where it does not.
+    """
     words = [word for word in text.split() if not word.startswith(("stop=", "ratio="))]
     ratios = [word.removeprefix("ratio=") for word in text.split() if word.startswith("ratio=")]
     stops = [word.removeprefix("stop=") for word in text.split() if word.startswith("stop=")]
@@ -88,7 +89,10 @@ def parse_decision(number: int, text: str) -> ReconcileDecision | str:
     except ValueError:
         return f"refused: stop {stops[0]}: expected percent below the last price"
     if stops and not LEAST_STOP <= stop <= MOST_STOP:
-        return f"refused: stop {stops[0]}: expected percent below the last price, from {LEAST_STOP} to {MOST_STOP:g}"
+        return (
+            f"refused: stop {stops[0]}: expected percent below the last price, from {LEAST_STOP} "
+            f"to {MOST_STOP:g}"
+        )
     after, _, before = (ratios or ["0:1"])[0].partition(":")
     if not (after.isdecimal() and before.isdecimal() and len(after + before) < 9 and int(before)):
         return f"refused: ratio {ratios[0]}: expected shares after and before, like 5:1"
@@ -99,7 +103,7 @@ def parse_decision(number: int, text: str) -> ReconcileDecision | str:
 
 
 class ReconcileActions:
-    """Carries out what the operator decides.
+    """Carries out the operator's decisions.
 
     `post` takes events for the kernel, `answer` the outcome by number.
     """
@@ -120,10 +124,12 @@ class ReconcileActions:
         self._decided: dict[str, int] = {}
 
     def queue_decision(self, number: int, text: str) -> str:
-        """Take a decision in; return why it cannot be meant, empty if it is going to be carried out."""
+        """Take a decision in; return the refusal, empty if it is going to be carried out."""
         decision = parse_decision(number, text)
         if isinstance(decision, str):
             return decision
+        # The figure as the operator saw it goes along: what has changed by the time of carrying out
+        # is asked again.
         standing = self._find_standing(decision.key)
         self.waiting.append(
             decision._replace(seen=standing.difference if standing is not None else None)
@@ -131,7 +137,7 @@ class ReconcileActions:
         return ""
 
     def _find_standing(self, key: str) -> StandingDifference | None:
-        """Return what stands by a key, however it is written."""
+        """Return the standing difference of a key, however it is written."""
         return next(
             (
                 each
@@ -142,8 +148,9 @@ class ReconcileActions:
         )
 
     async def carry_out(self) -> None:
-        """Read the books again, then do what was decided about what still stands with the same figure."""
+        """Read the books again, then carry out decisions on differences of the same figure."""
         decided, self.waiting = list(self.waiting), deque()
+        # A decision about books of a minute ago could sell shares that are gone.
         await self.reconciler.compare_once()
         for decision in decided:
             self.answer(decision.number, self._decide_one(decision))
@@ -175,10 +182,14 @@ class ReconcileActions:
         difference = standing.difference
         if decision.choice not in difference.choices:
             return f"refused: {difference.kind} takes {', '.join(difference.choices)}"
+        # A second press of the key would hit what the first has left, the owner's own shares.
         if not difference.figure and self.kernel.order_store.now < self._decided.get(
             difference.key, 0
         ):
-            return f"refused: {difference.key} was decided just now; what is left of it is ignored: {difference.text}"
+            return (
+                f"refused: {difference.key} was decided just now; what is left of it is ignored: "
+                f"{difference.text}"
+            )
         seen = decision.seen or difference
         if seen.apart != difference.apart or not self.reconciler.is_same_figure(
             difference, seen.figure
@@ -191,7 +202,8 @@ class ReconcileActions:
         if decision.choice is DifferenceChoice.IGNORE:
             self.reconciler.ignore(difference)
             ours = (
-                f"; {min(-difference.figure, difference.apart)} of the owner's count as gone, and ours as there"
+                f"; {min(-difference.figure, difference.apart)} of the owner's count as gone, and "
+                f"ours as there"
                 if difference.cedes
                 else ""
             )
@@ -240,11 +252,17 @@ class ReconcileActions:
         if market.ltp <= 0.0:
             return f"refused: {difference.symbol} has no price yet; try again when it ticks"
         if abs(difference.amount) > HELD or abs(int(paise(market.ltp, difference.amount))) >= MONEY:
-            return f"refused: {difference.amount} {difference.symbol} are more than the desk can hold; ignore it"
+            return (
+                f"refused: {difference.amount} {difference.symbol} are more than the desk can "
+                f"hold; ignore it"
+            )
         average = difference.average if 0.0 < difference.average <= PRICE else market.ltp
         strategy, freeze = decision.strategy or OWN, int(market.instrument.freeze)
         if decision.choice is not DifferenceChoice.FLATTEN and 0 < freeze < abs(difference.amount):
-            return f"refused: no stop takes more than {freeze}, the exchange's freeze quantity; flatten it, or ignore it"
+            return (
+                f"refused: no stop takes more than {freeze}, the exchange's freeze quantity; "
+                f"flatten it, or ignore it"
+            )
         if decision.stop and self.kernel.order_store.limit_only:
             return "refused: this broker takes no stop"
         if refusal := self._assignment_refusal(decision, difference.token):
@@ -290,7 +308,10 @@ class ReconcileActions:
         slots = {slot.name: slot for slot in self.kernel.slots}
         slot = slots.get(decision.strategy)
         if slot is None:
-            return f"refused: no strategy {decision.strategy} runs; there is {', '.join(slots) or 'none'}"
+            return (
+                f"refused: no strategy {decision.strategy} runs; there is "
+                f"{', '.join(slots) or 'none'}"
+            )
         if slot.stopped:
             return f"refused: {decision.strategy} has stopped: {slot.stopped}"
         return (
@@ -300,7 +321,7 @@ class ReconcileActions:
         )
 
     def _protecting_gtt(self, difference: BookDifference, last: float) -> GttUpdate | None:
-        """Return the GTT at the broker that protects just these shares, None where there is none."""
+        """Return the GTT at the broker that protects just these shares, None if there is none."""
         books = self.reconciler.books
         for update in books.gtts if books else ():
             legs: list[GttLeg] = update.legs
@@ -319,7 +340,7 @@ class ReconcileActions:
         return None
 
     def _decide_division(self, difference: BookDifference, decision: ReconcileDecision) -> str:
-        """Carry a position over at the ratio of the broker's shares to ours, or go on with it as it was."""
+        """Carry a position over at the ratio of the broker's shares to ours, or leave it."""
         now, symbol = self.reconciler.clock.now(), difference.symbol
         market = self.kernel.markets[difference.token]
         if any(each.exit is not None for ladder in market.ladders for each in ladder.rungs):

@@ -1,4 +1,4 @@
-"""Reconciliation: the broker's books against ours at the start, on reconnect and every while, and what stands of it."""
+"""Reconciliation: the broker's books against ours, at the start, on reconnect and periodically."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -51,11 +51,10 @@ AGAIN = "the broker's books can be read again; what they say is confirmed first"
 
 @dataclass(frozen=True, slots=True)
 class ReconcileTerms:
-    """How much cash may differ (paise), and the stop of adopted shares.
+    """The bound on cash differences (paise), and the stop of adopted shares.
 
-    Percent below the last price, trailing or not.
-
-    `yields`: a stop of ours that somebody else has moved nearer to the price stands.
+    The stop is percent below the last price, trailing or not. `yields`: a stop of ours that was
+    moved nearer to the price by hand stands.
     """
 
     funds_bound: int = 500_000
@@ -72,16 +71,14 @@ class StandingDifference(NamedTuple):
 
 
 class Reconciler:
-    """Holds what stands between the broker and us.
+    """Holds the differences between the broker and us; entries need an empty `open_differences`.
 
-    The desk may enter only while nothing is `open_differences`.
-
-    What differs once may be on its way: it counts when the next comparison finds the same figures,
-    or the order book shows who has just taken the shares. What agrees again is gone at once. Where
-    the broker's positions are not yet, or no longer, what the day's orders come to, the orders
-    count until the positions follow, for `LATE` at most. Books that cannot be read twice running
-    count as a difference: they are never taken for flat. An ignored difference is ignored until its
-    figure changes, over restarts, too.
+    A difference seen once may be on its way: it counts when the next comparison finds the same
+    figures, or the order book shows who has just taken the shares. Agreement ends it at once. Where
+    the broker's positions do not yet, or no longer, match the day's orders, the orders count until
+    the positions follow, for `LATE` at most. Books that cannot be read twice running count as a
+    difference: they are never taken for flat. An ignored difference is ignored until its figure
+    changes, over restarts, too.
     """
 
     def __init__(
@@ -105,17 +102,17 @@ class Reconciler:
         self.terms = terms
         self.standing: dict[str, StandingDifference] = {}
         self._covered: list[BookDifference] = []
-        """Of positions, what waits until it is decided about an order or its trades."""
+        """Differences of positions that wait for a decision about an order or its trades."""
         self.late: dict[At, int] = {}
-        """By how many shares the positions are still apart from the day's orders, which count meanwhile."""
+        """Shares by which positions still trail the day's orders, which count meanwhile."""
         self._lasting: dict[At, int] = {}
         """By how many shares they are, and stay: those were converted."""
         self._gaps: dict[At, tuple[int, int, int]] = {}
-        """How far they were apart in the last comparison, what the positions came to then, and since when (ns)."""
+        """The gap in the last comparison, the positions then, and since when (ns)."""
         self._heard: dict[str, int] = {}
         """When the stream spoke of an order last."""
         self._agreed = _agreed_trades(journal, f"{AGREED}{ist_day(clock.now())}:")
-        """What others had traded today when the books agreed last, by token, product and side."""
+        """Trades of others today when the books agreed last, by token, product and side."""
         self.unreadable = ""
         self.books: BooksSnapshot | None = None
         self._seen: dict[str, tuple[int, int]] = {}
@@ -126,9 +123,9 @@ class Reconciler:
         """Why nothing is compared at all, while nothing reaches the broker."""
         self.is_resting = False
         self.fresh: set[At] = set()
-        """Token and product of the positions that the last comparison has seen differ so for the first time."""
+        """Token and product of positions the last comparison has newly seen differ."""
         self.unsure: set[At] = set()
-        """These, and those that moved meanwhile: of which it has not said yet how they stand."""
+        """These, and those that moved meanwhile: the ones without a verdict yet."""
         self.doubted: dict[int, str] = {}
         """Tokens that are thought to have been divided over night, and why."""
         self._awaited = {
@@ -149,15 +146,12 @@ class Reconciler:
         self._show_differences()
 
     def rest_until_opening(self) -> None:
-        """Let books that cannot be read rest with the day.
-
-        Nothing waits for them before the next one opens.
-        """
+        """Let unreadable books rest with the day, until the next one opens."""
         self.is_resting = True
         self._show_differences()
 
     def lacking_shares(self) -> dict[tuple[int, Product, Side], int]:
-        """Return how many of our shares are not in the books as far as is known, by token, product and side."""
+        """Return our shares that are not in the books so far, by token, product and side."""
         standing = [*(each.difference for each in self.standing.values()), *self._covered]
         bought = foreign_traded(self.kernel, self.books) if self.books is not None else Counter()
         found = lacking_shares(self.kernel, standing, bought - self._agreed)
@@ -170,17 +164,17 @@ class Reconciler:
     # what has been divided
 
     def doubts(self) -> dict[int, str]:
-        """Return the tokens of which it is not certain whether they have been divided, and why."""
+        """Return the tokens that may have been divided, with the reason."""
         return self.doubted | disabled_gtts(self.kernel)
 
     def apart(self, symbol: str, product: str) -> int:
-        """Return how many shares are the owner's, by what has been ignored."""
+        """Return the owner's shares, by the ignored differences."""
         return self._ignored.get(f"{symbol}:{product}", 0)
 
     def record_division(self, division: ShareDivision, symbol: str) -> CarriedDivision:
-        """Write a division down and return what makes the kernel take it in.
+        """Write a division down and return its event for the kernel.
 
-        What the owner has is divided as far as it is credited.
+        The owner's shares are divided as far as they are credited.
         """
         division.note(self.journal)
         self.doubted.pop(division.token, None)
@@ -193,6 +187,8 @@ class Reconciler:
             if awaited is not None:
                 self._awaited[product] = (division, *awaited)
             elif apart:
+                # Fractions are paid out for the whole holding, not for each part: the owner's share
+                # is the rest after ours.
                 total = floor((ours + apart) * division.ratio) - floor(ours * division.ratio)
                 self._ignored[key] = total
                 self.journal.append("meta", {"key": IGNORED + key, "value": str(total)})
@@ -201,13 +197,12 @@ class Reconciler:
     def _take_credits(
         self, found: list[BookDifference], unsure: set[tuple[int, str]]
     ) -> list[BookDifference]:
-        """Take what the broker has credited of a split or bonus.
-
-        Ours are there, and the owner's are his.
-        """
+        """Take the broker's credit of a split or bonus, ours and the owner's."""
         left = []
         for each in found:
             division, ours, total = self._awaited.get((each.token, each.product), (None, 0, 0))
+            # The whole credit has come at once, ours and the owner's: what is beyond ours is the
+            # owner's again.
             if division is not None and each.kind in POSITIONS and each.figure == total - ours:
                 self._set_apart(each.key, each)
             else:
@@ -220,15 +215,15 @@ class Reconciler:
         return left
 
     def note_order_event(self, order_id: str) -> None:
-        """Take note that something has happened to an order.
+        """Take note of an event of an order.
 
-        A book may show it before the other.
+        One book may show it before the other.
         """
         self._heard[order_id] = self.clock.now()
 
     @property
     def open_differences(self) -> tuple[str, ...]:
-        """Return what keeps the desk from entering, a line each; nothing: it is clean."""
+        """Return the differences that keep the desk from entering, a line each."""
         found = [
             each.difference.text
             for each in self.standing.values()
@@ -239,8 +234,10 @@ class Reconciler:
     async def compare_once(self, *, at_once: bool = False) -> int:
         """Compare once; return in how many ns to look again, 0 for as usual.
 
-        `at_once` counts what is seen once.
+        `at_once` counts differences seen once.
         """
+        # Taken before the first read: a fill during the reading moves a position, which is then
+        # left out and not compared with a book of another moment.
         before = held_shares(self.kernel)
         try:
             self.books = await read_books(self.broker, self.shares)
@@ -253,6 +250,8 @@ class Reconciler:
         self.missed_reads = 0
         for reader in self.readers:
             reader(self.books)
+        # The broker's books follow each other with a lag: what the order book already shows is no
+        # difference of the position book.
         self.late = self._late_positions(self.books)
         divided = DivisionState(
             self.doubts(), {at: ours for at, (_, ours, _) in self._awaited.items()}
@@ -279,12 +278,13 @@ class Reconciler:
         # a desk that was held stays so: nothing may let it go between two looks
         self.unreadable = AGAIN if self.unreadable and fresh else ""
         self._show_differences()
+        # A new difference is looked at again at once: it either goes, or counts, within seconds.
         return SOON if fresh or self.late or fired_tokens(self.kernel, self.books) else 0
 
     def _note_agreement(self, tokens: set[int]) -> None:
-        """Take note that it is known whose these shares are.
+        """Take note that the owners of these shares are known.
 
-        What others have traded of them until now is reckoned in.
+        Trades of others until now are included.
         """
         for at, shares in (
             foreign_traded(self.kernel, self.books).items() if self.books is not None else ()
@@ -295,10 +295,10 @@ class Reconciler:
                 self.journal.append("meta", {"key": key, "value": str(shares)})
 
     def _late_positions(self, books: BooksSnapshot) -> dict[At, int]:
-        """Return by how many shares the positions are apart from the day's orders for the time being.
+        """Return by how many shares positions still trail the day's orders.
 
-        Something must have happened to an order there lately; what lasts longer than `LATE` is no
-        matter of time, nor are shares of one product that are there as another: they were
+        An event of an order there must be recent; a gap that lasts longer than `LATE` has another
+        cause, nor does it count for shares of one product that are there as another: they were
         converted.
         """
         now, before, lasting = self.clock.now(), self._gaps, self._lasting
@@ -311,6 +311,8 @@ class Reconciler:
             at: books.gaps.get(at, 0) - lasting.get(at, 0)
             for at in books.gaps.keys() | lasting.keys()
         }
+        # Shares that leave one product and arrive in another cancel within their token: a
+        # conversion by the owner, not a lag.
         moved: Counter[int] = Counter()
         for (token, _), gap in new.items():
             moved[token] += gap
@@ -318,6 +320,7 @@ class Reconciler:
         for at, gap in new.items():
             whole = books.gaps.get(at, 0)
             *was, since = before.get(at, (whole, stand[at], now))
+            # Any change restarts the time: the position book is moving, and may arrive yet.
             since = since if was == [whole, stand[at]] else now
             self._gaps[at] = whole, stand[at], since
             if whole and gap and moved[at[0]] and at in stirred and now - since < LATE:
@@ -328,7 +331,7 @@ class Reconciler:
         return late
 
     def _stirred_positions(self, books: BooksSnapshot, now: int) -> set[At]:
-        """Return token and product of what an order has traded lately, or of ours the stream has spoken of.
+        """Return token and product of recent trades, and of our orders in the stream.
 
         An order that no book lists yet may be that of a GTT of ours.
         """
@@ -352,7 +355,7 @@ class Reconciler:
     def _update_standing(
         self, found: dict[str, BookDifference], before: Counter[At], *, at_once: bool
     ) -> bool:
-        """Bring what stands up to date; return whether something was seen for the first time."""
+        """Bring the standing differences up to date; return whether a new one was seen."""
         now, seen = self.clock.now(), self._seen
         self._seen = {key: (each.figure, seen.get(key, (0, now))[1]) for key, each in found.items()}
         known = [
@@ -377,6 +380,8 @@ class Reconciler:
             if each.kind in POSITIONS and key not in known
         }
         stands = {key: StandingDifference(found[key], self._seen[key][1]) for key in known}
+        # What stood before and could not be judged now, as our own position moved, goes on
+        # standing: a busy share must not release the desk.
         for key, old in self.standing.items():
             if key not in stands and (key in found or self._was_moving(old.difference, before)):
                 stands[key] = old
@@ -390,6 +395,8 @@ class Reconciler:
             if each.difference.kind in {DifferenceKind.TRADE, DifferenceKind.ORDER}
             and not self.is_ignored(each.difference)
         }
+        # A missing trade explains the position it makes: the operator decides it once, at the
+        # trade.
         self.standing, self._covered = {}, []
         for key, each in stands.items():
             if each.difference.kind in POSITIONS and each.difference.token in unsettled:
@@ -399,27 +406,27 @@ class Reconciler:
         return len(known) < len(found)
 
     def is_same_figure(self, difference: BookDifference, figure: int) -> bool:
-        """Tell whether a figure is that of a difference.
+        """Return whether a figure is that of a difference.
 
-        Of funds, to the bound: they move with every charge.
+        Funds are compared within the bound: they move with every charge.
         """
         if difference.kind is DifferenceKind.FUNDS:
             return figure != 0 and abs(difference.figure - figure) <= self.terms.funds_bound
         return difference.figure == figure
 
     def _was_moving(self, difference: BookDifference, before: Counter[At]) -> bool:
-        """Tell whether our position moved during the comparison, so that nothing could be said of it."""
+        """Return whether our position moved during the comparison, which is void then."""
         at = difference.token, difference.product
         return difference.kind in POSITIONS and held_shares(self.kernel)[at] != before[at]
 
     def is_confirmed(self, difference: BookDifference) -> bool:
-        """Tell whether the last comparison has found a standing difference with the same figure."""
+        """Return whether the last comparison has found a standing difference unchanged."""
         return self.is_same_figure(difference, self._seen.get(difference.key, (0, 0))[0])
 
     # what the operator has decided
 
     def is_ignored(self, difference: BookDifference) -> bool:
-        """Tell whether the operator ignores a difference as it stands."""
+        """Return whether the operator ignores a difference as it stands."""
         if difference.kind is DifferenceKind.AWAITED:
             return True
         if difference.kind in POSITIONS:
@@ -432,7 +439,7 @@ class Reconciler:
     def ignore(self, difference: BookDifference) -> None:
         """Leave a difference as it is from now on, until its figure changes.
 
-        Shares are the owner's from now on.
+        Its shares are the owner's from now on.
         """
         more, total = (
             difference.kind is DifferenceKind.QUANTITY and difference.figure > 0,
@@ -460,13 +467,14 @@ class Reconciler:
         )
 
     def take_off(self, difference: BookDifference) -> None:
-        """Take off what has been acted upon; it stands again when two comparisons find it again."""
+        """Take off differences acted upon; two comparisons that find them restore them."""
         self.standing.pop(difference.key, None)
         self._seen.pop(difference.key, None)
         if difference.kind in POSITIONS and difference.figure:
             self._note_agreement({difference.token})
             self._show_differences()
             return  # what is set apart beside it stays so
+        # Decided again, so the earlier word on it is void, and must not hide the next one.
         if self._ignored.pop(difference.key, None) is not None:
             self.journal.append("meta", {"key": IGNORED + difference.key, "value": None})
         self._show_differences()
@@ -498,7 +506,7 @@ class Reconciler:
 
 
 def _agreed_trades(journal: Journal, today: str) -> Counter[tuple[int, str, Side]]:
-    """Return what others had traded when the books agreed, of the keys that begin so."""
+    """Return the trades of others when the books agreed, of the keys that begin so."""
     found: Counter[tuple[int, str, Side]] = Counter()
     for row in journal.load("meta", "key LIKE ? AND value IS NOT NULL", (today + "%",)):
         with readable(f"meta, row {row['key']}:"):
@@ -510,7 +518,7 @@ def _agreed_trades(journal: Journal, today: str) -> Counter[tuple[int, str, Side
 
 
 def _is_owners_only(difference: BookDifference) -> bool:
-    """Tell whether only the owner's shares have become fewer: none of ours are concerned."""
+    """Return whether only the owner's shares have become fewer: none of ours are concerned."""
     apart, figure = difference.apart, difference.figure
     fewer = figure * apart < 0 and abs(figure) <= abs(apart)
     return difference.kind is DifferenceKind.UNMANAGED and fewer

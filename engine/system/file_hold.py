@@ -1,4 +1,4 @@
-"""One process per database and per state folder: a lock file that names who holds it."""
+"""One process per database and per state folder: a lock file that names its holder."""
 
 import contextlib
 import fcntl
@@ -17,7 +17,7 @@ TRIES, PAUSE_S = 3, 0.02
 class FileHold:
     """Hold a lock file exclusively until `release`, or until the process ends in any way.
 
-    `what` is held and `mend` is what whoever comes second can do. Raises `BusyError` naming the
+    `what` is held and `mend` is the remedy for a second process. Raises `BusyError` naming the
     holder, or `OperatorError` where no lock file can be made, or written.
     """
 
@@ -46,7 +46,7 @@ class FileHold:
             raise OperatorError(f"cannot hold {what}: {in_words(error)}") from error
 
     def _lock_file(self) -> bool:
-        """Lock the file; somebody who only looks (`holding_process`) is out of the way in a moment."""
+        """Lock the file; a mere look (`holding_process`) is out of the way in a moment."""
         for _ in range(TRIES):
             with contextlib.suppress(OSError):
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -63,12 +63,10 @@ class FileHold:
 
 
 def holding_process(path: Path) -> UserProcess | None:
-    """Return the process that holds a lock file, None for nobody.
+    """Return the process that holds a lock file, None if it is free.
 
-    Nobody who wants to hold it is in its way.
-
-    A file that names a process which has ended without a word is told by the lock: the kernel lets
-    go of it.
+    It is never in a holder's way. A file that names a process which has ended without a word is
+    recognised by the lock: the kernel lets go of it.
     """
     try:
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

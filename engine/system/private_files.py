@@ -1,4 +1,4 @@
-"""Folders and files that nobody else on the machine can read or change."""
+"""Folders and files that other users of the machine can neither read nor change."""
 
 import contextlib
 import grp
@@ -19,9 +19,9 @@ ELSEWHERE = "name another folder in desk.state_dir"
 
 
 def make_private(folder: Path, mend: str = ELSEWHERE) -> None:
-    """Make a folder this user's alone, and tighten what an earlier version has left in it open to readers.
+    """Make a folder this user's alone, and close its files that were open to readers.
 
-    Raises `OperatorError`, in one line with its mend, where others own it or something in it, or
+    Raises `OperatorError`, in one line with its remedy, where others own it or something in it, or
     could put something there.
     """
     try:
@@ -42,7 +42,7 @@ def make_private(folder: Path, mend: str = ELSEWHERE) -> None:
 
 
 def check_writers(folder: Path) -> None:
-    """Raise `OperatorError`, with the command that mends it, where others can put one thing in the place of another."""
+    """Raise `OperatorError`, with the command that mends it, where others could swap a file."""
     facts = folder.stat()
     if others_write(facts) and not facts.st_mode & stat.S_ISVTX:
         raise OperatorError(f"others can write in {folder}: chmod go-w {shlex.quote(str(folder))}")
@@ -72,9 +72,9 @@ def _refuse_writers(folder: Path, facts: os.stat_result) -> None:
 
 
 def others_write(facts: os.stat_result) -> bool:
-    """Tell whether somebody else can write.
+    """Return whether another user can write.
 
-    A group of which this user is the only member is nobody else.
+    A group with this user as its only member does not count.
     """
     if facts.st_mode & stat.S_IWOTH:
         return True
@@ -82,7 +82,7 @@ def others_write(facts: os.stat_result) -> bool:
 
 
 def _is_own_group(group: int) -> bool:
-    """Tell whether a group is this user's own: under his name, with nobody else in it."""
+    """Return whether a group is this user's own: of the same name, without other members."""
     try:
         user, named = pwd.getpwuid(os.geteuid()), grp.getgrgid(group)
     except KeyError:
@@ -95,7 +95,7 @@ def _is_own_group(group: int) -> bool:
 
 
 def read_private(path: Path, most: int) -> bytes:
-    """Return the first `most` bytes of a regular file of ours, without waiting for anybody.
+    """Return the first `most` bytes of a regular file of ours, without blocking.
 
     Raise `OSError` for all else.
     """

@@ -1,4 +1,4 @@
-"""Processes of this user, each told from a later one that was given its number by when it started."""
+"""Processes of this user, each distinguished by its start from a later one of its number."""
 
 import contextlib
 import os
@@ -10,29 +10,27 @@ PROC = Path("/proc")
 
 
 class UserProcess(NamedTuple):
-    """A process: its number, and when it started as the kernel tells it ("TICKS-BOOT")."""
+    """A process: its number, and its start as the kernel has it ("TICKS-BOOT")."""
 
     pid: int
     start: str
 
     @property
     def is_alive(self) -> bool:
-        """Tell whether this very process still runs, as this user's."""
+        """Return whether this very process still runs, as this user's."""
         return _is_own_process(self.pid) and process_start(self.pid) == self.start
 
     @property
     def heeds_kill(self) -> bool:
-        """Tell whether it catches SIGUSR1; one that does not would die of it."""
+        """Return whether it catches SIGUSR1; one that does not would die of it."""
         caught = int(_process_status(self.pid).get("SigCgt", "0"), 16)
         return bool(caught >> (signal.SIGUSR1 - 1) & 1)
 
     def send(self, number: signal.Signals) -> bool:
         """Send a signal to this very process.
 
-        Return False, and send nothing, where it has ended or is not ours.
-
-        The number is pinned before it is looked at, so that nobody who gets it meanwhile can be
-        meant. Raises `OSError`.
+        Return False, and send nothing, where it has ended or is not ours. The number is pinned
+        before it is looked at, so that no other process can get the signal. Raises `OSError`.
         """
         try:
             pinned = os.pidfd_open(self.pid)
@@ -57,7 +55,7 @@ def this_process() -> UserProcess:
 def process_start(pid: int) -> str:
     """Return when a process started, empty for one that has ended.
 
-    Ticks since the machine did, and which time that was.
+    It is ticks since the machine's start, and that start.
     """
     with contextlib.suppress(OSError, IndexError):
         fields = (PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()

@@ -21,9 +21,9 @@ DISK_S: Final = 1.0
 
 @final
 class DeskLogFile(io.TextIOBase):
-    """A log file as its writers see it: nobody waits for the disk, and nobody fails for it.
+    """A log file whose writers never wait for the disk, and never fail for it.
 
-    What it does not take is lost.
+    Lines it does not take are lost.
     """
 
     def __init__(self, path: Path) -> None:
@@ -51,9 +51,9 @@ class DeskLogFile(io.TextIOBase):
             done.wait(DISK_S)
 
     def end(self) -> None:
-        """Let the thread end with what waits, and wait a moment for that.
+        """Let the thread end with the waiting lines, and wait a moment for that.
 
-        It would keep what made it for ever.
+        It would otherwise keep its maker alive for ever.
         """
         with contextlib.suppress(queue.Full):
             self._lines.put_nowait(self._over)
@@ -73,9 +73,9 @@ class DeskLogFile(io.TextIOBase):
 
 
 def open_log(path: Path) -> DeskLogFile:
-    """Send structlog's events to `path` as JSON lines, beside them the exchange's errors and the interpreter's last words.
+    """Send structlog's events to `path` as JSON lines.
 
-    Raises `OSError`.
+    Beside them come the exchange's errors and the interpreter's last words. Raises `OSError`.
     """
     structlog = _import_structlog()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -113,22 +113,25 @@ def _import_structlog() -> Any:
 
 
 def log_failure(name: str, error: BaseException) -> None:
-    """Write down what killed a thread."""
+    """Write down the error that ended a thread."""
     _import_structlog().get_logger().error("thread_died", thread=name, exc_info=error)
 
 
 def log_strategy(name: str, error: BaseException) -> None:
-    """Write down what a strategy has failed of."""
+    """Write down a strategy's error."""
     _import_structlog().get_logger().error("strategy_failed", strategy=name, exc_info=error)
 
 
 def log_alarm(text: str) -> None:
-    """Write down what the watchdog has found."""
+    """Write down a finding of the watchdog."""
     _import_structlog().get_logger().error("watchdog", text=text)
 
 
 def hook_exceptions(failure: Failure) -> None:
-    """Have every unhandled exception of any thread logged and passed to `failure`, until `unhook_exceptions`."""
+    """Have unhandled exceptions of any thread logged and passed to `failure`.
+
+    It lasts until `unhook_exceptions`.
+    """
 
     def of_thread(arguments: threading.ExceptHookArgs) -> None:
         if arguments.exc_value is not None:
@@ -148,6 +151,6 @@ def hook_exceptions(failure: Failure) -> None:
 def unhook_exceptions() -> None:
     """Leave unhandled exceptions to the interpreter again.
 
-    Threads keep the hook they were made under, and whom it tells.
+    Threads keep the hook they were made under, and its target.
     """
     threading.excepthook, sys.excepthook = threading.__excepthook__, sys.__excepthook__

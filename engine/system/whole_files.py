@@ -12,12 +12,10 @@ from engine.errors import OperatorError, in_words
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield an empty file beside `path` to write to.
+    """Yield an empty file beside `path`, which takes its place when the block ends well.
 
-    It takes the place of `path`, on disk, when the block ends well.
-
-    It is this user's alone, and its name cannot be foreseen. Raises `OSError`; what stood at `path`
-    then still stands, and nothing is left beside it.
+    It is on disk then, this user's alone, and its name cannot be foreseen. Raises `OSError`; the
+    file at `path` then still stands, and nothing is left beside it.
     """
     if not path.name:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))

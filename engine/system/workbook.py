@@ -49,7 +49,8 @@ def write_workbook(out: Path, sheets: Sequence[SpreadsheetTable]) -> None:
     for sheet in sheets:
         if len(sheet.rows) > MOST_ROWS:
             raise OperatorError(
-                f"{sheet.name} has {len(sheet.rows):,} rows, more than a workbook holds: write csv or parquet"
+                f"{sheet.name} has {len(sheet.rows):,} rows, more than a workbook holds: write "
+                f"csv or parquet"
             )
     write_whole(out, lambda fresh: _save_workbook(openpyxl, fresh, sheets))
 
