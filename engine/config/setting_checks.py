@@ -64,8 +64,10 @@ def _mode_contradictions(config: "DeskConfig") -> Iterator[tuple[Key, str]]:
             if symbol in others:
                 yield (
                     ("feed", field, place),
-                    f"{symbol} is named elsewhere: what is traded or in feed.watch is not only "
-                    f"watched",
+                    (
+                        f"{symbol} is named elsewhere: what is traded or in feed.watch is not only "
+                        f"watched"
+                    ),
                 )
 
 

@@ -314,9 +314,9 @@ class OrderGateway:
             self._refuse_order(order, str(error))
 
     async def _place_order(self, order: Order) -> None:
-        await self.durable_journal.commit_for(order.purpose)
-        # Once more after the disk: the latch may have fallen while the commit was waited for, and
+        # Disk, then the latch once more: it may have fallen while the commit was waited for, and
         # nothing is awaited between this check and the request.
+        await self.durable_journal.commit_for(order.purpose)
         if self._is_barred(order):
             self._refuse_order(order, "the kill switch is latched")
             return
