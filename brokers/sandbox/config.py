@@ -37,7 +37,7 @@ class SandboxConfig:
     speed: float | None = 1.0
     """Virtual seconds per second; None: lockstep, time moves only by `POST /sandbox/advance`."""
     symbols: tuple[str, ...] = ()
-    """Listed symbols; empty: the twenty names of `universe.py`, or every symbol of the tape."""
+    """Listed symbols; empty: the twenty names of `known_shares.py`, or every symbol of the tape."""
     exchanges: tuple[str, ...] = ("NSE",)
     """Exchanges of the crowd besides NSE.
 

@@ -2,7 +2,7 @@
 
 Delivery buys take their full value, delivery sales give it back at once; intraday takes a fifth of
 the value of what is open; MTF half; bought options their premium; futures and sold options what
-`span.py` says of everything on their underlying together. Realised intraday P&L moves the balance,
+`span_margin.py` says of everything on their underlying together. Realised intraday P&L moves the balance,
 unrealised does not. Charges are booked overnight (they come with the contract note).
 """
 
