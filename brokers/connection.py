@@ -95,12 +95,12 @@ def _ignore_news() -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionTerms:
-    """How a connection is kept, and who listens.
+    """Terms of a connection: its account, its clock, its listeners.
 
-    `paced`: the exchange waits for us, so that nothing is late and no rate is kept. `on_token_death`
-    is called on the event loop when the token is refused, `on_gap` with what the feed has missed,
-    `on_answer` with the date of each answer (ns UTC) and the seconds it took, in any thread. `dumps`
-    keeps the day's instrument lists, `record` what the feed sends.
+    `paced`: the exchange waits for us, so that nothing is late and no rate is kept.
+    `on_token_death` is called on the event loop when the token is refused, `on_gap` with the feed's
+    gaps, `on_answer` with the date of each answer (ns UTC) and the seconds it took, in any thread.
+    `dumps` keeps the day's instrument lists, `record` the messages of the feed.
     """
 
     settings: BrokerSettings

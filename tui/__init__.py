@@ -1,1 +1,1 @@
-"""What a person touches: the command line, the Textual app, and the wiring of everything below."""
+"""Outside of the house: command line, Textual app, and the wiring of everything below."""

@@ -10,7 +10,10 @@ _DOTS: Final = ((0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08))
 
 
 def sparkline(values: tuple[float, ...], width: int) -> str:
-    """Draw the last 2 · `width` values as a thin line between their own lowest and highest, two to a cell, right-aligned."""
+    """Draw the last 2 · `width` values as a thin line between their extremes, to the right.
+
+    Two values share a cell.
+    """
     shown = values[-2 * width :]
     if not shown:
         return ""
@@ -27,7 +30,7 @@ def sparkline(values: tuple[float, ...], width: int) -> str:
 
 
 def meter_bar(share: float, width: int) -> str:
-    """Draw a bar of `width` cells filled to `share` (0.0 … 1.0, clamped), in half cells, on a dotted track."""
+    """Draw a bar of `width` cells filled to `share` (0.0 … 1.0), in half cells, on dots."""
     full, half = divmod(round(max(0.0, min(share, 1.0)) * width * 2), 2)
     return ("━" * full + "╸" * half).ljust(width, "┈")
 

@@ -1,4 +1,7 @@
-"""Remapping keys from the configuration, strictly, and the page `docs/keys.md` (`python -m tui.keymap` prints it)."""
+"""Key maps of the configuration, checked strictly, and the page `docs/keys.md`.
+
+`python -m tui.keymap` prints the page.
+"""
 
 import difflib
 import sys
@@ -9,7 +12,7 @@ from tui.key_actions import ACTIONS, BY_ID, SCOPES, KeyAction, key_caps
 
 
 def check_keymap(keymap: Mapping[str, str]) -> dict[str, str]:
-    """Return the key map if every entry names an action that may move to a key that is free, else raise ConfigError."""
+    """Return the key map; raise `ConfigError` for an unknown action or a key that is taken."""
     for name in keymap:
         action = BY_ID.get(name)
         if action is None:
@@ -32,7 +35,7 @@ def check_keymap(keymap: Mapping[str, str]) -> dict[str, str]:
 
 
 def _scopes_meet(a: KeyAction, b: KeyAction) -> bool:
-    """Tell whether two actions can be within reach of one key press."""
+    """Return whether two actions can be within reach of one key press."""
     apart = {"positions", "orders", "differences", "limits", "chart"}
     if "chart" in {a.scope, b.scope}:
         return {a.scope, b.scope} <= {"chart", "anywhere"}

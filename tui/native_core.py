@@ -8,7 +8,7 @@ MEND = "run make native"
 
 
 def is_old() -> bool:
-    """Tell whether the native core that runs is older than the sources beside it."""
+    """Return whether the running native core is older than the sources beside it."""
     found = find_spec("compiled")
     running = Path(found.origin or "").resolve() if found is not None else CHECKOUT
     if (
@@ -23,7 +23,7 @@ def is_old() -> bool:
 
 
 def core_fault(error: Exception) -> str:
-    """Return what is to be mended where an error nobody foresaw comes of a native core that does not fit, empty where not."""
+    """Return the mend where an unforeseen error comes of a native core that does not fit."""
     words = " ".join(f"{type(error).__name__}: {error}".split())
     if is_old():
         return f"the native core is older than compiled/: {MEND} ({words})"

@@ -1,4 +1,4 @@
-"""The three streams of a command, which may be closed, full, broken, of another encoding, or given orders by foreign text."""
+"""The three streams of a command: closed, full, broken, or written to by foreign text."""
 
 import contextlib
 import io
@@ -14,10 +14,7 @@ _LINES: Final = re.compile(r"([\n\t])")
 
 
 class HarmlessStream(io.TextIOWrapper):
-    """Shows what it is given, in place of another stream.
-
-    Lines, tabs and characters, of which none gives an order.
-    """
+    """Stream that makes foreign text harmless: lines, tabs and characters, without orders."""
 
     def __init__(self, stream: io.TextIOWrapper) -> None:
         buffer = cast("IO[bytes]", stream.buffer)
@@ -41,7 +38,7 @@ def harmless(text: str) -> str:
 
 
 def take_streams() -> None:
-    """Have three streams that take every character and obey none.
+    """Make three streams that take every character and obey none.
 
     A closed one leads nowhere, a strange letter gets a mark.
     """
@@ -67,6 +64,6 @@ def begin_line() -> None:
 
 
 def leave_stdout() -> None:
-    """Let the interpreter's end not stumble over what nobody takes any more."""
+    """Let the interpreter's end not stumble over output that is no longer read."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

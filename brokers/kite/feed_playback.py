@@ -14,7 +14,7 @@ NOTED: Final = frozenset({RecordKind.TIMER, RecordKind.BAND})
 
 
 class PlayedFrame(NamedTuple):
-    """The ticks of a frame, and when it was received (ns UTC); `unread` is one that is not whole."""
+    """The ticks of a frame, and its receipt (ns UTC); `unread` is one that is not whole."""
 
     received: int
     ticks: list[Tick]

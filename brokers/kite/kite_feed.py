@@ -4,8 +4,8 @@ It keeps up to three connections alive.
 
 Liveness is by data: a connection from which nothing comes, heartbeats included, is dropped and made
 anew. Pings alone do not count, for a server that answers them may still have forgotten its
-subscribers; where heartbeats come but no ticks, its tokens are asked for again. All waiting is on the event loop's clock; `clock`
-only stamps what is received.
+subscribers; where heartbeats come but no ticks, its tokens are asked for again. All waiting is on
+the event loop's clock; `clock` only stamps what is received.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """One official client for one thread: its HTTP session, its deadline, and the raw answers.
 
-Importing this module imports kiteconnect and Twisted below it (0.3 s); `call_pool.py` does so in the
-thread that calls.
+Importing this module imports kiteconnect and Twisted below it (0.3 s); `call_pool.py` does so in
+the thread that calls.
 """
 
 import csv

@@ -1,9 +1,9 @@
 """The files of a recording: blocks one after the other, each readable by itself.
 
-A block is a header with the CRC-32 of its body and of itself, and the packed records (`record_packing.py`)
-as one zstd frame. What cuts a file costs its last block, damage costs the blocks it lies in. Files
-are called `RUN-PART.feed`, in one folder per day: one run is what one desk recorded of the day, in
-one part after the other.
+A block is a header with the CRC-32 of its body and of itself, and the packed records
+(`record_packing.py`) as one zstd frame. A cut costs a file its last block, damage costs the blocks
+it lies in. Files are called `RUN-PART.feed`, in one folder per day: one run is the recording of one
+desk on that day, in one part after the other.
 """
 
 import mmap

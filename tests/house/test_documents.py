@@ -130,7 +130,7 @@ def signature(function):
 
 
 def class_definition(module, node):
-    """Return a class with the parameters of its `__init__`, or with its fields where it has none."""
+    """Return a class with the parameters of its `__init__`, or without one with its fields."""
     fields = [each.target.id for each in node.body if isinstance(each, ast.AnnAssign)]
     methods = {each.name: each for each in node.body if isinstance(each, FUNCTIONS)}
     plain = {
@@ -188,7 +188,7 @@ def resolves(path):
 
 
 def takes(definition, arguments):
-    """Return whether a definition takes arguments as a page writes them: `…` is whatever is left."""
+    """Return whether a definition takes arguments as a page writes them; `…` is all the rest."""
     places = iter(definition.parameters)
     for argument in arguments:
         keyword, _, value = argument.partition("=")

@@ -253,7 +253,8 @@ def test_a_crash_in_the_middle_of_a_migration_leaves_the_old_schema(database):
         fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) "
         sql = "CREATE TABLE half (n INTEGER); INSERT INTO half "
         sql += fill + "SELECT i FROM n; SELECT crash();"
-        migrate(connection, path, [SchemaMigration(1, "first", ""), SchemaMigration(2, "half", sql)])
+        steps = [SchemaMigration(1, "first", ""), SchemaMigration(2, "half", sql)]
+        migrate(connection, path, steps)
     """
     process = start(program, database)
     process.communicate(timeout=60)

@@ -1,4 +1,4 @@
-"""The app: one frame clock, the screens, the kill switch, and what the operator asks of the engine."""
+"""The app: one frame clock, the screens, the kill switch, the operator's requests."""
 
 import gc
 import time
@@ -120,7 +120,7 @@ class PatangApp(App[None]):
         return self._exception
 
     def _print_error_renderables(self) -> None:
-        """Print nothing: whoever runs the app says what became of it, and the log has the traceback."""
+        """Print nothing: the runner of the app reports its end, and the log has the traceback."""
 
     # frames
 
@@ -299,7 +299,7 @@ class PatangApp(App[None]):
             self._operator.resume()
 
     def action_day(self) -> None:
-        """Show the card of the day; whoever sees it has looked at what failed."""
+        """Show the card of the day; once it is seen, its failures count as looked at."""
         from tui.app.screens.day_card import card_title, day_card  # noqa: PLC0415 - not before the first paint
 
         if self.screen.is_modal:
@@ -459,7 +459,7 @@ class PatangApp(App[None]):
 
 
 def _is_flat(board: Board) -> bool:
-    """Tell whether the board knows of nothing that is held, and of no order of ours at work."""
+    """Return whether the board has nothing held, and no order of ours at work."""
     working = any(
         order_state(row) not in ENDED and row.strategy != EXTERNAL for row in board.orders.rows[:]
     )

@@ -1,7 +1,4 @@
-"""What became of the operator's commands.
-
-Pending until the engine answers, then shown for a while.
-"""
+"""Outcomes of the operator's commands: pending until the engine answers, then shown for a while."""
 
 from typing import Final
 
@@ -13,10 +10,7 @@ ANSWER_SHOWN: Final = 10 * SECOND
 
 
 class CommandStatus:
-    """The commands that wait for an answer, by number, and the last thing that was said.
-
-    Times in monotonic ns.
-    """
+    """Commands that wait for an answer, by number, and the last text; times in monotonic ns."""
 
     def __init__(self) -> None:
         self._pending: dict[int, str] = {}

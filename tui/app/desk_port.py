@@ -1,7 +1,4 @@
-"""The engine as the screen knows it.
-
-A board to read, a latch to set, a queue to submit to, a stop.
-"""
+"""The engine as the screen sees it: a board, a latch, a queue of requests, a stop."""
 
 from typing import Protocol
 
@@ -9,7 +6,7 @@ from engine.board_rows import Board
 
 
 class DeskPort(Protocol):
-    """What the app needs of the engine's desk; nothing here waits for the engine."""
+    """The app's port to the engine's desk; nothing here waits for the engine."""
 
     board: Board
     spans: tuple[int, ...]
@@ -20,9 +17,10 @@ class DeskPort(Protocol):
         ...
 
     def submit(self, act: str, token: int = 0, detail: str = "") -> int:
-        """Queue "exit" (`token`, the symbol as `detail`), "cancel" (an order's key) or "reconcile" (key and choice).
+        """Queue "exit" (`token`, the symbol as `detail`), "cancel" (key) or "reconcile".
 
-        Return the command's id; what became of it appears in `board.answers`.
+        "cancel" takes an order's key, "reconcile" a difference's key and choice. Return the
+        command's id; its outcome appears in `board.answers`.
         """
         ...
 

@@ -1,7 +1,4 @@
-"""What the operator asks of the engine from the screen: exits, cancels, the kill switch let go.
-
-Each asks first.
-"""
+"""The operator's requests from the screen: exits, cancels, the release; each is confirmed first."""
 
 import asyncio
 from collections.abc import Callable
@@ -23,7 +20,7 @@ Row = TypeVar("Row")
 
 
 class OperatorHost(Protocol):
-    """What the operator's acts need of the app."""
+    """The app as the operator's requests need it."""
 
     def chosen(self, row_type: type[Row]) -> Row | None:
         """Return the row under the cursor, if it is of that type."""
@@ -175,10 +172,7 @@ def _exit_side(rungs: list[PositionRow]) -> str:
 
 
 def exit_text(rungs: list[PositionRow], symbol: str) -> str:
-    """Return what an exit would do, at the prices of now.
-
-    In total, and for each strategy that holds some.
-    """
+    """Return the effect of an exit at the prices of now, in total and for each strategy."""
     if not rungs:
         return "It is flat already: nothing would leave."
     last, quantity = rungs[-1].ltp, sum(row.quantity for row in rungs)

@@ -1,4 +1,4 @@
-"""What the terminal shows, cell by cell.
+"""Painter of the terminal, cell by cell.
 
 A frame is sent as its difference from the one before, in as few bytes as it takes.
 """
@@ -16,10 +16,7 @@ from textual.strip import Strip
 from engine.texts import plain_text
 
 PIECE: Final = 4_096
-"""Bytes after which a frame is broken off where nobody says how many.
-
-What it has not sent stays due.
-"""
+"""Bytes after which a frame is broken off by default; the rest stays due."""
 
 FIRST: Final = 8
 """Rows from the top that always go first: mode, kill switch, header."""
@@ -40,7 +37,7 @@ _BLANK: Final[Cell] = (" ", 0)
 
 
 class ScreenPainter:
-    """Keeps what the terminal shows and what it ought to show.
+    """Cells that the terminal shows, and cells that it should show.
 
     `take_update` changes what it ought to show and costs no bytes; `next_piece` returns the bytes
     for some of what differs. A frame that is never asked for is one that was dropped: the next
@@ -57,9 +54,9 @@ class ScreenPainter:
         self._next = FIRST
 
     def forget(self) -> None:
-        """Take nothing for granted of what the terminal shows.
+        """Assume nothing of what the terminal shows.
 
-        It was resized, cleared, or something went astray.
+        It was resized or cleared, or a byte went astray.
         """
         self._shown = [[_UNKNOWN] * len(row) for row in self._wanted]
         self._due = set(range(len(self._wanted)))
@@ -154,7 +151,7 @@ class ScreenPainter:
         return len(self._wanted[0]) if self._wanted else 0
 
     def next_piece(self, limit: int = PIECE) -> str:
-        """Return the sequences for what is due, in whole rows, until they are so many bytes or more."""
+        """Return the sequences of due rows, in whole rows, until they reach so many bytes."""
         parts: list[str] = []
         size, pen = 0, self._pens[0]
         for y in self._due_order():
@@ -170,10 +167,7 @@ class ScreenPainter:
         return "".join(parts)
 
     def _due_order(self) -> list[int]:
-        """Return the rows that are due.
-
-        The first ones first, the others from where the last piece was broken off.
-        """
+        """Return the due rows: the first ones, then from where the last piece was broken off."""
         return sorted(self._due, key=lambda y: (y >= FIRST, y >= FIRST and y < self._next, y))
 
     def _row_sequences(self, y: int, pen: Pen) -> tuple[str, Pen]:
@@ -196,20 +190,14 @@ class ScreenPainter:
 
 
 def _visible_text(text: str) -> str:
-    """Return a text without what takes no cell or gives the terminal an order.
-
-    What takes one becomes a blank.
-    """
+    """Return a text without zero-width characters; a control character becomes a blank."""
     return "".join(
         plain_text(character) for character in text if get_character_cell_size(character)
     )
 
 
 def _wide_cells(text: str, number: int) -> Iterator[Cell]:
-    """Return a cell for every column: "" behind a wide character.
-
-    What has no width of its own is left out.
-    """
+    """Return a cell for every column: "" behind a wide character, none of no width."""
     for character in text:
         size = get_character_cell_size(character)
         if size:
@@ -219,10 +207,7 @@ def _wide_cells(text: str, number: int) -> Iterator[Cell]:
 
 
 def _changed_runs(wanted: Sequence[Cell], shown: Sequence[Cell]) -> Iterator[tuple[int, int]]:
-    """Return the stretches to write, from a column to the one behind it.
-
-    Those a few cells apart are one.
-    """
+    """Return the stretches to write, from a column to the one behind it; near ones are one."""
     first = end = -1
     for x, cell in enumerate(wanted):
         if cell == shown[x]:

@@ -1,4 +1,4 @@
-"""Textual's terminal driver, for a terminal that is slow, stalls, sends rubbish and goes away, as one behind SSH does."""
+"""Textual's driver for a terminal that is slow, stalls, sends rubbish or goes away."""
 
 import contextlib
 import os
@@ -37,7 +37,7 @@ _KILL_KEYS: Final = frozenset({_KILL.encode(), b"\x1b[24~"})
 
 
 class TerminalOutput:
-    """A terminal's output that takes everything even when the terminal is gone, and tells the process once: SIGHUP."""
+    """Output to a terminal that may be gone; the process is notified of it once, by SIGHUP."""
 
     def __init__(self, file: IO[str]) -> None:
         self.fileno = file.fileno
@@ -45,7 +45,7 @@ class TerminalOutput:
         self.is_gone = False
 
     def write(self, text: str) -> None:
-        """Write all of it, or drop what nobody can see."""
+        """Write all of it, or drop it once the terminal is gone."""
         rest = memoryview(text.encode("utf-8", errors="replace"))
         with self._catching_loss():
             while rest and not self.is_gone:
@@ -71,17 +71,17 @@ class TerminalOutput:
             self.report_loss()
 
     def report_loss(self) -> None:
-        """Tell the process that the terminal is gone."""
+        """Send the process SIGHUP: the terminal is gone."""
         if not self.is_gone:
             self.is_gone = True
             os.kill(os.getpid(), signal.SIGHUP)
 
 
 class LineWriter(threading.Thread):
-    """Writes to a terminal in a thread of its own, so that nobody else ever waits for it.
+    """Writer to a terminal, in a thread of its own: no other thread waits for it.
 
-    `is_idle` says that everything has been taken; `emptied` is called, in this thread, each time
-    that comes to be so.
+    `is_idle`: all of it has been taken; `emptied` is called, in this thread, each time that comes
+    to be so.
     """
 
     def __init__(self, output: TerminalOutput, emptied: Callable[[], None]) -> None:
@@ -131,9 +131,9 @@ class LineWriter(threading.Thread):
 
 
 class KeyReader:
-    """Makes messages of the bytes a terminal sends.
+    """Reader of a terminal's bytes, as messages.
 
-    Bytes that mean nothing are dropped, and no sequence stops it.
+    Bytes without a meaning are dropped, and no sequence stops it.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -187,7 +187,7 @@ class KeyReader:
 
 
 class TerminalDriver(LinuxDriver):
-    """The driver of the screen: frames wait for the line, the line for nobody."""
+    """The driver of the screen: frames wait for the line, which waits for none."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -201,7 +201,7 @@ class TerminalDriver(LinuxDriver):
     # output
 
     def start_application_mode(self) -> None:
-        """Take the terminal, with a writer that never holds anybody up instead of Textual's."""
+        """Take the terminal, with a writer that never blocks in place of Textual's."""
         self._line = LineWriter(self._output, self._line_emptied)
         self._line.start()
         self._painter.forget()
@@ -217,7 +217,7 @@ class TerminalDriver(LinuxDriver):
         super().close()
 
     def write(self, data: str) -> None:
-        """Write control sequences; a bell that could not be heard in time is left out."""
+        """Write control sequences; a bell that would be late is left out."""
         if self._line is not None and (data != BELL or self._line.is_idle):
             self._line.write(data)
 
@@ -254,12 +254,12 @@ class TerminalDriver(LinuxDriver):
             self._loop.call_soon_threadsafe(self.send_due)
 
     def _query_in_band_window_resize(self) -> None:
-        """Ask for nothing: the kernel tells of a new size, and a size among the keys could be anything."""
+        """Ask for nothing: the kernel reports a new size; among the keys it could be anything."""
 
     # input
 
     def disable_input(self) -> None:
-        """Hear the last answer, and nothing more."""
+        """Read the last answer, and then no more."""
         self._leaving = True
         if not self._output.is_gone:
             self._echo.await_due_answer(LEAVE_S)
@@ -298,8 +298,8 @@ class TerminalDriver(LinuxDriver):
     def _sigcont_application(self, *_: object) -> None:
         """Take the terminal again after a stop.
 
-        The kernel sends this signal with the hang-up too, where there is nothing to take; a stop
-        that was not told of (SIGSTOP) leaves the old threads at work, and they end first.
+        The kernel sends this signal with the hang-up too, where there is nothing to take; an
+        unannounced stop (SIGSTOP) leaves the old threads at work, and they end first.
         """
         if self._auto_restart:
             self._app.call_later(self._retake_terminal)

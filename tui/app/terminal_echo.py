@@ -1,6 +1,6 @@
-"""How far a terminal is behind, by its own answers.
+"""Distance of a terminal behind us, by its own answers.
 
-What lies between it and us may hold back more than it shows in a minute.
+Buffers in between may hold back more than it shows in a minute.
 """
 
 import threading
@@ -21,17 +21,17 @@ FIRST_TRIES: Final = 3
 """After so many that never came the terminal is one that does not answer, until it does."""
 PATIENCE_S: Final = 3.0
 LONGEST_S: Final = 60.0
-"""How long an answer of a terminal that does answer is waited for.
-
-Longer with each that does not come.
-"""
+"""Bound of the wait for an answer of a terminal that does answer; it grows with each miss."""
 
 _LEFT, _RIGHT = 10, 74
-"""Columns that tell one question from another: further left an answer could be a key (shift+F3)."""
+"""Columns that tell one question from another: further left an answer could be a key.
+
+Shift+F3 is one.
+"""
 
 
 class TerminalEcho:
-    """Asks the terminal behind each piece where its cursor is (CPR), and holds the next one back until it has answered.
+    """Cursor questions (CPR) behind each piece; the next one waits for the answer.
 
     So no more than one piece is ever on its way, whatever buffers there are (a bare sshd takes
     megabytes), and what matters most is never further away than that. A terminal that never answers
@@ -53,10 +53,7 @@ class TerminalEcho:
 
     @property
     def is_free(self) -> bool:
-        """Whether the next piece may go.
-
-        The last one has been answered, or nobody waits for its answer any more.
-        """
+        """Whether the next piece may go: the last one is answered, or no longer waited for."""
         return not self._asked or self._never_answers or self._clock() - self._at >= self._patience
 
     @property
@@ -81,10 +78,7 @@ class TerminalEcho:
         return f"\x1b[1;{self._asked}H\x1b[6n"
 
     def take_answer(self, column: int) -> bool:
-        """Take an answer, a column counted from 1.
-
-        Return whether it is the one that is waited for.
-        """
+        """Take an answer, a column counted from 1; return whether it is the awaited one."""
         if not self._answers and column in self._tried:
             self._answers, self._patience = True, PATIENCE_S
         if column != self._asked:
@@ -96,9 +90,6 @@ class TerminalEcho:
         return True
 
     def await_due_answer(self, seconds: float) -> None:
-        """Wait so long for an answer that is due.
-
-        Whoever has the terminal next would take it for typing.
-        """
+        """Wait so long for a due answer: the terminal's next user would take it for typing."""
         if self._asked and not self._never_answers:
             self._answered.wait(seconds if self._answers else min(seconds, FIRST_S))

@@ -1,4 +1,4 @@
-"""Run the benchmarks of the checkout this package stands in.
+"""The benchmarks of a checkout.
 
 A wheel carries none, for they compile and need peers.
 """

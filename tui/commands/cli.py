@@ -458,7 +458,7 @@ def reconcile(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """List what differs between the broker's books and the running desk's, or decide one of the differences."""
+    """List differences between the broker's books and the running desk's, or decide one."""
     from tui.commands.desk.reconcile_commands import decide_difference, list_differences
 
     if not key:
@@ -509,7 +509,7 @@ def login(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Log in to Kite in the browser and keep the day's token in the keyring, or in an encrypted file."""
+    """Log in to Kite in the browser and keep the day's token in the keyring or encrypted file."""
     from tui.commands.desk.login_commands import log_in
 
     return log_in(config, port, wait, keep_secret=keep_secret, as_json=as_json)
@@ -731,7 +731,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _misread_text(error: CycloptsError) -> str:
-    """Return what is wrong with a command line, with the nearest option or command there is."""
+    """Return the fault of a command line, with the nearest option or command there is."""
     from difflib import get_close_matches
 
     text = " ".join(str(error).split())

@@ -1,4 +1,4 @@
-"""What a command says where the machine has too little memory for it."""
+"""Words of a command on a machine with too little memory for it."""
 
 import resource
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ def check_memory(arguments: Sequence[str]) -> None:
 
 
 def is_memory_error(error: BaseException | None) -> bool:
-    """Tell whether something failed for want of memory, or of a thread, whatever was made of that since."""
+    """Return whether something failed for want of memory, or of a thread, however it appears."""
     while error is not None:
         if isinstance(error, MemoryError) or any(words in str(error).lower() for words in WORDS):
             return True

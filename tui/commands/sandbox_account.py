@@ -1,4 +1,4 @@
-"""What an account of the local exchange brings over from earlier days, as the command line words it."""
+"""Shares and positions of a local exchange's account from earlier days, as texts."""
 
 from brokers.sandbox.http import DECIMAL, WHOLE
 from engine.errors import ConfigError
@@ -24,7 +24,7 @@ def carried_shares(texts: tuple[str, ...], option: str) -> tuple[tuple[str, int,
 
 
 def carried_positions(texts: tuple[str, ...]) -> tuple[tuple[str, str, int, float], ...]:
-    """Return ("EXCHANGE:SYMBOL", product, signed quantity, average price in rupees) of each text.
+    """Return ("EXCHANGE:SYMBOL", product, signed quantity, average price in rupees) of texts.
 
     Raise `ConfigError`.
     """

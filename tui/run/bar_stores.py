@@ -1,4 +1,4 @@
-"""Which store of bars the configuration names, for a running desk and for the history."""
+"""Stores of bars by the configuration, for a running desk and for the history."""
 
 import os
 import re
@@ -28,9 +28,9 @@ SECRET = re.compile(r"password\s*=|^\w+://[^/@\s]*:[^/@\s]*@", re.IGNORECASE)
 
 
 def postgres_target(config: DeskConfig) -> str:
-    """Return how to reach the server.
+    """Return the server's connection string.
 
-    Raise `ConfigError` for a password in the configuration, or where nothing says it.
+    Raise `ConfigError` for a password in the configuration, or where there is none.
     """
     settings = config.store
     if settings.dsn_env:
@@ -54,7 +54,7 @@ def postgres_target(config: DeskConfig) -> str:
 
 
 def history_store(config: DeskConfig, folder: Path | None) -> BarStore:
-    """Return the store of the past, what of it is archived included; or the files in a folder."""
+    """Return the store of the past, its archive included; or the files in a folder."""
     if folder is not None:
         return ParquetBars(folder)
     archive = archive_of(config)
@@ -66,7 +66,7 @@ def history_store(config: DeskConfig, folder: Path | None) -> BarStore:
 
 
 def local_store(config: DeskConfig) -> BarStore:
-    """Return the store of the past without what is archived."""
+    """Return the store of the past without its archive."""
     if config.store.backend == "postgres":
         from store.bars.postgres_bars import PostgresBars  # noqa: PLC0415
 
@@ -83,7 +83,7 @@ def shared_dumps(config: DeskConfig) -> "PostgresDumps":
 
 
 def share_dumps(config: DeskConfig) -> int:
-    """Give the Postgres of the bars every dump that is kept here and not there; return how many.
+    """Give the Postgres of the bars every dump it lacks; return how many.
 
     Without one do nothing.
     """
@@ -148,10 +148,7 @@ def archived_recordings(config: DeskConfig, archive: "ObjectArchive") -> "Archiv
 
 
 def archive_keys(config: DeskConfig) -> tuple[str, str]:
-    """Return key id and secret: of the environment, else those that were kept.
-
-    Raise `OperatorError` where there are none.
-    """
+    """Return key id and secret, of the environment or kept; raise `OperatorError` without."""
     found = tuple(os.environ.get(name, "") for name in KEYS)
     if all(found):
         return found[0], found[1]
@@ -169,20 +166,14 @@ def archive_keys(config: DeskConfig) -> tuple[str, str]:
 
 
 def archive_secret(config: DeskConfig) -> str:
-    """Return what the credentials are called where they are kept.
-
-    What is kept for one place goes to no other.
-    """
+    """Return the name of the kept credentials: those of one place go to no other."""
     return f"archive:{config.archive.endpoint or 'aws'}/{config.archive.bucket}"
 
 
 def live_store(
     config: DeskConfig, mode: str, database: Path, tell: Callable[[str], None], *, embedded: bool
 ) -> BarStore:
-    """Return where a desk keeps the bars it builds.
-
-    Those of an exchange of its own stay beside its run.
-    """
+    """Return the store of a desk's own bars; those of an own exchange stay beside its run."""
     if embedded or config.store.backend != "postgres":
         return ParquetBars(bars_folder(config, mode, database))
     from store.bars.postgres_bars import PostgresBars  # noqa: PLC0415

@@ -1,7 +1,4 @@
-"""Where orders go and prices come from, for one run.
-
-Kite, a sandbox that runs elsewhere, or an embedded one.
-"""
+"""Exchange of one run: Kite, a sandbox that runs elsewhere, or an embedded one."""
 
 import os
 import random
@@ -35,7 +32,7 @@ IST = timezone(timedelta(hours=5, minutes=30))
 
 
 class ExchangeLink(NamedTuple):
-    """Where orders go, by which clock, and the hand on that clock where it waits for us."""
+    """Link to an exchange: broker, clock, and the hand on that clock where it waits for us."""
 
     access: Credentials
     clock: ScaledClock | SteppedClock
@@ -43,10 +40,7 @@ class ExchangeLink(NamedTuple):
 
 
 def exchange_of(station: DeskSession) -> ExchangeLink:
-    """Return the exchange the configuration names, or start the embedded one.
-
-    Or a recorded market.
-    """
+    """Return the exchange of the configuration, an embedded one, or a recorded market."""
     if station.rerun is not None:
         market = station.rerun.market
         return ExchangeLink(
@@ -67,7 +61,7 @@ def exchange_of(station: DeskSession) -> ExchangeLink:
 
 
 def sandbox_config(station: DeskSession) -> SandboxConfig:
-    """Return what the exchange of a run is made from."""
+    """Return the configuration of a run's exchange."""
     config, run = station.config.sandbox, station.run
     speed = config.speed if run.speed is None else run.speed
     return SandboxConfig(
@@ -111,8 +105,8 @@ def connect_broker(
 ) -> tuple[KiteBroker, KiteFeed]:
     """Return the broker and the feed.
 
-    `died` hears, on the event loop, that the token is refused, `heard` of the dates of answers,
-    `record` gets what the feed sends.
+    `died` is called, on the event loop, when the token is refused, `heard` with the dates of
+    answers; `record` gets the messages of the feed.
     """
     if isinstance(exchange.pacer, RecordedMarket):
         return cast("KiteBroker", exchange.pacer), cast("KiteFeed", exchange.pacer)
@@ -156,7 +150,7 @@ def connect_broker(
 
 
 def latest_day() -> str:
-    """Return the latest trading day on or before today whose hours are known.
+    """Return the latest trading day up to today with known hours.
 
     An exchange of our own needs no list of today.
     """
@@ -175,7 +169,7 @@ def latest_day() -> str:
 def last_days(count: int, last: str) -> list[str]:
     """Return so many trading days up to one, oldest first.
 
-    Raise `DataError` where the calendar ends.
+    Raise `DataError` at the calendar's end.
     """
     calendar, days, day = Calendar.load(), list[str](), date.fromisoformat(last or latest_day())
     while len(days) < count:

@@ -1,4 +1,4 @@
-"""Before real orders: what is about to trade with which money, and the operator's typed word for it."""
+"""Confirmation of real orders: the account and its money, and the operator's typed word."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ from tui.run.settings import enabled_strategies
 
 
 class AccountSummary(NamedTuple):
-    """Whose account it is, what can be spent on equity (paise), and what NSE lists there."""
+    """Summary of an account: its user, equity funds (paise), and NSE's list."""
 
     user: str
     funds: int
@@ -32,12 +32,11 @@ class AccountSummary(NamedTuple):
 
 
 def confirm_orders(station: DeskSession, access: Credentials) -> None:
-    """Ask for the account and its daily loss limit by hand, or compare `--confirm_orders`.
+    """Ask for the account and its daily loss limit by hand, or compare `--confirm`.
 
-    Raise `OperatorError` for a no.
-
-    A symbol that is not listed is told first: the desk leaves it out. Raises `DataError` on a day
-    without trading, `BusyError` for the database of another account.
+    Raise `OperatorError` for a no. A symbol that is not listed is reported first: the desk leaves
+    it out. Raises `DataError` on a day without trading, `BusyError` for the database of another
+    account.
     """
     clock = clock_at(access.place.rest)
     day = ist_day(clock.now())

@@ -1,4 +1,4 @@
-"""Who the desk is at a broker: the address, today's token, and where the next one will be found."""
+"""Credentials of the desk at a broker: the address, today's token, and the next one."""
 
 import os
 from collections.abc import Callable
@@ -13,11 +13,10 @@ from tui.run.exchange_clock import clock_at
 
 
 class Credentials(NamedTuple):
-    """A broker's place with today's token.
+    """A broker's address with today's token.
 
-    `session` None: nobody can renew it, for it stands in a variable or a file.
-
-    `fetch` returns the session that was stored last; it blocks, and never asks anybody.
+    `session` None: it cannot be renewed, for it stands in a variable or a file. `fetch` returns the
+    session that was stored last; it blocks, and never asks the operator.
     """
 
     place: BrokerEndpoint
@@ -26,11 +25,9 @@ class Credentials(NamedTuple):
 
 
 def find_credentials(config: DeskConfig) -> Credentials:
-    """Find today's token, asking for the vault's passphrase.
+    """Find today's token, asking for the vault's passphrase; call it before there is a screen.
 
     Raise `OperatorError` that names the mend.
-
-    To be called before there is a screen.
     """
     broker, place = config.broker, endpoint_of(config)
     if broker.name != "kite" or broker.access_token_env:

@@ -1,4 +1,4 @@
-"""The clock of an exchange: the time of day, or what a sandbox says it is."""
+"""The clock of an exchange: the time of day, or a sandbox's."""
 
 import asyncio
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ FOLLOW_S = 0.5
 
 
 def sandbox_clock(rest: str) -> dict[str, Any] | None:
-    """Return a sandbox's clock, None where `rest` is none of this user's (or nobody is there: the broker call will tell)."""
+    """Return a sandbox's clock, None where `rest` is none of this user's, or not there."""
     if not admin_key.read_key(rest):
         return None
     try:
@@ -53,7 +53,7 @@ def clock_at(rest: str) -> ScaledClock | SteppedClock:
 async def follow_clock(
     clock: ScaledClock, rest: str, timekeeper: "Timekeeper", loop: "DayLoop"
 ) -> None:
-    """Keep a clock right: by what a sandbox says it is, elsewhere by what the exchange stamps.
+    """Keep a clock right: by a sandbox's clock, elsewhere by the exchange's stamps.
 
     A sandbox slows down where the machine cannot keep up; while its clock is held the desk's goes
     on.

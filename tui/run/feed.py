@@ -1,4 +1,4 @@
-"""One desk's market: broker and feed, what keeps their session, what fills their gaps, and what a mode makes of them."""
+"""One desk's market: broker and feed, their session, their gaps, and the mode's adapters."""
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 
@@ -21,7 +21,7 @@ KeepBars = Callable[[list[Bar]], None]
 
 
 class MarketConnection:
-    """The configured exchange as the desk meets it; `beside` is what has to run while it is open.
+    """The configured exchange as the desk meets it; `beside` runs while it is open.
 
     `totals` (paise) is what strategies may spend by their own parameters. Where the session can be
     renewed a dead token holds entries back until the next login; where it cannot it halts.
@@ -54,7 +54,7 @@ class MarketConnection:
             self._timekeeper.on_clock_set = self.broker.shift_clock
 
     def beside(self, loop: DayLoop) -> Iterable[Coroutine[None, None, None]]:
-        """Return what fills the gaps of an opened day, and follows the exchange's clock.
+        """Return the work beside an opened day: gaps are filled, the exchange's clock followed.
 
         Nothing where the exchange waits for us.
         """
@@ -89,7 +89,7 @@ class MarketConnection:
         return works
 
     def throughout(self, loop: DayLoop) -> Iterable[Coroutine[None, None, None]]:
-        """Return what keeps the session, where it can be renewed, from the first opened day on, nights and openings included."""
+        """Return the keeper of a renewable session, from the first opened day on, in nights too."""
         access = self._exchange.access
         if access.session is None or self._exchange.pacer is not None:
             return []

@@ -1,7 +1,4 @@
-"""The end of a run when it does not come by itself.
-
-A bound on it, what stays open, and signals that come again.
-"""
+"""The end of a run when it does not come by itself: a bound, and repeated signals."""
 
 import os
 import signal
@@ -14,18 +11,15 @@ from tui.run.session import DeskSession
 
 FORCED: Final = 5
 ENGINE_S: Final = 15.0
-"""How long the engine itself waits for what is under way (`engine.day.pacing`, which only a desk imports)."""
+"""Seconds that the engine waits for work under way (`engine.day.pacing`)."""
 CLOSING_S: Final = 10.0
 """What a run may take to end besides the engine's own patience and the requests under way."""
 SIGNALS: Final = 3
-"""At which signal a desk that was told to stop is ended by force.
-
-The second comes from those who ask twice.
-"""
+"""Number of the signal that ends a stopping desk by force; some senders send two."""
 
 
 class ForcedEnding:
-    """Ends the process with `FORCED` when it was told to end and has not, `seconds` later or at the third signal."""
+    """Ends the process with `FORCED` when it has not ended in `seconds`, or at the third signal."""
 
     def __init__(self, station: DeskSession, seconds: float | None = None) -> None:
         self._station = station

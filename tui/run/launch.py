@@ -1,4 +1,4 @@
-"""Start a run: read the configuration, put the desk under a screen or under a progress line, say how it went."""
+"""Launch of a run: configuration, a desk under a screen or progress line, the report."""
 
 import contextlib
 import ctypes
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 IST = timezone(timedelta(hours=5, minutes=30))
 DONE, FAILED, KILLED, INTERRUPTED = 0, 1, 4, 130
 SCREEN = "textual-screen"
-"""What a screen that died is called among the failures of a run."""
+"""Name of a dead screen among the failures of a run."""
 
 
 def find_configuration(file: Path | None) -> LoadedConfig:
@@ -55,7 +55,7 @@ def configuration(file: Path | None) -> DeskConfig:
 
 
 def check_configuration(file: Path | None) -> int:
-    """Say on stderr whether the desk could be started with the configuration, by the checks of the start itself."""
+    """Report on stderr whether the desk could be started, by the start's own checks."""
     from tui.run.preflight import check_start, check_symbols  # noqa: PLC0415  a status needs none of it
 
     configured = find_configuration(file)
@@ -78,10 +78,7 @@ def recorded_day(text: str) -> str:
 def recorded_days(
     folder: Path, names: tuple[str, ...], day: str, first: str, last: str
 ) -> list[str]:
-    """Return the recorded days from the first to the last that were asked for.
-
-    Raise `ConfigError` or `DataError`.
-    """
+    """Return the recorded days from the first to the last; raise `ConfigError` or `DataError`."""
     from brokers.sandbox.universe.recorded_tape import tape_days  # noqa: PLC0415  a replay of several days
 
     if day or not first or not last:
@@ -90,14 +87,14 @@ def recorded_days(
 
 
 def simulated_days(config: DeskConfig, count: int) -> list[str]:
-    """Return so many trading days of the simulated market, the last of them the configured or the latest one."""
+    """Return so many days of the simulated market, up to the configured or latest one."""
     from tui.run.broker import last_days  # noqa: PLC0415  a demo of several days
 
     return last_days(count, config.sandbox.date)
 
 
 def has_screen() -> bool:
-    """Tell whether there is a terminal: Textual reads keys from stdin and draws on stderr."""
+    """Return whether there is a terminal: Textual reads keys from stdin and draws on stderr."""
     streams = (sys.stdin, sys.stdout, sys.stderr)
     return all(stream.isatty() for stream in streams) and os.environ.get("TERM", "dumb") != "dumb"
 
@@ -111,10 +108,10 @@ def launch(config: DeskConfig, run: RunPlan, *, no_ui: bool, as_json: bool) -> i
 
 
 def launch_days(config: DeskConfig, run: RunPlan, days: Sequence[str], *, as_json: bool) -> int:
-    """Run one desk after the other through recorded or simulated days, without a screen, in one database.
+    """Run one desk after the other through days, without a screen, in one database.
 
-    What the account has in the evening it brings into the next morning. Return the exit code of the
-    last day.
+    The days are recorded or simulated; the account of an evening is that of the next morning.
+    Return the exit code of the last day.
     """
     code = DONE
     for day in days:
@@ -129,10 +126,7 @@ def launch_days(config: DeskConfig, run: RunPlan, days: Sequence[str], *, as_jso
 def _run_day(
     config: DeskConfig, run: RunPlan, *, as_json: bool
 ) -> tuple[int, EveningHandover | None]:
-    """Run a desk through its day.
-
-    Return its exit code and what it leaves, None where the days end with it.
-    """
+    """Run a desk through its day; return its exit code and its account, None at the last."""
     station = DeskSession(config, run)
     code = run_session(station, screen=False, as_json=as_json)
     return code, station.evening() if code in {DONE, KILLED} else None
@@ -141,7 +135,7 @@ def _run_day(
 def _free_memory() -> None:
     """Let go of a day that is over.
 
-    Its parts know each other, and glibc keeps what was freed in threads that have ended.
+    Its parts refer to each other, and glibc keeps what was freed in threads that have ended.
     """
     gc.collect()
     with contextlib.suppress(AttributeError):  # another C library
@@ -175,7 +169,7 @@ def run_session(station: DeskSession, *, screen: bool, as_json: bool) -> int:
 
 
 def authorise_session(station: DeskSession) -> None:
-    """Find out who we are at the broker, and let the operator confirm real orders, while there is a plain terminal."""
+    """Find the account, and let the operator confirm real orders, on the plain terminal."""
     if station.is_embedded:
         return
     from tui.run.credentials import find_credentials  # noqa: PLC0415  only a broker wants to know
@@ -194,10 +188,7 @@ def warn_of_an_old_core() -> None:
 
 
 def warn_of_a_latch(station: DeskSession) -> None:
-    """Say first that nothing will be bought: the kill switch is latched from before.
-
-    Or that the start releases it.
-    """
+    """Warn that nothing will be bought: the switch is latched; or that this start releases it."""
     latch = station.kill.latch
     if latch is not None:
         why = plain_text(f"{latch.level}: {latch.reason}, {latch.who}")
@@ -247,7 +238,7 @@ def run_after_screen(
 ) -> None:
     """Go on headless where the screen has died and the terminal is still there.
 
-    Say so there, in the log and as an alarm.
+    It is reported there, in the log and as an alarm.
     """
     station.fail(SCREEN, error)
     text = f"the screen died: {type(error).__name__}: {error}"
@@ -260,7 +251,7 @@ def run_after_screen(
 
 
 def run_detached(desk: "Desk") -> None:
-    """Go on without a screen when the terminal is gone, until a signal stops the desk or the day is over."""
+    """Go on without a screen when the terminal is gone, until a signal or the day's end."""
     while not desk.done.wait(1.0):
         if desk.board.header.day_over:
             desk.stop()
@@ -279,10 +270,7 @@ def detach_streams() -> None:
 
 
 def wait_headless(station: DeskSession, desk: "Desk", ending: ForcedEnding) -> bool:
-    """Wait headless for the end of the day, with progress on stderr.
-
-    Return whether it was interrupted.
-    """
+    """Wait headless for the end of the day, with progress on stderr; return an interruption."""
     with handling_signals(station, ending, desk.stop, detach_streams) as caught:
         every = 1.0 if sys.stderr.isatty() else 5.0
         while not desk.done.wait(every):
@@ -317,7 +305,7 @@ def write_progress(desk: "Desk") -> None:
 
 @contextlib.contextmanager
 def latching_on_signal(station: DeskSession) -> Iterator[None]:
-    """Let SIGUSR1 latch the kill switch, from before the desk is on record until after it has ended."""
+    """Let SIGUSR1 latch the kill switch, from before the desk's record until after its end."""
 
     def kill(number: int, frame: FrameType | None) -> None:
         del number, frame
@@ -337,10 +325,10 @@ def handling_signals(
     halt: Callable[[], object],
     leave: Callable[[], object],
 ) -> Iterator[list[int]]:
-    """Map the process's signals: INT and TERM stop in order, HUP follows the policy for a lost terminal.
+    """Handle signals: INT and TERM stop in order, HUP follows the policy for a lost terminal.
 
     Yields the list of those that have come. A hang-up that is ignored (nohup) stays ignored. After
-    it INT and TERM go on to `ending`: whoever asks again does not break off what ends in order.
+    it INT and TERM go on to `ending`: a second one does not break off an orderly end.
     """
     caught: list[int] = []
 
@@ -381,10 +369,7 @@ def handling_signals(
 def report_day(
     station: DeskSession, desk: "Desk", *, interrupted: bool, as_json: bool, screen: bool
 ) -> int:
-    """Print the day's summary on stdout and return the exit code.
-
-    Raise what the engine refused to start with.
-    """
+    """Print the day's summary on stdout; return the exit code, or raise the engine's refusal."""
     if desk.error is not None:
         if isinstance(desk.error, PatangError):
             raise desk.error
@@ -424,7 +409,7 @@ def exchange_day(text: str) -> str:
 def serve_sandbox(
     fields: dict[str, Any], faults: tuple[str, ...], choices: tuple[str, ...], *, as_json: bool
 ) -> int:
-    """Serve the exchange made of these `SandboxConfig` fields in the foreground until interrupted."""
+    """Serve the exchange of these `SandboxConfig` fields in the foreground until interrupted."""
     from brokers.sandbox.assumptions import assumptions_from_texts  # noqa: PLC0415
     from brokers.sandbox.config import SandboxConfig, SandboxEndpoint  # noqa: PLC0415
     from brokers.sandbox.fault_moods import faults_from_text  # noqa: PLC0415
@@ -453,7 +438,7 @@ def serve_sandbox(
 
 
 def replay_progress() -> Callable[[str, int], None]:
-    """Return what tells on stderr, once a second at most, how far a day has been played again."""
+    """Return a reporter of replayed days on stderr, once a second at most."""
     told = time.monotonic()
 
     def tell(date: str, now: int) -> None:

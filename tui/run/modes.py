@@ -1,6 +1,6 @@
-"""What a mode makes of a broker and a feed.
+"""Adapters of a mode between desk, broker and feed.
 
-Where orders go, who else hears the prices, what runs beside the desk.
+They decide where orders go, which parts get the prices, and what runs beside the desk.
 """
 
 from collections.abc import Callable, Coroutine, Iterable, Sequence
@@ -26,7 +26,7 @@ Beside = Callable[[DayLoop], Iterable[Coroutine[None, None, None]]]
 
 
 class ModeAdapters(NamedTuple):
-    """What the desk trades with in its mode."""
+    """The desk's broker and feed in its mode."""
 
     broker: Broker
     feed: Feed
@@ -96,10 +96,7 @@ def _shadow_adapters(
 
 
 def paper_terms(station: DeskSession, *, lockstep: bool) -> PaperTerms:
-    """Return the configured terms of a simulated exchange.
-
-    One that is stepped by hand answers at once.
-    """
+    """Return the terms of a simulated exchange; one stepped by hand answers at once."""
     paper = station.config.paper
     return PaperTerms(
         paper.cash * 100, 0 if lockstep else paper.latency_ms * MILLISECOND, paper.slippage_ticks

@@ -1,7 +1,4 @@
-"""The desk as the screen meets it.
-
-First its board alone, then the engine, once there is a picture to watch it on.
-"""
+"""The desk as the screen meets it: its board first, the engine once there is a picture."""
 
 import itertools
 import threading
@@ -85,7 +82,7 @@ class OpeningDesk:
     def trace(self, key: str) -> list[str]:
         """Return the life of an order as lines.
 
-        Somebody else's (key "x…") goes by the broker's id.
+        A foreign one (key "x…") goes by the broker's id.
         """
         from store.decision_trace import trace_decision  # noqa: PLC0415  read when it is asked for
         from tui.commands.desk.trace_commands import trace_lines  # noqa: PLC0415

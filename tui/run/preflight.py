@@ -1,4 +1,4 @@
-"""What a start refuses before anything is started; `patang config check` asks the very same."""
+"""Refusals of a start before anything is started; `patang config check` makes the same."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ from tui.run.settings import actions_of, enabled_strategies
 def check_start(station: DeskSession) -> None:
     """Check all that needs neither an exchange nor a broker.
 
-    Raise `OperatorError` naming the setting and the mend.
+    Raise `OperatorError` with the mend.
     """
     config = station.config
     check_settings(config)
@@ -43,9 +43,7 @@ def check_settings(config: DeskConfig) -> None:
 
 
 def check_symbols(station: DeskSession) -> str:
-    """Check every symbol that is named against what is listed.
-
-    Return what was not as it ought to be, and why.
+    """Check every named symbol against the list; return the remarks.
 
     The embedded exchange is asked as it would be started; a broker is asked for its list, which
     needs no session, and where it does not answer the last one kept is looked into. Raises
@@ -85,7 +83,7 @@ def check_listed(
 def unlisted_text(
     config: DeskConfig, listed: Sequence[Instrument], only: Sequence[str] = ()
 ) -> str:
-    """Say which symbols that are named are not in a list, empty where all are.
+    """Return which named symbols are not in a list, empty where all are.
 
     Raise `DataError` for more than the feed serves.
     """
@@ -127,7 +125,7 @@ async def _broker_listings(config: DeskConfig) -> list[Instrument]:
 
 
 def embedded_listings(station: DeskSession) -> list[Instrument]:
-    """Return what the embedded exchange of a run would list.
+    """Return the listings of a run's embedded exchange.
 
     Raise `ConfigError` or `DataError` where it cannot be made.
     """
@@ -156,7 +154,7 @@ def _kept_listings(config: DeskConfig) -> tuple[list[Instrument], str]:
 def strategies_of(config: DeskConfig) -> list[Strategy]:
     """Build every strategy that runs.
 
-    Raise `ConfigError` for a parameter it cannot use, or for bars nobody builds.
+    Raise `ConfigError` for a parameter it cannot use, or for bars that are not built.
     """
     return check_timeframes(
         [build(name, table) for name, _, table in enabled_strategies(config)], config.feed.spans_s
@@ -164,7 +162,7 @@ def strategies_of(config: DeskConfig) -> list[Strategy]:
 
 
 class UnbuiltStrategy(Strategy):
-    """Stands for a strategy that could not be made again: it fails as that did.
+    """Stand-in for a strategy that could not be made again: it fails as that did.
 
     What it holds stays protected.
     """
@@ -182,7 +180,7 @@ class UnbuiltStrategy(Strategy):
 def rebuild_strategies(config: DeskConfig) -> list[Strategy]:
     """Build every strategy that runs for a later day.
 
-    One that fails keeps no other, and not the day, from coming.
+    One that fails stops neither others nor day.
     """
     made: list[Strategy] = []
     for name, _, table in enabled_strategies(config):
@@ -194,7 +192,7 @@ def rebuild_strategies(config: DeskConfig) -> list[Strategy]:
 
 
 def check_timeframes(strategies: Sequence[Strategy], spans: Iterable[int]) -> list[Strategy]:
-    """Return the strategies; raise `ConfigError` for one that would never hear a bar."""
+    """Return the strategies; raise `ConfigError` for one that would never get a bar."""
     for strategy in strategies:
         if strategy.span not in spans:
             there = ", ".join(map(str, spans))

@@ -1,7 +1,4 @@
-"""A recording played through the whole desk.
-
-Which one is meant, what it is played on, and whether it came to the same.
-"""
+"""A recording played through the whole desk: its choice, its playing, its comparison."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -23,9 +20,9 @@ PAST = ("vendor", "live", "imported")
 
 
 def recording_of(config: DeskConfig, path: Path) -> RecordedRun | None:
-    """Return the recording that is meant.
+    """Return the recording by its name in `ticks list`, a day's folder (last run), or a file.
 
-    A name as `ticks list` has it, a day's folder (its last run), a file; None for none.
+    None for none.
     """
     if path.suffix == FEED or any(path.glob(f"*{FEED}")):
         folder = path.parent if path.suffix == FEED else path
@@ -50,10 +47,7 @@ def recording_of(config: DeskConfig, path: Path) -> RecordedRun | None:
 
 
 class RecordingReplay:
-    """A recording that is played.
-
-    The market it gives, and what the desk that recorded it had come to.
-    """
+    """A recording that is played: its market, and the outcome of the recorded desk."""
 
     def __init__(
         self, config: DeskConfig, run: RecordedRun, factor: float, since: int, until: int
@@ -70,10 +64,7 @@ class RecordingReplay:
         )
 
     def summary(self) -> dict[str, object]:
-        """Return what is to be compared.
-
-        Ticks, bars and their hash, here and at the desk that recorded them.
-        """
+        """Return the comparison: ticks, bars and their hash, here and at the recorded desk."""
         market, there, here = self.market, self.reading.ended, self.market.ended
         same = all(there.get(name) == here.get(name) for name in ("ticks", "bars", "digest"))
         whole = not (
@@ -109,7 +100,10 @@ class RecordingReplay:
 
 
 def recorded_range(day: str, since: str, until: str) -> tuple[int, int]:
-    """Return [start, end) in ns UTC of times of a recorded day, HH:MM or HH:MM:SS; raise `ConfigError`."""
+    """Return [start, end) in ns UTC of a recorded day's times, HH:MM or HH:MM:SS.
+
+    Raise `ConfigError` for other texts.
+    """
     begins = midnight(date.fromisoformat(day))
     return begins + _clock_offset(since, 0), begins + _clock_offset(until, 48 * 3_600)
 

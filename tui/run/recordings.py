@@ -1,7 +1,4 @@
-"""Recordings of the feed as the command line knows them.
-
-Runs of a day, and a run played through a kernel again.
-"""
+"""Recordings of the feed on the command line: runs of a day, and one played again."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,7 +20,7 @@ from tui.run.run_records import recordings_folder
 
 
 class RecordedRun(NamedTuple):
-    """What one desk has recorded of one day."""
+    """A desk's recording of one day."""
 
     mode: str
     day: str
@@ -37,25 +34,22 @@ class RecordedRun(NamedTuple):
 
     @property
     def is_archived(self) -> bool:
-        """Tell whether a part lies in the archive alone."""
+        """Return whether a part lies in the archive alone."""
         return self.archive is not None and not all(part.path.exists() for part in self.parts)
 
     @property
     def name(self) -> str:
-        """Return what it is called on the command line."""
+        """Return its name on the command line."""
         return f"{self.mode}/{self.day}/{self.number}"
 
     @property
     def lacks_parts(self) -> bool:
-        """Tell whether its first part has been removed, or one in the middle."""
+        """Return whether its first part has been removed, or one in the middle."""
         return [each.part for each in self.parts] != list(range(1, len(self.parts) + 1))
 
 
 class RecordingOutcome(NamedTuple):
-    """What a replay came to.
-
-    `expected` is what the desk wrote down at its end, empty where it could not.
-    """
+    """Outcome of a replay; `expected` is the desk's own at its end, empty where it had none."""
 
     ticks: int
     bars: int
@@ -70,12 +64,12 @@ class RecordingOutcome(NamedTuple):
 
     @property
     def is_whole(self) -> bool:
-        """Tell whether nothing is missing between its first record and its last."""
+        """Return whether nothing is missing between its first record and its last."""
         return not (self.lost or self.astray or self.damaged or self.cut)
 
     @property
     def matches_desk(self) -> bool:
-        """Tell whether ticks, bars and digest are those of the desk that recorded it."""
+        """Return whether ticks, bars and digest are those of the recorded desk."""
         return {name: self.expected.get(name) for name in ("ticks", "bars", "digest")} == {
             "ticks": self.ticks,
             "bars": self.bars,
@@ -106,7 +100,7 @@ def all_runs(config: DeskConfig, mode: str | None = None) -> list[RecordedRun]:
 
 
 def find_run(found: Sequence[RecordedRun], name: str) -> RecordedRun:
-    """Return the run of a name as `list` shows it, or the last one of a mode, a day, or of all.
+    """Return the run of a name, or the last one of a mode, a day, or of all.
 
     Raise `NothingFound`.
     """
@@ -172,7 +166,7 @@ def play_run(
 ) -> RecordingOutcome:
     """Play a run through a kernel without strategies.
 
-    `show` is handed each event and the bars it closed.
+    `show` is called with each event and the bars it closed.
     """
     kernel, digest, playback = kernel_of(reading.meta), BarDigest(), FeedPlayback()
     for event in playback.events(reading.records()):
@@ -195,7 +189,7 @@ def play_run(
 
 
 def ticks_of(reading: RecordedRunReader, since: int, until: int) -> Iterable[TickBatch]:
-    """Return the ticks of every frame that came in [since, until) ns UTC, as they came: none is conflated."""
+    """Return the ticks of every frame of [since, until) ns UTC: none is conflated."""
     playback = FeedPlayback()
     came = (
         record._replace(kind=RecordKind.FRAME)

@@ -1,4 +1,4 @@
-"""Where the runs of a mode keep their records, and which of them was the last."""
+"""Records of a mode's runs, and the last of the runs."""
 
 import os
 import shutil
@@ -29,10 +29,7 @@ def state_folder(config: DeskConfig, mode: str) -> Path:
 
 
 def own_database(config: DeskConfig, mode: str, *, embedded: bool) -> Path:
-    """Return the database of a run to be.
-
-    The configured one, or with the embedded exchange a new one for each run.
-    """
+    """Return the database of the next run: the configured one, or a new one of its own."""
     folder = state_folder(config, mode)
     if config.store.database:
         return desk_paths(config, os.environ).database
@@ -55,10 +52,7 @@ def _remove_old_runs(folder: Path) -> None:
 
 
 def bars_folder(config: DeskConfig, mode: str, database: Path) -> Path:
-    """Return where the bars are kept of the run that writes a database.
-
-    Beside it, where each run has its own.
-    """
+    """Return the folder of a run's bars: beside its database, where each run has its own."""
     if config.store.bars_dir:
         return desk_paths(config, os.environ).bars
     if database.name.startswith("run-"):
@@ -72,10 +66,9 @@ def recordings_folder(config: DeskConfig, mode: str) -> Path:
 
 
 def latest_database(config: DeskConfig, mode: str) -> Path:
-    """Return the database to read.
+    """Return the database to read: the configured one, or the last run's that began to trade.
 
-    The configured one, or that of the last run which began to trade; raise `NothingFound`,
-    `DataError` for one that is lost.
+    Raise `NothingFound`, `DataError` for one that is lost.
     """
     if config.store.database:
         return desk_paths(config, os.environ).database
@@ -128,9 +121,9 @@ def _run_databases(folder: Path) -> list[Path]:
 
 
 def has_begun(database: Path) -> bool:
-    """Tell whether a desk that writes this database has ever opened.
+    """Return whether a desk has ever opened in this database.
 
-    One that cannot be read is for its reader to refuse.
+    One that cannot be read is left to its reader to refuse.
     """
     try:
         with closing(connect(database, write=False)) as connection:
@@ -140,7 +133,7 @@ def has_begun(database: Path) -> bool:
 
 
 def owner_of(database: Path) -> str | None:
-    """Return whose account a database is about, None for one that is nobody's yet, or is for its reader to refuse."""
+    """Return the account of a database, None for a new one or one its reader must refuse."""
     if not database.exists():
         return None
     try:
@@ -152,10 +145,7 @@ def owner_of(database: Path) -> str | None:
 
 
 def kept_latches(database: Path) -> list[KillLogEntry]:
-    """Return what a database has of the kill switch, oldest first.
-
-    Raise `OperatorError` where it cannot be read.
-    """
+    """Return a database's records of the kill switch, oldest first; raise `OperatorError`."""
     if not database.exists():
         return []
     try:

@@ -1,7 +1,4 @@
-"""One run of the desk with everything around it.
-
-Light to make, so that a screen can stand before the engine does.
-"""
+"""One run of the desk with everything around it, light to make before the engine."""
 
 import contextlib
 import os
@@ -32,10 +29,7 @@ if TYPE_CHECKING:
     from tui.run.recordings import RecordedRun
 
 OWN_EXCHANGE = ("sandbox", "replay")
-"""Modes in which orders go to an exchange of our own.
-
-The others take the market of the configured broker.
-"""
+"""Modes with orders to an exchange of our own; the others take the configured broker's market."""
 SENDING = ("shadow", "live")
 """Modes in which orders leave for the configured broker."""
 JOIN_S = 30.0
@@ -43,10 +37,7 @@ STOP_IT = "patang status shows it, patang stop ends it"
 
 
 class EveningHandover(NamedTuple):
-    """What a day on an exchange of our own leaves for the next.
-
-    The account, whose it is, and the desk's database.
-    """
+    """Account, user and database that a day on an own exchange leaves for the next."""
 
     carried: "CarriedAccount"
     user: str
@@ -55,7 +46,7 @@ class EveningHandover(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """What one run adds to the configuration.
+    """Additions of one run to the configuration.
 
     A tape to replay, a day, its symbols, a pace (0: lockstep), a seed.
     """
@@ -70,16 +61,13 @@ class RunPlan:
     live: bool = False
     """Whether real orders were asked for in so many words."""
     fleeting: bool = False
-    """Whether it ends with its terminal, whatever the policy for a lost one is.
-
-    Nobody's money is at stake.
-    """
+    """Whether it ends with its terminal, whatever the policy: no real money is at stake."""
     evening: EveningHandover | None = None
-    """What the day before has left, where this is not the first."""
+    """The day before, where this is not the first."""
     recording: "RecordedRun | None" = None
-    """What a desk has recorded of a day, to be played through another one.
+    """A desk's recording of a day, for another desk.
 
-    `since` and `until` (ns UTC) are its part to be seen.
+    `since` and `until` (ns UTC) are the part to be played.
     """
     since: int = 0
     until: int = 2**62
@@ -88,7 +76,7 @@ class RunPlan:
 
 
 class DeskSession:
-    """A desk to be: its board and its kill switch exist at once, `open` starts the rest, `close` ends it."""
+    """A desk to be: board and kill switch exist at once, `open` starts the rest, `close` ends."""
 
     def __init__(self, config: DeskConfig, run: RunPlan) -> None:
         check_mode(config, run)
@@ -108,7 +96,7 @@ class DeskSession:
         self.closers: list[Callable[[], None]] = []
         """What to undo at the end, last first."""
         self.access: Credentials | None = None
-        """Who we are at the broker, where that was found out beforehand."""
+        """The account at the broker, where it was found out beforehand."""
         self.rerun: RecordingReplay | None = None
         """The recording that is played, where it is one."""
         self.strategies: list[Strategy] = []
@@ -124,7 +112,7 @@ class DeskSession:
 
     @property
     def is_embedded(self) -> bool:
-        """Tell whether the exchange is one of our own, in this process."""
+        """Return whether the exchange is one of our own, in this process."""
         broker, run = self.config.broker, self.run
         own = run.mode in OWN_EXCHANGE and (
             broker.name == "kite"
@@ -136,13 +124,13 @@ class DeskSession:
 
     @property
     def sends_real_orders(self) -> bool:
-        """Tell whether orders leave for a real account, or for what is treated as one."""
+        """Return whether orders leave for a real account, or for one treated as real."""
         return sends_real(self.config, self.run.mode)
 
     def claim(self) -> None:
         """Hold the state folder until `close`.
 
-        Raise `BusyError` where another desk does, `OperatorError` where nobody can.
+        Raise `BusyError` where another desk holds it, `OperatorError` where it cannot be held.
         """
         if self._claimed:
             return
@@ -153,10 +141,7 @@ class DeskSession:
         desk_register.register_desk(self.state, os.environ)
 
     def _settle_folders(self) -> None:
-        """Make the folders of the desk nobody else's.
-
-        Raise `OperatorError` where others can write in them.
-        """
+        """Make the desk's folders private; raise `OperatorError` where others can write in them."""
         if self.state.parent == own_state_folder(os.environ):
             private_files.make_private(self.state.parent)
         private_files.make_private(self.state)
@@ -172,7 +157,7 @@ class DeskSession:
             raise OperatorError(f"cannot write in {database.parent}: {in_words(error)}") from None
 
     def _kept_latches(self) -> list[KillLogEntry]:
-        """Return what the database has of the kill switch.
+        """Return the database's records of the kill switch.
 
         That of an exchange of our own has gone with it.
         """
@@ -185,10 +170,7 @@ class DeskSession:
         )
 
     def open(self) -> "Desk":
-        """Start the exchange, the journal, the door and the desk.
-
-        Return the desk once its thread runs.
-        """
+        """Start exchange, journal, socket and desk; return the desk once its thread runs."""
         from tui.run.wiring import wire_desk  # noqa: PLC0415  the engine is imported when it is started
 
         try:
@@ -200,10 +182,7 @@ class DeskSession:
         return self.desk
 
     def close(self) -> None:
-        """Stop the desk, wait for it, and let go of everything.
-
-        Nothing happens where it was never opened.
-        """
+        """Stop the desk, wait for it, and let go of everything; without `open` do nothing."""
         if self._closed:
             return
         self._closed = True
@@ -240,7 +219,7 @@ class DeskSession:
 
     @property
     def outlived_latch(self) -> KillLatch | None:
-        """The latch that holds, where an earlier run has left it behind and the exchange it was of is gone with that."""
+        """Return the latch of an earlier run whose exchange is gone with it."""
         ours = self.is_embedded and self.run.mode == "sandbox" and self.run.evening is None
         return self._inherited if ours and self.kill.latch is self._inherited else None
 
@@ -264,7 +243,7 @@ class DeskSession:
 
 
 def check_mode(config: DeskConfig, run: RunPlan) -> None:
-    """Raise `ConfigError` where a mode cannot have what it needs, or real orders were not asked for by name."""
+    """Raise `ConfigError` for a mode without its needs, or real orders not asked for by name."""
     if run.mode == "live" and config.broker.name != "kite":
         raise ConfigError('mode live needs broker.name "kite"')
     real = sends_real(config, run.mode)
@@ -275,7 +254,7 @@ def check_mode(config: DeskConfig, run: RunPlan) -> None:
 
 
 def sends_real(config: DeskConfig, mode: str) -> bool:
-    """Tell whether orders of a mode leave for a real account.
+    """Return whether orders of a mode leave for a real account.
 
     Whatever its name, a sandbox is on this machine.
     """

@@ -1,7 +1,4 @@
-"""What the configuration says, in the units of the engine.
-
-Light, for the commands that start no desk.
-"""
+"""The configuration in the units of the engine, light, for commands that start no desk."""
 
 import os
 from collections.abc import Sequence
@@ -32,7 +29,7 @@ class StrategyTable(NamedTuple):
 
 
 def strategy_tables(config: DeskConfig) -> dict[str, dict[str, Any]]:
-    """Return the table of every strategy that is configured, whether it runs or not, in configured order."""
+    """Return every configured strategy's table in configured order, running or not."""
     tables: dict[str, dict[str, Any]] = msgspec.to_builtins(config.strategy)
     others = tables.pop("other")
     return tables | others
@@ -55,10 +52,7 @@ def enabled_strategies(config: DeskConfig) -> list[StrategyTable]:
 
 
 def totals_of(config: DeskConfig) -> dict[str, int]:
-    """Return what each strategy may spend by its own parameters, in paise.
-
-    One that does not say is left out.
-    """
+    """Return what each strategy may spend by its own parameters, in paise, where it has a bound."""
     return {
         name: int(table["total_capital"]) * 100
         for name, _, table in enabled_strategies(config)
@@ -75,10 +69,7 @@ def exits_of(config: DeskConfig) -> ExitEscalation:
 
 
 def calendar_of(config: DeskConfig) -> Calendar:
-    """Return the calendar as the desk keeps it.
-
-    New hours count when they are certain, or confirmed.
-    """
+    """Return the desk's calendar: new hours count when they are certain, or confirmed."""
     return Calendar.load(confirmed=[date.fromisoformat(day) for day in config.market.confirmed])
 
 
@@ -89,7 +80,7 @@ def actions_of(config: DeskConfig) -> CorporateActions | None:
 
 
 def listed_on(config: DeskConfig, exchange: str, day: date) -> InstrumentList | None:
-    """Return an exchange's instruments as listed on a day, None where no list of that day or before is kept."""
+    """Return an exchange's instruments as listed on a day, None without a list up to then."""
     dumps = DumpFolder(desk_paths(config, os.environ).state / "instruments")
     if not any(each.day <= day for each in dumps.versions(exchange)):
         return None
@@ -97,13 +88,13 @@ def listed_on(config: DeskConfig, exchange: str, day: date) -> InstrumentList | 
 
 
 def with_derivatives(config: DeskConfig, day: date) -> frozenset[str] | None:
-    """Return the names on which contracts are listed on a day, None where no list tells."""
+    """Return the names with contracts listed on a day, None without a list."""
     contracts = listed_on(config, "NFO", day)
     return None if contracts is None else contracts.names
 
 
 def modes_of(config: DeskConfig) -> dict[str, str]:
-    """Return what is only watched, and in which mode."""
+    """Return the instruments that are only watched, by their mode."""
     return dict.fromkeys(config.feed.quote, "quote") | dict.fromkeys(config.feed.ltp, "ltp")
 
 
@@ -135,7 +126,7 @@ def limits_of(config: DeskConfig) -> RiskLimits:
 def settings_of(
     config: DeskConfig, strategies: Sequence[Strategy], watch: Sequence[str]
 ) -> dict[str, Any]:
-    """Return what a desk runs with, all that a backtest of its day has to know.
+    """Return a desk's settings, all that a backtest of its day needs.
 
     `watch` are the symbols it is to see, none: all.
     """

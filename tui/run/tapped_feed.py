@@ -1,4 +1,4 @@
-"""A feed that somebody else listens to as well, and before the desk does."""
+"""A feed with a second listener, which gets everything before the desk."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import final
@@ -51,6 +51,6 @@ class TappedFeed:
         await self._source.subscribe(tokens, mode)
 
     def hint(self, order_id: str) -> None:
-        """Tell the desk to look at the books; nothing before it listens."""
+        """Pass on that the books may have changed; nothing before the desk needs it."""
         if self._sink is not None:
             self._sink.hint(order_id)

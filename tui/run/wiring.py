@@ -1,7 +1,4 @@
-"""Hand the outside world to the engine.
-
-Which exchange, which clock, which files, for one run of the desk.
-"""
+"""Wiring of one run: exchange, clock and files are handed to the engine."""
 
 import json
 import secrets
@@ -62,10 +59,7 @@ NOBODYS_CASH = 2**62
 
 
 def wire_desk(station: DeskSession) -> Desk:
-    """Start everything a desk needs, and the desk.
-
-    What has to be undone goes to `station.closers`.
-    """
+    """Start everything a desk needs, and the desk; `station.closers` takes what must be undone."""
     try:
         log = structured_logs.open_log(station.state / "patang.log")
     except OSError as error:
@@ -167,9 +161,9 @@ def _recording_replay(station: DeskSession) -> RecordingReplay | None:
 
 
 def _freeze_guard(station: DeskSession, tell: Callable[[str], None]) -> FreezeTimer:
-    """Return what ends a process that native code holds for ever.
+    """Return the guard that ends a process held by native code for ever.
 
-    Latch and tell where the one before was ended so.
+    Latch and report where the one before was ended so.
     """
     try:
         record = read_freeze_record(station.state)
@@ -199,7 +193,7 @@ def _tag_salt(journal: SqliteJournal) -> str:
 def _consent_source(
     config: DeskConfig, mode: str, market: MarketConnection
 ) -> Callable[[], bool | None]:
-    """Return what tells whether holdings may be sold without an authorisation by the day.
+    """Return the source of whether holdings sell without the day's authorisation.
 
     No simulated account needs one.
     """
@@ -249,7 +243,7 @@ def _feed_record(station: DeskSession) -> FeedWriter | None:
 def _share_dumps(config: DeskConfig) -> None:
     """Give the day's instrument dumps to the server of the bars.
 
-    What it does not take now, the next desk gives it.
+    Those it does not take now, the next desk gives it.
     """
     try:
         share_dumps(config)
@@ -280,7 +274,7 @@ def _keep_bars(
 
 
 def _keep_past(station: DeskSession, store: BarStore | None) -> Callable[[list[Bar]], None] | None:
-    """Return what stores the minutes of earlier days that the strategies were warmed up with, beside the desk's own bars.
+    """Return the keeper of earlier minutes that warmed strategies up, beside the desk's own.
 
     A server that others read as well is not given them.
     """
@@ -292,7 +286,7 @@ def _keep_past(station: DeskSession, store: BarStore | None) -> Callable[[list[B
 def _bar_keeper(
     station: DeskSession, store: BarStore, version: str, capacity: int = CAPACITY
 ) -> Callable[[list[Bar]], None]:
-    """Return what stores one-minute bars, of which so many may wait for the disk."""
+    """Return a keeper of one-minute bars, with so many waiting for the disk at most."""
     names: dict[int, str] = {}
     writer = BarWriter(store, names, station.fail, version, capacity=capacity)
     station.closers.append(writer.close)

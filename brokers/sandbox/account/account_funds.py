@@ -1,9 +1,10 @@
 """Money that can be spent.
 
 Delivery buys take their full value, delivery sales give it back at once; intraday takes a fifth of
-the value of what is open; MTF half; bought options their premium; futures and sold options what
-`span_margin.py` says of everything on their underlying together. Realised intraday P&L moves the balance,
-unrealised does not. Charges are booked overnight (they come with the contract note).
+the value of what is open; MTF half; bought options their premium; futures and sold options the
+margin that `span_margin.py` finds for everything on their underlying together. Realised intraday
+P&L moves the balance, unrealised does not. Charges are booked overnight (they come with the
+contract note).
 """
 
 from collections.abc import Iterable

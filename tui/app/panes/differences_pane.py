@@ -1,4 +1,4 @@
-"""What differs between the broker's books and ours, since when, and what may be done about it."""
+"""Differences between the broker's books and ours: since when, and what may be done."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -45,7 +45,7 @@ class DifferencesPaneView(View[DifferenceRow]):
         return board.differences.rows
 
     def attention(self, row: DifferenceRow) -> bool:
-        """Tell whether it keeps the desk from entering."""
+        """Return whether it keeps the desk from entering."""
         return not row.ignored
 
     def cells(self, row: DifferenceRow, now: int, widths: Sequence[int]) -> tuple[PaneCell, ...]:
@@ -62,7 +62,7 @@ class DifferencesPaneView(View[DifferenceRow]):
         )
 
     def summary(self, board: Board) -> list[PaneCell]:
-        """Count what stands and what is ignored."""
+        """Count open and ignored differences."""
         rows = board.differences.rows[:]
         ignored = sum(row.ignored for row in rows if row.choices)
         stands = sum(not row.ignored for row in rows if row.choices)

@@ -17,7 +17,7 @@ _INKS = {"info": "dim", "fill": "", "warn": "notice", "alarm": "danger"}
 
 
 def latest_events(board: Board) -> list[EventRow]:
-    """Copy the log; the engine may write into it meanwhile, which a copy notices, so try again, and at worst be empty."""
+    """Copy the log, and try again where the engine writes meanwhile; at worst be empty."""
     for _ in range(8):
         with contextlib.suppress(RuntimeError):
             return list(board.events)
@@ -25,7 +25,7 @@ def latest_events(board: Board) -> list[EventRow]:
 
 
 def event_text(row: EventRow) -> str:
-    """Return what an event says, and how often it was told."""
+    """Return the text of an event, with its count."""
     return row.text if row.times == 1 else f"{row.text} ({row.times} times)"
 
 
@@ -61,7 +61,7 @@ class EventsPaneView(View[EventRow]):
         return self._seen
 
     def attention(self, row: EventRow) -> bool:
-        """Tell whether it is an alarm."""
+        """Return whether it is an alarm."""
         return row.level == "alarm"
 
     def cells(self, row: EventRow, now: int, widths: Sequence[int]) -> tuple[PaneCell, ...]:

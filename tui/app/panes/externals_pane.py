@@ -28,7 +28,7 @@ class ExternalsPaneView(OrdersPaneView):
         return board.externals.rows
 
     def attention(self, row: OrderRow) -> bool:
-        """Tell whether an order still works, and may change what the account holds."""
+        """Return whether an order still works, and may change the account."""
         return order_state(row) in {"open", "trigger pending"}
 
     def summary(self, board: Board) -> list[PaneCell]:

@@ -1,4 +1,4 @@
-"""The ladders: where each rung stands in its life, and how far the price is from the nearest stop."""
+"""The ladders: the stage of each rung, and the distance from price to nearest stop."""
 
 from collections.abc import Sequence
 
@@ -47,7 +47,7 @@ class LaddersPaneView(View[LadderRow]):
         return board.ladders.rows
 
     def attention(self, row: LadderRow) -> bool:
-        """Tell whether a stop has triggered or is near."""
+        """Return whether a stop has triggered or is near."""
         return "triggered" in row.rungs or (row.stop > 0.0 and row.distance < 0.5)
 
     def cells(self, row: LadderRow, now: int, widths: Sequence[int]) -> tuple[PaneCell, ...]:

@@ -1,4 +1,4 @@
-"""Every limit that is checked before or after a trade: use, head-room, and who changed it today."""
+"""Limits that are checked before or after a trade: use, head-room, and today's changes."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -22,7 +22,7 @@ def limit_figure(value: float) -> str:
 
 
 class LimitsPaneView(View[LimitRow]):
-    """One line per limit; of those that hold for each instrument or strategy, the one that is nearest to it."""
+    """One line per limit; of an instrument's or a strategy's limit, the nearest one."""
 
     name = "limits"
     title = "LIMITS"
@@ -53,7 +53,7 @@ class LimitsPaneView(View[LimitRow]):
         return sorted(board.limits.rows[:], key=is_reached, reverse=True)
 
     def attention(self, row: LimitRow) -> bool:
-        """Tell whether a limit is reached."""
+        """Return whether a limit is reached."""
         return is_reached(row)
 
     def cells(self, row: LimitRow, now: int, widths: Sequence[int]) -> tuple[PaneCell, ...]:
@@ -81,7 +81,7 @@ class LimitsPaneView(View[LimitRow]):
         )
 
     def summary(self, board: Board) -> list[PaneCell]:
-        """Say what is over and count what was changed."""
+        """Return what is over its limit, and count the changes."""
         rows = board.limits.rows[:]
         changed = sum(row.limit != row.configured for row in rows)
         parts = exceeded_limits(board) if rows or board.risk.rows else []

@@ -34,7 +34,7 @@ def order_state(row: OrderRow) -> str:
 
 
 class OrdersPaneView(View[OrderRow]):
-    """One line per order, ours or somebody else's."""
+    """One line per order, ours or another's."""
 
     name = "orders"
     title = "ORDERS"
@@ -71,7 +71,7 @@ class OrdersPaneView(View[OrderRow]):
         return board.orders.rows
 
     def attention(self, row: OrderRow) -> bool:
-        """Tell whether an order was refused, or nobody knows what became of it."""
+        """Return whether an order was refused, or its outcome is unknown."""
         return order_state(row) in {"rejected", "lost", "unknown"}
 
     def cells(self, row: OrderRow, now: int, widths: Sequence[int]) -> tuple[PaneCell, ...]:

@@ -13,7 +13,7 @@ from tui.key_actions import scope_bindings
 
 
 def is_naked(row: PositionRow) -> bool:
-    """Tell whether some of a position's shares have no live stop at the broker."""
+    """Return whether some of a position's shares have no live stop at the broker."""
     return row.protected < abs(row.quantity)
 
 
@@ -53,7 +53,7 @@ class PositionsPaneView(View[PositionRow]):
         return board.positions.rows
 
     def attention(self, row: PositionRow) -> bool:
-        """Tell whether the rung is naked."""
+        """Return whether the rung is naked."""
         return is_naked(row)
 
     def cells(self, row: PositionRow, now: int, widths: Sequence[int]) -> tuple[PaneCell, ...]:

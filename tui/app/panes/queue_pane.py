@@ -1,4 +1,4 @@
-"""The governor at work: the account's rates, what is held back, and the requests that wait."""
+"""The governor at work: the account's rates, and the requests that wait."""
 
 from collections.abc import Sequence
 
@@ -41,7 +41,7 @@ class QueuePaneView(View[QueueRow]):
         return board.queue.rows
 
     def attention(self, row: QueueRow) -> bool:
-        """Tell whether a request can no longer leave today."""
+        """Return whether a request can no longer leave today."""
         return row.due < 0
 
     def stamp(self, row: QueueRow, now: int) -> int:
@@ -62,7 +62,7 @@ class QueuePaneView(View[QueueRow]):
         )
 
     def summary(self, board: Board) -> list[PaneCell]:
-        """Say how much of each rate is used, what waits and what is held back."""
+        """Return how much of each rate is used, and how many requests wait."""
         state = board.governor
         if not state.per_second:
             return []

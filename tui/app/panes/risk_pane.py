@@ -1,4 +1,4 @@
-"""What is used of the limits of the day and what had better be zero, the worst first."""
+"""Risk of the day: use of its limits, and figures that should be zero, the worst first."""
 
 from collections.abc import Sequence
 
@@ -19,12 +19,12 @@ _SAME = {
 
 
 def is_reached(row: LimitRow) -> bool:
-    """Tell whether a limit is reached."""
+    """Return whether a limit is reached."""
     return 0 < row.limit <= row.used
 
 
 def exceeded_limits(board: Board) -> list[PaneCell]:
-    """Return what is over its limit or had better be zero, by name; every screen says the same."""
+    """Return the names of exceeded limits and figures; every screen shows the same."""
     rows = {row.name: row.text for row in board.risk.rows[:] if row.bad}
     names = [f"{name} {amount(text)}" for name, text in rows.items()]
     names += [
@@ -69,7 +69,7 @@ class RiskPaneView(View[RiskRow]):
         return sorted(board.risk.rows[:], key=_severity_rank)
 
     def attention(self, row: RiskRow) -> bool:
-        """Tell whether a limit is reached."""
+        """Return whether a limit is reached."""
         return row.bad
 
     def cells(self, row: RiskRow, now: int, widths: Sequence[int]) -> tuple[PaneCell, ...]:
@@ -87,5 +87,5 @@ class RiskPaneView(View[RiskRow]):
         )
 
     def summary(self, board: Board) -> list[PaneCell]:
-        """Say what is over."""
+        """Return the names of those exceeded."""
         return exceeded_limits(board) if board.risk.rows else []

@@ -1,4 +1,4 @@
-"""The watchlist: last price, change, the shape of the last minutes, the best bid and ask, and how old all that is."""
+"""The watchlist: last price, change, the last minutes, best bid and ask, and their age."""
 
 from collections.abc import Sequence
 
@@ -47,7 +47,7 @@ class WatchlistPaneView(View[WatchRow]):
         return (now - row.ts) // SECOND if row.ts else 0
 
     def attention(self, row: WatchRow) -> bool:
-        """Tell whether the feed of this instrument is stale."""
+        """Return whether the feed of this instrument is stale."""
         return row.stale
 
     def cells(self, row: WatchRow, now: int, widths: Sequence[int]) -> tuple[PaneCell, ...]:

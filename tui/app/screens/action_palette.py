@@ -23,7 +23,7 @@ _WORDS, _KEYS = 18, 10
 
 
 class PaletteChoice(NamedTuple):
-    """One thing that can be done: its name, its keys, what it does, and what is run for it."""
+    """One choice: its name, its keys, its help, and the work it runs."""
 
     words: str
     keys: str
@@ -32,7 +32,7 @@ class PaletteChoice(NamedTuple):
 
 
 def closeness(typed: str, words: str) -> int:
-    """Return how well a name answers what was typed, 0: not at all.
+    """Return how well a name matches the typed text, 0: not at all.
 
     Its letters must come in order; a beginning is best.
     """
@@ -50,7 +50,7 @@ def closeness(typed: str, words: str) -> int:
 
 
 def matching_choices(choices: Sequence[PaletteChoice], typed: str) -> list[PaletteChoice]:
-    """Return the choices that answer what was typed, the closest first.
+    """Return the choices that match the typed text, the closest first.
 
     A word of the help counts least.
     """

@@ -1,7 +1,4 @@
-"""The chart: candles with volume below, EMA 9 and 21, and the desk's own fills.
-
-Drawn at most once a second.
-"""
+"""The chart, drawn once a second at most: candles, volume, EMA 9 and 21, own fills."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final
@@ -112,7 +109,7 @@ def caption_text(symbol: str, span: int, bars: Sequence[BarRow], tones: ToneStyl
 
 
 class ChartCanvas(PlotextPlot):
-    """A plot that keeps the colours it was given (Textual's wrapper puts its own theme over them at every render)."""
+    """A plot that keeps its colours; Textual's wrapper replaces them at every render."""
 
     ALLOW_SELECT = False
 

@@ -1,4 +1,4 @@
-"""The card of the day: what was earned and by whom, what stays open and what protects it, what went wrong."""
+"""The card of the day: earnings, what stays open, its protection, and failures."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""The desk: six panes that answer, am I making or losing money, is anything unprotected, is anything wrong."""
+"""The desk in six panes: is it making money, is all protected, is anything wrong."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar, Final
@@ -30,10 +30,7 @@ WIDE, HIGH = 170, 40
 """From both of these on there are two columns of three, each pane as high as most days need it."""
 
 _WIDE_ORDER: Final = ("watch", "positions", "ladders", "orders", "risk", "events")
-"""The panes row by row, where there is room for all of each.
-
-One that is not named here comes last.
-"""
+"""The panes row by row, where each has room; one that is not named comes last."""
 
 
 class PaneTabs(Widget):
@@ -51,13 +48,13 @@ class PaneTabs(Widget):
         self._over: list[PaneCell] = []
 
     def show_panes(self, shown: set[str], current: str) -> None:
-        """Mark what is in sight and what has the focus."""
+        """Mark the panes in sight, and the one with the focus."""
         if (shown, current) != (self._shown, self._current):
             self._shown, self._current = shown, current
             self.refresh()
 
     def show_exceeded(self, over: list[PaneCell]) -> None:
-        """Name what is over its limit, for where the pane that says so is out of sight."""
+        """Name exceeded limits, for a pane that is out of sight."""
         over = [cell for cell in over if cell.tone == "danger" and "risk" not in self._shown]
         if over != self._over:
             self._over = over
@@ -188,7 +185,7 @@ class DeskScreen(PanedScreen):
         self.turn_to(self._current)
 
     def back(self) -> bool:
-        """Undo the filter, else the zoom; tell whether there was either."""
+        """Undo the filter, else the zoom; return whether there was either."""
         if super().back():
             return True
         if self._zoomed:

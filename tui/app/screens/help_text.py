@@ -62,10 +62,7 @@ class KeyTable:
 def help_text(
     view: View[Any] | None, scopes: set[str], keymap: Mapping[str, str], tones: ToneStyles
 ) -> tuple[str, Group]:
-    """Return title and text, beginning with what is in reach now.
-
-    `view` None stands for the chart.
-    """
+    """Return title and text, the actions in reach first; `view` None stands for the chart."""
     own = view.name if view else "chart"
     near = [
         scope for scope in (own, "anywhere", "list", "desk") if scope in scopes and scope in SCOPES

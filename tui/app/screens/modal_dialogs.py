@@ -1,4 +1,4 @@
-"""Modals: one asks, with the focus on the button that changes nothing, one takes figures and texts, one explains.
+"""Modal dialogs: a question with the focus on "no", an entry of figures, an explanation.
 
 Each is made once and shown again: a screen that is closed is garbage of the kind that is collected
 rarely.
@@ -70,7 +70,7 @@ class ModalDialog(DrawnScreen, ModalScreen[Answer]):
 
 
 class QuestionDialog(ModalDialog[bool]):
-    """Ask; dismissed with True only by the second button.
+    """Question, dismissed with True only by the second button.
 
     The body follows the market while it stands.
     """
@@ -88,10 +88,7 @@ class QuestionDialog(ModalDialog[bool]):
         self._body: Callable[[], str] = str
 
     def prepare(self, title: str, body: str | Callable[[], str], yes: str, keep: str) -> None:
-        """Take the words of the next question.
-
-        A body that is called says how it is at each frame.
-        """
+        """Take the words of the next question; a body may be a call, made at each frame."""
         self._title, self._yes, self._keep = title, yes, keep
         self._body = body if callable(body) else lambda: body
 
@@ -129,7 +126,7 @@ class QuestionDialog(ModalDialog[bool]):
 
 
 class EntryField(NamedTuple):
-    """One field of an entry: what it is called, and what stands in it while it is empty."""
+    """One field of an entry: its label, and its text while it is empty."""
 
     label: str
     hint: str
@@ -140,7 +137,7 @@ FIELDS: Final = 2
 
 
 class EntryDialog(ModalDialog[list[str] | None]):
-    """Take up to two texts.
+    """Entry of up to two texts.
 
     It stays open until they are right, and is dismissed with None by escape.
     """
@@ -168,10 +165,7 @@ class EntryDialog(ModalDialog[list[str] | None]):
     def prepare(
         self, title: str, body: str, fields: Sequence[EntryField], check: Callable[[list[str]], str]
     ) -> None:
-        """Take the words of the next entry.
-
-        `check` says what is wrong with the texts, "" where nothing is.
-        """
+        """Take the words of the next entry; `check` returns the fault of its texts, or ""."""
         self._title, self._body, self._fields, self._check = title, body, fields, check
 
     def compose(self) -> ComposeResult:

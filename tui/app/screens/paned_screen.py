@@ -1,4 +1,4 @@
-"""A screen of panes: bands, header and footer around live tables, one of which has the focus."""
+"""A screen of panes: bands, header and footer around live tables, one with the focus."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,10 +20,7 @@ class PanedScreen(FullScreen):
     """Tables by the name of their view; `first` has the focus at the start."""
 
     class DecisionMade(Message):
-        """The operator wants the engine to do something.
-
-        A label for it, and what `DeskFace.submit` takes.
-        """
+        """A request of the operator's: its label, and the arguments of `DeskPort.submit`."""
 
         def __init__(self, label: str, command: tuple[str, int, str]) -> None:
             super().__init__()
@@ -94,5 +91,5 @@ class PanedScreen(FullScreen):
         self.current.ask_filter()
 
     def back(self) -> bool:
-        """Undo the filter; tell whether there was one."""
+        """Undo the filter; return whether there was one."""
         return self.current.end_filter()

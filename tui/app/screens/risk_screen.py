@@ -1,4 +1,4 @@
-"""The risk screen: differences from the broker's books, limits, governor, kill switch, what others do on the account."""
+"""The risk screen: differences, limits, governor, kill switch, others on the account."""
 
 from collections.abc import Callable
 from typing import ClassVar
@@ -105,7 +105,7 @@ class RiskScreen(PanedScreen):
     def action_reconcile(self, choice: str) -> None:
         """Decide the difference under the cursor.
 
-        Ask for what is missing, and before anything that acts.
+        Ask for missing figures, and before any choice that acts.
         """
         row = self.panes["differences"].table.chosen
         if not isinstance(row, DifferenceRow):
@@ -237,7 +237,7 @@ class RiskScreen(PanedScreen):
         self.turn_to(self._current)
 
     def back(self) -> bool:
-        """Undo the filter, else the zoom; tell whether there was either."""
+        """Undo the filter, else the zoom; return whether there was either."""
         if super().back():
             return True
         if self._zoomed:
@@ -262,7 +262,7 @@ def _read_limit_change(row: LimitRow, value: str, reason: str) -> DayLimitChange
 
 
 def _stop_complaint(text: str) -> str:
-    """Say what is wrong with a stop in percent; empty is as configured."""
+    """Return the fault of a stop in percent; empty is as configured."""
     try:
         return (
             ""

@@ -1,4 +1,4 @@
-"""What every screen of the desk has: the bands on top, and a pull once per frame."""
+"""Frame of every screen of the desk: the bands on top, and a pull once per frame."""
 
 from typing import ClassVar, NamedTuple
 

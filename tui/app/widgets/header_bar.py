@@ -1,4 +1,4 @@
-"""The line above the panes: time, session, the day's P&L, naked positions, feed, engine, kill switch."""
+"""The line above the panes: time, session, P&L, naked positions, feed, engine, switch."""
 
 from collections.abc import Callable
 from typing import Final, NamedTuple
@@ -34,10 +34,7 @@ _BRIEF: Final = {"day's P&L after charges": "P&L", "strategies": "strat"}
 
 
 class HeaderField(NamedTuple):
-    """One figure of the header with its label.
-
-    The lowest `rank` stays longest on a narrow terminal.
-    """
+    """One figure of the header; the lowest `rank` stays longest on a narrow terminal."""
 
     label: str
     text: str
@@ -46,10 +43,7 @@ class HeaderField(NamedTuple):
 
 
 def header_fields(board: Board, lag: int, kill: KillState) -> list[HeaderField]:
-    """Return the header's figures.
-
-    `lag` is how old the engine's heartbeat is (ns, -1: none yet).
-    """
+    """Return the header's figures; `lag` is the heartbeat's age (ns, -1: none yet)."""
     header = board.header
     pnl = "up" if header.pnl > 0 else "down" if header.pnl < 0 else "dim"
     return [
@@ -73,7 +67,7 @@ def header_fields(board: Board, lag: int, kill: KillState) -> list[HeaderField]:
 
 
 def _strategies_field(board: Board) -> list[HeaderField]:
-    """Say how many strategies run; one that has failed stays marked until somebody has looked."""
+    """Return how many strategies run; a failed one stays marked until it is looked at."""
     rows = [row for row in board.strategies.rows[:] if row.name != OTHERS]
     runs = sum(not row.stopped for row in rows)
     failed = bool(board.failures.rows)
@@ -91,7 +85,7 @@ def _strategies_field(board: Board) -> list[HeaderField]:
 
 
 def _broker_field(header: BoardHeader) -> list[HeaderField]:
-    """Say that only a login helps, and how many intraday positions nobody can leave.
+    """Return that a login is needed, and how many intraday positions cannot be left.
 
     Nothing while the broker is there.
     """

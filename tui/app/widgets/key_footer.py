@@ -21,10 +21,7 @@ def footer_keys(scopes: set[str], keymap: Mapping[str, str]) -> list[KeyAction]:
 
 
 def footer_line(shown: list[KeyAction], status: PaneCell, width: int, tones: ToneStyles) -> Text:
-    """Return the footer: keys from the left as far as they fit, the first of each.
-
-    The status at the right end.
-    """
+    """Return the footer: keys from the left as far as they fit, the status at the right end."""
     words = plain_text(status.text)
     room = width - (len(words) + 3 if words else 1)
     text = Text(" ", no_wrap=True, end="")

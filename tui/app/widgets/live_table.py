@@ -1,7 +1,4 @@
-"""A table that repaints only the lines that changed.
-
-ScrollView, `render_line`, one cached Strip per row.
-"""
+"""A table that repaints only changed lines: `render_line`, one cached Strip per row."""
 
 from collections.abc import Callable, Sequence
 from typing import ClassVar, Final, Generic
@@ -35,10 +32,7 @@ FLASH: Final = 3
 
 
 def _flash_backdrop(old: PaneCell, new: PaneCell) -> str:
-    """Return the backdrop of a cell that changed.
-
-    A gain or a loss keeps to its own sign, other values tell which way.
-    """
+    """Return the backdrop of a changed cell: by its own sign, or by the way it moved."""
     if new.tone in {"up", "down"}:
         return f"flash-{new.tone}"
     return (
@@ -47,7 +41,7 @@ def _flash_backdrop(old: PaneCell, new: PaneCell) -> str:
 
 
 class _PaintedLine(Generic[Row]):
-    """One row as painted: what it was made from, its cells, when each of them changed, and the strip."""
+    """One row as painted: its source, its cells, the frame of each change, the strip."""
 
     __slots__ = ("backdrops", "cells", "changed", "flashing", "frame", "row", "stamp", "strip")
 
@@ -114,7 +108,7 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
     def pull(self, board: Board, frame: int) -> None:
         """Take one frame from the board.
 
-        A row that was not looked at in the frame before changes without a flash.
+        A row that was out of sight in the frame before changes without a flash.
         """
         self._frame = frame
         self._now = board.header.now
@@ -212,7 +206,7 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         return line
 
     def _update_line(self, row: Row) -> bool:
-        """Bring a visible row's line up to date; tell whether it must be repainted."""
+        """Bring a visible row's line up to date; return whether it must be repainted."""
         line = self._lines.get(row[0])
         if line is None:
             self._row_line(row)
@@ -242,7 +236,7 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         self._fade_flashes(line)
 
     def _fade_flashes(self, line: _PaintedLine[Row]) -> bool:
-        """Move a line's flashes on; tell whether one looks different now."""
+        """Move a line's flashes on; return whether one looks different now."""
         moved = False
         for i, since in list(line.changed.items()):
             old = self._frame - since
@@ -262,10 +256,7 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         self.refresh(Region(0, index + 1 - self.scroll_offset.y, self.size.width, 1))
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """Render lines past Textual's style cache, which costs more than the painting.
-
-        No border or padding here.
-        """
+        """Render lines past Textual's style cache, which costs more than the painting."""
         strips = [self.render_line(y) for y in crop.line_range]
         for line_filter in self.get_line_filters():
             if not isinstance(line_filter, ANSIToTruecolor):
@@ -340,7 +331,7 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
     # keys, mouse, size
 
     def watch_cursor(self, before: int, after: int) -> None:
-        """Move the mark and remember whose row it is on."""
+        """Move the mark and remember the key of its row."""
         if after < len(self._rows):
             self._key = self._rows[after][0]
         self._repaint_row(before)

@@ -1,4 +1,4 @@
-"""What the operator has to be told, in lines of their own above the footer: they cover nothing."""
+"""Notices to the operator, in lines of their own above the footer: they cover nothing."""
 
 from collections.abc import Callable
 from typing import Final, NamedTuple
@@ -15,7 +15,7 @@ MOST: Final = 3
 
 
 class OperatorNotice(NamedTuple):
-    """One line: its text, its tone, how often it was told, and until when it is shown (ns)."""
+    """One notice: its text, its tone, its count, and the end of its showing (ns)."""
 
     text: str
     tone: str
@@ -24,7 +24,7 @@ class OperatorNotice(NamedTuple):
 
 
 class NoticeList:
-    """The notices of now, the newest last. One that is told again is counted, not repeated."""
+    """The notices of now, the newest last; a repeated one is counted."""
 
     def __init__(self) -> None:
         self.shown: list[OperatorNotice] = []
@@ -45,11 +45,11 @@ class NoticeList:
         self.shown = [notice for notice in self.shown if notice.until > now]
 
     def drop(self, *beginnings: str) -> None:
-        """Take away those that begin so: what they say is over."""
+        """Remove notices that begin so: they no longer hold."""
         self.shown = [notice for notice in self.shown if not notice.text.startswith(beginnings)]
 
     def clear(self) -> bool:
-        """Take all of them away; tell whether there was one."""
+        """Remove all of them; return whether there was one."""
         there = bool(self.shown)
         self.shown = []
         return there

@@ -92,7 +92,7 @@ class Pane(Vertical):
         field.focus()
 
     def end_filter(self) -> bool:
-        """Drop the filter and its field; tell whether there was one."""
+        """Drop the filter and its field; return whether there was one."""
         there = bool(self.table.wanted) or bool(self.query(Input))
         self.query(Input).remove()
         self.table.filter("")

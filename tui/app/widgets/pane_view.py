@@ -1,4 +1,4 @@
-"""What a pane shows, without a widget: columns, and the cells of a row; text in, text out."""
+"""View of a pane, without a widget: columns, and the cells of a row; text in, text out."""
 
 from collections.abc import Sequence
 from typing import Final, Generic, NamedTuple, TypeVar
@@ -14,10 +14,8 @@ Row = TypeVar("Row", bound=tuple[object, ...])
 class PaneColumn(NamedTuple):
     """One column: `width` cells at least, up to `most` where there is room.
 
-    The highest `rank` goes first when not.
-
-    A column that `names` a field of the row is as wide as the longest one: a call and a put that
-    are cut to the same text are not told apart.
+    The highest `rank` goes first when not. A column that `names` a field of the row is as wide as
+    the longest one: cut to the same text, a call and a put cannot be told apart.
     """
 
     title: str
@@ -29,7 +27,7 @@ class PaneColumn(NamedTuple):
 
 
 class PaneCell(NamedTuple):
-    """One cell: its text, the tone it is painted in, and a `value` whose movement colours its flash where the tone is no sign.
+    """One cell: text, tone, and the `value` that colours its flash if the tone is no sign.
 
     A cell with `still` set never flashes (ages, clocks).
     """
@@ -41,7 +39,7 @@ class PaneCell(NamedTuple):
 
 
 class ColumnSlot(NamedTuple):
-    """Where a column has come to stand in a given width."""
+    """Place of a column in a given width."""
 
     column: int
     width: int
@@ -59,10 +57,7 @@ class View(Generic[Row]):
     help = ""
     columns: tuple[PaneColumn, ...] = ()
     follows = False
-    """Whether the end is what matters.
-
-    The view stays at the last row until the cursor leaves it.
-    """
+    """Whether the end matters: the view stays at the last row until the cursor leaves it."""
     empty = "nothing yet"
 
     def version(self, board: Board) -> int:
@@ -76,7 +71,7 @@ class View(Generic[Row]):
     def cells(self, row: Row, now: int, widths: Sequence[int]) -> tuple[PaneCell, ...]:
         """Return one cell per column.
 
-        `now` is the desk's clock (ns UTC), `widths` what each column has (0: dropped).
+        `now` is the desk's clock (ns UTC), `widths` those of the columns (0: dropped).
         """
         raise NotImplementedError
 
@@ -86,7 +81,7 @@ class View(Generic[Row]):
         return 0
 
     def attention(self, row: Row) -> bool:
-        """Tell whether a row asks for the operator's eye; `n` goes from one to the next."""
+        """Return whether a row needs the operator; `n` goes from one to the next."""
         del row
         return False
 
@@ -112,9 +107,7 @@ def widened_columns(columns: Sequence[PaneColumn], rows: Sequence[Row]) -> list[
 
 
 def fit_columns(columns: Sequence[PaneColumn], width: int) -> list[ColumnSlot]:
-    """Lay columns out in `width` cells with a margin of one.
-
-    Drop by rank, grow what may grow, then widen the gaps.
+    """Lay columns out in `width` cells with a margin of one: drop by rank, grow, widen gaps.
 
     Where the pane is too narrow even so, what names something gives way last of all.
     """

@@ -1,7 +1,4 @@
-"""What stands above every screen, modals included, and cannot be hidden.
-
-The mode, and the kill switch when it is set.
-"""
+"""Bands above every screen, modals included: the mode, and a set kill switch."""
 
 from typing import ClassVar, Final, NamedTuple
 
@@ -24,7 +21,7 @@ MODES: Final = {
 
 
 def mode_text(mode: str, width: int, note: str = "", speed: float = 1.0) -> Text:
-    """Return the mode band: the mode spelled out in the middle, the pace where it is not that of life, a note at the right."""
+    """Return the mode band: the mode in the middle, an unusual pace, a note at the right."""
     name = plain_text(mode)
     pace = "" if speed == 1.0 else f"{speed:g} ×" if speed else "as fast as it can"
     words = "   ".join(
@@ -41,10 +38,7 @@ def mode_text(mode: str, width: int, note: str = "", speed: float = 1.0) -> Text
 
 
 class KillState(NamedTuple):
-    """How the kill switch stands.
-
-    `level` "", "halt" or "flatten", and whether the engine says so and is flat.
-    """
+    """State of the kill switch: `level` "", "halt" or "flatten", and the engine's report."""
 
     level: str = ""
     reason: str = ""
@@ -60,10 +54,7 @@ class KillState(NamedTuple):
 
 
 def kill_lines(state: KillState, width: int) -> list[str]:
-    """Return the lines of the kill band: what has happened, what can be done.
-
-    How to go on is never left out.
-    """
+    """Return the lines of the kill band: the event and the choices, never without the way on."""
     kill, reason, confirmed, flat = state
     flattened = "FLAT" if flat else "FLATTENING"
     done = {"halt": "HALTED" if confirmed else "HALTING", "flatten": flattened}

@@ -1,4 +1,4 @@
-"""Colours by meaning: three themes that differ in what up and down look like, and the tones painted with them."""
+"""Colours by meaning: three themes with other ups and downs, and the tones of them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -76,9 +76,7 @@ THEMES: Final = tuple(_make_theme(name, up, down) for name, (up, down) in DIRECT
 
 
 class ToneStyles:
-    """The styles behind the tones a cell may have, for one theme.
-
-    Tone (ink) on backdrop, made once each.
+    """The styles of tones (ink) on backdrops for one theme, made once each.
 
     Tones: "", strong, dim, faint, up, down, buy, sell, notice, danger, title, focus. Backdrops: "",
     cursor, and flash, flash-up, flash-down, each also with "-fading". `ink` is a tone without a

@@ -1,7 +1,4 @@
-"""`patang backtest` and `patang results`.
-
-Run strategies on the history, and look at what came of it.
-"""
+"""`patang backtest` and `patang results`: strategies on the history, and their results."""
 
 import sys
 from contextlib import redirect_stdout
@@ -246,7 +243,7 @@ def write_report(
 ) -> None:
     """Write the report of a run.
 
-    Raise `ConfigError` for round trips that it does not have, `OperatorError` as disks do.
+    Raise `ConfigError` for round trips it does not have, `OperatorError` as disks do.
     """
     from engine.backtest.report import html  # noqa: PLC0415
     from engine.system.whole_files import write_whole  # noqa: PLC0415
@@ -266,10 +263,7 @@ def write_report(
 
 
 class _ResultBars(dict[str, "BarSeries"]):
-    """The bars that a kept result was made of, read when they are asked for.
-
-    None where they are gone, or others now.
-    """
+    """Bars of a kept result, read when asked for; None where they are gone, or others now."""
 
     def __init__(self, config: "DeskConfig", kept: "StoredResult") -> None:
         super().__init__()

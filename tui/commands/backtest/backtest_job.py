@@ -1,7 +1,4 @@
-"""Make a backtest of a configuration, run it, and say what came of it.
-
-Where the rooms below meet.
-"""
+"""Backtest of a configuration: its making, its run, its result."""
 
 import json
 import os
@@ -55,14 +52,14 @@ from tui.run.settings import (
 
 MINUTE_S = 60
 INDEX = INDICES["NIFTY"][1]
-"""Whose closes a result is compared with, where the history has them."""
+"""Index of the closes that a result is compared with, where the history has it."""
 EPOCH = date(1970, 1, 1)
 DAYS_LEFT_OUT = 3
-"""Of which a result says why, one by one."""
+"""Refusals that a result explains one by one."""
 
 
 class BacktestResult(NamedTuple):
-    """What came of it: the outcome, what is made of it, and the bars it was made of by symbol."""
+    """Result of a backtest: the outcome, its statistics, and its bars by symbol."""
 
     outcome: RunOutcome
     metrics: list[RunMetric]
@@ -72,7 +69,7 @@ class BacktestResult(NamedTuple):
 
 
 class PreparedBacktest(NamedTuple):
-    """What a run is made of besides its strategies: `symbols` of each, bars, market and settings.
+    """Inputs of a run besides its strategies: `symbols` of each, bars, market, settings.
 
     `between` are ns UTC.
     """
@@ -108,7 +105,7 @@ class BacktestJob:
 
     @property
     def name(self) -> str:
-        """Return whose strategies these are."""
+        """Return the strategies' name."""
         return ", ".join(table.name for table in self.tables)
 
     @property
@@ -131,10 +128,7 @@ class BacktestJob:
         return self._run_result(prepared, strategies, self._make_backtest(prepared, strategies))
 
     def prepare(self, strategies: Sequence[Strategy]) -> PreparedBacktest:
-        """Return the bars, their market and the settings of a run.
-
-        Raise `PatangError` for whatever is not right.
-        """
+        """Return the bars, their market and the settings of a run; raise `PatangError`."""
         config, request = self.config, self.request
         span = self._bar_span(strategies)
         symbols = self._traded_symbols(span)
@@ -187,10 +181,7 @@ class BacktestJob:
         )
 
     def _bar_span(self, strategies: Sequence[Strategy]) -> int:
-        """Return the length of the bars that are replayed.
-
-        Raise `ConfigError` where no such bars are there.
-        """
+        """Return the length of the replayed bars; raise `ConfigError` where there are none."""
         named = () if self.request.span else self._named_symbols()
         spans = self.versions.spans(named, self.request.bars) or self.versions.spans()
         return span_for(spans, self.request.span, [each.span for each in strategies])
@@ -202,7 +193,7 @@ class BacktestJob:
         )
 
     def _traded_symbols(self, span: int) -> list[str]:
-        """Return the symbols that are asked for, or the strategies', or all there are but indices."""
+        """Return the symbols asked for, or the strategies', or all of them but indices."""
         there = self.versions.symbols(span, self.request.bars)
         if not there:
             of = f" of version {self.request.bars}" if self.request.bars else ""
@@ -264,17 +255,14 @@ class BacktestJob:
         )
 
     def _index_bars(self, span: int) -> BarSeries | None:
-        """Return the bars of the index that results are compared with, None where the history has none."""
+        """Return the bars of the index that results are compared with, None without any."""
         for length in dict.fromkeys((span, MINUTE_S, DAY_S)):
             if INDEX in self.versions.symbols(length):
                 return self.versions.load([INDEX], length, 0, END_OF_TIME, "", None).series[INDEX]
         return None
 
     def _run_with_progress(self, backtest: BacktestRun) -> bool:
-        """Run it with a progress line.
-
-        The first ctrl-c ends it in order, and what is done counts.
-        """
+        """Run it with a progress line; the first ctrl-c ends it in order, and its part counts."""
         line = ProgressLine(backtest.bars)
         with interruptible() as interruption:
             try:
@@ -346,9 +334,9 @@ class BacktestJob:
 
 
 def strategy_failure(failures: Sequence[StrategyFailure]) -> BaseException:
-    """Print the tracebacks of strategies that have failed, and return what is to be raised.
+    """Print the tracebacks of failed strategies; return the error to raise.
 
-    `StrategyFailed`, or what ctrl-c did.
+    It is `StrategyFailed`, or what ctrl-c did.
     """
     if isinstance(failures[0].error, KeyboardInterrupt):
         return failures[0].error

@@ -1,7 +1,4 @@
-"""The report of a backtest for a terminal.
-
-The verdict and the figures that matter, the curves, then the tables.
-"""
+"""The report of a backtest for a terminal: verdict and figures, the curves, the tables."""
 
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -62,7 +59,7 @@ STYLES: Final = {
 }
 
 Cell = tuple[str, str]
-"""A text, and what it is painted as: up, down, a status, or nothing."""
+"""A text, and its paint: up, down, a status, or nothing."""
 
 
 def print_report(
@@ -71,10 +68,7 @@ def print_report(
     findings: Sequence[LinterFinding],
     console: "Console | None" = None,
 ) -> None:
-    """Print the report on stdout, or on `console`.
-
-    In colours on a terminal, plainly where it is piped.
-    """
+    """Print the report on stdout, or on `console`, in colours on a terminal only."""
     from rich.console import Console  # noqa: PLC0415 - 50 ms, for who shows a report
 
     out = console or Console(highlight=False, markup=False, emoji=False)
@@ -123,7 +117,7 @@ def _styled_text(text: str, style: str = "") -> "Text":
 def _report_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], left: int = 1
 ) -> "Table":
-    """Return a table whose first `left` columns are texts and whose others are numbers, to the right."""
+    """Return a table of `left` columns of texts, then numbers to the right."""
     from rich import box  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
@@ -180,10 +174,7 @@ def _run_remarks(outcome: RunOutcome) -> "RunRemarks":
 
 
 class RunRemarks:
-    """What was run, and below it what has to be said of its bars.
-
-    Behind a bar, so that no wrapped line passes for one of ours.
-    """
+    """Remarks on a run and its bars, behind a bar, so that no wrapped line passes for ours."""
 
     def __init__(self, about: str, warnings: Sequence[str]) -> None:
         self._texts = [(about, ""), *((f"! {each}", "warn") for each in warnings)]
@@ -292,7 +283,7 @@ def _plot_lines(
 
 
 def _axis_ticks(values: Floats) -> list[float]:
-    """Return four levels from the lowest to the highest of the finite values, apart from each other."""
+    """Return four levels from the lowest to the highest of the finite values, set apart."""
     there = values[np.isfinite(values)]
     low, high = (float(there.min()), float(there.max())) if len(there) else (0.0, 0.0)
     found: list[float] = np.linspace(low, high if high > low else low + 1.0, 4).tolist()

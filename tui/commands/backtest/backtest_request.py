@@ -1,7 +1,4 @@
-"""What a backtest is asked for.
-
-Strategies with their parameters, symbols, days, and what a fill costs.
-"""
+"""Request for a backtest: strategies and parameters, symbols, days, the cost of fills."""
 
 import tomllib
 from pathlib import Path
@@ -45,7 +42,7 @@ WarmUp = Annotated[int, Parameter(help="Sessions before the first that the strat
 
 
 class BacktestRequest(NamedTuple):
-    """What is asked for: `strategy` is a name, empty texts are what the configuration says.
+    """Request for a backtest: `strategy` is a name, empty texts are as configured.
 
     `cash` in rupees, `span` and `warm_up` in seconds and sessions, `bars` a version; `settings` are
     KEY=VALUE texts.
@@ -77,7 +74,7 @@ def read_request(
     folder: Path | None,
     slippage: str = "",
 ) -> tuple[BacktestRequest, Path | None]:
-    """Return what a command line asks for, and the configuration file where that is what it names.
+    """Return a command line's request, and the configuration file it may name.
 
     Raise `ConfigError`.
     """
@@ -135,11 +132,10 @@ def _apply_setting(tables: dict[str, dict[str, Any]], text: str) -> None:
 
 
 def slippage_of(text: str, ticks: int) -> tuple[Slippage, str]:
-    """Return a slippage model and what it is called.
+    """Return a slippage model and its name.
 
-    `ticks:N`, `spread:FRACTION:PERCENT`, `volume:SHARE:IMPACT` or `none`.
-
-    Without a text it is that of paper trading. Raises `ConfigError`.
+    `ticks:N`, `spread:FRACTION:PERCENT`, `volume:SHARE:IMPACT` or `none`; without a text it is that
+    of paper trading. Raises `ConfigError`.
     """
     called = text or f"ticks:{ticks}"
     try:

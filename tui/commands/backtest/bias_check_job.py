@@ -1,4 +1,4 @@
-"""Make the subject of a bias check of what is asked for, run it, and say what was found."""
+"""Bias check of a request: its subject, its runs, its findings."""
 
 import contextlib
 import json
@@ -50,7 +50,7 @@ class BiasCheckJob:
         self.seed = seed
         self.was_stopped = False
         self.about = ""
-        """What is run: days and symbols."""
+        """Days and symbols of the runs."""
         self.warnings: list[str] = []
         """What has to be said of the bars."""
         self._running = BacktestJob(config, request._replace(warm_up=WARM_UPS * request.warm_up))
@@ -134,7 +134,7 @@ class BiasCheckJob:
     def _raw_bars(
         self, prepared: PreparedBacktest
     ) -> tuple[dict[str, BarSeries], dict[str, list[AdjustmentStep]]]:
-        """Return the bars of what was adjusted as they are stored, and what they were adjusted by."""
+        """Return the bars of adjusted ones as they are stored, and their adjustments."""
         names = [symbol for symbol, each in prepared.loaded.manifests.items() if each.adjusted]
         if prepared.actions is None or not names:
             return {}, {}
@@ -149,7 +149,7 @@ class BiasCheckJob:
     def _newer_bars(
         self, prepared: PreparedBacktest
     ) -> tuple[dict[str, BarSeries], tuple[str, str]]:
-        """Return the bars of the golden version after the one that is run or, where it is the newest, before it."""
+        """Return the bars of the next golden version, or of the one before the newest."""
         versions, ours = self._running.versions, prepared.loaded.series
         ran = {each.version.partition(AND)[0] for each in prepared.loaded.manifests.values()}
         golden = versions.golden_names()
@@ -169,10 +169,7 @@ class BiasCheckJob:
 
     @contextlib.contextmanager
     def _changed_world(self, change: Change) -> Iterator[None]:
-        """Let strategies that look find a history that is changed like the bars.
-
-        All else of the state is as it is.
-        """
+        """Let strategies that look find a history changed like the bars, all else as it is."""
         history, state = desk_paths(self.config, os.environ).history, own_state_folder(os.environ)
         store = ParquetBars(history)
         with tempfile.TemporaryDirectory(prefix="patang-check-") as folder:

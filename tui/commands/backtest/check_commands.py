@@ -1,4 +1,4 @@
-"""`patang check`: look for the future, and for whatever else should not matter, in what strategies decide."""
+"""`patang check`: looks ahead, and other influences that strategies must not have."""
 
 import sys
 from typing import Annotated
@@ -40,7 +40,7 @@ def check(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Run strategies again with other futures, pasts and orders, and say which decision that changes.
+    """Run strategies again with other futures, pasts and orders; report changed decisions.
 
     The exit code is 1 where something fails.
     """

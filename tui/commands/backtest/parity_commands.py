@@ -1,4 +1,4 @@
-"""`patang parity`: what a desk did on a day beside a backtest of that day, and a cause for what lies between."""
+"""`patang parity`: a desk's day beside a backtest of it, and a cause for each difference."""
 
 import json
 import sys
@@ -52,7 +52,7 @@ def parity(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Compare what a desk did on a day with a backtest of that day, decision by decision, and say why they differ."""
+    """Compare what a desk did on a day with a backtest of that day, decision by decision."""
     from tui.commands.backtest.backtest_job import results_of  # noqa: PLC0415
     from tui.commands.backtest.parity_report import history_text, print_parity  # noqa: PLC0415
     from tui.commands.market.charge_commands import read_day  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""Parity for a terminal: the percent and the difference first, what makes it, then the decisions that do not match."""
+"""Parity for a terminal: percent and difference, its causes, the unmatched decisions."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from textwrap import wrap
@@ -151,7 +151,7 @@ def _cause_text(each: ParityDifference) -> str:
 
 
 def side_text(decision: PairedDecision, *, desk: bool) -> str:
-    """Return what one side did: when, for how many shares and at which price, or what it was answered."""
+    """Return what one side did: time, shares, price, or the answer to it."""
     signal, trip, at = (
         (decision.desk, decision.trip, decision.desk_ts)
         if desk

@@ -50,7 +50,7 @@ ONE_DAY: Final = timedelta(days=1)
 
 
 class ParityRequest(NamedTuple):
-    """What is asked for: empty texts are the configured mode and the last day of its last run.
+    """Request for parity: empty texts are the configured mode and its last run's last day.
 
     `bars` is `live` (those the desk saw), `history` (those a backtest reads) or a version of the
     history.
@@ -64,7 +64,7 @@ class ParityRequest(NamedTuple):
 
 
 class ParityResult(NamedTuple):
-    """What came of it; `bars` names what the backtest has read, `warnings` what has to be said of it."""
+    """Result of parity; `bars` names those the backtest read, `warnings` are about it."""
 
     mode: str
     day: date
@@ -140,7 +140,7 @@ class ParityRun:
         strategies: Iterable[Strategy],
         day: date,
     ) -> tuple[dict[str, BarSeries], str]:
-        """Return the bars of the backtest with those before, by symbol in the desk's order, and what they are called."""
+        """Return the backtest's bars with those before, by symbol in the desk's order."""
         spans = {each.span for each in strategies}
         span_for([MINUTE], 0, spans)
         since = (
@@ -245,7 +245,7 @@ class ParityRun:
         ran: Mapping[str, Any],
         strategies: Mapping[str, Strategy],
     ) -> dict[str, str]:
-        """Say of each strategy what is known to be other than on the desk, and of the core in a warning."""
+        """Return each strategy's known differences from the desk, the core's as a warning."""
         if opened and opened[0]["code"] != run_identity.code_hash():
             self._warnings.append("the desk ran with another version of the core")
         found: dict[str, str] = {}
@@ -263,7 +263,7 @@ class ParityRun:
 
 
 def _cold_until(backtest: BacktestRun, strategies: Iterable[Strategy]) -> int:
-    """Return until when (ns) strategies lack the history that a backtest had none of.
+    """Return until when (ns) strategies lack the history a backtest had none of.
 
     As many bars as a difference is felt for.
     """

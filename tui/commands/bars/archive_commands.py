@@ -1,4 +1,4 @@
-"""`patang bars archive`: move old bars and recordings to S3-compatible storage, see what is there, verify it."""
+"""`patang bars archive`: old bars and recordings in S3-compatible storage."""
 
 import contextlib
 import os
@@ -96,7 +96,7 @@ def push(
 
 @archive.command(name="list")
 def list_(*, config: ConfigFile = None, as_json: AsJson = False) -> int:
-    """List what is archived: bars by version and span, recordings by day."""
+    """List the archive: bars by version and span, recordings by day."""
     _, there = _open_archive(config)
     found = [(_shelf_name(each.stem), each) for each in there.objects("")]
     if not found:
@@ -160,7 +160,7 @@ def verify(*, config: ConfigFile = None, as_json: AsJson = False) -> int:
 
 @archive.command
 def login(*, config: ConfigFile = None) -> int:
-    """Ask for the storage's key and secret, and keep them in the keyring, or in the encrypted file."""
+    """Ask for the storage's key and secret, and keep them in the keyring or encrypted file."""
     from tui.commands.desk.login_commands import ask_secret, vault_of  # noqa: PLC0415
     from tui.run.launch import configuration  # noqa: PLC0415
 
@@ -219,7 +219,7 @@ def _exclusive_lock(lock: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _terminal_progress() -> Iterator[Callable[[str], None]]:
-    """Yield what says on a terminal how far it is, over itself."""
+    """Yield a progress text that writes over itself on a terminal."""
     over = sys.stderr.isatty()
 
     def tell(text: str) -> None:

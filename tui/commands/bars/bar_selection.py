@@ -1,4 +1,4 @@
-"""What the commands about bars share: their options, and which bars are meant."""
+"""Options of the commands about bars, and the bars they select."""
 
 import os
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ class BarSelection(NamedTuple):
     span: int
     symbols: tuple[str, ...]
     archived: tuple[str, ...] = ()
-    """The months of which some lie in the archive."""
+    """The months with a part in the archive."""
 
 
 def folder_of(folder: Path | None, config: Path | None) -> Path:
@@ -80,10 +80,7 @@ def expected_bars(exchange: str, kind: str) -> "ExpectedBars":
 def select_bars(
     folder: Path | None, config: Path | None, symbols: str, version: str, span: int
 ) -> BarSelection:
-    """Return the one version and span that is meant.
-
-    Raise `ConfigError` where there are several to choose from.
-    """
+    """Return the one version and span that is meant; raise `ConfigError` for several."""
     store = store_of(folder, config)
     there = [
         each
@@ -109,7 +106,7 @@ def select_bars(
 
 
 def months_of(archived: Sequence[str]) -> str:
-    """Return what is said of months in the archive."""
+    """Return the text about months in the archive."""
     return (
         ""
         if not archived
@@ -120,7 +117,7 @@ def months_of(archived: Sequence[str]) -> str:
 
 
 def archived_files(store: "BarStore", start: int, end: int) -> "Sequence[Path]":
-    """Return files on this disk with the archived bars of the months that [start, end) ns UTC touches."""
+    """Return files on this disk with archived bars of the months [start, end) ns UTC touches."""
     from store.bars.archived_bars import ArchivedBars  # noqa: PLC0415
 
     return store.files(start, end) if isinstance(store, ArchivedBars) else ()

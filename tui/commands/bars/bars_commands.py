@@ -1,7 +1,4 @@
-"""The history from the command line.
-
-Bring bars in, see what there is, what is missing and what is wrong.
-"""
+"""The history from the command line: bars come in, are listed, and are checked."""
 
 import os
 import sys
@@ -116,7 +113,7 @@ def list_(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """List what there is: from when to when, how many bars, how many are missing in between, bytes on disk."""
+    """List the bars: from when to when, how many, how many missing in between, bytes on disk."""
     from engine.history.expected_bars import missing_starts  # noqa: PLC0415
     from engine.market.calendar import ist_day  # noqa: PLC0415
 
@@ -366,7 +363,7 @@ def averages(
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> int:
-    """Store the exponential averages (9, 21, 50, 200) of closes beside the bars, as strategies compute them."""
+    """Store the exponential averages (9, 21, 50, 200) of closes, as strategies compute them."""
     from engine.history.moving_averages import moving_averages as made  # noqa: PLC0415
 
     chosen = select_bars(folder, config, symbols, version, span)

@@ -38,10 +38,7 @@ NAMED = 5
 
 
 class DownloadState(NamedTuple):
-    """What the store has of what was asked for.
-
-    Bars, expected ones that are missing, parts the broker did not give.
-    """
+    """State of a download: stored bars, expected ones missing, parts the broker did not give."""
 
     symbol: str
     span: int
@@ -60,7 +57,7 @@ class WindowLine(StatusLine):
         self._total, self._done, self._bars = total, 0, 0
 
     def add_window(self, bars: int) -> None:
-        """Count one window; tell at most once a second, and the last."""
+        """Count one window; report at most once a second, and the last."""
         self._done, self._bars = self._done + 1, self._bars + bars
         over = self._done >= self._total
         if self.is_due or over:
@@ -86,10 +83,7 @@ def fetch_history(
     *,
     as_json: bool,
 ) -> int:
-    """Store the broker's bars of the days from `first` to `last`.
-
-    Return 1 where a part was not to be had.
-    """
+    """Store the broker's bars of the days from `first` to `last`; return 1 for a missing part."""
     with open_endpoint(config) as place:
         results = asyncio.run(
             _fetch_windows(config, place, store, folder, names, first, last, span, exchange)
@@ -162,7 +156,7 @@ async def _fetch_windows(
 def _download_state(
     store: BarStore, result: DownloadResult, expected: ExpectedBars, today: date
 ) -> DownloadState:
-    """Return how far one instrument is; what has not been traded yet is not missing."""
+    """Return how far one instrument is; bars it could not have yet are not missing."""
     wanted, symbol = result.wanted, result.wanted.instrument.symbol
     starts = store.starts(symbol, wanted.span, VENDOR)
     starts = starts[(starts >= wanted.start) & (starts < wanted.end)]

@@ -1,4 +1,4 @@
-"""What the recordings of a day have of some symbols: every tick that came, and when none could."""
+"""Evidence of a day's recordings about symbols: every tick, and when none could come."""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -51,10 +51,7 @@ def runs_by_day(found: Sequence[RecordedRun]) -> dict[date, list[RecordedRun]]:
 def evidence_of(
     day: date, found: Sequence[RecordedRun], symbols: Collection[str]
 ) -> dict[str, TickEvidence]:
-    """Return what the runs of a day have of these symbols.
-
-    Raise `DataError`, `OperatorError` for one that cannot be read.
-    """
+    """Return the runs' evidence of these symbols; raise `DataError`, `OperatorError`."""
     came: dict[str, list[ReceivedTick]] = {symbol: [] for symbol in symbols}
     absences: list[tuple[RecordingAbsence, tuple[int, int] | None]] = []
     over = midnight(day)
@@ -81,10 +78,7 @@ def evidence_of(
 
 
 class _AbsenceWatch:
-    """Follows a run's records, and notes when nothing could come or be kept.
-
-    Of one connection, or (None) of all.
-    """
+    """Watch over a run's records for times without ticks: of a connection, or (None) of all."""
 
     def __init__(
         self, run: int, over: int, absences: list[tuple[RecordingAbsence, tuple[int, int] | None]]

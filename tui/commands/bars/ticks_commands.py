@@ -230,10 +230,7 @@ def import_(
 
 
 class PlaybackPace:
-    """Lets the recorded time pass `factor` times as fast as it did, from `start` on.
-
-    0: as fast as it goes.
-    """
+    """Pace of a playback: `factor` times as fast as recorded, 0: unpaced, from `start` on."""
 
     def __init__(self, factor: float, start: int) -> None:
         self._factor = factor
@@ -283,7 +280,7 @@ def _recording_row(run: RecordedRun, *, plainly: bool) -> dict[str, object]:
 def _print_outcome(
     run: RecordedRun, outcome: RecordingOutcome, *, as_json: bool, out: Any = None
 ) -> int:
-    """Tell what a replay came to.
+    """Print the outcome of a replay.
 
     Return whether it is whole and, where the desk wrote it down, the same as there.
     """

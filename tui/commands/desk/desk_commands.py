@@ -21,14 +21,14 @@ from tui.formats import aligned_fields
 DONE = 0
 WHO = "terminal"
 STOP_S, PAUSE_S = 60.0, 0.05
-"""How long a desk that was told to end may take, and how often we look."""
+"""Seconds that a desk may take to end, and between two looks."""
 END_OF_TIME = 2**62
 MINUTE_SPAN = 60
 PAISE: Final = ("pnl", "charges", "cash")
 
 
 def desk_folders(config: DeskConfig) -> list[Path]:
-    """Return the state folders that the configuration has and that exist, one per mode that has ever run."""
+    """Return the existing state folders of the configuration, one per mode that has run."""
     return desk_places.mode_folders(desk_paths(config, os.environ).state)
 
 
@@ -60,7 +60,7 @@ def _all_desks(file: Path | None) -> list[DeskPlace]:
 
 
 def stop_desks(file: Path | None, mode: str, *, as_json: bool) -> int:
-    """End the running desks, each by SIGTERM to who holds its folder; return when they have ended.
+    """End the running desks, each by SIGTERM to its folder's holder; return after their end.
 
     Works while a desk is still opening. Raises `ConnectionFailed` where none runs, `OperatorError`
     where one may not be stopped by this user or does not end.
@@ -113,9 +113,9 @@ def export_table(
     actions: Path | None,
     file: Path | None,
 ) -> int:
-    """Write a table of the last run of a mode ("": the configured one).
+    """Export a table of the last run of a mode ("": the configured one).
 
-    Raise `NothingFound` where it has no row, and was written so.
+    Raise `NothingFound` where it has no row; the empty table is written then.
     """
     from engine.market.corporate_actions.action_list import CorporateActions  # noqa: PLC0415
     from store.bars.parquet_bars import ParquetBars  # noqa: PLC0415

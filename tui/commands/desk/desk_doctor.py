@@ -1,7 +1,4 @@
-"""Examine whether the desk could trade.
-
-What is asked of the machine, the broker and the configuration.
-"""
+"""Examination of whether the desk could trade: machine, broker, configuration."""
 
 import asyncio
 import ipaddress
@@ -126,7 +123,7 @@ def _archive_check(config: DeskConfig) -> ops.HealthCheck:
 
 @contextmanager
 def open_endpoint(config: DeskConfig) -> Iterator[BrokerEndpoint]:
-    """Yield the configured broker with its token, or an embedded sandbox started for the purpose."""
+    """Yield the configured broker with its token, or an embedded sandbox started for it."""
     if config.broker.rest or config.broker.name == "kite":
         yield _with_token(endpoint_of(config), config)
         return
@@ -151,10 +148,7 @@ def _with_token(place: BrokerEndpoint, config: DeskConfig) -> BrokerEndpoint:
 
 
 def local_checks(config: DeskConfig, place: BrokerEndpoint, now: int) -> list[ops.HealthCheck]:
-    """Look at what needs no broker.
-
-    The mode, the day, where secrets are, the address to leave from.
-    """
+    """Check what needs no broker: mode, day, secrets, the address to leave from."""
     checks = [
         _mode_check(config),
         *_settings_checks(config),
@@ -169,7 +163,7 @@ def local_checks(config: DeskConfig, place: BrokerEndpoint, now: int) -> list[op
 
 
 def _mode_check(config: DeskConfig) -> ops.HealthCheck:
-    """Tell what `patang run` would do with the configured mode."""
+    """Check what `patang run` would do with the configured mode."""
     broker = config.broker
     where = broker.rest or ("Kite" if broker.name == "kite" else "the embedded sandbox")
     real = sends_real(config, config.desk.mode)
@@ -193,7 +187,7 @@ def _mode_check(config: DeskConfig) -> ops.HealthCheck:
 
 
 def _settings_checks(config: DeskConfig) -> list[ops.HealthCheck]:
-    """Tell what a start refuses of strategies and keys."""
+    """Check strategies and keys as a start does."""
     try:
         check_settings(config)
     except ConfigError as error:
@@ -202,7 +196,7 @@ def _settings_checks(config: DeskConfig) -> list[ops.HealthCheck]:
 
 
 def _day_checks(config: DeskConfig, now: int) -> list[ops.HealthCheck]:
-    """Tell whether today trades, and what is not sure of the days to come."""
+    """Check whether today trades, and what is unsure of the days to come."""
     day, book = ist_day(now), calendar_of(config)
     unsure = [
         ops.HealthCheck("calendar", ops.WARN, remark, "see patang calendar")
@@ -231,7 +225,7 @@ def _day_checks(config: DeskConfig, now: int) -> list[ops.HealthCheck]:
 
 
 def environment_check(environ: Mapping[str, str], *, counts: bool) -> ops.HealthCheck:
-    """Tell what in the environment could lead requests another way, or let somebody read them, and whether it counts."""
+    """Check the environment for what leads requests astray or reveals them."""
     named = [name for name in SURROUNDINGS if environ.get(name) or environ.get(name.lower())]
     if KEYLOG in named:
         text = (
@@ -251,7 +245,7 @@ def environment_check(environ: Mapping[str, str], *, counts: bool) -> ops.Health
 
 
 def _secrets_check(config: DeskConfig, place: BrokerEndpoint) -> ops.HealthCheck:
-    """Tell where tokens are kept."""
+    """Check where tokens are kept."""
     if config.broker.access_token_env:
         text = f"the token comes from {config.broker.access_token_env}"
         return ops.HealthCheck(
@@ -267,7 +261,7 @@ def _secrets_check(config: DeskConfig, place: BrokerEndpoint) -> ops.HealthCheck
 
 
 def _bind_check(address: str) -> ops.HealthCheck:
-    """Tell whether requests can leave from an address."""
+    """Check whether requests can leave from an address."""
     try:
         with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
             probe.bind((address, 0))
@@ -304,7 +298,7 @@ async def _budget_check(config: DeskConfig, broker: "KiteBroker") -> ops.HealthC
 
 
 async def _demat_checks(config: DeskConfig, broker: "KiteBroker") -> list[ops.HealthCheck]:
-    """Warn of an account whose holdings need an authorisation by the day, and name those that lack today's."""
+    """Warn of an account whose holdings need the day's authorisation, and name those without."""
     standing = (
         broker.consents() if config.broker.demat == "auto" else config.broker.demat == "standing"
     )
@@ -399,7 +393,7 @@ async def _broker_checks(
 
 
 def _owner_checks(mode: str, database: Path, account: str) -> list[ops.HealthCheck]:
-    """Tell that the database is about another account than the token."""
+    """Warn of a database about another account than the token's."""
     try:
         check_owner(owner_of(database), f"{SIMULATED.get(mode, '')}{account}")
     except BusyError as error:
@@ -417,10 +411,7 @@ def _host_name(rest: str) -> str:
 
 
 def outgoing_address(host: str, connect: Callable[[str], str] | None = None) -> ops.Address | None:
-    """Return the local address from which `host` is reached, None where there is no way.
-
-    Nothing is sent.
-    """
+    """Return the local address from which `host` is reached, None without a way; send nothing."""
     try:
         return ipaddress.ip_address((connect or _local_name)(host))
     except (OSError, ValueError):

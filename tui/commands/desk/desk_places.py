@@ -1,4 +1,4 @@
-"""Where the desks of this user stand, running or not, without a configuration and with one."""
+"""Places of this user's desks, running or not, without a configuration and with one."""
 
 import os
 import re
@@ -33,15 +33,12 @@ class DeskPlace(NamedTuple):
 
 
 class DeskSetup(NamedTuple):
-    """What the configuration says that applies here.
-
-    Where desks stand, and which one a start would start.
-    """
+    """Places of desks in the configuration, and the desk that a start would start."""
 
     root: Path
     mode: str
     config: DeskConfig | None
-    """None where there is a mistake in it, which has been told."""
+    """None where it has a mistake, which has been reported."""
 
 
 def known_desks() -> list[DeskPlace]:
@@ -54,7 +51,7 @@ def known_desks() -> list[DeskPlace]:
 
 
 def further_desks(scene: DeskSetup, before: list[DeskPlace]) -> list[DeskPlace]:
-    """Return the desks that only the configuration names, the one that it would start among them."""
+    """Return the desks that only the configuration names, the one to be started among them."""
     there = [os.path.realpath(place.folder) for place in before]
     found = _desk_places([*mode_folders(scene.root), scene.root / scene.mode], {})
     return [place for place in found if os.path.realpath(place.folder) not in there]
@@ -66,10 +63,7 @@ def mode_folders(root: Path) -> list[Path]:
 
 
 def desk_setup(file: Path | None) -> DeskSetup:
-    """Read the configuration that applies here.
-
-    A mistake in it is told in one line, and in nobody's way.
-    """
+    """Read the configuration that applies here; report a mistake in one line, and go on."""
     found = file
     try:
         found = settings.find_config(file, Path.cwd(), os.environ)
@@ -98,10 +92,7 @@ def _state_dir_in(file: Path) -> str:
 
 
 def _desk_places(found: list[Path], entries: dict[Path, UserProcess]) -> list[DeskPlace]:
-    """Return each folder once, with who runs its desk.
-
-    Who holds its lock, or who is on record for it and still alive.
-    """
+    """Return each folder once, with its running desk: the holder of its lock, or one on record."""
     there: dict[str, DeskPlace] = {}
     for folder in found:
         process = holding_process(lock_of(folder)) or entries.get(folder)

@@ -1,7 +1,4 @@
-"""`patang kill_desks` and `patang resume_desk`.
-
-Latch every desk of this user, or release one, whatever is broken.
-"""
+"""`patang kill` and `patang resume`: every desk of this user latched, or one released."""
 
 import signal
 import sys
@@ -72,7 +69,7 @@ def _place_fields(place: DeskPlace) -> dict[str, object]:
 
 
 def _latch_desk(place: DeskPlace, level: str, reason: str) -> dict[str, object]:
-    """Latch one desk through its door; where nobody answers there, by its file and by a signal."""
+    """Latch one desk through its socket; without an answer, by its file and by a signal."""
     request: dict[str, object] = {
         "cmd": "kill",
         "flatten": level == FLATTEN,
@@ -138,10 +135,8 @@ class LatchedDesk(NamedTuple):
 def resume_desk(file: Path | None, reason: str, mode: str, *, as_json: bool) -> int:
     """Release one desk: the only one that is latched, or that of the mode.
 
-    One that runs writes it to its audit log.
-
-    Raises `NothingFound` where none is latched, `OperatorError` where several are, or the disk does
-    not take the release.
+    A running one writes it to its audit log. Raises `NothingFound` where none is latched,
+    `OperatorError` where several are, or the disk does not take the release.
     """
     if not reason.strip():
         raise OperatorError("a reason is needed: patang resume --reason TEXT")

@@ -1,4 +1,4 @@
-"""`patang run_drill`: stop a trading desk every way there is, and measure in the exchange's own books how well it stopped.
+"""`patang drill`: every way to stop a trading desk, measured in the exchange's own books.
 
 Each exercise is a desk of its own on an exchange of its own, at real pace, with positions open and
 entries at work. One way halts it, another presses flatten. All lines of the result are what the
@@ -40,7 +40,7 @@ LIVE: Final = frozenset(
 POSITIONS, RESTING = 3, 3
 READY_S, HALT_S, FLAT_S = 40.0, 20.0, 45.0
 HALT_MS, FLAT_MS = 5_000.0, 30_000.0
-"""What is promised; a broker that is slow or busy is waited for in addition."""
+"""The promise; the wait for a slow or busy broker comes on top."""
 LEFT_OPEN: Final = {
     "kind": "slow",
     "on": "orders",
@@ -54,7 +54,7 @@ LOOK_S = 0.02
 
 
 class DrillExercise(NamedTuple):
-    """One way to stop, and what goes wrong meanwhile; `allowance` (ms) is what that may add."""
+    """One way to stop, under one trouble; `allowance` (ms) is what that may add."""
 
     trigger: str
     fault: str = ""
@@ -77,10 +77,7 @@ EXERCISES: Final = (
 
 
 class DrillResult(NamedTuple):
-    """What the exchange saw of one exercise.
-
-    Times in milliseconds, -1.0 where it never came to that.
-    """
+    """Measurements of one exercise at the exchange, in ms, -1.0 where it never came to that."""
 
     trigger: str
     fault: str
@@ -94,7 +91,7 @@ class DrillResult(NamedTuple):
 
 
 class DrillStrategy(Strategy):
-    """Buys a few shares, then never stops wanting more.
+    """Strategy that buys a few shares, then never stops wanting more.
 
     Single shares, whose orders the exchange leaves open.
     """
@@ -151,7 +148,7 @@ class ExchangeBooks:
 
 @dataclass(slots=True)
 class LatchWatch:
-    """When the desk latched, by the clock of its own requests."""
+    """Watch of the desk's latching, by the clock of its own requests."""
 
     station: DeskSession
     latched: list[int] = field(default_factory=list)
@@ -163,10 +160,7 @@ class LatchWatch:
 
 
 def run_drill(runs: int, *, as_json: bool) -> int:
-    """Run every exercise `runs` times.
-
-    Print what was measured, and return 1 if a promise was broken.
-    """
+    """Run every exercise `runs` times and print them; return 1 if a promise was broken."""
     results = [_run_exercise(each, seed) for seed in range(7, 7 + runs) for each in EXERCISES]
     worst = {
         "time_to_halt_ms": max(result.time_to_halt_ms for result in results),
@@ -279,9 +273,9 @@ def _entries_working(station: DeskSession, rest: str) -> bool:
 
 
 def _lingering_naked(rest: str) -> int:
-    """Watch the halted desk a little.
+    """Watch the halted desk a little; return its fewest unprotected positions.
 
-    Return the fewest positions without protection, for one look is no proof.
+    One look is no proof.
     """
     end, fewest = time.monotonic() + LINGER_S, 1_000_000
     while time.monotonic() < end:
@@ -291,7 +285,7 @@ def _lingering_naked(rest: str) -> int:
 
 
 def _late_entries(database: Path, latched: int) -> int:
-    """Return how many entries left after the latch, by the journal, and stand in the exchange's books."""
+    """Return how many entries left after the latch, by the journal, and reached the exchange."""
     query = """
         SELECT COUNT(*) FROM intents JOIN order_events USING (intent)
         WHERE purpose = 'ENTRY' AND kind = 'order' AND order_events.status = 'SENT' AND ts > ?

@@ -1,4 +1,4 @@
-"""`patang limits`: what the running desks are limited by, and changing it for the rest of the day."""
+"""`patang limits`: the limits of the running desks, and changes for the rest of the day."""
 
 import json
 import sys

@@ -23,14 +23,14 @@ from tui.run.exchange_clock import clock_at
 IST = timezone(timedelta(hours=5, minutes=30))
 HOST_VARIABLE = "PATANG_HOST"
 _NAMED: set[str] = set()
-"""Hosts that the operator has named at the terminal: nobody is asked twice by one command."""
+"""Hosts named at the terminal: none is asked for twice by one command."""
 DONE, FAILED = 0, 1
 SECRET_VARIABLE = "KITE_API_SECRET"  # noqa: S105 (the name of a variable)
 PASSPHRASE_VARIABLE = "PATANG_PASSPHRASE"  # noqa: S105 (the name of a variable)
 
 
 class BrokerEndpoint(NamedTuple):
-    """Where a broker is reached, by which key; `token` empty: nobody has logged in."""
+    """Address and key of a broker; `token` empty: not logged in."""
 
     rest: str
     ws: str
@@ -40,11 +40,11 @@ class BrokerEndpoint(NamedTuple):
     expires: int = 0
     sandbox: bool = False
     user: str = ""
-    """Whose session it is, where the market data socket asks for that."""
+    """User of the session, where the market data socket asks for it."""
 
     @property
     def hosts(self) -> str:
-        """Return the hosts that hear of the token; what is kept for them goes to no other."""
+        """Return the hosts that get the token; it goes to no other."""
         hosts = (urlsplit(each).netloc for each in (self.rest, self.ws))
         return " ".join(dict.fromkeys(hosts))
 
@@ -97,7 +97,7 @@ def log_in(
 
 
 def log_out(file: Path | None, *, keep_secret: bool, as_json: bool) -> int:
-    """End today's session at Kite and forget its token, and the API secret unless that is to be kept."""
+    """End today's session at Kite, and forget its token and, unless kept, the API secret."""
     from tui.run.launch import configuration  # noqa: PLC0415
 
     config = configuration(file)
@@ -174,7 +174,7 @@ def _secret_name(place: BrokerEndpoint) -> str:
 
 
 def ask_secret(prompt: str, variable: str) -> str:
-    """Return what is typed without showing it; raise `OperatorError` where nobody can be asked."""
+    """Return what is typed without showing it; raise `OperatorError` without a terminal."""
     if not sys.stdin.isatty():
         raise OperatorError(f"no terminal to ask at; set {variable}")
     words = getpass.getpass(prompt, sys.stderr).strip()
@@ -184,7 +184,10 @@ def ask_secret(prompt: str, variable: str) -> str:
 
 
 def _check_host(place: addresses.BrokerAddress) -> None:
-    """Have a host that is neither Kite's nor this machine's named by the operator, for a file alone decides no such thing."""
+    """Have the operator name a host that is neither Kite's nor this machine's.
+
+    A file alone decides no such thing.
+    """
     host = place.host
     if place.is_local or f".{host}".endswith(f".{kite.DOMAIN}") or host in _NAMED:
         return

@@ -1,7 +1,4 @@
-"""`patang place_order`, `modify_order` and `cancel_order`.
-
-Orders by hand, through the door of a running desk.
-"""
+"""`patang order`, `modify` and `cancel`: orders by hand, through a desk's socket."""
 
 import json
 import sys
@@ -78,7 +75,7 @@ def cancel_order(file: Path | None, mode: str, name: str, *, as_json: bool) -> i
 
 
 def find_desk(file: Path | None, mode: str) -> tuple[Path, str]:
-    """Return door and mode of the one desk that runs.
+    """Return socket and mode of the one desk that runs.
 
     Raise `ConnectionFailed` for none, `OperatorError` for several.
     """
@@ -101,10 +98,7 @@ def find_desk(file: Path | None, mode: str) -> tuple[Path, str]:
 
 
 def submit_act(desk: tuple[Path, str], act: str, detail: str) -> str:
-    """Submit an act and return what became of it.
-
-    Raise `OperatorError` where it is refused or not answered.
-    """
+    """Submit an act and return its outcome; raise `OperatorError` for a refusal or no answer."""
     taken = send_request(desk[0], {"cmd": "submit", "act": act, "detail": detail})
     if "number" not in taken:
         raise OperatorError(str(taken.get("error", "the desk did not take it")))

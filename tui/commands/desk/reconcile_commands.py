@@ -1,4 +1,4 @@
-"""`patang reconcile`: what stands between the broker's books and a running desk's, and what to do about it."""
+"""`patang reconcile`: differences of a running desk from the broker's books, and choices."""
 
 import json
 import sys

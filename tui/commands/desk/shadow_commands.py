@@ -1,4 +1,4 @@
-"""`patang compare_shadow`: a day's real orders beside their simulated twins."""
+"""`patang shadow`: a day's real orders beside their simulated twins."""
 
 import json
 import sqlite3
@@ -23,7 +23,7 @@ HEAD = ("time", "symbol", "side", "qty", "live", "at", "twin", "at", "worse by",
 
 
 def compare_shadow(file: Path | None, day: str, *, as_json: bool) -> int:
-    """Print each pair of a day and what they come to; raise `NothingFound` where there is none."""
+    """Print each pair of a day and their summary; raise `NothingFound` for a day without."""
     path = latest_database(configuration(file), "shadow")
     sys.stderr.write(f"{plain_text(f'by {path}')}\n")
     pairs = _read_pairs(path, date.fromisoformat(recorded_day(day)) if day else None)

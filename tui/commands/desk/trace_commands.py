@@ -1,4 +1,4 @@
-"""`patang trace`: the way of one id from tick to fill, why a symbol was not traded, and what a strategy failed of."""
+"""`patang trace`: the way of one id, why a symbol was not traded, why a strategy failed."""
 
 import json
 import sys
@@ -49,7 +49,7 @@ def trace(
         bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")
     ] = False,
 ) -> int:
-    """Follow one id from the tick that caused it to its fills, or tell why a symbol was not traded."""
+    """Follow one id from tick to fills, or show why a symbol was not traded."""
     if bool(name) == bool(why):
         raise ConfigError("give an id, or --why SYMBOL")
     values = configuration(config)
@@ -80,7 +80,7 @@ def _print_why(file: Path, symbol: str, strategy: str, *, as_json: bool) -> None
 
 
 def trace_lines(found: DecisionTrace) -> list[str]:
-    """Return a trace as text: one line per step, its time in IST and what has passed since the step before."""
+    """Return a trace as text: one line per step, with IST and the time since the step before."""
     row = found.decision
     if found.strategy:
         return [
@@ -117,7 +117,7 @@ def _last_line(step: TraceStep) -> str:
 def _step_gaps(steps: tuple[TraceStep, ...]) -> list[tuple[TraceStep, str]]:
     """Return each step with the time since those before.
 
-    None for the first, and for a stamp that lies before theirs.
+    It is None for the first, and for a stamp that lies before theirs.
     """
     told: list[tuple[TraceStep, str]] = []
     latest = 0

@@ -1,7 +1,4 @@
-"""The calendar beside a second source.
-
-Day by day, holiday by holiday, and how the market stands now.
-"""
+"""The calendar beside a second source: day by day, holiday by holiday, and now."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -28,11 +25,9 @@ class CalendarFinding(NamedTuple):
 
 
 class CalendarComparison:
-    """Holds what Upstox tells against our hours.
+    """Comparison of Upstox's times with our hours, of stocks without derivatives and of futures.
 
-    Those of stocks without derivatives, and of futures.
-
-    `desk` is the calendar as the desk keeps it. Upstox tells one open and one close of an exchange,
+    `desk` is the calendar as the desk keeps it. Upstox has one open and one close of an exchange,
     which stocks with derivatives do not keep; how those stand, only its status says.
     """
 
@@ -43,10 +38,7 @@ class CalendarComparison:
     def compare_day(
         self, day: date, theirs: Mapping[str, TradingSpan]
     ) -> Iterator[CalendarFinding]:
-        """Compare the hours of a day.
-
-        A finding for all exchanges that agree, and one for each that does not.
-        """
+        """Compare the hours of a day: a finding for all that agree, one for each that does not."""
         same = []
         for exchange in EXCHANGES:
             finding = self._compare_hours(day, exchange, theirs.get(exchange))
@@ -68,7 +60,7 @@ class CalendarComparison:
     def _compare_hours(
         self, day: date, exchange: str, theirs: TradingSpan | None
     ) -> CalendarFinding | None:
-        """Return what is to be told of an exchange on a day, None where both sides say the same."""
+        """Return the finding about an exchange on a day, None where both sides say the same."""
         try:
             new, old = (
                 _session_span(self._new, day, exchange),
@@ -104,10 +96,7 @@ class CalendarComparison:
     def compare_holidays(
         self, first: date, theirs: list[UpstoxHoliday]
     ) -> Iterator[CalendarFinding]:
-        """Compare the holidays from a day on.
-
-        Each of theirs, and those of ours that they do not have.
-        """
+        """Compare the holidays from a day on: each of theirs, and ours that they lack."""
         known = {each.date: each for each in theirs}
         for each in sorted(theirs, key=lambda one: one.date):
             if each.date >= first:
@@ -170,7 +159,7 @@ class CalendarComparison:
         )
 
     def _is_trading(self, day: date, exchange: str) -> bool | None:
-        """Tell whether an exchange trades on a day, None where we do not know."""
+        """Return whether an exchange trades on a day, None where it is unknown."""
         try:
             return self._new.is_trading_day(day, exchange)
         except DataError:

@@ -1,7 +1,4 @@
-"""When the market trades, from the command line.
-
-One day of the calendar, what is unsure in it, and a second source.
-"""
+"""Trading times on the command line: a day, what is unsure in it, a second source."""
 
 import asyncio
 import json
@@ -142,7 +139,7 @@ def _sessions_differ(book: Calendar, on: date, by: HoursClass, other: HoursClass
 
 
 def _trading_times(book: Calendar, on: date, by: HoursClass, early: int) -> dict[str, object]:
-    """Return when continuous trading begins and ends, when the broker squares off, and what the desk makes of that."""
+    """Return when continuous trading begins and ends, the square-offs, and the desk's."""
     name = next(iter(INDICES)) if by.expiring else ""
     one = Instrument(
         1,

@@ -1,4 +1,4 @@
-"""What a trade costs, from the command line, and what the market commands share."""
+"""Cost of a trade, on the command line, and options the market commands share."""
 
 import csv
 import difflib
@@ -43,7 +43,7 @@ TICK_CLASSES: dict[str, tuple[str, TickClass]] = {
 }
 """Exchange and class of a segment's tick.
 
-A future's goes by what it is on, which a segment does not tell.
+A future's goes by its underlying, which a segment does not have.
 """
 TRADED = {
     "NFO": ("FUT", "OPT"),
@@ -64,7 +64,7 @@ Day = Annotated[str, Parameter(name="--date", help="YYYY-MM-DD, IST; empty: toda
 
 
 class ChargeLeg(NamedTuple):
-    """One executed order whose charges are asked for; price in rupees."""
+    """One executed order to be charged; price in rupees."""
 
     exchange: str
     segment: str
@@ -97,7 +97,7 @@ def charges(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Work out what trades cost: exact per order, as the contract note of the day, and the ticks to break even.
+    """Work out what trades cost: per order, as the day's contract note, and ticks to break even.
 
     Several legs: repeat the options (one that is given once holds for all legs), or name a file.
     """
@@ -173,10 +173,7 @@ def _read_leg(row: Mapping[str, str], where: str) -> ChargeLeg:
 
 
 def legs_cost(legs: Sequence[ChargeLeg], on: date, tick: float) -> dict[str, object]:
-    """Return what the legs of one day cost.
-
-    Raise `DataError` where the table does not cover one.
-    """
+    """Return the cost of the legs of one day; raise `DataError` for one beyond the table."""
     table = rate_tables.load_rate_table()
     told, parts = [], []
     for leg in legs:
@@ -237,7 +234,7 @@ def _contract_notes(legs: Sequence[ChargeLeg], table: RateTable, on: date) -> li
 
 
 def _tick_size(leg: ChargeLeg, on: date) -> float:
-    """Return the tick by the dated rules, 0.0 where they do not tell."""
+    """Return the tick by the dated rules, 0.0 where they have none."""
     home, kind = TICK_CLASSES.get(leg.segment, ("", None))
     if kind is None or (home and HOME.get(leg.exchange, leg.exchange) != HOME[home]):
         return 0.0

@@ -87,7 +87,7 @@ def tax(
         bool, Parameter(name="--json", negative="", help="Print one JSON object on stdout.")
     ] = False,
 ) -> int:
-    """State capital gains, intraday and derivatives of a financial year, first in first out, and the account.
+    """State capital gains, intraday and derivatives of a financial year, first in first out.
 
     Reads the desk's fills, or the tradebooks that are named (both, if --database is given with
     them).
@@ -277,7 +277,7 @@ def _report_object(report: TaxReport, sheets: Sequence[SpreadsheetTable]) -> dic
 def _write_warnings(
     report: TaxReport, deals: Sequence[AccountDeal], again: int, gaps: set[str]
 ) -> None:
-    """Tell on stderr what the statement rests on."""
+    """Report on stderr what the statement rests on."""
     lines = []
     if again:
         lines.append(

@@ -1,4 +1,4 @@
-"""What is told on stderr while something takes its time, and ctrl-c that ends it in order."""
+"""Progress on stderr while work takes its time, and ctrl-c that ends it in order."""
 
 import signal
 import sys
@@ -27,7 +27,7 @@ class StatusLine:
 
     @property
     def is_due(self) -> bool:
-        """Tell whether it is time to say something again."""
+        """Return whether it is time to report again."""
         return time.monotonic() - self._told >= self._every
 
     def write_status(self, text: str) -> None:
@@ -52,7 +52,7 @@ class ProgressLine(StatusLine):
         self.total = total
 
     def show_progress(self, done: int) -> bool:
-        """Tell, where it is time again; return True."""
+        """Report, where it is time again; return True."""
         if self.is_due:
             took = self.elapsed_s
             left = took / done * (self.total - done)
@@ -63,7 +63,7 @@ class ProgressLine(StatusLine):
 
 
 class InterruptFlag:
-    """Whether ctrl-c has come."""
+    """Flag of a ctrl-c that has come."""
 
     def __init__(self) -> None:
         self.has_come = False
@@ -71,7 +71,7 @@ class InterruptFlag:
 
 @contextmanager
 def interruptible() -> Iterator[InterruptFlag]:
-    """Have the first ctrl-c noted for whoever looks; a second one does what it does elsewhere."""
+    """Note the first ctrl-c in a flag; a second one does what it does elsewhere."""
     found = InterruptFlag()
 
     def note(_number: int, _frame: FrameType | None) -> None:
@@ -86,6 +86,6 @@ def interruptible() -> Iterator[InterruptFlag]:
 
 
 def narrate(text: str) -> None:
-    """Say a line to whoever waits."""
+    """Print a line for the operator who waits."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()

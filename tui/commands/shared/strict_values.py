@@ -1,7 +1,6 @@
-"""What stands on the command line.
+"""Values on the command line, read strictly: +1, 1_0, ١٢ and 0x10 are no quantity.
 
-Numbers are read strictly, for +1, 1_0, ١٢ and 0x10 are no quantity; texts are made valid, and
-bounded.
+Texts are made valid, and bounded.
 """
 
 import re
@@ -28,10 +27,7 @@ def number_of(text: str) -> float:
 
 
 def convert_strictly(kind: Any, tokens: Sequence[Token]) -> Any:
-    """Return what the command line means by a parameter of this type.
-
-    Raise `ValueError` for an odd way to write a number.
-    """
+    """Return the value of a parameter of this type; raise `ValueError` for an odd number."""
     if {int, float} & {kind, *get_args(kind)}:
         whole = float not in {kind, *get_args(kind)}
         for token in tokens:
@@ -50,5 +46,5 @@ def convert_strictly(kind: Any, tokens: Sequence[Token]) -> Any:
 
 
 def convert_any_length(kind: Any, tokens: Sequence[Token]) -> Any:
-    """Return a text, however long: for what must work whatever it is told."""
+    """Return a text, however long, for commands that must work whatever they are given."""
     return cyclopts.convert(kind, [token.evolve(value=valid_text(token.value)) for token in tokens])

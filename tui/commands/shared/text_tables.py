@@ -11,7 +11,7 @@ from decimal import Decimal
 from engine.texts import plain_text
 
 SHOWN = 40
-"""Lines on a terminal; --json tells all."""
+"""Lines on a terminal; --json has all."""
 
 
 def print_table(
@@ -22,7 +22,7 @@ def print_table(
     more: str = "see --json",
     plainly: bool = False,
 ) -> None:
-    """Print rows on stdout, and on stderr what they come to and where the rest is.
+    """Print rows on stdout, their sum and the place of the rest on stderr.
 
     `plainly`: numbers as they are.
     """
@@ -44,10 +44,7 @@ def print_table(
 def column_text(
     names: Sequence[str], rows: Sequence[Sequence[object]], *, plainly: bool = False
 ) -> str:
-    """Return rows below the names of their columns.
-
-    Those whose first value is a number stand to the right.
-    """
+    """Return rows below the names of their columns, those that begin with a number to the right."""
     lines = [
         [plain_text(name) for name in names],
         *([_cell_text(value, plainly=plainly) for value in row] for row in rows),
