@@ -95,7 +95,7 @@ def _ignore_news() -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionTerms:
-    """Terms of a connection: its account, its clock, its listeners.
+    """Terms of a connection: settings, clock, listeners.
 
     `paced`: the exchange waits for us, so that nothing is late and no rate is kept.
     `on_token_death` is called on the event loop when the token is refused, `on_gap` with the feed's
