@@ -73,7 +73,7 @@ from engine.reconcile.reconciler import SOON, Reconciler
 __all__ = ["Desk", "EnginePorts", "EngineSettings"]
 
 CLEARANCE = 0.05
-"""Percent of the last price by which a trigger stays clear of the least distance the broker takes."""
+"""Percent of the last price by which a trigger clears the broker's least distance."""
 TAG_DIGITS = 6
 """Of a tag's intent: more than a day's orders have."""
 OPENING_TRIES = 5
@@ -567,8 +567,8 @@ class Desk:
         if wanted > most:
             chosen = chosen[:most]
             text = (
-                f"the feed serves {self.settings.rules.instruments} instruments: {wanted - most} of "
-                f"the {wanted} listed are not watched; name yours in feed.watch"
+                f"the feed serves {self.settings.rules.instruments} instruments: {wanted - most} "
+                f"of the {wanted} listed are not watched; name yours in feed.watch"
             )
             self._log.add_event("warn", "feed", text)
         return chosen, urgent + chosen

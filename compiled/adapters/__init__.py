@@ -1,1 +1,1 @@
-"""Formats of brokers' market data, compiled for their adapters; nothing else of the core knows them."""
+"""Formats of brokers' market data, compiled for their adapters; the core knows none of them."""
