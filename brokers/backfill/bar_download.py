@@ -111,6 +111,7 @@ class DownloadProgress:
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             with self._file.open("ab") as file:
+                # the newline first: it ends a line that a crash has torn
                 file.write(b"\n" + json.dumps(row).encode())
                 file.flush()
                 os.fsync(file.fileno())
@@ -179,6 +180,7 @@ async def download(
     on from there.
     """
     now = clock.now()
+    # one for all lanes: each takes the next window
     todo = iter(
         [
             window
@@ -196,6 +198,7 @@ async def download(
         for window in todo:
             bars = await _read_with_retries(archive, window, clock)
             if bars is not None:
+                # bars first: a window that is noted is never asked for again
                 keep(window.wanted, bars)
                 progress.add(window, len(bars), missing_in_window(calendar, window, bars))
 

@@ -45,6 +45,7 @@ class PacketConflation:
                 frame[at : at + 4],
                 frame[at - 2 : at + int.from_bytes(frame[at - 2 : at], "big")],
             )
+            # taken out and put in again: packets are released in the order of the newest ones
             if latest.pop(token, None) is not None:
                 self.conflated += 1
             elif len(latest) >= MOST_TOKENS:

@@ -311,6 +311,7 @@ class FaultRules:
             self._instant = now
             self._repeats.clear()
         key = f"{self._seed}|{rule.number}|{now}|{what}"
+        # the same occasion again in one instant is drawn anew
         self._repeats[key] += 1
         drawn = sha256(f"{key}|{self._repeats[key]}".encode()).digest()
         return int.from_bytes(drawn[:8], "big") < rule.fault.chance * 2**64

@@ -117,6 +117,7 @@ class SessionKeeper:
                 )
                 return False
             self._broker.renew(found.access_token)
+            # by the broker's own word, before feed or orders go on under the new token
             user = await self._broker.account()
         except PatangError as error:
             self._complain_once(str(error))

@@ -168,6 +168,7 @@ class FileVault:
         return dict(json.loads(text))
 
     def _write_secrets(self, secrets: dict[str, str]) -> None:
+        # a new nonce for each writing: AES-GCM is broken by one that is used twice under a key
         salt, nonce = self._derived[0] or os.urandom(_SALT), os.urandom(_NONCE)
         head = _MAGIC + salt
         cipher = self._derive_cipher(salt, new=True)

@@ -141,6 +141,7 @@ class ShadowBroker:
         self._simulation.send_command(PlaceGtt(twin))
         try:
             gtt_id = await self._real.place_gtt(gtt)
+        # of unknown outcome it may stand at the broker, and its twin stays as well
         except OrderRefused:
             self._drop_gtt(pair)
             raise
@@ -428,6 +429,7 @@ class ShadowBroker:
                     if pair.twin.status in {"", "OPEN", "TRIGGER_PENDING"}
                     else pair.twin.status
                 )
+                # the broker's trades of the day are read again from the first
                 pair.real.filled = pair.real.value = pair.real.first = pair.real.last = 0
 
 

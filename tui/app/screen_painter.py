@@ -21,6 +21,7 @@ PIECE: Final = 4_096
 FIRST: Final = 8
 """Rows from the top that always go first: mode, kill switch, header."""
 
+# a jump (CSI, column, G) is four bytes or more
 _JUMP: Final = 4
 """Unchanged cells that are cheaper to write again than to jump over."""
 
@@ -78,6 +79,7 @@ class ScreenPainter:
 
     def _take_layout(self, update: LayoutUpdate) -> None:
         rows = [self._strip_cells(strip for strip in line) for line in update.strips]
+        # of another size: what the terminal still shows, and where, is anybody's guess
         if [len(row) for row in rows] != [len(row) for row in self._wanted]:
             self._wanted = rows
             self.forget()
@@ -123,6 +125,7 @@ class ScreenPainter:
         number = self._numbers.get(style)
         if number is None:
             pen = self._style_pen(style) if style is not None else ("", "", "")
+            # styles that look alike share a pen: a change between them is no difference to send
             number = self._numbers[style] = (
                 self._pens.index(pen) if pen in self._pens else len(self._pens)
             )
@@ -158,10 +161,12 @@ class ScreenPainter:
             self._due.discard(y)
             line, pen = self._row_sequences(y, pen)
             parts.append(line)
+            # counted in bytes, which is what a slow line counts in
             size += len(line.encode())
             if size >= limit:
                 self._next = y + 1
                 break
+        # control sequences of others may follow: they find the terminal's own pen
         if size and pen != self._pens[0]:
             parts.append("\x1b[m")
         return "".join(parts)
@@ -229,6 +234,7 @@ def _changed_runs(wanted: Sequence[Cell], shown: Sequence[Cell]) -> Iterator[tup
 
 def _pen_change(old: Pen, new: Pen) -> str:
     """Return the sequence that makes one pen of another."""
+    # 22 takes bold and dim back alike: all attributes go, and the new ones are set
     if old[0] != new[0] and old[0]:
         return f"\x1b[{';'.join(['0', *filter(None, new)])}m"
     codes = [new[0]] if new[0] != old[0] else []

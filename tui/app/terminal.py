@@ -48,6 +48,7 @@ class TerminalOutput:
         """Write all of it, or drop it once the terminal is gone."""
         rest = memoryview(text.encode("utf-8", errors="replace"))
         with self._catching_loss():
+            # a terminal may take a part of it only
             while rest and not self.is_gone:
                 rest = rest[self._write_some(rest) :]
 
@@ -101,6 +102,7 @@ class LineWriter(threading.Thread):
     def write(self, text: str) -> None:
         """Have a text written after what waits already; returns at once."""
         with self._changed:
+            # never bounded: frames are held back by `send_due`, and the rest is a few sequences
             self._texts.append(text)
             self._changed.notify()
 
@@ -147,6 +149,7 @@ class KeyReader:
     def feed(self, data: bytes) -> list[Message]:
         """Return what some bytes mean."""
         self._heard = self._clock()
+        # a paste that was never ended would swallow the kill switch
         found = self._close_paste() if self._pasting and data in _KILL_KEYS else []
         for character in self._decode(data):
             found += self._take_character(character)
@@ -207,6 +210,7 @@ class TerminalDriver(LinuxDriver):
         self._painter.forget()
         self._echo, self._leaving = TerminalEcho(), False
         super().start_application_mode()  # type: ignore[no-untyped-call]
+        # Textual starts its own, which waits for the terminal
         if self._writer_thread is not None:
             self._writer_thread.stop()
 
@@ -237,9 +241,11 @@ class TerminalDriver(LinuxDriver):
         ):
             return
         text = self._painter.next_piece(self._echo.limit)
+        # due rows may be as they should: nothing is sent, and no question asked
         if not text:
             return
         question = self._echo.cursor_question(len(text.encode()), self._painter.width)
+        # a terminal that knows how shows the piece as one
         if self._app._sync_available:  # noqa: SLF001 - there is no public way to ask
             text = f"{SYNC_BEGIN}{text}{SYNC_END}"
         self._line.write(text + question)
@@ -285,6 +291,7 @@ class TerminalDriver(LinuxDriver):
                         return
                     found = keys.feed(data)
                 for message in [*found, *keys.tick()]:
+                    # an answer to our own question, and no news to the app
                     if isinstance(message, events.CursorPosition):
                         self._take_cursor_answer(message)
                     else:

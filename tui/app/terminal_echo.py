@@ -71,6 +71,7 @@ class TerminalEcho:
         columns = min(width, _RIGHT) - _LEFT
         if columns < 2:
             return ""
+        # another column each time: the answer says which question it is to
         self._column = _LEFT + (self._column - _LEFT + 1) % columns
         self._asked, self._size, self._at = self._column, size, self._clock()
         self._tried.add(self._asked)
@@ -79,10 +80,12 @@ class TerminalEcho:
 
     def take_answer(self, column: int) -> bool:
         """Take an answer, a column counted from 1; return whether it is the awaited one."""
+        # a late answer to any question shows that it does answer
         if not self._answers and column in self._tried:
             self._answers, self._patience = True, PATIENCE_S
         if column != self._asked:
             return False
+        # the line is as fast as it was with the last piece
         took = max(self._clock() - self._at, 0.001)
         self.limit = min(max(int(self._size * SHARE_S / took), LEAST), MOST)
         self._asked, self._misses, self._patience = 0, 0, PATIENCE_S

@@ -65,6 +65,7 @@ class ForcedEnding:
             )
             sys.stderr.flush()
         finally:
+            # an ordinary exit would wait for the threads that hang
             os._exit(FORCED)
 
 

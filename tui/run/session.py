@@ -136,6 +136,7 @@ class DeskSession:
             return
         self._settle_folders()
         hold = FileHold(lock_of(self.state), f"the {self.run.mode} desk of {self.state}", STOP_IT)
+        # released last: all else is undone while the folder is still ours
         self.closers.insert(0, hold.release)
         self._claimed = True
         desk_register.register_desk(self.state, os.environ)

@@ -233,6 +233,7 @@ def _feed_record(station: DeskSession) -> FeedWriter | None:
         structured_logs.log_alarm(text)
         station.desk.alarm(text)
 
+    # the recording stops well before the watchdog halts the desk for want of space
     spare = station.config.watchdog.disk_mb * 2 * MB
     bounds = RecordingBounds(feed.record_days, int(feed.record_gb * GB), spare)
     record = FeedWriter(recordings_folder(station.config, station.run.mode), bounds, tell)

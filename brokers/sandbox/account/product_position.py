@@ -45,6 +45,7 @@ class ProductPosition:
         closing = min(quantity, abs(held)) if held * side < 0 else 0
         closed = value * closing // quantity
         if closing:
+            # the last share takes the whole cost with it: no remainder of rounding stays open
             cost = round(self.cost * closing / abs(held)) if closing < abs(held) else self.cost
             self.realised += -side * closed - cost
             self.cost -= cost

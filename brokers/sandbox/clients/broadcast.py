@@ -141,6 +141,7 @@ class ClientBroadcast:
         elif kind == "delay":
             self._scheduler.add(now + int(fault.seconds_or(DELAY_SECONDS) * SECOND), send)
         elif kind == "reorder":
+            # behind the next message of its kind, or after its seconds where none comes
             self._held[occasion].append(send)
             self._scheduler.add(
                 now + int(fault.seconds_or(HELD_SECONDS) * SECOND),

@@ -134,6 +134,7 @@ class ClientConnection:
                 if token not in changed
             }
             everything = {**changed, **fresh}
+            # in the order of the listings, as every frame is
             changed = {token: everything[token] for token in self._tokens if token in everything}
             self._fresh.clear()
         due = [tick for token, tick in changed.items() if token in modes]
@@ -142,6 +143,7 @@ class ClientConnection:
             self.sent += 1
 
     def _drop_ticks(self) -> None:
+        # texts stay: no later frame repeats an order update, while ticks are all sent anew
         kept = [message for message in self.outbox if isinstance(message, str)]
         self.sent -= len(self.outbox) - len(kept)
         self.outbox.clear()

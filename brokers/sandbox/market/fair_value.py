@@ -55,6 +55,7 @@ class DriftingValue:
         if random.random() < JUMP_CHANCE * seconds:
             step += random.gauss(0.0, JUMP_SIGMA)
         self._level = min(REACH, max(-REACH, self._level + step))
+        # takers lean with the move of the last half minute
         self._slow += (self._level - self._slow) * min(seconds, 30) / 30
         self.lean = min(0.4, max(-0.4, (self._level - self._slow) * 250.0))
         self._second += seconds
@@ -73,6 +74,7 @@ class DriftingValue:
 
     def _draw_regime(self, *, opening: bool) -> None:
         random = self._random
+        # the further from the previous close, the likelier the way back
         up = 0.5 - min(0.45, max(-0.45, self._level / 0.08))
         sign = 1.0 if random.random() < up else -1.0
         trending = random.random() < (0.65 if opening else 0.55)

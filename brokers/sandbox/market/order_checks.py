@@ -310,4 +310,5 @@ def protected_price(ask: OrderRequest) -> float:
     if not ask.protection:
         return instrument.upper if ask.buys else instrument.lower
     worst = ask.listing.ltp * (1.0 + ask.side * protection_percent(ask) / 100.0)
+    # snapped to the better side: never beyond the protection
     return min(instrument.upper, max(instrument.lower, instrument.snap(worst, -ask.side)))

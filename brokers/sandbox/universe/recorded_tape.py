@@ -231,10 +231,13 @@ class RecordedTape:
         self.leave(listing)
         book = listing.book
         if row.quantity:
+            # against both sides: whatever of ours the price reaches or crosses trades, up to the
+            # volume
             bought = book.limit(listing.next_number(), -1, row.ticks, row.quantity, 0, IOC)
             if bought < row.quantity:
                 book.limit(listing.next_number(), 1, row.ticks, row.quantity - bought, 0, IOC)
         bid, ask = book.best(1), book.best(-1)
+        # an order of ours that is left inside keeps its place: the quotes stand back from it
         highest = row.ticks - 1 if ask < 0 else min(row.ticks - 1, ask - 1)
         lowest = max(row.ticks, bid) + 1
         for distance in range(LEVELS):

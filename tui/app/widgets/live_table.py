@@ -115,6 +115,7 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         version = self.view.version(board)
         if version != self._version:
             self._version = version
+            # a copy: the engine's thread goes on with its own list
             self._take_rows(self.view.rows(board)[:])
         top = self.scroll_offset.y
         width, height = self.size
@@ -177,6 +178,7 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         if columns != self._columns:
             self._columns, self._width = columns, -1
             self.refresh()
+        # now and then: at each frame it would be a walk over every row
         if len(self._lines) > 2 * len(rows) + 64:
             keys = {row[0] for row in rows}
             self._lines = {key: line for key, line in self._lines.items() if key in keys}
@@ -216,6 +218,7 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         if line.row is not row or line.stamp != stamp:
             before, line.row, line.stamp = line.cells, row, stamp
             line.cells = self.view.cells(row, self._now, self._widths)
+            # a row that scrolls into sight has changed unseen: no flash
             if seen == self._frame - 1:
                 self._mark_changes(line, before)
             line.strip = None
@@ -300,6 +303,7 @@ class LiveTable(ScrollView, Generic[Row], can_focus=True):
         line = self._row_line(self._rows[index])
         under = index == self.cursor and self.has_focus
         if under:
+            # never kept: the cursor goes on, and the strip without it still holds
             return self._paint_line(tones, line, width, "cursor")
         if line.strip is None:
             line.strip = self._paint_line(tones, line, width, "")
