@@ -1,4 +1,4 @@
-"""Decisions: what a strategy asked for, what caused it, and what sizing and risk made of it.
+"""Decisions: a strategy's request, its cause, and the verdict of sizing and risk.
 
 Every request is one, and so is every rung whose trigger a price has reached. The same refusal again
 within a minute is counted on the first one.
@@ -28,7 +28,10 @@ CHANGE: Final = "change"
 @mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class DecisionCause:
-    """What made a strategy ask: `what` is BAR, TICK, TIMER or HAND, `ts` (ns) when it ended, `price` what it showed (₹)."""
+    """The cause of a strategy's request: `what` is BAR, TICK, TIMER or HAND.
+
+    `ts` (ns) is when it ended, `price` the price it showed (₹).
+    """
 
     def __init__(self, what: i64, token: i64, ts: i64, price: float) -> None:
         self.what = what
@@ -42,11 +45,10 @@ class DecisionCause:
 class DecisionRecord:
     """One request and its verdict.
 
-    `price` (₹) and `quantity` (shares) are what risk was asked about.
-
-    `capital` and `risk` are in paise. `times` counts it and its repetitions, of which the last was
-    at `last`. `detail` names the figure and the limit of a refusal. Numbers of ladder, rung and
-    intent are 0 where there is none.
+    `price` (₹) and `quantity` (shares) are the figures of the risk check. `capital` and `risk` are
+    in paise. `times` counts it and its repetitions, of which the last was at `last`. `detail` names
+    the figure and the limit of a refusal. Numbers of ladder, rung and intent are 0 where there is
+    none.
     """
 
     def __init__(
@@ -75,7 +77,7 @@ class DecisionRecord:
 
 @final
 class DecisionLog:
-    """The decisions that nobody has written down yet; numbers count on from `first`."""
+    """The unwritten decisions; numbers count on from `first`."""
 
     def __init__(self, first: i64) -> None:
         self.next_number = first
@@ -115,7 +117,7 @@ class DecisionLog:
         return True
 
     def forget(self) -> None:
-        """Drop what waits to be written down."""
+        """Drop the decisions that wait to be written down."""
         self.fresh.clear()
         self.repeated.clear()
 
@@ -135,7 +137,7 @@ def explain_refusal(
 ) -> str:
     """Return the figure and the limit behind a refusal.
 
-    `silent` is the ns since the instrument was heard, -1 for never.
+    `silent` is the ns since the instrument's last packet, -1 without one.
     """
     value = paise(decision.price, decision.quantity)
     if reason is RefusalReason.STALE_DATA:
@@ -151,7 +153,10 @@ def explain_refusal(
         return f"{heard}, the limit is {limits.stale_after // SECOND} s"
     if reason is RefusalReason.SIZE_ZERO:
         risked = f", {rupees(decision.risk)} at risk" if decision.risk > 0 else ""
-        return f"{rupees(decision.capital)}{risked} buy no lot of {instrument.lot} at ₹{decision.price:.2f}"
+        return (
+            f"{rupees(decision.capital)}{risked} buy no lot of {instrument.lot} at "
+            f"₹{decision.price:.2f}"
+        )
     if reason is RefusalReason.LOT:
         return f"{decision.quantity} is no multiple of {instrument.lot}"
     if reason is RefusalReason.PRICE_BAND:
@@ -161,7 +166,10 @@ def explain_refusal(
     if reason is RefusalReason.TICK:
         return f"₹{decision.price:.4f} is no multiple of ₹{instrument.tick:g}"
     if reason is RefusalReason.PRICE_RANGE:
-        return f"₹{decision.price:.2f} is more than {limits.price_range_percent:g} % from ₹{decision.cause.price:.2f}"
+        return (
+            f"₹{decision.price:.2f} is more than {limits.price_range_percent:g} % from "
+            f"₹{decision.cause.price:.2f}"
+        )
     if reason is RefusalReason.FREEZE_QUANTITY:
         freeze = instrument.freeze
         return f"{decision.quantity} is above {freeze if 0 < freeze < ORDER else ORDER}"

@@ -1,4 +1,4 @@
-"""A running hash over what was decided, cheap enough to be taken of every order."""
+"""A running hash over decisions, cheap enough to be taken of every order."""
 
 import hashlib
 from typing import Final, final
@@ -13,7 +13,11 @@ FULL: Final[i64] = 16_384
 
 @final
 class DecisionDigest:
-    """SHA-256 over numbers (8 bytes, little-endian), prices (in ten-thousandths of a rupee) and texts (length first)."""
+    """SHA-256 over numbers, prices and texts.
+
+    Numbers are 8 bytes, little-endian, prices in ten-thousandths of a rupee, texts with their
+    length first.
+    """
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()

@@ -1,10 +1,10 @@
-"""Press an exit that rests: move its limit from the last price step by step, within the band as it stands and the desk's limits.
+"""The escalation of an exit that rests: its limit moves from the last price step by step.
 
-A market order within its protection comes to rest as a limit order where the book does not reach
-that far, and so does the limit order of a stop that the price has jumped over. Moving that order
-keeps its shares under one order; where the broker refuses, it is cancelled, and what is left leaves
-at the market. At a broker that takes LIMIT orders only, an exit starts with the limit of the first
-step.
+It stays within the band as it stands and the desk's limits. A market order within its protection
+comes to rest as a limit order where the book does not reach that far, and so does the limit order
+of a stop that the price has jumped over. Moving that order keeps its shares under one order; where
+the broker refuses, it is cancelled, and the rest leaves at the market. At a broker that takes LIMIT
+orders only, an exit starts with the limit of the first step.
 """
 
 from mypy_extensions import i64
@@ -18,21 +18,25 @@ from compiled.trading.order_store import OrderStore
 
 
 def exit_done(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> bool:
-    """Tell whether no exit order is at work; one that rests too long is pressed."""
+    """Return whether no exit order is at work; one that rests too long is escalated."""
     order = rung.exit
     if order is None:
         return True
     if is_working(order):
+        # An exit may be several orders (slices, twins): each rests, and is moved, by itself.
         each: Order | None = order
         while each is not None:
             if each.live and each.order_id and _has_rested(out, ladder, each):
                 _escalate_exit(out, ladder, rung, each, last)
             each = each.sibling
         return False
+    # Over, but with trades still to come: their shares would otherwise be sold again.
     if not is_settled(order):
         return False
     rung.exit = None
     rung.state = RungState.OPEN
+    # A stop that has sold a part goes on leaving at the market; an exit by hand that was cancelled
+    # does not.
     if rung.exit_reason == "stop":
         rung.leaving = True
     elif not rung.leaving:
@@ -41,7 +45,7 @@ def exit_done(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> bool:
 
 
 def escalated_limit(out: OrderStore, ladder: Ladder, side: Side, steps: i64, last: float) -> float:
-    """Return the limit of an order that leaves, so many steps beyond the last price, within the band."""
+    """Return the limit of an exit, so many steps beyond the last price, within the band."""
     percent = min(float(steps) * out.exits.widen_percent, out.exits.reach_percent)
     sign: i64 = int(side)
     return clamp_to_band(
@@ -51,7 +55,9 @@ def escalated_limit(out: OrderStore, ladder: Ladder, side: Side, steps: i64, las
 
 
 def _has_rested(out: OrderStore, ladder: Ladder, order: Order) -> bool:
-    """Tell whether an exit has rested long enough; one that waits for an auction is left alone."""
+    """Return whether an exit has rested long enough; one in an auction is left alone."""
+    # Orders gathered for an auction are matched together at one price: no limit is better than
+    # another.
     return (
         out.now - order.moved >= out.exits.patience * SECOND
         and not ladder.instrument.hours.gathers_orders(out.now)
@@ -59,7 +65,7 @@ def _has_rested(out: OrderStore, ladder: Ladder, order: Order) -> bool:
 
 
 def _escalate_exit(out: OrderStore, ladder: Ladder, rung: Rung, order: Order, last: float) -> None:
-    """Move an exit's limit further; what rests at a target or after hours is taken back."""
+    """Move an exit's limit further; one that rests at a target or after hours is taken back."""
     wanted = rung.leaving or rung.exit_reason == "stop"
     taken = ladder.instrument.hours.takes_exits(out.now)
     if order.pending is not None or order.cancelling or out.now < order.retry_at:
@@ -68,6 +74,7 @@ def _escalate_exit(out: OrderStore, ladder: Ladder, rung: Rung, order: Order, la
         out.cancel_order(order)
         order.moved = out.now  # one that is refused is asked for again, but not every second
         return
+    # An order on its way has no place in the book yet, and without a price there is no step.
     if order.status is not OrderStatus.OPEN or last <= 0.0:
         return
     sign: i64 = int(order.side)
@@ -81,5 +88,6 @@ def _escalate_exit(out: OrderStore, ladder: Ladder, rung: Rung, order: Order, la
             ladder.instrument.symbol + ": exit moved to " + str(price) + ", last price " + str(last)
         )
         out.alert("warn", "escalated", text, order.token)
+    # Modifications are used up (the exchange counts them): a new order starts from the market.
     elif not ladder.plan.cover:
         out.cancel_order(order)

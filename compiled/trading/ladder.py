@@ -30,7 +30,7 @@ from compiled.trading.order_states import is_correction, outstanding_quantity
 
 
 class RungState(IntEnum):
-    """Where a rung stands."""
+    """The state of a rung."""
 
     WAITING = 1
     ENTERING = 2
@@ -44,8 +44,8 @@ class RungState(IntEnum):
 class RungPlan:
     """One rung: enters when those before it are up `trigger_percent`; target 0.0 makes it a runner.
 
-    A stop of 0.0 means none, and no target either: a bare position, for research only. Nothing
-    protects it.
+    A stop of 0.0 stands for none, and no target either: a bare position, for research only, without
+    protection.
     """
 
     def __init__(
@@ -59,9 +59,9 @@ class RungPlan:
 @mypyc_attr(acyclic=True)
 @final
 class EntryPlan:
-    """How the first rung of a ladder enters.
+    """The entry of a ladder's first rung.
 
-    By default at the market, within `protection` percent (-1: the exchange's).
+    By default it is at the market, within `protection` percent (-1: the exchange's).
     """
 
     def __init__(
@@ -90,15 +90,14 @@ PROVEN: Final = 10
 @mypyc_attr(acyclic=True)
 @final
 class LadderPlan:
-    """What a strategy wants for one ladder.
+    """A strategy's plan for one ladder.
 
-    `capital` in paise per rung, `trail_seconds` the least time between moves.
-
-    `stop_gap_percent` is how far beyond the trigger the stop's limit price stands, so that it still
-    fills in a fall. `quantity` above 0 is the size of each rung in shares, whatever the capital.
-    `risk` (paise) above 0 is what a rung may lose at its stop, `swing` (₹) what its price usually
-    moves: a rung is as large as both allow, at most the capital. `entry_seconds` is how long an
-    entry may wait for its fill; 0: as long as its order lives.
+    `capital` is paise per rung, `trail_seconds` the least time between moves. `stop_gap_percent` is
+    how far beyond the trigger the stop's limit price stands, so that it still fills in a fall.
+    `quantity` above 0 is the size of each rung in shares, whatever the capital. `risk` (paise)
+    above 0 is the most a rung may lose at its stop, `swing` (₹) the usual move of its price: a rung
+    is as large as both allow, at most the capital. `entry_seconds` is how long an entry may wait
+    for its fill; 0: as long as its order lives.
     """
 
     def __init__(
@@ -131,24 +130,22 @@ class LadderPlan:
 
     @property
     def resting(self) -> bool:
-        """Tell whether its stops are orders that rest at the exchange.
+        """Return whether its stops are orders that rest at the exchange.
 
-        No GTT serves intraday positions.
+        Intraday positions need that, as no GTT serves them.
         """
         return self.product is Product.MIS
 
     @property
     def cover(self) -> bool:
-        """Tell whether the broker itself adds the stop, as the second leg of a cover order."""
+        """Return whether the broker itself adds the stop, as the second leg of a cover order."""
         return self.entry.terms.variety is Variety.COVER
 
 
 def entry_plan(
     price: float, trigger: float, validity: Validity, protection: float, terms: OrderTerms
 ) -> EntryPlan:
-    """Return the entry that these prices (rupees, 0.0: none) mean.
-
-    LIMIT, SL-M, SL, or MARKET without any.
+    """Return the entry for these prices (rupees, 0.0: none): LIMIT, SL-M, SL, or MARKET.
 
     A cover order's trigger is that of its stop, and says nothing about the entry.
     """
@@ -191,9 +188,9 @@ class Rung:
     counts how often the broker has refused the stop, `rejections` how often the exit; the next stop
     is asked for from `protect_at` (ns) on, the next exit from `retry_at` on; until `doubt_until` an
     exit that was given up may still arrive. `needs_refit` while the stop's limit has to be looked
-    at again: the band has moved, or nobody of this run has placed it. `wait_reported` when it was
-    told that its exit waits for the next session. `absent` shares of it are not in the broker's
-    books: nothing protects or sells them.
+    at again: the band has moved, or it was placed by an earlier run. `wait_reported` when it was
+    reported that its exit waits for the next session. `absent` shares of it are not in the broker's
+    books: they are neither protected nor sold.
     """
 
     def __init__(self, rung_id: i64, ladder_id: i64, number: i64, plan: RungPlan) -> None:
@@ -231,7 +228,7 @@ class Rung:
 
     @property
     def live(self) -> bool:
-        """Tell whether it has been entered and is not over."""
+        """Return whether it has been entered and is not over."""
         return self.state is not RungState.WAITING and self.state is not RungState.CLOSED
 
     @property
@@ -241,17 +238,14 @@ class Rung:
 
     @property
     def present(self) -> i64:
-        """Return those of them that the broker's books hold for it.
-
-        No stop and no exit is for more.
-        """
+        """Return the shares that the broker's books hold for it, the most of any stop or exit."""
         return self.bought - self.sold - self.absent
 
     @property
     def fired_earlier(self) -> bool:
-        """Tell whether its GTT has fired on an earlier day.
+        """Return whether its GTT has fired on an earlier day.
 
-        What that has sold is for the books to tell.
+        The sales of that are for the books to show.
         """
         gtt = self.gtt
         return gtt is not None and gtt.past and self.exit is None
@@ -268,7 +262,7 @@ class Rung:
 
     @property
     def has_live_stop(self) -> bool:
-        """Tell whether a stop stands at the broker, whatever its quantity."""
+        """Return whether a stop stands at the broker, whatever its quantity."""
         gtt = self.gtt
         guard = self.stop_order
         return (gtt is not None and gtt.gtt_id > 0 and gtt.live) or (
@@ -312,7 +306,7 @@ class Ladder:
 
     @property
     def open(self) -> bool:
-        """Tell whether any rung is entering, open or exiting."""
+        """Return whether any rung is entering, open or exiting."""
         for rung in self.rungs:
             if rung.live:
                 return True
@@ -327,11 +321,14 @@ class Ladder:
         value: i64 = 0
         for rung in self.rungs:
             if rung.state is RungState.WAITING:
+                # Rung 1 enters at the signal, not by a price.
                 if quantity == 0:
                     return None
                 average = float(value) / float(quantity) / 100.0
                 gain = float(self.sign) * (last - average) / average * 100.0
                 return rung if gain >= rung.plan.trigger_percent else None
+            # One that is still entering, or leaves already, breaks the row: nothing is added to a
+            # position in motion.
             if rung.state is not RungState.OPEN or rung.leaving:
                 return None
             quantity += rung.bought
@@ -348,9 +345,10 @@ def raise_high(ladder: Ladder, price: float) -> None:
 
 
 def stop_at(ladder: Ladder, rung: Rung, extreme: float) -> float:
-    """Return the stop that belongs to the most favourable price, on the grid, never nearer than the plan says."""
+    """Return the stop for the most favourable price, on the grid, never nearer than the plan's."""
     away = rung.plan.stop_percent / 100.0
     sign = ladder.sign
+    # Rounded away from the price: rounding must not tighten what the plan asks for.
     return ladder.instrument.snap(extreme * (1.0 - float(sign) * away), -sign)
 
 
@@ -364,12 +362,14 @@ def target_at(ladder: Ladder, rung: Rung) -> float:
 
 
 def trailed_stop(ladder: Ladder, rung: Rung, extreme: float) -> float:
-    """Return where the stop belongs at the most favourable price.
+    """Return the stop for the most favourable price.
 
-    Moved in its favour by a whole step, or as it is.
+    It has moved in its favour by a whole step, or stays.
     """
     wanted = stop_at(ladder, rung, extreme)
     step = rung.stop * ladder.plan.trail_step_percent / 100.0
+    # The billionth absorbs rounding of the difference, which would miss a step of exactly the
+    # plan's size.
     if float(ladder.sign) * (wanted - rung.stop) >= step - 1e-9 and wanted != rung.stop:
         return wanted
     return rung.stop
@@ -378,7 +378,7 @@ def trailed_stop(ladder: Ladder, rung: Rung, extreme: float) -> float:
 def stop_rest_ns(ladder: Ladder, resized: bool) -> i64:
     """Return how long a stop that has moved stays (ns).
 
-    One that is for the wrong shares is mended within a second.
+    One for the wrong number of shares is mended within a second.
     """
     return SECOND if resized else ladder.plan.trail_seconds * SECOND
 
@@ -386,7 +386,7 @@ def stop_rest_ns(ladder: Ladder, resized: bool) -> i64:
 def stop_limit(ladder: Ladder, stop: float) -> float:
     """Return the limit price of a stop at this trigger.
 
-    Beyond it by the plan's gap, within the band as it stands.
+    It is beyond it by the plan's gap, within the band as it stands.
     """
     return limit_beyond(ladder.instrument, ladder.exit_side, stop, ladder.plan.stop_gap_percent)
 
@@ -397,8 +397,13 @@ def stop_leg(ladder: Ladder, gtt: Gtt) -> GttLeg:
 
 
 def gtt_differs(ladder: Ladder, rung: Rung, gtt: Gtt, stop: float) -> bool:
-    """Tell whether a GTT waits for other prices than this stop and the rung's target, where the day's grid lets it."""
+    """Return whether a GTT has other prices than this stop and the rung's target.
+
+    Only differences that the day's grid allows to mend count.
+    """
     trigger = stop_leg(ladder, gtt).trigger
+    # The stop may be off the grid of today (a finer tick yesterday): its neighbour on the grid is
+    # the same stop.
     if trigger != stop and trigger != ladder.instrument.snap(stop, ladder.sign):
         return True
     if len(gtt.legs) != (2 if rung.target > 0.0 else 1):
@@ -410,12 +415,12 @@ def gtt_differs(ladder: Ladder, rung: Rung, gtt: Gtt, stop: float) -> bool:
 
 
 def protected_quantity(ladder: Ladder, rung: Rung, last: float) -> i64:
-    """Return the shares that a live stop at the broker, or the exit at work, would sell at the last price (rupees).
+    """Return the shares that a live stop, or the exit at work, would sell at the last price.
 
-    What could not fill counts as none: a stop whose limit lies before its trigger or off the band,
-    an exit that rests away from the price, and whatever would sell shares of earlier days that lack
-    their authorisation at the depository. Nor does an order count that follows one which the broker
-    has turned away, before it has stood for a while.
+    The price is rupees. Orders that could not fill count as none: a stop whose limit lies before
+    its trigger or off the band, an exit that rests away from the price, and any that would sell
+    shares of earlier days without their authorisation at the depository. Nor does an order count
+    that follows one which the broker has turned away, before it has stood for a while.
     """
     if _is_bound(ladder, rung):
         return 0
@@ -439,10 +444,7 @@ def protected_quantity(ladder: Ladder, rung: Rung, last: float) -> i64:
 
 
 def _is_bound(ladder: Ladder, rung: Rung) -> bool:
-    """Tell whether the depository would not let a rung's shares go.
-
-    Those that were not bought today.
-    """
+    """Return whether the depository binds a rung's shares, which were not bought today."""
     if ladder.instrument.bound <= 0 or ladder.plan.product is not Product.CNC:
         return False
     entry = rung.entry
@@ -450,7 +452,10 @@ def _is_bound(ladder: Ladder, rung: Rung) -> bool:
 
 
 def standing_quantity(rung: Rung) -> i64:
-    """Return the shares that everything of a rung at the broker could sell together, wherever the price goes."""
+    """Return the shares that everything of a rung at the broker could sell together.
+
+    It counts wherever the price goes.
+    """
     shares: i64 = 0
     gtt = rung.gtt
     if gtt is not None and gtt.gtt_id and gtt.live and gtt.legs:
@@ -462,7 +467,7 @@ def standing_quantity(rung: Rung) -> i64:
 
 
 def _could_trade(ladder: Ladder, order: Order, last: float) -> bool:
-    """Tell whether a stop or an exit could trade where the price is, or at its trigger."""
+    """Return whether a stop or an exit could trade where the price is, or at its trigger."""
     if order.price <= 0.0:
         return True
     if order.status is OrderStatus.TRIGGER_PENDING:
@@ -475,7 +480,7 @@ def _could_trade(ladder: Ladder, order: Order, last: float) -> bool:
 def gtt_legs(ladder: Ladder, rung: Rung, stop: float, quantity: i64) -> list[GttLeg]:
     """Return the GTT legs that protect `quantity`.
 
-    Stop alone, or stop and target with the lower trigger first.
+    They are the stop alone, or stop and target with the lower trigger first.
     """
     sign = ladder.sign
     out = ladder.exit_side

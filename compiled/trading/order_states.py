@@ -1,4 +1,4 @@
-"""Order life cycle: which status may follow which, and what an update does to an order.
+"""Order life cycle: the legal successions of a status, and the effect of an update on an order.
 
 Updates come late, twice and out of order. One rule handles all of it: a status is taken only if the
 table allows it after the present one, and a filled quantity only if it grows.
@@ -47,12 +47,12 @@ _LEGAL: Final = [
 
 
 def is_legal_move(old: OrderStatus, new: OrderStatus) -> bool:
-    """Tell whether `new` may follow `old`."""
+    """Return whether `new` may follow `old`."""
     return _LEGAL[_table_index(old, new)]
 
 
 def _table_index(old: i64, new: i64) -> i64:
-    """Return where the table holds a pair.
+    """Return a pair's index in the table.
 
     An argument turns from enum to i64 for less than `int` takes.
     """
@@ -148,7 +148,7 @@ def _update_prices(order: Order, update: OrderUpdate) -> bool:
 
 
 def is_correction(order: Order) -> bool:
-    """Tell whether an order is a correction of our books (`compiled/trading/corrections.py`).
+    """Return whether an order is a correction of our books (`compiled/trading/corrections.py`).
 
     It moved shares and no cash.
     """
@@ -156,10 +156,7 @@ def is_correction(order: Order) -> bool:
 
 
 def is_settled(order: Order) -> bool:
-    """Tell whether nothing more can come of a chain.
-
-    It is over, and every filled share has its trade.
-    """
+    """Return whether a chain is over, and every filled share has its trade."""
     each: Order | None = order
     last = order
     count: i64 = 0
@@ -180,7 +177,7 @@ def is_settled(order: Order) -> bool:
 
 
 def is_working(order: Order) -> bool:
-    """Tell whether an order of a chain may still trade."""
+    """Return whether an order of a chain may still trade."""
     each: Order | None = order
     while each is not None:
         if each.live:
@@ -190,7 +187,7 @@ def is_working(order: Order) -> bool:
 
 
 def traded_quantity(order: Order) -> i64:
-    """Return what all orders of a chain have traded so far."""
+    """Return the trades of all orders of a chain so far, in shares."""
     total: i64 = 0
     each: Order | None = order
     while each is not None:
@@ -200,7 +197,7 @@ def traded_quantity(order: Order) -> i64:
 
 
 def outstanding_quantity(order: Order) -> i64:
-    """Return what a chain may still trade, at the most."""
+    """Return the most a chain may still trade."""
     if is_settled(order):
         return 0
     if order.terms.makes_several_orders:
@@ -230,7 +227,7 @@ def largest_quantity(order: Order) -> i64:
 
 
 def known_quantity(order: Order) -> i64:
-    """Return what the orders of a chain have traded and may still trade, so far as they are known."""
+    """Return the known orders' trades and open shares of a chain."""
     total: i64 = 0
     each: Order | None = order
     while each is not None:
@@ -240,7 +237,7 @@ def known_quantity(order: Order) -> i64:
 
 
 def offered_quantity(order: Order) -> i64:
-    """Return what the orders of a chain offer that work and are not being cancelled."""
+    """Return the open shares of a chain's working orders that are not being cancelled."""
     total: i64 = 0
     each: Order | None = order
     while each is not None:

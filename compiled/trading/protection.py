@@ -1,8 +1,8 @@
-"""Keep every rung either protected or on its way out.
+"""Protection: every rung is either protected or on its way out.
 
-`tend_rung` is level-triggered: it looks at how a rung stands and asks for what is missing, so it
-does not matter which event was lost, came twice or came late. Called after everything that touches
-a rung, and every second.
+`tend_rung` is level-triggered: it looks at how a rung stands and asks for the missing part, so it
+does not matter which event was lost, came twice or came late. It is called after everything that
+touches a rung, and every second.
 """
 
 from typing import Final
@@ -42,13 +42,15 @@ from compiled.trading.ladder import (
 from compiled.trading.order_states import is_settled, offered_quantity
 from compiled.trading.order_store import OrderStore
 
+# A GTT fires at the broker, and its order shows in the book a moment later: to sell meanwhile would
+# sell twice.
 LINK_SECONDS: Final = 10
-"""How long a triggered GTT may go without showing its order before the rung leaves at the market."""
+"""Seconds a triggered GTT has to show its order before the rung leaves at the market."""
 RETRY_SECONDS: Final = 2
 TTL_GRACE: Final = 5
 """Seconds that the broker has to end a TTL order by itself."""
 REJECTIONS: Final = 3
-"""After so many rejections of its exit a rung gets its stop back while it waits for the next try."""
+"""Rejections of its exit after which a rung gets its stop back until the next try."""
 NO_PRICE: Final = 1e300
 """No new low for `is_idle`; its counterpart, no new high, is 0.0."""
 
@@ -64,6 +66,8 @@ def tend_rung(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> None:
     """Ask for whatever this rung lacks at the last price (rupees, 0.0: unknown)."""
     if not rung.live:
         return
+    # From the broker's own square-off on it refuses intraday orders; asking would only fill the
+    # log.
     if (
         rung.quantity != 0
         and ladder.plan.product is Product.MIS
@@ -76,19 +80,24 @@ def tend_rung(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> None:
             "the broker squares off intraday positions now: nothing more is sent for this one",
         )
         return
+    # The entry first, as its rest may still change the shares that everything below counts.
     _tend_entry(out, ladder, rung)
     if rung.stop_order is not None:
         stop_orders.promote_triggered_stop(rung)
     if rung.quantity == 0:
         _finish_rung(out, rung)
         return
+    # Oversold before protected: an open short position loses without bound.
     if rung.quantity < 0:
         _undo_oversold(out, ladder, rung, last)
         return
     rung.state = RungState.OPEN if rung.exit is None else RungState.EXITING
+    # Shares that the broker's books do not hold are neither sold nor protected: it would be
+    # somebody else's that go.
     if rung.present == 0 and not ladder.plan.cover:
         _withdraw_all_sales(out, rung)
         return
+    # While an exit works nothing else may offer its shares.
     if not exit_done(out, ladder, rung, last):
         _keep_exit_alone(out, ladder, rung)
         return
@@ -99,6 +108,7 @@ def tend_rung(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> None:
         _tend_stop_order(out, ladder, rung, last)
     elif gtt is None or not gtt.live:
         _place_stop(out, ladder, rung, last)
+    # A change or deletion under way is waited for: its answer decides which legs stand.
     elif gtt.status is GttStatus.ACTIVE and not gtt.pending and not gtt.deleting:
         _trail_gtt(out, ladder, rung, gtt, last)
 
@@ -110,6 +120,8 @@ def _tend_stop_order(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -
         _place_stop(out, ladder, rung, last)
     elif order.status is OrderStatus.TRIGGER_PENDING and not order.cancelling:
         reached = stop_orders.reached_exit_level(ladder, rung, last)
+        # The target is watched here: a second order at the exchange could sell the same shares
+        # again. At the stop the order itself sells, unless somebody has moved it away.
         if reached == "target" or (
             reached == "stop" and stop_orders.waits_farther_away(ladder, rung, order)
         ):
@@ -120,13 +132,15 @@ def _tend_stop_order(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -
 
 
 def is_idle(ladder: Ladder, high: float, low: float) -> bool:
-    """Tell whether prices between these (rupees) leave nothing to do.
+    """Return whether prices between these (rupees) leave nothing to do.
 
-    No rung to enter, no order, no stop to move.
+    There is no rung to enter, no order, no stop to move.
     """
     if ladder.leaving:
         return False
     for rung in ladder.rungs:
+        # Only the extreme in the position's favour matters: it enters further rungs and trails
+        # stops, the other one is the stop's own business at the exchange.
         if rung.state is not RungState.CLOSED and not _is_rung_idle(
             ladder, rung, high if ladder.side is Side.BUY else low
         ):
@@ -135,7 +149,7 @@ def is_idle(ladder: Ladder, high: float, low: float) -> bool:
 
 
 def is_idle_at_any_price(ladder: Ladder) -> bool:
-    """Tell whether no price leaves anything to do, as long as the ladder does not change.
+    """Return whether no price leaves anything to do, as long as the ladder does not change.
 
     It is `is_idle`, no stop trails, and no target is watched.
     """
@@ -176,7 +190,7 @@ def _is_rung_idle(ladder: Ladder, rung: Rung, extreme: float) -> bool:
 
 
 def _gtt_stands(ladder: Ladder, rung: Rung) -> bool:
-    """Tell whether the GTT of a rung stands as it should."""
+    """Return whether the GTT of a rung stands as it should."""
     gtt = rung.gtt
     if (
         gtt is None
@@ -194,7 +208,7 @@ def _gtt_stands(ladder: Ladder, rung: Rung) -> bool:
 
 
 def _tend_entry(out: OrderStore, ladder: Ladder, rung: Rung) -> None:
-    """Cancel what is left of an entry that has waited long enough, or that nobody wants any more."""
+    """Cancel the rest of an entry that has waited long enough, or is not wanted any more."""
     entry = rung.entry
     if entry is None or is_settled(entry):
         return
@@ -209,6 +223,7 @@ def _tend_entry(out: OrderStore, ladder: Ladder, rung: Rung) -> None:
 def _entry_waited(out: OrderStore, ladder: Ladder, entry: Order) -> bool:
     seconds = ladder.plan.entry_seconds
     if entry.validity is Validity.TTL:
+        # The broker ends a TTL order by itself; ours comes only if it does not.
         seconds = entry.terms.minutes * 60 + TTL_GRACE
     return seconds > 0 and out.now - entry.created >= max(seconds * SECOND, out.entry_patience)
 
@@ -219,6 +234,7 @@ def _finish_rung(out: OrderStore, rung: Rung) -> None:
     gtt = rung.gtt
     if gtt is not None and gtt.live:
         out.delete_gtt(gtt)
+    # The rest of an entry may still fill, and its shares would stand in a closed rung.
     if entry is not None and not is_settled(entry):
         return
     unguarded = stop_orders.withdraw_stop_order(out, rung)
@@ -234,7 +250,7 @@ def _finish_rung(out: OrderStore, rung: Rung) -> None:
 
 
 def _withdraw_all_sales(out: OrderStore, rung: Rung) -> None:
-    """Take back whatever could sell shares that the broker's books do not hold for a rung.
+    """Take back everything that could sell shares missing in the broker's books for a rung.
 
     It would sell somebody else's.
     """
@@ -249,7 +265,7 @@ def _withdraw_all_sales(out: OrderStore, rung: Rung) -> None:
 
 
 def _keep_exit_alone(out: OrderStore, ladder: Ladder, rung: Rung) -> None:
-    """Let nothing else at the broker offer what an exit offers, and the exit no more than there is.
+    """Let nothing else at the broker offer the exit's shares, and the exit no more than there is.
 
     An exit that was given up may arrive beside the stop that took its place, or beside the exit
     that did.
@@ -260,20 +276,22 @@ def _keep_exit_alone(out: OrderStore, ladder: Ladder, rung: Rung) -> None:
     if rung.gtt is not None and rung.gtt.live:
         out.delete_gtt(rung.gtt)
     stop_orders.withdraw_stop_order(out, rung)
+    # Cancelled whole and sent anew: a change could cross with a fill of the excess.
     if offered_quantity(order) > rung.present:
         out.cancel_order(order)
 
 
 def _undo_oversold(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> None:
-    """Bring back what has left beyond what was held.
+    """Bring back shares that were sold beyond the position.
 
-    Nothing is to stand open that nobody asked for.
+    No position is to stand open without a request.
     """
     mark_leaving(rung, "oversold")
     order = rung.exit
     if rung.gtt is not None and rung.gtt.live:
         out.delete_gtt(rung.gtt)
     unguarded = stop_orders.withdraw_stop_order(out, rung)
+    # What still sells goes first, or the way back would never catch up with it.
     if order is not None and order.side is ladder.exit_side and not is_settled(order):
         out.cancel_order(order)
         return
@@ -286,7 +304,7 @@ def _undo_oversold(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> 
 def _send_exit(
     out: OrderStore, ladder: Ladder, rung: Rung, side: Side, quantity: i64, last: float
 ) -> None:
-    """Send an exit: at the market, or with a limit that trades at once where the broker takes nothing else."""
+    """Send an exit at the market, or with a limit that trades at once if the broker needs one."""
     kind = OrderType.MARKET
     limit = 0.0
     if out.limit_only:
@@ -308,6 +326,8 @@ def _send_exit(
         OrderPurpose.EXIT,
         rung.rung_id,
         limit,
+        # The exchange refuses an order above the freeze quantity; the broker cuts one that asks for
+        # it.
         terms=SLICED if freeze > 0 and quantity > freeze else PLAIN,
     )
     rung.state = RungState.EXITING
@@ -317,7 +337,7 @@ def _send_exit(
 def _move_stop_along(ladder: Ladder, rung: Rung) -> None:
     """Let a stop that is placed anew stand where it belongs by now.
 
-    The last move may have been made and not been told.
+    The last move may have been made without an answer.
     """
     if ladder.plan.trail:
         rung.stop = trailed_stop(ladder, rung, rung.high)
@@ -326,7 +346,7 @@ def _move_stop_along(ladder: Ladder, rung: Rung) -> None:
 
 
 def _waits_behind_stop(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> bool:
-    """Tell whether a rung waits behind its stop for an exit that was given up and may still arrive.
+    """Return whether a rung waits behind its stop for an exit given up that may still arrive.
 
     It does not where no stop can stand or the price is at it, and when intraday positions are over:
     it leaves again.
@@ -338,10 +358,12 @@ def _waits_behind_stop(out: OrderStore, ladder: Ladder, rung: Rung, last: float)
         return True
     if rung.plan.stop_percent <= 0.0 or rung.stop <= 0.0 or last <= 0.0 or ladder.plan.cover:
         return False
+    # A stop that was refused would keep the rung waiting for protection that does not come.
     if rung.refusals > 0 or out.now < rung.protect_at:
         return False
     if rung.gtt is not None and rung.gtt.status is GttStatus.TRIGGERED:
         return False
+    # The exit has been decided: a target beside the stop could sell what the late exit sells, too.
     rung.target = 0.0
     _move_stop_along(ladder, rung)
     if (
@@ -358,7 +380,10 @@ def _waits_behind_stop(out: OrderStore, ladder: Ladder, rung: Rung, last: float)
 
 
 def _correct_stop(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> None:
-    """Let the stop of a rung that waits for its exit be for the shares it still holds, at its place, whoever has changed it."""
+    """Correct a waiting rung's stop to the shares it still holds, and to its place.
+
+    It counts whoever has changed it.
+    """
     gtt = rung.gtt
     order = rung.stop_order
     if order is not None and order.status is OrderStatus.TRIGGER_PENDING and not order.cancelling:
@@ -396,9 +421,12 @@ def _leave_at_market(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -
     takes = ladder.instrument.hours.takes_exits(out.now)
     if takes and out.now < rung.doubt_until and _waits_behind_stop(out, ladder, rung, last):
         return
+    # An exit that is refused again and again leaves the rung bare between two tries; a stop costs
+    # nothing meanwhile.
     if rung.rejections >= REJECTIONS and out.now < rung.retry_at:
         _protect_anew(out, ladder, rung, last)
         return
+    # Deletion first and the exit when it is confirmed: both at once could sell twice (ADR 1).
     if gtt is not None and gtt.live:
         if not takes:
             _correct_stop(out, ladder, rung, last)
@@ -423,12 +451,10 @@ def _leave_at_market(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -
 
 
 def _protect_overnight(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> None:
-    """Protect over night what could not be sold before the close.
+    """Protect over night the shares that could not be sold before the close.
 
-    Its old stop may lie beyond the price by now.
-
-    So too until the closing auction takes its exit, without a word: nobody knows that it will find
-    the desk alive.
+    Their old stop may lie beyond the price by now. The same holds, without an alert, until the
+    closing auction takes the exit: the desk may not be alive by then.
     """
     hours = ladder.instrument.hours
     if out.now < rung.protect_at or last <= 0.0:
@@ -438,6 +464,7 @@ def _protect_overnight(out: OrderStore, ladder: Ladder, rung: Rung, last: float)
     if not bare:
         _keep_stop_clear(out, ladder, rung, last)
         told = "its exit waits for the next session, under a stop at " + str(rung.stop)
+    # Between the close and the auction the exit is about to go: that needs no alarm.
     if not hours.closes <= out.now < hours.auction:
         _report_wait(out, ladder, rung, told)
     if not bare:
@@ -445,14 +472,14 @@ def _protect_overnight(out: OrderStore, ladder: Ladder, rung: Rung, last: float)
 
 
 def _report_wait(out: OrderStore, ladder: Ladder, rung: Rung, text: str) -> None:
-    """Say once what has to wait for the next session."""
+    """Report once that an exit has to wait for the next session."""
     if not rung.wait_reported:
         rung.wait_reported = True
         out.alert("alarm", "carried", text, ladder.instrument.token)
 
 
 def _protect_anew(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> None:
-    """Give the stop back to a rung whose exit is rejected again and again, until it is tried once more."""
+    """Give the stop back to a rung whose exit is rejected again and again, until the next try."""
     gtt = rung.gtt
     missing = (gtt is None or not gtt.live) and rung.stop_order is None
     if not missing:
@@ -468,7 +495,7 @@ def _protect_anew(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> N
 
 
 def _keep_stop_clear(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> None:
-    """Keep the stop of a rung that cannot leave where it is, or give it the plan's distance from a price that is beyond it."""
+    """Keep a stuck rung's stop, at the plan's distance where the price is beyond it."""
     if rung.stop <= 0.0 or _is_at_stop(out, ladder, rung.stop, last):
         rung.stop = stop_at(ladder, rung, last)
     rung.target = 0.0
@@ -488,7 +515,7 @@ def _place_gtt(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> None
 
 
 def _may_show_order(out: OrderStore, gtt: Gtt) -> bool:
-    """Tell whether the order of a triggered GTT may still show up."""
+    """Return whether the order of a triggered GTT may still show up."""
     return out.now - gtt.updated < LINK_SECONDS * SECOND
 
 
@@ -500,6 +527,7 @@ def _place_stop(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> Non
             mark_leaving(rung, "trigger without an order")
             _leave_at_market(out, ladder, rung, last)
         return
+    # Without a price a stop could be placed beyond the market, and fire at once.
     if rung.plan.stop_percent <= 0.0 or out.now < rung.protect_at or last <= 0.0:
         return
     sign = float(ladder.sign)
@@ -517,6 +545,7 @@ def _place_stop(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> Non
         if ladder.plan.resting
         else _near_level(out, ladder, rung, last)
     )
+    # At or beyond the stop already: a GTT there would be refused as too near, so the rung leaves.
     if reached:
         mark_leaving(rung, reached)
         _leave_at_market(out, ladder, rung, last)
@@ -527,7 +556,10 @@ def _place_stop(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> Non
 
 
 def _near_level(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> str:
-    """Return "stop" or "target" where the last price is too near to it for a GTT, or beyond it, else an empty string."""
+    """Return "stop" or "target" where the last price is too near to it for a GTT, else "".
+
+    A price beyond it is too near, too.
+    """
     if _is_at_stop(out, ladder, rung.stop, last):
         return "stop"
     if (
@@ -539,8 +571,10 @@ def _near_level(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> str
 
 
 def _trail_gtt(out: OrderStore, ladder: Ladder, rung: Rung, gtt: Gtt, last: float) -> None:
-    """Move the stop in the position's favour, and keep its quantity the rung's and its limit such that it fills."""
+    """Move the stop in the position's favour; keep its quantity, and its limit fillable."""
     resized = gtt.legs[0].quantity != rung.present
+    # A stop rests between moves: every change counts against the broker's limits. A wrong quantity
+    # does not wait so long.
     if out.now - rung.moved < stop_rest_ns(ladder, resized) or out.now < gtt.retry_at:
         return
     stop = trailed_stop(ladder, rung, rung.high) if ladder.plan.trail else rung.stop
@@ -559,6 +593,8 @@ def _trail_gtt(out: OrderStore, ladder: Ladder, rung: Rung, gtt: Gtt, last: floa
             out, ladder, rung.stop, last
         )
         vain = not could_fill(ladder.instrument, ladder.exit_side, leg.trigger, leg.price)
+        # The price is at the stop and the order cannot do its work: for the wrong shares, with a
+        # limit that cannot fill, or moved away by hand. A stop in place is left to fire.
         if resized or ((vain or farther) and ladder.instrument.hours.takes_exits(out.now)):
             mark_leaving(rung, "stop")
             _leave_at_market(out, ladder, rung, last)
@@ -568,7 +604,7 @@ def _trail_gtt(out: OrderStore, ladder: Ladder, rung: Rung, gtt: Gtt, last: floa
 
 
 def _needs_change(ladder: Ladder, rung: Rung, gtt: Gtt, stop: float) -> bool:
-    """Tell whether a GTT waits for other prices than this stop and the rung's target, or with a limit that may not fill."""
+    """Return whether a GTT has other prices than stop and target, or a limit that may not fill."""
     leg = stop_leg(ladder, gtt)
     vain = not could_fill(ladder.instrument, ladder.exit_side, leg.trigger, leg.price)
     rung.needs_refit = rung.needs_refit and (vain or _is_too_narrow(ladder, leg))
@@ -576,12 +612,12 @@ def _needs_change(ladder: Ladder, rung: Rung, gtt: Gtt, stop: float) -> bool:
 
 
 def _is_at_stop(out: OrderStore, ladder: Ladder, stop: float, last: float) -> bool:
-    """Tell whether the last price (rupees) is beyond a stop, or too near to it for a GTT."""
+    """Return whether the last price (rupees) is beyond a stop, or too near to it for a GTT."""
     return float(ladder.sign) * (last - stop) <= last * out.trigger_distance / 100.0
 
 
 def _is_too_narrow(ladder: Ladder, leg: GttLeg) -> bool:
-    """Tell whether a stop's limit gives less way than the plan and the band let it."""
+    """Return whether a stop's limit gives less way than the plan and the band allow."""
     return float(ladder.sign) * (leg.price - stop_limit(ladder, leg.trigger)) > HAIR
 
 
@@ -591,6 +627,8 @@ def confirm_gtt(ladder: Ladder, rung: Rung, gtt: Gtt) -> bool:
         return False
     leg = stop_leg(ladder, gtt)
     stop = leg.trigger
+    # Legs from a list may be somebody else's, with a limit that could not fill on today's band or
+    # grid.
     rung.needs_refit = rung.needs_refit or not could_fill(
         ladder.instrument, ladder.exit_side, stop, leg.price
     )
@@ -604,6 +642,8 @@ def confirm_gtt(ladder: Ladder, rung: Rung, gtt: Gtt) -> bool:
 def triggered_by(ladder: Ladder, gtt: Gtt, price: float) -> str:
     """Return which leg sent an order at this limit price: "stop" or "target"."""
     index: i64 = 0 if ladder.sign > 0 else len(gtt.legs) - 1
+    # The broker does not say which leg has fired; the limit of the order it sent is nearer to one
+    # of them.
     if len(gtt.legs) == 2 and abs(gtt.legs[1 - index].price - price) < abs(
         gtt.legs[index].price - price
     ):

@@ -23,7 +23,7 @@ from compiled.trading.ladder import EntryPlan, LadderPlan
 
 
 class RefusalReason(IntEnum):
-    """Why an entry was not sent; `docs/risk.md` lists them for the operator."""
+    """The reason of a refused entry; `docs/risk.md` lists them for the operator."""
 
     OK = 0
     KILLED = 1
@@ -64,7 +64,7 @@ class RefusalReason(IntEnum):
 class RiskLimits:
     """The operator's limits: money in paise, 0 switches a limit off.
 
-    Those named `strategy_…` hold for each one alone.
+    Those named `strategy_…` hold for each strategy alone.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class RiskLimits:
 
     @property
     def by_strategy(self) -> bool:
-        """Tell whether a limit on the losses of single strategies is set."""
+        """Return whether a limit on the losses of single strategies is set."""
         return (
             self.strategy_daily_loss > 0
             or self.strategy_drawdown > 0
@@ -113,7 +113,7 @@ class RiskLimits:
 
     @property
     def halts(self) -> bool:
-        """Tell whether a limit is set that stops the desk or a strategy on what it has lost."""
+        """Return whether a limit is set that stops the desk or a strategy on its losses."""
         whole = self.max_daily_loss > 0 or self.max_drawdown > 0 or self.max_consecutive_losses > 0
         return whole or self.by_strategy
 
@@ -127,6 +127,7 @@ class RiskLimits:
         elif name == "price_range_percent":
             self.price_range_percent = value
         else:
+            # A name that is no limit raises here, and sets nothing.
             getattr(self, name)
             setattr(self, name, int(value))
 
@@ -134,7 +135,7 @@ class RiskLimits:
 @mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class LimitUsage:
-    """What is used of the limits right now, orders in flight counted at their worst.
+    """The used part of the limits right now, orders in flight counted at their worst.
 
     `recent` counts the strategy's entries within a minute.
     """
@@ -154,6 +155,7 @@ def plan_out_of_bounds(plan: LadderPlan) -> str:
     """Return the first number of a plan that is out of its bounds, empty where there is none."""
     if len(plan.rungs) == 0 or len(plan.rungs) > RUNGS:
         return _bounds_text("rungs", float(len(plan.rungs)), 1.0, float(RUNGS))
+    # Written as `not low <= x <= high`, so that a NaN is out of bounds.
     for rung in plan.rungs:
         if not 0.0 <= rung.trigger_percent <= PERCENT:
             return _bounds_text("trigger_percent", rung.trigger_percent, 0.0, PERCENT)
@@ -198,7 +200,7 @@ def _entry_out_of_bounds(entry: EntryPlan) -> str:
 
 
 def change_out_of_bounds(change: OrderChange) -> str:
-    """Return the first number of a modification that is out of its bounds, empty where there is none."""
+    """Return the first number of a modification out of its bounds, empty without one."""
     if not 0 <= change.quantity <= HELD:
         return _bounds_text("quantity", float(change.quantity), 0.0, float(HELD))
     if not 0.0 <= change.price <= PRICE:
@@ -221,22 +223,22 @@ def whole_lots(instrument: Instrument, capital: i64, price: float) -> i64:
     if one <= 0:
         return 0
     lots = capital // one
+    # The product could leave 63 bits for a price of paise and a large capital.
     return HELD if lots > HELD // lot else lots * lot
 
 
 def rung_size(instrument: Instrument, plan: LadderPlan, stop_percent: float, price: float) -> i64:
-    """Return the shares of a rung by its plan.
+    """Return the shares of a rung by its plan, at most those its capital buys.
 
-    A fixed number, what its risk allows, at most what its capital buys.
-
-    With a risk, that is what is lost at the stop; with a swing as well, what the position moves
-    when the price does.
+    They are a fixed number, or those its risk allows. With a risk, that is the loss at the stop;
+    with a swing as well, the position's move with the price.
     """
     if plan.quantity > 0:
         return plan.quantity
     bought = whole_lots(instrument, plan.capital, price)
     if plan.risk <= 0:
         return bought
+    # Without a swing the loss at the stop is the measure of risk.
     away = plan.swing if plan.swing > 0.0 else price * stop_percent / 100.0
     risked = whole_lots(instrument, plan.risk, away)
     return min(risked, bought) if plan.capital > 0 else risked
@@ -250,11 +252,12 @@ def check_order(
     limits: RiskLimits,
     several: bool = False,
 ) -> RefusalReason:
-    """Check an order by itself: quantity, grid, band, freeze quantity, value, distance from the last price.
+    """Check an order by itself: quantity, grid, band, freeze quantity, value, price range.
 
     `several`: the broker makes several orders of it, none of them above the freeze quantity. None
     is above `ORDER`, whether there is a freeze quantity or not.
     """
+    # In the order in which the operator can mend it: size, then grid and band, then the limits.
     if quantity <= 0:
         return RefusalReason.SIZE_ZERO
     if quantity % instrument.lot != 0:
@@ -275,7 +278,7 @@ def check_order(
 
 
 def check_usage(strategy: str, value: i64, usage: LimitUsage, limits: RiskLimits) -> RefusalReason:
-    """Check what an entry of `value` paise would make of the desk's limits."""
+    """Check an entry of `value` paise against the desk's limits."""
     if limits.max_orders_per_minute > 0 and usage.recent >= limits.max_orders_per_minute:
         return RefusalReason.THROTTLE
     if limits.max_positions > 0 and usage.positions >= limits.max_positions:
@@ -287,6 +290,7 @@ def check_usage(strategy: str, value: i64, usage: LimitUsage, limits: RiskLimits
         return RefusalReason.POSITIONS_PER_SYMBOL
     if limits.max_trades_per_day > 0 and usage.trades >= limits.max_trades_per_day:
         return RefusalReason.TRADES_PER_DAY
+    # Saturating: a sum beyond the bounds must count as too much, not wrap around to a small one.
     if limits.max_exposure > 0 and saturating_add(usage.exposure, value) > limits.max_exposure:
         return RefusalReason.EXPOSURE
     if (
@@ -303,14 +307,20 @@ def check_usage(strategy: str, value: i64, usage: LimitUsage, limits: RiskLimits
 
 
 def halt_reason(net: i64, peak: i64, losses: i64, limits: RiskLimits) -> str:
-    """Return why trading must stop at this day's P&L (paise, after charges) and its peak, or an empty string."""
+    """Return why trading must stop at this day's P&L after charges and its peak, else "".
+
+    Both are paise.
+    """
     return _reached_limit(
         net, peak, losses, limits.max_daily_loss, limits.max_drawdown, limits.max_consecutive_losses
     )
 
 
 def stop_reason(net: i64, peak: i64, losses: i64, limits: RiskLimits) -> str:
-    """Return why one strategy must stop at its own P&L of the day (paise) and its peak, or an empty string."""
+    """Return why a strategy must stop at its own P&L of the day and its peak, else "".
+
+    Both are paise.
+    """
     return _reached_limit(
         net,
         peak,

@@ -1,11 +1,9 @@
-"""Stops that rest at the exchange as orders.
+"""Stops that rest at the exchange as orders: of intraday positions, and of cover orders.
 
-For intraday positions, which GTTs do not serve, and of cover orders.
-
-One stop order for the shares of a rung, or one exit, never both: it is placed when the entry fills,
-modified when it trails or the quantity changes, and cancelled before an exit is sent. Once
-triggered it is the exit. A rung's target is watched by the desk, for a second order at the exchange
-could sell the same shares again.
+GTTs do not serve those. One stop order for the shares of a rung, or one exit, never both: it is
+placed when the entry fills, modified when it trails or the quantity changes, and cancelled before
+an exit is sent. Once triggered it is the exit. A rung's target is watched by the desk, for a second
+order at the exchange could sell the same shares again.
 """
 
 from compiled.model.order_terms import OrderChange
@@ -21,6 +19,8 @@ def promote_triggered_stop(rung: Rung) -> None:
     order = rung.stop_order
     if order is None or rung.exit is not None:
         return
+    # Triggered, traded or open: from here on it is the exit, and a cancellation asked for as a stop
+    # is void.
     if order.status is OrderStatus.OPEN or order.status is OrderStatus.COMPLETE or order.traded > 0:
         rung.stop_order = None
         rung.exit = order
@@ -36,6 +36,8 @@ def accepted_trigger(ladder: Ladder, stop: float) -> float:
 
     One off the band stands at its edge, nearer to the price.
     """
+    # The exchange refuses a trigger off the band. At the edge the stop fires early, which is better
+    # than not standing at all.
     edge = clamp_to_band(ladder.instrument, stop)
     return edge if float(ladder.sign) * (edge - stop) > 0.0 else stop
 
@@ -45,6 +47,7 @@ def place_stop_order(out: OrderStore, ladder: Ladder, rung: Rung) -> None:
     if ladder.plan.cover:
         return  # the broker does
     kind = ladder.instrument.kind
+    # The exchange takes no SL-M in options.
     stop_limited = kind == "CE" or kind == "PE"
     rung.stop_order = out.place_order(
         ladder.strategy,
@@ -64,6 +67,8 @@ def place_stop_order(out: OrderStore, ladder: Ladder, rung: Rung) -> None:
 
 def trail_stop_order(out: OrderStore, ladder: Ladder, rung: Rung, order: Order) -> None:
     """Move the stop in the position's favour, and keep its quantity equal to the rung's."""
+    # A stop that has stood for a while counts as accepted: earlier refusals no longer slow the next
+    # one down.
     if out.now - order.created >= PROVEN * SECOND and order.quantity - order.traded == rung.present:
         rung.refusals = 0
     quantity = (
@@ -83,6 +88,8 @@ def trail_stop_order(out: OrderStore, ladder: Ladder, rung: Rung, order: Order) 
         return
     rung.moved = out.now
     moved = stop if stop != order.trigger else 0.0
+    # Fields that do not change stay 0, so that a change made by hand to them is not undone on the
+    # way.
     limit = limit if moved > 0.0 or refit else 0.0
     if out.modify_order(order, OrderChange(quantity, limit, moved)) or ladder.plan.cover:
         return
@@ -93,7 +100,7 @@ def trail_stop_order(out: OrderStore, ladder: Ladder, rung: Rung, order: Order) 
 
 
 def stop_order_stands(ladder: Ladder, rung: Rung, extreme: float) -> bool:
-    """Tell whether the stop order of a rung stands as it should while the price gets no better than `extreme`."""
+    """Return whether a rung's stop order stands right while no price betters `extreme`."""
     order = rung.stop_order
     if order is None or order.status is not OrderStatus.TRIGGER_PENDING:
         return False
@@ -110,7 +117,7 @@ def stop_order_stands(ladder: Ladder, rung: Rung, extreme: float) -> bool:
 
 
 def waits_farther_away(ladder: Ladder, rung: Rung, order: Order) -> bool:
-    """Tell whether a stop order waits farther from the price than its rung's stop.
+    """Return whether a stop order waits farther from the price than its rung's stop.
 
     Somebody else has put it there.
     """
@@ -126,6 +133,7 @@ def withdraw_stop_order(out: OrderStore, rung: Rung) -> bool:
     if order is None:
         return True
     out.cancel_order(order)
+    # Until the cancellation is certain the stop may still sell: the exit waits.
     if not is_settled(order):
         return False
     rung.stop_order = None
@@ -133,7 +141,7 @@ def withdraw_stop_order(out: OrderStore, rung: Rung) -> bool:
 
 
 def reached_exit_level(ladder: Ladder, rung: Rung, last: float) -> str:
-    """Return "stop" or "target" where the last price (rupees) stands at or beyond it, else an empty string."""
+    """Return "stop" or "target" where the last price (rupees) has reached it, else ""."""
     sign = float(ladder.sign)
     if sign * (last - rung.stop) <= 0.0:
         return "stop"

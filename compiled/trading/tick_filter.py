@@ -1,4 +1,4 @@
-"""Which ticks cannot be true: they are kept out of bars, stops and strategies.
+"""The filter of impossible ticks: they are kept out of bars, stops and strategies.
 
 `docs/bars.md` has the rules and their figures.
 """
@@ -33,7 +33,10 @@ ODD: Final[i64] = 3
 
 @final
 class DeadTick:
-    """A tick that cannot be true, why, when it came (ns), the last true price in rupees (0.0: none), its instrument."""
+    """An impossible tick, with its reason and its time (ns).
+
+    Beside them are the last true price in rupees (0.0: none) and its instrument.
+    """
 
     def __init__(
         self, tick: Tick, reason: str, received: i64, last: float, instrument: Instrument | None
@@ -47,9 +50,9 @@ class DeadTick:
 
 @final
 class FilterState:
-    """What is known of one token.
+    """The state of one token's filter.
 
-    Its last true price and when it came, and the tick that waits to be borne out.
+    It has the last true price and its time, and the tick that waits to be borne out.
     """
 
     def __init__(self) -> None:
@@ -63,9 +66,9 @@ class FilterState:
 
 @final
 class TickFilter:
-    """Tells true ticks from others.
+    """Separates true ticks from others.
 
-    `ahead` (ns) is how far a stamp may lie in the future; `dead` gathers what was kept out.
+    `ahead` (ns) is how far a stamp may lie in the future; `dead` gathers the others.
     """
 
     def __init__(self, ahead: i64) -> None:
@@ -76,7 +79,7 @@ class TickFilter:
     def sift_ticks(
         self, ticks: list[Tick], markets: IntMap[InstrumentState], now: i64, today: i64
     ) -> list[Tick]:
-        """Return the ticks to be taken at `now`, in their order, of a day that began at `today` (ns UTC)."""
+        """Return the ticks to take at `now`, in order, of a day that began at `today` (ns UTC)."""
         taken: list[Tick] = []
         for tick in ticks:
             market = markets.get(tick.token)
@@ -102,6 +105,8 @@ class TickFilter:
         if why:
             self.dead.append(DeadTick(tick, why, now, seen.price, instrument))
             return
+        # A doubtful price waits for the next trade. Near it, both were real; elsewhere it was an
+        # outlier; standing alone for a while, as at a circuit, it is real as well (docs/bars.md).
         held = seen.held
         if held is not None:
             same = (
@@ -113,6 +118,7 @@ class TickFilter:
                 return
             seen.held = None
             if same or abs(tick.ltp - held.ltp) <= NEAR * held.ltp:
+                # The one that waited comes first: its high or low belongs in the bar.
                 if not same:
                     taken.append(held)
                 self.note_true_price(tick.token, tick.ltp, now)
@@ -136,6 +142,7 @@ class TickFilter:
             return FUTURE
         if tick.ts < today and tick.last_trade_ts > 0:
             return DAY
+        # Indices have no grid. A run of odd prices means that the list has the wrong one.
         if instrument.kind != "INDEX" and instrument.tick_e4 > 0 and seen.off <= ODD:
             if instrument.on_grid(tick.ltp):
                 seen.off = 0
@@ -158,6 +165,7 @@ class TickFilter:
                 return BAND
             return ""
         option = instrument.kind == "CE" or instrument.kind == "PE"
+        # After a quiet minute a large step is a market, not an outlier; options jump by nature.
         if seen.price > 0.0 and now - seen.ts < FRESH and away > LEAP * seen.price and not option:
             return JUMP
         return ""
