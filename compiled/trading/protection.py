@@ -234,7 +234,6 @@ def _finish_rung(out: OrderStore, rung: Rung) -> None:
     gtt = rung.gtt
     if gtt is not None and gtt.live:
         out.delete_gtt(gtt)
-    # The rest of an entry may still fill, and its shares would stand in a closed rung.
     if entry is not None and not is_settled(entry):
         return
     unguarded = stop_orders.withdraw_stop_order(out, rung)
@@ -276,8 +275,8 @@ def _keep_exit_alone(out: OrderStore, ladder: Ladder, rung: Rung) -> None:
     if rung.gtt is not None and rung.gtt.live:
         out.delete_gtt(rung.gtt)
     stop_orders.withdraw_stop_order(out, rung)
-    # Cancelled whole and sent anew: a change could cross with a fill of the excess.
     if offered_quantity(order) > rung.present:
+        # Cancelled whole and sent anew: a change could cross with a fill of the excess.
         out.cancel_order(order)
 
 
@@ -573,9 +572,9 @@ def _near_level(out: OrderStore, ladder: Ladder, rung: Rung, last: float) -> str
 def _trail_gtt(out: OrderStore, ladder: Ladder, rung: Rung, gtt: Gtt, last: float) -> None:
     """Move the stop in the position's favour; keep its quantity, and its limit fillable."""
     resized = gtt.legs[0].quantity != rung.present
-    # A stop rests between moves: every change counts against the broker's limits. A wrong quantity
-    # does not wait so long.
     if out.now - rung.moved < stop_rest_ns(ladder, resized) or out.now < gtt.retry_at:
+        # A stop rests between moves: every change counts against the broker's limits. A wrong
+        # quantity does not wait so long.
         return
     stop = trailed_stop(ladder, rung, rung.high) if ladder.plan.trail else rung.stop
     if not _needs_change(ladder, rung, gtt, stop) and not resized:
