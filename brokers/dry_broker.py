@@ -6,7 +6,7 @@ from brokers.market_only_broker import MarketOnlyBroker
 from compiled.model.events import BrokerTrade, GttUpdate, OrderUpdate
 from compiled.model.order_terms import OrderChange
 from compiled.model.values import Gtt, Order
-from compiled.trading.positions import DRY_RUN
+from compiled.trading.desk_state import DRY_RUN
 from engine.errors import OrderRefused
 from engine.ports import Broker, BrokerHolding, BrokerPosition, SlicedOrder
 

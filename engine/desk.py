@@ -12,9 +12,10 @@ from datetime import date
 from typing import TypeVar
 
 from compiled.model.values import MINUTE, NEVER, SECOND, Bar, Instrument
-from compiled.trading.kernel import Kernel, KernelSetup, error_text
-from compiled.trading.positions import StrategyState
+from compiled.trading.desk_state import StrategyState
+from compiled.trading.kernel import Kernel, KernelSetup
 from compiled.trading.strategy import Strategy
+from compiled.trading.strategy_host import error_text
 from engine.board.event_log import EventLog
 from engine.board.risk_view import governor_fields
 from engine.board_rows import Board
@@ -338,8 +339,8 @@ class Desk:
         Return the tokens that are not in the fullest: those only watched.
         """
         feed, settings = self.ports.feed, self.settings
-        traded = {token for slot in self.kernel.slots for token in slot.tokens}
-        traded |= {int(ladder.instrument.token) for ladder in self.kernel.ladders.values()}
+        traded = {token for slot in self.kernel.state.slots for token in slot.tokens}
+        traded |= {int(ladder.instrument.token) for ladder in self.kernel.state.ladders.values()}
         modes = {
             int(i.token): settings.modes.get(i.symbol, settings.watch_mode)
             for i in watched
@@ -357,7 +358,7 @@ class Desk:
         """Widen the subscription of a watched instrument as soon as it is traded or taken on."""
         clock = self.ports.clock
         while narrow:
-            held = {token for token in narrow if self.kernel.markets[token].ladders}
+            held = {token for token in narrow if self.kernel.state.markets[token].ladders}
             if held:
                 await self.ports.feed.subscribe(held)
                 narrow -= held
@@ -457,14 +458,14 @@ class Desk:
         )
         keep_settings(journal, day, now, self.settings.ran)
         self.kernel = Kernel(setup, watched, slots, day_rates(ports.charges, watched, day))
-        self.kernel.simulated = self.settings.simulated
+        self.kernel.state.simulated = self.settings.simulated
         self.kernel.order_store.limit_only = limits.limit_only
         self.kernel.order_store.trigger_distance = limits.trigger_distance + CLEARANCE
         self.kernel.order_store.yields_to_others = self.settings.reconcile.yields
-        self.kernel.begin_moment(now)
+        self.kernel.order_store.begin_moment(now)
         if ports.has_receipt_times:
-            self.kernel.late_after = int(self.settings.late_after_s * SECOND)
-        self.kernel.is_blind = True
+            self.kernel.state.late_after = int(self.settings.late_after_s * SECOND)
+        self.kernel.state.is_blind = True
         loop = self._build_loop(hours)
         loop.changes, loop.configured = changes, self._configured
         self._restore_journal(loop, midnight(day))
@@ -519,7 +520,7 @@ class Desk:
                 self._log.add_event,
                 daily_tokens(self.kernel),
             )
-            self.kernel.warm_up(bars)
+            self.kernel.strategy_host.warm_up(bars)
             loop.board_writer.put_bars(bars)
             keep(bars)
             loop.gaps.check_history(bars, ports.clock.now())
@@ -593,7 +594,7 @@ class Desk:
         )
         for order in orders:
             if (
-                int(order.token) in self.kernel.markets
+                int(order.token) in self.kernel.state.markets
             ):  # what was sold long ago may be listed no more
                 loop.board_writer.put_order(order)
 
@@ -747,7 +748,7 @@ class Desk:
             day,
             now,
         ):
-            symbol = self.kernel.markets[division.token].instrument.symbol
+            symbol = self.kernel.state.markets[division.token].instrument.symbol
             loop.inbox.append(loop.reconciler.record_division(division, symbol))
             self._log.add_event("alarm", "divided", text)
         loop.turn()
@@ -807,19 +808,19 @@ class Desk:
             "digest": kernel.digest(),
             "orders": orders - self._past[0],
             "fills": fills - self._past[1],
-            "round_trips": int(kernel.round_trips),
-            "gross": int(ledger.net - kernel.net_at_open + ledger.charges),
+            "round_trips": int(kernel.state.round_trips),
+            "gross": int(kernel.state.day_pnl + ledger.charges),
             "charges": int(ledger.charges),
-            "net": int(ledger.net - kernel.net_at_open),
+            "net": int(kernel.state.day_pnl),
             "start_cash": int(ledger.start_cash),
             "end_cash": int(ledger.cash),
-            "open_positions": int(kernel.open_positions()),
-            "naked_positions": int(kernel.naked()),
+            "open_positions": int(kernel.view.open_positions()),
+            "naked_positions": int(kernel.view.naked()),
             "halted": self.ports.kill.latched,
-            "refused": int(kernel.refusal_count),
+            "refused": int(kernel.state.refusal_count),
             "unknown": self.gateway.lookups.unknown,
-            "ticks": int(kernel.tick_count),
-            "bars": int(kernel.bar_count),
+            "ticks": int(kernel.state.tick_count),
+            "bars": int(kernel.state.bar_count),
         }
 
     def describe(self) -> str:

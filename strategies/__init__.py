@@ -58,7 +58,7 @@ def build(name: str, table: Mapping[str, object]) -> Strategy:
 
 def failure_text(error: BaseException) -> str:
     """Return an author's error in one line, with file and line where there are any."""
-    from compiled.trading.kernel import error_text  # noqa: PLC0415  only what fails needs it
+    from compiled.trading.strategy_host import error_text  # noqa: PLC0415  only what fails needs it
 
     return _author_line(error) + " ".join(error_text(error).split())
 

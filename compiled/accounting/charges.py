@@ -12,7 +12,8 @@ from typing import Final, final
 
 from mypy_extensions import i64
 
-from compiled.model.values import Side
+from compiled.model.int_map import IntMap
+from compiled.model.values import Product, Side
 
 NANO: Final = 1_000_000_000
 """One, in billionths: the unit of every rate."""
@@ -222,6 +223,16 @@ def estimate_charges(
 def rates_key(token: i64, product: i64) -> i64:
     """Return the number under which a kernel keeps the rates of an instrument and `Product`."""
     return 8 * token + product
+
+
+def intraday_rates(rates: IntMap[ChargeRates], token: i64, product: Product) -> ChargeRates | None:
+    """Return what is charged where delivery is closed on its day, None where that changes nothing."""
+    if product is not Product.CNC:
+        return None
+    found = rates.get(rates_key(token, Product.MIS))
+    if found is None or found.segment == rates[rates_key(token, product)].segment:
+        return None
+    return found
 
 
 def order_charges(rates: ChargeRates, side: Side, quantity: i64, value: i64) -> i64:

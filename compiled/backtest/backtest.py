@@ -58,11 +58,11 @@ def run_bars(
 ) -> ReplayResult:
     """Replay bars of `span` seconds (86400: one a session) and return the result.
 
-    Latencies do not apply inside bars: the venue's are set to zero. `kernel.closed_bars` is not
+    Latencies do not apply inside bars: the venue's are set to zero. `kernel.market_feed.closed_bars` is not
     filled. Raises `ValueError` for a kernel whose bars wait for late ticks, and for a bar outside
     every session.
     """
-    if kernel.grace != 0:
+    if kernel.market_feed.grace != 0:
         raise ValueError("recorded bars wait for no late ticks: Setup.grace must be 0")
     venue.without_latency()
     replay = BarReplay(kernel, venue, bars, span, sessions)

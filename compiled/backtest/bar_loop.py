@@ -16,8 +16,8 @@ from compiled.backtest.recording import WORD, BarColumns, RecordedSessions
 from compiled.backtest.session_loop import SessionLoop
 from compiled.model.events import TimerEvent
 from compiled.model.values import NEVER, SECOND, Bar, paise
+from compiled.trading.desk_state import InstrumentState, StrategyState
 from compiled.trading.kernel import Kernel
-from compiled.trading.positions import InstrumentState, StrategyState
 from compiled.trading.strategy import Strategy
 from compiled.venue import intrabar
 from compiled.venue.instrument_venue import InstrumentVenue
@@ -45,7 +45,7 @@ class BarReplay(SessionLoop):
         # one bar would give it up before it could trade (rule 2).
         kernel.order_store.entry_patience = span * SECOND + 1
         self.builds_bars = False
-        for slot in kernel.slots:
+        for slot in kernel.state.slots:
             if slot.span != span:
                 self.builds_bars = True
         # By instrument: 1 where its path is walked this bar, 0 where it was taken in whole, -1
@@ -56,10 +56,8 @@ class BarReplay(SessionLoop):
         """Where the bars begin that are still to come, in bytes of a column."""
         self.no_listener = StrategyState(Strategy("", span), [])
         self.fast_path = FastPath(kernel, venue, self.markets, self.instrument_venues)
-        # Columns serve the plain case. Longer bars, bars of days and ticks need the events in
-        # between.
-        if self.builds_bars or span == DAY or any(market.tickers for market in self.markets):
-            kernel.lane = None
+        if not (self.builds_bars or span == DAY or any(market.tickers for market in self.markets)):
+            self.fast_path.take_over(kernel)
 
     def run(self, curve: bool) -> None:
         """Replay every bar."""
@@ -162,9 +160,9 @@ class BarReplay(SessionLoop):
         ladders = len(market.ladders) > 0
         limited = kernel.limits.halts
         day = self.day_volumes[slot]
-        # Without timers, halts and work left over, the clock turned at the end of a bar has no
-        # effect, and is not turned.
-        restless = kernel.has_timers or kernel.halted or not kernel.clock_idle
+        restless = (
+            kernel.strategy_host.has_timers or kernel.state.halted or not kernel.state.clock_idle
+        )
         watched = ladders or limited or restless  # something looks at every bar
         at = first
         valued = first  # the bars before it
@@ -209,18 +207,18 @@ class BarReplay(SessionLoop):
             market.volume = day
             market.heard_at = end - 1
             if ladders:
-                kernel.skip_bar_path(end - 1, market, high, low, close, day, 0)
+                kernel.market_feed.skip_bar_path(end - 1, market, high, low, close, day, 0)
             else:
                 line.note_high(high)
             if listens and (followed is None or followed.step(high, low, close, float(volume))):
                 context.now = end
-                asked = kernel.call_bar(
+                asked = kernel.strategy_host.call_bar(
                     listener,
                     context,
                     Bar(token, start, span, begun, high, low, close, volume, intrabar.POINTS),
                 )
             elif not alone and market.listeners:
-                kernel.show_bar_to_listeners(
+                kernel.strategy_host.show_bar_to_listeners(
                     market,
                     Bar(token, start, span, begun, high, low, close, volume, intrabar.POINTS),
                 )
@@ -233,7 +231,11 @@ class BarReplay(SessionLoop):
                 self._value_bare_position(line, at, valued, end, ladders, False)
                 if restless or asked or (limited and ledger.net != net):
                     kernel.turn_clock()
-                    restless = kernel.has_timers or kernel.halted or not kernel.clock_idle
+                    restless = (
+                        kernel.strategy_host.has_timers
+                        or kernel.state.halted
+                        or not kernel.state.clock_idle
+                    )
                     watched = ladders or limited or restless
                     listens = alone and not listener.stopped
                     asked = len(out.commands) > 0
@@ -250,8 +252,8 @@ class BarReplay(SessionLoop):
         if at > first:
             self._value_bare_position(line, valued, at, start, ladders, curve)
             count = (at - first) // WORD
-            kernel.bar_count += count
-            kernel.tick_count += count * intrabar.POINTS
+            kernel.state.bar_count += count
+            kernel.state.tick_count += count * intrabar.POINTS
             market.version += count * intrabar.POINTS
             market.bid = 0.0
             market.ask = 0.0
@@ -310,7 +312,7 @@ class BarReplay(SessionLoop):
         self.points = point
         if shares != 0:
             self.fast_path.value_position(line, read_f64_le(closes, to - WORD))
-        kernel.peak = max(kernel.peak, top - kernel.net_at_open)
+        kernel.state.peak = max(kernel.state.peak, top - kernel.state.net_at_open)
 
     def _pass_bare_bars(self, first: i64, last: i64, start: i64, end: i64) -> bool:
         """Take in the bars if nothing of ours stands at the exchange.
@@ -322,7 +324,7 @@ class BarReplay(SessionLoop):
         """
         kernel = self.kernel
         bare = self.fast_path
-        if kernel.lane is None or kernel.ladders:
+        if not bare.enabled or kernel.state.ladders:
             return False
         slots, opens, volumes = self.bars.slots, self.bars.opens, self.bars.volumes
         highs, closes = self.bars.highs, self.bars.closes
@@ -366,7 +368,7 @@ class BarReplay(SessionLoop):
             elif market.held is not None:
                 kernel.ledger.revalue(market.held, close)
             at += WORD
-        kernel.tick_count += (last - first) // WORD * intrabar.POINTS
+        kernel.state.tick_count += (last - first) // WORD * intrabar.POINTS
         return True
 
     def _skip_idle_bars(self, first: i64, last: i64, end: i64) -> bool:
@@ -406,7 +408,7 @@ class BarReplay(SessionLoop):
             else:
                 awake[slot] = 1
                 some = True
-                entering = entering or self.kernel.may_enter(market)
+                entering = entering or self.kernel.market_feed.may_enter(market)
             at += WORD
         at = first
         while drowsy and at < last:
@@ -427,12 +429,12 @@ class BarReplay(SessionLoop):
 
     def _is_bar_idle(self, at: i64, market: InstrumentState, floor: InstrumentVenue) -> bool:
         if not market.idle_at_any_price:
-            market.idle_at_any_price = self.kernel.is_idle_at_any_price(market)
+            market.idle_at_any_price = self.kernel.market_feed.is_idle_at_any_price(market)
         if market.idle_at_any_price and not floor.orders and not floor.gtts:
             return True
         high = read_f64_le(self.bars.highs, at)
         low = read_f64_le(self.bars.lows, at)
-        if not self.kernel.is_idle_between(market, high, low):
+        if not self.kernel.market_feed.is_idle_between(market, high, low):
             return False
         return intrabar.bar_touches_nothing(
             floor, floor.instrument.ticks(high), floor.instrument.ticks(low)
@@ -452,7 +454,9 @@ class BarReplay(SessionLoop):
         self.day_volumes[slot] += read_i64_le(bars.volumes, at)
         high = read_f64_le(bars.highs, at) if market.ladders else close
         low = read_f64_le(bars.lows, at) if market.ladders else close
-        self.kernel.skip_bar_path(end - 1, market, high, low, close, self.day_volumes[slot], points)
+        self.kernel.market_feed.skip_bar_path(
+            end - 1, market, high, low, close, self.day_volumes[slot], points
+        )
         floor.note_price(close)
 
     def _walk_paths(self, first: i64, last: i64, start: i64, end: i64) -> None:
@@ -508,16 +512,17 @@ class BarReplay(SessionLoop):
         if k == intrabar.POINTS - 1:
             self.day_volumes[slot] += volume
         self.send_commands(
-            self.kernel.step_bar_price(ts, self.markets[slot], price, self.day_volumes[slot]), ts
+            self.kernel.market_feed.step_bar_price(
+                ts, self.markets[slot], price, self.day_volumes[slot]
+            ),
+            ts,
         )
         self.deliver_reports(ts)
 
     def _end_bars(self, first: i64, last: i64, start: i64, end: i64) -> None:
         """End the bars: strategies get them, the clock turns, and requests are passed on."""
         kernel = self.kernel
-        # Strategies first, then timers, rungs and limits (rule 22): limits count what was asked
-        # for.
-        kernel.begin_moment(end)
+        kernel.order_store.begin_moment(end)
         if self.builds_bars:
             self._build_longer_bars(first, last, start, end)
         else:
@@ -559,11 +564,11 @@ class BarReplay(SessionLoop):
                 )
                 listener = line.slot
                 if listener is None:
-                    kernel.show_bar_to_listeners(market, bar)
+                    kernel.strategy_host.show_bar_to_listeners(market, bar)
                 elif not listener.stopped:
-                    kernel.show_bar(listener, bar)
+                    kernel.strategy_host.show_bar(listener, bar)
             at += WORD
-        kernel.bar_count += (last - first) // WORD
+        kernel.state.bar_count += (last - first) // WORD
 
     def _build_longer_bars(self, first: i64, last: i64, start: i64, end: i64) -> None:
         bars = self.bars
@@ -583,7 +588,9 @@ class BarReplay(SessionLoop):
             for k in range(intrabar.POINTS):
                 volume = self.day_volumes[slot] if k == intrabar.POINTS - 1 else before
                 price = intrabar.path_point(k, to_low, begun, high, low, close)
-                kernel.bars.update(token, intrabar.path_time(k, start, end), price, volume)
+                kernel.market_feed.bars.update(
+                    token, intrabar.path_time(k, start, end), price, volume
+                )
             at += WORD
-        kernel.bars.advance(end)
-        kernel.show_closed_bars()
+        kernel.market_feed.bars.advance(end)
+        kernel.market_feed.show_closed_bars()

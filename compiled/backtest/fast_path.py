@@ -13,9 +13,10 @@ from typing import Final, final
 from librt.vecs import extend, vec
 from mypy_extensions import i64
 
-from compiled.accounting.charges import ChargeRates, rates_key
+from compiled.accounting.charges import ChargeRates, intraday_rates, rates_key
 from compiled.accounting.ledger import Position
 from compiled.model.events import PlaceOrder
+from compiled.model.int_map import IntMap
 from compiled.model.values import (
     SECOND,
     Order,
@@ -27,13 +28,15 @@ from compiled.model.values import (
     paise,
 )
 from compiled.trading.decision_log import DecisionCause
+from compiled.trading.desk_state import InstrumentState, StrategyState
 from compiled.trading.kernel import Kernel
 from compiled.trading.ladder import AT_MARKET, Ladder, LadderPlan, Rung, RungState
+from compiled.trading.order_entry import OrderEntry
 from compiled.trading.order_store import BookedFill
-from compiled.trading.positions import FastLane, InstrumentState, StrategyState
 from compiled.trading.protection import RETRY_SECONDS
 from compiled.trading.risk import LimitUsage, RefusalReason, check_order, check_usage, rung_size
-from compiled.trading.strategy import StrategyRequest
+from compiled.trading.risk_gate import check_entry_gate
+from compiled.trading.strategy import StrategyHoldings, StrategyRequest
 from compiled.venue.instrument_venue import InstrumentVenue
 from compiled.venue.resting_orders import resting_order
 from compiled.venue.venue import SimulatedVenue
@@ -90,7 +93,7 @@ class BarePosition:
 
 
 @final
-class FastPath(FastLane):
+class FastPath(OrderEntry):
     """The bare positions of one replay.
 
     While a ladder is followed there are none: either all are here, or none is.
@@ -105,10 +108,14 @@ class FastPath(FastLane):
         markets: list[InstrumentState],
         floors: list[InstrumentVenue],
     ) -> None:
-        self.kernel = kernel
+        super().__init__(
+            kernel.state, kernel.order_store, kernel.view, kernel.ladder_book, kernel.decisions
+        )
         self.ledger = kernel.ledger
         self.venue = venue
+        self.enabled = False
         self.positions: list[BarePosition] = []
+        self.by_token: IntMap[BarePosition] = IntMap()
         self.sent: i64 = 0
         # Fills without objects (see `_book_trade`), `_filled` numbers of them.
         self._rows = vec[i64]()
@@ -116,58 +123,59 @@ class FastPath(FastLane):
         # Of those rows: the entries that a ladder has as objects.
         self._shown: dict[int, Order] = {}
         for index in range(i64(len(markets))):
-            market = markets[index]
-            market.position_index = index
-            self.positions.append(BarePosition(index, market, floors[index]))
-        # Every reader of ladders or orders asks the lane first, which makes the objects it would
-        # look for.
-        kernel.lane = self
-        for slot in kernel.slots:
-            slot.context.lane = self
+            line = BarePosition(index, markets[index], floors[index])
+            self.positions.append(line)
+            self.by_token[markets[index].token] = line
+
+    def take_over(self, kernel: Kernel) -> None:
+        """Take the requests of the strategies from now on."""
+        self.enabled = True
+        kernel.route_entries(self)
+        for slot in kernel.state.slots:
+            slot.context.holdings = ColumnHoldings(self, slot.context.holdings)
 
     def reprice(self) -> None:
         """Take in that charges have changed."""
-        kernel = self.kernel
         for line in self.positions:
             plan = line.plan
             if plan is not None:
-                line.rates = kernel.rates[rates_key(line.market.token, plan.product)]
-                line.intraday = kernel.intraday_rates(line.market.token, plan.product)
+                self._take_rates(line, plan.product)
+
+    def _take_rates(self, line: BarePosition, product: Product) -> None:
+        line.rates = self.state.rates[rates_key(line.market.token, product)]
+        line.intraday = intraday_rates(self.state.rates, line.market.token, product)
 
     # requests
 
-    def try_request(
-        self,
-        slot: StrategyState,
-        market: InstrumentState,
-        request: StrategyRequest,
-        cause: DecisionCause,
-    ) -> bool:
-        """Carry out a request in columns where that can be done; return whether it was."""
-        # One ladder as an object makes all of them objects: checks across positions would otherwise
-        # have to add up two kinds.
-        if self.kernel.ladders:
-            return False
-        plan = request.plan
-        done = False
-        # An instrument without bars has the last one's index; the check below tells it apart.
-        line = self.positions[market.position_index]
-        if (
-            line.market is not market
-            or line.slot is not slot
-            or line.instrument_venue.orders
-            or line.instrument_venue.gtts
-        ):
-            pass
-        elif plan is not None:
-            done = self._send_entry(line, request, plan, cause)
-        elif request.order is None:
-            done = (line.held == 0 and line.sent == 0) or self._send_exit(line, request)
-        if not done:
-            # Before the long way runs: it has to find the positions as if there had been no
-            # columns.
+    def execute_request(
+        self, strategy: str, request: StrategyRequest, cause: DecisionCause
+    ) -> RefusalReason:
+        """Do what a strategy asks for, in columns where it can be done there."""
+        if self.enabled and not self.state.ladders:
+            if self._try_request(strategy, request, cause):
+                return RefusalReason.OK
             self.make_ladders()
-        return done
+        return super().execute_request(strategy, request, cause)
+
+    def cancel_entries(self, strategy: str = "") -> None:
+        """Cancel entries as orders: those in columns become some first."""
+        self.make_ladders()
+        super().cancel_entries(strategy)
+
+    def _try_request(self, strategy: str, request: StrategyRequest, cause: DecisionCause) -> bool:
+        """Do what a strategy asks for in columns; return whether it could be done there."""
+        line = self.by_token.get(request.token)  # None: of an instrument without bars
+        if line is None or line.instrument_venue.orders or line.instrument_venue.gtts:
+            return False
+        slot = line.slot
+        plan = request.plan
+        if slot is None or slot.name != strategy:
+            return False
+        if plan is not None:
+            return self._send_entry(line, request, plan, cause)
+        return request.order is None and (
+            (line.held == 0 and line.sent == 0) or self._send_exit(line, request)
+        )
 
     def _send_entry(
         self, line: BarePosition, request: StrategyRequest, plan: LadderPlan, cause: DecisionCause
@@ -176,7 +184,7 @@ class FastPath(FastLane):
 
         An entry they refuse goes the long way, which refuses and reports it.
         """
-        kernel = self.kernel
+        state = self.state
         market = line.market
         slot = line.slot
         rung = plan.rungs[0]
@@ -193,19 +201,19 @@ class FastPath(FastLane):
         # The one refusal that is frequent (a signal repeated while in position) is worth giving
         # here.
         if line.held != 0 or line.sent != 0:
-            kernel.decline_request(slot.name, request, plan, cause, RefusalReason.DUPLICATE)
+            self.decline_request(slot.name, request, plan, cause, RefusalReason.DUPLICATE)
             return True
         instrument = market.instrument
-        out = kernel.order_store
+        out = self.order_store
         now = out.now
         side = request.side
-        limits = kernel.limits
+        limits = state.limits
         quantity = rung_size(instrument, plan, rung.stop_percent, market.ltp)
         price = instrument.snap(market.last)
         if now < self.venue.open or now >= self.venue.close:
             return False
         if (
-            kernel.check_entry_gate(market, slot.name, side, plan, AT_MARKET)
+            check_entry_gate(self.view, market, slot.name, side, plan, AT_MARKET)
             is not RefusalReason.OK
         ):
             return False
@@ -216,18 +224,15 @@ class FastPath(FastLane):
             is not RefusalReason.OK
         ):
             return False
-        # Numbers of decision, ladder and rung are taken exactly as the long way takes them, so that
-        # either way gives the same ones.
-        kernel.decisions.next_number += 1
-        kernel.entry_count += 1
-        kernel.note_entry(slot.name)
+        self.decisions.next_number += 1
+        state.entry_count += 1
+        self.note_entry(slot.name)
         line.plan = plan
         line.side = side
         line.reason = request.reason
-        line.rates = kernel.rates[rates_key(market.token, plan.product)]
-        line.intraday = kernel.intraday_rates(market.token, plan.product)
-        line.ladder = kernel.next_number
-        kernel.next_number += 2
+        self._take_rates(line, plan.product)
+        line.ladder = state.next_number
+        state.next_number += 2
         line.created = now
         self._send_order(
             line,
@@ -244,7 +249,7 @@ class FastPath(FastLane):
         slot = line.slot
         plan = line.plan
         instrument = line.market.instrument
-        now = self.kernel.order_store.now
+        now = self.order_store.now
         if line.held == 0 or line.sent != 0 or slot is None or plan is None:
             return False
         if (
@@ -256,7 +261,7 @@ class FastPath(FastLane):
         quantity = line.held if line.held > 0 else -line.held
         if instrument.freeze > 0 and quantity > instrument.freeze:
             return False
-        self.kernel.decisions.next_number += 1
+        self.decisions.next_number += 1
         line.exit_reason = "exit: " + request.reason if request.reason else "exit"
         side = Side.SELL if line.side is Side.BUY else Side.BUY
         self._send_order(line, -line.held, side, OrderPurpose.EXIT, plan.product, slot.name)
@@ -271,7 +276,7 @@ class FastPath(FastLane):
         product: Product,
         strategy: str,
     ) -> None:
-        out = self.kernel.order_store
+        out = self.order_store
         quantity = shares if shares > 0 else -shares
         line.intent = out.take_number()
         line.asked_at = out.now
@@ -291,8 +296,7 @@ class FastPath(FastLane):
         self.sent += 1
 
     def _limit_usage(self, candidate: BarePosition, slot: StrategyState) -> LimitUsage:
-        """Return the used part of the limits, as `Positions._limit_usage` does from ladders."""
-        kernel = self.kernel
+        """Return what is used of the limits, as `DeskView.limit_usage` does from ladders."""
         usage = LimitUsage()
         pending: i64 = 0
         for line in self.positions:
@@ -309,9 +313,9 @@ class FastPath(FastLane):
                 usage.symbol_exposure += value
             if line.slot is slot:
                 usage.strategy_exposure += value
-        usage.recent = kernel.recent_entries(slot.name)
-        usage.trades = kernel.entry_count
-        usage.funds = kernel.ledger.cash - pending
+        usage.recent = self.view.recent_entries(slot.name)
+        usage.trades = self.state.entry_count
+        usage.funds = self.ledger.cash - pending
         return usage
 
     def value_position(self, line: BarePosition, close: float) -> None:
@@ -364,14 +368,13 @@ class FastPath(FastLane):
         self, line: BarePosition, ts: i64, side: Side, quantity: i64, ticks: i64
     ) -> None:
         """Book a trade as `_book_trade` of the order reports does, with its position."""
-        kernel = self.kernel
         slot = line.slot
         rates = line.rates
         plan = line.plan
         if slot is None or rates is None or plan is None:
             return
         market = line.market
-        out = kernel.order_store
+        out = self.order_store
         out.now = max(out.now, ts)
         price = market.instrument.price(ticks)
         value = paise(price, quantity)
@@ -421,10 +424,9 @@ class FastPath(FastLane):
         else:
             sign: i64 = 1 if line.held > 0 else -1
             line.held = 0
-            kernel.count_round_trip(
+            self.ladder_book.count_round_trip(
                 slot.name, sign * (value - line.bought) - line.charges - charges
             )
-        market.bare_quantity = line.held
         line.sent = 0
         self.sent -= 1
 
@@ -438,8 +440,8 @@ class FastPath(FastLane):
         quantity: i64,
         value: i64,
     ) -> i64:
-        """Return a trade's addition to the day's contract notes."""
-        notes = self.kernel.notes
+        """Return what a trade adds to the day's contract notes."""
+        notes = self.state.notes
         intraday = line.intraday
         if intraday is None:
             return notes.fill_whole(notes.note(rates), side, value)
@@ -484,7 +486,7 @@ class FastPath(FastLane):
                 to_go.append(order)
         for order in sorted(to_go, key=_intent_number):
             self.venue.reports.next_id -= 1  # the exchange gives it a number when it gets it
-            self.kernel.order_store.commands.append(PlaceOrder(order))
+            self.order_store.commands.append(PlaceOrder(order))
 
     def _follow_position(self, line: BarePosition, passed: bool) -> Order | None:
         """Make the ladder of a position, and its sent order one at the exchange.
@@ -495,7 +497,6 @@ class FastPath(FastLane):
         plan = line.plan
         if slot is None or plan is None:
             return None
-        kernel = self.kernel
         ladder = Ladder(line.ladder, slot.name, line.market.instrument, line.side, plan)
         ladder.created = line.created
         ladder.reason = line.reason
@@ -526,15 +527,14 @@ class FastPath(FastLane):
                 rung.entry = order
         line.held = 0
         line.sent = 0
-        line.market.bare_quantity = 0
-        kernel.follow_ladder(ladder)
+        self.ladder_book.follow_ladder(ladder)
         return None if passed else order
 
     def _waiting_order(
         self, line: BarePosition, strategy: str, product: Product, rung: i64, passed: bool
     ) -> Order:
-        """Return the waiting order, at the exchange or about to go there."""
-        out = self.kernel.order_store
+        """Return the order that waits, as it stands at the exchange, or as it is about to go there."""
+        out = self.order_store
         order = Order(
             line.intent,
             out.intent_tag(line.intent),
@@ -562,7 +562,7 @@ class FastPath(FastLane):
     def make_fills(self) -> None:
         """Make fills of the rows, in their order."""
         rows = self._rows
-        out = self.kernel.order_store
+        out = self.order_store
         at: i64 = 0
         while at < self._filled:
             order = self._shown.get(int(at))
@@ -593,7 +593,7 @@ class FastPath(FastLane):
         shares = rows[at + 3]
         order = Order(
             rows[at],
-            self.kernel.order_store.intent_tag(rows[at]),
+            self.order_store.intent_tag(rows[at]),
             "" if slot is None else slot.name,
             line.market.token,
             Side.BUY if shares > 0 else Side.SELL,
@@ -610,6 +610,27 @@ class FastPath(FastLane):
         order.value = rows[at + 10]
         order.charged = rows[at + 11]
         return order
+
+
+@final
+class ColumnHoldings(StrategyHoldings):
+    """What one strategy holds in a replay: its ladders, and the bare positions in columns."""
+
+    def __init__(self, path: FastPath, before: StrategyHoldings) -> None:
+        super().__init__()
+        self.by_token = before.by_token
+        self.path = path
+
+    def ladders(self, token: i64) -> list[Ladder]:
+        """Return the ladders of a token, once all positions have theirs."""
+        self.path.make_ladders()
+        return super().ladders(token)
+
+    def shares(self, token: i64) -> i64:
+        """Return the shares held, those in columns included."""
+        line = self.path.by_token.get(token)
+        shares: i64 = 0 if line is None else line.held
+        return shares + super().shares(token)
 
 
 def _ladder_number(line: BarePosition) -> i64:

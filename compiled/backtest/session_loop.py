@@ -8,9 +8,9 @@ from mypy_extensions import i64
 from compiled.accounting.charges import ChargeRates
 from compiled.backtest.recording import RecordedSessions
 from compiled.model.events import KernelCommand, OperatorAct, OperatorInstruction, TimerEvent
+from compiled.trading.desk_state import InstrumentState
 from compiled.trading.kernel import Kernel
 from compiled.trading.ladder import Rung, RungState
-from compiled.trading.positions import InstrumentState
 from compiled.venue.instrument_venue import InstrumentVenue
 from compiled.venue.venue import SimulatedVenue
 
@@ -40,7 +40,7 @@ class SessionLoop:
         self.kernel = kernel
         self.venue = venue
         self.sessions = sessions
-        self.markets: list[InstrumentState] = [kernel.markets[token] for token in tokens]
+        self.markets: list[InstrumentState] = [kernel.state.markets[token] for token in tokens]
         self.instrument_venues: list[InstrumentVenue] = [
             venue.instrument_venues[token] for token in tokens
         ]
@@ -73,9 +73,7 @@ class SessionLoop:
             self.reprice(sessions.rates[index])
         self.kernel.begin_session(opened, self.close, sessions.hours[index])
         self.venue.begin_session(opened, self.close)
-        # A day's loss limit halts the desk until an operator lifts it; a replay's morning stands
-        # for the operator (docs/fills.md, rule 25).
-        if self.kernel.halted:
+        if self.kernel.state.halted:
             self.send_commands(
                 self.kernel.handle(OperatorInstruction(opened, OperatorAct.RESUME)), opened
             )
@@ -96,7 +94,7 @@ class SessionLoop:
         self.send_commands(self.kernel.handle(TimerEvent(self.close)), self.close)
         self.venue.end_session(self.close)
         self.deliver_reports(self.close)
-        self.notes.append(self.kernel.notes.lines())
+        self.notes.append(self.kernel.state.notes.lines())
 
     def reprice(self, rates: dict[int, ChargeRates]) -> None:
         """Charge by other rates from now on."""
@@ -127,13 +125,13 @@ class SessionLoop:
         """
         kernel = self.kernel
         out = kernel.order_store
-        if len(kernel.changed_rungs) + len(out.changed_orders) < FEW:
+        if len(kernel.state.changed_rungs) + len(out.changed_orders) < FEW:
             return
         self.collect_closed_rungs()
         out.changed_orders.clear()
         out.changed_gtts.clear()
-        kernel.changed_rungs.clear()
-        kernel.changed_ladders.clear()
+        kernel.state.changed_rungs.clear()
+        kernel.state.changed_ladders.clear()
         if not self.keeps_decisions:
             kernel.decisions.forget()
         # Twice what is left is room until the next time: the cost of pruning stays a share of what
@@ -145,15 +143,15 @@ class SessionLoop:
     def collect_closed_rungs(self) -> None:
         """Take note of the rungs that have come to their end."""
         kernel = self.kernel
-        for rung in kernel.changed_rungs.values():
+        for rung in kernel.state.changed_rungs.values():
             if rung.state is RungState.CLOSED and rung.bought > 0:
-                ladder = kernel.owners.get(int(rung.ladder_id))
+                ladder = kernel.state.owners.get(int(rung.ladder_id))
                 self.rungs.append(RungRecord(rung, "" if ladder is None else ladder.reason))
 
     def collect_open_rungs(self) -> None:
         """Take note of all others, at the end."""
         self.collect_closed_rungs()
-        for ladder in self.kernel.ladders.values():
+        for ladder in self.kernel.state.ladders.values():
             for rung in ladder.rungs:
                 if rung.state is not RungState.CLOSED and rung.bought > 0:
                     self.rungs.append(RungRecord(rung, ladder.reason))

@@ -83,8 +83,8 @@ class TickReplay(SessionLoop):
             bid, ask = queue_position.read_touch(floor, ticks.depth, row * DEPTH)
         # Nothing has traded today: the packet repeats yesterday's price, and only values positions.
         if volume == 0:
-            self.kernel.begin_moment(ts)
-            self.kernel.note_untraded_quote(market, price, bid, ask, volume)
+            self.kernel.order_store.begin_moment(ts)
+            self.kernel.market_feed.note_untraded_quote(market, price, bid, ask, volume)
             return
         if floor.orders or floor.gtts or volume < 0:
             seen = (
@@ -101,4 +101,6 @@ class TickReplay(SessionLoop):
             tick = Tick(market.token, ts, price, volume, bid=bid, ask=ask, depth=depth)
             self.send_commands(self.kernel.handle(TickBatch(ts, [tick])), ts)
         else:
-            self.send_commands(self.kernel.step_tick(ts, market, price, bid, ask, volume), ts)
+            self.send_commands(
+                self.kernel.market_feed.step_tick(ts, market, price, bid, ask, volume), ts
+            )

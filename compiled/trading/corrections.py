@@ -7,7 +7,7 @@ shares and no cash: the broker's cash has moved already, on whatever day that wa
 by itself. Intraday shares are of today.
 """
 
-from typing import Final
+from typing import Final, final
 
 from mypy_extensions import i64
 
@@ -25,24 +25,34 @@ from compiled.model.values import (
     nearest,
     paise,
 )
-from compiled.trading.gtt_reports import GttReports
+from compiled.trading.desk_state import DeskState, InstrumentState
 from compiled.trading.ladder import Ladder, LadderPlan, Rung, RungPlan, RungState, stop_at
+from compiled.trading.ladder_book import LadderBook
+from compiled.trading.order_reports import OrderReports
 from compiled.trading.order_states import CORRECTION
-from compiled.trading.order_store import BookedFill
-from compiled.trading.positions import InstrumentState
+from compiled.trading.order_store import BookedFill, OrderStore
 
 TRADE: Final = "correction"
 
 
-class BookCorrections(GttReports):
+@final
+class BookCorrections:
     """Makes ladders of what was not ours, and takes out of them what is gone."""
 
-    def _adopt_shares(self, event: ShareAdoption) -> None:
+    def __init__(
+        self, state: DeskState, out: OrderStore, ladder_book: LadderBook, orders: OrderReports
+    ) -> None:
+        self.state = state
+        self.order_store = out
+        self.ladder_book = ladder_book
+        self.order_reports = orders
+
+    def adopt_shares(self, event: ShareAdoption) -> None:
         """Make a ladder of one rung of shares the broker holds.
 
         Protected like any other, or left at once.
         """
-        market = self.markets.get(int(event.token))
+        market = self.state.markets.get(int(event.token))
         if market is None or market.ltp <= 0.0 or event.quantity == 0:
             return  # without a price there is no stop: the difference goes on standing
         side = Side.BUY if event.quantity > 0 else Side.SELL
@@ -56,14 +66,14 @@ class BookCorrections(GttReports):
             plan.rungs[0].stop_percent = (1.0 - leg.trigger / market.ltp) * 100.0
             if leg.price <= leg.trigger:
                 plan.stop_gap_percent = (leg.trigger - leg.price) / leg.trigger * 100.0
-        number = self.next_number
+        number = self.state.next_number
         ladder = Ladder(number, event.strategy, market.instrument, side, plan)
         ladder.created = self.order_store.now
         ladder.reason = "adopted"
         rung = Rung(number + 1, number, 1, plan.rungs[0])
         rung.state = RungState.ENTERING
         ladder.rungs.append(rung)
-        self.follow_ladder(ladder)
+        self.ladder_book.follow_ladder(ladder)
         rung.entry = self._book_correction(
             ladder, rung, side, quantity, OrderPurpose.ENTRY, event.average
         )
@@ -71,10 +81,10 @@ class BookCorrections(GttReports):
         rung.stop = 0.0 if self.order_store.limit_only else stop_at(ladder, rung, market.ltp)
         if event.legs:
             self._adopt_gtt(ladder, rung, event)
-        if event.leave or self.flattening:
-            self._leave_ladder(ladder, "flatten")
+        if event.leave or self.state.flattening:
+            self.ladder_book.leave_ladder(ladder, "flatten")
         else:
-            self._tend_ladder(ladder)
+            self.ladder_book.tend_ladder(ladder)
 
     def _adopt_gtt(self, ladder: Ladder, rung: Rung, event: ShareAdoption) -> None:
         """Take over the GTT that protects the shares already."""
@@ -99,13 +109,13 @@ class BookCorrections(GttReports):
         if len(event.legs) == 2:
             rung.target = event.legs[1].trigger
 
-    def _write_off_shares(self, event: WriteOff) -> None:
+    def write_off_shares(self, event: WriteOff) -> None:
         """Take shares out of the rungs that lack them, at the price their stop has fired at, else at the last one.
 
         What an exit is selling already stays: both together would be more than there is.
         """
         left = event.quantity
-        market = self.markets.get(int(event.token))
+        market = self.state.markets.get(int(event.token))
         if market is None:
             return
         for rung in self._rungs_short_first(market, event.product, event.side, event.cover):
@@ -113,48 +123,33 @@ class BookCorrections(GttReports):
             if part <= 0 or rung.exit is not None:
                 continue
             left -= part
-            ladder = self.owners[int(rung.ladder_id)]
+            ladder = self.state.owners[int(rung.ladder_id)]
             price = market.ltp if market.ltp > 0.0 else rung.average
             gtt = rung.gtt
             if gtt is not None and rung.fired_earlier and gtt.fired > 0.0:
                 price = gtt.fired
             if part == rung.quantity:
-                rung.exit_reason = "written off"
-            absent = rung.absent
+                self.ladder_book.name_exit(rung, "written off")
+            absent = max(rung.absent - part, 0)  # what is written off lacks no more
             self._book_correction(ladder, rung, ladder.exit_side, part, OrderPurpose.EXIT, price)
-            rung.absent = absent - part if absent > part else 0  # what is written off lacks no more
-            rung.rejections = (
-                0  # what was refused was more than there is; what is left is asked for at once
-            )
-            rung.retry_at = 0
+            self.ladder_book.settle_write_off(rung, absent)
         for ladder in list(market.ladders):
-            self._tend_ladder(ladder)
+            self.ladder_book.tend_ladder(ladder)
 
-    def _note_shortfall(self, event: ShareShortfall) -> None:
+    def note_shortfall(self, event: ShareShortfall) -> None:
         """Take note of shares that are not in the broker's books.
 
         What could sell them is taken back.
         """
-        market = self.markets.get(int(event.token))
+        market = self.state.markets.get(int(event.token))
         if market is None:
             return
         left = event.quantity
         for rung in self._rungs_short_first(market, event.product, event.side, False):
-            rung.absent = min(left, rung.quantity)
+            self.ladder_book.hold_back(rung, min(left, rung.quantity))
             left -= rung.absent
         for ladder in list(market.ladders):
-            self._tend_ladder(ladder)
-
-    def absent_shares(self, token: i64, product: Product, side: Side) -> i64:
-        """Return how many shares on this side are noted as not in the broker's books."""
-        market = self.markets.get(int(token))
-        found: i64 = 0
-        if market is not None:
-            for ladder in market.ladders:
-                if ladder.plan.product is product and ladder.side is side:
-                    for rung in ladder.rungs:
-                        found += rung.absent
-        return found
+            self.ladder_book.tend_ladder(ladder)
 
     def _rungs_short_first(
         self, market: InstrumentState, product: Product, side: Side, cover: bool
@@ -199,7 +194,7 @@ class BookCorrections(GttReports):
         The price they count from stands as the order's own.
         """
         token = ladder.instrument.token
-        market = self.markets[int(token)]
+        market = self.state.markets[int(token)]
         last = market.ltp if market.ltp > 0.0 else price
         price = float(nearest(price * E4)) / E4
         order = Order(
@@ -223,15 +218,15 @@ class BookCorrections(GttReports):
         order.value = paise(price, quantity)
         self.order_store.register(order)
         self.order_store.mark_changed(order)
-        self.applied.add(order.order_id + " " + TRADE)
-        realised = self.ledger.realised
-        self.ledger.mark(token, last)
-        self._book_shares(order, quantity, price)
-        self.ledger.mark(token, last)
-        realised = self.ledger.realised - realised
+        self.order_reports.applied.add(order.order_id + " " + TRADE)
+        realised = self.state.ledger.realised
+        self.state.ledger.mark(token, last)
+        self.order_reports.book_shares(order, quantity, price)
+        self.state.ledger.mark(token, last)
+        realised = self.state.ledger.realised - realised
         self.order_store.keep_fill(
             BookedFill(self.order_store.now, TRADE, order, quantity, price, 0, realised)
         )
-        self._add_to_rung(rung, order, self.order_store.now, quantity, order.value, 0)
-        self.changed_rungs[rung.rung_id] = rung
+        self.ladder_book.add_fill(rung, order, self.order_store.now, quantity, order.value, 0)
+        self.state.changed_rungs[rung.rung_id] = rung
         return order

@@ -1,6 +1,6 @@
 """What the broker tells about GTTs, and which of our requests an answer belongs to."""
 
-from typing import Final
+from typing import Final, final
 
 from mypy_extensions import i64
 
@@ -23,15 +23,18 @@ from compiled.model.values import (
     OrderStatus,
     OrderType,
 )
+from compiled.trading.desk_state import DeskState
+from compiled.trading.desk_view import DeskView
 from compiled.trading.ladder import Rung, stop_leg
+from compiled.trading.ladder_book import LadderBook
 from compiled.trading.order_reports import (
-    REFUSALS_BEFORE_LEAVING,
     OrderReports,
     is_outdated,
     stop_text,
 )
 from compiled.trading.order_states import apply_update, move_status
-from compiled.trading.protection import confirm_gtt, mark_leaving, triggered_by
+from compiled.trading.order_store import OrderStore
+from compiled.trading.protection import confirm_gtt, triggered_by
 
 FIRED_AWAY: Final = "gtt_fired_away"
 """What the alert is called of a GTT that has fired on an earlier day."""
@@ -41,20 +44,27 @@ LATE: Final = 10 * SECOND
 """What has fired so long ago, and is seen when the broker's books can be read again, is told as seen late."""
 
 
-class GttReports(OrderReports):
+@final
+class GttReports:
     """Applies the broker's word to GTTs, and makes the orders they send ours."""
 
-    def _apply_answer(self, event: BrokerAnswer) -> None:
-        order = self.order_store.orders.get(int(event.intent))
-        if order is not None:
-            self._apply_order_answer(order, event)
-            return
-        gtt = self.order_store.gtts.get(int(event.intent))
-        if gtt is not None:
-            self._apply_gtt_answer(gtt, event)
+    def __init__(
+        self,
+        state: DeskState,
+        out: OrderStore,
+        view: DeskView,
+        ladder_book: LadderBook,
+        orders: OrderReports,
+    ) -> None:
+        self.state = state
+        self.order_store = out
+        self.view = view
+        self.ladder_book = ladder_book
+        self.order_reports = orders
 
-    def _apply_gtt_answer(self, gtt: Gtt, event: BrokerAnswer) -> None:
-        rung = self.rungs.get(int(gtt.rung))
+    def apply_answer(self, gtt: Gtt, event: BrokerAnswer) -> None:
+        """Take the answer to a request about a GTT."""
+        rung = self.state.rungs.get(int(gtt.rung))
         if event.verb is not RequestVerb.PLACE:
             gtt.asked = False
             gtt.retry_at = self.order_store.now + event.wait
@@ -88,7 +98,7 @@ class GttReports(OrderReports):
             if rung is not None:
                 self._retry_protection(gtt, rung, event)
         self.order_store.mark_gtt_changed(gtt)
-        self._tend_rung(gtt.rung)
+        self.ladder_book.tend_rung_of(gtt.rung)
 
     def _accept_gtt(self, gtt: Gtt, rung: Rung | None, gtt_id: i64) -> None:
         """Take the broker's id; a second one is that of a twin.
@@ -115,9 +125,9 @@ class GttReports(OrderReports):
         self.order_store.mark_gtt_changed(gtt)
         if rung is None:
             return
-        rung.refusals = 0
+        self.ladder_book.clear_refusals(rung)
         if rung.gtt is not gtt or not rung.live:
-            self.stray_gtts[gtt.intent] = gtt
+            self.state.stray_gtts[gtt.intent] = gtt
             self.order_store.delete_gtt(gtt)
 
     def _set_gtt_status(self, gtt: Gtt, status: GttStatus) -> None:
@@ -126,19 +136,14 @@ class GttReports(OrderReports):
 
     def _retry_protection(self, gtt: Gtt, rung: Rung, event: BrokerAnswer) -> None:
         """Try again later, and after the third refusal leave at the market."""
-        later = is_transient(event.outcome) or self.has_unconfirmed_hours(gtt.token)
-        if not later:
-            rung.refusals += 1
-        rung.protect_at = self.order_store.now + max((rung.refusals + 1) * SECOND, event.wait)
-        self.alert_refusal(
+        later = is_transient(event.outcome) or self.order_reports.has_unconfirmed_hours(gtt.token)
+        self.ladder_book.delay_protection(rung, not later, event.wait)
+        self.order_reports.alert_refusal(
             "warn" if later else "alarm",
             "gtt_refused",
             "protection refused: " + event.reason,
             gtt.token,
         )
-        if rung.refusals >= REFUSALS_BEFORE_LEAVING:
-            mark_leaving(rung, "unprotectable")
-            rung.retry_at = self.order_store.now
 
     def _apply_gtt_delete_answer(self, gtt: Gtt, event: BrokerAnswer) -> None:
         if event.outcome is RequestOutcome.ACCEPTED:
@@ -153,7 +158,7 @@ class GttReports(OrderReports):
             gtt.legs = gtt.pending
             gtt.pending = []
             if rung is not None:
-                rung.refusals = 0
+                self.ladder_book.clear_refusals(rung)
             self._confirm_gtt(gtt, rung)
         elif is_refusal(event.outcome):
             gtt.pending = []
@@ -166,22 +171,23 @@ class GttReports(OrderReports):
 
         One that does not protect the whole rung is as good as refused.
         """
-        ladder = self.ladders.get(int(rung.ladder_id))
+        ladder = self.state.ladders.get(int(rung.ladder_id))
         if ladder is None:
             return
-        if self._lacks_protection(ladder, rung, self.markets[int(gtt.token)].last):
+        if self.view.lacks_protection(ladder, rung, self.state.markets[int(gtt.token)].last):
             self._retry_protection(gtt, rung, event)
         elif not is_transient(event.outcome):
-            rung.needs_refit = False  # it fills as it stands
+            self.ladder_book.refit_stop(rung, False)  # it fills as it stands
 
     def _confirm_gtt(self, gtt: Gtt, rung: Rung | None) -> None:
         if rung is None or rung.gtt is not gtt:
             return  # a stop that has been given up says nothing of where the next one belongs
-        ladder = self.ladders.get(int(rung.ladder_id))
+        ladder = self.state.ladders.get(int(rung.ladder_id))
         if ladder is not None and confirm_gtt(ladder, rung, gtt):
-            self.changed_rungs[rung.rung_id] = rung
+            self.state.changed_rungs[rung.rung_id] = rung
 
-    def _apply_gtt_update(self, event: GttUpdate) -> None:
+    def apply_update(self, event: GttUpdate) -> None:
+        """Take in what the broker's list says about a GTT."""
         gtt = self.order_store.by_gtt_id.get(int(event.gtt_id))
         if gtt is None:
             return
@@ -193,7 +199,7 @@ class GttReports(OrderReports):
                 "warn", "gtt_unread", "a GTT has a status nobody knows", gtt.token
             )
             return
-        rung = self.rungs.get(int(gtt.rung))
+        rung = self.state.rungs.get(int(gtt.rung))
         quiet = not gtt.deleting and not gtt.pending
         stood = quiet and gtt.proven
         gtt.proven = True
@@ -227,7 +233,7 @@ class GttReports(OrderReports):
                 self._take_over_gtt_order(gtt, rung, event)
             elif rung is not None and event.status is GttStatus.TRIGGERED and event.reason:
                 gtt.order_id = "none"
-                mark_leaving(rung, "trigger failed: " + event.reason)
+                self.ladder_book.leave_rung(rung, "trigger failed: " + event.reason)
                 self._report_failed_gtt(gtt, event.reason)
             elif rung is not None and event.status is GttStatus.DISABLED and rung.gtt is gtt:
                 self._hold_disabled_gtt(rung, gtt)
@@ -238,7 +244,7 @@ class GttReports(OrderReports):
                 self.order_store.alert("alarm", "gtt_gone", gone, gtt.token)
         if not stood:
             self.order_store.mark_gtt_changed(gtt)
-        self._tend_rung(gtt.rung)
+        self.ladder_book.tend_rung_of(gtt.rung)
 
     def _is_gtt_outdated(self, gtt: Gtt, rung: Rung | None, event: GttUpdate) -> bool:
         """Tell whether a list shows a GTT as it stood before our last change of it."""
@@ -256,7 +262,7 @@ class GttReports(OrderReports):
         A target goes with the stop it stands beside. The quantity is the rung's, whoever has set
         another.
         """
-        ladder = self.ladders.get(int(rung.ladder_id)) if rung is not None else None
+        ladder = self.state.ladders.get(int(rung.ladder_id)) if rung is not None else None
         if rung is None or ladder is None or rung.gtt is not gtt or not before or not gtt.legs:
             self._confirm_gtt(gtt, rung)
             return
@@ -267,11 +273,10 @@ class GttReports(OrderReports):
         )
         theirs = stop_leg(ladder, gtt).trigger
         stands = self.order_store.yields_to_others and float(ladder.sign) * (theirs - ours) >= 0.0
-        rung.needs_refit = True
+        self.ladder_book.refit_stop(rung)
         if stands:
-            rung.target = (
-                gtt.legs[1 if ladder.sign > 0 else 0].trigger if len(gtt.legs) > 1 else 0.0
-            )
+            target = gtt.legs[1 if ladder.sign > 0 else 0].trigger if len(gtt.legs) > 1 else 0.0
+            self.ladder_book.set_target(rung, target)
             self._confirm_gtt(gtt, rung)
         what = "this stands, for the shares held" if stands else "ours is put back"
         text = (
@@ -296,7 +301,7 @@ class GttReports(OrderReports):
         gtt.updated = event.ts
         gtt.past = True
         if rung is not None and rung.gtt is gtt and rung.quantity > 0:
-            rung.absent = rung.quantity
+            self.ladder_book.hold_back(rung, rung.quantity)
         text = (
             gtt.strategy
             + ": GTT "
@@ -313,7 +318,7 @@ class GttReports(OrderReports):
         At the old prices nothing is sold and nothing protected until the division is known, or the
         operator says that there is none.
         """
-        rung.absent = max(rung.quantity, 0)
+        self.ladder_book.hold_back(rung, max(rung.quantity, 0))
         text = (
             "GTT "
             + str(gtt.gtt_id)
@@ -333,7 +338,7 @@ class GttReports(OrderReports):
         """
         order_id = event.order_ids[0]
         gtt.order_id = order_id
-        seen = self.externals.pop(order_id, None)
+        seen = self.order_reports.externals.pop(order_id, None)
         leg = gtt.legs[0]
         if seen is not None:
             for other in gtt.legs:
@@ -362,20 +367,16 @@ class GttReports(OrderReports):
                 self._report_failed_gtt(gtt, order.reason)
         self.order_store.mark_changed(order)
         if rung is not None:
-            if rung.exit is not None:
-                self._cancel_stray(rung.exit)
-            rung.exit = order
-            ladder = self.ladders.get(int(rung.ladder_id))
-            if ladder is not None and not rung.leaving:
-                rung.exit_reason = triggered_by(ladder, gtt, order.price)
-            self.changed_rungs[rung.rung_id] = rung
+            ladder = self.state.ladders.get(int(rung.ladder_id))
+            reason = triggered_by(ladder, gtt, order.price) if ladder is not None else ""
+            self.ladder_book.take_exit(rung, order, reason)
         if rung is None or not rung.live:
-            self._cancel_stray(order)  # nothing is left for it to sell
+            self.ladder_book.cancel_stray(order)  # nothing is left for it to sell
         text, ago = (
             gtt.strategy + ": GTT " + str(gtt.gtt_id) + " triggered",
             self.order_store.now - event.ts,
         )
-        if not self.is_blind or event.ts <= 0 or ago < LATE:
+        if not self.state.is_blind or event.ts <= 0 or ago < LATE:
             self.order_store.alert("info", "gtt_triggered", text, gtt.token)
         else:
             when = str(ago // MINUTE) + " min" if ago >= MINUTE else str(ago // SECOND) + " s"
@@ -386,7 +387,7 @@ class GttReports(OrderReports):
                 text + price + ", " + when + " ago, and is seen only now",
                 gtt.token,
             )
-        self._book_orphan_trades(order)
+        self.order_reports.book_orphan_trades(order)
 
 
 def legs_text(legs: list[GttLeg]) -> str:

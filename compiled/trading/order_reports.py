@@ -3,13 +3,11 @@
 Answers to requests, the order book and trades, each taken once, in any order.
 """
 
-from typing import Final
+from typing import Final, final
 
 from mypy_extensions import i64
 
-from compiled.accounting.charges import ChargeRates, rates_key
-from compiled.accounting.contract_notes import DayNotes
-from compiled.accounting.ledger import Ledger
+from compiled.accounting.charges import intraday_rates, rates_key
 from compiled.model.events import (
     BrokerAnswer,
     BrokerTrade,
@@ -19,7 +17,6 @@ from compiled.model.events import (
     is_refusal,
     is_transient,
 )
-from compiled.model.int_map import IntMap
 from compiled.model.number_bounds import HELD, PRICE
 from compiled.model.order_terms import Variety
 from compiled.model.values import (
@@ -34,7 +31,9 @@ from compiled.model.values import (
     day_start,
     paise,
 )
+from compiled.trading.desk_state import DRY_RUN, DeskState
 from compiled.trading.ladder import Rung, RungState
+from compiled.trading.ladder_book import LadderBook
 from compiled.trading.order_states import (
     accept_order,
     apply_update,
@@ -46,15 +45,11 @@ from compiled.trading.order_states import (
     take_over_change,
 )
 from compiled.trading.order_store import BookedFill, OrderStore
-from compiled.trading.positions import DRY_RUN, DeskPositions, InstrumentState, StrategyState
-from compiled.trading.protection import mark_leaving, triggered_by
-from compiled.trading.risk import RiskLimits
+from compiled.trading.protection import triggered_by
 from compiled.trading.stop_orders import confirm_stop_order
 
 LATE_SECONDS: Final = 15
 """How long a book may still show a stop as it stood before our last change."""
-REFUSALS_BEFORE_LEAVING: Final = 3
-"""After so many refusals of its stop a rung leaves at the market."""
 
 
 def stop_text(side: Side, quantity: i64, trigger: float) -> str:
@@ -72,33 +67,24 @@ def is_outdated(now: i64, moved: i64, seen: i64) -> bool:
     return seen <= moved and now - moved < LATE_SECONDS * SECOND
 
 
-class OrderReports(DeskPositions):
+@final
+class OrderReports:
     """Applies the broker's word to orders and rungs.
-
-    `rates` maps 8 * token + product to the day's charges.
 
     A trade whose order is not known yet waits among the orphans; an order that is not ours stands
     among the externals.
     """
 
-    def __init__(
-        self,
-        out: OrderStore,
-        ledger: Ledger,
-        limits: RiskLimits,
-        markets: IntMap[InstrumentState],
-        slots: list[StrategyState],
-        first: i64,
-        rates: IntMap[ChargeRates],
-    ) -> None:
-        super().__init__(out, ledger, limits, markets, slots, first)
-        self.rates = rates
-        self.notes = DayNotes()
+    def __init__(self, state: DeskState, out: OrderStore, ladder_book: LadderBook) -> None:
+        self.state = state
+        self.order_store = out
+        self.ladder_book = ladder_book
         self.applied: set[str] = set()
         self.orphans: dict[str, list[BrokerTrade]] = {}
         self.externals: dict[str, OrderUpdate] = {}
 
-    def _apply_order_answer(self, order: Order, event: BrokerAnswer) -> None:
+    def apply_answer(self, order: Order, event: BrokerAnswer) -> None:
+        """Take the answer to a request about an order."""
         if event.verb is RequestVerb.CANCEL:
             # what became of the order, its book says
             if event.outcome is not RequestOutcome.ACCEPTED:
@@ -155,11 +141,11 @@ class OrderReports(DeskPositions):
         self.order_store.alert(
             "warn", "order_lost", order.tag + " never reached the broker", order.token
         )
-        rung = self.rungs.get(int(order.rung))
+        rung = self.state.rungs.get(int(order.rung))
         if order.purpose is OrderPurpose.ENTRY:
             order.unwanted = True
-        elif rung is not None and order.purpose is OrderPurpose.EXIT and not self.flattening:
-            rung.doubt_until = order.created + self.order_store.exits.doubt * SECOND
+        elif rung is not None and order.purpose is OrderPurpose.EXIT and not self.state.flattening:
+            self.ladder_book.doubt_exit(rung, order.created + self.order_store.exits.doubt * SECOND)
 
     def _note_acceptance(self, order: Order, event: BrokerAnswer) -> None:
         order.parts = max(order.parts, event.parts)
@@ -199,7 +185,7 @@ class OrderReports(DeskPositions):
 
         One too small for its rung is as good as refused.
         """
-        rung = self.rungs.get(int(order.rung))
+        rung = self.state.rungs.get(int(order.rung))
         if (
             rung is None
             or rung.stop_order is not order
@@ -207,12 +193,12 @@ class OrderReports(DeskPositions):
         ):
             return
         if not is_transient(outcome) and not self.has_unconfirmed_hours(order.token):
-            self._count_refusal(rung, order)
+            self.ladder_book.count_refusal(rung, order)
 
     def _confirm_stop_order(self, order: Order) -> None:
-        rung = self.rungs.get(int(order.rung))
+        rung = self.state.rungs.get(int(order.rung))
         if rung is not None and confirm_stop_order(rung, order):
-            self.changed_rungs[rung.rung_id] = rung
+            self.state.changed_rungs[rung.rung_id] = rung
 
     def _find_resting_stop_rung(self, order: Order) -> Rung | None:
         """Return the rung whose stop waits as this order, where nothing of ours is under way with it."""
@@ -224,7 +210,7 @@ class OrderReports(DeskPositions):
             return None
         if order.pending is not None or order.cancelling or not order.proven:
             return None
-        rung = self.rungs.get(int(order.rung))
+        rung = self.state.rungs.get(int(order.rung))
         return rung if rung is not None and rung.stop_order is order else None
 
     def _note_edited_stop_order(self, rung: Rung, order: Order, trigger: float, stood: str) -> None:
@@ -232,10 +218,10 @@ class OrderReports(DeskPositions):
 
         The stop nearer to the price stands.
         """
-        sign = float(self.owners[int(rung.ladder_id)].sign)
+        sign = float(self.state.owners[int(rung.ladder_id)].sign)
         ours = rung.stop if rung.stop > 0.0 else trigger
         stands = self.order_store.yields_to_others and sign * (order.trigger - ours) >= 0.0
-        rung.needs_refit = True
+        self.ladder_book.refit_stop(rung)
         if stands:
             self._confirm_stop_order(order)
         what = "this stands, for the shares held" if stands else "ours is put back"
@@ -251,7 +237,7 @@ class OrderReports(DeskPositions):
 
     def _report_stop_order_gone(self, rung: Rung, order: Order, stood: str) -> None:
         """Tell that somebody else has taken a stop order away while the exchange takes another."""
-        hours = self.owners[int(rung.ladder_id)].instrument.hours
+        hours = self.state.owners[int(rung.ladder_id)].instrument.hours
         if hours.takes_exits(self.order_store.now):
             text = "stop order " + order.order_id + ", " + stood + ", is CANCELLED at the broker"
             self.order_store.alert("alarm", "stop_gone", text, order.token)
@@ -262,45 +248,18 @@ class OrderReports(DeskPositions):
         The rung's stop or exit, a stray to cancel, or the reason to open the rung again.
         """
         if order.proven or not order.tag:
-            self._book_orphan_trades(order)
+            self.book_orphan_trades(order)
         if order.unwanted:
-            self._cancel_stray(order)
+            self.ladder_book.cancel_stray(order)
         elif order.wanted is not None and order.pending is None and order.order_id:
             self.order_store.modify_order(order, order.wanted)
-        rung = self.rungs.get(int(order.rung))
+        rung = self.state.rungs.get(int(order.rung))
         if rung is not None and order.live:
             if not order.parent:
-                self._assign_to_rung(rung, order)
+                self.ladder_book.assign_order(rung, order)
             if rung.state is RungState.CLOSED:
-                rung.state = RungState.ENTERING
-                self._reopen_rung(rung)
-        self._tend_rung(order.rung)
-
-    def _assign_to_rung(self, rung: Rung, order: Order) -> None:
-        """Make an order the exit or the stop of its rung, unless another one already is."""
-        if order.purpose is OrderPurpose.EXIT and rung.exit is not order:
-            if rung.exit is None:
-                rung.exit = order
-            else:
-                self._cancel_stray(order)
-        elif (
-            order.purpose is OrderPurpose.PROTECT
-            and rung.exit is not order
-            and rung.stop_order is not order
-        ):
-            if rung.exit is None and rung.stop_order is None:
-                rung.stop_order = order
-                if order.trigger > 0.0:
-                    # that of a cover order stood before its entry had an average
-                    rung.stop = order.trigger
-            else:
-                self._cancel_stray(order)
-
-    def _cancel_stray(self, order: Order) -> None:
-        """Cancel an order of ours that nobody wants, until it is gone."""
-        if order.live:
-            self.strays[order.intent] = order
-            self.order_store.cancel_order(order)
+                self.ladder_book.reopen_rung(rung, RungState.ENTERING)
+        self.ladder_book.tend_rung_of(order.rung)
 
     def _handle_order_refusal(
         self, order: Order, reason: str, outcome: RequestOutcome, wait: i64
@@ -308,18 +267,15 @@ class OrderReports(DeskPositions):
         """Tell it; an exit or a stop that is refused again and again is tried ever less often, and a stop at last given up."""
         level = "warn"
         if reason.startswith(DRY_RUN) and order.purpose is OrderPurpose.ENTRY:
-            self.dry_run_entries.append(order)
+            self.state.dry_run_entries.append(order)
             level = "info"
-        rung = self.rungs.get(int(order.rung))
+        rung = self.state.rungs.get(int(order.rung))
         if rung is not None and order.purpose is not OrderPurpose.ENTRY:
             tries: i64 = 1
             if not is_transient(outcome) and not self.has_unconfirmed_hours(order.token):
-                tries = self._count_refusal(rung, order)
+                tries = self.ladder_book.count_refusal(rung, order)
             again = self.order_store.now + max(min(tries * tries * SECOND, MINUTE), wait)
-            if order.purpose is OrderPurpose.PROTECT:
-                rung.protect_at = again
-            else:
-                rung.retry_at = again
+            self.ladder_book.delay_request(rung, order.purpose, again)
             level = "alarm"
         self.alert_refusal(level, "order_refused", order.strategy + ": " + reason, order.token)
 
@@ -337,21 +293,11 @@ class OrderReports(DeskPositions):
 
     def has_unconfirmed_hours(self, token: i64) -> bool:
         """Tell whether nobody knows that an instrument trades now."""
-        market = self.markets.get(token)
+        market = self.state.markets.get(token)
         return market is not None and market.instrument.hours.is_unconfirmed(self.order_store.now)
 
-    def _count_refusal(self, rung: Rung, order: Order) -> i64:
-        """Count it, and return how often it was; 0 where the next request is to go at once."""
-        if order.purpose is OrderPurpose.PROTECT:
-            rung.refusals += 1
-            if rung.refusals >= REFUSALS_BEFORE_LEAVING and not rung.leaving:
-                mark_leaving(rung, "unprotectable")
-                return 0
-            return rung.refusals
-        rung.rejections += 1
-        return rung.rejections
-
-    def _apply_order_update(self, event: OrderUpdate) -> None:
+    def apply_update(self, event: OrderUpdate) -> None:
+        """Take in what the book says about an order."""
         order = self._find_own_order(event)
         if order is None:
             order = self._recall_unrecorded_order(event)
@@ -455,8 +401,8 @@ class OrderReports(DeskPositions):
         waits = event.status is OrderStatus.TRIGGER_PENDING
         if number == 0 or not (waits or event.filled or event.status is OrderStatus.OPEN):
             return None
-        for rung in self.rungs.values():
-            ladder = self.owners[int(rung.ladder_id)]
+        for rung in self.state.rungs.values():
+            ladder = self.state.owners[int(rung.ladder_id)]
             left = rung.exit is not None and not is_settled(rung.exit)
             served = left or (waits and rung.stop_order is not None)
             if (
@@ -484,11 +430,7 @@ class OrderReports(DeskPositions):
             )
             order.order_id = event.order_id
             self.order_store.register(order)
-            if waits:
-                rung.stop_order = order
-            else:
-                rung.exit = order
-            self.changed_rungs[rung.rung_id] = rung
+            self.ladder_book.recall_order(rung, order)
             self.order_store.alert(
                 "warn",
                 "recalled",
@@ -523,33 +465,24 @@ class OrderReports(DeskPositions):
         self.order_store.register(order)
         return order
 
-    def prune(self) -> None:
-        """Forget what is over: for a replay, whose exchange tells every trade once and takes nothing back."""
-        self.order_store.prune()
-        self.applied.clear()
-        self.owners.clear()
-        self.rungs.clear()
-        for ladder in self.ladders.values():
-            self.owners[ladder.ladder_id] = ladder
-            for rung in ladder.rungs:
-                self.rungs[rung.rung_id] = rung
-
     def _name_exit_reason(self, order: Order, price: float) -> None:
         """Tell stop and target apart by the price of the order a GTT has sent."""
-        rung = self.rungs.get(int(order.rung))
+        rung = self.state.rungs.get(int(order.rung))
         if rung is None or rung.exit is not order or order.tag or rung.leaving or price <= 0.0:
             return
-        ladder = self.owners[int(rung.ladder_id)]
+        ladder = self.state.owners[int(rung.ladder_id)]
         gtt = rung.gtt
         if gtt is not None:
-            rung.exit_reason = triggered_by(ladder, gtt, price)
+            self.ladder_book.name_exit(rung, triggered_by(ladder, gtt, price))
 
-    def _book_orphan_trades(self, order: Order) -> None:
+    def book_orphan_trades(self, order: Order) -> None:
+        """Book the trades that came before their order was known."""
         if self.orphans and order.order_id in self.orphans:
             for trade in self.orphans.pop(order.order_id):
-                self._apply_trade(trade)
+                self.apply_trade(trade)
 
-    def _apply_trade(self, event: BrokerTrade) -> None:
+    def apply_trade(self, event: BrokerTrade) -> None:
+        """Book a trade, once, or let it wait for its order."""
         key = event.order_id + " " + event.trade_id
         if key in self.applied:
             return
@@ -566,7 +499,7 @@ class OrderReports(DeskPositions):
         self._book_trade(order, event.trade_id, event.ts, event.quantity, event.price)
         if self.externals:
             self._review_externals()
-        self._tend_rung(order.rung)
+        self.ladder_book.tend_rung_of(order.rung)
 
     def _report_unbookable_trade(self, event: BrokerTrade, key: str) -> None:
         """Tell once of a trade that cannot have been: nothing is booked of it."""
@@ -581,7 +514,7 @@ class OrderReports(DeskPositions):
         """
         for update in list(self.externals.values()):
             if update.tag.startswith(self.order_store.tag_prefix):
-                self._apply_order_update(update)
+                self.apply_update(update)
 
     def _book_trade(
         self, order: Order, trade_id: str, ts: i64, quantity: i64, price: float
@@ -591,12 +524,14 @@ class OrderReports(DeskPositions):
         order.traded += quantity
         order.value += value
         order.filled = max(order.filled, order.traded)
-        last = self.markets[order.token].last
-        realised = self.ledger.fill(order.strategy, order.token, order.side, quantity, price, last)
-        charges = self.notes.fill(
+        last = self.state.markets[order.token].last
+        realised = self.state.ledger.fill(
+            order.strategy, order.token, order.side, quantity, price, last
+        )
+        charges = self.state.notes.fill(
             order.token,
-            self.rates[rates_key(order.token, order.product)],
-            self.intraday_rates(order.token, order.product),
+            self.state.rates[rates_key(order.token, order.product)],
+            intraday_rates(self.state.rates, order.token, order.product),
             trade_id,
             ts,
             order.intent,
@@ -605,37 +540,26 @@ class OrderReports(DeskPositions):
             value,
         )
         order.charged += charges
-        self.ledger.charge(order.strategy, order.token, charges)
+        self.state.ledger.charge(order.strategy, order.token, charges)
         self.order_store.mark_changed(order)
         self.order_store.keep_fill(
             BookedFill(ts, trade_id, order, quantity, price, charges, realised)
         )
-        self._book_on_rung(order, ts, quantity, value, charges)
+        self.ladder_book.book_fill(order, ts, quantity, value, charges)
 
-    def _book_shares(self, order: Order, quantity: i64, price: float) -> None:
+    def book_shares(self, order: Order, quantity: i64, price: float) -> None:
         """Book the shares of a fill, and their cash unless a correction says that it moved elsewhere, or on an earlier day."""
-        rung = self.rungs.get(int(order.rung))
+        rung = self.state.rungs.get(int(order.rung))
         carried = rung is not None and 0 < rung.opened < day_start(order.created)
         if is_correction(order) and (carried or order.product is not Product.MIS):
-            self.ledger.carry(
+            self.state.ledger.carry(
                 order.strategy,
                 order.token,
                 quantity if order.side is Side.BUY else -quantity,
                 price,
             )
         else:
-            self.ledger.fill(order.strategy, order.token, order.side, quantity, price)
-
-    def intraday_rates(self, token: i64, product: Product) -> ChargeRates | None:
-        """Return what is charged where delivery is closed on its day, None where that changes nothing."""
-        if product is not Product.CNC:
-            return None
-        found = self.rates.get(rates_key(token, Product.MIS))
-        return (
-            None
-            if found is None or found.segment == self.rates[rates_key(token, product)].segment
-            else found
-        )
+            self.state.ledger.fill(order.strategy, order.token, order.side, quantity, price)
 
     def rebook(
         self,
@@ -657,23 +581,23 @@ class OrderReports(DeskPositions):
         order.charged += charges
         order.filled = max(order.filled, order.traded)
         if today:
-            self._book_shares(order, quantity, price)
-            self.ledger.charge(order.strategy, order.token, charges)
+            self.book_shares(order, quantity, price)
+            self.state.ledger.charge(order.strategy, order.token, charges)
             self._restore_note_entry(order, trade_id, ts, quantity, value, charges)
-        rung = self.rungs.get(int(order.rung))
+        rung = self.state.rungs.get(int(order.rung))
         if rung is not None:
-            self._add_to_rung(rung, order, ts, quantity, value, charges)
+            self.ladder_book.add_fill(rung, order, ts, quantity, value, charges)
 
     def _restore_note_entry(
         self, order: Order, trade_id: str, ts: i64, quantity: i64, value: i64, charges: i64
     ) -> None:
         """Enter a trade of today in its note again; a correction is on none."""
-        rates = self.rates.get(rates_key(order.token, order.product))
+        rates = self.state.rates.get(rates_key(order.token, order.product))
         if rates is not None and not is_correction(order):
-            self.notes.enter(
+            self.state.notes.enter(
                 order.token,
                 rates,
-                self.intraday_rates(order.token, order.product),
+                intraday_rates(self.state.rates, order.token, order.product),
                 trade_id,
                 ts,
                 order.intent,
@@ -682,38 +606,3 @@ class OrderReports(DeskPositions):
                 value,
                 charges,
             )
-
-    def _book_on_rung(self, order: Order, ts: i64, quantity: i64, value: i64, charges: i64) -> None:
-        """Book a fill on its rung, which it may open again."""
-        rung = self.rungs.get(int(order.rung))
-        if rung is None:
-            return
-        before = rung.quantity
-        self._add_to_rung(rung, order, ts, quantity, value, charges)
-        if rung.state is RungState.CLOSED or (rung.state is RungState.WAITING and rung.bought):
-            rung.state = RungState.OPEN
-            self._reopen_rung(rung)
-        self.changed_rungs[rung.rung_id] = rung
-        if rung.quantity < 0 <= before:
-            text = (
-                "more left than rung "
-                + str(rung.rung_id)
-                + " held; what is too much comes back at the market"
-            )
-            self.order_store.alert("alarm", "oversold", text, order.token)
-
-    def _add_to_rung(
-        self, rung: Rung, order: Order, ts: i64, quantity: i64, value: i64, charges: i64
-    ) -> None:
-        """Add a fill to the sums of its rung."""
-        rung.charges += charges
-        if order.side is self.owners[int(rung.ladder_id)].side:
-            if not rung.bought:
-                rung.opened = ts
-            rung.bought += quantity
-            rung.bought_value += value
-        else:
-            rung.sold += quantity
-            rung.sold_value += value
-            rung.rejections = 0
-            rung.absent = min(rung.absent, max(rung.quantity, 0))

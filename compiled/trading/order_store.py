@@ -128,6 +128,16 @@ class OrderStore:
             digest.put_price(leg.trigger)
             digest.put_price(leg.price)
 
+    def advance_time(self, ts: i64) -> None:
+        """Move the desk's time on, never back."""
+        self.now = max(self.now, ts)
+
+    def begin_moment(self, ts: i64) -> None:
+        """Move the desk's time on, with nothing asked for yet."""
+        self.now = max(self.now, ts)
+        if self.commands:
+            self.commands = []
+
     def take_number(self) -> i64:
         """Return the next intent number."""
         number = self.next_intent

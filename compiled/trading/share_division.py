@@ -1,11 +1,15 @@
 """Divide what is carried: of a split, bonus or consolidation so many shares stand where so many did, at the price that follows."""
 
+from typing import final
+
 from mypy_extensions import i64
 
 from compiled.model.events import CarriedDivision
 from compiled.model.values import Product
-from compiled.trading.corrections import BookCorrections
+from compiled.trading.desk_state import DeskState
 from compiled.trading.ladder import Ladder, Rung
+from compiled.trading.ladder_book import LadderBook
+from compiled.trading.order_store import OrderStore
 
 
 def divided_price(price: float, event: CarriedDivision, high: float) -> float:
@@ -26,15 +30,21 @@ def concerns_rung(ladder: Ladder, rung: Rung, before: i64) -> bool:
     return delivered and rung.quantity > 0 and rung.opened < before
 
 
-class PositionDivisions(BookCorrections):
+@final
+class PositionDivisions:
     """Carries rungs and their positions over a change of what one share is."""
 
-    def _apply_division(self, event: CarriedDivision) -> None:
+    def __init__(self, state: DeskState, out: OrderStore, ladder_book: LadderBook) -> None:
+        self.state = state
+        self.order_store = out
+        self.ladder_book = ladder_book
+
+    def apply_division(self, event: CarriedDivision) -> None:
         """Divide what came from days before the event's.
 
         The day's P&L counts from the previous close, as before.
         """
-        market = self.markets.get(int(event.token))
+        market = self.state.markets.get(int(event.token))
         if market is None:
             return
         self.divide_shares(event)
@@ -44,26 +54,26 @@ class PositionDivisions(BookCorrections):
                 if concerns_rung(ladder, rung, event.before):
                     self._restate_rung(event, ladder, rung)
                     high = rung.high
-        for position in list(self.ledger.held(event.token) or []):
+        for position in list(self.state.ledger.held(event.token) or []):
             before = position.unrealised
             quantity: i64 = 0
             for ladder in market.ladders:
                 if position.strategy == "" or ladder.strategy == position.strategy:
                     for rung in ladder.rungs:
                         quantity += ladder.sign * rung.quantity
-            self.ledger.restate(position, quantity, divided_price(position.last, event, high))
-            for slot in self.slots:
+            self.state.ledger.restate(position, quantity, divided_price(position.last, event, high))
+            for slot in self.state.slots:
                 if slot.name == position.strategy:
                     slot.net_at_open += position.unrealised - before
         for ladder in list(market.ladders):
-            self._tend_ladder(ladder)
+            self.ladder_book.tend_ladder(ladder)
 
     def divide_shares(self, event: CarriedDivision) -> None:
         """Divide the shares of the rungs.
 
         Of fractions, what they make together belongs to the later ones.
         """
-        market = self.markets[int(event.token)]
+        market = self.state.markets[int(event.token)]
         for product in (Product.CNC, Product.MTF):
             held: i64 = 0
             for ladder in market.ladders:
@@ -92,10 +102,10 @@ class PositionDivisions(BookCorrections):
         gtt = rung.gtt
         if gtt is not None and not rung.fired_earlier:
             if gtt.live:
-                self.stray_gtts[gtt.intent] = gtt
+                self.state.stray_gtts[gtt.intent] = gtt
                 self.order_store.delete_gtt(gtt)
             rung.gtt = None
         rung.absent = max(rung.quantity, 0)
         rung.protect_at = rung.retry_at = 0
         rung.refusals = rung.rejections = 0
-        self.changed_rungs[rung.rung_id] = rung
+        self.state.changed_rungs[rung.rung_id] = rung

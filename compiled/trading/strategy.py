@@ -68,21 +68,48 @@ class ManualRequest:
 
 
 class InstrumentQuote:
-    """What a strategy may know of an instrument: `last` in rupees, 0.0 before the first.
-
-    Signed shares held `bare_quantity`.
-    """
+    """What a strategy may know of an instrument: `last` in rupees, 0.0 before the first."""
 
     def __init__(self) -> None:
         self.last = 0.0
-        self.bare_quantity: i64 = 0
 
 
-class DeferredPositions:
-    """Positions of a replay that have no ladders (`compiled/backtest/fast_path.py`) until somebody looks at them."""
+class StrategyHoldings:
+    """The ladders of one strategy that are not closed, by token."""
 
-    def make_ladders(self) -> None:
-        """Make ladders of them."""
+    def __init__(self) -> None:
+        self.by_token: IntMap[list[Ladder]] = IntMap()
+
+    def expect(self, token: i64) -> None:
+        """Keep a place for the ladders of a token."""
+        self.by_token[token] = []
+
+    def add(self, ladder: Ladder) -> None:
+        """Take in a ladder, once."""
+        held = self.by_token.setdefault(ladder.instrument.token, [])
+        if ladder not in held:
+            held.append(ladder)
+
+    def remove(self, ladder: Ladder) -> None:
+        """Let go of a ladder that is over."""
+        held = self.by_token.get(ladder.instrument.token)
+        if held is not None and ladder in held:
+            held.remove(ladder)
+
+    def ladders(self, token: i64) -> list[Ladder]:
+        """Return the ladders of a token."""
+        held = self.by_token.get(token)
+        return [] if held is None else held
+
+    def shares(self, token: i64) -> i64:
+        """Return the shares that they hold, negative when short."""
+        shares: i64 = 0
+        held = self.by_token.get(token)
+        if held is not None:
+            for ladder in held:
+                for rung in ladder.rungs:
+                    shares += ladder.sign * rung.quantity
+        return shares
 
 
 @final
@@ -95,9 +122,8 @@ class Context:
         self.warming = True
         self.instruments: dict[int, Instrument] = {}
         self.quotes: IntMap[InstrumentQuote] = IntMap()
-        self.held: IntMap[list[Ladder]] = IntMap()
+        self.holdings = StrategyHoldings()
         self.requests: list[StrategyRequest] = []
-        self.lane: DeferredPositions | None = None
 
     @property
     def time_of_day(self) -> i64:
@@ -115,25 +141,15 @@ class Context:
 
     def ladders(self, token: i64) -> list[Ladder]:
         """Return this strategy's ladders on a token that are not closed."""
-        if self.lane is not None:
-            self.lane.make_ladders()
-        held = self.held.get(token)
-        return [] if held is None else held
+        return self.holdings.ladders(token)
 
     def all_ladders(self) -> list[Ladder]:
         """Return this strategy's ladders that are not closed, on whatever token."""
-        return [ladder for token in self.held.keys() for ladder in self.ladders(token)]
+        return [ladder for token in self.holdings.by_token.keys() for ladder in self.ladders(token)]
 
     def position(self, token: i64) -> i64:
         """Return the shares this strategy holds, negative when short."""
-        quote = self.quotes.get(token)
-        shares: i64 = 0 if quote is None else quote.bare_quantity
-        held = self.held.get(token)
-        if held is not None:
-            for ladder in held:
-                for rung in ladder.rungs:
-                    shares += ladder.sign * rung.quantity
-        return shares
+        return self.holdings.shares(token)
 
     def ladder(self, token: i64, side: Side, plan: LadderPlan, reason: str = "") -> None:
         """Ask for a ladder; sizing and risk decide, and the answer is an order or a reason code."""

@@ -10,7 +10,7 @@ from mypy_extensions import i64
 from compiled.model.int_map import IntMap
 from compiled.model.price_band import is_inside_band
 from compiled.model.values import SECOND, Instrument, Tick
-from compiled.trading.positions import InstrumentState
+from compiled.trading.desk_state import InstrumentState
 
 TOKEN: Final = "token"  # noqa: S105  of an instrument
 FUTURE: Final = "future"

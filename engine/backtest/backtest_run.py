@@ -12,9 +12,9 @@ from compiled.backtest.session_loop import RungRecord
 from compiled.model.order_terms import ExitEscalation
 from compiled.model.values import Bar
 from compiled.trading.decision_log import DecisionRecord
+from compiled.trading.desk_state import StrategyState
 from compiled.trading.kernel import PRESSED, Kernel, KernelSetup
 from compiled.trading.order_store import BookedFill
-from compiled.trading.positions import StrategyState
 from compiled.trading.risk import RiskLimits
 from compiled.trading.strategy import Strategy
 from compiled.venue.slippage import Slippage
@@ -132,7 +132,7 @@ class BacktestRun:
         """Return the strategies that have failed."""
         return [
             StrategyFailure(slot.name, slot.error)
-            for slot in self.kernel.slots
+            for slot in self.kernel.state.slots
             if slot.error is not None
         ]
 
@@ -142,7 +142,7 @@ class BacktestRun:
         Bare positions then are positions like others.
         """
         self.replay.keeps_decisions = True
-        self.kernel.lane = None
+        self.replay.fast_path.enabled = False
 
     def run(self, go_on: Callable[[int, int], bool] = lambda *_: True) -> bool:
         """Replay the bars; return whether all of them were.
@@ -238,7 +238,7 @@ class BacktestRun:
             for span in wanted:
                 bars += heard if span == self.span else fold_minutes(heard, span, opens)
         bars.sort(key=lambda bar: (bar.end, bar.span, bar.token))
-        self.kernel.warm_up(bars)
+        self.kernel.strategy_host.warm_up(bars)
         return len(days)
 
 

@@ -3,12 +3,12 @@
 from collections import deque
 
 from compiled.accounting.charges import LIMIT as TURNOVER
-from compiled.accounting.charges import order_charges, rates_key
+from compiled.accounting.charges import intraday_rates, order_charges, rates_key
 from compiled.model.values import Bar, Order, paise
+from compiled.trading.desk_state import DRY_RUN, InstrumentState
 from compiled.trading.kernel import Kernel
 from compiled.trading.ladder import Ladder, Rung, RungState, protected_quantity
 from compiled.trading.order_store import BookedFill
-from compiled.trading.positions import DRY_RUN, InstrumentState
 from engine.board_rows import (
     UNREADABLE,
     BarRow,
@@ -54,7 +54,7 @@ class BoardWriter:
 
     def put_order(self, order: Order) -> None:
         """Show one order as it stands."""
-        symbol = self.kernel.markets[order.token].instrument.symbol
+        symbol = self.kernel.state.markets[order.token].instrument.symbol
         status = "CANCELLING" if order.cancelling else order.status.name.replace("_", " ")
         if order.reason.startswith(DRY_RUN):
             status = "NOT SENT"
@@ -79,7 +79,7 @@ class BoardWriter:
     def put_fill(self, fill: BookedFill) -> None:
         """Show one fill on the chart and in the log."""
         order = fill.order
-        symbol = self.kernel.markets[order.token].instrument.symbol
+        symbol = self.kernel.state.markets[order.token].instrument.symbol
         self.board.fills.append(
             FillMark(fill.ts, order.token, order.side.name, fill.price, fill.quantity)
         )
@@ -123,7 +123,7 @@ class BoardWriter:
     def publish(self, header: BoardHeader) -> None:
         """Bring every section up to date."""
         now = header.now
-        for market in self.kernel.markets.values():
+        for market in self.kernel.state.markets.values():
             self._publish_watch(market, now)
         self._publish_positions()
         self._publish_ladders()
@@ -165,8 +165,8 @@ class BoardWriter:
 
     def _publish_positions(self) -> None:
         keys: set[object] = set()
-        for ladder in self.kernel.ladders.values():
-            last = self.kernel.markets[ladder.instrument.token].ltp
+        for ladder in self.kernel.state.ladders.values():
+            last = self.kernel.state.markets[ladder.instrument.token].ltp
             for rung in ladder.rungs:
                 if rung.quantity:
                     keys.add(rung.rung_id)
@@ -182,9 +182,13 @@ class BoardWriter:
         Delivery bought today is charged as the day's note will, intraday.
         """
         token, product, kernel = ladder.instrument.token, ladder.plan.product, self.kernel
-        today = kernel.intraday_rates(token, product) if rung.opened >= kernel.open else None
+        today = (
+            intraday_rates(kernel.state.rates, token, product)
+            if rung.opened >= kernel.state.open
+            else None
+        )
         rates, quantity = (
-            today or kernel.rates.get(rates_key(token, product)),
+            today or kernel.state.rates.get(rates_key(token, product)),
             abs(int(rung.quantity)),
         )
         value = int(paise(last, quantity))
@@ -196,15 +200,15 @@ class BoardWriter:
 
     def _publish_ladders(self) -> None:
         keys: set[object] = set()
-        for ladder in self.kernel.ladders.values():
+        for ladder in self.kernel.state.ladders.values():
             keys.add(ladder.ladder_id)
-            last = self.kernel.markets[ladder.instrument.token].ltp
+            last = self.kernel.state.markets[ladder.instrument.token].ltp
             self.board.ladders.put(ladder.ladder_id, ladder_row(ladder, last))
         self.board.ladders.keep(keys)
 
     def _publish_externals(self) -> None:
         """Show foreign orders of the account; one that turns out to be ours moves there."""
-        board, externals = self.board, self.kernel.externals
+        board, externals = self.board, self.kernel.order_reports.externals
         keys: set[object] = {"x" + order_id for order_id in externals}
         if any(row.key not in keys for row in board.externals.rows):
             board.externals.keep(keys)
@@ -216,7 +220,7 @@ class BoardWriter:
                 }
             )
         for update in externals.values():
-            market = self.kernel.markets.get(update.token)
+            market = self.kernel.state.markets.get(update.token)
             symbol = market.instrument.symbol if market else str(update.token)
             row = OrderRow(
                 "x" + update.order_id,
@@ -240,16 +244,18 @@ class BoardWriter:
     def _publish_risk(self, now: int) -> None:
         kernel, limits, ledger = self.kernel, self.kernel.limits, self.kernel.ledger
         governor = self.gateway.governor
-        naked = kernel.naked()
-        net = ledger.net - kernel.net_at_open
+        naked = kernel.view.naked()
+        net = kernel.state.day_pnl
         self._put_money_limit("Daily loss", max(0, -net), limits.max_daily_loss)
-        self._put_money_limit("Drawdown", max(0, kernel.peak - net), limits.max_drawdown)
-        unsent = sum(unsent_value(kernel, order) for order in kernel.dry_run_entries)
+        self._put_money_limit("Drawdown", max(0, kernel.state.peak - net), limits.max_drawdown)
+        unsent = sum(unsent_value(kernel, order) for order in kernel.state.dry_run_entries)
         self._put_money_limit("Exposure", ledger.exposure + unsent, limits.max_exposure)
         self._put_count_limit(
-            "Positions", kernel.open_positions() + len(kernel.dry_run_entries), limits.max_positions
+            "Positions",
+            kernel.view.open_positions() + len(kernel.state.dry_run_entries),
+            limits.max_positions,
         )
-        self._put_count_limit("Entries today", kernel.entry_count, limits.max_trades_per_day)
+        self._put_count_limit("Entries today", kernel.state.entry_count, limits.max_trades_per_day)
         self._put_count_limit(
             "Orders/s", governor.orders_last_second(now), governor.rates.per_second
         )
@@ -258,7 +264,7 @@ class BoardWriter:
         self._put_figure(
             "Unknown", str(len(self.gateway.unresolved)), bad=bool(self.gateway.unresolved)
         )
-        self._put_figure("Refused", str(kernel.refusal_count), bad=False)
+        self._put_figure("Refused", str(kernel.state.refusal_count), bad=False)
         stands = [row.kind for row in self.board.differences.rows if not row.ignored]
         self._put_figure(
             "Differences",
@@ -286,7 +292,7 @@ class BoardWriter:
 
 def unsent_value(kernel: Kernel, order: Order) -> int:
     """Return the worth of an order that a dry run has kept back, in paise."""
-    return int(paise(kernel.markets[order.token].last, order.quantity))
+    return int(paise(kernel.state.markets[order.token].last, order.quantity))
 
 
 def position_row(ladder: Ladder, rung: Rung, last: float) -> PositionRow:

@@ -60,8 +60,8 @@ class RiskView:
         The latter is by hand, adopted, or left from before.
         """
         kernel, section = self.kernel, self.board.strategies
-        left = int(kernel.ledger.net - kernel.net_at_open)
-        for slot in kernel.slots:
+        left = int(kernel.state.day_pnl)
+        for slot in kernel.state.slots:
             net = int(kernel.ledger.strategy_net(slot.name) - slot.net_at_open)
             left -= net
             section.put(slot.name, StrategyRow(slot.name, slot.stopped, net))
@@ -71,10 +71,10 @@ class RiskView:
     def _publish_trades(self) -> None:
         """Find the best and the worst trade of the day anew when another one is over."""
         kernel = self.kernel
-        if kernel.round_trips == self._trips:
+        if kernel.state.round_trips == self._trips:
             return
-        self._trips = int(kernel.round_trips)
-        began = midnight(ist_day(int(kernel.open)))
+        self._trips = int(kernel.state.round_trips)
+        began = midnight(ist_day(int(kernel.state.open)))
         found = [
             TradeRow(
                 ladder.instrument.symbol,
@@ -82,7 +82,7 @@ class RiskView:
                 f"P{rung.number}" if len(ladder.rungs) > 1 else "",
                 int(rung.pnl(ladder.sign, 0.0)),
             )
-            for ladder in kernel.owners.values()
+            for ladder in kernel.state.owners.values()
             for rung in ladder.rungs
             if rung.bought and rung.closed >= began and not rung.quantity
         ]
@@ -140,30 +140,33 @@ class RiskView:
         Those on single orders have no use.
         """
         kernel, ledger = self.kernel, self.kernel.ledger
-        net = ledger.net - kernel.net_at_open
+        net = kernel.state.day_pnl
         by_symbol: dict[str, float] = {}
         rungs: dict[str, int] = {}
-        by_strategy = {slot.name: 0.0 for slot in kernel.slots}
-        for ladder in kernel.ladders.values():
-            symbol, last = ladder.instrument.symbol, kernel.markets[ladder.instrument.token].last
+        by_strategy = {slot.name: 0.0 for slot in kernel.state.slots}
+        for ladder in kernel.state.ladders.values():
+            symbol, last = (
+                ladder.instrument.symbol,
+                kernel.state.markets[ladder.instrument.token].last,
+            )
             for rung in ladder.rungs:
                 if rung.live:
                     worth = last * int(rung.quantity)
                     by_symbol[symbol] = by_symbol.get(symbol, 0.0) + worth
                     rungs[symbol] = rungs.get(symbol, 0) + 1
                     by_strategy[ladder.strategy] = by_strategy.get(ladder.strategy, 0.0) + worth
-        for order in kernel.dry_run_entries:
+        for order in kernel.state.dry_run_entries:
             symbol, worth = (
-                kernel.markets[order.token].instrument.symbol,
+                kernel.state.markets[order.token].instrument.symbol,
                 unsent_value(kernel, order) / 100,
             )
             by_symbol[symbol] = by_symbol.get(symbol, 0.0) + worth
             rungs[symbol] = rungs.get(symbol, 0) + 1
             by_strategy[order.strategy] = by_strategy.get(order.strategy, 0.0) + worth
-        unsent = sum(unsent_value(kernel, order) for order in kernel.dry_run_entries)
+        unsent = sum(unsent_value(kernel, order) for order in kernel.state.dry_run_entries)
         nets = [
             (kernel.ledger.strategy_net(slot.name) - slot.net_at_open, slot)
-            for slot in kernel.slots
+            for slot in kernel.state.slots
         ]
         recent = kernel.order_store.now - 60 * SECOND
         used: dict[str, float] = {
@@ -171,19 +174,19 @@ class RiskView:
             "max_symbol_exposure": max(by_symbol.values(), default=0.0),
             "max_positions": sum(rungs.values()),
             "max_positions_per_symbol": max(rungs.values(), default=0),
-            "max_trades_per_day": int(kernel.entry_count),
+            "max_trades_per_day": int(kernel.state.entry_count),
             "max_orders_per_minute": max(
-                (sum(ts > recent for ts in s.entry_times) for s in kernel.slots), default=0
+                (sum(ts > recent for ts in s.entry_times) for s in kernel.state.slots), default=0
             ),
             "max_daily_loss": max(0, -net) / 100,
-            "max_drawdown": max(0, kernel.peak - net) / 100,
-            "max_consecutive_losses": int(kernel.losses),
+            "max_drawdown": max(0, kernel.state.peak - net) / 100,
+            "max_consecutive_losses": int(kernel.state.losses),
             "strategy_daily_loss": max((max(0, -own) / 100 for own, _ in nets), default=0),
             "strategy_drawdown": max(
                 (max(0, slot.peak - own) / 100 for own, slot in nets), default=0
             ),
             "strategy_consecutive_losses": max(
-                (int(slot.losses) for slot in kernel.slots), default=0
+                (int(slot.losses) for slot in kernel.state.slots), default=0
             ),
         }
         return used | {BUDGET + name: worth for name, worth in by_strategy.items()}

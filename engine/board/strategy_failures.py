@@ -3,7 +3,7 @@
 import traceback
 from collections.abc import Sequence
 
-from compiled.trading.positions import StrategyState
+from compiled.trading.desk_state import StrategyState
 from engine.board_rows import Board, FailureRow
 from engine.ports import Clock, Journal
 from engine.system import structured_logs

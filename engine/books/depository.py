@@ -47,13 +47,17 @@ class DepositoryWatch:
         lacking: dict[int, int] = {}
         for each in books.holdings:
             needed = each.token in self._refused or not self._standing
-            if needed and each.product == Product.CNC.name and each.token in self._kernel.markets:
+            if (
+                needed
+                and each.product == Product.CNC.name
+                and each.token in self._kernel.state.markets
+            ):
                 lacking[each.token] = lacking.get(each.token, 0) + each.unauthorised
         self._refused -= {token for token, shares in lacking.items() if not shares}
-        for token, market in self._kernel.markets.items():
+        for token, market in self._kernel.state.markets.items():
             shares = lacking.get(int(token), 0)
             if shares != market.instrument.bound:
-                self._kernel.set_bound_shares(int(token), shares)
+                self._kernel.ladder_book.set_bound_shares(int(token), shares)
             self._tell_bound(int(token), market.instrument.symbol, shares if market.ladders else 0)
 
     def _tell_bound(self, token: int, symbol: str, shares: int) -> None:

@@ -223,7 +223,7 @@ def held_by_side(kernel: Kernel) -> Counter[tuple[int, str, Side]]:
     The broker nets what is long with what is short.
     """
     found: Counter[tuple[int, str, Side]] = Counter()
-    for ladder in kernel.ladders.values():
+    for ladder in kernel.state.ladders.values():
         for rung in ladder.rungs:
             if rung.quantity:
                 product = COVER if ladder.plan.cover else ladder.plan.product.name
@@ -286,7 +286,7 @@ def _position_differences(
         fired_tokens(kernel, books),
         {each.token for each in _trade_differences(kernel, books)},
     )
-    known = {market.instrument.symbol: token for token, market in kernel.markets.items()}
+    known = {market.instrument.symbol: token for token, market in kernel.state.markets.items()}
     for token, product in sorted(
         theirs.keys() | ours.keys() | late.keys() | _apart_positions(kernel, apart)
     ):
@@ -380,7 +380,9 @@ def _apart_positions(kernel: Kernel, apart: Mapping[str, int]) -> set[At]:
     """Return token and product of the shares set apart, among watched instruments."""
     if not any(apart.values()):
         return set()
-    tokens = {market.instrument.symbol: int(market.token) for market in kernel.markets.values()}
+    tokens = {
+        market.instrument.symbol: int(market.token) for market in kernel.state.markets.values()
+    }
     names = [key.rpartition(":") for key, shares in apart.items() if shares]
     return {(tokens[symbol], product) for symbol, _, product in names if symbol in tokens}
 
@@ -465,7 +467,7 @@ def _probable_cause(kernel: Kernel, token: int, product: str, taken: list[OrderU
     It is a stop that fired unobserved, or somebody's order.
     """
     said = []
-    market = kernel.markets.get(token)
+    market = kernel.state.markets.get(token)
     for ladder in market.ladders if market is not None else ():
         for rung in ladder.rungs:
             gtt = rung.gtt
@@ -524,7 +526,7 @@ def _position_choices(
     kernel: Kernel, books: BooksSnapshot, at: At, figures: tuple[int, int], ours: tuple[int, int]
 ) -> tuple[DifferenceChoice, ...]:
     (token, product), (figure, owners), (long, short) = at, figures, ours
-    if token not in kernel.markets:
+    if token not in kernel.state.markets:
         return (DifferenceChoice.IGNORE,)
     amount = figure or owners
     if _reduces_ours(amount, long, short):  # the broker has less of it: adopting writes ours off
@@ -551,7 +553,9 @@ def _position_choices(
 def _held_elsewhere(kernel: Kernel, books: BooksSnapshot, product: str, quantity: int) -> bool:
     """Return whether missing shares may be an unknown holding of as many under another name."""
     return any(
-        each.quantity == quantity and each.product == product and each.token not in kernel.markets
+        each.quantity == quantity
+        and each.product == product
+        and each.token not in kernel.state.markets
         for each in books.holdings
     )
 
@@ -629,7 +633,7 @@ def _gtt_differences(kernel: Kernel, books: BooksSnapshot) -> Iterator[BookDiffe
         if (
             update.status is GttStatus.ACTIVE
             and update.gtt_id not in out.by_gtt_id
-            and token in kernel.markets
+            and token in kernel.state.markets
         ):
             leg = update.legs[0]
             text = " / ".join(
@@ -709,7 +713,7 @@ def _funds_differences(
         return
     ledger = kernel.ledger
     least = most = int(ledger.cash + ledger.charges)
-    for ladder in kernel.ladders.values():
+    for ladder in kernel.state.ladders.values():
         if ladder.plan.product in {Product.MIS, Product.MTF}:
             value = sum(abs(int(rung.quantity)) * rung.average for rung in ladder.rungs) * 100
             least, most = (
@@ -721,7 +725,7 @@ def _funds_differences(
         if (
             order.product is Product.MTF
             and order.side is Side.SELL
-            and order.created >= kernel.open
+            and order.created >= kernel.state.open
         ):
             least -= int(order.value)
     figure = min(books.funds - least, 0) or max(books.funds - most, 0)
@@ -740,5 +744,5 @@ def _booked_shares(kernel: Kernel, update: OrderUpdate) -> int:
 
 def symbol_of(kernel: Kernel, token: int, otherwise: str) -> str:
     """Return an instrument's symbol, `otherwise` for one that is not watched."""
-    market = kernel.markets.get(token)
+    market = kernel.state.markets.get(token)
     return market.instrument.symbol if market else otherwise

@@ -11,9 +11,9 @@ from typing import Final, NamedTuple, Protocol
 from compiled.model.events import CarriedDivision
 from compiled.model.number_bounds import HELD, LAST, NUMBER, PRICE
 from compiled.model.values import GttStatus
+from compiled.trading.desk_state import InstrumentState
 from compiled.trading.kernel import Kernel
 from compiled.trading.ladder import Rung
-from compiled.trading.positions import InstrumentState
 from compiled.trading.share_division import concerns_rung
 from engine.books.journal_rows import check_number
 from engine.market.calendar import ist_day, midnight
@@ -214,7 +214,7 @@ def disabled_gtts(kernel: Kernel) -> dict[int, str]:
     """
     return {
         int(ladder.instrument.token): f"the broker has disabled GTT {rung.gtt.gtt_id}"
-        for ladder in kernel.ladders.values()
+        for ladder in kernel.state.ladders.values()
         for rung in ladder.rungs
         if rung.quantity > 0 and rung.gtt is not None and rung.gtt.status is GttStatus.DISABLED
     }
@@ -246,7 +246,7 @@ def recognise_divisions(
     happened, it is `doubted`.
     """
     found, since, off = [], midnight(day), disabled_gtts(kernel)
-    for token, market in kernel.markets.items():
+    for token, market in kernel.state.markets.items():
         rungs, symbol = carried_rungs(market, since), market.instrument.symbol
         if not rungs:
             continue

@@ -77,7 +77,7 @@ class BrokerReach:
             self._seen = 0
         elif not self._seen:
             self._seen, loop.compare_soon = now, True
-        elif not loop.kernel.is_blind:
+        elif not loop.kernel.state.is_blind:
             self._unseen, self._seen = False, 0
         elif now - self._seen >= COMPARES:
             self._unseen, self._seen = False, 0

@@ -69,7 +69,7 @@ class BudgetGuard:
     def _needed_paise(self) -> int:
         """Return the paise that may still be spent on shares."""
         kernel = self._loop.kernel
-        names = [slot.strategy.name for slot in kernel.slots]
+        names = [slot.strategy.name for slot in kernel.state.slots]
         return max(
             0, committed_paise(names, kernel.limits, self._totals) - int(kernel.ledger.exposure)
         )
@@ -86,7 +86,7 @@ class BudgetGuard:
         shares = []
         for (order, instrument), blocked in zip(probes, theirs, strict=True):
             value = int(paise(order.price, order.quantity))
-            rates = self._loop.kernel.rates[int(order.token) * 8 + int(order.product)]
+            rates = self._loop.kernel.state.rates[int(order.token) * 8 + int(order.product)]
             ours = estimate_margin(
                 order.product, value, int(order_charges(rates, order.side, order.quantity, value))
             )
@@ -124,8 +124,8 @@ def shortfall_text(needed: int, share: float, funds: int) -> str:
 
 def _probe_orders(kernel: Kernel) -> Iterator[tuple[Order, Instrument]]:
     """Yield one delivery purchase at the previous close per strategy, in its first instrument."""
-    for number, slot in enumerate(kernel.slots, 1):
-        instrument = next((kernel.markets[token].instrument for token in slot.tokens), None)
+    for number, slot in enumerate(kernel.state.slots, 1):
+        instrument = next((kernel.state.markets[token].instrument for token in slot.tokens), None)
         if instrument is None or instrument.close <= 0.0:
             continue
         price = instrument.snap(instrument.close)

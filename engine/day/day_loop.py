@@ -105,7 +105,8 @@ class DayLoop:
         self.kill = kill
         self.hours = hours
         self.ends = max(
-            (int(i.hours.ends) for i in self._watched_instruments()), default=int(kernel.close)
+            (int(i.hours.ends) for i in self._watched_instruments()),
+            default=int(kernel.state.close),
         )
         """When the last order of the day is done, ns UTC."""
         self.flags: tuple[str, ...] = ()
@@ -122,7 +123,7 @@ class DayLoop:
         """The number of unconfirmed changes of today's hours."""
         self.gaps = MinuteGaps(hours, self._watched_instruments(), clock.now(), log.add_event)
         self.recorder = JournalRecorder(kernel, journal)
-        self.screen = kernel.tick_filter = TickFilter(
+        self.screen = kernel.market_feed.tick_filter = TickFilter(
             AHEAD_S * int(max(1.0, board.header.speed)) * SECOND
         )
         self.dead_letters = DeadLetters(journal, log.add_event)
@@ -131,7 +132,7 @@ class DayLoop:
         """The limits of the configuration."""
         self.order_desk = ManualOrderDesk(kernel)
         self.verdicts = OrderVerdicts(books)
-        self.failures = StrategyFailures(kernel.slots, board, journal, clock)
+        self.failures = StrategyFailures(kernel.state.slots, board, journal, clock)
         self.margins: Margins | None = None
         """Asks the broker what orders would block, where there is one to ask."""
         self._weighing: set[asyncio.Task[None]] = set()
@@ -236,7 +237,7 @@ class DayLoop:
             self.dead_letters.keep_ticks(dead)
         # Taken away before they are shown: whatever a receiver does, the kernel's list is empty
         # again.
-        bars, self.kernel.closed_bars = self.kernel.closed_bars, []
+        bars, self.kernel.market_feed.closed_bars = self.kernel.market_feed.closed_bars, []
         if bars:
             self.board_writer.put_bars(
                 self.warming.hold_back(bars) if self.warming is not None else bars
@@ -304,7 +305,7 @@ class DayLoop:
 
     def _alert_text(self, alert: KernelAlert) -> str:
         """Return the text of an alert with the symbol it is about."""
-        market = self.kernel.markets.get(alert.token)
+        market = self.kernel.state.markets.get(alert.token)
         symbol = market.instrument.symbol if market is not None else ""
         return alert.text if symbol in alert.text else f"{symbol}: {alert.text}"
 
@@ -480,10 +481,10 @@ class DayLoop:
             return  # not compared yet: it waits
         kernel, now = self.kernel, self.clock.now()
         found = self.reconciler.lacking_shares()
-        for ladder in kernel.ladders.values():
+        for ladder in kernel.state.ladders.values():
             found.setdefault((int(ladder.instrument.token), ladder.plan.product, ladder.side), 0)
         for (token, product, side), lacks in found.items():
-            noted = kernel.absent_shares(token, product, side)
+            noted = kernel.view.absent_shares(token, product, side)
             known = (
                 not self.reconciler.missed_reads
                 and (token, product.name) not in self.reconciler.unsure
@@ -494,7 +495,7 @@ class DayLoop:
                 self.inbox.append(ShareShortfall(now, token, product, side, lacks))
         # The first comparison without open questions opens the kernel's eyes; until then it sells
         # and protects nothing.
-        if kernel.is_blind and not self.reconciler.fresh:
+        if kernel.state.is_blind and not self.reconciler.fresh:
             self.inbox.append(OperatorInstruction(now, OperatorAct.COMPARED))
 
     def hold(self, name: str, why: str) -> None:
@@ -540,12 +541,12 @@ class DayLoop:
         if now < self._lag_looked + SECOND:
             return
         self._lag_looked, before = now, self._lag
-        count, lag = self.kernel.feed_lag()
+        count, lag = self.kernel.view.feed_lag()
         self._lag = int(lag)
         if self._lag and not before:
             text = (
                 f"the feed is {self._lag // SECOND} s late with {count} of "
-                f"{len(self.kernel.markets)} instruments by the exchange's stamps, or this "
+                f"{len(self.kernel.state.markets)} instruments by the exchange's stamps, or this "
                 f"machine's clock is ahead: nothing is entered on it, no stop is moved by it"
             )
             self.log.add_event("alarm", "late", text)
@@ -575,7 +576,7 @@ class DayLoop:
             self.board_writer.put_worry("Unconfirmed hours", self.doubts)
 
     def _watched_instruments(self) -> list[Instrument]:
-        return [market.instrument for market in self.kernel.markets.values()]
+        return [market.instrument for market in self.kernel.state.markets.values()]
 
     def _board_header(self, now: int) -> BoardHeader:
         kernel, latch = self.kernel, self.kill.latch
@@ -588,9 +589,9 @@ class DayLoop:
             phase=stage.name,
             phase_ends=stage.ends,
             then=stage.then,
-            pnl=int(kernel.ledger.net - kernel.net_at_open),
+            pnl=int(kernel.state.day_pnl),
             charges=int(kernel.ledger.charges),
-            naked=int(kernel.naked()),
+            naked=int(kernel.view.naked()),
             feed_age=now - self._tick_at if self._tick_at >= 0 else -1,
             feed_lag=self._lag,
             kill=latch.level if latch else "",
@@ -604,12 +605,12 @@ class DayLoop:
         """Return whether nothing is under way: no request, order, or rung without protection."""
         gateway = self.gateway
         busy = gateway.waiting or gateway.in_flight or gateway.unresolved or self.inbox
-        return not busy and not self.kernel.has_work()
+        return not busy and not self.kernel.view.has_work()
 
     def needs_attention(self) -> bool:
         """Return whether something stands that time alone does not mend."""
         unread = self.reconciler.unreadable or self.poller.is_incomplete
-        return bool(unread or self.gateway.unresolved or self.kernel.naked())
+        return bool(unread or self.gateway.unresolved or self.kernel.view.naked())
 
     def end_of_day(self) -> None:
         """Close the last bars, once, and say so."""
@@ -617,7 +618,7 @@ class DayLoop:
             return
         # The last bars wait for the grace of late ticks: the clock is set past it, or they would
         # close only in the next session.
-        end = max(self.clock.now(), self.ends + int(self.kernel.grace))
+        end = max(self.clock.now(), self.ends + int(self.kernel.market_feed.grace))
         self.inbox.append(TimerEvent(end))
         self.turn()
         self.gaps.check_minutes(end, over=True)

@@ -10,7 +10,7 @@ import msgspec
 
 from compiled.model.int_map import IntMap
 from compiled.model.values import Instrument, Tick
-from compiled.trading.positions import InstrumentState
+from compiled.trading.desk_state import InstrumentState
 from compiled.trading.tick_filter import DeadTick, TickFilter
 from engine.market.calendar import ist_day, midnight
 from engine.ports import Journal

@@ -139,7 +139,7 @@ def taken_counts(kernel: Kernel) -> tuple[int, int]:
         for order in kernel.order_store.orders.values()
         if order.order_id and not is_correction(order)
     )
-    return orders, sum(1 for key in kernel.applied if not key.startswith(CORRECTION))
+    return orders, sum(1 for key in kernel.order_reports.applied if not key.startswith(CORRECTION))
 
 
 def earlier_counts(kernel: Kernel, since: int, early: Iterable[BookedFill]) -> tuple[int, int]:
@@ -246,7 +246,9 @@ async def read_history(
 
 def daily_tokens(kernel: Kernel) -> set[int]:
     """Return the tokens that strategies on days subscribe to."""
-    return {int(token) for slot in kernel.slots if slot.span == DAY_SPAN for token in slot.tokens}
+    return {
+        int(token) for slot in kernel.state.slots if slot.span == DAY_SPAN for token in slot.tokens
+    }
 
 
 async def past_day_bars(broker: Broker, token: int, now: int) -> list[Bar]:

@@ -34,7 +34,7 @@ class OverduePositions:
         """Return the symbols to be left, and when the broker does it (ns UTC, 0: not known)."""
         return {
             ladder.instrument.symbol: int(ladder.instrument.hours.squared)
-            for ladder in self._loop.kernel.ladders.values()
+            for ladder in self._loop.kernel.state.ladders.values()
             if ladder.plan.product is Product.MIS
             and any(rung.quantity for rung in ladder.rungs)
             and ladder.instrument.hours.squares_off(now)

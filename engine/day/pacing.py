@@ -33,7 +33,9 @@ async def run_live(loop: DayLoop, poll: int, compare: int, beat_s: float, rest: 
         BrokerReach(loop, int(loop.gateway.patience.settle_s * SECOND)),
     )
     overdue = OverduePositions(loop)
-    if loop.kernel.is_blind:  # what was seen once has to be confirmed, and everything waits for it
+    if (
+        loop.kernel.state.is_blind
+    ):  # what was seen once has to be confirmed, and everything waits for it
         watch.hurry(loop.clock.now() + SECOND)
     ending = 0.0
     # Timers lie on whole seconds, as the exchange's stamps do, so that bars close at the same
@@ -290,11 +292,11 @@ class LockstepDay:
         It is every second while orders work, else when bars close.
         """
         loop, now = self._loop, self._clock.now()
-        if loop.gateway.waiting or loop.kernel.has_work():
+        if loop.gateway.waiting or loop.kernel.view.has_work():
             return (now // SECOND + 1) * SECOND
         # A desk with work needs the clock every second; one at rest only where bars close, which
         # spares most of the turns of a day.
-        closing = now // MINUTE * MINUTE + int(loop.kernel.grace)
+        closing = now // MINUTE * MINUTE + int(loop.kernel.market_feed.grace)
         return min(
             closing if closing > now else closing + MINUTE, (now // (10 * SECOND) + 1) * 10 * SECOND
         )

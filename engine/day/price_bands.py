@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from compiled.model.events import BandUpdate
 from compiled.model.price_band import is_inside_band
 from compiled.model.values import SECOND, Instrument
+from compiled.trading.desk_state import InstrumentState
 from compiled.trading.kernel import Kernel
-from compiled.trading.positions import InstrumentState
 from engine.errors import OperatorError, RetryableError
 from engine.ports import Broker, Clock, PriceBand
 
@@ -44,7 +44,7 @@ class BandWatch:
         now = clock.now()
         self._next = now + every
         self._checked = self._asked = now
-        hours = [market.instrument.hours for market in kernel.markets.values()]
+        hours = [market.instrument.hours for market in kernel.state.markets.values()]
         openings = {
             int(at)
             for each in hours
@@ -53,7 +53,7 @@ class BandWatch:
             if at
         }
         self._openings = sorted(at for at in openings if at > now)
-        self._known = {token: _band_edges(market) for token, market in kernel.markets.items()}
+        self._known = {token: _band_edges(market) for token, market in kernel.state.markets.items()}
         self._task: asyncio.Task[None] | None = None
 
     def start_if_due(self, now: int) -> None:
@@ -79,7 +79,7 @@ class BandWatch:
         if now < self._checked + SECOND:
             return []
         self._checked = now
-        trading = [each for each in self._kernel.markets.values() if _is_trading(each, now)]
+        trading = [each for each in self._kernel.state.markets.values() if _is_trading(each, now)]
         if self._openings and now >= self._openings[0] + SECOND:
             self._openings = [at for at in self._openings if at + SECOND > now]
             return trading
@@ -114,7 +114,7 @@ class BandWatch:
     def _apply_band(self, band: PriceBand) -> None:
         self._known[band.token] = band.lower, band.upper
         self._post(BandUpdate(self._clock.now(), band.token, band.lower, band.upper))
-        market = self._kernel.markets[band.token]
+        market = self._kernel.state.markets[band.token]
         if market.ladders:
             symbol = market.instrument.symbol
             self._tell(

@@ -84,7 +84,7 @@ class WarmUp:
         self._queue.extend(instruments)
         self._cold = {int(each.token): [] for each in instruments}
         self._banded.update(banded)
-        self._kernel.begin_warmup(list(self._cold))
+        self._kernel.strategy_host.begin_warmup(list(self._cold))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FIRST_S):
                 await self._warm_queue()
@@ -245,7 +245,7 @@ class WarmUp:
         known = {(bar.start, bar.span) for bar in bars}
         whole = bars + [bar for bar in live if (bar.start, bar.span) not in known]
         whole.sort(key=lambda bar: (bar.end, bar.span))
-        self._kernel.end_warmup(int(each.token), whole)
+        self._kernel.strategy_host.end_warmup(int(each.token), whole)
         self._kept.pop(int(each.token), None)
         self._take(each, whole, read)
 

@@ -139,7 +139,7 @@ class FeedRecording:
         """Write down the day's bars."""
         told = {
             "taken": self._taken,
-            "ticks": int(self._kernel.tick_count),
+            "ticks": int(self._kernel.state.tick_count),
             "bars": self._bars.count,
             "digest": self._bars.hex(),
         }
@@ -151,13 +151,15 @@ def recording_header(kernel: Kernel, mode: str, spans: Sequence[int]) -> dict[st
     return {
         "format": FORMAT,
         "mode": mode,
-        "open": int(kernel.open),
-        "close": int(kernel.close),
-        "grace": int(kernel.grace),
-        "ahead": int(kernel.tick_filter.ahead) if kernel.tick_filter is not None else 0,
+        "open": int(kernel.state.open),
+        "close": int(kernel.state.close),
+        "grace": int(kernel.market_feed.grace),
+        "ahead": int(kernel.market_feed.tick_filter.ahead)
+        if kernel.market_feed.tick_filter is not None
+        else 0,
         "spans": list(spans),
         "instruments": [
-            _instrument_header(market.instrument) for market in kernel.markets.values()
+            _instrument_header(market.instrument) for market in kernel.state.markets.values()
         ],
     }
 
@@ -219,7 +221,7 @@ def kernel_of(meta: dict[str, Any]) -> Kernel:
         )
         kernel = Kernel(setup, instruments, [], {})
         if meta["ahead"]:
-            kernel.tick_filter = TickFilter(meta["ahead"])
+            kernel.market_feed.tick_filter = TickFilter(meta["ahead"])
         return kernel  # noqa: TRY300  what it is made of is what may be wrong
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DataError(

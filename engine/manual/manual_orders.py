@@ -10,10 +10,11 @@ from compiled.model import number_bounds
 from compiled.model.events import KernelCommand, PlaceOrder
 from compiled.model.order_terms import OrderChange, OrderTerms, Variety
 from compiled.model.values import Order, OrderPurpose, OrderType, Product, Side, Validity, paise
+from compiled.trading.desk_state import InstrumentState
 from compiled.trading.kernel import Kernel
 from compiled.trading.ladder import EntryPlan, entry_plan, single_rung_plan
-from compiled.trading.positions import InstrumentState
 from compiled.trading.risk import RefusalReason
+from compiled.trading.risk_gate import entry_verdict
 from compiled.trading.strategy import OPERATOR, ManualRequest, StrategyRequest
 from engine.config.schema import Symbol
 from engine.manual.form_reader import read_form
@@ -97,11 +98,11 @@ class ManualOrderDesk:
             return f"refused: {error}"
         plan = request.plan
         assert plan is not None
-        ladder = self._kernel.draft_ladder(OPERATOR, request, plan)
-        verdict = self._kernel.entry_verdict(market, ladder, ladder.rungs[0])
+        ladder = self._kernel.order_entry.draft_ladder(OPERATOR, request, plan)
+        verdict = entry_verdict(self._kernel.view, market, ladder, ladder.rungs[0])
         if verdict is not RefusalReason.OK:
             return _refusal_text(
-                verdict, market, self._kernel.refusal_figures(market, ladder, verdict)
+                verdict, market, self._kernel.order_entry.refusal_figures(market, ladder, verdict)
             )
         return self._make_preview(ticket, market, plan.entry)
 
@@ -117,9 +118,11 @@ class ManualOrderDesk:
         if wish.verdict is not RefusalReason.OK or not placed:
             plan = request.plan
             assert plan is not None
-            ladder = self._kernel.draft_ladder(OPERATOR, request, plan)
+            ladder = self._kernel.order_entry.draft_ladder(OPERATOR, request, plan)
             return _refusal_text(
-                wish.verdict, market, self._kernel.refusal_figures(market, ladder, wish.verdict)
+                wish.verdict,
+                market,
+                self._kernel.order_entry.refusal_figures(market, ladder, wish.verdict),
             ), commands
         entry = request.plan.entry if request.plan is not None else None
         assert entry is not None
@@ -138,7 +141,7 @@ class ManualOrderDesk:
         wish = ManualRequest(now, StrategyRequest(order.token, order.side, None, "", order, change))
         commands = self._kernel.handle(wish)
         if wish.verdict is not RefusalReason.OK:
-            return _refusal_text(wish.verdict, self._kernel.markets[order.token]), commands
+            return _refusal_text(wish.verdict, self._kernel.state.markets[order.token]), commands
         return f"done: changing order {order.intent}", commands
 
     def find_order(self, name: str) -> Order:
@@ -156,7 +159,7 @@ class ManualOrderDesk:
         ticket = read_form(detail, OrderTicket)
         markets = [
             each
-            for each in self._kernel.markets.values()
+            for each in self._kernel.state.markets.values()
             if each.instrument.symbol == ticket.symbol
         ]
         if not markets:
@@ -183,7 +186,7 @@ class ManualOrderDesk:
             paise(ticket.price or market.last, ticket.quantity),
             Product[ticket.product],
         )
-        rates = self._kernel.rates[int(market.token) * 8 + int(product)]
+        rates = self._kernel.state.rates[int(market.token) * 8 + int(product)]
         own, back = (
             int(order_charges(rates, side, ticket.quantity, value))
             for side in (Side[ticket.side], _other_side(ticket.side))

@@ -7,7 +7,7 @@ import ctypes
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from compiled.trading.positions import StrategyState
+from compiled.trading.desk_state import StrategyState
 
 SECOND: Final = 1_000_000_000
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
-from compiled.trading.positions import StrategyState
+from compiled.trading.desk_state import StrategyState
 from engine.board_rows import Board
 from engine.config.schema import WatchdogSettings as Bounds
 from engine.market.session_table import CONTINUOUS

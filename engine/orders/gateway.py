@@ -148,7 +148,7 @@ class OrderGateway:
         """Return the requests that wait, the most urgent first."""
         now, found = self.clock.now(), []
         for _, _, command, since in sorted(self._queue, key=by_urgency):
-            market = self.kernel.markets.get(token_of(command))
+            market = self.kernel.state.markets.get(token_of(command))
             symbol = market.instrument.symbol if market else ""
             due = self._command_due(command, now)
             found.append(
@@ -187,7 +187,7 @@ class OrderGateway:
         for _, _, command, since in sorted(self._queue, key=by_urgency):
             due = self._command_due(command, now)
             late = is_entry(command) and now - since > self.patience.entry_wait_s * SECOND
-            held = is_entry(command) and not self.kernel.ready
+            held = is_entry(command) and not self.kernel.state.ready
             if due < 0 or late or held:
                 self._drop_command(command)
                 why = "the desk holds entries back" if held else "it waited too long to be sent"
@@ -509,7 +509,7 @@ class OrderGateway:
         if what is not None and isinstance(error, SaleUnauthorised):
             self.unauthorised_tokens.add(int(what.token))
             return AGAIN
-        market = self.kernel.markets.get(int(what.token)) if what is not None else None
+        market = self.kernel.state.markets.get(int(what.token)) if what is not None else None
         most = longest_wait(market.instrument.hours, purpose, now) if market is not None else BUSY
         # A busy broker turns away a whole class; a refusal of one order says nothing of the next.
         kind = (verb, purpose if busy else intent)

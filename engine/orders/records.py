@@ -35,12 +35,14 @@ class JournalRecorder:
         kernel, out = self.kernel, self.kernel.order_store
         fills, out.fills = out.fills, []
         for fill in fills:
-            kernel.changed_rungs.setdefault(fill.order.rung, self.kernel.rungs[fill.order.rung])
+            kernel.state.changed_rungs.setdefault(
+                fill.order.rung, self.kernel.state.rungs[fill.order.rung]
+            )
         self._write_decisions()
         self._note_peaks()
-        for ladder in kernel.changed_ladders.values():
+        for ladder in kernel.state.changed_ladders.values():
             self.journal.append("ladders", self._ladder_row(ladder))
-        for rung in list(kernel.changed_rungs.values()):
+        for rung in list(kernel.state.changed_rungs.values()):
             self._write_rung(rung)
         for order in out.changed_orders.values():
             self._write_order(order)
@@ -48,8 +50,8 @@ class JournalRecorder:
             self.journal.append("fills", self._fill_row(fill))
         for gtt in out.changed_gtts.values():
             self._write_gtt(gtt)
-        kernel.changed_ladders.clear()
-        kernel.changed_rungs.clear()
+        kernel.state.changed_ladders.clear()
+        kernel.state.changed_rungs.clear()
         out.changed_orders.clear()
         out.changed_gtts.clear()
         return fills
@@ -63,10 +65,14 @@ class JournalRecorder:
         if kernel.order_store.now < self._peaked + SECOND:
             return
         self._peaked = kernel.order_store.now
-        strategies = {slot.name: int(slot.peak) for slot in kernel.slots if slot.peak}
-        if kernel.peak or strategies:
+        strategies = {slot.name: int(slot.peak) for slot in kernel.state.slots if slot.peak}
+        if kernel.state.peak or strategies:
             peaks = json.dumps(
-                {"day": int(kernel.open), "desk": int(kernel.peak), "strategies": strategies}
+                {
+                    "day": int(kernel.state.open),
+                    "desk": int(kernel.state.peak),
+                    "strategies": strategies,
+                }
             )
             if peaks != self._peaks:
                 self._peaks = peaks
@@ -98,13 +104,13 @@ class JournalRecorder:
     def write_marks(self) -> None:
         """Write every open rung at the last price, and the last counts of refusals."""
         self._write_counts()
-        for ladder in self.kernel.ladders.values():
+        for ladder in self.kernel.state.ladders.values():
             for rung in ladder.rungs:
                 if rung.live:
                     self._write_rung(rung)
 
     def _instrument_of(self, token: int) -> Instrument:
-        return self.kernel.markets[token].instrument
+        return self.kernel.state.markets[token].instrument
 
     def _fill_row(self, fill: BookedFill) -> dict[str, object]:
         order, instrument = fill.order, self._instrument_of(fill.order.token)
@@ -127,7 +133,7 @@ class JournalRecorder:
 
     def _decision_row(self, decision: DecisionRecord) -> dict[str, object]:
         cause = decision.cause
-        heard = self.kernel.markets.get(cause.token or decision.token)
+        heard = self.kernel.state.markets.get(cause.token or decision.token)
         price = cause.price or (heard.ltp if heard is not None else 0.0)
         return {
             "decision": decision.number,
@@ -170,10 +176,10 @@ class JournalRecorder:
 
     def _write_rung(self, rung: Rung) -> None:
         """Write a rung's row; its open P&L is at the last price."""
-        ladder = self.kernel.owners[rung.ladder_id]
+        ladder = self.kernel.state.owners[rung.ladder_id]
         unfilled = rung.state is RungState.CLOSED and not rung.bought
         status = "not filled" if unfilled else rung.state.name.lower()
-        last = self.kernel.markets[ladder.instrument.token].ltp
+        last = self.kernel.state.markets[ladder.instrument.token].ltp
         pnl = rung.pnl(ladder.sign, last)
         gtt = rung.gtt
         self.journal.append(
@@ -376,8 +382,8 @@ def split_legs(kernel: Kernel, gtt: Gtt, legs: list[GttLeg]) -> tuple[GttLeg, Gt
     """Return the stop and the target (None without one) among the legs of a GTT."""
     if len(legs) == 1:
         return legs[0], None
-    rung = kernel.rungs.get(gtt.rung)
-    long = rung is None or kernel.owners[rung.ladder_id].side is Side.BUY
+    rung = kernel.state.rungs.get(gtt.rung)
+    long = rung is None or kernel.state.owners[rung.ladder_id].side is Side.BUY
     return (legs[0], legs[1]) if long else (legs[1], legs[0])
 
 

@@ -147,7 +147,7 @@ class RequestLookups:
         out = self.kernel.order_store
         order = out.orders.get(intent)
         if order is not None:
-            return self.kernel.belongs_to_another(order, broker_id)
+            return self.kernel.order_reports.belongs_to_another(order, broker_id)
         known = out.by_gtt_id.get(int(broker_id))
         return known is not None and known.intent != intent
 

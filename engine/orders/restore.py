@@ -22,10 +22,10 @@ from compiled.model.values import (
     Validity,
     paise,
 )
+from compiled.trading.desk_state import DRY_RUN
 from compiled.trading.kernel import Kernel
 from compiled.trading.ladder import EntryPlan, Ladder, LadderPlan, Rung, RungPlan, RungState
 from compiled.trading.order_states import is_correction, is_settled, join_chain
-from compiled.trading.positions import DRY_RUN
 from compiled.trading.risk import plan_out_of_bounds
 from compiled.trading.share_division import divided_price
 from engine.books.journal_rows import MEND, Row, check_number, load_rows, readable
@@ -53,7 +53,10 @@ def restore_kernel(
     """
     with readable("the journal"):
         return _fill_kernel(
-            kernel, journal, day_start, [each for each in divisions if each.token in kernel.markets]
+            kernel,
+            journal,
+            day_start,
+            [each for each in divisions if each.token in kernel.state.markets],
         )
 
 
@@ -63,7 +66,7 @@ def _fill_kernel(
     plans = {int_column(row, "ladder"): row for row in load_rows(journal, "ladders")}
     for row in load_rows(journal, "trades"):
         if (
-            int_column(row, "token") not in kernel.markets
+            int_column(row, "token") not in kernel.state.markets
             and plans[int_column(row, "ladder")]["closed"]
         ):
             continue
@@ -83,10 +86,10 @@ def _fill_kernel(
     waiting = deque(divisions)
     for row in earlier:
         while waiting and waiting[0].since <= int_column(row, "ts"):
-            kernel.divide_shares(divide_event(waiting.popleft()))
+            kernel.divisions.divide_shares(divide_event(waiting.popleft()))
         _rebook_fill(kernel, row, today=False)
     for division in waiting:
-        kernel.divide_shares(divide_event(division))
+        kernel.divisions.divide_shares(divide_event(division))
     _carry_positions(
         kernel,
         _evening_costs(earlier, divisions),
@@ -97,11 +100,11 @@ def _fill_kernel(
     for row in fills:
         if int_column(row, "ts") >= day_start:
             _rebook_fill(kernel, row, today=True)
-    for ladder in list(kernel.ladders.values()):
+    for ladder in list(kernel.state.ladders.values()):
         _settle_ladder(kernel, ladder)
     _day_so_far(kernel, journal, day_start)
-    kernel.changed_rungs.clear()
-    kernel.changed_ladders.clear()
+    kernel.state.changed_rungs.clear()
+    kernel.state.changed_ladders.clear()
     kernel.order_store.changed_orders.clear()
     kernel.order_store.changed_gtts.clear()
     return unknown
@@ -115,14 +118,16 @@ def _day_so_far(kernel: Kernel, journal: Journal, day_start: int) -> None:
     over = [row for row in load_rows(journal, "trades") if row["status"] == "closed"]
     for row in sorted(over, key=lambda row: int_column(row, "exit_time")):
         if int_column(row, "exit_time") >= day_start:
-            kernel.count_round_trip(text_column(row, "strategy"), int_column(row, "pnl"))
+            kernel.ladder_book.count_round_trip(
+                text_column(row, "strategy"), int_column(row, "pnl")
+            )
     for row in load_rows(journal, "meta", "key = ?", (PEAKS,)):
         noted = json.loads(text_column(row, "value"))
-        if noted["day"] == kernel.open:
+        if noted["day"] == kernel.state.open:
             for peak in (noted["desk"], *noted["strategies"].values()):
                 check_number(f"meta, row {PEAKS}:", peak, 0, int(MONEY))
-            kernel.peak = noted["desk"]
-            for slot in kernel.slots:
+            kernel.state.peak = noted["desk"]
+            for slot in kernel.state.slots:
                 slot.peak = noted["strategies"].get(slot.name, 0)
 
 
@@ -149,7 +154,7 @@ def _restore_ladder(kernel: Kernel, row: Row) -> Ladder:
     plan = LadderPlan(rungs, **fields)
     if fault := plan_out_of_bounds(plan):
         raise DataError(f"ladders, row {row['ladder']}: {fault}; {MEND}")
-    instrument = kernel.markets[int_column(row, "token")].instrument
+    instrument = kernel.state.markets[int_column(row, "token")].instrument
     ladder = Ladder(
         int_column(row, "ladder"),
         text_column(row, "strategy"),
@@ -163,12 +168,12 @@ def _restore_ladder(kernel: Kernel, row: Row) -> Ladder:
         ladder.rungs.append(
             Rung(ladder.ladder_id + position, ladder.ladder_id, position, rung_plan)
         )
-    kernel.follow_ladder(ladder)
+    kernel.ladder_book.follow_ladder(ladder)
     return ladder
 
 
 def _restore_rung(kernel: Kernel, plan: Row, row: Row) -> None:
-    ladder = kernel.owners.get(int_column(row, "ladder")) or _restore_ladder(kernel, plan)
+    ladder = kernel.state.owners.get(int_column(row, "ladder")) or _restore_ladder(kernel, plan)
     rung = ladder.rungs[int_column(row, "position_number") - 1]
     rung.state = (
         RungState.CLOSED
@@ -226,8 +231,8 @@ def _restore_order(kernel: Kernel, row: Row, day_start: int) -> int:
         order.status = OrderStatus.CANCELLED  # a day's order ends with the day
     kernel.order_store.register(order)
     decided = order.reason.startswith(DRY_RUN) and order.purpose is OrderPurpose.ENTRY
-    if decided and order.created >= day_start and order.token in kernel.markets:
-        kernel.dry_run_entries.append(order)
+    if decided and order.created >= day_start and order.token in kernel.state.markets:
+        kernel.state.dry_run_entries.append(order)
     if order.parent:
         first = kernel.order_store.orders[order.parent]
         join_chain(first, order)
@@ -265,12 +270,12 @@ def int_field(fields: Row, name: str, usual: int = 0) -> int:
 
 def _attach_order(kernel: Kernel, order: Order, day_start: int) -> None:
     """Give an order its place in its rung again."""
-    rung = kernel.rungs.get(order.rung)
+    rung = kernel.state.rungs.get(order.rung)
     if rung is None:
         return
     if order.purpose is OrderPurpose.ENTRY:
         rung.entry = order
-        kernel.entry_count += order.created >= day_start and not is_correction(order)
+        kernel.state.entry_count += order.created >= day_start and not is_correction(order)
     elif order.live or order.order_id:
         if order.purpose is OrderPurpose.PROTECT:
             _mark_stray(kernel, rung.stop_order)
@@ -285,7 +290,7 @@ def _attach_order(kernel: Kernel, order: Order, day_start: int) -> None:
 def _mark_stray(kernel: Kernel, order: Order | None) -> None:
     """Have an order cancelled that another one has taken the place of."""
     if order is not None and order.live and order.order_id:
-        kernel.strays[order.intent] = order
+        kernel.state.strays[order.intent] = order
 
 
 def _restore_gtt(kernel: Kernel, row: Row, divided: Mapping[int, int]) -> int:
@@ -318,10 +323,10 @@ def _restore_gtt(kernel: Kernel, row: Row, divided: Mapping[int, int]) -> int:
     if unanswered:
         gtt.status = GttStatus.UNKNOWN
     kernel.order_store.register_gtt(gtt)
-    rung = kernel.rungs.get(gtt.rung)
+    rung = kernel.state.rungs.get(gtt.rung)
     old = gtt.created < divided.get(int(gtt.token), 0)
     if old and gtt.live:
-        kernel.stray_gtts[gtt.intent] = gtt  # of the prices before its share was divided
+        kernel.state.stray_gtts[gtt.intent] = gtt  # of the prices before its share was divided
     elif rung is not None and (gtt.live or gtt.status is GttStatus.TRIGGERED):
         rung.gtt = _kept_gtt(kernel, rung, rung.gtt, gtt)
     elif rung is not None and gtt.status is GttStatus.DISABLED and not old:
@@ -344,7 +349,7 @@ def _kept_gtt(kernel: Kernel, rung: Rung, one: Gtt | None, other: Gtt) -> Gtt:
     stands = any(leg.trigger == rung.stop for leg in one.legs) or not other.gtt_id
     kept, gone = (one, other) if stands else (other, one)
     if gone.gtt_id:
-        kernel.stray_gtts[gone.intent] = gone
+        kernel.state.stray_gtts[gone.intent] = gone
     return kept
 
 
@@ -363,10 +368,10 @@ def _lower_rungs(kernel: Kernel, divisions: Sequence[ShareDivision]) -> None:
     """Bring prices of rungs written before a division to their level after it."""
     for division in divisions:
         for rung_id, levels in division.levels.items():
-            rung = kernel.rungs.get(rung_id)
+            rung = kernel.state.rungs.get(rung_id)
             if rung is not None and (rung.stop, rung.target, rung.high) == levels:
-                kernel.restate_prices(
-                    divide_event(division), kernel.owners[int(rung.ladder_id)], rung
+                kernel.divisions.restate_prices(
+                    divide_event(division), kernel.state.owners[int(rung.ladder_id)], rung
                 )
 
 
@@ -417,7 +422,7 @@ def _carry_positions(
     a difference until the operator has written them off.
     """
     held: dict[tuple[str, int], tuple[int, float]] = {}
-    for ladder in kernel.ladders.values():
+    for ladder in kernel.state.ladders.values():
         for rung in ladder.rungs:
             if rung.quantity:
                 if ladder.plan.product is Product.MIS:
@@ -435,7 +440,7 @@ def _carry_positions(
         kernel.ledger.carry(
             strategy, token, quantity, (cost if known == quantity else rungs) / quantity / 100.0
         )
-        market = kernel.markets[token]
+        market = kernel.state.markets[token]
         close, high = (
             market.instrument.close,
             max(rung.high for each in market.ladders for rung in each.rungs),
@@ -444,8 +449,8 @@ def _carry_positions(
             if division.token == token:
                 close = divided_price(close, division, high)
         kernel.ledger.mark(token, close or rungs / quantity / 100.0)
-    kernel.net_at_open = kernel.ledger.net
-    for slot in kernel.slots:
+    kernel.state.net_at_open = kernel.ledger.net
+    for slot in kernel.state.slots:
         slot.net_at_open = kernel.ledger.strategy_net(slot.name)
 
 
@@ -457,11 +462,11 @@ def _rebook_fill(kernel: Kernel, row: Row, *, today: bool) -> None:
         float_column(row, "price"),
         int_column(row, "charges"),
     )
-    kernel.applied.add(order.order_id + " " + text_column(row, "trade_id"))
+    kernel.order_reports.applied.add(order.order_id + " " + text_column(row, "trade_id"))
     if today and is_correction(order):
         _rebook_correction(kernel, order, int_column(row, "ts"), price)
     else:
-        kernel.rebook(
+        kernel.order_reports.rebook(
             order,
             text_column(row, "trade_id"),
             int_column(row, "ts"),
@@ -479,9 +484,9 @@ def _rebook_correction(kernel: Kernel, order: Order, ts: int, price: float) -> N
     """
     kernel.ledger.mark(order.token, order.price)
     before = kernel.ledger.net
-    kernel.rebook(order, "", ts, order.quantity, price, 0, today=True)
+    kernel.order_reports.rebook(order, "", ts, order.quantity, price, 0, today=True)
     kernel.ledger.mark(order.token, order.price)
-    kernel.net_at_open += kernel.ledger.net - before
+    kernel.state.net_at_open += kernel.ledger.net - before
 
 
 def _settle_ladder(kernel: Kernel, ladder: Ladder) -> None:
@@ -499,4 +504,4 @@ def _settle_ladder(kernel: Kernel, ladder: Ladder) -> None:
         ours = rung.exit is None or bool(rung.exit.tag)
         rung.leaving = rung.live and (ladder.leaving or (bool(rung.exit_reason) and ours))
     if ladder.closed:
-        kernel.forget_ladder(ladder)
+        kernel.ladder_book.forget_ladder(ladder)

@@ -126,14 +126,14 @@ class BrokerPoller:
             if self.polls > 1 and update.order_id not in sent and int(update.token) not in unsaid:
                 taken[int(update.token), update.product, Side(-update.side)] += more
         for (token, product, side), shares in taken.items():
-            market = self.kernel.markets.get(token)
+            market = self.kernel.state.markets.get(token)
             if (
                 shares > 0
                 and market is not None
                 and market.ladders
                 and product in Product.__members__
             ):
-                lacks = int(self.kernel.absent_shares(token, Product[product], side)) + shares
+                lacks = int(self.kernel.view.absent_shares(token, Product[product], side)) + shares
                 self.post(ShareShortfall(now, token, Product[product], side, lacks))
 
     def _post_orders(self, updates: Iterable[OrderUpdate]) -> None:
@@ -168,13 +168,13 @@ class BrokerPoller:
         A GTT may have sent them.
         """
         return any(
-            self._is_foreign(update) and update.order_id not in self.kernel.externals
+            self._is_foreign(update) and update.order_id not in self.kernel.order_reports.externals
             for update in orders
         )
 
     def _concerns_held(self, update: OrderUpdate) -> bool:
         """Return whether an order trades a share we hold, or maybe the same one elsewhere."""
-        market = self.kernel.markets.get(int(update.token))
+        market = self.kernel.state.markets.get(int(update.token))
         return market is None or bool(market.ladders)
 
     def _post_gtts(self, updates: list[GttUpdate] | None, began: int, listed: set[str]) -> None:

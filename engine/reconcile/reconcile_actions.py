@@ -230,7 +230,7 @@ class ReconcileActions:
     def _decide_position(self, difference: BookDifference, decision: ReconcileDecision) -> str:
         kernel, now = self.kernel, self.reconciler.clock.now()
         product = Product.MIS if difference.product == COVER else Product[difference.product]
-        market = kernel.markets[difference.token]
+        market = kernel.state.markets[difference.token]
         if (
             DifferenceChoice.FLATTEN not in difference.choices
         ):  # the broker has less than we: nothing to take on
@@ -305,7 +305,7 @@ class ReconcileActions:
         """Return why a strategy cannot be given the shares, empty if it can."""
         if decision.choice is not DifferenceChoice.ASSIGN:
             return ""
-        slots = {slot.name: slot for slot in self.kernel.slots}
+        slots = {slot.name: slot for slot in self.kernel.state.slots}
         slot = slots.get(decision.strategy)
         if slot is None:
             return (
@@ -342,7 +342,7 @@ class ReconcileActions:
     def _decide_division(self, difference: BookDifference, decision: ReconcileDecision) -> str:
         """Carry a position over at the ratio of the broker's shares to ours, or leave it."""
         now, symbol = self.reconciler.clock.now(), difference.symbol
-        market = self.kernel.markets[difference.token]
+        market = self.kernel.state.markets[difference.token]
         if any(each.exit is not None for ladder in market.ladders for each in ladder.rungs):
             return f"refused: {symbol} is being left just now; decide when that is done"
         since, ratio, told = now, Fraction(1), "as it was"

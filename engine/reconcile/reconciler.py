@@ -92,7 +92,7 @@ class Reconciler:
         shares: ShareRegister | None = None,
     ) -> None:
         self.shares = shares or ShareRegister(
-            journal, (market.instrument for market in kernel.markets.values())
+            journal, (market.instrument for market in kernel.state.markets.values())
         )
         self.kernel = kernel
         self.broker = broker
@@ -273,7 +273,7 @@ class Reconciler:
             for each in differing
             if each.figure and each.kind in {*POSITIONS, DifferenceKind.TRADE, DifferenceKind.ORDER}
         }
-        self._note_agreement(set(self.kernel.markets) - apart - {token for token, _ in moved})
+        self._note_agreement(set(self.kernel.state.markets) - apart - {token for token, _ in moved})
         self.unsure = self.fresh | moved
         # a desk that was held stays so: nothing may let it go between two looks
         self.unreadable = AGAIN if self.unreadable and fresh else ""

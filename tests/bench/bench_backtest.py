@@ -37,8 +37,8 @@ from compiled.model.values import (
     Side,
     Tick,
 )
+from compiled.trading.desk_state import StrategyState
 from compiled.trading.kernel import Kernel, KernelSetup
-from compiled.trading.positions import StrategyState
 from compiled.trading.risk import RiskLimits
 from compiled.trading.strategy import Context, Strategy
 from compiled.venue.instrument_venue import PercentSlabs, VenueRules

@@ -75,8 +75,8 @@ def desk() -> tuple[object, list[int]]:
     from compiled.accounting.charges import ChargeRates, ChargeRow
     from compiled.model.events import OperatorAct, OperatorInstruction
     from compiled.model.values import MINUTE, Instrument, Product, Side
+    from compiled.trading.desk_state import StrategyState
     from compiled.trading.kernel import Kernel, KernelSetup
-    from compiled.trading.positions import StrategyState
     from compiled.trading.risk import RiskLimits
     from compiled.trading.strategy import Strategy
 

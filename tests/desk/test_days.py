@@ -79,7 +79,7 @@ def compare(folder, names, first, last):
         account.live(trades, rates)
         assert ledger.cash == account.cash * 100, day
         held = {}
-        for ladder in desk.kernel.ladders.values():
+        for ladder in desk.kernel.state.ladders.values():
             for rung in ladder.rungs:
                 symbol = ladder.instrument.symbol
                 held[symbol] = held.get(symbol, 0) + int(ladder.sign * rung.quantity)
@@ -89,7 +89,7 @@ def compare(folder, names, first, last):
             one.key.partition(":")[2]: one.quantity + one.unsettled for one in carried.holdings
         } == account.shares
         assert carried.cash == account.cash * 100
-        assert (desk.kernel.naked(), desk._loop.differences) == (0, ())
+        assert (desk.kernel.view.naked(), desk._loop.differences) == (0, ())
         summary = station.summary()
         assert (summary["fills"], summary["orders"]) == (
             len(trades),

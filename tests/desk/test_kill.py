@@ -298,4 +298,4 @@ def test_the_daily_loss_limit_halts_and_the_halt_is_kept(tmp_path, monkeypatch):
     assert json.loads((made.state / "KILL").read_text())["reason"] == "daily loss limit"
     late, working, _ = held_back(made.database)
     assert (late, working) == ([], [])
-    assert desk.kernel.naked() == 0
+    assert desk.kernel.view.naked() == 0

@@ -279,7 +279,7 @@ def test_a_paper_desk_goes_on_after_a_restart_with_what_it_held(station, kite_li
     assert again.database == made.database
     assert list(again.board.differences.rows) == []
     ours = {
-        again.desk.kernel.markets[int(p.token)].instrument.symbol
+        again.desk.kernel.state.markets[int(p.token)].instrument.symbol
         for p in desk.kernel.ledger.account_positions()
     }
     assert ours >= {symbol for symbol, quantity in before.items() if quantity}

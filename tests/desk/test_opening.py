@@ -80,7 +80,7 @@ def test_a_strategy_that_fails_before_the_day_begins_is_told_of_and_the_desk_ope
     assert [(each["level"], each["text"]) for each in told] == [
         ("alarm", f"moving_average_cross stopped: RuntimeError: no {where}")
     ]
-    stopped = {slot.name: slot.stopped for slot in made.desk.kernel.slots}
+    stopped = {slot.name: slot.stopped for slot in made.desk.kernel.state.slots}
     assert stopped == {"momentum_ladder": "", "moving_average_cross": f"RuntimeError: no {where}"}
     (mark,) = made.board.failures.rows
     assert (mark.strategy, mark.error) == ("moving_average_cross", f"RuntimeError: no {where}")
@@ -138,7 +138,9 @@ def test_what_is_only_watched_is_sent_in_brief_and_in_full_once_it_is_held(stati
             return get(endpoint.rest + "/sandbox/clock")["full"]
 
         wait_for(lambda: full() == 2, "INFY and the index are sent in full")
-        markets = {market.instrument.symbol: market for market in desk.kernel.markets.values()}
+        markets = {
+            market.instrument.symbol: market for market in desk.kernel.state.markets.values()
+        }
         wait_for(lambda: all(each.ltp > 0.0 for each in markets.values()), "everything has a price")
         assert markets["NIFTY 50"].listeners
         assert not markets["SBIN"].listeners

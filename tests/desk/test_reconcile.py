@@ -364,7 +364,7 @@ def test_shares_listed_under_the_other_exchange_next_morning_are_ours_and_so_are
         ("INFY", 7, 7),
         ("SBIN", 4, 4),
     ]
-    for ladder in list(second.desk.kernel.ladders.values()):
+    for ladder in list(second.desk.kernel.state.ladders.values()):
         second.desk.submit("exit", int(ladder.instrument.token))
     wait_for(lambda: not second.desk.board.positions.rows, "both are sold")
     second.clean()
@@ -461,7 +461,7 @@ def test_shares_without_their_authorisation_count_as_unprotected_and_are_not_off
         "an alarm",
     )
 
-    [ladder] = there.desk.kernel.ladders.values()
+    [ladder] = there.desk.kernel.state.ladders.values()
     there.desk.submit("exit", int(ladder.instrument.token))
     wait_for(
         lambda: any("needs authorisation" in text for text in told("order_refused")),

@@ -38,7 +38,7 @@ def recorded(station, faults, bars):
     wait_for(lambda: made.board.header.state == "running", "it runs")
     if faults:
         admin_key.call_admin(made.endpoint.rest, "POST", "/sandbox/faults", faults)
-    wait_for(lambda: desk.kernel.bar_count > bars, "bars close")
+    wait_for(lambda: desk.kernel.state.bar_count > bars, "bars close")
     made.close()
     assert desk.error is None
     [run] = recorded_runs(made.state / "recordings", "sandbox")
@@ -63,7 +63,7 @@ def test_a_recorded_day_plays_to_the_same_bars(station, faults):
         for row in rows(made.database, "SELECT * FROM gaps")
     ]
     compared = 0
-    for token, market in desk.kernel.markets.items():
+    for token, market in desk.kernel.state.markets.items():
         stored = {
             bar.start: values(bar)
             for bar in store.read(market.instrument.symbol, 60, 0, 2**62, "live")

@@ -118,7 +118,7 @@ def test_cash_positions_and_protection_agree_with_the_exchange_to_the_paisa(day)
         if gtt["status"] == "active":
             guarded[gtt["condition"]["instrument_token"]] += gtt["orders"][0]["quantity"]
     assert guarded == held
-    assert desk.kernel.naked() == 0
+    assert desk.kernel.view.naked() == 0
 
 
 def test_every_share_at_the_exchange_is_in_the_fills_once(day):

@@ -2,7 +2,12 @@
 
 from tests.mutants.engine_mutants import Mutant
 
-POSITIONS = "compiled/trading/positions.py"
+BOOK = "compiled/trading/ladder_book.py"
+FEED = "compiled/trading/market_feed.py"
+GATE = "compiled/trading/risk_gate.py"
+HOST = "compiled/trading/strategy_host.py"
+VIEW = "compiled/trading/desk_view.py"
+CHARGES = "compiled/accounting/charges.py"
 KERNEL = "compiled/trading/kernel.py"
 EVENTS = "compiled/model/events.py"
 ANSWERS = "compiled/trading/order_reports.py"
@@ -39,20 +44,20 @@ CORE = (
     ),
     Mutant(
         "things leave before the books are compared",
-        POSITIONS,
-        "if self.is_blind and not self.flattening:",
+        BOOK,
+        "if self.state.is_blind and not self.state.flattening:",
         "if False:",
     ),
     Mutant(
         "a flatten waits for the books",
-        POSITIONS,
-        "if self.is_blind and not self.flattening:",
-        "if self.is_blind:",
+        BOOK,
+        "if self.state.is_blind and not self.state.flattening:",
+        "if self.state.is_blind:",
     ),
     Mutant(
         "a stop that fired while the desk was away has sold nothing",
         TRIGGERS,
-        "            rung.absent = rung.quantity\n",
+        "            self.ladder_book.hold_back(rung, rung.quantity)\n",
         "            pass\n",
     ),
     Mutant(
@@ -76,84 +81,94 @@ CORE = (
     ),
     Mutant(
         "a halt leaves working entries alone",
-        POSITIONS,
+        BOOK,
         "                self.order_store.cancel_order(rung.entry)",
         "                pass",
     ),
     Mutant(
         "a dry run forgets what it would hold",
         ANSWERS,
-        "            self.dry_run_entries.append(order)\n",
+        "            self.state.dry_run_entries.append(order)\n",
         "            pass\n",
     ),
     Mutant(
         "a dry run asks again for what it would hold",
         ENTRIES,
-        "            for order in self.dry_run_entries:",
-        "            for order in self.dry_run_entries[:0]:",
+        "            for order in self.state.dry_run_entries:",
+        "            for order in self.state.dry_run_entries[:0]:",
     ),
     Mutant(
         "what a dry run would hold is in no limit",
-        POSITIONS,
-        "        for order in self.dry_run_entries:",
-        "        for order in self.dry_run_entries[:0]:",
+        VIEW,
+        "        for order in self.state.dry_run_entries:",
+        "        for order in self.state.dry_run_entries[:0]:",
     ),
     Mutant(
         "orders on their way do not count as exposure",
-        POSITIONS,
+        VIEW,
         "coming = outstanding_quantity(entry)",
         "coming = 0",
     ),
     Mutant(
         "stops for more than is held count as right",
-        POSITIONS,
+        VIEW,
         "standing_quantity(rung) > rung.present",
         "False",
     ),
     Mutant(
         "what comes late stays although all was to be sold",
-        POSITIONS,
-        "        if self.flattening:\n            ladder.leaving = True\n",
+        BOOK,
+        "        if self.state.flattening:\n            ladder.leaving = True\n",
         "        if False:\n            ladder.leaving = True\n",
     ),
     Mutant(
         "a flatten waits for an exit that was given up",
-        POSITIONS,
+        BOOK,
         "                    rung.doubt_until = 0\n",
         "                    pass\n",
     ),
-    Mutant("a flatten only halts", KERNEL, 'self._leave_ladder(ladder, "flatten")', "pass"),
+    Mutant(
+        "a flatten only halts",
+        KERNEL,
+        'self.ladder_book.leave_ladder(ladder, "flatten")',
+        "pass",
+    ),
     Mutant(
         "intraday positions are left to the broker",
         KERNEL,
-        'self._leave_ladder(ladder, "square-off")',
+        'self.ladder_book.leave_ladder(ladder, "square-off")',
         "pass",
     ),
     Mutant(
         "what cannot be cancelled at once stays",
         KERNEL,
-        "            self.clear_strays()\n",
+        "            self.ladder_book.clear_strays()\n",
         "            pass\n",
     ),
     Mutant(
         "a band that moves leaves stops where they stand",
-        KERNEL,
+        FEED,
         "                rung.needs_refit = True\n",
         "                pass\n",
     ),
     Mutant(
         "yesterday's last price makes today's bar",
-        KERNEL,
-        "if not tick.traded_since(self.today):",
+        FEED,
+        "if not tick.traded_since(self.state.today):",
         "if False:",
     ),
     Mutant(
         "what waited for the open goes by an older price",
-        KERNEL,
+        HOST,
         "priced = market.live and not market.untraded and market.heard_at >= hours.opens",
         "priced = True",
     ),
-    Mutant("strategies hear what is cold", KERNEL, "                market.listeners = []\n", ""),
+    Mutant(
+        "strategies hear what is cold",
+        HOST,
+        "                market.listeners = []\n",
+        "",
+    ),
     Mutant(
         "an expiring contract is not left",
         KERNEL,
@@ -167,28 +182,33 @@ CORE = (
         "            self._halt_entries()\n",
         "",
     ),
-    Mutant("what a strategy died of is forgotten", KERNEL, "        slot.error = error\n", ""),
+    Mutant(
+        "what a strategy died of is forgotten",
+        HOST,
+        "        slot.error = error\n",
+        "",
+    ),
     Mutant(
         "what a strategy asked for before it died is done",
-        KERNEL,
+        HOST,
         "        slot.context.requests = []\n        self.order_store.alert",
         "        self.order_store.alert",
     ),
     Mutant(
         "what a day's bar asks for does not wait for the open",
-        KERNEL,
+        HOST,
         "if slot.span == DAY and cause.what == BAR:",
         "if False:",
     ),
     Mutant(
         "the last day's bar asks for nothing",
-        KERNEL,
+        HOST,
         "slot.context.warming = not (last_day and since < market.instrument.hours.opens)",
         "slot.context.warming = True",
     ),
     Mutant(
         "what a day's bar asks for is lost when its history comes after the open",
-        KERNEL,
+        HOST,
         "since = market.cold_since if market.cold_since > 0 else self.order_store.now",
         "since = self.order_store.now",
     ),
@@ -206,7 +226,7 @@ CORE = (
     ),
     Mutant(
         "the stop of a cover order is not where the broker has put it",
-        ANSWERS,
+        BOOK,
         "                    rung.stop = order.trigger\n",
         "                    pass\n",
     ),
@@ -232,7 +252,7 @@ CORE = (
     Mutant(
         "an unwanted order that got its id stays",
         ANSWERS,
-        "        if order.unwanted:\n            self._cancel_stray(order)",
+        "        if order.unwanted:\n            self.ladder_book.cancel_stray(order)",
         "        if order.unwanted:\n            pass",
     ),
     Mutant(
@@ -243,9 +263,9 @@ CORE = (
     ),
     Mutant(
         "a second exit stays beside the first",
-        ANSWERS,
+        BOOK,
         "                rung.exit = order\n            else:\n"
-        "                self._cancel_stray(order)",
+        "                self.cancel_stray(order)",
         "                rung.exit = order",
     ),
     Mutant(
@@ -256,9 +276,9 @@ CORE = (
     ),
     Mutant(
         "delivery closed on its day is charged as delivery",
-        ANSWERS,
-        "        if product is not Product.CNC:\n            return None\n",
-        "        return None\n",
+        CHARGES,
+        "    if product is not Product.CNC:\n        return None\n",
+        "    return None\n",
     ),
     Mutant(
         "the sibling of an exit is not deleted",
@@ -402,14 +422,14 @@ CORE = (
     Mutant(
         "a disabled GTT holds nothing",
         TRIGGERS,
-        'rung.absent = max(rung.quantity, 0)\n        text = ("GTT "',
+        'self.ladder_book.hold_back(rung, max(rung.quantity, 0))\n        text = ("GTT "',
         'text = ("GTT "',
     ),
     Mutant(
         "what is written off goes on lacking",
         "compiled/trading/corrections.py",
-        "rung.absent = absent - part if absent > part else 0",
-        "rung.absent = absent",
+        "absent = max(rung.absent - part, 0)",
+        "absent = rung.absent",
     ),
     Mutant(
         "what an exit sells is written off, too",
@@ -420,13 +440,13 @@ CORE = (
     Mutant(
         "a GTT that cannot grow with its position is asked for ever",
         TRIGGERS,
-        "if self._lacks_protection(ladder, rung, self.markets[int(gtt.token)].last):",
+        "if self.view.lacks_protection(ladder, rung, self.state.markets[int(gtt.token)].last):",
         "if False:",
     ),
     Mutant(
         "the exit beside a fired GTT goes on",
-        TRIGGERS,
-        "            if rung.exit is not None:\n                self._cancel_stray(rung.exit)\n",
+        BOOK,
+        "        if rung.exit is not None:\n            self.cancel_stray(rung.exit)\n",
         "",
     ),
     Mutant(
@@ -443,34 +463,44 @@ CORE = (
     ),
     Mutant(
         "a refused stop is asked for again at once",
-        TRIGGERS,
-        "rung.protect_at = self.order_store.now + max((rung.refusals + 1) * SECOND, event.wait)",
-        "rung.protect_at = self.order_store.now",
+        BOOK,
+        "rung.protect_at = now + max((rung.refusals + 1) * SECOND, wait)",
+        "rung.protect_at = now",
     ),
     Mutant(
         "more is bought than any stop can hold",
-        ENTRIES,
+        GATE,
         "entry.terms.makes_several_orders and rung.plan.stop_percent <= 0.0",
         "entry.terms.makes_several_orders",
     ),
-    Mutant("entries go by yesterday's last price", ENTRIES, " or market.untraded", ""),
+    Mutant(
+        "entries go by yesterday's last price",
+        GATE,
+        " or market.untraded",
+        "",
+    ),
     Mutant(
         "strategies enter what is cold",
-        ENTRIES,
+        GATE,
         "if market.is_cold and strategy != OPERATOR:",
         "if False:",
     ),
     Mutant(
         "an expiring contract is entered after it was left",
-        ENTRIES,
+        GATE,
         "(plan.product is Product.MIS or hours.clears)",
         "plan.product is Product.MIS",
     ),
-    Mutant("financed shares are sold short", ENTRIES, " or plan.product is Product.MTF):", "):"),
+    Mutant(
+        "financed shares are sold short",
+        GATE,
+        " or plan.product is Product.MTF):",
+        "):",
+    ),
     Mutant(
         "a broker of LIMIT orders is asked for others",
-        ENTRIES,
-        "if self.order_store.limit_only and not _is_bare_limit(strategy, plan, entry):",
+        GATE,
+        "if view.order_store.limit_only and not _is_bare_limit(strategy, plan, entry):",
         "if False:",
     ),
     Mutant("a restart charges twice", NOTES, "        self.charged += charges\n", ""),
@@ -621,7 +651,7 @@ CORE = (
     ),
     Mutant(
         "a change that nobody has answered does not count",
-        POSITIONS,
+        VIEW,
         "coming = outstanding_quantity(entry) + largest_quantity(entry) - entry.quantity",
         "coming = outstanding_quantity(entry)",
     ),

@@ -349,7 +349,7 @@ ENGINE = (
     Mutant(
         "a restart forgets which trades it has booked",
         RESTORE,
-        "    kernel.applied.add(",
+        "    kernel.order_reports.applied.add(",
         "    len(",
     ),
     Mutant(
@@ -361,13 +361,13 @@ ENGINE = (
     Mutant(
         "a twin is nobody's after a restart",
         RESTORE,
-        "        kernel.strays[order.intent] = order\n",
+        "        kernel.state.strays[order.intent] = order\n",
         "        pass\n",
     ),
     Mutant(
         "of two GTTs a restart keeps both",
         RESTORE,
-        "        kernel.stray_gtts[gone.intent] = gone\n",
+        "        kernel.state.stray_gtts[gone.intent] = gone\n",
         "        pass\n",
     ),
     Mutant(
@@ -714,8 +714,8 @@ ENGINE = (
     Mutant(
         "what was seen once counts as compared",
         "engine/day/day_loop.py",
-        "kernel.is_blind and not self.reconciler.fresh",
-        "kernel.is_blind",
+        "kernel.state.is_blind and not self.reconciler.fresh",
+        "kernel.state.is_blind",
     ),
     Mutant(
         "what may have been split is sold",

@@ -43,7 +43,7 @@ class LongWay:
                 continue
             self.kernel.begin_session(begun, close)
             self.venue.begin_session(begun, close)
-            if self.kernel.halted:
+            if self.kernel.state.halted:
                 self.tell(OperatorInstruction(begun, OperatorAct.RESUME), begun)
             self.tell(OperatorInstruction(begun, OperatorAct.READY), begun)
             self.hear(begun)

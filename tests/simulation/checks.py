@@ -282,7 +282,7 @@ class Checks:
         for number, position in self.rungs.items():
             if position.where == where and position.held:
                 position.squared = True
-                if due and process.kernel.ready:
+                if due and process.kernel.state.ready:
                     self._broken(f"rung {number} is left to the broker to square off")
 
     def _fired(self, order):
@@ -381,8 +381,8 @@ class Checks:
             self._latched_at = None
             return
         kernel = process.kernel
-        if self._applied != (kernel, len(kernel.applied)):
-            self._applied = (kernel, len(kernel.applied))
+        if self._applied != (kernel, len(kernel.order_reports.applied)):
+            self._applied = (kernel, len(kernel.order_reports.applied))
             self._corrections(kernel)
             self._ledger(kernel)
         self._halting(process, kernel)
@@ -457,7 +457,9 @@ class Checks:
 
     def _ledger(self, kernel):
         """Every fill of ours is a trade of the exchange's; with corrections they are the ledger."""
-        applied = {key for key in kernel.applied if not key.startswith(CORRECTION)} - self.past
+        applied = {
+            key for key in kernel.order_reports.applied if not key.startswith(CORRECTION)
+        } - self.past
         sums = dict(self.base)
         for trade in self.world.exchange.orders.trades:
             key = f"{trade.order.order_id} {trade.trade_id}"
@@ -496,10 +498,12 @@ class Checks:
                 position = self._rung(number)
                 if purpose is OrderPurpose.ENTRY:
                     position.side = 1 if quantity > 0 else -1
-                    product = kernel.owners[kernel.rungs[number].ladder_id].plan.product.name
+                    product = kernel.state.owners[
+                        kernel.state.rungs[number].ladder_id
+                    ].plan.product.name
                     position.where = token, product
                 position.given += position.sign * quantity
-                self._take_trigger(kernel.rungs[number], position)
+                self._take_trigger(kernel.state.rungs[number], position)
         self._corrected = found
 
     def _take_trigger(self, rung, position):
@@ -514,7 +518,7 @@ class Checks:
             self._latched_at = None
         elif self._latched_at is None:
             self._latched_at = now
-        if self._latched_at is not None and not kernel.halted:
+        if self._latched_at is not None and not kernel.state.halted:
             self.worst_halt = max(self.worst_halt, now - self._latched_at)
             if now - self._latched_at > HALTED_WITHIN_S:
                 self._broken("latched, and the kernel goes on")
@@ -567,7 +571,7 @@ class Checks:
         unknown = (
             process.desk.gateway.unresolved or loop.reconciler.unreadable or "broker" in loop.holds
         )
-        return kernel.naked() > 0 or process.kill.latched or bool(unknown)
+        return kernel.view.naked() > 0 or process.kill.latched or bool(unknown)
 
     # at the end of a day that had time to settle
 
@@ -583,7 +587,7 @@ class Checks:
             f"{trade.order.order_id} {trade.trade_id}"
             for trade in self.world.exchange.orders.trades
             if trade.order.order_id not in self.manual and not self._left_alone(process, trade)
-        } - set(kernel.applied)
+        } - set(kernel.order_reports.applied)
         if missing:
             self._broken(f"trades that the desk has not booked: {missing}")
         self._ledger(kernel)
@@ -623,7 +627,7 @@ class Checks:
             theirs[where] = theirs.get(where, 0) + position.quantity
         for token, holding in portfolio.holdings.items():
             theirs[token, "CNC"] = theirs.get((token, "CNC"), 0) + holding.total
-        for ladder in kernel.ladders.values():
+        for ladder in kernel.state.ladders.values():
             product = "CO" if ladder.plan.cover else ladder.plan.product.name
             where = int(ladder.instrument.token), product
             ours[where] = ours.get(where, 0) + sum(

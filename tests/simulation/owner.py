@@ -423,7 +423,7 @@ class Knowing(Operator):
         """Return the shares that the desk believes it holds."""
         return sum(
             int(ladder.sign * rung.quantity)
-            for ladder in desk.kernel.ladders.values()
+            for ladder in desk.kernel.state.ladders.values()
             if (int(ladder.instrument.token), ladder.plan.product.name) == at
             for rung in ladder.rungs
         )

@@ -78,7 +78,7 @@ def survived(world):
     assert world.market._keeper.has_session
     assert "session" not in world.process.desk._loop.holds
     assert [int(p.quantity) for p in world.process.kernel.ledger.account_positions()] == [10]
-    assert world.process.kernel.naked() == 0
+    assert world.process.kernel.view.naked() == 0
     world.checks.final()
 
 

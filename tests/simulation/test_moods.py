@@ -67,7 +67,7 @@ def test_after_an_outage_over_the_brokers_square_off_the_books_come_first_and_no
         row["text"].split(":")[0] for row in world.told("difference") if "missing" in row["text"]
     }
     assert missing == set(names)
-    assert world.process.kernel.naked() == 0
+    assert world.process.kernel.view.naked() == 0
 
 
 @pytest.mark.parametrize("cause", ["token", "rest-away"])

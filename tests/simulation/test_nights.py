@@ -96,7 +96,7 @@ class Weekend(World):
 
 def standing(kernel):
     """Return the one rung, whose ten shares are protected."""
-    (ladder,) = kernel.ladders.values()
+    (ladder,) = kernel.state.ladders.values()
     (rung,) = ladder.rungs
     assert (int(rung.quantity), int(protected_quantity(ladder, rung, 0.0))) == (10, 10)
     return rung
@@ -168,7 +168,7 @@ def test_a_stop_that_fires_before_the_desk_starts_is_booked_once(weekend):
     (sale,) = world.exchange.orders.trades
     world.until(MONDAY, "09:33")
     kernel = world.process.kernel
-    assert (not kernel.ladders, world.header.state, world.process.desk._loop.differences) == (
+    assert (not kernel.state.ladders, world.header.state, world.process.desk._loop.differences) == (
         True,
         "running",
         (),
@@ -250,9 +250,11 @@ def test_an_after_market_order_given_to_a_desk_that_rests_leaves_at_once_and_tra
     ]
     fair._level = 0.0  # where it closed, below the order's limit
     world.until(MONDAY, "09:17")
-    assert wipro.instrument.token in world.process.kernel.markets
+    assert wipro.instrument.token in world.process.kernel.state.markets
     (ladder,) = [
-        each for each in world.process.kernel.ladders.values() if each.instrument.symbol == "WIPRO"
+        each
+        for each in world.process.kernel.state.ladders.values()
+        if each.instrument.symbol == "WIPRO"
     ]
     assert (
         ladder.strategy,
@@ -295,7 +297,7 @@ def test_a_desk_started_on_a_holiday_shows_the_last_day_closed_and_opens_the_nex
     assert (world.process.kernel, len(world.diary)) == (saturday, asked)
     world.until(MONDAY, "09:35")
     assert world.header.state == "running"
-    assert not world.process.kernel.ladders
+    assert not world.process.kernel.state.ladders
     assert world.process.kill.latch is None
 
 
@@ -340,7 +342,9 @@ def test_what_an_ex_date_does_to_what_stands_is_in_the_status_and_on_screen(week
     assert {row.name: (row[1], row.bad) for row in world.process.board.risk.rows}[
         "Ex-date flags"
     ] == ("2", True)
-    (rung,) = [rung for ladder in world.process.kernel.ladders.values() for rung in ladder.rungs]
+    (rung,) = [
+        rung for ladder in world.process.kernel.state.ladders.values() for rung in ladder.rungs
+    ]
     assert (rung.quantity, rung.absent, rung.average) == (20, 10, pytest.approx(bought / 2)), (
         "and it is carried over"
     )
@@ -384,5 +388,5 @@ def test_a_strategy_that_cannot_be_made_again_is_told_once_and_the_rest_of_the_d
     ]
     assert stopped == ["moving_average_cross stopped: OSError: its file of levels is gone"]
     assert [row.strategy for row in world.process.board.failures.rows] == ["moving_average_cross"]
-    assert {ladder.strategy for ladder in world.process.kernel.ladders.values()} == {"want"}
+    assert {ladder.strategy for ladder in world.process.kernel.state.ladders.values()} == {"want"}
     assert world.process.kill.latch is None

@@ -59,7 +59,7 @@ class Afternoon:
                 event for event in world.process.board.events if event.level in {"warn", "alarm"}
             ]
             self.told = [event.text for event in world.process.board.events]
-            self.naked = int(kernel.naked())
+            self.naked = int(kernel.view.naked())
         finally:
             world.close()
 

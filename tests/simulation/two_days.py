@@ -266,7 +266,8 @@ class TwoDays(InSession, Moody):
         """
         process, ledger = self.process, self.process.kernel.ledger
         symbols = {
-            token: market.instrument.symbol for token, market in process.kernel.markets.items()
+            token: market.instrument.symbol
+            for token, market in process.kernel.state.markets.items()
         }
         self.earlier = self.written(symbols)
         self.realised = Counter(
@@ -319,9 +320,11 @@ class TwoDays(InSession, Moody):
         self.account.follow()
         process, kernel, desks = self.process, self.process.kernel, self.account.desks
         assert (process.task.done(), process.kill.latch, self.deaths) == (False, None, 0)
-        symbols = {token: market.instrument.symbol for token, market in kernel.markets.items()}
+        symbols = {
+            token: market.instrument.symbol for token, market in kernel.state.markets.items()
+        }
         held, there, booked, total = Counter(), Counter(), Counter(), Counter()
-        for ladder in kernel.ladders.values():
+        for ladder in kernel.state.ladders.values():
             where = ladder.instrument.symbol, ladder.plan.product.name
             held[where] += sum(int(ladder.sign * rung.quantity) for rung in ladder.rungs)
         portfolio = self.exchange.portfolio

@@ -171,11 +171,11 @@ def play_run(
     kernel, digest, playback = kernel_of(reading.meta), BarDigest(), FeedPlayback()
     for event in playback.events(reading.records()):
         kernel.handle(event)
-        bars, kernel.closed_bars = kernel.closed_bars, []
+        bars, kernel.market_feed.closed_bars = kernel.market_feed.closed_bars, []
         digest.add_bars(bars)
         show(event, bars)
     return RecordingOutcome(
-        int(kernel.tick_count),
+        int(kernel.state.tick_count),
         digest.count,
         digest.hex(),
         playback.frames,

@@ -297,7 +297,7 @@ def _bar_keeper(
             names.update(
                 {
                     token: market.instrument.symbol
-                    for token, market in station.desk.kernel.markets.items()
+                    for token, market in station.desk.kernel.state.markets.items()
                 }
             )
         writer.offer(bar for bar in bars if bar.span == MINUTE_SPAN)

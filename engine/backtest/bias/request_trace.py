@@ -10,10 +10,10 @@ import numpy as np
 
 from compiled.indicators import Indicator
 from compiled.model.values import SECOND, Bar, OrderType, Side, Tick
-from compiled.trading.kernel import error_text
 from compiled.trading.ladder import LadderPlan
 from compiled.trading.order_store import BookedFill
 from compiled.trading.strategy import Context, Strategy, StrategyRequest
+from compiled.trading.strategy_host import error_text
 from engine.backtest.backtest_run import BacktestRun, RunSettings, StrategyFailure
 from engine.backtest.traded_market import TradedMarket
 from engine.history.bar_series import BarSeries, Ints

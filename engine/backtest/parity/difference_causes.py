@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, final
 import numpy as np
 
 from compiled.model.values import NEVER, SECOND
-from compiled.trading.positions import DRY_RUN
+from compiled.trading.desk_state import DRY_RUN
 from compiled.trading.strategy import OPERATOR as BY_HAND
 from engine.backtest.parity.day_records import (
     ENTER,

@@ -40,10 +40,10 @@ def standing_items(
 
 def flagged_lines(actions: CorporateActions, day: date, kernel: Kernel) -> tuple[str, ...]:
     """Return the effects of an ex-date's actions on what a desk has standing, a line each."""
-    instruments = {token: market.instrument for token, market in kernel.markets.items()}
+    instruments = {token: market.instrument for token, market in kernel.state.markets.items()}
     gtts = [gtt for gtt in kernel.order_store.gtts.values() if int(gtt.token) in instruments]
     closes = {each.symbol: each.close for each in instruments.values() if each.close > 0.0}
-    waiting = standing_items(gtts, kernel.ladders.values(), instruments)
+    waiting = standing_items(gtts, kernel.state.ladders.values(), instruments)
     return tuple(_flag_line(flag) for flag in actions.flags(day, waiting, closes))
 
 

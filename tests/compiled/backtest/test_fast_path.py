@@ -141,31 +141,32 @@ def state(kernel, venue, fills, curve, strategies):
             ledger.net,
             ledger.cash,
             ledger.charges,
-            kernel.round_trips,
-            kernel.losses,
-            kernel.entry_count,
+            kernel.state.round_trips,
+            kernel.state.losses,
+            kernel.state.entry_count,
         ),
-        "limits": (kernel.peak, kernel.refusal_count, kernel.halted),
+        "limits": (kernel.state.peak, kernel.state.refusal_count, kernel.state.halted),
         "numbers": (
-            kernel.next_number,
+            kernel.state.next_number,
             kernel.order_store.next_intent,
             venue.reports.next_id,
             kernel.decisions.next_number,
         ),
-        "counts": (kernel.tick_count, kernel.bar_count),
+        "counts": (kernel.state.tick_count, kernel.state.bar_count),
         "fills": [
             (f.ts, f.trade_id, f.quantity, f.price, f.charges, f.realised, *order_of(f.order))
             for f in fills
         ],
         "markets": [
-            (m.ltp, m.bid, m.volume, m.version, m.heard_at, m.live) for m in kernel.markets.values()
+            (m.ltp, m.bid, m.volume, m.version, m.heard_at, m.live)
+            for m in kernel.state.markets.values()
         ],
         "positions": [
             (p.token, p.quantity, p.value, p.last, p.realised, p.realised_fifo, p.marked, p.charges)
             for p in ledger.positions() + ledger.account_positions()
         ],
         "strategies": [
-            (s.signals, s.last_signal, s.losses, s.peak, s.stopped) for s in kernel.slots
+            (s.signals, s.last_signal, s.losses, s.peak, s.stopped) for s in kernel.state.slots
         ],
         "seen": [strategy.seen for strategy in strategies],
     }
@@ -251,5 +252,5 @@ def test_an_entry_in_an_instrument_without_bars_is_refused_and_touches_no_other(
     kernel, venue = desk([Other("other", 60)], (257, 513))
     result = run_bars(kernel, venue, columns(rows, ONE), 60, sessions())
     assert [(fill.order.token, fill.quantity) for fill in result.fills] == [(257, 100)]
-    assert kernel.refusal_count == 3
-    assert kernel.open_positions() == 1
+    assert kernel.state.refusal_count == 3
+    assert kernel.view.open_positions() == 1

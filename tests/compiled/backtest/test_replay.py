@@ -22,9 +22,9 @@ from compiled.backtest.sample_strategy import SmaCross
 from compiled.market_data.depth_block import pack_depth
 from compiled.model.events import OperatorAct, OperatorInstruction, TickBatch, TimerEvent
 from compiled.model.values import MINUTE, SECOND, Instrument, Product, Side, Tick
+from compiled.trading.desk_state import StrategyState
 from compiled.trading.kernel import Kernel, KernelSetup
 from compiled.trading.ladder import LadderPlan, RungPlan
-from compiled.trading.positions import StrategyState
 from compiled.trading.risk import RiskLimits
 from compiled.trading.strategy import Strategy
 from compiled.venue.instrument_venue import PercentSlabs, VenueRules
@@ -393,8 +393,8 @@ def test_a_long_run_keeps_of_what_is_over_nothing_but_its_fills():
     )
     assert len(result.fills) > 1_500
     kept = [
-        kernel.rungs,
-        kernel.owners,
+        kernel.state.rungs,
+        kernel.state.owners,
         kernel.order_store.orders,
         kernel.order_store.gtts,
         kernel.order_store.by_gtt_id,
@@ -402,9 +402,9 @@ def test_a_long_run_keeps_of_what_is_over_nothing_but_its_fills():
     kept += [
         kernel.order_store.by_tag,
         kernel.order_store.by_order_id,
-        kernel.applied,
+        kernel.order_reports.applied,
         kernel.decisions.fresh,
-        kernel.changed_rungs,
+        kernel.state.changed_rungs,
     ]
     assert max(map(len, kept)) < 300
 
@@ -414,7 +414,7 @@ def test_a_bare_position_has_no_gtt_and_is_not_counted_as_naked():
     kernel, venue = desk([SmaCross("cross", 60, 5, 12, 100)], (257,))
     result = run_bars(kernel, venue, columns(rows, (257,)), 60, sessions())
     assert kernel.order_store.next_intent == 1 + len(result.fills)  # every intent was an order
-    assert kernel.naked() == 0
+    assert kernel.view.naked() == 0
 
 
 class Planned(Strategy):
@@ -524,7 +524,7 @@ def test_25_a_session_ends_its_orders_and_lifts_the_halt_of_the_day_before():
     kernel, venue = desk([strategy], (257,), limits=RiskLimits(max_daily_loss=100_00))
     result = run_bars(kernel, venue, columns(rows, (257,)), 60, sessions(2))
     assert strategy.held == [0, 100, 100, 100, 100, 100]
-    assert not kernel.halted
+    assert not kernel.state.halted
     assert result.equity[2] < -400_00
 
 

@@ -105,7 +105,7 @@ def test_stored_bars_warm_up_what_the_desk_keeps():
     strategy = Follows(0.0)
     kernel, _ = desk([strategy], ONE)
     closes = [100.0] * 12 + [101.0, 99.0, 95.0, 90.0]
-    kernel.warm_up(
+    kernel.strategy_host.warm_up(
         [Bar(257, OPEN - (16 - n) * MINUTE, 60, c, c, c, c, 10) for n, c in enumerate(closes)]
     )
     cross, swing = strategy.kept[257]
@@ -128,7 +128,10 @@ def test_a_fault_in_follow_stops_that_strategy_and_no_other(answer):
         kernel, venue = desk(strategies, ONE)
         made = run_bars(kernel, venue, columns(rows, ONE), 60, sessions()).fills
         told.append(
-            ([(fill.ts, fill.price) for fill in made], [slot.stopped for slot in kernel.slots])
+            (
+                [(fill.ts, fill.price) for fill in made],
+                [slot.stopped for slot in kernel.state.slots],
+            )
         )
     stopped, other = told[1][1]
     assert other == ""
@@ -157,4 +160,4 @@ def test_the_examples_of_the_authors_page_trade(name):
     parameters.finish()
     made = run_bars(kernel, venue, columns(walk(4, ONE, 370), ONE), 60, sessions()).fills
     assert len(made) > 3
-    assert kernel.slots[0].stopped == ""
+    assert kernel.state.slots[0].stopped == ""

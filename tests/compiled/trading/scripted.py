@@ -29,8 +29,8 @@ from compiled.model.values import (
     Side,
     Tick,
 )
+from compiled.trading.desk_state import StrategyState
 from compiled.trading.kernel import Kernel, KernelSetup
-from compiled.trading.positions import StrategyState
 from compiled.trading.risk import RiskLimits
 from compiled.trading.strategy import Strategy
 
@@ -121,7 +121,7 @@ class Scene:
 
     def act(self, what):
         self.script.todo.append(what)
-        return self.tick(self.kernel.markets[CANBK].ltp)
+        return self.tick(self.kernel.state.markets[CANBK].ltp)
 
     def operate(self, act, **what):
         return self.tell(OperatorInstruction(self.now, act, **what))
@@ -207,7 +207,7 @@ class Scene:
 
     @property
     def rung(self):
-        return self.kernel.rungs[min(self.kernel.rungs)]
+        return self.kernel.state.rungs[min(self.kernel.state.rungs)]
 
     @property
     def account(self):

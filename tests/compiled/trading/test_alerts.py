@@ -23,5 +23,6 @@ MARKETS = {5: SimpleNamespace(instrument=SimpleNamespace(symbol="INFY"))}
     ],
 )
 def test_an_alert_about_an_instrument_names_it(text, token, told):
-    loop = SimpleNamespace(kernel=SimpleNamespace(markets=MARKETS))
+    state = SimpleNamespace(markets=MARKETS)
+    loop = SimpleNamespace(kernel=SimpleNamespace(state=state))
     assert DayLoop._alert_text(loop, KernelAlert(0, "alarm", "x", text, token)) == told

@@ -109,7 +109,7 @@ def books(scene, order):
         int(rung.sold),
         int(rung.bought_value),
         int(rung.sold_value),
-        scene.kernel.orphans,
+        scene.kernel.order_reports.orphans,
     )
 
 

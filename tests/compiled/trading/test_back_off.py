@@ -214,10 +214,10 @@ def test_an_exit_left_over_after_the_close_is_told_once_however_often_its_stop_i
 def test_while_a_refused_stop_waits_after_the_close_nothing_is_under_way(scene):
     gtt = left_over(scene)
     scene.answer(gtt.intent, RequestOutcome.BUSY, reason=BUSY_ANSWER, wait=60 * SECOND)
-    assert (scene.kernel.has_work(), scene.kernel.naked()) == (False, 1)
+    assert (scene.kernel.view.has_work(), scene.kernel.view.naked()) == (False, 1)
     scene.now += 61 * SECOND
     scene.tick(100.0)
-    assert scene.kernel.has_work()  # a new one has been asked for
+    assert scene.kernel.view.has_work()  # a new one has been asked for
 
 
 def test_what_no_stop_can_serve_over_night_is_told_once_and_is_nothing_under_way(scene):
@@ -229,7 +229,7 @@ def test_what_no_stop_can_serve_over_night_is_told_once_and_is_nothing_under_way
     scene.seconds(600)
     assert len(told(scene, "carried")) == 1
     assert "next session" in told(scene, "carried")[0]
-    assert (scene.kernel.has_work(), scene.kernel.naked()) == (False, 1)
+    assert (scene.kernel.view.has_work(), scene.kernel.view.naked()) == (False, 1)
 
 
 # the event log

@@ -223,8 +223,8 @@ def test_a_request_out_of_bounds_is_refused_with_its_number_and_harms_nobody(whi
     assert "is not from" in told.detail
     assert math.isfinite(told.price)
     assert scene.kernel.order_store.orders.values() == []
-    assert not scene.kernel.halted
-    assert all(not slot.stopped for slot in scene.kernel.slots)
+    assert not scene.kernel.state.halted
+    assert all(not slot.stopped for slot in scene.kernel.state.slots)
 
 
 def test_a_plain_plan_is_within_the_bounds():

@@ -43,16 +43,16 @@ def carried(tmp_path):
 
 def test_what_is_held_from_earlier_days_is_bare_until_it_is_authorised(carried):
     watch, told = watching(carried, standing=False)
-    assert carried.kernel.naked() == 0
+    assert carried.kernel.view.naked() == 0
     for _ in range(3):
         watch.compare_holdings(books(100))
-    assert carried.kernel.naked() == 1
+    assert carried.kernel.view.naked() == 1
     assert [(level, name) for level, name, _ in told] == [("alarm", "unauthorised")]
     assert told[0][2].startswith("100 CANBK need an authorisation")
     assert "TPIN" in told[0][2]
     watch.compare_holdings(books(0))
     watch.compare_holdings(books(0))
-    assert (carried.kernel.naked(), len(told)) == (0, 2)
+    assert (carried.kernel.view.naked(), len(told)) == (0, 2)
 
 
 def test_an_account_with_a_standing_authorisation_is_asked_for_none_before_a_sale_is_refused(
@@ -60,13 +60,13 @@ def test_an_account_with_a_standing_authorisation_is_asked_for_none_before_a_sal
 ):
     watch, told = watching(carried, standing=True)
     watch.compare_holdings(books(100))
-    assert (carried.kernel.naked(), told) == (0, [])
+    assert (carried.kernel.view.naked(), told) == (0, [])
     watch, told = watching(carried, [CANBK], standing=True)
     watch.compare_holdings(books(100))
-    assert (carried.kernel.naked(), len(told)) == (1, 1)
+    assert (carried.kernel.view.naked(), len(told)) == (1, 1)
     watch.compare_holdings(books(0))
     watch.compare_holdings(books(100))
-    assert carried.kernel.naked() == 0, (
+    assert carried.kernel.view.naked() == 0, (
         "it was authorised, and the next morning may say so by its refusal"
     )
 
@@ -75,14 +75,14 @@ def test_what_is_bought_today_or_intraday_needs_none():
     scene = Scene(now=OPEN + 60 * 10**9)
     scene.hold(100)
     watching(scene, standing=False)[0].compare_holdings(books(50))
-    assert scene.kernel.markets[CANBK].instrument.bound == 50
-    assert scene.kernel.naked() == 0
-    scene.kernel.set_bound_shares(CANBK, 0)
+    assert scene.kernel.state.markets[CANBK].instrument.bound == 50
+    assert scene.kernel.view.naked() == 0
+    scene.kernel.ladder_book.set_bound_shares(CANBK, 0)
     intraday = Scene()
     intraday.hold_intraday(100)
     assert intraday.rung.entry.product is Product.MIS
-    intraday.kernel.set_bound_shares(CANBK, 50)
-    assert intraday.kernel.naked() == 0
+    intraday.kernel.ladder_book.set_bound_shares(CANBK, 50)
+    assert intraday.kernel.view.naked() == 0
 
 
 def test_a_sale_that_is_refused_for_want_of_one_is_asked_for_again_after_five_minutes(tmp_path):

@@ -45,14 +45,14 @@ def figures(scene):
     return (
         [
             (int(rung.quantity), rung.average, rung.stop, rung.target, rung.high)
-            for rung in scene.kernel.rungs.values()
+            for rung in scene.kernel.state.rungs.values()
         ],
-        (int(position.quantity), position.average, int(ledger.net - scene.kernel.net_at_open)),
+        (int(position.quantity), position.average, int(scene.kernel.state.day_pnl)),
     )
 
 
 def close_at(scene, price):
-    market = scene.kernel.markets[CANBK]
+    market = scene.kernel.state.markets[CANBK]
     market.instrument.close = price
     scene.kernel.ledger.mark(CANBK, price)
 
@@ -60,7 +60,7 @@ def close_at(scene, price):
 def test_five_for_one_divides_shares_prices_and_averages_and_moves_the_stop_to_them(life):
     life.run(lambda scene: scene.hold(21, target=4.0))
     scene, _ = life.again(day=1)
-    scene.kernel.is_blind = True
+    scene.kernel.state.is_blind = True
     found = scene.tell(SPLIT)
     assert figures(scene) == ([(105, 20.0, 19.6, 20.8, 20.0)], (105, 20.0, 0))
     assert only(found, DeleteGtt).gtt.gtt_id == 7
@@ -85,11 +85,11 @@ def test_the_profit_of_a_day_is_not_moved_by_it_whichever_close_the_broker_tells
     scene, _ = life.again(day=1)
     if adjusted:
         scene.kernel.ledger.mark(CANBK, 20.0)
-        scene.kernel.net_at_open = scene.kernel.ledger.net
+        scene.kernel.state.net_at_open = scene.kernel.ledger.net
     scene.tell(SPLIT)
-    assert scene.kernel.ledger.net == scene.kernel.net_at_open
+    assert scene.kernel.ledger.net == scene.kernel.state.net_at_open
     scene.tick(20.5)
-    assert scene.kernel.ledger.net - scene.kernel.net_at_open == 105 * 50
+    assert scene.kernel.state.day_pnl == 105 * 50
 
 
 @pytest.mark.parametrize("recorded", [False, True])
@@ -98,7 +98,7 @@ def test_a_restart_finds_it_whether_the_rungs_have_been_written_down_since_or_no
     levels = {}
 
     def morning(scene):
-        rungs = [rung for rung in scene.kernel.rungs.values() if rung.quantity]
+        rungs = [rung for rung in scene.kernel.state.rungs.values() if rung.quantity]
         levels.update({int(rung.rung_id): (rung.stop, rung.target, rung.high) for rung in rungs})
 
     scene, _ = life.again(day=1)
@@ -117,7 +117,7 @@ def test_a_restart_finds_it_whether_the_rungs_have_been_written_down_since_or_no
     again = Scene()
     restore_kernel(again.kernel, journal, MORNING, kept_divisions(journal))
     journal.close()
-    mine = [rung for rung in again.kernel.rungs.values() if rung.quantity]
+    mine = [rung for rung in again.kernel.state.rungs.values() if rung.quantity]
     assert figures(again)[1][:2] == before[1][:2]
     was = [row for row in before[0] if row[0]]
     assert [
@@ -141,7 +141,9 @@ def test_fractions_of_a_share_are_lost_once_and_not_by_rung(life):
     life.run(three)
     scene, _ = life.again(day=1)
     scene.tell(CarriedDivision(MORNING, CANBK, 3, 2, MORNING))
-    assert sum(int(rung.quantity) for rung in scene.kernel.rungs.values()) == 22  # 15 x 1.5 = 22.5
+    assert (
+        sum(int(rung.quantity) for rung in scene.kernel.state.rungs.values()) == 22
+    )  # 15 x 1.5 = 22.5
     assert scene.kernel.ledger.account(CANBK).quantity == 22
 
 

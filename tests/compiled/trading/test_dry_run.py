@@ -62,7 +62,7 @@ def test_the_screen_says_what_was_not_sent_and_what_it_would_use_of_the_limits()
     scene, board = Scene(limits=RiskLimits(max_exposure=1_000_000)), Board("DRY-RUN")
     ask(scene)
     withhold(scene)
-    [order] = scene.kernel.dry_run_entries
+    [order] = scene.kernel.state.dry_run_entries
     BoardWriter(board, scene.kernel, None, 0).put_order(order)
     [row] = board.orders.rows
     assert (row.status, row.filled, row.quantity) == ("NOT SENT", 0, 10)

@@ -54,8 +54,8 @@ def test_it_follows_a_price_that_goes_on_falling(scene):
 
 
 def test_it_stays_inside_the_days_band(scene):
-    scene.kernel.markets[CANBK].instrument.lower = 96.5
-    scene.kernel.markets[CANBK].instrument.upper = 120.0
+    scene.kernel.state.markets[CANBK].instrument.lower = 96.5
+    scene.kernel.state.markets[CANBK].instrument.upper = 120.0
     order = resting_exit(scene)
     scene.tick(98.0)
     assert moved(scene, order, 60) == [97.05, 96.5]

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from compiled.model.values import MINUTE, Bar
+from compiled.trading.desk_state import StrategyState
 from compiled.trading.kernel import Kernel, KernelSetup
-from compiled.trading.positions import StrategyState
 from compiled.trading.risk import RiskLimits
 from compiled.trading.strategy import Strategy
 from engine.board.strategy_failures import StrategyFailures
@@ -120,12 +120,12 @@ def test_whatever_a_strategy_raises_stops_that_strategy_and_nothing_else(hook, w
     strategy = Failing(hook, error)
     scene = Company(strategy)
     kernel, heard = scene.kernel, []
-    kernel.warm_up([Bar(CANBK, OPEN - MINUTE, 60, 100.0, 101.0, 99.0, 100.0, 5, 5)])
+    kernel.strategy_host.warm_up([Bar(CANBK, OPEN - MINUTE, 60, 100.0, 101.0, 99.0, 100.0, 5, 5)])
     scene.script.todo.append(lambda ctx: heard.append(ctx.now))
     scene.tick(100.0)
     for _ in range(65):
         scene.timer()
-    slot, neighbour = kernel.slots
+    slot, neighbour = kernel.state.slots
     assert slot.error is error
     assert slot.stopped.startswith(type(error).__name__)
     assert slot.call_count % 2 == 0, "it is not at work any more"
@@ -137,7 +137,7 @@ def test_whatever_a_strategy_raises_stops_that_strategy_and_nothing_else(hook, w
     assert strategy.heard == told, "it is not called again"
     monkeypatch.setattr(structured_logs, "log_strategy", lambda *_: None)
     failures = StrategyFailures(
-        kernel.slots,
+        kernel.state.slots,
         Board("TEST"),
         SimpleNamespace(append=lambda _, row: kept.append(row)),
         SteppedClock(OPEN),
@@ -149,9 +149,9 @@ def test_whatever_a_strategy_raises_stops_that_strategy_and_nothing_else(hook, w
 
 def test_a_strategy_that_goes_too_deep_is_stopped():
     scene = Company(Failing("", None))
-    scene.kernel.slots[0].strategy.fail = lambda hook: deep()
+    scene.kernel.state.slots[0].strategy.fail = lambda hook: deep()
     scene.tick(100.0)
-    assert scene.kernel.slots[0].stopped.startswith("RecursionError")
+    assert scene.kernel.state.slots[0].stopped.startswith("RecursionError")
 
 
 @pytest.mark.parametrize("what", [name for name in ERRORS if name != "KeyboardInterrupt"])

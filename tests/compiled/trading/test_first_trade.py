@@ -14,6 +14,7 @@ from compiled.model.events import (
 from compiled.model.values import MINUTE, SECOND, Bar, Side, Tick, day_start
 from compiled.trading.ladder import LadderPlan, RungPlan
 from compiled.trading.risk import RefusalReason
+from compiled.trading.risk_gate import check_entry_gate
 from compiled.trading.strategy import Strategy
 from tests.compiled.backtest.test_replay import DAY, OPEN, Planned, desk
 from tests.reference.exchange import TOKEN, Exchange
@@ -72,7 +73,7 @@ def test_the_last_price_of_yesterday_is_in_no_bar_of_today_and_nobody_hears_it(p
     ]
     kernel.handle(TickBatch(OPEN, morning[:2]))
     assert listener.ticks == []
-    assert kernel.markets[257].last == 100.0  # what is held is valued by it
+    assert kernel.state.markets[257].last == 100.0  # what is held is valued by it
     (placed,) = kernel.handle(TickBatch(OPEN, morning[2:]))
     assert isinstance(placed, PlaceOrder)
     assert placed.order.quantity == 250  # ₹ 10,000 at 40
@@ -110,16 +111,18 @@ def test_what_traded_in_the_pre_open_has_traded_today():
 def test_an_entry_waits_for_a_price_of_today():
     kernel, _ = desk([Planned(60, 0, 9, 2.5)], (257,))
     kernel.handle(OperatorInstruction(OPEN, OperatorAct.READY))
-    market = kernel.markets[257]
+    market = kernel.state.markets[257]
     plan = LadderPlan([RungPlan(0.0, 2.5)], 10_000_00)
     entry = plan.entry
     kernel.handle(TickBatch(OPEN, [full(1, 100.0, 0, YESTERDAY)]))
     assert (
-        kernel.check_entry_gate(market, "planned", Side.BUY, plan, entry)
+        check_entry_gate(kernel.view, market, "planned", Side.BUY, plan, entry)
         is RefusalReason.STALE_DATA
     )
     kernel.handle(TickBatch(OPEN, [full(2, 40.0, 10, OPEN + 2 * SECOND)]))
-    assert kernel.check_entry_gate(market, "planned", Side.BUY, plan, entry) is RefusalReason.OK
+    assert (
+        check_entry_gate(kernel.view, market, "planned", Side.BUY, plan, entry) is RefusalReason.OK
+    )
 
 
 def test_the_simulated_exchange_fires_nothing_by_a_price_of_yesterday():
@@ -149,8 +152,8 @@ def days_before(count):
 
 def morning(now, enters):
     kernel, _ = desk([Planned(86_400, enters, 99, 2.5)], (257,), spans=(60, 86_400))
-    kernel.begin_moment(now)
-    kernel.warm_up(days_before(3))
+    kernel.order_store.begin_moment(now)
+    kernel.strategy_host.warm_up(days_before(3))
     kernel.handle(OperatorInstruction(now, OperatorAct.READY))
     return kernel
 
@@ -176,4 +179,4 @@ def test_older_days_and_a_start_after_the_open_only_warm_up():
         kernel = morning(now, enters)
         kernel.handle(TickBatch(OPEN + 2 * MINUTE, [full(120, 40.0, 10, OPEN + 120 * SECOND)]))
         assert orders(kernel.handle(TimerEvent(OPEN + 2 * MINUTE))) == []
-        assert kernel.overnight == []
+        assert kernel.strategy_host.overnight == []

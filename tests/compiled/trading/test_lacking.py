@@ -46,13 +46,18 @@ def test_the_stop_is_for_what_is_there_and_for_nothing_where_nothing_is(scene):
         leg.quantity for leg in only([*lack(scene, 40), *scene.seconds(2)], ModifyGtt).gtt.pending
     ] == [60]
     scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.MODIFY)
-    assert scene.kernel.naked() == 0
+    assert scene.kernel.view.naked() == 0
     assert only(lack(scene, 100), DeleteGtt).gtt is gtt
     scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.CANCEL)
     scene.asked.clear()
     scene.tick(90.0)  # far beyond the stop
     scene.seconds(60)
-    assert (some(scene.asked, PlaceGtt), scene.exits(), scene.kernel.naked(), scene.account) == (
+    assert (
+        some(scene.asked, PlaceGtt),
+        scene.exits(),
+        scene.kernel.view.naked(),
+        scene.account,
+    ) == (
         [],
         [],
         0,
@@ -110,7 +115,7 @@ def test_an_intraday_stop_is_made_smaller_with_its_position(scene):
 
 def test_until_the_books_have_been_compared_nothing_leaves_but_by_flatten(scene):
     scene.hold(100)
-    scene.kernel.is_blind = True
+    scene.kernel.state.is_blind = True
     found = scene.tell(GttUpdate(scene.now, 7, CANBK, GttStatus.DELETED, [], []))
     assert some([*found, *scene.seconds(10)], PlaceGtt) == []
     assert only(scene.operate(OperatorAct.COMPARED), PlaceGtt).gtt.legs[0].quantity == 100
@@ -120,7 +125,7 @@ def test_until_the_books_have_been_compared_nothing_leaves_but_by_flatten(scene)
 def test_what_was_seen_once_is_not_compared(second):
     desk = Desk()
     desk.scene.hold(10)
-    desk.scene.kernel.is_blind = True
+    desk.scene.kernel.state.is_blind = True
     loop = SimpleNamespace(
         kernel=desk.scene.kernel, reconciler=desk.reconciler, clock=desk.clock, inbox=[]
     )
@@ -145,7 +150,7 @@ def test_what_was_seen_once_is_not_compared(second):
 
 def test_flatten_does_not_wait_for_books_that_cannot_be_read(scene):
     gtt = scene.hold(100)
-    scene.kernel.is_blind = True
+    scene.kernel.state.is_blind = True
     assert only(scene.operate(OperatorAct.FLATTEN), DeleteGtt).gtt is gtt
 
 
@@ -260,7 +265,7 @@ def test_what_is_written_off_lacks_no_more_and_the_stop_stays_for_the_rest(scene
     scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.MODIFY)
     scene.seconds(6)
     found = scene.tell(WriteOff(scene.now, CANBK, Product.CNC, Side.BUY, 40))
-    assert (some(found, ModifyGtt), scene.rung.present, scene.kernel.naked()) == ([], 60, 0)
+    assert (some(found, ModifyGtt), scene.rung.present, scene.kernel.view.naked()) == ([], 60, 0)
 
 
 def covered_beside_intraday():
@@ -281,7 +286,8 @@ def test_a_cover_order_that_is_gone_is_written_off_and_not_the_intraday_shares_b
     desk = covered_beside_intraday()
     desk.decide("CANBK:CO adopt")
     assert [
-        sum(rung.quantity for rung in each.rungs) for each in desk.scene.kernel.ladders.values()
+        sum(rung.quantity for rung in each.rungs)
+        for each in desk.scene.kernel.state.ladders.values()
     ] == [10]
 
 

@@ -71,7 +71,7 @@ def test_a_strategy_does_not_enter(scene):
             some(scene.act(lambda ctx, plan=plan: ctx.ladder(CANBK, Side.BUY, plan)), PlaceOrder)
             == []
         )
-    assert scene.kernel.refusal_count == 2
+    assert scene.kernel.state.refusal_count == 2
     assert {each.verdict for each in scene.kernel.decisions.fresh} == {RefusalReason.LIMIT_ONLY}
 
 
@@ -79,7 +79,7 @@ def test_a_strategy_does_not_enter(scene):
 def test_nothing_is_asked_for_to_protect_it_and_it_counts_as_naked(scene, product):
     asked = [*held(scene, product), *scene.seconds(60), *scene.tick(60.0), *scene.tick(140.0)]
     assert some(asked, PlaceOrder) == some(asked, PlaceGtt) == []
-    assert scene.kernel.naked() == 1
+    assert scene.kernel.view.naked() == 1
 
 
 def test_an_exit_is_a_limit_one_percent_beyond_the_last_price_and_is_pressed_from_there(scene):
@@ -103,7 +103,7 @@ def test_an_exit_is_a_limit_one_percent_beyond_the_last_price_and_is_pressed_fro
 
 def test_it_stays_within_the_days_band(scene):
     held(scene)
-    scene.kernel.markets[CANBK].instrument.lower = 97.5
+    scene.kernel.state.markets[CANBK].instrument.lower = 97.5
     scene.tick(98.0)
     assert only(scene.operate(OperatorAct.EXIT, token=CANBK), PlaceOrder).order.price == 97.5
 
@@ -120,7 +120,7 @@ def test_flattening_cancels_what_rests_and_sells_what_is_held_at_limits(scene):
 
 def test_without_a_price_an_exit_waits_and_says_so_once(scene):
     held(scene)
-    market = scene.kernel.markets[CANBK]
+    market = scene.kernel.state.markets[CANBK]
     market.ltp = market.last = 0.0
     asked = [*scene.operate(OperatorAct.EXIT, token=CANBK), *scene.seconds(5)]
     assert some(asked, PlaceOrder) == []
@@ -137,4 +137,4 @@ def test_shares_that_are_taken_on_get_no_stop(scene):
         )
     )
     assert some([*asked, *scene.seconds(30)], PlaceGtt) == []
-    assert scene.kernel.naked() == 1
+    assert scene.kernel.view.naked() == 1

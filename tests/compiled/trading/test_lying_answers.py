@@ -93,7 +93,7 @@ def test_an_exit_given_up_is_not_sent_again_while_it_may_arrive_but_has_its_stop
     scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "8")
     scene.seconds(DOUBT_S - 2)
     assert scene.exits() == [first]
-    assert scene.kernel.naked() == 0
+    assert scene.kernel.view.naked() == 0
     scene.seconds(2)
     found = scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "8", RequestVerb.CANCEL)
     assert only(found, PlaceOrder).order.quantity == 100
@@ -109,7 +109,7 @@ def test_an_exit_that_arrives_late_takes_the_stop_away_that_stood_for_it(scene):
     scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "8", RequestVerb.CANCEL)
     listed(scene, "S1", first)
     scene.seconds(1)
-    assert (scene.account, scene.kernel.open_positions(), scene.exits()) == (0, 0, [first])
+    assert (scene.account, scene.kernel.view.open_positions(), scene.exits()) == (0, 0, [first])
 
 
 @pytest.mark.parametrize(
@@ -143,11 +143,11 @@ def test_of_an_exit_and_its_late_forerunner_one_is_cancelled_until_it_is_gone(sc
         scene.book("S1", OrderStatus.OPEN, 0, first.tag, 100, side=Side.SELL), CancelOrder
     ).order
     assert asked is first
-    assert scene.kernel.naked() == 1  # more could be sold than is held
+    assert scene.kernel.view.naked() == 1  # more could be sold than is held
     scene.answer(first.intent, RequestOutcome.UNKNOWN, "S1", RequestVerb.CANCEL)
     assert only(scene.timer(), CancelOrder).order is first
     scene.book("S1", OrderStatus.CANCELLED, 0, first.tag, 100, side=Side.SELL)
-    assert scene.kernel.naked() == 0
+    assert scene.kernel.view.naked() == 0
     assert some(scene.seconds(3), CancelOrder) == []
 
 
@@ -167,11 +167,15 @@ def test_what_was_sold_twice_is_bought_back_at_the_market_at_once(scene):
         OrderType.MARKET,
         OrderPurpose.EXIT,
     )
-    assert (back.product, scene.kernel.naked()) == (Product.CNC, 1)
+    assert (back.product, scene.kernel.view.naked()) == (Product.CNC, 1)
     scene.fill(back, "B9", 99.5)
     scene.seconds(1)
-    assert (scene.account, scene.kernel.naked(), scene.kernel.open_positions()) == (0, 0, 0)
-    assert not scene.kernel.ladders
+    assert (scene.account, scene.kernel.view.naked(), scene.kernel.view.open_positions()) == (
+        0,
+        0,
+        0,
+    )
+    assert not scene.kernel.state.ladders
 
 
 def test_what_a_late_exit_has_sold_makes_the_second_smaller(scene):
@@ -199,7 +203,7 @@ def test_what_a_full_disk_and_a_crash_have_made_us_forget_brings_back_only_once(
     scene.trade("tZ1", "Z1", 100, 99.0)
     listed(scene, "S2", first)
     scene.seconds(5)
-    assert (scene.account, scene.kernel.naked(), scene.exits()) == (0, 0, [first])
+    assert (scene.account, scene.kernel.view.naked(), scene.exits()) == (0, 0, [first])
 
 
 def test_a_short_position_bought_back_twice_is_sold_again(scene):
@@ -214,7 +218,7 @@ def test_a_short_position_bought_back_twice_is_sold_again(scene):
     assert (back.side, back.quantity, back.product) == (Side.SELL, 100, Product.MIS)
     scene.fill(back, "B9")
     scene.seconds(1)
-    assert (scene.account, scene.kernel.naked()) == (0, 0)
+    assert (scene.account, scene.kernel.view.naked()) == (0, 0)
 
 
 # a request that came twice
@@ -227,10 +231,10 @@ def test_both_orders_of_an_entry_that_came_twice_are_ours_protected_and_left_tog
     scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7")
     listed(scene, "B2", order)
     assert scene.alarms() == ["doubled"]
-    assert (scene.account, scene.rung.quantity, scene.kernel.naked()) == (200, 200, 1)
+    assert (scene.account, scene.rung.quantity, scene.kernel.view.naked()) == (200, 200, 1)
     assert [leg.quantity for leg in only(scene.seconds(6), ModifyGtt).gtt.pending] == [200]
     scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.MODIFY)
-    assert scene.kernel.naked() == 0
+    assert scene.kernel.view.naked() == 0
     assert scene.leave().quantity == 200
 
 
@@ -277,9 +281,9 @@ def test_two_stop_orders_of_one_request_do_not_both_stay(scene):
         "G2", OrderStatus.TRIGGER_PENDING, 0, stop.tag, 100, side=Side.SELL, trigger=98.0
     )
     assert only(found, CancelOrder).order.order_id == "G2"
-    assert scene.kernel.naked() == 1
+    assert scene.kernel.view.naked() == 1
     scene.book("G2", OrderStatus.CANCELLED, 0, stop.tag, 100, side=Side.SELL)
-    assert (scene.kernel.naked(), scene.rung.stop_order, standing_quantity(scene.rung)) == (
+    assert (scene.kernel.view.naked(), scene.rung.stop_order, standing_quantity(scene.rung)) == (
         0,
         stop,
         100,
@@ -299,7 +303,7 @@ def test_a_twin_is_ours_after_a_restart_and_one_that_works_is_still_cancelled(li
     life.run(twice)
     scene, unknown = life.again()
     assert (unknown, scene.account, scene.rung.quantity) == ([], 200, 200)
-    assert scene.kernel.naked() > 0
+    assert scene.kernel.view.naked() > 0
     assert [command.order.order_id for command in some(scene.seconds(1), CancelOrder)] == ["G2"]
 
 
@@ -308,7 +312,7 @@ def test_an_order_under_our_tag_that_was_never_asked_for_is_not_ours(scene):
     scene.accept(order, "B1")
     scene.book("B1", OrderStatus.OPEN, 0, order.tag, 100)
     scene.book("B2", OrderStatus.OPEN, 0, order.tag, 100, side=Side.SELL)
-    assert "B2" in scene.kernel.externals
+    assert "B2" in scene.kernel.order_reports.externals
     assert scene.alarms() == ["doubled"]
 
 
@@ -448,7 +452,7 @@ def test_a_book_that_was_being_read_while_an_order_was_refused_says_nothing_abou
 def test_an_order_that_shows_after_its_refusal_was_believed_is_ours(scene):
     order = scene.enter()
     scene.answer(order.intent, RequestOutcome.REFUSED, reason="OrderException: no")
-    assert scene.kernel.open_positions() == 0
+    assert scene.kernel.view.open_positions() == 0
     gtt = only(listed(scene, "B1", order), PlaceGtt).gtt
     assert (scene.account, order.status, gtt.legs[0].quantity) == (100, OrderStatus.COMPLETE, 100)
 
@@ -483,14 +487,18 @@ def test_of_two_gtts_of_one_request_one_is_deleted_and_counted_until_it_is_gone(
         gtt = await gtt_sent(engine, named(9))
         engine.broker.listed = [engine.list_gtt(gtt, each, GttStatus.ACTIVE) for each in (9, 10)]
         twin = only(await engine.look(), DeleteGtt).gtt
-        assert (twin.gtt_id, engine.scene.rung.gtt, engine.scene.kernel.naked()) == (10, gtt, 1)
+        assert (twin.gtt_id, engine.scene.rung.gtt, engine.scene.kernel.view.naked()) == (
+            10,
+            gtt,
+            1,
+        )
         assert "doubled" in engine.scene.alarms()
         engine.scene.answer(twin.intent, RequestOutcome.UNKNOWN, "10", RequestVerb.CANCEL)
         await engine.look()
         assert only(engine.scene.timer(), DeleteGtt).gtt is twin
         engine.scene.answer(twin.intent, RequestOutcome.ACCEPTED, "10", RequestVerb.CANCEL)
         engine.scene.timer()
-        assert engine.scene.kernel.naked() == 0
+        assert engine.scene.kernel.view.naked() == 0
 
     asyncio.run(story())
 
@@ -634,16 +642,16 @@ def test_a_restart_keeps_one_of_two_gtts_and_deletes_the_other(life):
 
     life.run(twice)
     scene, _ = life.again()
-    assert (scene.rung.gtt.gtt_id, scene.kernel.naked()) == (7, 1)
+    assert (scene.rung.gtt.gtt_id, scene.kernel.view.naked()) == (7, 1)
     assert [command.gtt.gtt_id for command in some(scene.seconds(1), DeleteGtt)] == [10]
 
 
 def test_a_stop_for_more_shares_than_are_held_counts_as_naked(scene):
     gtt = scene.hold()
-    assert scene.kernel.naked() == 0
+    assert scene.kernel.view.naked() == 0
     legs = [GttLeg(98.0, 97.5, Side.SELL, 150)]
     scene.tell(GttUpdate(scene.now, 7, CANBK, GttStatus.ACTIVE, legs, []))
-    assert (gtt.legs[0].quantity, scene.kernel.naked()) == (150, 1)
+    assert (gtt.legs[0].quantity, scene.kernel.view.naked()) == (150, 1)
 
 
 # entries
@@ -655,13 +663,13 @@ def test_an_entry_is_not_asked_again_while_it_may_still_arrive(engine):
         await send(engine, order, failing(OrderUnknown("timed out")))
         await engine.look(29)
         assert order.status is OrderStatus.UNKNOWN
-        assert engine.scene.kernel.has_work()
+        assert engine.scene.kernel.view.has_work()
         assert not engine.gateway.lookups.is_seeking, (
             "the comparison of the books goes on meanwhile"
         )
         await engine.look(2)
         assert order.status is OrderStatus.LOST
-        assert not engine.scene.kernel.has_work()
+        assert not engine.scene.kernel.view.has_work()
 
     asyncio.run(story())
 
@@ -722,7 +730,7 @@ def test_the_order_of_a_gtt_that_arrives_and_fires_after_its_position_is_gone_is
     scene.answer(second.intent, RequestOutcome.ACCEPTED, "8", RequestVerb.CANCEL)
     listed(scene, "S1", scene.exits()[0])
     scene.seconds(1)
-    assert (scene.account, scene.kernel.open_positions()) == (0, 0)
+    assert (scene.account, scene.kernel.view.open_positions()) == (0, 0)
     scene.answer(first.intent, RequestOutcome.ACCEPTED, "7")
     scene.tell(GttUpdate(scene.now, 7, CANBK, GttStatus.TRIGGERED, list(first.legs), ["F1"]))
     found = scene.book("F1", OrderStatus.OPEN, 0, "", 100, 97.5, side=Side.SELL) + scene.seconds(1)
@@ -734,10 +742,12 @@ def test_what_was_sold_too_much_counts_against_the_limits(scene):
     scene.hold()
     first = scene.leave()
     listed(scene, "S1", first)
-    before = scene.kernel._limit_usage(scene.kernel.owners[min(scene.kernel.owners)]).exposure
+    before = scene.kernel.view.limit_usage(
+        scene.kernel.state.owners[min(scene.kernel.state.owners)]
+    ).exposure
     listed(scene, "S2", first)
     assert scene.rung.quantity == -100
-    usage = scene.kernel._limit_usage(scene.kernel.owners[min(scene.kernel.owners)])
+    usage = scene.kernel.view.limit_usage(scene.kernel.state.owners[min(scene.kernel.state.owners)])
     assert (before, usage.exposure) == (0, 1_000_000)
 
 

@@ -39,9 +39,9 @@ def test_an_entry_is_protected_from_the_average_of_its_fills(scene):
     scene.trade("t1", "B1", 40, 100.0)
     gtt = only(scene.asked, PlaceGtt).gtt
     assert [(leg.trigger, leg.quantity) for leg in gtt.legs] == [(98.0, 40)]
-    assert scene.kernel.naked() == 1
+    assert scene.kernel.view.naked() == 1
     scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7")
-    assert scene.kernel.naked() == 0
+    assert scene.kernel.view.naked() == 0
 
 
 def test_shares_that_fill_after_the_gtt_stands_are_protected_within_seconds(scene):
@@ -50,11 +50,11 @@ def test_shares_that_fill_after_the_gtt_stands_are_protected_within_seconds(scen
     gtt = only(scene.trade("t1", "B1", 40, 100.0), PlaceGtt).gtt
     scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7")
     scene.trade("t2", "B1", 60, 100.0)
-    assert scene.kernel.naked() == 1
+    assert scene.kernel.view.naked() == 1
     asked = only(scene.seconds(1), ModifyGtt).gtt
     assert [leg.quantity for leg in asked.pending] == [100]
     scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.MODIFY)
-    assert scene.kernel.naked() == 0
+    assert scene.kernel.view.naked() == 0
 
 
 def test_shares_that_fill_when_the_price_is_at_the_stop_are_not_left_naked(scene):
@@ -82,7 +82,7 @@ def test_a_gtt_the_broker_has_cancelled_is_placed_again(scene):
     gtt = scene.hold()
     again = only(scene.gtt(gtt, GttStatus.CANCELLED), PlaceGtt).gtt
     assert [(leg.trigger, leg.quantity) for leg in again.legs] == [(98.0, 100)]
-    assert scene.kernel.naked() == 1
+    assert scene.kernel.view.naked() == 1
 
 
 def test_refusals_that_were_overcome_do_not_count_against_the_next_gtt(scene):
@@ -145,7 +145,7 @@ def test_a_gtt_that_fires_while_its_deletion_is_refused_is_the_exit(scene):
     scene.seconds(30)
     assert scene.account == 0
     assert scene.exits() == []
-    assert scene.kernel.open_positions() == 0
+    assert scene.kernel.view.open_positions() == 0
 
 
 def test_a_gtt_that_had_fired_before_its_deletion_was_answered_still_counts(scene):
@@ -224,7 +224,7 @@ def test_an_entry_given_up_as_lost_that_trades_after_all_is_protected(scene):
     order = scene.enter()
     scene.answer(order.intent, RequestOutcome.UNKNOWN, reason="timeout")
     scene.answer(order.intent, RequestOutcome.LOST, reason="not in the broker's books")
-    assert scene.kernel.open_positions() == 0
+    assert scene.kernel.view.open_positions() == 0
     scene.book("B1", OrderStatus.COMPLETE, 100, order.tag)
     gtt = only(scene.trade("t1", "B1", 100, 100.0), PlaceGtt).gtt
     assert gtt.legs[0].quantity == 100
@@ -246,7 +246,7 @@ def test_an_exit_of_unknown_outcome_is_not_sent_again(scene):
     scene.answer(order.intent, RequestOutcome.UNKNOWN, reason="timeout")
     scene.seconds(60)
     assert scene.exits() == [order]
-    assert scene.kernel.naked() == 1
+    assert scene.kernel.view.naked() == 1
 
 
 def test_an_exit_turned_away_as_busy_is_sent_again_within_seconds(scene):
@@ -318,19 +318,19 @@ def test_an_exit_counts_as_protection_from_the_first_on_but_after_a_rejection_on
     scene.hold()
     first = scene.leave()
     scene.accept(first, "S1")
-    assert scene.kernel.naked() == 0
+    assert scene.kernel.view.naked() == 0
     scene.book("S1", OrderStatus.REJECTED, side=Side.SELL, reason="RMS: blocked")
     second = only(scene.seconds(2), PlaceOrder).order
     scene.accept(second, "S2")
     scene.book("S2", OrderStatus.OPEN, 0, second.tag, side=Side.SELL)
-    assert scene.kernel.naked() == 1
+    assert scene.kernel.view.naked() == 1
     for _ in range(8):  # asked for a second ago
         scene.timer()
         scene.book("S2", OrderStatus.OPEN, 0, second.tag, side=Side.SELL)
-    assert scene.kernel.naked() == 1
+    assert scene.kernel.view.naked() == 1
     scene.timer()
     scene.book("S2", OrderStatus.OPEN, 0, second.tag, side=Side.SELL)
-    assert scene.kernel.naked() == 0
+    assert scene.kernel.view.naked() == 0
 
 
 def test_a_refused_cancel_is_not_asked_for_again_at_the_same_instant(scene):

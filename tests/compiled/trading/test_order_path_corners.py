@@ -350,7 +350,11 @@ def test_an_exit_that_was_given_up_before_a_restart_is_not_sent_again_while_it_m
     scene, _ = life.again()
     scene.tick(100.0)
     scene.seconds(DOUBT_S - 2)
-    assert (scene.rung.leaving, scene.kernel.naked(), some(scene.asked, DeleteGtt)) == (True, 0, [])
+    assert (scene.rung.leaving, scene.kernel.view.naked(), some(scene.asked, DeleteGtt)) == (
+        True,
+        0,
+        [],
+    )
     deleted = only(scene.seconds(3), DeleteGtt).gtt
     scene.answer(deleted.intent, RequestOutcome.ACCEPTED, "8", RequestVerb.CANCEL)
     assert [int(order.quantity) for order in scene.exits()] == [100]

@@ -41,8 +41,10 @@ def buy(scene, quantity=100, stop=2.0, **more):
 
 def refused(scene, call):
     """Return whether a request came to nothing."""
-    before = scene.kernel.refusal_count
-    return some(scene.act(call), PlaceOrder) == [] and scene.kernel.refusal_count == before + 1
+    before = scene.kernel.state.refusal_count
+    return (
+        some(scene.act(call), PlaceOrder) == [] and scene.kernel.state.refusal_count == before + 1
+    )
 
 
 # kinds
@@ -88,7 +90,7 @@ def test_a_limit_order_rests_for_its_day_and_a_market_order_for_seconds(scene):
     scene.accept(order, "B1")
     scene.seconds(3)
     assert some(scene.timer(600), CancelOrder) == []
-    assert not scene.kernel.has_work()
+    assert not scene.kernel.view.has_work()
     scene.tick(200.0, BEL)
     market = only(scene.act(lambda ctx: ctx.buy(BEL, 1, 2.0)), PlaceOrder).order
     scene.accept(market, "B2")
@@ -104,7 +106,7 @@ def test_a_filled_limit_order_is_protected_like_any_other(scene):
 def test_a_bare_order_is_bare_because_it_says_so(scene):
     scene.fill(buy(scene, stop=BARE))
     scene.seconds(10)
-    assert (some(scene.asked, PlaceGtt), scene.kernel.naked()) == ([], 0)
+    assert (some(scene.asked, PlaceGtt), scene.kernel.view.naked()) == ([], 0)
 
 
 def test_a_time_to_live_order_is_cancelled_even_where_the_broker_forgets(scene):
@@ -118,8 +120,8 @@ def test_an_immediate_order_that_finds_nobody_is_over(scene):
     order = buy(scene, price=99.5, validity=Validity.IOC)
     scene.accept(order, "B1")
     scene.book("B1", OrderStatus.CANCELLED)
-    assert scene.kernel.open_positions() == 0
-    assert not scene.kernel.ladders
+    assert scene.kernel.view.open_positions() == 0
+    assert not scene.kernel.state.ladders
 
 
 @pytest.mark.parametrize(
@@ -268,7 +270,7 @@ def test_an_order_that_would_grow_beyond_the_limits_is_not_modified():
 
 def test_after_the_halt_nothing_is_modified(scene):
     order = working_limit(scene)
-    scene.kernel.halted = True
+    scene.kernel.state.halted = True
     assert refused(scene, lambda ctx: ctx.modify(order, 120))
 
 
@@ -296,7 +298,7 @@ def test_the_legs_of_an_iceberg_are_one_entry(scene):
     assert (scene.account, scene.rung.quantity, scene.alarms()) == (100, 100, [])
     # the stop was asked for with the first leg's shares and has no answer yet: all hundred are
     # bare, and it grows with them
-    assert scene.kernel.naked() == 1
+    assert scene.kernel.view.naked() == 1
     gtt = only(scene.asked, PlaceGtt).gtt
     assert scene.rung.entry.status is OrderStatus.COMPLETE
     scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7")
@@ -310,7 +312,7 @@ def test_between_two_legs_an_iceberg_is_not_taken_for_complete(scene):
     scene.book("B1", OrderStatus.COMPLETE, 34, order.tag, 34)
     gtt = only(scene.asked, PlaceGtt).gtt
     scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7")
-    assert scene.kernel.has_work()
+    assert scene.kernel.view.has_work()
     scene.book("B2", OrderStatus.OPEN, 0, order.tag, 34)
     assert [
         command.order.order_id
@@ -342,7 +344,7 @@ def test_all_slices_of_an_order_are_one_entry_and_a_missing_one_is_told(scene):
     scene.book("B1", OrderStatus.COMPLETE, 60, order.tag, 60)
     scene.trade("t1", "B1", 60, 99.5)
     scene.seconds(2)
-    assert scene.kernel.has_work()
+    assert scene.kernel.view.has_work()
     scene.trade("t2", "B2", 30, 99.5)
     scene.book("B2", OrderStatus.COMPLETE, 30, order.tag, 30)
     assert (scene.account, scene.rung.quantity) == (90, 90)
@@ -350,7 +352,7 @@ def test_all_slices_of_an_order_are_one_entry_and_a_missing_one_is_told(scene):
     scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7")
     scene.seconds(6)
     scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.MODIFY)
-    assert (scene.kernel.naked(), scene.kernel.has_work()) == (0, False)
+    assert (scene.kernel.view.naked(), scene.kernel.view.has_work()) == (0, False)
 
 
 def test_a_leg_on_the_other_side_is_nobody_elses_leg(scene):
@@ -390,7 +392,11 @@ def test_the_second_leg_of_a_cover_order_is_the_stop_and_the_desk_places_none(sc
         98.0,
         100,
     )
-    assert (len(some(scene.asked, PlaceOrder)), scene.kernel.naked(), scene.alarms()) == (1, 0, [])
+    assert (len(some(scene.asked, PlaceOrder)), scene.kernel.view.naked(), scene.alarms()) == (
+        1,
+        0,
+        [],
+    )
 
 
 def test_a_second_leg_that_shows_before_the_trade_of_the_first_is_left_standing(scene):
@@ -409,7 +415,7 @@ def test_a_second_leg_that_shows_before_the_trade_of_the_first_is_left_standing(
     )
     scene.trade("t1", "B1", 100, 100.0)
     assert some(scene.asked, CancelOrder) == []
-    assert scene.kernel.naked() == 0
+    assert scene.kernel.view.naked() == 0
 
 
 def test_a_second_leg_without_our_tag_is_known_by_its_parent(scene):
@@ -431,7 +437,7 @@ def test_a_cover_order_is_left_by_cancelling_its_second_leg_which_then_sells(sce
     scene.trade("t2", "B2", 100, 99.9, Side.SELL)
     scene.book("B2", OrderStatus.COMPLETE, 100, "", 100, side=Side.SELL, parent="B1")
     scene.seconds(5)
-    assert (scene.exits(), scene.account, scene.kernel.open_positions()) == ([], 0, 0)
+    assert (scene.exits(), scene.account, scene.kernel.view.open_positions()) == ([], 0, 0)
     assert scene.rung.exit_reason == "operator"
 
 
@@ -533,7 +539,7 @@ def test_the_operator_may_move_a_stop_that_rests_at_the_exchange(scene):
 def test_more_than_the_freeze_quantity_is_not_entered_with_a_stop_that_no_order_could_be(
     scene, terms
 ):
-    scene.kernel.markets[CANBK].instrument.freeze = 60
+    scene.kernel.state.markets[CANBK].instrument.freeze = 60
     _, verdict = wish(scene, StrategyRequest(CANBK, Side.BUY, with_terms(terms, stop=2.0), ""))
     assert verdict is RefusalReason.FREEZE_QUANTITY
     found, verdict = wish(scene, StrategyRequest(CANBK, Side.BUY, with_terms(terms, stop=0.0), ""))
@@ -549,7 +555,7 @@ def with_terms(terms, stop):
 
 
 def test_what_was_bought_beyond_the_freeze_quantity_leaves_in_slices(scene):
-    scene.kernel.markets[CANBK].instrument.freeze = 60
+    scene.kernel.state.markets[CANBK].instrument.freeze = 60
     found, _ = wish(
         scene,
         StrategyRequest(CANBK, Side.BUY, with_terms(OrderTerms(autoslice=True), stop=0.0), ""),
@@ -590,7 +596,7 @@ def test_a_position_whose_gtt_cannot_grow_with_it_is_left_at_the_market(scene):
 def test_what_the_simulated_exchange_does_not_know_is_refused_before_anything_is_sent(
     scene, variety
 ):
-    scene.kernel.simulated = True
+    scene.kernel.state.simulated = True
     plan = single_rung_plan(
         100,
         2.0,
@@ -608,7 +614,7 @@ def test_what_the_simulated_exchange_does_not_know_is_refused_before_anything_is
     "terms", [PLAIN, OrderTerms(Variety.ICEBERG, legs=2), OrderTerms(minutes=2)]
 )
 def test_what_it_knows_is_sent_to_it(scene, terms):
-    scene.kernel.simulated = True
+    scene.kernel.state.simulated = True
     validity = Validity.TTL if terms.minutes else Validity.DAY
     plan = single_rung_plan(
         100, 2.0, 0.0, Product.CNC, True, entry_plan(99.5, 0.0, validity, -1.0, terms)

@@ -240,7 +240,7 @@ def test_a_stop_that_is_cancelled_as_shares_are_sold_comes_back_for_what_is_left
     assert only(a_look(engine), PlaceOrder).order.quantity == 40
     books(engine, "X1", Side.SELL, 70, "MIS")
     a_look(engine)
-    assert engine.scene.kernel.absent_shares(CANBK, Product.MIS, Side.BUY) == 70
+    assert engine.scene.kernel.view.absent_shares(CANBK, Product.MIS, Side.BUY) == 70
 
 
 def test_a_gtt_that_is_deleted_as_shares_are_sold_comes_back_for_what_is_left(engine):
@@ -251,7 +251,7 @@ def test_a_gtt_that_is_deleted_as_shares_are_sold_comes_back_for_what_is_left(en
     engine.broker.listed = [engine.list_gtt(gtt, 7, GttStatus.DELETED)]
     books(engine, "X1", Side.SELL, 100)
     assert some(a_look(engine), PlaceGtt) == []
-    assert engine.scene.kernel.absent_shares(CANBK, Product.CNC, Side.BUY) == 100
+    assert engine.scene.kernel.view.absent_shares(CANBK, Product.CNC, Side.BUY) == 100
 
 
 @pytest.mark.parametrize("order_ids", [[], ["X1"]])
@@ -264,7 +264,7 @@ def test_what_a_stop_of_ours_has_sold_or_may_have_nobody_else_has(engine, order_
     engine.broker.listed[0].order_ids = order_ids
     books(engine, "X1", Side.SELL, 40)
     a_look(engine)
-    assert engine.scene.kernel.absent_shares(CANBK, Product.CNC, Side.BUY) == 0
+    assert engine.scene.kernel.view.absent_shares(CANBK, Product.CNC, Side.BUY) == 0
 
 
 def test_what_was_sold_before_the_desk_looked_first_is_for_a_comparison_to_say(engine):
@@ -272,7 +272,7 @@ def test_what_was_sold_before_the_desk_looked_first_is_for_a_comparison_to_say(e
     engine.broker.listed = [engine.list_gtt(gtt, 7, GttStatus.ACTIVE)]
     books(engine, "X1", Side.SELL, 40)
     a_look(engine)
-    assert engine.scene.kernel.absent_shares(CANBK, Product.CNC, Side.BUY) == 0
+    assert engine.scene.kernel.view.absent_shares(CANBK, Product.CNC, Side.BUY) == 0
 
 
 def test_books_that_cannot_be_read_do_not_bring_back_what_others_have_taken(desk):

@@ -105,24 +105,24 @@ def test_a_band_that_rises_over_a_limit_makes_the_stop_none_until_it_is_moved(sc
     gtt = scene.hold()
     scene.seconds(10)
     found = banded(scene, 97.65, 120.0)
-    assert scene.kernel.naked() == 1
+    assert scene.kernel.view.naked() == 1
     assert only(found, ModifyGtt).gtt.pending[0].price == 97.65
     scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.MODIFY)
-    assert scene.kernel.naked() == 0
+    assert scene.kernel.view.naked() == 0
 
 
 def test_a_stop_off_the_grid_of_a_new_day_counts_as_none_and_is_moved_onto_it_once(life):
     life.run(lambda scene: scene.hold(target=11.1))
     scene, _ = life.again(day=1)
-    scene.kernel.markets[
+    scene.kernel.state.markets[
         CANBK
     ].instrument.tick_e4 = 2_000  # ₹0.20: neither 97.5 nor 111.1 is a price any more
     tomorrow(scene)
-    assert scene.kernel.naked() == 1
+    assert scene.kernel.view.naked() == 1
     [found] = some(scene.asked, ModifyGtt)
     assert [(leg.trigger, leg.price) for leg in found.gtt.pending] == [(98.0, 97.4), (111.2, 111.2)]
     scene.answer(found.gtt.intent, RequestOutcome.ACCEPTED, "7", RequestVerb.MODIFY)
-    assert scene.kernel.naked() == 0
+    assert scene.kernel.view.naked() == 0
     assert some(scene.seconds(60), ModifyGtt) == []
 
 
@@ -136,7 +136,7 @@ def test_a_stop_whose_limit_somebody_has_put_above_its_trigger_counts_as_none_an
     scene.hold()
     scene.seconds(10)
     found = meddled(scene, 98.0, 98.5)
-    assert scene.kernel.naked() == 1
+    assert scene.kernel.view.naked() == 1
     assert only(found, ModifyGtt).gtt.pending[0].price == 97.5
 
 
@@ -183,12 +183,12 @@ def adopted(scene, limit):
 
 def test_an_adopted_stop_that_can_fill_stays_as_its_owner_made_it(scene):
     adopted(scene, 97.0)
-    assert (scene.kernel.naked(), some(scene.seconds(30), ModifyGtt)) == (0, [])
+    assert (scene.kernel.view.naked(), some(scene.seconds(30), ModifyGtt)) == (0, [])
 
 
 def test_an_adopted_stop_that_cannot_fill_counts_as_none_and_is_mended(scene):
     found = adopted(scene, 97.5)
-    assert scene.kernel.naked() == 1
+    assert scene.kernel.view.naked() == 1
     # half a percent under 97.00 is 96.515
     assert only(found, ModifyGtt).gtt.pending[0].price == 96.5
 
@@ -204,15 +204,15 @@ def test_an_exit_left_behind_by_the_price_counts_as_none_and_is_pressed_within_t
     scene.tick(98.0)
     scene.gtt(gtt, GttStatus.TRIGGERED, ["S1"])
     scene.book("S1", OrderStatus.OPEN, price=98.0, side=Side.SELL)
-    assert scene.kernel.naked() == 0  # at the edge it is the first that a buyer meets
+    assert scene.kernel.view.naked() == 0  # at the edge it is the first that a buyer meets
     assert some(scene.seconds(30), ModifyOrder) == []
     scene.tick(96.0)
-    assert scene.kernel.naked() == 1
+    assert scene.kernel.view.naked() == 1
     assert some(scene.seconds(30), ModifyOrder) == []  # the old band still holds it
     (move,) = some(banded(scene, 93.0, 120.0), ModifyOrder)
     assert move.change.price == 95.05  # a percent under 96.00 is 95.04
     scene.answer(move.order.intent, RequestOutcome.ACCEPTED, "S1", RequestVerb.MODIFY)
-    assert scene.kernel.naked() == 0
+    assert scene.kernel.view.naked() == 0
 
 
 # intraday stops, which the exchange takes inside the band only
@@ -226,7 +226,7 @@ def test_an_intraday_stop_off_the_band_stands_at_its_edge(scene, side, band, edg
     stop = scene.hold_intraday(side=side)
     assert (stop.order_type, stop.trigger, scene.rung.stop) == (OrderType.SLM, edge, edge)
     scene.book("G1", OrderStatus.TRIGGER_PENDING, 0, stop.tag, 100, trigger=edge, side=stop.side)
-    assert scene.kernel.naked() == 0
+    assert scene.kernel.view.naked() == 0
     banded(scene, 70.0, 130.0)
     scene.seconds(30)
     assert scene.rung.stop == edge  # stops move one way
@@ -267,7 +267,7 @@ class Watching:
 
     def __init__(self, **hours):
         self.scene, self.quotes, self.posted, self.told = Scene(), Quotes(), [], []
-        for market in self.scene.kernel.markets.values():
+        for market in self.scene.kernel.state.markets.values():
             market.instrument.lower, market.instrument.upper = 90.0, 110.0
             for name, at in hours.items():
                 setattr(market.instrument.hours, name, at)
@@ -303,7 +303,7 @@ def test_what_is_held_is_asked_for_every_half_minute_and_what_moved_is_posted_on
     assert [(each.token, each.lower, each.upper) for each in desk.posted] == [(CANBK, 85.0, 110.0)]
     assert desk.told == ["CANBK: the price band is now 85.00 to 110.00"]
     desk.scene.tell(desk.posted[0])
-    assert desk.scene.kernel.markets[CANBK].instrument.lower == 85.0
+    assert desk.scene.kernel.state.markets[CANBK].instrument.lower == 85.0
 
 
 def test_a_price_off_the_band_that_is_known_is_asked_about_within_seconds():
@@ -388,5 +388,5 @@ def test_shares_beside_a_stop_that_cannot_fill_wait_for_the_opening_where_it_may
     scene.tick(98.2, after=10)
     meddled(scene, 98.0, 98.5)
     scene.seconds(30)
-    assert (scene.rung.leaving, scene.kernel.naked()) == (False, 1)
+    assert (scene.rung.leaving, scene.kernel.view.naked()) == (False, 1)
     assert only(scene.tick(100.0, after=10), ModifyGtt).gtt.pending[0].price == 97.5

@@ -49,10 +49,10 @@ def test_a_filled_intraday_entry_gets_a_stop_order_and_no_gtt(scene):
         OrderPurpose.PROTECT,
     )
     assert some(scene.asked, PlaceGtt) == []
-    assert scene.kernel.naked() == 1
+    assert scene.kernel.view.naked() == 1
     scene.accept(stop, "G1")
     assert stop.status is OrderStatus.TRIGGER_PENDING
-    assert scene.kernel.naked() == 0
+    assert scene.kernel.view.naked() == 0
 
 
 def test_a_short_intraday_position_is_protected_above_its_price(scene):
@@ -67,13 +67,13 @@ def test_shares_that_fill_later_are_added_to_the_stop_order(scene):
     stop = only(scene.trade("t1", "B1", 40, 100.0), PlaceOrder).order
     scene.accept(stop, "G1")
     scene.trade("t2", "B1", 60, 100.0)
-    assert scene.kernel.naked() == 1
+    assert scene.kernel.view.naked() == 1
     change = only(
         scene.seconds(1), ModifyOrder
     ).change  # a stop that trails rests for five seconds, shares do not wait
     assert (change.quantity, change.trigger) == (100, 0.0)
     scene.answer(stop.intent, RequestOutcome.ACCEPTED, "G1", RequestVerb.MODIFY)
-    assert (scene.kernel.naked(), stop.quantity) == (0, 100)
+    assert (scene.kernel.view.naked(), stop.quantity) == (0, 100)
 
 
 def test_the_stop_order_trails_the_price_and_only_a_confirmed_trigger_counts(scene):
@@ -116,7 +116,7 @@ def test_a_stop_that_was_triggered_while_its_cancellation_was_on_the_way_is_the_
     scene.book("G1", OrderStatus.COMPLETE, 100, side=Side.SELL)
     scene.trade("t9", "G1", 100, 97.9, Side.SELL)
     scene.seconds(5)
-    assert (scene.exits(), scene.account, scene.kernel.open_positions()) == ([], 0, 0)
+    assert (scene.exits(), scene.account, scene.kernel.view.open_positions()) == ([], 0, 0)
 
 
 def test_the_shares_a_cancelled_stop_had_sold_are_not_sold_again(scene):
@@ -151,7 +151,7 @@ def test_a_late_word_that_the_stop_waits_does_not_undo_its_trigger(scene):
 def test_a_stop_the_broker_has_cancelled_is_placed_again(scene):
     scene.hold_intraday()
     scene.book("G1", OrderStatus.CANCELLED, side=Side.SELL)
-    assert scene.kernel.naked() == 1
+    assert scene.kernel.view.naked() == 1
     assert [(stop.quantity, stop.trigger) for stop in stops(scene)] == [(100, 98.0), (100, 98.0)]
 
 
@@ -191,7 +191,7 @@ def test_a_stop_of_unknown_outcome_is_not_placed_a_second_time(scene):
     scene.answer(stop.intent, RequestOutcome.UNKNOWN, reason="timeout")
     scene.seconds(60)
     assert stops(scene) == [stop]
-    assert scene.kernel.naked() == 1
+    assert scene.kernel.view.naked() == 1
 
 
 def test_the_desk_leaves_at_the_target_after_taking_the_stop_away(scene):
@@ -242,7 +242,7 @@ def test_flatten_takes_every_stop_away_and_sells_everything_once(scene):
 def test_a_bare_intraday_position_has_no_stop_and_is_not_called_naked(scene):
     scene.fill(scene.enter(product=Product.MIS, stop=0.0))
     scene.seconds(30)
-    assert (stops(scene), scene.kernel.naked()) == ([], 0)
+    assert (stops(scene), scene.kernel.view.naked()) == ([], 0)
 
 
 @pytest.mark.parametrize("product", [Product.CNC, Product.MTF])

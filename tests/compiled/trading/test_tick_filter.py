@@ -7,8 +7,8 @@ import pytest
 
 from compiled.model.events import BandUpdate, ModifyOrder, TickBatch, TimerEvent
 from compiled.model.values import MINUTE, SECOND, Instrument, Tick
+from compiled.trading.desk_state import StrategyState
 from compiled.trading.kernel import Kernel, KernelSetup
-from compiled.trading.positions import StrategyState
 from compiled.trading.risk import RiskLimits
 from compiled.trading.strategy import Strategy
 from compiled.trading.tick_filter import TickFilter
@@ -45,7 +45,7 @@ class Desk:
         self.kernel = Kernel(
             KernelSetup(NINE, CLOSE, 10_000_000, RiskLimits(), [60]), self.instruments, [slot], {}
         )
-        self.kernel.tick_filter = TickFilter(300 * SECOND)
+        self.kernel.market_feed.tick_filter = TickFilter(300 * SECOND)
         self.volume = 0
 
     def trade(
@@ -62,7 +62,7 @@ class Desk:
 
     @property
     def dead(self):
-        return [(each.reason, each.tick.ltp) for each in self.kernel.tick_filter.dead]
+        return [(each.reason, each.tick.ltp) for each in self.kernel.market_feed.tick_filter.dead]
 
     def minute(self):
         self.kernel.handle(TimerEvent(NINE + 61 * SECOND))
@@ -92,7 +92,7 @@ def test_one_bad_tick_closes_no_bar_and_reaches_no_strategy(wrong, reason):
     assert desk.heard.bars == [], "no bar has closed"
     assert desk.heard.prices == [1_000.0, 1_000.5, 1_000.25]
     assert desk.minute() == [(1_000.0, 1_000.5, 1_000.0, 1_000.25)]
-    assert desk.kernel.markets[SHARE].ltp == 1_000.25
+    assert desk.kernel.state.markets[SHARE].ltp == 1_000.25
 
 
 def test_a_jump_inside_the_band_that_the_next_trade_takes_back_was_none():
@@ -100,7 +100,7 @@ def test_a_jump_inside_the_band_that_the_next_trade_takes_back_was_none():
     desk.kernel.handle(BandUpdate(NINE, SHARE, 0.0, 0.0))
     desk.trade(1, 1_000.0)
     desk.trade(2, 700.0)
-    assert desk.kernel.markets[SHARE].ltp == 1_000.0
+    assert desk.kernel.state.markets[SHARE].ltp == 1_000.0
     desk.trade(3, 1_000.0)
     assert desk.dead == [("jump", 700.0)]
     assert desk.minute() == [(1_000.0, 1_000.0, 1_000.0, 1_000.0)]
@@ -179,11 +179,11 @@ def test_what_is_normal_is_no_letter():
 @pytest.mark.parametrize("wrong", [130.0, 50.0], ids=["above", "below the stop"])
 def test_one_bad_tick_moves_no_stop_and_leaves_no_position(wrong):
     scene = Scene()
-    scene.kernel.tick_filter = TickFilter(300 * SECOND)
+    scene.kernel.market_feed.tick_filter = TickFilter(300 * SECOND)
     scene.hold_intraday()
     scene.tick(100.0, after=1)
     assert scene.tick(wrong, after=6) == []
     assert scene.tick(100.05, after=1) == []
-    assert [each.reason for each in scene.kernel.tick_filter.dead] == ["jump"]
+    assert [each.reason for each in scene.kernel.market_feed.tick_filter.dead] == ["jump"]
     assert scene.rung.stop == 98.0
     assert only(scene.tick(103.0, after=6), ModifyOrder).change.trigger == 100.9  # a true one does

@@ -24,8 +24,8 @@ from compiled.model.values import (
     Side,
     TradingHours,
 )
+from compiled.trading.desk_state import StrategyState
 from compiled.trading.kernel import Kernel, KernelSetup
-from compiled.trading.positions import StrategyState
 from compiled.trading.risk import RiskLimits
 from compiled.trading.strategy import Strategy
 from tests.compiled.trading.scripted import BEL, CANBK, CLOSE, OPEN, Scene, only, some
@@ -213,8 +213,8 @@ def clockwork(hours, until):
     for second in range(int((until - OPEN) // SECOND)):
         ts = OPEN + second * SECOND
         if second % 60 == 0 and hours.is_trading(ts):
-            kernel.bars.update(CANBK, ts, 100.0, second)
-        kernel._advance_time(ts)
+            kernel.market_feed.bars.update(CANBK, ts, 100.0, second)
+        kernel.order_store.advance_time(ts)
         kernel._handle_timer()
     return strategy, kernel
 
@@ -228,5 +228,5 @@ def test_the_bars_of_a_day_in_two_parts_are_aligned_to_each_part_and_cut_at_its_
     hours = TradingHours(OPEN, OPEN + 120 * MINUTE, OPEN + 40 * MINUTE, OPEN + 70 * MINUTE)
     strategy, kernel = clockwork(hours, OPEN + 125 * MINUTE)
     assert [start for start, _ in strategy.bars] == [0, 15, 30, 70, 85, 100, 115]
-    minutes = [bar for bar in kernel.closed_bars if bar.span == 60]
+    minutes = [bar for bar in kernel.market_feed.closed_bars if bar.span == 60]
     assert len(minutes) == 40 + 50

@@ -13,9 +13,9 @@ from compiled.model.events import (
     TimerEvent,
 )
 from compiled.model.values import MINUTE, Bar, Instrument, Product, Side, Tick
+from compiled.trading.desk_state import StrategyState
 from compiled.trading.kernel import Kernel, KernelSetup
 from compiled.trading.ladder import AT_MARKET, single_rung_plan
-from compiled.trading.positions import StrategyState
 from compiled.trading.risk import RefusalReason, RiskLimits
 from compiled.trading.strategy import ManualRequest, Strategy, StrategyRequest
 from engine.day.opening import choose_instruments, no_such_symbols
@@ -116,7 +116,7 @@ class Cold:
         )
 
     def begin(self):
-        watched = [market.instrument for market in self.scene.kernel.markets.values()]
+        watched = [market.instrument for market in self.scene.kernel.state.markets.values()]
         asyncio.run(self.warming.begin(watched, ()))
 
 
@@ -142,19 +142,19 @@ def wanted(scene, strategy):
 def test_no_strategy_hears_or_enters_what_is_cold_while_orders_by_hand_go_through():
     cold = Cold()
     scene, kernel = cold.scene, cold.scene.kernel
-    kernel.begin_warmup([CANBK])
+    kernel.strategy_host.begin_warmup([CANBK])
     asked = []
     scene.script.todo.append(asked.append)
     scene.tick(100.0)
     assert asked == [], "it is not shown a tick"
     scene.tick(100.0, after=61)
     scene.timer(2)
-    assert (len(kernel.closed_bars), cold.heard) == (1, []), "nor a bar"
+    assert (len(kernel.market_feed.closed_bars), cold.heard) == (1, []), "nor a bar"
     scene.script.todo.clear()
     assert wanted(scene, "script") is RefusalReason.WARMING
-    assert kernel.slots[0].stopped == ""
+    assert kernel.state.slots[0].stopped == ""
     assert wanted(scene, "") is RefusalReason.OK
-    kernel.end_warmup(CANBK, minutes(CANBK, [OPEN]))
+    kernel.strategy_host.end_warmup(CANBK, minutes(CANBK, [OPEN]))
     assert cold.heard == [(CANBK, OPEN)]
     found = scene.act(lambda ctx: ctx.enter(CANBK, Side.BUY, 0, 2.0, quantity=7))
     assert only(found, PlaceOrder).order.quantity == 7
@@ -175,7 +175,7 @@ def test_what_closes_while_the_history_is_read_is_heard_after_it_and_once():
     assert passed == []
     assert cold.warming.hold_back(live) == live
     assert (cold.warming.cold_count, cold.told) == (0, [])
-    assert cold.scene.kernel.markets[BEL].instrument.upper == 110.0
+    assert cold.scene.kernel.state.markets[BEL].instrument.upper == 110.0
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_what_the_broker_does_not_list_is_left_out_and_called_by_its_new_name():
 
 def test_an_index_is_never_ordered():
     scene = Scene()
-    scene.kernel.markets[CANBK].instrument.kind = "INDEX"
+    scene.kernel.state.markets[CANBK].instrument.kind = "INDEX"
     assert wanted(scene, "script") is RefusalReason.INDEX
     assert wanted(scene, "") is RefusalReason.INDEX
     assert some(scene.asked, PlaceOrder) == []
@@ -274,9 +274,11 @@ def test_a_strategy_on_days_hears_the_exchanges_own_days_and_enters_at_the_open(
     setup = KernelSetup(OPEN, OPEN + 375 * MINUTE, 10**10, RiskLimits(), [60, 86_400])
     rates = {8 * CANBK + Product.CNC: no_charges()}
     kernel = Kernel(setup, [SHARE], [StrategyState(strategy, [CANBK])], rates)
-    kernel.begin_moment(begun)
+    kernel.order_store.begin_moment(begun)
     broker = Broker()
-    broker.during = lambda: kernel.begin_moment(OPEN + 2 * MINUTE)  # the history takes its time
+    broker.during = lambda: kernel.order_store.begin_moment(
+        OPEN + 2 * MINUTE
+    )  # the history takes its time
     warming = WarmUp(
         kernel, broker, HOURS, Clock(), {60, 86_400}, lambda *_: None, lambda *_: None, stored
     )

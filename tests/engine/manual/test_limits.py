@@ -76,7 +76,9 @@ def test_the_positions_of_one_instrument_have_a_limit_of_their_own():
 
 def test_an_instrument_that_has_a_history_and_no_tick_yet_was_never_heard():
     scene = Scene(quoted=False)
-    scene.kernel.warm_up([Bar(CANBK, OPEN - MINUTE, 60, 99.0, 101.0, 99.0, 100.0, 10)])
+    scene.kernel.strategy_host.warm_up(
+        [Bar(CANBK, OPEN - MINUTE, 60, 99.0, 101.0, 99.0, 100.0, 10)]
+    )
     scene.script.todo.append(lambda ctx: ctx.enter(CANBK, Side.BUY, 0, 2.0, quantity=1))
     scene.tick(100.0, BEL)
     decision = scene.kernel.decisions.fresh[-1]
@@ -92,13 +94,13 @@ def test_a_strategy_that_has_lost_its_share_is_stopped_and_keeps_its_protection(
     scene.hold(100)
     scene.tick(98.6)
     scene.timer()
-    assert scene.kernel.slots[0].stopped == ""
+    assert scene.kernel.state.slots[0].stopped == ""
     scene.tick(98.5)
     scene.timer()
-    assert scene.kernel.slots[0].stopped == "daily loss limit"
+    assert scene.kernel.state.slots[0].stopped == "daily loss limit"
     assert "strategy_stopped" in scene.alarms()
-    assert not scene.kernel.halted
-    assert scene.kernel.naked() == 0
+    assert not scene.kernel.state.halted
+    assert scene.kernel.view.naked() == 0
     assert scene.exits() == []
 
 
@@ -119,12 +121,12 @@ def test_the_next_session_lifts_a_stop_by_a_limit_but_not_a_failure():
     scene.hold(100)
     scene.tick(98.5)
     scene.timer()
-    slot = scene.kernel.slots[0]
+    slot = scene.kernel.state.slots[0]
     assert slot.stopped
-    scene.kernel.begin_session(scene.kernel.close, scene.kernel.close + MINUTE)
+    scene.kernel.begin_session(scene.kernel.state.close, scene.kernel.state.close + MINUTE)
     assert slot.stopped == ""
     slot.stopped = "ValueError: odd"
-    scene.kernel.begin_session(scene.kernel.close, scene.kernel.close + MINUTE)
+    scene.kernel.begin_session(scene.kernel.state.close, scene.kernel.state.close + MINUTE)
     assert slot.stopped == "ValueError: odd"
 
 
@@ -143,10 +145,10 @@ def test_a_tightened_loss_limit_halts_at_the_next_second():
     scene.hold(100)
     scene.tick(99.0)
     scene.timer()
-    assert not scene.kernel.halted
+    assert not scene.kernel.state.halted
     scene.tell(limits.limit_event(scene.now, "max_daily_loss", 100))
     scene.timer()
-    assert scene.kernel.halted
+    assert scene.kernel.state.halted
 
 
 def test_money_is_told_in_rupees_and_kept_in_paise():

@@ -94,7 +94,7 @@ def test_the_preview_says_what_it_is_costs_and_blocks_and_sends_nothing(scene, c
 def test_the_preview_says_what_charges_rest_on_where_the_list_of_instruments_leaves_it_open(
     scene, counter, exchange, name, text
 ):
-    instrument = scene.kernel.markets[CANBK].instrument
+    instrument = scene.kernel.state.markets[CANBK].instrument
     instrument.exchange, instrument.name = exchange, name
     shown = weighed(counter.preview_order(ticket(price=99.5)), None)
     assert shown["charges_rest_on"] == text
@@ -104,7 +104,7 @@ def test_the_preview_says_what_charges_rest_on_where_the_list_of_instruments_lea
 def test_the_log_says_it_once_for_each_instrument(scene):
     told = []
     remarks = ChargeRemarks(scene.kernel, lambda *line: told.append(line))
-    scene.kernel.markets[CANBK].instrument.exchange = "BSE"
+    scene.kernel.state.markets[CANBK].instrument.exchange = "BSE"
     for token in (CANBK, BEL, CANBK):
         remarks.look(token)
     [(level, name, text)] = told

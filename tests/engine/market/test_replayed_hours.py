@@ -38,9 +38,11 @@ def replayed(days, minutes, product=Product.CNC):
     strategy = Eager(product)
     kernel, venue = desk([strategy], NAMES)
     for token, symbol in NAMES.items():
-        kernel.markets[token].instrument.symbol = symbol
-        kernel.rates[8 * token + int(Product.MIS)] = kernel.rates[8 * token + int(Product.CNC)]
-    instruments = [market.instrument for market in kernel.markets.values()]
+        kernel.state.markets[token].instrument.symbol = symbol
+        kernel.state.rates[8 * token + int(Product.MIS)] = kernel.state.rates[
+            8 * token + int(Product.CNC)
+        ]
+    instruments = [market.instrument for market in kernel.state.markets.values()]
     rows = [
         (token, at(day, first) + n * MINUTE, 100.0, 100.0, 100.0, 100.0, 1_000)
         for token, day, first, count in minutes
@@ -76,7 +78,7 @@ def test_intraday_positions_are_left_in_time_for_each_instruments_own_square_off
     _, result, kernel = replayed([BEFORE, SINCE], minutes, Product.MIS)
     assert fills(result, SHARE, "EXIT") == ["15:20", "15:12"]
     assert fills(result, SMALL, "EXIT") == ["15:20", "15:25"]
-    assert kernel.open_positions() == 0
+    assert kernel.view.open_positions() == 0
 
 
 def test_an_exit_asked_for_at_the_close_goes_into_the_auction_and_fills_with_its_print():
@@ -107,7 +109,7 @@ def test_a_real_week_with_a_saturday_in_two_parts_is_replayed_whole(market_data)
     kept = kept.drop_duplicates("timestamp")
     strategy = Eager()
     kernel, venue = desk([strategy], [SHARE])
-    instrument = kernel.markets[SHARE].instrument
+    instrument = kernel.state.markets[SHARE].instrument
     instrument.symbol = "CANBK"
     rows = [
         (

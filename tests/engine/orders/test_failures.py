@@ -31,19 +31,22 @@ def test_what_a_strategy_asked_for_before_it_failed_is_not_done(scene):
     assert [alert.name for alert in scene.act(ask_and_fail)] == ["strategy_stopped"], (
         "nor is it refused"
     )
-    assert (scene.kernel.slots[0].stopped, scene.kernel.refusal_count) == ("ValueError: odd", 0)
+    assert (scene.kernel.state.slots[0].stopped, scene.kernel.state.refusal_count) == (
+        "ValueError: odd",
+        0,
+    )
 
 
 def test_what_a_strategy_holds_stays_protected_when_it_fails_on_the_way_to_leave(scene):
     scene.hold()
     assert some(scene.act(leave_and_fail), DeleteGtt) == []
-    assert (scene.rung.leaving, scene.kernel.naked()) == (False, 0)
+    assert (scene.rung.leaving, scene.kernel.view.naked()) == (False, 0)
 
 
 def test_a_failure_is_written_down_once_and_marked_until_somebody_has_looked(scene):
     kept, board = [], Board("TEST")
     journal = SimpleNamespace(append=lambda table, row: kept.append((table, row)))
-    failures = StrategyFailures(scene.kernel.slots, board, journal, SteppedClock(OPEN))
+    failures = StrategyFailures(scene.kernel.state.slots, board, journal, SteppedClock(OPEN))
     failures.record_new()
     assert kept == []
     scene.act(ask_and_fail)

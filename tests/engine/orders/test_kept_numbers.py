@@ -97,7 +97,7 @@ def write(path, statement, *values):
 
 def test_what_was_lived_is_brought_back(database):
     scene = brought_back(database)
-    assert [ladder.rungs[0].quantity for ladder in scene.kernel.ladders.values()] == [100]
+    assert [ladder.rungs[0].quantity for ladder in scene.kernel.state.ladders.values()] == [100]
 
 
 @pytest.mark.parametrize(("table", "column", "value"), WRONG)
@@ -159,7 +159,7 @@ def test_terms_that_cannot_have_been_are_not_believed(database, request_):
 @pytest.mark.parametrize("peak", [-1, MONEY + 1, 10**30, "x", None, 1e999, True])
 def test_a_peak_that_cannot_have_been_is_not_believed(database, peak):
     scene = Scene()
-    row = json.dumps({"day": int(scene.kernel.open), "desk": peak, "strategies": {}})
+    row = json.dumps({"day": int(scene.kernel.state.open), "desk": peak, "strategies": {}})
     write(database, "INSERT OR REPLACE INTO meta VALUES ('peaks', ?)", row)
     with pytest.raises(DataError, match="the database is damaged"):
         brought_back(database)

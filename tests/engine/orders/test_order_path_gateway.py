@@ -366,7 +366,11 @@ def test_a_gtt_of_unknown_outcome_is_found_by_what_it_asks_for(engine):
         gtt = await unknown_gtt(engine)
         engine.broker.listed = [engine.list_gtt(gtt, 9, GttStatus.ACTIVE)]
         await engine.look()
-        assert (gtt.gtt_id, gtt.status, engine.scene.kernel.naked()) == (9, GttStatus.ACTIVE, 0)
+        assert (gtt.gtt_id, gtt.status, engine.scene.kernel.view.naked()) == (
+            9,
+            GttStatus.ACTIVE,
+            0,
+        )
 
     asyncio.run(story())
 
@@ -412,9 +416,9 @@ def test_a_gtt_that_has_vanished_from_the_brokers_list_is_not_taken_for_protecti
         engine.broker.listed = []
         again = only(await engine.look(5), PlaceGtt).gtt
         assert [(leg.trigger, leg.quantity) for leg in again.legs] == [(98.0, 100)]
-        assert engine.scene.kernel.naked() == 1  # until it is answered
+        assert engine.scene.kernel.view.naked() == 1  # until it is answered
         engine.scene.answer(again.intent, RequestOutcome.ACCEPTED, "11")
-        assert engine.scene.kernel.naked() == 0
+        assert engine.scene.kernel.view.naked() == 0
 
     asyncio.run(story())
 
@@ -455,7 +459,7 @@ def test_a_refused_order_ends_its_rung(engine):
             OrderStatus.REJECTED,
             "MarginException: insufficient funds",
         )
-        assert not engine.scene.kernel.has_work()
+        assert not engine.scene.kernel.view.has_work()
 
     asyncio.run(story())
 

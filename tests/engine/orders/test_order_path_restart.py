@@ -123,7 +123,7 @@ def test_a_share_that_is_listed_anew_keeps_its_position_by_its_isin_wherever_it_
         ("warn", "renamed", "CANBK is listed as CANARABANK now; its position goes on under it")
     ]
     scene, _ = life.again(day=1)
-    [ladder] = scene.kernel.ladders.values()
+    [ladder] = scene.kernel.state.ladders.values()
     [rung] = ladder.rungs
     assert (ladder.instrument.token, rung.quantity, rung.average) == (BEL, 100, 100.0)
     assert (rung.gtt.token, rung.gtt.legs[0].quantity) == (BEL, 100)
@@ -151,7 +151,7 @@ def test_a_share_under_another_token_keeps_its_position_by_its_symbol_whatever_t
     text = f"CANBK is listed under token {BEL} now, {CANBK} before; its position goes on under it"
     assert told == [("warn", "renamed", text)]
     scene, _ = life.again(day=1)
-    [ladder] = scene.kernel.ladders.values()
+    [ladder] = scene.kernel.state.ladders.values()
     assert (ladder.instrument.token, ladder.rungs[0].quantity, ladder.rungs[0].gtt.token) == (
         BEL,
         100,
@@ -206,7 +206,7 @@ def test_a_protected_position_comes_back_as_it_was(life):
     scene, unknown = life.again()
     scene.seconds(30)
     assert unknown == []
-    assert (scene.account, scene.kernel.naked(), scene.rung.stop, scene.rung.target) == (
+    assert (scene.account, scene.kernel.view.naked(), scene.rung.stop, scene.rung.target) == (
         100,
         0,
         98.0,
@@ -228,11 +228,15 @@ def test_nothing_is_sent_for_intraday_shares_of_an_earlier_day_which_the_broker_
     scene.tick(50.0)
     scene.seconds(120)
     assert some(scene.asked, PlaceOrder) == []
-    assert scene.kernel.naked() == 1, (
+    assert scene.kernel.view.naked() == 1, (
         "it stands as a difference, and is counted until it is written off"
     )
     scene.tell(WriteOff(scene.now, CANBK, Product.MIS, Side.BUY, 100))
-    assert (scene.rung.quantity, scene.kernel.naked(), some(scene.asked, PlaceOrder)) == (0, 0, [])
+    assert (scene.rung.quantity, scene.kernel.view.naked(), some(scene.asked, PlaceOrder)) == (
+        0,
+        0,
+        [],
+    )
 
 
 def test_a_stop_that_fired_while_away_counts_as_sold_over_another_restart_even_to_a_flatten(
@@ -240,7 +244,7 @@ def test_a_stop_that_fired_while_away_counts_as_sold_over_another_restart_even_t
 ):
     life.run(lambda scene: fires(scene, scene.hold(100)))
     scene, _ = life.again()
-    scene.kernel.is_blind = True
+    scene.kernel.state.is_blind = True
     scene.operate(OperatorAct.FLATTEN, reason="enough")
     scene.tick(90.0)
     scene.seconds(30)
@@ -291,7 +295,7 @@ def test_an_exit_that_died_unanswered_is_looked_for_and_not_sent_again(life):
     order = scene.rung.exit
     scene.book("S1", OrderStatus.COMPLETE, 100, order.tag, side=Side.SELL)
     scene.trade("tS1", "S1", 100, 99.0, Side.SELL)
-    assert (scene.account, scene.kernel.open_positions()) == (0, 0)
+    assert (scene.account, scene.kernel.view.open_positions()) == (0, 0)
 
 
 def test_a_trade_booked_before_the_death_is_not_booked_again(life):
@@ -342,13 +346,13 @@ def test_a_ladder_that_was_over_stays_over_and_its_symbol_is_free(life):
 def test_entries_of_earlier_days_are_not_counted_today(life):
     life.run(lambda scene: scene.hold())
     scene, _ = life.again(day=1)
-    assert scene.kernel.entry_count == 0
+    assert scene.kernel.state.entry_count == 0
 
 
 def test_a_ladder_keeps_its_number_of_shares(life):
     life.run(lambda scene: scene.hold(quantity=100))
     scene, _ = life.again()
-    ladder = next(iter(scene.kernel.ladders.values()))
+    ladder = next(iter(scene.kernel.state.ladders.values()))
     assert ladder.plan.quantity == 100
 
 
@@ -356,7 +360,7 @@ def test_a_finished_ladder_in_a_symbol_that_is_no_longer_watched_does_not_stop_t
     life.run(trade_and_finish)
     journal = life.open()
     scene = Scene()
-    del scene.kernel.markets[CANBK]
+    del scene.kernel.state.markets[CANBK]
     try:
         restore_kernel(scene.kernel, journal, MIDNIGHT)
     finally:
@@ -370,13 +374,21 @@ def test_losing_trades_in_a_row_are_counted_over_a_restart_and_not_over_a_night(
 
     life.run(lose)
     scene, _ = life.again()
-    assert (scene.kernel.losses, scene.kernel.slots[0].losses, scene.kernel.round_trips) == (
+    assert (
+        scene.kernel.state.losses,
+        scene.kernel.state.slots[0].losses,
+        scene.kernel.state.round_trips,
+    ) == (
         1,
         1,
         1,
     )
     scene, _ = life.again(day=1)
-    assert (scene.kernel.losses, scene.kernel.slots[0].losses, scene.kernel.round_trips) == (
+    assert (
+        scene.kernel.state.losses,
+        scene.kernel.state.slots[0].losses,
+        scene.kernel.state.round_trips,
+    ) == (
         0,
         0,
         0,
@@ -393,13 +405,13 @@ def test_the_days_highest_profit_is_known_after_a_restart_and_forgotten_over_a_n
 
     life.run(rise_and_fall)
     scene, _ = life.again()
-    assert scene.kernel.peak == 100 * 100
+    assert scene.kernel.state.peak == 100 * 100
     journal = life.open()
     scene = Scene()
     tomorrow(scene)
     restore_kernel(scene.kernel, journal, MIDNIGHT + DAY)
     journal.close()
-    assert scene.kernel.peak == 0
+    assert scene.kernel.state.peak == 0
 
 
 def test_an_order_is_recorded_before_its_fills(life):
@@ -440,7 +452,7 @@ def test_an_intraday_stop_comes_back_as_the_stop_and_is_not_placed_twice(life):
         OrderType.SLM,
         1,
     )
-    assert (unknown, scene.kernel.naked(), scene.rung.stop, some(scene.asked, PlaceOrder)) == (
+    assert (unknown, scene.kernel.view.naked(), scene.rung.stop, some(scene.asked, PlaceOrder)) == (
         [],
         0,
         100.9,
@@ -455,7 +467,7 @@ def test_a_stop_order_that_died_unanswered_is_looked_for_and_not_sent_again(life
     assert len(unknown) == 1
     assert some(scene.asked, PlaceOrder) == []
     scene.book("G1", OrderStatus.TRIGGER_PENDING, 0, scene.rung.stop_order.tag, side=Side.SELL)
-    assert scene.kernel.naked() == 0
+    assert scene.kernel.view.naked() == 0
 
 
 def test_a_stop_triggered_while_the_desk_was_dead_closes_the_position(life):
@@ -464,7 +476,7 @@ def test_a_stop_triggered_while_the_desk_was_dead_closes_the_position(life):
     scene.book("G1", OrderStatus.COMPLETE, 100, side=Side.SELL)
     scene.trade("t9", "G1", 100, 97.9, Side.SELL)
     scene.seconds(5)
-    assert (scene.account, scene.kernel.open_positions(), some(scene.asked, PlaceOrder)) == (
+    assert (scene.account, scene.kernel.view.open_positions(), some(scene.asked, PlaceOrder)) == (
         0,
         0,
         [],
@@ -479,7 +491,7 @@ def test_a_rung_that_was_leaving_alone_still_leaves_after_the_restart(life):
     life.run(die_leaving_one)
     scene, _ = life.again()
     assert scene.rung.leaving
-    assert not next(iter(scene.kernel.ladders.values())).leaving
+    assert not next(iter(scene.kernel.state.ladders.values())).leaving
 
 
 def test_a_position_is_protected_after_a_restart_before_its_first_tick(life):
@@ -493,7 +505,9 @@ def test_a_position_is_protected_after_a_restart_before_its_first_tick(life):
 
     life.run(die_before_the_gtt)
     scene, _ = life.again(quoted=False)
-    scene.kernel.warm_up([Bar(CANBK, scene.now - MINUTE, 60, 100.0, 100.0, 100.0, 100.0, 10)])
+    scene.kernel.strategy_host.warm_up(
+        [Bar(CANBK, scene.now - MINUTE, 60, 100.0, 100.0, 100.0, 100.0, 10)]
+    )
     scene.timer()
     assert [leg.trigger for leg in only(scene.asked, PlaceGtt).gtt.legs] == [98.0]
 
@@ -513,7 +527,7 @@ def test_an_exit_that_left_on_a_full_disk_is_recalled_by_its_tag_and_not_sent_ag
     scene.trade("t1", "F1", 100, 101.0, Side.SELL)
     found = scene.operate(OperatorAct.EXIT, token=CANBK) + scene.seconds(5)
     assert (scene.account, some(found, PlaceOrder)) == (0, [])
-    assert "F1" not in scene.kernel.externals
+    assert "F1" not in scene.kernel.order_reports.externals
 
 
 def test_an_exit_that_left_on_a_full_disk_is_recalled_although_its_entry_was_not_known_filled(
@@ -531,7 +545,7 @@ def test_an_exit_that_left_on_a_full_disk_is_recalled_although_its_entry_was_not
     scene.trade("t0", "B1", 100, 100.0)
     found = scene.operate(OperatorAct.EXIT, token=CANBK) + scene.seconds(5)
     assert (scene.account, some(found, PlaceOrder)) == (0, [])
-    assert "F1" not in scene.kernel.externals
+    assert "F1" not in scene.kernel.order_reports.externals
 
 
 def test_what_is_held_counts_in_full_before_its_first_price_after_a_restart(life):

@@ -61,7 +61,7 @@ def test_a_holding_listed_under_the_other_exchange_is_no_difference(desk):
     assert desk.look(3) == []
     assert desk.reconciler.open_differences == ()
     assert len(desk.books.at["gtts"]) == 1
-    assert desk.scene.kernel.naked() == 0
+    assert desk.scene.kernel.view.naked() == 0
 
 
 def test_a_holding_under_another_symbol_is_known_by_its_isin_over_a_restart(desk):
@@ -179,7 +179,7 @@ def test_a_gtt_that_has_fired_and_is_not_taken_in_yet_says_nothing_about_the_pos
 
 def test_a_share_under_two_tokens_hides_neither_row(desk):
     desk.hold()
-    desk.scene.kernel.markets[BEL].instrument.symbol = "CANBK"
+    desk.scene.kernel.state.markets[BEL].instrument.symbol = "CANBK"
     desk.books.at["positions"] = []
     desk.books.at["holdings"] = [BrokerHolding(BEL, "CANBK", 100, 100.0)]
     desk.look(2)
@@ -313,7 +313,7 @@ def test_a_gtt_that_stands_on_what_was_sold_today_is_a_difference(desk):
     exit_order = desk.scene.leave()
     desk.scene.fill(exit_order, "B2", 101.0)
     at, now = desk.books.at, desk.scene.now
-    assert desk.scene.kernel.ladders.values() == []
+    assert desk.scene.kernel.state.ladders.values() == []
     at["positions"] = [BrokerPosition(CANBK, "CANBK", "CNC", 0, 0.0)]
     at["orders"].append(
         OrderUpdate(now, "B2", exit_order.tag, CANBK, Side.SELL, OrderStatus.COMPLETE, 100, 100)
@@ -356,7 +356,7 @@ def test_cash_beyond_the_bound_is_a_difference(desk, cash, figure):
 
 def test_the_loan_that_a_sale_of_financed_shares_pays_back_is_no_difference(desk):
     scene = desk.scene
-    scene.kernel.rates[8 * CANBK + int(Product.MTF)] = no_charges()
+    scene.kernel.state.rates[8 * CANBK + int(Product.MTF)] = no_charges()
     gtt = only(scene.fill(scene.enter(100, product=Product.MTF)), PlaceGtt).gtt
     scene.answer(gtt.intent, RequestOutcome.ACCEPTED, "7")
     scene.fill(scene.leave(), "S1")

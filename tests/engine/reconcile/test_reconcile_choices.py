@@ -60,13 +60,13 @@ def stranger(desk):
 
 def ladder(desk, token=BEL):
     [found] = [
-        each for each in desk.scene.kernel.ladders.values() if each.instrument.token == token
+        each for each in desk.scene.kernel.state.ladders.values() if each.instrument.token == token
     ]
     return found
 
 
 def profit(desk):
-    return int(desk.scene.kernel.ledger.net - desk.scene.kernel.net_at_open)
+    return int(desk.scene.kernel.state.day_pnl)
 
 
 # shares the broker has and we have not
@@ -112,7 +112,7 @@ def test_adopting_takes_over_the_gtt_that_protects_the_shares_already(stranger):
     adopted = ladder(stranger)
     rung = adopted.rungs[0]
     assert (rung.stop, rung.target, protected_quantity(adopted, rung, 241.0)) == (220.0, 270.0, 12)
-    assert stranger.scene.kernel.naked() == 0
+    assert stranger.scene.kernel.view.naked() == 0
     assert stranger.look(3) == []
 
 
@@ -141,7 +141,7 @@ def test_a_gtt_that_sells_the_shares_of_another_product_is_not_taken_over(strang
 
 
 def test_more_than_the_freeze_quantity_is_not_adopted_for_no_stop_could_protect_it(stranger):
-    stranger.scene.kernel.markets[BEL].instrument.freeze = 11
+    stranger.scene.kernel.state.markets[BEL].instrument.freeze = 11
     told, asked = stranger.decide("BEL:CNC adopt")
     assert told == (
         "refused: no stop takes more than 11, the exchange's freeze quantity; flatten it, or "
@@ -180,7 +180,7 @@ def test_what_cannot_be_meant_is_refused_and_changes_nothing(stranger, text, wor
 
 
 def test_a_strategy_that_does_not_follow_the_instrument_is_given_nothing(stranger):
-    stranger.scene.kernel.slots[0].tokens = [CANBK]
+    stranger.scene.kernel.state.slots[0].tokens = [CANBK]
     assert "does not follow" in stranger.decide("BEL:CNC assign script")[0]
 
 
@@ -254,7 +254,7 @@ def test_nothing_is_flattened_while_the_market_is_closed(stranger):
 
 
 def test_a_desk_that_flattens_everything_flattens_what_is_adopted(stranger):
-    stranger.scene.kernel.flattening = True
+    stranger.scene.kernel.state.flattening = True
     assert only(stranger.decide("BEL:CNC adopt")[1], PlaceOrder).order.purpose is OrderPurpose.EXIT
 
 
@@ -452,7 +452,7 @@ def test_an_order_that_the_broker_does_not_list_counts_as_cancelled(desk):
     assert desk.decide("order:B1 adopt")[0] == "done: B1 counts as cancelled"
     assert order.status is OrderStatus.CANCELLED
     desk.scene.timer()
-    assert not desk.scene.kernel.ladders
+    assert not desk.scene.kernel.state.ladders
 
 
 def unbooked(desk):
@@ -540,16 +540,16 @@ def figures(scene):
             int(r.quantity),
             r.average,
             r.stop,
-            int(protected_quantity(kernel.owners[r.ladder_id], r, 244.0)),
+            int(protected_quantity(kernel.state.owners[r.ladder_id], r, 244.0)),
         )
-        for r in kernel.rungs.values()
+        for r in kernel.state.rungs.values()
         if r.live
     ]
     return (
         rungs,
-        int(kernel.ledger.net - kernel.net_at_open),
+        int(kernel.state.day_pnl),
         int(kernel.ledger.cash),
-        int(kernel.entry_count),
+        int(kernel.state.entry_count),
     )
 
 

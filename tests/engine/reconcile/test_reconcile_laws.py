@@ -82,7 +82,7 @@ def test_adopting_what_can_be_adopted_makes_the_books_agree(theirs, holding):
         assert (account.quantity if account else 0) == sum(
             q for (t, _), q in wanted.items() if t == token
         )
-    assert ledger.net - desk.scene.kernel.net_at_open == 0
+    assert desk.scene.kernel.state.day_pnl == 0
     intraday = sum(
         quantity * PRICES[token] * 100
         for (token, product), quantity in wanted.items()

@@ -1,0 +1,180 @@
+"""The state of the desk: instruments, strategies, ladders and what counts towards the limits, as plain data.
+
+Each field has one writer among the parts of the kernel; the engine reads it, and writes none.
+"""
+
+from typing import Final, final
+
+from mypy_extensions import i64
+
+from compiled.accounting.charges import ChargeRates
+from compiled.accounting.contract_notes import DayNotes
+from compiled.accounting.ledger import Ledger, Position
+from compiled.indicators.price import FollowedIndicators
+from compiled.model.int_map import IntMap
+from compiled.model.values import SECOND, Bar, Gtt, Instrument, Order
+from compiled.trading.ladder import Ladder, Rung
+from compiled.trading.risk import RiskLimits
+from compiled.trading.strategy import Context, InstrumentQuote, Strategy
+
+
+@final
+class InstrumentState(InstrumentQuote):
+    """What the kernel knows of one instrument.
+
+    Last price, best bid and ask, when it last heard of it.
+
+    `idle_at_any_price` is a replay's note that no price calls for anything here; every change of a
+    ladder takes it back. `bar_block` is where its bars are made (-1: before its first tick). While
+    it is `untraded`, its last price is of an earlier day. `stamp` is that of the exchange on its last packet, `lag` how old the last
+    was that brought something new (ns); one that comes too `is_late` is no price to enter at. While
+    it is `is_cold` its history is not there yet: listeners and tickers are `waiting_listeners`,
+    since `cold_since` (ns; 0: never).
+    """
+
+    def __init__(self, instrument: Instrument) -> None:
+        super().__init__()
+        self.instrument = instrument
+        self.token: i64 = instrument.token
+        self.ltp = 0.0
+        self.bid = 0.0
+        self.ask = 0.0
+        self.volume: i64 = 0
+        self.heard_at: i64 = 0
+        self.stamp: i64 = 0
+        self.lag: i64 = 0
+        self.is_late = False
+        self.live = True
+        self.untraded = False
+        self.version: i64 = 0
+        self.held: list[Position] | None = None
+        self.idle_at_any_price = True
+        self.bar_block: i64 = -1
+        self.ladders: list[Ladder] = []
+        self.listeners: list[StrategyState] = []
+        self.tickers: list[StrategyState] = []
+        self.is_cold = False
+        self.cold_since: i64 = 0
+        self.waiting_listeners: list[list[StrategyState]] = []
+
+
+@final
+class StrategyState:
+    """One strategy as the kernel runs it."""
+
+    def __init__(self, strategy: Strategy, tokens: list[int]) -> None:
+        self.strategy = strategy
+        self.name: str = strategy.name
+        self.span: i64 = strategy.span
+        self.every: i64 = strategy.every * SECOND
+        self.tokens = tokens
+        self.follows: IntMap[FollowedIndicators] = IntMap()
+        self.context = Context(strategy.name)
+        self.opens: i64 = 0
+        self.due: i64 = 0
+        self.stopped = ""
+        self.error: BaseException | None = None
+        """What it raised, where a fault of its own has stopped it."""
+        self.call_count: i64 = 0
+        """How often it was called, and has returned: odd while it is at work."""
+        self.limit_stopped = False
+        """Whether a limit has stopped it, which holds for the day."""
+        self.entry_times: list[int] = []
+        """When its entries of the last minute left (ns)."""
+        self.losses: i64 = 0
+        self.peak: i64 = 0
+        self.net_at_open: i64 = 0
+        self.signals: i64 = 0
+        self.last_signal = ""
+
+    def step_indicators(self, bar: Bar) -> bool:
+        """Take a bar into what the strategy follows; tell whether it hears it."""
+        followed = self.follows.get(bar.token)
+        return followed is None or followed.step(bar.high, bar.low, bar.close, float(bar.volume))
+
+
+DRY_RUN: Final = "DRY_RUN"
+"""How the reason of an order begins that was decided and, in a dry run, not sent."""
+
+
+@final
+class DeskState:
+    """Every instrument, strategy, ladder and rung of the desk, and its counts of the day.
+
+    Ladders stand in `ladders` while they are followed, in `owners` as long as their orders are
+    known. What is ours and should not work (it stands twice, or came when nobody waited for it any
+    more) stands among the strays until it is gone. While it `is_blind` nothing is sold or
+    protected, unless it flattens: the broker's books have not been compared with ours yet.
+    `dry_run_entries` are the entries of a dry run: what they would hold counts for the rest of the
+    day. `clock_idle` is a replay's note that the clock calls for nothing on any ladder; every
+    change of one takes it back. `rates` maps 8 * token + product to the day's charges.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        limits: RiskLimits,
+        instruments: list[Instrument],
+        slots: list[StrategyState],
+        first: i64,
+        rates: dict[int, ChargeRates],
+    ) -> None:
+        self.ledger = ledger
+        self.limits = limits
+        self.markets: IntMap[InstrumentState] = IntMap()
+        for instrument in instruments:
+            self.markets[instrument.token] = InstrumentState(instrument)
+        self.slots = slots
+        self.rates: IntMap[ChargeRates] = IntMap()
+        for key, charges in rates.items():
+            self.rates[key] = charges
+        self.notes = DayNotes()
+        self.ladders: IntMap[Ladder] = IntMap()
+        self.owners: IntMap[Ladder] = IntMap()
+        self.rungs: IntMap[Rung] = IntMap()
+        self.strays: IntMap[Order] = IntMap()
+        self.stray_gtts: IntMap[Gtt] = IntMap()
+        self.dry_run_entries: list[Order] = []
+        self.changed_rungs: IntMap[Rung] = IntMap()
+        self.changed_ladders: IntMap[Ladder] = IntMap()
+        self.next_number: i64 = first
+        self.clock_idle = False
+        self.is_blind = False
+        self.ready = False
+        self.halted = False
+        self.flattening = False
+        self.simulated = False
+        """Whether the orders go to the core's own exchange, which knows regular and iceberg ones only."""
+        self.open: i64 = 0
+        self.close: i64 = 0
+        self.today: i64 = 0
+        self.net_at_open: i64 = 0
+        self.peak: i64 = 0
+        self.losses: i64 = 0
+        self.entry_count: i64 = 0
+        self.round_trips: i64 = 0
+        self.refusal_count: i64 = 0
+        self.tick_count: i64 = 0
+        self.bar_count: i64 = 0
+        self.late_after: i64 = 0
+        """How old a packet may be by its stamp before it counts as stale, ns; 0: any age."""
+
+    @property
+    def day_pnl(self) -> i64:
+        """Return the P&L of the day after charges, in paise."""
+        return self.ledger.net - self.net_at_open
+
+    def begin_day(self) -> None:
+        """Count entries, losses and the P&L of the day anew, and let strategies on that a limit had stopped."""
+        self.notes.begin_day()
+        self.entry_count = 0
+        self.losses = 0
+        self.net_at_open = self.ledger.net
+        self.peak = 0
+        for slot in self.slots:
+            slot.net_at_open = self.ledger.strategy_net(slot.name)
+            slot.peak = 0
+            slot.losses = 0
+            if slot.limit_stopped:
+                slot.limit_stopped = False
+                slot.stopped = ""

@@ -1,0 +1,170 @@
+"""A view of the desk: what its positions are worth protecting, what they use of the limits, what is still at work."""
+
+from typing import final
+
+from mypy_extensions import i64
+
+from compiled.model.values import MINUTE, Order, OrderPurpose, OrderStatus, Product, Side, paise
+from compiled.trading.desk_state import DeskState
+from compiled.trading.ladder import Ladder, Rung, protected_quantity, standing_quantity
+from compiled.trading.order_states import is_settled, largest_quantity, outstanding_quantity
+from compiled.trading.order_store import OrderStore
+from compiled.trading.risk import LimitUsage
+
+
+@final
+class DeskView:
+    """Answers what the state of the desk amounts to; it changes nothing."""
+
+    def __init__(self, state: DeskState, out: OrderStore) -> None:
+        self.state = state
+        self.order_store = out
+
+    def limit_usage(self, candidate: Ladder) -> LimitUsage:
+        """Return what is used of the limits, for one more entry of a ladder."""
+        usage = LimitUsage()
+        pending: i64 = 0
+        for ladder in self.state.ladders.values():
+            last = self.state.markets[int(ladder.instrument.token)].last
+            for rung in ladder.rungs:
+                if not rung.live:
+                    continue
+                if last <= 0.0:  # nothing heard yet since a restart
+                    last = rung.average if rung.bought else ladder.instrument.close
+                coming: i64 = 0
+                entry = rung.entry
+                if entry is not None:
+                    coming = outstanding_quantity(entry) + largest_quantity(entry) - entry.quantity
+                # what has left beyond what was held is exposed, too, until it is back
+                held = rung.quantity if rung.quantity >= 0 else -rung.quantity
+                value = paise(last, held + coming)
+                pending += paise(last, coming)
+                usage.positions += 1
+                usage.exposure += value
+                if ladder.instrument.token == candidate.instrument.token:
+                    usage.symbol_positions += 1
+                    usage.symbol_exposure += value
+                if ladder.strategy == candidate.strategy:
+                    usage.strategy_exposure += value
+        for order in self.state.dry_run_entries:
+            market = self.state.markets[order.token]
+            value = paise(
+                market.last if market.last > 0.0 else market.instrument.close, order.quantity
+            )
+            pending += value
+            usage.positions += 1
+            usage.exposure += value
+            if order.token == candidate.instrument.token:
+                usage.symbol_positions += 1
+                usage.symbol_exposure += value
+            if order.strategy == candidate.strategy:
+                usage.strategy_exposure += value
+        usage.recent = self.recent_entries(candidate.strategy)
+        usage.trades = self.state.entry_count
+        usage.funds = self.state.ledger.cash - pending
+        return usage
+
+    def recent_entries(self, strategy: str) -> i64:
+        """Return how many entries of a strategy have left within a minute, 0 where they are not limited."""
+        count: i64 = 0
+        if self.state.limits.max_orders_per_minute > 0:
+            since = self.order_store.now - MINUTE
+            for slot in self.state.slots:
+                if slot.name == strategy:
+                    for ts in slot.entry_times:
+                        count += ts > since
+        return count
+
+    def has_work(self) -> bool:
+        """Tell whether an order is at work, or a rung waits for its protection or its exit, and not for the next session."""
+        for ladder in self.state.ladders.values():
+            for rung in ladder.rungs:
+                if rung.live and self._is_rung_working(ladder, rung):
+                    return True
+        return False
+
+    def _is_rung_working(self, ladder: Ladder, rung: Rung) -> bool:
+        entry = rung.entry
+        if entry is not None and not is_settled(entry) and not _entry_rests(ladder, rung, entry):
+            return True
+        hours = ladder.instrument.hours
+        shut = self.order_store.now >= hours.ends or self.order_store.now < hours.opens
+        if rung.exit is not None or (rung.leaving and rung.present != 0 and not shut):
+            return True
+        if rung.present <= 0 or rung.plan.stop_percent <= 0.0 or rung.has_live_stop:
+            return False
+        return not shut or (not ladder.plan.resting and self.order_store.now >= rung.protect_at)
+
+    def naked(self) -> i64:
+        """Return how many open rungs have less protection that could fill than shares, or could sell more than they hold.
+
+        One bare by plan needs none, where the broker takes stops at all. More is sold by stops and
+        exits beyond the shares, and by what stands twice at the broker.
+        """
+        found = {int(gtt.rung) for gtt in self.state.stray_gtts.values()}
+        for order in self.state.strays.values():
+            if order.live and order.purpose is not OrderPurpose.ENTRY:
+                found.add(int(order.rung))
+        for ladder in self.state.ladders.values():
+            last = self.state.markets[int(ladder.instrument.token)].last
+            for rung in ladder.rungs:
+                short = rung.present > 0 and self.lacks_protection(ladder, rung, last)
+                if (
+                    rung.quantity < 0
+                    or short
+                    or (rung.quantity > 0 and standing_quantity(rung) > rung.present)
+                ):
+                    found.add(int(rung.rung_id))
+        return len(found)
+
+    def lacks_protection(self, ladder: Ladder, rung: Rung, last: float) -> bool:
+        """Tell whether a rung that should have a stop has less protection than shares."""
+        return (rung.plan.stop_percent > 0.0 or self.order_store.limit_only) and protected_quantity(
+            ladder, rung, last
+        ) < rung.present
+
+    def open_positions(self) -> i64:
+        """Return how many rungs hold shares."""
+        count: i64 = 0
+        for ladder in self.state.ladders.values():
+            for rung in ladder.rungs:
+                if rung.quantity > 0:
+                    count += 1
+        return count
+
+    def absent_shares(self, token: i64, product: Product, side: Side) -> i64:
+        """Return how many shares on this side are noted as not in the broker's books."""
+        market = self.state.markets.get(int(token))
+        found: i64 = 0
+        if market is not None:
+            for ladder in market.ladders:
+                if ladder.plan.product is product and ladder.side is side:
+                    for rung in ladder.rungs:
+                        found += rung.absent
+        return found
+
+    def feed_lag(self) -> tuple[int, i64]:
+        """Return how many instruments the feed is late with, and how late it is with the latest of them (ns)."""
+        count = 0
+        worst: i64 = 0
+        for market in self.state.markets.values():
+            if (
+                market.is_late
+                and market.lag > self.state.late_after
+                and market.instrument.hours.is_trading(self.order_store.now)
+            ):
+                count += 1
+                worst = max(worst, market.lag)
+        return count, worst
+
+
+def _entry_rests(ladder: Ladder, rung: Rung, entry: Order) -> bool:
+    """Tell whether an entry waits in the book, untouched, for as long as its order lives.
+
+    Nothing is under way with it.
+    """
+    waits = entry.status is OrderStatus.OPEN or entry.status is OrderStatus.TRIGGER_PENDING
+    still = (
+        entry.pending is None and not entry.cancelling and entry.traded == 0 and entry.filled == 0
+    )
+    return waits and still and ladder.plan.entry_seconds == 0 and not rung.leaving

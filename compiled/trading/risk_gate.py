@@ -1,0 +1,212 @@
+"""The risk gate: why an entry or the change of an order may not go out now, in the order in which it is asked."""
+
+from typing import Final
+
+from mypy_extensions import i64
+
+from compiled.accounting.charges import rates_key
+from compiled.model.order_terms import OrderChange, Variety
+from compiled.model.values import (
+    Instrument,
+    Order,
+    OrderPurpose,
+    OrderType,
+    Product,
+    Side,
+    Validity,
+    paise,
+)
+from compiled.trading.desk_state import InstrumentState
+from compiled.trading.desk_view import DeskView
+from compiled.trading.ladder import AT_MARKET, EntryPlan, Ladder, LadderPlan, Rung
+from compiled.trading.order_states import largest_quantity
+from compiled.trading.risk import RefusalReason, check_order, check_usage, rung_size
+from compiled.trading.strategy import OPERATOR
+
+MOST_LEGS: Final = 50
+SHOWN_PERCENT: Final = 10
+"""The least part of an order that must be disclosed, where not all of it is."""
+
+
+def entry_verdict(
+    view: DeskView, market: InstrumentState, ladder: Ladder, rung: Rung
+) -> RefusalReason:
+    """Return why the entry of a rung may not be sent now, or OK."""
+    entry = entry_plan_of(ladder, rung)
+    quantity = entry_quantity(market, ladder, rung)
+    price = reckoned_price(entry, market)
+    reason = check_entry_gate(view, market, ladder.strategy, ladder.side, ladder.plan, entry)
+    if reason is RefusalReason.OK and not (
+        entry is AT_MARKET or _terms_fit(entry, ladder, market.instrument, quantity)
+    ):
+        reason = RefusalReason.TERMS
+    if reason is RefusalReason.OK:
+        # no stop takes more than the freeze quantity, in however many orders it was bought
+        several = entry.terms.makes_several_orders and rung.plan.stop_percent <= 0.0
+        reason = check_order(
+            market.instrument, quantity, price, market.last, view.state.limits, several
+        )
+    if reason is RefusalReason.OK:
+        reason = check_usage(
+            ladder.strategy, paise(price, quantity), view.limit_usage(ladder), view.state.limits
+        )
+    return reason
+
+
+def check_entry_gate(
+    view: DeskView,
+    market: InstrumentState,
+    strategy: str,
+    side: Side,
+    plan: LadderPlan,
+    entry: EntryPlan,
+) -> RefusalReason:
+    """Return why nothing of this kind may be entered now, whatever its size, or OK."""
+    now = view.order_store.now
+    if view.state.halted:
+        return RefusalReason.KILLED
+    if not view.state.ready:
+        return RefusalReason.NOT_READY
+    if market.instrument.kind == "INDEX":
+        return RefusalReason.INDEX
+    if view.order_store.limit_only and not _is_bare_limit(strategy, plan, entry):
+        return RefusalReason.LIMIT_ONLY
+    if market.is_cold and strategy != OPERATOR:
+        return RefusalReason.WARMING
+    variety = entry.terms.variety
+    if view.state.simulated and variety is not Variety.REGULAR and variety is not Variety.ICEBERG:
+        return RefusalReason.VARIETY
+    reason = _check_clock(view, market, plan, entry, now)
+    if reason is not RefusalReason.OK:
+        return reason
+    for slot in view.state.slots:
+        if slot.name == strategy and slot.stopped:
+            return RefusalReason.STRATEGY_STOPPED
+    if side is Side.SELL and (plan.product is Product.CNC or plan.product is Product.MTF):
+        return RefusalReason.SHORT_DELIVERY
+    if rates_key(market.token, plan.product) not in view.state.rates:
+        return RefusalReason.PRODUCT
+    return RefusalReason.OK
+
+
+def _check_clock(
+    view: DeskView, market: InstrumentState, plan: LadderPlan, entry: EntryPlan, now: i64
+) -> RefusalReason:
+    """Check hours and the age of the price.
+
+    An after-market order needs a closed market and no price.
+    """
+    hours = market.instrument.hours
+    if entry.terms.variety is Variety.AMO:
+        return (
+            RefusalReason.SESSION
+            if hours.is_trading(now) or market.last <= 0.0
+            else RefusalReason.OK
+        )
+    if not hours.takes_entries(now):
+        return RefusalReason.SESSION
+    if (plan.product is Product.MIS or hours.clears) and hours.squares_off(now):
+        return RefusalReason.SQUARE_OFF
+    stale = view.state.limits.stale_after
+    if not market.live or market.untraded or market.is_late or market.ltp <= 0.0:
+        return RefusalReason.STALE_DATA
+    if stale > 0 and now - market.heard_at > stale:
+        return RefusalReason.STALE_DATA
+    return RefusalReason.OK
+
+
+def change_verdict(
+    view: DeskView, market: InstrumentState, ladder: Ladder, order: Order, change: OrderChange
+) -> RefusalReason:
+    """Return why an order may not be changed so, or OK.
+
+    It is checked as it would be; what an entry grows by must fit the limits.
+    """
+    quantity = change.quantity if change.quantity > 0 else order.quantity
+    price = change.price if change.price > 0.0 else order.price
+    trigger = change.trigger if change.trigger > 0.0 else order.trigger
+    if change.quantity > 0 and (order.terms.makes_several_orders or quantity <= order.filled):
+        return RefusalReason.TERMS
+    reckoned = (
+        price if price > 0.0 else trigger if trigger > 0.0 else market.instrument.snap(market.last)
+    )
+    reason = check_order(
+        market.instrument,
+        quantity,
+        reckoned,
+        market.last,
+        view.state.limits,
+        order.terms.makes_several_orders,
+    )
+    if reason is not RefusalReason.OK or not market.instrument.on_grid(trigger):
+        return reason if reason is not RefusalReason.OK else RefusalReason.TICK
+    if order.purpose is not OrderPurpose.ENTRY:
+        return RefusalReason.OK
+    if view.state.halted:
+        return RefusalReason.KILLED
+    usage = view.limit_usage(ladder)
+    usage.positions -= 1
+    usage.symbol_positions -= 1
+    usage.trades -= 1
+    grows = paise(reckoned, quantity) - paise(market.last, largest_quantity(order))
+    return (
+        check_usage(order.strategy, grows, usage, view.state.limits)
+        if grows > 0
+        else RefusalReason.OK
+    )
+
+
+def _is_bare_limit(strategy: str, plan: LadderPlan, entry: EntryPlan) -> bool:
+    """Tell whether it is a plain LIMIT order by hand, which asks for no stop."""
+    plain = entry.order_type is OrderType.LIMIT and entry.terms.variety is Variety.REGULAR
+    return strategy == OPERATOR and plain and plan.rungs[0].stop_percent <= 0.0
+
+
+def entry_plan_of(ladder: Ladder, rung: Rung) -> EntryPlan:
+    """Return how a rung enters: the first as planned, the others at the market."""
+    return ladder.plan.entry if rung.number == 1 else AT_MARKET
+
+
+def entry_quantity(market: InstrumentState, ladder: Ladder, rung: Rung) -> i64:
+    """Return how many shares a rung enters with."""
+    return rung_size(market.instrument, ladder.plan, rung.plan.stop_percent, market.ltp)
+
+
+def reckoned_price(entry: EntryPlan, market: InstrumentState) -> float:
+    """Return the price in rupees that risk reckons with."""
+    if entry.price > 0.0:
+        return entry.price
+    return (
+        entry.trigger if entry.order_type is OrderType.SLM else market.instrument.snap(market.last)
+    )
+
+
+def _terms_fit(entry: EntryPlan, ladder: Ladder, instrument: Instrument, quantity: i64) -> bool:
+    """Tell whether the terms of an entry go together, by the rules of Kite and of the exchange."""
+    terms = entry.terms
+    kind = entry.order_type
+    priced = kind is OrderType.LIMIT or kind is OrderType.SL
+    stop = kind is OrderType.SL or kind is OrderType.SLM
+    if priced != (entry.price > 0.0) or (
+        stop and (entry.trigger <= 0.0 or not instrument.on_grid(entry.trigger))
+    ):
+        return False
+    if (entry.validity is Validity.TTL) != (terms.minutes > 0):
+        return False
+    if terms.disclosed > 0 and (
+        terms.disclosed > quantity or terms.disclosed * 100 < quantity * SHOWN_PERCENT
+    ):
+        return False
+    if terms.variety is Variety.ICEBERG:
+        return (
+            2 <= terms.legs <= MOST_LEGS
+            and kind is not OrderType.MARKET
+            and entry.validity is not Validity.IOC
+        )
+    if terms.variety is Variety.COVER:
+        rungs = ladder.plan.rungs
+        plain = entry.validity is Validity.DAY and terms.disclosed == 0 and len(rungs) == 1
+        return plain and not stop and ladder.plan.resting and rungs[0].stop_percent > 0.0
+    if terms.autoslice and terms.variety is not Variety.REGULAR:
+        return False
+    return terms.variety is not Variety.AUCTION

@@ -1,0 +1,250 @@
+"""The host of the strategies: it shows them bars, ticks and timers, and passes on what they ask for.
+
+Whatever a strategy raises stops that strategy, never the desk.
+"""
+
+from typing import final
+
+from mypy_extensions import i64
+
+from compiled.indicators.price import FollowedIndicators
+from compiled.market_data.bar_builder import DAY
+from compiled.model.values import Bar, Tick
+from compiled.trading.decision_log import BAR, TICK, TIMER, DecisionCause
+from compiled.trading.desk_state import DeskState, InstrumentState, StrategyState
+from compiled.trading.order_entry import OrderEntry
+from compiled.trading.order_store import OrderStore
+from compiled.trading.strategy import Context, StrategyRequest
+
+
+def error_text(error: BaseException) -> str:
+    """Return what an error is and says, where it says anything.
+
+    Its text may be an error of its own.
+    """
+    name: str = type(error).__name__
+    try:
+        return name + ": " + str(error)
+    except BaseException:  # noqa: BLE001  see `StrategyHost.call_bar`
+        return name + ": what it says cannot be read"
+
+
+@final
+class OvernightRequest:
+    """What a strategy asked for with a day's bar, and why.
+
+    It waits for the instrument's next open.
+    """
+
+    def __init__(self, slot: StrategyState, request: StrategyRequest, cause: DecisionCause) -> None:
+        self.slot = slot
+        self.request = request
+        self.cause = cause
+
+
+@final
+class StrategyHost:
+    """Calls the strategies in their configured order; `grace` (ns) is how long their timers wait after the open."""
+
+    def __init__(
+        self, state: DeskState, out: OrderStore, order_entry: OrderEntry, grace: i64
+    ) -> None:
+        self.state = state
+        self.order_store = out
+        self.order_entry = order_entry
+        self.grace = grace
+        self.has_timers = any(slot.every > 0 for slot in state.slots)
+        self.overnight: list[OvernightRequest] = []
+        for slot in state.slots:
+            for token in slot.tokens:
+                self.subscribe(slot, token)
+
+    def begin_session(self, open: i64, close: i64) -> None:
+        """Let timers begin with the first instrument that a strategy listens to."""
+        for slot in self.state.slots:
+            slot.opens = close if slot.tokens else open
+            for token in slot.tokens:
+                slot.opens = min(slot.opens, self.state.markets[token].instrument.hours.opens)
+            slot.due = slot.opens + self.grace
+        for waiting in self.overnight:
+            # between sessions there is no clock: what waits is decided on with the last price
+            # before the open
+            market = self.state.markets[waiting.request.token]
+            market.heard_at = max(open, market.instrument.hours.opens)
+
+    def ring_timers(self, now: i64) -> None:
+        """Call the strategies whose timer is due, while something they listen to trades."""
+        for slot in self.state.slots:
+            if slot.every > 0 and now >= slot.due and not slot.stopped and self._is_trading(slot):
+                begun = slot.opens + self.grace
+                slot.due = begun + ((now - begun) // slot.every + 1) * slot.every
+                slot.context.now = now
+                slot.context.warming = False
+                self._call_timer(slot, now)
+
+    def subscribe(self, slot: StrategyState, token: int) -> None:
+        """Let a strategy hear an instrument, and ask it what it follows there."""
+        market = self.state.markets[token]
+        slot.context.instruments[token] = market.instrument
+        slot.context.quotes[token] = market
+        slot.context.holdings.expect(token)
+        market.listeners.append(slot)
+        slot.call_count += 1
+        try:
+            follows = slot.strategy.follow(token)
+            if len(follows) > 0:
+                slot.follows[token] = FollowedIndicators(follows)
+            ticks = slot.strategy.wants_ticks
+        except BaseException as error:  # noqa: BLE001  see call_bar
+            self._stop_strategy(slot, error)
+            return
+        slot.call_count += 1
+        if ticks:
+            market.tickers.append(slot)
+            market.idle_at_any_price = False
+
+    def warm_up(self, bars: list[Bar]) -> None:
+        """Show stored bars to the strategies, oldest first, before the day begins.
+
+        They cannot ask for anything.
+
+        But with the newest bar of a whole day, before its instrument opens: what they ask then
+        waits for that open.
+        """
+        newest = {int(bar.token): bar for bar in bars if bar.span == DAY}
+        for bar in bars:
+            market = self.state.markets.get(int(bar.token))
+            if market is None:
+                continue
+            if market.ltp == 0.0:
+                market.last = bar.close
+            for slot in market.listeners:
+                if slot.span == bar.span and not slot.stopped and slot.step_indicators(bar):
+                    # what became cold before the open asks for it, however late its history comes
+                    since = market.cold_since if market.cold_since > 0 else self.order_store.now
+                    last_day = newest.get(int(bar.token)) is bar
+                    slot.context.warming = not (last_day and since < market.instrument.hours.opens)
+                    slot.context.now = bar.end
+                    self.call_bar(slot, slot.context, bar)
+
+    def begin_warmup(self, tokens: list[int]) -> None:
+        """Let no strategy hear these instruments, or enter them, before `end_warmup`."""
+        for token in tokens:
+            market = self.state.markets[token]
+            if not market.is_cold:
+                market.is_cold = True
+                market.cold_since = self.order_store.now
+                market.waiting_listeners = [market.listeners, market.tickers]
+                market.listeners = []
+                market.tickers = []
+
+    def end_warmup(self, token: int, bars: list[Bar]) -> None:
+        """Show a cold instrument's bars to the strategies, oldest first, and let them hear it from here on."""
+        market = self.state.markets[token]
+        if market.is_cold:
+            market.is_cold = False
+            market.listeners = market.waiting_listeners[0]
+            market.tickers = market.waiting_listeners[1]
+            market.waiting_listeners = []
+        self.warm_up(bars)
+
+    def show_bar_to_listeners(self, market: InstrumentState, bar: Bar) -> None:
+        """Show a closed bar to the strategies that listen for it."""
+        for slot in market.listeners:
+            if slot.span == bar.span and not slot.stopped:
+                self.show_bar(slot, bar)
+
+    def show_bar(self, slot: StrategyState, bar: Bar) -> bool:
+        """Show a closed bar to a strategy; return whether it asked for something, or failed."""
+        if not slot.step_indicators(bar):
+            return False
+        context = slot.context
+        context.now = self.order_store.now
+        context.warming = False
+        return self.call_bar(slot, context, bar)
+
+    def call_bar(self, slot: StrategyState, context: Context, bar: Bar) -> bool:
+        """Show a bar to a strategy at its context's time.
+
+        Return whether it asked for something, or failed.
+        """
+        slot.call_count += 1
+        try:
+            slot.strategy.on_bar(context, bar)
+        except BaseException as error:  # noqa: BLE001  whatever a strategy raises stops that strategy, never the desk
+            self._stop_strategy(slot, error)
+            return True
+        slot.call_count += 1
+        if not context.requests:
+            return False
+        self._handle_requests(slot, DecisionCause(BAR, bar.token, bar.end, bar.close))
+        return True
+
+    def call_tick(self, slot: StrategyState, tick: Tick) -> None:
+        """Show a tick to a strategy."""
+        slot.context.now = self.order_store.now
+        slot.context.warming = False
+        slot.call_count += 1
+        try:
+            slot.strategy.on_tick(slot.context, tick)
+        except BaseException as error:  # noqa: BLE001  see call_bar
+            self._stop_strategy(slot, error)
+            return
+        slot.call_count += 1
+        if slot.context.requests:
+            self._handle_requests(slot, DecisionCause(TICK, tick.token, tick.ts, tick.ltp))
+
+    def _call_timer(self, slot: StrategyState, now: i64) -> None:
+        slot.call_count += 1
+        try:
+            slot.strategy.on_timer(slot.context, now)
+        except BaseException as error:  # noqa: BLE001  see call_bar
+            self._stop_strategy(slot, error)
+            return
+        slot.call_count += 1
+        if slot.context.requests:
+            self._handle_requests(slot, DecisionCause(TIMER, 0, now, 0.0))
+
+    def _stop_strategy(self, slot: StrategyState, error: BaseException) -> None:
+        slot.call_count += slot.call_count % 2
+        slot.stopped = error_text(error)
+        slot.error = error
+        slot.context.requests = []
+        self.order_store.alert("alarm", "strategy_stopped", slot.name + " stopped: " + slot.stopped)
+
+    def _handle_requests(self, slot: StrategyState, cause: DecisionCause) -> None:
+        requests = slot.context.requests
+        slot.context.requests = []
+        for request in requests:
+            slot.signals += 1
+            slot.last_signal = request.reason
+            market = self.state.markets.get(request.token)
+            if market is None or (slot not in market.listeners and not market.is_cold):
+                self._stop_strategy(slot, KeyError(int(request.token)))
+                return
+            if self.order_entry.refuse_out_of_bounds(slot.name, market, request, cause):
+                continue
+            if slot.span == DAY and cause.what == BAR:
+                self.overnight.append(OvernightRequest(slot, request, cause))
+            else:
+                self.order_entry.execute_request(slot.name, request, cause)
+
+    def decide_overnight(self) -> None:
+        """Do what waits for an open, in whatever has opened and has a price of this session."""
+        waiting = self.overnight
+        self.overnight = []
+        for each in waiting:
+            market = self.state.markets[each.request.token]
+            hours = market.instrument.hours
+            priced = market.live and not market.untraded and market.heard_at >= hours.opens
+            if not (self.state.ready and priced and hours.is_trading(self.order_store.now)):
+                self.overnight.append(each)
+            elif not each.slot.stopped:
+                self.order_entry.execute_request(each.slot.name, each.request, each.cause)
+
+    def _is_trading(self, slot: StrategyState) -> bool:
+        """Tell whether continuous trading is on in something a strategy subscribes to."""
+        for token in slot.tokens:
+            if self.state.markets[token].instrument.hours.is_trading(self.order_store.now):
+                return True
+        return not slot.tokens

@@ -1,0 +1,70 @@
+"""Count instructions of the core: `instructions.py` runs each workload at two sizes under cachegrind and prints the difference.
+
+A count does not depend on how busy the machine is. As `instructions.py NAME COUNT` it is one workload, run once. Units: a bar
+of one symbol, a tick, a bar with an order at every other one.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+SIZES = {
+    "bar of a cross": (20_000, 60_000),
+    "bar with a stop": (20_000, 60_000),
+    "bar with an order": (2_000, 6_000),
+    "tick with depth": (20_000, 60_000),
+    "live tick": (20_000, 60_000),
+}
+
+
+def play(name: str, count: int) -> None:
+    """Run one workload of `count` units."""
+    import bench_backtest as bench
+
+    from compiled.backtest.sample_strategy import SmaCross
+    from compiled.model.events import OperatorAct, OperatorInstruction, TickBatch
+    from compiled.model.values import SECOND, Tick
+    from compiled.trading.strategy import Strategy
+
+    if name == "bar of a cross":
+        bench.bars(bench.Workload(1, count), bench.cross)
+    elif name == "bar with a stop":
+        bench.bars(bench.Workload(1, count), lambda: SmaCross("cross", 60, 10, 30, 100, 2.0))
+    elif name == "bar with an order":
+        bench.bars(bench.Workload(1, count), lambda: SmaCross("cross", 60, 1, 2, 100, 2.0))
+    elif name == "tick with depth":
+        bench.ticks(bench.Tape(count), 1.0)
+    else:
+        tokens = [(n + 1) * 256 + 1 for n in range(100)]
+        kernel, _ = bench.desk(tokens, [Strategy("none", 60)], bench.START + count * SECOND)
+        kernel.handle(OperatorInstruction(bench.START, OperatorAct.READY))
+        for at in range(count // 100):
+            ts = bench.START + at * SECOND
+            kernel.handle(
+                TickBatch(ts, [Tick(token, ts, 100.0 + at % 7 * 0.05, at * 10) for token in tokens])
+            )
+
+
+def counted(name: str, count: int) -> int:
+    """Return the instructions of one run."""
+    command = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]
+    done = subprocess.run(
+        [*command, sys.executable, "-X", "int_max_str_digits=0", __file__, name, str(count)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parent,
+    )
+    return int(re.search(r"I\s+refs:\s+([\d,]+)", done.stderr)[1].replace(",", ""))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        play(sys.argv[1], int(sys.argv[2]))
+    else:
+        for name, (few, many) in SIZES.items():
+            print(
+                f"{name:20} {(counted(name, many) - counted(name, few)) / (many - few):>12,.0f}",
+                flush=True,
+            )
