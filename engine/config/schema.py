@@ -581,8 +581,11 @@ class StoreSettings(Struct, frozen=True, kw_only=True):
     ] = ""
     bars: Annotated[bool, _described_as("Whether bars are stored.")] = True
     backend: Annotated[
-        Literal["parquet", "postgres"],
-        _described_as("Where bars are kept: in files, or in a server that others read as well."),
+        str,
+        _described_as(
+            "Where bars are kept: parquet, files of this machine, or a server that others read as "
+            "well (postgres)."
+        ),
     ] = "parquet"
     dsn: Annotated[
         str,

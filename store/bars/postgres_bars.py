@@ -6,6 +6,8 @@ This needs the extra `postgres` (psycopg 3). A password comes from `.pgpass`, a 
 environment, as libpq finds it; none stands in the configuration.
 """
 
+import os
+import re
 import struct
 import threading
 from collections import defaultdict
@@ -18,7 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from compiled.model.values import E4, SECOND, Bar
-from engine.errors import DataError, OperatorError
+from engine.config.schema import StoreSettings
+from engine.errors import ConfigError, DataError, OperatorError
 from engine.history.bar_series import (
     BarSeries,
     Floats,
@@ -87,6 +90,8 @@ def _row_type() -> np.dtype[np.void]:
 
 
 ROW = _row_type()
+
+SECRET = re.compile(r"password\s*=|^\w+://[^/@\s]*:[^/@\s]*@", re.IGNORECASE)
 
 
 @final
@@ -554,3 +559,33 @@ def _moment_sql(micros: int) -> str:
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
+
+
+def postgres_target(settings: StoreSettings) -> str:
+    """Return the server's connection string.
+
+    Raise `ConfigError` for a password in the configuration, or where there is none.
+    """
+    if settings.dsn_env:
+        found = os.environ.get(settings.dsn_env, "")
+        if not found:
+            raise ConfigError(
+                f"store.dsn_env: the environment variable {settings.dsn_env} is not set"
+            )
+        return found
+    if SECRET.search(settings.dsn):
+        raise ConfigError(
+            "store.dsn holds a password: put it into ~/.pgpass, or the whole into a variable "
+            "named by store.dsn_env"
+        )
+    if not settings.dsn:
+        raise ConfigError(
+            'store.backend is "postgres": say where in store.dsn, as "host=db dbname=patang", or '
+            "in store.dsn_env"
+        )
+    return settings.dsn
+
+
+def open_store(settings: StoreSettings) -> PostgresBars:
+    """Return the store on the server that is configured; raise `ConfigError` as its target does."""
+    return PostgresBars(postgres_target(settings))

@@ -1,7 +1,6 @@
 """Stores of bars by the configuration, for a running desk and for the history."""
 
 import os
-import re
 import time
 from collections.abc import Callable
 from functools import partial
@@ -14,6 +13,7 @@ from engine.errors import ConfigError, OperatorError
 from engine.market.calendar import DAY
 from engine.ports import BarStore
 from store.bars.parquet_bars import ParquetBars
+from store.bars.registry import FILES, open_shared_store
 from tui.run.run_records import bars_folder, recordings_folder, state_folder
 
 if TYPE_CHECKING:
@@ -24,33 +24,6 @@ if TYPE_CHECKING:
 KEYS = ("PATANG_ARCHIVE_KEY", "PATANG_ARCHIVE_SECRET")
 LEAST_DAYS = 31
 """Nothing younger is ever archived: `archive.days` has this bound."""
-SECRET = re.compile(r"password\s*=|^\w+://[^/@\s]*:[^/@\s]*@", re.IGNORECASE)
-
-
-def postgres_target(config: DeskConfig) -> str:
-    """Return the server's connection string.
-
-    Raise `ConfigError` for a password in the configuration, or where there is none.
-    """
-    settings = config.store
-    if settings.dsn_env:
-        found = os.environ.get(settings.dsn_env, "")
-        if not found:
-            raise ConfigError(
-                f"store.dsn_env: the environment variable {settings.dsn_env} is not set"
-            )
-        return found
-    if SECRET.search(settings.dsn):
-        raise ConfigError(
-            "store.dsn holds a password: put it into ~/.pgpass, or the whole into a variable "
-            "named by store.dsn_env"
-        )
-    if not settings.dsn:
-        raise ConfigError(
-            'store.backend is "postgres": say where in store.dsn, as "host=db dbname=patang", or '
-            "in store.dsn_env"
-        )
-    return settings.dsn
 
 
 def history_store(config: DeskConfig, folder: Path | None) -> BarStore:
@@ -67,19 +40,17 @@ def history_store(config: DeskConfig, folder: Path | None) -> BarStore:
 
 def local_store(config: DeskConfig) -> BarStore:
     """Return the store of the past without its archive."""
-    if config.store.backend == "postgres":
-        from store.bars.postgres_bars import PostgresBars  # noqa: PLC0415
-
-        return PostgresBars(postgres_target(config))
+    if config.store.backend != FILES:
+        return open_shared_store(config.store)
     return ParquetBars(desk_paths(config, os.environ).history)
 
 
 def shared_dumps(config: DeskConfig) -> "PostgresDumps":
     """Return the instrument dumps in the Postgres of the bars."""
-    from store.bars.postgres_bars import PostgresBars  # noqa: PLC0415
+    from store.bars.postgres_bars import open_store  # noqa: PLC0415
     from store.bars.postgres_instruments import PostgresDumps  # noqa: PLC0415
 
-    return PostgresDumps(PostgresBars(postgres_target(config)))
+    return PostgresDumps(open_store(config.store))
 
 
 def share_dumps(config: DeskConfig) -> int:
@@ -174,11 +145,9 @@ def live_store(
     config: DeskConfig, mode: str, database: Path, tell: Callable[[str], None], *, embedded: bool
 ) -> BarStore:
     """Return the store of a desk's own bars; those of an own exchange stay beside its run."""
-    if embedded or config.store.backend != "postgres":
+    if embedded or config.store.backend == FILES:
         return ParquetBars(bars_folder(config, mode, database))
-    from store.bars.postgres_bars import PostgresBars  # noqa: PLC0415
     from store.bars.waiting_bars import WaitingBars  # noqa: PLC0415
 
-    return WaitingBars(
-        PostgresBars(postgres_target(config)), state_folder(config, mode) / "bars-waiting", tell
-    )
+    waiting = state_folder(config, mode) / "bars-waiting"
+    return WaitingBars(open_shared_store(config.store), waiting, tell)

@@ -13,6 +13,7 @@ from engine.config.schema import DeskConfig, desk_paths
 from engine.day.desk_clocks import ScaledClock
 from engine.errors import ConfigError, DataError, OperatorError, PatangError
 from engine.market.calendar import Calendar
+from store.bars.registry import check_store
 from strategies import build
 from tui.run.run_records import state_folder
 from tui.run.session import DeskSession, RunPlan
@@ -34,11 +35,12 @@ def check_start(station: DeskSession) -> None:
 
 
 def check_settings(config: DeskConfig) -> None:
-    """Check keys, strategies and the bars they want; raise `ConfigError`."""
+    """Check keys, store, strategies and the bars they want; raise `ConfigError`."""
     if config.ui.keys:
         from tui.keymap import check_keymap  # noqa: PLC0415  brings the screen's library, which a headless desk does without
 
         check_keymap(config.ui.keys)
+    check_store(config.store.backend)
     strategies_of(config)
 
 

@@ -28,6 +28,7 @@ from engine.market.calendar import DAY, midnight
 from engine.ports import BarStore
 from store.bars.bar_writer import WARM_UP
 from store.bars.parquet_bars import ParquetBars
+from store.bars.registry import FILES
 from store.journal_day import KeptDay, kept_day, last_day
 from strategies import build
 from tui.run.bar_stores import history_store as shelf
@@ -128,7 +129,7 @@ class ParityRun:
         own = path.with_suffix(".bars")
         if own.is_dir():
             return ParquetBars(own)
-        if self._config.store.backend == "postgres":
+        if self._config.store.backend != FILES:
             return local_store(self._config)
         return ParquetBars(bars_folder(self._config, self._request.mode, path))
 

@@ -15,6 +15,7 @@ from engine.config.desk_modes import Mode
 from engine.config.schema import desk_paths
 from engine.errors import ConfigError, NothingFound
 from engine.texts import plain_text
+from store.bars.registry import FILES
 from tui.commands.bars.bar_selection import (
     END_OF_TIME,
     AsJson,
@@ -433,7 +434,7 @@ def sql(
     dumps = desk_paths(values, os.environ).state / "instruments"
     store = history_store(values, folder)
     there = folder or (
-        store if values.store.backend == "postgres" else desk_paths(values, os.environ).history
+        store if values.store.backend != FILES else desk_paths(values, os.environ).history
     )
     archived = partial(archived_files, store, *time_range(first, last))
     answer = run_query(query, there, source, dumps, archived, read_day(date) if date else day.max)

@@ -28,6 +28,7 @@ from engine.market.calendar import ist_day
 from engine.numbers import rupees
 from engine.ops import doctor as ops
 from engine.texts import plain_text
+from store.bars.registry import FILES, open_shared_store
 from tui.commands.desk.login_commands import DONE, FAILED, BrokerEndpoint, endpoint_of, vault_of
 from tui.run.exchange_clock import clock_at
 from tui.run.preflight import check_listed, check_settings
@@ -67,7 +68,7 @@ def run_doctor(file: Path | None, static_ip: str, *, as_json: bool) -> int:
             *local_checks(config, place, clock_at(place.rest).now()),
             *asyncio.run(_broker_checks(config, place, registered)),
         ]
-    if config.store.backend == "postgres":
+    if config.store.backend != FILES:
         checks.append(_bars_check(config))
     if config.archive.bucket:
         checks.append(_archive_check(config))
@@ -81,11 +82,8 @@ def run_doctor(file: Path | None, static_ip: str, *, as_json: bool) -> int:
 
 def _bars_check(config: DeskConfig) -> ops.HealthCheck:
     """Look whether the server of the bars is there; the desk trades without it."""
-    from store.bars.postgres_bars import PostgresBars  # noqa: PLC0415
-    from tui.run.bar_stores import postgres_target  # noqa: PLC0415
-
     try:
-        store = PostgresBars(postgres_target(config))
+        store = open_shared_store(config.store)
         try:
             return ops.HealthCheck("bars", ops.OK, store.describe())
         finally:
@@ -95,7 +93,7 @@ def _bars_check(config: DeskConfig) -> ops.HealthCheck:
             "bars",
             ops.WARN,
             str(error),
-            "start the server, or mend store.dsn: until then bars wait on this disk",
+            "start the server, or mend [store]: until then bars wait on this disk",
         )
 
 
