@@ -147,7 +147,7 @@ class LimitRow(NamedTuple):
     limit: float
     configured: float
     note: str
-    """Who changed it today, and why."""
+    """The author and reason of today's change."""
 
 
 class QueueRow(NamedTuple):
@@ -199,7 +199,7 @@ class GovernorState(NamedTuple):
     held: tuple[tuple[str, int], ...] = ()
     """How long each class is held back still, after the broker was busy."""
     unknown: int = 0
-    """Requests whose outcome nobody has told yet."""
+    """Requests of unknown outcome."""
     disk: DiskState = DiskState()
 
 
@@ -268,7 +268,7 @@ class EventRow(NamedTuple):
     level: str
     text: str
     times: int = 1
-    """How often a state that goes on has been told."""
+    """How often a lasting state has been logged."""
 
 
 class BarRow(NamedTuple):
@@ -349,16 +349,16 @@ class Board:
         """Orders that others have placed on the account; they stand among `orders`, too."""
         self.differences: BoardSection[DifferenceRow] = BoardSection()
         self.failures: BoardSection[FailureRow] = BoardSection()
-        """Strategies that have failed and that nobody has looked at yet, by name."""
+        """Failed strategies without acknowledgement, by name."""
         self.strategies: BoardSection[StrategyRow] = BoardSection()
         self.trades = DayTrades()
         self.alarms: dict[str, int] = {}
-        """Alarm → how often it was told today, in the order of the first time."""
+        """Alarm → how often it was raised today, in the order of the first time."""
         self.events: deque[EventRow] = deque(maxlen=2_000)
         self.events_dropped = 0
         self.event_seq = 0
         self.event_repeats = 0
-        """How often a line of the log has been told again."""
+        """How often a line of the log has been repeated."""
         self.fills: deque[FillMark] = deque(maxlen=5_000)
         self.bars: dict[tuple[int, int], tuple[BarRow, ...]] = {}
         """(token, span in seconds) → the last bars, oldest first.

@@ -64,7 +64,7 @@ class DataError(OperatorError):
 
 
 class BusyError(OperatorError):
-    """A port, a database or a socket is held by somebody else."""
+    """A port, a database or a socket that another process holds."""
 
 
 class NothingFound(PatangError):

@@ -74,7 +74,7 @@ class BrokerHolding(NamedTuple):
     exchange: str = "NSE"
     isin: str = ""
     unauthorised: int = 0
-    """Shares still there that the depository has not been told to let go today.
+    """Shares still there without today's authorisation at the depository.
 
     What that means, the account decides.
     """
@@ -201,8 +201,8 @@ class FeedSink(Protocol):
     def ticks(self, ticks: list[Tick], received: int, unread: bytes = b"") -> None:
         """Take the ticks of one message, in their order; those without a time of their own have 0.
 
-        `unread` is the message itself where it did not read whole. The ticks belong to whoever
-        takes them last: one who listens before leaves them as they are.
+        `unread` is the message itself where it did not read whole. The last receiver owns the
+        ticks: one before it leaves them as they are.
         """
         ...
 

@@ -239,16 +239,14 @@ class FrameDecoder:
     def kept_bad_frames(self) -> list[bytes]:
         """Return the last frames that were not whole, oldest first.
 
-        At most 16, each cut at 64 KiB.
+        There are at most 16, each cut at 64 KiB.
         """
         return list(self._bad)
 
 
 @final
 class LatestTicks:
-    """The last state of every token, packed as the wire has it.
-
-    184 bytes a token, whatever the number of packets.
+    """The last state of every token, packed as on the wire: 184 bytes a token.
 
     A packet replaces the fields it carries and leaves the others as they were. An unknown token
     reads as 0.

@@ -97,8 +97,6 @@ class FastPath(OrderEntry):
     """The bare positions of one replay.
 
     While a ladder is followed there are none: either all are here, or none is.
-
-    `sent` is how many orders wait for an open.
     """
 
     def __init__(

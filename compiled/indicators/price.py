@@ -172,9 +172,7 @@ class ROC(Indicator):
 class RSI(Indicator):
     """Relative strength index by Wilder's averages, 0 to 100; ready after `period` + 1 prices.
 
-    TA-Lib RSI.
-
-    0.0 where no price in the average moved, as TA-Lib has it.
+    It is TA-Lib's RSI, and 0.0 where no price in the average moved.
     """
 
     def __init__(self, period: i64 = 14) -> None:

@@ -292,9 +292,7 @@ class OBV(Indicator):
 class MFI(Indicator):
     """Money flow index: the share of rising typical prices in the traded value, 0 to 100.
 
-    TA-Lib MFI.
-
-    Ready after `period` + 1 bars; 0.0 where less than ₹1 flowed.
+    It is TA-Lib's MFI, ready after `period` + 1 bars; 0.0 where less than ₹1 flowed.
     """
 
     def __init__(self, period: i64 = 14) -> None:

@@ -113,8 +113,9 @@ class RollingWindow(CompensatedSum):
 class RollingSpread:
     """Mean and population standard deviation of the last `period` values, 0.0 until `full`.
 
-    Reckoned around a centre: the mean when the ring last turned, or when the values had moved far
-    from it. Either takes `period` steps, and neither comes again before the ring has turned.
+    They are computed around a centre: the mean when the ring last turned, or when the values had
+    moved far from it. Either takes `period` steps, and neither comes again before the ring has
+    turned.
     """
 
     def __init__(self, period: i64) -> None:

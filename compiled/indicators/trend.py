@@ -90,10 +90,9 @@ class ADX(Indicator):
 class Supertrend(Indicator):
     """A line `width` average true ranges from the bar's middle that only follows the trend.
 
-    Crossing it turns it.
-
-    `value` is the line in force and `direction` the trend, 1.0 up (the line is below) or -1.0 down;
-    it begins down, as on TradingView. Ready after `period` + 1 bars. Not in TA-Lib; its ATR is.
+    Crossing it turns it. `value` is the line in force and `direction` the trend, 1.0 up (the line
+    is below) or -1.0 down; it begins down, as on TradingView. Ready after `period` + 1 bars. Not in
+    TA-Lib; its ATR is.
     """
 
     def __init__(self, period: i64 = 10, width: float = 3.0) -> None:
@@ -150,9 +149,8 @@ class Supertrend(Indicator):
 class PSAR(Indicator):
     """Parabolic stop and reverse (`value`) and its `direction`, 1.0 long or -1.0 short.
 
-    Ready after two bars.
-
-    TA-Lib SAR: long at first unless the second bar fell by more than it rose.
+    Ready after two bars. It is TA-Lib's SAR: long at first unless the second bar fell by more than
+    it rose.
     """
 
     def __init__(self, acceleration: float = 0.02, maximum: float = 0.2) -> None:

@@ -54,9 +54,7 @@ class BarBuilder:
     def __init__(self, spans: list[int]) -> None:
         """Take spans in seconds, ascending, each a multiple of the first.
 
-        86400 is the session, whatever its length.
-
-        Raises ValueError for spans that are not so.
+        86400 is the session, whatever its length. Raises ValueError for other spans.
         """
         if (
             not spans

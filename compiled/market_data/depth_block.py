@@ -16,7 +16,7 @@ Level = tuple[float, int, int]
 
 
 def price_divisor(token: i64) -> float:
-    """Return what a price in a block is divided by; the low byte of `token` is its segment."""
+    """Return the divisor of prices in a block; the low byte of `token` is its segment."""
     segment = token & 0xFF
     if segment == 3:  # CDS
         return 10_000_000.0

@@ -9,14 +9,14 @@ U32: Final[i64] = 0xFFFFFFFF
 
 
 def put_u32(out: BytesWriter, value: i64) -> None:
-    """Append a value, cut to what 32 bits can say."""
+    """Append a value, cut to 32 bits."""
     value = max(0, min(value, U32))
     # librt writes signed words only; the upper half of the unsigned range is its negative one.
     write_i32_be(out, i32(value if value < 0x80000000 else value - 0x100000000))
 
 
 def put_u16(out: BytesWriter, value: i64) -> None:
-    """Append a value, cut to what 16 bits can say."""
+    """Append a value, cut to 16 bits."""
     value = max(0, min(value, 0xFFFF))
     write_i16_be(out, i16(value if value < 0x8000 else value - 0x10000))
 

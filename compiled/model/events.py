@@ -10,7 +10,7 @@ from compiled.model.values import Gtt, GttLeg, GttStatus, Order, OrderStatus, Pr
 
 
 class RequestOutcome(IntEnum):
-    """What became of a request to the broker, as its adapter says; SENT: it is on its way there.
+    """The outcome of a request to the broker by its adapter; SENT: it is on its way there.
 
     BUSY and SESSION_LOST are refusals of the moment: nothing has happened, and the request itself
     has not been judged.
@@ -26,12 +26,12 @@ class RequestOutcome(IntEnum):
 
 
 def is_transient(outcome: RequestOutcome) -> bool:
-    """Tell whether a refusal is about the moment, not about the request."""
+    """Return whether a refusal is about the moment, not about the request."""
     return outcome is RequestOutcome.BUSY or outcome is RequestOutcome.SESSION_LOST
 
 
 def is_refusal(outcome: RequestOutcome) -> bool:
-    """Tell whether a request came to nothing, for whatever reason."""
+    """Return whether a request came to nothing, for whatever reason."""
     return outcome is RequestOutcome.REFUSED or is_transient(outcome)
 
 

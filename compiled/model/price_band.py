@@ -1,6 +1,4 @@
-"""The price band of the day, as it stands now.
-
-Which prices are in it, and whether an order that a trigger sends could trade.
+"""The price band of the day, as it stands now, for prices and for orders a trigger sends.
 
 `Instrument.lower` and `upper` are the exchange's last word (0.0: none known); it moves them during
 the day.

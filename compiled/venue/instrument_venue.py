@@ -273,7 +273,7 @@ class InstrumentVenue:
         return order.sign * (price - order.trigger) >= 0
 
     def activate_stop(self, order: RestingOrder, ts: i64) -> None:
-        """Turn a stop whose trigger was reached into the limit or market order it stands for."""
+        """Turn a stop whose trigger was reached into its limit or market order."""
         order.trigger = 0
         order.taking = True
         if order.limit == 0:

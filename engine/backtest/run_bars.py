@@ -85,9 +85,7 @@ class BarVersions:
         return sorted(span for span in every if set(symbols) <= set(self.symbols(span, version)))
 
     def choose(self, symbol: str, span: int, version: str) -> str:
-        """Return the version of a symbol that is read.
-
-        The one that is named, the newest golden one, or raw.
+        """Return the version of a symbol to read: the named one, the newest golden one, or raw.
 
         Raises `NothingFound` where there is none.
         """

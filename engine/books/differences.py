@@ -117,7 +117,7 @@ class BookDifference(NamedTuple):
     cause: str = ""
     """What has probably led to it."""
     witnessed: bool = False
-    """The order book shows who has just taken these shares: what was seen once is so."""
+    """The order book shows the taker of these shares: one sight of it is enough."""
 
     @property
     def text(self) -> str:
@@ -218,10 +218,7 @@ def held_shares(kernel: Kernel) -> Counter[At]:
 
 
 def held_by_side(kernel: Kernel) -> Counter[tuple[int, str, Side]]:
-    """Return the shares of our ladders by token, product and side.
-
-    The broker nets what is long with what is short.
-    """
+    """Return the shares of our ladders by token, product and side; the broker nets both sides."""
     found: Counter[tuple[int, str, Side]] = Counter()
     for ladder in kernel.state.ladders.values():
         for rung in ladder.rungs:

@@ -160,7 +160,7 @@ class DayLoop:
         self.has_hint = False
         self.compare_soon = False
         self.has_missed_events = False
-        """Whether the feed was away: what was done meanwhile nobody has heard of."""
+        """Whether the feed was away: events meanwhile were missed."""
         self._away = False
         self.stopping = False
         board.header = board.header._replace(day_over=False)

@@ -41,7 +41,7 @@ def check_account(journal: Journal, account: str) -> None:
 
 
 def check_owner(owner: str | None, account: str) -> None:
-    """Raise `BusyError` where a database belongs to another account; None: to nobody yet."""
+    """Raise `BusyError` where a database belongs to another account; None: to none yet."""
     if owner not in {None, account}:
         raise BusyError(
             f"this database belongs to account {owner}, the broker says {account}; name another one"

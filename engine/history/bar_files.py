@@ -85,7 +85,7 @@ def files_in(path: Path) -> list[Path]:
 
 
 def read_table(file: Path, given: Mapping[str, str]) -> RawTable:
-    """Return what a file holds; `given` names columns by role. Raises `DataError` in one line."""
+    """Return the content of a file; `given` names columns by role. Raise `DataError`."""
     try:
         table = (
             _read_parquet(file, given) if _begins_with(file, b"PAR1") else _read_csv(file, given)

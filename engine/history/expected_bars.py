@@ -32,9 +32,7 @@ class ExpectedStarts(NamedTuple):
 
 
 class MissingRun(NamedTuple):
-    """Bars that are expected one after the other and not there.
-
-    `bars` of them, starting in [start, end) ns UTC.
+    """A run of missing bars: `bars` of them, starting in [start, end) ns UTC.
 
     A run lies within one day, or is of whole `days` that follow each other.
     """
@@ -78,7 +76,7 @@ class ExpectedBars:
         return self._days[key]
 
     def between(self, first: date, last: date, span: int) -> ExpectedStarts:
-        """Return what is expected from one day to another, both included."""
+        """Return the expected starts from one day to another, both included."""
         asked = first, last, span
         if asked not in self._ranges:
             self._ranges[asked] = self._range_starts(first, last, span)
@@ -112,7 +110,7 @@ class ExpectedBars:
 
 
 def missing_starts(starts: Ints, expected: ExpectedStarts) -> Ints:
-    """Return what of `expected` is not among `starts`; both are sorted."""
+    """Return the starts of `expected` that are not among `starts`; both are sorted."""
     absent = expected.starts[~is_among(expected.starts, starts)]
     if len(absent) and len(expected.optional):
         there = np.unique(ist_days(starts))

@@ -30,9 +30,7 @@ Tell = Callable[[str, str, str], None]
 
 
 class MissingMinutes(NamedTuple):
-    """Expected minutes of a token that are not there.
-
-    `bars` of them, starting in [start, end) (ns UTC).
+    """A run of a token's missing minutes: `bars` of them, starting in [start, end) (ns UTC).
 
     `lost`: the token had a bar in each of the `STEADY` minutes before.
     """

@@ -24,12 +24,10 @@ Row = tuple[float, float, float, float, int]
 
 
 class SeenTicks(NamedTuple):
-    """The ticks of a token in the order in which they came.
+    """The ticks of a token in the order of their arrival.
 
-    Exchange's stamp and receipt (ns UTC), price, the day's volume.
-
-    `held` are those that waited in a desk that was late, where a newer one of the token replaces an
-    older.
+    They have the exchange's stamp and receipt (ns UTC), price, and the day's volume. `held` are
+    those that waited in a late desk, where a newer one of the token replaces an older.
     """
 
     ts: Ints
@@ -57,7 +55,7 @@ class TickEvidence:
         self._seen = SeenTicks(ts[order], came[order], price[order], volume[order], held[order])
         self._absences = sorted(absences)
         self._most = np.maximum.accumulate(self._seen.volume) if len(order) else self._seen.volume
-        """The highest volume of the day that was told of by each tick, in the exchange's order."""
+        """The day's highest volume by each tick, in the exchange's order."""
 
     def cause(
         self, start: int, end: int, raw: Row | None, vendor: Row, *, last: bool = False

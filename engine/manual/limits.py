@@ -128,7 +128,7 @@ def change_detail(change: DayLimitChange, before: float) -> str:
 
 
 def parse_change(detail: str) -> DayLimitChange:
-    """Read what `request_detail` returned; raise `ConfigError` where it is something else."""
+    """Read a text of `request_detail`; raise `ConfigError` for any other."""
     try:
         fields = json.loads(detail)
         change = DayLimitChange(

@@ -9,9 +9,8 @@ def break_even_ticks(
 ) -> int | None:
     """Return the fewest ticks in one's favour that pay the charges of entry and exit.
 
-    None where zero comes first.
-
-    `price` and `tick` are rupees; both orders fill whole, on one day, at their price.
+    It is None where zero comes first. `price` and `tick` are rupees; both orders fill whole, on one
+    day, at their price.
     """
     entry = order_charges(rates, side, quantity, paise(price, quantity))
     leaving = Side.SELL if side is Side.BUY else Side.BUY

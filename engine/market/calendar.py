@@ -80,7 +80,7 @@ class HoursDoubt(NamedTuple):
     read: date
 
     def __str__(self) -> str:
-        """Say what it means, and what ends it."""
+        """Return its meaning, and its end."""
         return (
             f"new hours from {self.since} on ({', '.join(self.exchanges)}) are not confirmed: "
             f"{', '.join(self.source)}, "
@@ -202,9 +202,8 @@ class Calendar:
     ) -> SessionPhase:
         """Return the phase at `ts`.
 
-        "closed" reaches from one phase to the next, or to the end of the holiday lists.
-
-        A session of unknown clock time counts as closed.
+        "closed" reaches from one phase to the next, or to the end of the holiday lists. A session
+        of unknown clock time counts as closed.
         """
         day, by = ist_day(ts), HoursClass(exchange, kind, cas, expiring)
         phases = self._day_phases(day, by)
@@ -279,9 +278,8 @@ class Calendar:
     ) -> list[BarGap]:
         """Return the gaps among bars of `span` seconds that start at `starts`, in any order.
 
-        Others are ignored.
-
-        Two missing bars belong to one gap when no bar is expected between them.
+        Other starts are ignored. Two missing bars belong to one gap when no bar is expected between
+        them.
         """
         there = set(starts)
         gaps: list[BarGap] = []

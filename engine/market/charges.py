@@ -121,7 +121,7 @@ class _ChargeTable(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def load_rate_table(file: Path = FILE) -> RateTable:
-    """Return the rate table; raise `DataError` naming the file and what is wrong with it."""
+    """Return the rate table; raise `DataError` naming the file and its fault."""
     try:
         return RateTable([row for rate in _read_charges(file).rates for row in rate.rows()])
     except ValueError as error:
@@ -170,7 +170,7 @@ def security_segment(asset: AssetClass, product: Product) -> str:
 
 
 def intraday_segment(instrument: Instrument, product: Product) -> str:
-    """Return the segment of what is closed on its day, "" where that changes nothing."""
+    """Return the segment of shares closed on their day, "" where that changes nothing."""
     return CLOSED.get(charge_segment(instrument, product), "")
 
 

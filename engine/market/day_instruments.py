@@ -13,7 +13,7 @@ class KeptDumps(Protocol):
     """Dumps by day, in files (`engine.market.instrument_dumps.DumpFolder`) or in a server."""
 
     def days(self, exchange: str) -> Sequence[date]:
-        """Return the days of which there is a dump of an exchange, oldest first."""
+        """Return the days with a dump of an exchange, oldest first."""
         ...
 
     def load(self, day: date, exchanges: Iterable[str] = ()) -> InstrumentList:

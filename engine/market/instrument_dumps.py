@@ -44,7 +44,7 @@ class DumpFolder:
         self.folder = folder
 
     def keep(self, day: date, content: bytes) -> list[DumpVersion]:
-        """Store a dump (CSV, gzipped or not) by exchange and return what holds it now.
+        """Store a dump (CSV, gzipped or not) by exchange and return the files that hold it now.
 
         The same content again is not stored again. Raises `DataError` for a dump that cannot be
         read or that has lost half of an exchange, `OperatorError` where the folder cannot be

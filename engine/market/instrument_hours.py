@@ -89,11 +89,10 @@ class InstrumentHours:
     ) -> TradingHours | None:
         """Return its day as the core keeps it, None without trading.
 
-        Intraday positions end `early` ns before the broker's time.
-
-        On a day for which that time is not known there are none: the square-off stands at the open.
-        Where its hours are not confirmed entries end `early` ns (a minute at least) before the
-        close, and an index contract that expires is left like intraday ones.
+        Intraday positions end `early` ns before the broker's time. On a day without a known one
+        there are none: the square-off stands at the open. Where its hours are not confirmed entries
+        end `early` ns (a minute at least) before the close, and an index contract that expires is
+        left like intraday ones.
         """
         session = self.session(day, instrument)
         if session is None:

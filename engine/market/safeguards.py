@@ -1,6 +1,4 @@
-"""Dated rules that stop or bound trading.
-
-Market-wide halts, price bands, LPP, the closing auction, expiry days.
+"""Dated rules that stop or bound trading: halts, price bands, LPP, closing auction, expiry days.
 
 Prices are rupees. A date before the first row of a rule raises `DataError`. A quote's own price
 band has the last word.
@@ -205,10 +203,9 @@ class TradingSafeguards:
     ) -> list[date]:
         """Return the days from `first` to `last` on which contracts on an underlying expire.
 
-        All, or the monthly ones.
-
-        An expiry on a holiday is on the trading day before (one that so moves into the month before
-        is not seen from there). Raises `DataError` beyond the holiday lists.
+        They are all of them, or the monthly ones. An expiry on a holiday is on the trading day
+        before (one that so moves into the month before is not seen from there). Raises `DataError`
+        beyond the holiday lists.
         """
         found = set()
         end = _month_end(last)

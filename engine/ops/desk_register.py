@@ -55,7 +55,7 @@ def register_desk(folder: Path, environ: Mapping[str, str]) -> None:
 
 
 def registered_desks(environ: Mapping[str, str]) -> list[DeskEntry]:
-    """Return the desks on record whose folder is there; what cannot be read is left out."""
+    """Return the desks on record whose folder is there; unreadable entries are left out."""
     found: dict[Path, DeskEntry] = {}
     for place in register_folders(environ):
         with contextlib.suppress(OSError):

@@ -528,7 +528,7 @@ class OrderGateway:
 
 
 def _outcome_of(error: PatangError) -> tuple[RequestOutcome, str]:
-    """Return what the error of a call says became of the request, and why."""
+    """Return the outcome of a request by the error of its call, and the reason."""
     if isinstance(error, OrderUnknown):
         return RequestOutcome.UNKNOWN, str(error)
     if isinstance(error, RetryableError):

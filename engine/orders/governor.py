@@ -26,7 +26,7 @@ class GovernorRates:
     """Orders of the day kept for exits: at the broker's cap even exits are blocked."""
 
     def within(self, rules: BrokerRules) -> "GovernorRates":
-        """Return these rates, none above what the broker takes."""
+        """Return these rates, none above the broker's."""
         return replace(
             self,
             per_second=min(self.per_second, rules.orders_per_second),

@@ -79,7 +79,7 @@ class KillSwitch:
         """Of what is in memory; never held while the disk is waited for."""
         self._disk = threading.RLock()
         self._writer = threading.Thread()
-        """Who writes, or was the last to write."""
+        """The thread that writes, or was the last to write."""
         self._latch: KillLatch | None = None
         self._standing: list[KillLatch] = []
         """What has latched since the last release, oldest first."""

@@ -1,6 +1,4 @@
-"""One day as a desk traded it, and as a backtest does.
-
-Plain records, nothing that knows where they come from.
+"""One day as a desk traded it, and as a backtest does: plain records, whatever their source.
 
 Amounts are paise, prices rupees, quantities shares, times ns UTC; `side` is 1 for a long position,
 -1 for a short one.

@@ -23,13 +23,11 @@ T = TypeVar("T")
 
 
 class PairedDecision(NamedTuple):
-    """One decision as both sides took it, None on the side that did not.
+    """One decision of both sides, None on the side without it.
 
-    An entry, a rung, or that a rung was left.
-
-    `trip` and `other` are the round trips it began or ended on the desk and in the backtest.
-    `same`: both took it within a bar, with the same answer and for as many shares, and it was
-    filled on both or on none.
+    It is an entry, a rung, or the end of a rung. `trip` and `other` are the round trips it began or
+    ended on the desk and in the backtest. `same`: both took it within a bar, with the same answer
+    and for as many shares, and it was filled on both or on none.
     """
 
     kind: str

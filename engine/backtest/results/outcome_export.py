@@ -1,6 +1,4 @@
-"""A backtest for other programs.
-
-JSON that says all of it, and its tables as CSV, Parquet, workbooks and frames.
+"""A backtest for other programs: all of it as JSON, its tables as CSV, Parquet, books and frames.
 
 In JSON amounts are paise and times ns UTC, as in `engine.backtest.run_outcome`. In tables amounts
 are rupees, exact to the paisa, and times those of India.
@@ -108,9 +106,7 @@ def export_outcome(
     metrics: Sequence[RunMetric] = (),
     findings: Sequence[LinterFinding] = (),
 ) -> list[Path]:
-    """Write a run to `out` and return the files.
-
-    One for json and xlsx, a folder with one for each table for csv and parquet.
+    """Write a run to `out` and return the files: one, or for csv and parquet a folder of tables.
 
     Each is written whole or not at all. Raises `OperatorError`: cannot be written, xlsx without
     openpyxl, or too long for it.

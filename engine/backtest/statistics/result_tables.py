@@ -38,10 +38,9 @@ BINS: Final = 30
 class DrawdownRow(NamedTuple):
     """One way down from a peak and back.
 
-    `end` and `recovery` are None while the peak is not reached again.
-
-    `depth` is in percent and `amount` in paise, both negative; `length` is from peak to `end`, or
-    to the last moment, `recovery` from trough to `end`.
+    `end` and `recovery` are None while the peak is not reached again. `depth` is in percent and
+    `amount` in paise, both negative; `length` is from peak to `end`, or to the last moment,
+    `recovery` from trough to `end`.
     """
 
     start: int
@@ -54,9 +53,7 @@ class DrawdownRow(NamedTuple):
 
 
 class YearReturns(NamedTuple):
-    """Returns of a calendar year in percent.
-
-    The whole, and each of twelve months, None where nothing was replayed.
+    """Returns of a calendar year and of its months in percent, None where nothing was replayed.
 
     `benchmark` is buy and hold's, `market` the index's, None where there is none.
     """
@@ -70,11 +67,10 @@ class YearReturns(NamedTuple):
 
 
 class TradeGroup(NamedTuple):
-    """Closed trades that have something in common.
+    """Closed trades with a common field.
 
-    Amounts in paise; `win_rate` in percent; `average` is the mean net.
-
-    `profit_factor` is None without a loss. `mae` and `mfe` are means.
+    Amounts in paise; `win_rate` in percent; `average` is the mean net. `profit_factor` is None
+    without a loss. `mae` and `mfe` are means.
     """
 
     name: str

@@ -25,7 +25,7 @@ DELIVERED = ("EQ_DELIVERY", "ETF_EQUITY_DELIVERY", "FUND_DELIVERY", "BOND_DELIVE
 
 
 class AccountPosting(NamedTuple):
-    """One line of the account: `amount` is what it adds to `balance`, negative for a debit."""
+    """One line of the account: `amount` is its addition to `balance`, negative for a debit."""
 
     day: date
     exchange: str

@@ -85,8 +85,8 @@ def deals_of(fills: Iterable[Mapping[str, object]]) -> list[AccountDeal]:
     """Return the desk's fills as deals; raise `DataError` for a row that cannot be read.
 
     A row needs ts (ns UTC), exchange, symbol, side, quantity, price (₹), order_id and trade_id;
-    `product` is CNC where it is missing, `asset` what the symbol says. What they cost,
-    `charged_deals` works out.
+    `product` is CNC where it is missing, `asset` follows the symbol. `charged_deals` works out
+    their charges.
     """
     found = []
     for row in fills:
@@ -172,7 +172,7 @@ def renamed_deals(deals: Iterable[AccountDeal]) -> list[AccountDeal]:
 
 
 def note_charges(rows: Iterable[AccountDeal], rates: ChargeRates) -> int:
-    """Return what the note of these deals says, in paise; brokerage is once per order."""
+    """Return the charges of these deals' note in paise; brokerage is once per order."""
     sums, brokerage = {Side.BUY: 0, Side.SELL: 0}, 0
     for (side, _), value in _order_values(rows).items():
         sums[side] += value
@@ -214,10 +214,8 @@ def proportional_shares(total: int, weights: Sequence[int]) -> list[int]:
 def by_product(deals: Iterable[AccountDeal]) -> list[AccountDeal]:
     """Return the deals with the segment they are charged in.
 
-    Delivery that was closed on its day is intraday.
-
-    The smaller quantity of the two sides is, in one instrument at one exchange, the earliest shares
-    of either side.
+    Delivery that was closed on its day is intraday: the smaller quantity of the two sides, in one
+    instrument at one exchange, the earliest shares of either side.
     """
     groups: defaultdict[tuple[date, str, str, str], list[AccountDeal]] = defaultdict(list)
     for deal in deals:

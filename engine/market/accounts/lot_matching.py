@@ -94,9 +94,7 @@ Waiting = defaultdict[str, deque[OpenLot]]
 def match_lots(
     deals: Iterable[AccountDeal], actions: CorporateActions | None = None, until: date = date.max
 ) -> MatchedLots:
-    """Match the deals up to `until`, in any order.
-
-    Without `actions` no corporate action is looked for.
+    """Match the deals up to `until`, in any order; without `actions` shares are taken as they are.
 
     Raises `DataError` for a corporate action on shares in hand whose effect is not known.
     """
@@ -137,7 +135,7 @@ def match_lots(
 def _actions_by_day(
     symbols: set[str], actions: CorporateActions | None
 ) -> dict[date, list[CorporateAction]]:
-    """Return by ex-date what can happen to these shares, and to those that come out of them."""
+    """Return by ex-date the possible actions on these shares and on their successors."""
     events: defaultdict[date, list[CorporateAction]] = defaultdict(list)
     ahead = sorted(symbols) if actions else []
     while ahead and actions:
@@ -180,7 +178,7 @@ def _close_lots(
     *,
     wait: bool = True,
 ) -> OpenLot | None:
-    """Close the oldest lots of the other side; what is left waits, or is returned."""
+    """Close the oldest lots of the other side; the rest waits, or is returned."""
     while lot.quantity and waiting and waiting[0].side is not lot.side:
         quantity = min(lot.quantity, waiting[0].quantity)
         found.lines.append(

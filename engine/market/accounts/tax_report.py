@@ -1,6 +1,4 @@
-"""A financial year (April to March) as the tax return asks for it.
-
-Capital gains, intraday and derivatives.
+"""A financial year (April to March) for the tax return: gains, intraday and derivatives.
 
 Rates, holding periods and the rule of turnover are dated rows of `tax.json`. Amounts are paise. A
 delivery sale is a capital gain: short or long by the holding period, STT is no cost of it. Intraday
@@ -194,7 +192,7 @@ class TaxRules:
         return TaxEntry(line, "", 0.0, line.difference - line.charges, turnover)
 
     def report(self, matched: MatchedLots, year: FinancialYear) -> TaxReport:
-        """Return one financial year of what was matched; an earlier year's sales stay out of it."""
+        """Return one financial year of matched lots; an earlier year's sales stay out of it."""
         entries = [
             self.entry(line) for line in matched.lines if year.first <= line.closed <= year.last
         ]

@@ -89,7 +89,7 @@ def read_tradebook(file: Path) -> list[AccountDeal]:
 
 
 def read_holdings(file: Path) -> list[AccountDeal]:
-    """Return what was held without a trade (an IPO, a transfer, a gift) as lots without charges.
+    """Return holdings without a trade (an IPO, a transfer, a gift) as lots without charges.
 
     Raise `DataError`.
     """

@@ -151,7 +151,7 @@ class CorporateActions:
         )
 
     def current_symbol(self, symbol: str) -> str:
-        """Return what a share is called today, as NSE's list calls it on every day."""
+        """Return a share's symbol of today, as NSE's list has it on every day."""
         return self._table.renamed.get(symbol, symbol)
 
     def of_symbol(
@@ -183,7 +183,7 @@ class CorporateActions:
         return sorted(found, key=lambda action: action.symbol)
 
     def demerger(self, action: CorporateAction) -> DemergerTerms:
-        """Return what a demerger left and gave; raise `DataError` where no row tells."""
+        """Return the terms of a demerger; raise `DataError` where no row has them."""
         row = self._demergers.get((action.symbol, action.ex))
         if row is None:
             raise DataError(
@@ -220,7 +220,7 @@ class CorporateActions:
         return [step for step in found if step is not None]
 
     def factor(self, symbol: str, day: date, until: date, closes: Closes | None = None) -> float:
-        """Return what a price of `day` is divided by to compare with a price of `until`."""
+        """Return the divisor of a price of `day` in comparison with a price of `until`."""
         return prod(step.price for step in self.steps(symbol, day, until, closes))
 
     def not_adjusted(self, symbol: str, after: date, until: date) -> list[CorporateAction]:
