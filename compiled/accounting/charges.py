@@ -226,7 +226,7 @@ def rates_key(token: i64, product: i64) -> i64:
 
 
 def intraday_rates(rates: IntMap[ChargeRates], token: i64, product: Product) -> ChargeRates | None:
-    """Return what is charged where delivery is closed on its day, None where that changes nothing."""
+    """Return the rates where delivery closed on its day is charged apart, else None."""
     if product is not Product.CNC:
         return None
     found = rates.get(rates_key(token, Product.MIS))

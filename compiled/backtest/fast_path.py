@@ -531,7 +531,7 @@ class FastPath(OrderEntry):
     def _waiting_order(
         self, line: BarePosition, strategy: str, product: Product, rung: i64, passed: bool
     ) -> Order:
-        """Return the order that waits, as it stands at the exchange, or as it is about to go there."""
+        """Return the waiting order, at the exchange or about to go there."""
         out = self.order_store
         order = Order(
             line.intent,

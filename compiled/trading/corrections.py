@@ -1,6 +1,4 @@
-"""Bring our books in line with the broker's.
-
-Shares taken on, shares written off, cash paid in or out.
+"""Corrections of our books: shares taken on, shares written off, cash paid in or out.
 
 A correction is an order of ours that never left, complete, with one fill. For delivery it moves
 shares and no cash: the broker's cash has moved already, on whatever day that was, and is compared
@@ -37,7 +35,7 @@ TRADE: Final = "correction"
 
 @final
 class BookCorrections:
-    """Makes ladders of what was not ours, and takes out of them what is gone."""
+    """Makes ladders of adopted shares, and takes written-off ones out of them."""
 
     def __init__(
         self, state: DeskState, out: OrderStore, ladder_book: LadderBook, orders: OrderReports
@@ -50,7 +48,7 @@ class BookCorrections:
     def adopt_shares(self, event: ShareAdoption) -> None:
         """Make a ladder of one rung of shares the broker holds.
 
-        Protected like any other, or left at once.
+        It is protected like any other, or left at once.
         """
         market = self.state.markets.get(int(event.token))
         if market is None or market.ltp <= 0.0 or event.quantity == 0:
@@ -110,9 +108,9 @@ class BookCorrections:
             rung.target = event.legs[1].trigger
 
     def write_off_shares(self, event: WriteOff) -> None:
-        """Take shares out of the rungs that lack them, at the price their stop has fired at, else at the last one.
+        """Take shares out of the rungs that lack them, at their fired stop's price or the last.
 
-        What an exit is selling already stays: both together would be more than there is.
+        Shares that an exit is selling stay: both together would be more than there is.
         """
         left = event.quantity
         market = self.state.markets.get(int(event.token))
@@ -139,7 +137,7 @@ class BookCorrections:
     def note_shortfall(self, event: ShareShortfall) -> None:
         """Take note of shares that are not in the broker's books.
 
-        What could sell them is taken back.
+        Their stops and exits are taken back.
         """
         market = self.state.markets.get(int(event.token))
         if market is None:
@@ -156,8 +154,8 @@ class BookCorrections:
     ) -> list[Rung]:
         """Return the rungs that hold shares, in the order in which they are thought to lack them.
 
-        First those whose stop has fired while nobody looked, then the newest; what an exit is
-        selling goes last.
+        Rungs whose stop has fired unobserved come first, then the newest; those with an exit at
+        work are last.
         """
         fired: list[Rung] = []
         others: list[Rung] = []
@@ -191,7 +189,7 @@ class BookCorrections:
     ) -> Order:
         """Book shares that moved without an order of ours.
 
-        The price they count from stands as the order's own.
+        The price they count from is the order's own.
         """
         token = ladder.instrument.token
         market = self.state.markets[int(token)]

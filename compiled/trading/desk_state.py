@@ -1,4 +1,4 @@
-"""The state of the desk: instruments, strategies, ladders and what counts towards the limits, as plain data.
+"""The state of the desk as plain data: instruments, strategies, ladders, and the day's counts.
 
 Each field has one writer among the parts of the kernel; the engine reads it, and writes none.
 """
@@ -20,16 +20,14 @@ from compiled.trading.strategy import Context, InstrumentQuote, Strategy
 
 @final
 class InstrumentState(InstrumentQuote):
-    """What the kernel knows of one instrument.
-
-    Last price, best bid and ask, when it last heard of it.
+    """The kernel's view of one instrument: last price, best bid and ask, time of the last packet.
 
     `idle_at_any_price` is a replay's note that no price calls for anything here; every change of a
     ladder takes it back. `bar_block` is where its bars are made (-1: before its first tick). While
-    it is `untraded`, its last price is of an earlier day. `stamp` is that of the exchange on its last packet, `lag` how old the last
-    was that brought something new (ns); one that comes too `is_late` is no price to enter at. While
-    it is `is_cold` its history is not there yet: listeners and tickers are `waiting_listeners`,
-    since `cold_since` (ns; 0: never).
+    it is `untraded`, its last price is of an earlier day. `stamp` is that of the exchange on its
+    last packet, `lag` how old the last was that brought something new (ns); one that comes too
+    `is_late` is no price to enter at. While it is `is_cold` its history is not there yet: listeners
+    and tickers are `waiting_listeners`, since `cold_since` (ns; 0: never).
     """
 
     def __init__(self, instrument: Instrument) -> None:
@@ -88,7 +86,7 @@ class StrategyState:
         self.last_signal = ""
 
     def step_indicators(self, bar: Bar) -> bool:
-        """Take a bar into what the strategy follows; tell whether it hears it."""
+        """Take a bar into the strategy's indicators; return whether it is to be passed on."""
         followed = self.follows.get(bar.token)
         return followed is None or followed.step(bar.high, bar.low, bar.close, float(bar.volume))
 
@@ -102,12 +100,12 @@ class DeskState:
     """Every instrument, strategy, ladder and rung of the desk, and its counts of the day.
 
     Ladders stand in `ladders` while they are followed, in `owners` as long as their orders are
-    known. What is ours and should not work (it stands twice, or came when nobody waited for it any
-    more) stands among the strays until it is gone. While it `is_blind` nothing is sold or
-    protected, unless it flattens: the broker's books have not been compared with ours yet.
-    `dry_run_entries` are the entries of a dry run: what they would hold counts for the rest of the
-    day. `clock_idle` is a replay's note that the clock calls for nothing on any ladder; every
-    change of one takes it back. `rates` maps 8 * token + product to the day's charges.
+    known. Orders of ours that should not work (doubles, or late arrivals) stand among the strays
+    until they are gone. While it `is_blind` nothing is sold or protected, unless it flattens: the
+    broker's books have not been compared with ours yet. `dry_run_entries` are the entries of a dry
+    run: their shares count for the rest of the day. `clock_idle` is a replay's note that the clock
+    calls for nothing on any ladder; every change of one takes it back. `rates` maps 8 * token +
+    product to the day's charges.
     """
 
     def __init__(
@@ -144,7 +142,7 @@ class DeskState:
         self.halted = False
         self.flattening = False
         self.simulated = False
-        """Whether the orders go to the core's own exchange, which knows regular and iceberg ones only."""
+        """Whether orders go to the core's own exchange, which takes regular and iceberg ones only."""
         self.open: i64 = 0
         self.close: i64 = 0
         self.today: i64 = 0
@@ -165,7 +163,10 @@ class DeskState:
         return self.ledger.net - self.net_at_open
 
     def begin_day(self) -> None:
-        """Count entries, losses and the P&L of the day anew, and let strategies on that a limit had stopped."""
+        """Begin the day's counts anew, and let strategies on that a limit had stopped.
+
+        They are entries, losses and the P&L.
+        """
         self.notes.begin_day()
         self.entry_count = 0
         self.losses = 0

@@ -1,4 +1,4 @@
-"""A view of the desk: what its positions are worth protecting, what they use of the limits, what is still at work."""
+"""A view of the desk: protection of its positions, use of the limits, and work under way."""
 
 from typing import final
 
@@ -14,14 +14,14 @@ from compiled.trading.risk import LimitUsage
 
 @final
 class DeskView:
-    """Answers what the state of the desk amounts to; it changes nothing."""
+    """Answers questions on the state of the desk; it changes nothing."""
 
     def __init__(self, state: DeskState, out: OrderStore) -> None:
         self.state = state
         self.order_store = out
 
     def limit_usage(self, candidate: Ladder) -> LimitUsage:
-        """Return what is used of the limits, for one more entry of a ladder."""
+        """Return the used part of the limits, for one more entry of a ladder."""
         usage = LimitUsage()
         pending: i64 = 0
         for ladder in self.state.ladders.values():
@@ -65,7 +65,7 @@ class DeskView:
         return usage
 
     def recent_entries(self, strategy: str) -> i64:
-        """Return how many entries of a strategy have left within a minute, 0 where they are not limited."""
+        """Return a strategy's entries within a minute, 0 where they are not limited."""
         count: i64 = 0
         if self.state.limits.max_orders_per_minute > 0:
             since = self.order_store.now - MINUTE
@@ -76,7 +76,7 @@ class DeskView:
         return count
 
     def has_work(self) -> bool:
-        """Tell whether an order is at work, or a rung waits for its protection or its exit, and not for the next session."""
+        """Return whether an order is at work, or a rung waits for stop or exit in this session."""
         for ladder in self.state.ladders.values():
             for rung in ladder.rungs:
                 if rung.live and self._is_rung_working(ladder, rung):
@@ -96,10 +96,10 @@ class DeskView:
         return not shut or (not ladder.plan.resting and self.order_store.now >= rung.protect_at)
 
     def naked(self) -> i64:
-        """Return how many open rungs have less protection that could fill than shares, or could sell more than they hold.
+        """Return how many open rungs lack protection that could fill, or could be oversold.
 
-        One bare by plan needs none, where the broker takes stops at all. More is sold by stops and
-        exits beyond the shares, and by what stands twice at the broker.
+        One bare by plan needs none, where the broker takes stops at all. Stops, exits and doubles
+        at the broker oversell together.
         """
         found = {int(gtt.rung) for gtt in self.state.stray_gtts.values()}
         for order in self.state.strays.values():
@@ -118,7 +118,7 @@ class DeskView:
         return len(found)
 
     def lacks_protection(self, ladder: Ladder, rung: Rung, last: float) -> bool:
-        """Tell whether a rung that should have a stop has less protection than shares."""
+        """Return whether a rung that should have a stop has less protection than shares."""
         return (rung.plan.stop_percent > 0.0 or self.order_store.limit_only) and protected_quantity(
             ladder, rung, last
         ) < rung.present
@@ -144,7 +144,7 @@ class DeskView:
         return found
 
     def feed_lag(self) -> tuple[int, i64]:
-        """Return how many instruments the feed is late with, and how late it is with the latest of them (ns)."""
+        """Return the number of instruments the feed is late with, and the latest one's lag (ns)."""
         count = 0
         worst: i64 = 0
         for market in self.state.markets.values():
@@ -159,9 +159,9 @@ class DeskView:
 
 
 def _entry_rests(ladder: Ladder, rung: Rung, entry: Order) -> bool:
-    """Tell whether an entry waits in the book, untouched, for as long as its order lives.
+    """Return whether an entry rests in the book for as long as its order lives.
 
-    Nothing is under way with it.
+    It is untouched, without a request under way.
     """
     waits = entry.status is OrderStatus.OPEN or entry.status is OrderStatus.TRIGGER_PENDING
     still = (

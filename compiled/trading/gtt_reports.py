@@ -1,4 +1,4 @@
-"""What the broker tells about GTTs, and which of our requests an answer belongs to."""
+"""The broker's reports of GTTs, and the assignment of answers to requests."""
 
 from typing import Final, final
 
@@ -41,7 +41,7 @@ FIRED_AWAY: Final = "gtt_fired_away"
 DISABLED: Final = "gtt_disabled"
 """And of one that the broker has disabled."""
 LATE: Final = 10 * SECOND
-"""What has fired so long ago, and is seen when the broker's books can be read again, is told as seen late."""
+"""The age (ns) from which a GTT that fired while the books could not be read counts as seen late."""
 
 
 @final
@@ -103,11 +103,13 @@ class GttReports:
     def _accept_gtt(self, gtt: Gtt, rung: Rung | None, gtt_id: i64) -> None:
         """Take the broker's id; a second one is that of a twin.
 
-        What is not its rung's stop is deleted.
+        A GTT that is not its rung's stop is deleted.
         """
         if gtt.gtt_id and gtt.gtt_id != gtt_id:
             text = "GTT " + str(gtt.gtt_id) + " stands twice: " + str(gtt_id) + " is deleted"
             self.order_store.alert("alarm", "doubled", text, gtt.token)
+            # The twin gets a number of its own: it is deleted like any other stray, over restarts
+            # too.
             gtt = Gtt(
                 self.order_store.take_number(),
                 gtt.strategy,
@@ -126,6 +128,7 @@ class GttReports:
         if rung is None:
             return
         self.ladder_book.clear_refusals(rung)
+        # It came too late: the rung has another stop by now, or needs none.
         if rung.gtt is not gtt or not rung.live:
             self.state.stray_gtts[gtt.intent] = gtt
             self.order_store.delete_gtt(gtt)
@@ -149,6 +152,8 @@ class GttReports:
         if event.outcome is RequestOutcome.ACCEPTED:
             gtt.deleting = False
             self._set_gtt_status(gtt, GttStatus.DELETED)
+        # Nothing has happened, so the deletion is asked for again; any other refusal may mean that
+        # it has fired.
         elif event.outcome is RequestOutcome.BUSY:
             gtt.deleting = False
         # refused or unknown: the next look at the broker's list tells
@@ -176,6 +181,8 @@ class GttReports:
             return
         if self.view.lacks_protection(ladder, rung, self.state.markets[int(gtt.token)].last):
             self._retry_protection(gtt, rung, event)
+        # A stop that fills for the whole rung stays as it is; asking again for the same would be
+        # refused again.
         elif not is_transient(event.outcome):
             self.ladder_book.refit_stop(rung, False)  # it fills as it stands
 
@@ -187,11 +194,13 @@ class GttReports:
             self.state.changed_rungs[rung.rung_id] = rung
 
     def apply_update(self, event: GttUpdate) -> None:
-        """Take in what the broker's list says about a GTT."""
+        """Take in the broker's list of a GTT."""
         gtt = self.order_store.by_gtt_id.get(int(event.gtt_id))
         if gtt is None:
             return
         late = event.status is GttStatus.TRIGGERED and not gtt.order_id
+        # What is over stays over. The one thing that may come later is the order that a GTT has
+        # sent.
         if gtt.status > GttStatus.ACTIVE and not late:
             return
         if event.status is GttStatus.UNKNOWN:
@@ -204,9 +213,12 @@ class GttReports:
         stood = quiet and gtt.proven
         gtt.proven = True
         if event.status is GttStatus.ACTIVE:
+            # A list read while our change is under way shows either of two states, and proves
+            # neither.
             if gtt.asked:
                 return
             edited = quiet and not has_same_legs(gtt.legs, event.legs)
+            # Older than our last change: not an edit by somebody else, but the legs before it.
             if edited and self._is_gtt_outdated(gtt, rung, event):
                 return
             stood = stood and not edited
@@ -231,6 +243,8 @@ class GttReports:
                 self._note_gtt_fired_earlier(gtt, rung, event)
             elif event.status is GttStatus.TRIGGERED and event.order_ids:
                 self._take_over_gtt_order(gtt, rung, event)
+            # It has fired and its order was rejected: nothing is left that protects, so the rung
+            # leaves.
             elif rung is not None and event.status is GttStatus.TRIGGERED and event.reason:
                 gtt.order_id = "none"
                 self.ladder_book.leave_rung(rung, "trigger failed: " + event.reason)
@@ -247,7 +261,7 @@ class GttReports:
         self.ladder_book.tend_rung_of(gtt.rung)
 
     def _is_gtt_outdated(self, gtt: Gtt, rung: Rung | None, event: GttUpdate) -> bool:
-        """Tell whether a list shows a GTT as it stood before our last change of it."""
+        """Return whether a list shows a GTT as it stood before our last change of it."""
         return (
             rung is not None
             and event.ts <= gtt.stamp
@@ -255,9 +269,7 @@ class GttReports:
         )
 
     def _note_edited_gtt(self, gtt: Gtt, rung: Rung | None, before: list[GttLeg]) -> None:
-        """Take note that somebody else has changed a GTT of ours, and tell it.
-
-        The stop nearer to the price stands.
+        """Take note of a foreign change of a GTT of ours, and alert; the nearer stop stands.
 
         A target goes with the stop it stands beside. The quantity is the rung's, whoever has set
         another.
@@ -272,6 +284,7 @@ class GttReports:
             else before[0 if ladder.sign > 0 else len(before) - 1].trigger
         )
         theirs = stop_leg(ladder, gtt).trigger
+        # Whoever moves a stop nearer protects more, and stands; one moved away is put back.
         stands = self.order_store.yields_to_others and float(ladder.sign) * (theirs - ours) >= 0.0
         self.ladder_book.refit_stop(rung)
         if stands:
@@ -293,9 +306,7 @@ class GttReports:
     def _note_gtt_fired_earlier(self, gtt: Gtt, rung: Rung | None, event: GttUpdate) -> None:
         """Take note of a GTT that has fired on an earlier day.
 
-        Its order is over, and the books tell what it has sold.
-
-        Until they do all of it counts as sold.
+        Its order is over, and the books show its sales; until they do all of it counts as sold.
         """
         gtt.order_id = event.order_ids[0]
         gtt.updated = event.ts
@@ -311,12 +322,11 @@ class GttReports:
         self.order_store.alert("warn", FIRED_AWAY, text, gtt.token)
 
     def _hold_disabled_gtt(self, rung: Rung, gtt: Gtt) -> None:
-        """Hold what a disabled GTT was for.
+        """Hold the shares of a disabled GTT.
 
-        The broker disables one where a share becomes another number of them.
-
-        At the old prices nothing is sold and nothing protected until the division is known, or the
-        operator says that there is none.
+        The broker disables one where a share becomes another number of them. At the old prices
+        nothing is sold and nothing protected until the division is known, or the operator says that
+        there is none.
         """
         self.ladder_book.hold_back(rung, max(rung.quantity, 0))
         text = (
@@ -327,19 +337,21 @@ class GttReports:
         self.order_store.alert("alarm", DISABLED, text, gtt.token)
 
     def _report_failed_gtt(self, gtt: Gtt, reason: str) -> None:
-        """Tell that a GTT has fired and sells nothing: what it protected leaves at the market."""
+        """Alert that a GTT has fired and sells nothing: its shares leave at the market."""
         text = "GTT " + str(gtt.gtt_id) + " triggered, and the broker rejects its order: " + reason
         self.order_store.alert("alarm", "gtt_failed", text, gtt.token)
 
     def _take_over_gtt_order(self, gtt: Gtt, rung: Rung | None, event: GttUpdate) -> None:
         """Take over the order a GTT has sent as the exit of its rung.
 
-        One that fired while nobody could look is told as late.
+        One that fired unobserved is reported as late.
         """
         order_id = event.order_ids[0]
         gtt.order_id = order_id
         seen = self.order_reports.externals.pop(order_id, None)
         leg = gtt.legs[0]
+        # The order may have been listed before we knew whose it was: its limit says which leg sent
+        # it.
         if seen is not None:
             for other in gtt.legs:
                 if abs(other.price - seen.price) < abs(leg.price - seen.price):
@@ -376,6 +388,7 @@ class GttReports:
             gtt.strategy + ": GTT " + str(gtt.gtt_id) + " triggered",
             self.order_store.now - event.ts,
         )
+        # Long ago while the desk was away is news of another kind: the operator has to look.
         if not self.state.is_blind or event.ts <= 0 or ago < LATE:
             self.order_store.alert("info", "gtt_triggered", text, gtt.token)
         else:
@@ -391,12 +404,12 @@ class GttReports:
 
 
 def legs_text(legs: list[GttLeg]) -> str:
-    """Return what the legs of a GTT wait for."""
+    """Return the text of a GTT's legs."""
     return " / ".join([stop_text(leg.side, leg.quantity, leg.trigger) for leg in legs])
 
 
 def has_same_legs(one: list[GttLeg], other: list[GttLeg]) -> bool:
-    """Tell whether two GTTs ask for the same."""
+    """Return whether two GTTs have the same legs."""
     return one is other or [(leg.trigger, leg.price, leg.side, leg.quantity) for leg in one] == [
         (leg.trigger, leg.price, leg.side, leg.quantity) for leg in other
     ]

@@ -55,11 +55,12 @@ PRESSED: Final = ExitEscalation()
 
 @final
 class KernelSetup:
-    """What a day needs: session times (ns), starting cash (paise), limits, first free number, tag prefix, spans.
+    """The setup of a day: session times (ns), starting cash (paise), limits, tags, spans.
 
     `grace` (ns) is how long a bar waits for late ticks after its end: Kite cuts its stamps to the
     second. `hours` are those of the tokens that do not trade the whole session. `modifies` is how
-    often one order may be modified, `exits` how those that rest are pressed.
+    often one order may be modified, `exits` how resting ones are escalated. Numbers count on from
+    the first free one.
     """
 
     def __init__(
@@ -108,6 +109,8 @@ class Kernel:
         self.order_store = out
         self.view = DeskView(state, out)
         self.decisions = DecisionLog(setup.first)
+        # In the order of who needs whom: each part is handed the ones before it, and no part
+        # reaches back.
         self.ladder_book = LadderBook(state, out)
         self.order_entry = OrderEntry(state, out, self.view, self.ladder_book, self.decisions)
         self.order_reports = OrderReports(state, out, self.ladder_book)
@@ -127,7 +130,7 @@ class Kernel:
         self._begin_hours(setup.open, setup.close, setup.hours)
 
     def route_entries(self, order_entry: OrderEntry) -> None:
-        """Let what is asked for from now on go through another entry than the desk's own."""
+        """Let requests from now on go through another entry than the desk's own."""
         self.order_entry = order_entry
         self.strategy_host.order_entry = order_entry
         self.market_feed.order_entry = order_entry
@@ -135,9 +138,10 @@ class Kernel:
     def begin_session(
         self, open: i64, close: i64, hours: dict[int, TradingHours] | None = None
     ) -> None:
-        """Begin another session [open, close), ns UTC: entries, losses and the P&L of the day count anew.
+        """Begin another session [open, close), ns UTC: the day's counts start anew.
 
-        `hours` are those of the tokens that do not trade the whole of it.
+        They are entries, losses and P&L. `hours` are those of the tokens that do not trade the
+        whole of it.
         """
         self._begin_hours(open, close, {} if hours is None else hours)
         self.state.begin_day()
@@ -148,7 +152,7 @@ class Kernel:
             self.state.rates[key] = charges
 
     def _begin_hours(self, open: i64, close: i64, hours: dict[int, TradingHours]) -> None:
-        """Let every instrument, its bars and the timers of its strategies keep the hours of the day."""
+        """Set every instrument, its bars and its strategies' timers to the hours of the day."""
         state = self.state
         state.open = open
         state.close = close
@@ -167,14 +171,14 @@ class Kernel:
         return self.order_store.digest()
 
     def handle(self, event: object) -> list[KernelCommand]:
-        """Take one event and return what it calls for, in the order in which it should be done."""
+        """Take one event and return its commands, in the order in which they should be done."""
         self.order_store.commands = []
         return self.handle_next(event)
 
     def handle_next(self, event: object) -> list[KernelCommand]:
-        """Take one event as `handle` does, but leave in the list what was asked for before.
+        """Take one event as `handle` does, but keep earlier commands in the list.
 
-        What the broker stamps (orders, trades, GTTs) lies in the past and does not move the time.
+        The broker's stamps (orders, trades, GTTs) lie in the past and do not move the time.
         """
         out = self.order_store
         if isinstance(event, TickBatch):
@@ -201,6 +205,8 @@ class Kernel:
         elif isinstance(event, BrokerAnswer):
             out.advance_time(event.ts)
             self._apply_answer(event)
+        # Without moving the time: these carry the broker's stamp, which may be older than what has
+        # been decided since.
         elif isinstance(event, OrderUpdate):
             self.order_reports.apply_update(event)
         elif isinstance(event, BrokerTrade):
@@ -212,7 +218,7 @@ class Kernel:
         return out.commands
 
     def _apply_answer(self, event: BrokerAnswer) -> None:
-        """Hand an answer to whoever keeps what it is about."""
+        """Hand an answer to the keeper of its order or GTT."""
         order = self.order_store.orders.get(int(event.intent))
         if order is not None:
             self.order_reports.apply_answer(order, event)
@@ -224,9 +230,10 @@ class Kernel:
     def _apply_correction(self, event: object) -> None:
         """Bring the books in line with the broker's.
 
-        The day's P&L counts what was taken on from now on.
+        The day's P&L counts adopted shares from now on.
         """
         out = self.order_store
+        # What is taken over comes at a cost of its own day: its gain until now is not today's.
         before = self.ledger.net
         if isinstance(event, ShareAdoption):
             out.advance_time(event.ts)
@@ -246,7 +253,7 @@ class Kernel:
         self.state.net_at_open += self.ledger.net - before
 
     def prune(self) -> None:
-        """Forget what is over: for a replay, whose exchange tells every trade once and takes nothing back."""
+        """Forget ended orders, for a replay, whose exchange reports every trade only once."""
         self.order_store.prune()
         self.order_reports.applied.clear()
         self.ladder_book.prune()
@@ -267,10 +274,7 @@ class Kernel:
         self.turn_clock()
 
     def turn_clock(self) -> None:
-        """Do what the clock asks for.
-
-        Timers of strategies, what rungs lack, the limits of the day.
-        """
+        """Do the clock's work: timers of strategies, lacks of rungs, the limits of the day."""
         state = self.state
         now = self.order_store.now
         if state.open <= now < state.close:
@@ -339,7 +343,7 @@ class Kernel:
                 self.order_store.cancel_order(order)
 
     def _resume_leaving(self) -> None:
-        """Let what was to leave and could not, after a close, leave now, and decide what waits for the open."""
+        """Send exits left over from a close, and decide requests that wait for the open."""
         for ladder in self.state.ladders.values():
             if ladder.leaving:
                 self.ladder_book.tend_ladder(ladder)
@@ -347,7 +351,7 @@ class Kernel:
             self.strategy_host.decide_overnight()
 
     def _halt_entries(self) -> None:
-        """Let nothing be entered any more, and take back what has not filled."""
+        """Let no entry leave any more, and take back the unfilled ones."""
         self.state.halted = True
         self.order_entry.cancel_entries()
 
@@ -368,7 +372,7 @@ class Kernel:
     def _watch_strategies(self) -> None:
         """Stop each strategy that has reached a limit of its own.
 
-        It asks no more, its protection stays.
+        It asks no more; its protection stays.
         """
         for slot in self.state.slots:
             if slot.stopped:

@@ -1,4 +1,4 @@
-"""The book of ladders: it follows and forgets them, books their fills, and has each rung tended after every change."""
+"""The book of ladders: it follows them, books their fills, and has rungs tended after changes."""
 
 from typing import Final, final
 
@@ -50,16 +50,22 @@ class LadderBook:
                 slot.context.holdings.add(ladder)
         for rung in ladder.rungs:
             self.state.rungs[rung.rung_id] = rung
+            # Numbers of restored rungs are never given out again.
             if rung.rung_id >= self.state.next_number:
                 self.state.next_number = rung.rung_id + 1
 
     def tend_ladder(self, ladder: Ladder) -> None:
         """Ask for whatever the rungs of a ladder lack; one that is over is forgotten."""
         market = self.state.markets[int(ladder.instrument.token)]
+        # Whatever comes of it, a replay's notes that nothing can happen here are void.
         market.idle_at_any_price = False
         self.state.clock_idle = False
+        # Before the first comparison it is not known which shares are there: only a flatten does
+        # not wait.
         if self.state.is_blind and not self.state.flattening:
             return
+        # The ladder as a whole, not the rung alone: an entry that fills may let the next rung in, a
+        # stop that fires may close the last.
         for rung in ladder.rungs:
             if not rung.live:
                 continue
@@ -121,8 +127,10 @@ class LadderBook:
                 self.tend_ladder(ladder)
 
     def clear_strays(self) -> None:
-        """Ask again for what could not be cancelled or deleted yet, and forget what is gone."""
+        """Repeat cancellations and deletions of strays, and drop the ones that are gone."""
         for order in self.state.strays.values():
+            # Asked again every second until the book shows it gone: a lost cancellation costs a
+            # second, not a position.
             if order.live:
                 self.order_store.cancel_order(order)
             else:
@@ -143,6 +151,8 @@ class LadderBook:
         if shares == 0:
             for ladder in market.ladders:
                 for rung in ladder.rungs:
+                    # The wait before the next try was for want of the authorisation, which is there
+                    # now.
                     rung.retry_at = min(rung.retry_at, self.order_store.now)
 
     def cancel_entries(self, strategy: str = "") -> None:
@@ -156,6 +166,8 @@ class LadderBook:
     def assign_order(self, rung: Rung, order: Order) -> None:
         """Make an order the exit or the stop of its rung, unless another one already is."""
         if order.purpose is OrderPurpose.EXIT and rung.exit is not order:
+            # A second exit beside the first could sell the shares twice; it is cancelled, and what
+            # it has traded is ours.
             if rung.exit is None:
                 rung.exit = order
             else:
@@ -177,6 +189,8 @@ class LadderBook:
         """Count it, and return how often it was; 0 where the next request is to go at once."""
         if order.purpose is OrderPurpose.PROTECT:
             rung.refusals += 1
+            # A position that nothing can protect is left: a stop that is refused for the third time
+            # will not stand at the fourth.
             if rung.refusals >= REFUSALS_BEFORE_LEAVING and not rung.leaving:
                 mark_leaving(rung, "unprotectable")
                 return 0
@@ -185,7 +199,7 @@ class LadderBook:
         return rung.rejections
 
     def take_exit(self, rung: Rung, order: Order, reason: str) -> None:
-        """Make an order the exit of a rung; what was its exit before is cancelled. A reason that stands stays."""
+        """Make an order the exit of a rung; an earlier exit is cancelled, its reason stays."""
         if rung.exit is not None:
             self.cancel_stray(rung.exit)
         rung.exit = order
@@ -217,16 +231,17 @@ class LadderBook:
             rung.retry_at = until
 
     def delay_protection(self, rung: Rung, counts: bool, wait: i64) -> None:
-        """Ask for a refused stop later, and after the third refusal that counts leave at the market."""
+        """Ask for a refused stop later; after the third refusal that counts leave at the market."""
         now = self.order_store.now
         rung.refusals += counts
         rung.protect_at = now + max((rung.refusals + 1) * SECOND, wait)
         if rung.refusals >= REFUSALS_BEFORE_LEAVING:
             mark_leaving(rung, "unprotectable")
+            # The decision to leave is new, so an earlier wait of the exit does not hold it up.
             rung.retry_at = now
 
     def clear_refusals(self, rung: Rung) -> None:
-        """Forget what was refused: the broker has taken a stop."""
+        """Forget refusals: the broker has taken a stop."""
         rung.refusals = 0
 
     def refit_stop(self, rung: Rung, needed: bool = True) -> None:
@@ -242,22 +257,23 @@ class LadderBook:
         rung.target = target
 
     def hold_back(self, rung: Rung, shares: i64) -> None:
-        """Count so many shares of a rung as not in the broker's books: nothing protects or sells them."""
+        """Count shares of a rung as missing in the broker's books: neither protected nor sold."""
         assert 0 <= shares <= max(rung.quantity, 0)
         rung.absent = shares
 
     def settle_write_off(self, rung: Rung, absent: i64) -> None:
-        """Let a rung go on with what is left after a write-off, of which so many shares still lack.
+        """Let a rung go on with the shares left by a write-off, so many of which still lack.
 
-        What was refused was more than there is: what is left is asked for at once.
+        An exit was refused for more than there is: one for the rest is asked for at once.
         """
         assert rung.quantity >= 0, "more was written off than a rung held"
         rung.absent = absent
+        # The reason of the refusals, more than there was, is gone with the write-off.
         rung.rejections = 0
         rung.retry_at = 0
 
     def cancel_stray(self, order: Order) -> None:
-        """Cancel an order of ours that nobody wants, until it is gone."""
+        """Cancel an unwanted order of ours, until it is gone."""
         if order.live:
             self.state.strays[order.intent] = order
             self.order_store.cancel_order(order)
@@ -272,6 +288,7 @@ class LadderBook:
         if rung.state is RungState.CLOSED or (rung.state is RungState.WAITING and rung.bought):
             self.reopen_rung(rung, RungState.OPEN)
         self.state.changed_rungs[rung.rung_id] = rung
+        # Once, as it crosses: later fills of the same excess are no news.
         if rung.quantity < 0 <= before:
             text = (
                 "more left than rung "
@@ -293,11 +310,13 @@ class LadderBook:
         else:
             rung.sold += quantity
             rung.sold_value += value
+            # The exit trades after all: earlier rejections no longer slow it down.
             rung.rejections = 0
+            # No more can be missing than is held.
             rung.absent = min(rung.absent, max(rung.quantity, 0))
 
     def prune(self) -> None:
-        """Forget what is over: for a replay, whose exchange tells every trade once and takes nothing back."""
+        """Forget ended orders, for a replay, whose exchange reports every trade only once."""
         self.state.owners.clear()
         self.state.rungs.clear()
         for ladder in self.state.ladders.values():

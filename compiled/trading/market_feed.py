@@ -1,4 +1,4 @@
-"""Market data: quotes, bars and the feed's state, shown to the strategies and to the ladders that follow a price."""
+"""Market data: quotes, bars and the feed's state, shown to strategies and ladders."""
 
 from typing import final
 
@@ -19,7 +19,7 @@ from compiled.trading.tick_filter import TickFilter
 
 @final
 class MarketFeed:
-    """Takes in what the feed says, tick by tick; `grace` (ns) is how long a bar waits for late ones."""
+    """Takes in the feed, tick by tick; `grace` (ns) is how long a bar waits for late ones."""
 
     def __init__(
         self,
@@ -44,6 +44,8 @@ class MarketFeed:
 
     def take_ticks(self, ticks: list[Tick]) -> None:
         """Take in ticks, without those that cannot be true."""
+        # Before anything else sees them: one impossible price could trigger stops and entries
+        # alike.
         if self.tick_filter is not None:
             ticks = self.tick_filter.sift_ticks(
                 ticks, self.state.markets, self.order_store.now, self.state.today
@@ -53,6 +55,7 @@ class MarketFeed:
 
     def close_bars(self) -> None:
         """Close the bars whose time is over, and show them."""
+        # Less the grace: the feed's last ticks of a bar come a second or two after its end.
         self.bars.advance(self.order_store.now - self.grace)
         self.show_closed_bars()
 
@@ -70,6 +73,7 @@ class MarketFeed:
         for slot in market.tickers:
             if not slot.stopped:
                 self.strategy_host.call_tick(slot, tick)
+        # A late price moves no stop and enters no rung: where the market is by now is not known.
         if market.ladders and not market.is_late:
             self._follow_price(market)
 
@@ -78,7 +82,7 @@ class MarketFeed:
     ) -> None:
         """Take in a packet whose last price is of an earlier day.
 
-        It values what is held, and nothing else goes by it.
+        It values positions, and nothing else goes by it.
         """
         self.update_quote(market, ltp, bid, ask, -1)
         market.untraded = True
@@ -90,7 +94,7 @@ class MarketFeed:
     def update_quote(
         self, market: InstrumentState, ltp: float, bid: float, ask: float, volume: i64
     ) -> None:
-        """Take in an instrument's prices in rupees (0.0: none) and the day's volume (-1: unknown)."""
+        """Take in an instrument's prices in rupees (0.0: none) and day's volume (-1: unknown)."""
         self.state.tick_count += 1
         market.ltp = ltp
         market.last = ltp
@@ -108,7 +112,7 @@ class MarketFeed:
     def _update_stamp(self, market: InstrumentState, ts: i64) -> None:
         """Take in the exchange's stamp of a packet.
 
-        What is old by it is no price to enter at, or to move a stop by.
+        An old one is no price to enter at, or to move a stop by.
         """
         lag = self.order_store.now - ts
         market.is_late = lag > self.state.late_after
@@ -119,7 +123,7 @@ class MarketFeed:
         market.stamp = max(market.stamp, ts)
 
     def _value_holding(self, market: InstrumentState) -> None:
-        """Value what is held of an instrument at its last price."""
+        """Value the positions of an instrument at its last price."""
         if market.held is None:
             market.held = self.state.ledger.held(market.token)
         if market.held is not None:
@@ -145,7 +149,10 @@ class MarketFeed:
 
     def _follow_price(self, market: InstrumentState) -> None:
         ltp = market.ltp
+        # A copy only where the list may shrink while it is walked: most instruments have one
+        # ladder.
         for ladder in market.ladders if len(market.ladders) == 1 else list(market.ladders):
+            # Before the look: a new high may be just what moves the stop.
             raise_high(ladder, ltp)
             if is_idle(ladder, ltp, ltp):
                 continue
@@ -160,6 +167,8 @@ class MarketFeed:
         for market in self.state.markets.values():
             if event.token == 0 or market.instrument.token == event.token:
                 market.live = event.live
+                # What a new connection sends first is a state, not news: its age says nothing about
+                # the feed.
                 market.stamp = 0
                 market.lag = 0
 
@@ -172,6 +181,7 @@ class MarketFeed:
         market.instrument.upper = event.upper
         for ladder in list(market.ladders):
             for rung in ladder.rungs:
+                # A limit that could fill on the old band may lie off the new one.
                 rung.needs_refit = True
             self.ladder_book.tend_ladder(ladder)
 
@@ -198,7 +208,7 @@ class MarketFeed:
     def step_tick(
         self, ts: i64, market: InstrumentState, ltp: float, bid: float, ask: float, volume: i64
     ) -> list[KernelCommand]:
-        """Take in a tick for an instrument whose strategies hear bars only."""
+        """Take in a tick for an instrument whose strategies follow bars only."""
         self.order_store.begin_moment(ts)
         self.update_quote(market, ltp, bid, ask, volume)
         self._build_bars(market, ts, ltp, volume)
@@ -213,23 +223,23 @@ class MarketFeed:
         return self.order_store.commands
 
     def is_idle_between(self, market: InstrumentState, high: float, low: float) -> bool:
-        """Tell whether a bar between these prices calls for nothing on the ladders of an instrument."""
+        """Return whether a bar between these prices has no effect on an instrument's ladders."""
         for ladder in market.ladders:
             if not is_idle(ladder, high, low):
                 return False
         return not market.tickers
 
     def is_idle_at_any_price(self, market: InstrumentState) -> bool:
-        """Tell whether no price calls for anything on the ladders of an instrument, until one of them changes."""
+        """Return whether no price has an effect on an instrument's ladders, until one changes."""
         for ladder in market.ladders:
             if not is_idle_at_any_price(ladder):
                 return False
         return not market.tickers
 
     def may_enter(self, market: InstrumentState) -> bool:
-        """Tell whether a price of an instrument may bring an entry.
+        """Return whether a price of an instrument may bring an entry.
 
-        A rung waits, or a strategy hears ticks.
+        It may where a rung waits, or a strategy follows ticks.
         """
         for ladder in market.ladders:
             for rung in ladder.rungs:
@@ -247,7 +257,7 @@ class MarketFeed:
         volume: i64,
         points: i64,
     ) -> None:
-        """Take in a bar's path, or the last points of it, through which an instrument `is_idle_between`."""
+        """Take in the path of a bar, or its last points, which an instrument `is_idle_between`."""
         self.state.tick_count += points
         market.version += points
         market.ltp = close

@@ -1,6 +1,6 @@
-"""Entries: what sizing, risk and the terms of an order allow, and the orders that follow.
+"""Entries: the verdict of sizing, risk and order terms, and the orders that follow.
 
-Nothing but this layer sends an entry or changes one; a refusal has a reason code, and is told.
+Nothing but this layer sends an entry or changes one; a refusal has a reason code, and is reported.
 """
 
 from typing import Final
@@ -79,7 +79,7 @@ class OrderEntry:
     def refuse_out_of_bounds(
         self, strategy: str, market: InstrumentState, request: StrategyRequest, cause: DecisionCause
     ) -> bool:
-        """Refuse a request with a number that no order may have, before anything is made of it.
+        """Refuse a request with an impossible number, before anything is made of it.
 
         Return whether it was.
         """
@@ -100,7 +100,7 @@ class OrderEntry:
     def execute_request(
         self, strategy: str, request: StrategyRequest, cause: DecisionCause
     ) -> RefusalReason:
-        """Do what a strategy or the operator asks for; return why not, or OK."""
+        """Carry out a request of a strategy or the operator; return why not, or OK."""
         market = self.state.markets[int(request.token)]
         order = request.order
         if request.plan is not None:
@@ -113,7 +113,7 @@ class OrderEntry:
         return RefusalReason.OK
 
     def take_manual_request(self, event: ManualRequest) -> None:
-        """Do what the operator asks for, by the same rules as for a strategy."""
+        """Carry out the operator's request, by the same rules as a strategy's."""
         market = self.state.markets[int(event.request.token)]
         cause = DecisionCause(HAND, market.token, self.order_store.now, market.last)
         if self.refuse_out_of_bounds(OPERATOR, market, event.request, cause):
@@ -179,7 +179,7 @@ class OrderEntry:
         cause: DecisionCause,
         reason: RefusalReason,
     ) -> None:
-        """Refuse what a strategy asks for."""
+        """Refuse a strategy's request."""
         ladder = self.draft_ladder(strategy, request, plan)
         decision = self.decisions.make(self.order_store.now, ENTER, ladder, cause, request.reason)
         self._record_refusal(decision, self.state.markets[request.token], reason)
@@ -256,7 +256,7 @@ class OrderEntry:
     def refusal_figures(
         self, market: InstrumentState, ladder: Ladder, reason: RefusalReason
     ) -> str:
-        """Return the figure and the limit for which the first rung of a ladder is refused, empty where there are none."""
+        """Return the figure and the limit that refuse a ladder's first rung, empty without any."""
         rung = ladder.rungs[0]
         cause = DecisionCause(HAND, market.token, self.order_store.now, market.last)
         decision = self.decisions.make(self.order_store.now, ENTER, ladder, cause, "")
@@ -280,9 +280,9 @@ class OrderEntry:
     def _record_refusal(
         self, decision: DecisionRecord, market: InstrumentState, reason: RefusalReason
     ) -> bool:
-        """Count a refusal; tell it once a minute per strategy, instrument and reason.
+        """Count a refusal; report it once a minute per strategy, instrument and reason.
 
-        Return whether it was told.
+        Return whether it was reported.
         """
         self.state.refusal_count += 1
         symbol = market.instrument.symbol
@@ -305,7 +305,7 @@ class OrderEntry:
     ) -> RefusalReason:
         """Change or cancel (`change` None) a working order.
 
-        A strategy its own entries only, the operator any of ours.
+        A strategy may change its own entries only, the operator any of ours.
         """
         rung = self.state.rungs.get(int(order.rung))
         mine = strategy == OPERATOR or (

@@ -1,6 +1,6 @@
-"""What the broker tells of orders.
+"""The broker's reports of orders: answers, the order book and trades, in any order.
 
-Answers to requests, the order book and trades, each taken once, in any order.
+Each is taken once.
 """
 
 from typing import Final, final
@@ -53,17 +53,17 @@ LATE_SECONDS: Final = 15
 
 
 def stop_text(side: Side, quantity: i64, trigger: float) -> str:
-    """Return what a stop does, at which trigger, in rupees."""
+    """Return the text of a stop at a trigger, in rupees."""
     return side.name + " " + str(quantity) + " at " + f"{trigger:.2f}"
 
 
 def stop_order_text(order: Order) -> str:
-    """Return what a stop order waits for."""
+    """Return the text of a stop order."""
     return stop_text(order.side, order.quantity, order.trigger)
 
 
 def is_outdated(now: i64, moved: i64, seen: i64) -> bool:
-    """Tell whether a book may show a stop as it was `seen` before we have `moved` it (ns)."""
+    """Return whether a book may show a stop as it was `seen` before we `moved` it (ns)."""
     return seen <= moved and now - moved < LATE_SECONDS * SECOND
 
 
@@ -99,6 +99,8 @@ class OrderReports:
             if move_status(order, OrderStatus.SENT):
                 self.order_store.mark_changed(order)
             return
+        # An answer names an id; whether it is ours is for the book to prove (ADR 5). One that is
+        # known to be another's is no acceptance.
         if event.outcome is RequestOutcome.ACCEPTED and not self.belongs_to_another(
             order, event.broker_id
         ):
@@ -115,19 +117,21 @@ class OrderReports:
         self._follow_up_order(order)
 
     def belongs_to_another(self, order: Order, order_id: str) -> bool:
-        """Tell whether an id in an answer is known as that of another order."""
+        """Return whether an id in an answer is that of another order."""
         known = self.order_store.by_order_id.get(order_id)
         seen = self.externals.get(order_id)
+        # Our tag under that id in the book settles it; another tag there settles it the other way.
         stranger = seen is not None and seen.tag != order.tag
         return stranger or (
             known is not None and known is not order and known.parent != order.intent
         )
 
     def _mark_unknown(self, order: Order, reason: str) -> None:
-        """Know nothing of an order any more, unless the book has listed it.
+        """Forget an order's state, unless the book has listed it.
 
         The id an answer gave was not its own.
         """
+        # A proven id stays: the book has shown it under our tag, whatever a late answer says.
         if order.order_id and not order.proven and order.live:
             self.order_store.disown_order(order)
             order.status = OrderStatus.UNKNOWN
@@ -135,7 +139,7 @@ class OrderReports:
         move_status(order, OrderStatus.UNKNOWN, reason)
 
     def _give_up_order(self, order: Order, reason: str) -> None:
-        """Give an order up; an exit may still arrive for a while, an entry is cancelled if it does."""
+        """Give an order up; if it still arrives, an exit is taken and an entry is cancelled."""
         if not move_status(order, OrderStatus.LOST, reason):
             return
         self.order_store.alert(
@@ -144,6 +148,8 @@ class OrderReports:
         rung = self.state.rungs.get(int(order.rung))
         if order.purpose is OrderPurpose.ENTRY:
             order.unwanted = True
+        # A lost exit gets its stop back and waits, except under a flatten, which must not wait for
+        # a maybe.
         elif rung is not None and order.purpose is OrderPurpose.EXIT and not self.state.flattening:
             self.ladder_book.doubt_exit(rung, order.created + self.order_store.exits.doubt * SECOND)
 
@@ -155,7 +161,7 @@ class OrderReports:
             )
 
     def _apply_modify_answer(self, order: Order, event: BrokerAnswer) -> None:
-        """Take over a modification, or forget it; the newest wish goes out next.
+        """Take over a modification, or drop it; the newest change wanted goes out next.
 
         An exit that cannot be moved is cancelled.
         """
@@ -165,6 +171,8 @@ class OrderReports:
         else:
             order.pending = None
             order.retry_at = self.order_store.now + event.wait
+            # The exchange has not counted it: a busy broker must not use up the modifications of an
+            # order.
             if event.outcome is RequestOutcome.BUSY:
                 order.modifies -= 1
             elif is_refusal(event.outcome):
@@ -192,6 +200,7 @@ class OrderReports:
             or order.quantity - order.traded >= rung.present
         ):
             return
+        # A passing refusal says nothing about the stop itself.
         if not is_transient(outcome) and not self.has_unconfirmed_hours(order.token):
             self.ladder_book.count_refusal(rung, order)
 
@@ -201,7 +210,7 @@ class OrderReports:
             self.state.changed_rungs[rung.rung_id] = rung
 
     def _find_resting_stop_rung(self, order: Order) -> Rung | None:
-        """Return the rung whose stop waits as this order, where nothing of ours is under way with it."""
+        """Return the rung whose stop is this waiting order, without a request of ours under way."""
         if (
             order.purpose is not OrderPurpose.PROTECT
             or order.status is not OrderStatus.TRIGGER_PENDING
@@ -214,12 +223,14 @@ class OrderReports:
         return rung if rung is not None and rung.stop_order is order else None
 
     def _note_edited_stop_order(self, rung: Rung, order: Order, trigger: float, stood: str) -> None:
-        """Take note that somebody else has changed a stop order, and tell it.
+        """Take note of a foreign change of a stop order, and alert.
 
         The stop nearer to the price stands.
         """
         sign = float(self.state.owners[int(rung.ladder_id)].sign)
         ours = rung.stop if rung.stop > 0.0 else trigger
+        # Whoever moves a stop nearer protects more, and stands; one moved away is put back, as
+        # nobody has told the desk to risk more.
         stands = self.order_store.yields_to_others and sign * (order.trigger - ours) >= 0.0
         self.ladder_book.refit_stop(rung)
         if stands:
@@ -236,7 +247,7 @@ class OrderReports:
         self.order_store.alert("warn", "stop_edited", text + "; " + what, order.token)
 
     def _report_stop_order_gone(self, rung: Rung, order: Order, stood: str) -> None:
-        """Tell that somebody else has taken a stop order away while the exchange takes another."""
+        """Alert that a stop order was taken away while the exchange takes another."""
         hours = self.state.owners[int(rung.ladder_id)].instrument.hours
         if hours.takes_exits(self.order_store.now):
             text = "stop order " + order.order_id + ", " + stood + ", is CANCELLED at the broker"
@@ -245,7 +256,7 @@ class OrderReports:
     def _follow_up_order(self, order: Order) -> None:
         """Give an order that lives its place.
 
-        The rung's stop or exit, a stray to cancel, or the reason to open the rung again.
+        It is the rung's stop or exit, a stray to cancel, or the reason to open the rung again.
         """
         if order.proven or not order.tag:
             self.book_orphan_trades(order)
@@ -264,7 +275,7 @@ class OrderReports:
     def _handle_order_refusal(
         self, order: Order, reason: str, outcome: RequestOutcome, wait: i64
     ) -> None:
-        """Tell it; an exit or a stop that is refused again and again is tried ever less often, and a stop at last given up."""
+        """Report a refusal; repetitions come ever less often, and a stop is given up at last."""
         level = "warn"
         if reason.startswith(DRY_RUN) and order.purpose is OrderPurpose.ENTRY:
             self.state.dry_run_entries.append(order)
@@ -274,15 +285,17 @@ class OrderReports:
             tries: i64 = 1
             if not is_transient(outcome) and not self.has_unconfirmed_hours(order.token):
                 tries = self.ladder_book.count_refusal(rung, order)
+            # Growing by the square of the tries: the first repetition comes within a second, later
+            # ones leave the broker alone, and never more than a minute apart.
             again = self.order_store.now + max(min(tries * tries * SECOND, MINUTE), wait)
             self.ladder_book.delay_request(rung, order.purpose, again)
             level = "alarm"
         self.alert_refusal(level, "order_refused", order.strategy + ": " + reason, order.token)
 
     def alert_refusal(self, level: str, name: str, text: str, token: i64) -> None:
-        """Tell that the broker refuses something.
+        """Report a refusal by the broker.
 
-        While nobody knows that the exchange trades that is expected.
+        While it is not known that the exchange trades that is expected.
         """
         if self.has_unconfirmed_hours(token):
             self.order_store.alert(
@@ -292,12 +305,12 @@ class OrderReports:
             self.order_store.alert(level, name, text, token)
 
     def has_unconfirmed_hours(self, token: i64) -> bool:
-        """Tell whether nobody knows that an instrument trades now."""
+        """Return whether it is not known that an instrument trades now."""
         market = self.state.markets.get(token)
         return market is not None and market.instrument.hours.is_unconfirmed(self.order_store.now)
 
     def apply_update(self, event: OrderUpdate) -> None:
-        """Take in what the book says about an order."""
+        """Take in the book's row of an order."""
         order = self._find_own_order(event)
         if order is None:
             order = self._recall_unrecorded_order(event)
@@ -308,6 +321,8 @@ class OrderReports:
         rung = self._find_resting_stop_rung(order)
         stood = stop_order_text(order) if rung is not None else ""
         trigger = order.trigger
+        # A book read before our last change shows the stop as it was: taking that for somebody's
+        # edit would undo the change (ADR 1).
         if (
             rung is not None
             and event.ts <= order.stamp
@@ -336,8 +351,10 @@ class OrderReports:
             self._follow_up_order(order)
 
     def _find_own_order(self, event: OrderUpdate) -> Order | None:
-        """Return the order of ours that an update is about, None for somebody else's."""
+        """Return the order of ours behind an update, None for somebody else's."""
         order = self.order_store.by_order_id.get(event.order_id)
+        # Ours by an id that carries another tag: the answer was wrong, and the order in the book is
+        # not ours.
         if order is not None and order.tag and event.tag != order.tag:
             self._mark_unknown(order, "its answer named the order of somebody else")
             order = None
@@ -353,6 +370,7 @@ class OrderReports:
                 )
                 self.order_store.alert("alarm", "doubled", text, order.token)
                 return None
+        # The second leg of a cover order carries no tag; its parent does.
         if order is None and event.parent:
             order = self.order_store.by_order_id.get(event.parent)
         if order is None or not order.order_id or order.order_id == event.order_id:
@@ -372,6 +390,7 @@ class OrderReports:
         if terms.makes_several_orders and event.side is first.side:
             part = self._register_broker_order(first, event, first.purpose)
             join_chain(first, part)
+            # Slices that add up to more than was asked for: the request came twice.
             if known_quantity(first) > first.whole:
                 self._report_doubled_order(first, part)
             return part
@@ -385,9 +404,9 @@ class OrderReports:
         return twin
 
     def _report_doubled_order(self, first: Order, twin: Order) -> None:
-        """Take note of an order that nobody wants: it is made of a request that came twice.
+        """Take note of an unwanted order, made of a request that came twice.
 
-        What it trades is ours.
+        Its trades are ours.
         """
         twin.unwanted = True
         text = first.tag + " stands twice: " + twin.order_id
@@ -396,9 +415,13 @@ class OrderReports:
         self.order_store.alert("alarm", "doubled", text, first.token)
 
     def _recall_unrecorded_order(self, event: OrderUpdate) -> Order | None:
-        """Take an order that carries our tag, but left unrecorded on a full disk, for the exit or the stop of its rung, or for what brings back."""
+        """Take an order with our tag, unrecorded on a full disk, as its rung's exit or stop.
+
+        It may also be one that brings shares back.
+        """
         number = self.order_store.claim_tag_number(event.tag)
         waits = event.status is OrderStatus.TRIGGER_PENDING
+        # Only an order that still matters: it waits, works, or has sold something.
         if number == 0 or not (waits or event.filled or event.status is OrderStatus.OPEN):
             return None
         for rung in self.state.rungs.values():
@@ -466,7 +489,7 @@ class OrderReports:
         return order
 
     def _name_exit_reason(self, order: Order, price: float) -> None:
-        """Tell stop and target apart by the price of the order a GTT has sent."""
+        """Distinguish stop and target by the price of the order a GTT has sent."""
         rung = self.state.rungs.get(int(order.rung))
         if rung is None or rung.exit is not order or order.tag or rung.leaving or price <= 0.0:
             return
@@ -490,6 +513,8 @@ class OrderReports:
             self._report_unbookable_trade(event, key)
             return
         order = self.order_store.by_order_id.get(event.order_id)
+        # The trade book may be ahead of the order book; a trade waits until its order is known for
+        # certain, or it would be booked to another's.
         if order is None or (order.tag and not order.proven):
             waiting = self.orphans.setdefault(event.order_id, [])
             if not any(trade.trade_id == event.trade_id for trade in waiting):
@@ -502,15 +527,19 @@ class OrderReports:
         self.ladder_book.tend_rung_of(order.rung)
 
     def _report_unbookable_trade(self, event: BrokerTrade, key: str) -> None:
-        """Tell once of a trade that cannot have been: nothing is booked of it."""
+        """Report an impossible trade once: nothing is booked of it."""
+        # Marked as taken, or every look at the book would report it anew.
         self.applied.add(key)
-        text = f"trade {event.trade_id}: {event.quantity} shares at {event.price:g} cannot be: not booked"
+        text = (
+            f"trade {event.trade_id}: {event.quantity} shares at {event.price:g} cannot be: not "
+            f"booked"
+        )
         self.order_store.alert("alarm", "unbookable", text, event.token)
 
     def _review_externals(self) -> None:
-        """Look again at the orders with our tag that nobody knew.
+        """Look again at unknown orders with our tag.
 
-        Their rung may hold by now what they sell.
+        Their rung may hold by now the shares they sell.
         """
         for update in list(self.externals.values()):
             if update.tag.startswith(self.order_store.tag_prefix):
@@ -519,10 +548,11 @@ class OrderReports:
     def _book_trade(
         self, order: Order, trade_id: str, ts: i64, quantity: i64, price: float
     ) -> None:
-        """Book a trade: ledger, what it adds to the day's contract notes, the rung's sums, the digest."""
+        """Book a trade: ledger, its addition to the day's notes, the rung's sums, the digest."""
         value = paise(price, quantity)
         order.traded += quantity
         order.value += value
+        # A trade may come before the row that counts it.
         order.filled = max(order.filled, order.traded)
         last = self.state.markets[order.token].last
         realised = self.state.ledger.fill(
@@ -548,7 +578,10 @@ class OrderReports:
         self.ladder_book.book_fill(order, ts, quantity, value, charges)
 
     def book_shares(self, order: Order, quantity: i64, price: float) -> None:
-        """Book the shares of a fill, and their cash unless a correction says that it moved elsewhere, or on an earlier day."""
+        """Book the shares of a fill, and their cash.
+
+        A correction may say that the cash moved elsewhere, or on an earlier day.
+        """
         rung = self.state.rungs.get(int(order.rung))
         carried = rung is not None and 0 < rung.opened < day_start(order.created)
         if is_correction(order) and (carried or order.product is not Product.MIS):
@@ -573,7 +606,7 @@ class OrderReports:
     ) -> None:
         """Book a fill that the journal holds already: the same sums, no rows, no digest.
 
-        Cash only for one of today.
+        Cash moves only for one of today.
         """
         value = paise(price, quantity)
         order.traded += quantity

@@ -1,7 +1,4 @@
-"""What the kernel has asked for.
-
-Orders and GTTs by number and by the broker's ids, commands to send, rows to keep.
-"""
+"""The kernel's requests: orders and GTTs by number and broker's id, commands, and changed rows."""
 
 from typing import Final, final
 
@@ -67,12 +64,11 @@ class BookedFill:
 
 @final
 class OrderStore:
-    """Every order and GTT of the desk, and what has changed since the engine last looked.
+    """Every order and GTT of the desk, and the changes since the engine last looked.
 
     `tag_prefix` makes tags that no other desk on the account uses; with the intent's number they
     stay within the broker's limit. Intents, rungs and ladders are numbered from the given firsts
-    on. One order is modified `modifies` times at the most; exits that rest are pressed as `exits`
-    says.
+    on. One order is modified `modifies` times at the most; resting exits are escalated by `exits`.
     """
 
     def __init__(self, tag_prefix: str, first: i64, modifies: i64, exits: ExitEscalation) -> None:
@@ -86,7 +82,7 @@ class OrderStore:
         No stop and no GTT, so nothing can be protected there.
         """
         self.trigger_distance = 0.3
-        """How near (percent of the last price) a GTT's trigger is not sent: nearer is at the stop."""
+        """The least distance (percent of the last price) of a GTT's trigger; nearer is at it."""
         self.yields_to_others = True
         """Whether a stop that somebody else has moved nearer to the price stands.
 
@@ -149,7 +145,7 @@ class OrderStore:
         return self.tag_prefix + str(intent)
 
     def claim_tag_number(self, tag: str) -> i64:
-        """Return the number in a tag of ours that stands at the broker, never to be given out again; 0: not ours."""
+        """Return the number in a tag of ours, never to be given out again; 0: not ours."""
         text = tag[len(self.tag_prefix) :]
         if not tag.startswith(self.tag_prefix) or not text.isdecimal():
             return 0
@@ -268,7 +264,7 @@ class OrderStore:
             self.by_order_id[order.order_id] = order
 
     def prune(self) -> None:
-        """Forget the orders and GTTs of which nothing more can come, where the broker never takes back what it said."""
+        """Forget ended orders and GTTs, at a broker that never takes back its word."""
         orders = [order for order in self.orders.values() if not is_settled(order)]
         gtts = [
             gtt
@@ -304,9 +300,8 @@ class OrderStore:
     def modify_order(self, order: Order, change: OrderChange) -> bool:
         """Ask for a change of a working order.
 
-        Return False where its budget of modifications is used up.
-
-        Where the broker has not answered the last request about it yet, the change waits for that.
+        Return False where its budget of modifications is used up. While the last request about it
+        has no answer yet, the change waits for that.
         """
         if order.modifies >= self.modifies:
             return False
@@ -326,7 +321,7 @@ class OrderStore:
         return True
 
     def cancel_order(self, first: Order) -> None:
-        """Ask for the cancellation of what works of a chain, each once.
+        """Ask for the cancellation of a chain's working orders, each once.
 
         One without an id does not leave, or goes later.
         """
@@ -408,12 +403,12 @@ class OrderStore:
         self._digest_action(GTT_DELETED, gtt.intent)
 
     def clear_retry_times(self) -> None:
-        """Have what was refused asked for again at once: the operator wants it."""
+        """Have refused requests repeated at once: the operator wants it."""
         for order in self.orders.values():
             order.retry_at = 0
         for gtt in self.gtts.values():
             gtt.retry_at = 0
 
     def alert(self, level: str, name: str, text: str, token: i64 = 0) -> None:
-        """Tell the operator."""
+        """Alert the operator."""
         self.commands.append(KernelAlert(self.now, level, name, text, token))

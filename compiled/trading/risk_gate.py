@@ -1,4 +1,4 @@
-"""The risk gate: why an entry or the change of an order may not go out now, in the order in which it is asked."""
+"""The risk gate: the reasons why an entry or a change may not go out, in order of the checks."""
 
 from typing import Final
 
@@ -35,6 +35,8 @@ def entry_verdict(
     entry = entry_plan_of(ladder, rung)
     quantity = entry_quantity(market, ladder, rung)
     price = reckoned_price(entry, market)
+    # From the cheapest and most frequent reason to the sums over all positions: most refusals never
+    # reach those.
     reason = check_entry_gate(view, market, ladder.strategy, ladder.side, ladder.plan, entry)
     if reason is RefusalReason.OK and not (
         entry is AT_MARKET or _terms_fit(entry, ladder, market.instrument, quantity)
@@ -63,6 +65,7 @@ def check_entry_gate(
 ) -> RefusalReason:
     """Return why nothing of this kind may be entered now, whatever its size, or OK."""
     now = view.order_store.now
+    # The latch before everything else: under a halt no other reason matters to the operator.
     if view.state.halted:
         return RefusalReason.KILLED
     if not view.state.ready:
@@ -71,6 +74,7 @@ def check_entry_gate(
         return RefusalReason.INDEX
     if view.order_store.limit_only and not _is_bare_limit(strategy, plan, entry):
         return RefusalReason.LIMIT_ONLY
+    # A strategy's indicators are not there yet; the operator looks at the price itself.
     if market.is_cold and strategy != OPERATOR:
         return RefusalReason.WARMING
     variety = entry.terms.variety
@@ -108,6 +112,7 @@ def _check_clock(
     if (plan.product is Product.MIS or hours.clears) and hours.squares_off(now):
         return RefusalReason.SQUARE_OFF
     stale = view.state.limits.stale_after
+    # A price that may be old is no ground for an entry, whatever its age in this feed.
     if not market.live or market.untraded or market.is_late or market.ltp <= 0.0:
         return RefusalReason.STALE_DATA
     if stale > 0 and now - market.heard_at > stale:
@@ -120,7 +125,7 @@ def change_verdict(
 ) -> RefusalReason:
     """Return why an order may not be changed so, or OK.
 
-    It is checked as it would be; what an entry grows by must fit the limits.
+    It is checked as it would be; the growth of an entry must fit the limits.
     """
     quantity = change.quantity if change.quantity > 0 else order.quantity
     price = change.price if change.price > 0.0 else order.price
@@ -142,9 +147,11 @@ def change_verdict(
         return reason if reason is not RefusalReason.OK else RefusalReason.TICK
     if order.purpose is not OrderPurpose.ENTRY:
         return RefusalReason.OK
+    # Under a halt exits and stops may change, entries not: a changed price could fill them.
     if view.state.halted:
         return RefusalReason.KILLED
     usage = view.limit_usage(ladder)
+    # The order's own entry is among the counts; only what it grows by is new.
     usage.positions -= 1
     usage.symbol_positions -= 1
     usage.trades -= 1
@@ -157,7 +164,7 @@ def change_verdict(
 
 
 def _is_bare_limit(strategy: str, plan: LadderPlan, entry: EntryPlan) -> bool:
-    """Tell whether it is a plain LIMIT order by hand, which asks for no stop."""
+    """Return whether it is a plain LIMIT order by hand, which asks for no stop."""
     plain = entry.order_type is OrderType.LIMIT and entry.terms.variety is Variety.REGULAR
     return strategy == OPERATOR and plain and plan.rungs[0].stop_percent <= 0.0
 
@@ -182,7 +189,7 @@ def reckoned_price(entry: EntryPlan, market: InstrumentState) -> float:
 
 
 def _terms_fit(entry: EntryPlan, ladder: Ladder, instrument: Instrument, quantity: i64) -> bool:
-    """Tell whether the terms of an entry go together, by the rules of Kite and of the exchange."""
+    """Return whether the terms of an entry go together, by the rules of broker and exchange."""
     terms = entry.terms
     kind = entry.order_type
     priced = kind is OrderType.LIMIT or kind is OrderType.SL

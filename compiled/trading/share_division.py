@@ -1,4 +1,4 @@
-"""Divide what is carried: of a split, bonus or consolidation so many shares stand where so many did, at the price that follows."""
+"""Divisions of carried shares: after a split, bonus or consolidation, at the price that follows."""
 
 from typing import final
 
@@ -15,16 +15,16 @@ from compiled.trading.order_store import OrderStore
 def divided_price(price: float, event: CarriedDivision, high: float) -> float:
     """Return a price of before or after a division as one of after.
 
-    That which is nearer to a rung's highest, in rupees.
+    It is the one nearer to a rung's highest, in rupees.
     """
     after = price * float(event.per) / float(event.shares)
     return after if high > 0.0 and abs(after - high) < abs(price - high) else price
 
 
 def concerns_rung(ladder: Ladder, rung: Rung, before: i64) -> bool:
-    """Tell whether a division concerns a rung.
+    """Return whether a division concerns a rung.
 
-    It holds delivered shares of earlier days than `before` (ns).
+    It does where the rung holds delivered shares of earlier days than `before` (ns).
     """
     delivered = ladder.plan.product is Product.CNC or ladder.plan.product is Product.MTF
     return delivered and rung.quantity > 0 and rung.opened < before
@@ -32,7 +32,7 @@ def concerns_rung(ladder: Ladder, rung: Rung, before: i64) -> bool:
 
 @final
 class PositionDivisions:
-    """Carries rungs and their positions over a change of what one share is."""
+    """Carries rungs and their positions over a division of shares."""
 
     def __init__(self, state: DeskState, out: OrderStore, ladder_book: LadderBook) -> None:
         self.state = state
@@ -40,7 +40,7 @@ class PositionDivisions:
         self.ladder_book = ladder_book
 
     def apply_division(self, event: CarriedDivision) -> None:
-        """Divide what came from days before the event's.
+        """Divide shares of days before the event's.
 
         The day's P&L counts from the previous close, as before.
         """
@@ -71,7 +71,7 @@ class PositionDivisions:
     def divide_shares(self, event: CarriedDivision) -> None:
         """Divide the shares of the rungs.
 
-        Of fractions, what they make together belongs to the later ones.
+        Whole shares made of fractions belong to the later rungs.
         """
         market = self.state.markets[int(event.token)]
         for product in (Product.CNC, Product.MTF):
@@ -88,7 +88,7 @@ class PositionDivisions:
                         rung.bought = rung.sold + quantity
 
     def restate_prices(self, event: CarriedDivision, ladder: Ladder, rung: Rung) -> None:
-        """Bring the prices of a rung to what a share is now."""
+        """Bring the prices of a rung to the divided share."""
         price = float(event.per) / float(event.shares)
         sign = ladder.sign
         if event.shares != event.per:
@@ -97,7 +97,7 @@ class PositionDivisions:
             rung.high = rung.high * price
 
     def _restate_rung(self, event: CarriedDivision, ladder: Ladder, rung: Rung) -> None:
-        """Have a rung go on at its new prices, without its old GTT, as soon as the books say how much of it is there."""
+        """Let a rung go on at its new prices, without its old GTT, once the books show it."""
         self.restate_prices(event, ladder, rung)
         gtt = rung.gtt
         if gtt is not None and not rung.fired_earlier:

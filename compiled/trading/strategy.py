@@ -1,9 +1,7 @@
-"""What a strategy author sees.
+"""The strategy author's interface.
 
-Subclass `Strategy`, read the `Context`, ask for positions, changes and exits.
-
-Every order is the entry of a position, and every position says what its stop is; `BARE` says that
-it has none.
+Subclass `Strategy`, read the `Context`, ask for positions, changes and exits. Every order is the
+entry of a position, and every position says where its stop is; `BARE` says that it has none.
 """
 
 from typing import Final, final
@@ -37,7 +35,7 @@ OPERATOR: Final = "operator"
 @mypyc_attr(acyclic=True, free_list_len=1)
 @final
 class StrategyRequest:
-    """What a strategy asked for: a ladder (`plan`), the change of an `order`, its cancellation, or the exit of what it holds."""
+    """A strategy's request: a ladder (`plan`), an `order`'s change or cancellation, or an exit."""
 
     def __init__(
         self,
@@ -59,7 +57,7 @@ class StrategyRequest:
 @mypyc_attr(acyclic=True)
 @final
 class ManualRequest:
-    """What the operator asks for, as a strategy would; the kernel leaves its `verdict` there."""
+    """The operator's request in a strategy's form; the kernel leaves its `verdict` there."""
 
     def __init__(self, ts: i64, request: StrategyRequest) -> None:
         self.ts = ts
@@ -68,7 +66,7 @@ class ManualRequest:
 
 
 class InstrumentQuote:
-    """What a strategy may know of an instrument: `last` in rupees, 0.0 before the first."""
+    """A strategy's view of an instrument: `last` in rupees, 0.0 before the first."""
 
     def __init__(self) -> None:
         self.last = 0.0
@@ -172,8 +170,8 @@ class Context:
     ) -> None:
         """Ask for a single position with a stop and perhaps a target, sized as `LadderPlan` says.
 
-        At most `capital` paise, or exactly `quantity` shares, or what loses `risk` paise at the
-        stop or by a `swing`.
+        It is at most `capital` paise, or exactly `quantity` shares, or so many as lose `risk` paise
+        at the stop or by a `swing`.
         """
         plan = LadderPlan(
             [RungPlan(0.0, stop_percent, target_percent)],
@@ -201,7 +199,7 @@ class Context:
         trail: bool = True,
         reason: str = "",
     ) -> None:
-        """Ask for shares, with a stop so far from what they cost (`BARE`: none), and perhaps a target.
+        """Ask for shares, with a stop at a distance from their cost (`BARE`: none), maybe a target.
 
         With a `price` (rupees) it is a LIMIT order, with a `trigger` SL-M, with both SL, with
         neither MARKET. A market order that does not fill within seconds is cancelled; a priced one
@@ -232,7 +230,7 @@ class Context:
     ) -> None:
         """Ask for a short position, as `buy` does for a long one.
 
-        What is held is left by `exit`.
+        A position is left by `exit`.
         """
         entry = entry_plan(price, trigger, validity, protection, terms)
         self.ladder(
@@ -255,16 +253,13 @@ class Context:
     def modify(
         self, order: Order, quantity: i64 = 0, price: float = 0.0, trigger: float = 0.0
     ) -> None:
-        """Ask for another total quantity, price or trigger of a working entry.
-
-        0 leaves one as it is.
-        """
+        """Ask for another total quantity, price or trigger of a working entry; 0 keeps one."""
         if not self.warming:
             change = OrderChange(quantity, price, trigger)
             self.requests.append(StrategyRequest(order.token, order.side, None, "", order, change))
 
     def cancel(self, order: Order) -> None:
-        """Ask for the cancellation of a working entry; what it has bought stays, with its stop."""
+        """Ask for the cancellation of a working entry; its filled shares stay, with their stop."""
         if not self.warming:
             self.requests.append(StrategyRequest(order.token, order.side, None, "", order))
 
@@ -276,10 +271,9 @@ class Context:
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Strategy:
-    """One strategy: give it a name and a span, and override what it wants to hear.
+    """One strategy: give it a name and a span, and override the callbacks it needs.
 
-    `span` is the bar it hears in seconds, `every` the seconds between calls of `on_timer` (0:
-    none).
+    `span` is its bar in seconds, `every` the seconds between calls of `on_timer` (0: none).
     """
 
     def __init__(self, name: str, span: i64, every: i64 = 0, wants_ticks: bool = False) -> None:
@@ -291,18 +285,17 @@ class Strategy:
     def follow(self, token: i64) -> list[Indicator]:  # noqa: ARG002  what strategies go by
         """Return the indicators that the desk is to keep for an instrument.
 
-        Asked once, before its first bar.
-
-        The desk takes each bar into them, at the speed of the core, before `on_bar` hears it. Where
-        a `Cross` is among them, `on_bar` hears only the bars at which one of the crosses turns.
+        It is asked once, before the first bar. The desk takes each bar into them, at the speed of
+        the core, before `on_bar` gets it. With a `Cross` among them, `on_bar` gets only the bars at
+        which one of the crosses turns.
         """
         return []
 
     def on_bar(self, ctx: Context, bar: Bar) -> None:
-        """Hear a closed bar of `span` seconds; during warm-up, stored ones."""
+        """Take a closed bar of `span` seconds; during warm-up, stored ones."""
 
     def on_tick(self, ctx: Context, tick: Tick) -> None:
-        """Hear each tick, where `wants_ticks`."""
+        """Take each tick, where `wants_ticks`."""
 
     def on_timer(self, ctx: Context, ts: i64) -> None:
-        """Hear the desk's clock every `every` seconds of the session."""
+        """Take the desk's clock every `every` seconds of the session."""

@@ -1,6 +1,6 @@
-"""The host of the strategies: it shows them bars, ticks and timers, and passes on what they ask for.
+"""The host of the strategies: it shows them bars, ticks and timers, and passes on requests.
 
-Whatever a strategy raises stops that strategy, never the desk.
+An error of a strategy stops that strategy, never the desk.
 """
 
 from typing import final
@@ -18,7 +18,7 @@ from compiled.trading.strategy import Context, StrategyRequest
 
 
 def error_text(error: BaseException) -> str:
-    """Return what an error is and says, where it says anything.
+    """Return an error's type and text, where it has one.
 
     Its text may be an error of its own.
     """
@@ -31,7 +31,7 @@ def error_text(error: BaseException) -> str:
 
 @final
 class OvernightRequest:
-    """What a strategy asked for with a day's bar, and why.
+    """A strategy's request with a day's bar, and its cause.
 
     It waits for the instrument's next open.
     """
@@ -44,7 +44,10 @@ class OvernightRequest:
 
 @final
 class StrategyHost:
-    """Calls the strategies in their configured order; `grace` (ns) is how long their timers wait after the open."""
+    """Calls the strategies in their configured order.
+
+    `grace` (ns) is how long their timers wait after the open.
+    """
 
     def __init__(
         self, state: DeskState, out: OrderStore, order_entry: OrderEntry, grace: i64
@@ -73,7 +76,7 @@ class StrategyHost:
             market.heard_at = max(open, market.instrument.hours.opens)
 
     def ring_timers(self, now: i64) -> None:
-        """Call the strategies whose timer is due, while something they listen to trades."""
+        """Call the strategies whose timer is due, while an instrument of theirs trades."""
         for slot in self.state.slots:
             if slot.every > 0 and now >= slot.due and not slot.stopped and self._is_trading(slot):
                 begun = slot.opens + self.grace
@@ -83,7 +86,7 @@ class StrategyHost:
                 self._call_timer(slot, now)
 
     def subscribe(self, slot: StrategyState, token: int) -> None:
-        """Let a strategy hear an instrument, and ask it what it follows there."""
+        """Subscribe a strategy to an instrument, and ask it for its indicators there."""
         market = self.state.markets[token]
         slot.context.instruments[token] = market.instrument
         slot.context.quotes[token] = market
@@ -106,10 +109,8 @@ class StrategyHost:
     def warm_up(self, bars: list[Bar]) -> None:
         """Show stored bars to the strategies, oldest first, before the day begins.
 
-        They cannot ask for anything.
-
-        But with the newest bar of a whole day, before its instrument opens: what they ask then
-        waits for that open.
+        They cannot ask for anything, but with the newest bar of a whole day, before its instrument
+        opens: such a request waits for that open.
         """
         newest = {int(bar.token): bar for bar in bars if bar.span == DAY}
         for bar in bars:
@@ -128,7 +129,7 @@ class StrategyHost:
                     self.call_bar(slot, slot.context, bar)
 
     def begin_warmup(self, tokens: list[int]) -> None:
-        """Let no strategy hear these instruments, or enter them, before `end_warmup`."""
+        """Keep these instruments from strategies and entries before `end_warmup`."""
         for token in tokens:
             market = self.state.markets[token]
             if not market.is_cold:
@@ -139,7 +140,7 @@ class StrategyHost:
                 market.tickers = []
 
     def end_warmup(self, token: int, bars: list[Bar]) -> None:
-        """Show a cold instrument's bars to the strategies, oldest first, and let them hear it from here on."""
+        """Show a cold instrument's bars to the strategies, and let it trade from here on."""
         market = self.state.markets[token]
         if market.is_cold:
             market.is_cold = False
@@ -230,7 +231,7 @@ class StrategyHost:
                 self.order_entry.execute_request(slot.name, request, cause)
 
     def decide_overnight(self) -> None:
-        """Do what waits for an open, in whatever has opened and has a price of this session."""
+        """Decide requests that wait for an open, where an instrument has opened and has a price."""
         waiting = self.overnight
         self.overnight = []
         for each in waiting:
@@ -243,7 +244,7 @@ class StrategyHost:
                 self.order_entry.execute_request(each.slot.name, each.request, each.cause)
 
     def _is_trading(self, slot: StrategyState) -> bool:
-        """Tell whether continuous trading is on in something a strategy subscribes to."""
+        """Return whether an instrument of a strategy is in continuous trading."""
         for token in slot.tokens:
             if self.state.markets[token].instrument.hours.is_trading(self.order_store.now):
                 return True
