@@ -59,8 +59,8 @@ def run_bars(
     """Replay bars of `span` seconds (86400: one a session) and return the result.
 
     Latencies do not apply inside bars: the venue's are set to zero.
-    `kernel.market_feed.closed_bars` is not filled. Raises `ValueError` for a kernel whose bars wait for late ticks, and for a bar outside
-    every session.
+    `kernel.market_feed.closed_bars` is not filled. Raises `ValueError` for a kernel whose bars wait
+    for late ticks, and for a bar outside every session.
     """
     if kernel.market_feed.grace != 0:
         raise ValueError("recorded bars wait for no late ticks: Setup.grace must be 0")

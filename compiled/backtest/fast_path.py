@@ -148,7 +148,7 @@ class FastPath(OrderEntry):
     def execute_request(
         self, strategy: str, request: StrategyRequest, cause: DecisionCause
     ) -> RefusalReason:
-        """Do what a strategy asks for, in columns where it can be done there."""
+        """Carry out a strategy's request, in columns where that can be done."""
         if self.enabled and not self.state.ladders:
             if self._try_request(strategy, request, cause):
                 return RefusalReason.OK
@@ -161,7 +161,7 @@ class FastPath(OrderEntry):
         super().cancel_entries(strategy)
 
     def _try_request(self, strategy: str, request: StrategyRequest, cause: DecisionCause) -> bool:
-        """Do what a strategy asks for in columns; return whether it could be done there."""
+        """Carry out a strategy's request in columns; return whether it could be done there."""
         line = self.by_token.get(request.token)  # None: of an instrument without bars
         if line is None or line.instrument_venue.orders or line.instrument_venue.gtts:
             return False
@@ -294,7 +294,7 @@ class FastPath(OrderEntry):
         self.sent += 1
 
     def _limit_usage(self, candidate: BarePosition, slot: StrategyState) -> LimitUsage:
-        """Return what is used of the limits, as `DeskView.limit_usage` does from ladders."""
+        """Return the used part of the limits, as `DeskView.limit_usage` does from ladders."""
         usage = LimitUsage()
         pending: i64 = 0
         for line in self.positions:
@@ -438,7 +438,7 @@ class FastPath(OrderEntry):
         quantity: i64,
         value: i64,
     ) -> i64:
-        """Return what a trade adds to the day's contract notes."""
+        """Return a trade's addition to the day's contract notes."""
         notes = self.state.notes
         intraday = line.intraday
         if intraday is None:
@@ -612,7 +612,7 @@ class FastPath(OrderEntry):
 
 @final
 class ColumnHoldings(StrategyHoldings):
-    """What one strategy holds in a replay: its ladders, and the bare positions in columns."""
+    """One strategy's holdings in a replay: its ladders, and the bare positions in columns."""
 
     def __init__(self, path: FastPath, before: StrategyHoldings) -> None:
         super().__init__()

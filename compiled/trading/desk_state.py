@@ -142,7 +142,7 @@ class DeskState:
         self.halted = False
         self.flattening = False
         self.simulated = False
-        """Whether orders go to the core's own exchange, which takes regular and iceberg ones only."""
+        """Whether orders go to the core's own exchange, which takes only regular and iceberg."""
         self.open: i64 = 0
         self.close: i64 = 0
         self.today: i64 = 0

@@ -41,7 +41,7 @@ FIRED_AWAY: Final = "gtt_fired_away"
 DISABLED: Final = "gtt_disabled"
 """And of one that the broker has disabled."""
 LATE: Final = 10 * SECOND
-"""The age (ns) from which a GTT that fired while the books could not be read counts as seen late."""
+"""The age (ns) from which a GTT that fired while the books were out of reach is seen late."""
 
 
 @final
